@@ -1,0 +1,101 @@
+"""Every recorded action by name, with the sentence the log shows.
+
+`moves_epoch` says whether calls in flight of planning must notice: a change of keys, pins, quotas or people does,
+a sign-in does not.
+"""
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True, slots=True)
+class Action:
+    name: str
+    sentence: str
+    moves_epoch: bool = True
+    is_access: bool = False
+
+
+_ALL: dict[str, Action] = {}
+
+
+def _change(name: str, sentence: str) -> Action:
+    return _ALL.setdefault(name, Action(name, sentence))
+
+
+def _access(name: str, sentence: str) -> Action:
+    return _ALL.setdefault(name, Action(name, sentence, moves_epoch=False, is_access=True))
+
+
+def _quiet(name: str, sentence: str) -> Action:
+    """A change that no plan depends on."""
+    return _ALL.setdefault(name, Action(name, sentence, moves_epoch=False))
+
+
+def action(name: str) -> Action | None:
+    return _ALL.get(name)
+
+
+def every() -> list[Action]:
+    return sorted(_ALL.values(), key=lambda a: a.name)
+
+
+# People and teams
+TEAM_CREATED = _change("team.created", "created the team")
+TEAM_CHANGED = _change("team.changed", "changed the team")
+TEAM_ARCHIVED = _change("team.archived", "archived the team")
+MEMBER_ADDED = _change("member.added", "added a member")
+MEMBER_CHANGED = _change("member.changed", "changed a member's role")
+MEMBER_REMOVED = _change("member.removed", "removed a member")
+INVITATION_SENT = _quiet("invitation.sent", "invited somebody")
+INVITATION_REVOKED = _quiet("invitation.revoked", "revoked an invitation")
+INVITATION_ACCEPTED = _change("invitation.accepted", "accepted an invitation")
+USER_CREATED = _change("user.created", "created a person")
+USER_CHANGED = _change("user.changed", "changed a person")
+USER_DISABLED = _change("user.disabled", "disabled a person")
+USER_ENABLED = _change("user.enabled", "enabled a person")
+SIGNED_IN = _access("session.started", "signed in")
+SIGNED_OUT = _access("session.ended", "signed out")
+SIGN_IN_FAILED = _access("session.refused", "was refused at sign-in")
+PASSWORD_CHANGED = _access("password.changed", "changed the password")
+TWO_FACTOR_CHANGED = _access("two_factor.changed", "changed two-factor sign-in")
+SIGN_IN_LINK_MADE = _access("sign_in_link.made", "made a one-time sign-in link")
+
+# Keys
+KEY_CREATED = _change("key.created", "created the API key")
+KEY_CHANGED = _change("key.changed", "changed the API key")
+KEY_ROTATED = _change("key.rotated", "rotated the API key")
+KEY_REVOKED = _change("key.revoked", "revoked the API key")
+
+# Models
+PROVIDER_CREATED = _change("provider.created", "connected the provider")
+PROVIDER_CHANGED = _change("provider.changed", "changed the provider")
+PROVIDER_DELETED = _change("provider.deleted", "removed the provider")
+PROVIDER_TESTED = _access("provider.tested", "tested the provider's connection")
+MODEL_CREATED = _change("model.created", "added the model version")
+MODEL_CHANGED = _change("model.changed", "changed the model version")
+MODEL_RETIRED = _change("model.retired", "retired the model version")
+PRICE_SET = _change("price.set", "set a price")
+ALIAS_CREATED = _change("alias.created", "created the alias")
+ALIAS_CHANGED = _change("alias.changed", "changed the alias")
+ALIAS_DELETED = _change("alias.deleted", "deleted the alias")
+PIN_MOVED = _change("pin.moved", "moved the pin")
+PIN_ROLLED_BACK = _change("pin.rolled_back", "rolled the pin back")
+
+# Quotas
+QUOTA_CREATED = _change("quota.created", "set the quota")
+QUOTA_CHANGED = _change("quota.changed", "changed the quota")
+QUOTA_DELETED = _change("quota.deleted", "removed the quota")
+QUOTA_INCREASED = _change("quota.increased", "raised the quota for a while")
+QUOTA_INCREASE_ENDED = _change("quota.increase_ended", "ended a temporary increase")
+QUOTA_ALERTED = _access("quota.alerted", "passed an alert threshold")
+
+# The log itself, and the installation
+CONTENT_READ = _access("content.read", "read the content of a record")
+AUDIT_EXPORTED = _access("audit.exported", "exported the audit log")
+AUDIT_SEARCHED = _access("audit.searched", "searched the content of the audit log")
+RETENTION_APPLIED = _access("audit.retention_applied", "removed records past their retention")
+SETTING_CHANGED = _change("setting.changed", "changed a setting")
+CONFIGURATION_APPLIED = _access("configuration.applied", "applied a configuration file")
+CONFIGURATION_EXPORTED = _access("configuration.exported", "exported the configuration")
+SECRETS_ROTATED = _change("secrets.rotated", "encrypted all stored secrets with the new key")
+ADMIN_EDITED = _change("admin.edited", "edited a row in the operators' admin")

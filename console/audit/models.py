@@ -1,0 +1,156 @@
+"""The one log. No foreign keys: a line outlives the team, prompt or key it speaks of."""
+
+from django.db import models
+
+from console.core.clock import now
+from console.core.ids import uuid7
+
+
+class Status(models.TextChoices):
+    OK = "ok", "OK"
+    ERROR = "error"
+    REFUSED = "refused"
+    CLIENT_DISCONNECTED = "client_disconnected"
+    INTERRUPTED = "interrupted"
+
+
+class EventType(models.TextChoices):
+    CHAT = "chat"
+    COMPLETION = "completion"
+    EMBEDDING = "embedding"
+    RESPONSE = "response"
+    MESSAGE = "message"
+    PLAYGROUND = "playground"
+    AGENT = "agent"
+    TOOL = "tool"
+    MODELS = "models"
+    ADMIN = "admin", "Administration"
+    ACCESS = "access", "Sign-in and reading"
+
+
+class Epoch(models.Model):
+    """One number that grows with every recorded change. A plan made under an older one is refused and made again."""
+
+    id = models.PositiveSmallIntegerField(primary_key=True, default=1)
+    value = models.BigIntegerField(default=1)
+
+    class Meta:
+        db_table = "audit_epoch"
+
+    def __str__(self) -> str:
+        return str(self.value)
+
+
+class AuditEvent(models.Model):
+    """One line of the log: a call, a change, a sign-in, or somebody reading content.
+
+    `id` is a UUIDv7 of `at`; the table is partitioned by month on it, so a range of time is a range of ids.
+    `tx` is the transaction that inserted the row: it orders rows by commit horizon, which ids cannot.
+    Rows are inserted by SQL (console/audit/sql.py and console/gateway/sql) and never updated or deleted.
+    """
+
+    id = models.UUIDField(primary_key=True, default=uuid7)
+    tx = models.BigIntegerField(editable=False)
+    at = models.DateTimeField()
+    closed_at = models.DateTimeField(null=True)
+    type = models.TextField(choices=EventType.choices)
+    action = models.TextField(default="", help_text="`noun.verb` of console/audit/actions.py; empty for calls.")
+    status = models.TextField(choices=Status.choices)
+    http_status = models.SmallIntegerField(null=True)
+    code = models.TextField(default="", help_text="The stable code of a refusal or failure.")
+    reason = models.TextField(default="", help_text="What the caller was not told, for example why a key was refused.")
+
+    team_id = models.UUIDField(null=True)
+    team = models.TextField(default="")
+    actor_kind = models.TextField(default="", help_text="user, key, visitor, run or system")
+    actor_id = models.UUIDField(null=True)
+    actor = models.TextField(default="")
+    key_id = models.UUIDField(null=True)
+    key = models.TextField(default="", help_text="The key as people see it: fk_live_…7f2c")
+    environment = models.TextField(default="")
+    lane = models.TextField(default="")
+    surface = models.TextField(default="", help_text="api, chat, widget, playground, batch, agent or console")
+    route = models.TextField(default="")
+    client_address = models.TextField(default="")
+    client_request_id = models.TextField(default="")
+
+    alias = models.TextField(default="", help_text="What was asked for.")
+    model = models.TextField(default="", help_text="provider/name of what served.")
+    model_version_id = models.UUIDField(null=True)
+    prompt = models.TextField(default="", help_text="Prompt refs that took part, as JSON.")
+    agent = models.TextField(default="")
+    stream = models.BooleanField(default=False)
+    attempts = models.SmallIntegerField(default=0)
+
+    prompt_tokens = models.IntegerField(default=0)
+    cached_tokens = models.IntegerField(default=0)
+    completion_tokens = models.IntegerField(default=0)
+    reasoning_tokens = models.IntegerField(default=0)
+    cost_micros = models.BigIntegerField(default=0)
+    usage_note = models.TextField(default="", help_text="estimated, or over_reservation; empty when as reported.")
+    latency_us = models.BigIntegerField(null=True)
+    first_token_us = models.BigIntegerField(null=True)
+    overhead_us = models.BigIntegerField(null=True)
+    epoch = models.BigIntegerField(default=0)
+    input_sha256 = models.BinaryField(null=True, help_text="Of the stored body, so that the seal covers content.")
+    output_sha256 = models.BinaryField(null=True)
+
+    target_type = models.TextField(default="")
+    target_id = models.TextField(default="")
+    target = models.TextField(default="")
+    detail = models.TextField(default="", help_text="Before and after of a change, as JSON.")
+
+    class Meta:
+        db_table = "audit_event"
+        managed = False  # created by migration 0001 with its partitions
+        ordering = ["-id"]
+
+    def __str__(self) -> str:
+        return f"{self.at:%Y-%m-%d %H:%M:%S} {self.action or self.type} {self.status}"
+
+
+class Payload(models.Model):
+    """The input or output of one event, kept apart with its own retention.
+
+    `bytes` and `sha256` are of the original; `body` is redacted and, when `is_cut`, shortened.
+    """
+
+    pk = models.CompositePrimaryKey("event_id", "kind")
+    event_id = models.UUIDField()
+    kind = models.TextField(choices=[("input", "Input"), ("output", "Output")])
+    body = models.TextField()
+    bytes = models.IntegerField()
+    sha256 = models.BinaryField(null=True)
+    is_cut = models.BooleanField(default=False)
+    redactions = models.SmallIntegerField(default=0)
+
+    class Meta:
+        db_table = "audit_payload"
+        managed = False
+
+    def __str__(self) -> str:
+        return f"{self.kind} of {self.event_id}"
+
+
+class Seal(models.Model):
+    """One block of the hash chain over the log: all rows with `from_tx <= tx < to_tx`.
+
+    `sha256` covers the previous block's hash and the digest of every row in (tx, id) order.
+    """
+
+    number = models.BigIntegerField(primary_key=True)
+    from_tx = models.BigIntegerField()
+    to_tx = models.BigIntegerField()
+    rows = models.IntegerField()
+    first_id = models.UUIDField(null=True)
+    last_id = models.UUIDField(null=True)
+    previous = models.BinaryField(max_length=32)
+    sha256 = models.BinaryField(max_length=32)
+    sealed_at = models.DateTimeField(default=now)
+
+    class Meta:
+        db_table = "audit_seal"
+        ordering = ["-number"]
+
+    def __str__(self) -> str:
+        return f"block {self.number}"

@@ -1,0 +1,34 @@
+"""Secrets at rest: authenticated encryption with keys that are not in the database."""
+
+import base64
+import hashlib
+
+from cryptography.fernet import Fernet, InvalidToken, MultiFernet
+from django.conf import settings
+
+
+class SecretUnreadable(Exception):
+    """A stored secret was encrypted with a key that is not among ENCRYPTION_KEYS."""
+
+
+def _box() -> MultiFernet:
+    return MultiFernet([Fernet(base64.urlsafe_b64encode(hashlib.sha256(k.encode()).digest())) for k in settings.ENCRYPTION_KEYS])
+
+
+def encrypt(plain: str) -> str:
+    return _box().encrypt(plain.encode()).decode()
+
+
+def decrypt(token: str) -> str:
+    try:
+        return _box().decrypt(token.encode()).decode()
+    except InvalidToken:
+        raise SecretUnreadable("A stored secret cannot be read with the present ENCRYPTION_KEYS.") from None
+
+
+def rotate(token: str) -> str:
+    """Return the same secret encrypted with the first of ENCRYPTION_KEYS."""
+    try:
+        return _box().rotate(token.encode()).decode()
+    except InvalidToken:
+        raise SecretUnreadable("A stored secret cannot be read with the present ENCRYPTION_KEYS.") from None

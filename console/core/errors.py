@@ -1,0 +1,88 @@
+"""What the house says when it refuses, and when something outside breaks."""
+
+from typing import ClassVar
+
+
+class Refusal(Exception):
+    """We said no. `code` is stable and for programs, the message is a sentence for people.
+
+    `type` is the error type of the OpenAI wire format; `param` names the input at fault.
+    """
+
+    status: ClassVar[int] = 400
+    code: str = "invalid_request"
+    type: ClassVar[str] = "invalid_request_error"
+
+    def __init__(
+        self,
+        message: str,
+        *,
+        param: str | None = None,
+        code: str | None = None,
+        retry_after: int | None = None,
+        headers: dict[str, str] | None = None,
+    ) -> None:
+        super().__init__(message)
+        self.message = message
+        self.param = param
+        self.retry_after = retry_after
+        self.headers = headers or {}
+        if code is not None:
+            self.code = code
+
+
+class BadInput(Refusal):
+    """What was sent cannot be used; the message names what is wrong and what to do."""
+
+
+class NotSignedIn(Refusal):
+    status, code, type = 401, "invalid_api_key", "authentication_error"
+
+
+class NotAllowed(Refusal):
+    status, code, type = 403, "policy_denied", "permission_error"
+
+
+class NotFound(Refusal):
+    status, code, type = 404, "not_found", "invalid_request_error"
+
+
+class Conflict(Refusal):
+    """Somebody else was quicker; the message says what changed."""
+
+    status, code, type = 409, "conflict", "invalid_request_error"
+
+
+class TooLarge(Refusal):
+    status, code, type = 413, "request_too_large", "invalid_request_error"
+
+
+class Unavailable(Refusal):
+    """We cannot serve right now; nothing was sent anywhere."""
+
+    status, code, type = 503, "service_unavailable", "api_error"
+
+
+class ProviderError(Exception):
+    """Something upstream broke. `permanent` means that trying again will not help.
+
+    `status` is what our caller sees (502 or 504); `upstream_status` is what the provider said, for the log.
+    """
+
+    def __init__(
+        self,
+        message: str,
+        *,
+        permanent: bool = False,
+        status: int = 502,
+        code: str = "upstream_error",
+        upstream_status: int | None = None,
+        retry_after: int | None = None,
+    ) -> None:
+        super().__init__(message)
+        self.message = message
+        self.permanent = permanent
+        self.status = status
+        self.code = code
+        self.upstream_status = upstream_status
+        self.retry_after = retry_after

@@ -1,0 +1,37 @@
+"""Identifiers: UUIDv7, so that an id sorts by the time it was made."""
+
+import datetime as dt
+import uuid
+
+import uuid_utils
+
+_PREFIX = "req_"
+
+
+def uuid7() -> uuid.UUID:
+    return uuid.UUID(bytes=uuid_utils.uuid7().bytes)
+
+
+def uuid7_at(moment: dt.datetime, *, last: bool = False) -> uuid.UUID:
+    """Return the smallest (or, with `last`, the largest) UUIDv7 of the millisecond of `moment`."""
+    millis = int(moment.timestamp() * 1000)
+    low = (1 << 74) - 1 if last else 0
+    return uuid.UUID(int=(millis << 80) | (0x7 << 76) | ((low >> 62) << 64) | (0b10 << 62) | (low & ((1 << 62) - 1)))
+
+
+def time_of(identifier: uuid.UUID) -> dt.datetime:
+    """Return the moment a UUIDv7 was made, to the millisecond, UTC."""
+    return dt.datetime.fromtimestamp((identifier.int >> 80) / 1000, tz=dt.UTC)
+
+
+def request_id(identifier: uuid.UUID) -> str:
+    """Return the public form of a request's id: `req_` and 32 hexadecimal digits."""
+    return f"{_PREFIX}{identifier.hex}"
+
+
+def parse_request_id(text: str) -> uuid.UUID | None:
+    """Return the id in `req_…` or in a plain UUID; None when it is neither."""
+    try:
+        return uuid.UUID(text.strip().removeprefix(_PREFIX))
+    except ValueError:
+        return None

@@ -1,0 +1,33 @@
+"""Log lines: scrubbed, one line each, as text for people or as JSON for collectors."""
+
+import datetime as dt
+import json
+import logging
+
+from console.core.scrub import scrub
+
+
+class ScrubFilter(logging.Filter):
+    """Take secrets out of a record before any handler formats it."""
+
+    def filter(self, record: logging.LogRecord) -> bool:
+        message, _ = scrub(record.getMessage())
+        record.msg, record.args = message, None
+        return True
+
+
+class LineFormatter(logging.Formatter):
+    def __init__(self, *, json: bool = False) -> None:
+        super().__init__()
+        self._json = json
+
+    def format(self, record: logging.LogRecord) -> str:
+        at = dt.datetime.fromtimestamp(record.created, dt.UTC).isoformat(timespec="milliseconds")
+        message = record.getMessage()
+        if record.exc_info:
+            message += "\n" + scrub(self.formatException(record.exc_info))[0]
+        if self._json:
+            line = {"at": at, "level": record.levelname.lower(), "logger": record.name, "message": message}
+            return json.dumps(line, ensure_ascii=False)
+        printable = "".join(c if c.isprintable() or c in "\n\t" else f"\\x{ord(c):02x}" for c in message)
+        return f"{at} {record.levelname.lower()} {record.name}: {printable}"

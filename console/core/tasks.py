@@ -1,0 +1,22 @@
+"""Wake background work once the present transaction is committed. Messages carry ids only."""
+
+import logging
+from typing import Any
+
+from celery import current_app
+from django.db import transaction
+from kombu.exceptions import OperationalError
+
+log = logging.getLogger(__name__)
+
+
+def enqueue_on_commit(name: str, *ids: Any, queue: str = "standard") -> None:
+    """Send task `name` after commit. A lost message is harmless: sweepers find the row it speaks of."""
+
+    def send() -> None:
+        try:
+            current_app.send_task(name, args=[str(i) for i in ids], queue=queue, retry=False)
+        except (OperationalError, OSError):
+            log.warning("The broker is away; %s waits for its sweeper.", name)
+
+    transaction.on_commit(send)

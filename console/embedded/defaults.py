@@ -1,0 +1,53 @@
+"""Where the embedded parts listen and keep their secrets, computed from DATA_DIR alone.
+
+Read by the settings, so nothing here may import Django's settings or start anything.
+"""
+
+import hashlib
+import os
+import secrets
+import tempfile
+from pathlib import Path
+from urllib.parse import quote
+
+from django.core.exceptions import ImproperlyConfigured
+
+# A Unix socket's path may have 107 bytes; PostgreSQL adds `/.s.PGSQL.5432`.
+_LONGEST_SOCKET_FOLDER = 85
+DATABASE_NAME = "facet"
+APP_ROLE = "facet"
+OWNER_ROLE = "postgres"
+
+
+def socket_folder(data_dir: Path) -> Path:
+    """Return DATA_DIR/run, or a short folder under the temporary one that stands for it when that path is too long."""
+    folder = data_dir / "run"
+    if len(os.fsencode(folder)) <= _LONGEST_SOCKET_FOLDER:
+        return folder
+    return Path(tempfile.gettempdir()) / f"facet-{hashlib.sha256(os.fsencode(data_dir)).hexdigest()[:16]}"
+
+
+def database_url(data_dir: Path, role: str = APP_ROLE) -> str:
+    return f"postgresql://{role}@/{DATABASE_NAME}?host={quote(str(socket_folder(data_dir)), safe='')}"
+
+
+def valkey_url(data_dir: Path) -> str:
+    return f"unix://{socket_folder(data_dir)}/valkey.sock"
+
+
+def generated_secret(data_dir: Path, name: str, *, allowed: bool) -> str:
+    """Return the secret kept in DATA_DIR/secrets/NAME, made on first use; production brings its own."""
+    if not allowed:
+        raise ImproperlyConfigured(f"{name.upper()} is not set; production does not make its own secrets.")
+    path = data_dir / "secrets" / name
+    try:
+        return path.read_text(encoding="ascii").strip()
+    except FileNotFoundError:
+        path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
+    try:
+        handle = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+    except FileExistsError:  # another process was quicker
+        return path.read_text(encoding="ascii").strip()
+    with os.fdopen(handle, "w", encoding="ascii") as file:
+        file.write(value := secrets.token_urlsafe(48))
+    return value

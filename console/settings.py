@@ -1,0 +1,352 @@
+"""Every setting of Facet, read top to bottom. Each variable has one line in docs/configuration.md."""
+
+from pathlib import Path
+from urllib.parse import unquote, urlsplit
+
+from django.core.exceptions import ImproperlyConfigured
+
+from console.core.env import env_bool, env_int, env_list, env_secret, env_str
+from console.embedded import defaults as embedded
+
+BASE_DIR = Path(__file__).resolve().parent.parent
+
+# Where this installation lives ------------------------------------------------------------------------------------
+
+MODE = env_str("FACET_MODE", "local")
+if MODE not in {"local", "production"}:
+    raise ImproperlyConfigured(f"FACET_MODE is {MODE!r}; write local or production.")
+IS_PRODUCTION = MODE == "production"
+DEBUG = env_bool("DEBUG", False)
+DATA_DIR = Path(env_str("DATA_DIR") or BASE_DIR / "var").resolve()
+PORT = env_int("PORT", 8000, minimum=1)
+BASE_URL = env_str("BASE_URL", f"http://localhost:{PORT}").rstrip("/")
+BEHIND_TLS = BASE_URL.startswith("https://")
+INSTALLATION_NAME = env_str("INSTALLATION_NAME", "Facet")
+CURRENCY = env_str("CURRENCY", "USD")
+
+# Secrets ----------------------------------------------------------------------------------------------------------
+
+SECRET_KEY = env_secret("SECRET_KEY") or embedded.generated_secret(DATA_DIR, "secret_key", allowed=not IS_PRODUCTION)
+# The first key encrypts, all of them decrypt, so a key is rotated by putting a new one in front.
+ENCRYPTION_KEYS = [k.strip() for k in env_secret("ENCRYPTION_KEYS").split(",") if k.strip()] or [
+    embedded.generated_secret(DATA_DIR, "encryption_key", allowed=not IS_PRODUCTION)
+]
+ALLOWED_HOSTS = env_list("ALLOWED_HOSTS", [urlsplit(BASE_URL).hostname or "localhost", "localhost", "127.0.0.1", "[::1]"])
+CSRF_TRUSTED_ORIGINS = env_list("CSRF_TRUSTED_ORIGINS", [BASE_URL])
+# Networks whose X-Forwarded-For and X-Forwarded-Proto are believed, as CIDR. Empty: nobody's.
+TRUSTED_PROXIES = env_list("TRUSTED_PROXIES")
+if IS_PRODUCTION:
+    if DEBUG:
+        raise ImproperlyConfigured("DEBUG is on in production; set DEBUG=0.")
+    if len(SECRET_KEY) < 50 or len(set(SECRET_KEY)) < 10 or "example" in SECRET_KEY or "change" in SECRET_KEY.lower():
+        raise ImproperlyConfigured("SECRET_KEY is short or an example; generate one of 50 random characters or more.")
+    if any(host.startswith("*") or host == "." for host in ALLOWED_HOSTS):
+        raise ImproperlyConfigured("ALLOWED_HOSTS holds a wildcard; name the hosts people use.")
+
+# Applications -----------------------------------------------------------------------------------------------------
+
+INSTALLED_APPS = [
+    "console.teams",  # before django.contrib.admin, so that its templates win
+    "django.contrib.admin",
+    "django.contrib.auth",
+    "django.contrib.contenttypes",
+    "django.contrib.sessions",
+    "django.contrib.messages",
+    "django.contrib.staticfiles",
+    "django.contrib.humanize",
+    "allauth",
+    "allauth.account",
+    "allauth.mfa",
+    "allauth.socialaccount",
+    "allauth.socialaccount.providers.openid_connect",
+    "allauth.usersessions",
+    "guardian",
+    "rest_framework",
+    "drf_spectacular",
+    "django_htmx",
+    "template_partials",
+    "csp",
+    "console.core",
+    "console.embedded",
+    "console.audit",
+    "console.catalog",
+    "console.gateway",
+    "console.api",
+    "console.pages",
+    "prompts_app",
+    "usage_app",
+    "agents_app",
+]
+
+MIDDLEWARE = [
+    "console.pages.middleware.RequestIdMiddleware",
+    "django.middleware.security.SecurityMiddleware",
+    "whitenoise.middleware.WhiteNoiseMiddleware",
+    "csp.middleware.CSPMiddleware",
+    "django.contrib.sessions.middleware.SessionMiddleware",
+    "django.middleware.common.CommonMiddleware",
+    "django.middleware.csrf.CsrfViewMiddleware",
+    "django.contrib.auth.middleware.AuthenticationMiddleware",
+    "django.contrib.messages.middleware.MessageMiddleware",
+    "django.middleware.clickjacking.XFrameOptionsMiddleware",
+    "allauth.account.middleware.AccountMiddleware",
+    "allauth.usersessions.middleware.UserSessionsMiddleware",
+    "django_htmx.middleware.HtmxMiddleware",
+    "console.teams.middleware.CallerMiddleware",
+]
+
+ROOT_URLCONF = "console.urls"
+ASGI_APPLICATION = "console.asgi.application"
+WSGI_APPLICATION = "console.wsgi.application"
+FORM_RENDERER = "django.forms.renderers.TemplatesSetting"
+
+TEMPLATES = [
+    {
+        "BACKEND": "django.template.backends.django.DjangoTemplates",
+        "DIRS": [BASE_DIR / "templates"],
+        "APP_DIRS": True,
+        "OPTIONS": {
+            "context_processors": [
+                "django.template.context_processors.request",
+                "django.contrib.auth.context_processors.auth",
+                "django.contrib.messages.context_processors.messages",
+                "console.pages.context.shell",
+            ],
+            "builtins": ["template_partials.templatetags.partials", "console.pages.templatetags.ui"],
+        },
+    }
+]
+
+# Database: PostgreSQL, the embedded one unless DATABASE_URL names another -------------------------------------------
+
+DATABASE_URL = env_secret("DATABASE_URL") or embedded.database_url(DATA_DIR)
+_db = urlsplit(DATABASE_URL)
+if _db.scheme not in {"postgres", "postgresql"}:
+    raise ImproperlyConfigured("DATABASE_URL must start with postgresql://; PostgreSQL is the only database.")
+_db_query = dict(part.split("=", 1) for part in _db.query.split("&") if "=" in part)
+DATABASES = {
+    "default": {
+        "ENGINE": "django.db.backends.postgresql",
+        "NAME": unquote(_db.path.lstrip("/")),
+        "USER": unquote(_db.username or ""),
+        "PASSWORD": unquote(_db.password or ""),
+        "HOST": unquote(_db_query.pop("host", "") or _db.hostname or ""),
+        "PORT": str(_db.port or ""),
+        "OPTIONS": {
+            "pool": {"min_size": 0, "max_size": env_int("DATABASE_POOL", 8, minimum=1), "timeout": 10},
+            **{key: unquote(value) for key, value in _db_query.items()},
+        },
+        "TEST": {"NAME": env_str("TEST_DATABASE") or None},
+    }
+}
+DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
+# Pages and searches give up after this long instead of hanging; the gateway and migrations set their own.
+STATEMENT_TIMEOUT_MS = env_int("STATEMENT_TIMEOUT_MS", 5000, minimum=100)
+
+# Valkey: broker and fast shared state, never the truth -----------------------------------------------------------------
+
+VALKEY_URL = env_secret("VALKEY_URL") or embedded.valkey_url(DATA_DIR)
+BUILTIN_MODEL = env_bool("BUILTIN_MODEL", True)
+CACHES = {"default": {"BACKEND": "django.core.cache.backends.db.DatabaseCache", "LOCATION": "core_cache"}}
+
+CELERY_BROKER_URL = VALKEY_URL.replace("unix://", "redis+socket://", 1)
+CELERY_TASK_IGNORE_RESULT = True
+CELERY_TASK_SERIALIZER = "json"
+CELERY_ACCEPT_CONTENT = ["json"]
+CELERY_TASK_ACKS_LATE = True
+CELERY_TASK_REJECT_ON_WORKER_LOST = True
+CELERY_WORKER_PREFETCH_MULTIPLIER = 1
+CELERY_TASK_DEFAULT_QUEUE = "standard"
+CELERY_TIMEZONE = "UTC"
+CELERY_BROKER_CONNECTION_RETRY_ON_STARTUP = True
+CELERY_WORKER_HIJACK_ROOT_LOGGER = False
+
+# People -------------------------------------------------------------------------------------------------------------
+
+AUTH_USER_MODEL = "teams.User"
+AUTHENTICATION_BACKENDS = [
+    "allauth.account.auth_backends.AuthenticationBackend",
+    "guardian.backends.ObjectPermissionBackend",
+]
+PASSWORD_HASHERS = [
+    "django.contrib.auth.hashers.Argon2PasswordHasher",
+    "django.contrib.auth.hashers.PBKDF2PasswordHasher",
+]
+AUTH_PASSWORD_VALIDATORS = [
+    {"NAME": "django.contrib.auth.password_validation.UserAttributeSimilarityValidator"},
+    {"NAME": "django.contrib.auth.password_validation.MinimumLengthValidator", "OPTIONS": {"min_length": 12}},
+    {"NAME": "django.contrib.auth.password_validation.CommonPasswordValidator"},
+]
+ANONYMOUS_USER_NAME = None  # guardian: there is no anonymous person with rights
+
+LOGIN_URL = "account_login"
+LOGIN_REDIRECT_URL = "pages:overview"
+ACCOUNT_ADAPTER = "console.teams.adapters.AccountAdapter"
+SOCIALACCOUNT_ADAPTER = "console.teams.adapters.SocialAccountAdapter"
+ACCOUNT_LOGIN_METHODS = {"email"}
+ACCOUNT_SIGNUP_FIELDS = ["email*", "password1*", "password2*"]
+ACCOUNT_USER_MODEL_USERNAME_FIELD = None
+ACCOUNT_USER_MODEL_EMAIL_FIELD = "email"
+ACCOUNT_UNIQUE_EMAIL = True
+ACCOUNT_EMAIL_VERIFICATION = "none"  # people come by invitation, which proves the address
+ACCOUNT_PREVENT_ENUMERATION = "strict"
+ACCOUNT_LOGOUT_ON_PASSWORD_CHANGE = False
+ACCOUNT_REAUTHENTICATION_REQUIRED = True
+ACCOUNT_REAUTHENTICATION_TIMEOUT = 900
+ACCOUNT_SESSION_REMEMBER = True
+ACCOUNT_DEFAULT_HTTP_PROTOCOL = "https" if BEHIND_TLS else "http"
+MFA_SUPPORTED_TYPES = ["totp", "webauthn", "recovery_codes"]
+MFA_PASSKEY_LOGIN_ENABLED = True
+MFA_TOTP_ISSUER = INSTALLATION_NAME
+MFA_WEBAUTHN_ALLOW_INSECURE_ORIGIN = not BEHIND_TLS
+USERSESSIONS_TRACK_ACTIVITY = True
+OIDC_SERVER_URL = env_str("OIDC_SERVER_URL")
+SOCIALACCOUNT_PROVIDERS = (
+    {
+        "openid_connect": {
+            "APPS": [
+                {
+                    "provider_id": "oidc",
+                    "name": env_str("OIDC_NAME", "Single sign-on"),
+                    "client_id": env_str("OIDC_CLIENT_ID"),
+                    "secret": env_secret("OIDC_CLIENT_SECRET"),
+                    "settings": {"server_url": OIDC_SERVER_URL, "oauth_pkce_enabled": True},
+                }
+            ]
+        }
+    }
+    if OIDC_SERVER_URL
+    else {}
+)
+
+# Sessions, cookies, headers ---------------------------------------------------------------------------------------------
+
+SESSION_ENGINE = "django.contrib.sessions.backends.db"
+SESSION_COOKIE_NAME = "__Host-facet" if BEHIND_TLS else f"facet-{PORT}"
+SESSION_COOKIE_SECURE = BEHIND_TLS
+SESSION_COOKIE_HTTPONLY = True
+SESSION_COOKIE_SAMESITE = "Lax"
+SESSION_IDLE_SECONDS = env_int("SESSION_IDLE_SECONDS", 12 * 3600, minimum=60)
+SESSION_COOKIE_AGE = env_int("SESSION_MAX_SECONDS", 7 * 24 * 3600, minimum=60)
+CSRF_COOKIE_NAME = "__Host-facet-csrf" if BEHIND_TLS else f"facet-csrf-{PORT}"
+CSRF_COOKIE_SECURE = BEHIND_TLS
+CSRF_COOKIE_HTTPONLY = True
+CSRF_FAILURE_VIEW = "console.pages.views.errors.csrf_failure"
+SECURE_CONTENT_TYPE_NOSNIFF = True
+SECURE_REFERRER_POLICY = "same-origin"
+SECURE_CROSS_ORIGIN_OPENER_POLICY = "same-origin"
+SECURE_HSTS_SECONDS = 31_536_000 if BEHIND_TLS else 0
+SECURE_PROXY_SSL_HEADER = ("HTTP_X_FORWARDED_PROTO", "https") if TRUSTED_PROXIES else None
+X_FRAME_OPTIONS = "DENY"
+CONTENT_SECURITY_POLICY = {
+    "DIRECTIVES": {
+        "default-src": ["'none'"],
+        "script-src": ["'self'"],
+        "style-src": ["'self'"],
+        "img-src": ["'self'", "data:"],
+        "font-src": ["'self'"],
+        "connect-src": ["'self'"],
+        "manifest-src": ["'self'"],
+        "form-action": ["'self'"],
+        "frame-ancestors": ["'none'"],
+        "base-uri": ["'none'"],
+        "object-src": ["'none'"],
+    }
+}
+DATA_UPLOAD_MAX_MEMORY_SIZE = 2 * 1024 * 1024
+DATA_UPLOAD_MAX_NUMBER_FIELDS = 500
+
+# Static files -----------------------------------------------------------------------------------------------------------
+
+STATIC_URL = "/static/"
+STATIC_ROOT = DATA_DIR / "static"
+STATICFILES_DIRS = [BASE_DIR / "static"]
+STORAGES = {
+    "default": {"BACKEND": "django.core.files.storage.FileSystemStorage"},
+    "staticfiles": {"BACKEND": "django.contrib.staticfiles.storage.StaticFilesStorage"},
+}
+WHITENOISE_USE_FINDERS = True
+WHITENOISE_AUTOREFRESH = False
+WHITENOISE_MAX_AGE = 3600
+MEDIA_ROOT = DATA_DIR / "media"
+
+# E-mail ------------------------------------------------------------------------------------------------------------------
+
+EMAIL_HOST = env_str("EMAIL_HOST")
+EMAIL_PORT = env_int("EMAIL_PORT", 587, minimum=1)
+EMAIL_HOST_USER = env_str("EMAIL_HOST_USER")
+EMAIL_HOST_PASSWORD = env_secret("EMAIL_HOST_PASSWORD")
+EMAIL_USE_TLS = env_bool("EMAIL_USE_TLS", True)
+DEFAULT_FROM_EMAIL = env_str("EMAIL_FROM", "facet@localhost")
+# Without a mail server, mails are files in DATA_DIR/mail, where an operator can read them.
+EMAIL_BACKEND = "django.core.mail.backends.smtp.EmailBackend" if EMAIL_HOST else "django.core.mail.backends.filebased.EmailBackend"
+EMAIL_FILE_PATH = DATA_DIR / "mail"
+
+# Language and time ----------------------------------------------------------------------------------------------------------
+
+LANGUAGE_CODE = "en"
+USE_I18N = True
+USE_TZ = True
+TIME_ZONE = "UTC"
+USE_THOUSAND_SEPARATOR = False
+
+# The management API ------------------------------------------------------------------------------------------------------
+
+REST_FRAMEWORK = {
+    "DEFAULT_AUTHENTICATION_CLASSES": ["console.api.authentication.CallerAuthentication"],
+    "DEFAULT_PERMISSION_CLASSES": ["console.api.permissions.DeclaredPermission"],
+    "DEFAULT_RENDERER_CLASSES": ["rest_framework.renderers.JSONRenderer"],
+    "DEFAULT_PARSER_CLASSES": ["console.api.parsers.StrictJSONParser"],
+    "DEFAULT_PAGINATION_CLASS": "console.api.pagination.CursorPage",
+    "DEFAULT_SCHEMA_CLASS": "drf_spectacular.openapi.AutoSchema",
+    "EXCEPTION_HANDLER": "console.api.exceptions.handle",
+    "UNAUTHENTICATED_USER": None,
+}
+SPECTACULAR_SETTINGS = {
+    "TITLE": "Facet management API",
+    "DESCRIPTION": "Everything the console can do, for programs. Calls to models are at /v1/.",
+    "VERSION": "1",
+    "SERVE_INCLUDE_SCHEMA": False,
+    "SCHEMA_PATH_PREFIX": "/api/",
+    "POSTPROCESSING_HOOKS": [],
+}
+
+# The gateway ---------------------------------------------------------------------------------------------------------------
+
+# Private addresses providers may have: CIDR networks, only ever set here. `make run` allows loopback for the built-in model.
+PRIVATE_NETWORKS_ALLOWED = env_list("PRIVATE_NETWORKS_ALLOWED", [] if IS_PRODUCTION else ["127.0.0.0/8", "::1/128"])
+GATEWAY_BODY_BYTES = env_int("GATEWAY_BODY_BYTES", 2 * 1024 * 1024, minimum=1024)
+GATEWAY_ANSWER_BYTES = env_int("GATEWAY_ANSWER_BYTES", 16 * 1024 * 1024, minimum=1024)
+GATEWAY_MAX_OUTPUT_TOKENS = env_int("GATEWAY_MAX_OUTPUT_TOKENS", 4096, minimum=1)
+GATEWAY_CONNECT_SECONDS = env_int("GATEWAY_CONNECT_SECONDS", 10, minimum=1)
+GATEWAY_FIRST_BYTE_SECONDS = env_int("GATEWAY_FIRST_BYTE_SECONDS", 120, minimum=1)
+GATEWAY_IDLE_SECONDS = env_int("GATEWAY_IDLE_SECONDS", 60, minimum=1)
+GATEWAY_TOTAL_SECONDS = env_int("GATEWAY_TOTAL_SECONDS", 600, minimum=1)
+GATEWAY_STREAM_SECONDS = env_int("GATEWAY_STREAM_SECONDS", 1800, minimum=1)
+GATEWAY_WRITE_SECONDS = env_int("GATEWAY_WRITE_SECONDS", 30, minimum=1)
+GATEWAY_HEARTBEAT_SECONDS = env_int("GATEWAY_HEARTBEAT_SECONDS", 15, minimum=1)
+GATEWAY_QUEUE_LENGTH = env_int("GATEWAY_QUEUE_LENGTH", 4096, minimum=16)
+GATEWAY_UNKNOWN_FIELDS = env_str("GATEWAY_UNKNOWN_FIELDS", "pass")
+
+# The audit log ---------------------------------------------------------------------------------------------------------------
+
+AUDIT_KEEP_DAYS = env_int("AUDIT_KEEP_DAYS", 400, minimum=1)
+AUDIT_CONTENT_KEEP_DAYS = env_int("AUDIT_CONTENT_KEEP_DAYS", 90, minimum=1)
+AUDIT_CONTENT_BYTES = env_int("AUDIT_CONTENT_BYTES", 256 * 1024, minimum=1024)
+AUDIT_REDACT_FIELDS = env_list("AUDIT_REDACT_FIELDS", ["password", "secret", "authorization", "api_key"])
+
+# Logging ---------------------------------------------------------------------------------------------------------------------
+
+LOGGING = {
+    "version": 1,
+    "disable_existing_loggers": False,
+    "filters": {"scrub": {"()": "console.core.logs.ScrubFilter"}},
+    "formatters": {"line": {"()": "console.core.logs.LineFormatter", "json": env_bool("LOG_JSON", IS_PRODUCTION)}},
+    "handlers": {"stderr": {"class": "logging.StreamHandler", "formatter": "line", "filters": ["scrub"]}},
+    "root": {"handlers": ["stderr"], "level": env_str("LOG_LEVEL", "INFO").upper()},
+    "loggers": {
+        "django.server": {"handlers": ["stderr"], "propagate": False},
+        "uvicorn.access": {"handlers": [], "propagate": False},
+        "django.request": {"level": "ERROR"},
+    },
+}

@@ -1,0 +1,88 @@
+"""The only way to get an object for somebody. Strangers get 404, members without the right 403."""
+
+import uuid
+from collections.abc import Callable
+from functools import wraps
+from typing import Any, TypeVar
+
+from django.contrib.auth.views import redirect_to_login
+from django.core.exceptions import PermissionDenied
+from django.db.models import QuerySet
+from django.http import Http404, HttpRequest, HttpResponse
+from guardian.models import UserObjectPermission
+
+from console.teams.callers import Caller
+from console.teams.models import Membership, Team, User
+
+_View = TypeVar("_View", bound=Callable[..., Any])
+
+# What a route may declare besides a right of roles.py.
+PUBLIC = "public"  # anybody, signed in or not
+SIGNED_IN = "signed_in"  # any person or key
+OPERATOR = "operator"  # operators only
+
+
+def needs(right: str) -> Callable[[_View], _View]:
+    """Declare what a route needs: PUBLIC, SIGNED_IN, OPERATOR, or a right the caller must have in some team.
+
+    A test walks the URLconf and fails on a view without it. Which team's objects the view then shows is up to
+    `*_for` below; this is the door, not the shelf.
+    """
+
+    def decorate(view: _View) -> _View:
+        @wraps(view)
+        def wrapper(request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponse:
+            caller: Caller = request.caller  # type: ignore[attr-defined]
+            if right != PUBLIC and caller.is_anonymous:
+                if getattr(request, "htmx", None):
+                    return HttpResponse(status=401)
+                return redirect_to_login(request.get_full_path())
+            if right == OPERATOR and not caller.is_operator:
+                raise PermissionDenied("Only operators of this installation can do that.")
+            if right not in {PUBLIC, SIGNED_IN, OPERATOR} and not caller.may(right):
+                raise PermissionDenied("Your role does not allow that. An owner of the team can change it.")
+            return view(request, *args, **kwargs)  # type: ignore[no-any-return]
+
+        wrapper.needs = right  # type: ignore[attr-defined]
+        return wrapper  # type: ignore[return-value]
+
+    return decorate
+
+
+def rights_of(user: User) -> dict[uuid.UUID, frozenset[str]]:
+    """Return the rights a person has now, by team. One query; operators need none of it."""
+    rows = UserObjectPermission.objects.filter(
+        user=user, content_type__app_label="teams", content_type__model="team"
+    ).values_list("object_pk", "permission__codename")
+    found: dict[uuid.UUID, set[str]] = {}
+    for team_id, codename in rows:
+        found.setdefault(uuid.UUID(team_id), set()).add(codename)
+    return {team_id: frozenset(rights) for team_id, rights in found.items()}
+
+
+def teams_for(caller: Caller, right: str = "view_team") -> QuerySet[Team]:
+    """Return the teams in which the caller has the right; every list, count and search starts here."""
+    teams = Team.objects.filter(archived_at=None)
+    if caller.is_operator:
+        return teams
+    return teams.filter(pk__in=[team_id for team_id, rights in caller.rights.items() if right in rights])
+
+
+def team_for(caller: Caller, slug: str, to: str = "view_team") -> Team:
+    """Return the team, 404 for those who cannot see it, 403 for those who see it but lack the right."""
+    try:
+        team = teams_for(caller).get(slug=slug)
+    except Team.DoesNotExist:
+        raise Http404("There is no such team.") from None
+    if not caller.may(to, team.pk):
+        raise PermissionDenied("Your role in this team does not allow that.")
+    return team
+
+
+def member_for(caller: Caller, team: Team, membership_id: uuid.UUID) -> Membership:
+    try:
+        return Membership.objects.select_related("user", "team").get(team=team, pk=membership_id)
+    except Membership.DoesNotExist:
+        raise Http404("There is no such member.") from None
+
+

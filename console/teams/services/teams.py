@@ -1,0 +1,90 @@
+"""Make teams and decide who is in them."""
+
+from django.contrib.auth.models import Permission
+from django.contrib.contenttypes.models import ContentType
+from django.db import transaction
+from guardian.models import UserObjectPermission
+
+from console.audit import actions
+from console.audit.services import changes, record
+from console.core.errors import BadInput, Conflict
+from console.teams.callers import Actor
+from console.teams.models import Membership, Role, Team, User
+from console.teams.roles import RIGHTS
+
+
+def _grant(team: Team, user: User, rights: frozenset[str]) -> None:
+    """Make the person's guardian permissions on the team exactly these."""
+    kind = ContentType.objects.get_for_model(Team)
+    mine = UserObjectPermission.objects.filter(user=user, content_type=kind, object_pk=str(team.pk))
+    mine.exclude(permission__codename__in=rights).delete()
+    have = set(mine.values_list("permission__codename", flat=True))
+    missing = Permission.objects.filter(content_type=kind, codename__in=rights - have)
+    UserObjectPermission.objects.bulk_create(
+        UserObjectPermission(user=user, content_type=kind, object_pk=str(team.pk), permission=p) for p in missing
+    )
+
+
+@transaction.atomic
+def create_team(*, actor: Actor, name: str, slug: str, colour: int | None = None, is_demo: bool = False) -> Team:
+    """Create a team; its first owner is added by `add_member`."""
+    if Team.objects.filter(slug=slug).exists():
+        raise Conflict(f"There is a team with the short name {slug!r} already; choose another.", param="slug")
+    team = Team.objects.create(name=name, slug=slug, colour=colour or Team.objects.count() % 4 + 1, is_demo=is_demo)
+    record(actions.TEAM_CREATED, actor=actor, target=team, detail={"after": {"name": name, "slug": slug}})
+    return team
+
+
+@transaction.atomic
+def add_member(*, actor: Actor, team: Team, user: User, role: str) -> Membership:
+    """Make a person a member, with the rights of the role."""
+    if role not in Role.values:
+        raise BadInput(f"{role!r} is not a role; choose one of {', '.join(Role.values)}.", param="role")
+    membership, created = Membership.objects.get_or_create(team=team, user=user, defaults={"role": role})
+    if not created:
+        raise Conflict(f"{user} is a member of {team} already.", param="user")
+    _grant(team, user, RIGHTS[role])
+    record(actions.MEMBER_ADDED, actor=actor, target=membership, target_name=user.email, detail={"after": {"role": role}})
+    return membership
+
+
+def _keep_an_owner(membership: Membership) -> None:
+    others = Membership.objects.select_for_update().filter(team=membership.team, role=Role.OWNER).exclude(pk=membership.pk)
+    if membership.role == Role.OWNER and not others.filter(user__is_active=True).exists():
+        raise BadInput(f"{membership.user} is the only owner of {membership.team}; make somebody else an owner first.")
+
+
+@transaction.atomic
+def change_role(*, actor: Actor, membership: Membership, role: str) -> Membership:
+    """Give a member another role. The last owner stays one."""
+    if role not in Role.values:
+        raise BadInput(f"{role!r} is not a role; choose one of {', '.join(Role.values)}.", param="role")
+    before = membership.role
+    if role != Role.OWNER:
+        _keep_an_owner(membership)
+    membership.role = role
+    membership.save(update_fields=["role"])
+    _grant(membership.team, membership.user, RIGHTS[role])
+    record(
+        actions.MEMBER_CHANGED,
+        actor=actor,
+        target=membership,
+        target_name=membership.user.email,
+        detail=changes({"role": before}, {"role": role}),
+    )
+    return membership
+
+
+@transaction.atomic
+def remove_member(*, actor: Actor, membership: Membership) -> None:
+    """Take a person out of a team; their rights, and those of their keys, end with it."""
+    _keep_an_owner(membership)
+    _grant(membership.team, membership.user, frozenset())
+    record(
+        actions.MEMBER_REMOVED,
+        actor=actor,
+        target=membership,
+        target_name=membership.user.email,
+        detail={"before": {"role": membership.role}},
+    )
+    membership.delete()

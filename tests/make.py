@@ -1,0 +1,61 @@
+"""Make rows with good defaults, by the services the product uses wherever there is one."""
+
+from decimal import Decimal
+from itertools import count
+from typing import Any
+
+from console.catalog.models import Alias, ModelVersion, Pin, Price, Provider
+from console.teams.callers import SYSTEM
+from console.teams.models import ApiKey, Role, Team, User
+from console.teams.services import keys as key_services
+from console.teams.services import teams as team_services
+
+_numbers = count(1)
+PASSWORD = "correct horse battery staple"
+
+
+def make_user(email: str = "", **fields: Any) -> User:
+    email = email or f"person{next(_numbers)}@example.com"
+    fields.setdefault("name", email.partition("@")[0].capitalize())
+    return User.objects.create_user(email, PASSWORD, **fields)
+
+
+def make_team(name: str = "", *, owner: User | None = None, **fields: Any) -> Team:
+    name = name or f"Team {next(_numbers)}"
+    team = team_services.create_team(actor=SYSTEM, name=name, slug=name.lower().replace(" ", "-"), **fields)
+    if owner:
+        make_member(team, owner, Role.OWNER)
+    return team
+
+
+def make_member(team: Team, user: User | None = None, role: str = Role.MEMBER) -> User:
+    user = user or make_user()
+    team_services.add_member(actor=SYSTEM, team=team, user=user, role=role)
+    return user
+
+
+def make_key(team: Team, name: str = "", environment: str = "production", **fields: Any) -> tuple[ApiKey, str]:
+    return key_services.create_key(
+        actor=SYSTEM, team=team, name=name or f"key {next(_numbers)}", environment=environment, **fields
+    )
+
+
+def make_model(name: str = "", *, provider: Provider | None = None, price: tuple[str, str] | None = ("0.15", "0.60"), **fields: Any) -> ModelVersion:
+    """A chat model; its provider is `fake` at a loopback address unless given. Prices are per million tokens."""
+    if provider is None:
+        provider, _ = Provider.objects.get_or_create(
+            slug="fake", defaults={"name": "Fake", "kind": "openai", "base_url": "http://127.0.0.1:9/v1"}
+        )
+    fields.setdefault("capabilities", ["chat"])
+    version = ModelVersion.objects.create(provider=provider, name=name or f"model-{next(_numbers)}", **fields)
+    if price:
+        Price.objects.create(model_version=version, input=Decimal(price[0]), output=Decimal(price[1]))
+    return version
+
+
+def make_alias(name: str = "", *, production: ModelVersion | None = None, sandbox: ModelVersion | None = None) -> Alias:
+    alias = Alias.objects.create(name=name or f"alias-{next(_numbers)}")
+    for environment, version in (("production", production), ("sandbox", sandbox)):
+        if version:
+            Pin.objects.create(alias=alias, environment=environment, model_version=version)
+    return alias

@@ -1,0 +1,190 @@
+"""Limits, what counts against them, and the roll-ups behind the dashboards."""
+
+from django.contrib.postgres.fields import ArrayField
+from django.db import models
+
+from console.core.clock import now
+from console.core.ids import uuid7
+from console.teams.models import ApiKey, Team, User
+
+
+class Metric(models.TextChoices):
+    REQUESTS = "requests"
+    TOKENS = "tokens"
+    COST = "cost"
+    CONCURRENCY = "concurrency"
+
+
+class Window(models.TextChoices):
+    MINUTE = "minute"
+    HOUR = "hour"
+    DAY = "day"
+    MONTH = "month"
+
+
+class Mode(models.TextChoices):
+    HARD = "hard"
+    SOFT = "soft"
+
+
+class Quota(models.Model):
+    """One limit of a team, or of one key or alias inside it.
+
+    `limit` is in the metric's own unit: requests, tokens, micro-units of currency, or calls at once.
+    `window` is empty for concurrency only. `since_epoch` is the first epoch whose calls count here;
+    `opening_used` is what its first period had already used at that moment.
+    """
+
+    id = models.BigAutoField(primary_key=True)
+    public_id = models.UUIDField(unique=True, default=uuid7, editable=False)
+    team = models.ForeignKey(Team, on_delete=models.CASCADE, related_name="quotas")
+    key = models.ForeignKey(ApiKey, on_delete=models.CASCADE, null=True, blank=True, related_name="quotas")
+    alias = models.CharField(max_length=100, blank=True)
+    metric = models.CharField(max_length=12, choices=Metric.choices)
+    window = models.CharField(max_length=6, choices=Window.choices, blank=True)
+    limit = models.BigIntegerField()
+    mode = models.CharField(max_length=4, choices=Mode.choices, default=Mode.HARD)
+    since_epoch = models.BigIntegerField(editable=False)
+    opening_used = models.BigIntegerField(default=0, editable=False)
+    opening_period = models.DateTimeField(null=True, editable=False)
+    created_at = models.DateTimeField(default=now, editable=False)
+
+    class Meta:
+        ordering = ["team__name", "metric", "window"]
+        constraints = [
+            models.UniqueConstraint(
+                fields=["team", "key", "alias", "metric", "window"], name="one_quota_of_a_kind", nulls_distinct=False
+            ),
+            models.CheckConstraint(condition=models.Q(limit__gte=0), name="quota_limit_not_negative"),
+            models.CheckConstraint(
+                condition=(models.Q(metric="concurrency") & models.Q(window=""))
+                | (~models.Q(metric="concurrency") & ~models.Q(window="")),
+                name="quota_has_a_window_unless_concurrency",
+            ),
+        ]
+
+    def __str__(self) -> str:
+        scope = f" of {self.key}" if self.key else f" of {self.alias}" if self.alias else ""
+        return f"{self.team}: {self.limit} {self.metric} a {self.window or 'moment'}{scope}"
+
+
+class QuotaIncrease(models.Model):
+    """A temporary addition to a limit, with an end."""
+
+    id = models.UUIDField(primary_key=True, default=uuid7, editable=False)
+    quota = models.ForeignKey(Quota, on_delete=models.CASCADE, related_name="increases")
+    amount = models.BigIntegerField()
+    reason = models.CharField(max_length=300)
+    starts_at = models.DateTimeField(default=now)
+    ends_at = models.DateTimeField()
+    ended_at = models.DateTimeField(null=True, blank=True)
+    created_by = models.ForeignKey(User, on_delete=models.SET_NULL, null=True, related_name="+")
+    created_by_name = models.CharField(max_length=200)
+
+    class Meta:
+        ordering = ["-starts_at"]
+        constraints = [models.CheckConstraint(condition=models.Q(amount__gt=0), name="increase_is_positive")]
+
+    def __str__(self) -> str:
+        return f"+{self.amount} until {self.ends_at:%Y-%m-%d %H:%M}"
+
+
+class QuotaCounter(models.Model):
+    """What one quota has used and promised in one period. Only the gateway's statements write here."""
+
+    pk = models.CompositePrimaryKey("quota_id", "period_start")
+    quota = models.ForeignKey(Quota, on_delete=models.CASCADE, related_name="counters")
+    period_start = models.DateTimeField()
+    used = models.BigIntegerField(default=0, db_default=0)
+    reserved = models.BigIntegerField(default=0, db_default=0)
+
+    def __str__(self) -> str:
+        return f"{self.quota_id} {self.period_start:%Y-%m-%d %H:%M}: {self.used}+{self.reserved}"
+
+
+class QuotaAlert(models.Model):
+    """A threshold of a quota that was passed in a period; written once, so that people are told once."""
+
+    id = models.UUIDField(primary_key=True, default=uuid7, editable=False)
+    quota = models.ForeignKey(Quota, on_delete=models.CASCADE, related_name="alerts")
+    period_start = models.DateTimeField()
+    percent = models.PositiveSmallIntegerField()
+    at = models.DateTimeField(default=now)
+
+    class Meta:
+        constraints = [models.UniqueConstraint(fields=["quota", "period_start", "percent"], name="one_alert_per_threshold")]
+
+    def __str__(self) -> str:
+        return f"{self.percent} % of {self.quota}"
+
+
+class UsageHour(models.Model):
+    """Calls of one hour, summed by everything the dashboards cut by. Made from the audit log by `roll_up`."""
+
+    id = models.BigAutoField(primary_key=True)
+    hour = models.DateTimeField()
+    team_id = models.UUIDField()
+    key_id = models.UUIDField(null=True)
+    environment = models.CharField(max_length=10)
+    type = models.CharField(max_length=20)
+    lane = models.CharField(max_length=12)
+    alias = models.CharField(max_length=100)
+    model = models.CharField(max_length=270)
+    requests = models.IntegerField(default=0)
+    errors = models.IntegerField(default=0)
+    refusals = models.IntegerField(default=0)
+    prompt_tokens = models.BigIntegerField(default=0)
+    completion_tokens = models.BigIntegerField(default=0)
+    cost_micros = models.BigIntegerField(default=0)
+    # Latency and time to first token as histograms: counts per bucket of console.core.histogram.
+    latency = models.JSONField(default=list)
+    first_token = models.JSONField(default=list)
+
+    class Meta:
+        constraints = [
+            models.UniqueConstraint(
+                fields=["hour", "team_id", "key_id", "environment", "type", "lane", "alias", "model"],
+                name="one_row_per_hour_and_cut",
+                nulls_distinct=False,
+            )
+        ]
+        indexes = [models.Index(fields=["team_id", "hour"], name="usage_hours_of_a_team")]
+
+    def __str__(self) -> str:
+        return f"{self.hour:%Y-%m-%d %H}h {self.alias}: {self.requests}"
+
+
+class RollUpState(models.Model):
+    """How far `roll_up` has read the audit log (its `tx` column). One row."""
+
+    id = models.PositiveSmallIntegerField(primary_key=True, default=1)
+    next_tx = models.BigIntegerField(default=0)
+    at = models.DateTimeField(default=now)
+
+    def __str__(self) -> str:
+        return f"read to {self.next_tx}"
+
+
+class Reservation(models.Model):
+    """An open call: what it may still use, and what the sweeper needs to end it if its process dies.
+
+    Written by the gateway's `begin` and deleted by `close`; whoever deletes it writes the end record.
+    The four arrays run in parallel, one place per quota that counts this call. It is also the lease behind
+    `concurrency`: it expires.
+    """
+
+    id = models.UUIDField(primary_key=True, help_text="The request's id.")
+    team_id = models.UUIDField()
+    process = models.TextField(help_text="The process that holds the call open.")
+    expires_at = models.DateTimeField()
+    quota_ids = ArrayField(models.BigIntegerField())
+    period_starts = ArrayField(models.DateTimeField())
+    metrics = ArrayField(models.TextField())
+    amounts = ArrayField(models.BigIntegerField())
+    record = models.TextField(help_text="The audit row as far as it is known, as JSON.")
+
+    class Meta:
+        indexes = [models.Index(fields=["expires_at"], name="reservations_by_expiry")]
+
+    def __str__(self) -> str:
+        return str(self.id)
