@@ -31,7 +31,9 @@ SECRET_KEY = env_secret("SECRET_KEY") or embedded.generated_secret(DATA_DIR, "se
 ENCRYPTION_KEYS = [k.strip() for k in env_secret("ENCRYPTION_KEYS").split(",") if k.strip()] or [
     embedded.generated_secret(DATA_DIR, "encryption_key", allowed=not IS_PRODUCTION)
 ]
-ALLOWED_HOSTS = env_list("ALLOWED_HOSTS", [urlsplit(BASE_URL).hostname or "localhost", "localhost", "127.0.0.1", "[::1]"])
+ALLOWED_HOSTS = env_list(
+    "ALLOWED_HOSTS", [urlsplit(BASE_URL).hostname or "localhost", "localhost", "127.0.0.1", "[::1]"]
+)
 CSRF_TRUSTED_ORIGINS = env_list("CSRF_TRUSTED_ORIGINS", [BASE_URL])
 # Networks whose X-Forwarded-For and X-Forwarded-Proto are believed, as CIDR. Empty: nobody's.
 TRUSTED_PROXIES = env_list("TRUSTED_PROXIES")
@@ -133,7 +135,10 @@ DATABASES = {
         "HOST": unquote(_db_query.pop("host", "") or _db.hostname or ""),
         "PORT": str(_db.port or ""),
         "OPTIONS": {
-            "pool": {"min_size": 0, "max_size": env_int("DATABASE_POOL", 8, minimum=1), "timeout": 10},
+            # Connections a process keeps for pages and tasks; 0 opens one per thread instead.
+            "pool": {"min_size": 0, "max_size": _pool, "timeout": 10}
+            if (_pool := env_int("DATABASE_POOL", 8))
+            else False,
             **{key: unquote(value) for key, value in _db_query.items()},
         },
         "TEST": {"NAME": env_str("TEST_DATABASE") or None},
@@ -279,7 +284,9 @@ EMAIL_HOST_PASSWORD = env_secret("EMAIL_HOST_PASSWORD")
 EMAIL_USE_TLS = env_bool("EMAIL_USE_TLS", True)
 DEFAULT_FROM_EMAIL = env_str("EMAIL_FROM", "facet@localhost")
 # Without a mail server, mails are files in DATA_DIR/mail, where an operator can read them.
-EMAIL_BACKEND = "django.core.mail.backends.smtp.EmailBackend" if EMAIL_HOST else "django.core.mail.backends.filebased.EmailBackend"
+EMAIL_BACKEND = (
+    "django.core.mail.backends.smtp.EmailBackend" if EMAIL_HOST else "django.core.mail.backends.filebased.EmailBackend"
+)
 EMAIL_FILE_PATH = DATA_DIR / "mail"
 
 # Language and time ----------------------------------------------------------------------------------------------------------

@@ -1,3 +1,14 @@
-from django.urls import URLPattern, URLResolver
+"""Every address outside /v1/, which console/asgi.py gives to the gateway's face before Django."""
 
-urlpatterns: list[URLPattern | URLResolver] = []
+from django.contrib import admin
+from django.urls import include, path
+
+urlpatterns = [
+    path("", include("console.pages.urls")),
+    path("", include("console.teams.urls")),
+    path("", include("console.catalog.urls")),
+    path("", include("usage_app.urls")),
+    path("api/", include("console.api.urls")),
+    path("accounts/", include("allauth.urls")),
+    path("admin/", admin.site.urls),
+]

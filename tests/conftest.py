@@ -1,23 +1,6 @@
 """The cast, the same in every test: alice owns Team A, bob is a member, charlie is a stranger with Team B."""
 
-import os
-import tempfile
-
 import pytest
-
-
-def _environment() -> None:
-    """Start the shared PostgreSQL before Django reads its settings; workers of xdist inherit the environment."""
-    from tests import server
-
-    if "FACET_TEST_DATABASE_URL" not in os.environ:
-        os.environ["FACET_TEST_DATABASE_URL"] = server.start()
-    os.environ["DATABASE_URL"] = os.environ["FACET_TEST_DATABASE_URL"]
-    os.environ.setdefault("DATA_DIR", tempfile.mkdtemp(prefix="facet-test-"))
-    os.environ["BUILTIN_MODEL"] = "0"
-
-
-_environment()
 
 
 class Cast:

@@ -40,7 +40,9 @@ def make_key(team: Team, name: str = "", environment: str = "production", **fiel
     )
 
 
-def make_model(name: str = "", *, provider: Provider | None = None, price: tuple[str, str] | None = ("0.15", "0.60"), **fields: Any) -> ModelVersion:
+def make_model(
+    name: str = "", *, provider: Provider | None = None, price: tuple[str, str] | None = ("0.15", "0.60"), **fields: Any
+) -> ModelVersion:
     """A chat model; its provider is `fake` at a loopback address unless given. Prices are per million tokens."""
     if provider is None:
         provider, _ = Provider.objects.get_or_create(

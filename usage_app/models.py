@@ -112,7 +112,9 @@ class QuotaAlert(models.Model):
     at = models.DateTimeField(default=now)
 
     class Meta:
-        constraints = [models.UniqueConstraint(fields=["quota", "period_start", "percent"], name="one_alert_per_threshold")]
+        constraints = [
+            models.UniqueConstraint(fields=["quota", "period_start", "percent"], name="one_alert_per_threshold")
+        ]
 
     def __str__(self) -> str:
         return f"{self.percent} % of {self.quota}"

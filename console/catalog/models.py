@@ -99,7 +99,9 @@ class Alias(models.Model):
     id = models.UUIDField(primary_key=True, default=uuid7, editable=False)
     name = models.CharField(max_length=100, unique=True)
     description = models.CharField(max_length=300, blank=True)
-    teams: "models.ManyToManyField[Team, models.Model]" = models.ManyToManyField(Team, blank=True, related_name="aliases")
+    teams: "models.ManyToManyField[Team, models.Model]" = models.ManyToManyField(
+        Team, blank=True, related_name="aliases"
+    )
     created_at = models.DateTimeField(default=now, editable=False)
 
     class Meta:
@@ -118,7 +120,9 @@ class Pin(models.Model):
     environment = models.CharField(max_length=10, choices=Environment.choices)
     model_version = models.ForeignKey(ModelVersion, on_delete=models.PROTECT, related_name="pins")
     default_parameters = models.JSONField(default=dict, blank=True)
-    revision = models.PositiveIntegerField(default=1, help_text="Grows with every move; a form that saw an older one is stale.")
+    revision = models.PositiveIntegerField(
+        default=1, help_text="Grows with every move; a form that saw an older one is stale."
+    )
     moved_at = models.DateTimeField(default=now)
 
     class Meta:

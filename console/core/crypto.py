@@ -12,7 +12,9 @@ class SecretUnreadable(Exception):
 
 
 def _box() -> MultiFernet:
-    return MultiFernet([Fernet(base64.urlsafe_b64encode(hashlib.sha256(k.encode()).digest())) for k in settings.ENCRYPTION_KEYS])
+    return MultiFernet(
+        [Fernet(base64.urlsafe_b64encode(hashlib.sha256(k.encode()).digest())) for k in settings.ENCRYPTION_KEYS]
+    )
 
 
 def encrypt(plain: str) -> str:

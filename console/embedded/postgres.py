@@ -36,7 +36,9 @@ def system_user() -> str | None:
         pwd.getpwnam(SYSTEM_USER)
     except KeyError:
         useradd = shutil.which("useradd") or "/usr/sbin/useradd"
-        subprocess.run([useradd, "--system", "--no-create-home", "--shell", "/usr/sbin/nologin", SYSTEM_USER], check=True)
+        subprocess.run(
+            [useradd, "--system", "--no-create-home", "--shell", "/usr/sbin/nologin", SYSTEM_USER], check=True
+        )
     return SYSTEM_USER
 
 
@@ -64,7 +66,18 @@ def prepare(data: Path, sockets: Path) -> None:
     if user:
         shutil.chown(data, user)
     subprocess.run(
-        [binaries() / "initdb", "-D", data, "-U", "postgres", "--auth=trust", "-E", "UTF8", "--locale=C.UTF-8", "--no-instructions"],
+        [
+            binaries() / "initdb",
+            "-D",
+            data,
+            "-U",
+            "postgres",
+            "--auth=trust",
+            "-E",
+            "UTF8",
+            "--locale=C.UTF-8",
+            "--no-instructions",
+        ],
         check=True,
         capture_output=True,
         user=user,
@@ -72,7 +85,9 @@ def prepare(data: Path, sockets: Path) -> None:
     )
 
 
-def command(data: Path, sockets: Path, *, max_connections: int = 100, durable: bool = True, tcp_port: int = 0) -> list[str]:
+def command(
+    data: Path, sockets: Path, *, max_connections: int = 100, durable: bool = True, tcp_port: int = 0
+) -> list[str]:
     """Return the command line of the server. It listens on a socket only its user and root may open.
 
     `tcp_port` adds the loopback address, for tools that cannot speak to a socket.
@@ -94,7 +109,12 @@ def command(data: Path, sockets: Path, *, max_connections: int = 100, durable: b
         options["port"] = str(tcp_port)
     if not durable:
         options |= {"fsync": "off", "synchronous_commit": "off", "full_page_writes": "off"}
-    return [str(binaries() / "postgres"), "-D", str(data), *(part for k, v in options.items() for part in ("-c", f"{k}={v}"))]
+    return [
+        str(binaries() / "postgres"),
+        "-D",
+        str(data),
+        *(part for k, v in options.items() for part in ("-c", f"{k}={v}")),
+    ]
 
 
 def psql(sockets: Path, sql: str, *, database: str = "postgres", role: str = "postgres") -> str:

@@ -86,3 +86,6 @@ def member_for(caller: Caller, team: Team, membership_id: uuid.UUID) -> Membersh
         raise Http404("There is no such member.") from None
 
 
+def scope_for(caller: Caller, slug: str, right: str = "view_team") -> Team | None:
+    """Return the team a page is narrowed to by `?team=slug`, None for all the caller's teams."""
+    return team_for(caller, slug, to=right) if slug else None

@@ -29,7 +29,12 @@ def generate(environment: str) -> str:
 
 
 def is_well_formed(key: str) -> bool:
-    return len(key) == LENGTH and key.isascii() and key.startswith(("fk_live_", "fk_test_")) and _checksum(key[:-_CHECK]) == key[-_CHECK:]
+    return (
+        len(key) == LENGTH
+        and key.isascii()
+        and key.startswith(("fk_live_", "fk_test_"))
+        and _checksum(key[:-_CHECK]) == key[-_CHECK:]
+    )
 
 
 def digest(key: str) -> bytes:

@@ -20,7 +20,9 @@ ALL_RIGHTS = frozenset(
 
 RIGHTS: dict[str, frozenset[str]] = {
     Role.OWNER: ALL_RIGHTS,
-    Role.BUILDER: frozenset({"view_team", "use_models", "view_usage", "view_audit", "read_content", "manage_keys", "build"}),
+    Role.BUILDER: frozenset(
+        {"view_team", "use_models", "view_usage", "view_audit", "read_content", "manage_keys", "build"}
+    ),
     Role.APPROVER: frozenset({"view_team", "use_models", "view_usage", "view_audit", "approve"}),
     Role.MEMBER: frozenset({"view_team", "use_models", "view_usage"}),
     Role.AUDITOR: frozenset({"view_team", "view_usage", "view_audit", "read_content"}),

@@ -9,142 +9,232 @@ from django.db import migrations, models
 
 
 class Migration(migrations.Migration):
-
     initial = True
 
     dependencies = [
-        ('teams', '0001_people_teams_keys'),
+        ("teams", "0001_people_teams_keys"),
         migrations.swappable_dependency(settings.AUTH_USER_MODEL),
     ]
 
     operations = [
         migrations.CreateModel(
-            name='RollUpState',
+            name="RollUpState",
             fields=[
-                ('id', models.PositiveSmallIntegerField(default=1, primary_key=True, serialize=False)),
-                ('next_tx', models.BigIntegerField(default=0)),
-                ('at', models.DateTimeField(default=console.core.clock.now)),
+                ("id", models.PositiveSmallIntegerField(default=1, primary_key=True, serialize=False)),
+                ("next_tx", models.BigIntegerField(default=0)),
+                ("at", models.DateTimeField(default=console.core.clock.now)),
             ],
         ),
         migrations.CreateModel(
-            name='Quota',
+            name="Quota",
             fields=[
-                ('id', models.BigAutoField(primary_key=True, serialize=False)),
-                ('public_id', models.UUIDField(default=console.core.ids.uuid7, editable=False, unique=True)),
-                ('alias', models.CharField(blank=True, max_length=100)),
-                ('metric', models.CharField(choices=[('requests', 'Requests'), ('tokens', 'Tokens'), ('cost', 'Cost'), ('concurrency', 'Concurrency')], max_length=12)),
-                ('window', models.CharField(blank=True, choices=[('minute', 'Minute'), ('hour', 'Hour'), ('day', 'Day'), ('month', 'Month')], max_length=6)),
-                ('limit', models.BigIntegerField()),
-                ('mode', models.CharField(choices=[('hard', 'Hard'), ('soft', 'Soft')], default='hard', max_length=4)),
-                ('since_epoch', models.BigIntegerField(editable=False)),
-                ('opening_used', models.BigIntegerField(default=0, editable=False)),
-                ('opening_period', models.DateTimeField(editable=False, null=True)),
-                ('created_at', models.DateTimeField(default=console.core.clock.now, editable=False)),
-                ('key', models.ForeignKey(blank=True, null=True, on_delete=django.db.models.deletion.CASCADE, related_name='quotas', to='teams.apikey')),
-                ('team', models.ForeignKey(on_delete=django.db.models.deletion.CASCADE, related_name='quotas', to='teams.team')),
+                ("id", models.BigAutoField(primary_key=True, serialize=False)),
+                ("public_id", models.UUIDField(default=console.core.ids.uuid7, editable=False, unique=True)),
+                ("alias", models.CharField(blank=True, max_length=100)),
+                (
+                    "metric",
+                    models.CharField(
+                        choices=[
+                            ("requests", "Requests"),
+                            ("tokens", "Tokens"),
+                            ("cost", "Cost"),
+                            ("concurrency", "Concurrency"),
+                        ],
+                        max_length=12,
+                    ),
+                ),
+                (
+                    "window",
+                    models.CharField(
+                        blank=True,
+                        choices=[("minute", "Minute"), ("hour", "Hour"), ("day", "Day"), ("month", "Month")],
+                        max_length=6,
+                    ),
+                ),
+                ("limit", models.BigIntegerField()),
+                ("mode", models.CharField(choices=[("hard", "Hard"), ("soft", "Soft")], default="hard", max_length=4)),
+                ("since_epoch", models.BigIntegerField(editable=False)),
+                ("opening_used", models.BigIntegerField(default=0, editable=False)),
+                ("opening_period", models.DateTimeField(editable=False, null=True)),
+                ("created_at", models.DateTimeField(default=console.core.clock.now, editable=False)),
+                (
+                    "key",
+                    models.ForeignKey(
+                        blank=True,
+                        null=True,
+                        on_delete=django.db.models.deletion.CASCADE,
+                        related_name="quotas",
+                        to="teams.apikey",
+                    ),
+                ),
+                (
+                    "team",
+                    models.ForeignKey(
+                        on_delete=django.db.models.deletion.CASCADE, related_name="quotas", to="teams.team"
+                    ),
+                ),
             ],
             options={
-                'ordering': ['team__name', 'metric', 'window'],
+                "ordering": ["team__name", "metric", "window"],
             },
         ),
         migrations.CreateModel(
-            name='QuotaAlert',
+            name="QuotaAlert",
             fields=[
-                ('id', models.UUIDField(default=console.core.ids.uuid7, editable=False, primary_key=True, serialize=False)),
-                ('period_start', models.DateTimeField()),
-                ('percent', models.PositiveSmallIntegerField()),
-                ('at', models.DateTimeField(default=console.core.clock.now)),
-                ('quota', models.ForeignKey(on_delete=django.db.models.deletion.CASCADE, related_name='alerts', to='usage.quota')),
+                (
+                    "id",
+                    models.UUIDField(default=console.core.ids.uuid7, editable=False, primary_key=True, serialize=False),
+                ),
+                ("period_start", models.DateTimeField()),
+                ("percent", models.PositiveSmallIntegerField()),
+                ("at", models.DateTimeField(default=console.core.clock.now)),
+                (
+                    "quota",
+                    models.ForeignKey(
+                        on_delete=django.db.models.deletion.CASCADE, related_name="alerts", to="usage.quota"
+                    ),
+                ),
             ],
         ),
         migrations.CreateModel(
-            name='QuotaCounter',
+            name="QuotaCounter",
             fields=[
-                ('pk', models.CompositePrimaryKey('quota_id', 'period_start', blank=True, editable=False, primary_key=True, serialize=False)),
-                ('period_start', models.DateTimeField()),
-                ('used', models.BigIntegerField(db_default=0, default=0)),
-                ('reserved', models.BigIntegerField(db_default=0, default=0)),
-                ('quota', models.ForeignKey(on_delete=django.db.models.deletion.CASCADE, related_name='counters', to='usage.quota')),
+                (
+                    "pk",
+                    models.CompositePrimaryKey(
+                        "quota_id", "period_start", blank=True, editable=False, primary_key=True, serialize=False
+                    ),
+                ),
+                ("period_start", models.DateTimeField()),
+                ("used", models.BigIntegerField(db_default=0, default=0)),
+                ("reserved", models.BigIntegerField(db_default=0, default=0)),
+                (
+                    "quota",
+                    models.ForeignKey(
+                        on_delete=django.db.models.deletion.CASCADE, related_name="counters", to="usage.quota"
+                    ),
+                ),
             ],
         ),
         migrations.CreateModel(
-            name='QuotaIncrease',
+            name="QuotaIncrease",
             fields=[
-                ('id', models.UUIDField(default=console.core.ids.uuid7, editable=False, primary_key=True, serialize=False)),
-                ('amount', models.BigIntegerField()),
-                ('reason', models.CharField(max_length=300)),
-                ('starts_at', models.DateTimeField(default=console.core.clock.now)),
-                ('ends_at', models.DateTimeField()),
-                ('ended_at', models.DateTimeField(blank=True, null=True)),
-                ('created_by_name', models.CharField(max_length=200)),
-                ('created_by', models.ForeignKey(null=True, on_delete=django.db.models.deletion.SET_NULL, related_name='+', to=settings.AUTH_USER_MODEL)),
-                ('quota', models.ForeignKey(on_delete=django.db.models.deletion.CASCADE, related_name='increases', to='usage.quota')),
+                (
+                    "id",
+                    models.UUIDField(default=console.core.ids.uuid7, editable=False, primary_key=True, serialize=False),
+                ),
+                ("amount", models.BigIntegerField()),
+                ("reason", models.CharField(max_length=300)),
+                ("starts_at", models.DateTimeField(default=console.core.clock.now)),
+                ("ends_at", models.DateTimeField()),
+                ("ended_at", models.DateTimeField(blank=True, null=True)),
+                ("created_by_name", models.CharField(max_length=200)),
+                (
+                    "created_by",
+                    models.ForeignKey(
+                        null=True,
+                        on_delete=django.db.models.deletion.SET_NULL,
+                        related_name="+",
+                        to=settings.AUTH_USER_MODEL,
+                    ),
+                ),
+                (
+                    "quota",
+                    models.ForeignKey(
+                        on_delete=django.db.models.deletion.CASCADE, related_name="increases", to="usage.quota"
+                    ),
+                ),
             ],
             options={
-                'ordering': ['-starts_at'],
+                "ordering": ["-starts_at"],
             },
         ),
         migrations.CreateModel(
-            name='Reservation',
+            name="Reservation",
             fields=[
-                ('id', models.UUIDField(help_text="The request's id.", primary_key=True, serialize=False)),
-                ('team_id', models.UUIDField()),
-                ('process', models.TextField(help_text='The process that holds the call open.')),
-                ('expires_at', models.DateTimeField()),
-                ('quota_ids', django.contrib.postgres.fields.ArrayField(base_field=models.BigIntegerField(), size=None)),
-                ('period_starts', django.contrib.postgres.fields.ArrayField(base_field=models.DateTimeField(), size=None)),
-                ('metrics', django.contrib.postgres.fields.ArrayField(base_field=models.TextField(), size=None)),
-                ('amounts', django.contrib.postgres.fields.ArrayField(base_field=models.BigIntegerField(), size=None)),
-                ('record', models.TextField(help_text='The audit row as far as it is known, as JSON.')),
+                ("id", models.UUIDField(help_text="The request's id.", primary_key=True, serialize=False)),
+                ("team_id", models.UUIDField()),
+                ("process", models.TextField(help_text="The process that holds the call open.")),
+                ("expires_at", models.DateTimeField()),
+                (
+                    "quota_ids",
+                    django.contrib.postgres.fields.ArrayField(base_field=models.BigIntegerField(), size=None),
+                ),
+                (
+                    "period_starts",
+                    django.contrib.postgres.fields.ArrayField(base_field=models.DateTimeField(), size=None),
+                ),
+                ("metrics", django.contrib.postgres.fields.ArrayField(base_field=models.TextField(), size=None)),
+                ("amounts", django.contrib.postgres.fields.ArrayField(base_field=models.BigIntegerField(), size=None)),
+                ("record", models.TextField(help_text="The audit row as far as it is known, as JSON.")),
             ],
             options={
-                'indexes': [models.Index(fields=['expires_at'], name='reservations_by_expiry')],
+                "indexes": [models.Index(fields=["expires_at"], name="reservations_by_expiry")],
             },
         ),
         migrations.CreateModel(
-            name='UsageHour',
+            name="UsageHour",
             fields=[
-                ('id', models.BigAutoField(primary_key=True, serialize=False)),
-                ('hour', models.DateTimeField()),
-                ('team_id', models.UUIDField()),
-                ('key_id', models.UUIDField(null=True)),
-                ('environment', models.CharField(max_length=10)),
-                ('type', models.CharField(max_length=20)),
-                ('lane', models.CharField(max_length=12)),
-                ('alias', models.CharField(max_length=100)),
-                ('model', models.CharField(max_length=270)),
-                ('requests', models.IntegerField(default=0)),
-                ('errors', models.IntegerField(default=0)),
-                ('refusals', models.IntegerField(default=0)),
-                ('prompt_tokens', models.BigIntegerField(default=0)),
-                ('completion_tokens', models.BigIntegerField(default=0)),
-                ('cost_micros', models.BigIntegerField(default=0)),
-                ('latency', models.JSONField(default=list)),
-                ('first_token', models.JSONField(default=list)),
+                ("id", models.BigAutoField(primary_key=True, serialize=False)),
+                ("hour", models.DateTimeField()),
+                ("team_id", models.UUIDField()),
+                ("key_id", models.UUIDField(null=True)),
+                ("environment", models.CharField(max_length=10)),
+                ("type", models.CharField(max_length=20)),
+                ("lane", models.CharField(max_length=12)),
+                ("alias", models.CharField(max_length=100)),
+                ("model", models.CharField(max_length=270)),
+                ("requests", models.IntegerField(default=0)),
+                ("errors", models.IntegerField(default=0)),
+                ("refusals", models.IntegerField(default=0)),
+                ("prompt_tokens", models.BigIntegerField(default=0)),
+                ("completion_tokens", models.BigIntegerField(default=0)),
+                ("cost_micros", models.BigIntegerField(default=0)),
+                ("latency", models.JSONField(default=list)),
+                ("first_token", models.JSONField(default=list)),
             ],
             options={
-                'indexes': [models.Index(fields=['team_id', 'hour'], name='usage_hours_of_a_team')],
-                'constraints': [models.UniqueConstraint(fields=('hour', 'team_id', 'key_id', 'environment', 'type', 'lane', 'alias', 'model'), name='one_row_per_hour_and_cut', nulls_distinct=False)],
+                "indexes": [models.Index(fields=["team_id", "hour"], name="usage_hours_of_a_team")],
+                "constraints": [
+                    models.UniqueConstraint(
+                        fields=("hour", "team_id", "key_id", "environment", "type", "lane", "alias", "model"),
+                        name="one_row_per_hour_and_cut",
+                        nulls_distinct=False,
+                    )
+                ],
             },
         ),
         migrations.AddConstraint(
-            model_name='quota',
-            constraint=models.UniqueConstraint(fields=('team', 'key', 'alias', 'metric', 'window'), name='one_quota_of_a_kind', nulls_distinct=False),
+            model_name="quota",
+            constraint=models.UniqueConstraint(
+                fields=("team", "key", "alias", "metric", "window"), name="one_quota_of_a_kind", nulls_distinct=False
+            ),
         ),
         migrations.AddConstraint(
-            model_name='quota',
-            constraint=models.CheckConstraint(condition=models.Q(('limit__gte', 0)), name='quota_limit_not_negative'),
+            model_name="quota",
+            constraint=models.CheckConstraint(condition=models.Q(("limit__gte", 0)), name="quota_limit_not_negative"),
         ),
         migrations.AddConstraint(
-            model_name='quota',
-            constraint=models.CheckConstraint(condition=models.Q(models.Q(('metric', 'concurrency'), ('window', '')), models.Q(models.Q(('metric', 'concurrency'), _negated=True), models.Q(('window', ''), _negated=True)), _connector='OR'), name='quota_has_a_window_unless_concurrency'),
+            model_name="quota",
+            constraint=models.CheckConstraint(
+                condition=models.Q(
+                    models.Q(("metric", "concurrency"), ("window", "")),
+                    models.Q(
+                        models.Q(("metric", "concurrency"), _negated=True), models.Q(("window", ""), _negated=True)
+                    ),
+                    _connector="OR",
+                ),
+                name="quota_has_a_window_unless_concurrency",
+            ),
         ),
         migrations.AddConstraint(
-            model_name='quotaalert',
-            constraint=models.UniqueConstraint(fields=('quota', 'period_start', 'percent'), name='one_alert_per_threshold'),
+            model_name="quotaalert",
+            constraint=models.UniqueConstraint(
+                fields=("quota", "period_start", "percent"), name="one_alert_per_threshold"
+            ),
         ),
         migrations.AddConstraint(
-            model_name='quotaincrease',
-            constraint=models.CheckConstraint(condition=models.Q(('amount__gt', 0)), name='increase_is_positive'),
+            model_name="quotaincrease",
+            constraint=models.CheckConstraint(condition=models.Q(("amount__gt", 0)), name="increase_is_positive"),
         ),
     ]

@@ -9,123 +9,230 @@ from django.db import migrations, models
 
 
 class Migration(migrations.Migration):
-
     initial = True
 
     dependencies = [
-        ('teams', '0001_people_teams_keys'),
+        ("teams", "0001_people_teams_keys"),
         migrations.swappable_dependency(settings.AUTH_USER_MODEL),
     ]
 
     operations = [
         migrations.CreateModel(
-            name='Provider',
+            name="Provider",
             fields=[
-                ('id', models.UUIDField(default=console.core.ids.uuid7, editable=False, primary_key=True, serialize=False)),
-                ('slug', models.SlugField(max_length=60, unique=True)),
-                ('name', models.CharField(max_length=120)),
-                ('kind', models.CharField(max_length=30)),
-                ('base_url', models.CharField(max_length=500)),
-                ('secret', models.TextField(blank=True, help_text='Encrypted; never shown.')),
-                ('is_builtin', models.BooleanField(default=False)),
-                ('is_enabled', models.BooleanField(default=True)),
-                ('first_byte_seconds', models.PositiveIntegerField(blank=True, null=True)),
-                ('total_seconds', models.PositiveIntegerField(blank=True, null=True)),
-                ('created_at', models.DateTimeField(default=console.core.clock.now, editable=False)),
+                (
+                    "id",
+                    models.UUIDField(default=console.core.ids.uuid7, editable=False, primary_key=True, serialize=False),
+                ),
+                ("slug", models.SlugField(max_length=60, unique=True)),
+                ("name", models.CharField(max_length=120)),
+                ("kind", models.CharField(max_length=30)),
+                ("base_url", models.CharField(max_length=500)),
+                ("secret", models.TextField(blank=True, help_text="Encrypted; never shown.")),
+                ("is_builtin", models.BooleanField(default=False)),
+                ("is_enabled", models.BooleanField(default=True)),
+                ("first_byte_seconds", models.PositiveIntegerField(blank=True, null=True)),
+                ("total_seconds", models.PositiveIntegerField(blank=True, null=True)),
+                ("created_at", models.DateTimeField(default=console.core.clock.now, editable=False)),
             ],
             options={
-                'ordering': ['name'],
+                "ordering": ["name"],
             },
         ),
         migrations.CreateModel(
-            name='Alias',
+            name="Alias",
             fields=[
-                ('id', models.UUIDField(default=console.core.ids.uuid7, editable=False, primary_key=True, serialize=False)),
-                ('name', models.CharField(max_length=100, unique=True)),
-                ('description', models.CharField(blank=True, max_length=300)),
-                ('created_at', models.DateTimeField(default=console.core.clock.now, editable=False)),
-                ('teams', models.ManyToManyField(blank=True, related_name='aliases', to='teams.team')),
+                (
+                    "id",
+                    models.UUIDField(default=console.core.ids.uuid7, editable=False, primary_key=True, serialize=False),
+                ),
+                ("name", models.CharField(max_length=100, unique=True)),
+                ("description", models.CharField(blank=True, max_length=300)),
+                ("created_at", models.DateTimeField(default=console.core.clock.now, editable=False)),
+                ("teams", models.ManyToManyField(blank=True, related_name="aliases", to="teams.team")),
             ],
             options={
-                'verbose_name_plural': 'aliases',
-                'ordering': ['name'],
+                "verbose_name_plural": "aliases",
+                "ordering": ["name"],
             },
         ),
         migrations.CreateModel(
-            name='ModelVersion',
+            name="ModelVersion",
             fields=[
-                ('id', models.UUIDField(default=console.core.ids.uuid7, editable=False, primary_key=True, serialize=False)),
-                ('name', models.CharField(help_text="The model's name at the provider.", max_length=200)),
-                ('description', models.CharField(blank=True, max_length=300)),
-                ('context_tokens', models.PositiveIntegerField(default=8192)),
-                ('max_output_tokens', models.PositiveIntegerField(default=4096)),
-                ('capabilities', django.contrib.postgres.fields.ArrayField(base_field=models.CharField(choices=[('chat', 'Chat'), ('completion', 'Completion'), ('embedding', 'Embedding'), ('tools', 'Tools'), ('json_schema', 'JSON schema'), ('vision', 'Vision'), ('reasoning', 'Reasoning')], max_length=20), default=list, size=None)),
-                ('shutdown_on', models.DateField(blank=True, null=True)),
-                ('retired_at', models.DateTimeField(blank=True, null=True)),
-                ('created_at', models.DateTimeField(default=console.core.clock.now, editable=False)),
-                ('successor', models.ForeignKey(blank=True, null=True, on_delete=django.db.models.deletion.SET_NULL, related_name='+', to='catalog.modelversion')),
-                ('provider', models.ForeignKey(on_delete=django.db.models.deletion.PROTECT, related_name='model_versions', to='catalog.provider')),
+                (
+                    "id",
+                    models.UUIDField(default=console.core.ids.uuid7, editable=False, primary_key=True, serialize=False),
+                ),
+                ("name", models.CharField(help_text="The model's name at the provider.", max_length=200)),
+                ("description", models.CharField(blank=True, max_length=300)),
+                ("context_tokens", models.PositiveIntegerField(default=8192)),
+                ("max_output_tokens", models.PositiveIntegerField(default=4096)),
+                (
+                    "capabilities",
+                    django.contrib.postgres.fields.ArrayField(
+                        base_field=models.CharField(
+                            choices=[
+                                ("chat", "Chat"),
+                                ("completion", "Completion"),
+                                ("embedding", "Embedding"),
+                                ("tools", "Tools"),
+                                ("json_schema", "JSON schema"),
+                                ("vision", "Vision"),
+                                ("reasoning", "Reasoning"),
+                            ],
+                            max_length=20,
+                        ),
+                        default=list,
+                        size=None,
+                    ),
+                ),
+                ("shutdown_on", models.DateField(blank=True, null=True)),
+                ("retired_at", models.DateTimeField(blank=True, null=True)),
+                ("created_at", models.DateTimeField(default=console.core.clock.now, editable=False)),
+                (
+                    "successor",
+                    models.ForeignKey(
+                        blank=True,
+                        null=True,
+                        on_delete=django.db.models.deletion.SET_NULL,
+                        related_name="+",
+                        to="catalog.modelversion",
+                    ),
+                ),
+                (
+                    "provider",
+                    models.ForeignKey(
+                        on_delete=django.db.models.deletion.PROTECT,
+                        related_name="model_versions",
+                        to="catalog.provider",
+                    ),
+                ),
             ],
             options={
-                'ordering': ['provider__name', 'name'],
+                "ordering": ["provider__name", "name"],
             },
         ),
         migrations.CreateModel(
-            name='Pin',
+            name="Pin",
             fields=[
-                ('id', models.UUIDField(default=console.core.ids.uuid7, editable=False, primary_key=True, serialize=False)),
-                ('environment', models.CharField(choices=[('production', 'Production'), ('sandbox', 'Sandbox')], max_length=10)),
-                ('default_parameters', models.JSONField(blank=True, default=dict)),
-                ('revision', models.PositiveIntegerField(default=1, help_text='Grows with every move; a form that saw an older one is stale.')),
-                ('moved_at', models.DateTimeField(default=console.core.clock.now)),
-                ('alias', models.ForeignKey(on_delete=django.db.models.deletion.CASCADE, related_name='pins', to='catalog.alias')),
-                ('model_version', models.ForeignKey(on_delete=django.db.models.deletion.PROTECT, related_name='pins', to='catalog.modelversion')),
+                (
+                    "id",
+                    models.UUIDField(default=console.core.ids.uuid7, editable=False, primary_key=True, serialize=False),
+                ),
+                (
+                    "environment",
+                    models.CharField(choices=[("production", "Production"), ("sandbox", "Sandbox")], max_length=10),
+                ),
+                ("default_parameters", models.JSONField(blank=True, default=dict)),
+                (
+                    "revision",
+                    models.PositiveIntegerField(
+                        default=1, help_text="Grows with every move; a form that saw an older one is stale."
+                    ),
+                ),
+                ("moved_at", models.DateTimeField(default=console.core.clock.now)),
+                (
+                    "alias",
+                    models.ForeignKey(
+                        on_delete=django.db.models.deletion.CASCADE, related_name="pins", to="catalog.alias"
+                    ),
+                ),
+                (
+                    "model_version",
+                    models.ForeignKey(
+                        on_delete=django.db.models.deletion.PROTECT, related_name="pins", to="catalog.modelversion"
+                    ),
+                ),
             ],
         ),
         migrations.CreateModel(
-            name='PinMove',
+            name="PinMove",
             fields=[
-                ('id', models.UUIDField(default=console.core.ids.uuid7, editable=False, primary_key=True, serialize=False)),
-                ('reason', models.CharField(max_length=500)),
-                ('moved_by_name', models.CharField(max_length=200)),
-                ('moved_at', models.DateTimeField(default=console.core.clock.now)),
-                ('from_version', models.ForeignKey(null=True, on_delete=django.db.models.deletion.PROTECT, related_name='+', to='catalog.modelversion')),
-                ('moved_by', models.ForeignKey(null=True, on_delete=django.db.models.deletion.SET_NULL, related_name='+', to=settings.AUTH_USER_MODEL)),
-                ('pin', models.ForeignKey(on_delete=django.db.models.deletion.CASCADE, related_name='moves', to='catalog.pin')),
-                ('to_version', models.ForeignKey(on_delete=django.db.models.deletion.PROTECT, related_name='+', to='catalog.modelversion')),
+                (
+                    "id",
+                    models.UUIDField(default=console.core.ids.uuid7, editable=False, primary_key=True, serialize=False),
+                ),
+                ("reason", models.CharField(max_length=500)),
+                ("moved_by_name", models.CharField(max_length=200)),
+                ("moved_at", models.DateTimeField(default=console.core.clock.now)),
+                (
+                    "from_version",
+                    models.ForeignKey(
+                        null=True,
+                        on_delete=django.db.models.deletion.PROTECT,
+                        related_name="+",
+                        to="catalog.modelversion",
+                    ),
+                ),
+                (
+                    "moved_by",
+                    models.ForeignKey(
+                        null=True,
+                        on_delete=django.db.models.deletion.SET_NULL,
+                        related_name="+",
+                        to=settings.AUTH_USER_MODEL,
+                    ),
+                ),
+                (
+                    "pin",
+                    models.ForeignKey(
+                        on_delete=django.db.models.deletion.CASCADE, related_name="moves", to="catalog.pin"
+                    ),
+                ),
+                (
+                    "to_version",
+                    models.ForeignKey(
+                        on_delete=django.db.models.deletion.PROTECT, related_name="+", to="catalog.modelversion"
+                    ),
+                ),
             ],
             options={
-                'ordering': ['-moved_at'],
+                "ordering": ["-moved_at"],
             },
         ),
         migrations.CreateModel(
-            name='Price',
+            name="Price",
             fields=[
-                ('id', models.UUIDField(default=console.core.ids.uuid7, editable=False, primary_key=True, serialize=False)),
-                ('effective_from', models.DateTimeField(default=console.core.clock.now)),
-                ('input', models.DecimalField(decimal_places=6, max_digits=12)),
-                ('cached_input', models.DecimalField(blank=True, decimal_places=6, max_digits=12, null=True)),
-                ('output', models.DecimalField(decimal_places=6, max_digits=12)),
-                ('model_version', models.ForeignKey(on_delete=django.db.models.deletion.CASCADE, related_name='prices', to='catalog.modelversion')),
+                (
+                    "id",
+                    models.UUIDField(default=console.core.ids.uuid7, editable=False, primary_key=True, serialize=False),
+                ),
+                ("effective_from", models.DateTimeField(default=console.core.clock.now)),
+                ("input", models.DecimalField(decimal_places=6, max_digits=12)),
+                ("cached_input", models.DecimalField(blank=True, decimal_places=6, max_digits=12, null=True)),
+                ("output", models.DecimalField(decimal_places=6, max_digits=12)),
+                (
+                    "model_version",
+                    models.ForeignKey(
+                        on_delete=django.db.models.deletion.CASCADE, related_name="prices", to="catalog.modelversion"
+                    ),
+                ),
             ],
             options={
-                'ordering': ['-effective_from'],
+                "ordering": ["-effective_from"],
             },
         ),
         migrations.AddConstraint(
-            model_name='pin',
-            constraint=models.UniqueConstraint(fields=('alias', 'environment'), name='one_pin_per_environment'),
+            model_name="pin",
+            constraint=models.UniqueConstraint(fields=("alias", "environment"), name="one_pin_per_environment"),
         ),
         migrations.AddConstraint(
-            model_name='price',
-            constraint=models.UniqueConstraint(fields=('model_version', 'effective_from'), name='one_price_per_moment'),
+            model_name="price",
+            constraint=models.UniqueConstraint(fields=("model_version", "effective_from"), name="one_price_per_moment"),
         ),
         migrations.AddConstraint(
-            model_name='price',
-            constraint=models.CheckConstraint(condition=models.Q(('input__gte', 0), ('output__gte', 0), models.Q(('cached_input__isnull', True), ('cached_input__gte', 0), _connector='OR')), name='price_not_negative'),
+            model_name="price",
+            constraint=models.CheckConstraint(
+                condition=models.Q(
+                    ("input__gte", 0),
+                    ("output__gte", 0),
+                    models.Q(("cached_input__isnull", True), ("cached_input__gte", 0), _connector="OR"),
+                ),
+                name="price_not_negative",
+            ),
         ),
         migrations.AddConstraint(
-            model_name='modelversion',
-            constraint=models.UniqueConstraint(fields=('provider', 'name'), name='one_version_per_name_and_provider'),
+            model_name="modelversion",
+            constraint=models.UniqueConstraint(fields=("provider", "name"), name="one_version_per_name_and_provider"),
         ),
     ]

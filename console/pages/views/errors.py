@@ -5,4 +5,9 @@ from django.shortcuts import render
 
 
 def csrf_failure(request: HttpRequest, reason: str = "") -> HttpResponse:
-    return render(request, "403.html", {"title": "This form is too old", "message": "Reload the page and send it again."}, status=403)
+    return render(
+        request,
+        "403.html",
+        {"title": "This form is too old", "message": "Reload the page and send it again."},
+        status=403,
+    )

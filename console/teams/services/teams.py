@@ -44,12 +44,16 @@ def add_member(*, actor: Actor, team: Team, user: User, role: str) -> Membership
     if not created:
         raise Conflict(f"{user} is a member of {team} already.", param="user")
     _grant(team, user, RIGHTS[role])
-    record(actions.MEMBER_ADDED, actor=actor, target=membership, target_name=user.email, detail={"after": {"role": role}})
+    record(
+        actions.MEMBER_ADDED, actor=actor, target=membership, target_name=user.email, detail={"after": {"role": role}}
+    )
     return membership
 
 
 def _keep_an_owner(membership: Membership) -> None:
-    others = Membership.objects.select_for_update().filter(team=membership.team, role=Role.OWNER).exclude(pk=membership.pk)
+    others = (
+        Membership.objects.select_for_update().filter(team=membership.team, role=Role.OWNER).exclude(pk=membership.pk)
+    )
     if membership.role == Role.OWNER and not others.filter(user__is_active=True).exists():
         raise BadInput(f"{membership.user} is the only owner of {membership.team}; make somebody else an owner first.")
 
