@@ -4,23 +4,34 @@ import re
 
 REDACTED = "[redacted]"
 
-# One alternation, literal prefixes first, no nested repetition: linear in the text's length.
-_SECRETS = re.compile(
-    r"\bfk_(?:live|test)_[A-Za-z0-9]{20,64}"
-    r"|\bsk-(?:ant-|proj-|or-)?[A-Za-z0-9_-]{16,200}"
-    r"|\bgh[pousr]_[A-Za-z0-9]{30,100}"
-    r"|\bAKIA[0-9A-Z]{16}\b"
-    r"|\bxox[abprs]-[A-Za-z0-9-]{10,100}"
-    r"|\bAIza[0-9A-Za-z_-]{35}"
-    r"|(?i:\bbearer\s+)[A-Za-z0-9._~+/=-]{16,2000}"
-    r"|-----BEGIN [A-Z ]{0,20}PRIVATE KEY-----[A-Za-z0-9+/=\s]{0,8000}-----END"
-    r"|\beyJ[A-Za-z0-9_-]{8,4000}\.eyJ[A-Za-z0-9_-]{8,8000}\.[A-Za-z0-9_-]{8,2000}"
+# Each shape is (rare letter, cheap hint, pattern). The letter costs 25 ns per 600 characters, the hint ten times that,
+# and the pattern is only tried when both are there. Runs are bounded or possessive, and start only where a run
+# begins, so the whole is linear in the text's length.
+_SHAPES: tuple[tuple[str, str | re.Pattern[str], re.Pattern[str]], ...] = (
+    ("K", "PRIVATE KEY", re.compile(r"-----BEGIN [A-Z ]{0,20}PRIVATE KEY-----[A-Za-z0-9+/=\s\\]{0,8000}+-----END")),
+    (
+        "J",
+        "eyJ",
+        re.compile(
+            r"eyJ(?<![A-Za-z0-9_-]eyJ)[A-Za-z0-9_-]{8,4000}+\.eyJ[A-Za-z0-9_-]{8,8000}+\.[A-Za-z0-9_-]{8,2000}+"
+        ),
+    ),
+    ("_", "fk_", re.compile(r"fk_(?<!\wfk_)(?:live|test)_[A-Za-z0-9]{20,64}")),
+    ("_", re.compile(r"_(?<=gh[pousr]_)"), re.compile(r"gh(?<!\wgh)[pousr]_[A-Za-z0-9]{30,100}")),
+    ("-", "sk-", re.compile(r"sk-(?<!\wsk-)(?:ant-|proj-|or-)?[A-Za-z0-9_-]{16,200}")),
+    ("-", re.compile(r"-(?<=xox[abprs]-)"), re.compile(r"xox(?<!\wxox)[abprs]-[A-Za-z0-9-]{10,100}")),
+    ("K", "AKIA", re.compile(r"AKIA(?<!\wAKIA)[0-9A-Z]{16}\b")),
+    ("z", "AIza", re.compile(r"AIza(?<!\wAIza)[0-9A-Za-z_-]{35}")),
+    ("B", "BEARER", re.compile(r"BEARER(?<!\wBEARER)\s+[A-Za-z0-9._~+/=-]{16,2000}")),
+    ("r", "earer", re.compile(r"\b[Bb]earer\s+[A-Za-z0-9._~+/=-]{16,2000}")),
 )
-_HINTS = ("fk_", "sk-", "gh", "AKIA", "xox", "AIza", "earer", "EARER", "PRIVATE KEY", "eyJ")
 
 
 def scrub(text: str) -> tuple[str, int]:
     """Return the text without secrets, and how many were taken out."""
-    if not any(hint in text for hint in _HINTS):
-        return text, 0
-    return _SECRETS.subn(REDACTED, text)
+    found = 0
+    for letter, hint, shape in _SHAPES:
+        if letter in text and (hint in text if type(hint) is str else hint.search(text)):  # type: ignore[union-attr]
+            text, count = shape.subn(REDACTED, text)
+            found += count
+    return text, found

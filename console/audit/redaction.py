@@ -1,0 +1,108 @@
+"""What the log keeps of an input or output: without secrets, without what PostgreSQL cannot store, and not too long.
+
+On the gateway's hot path: ordinary text passes with a handful of substring searches and one digest.
+"""
+
+import re
+from functools import lru_cache
+from hashlib import sha256
+from typing import Any, NamedTuple
+
+from django.conf import settings
+from django.core.signals import setting_changed
+from django.dispatch import receiver
+
+from console.core.scrub import REDACTED, scrub
+
+# Characters beyond the cut that are still searched, so that a secret across the cut is found whole.
+_MARGIN = 16 * 1024
+_NUL = "\N{SYMBOL FOR NULL}"
+Digest = bytes
+
+
+class PreparedPayload(NamedTuple):
+    """One body as the log stores it. `bytes` and `sha256` are of the original; the digest is kept when it was cut."""
+
+    body: str
+    bytes: int
+    sha256: Digest | None
+    is_cut: bool
+    redactions: int
+    stored_sha256: Digest
+
+
+class _Rules(NamedTuple):
+    limit: int
+    names: tuple[str, ...]
+    field: re.Pattern[str] | None
+
+
+@lru_cache(maxsize=1)
+def _rules() -> _Rules:
+    """Return the settings, compiled. Reading a setting costs as much as searching a short body for a word.
+
+    Fields are found in JSON and in JSON inside a JSON string, as tool arguments are: the group `q` is the
+    backslash before the quotes there. Objects are left alone, because JSON schemas describe fields by their name.
+    """
+    names = tuple(name.lower() for name in settings.AUDIT_REDACT_FIELDS)
+    field = re.compile(
+        rf'(?<=")(?P<key>(?:{"|".join(re.escape(name) for name in names)})(?P<q>\\?)"\s*:\s*)'
+        r"(?:"
+        r'"(?:[^"\\]|\\.)++"'
+        r'|\\"(?:[^"\\]|\\\\(?:\\.|[^"\\])|\\[^"\\])++\\"'
+        r"|-?[0-9][0-9.eE+-]{0,40}"
+        r"|\[[^\[\]{}]{1,4000}\]"
+        r")",
+        re.IGNORECASE | re.DOTALL,
+    )
+    return _Rules(settings.AUDIT_CONTENT_BYTES, names, field if names else None)
+
+
+@receiver(setting_changed)
+def _forget_rules(setting: str, **_: Any) -> None:
+    if setting.startswith("AUDIT_"):
+        _rules.cache_clear()
+
+
+def _without_value(match: re.Match[str]) -> str:
+    quote = match["q"] + '"'
+    return f"{match['key']}{quote}{REDACTED}{quote}"
+
+
+def redact(body: str) -> tuple[str, int]:
+    """Return the body without known secrets and without the values of AUDIT_REDACT_FIELDS, and how many went."""
+    body, found = scrub(body)
+    rules = _rules()
+    lowered = body.lower()
+    for name in rules.names:
+        if name in lowered and (f'{name}"' in lowered or f'{name}\\"' in lowered) and rules.field:
+            body, more = rules.field.subn(_without_value, body)
+            return body, found + more
+    return body, found
+
+
+def _encode(body: str) -> bytes:
+    try:
+        return body.encode()
+    except UnicodeEncodeError:  # half a surrogate pair, which neither UTF-8 nor PostgreSQL can hold
+        return body.encode("utf-8", "replace")
+
+
+def prepare_payload(body: str) -> PreparedPayload:
+    """Redact a body, cut it at AUDIT_CONTENT_BYTES on a character boundary, and take the digests the seal covers."""
+    limit = _rules().limit
+    original = body
+    if len(body) > limit + _MARGIN:
+        body = body[: limit + _MARGIN]
+    if "\0" in body:
+        body = body.replace("\0", _NUL)
+    body, found = redact(body)
+    raw = _encode(body)
+    is_whole = len(raw) <= limit and len(original) <= limit + _MARGIN
+    if is_whole:
+        size = len(raw) if body is original else len(_encode(original))
+        text = body if body.isascii() else raw.decode()
+        return PreparedPayload(text, size, None, False, found, sha256(raw).digest())
+    text = raw[:limit].decode("utf-8", "ignore")
+    whole = _encode(original)
+    return PreparedPayload(text, len(whole), sha256(whole).digest(), True, found, sha256(text.encode()).digest())
