@@ -184,6 +184,9 @@ AUTH_PASSWORD_VALIDATORS = [
 ]
 ANONYMOUS_USER_NAME = None  # guardian: there is no anonymous person with rights
 
+# Who `manage.py quickstart` makes the operator of a new installation.
+QUICKSTART_EMAIL = env_str("QUICKSTART_EMAIL", "operator@localhost")
+
 LOGIN_URL = "account_login"
 LOGIN_REDIRECT_URL = "pages:overview"
 ACCOUNT_ADAPTER = "console.teams.adapters.AccountAdapter"

@@ -1,0 +1,1 @@
+"""Writes of the catalog: one module per noun, one function per verb."""

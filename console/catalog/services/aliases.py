@@ -1,0 +1,73 @@
+"""Create, change and delete aliases."""
+
+from collections.abc import Sequence
+from typing import Any
+
+from django.db import IntegrityError, transaction
+
+from console.audit import actions
+from console.audit.services import changes, record
+from console.catalog import where_used
+from console.catalog.models import Alias
+from console.catalog.names import check_alias_name
+from console.core.errors import Conflict
+from console.teams.callers import Actor
+from console.teams.models import Team
+
+
+def _shown(alias: Alias) -> dict[str, Any]:
+    return {"description": alias.description, "teams": sorted(alias.teams.values_list("slug", flat=True))}
+
+
+@transaction.atomic
+def create_alias(*, actor: Actor, name: str, description: str = "", teams: Sequence[Team] = ()) -> Alias:
+    """Make a name callers can use; until it is pinned it answers nobody. Without teams it is for everybody."""
+    alias = Alias(name=check_alias_name(name), description=description.strip())
+    try:
+        with transaction.atomic():
+            alias.save(force_insert=True)
+    except IntegrityError:
+        raise Conflict(f"There is an alias {name!r} already; choose another name.", param="name") from None
+    alias.teams.set(teams)
+    record(actions.ALIAS_CREATED, actor=actor, target=alias, team=_only(teams), detail={"after": _shown(alias)})
+    return alias
+
+
+@transaction.atomic
+def change_alias(
+    *, actor: Actor, alias: Alias, description: str | None = None, teams: Sequence[Team] | None = None
+) -> Alias:
+    """Change what is said about an alias and who may use it. A name never changes: callers hold it."""
+    alias = Alias.objects.select_for_update().get(pk=alias.pk)
+    before = _shown(alias)
+    if description is not None:
+        alias.description = description.strip()
+        alias.save(update_fields=["description"])
+    if teams is not None:
+        alias.teams.set(teams)
+    after = _shown(alias)
+    if before != after:
+        team = _only(list(alias.teams.all()))
+        record(actions.ALIAS_CHANGED, actor=actor, target=alias, team=team, detail=changes(before, after))
+    return alias
+
+
+@transaction.atomic
+def delete_alias(*, actor: Actor, alias: Alias) -> None:
+    """Delete an alias nothing holds. Calls that still name it are refused from then on."""
+    alias = Alias.objects.select_for_update().get(pk=alias.pk)
+    holders = [use for use in where_used.uses_of(alias) if use.holds]
+    if holders:
+        names = ", ".join(f"{use.kind} {use.name}" for use in holders[:5])
+        more = f" and {len(holders) - 5} more" if len(holders) > 5 else ""
+        raise Conflict(f"{alias.name} is in use by {names}{more}; take it out there first.")
+    before = _shown(alias) | {
+        pin.environment: str(pin.model_version) for pin in alias.pins.select_related("model_version__provider")
+    }
+    record(actions.ALIAS_DELETED, actor=actor, target=alias, detail={"before": before})
+    alias.delete()
+
+
+def _only(teams: Sequence[Team]) -> Team | None:
+    """Return the one team an alias belongs to, so that the team's own log shows its changes."""
+    return teams[0] if len(teams) == 1 else None

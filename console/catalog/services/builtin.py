@@ -1,0 +1,61 @@
+"""The small model that `make run` brings along, as a provider like any other."""
+
+from decimal import Decimal
+
+from django.db import transaction
+
+from console.audit import actions
+from console.audit.services import changes, record
+from console.catalog.models import Capability, ModelVersion, Provider
+from console.catalog.services.versions import create_version, set_price
+from console.core.crypto import decrypt, encrypt
+from console.teams.callers import Actor
+
+SLUG = "builtin"
+PROVIDER_NAME = "Built-in (small, for trying things out)"
+MODEL_NAME = "smollm2-135m-instruct"
+DESCRIPTION = "Small, for trying things out: 135 million parameters on this machine. Its answers are often wrong."
+
+
+@transaction.atomic
+def ensure_builtin(*, actor: Actor, base_url: str, context_tokens: int = 8192, secret: str = "") -> ModelVersion:
+    """Return the built-in model, made on first use; its address, limit and secret follow where its server runs.
+
+    The address is the installation's own doing and on loopback, so it is not checked like one a person types.
+    """
+    provider, created = Provider.objects.select_for_update().get_or_create(
+        slug=SLUG,
+        defaults={
+            "name": PROVIDER_NAME,
+            "kind": "openai",
+            "base_url": base_url,
+            "secret": encrypt(secret) if secret else "",
+            "is_builtin": True,
+        },
+    )
+    if created:
+        record(actions.PROVIDER_CREATED, actor=actor, target=provider, detail={"after": {"base_url": base_url}})
+    elif provider.base_url != base_url or (decrypt(provider.secret) if provider.secret else "") != secret:
+        detail = changes({"base_url": provider.base_url}, {"base_url": base_url})
+        provider.base_url, provider.secret = base_url, encrypt(secret) if secret else ""
+        provider.save(update_fields=["base_url", "secret"])
+        record(actions.PROVIDER_CHANGED, actor=actor, target=provider, detail=detail)
+    version = ModelVersion.objects.filter(provider=provider, name=MODEL_NAME).select_related("provider").first()
+    if version is None:
+        version = create_version(
+            actor=actor,
+            provider=provider,
+            name=MODEL_NAME,
+            description=DESCRIPTION,
+            context_tokens=context_tokens,
+            max_output_tokens=min(2048, context_tokens),
+            capabilities=[Capability.CHAT, Capability.COMPLETION],
+        )
+        set_price(actor=actor, version=version, input=Decimal(0), output=Decimal(0))
+    elif version.context_tokens != context_tokens:
+        before = {"context_tokens": version.context_tokens, "max_output_tokens": version.max_output_tokens}
+        version.context_tokens, version.max_output_tokens = context_tokens, min(2048, context_tokens)
+        version.save(update_fields=["context_tokens", "max_output_tokens"])
+        after = {"context_tokens": version.context_tokens, "max_output_tokens": version.max_output_tokens}
+        record(actions.MODEL_CHANGED, actor=actor, target=version, detail=changes(before, after))
+    return version

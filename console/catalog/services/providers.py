@@ -1,0 +1,139 @@
+"""Connect, change, disable and remove providers."""
+
+from typing import Any
+
+from django.db import IntegrityError, transaction
+from django.db.models import ProtectedError
+
+from console.audit import actions
+from console.audit.services import changes, record
+from console.catalog.models import ModelVersion, Provider
+from console.catalog.names import check_slug, checked_base_url, origin
+from console.core.crypto import encrypt
+from console.core.errors import BadInput, Conflict
+from console.providers.registry import KINDS
+from console.teams.callers import Actor
+
+_FIELDS = ("name", "kind", "base_url", "first_byte_seconds", "total_seconds")
+
+
+def _check_kind(kind: str) -> str:
+    if kind not in KINDS:
+        raise BadInput(f"{kind!r} is not a kind of provider; choose {' or '.join(sorted(KINDS))}.", param="kind")
+    return kind
+
+
+def _check_seconds(values: dict[str, Any]) -> None:
+    for name in ("first_byte_seconds", "total_seconds"):
+        seconds = values.get(name)
+        if seconds is not None and not 1 <= seconds <= 3600:
+            raise BadInput(f"{seconds} seconds cannot be waited; write 1 to 3600, or leave it empty.", param=name)
+
+
+def _shown(provider: Provider) -> dict[str, Any]:
+    """Return what the log may say of a provider: everything but the secret itself."""
+    return {name: getattr(provider, name) for name in _FIELDS} | {"secret": "set" if provider.secret else "not set"}
+
+
+def _check_secret(secret: str) -> str:
+    secret = secret.strip()
+    if any(ord(c) < 32 or ord(c) == 127 for c in secret):
+        raise BadInput("The secret holds line breaks or control characters; paste it as one line.", param="secret")
+    return secret
+
+
+@transaction.atomic
+def create_provider(
+    *,
+    actor: Actor,
+    slug: str,
+    name: str,
+    kind: str,
+    base_url: str,
+    secret: str = "",
+    first_byte_seconds: int | None = None,
+    total_seconds: int | None = None,
+) -> Provider:
+    """Connect an upstream. The secret is encrypted and never shown again."""
+    check_slug(slug)
+    _check_seconds({"first_byte_seconds": first_byte_seconds, "total_seconds": total_seconds})
+    secret = _check_secret(secret)
+    provider = Provider(
+        slug=slug,
+        name=name.strip() or slug,
+        kind=_check_kind(kind),
+        base_url=checked_base_url(base_url),
+        secret=encrypt(secret) if secret else "",
+        first_byte_seconds=first_byte_seconds,
+        total_seconds=total_seconds,
+    )
+    try:
+        with transaction.atomic():
+            provider.save(force_insert=True)
+    except IntegrityError:
+        raise Conflict(f"There is a provider {slug!r} already; choose another short name.", param="slug") from None
+    record(actions.PROVIDER_CREATED, actor=actor, target=provider, detail={"after": {"slug": slug} | _shown(provider)})
+    return provider
+
+
+@transaction.atomic
+def change_provider(*, actor: Actor, provider: Provider, secret: str | None = None, **fields: Any) -> Provider:
+    """Change the fields given. `secret=None` leaves it, "" takes it away; another host takes it away too (SEC3)."""
+    provider = Provider.objects.select_for_update().get(pk=provider.pk)
+    unknown = set(fields) - set(_FIELDS)
+    if unknown:
+        raise TypeError(f"A provider has no {', '.join(sorted(unknown))} to change.")
+    if provider.is_builtin:
+        raise BadInput("The built-in model is set up by the installation; switch it off with BUILTIN_MODEL=0.")
+    before = _shown(provider)
+    if "kind" in fields:
+        _check_kind(fields["kind"])
+    if "base_url" in fields:
+        fields["base_url"] = checked_base_url(fields["base_url"])
+    _check_seconds(fields)
+    moved_away = "base_url" in fields and origin(fields["base_url"]) != origin(provider.base_url)
+    for name, value in fields.items():
+        setattr(provider, name, value)
+    if secret is not None:
+        secret = _check_secret(secret)
+        provider.secret = encrypt(secret) if secret else ""
+    elif moved_away:
+        provider.secret = ""
+    after = _shown(provider)
+    if secret:
+        after |= {"secret": "set anew"}
+    if before == after:
+        return provider
+    provider.save(update_fields=[*_FIELDS, "secret"])
+    record(actions.PROVIDER_CHANGED, actor=actor, target=provider, detail=changes(before, after))
+    return provider
+
+
+@transaction.atomic
+def enable_provider(*, actor: Actor, provider: Provider, enabled: bool) -> Provider:
+    """Let calls go to a provider, or stop them from the next call on."""
+    if Provider.objects.filter(pk=provider.pk, is_enabled=not enabled).update(is_enabled=enabled):
+        provider.is_enabled = enabled
+        detail = changes({"is_enabled": not enabled}, {"is_enabled": enabled})
+        record(actions.PROVIDER_CHANGED, actor=actor, target=provider, detail=detail)
+    return provider
+
+
+@transaction.atomic
+def delete_provider(*, actor: Actor, provider: Provider) -> None:
+    """Remove a provider that no pin, present or past, speaks of, together with its model versions."""
+    provider = Provider.objects.select_for_update().get(pk=provider.pk)
+    if provider.is_builtin:
+        raise BadInput("The built-in model is set up by the installation; switch it off with BUILTIN_MODEL=0.")
+    before = {"slug": provider.slug} | _shown(provider)
+    identifier = provider.pk
+    try:
+        with transaction.atomic():
+            ModelVersion.objects.filter(provider=provider).delete()
+            provider.delete()
+    except ProtectedError:
+        raise Conflict(
+            f"Pins point, or once pointed, at models of {provider.name} and their history names it; disable it instead."
+        ) from None
+    provider.pk = identifier
+    record(actions.PROVIDER_DELETED, actor=actor, target=provider, detail={"before": before})

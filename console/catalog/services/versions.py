@@ -1,0 +1,153 @@
+"""Add model versions, change their limits, price them, and retire them."""
+
+import datetime as dt
+from collections.abc import Sequence
+from decimal import Decimal
+from typing import Any
+
+from django.db import IntegrityError, transaction
+
+from console.audit import actions
+from console.audit.services import changes, record
+from console.catalog.models import Capability, ModelVersion, Pin, Price, Provider
+from console.catalog.names import check_model_name
+from console.core.clock import now
+from console.core.errors import BadInput, Conflict
+from console.teams.callers import Actor
+
+_FIELDS = ("description", "context_tokens", "max_output_tokens", "capabilities", "shutdown_on", "successor")
+_LARGEST_PRICE = Decimal(999_999)
+_LARGEST_CONTEXT = 100_000_000
+
+
+def _check(version: ModelVersion) -> None:
+    for name in ("context_tokens", "max_output_tokens"):
+        if not 1 <= getattr(version, name) <= _LARGEST_CONTEXT:
+            raise BadInput(f"{getattr(version, name)} tokens cannot be a limit; write 1 or more.", param=name)
+    if version.max_output_tokens > version.context_tokens:
+        raise BadInput(
+            f"The output limit ({version.max_output_tokens}) is larger than the context ({version.context_tokens}); "
+            "write at most the context.",
+            param="max_output_tokens",
+        )
+    for capability in version.capabilities:
+        if capability not in Capability.values:
+            raise BadInput(
+                f"{capability!r} is not a capability; choose from {', '.join(Capability.values)}.",
+                param="capabilities",
+            )
+    if version.successor_id == version.pk:
+        raise BadInput("A model version cannot be its own successor.", param="successor")
+
+
+def _shown(version: ModelVersion) -> dict[str, Any]:
+    shown = {name: getattr(version, name) for name in _FIELDS}
+    shown["successor"] = str(version.successor) if version.successor else None
+    shown["shutdown_on"] = version.shutdown_on.isoformat() if version.shutdown_on else None
+    shown["capabilities"] = list(version.capabilities)
+    return shown
+
+
+def in_order(capabilities: Sequence[str]) -> list[str]:
+    """Return the capabilities once each, in the order of the list of all, so that equal sets compare equal."""
+    known = [c for c in Capability.values if c in capabilities]
+    return known + [c for c in dict.fromkeys(capabilities) if c not in known]
+
+
+@transaction.atomic
+def create_version(*, actor: Actor, provider: Provider, name: str, **fields: Any) -> ModelVersion:
+    """Add one exact model of a provider. Without a price its calls cost nothing; see `set_price`."""
+    version = ModelVersion(provider=provider, name=check_model_name(name.strip()), **fields)
+    version.capabilities = in_order(version.capabilities or [Capability.CHAT])
+    _check(version)
+    try:
+        with transaction.atomic():
+            version.save(force_insert=True)
+    except IntegrityError:
+        raise Conflict(f"{provider.name} has a model {name!r} already.", param="name") from None
+    record(actions.MODEL_CREATED, actor=actor, target=version, detail={"after": _shown(version)})
+    return version
+
+
+@transaction.atomic
+def change_version(*, actor: Actor, version: ModelVersion, **fields: Any) -> ModelVersion:
+    """Change limits, capabilities, description, announced shutdown or successor. Name and provider never change."""
+    unknown = set(fields) - set(_FIELDS)
+    if unknown:
+        raise TypeError(f"A model version has no {', '.join(sorted(unknown))} to change.")
+    version = ModelVersion.objects.select_for_update(of=("self",)).select_related("provider").get(pk=version.pk)
+    before = _shown(version)
+    for name, value in fields.items():
+        setattr(version, name, in_order(value) if name == "capabilities" else value)
+    _check(version)
+    after = _shown(version)
+    if before == after:
+        return version
+    version.save(update_fields=list(fields))
+    record(actions.MODEL_CHANGED, actor=actor, target=version, detail=changes(before, after))
+    return version
+
+
+@transaction.atomic
+def retire_version(*, actor: Actor, version: ModelVersion) -> ModelVersion:
+    """Take a model version out of use for good. Refused while a pin points at it."""
+    version = ModelVersion.objects.select_for_update(of=("self",)).select_related("provider").get(pk=version.pk)
+    if version.retired_at is not None:
+        return version
+    pins = [str(pin) for pin in Pin.objects.filter(model_version=version).select_related("alias")]
+    if pins:
+        raise Conflict(f"{version} is still what {', '.join(sorted(pins))} means; move these pins first.")
+    version.retired_at = now()
+    version.save(update_fields=["retired_at"])
+    record(actions.MODEL_RETIRED, actor=actor, target=version)
+    return version
+
+
+@transaction.atomic
+def set_price(
+    *,
+    actor: Actor,
+    version: ModelVersion,
+    input: Decimal,  # noqa: A002
+    output: Decimal,
+    cached_input: Decimal | None = None,
+    effective_from: dt.datetime | None = None,
+) -> Price:
+    """Say what a model version costs from a moment on, per million tokens. What was charged before stays as it was."""
+    moment = now()
+    if effective_from is not None and effective_from < moment - dt.timedelta(minutes=1):
+        raise BadInput("A price cannot begin in the past: those calls are charged already.", param="effective_from")
+    for name, value in (("input", input), ("output", output), ("cached_input", cached_input)):
+        if value is None:
+            continue
+        if not value.is_finite() or not 0 <= value <= _LARGEST_PRICE:
+            raise BadInput(f"{value} cannot be a price; write 0 or more.", param=name)
+        if value != value.quantize(Decimal("0.000001")):
+            raise BadInput(f"{value} has more than six decimals.", param=name)
+    try:
+        with transaction.atomic():
+            price = Price.objects.create(
+                model_version=version,
+                input=input,
+                output=output,
+                cached_input=cached_input,
+                effective_from=max(effective_from or moment, moment),
+            )
+    except IntegrityError:
+        raise Conflict(
+            "There is a price from that moment on already; choose another.", param="effective_from"
+        ) from None
+    record(
+        actions.PRICE_SET,
+        actor=actor,
+        target=version,
+        detail={
+            "after": {
+                "input": f"{input.normalize():f}",
+                "output": f"{output.normalize():f}",
+                "cached_input": None if cached_input is None else f"{cached_input.normalize():f}",
+                "effective_from": price.effective_from.isoformat(),
+            }
+        },
+    )
+    return price

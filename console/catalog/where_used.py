@@ -1,0 +1,81 @@
+"""What depends on an alias.
+
+Keys are known here. Quotas, prompts and agents live in rooms above, which the catalog does not import; they register a
+source when the process starts (`AppConfig.ready`).
+"""
+
+import datetime as dt
+import uuid
+from collections.abc import Collection, Sequence
+from dataclasses import dataclass
+from typing import Protocol
+
+from console.catalog.models import Alias
+from console.teams.models import ApiKey
+
+
+@dataclass(frozen=True, slots=True)
+class Use:
+    """One thing that depends on an alias. `holds` means that the alias cannot be deleted while it is there."""
+
+    kind: str
+    name: str
+    team_id: uuid.UUID | None
+    team: str
+    holds: bool = True
+
+
+@dataclass(frozen=True, slots=True)
+class Traffic:
+    """Calls of one alias in a span of time, from the roll-ups. `p95_us` is None when nothing was answered."""
+
+    requests: int = 0
+    errors: int = 0
+    cost_micros: int = 0
+    p95_us: int | None = None
+    points: tuple[int, ...] = ()
+
+
+class Source(Protocol):
+    def uses(self, alias: str) -> list[Use]: ...
+
+    def traffic(
+        self,
+        aliases: Sequence[str],
+        since: dt.datetime,
+        *,
+        teams: Collection[uuid.UUID] | None = None,
+        environment: str = "",
+    ) -> dict[str, Traffic]:
+        """Return the calls since then, by alias; `teams=None` counts all teams."""
+        ...
+
+
+_sources: list[Source] = []
+
+
+def register(source: Source) -> None:
+    if source not in _sources:
+        _sources.append(source)
+
+
+def uses_of(alias: Alias) -> list[Use]:
+    """Return everything that depends on an alias now, keys first."""
+    keys = ApiKey.objects.filter(aliases__contains=[alias.name], revoked_at=None).select_related("team")
+    found = [Use("key", f"{key.name} {key.shown}", key.team_id, key.team.name) for key in keys.order_by("name")]
+    for source in _sources:
+        found += source.uses(alias.name)
+    return found
+
+
+def traffic_of(
+    aliases: Sequence[str],
+    since: dt.datetime,
+    *,
+    teams: Collection[uuid.UUID] | None = None,
+    environment: str = "",
+) -> dict[str, Traffic]:
+    found: dict[str, Traffic] = {}
+    for source in _sources:
+        found |= source.traffic(aliases, since, teams=teams, environment=environment)
+    return found

@@ -1,0 +1,148 @@
+"""Make a new installation usable: an operator, a team, two keys, and an alias that answers.
+
+It may run any number of times, by several processes at once. What is there stays as it is; what people changed or
+revoked since is not undone.
+"""
+
+import json
+import os
+from dataclasses import asdict, dataclass
+from pathlib import Path
+
+from django.conf import settings
+from django.db import transaction
+
+from console.audit import actions
+from console.audit.models import Epoch
+from console.audit.services import record
+from console.catalog.models import Alias, ModelVersion, Pin
+from console.catalog.services.aliases import create_alias
+from console.catalog.services.builtin import ensure_builtin
+from console.catalog.services.pins import move_pin
+from console.core.errors import Conflict
+from console.teams import keys as key_texts
+from console.teams.callers import SYSTEM
+from console.teams.models import ApiKey, Environment, Membership, Role, Team, User
+from console.teams.services.keys import create_key
+from console.teams.services.sign_in import make_sign_in_link
+from console.teams.services.teams import add_member, create_team
+
+TEAM_SLUG, TEAM_NAME = "default", "Default"
+KEY_NAME = "Quick start"
+ALIAS = "assistant"
+REASON = "Pinned by the quick start"
+
+
+@dataclass(frozen=True, slots=True)
+class Quickstart:
+    """What `manage.py quickstart --json` prints. A key is None once its text can no longer be shown."""
+
+    url: str
+    sign_in_url: str
+    team: str
+    keys: dict[str, str | None]
+    alias: str
+
+    def as_json(self) -> str:
+        return json.dumps(asdict(self))
+
+
+@transaction.atomic
+def quickstart(*, email: str, model_url: str = "", context_tokens: int = 8192, model_secret: str = "") -> Quickstart:
+    """Make what is missing and return how to get in. Without `model_url` the built-in model is what it was."""
+    Epoch.objects.select_for_update().get(pk=1)  # every change takes its turn here, so two quick starts do too
+    operator = _operator(email)
+    team = _team(operator)
+    model = (
+        ensure_builtin(actor=SYSTEM, base_url=model_url, context_tokens=context_tokens, secret=model_secret)
+        if model_url
+        else ModelVersion.objects.filter(provider__is_builtin=True).select_related("provider").first()
+    )
+    _alias(model)
+    keys = _keys(team)
+    _, token = make_sign_in_link(actor=SYSTEM, user=operator)
+    return Quickstart(
+        url=settings.BASE_URL,
+        sign_in_url=f"{settings.BASE_URL}/sign-in/{token}/",
+        team=team.slug,
+        keys=keys,
+        alias=ALIAS,
+    )
+
+
+def _operator(email: str) -> User:
+    """Return the operator with this address, made when nobody has it. Nobody becomes an operator by a quick start."""
+    email = email.strip().lower()
+    user = User.objects.filter(email__iexact=email).first()
+    if user is None:
+        user = User.objects.create_user(email, is_superuser=True, name="Operator")
+        record(
+            actions.USER_CREATED, actor=SYSTEM, target=user, target_name=email, detail={"after": {"is_operator": True}}
+        )
+    if not user.is_operator:
+        raise Conflict(f"{email} belongs to somebody who is not an operator; set QUICKSTART_EMAIL to another address.")
+    return user
+
+
+def _team(operator: User) -> Team:
+    team = Team.objects.filter(slug=TEAM_SLUG).first()
+    if team is None:
+        team = create_team(actor=SYSTEM, name=TEAM_NAME, slug=TEAM_SLUG)
+    if not Membership.objects.filter(team=team).exists():
+        add_member(actor=SYSTEM, team=team, user=operator, role=Role.OWNER)
+    return team
+
+
+def _alias(model: ModelVersion | None) -> None:
+    """Make the alias, and pin it where it has no pin. A pin somebody moved stays where it is."""
+    alias = Alias.objects.filter(name=ALIAS).first()
+    if alias is None:
+        alias = create_alias(actor=SYSTEM, name=ALIAS, description="For first calls, before you name your own.")
+    if model is None or model.retired_at is not None or not model.provider.is_enabled:
+        return
+    pinned = set(Pin.objects.filter(alias=alias).values_list("environment", flat=True))
+    for environment in Environment.values:
+        if environment not in pinned:
+            move_pin(actor=SYSTEM, alias=alias, environment=environment, to=model, reason=REASON, seen_revision=0)
+
+
+def _keys(team: Team) -> dict[str, str | None]:
+    """Return the two keys, made when there are none of this name. Their text is kept in local mode only."""
+    kept = _kept()
+    found: dict[str, str | None] = {}
+    for environment in Environment.values:
+        rows = ApiKey.objects.filter(team=team, name=KEY_NAME, environment=environment)
+        text = kept.get(environment)
+        if text and rows.filter(digest=key_texts.digest(text), revoked_at=None).exists():
+            found[environment] = text
+        elif rows.exists():
+            found[environment] = None
+        else:
+            _, found[environment] = create_key(actor=SYSTEM, team=team, name=KEY_NAME, environment=environment)
+    if not settings.IS_PRODUCTION and found != kept:
+        _keep({environment: text for environment, text in found.items() if text})
+    return found
+
+
+def _path() -> Path:
+    return Path(settings.DATA_DIR) / "secrets" / "quickstart.json"
+
+
+def _kept() -> dict[str, str]:
+    if settings.IS_PRODUCTION:
+        return {}
+    try:
+        content = json.loads(_path().read_text(encoding="ascii"))
+    except (FileNotFoundError, ValueError):
+        return {}
+    return {k: v for k, v in content.items() if isinstance(v, str)} if isinstance(content, dict) else {}
+
+
+def _keep(keys: dict[str, str]) -> None:
+    """Write the keys where only this system user reads them. Before commit: a key not in the table is ignored."""
+    path = _path()
+    path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
+    fresh = path.with_suffix(f".{os.getpid()}")
+    with os.fdopen(os.open(fresh, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "w", encoding="ascii") as file:
+        json.dump(keys, file)
+    fresh.replace(path)
