@@ -1,8 +1,11 @@
 """Limits, what counts against them, and the roll-ups behind the dashboards."""
 
+from typing import cast
+
 from django.contrib.postgres.fields import ArrayField
 from django.db import models
 
+from console.core import clock
 from console.core.clock import now
 from console.core.ids import uuid7
 from console.teams.models import ApiKey, Team, User
@@ -64,8 +67,28 @@ class Quota(models.Model):
         ]
 
     def __str__(self) -> str:
-        scope = f" of {self.key}" if self.key else f" of {self.alias}" if self.alias else ""
-        return f"{self.team}: {self.limit} {self.metric} a {self.window or 'moment'}{scope}"
+        return f"{self.team}: {self.title}"
+
+    @property
+    def title(self) -> str:
+        """What is limited, without how much: "Cost per month of support-chat"."""
+        scope = f" of key {self.key}" if self.key else f" of {self.alias}" if self.alias else ""
+        return f"{self.what}{scope}"
+
+    @property
+    def what(self) -> str:
+        if self.metric == Metric.CONCURRENCY:
+            return "Calls at once"
+        return f"{Metric(self.metric).label} per {self.window}"
+
+    @property
+    def is_team_wide(self) -> bool:
+        return self.key_id is None and not self.alias
+
+    @property
+    def clock_window(self) -> clock.Window:
+        """The window as `console.core.clock` types it; concurrency has none."""
+        return cast(clock.Window, self.window)
 
 
 class QuotaIncrease(models.Model):
@@ -120,11 +143,10 @@ class QuotaAlert(models.Model):
         return f"{self.percent} % of {self.quota}"
 
 
-class UsageHour(models.Model):
-    """Calls of one hour, summed by everything the dashboards cut by. Made from the audit log by `roll_up`."""
+class UsageSum(models.Model):
+    """Calls of one stretch of time, summed by everything the dashboards cut by. Made from the log by `roll_up` only."""
 
     id = models.BigAutoField(primary_key=True)
-    hour = models.DateTimeField()
     team_id = models.UUIDField()
     key_id = models.UUIDField(null=True)
     environment = models.CharField(max_length=10)
@@ -139,8 +161,17 @@ class UsageHour(models.Model):
     completion_tokens = models.BigIntegerField(default=0)
     cost_micros = models.BigIntegerField(default=0)
     # Latency and time to first token as histograms: counts per bucket of console.core.histogram.
-    latency = models.JSONField(default=list)
-    first_token = models.JSONField(default=list)
+    latency = ArrayField(models.IntegerField(), default=list)
+    first_token = ArrayField(models.IntegerField(), default=list)
+
+    class Meta:
+        abstract = True
+
+
+class UsageHour(UsageSum):
+    """One hour, UTC: what the last day is drawn from, and what a new quota finds already used."""
+
+    hour = models.DateTimeField()
 
     class Meta:
         constraints = [
@@ -154,6 +185,25 @@ class UsageHour(models.Model):
 
     def __str__(self) -> str:
         return f"{self.hour:%Y-%m-%d %H}h {self.alias}: {self.requests}"
+
+
+class UsageDay(UsageSum):
+    """One day, UTC: what weeks and months are drawn from, a twentieth of the rows of the hours."""
+
+    day = models.DateField()
+
+    class Meta:
+        constraints = [
+            models.UniqueConstraint(
+                fields=["day", "team_id", "key_id", "environment", "type", "lane", "alias", "model"],
+                name="one_row_per_day_and_cut",
+                nulls_distinct=False,
+            )
+        ]
+        indexes = [models.Index(fields=["team_id", "day"], name="usage_days_of_a_team")]
+
+    def __str__(self) -> str:
+        return f"{self.day} {self.alias}: {self.requests}"
 
 
 class RollUpState(models.Model):

@@ -1,0 +1,92 @@
+import datetime as dt
+import uuid
+
+import pytest
+from django.core.management import CommandError, call_command
+
+from console.audit import sql as audit_sql
+from console.core import clock
+from tests import make
+from tests.conftest import Cast
+from tests.usage.rows import a_call
+from usage_app.models import Quota, QuotaCounter, Reservation
+from usage_app.queries.exactness import differences
+from usage_app.services import quotas
+
+pytestmark = pytest.mark.django_db
+
+
+def make_quota(cast: Cast, **fields) -> Quota:
+    fields = {"metric": "tokens", "window": "day", "limit": 1_000_000} | fields
+    return quotas.set_quota(actor=make.SYSTEM, team=cast.team_a, **fields)
+
+
+def reserve(cast: Cast, quota: Quota, amount: int) -> None:
+    Reservation.objects.create(
+        id=uuid.uuid4(),
+        team_id=cast.team_a.pk,
+        process="test",
+        expires_at=clock.now() + dt.timedelta(minutes=5),
+        quota_ids=[quota.pk],
+        period_starts=[quota.opening_period],
+        metrics=[quota.metric],
+        amounts=[amount],
+        record="{}",
+    )
+
+
+def test_it_finds_no_difference_when_counter_and_log_agree(cast: Cast) -> None:
+    a_call(cast.team_a)
+    quota = make_quota(cast)
+    a_call(cast.team_a)
+    QuotaCounter.objects.update(used=300)
+    reserve(cast, quota, 40)
+    QuotaCounter.objects.update(reserved=40)
+    assert differences() == []
+
+
+def test_it_leaves_out_calls_admitted_before_the_quota(cast: Cast) -> None:
+    before = audit_sql.epoch()
+    make_quota(cast)
+    a_call(cast.team_a, epoch=before)
+    assert differences() == []
+
+
+def test_it_finds_what_the_counter_missed(cast: Cast) -> None:
+    quota = make_quota(cast)
+    a_call(cast.team_a)
+    reserve(cast, quota, 40)
+    (found,) = differences()
+    assert (found.used, found.true_used, found.reserved, found.true_reserved) == (0, 150, 0, 40)
+    assert "the log says 150" in str(found)
+
+
+def test_it_counts_a_call_in_the_period_of_its_admission(cast: Cast) -> None:
+    quota = make_quota(cast)
+    yesterday = quota.opening_period - dt.timedelta(hours=1)
+    a_call(cast.team_a, at=yesterday, closed_at=clock.now())
+    assert differences() == []
+    QuotaCounter.objects.create(quota=quota, period_start=quota.opening_period - dt.timedelta(days=1), used=1)
+    (found,) = differences(closed=True)
+    assert (found.used, found.true_used) == (1, 150)
+    assert differences(closed=False) == []
+
+
+def test_it_finds_a_reservation_that_leaked(cast: Cast) -> None:
+    make_quota(cast)
+    QuotaCounter.objects.update(reserved=70)
+    (found,) = differences(closed=False)
+    assert (found.reserved, found.true_reserved) == (70, 0)
+
+
+def test_the_command_reports_and_repairs(cast: Cast, capsys: pytest.CaptureFixture[str]) -> None:
+    make_quota(cast)
+    assert "agrees" in call_command("recountquotas")
+    a_call(cast.team_a)
+    QuotaCounter.objects.update(reserved=70)
+    with pytest.raises(CommandError, match="1 counter"):
+        call_command("recountquotas")
+    call_command("recountquotas", "--repair")
+    counter = QuotaCounter.objects.get()
+    assert (counter.used, counter.reserved) == (150, 0)
+    assert differences() == []

@@ -1,0 +1,1 @@
+"""Reads of usage: what pages, answers and checks need, already joined."""

@@ -1,0 +1,161 @@
+"""Set, change, raise and remove quotas. Every change holds from the next admitted call on."""
+
+import datetime as dt
+
+from django.db import IntegrityError, transaction
+
+from console.audit import actions
+from console.audit import sql as audit_sql
+from console.audit.services import changes, record
+from console.core import clock
+from console.core.errors import BadInput, Conflict
+from console.teams.callers import Actor
+from console.teams.models import ApiKey, Team
+from usage_app import sql
+from usage_app.models import Metric, Mode, Quota, QuotaCounter, QuotaIncrease, Window
+
+# A bigint holds more, but sums of limits and increases must not come near its end.
+LARGEST = 10**15
+
+
+def _check(metric: str, window: str, limit: int, mode: str) -> None:
+    if metric not in Metric.values:
+        raise BadInput(f"{metric!r} is not a metric; choose one of {', '.join(Metric.values)}.", param="metric")
+    if metric == Metric.CONCURRENCY and window:
+        raise BadInput("Concurrency is calls at once and has no window; leave it out.", param="window")
+    if metric != Metric.CONCURRENCY and window not in Window.values:
+        raise BadInput(f"{window!r} is not a window; choose one of {', '.join(Window.values)}.", param="window")
+    _check_limit(metric, limit, mode)
+
+
+def _check_limit(metric: str, limit: int, mode: str) -> None:
+    if not 0 <= limit <= LARGEST:
+        raise BadInput(f"A limit is a whole number from 0 to {LARGEST:,}.", param="limit")
+    if mode not in Mode.values:
+        raise BadInput(f"{mode!r} is not a mode; choose hard or soft.", param="mode")
+    if metric == Metric.CONCURRENCY and mode == Mode.SOFT:
+        raise BadInput("Calls at once can only be limited hard: there is no later moment to warn about.", param="mode")
+
+
+@transaction.atomic
+def set_quota(
+    *,
+    actor: Actor,
+    team: Team,
+    metric: str,
+    window: str,
+    limit: int,
+    mode: str = Mode.HARD,
+    key: ApiKey | None = None,
+    alias: str = "",
+) -> Quota:
+    """Limit a team, or one key or alias inside it. What the present period has used already counts."""
+    _check(metric, window, limit, mode)
+    if key is not None and key.team_id != team.pk:
+        raise BadInput("The key belongs to another team.", param="key")
+    if key is not None and alias:
+        raise BadInput("A quota is of a key or of an alias, not of both.", param="alias")
+    quota = Quota(team=team, key=key, alias=alias, metric=metric, window=window, limit=limit, mode=mode, since_epoch=0)
+    # 1. Record, which moves the epoch: plans made before are refused from this commit on, so every call with this
+    #    epoch or a later one knows the quota and counts itself.
+    # 2. Add up what calls before it have used, and open the counter with that.
+    try:
+        with transaction.atomic():
+            quota.save(force_insert=True)
+    except IntegrityError:
+        raise Conflict(f"{team} has this quota already ({quota.title}); change it instead.", param="metric") from None
+    record(
+        actions.QUOTA_CREATED,
+        actor=actor,
+        target=quota,
+        target_name=quota.title,
+        detail={"after": {"limit": limit, "mode": mode}},
+    )
+    quota.since_epoch = audit_sql.epoch()
+    if quota.window:
+        quota.opening_period = clock.period_start(quota.clock_window, clock.now())
+        quota.opening_used = sql.used_before(
+            team_id=team.pk,
+            key_id=key.pk if key else None,
+            alias=alias,
+            metric=metric,
+            window=window,
+            start=quota.opening_period,
+        )
+        QuotaCounter.objects.create(quota=quota, period_start=quota.opening_period, used=quota.opening_used)
+    quota.save(update_fields=["since_epoch", "opening_period", "opening_used"])
+    return quota
+
+
+@transaction.atomic
+def change_quota(*, actor: Actor, quota: Quota, limit: int, mode: str) -> Quota:
+    """Give a quota another limit or mode; its counters stay."""
+    _check_limit(quota.metric, limit, mode)
+    held = Quota.objects.select_for_update(of=("self",)).select_related("team", "key").get(pk=quota.pk)
+    before = {"limit": held.limit, "mode": held.mode}
+    after = {"limit": limit, "mode": mode}
+    if before == after:
+        return held
+    held.limit, held.mode = limit, mode
+    held.save(update_fields=["limit", "mode"])
+    record(actions.QUOTA_CHANGED, actor=actor, target=held, target_name=held.title, detail=changes(before, after))
+    return held
+
+
+@transaction.atomic
+def remove_quota(*, actor: Actor, quota: Quota) -> None:
+    """Lift a limit. Its counters, increases and alerts go with it; the log keeps what was used."""
+    record(
+        actions.QUOTA_DELETED,
+        actor=actor,
+        target=quota,
+        target_name=quota.title,
+        detail={"before": {"limit": quota.limit, "mode": quota.mode}},
+    )
+    quota.delete()
+
+
+@transaction.atomic
+def increase_quota(*, actor: Actor, quota: Quota, amount: int, reason: str, ends_at: dt.datetime) -> QuotaIncrease:
+    """Raise a limit until a moment, by itself and without anybody having to take it back."""
+    moment = clock.now()
+    if not 0 < amount <= LARGEST:
+        raise BadInput(f"An increase is a whole number from 1 to {LARGEST:,}.", param="amount")
+    if not reason.strip():
+        raise BadInput("Say why; the audit log keeps the reason.", param="reason")
+    if ends_at <= moment:
+        raise BadInput("The increase would have ended already; choose a later moment.", param="ends_at")
+    increase = QuotaIncrease.objects.create(
+        quota=quota,
+        amount=amount,
+        reason=reason.strip(),
+        starts_at=moment,
+        ends_at=ends_at,
+        created_by_id=actor.id if actor.kind == "user" else None,
+        created_by_name=actor.name,
+    )
+    record(
+        actions.QUOTA_INCREASED,
+        actor=actor,
+        target=quota,
+        target_name=quota.title,
+        detail={"after": {"amount": amount, "ends_at": ends_at, "reason": reason.strip()}},
+    )
+    return increase
+
+
+@transaction.atomic
+def end_increase(*, actor: Actor, increase: QuotaIncrease) -> None:
+    """Take a temporary increase back before its end."""
+    moment = clock.now()
+    ended = QuotaIncrease.objects.filter(pk=increase.pk, ended_at=None, ends_at__gt=moment).update(ended_at=moment)
+    if not ended:
+        raise Conflict("This increase has ended already.")
+    increase.ended_at = moment
+    record(
+        actions.QUOTA_INCREASE_ENDED,
+        actor=actor,
+        target=increase.quota,
+        target_name=increase.quota.title,
+        detail={"before": {"amount": increase.amount, "ends_at": increase.ends_at}},
+    )

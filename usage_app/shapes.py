@@ -1,0 +1,65 @@
+"""What the gateway's snapshot keeps of quotas: plain values, no rows."""
+
+import datetime as dt
+import uuid
+from dataclasses import dataclass
+from typing import cast
+
+from console.core.clock import Window, now, period_end, period_start
+from usage_app.models import Mode, Quota
+
+# Concurrency has no window; all its counting happens in one endless period.
+ENDLESS = dt.datetime(1970, 1, 1, tzinfo=dt.UTC)
+
+
+@dataclass(frozen=True, slots=True)
+class QuotaShape:
+    id: int
+    team_id: uuid.UUID
+    key_id: uuid.UUID | None
+    alias: str
+    metric: str
+    window: str
+    limit: int
+    is_hard: bool
+    increases: tuple[tuple[dt.datetime, dt.datetime, int], ...]
+
+    def limit_at(self, moment: dt.datetime) -> int:
+        return self.limit + sum(amount for start, end, amount in self.increases if start <= moment < end)
+
+    def period(self, moment: dt.datetime) -> dt.datetime:
+        return period_start(cast(Window, self.window), moment) if self.window else ENDLESS
+
+    def resets_at(self, moment: dt.datetime) -> dt.datetime | None:
+        """Return when the present period ends; None for concurrency, which frees itself call by call."""
+        return period_end(cast(Window, self.window), self.period(moment)) if self.window else None
+
+    @property
+    def scope(self) -> str:
+        return "key" if self.key_id else "alias" if self.alias else "team"
+
+
+def quota_shapes() -> dict[uuid.UUID, tuple[QuotaShape, ...]]:
+    """Return the quotas of each team, smallest id first, which is the order their counters are locked in."""
+    moment = now()
+    found: dict[uuid.UUID, list[QuotaShape]] = {}
+    for row in Quota.objects.order_by("id").prefetch_related("increases"):
+        increases = tuple(
+            (i.starts_at, i.ended_at or i.ends_at, i.amount)
+            for i in row.increases.all()
+            if (i.ended_at or i.ends_at) > moment
+        )
+        found.setdefault(row.team_id, []).append(
+            QuotaShape(
+                id=row.pk,
+                team_id=row.team_id,
+                key_id=row.key_id,
+                alias=row.alias,
+                metric=row.metric,
+                window=row.window,
+                limit=row.limit,
+                is_hard=row.mode == Mode.HARD,
+                increases=increases,
+            )
+        )
+    return {team_id: tuple(quotas) for team_id, quotas in found.items()}

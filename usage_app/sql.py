@@ -1,0 +1,201 @@
+"""Plain SQL of usage: sums over the log, which the ORM would fetch row by row or could not merge into arrays.
+
+Metrics choose between fixed column expressions; every value is a parameter.
+"""
+
+import datetime as dt
+import uuid
+from dataclasses import dataclass
+
+from django.db import connection  # noqa: TID251
+
+from console.core.histogram import BOUNDS, BUCKETS
+
+# What is no call of a model, and therefore counts against no quota. Refused calls are left out besides.
+NOT_CALLS = "('admin', 'access', 'models', 'tool')"
+
+_OF_EVENTS = {
+    "requests": "count(*)",
+    "tokens": "sum(prompt_tokens::bigint + completion_tokens)",
+    "cost": "sum(cost_micros)",
+}
+_OF_HOURS = {
+    "requests": "sum(requests - refusals)",
+    "tokens": "sum(prompt_tokens + completion_tokens)",
+    "cost": "sum(cost_micros)",
+}
+_SCOPE = """team_id = %(team)s
+      AND (%(key)s::uuid IS NULL OR key_id = %(key)s) AND (%(alias)s = '' OR alias = %(alias)s)"""
+
+
+def used_before(
+    *, team_id: uuid.UUID, key_id: uuid.UUID | None, alias: str, metric: str, window: str, start: dt.datetime
+) -> int:
+    """Return what calls closed so far have used in the period from `start` on.
+
+    Hours that are rolled up already come from there and only the rest from the log, in one snapshot, so a month of
+    ten million calls is read in milliseconds; minutes are shorter than the roll-up's hours and come from the log.
+    """
+    rolled = (
+        "SELECT 0 AS n"
+        if window == "minute"
+        else (
+            f"SELECT {_OF_HOURS[metric]} AS n FROM usage_usagehour"  # noqa: S608
+            f" WHERE {_SCOPE} AND hour >= %(start)s AND type NOT IN {NOT_CALLS}"
+        )
+    )
+    floor = "0" if window == "minute" else "coalesce((SELECT next_tx FROM usage_rollupstate WHERE id = 1), 0)"
+    statement = f"""
+    SELECT coalesce((SELECT n FROM ({rolled}) h), 0) + coalesce((
+        SELECT {_OF_EVENTS[metric]} FROM audit_event
+        WHERE {_SCOPE} AND id >= audit_id_floor(%(start)s) AND tx >= {floor}
+          AND type NOT IN {NOT_CALLS} AND status <> 'refused'), 0)"""  # noqa: S608
+    with connection.cursor() as cursor:
+        cursor.execute(statement, {"team": team_id, "key": key_id, "alias": alias, "start": start})
+        return int(cursor.fetchone()[0])
+
+
+@dataclass(frozen=True, slots=True)
+class Recount:
+    """What a counter says beside what the log and the open reservations say."""
+
+    quota_id: int
+    period_start: dt.datetime
+    used: int | None
+    reserved: int | None
+    true_used: int
+    true_reserved: int
+
+
+_RECOUNT = f"""
+WITH starts AS (
+    SELECT id AS quota_id, date_trunc("window", %(now)s::timestamptz, 'UTC') AS period_start
+    FROM usage_quota WHERE metric <> 'concurrency'
+    UNION
+    SELECT quota_id, period_start FROM usage_quotacounter WHERE reserved <> 0 OR %(closed)s
+),
+periods AS (
+    SELECT q.*, s.period_start, (s.period_start AT TIME ZONE 'UTC' + ('1 ' || q."window")::interval)
+           AT TIME ZONE 'UTC' AS period_end
+    FROM starts s JOIN usage_quota q ON q.id = s.quota_id WHERE q.metric <> 'concurrency'
+),
+open AS (
+    SELECT u.quota_id, u.period_start, sum(u.amount)::bigint AS amount
+    FROM usage_reservation r, unnest(r.quota_ids, r.period_starts, r.amounts) AS u(quota_id, period_start, amount)
+    GROUP BY 1, 2
+)
+SELECT p.id, p.period_start, c.used, c.reserved,
+       (CASE WHEN p.opening_period = p.period_start THEN p.opening_used ELSE 0 END + coalesce(e.n, 0))::bigint,
+       coalesce(o.amount, 0)
+FROM periods p
+LEFT JOIN usage_quotacounter c ON c.quota_id = p.id AND c.period_start = p.period_start
+LEFT JOIN open o ON o.quota_id = p.id AND o.period_start = p.period_start
+LEFT JOIN LATERAL (
+    SELECT CASE p.metric WHEN 'requests' THEN count(*)
+                         WHEN 'tokens' THEN sum(a.prompt_tokens::bigint + a.completion_tokens)
+                         ELSE sum(a.cost_micros) END AS n
+    FROM audit_event a
+    WHERE a.team_id = p.team_id AND (p.key_id IS NULL OR a.key_id = p.key_id) AND (p.alias = '' OR a.alias = p.alias)
+      AND a.id >= audit_id_floor(p.period_start) AND a.id < audit_id_floor(p.period_end)
+      AND a.epoch >= p.since_epoch AND a.type NOT IN {NOT_CALLS} AND a.status <> 'refused'
+) e ON true
+WHERE %(quota)s::bigint IS NULL OR p.id = %(quota)s
+ORDER BY p.id, p.period_start"""  # noqa: S608
+
+
+def recount(now: dt.datetime, *, quota_id: int | None = None, closed: bool = False) -> list[Recount]:
+    """Count the open periods again, those with something reserved, and with `closed` every one there is a counter of.
+
+    One statement sees one moment: a call that closes meanwhile is in the counter and in the log, or in neither.
+    """
+    with connection.cursor() as cursor:
+        cursor.execute("SET LOCAL statement_timeout = 0")
+        cursor.execute(_RECOUNT, {"now": now, "quota": quota_id, "closed": closed})
+        return [Recount(*row) for row in cursor.fetchall()]
+
+
+def lock_counter(quota_id: int, period_start: dt.datetime) -> None:
+    """Make sure the counter is there and hold it, so that no call is admitted or closed against it meanwhile."""
+    with connection.cursor() as cursor:
+        cursor.execute(
+            "INSERT INTO usage_quotacounter (quota_id, period_start) VALUES (%s, %s) ON CONFLICT DO NOTHING",
+            [quota_id, period_start],
+        )
+        cursor.execute(
+            "SELECT 1 FROM usage_quotacounter WHERE quota_id = %s AND period_start = %s FOR UPDATE",
+            [quota_id, period_start],
+        )
+
+
+def put_counter(quota_id: int, period_start: dt.datetime, *, used: int, reserved: int) -> None:
+    with connection.cursor() as cursor:
+        cursor.execute(
+            "INSERT INTO usage_quotacounter (quota_id, period_start, used, reserved) VALUES (%s, %s, %s, %s)"
+            " ON CONFLICT (quota_id, period_start) DO UPDATE SET used = excluded.used, reserved = excluded.reserved",
+            [quota_id, period_start, used, reserved],
+        )
+
+
+# Roll-ups ---------------------------------------------------------------------------------------------------------
+
+_CUT = "team_id, key_id, environment, type, lane, alias, model"
+_SUMS = ("requests", "errors", "refusals", "prompt_tokens", "completion_tokens", "cost_micros")
+
+
+def _array(bucket: str) -> str:
+    """One count per bucket, as an integer array. The counts come in grouped already, so this runs over few rows."""
+    counts = ", ".join(f"coalesce(sum(n) FILTER (WHERE {bucket} = {i}), 0)::int" for i in range(BUCKETS))
+    return f"ARRAY[{counts}]"
+
+
+def _upsert(table: str, column: str, value: str) -> str:
+    sums = ", ".join(f"{name} = t.{name} + excluded.{name}" for name in _SUMS)
+    arrays = ", ".join(
+        f"{name} = ARRAY(SELECT a + b FROM unnest(t.{name}, excluded.{name}) WITH ORDINALITY AS u(a, b, i) ORDER BY i)"  # noqa: S608
+        for name in ("latency", "first_token")
+    )
+    return f"""
+    INSERT INTO {table} AS t ({column}, {_CUT}, {", ".join(_SUMS)}, latency, first_token)
+    SELECT {value}, {_CUT}, {", ".join(f"sum({name})" for name in _SUMS)}, {_array("lb")}, {_array("fb")}
+    FROM grouped GROUP BY {value}, {_CUT}
+    ON CONFLICT ({column}, {_CUT}) DO UPDATE SET {sums}, {arrays}
+    """  # noqa: S608
+
+
+# The innermost step leaves one row per hour, cut and pair of buckets; both tables are filled from it.
+_ROLL_UP = f"""
+WITH grouped AS MATERIALIZED (
+    SELECT date_trunc('hour', at, 'UTC') AS hour, {_CUT},
+           width_bucket(CASE WHEN status <> 'refused' THEN latency_us END, %(bounds)s::bigint[]) AS lb,
+           width_bucket(CASE WHEN status <> 'refused' THEN first_token_us END, %(bounds)s::bigint[]) AS fb,
+           count(*) AS n, count(*) AS requests,
+           count(*) FILTER (WHERE status IN ('error', 'interrupted')) AS errors,
+           count(*) FILTER (WHERE status = 'refused') AS refusals,
+           sum(prompt_tokens) AS prompt_tokens, sum(completion_tokens) AS completion_tokens,
+           sum(cost_micros) AS cost_micros
+    FROM audit_event
+    WHERE tx >= %(from_tx)s AND tx < %(to_tx)s AND team_id IS NOT NULL AND type NOT IN ('admin', 'access')
+    GROUP BY 1, {_CUT}, lb, fb
+),
+hours AS ({_upsert("usage_usagehour", "hour", "hour")} RETURNING 1),
+days AS ({_upsert("usage_usageday", "day", "(hour AT TIME ZONE 'UTC')::date")} RETURNING 1)
+SELECT coalesce((SELECT sum(n) FROM grouped), 0)"""  # noqa: S608
+
+
+def horizon() -> int:
+    """Return the transaction number below which everything is committed and visible, or will never be."""
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT audit_horizon()")
+        return int(cursor.fetchone()[0])
+
+
+def roll_up(from_tx: int, to_tx: int) -> int:
+    """Add the calls of these transactions to the hours and days, and return how many they were.
+
+    One pass over the log per batch; the arrays are merged in place. Callers hold the state's row, so a transaction
+    is added once.
+    """
+    with connection.cursor() as cursor:
+        cursor.execute("SET LOCAL statement_timeout = 0")
+        cursor.execute(_ROLL_UP, {"from_tx": from_tx, "to_tx": to_tx, "bounds": list(BOUNDS)})
+        return int(cursor.fetchone()[0])
