@@ -1,3 +1,284 @@
+"""The words templates draw with: one tag per small component, one filter per kind of value. Builtins everywhere.
+
+Components carry the look and the ARIA; pages carry words and order. Anything heavier is a partial in templates/ui/.
+"""
+
+import datetime as dt
+import json
+import uuid
+from collections.abc import Sequence
+from decimal import Decimal
+from typing import Any
+
 from django import template
+from django.conf import settings
+from django.template.context import Context
+from django.templatetags.static import static
+from django.utils.html import format_html
+from django.utils.safestring import SafeString, mark_safe
+
+from console.core.clock import now
+from console.core.ids import request_id
+from console.pages import words
 
 register = template.Library()
+
+# What json.dumps leaves alone and HTML would not.
+_JSON_ESCAPES = {ord(">"): "\\u003E", ord("<"): "\\u003C", ord("&"): "\\u0026"}
+
+
+# Components ---------------------------------------------------------------------------------------------------------
+
+
+@register.simple_tag
+def icon(name: str, extra: str = "") -> SafeString:
+    """Draw a symbol of static/vendor/icons.svg. Decoration only: name the control it sits in."""
+    return format_html(
+        '<svg class="icon{}" aria-hidden="true"><use href="{}#{}"/></svg>',
+        f" {extra}" if extra else "",
+        static("vendor/icons.svg"),
+        name,
+    )
+
+
+@register.simple_tag
+def pin(name: str, version: object = "", lead_icon: str = "") -> SafeString:
+    """Show one exact model version: its name and, after a hairline, what pins it down."""
+    lead = format_html('<span class="lead">{}</span>', icon(lead_icon)) if lead_icon else ""
+    tail = format_html('<span class="v">{}</span>', version) if version else ""
+    return format_html('<span class="pin">{}<span>{}</span>{}</span>', lead, name, tail)
+
+
+@register.simple_tag
+def env(environment: str, label: str = "") -> SafeString:
+    """Say where something is live. Dashed always means "not live"."""
+    return format_html('<span class="env" data-env="{}">{}</span>', environment, label or str(environment).capitalize())
+
+
+@register.simple_tag
+def badge(text: object, tone: str = "", icon_name: str = "") -> SafeString:
+    """Show a state in words. Tones: ok, warn, bad, brand, line; none is neutral."""
+    return format_html(
+        '<span class="badge"{}>{}{}</span>',
+        format_html(' data-tone="{}"', tone) if tone else "",
+        icon(icon_name) if icon_name else "",
+        text,
+    )
+
+
+@register.simple_tag
+def team_tag(team: Any) -> SafeString:
+    """Show a team by its colour slot and name. Anything with `.name` and `.colour` will do."""
+    return format_html(
+        '<span class="team"><span class="dot" data-team="{}"></span>{}</span>', getattr(team, "colour", ""), team.name
+    )
+
+
+@register.simple_tag
+def avatar(initials: str, hue: object = "1", extra: str = "") -> SafeString:
+    """Draw a person's initials. Hues 1 to 4, or m for a model."""
+    return format_html(
+        '<span class="avatar{}" data-hue="{}" aria-hidden="true">{}</span>',
+        f" {extra}" if extra else "",
+        hue,
+        initials,
+    )
+
+
+@register.simple_tag
+def bar(
+    percent: float | Decimal | None,
+    tone: object = "",
+    forecast: float | Decimal | None = None,
+    mark: float | Decimal | None = None,
+    label: str = "",
+) -> SafeString:
+    """Draw how much of a limit is used, with the hatched forecast and the ink mark of an even pace today.
+
+    `tone` is ok, warn, bad or brand, or a team's colour slot, 1 to 4.
+    """
+    used, ahead = float(percent or 0), float(forecast or 0)
+    width = max(0.0, min(used, 100.0))
+    said = label or f"{words.percent(used)} used" + (f", forecast {words.percent(ahead)}" if ahead else "")
+    hatch = ""
+    if ahead > width:
+        hatch = format_html(
+            '<rect class="bar-forecast" x="{}%" width="{}%" height="6"/>',
+            _coord(width),
+            _coord(min(ahead, 100) - width),
+        )
+    kind = "data-team" if str(tone) in {"1", "2", "3", "4"} else "data-tone"
+    return format_html(
+        '<svg class="bar" role="img" aria-label="{}"><rect class="bar-track" width="100%" height="6" rx="3"/>{}'
+        '<rect class="bar-fill"{} width="{}%" height="6" rx="3"/>{}</svg>',
+        said,
+        hatch,
+        format_html(' {}="{}"', kind, tone) if tone else "",
+        _coord(width),
+        ""
+        if mark is None
+        else format_html(
+            '<rect class="bar-mark" x="{}%" y="-3" width="1.5" height="12"/>', _coord(max(0.0, min(float(mark), 100)))
+        ),
+    )
+
+
+@register.simple_tag
+def spark(points: Sequence[float | Decimal | None], tone: str = "") -> SafeString:
+    """Draw a line without axes. The number beside it is the content, so it is hidden from readers."""
+    values = [float(point or 0) for point in points] or [0.0]
+    low, high = min(values), max(values)
+    step = 100 / (len(values) - 1) if len(values) > 1 else 0
+    if len(values) == 1:
+        values, step = values * 2, 100
+    path = "L".join(
+        f"{_coord(index * step)} {_coord(25 - 21 * (value - low) / ((high - low) or 1))}"
+        for index, value in enumerate(values)
+    )
+    return format_html(
+        '<svg class="spark" viewBox="0 0 100 28" preserveAspectRatio="none" aria-hidden="true"{}>'
+        '<path class="area" d="M{}L100 28L0 28Z"/><path d="M{}"/></svg>',
+        format_html(' data-tone="{}"', tone) if tone else "",
+        path,
+        path,
+    )
+
+
+@register.simple_tag
+def delta(text: object, good: bool | None = True, up: bool = True) -> SafeString:
+    """Show a change: the arrow says where it went, the colour whether that is good. `good=None` takes no side."""
+    tone = {True: "is-ok", False: "is-bad", None: "soft"}[good]
+    return format_html(
+        '<span class="delta {}">{}<span class="vh">{} </span>{}</span>',
+        tone,
+        icon("arrow-up" if up else "arrow-down"),
+        "up" if up else "down",
+        text,
+    )
+
+
+@register.simple_tag
+def chart(data: Any, height: int = 220, label: str = "") -> SafeString:
+    """Draw series over time. `data` is {unit, data: [seconds, values…], series: [{name, color}], limits, marks}.
+
+    `label` states the finding. The page sets `{% block charts %}1{% endblock %}` so that the chart library is loaded.
+    """
+    return format_html(
+        '<time-chart height="{}" role="img" aria-label="{}"><script type="application/json">{}</script></time-chart>',
+        height,
+        label,
+        as_json(data),
+    )
+
+
+@register.simple_tag
+def copy_button(target: str, label: str = "Copy", extra: str = "") -> SafeString:
+    """A button that copies the text of the element `target` ("#id"). It says what it copies to screen readers."""
+    return format_html(
+        '<button class="icon-btn is-sm needs-js{}" type="button" data-copy="{}" aria-label="{}">{}</button>',
+        f" {extra}" if extra else "",
+        target,
+        label,
+        icon("copy"),
+    )
+
+
+@register.simple_tag(takes_context=True)
+def query(context: Context, **changes: Any) -> str:
+    """Return the page's query string with changes; None or "" takes a parameter away. Always starts with `?`."""
+    params = context["request"].GET.copy()
+    for name, value in changes.items():
+        if value is None or value == "":
+            params.pop(name, None)
+        elif isinstance(value, (list, tuple)):
+            params.setlist(name, [str(item) for item in value])
+        else:
+            params[name] = str(value)
+    return "?" + params.urlencode()
+
+
+# Values -------------------------------------------------------------------------------------------------------------
+
+
+@register.filter
+def money(micros: int | None) -> str:
+    """Write micro-units of the installation's currency: $3,284.17, below a cent $0.0071. Nothing for None."""
+    return "" if micros is None else words.money(micros, settings.CURRENCY)
+
+
+@register.filter
+def number(value: float | Decimal | None) -> str:
+    return "" if value is None else words.number(value)
+
+
+@register.filter
+def tokens(value: int | None) -> str:
+    return "" if value is None else words.tokens(value)
+
+
+@register.filter
+def ms(microseconds: float | None) -> str:
+    """Write a duration given in microseconds: 412 ms, 1.84 s, 4 min 08 s."""
+    return "" if microseconds is None else words.duration(microseconds)
+
+
+@register.filter
+def percent(value: float | Decimal | None) -> str:
+    """Write a value out of a hundred: 70 %, 91.3 %, 0.42 %."""
+    return "" if value is None else words.percent(float(value))
+
+
+@register.filter
+def when(moment: dt.datetime | None) -> SafeString | str:
+    """Write a time as people say it, with the exact value in the title."""
+    if moment is None:
+        return "Never"
+    return _time(moment, words.when(moment, now()))
+
+
+@register.filter
+def exact(moment: dt.datetime | None) -> SafeString | str:
+    """Write the time of day to the millisecond, as the log shows it: 14:31:52.418."""
+    if moment is None:
+        return "Never"
+    moment = moment.astimezone(dt.UTC)
+    return _time(moment, f"{moment:%H:%M:%S}.{moment.microsecond // 1000:03d}")
+
+
+@register.filter
+def day(moment: dt.datetime | dt.date | None) -> SafeString | str:
+    """Write a date: 9 Nov, and with the year when it is another one."""
+    if moment is None:
+        return "Never"
+    if not isinstance(moment, dt.datetime):
+        moment = dt.datetime.combine(moment, dt.time(), dt.UTC)
+    return _time(moment, words.day(moment, now()))
+
+
+@register.filter
+def reqid(identifier: uuid.UUID | str | None) -> str:
+    """Write a request's id as the log and the API show it: req_ and 32 digits."""
+    if identifier is None or identifier == "":
+        return ""
+    return request_id(identifier if isinstance(identifier, uuid.UUID) else uuid.UUID(str(identifier)))
+
+
+@register.filter
+def as_json(value: Any) -> SafeString:
+    """Write a value as JSON that is safe inside a script tag of type application/json."""
+    text = json.dumps(value, separators=(",", ":"), default=_plain).translate(_JSON_ESCAPES)
+    return mark_safe(text)  # noqa: S308 - the three characters HTML could read are escaped above
+
+
+def _plain(value: object) -> object:
+    return float(value) if isinstance(value, Decimal) else str(value)
+
+
+def _time(moment: dt.datetime, text: str) -> SafeString:
+    return format_html(
+        '<time datetime="{}" title="{}">{}</time>', moment.astimezone(dt.UTC).isoformat(), words.in_full(moment), text
+    )
+
+
+def _coord(value: float) -> str:
+    return f"{value:.1f}".removesuffix(".0")

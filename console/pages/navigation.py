@@ -1,0 +1,60 @@
+"""The one list of the console's pages: the sidebar, the G chords, the palette and the browser tests read it.
+
+A new room adds one line. An item is shown to those who may open its page.
+"""
+
+from dataclasses import dataclass
+
+from django.urls import reverse
+
+from console.teams.access import OPERATOR, SIGNED_IN
+from console.teams.callers import Caller
+
+
+@dataclass(frozen=True, slots=True)
+class Item:
+    """One page. `name` is what the page's context calls `active`; `chord` is the letter after G."""
+
+    name: str
+    label: str
+    icon: str
+    url_name: str
+    group: str
+    right: str = SIGNED_IN
+    chord: str = ""
+    keywords: str = ""
+
+    @property
+    def url(self) -> str:
+        return reverse(self.url_name)
+
+    def is_open_to(self, caller: Caller) -> bool:
+        if caller.is_anonymous:
+            return False
+        if self.right == SIGNED_IN:
+            return True
+        return caller.is_operator if self.right == OPERATOR else caller.may(self.right)
+
+
+ITEMS = (
+    Item("overview", "Overview", "layout-dashboard", "pages:overview", "", chord="o", keywords="home dashboard usage"),
+    Item("models", "Models and pins", "pin", "catalog:models", "Run", chord="m", keywords="alias provider version"),
+    Item("quotas", "Quotas", "gauge", "usage:quotas", "Govern", "view_usage", "q", "limits budget"),
+    Item("keys", "API keys", "key-round", "teams:keys", "Govern", "manage_keys", "k", "credential secret token"),
+    Item("teams", "Teams", "users", "teams:teams", "Govern", chord="e", keywords="members people roles"),
+    Item("audit", "Audit log", "scroll-text", "usage:audit", "Govern", "view_audit", "a", "requests history record"),
+    Item("settings", "Settings", "settings", "pages:settings", "Govern", OPERATOR, "s", "configuration versions health"),
+    Item("docs", "Docs", "book-open", "pages:docs", "Govern", chord="d", keywords="quick start curl python openapi"),
+)
+
+
+def items_for(caller: Caller) -> list[Item]:
+    return [item for item in ITEMS if item.is_open_to(caller)]
+
+
+def groups_for(caller: Caller) -> list[tuple[str, list[Item]]]:
+    """Return the items by group, in the order of the list; groups without an item do not exist."""
+    groups: dict[str, list[Item]] = {}
+    for item in items_for(caller):
+        groups.setdefault(item.group, []).append(item)
+    return list(groups.items())

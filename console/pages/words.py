@@ -1,0 +1,96 @@
+"""How the console writes numbers, money, durations and times. Plain text; the template filters wrap it."""
+
+import datetime as dt
+from decimal import Decimal
+
+SYMBOLS = {
+    "USD": "$",
+    "EUR": "€",
+    "GBP": "£",
+    "JPY": "¥",
+    "INR": "₹",
+    "CNY": "¥",
+    "KRW": "₩",
+    "BRL": "R$",
+    "CAD": "CA$",
+}
+_MINUTE, _HOUR, _DAY = 60, 3600, 86_400
+_MINUS = "\u2212"
+
+
+def money(micros: int | Decimal, currency: str = "USD") -> str:
+    """Two places, and below a cent as many as the first two digits need: a call costs fractions of a cent."""
+    amount = abs(Decimal(micros)) / 1_000_000
+    places = 2
+    if 0 < amount < Decimal("0.01"):
+        places = min(6, -amount.adjusted() + 1)
+    text = f"{amount:,.{places}f}"
+    if places > 2:
+        text = text.rstrip("0")
+    return f"{_MINUS if micros < 0 else ''}{SYMBOLS.get(currency, currency + ' ')}{text}"
+
+
+def number(value: float | Decimal) -> str:
+    text = f"{value:,.1f}".removesuffix(".0") if isinstance(value, float) else f"{value:,}"
+    return text.replace("-", _MINUS)
+
+
+def tokens(value: int) -> str:
+    """In full up to a million, then 8.2 M and 1.3 B."""
+    for limit, letter in ((1_000_000_000, "B"), (1_000_000, "M")):
+        if abs(value) >= limit:
+            return f"{value / limit:,.1f}".removesuffix(".0").replace("-", _MINUS) + f" {letter}"
+    return number(value)
+
+
+def duration(microseconds: float | Decimal) -> str:
+    seconds = float(microseconds) / 1_000_000
+    if seconds < 0.001:
+        return f"{seconds * 1000:.1f} ms".replace("0.0 ms", "0 ms")
+    if seconds < 0.9995:
+        return f"{seconds * 1000:.0f} ms"
+    if seconds < 9.995:
+        return f"{seconds:.2f} s"
+    if seconds < 59.95:
+        return f"{seconds:.1f} s"
+    minutes, rest = divmod(round(seconds), 60)
+    if minutes < 60:
+        return f"{minutes} min {rest:02d} s"
+    hours, minutes = divmod(minutes, 60)
+    return f"{hours} h {minutes:02d} min"
+
+
+def percent(value: float) -> str:
+    """Whole when it is, one place otherwise, two below one per cent."""
+    places = 2 if 0 < abs(value) < 1 else 1
+    text = f"{value:,.{places}f}"
+    text = text.rstrip("0").rstrip(".")
+    return f"{text} %".replace("-", _MINUS)
+
+
+def when(moment: dt.datetime, now: dt.datetime) -> str:
+    """Relative up to a day, then the date, then the date with its year."""
+    seconds = round((now - moment).total_seconds())
+    ahead, seconds = seconds < 0, abs(seconds)
+    if seconds >= _DAY:
+        return day(moment, now)
+    if seconds < 5:
+        return "just now"
+    if seconds < _MINUTE:
+        span = f"{seconds} s"
+    elif seconds < _HOUR:
+        span = f"{seconds // _MINUTE} min"
+    else:
+        span = f"{seconds // _HOUR} h"
+    return f"in {span}" if ahead else f"{span} ago"
+
+
+def day(moment: dt.datetime, now: dt.datetime) -> str:
+    moment, now = moment.astimezone(dt.UTC), now.astimezone(dt.UTC)
+    text = f"{moment.day} {moment:%b}"
+    return text if moment.year == now.year else f"{text} {moment.year}"
+
+
+def in_full(moment: dt.datetime) -> str:
+    moment = moment.astimezone(dt.UTC)
+    return f"{moment.day} {moment:%b %Y, %H:%M:%S} UTC"
