@@ -9,10 +9,11 @@ from django.contrib.auth.views import redirect_to_login
 from django.core.exceptions import PermissionDenied
 from django.db.models import QuerySet
 from django.http import Http404, HttpRequest, HttpResponse
-from guardian.models import UserObjectPermission
 
 from console.teams.callers import Caller
-from console.teams.models import Membership, Team, User
+from console.teams.models import ApiKey, Invitation, Membership, Team, User
+from console.teams.rights import key_rights as key_rights
+from console.teams.rights import rights_of as rights_of
 
 _View = TypeVar("_View", bound=Callable[..., Any])
 
@@ -49,17 +50,6 @@ def needs(right: str) -> Callable[[_View], _View]:
     return decorate
 
 
-def rights_of(user: User) -> dict[uuid.UUID, frozenset[str]]:
-    """Return the rights a person has now, by team. One query; operators need none of it."""
-    rows = UserObjectPermission.objects.filter(
-        user=user, content_type__app_label="teams", content_type__model="team"
-    ).values_list("object_pk", "permission__codename")
-    found: dict[uuid.UUID, set[str]] = {}
-    for team_id, codename in rows:
-        found.setdefault(uuid.UUID(team_id), set()).add(codename)
-    return {team_id: frozenset(rights) for team_id, rights in found.items()}
-
-
 def teams_for(caller: Caller, right: str = "view_team") -> QuerySet[Team]:
     """Return the teams in which the caller has the right; every list, count and search starts here."""
     teams = Team.objects.filter(archived_at=None)
@@ -89,3 +79,41 @@ def member_for(caller: Caller, team: Team, membership_id: uuid.UUID) -> Membersh
 def scope_for(caller: Caller, slug: str, right: str = "view_team") -> Team | None:
     """Return the team a page is narrowed to by `?team=slug`, None for all the caller's teams."""
     return team_for(caller, slug, to=right) if slug else None
+
+
+def invitation_for(caller: Caller, team: Team, invitation_id: uuid.UUID) -> Invitation:
+    try:
+        return Invitation.objects.select_related("team").get(team=team, pk=invitation_id)
+    except Invitation.DoesNotExist:
+        raise Http404("There is no such invitation.") from None
+
+
+def keys_for(caller: Caller, right: str = "manage_keys") -> QuerySet[ApiKey]:
+    """Return the keys of the teams in which the caller has the right."""
+    keys = ApiKey.objects.select_related("team", "owner", "replaced_by").filter(team__archived_at=None)
+    if caller.is_operator:
+        return keys
+    return keys.filter(team__in=[team_id for team_id, rights in caller.rights.items() if right in rights])
+
+
+def key_for(caller: Caller, key_id: uuid.UUID, to: str = "manage_keys") -> ApiKey:
+    """Return the key, 404 for those outside its team, 403 for members who may not manage keys."""
+    try:
+        key = keys_for(caller, "view_team").get(pk=key_id)
+    except ApiKey.DoesNotExist:
+        raise Http404("There is no such key.") from None
+    if not caller.may(to, key.team_id):
+        raise PermissionDenied("Your role in this team does not allow that.")
+    return key
+
+
+def people_for(caller: Caller) -> QuerySet[User]:
+    """Return everybody to operators, nobody to others."""
+    return User.objects.all() if caller.is_operator else User.objects.none()
+
+
+def person_for(caller: Caller, user_id: uuid.UUID) -> User:
+    try:
+        return people_for(caller).get(pk=user_id)
+    except User.DoesNotExist:
+        raise Http404("There is no such person.") from None

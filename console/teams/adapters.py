@@ -1,14 +1,171 @@
-"""What allauth asks of us: nobody signs up unless somebody invited them."""
+"""What allauth asks of us: who may come in, how often somebody may try, and what the log says about it."""
+
+import time
+import uuid
+from typing import Any
 
 from allauth.account.adapter import DefaultAccountAdapter
+from allauth.core.internal import ratelimit
 from allauth.socialaccount.adapter import DefaultSocialAccountAdapter
-from django.http import HttpRequest
+from allauth.socialaccount.models import SocialLogin
+from django.conf import settings
+from django.core.exceptions import ImproperlyConfigured
+from django.core.signing import BadSignature
+from django.forms import ValidationError
+from django.http import HttpRequest, HttpResponse
+
+from console.audit import actions
+from console.audit.models import Status
+from console.audit.services import record
+from console.teams import refusals
+from console.teams.actors import Actor
+from console.teams.middleware import SEEN, STARTED
+from console.teams.models import Role, Team, User
+from console.teams.services.invitations import accept_invitation, actor_of, open_invitations
+from console.teams.services.teams import join
+
+DEVICE_COOKIE = "__Host-facet-device" if settings.BEHIND_TLS else f"facet-device-{settings.PORT}"
+_DEVICE_SECONDS = 180 * 24 * 3600
+_DEVICE_SALT = "console.teams.device"
+
+
+def actor_for(request: HttpRequest, user: User | None = None) -> Actor:
+    """Return the person, or the stranger, behind a request that allauth handles."""
+    address, request_id = getattr(request, "client_address", ""), getattr(request, "request_id", None)
+    if user is None:
+        return Actor("anonymous", None, "Nobody", client_address=address, request_id=request_id)
+    return Actor("user", user.pk, str(user), client_address=address, request_id=request_id)
 
 
 class AccountAdapter(DefaultAccountAdapter):  # type: ignore[misc]
     def is_open_for_signup(self, request: HttpRequest) -> bool:
+        """Nobody signs up by themselves; the page of an invitation makes accounts."""
         return False
+
+    def clean_email(self, email: str) -> str:
+        return str(super().clean_email(email)).lower()
+
+    def get_client_ip(self, request: HttpRequest) -> str:
+        return getattr(request, "client_address", "") or "0.0.0.0"  # noqa: S104  (unknown, not "any")
+
+    # Sign-in attempts ---------------------------------------------------------------------------------------------
+
+    def _get_login_attempts_cache_key(self, request: HttpRequest, **credentials: Any) -> str:
+        """Count attempts by account and network, so that a stranger elsewhere cannot use up the owner's."""
+        network = refusals.network_of(self.get_client_ip(request))
+        return f"{super()._get_login_attempts_cache_key(request, **credentials)}:{network}"
+
+    def pre_authenticate(self, request: HttpRequest, **credentials: Any) -> None:
+        """Refuse too many attempts. All strangers together share one more allowance for an account.
+
+        A browser that signed in to the account before carries a signed cookie and is no stranger: guesses from a
+        thousand networks make strangers wait, never the person.
+        """
+        login = str(credentials.get("email") or "").lower()
+        try:
+            super().pre_authenticate(request, **credentials)
+            if not self._is_known_device(request, login):
+                self._strangers_usage = ratelimit.consume(
+                    request,
+                    app="console.teams",
+                    action="strangers",
+                    config={"strangers": settings.SIGN_IN_STRANGERS_RATE},
+                    key=login,
+                )
+                if not self._strangers_usage:
+                    raise self.validation_error("too_many_login_attempts")
+        except ValidationError:
+            refusals.count_sign_in("throttled", self.get_client_ip(request))
+            raise
+
+    def _rollback_login_failed_rl_usage(self) -> None:
+        super()._rollback_login_failed_rl_usage()
+        if usage := getattr(self, "_strangers_usage", None):
+            usage.rollback()
+
+    def authentication_failed(self, request: HttpRequest, **credentials: Any) -> None:
+        login = str(credentials.get("email") or "").lower()
+        user = User.objects.filter(email=login).first()
+        record(
+            actions.SIGN_IN_FAILED,
+            actor=actor_for(request),
+            target=user,
+            target_name=login[:254],
+            status=Status.REFUSED,
+            reason="wrong password" if user else "no such account",
+        )
+
+    @staticmethod
+    def _is_known_device(request: HttpRequest, login: str) -> bool:
+        try:
+            known = request.get_signed_cookie(DEVICE_COOKIE, salt=_DEVICE_SALT, max_age=_DEVICE_SECONDS)
+            return User.objects.filter(pk=uuid.UUID(known), email=login).exists()
+        except (KeyError, BadSignature, ValueError):
+            return False
+
+    # After sign-in ------------------------------------------------------------------------------------------------
+
+    def login(self, request: HttpRequest, user: Any) -> None:
+        super().login(request, user)
+        request.session[STARTED] = request.session[SEEN] = time.time()
+
+    def post_login(self, request: HttpRequest, user: Any, **kwargs: Any) -> HttpResponse:
+        response: HttpResponse = super().post_login(request, user, **kwargs)
+        response.set_signed_cookie(
+            DEVICE_COOKIE,
+            str(user.pk),
+            salt=_DEVICE_SALT,
+            max_age=_DEVICE_SECONDS,
+            secure=settings.SESSION_COOKIE_SECURE,
+            httponly=True,
+            samesite="Lax",
+        )
+        return response
 
 
 class SocialAccountAdapter(DefaultSocialAccountAdapter):  # type: ignore[misc]
-    pass
+    """Single sign-on lets in addresses the provider has verified: of an account, invited, or (OIDC_AUTO_JOIN) any."""
+
+    def can_authenticate_by_email(self, login: SocialLogin, email: str) -> bool:
+        """Only addresses the provider has verified get here; those may link to the account that has them."""
+        return True
+
+    def is_open_for_signup(self, request: HttpRequest, sociallogin: SocialLogin) -> bool:
+        email = _verified_email(sociallogin)
+        if not email or User.objects.filter(email=email).exists():
+            return False
+        return bool(settings.OIDC_AUTO_JOIN) or bool(open_invitations(email))
+
+    def populate_user(self, request: HttpRequest, sociallogin: SocialLogin, data: dict[str, Any]) -> Any:
+        user = super().populate_user(request, sociallogin, data)
+        name = data.get("name") or f"{data.get('first_name') or ''} {data.get('last_name') or ''}"
+        user.name = " ".join(str(name).split())[:120]
+        return user
+
+    def save_user(self, request: HttpRequest, sociallogin: SocialLogin, form: Any = None) -> Any:
+        """Create the account, and make the person a member of the teams that invited the address."""
+        email = _verified_email(sociallogin)
+        sociallogin.user.email = email
+        user = super().save_user(request, sociallogin, form)
+        actor = actor_for(request, user)
+        record(actions.USER_CREATED, actor=actor, target=user, target_name=email, detail={"after": {"name": user.name}})
+        for invitation in open_invitations(email):
+            accept_invitation(actor=actor_of(user, actor), invitation=invitation, user=user)
+        _auto_join(actor, user)
+        return user
+
+
+def _verified_email(sociallogin: SocialLogin) -> str:
+    return next((address.email.lower() for address in sociallogin.email_addresses if address.verified), "")
+
+
+def _auto_join(actor: Actor, user: User) -> None:
+    if not settings.OIDC_AUTO_JOIN or user.memberships.exists():
+        return
+    slug, _, role = settings.OIDC_AUTO_JOIN.partition(":")
+    role = role or Role.MEMBER
+    if role not in Role.values:
+        raise ImproperlyConfigured(f"OIDC_AUTO_JOIN names the role {role!r}; choose one of {', '.join(Role.values)}.")
+    team = Team.objects.filter(slug=slug, archived_at=None).first()
+    if team is not None:
+        join(actor=actor, team=team, user=user, role=role)

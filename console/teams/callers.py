@@ -1,26 +1,33 @@
-"""Who is calling. The one place that turns a session, a key or a visitor token into a Caller."""
+"""Who is calling: the one place that reads credentials, and turns a session or an API key into a Caller.
+
+1. A request with a key is a program's: its cookies are ignored. Pages never look at keys.
+2. Two different keys in one request, or a key in the address, are refused: one of them is in the wrong hands.
+3. A malformed key is refused by its checksum, without asking the database.
+4. Every other refusal has the same body. Why, is for the log (`refusals.py`).
+5. If the database cannot be asked, the answer is 503: not "wrong key", and never "come in".
+"""
 
 import uuid
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
+from typing import NoReturn
 
+from django.db import InterfaceError, OperationalError
 from django.http import HttpRequest
 from django_htmx.middleware import HtmxDetails
 
-from console.teams.models import User
+from console.core.client_address import is_within, parse_address, parse_network
+from console.core.clock import now
+from console.core.errors import BadInput, NotSignedIn, Unavailable
+from console.teams import keys, refusals
+from console.teams.actors import SYSTEM as SYSTEM
+from console.teams.actors import Actor as Actor
+from console.teams.models import ApiKey, User
+from console.teams.rights import key_rights, must_set_up_two_factor, rights_of
 
-
-@dataclass(frozen=True, slots=True)
-class Actor:
-    """Who did it, as the log names them. `kind`: user, key, visitor, run or system."""
-
-    kind: str
-    id: uuid.UUID | None
-    name: str
-    client_address: str = ""
-    request_id: uuid.UUID | None = None
-
-
-SYSTEM = Actor(kind="system", id=None, name="Facet")
+REFUSED = "This API key cannot be used here. Check that it is complete, active, and sent from an allowed network."
+# Names under which programs put keys into addresses, where every log on the way keeps them.
+_QUERY_NAMES = frozenset({"api_key", "apikey", "api-key", "x-api-key", "access_token"})
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,6 +43,8 @@ class Caller:
     user: User | None = None
     key_id: uuid.UUID | None = None
     rights: dict[uuid.UUID, frozenset[str]] = field(default_factory=dict)
+    # A person who must set up a second factor before anything else, because a team requires it.
+    is_held: bool = False
 
     @property
     def is_anonymous(self) -> bool:
@@ -59,3 +68,96 @@ class TeamRequest(HttpRequest):
     caller: Caller
     htmx: HtmxDetails
     request_id: uuid.UUID
+    client_address: str
+
+
+def read_key(authorization: Iterable[str], x_api_key: Iterable[str]) -> str | None:
+    """Return the key a request's headers carry, None when they carry none. Takes every value of both headers."""
+    found = {value.strip() for value in x_api_key if value.strip()}
+    for value in authorization:
+        scheme, _, text = value.strip().partition(" ")
+        if not scheme:
+            continue
+        if scheme.lower() != "bearer" or not text.strip():
+            raise BadInput("Send the key as `Authorization: Bearer <key>`.", code="invalid_authorization_header")
+        found.add(text.strip())
+    if len(found) > 1:
+        raise BadInput("The request carries two different keys; send one.", code="two_credentials")
+    return found.pop() if found else None
+
+
+def refuse_keys_in_query(query: Mapping[str, str]) -> None:
+    for name, value in query.items():
+        if name.lower() in _QUERY_NAMES or value.startswith(tuple(keys.PREFIXES.values())):
+            raise BadInput(
+                "Send the key in the Authorization header. Addresses end up in logs; revoke the key if it was real.",
+                code="key_in_query",
+            )
+
+
+def caller_from_request(request: HttpRequest) -> Caller:
+    """Return who sends this request to an API route: the key's Caller, the session's, or nobody's."""
+    refuse_keys_in_query(request.GET.dict())
+    text = read_key([request.headers.get("authorization", "")], [request.headers.get("x-api-key", "")])
+    if text is None:
+        return caller_for_session(request)
+    return caller_for_key(text, getattr(request, "client_address", ""), request_id=getattr(request, "request_id", None))
+
+
+def caller_for_session(request: HttpRequest) -> Caller:
+    """Return the signed-in person. Someone who must set up a second factor first has no rights until then."""
+    user = request.user
+    if not isinstance(user, User) or not user.is_active:
+        return ANONYMOUS
+    actor = Actor(
+        kind="user",
+        id=user.pk,
+        name=str(user),
+        client_address=getattr(request, "client_address", ""),
+        request_id=getattr(request, "request_id", None),
+    )
+    if must_set_up_two_factor(user):
+        return Caller(actor=actor, user=user, is_held=True)
+    return Caller(
+        actor=actor, is_operator=user.is_operator, user=user, rights={} if user.is_operator else rights_of(user)
+    )
+
+
+def caller_for_key(text: str, client_address: str, *, request_id: uuid.UUID | None = None) -> Caller:
+    """Return the Caller of a key, or raise the one 401 there is."""
+    if not keys.is_well_formed(text):
+        _refuse("malformed", client_address=client_address)
+    try:
+        key = ApiKey.objects.select_related("team", "owner").filter(digest=keys.digest(text)).first()
+        reason = "unknown" if key is None else why_refused(key, client_address)
+        rights = key_rights(key) if key is not None and not reason else frozenset()
+    except (OperationalError, InterfaceError) as error:
+        raise Unavailable("Keys cannot be checked right now; try again.", retry_after=5) from error
+    if key is None or reason:
+        _refuse(reason, key=key, client_address=client_address)
+    if not rights:
+        _refuse("its owner has no rights in the team any more", key=key, client_address=client_address)
+    actor = Actor(
+        kind="key", id=key.pk, name=f"{key.name} {key.shown}", client_address=client_address, request_id=request_id
+    )
+    return Caller(actor=actor, key_id=key.pk, rights={key.team_id: rights})
+
+
+def why_refused(key: ApiKey, client_address: str) -> str:
+    """Return why a key is refused now, empty when it is not; its owner's rights are not asked about here."""
+    if key.revoked_at is not None:
+        return "revoked"
+    if key.expires_at is not None and key.expires_at <= now():
+        return "expired"
+    if key.team.archived_at is not None:
+        return "its team is archived"
+    if key.networks and not is_within(parse_address(client_address), tuple(map(parse_network, key.networks))):
+        return "outside its networks"
+    if key.owner is not None and not key.owner.is_active:
+        return "its owner is disabled"
+    return ""
+
+
+def _refuse(reason: str, *, client_address: str, key: ApiKey | None = None) -> NoReturn:
+    refusals.note(reason, key=key, client_address=client_address)
+    raise NotSignedIn(REFUSED, headers={"WWW-Authenticate": 'Bearer realm="api"'})

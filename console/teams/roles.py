@@ -1,5 +1,7 @@
 """What each role may do in its team. Stored as guardian object permissions on the Team, written by services only."""
 
+from collections.abc import Iterable
+
 from console.teams.models import Role
 
 ALL_RIGHTS = frozenset(
@@ -42,3 +44,34 @@ SCOPES: dict[str, str] = {
 DEFAULT_SCOPES = ("models:call", "usage:read")
 # Making a key with one of these asks the person to sign in again.
 ADMINISTRATIVE_SCOPES = frozenset({"keys:manage", "quotas:manage", "members:manage", "team:manage", "audit:content"})
+
+# For people who choose a role or a scope.
+ROLE_SENTENCES: dict[str, str] = {
+    Role.OWNER: "Everything: members, keys, quotas, prompts, agents, approvals and the team itself.",
+    Role.BUILDER: "Builds prompts and agents, manages API keys, reads the audit log with its content.",
+    Role.APPROVER: "Decides approvals and reviews, calls models, sees the audit log without its content.",
+    Role.MEMBER: "Calls models and chats, sees usage and quotas.",
+    Role.AUDITOR: "Reads usage and the audit log with its content. Changes nothing and calls no model.",
+}
+SCOPE_SENTENCES: dict[str, str] = {
+    "models:call": "Call models and list them",
+    "usage:read": "Read usage and quotas",
+    "audit:read": "Read the audit log, without content",
+    "audit:content": "Read inputs and outputs in the audit log",
+    "keys:manage": "Create, rotate and revoke API keys",
+    "quotas:manage": "Set quotas inside the team",
+    "members:manage": "Invite, change and remove members",
+    "team:manage": "Change the team's name and rules",
+}
+
+
+def rights_of_key(scopes: Iterable[str], owner_rights: frozenset[str] | None) -> frozenset[str]:
+    """Return what a key may do: its scopes, as far as its owner has the right now.
+
+    `owner_rights` is None for a key the installation made, which answers to nobody, and empty for one whose owner is
+    gone, disabled or no longer in the team. A key that may do anything may also see its team.
+    """
+    rights = frozenset(SCOPES[scope] for scope in scopes if scope in SCOPES)
+    if owner_rights is not None:
+        rights &= owner_rights
+    return rights | {"view_team"} if rights else rights

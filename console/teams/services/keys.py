@@ -1,17 +1,107 @@
-"""Make, change, rotate and revoke API keys."""
+"""Make, change, rotate, hand over and revoke API keys."""
 
 import datetime as dt
-from collections.abc import Sequence
+import re
+import uuid
+from collections.abc import Mapping, Sequence
+from typing import Any
 
 from django.db import transaction
+from django.db.models import Case, F, Q, Value, When
+from django.db.models.functions import Greatest
 
 from console.audit import actions
-from console.audit.services import record
-from console.core.errors import BadInput
+from console.audit.services import changes, record
+from console.core.client_address import parse_network
+from console.core.clock import now
+from console.core.errors import BadInput, Conflict, NotAllowed
 from console.teams import keys
-from console.teams.callers import Actor
-from console.teams.models import ApiKey, Environment, Team, User
+from console.teams.actors import Actor
+from console.teams.models import ApiKey, Environment, Membership, Team, User
+from console.teams.rights import rights_of_actor
 from console.teams.roles import DEFAULT_SCOPES, SCOPES
+
+# How long the old key may go on after a rotation.
+OVERLAPS: dict[str, dt.timedelta] = {
+    "0": dt.timedelta(),
+    "1h": dt.timedelta(hours=1),
+    "24h": dt.timedelta(hours=24),
+    "7d": dt.timedelta(days=7),
+}
+_ALIAS = re.compile(r"[A-Za-z0-9][A-Za-z0-9._:/-]{0,99}")
+_MOST_LIMITS = 50
+
+
+def _check_scopes(actor: Actor, team: Team, scopes: Sequence[str]) -> None:
+    """Refuse scopes that do not exist or that the actor could not use: a key is no way to more rights."""
+    if not scopes:
+        raise BadInput("Choose at least one scope; a key without any can do nothing.", param="scopes")
+    for scope in scopes:
+        if scope not in SCOPES:
+            raise BadInput(f"{scope!r} is not a scope; choose from {', '.join(SCOPES)}.", param="scopes")
+    rights = rights_of_actor(actor, team.pk)
+    beyond = [scope for scope in scopes if rights is not None and SCOPES[scope] not in rights]
+    if beyond:
+        raise NotAllowed(f"Your role does not include {', '.join(beyond)}, so your keys cannot either.", param="scopes")
+
+
+def _check_owner(team: Team, owner: User | None) -> None:
+    if owner is None:
+        return
+    if not owner.is_active:
+        raise BadInput(f"{owner} is disabled and cannot answer for a key.", param="owner")
+    if not owner.is_operator and not Membership.objects.filter(team=team, user=owner).exists():
+        raise BadInput(f"{owner} is not a member of {team}, so the key could do nothing.", param="owner")
+
+
+def _check_limits(aliases: Sequence[str], networks: Sequence[str], expires_at: dt.datetime | None) -> list[str]:
+    """Refuse limits that could never match, and return the networks the way they are stored."""
+    if len(aliases) > _MOST_LIMITS or len(networks) > _MOST_LIMITS:
+        raise BadInput(f"A key can name up to {_MOST_LIMITS} aliases and {_MOST_LIMITS} networks.")
+    for alias in aliases:
+        if not _ALIAS.fullmatch(alias):
+            raise BadInput(f"{alias!r} cannot be the name of an alias.", param="aliases")
+    parsed = []
+    for network in networks:
+        try:
+            parsed.append(str(parse_network(network.strip())))
+        except ValueError:
+            raise BadInput(
+                f"{network!r} is not a network; write 203.0.113.0/24 or one address.", param="networks"
+            ) from None
+    if expires_at is not None and expires_at <= now():
+        raise BadInput("The key would have expired already; choose a time to come.", param="expires_at")
+    return parsed
+
+
+def _check_name(name: str) -> str:
+    name = name.strip()
+    if not name or len(name) > 80:
+        raise BadInput("Give the key a name of up to 80 characters.", param="name")
+    return name
+
+
+def _make(**fields: Any) -> tuple[ApiKey, str]:
+    text = keys.generate(fields["environment"])
+    key = ApiKey.objects.create(
+        digest=keys.digest(text), prefix=keys.PREFIXES[fields["environment"]], last4=text[-4:], **fields
+    )
+    return key, text
+
+
+def _facts(key: ApiKey) -> dict[str, Any]:
+    """Return what the log says about a key."""
+    return {
+        "name": key.name,
+        "scopes": key.scopes,
+        "aliases": key.aliases,
+        "networks": key.networks,
+        "expires_at": key.expires_at,
+    }
+
+
+def _named(key: ApiKey) -> str:
+    return f"{key.name} {key.shown}"
 
 
 @transaction.atomic
@@ -27,23 +117,28 @@ def create_key(
     networks: Sequence[str] = (),
     expires_at: dt.datetime | None = None,
 ) -> tuple[ApiKey, str]:
-    """Create a key and return it with its full text, which is shown once and not kept."""
+    """Create a key and return it with its full text, which is shown once and not kept.
+
+    `owner` answers for it, and the key can never do more than this person may. Without one it is the actor; a key made
+    by a key answers to the same person, or, like keys the installation makes, to nobody.
+    """
     if environment not in Environment.values:
         raise BadInput(f"{environment!r} is not an environment; choose production or sandbox.", param="environment")
-    for scope in scopes:
-        if scope not in SCOPES:
-            raise BadInput(f"{scope!r} is not a scope; choose from {', '.join(SCOPES)}.", param="scopes")
-    text = keys.generate(environment)
-    key = ApiKey.objects.create(
+    name = _check_name(name)
+    _check_scopes(actor, team, scopes)
+    if owner is None and actor.kind == "user":
+        owner = User.objects.get(pk=actor.id or "")
+    elif owner is None and actor.kind == "key":
+        owner = ApiKey.objects.select_related("owner").get(pk=actor.id or "").owner
+    _check_owner(team, owner)
+    networks = _check_limits(aliases, networks, expires_at)
+    key, text = _make(
         team=team,
         name=name,
         environment=environment,
-        digest=keys.digest(text),
-        prefix=keys.PREFIXES[environment],
-        last4=text[-4:],
         scopes=list(scopes),
         aliases=list(aliases),
-        networks=list(networks),
+        networks=networks,
         owner=owner,
         was_personal=owner is not None,
         expires_at=expires_at,
@@ -52,7 +147,129 @@ def create_key(
         actions.KEY_CREATED,
         actor=actor,
         target=key,
-        target_name=f"{name} {key.shown}",
-        detail={"after": {"environment": environment, "scopes": list(scopes), "aliases": list(aliases)}},
+        target_name=_named(key),
+        detail={"after": {**_facts(key), "environment": environment, "owner": str(owner) if owner else None}},
     )
     return key, text
+
+
+def _lock(key: ApiKey) -> ApiKey:
+    """Return the key as it is now, held until commit; a revoked one cannot be changed any more."""
+    key = ApiKey.objects.select_for_update(of=("self",)).select_related("team", "owner").get(pk=key.pk)
+    if key.revoked_at is not None:
+        raise Conflict(f"{key.name} has been revoked and cannot be changed any more.")
+    return key
+
+
+@transaction.atomic
+def change_key(
+    *,
+    actor: Actor,
+    key: ApiKey,
+    name: str,
+    scopes: Sequence[str],
+    aliases: Sequence[str] = (),
+    networks: Sequence[str] = (),
+    expires_at: dt.datetime | None = None,
+) -> ApiKey:
+    """Give a key another name or other limits. Scopes can only be added by somebody who has them."""
+    key = _lock(key)
+    before = _facts(key)
+    added = [scope for scope in scopes if scope not in key.scopes]
+    if added or not scopes:
+        _check_scopes(actor, key.team, added or scopes)
+    networks = _check_limits(aliases, networks, expires_at if expires_at != key.expires_at else None)
+    key.name, key.scopes, key.aliases = _check_name(name), list(scopes), list(aliases)
+    key.networks, key.expires_at = networks, expires_at
+    difference = changes(before, _facts(key))
+    if difference["after"]:
+        key.save(update_fields=["name", "scopes", "aliases", "networks", "expires_at"])
+        record(actions.KEY_CHANGED, actor=actor, target=key, target_name=_named(key), detail=difference)
+    return key
+
+
+@transaction.atomic
+def rotate_key(*, actor: Actor, key: ApiKey, overlap: dt.timedelta = dt.timedelta()) -> tuple[ApiKey, str]:
+    """Make a new key with the same name and limits; the old one goes on for `overlap`, then ends.
+
+    Only somebody who could have made the key may rotate it: they are shown the new one. It lives as long as the old one
+    was meant to when it was made.
+    """
+    key = _lock(key)
+    moment = now()
+    if key.replaced_by_id is not None:
+        raise Conflict(f"{key.name} has been rotated already; rotate the key that replaced it.")
+    if key.expires_at is not None and key.expires_at <= moment:
+        raise Conflict(f"{key.name} has expired; create a new key.")
+    if not dt.timedelta() <= overlap <= max(OVERLAPS.values()):
+        raise BadInput("The old key can go on for up to seven days.", param="overlap")
+    _check_scopes(actor, key.team, key.scopes)
+    _check_owner(key.team, key.owner)
+    new, text = _make(
+        team=key.team,
+        name=key.name,
+        environment=key.environment,
+        scopes=key.scopes,
+        aliases=key.aliases,
+        networks=key.networks,
+        owner=key.owner,
+        was_personal=key.was_personal,
+        expires_at=moment + (key.expires_at - key.created_at) if key.expires_at else None,
+    )
+    key.replaced_by = new
+    if overlap:
+        key.expires_at = min(moment + overlap, key.expires_at or moment + overlap)
+    else:
+        key.revoked_at = moment
+    key.save(update_fields=["replaced_by", "expires_at", "revoked_at"])
+    record(
+        actions.KEY_ROTATED,
+        actor=actor,
+        target=key,
+        target_name=_named(key),
+        detail={"after": {"new_key": new.shown, "old_key_ends_at": key.revoked_at or key.expires_at}},
+    )
+    return new, text
+
+
+@transaction.atomic
+def revoke_key(*, actor: Actor, key: ApiKey) -> ApiKey:
+    """End a key for good, from the next call on."""
+    key = _lock(key)
+    key.revoked_at = now()
+    key.save(update_fields=["revoked_at"])
+    record(actions.KEY_REVOKED, actor=actor, target=key, target_name=_named(key))
+    return key
+
+
+@transaction.atomic
+def hand_over_key(*, actor: Actor, key: ApiKey, owner: User) -> ApiKey:
+    """Make another member answer for a key. It may come back to life, so the actor must have its scopes."""
+    key = _lock(key)
+    _check_scopes(actor, key.team, key.scopes)
+    _check_owner(key.team, owner)
+    before = str(key.owner) if key.owner else None
+    if key.owner == owner:
+        return key
+    key.owner, key.was_personal = owner, True
+    key.save(update_fields=["owner", "was_personal"])
+    record(
+        actions.KEY_CHANGED,
+        actor=actor,
+        target=key,
+        target_name=_named(key),
+        detail=changes({"owner": before}, {"owner": str(owner)}),
+    )
+    return key
+
+
+def touch(used: Mapping[uuid.UUID, dt.datetime]) -> int:
+    """Remember when keys were last used: one statement, never backwards, no audit line and no new epoch."""
+    if not used:
+        return 0
+    latest = Case(*(When(pk=pk, then=Value(moment)) for pk, moment in used.items()))
+    return (
+        ApiKey.objects.filter(pk__in=used)
+        .filter(Q(last_used_at=None) | Q(last_used_at__lt=latest))
+        .update(last_used_at=Greatest(F("last_used_at"), latest))
+    )

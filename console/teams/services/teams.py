@@ -7,9 +7,11 @@ from guardian.models import UserObjectPermission
 
 from console.audit import actions
 from console.audit.services import changes, record
-from console.core.errors import BadInput, Conflict
-from console.teams.callers import Actor
+from console.core.clock import now
+from console.core.errors import BadInput, Conflict, NotAllowed
+from console.teams.actors import Actor
 from console.teams.models import Membership, Role, Team, User
+from console.teams.rights import rights_of_actor
 from console.teams.roles import RIGHTS
 
 
@@ -25,6 +27,15 @@ def _grant(team: Team, user: User, rights: frozenset[str]) -> None:
     )
 
 
+def check_role(actor: Actor, team: Team, role: str) -> None:
+    """Refuse a role that does not exist, or that holds more rights than the one who gives it."""
+    if role not in Role.values:
+        raise BadInput(f"{role!r} is not a role; choose one of {', '.join(Role.values)}.", param="role")
+    rights = rights_of_actor(actor, team.pk)
+    if rights is not None and not RIGHTS[role] <= rights:
+        raise NotAllowed(f"You cannot make somebody {role} without having all of that role's rights.", param="role")
+
+
 @transaction.atomic
 def create_team(*, actor: Actor, name: str, slug: str, colour: int | None = None, is_demo: bool = False) -> Team:
     """Create a team; its first owner is added by `add_member`."""
@@ -36,10 +47,39 @@ def create_team(*, actor: Actor, name: str, slug: str, colour: int | None = None
 
 
 @transaction.atomic
+def change_team(*, actor: Actor, team: Team, name: str, requires_two_factor: bool) -> Team:
+    """Rename a team, or require two-factor sign-in of its members from their next request on."""
+    name = name.strip()
+    if not name or len(name) > 120:
+        raise BadInput("Give the team a name of up to 120 characters.", param="name")
+    before = {"name": team.name, "requires_two_factor": team.requires_two_factor}
+    difference = changes(before, {"name": name, "requires_two_factor": requires_two_factor})
+    if difference["after"]:
+        team.name, team.requires_two_factor = name, requires_two_factor
+        team.save(update_fields=["name", "requires_two_factor"])
+        record(actions.TEAM_CHANGED, actor=actor, target=team, detail=difference)
+    return team
+
+
+@transaction.atomic
+def archive_team(*, actor: Actor, team: Team) -> Team:
+    """Put a team away: nobody sees it, its keys stop with the next call, its records stay."""
+    if not Team.objects.filter(pk=team.pk, archived_at=None).update(archived_at=now()):
+        raise Conflict(f"{team} is archived already.")
+    record(actions.TEAM_ARCHIVED, actor=actor, target=team)
+    return team
+
+
+@transaction.atomic
 def add_member(*, actor: Actor, team: Team, user: User, role: str) -> Membership:
     """Make a person a member, with the rights of the role."""
-    if role not in Role.values:
-        raise BadInput(f"{role!r} is not a role; choose one of {', '.join(Role.values)}.", param="role")
+    check_role(actor, team, role)
+    return join(actor=actor, team=team, user=user, role=role)
+
+
+@transaction.atomic
+def join(*, actor: Actor, team: Team, user: User, role: str) -> Membership:
+    """Make a person a member on somebody else's word: an invitation, or the identity provider's."""
     membership, created = Membership.objects.get_or_create(team=team, user=user, defaults={"role": role})
     if not created:
         raise Conflict(f"{user} is a member of {team} already.", param="user")
@@ -61,8 +101,7 @@ def _keep_an_owner(membership: Membership) -> None:
 @transaction.atomic
 def change_role(*, actor: Actor, membership: Membership, role: str) -> Membership:
     """Give a member another role. The last owner stays one."""
-    if role not in Role.values:
-        raise BadInput(f"{role!r} is not a role; choose one of {', '.join(Role.values)}.", param="role")
+    check_role(actor, membership.team, role)
     before = membership.role
     if role != Role.OWNER:
         _keep_an_owner(membership)

@@ -1,0 +1,59 @@
+"""Who holds which rights now: guardian's rows on teams, read in one query for a person."""
+
+import uuid
+
+from allauth.mfa.models import Authenticator
+from django.db.models import Exists, OuterRef
+from guardian.models import UserObjectPermission
+
+from console.teams.actors import Actor
+from console.teams.models import ApiKey, Membership, User
+from console.teams.roles import ALL_RIGHTS, rights_of_key
+
+SECOND_FACTORS = (Authenticator.Type.TOTP, Authenticator.Type.WEBAUTHN)
+
+
+def rights_of(user: User) -> dict[uuid.UUID, frozenset[str]]:
+    """Return the rights a person has now, by team. One query; operators need none of it."""
+    rows = UserObjectPermission.objects.filter(
+        user=user, content_type__app_label="teams", content_type__model="team"
+    ).values_list("object_pk", "permission__codename")
+    found: dict[uuid.UUID, set[str]] = {}
+    for team_id, codename in rows:
+        found.setdefault(uuid.UUID(team_id), set()).add(codename)
+    return {team_id: frozenset(rights) for team_id, rights in found.items()}
+
+
+def rights_in_team(user: User, team_id: uuid.UUID) -> frozenset[str]:
+    """Return what a person may do in one team now: everything for an operator, nothing for a disabled person."""
+    if not user.is_active:
+        return frozenset()
+    return ALL_RIGHTS if user.is_operator else rights_of(user).get(team_id, frozenset())
+
+
+def key_rights(key: ApiKey) -> frozenset[str]:
+    """Return what a key may do in its team now: its scopes, as far as its owner has the right too."""
+    if key.owner is not None:
+        return rights_of_key(key.scopes, rights_in_team(key.owner, key.team_id))
+    return rights_of_key(key.scopes, frozenset() if key.was_personal else None)
+
+
+def rights_of_actor(actor: Actor, team_id: uuid.UUID) -> frozenset[str] | None:
+    """Return what somebody may do in the team now; None for the installation itself, which needs no leave."""
+    if actor.kind == "system":
+        return None
+    if actor.kind == "user" and actor.id:
+        user = User.objects.filter(pk=actor.id).first()
+        return rights_in_team(user, team_id) if user else frozenset()
+    if actor.kind == "key" and actor.id:
+        key = ApiKey.objects.select_related("owner").filter(pk=actor.id, team=team_id).first()
+        return key_rights(key) if key else frozenset()
+    return frozenset()
+
+
+def must_set_up_two_factor(user: User) -> bool:
+    """Say whether one of the person's teams requires a second factor that the person does not have."""
+    has_one = Authenticator.objects.filter(user=OuterRef("user_id"), type__in=SECOND_FACTORS)
+    return Membership.objects.filter(
+        ~Exists(has_one), user=user, team__requires_two_factor=True, team__archived_at=None
+    ).exists()

@@ -1,0 +1,106 @@
+"""What the gateway's snapshot keeps of teams and keys: plain values, no rows."""
+
+import datetime as dt
+import ipaddress
+import uuid
+from dataclasses import dataclass
+
+from guardian.models import UserObjectPermission
+
+from console.teams.models import ApiKey, Team, User
+from console.teams.roles import rights_of_key
+
+Network = ipaddress.IPv4Network | ipaddress.IPv6Network
+
+
+@dataclass(frozen=True, slots=True)
+class TeamShape:
+    id: uuid.UUID
+    slug: str
+    name: str
+    is_open: bool
+
+
+@dataclass(frozen=True, slots=True)
+class KeyShape:
+    """A key as a call sees it. `refused` is the reason it opens nothing, for the log only; empty for a good key."""
+
+    id: uuid.UUID
+    team: TeamShape
+    name: str
+    shown: str
+    environment: str
+    rights: frozenset[str]
+    aliases: frozenset[str]
+    networks: tuple[Network, ...]
+    expires_at: dt.datetime | None
+    refused: str
+
+    def refusal(self, moment: dt.datetime, client_address: str) -> str:
+        """Return why the key opens nothing at this moment and from this address; empty when it does."""
+        if self.refused:
+            return self.refused
+        if self.expires_at is not None and moment >= self.expires_at:
+            return "the key has expired"
+        if self.networks:
+            try:
+                address = ipaddress.ip_address(client_address)
+            except ValueError:
+                return "the client's address is unknown and the key is limited to networks"
+            if not any(address in network for network in self.networks if network.version == address.version):
+                return "the client's address is outside the key's networks"
+        return ""
+
+
+def team_shapes() -> dict[uuid.UUID, TeamShape]:
+    return {
+        team.pk: TeamShape(team.pk, team.slug, team.name, team.archived_at is None)
+        for team in Team.objects.only("id", "slug", "name", "archived_at")
+    }
+
+
+def _refused(key: ApiKey, team: TeamShape, owner: User | None) -> str:
+    if key.revoked_at is not None:
+        return "the key is revoked"
+    if not team.is_open:
+        return "the team is archived"
+    if owner is not None and not owner.is_active:
+        return "the key's owner is disabled"
+    if owner is None and key.was_personal:
+        return "the key's owner is gone"
+    return ""
+
+
+def _rights_of_owners() -> dict[tuple[uuid.UUID, uuid.UUID], frozenset[str]]:
+    """Return the rights of everybody who answers for a key, by (person, team), in one query."""
+    rows = UserObjectPermission.objects.filter(
+        user__api_keys__isnull=False, content_type__app_label="teams", content_type__model="team"
+    ).values_list("user_id", "object_pk", "permission__codename")
+    found: dict[tuple[uuid.UUID, uuid.UUID], set[str]] = {}
+    for user_id, team_id, right in rows.distinct():
+        found.setdefault((user_id, uuid.UUID(team_id)), set()).add(right)
+    return {key: frozenset(rights) for key, rights in found.items()}
+
+
+def key_shapes(teams: dict[uuid.UUID, TeamShape]) -> dict[bytes, KeyShape]:
+    """Return every key by its digest, revoked ones too, so that the log can say why one was refused."""
+    rights = _rights_of_owners()
+    found = {}
+    for key in ApiKey.objects.select_related("owner"):
+        team, owner = teams[key.team_id], key.owner
+        owner_rights = None  # nothing to intersect with: a key of the installation, or an operator's
+        if owner is not None and not owner.is_operator:
+            owner_rights = rights.get((owner.pk, key.team_id), frozenset())
+        found[bytes(key.digest)] = KeyShape(
+            id=key.pk,
+            team=team,
+            name=key.name,
+            shown=key.shown,
+            environment=key.environment,
+            rights=rights_of_key(key.scopes, owner_rights),
+            aliases=frozenset(key.aliases),
+            networks=tuple(ipaddress.ip_network(n) for n in key.networks),
+            expires_at=key.expires_at,
+            refused=_refused(key, team, owner),
+        )
+    return found
