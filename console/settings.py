@@ -1,6 +1,7 @@
 """Every setting of Facet, read top to bottom. Each variable has one line in docs/configuration.md."""
 
 from pathlib import Path
+from typing import Any
 from urllib.parse import unquote, urlsplit
 
 from django.core.exceptions import ImproperlyConfigured
@@ -19,6 +20,9 @@ IS_PRODUCTION = MODE == "production"
 DEBUG = env_bool("DEBUG", False)
 DATA_DIR = Path(env_str("DATA_DIR") or BASE_DIR / "var").resolve()
 PORT = env_int("PORT", 8000, minimum=1)
+BIND_ADDRESS = env_str("BIND_ADDRESS", "127.0.0.1")
+# `make run` brings its own PostgreSQL, Valkey and model; production does so only when asked.
+EMBEDDED_PARTS = env_bool("EMBEDDED_PARTS", not IS_PRODUCTION)
 BASE_URL = env_str("BASE_URL", f"http://localhost:{PORT}").rstrip("/")
 BEHIND_TLS = BASE_URL.startswith("https://")
 INSTALLATION_NAME = env_str("INSTALLATION_NAME", "Facet")
@@ -82,6 +86,8 @@ INSTALLED_APPS = [
 
 MIDDLEWARE = [
     "console.pages.middleware.RequestIdMiddleware",
+    "console.pages.health.HealthMiddleware",
+    "console.core.client_address.ClientAddressMiddleware",
     "django.middleware.security.SecurityMiddleware",
     "whitenoise.middleware.WhiteNoiseMiddleware",
     "csp.middleware.CSPMiddleware",
@@ -92,7 +98,6 @@ MIDDLEWARE = [
     "django.contrib.messages.middleware.MessageMiddleware",
     "django.middleware.clickjacking.XFrameOptionsMiddleware",
     "allauth.account.middleware.AccountMiddleware",
-    "allauth.usersessions.middleware.UserSessionsMiddleware",
     "django_htmx.middleware.HtmxMiddleware",
     "console.teams.middleware.CallerMiddleware",
 ]
@@ -121,7 +126,12 @@ TEMPLATES = [
 
 # Database: PostgreSQL, the embedded one unless DATABASE_URL names another -------------------------------------------
 
-DATABASE_URL = env_secret("DATABASE_URL") or embedded.database_url(DATA_DIR)
+HAS_EMBEDDED_POSTGRES = EMBEDDED_PARTS and not env_secret("DATABASE_URL")
+DATABASE_URL = env_secret("DATABASE_URL") or embedded.database_url(DATA_DIR, allowed=EMBEDDED_PARTS)
+# The role that owns the tables. Only `manage.py migrate` uses it; what runs every day cannot change the log's past.
+DATABASE_OWNER_URL = env_secret("DATABASE_OWNER_URL") or (
+    embedded.database_url(DATA_DIR, embedded.OWNER_ROLE) if HAS_EMBEDDED_POSTGRES else ""
+)
 _db = urlsplit(DATABASE_URL)
 if _db.scheme not in {"postgres", "postgresql"}:
     raise ImproperlyConfigured("DATABASE_URL must start with postgresql://; PostgreSQL is the only database.")
@@ -144,16 +154,29 @@ DATABASES = {
         "TEST": {"NAME": env_str("TEST_DATABASE") or None},
     }
 }
+# How many processes share that database, for the check at start that their pools fit: web, three workers, beat.
+WEB_PROCESSES = env_int("WEB_PROCESSES", 1, minimum=1)
+WORKER_THREADS = env_int("WORKER_THREADS", 4, minimum=1)
+DATABASE_PROCESSES = env_int("DATABASE_PROCESSES", WEB_PROCESSES + 4, minimum=1)
 DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
 # Pages and searches give up after this long instead of hanging; the gateway and migrations set their own.
 STATEMENT_TIMEOUT_MS = env_int("STATEMENT_TIMEOUT_MS", 5000, minimum=100)
 
 # Valkey: broker and fast shared state, never the truth -----------------------------------------------------------------
 
-VALKEY_URL = env_secret("VALKEY_URL") or embedded.valkey_url(DATA_DIR)
-BUILTIN_MODEL = env_bool("BUILTIN_MODEL", True)
-CACHES = {"default": {"BACKEND": "django.core.cache.backends.db.DatabaseCache", "LOCATION": "core_cache"}}
+HAS_EMBEDDED_VALKEY = EMBEDDED_PARTS and not env_secret("VALKEY_URL")
+VALKEY_URL = env_secret("VALKEY_URL") or embedded.valkey_url(DATA_DIR, allowed=EMBEDDED_PARTS)
+BUILTIN_MODEL = env_bool("BUILTIN_MODEL", EMBEDDED_PARTS)
+CACHES = {
+    "default": {
+        "BACKEND": "django.core.cache.backends.db.DatabaseCache",
+        "LOCATION": "core_cache",  # made by a migration of console.core
+        "OPTIONS": {"MAX_ENTRIES": 100_000},
+    }
+}
 
+# Queues are lanes: one worker each, so chat never waits behind a batch.
+LANES = ("interactive", "standard", "batch")
 CELERY_BROKER_URL = VALKEY_URL.replace("unix://", "redis+socket://", 1)
 CELERY_TASK_IGNORE_RESULT = True
 CELERY_TASK_SERIALIZER = "json"
@@ -201,13 +224,26 @@ ACCOUNT_PREVENT_ENUMERATION = "strict"
 ACCOUNT_LOGOUT_ON_PASSWORD_CHANGE = False
 ACCOUNT_REAUTHENTICATION_REQUIRED = True
 ACCOUNT_REAUTHENTICATION_TIMEOUT = 900
+ACCOUNT_CHANGE_EMAIL = True  # one address a person; a new one counts when it has been confirmed
+ACCOUNT_EMAIL_NOTIFICATIONS = True
+ACCOUNT_EMAIL_SUBJECT_PREFIX = f"[{INSTALLATION_NAME}] "
+# `key` is the account together with the network (see AccountAdapter), so nobody can lock somebody else out; the three
+# rates on it make the delay grow. `strangers` is what all browsers that never signed in to the account share.
+ACCOUNT_RATE_LIMITS = {"login_failed": "20/m/ip,200/h/ip,5/5m/key,10/h/key,30/d/key"}
+SIGN_IN_STRANGERS_RATE = "60/h/key"
+PASSWORD_RESET_TIMEOUT = env_int("PASSWORD_RESET_SECONDS", 3600, minimum=60)
+INVITATION_DAYS = env_int("INVITATION_DAYS", 7, minimum=1)
 ACCOUNT_SESSION_REMEMBER = True
 ACCOUNT_DEFAULT_HTTP_PROTOCOL = "https" if BEHIND_TLS else "http"
 MFA_SUPPORTED_TYPES = ["totp", "webauthn", "recovery_codes"]
 MFA_PASSKEY_LOGIN_ENABLED = True
 MFA_TOTP_ISSUER = INSTALLATION_NAME
 MFA_WEBAUTHN_ALLOW_INSECURE_ORIGIN = not BEHIND_TLS
-USERSESSIONS_TRACK_ACTIVITY = True
+USERSESSIONS_TRACK_ACTIVITY = True  # CallerMiddleware does, once a minute instead of on every page
+SOCIALACCOUNT_EMAIL_AUTHENTICATION_AUTO_CONNECT = True
+SOCIALACCOUNT_STORE_TOKENS = False
+# `slug:role`: whoever the identity provider vouches for gets an account and joins this team. Empty: by invitation only.
+OIDC_AUTO_JOIN = env_str("OIDC_AUTO_JOIN")
 OIDC_SERVER_URL = env_str("OIDC_SERVER_URL")
 SOCIALACCOUNT_PROVIDERS = (
     {
@@ -274,7 +310,7 @@ STORAGES = {
     "staticfiles": {"BACKEND": "django.contrib.staticfiles.storage.StaticFilesStorage"},
 }
 WHITENOISE_USE_FINDERS = True
-WHITENOISE_AUTOREFRESH = False
+WHITENOISE_AUTOREFRESH = DEBUG
 WHITENOISE_MAX_AGE = 3600
 MEDIA_ROOT = DATA_DIR / "media"
 
@@ -359,4 +395,17 @@ LOGGING = {
         "uvicorn.access": {"handlers": [], "propagate": False},
         "django.request": {"level": "ERROR"},
     },
+}
+
+# Periodic work ---------------------------------------------------------------------------------------------------------------
+
+# Beat sends these by name. `expires` keeps them from piling up while no worker is there.
+CELERY_BEAT_SCHEDULE_FILENAME = str(DATA_DIR / "beat-schedule")
+CELERY_BEAT_SCHEDULE: dict[str, dict[str, Any]] = {
+    f"canary.{lane}": {"task": "pages.canary", "schedule": 15, "args": [lane], "options": {"queue": lane, "expires": 15}}
+    for lane in LANES
+} | {
+    "usage.roll_up": {"task": "usage.roll_up", "schedule": 5, "options": {"expires": 5}},
+    "usage.check_alerts": {"task": "usage.check_alerts", "schedule": 60, "options": {"expires": 60}},
+    "usage.prune": {"task": "usage.prune", "schedule": 3600, "options": {"expires": 3600}},
 }

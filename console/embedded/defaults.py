@@ -27,11 +27,15 @@ def socket_folder(data_dir: Path) -> Path:
     return Path(tempfile.gettempdir()) / f"facet-{hashlib.sha256(os.fsencode(data_dir)).hexdigest()[:16]}"
 
 
-def database_url(data_dir: Path, role: str = APP_ROLE) -> str:
+def database_url(data_dir: Path, role: str = APP_ROLE, *, allowed: bool = True) -> str:
+    if not allowed:
+        raise ImproperlyConfigured("DATABASE_URL is not set; production does not bring its own PostgreSQL.")
     return f"postgresql://{role}@/{DATABASE_NAME}?host={quote(str(socket_folder(data_dir)), safe='')}"
 
 
-def valkey_url(data_dir: Path) -> str:
+def valkey_url(data_dir: Path, *, allowed: bool = True) -> str:
+    if not allowed:
+        raise ImproperlyConfigured("VALKEY_URL is not set; production does not bring its own Valkey.")
     return f"unix://{socket_folder(data_dir)}/valkey.sock"
 
 

@@ -8,6 +8,7 @@ import importlib.util
 import os
 import pwd
 import shutil
+import signal
 import subprocess
 import time
 from pathlib import Path
@@ -134,3 +135,45 @@ def wait_until_ready(sockets: Path, seconds: float = 20) -> None:
         if time.monotonic() > deadline:
             raise TimeoutError(f"PostgreSQL did not start within {seconds:g} s; its log says why.")
         time.sleep(0.05)
+
+
+def _is_postgres(pid: int) -> bool:
+    shown = subprocess.run(["ps", "-o", "command=", "-p", str(pid)], check=False, capture_output=True, text=True)
+    return "postgres" in shown.stdout
+
+
+def end_leftover(data: Path, seconds: float = 10) -> None:
+    """Stop a server that outlived its supervisor, and make a dead one's lock file harmless.
+
+    The file itself stays: it names the shared memory by which PostgreSQL notices sessions that still run. Only the
+    process id is replaced when another program has got the number since.
+    """
+    lock = data / "postmaster.pid"
+    try:
+        first, *rest = lock.read_text(encoding="utf-8").splitlines()
+        pid = int(first)
+        os.kill(pid, 0)
+    except (FileNotFoundError, ValueError, ProcessLookupError):
+        return
+    except PermissionError:
+        pass
+    if not _is_postgres(pid):
+        gone = subprocess.Popen(["true"])
+        gone.wait()
+        lock.write_text("\n".join([str(gone.pid), *rest, ""]), encoding="utf-8")
+        return
+    os.kill(pid, signal.SIGINT)
+    deadline = time.monotonic() + seconds
+    while lock.exists() and time.monotonic() < deadline:
+        time.sleep(0.05)
+
+
+def ensure_database(sockets: Path, *, database: str, application_role: str) -> None:
+    """Make the database and the role the application runs as; it owns nothing."""
+    psql(
+        sockets,
+        f"DO $$ BEGIN IF NOT EXISTS (SELECT FROM pg_roles WHERE rolname = '{application_role}') THEN "  # noqa: S608
+        f"CREATE ROLE {application_role} LOGIN NOSUPERUSER NOCREATEDB NOCREATEROLE; END IF; END $$",
+    )
+    if not psql(sockets, f"SELECT 1 FROM pg_database WHERE datname = '{database}'"):  # noqa: S608
+        psql(sockets, f"CREATE DATABASE {database}")

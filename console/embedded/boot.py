@@ -1,0 +1,132 @@
+"""The step between the data stores and the site: database, tables, first content, then everything else.
+
+1. Wait for PostgreSQL; make the embedded one's database and role.
+2. Migrate when something is unapplied. From here on the web process serves.
+3. Make what a first start needs, and tell the built-in model's provider its address.
+4. When the site answers, say where it is and start the model, the workers and beat.
+"""
+
+import http.client
+import io
+import json
+import os
+import sys
+import time
+from pathlib import Path
+from typing import Any
+
+import django
+from django.conf import settings
+from django.core.management import call_command
+from django.db import OperationalError, connections
+from django.db.migrations.executor import MigrationExecutor
+from supervisor.childutils import getRPCInterface
+
+from console.embedded import model, postgres
+from console.embedded.defaults import APP_ROLE, DATABASE_NAME, socket_folder
+
+PATIENCE_SECONDS = 120
+
+
+def say(text: str) -> None:
+    sys.stdout.write(f"{text}\n")
+    sys.stdout.flush()
+
+
+def prepared() -> Path:
+    """Return the file that exists once the tables are there; the web process waits for it."""
+    return socket_folder(settings.DATA_DIR) / "prepared"
+
+
+def wait_for_database() -> None:
+    """Wait until PostgreSQL takes connections, saying so when it is slow."""
+    if settings.HAS_EMBEDDED_POSTGRES:
+        sockets = socket_folder(settings.DATA_DIR)
+        postgres.wait_until_ready(sockets, PATIENCE_SECONDS)
+        postgres.ensure_database(sockets, database=DATABASE_NAME, application_role=APP_ROLE)
+        return
+    started, told = time.monotonic(), False
+    while True:
+        try:
+            connections["default"].ensure_connection()
+            return
+        except OperationalError as error:
+            if time.monotonic() - started > PATIENCE_SECONDS:
+                raise
+            if not told:
+                say(f"Waiting for PostgreSQL: {str(error).strip().splitlines()[0]}")
+                told = True
+            time.sleep(1)
+
+
+def migrate() -> None:
+    """Bring the tables up to date; does nothing, quickly, when they are."""
+    executor = MigrationExecutor(connections["default"])
+    plan = executor.migration_plan(executor.loader.graph.leaf_nodes())
+    if plan:
+        say(f"Preparing the tables ({len(plan)} migrations).")
+        call_command("migrate", verbosity=0, interactive=False)
+    call_command("check", databases=["default"], stdout=io.StringIO())
+
+
+def first_content() -> dict[str, Any]:
+    """Make what a first start needs, and return what quickstart says: address, sign-in link, keys."""
+    said = io.StringIO()
+    where: list[str] = []
+    if settings.BUILTIN_MODEL:
+        url = model.base_url(socket_folder(settings.DATA_DIR))
+        where = ["--model-url", url, "--model-context", str(model.CONTEXT_TOKENS)]
+    call_command("quickstart", "--json", *where, stdout=said)
+    result: dict[str, Any] = json.loads(said.getvalue())
+    return result
+
+
+def wait_for_site() -> bool:
+    """Wait until the site answers; False when it does not within a minute."""
+    deadline = time.monotonic() + 60
+    while time.monotonic() < deadline:
+        connection = http.client.HTTPConnection(settings.BIND_ADDRESS, settings.PORT, timeout=5)
+        try:
+            connection.request("GET", "/health/live", headers={"Host": "localhost"})
+            if connection.getresponse().status < 500:
+                return True
+        except OSError:
+            time.sleep(0.05)
+        finally:
+            connection.close()
+    return False
+
+
+def banner(content: dict[str, Any]) -> str:
+    bold, dim, plain = ("\x1b[1m", "\x1b[2m", "\x1b[0m") if os.environ.get("FACET_TERMINAL") else ("", "", "")
+    lines = [("Open", settings.BASE_URL)]
+    if link := content.get("sign_in_url"):
+        lines.append(("Sign in", f"{link}  {dim}(once, within 24 hours){plain}"))
+    lines += [("Logs", str(settings.DATA_DIR / "logs")), ("Stop", "Ctrl-C")]
+    rows = "\n".join(f"    {dim}{name:<9}{plain}{value}" for name, value in lines)
+    return f"\n  {bold}{settings.INSTALLATION_NAME} is running.{plain}\n\n{rows}\n"
+
+
+def start_the_rest() -> None:
+    """Start the model, the workers and beat, which the first page does not need."""
+    supervisor = getRPCInterface(os.environ).supervisor
+    for process in supervisor.getAllProcessInfo():
+        if process["statename"] == "STOPPED":
+            supervisor.startProcess(f"{process['group']}:{process['name']}", False)
+
+
+def main() -> None:
+    os.environ.setdefault("DJANGO_SETTINGS_MODULE", "console.settings")
+    django.setup()
+    wait_for_database()
+    migrate()
+    prepared().touch()
+    content = first_content()
+    if not wait_for_site():
+        raise SystemExit("The site does not answer; logs/web.log says why.")
+    say(banner(content))
+    start_the_rest()
+
+
+if __name__ == "__main__":
+    main()

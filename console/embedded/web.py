@@ -1,0 +1,54 @@
+"""The web process of `make run`: loads the site while PostgreSQL starts, then serves it once the tables are there."""
+
+import os
+import sys
+import time
+
+import uvicorn
+from django.conf import settings
+
+
+def _load() -> None:
+    """Import what a request needs, before there is one."""
+    from django.urls import get_resolver
+
+    import console.asgi  # noqa: F401
+
+    get_resolver().url_patterns  # noqa: B018
+
+
+def _wait_until_prepared() -> None:
+    from console.embedded.boot import prepared
+
+    while not prepared().exists():
+        time.sleep(0.02)
+
+
+def main() -> None:
+    os.environ.setdefault("DJANGO_SETTINGS_MODULE", "console.settings")
+    reload = "--reload" in sys.argv[1:]
+    if not reload and settings.WEB_PROCESSES == 1:
+        _load()
+    _wait_until_prepared()
+    uvicorn.run(
+        "console.asgi:application",
+        host=settings.BIND_ADDRESS,
+        port=settings.PORT,
+        workers=settings.WEB_PROCESSES if not reload else None,
+        reload=reload,
+        reload_dirs=[str(settings.BASE_DIR / name) for name in ("console", "prompts_app", "usage_app", "agents_app")]
+        if reload
+        else None,
+        loop="uvloop",
+        http="httptools",
+        lifespan="auto",
+        access_log=False,
+        log_config=None,
+        proxy_headers=False,
+        server_header=False,
+        timeout_graceful_shutdown=2,
+    )
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,12 @@
+#!/bin/sh
+# Find a Python that can run Facet, and have it make .venv from the lock. Arguments go to install.py.
+here=$(dirname "$0")
+for python in "$PYTHON" python3 python3.13 python3.12 python3.11 python3.14 /usr/bin/python3; do
+    [ -n "$python" ] || continue
+    if "$python" -c 'import sys, venv, ensurepip; sys.exit(sys.version_info < (3, 11))' 2>/dev/null; then
+        exec "$python" "$here/install.py" "$@"
+    fi
+done
+echo "Facet needs Python 3.11 or newer with its venv module, and none was found." >&2
+echo "Install it (Debian, Ubuntu: apt install python3 python3-venv), or name one: make run PYTHON=/path/to/python3" >&2
+exit 1
