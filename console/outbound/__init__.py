@@ -1,0 +1,5 @@
+"""The one way out of the house: an HTTP client with an address guard and deadlines."""
+
+from console.outbound.client import Deadlines, Reply, close, default_deadlines, request
+
+__all__ = ["Deadlines", "Reply", "close", "default_deadlines", "request"]

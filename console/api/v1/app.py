@@ -1,0 +1,72 @@
+"""The ASGI application of /v1/: routes, and the one place where anything unexpected becomes a plain JSON error."""
+
+import logging
+from urllib.parse import unquote
+
+import orjson
+
+from console.api.v1.chat import chat_completions
+from console.api.v1.http import (
+    ClientGone,
+    Receive,
+    Request,
+    Scope,
+    Send,
+    error_body,
+    send_failure,
+    send_json,
+    send_refusal,
+)
+from console.api.v1.models import models
+from console.core.errors import NotFound, ProviderError, Refusal
+from console.core.ids import request_id
+
+log = logging.getLogger(__name__)
+
+
+class MethodNotAllowed(Refusal):
+    status, code = 405, "method_not_allowed"
+
+
+async def application(scope: Scope, receive: Receive, send: Send) -> None:
+    request = Request(scope, receive)
+    is_started = False
+
+    async def noting_send(message: dict[str, object]) -> None:
+        nonlocal is_started
+        is_started = True
+        await send(message)
+
+    try:
+        await _route(request, noting_send)  # type: ignore[arg-type]
+    except Refusal as refusal:
+        if not is_started:
+            await send_refusal(send, request, refusal)
+    except ProviderError as error:
+        if not is_started:
+            await send_failure(send, request, error)
+    except ClientGone:
+        pass
+    except Exception:
+        log.exception("An unexpected error in %s %s, request %s.", request.method, request.path, request_id(request.id))
+        if not is_started:
+            body = error_body(
+                "Something broke on our side; the request id finds it in the log.",
+                kind="api_error",
+                code="internal_error",
+            )
+            await send_json(send, request, 500, orjson.dumps(body), [])
+
+
+async def _route(request: Request, send: Send) -> None:
+    path = request.path
+    if path == "/v1/chat/completions":
+        if request.method != "POST":
+            raise MethodNotAllowed("Send a POST to /v1/chat/completions.", headers={"Allow": "POST"})
+        await chat_completions(request, send)
+    elif path == "/v1/models" or path.startswith("/v1/models/"):
+        if request.method != "GET":
+            raise MethodNotAllowed("Send a GET to /v1/models.", headers={"Allow": "GET"})
+        await models(request, send, unquote(path.removeprefix("/v1/models").strip("/")))
+    else:
+        raise NotFound(f"There is no {path[:100]} here. The routes are in the documentation.", code="unknown_route")

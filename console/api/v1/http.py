@@ -1,0 +1,194 @@
+"""ASGI, just as much as /v1/ needs: one request's head and body in, whole answers and errors out."""
+
+import time
+import uuid
+from collections.abc import Awaitable, Callable, MutableMapping
+from typing import Any
+from urllib.parse import parse_qsl
+
+import orjson
+from django.conf import settings
+
+from console.core.client_address import client_address
+from console.core.errors import ProviderError, Refusal, TooLarge
+from console.core.ids import request_id, time_of, uuid7
+from console.teams.callers import read_key, refuse_keys_in_query
+
+Scope = MutableMapping[str, Any]
+Receive = Callable[[], Awaitable[MutableMapping[str, Any]]]
+Send = Callable[[MutableMapping[str, Any]], Awaitable[None]]
+Headers = list[tuple[bytes, bytes]]
+
+_MAX_HEADER_BYTES = 32 * 1024
+_MAX_QUERY_BYTES = 4 * 1024
+JSON = (b"content-type", b"application/json")
+
+
+class ClientGone(Exception):
+    """The client left before its request was complete."""
+
+
+class HeadersTooLarge(Refusal):
+    status, code = 431, "headers_too_large"
+
+
+class UnsupportedMediaType(Refusal):
+    status, code = 415, "unsupported_media_type"
+
+
+class Request:
+    """The head of one request, read once. `key` is the credential it carries."""
+
+    __slots__ = (
+        "_length",
+        "at",
+        "client_address",
+        "client_request_id",
+        "content_encoding",
+        "content_type",
+        "has_anthropic_version",
+        "id",
+        "idempotency_key",
+        "key",
+        "method",
+        "path",
+        "problem",
+        "public_id",
+        "receive",
+        "started",
+    )
+
+    def __init__(self, scope: Scope, receive: Receive) -> None:
+        self.started = time.perf_counter()
+        self.id: uuid.UUID = uuid7()
+        self.at = time_of(self.id)
+        self.public_id = request_id(self.id)
+        self.method: str = scope["method"]
+        self.path: str = scope["path"]
+        self.receive = receive
+        self.key: str | None = None
+        # What is wrong with the head; refused once we know who asks, so that the log can say.
+        self.problem: Refusal | None = None
+        self._read_headers(scope)
+
+    def _read_headers(self, scope: Scope) -> None:
+        authorization, x_api_key, forwarded, size = [], [], "", 0
+        self.content_type = self.content_encoding = self.client_request_id = ""
+        self.idempotency_key: str | None = None
+        self.has_anthropic_version = False
+        self._length = 0
+        for name, value in scope["headers"]:
+            size += len(name) + len(value)
+            if name == b"authorization":
+                authorization.append(value.decode("latin-1"))
+            elif name == b"x-api-key":
+                x_api_key.append(value.decode("latin-1"))
+            elif name == b"content-type":
+                self.content_type = value.decode("latin-1").lower()
+            elif name == b"content-length":
+                self._length = int(value) if value.isdigit() and len(value) < 16 else 0
+            elif name == b"content-encoding":
+                self.content_encoding = value.decode("latin-1").lower()
+            elif name == b"idempotency-key":
+                self.idempotency_key = value.decode("latin-1")
+            elif name == b"x-client-request-id":
+                self.client_request_id = "".join(c for c in value[:200].decode("latin-1") if c.isprintable())
+            elif name == b"anthropic-version":
+                self.has_anthropic_version = True
+            elif name == b"x-forwarded-for":
+                forwarded = value.decode("latin-1")
+        peer = scope.get("client")
+        self.client_address = client_address(peer[0] if peer else "", forwarded)
+        try:
+            if size > _MAX_HEADER_BYTES:
+                raise HeadersTooLarge("The request's headers are larger than 32 KiB.")
+            query = scope.get("query_string", b"")
+            if len(query) > _MAX_QUERY_BYTES:
+                raise HeadersTooLarge("The request's query is longer than 4 KiB.")
+            if query:
+                _refuse_query(query)
+            self.key = read_key(authorization, x_api_key)
+        except Refusal as refusal:
+            self.problem = refusal
+
+    async def body(self) -> bytes:
+        """Return the whole body; TooLarge as soon as it is known to be, before it is read to its end."""
+        limit = settings.GATEWAY_BODY_BYTES
+        if self.content_encoding not in {"", "identity"}:
+            raise UnsupportedMediaType("Send the body without Content-Encoding.")
+        if self._length > limit:
+            raise TooLarge(f"The body is larger than {limit:,} bytes.")
+        message = await self.receive()
+        if message["type"] == "http.disconnect":
+            raise ClientGone
+        raw: bytes = message.get("body", b"")
+        if message.get("more_body"):
+            parts, size = [raw], len(raw)
+            while message.get("more_body"):
+                message = await self.receive()
+                if message["type"] == "http.disconnect":
+                    raise ClientGone
+                parts.append(message.get("body", b""))
+                size += len(parts[-1])
+                if size > limit:
+                    break
+            raw = b"".join(parts)
+        if len(raw) > limit:
+            raise TooLarge(f"The body is larger than {limit:,} bytes.")
+        return raw
+
+
+def _refuse_query(query: bytes) -> None:
+    refuse_keys_in_query(dict(parse_qsl(query.decode("latin-1"), max_num_fields=100)))
+
+
+def common_headers(request: Request) -> Headers:
+    """Headers of every answer under /v1/."""
+    return [
+        (b"x-request-id", request.public_id.encode()),
+        (b"openai-version", b"2020-10-01"),
+        (b"x-content-type-options", b"nosniff"),
+        (b"cache-control", b"no-store"),
+    ]
+
+
+def error_body(message: str, *, kind: str, code: str, param: str | None = None) -> dict[str, Any]:
+    return {"error": {"message": message, "type": kind, "param": param, "code": code}}
+
+
+async def send_json(send: Send, request: Request, status: int, body: bytes, headers: Headers) -> None:
+    length = (b"content-length", str(len(body)).encode())
+    await send(
+        {"type": "http.response.start", "status": status, "headers": [JSON, length, *common_headers(request), *headers]}
+    )
+    await send({"type": "http.response.body", "body": body})
+
+
+def refusal_parts(refusal: Refusal) -> tuple[int, dict[str, Any], Headers]:
+    """Return status, body and extra headers of a refusal."""
+    headers = [(name.lower().encode(), value.encode()) for name, value in refusal.headers.items()]
+    if refusal.retry_after is not None:
+        headers.append((b"retry-after", str(refusal.retry_after).encode()))
+    body = error_body(refusal.message, kind=refusal.type, code=refusal.code, param=refusal.param)
+    return refusal.status, body, headers
+
+
+def failure_parts(error: ProviderError) -> tuple[int, dict[str, Any], Headers]:
+    """Return status, body and extra headers of trouble upstream."""
+    headers: Headers = []
+    if error.permanent:
+        headers.append((b"x-should-retry", b"false"))
+    if error.retry_after is not None:
+        headers.append((b"retry-after", str(error.retry_after).encode()))
+    kind = "invalid_request_error" if error.status < 500 else "api_error"
+    return error.status, error_body(error.message, kind=kind, code=error.code), headers
+
+
+async def send_refusal(send: Send, request: Request, refusal: Refusal) -> None:
+    status, body, headers = refusal_parts(refusal)
+    await send_json(send, request, status, orjson.dumps(body), headers)
+
+
+async def send_failure(send: Send, request: Request, error: ProviderError) -> None:
+    status, body, headers = failure_parts(error)
+    await send_json(send, request, status, orjson.dumps(body), headers)

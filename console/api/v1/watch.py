@@ -1,0 +1,89 @@
+"""Looks after one long call: does the client still listen, is the stream silent, may the key still do this?
+
+Most calls are over before the first look and pay one timer. From then on a listener waits for the client to leave, and
+every second the rest is checked.
+"""
+
+import asyncio
+import time
+from collections.abc import Awaitable, Callable
+
+from django.conf import settings
+
+from console.api.v1.http import Receive
+from console.gateway.pipeline import gateway
+from console.gateway.types import Call
+
+FIRST_LOOK_SECONDS = 0.5
+_LOOK_SECONDS = 1.0
+
+
+class Watch:
+    """Cancels the request's task when the call must end; `call.cut_off` then says why, empty for a client that left."""
+
+    def __init__(self, receive: Receive) -> None:
+        task = asyncio.current_task()
+        assert task is not None
+        self._task = task
+        self._receive = receive
+        self._heartbeat: Callable[[], Awaitable[None]] | None = None
+        self._loop = asyncio.get_running_loop()
+        self._timer = self._loop.call_later(FIRST_LOOK_SECONDS, self._look)
+        self._listener: asyncio.Task[None] | None = None
+        self._beat: asyncio.Task[None] | None = None
+        self.call: Call | None = None
+        self.last_sent = time.monotonic()
+        self.sending_since = 0.0
+        self.is_cut = False
+
+    def on_silence(self, heartbeat: Callable[[], Awaitable[None]]) -> None:
+        """Have `heartbeat` called whenever nothing has been sent for a while."""
+        self._heartbeat = heartbeat
+
+    def _look(self) -> None:
+        self._timer = self._loop.call_later(_LOOK_SECONDS, self._look)
+        if self._listener is None:
+            self._listener = self._loop.create_task(self._listen())
+        moment = time.monotonic()
+        if self.sending_since and moment - self.sending_since > settings.GATEWAY_WRITE_SECONDS:
+            self._cut("")  # a reader this slow is as good as gone
+        elif self.call is not None and not self._may_go_on(self.call):
+            self._cut("access_ended")
+        elif (
+            self._heartbeat is not None
+            and not self.sending_since
+            and moment - self.last_sent > settings.GATEWAY_HEARTBEAT_SECONDS
+            and (self._beat is None or self._beat.done())
+        ):
+            self.last_sent = moment
+            self._beat = self._loop.create_task(self._heartbeat())
+
+    @staticmethod
+    def _may_go_on(call: Call) -> bool:
+        """Say whether the key that started the call is still good, by the newest snapshot this process has."""
+        here, asker = gateway(), call.plan.asker
+        here.refresh_soon()
+        snapshot = here.snapshots.current
+        if snapshot is None or asker.key is None or snapshot.epoch == call.plan.epoch:
+            return True
+        key = snapshot.keys_by_id.get(asker.key.id)
+        return key is not None and not key.refused and "use_models" in key.rights
+
+    async def _listen(self) -> None:
+        while (await self._receive())["type"] != "http.disconnect":
+            pass
+        self._cut("")
+
+    def _cut(self, why: str) -> None:
+        if self.is_cut:
+            return
+        self.is_cut = True
+        if self.call is not None:
+            self.call.cut_off = why
+        self._task.cancel()
+
+    def stop(self) -> None:
+        self._timer.cancel()
+        for task in (self._listener, self._beat):
+            if task is not None and not task.done():
+                task.cancel()

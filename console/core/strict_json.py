@@ -1,0 +1,93 @@
+"""JSON from outside: everything that is ambiguous or that a database cannot store is refused, with the reason."""
+
+import json
+import math
+import re
+from typing import Any, NoReturn
+
+import orjson
+
+from console.core.errors import BadInput
+
+MAX_DEPTH = 32
+MAX_MEMBERS = 10_000
+_MAX_DIGITS = 18  # fits 64 bits, sign and all
+_STRING = re.compile(r'"(?:[^"\\]++|\\.)*+"', re.DOTALL)
+
+
+def _object(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    found = dict(pairs)
+    if len(found) != len(pairs):
+        names = [name for name, _ in pairs]
+        twice = next(name for name in names if names.count(name) > 1)
+        raise BadInput(f"The body names {twice[:60]!r} twice in one object; which one counts would be a guess.")
+    if len(pairs) > MAX_MEMBERS:
+        raise BadInput(f"An object in the body has more than {MAX_MEMBERS:,} members.")
+    return found
+
+
+def _constant(name: str) -> NoReturn:
+    raise BadInput(f"The body holds {name}, which is not JSON.")
+
+
+def _integer(digits: str) -> int:
+    if len(digits) > _MAX_DIGITS:
+        raise BadInput("The body holds a whole number of more than 18 digits.")
+    return int(digits)
+
+
+def _number(text: str) -> float:
+    value = float(text)
+    if math.isinf(value):
+        raise BadInput("The body holds a number too large to be one.")
+    return value
+
+
+_decoder = json.JSONDecoder(
+    object_pairs_hook=_object, parse_constant=_constant, parse_int=_integer, parse_float=_number
+)
+
+
+def _depth(text: str) -> int:
+    depth = deepest = 0
+    for character in re.sub(r"[^\[\]{}]", "", _STRING.sub("", text)):
+        depth += 1 if character in "[{" else -1
+        deepest = max(deepest, depth)
+    return deepest
+
+
+def _has_nul(value: Any) -> bool:
+    if isinstance(value, str):
+        return "\0" in value
+    if isinstance(value, dict):
+        return any("\0" in key or _has_nul(item) for key, item in value.items())
+    return isinstance(value, list) and any(_has_nul(item) for item in value)
+
+
+def loads(raw: bytes) -> tuple[Any, str]:
+    """Return the value and the text of a JSON body; raise BadInput that says what is wrong with it.
+
+    Refused besides malformed JSON: bytes that are not UTF-8, duplicate names, NaN and infinities, NUL characters, lone
+    surrogates, whole numbers beyond 18 digits, more than 32 levels.
+    """
+    try:
+        text = raw.decode()
+    except UnicodeDecodeError as error:
+        raise BadInput(f"The body is not UTF-8: byte {error.start} cannot be read.") from None
+    # Few brackets cannot nest deeply, so ordinary bodies skip the scan.
+    if text.count("{") + text.count("[") > MAX_DEPTH and _depth(text) > MAX_DEPTH:
+        raise BadInput(f"The body nests more than {MAX_DEPTH} levels.")
+    try:
+        value = _decoder.decode(text)
+    except json.JSONDecodeError as error:
+        raise BadInput(f"The body is not JSON: {error.msg} at line {error.lineno}, column {error.colno}.") from None
+    except RecursionError:
+        raise BadInput(f"The body nests more than {MAX_DEPTH} levels.") from None
+    if "\\ud" in text or "\\uD" in text:
+        try:
+            orjson.dumps(value)
+        except TypeError:
+            raise BadInput("The body holds half of a surrogate pair, which is no character.") from None
+    if ("\\u0000" in text or "\0" in text) and _has_nul(value):
+        raise BadInput("The body holds a NUL character, which cannot be stored.")
+    return value, text

@@ -1,0 +1,352 @@
+"""One request: open, relay, close. Every face of the console ends up here.
+
+open    plan from the snapshot, then one batched statement: epoch, quotas, start record. Refusals are raised here.
+relay   call the provider; its bytes pass through, no database connection is held
+close   settle and write the end record, exactly once, however the call ended
+"""
+
+import asyncio
+import time
+import weakref
+from collections.abc import AsyncIterator, Callable
+from contextlib import suppress
+
+import psycopg
+from django.conf import settings
+
+from console import outbound
+from console.audit.redaction import prepare_payload
+from console.core.clock import now
+from console.core.errors import ProviderError, Refusal, Unavailable
+from console.gateway.identity import KeyRefused
+from console.gateway.ledger import Begin, Ledger
+from console.gateway.limits import quota_refused, refusal_fields, remaining_after
+from console.gateway.meter import answer_text, end_record
+from console.gateway.plan import make_plan, start_record
+from console.gateway.snapshot import Snapshot, SnapshotKeeper
+from console.gateway.types import Ask, Asker, Call
+from console.providers.types import StreamReader, Usage
+from console.teams import refusals
+
+Identify = Callable[[Snapshot], Asker]
+
+# A plan that is stale this often in a row means somebody changes settings in a loop.
+_TRIES = 8
+
+
+class Gateway:
+    """What the pipeline keeps per event loop: the snapshot, and the ledger's connections."""
+
+    def __init__(self) -> None:
+        self.snapshots = SnapshotKeeper()
+        self.ledger = Ledger()
+        self.is_stopping = False
+        self._refreshed = 0.0
+        self._refreshing: asyncio.Task[None] | None = None
+
+    def refresh_soon(self) -> None:
+        """Look for a newer epoch, at most once a second; for streams, which begin once and then run for long."""
+        moment = time.monotonic()
+        if moment - self._refreshed < 1.0 or (self._refreshing is not None and not self._refreshing.done()):
+            return
+        self._refreshed = moment
+        self._refreshing = asyncio.create_task(self._refresh())
+
+    async def _refresh(self) -> None:
+        snapshot = self.snapshots.current
+        with suppress(psycopg.Error, Unavailable):
+            if snapshot is not None and await self.ledger.epoch() != snapshot.epoch:
+                await self.snapshots.newer_than(snapshot)
+
+
+_gateways: "weakref.WeakKeyDictionary[asyncio.AbstractEventLoop, Gateway]" = weakref.WeakKeyDictionary()
+
+
+def gateway() -> Gateway:
+    """Return the running event loop's gateway."""
+    loop = asyncio.get_running_loop()
+    found = _gateways.get(loop)
+    if found is None:
+        found = _gateways[loop] = Gateway()
+    return found
+
+
+async def stop() -> None:
+    """Write what has queued and close all connections of this event loop."""
+    found = _gateways.pop(asyncio.get_running_loop(), None)
+    if found is not None:
+        found.is_stopping = True
+        await found.ledger.stop()
+    await outbound.close()
+
+
+async def open_call(identify: Identify, ask: Ask, *, started: float | None = None) -> Call:
+    """Make everything true that must be true before a byte leaves the house; raise Refusal otherwise.
+
+    `identify` resolves the credentials against a snapshot. It is asked again with the plan when the snapshot was stale,
+    so a revoked key is refused by the very next call.
+    """
+    began = started or time.perf_counter()
+    here = gateway()
+    snapshot = await here.snapshots.get()
+    for _ in range(_TRIES):
+        asker: Asker | None = None
+        try:
+            asker = identify(snapshot)
+            plan = make_plan(snapshot, asker, ask, default_output=settings.GATEWAY_MAX_OUTPUT_TOKENS)
+        except Refusal as refusal:
+            if await _record_refusal(here, snapshot, asker, ask, refusal, began):
+                snapshot = await here.snapshots.newer_than(snapshot)
+                continue
+            raise
+        kept = prepare_payload(ask.text)
+        plan.record["input_sha256"] = kept.stored_sha256.hex()
+        fields = tuple(refusal_fields(charge) for charge in plan.charges)
+        verdict = await here.ledger.begin(Begin(plan.epoch, plan.record, plan.charges, input=kept, refusals=fields))
+        if verdict.is_stale:
+            snapshot = await here.snapshots.newer_than(snapshot)
+            continue
+        if verdict.refused_by is not None:
+            raise quota_refused(plan, verdict)
+        call = Call(plan=plan, started=began, remaining=remaining_after(plan, verdict))
+        return call
+    raise Unavailable("The settings are changing faster than requests can be planned; try again.", retry_after=1)
+
+
+async def _record_refusal(
+    here: Gateway, snapshot: Snapshot, asker: Asker | None, ask: Ask, refusal: Refusal, began: float
+) -> bool:
+    """Write a refusal's line; return True, having written nothing, when the snapshot it was decided on is stale.
+
+    Strangers' keys are counted, not written: a malformed one without asking the database, an unknown one after making
+    sure that it was not created a moment ago.
+    """
+    if isinstance(refusal, KeyRefused) and refusal.is_noise:
+        if refusal.reason == "unknown" and await here.ledger.epoch() != snapshot.epoch:
+            return True
+        refusals.note(refusal.reason, client_address=ask.client_address)
+        return False
+    record = start_record(
+        asker,
+        ask,
+        epoch=snapshot.epoch,
+        status="refused",
+        http_status=refusal.status,
+        code=refusal.code,
+        reason=(getattr(refusal, "reason", "") or refusal.message)[:500],
+        closed_at=now(),
+        latency_us=round((time.perf_counter() - began) * 1_000_000),
+        **getattr(refusal, "record", {}),
+    )
+    kept = prepare_payload(ask.text) if asker is not None and ask.text else None
+    if kept is not None:
+        record["input_sha256"] = kept.stored_sha256.hex()
+    return (await here.ledger.begin(Begin(snapshot.epoch, record, is_refusal=True, input=kept))).is_stale
+
+
+async def refuse(identify: Identify, ask: Ask, refusal: Refusal, *, started: float | None = None) -> Refusal:
+    """Record a refusal decided outside (a malformed body, say) and return what the caller should hear.
+
+    Somebody whose credentials are no good hears only that.
+    """
+    began = started or time.perf_counter()
+    here = gateway()
+    snapshot = await here.snapshots.get()
+    for _ in range(_TRIES):
+        asker, said = None, refusal
+        try:
+            asker = identify(snapshot)
+        except Refusal as first:
+            said = first
+        if not await _record_refusal(here, snapshot, asker, ask, said, began):
+            return said
+        snapshot = await here.snapshots.newer_than(snapshot)
+    return refusal
+
+
+async def look_up(identify: Identify, ask: Ask, *, started: float | None = None) -> tuple[Snapshot, Asker]:
+    """Resolve who asks, for a call that needs no model (a list of models); refusals are recorded."""
+    began = started or time.perf_counter()
+    here = gateway()
+    snapshot = await here.snapshots.get()
+    for _ in range(_TRIES):
+        if await here.ledger.epoch() != snapshot.epoch:
+            snapshot = await here.snapshots.newer_than(snapshot)
+            continue
+        try:
+            return snapshot, identify(snapshot)
+        except Refusal as refusal:
+            if not await _record_refusal(here, snapshot, None, ask, refusal, began):
+                raise
+            snapshot = await here.snapshots.newer_than(snapshot)
+    raise Unavailable("The settings are changing faster than requests can be planned; try again.", retry_after=1)
+
+
+def _deadlines(call: Call) -> outbound.Deadlines:
+    provider = call.plan.version.provider
+    return outbound.Deadlines(
+        settings.GATEWAY_CONNECT_SECONDS,
+        provider.first_byte_seconds or settings.GATEWAY_FIRST_BYTE_SECONDS,
+        settings.GATEWAY_IDLE_SECONDS,
+    )
+
+
+async def _send(call: Call) -> outbound.Reply:
+    """Call the provider; a second time when it could not be reached at all, for then nothing was sent."""
+    outgoing = call.plan.outgoing
+    while True:
+        call.attempts += 1
+        call.sent = time.perf_counter()
+        try:
+            reply = await outbound.request(
+                "POST", outgoing.url, headers=dict(outgoing.headers), body=outgoing.body, deadlines=_deadlines(call)
+            )
+        except ProviderError as error:
+            if error.code in {"upstream_unreachable", "address_refused", "upstream_tls"}:
+                call.sent = 0.0  # nothing reached anybody, so nothing was used
+            if error.code == "upstream_unreachable" and call.attempts == 1:
+                await asyncio.sleep(0.05)
+                continue
+            raise
+        if reply.status == 200:
+            return reply
+        try:
+            raw = await reply.read(64 * 1024)
+        except ProviderError:
+            raw = b""
+        finally:
+            reply.close()
+        call.sent = 0.0  # refused by the provider, so nothing was used
+        raise call.plan.kind.failure(reply.status, raw)
+
+
+async def _close(
+    call: Call,
+    *,
+    status: str,
+    http_status: int | None,
+    usage: Usage | None = None,
+    output: str | None = None,
+    code: str = "",
+    reason: str = "",
+) -> None:
+    if call.is_closed:
+        return
+    call.is_closed = True
+    here = gateway()
+    await here.ledger.close(
+        end_record(call, status=status, http_status=http_status, usage=usage, output=output, code=code, reason=reason)
+    )
+
+
+def _ended_by(call: Call) -> tuple[str, str]:
+    """Return status and code of a call that was cut off from our side."""
+    if call.cut_off:
+        return "error", call.cut_off
+    return ("interrupted", "shutting_down") if gateway().is_stopping else ("client_disconnected", "")
+
+
+async def answer(call: Call) -> bytes:
+    """Relay a plain call and return the answer's body, after the call is on record."""
+    try:
+        async with asyncio.timeout(call.plan.version.provider.total_seconds or settings.GATEWAY_TOTAL_SECONDS):
+            reply = await _send(call)
+            try:
+                raw = await reply.read(settings.GATEWAY_ANSWER_BYTES)
+            finally:
+                reply.close()
+        call.answered = time.perf_counter()
+        if "json" not in reply.content_type:
+            raise ProviderError("The provider's answer is not JSON.", code="upstream_invalid")
+        read = call.plan.kind.read(raw)
+    except ProviderError as error:
+        await _close(call, status="error", http_status=error.status, code=error.code, reason=error.message)
+        raise
+    except TimeoutError:
+        error = ProviderError("The provider took too long.", status=504, code="upstream_timeout")
+        await _close(call, status="error", http_status=504, code=error.code, reason=error.message)
+        raise error from None
+    except asyncio.CancelledError:
+        status, code = _ended_by(call)
+        await asyncio.shield(_close(call, status=status, http_status=None, code=code))
+        raise
+    except Exception as broken:
+        await _close(call, status="error", http_status=500, code="internal_error", reason=type(broken).__name__)
+        raise
+    call.first_token = call.answered
+    await _close(call, status="ok", http_status=200, usage=read.usage, output=read.body.decode("utf-8", "replace"))
+    return read.body
+
+
+async def stream(call: Call) -> AsyncIterator[bytes]:
+    """Open the provider's stream and return its frames; awaited before the response starts, so errors keep a status.
+
+    Read the iterator to its end or close it (`contextlib.aclosing`); one that is dropped is left to the sweeper.
+    """
+    try:
+        reply = await _send(call)
+        if "event-stream" not in reply.content_type:
+            reply.close()
+            raise ProviderError("The provider did not answer with a stream.", code="upstream_invalid")
+    except ProviderError as error:
+        await _close(call, status="error", http_status=error.status, code=error.code, reason=error.message)
+        raise
+    except asyncio.CancelledError:
+        status, code = _ended_by(call)
+        await asyncio.shield(_close(call, status=status, http_status=None, code=code))
+        raise
+    return _relay(call, reply, call.plan.kind.reader(include_usage=call.plan.ask.include_usage))
+
+
+async def _relay(call: Call, reply: outbound.Reply, reader: StreamReader) -> AsyncIterator[bytes]:
+    status, code, reason = "client_disconnected", "", ""
+    latest = call.started + settings.GATEWAY_STREAM_SECONDS
+    size = 0
+    try:
+        while not reader.is_complete:
+            chunk = await reply.chunk()
+            forward = reader.feed(chunk) if chunk else reader.finish()
+            if reader.has_content and not call.first_token:
+                call.first_token = time.perf_counter()
+            if forward:
+                yield forward
+            if not chunk:
+                break
+            size += len(chunk)
+            if size > settings.GATEWAY_ANSWER_BYTES:
+                raise ProviderError(
+                    "The provider's answer is larger than this installation accepts.", code="upstream_too_large"
+                )
+            if time.perf_counter() > latest:
+                raise ProviderError("The answer took longer than a stream may.", status=504, code="stream_too_long")
+        call.answered = time.perf_counter()
+        if not reader.is_complete:
+            raise ProviderError("The provider's answer broke off.", code="upstream_truncated")
+        await _close(call, status="ok", http_status=200, usage=reader.usage, output=_output(reader))
+        yield reader.held
+    except ProviderError as error:
+        status, code, reason = "error", error.code, error.message
+        raise
+    except asyncio.CancelledError:
+        status, code = _ended_by(call)
+        raise
+    finally:
+        reply.close()
+        if not call.is_closed:
+            if status == "client_disconnected":
+                status, code = _ended_by(call)
+            ending = _close(
+                call,
+                status=status,
+                http_status=200,
+                usage=reader.usage,
+                output=_output(reader),
+                code=code,
+                reason=reason,
+            )
+            with suppress(Unavailable):
+                await asyncio.shield(ending)
+
+
+def _output(reader: StreamReader) -> str:
+    return answer_text(reader.answer(), reader.usage)

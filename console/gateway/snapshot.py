@@ -1,0 +1,96 @@
+"""What every call is planned from: keys, pins, prices and quotas in this process's memory, with their epoch.
+
+Nothing here expires. `begin` compares the epoch in the database with the one a plan was made under and refuses a stale
+plan; then the snapshot is loaded again and the plan is made again. So a revoked key or a moved pin holds from the next
+call on, in every process, and a warm call asks the database nothing beforehand.
+"""
+
+import asyncio
+import uuid
+from dataclasses import dataclass
+
+from django.db import close_old_connections, transaction
+
+from console.audit.models import Epoch
+from console.catalog.shapes import AliasShape, VersionShape, alias_shapes, version_shapes
+from console.teams.shapes import KeyShape, TeamShape, key_shapes, team_shapes
+from usage_app.shapes import QuotaShape, quota_shapes
+
+
+@dataclass(frozen=True, slots=True)
+class Snapshot:
+    epoch: int
+    teams: dict[uuid.UUID, TeamShape]
+    keys: dict[bytes, KeyShape]
+    keys_by_id: dict[uuid.UUID, KeyShape]
+    versions: dict[uuid.UUID, VersionShape]
+    versions_by_label: dict[str, VersionShape]
+    aliases: dict[str, AliasShape]
+    quotas: dict[uuid.UUID, tuple[QuotaShape, ...]]
+
+
+def load() -> Snapshot:
+    """Read everything in one consistent view of the database. The epoch comes first: at worst it is too old."""
+    with transaction.atomic():
+        epoch = Epoch.objects.values_list("value", flat=True).get(pk=1)
+        teams = team_shapes()
+        keys = key_shapes(teams)
+        versions = version_shapes()
+        aliases = alias_shapes(versions)
+        quotas = quota_shapes()
+    return Snapshot(
+        epoch=epoch,
+        teams=teams,
+        keys=keys,
+        keys_by_id={key.id: key for key in keys.values()},
+        versions=versions,
+        versions_by_label={v.label: v for v in versions.values()},
+        aliases=aliases,
+        quotas=quotas,
+    )
+
+
+def _load_in_thread() -> Snapshot:
+    close_old_connections()
+    try:
+        return load()
+    finally:
+        close_old_connections()
+
+
+class SnapshotKeeper:
+    """Holds the snapshot of one event loop and loads it again when somebody finds it stale."""
+
+    def __init__(self) -> None:
+        self._snapshot: Snapshot | None = None
+        self._loading: asyncio.Task[Snapshot] | None = None
+
+    @property
+    def current(self) -> Snapshot | None:
+        return self._snapshot
+
+    async def get(self) -> Snapshot:
+        return self._snapshot or await self.newer_than(None)
+
+    async def newer_than(self, stale: Snapshot | None) -> Snapshot:
+        """Return a snapshot read after `stale` was; callers that find the same one stale share one reading.
+
+        A reading that was under way when the caller found out may have begun before the change, so its result counts
+        only if its epoch differs; otherwise one more reading follows.
+        """
+        while True:
+            snapshot, shared = self._snapshot, self._loading
+            if snapshot is not None and (stale is None or snapshot.epoch > stale.epoch):
+                return snapshot
+            is_mine = shared is None
+            if shared is None:
+                shared = self._loading = asyncio.create_task(asyncio.to_thread(_load_in_thread))
+                shared.add_done_callback(self._loaded)
+            loaded = await asyncio.shield(shared)
+            if is_mine or stale is None or loaded.epoch != stale.epoch:
+                return loaded
+
+    def _loaded(self, task: asyncio.Task[Snapshot]) -> None:
+        self._loading = None
+        if not task.cancelled() and task.exception() is None:
+            self._snapshot = task.result()

@@ -1,0 +1,99 @@
+"""What travels through the pipeline: plain values, no behaviour."""
+
+import datetime as dt
+import uuid
+from dataclasses import dataclass, field
+from typing import Any
+
+from console.catalog.shapes import PriceShape, VersionShape
+from console.providers.types import Kind, Outgoing
+from console.teams.shapes import KeyShape, TeamShape
+from usage_app.shapes import QuotaShape
+
+
+@dataclass(frozen=True, slots=True)
+class Asker:
+    """The caller of one call, as far as the pipeline must know. `key` is None for people and for our own work."""
+
+    team: TeamShape
+    environment: str
+    actor_kind: str
+    actor_id: uuid.UUID | None
+    actor: str
+    key: KeyShape | None = None
+    aliases: frozenset[str] = frozenset()  # empty: all the team's
+
+
+@dataclass(frozen=True, slots=True)
+class Ask:
+    """What came in: a checked body in OpenAI's shape, and where from.
+
+    `text` is the body as it was sent, for the log; `id` is the request's id and `at` its time, to the millisecond.
+    """
+
+    id: uuid.UUID
+    at: dt.datetime
+    type: str
+    model: str
+    body: dict[str, Any]
+    text: str
+    is_stream: bool = False
+    include_usage: bool = False
+    surface: str = "api"
+    route: str = ""
+    client_address: str = ""
+    client_request_id: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Charge:
+    """What one quota sets aside for a call, in the period of its admission."""
+
+    quota: QuotaShape
+    period_start: dt.datetime
+    amount: int
+    limit: int
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """What an ask resolved to, under one epoch."""
+
+    epoch: int
+    asker: Asker
+    ask: Ask
+    alias: str
+    version: VersionShape
+    kind: Kind
+    price: PriceShape | None
+    outgoing: Outgoing
+    lane: str
+    prompt_tokens: int
+    charges: tuple[Charge, ...]
+    record: dict[str, Any]
+
+
+@dataclass(frozen=True, slots=True)
+class Remaining:
+    """One limit after admission, for the rate-limit headers."""
+
+    metric: str
+    limit: int
+    remaining: int
+    resets_at: dt.datetime | None
+
+
+@dataclass(slots=True, eq=False)
+class Call:
+    """An admitted call that is open until `close` wrote its end record."""
+
+    plan: Plan
+    started: float  # time.perf_counter() when the request arrived
+    remaining: list[Remaining] = field(default_factory=list)
+    sent: float = 0.0  # when the provider was called
+    first_token: float = 0.0
+    answered: float = 0.0  # when the provider's answer was complete
+    attempts: int = 0
+    cost_micros: int = 0
+    is_closed: bool = False
+    cut_off: str = ""  # why we ended it from our side: the code for the log

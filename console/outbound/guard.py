@@ -1,0 +1,159 @@
+"""Which addresses the house may speak to. Checked on the URL when it is saved and on the socket when it is opened."""
+
+import ipaddress
+import re
+import socket
+from dataclasses import dataclass
+from functools import lru_cache
+from urllib.parse import SplitResult, urlsplit
+
+from aiohttp.abc import AbstractResolver, ResolveResult  # noqa: TID251
+from aiohttp.resolver import ThreadedResolver  # noqa: TID251
+from django.conf import settings
+
+from console.core.errors import BadInput
+
+Address = ipaddress.IPv4Address | ipaddress.IPv6Address
+Network = ipaddress.IPv4Network | ipaddress.IPv6Network
+
+_BLOCKED: tuple[Network, ...] = tuple(
+    ipaddress.ip_network(n)
+    for n in (
+        "0.0.0.0/8",
+        "10.0.0.0/8",
+        "100.64.0.0/10",
+        "127.0.0.0/8",
+        "169.254.0.0/16",
+        "172.16.0.0/12",
+        "192.0.0.0/24",
+        "192.0.2.0/24",
+        "192.88.99.0/24",
+        "192.168.0.0/16",
+        "198.18.0.0/15",
+        "198.51.100.0/24",
+        "203.0.113.0/24",
+        "224.0.0.0/4",
+        "240.0.0.0/4",
+        "::/96",
+        "::1/128",
+        "64:ff9b::/96",
+        "64:ff9b:1::/48",
+        "100::/64",
+        "2001::/23",
+        "2001:db8::/32",
+        "2002::/16",
+        "3fff::/20",
+        "5f00::/16",
+        "fc00::/7",
+        "fe80::/10",
+        "fec0::/10",
+        "ff00::/8",
+    )
+)
+_HOST = re.compile(r"[A-Za-z0-9](?:[A-Za-z0-9._-]{0,251}[A-Za-z0-9])?\Z")
+# What inet_aton takes for an address though it is not written as one: 2130706433, 0x7f.1, 0177.0.0.1, 127.1
+_NUMERIC = re.compile(r"(?:0[xX][0-9a-fA-F]*|[0-9]+)(?:\.(?:0[xX][0-9a-fA-F]*|[0-9]+)){0,3}\Z")
+
+
+class AddressRefused(OSError):
+    """The name or address is not one the house speaks to. Says nothing of what it resolved to."""
+
+
+@lru_cache(maxsize=8)
+def _allowed(networks: tuple[str, ...]) -> tuple[Network, ...]:
+    return tuple(ipaddress.ip_network(n) for n in networks)
+
+
+def is_refused(address: Address) -> bool:
+    """Say whether an address is out of bounds: anything not public, unless the deployment's settings allow it."""
+    if isinstance(address, ipaddress.IPv6Address) and address.ipv4_mapped:
+        address = address.ipv4_mapped
+    if any(
+        address in network
+        for network in _allowed(tuple(settings.PRIVATE_NETWORKS_ALLOWED))
+        if network.version == address.version
+    ):
+        return False
+    return not address.is_global or any(
+        address in network for network in _BLOCKED if network.version == address.version
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class Target:
+    """A URL taken apart once; what was checked is what gets connected."""
+
+    scheme: str
+    host: str
+    port: int
+    path: str
+
+
+def check_url(url: str) -> Target:
+    """Return the parts of an http(s) URL the house may call; raise BadInput with the reason otherwise.
+
+    Names are not resolved here: what they resolve to is checked when the connection is made, every time.
+    """
+    if any(ord(c) <= 32 or ord(c) == 127 for c in url) or "\\" in url:
+        raise BadInput("The URL holds spaces or control characters.", param="base_url")
+    try:
+        parts: SplitResult = urlsplit(url)
+        port = parts.port
+    except ValueError:
+        raise BadInput("The URL cannot be read; write it as https://host/path.", param="base_url") from None
+    if parts.scheme not in {"http", "https"}:
+        raise BadInput("The URL must start with https:// or http://.", param="base_url")
+    if parts.username is not None or parts.password is not None:
+        raise BadInput("The URL holds a user name or password; put the secret into its own field.", param="base_url")
+    if parts.query or parts.fragment:
+        raise BadInput("The URL must end with its path, without ? or #.", param="base_url")
+    host = (parts.hostname or "").rstrip(".")
+    if not host:
+        raise BadInput("The URL has no host.", param="base_url")
+    try:
+        literal: Address | None = ipaddress.ip_address(host)
+    except ValueError:
+        literal = None
+        if not host.isascii() or not _HOST.match(host) or _NUMERIC.match(host) or ".." in host:
+            raise BadInput(
+                f"{host!r} is not a host name; write it in plain letters, digits, dots and hyphens.", param="base_url"
+            ) from None
+    names_this_machine = host.lower() == "localhost" or host.lower().endswith(".localhost")
+    if names_this_machine:
+        literal = ipaddress.ip_address("127.0.0.1")
+    if literal is not None and is_refused(literal):
+        raise BadInput(
+            "The URL points to a private or reserved address. Whoever runs this installation can allow its network "
+            "with PRIVATE_NETWORKS_ALLOWED.",
+            param="base_url",
+        )
+    return Target(parts.scheme, host, port or (443 if parts.scheme == "https" else 80), parts.path)
+
+
+class GuardedResolver(AbstractResolver):
+    """Resolve names, and refuse them all when one of the answers is out of bounds."""
+
+    def __init__(self) -> None:
+        self._inner = ThreadedResolver()
+
+    async def resolve(
+        self, host: str, port: int = 0, family: socket.AddressFamily = socket.AF_UNSPEC
+    ) -> list[ResolveResult]:
+        answers = await self._inner.resolve(host, port, family)
+        if not answers or any(is_refused(ipaddress.ip_address(a["host"].partition("%")[0])) for a in answers):
+            raise AddressRefused("The host's address is not one this installation may call.")
+        return answers
+
+    async def close(self) -> None:
+        await self._inner.close()
+
+
+def guarded_socket(info: tuple[int, int, int, str, tuple[object, ...]]) -> socket.socket:
+    """Open a socket for one address really being connected to; the last word, for names and literals alike."""
+    family, kind, protocol, _, address = info
+    if is_refused(ipaddress.ip_address(str(address[0]).partition("%")[0])):
+        raise AddressRefused("The address is not one this installation may call.")
+    opened = socket.socket(family, kind, protocol)
+    opened.setblocking(False)
+    opened.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+    return opened

@@ -1,0 +1,100 @@
+"""Requests and whole answers of the OpenAI wire format."""
+
+from typing import Any
+
+import orjson
+
+from console.core.errors import ProviderError
+from console.providers.openai.stream import OpenAIStream, usage_of
+from console.providers.types import Answer, Endpoint, Outgoing, Preset, StreamReader
+
+_FINISH = {"stop", "length", "tool_calls", "content_filter", "function_call"}
+
+
+def _headers(endpoint: Endpoint) -> dict[str, str]:
+    headers = {"Content-Type": "application/json"}
+    if endpoint.secret:
+        headers["Authorization"] = f"Bearer {endpoint.secret}"
+    return headers
+
+
+class OpenAI:
+    label = "OpenAI-compatible"
+    presets = (
+        Preset("openai", "OpenAI", "https://api.openai.com/v1"),
+        Preset("mistral", "Mistral", "https://api.mistral.ai/v1"),
+        Preset("gemini", "Google Gemini", "https://generativelanguage.googleapis.com/v1beta/openai"),
+        Preset("groq", "Groq", "https://api.groq.com/openai/v1"),
+        Preset("together", "Together", "https://api.together.xyz/v1"),
+        Preset("ollama", "Ollama", "http://localhost:11434/v1", needs_secret=False),
+        Preset("vllm", "vLLM", "http://localhost:8001/v1", needs_secret=False),
+        Preset("llama-cpp", "llama.cpp", "http://localhost:8080/v1", needs_secret=False),
+        Preset("lm-studio", "LM Studio", "http://localhost:1234/v1", needs_secret=False),
+    )
+
+    def chat(self, endpoint: Endpoint, body: dict[str, Any]) -> Outgoing:
+        if body.get("stream"):
+            body = {**body, "stream_options": {**(body.get("stream_options") or {}), "include_usage": True}}
+        return Outgoing(f"{endpoint.base_url}/chat/completions", _headers(endpoint), orjson.dumps(body))
+
+    def read(self, raw: bytes) -> Answer:
+        try:
+            answer = orjson.loads(raw)
+        except orjson.JSONDecodeError:
+            raise ProviderError("The provider's answer is not JSON.", code="upstream_invalid") from None
+        choices = answer.get("choices") if isinstance(answer, dict) else None
+        if not isinstance(choices, list) or not choices or not all(isinstance(c, dict) for c in choices):
+            raise ProviderError("The provider's answer holds no choices.", code="upstream_invalid")
+        if any(not isinstance(c.get("message"), dict) for c in choices):
+            raise ProviderError("The provider's answer holds a choice without a message.", code="upstream_invalid")
+        odd = [c for c in choices if c.get("finish_reason") not in _FINISH]
+        if odd:
+            # Clients validate this field against OpenAI's list; a word of the provider's own would break them.
+            for choice in odd:
+                choice["finish_reason"] = "stop"
+            raw = orjson.dumps(answer)
+        return Answer(raw, usage_of(answer.get("usage")))
+
+    def reader(self, *, include_usage: bool) -> StreamReader:
+        return OpenAIStream(include_usage=include_usage)
+
+    def models(self, endpoint: Endpoint) -> Outgoing:
+        return Outgoing(f"{endpoint.base_url}/models", _headers(endpoint), b"")
+
+    def read_models(self, raw: bytes) -> list[str]:
+        try:
+            rows = orjson.loads(raw)["data"]
+            return sorted(str(row["id"]) for row in rows)
+        except (orjson.JSONDecodeError, KeyError, TypeError):
+            raise ProviderError("The provider's list of models cannot be read.", code="upstream_invalid") from None
+
+    def failure(self, status: int, raw: bytes) -> ProviderError:
+        """Bad input is the caller's to mend, so its sentence is passed on, scrubbed; all else is told in our words."""
+        message, code = "", ""
+        try:
+            error = orjson.loads(raw).get("error")
+            if isinstance(error, dict):
+                message, code = str(error.get("message") or ""), str(error.get("code") or "")
+        except (orjson.JSONDecodeError, AttributeError):
+            pass
+        if status in {400, 404, 413, 422} and message:
+            kept = code if code in {"context_length_exceeded", "content_filter"} else "upstream_refused"
+            return ProviderError(
+                f"The model refused the request: {message[:500]}",
+                permanent=True,
+                status=400,
+                code=kept,
+                upstream_status=status,
+            )
+        if status in {401, 403}:
+            return ProviderError(
+                "The provider did not accept this installation's credentials.",
+                permanent=True,
+                code="upstream_credentials",
+                upstream_status=status,
+            )
+        if status == 429:
+            return ProviderError(
+                "The provider is limiting this installation.", status=503, code="upstream_busy", upstream_status=status
+            )
+        return ProviderError(f"The provider answered with status {status}.", upstream_status=status)

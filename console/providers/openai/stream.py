@@ -1,0 +1,206 @@
+"""Server-sent events of chat completions: read, check, forward, and keep what the log needs.
+
+Events go to the client as the bytes they came in whenever they are one plain `data:` line of JSON, which is nearly
+always; anything else that the standard allows (CRLF, comments, several data lines) is put into that form first. So a
+client only ever sees frames with one data line, and no field or event name an upstream invents.
+"""
+
+from typing import Any
+
+import orjson
+
+from console.core.errors import ProviderError
+from console.providers.types import Usage
+
+MAX_EVENT_BYTES = 1024 * 1024
+_DONE = b"[DONE]"
+
+
+def usage_of(raw: Any) -> Usage | None:
+    """Return the usage object as numbers; None when there is none or it makes no sense. Zero stays zero."""
+    if not isinstance(raw, dict):
+        return None
+    prompt, completion = raw.get("prompt_tokens"), raw.get("completion_tokens", 0)
+    if not isinstance(prompt, int) or not isinstance(completion, int) or prompt < 0 or completion < 0:
+        return None
+    cached = (raw.get("prompt_tokens_details") or {}).get("cached_tokens")
+    reasoning = (raw.get("completion_tokens_details") or {}).get("reasoning_tokens")
+    return Usage(
+        prompt=prompt,
+        completion=completion,
+        cached=min(cached, prompt) if isinstance(cached, int) and cached > 0 else 0,
+        reasoning=reasoning if isinstance(reasoning, int) and reasoning > 0 else 0,
+    )
+
+
+class OpenAIStream:
+    __slots__ = (
+        "usage",
+        "is_complete",
+        "has_content",
+        "held",
+        "_include_usage",
+        "_rest",
+        "_head",
+        "_choices",
+        "_finished",
+    )
+
+    def __init__(self, *, include_usage: bool) -> None:
+        self.usage: Usage | None = None
+        self.is_complete = False
+        self.has_content = False
+        self.held = b""
+        self._include_usage = include_usage
+        self._rest = b""
+        self._head: dict[str, Any] = {}
+        self._choices: dict[int, dict[str, Any]] = {}
+        self._finished = False  # every choice has ended: complete even when no [DONE] follows
+
+    def feed(self, chunk: bytes) -> bytes:
+        data = self._rest + chunk if self._rest else chunk
+        if b"\r" in data:
+            data = self._without_cr(data)
+        *frames, self._rest = data.split(b"\n\n")
+        if len(self._rest) > MAX_EVENT_BYTES:
+            raise ProviderError("The provider sent an event that is too large.", code="upstream_invalid")
+        forward = []
+        for frame in frames:
+            kept = self._frame(frame)
+            if kept:
+                forward.append(kept)
+        if not forward:
+            return b""
+        forward.append(b"")
+        return b"\n\n".join(forward)
+
+    @staticmethod
+    def _without_cr(data: bytes) -> bytes:
+        """Make CRLF and CR into LF. A CR at the very end stays, since its LF may be on the way."""
+        tail = b"\r" if data.endswith(b"\r") else b""
+        body = data[:-1] if tail else data
+        return body.replace(b"\r\n", b"\n").replace(b"\r", b"\n") + tail
+
+    def _frame(self, frame: bytes) -> bytes:
+        """Take one event; return the frame to forward, or nothing."""
+        if frame.startswith(b"data: ") and b"\n" not in frame:
+            payload = frame[6:]
+        else:
+            payload = self._data_of(frame)
+            if not payload:
+                return b""
+            frame = b""
+        if payload == _DONE:
+            self.is_complete = True
+            self.held = b"data: [DONE]\n\n"
+            return b""
+        if self.is_complete:
+            return b""  # nothing may follow the end
+        try:
+            event = orjson.loads(payload)
+        except orjson.JSONDecodeError:
+            raise ProviderError("The provider sent an event that is not JSON.", code="upstream_invalid") from None
+        if not isinstance(event, dict):
+            raise ProviderError("The provider sent an event that is not an object.", code="upstream_invalid")
+        if event.get("error"):
+            raise ProviderError("The provider reported an error in mid-answer.", code="upstream_error")
+        return self._event(event, frame)
+
+    @staticmethod
+    def _data_of(frame: bytes) -> bytes:
+        """Return the joined data lines of an event in any form the standard allows."""
+        lines = []
+        for line in frame.split(b"\n"):
+            if line.startswith(b"data:"):
+                value = line[5:]
+                lines.append(value[1:] if value.startswith(b" ") else value)
+            elif line == b"data":
+                lines.append(b"")
+        return b"\n".join(lines)
+
+    def _event(self, event: dict[str, Any], frame: bytes) -> bytes:
+        choices = event.get("choices")
+        if not isinstance(choices, list):
+            raise ProviderError("The provider sent an event without choices.", code="upstream_invalid")
+        usage = event.get("usage")
+        if usage is not None:
+            self.usage = usage_of(usage) or self.usage
+        if not self._head:
+            self._head = {k: event[k] for k in ("id", "created", "model", "system_fingerprint") if k in event}
+        for choice in choices:
+            self._choice(choice)
+        if not choices and not self._include_usage:
+            return b""
+        if usage is not None and choices and not self._include_usage:
+            # Some providers put usage on an ordinary chunk; who did not ask for it must not see it.
+            del event["usage"]
+            frame = b""
+        return frame or b"data: " + orjson.dumps(event)
+
+    def _choice(self, choice: Any) -> None:
+        if not isinstance(choice, dict):
+            raise ProviderError("The provider sent a choice that is not an object.", code="upstream_invalid")
+        index = choice.get("index", 0)
+        kept = self._choices.get(index)
+        if kept is None:
+            kept = self._choices[index] = {"text": [], "reasoning": [], "refusal": [], "tools": {}, "finish": None}
+        if choice.get("finish_reason"):
+            kept["finish"] = choice["finish_reason"]
+            self._finished = all(c["finish"] for c in self._choices.values())
+        delta = choice.get("delta")
+        if not isinstance(delta, dict):
+            return
+        text = delta.get("content")
+        if isinstance(text, str) and text:
+            kept["text"].append(text)
+            self.has_content = True
+        reasoning = delta.get("reasoning_content") or delta.get("reasoning")
+        if isinstance(reasoning, str) and reasoning:
+            kept["reasoning"].append(reasoning)
+            self.has_content = True
+        refusal = delta.get("refusal")
+        if isinstance(refusal, str) and refusal:
+            kept["refusal"].append(refusal)
+        for call in delta.get("tool_calls") or ():
+            self._tool_call(kept["tools"], call)
+
+    def _tool_call(self, tools: dict[int, dict[str, Any]], call: Any) -> None:
+        if not isinstance(call, dict):
+            return
+        self.has_content = True
+        function = call.get("function")
+        if not isinstance(function, dict):
+            function = {}
+        kept = tools.setdefault(
+            call.get("index", 0), {"id": "", "type": "function", "function": {"name": "", "arguments": ""}}
+        )
+        kept["id"] += str(call.get("id") or "")
+        kept["function"]["name"] += str(function.get("name") or "")
+        kept["function"]["arguments"] += str(function.get("arguments") or "")
+
+    def finish(self) -> bytes:
+        """Say that no more bytes come: return what may still go out, and decide whether the answer is complete."""
+        last = self._rest.rstrip(b"\r\n")
+        self._rest = b""
+        out = b""
+        if last:
+            kept = self._frame(last.replace(b"\r\n", b"\n").replace(b"\r", b"\n"))
+            out = kept + b"\n\n" if kept else b""
+        if not self.is_complete and self._finished:
+            self.is_complete = True
+            self.held = b"data: [DONE]\n\n"
+        return out
+
+    def answer(self) -> dict[str, Any]:
+        """Return what was streamed as one chat completion, for the log."""
+        choices = []
+        for index, kept in sorted(self._choices.items()):
+            message: dict[str, Any] = {"role": "assistant", "content": "".join(kept["text"]) or None}
+            if kept["reasoning"]:
+                message["reasoning_content"] = "".join(kept["reasoning"])
+            if kept["refusal"]:
+                message["refusal"] = "".join(kept["refusal"])
+            if kept["tools"]:
+                message["tool_calls"] = [call for _, call in sorted(kept["tools"].items())]
+            choices.append({"index": index, "message": message, "finish_reason": kept["finish"]})
+        return {**self._head, "object": "chat.completion", "choices": choices}
