@@ -1,0 +1,188 @@
+"""Roll-ups read what is committed for good, so these tests commit, and wait for older transactions of other tests."""
+
+import datetime as dt
+import threading
+import time
+
+import pytest
+from django.db import connection, transaction  # noqa: TID251
+
+from console.audit.models import Epoch
+from console.core.clock import now
+from console.core.histogram import bucket_of, percentile
+from tests import make
+from tests.usage.rows import a_call
+from usage_app import sql
+from usage_app.models import Quota, RollUpState, UsageDay, UsageHour
+from usage_app.services import quotas
+from usage_app.services import roll_up as service
+
+pytestmark = pytest.mark.django_db(transaction=True)
+
+
+@pytest.fixture
+def team():
+    """A team in an otherwise empty log: what other tests left behind is passed over."""
+    Epoch.objects.get_or_create(pk=1)  # emptied with the other tables after each test that commits
+    team = make.make_team("Support")
+    RollUpState.objects.update_or_create(pk=1, defaults={"next_tx": _next_tx()})
+    return team
+
+
+def _next_tx() -> int:
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT audit_tx()")
+        return cursor.fetchone()[0]
+
+
+def roll_up_past(tx: int) -> int:
+    """Roll up until everything that was written before `tx` has been read."""
+    total = 0
+    for _ in range(600):
+        total += service.roll_up()
+        if RollUpState.objects.get().next_tx >= tx:
+            return total
+        time.sleep(0.05)
+    raise AssertionError("the horizon did not move for half a minute")
+
+
+def test_it_sums_calls_by_hour_day_and_cut(team) -> None:
+    at = dt.datetime(2026, 3, 31, 23, 40, tzinfo=dt.UTC)
+    for minutes in (0, 10, 30):
+        a_call(team, at=at + dt.timedelta(minutes=minutes))
+    a_call(team, at=at, status="error", latency_us=3_000_000, first_token_us=None, completion_tokens=0, cost_micros=0)
+    a_call(
+        team,
+        at=at,
+        status="refused",
+        latency_us=10,
+        first_token_us=None,
+        prompt_tokens=0,
+        completion_tokens=0,
+        cost_micros=0,
+    )
+    a_call(team, at=at, environment="sandbox")
+    a_call(team, at=at, type="admin")
+    a_call(team, at=at, team_id=None)
+    assert roll_up_past(_next_tx()) == 6
+    hour = UsageHour.objects.get(hour=at.replace(minute=0), environment="production")
+    assert (hour.requests, hour.errors, hour.refusals) == (4, 1, 1)
+    assert (hour.prompt_tokens, hour.completion_tokens, hour.cost_micros) == (300, 100, 2000)
+    assert sum(hour.latency) == 3  # the refusal's says nothing about models
+    assert hour.latency[bucket_of(200_000)] == 2 and hour.latency[bucket_of(3_000_000)] == 1
+    assert hour.first_token[bucket_of(50_000)] == 2 and sum(hour.first_token) == 2
+    assert UsageHour.objects.get(hour=dt.datetime(2026, 4, 1, tzinfo=dt.UTC)).requests == 1
+    assert sorted(UsageDay.objects.values_list("day", "requests")) == [
+        (dt.date(2026, 3, 31), 1),
+        (dt.date(2026, 3, 31), 4),
+        (dt.date(2026, 4, 1), 1),
+    ]
+
+
+def test_it_adds_later_calls_to_what_is_there(team) -> None:
+    at = now().replace(minute=0)
+    a_call(team, at=at)
+    assert roll_up_past(_next_tx()) == 1
+    a_call(team, at=at, latency_us=900_000)
+    assert roll_up_past(_next_tx()) == 1
+    assert roll_up_past(_next_tx()) == 0
+    hour = UsageHour.objects.get()
+    assert hour.requests == 2
+    assert hour.latency[bucket_of(200_000)] == 1 and hour.latency[bucket_of(900_000)] == 1
+    assert percentile(hour.latency, 99) > 800_000
+
+
+def test_a_call_that_commits_late_is_read_later_and_once(team) -> None:
+    """The late one takes its transaction number first and commits after others were rolled up."""
+    is_written, may_commit = threading.Event(), threading.Event()
+
+    def late() -> None:
+        try:
+            with transaction.atomic():
+                a_call(team, alias="late")
+                is_written.set()
+                assert may_commit.wait(30)
+        finally:
+            connection.close()
+
+    thread = threading.Thread(target=late)
+    thread.start()
+    assert is_written.wait(30)
+    a_call(team, alias="early")
+    service.roll_up()
+    assert not UsageHour.objects.filter(alias="late").exists()
+    may_commit.set()
+    thread.join()
+    roll_up_past(_next_tx())
+    service.roll_up()
+    assert sorted(UsageHour.objects.values_list("alias", "requests")) == [("early", 1), ("late", 1)]
+
+
+def test_nothing_is_lost_or_doubled_while_many_write_and_two_roll_up(team) -> None:
+    writers, each = 6, 25
+    is_over = threading.Event()
+
+    def write(n: int) -> None:
+        try:
+            for i in range(each):
+                with transaction.atomic():
+                    a_call(team, alias=f"alias-{n}")
+                    if i % 5 == 0:
+                        time.sleep(0.005)
+        finally:
+            connection.close()
+
+    def roll() -> None:
+        try:
+            while not is_over.is_set():
+                service.roll_up()
+        finally:
+            connection.close()
+
+    threads = [threading.Thread(target=write, args=(n,)) for n in range(writers)]
+    rollers = [threading.Thread(target=roll) for _ in range(2)]
+    for thread in threads + rollers:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    is_over.set()
+    for thread in rollers:
+        thread.join()
+    roll_up_past(_next_tx())
+    found = dict(UsageDay.objects.values_list("alias", "requests"))
+    assert found == {f"alias-{n}": each for n in range(writers)}
+    assert sum(UsageHour.objects.values_list("requests", flat=True)) == writers * each
+
+
+def test_a_new_quota_counts_hours_and_the_rest_of_the_log_once(team) -> None:
+    a_call(team)
+    roll_up_past(_next_tx())
+    a_call(team)
+    a_call(team, status="refused")
+    quota: Quota = quotas.set_quota(actor=make.SYSTEM, team=team, metric="requests", window="month", limit=10)
+    assert quota.opening_used == 2
+    roll_up_past(_next_tx())
+    quotas.remove_quota(actor=make.SYSTEM, quota=quota)
+    quota = quotas.set_quota(actor=make.SYSTEM, team=team, metric="requests", window="month", limit=10)
+    assert quota.opening_used == 2
+
+
+def test_it_goes_on_where_a_batch_failed(team, monkeypatch: pytest.MonkeyPatch) -> None:
+    a_call(team)
+    real = sql.roll_up
+    tx = _next_tx()
+
+    def fail(*args: int) -> int:
+        real(*args)
+        raise RuntimeError("the process died")
+
+    monkeypatch.setattr(sql, "roll_up", fail)
+    for _ in range(600):
+        try:
+            service.roll_up()
+        except RuntimeError:
+            break
+        time.sleep(0.05)
+    assert not UsageHour.objects.exists()
+    monkeypatch.setattr(sql, "roll_up", real)
+    assert roll_up_past(tx) == 1

@@ -1,0 +1,74 @@
+"""Say an amount in the unit of its metric, and read what a person typed in it."""
+
+from decimal import ROUND_HALF_UP, Decimal, InvalidOperation
+
+from django.conf import settings
+
+from usage_app.models import Metric
+
+_SIGNS = {"USD": "$", "EUR": "€", "GBP": "£", "JPY": "¥"}
+MICROS = 1_000_000
+
+
+def currency_sign() -> str:
+    """Return the sign, or the code and a space for a currency without one here."""
+    return _SIGNS.get(settings.CURRENCY, f"{settings.CURRENCY} ")
+
+
+def money(micros: int) -> str:
+    """`$3,284.17`; below a cent with its first two digits: `$0.0071`."""
+    value = Decimal(micros) / MICROS
+    places = min(6, 1 - value.adjusted()) if 0 < value < Decimal("0.01") else 2
+    return f"{currency_sign()}{value:,.{places}f}"
+
+
+def count(metric: str, number: int) -> str:
+    """Requests in full; tokens in full up to a million, then `8.2 M`."""
+    if metric == Metric.TOKENS and number >= MICROS:
+        return f"{number / MICROS:,.1f}".removesuffix(".0") + " M"
+    return f"{number:,}"
+
+
+def shown(metric: str, amount: int) -> str:
+    return money(amount) if metric == Metric.COST else count(metric, amount)
+
+
+def rough(metric: str, amount: int) -> str:
+    """For forecasts, which know no cents: `$2,590`."""
+    if metric == Metric.COST and amount >= 10 * MICROS:
+        return f"{currency_sign()}{Decimal(amount) / MICROS:,.0f}"
+    if metric == Metric.COST:
+        return money(amount)
+    return count(metric, amount)
+
+
+def for_input(metric: str, amount: int) -> str:
+    """The amount as a form field holds it: currency units for cost, a plain number otherwise."""
+    if metric != Metric.COST:
+        return str(amount)
+    value = Decimal(amount) / MICROS
+    return f"{value:.2f}" if value == value.quantize(Decimal("0.01")) else f"{value.normalize():f}"
+
+
+def parse(metric: str, text: str) -> int:
+    """Return the amount in the metric's own unit; spaces, thousands separators and a currency sign are forgiven.
+
+    `2.5 M` and `250k` are understood. Raises ValueError with a sentence.
+    """
+    raw = text.strip().replace(",", "").replace("_", "").replace("\u202f", "").replace(" ", "")
+    raw = raw.removeprefix(currency_sign().strip())
+    factor = 1
+    if raw[-1:] in {"k", "K", "m", "M"}:
+        factor = 1000 if raw[-1] in "kK" else MICROS
+        raw = raw[:-1]
+    try:
+        value = Decimal(raw) * factor
+    except InvalidOperation:
+        raise ValueError("Write a number.") from None
+    if not value.is_finite() or abs(value) > 10**15:
+        raise ValueError("That number is too large.")
+    if metric == Metric.COST:
+        return int((value * MICROS).quantize(Decimal(1), ROUND_HALF_UP))
+    if value != value.to_integral_value():
+        raise ValueError("Write a whole number.")
+    return int(value)

@@ -1,0 +1,241 @@
+"""What limits there are and how much of them is left, for pages, answers, mails and programs."""
+
+import datetime as dt
+import uuid
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+from django.db.models import F, Prefetch, Q, QuerySet
+
+from console.core import clock
+from usage_app import amounts
+from usage_app.forecast import Forecast, elapsed, forecast
+from usage_app.models import Metric, Mode, Quota, QuotaCounter, QuotaIncrease, Window
+from usage_app.shapes import ENDLESS
+
+
+@dataclass(frozen=True, slots=True)
+class QuotaState:
+    """One quota in its present period. `limit` is what holds now, with the temporary increases in it."""
+
+    quota: Quota
+    now: dt.datetime
+    period_start: dt.datetime
+    period_end: dt.datetime | None
+    used: int
+    reserved: int
+    limit: int
+    increases: tuple[QuotaIncrease, ...]
+    forecast: Forecast | None
+
+    @property
+    def left(self) -> int:
+        return max(0, self.limit - self.used - self.reserved)
+
+    @property
+    def is_exhausted(self) -> bool:
+        return self.left == 0
+
+    @property
+    def is_raised(self) -> bool:
+        return bool(self.increases)
+
+    @property
+    def percent(self) -> int:
+        """The used part of the limit in whole percent; rounded down, so that 100 means all of it."""
+        if self.limit <= 0:
+            return 100
+        return self.used * 100 // self.limit
+
+    def _part(self, amount: float) -> float:
+        return round(min(100.0, max(0.0, amount * 100 / self.limit)), 2) if self.limit > 0 else 100.0
+
+    @property
+    def bar_used(self) -> float:
+        return self._part(self.used)
+
+    @property
+    def bar_reserved(self) -> float:
+        return round(self._part(self.used + self.reserved) - self.bar_used, 2)
+
+    @property
+    def bar_forecast(self) -> float:
+        """How wide the hatch behind used and reserved is."""
+        if self.forecast is None:
+            return 0.0
+        return round(max(0.0, self._part(self.forecast.expected) - self.bar_used - self.bar_reserved), 2)
+
+    @property
+    def bar_forecast_from(self) -> float:
+        return round(self.bar_used + self.bar_reserved, 2)
+
+    @property
+    def pace(self) -> float | None:
+        """Where even use would be now, in percent; None for short windows, where it says nothing."""
+        if self.period_end is None or self.quota.window not in {Window.DAY, Window.MONTH}:
+            return None
+        return round(elapsed(self.period_start, self.period_end, self.now) * 100, 2)
+
+    @property
+    def runs_out(self) -> bool:
+        return self.forecast is not None and self.forecast.runs_out_at is not None
+
+    @property
+    def tone(self) -> str:
+        """bad when a hard limit is reached or will be, warn for a soft one, empty when all is well."""
+        if self.is_exhausted or self.runs_out:
+            return "bad" if self.quota.mode == Mode.HARD else "warn"
+        return ""
+
+    # Words ------------------------------------------------------------------------------------------------------
+
+    @property
+    def used_text(self) -> str:
+        return amounts.shown(self.quota.metric, self.used)
+
+    @property
+    def reserved_text(self) -> str:
+        return amounts.shown(self.quota.metric, self.reserved)
+
+    @property
+    def limit_text(self) -> str:
+        return amounts.shown(self.quota.metric, self.limit)
+
+    @property
+    def left_text(self) -> str:
+        return amounts.shown(self.quota.metric, self.left)
+
+    @property
+    def period_text(self) -> str:
+        start = self.period_start
+        match self.quota.window:
+            case Window.MONTH:
+                return f"{start:%B %Y}"
+            case Window.DAY:
+                return f"{start.day} {start:%b %Y}, UTC"
+            case Window.HOUR:
+                return f"{start.day} {start:%b}, {start:%H}:00 to {start:%H}:59 UTC"
+            case Window.MINUTE:
+                return f"the minute {start:%H:%M} UTC"
+        return "now"
+
+    @property
+    def reset_text(self) -> str:
+        return moment_text(self.period_end, self.now) if self.period_end else "a call ends"
+
+    @property
+    def runs_out_text(self) -> str:
+        at = self.forecast.runs_out_at if self.forecast else None
+        return moment_text(at, self.now) if at else ""
+
+    @property
+    def forecast_text(self) -> str:
+        """The forecast as a sentence, or why there is none."""
+        if self.quota.metric == Metric.CONCURRENCY:
+            return f"{self.left:,} more at this moment"
+        if self.is_exhausted:
+            return f"Used up until {self.reset_text}"
+        if self.forecast is None:
+            return "Nothing used yet" if not self.used else "Too early to tell"
+        if self.forecast.runs_out_at is not None:
+            return f"Runs out {'at' if _is_near(self.forecast.runs_out_at, self.now) else 'on'} {self.runs_out_text}"
+        return f"On pace, about {amounts.rough(self.quota.metric, self.forecast.left_at_end)} left"
+
+    @property
+    def at_limit_text(self) -> str:
+        if self.quota.mode == Mode.SOFT:
+            return "Warn owners, keep serving"
+        return "Refuse with 429 until a call ends" if self.period_end is None else "Refuse with 429"
+
+
+def _is_near(moment: dt.datetime, now: dt.datetime) -> bool:
+    return moment.date() == now.date() or moment - now < dt.timedelta(hours=2)
+
+
+def moment_text(moment: dt.datetime, now: dt.datetime) -> str:
+    """Say a coming moment: `14:30 UTC` today, `26 Nov` later."""
+    if _is_near(moment, now):
+        return f"{moment:%H:%M} UTC"
+    return f"{moment.day} {moment:%b}" + (f" {moment:%Y}" if moment.year != now.year else "")
+
+
+def states(quotas: QuerySet[Quota], *, now: dt.datetime) -> list[QuotaState]:
+    """Return the present state of quotas in the given order. Three queries, however many there are."""
+    active = QuotaIncrease.objects.filter(ended_at=None, starts_at__lte=now, ends_at__gt=now)
+    rows = list(quotas.prefetch_related(Prefetch("increases", queryset=active, to_attr="active_increases")))
+    starts = {window: clock.period_start(window, now) for window in clock.WINDOWS}
+    counters = {
+        (counter.quota_id, counter.period_start): counter
+        for counter in QuotaCounter.objects.filter(
+            quota_id__in=[row.pk for row in rows], period_start__in=[*starts.values(), ENDLESS]
+        )
+    }
+    return [_state(row, counters, starts, now) for row in rows]
+
+
+def _state(
+    quota: Quota,
+    counters: dict[tuple[int, dt.datetime], QuotaCounter],
+    starts: dict[clock.Window, dt.datetime],
+    now: dt.datetime,
+) -> QuotaState:
+    start = starts[quota.clock_window] if quota.window else ENDLESS
+    end = clock.period_end(quota.clock_window, start) if quota.window else None
+    counter = counters.get((quota.pk, start))
+    used, reserved = (counter.used, counter.reserved) if counter else (0, 0)
+    increases: tuple[QuotaIncrease, ...] = tuple(quota.active_increases)  # type: ignore[attr-defined]
+    limit = quota.limit + sum(increase.amount for increase in increases)
+    if quota.metric == Metric.CONCURRENCY:
+        used, reserved = reserved, 0  # calls that are open now
+    ahead = None
+    if end is not None and quota.window != Window.MINUTE:
+        ahead = forecast(used=used, limit=limit, start=start, end=end, now=now)
+    return QuotaState(
+        quota=quota,
+        now=now,
+        period_start=start,
+        period_end=end,
+        used=used,
+        reserved=reserved,
+        limit=limit,
+        increases=increases,
+        forecast=ahead,
+    )
+
+
+_ORDER = {"month": 0, "day": 1, "hour": 2, "minute": 3, "": 4}
+
+
+def of_teams(team_ids: Iterable[uuid.UUID], *, now: dt.datetime) -> list[QuotaState]:
+    """Return the quotas of teams as the page lists them: by team, the team's own first, long windows first."""
+    quotas = (
+        Quota.objects.filter(team_id__in=list(team_ids))
+        .select_related("team", "key")
+        .order_by("team__name", F("key__name").asc(nulls_first=True), "alias", "metric", "id")
+    )
+    found = states(quotas, now=now)
+    found.sort(
+        key=lambda s: (
+            s.quota.team.name.casefold(),
+            not s.quota.is_team_wide,
+            s.quota.key.name.casefold() if s.quota.key else "",
+            s.quota.alias,
+            _ORDER[s.quota.window],
+            s.quota.metric,
+        )
+    )
+    return found
+
+
+def remaining(
+    team_id: uuid.UUID, key_id: uuid.UUID | None, alias: str | None = None, *, now: dt.datetime | None = None
+) -> list[QuotaState]:
+    """Return every quota that counts calls of this key: the team's, the key's own, and those of the alias.
+
+    Without an alias, those of all aliases the team has limits on.
+    """
+    applies = Q(key=None) | Q(key_id=key_id)
+    if alias is not None:
+        applies &= Q(alias="") | Q(alias=alias)
+    quotas = Quota.objects.filter(applies, team_id=team_id).select_related("team", "key")
+    return states(quotas, now=now or clock.now())

@@ -1,0 +1,40 @@
+"""Forget counters nobody asks for any more. What was used stays in the log and in the days."""
+
+import datetime as dt
+from collections.abc import Callable
+from functools import partial
+
+from django.conf import settings
+
+from console.core.clock import now
+from usage_app import sql
+from usage_app.models import Window
+
+_BATCH = 5_000
+# Hours are drawn for two days and read for a month's opening; the days carry everything older.
+_HOURS_KEPT_DAYS = 100
+
+
+def _in_batches(prune_some: Callable[[int], int]) -> int:
+    total = 0
+    while gone := prune_some(_BATCH):
+        total += gone
+    return total
+
+
+def prune() -> int:
+    """Remove closed periods in batches. Returns how many rows went. Open calls keep their period's counter."""
+    moment = now()
+    kept = dt.timedelta(days=settings.AUDIT_KEEP_DAYS)
+    ages = {
+        Window.MINUTE: dt.timedelta(hours=2),
+        Window.HOUR: dt.timedelta(days=7),
+        Window.DAY: kept,
+        Window.MONTH: kept + dt.timedelta(days=31),
+    }
+    gone = 0
+    for window, age in ages.items():
+        gone += _in_batches(partial(sql.prune_counters, window, moment - age))
+    gone += _in_batches(partial(sql.prune_alerts, moment - kept))
+    gone += _in_batches(partial(sql.prune_hours, moment - dt.timedelta(days=_HOURS_KEPT_DAYS)))
+    return gone

@@ -1,0 +1,20 @@
+"""Background work of usage: thin wrappers, safe to run twice, late or never."""
+
+from celery import shared_task
+
+from usage_app.services import alerts, pruning, roll_up
+
+
+@shared_task(name="usage.roll_up")
+def roll_up_task() -> None:
+    roll_up.roll_up()
+
+
+@shared_task(name="usage.check_alerts")
+def check_alerts_task() -> None:
+    alerts.check_alerts()
+
+
+@shared_task(name="usage.prune")
+def prune_task() -> None:
+    pruning.prune()
