@@ -12,9 +12,7 @@ from pathlib import Path
 from django.conf import settings
 from django.db import transaction
 
-from console.audit import actions
 from console.audit.models import Epoch
-from console.audit.services import record
 from console.catalog.models import Alias, ModelVersion, Pin
 from console.catalog.services.aliases import create_alias
 from console.catalog.services.builtin import ensure_builtin
@@ -24,6 +22,7 @@ from console.teams import keys as key_texts
 from console.teams.callers import SYSTEM
 from console.teams.models import ApiKey, Environment, Membership, Role, Team, User
 from console.teams.services.keys import create_key
+from console.teams.services.people import create_person
 from console.teams.services.sign_in import make_sign_in_link
 from console.teams.services.teams import add_member, create_team
 
@@ -75,10 +74,7 @@ def _operator(email: str) -> User:
     email = email.strip().lower()
     user = User.objects.filter(email__iexact=email).first()
     if user is None:
-        user = User.objects.create_user(email, is_superuser=True, name="Operator")
-        record(
-            actions.USER_CREATED, actor=SYSTEM, target=user, target_name=email, detail={"after": {"is_operator": True}}
-        )
+        user = create_person(actor=SYSTEM, email=email, name="Operator", is_operator=True)
     if not user.is_operator:
         raise Conflict(f"{email} belongs to somebody who is not an operator; set QUICKSTART_EMAIL to another address.")
     return user

@@ -1,6 +1,7 @@
 """Make a new installation usable, and print how to get in."""
 
 from argparse import ArgumentParser
+from contextlib import suppress
 from typing import Any
 
 from django.conf import settings
@@ -9,6 +10,7 @@ from django.core.management.base import BaseCommand, CommandError
 from django.core.validators import validate_email
 
 from console.core.errors import Refusal
+from console.embedded import defaults, model
 from console.pages.configuration.quickstart import quickstart
 
 
@@ -21,14 +23,18 @@ class Command(BaseCommand):
         parser.add_argument(
             "--model-url", default="", help="Where the built-in model answers, ending in /v1; `make run` knows."
         )
-        parser.add_argument("--model-context", type=int, default=8192, help="The context its server runs with.")
+        parser.add_argument(
+            "--model-context", type=int, default=model.CONTEXT_TOKENS, help="The context its server runs with."
+        )
 
     def handle(self, **options: Any) -> None:
+        url = options["model_url"]
+        if not url and settings.BUILTIN_MODEL:
+            with suppress(OSError, ValueError):  # it has never been started here
+                url = model.base_url(defaults.socket_folder(settings.DATA_DIR))
         try:
             validate_email(options["email"])
-            done = quickstart(
-                email=options["email"], model_url=options["model_url"], context_tokens=options["model_context"]
-            )
+            done = quickstart(email=options["email"], model_url=url, context_tokens=options["model_context"])
         except ValidationError:
             raise CommandError(f"{options['email']!r} is not an e-mail address; set QUICKSTART_EMAIL.") from None
         except Refusal as refusal:

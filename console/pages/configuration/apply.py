@@ -1,0 +1,85 @@
+"""Apply a configuration file: read, compare, show, and do it in one transaction or not at all."""
+
+from collections.abc import Callable, Mapping
+from pathlib import Path
+
+from django.db import transaction
+
+from console.audit import actions
+from console.audit.models import Epoch
+from console.audit.services import record
+from console.core.errors import Refusal
+from console.pages.configuration.document import Place, Problem, Unusable, read
+from console.pages.configuration.plan import Plan
+from console.pages.configuration.shape import FILE, Entry, Wrong
+from console.pages.configuration.steps import Ref, Step, summary
+from console.teams.actors import Actor
+
+ACTOR = Actor(kind="system", id=None, name="manage.py apply")
+
+
+def parse(text: str) -> tuple[Entry, list[Problem]]:
+    """Return what the file says, and everything in it that cannot be understood."""
+    value, problems = read(text)
+    try:
+        return FILE.read(value, problems), problems
+    except Wrong as wrong:  # pragma: no cover - `read` returns a mapping, which is what FILE wants
+        raise Unusable([Problem(value.place, str(wrong))]) from None
+
+
+@transaction.atomic
+def apply(
+    text: str,
+    *,
+    source: str,
+    folder: Path,
+    environ: Mapping[str, str],
+    dry_run: bool = False,
+    show: Callable[[list[Step]], None] = lambda steps: None,
+    actor: Actor = ACTOR,
+) -> list[Step]:
+    """Make the installation what the file says; Unusable with all problems, and nothing changed, when that cannot be.
+
+    `show` gets the steps before the first of them runs. A dry run does everything and takes it back at the end, so it
+    finds what only the services know.
+    """
+    Epoch.objects.select_for_update().get(pk=1)  # every change takes its turn here, so files do too
+    file, problems = parse(text)
+    plan = Plan(file, actor=actor, source=source, folder=folder, environ=environ)
+    if problems or plan.problems:
+        raise Unusable(problems + plan.problems)
+    show(plan.steps)
+    refused = _run(plan.steps)
+    if refused:
+        raise Unusable(refused)
+    if any(step.sign != "=" for step in plan.steps):
+        detail = {"file": source, "steps": [f"{s.sign} {s.noun} {s.name}" for s in plan.steps if s.sign != "="]}
+        record(
+            actions.CONFIGURATION_APPLIED,
+            actor=actor,
+            target_name=source,
+            detail=detail | {"said": summary(plan.steps)},
+        )
+    if dry_run:
+        transaction.set_rollback(True)
+    return plan.steps
+
+
+def _run(steps: list[Step]) -> list[Problem]:
+    """Run the steps and return every refusal. What needs a refused thing is passed over: it would only echo it."""
+    problems: list[Problem] = []
+    failed: set[Ref] = set()
+    for step in steps:
+        if step.sign == "=":
+            continue
+        if step.needs & failed:
+            failed.add(step.makes)
+            continue
+        try:
+            with transaction.atomic():
+                step.run()
+        except Refusal as refusal:
+            failed.add(step.makes)
+            place = Place(f"{step.place.path}.{refusal.param}", step.place.line) if refusal.param else step.place
+            problems.append(Problem(place, refusal.message))
+    return problems

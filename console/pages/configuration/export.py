@@ -1,0 +1,132 @@
+"""Write the installation's configuration as a file `apply` reads. Secrets are named, never written."""
+
+from decimal import Decimal
+from typing import Any
+
+import yaml
+from django.db import transaction
+
+from console.audit import actions
+from console.audit.services import record
+from console.catalog.models import Alias, ModelVersion, Provider
+from console.catalog.queries import price_now
+from console.teams.actors import Actor
+from console.teams.models import ApiKey, Environment, Team
+from usage_app.models import Metric, Quota
+
+ACTOR = Actor(kind="system", id=None, name="manage.py export")
+_HEAD = """\
+# Configuration of this Facet installation, written by `manage.py export`, read by `manage.py apply`.
+# Secrets are not in here: set the environment variables named under `secret` before applying this file.
+"""
+
+
+@transaction.atomic
+def export(*, actor: Actor = ACTOR) -> str:
+    """Return the file's text, with what it leaves out named at its end."""
+    left_out: list[str] = []
+    document: dict[str, Any] = {
+        "providers": _providers(left_out),
+        "models": _models(left_out),
+        "aliases": _aliases(),
+        "teams": _teams(left_out),
+    }
+    body = yaml.safe_dump(
+        {name: rows for name, rows in document.items() if rows}, sort_keys=False, allow_unicode=True, width=120
+    )
+    record(actions.CONFIGURATION_EXPORTED, actor=actor)
+    notes = "".join(f"# Not in this file: {' '.join(note.split())}\n" for note in left_out)
+    return _HEAD + body + notes if any(document.values()) else _HEAD + notes
+
+
+def variable(slug: str) -> str:
+    """Return the environment variable that stands for a provider's secret: `my-openai` gives MY_OPENAI_API_KEY."""
+    name = slug.upper().replace("-", "_") + "_API_KEY"
+    return f"_{name}" if name[0].isdigit() else name
+
+
+def _number(value: Decimal) -> int | float:
+    return int(value) if value == int(value) else float(value)
+
+
+def _providers(left_out: list[str]) -> list[dict[str, Any]]:
+    rows = []
+    for provider in Provider.objects.order_by("slug"):
+        if provider.is_builtin:
+            left_out.append(f"the built-in model ({provider.slug}), which the installation sets up itself.")
+            continue
+        row: dict[str, Any] = {"slug": provider.slug, "kind": provider.kind, "base_url": provider.base_url}
+        if provider.has_secret:
+            row["secret"] = {"env": variable(provider.slug)}
+        if not provider.is_enabled:
+            left_out.append(f"that the provider {provider.slug} is disabled.")
+        rows.append(row)
+    return rows
+
+
+def _models(left_out: list[str]) -> list[dict[str, Any]]:
+    rows = []
+    versions = ModelVersion.objects.filter(provider__is_builtin=False).select_related("provider")
+    for version in versions.prefetch_related("prices").order_by("provider__slug", "name"):
+        if version.retired_at is not None:
+            left_out.append(f"the retired model {version}.")
+            continue
+        row: dict[str, Any] = {
+            "provider": version.provider.slug,
+            "name": version.name,
+            "context_tokens": version.context_tokens,
+            "max_output_tokens": version.max_output_tokens,
+            "capabilities": list(version.capabilities),
+        }
+        price = price_now(version)
+        if price is not None:
+            row["price"] = {"input": _number(price.input), "output": _number(price.output)}
+            if price.cached_input is not None:
+                row["price"]["cached_input"] = _number(price.cached_input)
+        rows.append(row)
+    return rows
+
+
+def _aliases() -> list[dict[str, Any]]:
+    rows = []
+    for alias in Alias.objects.prefetch_related("pins__model_version__provider").order_by("name"):
+        pins = {pin.environment: str(pin.model_version) for pin in alias.pins.all()}
+        rows.append({"name": alias.name} | {e: pins[e] for e in Environment.values if e in pins})
+    return rows
+
+
+def _teams(left_out: list[str]) -> list[dict[str, Any]]:
+    teams = Team.objects.filter(archived_at=None).order_by("slug").prefetch_related("memberships__user", "aliases")
+    quotas: dict[Any, list[Quota]] = {}
+    for quota in Quota.objects.select_related("key").order_by("metric", "window", "id"):
+        quotas.setdefault(quota.team_id, []).append(quota)
+    names: dict[tuple[Any, str], int] = {}
+    for team_id, name in ApiKey.objects.filter(revoked_at=None).values_list("team_id", "name"):
+        names[team_id, name] = names.get((team_id, name), 0) + 1
+    rows = []
+    for team in teams:
+        row: dict[str, Any] = {"slug": team.slug, "name": team.name}
+        members = sorted(team.memberships.all(), key=lambda m: m.user.email)
+        row["members"] = [{"email": m.user.email, "role": m.role} for m in members]
+        row["aliases"] = sorted(alias.name for alias in team.aliases.all())
+        row["quotas"] = []
+        for quota in quotas.get(team.pk, []):
+            if quota.key and names.get((team.pk, quota.key.name)) != 1:
+                left_out.append(f"a quota of the key {quota.key.name!r} in {team.slug}, whose name is not unique.")
+                continue
+            row["quotas"].append(_quota(quota))
+        rows.append({name: value for name, value in row.items() if value != []})
+    return rows
+
+
+def _quota(quota: Quota) -> dict[str, Any]:
+    row: dict[str, Any] = {"metric": quota.metric}
+    if quota.window:
+        row["window"] = quota.window
+    row["limit"] = _number(Decimal(quota.limit) / 1_000_000) if quota.metric == Metric.COST else quota.limit
+    row["mode"] = quota.mode
+    if quota.key:
+        row["key"] = quota.key.name
+    if quota.alias:
+        row["alias"] = quota.alias
+    return row

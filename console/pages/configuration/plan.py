@@ -1,0 +1,270 @@
+"""Compare a configuration file with the installation, and say what has to happen.
+
+Reading only: what a step will do is in its `run`, which looks rows up again, since earlier steps may have made them.
+"""
+
+from collections.abc import Callable, Mapping
+from decimal import Decimal
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+from console.catalog.models import Alias, ModelVersion, Provider
+from console.catalog.names import checked_base_url
+from console.catalog.queries import price_now
+from console.catalog.services import aliases as alias_services
+from console.catalog.services import pins as pin_services
+from console.catalog.services import providers as provider_services
+from console.catalog.services import versions as version_services
+from console.core.crypto import SecretUnreadable, decrypt
+from console.core.errors import BadInput
+from console.pages.configuration.document import Problem
+from console.pages.configuration.plan_teams import TeamPlan
+from console.pages.configuration.shape import Entry
+from console.pages.configuration.steps import FieldChange, Ref, Step, differences, drop, shown
+from console.teams.callers import Actor
+from console.teams.models import Environment
+
+
+class Plan:
+    """The steps of one file, in the order they run, and everything that is wrong with it."""
+
+    def __init__(self, file: Entry, *, actor: Actor, source: str, folder: Path, environ: Mapping[str, str]) -> None:
+        self.actor, self.source, self.folder, self.environ = actor, source, folder, environ
+        self.steps: list[Step] = []
+        self.problems: list[Problem] = []
+        self.providers = {p.slug: p for p in Provider.objects.all()}
+        self.versions = {str(v): v for v in ModelVersion.objects.select_related("provider").prefetch_related("prices")}
+        self.aliases = {
+            a.name: a for a in Alias.objects.prefetch_related("pins__model_version__provider", "teams").order_by("name")
+        }
+        self.will_be: set[Ref] = set()
+        self._each(file, "providers", lambda e: ("provider", e["slug"]), self._provider)
+        self._each(file, "models", lambda e: ("model", f"{e['provider']}/{e['name']}"), self._model)
+        self._each(file, "aliases", lambda e: ("alias", e["name"]), self._alias)
+        teams = TeamPlan(self, file.get("teams", []))
+        self._each(file, "teams", lambda e: ("team", e["slug"]), teams.team)
+        teams.finish()
+
+    def _each(self, file: Entry, kind: str, ref: Callable[[Entry], Ref], plan_one: Callable[[Entry], None]) -> None:
+        entries = [entry for entry in file.get(kind, []) if isinstance(entry, Entry)]
+        for entry in entries:
+            try:
+                made = ref(entry)
+            except KeyError:
+                continue  # a required name is missing or wrong, which is a problem already
+            if made in self.will_be:
+                self.problem(entry, "", f"{made[0]} {made[1]} is in this file twice.")
+                continue
+            self.will_be.add(made)
+            plan_one(entry)
+
+    def problem(self, entry: Entry, name: str, sentence: str) -> None:
+        self.problems.append(Problem(entry.at(name) if name else entry.place, sentence))
+
+    def exists(self, noun: str, name: str) -> bool:
+        """Say whether something is there, or will be when this file's earlier steps have run."""
+        known: dict[str, Mapping[str, Any]] = {
+            "provider": self.providers,
+            "model": self.versions,
+            "alias": self.aliases,
+        }
+        return name in known[noun] or (noun, name) in self.will_be
+
+    def _secret(self, entry: Entry) -> str | None:
+        """Return the secret to store, None when the file says nothing of it (or what it says cannot be read)."""
+        secret: Entry | None = entry.get("secret")
+        if secret is None or not secret.values:
+            return None
+        if secret.has("value"):
+            return str(secret["value"])
+        if secret.has("env"):
+            text = self.environ.get(secret["env"], "").strip()
+            if not text:
+                self.problem(
+                    secret, "env", f"The environment variable {secret['env']} is not set; set it and try again."
+                )
+            return text or None
+        path = self.folder / secret["file"]
+        try:
+            text = path.read_text(encoding="utf-8").strip()
+        except (OSError, UnicodeDecodeError) as error:
+            why = getattr(error, "strerror", None) or "it is not text"
+            self.problem(secret, "file", f"The file {path} cannot be read: {why}.")
+            return None
+        if not text:
+            self.problem(secret, "file", f"The file {path} is empty.")
+        return text or None
+
+    def _provider(self, entry: Entry) -> None:
+        slug = entry["slug"]
+        secret = self._secret(entry)
+        try:
+            address = checked_base_url(entry.get("base_url", "")) if entry.has("base_url") else ""
+        except BadInput as refusal:
+            self.problem(entry, "base_url", refusal.message)
+            return
+        row = self.providers.get(slug)
+        if row is None:
+            fields = [FieldChange(n, "none", shown(v)) for n, v in (("kind", entry.get("kind")), ("base_url", address))]
+            if secret:
+                fields.append(FieldChange("secret", "none", "set"))
+            make = partial(
+                provider_services.create_provider,
+                actor=self.actor,
+                slug=slug,
+                name=slug,
+                kind=entry.get("kind", ""),
+                base_url=address,
+                secret=secret or "",
+            )
+            self.steps.append(Step(entry.place, "provider", slug, "+", fields, lambda: drop(make())))
+            return
+        pairs: dict[str, tuple[Any, Any]] = {
+            "kind": (row.kind, entry.get("kind", row.kind)),
+            "base_url": (row.base_url, address or row.base_url),
+        }
+        fields = differences(pairs)
+        is_same_secret = secret is None or _decrypted(row) == secret
+        if not is_same_secret:
+            fields.append(
+                FieldChange("secret", "set" if row.secret else "not set", "set anew" if row.secret else "set")
+            )
+        change = partial(
+            provider_services.change_provider,
+            actor=self.actor,
+            provider=row,
+            secret=secret,
+            **{name: new for name, (old, new) in pairs.items() if old != new},
+        )
+        self.change(entry, "provider", slug, fields, lambda: drop(change()))
+
+    def change(
+        self,
+        entry: Entry,
+        noun: str,
+        name: str,
+        fields: list[FieldChange],
+        run: Callable[[], None],
+        needs: frozenset[Ref] = frozenset(),
+    ) -> None:
+        if fields:
+            self.steps.append(Step(entry.place, noun, name, "~", fields, run, needs))
+        else:
+            self.steps.append(Step(entry.place, noun, name, "="))
+
+    def _model(self, entry: Entry) -> None:
+        slug, name = entry["provider"], entry["name"]
+        if not self.exists("provider", slug):
+            self.problem(
+                entry, "provider", f"There is no provider {slug!r}, here or in this file; add it to providers."
+            )
+            return
+        label = f"{slug}/{name}"
+        price: Entry | None = entry.get("price")
+        new_price = _price_of(price) if price is not None else None
+        wanted = {n: entry[n] for n in ("context_tokens", "max_output_tokens") if entry.has(n)}
+        if entry.has("capabilities"):
+            wanted["capabilities"] = version_services.in_order(entry["capabilities"])
+        row = self.versions.get(label)
+        if row is None:
+            self._create_model(entry, label, wanted, new_price)
+            return
+        pairs = {n: (getattr(row, n), value) for n, value in wanted.items()}
+        fields = differences(pairs)
+        current = price_now(row)
+        old_price = (current.input, current.output, current.cached_input) if current else None
+        prices = new_price is not None and new_price != old_price
+        if new_price is not None and prices:
+            fields.append(FieldChange("price", _price_text(old_price), _price_text(new_price)))
+        version = row
+
+        def run() -> None:
+            changed = {n: value for n, (old, value) in pairs.items() if old != value}
+            if changed:
+                version_services.change_version(actor=self.actor, version=version, **changed)
+            if new_price is not None and prices:
+                self._set_price(version, new_price)
+
+        self.change(entry, "model", label, fields, run, frozenset({("provider", slug)}))
+
+    def _create_model(
+        self, entry: Entry, label: str, wanted: dict[str, Any], price: tuple[Decimal, Decimal, Decimal | None] | None
+    ) -> None:
+        fields = [FieldChange(n, "none", shown(v)) for n, v in wanted.items()]
+        if price:
+            fields.append(FieldChange("price", "none", _price_text(price)))
+
+        def run() -> None:
+            provider = Provider.objects.get(slug=entry["provider"])
+            version = version_services.create_version(actor=self.actor, provider=provider, name=entry["name"], **wanted)
+            if price:
+                self._set_price(version, price)
+
+        needs = frozenset({("provider", str(entry["provider"]))})
+        self.steps.append(Step(entry.place, "model", label, "+", fields, run, needs))
+
+    def _set_price(self, version: ModelVersion, price: tuple[Decimal, Decimal, Decimal | None]) -> None:
+        version_services.set_price(
+            actor=self.actor, version=version, input=price[0], output=price[1], cached_input=price[2]
+        )
+
+    def _alias(self, entry: Entry) -> None:
+        name = entry["name"]
+        row = self.aliases.get(name)
+        pins = {pin.environment: pin for pin in row.pins.all()} if row else {}
+        pairs: dict[str, tuple[Any, Any]] = {}
+        for environment in Environment.values:
+            if not entry.has(environment):
+                continue
+            if not self.exists("model", entry[environment]):
+                self.problem(
+                    entry,
+                    environment,
+                    f"There is no model {entry[environment]!r}, here or in this file; add it to models.",
+                )
+                continue
+            pin = pins.get(environment)
+            pairs[environment] = (str(pin.model_version) if pin else None, entry[environment])
+        fields = differences(pairs)
+
+        def run() -> None:
+            alias = Alias.objects.filter(name=name).first() or alias_services.create_alias(actor=self.actor, name=name)
+            for environment, (old, new) in pairs.items():
+                if old != new:
+                    provider, _, model = new.partition("/")
+                    pin_services.move_pin(
+                        actor=self.actor,
+                        alias=alias,
+                        environment=environment,
+                        to=ModelVersion.objects.get(provider__slug=provider, name=model),
+                        reason=f"Applied from {self.source}",
+                        seen_revision=pins[environment].revision if environment in pins else 0,
+                    )
+
+        needs = frozenset({("model", new) for _, new in pairs.values()})
+        if row is None:
+            self.steps.append(Step(entry.place, "alias", name, "+", fields, run, needs))
+        else:
+            self.change(entry, "alias", name, fields, run, needs)
+
+
+def _price_of(entry: Entry) -> tuple[Decimal, Decimal, Decimal | None] | None:
+    """Return input, output and cached input; None when the file has the price half, which is a problem already."""
+    if not (entry.has("input") and entry.has("output")):
+        return None
+    return entry["input"], entry["output"], entry.get("cached_input")
+
+
+def _price_text(price: tuple[Decimal, Decimal, Decimal | None] | None) -> str:
+    if price is None:
+        return "none"
+    text = f"{shown(price[0])} in, {shown(price[1])} out"
+    return text if price[2] is None else f"{text}, {shown(price[2])} cached"
+
+
+def _decrypted(provider: Provider) -> str:
+    try:
+        return decrypt(provider.secret) if provider.secret else ""
+    except SecretUnreadable:
+        return ""

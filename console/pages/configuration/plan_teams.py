@@ -1,0 +1,231 @@
+"""The part of a plan that speaks of teams: people, which aliases are theirs, and quotas."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from decimal import Decimal
+from typing import TYPE_CHECKING
+
+from console.catalog.models import Alias
+from console.catalog.services import aliases as alias_services
+from console.pages.configuration.document import Place
+from console.pages.configuration.shape import Entry
+from console.pages.configuration.steps import FieldChange, Ref, Step, differences, drop, shown
+from console.teams.models import ApiKey, Membership, Role, Team, User
+from console.teams.services import people as people_services
+from console.teams.services import teams as team_services
+from usage_app.models import Metric, Mode, Quota
+from usage_app.services import quotas as quota_services
+
+if TYPE_CHECKING:
+    from console.pages.configuration.plan import Plan
+
+_MICROS = 1_000_000
+
+
+class TeamPlan:
+    """Adds the steps of teams to a plan. Aliases are collected over all teams, since one alias can have several."""
+
+    def __init__(self, plan: Plan, entries: list[Entry]) -> None:
+        self.plan = plan
+        slugs = [entry["slug"] for entry in entries if entry.has("slug")]
+        self.teams = {t.slug: t for t in Team.objects.filter(slug__in=slugs)}
+        self.members = {
+            (m.team.slug, m.user.email.lower()): m
+            for m in Membership.objects.filter(team__slug__in=slugs).select_related("team", "user")
+        }
+        self.people = set(User.objects.values_list("email", flat=True)) if slugs else set()
+        self.quotas = {
+            (q.team.slug, q.key.name if q.key else "", q.alias, q.metric, q.window): q
+            for q in Quota.objects.filter(team__slug__in=slugs).select_related("team", "key")
+        }
+        self.keys: dict[tuple[str, str], list[ApiKey]] = {}
+        for key in ApiKey.objects.filter(team__slug__in=slugs, revoked_at=None).select_related("team"):
+            self.keys.setdefault((key.team.slug, key.name), []).append(key)
+        self.wanted_aliases: dict[str, tuple[Place, list[str]]] = {}
+
+    def team(self, entry: Entry) -> None:
+        slug = entry["slug"]
+        row = self.teams.get(slug)
+        if row is not None and row.archived_at is not None:
+            self.plan.problem(entry, "slug", f"The team {slug!r} is archived; choose another short name.")
+            return
+        if row is None:
+            name = entry.get("name", slug)
+            self.plan.steps.append(
+                Step(
+                    entry.place,
+                    "team",
+                    slug,
+                    "+",
+                    [FieldChange("name", "none", name)],
+                    lambda: drop(team_services.create_team(actor=self.plan.actor, name=name, slug=slug)),
+                )
+            )
+        else:
+            fields = differences({"name": (row.name, entry.get("name", row.name))})
+            self.plan.change(entry, "team", slug, fields, lambda: self._rename(row, entry["name"]))
+        self._members(entry, slug)
+        for n, alias in enumerate(entry.get("aliases", [])):
+            place = entry.at(f"aliases[{n}]")
+            if not self.plan.exists("alias", alias):
+                self.plan.problem(
+                    entry, f"aliases[{n}]", f"There is no alias {alias!r}, here or in this file; add it to aliases."
+                )
+                continue
+            self.wanted_aliases.setdefault(alias, (place, []))[1].append(slug)
+        for quota in entry.get("quotas", []):
+            self._quota(quota, slug)
+
+    def _rename(self, team: Team, name: str) -> None:
+        team_services.change_team(
+            actor=self.plan.actor, team=team, name=name, requires_two_factor=team.requires_two_factor
+        )
+
+    def _members(self, entry: Entry, slug: str) -> None:
+        needs: frozenset[Ref] = frozenset({("team", slug)})
+        seen: set[str] = set()
+        steps: list[tuple[bool, Step]] = []
+        for member in entry.get("members", []):
+            if not (member.has("email") and member.has("role")):
+                continue
+            email, role = member["email"].lower(), member["role"]
+            if email in seen:
+                self.plan.problem(member, "email", f"{email} is a member of {slug} twice.")
+                continue
+            seen.add(email)
+            name = f"{email} in {slug}"
+            row = self.members.get((slug, email))
+            if row is None:
+                fields = [FieldChange("role", "none", role)]
+                if email not in self.people:
+                    fields.append(FieldChange("person", "none", "new"))
+                step = Step(member.place, "member", name, "+", fields, self._adder(slug, email, role), needs)
+            elif row.role != role:
+                fields = [FieldChange("role", row.role, role)]
+                step = Step(member.place, "member", name, "~", fields, self._changer(row, role), needs)
+            else:
+                step = Step(member.place, "member", name, "=")
+            steps.append((role != Role.OWNER, step))
+        # New owners first: otherwise handing a team over would fail for want of an owner.
+        self.plan.steps += [step for _, step in sorted(steps, key=lambda pair: pair[0])]
+
+    def _adder(self, slug: str, email: str, role: str) -> Callable[[], None]:
+        def run() -> None:
+            user = User.objects.filter(email__iexact=email).first()
+            if user is None:
+                user = people_services.create_person(actor=self.plan.actor, email=email)
+            team = Team.objects.get(slug=slug)
+            team_services.add_member(actor=self.plan.actor, team=team, user=user, role=role)
+
+        return run
+
+    def _changer(self, membership: Membership, role: str) -> Callable[[], None]:
+        return lambda: drop(team_services.change_role(actor=self.plan.actor, membership=membership, role=role))
+
+    def _quota(self, entry: Entry, slug: str) -> None:
+        if not (entry.has("metric") and entry.has("limit")):
+            return
+        metric, window, mode = entry["metric"], entry.get("window", ""), entry.get("mode", Mode.HARD)
+        if metric == Metric.CONCURRENCY and window:
+            self.plan.problem(entry, "window", "Calls at once have no window; leave it out.")
+            return
+        if metric != Metric.CONCURRENCY and not window:
+            if "window" not in entry.places:
+                self.plan.problem(entry, "", f"A quota of {metric} needs window: minute, hour, day or month.")
+            return
+        limit = self._limit(entry, metric)
+        if limit is None:
+            return
+        key = None
+        if entry.has("key"):
+            found = self.keys.get((slug, entry["key"]), [])
+            if len(found) != 1:
+                say = f"{len(found)} of its keys have this name" if found else f"has no active key {entry['key']!r}"
+                self.plan.problem(entry, "key", f"The team {slug} {say}; make or rename keys on the page API keys.")
+                return
+            key = found[0]
+        alias = entry.get("alias", "")
+        if key is not None and alias:
+            self.plan.problem(entry, "alias", "A quota is of a key or of an alias, not of both; write two quotas.")
+            return
+        if alias and not self.plan.exists("alias", alias):
+            self.plan.problem(entry, "alias", f"There is no alias {alias!r}, here or in this file; add it to aliases.")
+            return
+        self._quota_step(entry, slug, metric, window, mode, limit, key, alias)
+
+    def _limit(self, entry: Entry, metric: str) -> int | None:
+        """Return the limit in the metric's stored unit: micro-units of currency for cost."""
+        limit: Decimal = entry["limit"]
+        if metric == Metric.COST:
+            limit *= _MICROS
+        if limit != int(limit):
+            self.plan.problem(entry, "limit", f"Found {entry['limit']}; a limit of {metric} is a whole number.")
+            return None
+        return int(limit)
+
+    def _quota_step(
+        self,
+        entry: Entry,
+        slug: str,
+        metric: str,
+        window: str,
+        mode: str,
+        limit: int,
+        key: ApiKey | None,
+        alias: str,
+    ) -> None:
+        name = f"{metric} a {window}" if window else "calls at once"
+        name += f" of {slug}" + (f", key {key.name}" if key else f", alias {alias}" if alias else "")
+        if ("quota", name) in self.plan.will_be:
+            self.plan.problem(entry, "", f"The quota of {name} is in this file twice.")
+            return
+        self.plan.will_be.add(("quota", name))
+        row = self.quotas.get((slug, key.name if key else "", alias, metric, window))
+        written = shown(entry["limit"])
+        if row is None:
+
+            def make() -> None:
+                quota_services.set_quota(
+                    actor=self.plan.actor,
+                    team=Team.objects.get(slug=slug),
+                    metric=metric,
+                    window=window,
+                    limit=limit,
+                    mode=mode,
+                    key=key,
+                    alias=alias,
+                )
+
+            fields = [FieldChange("limit", "none", written), FieldChange("mode", "none", mode)]
+            needs = frozenset({("team", slug)} | ({("alias", alias)} if alias else set()))
+            self.plan.steps.append(Step(entry.place, "quota", name, "+", fields, make, needs))
+            return
+        old = shown(Decimal(row.limit) / _MICROS) if metric == Metric.COST else str(row.limit)
+        wanted_mode = entry.get("mode", row.mode)
+        fields = differences({"limit": (old, written), "mode": (row.mode, wanted_mode)})
+
+        def change() -> None:
+            quota_services.change_quota(actor=self.plan.actor, quota=row, limit=limit, mode=wanted_mode)
+
+        self.plan.change(entry, "quota", name, fields, change)
+
+    def finish(self) -> None:
+        """Add one step per alias whose teams the file extends. Teams it has already are kept."""
+        for name, (place, slugs) in self.wanted_aliases.items():
+            row = self.plan.aliases.get(name)
+            have = sorted(team.slug for team in row.teams.all()) if row else []
+            want = sorted({*have, *slugs})
+            if have == want:
+                continue
+            needs: frozenset[Ref] = frozenset({("alias", name), *(("team", slug) for slug in slugs)})
+            fields = [FieldChange("teams", ", ".join(have) or "everybody", ", ".join(want))]
+            self.plan.steps.append(Step(place, "alias", name, "~", fields, self._widener(name, want), needs))
+
+    def _widener(self, name: str, slugs: list[str]) -> Callable[[], None]:
+        def run() -> None:
+            alias = Alias.objects.get(name=name)
+            teams = list(Team.objects.filter(slug__in=slugs))
+            alias_services.change_alias(actor=self.plan.actor, alias=alias, teams=teams)
+
+        return run
