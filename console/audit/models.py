@@ -135,7 +135,8 @@ class Payload(models.Model):
 class Seal(models.Model):
     """One block of the hash chain over the log: all rows with `from_tx <= tx < to_tx`.
 
-    `sha256` covers the previous block's hash and the digest of every row in (tx, id) order.
+    `sha256` covers the previous block's hash and the digest of every row in (tx, id) order. `format` says which
+    canonical text of a row was digested; `first_id` and `last_id` are the smallest and largest id.
     """
 
     number = models.BigIntegerField(primary_key=True)
@@ -147,6 +148,7 @@ class Seal(models.Model):
     previous = models.BinaryField(max_length=32)
     sha256 = models.BinaryField(max_length=32)
     sealed_at = models.DateTimeField(default=now)
+    format = models.SmallIntegerField(default=1)
 
     class Meta:
         db_table = "audit_seal"
@@ -154,3 +156,41 @@ class Seal(models.Model):
 
     def __str__(self) -> str:
         return f"block {self.number}"
+
+
+class SealState(models.Model):
+    """How far the log is sealed and when the chain was last found whole. One row; what the audit page's head says.
+
+    `window_number` is the last block the rolling check of older blocks has reached; `whole_at` is when it last
+    completed a round. `problem` stays until a check finds the place whole again.
+    """
+
+    id = models.PositiveSmallIntegerField(primary_key=True, default=1)
+    sealed_at = models.DateTimeField(null=True)
+    verified_at = models.DateTimeField(null=True)
+    window_number = models.BigIntegerField(default=0)
+    whole_at = models.DateTimeField(null=True)
+    problem = models.TextField(blank=True, default="")
+    problem_at = models.DateTimeField(null=True)
+
+    class Meta:
+        db_table = "audit_seal_state"
+
+    def __str__(self) -> str:
+        return self.problem or f"sealed at {self.sealed_at}"
+
+
+class Flood(models.Model):
+    """Refusals of nobody in particular, counted together per minute, network and code instead of one line each."""
+
+    pk = models.CompositePrimaryKey("minute", "network", "code")
+    minute = models.DateTimeField(default=now)
+    network = models.TextField()
+    code = models.TextField()
+    count = models.BigIntegerField()
+
+    class Meta:
+        db_table = "audit_flood"
+
+    def __str__(self) -> str:
+        return f"{self.count} of {self.code} from {self.network}"

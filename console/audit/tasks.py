@@ -1,0 +1,26 @@
+"""Background work of the log: thin wrappers, safe to run twice, late or never."""
+
+from celery import shared_task
+
+from console.audit.actors import HOUSE
+from console.audit.services import retention, seal, verify
+
+
+@shared_task(name="audit.seal")
+def seal_task() -> None:
+    seal.seal()
+
+
+@shared_task(name="audit.verify")
+def verify_task() -> None:
+    verify.verify_some()
+
+
+@shared_task(name="audit.make_months")
+def make_months_task() -> None:
+    retention.make_months()
+
+
+@shared_task(name="audit.apply_retention")
+def apply_retention_task() -> None:
+    retention.apply_retention(actor=HOUSE)
