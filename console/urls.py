@@ -3,6 +3,8 @@
 from django.contrib import admin
 from django.urls import include, path
 
+from console.pages.views import errors
+
 urlpatterns = [
     path("", include("console.pages.urls")),
     path("", include("console.teams.urls")),
@@ -12,3 +14,10 @@ urlpatterns = [
     path("accounts/", include("allauth.urls")),
     path("admin/", admin.site.urls),
 ]
+
+handler400 = errors.bad_request
+handler403 = errors.forbidden
+handler404 = errors.not_found
+# allauth calls this one when somebody tries too often.
+handler429 = errors.too_many_requests
+handler500 = errors.server_error

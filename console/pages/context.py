@@ -1,5 +1,6 @@
 """What every page's frame needs. Lazy: a piece that shows no frame asks nothing of the database."""
 
+import json
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
@@ -25,9 +26,9 @@ class Shell:
         return groups_for(self.caller)
 
     @property
-    def chords(self) -> dict[str, str]:
-        """The letters after G and where they lead, for the keyboard."""
-        return {item.chord: item.url + self.scope_query for item in items_for(self.caller) if item.chord}
+    def chords_json(self) -> str:
+        """The letters after G and where they lead, for shortcuts.js."""
+        return json.dumps({item.chord: item.url + self.scope_query for item in items_for(self.caller) if item.chord})
 
     @cached_property
     def teams(self) -> list[Team]:

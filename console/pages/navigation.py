@@ -5,7 +5,7 @@ A new room adds one line. An item is shown to those who may open its page.
 
 from dataclasses import dataclass
 
-from django.urls import reverse
+from django.urls import NoReverseMatch, reverse
 
 from console.teams.access import OPERATOR, SIGNED_IN
 from console.teams.callers import Caller
@@ -29,11 +29,17 @@ class Item:
         return reverse(self.url_name)
 
     def is_open_to(self, caller: Caller) -> bool:
-        if caller.is_anonymous:
+        if caller.is_anonymous or not self._exists():
             return False
         if self.right == SIGNED_IN:
             return True
         return caller.is_operator if self.right == OPERATOR else caller.may(self.right)
+
+    def _exists(self) -> bool:
+        try:
+            return bool(self.url)
+        except NoReverseMatch:
+            return False
 
 
 ITEMS = (
@@ -43,7 +49,7 @@ ITEMS = (
     Item("keys", "API keys", "key-round", "teams:keys", "Govern", "manage_keys", "k", "credential secret token"),
     Item("teams", "Teams", "users", "teams:teams", "Govern", chord="e", keywords="members people roles"),
     Item("audit", "Audit log", "scroll-text", "usage:audit", "Govern", "view_audit", "a", "requests history record"),
-    Item("settings", "Settings", "settings", "pages:settings", "Govern", OPERATOR, "s", "configuration versions health"),
+    Item("settings", "Settings", "settings", "pages:settings", "Govern", OPERATOR, "s", "configuration health"),
     Item("docs", "Docs", "book-open", "pages:docs", "Govern", chord="d", keywords="quick start curl python openapi"),
 )
 

@@ -12,6 +12,8 @@ from typing import Any
 
 from django import template
 from django.conf import settings
+from django.forms import BoundField, CheckboxInput
+from django.http import QueryDict
 from django.template.context import Context
 from django.templatetags.static import static
 from django.utils.html import format_html
@@ -183,10 +185,33 @@ def copy_button(target: str, label: str = "Copy", extra: str = "") -> SafeString
     )
 
 
+@register.simple_tag
+def control(field: BoundField) -> SafeString:
+    """Render a form field's input, select or text area in the house's style."""
+    widget = field.field.widget
+    wanted = str(widget.attrs.get("class", ""))
+    if isinstance(widget, CheckboxInput):
+        return field.as_widget()
+    return field.as_widget(attrs={"class": f"control {wanted}".strip()})
+
+
+@register.simple_block_tag
+def chart_files(content: str) -> SafeString:
+    """Load the chart library for a page that fills the block inside."""
+    if not content.strip():
+        return mark_safe("")
+    return format_html(
+        '<link rel="stylesheet" href="{}"><script defer src="{}"></script><script defer src="{}"></script>',
+        static("vendor/uplot.css"),
+        static("vendor/uplot.js"),
+        static("js/time-chart.js"),
+    )
+
+
 @register.simple_tag(takes_context=True)
 def query(context: Context, **changes: Any) -> str:
     """Return the page's query string with changes; None or "" takes a parameter away. Always starts with `?`."""
-    params = context["request"].GET.copy()
+    params: QueryDict = context["request"].GET.copy()
     for name, value in changes.items():
         if value is None or value == "":
             params.pop(name, None)
@@ -194,7 +219,7 @@ def query(context: Context, **changes: Any) -> str:
             params.setlist(name, [str(item) for item in value])
         else:
             params[name] = str(value)
-    return "?" + params.urlencode()
+    return f"?{params.urlencode()}"
 
 
 # Values -------------------------------------------------------------------------------------------------------------

@@ -1,13 +1,78 @@
-"""Pages for what went wrong."""
+"""What people see when something was refused, is missing or broke: a page, a toast for htmx, JSON under /api/."""
 
-from django.http import HttpRequest, HttpResponse
+import logging
+
+from django.core.exceptions import PermissionDenied
+from django.http import HttpRequest, HttpResponse, JsonResponse
 from django.shortcuts import render
+
+from console.core.errors import Refusal
+from console.core.htmx import is_htmx, toast
+from console.core.ids import request_id
+
+logger = logging.getLogger(__name__)
+
+NOT_FOUND = "There is nothing at this address, or it is not yours to see."
+TOO_MANY = "Too many attempts. Wait a few minutes, then try again."
+BROKEN = "Something broke on our side. Nothing you did caused it, and what you sent may not have been saved."
+
+# Stable codes for programs that wandered off /api/, in the shape the API uses everywhere.
+_CODES = {400: "invalid_request", 403: "policy_denied", 404: "not_found", 429: "rate_limited", 500: "internal_error"}
+
+
+def bad_request(request: HttpRequest, exception: Exception | None = None) -> HttpResponse:
+    return _answer(request, 400, "The request could not be read. Go back, reload the page and try again.")
+
+
+def forbidden(request: HttpRequest, exception: Exception | None = None) -> HttpResponse:
+    said = str(exception) if isinstance(exception, PermissionDenied) else ""
+    return _answer(request, 403, said or "Your role does not allow that. An owner of the team can change it.")
+
+
+def not_found(request: HttpRequest, exception: Exception | None = None) -> HttpResponse:
+    # One sentence for all: a stranger cannot tell somebody else's object from none.
+    return _answer(request, 404, NOT_FOUND)
+
+
+def too_many_requests(request: HttpRequest, exception: Exception | None = None) -> HttpResponse:
+    return _answer(request, 429, TOO_MANY)
+
+
+def server_error(request: HttpRequest) -> HttpResponse:
+    try:
+        return _answer(request, 500, BROKEN)
+    except Exception:
+        # The page itself may need what broke, so the last word is plain text.
+        logger.exception("The error page could not be rendered")
+        return HttpResponse(f"{BROKEN}\n{_id_of(request)}\n", status=500, content_type="text/plain; charset=utf-8")
 
 
 def csrf_failure(request: HttpRequest, reason: str = "") -> HttpResponse:
-    return render(
-        request,
-        "403.html",
-        {"title": "This form is too old", "message": "Reload the page and send it again."},
-        status=403,
+    return _answer(request, 403, "Reload the page and send the form again.", title="This form is too old")
+
+
+def refused(request: HttpRequest, refusal: Refusal) -> HttpResponse:
+    """Say why a service said no, where the view did not."""
+    response = _answer(request, refusal.status, refusal.message)
+    if refusal.retry_after is not None:
+        response["Retry-After"] = str(refusal.retry_after)
+    return response
+
+
+def _answer(request: HttpRequest, status: int, message: str, title: str = "") -> HttpResponse:
+    if request.path.startswith("/api/"):
+        kind = "api_error" if status >= 500 else "invalid_request_error"
+        code = _CODES.get(status, "invalid_request")
+        return JsonResponse({"error": {"message": message, "type": kind, "code": code, "param": None}}, status=status)
+    if is_htmx(request):
+        return toast(HttpResponse(status=status), message, "bad")
+    template = {403: "403.html", 404: "404.html", 429: "429.html"}.get(
+        status, "500.html" if status >= 500 else "400.html"
     )
+    context = {"message": message, "heading": title, "shown_id": _id_of(request)}
+    return render(request, template, context, status=status)
+
+
+def _id_of(request: HttpRequest) -> str:
+    identifier = getattr(request, "request_id", None)
+    return request_id(identifier) if identifier else ""

@@ -1,0 +1,120 @@
+"""The docs inside the console: a quick start with the reader's own address, and the management API by operation."""
+
+from dataclasses import dataclass
+from functools import lru_cache
+from typing import Any
+
+from django.conf import settings
+from django.db.models import Q
+from django.http import HttpRequest, HttpResponse
+from django.shortcuts import render
+
+from console.catalog.models import Alias
+from console.teams.access import SIGNED_IN, needs, scope_for, teams_for
+from console.teams.callers import Caller, TeamRequest
+from console.teams.models import Team
+
+# What the examples call where the reader may use no alias yet.
+SOME_ALIAS = "assistant"
+_METHODS = ("get", "post", "put", "patch", "delete")
+
+
+@dataclass(frozen=True, slots=True)
+class Operation:
+    """One line of the reference."""
+
+    id: str
+    method: str
+    path: str
+    summary: str
+    text: str
+    parameters: tuple[tuple[str, str], ...]
+    fields: tuple[tuple[str, str, bool], ...]
+
+    @property
+    def copy_target(self) -> str:
+        return f"#call-{self.id}"
+
+
+@needs(SIGNED_IN)
+def quick_start(request: TeamRequest) -> HttpResponse:
+    team = scope_for(request.caller, request.GET.get("team", ""))
+    aliases = _aliases_for(request.caller, team)
+    context = {
+        "active": "docs",
+        "base_url": own_url(request),
+        "alias": aliases[0] if aliases else SOME_ALIAS,
+        "aliases": aliases,
+        "may_make_keys": request.caller.may("manage_keys"),
+    }
+    return render(request, "pages/docs/quick_start.html", context)
+
+
+@needs(SIGNED_IN)
+def reference(request: TeamRequest) -> HttpResponse:
+    context = {"active": "docs", "base_url": own_url(request), "groups": operations()}
+    return render(request, "pages/docs/reference.html", context)
+
+
+def own_url(request: HttpRequest) -> str:
+    """Return the address the reader uses; behind a proxy the one the operator configured, which the outside knows."""
+    return settings.BASE_URL if settings.IS_PRODUCTION else f"{request.scheme}://{request.get_host()}"
+
+
+def _aliases_for(caller: Caller, team: Team | None) -> list[str]:
+    """Return the names the reader's keys can call, `assistant` first."""
+    teams = [team] if team else teams_for(caller, "use_models")
+    mine = Alias.objects.filter(Q(teams=None) | Q(teams__in=teams), pins__isnull=False)
+    names = mine.distinct().values_list("name", flat=True)[:50]
+    return sorted(names, key=lambda name: (name != SOME_ALIAS, name))
+
+
+@lru_cache(maxsize=1)
+def operations() -> tuple[tuple[str, tuple[Operation, ...]], ...]:
+    """Return the management API's operations by tag, read from its OpenAPI document. Fixed while the process lives."""
+    from drf_spectacular.generators import SchemaGenerator  # loads every serializer, so not before it is needed
+
+    document = SchemaGenerator().get_schema(request=None, public=True)  # type: ignore[no-untyped-call]
+    groups: dict[str, list[Operation]] = {}
+    for path, item in sorted(document.get("paths", {}).items()):
+        for method in _METHODS:
+            if (found := item.get(method)) is None:
+                continue
+            tag = (found.get("tags") or ["other"])[0]
+            groups.setdefault(tag, []).append(_operation(document, method, path, found))
+    return tuple((tag.replace("-", " ").capitalize(), tuple(found)) for tag, found in sorted(groups.items()))
+
+
+def _operation(document: dict[str, Any], method: str, path: str, found: dict[str, Any]) -> Operation:
+    summary, _, text = str(found.get("description", "")).strip().partition("\n")
+    return Operation(
+        id=found["operationId"],
+        method=method.upper(),
+        path=path,
+        summary=found.get("summary") or summary or found["operationId"].replace("_", " ").capitalize(),
+        text=(summary if found.get("summary") else text).strip(),
+        parameters=tuple(
+            (one["name"], one.get("description", "")) for one in found.get("parameters", []) if one["in"] == "query"
+        ),
+        fields=_fields(document, found.get("requestBody", {})),
+    )
+
+
+def _fields(document: dict[str, Any], body: dict[str, Any]) -> tuple[tuple[str, str, bool], ...]:
+    schema = body.get("content", {}).get("application/json", {}).get("schema", {})
+    if "$ref" in schema:
+        schema = document["components"]["schemas"][schema["$ref"].rpartition("/")[2]]
+    required = set(schema.get("required", ()))
+    return tuple(
+        (name, _type_of(one), name in required)
+        for name, one in schema.get("properties", {}).items()
+        if not one.get("readOnly")
+    )
+
+
+def _type_of(schema: dict[str, Any]) -> str:
+    if "enum" in schema:
+        return ", ".join(str(value) for value in schema["enum"])
+    if schema.get("type") == "array":
+        return f"list of {_type_of(schema.get('items', {}))}"
+    return str(schema.get("format") or schema.get("type") or "object")

@@ -1,0 +1,148 @@
+"""The palette: one field that finds pages, actions, teams, keys, aliases, models and records, within your rights."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+from django.db.models import Q
+from django.http import HttpResponse
+from django.shortcuts import render
+from django.urls import reverse
+
+from console.catalog.models import Alias, ModelVersion
+from console.core.ids import parse_request_id, request_id
+from console.pages.navigation import items_for
+from console.teams.access import SIGNED_IN, needs, teams_for
+from console.teams.callers import Caller, TeamRequest
+from console.teams.models import ApiKey
+
+# How many of one kind are shown; whoever needs more narrows the words.
+_EACH = 5
+_LONGEST = 200
+
+
+@dataclass(frozen=True, slots=True)
+class Hit:
+    """One line of the palette. `keys` are shown as key caps, `hint` as words."""
+
+    label: str
+    icon: str
+    url: str
+    hint: str = ""
+    keys: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Action:
+    """Something to do, the right it needs, the page it is done on and what else people call it."""
+
+    label: str
+    icon: str
+    url_name: str
+    right: str
+    fragment: str = ""
+    keywords: str = ""
+
+
+ACTIONS = (
+    Action("Create an API key", "key-round", "teams:keys", "manage_keys", "#new-key", "token credential secret"),
+    Action("Raise a quota", "gauge", "usage:quotas", "manage_quotas", "", "limit budget increase"),
+    Action("Move a model pin", "pin", "catalog:models", "operator", "", "promote alias version roll back"),
+    Action("Invite somebody", "user-plus", "teams:teams", "manage_members", "", "member person invitation"),
+    Action("Export the audit log", "download", "usage:audit", "view_audit", "", "csv json lines download"),
+)
+
+
+@needs(SIGNED_IN)
+def palette(request: TeamRequest) -> HttpResponse:
+    """Answer the dialog with the list; without script, with a page that has the same field."""
+    words = request.GET.get("q", "").strip()[:_LONGEST]
+    scope = request.GET.get("team", "")
+    context = {"q": words, "groups": list(find(request.caller, words, f"?team={scope}" if scope else ""))}
+    template = "pages/palette.html#hits" if request.htmx else "pages/palette.html"
+    return render(request, template, context)
+
+
+def find(caller: Caller, words: str, scope: str = "") -> Iterator[tuple[str, list[Hit]]]:
+    """Yield hits by group; without words, where to go and what to do. Objects come through the caller's teams."""
+    for title, hits in (
+        ("Records", _records(caller, words)),
+        ("Go to", _pages(caller, words, scope)),
+        ("Actions", _actions(caller, words, scope)),
+        ("Teams", _teams(caller, words)),
+        ("API keys", _keys(caller, words)),
+        ("Aliases", _aliases(caller, words)),
+        ("Models", _models(caller, words)),
+    ):
+        if hits:
+            yield title, hits
+
+
+def _records(caller: Caller, words: str) -> list[Hit]:
+    identifier = parse_request_id(words) if words else None
+    if identifier is None or not caller.may("view_audit"):
+        return []
+    shown = request_id(identifier)
+    return [Hit(shown, "scroll-text", f"{reverse('usage:audit')}?q={shown}", "Open in the audit log")]
+
+
+def _pages(caller: Caller, words: str, scope: str) -> list[Hit]:
+    return [
+        Hit(item.label, item.icon, item.url + scope, keys=f"G {item.chord.upper()}" if item.chord else "")
+        for item in items_for(caller)
+        if _matches(words, item.label, item.keywords)
+    ]
+
+
+def _actions(caller: Caller, words: str, scope: str) -> list[Hit]:
+    return [
+        Hit(action.label, action.icon, reverse(action.url_name) + scope + action.fragment)
+        for action in ACTIONS
+        if (caller.is_operator or caller.may(action.right)) and _matches(words, action.label, action.keywords)
+    ]
+
+
+def _teams(caller: Caller, words: str) -> list[Hit]:
+    if not words:
+        return []
+    found = teams_for(caller).filter(Q(name__icontains=words) | Q(slug__icontains=words))[:_EACH]
+    return [Hit(team.name, "users", reverse("teams:team", args=[team.slug]), "Team") for team in found]
+
+
+def _keys(caller: Caller, words: str) -> list[Hit]:
+    if len(words) < 2:
+        return []
+    found = (
+        ApiKey.objects.filter(team__in=teams_for(caller, "manage_keys"), revoked_at=None)
+        .filter(Q(name__icontains=words) | Q(last4=words[-4:]))
+        .select_related("team")[:_EACH]
+    )
+    return [
+        Hit(key.name, "key-round", reverse("teams:key", args=[key.pk]), f"{key.team.name}, {key.shown}")
+        for key in found
+    ]
+
+
+def _aliases(caller: Caller, words: str) -> list[Hit]:
+    if not words:
+        return []
+    mine = (
+        Alias.objects.all()
+        if caller.is_operator
+        else Alias.objects.filter(Q(teams=None) | Q(teams__in=teams_for(caller)))
+    )
+    found = mine.filter(name__icontains=words).distinct()[:_EACH]
+    return [Hit(alias.name, "tag", reverse("catalog:alias", args=[alias.name]), "Alias") for alias in found]
+
+
+def _models(caller: Caller, words: str) -> list[Hit]:
+    """Model versions are the operator's; everybody else knows aliases."""
+    if not words or not caller.is_operator:
+        return []
+    found = ModelVersion.objects.filter(name__icontains=words, retired_at=None).select_related("provider")[:_EACH]
+    return [Hit(version.name, "boxes", reverse("catalog:models"), version.provider.name) for version in found]
+
+
+def _matches(words: str, *texts: str) -> bool:
+    """Say whether every word begins a word of the texts."""
+    known = " ".join(texts).lower().split()
+    return all(any(one.startswith(word) for one in known) for word in words.lower().split())

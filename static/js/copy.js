@@ -1,0 +1,24 @@
+// Copy buttons: data-copy="#id" copies the text or the value of that element, and says so.
+(() => {
+  const say = (text, tone) => document.dispatchEvent(new CustomEvent("toast", { detail: { text, tone } }));
+
+  const select = (element) => {
+    if ("select" in element) return element.select();
+    getSelection().selectAllChildren(element);
+  };
+
+  document.addEventListener("click", async (event) => {
+    const button = event.target.closest("[data-copy]");
+    if (!button) return;
+    const source = document.querySelector(button.dataset.copy);
+    if (!source) return;
+    try {
+      await navigator.clipboard.writeText("value" in source ? source.value : source.textContent);
+      say("Copied to the clipboard.", "ok");
+    } catch {
+      // Without TLS browsers give no clipboard; the selected text is one key away from it.
+      select(source);
+      say("Your browser does not let this page copy. The text is selected: press Ctrl C.", "bad");
+    }
+  });
+})();

@@ -1,0 +1,57 @@
+// The keyboard. Ctrl K is always there; single letters only outside fields, and only while the profile allows them.
+(() => {
+  const $ = (selector, root = document) => root.querySelector(selector);
+  const opener = (id) => $(`[data-open="#${id}"]`);
+  const chords = JSON.parse(document.body.dataset.chords || "{}");
+  const allowsLetters = "shortcuts" in document.body.dataset;
+  const CHORD_MS = 1200;
+  let chordAt = -Infinity;
+
+  const isTyping = (element) => element.closest("input, textarea, select, [contenteditable=true], [role=combobox]") !== null;
+  const isFloating = () => $("dialog[open], [popover]:popover-open") !== null;
+
+  // Rows of the page's list: those with a real link in them. J and K move the focus from link to link.
+  const rows = () => [...document.querySelectorAll("tbody tr")].filter((row) => $("a[href]", row) && row.offsetParent);
+  const moveRow = (step) => {
+    const all = rows();
+    if (!all.length) return;
+    const now = all.findIndex((row) => row.contains(document.activeElement) || row.getAttribute("aria-selected") === "true");
+    const next = now < 0 ? (step > 0 ? 0 : all.length - 1) : Math.min(Math.max(now + step, 0), all.length - 1);
+    $("a[href]", all[next]).focus();
+    all[next].scrollIntoView({ block: "nearest" });
+  };
+
+  const letters = {
+    "/": () => $("[data-search], input[type=search]")?.focus(),
+    "?": () => opener("keys")?.click(),
+    j: () => moveRow(1),
+    k: () => moveRow(-1),
+    t: () => document.dispatchEvent(new Event("theme-switch")),
+    g: () => (chordAt = performance.now()),
+  };
+
+  document.addEventListener("keydown", (event) => {
+    if ((event.ctrlKey || event.metaKey) && !event.shiftKey && !event.altKey && event.key.toLowerCase() === "k") {
+      event.preventDefault();
+      opener("palette")?.click();
+      return;
+    }
+    if (event.ctrlKey || event.metaKey || event.altKey || isTyping(event.target)) return;
+    if (event.key === "Escape" && !isFloating()) {
+      $(".drawer-side:not([hidden]) [data-dismiss]")?.click();
+      return;
+    }
+    if (!allowsLetters || isFloating()) return;
+    const key = event.key.toLowerCase();
+    if (performance.now() - chordAt < CHORD_MS && chords[key]) {
+      event.preventDefault();
+      location.href = chords[key];
+      return;
+    }
+    chordAt = -Infinity;
+    if (letters[key]) {
+      event.preventDefault();
+      letters[key]();
+    }
+  });
+})();

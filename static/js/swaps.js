@@ -1,0 +1,65 @@
+// What htmx leaves to us: focus after a swap, busy buttons, and words for what failed.
+(() => {
+  const say = (text) => document.dispatchEvent(new CustomEvent("toast", { detail: { text, tone: "bad" } }));
+
+  const WORDS = {
+    403: "Your role does not allow that. Nothing was changed.",
+    404: "It is not there any more. Reload the page to see what is.",
+    409: "Somebody else changed it first. Reload the page and look again.",
+    413: "That is too large. Nothing was changed.",
+    429: "Too many requests. Wait a moment and try again.",
+    503: "The console cannot do that right now. Nothing was changed; try again in a moment.",
+  };
+
+  document.addEventListener("htmx:responseError", ({ detail: { xhr } }) => {
+    if (xhr.status === 401) {
+      const dialog = document.getElementById("signed-out");
+      if (dialog && !dialog.open) dialog.showModal();
+      return;
+    }
+    // The server's own sentence, when it sent one as a toast, is shown already.
+    if (xhr.getResponseHeader("HX-Trigger")?.includes('"toast"')) return;
+    say(WORDS[xhr.status] ?? `Something broke on our side (${xhr.status}). Nothing was changed.`);
+  });
+
+  document.addEventListener("htmx:sendError", () => say("The console cannot be reached. Nothing was changed."));
+  document.addEventListener("htmx:timeout", () => say("The console took too long to answer. Look before you try again."));
+
+  // The pressed button is busy until its request ends; htmx's own class is on whatever made the request.
+  const pressed = (detail) => {
+    const trigger = detail.requestConfig?.triggeringEvent?.submitter ?? detail.elt;
+    return trigger.matches?.("button, a.btn") ? trigger : trigger.querySelector?.("button:not([type=button])");
+  };
+  let timer = 0;
+  document.addEventListener("htmx:beforeRequest", ({ detail }) => {
+    if (detail.requestConfig.verb === "get") return;
+    const button = pressed(detail);
+    // Below 200 ms nothing: a spinner that flashes is worse than none.
+    timer = setTimeout(() => button?.setAttribute("aria-busy", "true"), 200);
+  });
+  document.addEventListener("htmx:afterRequest", ({ detail }) => {
+    clearTimeout(timer);
+    pressed(detail)?.removeAttribute("aria-busy");
+  });
+
+  // Focus follows what was swapped in: the first wrong field, else what asks for it (a drawer's heading).
+  document.addEventListener("htmx:afterSettle", ({ detail }) => {
+    const root = detail.elt;
+    const wrong = root.matches?.("[aria-invalid=true]") ? root : root.querySelector?.("[aria-invalid=true]");
+    const wanted = wrong ?? (root.matches?.("[data-focus]") ? root : root.querySelector?.("[data-focus]"));
+    wanted?.focus({ preventScroll: !wrong });
+  });
+
+  // A closed drawer gives the focus back to its row.
+  document.addEventListener("click", (event) => {
+    if (!event.target.closest("[data-dismiss]")) return;
+    const row = document.querySelector('tr[aria-selected="true"]');
+    row?.setAttribute("aria-selected", "false");
+    (row?.querySelector("a") ?? row)?.focus();
+  });
+  document.addEventListener("htmx:beforeRequest", ({ detail }) => {
+    const row = detail.elt.closest?.("tr");
+    if (!row || detail.requestConfig.verb !== "get" || detail.target?.id !== "drawer") return;
+    for (const other of row.parentElement.children) other.setAttribute("aria-selected", String(other === row));
+  });
+})();

@@ -1,0 +1,13 @@
+// Before the first paint, so that a dark page never flashes light: blocking, and external because inline is forbidden.
+(() => {
+  const root = document.documentElement;
+  let wanted = null;
+  try {
+    wanted = localStorage.getItem("theme");
+  } catch {
+    // Storage may be switched off; the system's preference then decides.
+  }
+  const isDark = wanted ? wanted === "dark" : matchMedia("(prefers-color-scheme: dark)").matches;
+  root.classList.add("js");
+  root.classList.toggle("dark", isDark);
+})();

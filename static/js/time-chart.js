@@ -1,0 +1,170 @@
+// <time-chart>: series over time on a canvas, from a JSON block inside it. Colours are read from the tokens, again when
+// the theme changes. The element carries the words (role=img, aria-label); this only draws.
+(() => {
+  const token = (name) => getComputedStyle(document.documentElement).getPropertyValue(name).trim();
+  const FONT = "Geist, sans-serif";
+  const HOUR = 3600;
+
+  const writers = {
+    $: (value) => `${value < 0 ? "\u2212" : ""}$${Math.abs(value).toLocaleString("en", { maximumFractionDigits: Math.abs(value) < 10 ? 2 : 0 })}`,
+    ms: (value) => (value >= 1000 ? `${(value / 1000).toFixed(value >= 10000 ? 0 : 1)} s` : `${Math.round(value)} ms`),
+    "%": (value, places) => `${value.toFixed(places ?? 0)} %`,
+    "": (value) => value.toLocaleString("en", { notation: value >= 1e6 ? "compact" : "standard", maximumFractionDigits: 1 }),
+  };
+
+  class TimeChart extends HTMLElement {
+    connectedCallback() {
+      if (!window.uPlot) return;
+      this.data = JSON.parse(this.querySelector('script[type="application/json"]').textContent);
+      this.redraw = () => this.draw();
+      this.draw();
+      this.observer = new ResizeObserver(() => {
+        if (this.plot && this.clientWidth && this.clientWidth !== this.plot.width) {
+          this.plot.setSize({ width: this.clientWidth, height: this.plot.height });
+        }
+      });
+      this.observer.observe(this);
+      document.addEventListener("theme-change", this.redraw);
+    }
+
+    disconnectedCallback() {
+      this.observer?.disconnect();
+      document.removeEventListener("theme-change", this.redraw);
+      this.plot?.destroy();
+    }
+
+    write(value) {
+      if (value == null) return "";
+      const unit = this.data.unit ?? "";
+      return unit in writers ? writers[unit](value, this.data.dp) : `${unit}${writers[""](value)}`;
+    }
+
+    // Days as "9 Nov"; spans below three days show the hour. UTC, as everything in the console.
+    moment(seconds) {
+      const times = this.data.data[0];
+      const isShort = times.length > 1 && times[times.length - 1] - times[0] < 72 * HOUR;
+      const date = new Date(seconds * 1000);
+      const clock = { hour: "2-digit", minute: "2-digit", timeZone: "UTC" };
+      return isShort ? date.toLocaleTimeString("en-GB", clock) : date.toLocaleDateString("en-GB", { day: "numeric", month: "short", timeZone: "UTC" });
+    }
+
+    draw() {
+      this.plot?.destroy();
+      const { data, series, range, incrs } = this.data;
+      const axis = {
+        stroke: token("--ink-3"),
+        font: `11px ${FONT}`,
+        grid: { stroke: token("--line"), width: 1 },
+        ticks: { show: false },
+      };
+      this.plot = new uPlot(
+        {
+          width: this.clientWidth,
+          height: Number(this.getAttribute("height")) || 220,
+          padding: [10, 10, 0, 0],
+          legend: { show: false },
+          cursor: { y: false, points: { size: 7 } },
+          scales: { x: { time: true }, y: { range: range ? () => range : (_plot, _low, high) => [0, (high || 1) * 1.12] } },
+          tzDate: (seconds) => uPlot.tzDate(new Date(seconds * 1000), "Etc/UTC"),
+          axes: [
+            { ...axis, grid: { show: false }, values: (_plot, ticks) => ticks.map((tick) => this.moment(tick)), space: 80, gap: 6, size: 28 },
+            { ...axis, values: (_plot, ticks) => ticks.map((tick) => this.write(tick)), size: 56, gap: 8, space: 36, ...(incrs && { incrs }) },
+          ],
+          series: [
+            {},
+            ...series.map((one) => ({
+              label: one.name,
+              stroke: token(one.color),
+              width: one.dash ? 1.5 : 2,
+              dash: one.dash,
+              points: { show: data[0].length < 2 },
+              fill: one.fill ? `${token(one.color)}1c` : undefined,
+              spanGaps: false,
+            })),
+          ],
+          hooks: {
+            setCursor: [(plot) => this.showTip(plot)],
+            draw: [(plot) => this.drawMarks(plot), (plot) => this.drawLimits(plot)],
+          },
+        },
+        data,
+        this,
+      );
+      this.tip = document.createElement("div");
+      this.tip.className = "chart-tip";
+      this.tip.hidden = true;
+      this.plot.over.append(this.tip);
+    }
+
+    showTip(plot) {
+      const { idx, left } = plot.cursor;
+      if (!this.tip) return;
+      this.tip.hidden = idx == null || left < 0;
+      if (this.tip.hidden) return;
+      const head = document.createElement("b");
+      head.textContent = this.moment(plot.data[0][idx]);
+      const lines = this.data.series.flatMap((one, index) => {
+        const value = plot.data[index + 1][idx];
+        if (value == null) return [];
+        const line = document.createElement("div");
+        const name = document.createElement("span");
+        const said = document.createElement("span");
+        name.textContent = one.name;
+        said.textContent = this.write(value);
+        line.append(name, said);
+        return [line];
+      });
+      this.tip.replaceChildren(head, ...lines);
+      const isRight = left > plot.over.clientWidth / 2;
+      this.tip.style.left = `${isRight ? left - this.tip.offsetWidth - 10 : left + 12}px`;
+      this.tip.style.top = "8px";
+    }
+
+    // Events: a dashed vertical with a word.
+    drawMarks(plot) {
+      for (const mark of this.data.marks ?? []) {
+        const x = Math.round(plot.valToPos(mark.t, "x", true));
+        this.line(plot, token(mark.color ?? "--control"), [3, 3], 1, [x, plot.bbox.top], [x, plot.bbox.top + plot.bbox.height]);
+        const width = plot.ctx.measureText(mark.label).width;
+        const isLeft = x + width > plot.bbox.left + plot.bbox.width;
+        this.word(plot, mark.label, token("--ink-3"), x + (isLeft ? -5 : 5) * devicePixelRatio, plot.bbox.top + 10 * devicePixelRatio, isLeft);
+      }
+    }
+
+    // Limits: dashed, labelled, in the colour of what happens there.
+    drawLimits(plot) {
+      for (const limit of this.data.limits ?? []) {
+        const y = Math.round(plot.valToPos(limit.v, "y", true));
+        const colour = token(limit.color ?? "--bad");
+        this.line(plot, colour, [5, 4], 1.25, [plot.bbox.left, y], [plot.bbox.left + plot.bbox.width, y]);
+        this.word(plot, limit.label, colour, plot.bbox.left + 6 * devicePixelRatio, y + (limit.below ? 12 : -10) * devicePixelRatio, false);
+      }
+    }
+
+    line(plot, colour, dash, width, from, to) {
+      const { ctx } = plot;
+      ctx.save();
+      ctx.strokeStyle = colour;
+      ctx.setLineDash(dash.map((length) => length * devicePixelRatio));
+      ctx.lineWidth = width * devicePixelRatio;
+      ctx.beginPath();
+      ctx.moveTo(...from);
+      ctx.lineTo(...to);
+      ctx.stroke();
+      ctx.restore();
+    }
+
+    word(plot, text, colour, x, y, isRight) {
+      const { ctx } = plot;
+      ctx.save();
+      ctx.fillStyle = colour;
+      ctx.font = `500 ${11 * devicePixelRatio}px ${FONT}`;
+      ctx.textBaseline = "middle";
+      ctx.textAlign = isRight ? "right" : "left";
+      ctx.fillText(text, x, y);
+      ctx.restore();
+    }
+  }
+
+  customElements.define("time-chart", TimeChart);
+})();
