@@ -1,7 +1,7 @@
 """Make .venv from the hash-pinned lock, or leave it alone when it is up to date.
 
 Run by any Python 3.11+ with nothing installed: `install.py` for what Facet runs on, `install.py dev` for tests and
-checks too.
+checks too. With `--if-current` it only says, by its exit code, whether there is nothing to do.
 """
 
 import fcntl
@@ -74,6 +74,8 @@ def main() -> None:
     what = sys.argv[1] if len(sys.argv) > 1 else "run"
     if is_current(what):
         return
+    if "--if-current" in sys.argv:
+        raise SystemExit(1)
     # Two starts at once in one folder install once.
     with (HERE.parent / ".venv.lock").open("w") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)

@@ -1,6 +1,10 @@
 #!/bin/sh
 # Find a Python that can run Facet, and have it make .venv from the lock. Arguments go to install.py.
 here=$(dirname "$0")
+installed=$here/../.venv/bin/python
+if [ -x "$installed" ] && "$installed" "$here/install.py" "$@" --if-current; then
+    exit 0
+fi
 for python in "$PYTHON" python3 python3.13 python3.12 python3.11 python3.14 /usr/bin/python3; do
     [ -n "$python" ] || continue
     if "$python" -c 'import sys, venv, ensurepip; sys.exit(sys.version_info < (3, 11))' 2>/dev/null; then

@@ -1,6 +1,34 @@
 """The cast, the same in every test: alice owns Team A, bob is a member, charlie is a stranger with Team B."""
 
+import os
+from collections.abc import Iterator
+
 import pytest
+from pytest_django.plugin import DjangoDbBlocker
+
+from tests import database
+
+
+@pytest.fixture(scope="session")
+def django_db_setup(
+    request: pytest.FixtureRequest, django_test_environment: None, django_db_blocker: DjangoDbBlocker
+) -> Iterator[None]:
+    """Give this process a copy of the migrated template, instead of migrating once per process."""
+    from django.db import connections
+    from django.test import TransactionTestCase
+
+    worker = getattr(request.config, "workerinput", {}).get("workerid", "")
+    wanted = "_".join(part for part in (os.environ.get("TEST_DATABASE") or "test_facet", worker) if part)
+    name, lock = database.claim(wanted)
+    with lock, django_db_blocker.unblock():
+        database.create(name)
+        connections["default"].close()
+        connections["default"].settings_dict["NAME"] = name
+        # Tests that commit are undone by restoring rows: Django would empty tables that migrations fill.
+        TransactionTestCase._fixture_teardown = lambda self: database.restore()  # type: ignore[method-assign]
+        yield
+        connections.close_all()
+        database.drop(name)
 
 
 class Cast:
@@ -24,3 +52,39 @@ class Cast:
 def cast(db: None) -> Cast:
     """alice owns Team A, bob is a member there, charlie owns Team B, olga is an operator, kim is a key of Team A."""
     return Cast()
+
+
+@pytest.fixture
+def committed_db(django_db_setup: None, django_db_blocker: pytest.FixtureRequest) -> Iterator[None]:
+    """A database whose rows other connections and processes see. Use with real servers instead of `db`."""
+    with django_db_blocker.unblock():  # type: ignore[attr-defined]
+        committed.empty()
+        yield
+        committed.empty()
+
+
+@pytest.fixture(scope="session")
+def _server(django_db_setup: None) -> Iterator[LiveServer]:
+    server = LiveServer().start()
+    yield server
+    server.stop()
+
+
+@pytest.fixture
+def server(committed_db: None, _server: LiveServer) -> LiveServer:
+    """The real application under uvicorn, on committed rows."""
+    return _server
+
+
+@pytest.fixture(scope="session")
+def _upstream() -> Iterator[Upstream]:
+    upstream = Upstream().start()
+    yield upstream
+    upstream.stop()
+
+
+@pytest.fixture
+def upstream(_upstream: Upstream) -> Upstream:
+    """The scripted provider; whatever an earlier test left queued is gone."""
+    _upstream.reset()
+    return _upstream

@@ -1,0 +1,152 @@
+"""The tests' databases: one migrated template, and a copy of it for every test process.
+
+Migrating takes seconds and copying a tenth of one. A test that commits is undone by putting every table back to what
+the template has, on the same database, so that other connections (pools, a live server) stay whole.
+"""
+
+import fcntl
+import hashlib
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import IO, Any
+
+import psycopg
+from psycopg import sql
+
+from tests import server
+
+ROOT = Path(__file__).resolve().parent.parent
+_KEPT_TEMPLATES = 3
+
+# What the migrations left in the tables is kept beside them, in a schema no model looks into.
+_SEED = """
+CREATE SCHEMA facet_seed;
+DO $$
+DECLARE it record; has_rows boolean;
+BEGIN
+    FOR it IN SELECT relname FROM pg_class WHERE relnamespace = 'public'::regnamespace
+              AND relkind IN ('r', 'p') AND NOT relispartition AND relname <> 'django_migrations' LOOP
+        EXECUTE format('SELECT EXISTS (SELECT FROM public.%I)', it.relname) INTO has_rows;
+        IF has_rows THEN
+            EXECUTE format('CREATE TABLE facet_seed.%I AS TABLE public.%I', it.relname, it.relname);
+        END IF;
+    END LOOP;
+END $$
+"""
+
+# As a replica no trigger and no foreign key is asked: the log can be emptied, and in any order.
+_RESTORE = """
+SET LOCAL session_replication_role = replica;
+SET LOCAL lock_timeout = '10s';
+DO $$
+DECLARE it record; has_rows boolean;
+BEGIN
+    FOR it IN SELECT relname FROM pg_class WHERE relnamespace = 'public'::regnamespace
+              AND relkind IN ('r', 'p') AND NOT relispartition AND relname <> 'django_migrations' LOOP
+        EXECUTE format('SELECT EXISTS (SELECT FROM public.%I)', it.relname) INTO has_rows;
+        IF has_rows THEN
+            EXECUTE format('DELETE FROM public.%I', it.relname);
+        END IF;
+        IF to_regclass(format('facet_seed.%I', it.relname)) IS NOT NULL THEN
+            EXECUTE format('INSERT INTO public.%I SELECT * FROM facet_seed.%I', it.relname, it.relname);
+        END IF;
+    END LOOP;
+END $$
+"""
+
+
+def _fingerprint() -> str:
+    """Return what the tables follow from: our migrations, and the versions of the packages that bring others."""
+    digest = hashlib.sha256()
+    for path in sorted(
+        [*ROOT.glob("*/migrations/*.py"), *ROOT.glob("*/*/migrations/*.py"), ROOT / "requirements/base.txt"]
+    ):
+        if ".venv" not in path.parts:
+            digest.update(path.name.encode() + b"\0" + path.read_bytes() + b"\0")
+    return digest.hexdigest()[:16]
+
+
+@contextmanager
+def _admin() -> Iterator[psycopg.Connection[Any]]:
+    with psycopg.connect(os.environ["FACET_TEST_DATABASE_URL"], autocommit=True) as connection:
+        yield connection
+
+
+@contextmanager
+def _locked(name: str) -> Iterator[None]:
+    with (server.FOLDER / name).open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        yield
+
+
+def _make_template(admin: psycopg.Connection[Any], name: str) -> None:
+    from django.core.management import call_command
+    from django.db import connections
+
+    connection = connections["default"]
+    usual = connection.settings_dict["NAME"]
+    draft = f"{name}_draft"
+    admin.execute(sql.SQL("DROP DATABASE IF EXISTS {} WITH (FORCE)").format(sql.Identifier(draft)))
+    admin.execute(sql.SQL("CREATE DATABASE {}").format(sql.Identifier(draft)))
+    connection.close()
+    connection.settings_dict["NAME"] = draft
+    try:
+        call_command("migrate", verbosity=0, interactive=False)
+        with connection.cursor() as cursor:
+            cursor.execute(_SEED)
+    finally:
+        connection.close()
+        connection.settings_dict["NAME"] = usual
+    admin.execute(sql.SQL("ALTER DATABASE {} RENAME TO {}").format(sql.Identifier(draft), sql.Identifier(name)))
+    admin.execute(sql.SQL("ALTER DATABASE {} ALLOW_CONNECTIONS false").format(sql.Identifier(name)))
+    old = admin.execute(
+        r"SELECT datname FROM pg_database WHERE datname ~ '^facet_template_[0-9a-f]{16}$' ORDER BY oid DESC OFFSET %s",
+        [_KEPT_TEMPLATES],
+    ).fetchall()
+    for (gone,) in old:
+        admin.execute(sql.SQL("DROP DATABASE {}").format(sql.Identifier(gone)))
+
+
+def claim(wanted: str) -> tuple[str, IO[str]]:
+    """Return a database name no other run holds, with the lock that says so while it is open."""
+    number = 1
+    while True:
+        name = wanted if number == 1 else f"{wanted}_{number}"
+        lock = (server.FOLDER / f"{name}.lock").open("w")
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            lock.close()
+            number += 1
+            continue
+        return name, lock
+
+
+def create(name: str) -> None:
+    """Make the database `name` as a copy of the template, and the template if the migrations changed."""
+    template = f"facet_template_{_fingerprint()}"
+    with _locked("template.lock"), _admin() as admin:
+        if not admin.execute("SELECT 1 FROM pg_database WHERE datname = %s", [template]).fetchone():
+            _make_template(admin, template)
+        admin.execute(sql.SQL("DROP DATABASE IF EXISTS {} WITH (FORCE)").format(sql.Identifier(name)))
+        admin.execute(
+            sql.SQL("CREATE DATABASE {} TEMPLATE {} STRATEGY file_copy").format(
+                sql.Identifier(name), sql.Identifier(template)
+            )
+        )
+
+
+def drop(name: str) -> None:
+    with _admin() as admin:
+        admin.execute(sql.SQL("DROP DATABASE IF EXISTS {} WITH (FORCE)").format(sql.Identifier(name)))
+
+
+def restore() -> None:
+    """Put every table of the present test database back to what the migrations left."""
+    from django.db import connections, transaction
+
+    connection = connections["default"]
+    with transaction.atomic(), connection.cursor() as cursor:
+        cursor.execute(_RESTORE)
