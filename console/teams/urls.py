@@ -1,4 +1,51 @@
-from django.urls import URLPattern, URLResolver
+from allauth.account.decorators import reauthentication_required
+from allauth.account.views import password_set
+from django.contrib.auth.decorators import login_required
+from django.urls import path
+
+from console.teams.views import coming_in, keys, people, teams
 
 app_name = "teams"
-urlpatterns: list[URLPattern | URLResolver] = []
+urlpatterns = [
+    # Keys
+    path("keys/", keys.keys, name="keys"),
+    path("keys/new/", keys.create_key, name="create_key"),
+    path("keys/<uuid:key_id>/", keys.key, name="key"),
+    path("keys/<uuid:key_id>/change/", keys.change_key, name="change_key"),
+    path("keys/<uuid:key_id>/rotate/", keys.rotate_key, name="rotate_key"),
+    path("keys/<uuid:key_id>/revoke/", keys.revoke_key, name="revoke_key"),
+    path("keys/<uuid:key_id>/hand-over/", keys.hand_over_key, name="hand_over_key"),
+    # Teams
+    path("teams/", teams.teams, name="teams"),
+    path("teams/new/", teams.create_team, name="create_team"),
+    path("teams/<slug:slug>/", teams.team, name="team"),
+    path("teams/<slug:slug>/change/", teams.change_team, name="change_team"),
+    path("teams/<slug:slug>/archive/", teams.archive_team, name="archive_team"),
+    path("teams/<slug:slug>/invite/", teams.invite, name="invite"),
+    path("teams/<slug:slug>/members/<uuid:membership_id>/role/", teams.change_role, name="change_role"),
+    path("teams/<slug:slug>/members/<uuid:membership_id>/remove/", teams.remove_member, name="remove_member"),
+    path(
+        "teams/<slug:slug>/invitations/<uuid:invitation_id>/resend/", teams.resend_invitation, name="resend_invitation"
+    ),
+    path(
+        "teams/<slug:slug>/invitations/<uuid:invitation_id>/revoke/", teams.revoke_invitation, name="revoke_invitation"
+    ),
+    # People of the installation
+    path("people/", people.people, name="people"),
+    path("people/new/", people.add_person, name="add_person"),
+    path("people/<uuid:user_id>/sign-in-link/", people.make_link, name="make_link"),
+    path("people/<uuid:user_id>/disable/", people.disable_person, name="disable_person"),
+    path("people/<uuid:user_id>/enable/", people.enable_person, name="enable_person"),
+    path("people/<uuid:user_id>/operator/", people.set_operator, name="set_operator"),
+    # Coming in
+    path("sign-in/secure/", coming_in.secure_account, name="secure_account"),
+    path("sign-in/<str:token>/", coming_in.sign_in_link, name="sign_in_link"),
+    path("invitations/<str:token>/", coming_in.accept_invitation, name="accept_invitation"),
+]
+
+# Included before allauth's own addresses, so this one wins: allauth lets whoever holds a session set a first password,
+# which would turn a borrowed browser into an account.
+account_urlpatterns = [
+    path("accounts/password/set/", login_required(reauthentication_required(password_set)), name="set_password")
+]
+urlpatterns += account_urlpatterns

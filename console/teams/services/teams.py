@@ -10,9 +10,10 @@ from console.audit.services import changes, record
 from console.core.clock import now
 from console.core.errors import BadInput, Conflict, NotAllowed
 from console.teams.actors import Actor
-from console.teams.models import Membership, Role, Team, User
+from console.teams.models import ApiKey, Membership, Role, Team, User
 from console.teams.rights import rights_of_actor
 from console.teams.roles import RIGHTS
+from console.teams.services.keys import hand_over_key
 
 
 def _grant(team: Team, user: User, rights: frozenset[str]) -> None:
@@ -119,9 +120,16 @@ def change_role(*, actor: Actor, membership: Membership, role: str) -> Membershi
 
 
 @transaction.atomic
-def remove_member(*, actor: Actor, membership: Membership) -> None:
-    """Take a person out of a team; their rights, and those of their keys, end with it."""
+def remove_member(*, actor: Actor, membership: Membership, hand_keys_to: User | None = None) -> None:
+    """Take a person out of a team; their rights, and those of their keys, end with it.
+
+    Keys handed to another member go on, with that member's rights.
+    """
     _keep_an_owner(membership)
+    if hand_keys_to is not None:
+        keys = ApiKey.objects.filter(team=membership.team, owner=membership.user, revoked_at=None)
+        for key in keys.exclude(expires_at__lte=now()):
+            hand_over_key(actor=actor, key=key, owner=hand_keys_to)
     _grant(membership.team, membership.user, frozenset())
     record(
         actions.MEMBER_REMOVED,

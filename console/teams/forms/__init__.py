@@ -1,0 +1,1 @@
+"""Forms of the teams room: they parse and check what a person typed, and save nothing."""

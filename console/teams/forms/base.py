@@ -1,0 +1,38 @@
+"""What the forms of this room share."""
+
+import re
+from typing import Any
+
+from django import forms
+
+_SPLIT = re.compile(r"[\s,;]+")
+_BARE = (forms.CheckboxInput, forms.CheckboxSelectMultiple, forms.RadioSelect, forms.HiddenInput)
+
+
+class ConsoleForm(forms.Form):
+    """A form whose controls look like the design system's."""
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        for bound in self.fields.values():
+            if isinstance(bound.widget, forms.CheckboxSelectMultiple | forms.RadioSelect):
+                bound.widget.attrs.setdefault("class", "choices")
+            elif not isinstance(bound.widget, _BARE):
+                bound.widget.attrs.setdefault("class", "control")
+
+
+class WordsField(forms.CharField):
+    """Names separated by commas, spaces or lines; a list without doubles."""
+
+    def __init__(self, **kwargs: Any) -> None:
+        super().__init__(required=False, max_length=4000, **kwargs)
+
+    def prepare_value(self, value: Any) -> Any:
+        return ", ".join(value) if isinstance(value, list | tuple) else value
+
+    def clean(self, value: Any) -> list[str]:
+        return list(dict.fromkeys(word for word in _SPLIT.split(super().clean(value)) if word))
+
+
+class Confirm(ConsoleForm):
+    """Nothing to fill in: the button is the answer."""

@@ -1,0 +1,131 @@
+"""Forms about API keys."""
+
+import datetime as dt
+from typing import Any
+
+from django import forms
+from django.db.models import QuerySet
+
+from console.core.clock import now
+from console.teams.forms.base import ConsoleForm, WordsField
+from console.teams.models import ApiKey, Environment, Team, User
+from console.teams.roles import ADMINISTRATIVE_SCOPES, DEFAULT_SCOPES, SCOPE_SENTENCES, SCOPES
+from console.teams.services.keys import OVERLAPS
+
+_LIFETIMES = {"30": "30 days", "90": "90 days", "365": "1 year", "": "Never"}
+_KEEP = "keep"
+
+
+def _scope_choices(allowed: frozenset[str], also: list[str] | None = None) -> list[tuple[str, str]]:
+    """Return the scopes a person may give away, and those the key has already."""
+    return [
+        (scope, f"{SCOPE_SENTENCES[scope]}{' (asks you to sign in again)' if scope in ADMINISTRATIVE_SCOPES else ''}")
+        for scope, right in SCOPES.items()
+        if right in allowed or scope in (also or [])
+    ]
+
+
+def _end_of(lifetime: str) -> dt.datetime | None:
+    return now() + dt.timedelta(days=int(lifetime)) if lifetime else None
+
+
+class _Limits(ConsoleForm):
+    scopes = forms.MultipleChoiceField(
+        label="What it may do", widget=forms.CheckboxSelectMultiple, initial=list(DEFAULT_SCOPES)
+    )
+    aliases = WordsField(
+        label="Only these aliases", help_text="Names separated by commas. Empty: every alias of the team."
+    )
+    networks = WordsField(
+        label="Only from these networks",
+        help_text="Addresses or CIDR, for example 203.0.113.0/24. Empty: from anywhere.",
+    )
+
+
+class CreateKeyForm(_Limits):
+    team = forms.ModelChoiceField(Team.objects.none(), to_field_name="slug", empty_label=None)
+    name = forms.CharField(max_length=80, help_text="Where it is used, for example “help-app backend”.")
+    environment = forms.ChoiceField(
+        choices=Environment.choices,
+        widget=forms.RadioSelect,
+        initial=Environment.PRODUCTION,
+        help_text="Decides which pin an alias means.",
+    )
+    expires_in = forms.ChoiceField(
+        label="Expires after", choices=list(_LIFETIMES.items()), required=False, initial="90"
+    )
+
+    field_order = ("team", "name", "environment", "scopes", "expires_in", "aliases", "networks")
+
+    def __init__(self, *args: Any, teams: QuerySet[Team], allowed: frozenset[str], **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        choices = self.fields["team"]
+        assert isinstance(choices, forms.ModelChoiceField)
+        choices.queryset = teams
+        self.fields["scopes"].choices = _scope_choices(allowed)  # type: ignore[attr-defined]
+
+    def clean(self) -> dict[str, Any]:
+        values = super().clean() or {}
+        values["expires_at"] = _end_of(values.pop("expires_in", ""))
+        return values
+
+
+class ChangeKeyForm(_Limits):
+    name = forms.CharField(max_length=80)
+    expires_in = forms.ChoiceField(label="Expires", required=False)
+
+    field_order = ("name", "scopes", "expires_in", "aliases", "networks")
+
+    def __init__(self, *args: Any, key: ApiKey, allowed: frozenset[str], **kwargs: Any) -> None:
+        kwargs.setdefault(
+            "initial",
+            {
+                "name": key.name,
+                "scopes": key.scopes,
+                "aliases": key.aliases,
+                "networks": key.networks,
+                "expires_in": _KEEP if key.expires_at else "",
+            },
+        )
+        super().__init__(*args, **kwargs)
+        self.key = key
+        self.fields["scopes"].choices = _scope_choices(allowed, key.scopes)  # type: ignore[attr-defined]
+        keep = [(_KEEP, f"As it is: {key.expires_at:%-d %b %Y}")] if key.expires_at else []
+        later = [(days, f"In {words}" if days else words) for days, words in _LIFETIMES.items()]
+        self.fields["expires_in"].choices = keep + later  # type: ignore[attr-defined]
+
+    def clean(self) -> dict[str, Any]:
+        values = super().clean() or {}
+        lifetime = values.pop("expires_in", "")
+        values["expires_at"] = self.key.expires_at if lifetime == _KEEP else _end_of(lifetime)
+        return values
+
+
+class RotateKeyForm(ConsoleForm):
+    overlap = forms.ChoiceField(
+        label="The old key",
+        choices=[
+            ("0", "Stops at once"),
+            ("1h", "Goes on for an hour"),
+            ("24h", "Goes on for a day"),
+            ("7d", "Goes on for a week"),
+        ],
+        initial="24h",
+        widget=forms.RadioSelect,
+    )
+
+    def clean_overlap(self) -> dt.timedelta:
+        return OVERLAPS[self.cleaned_data["overlap"]]
+
+
+class HandOverKeyForm(ConsoleForm):
+    owner = forms.ModelChoiceField(
+        User.objects.none(),
+        label="Who answers for it",
+        empty_label=None,
+        help_text="The key can never do more than this person may do in the team.",
+    )
+
+    def __init__(self, *args: Any, people: QuerySet[User], **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self.fields["owner"].queryset = people  # type: ignore[attr-defined]

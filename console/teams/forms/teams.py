@@ -1,0 +1,111 @@
+"""Forms about teams, members and people."""
+
+from typing import Any
+
+from django import forms
+from django.contrib.auth.password_validation import password_validators_help_texts, validate_password
+from django.core.validators import validate_slug
+from django.db.models import QuerySet
+from django.utils.text import slugify
+
+from console.teams.forms.base import ConsoleForm
+from console.teams.models import Role, Team, User
+from console.teams.roles import ROLE_SENTENCES
+
+_ROLES = [(role.value, f"{role.label}: {ROLE_SENTENCES[role.value]}") for role in Role]
+
+
+class CreateTeamForm(ConsoleForm):
+    name = forms.CharField(max_length=120, help_text="For example “Support”.")
+    slug = forms.CharField(
+        label="Short name",
+        max_length=60,
+        required=False,
+        help_text="Used in addresses and configuration files. Empty: made from the name.",
+    )
+
+    def clean(self) -> dict[str, Any]:
+        values = super().clean() or {}
+        slug = values.get("slug") or slugify(values.get("name", ""))[:60]
+        if "name" in values and not slug:
+            self.add_error("slug", "Write a short name of letters, digits and hyphens.")
+        elif slug:
+            try:
+                validate_slug(slug)
+            except forms.ValidationError as error:
+                self.add_error("slug", error)
+        values["slug"] = slug.lower()
+        return values
+
+
+class ChangeTeamForm(ConsoleForm):
+    name = forms.CharField(max_length=120)
+    requires_two_factor = forms.BooleanField(
+        label="Require two-factor sign-in",
+        required=False,
+        widget=forms.CheckboxInput(attrs={"class": "switch"}),
+        help_text="Members without it are asked to set it up before they can do anything else.",
+    )
+
+    def __init__(self, *args: Any, team: Team, **kwargs: Any) -> None:
+        kwargs.setdefault("initial", {"name": team.name, "requires_two_factor": team.requires_two_factor})
+        super().__init__(*args, **kwargs)
+
+
+class InviteForm(ConsoleForm):
+    email = forms.EmailField(label="E-mail address", widget=forms.EmailInput(attrs={"autocomplete": "off"}))
+    role = forms.ChoiceField(choices=_ROLES, initial=Role.MEMBER, widget=forms.RadioSelect)
+
+
+class RoleForm(ConsoleForm):
+    role = forms.ChoiceField(choices=_ROLES, widget=forms.RadioSelect)
+
+
+class RemoveMemberForm(ConsoleForm):
+    hand_keys_to = forms.ModelChoiceField(
+        User.objects.none(),
+        label="Hand the keys to",
+        required=False,
+        empty_label="Nobody: the keys stop",
+        help_text="The keys go on with the rights of the person who answers for them.",
+    )
+
+    def __init__(self, *args: Any, people: QuerySet[User], has_keys: bool, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self.fields["hand_keys_to"].queryset = people  # type: ignore[attr-defined]
+        if not has_keys:
+            del self.fields["hand_keys_to"]
+
+
+class AddPersonForm(ConsoleForm):
+    name = forms.CharField(max_length=120)
+    email = forms.EmailField(label="E-mail address")
+    is_operator = forms.BooleanField(
+        label="Operator",
+        required=False,
+        help_text="Operators run the installation and see every team.",
+    )
+
+
+class JoinForm(ConsoleForm):
+    """The account of somebody who was invited."""
+
+    name = forms.CharField(max_length=120, label="Your name", widget=forms.TextInput(attrs={"autocomplete": "name"}))
+    password = forms.CharField(
+        strip=False,
+        widget=forms.PasswordInput(attrs={"autocomplete": "new-password"}),
+        help_text=" ".join(str(text) for text in password_validators_help_texts()[1:2]),
+    )
+
+    def __init__(self, *args: Any, email: str, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self.email = email
+
+    def clean(self) -> dict[str, Any]:
+        values = super().clean() or {}
+        if "password" in values:
+            try:
+                validate_password(values["password"], User(email=self.email, name=values.get("name", "")))
+            except forms.ValidationError as error:
+                self.add_error("password", error)
+        return values
