@@ -7,6 +7,7 @@ the template has, on the same database, so that other connections (pools, a live
 import fcntl
 import hashlib
 import os
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -53,6 +54,8 @@ BEGIN
             EXECUTE format('INSERT INTO public.%I SELECT * FROM facet_seed.%I', it.relname, it.relname);
         END IF;
     END LOOP;
+    -- An epoch no process has seen, so that snapshots of the tests before are stale.
+    UPDATE audit_epoch SET value = (extract(epoch FROM clock_timestamp()) * 1000000)::bigint;
 END $$
 """
 
@@ -61,7 +64,12 @@ def _fingerprint() -> str:
     """Return what the tables follow from: our migrations, and the versions of the packages that bring others."""
     digest = hashlib.sha256()
     for path in sorted(
-        [*ROOT.glob("*/migrations/*.py"), *ROOT.glob("*/*/migrations/*.py"), ROOT / "requirements/base.txt"]
+        [
+            *ROOT.glob("*/migrations/*.py"),
+            *ROOT.glob("*/*/migrations/*.py"),
+            *ROOT.glob("console/gateway/sql/*.sql"),
+            ROOT / "requirements/base.txt",
+        ]
     ):
         if ".venv" not in path.parts:
             digest.update(path.name.encode() + b"\0" + path.read_bytes() + b"\0")
@@ -144,9 +152,13 @@ def drop(name: str) -> None:
 
 
 def restore() -> None:
-    """Put every table of the present test database back to what the migrations left."""
+    """Put every table of the present test database back to what the migrations left.
+
+    Except for the epoch, which gets a value no process has seen: a gateway that still runs must find its snapshot stale.
+    """
     from django.db import connections, transaction
 
     connection = connections["default"]
     with transaction.atomic(), connection.cursor() as cursor:
         cursor.execute(_RESTORE)
+        cursor.execute("UPDATE audit_epoch SET value = %s", [time.time_ns() // 1000])

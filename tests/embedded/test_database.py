@@ -24,7 +24,7 @@ def test_it_restores_what_migrations_left() -> None:
     database.restore()
     assert not User.objects.exists()
     assert not AuditEvent.objects.exists()
-    assert Epoch.objects.get().value == 1
+    assert Epoch.objects.get().value > before
     with connection.cursor() as cursor:
         cursor.execute("SELECT count(*) FROM auth_permission")
         assert cursor.fetchone() == permissions
