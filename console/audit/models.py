@@ -153,6 +153,7 @@ class Seal(models.Model):
     class Meta:
         db_table = "audit_seal"
         ordering = ["-number"]
+        indexes = [models.Index(fields=["from_tx"], name="seal_by_tx")]
 
     def __str__(self) -> str:
         return f"block {self.number}"

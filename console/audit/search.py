@@ -1,0 +1,60 @@
+"""What to look for in the log, and a page of what was found."""
+
+import datetime as dt
+import uuid
+from dataclasses import dataclass, field
+
+from console.audit.models import AuditEvent
+
+FIRST_ID = uuid.UUID(int=0)
+LAST_ID = uuid.UUID(int=(1 << 128) - 1)
+
+
+@dataclass(frozen=True, slots=True)
+class Criteria:
+    """One filter of the log, the same for list, tail, neighbours and export.
+
+    `team_ids` None means every row, also those without a team: for operators only. `content_team_ids` are the teams
+    whose inputs and outputs `text` may look into; None means all.
+    """
+
+    team_ids: tuple[uuid.UUID, ...] | None
+    start: dt.datetime | None = None
+    end: dt.datetime | None = None
+    key_id: uuid.UUID | None = None
+    types: tuple[str, ...] = ()
+    statuses: tuple[str, ...] = ()
+    alias: str = ""
+    person_id: uuid.UUID | None = None
+    environment: str = ""
+    text: str = ""
+    content_team_ids: tuple[uuid.UUID, ...] | None = ()
+
+    @property
+    def filters(self) -> int:
+        """How many conditions there are besides team and time."""
+        return sum(
+            map(bool, (self.key_id, self.types, self.statuses, self.alias, self.person_id, self.environment, self.text))
+        )
+
+    @property
+    def has_index(self) -> bool:
+        """Say whether one index finds the rows in order, so that no span of time need be searched through."""
+        if self.filters == 0:
+            return True
+        return self.filters == 1 and bool(
+            self.key_id
+            or self.alias
+            or self.person_id
+            or set(self.types) in ({"admin"}, {"access"}, {"admin", "access"})
+            or (len(self.statuses) == 1 and self.statuses[0] != "ok")
+        )
+
+
+@dataclass(slots=True)
+class Page:
+    """Some rows, newest first. When the time was up before the page was full, `searched_to` says how far it got."""
+
+    events: list[AuditEvent] = field(default_factory=list)
+    has_more: bool = False
+    searched_to: uuid.UUID | None = None

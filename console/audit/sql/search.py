@@ -1,0 +1,274 @@
+"""Find rows of the log at any volume: by an index in order, or span by span, newest first, within a time.
+
+The ORM can say neither a time-out per statement nor "per team the newest, merged". Conditions are fixed pieces of SQL
+chosen by the criteria; every value is a parameter.
+"""
+
+import json
+import time
+import uuid
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
+from typing import Any
+
+from django.conf import settings
+from django.db import OperationalError, connection, transaction  # noqa: TID251
+
+from console.audit.models import AuditEvent, Payload
+from console.audit.search import FIRST_ID, LAST_ID, Criteria, Page
+from console.core.ids import uuid7_at
+
+_FIELDS = [f.attname for f in AuditEvent._meta.concrete_fields]
+_COLUMNS = ", ".join(f'e."{name}"' for name in _FIELDS)
+_SEARCHED = (
+    "concat_ws(chr(31), e.actor, e.key, e.team, e.alias, e.model, e.target, e.action, e.code, e.client_address,"
+    " e.client_request_id, e.agent)"
+)
+_HOUR = 3_600_000  # milliseconds, as in the ids
+_NARROWEST = _HOUR // 12
+
+
+class TooSlow(Exception):
+    """A statement was stopped because its time was up."""
+
+
+@contextmanager
+def _within(milliseconds: int) -> Iterator[Any]:
+    """Give a cursor whose statements end after the time, and leave no limit behind in a transaction around it."""
+    limit = max(1, min(milliseconds, settings.STATEMENT_TIMEOUT_MS))
+    is_inner = connection.in_atomic_block
+    try:
+        with transaction.atomic(), connection.cursor() as cursor:
+            cursor.execute(
+                "SELECT current_setting('statement_timeout'), set_config('statement_timeout', %s, true)", [str(limit)]
+            )
+            before = cursor.fetchone()[0]
+            yield cursor
+            if is_inner:
+                cursor.execute("SELECT set_config('statement_timeout', %s, true)", [before])
+    except OperationalError as error:
+        if getattr(error.__cause__, "sqlstate", "") == "57014":
+            raise TooSlow from None
+        raise
+
+
+def _like(text: str) -> str:
+    escaped = text.replace("\\", "\\\\").replace("%", "\\%").replace("_", "\\_")
+    return f"%{escaped}%"
+
+
+def _conditions(criteria: Criteria) -> tuple[list[str], dict[str, Any]]:
+    """Return the conditions besides team and id, with their parameters."""
+    found: list[str] = []
+    values: dict[str, Any] = {}
+
+    def add(condition: str, **parameters: Any) -> None:
+        found.append(condition)
+        values.update(parameters)
+
+    if criteria.key_id:
+        add("e.key_id = %(key_id)s", key_id=criteria.key_id)
+    if criteria.types:
+        add("e.type = ANY(%(types)s)", types=list(criteria.types))
+        if set(criteria.types) <= {"admin", "access"}:
+            add("e.action <> ''")  # the partial index of lines that are no calls
+    if len(criteria.statuses) == 1:
+        add("e.status = %(status)s", status=criteria.statuses[0])
+    elif criteria.statuses:
+        add("e.status = ANY(%(statuses)s)", statuses=list(criteria.statuses))
+    if criteria.statuses and "ok" not in criteria.statuses:
+        add("e.status <> 'ok'")
+    if criteria.alias:
+        add("e.alias = %(alias)s AND e.alias <> ''", alias=criteria.alias)
+    if criteria.person_id:
+        add("e.actor_id = %(person)s AND e.actor_kind = 'user'", person=criteria.person_id)
+    if criteria.environment:
+        add("e.environment = %(environment)s", environment=criteria.environment)
+    if criteria.text:
+        add(*_text_condition(criteria, values))
+    return found, values
+
+
+def _text_condition(criteria: Criteria, values: dict[str, Any]) -> tuple[str]:
+    values["like"] = _like(criteria.text)
+    if criteria.content_team_ids == ():
+        return (f"{_SEARCHED} ILIKE %(like)s",)
+    # Bodies are JSON, where a client may have written anything outside ASCII as an escape.
+    values["like_json"] = _like(json.dumps(criteria.text)[1:-1])
+    values["content_teams"] = list(criteria.content_team_ids or ())
+    teams = "" if criteria.content_team_ids is None else "e.team_id = ANY(%(content_teams)s) AND "
+    return (
+        f"({_SEARCHED} ILIKE %(like)s OR ({teams}coalesce(e.input_sha256, e.output_sha256) IS NOT NULL AND EXISTS ("  # noqa: S608
+        " SELECT 1 FROM audit_payload p WHERE p.event_id = e.id"
+        " AND (p.body ILIKE %(like)s OR p.body ILIKE %(like_json)s))))",
+    )
+
+
+def _statement(criteria: Criteria, conditions: Iterable[str], order: str) -> str:
+    """Return the query of one span. Several teams are read one by one in order and merged, each by its index."""
+    inner = " AND ".join(["e.id >= %(low)s", "e.id < %(high)s", *conditions])
+    tail = f"ORDER BY e.id {order} LIMIT %(limit)s"
+    if criteria.team_ids is None:
+        return f"SELECT {_COLUMNS} FROM audit_event e WHERE {inner} {tail}"  # noqa: S608
+    if len(criteria.team_ids) == 1:
+        return f"SELECT {_COLUMNS} FROM audit_event e WHERE e.team_id = %(team)s AND {inner} {tail}"  # noqa: S608
+    return (
+        f"SELECT {_COLUMNS} FROM unnest(%(teams)s::uuid[]) t(team_id) CROSS JOIN LATERAL ("  # noqa: S608
+        f"SELECT * FROM audit_event e WHERE e.team_id = t.team_id AND {inner} {tail}) e {tail}"
+    )
+
+
+def _bounds(criteria: Criteria) -> tuple[uuid.UUID, uuid.UUID]:
+    low = uuid7_at(criteria.start) if criteria.start else FIRST_ID
+    high = uuid7_at(criteria.end) if criteria.end else LAST_ID
+    return low, high
+
+
+def _millis(identifier: uuid.UUID) -> int:
+    return identifier.int >> 80
+
+
+def _at_millis(millis: int) -> uuid.UUID:
+    return uuid.UUID(int=max(millis, 0) << 80)
+
+
+class _Walk:
+    """Spans of time in one direction. They widen while they are quick and narrow when one takes too long."""
+
+    def __init__(self, low: uuid.UUID, high: uuid.UUID, *, older: bool, width: int | None) -> None:
+        self.low, self.high, self.older, self.width = low, high, older, width
+
+    @property
+    def is_done(self) -> bool:
+        return self.low >= self.high
+
+    def span(self) -> tuple[uuid.UUID, uuid.UUID]:
+        if self.width is None:
+            return self.low, self.high
+        if self.older:
+            # Nothing lies in the future, so the first span is counted from now.
+            top = min(_millis(self.high), int(time.time() * 1000) + 60_000)
+            edge = max(self.low, _at_millis(top - self.width))
+            return edge, self.high
+        return self.low, min(self.high, _at_millis(max(_millis(self.low), 0) + self.width))
+
+    def passed(self, span: tuple[uuid.UUID, uuid.UUID], seconds: float) -> None:
+        if self.older:
+            self.high = span[0]
+        else:
+            self.low = span[1]
+        if self.width and seconds < 0.04:
+            self.width *= 4
+        elif self.width and seconds > 0.2:
+            self.width = max(self.width // 2, _NARROWEST)
+
+    def was_slow(self) -> bool:
+        """Narrow the next span; False when it is as narrow as it gets."""
+        if self.width is None:
+            self.width = 24 * _HOUR
+        elif self.width <= _NARROWEST:
+            return False
+        else:
+            self.width = max(self.width // 8, _NARROWEST)
+        return True
+
+
+def find(
+    criteria: Criteria,
+    *,
+    older_than: uuid.UUID | None = None,
+    newer_than: uuid.UUID | None = None,
+    limit: int = 50,
+    seconds: float = 1.0,
+) -> Page:
+    """Return a page of rows, newest first, before or after an id, searching for at most about `seconds`."""
+    low, high = _bounds(criteria)
+    if criteria.team_ids == () or low >= high:
+        return Page()
+    older = newer_than is None
+    if older_than:
+        high = min(high, older_than)
+    if newer_than:
+        low = max(low, uuid.UUID(int=newer_than.int + 1))
+    conditions, values = _conditions(criteria)
+    values |= {"team": criteria.team_ids[0] if criteria.team_ids else None, "teams": list(criteria.team_ids or ())}
+    statement = _statement(criteria, conditions, "DESC" if older else "ASC")
+    walk = _Walk(low, high, older=older, width=None if criteria.has_index else 24 * _HOUR)
+    page = Page()
+    deadline = time.monotonic() + seconds
+    while not walk.is_done and len(page.events) <= limit:
+        left = deadline - time.monotonic()
+        if left <= 0:
+            page.searched_to = walk.high if older else walk.low
+            break
+        span = walk.span()
+        began = time.monotonic()
+        patience = left if walk.width is not None and walk.width <= _NARROWEST else min(left, max(seconds / 4, 0.05))
+        try:
+            with _within(int(patience * 1000)) as cursor:
+                wanted = limit + 1 - len(page.events)
+                cursor.execute(statement, values | {"low": span[0], "high": span[1], "limit": wanted})
+                page.events += [AuditEvent.from_db("default", _FIELDS, row) for row in cursor]
+        except TooSlow:
+            if not walk.was_slow():
+                page.searched_to = walk.high if older else walk.low
+                break
+            continue
+        walk.passed(span, time.monotonic() - began)
+    page.has_more = len(page.events) > limit
+    del page.events[limit:]
+    if page.has_more:
+        page.searched_to = None
+    if not older:
+        page.events.reverse()
+    return page
+
+
+def get(identifier: uuid.UUID) -> AuditEvent | None:
+    """Return one row by its id, from its month alone."""
+    return AuditEvent.objects.filter(pk=identifier).first()
+
+
+def since(criteria: Criteria, tx: int, limit: int = 100) -> tuple[list[AuditEvent], int]:
+    """Return what was committed since transaction `tx`, the newest first, and where to go on.
+
+    Rows appear in the order they were committed, which ids do not tell: a long answer has an old id.
+    """
+    conditions, values = _conditions(criteria)
+    if criteria.team_ids is not None:
+        conditions.append("e.team_id = ANY(%(teams)s)")
+    where = " AND ".join(["e.id >= audit_id_floor(now() - interval '1 day')", "e.tx >= %(tx)s", *conditions])
+    with _within(1500) as cursor:
+        cursor.execute("SELECT audit_horizon()")
+        horizon = int(cursor.fetchone()[0])
+        cursor.execute(
+            f"SELECT {_COLUMNS} FROM audit_event e WHERE {where} AND e.tx < %(horizon)s"  # noqa: S608
+            " ORDER BY e.tx DESC, e.id DESC LIMIT %(limit)s",
+            values | {"teams": list(criteria.team_ids or ()), "tx": tx, "horizon": horizon, "limit": limit},
+        )
+        return [AuditEvent.from_db("default", _FIELDS, row) for row in cursor], horizon
+
+
+def horizon() -> int:
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT audit_horizon()")
+        return int(cursor.fetchone()[0])
+
+
+def payloads(identifiers: list[uuid.UUID]) -> dict[uuid.UUID, dict[str, Payload]]:
+    """Return inputs and outputs of some rows, by row and kind, from the months those rows are in."""
+    found: dict[uuid.UUID, dict[str, Payload]] = {}
+    if identifiers:
+        for payload in Payload.objects.filter(event_id__in=identifiers):
+            found.setdefault(payload.event_id, {})[payload.kind] = payload
+    return found
+
+
+def count_estimate() -> int:
+    """Return about how many rows the log has, from the planner's statistics: nothing is counted."""
+    with connection.cursor() as cursor:
+        cursor.execute(
+            "SELECT coalesce(sum(greatest(c.reltuples, 0)), 0)::bigint FROM pg_inherits i"
+            " JOIN pg_class c ON c.oid = i.inhrelid WHERE i.inhparent = 'audit_event'::regclass"
+        )
+        return int(cursor.fetchone()[0])
