@@ -60,6 +60,7 @@ INSTALLED_APPS = [
     "django.contrib.messages",
     "django.contrib.staticfiles",
     "django.contrib.humanize",
+    "django.forms",  # the form renderer finds the widgets of Django here, and our fields in templates/
     "allauth",
     "allauth.account",
     "allauth.mfa",
@@ -157,6 +158,8 @@ DATABASES = {
 }
 # How many processes share that database, for the check at start that their pools fit: web, three workers, beat.
 WEB_PROCESSES = env_int("WEB_PROCESSES", 1, minimum=1)
+# How long a web process that is told to stop lets its streams finish, and then closes them.
+STOP_SECONDS = env_int("STOP_SECONDS", 25, minimum=1)
 WORKER_THREADS = env_int("WORKER_THREADS", 4, minimum=1)
 DATABASE_PROCESSES = env_int("DATABASE_PROCESSES", WEB_PROCESSES + 4, minimum=1)
 DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
@@ -304,12 +307,12 @@ DATA_UPLOAD_MAX_NUMBER_FIELDS = 500
 # Static files -----------------------------------------------------------------------------------------------------------
 
 STATIC_URL = "/static/"
-STATIC_ROOT = DATA_DIR / "static"
 STATICFILES_DIRS = [BASE_DIR / "static"]
 STORAGES = {
     "default": {"BACKEND": "django.core.files.storage.FileSystemStorage"},
     "staticfiles": {"BACKEND": "django.contrib.staticfiles.storage.StaticFilesStorage"},
 }
+# Served from where they lie: nothing has to be collected before a start.
 WHITENOISE_USE_FINDERS = True
 WHITENOISE_AUTOREFRESH = DEBUG
 WHITENOISE_MAX_AGE = 3600

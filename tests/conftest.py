@@ -7,6 +7,8 @@ import pytest
 from pytest_django.plugin import DjangoDbBlocker
 
 from tests import database
+from tests.live import LiveServer
+from tests.upstream import Upstream
 
 
 @pytest.fixture(scope="session")
@@ -55,12 +57,12 @@ def cast(db: None) -> Cast:
 
 
 @pytest.fixture
-def committed_db(django_db_setup: None, django_db_blocker: pytest.FixtureRequest) -> Iterator[None]:
+def committed_db(django_db_setup: None, django_db_blocker: DjangoDbBlocker) -> Iterator[None]:
     """A database whose rows other connections and processes see. Use with real servers instead of `db`."""
-    with django_db_blocker.unblock():  # type: ignore[attr-defined]
-        committed.empty()
+    with django_db_blocker.unblock():
+        database.restore()
         yield
-        committed.empty()
+        database.restore()
 
 
 @pytest.fixture(scope="session")

@@ -1,0 +1,58 @@
+"""A team with a key and an alias that the scripted provider answers."""
+
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import httpx2 as httpx
+import pytest
+
+from console.audit.models import AuditEvent, EventType
+from tests import make
+from tests.gateway.invariants import check_invariants
+from tests.live import LiveServer
+from tests.upstream import Upstream
+
+
+class World:
+    """What a test of the gateway works with. `calls()` are the log's lines about calls, oldest first."""
+
+    def __init__(self, upstream: Upstream) -> None:
+        from console.catalog.models import Provider
+
+        self.upstream = upstream
+        self.team = make.make_team("Support")
+        self.provider = Provider.objects.create(slug="fake", name="Fake", kind="openai", base_url=upstream.url)
+        self.model = make.make_model(
+            "fake-model", provider=self.provider, capabilities=["chat", "tools", "json_schema"]
+        )
+        self.alias = make.make_alias("support-chat", production=self.model, sandbox=self.model)
+        self.key, self.key_text = make.make_key(self.team, "help-app")
+        self.headers = {"Authorization": f"Bearer {self.key_text}"}
+
+    def calls(self) -> list[AuditEvent]:
+        outside = [EventType.ADMIN, EventType.ACCESS]
+        return list(AuditEvent.objects.exclude(type__in=outside).order_by("id"))
+
+
+@pytest.fixture
+def world(server: LiveServer, upstream: Upstream) -> Iterator[World]:
+    world = World(upstream)
+    yield world
+    check_invariants(world.calls(), len(upstream.seen))
+
+
+@pytest.fixture
+def client(server: LiveServer, world: World) -> Iterator[httpx.Client]:
+    with httpx.Client(base_url=server.url, headers=world.headers, timeout=20) as client:
+        yield client
+
+
+@pytest.fixture
+def ask(client: httpx.Client) -> Callable[..., httpx.Response]:
+    """Post a chat completion and return the response; keyword arguments are members of the body."""
+
+    def post(text: str = "Where is my order?", *, headers: dict[str, str] | None = None, **more: Any) -> httpx.Response:
+        body = {"model": "support-chat", "messages": [{"role": "user", "content": text}], **more}
+        return client.post("/v1/chat/completions", json=body, headers=headers)
+
+    return post
