@@ -94,3 +94,23 @@ def day(moment: dt.datetime, now: dt.datetime) -> str:
 def in_full(moment: dt.datetime) -> str:
     moment = moment.astimezone(dt.UTC)
     return f"{moment.day} {moment:%b %Y, %H:%M:%S} UTC"
+
+
+# In this order: most browsers claim to be the ones before them, too.
+_BROWSERS = (("Edg/", "Edge"), ("OPR/", "Opera"), ("Firefox/", "Firefox"), ("Chrome/", "Chrome"), ("Safari/", "Safari"))
+_SYSTEMS = (
+    ("iPhone", "iPhone"),
+    ("iPad", "iPad"),
+    ("Android", "Android"),
+    ("Windows", "Windows"),
+    ("Mac OS X", "macOS"),
+    ("Linux", "Linux"),
+)
+
+
+def browser(user_agent: str) -> str:
+    name = next((name for mark, name in _BROWSERS if mark in user_agent), "")
+    system = next((name for mark, name in _SYSTEMS if mark in user_agent), "")
+    if name and system:
+        return f"{name} on {system}"
+    return name or system or user_agent[:60] or "Unknown browser"

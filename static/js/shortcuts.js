@@ -7,7 +7,8 @@
   const CHORD_MS = 1200;
   let chordAt = -Infinity;
 
-  const isTyping = (element) => element.closest("input, textarea, select, [contenteditable=true], [role=combobox]") !== null;
+  const isTyping = (element) =>
+    element.closest("input, textarea, select, [contenteditable=true], [role=combobox]") !== null;
   const isFloating = () => $("dialog[open], [popover]:popover-open") !== null;
 
   // Rows of the page's list: those with a real link in them. J and K move the focus from link to link.
@@ -15,7 +16,9 @@
   const moveRow = (step) => {
     const all = rows();
     if (!all.length) return;
-    const now = all.findIndex((row) => row.contains(document.activeElement) || row.getAttribute("aria-selected") === "true");
+    const now = all.findIndex(
+      (row) => row.contains(document.activeElement) || row.getAttribute("aria-selected") === "true",
+    );
     const next = now < 0 ? (step > 0 ? 0 : all.length - 1) : Math.min(Math.max(now + step, 0), all.length - 1);
     $("a[href]", all[next]).focus();
     all[next].scrollIntoView({ block: "nearest" });

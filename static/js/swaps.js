@@ -23,7 +23,9 @@
   });
 
   document.addEventListener("htmx:sendError", () => say("The console cannot be reached. Nothing was changed."));
-  document.addEventListener("htmx:timeout", () => say("The console took too long to answer. Look before you try again."));
+  document.addEventListener("htmx:timeout", () =>
+    say("The console took too long to answer. Look before you try again."),
+  );
 
   // The pressed button is busy until its request ends; htmx's own class is on whatever made the request.
   const pressed = (detail) => {

@@ -6,10 +6,12 @@
   const HOUR = 3600;
 
   const writers = {
-    $: (value) => `${value < 0 ? "\u2212" : ""}$${Math.abs(value).toLocaleString("en", { maximumFractionDigits: Math.abs(value) < 10 ? 2 : 0 })}`,
+    $: (value) =>
+      `${value < 0 ? "\u2212" : ""}$${Math.abs(value).toLocaleString("en", { maximumFractionDigits: Math.abs(value) < 10 ? 2 : 0 })}`,
     ms: (value) => (value >= 1000 ? `${(value / 1000).toFixed(value >= 10000 ? 0 : 1)} s` : `${Math.round(value)} ms`),
     "%": (value, places) => `${value.toFixed(places ?? 0)} %`,
-    "": (value) => value.toLocaleString("en", { notation: value >= 1e6 ? "compact" : "standard", maximumFractionDigits: 1 }),
+    "": (value) =>
+      value.toLocaleString("en", { notation: value >= 1e6 ? "compact" : "standard", maximumFractionDigits: 1 }),
   };
 
   class TimeChart extends HTMLElement {
@@ -45,7 +47,9 @@
       const isShort = times.length > 1 && times[times.length - 1] - times[0] < 72 * HOUR;
       const date = new Date(seconds * 1000);
       const clock = { hour: "2-digit", minute: "2-digit", timeZone: "UTC" };
-      return isShort ? date.toLocaleTimeString("en-GB", clock) : date.toLocaleDateString("en-GB", { day: "numeric", month: "short", timeZone: "UTC" });
+      return isShort
+        ? date.toLocaleTimeString("en-GB", clock)
+        : date.toLocaleDateString("en-GB", { day: "numeric", month: "short", timeZone: "UTC" });
     }
 
     draw() {
@@ -64,11 +68,28 @@
           padding: [10, 10, 0, 0],
           legend: { show: false },
           cursor: { y: false, points: { size: 7 } },
-          scales: { x: { time: true }, y: { range: range ? () => range : (_plot, _low, high) => [0, (high || 1) * 1.12] } },
+          scales: {
+            x: { time: true },
+            y: { range: range ? () => range : (_plot, _low, high) => [0, (high || 1) * 1.12] },
+          },
           tzDate: (seconds) => uPlot.tzDate(new Date(seconds * 1000), "Etc/UTC"),
           axes: [
-            { ...axis, grid: { show: false }, values: (_plot, ticks) => ticks.map((tick) => this.moment(tick)), space: 80, gap: 6, size: 28 },
-            { ...axis, values: (_plot, ticks) => ticks.map((tick) => this.write(tick)), size: 56, gap: 8, space: 36, ...(incrs && { incrs }) },
+            {
+              ...axis,
+              grid: { show: false },
+              values: (_plot, ticks) => ticks.map((tick) => this.moment(tick)),
+              space: 80,
+              gap: 6,
+              size: 28,
+            },
+            {
+              ...axis,
+              values: (_plot, ticks) => ticks.map((tick) => this.write(tick)),
+              size: 56,
+              gap: 8,
+              space: 36,
+              ...(incrs && { incrs }),
+            },
           ],
           series: [
             {},
@@ -124,10 +145,24 @@
     drawMarks(plot) {
       for (const mark of this.data.marks ?? []) {
         const x = Math.round(plot.valToPos(mark.t, "x", true));
-        this.line(plot, token(mark.color ?? "--control"), [3, 3], 1, [x, plot.bbox.top], [x, plot.bbox.top + plot.bbox.height]);
+        this.line(
+          plot,
+          token(mark.color ?? "--control"),
+          [3, 3],
+          1,
+          [x, plot.bbox.top],
+          [x, plot.bbox.top + plot.bbox.height],
+        );
         const width = plot.ctx.measureText(mark.label).width;
         const isLeft = x + width > plot.bbox.left + plot.bbox.width;
-        this.word(plot, mark.label, token("--ink-3"), x + (isLeft ? -5 : 5) * devicePixelRatio, plot.bbox.top + 10 * devicePixelRatio, isLeft);
+        this.word(
+          plot,
+          mark.label,
+          token("--ink-3"),
+          x + (isLeft ? -5 : 5) * devicePixelRatio,
+          plot.bbox.top + 10 * devicePixelRatio,
+          isLeft,
+        );
       }
     }
 
@@ -137,7 +172,14 @@
         const y = Math.round(plot.valToPos(limit.v, "y", true));
         const colour = token(limit.color ?? "--bad");
         this.line(plot, colour, [5, 4], 1.25, [plot.bbox.left, y], [plot.bbox.left + plot.bbox.width, y]);
-        this.word(plot, limit.label, colour, plot.bbox.left + 6 * devicePixelRatio, y + (limit.below ? 12 : -10) * devicePixelRatio, false);
+        this.word(
+          plot,
+          limit.label,
+          colour,
+          plot.bbox.left + 6 * devicePixelRatio,
+          y + (limit.below ? 12 : -10) * devicePixelRatio,
+          false,
+        );
       }
     }
 

@@ -289,6 +289,12 @@ def reqid(identifier: uuid.UUID | str | None) -> str:
 
 
 @register.filter
+def browser(user_agent: str) -> str:
+    """Name the browser and the system of a User-Agent, as far as people would."""
+    return words.browser(user_agent)
+
+
+@register.filter
 def as_json(value: Any) -> SafeString:
     """Write a value as JSON that is safe inside a script tag of type application/json."""
     text = json.dumps(value, separators=(",", ":"), default=_plain).translate(_JSON_ESCAPES)

@@ -17,13 +17,20 @@ from console.teams.callers import TeamRequest
 
 _MIB = 1024 * 1024
 _PARTS = {
-    "database": ("PostgreSQL", "Holds everything that must not be lost."),
-    "migrations": ("Migrations", "Whether the database has the shape this version needs."),
-    "snapshot": ("Snapshot", "What calls are planned from."),
-    "valkey": ("Valkey", "Brings work to the workers. Never the truth."),
-    "workers": ("Workers", "Whether each lane does what it is given."),
+    "database": ("PostgreSQL", "Holds everything that must not be lost"),
+    "migrations": ("Migrations", "Whether the database has the shape this version needs"),
+    "snapshot": ("Snapshot", "What calls are planned from"),
+    "valkey": ("Valkey", "Brings work to the workers; never the truth"),
 }
-_TONES = {"ok": "ok", "away": "bad", "failed": "bad", "missing": "bad", "late": "warn", "unknown": "line"}
+_WORDS = {
+    "ok": ("OK", "ok", "Fine"),
+    "away": ("Away", "bad", "It does not answer."),
+    "failed": ("Failed", "bad", "It could not be loaded."),
+    "missing": ("Missing", "bad", "Run manage.py migrate."),
+    "late": ("Late", "warn", "Work is taken too slowly."),
+    "never": ("Not seen", "warn", "No worker of this lane has taken anything yet."),
+    "unknown": ("Unknown", "line", "It could not be asked."),
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,20 +60,22 @@ def settings_page(request: TeamRequest) -> HttpResponse:
 
 
 def parts(checks: dict[str, dict[str, Any]]) -> list[Part]:
-    found = []
-    for name, check in checks.items():
-        label, about = _PARTS.get(name, (name.capitalize(), ""))
-        state = str(check.get("state", "unknown"))
-        rest = {key: value for key, value in check.items() if key not in {"state", "says"}}
-        said = str(check.get("says") or ", ".join(f"{key} {_short(value)}" for key, value in rest.items()))
-        found.append(Part(label, about, state, _TONES.get(state, "warn"), said))
+    """Return the parts in a fixed order, one line for each lane's workers."""
+    found = [_part(*_PARTS[name], checks[name]) for name in _PARTS if name in checks]
+    for lane, check in checks.get("workers", {}).items():
+        if isinstance(check, dict):
+            found.append(_part(f"Worker, {lane} lane", "Takes background work", check))
     return found
 
 
-def _short(value: object) -> str:
-    if isinstance(value, dict):
-        return str(value.get("state", "")) or ", ".join(f"{key} {_short(one)}" for key, one in value.items())
-    return str(value)
+def _part(name: str, about: str, check: dict[str, Any]) -> Part:
+    state = str(check.get("state", "unknown"))
+    word, tone, says = _WORDS.get(state, (state.capitalize(), "warn", ""))
+    if "ms" in check:
+        says = f"Answered in {words.duration(float(check['ms']) * 1000)}."
+    if "seconds_ago" in check:
+        says = f"Took a canary {check['seconds_ago']} s ago."
+    return Part(name, about, word, tone, str(check.get("says", says)))
 
 
 def facts() -> list[tuple[str, list[Fact]]]:
@@ -78,7 +87,7 @@ def facts() -> list[tuple[str, list[Fact]]]:
                 Fact("Name", settings.INSTALLATION_NAME, "INSTALLATION_NAME"),
                 Fact("Mode", settings.MODE, "FACET_MODE"),
                 Fact("Address", settings.BASE_URL, "BASE_URL"),
-                Fact("Hosts it answers to", ", ".join(settings.ALLOWED_HOSTS), "ALLOWED_HOSTS"),
+                Fact("Hosts it answers to", ", ".join(dict.fromkeys(settings.ALLOWED_HOSTS)), "ALLOWED_HOSTS"),
                 Fact("Currency", settings.CURRENCY, "CURRENCY"),
                 Fact("Data", str(settings.DATA_DIR), "DATA_DIR"),
                 Fact(
