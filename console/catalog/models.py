@@ -1,11 +1,20 @@
 """Which models there are, what they cost, and what a name means today."""
 
+import re
+from decimal import Decimal
+from urllib.parse import urlsplit
+
 from django.contrib.postgres.fields import ArrayField
 from django.db import models
 
 from console.core.clock import now
 from console.core.ids import uuid7
+from console.providers.registry import KINDS
 from console.teams.models import Environment, Team, User
+
+
+# The end of a model's name that says which one exactly: -2026-07-30, -20260730, :8b, @v2, -4.1, -r14
+_VERSION = re.compile(r"[-@:](\d{4}-\d{2}-\d{2}|\d{8}|[rv]?\d+(?:\.\d+)*b?)$")
 
 
 class Capability(models.TextChoices):
@@ -43,6 +52,15 @@ class Provider(models.Model):
     def has_secret(self) -> bool:
         return bool(self.secret)
 
+    @property
+    def host(self) -> str:
+        """The address without scheme and path, for lists."""
+        return urlsplit(self.base_url).netloc
+
+    @property
+    def kind_label(self) -> str:
+        return KINDS[self.kind].label if self.kind in KINDS else self.kind
+
 
 class ModelVersion(models.Model):
     """One exact model at one provider. Provider and name never change; limits and prices have dates."""
@@ -65,6 +83,26 @@ class ModelVersion(models.Model):
 
     def __str__(self) -> str:
         return f"{self.provider.slug}/{self.name}"
+
+    @property
+    def capability_labels(self) -> list[str]:
+        return [str(Capability(capability).label) for capability in self.capabilities]
+
+    @property
+    def family(self) -> str:
+        """The name without what pins it down: `meridian-large` of `meridian-large-2026-07-30`."""
+        return _VERSION.split(self.name, maxsplit=1)[0]
+
+    @property
+    def exact(self) -> str:
+        """What pins the name down: a date or number at its end; empty when it has none."""
+        found = _VERSION.search(self.name)
+        return found.group(1) if found else ""
+
+
+def _amount(value: Decimal) -> str:
+    whole, _, decimals = f"{value:f}".partition(".")
+    return f"{int(whole):,}.{decimals.rstrip('0').ljust(2, '0')}"
 
 
 class Price(models.Model):
@@ -91,6 +129,15 @@ class Price(models.Model):
 
     def __str__(self) -> str:
         return f"{self.model_version} from {self.effective_from:%Y-%m-%d}"
+
+    @property
+    def shown(self) -> dict[str, str]:
+        """The prices as people write them: two decimals, more where there are more."""
+        return {
+            name: _amount(value)
+            for name, value in (("input", self.input), ("cached_input", self.cached_input), ("output", self.output))
+            if value is not None
+        }
 
 
 class Alias(models.Model):

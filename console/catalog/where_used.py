@@ -6,7 +6,7 @@ source when the process starts (`AppConfig.ready`).
 
 import datetime as dt
 import uuid
-from collections.abc import Collection, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
@@ -33,21 +33,17 @@ class Traffic:
     errors: int = 0
     cost_micros: int = 0
     p95_us: int | None = None
-    points: tuple[int, ...] = ()
+
+    @property
+    def cost_of_thousand(self) -> int | None:
+        return self.cost_micros * 1000 // self.requests if self.requests else None
 
 
 class Source(Protocol):
     def uses(self, alias: str) -> list[Use]: ...
 
-    def traffic(
-        self,
-        aliases: Sequence[str],
-        since: dt.datetime,
-        *,
-        teams: Collection[uuid.UUID] | None = None,
-        environment: str = "",
-    ) -> dict[str, Traffic]:
-        """Return the calls since then, by alias; `teams=None` counts all teams."""
+    def traffic(self, since: dt.datetime, *, teams: Sequence[uuid.UUID], environment: str) -> dict[str, Traffic]:
+        """Return the calls of these teams since then, by alias."""
         ...
 
 
@@ -68,14 +64,9 @@ def uses_of(alias: Alias) -> list[Use]:
     return found
 
 
-def traffic_of(
-    aliases: Sequence[str],
-    since: dt.datetime,
-    *,
-    teams: Collection[uuid.UUID] | None = None,
-    environment: str = "",
-) -> dict[str, Traffic]:
+def traffic_of(since: dt.datetime, *, teams: Sequence[uuid.UUID], environment: str) -> dict[str, Traffic]:
+    """Return the calls of these teams since then, by alias."""
     found: dict[str, Traffic] = {}
     for source in _sources:
-        found |= source.traffic(aliases, since, teams=teams, environment=environment)
+        found |= source.traffic(since, teams=teams, environment=environment)
     return found

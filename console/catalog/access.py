@@ -1,0 +1,54 @@
+"""The only way to get something of the catalog for somebody.
+
+Operators see and change everything. Members see the aliases their teams may use, and the model versions these point at.
+"""
+
+import uuid
+
+from django.db.models import Q, QuerySet
+from django.http import Http404
+
+from console.catalog.models import Alias, ModelVersion, Provider
+from console.teams.access import teams_for
+from console.teams.callers import Caller
+from console.teams.models import Team
+
+
+def aliases_for(caller: Caller, team: Team | None = None) -> QuerySet[Alias]:
+    """Return the aliases the caller's teams may use; with `team`, those that team may use."""
+    if team is not None:
+        mine = Q(teams=team)
+    elif caller.is_operator:
+        return Alias.objects.all()
+    else:
+        mine = Q(teams__in=teams_for(caller))
+    return Alias.objects.filter(pk__in=Alias.objects.filter(mine | Q(teams=None)).values("pk"))
+
+
+def alias_for(caller: Caller, name: str) -> Alias:
+    try:
+        return aliases_for(caller).get(name=name)
+    except Alias.DoesNotExist:
+        raise Http404("There is no such alias.") from None
+
+
+def version_for(caller: Caller, version_id: uuid.UUID) -> ModelVersion:
+    versions = ModelVersion.objects.select_related("provider", "successor__provider")
+    if not caller.is_operator:
+        versions = versions.filter(pk__in=aliases_for(caller).values("pins__model_version"))
+    try:
+        return versions.get(pk=version_id)
+    except ModelVersion.DoesNotExist:
+        raise Http404("There is no such model version.") from None
+
+
+def providers_for(caller: Caller) -> QuerySet[Provider]:
+    """Return the providers to operators, nothing to others: addresses are nobody else's business."""
+    return Provider.objects.all() if caller.is_operator else Provider.objects.none()
+
+
+def provider_for(caller: Caller, slug: str) -> Provider:
+    try:
+        return providers_for(caller).get(slug=slug)
+    except Provider.DoesNotExist:
+        raise Http404("There is no such provider.") from None

@@ -1,0 +1,77 @@
+"""Ask a provider which models it has: the smallest real call there is."""
+
+import asyncio
+import time
+from dataclasses import dataclass, field
+
+from console.audit import actions
+from console.audit.models import Status
+from console.audit.services import record
+from console.catalog.models import Provider
+from console.core.crypto import SecretUnreadable, decrypt
+from console.core.errors import ProviderError
+from console.outbound import client
+from console.providers.registry import KINDS
+from console.providers.types import Endpoint
+from console.teams.callers import Actor
+
+_DEADLINES = client.Deadlines(connect=5, first_byte=10, idle=5)
+_TOTAL_SECONDS = 15
+_LARGEST = 4 * 1024 * 1024
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """How a test went: a sentence for people, how long it took, and the models the provider names."""
+
+    is_ok: bool
+    sentence: str
+    took_us: int
+    models: list[str] = field(default_factory=list)
+    missing: list[str] = field(default_factory=list)
+
+
+async def _ask(kind: str, endpoint: Endpoint) -> list[str]:
+    adapter = KINDS[kind]
+    outgoing = adapter.models(endpoint)
+    try:
+        async with asyncio.timeout(_TOTAL_SECONDS):
+            reply = await client.request("GET", outgoing.url, headers=dict(outgoing.headers), deadlines=_DEADLINES)
+            try:
+                raw = await reply.read(_LARGEST)
+            finally:
+                reply.close()
+    except TimeoutError:
+        raise ProviderError("The provider did not answer in time.", code="upstream_timeout") from None
+    finally:
+        await client.close()
+    if reply.status != 200:
+        raise adapter.failure(reply.status, raw)
+    return adapter.read_models(raw)
+
+
+def check_connection(*, actor: Actor, provider: Provider) -> Outcome:
+    """List the provider's models over the network and record how it went. No transaction is open meanwhile."""
+    started = time.monotonic_ns()
+    models: list[str] = []
+    try:
+        endpoint = Endpoint(provider.base_url, decrypt(provider.secret) if provider.secret else "")
+        # A loop of its own: this runs in a worker thread, and the gateway's connections belong to the gateway's loop.
+        models = asyncio.run(_ask(provider.kind, endpoint))
+        sentence, is_ok = f"It answered and names {len(models)} model{'' if len(models) == 1 else 's'}.", True
+    except ProviderError as error:
+        sentence, is_ok = error.message, False
+    except SecretUnreadable as error:
+        sentence, is_ok = f"{error} Enter the secret again.", False
+    took_us = (time.monotonic_ns() - started) // 1000
+    known = provider.model_versions.filter(retired_at=None).values_list("name", flat=True)
+    missing = sorted(set(known) - set(models)) if is_ok else []
+    record(
+        actions.PROVIDER_TESTED,
+        actor=actor,
+        target=provider,
+        status=Status.OK if is_ok else Status.ERROR,
+        reason="" if is_ok else sentence,
+        detail={"models": len(models), "missing": missing} if is_ok else None,
+    )
+    return Outcome(is_ok, sentence, took_us, models, missing)

@@ -1,0 +1,1 @@
+"""Models and pins: the HTML face of the catalog."""

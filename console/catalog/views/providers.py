@@ -1,0 +1,117 @@
+"""Providers: list, connect, change, test, disable, remove. For operators."""
+
+from typing import Any
+
+from django.http import HttpResponse
+from django.shortcuts import render
+from django.urls import reverse
+from django.views.decorators.http import require_POST
+
+from console.catalog import access, queries
+from console.catalog.forms import ProviderForm, presets, refuse
+from console.catalog.models import Provider
+from console.catalog.services import connection
+from console.catalog.services import providers as services
+from console.core.errors import Refusal
+from console.core.htmx import go, is_htmx
+from console.teams.access import OPERATOR, needs
+from console.teams.callers import TeamRequest
+
+
+@needs(OPERATOR)
+def providers(request: TeamRequest) -> HttpResponse:
+    rows = queries.providers(access.providers_for(request.caller))
+    return render(request, "catalog/providers.html", {"active": "models", "providers": list(rows)})
+
+
+@needs(OPERATOR)
+def new_provider(request: TeamRequest) -> HttpResponse:
+    """Connect a provider; `?preset=` fills in the address of one people know."""
+    known = presets()
+    chosen = next(((kind, p) for kind, p in known if p.slug == request.GET.get("preset")), None)
+    initial = (
+        {"kind": chosen[0], "slug": chosen[1].slug, "name": chosen[1].label, "base_url": chosen[1].base_url}
+        if chosen
+        else {}
+    )
+    form = ProviderForm(request.POST or None, initial=initial)
+    if request.method == "POST" and form.is_valid():
+        try:
+            made = services.create_provider(actor=request.caller.actor, **form.cleaned_data)
+        except Refusal as refusal:
+            refuse(form, refusal)
+        else:
+            return go(request, _url(made), f"Connected {made.name}. Test the connection, then add its models.")
+    return render(
+        request,
+        "catalog/provider_new.html",
+        {"active": "models", "form": form, "presets": known, "chosen": chosen[1] if chosen else None},
+        status=422 if form.is_bound else 200,
+    )
+
+
+@needs(OPERATOR)
+def provider(request: TeamRequest, slug: str) -> HttpResponse:
+    """One provider: its connection, its models, and the form that changes it."""
+    row = access.provider_for(request.caller, slug)
+    if request.method != "POST":
+        return _page(request, row)
+    form = ProviderForm(request.POST, provider=row)
+    if form.is_valid():
+        fields = {n: v for n, v in form.cleaned_data.items() if n not in {"secret", "clear_secret"}}
+        try:
+            services.change_provider(actor=request.caller.actor, provider=row, secret=form.secret_to_set(), **fields)
+        except Refusal as refusal:
+            refuse(form, refusal)
+        else:
+            return go(request, _url(row), f"Changed {fields['name']}.")
+    return _page(request, row, piece="form", status=422, form=form)
+
+
+@needs(OPERATOR)
+@require_POST
+def test_provider(request: TeamRequest, slug: str) -> HttpResponse:
+    """Ask the provider for its models now, and show how it went."""
+    row = access.provider_for(request.caller, slug)
+    outcome = connection.check_connection(actor=request.caller.actor, provider=row)
+    return _page(request, row, piece="connection", outcome=outcome)
+
+
+@needs(OPERATOR)
+@require_POST
+def enable_provider(request: TeamRequest, slug: str) -> HttpResponse:
+    """Enable or disable, as `enabled` says."""
+    row = access.provider_for(request.caller, slug)
+    enabled = request.POST.get("enabled") == "1"
+    services.enable_provider(actor=request.caller.actor, provider=row, enabled=enabled)
+    said = f"Calls go to {row.name} again." if enabled else f"No call goes to {row.name} any more."
+    return go(request, _url(row), said)
+
+
+@needs(OPERATOR)
+@require_POST
+def delete_provider(request: TeamRequest, slug: str) -> HttpResponse:
+    row = access.provider_for(request.caller, slug)
+    try:
+        services.delete_provider(actor=request.caller.actor, provider=row)
+    except Refusal as refusal:
+        return _page(request, row, piece="refusal", status=422 if is_htmx(request) else 409, refused=refusal.message)
+    return go(request, reverse("catalog:providers"), f"Removed {row.name}.")
+
+
+def _url(row: Provider) -> str:
+    return reverse("catalog:provider", args=[row.slug])
+
+
+def _page(request: TeamRequest, row: Provider, *, piece: str = "", status: int = 200, **more: Any) -> HttpResponse:
+    versions = queries.versions_of(row)
+    context = {
+        "active": "models",
+        "provider": row,
+        "versions": [(version, queries.price_now(version)) for version in versions],
+        "known": {version.name for version in versions},
+        "form": ProviderForm(provider=row),
+        **more,
+    }
+    template = "catalog/provider.html"
+    return render(request, f"{template}#{piece}" if piece and is_htmx(request) else template, context, status=status)

@@ -1,0 +1,112 @@
+"""Model versions: page, add, change, price, retire."""
+
+import uuid
+from typing import Any
+
+from django.conf import settings
+from django.db import transaction
+from django.http import HttpResponse
+from django.shortcuts import render
+from django.urls import reverse
+from django.views.decorators.http import require_POST
+
+from console.catalog import access, queries
+from console.catalog.forms import PriceForm, VersionForm, refuse
+from console.catalog.models import ModelVersion, Provider
+from console.catalog.services import versions as services
+from console.core.clock import now
+from console.core.errors import Refusal
+from console.core.htmx import go, is_htmx
+from console.teams.access import OPERATOR, needs
+from console.teams.callers import TeamRequest
+
+
+@needs("view_team")
+def version(request: TeamRequest, version_id: uuid.UUID) -> HttpResponse:
+    """One exact model: limits, capabilities, prices over time, and the pins at it."""
+    return _page(request, access.version_for(request.caller, version_id))
+
+
+@needs(OPERATOR)
+def new_version(request: TeamRequest, slug: str) -> HttpResponse:
+    provider = access.provider_for(request.caller, slug)
+    is_post = request.method == "POST"
+    form = VersionForm(request.POST if is_post else None, initial={"name": request.GET.get("name", "")})
+    price = PriceForm(request.POST if is_post else None, prefix="price")
+    if is_post and form.is_valid() and price.is_valid():
+        try:
+            made = _create(request, provider, form, price)
+        except Refusal as refusal:
+            refuse(form, refusal)
+        else:
+            return go(request, reverse("catalog:version", args=[made.pk]), f"Added {made}. Pin an alias to it.")
+    context = {"active": "models", "provider": provider, "form": form, "price": price, "currency": settings.CURRENCY}
+    return render(request, "catalog/version_form.html", context, status=422 if form.is_bound else 200)
+
+
+@transaction.atomic
+def _create(request: TeamRequest, provider: Provider, form: VersionForm, price: PriceForm) -> ModelVersion:
+    actor = request.caller.actor
+    version = services.create_version(actor=actor, provider=provider, **form.cleaned_data)
+    services.set_price(actor=actor, version=version, **price.cleaned_data)
+    return version
+
+
+@needs(OPERATOR)
+def change_version(request: TeamRequest, version_id: uuid.UUID) -> HttpResponse:
+    row = access.version_for(request.caller, version_id)
+    form = VersionForm(request.POST if request.method == "POST" else None, version=row)
+    if form.is_bound and form.is_valid():
+        try:
+            services.change_version(actor=request.caller.actor, version=row, **form.cleaned_data)
+        except Refusal as refusal:
+            refuse(form, refusal)
+        else:
+            return go(request, reverse("catalog:version", args=[row.pk]), f"Changed {row}.")
+    context = {"active": "models", "provider": row.provider, "version": row, "form": form}
+    return render(request, "catalog/version_form.html", context, status=422 if form.is_bound else 200)
+
+
+@needs(OPERATOR)
+@require_POST
+def set_price(request: TeamRequest, version_id: uuid.UUID) -> HttpResponse:
+    row = access.version_for(request.caller, version_id)
+    form = PriceForm(request.POST)
+    if form.is_valid():
+        try:
+            services.set_price(actor=request.caller.actor, version=row, **form.cleaned_data)
+        except Refusal as refusal:
+            refuse(form, refusal)
+        else:
+            return go(request, reverse("catalog:version", args=[row.pk]), f"Set a price of {row}.")
+    return _page(request, row, piece="price", status=422, form=form)
+
+
+@needs(OPERATOR)
+@require_POST
+def retire_version(request: TeamRequest, version_id: uuid.UUID) -> HttpResponse:
+    row = access.version_for(request.caller, version_id)
+    try:
+        services.retire_version(actor=request.caller.actor, version=row)
+    except Refusal as refusal:
+        return _page(request, row, piece="refusal", status=422 if is_htmx(request) else 409, refused=refusal.message)
+    return go(request, reverse("catalog:version", args=[row.pk]), f"Retired {row}.")
+
+
+def _page(request: TeamRequest, row: ModelVersion, *, piece: str = "", status: int = 200, **more: Any) -> HttpResponse:
+    prices = list(row.prices.all())
+    moment = now()
+    context = {
+        "active": "models",
+        "version": row,
+        "prices": prices,
+        "current": next((price for price in prices if price.effective_from <= moment), None),
+        "moment": moment,
+        "pins": queries.pins_of(row, access.aliases_for(request.caller)),
+        "form": PriceForm(),
+        "currency": settings.CURRENCY,
+        "is_operator": request.caller.is_operator,
+        **more,
+    }
+    template = "catalog/version.html"
+    return render(request, f"{template}#{piece}" if piece and is_htmx(request) else template, context, status=status)
