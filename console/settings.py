@@ -409,6 +409,8 @@ CELERY_BEAT_SCHEDULE: dict[str, dict[str, Any]] = {
     f"canary.{lane}": {"task": "pages.canary", "schedule": 15, "args": [lane], "options": {"queue": lane, "expires": 15}}
     for lane in LANES
 } | {
+    "gateway.sweep": {"task": "gateway.sweep", "schedule": 20, "options": {"expires": 20}},
+    "api.prune_idempotency": {"task": "api.prune_idempotency", "schedule": 3600, "options": {"expires": 3600}},
     "usage.roll_up": {"task": "usage.roll_up", "schedule": 5, "options": {"expires": 5}},
     "usage.check_alerts": {"task": "usage.check_alerts", "schedule": 60, "options": {"expires": 60}},
     "usage.prune": {"task": "usage.prune", "schedule": 3600, "options": {"expires": 3600}},

@@ -154,7 +154,7 @@ def drop(name: str) -> None:
 def restore() -> None:
     """Put every table of the present test database back to what the migrations left.
 
-    Except for the epoch, which gets a value no process has seen: a gateway that still runs must find its snapshot stale.
+    The epoch alone gets a value no process has seen: a gateway that still runs must find its snapshot stale.
     """
     from django.db import connections, transaction
 

@@ -92,6 +92,7 @@ QUOTA_INCREASE_ENDED = _change("quota.increase_ended", "ended a temporary increa
 QUOTA_ALERTED = _access("quota.alerted", "passed an alert threshold")
 
 # The log itself, and the installation
+CALL_REPLAYED = _access("call.replayed", "was answered again for the same Idempotency-Key")
 CONTENT_READ = _access("content.read", "read the content of a record")
 AUDIT_EXPORTED = _access("audit.exported", "exported the audit log")
 AUDIT_SEARCHED = _access("audit.searched", "searched the content of the audit log")

@@ -6,10 +6,12 @@ their own, which pages and tasks cannot exhaust.
 """
 
 import asyncio
+import datetime as dt
 import logging
 import os
 import secrets
 import socket
+import uuid
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from typing import Any, Generic, TypeVar
@@ -17,13 +19,14 @@ from typing import Any, Generic, TypeVar
 import orjson
 import psycopg
 from django.conf import settings
-from django.db import connections
+from django.db import DatabaseError, connections
 from psycopg.types.json import Jsonb
 
 from console.audit.redaction import PreparedPayload
 from console.core.errors import Unavailable
 from console.gateway.types import Charge
 from console.teams import refusals
+from console.teams.services.keys import touch
 
 log = logging.getLogger(__name__)
 
@@ -201,9 +204,12 @@ def _json(value: dict[str, Any]) -> str:
     return orjson.dumps(value).decode()
 
 
-def _flush_refusals() -> None:
+def _write_aside(used_keys: dict[uuid.UUID, dt.datetime]) -> None:
+    """Write what no call waits for: when keys were last used, and refusals of strangers."""
     try:
-        refusals.flush()
+        touch(used_keys)
+        if refusals.is_due():
+            refusals.flush()
     finally:
         connections.close_all()
 
@@ -217,11 +223,15 @@ class Ledger:
         self._begins = Batcher(self._run_begin, longest=settings.GATEWAY_QUEUE_LENGTH)
         self._closes = Batcher(self._run_close, longest=settings.GATEWAY_QUEUE_LENGTH * 4, patience=CLOSE_PATIENCE)
         self._keeper: asyncio.Task[None] | None = None
+        self._used_keys: dict[uuid.UUID, dt.datetime] = {}
 
     async def begin(self, item: Begin) -> Verdict:
         """Admit one call, or record one refusal; raises DatabaseAway when it cannot be written."""
         if self._keeper is None:
             self._keeper = asyncio.create_task(self._keep())
+        key_id = item.record.get("key_id")
+        if key_id is not None and not item.is_refusal:
+            self._used_keys[key_id] = item.record["at"]
         try:
             return await self._begins.put(item)
         except psycopg.Error as error:
@@ -327,9 +337,10 @@ class Ledger:
                 if since_sweep >= SWEEP_SECONDS:
                     since_sweep = 0.0
                     await connection.execute("SELECT gateway_sweep(500)")
-                if refusals.is_due():
-                    await asyncio.to_thread(_flush_refusals)
-            except psycopg.Error as error:
+                if self._used_keys or refusals.is_due():
+                    used, self._used_keys = self._used_keys, {}
+                    await asyncio.to_thread(_write_aside, used)
+            except (psycopg.Error, DatabaseError) as error:
                 log.warning("Leases could not be renewed: %s", type(error).__name__)
 
     async def epoch(self) -> int:

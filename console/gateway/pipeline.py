@@ -258,7 +258,7 @@ async def answer(call: Call) -> bytes:
         call.answered = time.perf_counter()
         if "json" not in reply.content_type:
             raise ProviderError("The provider's answer is not JSON.", code="upstream_invalid")
-        read = call.plan.kind.read(raw)
+        read = call.plan.kind.read(raw, is_legacy=call.plan.ask.is_legacy)
     except ProviderError as error:
         await _close(call, status="error", http_status=error.status, code=error.code, reason=error.message)
         raise
@@ -295,7 +295,9 @@ async def stream(call: Call) -> AsyncIterator[bytes]:
         status, code = _ended_by(call)
         await asyncio.shield(_close(call, status=status, http_status=None, code=code))
         raise
-    return _relay(call, reply, call.plan.kind.reader(include_usage=call.plan.ask.include_usage))
+    ask = call.plan.ask
+    reader = call.plan.kind.reader(include_usage=ask.include_usage, is_legacy=ask.is_legacy)
+    return _relay(call, reply, reader)
 
 
 async def _relay(call: Call, reply: outbound.Reply, reader: StreamReader) -> AsyncIterator[bytes]:

@@ -33,7 +33,7 @@ def make_plan(snapshot: Snapshot, asker: Asker, ask: Ask, *, default_output: int
         version=version,
         kind=kind,
         price=price,
-        outgoing=kind.chat(Endpoint(provider.base_url, provider.secret), body),
+        outgoing=kind.chat(Endpoint(provider.base_url, provider.secret), body, is_legacy=ask.is_legacy),
         lane="interactive" if ask.is_stream else "standard",
         prompt_tokens=prompt_tokens,
         charges=charges,

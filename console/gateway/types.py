@@ -39,6 +39,7 @@ class Ask:
     text: str
     is_stream: bool = False
     include_usage: bool = False
+    is_legacy: bool = False  # uses the wire format's older `functions`
     surface: str = "api"
     route: str = ""
     client_address: str = ""

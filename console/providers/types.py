@@ -77,13 +77,13 @@ class Kind(Protocol):
     label: str
     presets: tuple[Preset, ...]
 
-    def chat(self, endpoint: Endpoint, body: dict[str, Any]) -> Outgoing:
-        """Return the provider's form of an OpenAI chat completion request."""
+    def chat(self, endpoint: Endpoint, body: dict[str, Any], *, is_legacy: bool = False) -> Outgoing:
+        """Return the provider's form of an OpenAI chat completion request; `is_legacy`: it uses `functions`."""
 
-    def read(self, raw: bytes) -> Answer:
+    def read(self, raw: bytes, *, is_legacy: bool = False) -> Answer:
         """Return the answer in OpenAI's shape; ProviderError when it is not one."""
 
-    def reader(self, *, include_usage: bool) -> StreamReader: ...
+    def reader(self, *, include_usage: bool, is_legacy: bool = False) -> StreamReader: ...
 
     def models(self, endpoint: Endpoint) -> Outgoing:
         """Return the request that lists the provider's models; its body is empty and its method GET."""

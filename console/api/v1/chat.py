@@ -6,6 +6,7 @@ from contextlib import aclosing
 
 import orjson
 
+from console.api import idempotency
 from console.api.v1 import chat_shape
 from console.api.v1.http import (
     Headers,
@@ -17,10 +18,12 @@ from console.api.v1.http import (
     send_failure,
     send_json,
 )
+from console.api.v1.replay import as_stream
 from console.api.v1.watch import Watch
 from console.audit.models import EventType
 from console.core import strict_json
 from console.core.errors import ProviderError, Refusal
+from console.core.ids import request_id
 from console.gateway import pipeline
 from console.gateway.identity import KeyIdentity
 from console.gateway.limits import rate_limit_headers
@@ -40,6 +43,11 @@ _PING = b": ping\n\n"
 async def chat_completions(request: Request, send: Send) -> None:
     identify = KeyIdentity(request.key, request.client_address, request.at)
     ask = await read_ask(request, identify)
+    if request.idempotency_key is not None:
+        replay = await _claim(request, request.idempotency_key, identify, ask)
+        if replay is not None:
+            await _send_replay(request, send, ask, replay)
+            return
     watch = Watch(request.receive)
     try:
         call = await pipeline.open_call(identify, ask, started=request.started)
@@ -74,6 +82,36 @@ async def read_ask(request: Request, identify: KeyIdentity) -> Ask:
         raise await pipeline.refuse(identify, blank, refusal, started=request.started) from None
 
 
+async def _claim(request: Request, key: str, identify: KeyIdentity, ask: Ask) -> idempotency.Replay | None:
+    """Hold the Idempotency-Key for this request, or return the answer the first one got."""
+    _, asker = await pipeline.look_up(identify, ask, started=request.started)
+    assert asker.key is not None
+    try:
+        return await idempotency.claim(
+            credential=asker.key.id,
+            route=ROUTE,
+            key=idempotency.check_key(key),
+            body=ask.body,
+            request=request.id,
+            client_address=request.client_address,
+        )
+    except Refusal as refusal:
+        raise await pipeline.refuse(identify, ask, refusal, started=request.started) from None
+
+
+async def _send_replay(request: Request, send: Send, ask: Ask, replay: idempotency.Replay) -> None:
+    headers: Headers = [
+        (b"x-facet-idempotent-replay", b"true"),
+        (b"x-facet-original-request-id", request_id(replay.request).encode()),
+    ]
+    if not ask.is_stream:
+        await send_json(send, request, 200, orjson.dumps(replay.answer), headers)
+        return
+    headers = [*_STREAM, *common_headers(request)[:-1], *headers]
+    await send({"type": "http.response.start", "status": 200, "headers": headers})
+    await send({"type": "http.response.body", "body": as_stream(replay.answer, include_usage=ask.include_usage)})
+
+
 def _ask(request: Request, body: dict[str, object], text: str) -> Ask:
     options = body.get("stream_options")
     return Ask(
@@ -85,6 +123,7 @@ def _ask(request: Request, body: dict[str, object], text: str) -> Ask:
         text=text,
         is_stream=bool(body.get("stream")),
         include_usage=bool(isinstance(options, dict) and options.get("include_usage")),
+        is_legacy='"function' in text and chat_shape.uses_functions(body),
         surface="api",
         route=ROUTE,
         client_address=request.client_address,

@@ -85,6 +85,15 @@ def check(body: Any) -> dict[str, Any]:
     return _fields(body)
 
 
+def uses_functions(body: dict[str, Any]) -> bool:
+    """Say whether a checked body is written with the older `functions` instead of `tools`."""
+    return (
+        "functions" in body
+        or "function_call" in body
+        or any(m.get("role") == "function" or m.get("function_call") for m in body.get("messages", ()))
+    )
+
+
 def _messages(messages: Any) -> None:
     if not isinstance(messages, list) or not messages:
         raise BadInput("messages must be a list with at least one message.", param="messages")

@@ -5,6 +5,7 @@ from typing import Any
 import orjson
 
 from console.core.errors import ProviderError
+from console.providers.openai import legacy
 from console.providers.openai.stream import OpenAIStream, usage_of
 from console.providers.types import Answer, Endpoint, Outgoing, Preset, StreamReader
 
@@ -32,12 +33,14 @@ class OpenAI:
         Preset("lm-studio", "LM Studio", "http://localhost:1234/v1", needs_secret=False),
     )
 
-    def chat(self, endpoint: Endpoint, body: dict[str, Any]) -> Outgoing:
+    def chat(self, endpoint: Endpoint, body: dict[str, Any], *, is_legacy: bool = False) -> Outgoing:
+        if is_legacy:
+            body = legacy.to_tools(body)
         if body.get("stream"):
             body = {**body, "stream_options": {**(body.get("stream_options") or {}), "include_usage": True}}
         return Outgoing(f"{endpoint.base_url}/chat/completions", _headers(endpoint), orjson.dumps(body))
 
-    def read(self, raw: bytes) -> Answer:
+    def read(self, raw: bytes, *, is_legacy: bool = False) -> Answer:
         try:
             answer = orjson.loads(raw)
         except orjson.JSONDecodeError:
@@ -52,11 +55,14 @@ class OpenAI:
             # Clients validate this field against OpenAI's list; a word of the provider's own would break them.
             for choice in odd:
                 choice["finish_reason"] = "stop"
+        if is_legacy:
+            answer = legacy.from_tools(answer, part="message")
+        if odd or is_legacy:
             raw = orjson.dumps(answer)
         return Answer(raw, usage_of(answer.get("usage")))
 
-    def reader(self, *, include_usage: bool) -> StreamReader:
-        return OpenAIStream(include_usage=include_usage)
+    def reader(self, *, include_usage: bool, is_legacy: bool = False) -> StreamReader:
+        return OpenAIStream(include_usage=include_usage, is_legacy=is_legacy)
 
     def models(self, endpoint: Endpoint) -> Outgoing:
         return Outgoing(f"{endpoint.base_url}/models", _headers(endpoint), b"")

@@ -10,6 +10,7 @@ from typing import Any
 import orjson
 
 from console.core.errors import ProviderError
+from console.providers.openai.legacy import from_tools
 from console.providers.types import Usage
 
 MAX_EVENT_BYTES = 1024 * 1024
@@ -40,18 +41,20 @@ class OpenAIStream:
         "has_content",
         "held",
         "_include_usage",
+        "_is_legacy",
         "_rest",
         "_head",
         "_choices",
         "_finished",
     )
 
-    def __init__(self, *, include_usage: bool) -> None:
+    def __init__(self, *, include_usage: bool, is_legacy: bool = False) -> None:
         self.usage: Usage | None = None
         self.is_complete = False
         self.has_content = False
         self.held = b""
         self._include_usage = include_usage
+        self._is_legacy = is_legacy
         self._rest = b""
         self._head: dict[str, Any] = {}
         self._choices: dict[int, dict[str, Any]] = {}
@@ -135,6 +138,8 @@ class OpenAIStream:
             # Some providers put usage on an ordinary chunk; who did not ask for it must not see it.
             del event["usage"]
             frame = b""
+        if self._is_legacy:
+            event, frame = from_tools(event, part="delta"), b""
         return frame or b"data: " + orjson.dumps(event)
 
     def _choice(self, choice: Any) -> None:
@@ -203,4 +208,5 @@ class OpenAIStream:
             if kept["tools"]:
                 message["tool_calls"] = [call for _, call in sorted(kept["tools"].items())]
             choices.append({"index": index, "message": message, "finish_reason": kept["finish"]})
-        return {**self._head, "object": "chat.completion", "choices": choices}
+        answer = {**self._head, "object": "chat.completion", "choices": choices}
+        return from_tools(answer, part="message") if self._is_legacy else answer

@@ -1,0 +1,16 @@
+"""Tables of the JSON face itself."""
+
+from django.db import models
+
+
+class IdempotencyClaim(models.Model):
+    """That one request holds an Idempotency-Key. What came of it is in the audit log, under the request's id."""
+
+    digest = models.BinaryField(primary_key=True, max_length=32, help_text="Of credential, route and key.")
+    body_sha256 = models.BinaryField(max_length=32, help_text="Of the canonical body.")
+    request_id = models.UUIDField()
+    started_at = models.DateTimeField()
+    expires_at = models.DateTimeField(db_index=True)
+
+    def __str__(self) -> str:
+        return str(self.request_id)

@@ -1,0 +1,48 @@
+"""Plain SQL of the JSON face: a claim must be taken and judged in one statement, which the ORM cannot say."""
+
+import datetime as dt
+import uuid
+
+from django.db import connection  # noqa: TID251
+
+# A claim whose request never began (its process died before) is free again after this long.
+_GRACE = dt.timedelta(seconds=30)
+
+# Taken over when it is over: expired, or its request ended other than well, or never began. Decided in the same
+# statement that takes it, so of two late retries one gets it.
+_CLAIM = """
+INSERT INTO api_idempotencyclaim AS held (digest, body_sha256, request_id, started_at, expires_at)
+VALUES (%(digest)s, %(body)s, %(request)s, clock_timestamp(), clock_timestamp() + %(keep)s)
+ON CONFLICT (digest) DO UPDATE
+   SET body_sha256 = excluded.body_sha256, request_id = excluded.request_id,
+       started_at = excluded.started_at, expires_at = excluded.expires_at
+ WHERE held.expires_at <= clock_timestamp()
+    OR EXISTS (SELECT FROM audit_event e WHERE e.id = held.request_id AND e.status <> 'ok')
+    OR (held.started_at < clock_timestamp() - %(grace)s
+        AND NOT EXISTS (SELECT FROM audit_event e WHERE e.id = held.request_id)
+        AND NOT EXISTS (SELECT FROM usage_reservation r WHERE r.id = held.request_id))
+RETURNING request_id
+"""
+_HOLDER = """
+SELECT held.request_id, held.body_sha256, e.status IS NOT NULL, p.body, coalesce(p.is_cut, false)
+  FROM api_idempotencyclaim held
+  LEFT JOIN audit_event e ON e.id = held.request_id
+  LEFT JOIN audit_payload p ON p.event_id = held.request_id AND p.kind = 'output'
+ WHERE held.digest = %s
+"""
+
+
+def claim(
+    *, digest: bytes, body: bytes, request: uuid.UUID, keep: dt.timedelta
+) -> tuple[uuid.UUID, bytes, bool, str | None, bool] | None:
+    """Take the claim and return None, or return who holds it: request, body digest, whether it ended, answer, cut."""
+    with connection.cursor() as cursor:
+        values = {"digest": digest, "body": body, "request": request, "keep": keep, "grace": _GRACE}
+        cursor.execute(_CLAIM, values)
+        if cursor.fetchone():
+            return None
+        cursor.execute(_HOLDER, [digest])
+        row = cursor.fetchone()
+    if row is None:  # it was pruned between the two statements
+        return claim(digest=digest, body=body, request=request, keep=keep)
+    return row[0], bytes(row[1]), bool(row[2]), row[3], bool(row[4])

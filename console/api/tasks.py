@@ -1,0 +1,10 @@
+"""Background work of the JSON face."""
+
+from celery import shared_task
+
+from console.api import idempotency
+
+
+@shared_task(name="api.prune_idempotency")
+def prune_idempotency() -> None:
+    idempotency.prune()

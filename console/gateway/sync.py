@@ -1,0 +1,55 @@
+"""The pipeline for callers that are not async: Celery tasks and commands.
+
+One event loop in one thread per process, started on first use, so that there is one ledger, one pool of connections
+upstream and one code path. A process that forks starts its own.
+"""
+
+import asyncio
+import os
+import threading
+from collections.abc import Coroutine
+from typing import Any, TypeVar
+
+from console.gateway import pipeline
+from console.gateway.pipeline import Identify
+from console.gateway.types import Ask, Call
+
+_Result = TypeVar("_Result")
+
+_lock = threading.Lock()
+_running: tuple[int, asyncio.AbstractEventLoop] | None = None
+
+
+def _loop() -> asyncio.AbstractEventLoop:
+    global _running
+    with _lock:
+        if _running is None or _running[0] != os.getpid():
+            loop = asyncio.new_event_loop()
+            threading.Thread(target=loop.run_forever, name="gateway", daemon=True).start()
+            _running = (os.getpid(), loop)
+        return _running[1]
+
+
+def run(work: Coroutine[Any, Any, _Result]) -> _Result:
+    """Run a coroutine of the pipeline on the gateway's thread and return its result."""
+    return asyncio.run_coroutine_threadsafe(work, _loop()).result()
+
+
+def answer(identify: Identify, ask: Ask) -> tuple[Call, bytes]:
+    """Open, relay and close one plain call; raises Refusal or ProviderError. Holds the calling thread until the end."""
+    return run(_answer(identify, ask))
+
+
+async def _answer(identify: Identify, ask: Ask) -> tuple[Call, bytes]:
+    call = await pipeline.open_call(identify, ask)
+    return call, await pipeline.answer(call)
+
+
+def stop() -> None:
+    """Write what waits and close the connections; for the end of a worker."""
+    global _running
+    with _lock:
+        held, _running = _running, None
+    if held is not None and held[0] == os.getpid():
+        asyncio.run_coroutine_threadsafe(pipeline.stop(), held[1]).result(10)
+        held[1].call_soon_threadsafe(held[1].stop)
