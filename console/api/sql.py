@@ -2,6 +2,7 @@
 
 import datetime as dt
 import uuid
+from typing import Any
 
 from django.db import connection  # noqa: TID251
 
@@ -37,7 +38,7 @@ def claim(
 ) -> tuple[uuid.UUID, bytes, bool, str | None, bool] | None:
     """Take the claim and return None, or return who holds it: request, body digest, whether it ended, answer, cut."""
     with connection.cursor() as cursor:
-        values = {"digest": digest, "body": body, "request": request, "keep": keep, "grace": _GRACE}
+        values: dict[str, Any] = {"digest": digest, "body": body, "request": request, "keep": keep, "grace": _GRACE}
         cursor.execute(_CLAIM, values)
         if cursor.fetchone():
             return None

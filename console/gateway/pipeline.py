@@ -8,7 +8,7 @@ close   settle and write the end record, exactly once, however the call ended
 import asyncio
 import time
 import weakref
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncGenerator, Callable
 from contextlib import suppress
 
 import psycopg
@@ -263,9 +263,9 @@ async def answer(call: Call) -> bytes:
         await _close(call, status="error", http_status=error.status, code=error.code, reason=error.message)
         raise
     except TimeoutError:
-        error = ProviderError("The provider took too long.", status=504, code="upstream_timeout")
-        await _close(call, status="error", http_status=504, code=error.code, reason=error.message)
-        raise error from None
+        late = ProviderError("The provider took too long.", status=504, code="upstream_timeout")
+        await _close(call, status="error", http_status=504, code=late.code, reason=late.message)
+        raise late from None
     except asyncio.CancelledError:
         status, code = _ended_by(call)
         await asyncio.shield(_close(call, status=status, http_status=None, code=code))
@@ -278,7 +278,7 @@ async def answer(call: Call) -> bytes:
     return read.body
 
 
-async def stream(call: Call) -> AsyncIterator[bytes]:
+async def stream(call: Call) -> AsyncGenerator[bytes, None]:
     """Open the provider's stream and return its frames; awaited before the response starts, so errors keep a status.
 
     Read the iterator to its end or close it (`contextlib.aclosing`); one that is dropped is left to the sweeper.
@@ -300,7 +300,7 @@ async def stream(call: Call) -> AsyncIterator[bytes]:
     return _relay(call, reply, reader)
 
 
-async def _relay(call: Call, reply: outbound.Reply, reader: StreamReader) -> AsyncIterator[bytes]:
+async def _relay(call: Call, reply: outbound.Reply, reader: StreamReader) -> AsyncGenerator[bytes, None]:
     status, code, reason = "client_disconnected", "", ""
     latest = call.started + settings.GATEWAY_STREAM_SECONDS
     size = 0

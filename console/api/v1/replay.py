@@ -7,8 +7,8 @@ import orjson
 
 def as_stream(answer: dict[str, Any], *, include_usage: bool) -> bytes:
     """Return the frames of a chat completion: one chunk a choice, its end, usage when asked for, and [DONE]."""
-    head = {k: answer[k] for k in ("id", "created", "model", "system_fingerprint") if k in answer}
-    frames = []
+    head: dict[str, Any] = {k: answer[k] for k in ("id", "created", "model", "system_fingerprint") if k in answer}
+    frames: list[dict[str, Any]] = []
 
     def frame(choices: list[dict[str, Any]], **more: Any) -> None:
         frames.append({**head, "object": "chat.completion.chunk", "choices": choices, **more})

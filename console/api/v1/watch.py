@@ -6,7 +6,8 @@ every second the rest is checked.
 
 import asyncio
 import time
-from collections.abc import Awaitable, Callable
+from collections.abc import Callable, Coroutine
+from typing import Any
 
 from django.conf import settings
 
@@ -26,7 +27,7 @@ class Watch:
         assert task is not None
         self._task = task
         self._receive = receive
-        self._heartbeat: Callable[[], Awaitable[None]] | None = None
+        self._heartbeat: Callable[[], Coroutine[Any, Any, None]] | None = None
         self._loop = asyncio.get_running_loop()
         self._timer = self._loop.call_later(FIRST_LOOK_SECONDS, self._look)
         self._listener: asyncio.Task[None] | None = None
@@ -36,7 +37,7 @@ class Watch:
         self.sending_since = 0.0
         self.is_cut = False
 
-    def on_silence(self, heartbeat: Callable[[], Awaitable[None]]) -> None:
+    def on_silence(self, heartbeat: Callable[[], Coroutine[Any, Any, None]]) -> None:
         """Have `heartbeat` called whenever nothing has been sent for a while."""
         self._heartbeat = heartbeat
 

@@ -21,7 +21,7 @@ def _headers(endpoint: Endpoint) -> dict[str, str]:
 
 class OpenAI:
     label = "OpenAI-compatible"
-    presets = (
+    presets: tuple[Preset, ...] = (
         Preset("openai", "OpenAI", "https://api.openai.com/v1"),
         Preset("mistral", "Mistral", "https://api.mistral.ai/v1"),
         Preset("gemini", "Google Gemini", "https://generativelanguage.googleapis.com/v1beta/openai"),
