@@ -100,5 +100,6 @@ RETENTION_APPLIED = _access("audit.retention_applied", "removed records past the
 SETTING_CHANGED = _change("setting.changed", "changed a setting")
 CONFIGURATION_APPLIED = _access("configuration.applied", "applied a configuration file")
 CONFIGURATION_EXPORTED = _access("configuration.exported", "exported the configuration")
+DEMO_FILLED = _access("demo.filled", "filled the console with a demo")
 SECRETS_ROTATED = _change("secrets.rotated", "encrypted all stored secrets with the new key")
 ADMIN_EDITED = _change("admin.edited", "edited a row in the operators' admin")

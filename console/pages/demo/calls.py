@@ -1,0 +1,142 @@
+"""Made-up calls with the rhythm of real ones: days and nights, a little growth, a bad quarter of an hour.
+
+The same seed at the same moment gives the same calls, down to the last token.
+"""
+
+import datetime as dt
+import random
+import uuid
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Any
+
+from console.audit.redaction import prepare_payload
+from console.core.ids import uuid7_at
+from console.pages.demo.cast import STREAMS, Stream
+from console.pages.demo.texts import bodies
+from console.teams.models import ApiKey, Team
+
+SEED = 20261122
+COLUMNS = (
+    "id", "at", "closed_at", "type", "status", "http_status", "code", "team_id", "team", "actor_kind", "actor_id",
+    "actor", "key_id", "key", "environment", "lane", "surface", "route", "client_address", "client_request_id",
+    "alias", "model", "model_version_id", "stream", "attempts", "prompt_tokens", "cached_tokens", "completion_tokens",
+    "cost_micros", "latency_us", "first_token_us", "overhead_us", "input_sha256", "output_sha256",
+)  # fmt: skip
+# The share of calls whose content is kept, and how many of the newest all keep it.
+_CONTENT, _NEWEST = 0.02, dt.timedelta(hours=4)
+
+
+@dataclass(frozen=True, slots=True)
+class Served:
+    """What an alias meant at a time: from `since` on this version, at these prices in micro-units per token."""
+
+    since: dt.datetime
+    id: uuid.UUID
+    label: str
+    input: float
+    output: float
+    cached: float
+
+
+@dataclass(frozen=True, slots=True)
+class Made:
+    """One made-up call: its row, and its payloads when they are kept."""
+
+    row: tuple[Any, ...]
+    payloads: list[tuple[Any, ...]]
+
+
+def _moments(stream: Stream, day: dt.date, first: dt.date, rng: random.Random) -> list[dt.datetime]:
+    """Return when the stream's calls of a day begin: by hour of the day, fewer at weekends, more every week."""
+    growth = 1 + 0.006 * (day - first).days
+    wanted = stream.a_day * growth * (stream.weekend if day.weekday() >= 5 else 1) * rng.uniform(0.92, 1.08)
+    midnight = dt.datetime.combine(day, dt.time(), dt.UTC)
+    hours = rng.choices(range(24), weights=stream.hours, k=round(wanted))
+    return [midnight + dt.timedelta(hours=hour, milliseconds=rng.randrange(3_600_000)) for hour in hours]
+
+
+def _bad_quarter(until: dt.datetime) -> tuple[dt.datetime, dt.datetime]:
+    """Return when the provider of the demo's chat model was down: five days ago, in the afternoon."""
+    start = (until - dt.timedelta(days=5)).replace(hour=14, minute=6, second=0, microsecond=0)
+    return start, start + dt.timedelta(minutes=15)
+
+
+def calls(
+    *,
+    since: dt.datetime,
+    until: dt.datetime,
+    teams: dict[str, Team],
+    keys: dict[tuple[str, str], ApiKey],
+    served: dict[tuple[str, str], list[Served]],
+) -> Iterator[Made]:
+    """Yield the calls of all streams between two moments, oldest first."""
+    rng = random.Random(SEED)  # noqa: S311  made-up figures, no secret
+    plan: list[tuple[dt.datetime, int]] = []
+    for number, stream in enumerate(STREAMS):
+        day = since.date()
+        while day <= until.date():
+            plan += [(at, number) for at in _moments(stream, day, since.date(), rng) if since <= at < until]
+            day += dt.timedelta(days=1)
+    plan.sort()
+    outage = _bad_quarter(until)
+    for count, (at, number) in enumerate(plan):
+        stream = STREAMS[number]
+        versions = served[stream.alias, stream.environment]
+        version = next((v for v in reversed(versions) if v.since <= at), versions[0])
+        keeps = rng.random() < _CONTENT or until - at < _NEWEST
+        key = keys[stream.team, stream.key]
+        yield _call(count, at, stream, version, teams[stream.team], key, outage, rng, keeps)
+
+
+def _call(
+    number: int,
+    at: dt.datetime,
+    stream: Stream,
+    version: Served,
+    team: Team,
+    key: ApiKey,
+    outage: tuple[dt.datetime, dt.datetime],
+    rng: random.Random,
+    keeps: bool,
+) -> Made:
+    prompt, completion = rng.randint(*stream.prompt), rng.randint(*stream.completion)
+    cached = int(prompt * rng.uniform(0.3, 0.6)) if rng.random() < 0.35 else 0
+    first = int(rng.uniform(*stream.first_us) * rng.lognormvariate(0, 0.22))
+    latency = first + int(completion * stream.token_us * rng.uniform(0.8, 1.25))
+    status, http, code, attempts = "ok", 200, "", 1
+    chance = rng.random()
+    is_down = version.label.startswith("meridian/") and outage[0] <= at < outage[1]
+    if chance < (0.55 if is_down else 0.0035):
+        status, http, code, completion, latency = "error", 502, "upstream_error", 0, first * 2
+    elif chance > 0.9965 and stream.key in {"help-app", "copy-tool"}:
+        status, http, code, attempts = "refused", 429, "rate_limit_exceeded", 0
+        prompt = cached = completion = 0
+        latency = rng.randint(1_800, 4_200)
+    elif stream.is_stream and 0.5 < chance < 0.506:
+        status, completion = "client_disconnected", completion // 3
+        latency = first + completion * stream.token_us
+    has_answer = status in {"ok", "client_disconnected"}
+    cost = (prompt - cached) * version.input + cached * version.cached + completion * version.output
+    if status == "error":
+        prompt, cached, cost = 0, 0, 0
+    identifier = uuid.UUID(int=uuid7_at(at).int | rng.getrandbits(61))
+    digests: list[bytes | None] = [None, None]
+    payloads: list[tuple[Any, ...]] = []
+    if keeps:
+        texts = bodies(stream.topics, stream.alias, number, is_stream=stream.is_stream, rng=rng)
+        for place, kind in enumerate(("input", "output")):
+            if kind == "output" and not has_answer:
+                continue
+            kept = prepare_payload(texts[place])
+            digests[place] = kept.stored_sha256
+            payloads.append((identifier, kind, kept.body, kept.bytes, kept.sha256, kept.is_cut, kept.redactions))
+    row = (
+        identifier, at, at + dt.timedelta(microseconds=latency), stream.type, status, http, code, team.pk, team.name,
+        "key", key.pk, key.name, key.pk, key.shown, stream.environment, stream.lane, stream.surface,
+        "/v1/chat/completions", f"203.0.113.{10 + number % 40}", f"demo-{number}", stream.alias,
+        version.label if status != "refused" else "", version.id if status != "refused" else None, stream.is_stream,
+        attempts, prompt, cached, completion, round(cost), latency, first if has_answer else None,
+        rng.randint(900, 2_400), *digests,
+    )  # fmt: skip
+    return Made(row, payloads)
