@@ -4,7 +4,7 @@ import datetime as dt
 from dataclasses import dataclass
 
 # A pace says nothing while less than this part of the period has passed.
-_TOO_EARLY = 0.02
+_TOO_EARLY = 0.05
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,4 +1,20 @@
-from django.urls import URLPattern, URLResolver
+from django.urls import URLPattern, URLResolver, path
+
+from usage_app.views import audit, quotas
 
 app_name = "usage"
-urlpatterns: list[URLPattern | URLResolver] = []
+urlpatterns: list[URLPattern | URLResolver] = [
+    # Quotas
+    path("quotas/", quotas.quotas, name="quotas"),
+    path("quotas/new/", quotas.set_quota, name="set_quota"),
+    path("quotas/<uuid:public_id>/change/", quotas.change_quota, name="change_quota"),
+    path("quotas/<uuid:public_id>/remove/", quotas.remove_quota, name="remove_quota"),
+    path("quotas/<uuid:public_id>/increase/", quotas.increase_quota, name="increase_quota"),
+    path("quotas/increases/<uuid:increase_id>/end/", quotas.end_increase, name="end_increase"),
+    # The audit log
+    path("audit/", audit.audit, name="audit"),
+    path("audit/tail/", audit.tail, name="audit_tail"),
+    path("audit/export/", audit.audit_export, name="audit_export"),
+    path("audit/<str:reference>/", audit.audit_record, name="audit_record"),
+    path("audit/<str:reference>/content/", audit.audit_content, name="audit_content"),
+]

@@ -113,6 +113,7 @@ def test_it_changes_limit_and_mode_with_before_and_after(cast: Cast) -> None:
     assert (changed.limit, changed.mode) == (7, "soft")
     assert audit_sql.epoch() == epoch + 1
     detail = json.loads(AuditEvent.objects.get(action="quota.changed").detail)
+    assert detail.pop("metric") == "cost"
     assert detail == {"before": {"limit": 5_000_000, "mode": "hard"}, "after": {"limit": 7, "mode": "soft"}}
 
 

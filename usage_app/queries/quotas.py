@@ -129,6 +129,15 @@ class QuotaState:
         return moment_text(at, self.now) if at else ""
 
     @property
+    def runs_out_words(self) -> str:
+        at = self.forecast.runs_out_at if self.forecast else None
+        return moment_words(at, self.now) if at else ""
+
+    @property
+    def reset_words(self) -> str:
+        return moment_words(self.period_end, self.now) if self.period_end else ""
+
+    @property
     def forecast_text(self) -> str:
         """The forecast as a sentence, or why there is none."""
         if self.quota.metric == Metric.CONCURRENCY:
@@ -138,7 +147,7 @@ class QuotaState:
         if self.forecast is None:
             return "Nothing used yet" if not self.used else "Too early to tell"
         if self.forecast.runs_out_at is not None:
-            return f"Runs out {'at' if _is_near(self.forecast.runs_out_at, self.now) else 'on'} {self.runs_out_text}"
+            return f"Runs out {self.runs_out_words}"
         return f"On pace, about {amounts.rough(self.quota.metric, self.forecast.left_at_end)} left"
 
     @property
@@ -157,6 +166,11 @@ def moment_text(moment: dt.datetime, now: dt.datetime) -> str:
     if _is_near(moment, now):
         return f"{moment:%H:%M} UTC"
     return f"{moment.day} {moment:%b}" + (f" {moment:%Y}" if moment.year != now.year else "")
+
+
+def moment_words(moment: dt.datetime, now: dt.datetime) -> str:
+    """Say when something will happen: `at 14:30 UTC`, `on 26 Nov`."""
+    return f"{'at' if _is_near(moment, now) else 'on'} {moment_text(moment, now)}"
 
 
 def states(quotas: QuerySet[Quota], *, now: dt.datetime) -> list[QuotaState]:

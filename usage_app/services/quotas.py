@@ -69,7 +69,7 @@ def set_quota(
         actor=actor,
         target=quota,
         target_name=quota.title,
-        detail={"after": {"limit": limit, "mode": mode}},
+        detail={"metric": metric, "after": {"limit": limit, "mode": mode}},
     )
     quota.since_epoch = audit_sql.epoch()
     if quota.window:
@@ -98,21 +98,29 @@ def change_quota(*, actor: Actor, quota: Quota, limit: int, mode: str) -> Quota:
         return held
     held.limit, held.mode = limit, mode
     held.save(update_fields=["limit", "mode"])
-    record(actions.QUOTA_CHANGED, actor=actor, target=held, target_name=held.title, detail=changes(before, after))
+    record(
+        actions.QUOTA_CHANGED,
+        actor=actor,
+        target=held,
+        target_name=held.title,
+        detail={"metric": held.metric, **changes(before, after)},
+    )
     return held
 
 
 @transaction.atomic
 def remove_quota(*, actor: Actor, quota: Quota) -> None:
     """Lift a limit. Its counters, increases and alerts go with it; the log keeps what was used."""
+    gone, _ = Quota.objects.filter(pk=quota.pk).delete()
+    if not gone:
+        raise Conflict("This quota was removed already.")
     record(
         actions.QUOTA_DELETED,
         actor=actor,
         target=quota,
         target_name=quota.title,
-        detail={"before": {"limit": quota.limit, "mode": quota.mode}},
+        detail={"metric": quota.metric, "before": {"limit": quota.limit, "mode": quota.mode}},
     )
-    quota.delete()
 
 
 @transaction.atomic
@@ -139,7 +147,7 @@ def increase_quota(*, actor: Actor, quota: Quota, amount: int, reason: str, ends
         actor=actor,
         target=quota,
         target_name=quota.title,
-        detail={"after": {"amount": amount, "ends_at": ends_at, "reason": reason.strip()}},
+        detail={"metric": quota.metric, "after": {"amount": amount, "ends_at": ends_at, "reason": reason.strip()}},
     )
     return increase
 
@@ -157,5 +165,8 @@ def end_increase(*, actor: Actor, increase: QuotaIncrease) -> None:
         actor=actor,
         target=increase.quota,
         target_name=increase.quota.title,
-        detail={"before": {"amount": increase.amount, "ends_at": increase.ends_at}},
+        detail={
+            "metric": increase.quota.metric,
+            "before": {"amount": increase.amount, "ends_at": increase.ends_at},
+        },
     )

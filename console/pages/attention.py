@@ -1,0 +1,135 @@
+"""What needs somebody: limits running out, keys ending or forgotten, providers failing, models going away."""
+
+import datetime as dt
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from django.db.models import Q
+from django.urls import reverse
+
+from console.catalog.models import ModelVersion
+from console.pages import words
+from console.teams.callers import Caller
+from console.teams.models import ApiKey, Team
+from usage_app.models import Mode, Window
+from usage_app.queries.dashboard import failing_providers
+from usage_app.queries.quotas import QuotaState
+
+UNUSED = dt.timedelta(days=90)
+ENDING = dt.timedelta(days=14)
+SHUTDOWN = dt.timedelta(days=90)
+_MOST_OF_A_KIND = 4
+
+
+@dataclass(frozen=True, slots=True)
+class Attention:
+    """One line: what it means first, then the facts. `tone` is bad, warn or muted."""
+
+    tone: str
+    icon: str
+    title: str
+    text: str
+    url: str
+
+
+def items(caller: Caller, teams: Sequence[Team], quotas: Sequence[QuotaState], *, now: dt.datetime) -> list[Attention]:
+    """Return what needs the caller, the most pressing first."""
+    found = [
+        *_quotas(quotas),
+        *_providers(teams, now),
+        *_models(now),
+        *_keys(caller, teams, now),
+    ]
+    order = {"bad": 0, "warn": 1, "muted": 2}
+    return sorted(found, key=lambda item: order[item.tone])
+
+
+def _quotas(quotas: Sequence[QuotaState]) -> list[Attention]:
+    running_out = [s for s in quotas if s.quota.window in {Window.DAY, Window.MONTH} and s.runs_out]
+    return [
+        Attention(
+            tone=state.tone or "warn",
+            icon="gauge",
+            title=f"{state.quota.team} {'has run out' if state.is_exhausted else f'runs out {state.runs_out_words}'}",
+            text=f"{state.used_text} of {state.limit_text}, {_uncapitalised(state.quota.title)}. "
+            + ("Hard limit blocks new calls." if state.quota.mode == Mode.HARD else "Soft limit, calls go on."),
+            url=f"{reverse('usage:quotas')}?team={state.quota.team.slug}",
+        )
+        for state in running_out[:_MOST_OF_A_KIND]
+    ]
+
+
+def _uncapitalised(text: str) -> str:
+    return text[:1].lower() + text[1:]
+
+
+def _providers(teams: Sequence[Team], now: dt.datetime) -> list[Attention]:
+    return [
+        Attention(
+            tone="bad",
+            icon="unplug",
+            title=f"Calls to {failing.provider} are failing",
+            text=f"{failing.errors:,} of {failing.requests:,} since the last full hour.",
+            url=reverse("catalog:models"),
+        )
+        for failing in failing_providers([team.pk for team in teams], now=now)
+    ]
+
+
+def _models(now: dt.datetime) -> list[Attention]:
+    """Models that are pinned and will be shut down, or were."""
+    ending = (
+        ModelVersion.objects.filter(shutdown_on__lte=now + SHUTDOWN, retired_at=None, pins__isnull=False)
+        .select_related("provider", "successor__provider")
+        .distinct()
+        .order_by("shutdown_on")
+    )
+    found = []
+    for version in ending[:_MOST_OF_A_KIND]:
+        assert version.shutdown_on is not None
+        over = version.shutdown_on <= now.date()
+        day = words.day(dt.datetime.combine(version.shutdown_on, dt.time(), dt.UTC), now)
+        found.append(
+            Attention(
+                tone="bad" if over or version.shutdown_on - now.date() < dt.timedelta(days=14) else "warn",
+                icon="hourglass",
+                title=f"{version} {'was' if over else 'is'} shut down on {day}",
+                text=f"Still pinned. Its successor is {version.successor}." if version.successor else "Still pinned.",
+                url=reverse("catalog:models"),
+            )
+        )
+    return found
+
+
+def _keys(caller: Caller, teams: Sequence[Team], now: dt.datetime) -> list[Attention]:
+    managed = [team.pk for team in teams if caller.may("manage_keys", team.pk)]
+    alive = ApiKey.objects.filter(team__in=managed, revoked_at=None, replaced_by=None).filter(
+        Q(expires_at=None) | Q(expires_at__gt=now)
+    )
+    forgotten = Q(last_used_at__lt=now - UNUSED) | Q(last_used_at=None, created_at__lt=now - UNUSED)
+    ending = Q(expires_at__lt=now + ENDING)
+    found = []
+    for key in alive.filter(forgotten | ending).select_related("team").order_by("expires_at", "last_used_at")[:6]:
+        if key.expires_at and key.expires_at < now + ENDING:
+            days = (key.expires_at - now).days
+            found.append(
+                Attention(
+                    tone="warn",
+                    icon="key-round",
+                    title=f"Key {key.shown} ends {f'in {days} days' if days > 1 else 'within two days'}",
+                    text=f"{key.team}, {key.name}. Rotate it so that its callers go on.",
+                    url=f"{reverse('teams:keys')}?team={key.team.slug}",
+                )
+            )
+        else:
+            since = key.last_used_at or key.created_at
+            found.append(
+                Attention(
+                    tone="muted",
+                    icon="key-round",
+                    title=f"Key {key.shown} is unused for {(now - since).days} days",
+                    text=f"{key.team}, {key.name}. Consider revoking it.",
+                    url=f"{reverse('teams:keys')}?team={key.team.slug}",
+                )
+            )
+    return found

@@ -1,0 +1,60 @@
+"""The only way to get a quota for somebody. Strangers get 404, members without the right 403."""
+
+import uuid
+from collections.abc import Iterable
+
+from django.core.exceptions import PermissionDenied
+from django.http import Http404
+
+from console.teams.access import teams_for
+from console.teams.callers import Caller
+from console.teams.models import Team
+from usage_app.models import Quota, QuotaIncrease
+
+
+def may_set(caller: Caller, team_id: uuid.UUID, *, team_wide: bool) -> bool:
+    """What a whole team may use is for operators to say; inside that, its owners divide it."""
+    return caller.is_operator or (not team_wide and caller.may("manage_quotas", team_id))
+
+
+def may_manage(caller: Caller, quota: Quota) -> bool:
+    return may_set(caller, quota.team_id, team_wide=quota.is_team_wide)
+
+
+def teams_to_limit(caller: Caller, teams: Iterable[Team]) -> list[Team]:
+    """Return those of the teams in which the caller may set some quota."""
+    return [team for team in teams if may_set(caller, team.pk, team_wide=False)]
+
+
+def check_may_set(caller: Caller, team: Team, *, team_wide: bool) -> None:
+    if not may_set(caller, team.pk, team_wide=team_wide):
+        raise PermissionDenied(
+            "Only operators limit a whole team; its owners limit keys and aliases inside it."
+            if team_wide
+            else "Your role does not allow that. An owner of the team can change it."
+        )
+
+
+def quota_for(caller: Caller, public_id: uuid.UUID, to: str = "view_usage") -> Quota:
+    """Return the quota to look at, or, with `to="manage"`, to change."""
+    try:
+        quota = Quota.objects.select_related("team", "key").get(
+            public_id=public_id, team__in=teams_for(caller, "view_usage")
+        )
+    except Quota.DoesNotExist:
+        raise Http404("There is no such quota.") from None
+    if to == "manage":
+        check_may_set(caller, quota.team, team_wide=quota.is_team_wide)
+    return quota
+
+
+def increase_for(caller: Caller, increase_id: uuid.UUID) -> QuotaIncrease:
+    """Return the temporary increase to end."""
+    try:
+        increase = QuotaIncrease.objects.select_related("quota__team", "quota__key").get(
+            pk=increase_id, quota__team__in=teams_for(caller, "view_usage")
+        )
+    except QuotaIncrease.DoesNotExist:
+        raise Http404("There is no such increase.") from None
+    check_may_set(caller, increase.quota.team, team_wide=increase.quota.is_team_wide)
+    return increase

@@ -1,0 +1,167 @@
+"""The forms behind the quotas page. Amounts are typed in the unit people think in; see usage_app.amounts."""
+
+import datetime as dt
+from collections import defaultdict
+from collections.abc import Sequence
+from typing import Any
+
+from django import forms
+
+from console.catalog.models import Alias
+from console.core.clock import now
+from console.teams.models import ApiKey, Team
+from usage_app import amounts
+from usage_app.models import Metric, Mode, Quota, Window
+
+_METRICS = (Metric.COST, Metric.TOKENS, Metric.REQUESTS)
+_WINDOWS = (Window.MONTH, Window.DAY, Window.HOUR, Window.MINUTE)
+WHATS = [
+    *(
+        (metric.label, [(f"{metric}:{window}", f"{metric.label} per {window}") for window in _WINDOWS])
+        for metric in _METRICS
+    ),
+    ("Concurrency", [(f"{Metric.CONCURRENCY}:", "Calls at once")]),
+]
+_MODES = [
+    (Mode.HARD, "Hard: refuse further calls with 429"),
+    (Mode.SOFT, "Soft: warn the owners, keep serving"),
+]
+
+
+class AmountField(forms.CharField):
+    """A limit as people write it: `2,200`, `$0.50`, `2.5 M`. The form parses it once it knows the metric."""
+
+    def __init__(self, **kwargs: Any) -> None:
+        kwargs.setdefault("max_length", 30)
+        kwargs.setdefault("widget", forms.TextInput(attrs={"inputmode": "decimal", "autocomplete": "off"}))
+        super().__init__(**kwargs)
+
+
+class _AmountForm(forms.Form):
+    """A form with one amount; `_parse` puts a sentence at the field instead of raising."""
+
+    def _parse(self, name: str, metric: str) -> None:
+        if name not in self.cleaned_data:
+            return
+        try:
+            amount = amounts.parse(metric, self.cleaned_data[name])
+        except ValueError as error:
+            self.add_error(name, str(error))
+            return
+        if amount < 0:
+            self.add_error(name, "A limit is not below zero.")
+            return
+        self.cleaned_data[name] = amount
+
+
+def unit_hint(metric: str) -> str:
+    match metric:
+        case Metric.COST:
+            return f"In {amounts.currency_sign().strip()}, for example 2,200 or 0.50."
+        case Metric.CONCURRENCY:
+            return "How many calls may be open at once."
+    return f"A number of {metric}. 250k and 2.5 M are understood."
+
+
+class SetQuotaForm(_AmountForm):
+    applies_to = forms.ChoiceField(label="Applies to")
+    what = forms.ChoiceField(label="What is limited", choices=WHATS, initial=f"{Metric.COST}:{Window.MONTH}")
+    limit = AmountField(
+        label="Limit",
+        help_text="Cost in the installation's currency, for example 2,200 or 0.50; tokens and requests as numbers, for"
+        " example 250k or 2.5 M.",
+    )
+    mode = forms.ChoiceField(label="At the limit", choices=_MODES, initial=Mode.HARD, widget=forms.RadioSelect)
+
+    def __init__(self, *args: Any, teams: Sequence[Team], allows_team_wide: bool, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self._teams = {str(team.pk): team for team in teams}
+        self._keys = {
+            str(key.pk): key
+            for key in ApiKey.objects.filter(team__in=teams, revoked_at=None).select_related("team").order_by("name")
+        }
+        choices: dict[Team, list[tuple[str, str]]] = defaultdict(list)
+        for team in teams:
+            if allows_team_wide:
+                choices[team].append((f"team:{team.pk}", f"All of {team}"))
+        for key in self._keys.values():
+            choices[self._teams[str(key.team_id)]].append((f"key:{key.pk}", f"Key {key.name} ({key.shown})"))
+        for alias in Alias.objects.prefetch_related("teams"):
+            open_to = set(alias.teams.all())
+            for team in teams:
+                if not open_to or team in open_to:
+                    choices[team].append((f"alias:{team.pk}:{alias.name}", f"Alias {alias.name}"))
+        field = self.fields["applies_to"]
+        assert isinstance(field, forms.ChoiceField)
+        field.choices = [(team.name, found) for team, found in choices.items() if found]
+
+    def clean(self) -> dict[str, Any]:
+        data = super().clean() or {}
+        if "what" in data:
+            data["metric"], _, data["window"] = data["what"].partition(":")
+            self._parse("limit", data["metric"])
+            if data["metric"] == Metric.CONCURRENCY and data.get("mode") == Mode.SOFT:
+                self.add_error(
+                    "mode", "Calls at once can only be limited hard: there is no later moment to warn about."
+                )
+        return data
+
+    def values(self) -> dict[str, Any]:
+        """What `set_quota` takes."""
+        data = self.cleaned_data
+        kind, _, rest = data["applies_to"].partition(":")
+        key = self._keys[rest] if kind == "key" else None
+        team = key.team if key else self._teams[rest.partition(":")[0]]
+        return {
+            "team": team,
+            "key": key,
+            "alias": rest.partition(":")[2] if kind == "alias" else "",
+            "metric": data["metric"],
+            "window": data["window"],
+            "limit": data["limit"],
+            "mode": data["mode"],
+        }
+
+
+class ChangeQuotaForm(_AmountForm):
+    limit = AmountField(label="Limit")
+    mode = forms.ChoiceField(label="At the limit", choices=_MODES, widget=forms.RadioSelect)
+
+    def __init__(self, *args: Any, quota: Quota, **kwargs: Any) -> None:
+        kwargs["initial"] = {"limit": amounts.for_input(quota.metric, quota.limit), "mode": quota.mode}
+        super().__init__(*args, **kwargs)
+        self._metric = quota.metric
+        self.fields["limit"].help_text = unit_hint(quota.metric)
+        if quota.metric == Metric.CONCURRENCY:
+            self.fields["mode"] = forms.ChoiceField(choices=_MODES[:1], widget=forms.HiddenInput)
+
+    def clean(self) -> dict[str, Any]:
+        data = super().clean() or {}
+        self._parse("limit", self._metric)
+        return data
+
+
+class IncreaseForm(_AmountForm):
+    amount = AmountField(label="Raise by")
+    ends_at = forms.DateTimeField(
+        label="Until (UTC)",
+        widget=forms.DateTimeInput(attrs={"type": "datetime-local"}, format="%Y-%m-%dT%H:%M"),
+        input_formats=["%Y-%m-%dT%H:%M", "%Y-%m-%dT%H:%M:%S", "%Y-%m-%d %H:%M"],
+        help_text="The limit falls back by itself.",
+    )
+    reason = forms.CharField(label="Why", max_length=300, help_text="Kept in the audit log.")
+
+    def __init__(self, *args: Any, quota: Quota, until: dt.datetime | None, **kwargs: Any) -> None:
+        kwargs["initial"] = {"ends_at": until or now() + dt.timedelta(days=1)}
+        super().__init__(*args, **kwargs)
+        self._metric = quota.metric
+        self.fields["amount"].help_text = unit_hint(quota.metric)
+
+    def clean(self) -> dict[str, Any]:
+        data = super().clean() or {}
+        self._parse("amount", self._metric)
+        if data.get("amount") == 0:
+            self.add_error("amount", "Raise it by more than nothing.")
+        if data.get("ends_at") and data["ends_at"] <= now():
+            self.add_error("ends_at", "That is over already; choose a later moment.")
+        return data

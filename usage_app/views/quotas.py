@@ -1,0 +1,180 @@
+"""The quotas page, and its questions: a dialog for htmx, a page of their own for everybody else."""
+
+import uuid
+from dataclasses import dataclass
+
+from django import forms
+from django.core.exceptions import PermissionDenied
+from django.http import HttpResponse
+from django.shortcuts import render
+from django.urls import reverse
+from django.views.decorators.http import require_http_methods, require_safe
+
+from console.core.clock import now
+from console.core.errors import Refusal
+from console.core.htmx import go, is_htmx
+from console.teams.access import needs, scope_for, teams_for
+from console.teams.callers import TeamRequest
+from console.teams.models import Team
+from usage_app import access
+from usage_app.forms.quotas import ChangeQuotaForm, IncreaseForm, SetQuotaForm
+from usage_app.models import Quota
+from usage_app.queries import quota_page
+from usage_app.queries.quotas import states
+from usage_app.services import quotas as services
+
+_form = require_http_methods(["GET", "HEAD", "POST"])
+
+
+@dataclass(frozen=True, slots=True)
+class Question:
+    """What a dialog asks. `verb` is on the button; `remove_url` leads from changing to removing."""
+
+    title: str
+    text: str
+    verb: str
+    is_destructive: bool = False
+    remove_url: str = ""
+
+
+def _ask(request: TeamRequest, question: Question, form: forms.Form, refusal: Refusal | None = None) -> HttpResponse:
+    """Show the question, again with 422 when the answer could not be used."""
+    if refusal and not form.errors:
+        form.add_error(refusal.param if refusal.param in form.fields else None, refusal.message)
+    template = "usage/quotas_form.html#dialog" if is_htmx(request) else "usage/quotas_form.html"
+    context = {"active": "quotas", "question": question, "form": form, "back": _back(request)}
+    return render(request, template, context, status=422 if form.errors else 200)
+
+
+def _back(request: TeamRequest) -> str:
+    scope = scope_for(request.caller, request.GET.get("team", ""), "view_usage")
+    return reverse("usage:quotas") + (f"?team={scope.slug}" if scope else "")
+
+
+def _teams(request: TeamRequest) -> list[Team]:
+    scope = scope_for(request.caller, request.GET.get("team", ""), "view_usage")
+    return [scope] if scope else list(teams_for(request.caller, "view_usage"))
+
+
+@needs("view_usage")
+@require_safe
+def quotas(request: TeamRequest) -> HttpResponse:
+    moment = now()
+    teams = _teams(request)
+    page = quota_page.page(
+        [team.pk for team in teams],
+        history_of=[team.pk for team in teams if request.caller.may("view_audit", team.pk)],
+        now=moment,
+    )
+    rows = [(state, access.may_manage(request.caller, state.quota)) for state in page.states]
+    return render(
+        request,
+        "usage/quotas.html",
+        {
+            "active": "quotas",
+            "page": page,
+            "rows": rows,
+            "now": moment,
+            "may_set": bool(access.teams_to_limit(request.caller, teams)),
+            "may_raise": page.urgent is not None and access.may_manage(request.caller, page.urgent.quota),
+        },
+    )
+
+
+@needs("view_usage")
+@_form
+def set_quota(request: TeamRequest) -> HttpResponse:
+    teams = access.teams_to_limit(request.caller, _teams(request))
+    if not teams:
+        raise PermissionDenied("Your role does not allow that. An owner of the team can change it.")
+    form = SetQuotaForm(request.POST or None, teams=teams, allows_team_wide=request.caller.is_operator)
+    refusal = None
+    if request.method == "POST" and form.is_valid():
+        values = form.values()
+        access.check_may_set(request.caller, values["team"], team_wide=values["key"] is None and not values["alias"])
+        try:
+            quota = services.set_quota(actor=request.caller.actor, **values)
+        except Refusal as error:
+            refusal = error
+        else:
+            return go(request, _back(request), f"{quota.team}: {quota.title} is limited from the next call on.")
+    text = "Counts from the next call on, with what the present period has used already."
+    return _ask(request, Question("Add limit", text, "Add limit"), form, refusal)
+
+
+@needs("view_usage")
+@_form
+def change_quota(request: TeamRequest, public_id: uuid.UUID) -> HttpResponse:
+    quota = access.quota_for(request.caller, public_id, to="manage")
+    form = ChangeQuotaForm(request.POST or None, quota=quota)
+    refusal = None
+    if request.method == "POST" and form.is_valid():
+        try:
+            services.change_quota(actor=request.caller.actor, quota=quota, **form.cleaned_data)
+        except Refusal as error:
+            refusal = error
+        else:
+            return go(request, _back(request), f"{quota.team}: {quota.title} is changed from the next call on.")
+    question = Question(
+        f"Change {quota.title}",
+        f"{quota.team}. What was used stays counted.",
+        "Change limit",
+        remove_url=reverse("usage:remove_quota", args=[quota.public_id]),
+    )
+    return _ask(request, question, form, refusal)
+
+
+@needs("view_usage")
+@_form
+def remove_quota(request: TeamRequest, public_id: uuid.UUID) -> HttpResponse:
+    quota = access.quota_for(request.caller, public_id, to="manage")
+    if request.method == "POST":
+        services.remove_quota(actor=request.caller.actor, quota=quota)
+        return go(request, _back(request), f"{quota.team}: {quota.title} is not limited any more.")
+    text = f"{_loss(quota)} The audit log keeps what was used; a new limit starts with the present period's use."
+    question = Question(f"Remove the limit on {quota.title}?", text, "Remove limit", is_destructive=True)
+    return _ask(request, question, forms.Form())
+
+
+def _loss(quota: Quota) -> str:
+    scope = f"key {quota.key}" if quota.key else f"alias {quota.alias}" if quota.alias else "the whole team"
+    return f"Calls of {quota.team} ({scope}) will no longer stop at this limit, and its increases and alerts are lost."
+
+
+@needs("view_usage")
+@_form
+def increase_quota(request: TeamRequest, public_id: uuid.UUID) -> HttpResponse:
+    quota = access.quota_for(request.caller, public_id, to="manage")
+    (state,) = states(Quota.objects.filter(pk=quota.pk).select_related("team", "key"), now=now())
+    form = IncreaseForm(request.POST or None, quota=quota, until=state.period_end)
+    refusal = None
+    if request.method == "POST" and form.is_valid():
+        try:
+            services.increase_quota(actor=request.caller.actor, quota=quota, **form.cleaned_data)
+        except Refusal as error:
+            refusal = error
+        else:
+            return go(request, _back(request), f"{quota.team}: {quota.title} is raised for a while.")
+    text = f"{quota.team} has used {state.used_text} of {state.limit_text}. {state.forecast_text}."
+    return _ask(request, Question(f"Raise {quota.title} for a while", text, "Raise limit"), form, refusal)
+
+
+@needs("view_usage")
+@_form
+def end_increase(request: TeamRequest, increase_id: uuid.UUID) -> HttpResponse:
+    increase = access.increase_for(request.caller, increase_id)
+    form, refusal = forms.Form(request.POST if request.method == "POST" else None), None
+    if request.method == "POST":
+        try:
+            services.end_increase(actor=request.caller.actor, increase=increase)
+        except Refusal as error:
+            refusal = error
+        else:
+            return go(request, _back(request), f"{increase.quota.team}: the increase has ended.")
+    question = Question(
+        "End the increase now?",
+        f"{increase.quota.team}, {increase.quota.title}: the limit falls back from the next call on.",
+        "End increase",
+        is_destructive=True,
+    )
+    return _ask(request, question, form, refusal)
