@@ -1,0 +1,26 @@
+// The audit log: short addresses, the live view that rests when nobody looks, and the row that belongs to the drawer.
+(() => {
+  const filters = document.querySelector("[data-filters]");
+
+  // An empty field is no filter; without it addresses stay readable.
+  filters?.addEventListener("submit", () => {
+    for (const field of filters.elements) if (field.name && !field.value) field.disabled = true;
+  });
+  addEventListener("pageshow", () => {
+    for (const field of filters?.elements ?? []) if (field.name) field.disabled = false;
+  });
+
+  // A hidden tab asks for nothing, and rows do not move while somebody edits a filter.
+  document.addEventListener("htmx:beforeRequest", (event) => {
+    if (event.target.id !== "tail") return;
+    if (document.hidden || filters?.contains(document.activeElement)) event.preventDefault();
+  });
+
+  document.addEventListener("htmx:afterSettle", () => {
+    const open = document.getElementById("drawer")?.dataset.record;
+    for (const row of document.querySelectorAll("tr[data-id]")) {
+      if (row.dataset.id === open) row.setAttribute("aria-selected", "true");
+      else row.removeAttribute("aria-selected");
+    }
+  });
+})();

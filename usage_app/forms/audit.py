@@ -1,0 +1,127 @@
+"""The filter of the audit log, as its address carries it."""
+
+import datetime as dt
+import uuid
+from contextlib import suppress
+from typing import Any
+
+from django import forms
+from django.http import QueryDict
+
+from console.audit.models import EventType, Status
+from console.audit.search import Criteria
+from console.catalog.models import Alias
+from console.core.clock import now
+from console.teams.models import ApiKey, Environment, User
+from usage_app.access_audit import Sight
+
+RANGES: dict[str, tuple[str, dt.timedelta]] = {
+    "1h": ("Last hour", dt.timedelta(hours=1)),
+    "24h": ("Last 24 hours", dt.timedelta(hours=24)),
+    "7d": ("Last 7 days", dt.timedelta(days=7)),
+    "30d": ("Last 30 days", dt.timedelta(days=30)),
+    "90d": ("Last 90 days", dt.timedelta(days=90)),
+}
+_MOST_CHOICES = 200
+
+
+class _MomentInput(forms.DateTimeInput):
+    input_type = "datetime-local"
+
+
+def _moment(label: str) -> forms.DateTimeField:
+    return forms.DateTimeField(
+        label=label, required=False, widget=_MomentInput(format="%Y-%m-%dT%H:%M"), help_text="UTC"
+    )
+
+
+class AuditFilterForm(forms.Form):
+    """Every field is optional. `since` and `until` go before `range`."""
+
+    q = forms.CharField(label="Text", required=False, max_length=200, strip=True)
+    range = forms.ChoiceField(
+        label="Time", required=False, choices=[("", "Any time"), *((k, v[0]) for k, v in RANGES.items())]
+    )
+    since = _moment("From")
+    until = _moment("Until")
+    type = forms.MultipleChoiceField(
+        label="Kind", required=False, choices=EventType.choices, widget=forms.CheckboxSelectMultiple
+    )
+    status = forms.MultipleChoiceField(
+        label="Status", required=False, choices=Status.choices, widget=forms.CheckboxSelectMultiple
+    )
+    key = forms.TypedChoiceField(label="API key", required=False, coerce=uuid.UUID, empty_value=None)
+    alias = forms.CharField(label="Alias", required=False, max_length=100)
+    person = forms.TypedChoiceField(label="Person", required=False, coerce=uuid.UUID, empty_value=None)
+    environment = forms.ChoiceField(label="Environment", required=False, choices=[("", "Any"), *Environment.choices])
+
+    def __init__(self, data: QueryDict, *, sight: Sight) -> None:
+        super().__init__(data)
+        self.sight = sight
+        keys = ApiKey.objects.filter(team__in=sight.teams).order_by("name").select_related("team")[:_MOST_CHOICES]
+        people = (
+            User.objects.all() if sight.team_ids is None else User.objects.filter(memberships__team__in=sight.teams)
+        )
+        people = people.order_by("email").distinct()[:_MOST_CHOICES]
+        self._name("key", [(str(key.pk), f"{key.name} ({key.shown})") for key in keys], data.get("key", ""))
+        self._name("person", [(str(person.pk), str(person)) for person in people], data.get("person", ""))
+        self.aliases = list(Alias.objects.order_by("name").values_list("name", flat=True)[:_MOST_CHOICES])
+        self.fields["alias"].widget.attrs["list"] = "audit-aliases"
+
+    def _name(self, field: str, choices: list[tuple[str, str]], chosen: str) -> None:
+        """Offer the choices, and keep a well-formed id that is not among them: keys and people go, records stay."""
+        if chosen and chosen not in dict(choices):
+            with suppress(ValueError):
+                choices = [*choices, (str(uuid.UUID(chosen)), "No longer here")]
+        self.fields[field].choices = [("", "Any"), *choices]  # type: ignore[attr-defined]
+
+    def clean(self) -> dict[str, Any]:
+        cleaned = super().clean() or {}
+        since, until = cleaned.get("since"), cleaned.get("until")
+        if since and until and since >= until:
+            self.add_error("until", "This is before the start. Choose a later end.")
+        if "\0" in cleaned.get("q", ""):
+            self.add_error("q", "Text with a NUL character is not in the log.")
+        return cleaned
+
+    def criteria(self) -> Criteria:
+        """Return the filter for the log. Call it on a valid form only."""
+        chosen = self.cleaned_data
+        start, end = chosen["since"], chosen["until"]
+        if chosen["range"] and not (start or end):
+            start = now() - RANGES[chosen["range"]][1]
+        return Criteria(
+            team_ids=self.sight.team_ids,
+            start=start,
+            end=end,
+            key_id=chosen["key"],
+            types=tuple(sorted(chosen["type"])),
+            statuses=tuple(sorted(chosen["status"])),
+            alias=chosen["alias"],
+            person_id=chosen["person"],
+            environment=chosen["environment"],
+            text=chosen["q"],
+            content_team_ids=self.sight.content_team_ids,
+        )
+
+    def words(self) -> list[tuple[str, str, str]]:
+        """Return what is set as (parameter, label, value in words), for the chips and the log of exports."""
+        if not self.is_valid():
+            return []
+        found = []
+        for name in ("q", "range", "since", "until", "type", "status", "key", "alias", "person", "environment"):
+            value = self.cleaned_data[name]
+            if not value or (name == "range" and (self.cleaned_data["since"] or self.cleaned_data["until"])):
+                continue
+            field = self.fields[name]
+            if isinstance(value, dt.datetime):
+                text = f"{value:%Y-%m-%d %H:%M}"
+            elif isinstance(value, list):
+                labels = dict(field.choices)  # type: ignore[attr-defined]
+                text = ", ".join(str(labels[v]).lower() for v in value)
+            elif hasattr(field, "choices"):
+                text = str(dict(field.choices)[str(value)])
+            else:
+                text = str(value)
+            found.append((name, str(field.label), text))
+        return found

@@ -1,0 +1,88 @@
+"""One record of the log with everything that is known about it, except its content."""
+
+import json
+from dataclasses import dataclass
+from typing import Any
+
+from console.audit.models import AuditEvent, Seal
+from console.audit.search import Criteria
+from console.audit.sql import search
+from usage_app.queries.audit.lines import Line
+
+# How long the neighbours of a record may be searched for. Without them the arrows are missing, which is no harm.
+_NEIGHBOUR_SECONDS = 0.15
+
+
+@dataclass(frozen=True, slots=True)
+class Change:
+    """One field of a change. None is shown as nothing, so that a field that came or went is seen."""
+
+    name: str
+    before: str | None
+    after: str | None
+
+
+@dataclass(slots=True)
+class Record:
+    line: Line
+    seal: Seal | None
+    prompts: list[str]
+    changes: list[Change]
+    notes: list[tuple[str, str]]
+    newer: AuditEvent | None = None
+    older: AuditEvent | None = None
+
+    @property
+    def event(self) -> AuditEvent:
+        return self.line.event
+
+    @property
+    def has_content(self) -> bool:
+        return bool(self.event.input_sha256 or self.event.output_sha256)
+
+
+def _plain(value: Any) -> str | None:
+    if value is None:
+        return None
+    return value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)
+
+
+def _details(text: str) -> tuple[list[Change], list[tuple[str, str]]]:
+    """Split a record's detail into what changed from before to after, and what else it says."""
+    try:
+        detail = json.loads(text) if text else {}
+    except ValueError:
+        return [], [("Detail", text)]
+    if not isinstance(detail, dict):
+        return [], [("Detail", text)]
+    before, after = detail.pop("before", None) or {}, detail.pop("after", None) or {}
+    if not isinstance(before, dict) or not isinstance(after, dict):
+        before, after = {"value": before}, {"value": after}
+    changes = [Change(n, _plain(before.get(n)), _plain(after.get(n))) for n in {**before, **after}]
+    return changes, [(str(name), _plain(value) or "") for name, value in detail.items()]
+
+
+def _prompts(text: str) -> list[str]:
+    try:
+        refs = json.loads(text) if text else []
+    except ValueError:
+        return [text]
+    if isinstance(refs, dict):
+        refs = [refs]
+    return [ref if isinstance(ref, str) else json.dumps(ref) for ref in refs] if isinstance(refs, list) else [text]
+
+
+def _seal_of(event: AuditEvent) -> Seal | None:
+    block = Seal.objects.filter(from_tx__lte=event.tx).order_by("-from_tx").first()
+    return block if block and event.tx < block.to_tx else None
+
+
+def record(event: AuditEvent, criteria: Criteria | None = None) -> Record:
+    """Return the record and, within the list's filter, the records beside it."""
+    changes, notes = _details(event.detail)
+    found = Record(Line(event), _seal_of(event), _prompts(event.prompt), changes, notes)
+    if criteria is not None and not criteria.text:
+        older = search.find(criteria, older_than=event.pk, limit=1, seconds=_NEIGHBOUR_SECONDS).events
+        newer = search.find(criteria, newer_than=event.pk, limit=1, seconds=_NEIGHBOUR_SECONDS).events
+        found.older, found.newer = (older[0] if older else None), (newer[0] if newer else None)
+    return found

@@ -1,0 +1,221 @@
+"""The audit log: the list, one record beside it, its content, the live view and the export."""
+
+from collections.abc import AsyncIterator, Iterator
+from typing import Any
+from urllib.parse import urlencode
+
+from asgiref.sync import sync_to_async
+from django.core.handlers.asgi import ASGIRequest
+from django.http import Http404, HttpResponse, QueryDict, StreamingHttpResponse
+from django.shortcuts import render
+from django.urls import reverse
+from django.views.decorators.http import require_safe
+
+from console.audit.search import Criteria
+from console.audit.sql import search
+from console.core.clock import now
+from console.core.errors import BadInput, NotAllowed
+from console.core.htmx import go, is_htmx
+from console.core.ids import parse_request_id, request_id
+from console.teams.access import needs
+from console.teams.callers import TeamRequest
+from usage_app import access_audit as access
+from usage_app.forms.audit import AuditFilterForm
+from usage_app.queries.audit import content as contents
+from usage_app.queries.audit import export as exports
+from usage_app.queries.audit.lines import Line
+from usage_app.queries.audit.listing import Listing, head, listing, parse_cursor
+from usage_app.queries.audit.record import record
+from usage_app.services import audit as services
+
+_LIST = "usage/audit.html"
+# A live view ends by itself after so many questions, two seconds apart: a forgotten tab asks for half an hour.
+_MOST_POLLS = 900
+_TAIL_ROWS = 100
+
+
+def _chips(form: AuditFilterForm, params: QueryDict) -> list[dict[str, str]]:
+    """Return what is set, each with the address without it."""
+    chips = []
+    if form.sight.scope:
+        chips.append(("team", "Team", form.sight.scope.name))
+    chips += form.words()
+    found = []
+    for name, label, value in chips:
+        rest = params.copy()
+        for gone in (name, "cursor"):
+            rest.pop(gone, None)
+        found.append({"label": label, "value": value, "url": f"{reverse('usage:audit')}?{rest.urlencode()}"})
+    return found
+
+
+def _context(request: TeamRequest, form: AuditFilterForm, page: Listing | None) -> dict[str, Any]:
+    params = request.GET.copy()
+    params.pop("cursor", None)
+    params.pop("live", None)
+    return {
+        "active": "audit",
+        "form": form,
+        "page": page,
+        "chips": _chips(form, request.GET),
+        "head": head(is_operator=request.caller.is_operator),
+        "filter_query": params.urlencode(),
+        "sight": form.sight,
+        "is_live": False,
+    }
+
+
+def _jump(request: TeamRequest, text: str) -> str:
+    """Return the address of the record a pasted id names, or nothing when there is none for this caller."""
+    identifier = parse_request_id(text) if len(text) >= 32 else None
+    if identifier is None:
+        return ""
+    try:
+        event = access.event_for(request.caller, text)
+    except Http404:
+        return ""
+    return reverse("usage:audit_record", args=[request_id(event.pk)])
+
+
+@require_safe
+@needs("view_audit")
+def audit(request: TeamRequest) -> HttpResponse:
+    """The list. `live=1` begins the live view at its newest end."""
+    sight = access.sight_for(request.caller, request.GET.get("team", ""))
+    form = AuditFilterForm(request.GET, sight=sight)
+    cursor = parse_cursor(request.GET.get("cursor", ""))
+    if not form.is_valid():
+        return render(request, _LIST, _context(request, form, None), status=422)
+    criteria = form.criteria()
+    if url := _jump(request, criteria.text):
+        return go(request, url)
+    if criteria.text and criteria.content_team_ids != () and cursor is None:
+        services.search_content(actor=request.caller.actor, team=sight.scope, text=criteria.text)
+    context = _context(request, form, listing(criteria, cursor))
+    if request.GET.get("live") == "1" and cursor is None:
+        context |= {"is_live": True, "tail_url": _tail_url(context["filter_query"], search.horizon(), 0)}
+    template = f"{_LIST}#list" if is_htmx(request) and request.htmx.target == "list" else _LIST
+    return render(request, template, context)
+
+
+def _tail_url(filter_query: str, tx: int, polls: int) -> str:
+    return f"{reverse('usage:audit_tail')}?{filter_query}{'&' if filter_query else ''}" + urlencode(
+        {"after": tx, "polls": polls}
+    )
+
+
+@require_safe
+@needs("view_audit")
+def tail(request: TeamRequest) -> HttpResponse:
+    """What was committed since the last question, as rows above the others. 286 ends the questions."""
+    sight = access.sight_for(request.caller, request.GET.get("team", ""))
+    form = AuditFilterForm(request.GET, sight=sight)
+    try:
+        after, polls = int(request.GET.get("after", "")), int(request.GET.get("polls", ""))
+    except ValueError:
+        raise BadInput("The live view lost its place. Reload the page.") from None
+    if not form.is_valid() or not 0 <= after < 1 << 62:
+        raise BadInput("The live view lost its place. Reload the page.")
+    try:
+        events, tx = search.since(form.criteria(), after, _TAIL_ROWS)
+    except search.TooSlow:
+        events, tx = [], after
+    params = request.GET.copy()
+    params.pop("after", None)
+    params.pop("polls", None)
+    is_over = polls >= _MOST_POLLS
+    context = {
+        "lines": [Line(event) for event in events],
+        "filter_query": params.urlencode(),
+        "tail_url": _tail_url(params.urlencode(), tx, polls + 1),
+        "is_over": is_over,
+        "is_more": len(events) == _TAIL_ROWS,
+    }
+    return render(request, f"{_LIST}#tail", context, status=286 if is_over else 200)
+
+
+def _criteria_beside(request: TeamRequest) -> tuple[AuditFilterForm, Criteria | None]:
+    """Return the filter of the list a record was opened from; a broken one only loses the arrows."""
+    sight = access.sight_for(request.caller, request.GET.get("team", ""))
+    form = AuditFilterForm(request.GET, sight=sight)
+    return form, form.criteria() if form.is_valid() else None
+
+
+def _show_record(request: TeamRequest, reference: str, *, with_content: bool) -> HttpResponse:
+    event = access.event_for(request.caller, reference, to="read_content" if with_content else "view_audit")
+    form, criteria = _criteria_beside(request)
+    found = record(event, criteria)
+    context: dict[str, Any] = {
+        "record": found,
+        "line": found.line,
+        "may_read": request.caller.is_operator or request.caller.may("read_content", event.team_id),
+        "filter_query": request.GET.urlencode(),
+    }
+    if with_content:
+        services.read_content(actor=request.caller.actor, event=event)
+        context["panes"] = contents.panes(event)
+    if is_htmx(request):
+        name = "content" if request.htmx.target == "content" else "drawer"
+        return render(request, f"{_LIST}#{name}", context)
+    cursor = parse_cursor(request.GET.get("cursor", ""))
+    page = listing(criteria, cursor) if criteria else None
+    return render(request, _LIST, _context(request, form, page) | context)
+
+
+@require_safe
+@needs("view_audit")
+def audit_record(request: TeamRequest, reference: str) -> HttpResponse:
+    """One record: everything but its content, which is read by an explicit step."""
+    return _show_record(request, reference, with_content=False)
+
+
+@require_safe
+@needs("view_audit")
+def audit_content(request: TeamRequest, reference: str) -> HttpResponse:
+    """The record with its input and output. That somebody read them is recorded."""
+    return _show_record(request, reference, with_content=True)
+
+
+@require_safe
+@needs("view_audit")
+def audit_export(request: TeamRequest) -> HttpResponse | StreamingHttpResponse:
+    """The present filter's records as a file, streamed."""
+    sight = access.sight_for(request.caller, request.GET.get("team", ""))
+    form = AuditFilterForm(request.GET, sight=sight)
+    kind = request.GET.get("format", "csv")
+    if not form.is_valid() or kind not in {"csv", "jsonl"}:
+        raise BadInput("The export needs a valid filter and the format csv or jsonl.")
+    content = request.GET.get("content") == "1"
+    if content and not sight.may_read_content_of_all():
+        raise NotAllowed("Your role may not read content in all of these teams. Export without inputs and outputs.")
+    criteria = form.criteria()
+    actor, scope = request.caller.actor, sight.scope
+    export = services.begin_export(
+        actor=actor,
+        team=scope,
+        form=kind,
+        content=content,
+        chosen={name: value for name, _, value in form.words()},
+    )
+
+    def pieces() -> Iterator[bytes]:
+        sent = 0
+        if kind == "csv":
+            yield exports.head(content=content)
+        for chunk in exports.rows(criteria, content=content):
+            yield exports.as_csv(chunk) if kind == "csv" else exports.as_jsonl(chunk)
+            sent += len(chunk)
+        services.end_export(actor=actor, team=scope, export=export, rows=sent)
+
+    body = _threaded(pieces()) if isinstance(request, ASGIRequest) else pieces()
+    response = StreamingHttpResponse(body, content_type="text/csv" if kind == "csv" else "application/jsonl")
+    response["Content-Disposition"] = f'attachment; filename="audit-{now():%Y-%m-%d-%H%M}.{kind}"'
+    response["Cache-Control"] = "no-store"
+    return response
+
+
+async def _threaded(pieces: Iterator[bytes]) -> AsyncIterator[bytes]:
+    """Read a blocking iterator piece by piece off the event loop. Django would collect a plain one whole."""
+    step = sync_to_async(lambda: next(pieces, None), thread_sensitive=True)
+    while (piece := await step()) is not None:
+        yield piece
