@@ -28,7 +28,7 @@ BEGIN
             EXECUTE format('GRANT SELECT ON %I TO {role}', it.relname);
         ELSIF it.relname IN ('audit_event', 'audit_payload', 'audit_seal') THEN
             EXECUTE format('GRANT SELECT, INSERT ON %I TO {role}', it.relname);
-        ELSIF it.relname IN ('audit_clock', 'django_migrations') THEN
+        ELSIF it.relname IN ('audit_clock', 'audit_dropped', 'django_migrations') THEN
             EXECUTE format('GRANT SELECT ON %I TO {role}', it.relname);
         ELSE
             EXECUTE format('GRANT SELECT, INSERT, UPDATE, DELETE ON %I TO {role}', it.relname);
