@@ -41,4 +41,4 @@ lock: venv-dev
 	$(bin)/$(compile) --no-deps requirements/model.in -o requirements/model.txt $(upgrade)
 
 bench: venv-dev
-	@exec sh bench/run
+	@exec $(bin)/python -m bench.run
