@@ -90,7 +90,7 @@ MIDDLEWARE = [
     "console.pages.health.HealthMiddleware",
     "console.core.client_address.ClientAddressMiddleware",
     "django.middleware.security.SecurityMiddleware",
-    "whitenoise.middleware.WhiteNoiseMiddleware",
+    "console.pages.middleware.StaticMiddleware",
     "csp.middleware.CSPMiddleware",
     "django.contrib.sessions.middleware.SessionMiddleware",
     "django.middleware.common.CommonMiddleware",
@@ -369,8 +369,8 @@ GATEWAY_BODY_BYTES = env_int("GATEWAY_BODY_BYTES", 2 * 1024 * 1024, minimum=1024
 GATEWAY_ANSWER_BYTES = env_int("GATEWAY_ANSWER_BYTES", 16 * 1024 * 1024, minimum=1024)
 GATEWAY_MAX_OUTPUT_TOKENS = env_int("GATEWAY_MAX_OUTPUT_TOKENS", 4096, minimum=1)
 GATEWAY_CONNECT_SECONDS = env_int("GATEWAY_CONNECT_SECONDS", 10, minimum=1)
-GATEWAY_FIRST_BYTE_SECONDS = env_int("GATEWAY_FIRST_BYTE_SECONDS", 120, minimum=1)
-GATEWAY_IDLE_SECONDS = env_int("GATEWAY_IDLE_SECONDS", 60, minimum=1)
+# How long a provider may be silent, before its first byte or between two.
+GATEWAY_SILENCE_SECONDS = env_int("GATEWAY_SILENCE_SECONDS", 120, minimum=1)
 GATEWAY_TOTAL_SECONDS = env_int("GATEWAY_TOTAL_SECONDS", 600, minimum=1)
 GATEWAY_STREAM_SECONDS = env_int("GATEWAY_STREAM_SECONDS", 1800, minimum=1)
 GATEWAY_WRITE_SECONDS = env_int("GATEWAY_WRITE_SECONDS", 30, minimum=1)

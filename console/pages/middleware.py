@@ -1,9 +1,15 @@
 """Give every request an id that finds it in the log, and answer people in the house's words."""
 
+import gzip
 from collections.abc import Callable
+from functools import lru_cache
+from http import HTTPStatus
+from pathlib import Path
+from typing import Any
 
 from django.http import HttpRequest, HttpResponse
 from django.utils.cache import patch_vary_headers
+from whitenoise.middleware import WhiteNoiseMiddleware
 
 from console.core.errors import Refusal
 from console.core.ids import request_id, uuid7
@@ -19,6 +25,44 @@ class RequestIdMiddleware:
         response = self.get_response(request)
         response["X-Request-Id"] = request_id(request.request_id)  # type: ignore[attr-defined]
         return response
+
+
+class StaticMiddleware(WhiteNoiseMiddleware):
+    """Serve static files whole and, where that helps, compressed.
+
+    Django would turn an open file into an asynchronous stream by reading it whole anyway, and warn about it each time.
+    Our files are small and few, so each is compressed once and kept.
+    """
+
+    def add_files(self, root: str | Path, prefix: str | None = None) -> None:
+        # Without `collectstatic` there is no such folder, and the finders know where the files are.
+        if self.autorefresh or Path(root).is_dir():
+            super().add_files(root, prefix)
+
+    @staticmethod
+    def serve(static_file: Any, request: HttpRequest) -> HttpResponse:
+        found = static_file.get_response(request.method, request.META)
+        headers = dict(found.headers)
+        body = b""
+        if found.file is not None:
+            with found.file:
+                body = found.file.read()
+        if found.status == HTTPStatus.OK and headers.get("Content-Type", "").startswith(_COMPRESSIBLE):
+            headers["Vary"] = "Accept-Encoding"
+            if body and "gzip" in request.headers.get("Accept-Encoding", ""):
+                body = _compressed(body)
+                headers["Content-Encoding"] = "gzip"
+        if body:
+            headers["Content-Length"] = str(len(body))
+        return HttpResponse(body, status=int(found.status), headers=headers)
+
+
+_COMPRESSIBLE = ("text/", "application/javascript", "image/svg+xml")
+
+
+@lru_cache(maxsize=64)
+def _compressed(body: bytes) -> bytes:
+    return gzip.compress(body, compresslevel=9, mtime=0)
 
 
 class PageMiddleware:

@@ -135,7 +135,7 @@ def facts() -> list[tuple[str, list[Fact]]]:
                     "GATEWAY_MAX_OUTPUT_TOKENS",
                 ),
                 Fact("To connect", _seconds(settings.GATEWAY_CONNECT_SECONDS), "GATEWAY_CONNECT_SECONDS"),
-                Fact("To the first byte", _seconds(settings.GATEWAY_FIRST_BYTE_SECONDS), "GATEWAY_FIRST_BYTE_SECONDS"),
+                Fact("Of silence", _seconds(settings.GATEWAY_SILENCE_SECONDS), "GATEWAY_SILENCE_SECONDS"),
                 Fact("Whole answer", _seconds(settings.GATEWAY_TOTAL_SECONDS), "GATEWAY_TOTAL_SECONDS"),
                 Fact("Whole stream", _seconds(settings.GATEWAY_STREAM_SECONDS), "GATEWAY_STREAM_SECONDS"),
             ],

@@ -1,0 +1,166 @@
+"""Drive the real pages in a real browser: the live server of tests/conftest.py, Debian's Chromium, axe.
+
+Playwright's synchronous face keeps an event loop running in the test's thread while it lives. So the browser belongs to
+this package and not to the session: the async tests elsewhere find no loop, and Django's guard against queries from a
+running loop is lifted here only.
+"""
+
+import os
+import re
+import shutil
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import pytest
+from axe_playwright_python.base import AXE_SCRIPT
+from django.conf import settings
+from django.test import Client
+from playwright.sync_api import Browser, BrowserContext, Page, sync_playwright
+
+from console.teams.models import User
+from tests.live import LiveServer
+
+WIDE, NARROW = (1440, 900), (390, 844)
+SHOTS = Path(__file__).resolve().parent.parent.parent / "test-results"
+_RULES = ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa"]
+
+
+def _chromium() -> str | None:
+    """Return the system's Chromium; None leaves the choice to Playwright's own."""
+    return os.environ.get("CHROMIUM") or shutil.which("chromium") or shutil.which("chromium-browser")
+
+
+@pytest.fixture(scope="package")
+def browser() -> Iterator[Browser]:
+    before = os.environ.get("DJANGO_ALLOW_ASYNC_UNSAFE")
+    os.environ["DJANGO_ALLOW_ASYNC_UNSAFE"] = "1"
+    arguments = ["--disable-gpu", "--disable-background-networking", "--no-first-run"]
+    with sync_playwright() as playwright:
+        found = playwright.chromium.launch(
+            executable_path=_chromium(), args=arguments + (["--no-sandbox"] if os.geteuid() == 0 else [])
+        )
+        yield found
+        found.close()
+    if before is None:
+        del os.environ["DJANGO_ALLOW_ASYNC_UNSAFE"]
+
+
+@dataclass
+class Watch:
+    """What went wrong in the browser during one test, except what the test says it expects."""
+
+    problems: list[str] = field(default_factory=list)
+    expected: list[str] = field(default_factory=list)
+
+    def follow(self, page: Page) -> None:
+        # Violations of the content security policy are console errors in Chromium.
+        page.on("console", lambda message: self._note(message.type, message.text, message.type in {"error", "warning"}))
+        page.on("pageerror", lambda error: self._note("script", str(error)))
+        page.on("requestfailed", lambda request: self._note("request", f"{request.url} {request.failure}"))
+
+    def _note(self, kind: str, text: str, counts: bool = True) -> None:
+        # Leaving a page ends what it was still loading.
+        if counts and "net::ERR_ABORTED" not in text:
+            self.problems.append(f"{kind}: {text}")
+
+    def expects(self, pattern: str) -> None:
+        self.expected.append(pattern)
+
+    @property
+    def unexpected(self) -> list[str]:
+        return [one for one in self.problems if not any(re.search(pattern, one) for pattern in self.expected)]
+
+
+@pytest.fixture
+def watch() -> Iterator[Watch]:
+    watch = Watch()
+    yield watch
+    assert not watch.unexpected, "The browser complained:\n" + "\n".join(watch.unexpected)
+
+
+@pytest.fixture
+def site(server: LiveServer) -> str:
+    """The live server's address, by the name passkeys accept."""
+    return server.url.replace("127.0.0.1", "localhost")
+
+
+OpenPage = Callable[..., Page]
+
+
+@pytest.fixture
+def page_as(browser: Browser, site: str, watch: Watch) -> Iterator[OpenPage]:
+    """Open a browser of one's own: `page_as(user, size=…, theme=…, scripts=…)`; without a user nobody is signed in."""
+    contexts: list[BrowserContext] = []
+
+    def open_page(
+        user: User | None = None, *, size: tuple[int, int] = WIDE, theme: str = "light", scripts: bool = True
+    ) -> Page:
+        context = browser.new_context(
+            base_url=site,
+            viewport={"width": size[0], "height": size[1]},
+            color_scheme=theme,  # type: ignore[arg-type]
+            reduced_motion="reduce",
+            java_script_enabled=scripts,
+        )
+        context.set_default_timeout(10_000)
+        contexts.append(context)
+        if user is not None:
+            context.add_cookies([{"name": settings.SESSION_COOKIE_NAME, "value": session_of(user), "url": site}])
+        page = context.new_page()
+        watch.follow(page)
+        return page
+
+    yield open_page
+    for context in contexts:
+        context.close()
+
+
+def session_of(user: User) -> str:
+    """Sign the person in and return the session's key. They have just proven who they are."""
+    client = Client()
+    client.force_login(user, backend="allauth.account.auth_backends.AuthenticationBackend")
+    session = client.session
+    session["account_authentication_methods"] = [{"method": "password", "at": time.time()}]
+    session.save()
+    return str(session.session_key)
+
+
+def look_for_barriers(page: Page, rules: list[str] | None = None) -> list[str]:
+    """Run axe and return what it found, one line each. `rules` narrows it to rules by name."""
+    page.evaluate(AXE_SCRIPT)
+    only: dict[str, Any] = {"type": "rule", "values": rules} if rules else {"type": "tag", "values": _RULES}
+    found = page.evaluate("(only) => axe.run(document, {runOnly: only, resultTypes: ['violations']})", only)
+    return [
+        f"{one['id']}: {node['html'][:160]} ({node['failureSummary'].splitlines()[-1].strip()})"
+        for one in found["violations"]
+        for node in one["nodes"]
+    ]
+
+
+def check_axe(page: Page) -> None:
+    """Fail on any barrier, in both themes. Contrast is all that a theme can change."""
+    barriers = [f"light {one}" for one in look_for_barriers(page)]
+    page.evaluate("document.documentElement.classList.toggle('dark')")
+    barriers += [f"other theme {one}" for one in look_for_barriers(page, ["color-contrast"])]
+    page.evaluate("document.documentElement.classList.toggle('dark')")
+    assert not barriers, f"{page.url}\n" + "\n".join(barriers)
+
+
+def check_width(page: Page) -> None:
+    """Fail when the page is wider than its window."""
+    wide = page.evaluate(
+        """() => [...document.querySelectorAll('body *')]
+            .filter((one) => one.getBoundingClientRect().right > innerWidth + 1 && !one.closest('.scroll-x, .filters, pre'))
+            .slice(0, 3).map((one) => one.outerHTML.slice(0, 120))"""
+    )
+    over = page.evaluate("document.documentElement.scrollWidth - innerWidth")
+    assert over <= 0, f"{page.url} is {over} px too wide: {wide}"
+
+
+def shoot(page: Page, name: str) -> None:
+    """Keep a picture when SHOTS is set: `SHOTS=1 make test k=e2e`."""
+    if os.environ.get("SHOTS"):
+        page.screenshot(path=SHOTS / f"{name}.png", full_page=True)

@@ -1,0 +1,61 @@
+"""Every page of the navigation, as an operator and as a member: whole, reachable, calm at both widths."""
+
+import pytest
+
+from console.pages.navigation import ITEMS, Item
+from console.teams.access import rights_of
+from console.teams.callers import SYSTEM, Caller
+from tests.conftest import Cast
+from tests.e2e.conftest import NARROW, WIDE, OpenPage, check_axe, check_width, shoot
+
+pytestmark = pytest.mark.e2e
+
+OWN_PAGES = ["/profile/", "/accounts/2fa/", "/accounts/2fa/totp/activate/", "/accounts/2fa/webauthn/",
+             "/accounts/2fa/webauthn/add/", "/accounts/password/change/", "/accounts/email/", "/accounts/sessions/",
+             "/docs/api/", "/palette/?q=a"]  # fmt: skip
+OPEN_PAGES = ["/accounts/login/", "/accounts/password/reset/", "/accounts/password/reset/done/", "/accounts/inactive/"]
+
+
+@pytest.fixture
+def people(committed_db: None) -> Cast:
+    return Cast()
+
+
+def _walk(page, path: str, name: str) -> None:
+    response = page.goto(path)
+    assert response is not None and response.ok, f"{path} answered {response and response.status}"
+    assert page.locator("h1").count() == 1
+    check_axe(page)
+    check_width(page)
+    shoot(page, f"{name}-{WIDE[0]}")
+    page.set_viewport_size({"width": NARROW[0], "height": NARROW[1]})
+    check_width(page)
+    check_axe(page)
+    shoot(page, f"{name}-{NARROW[0]}")
+    page.set_viewport_size({"width": WIDE[0], "height": WIDE[1]})
+
+
+def _open_to(user, item: Item) -> bool:
+    return item.is_open_to(Caller(actor=SYSTEM, is_operator=user.is_operator, user=user, rights=rights_of(user)))
+
+
+@pytest.mark.parametrize("who", ["operator", "alice", "bob"])
+def test_it_walks_the_navigation(page_as: OpenPage, people: Cast, who: str) -> None:
+    user = getattr(people, who)
+    page = page_as(user)
+    for item in [item for item in ITEMS if _open_to(user, item)]:
+        _walk(page, item.url, f"{who}-{item.name}")
+        current = page.locator("#nav [aria-current=page]")
+        assert current.inner_text().strip() == item.label
+
+
+def test_it_walks_a_persons_own_pages(page_as: OpenPage, people: Cast) -> None:
+    page = page_as(people.alice)
+    for path in OWN_PAGES:
+        _walk(page, path, "own" + path.partition("?")[0].replace("/", "-"))
+
+
+def test_it_walks_the_pages_before_the_door(page_as: OpenPage, people: Cast) -> None:
+    page = page_as()
+    for path in OPEN_PAGES:
+        _walk(page, path, "open" + path.replace("/", "-"))
