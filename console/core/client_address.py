@@ -46,6 +46,11 @@ def is_trusted_proxy(peer: str) -> bool:
     return is_within(parse_address(peer), _networks(tuple(settings.TRUSTED_PROXIES)))
 
 
+@lru_cache(maxsize=4096)
+def _peer_address(peer: str) -> str:
+    return str(parse_address(peer) or "")
+
+
 def client_address(peer: str, forwarded_for: str = "") -> str:
     """Return the address of the client: the last hop that is not a proxy of ours.
 
@@ -53,9 +58,11 @@ def client_address(peer: str, forwarded_for: str = "") -> str:
     it saw; the first one that is not a trusted proxy's is the client, and what stands left of it was written by the
     client itself.
     """
+    if not forwarded_for:
+        return _peer_address(peer)
     client = parse_address(peer)
     trusted = _networks(tuple(settings.TRUSTED_PROXIES))
-    for text in reversed(forwarded_for.split(",") if forwarded_for else []):
+    for text in reversed(forwarded_for.split(",")):
         if not is_within(client, trusted):
             break
         hop = parse_address(text)

@@ -44,11 +44,9 @@ class KeyIdentity:
     def __call__(self, snapshot: Snapshot) -> Asker:
         if self._text is None:
             raise KeyRefused("missing")
-        if not keys.is_well_formed(self._text):
-            raise KeyRefused("malformed")
         key = snapshot.keys.get(keys.digest(self._text))
         if key is None:
-            raise KeyRefused("unknown")
+            raise KeyRefused("unknown" if keys.is_well_formed(self._text) else "malformed")
         reason = key.refusal(self._at, self._address)
         if not reason and not key.rights:
             reason = "its owner has no rights in the team any more"

@@ -183,12 +183,8 @@ async def look_up(identify: Identify, ask: Ask, *, started: float | None = None)
 
 
 def _deadlines(call: Call) -> outbound.Deadlines:
-    provider = call.plan.version.provider
-    return outbound.Deadlines(
-        settings.GATEWAY_CONNECT_SECONDS,
-        provider.first_byte_seconds or settings.GATEWAY_FIRST_BYTE_SECONDS,
-        settings.GATEWAY_IDLE_SECONDS,
-    )
+    silence = call.plan.version.provider.first_byte_seconds or settings.GATEWAY_SILENCE_SECONDS
+    return outbound.Deadlines(settings.GATEWAY_CONNECT_SECONDS, silence)
 
 
 async def _send(call: Call) -> outbound.Reply:
@@ -199,7 +195,7 @@ async def _send(call: Call) -> outbound.Reply:
         call.sent = time.perf_counter()
         try:
             reply = await outbound.request(
-                "POST", outgoing.url, headers=dict(outgoing.headers), body=outgoing.body, deadlines=_deadlines(call)
+                "POST", outgoing.url, headers=outgoing.headers, body=outgoing.body, deadlines=_deadlines(call)
             )
         except ProviderError as error:
             if error.code in {"upstream_unreachable", "address_refused", "upstream_tls"}:

@@ -2,6 +2,7 @@
 
 import asyncio
 import weakref
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 import aiohttp  # noqa: TID251
@@ -14,11 +15,10 @@ from console.outbound.guard import AddressRefused, GuardedResolver, guarded_sock
 
 @dataclass(frozen=True, slots=True)
 class Deadlines:
-    """Seconds a call may take: to connect, to the first byte of the answer, between bytes."""
+    """Seconds to connect, and how long the other side may be silent, before its first byte or between two."""
 
     connect: float
-    first_byte: float
-    idle: float
+    silence: float
 
 
 class Reply:
@@ -108,19 +108,18 @@ _timeouts: dict[Deadlines, aiohttp.ClientTimeout] = {}
 
 
 async def request(
-    method: str, url: str, *, headers: dict[str, str], deadlines: Deadlines, body: bytes | None = None
+    method: str, url: str, *, headers: Mapping[str, str], deadlines: Deadlines, body: bytes | None = None
 ) -> Reply:
     """Send a request and return when the answer's head is here. Redirects are answers, never followed."""
     timeout = _timeouts.get(deadlines)
     if timeout is None:
         timeout = _timeouts[deadlines] = aiohttp.ClientTimeout(
-            total=None, sock_connect=deadlines.connect, sock_read=deadlines.idle
+            total=None, sock_connect=deadlines.connect, sock_read=deadlines.silence
         )
     try:
-        async with asyncio.timeout(deadlines.first_byte):
-            response = await _session().request(
-                method, _url(url), data=body, headers=headers, timeout=timeout, allow_redirects=False
-            )
+        response = await _session().request(
+            method, _url(url), data=body, headers=headers, timeout=timeout, allow_redirects=False
+        )
     except (aiohttp.ClientError, OSError, ValueError) as error:
         raise _broke(error) from error
     return Reply(response)
@@ -140,6 +139,4 @@ def _url(text: str) -> URL:
 
 
 def default_deadlines() -> Deadlines:
-    return Deadlines(
-        settings.GATEWAY_CONNECT_SECONDS, settings.GATEWAY_FIRST_BYTE_SECONDS, settings.GATEWAY_IDLE_SECONDS
-    )
+    return Deadlines(settings.GATEWAY_CONNECT_SECONDS, settings.GATEWAY_SILENCE_SECONDS)

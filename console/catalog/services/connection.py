@@ -15,7 +15,7 @@ from console.providers.registry import KINDS
 from console.providers.types import Endpoint
 from console.teams.callers import Actor
 
-_DEADLINES = client.Deadlines(connect=5, first_byte=10, idle=5)
+_DEADLINES = client.Deadlines(connect=5, silence=10)
 _TOTAL_SECONDS = 15
 _LARGEST = 4 * 1024 * 1024
 

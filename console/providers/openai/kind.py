@@ -1,5 +1,7 @@
 """Requests and whole answers of the OpenAI wire format."""
 
+from collections.abc import Mapping
+from functools import lru_cache
 from typing import Any
 
 import orjson
@@ -12,7 +14,8 @@ from console.providers.types import Answer, Endpoint, Outgoing, Preset, StreamRe
 _FINISH = {"stop", "length", "tool_calls", "content_filter", "function_call"}
 
 
-def _headers(endpoint: Endpoint) -> dict[str, str]:
+@lru_cache(maxsize=256)
+def _headers(endpoint: Endpoint) -> Mapping[str, str]:
     headers = {"Content-Type": "application/json"}
     if endpoint.secret:
         headers["Authorization"] = f"Bearer {endpoint.secret}"
@@ -46,18 +49,19 @@ class OpenAI:
         except orjson.JSONDecodeError:
             raise ProviderError("The provider's answer is not JSON.", code="upstream_invalid") from None
         choices = answer.get("choices") if isinstance(answer, dict) else None
-        if not isinstance(choices, list) or not choices or not all(isinstance(c, dict) for c in choices):
+        if not isinstance(choices, list) or not choices:
             raise ProviderError("The provider's answer holds no choices.", code="upstream_invalid")
-        if any(not isinstance(c.get("message"), dict) for c in choices):
-            raise ProviderError("The provider's answer holds a choice without a message.", code="upstream_invalid")
-        odd = [c for c in choices if c.get("finish_reason") not in _FINISH]
-        if odd:
-            # Clients validate this field against OpenAI's list; a word of the provider's own would break them.
-            for choice in odd:
+        is_mended = False
+        for choice in choices:
+            if not isinstance(choice, dict) or not isinstance(choice.get("message"), dict):
+                raise ProviderError("The provider's answer holds a choice without a message.", code="upstream_invalid")
+            if choice.get("finish_reason") not in _FINISH:
+                # Clients validate this field against OpenAI's list; a word of the provider's own would break them.
                 choice["finish_reason"] = "stop"
+                is_mended = True
         if is_legacy:
             answer = legacy.from_tools(answer, part="message")
-        if odd or is_legacy:
+        if is_mended or is_legacy:
             raw = orjson.dumps(answer)
         return Answer(raw, usage_of(answer.get("usage")))
 
