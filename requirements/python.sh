@@ -5,7 +5,7 @@ installed=$here/../.venv/bin/python
 if [ -x "$installed" ] && "$installed" "$here/install.py" "$@" --if-current; then
     exit 0
 fi
-for python in "$PYTHON" python3 python3.13 python3.12 python3.11 python3.14 /usr/bin/python3; do
+for python in "${PYTHON:-}" python3 python3.13 python3.12 python3.11 python3.14 /usr/bin/python3; do
     [ -n "$python" ] || continue
     if "$python" -c 'import sys, venv, ensurepip; sys.exit(sys.version_info < (3, 11))' 2>/dev/null; then
         exec "$python" "$here/install.py" "$@"

@@ -6,6 +6,7 @@ kill this server, so nothing they prove depends on fsync.
 
 import fcntl
 import subprocess
+import sys
 from pathlib import Path
 from urllib.parse import quote
 
@@ -23,18 +24,35 @@ def start() -> str:
         postgres.prepare(data, sockets)
         ready = subprocess.run([postgres.binaries() / "pg_isready", "-q", "-h", sockets], check=False).returncode == 0
         if not ready:
-            (data / "postmaster.pid").unlink(missing_ok=True)
-            log = (FOLDER / "postgres.log").open("ab")
-            subprocess.Popen(
-                postgres.command(data, sockets, max_connections=300, durable=False),
-                stdin=subprocess.DEVNULL,
-                stdout=log,
-                stderr=log,
-                user=postgres.system_user(),
-                start_new_session=True,
-                cwd="/",
-            )
+            postgres.end_leftover(data)
+            # Through a shell that ends at once: the server belongs to no run, and outlives this one.
+            with (FOLDER / "postgres.log").open("ab") as log:
+                subprocess.run(
+                    ["/bin/sh", "-c", '"$@" &', "sh"]
+                    + postgres.command(data, sockets, max_connections=300, durable=False),
+                    check=True,
+                    stdin=subprocess.DEVNULL,
+                    stdout=log,
+                    stderr=log,
+                    start_new_session=True,
+                    cwd="/",
+                    **postgres.as_system_user(),
+                )
             postgres.wait_until_ready(sockets)
         if not postgres.psql(sockets, "SELECT 1 FROM pg_database WHERE datname = 'facet'"):
             postgres.psql(sockets, "CREATE DATABASE facet")
     return f"postgresql://postgres@/facet?host={quote(str(sockets), safe='')}"
+
+
+def stop() -> None:
+    """Stop the server if it runs. Not needed between runs; it also ends by itself when its folder is deleted."""
+    data = FOLDER / "postgres"
+    if (data / "postmaster.pid").exists():
+        postgres.end_leftover(data)
+
+
+if __name__ == "__main__":
+    if sys.argv[1:] == ["stop"]:
+        stop()
+    else:
+        sys.stdout.write(start() + "\n")

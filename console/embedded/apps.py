@@ -5,3 +5,6 @@ class EmbeddedConfig(AppConfig):
     name = "console.embedded"
     label = "embedded"
     verbose_name = "Embedded parts"
+
+    def ready(self) -> None:
+        from console.embedded import checks  # noqa: F401  (registers them)

@@ -12,6 +12,7 @@ import signal
 import subprocess
 import time
 from pathlib import Path
+from typing import Any
 
 from django.core.exceptions import ImproperlyConfigured
 
@@ -43,6 +44,12 @@ def system_user() -> str | None:
     return SYSTEM_USER
 
 
+def as_system_user() -> dict[str, Any]:
+    """Return what `subprocess` needs to run something as that user, with none of our groups."""
+    user = system_user()
+    return {"user": user, "group": pwd.getpwnam(user).pw_gid, "extra_groups": []} if user else {}
+
+
 def _let_traverse(folder: Path) -> None:
     """Let the server's user pass through (not read) the folders above its data."""
     for parent in [folder, *folder.parents]:
@@ -66,7 +73,7 @@ def prepare(data: Path, sockets: Path) -> None:
     data.mkdir(mode=0o700, exist_ok=True)
     if user:
         shutil.chown(data, user)
-    subprocess.run(
+    made = subprocess.run(
         [
             binaries() / "initdb",
             "-D",
@@ -79,11 +86,14 @@ def prepare(data: Path, sockets: Path) -> None:
             "--locale=C.UTF-8",
             "--no-instructions",
         ],
-        check=True,
+        check=False,
         capture_output=True,
-        user=user,
+        text=True,
         cwd="/",
+        **as_system_user(),
     )
+    if made.returncode:
+        raise ImproperlyConfigured(f"PostgreSQL could not make its data in {data}: {made.stderr.strip()}")
 
 
 def command(

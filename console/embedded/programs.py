@@ -12,8 +12,9 @@ from console.embedded.defaults import socket_folder
 
 # Nothing gives up: what cannot start is tried again, at most this many seconds later (see supervise.py).
 _RETRIES = 1_000_000
-# Stopping everything must fit into five seconds: first the programs, all at once, then the data stores.
-STOP_SECONDS = 3
+# Stopping everything fits into five seconds: first the programs, all at once, then the data stores. Streams get one of
+# them (see web.py) and tasks two; what is cut off is done again, since tasks may run twice.
+STOP_SECONDS = 2
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,13 +66,21 @@ def _postgres(data_dir: Path) -> Program:
     return Program("postgres", postgres.command(data_dir / "postgres", socket_folder(data_dir)), "data", options)
 
 
-def _worker(lane: str) -> Program:
-    command = _python(
+def worker_command(lane: str) -> list[str]:
+    """Return the command line of one lane's worker: one process, a few threads, since its work is waiting."""
+    return _python(
         *("-m", "celery", "--app", "console.celery", "worker", "--queues", lane, "--hostname", f"{lane}@%h"),
         *("--pool", "threads", "--concurrency", str(settings.WORKER_THREADS)),
         *("--without-gossip", "--without-mingle", "--loglevel", "INFO"),
     )
-    return Program(f"worker-{lane}", command, options={"autostart": "false"})
+
+
+def beat_command() -> list[str]:
+    """Return the command line of beat, which sends what is due. There is one in all."""
+    return _python(
+        *("-m", "celery", "--app", "console.celery", "beat", "--pidfile=", "--loglevel", "INFO"),
+        *("--schedule", settings.CELERY_BEAT_SCHEDULE_FILENAME),
+    )
 
 
 def programs(*, dev: bool = False) -> list[Program]:
@@ -85,17 +94,15 @@ def programs(*, dev: bool = False) -> list[Program]:
     found.append(
         Program("boot", _python("-m", "console.embedded.boot"), options={"autorestart": "false", "startsecs": "0"})
     )
-    found.append(Program("web", _python("-m", "console.embedded.web", *(["--reload"] if dev else []))))
+    web = _python("-m", "console.embedded.web", *(["--reload"] if dev else []))
+    found.append(Program("web", web, options={"stopwaitsecs": "3"}))
     if settings.BUILTIN_MODEL:
         port = str(model.choose_port(socket_folder(data_dir)))
         options = {"autostart": "false", "stdout_events_enabled": "false"}
         found.append(Program("model", _python("-m", "console.embedded.model", port), options=options))
-    found.extend(_worker(lane) for lane in settings.LANES)
-    beat = _python(
-        *("-m", "celery", "--app", "console.celery", "beat", "--pidfile=", "--loglevel", "INFO"),
-        *("--schedule", settings.CELERY_BEAT_SCHEDULE_FILENAME),
-    )
-    found.append(Program("beat", beat, options={"autostart": "false"}))
+    later = {"autostart": "false"}  # the boot step starts them, once the site answers
+    found.extend(Program(f"worker-{lane}", worker_command(lane), options=later) for lane in settings.LANES)
+    found.append(Program("beat", beat_command(), options=later))
     return found
 
 

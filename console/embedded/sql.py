@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 
 from django.db import connection  # noqa: TID251
+from psycopg import sql
 
 # Any number, the same for everybody: one migration at a time, however many processes start at once.
 _MIGRATION_LOCK = 7_246_001
@@ -52,6 +53,18 @@ def grant(role: str) -> None:
     with connection.cursor() as cursor:
         quoted = connection.ops.quote_name(role)
         cursor.execute(_GRANTS.replace("{role}", quoted))
+
+
+def ensure_role(role: str, password: str) -> None:
+    """Make the application's role when it is missing; without a password only the socket's trust lets it in."""
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT 1 FROM pg_roles WHERE rolname = %s", [role])
+        if cursor.fetchone():
+            return
+        words = sql.SQL("CREATE ROLE {} LOGIN NOSUPERUSER NOCREATEDB NOCREATEROLE").format(sql.Identifier(role))
+        if password:
+            words = sql.SQL("{} PASSWORD {}").format(words, sql.Literal(password))
+        cursor.execute(words)
 
 
 def owns_tables() -> bool:

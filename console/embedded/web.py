@@ -1,4 +1,4 @@
-"""The web process of `make run`: loads the site while PostgreSQL starts, then serves it once the tables are there."""
+"""The web process. Under `make run` it loads the site while PostgreSQL starts, and serves once the tables are there."""
 
 import os
 import sys
@@ -6,6 +6,13 @@ import time
 
 import uvicorn
 from django.conf import settings
+
+# Streams that are open at Ctrl-C end soon: all of `make run` stops within five seconds.
+_STOP_SECONDS = 1
+
+
+def _is_supervised() -> bool:
+    return "SUPERVISOR_ENABLED" in os.environ
 
 
 def _load() -> None:
@@ -29,7 +36,9 @@ def main() -> None:
     reload = "--reload" in sys.argv[1:]
     if not reload and settings.WEB_PROCESSES == 1:
         _load()
-    _wait_until_prepared()
+    (settings.DATA_DIR / "static").mkdir(parents=True, exist_ok=True)
+    if _is_supervised():
+        _wait_until_prepared()
     uvicorn.run(
         "console.asgi:application",
         host=settings.BIND_ADDRESS,
@@ -41,12 +50,12 @@ def main() -> None:
         else None,
         loop="uvloop",
         http="httptools",
-        lifespan="auto",
+        lifespan="on",
         access_log=False,
         log_config=None,
         proxy_headers=False,
         server_header=False,
-        timeout_graceful_shutdown=2,
+        timeout_graceful_shutdown=_STOP_SECONDS if _is_supervised() else settings.STOP_SECONDS,
     )
 
 

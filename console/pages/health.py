@@ -22,6 +22,7 @@ from django.urls import resolve
 from django.views.decorators.http import require_safe
 
 from console.core.clock import now
+from console.gateway import snapshot
 from console.pages import sql
 from console.teams.access import PUBLIC, needs
 
@@ -46,6 +47,7 @@ class HealthMiddleware:
         if request.path_info in {f"{PREFIX}live", f"{PREFIX}ready"}:
             response: HttpResponse = resolve(request.path_info).func.__wrapped__(request)  # type: ignore[attr-defined]
             response["Cache-Control"] = "no-store"
+            response._has_been_logged = True  # type: ignore[attr-defined]  # a 503 here is an answer, not an error
             response["X-Content-Type-Options"] = "nosniff"
             return response
         return self.get_response(request)
@@ -127,8 +129,6 @@ def _snapshot() -> Check:
     if time.monotonic() < _snapshot_good_until:
         return {"state": "ok"}
     try:
-        from console.gateway import snapshot
-
         snapshot.load()
     except Exception as error:  # whatever it is, calls would meet it too
         return {"state": "failed", "says": type(error).__name__}

@@ -2,7 +2,10 @@
 
 from typing import Any
 
+from django.conf import settings
+from django.core.management.base import CommandError
 from django.core.management.commands.migrate import Command as MigrateCommand
+from django.db import ProgrammingError
 
 from console.embedded import sql
 from console.embedded.owner import as_owner
@@ -13,4 +16,14 @@ class Command(MigrateCommand):
         with as_owner() as application_role, sql.one_at_a_time():
             super().handle(*args, **options)
             if application_role and not options["plan"] and not options["check_unapplied"]:
-                sql.grant(application_role)
+                self._let_work(application_role)
+
+    def _let_work(self, role: str) -> None:
+        try:
+            sql.ensure_role(role, str(settings.DATABASES["default"].get("PASSWORD") or ""))
+        except ProgrammingError as error:
+            raise CommandError(
+                f"The role {role} is missing and the owner may not make it ({error}). "
+                f"As an administrator: CREATE ROLE {role} LOGIN PASSWORD '…';"
+            ) from None
+        sql.grant(role)

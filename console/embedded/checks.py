@@ -1,0 +1,67 @@
+"""What can be wrong between the settings and the database server, said at start and not under load."""
+
+from collections.abc import Sequence
+from typing import Any
+
+from django.conf import settings
+from django.core.checks import CheckMessage, Error, Tags, Warning, register
+from django.db import DEFAULT_DB_ALIAS, DatabaseError, connections
+
+from console.embedded import sql
+
+# Connections for a person with psql, a migration, a backup.
+_RESERVE = 10
+# What a process may hold outside the pool: the gateway's begin, close and keep, and a probe.
+GATEWAY_CONNECTIONS = 4
+
+
+def connections_wanted() -> int:
+    """Return how many connections all processes may open at once, by the settings."""
+    options: dict[str, Any] = connections[DEFAULT_DB_ALIAS].settings_dict["OPTIONS"]
+    pool = options.get("pool") or {}
+    per_process = int(pool.get("max_size", settings.WORKER_THREADS)) + GATEWAY_CONNECTIONS
+    return int(settings.DATABASE_PROCESSES) * per_process
+
+
+@register(Tags.database)
+def pools_fit(*, databases: Sequence[str] | None = None, **_: Any) -> list[CheckMessage]:
+    """The pools of all processes fit what the server takes, with some left for people."""
+    if DEFAULT_DB_ALIAS not in (databases or []):
+        return []
+    try:
+        most, reserved = sql.connections_allowed()
+    except DatabaseError as error:
+        return [Warning(f"PostgreSQL does not answer: {error}", id="embedded.W001")]
+    wanted, free = connections_wanted(), most - reserved - _RESERVE
+    if wanted <= free:
+        return []
+    return [
+        Error(
+            f"The processes may open {wanted} connections together; PostgreSQL takes {most}, and {reserved + _RESERVE} "
+            "of them are kept for people and maintenance.",
+            hint="Lower DATABASE_POOL or DATABASE_PROCESSES, raise max_connections, or put a pooler in between.",
+            id="embedded.E001",
+        )
+    ]
+
+
+@register(Tags.database)
+def application_is_not_the_owner(*, databases: Sequence[str] | None = None, **_: Any) -> list[CheckMessage]:
+    """In production the role of every day cannot change the log's past."""
+    if DEFAULT_DB_ALIAS not in (databases or []) or not settings.IS_PRODUCTION:
+        return []
+    if settings.DATABASE_OWNER_URL not in {"", settings.DATABASE_URL}:
+        return []  # here runs a migration, as the owner
+    try:
+        is_owner = sql.owns_tables()
+    except DatabaseError:
+        return []  # said above
+    if not is_owner:
+        return []
+    return [
+        Warning(
+            "DATABASE_URL's role owns the tables, so the audit log's protection rests on triggers alone.",
+            hint="Run the application as a role of its own and name the owner in DATABASE_OWNER_URL.",
+            id="embedded.W002",
+        )
+    ]

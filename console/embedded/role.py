@@ -1,0 +1,39 @@
+"""One part of a production installation: `python -m console.embedded.role web | worker LANE | beat | migrate`.
+
+The same command lines `make run` supervises, for containers and service managers that supervise by themselves.
+"""
+
+import os
+import sys
+
+from django.conf import settings
+
+from console.embedded.programs import beat_command, worker_command
+
+USAGE = "Say what to run: web, worker LANE, beat or migrate."
+
+
+def command(arguments: list[str]) -> list[str]:
+    """Return the command line of one part."""
+    match arguments:
+        case ["web"]:
+            return [sys.executable, "-m", "console.embedded.web"]
+        case ["worker", lane] if lane in settings.LANES:
+            return worker_command(lane)
+        case ["worker", *_]:
+            raise SystemExit(f"Name the lane of the worker: {', '.join(settings.LANES)}.")
+        case ["beat"]:
+            return beat_command()
+        case ["migrate"]:
+            return [sys.executable, str(settings.BASE_DIR / "manage.py"), "migrate", "--no-input"]
+    raise SystemExit(USAGE)
+
+
+def main() -> None:
+    os.environ.setdefault("DJANGO_SETTINGS_MODULE", "console.settings")
+    words = command(sys.argv[1:])
+    os.execv(words[0], words)  # noqa: S606  (words of our own)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,55 @@
+"""The files for production hold together: what compose starts exists, as the Dockerfile starts it."""
+
+from typing import Any
+
+import pytest
+import yaml
+
+from console.embedded import role
+from tests.live import ROOT
+
+COMPOSE: dict[str, Any] = yaml.safe_load((ROOT / "deploy/compose.yaml").read_text())
+OURS = {name: service for name, service in COMPOSE["services"].items() if "build" in service}
+
+
+def test_it_runs_every_part() -> None:
+    assert {" ".join(service["command"]) for service in OURS.values()} == {
+        "migrate",
+        "web",
+        "worker interactive",
+        "worker standard",
+        "worker batch",
+        "beat",
+    }
+
+
+@pytest.mark.parametrize("name", OURS)
+def test_it_knows_how_to_run(name: str) -> None:
+    assert role.command(OURS[name]["command"])
+
+
+@pytest.mark.parametrize("words", [[], ["worker"], ["worker", "express"], ["everything"]])
+def test_it_says_what_it_can_run(words: list[str]) -> None:
+    with pytest.raises(SystemExit, match="Say what to run|Name the lane"):
+        role.command(words)
+
+
+def test_it_gives_the_owner_to_migrations_alone() -> None:
+    for name, service in OURS.items():
+        assert ("database_owner_url" in service["secrets"]) == (name == "migrate"), name
+        assert service["read_only"] is True
+        assert service["cap_drop"] == ["ALL"]
+
+
+def test_it_declares_what_it_uses() -> None:
+    for service in COMPOSE["services"].values():
+        assert set(service.get("secrets", [])) <= set(COMPOSE["secrets"])
+        named = {volume.partition(":")[0] for volume in service.get("volumes", [])}
+        assert named <= set(COMPOSE["volumes"])
+        assert set(service.get("depends_on", {})) <= set(COMPOSE["services"])
+
+
+def test_it_is_not_root() -> None:
+    lines = (ROOT / "deploy/Dockerfile").read_text().splitlines()
+    assert "USER 10001" in lines
+    assert any(line.startswith("HEALTHCHECK") for line in lines)

@@ -1,0 +1,118 @@
+"""Liveness says the process runs; readiness says it can serve; worker health means a canary was consumed."""
+
+import datetime as dt
+from typing import Any
+
+import psycopg
+import pytest
+from django.core.cache import cache
+from django.test import Client
+
+from console.core.clock import now
+from console.pages import health, sql
+from console.pages.tasks import canary
+
+
+@pytest.fixture(autouse=True)
+def fresh(monkeypatch: pytest.MonkeyPatch) -> None:
+    health._look.forget()
+    monkeypatch.setattr(health, "_snapshot_good_until", 0.0)
+
+
+@pytest.fixture
+def valkey(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(health, "_valkey", lambda: {"state": "ok"})
+
+
+def test_it_lives_without_a_database(client: Client, monkeypatch: pytest.MonkeyPatch) -> None:
+    """No database mark: touching it would fail this test."""
+    response = client.get("/health/live", headers={"host": "10.0.0.7:8000", "cookie": "facet-8000=abc"})
+    assert (response.status_code, response.json()) == (200, {"status": "alive"})
+    assert response["Cache-Control"] == "no-store"
+
+
+def test_it_is_ready(db: None, client: Client, valkey: None) -> None:
+    response = client.get("/health/ready")
+    assert response.status_code == 200, response.json()
+    body = response.json()
+    assert body["status"] == "ready"
+    assert {name: body["checks"][name]["state"] for name in ("database", "migrations", "snapshot")} == {
+        "database": "ok",
+        "migrations": "ok",
+        "snapshot": "ok",
+    }
+    assert "set-cookie" not in response.headers
+
+
+def test_it_is_ready_without_valkey_and_says_so(db: None, client: Client) -> None:
+    response = client.get("/health/ready")
+    assert response.status_code == 200
+    assert response.json()["status"] == "degraded"
+    assert response.json()["checks"]["valkey"]["state"] == "away"
+
+
+def test_it_is_not_ready_without_a_database(client: Client, valkey: None, monkeypatch: pytest.MonkeyPatch) -> None:
+    def away() -> Any:
+        raise psycopg.OperationalError("connection refused: password=hunter2")
+
+    monkeypatch.setattr(sql, "applied_migrations", away)
+    response = client.get("/health/ready")
+    assert response.status_code == 503
+    assert response["Retry-After"] == "2"
+    assert response.json()["checks"]["database"]["state"] == "away"
+    assert "hunter2" not in response.content.decode()
+
+
+def test_it_is_not_ready_before_migrations(
+    db: None, client: Client, valkey: None, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    applied = sql.applied_migrations()
+    last = max(name for app, name in applied if app == "audit")
+    monkeypatch.setattr(sql, "applied_migrations", lambda: applied - {("audit", last)})
+    response = client.get("/health/ready")
+    assert response.status_code == 503
+    assert response.json()["checks"]["migrations"] == {"state": "missing", "branches": 1}
+
+
+def test_it_is_not_ready_when_the_snapshot_cannot_load(
+    db: None, client: Client, valkey: None, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def broken() -> Any:
+        raise ValueError("secret detail")
+
+    monkeypatch.setattr(health.snapshot, "load", broken)
+    response = client.get("/health/ready")
+    assert response.status_code == 503
+    assert response.json()["checks"]["snapshot"] == {"state": "failed", "says": "ValueError"}
+
+
+def test_it_looks_once_a_second(db: None, client: Client, valkey: None, monkeypatch: pytest.MonkeyPatch) -> None:
+    looks: list[int] = []
+    real = sql.applied_migrations
+    monkeypatch.setattr(sql, "applied_migrations", lambda: looks.append(1) or real())
+    for _ in range(5):
+        client.get("/health/ready")
+    assert len(looks) == 1
+
+
+def test_it_refuses_other_methods(client: Client) -> None:
+    assert client.post("/health/live").status_code == 405
+
+
+def test_it_shows_which_lanes_consume(db: None, client: Client, valkey: None) -> None:
+    canary("interactive")
+    late = now() - dt.timedelta(seconds=health.CANARY_LATE_SECONDS + 5)
+    cache.set("canary.batch", late.isoformat(), 1000)
+    workers = client.get("/health/ready").json()["checks"]["workers"]
+    assert workers["interactive"]["state"] == "ok"
+    assert workers["standard"] == {"state": "never"}
+    assert workers["batch"]["state"] == "late"
+
+
+def test_it_sends_a_canary_down_every_lane(settings: Any) -> None:
+    sent = {
+        entry["options"]["queue"]: entry["args"]
+        for entry in settings.CELERY_BEAT_SCHEDULE.values()
+        if entry["task"] == "pages.canary"
+    }
+    assert sent == {lane: [lane] for lane in settings.LANES}

@@ -1,0 +1,165 @@
+"""What `make run` starts, started for real: it comes up, mends itself, and stops."""
+
+import http.client
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.live import ROOT, free_port
+
+STOPS_WITHIN = 5
+
+
+class Console:
+    """One console in a folder of its own, with embedded PostgreSQL and Valkey and without a model."""
+
+    def __init__(self, data_dir: Path) -> None:
+        self.port, self.data_dir = free_port(), data_dir
+        # Nothing of the tests' own settings reaches it.
+        foreign = {"DATABASE_URL", "DATABASE_POOL", "DJANGO_SETTINGS_MODULE", "FACET_TEST_DATABASE_URL"}
+        self.environment = {name: value for name, value in os.environ.items() if name not in foreign} | {
+            "PORT": str(self.port),
+            "DATA_DIR": str(data_dir),
+            "BUILTIN_MODEL": "0",
+        }
+        self.output = data_dir.with_suffix(".out")
+
+    def start(self) -> None:
+        with self.output.open("wb") as output:
+            self.process = subprocess.Popen(
+                [sys.executable, "-m", "console.embedded.supervise"],
+                cwd=ROOT,
+                env=self.environment,
+                stdin=subprocess.DEVNULL,
+                stdout=output,
+                stderr=output,
+                start_new_session=True,
+            )
+
+    def said(self) -> str:
+        return self.output.read_text()
+
+    def ask(self, path: str, **headers: str) -> tuple[int, dict[str, Any]]:
+        connection = http.client.HTTPConnection("127.0.0.1", self.port, timeout=5)
+        try:
+            connection.request("GET", path, headers=headers)
+            response = connection.getresponse()
+            return response.status, json.loads(response.read())
+        except (OSError, ValueError):
+            return 0, {}
+        finally:
+            connection.close()
+
+    def is_ready(self) -> bool:
+        return self.ask("/health/ready")[0] == 200
+
+    def wait(self, condition: Callable[[], bool], seconds: float = 60) -> None:
+        deadline = time.monotonic() + seconds
+        while not condition():
+            assert self.process.poll() is None, self.said()
+            assert time.monotonic() < deadline, self.said()
+            time.sleep(0.05)
+
+    def pid(self, program: str) -> int:
+        """Ask supervisord, as a person would with supervisorctl."""
+        shown = subprocess.run(
+            [
+                sys.executable,
+                "-m",
+                "supervisor.supervisorctl",
+                "-c",
+                self.data_dir / "run/supervisord.conf",
+                "pid",
+                program,
+            ],
+            check=False,
+            capture_output=True,
+            text=True,
+            env=self.environment,
+        )
+        return int(shown.stdout.strip())
+
+    def stop(self, number: int = signal.SIGTERM) -> float:
+        started = time.monotonic()
+        self.process.send_signal(number)
+        self.process.wait(timeout=30)
+        return time.monotonic() - started
+
+
+def is_alive(pid: int) -> bool:
+    try:
+        os.kill(pid, 0)
+    except ProcessLookupError:
+        return False
+    return True
+
+
+@pytest.fixture
+def console(tmp_path: Path) -> Iterator[Console]:
+    console = Console(tmp_path / "data")
+    console.start()
+    yield console
+    if console.process.poll() is None:
+        console.stop()
+
+
+@pytest.mark.e2e
+def test_it_starts_mends_itself_and_stops_in_time(console: Console) -> None:
+    console.wait(console.is_ready)
+    status, body = console.ask("/health/ready", Host="probe.internal:1")
+    assert (status, body["status"]) == (200, "ready"), body
+    console.wait(lambda: "Sign in" in console.said())
+    assert f"http://localhost:{console.port}/sign-in/" in console.said()
+
+    # A second start at the same place says so at once, and leaves the first alone.
+    again = [sys.executable, "-m", "console.embedded.supervise"]
+    refused = subprocess.run(again, cwd=ROOT, env=console.environment, capture_output=True, text=True, check=False)
+    assert refused.returncode == 1
+    assert "runs already" in refused.stderr
+    elsewhere = console.environment | {"DATA_DIR": str(console.data_dir.with_name("other"))}
+    refused = subprocess.run(again, cwd=ROOT, env=elsewhere, capture_output=True, text=True, check=False)
+    assert refused.returncode == 1
+    assert f"Port {console.port} is in use" in refused.stderr
+    assert len(refused.stderr.strip().splitlines()) == 1
+
+    # In another shell, DATA_DIR and PORT are enough; and the role of every day cannot change the log's past.
+    code = (
+        "from django.db import connection as c; k = c.cursor(); k.execute('SELECT count(*) FROM audit_event');"
+        "print(k.fetchone()[0] > 0);"
+        "k.execute('SELECT current_user'); print(k.fetchone()[0]);"
+        "k.execute('DELETE FROM audit_event')"
+    )
+    shell = [sys.executable, "manage.py", "shell", "--no-imports", "-c", code]
+    by_hand = subprocess.run(shell, cwd=ROOT, env=console.environment, capture_output=True, text=True, check=False)
+    assert by_hand.stdout.split() == ["True", "facet"], by_hand.stderr
+    assert "permission denied for table audit_event" in by_hand.stderr
+
+    killed = console.pid("app:web")
+    os.kill(killed, signal.SIGKILL)
+    console.wait(lambda: not is_alive(killed))
+    console.wait(console.is_ready)
+    assert console.pid("app:web") != killed
+    assert "web ended and is started again" in console.said()
+
+    # Killed as a whole, as by a power cut, it leaves locks and sockets behind; the next start does not mind.
+    pids = [
+        console.pid(f"{group}:{name}") for group, name in (("app", "web"), ("data", "postgres"), ("data", "valkey"))
+    ]
+    for pid in (console.process.pid, *pids):
+        os.kill(pid, signal.SIGKILL)
+    console.process.wait()
+    assert (console.data_dir / "postgres/postmaster.pid").exists()
+
+    console.start()
+    console.wait(console.is_ready)
+    assert console.stop(signal.SIGINT) < STOPS_WITHIN
+    assert console.process.returncode == 0
+    assert console.said().endswith("Stopped.\n")

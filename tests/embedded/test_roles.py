@@ -1,0 +1,99 @@
+"""The application's role may do its work and cannot change the log's past."""
+
+import uuid
+
+import pytest
+from django.db import ProgrammingError, connection, transaction
+
+from console.audit import actions
+from console.audit.models import AuditEvent
+from console.audit.services import record
+from console.embedded import checks, sql
+from console.teams.callers import SYSTEM
+from console.teams.models import Team
+from tests import make
+
+ROLE = f"facet_test_{uuid.uuid4().hex[:8]}"
+
+
+@pytest.fixture
+def as_application(db: None):  # type: ignore[no-untyped-def]
+    """Work as the application's role until the test ends; the role goes with the transaction."""
+    sql.ensure_role(ROLE, "a 'password'")
+    sql.grant(ROLE)
+    with connection.cursor() as cursor:
+        cursor.execute(f"SET LOCAL ROLE {ROLE}")
+    yield
+    with connection.cursor() as cursor:
+        cursor.execute("RESET ROLE")
+
+
+def refused(statement: str) -> bool:
+    try:
+        with transaction.atomic(), connection.cursor() as cursor:
+            cursor.execute(statement)
+    except ProgrammingError as error:
+        return "permission denied" in str(error)
+    return False
+
+
+def test_it_works(as_application: None) -> None:
+    team = make.make_team("Team A")
+    record(actions.TEAM_CHANGED, actor=SYSTEM, target=team)
+    assert AuditEvent.objects.filter(target_id=str(team.pk)).count() >= 1
+    Team.objects.filter(pk=team.pk).update(name="Team B")
+    assert not sql.owns_tables()
+
+
+@pytest.mark.parametrize(
+    "statement",
+    [
+        "DELETE FROM audit_event",
+        "UPDATE audit_event SET status = 'ok'",
+        "TRUNCATE audit_event",
+        "DELETE FROM audit_payload",
+        "UPDATE audit_payload SET body = ''",
+        "UPDATE audit_seal SET sha256 = ''",
+        "DELETE FROM audit_seal",
+        "UPDATE audit_clock SET tx_offset = 0",
+        "INSERT INTO audit_event_rest DEFAULT VALUES",
+        "DELETE FROM audit_event_rest",
+        "ALTER TABLE audit_event DISABLE TRIGGER ALL",
+        "DROP TABLE audit_event",
+        "CREATE TABLE mine (id int)",
+        "DELETE FROM django_migrations",
+        "CREATE ROLE another SUPERUSER",
+    ],
+)
+def test_it_cannot(as_application: None, statement: str) -> None:
+    if statement.startswith(("ALTER", "DROP")):
+        with (
+            pytest.raises(ProgrammingError, match="must be owner"),
+            transaction.atomic(),
+            connection.cursor() as cursor,
+        ):
+            cursor.execute(statement)
+    else:
+        assert refused(statement)
+
+
+def test_it_cannot_reach_past_the_parent_in_a_month_made_later(as_application: None) -> None:
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT audit_make_month('2031-05-15')")
+    assert refused("DELETE FROM audit_event_2031_05")
+    assert refused("INSERT INTO audit_event_2031_05 DEFAULT VALUES")
+
+
+def test_it_says_when_the_pools_do_not_fit(db: None, settings) -> None:  # type: ignore[no-untyped-def]
+    assert checks.pools_fit(databases=["default"]) == []
+    settings.DATABASE_PROCESSES = 500
+    (problem,) = checks.pools_fit(databases=["default"])
+    assert problem.id == "embedded.E001"
+    assert checks.pools_fit(databases=[]) == []
+
+
+def test_it_warns_production_of_an_owner(db: None, settings) -> None:  # type: ignore[no-untyped-def]
+    assert checks.application_is_not_the_owner(databases=["default"]) == []
+    settings.IS_PRODUCTION = True
+    (problem,) = checks.application_is_not_the_owner(databases=["default"])
+    assert problem.id == "embedded.W002"
