@@ -12,7 +12,7 @@ from django.db.models.functions import Lower
 from console.core.clock import now
 from console.teams.models import ApiKey, Invitation, Membership, Role, Team, User
 from console.teams.rights import SECOND_FACTORS
-from console.teams.roles import RIGHTS, ROLE_SENTENCES
+from console.teams.roles import RIGHTS
 
 PAGE = 50
 # A key that ends within this time is shown as ending, so that somebody rotates it before its users notice.
@@ -192,10 +192,6 @@ class MemberRow:
     membership: Membership
     has_two_factor: bool
     keys: int
-
-    @property
-    def sentence(self) -> str:
-        return ROLE_SENTENCES[self.membership.role]
 
 
 @dataclass(frozen=True, slots=True)

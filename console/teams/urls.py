@@ -3,7 +3,11 @@ from allauth.account.views import password_set
 from django.contrib.auth.decorators import login_required
 from django.urls import path
 
+from console.teams.admin import close_side_doors
 from console.teams.views import coming_in, keys, people, teams
+
+# The root URLconf reads the admin's addresses after these, so what it should not offer goes now.
+close_side_doors()
 
 app_name = "teams"
 urlpatterns = [

@@ -23,9 +23,13 @@ from console.teams.views.questions import refuse
 
 
 def _private(response: HttpResponse) -> HttpResponse:
-    """The address holds a secret: keep it out of caches and out of the Referer of the next request."""
+    """The address holds a secret: keep it out of caches and out of the Referer of the next request.
+
+    With `no-referrer` browsers would send the form with `Origin: null`, which the CSRF check rightly refuses; so the
+    host is told, never the path.
+    """
     response["Cache-Control"] = "no-store"
-    response["Referrer-Policy"] = "no-referrer"
+    response["Referrer-Policy"] = "strict-origin"
     return response
 
 
