@@ -1,0 +1,173 @@
+"""Model versions: limits that make sense, prices with dates, no retiring under a pin."""
+
+import datetime as dt
+from decimal import Decimal
+from typing import Any
+
+import pytest
+from django.test import Client
+
+from console.audit.models import AuditEvent
+from console.catalog.models import ModelVersion, Price
+from console.catalog.queries import price_now
+from console.catalog.services.versions import change_version, create_version, retire_version, set_price
+from console.core.clock import now
+from console.core.errors import BadInput, Conflict
+from console.teams.actors import SYSTEM
+from tests import make
+from tests.conftest import Cast
+
+
+@pytest.fixture
+def operator(cast: Cast, client: Client) -> Client:
+    client.force_login(cast.operator, backend="allauth.account.auth_backends.AuthenticationBackend")
+    return client
+
+
+def test_it_adds_a_model_with_its_price(operator: Client) -> None:
+    make.make_model("other")
+    fields = {
+        "name": "big-2026-01-01",
+        "description": "",
+        "context_tokens": 1000,
+        "max_output_tokens": 500,
+        "capabilities": ["tools", "chat"],
+        "shutdown_on": "",
+        "successor": "",
+        "price-input": "0.15",
+        "price-output": "0.6",
+        "price-cached_input": "",
+        "price-effective_from": "",
+    }
+    assert operator.post("/models/providers/fake/new-version/", fields).status_code == 302
+    version = ModelVersion.objects.get(name="big-2026-01-01")
+    assert version.capabilities == ["chat", "tools"]
+    assert (version.family, version.exact) == ("big", "2026-01-01")
+    price = price_now(version)
+    assert price is not None
+    assert price.shown == {"input": "0.15", "output": "0.60"}
+    answer = operator.post("/models/providers/fake/new-version/", fields | {"name": "x", "max_output_tokens": 2000})
+    assert answer.status_code == 422
+    assert b"larger than the context" in answer.content
+    assert not ModelVersion.objects.filter(name="x").exists()
+
+
+@pytest.mark.django_db
+@pytest.mark.parametrize(
+    ("fields", "param"),
+    [
+        ({"name": "two words"}, "name"),
+        ({"context_tokens": 0}, "context_tokens"),
+        ({"context_tokens": 10, "max_output_tokens": 11}, "max_output_tokens"),
+        ({"capabilities": ["telepathy"]}, "capabilities"),
+    ],
+)
+def test_it_names_the_field_that_is_wrong(fields: dict[str, Any], param: str) -> None:
+    provider = make.make_model("x").provider
+    with pytest.raises(BadInput) as caught:
+        create_version(actor=SYSTEM, provider=provider, **({"name": "y"} | fields))
+    assert caught.value.param == param
+
+
+@pytest.mark.django_db
+def test_a_name_is_there_once_per_provider() -> None:
+    version = make.make_model("x")
+    with pytest.raises(Conflict):
+        create_version(actor=SYSTEM, provider=version.provider, name="x")
+
+
+def test_it_changes_limits_and_says_what_was(operator: Client) -> None:
+    version, after = make.make_model("x"), make.make_model("after")
+    fields = {
+        "description": "",
+        "context_tokens": 9000,
+        "max_output_tokens": 4096,
+        "capabilities": ["chat"],
+        "shutdown_on": "2027-01-30",
+        "successor": str(after.pk),
+    }
+    assert operator.post(f"/models/versions/{version.pk}/change/", fields).status_code == 302
+    page = operator.get(f"/models/versions/{version.pk}/").content.decode()
+    assert "shuts it down on 30 Jan 2027" in page
+    assert "fake/after" in page
+    line = AuditEvent.objects.get(action="model.changed")
+    assert '"context_tokens": 8192' in line.detail
+    assert '"context_tokens": 9000' in line.detail
+
+
+@pytest.mark.django_db
+def test_a_change_to_the_same_is_no_change() -> None:
+    version = make.make_model("x")
+    change_version(actor=SYSTEM, version=version, context_tokens=version.context_tokens)
+    assert not AuditEvent.objects.filter(action="model.changed").exists()
+
+
+def test_it_sets_a_price_from_a_date(operator: Client) -> None:
+    version = make.make_model("x")
+    later = now() + dt.timedelta(days=3)
+    fields = {"input": "1", "output": "2.5", "cached_input": "0.1", "effective_from": f"{later:%Y-%m-%dT%H:%M}"}
+    assert operator.post(f"/models/versions/{version.pk}/price/", fields).status_code == 302
+    assert Price.objects.count() == 2
+    current = price_now(version)
+    assert current is not None
+    assert current.input == Decimal("0.15")
+    page = operator.get(f"/models/versions/{version.pk}/").content.decode()
+    assert "To come" in page
+    assert "2.50" in page
+    assert AuditEvent.objects.get(action="price.set").target == "fake/x"
+
+
+def test_it_refuses_a_price_in_the_past(operator: Client) -> None:
+    version = make.make_model("x")
+    fields = {"input": "1", "output": "2", "effective_from": "2026-01-01T00:00"}
+    answer = operator.post(f"/models/versions/{version.pk}/price/", fields, headers={"HX-Request": "true"})
+    assert answer.status_code == 422
+    assert answer.content.lstrip().startswith(b'<section class="panel" id="price"')
+    assert b"cannot begin in the past" in answer.content
+    assert Price.objects.count() == 1
+
+
+@pytest.mark.django_db
+@pytest.mark.parametrize("bad", ["-1", "NaN", "Infinity", "1000000", "0.0000001"])
+def test_it_refuses_amounts_that_are_no_price(bad: str) -> None:
+    with pytest.raises(BadInput):
+        set_price(actor=SYSTEM, version=make.make_model("x"), input=Decimal(bad), output=Decimal(1))
+
+
+def test_it_retires_what_nothing_points_at(operator: Client) -> None:
+    version = make.make_model("x")
+    assert operator.post(f"/models/versions/{version.pk}/retire/").status_code == 302
+    version.refresh_from_db()
+    assert version.retired_at is not None
+    assert b"No pin can point at it any more" in operator.get(f"/models/versions/{version.pk}/").content
+
+
+def test_it_does_not_retire_under_a_pin(operator: Client) -> None:
+    version = make.make_model("x")
+    make.make_alias("help", sandbox=version)
+    answer = operator.post(f"/models/versions/{version.pk}/retire/")
+    assert answer.status_code == 409
+    assert b"help@sandbox" in answer.content
+    with pytest.raises(Conflict):
+        retire_version(actor=SYSTEM, version=version)
+    version.refresh_from_db()
+    assert version.retired_at is None
+
+
+def test_it_refuses_members(cast: Cast, client: Client) -> None:
+    version = make.make_model("x")
+    make.make_alias("open", production=version)
+    client.force_login(cast.alice, backend="allauth.account.auth_backends.AuthenticationBackend")
+    assert client.get(f"/models/versions/{version.pk}/").status_code == 200
+    assert client.get(f"/models/versions/{version.pk}/change/").status_code == 403
+    for verb in ("price", "retire"):
+        assert client.post(f"/models/versions/{version.pk}/{verb}/").status_code == 403
+
+
+def test_it_hides_versions_no_alias_of_the_reader_means(cast: Cast, client: Client) -> None:
+    hidden, shown = make.make_model("hidden"), make.make_model("shown")
+    make.make_alias("theirs", production=hidden).teams.add(cast.team_b)
+    make.make_alias("ours", production=shown).teams.add(cast.team_a)
+    client.force_login(cast.bob, backend="allauth.account.auth_backends.AuthenticationBackend")
+    assert client.get(f"/models/versions/{shown.pk}/").status_code == 200
+    assert client.get(f"/models/versions/{hidden.pk}/").status_code == 404
