@@ -3,9 +3,10 @@
 bin=.venv/bin
 failed=
 check() {
-    printf '%s\n' "· $1"
+    name=$1
     shift
-    "$@" || failed="$failed $1"
+    echo "· $name"
+    "$@" || failed="${failed:+$failed, }$name"
 }
 # Checks need settings, not a database: this address is never connected to.
 export DATABASE_URL="${DATABASE_URL:-postgresql://checks@127.0.0.1:9/none}" DATABASE_POOL=0 BUILTIN_MODEL=0
@@ -17,7 +18,7 @@ mkdir "$DATA_DIR/static"
 check "format" $bin/ruff format --check --quiet .
 check "lint" $bin/ruff check --quiet .
 check "types" $bin/mypy --no-error-summary console prompts_app usage_app agents_app manage.py requirements/install.py
-check "import contracts" $bin/lint-imports --no-logo --no-timing
+check "import contracts" $bin/lint-imports --no-logo
 check "settings and models" $bin/python -W ignore manage.py check --fail-level WARNING
 check "migrations" $bin/python -W ignore manage.py makemigrations --check --dry-run
 check "templates" sh -c "git ls-files -z --cached --others --exclude-standard 'templates/*.html' '*/templates/*.html' | xargs -0 -r $bin/djade --check --target-version 5.2"
@@ -26,7 +27,7 @@ if [ -x $bin/shellcheck ]; then # on platforms that have a wheel of them
     check "container" $bin/hadolint --failure-threshold warning deploy/Dockerfile
 fi
 if [ -n "$failed" ]; then
-    echo "Failed:$failed" >&2
+    echo "Failed: $failed" >&2
     exit 1
 fi
 echo "All checks passed."
