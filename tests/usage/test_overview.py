@@ -35,7 +35,8 @@ def charts_of(page: str) -> list[dict]:
 
 
 def test_a_fresh_console_shows_how_to_make_the_first_call(cast: Cast) -> None:
-    make.make_alias("support-chat")
+    make.make_alias("not-pinned")
+    make.make_alias("support-chat", production=make.make_model())
     page = text(as_(cast.bob).get("/"))
     assert "/v1/chat/completions" in page and "support-chat" in page
     assert 'href="/keys/"' in page and 'href="/docs/"' in page

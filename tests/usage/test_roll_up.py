@@ -7,9 +7,9 @@ import time
 import pytest
 from django.db import connection, transaction  # noqa: TID251
 
-from console.audit.models import Epoch
 from console.core.clock import now
 from console.core.histogram import bucket_of, percentile
+from console.teams.models import Team
 from tests import make
 from tests.usage.rows import a_call
 from usage_app import sql
@@ -17,16 +17,12 @@ from usage_app.models import Quota, RollUpState, UsageDay, UsageHour
 from usage_app.services import quotas
 from usage_app.services import roll_up as service
 
-pytestmark = pytest.mark.django_db(transaction=True)
+pytestmark = pytest.mark.usefixtures("committed_db")
 
 
 @pytest.fixture
-def team():
-    """A team in an otherwise empty log: what other tests left behind is passed over."""
-    Epoch.objects.get_or_create(pk=1)  # emptied with the other tables after each test that commits
-    team = make.make_team("Support")
-    RollUpState.objects.update_or_create(pk=1, defaults={"next_tx": _next_tx()})
-    return team
+def team(committed_db: None) -> Team:
+    return make.make_team("Support")
 
 
 def _next_tx() -> int:
@@ -46,7 +42,7 @@ def roll_up_past(tx: int) -> int:
     raise AssertionError("the horizon did not move for half a minute")
 
 
-def test_it_sums_calls_by_hour_day_and_cut(team) -> None:
+def test_it_sums_calls_by_hour_day_and_cut(team: Team) -> None:
     at = dt.datetime(2026, 3, 31, 23, 40, tzinfo=dt.UTC)
     for minutes in (0, 10, 30):
         a_call(team, at=at + dt.timedelta(minutes=minutes))
@@ -79,7 +75,7 @@ def test_it_sums_calls_by_hour_day_and_cut(team) -> None:
     ]
 
 
-def test_it_adds_later_calls_to_what_is_there(team) -> None:
+def test_it_adds_later_calls_to_what_is_there(team: Team) -> None:
     at = now().replace(minute=0)
     a_call(team, at=at)
     assert roll_up_past(_next_tx()) == 1
@@ -92,7 +88,7 @@ def test_it_adds_later_calls_to_what_is_there(team) -> None:
     assert percentile(hour.latency, 99) > 800_000
 
 
-def test_a_call_that_commits_late_is_read_later_and_once(team) -> None:
+def test_a_call_that_commits_late_is_read_later_and_once(team: Team) -> None:
     """The late one takes its transaction number first and commits after others were rolled up."""
     is_written, may_commit = threading.Event(), threading.Event()
 
@@ -118,7 +114,7 @@ def test_a_call_that_commits_late_is_read_later_and_once(team) -> None:
     assert sorted(UsageHour.objects.values_list("alias", "requests")) == [("early", 1), ("late", 1)]
 
 
-def test_nothing_is_lost_or_doubled_while_many_write_and_two_roll_up(team) -> None:
+def test_nothing_is_lost_or_doubled_while_many_write_and_two_roll_up(team: Team) -> None:
     writers, each = 6, 25
     is_over = threading.Event()
 
@@ -154,7 +150,7 @@ def test_nothing_is_lost_or_doubled_while_many_write_and_two_roll_up(team) -> No
     assert sum(UsageHour.objects.values_list("requests", flat=True)) == writers * each
 
 
-def test_a_new_quota_counts_hours_and_the_rest_of_the_log_once(team) -> None:
+def test_a_new_quota_counts_hours_and_the_rest_of_the_log_once(team: Team) -> None:
     a_call(team)
     roll_up_past(_next_tx())
     a_call(team)
@@ -167,7 +163,7 @@ def test_a_new_quota_counts_hours_and_the_rest_of_the_log_once(team) -> None:
     assert quota.opening_used == 2
 
 
-def test_it_goes_on_where_a_batch_failed(team, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_it_goes_on_where_a_batch_failed(team: Team, monkeypatch: pytest.MonkeyPatch) -> None:
     a_call(team)
     real = sql.roll_up
     tx = _next_tx()
@@ -186,3 +182,35 @@ def test_it_goes_on_where_a_batch_failed(team, monkeypatch: pytest.MonkeyPatch) 
     assert not UsageHour.objects.exists()
     monkeypatch.setattr(sql, "roll_up", real)
     assert roll_up_past(tx) == 1
+
+
+def test_it_reads_a_backlog_in_bounded_batches(team: Team, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(service, "BATCH", 5)
+    sizes: list[int] = []
+    real = sql.roll_up
+
+    def measured(*args: int) -> int:
+        sizes.append(real(*args))
+        return sizes[-1]
+
+    monkeypatch.setattr(sql, "roll_up", measured)
+    for _ in range(17):
+        a_call(team)
+    with transaction.atomic():
+        for _ in range(9):
+            a_call(team)
+    assert roll_up_past(_next_tx()) == 26
+    assert UsageDay.objects.get().requests == 26
+    assert sorted(sizes)[-1] == 9  # one transaction is never split
+    assert sorted(sizes)[-2] <= 5
+
+
+def test_what_a_refused_caller_typed_is_no_cut(team: Team) -> None:
+    """Nobody can fill the dashboards with names, or stop the roll-up with one that is too long."""
+    for n in range(3):
+        a_call(team, status="refused", alias=f"{n}" + "x" * 190, model="")
+    a_call(team, model="fake/" + "y" * 400)
+    assert roll_up_past(_next_tx()) == 4
+    refused = UsageHour.objects.get(refusals=3)
+    assert (refused.alias, refused.model) == ("", "")
+    assert len(UsageHour.objects.get(refusals=0).model) == 270

@@ -1,6 +1,9 @@
 """The first page: what the teams use, what it costs, how fast it is, and what needs somebody."""
 
+import uuid
+
 from django.conf import settings
+from django.db.models import Q
 from django.http import HttpResponse
 from django.shortcuts import render
 from django.views.decorators.http import require_safe
@@ -15,6 +18,12 @@ from usage_app.queries import dashboard
 from usage_app.queries.quotas import of_teams
 
 SPANS = [("24h", "24 h"), ("7d", "7 days"), ("30d", "30 days")]
+
+
+def _first_alias(team_ids: list[uuid.UUID]) -> Alias | None:
+    """Return an alias that the teams may call and that answers in production."""
+    pinned = Alias.objects.filter(pins__environment=Environment.PRODUCTION)
+    return pinned.filter(Q(teams=None) | Q(teams__in=team_ids)).order_by("created_at").first()
 
 
 @needs(SIGNED_IN)
@@ -50,5 +59,5 @@ def overview(request: TeamRequest) -> HttpResponse:
     }
     # A stranger to the console sees how to make the first call, not a page of zeroes.
     if usage.is_empty and not dashboard.has_usage(ids):
-        context |= {"is_fresh": True, "base_url": settings.BASE_URL, "alias": Alias.objects.first()}
+        context |= {"is_fresh": True, "base_url": settings.BASE_URL, "alias": _first_alias(ids)}
     return render(request, "pages/overview.html", context)
