@@ -32,12 +32,17 @@ def alias_for(caller: Caller, name: str) -> Alias:
         raise Http404("There is no such alias.") from None
 
 
-def version_for(caller: Caller, version_id: uuid.UUID) -> ModelVersion:
+def versions_for(caller: Caller) -> QuerySet[ModelVersion]:
+    """Return all model versions to operators; to others those the aliases of their teams point at."""
     versions = ModelVersion.objects.select_related("provider", "successor__provider")
-    if not caller.is_operator:
-        versions = versions.filter(pk__in=aliases_for(caller).values("pins__model_version"))
+    if caller.is_operator:
+        return versions
+    return versions.filter(pk__in=aliases_for(caller).values("pins__model_version"))
+
+
+def version_for(caller: Caller, version_id: uuid.UUID) -> ModelVersion:
     try:
-        return versions.get(pk=version_id)
+        return versions_for(caller).get(pk=version_id)
     except ModelVersion.DoesNotExist:
         raise Http404("There is no such model version.") from None
 

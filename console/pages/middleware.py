@@ -27,7 +27,7 @@ class RequestIdMiddleware:
         return response
 
 
-class StaticMiddleware(WhiteNoiseMiddleware):
+class StaticMiddleware(WhiteNoiseMiddleware):  # type: ignore[misc]
     """Serve static files whole and, where that helps, compressed.
 
     Django would turn an open file into an asynchronous stream by reading it whole anyway, and warn about it each time.

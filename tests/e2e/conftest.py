@@ -153,7 +153,8 @@ def check_width(page: Page) -> None:
     """Fail when the page is wider than its window."""
     wide = page.evaluate(
         """() => [...document.querySelectorAll('body *')]
-            .filter((one) => one.getBoundingClientRect().right > innerWidth + 1 && !one.closest('.scroll-x, .filters, pre'))
+            .filter((one) => one.getBoundingClientRect().right > innerWidth + 1)
+            .filter((one) => !one.closest('.scroll-x, .filters, pre'))
             .slice(0, 3).map((one) => one.outerHTML.slice(0, 120))"""
     )
     over = page.evaluate("document.documentElement.scrollWidth - innerWidth")

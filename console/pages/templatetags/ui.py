@@ -100,14 +100,14 @@ def bar(
     `tone` is ok, warn, bad or brand, or a team's colour slot, 1 to 4.
     """
     used, ahead = float(percent or 0), float(forecast or 0)
-    width = max(0.0, min(used, 100.0))
+    width, until = (max(0.0, min(share, 100.0)) for share in (used, ahead))
     said = label or f"{words.percent(used)} used" + (f", forecast {words.percent(ahead)}" if ahead else "")
     hatch = ""
-    if ahead > width:
+    if until > width:
         hatch = format_html(
             '<rect class="bar-forecast" x="{}%" width="{}%" height="6"/>',
             _coord(width),
-            _coord(min(ahead, 100) - width),
+            _coord(until - width),
         )
     kind = "data-team" if str(tone) in {"1", "2", "3", "4"} else "data-tone"
     return format_html(

@@ -5,12 +5,11 @@ from functools import lru_cache
 from typing import Any
 
 from django.conf import settings
-from django.db.models import Q
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import render
 
-from console.catalog.models import Alias
-from console.teams.access import SIGNED_IN, needs, scope_for, teams_for
+from console.catalog.access import aliases_for
+from console.teams.access import SIGNED_IN, needs, scope_for
 from console.teams.callers import Caller, TeamRequest
 from console.teams.models import Team
 
@@ -39,7 +38,7 @@ class Operation:
 @needs(SIGNED_IN)
 def quick_start(request: TeamRequest) -> HttpResponse:
     team = scope_for(request.caller, request.GET.get("team", ""))
-    aliases = _aliases_for(request.caller, team)
+    aliases = _callable_aliases(request.caller, team)
     context = {
         "active": "docs",
         "base_url": own_url(request),
@@ -61,12 +60,10 @@ def own_url(request: HttpRequest) -> str:
     return settings.BASE_URL if settings.IS_PRODUCTION else f"{request.scheme}://{request.get_host()}"
 
 
-def _aliases_for(caller: Caller, team: Team | None) -> list[str]:
+def _callable_aliases(caller: Caller, team: Team | None) -> list[str]:
     """Return the names the reader's keys can call, `assistant` first."""
-    teams = [team] if team else teams_for(caller, "use_models")
-    mine = Alias.objects.filter(Q(teams=None) | Q(teams__in=teams), pins__isnull=False)
-    names = mine.distinct().values_list("name", flat=True)[:50]
-    return sorted(names, key=lambda name: (name != SOME_ALIAS, name))
+    found = aliases_for(caller, team).filter(pins__isnull=False).distinct()
+    return sorted(found.values_list("name", flat=True)[:50], key=lambda name: (name != SOME_ALIAS, name))
 
 
 @lru_cache(maxsize=1)

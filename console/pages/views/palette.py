@@ -8,12 +8,11 @@ from django.http import HttpResponse
 from django.shortcuts import render
 from django.urls import reverse
 
-from console.catalog.models import Alias, ModelVersion
+from console.catalog.access import aliases_for, versions_for
 from console.core.ids import parse_request_id, request_id
 from console.pages.navigation import items_for
-from console.teams.access import SIGNED_IN, needs, teams_for
+from console.teams.access import OPERATOR, SIGNED_IN, keys_for, needs, teams_for
 from console.teams.callers import Caller, TeamRequest
-from console.teams.models import ApiKey
 
 # How many of one kind are shown; whoever needs more narrows the words.
 _EACH = 5
@@ -39,16 +38,23 @@ class Action:
     icon: str
     url_name: str
     right: str
-    fragment: str = ""
     keywords: str = ""
+
+    def is_open_to(self, caller: Caller) -> bool:
+        return caller.is_operator or self.right == SIGNED_IN or caller.may(self.right)
 
 
 ACTIONS = (
-    Action("Create an API key", "key-round", "teams:keys", "manage_keys", "#new-key", "token credential secret"),
-    Action("Raise a quota", "gauge", "usage:quotas", "manage_quotas", "", "limit budget increase"),
-    Action("Move a model pin", "pin", "catalog:models", "operator", "", "promote alias version roll back"),
-    Action("Invite somebody", "user-plus", "teams:teams", "manage_members", "", "member person invitation"),
-    Action("Export the audit log", "download", "usage:audit", "view_audit", "", "csv json lines download"),
+    Action("Create an API key", "key-round", "teams:create_key", "manage_keys", "token credential secret new"),
+    Action("Limit a team, key or alias", "gauge", "usage:set_quota", "manage_quotas", "quota budget new raise"),
+    Action("Make a team", "users", "teams:create_team", OPERATOR, "new tenant"),
+    Action("Add a person", "user-plus", "teams:add_person", OPERATOR, "account new invite"),
+    Action("Connect a provider", "server", "catalog:new_provider", OPERATOR, "upstream openai new"),
+    Action("Make an alias", "tag", "catalog:new_alias", OPERATOR, "name pin new"),
+    Action("People of the installation", "user-cog", "teams:people", OPERATOR, "accounts operators disable"),
+    Action("Your sign-in security", "shield-check", "mfa_index", SIGNED_IN, "two factor passkey 2fa totp recovery"),
+    Action("Your sessions", "laptop", "usersessions_list", SIGNED_IN, "sign out devices"),
+    Action("Your profile", "user", "pages:profile", SIGNED_IN, "name shortcuts"),
 )
 
 
@@ -82,7 +88,7 @@ def _records(caller: Caller, words: str) -> list[Hit]:
     if identifier is None or not caller.may("view_audit"):
         return []
     shown = request_id(identifier)
-    return [Hit(shown, "scroll-text", f"{reverse('usage:audit')}?q={shown}", "Open in the audit log")]
+    return [Hit(shown, "scroll-text", reverse("usage:audit_record", args=[shown]), "Open in the log")]
 
 
 def _pages(caller: Caller, words: str, scope: str) -> list[Hit]:
@@ -95,9 +101,9 @@ def _pages(caller: Caller, words: str, scope: str) -> list[Hit]:
 
 def _actions(caller: Caller, words: str, scope: str) -> list[Hit]:
     return [
-        Hit(action.label, action.icon, reverse(action.url_name) + scope + action.fragment)
+        Hit(action.label, action.icon, reverse(action.url_name) + scope)
         for action in ACTIONS
-        if (caller.is_operator or caller.may(action.right)) and _matches(words, action.label, action.keywords)
+        if action.is_open_to(caller) and _matches(words, action.label, action.keywords)
     ]
 
 
@@ -109,37 +115,31 @@ def _teams(caller: Caller, words: str) -> list[Hit]:
 
 
 def _keys(caller: Caller, words: str) -> list[Hit]:
-    if len(words) < 2:
+    if len(words) < 2 or not caller.may("manage_keys"):
         return []
-    found = (
-        ApiKey.objects.filter(team__in=teams_for(caller, "manage_keys"), revoked_at=None)
-        .filter(Q(name__icontains=words) | Q(last4=words[-4:]))
-        .select_related("team")[:_EACH]
-    )
+    # A pasted key is found by its ending; the whole of it is neither compared nor kept.
+    found = keys_for(caller).filter(Q(name__icontains=words) | Q(last4=words[-4:]), revoked_at=None)
     return [
         Hit(key.name, "key-round", reverse("teams:key", args=[key.pk]), f"{key.team.name}, {key.shown}")
-        for key in found
+        for key in found.select_related("team")[:_EACH]
     ]
 
 
 def _aliases(caller: Caller, words: str) -> list[Hit]:
     if not words:
         return []
-    mine = (
-        Alias.objects.all()
-        if caller.is_operator
-        else Alias.objects.filter(Q(teams=None) | Q(teams__in=teams_for(caller)))
-    )
-    found = mine.filter(name__icontains=words).distinct()[:_EACH]
+    found = aliases_for(caller).filter(name__icontains=words)[:_EACH]
     return [Hit(alias.name, "tag", reverse("catalog:alias", args=[alias.name]), "Alias") for alias in found]
 
 
 def _models(caller: Caller, words: str) -> list[Hit]:
-    """Model versions are the operator's; everybody else knows aliases."""
-    if not words or not caller.is_operator:
+    if not words:
         return []
-    found = ModelVersion.objects.filter(name__icontains=words, retired_at=None).select_related("provider")[:_EACH]
-    return [Hit(version.name, "boxes", reverse("catalog:models"), version.provider.name) for version in found]
+    found = versions_for(caller).filter(name__icontains=words, retired_at=None)[:_EACH]
+    return [
+        Hit(version.name, "boxes", reverse("catalog:version", args=[version.pk]), version.provider.name)
+        for version in found
+    ]
 
 
 def _matches(words: str, *texts: str) -> bool:

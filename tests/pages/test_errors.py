@@ -1,0 +1,130 @@
+"""What was refused, is missing or broke: a page with the request's id, a toast for htmx, JSON under /api/."""
+
+import json
+from collections.abc import Iterator
+
+import pytest
+from django.http import HttpRequest, HttpResponse
+from django.test import Client, RequestFactory, override_settings
+from django.urls import path
+
+from console.core.errors import Conflict
+from console.pages.views import errors
+from console.teams.access import PUBLIC, needs
+from console.urls import handler400, handler403, handler404, handler429, handler500  # noqa: F401
+from console.urls import urlpatterns as usual
+from tests.conftest import Cast
+
+HTMX = {"HTTP_HX_REQUEST": "true"}
+
+
+@needs(PUBLIC)
+def conflict(request: HttpRequest) -> HttpResponse:
+    raise Conflict("Somebody moved the pin first.", retry_after=7)
+
+
+@needs(PUBLIC)
+def broken(request: HttpRequest) -> HttpResponse:
+    raise RuntimeError("the secret of the house")
+
+
+urlpatterns = [*usual, path("conflict/", conflict), path("broken/", broken)]
+
+
+@pytest.fixture
+def with_traps() -> Iterator[None]:
+    with override_settings(ROOT_URLCONF=__name__):
+        yield
+
+
+def test_it_says_nothing_is_here(client: Client, db: None) -> None:
+    response = client.get("/nowhere/")
+    assert response.status_code == 404
+    assert "Nothing here" in response.text
+    assert response["X-Request-Id"] in response.text
+
+
+def test_it_sends_strangers_to_sign_in(client: Client, db: None) -> None:
+    response = client.get("/settings/?a=b")
+    assert response.status_code == 302
+    assert response["Location"] == "/accounts/login/?next=/settings/%3Fa%3Db"
+
+
+def test_it_says_why_a_member_may_not(client: Client, cast: Cast) -> None:
+    client.force_login(cast.bob)
+    response = client.get("/settings/")
+    assert response.status_code == 403
+    assert "Only operators of this installation can do that." in response.text
+    assert response["X-Request-Id"] in response.text
+
+
+def test_it_says_a_form_is_too_old(db: None) -> None:
+    response = Client(enforce_csrf_checks=True).post("/profile/", {"name": "x"})
+    assert response.status_code == 403
+    assert "This form is too old" in response.text
+
+
+def test_it_answers_htmx_with_a_toast(client: Client, db: None) -> None:
+    response = client.get("/nowhere/", **HTMX)
+    assert response.status_code == 404
+    assert response.content == b""
+    assert json.loads(response["HX-Trigger"])["toast"] == {"text": errors.NOT_FOUND, "tone": "bad"}
+
+
+def test_it_answers_programs_in_json(client: Client, db: None) -> None:
+    response = client.get("/api/nowhere/")
+    assert response.status_code == 404
+    assert response.json()["error"]["code"] == "not_found"
+
+
+def test_it_shows_a_refusal_no_view_caught(client: Client, db: None, with_traps: None) -> None:
+    response = client.get("/conflict/")
+    assert response.status_code == 409
+    assert "Somebody moved the pin first." in response.text
+    assert response["Retry-After"] == "7"
+
+
+def test_it_tells_htmx_a_refusal_in_a_toast(client: Client, db: None, with_traps: None) -> None:
+    response = client.get("/conflict/", **HTMX)
+    assert response.status_code == 409
+    assert "Somebody moved the pin first." in response["HX-Trigger"]
+
+
+def test_it_keeps_to_itself_what_broke(client: Client, db: None, with_traps: None) -> None:
+    client.raise_request_exception = False
+    response = client.get("/broken/")
+    assert response.status_code == 500
+    assert "Something broke" in response.text
+    assert "secret of the house" not in response.text
+    assert response["X-Request-Id"] in response.text
+
+
+def test_it_still_speaks_when_the_error_page_breaks(monkeypatch: pytest.MonkeyPatch) -> None:
+    def broken_render(*args: object, **kwargs: object) -> HttpResponse:
+        raise RuntimeError
+
+    monkeypatch.setattr(errors, "render", broken_render)
+    response = errors.server_error(RequestFactory().get("/"))
+    assert response.status_code == 500
+    assert response["Content-Type"].startswith("text/plain")
+
+
+def test_it_says_too_many_attempts(db: None) -> None:
+    request = RequestFactory().get("/accounts/login/")
+    response = errors.too_many_requests(request)
+    assert response.status_code == 429
+    assert errors.TOO_MANY in response.text
+
+
+def test_it_keeps_pages_and_pieces_apart_in_caches(client: Client, cast: Cast) -> None:
+    client.force_login(cast.bob)
+    response = client.get("/profile/")
+    assert response["Cache-Control"] == "no-store"
+    assert "HX-Request" in response["Vary"]
+
+
+def test_it_forbids_everything_inline(client: Client, db: None) -> None:
+    policy = client.get("/accounts/login/")["Content-Security-Policy"]
+    assert "unsafe" not in policy
+    assert "default-src 'none'" in policy
+    assert "frame-ancestors 'none'" in policy

@@ -1,0 +1,177 @@
+"""What the browser loads: other people's files unchanged and licensed, colours readable, pages light."""
+
+import gzip
+import hashlib
+import re
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).resolve().parent.parent.parent
+STATIC = ROOT / "static"
+VENDOR = STATIC / "vendor"
+KB = 1000
+
+ORDINARY = [
+    *("vendor/basecoat.css", "css/tokens.css", "css/base.css", "css/ui.css"),
+    *("vendor/htmx.js", "vendor/idiomorph.js", "vendor/htmx-sse.js", "vendor/basecoat.js"),
+    *("js/theme.js", "js/toasts.js", "js/dialogs.js", "js/copy.js", "js/swaps.js", "js/shortcuts.js", "js/palette.js"),
+]
+CHARTS = ["vendor/uplot.css", "vendor/uplot.js", "js/time-chart.js"]
+
+
+def _rows(name: str) -> list[list[str]]:
+    lines = (VENDOR / name).read_text().splitlines()
+    return [line.split() for line in lines if line.strip() and not line.startswith("#")]
+
+
+# Files of others ----------------------------------------------------------------------------------------------------
+
+
+def test_it_keeps_vendored_files_as_they_came() -> None:
+    for digest, name, *_ in _rows("manifest.txt"):
+        assert hashlib.sha256((VENDOR / name).read_bytes()).hexdigest() == digest, name
+
+
+def test_it_lists_every_vendored_file_with_package_version_and_licence() -> None:
+    listed = {name: (package, version) for _, name, package, version in _rows("manifest.txt")}
+    wanted = {target: (package, version) for package, version, _, target in _rows("packages.txt")}
+    present = {path.name for path in VENDOR.iterdir() if path.suffix in {".js", ".css", ".svg", ".woff2"}}
+    assert listed == wanted
+    assert present == set(listed)
+    for package, _ in listed.values():
+        licence = VENDOR / "licences" / f"{package.lstrip('@').replace('/', '-')}.txt"
+        assert licence.read_text().strip(), package
+
+
+def test_it_has_every_icon_the_pages_name() -> None:
+    sprite = set(re.findall(r'<symbol id="([\w-]+)"', (VENDOR / "icons.svg").read_text()))
+    assert sprite == set((VENDOR / "icons.txt").read_text().split())
+    named = set()
+    for path in (ROOT / "templates").rglob("*.html"):
+        named |= set(re.findall(r"""{%\s*icon\s+["']([\w-]+)["']""", path.read_text()))
+        named |= set(re.findall(r"""\bicon=["']([\w-]+)["']""", path.read_text()))
+    assert named - sprite == set()
+
+
+def test_it_has_every_icon_the_navigation_and_the_palette_name() -> None:
+    from console.pages.navigation import ITEMS
+    from console.pages.views.palette import ACTIONS
+
+    sprite = set((VENDOR / "icons.txt").read_text().split())
+    assert {one.icon for one in (*ITEMS, *ACTIONS)} <= sprite
+
+
+def test_it_loads_nothing_from_elsewhere() -> None:
+    for path in [*(STATIC / "js").iterdir(), *(STATIC / "css").iterdir(), *(ROOT / "templates").rglob("*.html")]:
+        found = re.findall(r"""(?:src|href|url|import)\s*[=(]\s*["']?(https?:)?//""", path.read_text())
+        assert not found, path
+
+
+def test_it_writes_nothing_inline() -> None:
+    """The content security policy would refuse it; better to hear it here."""
+    for path in (ROOT / "templates").rglob("*.html"):
+        text = path.read_text()
+        assert not re.search(r"\sstyle=", text), f"{path}: a style attribute"
+        assert not re.search(r"\s(on\w+|hx-on[\w:-]*)=", text), f"{path}: an inline handler"
+        assert not re.search(r"""["']js:""", text), f"{path}: js: in an attribute"
+        for attributes in re.findall(r"<script\b([^>]*)>", text):
+            assert "src=" in attributes or "application/json" in attributes, f"{path}: an inline script"
+
+
+# Weight -------------------------------------------------------------------------------------------------------------
+
+
+def _weight(names: list[str]) -> float:
+    return sum(len(gzip.compress((STATIC / name).read_bytes(), 9)) for name in names) / KB
+
+
+def _area_sheets() -> list[str]:
+    return [
+        f"css/{path.name}"
+        for path in (STATIC / "css").iterdir()
+        if path.name not in {"tokens.css", "base.css", "ui.css"}
+    ]
+
+
+def test_it_counts_every_file_the_base_loads() -> None:
+    base = "".join((ROOT / "templates" / name).read_text() for name in ("base.html", "base_team.html"))
+    loaded = set(re.findall(r'{% static "((?:css|js|vendor)/[\w.-]+)" %}', base))
+    assert loaded == set(ORDINARY)
+
+
+def test_it_keeps_ordinary_pages_under_80_kb() -> None:
+    heaviest = max((_weight([name]) for name in _area_sheets()), default=0)
+    assert _weight(ORDINARY) + heaviest < 80
+
+
+def test_it_keeps_pages_with_charts_under_110_kb() -> None:
+    heaviest = max((_weight([name]) for name in _area_sheets()), default=0)
+    assert _weight(ORDINARY + CHARTS) + heaviest < 110
+
+
+# Colour -------------------------------------------------------------------------------------------------------------
+
+
+def _tokens(theme: str) -> dict[str, str]:
+    css = (STATIC / "css" / "tokens.css").read_text()
+
+    def block(selector: str) -> dict[str, str]:
+        found = re.search(rf"\n  {re.escape(selector)} \{{(.*?)\n  \}}", css, re.S)
+        assert found is not None
+        return dict(re.findall(r"--([\w-]+):\s*(#[0-9a-fA-F]{6})", found[1]))
+
+    light = block(":root")
+    return light if theme == "light" else light | block(":root.dark")
+
+
+def _luminance(colour: str) -> float:
+    channels = [int(colour[index : index + 2], 16) / 255 for index in (1, 3, 5)]
+    red, green, blue = (c / 12.92 if c <= 0.04045 else ((c + 0.055) / 1.055) ** 2.4 for c in channels)
+    return 0.2126 * red + 0.7152 * green + 0.0722 * blue
+
+
+def _ratio(one: str, other: str) -> float:
+    light, dark = sorted((_luminance(one), _luminance(other)), reverse=True)
+    return (light + 0.05) / (dark + 0.05)
+
+
+TEXT = [
+    *(
+        (ink, ground)
+        for ink in ("ink", "ink-2", "ink-3")
+        for ground in ("surface", "canvas", "sunken", "rail", "raised")
+    ),
+    *(("brand", ground) for ground in ("surface", "canvas", "brand-soft", "raised")),
+    *((tone, ground) for tone in ("ok", "warn", "bad") for ground in ("surface", "canvas", f"{tone}-soft")),
+    ("ink-3", "brand-soft"),
+    ("on-brand", "brand"),
+    ("surface", "ink"),
+    ("ink-2", "ok-soft"),
+    ("ink", "warn-soft"),
+    ("ink", "del-word"),
+    ("ink", "add-word"),
+    ("ink-3", "add"),
+    ("ink-3", "del"),
+]
+GRAPHICS = [(colour, "surface") for colour in ("team-1", "team-2", "team-3", "team-4", "control")]
+
+
+@pytest.mark.parametrize("theme", ["light", "dark"])
+def test_it_is_readable(theme: str) -> None:
+    tokens = _tokens(theme)
+    weak = [
+        f"{one} on {other}: {_ratio(tokens[one], tokens[other]):.2f}"
+        for one, other in TEXT
+        if _ratio(tokens[one], tokens[other]) < 4.5
+    ]
+    weak += [f"{one} on {other}" for one, other in GRAPHICS if _ratio(tokens[one], tokens[other]) < 3]
+    assert not weak
+
+
+def test_it_names_raw_colours_only_in_the_tokens() -> None:
+    for path in (STATIC / "css").iterdir():
+        if path.name == "tokens.css":
+            continue
+        text = re.sub(r"/\*.*?\*/", "", path.read_text(), flags=re.S)
+        assert not re.findall(r":[^;{]*(#[0-9a-fA-F]{3,8}\b|rgba?\(|hsla?\()", text), path.name

@@ -1,0 +1,99 @@
+import re
+
+import pytest
+from django.test import Client
+
+from console.core.ids import request_id, uuid7
+from tests import make
+from tests.conftest import Cast
+
+HTMX = {"HTTP_HX_REQUEST": "true"}
+
+
+def labels(html: str) -> list[str]:
+    return re.findall(r'class="truncate">([^<]+)</span>', html.partition('class="palette-list"')[2] or html)
+
+
+def test_it_finds_pages_and_actions_without_words(client: Client, cast: Cast) -> None:
+    client.force_login(cast.alice)
+    found = labels(client.get("/palette/", **HTMX).text)
+    assert {"Overview", "API keys", "Audit log", "Create an API key", "Your profile"} <= set(found)
+    assert "Settings" not in found
+    assert "Connect a provider" not in found
+
+
+def test_it_offers_members_only_what_they_may(client: Client, cast: Cast) -> None:
+    client.force_login(cast.bob)
+    found = labels(client.get("/palette/", **HTMX).text)
+    assert "Overview" in found
+    assert not {"API keys", "Audit log", "Create an API key", "Settings"} & set(found)
+
+
+def test_it_finds_by_the_beginnings_of_words(client: Client, cast: Cast) -> None:
+    client.force_login(cast.operator)
+    assert labels(client.get("/palette/?q=aud lo", **HTMX).text)[0] == "Audit log"
+    assert "Settings" in labels(client.get("/palette/?q=conf", **HTMX).text)
+
+
+def test_it_finds_teams_keys_aliases_and_models_of_ones_own(client: Client, cast: Cast) -> None:
+    version = make.make_model("meridian-large")
+    make.make_alias("support-chat", production=version).teams.add(cast.team_a)
+    client.force_login(cast.alice)
+    assert "Team A" in labels(client.get("/palette/?q=team", **HTMX).text)
+    assert "kim" in labels(client.get("/palette/?q=kim", **HTMX).text)
+    assert "kim" in labels(client.get(f"/palette/?q={cast.kim_text}", **HTMX).text)
+    assert "support-chat" in labels(client.get("/palette/?q=support", **HTMX).text)
+    assert "meridian-large" in labels(client.get("/palette/?q=meridian", **HTMX).text)
+
+
+def test_it_hides_other_teams_things(client: Client, cast: Cast) -> None:
+    version = make.make_model("meridian-large")
+    make.make_alias("support-chat", production=version).teams.add(cast.team_a)
+    client.force_login(cast.charlie)
+    for words in ("Team A", "kim", cast.kim_text, "support", "meridian"):
+        found = labels(client.get("/palette/", {"q": words}, **HTMX).text)
+        assert not {"Team A", "kim", "support-chat", "meridian-large"} & set(found), words
+
+
+def test_it_opens_a_record_by_its_request_id(client: Client, cast: Cast) -> None:
+    shown = request_id(uuid7())
+    client.force_login(cast.alice)
+    assert f'href="/audit/{shown}/"' in client.get(f"/palette/?q={shown}", **HTMX).text
+    client.force_login(cast.bob)
+    assert "/audit/" not in client.get(f"/palette/?q={shown}", **HTMX).text
+
+
+def test_it_keeps_the_team_in_scope(client: Client, cast: Cast) -> None:
+    client.force_login(cast.alice)
+    assert "/keys/?team=team-a" in client.get("/palette/?team=team-a", **HTMX).text
+
+
+def test_it_answers_the_dialog_with_options_and_everybody_else_with_a_page(client: Client, cast: Cast) -> None:
+    client.force_login(cast.alice)
+    piece = client.get("/palette/?q=over", **HTMX).text
+    page = client.get("/palette/?q=over").text
+    assert "<html" not in piece
+    assert 'role="option"' in piece
+    assert "<h1>Search or jump to</h1>" in page
+    assert 'role="option"' not in page
+
+
+@pytest.mark.parametrize("words", ["zzz", "<script>", "%", "req_", "x" * 500])
+def test_it_says_when_nothing_matches(client: Client, cast: Cast, words: str) -> None:
+    client.force_login(cast.alice)
+    response = client.get("/palette/", {"q": words}, **HTMX)
+    assert "Nothing matches" in response.text
+    assert "<script>" not in response.text
+
+
+def test_it_asks_a_fixed_number_of_questions(client: Client, cast: Cast, django_assert_max_num_queries) -> None:
+    client.force_login(cast.alice)
+    for number in range(8):
+        make.make_key(cast.team_a, f"kim {number}")
+    client.get("/palette/", **HTMX)  # the session's first sight is written down once
+    with django_assert_max_num_queries(9):
+        client.get("/palette/?q=kim", **HTMX)
+
+
+def test_it_needs_somebody_signed_in(client: Client, db: None) -> None:
+    assert client.get("/palette/", **HTMX).status_code == 401

@@ -1,0 +1,154 @@
+"""The tag library, as templates use it: what goes in is escaped, what comes out is one component."""
+
+import datetime as dt
+import json
+import re
+import uuid
+from types import SimpleNamespace
+from typing import Any
+
+import pytest
+from django import forms
+from django.template import Context, Template
+from django.test import RequestFactory
+
+EVIL = '<script>alert("x")</script>'
+
+
+def draw(source: str, **context: Any) -> str:
+    return Template(source).render(Context(context)).strip()
+
+
+def test_it_draws_icons_from_the_sprite() -> None:
+    assert draw('{% icon "pin" "icon-sm" %}') == (
+        '<svg class="icon icon-sm" aria-hidden="true"><use href="/static/vendor/icons.svg#pin"/></svg>'
+    )
+
+
+@pytest.mark.parametrize(
+    "source",
+    [
+        "{% icon evil evil %}",
+        "{% pin evil evil evil %}",
+        "{% env evil evil %}",
+        "{% badge evil evil evil %}",
+        "{% team_tag team %}",
+        "{% avatar evil evil evil %}",
+        "{% bar 10 evil 20 30 evil %}",
+        "{% spark points evil %}",
+        "{% delta evil %}",
+        "{% chart data 100 evil %}",
+        "{% copy_button evil evil evil %}",
+    ],
+)
+def test_it_escapes_what_it_is_given(source: str) -> None:
+    team = SimpleNamespace(name=EVIL, colour=EVIL)
+    html = draw(source, evil=EVIL, team=team, data={"name": EVIL}, points=[1, 2])
+    assert "<script>" not in html
+    assert '"x"' not in html.replace('\\"x\\"', "")
+
+
+def test_it_shows_a_pin_with_its_version() -> None:
+    assert draw('{% pin "meridian-large" "2026-07-30" %}') == (
+        '<span class="pin"><span>meridian-large</span><span class="v">2026-07-30</span></span>'
+    )
+    assert draw('{% pin "meridian-large" %}') == '<span class="pin"><span>meridian-large</span></span>'
+
+
+def test_it_says_where_something_is_live() -> None:
+    assert draw('{% env "sandbox" %}') == '<span class="env" data-env="sandbox">Sandbox</span>'
+
+
+def test_it_draws_a_bar_within_its_track() -> None:
+    html = draw("{% bar 140 1 150 42.5 %}")
+    assert 'aria-label="140 % used, forecast 150 %"' in html
+    assert 'data-team="1" width="100%"' in html
+    assert "bar-forecast" not in html
+    assert 'class="bar-mark" x="42.5%"' in html
+
+
+def test_it_draws_the_forecast_from_where_use_ends() -> None:
+    assert 'class="bar-forecast" x="70%" width="20%"' in draw('{% bar 70 "warn" 90 %}')
+    assert 'data-tone="warn"' in draw('{% bar 70 "warn" 90 %}')
+
+
+@pytest.mark.parametrize("points", [[], [5], [None, 2], [3, 3, 3], [0, 10, 5]])
+def test_it_draws_a_line_through_any_points(points: list[float | None]) -> None:
+    path = re.search(r'<path d="M([^"]+)"', draw("{% spark points %}", points=points))
+    assert path is not None
+    for pair in path[1].split("L"):
+        x, y = (float(number) for number in pair.split())
+        assert 0 <= x <= 100
+        assert 4 <= y <= 25
+
+
+def test_it_says_direction_and_judgement_apart() -> None:
+    html = draw('{% delta "3.7 %" False True %}')
+    assert "is-bad" in html
+    assert "#arrow-up" in html
+    assert '<span class="vh">up </span>' in html
+
+
+def test_it_carries_chart_data_a_script_can_read_and_html_cannot() -> None:
+    html = draw('{% chart data 100 "One day" %}', data={"unit": "$", "name": "</script><b>"})
+    block = re.search(r'<script type="application/json">(.*)</script></time-chart>', html)
+    assert block is not None
+    assert "<" not in block[1]
+    assert json.loads(block[1]) == {"unit": "$", "name": "</script><b>"}
+
+
+def test_it_changes_the_query_and_keeps_the_rest() -> None:
+    request = RequestFactory().get("/?team=a&cursor=x&kind=chat&kind=batch")
+    assert draw("{% query team='b' cursor=None %}", request=request) == "?team=b&amp;kind=chat&amp;kind=batch"
+    assert draw("{% query team=None cursor='' kind=None %}", request=request) == "?"
+
+
+@pytest.mark.parametrize(
+    ("source", "value", "said"),
+    [
+        ("{{ it|money }}", 7100, "$0.0071"),
+        ("{{ it|money }}", None, ""),
+        ("{{ it|number }}", 412806, "412,806"),
+        ("{{ it|tokens }}", 8_200_000, "8.2 M"),
+        ("{{ it|ms }}", 412_000, "412 ms"),
+        ("{{ it|ms }}", None, ""),
+        ("{{ it|percent }}", 70, "70 %"),
+        ("{{ it|when }}", None, "Never"),
+        ("{{ it|reqid }}", uuid.UUID(int=5), "req_00000000000000000000000000000005"),
+        ("{{ it|reqid }}", None, ""),
+    ],
+)
+def test_it_writes_values(source: str, value: object, said: str) -> None:
+    assert draw(source, it=value) == said
+
+
+def test_it_puts_the_exact_time_into_every_time() -> None:
+    moment = dt.datetime(2020, 11, 9, 14, 31, 52, 418_000, tzinfo=dt.UTC)
+    title = 'datetime="2020-11-09T14:31:52.418000+00:00" title="9 Nov 2020, 14:31:52 UTC"'
+    assert draw("{{ it|when }}", it=moment) == f"<time {title}>9 Nov 2020</time>"
+    assert draw("{{ it|exact }}", it=moment) == f"<time {title}>14:31:52.418</time>"
+    assert draw("{{ it|day }}", it=dt.date(2020, 11, 9)).endswith(">9 Nov 2020</time>")
+
+
+class Example(forms.Form):
+    name = forms.CharField(help_text="As the log shows it.")
+    size = forms.ChoiceField(choices=[("s", "Small"), ("l", "Large")], required=False)
+    sure = forms.BooleanField()
+    scopes = forms.MultipleChoiceField(choices=[("a", "A"), ("b", "B")], widget=forms.CheckboxSelectMultiple)
+
+
+def test_it_renders_every_field_with_label_hint_and_error() -> None:
+    html = draw("{{ form }}", form=Example({"size": "s"}))
+    assert '<label class="field-label" for="id_name">Name</label>' in html
+    assert re.search(r'<input type="text" name="name" class="control"[^>]*aria-invalid="true"', html)
+    assert 'aria-describedby="id_name_helptext id_name_error"' in html
+    assert '<p class="field-hint" id="id_name_helptext">As the log shows it.</p>' in html
+    assert 'id="id_name_error"' in html
+    assert 'Size <span class="optional">optional</span>' in html
+    assert '<select name="size" class="control"' in html
+    assert re.search(r"<fieldset[^>]*>\s*<legend", html)
+
+
+def test_it_loads_the_chart_library_only_for_pages_that_ask() -> None:
+    assert draw("{% chart_files %} {% endchart_files %}") == ""
+    assert "time-chart.js" in draw("{% chart_files %}1{% endchart_files %}")

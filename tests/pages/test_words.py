@@ -1,0 +1,108 @@
+import datetime as dt
+
+import pytest
+
+from console.pages import words
+
+NOW = dt.datetime(2026, 11, 22, 14, 31, 52, tzinfo=dt.UTC)
+
+
+@pytest.mark.parametrize(
+    ("micros", "said"),
+    [
+        (3_284_170_000, "$3,284.17"),
+        (0, "$0.00"),
+        (10_000, "$0.01"),
+        (7_100, "$0.0071"),
+        (7_000, "$0.007"),
+        (450, "$0.00045"),
+        (1, "$0.000001"),
+        (-3_200_000, "\u2212$3.20"),
+        (-1, "\u2212$0.000001"),
+    ],
+)
+def test_it_writes_money(micros: int, said: str) -> None:
+    assert words.money(micros) == said
+
+
+def test_it_writes_other_currencies() -> None:
+    assert words.money(1_500_000, "EUR") == "€1.50"
+    assert words.money(1_500_000, "CHF") == "CHF 1.50"
+
+
+@pytest.mark.parametrize(
+    ("count", "said"),
+    [
+        (0, "0"),
+        (1506, "1,506"),
+        (412_806, "412,806"),
+        (8_200_000, "8.2 M"),
+        (8_000_000, "8 M"),
+        (1_300_000_000, "1.3 B"),
+    ],
+)
+def test_it_writes_tokens(count: int, said: str) -> None:
+    assert words.tokens(count) == said
+
+
+@pytest.mark.parametrize(
+    ("microseconds", "said"),
+    [
+        (0, "0 ms"),
+        (400, "0.4 ms"),
+        (412_000, "412 ms"),
+        (999_400, "999 ms"),
+        (999_600, "1.00 s"),
+        (1_840_000, "1.84 s"),
+        (12_400_000, "12.4 s"),
+        (59_960_000, "1 min 00 s"),
+        (248_000_000, "4 min 08 s"),
+        (3_900_000_000, "1 h 05 min"),
+    ],
+)
+def test_it_writes_durations(microseconds: int, said: str) -> None:
+    assert words.duration(microseconds) == said
+
+
+@pytest.mark.parametrize(
+    ("value", "said"),
+    [(70, "70 %"), (91.3, "91.3 %"), (0.42, "0.42 %"), (0, "0 %"), (100, "100 %"), (-2.5, "\u22122.5 %")],
+)
+def test_it_writes_percentages(value: float, said: str) -> None:
+    assert words.percent(value) == said
+
+
+@pytest.mark.parametrize(
+    ("seconds", "said"),
+    [
+        (2, "just now"),
+        (12, "12 s ago"),
+        (250, "4 min ago"),
+        (3600, "1 h ago"),
+        (86_399, "23 h ago"),
+        (86_400, "21 Nov"),
+        (-240, "in 4 min"),
+        (-86_400 * 60, "21 Jan 2027"),
+    ],
+)
+def test_it_writes_times_as_people_say_them(seconds: int, said: str) -> None:
+    assert words.when(NOW - dt.timedelta(seconds=seconds), NOW) == said
+
+
+def test_it_writes_the_whole_time_with_its_zone() -> None:
+    berlin = dt.timezone(dt.timedelta(hours=1))
+    assert words.in_full(dt.datetime(2026, 11, 9, 15, 0, 1, tzinfo=berlin)) == "9 Nov 2026, 14:00:01 UTC"
+
+
+@pytest.mark.parametrize(
+    ("agent", "said"),
+    [
+        ("Mozilla/5.0 (X11; Linux x86_64) AppleWebKit/537.36 Chrome/140.0 Safari/537.36", "Chrome on Linux"),
+        ("Mozilla/5.0 (Windows NT 10.0) AppleWebKit/537.36 Chrome/140.0 Safari/537.36 Edg/140.0", "Edge on Windows"),
+        ("Mozilla/5.0 (iPhone; CPU iPhone OS 18_0 like Mac OS X) Version/18.0 Mobile Safari/604.1", "Safari on iPhone"),
+        ("curl/8.5.0", "curl/8.5.0"),
+        ("", "Unknown browser"),
+    ],
+)  # fmt: skip
+def test_it_names_browsers(agent: str, said: str) -> None:
+    assert words.browser(agent) == said
