@@ -145,7 +145,8 @@ ALIASES = (
         "ops-triage",
         "Demo. Sorts alerts into noise, look at it, wake somebody.",
         (
-            DemoMove(70, "production", _R14, "First pin", _JONAS),
+            DemoMove(70, "production", _MINI, "First pin", _JONAS),
+            DemoMove(26, "sandbox", _R14, "Ours, and a tenth of the price", _JONAS),
             DemoMove(6, "sandbox", _R15, "Calls tools; to be tried on last week's alerts", _JONAS),
         ),
     ),

@@ -10,7 +10,7 @@ from django.db import transaction
 from console.audit import actions
 from console.audit.models import AuditEvent, Epoch
 from console.audit.services import record
-from console.audit.sql.copy import append_many, append_payloads
+from console.audit.sql.copy import analyze, append_many, append_payloads
 from console.audit.sql.months import make_month
 from console.catalog.models import Alias, ModelVersion, Pin, PinMove, Price, Provider
 from console.catalog.services.aliases import create_alias
@@ -53,6 +53,8 @@ def fill(*, days: int, actor: Actor = ACTOR) -> Filled:
         versions = _models(actor)
         _aliases(actor, teams, people, versions)
         added, payloads = _calls(teams, keys, versions, days)
+    if added:
+        analyze()
     roll_up()
     quotas = _quotas(actor, teams, days)
     if added:

@@ -1,0 +1,118 @@
+"""manage.py demo: believable, labelled, once, and never mixed with what people made."""
+
+from io import StringIO
+from typing import Any
+
+import pytest
+from django.core.management import CommandError, call_command
+from django.test import Client
+
+from console.audit.models import AuditEvent, Payload
+from console.catalog.models import Alias, PinMove, Provider
+from console.core.clock import now
+from console.pages.demo.cast import TEAMS
+from console.teams.models import ApiKey, Team
+from tests import make
+from usage_app.models import Quota, QuotaCounter, UsageDay
+
+
+def run(*arguments: str) -> str:
+    out = StringIO()
+    call_command("demo", "--days", "3", *arguments, stdout=out)
+    return out.getvalue()
+
+
+@pytest.fixture
+def filled(transactional_db: None) -> str:
+    # The roll-up reads what is committed for good, so this test commits.
+    return run()
+
+
+def test_it_fills_an_empty_console_once(filled: str) -> None:
+    assert "None of it is real" in filled
+    calls = AuditEvent.objects.filter(client_request_id__startswith="demo-")
+    count = calls.count()
+    assert 3_000 < count < 12_000
+    assert set(calls.values_list("status", flat=True)) >= {"ok", "error", "client_disconnected"}
+    assert set(calls.values_list("team", flat=True)) == {"Support", "Marketing", "Operations"}
+    assert set(calls.values_list("environment", flat=True)) == {"production", "sandbox"}
+    assert not calls.filter(at__gt=now()).exists()
+    assert Payload.objects.filter(kind="input").exists()
+    assert all(team.is_demo for team in Team.objects.all())
+    assert all("Demo." in alias.description for alias in Alias.objects.all())
+    assert all("(demo)" in provider.name for provider in Provider.objects.all())
+
+    summed = sum(UsageDay.objects.values_list("requests", flat=True))
+    assert summed == count
+    support = Quota.objects.get(team__slug="support", metric="cost")
+    assert QuotaCounter.objects.filter(quota=support, used__gt=0).exists() or now().day <= 3
+    assert support.limit % 1_000_000 == 0
+
+    said = run()
+    assert said == "The demo is here already; nothing was added.\n"
+    assert AuditEvent.objects.filter(client_request_id__startswith="demo-").count() == count
+    assert Quota.objects.count() == 6
+    assert AuditEvent.objects.filter(action="demo.filled").count() == 1
+
+    _look()
+
+
+def _look() -> None:
+    """The pages show it, and say what it is."""
+    operator = make.make_user("olga@example.com", is_superuser=True)
+    client = Client()
+    client.force_login(operator, backend="allauth.account.auth_backends.AuthenticationBackend")
+    page = client.get("/models/aliases/support-chat/").content.decode()
+    assert "This page shows demo data" in page
+    assert "Fewer tickets come back than with the small one" in page
+    assert "Roll back" in page
+
+
+@pytest.mark.django_db
+def test_moves_of_pins_lie_in_the_past(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("console.pages.demo.fill.roll_up", lambda: 0)
+    run()
+    moments = list(
+        PinMove.objects.filter(pin__alias__name="support-chat").order_by("moved_at").values_list("moved_at", flat=True)
+    )
+    assert len(moments) == 3
+    assert (now() - moments[0]).days == 96
+    assert len(set(moments)) == 3
+
+
+@pytest.mark.django_db
+@pytest.mark.parametrize("what", ["team", "alias", "provider"])
+def test_it_does_not_mix_with_what_people_made(what: str) -> None:
+    if what == "team":
+        make.make_team("Support")
+    elif what == "alias":
+        make.make_alias("support-chat")
+    else:
+        Provider.objects.create(slug="meridian", name="x", kind="openai", base_url="https://a.example")
+    with pytest.raises(CommandError, match="of your own called"):
+        run()
+    assert not ApiKey.objects.exists()
+    assert not AuditEvent.objects.filter(client_request_id__startswith="demo-").exists()
+
+
+@pytest.mark.django_db
+def test_it_asks_twice_in_production(settings: Any) -> None:
+    settings.IS_PRODUCTION = True
+    with pytest.raises(CommandError, match="--yes"):
+        run()
+    assert not Team.objects.exists()
+
+
+def test_it_says_why_it_cannot_be_removed() -> None:
+    with pytest.raises(CommandError, match="append-only"):
+        run("--remove")
+
+
+def test_its_aliases_and_keys_are_known_to_its_calls() -> None:
+    from console.pages.demo.cast import ALIASES, STREAMS
+
+    keys = {(team.slug, name): environment for team in TEAMS for name, environment in team.keys}
+    pinned = {(alias.name, move.environment) for alias in ALIASES for move in alias.moves}
+    for stream in STREAMS:
+        assert keys[stream.team, stream.key] == stream.environment
+        assert (stream.alias, stream.environment) in pinned
