@@ -10,7 +10,7 @@ class Status(models.TextChoices):
     OK = "ok", "OK"
     ERROR = "error"
     REFUSED = "refused"
-    CLIENT_DISCONNECTED = "client_disconnected"
+    CLIENT_DISCONNECTED = "client_disconnected", "Client left"
     INTERRUPTED = "interrupted"
 
 

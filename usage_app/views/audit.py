@@ -80,7 +80,9 @@ def _jump(request: TeamRequest, text: str) -> str:
 @require_safe
 @needs("view_audit")
 def audit(request: TeamRequest) -> HttpResponse:
-    """The list. `live=1` begins the live view at its newest end."""
+    """The list. `live=1` begins the live view at its newest end. Closing the drawer leaves the list as it is."""
+    if is_htmx(request) and request.htmx.target == "drawer":
+        return render(request, f"{_LIST}#drawer")
     sight = access.sight_for(request.caller, request.GET.get("team", ""))
     form = AuditFilterForm(request.GET, sight=sight)
     cursor = parse_cursor(request.GET.get("cursor", ""))

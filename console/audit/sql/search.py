@@ -145,12 +145,12 @@ class _Walk:
     def span(self) -> tuple[uuid.UUID, uuid.UUID]:
         if self.width is None:
             return self.low, self.high
+        # Nothing lies in the future, so the newest span is counted from now, and none goes on beyond it.
+        present = int(time.time() * 1000) + 60_000
         if self.older:
-            # Nothing lies in the future, so the first span is counted from now.
-            top = min(_millis(self.high), int(time.time() * 1000) + 60_000)
-            edge = max(self.low, _at_millis(top - self.width))
-            return edge, self.high
-        return self.low, min(self.high, _at_millis(max(_millis(self.low), 0) + self.width))
+            return max(self.low, _at_millis(min(_millis(self.high), present) - self.width)), self.high
+        edge = _millis(self.low) + self.width
+        return self.low, self.high if edge > present else min(self.high, _at_millis(edge))
 
     def passed(self, span: tuple[uuid.UUID, uuid.UUID], seconds: float) -> None:
         if self.older:

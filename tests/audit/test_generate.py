@@ -1,0 +1,40 @@
+"""Made-up rows: as many as asked for, within the days, sound in every column."""
+
+import io
+
+import pytest
+from django.core.management import CommandError, call_command
+
+from console.audit.models import AuditEvent, Payload
+from console.audit.services import verify
+from console.audit.services.seal import seal
+from console.core.clock import now
+from console.core.ids import time_of
+from tests import make
+from tests.audit.calls import a_client, until_finished
+
+
+@pytest.mark.django_db(transaction=True)
+def test_it_makes_believable_records() -> None:
+    team = make.make_team("Team A")
+    out = io.StringIO()
+    before = AuditEvent.objects.count()
+    call_command("generate_audit", rows=3000, days=2, teams=2, content=0.1, stdout=out)
+    assert "Inserted 3000 made-up records" in out.getvalue()
+    assert AuditEvent.objects.count() == before + 3000
+    assert {"ok", "refused"} <= set(AuditEvent.objects.values_list("status", flat=True))
+    assert AuditEvent.objects.filter(team_id=team.pk).count() > 500
+    assert Payload.objects.count() > 100
+    for event in AuditEvent.objects.all()[:200]:
+        assert event.at <= now() and abs((time_of(event.pk) - event.at).total_seconds()) < 0.002
+    until_finished()
+    seal()
+    assert list(verify.verify(content=True)) == []
+    assert a_client(make.make_user(is_superuser=True)).get("/audit/").status_code == 200
+
+
+@pytest.mark.django_db
+def test_it_refuses_in_production(settings) -> None:
+    settings.IS_PRODUCTION = True
+    with pytest.raises(CommandError, match="--yes"):
+        call_command("generate_audit", rows=1)
