@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from typing import cast
 
 from console.core.clock import Window, now, period_end, period_start
+from console.teams.models import ApiKey
 from usage_app.models import Mode, Quota
 
 # Concurrency has no window; all its counting happens in one endless period.
@@ -17,6 +18,8 @@ class QuotaShape:
     id: int
     team_id: uuid.UUID
     key_id: uuid.UUID | None
+    # The key and those that replaced it: rotating a limited key makes no unlimited one.
+    key_ids: frozenset[uuid.UUID]
     alias: str
     metric: str
     window: str
@@ -39,9 +42,20 @@ class QuotaShape:
         return "key" if self.key_id else "alias" if self.alias else "team"
 
 
+def _line(key_id: uuid.UUID | None, successors: dict[uuid.UUID, uuid.UUID]) -> frozenset[uuid.UUID]:
+    line: set[uuid.UUID] = set()
+    while key_id is not None and key_id not in line:
+        line.add(key_id)
+        key_id = successors.get(key_id)
+    return frozenset(line)
+
+
 def quota_shapes() -> dict[uuid.UUID, tuple[QuotaShape, ...]]:
     """Return the quotas of each team, smallest id first, which is the order their counters are locked in."""
     moment = now()
+    successors = {
+        old: new for old, new in ApiKey.objects.exclude(replaced_by=None).values_list("pk", "replaced_by_id") if new
+    }
     found: dict[uuid.UUID, list[QuotaShape]] = {}
     for row in Quota.objects.order_by("id").prefetch_related("increases"):
         increases = tuple(
@@ -54,6 +68,7 @@ def quota_shapes() -> dict[uuid.UUID, tuple[QuotaShape, ...]]:
                 id=row.pk,
                 team_id=row.team_id,
                 key_id=row.key_id,
+                key_ids=_line(row.key_id, successors),
                 alias=row.alias,
                 metric=row.metric,
                 window=row.window,

@@ -26,7 +26,7 @@ _OF_HOURS = {
     "cost": "sum(cost_micros)",
 }
 _SCOPE = """team_id = %(team)s
-      AND (%(key)s::uuid IS NULL OR key_id = %(key)s) AND (%(alias)s = '' OR alias = %(alias)s)"""
+      AND (%(keys)s::uuid[] IS NULL OR key_id = ANY(%(keys)s)) AND (%(alias)s = '' OR alias = %(alias)s)"""
 
 
 def used_before(
@@ -52,8 +52,22 @@ def used_before(
         WHERE {_SCOPE} AND id >= audit_id_floor(%(start)s) AND tx >= {floor}
           AND type NOT IN {NOT_CALLS} AND status <> 'refused'), 0)"""  # noqa: S608
     with connection.cursor() as cursor:
-        cursor.execute(statement, {"team": team_id, "key": key_id, "alias": alias, "start": start})
+        keys = list(key_line(key_id)) if key_id else None
+        cursor.execute(statement, {"team": team_id, "keys": keys, "alias": alias, "start": start})
         return int(cursor.fetchone()[0])
+
+
+def key_line(key_id: uuid.UUID, *, backwards: bool = False) -> list[uuid.UUID]:
+    """Return a key and those that replaced it, or, backwards, those it replaced: rotation makes lines of any length."""
+    step = "k.replaced_by_id = line.id" if backwards else "k.id = line.next"
+    statement = f"""
+    WITH RECURSIVE line AS (
+        SELECT id, replaced_by_id AS next FROM teams_apikey WHERE id = %s
+        UNION SELECT k.id, k.replaced_by_id FROM line JOIN teams_apikey k ON {step}
+    ) SELECT id FROM line"""  # noqa: S608
+    with connection.cursor() as cursor:
+        cursor.execute(statement, [key_id])
+        return [row[0] for row in cursor.fetchall()]
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,7 +83,12 @@ class Recount:
 
 
 _RECOUNT = f"""
-WITH open AS (
+WITH RECURSIVE keys AS (
+    SELECT id AS quota_id, key_id FROM usage_quota WHERE key_id IS NOT NULL
+    UNION SELECT k.quota_id, a.replaced_by_id FROM keys k JOIN teams_apikey a ON a.id = k.key_id
+    WHERE a.replaced_by_id IS NOT NULL
+),
+open AS (
     SELECT u.quota_id, u.period_start, sum(u.amount)::bigint AS amount
     FROM usage_reservation r, unnest(r.quota_ids, r.period_starts, r.amounts) AS u(quota_id, period_start, amount)
     GROUP BY 1, 2
@@ -94,7 +113,8 @@ LEFT JOIN LATERAL (
                          ELSE sum(a.cost_micros) END AS n
     FROM audit_event a
     WHERE q.metric <> 'concurrency'
-      AND a.team_id = q.team_id AND (q.key_id IS NULL OR a.key_id = q.key_id) AND (q.alias = '' OR a.alias = q.alias)
+      AND a.team_id = q.team_id AND (q.alias = '' OR a.alias = q.alias)
+      AND (q.key_id IS NULL OR a.key_id = ANY(ARRAY(SELECT k.key_id FROM keys k WHERE k.quota_id = q.id)))
       AND a.id >= audit_id_floor(s.period_start)
       AND a.id < audit_id_floor((s.period_start AT TIME ZONE 'UTC' + CASE q."window"
           WHEN 'minute' THEN interval '1 minute' WHEN 'hour' THEN interval '1 hour'

@@ -161,7 +161,7 @@ def _charges(
     """Return what each limit that applies must set aside: the most this call can come to."""
     charges = []
     for quota in snapshot.quotas.get(asker.team.id, ()):
-        if quota.key_id is not None and (asker.key is None or quota.key_id != asker.key.id):
+        if quota.key_id is not None and (asker.key is None or asker.key.id not in quota.key_ids):
             continue
         if quota.alias and quota.alias != alias:
             continue

@@ -50,13 +50,19 @@ def _quotas(quotas: Sequence[QuotaState]) -> list[Attention]:
         Attention(
             tone=state.tone or "warn",
             icon="gauge",
-            title=f"{state.quota.team} {'has run out' if state.is_exhausted else f'runs out {state.runs_out_words}'}",
+            title=f"{_whose(state)} {'has run out' if state.is_exhausted else f'runs out {state.runs_out_words}'}",
             text=f"{state.used_text} of {state.limit_text}, {_uncapitalised(state.quota.title)}. "
             + ("Hard limit blocks new calls." if state.quota.mode == Mode.HARD else "Soft limit, calls go on."),
             url=f"{reverse('usage:quotas')}?team={state.quota.team.slug}",
         )
         for state in running_out[:_MOST_OF_A_KIND]
     ]
+
+
+def _whose(state: QuotaState) -> str:
+    quota = state.quota
+    inside = quota.key.name if quota.key else quota.alias
+    return f"{inside} of {quota.team}" if inside else str(quota.team)
 
 
 def _uncapitalised(text: str) -> str:

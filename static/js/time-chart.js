@@ -65,7 +65,7 @@
         {
           width: this.clientWidth,
           height: Number(this.getAttribute("height")) || 220,
-          padding: [10, 10, 0, 0],
+          padding: [10, 20, 0, 0],
           legend: { show: false },
           cursor: { y: false, points: { size: 7 } },
           scales: {

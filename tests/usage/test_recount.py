@@ -6,12 +6,15 @@ from django.core.management import CommandError, call_command
 
 from console.audit import sql as audit_sql
 from console.core import clock
+from console.teams.services.keys import rotate_key
 from tests import make
 from tests.conftest import Cast
 from tests.usage.rows import a_call
 from usage_app.models import Quota, QuotaCounter, Reservation
 from usage_app.queries.exactness import differences
+from usage_app.queries.quotas import remaining
 from usage_app.services import quotas
+from usage_app.shapes import quota_shapes
 
 pytestmark = pytest.mark.django_db
 
@@ -90,3 +93,20 @@ def test_the_command_reports_and_repairs(cast: Cast, capsys: pytest.CaptureFixtu
     counter = QuotaCounter.objects.get()
     assert (counter.used, counter.reserved) == (150, 0)
     assert differences() == []
+
+
+def test_a_quota_of_a_key_counts_the_key_that_replaced_it(cast: Cast) -> None:
+    quota = make_quota(cast, key=cast.kim)
+    second, _ = rotate_key(actor=make.SYSTEM, key=cast.kim)
+    third, _ = rotate_key(actor=make.SYSTEM, key=second)
+    for key in (cast.kim, second, third):
+        a_call(cast.team_a, key=key)
+    a_call(cast.team_a)
+    (found,) = differences(quota_id=quota.pk)
+    assert found.true_used == 450
+    (shape,) = quota_shapes()[cast.team_a.pk]
+    assert shape.key_ids == {cast.kim.pk, second.pk, third.pk}
+    assert [s.quota for s in remaining(cast.team_a.pk, third.pk)] == [quota]
+    assert make_quota(cast, key=cast.kim, window="month").opening_used == 450
+    assert make_quota(cast, key=third, window="month").opening_used == 150
+    assert len(remaining(cast.team_a.pk, cast.kim.pk)) == 2

@@ -47,9 +47,9 @@ def test_calls_at_once_count_those_that_are_open(cast: Cast) -> None:
     assert (state.used, state.left, state.period_end) == (3, 1, None)
 
 
-def test_many_quotas_need_three_queries(cast: Cast, django_assert_num_queries) -> None:
+def test_many_quotas_need_four_queries(cast: Cast, django_assert_num_queries) -> None:
     for window in ("minute", "hour", "day", "month"):
         set_quota(cast, window=window)
         set_quota(cast, window=window, alias="support-chat")
-    with django_assert_num_queries(3):
+    with django_assert_num_queries(4):
         assert len(remaining(cast.team_a.pk, cast.kim.pk, "support-chat")) == 8

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from django.db.models import F, Prefetch, Q, QuerySet
 
 from console.core import clock
-from usage_app import amounts
+from usage_app import amounts, sql
 from usage_app.forecast import Forecast, elapsed, forecast
 from usage_app.models import Metric, Mode, Quota, QuotaCounter, QuotaIncrease, Window
 from usage_app.shapes import ENDLESS
@@ -244,11 +244,13 @@ def of_teams(team_ids: Iterable[uuid.UUID], *, now: dt.datetime) -> list[QuotaSt
 def remaining(
     team_id: uuid.UUID, key_id: uuid.UUID | None, alias: str | None = None, *, now: dt.datetime | None = None
 ) -> list[QuotaState]:
-    """Return every quota that counts calls of this key: the team's, the key's own, and those of the alias.
+    """Return every quota that counts calls of this key: the team's, the key's own, the alias's.
 
-    Without an alias, those of all aliases the team has limits on.
+    The quotas of a key it replaced are its own too. Without an alias, those of all limited aliases are included.
     """
-    applies = Q(key=None) | Q(key_id=key_id)
+    applies = Q(key=None)
+    if key_id is not None:
+        applies |= Q(key_id__in=sql.key_line(key_id, backwards=True))
     if alias is not None:
         applies &= Q(alias="") | Q(alias=alias)
     quotas = Quota.objects.filter(applies, team_id=team_id).select_related("team", "key")
