@@ -1,8 +1,11 @@
 """Make rows with good defaults, by the services the product uses wherever there is one."""
 
 from decimal import Decimal
+from functools import cache
 from itertools import count
 from typing import Any
+
+from django.contrib.auth.hashers import make_password
 
 from console.catalog.models import Alias, ModelVersion, Pin, Price, Provider
 from console.teams.callers import SYSTEM
@@ -14,10 +17,19 @@ _numbers = count(1)
 PASSWORD = "correct horse battery staple"
 
 
+@cache
+def _password_hash() -> str:
+    """Hash the password once: a good hash is slow on purpose, and every test makes people."""
+    return make_password(PASSWORD)
+
+
 def make_user(email: str = "", **fields: Any) -> User:
     email = email or f"person{next(_numbers)}@example.com"
     fields.setdefault("name", email.partition("@")[0].capitalize())
-    return User.objects.create_user(email, PASSWORD, **fields)
+    user = User.objects.create_user(email, None, **fields)
+    User.objects.filter(pk=user.pk).update(password=_password_hash())
+    user.password = _password_hash()
+    return user
 
 
 def make_team(name: str = "", *, owner: User | None = None, **fields: Any) -> Team:

@@ -1,0 +1,181 @@
+"""How long a session lasts, and what ends it."""
+
+from typing import Any
+
+import pytest
+from allauth.account.models import EmailAddress
+from allauth.usersessions.models import UserSession
+from django.core.cache import cache
+from django.test import Client
+from django.urls import reverse
+
+from console.teams.actors import SYSTEM
+from console.teams.middleware import SEEN, STARTED
+from console.teams.models import Role, User
+from console.teams.services import people
+from console.teams.services import teams as team_services
+from tests import make
+from tests.conftest import Cast
+from tests.teams import log
+from tests.teams.test_sign_in import add_totp, sign_in
+
+
+@pytest.fixture(autouse=True)
+def no_old_attempts(db: None) -> None:
+    cache.clear()
+
+
+@pytest.fixture
+def alice(cast: Cast) -> Client:
+    client = Client()
+    sign_in(client, "alice@example.com")
+    return client
+
+
+def age(client: Client, **seconds: float) -> None:
+    session = client.session
+    for name, value in seconds.items():
+        session[name] -= value
+    session.save()
+
+
+def is_over(client: Client) -> bool:
+    return client.get("/teams/").status_code == 302
+
+
+def test_it_ends_when_nobody_used_it(alice: Client, settings: Any) -> None:
+    age(alice, **{SEEN: settings.SESSION_IDLE_SECONDS - 60})
+    assert not is_over(alice)
+    age(alice, **{SEEN: settings.SESSION_IDLE_SECONDS + 60})
+    assert is_over(alice)
+    assert not UserSession.objects.get().exists()
+
+
+def test_use_does_not_make_it_last_longer_than_its_limit(alice: Client, settings: Any) -> None:
+    age(alice, **{STARTED: settings.SESSION_COOKIE_AGE - 60})
+    assert not is_over(alice)
+    age(alice, **{STARTED: 120})
+    assert is_over(alice)
+
+
+def test_it_starts_anew_at_the_next_sign_in(alice: Client, settings: Any) -> None:
+    age(alice, **{STARTED: settings.SESSION_COOKIE_AGE + 60})
+    is_over(alice)
+    sign_in(alice, "alice@example.com")
+    assert not is_over(alice)
+
+
+def test_it_writes_once_a_minute_at_most(alice: Client, django_assert_num_queries: Any) -> None:
+    alice.get("/teams/")
+    before = alice.session[SEEN]
+    alice.get("/teams/")
+    assert alice.session[SEEN] == before
+    age(alice, **{SEEN: 61})
+    alice.get("/teams/")
+    assert alice.session[SEEN] >= before
+
+
+def test_a_new_password_ends_the_other_sessions(cast: Cast, alice: Client) -> None:
+    other = Client()
+    sign_in(other, "alice@example.com")
+    key = alice.session.session_key
+    new = "a new and long password"
+    alice.post("/accounts/password/change/", {"oldpassword": make.PASSWORD, "password1": new, "password2": new})
+    assert log.lines("password.changed")
+    assert not is_over(alice)
+    assert alice.session.session_key != key
+    assert is_over(other)
+    assert UserSession.objects.filter(user=cast.alice).count() == 1
+
+
+def reauthenticate(client: Client) -> None:
+    client.post("/accounts/reauthenticate/", {"password": make.PASSWORD})
+
+
+def test_a_changed_second_factor_ends_the_other_sessions(cast: Cast, alice: Client) -> None:
+    add_totp(cast.alice)
+    other = Client()
+    other.force_login(cast.alice, backend="allauth.account.auth_backends.AuthenticationBackend")
+    UserSession.objects.create(
+        user=cast.alice, ip="203.0.113.1", session_key=other.session.session_key, user_agent="other"
+    )
+    reauthenticate(alice)
+    key = alice.session.session_key
+    assert alice.post("/accounts/2fa/totp/deactivate/").status_code == 302
+    assert log.lines("two_factor.changed")
+    assert not is_over(alice)
+    assert alice.session.session_key != key
+    assert is_over(other)
+
+
+@pytest.mark.parametrize(
+    "path", ["/accounts/2fa/totp/activate/", "/accounts/2fa/webauthn/add/", "/accounts/2fa/recovery-codes/generate/"]
+)
+def test_it_asks_again_before_second_factors_change(alice: Client, path: str) -> None:
+    response = alice.get(path)
+    assert response.status_code == 302
+    assert "reauthenticate" in response["Location"]
+
+
+def test_it_asks_again_before_the_address_changes(cast: Cast, alice: Client) -> None:
+    response = alice.post("/accounts/email/", {"email": "new@example.com", "action_add": ""})
+    assert "reauthenticate" in response["Location"]
+    assert not EmailAddress.objects.filter(email="new@example.com").exists()
+
+
+def test_it_asks_again_before_a_first_password_is_set(cast: Cast, alice: Client) -> None:
+    """Somebody with a passkey only: a borrowed browser must not become an account."""
+    add_totp(cast.alice)
+    User.objects.filter(pk=cast.alice.pk).update(password="!")
+    client = Client()
+    cast.alice.refresh_from_db()
+    client.force_login(cast.alice, backend="allauth.account.auth_backends.AuthenticationBackend")
+    new = "a new and long password"
+    response = client.post("/accounts/password/set/", {"password1": new, "password2": new})
+    assert "reauthenticate" in response["Location"]
+
+
+def test_disabling_and_operator_rights_end_sessions(cast: Cast, alice: Client) -> None:
+    people.set_operator(actor=SYSTEM, user=cast.alice, is_operator=True)
+    assert is_over(alice)
+    sign_in(alice, "alice@example.com")
+    people.disable_person(actor=SYSTEM, user=cast.alice)
+    assert is_over(alice)
+    assert not UserSession.objects.filter(user=cast.alice).exists()
+
+
+def test_a_role_counts_from_the_next_request(cast: Cast, alice: Client) -> None:
+    assert alice.get("/teams/team-a/invite/").status_code == 200
+    make.make_member(cast.team_a, cast.charlie, Role.OWNER)
+    membership = cast.team_a.memberships.get(user=cast.alice)
+    team_services.change_role(actor=SYSTEM, membership=membership, role=Role.MEMBER)
+    assert alice.get("/teams/team-a/invite/").status_code == 403
+    team_services.remove_member(actor=SYSTEM, membership=membership)
+    assert alice.get("/teams/team-a/").status_code in {403, 404}
+
+
+def test_a_team_can_require_two_factor(cast: Cast, alice: Client) -> None:
+    team_services.change_team(actor=SYSTEM, team=cast.team_a, name="Team A", requires_two_factor=True)
+    assert alice.get("/teams/")["Location"] == reverse("mfa_index")
+    held = alice.get("/keys/", headers={"HX-Request": "true"})
+    assert (held.status_code, held["HX-Redirect"]) == (204, reverse("mfa_index"))
+    assert alice.get(reverse("mfa_index")).status_code == 200
+    add_totp(cast.alice)
+    assert alice.get("/teams/").status_code == 200
+
+
+def test_cookies_are_kept_from_scripts(cast: Cast, alice: Client, settings: Any) -> None:
+    for name in (settings.SESSION_COOKIE_NAME, settings.CSRF_COOKIE_NAME):
+        alice.get("/teams/")
+        cookie = alice.cookies[name]
+        assert cookie["httponly"]
+        assert cookie["samesite"] == "Lax"
+
+
+def test_every_write_needs_the_token(cast: Cast) -> None:
+    client = Client(enforce_csrf_checks=True)
+    client.force_login(cast.alice, backend="allauth.account.auth_backends.AuthenticationBackend")
+    for headers in ({}, {"HX-Request": "true"}):
+        assert client.post("/teams/team-a/archive/", headers=headers).status_code == 403
+    cast.team_a.refresh_from_db()
+    assert cast.team_a.archived_at is None

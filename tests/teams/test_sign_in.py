@@ -1,0 +1,298 @@
+"""Coming in: passwords, throttles, second factors, one-time links."""
+
+import datetime as dt
+import re
+from typing import Any
+
+import pytest
+from allauth.mfa.models import Authenticator
+from allauth.mfa.totp.internal.auth import TOTP, format_hotp_value, hotp_value, yield_hotp_counters_from_time
+from django.core import mail
+from django.core.cache import cache
+from django.test import Client
+from django.urls import reverse
+
+from console.core.clock import now
+from console.core.errors import BadInput, NotFound
+from console.teams.actors import SYSTEM, Actor
+from console.teams.models import SignInLink, User
+from console.teams.services import people
+from console.teams.services.sign_in import make_sign_in_link, use_sign_in_link
+from tests import make
+from tests.conftest import Cast
+from tests.teams import log
+
+LOGIN = "/accounts/login/"
+
+
+@pytest.fixture(autouse=True)
+def no_old_attempts(db: None) -> None:
+    cache.clear()
+
+
+def sign_in(
+    client: Client, email: str, password: str = make.PASSWORD, address: str = "203.0.113.9", **extra: Any
+) -> Any:
+    return client.post(LOGIN, {"login": email, "password": password, **extra}, REMOTE_ADDR=address)
+
+
+def is_in(client: Client) -> bool:
+    return "_auth_user_id" in client.session
+
+
+def add_totp(user: User) -> str:
+    secret = "JBSWY3DPEHPK3PXP"
+    TOTP.activate(user, secret)
+    return secret
+
+
+def code_of(secret: str) -> str:
+    return format_hotp_value(hotp_value(secret, list(yield_hotp_counters_from_time())[-1]))
+
+
+# Passwords --------------------------------------------------------------------------------
+
+
+def test_it_signs_in_and_tells_the_log(cast: Cast) -> None:
+    client = Client()
+    response = sign_in(client, "Alice@Example.com")
+    assert (response.status_code, response["Location"]) == (302, "/")
+    assert is_in(client)
+    line = log.last()
+    assert (line.action, line.status, line.actor_id) == ("session.started", "ok", cast.alice.pk)
+    assert line.client_address == "203.0.113.9"
+    assert "password" in line.detail
+
+
+def test_it_gives_the_session_a_new_id(cast: Cast) -> None:
+    client = Client()
+    client.get(LOGIN)
+    session = client.session
+    session["before"] = True
+    session.save()
+    old = session.session_key
+    client.cookies["sessionid"] = old
+    sign_in(client, "alice@example.com")
+    assert client.session.session_key != old
+    client.post("/accounts/logout/")
+    assert not is_in(client)
+    assert log.last().action == "session.ended"
+
+
+@pytest.mark.parametrize(
+    ("email", "reason"), [("alice@example.com", "wrong password"), ("no@example.com", "no such account")]
+)
+def test_it_says_the_same_about_unknown_accounts(cast: Cast, email: str, reason: str) -> None:
+    response = sign_in(Client(), email, "wrong")
+    errors = response.context["form"].errors.as_text()
+    assert "are not correct" in errors
+    line = log.last()
+    assert (line.action, line.status, line.reason) == ("session.refused", "refused", reason)
+    assert 'wrong"' not in line.detail
+
+
+def test_it_refuses_the_disabled(cast: Cast) -> None:
+    people.disable_person(actor=SYSTEM, user=cast.bob)
+    client = Client()
+    sign_in(client, "bob@example.com")
+    assert not is_in(client)
+
+
+@pytest.mark.parametrize(
+    "target", ["https://evil.example/", "//evil.example/", "https:evil.example", "javascript:alert(1)"]
+)
+def test_it_stays_on_this_host(cast: Cast, target: str) -> None:
+    response = sign_in(Client(), "alice@example.com", next=target)
+    assert response["Location"] == "/"
+
+
+def test_nobody_signs_up_alone(cast: Cast) -> None:
+    client = Client()
+    assert client.get("/accounts/signup/").status_code == 200
+    client.post(
+        "/accounts/signup/", {"email": "me@example.com", "password1": make.PASSWORD, "password2": make.PASSWORD}
+    )
+    assert not User.objects.filter(email="me@example.com").exists()
+
+
+# Throttles --------------------------------------------------------------------------------
+
+
+def test_it_throttles_an_account_from_one_network(cast: Cast) -> None:
+    for _ in range(5):
+        sign_in(Client(), "alice@example.com", "wrong")
+    client = Client()
+    response = sign_in(client, "alice@example.com")
+    assert not is_in(client)
+    assert "Too many failed" in response.context["form"].errors.as_text()
+
+
+def test_a_stranger_elsewhere_locks_nobody_out(cast: Cast) -> None:
+    for _ in range(8):
+        sign_in(Client(), "alice@example.com", "wrong", address="198.51.100.1")
+    client = Client()
+    sign_in(client, "alice@example.com", address="203.0.113.9")
+    assert is_in(client)
+
+
+def test_many_networks_share_one_allowance_that_known_browsers_do_not_need(cast: Cast, settings: Any) -> None:
+    settings.SIGN_IN_STRANGERS_RATE = "3/h/key"
+    known = Client()
+    sign_in(known, "alice@example.com")
+    known.post("/accounts/logout/")
+    for number in range(3):
+        sign_in(Client(), "alice@example.com", "wrong", address=f"198.51.100.{number}")
+    stranger = Client()
+    sign_in(stranger, "alice@example.com", address="192.0.2.1")
+    assert not is_in(stranger)
+    sign_in(known, "alice@example.com", address="192.0.2.2")
+    assert is_in(known)
+
+
+def test_success_uses_up_no_allowance(cast: Cast) -> None:
+    for _ in range(8):
+        client = Client()
+        sign_in(client, "alice@example.com")
+        assert is_in(client)
+
+
+# Second factors --------------------------------------------------------------------------------
+
+
+def test_it_asks_for_the_second_factor_once_per_code(cast: Cast) -> None:
+    secret = add_totp(cast.alice)
+    client, code = Client(), code_of(secret)
+    response = sign_in(client, "alice@example.com")
+    assert response["Location"].startswith("/accounts/2fa/authenticate/")
+    assert not is_in(client)
+    client.post(response["Location"], {"code": "000000"})
+    assert (log.last().action, log.last().reason) == ("session.refused", "wrong code (totp)")
+    client.post(response["Location"], {"code": code})
+    assert is_in(client)
+    again = Client()
+    response = sign_in(again, "alice@example.com")
+    again.post(response["Location"], {"code": code})
+    assert not is_in(again)
+
+
+@pytest.mark.parametrize("way", ["link", "reset"])
+def test_no_way_around_the_second_factor(cast: Cast, way: str) -> None:
+    add_totp(cast.alice)
+    client = Client()
+    if way == "link":
+        _, token = make_sign_in_link(actor=SYSTEM, user=cast.alice)
+        response = client.post(reverse("teams:sign_in_link", args=[token]))
+        assert response["Location"].startswith("/accounts/2fa/authenticate/")
+    else:
+        url = reset_url(client, "alice@example.com")
+        page = client.get(url, follow=True)
+        client.post(
+            page.request["PATH_INFO"], {"password1": "another long password", "password2": "another long password"}
+        )
+        cast.alice.refresh_from_db()
+        assert cast.alice.check_password("another long password")
+    assert not is_in(client)
+
+
+# Reset --------------------------------------------------------------------------------
+
+
+def reset_url(client: Client, email: str) -> str:
+    mail.outbox.clear()
+    client.post("/accounts/password/reset/", {"email": email})
+    found = re.search(r"https?://[^/\s]+(/accounts/password/reset/key/\S+)", str(mail.outbox[0].body))
+    assert found
+    return found[1]
+
+
+def test_a_reset_ends_every_session_and_works_once(cast: Cast) -> None:
+    open_session, client = Client(), Client()
+    sign_in(open_session, "alice@example.com")
+    url = reset_url(client, "alice@example.com")
+    page = client.get(url, follow=True)
+    assert url.rstrip("/").rsplit("-", 1)[1] not in page.request["PATH_INFO"]
+    passwords = {"password1": "another long password", "password2": "another long password"}
+    client.post(page.request["PATH_INFO"], passwords)
+    assert log.lines("password.changed")
+    assert open_session.get("/teams/").status_code == 302
+    later = Client().get(url, follow=True)
+    assert later.context.get("token_fail")
+
+
+def test_it_answers_a_reset_for_nobody_the_same(cast: Cast) -> None:
+    one = Client().post("/accounts/password/reset/", {"email": "alice@example.com"})
+    other = Client().post("/accounts/password/reset/", {"email": "nobody@example.com"})
+    assert (one.status_code, one["Location"]) == (other.status_code, other["Location"])
+    assert len(mail.outbox) == 2
+
+
+# One-time links --------------------------------------------------------------------------------
+
+
+def test_looking_at_a_link_changes_nothing(cast: Cast) -> None:
+    _, token = make_sign_in_link(actor=SYSTEM, user=cast.bob)
+    client, url = Client(), reverse("teams:sign_in_link", args=[token])
+    for _ in range(2):
+        response = client.get(url)
+        assert response.status_code == 200
+        assert response["Cache-Control"] == "no-store"
+        assert response["Referrer-Policy"] == "strict-origin"
+    assert not is_in(client)
+    assert SignInLink.objects.get().used_at is None
+
+
+def test_a_link_signs_in_once(cast: Cast) -> None:
+    _, token = make_sign_in_link(actor=SYSTEM, user=cast.bob)
+    client, url = Client(), reverse("teams:sign_in_link", args=[token])
+    assert client.post(url)["Location"] == "/"
+    assert client.session["_auth_user_id"] == str(cast.bob.pk)
+    assert "sign_in_link" in log.lines("session.started")[-1].detail
+    second = Client()
+    for response in (second.get(url), second.post(url)):
+        assert response.status_code == 404
+    assert not is_in(second)
+    assert token not in str([vars(line) for line in log.lines()])
+
+
+def test_a_link_replaces_whoever_was_signed_in(cast: Cast) -> None:
+    client = Client()
+    sign_in(client, "alice@example.com")
+    _, token = make_sign_in_link(actor=SYSTEM, user=cast.bob)
+    client.post(reverse("teams:sign_in_link", args=[token]))
+    assert client.session["_auth_user_id"] == str(cast.bob.pk)
+
+
+def test_a_link_suggests_a_password_to_somebody_without(db: None) -> None:
+    user = people.create_person(actor=SYSTEM, email="new@example.com", is_operator=True)
+    _, token = make_sign_in_link(actor=SYSTEM, user=user)
+    client = Client()
+    response = client.post(reverse("teams:sign_in_link", args=[token]), follow=True)
+    assert response.request["PATH_INFO"] == "/sign-in/secure/"
+    assert b"Set a password" in response.content
+    assert client.get("/accounts/password/set/").status_code == 200
+
+
+def test_a_link_gets_too_old_and_serves_no_disabled_person(cast: Cast) -> None:
+    link, token = make_sign_in_link(actor=SYSTEM, user=cast.bob)
+    SignInLink.objects.update(expires_at=now() - dt.timedelta(seconds=1))
+    with pytest.raises(NotFound):
+        use_sign_in_link(token=token)
+    _, token = make_sign_in_link(actor=SYSTEM, user=cast.bob)
+    people.disable_person(actor=SYSTEM, user=cast.bob)
+    with pytest.raises(NotFound):
+        use_sign_in_link(token=token)
+    with pytest.raises(BadInput):
+        make_sign_in_link(actor=SYSTEM, user=cast.bob)
+
+
+def test_the_person_is_told_of_a_link_somebody_else_made(cast: Cast, django_capture_on_commit_callbacks: Any) -> None:
+    with django_capture_on_commit_callbacks(execute=True):
+        make_sign_in_link(actor=Actor("user", cast.operator.pk, "Olga"), user=cast.bob)
+        make_sign_in_link(actor=SYSTEM, user=cast.bob)
+    assert [message.to for message in mail.outbox] == [["bob@example.com"]]
+
+
+def test_links_keep_only_a_digest(cast: Cast) -> None:
+    link, token = make_sign_in_link(actor=SYSTEM, user=cast.bob)
+    assert token.encode() not in bytes(link.token_digest)
+    assert not Authenticator.objects.exists()
