@@ -111,3 +111,12 @@ def test_a_mail_server_that_is_away_loses_nothing_else(quota: Quota, mails, sett
     mails()
     assert QuotaAlert.objects.count() == 2
     assert "could not be mailed" in caplog.text
+
+
+def test_background_work_is_scheduled_by_the_names_it_has(settings) -> None:
+    from console.celery import app
+    from usage_app import tasks
+
+    for task in (tasks.roll_up_task, tasks.check_alerts_task, tasks.prune_task):
+        assert task.name in {entry["task"] for entry in settings.CELERY_BEAT_SCHEDULE.values()}
+        assert task.name in app.tasks

@@ -97,10 +97,10 @@ def _spending(state: QuotaState, now: dt.datetime) -> Spending:
     spent[-1] = ahead[-1] = state.used / amounts.MICROS
     expected = state.forecast.expected if state.forecast else None
     last = (end - dt.timedelta(days=1)).timestamp()
-    if expected is not None and last > moments[-1]:
+    if last > moments[-1]:
         moments.append(last)
         spent.append(None)
-        ahead.append(expected / amounts.MICROS)
+        ahead.append(None if expected is None else expected / amounts.MICROS)
     chart = {
         "unit": amounts.currency_sign().strip() or amounts.currency_sign(),
         "data": [moments, spent, ahead],

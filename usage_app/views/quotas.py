@@ -132,7 +132,7 @@ def remove_quota(request: TeamRequest, public_id: uuid.UUID) -> HttpResponse:
         services.remove_quota(actor=request.caller.actor, quota=quota)
         return go(request, _back(request), f"{quota.team}: {quota.title} is not limited any more.")
     text = f"{_loss(quota)} The audit log keeps what was used; a new limit starts with the present period's use."
-    question = Question(f"Remove the limit on {quota.title}?", text, "Remove limit", is_destructive=True)
+    question = Question(f"Remove the limit “{quota.title}”?", text, "Remove limit", is_destructive=True)
     return _ask(request, question, forms.Form())
 
 
