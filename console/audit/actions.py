@@ -61,6 +61,8 @@ PASSWORD_CHANGED = _access("password.changed", "changed the password")
 TWO_FACTOR_CHANGED = _access("two_factor.changed", "changed two-factor sign-in")
 SIGN_IN_LINK_MADE = _access("sign_in_link.made", "made a one-time sign-in link")
 
+REQUEST_REFUSED = _access("request.refused", "was refused a request")
+
 # Keys
 KEY_CREATED = _change("key.created", "created the API key")
 KEY_CHANGED = _change("key.changed", "changed the API key")

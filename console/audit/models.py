@@ -179,19 +179,3 @@ class SealState(models.Model):
 
     def __str__(self) -> str:
         return self.problem or f"sealed at {self.sealed_at}"
-
-
-class Flood(models.Model):
-    """Refusals of nobody in particular, counted together per minute, network and code instead of one line each."""
-
-    pk = models.CompositePrimaryKey("minute", "network", "code")
-    minute = models.DateTimeField(default=now)
-    network = models.TextField()
-    code = models.TextField()
-    count = models.BigIntegerField()
-
-    class Meta:
-        db_table = "audit_flood"
-
-    def __str__(self) -> str:
-        return f"{self.count} of {self.code} from {self.network}"

@@ -5,7 +5,7 @@ from django.db import migrations, models
 
 class Migration(migrations.Migration):
     dependencies = [
-        ("audit", "0003_seal_retention_floods"),
+        ("audit", "0003_seal_and_retention"),
     ]
 
     operations = [

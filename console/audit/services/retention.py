@@ -55,7 +55,6 @@ def apply_retention(*, actor: ActorLike) -> list[Dropped]:
             if (month.replace(day=1) + dt.timedelta(days=32)).replace(day=1) > limit:
                 break
             outcome.append(_drop(actor, parent, month, keep_days, read_to, what))
-    sql.drop_floods(now() - dt.timedelta(days=settings.AUDIT_KEEP_DAYS))
     return outcome
 
 

@@ -4,8 +4,6 @@ The ORM would send every column of a wide table and could not let the database f
 in one statement, under its row lock, in the transaction of the change.
 """
 
-import datetime as dt
-from collections.abc import Mapping
 from typing import Any
 
 from django.db import connection  # noqa: TID251
@@ -32,15 +30,3 @@ def epoch() -> int:
     with connection.cursor() as cursor:
         cursor.execute("SELECT value FROM audit_epoch WHERE id = 1")
         return int(cursor.fetchone()[0])
-
-
-def count_flood(minute: dt.datetime, counts: Mapping[tuple[str, str], int]) -> None:
-    """Add to the counts of (network, code) in a minute. Keys are in order, so that two writers never wait in a ring."""
-    keys = sorted(counts)
-    with connection.cursor() as cursor:
-        cursor.execute(
-            "INSERT INTO audit_flood (minute, network, code, count)"
-            " SELECT %s, * FROM unnest(%s::text[], %s::text[], %s::bigint[])"
-            " ON CONFLICT (minute, network, code) DO UPDATE SET count = audit_flood.count + excluded.count",
-            [minute, [k[0] for k in keys], [k[1] for k in keys], [counts[k] for k in keys]],
-        )

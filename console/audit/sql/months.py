@@ -50,9 +50,3 @@ def stray_months() -> list[dt.datetime]:
             FROM (SELECT id FROM audit_event_rest UNION ALL SELECT event_id FROM audit_payload_rest) r LIMIT 120"""
         )
         return [row[0] for row in cursor]
-
-
-def drop_floods(before: dt.datetime) -> int:
-    with connection.cursor() as cursor:
-        cursor.execute("DELETE FROM audit_flood WHERE minute < %s", [before])
-        return int(cursor.rowcount)

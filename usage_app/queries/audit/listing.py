@@ -6,9 +6,8 @@ import uuid
 from dataclasses import dataclass
 
 from django.conf import settings
-from django.db.models import Sum
 
-from console.audit.models import Flood, SealState
+from console.audit.models import SealState
 from console.audit.search import Criteria
 from console.audit.services.seal import state
 from console.audit.sql import search
@@ -88,19 +87,13 @@ class Head:
     keep_days: int
     content_keep_days: int
     records: int | None
-    flooded: int
 
 
 def head(*, is_operator: bool) -> Head:
     """Only operators see figures of the whole installation."""
-    flooded = 0
-    if is_operator:
-        since = now() - dt.timedelta(hours=1)
-        flooded = Flood.objects.filter(minute__gte=since).aggregate(n=Sum("count"))["n"] or 0
     return Head(
         seal=state(),
         keep_days=settings.AUDIT_KEEP_DAYS,
         content_keep_days=settings.AUDIT_CONTENT_KEEP_DAYS,
         records=search.count_estimate() if is_operator else None,
-        flooded=flooded,
     )

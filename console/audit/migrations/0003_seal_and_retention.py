@@ -1,8 +1,6 @@
-"""What keeps the log whole: row digests for the seal, months that come and go, floods counted together."""
+"""What keeps the log whole: row digests for the seal, and months that come and go."""
 
 from django.db import migrations, models
-
-import console.core.clock
 
 # Which index serves which filter of the audit page; each costs the gateway one insertion, so there are few.
 #   team, key, alias: equality and newest first. person: calls by keys are left out, they are found by their key.
@@ -170,6 +168,7 @@ END $$;
 
 
 class Migration(migrations.Migration):
+    replaces = [("audit", "0003_seal_retention_floods")]
     dependencies = [
         ("audit", "0002_state_of_the_log"),
     ]
@@ -190,22 +189,6 @@ class Migration(migrations.Migration):
             options={"db_table": "audit_seal_state"},
         ),
         migrations.RunSQL("INSERT INTO audit_seal_state (id, window_number, problem) VALUES (1, 0, '')", "SELECT 1"),
-        migrations.CreateModel(
-            name="Flood",
-            fields=[
-                (
-                    "pk",
-                    models.CompositePrimaryKey(
-                        "minute", "network", "code", blank=True, editable=False, primary_key=True, serialize=False
-                    ),
-                ),
-                ("minute", models.DateTimeField(default=console.core.clock.now)),
-                ("network", models.TextField()),
-                ("code", models.TextField()),
-                ("count", models.BigIntegerField()),
-            ],
-            options={"db_table": "audit_flood"},
-        ),
         migrations.RunSQL(INDEXES, UNDO_INDEXES),
         migrations.RunSQL(DIGEST, UNDO_DIGEST),
         migrations.RunSQL(MONTHS, UNDO_MONTHS),
