@@ -102,6 +102,7 @@ MIDDLEWARE = [
     "django_htmx.middleware.HtmxMiddleware",
     "console.teams.middleware.CallerMiddleware",
     "console.pages.middleware.PageMiddleware",
+    "usage_app.middleware.RefusedRequestMiddleware",
 ]
 
 ROOT_URLCONF = "console.urls"
