@@ -19,7 +19,7 @@ from console.teams.forms.teams import JoinForm
 from console.teams.models import User
 from console.teams.services import invitations
 from console.teams.services.sign_in import find_sign_in_link, use_sign_in_link
-from console.teams.views.questions import refuse
+from console.teams.views.questions import posted, refuse
 
 
 def _private(response: HttpResponse) -> HttpResponse:
@@ -87,7 +87,7 @@ def accept_invitation(request: TeamRequest, token: str) -> HttpResponse:
     user = request.caller.user
     is_theirs = user is not None and user.email.lower() == invitation.email.lower()
     has_account = User.objects.filter(email__iexact=invitation.email).exists()
-    form = JoinForm(request.POST or None, email=invitation.email)
+    form = JoinForm(posted(request), email=invitation.email)
     if request.method == "POST" and (is_theirs or user is None):
         try:
             if user is not None:

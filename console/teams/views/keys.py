@@ -18,7 +18,7 @@ from console.teams.forms.keys import ChangeKeyForm, CreateKeyForm, HandOverKeyFo
 from console.teams.models import ApiKey, Environment, Team, User
 from console.teams.roles import ADMINISTRATIVE_SCOPES, ALL_RIGHTS
 from console.teams.services import keys as services
-from console.teams.views.questions import Question, ask, refuse, shown_once, sign_in_first
+from console.teams.views.questions import Question, ask, posted, refuse, shown_once, sign_in_first
 
 _STATES = {"usable": "Usable", **queries.STATES}
 
@@ -76,7 +76,7 @@ def keys(request: TeamRequest) -> HttpResponse:
 def create_key(request: TeamRequest) -> HttpResponse:
     teams = access.teams_for(request.caller, "manage_keys")
     form = CreateKeyForm(
-        request.POST or None,
+        posted(request),
         teams=teams,
         allowed=_allowed(request.caller, list(teams)),
         initial={"team": request.GET.get("team", "")},
@@ -132,7 +132,7 @@ def _question(key: ApiKey, title: str, text: str, verb: str, *, is_destructive: 
 @require_http_methods(["GET", "HEAD", "POST"])
 def change_key(request: TeamRequest, key_id: uuid.UUID) -> HttpResponse:
     key = access.key_for(request.caller, key_id)
-    form = ChangeKeyForm(request.POST or None, key=key, allowed=_allowed(request.caller, [key.team]))
+    form = ChangeKeyForm(posted(request), key=key, allowed=_allowed(request.caller, [key.team]))
     if request.method == "POST" and form.is_valid():
         values = {name: value for name, value in form.cleaned_data.items() if name != "expires_in"}
         if again := _ask_who_it_is(request, [scope for scope in values["scopes"] if scope not in key.scopes]):
@@ -150,7 +150,7 @@ def change_key(request: TeamRequest, key_id: uuid.UUID) -> HttpResponse:
 @require_http_methods(["GET", "HEAD", "POST"])
 def rotate_key(request: TeamRequest, key_id: uuid.UUID) -> HttpResponse:
     key = access.key_for(request.caller, key_id)
-    form = RotateKeyForm(request.POST or None)
+    form = RotateKeyForm(posted(request))
     if request.method == "POST" and form.is_valid():
         if again := _ask_who_it_is(request, key.scopes):
             return again
@@ -169,10 +169,8 @@ def rotate_key(request: TeamRequest, key_id: uuid.UUID) -> HttpResponse:
 @require_http_methods(["GET", "HEAD", "POST"])
 def revoke_key(request: TeamRequest, key_id: uuid.UUID) -> HttpResponse:
     key = access.key_for(request.caller, key_id)
-    form = Confirm(request.POST or None)
-    if request.method == "POST":
-        form = Confirm(request.POST)
-        form.is_valid()
+    form = Confirm(posted(request))
+    if request.method == "POST" and form.is_valid():
         try:
             services.revoke_key(actor=request.caller.actor, key=key)
         except Refusal as refusal:
@@ -190,7 +188,7 @@ def hand_over_key(request: TeamRequest, key_id: uuid.UUID) -> HttpResponse:
     people = User.objects.filter(memberships__team=key.team, is_active=True)
     if key.owner is not None:
         people = people.exclude(pk=key.owner.pk)
-    form = HandOverKeyForm(request.POST or None, people=people)
+    form = HandOverKeyForm(posted(request), people=people)
     if request.method == "POST" and form.is_valid():
         if again := _ask_who_it_is(request, key.scopes):
             return again

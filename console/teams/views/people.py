@@ -19,7 +19,7 @@ from console.teams.models import SignInLink, User
 from console.teams.services import people as services
 from console.teams.services.sign_in import make_sign_in_link
 from console.teams.views.keys import parse_cursor
-from console.teams.views.questions import Question, ask, go_back, refuse, shown_once, sign_in_first
+from console.teams.views.questions import Question, ask, go_back, posted, refuse, shown_once, sign_in_first
 
 _STATES = {"operators": "Operators", "disabled": "Disabled"}
 
@@ -60,7 +60,7 @@ def _question(title: str, text: str, verb: str, *, losses: list[str] | None = No
 @needs(OPERATOR)
 @require_http_methods(["GET", "HEAD", "POST"])
 def add_person(request: TeamRequest) -> HttpResponse:
-    form = AddPersonForm(request.POST or None)
+    form = AddPersonForm(posted(request))
     if request.method == "POST" and form.is_valid():
         if again := sign_in_first(request):
             return again
@@ -92,12 +92,10 @@ def _show_link(request: TeamRequest, user: User, link: SignInLink, token: str) -
 @require_http_methods(["GET", "HEAD", "POST"])
 def make_link(request: TeamRequest, user_id: uuid.UUID) -> HttpResponse:
     user = access.person_for(request.caller, user_id)
-    form = Confirm(request.POST or None)
-    if request.method == "POST":
+    form = Confirm(posted(request))
+    if request.method == "POST" and form.is_valid():
         if again := sign_in_first(request):
             return again
-        form = Confirm(request.POST)
-        form.is_valid()
         try:
             link, token = make_sign_in_link(actor=request.caller.actor, user=user)
         except Refusal as refusal:
@@ -112,10 +110,8 @@ def make_link(request: TeamRequest, user_id: uuid.UUID) -> HttpResponse:
 @require_http_methods(["GET", "HEAD", "POST"])
 def disable_person(request: TeamRequest, user_id: uuid.UUID) -> HttpResponse:
     user = access.person_for(request.caller, user_id)
-    form = Confirm(request.POST or None)
-    if request.method == "POST":
-        form = Confirm(request.POST)
-        form.is_valid()
+    form = Confirm(posted(request))
+    if request.method == "POST" and form.is_valid():
         try:
             services.disable_person(actor=request.caller.actor, user=user)
         except Refusal as refusal:
@@ -144,12 +140,10 @@ def set_operator(request: TeamRequest, user_id: uuid.UUID) -> HttpResponse:
     """Make a person an operator, or an operator a person like the others."""
     user = access.person_for(request.caller, user_id)
     becomes = not user.is_superuser
-    form = Confirm(request.POST or None)
-    if request.method == "POST":
+    form = Confirm(posted(request))
+    if request.method == "POST" and form.is_valid():
         if again := sign_in_first(request):
             return again
-        form = Confirm(request.POST)
-        form.is_valid()
         becomes = request.POST.get("becomes", "yes" if becomes else "no") == "yes"
         try:
             services.set_operator(actor=request.caller.actor, user=user, is_operator=becomes)

@@ -10,7 +10,7 @@ from allauth.account.adapter import get_adapter
 from allauth.account.internal.flows import reauthentication
 from django import forms
 from django.contrib import messages
-from django.http import HttpRequest, HttpResponse
+from django.http import HttpRequest, HttpResponse, QueryDict
 from django.shortcuts import render
 from django.urls import reverse
 from django.utils.cache import patch_vary_headers
@@ -32,6 +32,11 @@ class Question:
     is_destructive: bool = False
     facts: list[tuple[str, str]] = field(default_factory=list)
     losses: list[str] = field(default_factory=list)
+
+
+def posted(request: HttpRequest) -> QueryDict | None:
+    """Return what a form is bound to: the fields of a POST, however few, and nothing otherwise."""
+    return request.POST if request.method == "POST" else None
 
 
 def ask(request: HttpRequest, question: Question, form: forms.Form) -> HttpResponse:

@@ -19,7 +19,7 @@ from console.teams.forms.teams import ChangeTeamForm, CreateTeamForm, InviteForm
 from console.teams.models import Invitation, Team, User
 from console.teams.services import invitations
 from console.teams.services import teams as services
-from console.teams.views.questions import Question, ask, go_back, refuse, shown_once
+from console.teams.views.questions import Question, ask, go_back, posted, refuse, shown_once
 
 
 def _question(team: Team, title: str, text: str, verb: str, *, is_destructive: bool = False) -> Question:
@@ -48,7 +48,7 @@ def teams(request: TeamRequest) -> HttpResponse:
 @needs(OPERATOR)
 @require_http_methods(["GET", "HEAD", "POST"])
 def create_team(request: TeamRequest) -> HttpResponse:
-    form = CreateTeamForm(request.POST or None)
+    form = CreateTeamForm(posted(request))
     if request.method == "POST" and form.is_valid():
         try:
             team = services.create_team(actor=request.caller.actor, **form.cleaned_data)
@@ -88,7 +88,7 @@ def team(request: TeamRequest, slug: str) -> HttpResponse:
 @require_http_methods(["GET", "HEAD", "POST"])
 def change_team(request: TeamRequest, slug: str) -> HttpResponse:
     team = access.team_for(request.caller, slug, to="manage_team")
-    form = ChangeTeamForm(request.POST or None, team=team)
+    form = ChangeTeamForm(posted(request), team=team)
     if request.method == "POST" and form.is_valid():
         try:
             services.change_team(actor=request.caller.actor, team=team, **form.cleaned_data)
@@ -103,10 +103,8 @@ def change_team(request: TeamRequest, slug: str) -> HttpResponse:
 @require_http_methods(["GET", "HEAD", "POST"])
 def archive_team(request: TeamRequest, slug: str) -> HttpResponse:
     team = access.team_for(request.caller, slug, to="manage_team")
-    form = Confirm(request.POST or None)
-    if request.method == "POST":
-        form = Confirm(request.POST)
-        form.is_valid()
+    form = Confirm(posted(request))
+    if request.method == "POST" and form.is_valid():
         try:
             services.archive_team(actor=request.caller.actor, team=team)
         except Refusal as refusal:
@@ -125,7 +123,7 @@ def archive_team(request: TeamRequest, slug: str) -> HttpResponse:
 def change_role(request: TeamRequest, slug: str, membership_id: uuid.UUID) -> HttpResponse:
     team = access.team_for(request.caller, slug, to="manage_members")
     member = access.member_for(request.caller, team, membership_id)
-    form = RoleForm(request.POST or None, initial={"role": member.role})
+    form = RoleForm(posted(request), initial={"role": member.role})
     if request.method == "POST" and form.is_valid():
         try:
             services.change_role(actor=request.caller.actor, membership=member, **form.cleaned_data)
@@ -148,7 +146,7 @@ def remove_member(request: TeamRequest, slug: str, membership_id: uuid.UUID) -> 
         raise PermissionDenied("Your role in this team does not allow that.")
     keys = queries.keys_of(member.user, team)
     people = User.objects.filter(memberships__team=team, is_active=True).exclude(pk=member.user_id)
-    form = RemoveMemberForm(request.POST or None, people=people, has_keys=bool(keys))
+    form = RemoveMemberForm(posted(request), people=people, has_keys=bool(keys))
     if request.method == "POST" and form.is_valid():
         try:
             services.remove_member(actor=request.caller.actor, membership=member, **form.cleaned_data)
@@ -180,7 +178,7 @@ def remove_member(request: TeamRequest, slug: str, membership_id: uuid.UUID) -> 
 @require_http_methods(["GET", "HEAD", "POST"])
 def invite(request: TeamRequest, slug: str) -> HttpResponse:
     team = access.team_for(request.caller, slug, to="manage_members")
-    form = InviteForm(request.POST or None)
+    form = InviteForm(posted(request))
     if request.method == "POST" and form.is_valid():
         try:
             invitation, token = invitations.invite(actor=request.caller.actor, team=team, **form.cleaned_data)

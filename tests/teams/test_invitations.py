@@ -1,0 +1,185 @@
+"""Invitations: sent, shown once, accepted once, by the one they are for."""
+
+import datetime as dt
+import re
+from typing import Any
+
+import pytest
+from allauth.account.models import EmailAddress
+from allauth.socialaccount.models import SocialAccount, SocialLogin
+from django.contrib.auth.models import AnonymousUser
+from django.contrib.messages.storage.fallback import FallbackStorage
+from django.core import mail
+from django.core.cache import cache
+from django.test import Client, RequestFactory
+
+from console.core.clock import now
+from console.core.errors import Conflict, NotAllowed, NotFound
+from console.teams.actors import SYSTEM, Actor
+from console.teams.adapters import SocialAccountAdapter
+from console.teams.models import ApiKey, Invitation, Role, User
+from console.teams.services import invitations
+from console.teams.services import teams as team_services
+from tests import make
+from tests.conftest import Cast
+from tests.teams import log
+from tests.teams.test_sign_in import is_in
+
+LINK = re.compile(r"/invitations/[\w-]+/")
+BACKEND = "allauth.account.auth_backends.AuthenticationBackend"
+
+
+def client_of(user: User) -> Client:
+    client = Client()
+    client.force_login(user, backend=BACKEND)
+    return client
+
+
+@pytest.fixture
+def sent(cast: Cast) -> tuple[Invitation, str]:
+    cache.clear()
+    alice = Actor("user", cast.alice.pk, "Alice")
+    invitation, token = invitations.invite(actor=alice, team=cast.team_a, email="New@Example.com", role=Role.BUILDER)
+    return invitation, f"/invitations/{token}/"
+
+
+def test_it_mails_the_link_and_shows_it_once(cast: Cast, django_capture_on_commit_callbacks: Any) -> None:
+    client = client_of(cast.alice)
+    with django_capture_on_commit_callbacks(execute=True):
+        response = client.post("/teams/team-a/invite/", {"email": "new@example.com", "role": "member"})
+    assert response["Cache-Control"] == "no-store"
+    shown, mailed = LINK.search(response.content.decode()), LINK.search(str(mail.outbox[0].body))
+    assert shown and mailed
+    assert shown[0] == mailed[0]
+    assert mail.outbox[0].to == ["new@example.com"]
+    token = shown[0].split("/")[2]
+    assert token not in client.get("/teams/team-a/").content.decode()
+    assert token not in str([vars(line) for line in log.lines()])
+    assert (log.last().action, log.last().team_id) == ("invitation.sent", cast.team_a.pk)
+
+
+def test_it_makes_an_account_and_a_member(cast: Cast, sent: tuple[Invitation, str]) -> None:
+    _, url = sent
+    client = Client()
+    page = client.get(url)
+    assert page["Referrer-Policy"] == "strict-origin"
+    assert "Alice invites new@example.com" in page.content.decode()
+    assert client.post(url, {"name": "New Person", "password": "short"}).status_code == 422
+    assert client.post(url, {"name": "New Person", "password": "new@example.com"}).status_code == 422
+    response = client.post(url, {"name": "New Person", "password": make.PASSWORD})
+    assert response["Location"] == "/teams/team-a/"
+    user = User.objects.get(email="new@example.com")
+    assert is_in(client)
+    assert user.memberships.get().role == Role.BUILDER
+    assert EmailAddress.objects.get(user=user).verified
+    assert Client().get(url).status_code == 404
+    assert [line.action for line in log.lines()][-4:] == [
+        "user.created",
+        "invitation.accepted",
+        "member.added",
+        "session.started",
+    ]
+
+
+def test_it_joins_whoever_is_signed_in_with_that_address(cast: Cast) -> None:
+    _, token = invitations.invite(actor=SYSTEM, team=cast.team_a, email="charlie@example.com", role=Role.AUDITOR)
+    url = f"/invitations/{token}/"
+    assert "Sign in to join" in Client().get(url).content.decode()
+    assert Client().post(url, {"name": "Mallory", "password": make.PASSWORD}).status_code == 200
+    assert User.objects.filter(email="charlie@example.com").count() == 1
+    client = client_of(cast.charlie)
+    assert client.post(url)["Location"] == "/teams/team-a/"
+    assert cast.team_a.memberships.get(user=cast.charlie).role == Role.AUDITOR
+
+
+def test_it_is_for_nobody_else(cast: Cast, sent: tuple[Invitation, str]) -> None:
+    invitation, url = sent
+    client = client_of(cast.charlie)
+    assert "The invitation is for new@example.com" in client.get(url).content.decode()
+    client.post(url)
+    assert not cast.team_a.memberships.filter(user=cast.charlie).exists()
+    with pytest.raises(NotFound):
+        invitations.accept_invitation(actor=SYSTEM, invitation=invitation, user=cast.charlie)
+
+
+def test_it_gets_too_old_and_can_be_revoked_or_sent_again(cast: Cast, sent: tuple[Invitation, str]) -> None:
+    invitation, url = sent
+    assert dt.timedelta(days=6) < invitation.expires_at - now() <= dt.timedelta(days=7)
+    Invitation.objects.update(expires_at=now())
+    assert Client().get(url).status_code == 404
+    alice = client_of(cast.alice)
+    response = alice.post(f"/teams/team-a/invitations/{invitation.pk}/resend/")
+    fresh = LINK.search(response.content.decode())
+    assert fresh
+    assert Client().get(fresh[0]).status_code == 200
+    assert Client().get(url).status_code == 404
+    alice.post(f"/teams/team-a/invitations/{invitation.pk}/revoke/")
+    assert Client().get(fresh[0]).status_code == 404
+    with pytest.raises(Conflict):
+        invitations.revoke_invitation(actor=SYSTEM, invitation=invitation)
+    with pytest.raises(Conflict):
+        invitations.resend_invitation(actor=SYSTEM, invitation=invitation)
+
+
+def test_a_new_one_replaces_the_old(cast: Cast, sent: tuple[Invitation, str]) -> None:
+    invitations.invite(actor=SYSTEM, team=cast.team_a, email="new@example.com", role=Role.MEMBER)
+    assert Client().get(sent[1]).status_code == 404
+
+
+def test_a_removed_owners_invitations_are_worth_nothing(cast: Cast, sent: tuple[Invitation, str]) -> None:
+    make.make_member(cast.team_a, cast.charlie, Role.OWNER)
+    team_services.remove_member(actor=SYSTEM, membership=cast.team_a.memberships.get(user=cast.alice))
+    assert Client().get(sent[1]).status_code == 404
+
+
+def test_a_key_gives_no_role_above_its_own_rights(cast: Cast) -> None:
+    key, _ = make.make_key(cast.team_a, owner=cast.alice, scopes=["members:manage", "models:call", "usage:read"])
+    actor = Actor("key", ApiKey.objects.get(pk=key.pk).pk, "k")
+    invitations.invite(actor=actor, team=cast.team_a, email="a@example.com", role=Role.MEMBER)
+    for role in (Role.OWNER, Role.BUILDER):
+        with pytest.raises(NotAllowed):
+            invitations.invite(actor=actor, team=cast.team_a, email="b@example.com", role=role)
+        with pytest.raises(NotAllowed):
+            team_services.add_member(actor=actor, team=cast.team_a, user=cast.charlie, role=role)
+
+
+# Single sign-on -----------------------------------------------------------------------------------------------
+
+
+def social(email: str, *, verified: bool) -> tuple[Any, SocialLogin]:
+    request = RequestFactory().get("/")
+    request.user = AnonymousUser()
+    request.session = Client().session  # type: ignore[assignment]
+    request._messages = FallbackStorage(request)  # type: ignore[attr-defined]
+    request.client_address = "203.0.113.9"  # type: ignore[attr-defined]
+    login = SocialLogin(
+        user=User(email=email),
+        account=SocialAccount(provider="oidc", uid="42"),
+        email_addresses=[EmailAddress(email=email, verified=verified, primary=True)],
+    )
+    return request, login
+
+
+def test_single_sign_on_lets_in_the_invited_only(cast: Cast, sent: tuple[Invitation, str]) -> None:
+    adapter = SocialAccountAdapter()
+    assert adapter.is_open_for_signup(*social("new@example.com", verified=True))
+    assert adapter.is_open_for_signup(*social("NEW@example.com", verified=True))
+    assert not adapter.is_open_for_signup(*social("new@example.com", verified=False))
+    assert not adapter.is_open_for_signup(*social("other@example.com", verified=True))
+    assert not adapter.is_open_for_signup(*social("alice@example.com", verified=True))
+
+
+def test_single_sign_on_accepts_the_invitation(cast: Cast, sent: tuple[Invitation, str]) -> None:
+    request, login = social("new@example.com", verified=True)
+    user = SocialAccountAdapter().save_user(request, login)
+    assert user.memberships.get().team == cast.team_a
+    assert not user.has_usable_password()
+    assert Client().get(sent[1]).status_code == 404
+
+
+def test_single_sign_on_can_join_a_team_by_itself(cast: Cast, settings: Any) -> None:
+    settings.OIDC_AUTO_JOIN = "team-a:auditor"
+    request, login = social("other@example.com", verified=True)
+    assert SocialAccountAdapter().is_open_for_signup(request, login)
+    user = SocialAccountAdapter().save_user(request, login)
+    assert (user.memberships.get().team, user.memberships.get().role) == (cast.team_a, Role.AUDITOR)

@@ -1,0 +1,217 @@
+"""The pages about API keys."""
+
+import re
+from typing import Any
+
+import pytest
+from django.core.cache import cache
+from django.test import Client
+
+from console.teams.actors import SYSTEM
+from console.teams.callers import caller_for_key
+from console.teams.models import ApiKey, Role
+from console.teams.services import keys as services
+from tests import make
+from tests.conftest import Cast
+from tests.teams import log
+from tests.teams.test_sign_in import sign_in
+
+HTMX = {"HX-Request": "true"}
+KEY = re.compile(r"fk_(?:live|test)_[0-9A-Za-z]{38}")
+
+
+@pytest.fixture
+def alice(cast: Cast) -> Client:
+    cache.clear()
+    client = Client()
+    sign_in(client, "alice@example.com")
+    return client
+
+
+def new(cast: Cast, **fields: Any) -> dict[str, Any]:
+    values = {"team": cast.team_a.slug, "name": "help-app", "environment": "sandbox", "scopes": ["models:call"]}
+    return {**values, "expires_in": "90", "aliases": "assistant, support-chat", "networks": "", **fields}
+
+
+def test_it_lists_the_teams_keys(cast: Cast, alice: Client) -> None:
+    make.make_key(cast.team_b, "theirs")
+    page = alice.get("/keys/").content.decode()
+    assert "kim" in page
+    assert "<html" not in alice.get("/keys/", headers=HTMX).content.decode()
+    assert cast.kim.shown in page
+    assert "theirs" not in page
+    assert not KEY.search(page)
+
+
+def test_it_filters_by_state_environment_team_and_text(cast: Cast, alice: Client) -> None:
+    make.make_key(cast.team_a, "sandy", "sandbox")
+    gone, _ = make.make_key(cast.team_a, "gone")
+    services.revoke_key(actor=SYSTEM, key=gone)
+
+    def names(query: str) -> set[str]:
+        rows = alice.get(f"/keys/{query}").context["page"].rows
+        return {row.key.name for row in rows}
+
+    assert names("") == {"kim", "sandy"}
+    assert names("?state=all") == {"kim", "sandy", "gone"}
+    assert names("?state=revoked") == {"gone"}
+    assert names("?environment=sandbox") == {"sandy"}
+    assert names("?q=SAN") == {"sandy"}
+    assert names(f"?q={cast.kim.last4}") == {"kim"}
+    assert names("?team=team-a") == {"kim", "sandy"}
+    assert names("?cursor=nonsense&environment=nonsense&state=nonsense") == {"kim", "sandy", "gone"}
+    assert alice.get("/keys/?team=team-b").status_code == 404
+
+
+def test_it_pages_by_cursor(cast: Cast, alice: Client, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("console.teams.queries.PAGE", 2)
+    for number in range(4):
+        make.make_key(cast.team_a, f"key-{number}")
+    seen, cursor = [], ""
+    while True:
+        page = alice.get(f"/keys/?cursor={cursor}").context["page"]
+        seen += [row.key.name for row in page.rows]
+        if not page.older:
+            break
+        cursor = page.older
+    assert seen == ["key-3", "key-2", "key-1", "key-0", "kim"]
+
+
+def test_ten_more_keys_are_no_more_queries(cast: Cast, alice: Client, django_assert_max_num_queries: Any) -> None:
+    alice.get("/keys/")
+    with django_assert_max_num_queries(12):
+        alice.get("/keys/")
+    for number in range(10):
+        make.make_key(cast.team_a, f"key-{number}", owner=cast.bob)
+    with django_assert_max_num_queries(12):
+        alice.get("/keys/")
+
+
+def test_it_says_what_a_key_is_for_when_there_is_none(cast: Cast, alice: Client) -> None:
+    ApiKey.objects.all().delete()
+    page = alice.get("/keys/").content.decode()
+    assert "No keys yet" in page
+    assert "curl http://testserver/v1/models" in page
+
+
+@pytest.mark.parametrize("headers", [{}, HTMX], ids=["page", "htmx"])
+def test_it_creates_a_key_and_shows_it_once(cast: Cast, alice: Client, headers: dict[str, str]) -> None:
+    response = alice.post("/keys/new/", new(cast), headers=headers)
+    assert response.status_code == 200
+    assert response["Cache-Control"] == "no-store"
+    found = KEY.search(response.content.decode())
+    assert found
+    text, key = found[0], ApiKey.objects.get(name="help-app")
+    assert caller_for_key(text, "").key_id == key.pk
+    assert (key.owner, key.environment, key.aliases) == (cast.alice, "sandbox", ["assistant", "support-chat"])
+    assert key.expires_at is not None
+    assert text not in str(dict(alice.session))
+    assert text not in str(response.headers)
+    for path in ("/keys/", f"/keys/{key.pk}/", f"/keys/{key.pk}/change/"):
+        assert text not in alice.get(path).content.decode()
+
+
+def test_it_shows_what_is_wrong_and_creates_nothing(cast: Cast, alice: Client) -> None:
+    response = alice.post("/keys/new/", new(cast, networks="nonsense, 10.0.0.0/8"), headers=HTMX)
+    assert response.status_code == 422
+    assert "is not a network" in response.content.decode()
+    assert alice.post("/keys/new/", new(cast, name="")).status_code == 422
+    assert alice.post("/keys/new/", new(cast, team="team-b")).status_code == 422
+    assert not ApiKey.objects.filter(name="help-app").exists()
+
+
+def test_a_builder_is_not_offered_more_than_they_have(cast: Cast) -> None:
+    make.make_member(cast.team_a, cast.charlie, Role.BUILDER)
+    client = Client()
+    client.force_login(cast.charlie, backend="allauth.account.auth_backends.AuthenticationBackend")
+    # Charlie owns Team B, so the form offers the scope; for Team A the service refuses it.
+    session = client.session
+    session["account_authentication_methods"] = []
+    session.save()
+    client.post("/accounts/reauthenticate/", {"password": make.PASSWORD})
+    response = client.post("/keys/new/", new(cast, scopes=["team:manage"]))
+    assert response.status_code == 422
+    assert "does not include team:manage" in response.content.decode()
+
+
+def test_an_administrative_scope_asks_to_sign_in_again_and_goes_on(cast: Cast, alice: Client) -> None:
+    values = new(cast, scopes=["models:call", "team:manage"])
+    response = alice.post("/keys/new/", values)
+    assert response["Location"] == "/accounts/reauthenticate/?next=%2Fkeys%2Fnew%2F"
+    assert not ApiKey.objects.filter(name="help-app").exists()
+    again = alice.post(response["Location"], {"password": make.PASSWORD, "next": "/keys/new/"})
+    assert KEY.search(again.content.decode())
+    assert ApiKey.objects.get(name="help-app").scopes == ["models:call", "team:manage"]
+    # For some minutes it does not ask again.
+    assert alice.post("/keys/new/", {**values, "name": "second"}).status_code == 200
+
+
+def test_htmx_leaves_the_dialog_to_sign_in_again(cast: Cast, alice: Client) -> None:
+    values = new(cast, scopes=["team:manage"])
+    response = alice.post("/keys/new/", values, headers=HTMX)
+    assert (response.status_code, response["HX-Redirect"]) == (204, "/accounts/reauthenticate/?next=%2Fkeys%2Fnew%2F")
+    again = alice.post(response["HX-Redirect"], {"password": make.PASSWORD, "next": "/keys/new/"})
+    page = again.content.decode()
+    assert KEY.search(page)
+    assert "<html" in page
+
+
+def test_it_changes_a_key(cast: Cast, alice: Client) -> None:
+    values = {
+        "name": "renamed",
+        "scopes": ["models:call"],
+        "networks": "203.0.113.7",
+        "aliases": "",
+        "expires_in": "30",
+    }
+    response = alice.post(f"/keys/{cast.kim.pk}/change/", values)
+    assert response.status_code == 302
+    cast.kim.refresh_from_db()
+    assert (cast.kim.name, cast.kim.networks) == ("renamed", ["203.0.113.7/32"])
+    assert cast.kim.expires_at is not None
+    alice.post(f"/keys/{cast.kim.pk}/change/", {**values, "expires_in": "keep", "name": "again"})
+    before = cast.kim.expires_at
+    cast.kim.refresh_from_db()
+    assert cast.kim.expires_at == before
+
+
+def test_it_rotates_a_key(cast: Cast, alice: Client) -> None:
+    response = alice.post(f"/keys/{cast.kim.pk}/rotate/", {"overlap": "24h"}, headers=HTMX)
+    found = KEY.search(response.content.decode())
+    assert found
+    assert caller_for_key(found[0], "").key_id != cast.kim.pk
+    assert caller_for_key(cast.kim_text, "").key_id == cast.kim.pk
+    assert alice.post(f"/keys/{cast.kim.pk}/rotate/", {"overlap": "0"}).status_code == 422
+
+
+@pytest.mark.parametrize("headers", [{}, HTMX], ids=["page", "htmx"])
+def test_it_revokes_a_key_after_asking(cast: Cast, alice: Client, headers: dict[str, str]) -> None:
+    url = f"/keys/{cast.kim.pk}/revoke/"
+    assert "cannot be brought back" in alice.get(url, headers=headers).content.decode()
+    response = alice.post(url, headers=headers)
+    assert response.status_code == (204 if headers else 302)
+    assert log.last().action == "key.revoked"
+    assert log.last().actor_id == cast.alice.pk
+    assert alice.post(url, headers=headers).status_code == 422
+
+
+def test_it_hands_over_a_key_whose_owner_left(cast: Cast, alice: Client) -> None:
+    key, text = make.make_key(cast.team_a, "orphan", owner=cast.bob)
+    membership = cast.team_a.memberships.get(user=cast.bob)
+    asked = alice.get(f"/teams/team-a/members/{membership.pk}/remove/").content.decode()
+    assert "orphan" in asked
+    alice.post(f"/teams/team-a/members/{membership.pk}/remove/")
+    assert "Bob is no longer in the team" in alice.get(f"/keys/{key.pk}/").content.decode()
+    assert alice.get("/keys/?state=stopped").context["page"].rows[0].key == key
+    alice.post(f"/keys/{key.pk}/hand-over/", {"owner": cast.alice.pk})
+    assert caller_for_key(text, "").key_id == key.pk
+
+
+def test_a_member_may_not(cast: Cast) -> None:
+    client = Client()
+    client.force_login(cast.bob, backend="allauth.account.auth_backends.AuthenticationBackend")
+    for path in ("/keys/", "/keys/new/", f"/keys/{cast.kim.pk}/", f"/keys/{cast.kim.pk}/revoke/"):
+        assert client.get(path).status_code == 403
+        assert client.post(path).status_code in {403, 405}
+    cast.kim.refresh_from_db()
+    assert cast.kim.revoked_at is None
