@@ -207,3 +207,25 @@ def test_a_record_under_way_is_left_for_the_next_block() -> None:
     event = AuditEvent.objects.get(pk=identifier)
     assert Seal.objects.filter(from_tx__lte=event.tx, to_tx__gt=event.tx).exists()
     assert problems() == []
+
+
+def test_a_restored_log_goes_on_after_its_offset_is_set(sealed: list[str]) -> None:
+    """A new cluster counts transactions from a lower number, here from 10 million below."""
+    with transaction.atomic():
+        run("SET LOCAL session_replication_role = replica")
+        run("UPDATE audit_event SET tx = tx + 10000000")
+        run("DELETE FROM audit_seal")
+    run("UPDATE audit_clock SET tx_offset = 10000000")
+    until_finished()
+    seal()
+    run("UPDATE audit_clock SET tx_offset = 0")
+    run(
+        "UPDATE audit_clock SET tx_offset = greatest("
+        "(SELECT max(tx) FROM audit_event), (SELECT max(to_tx) FROM audit_seal))"
+    )
+    identifier = a_call(make.make_team("Team B"))
+    until_finished()
+    assert seal()[1] >= 1
+    event = AuditEvent.objects.get(pk=identifier)
+    assert Seal.objects.filter(from_tx__lte=event.tx, to_tx__gt=event.tx).exists()
+    assert problems() == []

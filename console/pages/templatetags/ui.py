@@ -8,6 +8,7 @@ import json
 import uuid
 from collections.abc import Sequence
 from decimal import Decimal
+from functools import cache
 from typing import Any
 
 from django import template
@@ -33,6 +34,7 @@ _JSON_ESCAPES = {ord(">"): "\\u003E", ord("<"): "\\u003C", ord("&"): "\\u0026"}
 
 
 @register.simple_tag
+@cache
 def icon(name: str, extra: str = "") -> SafeString:
     """Draw a symbol of static/vendor/icons.svg. Decoration only: name the control it sits in."""
     return format_html(

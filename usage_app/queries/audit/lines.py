@@ -2,10 +2,13 @@
 
 import re
 from dataclasses import dataclass
-from functools import cached_property
+from functools import cache, cached_property
+
+from django.urls import reverse
 
 from console.audit import actions
 from console.audit.models import AuditEvent, EventType, Status
+from console.core.ids import request_id
 
 _ICONS: dict[str, str] = {
     EventType.CHAT: "message-square",
@@ -37,9 +40,19 @@ _SHORT: dict[str, str] = {EventType.ADMIN: "Change", EventType.ACCESS: "Access"}
 _VERSION = re.compile(r"[-@:](?=(\d{4}-\d{2}-\d{2}|\d{8}|v\d[\w.]*)$)")
 
 
+@cache
+def _log_path() -> str:
+    return reverse("usage:audit")
+
+
 @dataclass
 class Line:
     event: AuditEvent
+
+    @cached_property
+    def path(self) -> str:
+        """The record's address. Put together by hand: reversing it for every row takes a tenth of the page's time."""
+        return f"{_log_path()}{request_id(self.event.pk)}/"
 
     @property
     def is_call(self) -> bool:
