@@ -127,7 +127,7 @@ TEMPLATES = [
     }
 ]
 
-# Database: PostgreSQL, the embedded one unless DATABASE_URL names another -------------------------------------------
+# Database: PostgreSQL, the embedded one unless DATABASE_URL names another -----------------------------------------
 
 HAS_EMBEDDED_POSTGRES = EMBEDDED_PARTS and not env_secret("DATABASE_URL")
 DATABASE_URL = env_secret("DATABASE_URL") or embedded.database_url(DATA_DIR, allowed=EMBEDDED_PARTS)
@@ -167,7 +167,7 @@ DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
 # Pages and searches give up after this long instead of hanging; the gateway and migrations set their own.
 STATEMENT_TIMEOUT_MS = env_int("STATEMENT_TIMEOUT_MS", 5000, minimum=100)
 
-# Valkey: broker and fast shared state, never the truth -----------------------------------------------------------------
+# Valkey: broker and fast shared state, never the truth ------------------------------------------------------------
 
 HAS_EMBEDDED_VALKEY = EMBEDDED_PARTS and not env_secret("VALKEY_URL")
 VALKEY_URL = env_secret("VALKEY_URL") or embedded.valkey_url(DATA_DIR, allowed=EMBEDDED_PARTS)
@@ -194,7 +194,7 @@ CELERY_TIMEZONE = "UTC"
 CELERY_BROKER_CONNECTION_RETRY_ON_STARTUP = True
 CELERY_WORKER_HIJACK_ROOT_LOGGER = False
 
-# People -------------------------------------------------------------------------------------------------------------
+# People -----------------------------------------------------------------------------------------------------------
 
 AUTH_USER_MODEL = "teams.User"
 AUTHENTICATION_BACKENDS = [
@@ -268,7 +268,7 @@ SOCIALACCOUNT_PROVIDERS = (
     else {}
 )
 
-# Sessions, cookies, headers ---------------------------------------------------------------------------------------------
+# Sessions, cookies, headers ---------------------------------------------------------------------------------------
 
 SESSION_ENGINE = "django.contrib.sessions.backends.db"
 SESSION_COOKIE_NAME = "__Host-facet" if BEHIND_TLS else f"facet-{PORT}"
@@ -305,7 +305,7 @@ CONTENT_SECURITY_POLICY = {
 DATA_UPLOAD_MAX_MEMORY_SIZE = 2 * 1024 * 1024
 DATA_UPLOAD_MAX_NUMBER_FIELDS = 500
 
-# Static files -----------------------------------------------------------------------------------------------------------
+# Static files -----------------------------------------------------------------------------------------------------
 
 STATIC_URL = "/static/"
 STATICFILES_DIRS = [BASE_DIR / "static"]
@@ -319,7 +319,7 @@ WHITENOISE_AUTOREFRESH = DEBUG
 WHITENOISE_MAX_AGE = 3600
 MEDIA_ROOT = DATA_DIR / "media"
 
-# E-mail ------------------------------------------------------------------------------------------------------------------
+# E-mail -----------------------------------------------------------------------------------------------------------
 
 EMAIL_HOST = env_str("EMAIL_HOST")
 EMAIL_PORT = env_int("EMAIL_PORT", 587, minimum=1)
@@ -333,7 +333,7 @@ EMAIL_BACKEND = (
 )
 EMAIL_FILE_PATH = DATA_DIR / "mail"
 
-# Language and time ----------------------------------------------------------------------------------------------------------
+# Language and time ------------------------------------------------------------------------------------------------
 
 LANGUAGE_CODE = "en"
 USE_I18N = True
@@ -341,7 +341,7 @@ USE_TZ = True
 TIME_ZONE = "UTC"
 USE_THOUSAND_SEPARATOR = False
 
-# The management API ------------------------------------------------------------------------------------------------------
+# The management API -----------------------------------------------------------------------------------------------
 
 REST_FRAMEWORK = {
     "DEFAULT_AUTHENTICATION_CLASSES": ["console.api.authentication.CallerAuthentication"],
@@ -362,9 +362,9 @@ SPECTACULAR_SETTINGS = {
     "POSTPROCESSING_HOOKS": [],
 }
 
-# The gateway ---------------------------------------------------------------------------------------------------------------
+# The gateway ------------------------------------------------------------------------------------------------------
 
-# Private addresses providers may have: CIDR networks, only ever set here. `make run` allows loopback for the built-in model.
+# Private addresses providers may have: CIDR networks, only ever set here. Loopback is for the built-in model.
 PRIVATE_NETWORKS_ALLOWED = env_list("PRIVATE_NETWORKS_ALLOWED", [] if IS_PRODUCTION else ["127.0.0.0/8", "::1/128"])
 GATEWAY_BODY_BYTES = env_int("GATEWAY_BODY_BYTES", 2 * 1024 * 1024, minimum=1024)
 GATEWAY_ANSWER_BYTES = env_int("GATEWAY_ANSWER_BYTES", 16 * 1024 * 1024, minimum=1024)
@@ -379,14 +379,14 @@ GATEWAY_HEARTBEAT_SECONDS = env_int("GATEWAY_HEARTBEAT_SECONDS", 15, minimum=1)
 GATEWAY_QUEUE_LENGTH = env_int("GATEWAY_QUEUE_LENGTH", 4096, minimum=16)
 GATEWAY_UNKNOWN_FIELDS = env_str("GATEWAY_UNKNOWN_FIELDS", "pass")
 
-# The audit log ---------------------------------------------------------------------------------------------------------------
+# The audit log ----------------------------------------------------------------------------------------------------
 
 AUDIT_KEEP_DAYS = env_int("AUDIT_KEEP_DAYS", 400, minimum=1)
 AUDIT_CONTENT_KEEP_DAYS = env_int("AUDIT_CONTENT_KEEP_DAYS", 90, minimum=1)
 AUDIT_CONTENT_BYTES = env_int("AUDIT_CONTENT_BYTES", 256 * 1024, minimum=1024)
 AUDIT_REDACT_FIELDS = env_list("AUDIT_REDACT_FIELDS", ["password", "secret", "authorization", "api_key"])
 
-# Logging ---------------------------------------------------------------------------------------------------------------------
+# Logging ----------------------------------------------------------------------------------------------------------
 
 LOGGING = {
     "version": 1,
@@ -402,12 +402,17 @@ LOGGING = {
     },
 }
 
-# Periodic work ---------------------------------------------------------------------------------------------------------------
+# Periodic work ----------------------------------------------------------------------------------------------------
 
 # Beat sends these by name. `expires` keeps them from piling up while no worker is there.
 CELERY_BEAT_SCHEDULE_FILENAME = str(DATA_DIR / "beat-schedule")
 CELERY_BEAT_SCHEDULE: dict[str, dict[str, Any]] = {
-    f"canary.{lane}": {"task": "pages.canary", "schedule": 15, "args": [lane], "options": {"queue": lane, "expires": 15}}
+    f"canary.{lane}": {
+        "task": "pages.canary",
+        "schedule": 15,
+        "args": [lane],
+        "options": {"queue": lane, "expires": 15},
+    }
     for lane in LANES
 } | {
     "gateway.sweep": {"task": "gateway.sweep", "schedule": 20, "options": {"expires": 20}},
