@@ -185,3 +185,20 @@ def test_more_aliases_are_no_more_queries(cast: Cast, signed_in: SignedIn, djang
         client.get("/models/")
     with django_assert_max_num_queries(22):
         client.get("/models/aliases/more-1/")
+
+
+def test_it_asks_first_even_without_script(cast: Cast, signed_in: SignedIn) -> None:
+    version = make.make_model("m")
+    make.make_alias("help", production=version)
+    client = signed_in(cast.operator)
+    for url in (
+        "/models/aliases/help/delete/",
+        "/models/providers/fake/delete/",
+        f"/models/versions/{version.pk}/retire/",
+    ):
+        page = client.get(url)
+        assert page.status_code == 200
+        assert b'data-variant="destructive"' in page.content
+    assert Alias.objects.exists()
+    version.refresh_from_db()
+    assert version.retired_at is None

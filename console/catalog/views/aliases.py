@@ -6,13 +6,13 @@ from django.db import transaction
 from django.http import Http404, HttpResponse
 from django.shortcuts import get_object_or_404, render
 from django.urls import reverse
-from django.views.decorators.http import require_POST
 
 from console.catalog import access, queries
 from console.catalog.forms import AliasForm, MoveForm, NewAliasForm, RollBackForm, refuse
 from console.catalog.models import Alias, ModelVersion, Pin
 from console.catalog.services import aliases as services
 from console.catalog.services import pins as pin_services
+from console.catalog.views import confirm
 from console.core.errors import Conflict, Refusal
 from console.core.htmx import go, is_htmx
 from console.teams.access import OPERATOR, needs, scope_for
@@ -55,7 +55,14 @@ def _page_of(request: TeamRequest, alias: Alias, **more: Any) -> dict[str, Any]:
                 initial={"seen_revision": page.production.revision, "to": page.sandbox.pin.model_version_id},
                 auto_id="promote-%s",
             )
-    return {"active": "models", "page": page, "is_operator": request.caller.is_operator, **forms, **more}
+    return {
+        "active": "models",
+        "page": page,
+        "is_operator": request.caller.is_operator,
+        "question": confirm.DELETE_ALIAS,
+        **forms,
+        **more,
+    }
 
 
 @needs("view_team")
@@ -116,9 +123,10 @@ def _form_page(request: TeamRequest, form: AliasForm, **more: Any) -> HttpRespon
 
 
 @needs(OPERATOR)
-@require_POST
 def delete_alias(request: TeamRequest, name: str) -> HttpResponse:
     alias = access.alias_for(request.caller, name)
+    if request.method != "POST":
+        return confirm.ask(request, confirm.DELETE_ALIAS, name=name, back_url=reverse("catalog:alias", args=[name]))
     try:
         services.delete_alias(actor=request.caller.actor, alias=alias)
     except Conflict as conflict:

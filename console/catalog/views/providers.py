@@ -12,6 +12,7 @@ from console.catalog.forms import ProviderForm, presets, refuse
 from console.catalog.models import Provider
 from console.catalog.services import connection
 from console.catalog.services import providers as services
+from console.catalog.views import confirm
 from console.core.errors import Refusal
 from console.core.htmx import go, is_htmx
 from console.teams.access import OPERATOR, needs
@@ -89,9 +90,10 @@ def enable_provider(request: TeamRequest, slug: str) -> HttpResponse:
 
 
 @needs(OPERATOR)
-@require_POST
 def delete_provider(request: TeamRequest, slug: str) -> HttpResponse:
     row = access.provider_for(request.caller, slug)
+    if request.method != "POST":
+        return confirm.ask(request, confirm.REMOVE_PROVIDER, name=row.name, back_url=_url(row))
     try:
         services.delete_provider(actor=request.caller.actor, provider=row)
     except Refusal as refusal:
@@ -111,6 +113,7 @@ def _page(request: TeamRequest, row: Provider, *, piece: str = "", status: int =
         "versions": [(version, queries.price_now(version)) for version in versions],
         "known": {version.name for version in versions},
         "form": ProviderForm(provider=row),
+        "question": confirm.REMOVE_PROVIDER,
         **more,
     }
     template = "catalog/provider.html"

@@ -14,6 +14,7 @@ from console.catalog import access, queries
 from console.catalog.forms import PriceForm, VersionForm, refuse
 from console.catalog.models import ModelVersion, Provider
 from console.catalog.services import versions as services
+from console.catalog.views import confirm
 from console.core.clock import now
 from console.core.errors import Refusal
 from console.core.htmx import go, is_htmx
@@ -83,9 +84,11 @@ def set_price(request: TeamRequest, version_id: uuid.UUID) -> HttpResponse:
 
 
 @needs(OPERATOR)
-@require_POST
 def retire_version(request: TeamRequest, version_id: uuid.UUID) -> HttpResponse:
     row = access.version_for(request.caller, version_id)
+    if request.method != "POST":
+        url = reverse("catalog:version", args=[row.pk])
+        return confirm.ask(request, confirm.RETIRE_VERSION, name=row.name, back_url=url)
     try:
         services.retire_version(actor=request.caller.actor, version=row)
     except Refusal as refusal:
@@ -104,6 +107,7 @@ def _page(request: TeamRequest, row: ModelVersion, *, piece: str = "", status: i
         "moment": moment,
         "pins": queries.pins_of(row, access.aliases_for(request.caller)),
         "form": PriceForm(),
+        "question": confirm.RETIRE_VERSION,
         "currency": settings.CURRENCY,
         "is_operator": request.caller.is_operator,
         **more,

@@ -1,0 +1,30 @@
+"""Ask before something is lost: in a dialog, or on a page of its own where there is no script."""
+
+from django.http import HttpResponse
+from django.shortcuts import render
+
+from console.teams.callers import TeamRequest
+
+DELETE_ALIAS = {
+    "verb": "Delete",
+    "noun": "alias",
+    "lost": "Calls that name it are refused from then on. Its history of pins goes with it; the audit log keeps "
+    "every move.",
+}
+REMOVE_PROVIDER = {
+    "verb": "Remove",
+    "noun": "provider",
+    "lost": "Its secret and its models go with it. A provider that pins point at, or once did, cannot be removed; "
+    "disable it instead.",
+}
+RETIRE_VERSION = {
+    "verb": "Retire",
+    "noun": "model version",
+    "lost": "No pin can point at it again, and calls that name it are refused. This cannot be taken back. The records "
+    "of its calls stay.",
+}
+
+
+def ask(request: TeamRequest, question: dict[str, str], *, name: str, back_url: str) -> HttpResponse:
+    context = {"active": "models", "name": name, "back_url": back_url, **question}
+    return render(request, "catalog/confirm.html", context)
