@@ -12,7 +12,6 @@ from console.core.ids import uuid7
 from console.providers.registry import KINDS
 from console.teams.models import Environment, Team, User
 
-
 # The end of a model's name that says which one exactly: -2026-07-30, -20260730, :8b, @v2, -4.1, -r14
 _VERSION = re.compile(r"[-@:](\d{4}-\d{2}-\d{2}|\d{8}|[rv]?\d+(?:\.\d+)*b?)$")
 
