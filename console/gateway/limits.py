@@ -2,6 +2,7 @@
 
 import datetime as dt
 
+import orjson
 from django.conf import settings
 
 from console.core.clock import now
@@ -35,17 +36,29 @@ def describe(charge: Charge) -> str:
     return f"{_amount(quota.metric, charge.limit)}{window} {scope}"
 
 
-def refusal_fields(charge: Charge) -> dict[str, object]:
-    """Return what the log's record of a call becomes when this charge refuses it."""
-    return {
-        "status": "refused",
-        "http_status": 429,
-        "code": _code(charge),
-        "reason": f"quota {charge.quota.id}: {describe(charge)}",
-        "prompt_tokens": 0,
-        "cost_micros": 0,
-        "closed_at": now(),
-    }
+_refusals: dict[tuple[int, int, str], str] = {}
+
+
+def refusal_fields(charge: Charge) -> str:
+    """Return, as JSON, what the log's record of a call becomes when this charge refuses it.
+
+    Sent along with every call and hardly ever used, so each is made once.
+    """
+    quota = charge.quota
+    known = _refusals.get((quota.id, charge.limit, quota.window))
+    if known is None:
+        if len(_refusals) > 10_000:
+            _refusals.clear()
+        fields = {
+            "status": "refused",
+            "http_status": 429,
+            "code": _code(charge),
+            "reason": f"quota {quota.id}: {describe(charge)}",
+            "prompt_tokens": 0,
+            "cost_micros": 0,
+        }
+        known = _refusals[quota.id, charge.limit, quota.window] = orjson.dumps(fields).decode()
+    return known
 
 
 def quota_refused(plan: Plan, verdict: Verdict) -> QuotaExceeded:

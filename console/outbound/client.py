@@ -3,7 +3,7 @@
 import asyncio
 import weakref
 from collections.abc import Mapping
-from dataclasses import dataclass
+from typing import NamedTuple
 
 import aiohttp  # noqa: TID251
 from django.conf import settings
@@ -13,8 +13,7 @@ from console.core.errors import ProviderError
 from console.outbound.guard import AddressRefused, GuardedResolver, guarded_socket
 
 
-@dataclass(frozen=True, slots=True)
-class Deadlines:
+class Deadlines(NamedTuple):
     """Seconds to connect, and how long the other side may be silent, before its first byte or between two."""
 
     connect: float

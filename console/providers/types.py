@@ -2,13 +2,12 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any, Protocol
+from typing import Any, NamedTuple, Protocol
 
 from console.core.errors import ProviderError
 
 
-@dataclass(frozen=True, slots=True)
-class Usage:
+class Usage(NamedTuple):
     """Tokens as the provider counted them. `cached` are part of `prompt`, `reasoning` part of `completion`."""
 
     prompt: int
@@ -27,23 +26,20 @@ class Preset:
     needs_secret: bool = True
 
 
-@dataclass(frozen=True, slots=True)
-class Endpoint:
+class Endpoint(NamedTuple):
     """Where to send a call: what the snapshot knows of a provider."""
 
     base_url: str
     secret: str
 
 
-@dataclass(frozen=True, slots=True)
-class Outgoing:
+class Outgoing(NamedTuple):
     url: str
     headers: Mapping[str, str]
     body: bytes
 
 
-@dataclass(frozen=True, slots=True)
-class Answer:
+class Answer(NamedTuple):
     """A whole answer in OpenAI's shape, as bytes for the client, with what the provider said it used."""
 
     body: bytes

@@ -30,26 +30,19 @@ class MethodNotAllowed(Refusal):
 
 async def application(scope: Scope, receive: Receive, send: Send) -> None:
     request = Request(scope, receive)
-    is_started = False
-
-    async def noting_send(message: dict[str, object]) -> None:
-        nonlocal is_started
-        is_started = True
-        await send(message)
-
     try:
-        await _route(request, noting_send)  # type: ignore[arg-type]
+        await _route(request, send)
     except Refusal as refusal:
-        if not is_started:
+        if not request.is_answered:
             await send_refusal(send, request, refusal)
     except ProviderError as error:
-        if not is_started:
+        if not request.is_answered:
             await send_failure(send, request, error)
     except ClientGone:
         pass
     except Exception:
         log.exception("An unexpected error in %s %s, request %s.", request.method, request.path, request_id(request.id))
-        if not is_started:
+        if not request.is_answered:
             body = error_body(
                 "Something broke on our side; the request id finds it in the log.",
                 kind="api_error",

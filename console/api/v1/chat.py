@@ -108,6 +108,7 @@ async def _send_replay(request: Request, send: Send, ask: Ask, replay: idempoten
         await send_json(send, request, 200, orjson.dumps(replay.answer), headers)
         return
     headers = [*_STREAM, *common_headers(request)[:-1], *headers]
+    request.is_answered = True
     await send({"type": "http.response.start", "status": 200, "headers": headers})
     await send({"type": "http.response.body", "body": as_stream(replay.answer, include_usage=ask.include_usage)})
 
@@ -161,7 +162,7 @@ class _Body:
         self.is_started = False
 
     async def start(self) -> None:
-        self.is_started = True
+        self.is_started = self._request.is_answered = True
         headers = [*_STREAM, *common_headers(self._request)[:-1], *_call_headers(self._request, self._call)]
         await self._send({"type": "http.response.start", "status": 200, "headers": headers})
 

@@ -48,6 +48,7 @@ class Request:
         "content_type",
         "has_anthropic_version",
         "id",
+        "is_answered",
         "idempotency_key",
         "key",
         "method",
@@ -67,6 +68,7 @@ class Request:
         self.path: str = scope["path"]
         self.receive = receive
         self.key: str | None = None
+        self.is_answered = False  # its response has begun
         # What is wrong with the head; refused once we know who asks, so that the log can say.
         self.problem: Refusal | None = None
         self._read_headers(scope)
@@ -168,6 +170,7 @@ def error_body(message: str, *, kind: str, code: str, param: str | None = None) 
 
 
 async def send_json(send: Send, request: Request, status: int, body: bytes, headers: Headers) -> None:
+    request.is_answered = True
     length = (b"content-length", str(len(body)).encode())
     await send(
         {"type": "http.response.start", "status": status, "headers": [JSON, length, *common_headers(request), *headers]}

@@ -84,6 +84,7 @@ BEGIN
 
     IF EXISTS (SELECT 1 FROM unnest(verdicts) v WHERE v > 0 OR v = -2) THEN
         SELECT jsonb_agg(CASE WHEN verdicts[i] > 0 THEN p_record[i]::jsonb || c_refusal[verdicts[i]]::jsonb
+                              || jsonb_build_object('closed_at', now())
                               ELSE p_record[i]::jsonb END)
           INTO refusals FROM generate_series(1, calls) i WHERE verdicts[i] > 0 OR verdicts[i] = -2;
         PERFORM gateway_insert_events(refusals);

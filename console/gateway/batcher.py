@@ -1,0 +1,91 @@
+"""Many small writes as few large ones, without waiting for company."""
+
+import asyncio
+import logging
+from collections.abc import Awaitable, Callable
+from typing import Generic, TypeVar
+
+import psycopg
+
+from console.core.errors import Unavailable
+
+log = logging.getLogger(__name__)
+
+MOST_AT_ONCE = 256
+
+_Item = TypeVar("_Item")
+_Result = TypeVar("_Result")
+
+
+class Batcher(Generic[_Item, _Result]):
+    """Runs `run` on whatever has queued, one batch at a time; a batch that fails is run again one by one.
+
+    While the database is away, a batch is tried again for `patience` seconds, also when nobody waits for it any more.
+    """
+
+    def __init__(
+        self, run: Callable[[list[_Item]], Awaitable[list[_Result]]], *, longest: int, patience: float = 0.0
+    ) -> None:
+        self._run = run
+        self._longest = longest
+        self._patience = patience
+        self._queue: list[tuple[_Item, asyncio.Future[_Result]]] = []
+        self._task: asyncio.Task[None] | None = None
+
+    def put(self, item: _Item) -> "asyncio.Future[_Result]":
+        """Queue an item. The future may be abandoned: the item is handled all the same."""
+        if len(self._queue) >= self._longest:
+            raise Unavailable("Too many requests are waiting; try again shortly.", retry_after=1)
+        future: asyncio.Future[_Result] = asyncio.get_running_loop().create_future()
+        self._queue.append((item, future))
+        if self._task is None:
+            self._task = asyncio.create_task(self._drain())
+        return future
+
+    async def _drain(self) -> None:
+        try:
+            while self._queue:
+                batch = self._queue[:MOST_AT_ONCE]
+                del self._queue[:MOST_AT_ONCE]
+                await self._handle(batch)
+        finally:
+            self._task = None
+
+    async def _run_patiently(self, items: list[_Item]) -> list[_Result]:
+        waited, pause = 0.0, 0.1
+        while True:
+            try:
+                return await self._run(items)
+            except psycopg.OperationalError:
+                if waited >= self._patience:
+                    raise
+            await asyncio.sleep(pause)
+            waited, pause = waited + pause, min(pause * 2, 3.0)
+
+    async def _handle(self, batch: "list[tuple[_Item, asyncio.Future[_Result]]]") -> None:
+        try:
+            results = await self._run_patiently([item for item, _ in batch])
+        except psycopg.OperationalError as error:
+            self._fail(batch, error)
+        except Exception as error:
+            if len(batch) == 1:
+                log.exception("One record could not be written.")
+                self._fail(batch, error)
+                return
+            for one in batch:  # so that a poisoned row hurts only itself
+                await self._handle([one])
+        else:
+            for (_, future), result in zip(batch, results, strict=True):
+                if not future.done():
+                    future.set_result(result)
+
+    @staticmethod
+    def _fail(batch: "list[tuple[_Item, asyncio.Future[_Result]]]", error: Exception) -> None:
+        for _, future in batch:
+            if not future.done():
+                future.set_exception(error)
+                future.exception()  # it may have been abandoned
+
+    async def drained(self) -> None:
+        while self._task is not None:
+            await asyncio.shield(self._task)

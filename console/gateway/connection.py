@@ -1,0 +1,37 @@
+"""A PostgreSQL connection of the gateway's own, beside Django's pool, which pages and tasks could exhaust."""
+
+from typing import Any
+
+import psycopg
+from django.db import connections
+
+
+class Connection:
+    """One connection that is made when needed and made again when it broke."""
+
+    def __init__(self, name: str) -> None:
+        self._name = name
+        self._connection: psycopg.AsyncConnection[Any] | None = None
+
+    async def get(self) -> psycopg.AsyncConnection[Any]:
+        if self._connection is None or self._connection.closed or self._connection.broken:
+            parameters = connections["default"].get_connection_params()
+            kept = {
+                k: v
+                for k, v in parameters.items()
+                if k in {"dbname", "user", "password", "host", "port"} or k.startswith("ssl")
+            }
+            self._connection = await psycopg.AsyncConnection.connect(
+                **kept,
+                autocommit=True,
+                connect_timeout=3,
+                application_name=f"facet gateway {self._name}",
+                options="-c statement_timeout=20000 -c lock_timeout=10000 -c timezone=UTC",
+            )
+            self._connection.prepare_threshold = 0
+        return self._connection
+
+    async def close(self) -> None:
+        if self._connection is not None:
+            await self._connection.close()
+            self._connection = None
