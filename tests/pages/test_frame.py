@@ -49,11 +49,11 @@ def test_it_ignores_a_scope_that_is_not_ones_own(client: Client, cast: Cast) -> 
 
 def test_it_names_the_demo(client: Client, cast: Cast) -> None:
     client.force_login(cast.alice)
-    assert "demo data" not in client.get("/profile/").text
+    assert "are a demo" not in client.get("/profile/").text
     Team.objects.filter(pk=cast.team_a.pk).update(is_demo=True)
-    assert "demo data" in client.get("/profile/").text
+    assert "are a demo" in client.get("/profile/").text
     other = make.make_team("Real", owner=cast.alice)
-    assert "demo data" not in client.get(f"/profile/?team={other.slug}").text
+    assert "are a demo" not in client.get(f"/profile/?team={other.slug}").text
 
 
 def test_it_carries_the_installations_name(client: Client, cast: Cast) -> None:

@@ -1,0 +1,174 @@
+"""What every page can do: palette, keyboard, theme, scope, toasts, and all of it that needs no script."""
+
+import re
+
+import pytest
+from playwright.sync_api import expect
+
+from tests.conftest import Cast
+from tests.e2e.conftest import NARROW, OpenPage, Watch, check_axe, check_width
+
+pytestmark = pytest.mark.e2e
+
+# A refusal of a piece is an error to the browser's console, too; here it is what the test asks for.
+REFUSED = r"the server responded with a status of (401|403|404|429|503)|Response Status Error Code"
+
+
+@pytest.fixture
+def people(committed_db: None) -> Cast:
+    return Cast()
+
+
+def test_it_jumps_with_the_palette(page_as: OpenPage, people: Cast) -> None:
+    page = page_as(people.alice)
+    page.goto("/docs/?team=team-a")
+    page.keyboard.press("Control+k")
+    field, options = page.get_by_role("combobox"), page.locator("#palette-list [role=option]")
+    expect(field).to_be_focused()
+    expect(options.first).to_have_attribute("aria-selected", "true")
+    check_axe(page)
+    page.keyboard.press("ArrowDown")
+    expect(options.nth(1)).to_have_attribute("aria-selected", "true")
+    assert field.get_attribute("aria-activedescendant") == options.nth(1).get_attribute("id")
+    page.keyboard.type("aud")
+    expect(options).to_have_count(1)
+    page.keyboard.press("Enter")
+    expect(page).to_have_url(re.compile(r"/audit/\?team=team-a$"))
+
+
+def test_it_closes_the_palette_and_gives_the_focus_back(page_as: OpenPage, people: Cast) -> None:
+    page = page_as(people.alice)
+    page.goto("/docs/")
+    page.focus(".jump")
+    page.keyboard.press("Enter")
+    expect(page.locator("#palette")).to_be_visible()
+    page.keyboard.press("Escape")
+    expect(page.locator("#palette")).to_be_hidden()
+    expect(page.locator(".jump")).to_be_focused()
+
+
+def test_it_goes_where_two_letters_say(page_as: OpenPage, people: Cast) -> None:
+    page = page_as(people.alice)
+    page.goto("/docs/")
+    page.keyboard.press("g")
+    page.keyboard.press("q")
+    expect(page).to_have_url(re.compile("/quotas/$"))
+
+
+def test_it_moves_through_rows_and_opens_one(page_as: OpenPage, people: Cast) -> None:
+    page = page_as(people.operator)
+    page.goto("/teams/")
+    page.keyboard.press("j")
+    page.keyboard.press("j")
+    page.keyboard.press("k")
+    expect(page.locator("tbody tr").first.locator("a").first).to_be_focused()
+    page.keyboard.press("Enter")
+    expect(page).to_have_url(re.compile("/teams/team-a/"))
+
+
+def test_it_lists_its_keys_and_leaves_fields_alone(page_as: OpenPage, people: Cast) -> None:
+    page = page_as(people.alice)
+    page.goto("/profile/")
+    page.keyboard.press("?")
+    expect(page.locator("#keys > div")).to_be_visible()
+    check_axe(page)
+    page.keyboard.press("Escape")
+    page.focus("#id_name")
+    page.keyboard.type("gq?t")
+    expect(page.locator("#id_name")).to_have_value(re.compile("gq\\?t"))
+    expect(page).to_have_url(re.compile("/profile/"))
+
+
+def test_it_obeys_no_single_letter_when_the_profile_says_so(page_as: OpenPage, people: Cast) -> None:
+    people.alice.shortcuts_enabled = False
+    people.alice.save(update_fields=["shortcuts_enabled"])
+    page = page_as(people.alice)
+    page.goto("/docs/")
+    page.keyboard.press("g")
+    page.keyboard.press("q")
+    page.keyboard.press("t")
+    page.keyboard.press("Control+k")
+    expect(page.locator("#palette")).to_be_visible()
+    expect(page).to_have_url(re.compile("/docs/"))
+    assert "dark" not in (page.locator("html").get_attribute("class") or "")
+
+
+def test_it_follows_the_system_and_remembers_the_choice(page_as: OpenPage, people: Cast) -> None:
+    page = page_as(people.alice, theme="dark")
+    page.goto("/docs/")
+    expect(page.locator("html")).to_have_class(re.compile(r"\bdark\b"))
+    page.click(".topbar [data-theme-toggle]")
+    expect(page.locator("html")).not_to_have_class(re.compile(r"\bdark\b"))
+    page.goto("/profile/")
+    expect(page.locator("html")).not_to_have_class(re.compile(r"\bdark\b"))
+
+
+def test_it_opens_the_navigation_on_a_phone(page_as: OpenPage, people: Cast) -> None:
+    page = page_as(people.alice, size=NARROW)
+    page.goto("/docs/")
+    expect(page.locator("#nav")).to_be_hidden()
+    page.click("[popovertarget=nav]")
+    expect(page.locator("#nav")).to_be_visible()
+    check_width(page)
+    page.click("#nav >> text=API keys")
+    expect(page).to_have_url(re.compile("/keys/"))
+
+
+def test_it_shows_refusals_of_pieces_as_toasts(page_as: OpenPage, people: Cast, watch: Watch) -> None:
+    watch.expects(REFUSED)
+    page = page_as(people.alice)
+    page.goto("/docs/")
+    page.evaluate("htmx.ajax('GET', '/settings/', {target: '#main'})")
+    toast = page.locator("#toasts [role=alert]")
+    expect(toast).to_contain_text("Only operators of this installation can do that.")
+    expect(toast).to_have_count(1)
+    expect(page.locator("h1")).to_have_text("Quick start")
+    toast.get_by_role("button", name="Close").click()
+    expect(toast).to_have_count(0)
+
+
+def test_it_keeps_the_page_when_the_session_is_gone(page_as: OpenPage, people: Cast, watch: Watch) -> None:
+    watch.expects(REFUSED)
+    page = page_as(people.alice)
+    page.goto("/profile/")
+    page.fill("#id_name", "Half a name")
+    page.context.clear_cookies()
+    page.evaluate("htmx.ajax('GET', '/docs/', {target: '#main'})")
+    expect(page.locator("#signed-out > div")).to_be_visible()
+    page.click("#signed-out [data-close]")
+    expect(page.locator("#id_name")).to_have_value("Half a name")
+
+
+def test_it_says_what_was_done_and_forgets_it(page_as: OpenPage, people: Cast) -> None:
+    page = page_as(people.alice)
+    page.clock.install()
+    page.goto("/profile/")
+    page.click("text=Save profile")
+    expect(page.locator("#toasts [role=status]")).to_contain_text("Your profile is saved.")
+    page.clock.run_for(6000)
+    expect(page.locator("#toasts .toast-card")).to_have_count(0)
+
+
+def test_it_works_without_scripts(page_as: OpenPage, people: Cast) -> None:
+    page = page_as(people.alice, scripts=False)
+    page.goto("/docs/")
+    expect(page.locator("[data-theme-toggle]").first).to_be_hidden()
+    page.click(".topbar [popovertarget=scope-menu]")
+    page.click("#scope-menu >> text=Team A")
+    expect(page).to_have_url(re.compile(r"/docs/\?team=team-a$"))
+    page.click("label[for=tab-python]")
+    expect(page.locator("#code-python")).to_be_visible()
+    page.click(".jump")
+    page.fill("main [name=q]", "kim")
+    page.keyboard.press("Enter")
+    page.click("main .palette-item >> text=kim")
+    expect(page).to_have_url(re.compile("/keys/"))
+
+
+def test_it_reads_well_where_something_is_missing(page_as: OpenPage, people: Cast, watch: Watch) -> None:
+    watch.expects(REFUSED)
+    page = page_as(people.bob)
+    for path in ("/nowhere/", "/settings/"):
+        page.goto(path)
+        check_axe(page)
+        check_width(page)

@@ -1,0 +1,99 @@
+"""Coming in with the keyboard alone: password, second thoughts, passkey."""
+
+import re
+
+import pytest
+from playwright.sync_api import Page, expect
+
+from tests.conftest import Cast
+from tests.e2e.conftest import OpenPage, Watch
+from tests.make import PASSWORD
+
+pytestmark = pytest.mark.e2e
+
+
+@pytest.fixture
+def people(committed_db: None) -> Cast:
+    return Cast()
+
+
+def _press_until(page: Page, key: str, selector: str, presses: int = 12) -> None:
+    """Press a key until the focus is where the test wants it, as somebody without a mouse does."""
+    for _ in range(presses):
+        page.keyboard.press(key)
+        if page.evaluate("(selector) => document.activeElement.matches(selector)", selector):
+            return
+    raise AssertionError(f"{key} does not lead to {selector}")
+
+
+def test_it_signs_in_with_the_keyboard(page_as: OpenPage, people: Cast) -> None:
+    page = page_as()
+    page.goto("/docs/?team=team-a")
+    expect(page).to_have_url(re.compile("/accounts/login/"))
+    _press_until(page, "Tab", "#id_login")
+    page.keyboard.type(people.alice.email)
+    _press_until(page, "Tab", "#id_password")
+    page.keyboard.type(PASSWORD)
+    page.keyboard.press("Enter")
+    expect(page).to_have_url(re.compile(r"/docs/\?team=team-a$"))
+    expect(page.locator("h1")).to_have_text("Quick start")
+
+
+def test_it_says_what_is_wrong_without_saying_who_exists(page_as: OpenPage, people: Cast) -> None:
+    page = page_as()
+    said = []
+    for email in (people.alice.email, "nobody@example.com"):
+        page.goto("/accounts/login/")
+        page.fill("#id_login", email)
+        page.fill("#id_password", "wrong wrong wrong")
+        page.click("main button:has-text('Sign in') >> nth=0")
+        said.append(page.locator("[role=alert]").inner_text())
+    assert said[0] == said[1] != ""
+
+
+def test_it_signs_out_from_the_menu(page_as: OpenPage, people: Cast) -> None:
+    page = page_as(people.alice)
+    page.goto("/profile/")
+    page.focus("[popovertarget=user-menu]")
+    page.keyboard.press("Enter")
+    _press_until(page, "Tab", "#user-menu form button")
+    page.keyboard.press("Enter")
+    expect(page).to_have_url(re.compile("/accounts/login/"))
+    page.goto("/profile/")
+    expect(page).to_have_url(re.compile("/accounts/login/"))
+
+
+def test_it_adds_a_passkey_and_comes_in_with_it(page_as: OpenPage, people: Cast, watch: Watch) -> None:
+    page = page_as(people.alice)
+    devices = page.context.new_cdp_session(page)
+    devices.send("WebAuthn.enable")
+    options = {"protocol": "ctap2", "transport": "internal", "hasResidentKey": True, "hasUserVerification": True}
+    devices.send(
+        "WebAuthn.addVirtualAuthenticator",
+        {"options": {**options, "isUserVerified": True, "automaticPresenceSimulation": True}},
+    )
+    page.goto("/accounts/2fa/webauthn/add/")
+    page.fill("[name=name]", "My laptop")
+    page.check("[name=passwordless]")
+    page.click("#passkey-button")
+    expect(page).not_to_have_url(re.compile("/add/"))
+    page.goto("/accounts/2fa/webauthn/")
+    expect(page.locator("tbody")).to_contain_text("My laptop")
+    expect(page.locator("tbody")).to_contain_text("Passkey")
+    page.context.clear_cookies()
+    page.goto("/accounts/login/")
+    page.click("#passkey-button")
+    expect(page).to_have_url("/")
+    page.goto("/profile/")
+    expect(page.locator("h1")).to_have_text("Profile")
+
+
+def test_it_says_so_when_the_browser_knows_no_passkey(page_as: OpenPage, people: Cast) -> None:
+    page = page_as()
+    devices = page.context.new_cdp_session(page)
+    devices.send("WebAuthn.enable")
+    options = {"protocol": "ctap2", "transport": "internal", "hasResidentKey": True, "hasUserVerification": True}
+    devices.send("WebAuthn.addVirtualAuthenticator", {"options": {**options, "isUserVerified": True}})
+    page.goto("/accounts/login/")
+    page.click("#passkey-button")
+    expect(page.locator("#toasts [role=alert]")).to_contain_text("Nothing happened")
