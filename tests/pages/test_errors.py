@@ -71,10 +71,10 @@ def test_it_answers_htmx_with_a_toast(client: Client, db: None) -> None:
     assert json.loads(response["HX-Trigger"])["toast"] == {"text": errors.NOT_FOUND, "tone": "bad"}
 
 
-def test_it_answers_programs_in_json(client: Client, db: None) -> None:
-    response = client.get("/api/nowhere/")
-    assert response.status_code == 404
-    assert response.json()["error"]["code"] == "not_found"
+def test_it_answers_programs_in_json() -> None:
+    response = errors.forbidden(RequestFactory().post("/api/teams/"))
+    assert response.status_code == 403
+    assert json.loads(response.content)["error"]["code"] == "policy_denied"
 
 
 def test_it_shows_a_refusal_no_view_caught(client: Client, db: None, with_traps: None) -> None:

@@ -4,7 +4,8 @@ import pytest
 from django.conf import settings
 from django.test import Client, override_settings
 
-from console.pages.views.settings import facts, parts
+from console.core.installation import facts
+from console.pages.views.settings import parts
 from tests.conftest import Cast
 
 SECRETS = ["SECRET_KEY", "EMAIL_HOST_PASSWORD", "ENCRYPTION_KEYS"]
