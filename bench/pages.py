@@ -17,7 +17,7 @@ from django.test import Client
 from console.teams.models import User
 user = User.objects.filter(is_superuser=True).first() or User.objects.create_superuser("bench@localhost", name="Bench")
 client = Client()
-client.force_login(user, backend="django.contrib.auth.backends.ModelBackend")
+client.force_login(user)
 result = {}
 for name, path in json.loads(sys.argv[1]).items():
     times = []

@@ -117,3 +117,11 @@ def person_for(caller: Caller, user_id: uuid.UUID) -> User:
         return people_for(caller).get(pk=user_id)
     except User.DoesNotExist:
         raise Http404("There is no such person.") from None
+
+
+def member_by_email(team: Team, email: str) -> User:
+    """Return the member of a team with this address; the same 404 whether nobody has it or a stranger does."""
+    membership = Membership.objects.select_related("user").filter(team=team, user__email__iexact=email).first()
+    if membership is None:
+        raise Http404("There is no such member.")
+    return membership.user

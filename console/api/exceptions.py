@@ -1,0 +1,77 @@
+"""One error shape for everything under /api/: `{"error": {"message", "type", "param", "code", "request_id"}}`."""
+
+import logging
+from typing import Any
+
+from django.core.exceptions import PermissionDenied
+from django.http import Http404
+from rest_framework import exceptions as drf
+from rest_framework.response import Response
+
+from console.core.errors import ProviderError, Refusal
+from console.core.ids import request_id
+
+log = logging.getLogger(__name__)
+
+
+def _first(detail: Any, path: str = "") -> tuple[str, str]:
+    """Return the path and the sentence of the first complaint of a serializer."""
+    if isinstance(detail, dict):
+        for name, inner in detail.items():
+            return _first(inner, f"{path}.{name}" if path else str(name))
+    if isinstance(detail, list) and detail:
+        return _first(detail[0], path)
+    return path.removesuffix(".non_field_errors").removeprefix("non_field_errors"), str(detail)
+
+
+def _plain(detail: Any) -> Any:
+    if isinstance(detail, dict):
+        return {str(k): _plain(v) for k, v in detail.items()}
+    if isinstance(detail, list):
+        return [_plain(v) for v in detail]
+    return str(detail)
+
+
+def body(message: str, *, kind: str, code: str, param: str | None = None, **more: Any) -> dict[str, Any]:
+    return {"error": {"message": message, "type": kind, "param": param, "code": code, **more}}
+
+
+def handle(error: Exception, context: dict[str, Any]) -> Response:
+    """Answer any exception of a view. Unexpected ones are logged and told apart by nothing but their request id."""
+    request = context["request"]._request
+    more = {"request_id": request_id(request.request_id)} if hasattr(request, "request_id") else {}
+    headers: dict[str, str] = {}
+    if isinstance(error, Refusal):
+        request.refused_because = error.message
+        headers = dict(error.headers)
+        if error.retry_after is not None:
+            headers["Retry-After"] = str(error.retry_after)
+        status, said = error.status, body(error.message, kind=error.type, code=error.code, param=error.param, **more)
+    elif isinstance(error, ProviderError):
+        status, said = error.status, body(error.message, kind="api_error", code=error.code, **more)
+    elif isinstance(error, Http404):
+        status, said = (
+            404,
+            body(str(error) or "There is no such thing.", kind="invalid_request_error", code="not_found", **more),
+        )
+    elif isinstance(error, PermissionDenied):
+        request.refused_because = str(error)
+        status, said = (
+            403,
+            body(str(error) or "Your role does not allow that.", kind="permission_error", code="policy_denied", **more),
+        )
+    elif isinstance(error, drf.ValidationError):
+        param, sentence = _first(error.detail)
+        said = body(sentence, kind="invalid_request_error", code="invalid_request", param=param or None, **more)
+        said["error"]["details"] = _plain(error.detail)
+        status = 400
+    elif isinstance(error, drf.APIException):
+        status = error.status_code
+        said = body(str(error.detail), kind="invalid_request_error", code=str(error.get_codes()), **more)
+        if isinstance(error, drf.MethodNotAllowed):
+            headers["Allow"] = ", ".join(context["view"].allowed_methods)
+    else:
+        log.error("An unexpected error in %s %s.", request.method, request.path, exc_info=error)
+        status = 500
+        said = body("Something broke on our side.", kind="api_error", code="internal_error", **more)
+    return Response(said, status=status, headers=headers)

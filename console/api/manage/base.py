@@ -1,0 +1,72 @@
+"""What every view of the management API shares."""
+
+from typing import Any, ClassVar
+
+from django.db.models import QuerySet
+from rest_framework import serializers
+from rest_framework.response import Response
+from rest_framework.views import APIView
+
+from console.api.authentication import caller_of
+from console.api.pagination import page_of
+from console.core.errors import BadInput
+from console.teams.actors import Actor
+from console.teams.callers import Caller
+
+
+class Strict(serializers.Serializer[Any]):
+    """A body with exactly these fields; one that is not among them is named and refused."""
+
+    def to_internal_value(self, data: Any) -> Any:
+        unknown = sorted(set(data) - set(self.fields)) if isinstance(data, dict) else []
+        if unknown:
+            raise BadInput(
+                f"{unknown[0][:60]!r} is not a field here; known are {', '.join(self.fields)}.", param=unknown[0][:60]
+            )
+        return super().to_internal_value(data)
+
+
+class ErrorSerializer(serializers.Serializer[Any]):
+    """Every refusal has this shape."""
+
+    error = serializers.DictField(help_text="message, type, param, code, request_id")
+
+
+class Endpoint(APIView):
+    """A view whose `needs` says who may come in; `needs_to` where a method needs more."""
+
+    needs: ClassVar[str]
+    needs_to: ClassVar[dict[str, str]] = {}
+
+    @property
+    def caller(self) -> Caller:
+        return caller_of(self.request)
+
+    @property
+    def actor(self) -> Actor:
+        return self.caller.actor
+
+    def read(self, serializer: type[serializers.Serializer[Any]]) -> dict[str, Any]:
+        """Return the checked body of the request."""
+        checked = serializer(data=self.request.data)
+        checked.is_valid(raise_exception=True)
+        return dict(checked.validated_data)
+
+    def page(
+        self, rows: QuerySet[Any], serializer: type[serializers.BaseSerializer[Any]], *, key: str = "pk"
+    ) -> Response:
+        found, after = page_of(self.request, rows, key=key)
+        return Response({"data": serializer(found, many=True).data, "next": after})
+
+
+def listed(serializer: type[serializers.Serializer[Any]]) -> type[serializers.Serializer[Any]]:
+    """Return the serializer of a page of these, for the OpenAPI document."""
+    name = serializer.__name__.removesuffix("Serializer")
+    return type(
+        f"{name}PageSerializer",
+        (serializers.Serializer,),
+        {
+            "data": serializer(many=True),
+            "next": serializers.CharField(allow_null=True, help_text="Cursor of the next page; null on the last."),
+        },
+    )

@@ -1,0 +1,183 @@
+"""Teams, members, invitations, people and keys over the management API."""
+
+import json
+
+import pytest
+from django.test import Client
+
+from console.audit.models import AuditEvent
+from console.teams.models import ApiKey, Invitation, Membership, Team
+from console.teams.roles import SCOPES
+from tests import make
+from tests.conftest import Cast
+
+ADMIN = [scope for scope in SCOPES if scope != "audit:content"]
+
+
+class Program:
+    """A client that sends one key and JSON."""
+
+    def __init__(self, text: str) -> None:
+        self._client, self._headers = Client(), {"Authorization": f"Bearer {text}"}
+
+    def __call__(self, method: str, path: str, body: object = None):
+        data = json.dumps(body) if body is not None else ""
+        return self._client.generic(
+            method, f"/api/{path}", data, content_type="application/json", headers=self._headers
+        )
+
+
+@pytest.fixture
+def program(cast: Cast) -> Program:
+    return Program(make.make_key(cast.team_a, "admin", scopes=ADMIN)[1])
+
+
+def test_it_lists_only_its_team(program, cast):
+    assert [team["slug"] for team in program("GET", "teams/").json()["data"]] == ["team-a"]
+
+
+def test_another_team_looks_like_none(program, cast):
+    theirs, none = program("GET", "teams/team-b/"), program("GET", "teams/nothing/")
+    assert theirs.status_code == none.status_code == 404
+    assert theirs.json()["error"]["message"] == none.json()["error"]["message"]
+
+
+def test_it_says_who_calls(program, cast):
+    said = program("GET", "me/").json()
+    assert said["kind"] == "key" and "manage_keys" in said["teams"]["team-a"]
+
+
+def test_it_creates_shows_once_and_revokes_a_key(program, cast):
+    made = program(
+        "POST", "keys/", {"team": "team-a", "name": "new", "environment": "sandbox", "scopes": ["usage:read"]}
+    )
+    assert made.status_code == 201 and made.json()["text"].startswith("fk_test_")
+    pk = made.json()["id"]
+    assert "text" not in program("GET", f"keys/{pk}/").json()
+    assert program("DELETE", f"keys/{pk}/").json()["revoked_at"]
+    assert AuditEvent.objects.filter(action="key.created", target_id=pk, actor_kind="key").count() == 1
+
+
+def test_a_key_cannot_make_a_key_with_more_rights(program, cast):
+    made = program(
+        "POST", "keys/", {"team": "team-a", "name": "n", "environment": "sandbox", "scopes": ["audit:content"]}
+    )
+    assert made.status_code == 403 and ApiKey.objects.filter(name="n").count() == 0
+
+
+def test_it_rotates_and_changes(program, cast):
+    made = program("POST", f"keys/{cast.kim.pk}/rotate/", {"overlap_hours": 1})
+    assert made.status_code in {201, 403}
+    key, _ = make.make_key(cast.team_a, "mine", scopes=["usage:read"])
+    assert program("PATCH", f"keys/{key.pk}/", {"name": "renamed"}).json()["name"] == "renamed"
+    assert program("POST", f"keys/{key.pk}/rotate/", {"overlap_hours": 1}).status_code == 201
+
+
+def test_it_refuses_unknown_fields_by_name(program, cast):
+    refused = program("POST", "keys/", {"team": "team-a", "name": "n", "environment": "sandbox", "id": "x"})
+    assert refused.status_code == 400 and refused.json()["error"]["param"] == "id"
+
+
+def test_it_lists_every_complaint(program, cast):
+    error = program("POST", "keys/", {"team": "team-a", "environment": "moon"}).json()["error"]
+    assert set(error["details"]) == {"name", "environment"} and error["request_id"].startswith("req_")
+
+
+def test_it_refuses_ambiguous_json(cast):
+    headers = {"Authorization": f"Bearer {make.make_key(cast.team_a, 'a', scopes=ADMIN)[1]}"}
+    for raw in ('{"name": "a", "name": "b"}', '{"name": NaN}', "[1]", "nonsense"):
+        refused = Client().post("/api/keys/", raw, content_type="application/json", headers=headers)
+        assert refused.status_code == 400, raw
+
+
+def test_it_refuses_what_forms_can_send(cast):
+    headers = {"Authorization": f"Bearer {make.make_key(cast.team_a, 'a', scopes=ADMIN)[1]}"}
+    refused = Client().post("/api/keys/", {"name": "a"}, headers=headers)
+    assert refused.status_code == 415 and refused.json()["error"]["type"] == "invalid_request_error"
+
+
+def test_a_session_needs_a_csrf_token(cast):
+    client = Client(enforce_csrf_checks=True)
+    client.force_login(cast.alice)
+    assert client.get("/api/teams/").status_code == 200
+    refused = client.patch("/api/teams/team-a/", {"name": "X"}, content_type="application/json")
+    assert refused.status_code == 403 and refused.json()["error"]["code"] == "csrf_failed"
+    assert Team.objects.get(slug="team-a").name == "Team A"
+
+
+def test_a_key_without_the_scope_is_refused(cast):
+    refused = Program(cast.kim_text)("GET", "keys/")
+    assert refused.status_code == 403 and refused.json()["error"]["code"] == "policy_denied"
+
+
+def test_bad_keys_get_one_body(cast):
+    revoked, text = make.make_key(cast.team_a, "old")
+    from console.teams.actors import SYSTEM
+    from console.teams.services.keys import revoke_key
+
+    revoke_key(actor=SYSTEM, key=revoked)
+    said = {Program(t)("GET", "me/").json()["error"]["message"] for t in (text, "fk_live_nonsense")}
+    assert len(said) == 1
+
+
+def test_nobody_gets_401(cast):
+    assert Client().get("/api/teams/").status_code == 401
+
+
+def test_unknown_addresses_and_methods_answer_in_json(program, cast):
+    assert program("GET", "nothing/here/").json()["error"]["code"] == "unknown_route"
+    refused = program("PUT", "teams/")
+    assert refused.status_code == 405 and refused.json()["error"]["request_id"]
+
+
+def test_it_changes_members_and_keeps_an_owner(program, cast):
+    bob = Membership.objects.get(user=cast.bob)
+    assert program("PATCH", f"teams/team-a/members/{bob.pk}/", {"role": "approver"}).status_code == 403
+    assert program("PATCH", f"teams/team-a/members/{bob.pk}/", {"role": "member"}).json()["role"] == "member"
+    alice = Membership.objects.get(user=cast.alice)
+    assert program("DELETE", f"teams/team-a/members/{alice.pk}/").status_code == 400
+    assert program("DELETE", f"teams/team-a/members/{bob.pk}/").status_code == 204
+
+
+def test_it_invites_and_revokes(program, cast):
+    sent = program("POST", "teams/team-a/invitations/", {"email": "new@example.com", "role": "member"})
+    assert sent.status_code == 201 and "/invitations/" in sent.json()["link"]
+    pk = sent.json()["id"]
+    assert program("DELETE", f"teams/team-a/invitations/{pk}/").status_code == 204
+    assert Invitation.objects.get(pk=pk).revoked_at
+
+
+def test_people_are_for_operators(program, cast):
+    assert program("GET", "people/").status_code == 403
+    client = Client()
+    client.force_login(cast.operator)
+    assert client.get("/api/people/").status_code == 200
+    changed = client.patch(f"/api/people/{cast.bob.pk}/", {"is_active": False}, content_type="application/json")
+    assert changed.json()["is_active"] is False
+    assert (
+        client.post("/api/teams/", {"name": "New", "slug": "new"}, content_type="application/json").status_code == 201
+    )
+
+
+def test_lists_go_page_by_page(program, cast):
+    for number in range(5):
+        make.make_key(cast.team_a, f"key {number}")
+    first = program("GET", "keys/?limit=4").json()
+    second = program("GET", f"keys/?limit=4&cursor={first['next']}").json()
+    assert len(first["data"]) == 4 and second["next"] is None
+    assert not {k["id"] for k in first["data"]} & {k["id"] for k in second["data"]}
+    assert program("GET", "keys/?cursor=nonsense!").status_code == 400
+    assert program("GET", "keys/?limit=201").status_code == 400
+
+
+def test_ten_more_keys_are_no_more_queries(program, cast, django_assert_max_num_queries):
+    for number in range(12):
+        make.make_key(cast.team_a, f"key {number}")
+    with django_assert_max_num_queries(12):
+        program("GET", "keys/")
+
+
+def test_the_document_is_complete(settings):
+    from django.core.management import call_command
+
+    call_command("spectacular", "--validate", "--fail-on-warn", "--file", "/dev/null")
