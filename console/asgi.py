@@ -11,7 +11,7 @@ from typing import Any
 from django.core.asgi import get_asgi_application
 
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "console.settings")
-_django = get_asgi_application()
+_django: Any = get_asgi_application()
 
 from console.api.v1.app import application as _v1  # noqa: E402  (needs the apps loaded)
 from console.gateway import pipeline  # noqa: E402

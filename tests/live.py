@@ -65,13 +65,15 @@ class WebProcess:
         self.port = free_port()
         database = settings.DATABASES["default"]
         url = f"postgresql://{database['USER']}@/{database['NAME']}?host={database['HOST'].replace('/', '%2F')}"
+        of_its_own = {"DATABASE_URL": url, "PYTHONPATH": str(ROOT), "DJANGO_SETTINGS_MODULE": "console.settings"}
+        command = [sys.executable, "-m", "uvicorn", "console.asgi:application", "--port", str(self.port)]
+        command += ["--loop", "uvloop", "--http", "httptools", "--no-access-log", "--no-proxy-headers"]
         self.process = subprocess.Popen(
-            [sys.executable, "-m", "uvicorn", "console.asgi:application", "--port", str(self.port), "--loop", "uvloop",
-             "--http", "httptools", "--no-access-log", "--no-proxy-headers", "--log-level", "warning"],
+            [*command, "--log-level", "warning"],
             cwd=ROOT,
-            env={**os.environ, "DATABASE_URL": url, "PYTHONPATH": str(ROOT), "DJANGO_SETTINGS_MODULE": "console.settings", **environment},
+            env={**os.environ, **of_its_own, **environment},
             stderr=subprocess.PIPE,
-        )  # fmt: skip
+        )
 
     @property
     def url(self) -> str:
