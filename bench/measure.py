@@ -116,7 +116,9 @@ def load(
         for header in target.headers:
             command += ["-H", header]
         cpu, store = cpu_seconds(target.pids), cpu_seconds(target.store_pids)
-        done = subprocess.run(command, capture_output=True, text=True, check=True)
+        done = subprocess.run(command, capture_output=True, text=True, check=False)  # 1 means that some failed
+        if not done.stdout:
+            raise SystemExit(f"{target.name}: {done.stderr}")
         time.sleep(0.1)
         cpu, store = cpu_seconds(target.pids) - cpu, cpu_seconds(target.store_pids) - store
     figures = json.loads(done.stdout)

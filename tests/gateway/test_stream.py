@@ -1,0 +1,212 @@
+"""A streamed chat completion, end to end: what the client sees, what the log keeps, and every way it can end."""
+
+import json
+import time
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import pytest
+
+from console.audit.models import Payload
+from console.teams.callers import SYSTEM
+from console.teams.services.keys import revoke_key
+from tests.gateway.invariants import wait_until_settled
+from tests.upstream import chunk, completion, sse, text_chunks, usage
+
+BODY = {"model": "support-chat", "messages": [{"role": "user", "content": "Hello?"}], "stream": True}
+
+
+def events(text: str) -> list[Any]:
+    """Return what a client would parse: each event's JSON, or the bare word [DONE]. Anything but data lines fails."""
+    found: list[Any] = []
+    for frame in text.split("\n\n"):
+        if frame and not frame.startswith(":"):
+            assert frame.startswith("data: ") and "\n" not in frame
+            found.append("[DONE]" if frame == "data: [DONE]" else json.loads(frame[6:]))
+    return found
+
+
+def said(found: list[Any]) -> str:
+    """Return the text the deltas add up to."""
+    choices = [c for e in found if e != "[DONE]" for c in e.get("choices", [])]
+    return "".join(c["delta"].get("content") or "" for c in choices)
+
+
+def wait_for(condition: Callable[[], Any], seconds: float = 5) -> float:
+    """Wait until something holds and return how long it took; fail when it never does."""
+    started = time.monotonic()
+    while not condition():
+        assert time.monotonic() - started < seconds, "it did not happen in time"
+        time.sleep(0.02)
+    return time.monotonic() - started
+
+
+@pytest.fixture
+def opened(client: Any, world: Any) -> Iterator[Any]:
+    """A stream whose provider says one word and falls silent, read up to that word."""
+    world.upstream.enqueue_stream(sse(chunk({"content": "One"})), done=False, hang=20)
+    with client.stream("POST", "/v1/chat/completions", json=BODY) as response:
+        pieces = response.iter_text()
+        assert "One" in next(pieces)
+        response.pieces = pieces
+        yield response
+
+
+def test_it_forwards_frames_and_ends_with_done(ask, world):
+    response = ask(stream=True)
+    assert response.status_code == 200
+    assert response.headers["content-type"] == "text/event-stream; charset=utf-8"
+    assert response.headers["x-accel-buffering"] == "no"
+    assert response.headers["x-facet-model-version"] == "fake/fake-model"
+    found = events(response.text)
+    assert found[-1] == "[DONE]" and found.count("[DONE]") == 1
+    assert found[:-1] == text_chunks("Hello", " there", ".", with_usage=False)
+
+
+def test_it_counts_although_nobody_asked_for_usage(ask, world):
+    response = ask(stream=True)
+    assert '"usage"' not in response.text
+    (line,) = world.calls()
+    assert (line.status, line.stream, line.prompt_tokens, line.completion_tokens) == ("ok", True, 23, 3)
+    assert line.usage_note == "" and line.cost_micros > 0
+    assert 0 < line.first_token_us <= line.latency_us
+    assert world.upstream.seen[0].body["stream_options"]["include_usage"] is True
+
+
+def test_it_sends_usage_to_who_asks_for_it(ask, world):
+    found = events(ask(stream=True, stream_options={"include_usage": True}).text)
+    assert found[-2]["usage"] == usage(23, 3) and found[-2]["choices"] == []
+    assert found[-1] == "[DONE]"
+
+
+def test_it_hides_usage_that_rides_on_an_ordinary_chunk(ask, world):
+    world.upstream.enqueue_stream(sse(chunk({"content": "Hi"}), chunk({}, finish="stop", usage=usage(7, 1))))
+    response = ask(stream=True)
+    assert '"usage"' not in response.text and said(events(response.text)) == "Hi"
+    assert world.calls()[0].prompt_tokens == 7
+
+
+def test_the_log_keeps_what_was_streamed(ask, world):
+    words = ["Your ", "order ", "is ", "on its way – ", "né?"]
+    world.upstream.enqueue_stream(*(sse(event) for event in text_chunks(*words)), pause=0.005)
+    response = ask(stream=True)
+    (line,) = world.calls()
+    kept = json.loads(Payload.objects.get(event_id=line.pk, kind="output").body)
+    assert kept["object"] == "chat.completion"
+    assert kept["choices"][0]["message"]["content"] == said(events(response.text)) == "".join(words)
+    assert kept["choices"][0]["finish_reason"] == "stop"
+    assert kept["usage"] == usage(23, 5)
+
+
+def test_it_puts_tool_calls_together_for_the_log(ask, world):
+    part = {"index": 0, "id": "call_1", "type": "function", "function": {"name": "track", "arguments": ""}}
+    more = [{"index": 0, "function": {"arguments": piece}} for piece in ('{"order"', ":7}")]
+    deltas = [chunk({"tool_calls": [call]}) for call in [part, *more]]
+    world.upstream.enqueue_stream(sse(*deltas, chunk({}, finish="tool_calls")))
+    assert ask(stream=True).status_code == 200
+    kept = json.loads(Payload.objects.get(kind="output").body)
+    (call,) = kept["choices"][0]["message"]["tool_calls"]
+    assert (call["id"], call["function"]) == ("call_1", {"name": "track", "arguments": '{"order":7}'})
+
+
+@pytest.mark.parametrize(
+    ("rest", "code"),
+    [
+        (sse({"error": {"message": "secret-host exploded"}}), "upstream_error"),
+        (b"data: {not json\n\n", "upstream_invalid"),
+        (sse({"object": "something else"}), "upstream_invalid"),
+        (b"", "upstream_truncated"),
+    ],
+    ids=["an error event", "no JSON", "no choices", "cut off"],
+)
+def test_it_ends_a_broken_stream_with_an_error_and_never_with_done(ask, world, rest, code):
+    world.upstream.enqueue_stream(sse(chunk({"content": "Half"})), rest, pause=0.02, done=False)
+    found = events(ask(stream=True).text)
+    assert said(found) == "Half"
+    assert found[-1]["error"]["code"] == code and "[DONE]" not in found
+    assert "secret-host" not in json.dumps(found)
+    (line,) = world.calls()
+    assert (line.status, line.code) == ("error", code)
+    assert line.usage_note == "estimated" and line.prompt_tokens > 0 and line.completion_tokens > 0
+
+
+def test_an_answer_that_finished_is_complete_also_without_done(ask, world):
+    world.upstream.enqueue_stream(sse(*text_chunks("All ", "said.")), done=False)
+    found = events(ask(stream=True).text)
+    assert said(found) == "All said." and found[-1] == "[DONE]"
+    assert world.calls()[0].status == "ok"
+
+
+def test_nothing_follows_done(ask, world):
+    world.upstream.enqueue_stream(sse(*text_chunks("Bye"), "[DONE]", chunk({"content": "and more"})))
+    response = ask(stream=True)
+    assert response.text.endswith("data: [DONE]\n\n") and "and more" not in response.text
+
+
+def test_it_refuses_an_answer_that_is_no_stream(ask, world):
+    world.upstream.enqueue(completion())
+    response = ask(stream=True)
+    assert response.status_code == 502
+    assert response.json()["error"]["code"] == "upstream_invalid"
+    (line,) = world.calls()
+    assert (line.status, line.http_status) == ("error", 502)
+
+
+def test_it_ends_the_providers_work_when_the_client_leaves(opened, world):
+    opened.close()
+    assert wait_for(lambda: world.upstream.closed_early) < 5
+    wait_until_settled()
+    (line,) = world.calls()
+    assert (line.status, line.code, line.usage_note) == ("client_disconnected", "", "estimated")
+    assert json.loads(Payload.objects.get(kind="output").body)["choices"][0]["message"]["content"] == "One"
+
+
+def test_it_ends_the_providers_work_when_the_client_leaves_before_the_first_word(client, world):
+    world.upstream.enqueue_silence(20)
+    with pytest.raises(Exception, match="timed out"):
+        client.post("/v1/chat/completions", json=BODY, timeout=0.3)
+    wait_for(lambda: world.upstream.closed_early)
+    wait_until_settled()
+    (line,) = world.calls()
+    assert line.status == "client_disconnected"
+
+
+def test_it_keeps_a_silent_stream_open(ask, world, settings):
+    settings.GATEWAY_HEARTBEAT_SECONDS = 1
+    first, *rest = text_chunks("Slow", " words")
+    world.upstream.enqueue_stream(sse(first), sse(*rest), pause=2.6)
+    response = ask(stream=True)
+    assert ": ping\n\n" in response.text
+    assert said(events(response.text)) == "Slow words" and events(response.text)[-1] == "[DONE]"
+
+
+def test_it_keeps_a_stream_open_that_is_slow_to_begin(ask, world, settings):
+    settings.GATEWAY_HEARTBEAT_SECONDS = 1
+    world.upstream.enqueue_stream(sse(*text_chunks("Late")), headers_after=2.6)
+    response = ask(stream=True)
+    assert response.text.startswith(": ping\n\n") and response.text.endswith("data: [DONE]\n\n")
+
+
+def test_an_error_after_a_heartbeat_is_an_event(ask, world, settings):
+    settings.GATEWAY_HEARTBEAT_SECONDS, settings.GATEWAY_SILENCE_SECONDS = 1, 3
+    world.upstream.enqueue_silence(20)
+    response = ask(stream=True)
+    assert response.status_code == 200 and ": ping\n\n" in response.text
+    assert [e["error"]["code"] for e in events(response.text)] == ["upstream_timeout"]
+    assert world.calls()[0].status == "error"
+
+
+def test_a_revoked_key_ends_its_stream(opened, world):
+    revoke_key(actor=SYSTEM, key=world.key)
+    started = time.monotonic()
+    try:
+        rest = "".join(opened.pieces)
+    except Exception as error:  # the connection may break off in place of an end
+        rest = ""
+        assert "incomplete" in str(error) or "closed" in str(error)
+    assert time.monotonic() - started < 5
+    assert "[DONE]" not in rest
+    wait_until_settled()
+    (line,) = world.calls()
+    assert (line.status, line.code) == ("error", "access_ended")
+    assert wait_for(lambda: world.upstream.closed_early) < 5
