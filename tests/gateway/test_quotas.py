@@ -54,6 +54,14 @@ def test_keys_and_aliases_have_limits_of_their_own(ask, world):
     assert ask(headers={"Authorization": f"Bearer {other}"}).status_code == 429
 
 
+def test_all_the_limits_of_a_call_count_together(ask, world):
+    for metric, window in (("requests", "minute"), ("requests", "month"), ("tokens", "day"), ("cost", "month")):
+        limit(world, metric, window, 1_000_000_000)
+    limit(world, "concurrency", "", 5)
+    limit(world, window="hour", most=3, key=world.key)
+    assert [ask().status_code for _ in range(4)] == [200, 200, 200, 429]
+
+
 def test_a_soft_limit_only_counts(ask, world):
     limit(world, mode="soft")
     assert {ask().status_code for _ in range(3)} == {200}

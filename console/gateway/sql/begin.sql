@@ -20,7 +20,7 @@ DECLARE
     now_epoch bigint;
     verdicts integer[];
     counters integer;
-    found integer;
+    present integer;  -- not `found`, which would hide PL/pgSQL's own
     hit integer;
     refusals jsonb;
 BEGIN
@@ -34,8 +34,8 @@ BEGIN
             PERFORM 1 FROM usage_quotacounter t
               WHERE (t.quota_id, t.period_start) IN (SELECT x.q, x.p FROM unnest(c_quota, c_period) x(q, p))
               ORDER BY t.quota_id, t.period_start FOR UPDATE;
-            GET DIAGNOSTICS found = ROW_COUNT;
-            EXIT WHEN found = counters;
+            GET DIAGNOSTICS present = ROW_COUNT;
+            EXIT WHEN present = counters;
             INSERT INTO usage_quotacounter (quota_id, period_start)
               SELECT DISTINCT x.q, x.p FROM unnest(c_quota, c_period) x(q, p) ORDER BY 1, 2 ON CONFLICT DO NOTHING;
         END LOOP;
