@@ -1,11 +1,19 @@
 """Celery: wakes the work PostgreSQL holds. Queues are lanes."""
 
 import os
+from typing import Any
 
 from celery import Celery
+from celery.signals import celeryd_init
 
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "console.settings")
 
 app = Celery("facet")
 app.config_from_object("django.conf:settings", namespace="CELERY")
 app.autodiscover_tasks()
+
+
+@celeryd_init.connect  # type: ignore[untyped-decorator]
+def be_patient(conf: Any, **_: Any) -> None:
+    """Let a worker wait for work: its reads block longer than any page may, and still notice a dead broker."""
+    conf.broker_transport_options = {"socket_connect_timeout": 5, "socket_timeout": 15}

@@ -22,7 +22,13 @@ def start() -> str:
     with (FOLDER / "lock").open("w") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)
         postgres.prepare(data, sockets)
-        ready = subprocess.run([postgres.binaries() / "pg_isready", "-q", "-h", sockets], check=False).returncode == 0
+        ready = (
+            subprocess.run(
+                [postgres.binaries() / "pg_isready", "-q", "-h", sockets, "-U", "postgres", "-d", "postgres"],
+                check=False,
+            ).returncode
+            == 0
+        )
         if not ready:
             postgres.end_leftover(data)
             # Through a shell that ends at once: the server belongs to no run, and outlives this one.

@@ -141,7 +141,12 @@ def psql(sockets: Path, sql: str, *, database: str = "postgres", role: str = "po
 
 def wait_until_ready(sockets: Path, seconds: float = 20) -> None:
     deadline = time.monotonic() + seconds
-    while subprocess.run([binaries() / "pg_isready", "-q", "-h", sockets], check=False).returncode != 0:
+    while (
+        subprocess.run(
+            [binaries() / "pg_isready", "-q", "-h", sockets, "-U", "postgres", "-d", "postgres"], check=False
+        ).returncode
+        != 0
+    ):
         if time.monotonic() > deadline:
             raise TimeoutError(f"PostgreSQL did not start within {seconds:g} s; its log says why.")
         time.sleep(0.05)

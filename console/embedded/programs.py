@@ -118,7 +118,7 @@ def configuration(found: list[Program]) -> str:
         "; Written at every start of `make run`; changes here are lost.\n",
         f"[supervisord]\nnodaemon = true\nsilent = true\nlogfile = {data_dir}/logs/supervisor.log\n"
         f"logfile_maxbytes = 10MB\nlogfile_backups = 3\npidfile = {data_dir}/run/supervisor.pid\n"
-        f"childlogdir = {data_dir}/logs\numask = 077\n",
+        f"childlogdir = {data_dir}/logs\n",
         f"[unix_http_server]\nfile = {control}\nchmod = 0700\n",
         "[rpcinterface:supervisor]\nsupervisor.rpcinterface_factory = supervisor.rpcinterface:make_main_rpcinterface\n",
         f"[supervisorctl]\nserverurl = unix://{control}\n",

@@ -150,6 +150,7 @@ def _make_room(settings: Any) -> None:
 
 
 def main() -> int:
+    os.umask(0o077)  # mails, logs and dumps are nobody else's to read
     os.environ.setdefault("DJANGO_SETTINGS_MODULE", "console.settings")
     os.environ["PYTHONUNBUFFERED"] = "1"
     if dev := "--dev" in sys.argv[1:]:
