@@ -153,8 +153,10 @@ def wait_until_ready(sockets: Path, seconds: float = 20) -> None:
 
 
 def _is_postgres(pid: int) -> bool:
-    shown = subprocess.run(["ps", "-o", "command=", "-p", str(pid)], check=False, capture_output=True, text=True)
-    return "postgres" in shown.stdout
+    """Return whether a server runs under this number; one that is dead and not yet buried does not."""
+    words = ["ps", "-o", "stat=,command=", "-p", str(pid)]
+    state, _, command = subprocess.run(words, check=False, capture_output=True, text=True).stdout.strip().partition(" ")
+    return "postgres" in command and not state.startswith("Z")
 
 
 def end_leftover(data: Path, seconds: float = 10) -> None:
