@@ -377,6 +377,8 @@ GATEWAY_TOTAL_SECONDS = env_int("GATEWAY_TOTAL_SECONDS", 600, minimum=1)
 GATEWAY_STREAM_SECONDS = env_int("GATEWAY_STREAM_SECONDS", 1800, minimum=1)
 GATEWAY_WRITE_SECONDS = env_int("GATEWAY_WRITE_SECONDS", 30, minimum=1)
 GATEWAY_HEARTBEAT_SECONDS = env_int("GATEWAY_HEARTBEAT_SECONDS", 15, minimum=1)
+# A call whose process has not been heard of for this long is ended by another one.
+GATEWAY_LEASE_SECONDS = env_int("GATEWAY_LEASE_SECONDS", 120, minimum=2)
 GATEWAY_QUEUE_LENGTH = env_int("GATEWAY_QUEUE_LENGTH", 4096, minimum=16)
 GATEWAY_UNKNOWN_FIELDS = env_str("GATEWAY_UNKNOWN_FIELDS", "pass")
 

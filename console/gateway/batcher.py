@@ -21,14 +21,21 @@ class Batcher(Generic[_Item, _Result]):
     """Runs `run` on whatever has queued, one batch at a time; a batch that fails is run again one by one.
 
     While the database is away, a batch is tried again for `patience` seconds, also when nobody waits for it any more.
+    `abandoned` is told of results that nobody waits for any more.
     """
 
     def __init__(
-        self, run: Callable[[list[_Item]], Awaitable[list[_Result]]], *, longest: int, patience: float = 0.0
+        self,
+        run: Callable[[list[_Item]], Awaitable[list[_Result]]],
+        *,
+        longest: int,
+        patience: float = 0.0,
+        abandoned: Callable[[_Item, _Result], None] | None = None,
     ) -> None:
         self._run = run
         self._longest = longest
         self._patience = patience
+        self._abandoned = abandoned
         self._queue: list[tuple[_Item, asyncio.Future[_Result]]] = []
         self._task: asyncio.Task[None] | None = None
 
@@ -75,9 +82,11 @@ class Batcher(Generic[_Item, _Result]):
             for one in batch:  # so that a poisoned row hurts only itself
                 await self._handle([one])
         else:
-            for (_, future), result in zip(batch, results, strict=True):
+            for (item, future), result in zip(batch, results, strict=True):
                 if not future.done():
                     future.set_result(result)
+                elif self._abandoned is not None:
+                    self._abandoned(item, result)
 
     @staticmethod
     def _fail(batch: "list[tuple[_Item, asyncio.Future[_Result]]]", error: Exception) -> None:

@@ -1,5 +1,6 @@
 """A PostgreSQL connection of the gateway's own, beside Django's pool, which pages and tasks could exhaust."""
 
+import asyncio
 from typing import Any
 
 import psycopg
@@ -7,14 +8,19 @@ from django.db import connections
 
 
 class Connection:
-    """One connection that is made when needed and made again when it broke."""
+    """One connection that is made when needed and made again when it broke, by whoever comes first."""
 
     def __init__(self, name: str) -> None:
         self._name = name
         self._connection: psycopg.AsyncConnection[Any] | None = None
+        self._making = asyncio.Lock()
 
     async def get(self) -> psycopg.AsyncConnection[Any]:
-        if self._connection is None or self._connection.closed or self._connection.broken:
+        if self._connection is not None and not self._connection.closed:
+            return self._connection
+        async with self._making:
+            if self._connection is not None and not self._connection.closed:
+                return self._connection
             parameters = connections["default"].get_connection_params()
             kept = {
                 k: v
@@ -29,7 +35,7 @@ class Connection:
                 options="-c statement_timeout=20000 -c lock_timeout=10000 -c timezone=UTC",
             )
             self._connection.prepare_threshold = 0
-        return self._connection
+            return self._connection
 
     async def close(self) -> None:
         if self._connection is not None:

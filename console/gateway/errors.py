@@ -1,6 +1,6 @@
 """The refusals of the pipeline."""
 
-from console.core.errors import Refusal
+from console.core.errors import Refusal, Unavailable
 
 
 class UnknownModel(Refusal):
@@ -15,5 +15,17 @@ class QuotaExceeded(Refusal):
     status, code, type = 429, "rate_limit_exceeded", "rate_limit_error"
 
 
-class Stale(Exception):
-    """The plan was made under an older epoch; make it again from a newer snapshot."""
+class DatabaseAway(Unavailable):
+    """The log cannot be written, so nothing is sent anywhere."""
+
+    def __init__(self) -> None:
+        super().__init__(
+            "The console cannot record the request right now; nothing was sent. Try again shortly.", retry_after=2
+        )
+
+
+class AnswerUnrecorded(Unavailable):
+    """The end of a call cannot be written; what is not on record is not given out."""
+
+    def __init__(self) -> None:
+        super().__init__("The console could not record the answer, so it is not given out. Try again shortly.")

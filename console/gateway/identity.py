@@ -10,6 +10,20 @@ from console.teams.callers import REFUSED
 from console.teams.shapes import KeyShape
 
 
+def _record_of(key: KeyShape) -> dict[str, object]:
+    """Return what the log's line says of a key that was refused."""
+    return {
+        "key_id": key.id,
+        "key": key.shown,
+        "team_id": key.team.id,
+        "team": key.team.name,
+        "actor_kind": "key",
+        "actor_id": key.id,
+        "actor": key.name,
+        "environment": key.environment,
+    }
+
+
 class KeyRefused(NotSignedIn):
     """The fixed 401. `reason` is for the log; `is_noise`: no key of ours is concerned, so it is only counted."""
 
@@ -17,20 +31,17 @@ class KeyRefused(NotSignedIn):
         super().__init__(REFUSED, headers={"WWW-Authenticate": 'Bearer realm="api"'})
         self.reason = reason
         self.is_noise = key is None
-        self.record = (
-            {}
-            if key is None
-            else {
-                "key_id": key.id,
-                "key": key.shown,
-                "team_id": key.team.id,
-                "team": key.team.name,
-                "actor_kind": "key",
-                "actor_id": key.id,
-                "actor": key.name,
-                "environment": key.environment,
-            }
-        )
+        self.record = {} if key is None else _record_of(key)
+
+
+class ScopeMissing(NotAllowed):
+    """A good key that may do other things than call models."""
+
+    code = "scope_missing"
+
+    def __init__(self, key: KeyShape) -> None:
+        super().__init__("This key does not have the scope models:call.")
+        self.record = _record_of(key)
 
 
 class KeyIdentity:
@@ -53,7 +64,7 @@ class KeyIdentity:
         if reason:
             raise KeyRefused(reason, key)
         if "use_models" not in key.rights:
-            raise NotAllowed("This key does not have the scope models:call.", code="scope_missing")
+            raise ScopeMissing(key)
         return Asker(
             team=key.team,
             environment=key.environment,

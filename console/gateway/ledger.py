@@ -13,39 +13,31 @@ import secrets
 import socket
 import uuid
 from collections.abc import Iterable
+from contextlib import suppress
 from typing import Any, NamedTuple
 
 import orjson
 import psycopg
 from django.conf import settings
-from django.db import DatabaseError, connections
+from django.db import Error as DatabaseFault
+from django.db import connections
 from psycopg.types.json import Jsonb
 
+from console.audit.models import Status
 from console.audit.redaction import PreparedPayload
+from console.core.clock import now
 from console.core.errors import Unavailable
 from console.gateway.batcher import Batcher
 from console.gateway.connection import Connection
+from console.gateway.errors import AnswerUnrecorded, DatabaseAway
 from console.gateway.types import Charge
 from console.teams import refusals
 from console.teams.services.keys import touch
 
 log = logging.getLogger(__name__)
 
-# A call whose process has not been heard of for this long is the sweeper's.
-LEASE_SECONDS = 120
-RENEW_SECONDS = 30
-SWEEP_SECONDS = 20
 # How long an end record is tried for while the database is away, before the sweeper has to write it.
 CLOSE_PATIENCE = 60.0
-
-
-class DatabaseAway(Unavailable):
-    """The log cannot be written, so nothing is sent anywhere."""
-
-    def __init__(self) -> None:
-        super().__init__(
-            "The console cannot record the request right now; nothing was sent. Try again shortly.", retry_after=2
-        )
 
 
 class Begin(NamedTuple):
@@ -61,11 +53,11 @@ class Begin(NamedTuple):
 
 
 class Verdict(NamedTuple):
-    """`is_stale`, or admitted when `refused_by` is None; `counted` is used + reserved per quota after the batch."""
+    """`is_stale`, or admitted when `refused_by` is None; `counted` is used + reserved per counter after the batch."""
 
     is_stale: bool
     refused_by: int | None
-    counted: dict[int, int]
+    counted: dict[tuple[int, dt.datetime], int]
 
 
 class Close(NamedTuple):
@@ -124,33 +116,51 @@ class Ledger:
         self.process = f"{socket.gethostname()}:{os.getpid()}:{secrets.token_hex(4)}"
         self._begin_connection, self._close_connection = Connection("begin"), Connection("close")
         self._keep_connection = Connection("keep")
-        self._begins = Batcher(self._run_begin, longest=settings.GATEWAY_QUEUE_LENGTH)
+        self._begins = Batcher(
+            self._run_begin, longest=settings.GATEWAY_QUEUE_LENGTH, abandoned=self._end_what_nobody_waits_for
+        )
         self._closes = Batcher(self._run_close, longest=settings.GATEWAY_QUEUE_LENGTH * 4, patience=CLOSE_PATIENCE)
         self._keeper: asyncio.Task[None] | None = None
         self._used_keys: dict[uuid.UUID, dt.datetime] = {}
+        # The calls whose leases are renewed. One that was lost on the way is not here, so the sweeper ends it.
+        self._open: set[uuid.UUID] = set()
 
     async def begin(self, item: Begin) -> Verdict:
         """Admit one call, or record one refusal; raises DatabaseAway when it cannot be written."""
-        if self._keeper is None:
+        if self._keeper is None or self._keeper.done():
             self._keeper = asyncio.create_task(self._keep())
         key_id = item.record.get("key_id")
         if key_id is not None and not item.is_refusal:
             self._used_keys[key_id] = item.record["at"]
         try:
-            return await self._begins.put(item)
+            verdict = await self._begins.put(item)
+        except psycopg.errors.ForeignKeyViolation:
+            return Verdict(is_stale=True, refused_by=None, counted={})  # a quota of the plan was just removed
         except psycopg.Error as error:
             log.warning("The ledger could not begin: %s", type(error).__name__)
             raise DatabaseAway from error
+        if verdict.refused_by is None and not verdict.is_stale and not item.is_refusal:
+            self._open.add(item.record["id"])
+        return verdict
 
     async def close(self, item: Close) -> bool:
         """Write one end record; returns whether it was this call of `close` that wrote it.
 
         Cancelling whoever waits does not cancel the record: it is queued before the first pause.
         """
+        self._open.discard(item.record["id"])
         try:
             return await self._closes.put(item)
         except psycopg.Error as error:
-            raise DatabaseAway from error
+            raise AnswerUnrecorded from error
+
+    def _end_what_nobody_waits_for(self, item: Begin, verdict: Verdict) -> None:
+        """End a call that was admitted after its caller had left. Nothing was sent for it."""
+        if verdict.is_stale or verdict.refused_by is not None or item.is_refusal:
+            return
+        record = {**item.record, "closed_at": now(), "status": Status.CLIENT_DISCONNECTED.value}
+        with suppress(Unavailable):
+            self._closes.put(Close({**record, "prompt_tokens": 0, "cost_micros": 0}, tokens=0, cost_micros=0))
 
     async def _run_begin(self, items: list[Begin]) -> list[Verdict]:
         first, place = [], 1
@@ -177,7 +187,7 @@ class Ledger:
                 _array([i.is_cut if i else None for i in inputs]),
                 _array([i.redactions if i else None for i in inputs]),
                 self.process,
-                str(LEASE_SECONDS),
+                str(settings.GATEWAY_LEASE_SECONDS),
                 _array([c.quota.id for c in charges]),
                 _moments([c.period_start for c in charges]),
                 _array([c.quota.metric for c in charges]),
@@ -193,7 +203,7 @@ class Ledger:
                 verdicts[place - 1] = number
             else:
                 charge = charges[place - 1]
-                counted[charge.quota.id] = number
+                counted[charge.quota.id, charge.period_start] = number
         return [
             Verdict(
                 is_stale=number == -1,
@@ -227,24 +237,24 @@ class Ledger:
 
     async def _keep(self) -> None:
         """Renew the leases of this process's open calls, and end those of processes that died."""
-        since_sweep = 0.0
+        lease, turns = settings.GATEWAY_LEASE_SECONDS, 0
         while True:
-            await asyncio.sleep(10)
-            since_sweep += 10
+            await asyncio.sleep(lease / 12)
+            turns += 1
             try:
                 connection = await self._keep_connection.get()
-                await connection.execute(
-                    "UPDATE usage_reservation SET expires_at = clock_timestamp() + make_interval(secs => %s)"
-                    " WHERE process = %s AND expires_at < clock_timestamp() + make_interval(secs => %s)",
-                    (LEASE_SECONDS, self.process, LEASE_SECONDS - RENEW_SECONDS),
-                )
-                if since_sweep >= SWEEP_SECONDS:
-                    since_sweep = 0.0
+                if self._open:
+                    await connection.execute(
+                        "UPDATE usage_reservation SET expires_at = clock_timestamp() + make_interval(secs => %s)"
+                        " WHERE id = ANY(%s) AND expires_at < clock_timestamp() + make_interval(secs => %s)",
+                        (lease, list(self._open), lease * 3 / 4),
+                    )
+                if turns % 2 == 0:
                     await connection.execute("SELECT gateway_sweep(500)")
                 if self._used_keys or refusals.is_due():
                     used, self._used_keys = self._used_keys, {}
                     await asyncio.to_thread(_write_aside, used)
-            except (psycopg.Error, DatabaseError) as error:
+            except (psycopg.Error, DatabaseFault) as error:
                 log.warning("Leases could not be renewed: %s", type(error).__name__)
 
     async def epoch(self) -> int:
@@ -252,7 +262,7 @@ class Ledger:
         try:
             connection = await self._keep_connection.get()
             row = await (await connection.execute("SELECT value FROM audit_epoch WHERE id = 1")).fetchone()
-        except psycopg.OperationalError as error:
+        except psycopg.Error as error:
             raise DatabaseAway from error
         return int(row[0]) if row else 0
 

@@ -65,7 +65,7 @@ def quota_refused(plan: Plan, verdict: Verdict) -> QuotaExceeded:
     """Return the 429 that names the limit that bound, its use, and when it frees itself."""
     charge = plan.charges[verdict.refused_by or 0]
     quota, moment = charge.quota, plan.ask.at
-    counted = verdict.counted.get(quota.id, charge.limit)
+    counted = verdict.counted.get((quota.id, charge.period_start), charge.limit)
     resets_at = quota.resets_at(moment)
     wait = max(1, -int(-(resets_at - now()).total_seconds() // 1)) if resets_at else 1
     used = _amount(quota.metric, counted)
@@ -88,7 +88,7 @@ def remaining_after(plan: Plan, verdict: Verdict) -> list[Remaining]:
         metric = charge.quota.metric
         if metric not in {"requests", "tokens"} or not charge.quota.is_hard:
             continue
-        left = max(0, charge.limit - verdict.counted.get(charge.quota.id, 0))
+        left = max(0, charge.limit - verdict.counted.get((charge.quota.id, charge.period_start), 0))
         known = tightest.get(metric)
         if known is None or left < known.remaining:
             tightest[metric] = Remaining(metric, charge.limit, left, charge.quota.resets_at(plan.ask.at))

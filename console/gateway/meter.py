@@ -7,6 +7,7 @@ import orjson
 
 from console.audit.redaction import PreparedPayload, prepare_payload
 from console.core.clock import now
+from console.core.scrub import scrub
 from console.gateway.ledger import Close
 from console.gateway.plan import estimate_tokens
 from console.gateway.types import Call
@@ -31,7 +32,7 @@ def settle(call: Call, usage: Usage | None, output: str | None) -> tuple[Usage, 
     that never reached a provider used nothing.
     """
     if usage is None:
-        if not call.sent:
+        if not call.sent or call.is_unused:
             return Usage(0, 0), ""
         return Usage(call.plan.prompt_tokens, estimate_tokens(output) if output else 0), "estimated"
     reserved = next((c.amount for c in call.plan.charges if c.quota.metric == "tokens"), None)
@@ -59,7 +60,7 @@ def end_record(
         "status": status,
         "http_status": http_status,
         "code": code,
-        "reason": reason[:500],
+        "reason": scrub(reason)[0].replace("\0", "")[:500],
         "attempts": call.attempts,
         "prompt_tokens": charged.prompt,
         "cached_tokens": charged.cached,

@@ -6,6 +6,7 @@ close   settle and write the end record, exactly once, however the call ended
 """
 
 import asyncio
+import logging
 import time
 import weakref
 from collections.abc import AsyncGenerator, Callable
@@ -28,10 +29,14 @@ from console.gateway.types import Ask, Asker, Call
 from console.providers.types import StreamReader, Usage
 from console.teams import refusals
 
+log = logging.getLogger(__name__)
+
 Identify = Callable[[Snapshot], Asker]
 
 # A plan that is stale this often in a row means somebody changes settings in a loop.
 _TRIES = 8
+# Clients give up for good when they are told to wait for longer than two minutes.
+_LONGEST_RETRY_AFTER = 120
 
 
 class Gateway:
@@ -40,7 +45,6 @@ class Gateway:
     def __init__(self) -> None:
         self.snapshots = SnapshotKeeper()
         self.ledger = Ledger()
-        self.is_stopping = False
         self._refreshed = 0.0
         self._refreshing: asyncio.Task[None] | None = None
 
@@ -75,7 +79,6 @@ async def stop() -> None:
     """Write what has queued and close all connections of this event loop."""
     found = _gateways.pop(asyncio.get_running_loop(), None)
     if found is not None:
-        found.is_stopping = True
         await found.ledger.stop()
     await outbound.close()
 
@@ -192,15 +195,15 @@ async def _send(call: Call) -> outbound.Reply:
     outgoing = call.plan.outgoing
     while True:
         call.attempts += 1
-        call.sent = time.perf_counter()
+        call.sent, call.is_unused = call.sent or time.perf_counter(), False
         try:
             reply = await outbound.request(
                 "POST", outgoing.url, headers=outgoing.headers, body=outgoing.body, deadlines=_deadlines(call)
             )
         except ProviderError as error:
             if error.code in {"upstream_unreachable", "address_refused", "upstream_tls"}:
-                call.sent = 0.0  # nothing reached anybody, so nothing was used
-            if error.code == "upstream_unreachable" and call.attempts == 1:
+                call.is_unused = True
+            if error.code == "upstream_unreachable" and error.status == 502 and call.attempts == 1:
                 await asyncio.sleep(0.05)
                 continue
             raise
@@ -212,8 +215,11 @@ async def _send(call: Call) -> outbound.Reply:
             raw = b""
         finally:
             reply.close()
-        call.sent = 0.0  # refused by the provider, so nothing was used
-        raise call.plan.kind.failure(reply.status, raw)
+        call.is_unused = True
+        failure = call.plan.kind.failure(reply.status, raw)
+        if failure.status == 503 and reply.retry_after.isdigit():
+            failure.retry_after = min(int(reply.retry_after[:6]), _LONGEST_RETRY_AFTER)
+        raise failure
 
 
 async def _close(
@@ -236,10 +242,10 @@ async def _close(
 
 
 def _ended_by(call: Call) -> tuple[str, str]:
-    """Return status and code of a call that was cut off from our side."""
+    """Return status and code of a call whose task was cancelled: by the watch, or because the process stops."""
     if call.cut_off:
         return "error", call.cut_off
-    return ("interrupted", "shutting_down") if gateway().is_stopping else ("client_disconnected", "")
+    return ("client_disconnected", "") if call.has_client_left else ("interrupted", "shutting_down")
 
 
 async def answer(call: Call) -> bytes:
@@ -274,11 +280,26 @@ async def answer(call: Call) -> bytes:
     return read.body
 
 
-async def stream(call: Call) -> AsyncGenerator[bytes, None]:
-    """Open the provider's stream and return its frames; awaited before the response starts, so errors keep a status.
+class Frames:
+    """The frames of one stream. Read them to the end or close them (`contextlib.aclosing`), also when none was read."""
 
-    Read the iterator to its end or close it (`contextlib.aclosing`); one that is dropped is left to the sweeper.
-    """
+    def __init__(self, call: Call, reply: outbound.Reply, reader: StreamReader) -> None:
+        self._call, self._reply = call, reply
+        self._frames = _relay(call, reply, reader)
+
+    def __aiter__(self) -> AsyncGenerator[bytes, None]:
+        return self._frames
+
+    async def aclose(self) -> None:
+        await self._frames.aclose()
+        self._reply.close()
+        if not self._call.is_closed:  # the generator never ran, so its `finally` did not either
+            status, code = _ended_by(self._call)
+            await asyncio.shield(_close(self._call, status=status, http_status=None, code=code))
+
+
+async def stream(call: Call) -> Frames:
+    """Open the provider's stream and return its frames; awaited before the response starts, so errors keep a status."""
     try:
         reply = await _send(call)
         if "event-stream" not in reply.content_type:
@@ -292,8 +313,10 @@ async def stream(call: Call) -> AsyncGenerator[bytes, None]:
         await asyncio.shield(_close(call, status=status, http_status=None, code=code))
         raise
     ask = call.plan.ask
-    reader = call.plan.kind.reader(include_usage=ask.include_usage, is_legacy=ask.is_legacy)
-    return _relay(call, reply, reader)
+    reader = call.plan.kind.reader(
+        choices=ask.body.get("n") or 1, include_usage=ask.include_usage, is_legacy=ask.is_legacy
+    )
+    return Frames(call, reply, reader)
 
 
 async def _relay(call: Call, reply: outbound.Reply, reader: StreamReader) -> AsyncGenerator[bytes, None]:
@@ -328,11 +351,15 @@ async def _relay(call: Call, reply: outbound.Reply, reader: StreamReader) -> Asy
     except asyncio.CancelledError:
         status, code = _ended_by(call)
         raise
+    except Unavailable as lost:
+        raise ProviderError(lost.message, status=lost.status, code=lost.code) from lost
+    except Exception as broken:
+        status, code, reason = "error", "internal_error", type(broken).__name__
+        log.exception("A stream could not be read.")
+        raise ProviderError("Something broke on our side.", status=500, code=code) from broken
     finally:
         reply.close()
         if not call.is_closed:
-            if status == "client_disconnected":
-                status, code = _ended_by(call)
             ending = _close(
                 call,
                 status=status,

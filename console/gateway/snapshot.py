@@ -9,10 +9,12 @@ import asyncio
 import uuid
 from dataclasses import dataclass
 
-from django.db import close_old_connections, transaction
+import psycopg
+from django.db import Error, close_old_connections, transaction
 
 from console.audit.models import Epoch
 from console.catalog.shapes import AliasShape, VersionShape, alias_shapes, version_shapes
+from console.gateway.errors import DatabaseAway
 from console.teams.shapes import KeyShape, TeamShape, key_shapes, team_shapes
 from usage_app.shapes import QuotaShape, quota_shapes
 
@@ -86,7 +88,10 @@ class SnapshotKeeper:
             if shared is None:
                 shared = self._loading = asyncio.create_task(asyncio.to_thread(_load_in_thread))
                 shared.add_done_callback(self._loaded)
-            loaded = await asyncio.shield(shared)
+            try:
+                loaded = await asyncio.shield(shared)
+            except (Error, psycopg.Error) as error:
+                raise DatabaseAway from error
             if is_mine or stale is None or loaded.epoch != stale.epoch:
                 return loaded
 

@@ -95,5 +95,7 @@ class Call:
     answered: float = 0.0  # when the provider's answer was complete
     attempts: int = 0
     cost_micros: int = 0
+    is_unused: bool = False  # the provider was not reached or refused, so there is nothing to charge
     is_closed: bool = False
     cut_off: str = ""  # why we ended it from our side: the code for the log
+    has_client_left: bool = False

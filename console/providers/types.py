@@ -79,7 +79,8 @@ class Kind(Protocol):
     def read(self, raw: bytes, *, is_legacy: bool = False) -> Answer:
         """Return the answer in OpenAI's shape; ProviderError when it is not one."""
 
-    def reader(self, *, include_usage: bool, is_legacy: bool = False) -> StreamReader: ...
+    def reader(self, *, choices: int = 1, include_usage: bool, is_legacy: bool = False) -> StreamReader:
+        """Return a reader for a stream that was asked for so many choices."""
 
     def models(self, endpoint: Endpoint) -> Outgoing:
         """Return the request that lists the provider's models; its body is empty and its method GET."""

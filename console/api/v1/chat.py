@@ -22,7 +22,7 @@ from console.api.v1.replay import as_stream
 from console.api.v1.watch import Watch
 from console.audit.models import EventType
 from console.core import strict_json
-from console.core.errors import ProviderError, Refusal
+from console.core.errors import NotAllowed, ProviderError, Refusal
 from console.core.ids import request_id
 from console.gateway import pipeline
 from console.gateway.identity import KeyIdentity
@@ -49,6 +49,7 @@ async def chat_completions(request: Request, send: Send) -> None:
             await _send_replay(request, send, ask, replay)
             return
     watch = Watch(request.receive)
+    call = None
     try:
         call = await pipeline.open_call(identify, ask, started=request.started)
         watch.call = call
@@ -60,7 +61,9 @@ async def chat_completions(request: Request, send: Send) -> None:
         task = asyncio.current_task()
         if not watch.is_cut or task is None or task.uncancel():
             raise
-        # The watch ended the call; the pipeline has recorded it. Whoever may still listen is told in _stream.
+        # The watch ended the call; the pipeline has recorded it. In mid-stream, who still listens has been told.
+        if call is not None and call.cut_off and not request.is_answered:
+            raise NotAllowed("The key's access ended during the request.", code=call.cut_off) from None
     finally:
         watch.stop()
 
@@ -194,17 +197,18 @@ async def _stream(request: Request, send: Send, call: Call, watch: Watch) -> Non
     body = _Body(request, send, call, watch)
     watch.on_silence(body.beat)
     try:
-        frames = await pipeline.stream(call)
-        if not body.is_started:
-            await body.start()
-        async with aclosing(frames):
+        async with aclosing(await pipeline.stream(call)) as frames:
+            if not body.is_started:
+                await body.start()
             async for frame in frames:
                 await body.write(frame)
         await body.end()
     except ProviderError as error:
         await body.fail(error)
     except asyncio.CancelledError:
-        if watch.is_cut and call.cut_off and body.is_started:
+        if body.is_started and not call.has_client_left:
             said = error_body("The key's access ended during the answer.", kind="permission_error", code=call.cut_off)
+            if not call.cut_off:
+                said = error_body("The console is restarting; try again.", kind="api_error", code="shutting_down")
             await send({"type": "http.response.body", "body": b"data: " + orjson.dumps(said) + b"\n\n"})
         raise

@@ -12,6 +12,7 @@ from typing import Any
 from django.conf import settings
 
 from console.api.v1.http import Receive
+from console.core.clock import now
 from console.gateway.pipeline import gateway
 from console.gateway.types import Call
 
@@ -65,10 +66,12 @@ class Watch:
         here, asker = gateway(), call.plan.asker
         here.refresh_soon()
         snapshot = here.snapshots.current
-        if snapshot is None or asker.key is None or snapshot.epoch == call.plan.epoch:
+        if snapshot is None or asker.key is None:
             return True
         key = snapshot.keys_by_id.get(asker.key.id)
-        return key is not None and not key.refused and "use_models" in key.rights
+        if key is None or key.refusal(now(), call.plan.ask.client_address) or "use_models" not in key.rights:
+            return False
+        return not key.aliases or call.plan.alias in key.aliases
 
     async def _listen(self) -> None:
         while (await self._receive())["type"] != "http.disconnect":
@@ -80,7 +83,7 @@ class Watch:
             return
         self.is_cut = True
         if self.call is not None:
-            self.call.cut_off = why
+            self.call.cut_off, self.call.has_client_left = why, not why
         self._task.cancel()
 
     def stop(self) -> None:

@@ -2,6 +2,7 @@
 --
 -- 1. A call planned under another epoch is stale; its process loads its snapshot again and asks anew.
 -- 2. The counters of all quotas concerned are locked, smallest (quota, period) first, as in gateway_close: no deadlock.
+--    Those of a new period are made before any is locked: who waits for somebody's new counter holds none.
 -- 3. Where all calls fit together they are admitted together; where one would not, they are decided one by one in order.
 -- 4. Admitted calls leave a reservation (the start record) and their input; refused ones their line in the log.
 --
@@ -29,14 +30,20 @@ BEGIN
       INTO verdicts FROM unnest(p_epoch, p_refusal) WITH ORDINALITY x(e, r, n);
 
     IF cardinality(c_quota) > 0 AND 0 = ANY (verdicts) THEN
-        SELECT count(*) INTO counters FROM (SELECT DISTINCT x.q, x.p FROM unnest(c_quota, c_period) x(q, p)) d;
+        SELECT count(*), count(t.quota_id) INTO counters, present
+          FROM (SELECT DISTINCT x.q, x.p FROM unnest(c_quota, c_period) x(q, p)) d
+          LEFT JOIN usage_quotacounter t ON t.quota_id = d.q AND t.period_start = d.p;
+        IF present < counters THEN
+            INSERT INTO usage_quotacounter (quota_id, period_start)
+              SELECT DISTINCT x.q, x.p FROM unnest(c_quota, c_period) x(q, p) ORDER BY 1, 2 ON CONFLICT DO NOTHING;
+        END IF;
         LOOP
             PERFORM 1 FROM usage_quotacounter t
               WHERE (t.quota_id, t.period_start) IN (SELECT x.q, x.p FROM unnest(c_quota, c_period) x(q, p))
               ORDER BY t.quota_id, t.period_start FOR UPDATE;
             GET DIAGNOSTICS present = ROW_COUNT;
             EXIT WHEN present = counters;
-            INSERT INTO usage_quotacounter (quota_id, period_start)
+            INSERT INTO usage_quotacounter (quota_id, period_start)  -- pruned a moment ago
               SELECT DISTINCT x.q, x.p FROM unnest(c_quota, c_period) x(q, p) ORDER BY 1, 2 ON CONFLICT DO NOTHING;
         END LOOP;
 

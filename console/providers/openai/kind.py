@@ -7,11 +7,15 @@ from typing import Any
 import orjson
 
 from console.core.errors import ProviderError
+from console.core.scrub import scrub
 from console.providers.openai import legacy
-from console.providers.openai.stream import OpenAIStream, usage_of
+from console.providers.openai.stream import FINISH_REASONS, OpenAIStream, usage_of
 from console.providers.types import Answer, Endpoint, Outgoing, Preset, StreamReader
 
-_FINISH = {"stop", "length", "tool_calls", "content_filter", "function_call"}
+
+def _for_callers(message: str) -> str:
+    """Return a provider's sentence without secrets and control characters, and not too much of it."""
+    return scrub("".join(c if c.isprintable() else " " for c in message[:2000]))[0][:500]
 
 
 @lru_cache(maxsize=256)
@@ -55,8 +59,8 @@ class OpenAI:
         for choice in choices:
             if not isinstance(choice, dict) or not isinstance(choice.get("message"), dict):
                 raise ProviderError("The provider's answer holds a choice without a message.", code="upstream_invalid")
-            if choice.get("finish_reason") not in _FINISH:
-                # Clients validate this field against OpenAI's list; a word of the provider's own would break them.
+            finish = choice.get("finish_reason")
+            if not isinstance(finish, str) or finish not in FINISH_REASONS:
                 choice["finish_reason"] = "stop"
                 is_mended = True
         if is_legacy:
@@ -65,8 +69,8 @@ class OpenAI:
             raw = orjson.dumps(answer)
         return Answer(raw, usage_of(answer.get("usage")))
 
-    def reader(self, *, include_usage: bool, is_legacy: bool = False) -> StreamReader:
-        return OpenAIStream(include_usage=include_usage, is_legacy=is_legacy)
+    def reader(self, *, choices: int = 1, include_usage: bool, is_legacy: bool = False) -> StreamReader:
+        return OpenAIStream(choices=choices, include_usage=include_usage, is_legacy=is_legacy)
 
     def models(self, endpoint: Endpoint) -> Outgoing:
         return Outgoing(f"{endpoint.base_url}/models", _headers(endpoint), b"")
@@ -90,7 +94,7 @@ class OpenAI:
         if status in {400, 404, 413, 422} and message:
             kept = code if code in {"context_length_exceeded", "content_filter"} else "upstream_refused"
             return ProviderError(
-                f"The model refused the request: {message[:500]}",
+                f"The model refused the request: {_for_callers(message)}",
                 permanent=True,
                 status=400,
                 code=kept,

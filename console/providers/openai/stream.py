@@ -14,24 +14,27 @@ from console.providers.openai.legacy import from_tools
 from console.providers.types import Usage
 
 MAX_EVENT_BYTES = 1024 * 1024
+# Clients validate this field against OpenAI's list; a word of a provider's own would break them.
+FINISH_REASONS = frozenset({"stop", "length", "tool_calls", "content_filter", "function_call"})
 _DONE = b"[DONE]"
+_MOST_TOKENS = 2**31 - 1
+
+
+def _tokens(holder: Any, name: str) -> int | None:
+    value = holder.get(name) if isinstance(holder, dict) else None
+    return value if type(value) is int and 0 <= value <= _MOST_TOKENS else None
 
 
 def usage_of(raw: Any) -> Usage | None:
     """Return the usage object as numbers; None when there is none or it makes no sense. Zero stays zero."""
     if not isinstance(raw, dict):
         return None
-    prompt, completion = raw.get("prompt_tokens"), raw.get("completion_tokens", 0)
-    if not isinstance(prompt, int) or not isinstance(completion, int) or prompt < 0 or completion < 0:
+    prompt, completion = _tokens(raw, "prompt_tokens"), _tokens(raw, "completion_tokens")
+    if prompt is None or (completion is None and raw.get("completion_tokens") is not None):
         return None
-    cached = (raw.get("prompt_tokens_details") or {}).get("cached_tokens")
-    reasoning = (raw.get("completion_tokens_details") or {}).get("reasoning_tokens")
-    return Usage(
-        prompt=prompt,
-        completion=completion,
-        cached=min(cached, prompt) if isinstance(cached, int) and cached > 0 else 0,
-        reasoning=reasoning if isinstance(reasoning, int) and reasoning > 0 else 0,
-    )
+    cached = _tokens(raw.get("prompt_tokens_details"), "cached_tokens") or 0
+    reasoning = _tokens(raw.get("completion_tokens_details"), "reasoning_tokens") or 0
+    return Usage(prompt=prompt, completion=completion or 0, cached=min(cached, prompt), reasoning=reasoning)
 
 
 class OpenAIStream:
@@ -40,25 +43,25 @@ class OpenAIStream:
         "is_complete",
         "has_content",
         "held",
+        "_asked",
         "_include_usage",
         "_is_legacy",
         "_rest",
         "_head",
         "_choices",
-        "_finished",
     )
 
-    def __init__(self, *, include_usage: bool, is_legacy: bool = False) -> None:
+    def __init__(self, *, choices: int = 1, include_usage: bool, is_legacy: bool = False) -> None:
         self.usage: Usage | None = None
         self.is_complete = False
         self.has_content = False
         self.held = b""
+        self._asked = choices
         self._include_usage = include_usage
         self._is_legacy = is_legacy
         self._rest = b""
         self._head: dict[str, Any] = {}
         self._choices: dict[int, dict[str, Any]] = {}
-        self._finished = False  # every choice has ended: complete even when no [DONE] follows
 
     def feed(self, chunk: bytes) -> bytes:
         data = self._rest + chunk if self._rest else chunk
@@ -90,9 +93,9 @@ class OpenAIStream:
             payload = frame[6:]
         else:
             payload = self._data_of(frame)
-            if not payload:
-                return b""
             frame = b""
+        if not payload:
+            return b""
         if payload == _DONE:
             self.is_complete = True
             self.held = b"data: [DONE]\n\n"
@@ -131,7 +134,8 @@ class OpenAIStream:
         if not self._head:
             self._head = {k: event[k] for k in ("id", "created", "model", "system_fingerprint") if k in event}
         for choice in choices:
-            self._choice(choice)
+            if self._choice(choice):
+                frame = b""
         if not choices and not self._include_usage:
             return b""
         if usage is not None and choices and not self._include_usage:
@@ -142,19 +146,26 @@ class OpenAIStream:
             event, frame = from_tools(event, part="delta"), b""
         return frame or b"data: " + orjson.dumps(event)
 
-    def _choice(self, choice: Any) -> None:
+    def _choice(self, choice: Any) -> bool:
+        """Keep what a choice adds to the answer; return whether it had to be mended."""
         if not isinstance(choice, dict):
             raise ProviderError("The provider sent a choice that is not an object.", code="upstream_invalid")
         index = choice.get("index", 0)
+        if not isinstance(index, int):
+            raise ProviderError("The provider sent a choice without a place.", code="upstream_invalid")
+        is_mended = False
         kept = self._choices.get(index)
         if kept is None:
             kept = self._choices[index] = {"text": [], "reasoning": [], "refusal": [], "tools": {}, "finish": None}
-        if choice.get("finish_reason"):
-            kept["finish"] = choice["finish_reason"]
-            self._finished = all(c["finish"] for c in self._choices.values())
+        finish = choice.get("finish_reason")
+        if finish:
+            if not isinstance(finish, str) or finish not in FINISH_REASONS:
+                finish, is_mended = "stop", True
+                choice["finish_reason"] = finish
+            kept["finish"] = finish
         delta = choice.get("delta")
         if not isinstance(delta, dict):
-            return
+            return is_mended
         text = delta.get("content")
         if isinstance(text, str) and text:
             kept["text"].append(text)
@@ -166,18 +177,21 @@ class OpenAIStream:
         refusal = delta.get("refusal")
         if isinstance(refusal, str) and refusal:
             kept["refusal"].append(refusal)
-        for call in delta.get("tool_calls") or ():
+        calls = delta.get("tool_calls")
+        for call in calls if isinstance(calls, list) else ():
             self._tool_call(kept["tools"], call)
+        return is_mended
 
     def _tool_call(self, tools: dict[int, dict[str, Any]], call: Any) -> None:
         if not isinstance(call, dict):
             return
         self.has_content = True
-        function = call.get("function")
+        function, index = call.get("function"), call.get("index")
         if not isinstance(function, dict):
             function = {}
         kept = tools.setdefault(
-            call.get("index", 0), {"id": "", "type": "function", "function": {"name": "", "arguments": ""}}
+            index if isinstance(index, int) else 0,
+            {"id": "", "type": "function", "function": {"name": "", "arguments": ""}},
         )
         kept["id"] += str(call.get("id") or "")
         kept["function"]["name"] += str(function.get("name") or "")
@@ -191,8 +205,9 @@ class OpenAIStream:
         if last:
             kept = self._frame(last.replace(b"\r\n", b"\n").replace(b"\r", b"\n"))
             out = kept + b"\n\n" if kept else b""
-        if not self.is_complete and self._finished:
-            self.is_complete = True
+        ended = sum(1 for kept in self._choices.values() if kept["finish"])
+        if not self.is_complete and ended == max(self._asked, len(self._choices)):
+            self.is_complete = True  # every choice has ended, so it is whole although no [DONE] follows
             self.held = b"data: [DONE]\n\n"
         return out
 
