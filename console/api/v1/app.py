@@ -1,7 +1,6 @@
 """The ASGI application of /v1/: routes, and the one place where anything unexpected becomes a plain JSON error."""
 
 import logging
-from urllib.parse import unquote
 
 import orjson
 
@@ -60,6 +59,7 @@ async def _route(request: Request, send: Send) -> None:
     elif path == "/v1/models" or path.startswith("/v1/models/"):
         if request.method != "GET":
             raise MethodNotAllowed("Send a GET to /v1/models.", headers={"Allow": "GET"})
-        await models(request, send, unquote(path.removeprefix("/v1/models").strip("/")))
+        name = path.removeprefix("/v1/models").strip("/")
+        await models(request, send, "".join(c if c.isprintable() else "\ufffd" for c in name))
     else:
         raise NotFound(f"There is no {path[:100]} here. The routes are in the documentation.", code="unknown_route")

@@ -118,6 +118,8 @@ class Request:
     async def body(self) -> bytes:
         """Return the whole body; TooLarge as soon as it is known to be, before it is read to its end."""
         limit = settings.GATEWAY_BODY_BYTES
+        if self.content_type and "json" not in self.content_type:
+            raise UnsupportedMediaType("Send the body as application/json.")
         if self.content_encoding not in {"", "identity"}:
             raise UnsupportedMediaType("Send the body without Content-Encoding.")
         if self._length > limit:
@@ -152,7 +154,8 @@ def _one_bearer(authorization: list[str]) -> str | None:
 
 
 def _refuse_query(query: bytes) -> None:
-    refuse_keys_in_query(dict(parse_qsl(query.decode("latin-1"), max_num_fields=100)))
+    for name, value in parse_qsl(query.decode("latin-1")):  # one by one: a name may be there twice
+        refuse_keys_in_query({name: value})
 
 
 def common_headers(request: Request) -> Headers:

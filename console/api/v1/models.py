@@ -37,7 +37,8 @@ async def models(request: Request, send: Send, name: str = "") -> None:
     found = [alias for alias in callable_aliases(snapshot, asker) if not name or alias.name == name]
     if name and not found:
         message = f"The model {name[:100]!r} does not exist or this key may not call it."
-        raise NotFound(message, param="model", code="model_not_found")
+        unknown = NotFound(message, param="model", code="model_not_found")
+        raise await pipeline.refuse(identify, ask, unknown, started=request.started)
     as_anthropic = request.has_anthropic_version
     rows = [_anthropic(a) if as_anthropic else _openai(a, asker) for a in found]
     answer: dict[str, Any]
