@@ -3,4 +3,7 @@
 from django.urls import include, path
 
 app_name = "api"
-urlpatterns = [path("", include(f"console.api.manage.{area}")) for area in ("teams", "keys", "catalog", "installation")]
+urlpatterns = [
+    path("", include(f"console.api.manage.{area}"))
+    for area in ("teams", "keys", "catalog", "usage", "audit", "installation")
+]

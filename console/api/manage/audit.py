@@ -1,0 +1,260 @@
+"""The audit log: the list, one record, its content, the export and the seals. Reading content is itself recorded."""
+
+import json
+from collections.abc import Iterable
+from typing import Any, cast
+
+from django.http.response import HttpResponseBase
+from django.urls import path
+from drf_spectacular.types import OpenApiTypes
+from drf_spectacular.utils import OpenApiParameter, OpenApiResponse, extend_schema
+from rest_framework import serializers
+from rest_framework.negotiation import DefaultContentNegotiation
+from rest_framework.response import Response
+
+from console.api.manage.base import Endpoint, listed
+from console.api.pagination import limit_of
+from console.audit.models import AuditEvent, EventType, Payload, Seal, Status
+from console.audit.services.seal import state
+from console.core.errors import BadInput
+from console.core.ids import request_id
+from console.teams.callers import TeamRequest
+from console.teams.models import Environment
+from usage_app import access_audit as access
+from usage_app.forms.audit import RANGES, AuditFilterForm
+from usage_app.queries.audit import content as contents
+from usage_app.queries.audit.listing import listing, parse_cursor
+from usage_app.queries.audit.record import record
+from usage_app.services import audit as services
+from usage_app.views.audit import audit_export
+
+_FILTERS = [
+    OpenApiParameter("team", str, description="Only this team, by its short name."),
+    OpenApiParameter("q", str, description="Text. It is looked for in content, too, where the caller may read it."),
+    OpenApiParameter("range", str, enum=list(RANGES), description="The time that ends now."),
+    OpenApiParameter("since", OpenApiTypes.DATETIME, description="Goes before `range`."),
+    OpenApiParameter("until", OpenApiTypes.DATETIME),
+    OpenApiParameter("type", str, many=True, enum=EventType.values),
+    OpenApiParameter("status", str, many=True, enum=Status.values),
+    OpenApiParameter("key", OpenApiTypes.UUID),
+    OpenApiParameter("alias", str),
+    OpenApiParameter("person", OpenApiTypes.UUID),
+    OpenApiParameter("environment", str, enum=Environment.values),
+]
+_CURSOR = OpenApiParameter("cursor", str, description="`next` of the page before.")
+
+
+class EventSerializer(serializers.ModelSerializer[AuditEvent]):
+    """One record without its content."""
+
+    request_id = serializers.SerializerMethodField()
+    detail = serializers.SerializerMethodField(help_text="Before and after of a change.")
+    input_sha256 = serializers.SerializerMethodField()
+    output_sha256 = serializers.SerializerMethodField()
+
+    class Meta:
+        model = AuditEvent
+        fields = [
+            "request_id", "at", "closed_at", "type", "action", "status", "http_status", "code", "reason", "team_id",
+            "team", "actor_kind", "actor_id", "actor", "key_id", "key", "environment", "surface", "route",
+            "client_address", "alias", "model", "prompt", "agent", "stream", "attempts", "prompt_tokens",
+            "cached_tokens", "completion_tokens", "reasoning_tokens", "cost_micros", "usage_note", "latency_us",
+            "first_token_us", "overhead_us", "target_type", "target_id", "target", "detail", "input_sha256",
+            "output_sha256",
+        ]  # fmt: skip
+
+    def get_request_id(self, event: AuditEvent) -> str:
+        return request_id(event.pk)
+
+    def get_detail(self, event: AuditEvent) -> dict[str, Any] | None:
+        try:
+            detail = json.loads(event.detail) if event.detail else None
+        except ValueError:
+            detail = event.detail
+        return detail if detail is None or isinstance(detail, dict) else {"text": detail}
+
+    def get_input_sha256(self, event: AuditEvent) -> str | None:
+        return bytes(event.input_sha256).hex() if event.input_sha256 else None
+
+    def get_output_sha256(self, event: AuditEvent) -> str | None:
+        return bytes(event.output_sha256).hex() if event.output_sha256 else None
+
+
+class SealedEventSerializer(EventSerializer):
+    seal = serializers.IntegerField(allow_null=True, help_text="Number of the block that seals it; null until then.")
+
+    class Meta(EventSerializer.Meta):
+        fields = [*EventSerializer.Meta.fields, "seal"]
+
+
+class BodySerializer(serializers.ModelSerializer[Payload]):
+    class Meta:
+        model = Payload
+        fields = ["body", "bytes", "is_cut", "redactions"]
+
+
+class ContentSerializer(serializers.Serializer[Any]):
+    request_id = serializers.CharField()
+    input = BodySerializer(allow_null=True, help_text="Null where there is none or it is no longer kept.")
+    output = BodySerializer(allow_null=True)
+
+
+class SealSerializer(serializers.ModelSerializer[Seal]):
+    previous = serializers.SerializerMethodField(help_text="Hash of the block before.")
+    sha256 = serializers.SerializerMethodField()
+
+    class Meta:
+        model = Seal
+        fields = ["number", "sealed_at", "format", "previous", "sha256"]
+
+    def get_previous(self, seal: Seal) -> str:
+        return bytes(seal.previous).hex()
+
+    def get_sha256(self, seal: Seal) -> str:
+        return bytes(seal.sha256).hex()
+
+
+class OperatorSealSerializer(SealSerializer):
+    """How many calls the whole installation has is for operators only."""
+
+    class Meta(SealSerializer.Meta):
+        fields = [*SealSerializer.Meta.fields, "rows"]
+
+
+class SealsSerializer(serializers.Serializer[Any]):
+    data = OperatorSealSerializer(many=True, help_text="`rows` is for operators only.")  # type: ignore[assignment]
+    next = serializers.CharField(allow_null=True)
+    sealed_at = serializers.DateTimeField(allow_null=True, help_text="Everything until then is sealed.")
+    verified_at = serializers.DateTimeField(allow_null=True, help_text="When the chain was last found whole.")
+    problem = serializers.CharField(help_text="What the last check found; empty when all is well.")
+
+
+class _Filtered(Endpoint):
+    """A view of what the filter finds. A filter that is not known is refused: without it too much would be shown."""
+
+    needs = "view_audit"
+
+    def _form(self, *more: str) -> AuditFilterForm:
+        given = self.request._request.GET
+        sight = access.sight_for(self.caller, given.get("team", ""))
+        form = AuditFilterForm(given, sight=sight)
+        known = {*form.fields, "team", *more}
+        if unknown := sorted(set(given) - known):
+            name = unknown[0][:60]
+            raise BadInput(f"{name!r} is not a filter here; known are {', '.join(sorted(known))}.", param=name)
+        for name, complaints in form.errors.items():
+            raise BadInput(str(complaints[0]), param=name)
+        return form
+
+
+class Events(_Filtered):
+    @extend_schema(
+        operation_id="list_audit_events",
+        tags=["audit"],
+        summary="List records of the log, the newest first, without content",
+        parameters=[*_FILTERS, _CURSOR],
+        responses=listed(EventSerializer),
+    )
+    def get(self, request: Any) -> Response:
+        form = self._form("cursor")
+        cursor = parse_cursor(request.query_params.get("cursor", ""))
+        criteria = form.criteria()
+        if criteria.text and criteria.content_team_ids != ():
+            services.search_content(actor=self.actor, team=form.sight.scope, text=criteria.text)
+        shown = listing(criteria, cursor)
+        onwards = shown.newer if cursor and not cursor.is_older else shown.older
+        data = EventSerializer([line.event for line in shown.lines], many=True).data
+        return Response({"data": data, "next": onwards or shown.go_on})
+
+
+class OneEvent(Endpoint):
+    needs = "view_audit"
+
+    @extend_schema(tags=["audit"], summary="Show a record, without its content", responses=SealedEventSerializer)
+    def get(self, request: Any, reference: str) -> Response:
+        found = record(access.event_for(self.caller, reference))
+        seal = found.seal.number if found.seal else None
+        return Response({**EventSerializer(found.event).data, "seal": seal})
+
+
+class Content(Endpoint):
+    needs = "read_content"
+
+    @extend_schema(
+        tags=["audit"], summary="Read a record's input and output; that is recorded", responses=ContentSerializer
+    )
+    def get(self, request: Any, reference: str) -> Response:
+        event = access.event_for(self.caller, reference, to="read_content")
+        services.read_content(actor=self.actor, event=event)
+        bodies = {pane.kind: pane.payload for pane in contents.panes(event)}
+        said = {"request_id": request_id(event.pk), "input": bodies.get("input"), "output": bodies.get("output")}
+        return Response(ContentSerializer(said).data, headers={"Cache-Control": "no-store"})
+
+
+class _FormatIsOurs(DefaultContentNegotiation):
+    """`?format=` chooses the file here, not the renderer, and any Accept header will do."""
+
+    def select_renderer(self, request: Any, renderers: Iterable[Any], format_suffix: str | None = None) -> Any:
+        renderer = next(iter(renderers))
+        return renderer, renderer.media_type
+
+
+class Export(_Filtered):
+    content_negotiation_class = _FormatIsOurs
+
+    @extend_schema(
+        tags=["audit"],
+        summary="Stream all records of a filter as a file; that is recorded",
+        parameters=[
+            *_FILTERS,
+            OpenApiParameter("format", str, enum=["csv", "jsonl"], default="csv"),
+            OpenApiParameter("content", str, enum=["1"], description="With inputs and outputs."),
+        ],
+        responses={
+            (200, "text/csv"): OpenApiResponse(OpenApiTypes.STR),
+            (200, "application/jsonl"): OpenApiResponse(OpenApiTypes.STR),
+        },
+    )
+    def get(self, request: Any) -> HttpResponseBase:
+        self._form("format", "content")
+        return audit_export(cast(TeamRequest, self.request._request))
+
+
+class Seals(Endpoint):
+    needs = "view_audit"
+
+    @extend_schema(
+        operation_id="list_audit_seals",
+        tags=["audit"],
+        summary="List the blocks that seal the log, the latest first",
+        parameters=[_CURSOR, OpenApiParameter("limit", int)],
+        responses=SealsSerializer,
+    )
+    def get(self, request: Any) -> Response:
+        limit, cursor = limit_of(request), request.query_params.get("cursor", "")
+        rows = Seal.objects.order_by("-number")
+        if cursor:
+            if not cursor.isascii() or not cursor.isdigit() or len(cursor) > 18:
+                raise BadInput("cursor is not one this API gave out; leave it away to begin again.", param="cursor")
+            rows = rows.filter(number__lt=int(cursor))
+        found = list(rows[: limit + 1])
+        serializer = OperatorSealSerializer if self.caller.is_operator else SealSerializer
+        present = state()
+        return Response(
+            {
+                "data": serializer(found[:limit], many=True).data,
+                "next": str(found[limit - 1].number) if len(found) > limit else None,
+                "sealed_at": present.sealed_at,
+                "verified_at": present.verified_at,
+                "problem": present.problem,
+            }
+        )
+
+
+urlpatterns = [
+    path("audit/events/", Events.as_view(), name="audit_events"),
+    path("audit/events/<str:reference>/", OneEvent.as_view(), name="audit_event"),
+    path("audit/events/<str:reference>/content/", Content.as_view(), name="audit_event_content"),
+    path("audit/export/", Export.as_view(), name="audit_export"),
+    path("audit/seals/", Seals.as_view(), name="audit_seals"),
+]
