@@ -3,6 +3,8 @@
 import uuid
 from typing import Any
 
+from django.db import transaction
+from django.db.models import Prefetch, QuerySet, prefetch_related_objects
 from django.urls import path
 from drf_spectacular.utils import extend_schema
 from rest_framework import serializers
@@ -15,6 +17,7 @@ from console.catalog.services import aliases, connection, pins, providers, versi
 from console.core.errors import NotFound
 from console.teams import access as teams_access
 from console.teams.access import OPERATOR
+from console.teams.models import Environment, Team
 
 
 class ProviderSerializer(serializers.ModelSerializer[Provider]):
@@ -52,6 +55,7 @@ class TestSerializer(serializers.Serializer[Any]):
     sentence = serializers.CharField()
     took_us = serializers.IntegerField()
     models = serializers.ListField(child=serializers.CharField())
+    missing = serializers.ListField(child=serializers.CharField(), help_text="Known here, not named by the provider.")
 
 
 class PriceSerializer(serializers.ModelSerializer[Price]):
@@ -172,13 +176,16 @@ class OneProvider(Endpoint):
         provider = access.provider_for(self.caller, slug)
         given = self.read(ProviderChangeSerializer)
         enabled = given.pop("is_enabled", None)
-        if given:
-            provider = providers.change_provider(actor=self.actor, provider=provider, **given)
-        if enabled is not None:
-            provider = providers.enable_provider(actor=self.actor, provider=provider, enabled=enabled)
+        with transaction.atomic():
+            if given:
+                provider = providers.change_provider(actor=self.actor, provider=provider, **given)
+            if enabled is not None:
+                provider = providers.enable_provider(actor=self.actor, provider=provider, enabled=enabled)
         return Response(ProviderSerializer(provider).data)
 
-    @extend_schema(tags=["models"], summary="Remove a provider without model versions", responses={204: None})
+    @extend_schema(
+        tags=["models"], summary="Remove a provider and its models, if no pin ever meant one", responses={204: None}
+    )
     def delete(self, request: Any, slug: str) -> Response:
         providers.delete_provider(actor=self.actor, provider=access.provider_for(self.caller, slug))
         return Response(status=204)
@@ -259,7 +266,16 @@ class Retirement(Endpoint):
 
 
 class Prices(Endpoint):
-    needs = OPERATOR
+    needs, needs_to = "view_team", {"POST": OPERATOR}
+
+    @extend_schema(
+        operation_id="list_prices",
+        tags=["models"],
+        summary="List what a model version costs and did",
+        responses=listed(PriceSerializer),
+    )
+    def get(self, request: Any, pk: uuid.UUID) -> Response:
+        return self.page(Price.objects.filter(model_version=access.version_for(self.caller, pk)), PriceSerializer)
 
     @extend_schema(
         tags=["models"],
@@ -273,6 +289,26 @@ class Prices(Endpoint):
         return Response(PriceSerializer(price).data, status=201)
 
 
+def _alias(view: Endpoint, name: str) -> Alias:
+    """Return the alias; the database cannot even be asked for a name with NUL in it."""
+    if "\x00" in name:
+        raise NotFound("There is no such alias.")
+    return access.alias_for(view.caller, name)
+
+
+def _environment(environment: str) -> str:
+    if environment not in Environment.values:
+        raise NotFound(f"{environment[:40]!r} is not an environment; they are {' and '.join(Environment.values)}.")
+    return environment
+
+
+def _teams_shown(view: Endpoint) -> "Prefetch[str, QuerySet[Team], str]":
+    """Name to members only their own teams among those of an alias; operators see archived ones too."""
+    caller = view.caller
+    teams = Team.objects.all() if caller.is_operator else teams_access.teams_for(caller)
+    return Prefetch("teams", teams)
+
+
 class Aliases(Endpoint):
     needs, needs_to = "view_team", {"POST": OPERATOR}
 
@@ -283,7 +319,7 @@ class Aliases(Endpoint):
         responses=listed(AliasSerializer),
     )
     def get(self, request: Any) -> Response:
-        rows = access.aliases_for(self.caller).prefetch_related("teams", "pins__model_version__provider")
+        rows = access.aliases_for(self.caller).prefetch_related(_teams_shown(self), "pins__model_version__provider")
         return self.page(rows, AliasSerializer)
 
     @extend_schema(
@@ -305,22 +341,24 @@ class OneAlias(Endpoint):
 
     @extend_schema(tags=["models"], summary="Show an alias with its pins", responses=AliasSerializer)
     def get(self, request: Any, name: str) -> Response:
-        return Response(AliasSerializer(access.alias_for(self.caller, name)).data)
+        alias = _alias(self, name)
+        prefetch_related_objects([alias], _teams_shown(self), "pins__model_version__provider")
+        return Response(AliasSerializer(alias).data)
 
     @extend_schema(tags=["models"], summary="Change an alias", request=AliasChangeSerializer, responses=AliasSerializer)
     def patch(self, request: Any, name: str) -> Response:
-        alias = access.alias_for(self.caller, name)
+        alias = _alias(self, name)
         given = _teams(self, self.read(AliasChangeSerializer))
         return Response(AliasSerializer(aliases.change_alias(actor=self.actor, alias=alias, **given)).data)
 
     @extend_schema(tags=["models"], summary="Delete an alias nothing uses", responses={204: None})
     def delete(self, request: Any, name: str) -> Response:
-        aliases.delete_alias(actor=self.actor, alias=access.alias_for(self.caller, name))
+        aliases.delete_alias(actor=self.actor, alias=_alias(self, name))
         return Response(status=204)
 
 
-class OnePin(Endpoint):
-    needs, needs_to = "view_team", {"PUT": OPERATOR}
+class PinMoves(Endpoint):
+    needs = "view_team"
 
     @extend_schema(
         operation_id="list_pin_moves",
@@ -329,17 +367,23 @@ class OnePin(Endpoint):
         responses=listed(PinMoveSerializer),
     )
     def get(self, request: Any, name: str, environment: str) -> Response:
-        alias = access.alias_for(self.caller, name)
-        rows = PinMove.objects.filter(pin__alias=alias, pin__environment=environment)
+        alias = _alias(self, name)
+        rows = PinMove.objects.filter(pin__alias=alias, pin__environment=_environment(environment))
         return self.page(rows.select_related("from_version__provider", "to_version__provider"), PinMoveSerializer)
+
+
+class OnePin(Endpoint):
+    needs = OPERATOR
 
     @extend_schema(tags=["models"], summary="Move a pin", request=MoveSerializer, responses=PinSerializer)
     def put(self, request: Any, name: str, environment: str) -> Response:
-        alias = access.alias_for(self.caller, name)
+        alias = _alias(self, name)
         given = self.read(MoveSerializer)
         to = access.version_for(self.caller, given.pop("model_version"))
         return Response(
-            PinSerializer(pins.move_pin(actor=self.actor, alias=alias, environment=environment, to=to, **given)).data
+            PinSerializer(
+                pins.move_pin(actor=self.actor, alias=alias, environment=_environment(environment), to=to, **given)
+            ).data
         )
 
 
@@ -353,10 +397,10 @@ class RollBack(Endpoint):
         responses=PinSerializer,
     )
     def post(self, request: Any, name: str, environment: str) -> Response:
-        alias = access.alias_for(self.caller, name)
-        pin = Pin.objects.filter(alias=alias, environment=environment).first()
+        alias = _alias(self, name)
+        pin = Pin.objects.filter(alias=alias, environment=_environment(environment)).first()
         if pin is None:
-            raise NotFound(f"{alias} is not pinned in {environment[:40]}.")
+            raise NotFound(f"{alias} is not pinned in {environment}.")
         return Response(
             PinSerializer(pins.roll_back_pin(actor=self.actor, pin=pin, **self.read(RollBackSerializer))).data
         )
@@ -375,4 +419,5 @@ urlpatterns = [
     path("aliases/<str:name>/", OneAlias.as_view(), name="alias"),
     path("aliases/<str:name>/pins/<str:environment>/", OnePin.as_view(), name="pin"),
     path("aliases/<str:name>/pins/<str:environment>/roll-back/", RollBack.as_view(), name="roll_back"),
+    path("aliases/<str:name>/pins/<str:environment>/moves/", PinMoves.as_view(), name="pin_moves"),
 ]

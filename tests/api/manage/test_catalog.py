@@ -47,6 +47,8 @@ def test_it_adds_prices_and_retires_a_model(operator, cast):
     assert made.status_code == 201 and made.json()["prices"] == []
     pk = made.json()["id"]
     assert operator("POST", f"models/{pk}/prices/", {"input": "0.15", "output": "0.6"}).status_code == 201
+    listed = operator("GET", f"models/{pk}/prices/").json()["data"]
+    assert [(price["input"], price["output"]) for price in listed] == [("0.150000", "0.600000")]
     assert operator("PATCH", f"models/{pk}/", {"description": "Quick"}).json()["prices"][0]["input"] == "0.150000"
     assert operator("POST", f"models/{pk}/retire/").json()["retired_at"]
 
@@ -65,7 +67,7 @@ def test_it_moves_a_pin_and_rolls_it_back(operator, cast):
     assert stale.status_code == 409
     back = operator("POST", f"{path}roll-back/", {"reason": "worse", "seen_revision": 2})
     assert back.json()["model"] == "fake/first"
-    assert [m["reason"] for m in operator("GET", path).json()["data"]][:1] == ["worse"]
+    assert [m["reason"] for m in operator("GET", f"{path}moves/").json()["data"]] == ["worse", "better", "start"]
 
 
 def test_members_read_their_aliases_and_change_nothing(cast):
@@ -84,3 +86,27 @@ def test_members_read_their_aliases_and_change_nothing(cast):
 def test_it_names_an_unknown_field(operator):
     refused = operator("POST", "aliases/", {"name": "a", "owner": "me"})
     assert refused.status_code == 400 and refused.json()["error"]["param"] == "owner"
+
+
+def test_a_member_sees_only_their_own_teams_of_a_shared_alias(operator, cast):
+    make.make_alias("shared").teams.add(cast.team_a, cast.team_b)
+    client = Client()
+    client.force_login(cast.bob)
+    assert client.get("/api/aliases/shared/").json()["teams"] == ["team-a"]
+    assert client.get("/api/aliases/").json()["data"][0]["teams"] == ["team-a"]
+    assert set(operator("GET", "aliases/shared/").json()["teams"]) == {"team-a", "team-b"}
+
+
+def test_a_stranger_finds_no_moves_and_no_prices(cast):
+    version = make.make_model("m")
+    make.make_alias("theirs", production=version).teams.add(cast.team_b)
+    client = Client()
+    client.force_login(cast.bob)
+    assert client.get("/api/aliases/theirs/pins/production/moves/").status_code == 404
+    assert client.get(f"/api/models/{version.pk}/prices/").status_code == 404
+
+
+@pytest.mark.parametrize("path", ["a%00b/", "known/pins/moon/moves/", "known/pins/a%00b/moves/"])
+def test_what_cannot_exist_is_not_found(operator, path):
+    make.make_alias("known")
+    assert operator("GET", f"aliases/{path}").status_code == 404
