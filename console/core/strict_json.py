@@ -11,7 +11,7 @@ from console.core.errors import BadInput
 
 MAX_DEPTH = 32
 MAX_MEMBERS = 10_000
-_MAX_DIGITS = 18  # fits 64 bits, sign and all
+_MAX_DIGITS = 18  # fits 64 bits
 _STRING = re.compile(r'"(?:[^"\\]++|\\.)*+"', re.DOTALL)
 
 
@@ -31,7 +31,7 @@ def _constant(name: str) -> NoReturn:
 
 
 def _integer(digits: str) -> int:
-    if len(digits) > _MAX_DIGITS:
+    if len(digits) > _MAX_DIGITS and len(digits.lstrip("-")) > _MAX_DIGITS:
         raise BadInput("The body holds a whole number of more than 18 digits.")
     return int(digits)
 
