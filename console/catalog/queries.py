@@ -4,7 +4,7 @@ import datetime as dt
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from django.db.models import Count, Prefetch, Q, QuerySet
+from django.db.models import Count, Prefetch, Q, QuerySet, prefetch_related_objects
 
 from console.catalog import where_used
 from console.catalog.models import Alias, ModelVersion, Pin, PinMove, Price, Provider
@@ -12,7 +12,7 @@ from console.catalog.where_used import Traffic, Use
 from console.core.clock import now
 from console.teams.access import teams_for
 from console.teams.callers import Caller
-from console.teams.models import Environment
+from console.teams.models import Environment, Team
 
 _MOST_MOVES = 50
 _WEEK, _MONTH = dt.timedelta(days=7), dt.timedelta(days=30)
@@ -44,6 +44,11 @@ class AliasRow:
         return max((pin.moved_at for pin in (self.production, self.sandbox) if pin), default=None)
 
 
+def teams_shown(caller: Caller) -> "Prefetch[str, QuerySet[Team], str]":
+    """Name only the caller's own teams among those of an alias; operators see archived ones too."""
+    return Prefetch("teams", Team.objects.all() if caller.is_operator else teams_for(caller))
+
+
 def alias_rows(aliases: QuerySet[Alias], caller: Caller) -> list[AliasRow]:
     """Return the aliases with their pins, teams, and calls of the last seven days. Four queries."""
     pins = Pin.objects.select_related("model_version__provider")
@@ -51,7 +56,7 @@ def alias_rows(aliases: QuerySet[Alias], caller: Caller) -> list[AliasRow]:
         now() - _WEEK, teams=list(teams_for(caller).values_list("pk", flat=True)), environment=Environment.PRODUCTION
     )
     rows = []
-    for alias in aliases.prefetch_related(Prefetch("pins", pins), "teams"):
+    for alias in aliases.prefetch_related(Prefetch("pins", pins), teams_shown(caller)):
         by_environment = {pin.environment: pin for pin in alias.pins.all()}
         rows.append(
             AliasRow(
@@ -109,6 +114,7 @@ class AliasPage:
 
 def alias_page(alias: Alias, caller: Caller) -> AliasPage:
     """Return everything the page of one alias shows; uses of other teams are left out for members."""
+    prefetch_related_objects([alias], teams_shown(caller))
     teams = list(teams_for(caller).values_list("pk", flat=True))
     pins = {pin.environment: pin for pin in Pin.objects.filter(alias=alias).select_related("model_version__provider")}
     history = moves([alias])

@@ -108,6 +108,22 @@ def test_the_live_view_brings_what_was_committed_since() -> None:
     assert str(mine) not in poll(body), "each record comes once"
 
 
+@pytest.mark.django_db(transaction=True)
+def test_the_live_view_looks_into_content_only_after_a_recorded_search() -> None:
+    alice, team = make.make_user(), make.make_team("Team A")
+    make.make_member(team, alice, Role.AUDITOR)
+    client = a_client(alice)
+    until_finished()
+    page = client.get("/audit/?live=1&q=zebra").content.decode()
+    url = html.unescape(page.partition('<tr id="tail" hidden hx-get="')[2].partition('"')[0])
+    found = str(a_call(team, content=a_chat("zebra", "Here.")))
+    until_finished()
+    assert found in client.get(url).content.decode()
+    assert found not in client.get("/audit/tail/?q=zebra&after=0&polls=0").content.decode()
+    assert found not in client.get(url.replace("zebra", "Here")).content.decode(), "the proof is for one filter"
+    assert AuditEvent.objects.filter(action="audit.searched").count() == 1
+
+
 @pytest.mark.django_db
 def test_the_live_view_ends_by_itself(cast: Cast) -> None:
     client = a_client(cast.alice)

@@ -209,6 +209,14 @@ def test_it_searches_content_and_records_that(cast: Cast) -> None:
     assert json.loads(line.detail) == {"text": "grüße TEMPLATE"}
 
 
+def test_a_made_up_cursor_or_a_record_searches_on_record_too(cast: Cast) -> None:
+    other = a_call(cast.team_a, content=a_chat("zebra", "Here."))
+    client = a_client(cast.alice)
+    for number, path in enumerate(("?q=zebra&cursor=o" + "f" * 32, f"{request_id(other)}/?q=zebra"), start=1):
+        client.get(f"/audit/{path}")
+        assert len(of(actions.AUDIT_SEARCHED)) == number, path
+
+
 def test_a_pasted_id_opens_its_record(cast: Cast) -> None:
     mine, foreign = a_call(cast.team_a), a_call(cast.team_b)
     client = a_client(cast.alice)

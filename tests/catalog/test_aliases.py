@@ -50,6 +50,14 @@ def test_it_shows_members_their_own_and_everybodys(cast: Cast, signed_in: Signed
     assert client.get("/models/aliases/for-b/").status_code == 404
 
 
+def test_a_shared_alias_names_no_other_team(cast: Cast, signed_in: SignedIn) -> None:
+    make.make_alias("shared").teams.add(cast.team_a, cast.team_b)
+    for path in ("/models/", "/models/aliases/shared/"):
+        page = signed_in(cast.bob).get(path).content.decode()
+        assert "Team A" in page and "Team B" not in page, path
+        assert "Team B" in signed_in(cast.operator).get(path).content.decode(), path
+
+
 def test_a_hidden_alias_looks_like_none(cast: Cast, signed_in: SignedIn) -> None:
     make.make_alias("for-b").teams.add(cast.team_b)
     client = signed_in(cast.bob)

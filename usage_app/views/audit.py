@@ -1,14 +1,17 @@
 """The audit log: the list, one record beside it, its content, the live view and the export."""
 
 from collections.abc import AsyncIterator, Iterator
+from dataclasses import replace
 from typing import Any
 from urllib.parse import urlencode
 
 from asgiref.sync import sync_to_async
 from django.core.handlers.asgi import ASGIRequest
+from django.core.signing import Signer
 from django.http import Http404, HttpResponse, QueryDict, StreamingHttpResponse
 from django.shortcuts import render
 from django.urls import reverse
+from django.utils.crypto import constant_time_compare
 from django.views.decorators.http import require_safe
 
 from console.audit.search import Criteria
@@ -91,18 +94,28 @@ def audit(request: TeamRequest) -> HttpResponse:
     criteria = form.criteria()
     if url := _jump(request, criteria.text):
         return go(request, url)
-    if criteria.text and criteria.content_team_ids != () and cursor is None:
-        services.search_content(actor=request.caller.actor, team=sight.scope, text=criteria.text)
+    _note_search(request, form, criteria)
     context = _context(request, form, listing(criteria, cursor))
     if request.GET.get("live") == "1" and cursor is None:
-        context |= {"is_live": True, "tail_url": _tail_url(context["filter_query"], search.horizon(), 0)}
+        context |= {"is_live": True, "tail_url": _tail_url(request, context["filter_query"], search.horizon(), 0)}
     template = f"{_LIST}#list" if is_htmx(request) and request.htmx.target == "list" else _LIST
     return render(request, template, context)
 
 
-def _tail_url(filter_query: str, tx: int, polls: int) -> str:
+def _note_search(request: TeamRequest, form: AuditFilterForm, criteria: Criteria) -> None:
+    """Record a search that looks into content: every page of it, since a cursor can be made up."""
+    if criteria.text and criteria.content_team_ids != ():
+        services.search_content(actor=request.caller.actor, team=form.sight.scope, text=criteria.text)
+
+
+def _proof(request: TeamRequest, filter_query: str) -> str:
+    """Return what shows that this person's search by this filter is on record, so that each look again need not be."""
+    return Signer(salt="usage.audit.tail").signature(f"{request.caller.actor.id} {filter_query}")
+
+
+def _tail_url(request: TeamRequest, filter_query: str, tx: int, polls: int) -> str:
     return f"{reverse('usage:audit_tail')}?{filter_query}{'&' if filter_query else ''}" + urlencode(
-        {"after": tx, "polls": polls}
+        {"after": tx, "polls": polls, "proof": _proof(request, filter_query)}
     )
 
 
@@ -118,18 +131,21 @@ def tail(request: TeamRequest) -> HttpResponse:
         raise BadInput("The live view lost its place. Reload the page.") from None
     if not form.is_valid() or not 0 <= after < 1 << 62:
         raise BadInput("The live view lost its place. Reload the page.")
+    params = request.GET.copy()
+    for name in ("after", "polls", "proof"):
+        params.pop(name, None)
+    criteria = form.criteria()
+    if not constant_time_compare(request.GET.get("proof", ""), _proof(request, params.urlencode())):
+        criteria = replace(criteria, content_team_ids=())  # no page of ours asked, so no search of it is on record
     try:
-        events, tx = search.since(form.criteria(), after, _TAIL_ROWS)
+        events, tx = search.since(criteria, after, _TAIL_ROWS)
     except search.TooSlow:
         events, tx = [], after
-    params = request.GET.copy()
-    params.pop("after", None)
-    params.pop("polls", None)
     is_over = polls >= _MOST_POLLS
     context = {
         "lines": [Line(event) for event in events],
         "filter_query": params.urlencode(),
-        "tail_url": _tail_url(params.urlencode(), tx, polls + 1),
+        "tail_url": _tail_url(request, params.urlencode(), tx, polls + 1),
         "is_over": is_over,
         "is_more": len(events) == _TAIL_ROWS,
     }
@@ -146,6 +162,8 @@ def _criteria_beside(request: TeamRequest) -> tuple[AuditFilterForm, Criteria | 
 def _show_record(request: TeamRequest, reference: str, *, with_content: bool) -> HttpResponse:
     event = access.event_for(request.caller, reference, to="read_content" if with_content else "view_audit")
     form, criteria = _criteria_beside(request)
+    if criteria is not None:
+        _note_search(request, form, criteria)  # the neighbours, and the list beside it, are found by the same text
     found = record(event, criteria)
     context: dict[str, Any] = {
         "record": found,

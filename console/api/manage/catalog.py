@@ -4,7 +4,7 @@ import uuid
 from typing import Any
 
 from django.db import transaction
-from django.db.models import Prefetch, QuerySet, prefetch_related_objects
+from django.db.models import prefetch_related_objects
 from django.urls import path
 from drf_spectacular.utils import extend_schema
 from rest_framework import serializers
@@ -13,11 +13,12 @@ from rest_framework.response import Response
 from console.api.manage.base import Endpoint, Strict, listed
 from console.catalog import access
 from console.catalog.models import Alias, Capability, ModelVersion, Pin, PinMove, Price, Provider
+from console.catalog.queries import teams_shown
 from console.catalog.services import aliases, connection, pins, providers, versions
 from console.core.errors import NotFound
 from console.teams import access as teams_access
 from console.teams.access import OPERATOR
-from console.teams.models import Environment, Team
+from console.teams.models import Environment
 
 
 class ProviderSerializer(serializers.ModelSerializer[Provider]):
@@ -302,13 +303,6 @@ def _environment(environment: str) -> str:
     return environment
 
 
-def _teams_shown(view: Endpoint) -> "Prefetch[str, QuerySet[Team], str]":
-    """Name to members only their own teams among those of an alias; operators see archived ones too."""
-    caller = view.caller
-    teams = Team.objects.all() if caller.is_operator else teams_access.teams_for(caller)
-    return Prefetch("teams", teams)
-
-
 class Aliases(Endpoint):
     needs, needs_to = "view_team", {"POST": OPERATOR}
 
@@ -319,7 +313,9 @@ class Aliases(Endpoint):
         responses=listed(AliasSerializer),
     )
     def get(self, request: Any) -> Response:
-        rows = access.aliases_for(self.caller).prefetch_related(_teams_shown(self), "pins__model_version__provider")
+        rows = access.aliases_for(self.caller).prefetch_related(
+            teams_shown(self.caller), "pins__model_version__provider"
+        )
         return self.page(rows, AliasSerializer)
 
     @extend_schema(
@@ -342,7 +338,7 @@ class OneAlias(Endpoint):
     @extend_schema(tags=["models"], summary="Show an alias with its pins", responses=AliasSerializer)
     def get(self, request: Any, name: str) -> Response:
         alias = _alias(self, name)
-        prefetch_related_objects([alias], _teams_shown(self), "pins__model_version__provider")
+        prefetch_related_objects([alias], teams_shown(self.caller), "pins__model_version__provider")
         return Response(AliasSerializer(alias).data)
 
     @extend_schema(tags=["models"], summary="Change an alias", request=AliasChangeSerializer, responses=AliasSerializer)
