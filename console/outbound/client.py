@@ -60,9 +60,11 @@ class Reply:
 
 def _broke(error: Exception) -> ProviderError:
     """Return what our caller may hear of a broken connection: no addresses, ports or banners."""
+    if isinstance(error, aiohttp.ConnectionTimeoutError):
+        return ProviderError("The provider cannot be reached.", status=504, code="upstream_unreachable")
     if isinstance(error, TimeoutError):
         return ProviderError("The provider stopped answering.", status=504, code="upstream_timeout")
-    if isinstance(error, AddressRefused) or isinstance(error.__cause__, AddressRefused):
+    if isinstance(error, AddressRefused | aiohttp.InvalidURL) or isinstance(error.__cause__, AddressRefused):
         return ProviderError(
             "The provider's address is not one this installation may call.", permanent=True, code="address_refused"
         )
