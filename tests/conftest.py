@@ -19,6 +19,8 @@ def django_db_setup(
     from django.db import connections
     from django.test import TransactionTestCase
 
+    from console.teams import refusals
+
     worker = getattr(request.config, "workerinput", {}).get("workerid", "")
     wanted = "_".join(part for part in (os.environ.get("TEST_DATABASE") or "test_facet", worker) if part)
     name, lock = database.claim(wanted)
@@ -29,6 +31,7 @@ def django_db_setup(
         # Tests that commit are undone by restoring rows: Django would empty tables that migrations fill.
         TransactionTestCase._fixture_teardown = lambda self: database.restore()  # type: ignore[method-assign]
         yield
+        refusals.flush(everything=True)  # while there is a database to write them to
         connections.close_all()
         database.drop(name)
 

@@ -147,10 +147,13 @@ async def _record_refusal(
     return (await here.ledger.begin(Begin(snapshot.epoch, record, is_refusal=True, input=kept))).is_stale
 
 
-async def refuse(identify: Identify, ask: Ask, refusal: Refusal, *, started: float | None = None) -> Refusal:
+async def refuse(
+    identify: Identify, ask: Ask, refusal: Refusal, *, started: float | None = None, is_for_anybody: bool = False
+) -> Refusal:
     """Record a refusal decided outside (a malformed body, say) and return what the caller should hear.
 
-    Somebody whose credentials are no good hears only that.
+    Somebody whose credentials are no good hears only that; unless it is `is_for_anybody`, as two keys at once are, and
+    no key of ours is concerned.
     """
     began = started or time.perf_counter()
     here = gateway()
@@ -159,6 +162,14 @@ async def refuse(identify: Identify, ask: Ask, refusal: Refusal, *, started: flo
         asker, said = None, refusal
         try:
             asker = identify(snapshot)
+        except KeyRefused as first:
+            if is_for_anybody and first.is_noise:
+                if first.reason == "unknown" and await here.ledger.epoch() != snapshot.epoch:
+                    snapshot = await here.snapshots.newer_than(snapshot)
+                    continue
+                refusals.note(refusal.code, client_address=ask.client_address)
+                return refusal
+            said = first
         except Refusal as first:
             said = first
         if not await _record_refusal(here, snapshot, asker, ask, said, began):

@@ -82,7 +82,10 @@ async def read_ask(request: Request, identify: KeyIdentity) -> Ask:
         return _ask(request, chat_shape.check(value), text)
     except Refusal as refusal:
         blank = _ask(request, {}, text)
-        raise await pipeline.refuse(identify, blank, refusal, started=request.started) from None
+        is_of_the_head = refusal is request.problem
+        raise await pipeline.refuse(
+            identify, blank, refusal, started=request.started, is_for_anybody=is_of_the_head
+        ) from None
 
 
 async def _claim(request: Request, key: str, identify: KeyIdentity, ask: Ask) -> idempotency.Replay | None:

@@ -104,7 +104,8 @@ def _messages(messages: Any) -> None:
     for place, message in enumerate(messages):
         if not isinstance(message, dict):
             raise BadInput("Each message must be an object.", param=f"messages[{place}]")
-        if message.get("role") not in _ROLES:
+        role = message.get("role")
+        if not isinstance(role, str) or role not in _ROLES:
             raise BadInput(
                 "role must be one of system, developer, user, assistant, tool, function.",
                 param=f"messages[{place}].role",

@@ -102,6 +102,9 @@ class Request:
         peer = scope.get("client")
         self.client_address = client_address(peer[0] if peer else "", forwarded)
         try:
+            self.key = _one_bearer(authorization) if not x_api_key else None
+            if self.key is None:
+                self.key = read_key(authorization, x_api_key)
             if size > _MAX_HEADER_BYTES:
                 raise HeadersTooLarge("The request's headers are larger than 32 KiB.")
             query = scope.get("query_string", b"")
@@ -109,9 +112,6 @@ class Request:
                 raise HeadersTooLarge("The request's query is longer than 4 KiB.")
             if query:
                 _refuse_query(query)
-            self.key = _one_bearer(authorization) if not x_api_key else None
-            if self.key is None:
-                self.key = read_key(authorization, x_api_key)
         except Refusal as refusal:
             self.problem = refusal
 

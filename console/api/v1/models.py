@@ -32,7 +32,7 @@ async def models(request: Request, send: Send, name: str = "") -> None:
         client_request_id=request.client_request_id,
     )
     if request.problem is not None:
-        raise await pipeline.refuse(identify, ask, request.problem, started=request.started)
+        raise await pipeline.refuse(identify, ask, request.problem, started=request.started, is_for_anybody=True)
     snapshot, asker = await pipeline.look_up(identify, ask, started=request.started)
     found = [alias for alias in callable_aliases(snapshot, asker) if not name or alias.name == name]
     if name and not found:
