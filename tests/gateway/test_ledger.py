@@ -1,0 +1,488 @@
+"""The ledger's parts by themselves: batches, their failures, leases, ends; and the snapshot's keeper."""
+
+import asyncio
+import time
+import uuid
+from contextlib import asynccontextmanager
+
+import psycopg
+import pytest
+from asgiref.sync import sync_to_async
+
+from console.audit.models import AuditEvent, EventType, Payload
+from console.audit.redaction import prepare_payload
+from console.core.clock import now
+from console.core.errors import Unavailable
+from console.core.ids import uuid7
+from console.gateway import snapshot as snapshot_module
+from console.gateway.batcher import MOST_AT_ONCE, Batcher
+from console.gateway.connection import Connection
+from console.gateway.errors import AnswerUnrecorded, DatabaseAway
+from console.gateway.ledger import Begin, Close, Ledger
+from console.gateway.snapshot import SnapshotKeeper
+from console.gateway.sweep import sweep
+from console.gateway.types import Charge
+from tests import make
+from usage_app.models import Quota, QuotaCounter, Reservation
+from usage_app.shapes import quota_shapes
+
+# The batcher ----------------------------------------------------------------------------------------------------------
+
+
+class Recorder:
+    """Something to run batches with: keeps them, can be held up, and fails on poison."""
+
+    def __init__(self):
+        self.batches = []
+        self.gate = asyncio.Event()
+        self.gate.set()
+        self.away = 0
+
+    async def run(self, items):
+        await self.gate.wait()
+        self.batches.append(items)
+        if self.away:
+            self.away -= 1
+            raise psycopg.OperationalError("away")
+        if "poison" in items:
+            raise psycopg.DataError("poison")
+        return [f"done {item}" for item in items]
+
+
+async def test_a_lone_item_waits_for_nobody():
+    recorder = Recorder()
+    assert await Batcher(recorder.run, longest=10).put("a") == "done a"
+    assert recorder.batches == [["a"]]
+
+
+async def test_what_queues_meanwhile_goes_together_and_in_order():
+    recorder = Recorder()
+    batcher = Batcher(recorder.run, longest=1000)
+    recorder.gate.clear()
+    futures = [batcher.put("first")]
+    await asyncio.sleep(0)
+    futures += [batcher.put(str(n)) for n in range(MOST_AT_ONCE + 10)]
+    recorder.gate.set()
+    assert await asyncio.gather(*futures) == ["done first", *(f"done {n}" for n in range(MOST_AT_ONCE + 10))]
+    assert [len(batch) for batch in recorder.batches] == [1, MOST_AT_ONCE, 10]
+    assert sum(recorder.batches, []) == ["first", *(str(n) for n in range(MOST_AT_ONCE + 10))]
+
+
+async def test_a_poisoned_row_hurts_only_itself(caplog):
+    recorder = Recorder()
+    batcher = Batcher(recorder.run, longest=10)
+    recorder.gate.clear()
+    futures = [batcher.put(item) for item in ("a", "poison", "b")]
+    recorder.gate.set()
+    results = await asyncio.gather(*futures, return_exceptions=True)
+    assert (results[0], type(results[1]), results[2]) == ("done a", psycopg.DataError, "done b")
+    assert await batcher.put("after") == "done after"
+    assert "One record could not be written." in caplog.text
+
+
+async def test_a_full_queue_refuses_and_empties_again():
+    recorder = Recorder()
+    batcher = Batcher(recorder.run, longest=2)
+    recorder.gate.clear()
+    futures = [batcher.put(item) for item in "ab"]
+    with pytest.raises(Unavailable) as refused:
+        batcher.put("c")
+    assert (refused.value.status, refused.value.retry_after) == (503, 1)
+    recorder.gate.set()
+    await asyncio.gather(*futures)
+    assert await batcher.put("d") == "done d"
+
+
+async def test_an_abandoned_item_is_handled_and_told_of():
+    recorder, told = Recorder(), []
+    batcher = Batcher(recorder.run, longest=10, abandoned=lambda item, result: told.append((item, result)))
+    recorder.gate.clear()
+    waiting = asyncio.ensure_future(asyncio.wait_for(batcher.put("a"), 0.01))
+    other = batcher.put("b")
+    with pytest.raises(TimeoutError):
+        await waiting
+    recorder.gate.set()
+    assert await other == "done b" and told == [("a", "done a")]
+
+
+async def test_an_impatient_batch_fails_as_a_whole_and_at_once():
+    recorder = Recorder()
+    recorder.away = 1
+    batcher = Batcher(recorder.run, longest=10)
+    results = await asyncio.gather(batcher.put("a"), batcher.put("b"), return_exceptions=True)
+    assert {type(r) for r in results} == {psycopg.OperationalError} and len(recorder.batches) == 1
+
+
+async def test_a_patient_batch_is_tried_again_until_it_is_written():
+    recorder = Recorder()
+    recorder.away = 2
+    assert await Batcher(recorder.run, longest=10, patience=5).put("a") == "done a"
+    assert recorder.batches == [["a"]] * 3
+
+
+async def test_draining_waits_for_what_nobody_waits_for():
+    recorder = Recorder()
+    batcher = Batcher(recorder.run, longest=10)
+    batcher.put("a").cancel()
+    await batcher.drained()
+    assert recorder.batches == [["a"]]
+
+
+# The ledger -----------------------------------------------------------------------------------------------------------
+
+
+@asynccontextmanager
+async def made_ledger():
+    ledger = Ledger()
+    try:
+        yield ledger
+    finally:
+        await ledger.stop()
+
+
+@pytest.fixture
+def team(committed_db):
+    return make.make_team("Support")
+
+
+def shape_of(team, **fields):
+    """Make a quota and return how the gateway sees it."""
+    quota = Quota.objects.create(
+        team=team, since_epoch=0, **{"metric": "requests", "window": "month", "limit": 1, "mode": "hard", **fields}
+    )
+    return next(q for q in quota_shapes()[team.pk] if q.id == quota.pk)
+
+
+def charge(shape, amount=1, at=None):
+    moment = at or now()
+    return Charge(shape, shape.period(moment), amount, shape.limit_at(moment))
+
+
+def begin_of(team, epoch, *charges, **more):
+    record = {"id": uuid7(), "at": now(), "type": "chat", "status": "ok", "team_id": team.pk, "team": team.name}
+    fields = tuple('{"status": "refused", "http_status": 429, "code": "test"}' for _ in charges)
+    return Begin(epoch, record, charges, refusals=fields, **more)
+
+
+def close_of(item, status="ok", tokens=3, cost=4):
+    record = {**item.record, "closed_at": now(), "status": status, "prompt_tokens": tokens, "cost_micros": cost}
+    return Close(record, tokens, cost, prepare_payload('{"said": "yes"}'))
+
+
+@sync_to_async
+def lines():
+    return list(AuditEvent.objects.filter(type=EventType.CHAT).order_by("id").values_list("status", "code"))
+
+
+@sync_to_async
+def counters():
+    return list(QuotaCounter.objects.order_by("quota_id", "period_start").values_list("used", "reserved"))
+
+
+@sync_to_async
+def open_calls():
+    return Reservation.objects.count()
+
+
+async def test_it_begins_and_ends_a_call(team):
+    shape = await sync_to_async(shape_of)(team)
+    async with made_ledger() as ledger:
+        item = begin_of(team, await ledger.epoch(), charge(shape), input=prepare_payload("{}"))
+        verdict = await ledger.begin(item)
+        assert (verdict.is_stale, verdict.refused_by, list(verdict.counted.values())) == (False, None, [1])
+        assert await counters() == [(0, 1)] and await lines() == []
+        assert await ledger.close(close_of(item))
+        assert await counters() == [(1, 0)] and await lines() == [("ok", "")]
+        assert await sync_to_async(Payload.objects.count)() == 2
+
+
+async def test_a_plan_of_another_epoch_is_stale_and_leaves_nothing(team):
+    shape = await sync_to_async(shape_of)(team)
+    async with made_ledger() as ledger:
+        epoch = await ledger.epoch()
+        for wrong in (epoch - 1, epoch + 1):
+            assert (await ledger.begin(begin_of(team, wrong, charge(shape)))).is_stale
+            assert (await ledger.begin(begin_of(team, wrong, is_refusal=True))).is_stale
+        assert await lines() == [] and await open_calls() == 0
+        assert all(row == (0, 0) for row in await counters())
+
+
+async def test_a_quota_that_was_removed_meanwhile_makes_a_plan_stale(team):
+    shape = await sync_to_async(shape_of)(team)
+    async with made_ledger() as ledger:
+        epoch = await ledger.epoch()
+        await sync_to_async(Quota.objects.all().delete)()
+        assert (await ledger.begin(begin_of(team, epoch, charge(shape)))).is_stale
+        alone, together = begin_of(team, epoch), begin_of(team, epoch, charge(shape))
+        verdicts = await asyncio.gather(ledger.begin(alone), ledger.begin(together))
+        assert [v.is_stale for v in verdicts] == [False, True]
+        await ledger.close(close_of(alone))
+
+
+async def test_a_call_is_ended_once_however_often_it_is_tried(team):
+    shape = await sync_to_async(shape_of)(team, limit=5)
+    async with made_ledger() as ledger, made_ledger() as other:
+        item = begin_of(team, await ledger.epoch(), charge(shape))
+        await ledger.begin(item)
+        await sync_to_async(Reservation.objects.update)(expires_at=now())
+        wrote = await asyncio.gather(
+            ledger.close(close_of(item)),
+            other.close(close_of(item, "error")),
+            ledger.close(close_of(item, "error")),
+            asyncio.to_thread(_sweep_in_thread),
+        )
+        assert sum(map(int, wrote)) == 1
+        assert len(await lines()) == 1 and await counters() == [(1, 0)]
+        assert await ledger.close(close_of(item)) is False
+
+
+def _sweep_in_thread():
+    from django.db import connections
+
+    try:
+        return sweep()
+    finally:
+        connections.close_all()
+
+
+async def test_a_batch_gives_the_last_units_in_order_and_lets_small_ones_pass(team):
+    shape = await sync_to_async(shape_of)(team, metric="tokens", limit=100)
+    async with made_ledger() as ledger:
+        epoch = await ledger.epoch()
+        amounts = [60, 50, 30, 20, 10, 1]
+        items = [begin_of(team, epoch, charge(shape, amount)) for amount in amounts]
+        verdicts = await asyncio.gather(*(ledger.begin(item) for item in items))
+        assert [v.refused_by for v in verdicts] == [None, 0, None, 0, None, 0]
+        assert await counters() == [(0, 100)]
+        for item, verdict in zip(items, verdicts, strict=True):
+            if verdict.refused_by is None:
+                await ledger.close(close_of(item, tokens=1))
+        assert await counters() == [(3, 0)] and sorted(await lines()) == [("ok", "")] * 3 + [("refused", "test")] * 3
+
+
+async def test_it_says_which_of_several_limits_refused(team):
+    wide = await sync_to_async(shape_of)(team, limit=10)
+    narrow = await sync_to_async(shape_of)(team, limit=0, window="day")
+    soft = await sync_to_async(shape_of)(team, limit=0, window="hour", mode="soft")
+    async with made_ledger() as ledger:
+        epoch = await ledger.epoch()
+        refused, free = begin_of(team, epoch, charge(wide), charge(soft), charge(narrow)), begin_of(team, epoch)
+        verdicts = await asyncio.gather(ledger.begin(refused), ledger.begin(free))
+        assert [v.refused_by for v in verdicts] == [2, None]
+        assert all(row == (0, 0) for row in await counters()), "a refused call holds nothing anywhere"
+        await ledger.close(close_of(free))
+
+
+async def test_a_batch_across_the_end_of_a_period_counts_in_both(team):
+    import datetime as dt
+
+    shape = await sync_to_async(shape_of)(team, window="minute", limit=1)
+    before, after = dt.datetime(2026, 1, 1, 0, 0, 59, 999000, dt.UTC), dt.datetime(2026, 1, 1, 0, 1, 0, 0, dt.UTC)
+    async with made_ledger() as ledger:
+        epoch = await ledger.epoch()
+        items = [begin_of(team, epoch, charge(shape, at=at)) for at in (before, after, before)]
+        verdicts = await asyncio.gather(*(ledger.begin(item) for item in items))
+        assert [v.refused_by for v in verdicts] == [None, None, 0]
+        for item in items[:2]:
+            await ledger.close(close_of(item))
+        assert await counters() == [(1, 0), (1, 0)]
+
+
+async def test_new_periods_begun_by_many_at_once_do_not_deadlock(team):
+    """Every round is a period nobody has counted in, so that all the ledgers make the same counters at once."""
+    import datetime as dt
+
+    shapes = [await sync_to_async(shape_of)(team, window=w, limit=10**6) for w in ("minute", "hour", "day", "month")]
+    ledgers = [Ledger() for _ in range(4)]
+    try:
+        epoch = await ledgers[0].epoch()
+        for year in range(2001, 2016):
+            at, items = dt.datetime(year, 1, 1, tzinfo=dt.UTC), []
+            for number, ledger in enumerate(ledgers):
+                mine = shapes[number % 2 :] if number < 3 else shapes[::-2]
+                items += [(ledger, begin_of(team, epoch, *(charge(s, at=at) for s in mine))) for _ in range(3)]
+            verdicts = await asyncio.gather(*(ledger.begin(item) for ledger, item in items))
+            assert all(v.refused_by is None and not v.is_stale for v in verdicts)
+            await asyncio.gather(*(ledger.close(close_of(item)) for ledger, item in items))
+    finally:
+        for ledger in ledgers:
+            await ledger.stop()
+    assert await open_calls() == 0 and len(await lines()) == 15 * 12
+
+
+async def test_a_caller_who_leaves_while_being_admitted_leaves_an_end(team):
+    shape = await sync_to_async(shape_of)(team)
+    async with made_ledger() as ledger:
+        item = begin_of(team, await ledger.epoch(), charge(shape))
+        waiting = asyncio.ensure_future(ledger.begin(item))
+        await asyncio.sleep(0)
+        waiting.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await waiting
+        await ledger.stop()
+        assert await open_calls() == 0 and await counters() == [(1, 0)]
+        assert await lines() == [("client_disconnected", "")]
+
+
+async def test_leases_of_open_calls_are_renewed_and_of_lost_ones_not(team, settings):
+    settings.GATEWAY_LEASE_SECONDS = 2
+    async with made_ledger() as ledger:
+        epoch = await ledger.epoch()
+        held, lost = begin_of(team, epoch), begin_of(team, epoch)
+        await ledger.begin(held)
+        await ledger.begin(lost)
+        ledger._open.discard(lost.record["id"])  # as when its end could not be written
+        started = time.monotonic()
+        while await open_calls() == 2:
+            assert time.monotonic() - started < 10
+            await asyncio.sleep(0.1)
+        assert await lines() == [("interrupted", "interrupted")]
+        assert await ledger.close(close_of(held)), "the call that was really open is still ours to end"
+
+
+async def test_a_connection_is_made_once_however_many_ask(committed_db):
+    connection = Connection("test")
+    try:
+        assert len({id(c) for c in await asyncio.gather(*(connection.get() for _ in range(10)))}) == 1
+        (await connection.get()).pgconn.finish()
+        assert len({id(c) for c in await asyncio.gather(*(connection.get() for _ in range(10)))}) == 1
+        assert not (await connection.get()).closed
+    finally:
+        await connection.close()
+
+
+async def _break_connections():
+    from django.db import connection
+
+    def end():
+        with connection.cursor() as cursor:
+            cursor.execute(
+                "SELECT pg_terminate_backend(pid) FROM pg_stat_activity"
+                " WHERE datname = current_database() AND application_name LIKE 'facet gateway%%'"
+            )
+
+    await sync_to_async(end)()
+
+
+async def test_a_begin_on_a_dead_connection_is_refused_and_the_next_one_works(team):
+    async with made_ledger() as ledger:
+        epoch = await ledger.epoch()
+        first = begin_of(team, epoch)
+        await ledger.begin(first)
+        await _break_connections()
+        started = time.monotonic()
+        with pytest.raises(DatabaseAway) as refused:
+            await ledger.begin(begin_of(team, epoch))
+        assert refused.value.status == 503 and time.monotonic() - started < 2
+        second = begin_of(team, epoch)
+        await ledger.begin(second)
+        assert await ledger.close(close_of(first)), "an end is tried again until it is written"
+        assert await ledger.close(close_of(second))
+
+
+async def test_an_end_that_cannot_be_written_is_the_sweepers(team, settings, monkeypatch):
+    async with made_ledger() as ledger:
+        item = begin_of(team, await ledger.epoch())
+        await ledger.begin(item)
+        spoilt = close_of(item)
+        with pytest.raises(AnswerUnrecorded):
+            await ledger.close(spoilt._replace(record={**spoilt.record, "prompt_tokens": 2**40}))
+        await sync_to_async(Reservation.objects.update)(expires_at=now())
+    assert await sync_to_async(sweep)() == 1
+    assert await lines() == [("interrupted", "interrupted")]
+
+
+def test_the_sweeper_takes_only_what_ran_out(team):
+    def reserve(seconds):
+        import datetime as dt
+
+        record = f'{{"id": "{uuid7()}", "at": "{now().isoformat()}", "type": "chat", "prompt_tokens": 9}}'
+        Reservation.objects.create(
+            id=uuid.UUID(record[8:44]),
+            team_id=team.pk,
+            process="gone",
+            expires_at=now() + dt.timedelta(seconds=seconds),
+            quota_ids=[],
+            period_starts=[],
+            metrics=[],
+            amounts=[],
+            record=record,
+        )
+
+    for seconds in (-60, -1, 60):
+        reserve(seconds)
+    assert (sweep(), sweep()) == (2, 0)
+    ended = AuditEvent.objects.filter(status="interrupted").values_list("prompt_tokens", "usage_note")
+    assert list(ended) == [(9, "estimated")] * 2 and Reservation.objects.count() == 1
+
+
+# The snapshot's keeper ------------------------------------------------------------------------------------------------
+
+
+class Readings:
+    """Stands for the database: each reading takes until it is let go, and returns the epoch of its beginning."""
+
+    def __init__(self, monkeypatch):
+        import threading
+
+        self.epoch, self.count, self.gate, self.broken = 1, 0, threading.Event(), None
+        self.gate.set()
+        monkeypatch.setattr(snapshot_module, "_load_in_thread", self.read)
+
+    def read(self):
+        self.count += 1
+        epoch = self.epoch
+        self.gate.wait(5)
+        if self.broken:
+            raise self.broken
+        return snapshot_module.Snapshot(epoch, {}, {}, {}, {}, {}, {}, {})
+
+
+async def until(condition):
+    while not condition():
+        await asyncio.sleep(0.005)
+
+
+async def test_a_crowd_shares_one_reading(monkeypatch):
+    readings, keeper = Readings(monkeypatch), SnapshotKeeper()
+    first = await asyncio.gather(*(keeper.get() for _ in range(50)))
+    assert readings.count == 1 and len(set(map(id, first))) == 1
+    readings.epoch = 2
+    newer = await asyncio.gather(*(keeper.newer_than(first[0]) for _ in range(50)))
+    assert readings.count == 2 and {s.epoch for s in newer} == {2}
+    assert (await keeper.newer_than(first[0])).epoch == 2 and readings.count == 2, "it was read already"
+
+
+async def test_a_reading_that_began_before_the_change_does_not_count(monkeypatch):
+    readings, keeper = Readings(monkeypatch), SnapshotKeeper()
+    old = await keeper.get()
+    readings.gate.clear()
+    early = asyncio.ensure_future(keeper.newer_than(old))
+    await until(lambda: readings.count == 2)
+    readings.epoch = 2  # the change, which the reading under way cannot see
+    late = asyncio.ensure_future(keeper.newer_than(old))
+    await asyncio.sleep(0.01)
+    readings.gate.set()
+    assert (await early).epoch == 1 and (await late).epoch == 2
+    assert readings.count == 3
+
+
+async def test_a_reading_outlives_who_asked_first(monkeypatch):
+    readings, keeper = Readings(monkeypatch), SnapshotKeeper()
+    readings.gate.clear()
+    first, second = asyncio.ensure_future(keeper.get()), asyncio.ensure_future(keeper.get())
+    await until(lambda: readings.count == 1)
+    first.cancel()
+    readings.gate.set()
+    assert (await second).epoch == 1 and readings.count == 1
+
+
+async def test_a_reading_that_fails_is_a_503_and_forgotten(monkeypatch):
+    import django.db
+
+    readings, keeper = Readings(monkeypatch), SnapshotKeeper()
+    readings.broken = django.db.OperationalError("away")
+    for refused in await asyncio.gather(keeper.get(), keeper.get(), return_exceptions=True):
+        assert isinstance(refused, DatabaseAway) and refused.status == 503
+    readings.broken = None
+    assert (await keeper.get()).epoch == 1
