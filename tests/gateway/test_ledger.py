@@ -351,15 +351,16 @@ async def test_a_connection_is_made_once_however_many_ask(committed_db):
         await connection.close()
 
 
-async def _break_connections():
+async def _break_connections(ledger):
+    """End this ledger's own sessions, and not those of the live server that later tests use."""
     from django.db import connection
+
+    held = (ledger._begin_connection, ledger._close_connection, ledger._keep_connection)
+    pids = [(await one.get()).info.backend_pid for one in held]
 
     def end():
         with connection.cursor() as cursor:
-            cursor.execute(
-                "SELECT pg_terminate_backend(pid) FROM pg_stat_activity"
-                " WHERE datname = current_database() AND application_name LIKE 'facet gateway%%'"
-            )
+            cursor.execute("SELECT pg_terminate_backend(pid) FROM unnest(%s::int[]) pid", [pids])
 
     await sync_to_async(end)()
 
@@ -369,7 +370,7 @@ async def test_a_begin_on_a_dead_connection_is_refused_and_the_next_one_works(te
         epoch = await ledger.epoch()
         first = begin_of(team, epoch)
         await ledger.begin(first)
-        await _break_connections()
+        await _break_connections(ledger)
         started = time.monotonic()
         with pytest.raises(DatabaseAway) as refused:
             await ledger.begin(begin_of(team, epoch))
