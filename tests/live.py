@@ -68,6 +68,7 @@ class WebProcess:
         of_its_own = {"DATABASE_URL": url, "PYTHONPATH": str(ROOT), "DJANGO_SETTINGS_MODULE": "console.settings"}
         command = [sys.executable, "-m", "uvicorn", "console.asgi:application", "--port", str(self.port)]
         command += ["--loop", "uvloop", "--http", "httptools", "--no-access-log", "--no-proxy-headers"]
+        command += ["--timeout-graceful-shutdown", "1"]
         self.process = subprocess.Popen(
             [*command, "--log-level", "warning"],
             cwd=ROOT,
@@ -79,7 +80,7 @@ class WebProcess:
     def url(self) -> str:
         return f"http://127.0.0.1:{self.port}"
 
-    def wait(self, seconds: float = 20) -> "WebProcess":
+    def wait(self, seconds: float = 40) -> "WebProcess":
         deadline = time.monotonic() + seconds
         while True:
             try:

@@ -1,10 +1,13 @@
 """A PostgreSQL connection of the gateway's own, beside Django's pool, which pages and tasks could exhaust."""
 
 import asyncio
-from typing import Any
+from collections.abc import Awaitable, Callable
+from typing import Any, TypeVar
 
 import psycopg
 from django.db import connections
+
+_Result = TypeVar("_Result")
 
 
 class Connection:
@@ -36,6 +39,16 @@ class Connection:
             )
             self._connection.prepare_threshold = 0
             return self._connection
+
+    async def run(self, work: Callable[[psycopg.AsyncConnection[Any]], Awaitable[_Result]]) -> _Result:
+        """Do something on the connection; once more on a new one when PostgreSQL had ended the session."""
+        connection = await self.get()
+        try:
+            return await work(connection)
+        except psycopg.OperationalError:
+            if not connection.closed:
+                raise
+        return await work(await self.get())
 
     async def close(self) -> None:
         if self._connection is not None:

@@ -11,6 +11,7 @@ import logging
 import os
 import secrets
 import socket
+import time
 import uuid
 from collections.abc import Iterable
 from contextlib import suppress
@@ -38,6 +39,7 @@ log = logging.getLogger(__name__)
 
 # How long an end record is tried for while the database is away, before the sweeper has to write it.
 CLOSE_PATIENCE = 60.0
+_STOP_SECONDS = 1.0
 
 
 class Begin(NamedTuple):
@@ -96,6 +98,11 @@ def _digests(values: Iterable[bytes | None]) -> str:
 
 def _json(value: dict[str, Any]) -> str:
     return orjson.dumps(value).decode()
+
+
+async def _read_epoch(connection: psycopg.AsyncConnection[Any]) -> int:
+    row = await (await connection.execute("SELECT value FROM audit_epoch WHERE id = 1")).fetchone()
+    return int(row[0]) if row else 0
 
 
 def _write_aside(used_keys: dict[uuid.UUID, dt.datetime]) -> None:
@@ -163,13 +170,16 @@ class Ledger:
             self._closes.put(Close({**record, "prompt_tokens": 0, "cost_micros": 0}, tokens=0, cost_micros=0))
 
     async def _run_begin(self, items: list[Begin]) -> list[Verdict]:
+        # Trying again on a new session begins nothing twice: ids are unique.
+        return await self._begin_connection.run(lambda connection: self._begin(connection, items))
+
+    async def _begin(self, connection: psycopg.AsyncConnection[Any], items: list[Begin]) -> list[Verdict]:
         first, place = [], 1
         for item in items:
             first.append(place)
             place += len(item.charges)
         charges = [c for item in items for c in item.charges]
         inputs = [item.input for item in items]
-        connection = await self._begin_connection.get()
         cursor = connection.cursor(binary=True)
         await cursor.execute(
             _BEGIN,
@@ -260,14 +270,15 @@ class Ledger:
     async def epoch(self) -> int:
         """Read the present epoch; for what begins nothing, and for streams, which begin once and run for long."""
         try:
-            connection = await self._keep_connection.get()
-            row = await (await connection.execute("SELECT value FROM audit_epoch WHERE id = 1")).fetchone()
+            return await self._keep_connection.run(_read_epoch)
         except psycopg.Error as error:
             raise DatabaseAway from error
-        return int(row[0]) if row else 0
 
     async def stop(self) -> None:
         """Finish what has queued and let go of the connections."""
+        patience = time.monotonic() + _STOP_SECONDS
+        while self._open and time.monotonic() < patience:  # calls cancelled a moment ago have yet to say how they ended
+            await asyncio.sleep(0.01)
         await self._begins.drained()
         await self._closes.drained()
         if self._keeper is not None:

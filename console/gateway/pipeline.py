@@ -77,9 +77,11 @@ def gateway() -> Gateway:
 
 async def stop() -> None:
     """Write what has queued and close all connections of this event loop."""
-    found = _gateways.pop(asyncio.get_running_loop(), None)
+    loop = asyncio.get_running_loop()
+    found = _gateways.get(loop)
     if found is not None:
         await found.ledger.stop()
+        _gateways.pop(loop, None)
     await outbound.close()
 
 

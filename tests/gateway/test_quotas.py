@@ -1,15 +1,21 @@
 """Limits, as callers meet them; and that the last unit is given once, whoever asks at the same moment."""
 
+import datetime as dt
 import threading
 from concurrent.futures import ThreadPoolExecutor
 
 import httpx2 as httpx
+import pytest
 
+from console.audit import actions
+from console.audit.services import record
+from console.core.clock import now
 from console.teams.actors import SYSTEM
 from tests import make
 from tests.live import WebProcess
 from tests.upstream import sse, text_chunks
-from usage_app.services.quotas import set_quota
+from usage_app.models import QuotaCounter
+from usage_app.services.quotas import change_quota, increase_quota, remove_quota, set_quota
 
 
 def limit(world, metric="requests", window="minute", most=1, **more):
@@ -98,3 +104,149 @@ def test_the_last_unit_is_given_once(world):
     assert (statuses.count(200), statuses.count(429)) == (20, 44)
     assert len(world.upstream.seen) == 20
     assert [c.status for c in world.calls()].count("ok") == 20
+
+
+def other_key(world, **fields):
+    return {"Authorization": f"Bearer {make.make_key(world.team, **fields)[1]}"}
+
+
+@pytest.mark.parametrize("metric", ["requests", "tokens", "cost"])
+@pytest.mark.parametrize("window", ["minute", "hour", "day", "month"])
+def test_each_metric_in_each_window(ask, world, metric, window):
+    """An answer uses 1 request, 28 tokens or 7 micro-units, and a call here reserves a little less."""
+    limit(world, metric, window, {"requests": 2, "tokens": 80, "cost": 18}[metric])
+    answers = [ask(max_tokens=1) for _ in range(4)]
+    statuses = [a.status_code for a in answers]
+    assert statuses == [200, 200, 429, 429]
+    error = answers[-1].json()["error"]
+    is_rate = metric != "cost" and window in {"minute", "hour"}
+    assert error["code"] == ("rate_limit_exceeded" if is_rate else "insufficient_quota")
+    assert f"a {window} of the team" in error["message"]
+    longest = {"minute": 60, "hour": 3600, "day": 86_400, "month": 31 * 86_400}[window]
+    assert 1 <= int(answers[-1].headers["retry-after"]) <= longest
+    assert answers[-1].headers["x-should-retry"] == ("true" if is_rate else "false")
+    counter = QuotaCounter.objects.get()
+    assert counter.used == statuses.count(200) * {"requests": 1, "tokens": 28, "cost": 7}[metric]
+
+
+def test_a_refused_call_uses_nothing_of_its_other_limits(ask, world):
+    limit(world, "tokens", "day", 10**6)
+    limit(world, "requests", "hour", 10)
+    limit(world, "requests", "minute", 0)
+    assert ask().status_code == 429
+    assert not QuotaCounter.objects.exclude(used=0, reserved=0).exists()
+
+
+def test_other_teams_are_not_concerned(ask, world):
+    limit(world, most=0)
+    team = make.make_team("Others")
+    _, theirs = make.make_key(team)
+    assert ask().status_code == 429
+    assert ask(headers={"Authorization": f"Bearer {theirs}"}).status_code == 200
+
+
+def test_sandbox_and_production_count_together(ask, world):
+    limit(world, most=2)
+    sandbox = other_key(world, environment="sandbox")
+    assert [ask().status_code, ask(headers=sandbox).status_code, ask().status_code] == [200, 200, 429]
+
+
+def test_a_temporary_increase_counts_until_it_ends(ask, world):
+    quota = limit(world, window="day")
+    assert [ask().status_code, ask().status_code] == [200, 429]
+    ends_at = now() + dt.timedelta(seconds=1.5)
+    increase_quota(actor=SYSTEM, quota=quota, amount=100, reason="launch", ends_at=ends_at)
+    assert ask().status_code == 200
+    while now() < ends_at:
+        pass
+    assert ask().status_code == 429, "nothing had to happen at the end of it"
+
+
+def test_a_changed_limit_holds_from_the_next_call_on(ask, world):
+    quota = limit(world, most=5)
+    assert ask().status_code == 200
+    change_quota(actor=SYSTEM, quota=quota, limit=1, mode="hard")
+    assert ask().status_code == 429
+    change_quota(actor=SYSTEM, quota=quota, limit=1, mode="soft")
+    assert ask().status_code == 200
+    change_quota(actor=SYSTEM, quota=quota, limit=2, mode="hard")
+    assert ask().status_code == 429, "what passed the soft limit was counted"
+    remove_quota(actor=SYSTEM, quota=quota)
+    assert ask().status_code == 200
+
+
+def test_a_quota_may_go_while_calls_are_open(ask, world):
+    quota = limit(world, "tokens", "day", 100_000)
+    limit(world, "requests", "day", 10)
+    world.upstream.enqueue_stream(sse(*text_chunks("slow")), pause=0.4)
+    with ThreadPoolExecutor(1) as pool:
+        running = pool.submit(ask, stream=True)
+        while not world.upstream.seen:
+            pass
+        remove_quota(actor=SYSTEM, quota=quota)
+        assert running.result().status_code == 200
+    assert [c.status for c in world.calls()] == ["ok"]
+    assert [(c.used, c.reserved) for c in QuotaCounter.objects.all()] == [(1, 0)]
+
+
+def test_a_model_without_a_price_cannot_be_used_under_a_cost_limit(ask, world):
+    free = make.make_model("unpriced", provider=world.provider, price=None)
+    make.make_alias("unpriced", production=free)
+    record(actions.MODEL_CREATED, actor=SYSTEM, target=free)
+    assert ask(model="unpriced").status_code == 200
+    limit(world, "cost", "month", 10**9)
+    refused = ask(model="unpriced")
+    assert refused.status_code == 403 and refused.json()["error"]["param"] == "model"
+    assert "no price" in refused.json()["error"]["message"]
+    assert ask().status_code == 200
+
+
+def test_changes_while_calls_come_in_fail_none_of_them(ask, world):
+    """The epoch moves all the time, so plans go stale all the time; no caller may notice."""
+    quota = limit(world, most=10**6)
+    ask()
+    stop, changes = threading.Event(), 0
+
+    def call(number: int) -> tuple[int, str]:
+        response = ask(f"call {number}", stream=number % 3 == 0)
+        return response.status_code, "" if response.is_success else response.text
+
+    with ThreadPoolExecutor(8) as pool:
+        statuses = pool.map(call, range(120))
+        results: list[tuple[int, str]] = []
+        watcher = threading.Thread(target=lambda: (results.extend(statuses), stop.set()))
+        watcher.start()
+        while not stop.wait(0.1):
+            changes += 1
+            change_quota(actor=SYSTEM, quota=quota, limit=10**6 + changes, mode="hard")
+        watcher.join()
+    assert set(results) == {(200, "")} and changes > 1
+    assert QuotaCounter.objects.get().used == 121
+
+
+def test_concurrency_is_never_exceeded(world, client, ask):
+    """Fifty callers at once, at most three inside; every one that was let in is counted by the provider too."""
+    limit(world, "concurrency", "", 3)
+    inside, most, lock = 0, 0, threading.Lock()
+
+    async def slow(writer):
+        import asyncio
+        import json
+
+        from tests.upstream import completion, head
+
+        nonlocal inside, most
+        with lock:
+            inside += 1
+            most = max(most, inside)
+        await asyncio.sleep(0.1)
+        raw = json.dumps(completion()).encode()
+        with lock:
+            inside -= 1
+        writer.write(head(200, "application/json", len(raw)) + raw)
+
+    world.upstream.script.extend([slow] * 50)
+    with ThreadPoolExecutor(16) as pool:
+        statuses = list(pool.map(lambda _: ask().status_code, range(50)))
+    assert set(statuses) == {200, 429} and most <= 3
+    assert statuses.count(200) == len(world.upstream.seen)

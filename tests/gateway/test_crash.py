@@ -1,0 +1,188 @@
+"""Processes that die, processes that are asked to stop, a database that goes away: nothing is lost or hangs."""
+
+import json
+import threading
+import time
+from contextlib import ExitStack
+
+import httpx2 as httpx
+import pytest
+from django.db import connection
+
+from console.audit.models import Payload
+from console.teams.actors import SYSTEM
+from tests.gateway.invariants import wait_until_settled
+from tests.gateway.test_stream import events, said, wait_for
+from tests.live import WebProcess
+from tests.upstream import chunk, sse, text_chunks
+from usage_app.models import QuotaCounter, Reservation
+from usage_app.services.quotas import set_quota
+
+PATH = "/v1/chat/completions"
+BODY = {"model": "support-chat", "messages": [{"role": "user", "content": "hi"}], "max_tokens": 100}
+STREAM = {**BODY, "stream": True}
+
+
+def one_word_and_silence(world):
+    world.upstream.enqueue_stream(sse(chunk({"content": "One"})), done=False, hang=30)
+
+
+def end_gateway_sessions():
+    """Have PostgreSQL end them, as a restart does."""
+    try:
+        with connection.cursor() as cursor:
+            cursor.execute(
+                "SELECT count(pg_terminate_backend(pid)) FROM pg_stat_activity"
+                " WHERE datname = current_database() AND application_name LIKE 'facet gateway%%'"
+            )
+            assert cursor.fetchone()[0] > 0
+    finally:
+        connection.close()
+
+
+@pytest.fixture
+def processes():
+    """Two web processes on the test's database, whose leases are short."""
+    made = [WebProcess(GATEWAY_LEASE_SECONDS="2"), WebProcess(GATEWAY_LEASE_SECONDS="2")]
+    try:
+        yield [process.wait() for process in made]
+    finally:
+        for process in made:
+            process.stop()
+
+
+def test_one_process_dies_and_the_other_one_is_asked_to_stop(world, processes):
+    """What a power cut leaves is ended by whoever lives; what SIGTERM interrupts is told, and recorded as such."""
+    set_quota(actor=SYSTEM, team=world.team, metric="tokens", window="day", limit=100_000)
+    set_quota(actor=SYSTEM, team=world.team, metric="concurrency", window="", limit=3)
+    doomed, living = processes
+    for _ in range(2):
+        one_word_and_silence(world)
+    world.upstream.enqueue_silence(30)
+    with ExitStack() as stack, httpx.Client(headers=world.headers, timeout=20) as client:
+        for _ in range(2):
+            response = stack.enter_context(client.stream("POST", doomed.url + PATH, json=STREAM))
+            assert "One" in next(response.iter_text())
+        plain = threading.Thread(
+            target=lambda: pytest.raises(httpx.HTTPError, client.post, doomed.url + PATH, json=BODY)
+        )
+        plain.start()
+        wait_for(lambda: len(world.upstream.seen) == 3)
+        assert client.post(living.url + PATH, json=BODY).status_code == 429, "three are open"
+        doomed.kill()
+        plain.join()
+    assert Reservation.objects.count() == 3 and QuotaCounter.objects.filter(reserved__gt=0).count() == 2
+    wait_until_settled(10)
+    interrupted = [line for line in world.calls() if line.status == "interrupted"]
+    assert [(c.code, c.usage_note) for c in interrupted] == [("interrupted", "estimated")] * 3
+    assert all(c.prompt_tokens > 0 and c.cost_micros > 0 for c in interrupted)
+    assert not QuotaCounter.objects.exclude(reserved=0).exists()
+
+    one_word_and_silence(world)
+    with httpx.stream("POST", living.url + PATH, json=STREAM, headers=world.headers, timeout=20) as response:
+        pieces = response.iter_text()
+        assert "One" in next(pieces)
+        started = time.monotonic()
+        living.process.terminate()
+        rest = ""
+        try:
+            for piece in pieces:
+                rest += piece
+        except httpx.RemoteProtocolError:
+            pass  # the connection ends without the last chunk, since the answer has no end
+    assert living.process.wait(10) is not None and time.monotonic() - started < 10
+    assert events(rest)[-1]["error"]["code"] == "shutting_down" and "[DONE]" not in rest
+    line = world.calls()[-1]
+    assert (line.status, line.code) == ("interrupted", "shutting_down")
+    assert (
+        json.loads(Payload.objects.get(event_id=line.pk, kind="output").body)["choices"][0]["message"]["content"]
+        == "One"
+    )
+    assert not Reservation.objects.exists()
+
+
+def test_a_short_stream_outlasts_being_asked_to_stop(world):
+    process = WebProcess()
+    try:
+        process.wait()
+        world.upstream.enqueue_stream(*(sse(e) for e in text_chunks("On", "ly", " short")), pause=0.1)
+        with httpx.stream("POST", process.url + PATH, json=STREAM, headers=world.headers, timeout=20) as response:
+            pieces = response.iter_text()
+            first = next(pieces)
+            process.process.terminate()
+            found = events(first + "".join(pieces))
+    finally:
+        process.stop()
+    assert said(found) == "Only short" and found[-1] == "[DONE]"
+    assert [line.status for line in world.calls()] == ["ok"]
+
+
+def test_sessions_that_postgresql_ends_are_made_again_before_anybody_notices(ask, client, world):
+    assert ask().status_code == 200
+    end_gateway_sessions()
+    assert [ask().status_code, ask(stream=True).status_code] == [200, 200]
+    assert client.get("/v1/models").status_code == 200
+    end_gateway_sessions()
+    assert client.get("/v1/models").status_code == 200
+    assert ask(model="nobody").status_code == 404
+
+
+@pytest.mark.parametrize("stream", [False, True])
+def test_an_answer_that_comes_while_the_database_is_away_is_recorded_when_it_is_back(ask, world, stream):
+    async def slow(writer):
+        import asyncio
+
+        from tests.upstream import completion, head
+
+        await asyncio.sleep(0.5)
+        raw = json.dumps(completion()).encode()
+        if stream:
+            writer.write(head(200, "text/event-stream") + sse(*text_chunks("Hello"), "[DONE]"))
+        else:
+            writer.write(head(200, "application/json", len(raw)) + raw)
+
+    world.upstream.script.append(slow)
+    ending = threading.Timer(0.25, end_gateway_sessions)
+    ending.start()
+    response = ask(stream=stream)
+    ending.join()
+    assert response.status_code == 200 and "Hello" in response.text
+    assert [line.status for line in world.calls()] == ["ok"]
+
+
+def test_nothing_is_sent_when_the_start_cannot_be_written(ask, world, monkeypatch):
+    from console.gateway.connection import Connection
+
+    async def away(self):
+        import psycopg
+
+        raise psycopg.OperationalError("away")
+
+    assert ask().status_code == 200
+    with monkeypatch.context() as patch:
+        patch.setattr(Connection, "get", away)
+        for more in ({}, {"stream": True}, {"model": "nobody"}, {"n": 99}):
+            started = time.monotonic()
+            refused = ask(**more)
+            assert (refused.status_code, refused.json()["error"]["code"]) == (503, "service_unavailable")
+            assert refused.headers["retry-after"] == "2" and time.monotonic() - started < 2
+        assert ask(headers={"Authorization": "Bearer fk_live_x"}).status_code in {401, 503}
+    assert len(world.upstream.seen) == 1
+    assert ask().status_code == 200
+
+
+def test_a_snapshot_that_cannot_be_read_is_a_503(ask, world, monkeypatch):
+    import django.db
+
+    from console.gateway import snapshot
+
+    def away():
+        raise django.db.OperationalError("away")
+
+    assert ask().status_code == 200
+    with monkeypatch.context() as patch:
+        patch.setattr(snapshot, "load", away)
+        set_quota(actor=SYSTEM, team=world.team, metric="requests", window="day", limit=100)
+        refused = ask()
+        assert (refused.status_code, refused.json()["error"]["code"]) == (503, "service_unavailable")
+    assert ask().status_code == 200 and len(world.upstream.seen) == 2
