@@ -189,9 +189,10 @@ class Upstream:
                 self.seen.append(Seen(first.split()[1], headers, body))
                 script = self.script.pop(0) if self.script else self._default(body)
                 playing = asyncio.ensure_future(script(writer))
+                playing.add_done_callback(lambda played: played.cancelled() or played.exception())
                 gone = asyncio.ensure_future(reader.read(1))
                 await asyncio.wait({playing, gone}, return_when=asyncio.FIRST_COMPLETED)
-                if gone.done() and not playing.done():
+                if gone.done() and (not playing.done() or isinstance(playing.exception(), ConnectionError)):
                     self.closed_early += 1
                     playing.cancel()
                     return
@@ -200,7 +201,7 @@ class Upstream:
                 await writer.drain()
                 if body.get("stream") or writer.is_closing():
                     return
-        except (asyncio.IncompleteReadError, ConnectionError):
+        except (asyncio.IncompleteReadError, ConnectionError, asyncio.CancelledError):
             pass
         finally:
             writer.close()

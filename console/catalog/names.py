@@ -5,6 +5,7 @@ from urllib.parse import urlsplit
 
 from console.core.errors import BadInput
 from console.outbound.guard import check_url
+from console.providers.registry import KINDS
 
 # `@` names an environment, `:` an agent and `/` an exact model, so an alias has none of them.
 ALIAS = re.compile(r"[a-z0-9][a-z0-9._-]{0,99}")
@@ -49,3 +50,8 @@ def origin(url: str) -> str:
     """Return scheme, host and port: a secret belongs to these and goes nowhere else."""
     parts = urlsplit(url)
     return f"{parts.scheme}://{parts.netloc}"
+
+
+def kinds() -> list[str]:
+    """Return the names of the wire formats a provider may speak."""
+    return sorted(KINDS)

@@ -210,3 +210,193 @@ def test_a_revoked_key_ends_its_stream(opened, world):
     (line,) = world.calls()
     assert (line.status, line.code) == ("error", "access_ended")
     assert wait_for(lambda: world.upstream.closed_early) < 5
+
+
+@pytest.mark.parametrize("keep", [1, 2, 4])
+def test_it_records_what_was_said_wherever_the_client_leaves(client, world, keep):
+    """All the deltas may have been read, and only the count of tokens not."""
+    world.upstream.enqueue_stream(
+        *(sse(e) for e in text_chunks("a", "b", "c", with_usage=False)[:4]), done=False, hang=20
+    )
+    with client.stream("POST", "/v1/chat/completions", json=BODY) as response:
+        heard = ""
+        for piece in response.iter_text():
+            heard += piece
+            if len(events(heard)) >= keep:
+                break
+    assert wait_for(lambda: world.upstream.closed_early) < 5
+    wait_until_settled()
+    (line,) = world.calls()
+    assert (line.status, line.usage_note) == ("client_disconnected", "estimated") and line.prompt_tokens > 0
+    kept = json.loads(Payload.objects.get(kind="output").body)["choices"][0]["message"]["content"] or ""
+    assert kept.startswith(said(events(heard)))
+
+
+def test_a_reader_that_stops_reading_is_let_go(server, world, settings):
+    """Its buffers are full and stay full: the provider's connection must not be held open for it."""
+    import socket
+
+    settings.GATEWAY_WRITE_SECONDS = 1
+    settings.GATEWAY_ANSWER_BYTES = 10**9
+    word = sse(chunk({"content": "x" * 60_000}))
+    world.upstream.enqueue_stream(*[word] * 400, hang=20)
+    body = json.dumps(BODY).encode()
+    head = f"POST /v1/chat/completions HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer {world.key_text}\r\n"
+    with socket.socket() as reader:
+        reader.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
+        reader.connect(("127.0.0.1", server.port))
+        reader.sendall(f"{head}Content-Length: {len(body)}\r\n\r\n".encode() + body)
+        assert wait_for(world.calls, 10) < 6, "the look is once a second"
+    (line,) = world.calls()
+    assert line.status == "client_disconnected" and line.completion_tokens > 0
+
+
+def test_a_stream_has_a_longest_time(ask, world, settings):
+    settings.GATEWAY_STREAM_SECONDS = 0.3
+    world.upstream.enqueue_stream(*(sse(e) for e in text_chunks(*"abcdefgh")), pause=0.1)
+    found = events(ask(stream=True).text)
+    assert found[-1]["error"]["code"] == "stream_too_long" and "[DONE]" not in found
+    (line,) = world.calls()
+    assert (line.status, line.code) == ("error", "stream_too_long") and line.completion_tokens > 0
+
+
+def test_a_provider_that_falls_silent_in_mid_answer(ask, world, settings):
+    settings.GATEWAY_SILENCE_SECONDS = 0.3
+    world.upstream.enqueue_stream(sse(chunk({"content": "Half"})), done=False, hang=20)
+    found = events(ask(stream=True).text)
+    assert said(found) == "Half" and found[-1]["error"]["code"] == "upstream_timeout"
+    assert wait_for(lambda: world.upstream.closed_early) < 5
+
+
+def test_two_choices_are_two_in_the_log(ask, world):
+    def word(index, text, finish=None):
+        one = chunk({"content": text} if text else {}, finish=finish)
+        one["choices"][0]["index"] = index
+        return one
+
+    parts = [word(1, "B"), word(0, "A"), word(0, "a"), word(1, "b"), word(0, "", "stop"), word(1, "", "length")]
+    world.upstream.enqueue_stream(sse(*parts), done=False)
+    response = ask(stream=True, n=2)
+    assert events(response.text) == [*parts, "[DONE]"]
+    kept = json.loads(Payload.objects.get(kind="output").body)["choices"]
+    assert [(c["index"], c["message"]["content"], c["finish_reason"]) for c in kept] == [
+        (0, "Aa", "stop"),
+        (1, "Bb", "length"),
+    ]
+
+
+def test_a_choice_that_is_missing_is_a_broken_answer(ask, world):
+    world.upstream.enqueue_stream(sse(*text_chunks("only one")), done=False)
+    found = events(ask(stream=True, n=2).text)
+    assert found[-1]["error"]["code"] == "upstream_truncated"
+    assert world.calls()[0].status == "error"
+
+
+def test_odd_but_allowed_framing_reaches_the_client_as_plain_frames(ask, world):
+    first, second = (json.dumps(e, indent=1) for e in text_chunks("Grüße, ", "世界", with_usage=False)[1:3])
+    raw = b": hello\r\n\r\nevent: x\r\nid: 1\r\n" + b"\r\n".join(b"data:" + line.encode() for line in first.split("\n"))
+    raw += (
+        b"\r\n\r\n"
+        + b"\r".join(b"data: " + line.encode() for line in second.split("\n"))
+        + b"\r\r"
+        + sse(chunk({}, finish="stop"))
+    )
+    world.upstream.enqueue_stream(*(raw[i : i + 7] for i in range(0, len(raw), 7)), pause=0.001)
+    found = events(ask(stream=True).text)
+    assert said(found) == "Grüße, 世界" and found[-1] == "[DONE]"
+
+
+def test_headers_of_a_stream(ask, world):
+    from console.core.ids import parse_request_id
+
+    headers = ask(stream=True).headers
+    assert parse_request_id(headers["x-request-id"]) == world.calls()[0].pk
+    assert "no-cache" in headers["cache-control"] and headers["x-content-type-options"] == "nosniff"
+    assert "content-length" not in headers
+
+
+def test_a_plain_call_ends_when_its_key_is_revoked(client, world):
+    import threading
+
+    world.upstream.enqueue_silence(20)
+    timer = threading.Timer(0.3, lambda: revoke_in_thread(world.key))
+    timer.start()
+    started = time.monotonic()
+    response = client.post("/v1/chat/completions", json={**BODY, "stream": False})
+    timer.join()
+    assert time.monotonic() - started < 6
+    assert (response.status_code, response.json()["error"]["code"]) == (403, "access_ended")
+    (line,) = world.calls()
+    assert (line.status, line.code) == ("error", "access_ended")
+    assert wait_for(lambda: world.upstream.closed_early) < 5
+
+
+def revoke_in_thread(key):
+    from django.db import connection
+
+    try:
+        revoke_key(actor=SYSTEM, key=key)
+    finally:
+        connection.close()
+
+
+def test_a_key_that_expires_ends_its_stream(client, world):
+    import datetime as dt
+
+    from console.core.clock import now
+    from tests import make
+
+    _, text = make.make_key(world.team, "short", expires_at=now() + dt.timedelta(seconds=1))
+    world.upstream.enqueue_stream(sse(chunk({"content": "One"})), done=False, hang=20)
+    started = time.monotonic()
+    with client.stream(
+        "POST", "/v1/chat/completions", json=BODY, headers={"Authorization": f"Bearer {text}"}
+    ) as response:
+        assert response.status_code == 200
+        heard = ""
+        try:
+            for piece in response.iter_text():
+                heard += piece
+        except Exception as error:
+            assert "incomplete" in str(error) or "closed" in str(error)
+    assert time.monotonic() - started < 6
+    assert events(heard)[-1]["error"]["code"] == "access_ended"
+    assert world.calls()[0].code == "access_ended"
+
+
+def test_a_stream_whose_frames_nobody_reads_is_ended_too(world):
+    """As when the task ends between opening the provider's stream and sending the head of the answer."""
+    import asyncio
+
+    from console.core.clock import now
+    from console.core.ids import uuid7
+    from console.gateway import pipeline
+    from console.gateway.identity import KeyIdentity
+    from console.gateway.types import Ask
+
+    async def run():
+        ask = Ask(uuid7(), now(), "chat", "support-chat", {**BODY}, json.dumps(BODY), is_stream=True)
+        call = await pipeline.open_call(KeyIdentity(world.key_text, "127.0.0.1", now()), ask)
+        frames = await pipeline.stream(call)
+        call.has_client_left = True
+        await frames.aclose()
+        await pipeline.stop()
+
+    world.upstream.enqueue_stream(sse(chunk({"content": "One"})), done=False, hang=20)
+    asyncio.run(run())
+    (line,) = world.calls()
+    assert line.status == "client_disconnected"
+    assert wait_for(lambda: world.upstream.closed_early) < 5
+
+
+def test_something_that_breaks_on_our_side_is_an_error_and_said_so(ask, world, monkeypatch):
+    from console.providers.openai.stream import OpenAIStream
+
+    def broken(self, choice):
+        raise ZeroDivisionError("a secret of ours")
+
+    monkeypatch.setattr(OpenAIStream, "_choice", broken)
+    response = ask(stream=True)
+    assert events(response.text)[-1]["error"]["code"] == "internal_error" and "secret" not in response.text
+    (line,) = world.calls()
+    assert (line.status, line.code, line.reason) == ("error", "internal_error", "ZeroDivisionError")

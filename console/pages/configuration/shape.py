@@ -7,9 +7,8 @@ from decimal import Decimal
 from typing import Any, Protocol
 
 from console.catalog.models import Capability
-from console.catalog.names import ALIAS, SLUG
+from console.catalog.names import ALIAS, SLUG, kinds
 from console.pages.configuration.document import Items, Mapping, Place, Problem, Scalar, Value
-from console.providers.registry import KINDS
 from console.teams.models import Role
 from usage_app.models import Metric, Mode, Window
 
@@ -212,7 +211,7 @@ PROVIDER = Record(
     "A provider",
     {
         "slug": Field(_slug, "The provider's short name; models and pins refer to it.", required=True),
-        "kind": Field(Choice(lambda: sorted(KINDS)), "The wire format it speaks.", required=True),
+        "kind": Field(Choice(kinds), "The wire format it speaks.", required=True),
         "base_url": Field(
             Text("an address such as https://api.example.com/v1", r"https?://\S+"), "Its address.", required=True
         ),
