@@ -12,7 +12,7 @@ ROOT = Path(__file__).resolve().parent.parent
 APPS = ("console", "prompts_app", "usage_app", "agents_app")
 
 # Who may send anything anywhere: the pipeline, and the test of a provider's connection.
-SENDERS = {"console/gateway/pipeline.py", "console/catalog/services/connection.py"}
+SENDERS = {"console/gateway/relay.py", "console/gateway/running.py", "console/catalog/services/connection.py"}
 
 
 @cache
@@ -83,11 +83,13 @@ def test_only_the_way_out_speaks_http_or_opens_sockets():
 
 def test_nothing_is_sent_before_its_start_is_on_record():
     """`outbound.request` is called in `_send` alone, which takes a Call; `open_call` makes one, after begin."""
-    pipeline = functions("console/gateway/pipeline.py")
-    assert [name for name, node in pipeline.items() if "outbound.request" in calls(node)] == ["_send"]
-    assert {name for name, node in pipeline.items() if "_send" in calls(node)} == {"answer", "stream"}
+    relay, pipeline = functions("console/gateway/relay.py"), functions("console/gateway/pipeline.py")
+    running = calls(trees()["console/gateway/running.py"])
+    assert {name for name in running if name.startswith("outbound.")} == {"outbound.close"}
+    assert [name for name, node in relay.items() if "outbound.request" in calls(node)] == ["_send"]
+    assert {name for name, node in relay.items() if "_send" in calls(node)} == {"answer", "stream"}
     for name in ("_send", "answer", "stream"):
-        first = pipeline[name].args.args[0]  # type: ignore[attr-defined]
+        first = relay[name].args.args[0]  # type: ignore[attr-defined]
         assert ast.unparse(first.annotation) == "Call"
     makers = {path for path, tree in trees().items() if "Call" in calls(tree)}
     assert makers == {"console/gateway/pipeline.py"}
@@ -103,12 +105,12 @@ def calls_in_order(node: ast.AST) -> list[str]:
 
 def test_however_a_call_goes_its_end_is_written():
     """Every way out of `answer`, `stream` and `_relay` after something was sent passes `_close`."""
-    pipeline = functions("console/gateway/pipeline.py")
+    relay = functions("console/gateway/relay.py")
     for name in ("answer", "stream"):
-        handlers = [n for n in ast.walk(pipeline[name]) if isinstance(n, ast.ExceptHandler)]
+        handlers = [n for n in ast.walk(relay[name]) if isinstance(n, ast.ExceptHandler)]
         assert handlers and all(any(c == "_close" for c in calls(handler)) for handler in handlers)
-    relay = next(n for n in ast.walk(pipeline["_relay"]) if isinstance(n, ast.Try))
-    assert any("_close" in calls(statement) for statement in relay.finalbody)
+    frames = next(n for n in ast.walk(relay["_relay"]) if isinstance(n, ast.Try))
+    assert any("_close" in calls(statement) for statement in frames.finalbody)
 
 
 def test_the_test_of_a_connection_is_on_record():

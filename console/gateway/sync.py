@@ -11,7 +11,7 @@ from collections.abc import Coroutine
 from typing import Any, TypeVar
 
 from console.gateway import pipeline
-from console.gateway.pipeline import Identify
+from console.gateway.refusing import Identify
 from console.gateway.types import Ask, Call
 
 _Result = TypeVar("_Result")

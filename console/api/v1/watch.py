@@ -13,7 +13,7 @@ from django.conf import settings
 
 from console.api.v1.http import Receive
 from console.core.clock import now
-from console.gateway.pipeline import gateway
+from console.gateway.running import gateway
 from console.gateway.types import Call
 
 FIRST_LOOK_SECONDS = 0.5

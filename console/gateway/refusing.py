@@ -1,0 +1,104 @@
+"""Saying no, on record: what is refused before a call is open leaves its line in the log like every other."""
+
+import time
+from collections.abc import Callable
+
+from console.audit.redaction import prepare_payload
+from console.core.clock import now
+from console.core.errors import Refusal, Unavailable
+from console.gateway.identity import KeyRefused
+from console.gateway.ledger import Begin
+from console.gateway.plan import start_record
+from console.gateway.running import Gateway, gateway
+from console.gateway.snapshot import Snapshot
+from console.gateway.types import Ask, Asker
+from console.teams import refusals
+
+Identify = Callable[[Snapshot], Asker]
+
+# A plan that is stale this often in a row means somebody changes settings in a loop.
+TRIES = 8
+
+
+def changing_too_fast() -> Unavailable:
+    return Unavailable("The settings are changing faster than requests can be planned; try again.", retry_after=1)
+
+
+async def record_refusal(
+    here: Gateway, snapshot: Snapshot, asker: Asker | None, ask: Ask, refusal: Refusal, began: float
+) -> bool:
+    """Write a refusal's line; return True, having written nothing, when the snapshot it was decided on is stale.
+
+    Strangers' keys are counted, not written: a malformed one without asking the database, an unknown one after making
+    sure that it was not created a moment ago.
+    """
+    if isinstance(refusal, KeyRefused) and refusal.is_noise:
+        if refusal.reason == "unknown" and await here.ledger.epoch() != snapshot.epoch:
+            return True
+        refusals.note(refusal.reason, client_address=ask.client_address)
+        return False
+    record = start_record(
+        asker,
+        ask,
+        epoch=snapshot.epoch,
+        status="refused",
+        http_status=refusal.status,
+        code=refusal.code,
+        reason=(getattr(refusal, "reason", "") or refusal.message)[:500],
+        closed_at=now(),
+        latency_us=round((time.perf_counter() - began) * 1_000_000),
+        **getattr(refusal, "record", {}),
+    )
+    kept = prepare_payload(ask.text) if asker is not None and ask.text else None
+    if kept is not None:
+        record["input_sha256"] = kept.stored_sha256.hex()
+    return (await here.ledger.begin(Begin(snapshot.epoch, record, is_refusal=True, input=kept))).is_stale
+
+
+async def refuse(
+    identify: Identify, ask: Ask, refusal: Refusal, *, started: float | None = None, is_for_anybody: bool = False
+) -> Refusal:
+    """Record a refusal decided outside (a malformed body, say) and return what the caller should hear.
+
+    Somebody whose credentials are no good hears only that; unless it is `is_for_anybody`, as two keys at once are, and
+    no key of ours is concerned.
+    """
+    began = started or time.perf_counter()
+    here = gateway()
+    snapshot = await here.snapshots.get()
+    for _ in range(TRIES):
+        asker, said = None, refusal
+        try:
+            asker = identify(snapshot)
+        except KeyRefused as first:
+            if is_for_anybody and first.is_noise:
+                if first.reason == "unknown" and await here.ledger.epoch() != snapshot.epoch:
+                    snapshot = await here.snapshots.newer_than(snapshot)
+                    continue
+                refusals.note(refusal.code, client_address=ask.client_address)
+                return refusal
+            said = first
+        except Refusal as first:
+            said = first
+        if not await record_refusal(here, snapshot, asker, ask, said, began):
+            return said
+        snapshot = await here.snapshots.newer_than(snapshot)
+    return refusal
+
+
+async def look_up(identify: Identify, ask: Ask, *, started: float | None = None) -> tuple[Snapshot, Asker]:
+    """Resolve who asks, for a call that needs no model (a list of models); refusals are recorded."""
+    began = started or time.perf_counter()
+    here = gateway()
+    snapshot = await here.snapshots.get()
+    for _ in range(TRIES):
+        if await here.ledger.epoch() != snapshot.epoch:
+            snapshot = await here.snapshots.newer_than(snapshot)
+            continue
+        try:
+            return snapshot, identify(snapshot)
+        except Refusal as refusal:
+            if not await record_refusal(here, snapshot, None, ask, refusal, began):
+                raise
+            snapshot = await here.snapshots.newer_than(snapshot)
+    raise changing_too_fast()

@@ -1,0 +1,213 @@
+"""Between open and close: call the provider and let its bytes pass. However that ends, the end is written here."""
+
+import asyncio
+import logging
+import time
+from collections.abc import AsyncGenerator
+from contextlib import suppress
+
+from django.conf import settings
+
+from console import outbound
+from console.core.errors import ProviderError, Unavailable
+from console.gateway.meter import answer_text, end_record
+from console.gateway.running import gateway
+from console.gateway.types import Call
+from console.providers.types import StreamReader, Usage
+
+log = logging.getLogger(__name__)
+
+# Clients give up for good when they are told to wait for longer than two minutes.
+_LONGEST_RETRY_AFTER = 120
+
+
+def _deadlines(call: Call) -> outbound.Deadlines:
+    silence = call.plan.version.provider.first_byte_seconds or settings.GATEWAY_SILENCE_SECONDS
+    return outbound.Deadlines(settings.GATEWAY_CONNECT_SECONDS, silence)
+
+
+async def _send(call: Call) -> outbound.Reply:
+    """Call the provider; a second time when it could not be reached at all, for then nothing was sent."""
+    outgoing = call.plan.outgoing
+    while True:
+        call.attempts += 1
+        call.sent, call.is_unused = call.sent or time.perf_counter(), False
+        try:
+            reply = await outbound.request(
+                "POST", outgoing.url, headers=outgoing.headers, body=outgoing.body, deadlines=_deadlines(call)
+            )
+        except ProviderError as error:
+            if error.code in {"upstream_unreachable", "address_refused", "upstream_tls"}:
+                call.is_unused = True
+            if error.code == "upstream_unreachable" and error.status == 502 and call.attempts == 1:
+                await asyncio.sleep(0.05)
+                continue
+            raise
+        if reply.status == 200:
+            return reply
+        try:
+            raw = await reply.read(64 * 1024)
+        except ProviderError:
+            raw = b""
+        finally:
+            reply.close()
+        call.is_unused = True
+        failure = call.plan.kind.failure(reply.status, raw)
+        if failure.status == 503 and reply.retry_after.isdigit():
+            failure.retry_after = min(int(reply.retry_after[:6]), _LONGEST_RETRY_AFTER)
+        raise failure
+
+
+async def _close(
+    call: Call,
+    *,
+    status: str,
+    http_status: int | None,
+    usage: Usage | None = None,
+    output: str | None = None,
+    code: str = "",
+    reason: str = "",
+) -> None:
+    if call.is_closed:
+        return
+    call.is_closed = True
+    here = gateway()
+    await here.ledger.close(
+        end_record(call, status=status, http_status=http_status, usage=usage, output=output, code=code, reason=reason)
+    )
+
+
+def _ended_by(call: Call) -> tuple[str, str]:
+    """Return status and code of a call whose task was cancelled: by the watch, or because the process stops."""
+    if call.cut_off:
+        return "error", call.cut_off
+    return ("client_disconnected", "") if call.has_client_left else ("interrupted", "shutting_down")
+
+
+async def answer(call: Call) -> bytes:
+    """Relay a plain call and return the answer's body, after the call is on record."""
+    try:
+        async with asyncio.timeout(call.plan.version.provider.total_seconds or settings.GATEWAY_TOTAL_SECONDS):
+            reply = await _send(call)
+            try:
+                raw = await reply.read(settings.GATEWAY_ANSWER_BYTES)
+            finally:
+                reply.close()
+        call.answered = time.perf_counter()
+        if "json" not in reply.content_type:
+            raise ProviderError("The provider's answer is not JSON.", code="upstream_invalid")
+        read = call.plan.kind.read(raw, is_legacy=call.plan.ask.is_legacy)
+    except ProviderError as error:
+        await _close(call, status="error", http_status=error.status, code=error.code, reason=error.message)
+        raise
+    except TimeoutError:
+        late = ProviderError("The provider took too long.", status=504, code="upstream_timeout")
+        await _close(call, status="error", http_status=504, code=late.code, reason=late.message)
+        raise late from None
+    except asyncio.CancelledError:
+        status, code = _ended_by(call)
+        await asyncio.shield(_close(call, status=status, http_status=None, code=code))
+        raise
+    except Exception as broken:
+        await _close(call, status="error", http_status=500, code="internal_error", reason=type(broken).__name__)
+        raise
+    call.first_token = call.answered
+    await _close(call, status="ok", http_status=200, usage=read.usage, output=read.body.decode("utf-8", "replace"))
+    return read.body
+
+
+class Frames:
+    """The frames of one stream. Read them to the end or close them (`contextlib.aclosing`), also when none was read."""
+
+    def __init__(self, call: Call, reply: outbound.Reply, reader: StreamReader) -> None:
+        self._call, self._reply = call, reply
+        self._frames = _relay(call, reply, reader)
+
+    def __aiter__(self) -> AsyncGenerator[bytes, None]:
+        return self._frames
+
+    async def aclose(self) -> None:
+        await self._frames.aclose()
+        self._reply.close()
+        if not self._call.is_closed:  # the generator never ran, so its `finally` did not either
+            status, code = _ended_by(self._call)
+            await asyncio.shield(_close(self._call, status=status, http_status=None, code=code))
+
+
+async def stream(call: Call) -> Frames:
+    """Open the provider's stream and return its frames; awaited before the response starts, so errors keep a status."""
+    try:
+        reply = await _send(call)
+        if "event-stream" not in reply.content_type:
+            reply.close()
+            raise ProviderError("The provider did not answer with a stream.", code="upstream_invalid")
+    except ProviderError as error:
+        await _close(call, status="error", http_status=error.status, code=error.code, reason=error.message)
+        raise
+    except asyncio.CancelledError:
+        status, code = _ended_by(call)
+        await asyncio.shield(_close(call, status=status, http_status=None, code=code))
+        raise
+    ask = call.plan.ask
+    reader = call.plan.kind.reader(
+        choices=ask.body.get("n") or 1, include_usage=ask.include_usage, is_legacy=ask.is_legacy
+    )
+    return Frames(call, reply, reader)
+
+
+async def _relay(call: Call, reply: outbound.Reply, reader: StreamReader) -> AsyncGenerator[bytes, None]:
+    status, code, reason = "client_disconnected", "", ""
+    latest = call.started + settings.GATEWAY_STREAM_SECONDS
+    size = 0
+    try:
+        while not reader.is_complete:
+            chunk = await reply.chunk()
+            forward = reader.feed(chunk) if chunk else reader.finish()
+            if reader.has_content and not call.first_token:
+                call.first_token = time.perf_counter()
+            if forward:
+                yield forward
+            if not chunk:
+                break
+            size += len(chunk)
+            if size > settings.GATEWAY_ANSWER_BYTES:
+                raise ProviderError(
+                    "The provider's answer is larger than this installation accepts.", code="upstream_too_large"
+                )
+            if time.perf_counter() > latest:
+                raise ProviderError("The answer took longer than a stream may.", status=504, code="stream_too_long")
+        call.answered = time.perf_counter()
+        if not reader.is_complete:
+            raise ProviderError("The provider's answer broke off.", code="upstream_truncated")
+        await _close(call, status="ok", http_status=200, usage=reader.usage, output=_output(reader))
+        yield reader.held
+    except ProviderError as error:
+        status, code, reason = "error", error.code, error.message
+        raise
+    except asyncio.CancelledError:
+        status, code = _ended_by(call)
+        raise
+    except Unavailable as lost:
+        raise ProviderError(lost.message, status=lost.status, code=lost.code) from lost
+    except Exception as broken:
+        status, code, reason = "error", "internal_error", type(broken).__name__
+        log.exception("A stream could not be read.")
+        raise ProviderError("Something broke on our side.", status=500, code=code) from broken
+    finally:
+        reply.close()
+        if not call.is_closed:
+            ending = _close(
+                call,
+                status=status,
+                http_status=200,
+                usage=reader.usage,
+                output=_output(reader),
+                code=code,
+                reason=reason,
+            )
+            with suppress(Unavailable):
+                await asyncio.shield(ending)
+
+
+def _output(reader: StreamReader) -> str:
+    return answer_text(reader.answer(), reader.usage)

@@ -1,0 +1,59 @@
+"""What the pipeline keeps per event loop while it runs."""
+
+import asyncio
+import time
+import weakref
+from contextlib import suppress
+
+import psycopg
+
+from console import outbound
+from console.core.errors import Unavailable
+from console.gateway.ledger import Ledger
+from console.gateway.snapshot import SnapshotKeeper
+
+
+class Gateway:
+    """The snapshot, and the ledger's connections."""
+
+    def __init__(self) -> None:
+        self.snapshots = SnapshotKeeper()
+        self.ledger = Ledger()
+        self._refreshed = 0.0
+        self._refreshing: asyncio.Task[None] | None = None
+
+    def refresh_soon(self) -> None:
+        """Look for a newer epoch, at most once a second; for streams, which begin once and then run for long."""
+        moment = time.monotonic()
+        if moment - self._refreshed < 1.0 or (self._refreshing is not None and not self._refreshing.done()):
+            return
+        self._refreshed = moment
+        self._refreshing = asyncio.create_task(self._refresh())
+
+    async def _refresh(self) -> None:
+        snapshot = self.snapshots.current
+        with suppress(psycopg.Error, Unavailable):
+            if snapshot is not None and await self.ledger.epoch() != snapshot.epoch:
+                await self.snapshots.newer_than(snapshot)
+
+
+_gateways: "weakref.WeakKeyDictionary[asyncio.AbstractEventLoop, Gateway]" = weakref.WeakKeyDictionary()
+
+
+def gateway() -> Gateway:
+    """Return the running event loop's gateway."""
+    loop = asyncio.get_running_loop()
+    found = _gateways.get(loop)
+    if found is None:
+        found = _gateways[loop] = Gateway()
+    return found
+
+
+async def stop() -> None:
+    """Write what has queued and close all connections of this event loop."""
+    loop = asyncio.get_running_loop()
+    found = _gateways.get(loop)
+    if found is not None:
+        await found.ledger.stop()
+        _gateways.pop(loop, None)
+    await outbound.close()
