@@ -1,0 +1,260 @@
+"""Prompts: named texts with numbered states that never change, and labels that say which state is live."""
+
+from django.contrib.postgres.fields import ArrayField
+from django.db import models
+from django.db.models import Q
+
+from console.core.clock import now
+from console.core.ids import uuid7
+from console.teams.models import Team, User
+
+
+class Visibility(models.TextChoices):
+    TEAM = "team", "Team"
+    ORGANISATION = "organisation", "Organisation"
+
+
+class Kind(models.TextChoices):
+    TEXT = "text", "Text"
+    CHAT = "chat", "Chat"
+    PARTIAL = "partial", "Partial"
+
+
+class Prompt(models.Model):
+    """A named text. `slug` is path-like (`support/live-chat-answer`) and unique: a ref names it alone.
+
+    `head` is the newest version. A deleted prompt keeps its row and versions, because the log speaks of them.
+    """
+
+    id = models.UUIDField(primary_key=True, default=uuid7, editable=False)
+    slug = models.CharField(max_length=200)
+    team = models.ForeignKey(Team, on_delete=models.PROTECT, related_name="prompts")
+    visibility = models.CharField(max_length=12, choices=Visibility.choices, default=Visibility.TEAM)
+    kind = models.CharField(max_length=8, choices=Kind.choices, default=Kind.TEXT)
+    description = models.CharField(max_length=300, blank=True)
+    tags = ArrayField(models.CharField(max_length=40), default=list, blank=True)
+    head = models.ForeignKey("PromptVersion", on_delete=models.PROTECT, null=True, related_name="+")
+    # A partial that the prompts of the teams it covers must include, or carry a waiver; without teams, of every team.
+    is_required = models.BooleanField(default=False)
+    covers: "models.ManyToManyField[Team, models.Model]" = models.ManyToManyField(Team, blank=True, related_name="+")
+    created_at = models.DateTimeField(default=now, editable=False)
+    changed_at = models.DateTimeField(default=now)
+    deleted_at = models.DateTimeField(null=True, blank=True)
+
+    class Meta:
+        ordering = ["slug"]
+        constraints = [
+            models.UniqueConstraint(fields=["slug"], condition=Q(deleted_at=None), name="one_living_prompt_per_slug"),
+            models.CheckConstraint(
+                condition=Q(is_required=False) | Q(kind=Kind.PARTIAL), name="only_partials_are_required"
+            ),
+        ]
+        indexes = [models.Index(fields=["team", "slug"], name="prompts_of_a_team")]
+
+    def __str__(self) -> str:
+        return self.slug
+
+    @property
+    def folder(self) -> str:
+        """What stands before the last slash: `support` of `support/live-chat-answer`; empty at the top."""
+        return self.slug.rpartition("/")[0]
+
+
+class PromptVersion(models.Model):
+    """One numbered state of a prompt. Written once: the database itself refuses updates and deletes.
+
+    `content` is a list of {"role", "text"}: several for a chat, exactly one with an empty role otherwise.
+    `variables` is a list of {"name", "type", "is_required", "default", "example", "choices"}.
+    `includes` is every partial the text names: {"slug", "number": int | None, "label": str | None}.
+    The author is kept by id and name, not by a foreign key, so that nothing ever has to change the row.
+    """
+
+    id = models.UUIDField(primary_key=True, default=uuid7, editable=False)
+    prompt = models.ForeignKey(Prompt, on_delete=models.PROTECT, related_name="versions")
+    number = models.PositiveIntegerField()
+    content = models.JSONField()
+    variables = models.JSONField(default=list)
+    parameters = models.JSONField(default=dict)
+    includes = models.JSONField(default=list)
+    message = models.CharField(max_length=500, blank=True)
+    parent = models.ForeignKey("self", on_delete=models.PROTECT, null=True, related_name="+")
+    author_id = models.UUIDField(null=True)
+    author_name = models.CharField(max_length=200)
+    author_email = models.CharField(max_length=254, blank=True)
+    created_at = models.DateTimeField(default=now)
+
+    class Meta:
+        ordering = ["-number"]
+        constraints = [models.UniqueConstraint(fields=["prompt", "number"], name="one_version_per_number")]
+
+    def __str__(self) -> str:
+        return f"{self.prompt.slug}@{self.number}"
+
+
+class Label(models.Model):
+    """A name that points at a version: `production`, `staging`, `canary`, or one's own. Moving it publishes."""
+
+    id = models.UUIDField(primary_key=True, default=uuid7, editable=False)
+    prompt = models.ForeignKey(Prompt, on_delete=models.CASCADE, related_name="labels")
+    name = models.CharField(max_length=40)
+    version = models.ForeignKey(PromptVersion, on_delete=models.PROTECT, related_name="labels")
+    revision = models.PositiveIntegerField(default=1, help_text="Grows with every move; an older form is stale.")
+    moved_at = models.DateTimeField(default=now)
+
+    class Meta:
+        ordering = ["name"]
+        constraints = [models.UniqueConstraint(fields=["prompt", "name"], name="one_label_per_name")]
+
+    def __str__(self) -> str:
+        return f"{self.prompt.slug}:{self.name}"
+
+
+class LabelMove(models.Model):
+    """One move of a label: who, when, why, from, to. Written once; `to_version` is empty when it was taken off."""
+
+    id = models.UUIDField(primary_key=True, default=uuid7, editable=False)
+    prompt = models.ForeignKey(Prompt, on_delete=models.CASCADE, related_name="label_moves")
+    label = models.CharField(max_length=40)
+    from_version = models.ForeignKey(PromptVersion, on_delete=models.PROTECT, null=True, related_name="+")
+    to_version = models.ForeignKey(PromptVersion, on_delete=models.PROTECT, null=True, related_name="+")
+    reason = models.CharField(max_length=500, blank=True)
+    moved_by = models.ForeignKey(User, on_delete=models.SET_NULL, null=True, related_name="+")
+    moved_by_name = models.CharField(max_length=200)
+    moved_at = models.DateTimeField(default=now)
+
+    class Meta:
+        ordering = ["-moved_at", "-id"]
+        indexes = [models.Index(fields=["prompt", "-moved_at"], name="label_moves_of_a_prompt")]
+
+    def __str__(self) -> str:
+        return f"{self.prompt.slug}:{self.label} to {self.to_version_id}"
+
+
+class LabelRule(models.Model):
+    """What a team asks before a label of its prompts moves: a review by somebody else, green tests, or both."""
+
+    id = models.UUIDField(primary_key=True, default=uuid7, editable=False)
+    team = models.ForeignKey(Team, on_delete=models.CASCADE, related_name="label_rules")
+    label = models.CharField(max_length=40)
+    needs_review = models.BooleanField(default=True)
+    needs_green_tests = models.BooleanField(default=False)
+
+    class Meta:
+        ordering = ["label"]
+        constraints = [models.UniqueConstraint(fields=["team", "label"], name="one_rule_per_label")]
+
+    def __str__(self) -> str:
+        return f"{self.team}:{self.label}"
+
+
+class Review(models.Model):
+    """The wish to move a protected label, and what somebody else decided. `from_version` was live when it was asked."""
+
+    class Status(models.TextChoices):
+        OPEN = "open", "Open"
+        CHANGES = "changes", "Changes asked for"
+        APPROVED = "approved", "Approved"
+        WITHDRAWN = "withdrawn", "Withdrawn"
+
+    id = models.UUIDField(primary_key=True, default=uuid7, editable=False)
+    prompt = models.ForeignKey(Prompt, on_delete=models.CASCADE, related_name="reviews")
+    label = models.CharField(max_length=40)
+    version = models.ForeignKey(PromptVersion, on_delete=models.PROTECT, related_name="reviews")
+    from_version = models.ForeignKey(PromptVersion, on_delete=models.PROTECT, null=True, related_name="+")
+    seen_revision = models.PositiveIntegerField(help_text="The label's revision when it was asked; 0 when it was new.")
+    reason = models.CharField(max_length=500)
+    status = models.CharField(max_length=10, choices=Status.choices, default=Status.OPEN)
+    requested_by = models.ForeignKey(User, on_delete=models.SET_NULL, null=True, related_name="+")
+    requested_by_name = models.CharField(max_length=200)
+    requested_at = models.DateTimeField(default=now)
+    decided_by = models.ForeignKey(User, on_delete=models.SET_NULL, null=True, related_name="+")
+    decided_by_name = models.CharField(max_length=200, blank=True)
+    decided_at = models.DateTimeField(null=True)
+    decision_note = models.CharField(max_length=1000, blank=True)
+
+    class Meta:
+        ordering = ["-requested_at"]
+        constraints = [
+            models.UniqueConstraint(
+                fields=["prompt", "label"], condition=Q(status__in=["open", "changes"]), name="one_live_review_a_label"
+            )
+        ]
+
+    def __str__(self) -> str:
+        return f"review of {self.version} for {self.label}"
+
+
+class ReviewComment(models.Model):
+    """A remark on one line of the version under review, or on the whole when `line` is empty."""
+
+    id = models.UUIDField(primary_key=True, default=uuid7, editable=False)
+    review = models.ForeignKey(Review, on_delete=models.CASCADE, related_name="comments")
+    message_index = models.PositiveSmallIntegerField(null=True)
+    line = models.PositiveIntegerField(null=True)
+    text = models.CharField(max_length=2000)
+    author = models.ForeignKey(User, on_delete=models.SET_NULL, null=True, related_name="+")
+    author_name = models.CharField(max_length=200)
+    created_at = models.DateTimeField(default=now)
+
+    class Meta:
+        ordering = ["created_at"]
+
+    def __str__(self) -> str:
+        return self.text[:60]
+
+
+class Draft(models.Model):
+    """What one person has typed and not saved; survives a closed tab. `base` is the version it was begun on."""
+
+    id = models.UUIDField(primary_key=True, default=uuid7, editable=False)
+    prompt = models.ForeignKey(Prompt, on_delete=models.CASCADE, related_name="drafts")
+    person = models.ForeignKey(User, on_delete=models.CASCADE, related_name="+")
+    base = models.ForeignKey(PromptVersion, on_delete=models.PROTECT, null=True, related_name="+")
+    content = models.JSONField(default=list)
+    variables = models.JSONField(default=list)
+    parameters = models.JSONField(default=dict)
+    message = models.CharField(max_length=500, blank=True)
+    changed_at = models.DateTimeField(default=now)
+
+    class Meta:
+        constraints = [models.UniqueConstraint(fields=["prompt", "person"], name="one_draft_per_person")]
+
+    def __str__(self) -> str:
+        return f"draft of {self.prompt}"
+
+
+class Waiver(models.Model):
+    """Leave for one prompt not to include a required partial, with the reason."""
+
+    id = models.UUIDField(primary_key=True, default=uuid7, editable=False)
+    prompt = models.ForeignKey(Prompt, on_delete=models.CASCADE, related_name="waivers")
+    partial = models.ForeignKey(Prompt, on_delete=models.CASCADE, related_name="+")
+    reason = models.CharField(max_length=500)
+    given_by = models.ForeignKey(User, on_delete=models.SET_NULL, null=True, related_name="+")
+    given_by_name = models.CharField(max_length=200)
+    given_at = models.DateTimeField(default=now)
+
+    class Meta:
+        constraints = [models.UniqueConstraint(fields=["prompt", "partial"], name="one_waiver_per_partial")]
+
+    def __str__(self) -> str:
+        return f"{self.prompt} without {self.partial}"
+
+
+class PromptUse(models.Model):
+    """How often a prompt was called on one day from one surface; rolled up from the log."""
+
+    id = models.BigAutoField(primary_key=True)
+    prompt = models.ForeignKey(Prompt, on_delete=models.CASCADE, related_name="uses")
+    day = models.DateField()
+    surface = models.CharField(max_length=20)
+    number = models.PositiveIntegerField(help_text="Of the version.")
+    calls = models.PositiveIntegerField(default=0)
+
+    class Meta:
+        constraints = [
+            models.UniqueConstraint(fields=["prompt", "day", "surface", "number"], name="one_use_row_per_day_and_cut")
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.prompt_id} on {self.day}"
