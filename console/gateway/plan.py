@@ -3,38 +3,37 @@
 from typing import Any
 
 from console.catalog.shapes import PinShape, PriceShape, VersionShape
-from console.core.errors import BadInput, NotAllowed, Unavailable
+from console.core.errors import NotAllowed, Unavailable
 from console.gateway.errors import UnknownModel
+from console.gateway.operations import OPERATIONS
 from console.gateway.snapshot import Snapshot
 from console.gateway.types import Ask, Asker, Charge, Plan
 from console.providers.registry import KINDS
 from console.providers.types import Endpoint
-
-# Counted for every picture, whose bytes say little about its tokens.
-_TOKENS_PER_IMAGE = 1500
 
 
 def make_plan(snapshot: Snapshot, asker: Asker, ask: Ask, *, default_output: int) -> Plan:
     """Resolve an ask against the snapshot. Raises Refusal; asks no database."""
     alias, pin = resolve(snapshot, asker, ask.model)
     version = pin.version
-    _check_fit(version, ask)
+    operation = OPERATIONS[ask.operation]
+    operation.check_fit(version, ask)
     price = version.price_at(ask.at)
-    body, output_tokens = _upstream_body(ask, pin, default_output)
-    prompt_tokens = estimate_tokens(ask.text)
+    body, output_tokens = operation.fit(ask, pin, default_output)
+    prompt_tokens = operation.prompt_tokens(ask)
     charges = _charges(snapshot, asker, ask, alias, prompt_tokens, output_tokens, price, version)
     provider = version.provider
-    kind = KINDS[provider.kind]
+    lane = ask.lane or ("interactive" if ask.is_stream else "standard")
     return Plan(
         epoch=snapshot.epoch,
         asker=asker,
         ask=ask,
         alias=alias,
         version=version,
-        kind=kind,
+        kind=KINDS[provider.kind],
         price=price,
-        outgoing=kind.chat(Endpoint(provider.base_url, provider.secret), body, is_legacy=ask.is_legacy),
-        lane="interactive" if ask.is_stream else "standard",
+        outgoing=operation.outgoing(provider.kind, Endpoint(provider.base_url, provider.secret), body, ask),
+        lane=lane,
         prompt_tokens=prompt_tokens,
         charges=charges,
         record=start_record(
@@ -44,7 +43,7 @@ def make_plan(snapshot: Snapshot, asker: Asker, ask: Ask, *, default_output: int
             alias=alias,
             model=version.label,
             model_version_id=version.id,
-            lane="interactive" if ask.is_stream else "standard",
+            lane=lane,
             prompt_tokens=prompt_tokens,
             cost_micros=price.cost(prompt_tokens, 0, 0) if price else 0,
         ),
@@ -103,49 +102,6 @@ def resolve(snapshot: Snapshot, asker: Asker, model: str) -> tuple[str, PinShape
     if not pin.version.provider.is_usable or pin.version.provider.kind not in KINDS:
         raise Unavailable(f"The provider behind {name!r} is switched off.", retry_after=60)
     return name, pin
-
-
-def _check_fit(version: VersionShape, ask: Ask) -> None:
-    """Refuse what the model cannot do, by the name of the field that asks for it."""
-    able, body = version.capabilities, ask.body
-    if "chat" not in able:
-        raise BadInput(f"The model behind {ask.model!r} does not chat.", param="model")
-    if (body.get("tools") or body.get("functions")) and "tools" not in able:
-        raise BadInput(f"The model behind {ask.model!r} cannot call tools.", param="tools")
-    wanted = body.get("response_format")
-    kind = wanted.get("type") if isinstance(wanted, dict) else None
-    if kind in {"json_object", "json_schema"} and "json_schema" not in able:
-        raise BadInput(f"The model behind {ask.model!r} cannot promise {kind}.", param="response_format.type")
-
-
-def _upstream_body(ask: Ask, pin: PinShape, default_output: int) -> tuple[dict[str, Any], int]:
-    """Return the body for the provider and the most tokens it may answer with, over all its choices."""
-    body = {**pin.default_parameters, **ask.body, "model": pin.version.name}
-    asked = body.get("max_completion_tokens") or body.get("max_tokens")
-    most = min(asked or default_output, pin.version.max_output_tokens)
-    if body.get("max_completion_tokens"):
-        body["max_completion_tokens"] = most
-        body.pop("max_tokens", None)
-    elif "reasoning" in pin.version.capabilities and not body.get("max_tokens"):
-        body["max_completion_tokens"] = most
-    else:
-        body["max_tokens"] = most
-    return body, most * (body.get("n") or 1)
-
-
-def estimate_tokens(text: str) -> int:
-    """Return an upper estimate of a body's tokens: four bytes each, fewer for other scripts, pictures flat."""
-    pictures = text.count('"image_url"') // 2 if '"image_url"' in text else 0
-    if pictures:
-        text = _without_data_urls(text)
-    characters = len(text)
-    more = 0 if text.isascii() else len(text.encode("utf-8", "surrogatepass")) - characters
-    return characters // 4 + more * 3 // 5 + pictures * _TOKENS_PER_IMAGE + 8
-
-
-def _without_data_urls(text: str) -> str:
-    head, *rest = text.split("data:image/")
-    return head + "".join(part.partition('"')[2] for part in rest)
 
 
 def _charges(

@@ -11,6 +11,8 @@ from django.conf import settings
 from console import outbound
 from console.core.errors import ProviderError, Unavailable
 from console.gateway.meter import answer_text, end_record
+from console.gateway.operations import OPERATIONS
+from console.gateway.operations.types import Read
 from console.gateway.running import gateway
 from console.gateway.types import Call
 from console.providers.types import StreamReader, Usage
@@ -19,6 +21,7 @@ log = logging.getLogger(__name__)
 
 # Clients give up for good when they are told to wait for longer than two minutes.
 _LONGEST_RETRY_AFTER = 120
+_LARGE_ANSWER = 128 * 1024
 
 
 def _deadlines(call: Call) -> outbound.Deadlines:
@@ -84,6 +87,15 @@ def _ended_by(call: Call) -> tuple[str, str]:
     return ("client_disconnected", "") if call.has_client_left else ("interrupted", "shutting_down")
 
 
+async def _read(call: Call, raw: bytes) -> Read:
+    """Read a whole answer; a large one, as many vectors are, where it does not hold up everybody else's streams."""
+    plan = call.plan
+    read = OPERATIONS[plan.ask.operation].read
+    if len(raw) > _LARGE_ANSWER:
+        return await asyncio.to_thread(read, plan.version.provider.kind, raw, plan.ask)
+    return read(plan.version.provider.kind, raw, plan.ask)
+
+
 async def answer(call: Call) -> bytes:
     """Relay a plain call and return the answer's body, after the call is on record."""
     try:
@@ -96,7 +108,7 @@ async def answer(call: Call) -> bytes:
         call.answered = time.perf_counter()
         if "json" not in reply.content_type:
             raise ProviderError("The provider's answer is not JSON.", code="upstream_invalid")
-        read = call.plan.kind.read(raw, is_legacy=call.plan.ask.is_legacy)
+        read = await _read(call, raw)
     except ProviderError as error:
         await _close(call, status="error", http_status=error.status, code=error.code, reason=error.message)
         raise
@@ -112,7 +124,7 @@ async def answer(call: Call) -> bytes:
         await _close(call, status="error", http_status=500, code="internal_error", reason=type(broken).__name__)
         raise
     call.first_token = call.answered
-    await _close(call, status="ok", http_status=200, usage=read.usage, output=read.body.decode("utf-8", "replace"))
+    await _close(call, status="ok", http_status=200, usage=read.usage, output=read.kept)
     return read.body
 
 
@@ -148,11 +160,8 @@ async def stream(call: Call) -> Frames:
         status, code = _ended_by(call)
         await asyncio.shield(_close(call, status=status, http_status=None, code=code))
         raise
-    ask = call.plan.ask
-    reader = call.plan.kind.reader(
-        choices=ask.body.get("n") or 1, include_usage=ask.include_usage, is_legacy=ask.is_legacy
-    )
-    return Frames(call, reply, reader)
+    plan = call.plan
+    return Frames(call, reply, OPERATIONS[plan.ask.operation].reader(plan.version.provider.kind, plan.ask))
 
 
 async def _relay(call: Call, reply: outbound.Reply, reader: StreamReader) -> AsyncGenerator[bytes, None]:

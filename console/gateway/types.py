@@ -46,6 +46,9 @@ class Ask(NamedTuple):
     route: str = ""
     client_address: str = ""
     client_request_id: str = ""
+    operation: str = "chat"  # a name in operations.OPERATIONS
+    lane: str = ""  # empty: decided by whether the answer is streamed
+    is_keyed: bool = False  # carries an Idempotency-Key, so its answer may be wanted again
 
 
 class Charge(NamedTuple):

@@ -1,6 +1,11 @@
 """The kinds of upstream there are. A new one is a folder beside `openai` and a line here."""
 
 from console.providers.openai.kind import OpenAI
-from console.providers.types import Kind
+from console.providers.types import Chats, Completes, Embeds, Kind
 
 KINDS: dict[str, Kind] = {"openai": OpenAI()}
+
+# Which of them offers what, found out once.
+CHATS: dict[str, Chats] = {name: kind for name, kind in KINDS.items() if isinstance(kind, Chats)}
+COMPLETES: dict[str, Completes] = {name: kind for name, kind in KINDS.items() if isinstance(kind, Completes)}
+EMBEDS: dict[str, Embeds] = {name: kind for name, kind in KINDS.items() if isinstance(kind, Embeds)}

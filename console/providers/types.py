@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any, NamedTuple, Protocol
+from typing import Any, NamedTuple, Protocol, runtime_checkable
 
 from console.core.errors import ProviderError
 
@@ -46,6 +46,14 @@ class Answer(NamedTuple):
     usage: Usage | None
 
 
+class Embedded(NamedTuple):
+    """Vectors in OpenAI's shape, as bytes for the client, and what the log keeps in their place."""
+
+    body: bytes
+    usage: Usage | None
+    summary: dict[str, Any]
+
+
 class StreamReader(Protocol):
     """Reads one stream. `feed` returns what may go to the client at once; the terminal event is held back.
 
@@ -68,10 +76,26 @@ class StreamReader(Protocol):
 
 
 class Kind(Protocol):
-    """One kind of upstream. Lives in a folder of its own and is listed in registry.KINDS."""
+    """One kind of upstream. Lives in a folder of its own and is listed in registry.KINDS.
+
+    What can be asked of it are the protocols below; a kind has the methods of those it offers.
+    """
 
     label: str
     presets: tuple[Preset, ...]
+
+    def models(self, endpoint: Endpoint) -> Outgoing:
+        """Return the request that lists the provider's models; its body is empty and its method GET."""
+
+    def read_models(self, raw: bytes) -> list[str]: ...
+
+    def failure(self, status: int, raw: bytes) -> ProviderError:
+        """Return what our caller may hear of a refusal by the provider."""
+
+
+@runtime_checkable
+class Chats(Protocol):
+    """A kind that answers conversations."""
 
     def chat(self, endpoint: Endpoint, body: dict[str, Any], *, is_legacy: bool = False) -> Outgoing:
         """Return the provider's form of an OpenAI chat completion request; `is_legacy`: it uses `functions`."""
@@ -82,10 +106,27 @@ class Kind(Protocol):
     def reader(self, *, choices: int = 1, include_usage: bool, is_legacy: bool = False) -> StreamReader:
         """Return a reader for a stream that was asked for so many choices."""
 
-    def models(self, endpoint: Endpoint) -> Outgoing:
-        """Return the request that lists the provider's models; its body is empty and its method GET."""
 
-    def read_models(self, raw: bytes) -> list[str]: ...
+@runtime_checkable
+class Completes(Protocol):
+    """A kind that goes on with a text."""
 
-    def failure(self, status: int, raw: bytes) -> ProviderError:
-        """Return what our caller may hear of a refusal by the provider."""
+    def complete(self, endpoint: Endpoint, body: dict[str, Any]) -> Outgoing:
+        """Return the provider's form of an OpenAI text completion request."""
+
+    def read_completion(self, raw: bytes) -> Answer:
+        """Return the answer in OpenAI's shape; ProviderError when it is not one."""
+
+    def completion_reader(self, *, choices: int = 1, include_usage: bool) -> StreamReader:
+        """Return a reader for a stream that was asked for so many choices."""
+
+
+@runtime_checkable
+class Embeds(Protocol):
+    """A kind that turns texts into vectors."""
+
+    def embed(self, endpoint: Endpoint, body: dict[str, Any]) -> Outgoing:
+        """Return the provider's form of an OpenAI embeddings request."""
+
+    def read_embeddings(self, raw: bytes, *, count: int, as_base64: bool) -> Embedded:
+        """Return `count` vectors in order and in the encoding asked for; ProviderError when they are not there."""

@@ -4,7 +4,7 @@ import logging
 
 import orjson
 
-from console.api.v1.chat import chat_completions
+from console.api.v1.calls import CHAT, COMPLETION, EMBEDDING, call_model
 from console.api.v1.http import (
     ClientGone,
     Receive,
@@ -19,6 +19,8 @@ from console.api.v1.http import (
 from console.api.v1.models import models
 from console.core.errors import NotFound, ProviderError, Refusal
 from console.core.ids import request_id
+
+_CALLS = {route.path: route for route in (CHAT, COMPLETION, EMBEDDING)}
 
 log = logging.getLogger(__name__)
 
@@ -52,10 +54,11 @@ async def application(scope: Scope, receive: Receive, send: Send) -> None:
 
 async def _route(request: Request, send: Send) -> None:
     path = request.path
-    if path == "/v1/chat/completions":
+    route = _CALLS.get(path)
+    if route is not None:
         if request.method != "POST":
-            raise MethodNotAllowed("Send a POST to /v1/chat/completions.", headers={"Allow": "POST"})
-        await chat_completions(request, send)
+            raise MethodNotAllowed(f"Send a POST to {path}.", headers={"Allow": "POST"})
+        await call_model(request, send, route)
     elif path == "/v1/models" or path.startswith("/v1/models/"):
         if request.method != "GET":
             raise MethodNotAllowed("Send a GET to /v1/models.", headers={"Allow": "GET"})

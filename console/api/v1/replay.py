@@ -6,19 +6,26 @@ import orjson
 
 
 def as_stream(answer: dict[str, Any], *, include_usage: bool) -> bytes:
-    """Return the frames of a chat completion: one chunk a choice, its end, usage when asked for, and [DONE]."""
+    """Return the frames of an answer: what each choice holds, its end, usage when asked for, and [DONE]."""
+    is_chat = answer.get("object") != "text_completion"
     head: dict[str, Any] = {k: answer[k] for k in ("id", "created", "model", "system_fingerprint") if k in answer}
-    frames: list[dict[str, Any]] = []
-
-    def frame(choices: list[dict[str, Any]], **more: Any) -> None:
-        frames.append({**head, "object": "chat.completion.chunk", "choices": choices, **more})
-
-    for choice in answer.get("choices", []):
-        index, message = choice.get("index", 0), dict(choice.get("message", {}))
-        calls = [{"index": i, **call} for i, call in enumerate(message.pop("tool_calls", None) or [])]
-        delta = {k: v for k, v in message.items() if v is not None} | ({"tool_calls": calls} if calls else {})
-        frame([{"index": index, "delta": {"role": "assistant", **delta}, "finish_reason": None}])
-        frame([{"index": index, "delta": {}, "finish_reason": choice.get("finish_reason")}])
+    head["object"] = "chat.completion.chunk" if is_chat else "text_completion"
+    choices = answer.get("choices", [])
+    frames = [{**head, "choices": [part]} for choice in choices for part in (_chat if is_chat else _text)(choice)]
     if include_usage and answer.get("usage"):
-        frame([], usage=answer["usage"])
+        frames.append({**head, "choices": [], "usage": answer["usage"]})
     return b"".join(b"data: " + orjson.dumps(f) + b"\n\n" for f in frames) + b"data: [DONE]\n\n"
+
+
+def _chat(choice: dict[str, Any]) -> list[dict[str, Any]]:
+    index, message = choice.get("index", 0), dict(choice.get("message", {}))
+    calls = [{"index": i, **call} for i, call in enumerate(message.pop("tool_calls", None) or [])]
+    delta = {k: v for k, v in message.items() if v is not None} | ({"tool_calls": calls} if calls else {})
+    return [
+        {"index": index, "delta": {"role": "assistant", **delta}, "finish_reason": None},
+        {"index": index, "delta": {}, "finish_reason": choice.get("finish_reason")},
+    ]
+
+
+def _text(choice: dict[str, Any]) -> list[dict[str, Any]]:
+    return [{**choice, "finish_reason": None}, {**choice, "text": "", "logprobs": None}]

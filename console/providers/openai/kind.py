@@ -7,10 +7,15 @@ from typing import Any
 import orjson
 
 from console.core.errors import ProviderError
-from console.providers import failures
-from console.providers.openai import legacy
+from console.core.scrub import scrub
+from console.providers.openai import completion, embeddings, legacy
 from console.providers.openai.stream import FINISH_REASONS, OpenAIStream, usage_of
-from console.providers.types import Answer, Endpoint, Outgoing, Preset, StreamReader
+from console.providers.types import Answer, Embedded, Endpoint, Outgoing, Preset, StreamReader
+
+
+def _for_callers(message: str) -> str:
+    """Return a provider's sentence without secrets and control characters, and not too much of it."""
+    return scrub("".join(c if c.isprintable() else " " for c in message[:2000]))[0][:500]
 
 
 @lru_cache(maxsize=256)
@@ -19,6 +24,13 @@ def _headers(endpoint: Endpoint) -> Mapping[str, str]:
     if endpoint.secret:
         headers["Authorization"] = f"Bearer {endpoint.secret}"
     return headers
+
+
+def _with_usage(body: dict[str, Any]) -> bytes:
+    """Return the body for the wire; a stream's says that usage is wanted, whatever our caller wants."""
+    if body.get("stream"):
+        body = {**body, "stream_options": {**(body.get("stream_options") or {}), "include_usage": True}}
+    return orjson.dumps(body)
 
 
 class OpenAI:
@@ -38,9 +50,7 @@ class OpenAI:
     def chat(self, endpoint: Endpoint, body: dict[str, Any], *, is_legacy: bool = False) -> Outgoing:
         if is_legacy:
             body = legacy.to_tools(body)
-        if body.get("stream"):
-            body = {**body, "stream_options": {**(body.get("stream_options") or {}), "include_usage": True}}
-        return Outgoing(f"{endpoint.base_url}/chat/completions", _headers(endpoint), orjson.dumps(body))
+        return Outgoing(f"{endpoint.base_url}/chat/completions", _headers(endpoint), _with_usage(body))
 
     def read(self, raw: bytes, *, is_legacy: bool = False) -> Answer:
         try:
@@ -67,6 +77,21 @@ class OpenAI:
     def reader(self, *, choices: int = 1, include_usage: bool, is_legacy: bool = False) -> StreamReader:
         return OpenAIStream(choices=choices, include_usage=include_usage, is_legacy=is_legacy)
 
+    def complete(self, endpoint: Endpoint, body: dict[str, Any]) -> Outgoing:
+        return Outgoing(f"{endpoint.base_url}/completions", _headers(endpoint), _with_usage(body))
+
+    def read_completion(self, raw: bytes) -> Answer:
+        return completion.read(raw)
+
+    def completion_reader(self, *, choices: int = 1, include_usage: bool) -> StreamReader:
+        return completion.CompletionStream(choices=choices, include_usage=include_usage)
+
+    def embed(self, endpoint: Endpoint, body: dict[str, Any]) -> Outgoing:
+        return Outgoing(f"{endpoint.base_url}/embeddings", _headers(endpoint), orjson.dumps(body))
+
+    def read_embeddings(self, raw: bytes, *, count: int, as_base64: bool) -> Embedded:
+        return embeddings.read(raw, count=count, as_base64=as_base64)
+
     def models(self, endpoint: Endpoint) -> Outgoing:
         return Outgoing(f"{endpoint.base_url}/models", _headers(endpoint), b"")
 
@@ -78,6 +103,7 @@ class OpenAI:
             raise ProviderError("The provider's list of models cannot be read.", code="upstream_invalid") from None
 
     def failure(self, status: int, raw: bytes) -> ProviderError:
+        """Bad input is the caller's to mend, so its sentence is passed on, scrubbed; all else is told in our words."""
         message, code = "", ""
         try:
             error = orjson.loads(raw).get("error")
@@ -85,4 +111,24 @@ class OpenAI:
                 message, code = str(error.get("message") or ""), str(error.get("code") or "")
         except (orjson.JSONDecodeError, AttributeError):
             pass
-        return failures.failure(status, message, code if code in {"context_length_exceeded", "content_filter"} else "")
+        if status in {400, 404, 413, 422} and message:
+            kept = code if code in {"context_length_exceeded", "content_filter"} else "upstream_refused"
+            return ProviderError(
+                f"The model refused the request: {_for_callers(message)}",
+                permanent=True,
+                status=400,
+                code=kept,
+                upstream_status=status,
+            )
+        if status in {401, 403}:
+            return ProviderError(
+                "The provider did not accept this installation's credentials.",
+                permanent=True,
+                code="upstream_credentials",
+                upstream_status=status,
+            )
+        if status == 429:
+            return ProviderError(
+                "The provider is limiting this installation.", status=503, code="upstream_busy", upstream_status=status
+            )
+        return ProviderError(f"The provider answered with status {status}.", upstream_status=status)

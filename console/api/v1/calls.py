@@ -1,48 +1,51 @@
-"""POST /v1/chat/completions."""
+"""A POST that calls a model: the same for every operation, from the body to the end of its answer or stream."""
 
 import asyncio
-import time
 from contextlib import aclosing
+from typing import NamedTuple
 
 import orjson
 
 from console.api import idempotency
-from console.api.v1 import chat_shape
 from console.api.v1.http import (
     Headers,
     Request,
     Send,
     common_headers,
     error_body,
-    failure_parts,
     send_failure,
     send_json,
 )
 from console.api.v1.replay import as_stream
+from console.api.v1.stream import EVENT_STREAM, StreamBody, call_headers
 from console.api.v1.watch import Watch
-from console.audit.models import EventType
 from console.core import strict_json
 from console.core.errors import NotAllowed, ProviderError, Refusal
 from console.core.ids import request_id
 from console.gateway import pipeline
+from console.gateway.asks import make_ask
 from console.gateway.identity import KeyIdentity
-from console.gateway.limits import rate_limit_headers
-from console.gateway.meter import overhead_seconds
+from console.gateway.operations import OPERATIONS
 from console.gateway.types import Ask, Call
 
-ROUTE = "/v1/chat/completions"
+
+class Route(NamedTuple):
+    """An address of the wire format, and the operation it is."""
+
+    path: str
+    operation: str
+
+
+CHAT = Route("/v1/chat/completions", "chat")
+COMPLETION = Route("/v1/completions", "completion")
+EMBEDDING = Route("/v1/embeddings", "embedding")
+
 _LARGE_BODY = 128 * 1024
-_STREAM: Headers = [
-    (b"content-type", b"text/event-stream; charset=utf-8"),
-    (b"cache-control", b"no-cache, no-store"),
-    (b"x-accel-buffering", b"no"),
-]
-_PING = b": ping\n\n"
 
 
-async def chat_completions(request: Request, send: Send) -> None:
+async def call_model(request: Request, send: Send, route: Route) -> None:
     identify = KeyIdentity(request.key, request.client_address, request.at)
-    ask = await read_ask(request, identify)
+    ask = await read_ask(request, identify, route)
     if request.idempotency_key is not None:
         replay = await _claim(request, request.idempotency_key, identify, ask)
         if replay is not None:
@@ -68,7 +71,7 @@ async def chat_completions(request: Request, send: Send) -> None:
         watch.stop()
 
 
-async def read_ask(request: Request, identify: KeyIdentity) -> Ask:
+async def read_ask(request: Request, identify: KeyIdentity, route: Route) -> Ask:
     """Return the checked body as an Ask. What cannot be one is refused on record, after the credentials are."""
     text = ""
     try:
@@ -79,9 +82,9 @@ async def read_ask(request: Request, identify: KeyIdentity) -> Ask:
             value, text = await asyncio.to_thread(strict_json.loads, raw)
         else:
             value, text = strict_json.loads(raw)
-        return _ask(request, chat_shape.check(value), text)
+        return _ask(request, route, OPERATIONS[route.operation].check(value), text)
     except Refusal as refusal:
-        blank = _ask(request, {}, text)
+        blank = _ask(request, route, {}, text)
         is_of_the_head = refusal is request.problem
         raise await pipeline.refuse(
             identify, blank, refusal, started=request.started, is_for_anybody=is_of_the_head
@@ -95,7 +98,7 @@ async def _claim(request: Request, key: str, identify: KeyIdentity, ask: Ask) ->
     try:
         return await idempotency.claim(
             credential=asker.key.id,
-            route=ROUTE,
+            route=ask.route,
             key=idempotency.check_key(key),
             body=ask.body,
             request=request.id,
@@ -113,42 +116,25 @@ async def _send_replay(request: Request, send: Send, ask: Ask, replay: idempoten
     if not ask.is_stream:
         await send_json(send, request, 200, orjson.dumps(replay.answer), headers)
         return
-    headers = [*_STREAM, *common_headers(request)[:-1], *headers]
+    headers = [*EVENT_STREAM, *common_headers(request)[:-1], *headers]
     request.is_answered = True
     await send({"type": "http.response.start", "status": 200, "headers": headers})
     await send({"type": "http.response.body", "body": as_stream(replay.answer, include_usage=ask.include_usage)})
 
 
-def _ask(request: Request, body: dict[str, object], text: str) -> Ask:
-    options = body.get("stream_options")
-    return Ask(
+def _ask(request: Request, route: Route, body: dict[str, object], text: str) -> Ask:
+    return make_ask(
+        route.operation,
+        body,
+        text=text,
         id=request.id,
         at=request.at,
-        type=EventType.CHAT.value,
-        model=str(body.get("model", "")),
-        body=body,
-        text=text,
-        is_stream=bool(body.get("stream")),
-        include_usage=bool(isinstance(options, dict) and options.get("include_usage")),
-        is_legacy='"function' in text and chat_shape.uses_functions(body),
         surface="api",
-        route=ROUTE,
+        route=route.path,
+        is_keyed=request.idempotency_key is not None,
         client_address=request.client_address,
         client_request_id=request.client_request_id,
     )
-
-
-def _call_headers(request: Request, call: Call) -> Headers:
-    moment = time.perf_counter()
-    headers = {
-        "x-facet-model-version": call.plan.version.label,
-        "x-facet-overhead-ms": f"{overhead_seconds(call, moment) * 1000:.2f}",
-        "openai-processing-ms": str(round((moment - call.started) * 1000)),
-        **rate_limit_headers(call.remaining, call.plan.ask.at),
-    }
-    if call.is_closed:
-        headers["x-facet-cost"] = f"{call.cost_micros / 1_000_000:.6f}"
-    return [(name.encode(), value.encode("latin-1", "replace")) for name, value in headers.items()]
 
 
 async def _answer(request: Request, send: Send, call: Call) -> None:
@@ -157,47 +143,11 @@ async def _answer(request: Request, send: Send, call: Call) -> None:
     except ProviderError as error:
         await send_failure(send, request, error)
         return
-    await send_json(send, request, 200, body, _call_headers(request, call))
-
-
-class _Body:
-    """The response of one stream: its start, its frames, its end."""
-
-    def __init__(self, request: Request, send: Send, call: Call, watch: Watch) -> None:
-        self._request, self._send, self._call, self._watch = request, send, call, watch
-        self.is_started = False
-
-    async def start(self) -> None:
-        self.is_started = self._request.is_answered = True
-        headers = [*_STREAM, *common_headers(self._request)[:-1], *_call_headers(self._request, self._call)]
-        await self._send({"type": "http.response.start", "status": 200, "headers": headers})
-
-    async def write(self, frames: bytes) -> None:
-        watch = self._watch
-        watch.sending_since = time.monotonic()
-        await self._send({"type": "http.response.body", "body": frames, "more_body": True})
-        watch.last_sent, watch.sending_since = time.monotonic(), 0.0
-
-    async def beat(self) -> None:
-        """Keep a silent connection open; a provider slow to begin costs its error the status, not the client."""
-        if not self.is_started:
-            await self.start()
-        await self._send({"type": "http.response.body", "body": _PING, "more_body": True})
-
-    async def fail(self, error: ProviderError) -> None:
-        if not self.is_started:
-            await send_failure(self._send, self._request, error)
-            return
-        _, body, _ = failure_parts(error)
-        await self.write(b"data: " + orjson.dumps(body) + b"\n\n")
-        await self.end()
-
-    async def end(self) -> None:
-        await self._send({"type": "http.response.body", "body": b""})
+    await send_json(send, request, 200, body, call_headers(request, call))
 
 
 async def _stream(request: Request, send: Send, call: Call, watch: Watch) -> None:
-    body = _Body(request, send, call, watch)
+    body = StreamBody(request, send, call, watch)
     watch.on_silence(body.beat)
     try:
         async with aclosing(await pipeline.stream(call)) as frames:

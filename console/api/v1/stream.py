@@ -1,0 +1,68 @@
+"""The response of one stream, and the headers of every answer of a model."""
+
+import time
+
+import orjson
+
+from console.api.v1.http import Headers, Request, Send, common_headers, failure_parts, send_failure
+from console.api.v1.watch import Watch
+from console.core.errors import ProviderError
+from console.gateway.limits import rate_limit_headers
+from console.gateway.meter import overhead_seconds
+from console.gateway.types import Call
+
+EVENT_STREAM: Headers = [
+    (b"content-type", b"text/event-stream; charset=utf-8"),
+    (b"cache-control", b"no-cache, no-store"),
+    (b"x-accel-buffering", b"no"),
+]
+_PING = b": ping\n\n"
+
+
+def call_headers(request: Request, call: Call) -> Headers:
+    moment = time.perf_counter()
+    headers = {
+        "x-facet-model-version": call.plan.version.label,
+        "x-facet-overhead-ms": f"{overhead_seconds(call, moment) * 1000:.2f}",
+        "openai-processing-ms": str(round((moment - call.started) * 1000)),
+        **rate_limit_headers(call.remaining, call.plan.ask.at),
+    }
+    if call.is_closed:
+        headers["x-facet-cost"] = f"{call.cost_micros / 1_000_000:.6f}"
+    return [(name.encode(), value.encode("latin-1", "replace")) for name, value in headers.items()]
+
+
+class StreamBody:
+    """The response of one stream: its start, its frames, its end."""
+
+    def __init__(self, request: Request, send: Send, call: Call, watch: Watch) -> None:
+        self._request, self._send, self._call, self._watch = request, send, call, watch
+        self.is_started = False
+
+    async def start(self) -> None:
+        self.is_started = self._request.is_answered = True
+        headers = [*EVENT_STREAM, *common_headers(self._request)[:-1], *call_headers(self._request, self._call)]
+        await self._send({"type": "http.response.start", "status": 200, "headers": headers})
+
+    async def write(self, frames: bytes) -> None:
+        watch = self._watch
+        watch.sending_since = time.monotonic()
+        await self._send({"type": "http.response.body", "body": frames, "more_body": True})
+        watch.last_sent, watch.sending_since = time.monotonic(), 0.0
+
+    async def beat(self) -> None:
+        """Keep a silent connection open; a provider slow to begin costs its error the status, not the client."""
+        if not self.is_started:
+            await self.start()
+        await self._send({"type": "http.response.body", "body": _PING, "more_body": True})
+
+    async def fail(self, error: ProviderError) -> None:
+        if not self.is_started:
+            await send_failure(self._send, self._request, error)
+            return
+        _, body, _ = failure_parts(error)
+        await self.write(b"data: " + orjson.dumps(body) + b"\n\n")
+        await self.end()
+
+    async def end(self) -> None:
+        await self._send({"type": "http.response.body", "body": b""})

@@ -1,0 +1,49 @@
+"""From a checked body to an Ask: what every face, batch line and agent step makes."""
+
+import datetime as dt
+import uuid
+from typing import Any
+
+from console.gateway.shapes import chat
+from console.gateway.types import Ask
+
+
+def make_ask(
+    operation: str,
+    body: dict[str, Any],
+    *,
+    text: str,
+    id: uuid.UUID,
+    at: dt.datetime,
+    surface: str,
+    route: str,
+    lane: str = "",
+    type: str = "",
+    is_keyed: bool = False,
+    client_address: str = "",
+    client_request_id: str = "",
+) -> Ask:
+    """Return the Ask for a body that `OPERATIONS[operation].check` returned.
+
+    `text` is the body as it was sent, for the log. `type` is what the log calls the call, the operation unless given;
+    an empty lane is decided by whether the answer is streamed.
+    """
+    options = body.get("stream_options")
+    return Ask(
+        id=id,
+        at=at,
+        type=type or operation,
+        model=str(body.get("model", "")),
+        body=body,
+        text=text,
+        is_stream=bool(body.get("stream")),
+        include_usage=bool(isinstance(options, dict) and options.get("include_usage")),
+        is_legacy=operation == "chat" and '"function' in text and chat.uses_functions(body),
+        surface=surface,
+        route=route,
+        client_address=client_address,
+        client_request_id=client_request_id,
+        operation=operation,
+        lane=lane,
+        is_keyed=is_keyed,
+    )

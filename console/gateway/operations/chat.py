@@ -1,0 +1,56 @@
+"""Answer a conversation."""
+
+from typing import Any
+
+from console.catalog.shapes import PinShape, VersionShape
+from console.core.errors import BadInput
+from console.gateway.operations.tokens import estimate_tokens
+from console.gateway.operations.types import Fitted, Read
+from console.gateway.shapes import chat
+from console.gateway.types import Ask
+from console.providers.registry import CHATS
+from console.providers.types import Endpoint, Outgoing, StreamReader
+
+
+class Chat:
+    def check(self, value: Any) -> dict[str, Any]:
+        return chat.check(value)
+
+    def check_fit(self, version: VersionShape, ask: Ask) -> None:
+        able, body = version.capabilities, ask.body
+        if "chat" not in able or version.provider.kind not in CHATS:
+            raise BadInput(f"The model behind {ask.model!r} does not chat.", param="model")
+        if (body.get("tools") or body.get("functions")) and "tools" not in able:
+            raise BadInput(f"The model behind {ask.model!r} cannot call tools.", param="tools")
+        wanted = body.get("response_format")
+        kind = wanted.get("type") if isinstance(wanted, dict) else None
+        if kind in {"json_object", "json_schema"} and "json_schema" not in able:
+            raise BadInput(f"The model behind {ask.model!r} cannot promise {kind}.", param="response_format.type")
+
+    def fit(self, ask: Ask, pin: PinShape, default_output: int) -> Fitted:
+        body = {**pin.default_parameters, **ask.body, "model": pin.version.name}
+        asked = body.get("max_completion_tokens") or body.get("max_tokens")
+        most = min(asked or default_output, pin.version.max_output_tokens)
+        if body.get("max_completion_tokens"):
+            body["max_completion_tokens"] = most
+            body.pop("max_tokens", None)
+        elif "reasoning" in pin.version.capabilities and not body.get("max_tokens"):
+            body["max_completion_tokens"] = most
+        else:
+            body["max_tokens"] = most
+        return Fitted(body, most * (body.get("n") or 1))
+
+    def prompt_tokens(self, ask: Ask) -> int:
+        return estimate_tokens(ask.text)
+
+    def outgoing(self, kind: str, endpoint: Endpoint, body: dict[str, Any], ask: Ask) -> Outgoing:
+        return CHATS[kind].chat(endpoint, body, is_legacy=ask.is_legacy)
+
+    def read(self, kind: str, raw: bytes, ask: Ask) -> Read:
+        body, usage = CHATS[kind].read(raw, is_legacy=ask.is_legacy)
+        return Read(body, usage, body.decode("utf-8", "replace"))
+
+    def reader(self, kind: str, ask: Ask) -> StreamReader:
+        return CHATS[kind].reader(
+            choices=ask.body.get("n") or 1, include_usage=ask.include_usage, is_legacy=ask.is_legacy
+        )

@@ -1,0 +1,49 @@
+"""Go on with a text."""
+
+from typing import Any
+
+from console.catalog.shapes import PinShape, VersionShape
+from console.core.errors import BadInput
+from console.gateway.operations.tokens import estimate_tokens
+from console.gateway.operations.types import Fitted, Read
+from console.gateway.shapes import completions, prompts
+from console.gateway.types import Ask
+from console.providers.registry import COMPLETES
+from console.providers.types import Endpoint, Outgoing, StreamReader
+
+# What the wire format says of a request without max_tokens. Its clients rely on short answers.
+_DEFAULT_OUTPUT = 16
+
+
+class Completion:
+    def check(self, value: Any) -> dict[str, Any]:
+        return completions.check(value)
+
+    def check_fit(self, version: VersionShape, ask: Ask) -> None:
+        able = version.capabilities
+        if "completion" not in able or version.provider.kind not in COMPLETES:
+            hint = " It chats: send messages to /v1/chat/completions." if "chat" in able else ""
+            raise BadInput(f"The model behind {ask.model!r} does not complete text.{hint}", param="model")
+
+    def fit(self, ask: Ask, pin: PinShape, default_output: int) -> Fitted:
+        body = {k: v for k, v in pin.default_parameters.items() if k in completions.KNOWN}  # others are meant for chat
+        body |= {**ask.body, "model": pin.version.name}
+        asked = body.get("max_tokens")
+        body["max_tokens"] = most = min(_DEFAULT_OUTPUT if asked is None else asked, pin.version.max_output_tokens)
+        written = max(body.get("n") or 1, body.get("best_of") or 1) * prompts.count(body["prompt"])
+        echoed = self.prompt_tokens(ask) * (body.get("n") or 1) if body.get("echo") else 0
+        return Fitted(body, most * written + echoed)
+
+    def prompt_tokens(self, ask: Ask) -> int:
+        return prompts.tokens_in(ask.body["prompt"]) or estimate_tokens(ask.text)
+
+    def outgoing(self, kind: str, endpoint: Endpoint, body: dict[str, Any], ask: Ask) -> Outgoing:
+        return COMPLETES[kind].complete(endpoint, body)
+
+    def read(self, kind: str, raw: bytes, ask: Ask) -> Read:
+        body, usage = COMPLETES[kind].read_completion(raw)
+        return Read(body, usage, body.decode("utf-8", "replace"))
+
+    def reader(self, kind: str, ask: Ask) -> StreamReader:
+        choices = (ask.body.get("n") or 1) * prompts.count(ask.body["prompt"])
+        return COMPLETES[kind].completion_reader(choices=choices, include_usage=ask.include_usage)

@@ -1,0 +1,46 @@
+"""What the pipeline must know of an operation, so that it need not know which one it relays."""
+
+from typing import Any, NamedTuple, Protocol
+
+from console.catalog.shapes import PinShape, VersionShape
+from console.gateway.types import Ask
+from console.providers.types import Endpoint, Outgoing, StreamReader, Usage
+
+
+class Fitted(NamedTuple):
+    """A body made fit for its model, and the most tokens that can come back, over all its choices."""
+
+    body: dict[str, Any]
+    output_tokens: int
+
+
+class Read(NamedTuple):
+    """A whole answer: for the client, as it is charged, and for the log."""
+
+    body: bytes
+    usage: Usage | None
+    kept: str
+
+
+class Operation(Protocol):
+    """One thing that can be asked of a model. Listed in `operations.OPERATIONS`; `kind` is a key of the registry."""
+
+    def check(self, value: Any) -> dict[str, Any]:
+        """Return a body from outside, ready to be sent on; raises BadInput that names the field at fault."""
+
+    def check_fit(self, version: VersionShape, ask: Ask) -> None:
+        """Refuse what the model cannot do, by the name of the field that asks for it."""
+
+    def fit(self, ask: Ask, pin: PinShape, default_output: int) -> Fitted:
+        """Return the body for the provider, with the pin's parameters and the model's limits."""
+
+    def prompt_tokens(self, ask: Ask) -> int:
+        """Return an upper estimate of what goes in."""
+
+    def outgoing(self, kind: str, endpoint: Endpoint, body: dict[str, Any], ask: Ask) -> Outgoing: ...
+
+    def read(self, kind: str, raw: bytes, ask: Ask) -> Read:
+        """Return the whole answer; raises ProviderError when it is not one."""
+
+    def reader(self, kind: str, ask: Ask) -> StreamReader:
+        """Return what reads the answer as a stream."""

@@ -1,0 +1,55 @@
+"""The body of a text completion request, the older form of the wire format."""
+
+from typing import Any
+
+from console.core.errors import BadInput
+from console.gateway.shapes import fields, prompts
+
+KNOWN = frozenset(
+    {
+        "model",
+        "prompt",
+        "stream",
+        "stream_options",
+        "max_tokens",
+        "temperature",
+        "top_p",
+        "n",
+        "best_of",
+        "echo",
+        "suffix",
+        "stop",
+        "seed",
+        "presence_penalty",
+        "frequency_penalty",
+        "logit_bias",
+        "logprobs",
+        "user",
+        "metadata",
+        "top_k",
+        "min_p",
+        "repeat_penalty",
+    }
+)
+
+
+def check(value: Any) -> dict[str, Any]:
+    """Return the body, ready to be sent on; raise BadInput that names the field at fault."""
+    body = fields.model(value)
+    prompts.check(body.get("prompt"), param="prompt")
+    fields.whole(body, "n", 1, 16)
+    fields.whole(body, "best_of", 1, 20)
+    fields.whole(body, "max_tokens", 0, 10_000_000)
+    fields.whole(body, "logprobs", 0, 5)
+    fields.numbers(body, "temperature", "top_p", "presence_penalty", "frequency_penalty")
+    fields.streaming(body)
+    if not isinstance(body.get("echo", False), bool | None):
+        raise BadInput("echo must be true or false.", param="echo")
+    if not isinstance(body.get("suffix"), str | None):
+        raise BadInput("suffix must be a text.", param="suffix")
+    best_of = body.get("best_of")
+    if best_of is not None and best_of < (body.get("n") or 1):
+        raise BadInput("best_of must be at least n: it is how many answers n are chosen from.", param="best_of")
+    if best_of is not None and best_of > 1 and body.get("stream"):
+        raise BadInput("best_of cannot be streamed: the best is known when all are complete.", param="best_of")
+    return fields.keep(body, KNOWN)

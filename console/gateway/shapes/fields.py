@@ -1,0 +1,55 @@
+"""What the bodies of all operations have in common."""
+
+from typing import Any
+
+from django.conf import settings
+
+from console.core.errors import BadInput
+
+# For us or for nobody: never sent on. Where a call goes and with whose credentials is not the caller's to say.
+_NOT_THEIRS = frozenset({"api_base", "base_url", "api_key", "api_version", "headers", "extra_headers", "extra_body"})
+_OURS = frozenset({"metadata", "store", "service_tier"})
+
+
+def model(body: Any) -> dict[str, Any]:
+    """Return the body as an object that names a model."""
+    if not isinstance(body, dict):
+        raise BadInput("The body must be a JSON object.")
+    name = body.get("model")
+    if not isinstance(name, str) or not name or len(name) > 200:
+        raise BadInput("Name the model to call; GET /v1/models lists them.", param="model")
+    return body
+
+
+def whole(body: dict[str, Any], name: str, least: int, most: int) -> None:
+    value = body.get(name)
+    if value is not None and (isinstance(value, bool) or not isinstance(value, int) or not least <= value <= most):
+        raise BadInput(f"{name} must be a whole number from {least} to {most:,}.", param=name)
+
+
+def numbers(body: dict[str, Any], *names: str) -> None:
+    for name in names:
+        value = body.get(name)
+        if value is not None and (isinstance(value, bool) or not isinstance(value, int | float)):
+            raise BadInput(f"{name} must be a number.", param=name)
+
+
+def streaming(body: dict[str, Any]) -> None:
+    if not isinstance(body.get("stream", False), bool | None):
+        raise BadInput("stream must be true or false.", param="stream")
+    options = body.get("stream_options")
+    if options is not None and not isinstance(options, dict):
+        raise BadInput("stream_options must be an object.", param="stream_options")
+
+
+def keep(body: dict[str, Any], known: frozenset[str]) -> dict[str, Any]:
+    """Apply the policy for fields we do not know, and keep to ourselves what is ours."""
+    if not body.keys().isdisjoint(_NOT_THEIRS):
+        name = min(body.keys() & _NOT_THEIRS)
+        raise BadInput(f"{name} cannot be set by a request; the alias decides where a call goes.", param=name)
+    unknown = body.keys() - known
+    if unknown and settings.GATEWAY_UNKNOWN_FIELDS == "refuse":
+        name = min(unknown)
+        raise BadInput(f"{name[:60]!r} is not a field of this request.", param=name[:60])
+    left_out = _OURS | (unknown if settings.GATEWAY_UNKNOWN_FIELDS == "drop" else frozenset())
+    return body if body.keys().isdisjoint(left_out) else {k: v for k, v in body.items() if k not in left_out}

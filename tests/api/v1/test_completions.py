@@ -1,0 +1,134 @@
+"""Text completions, the older form: OpenAI's client over the whole pipeline."""
+
+from collections.abc import Iterator
+from typing import Any
+
+import openai
+import pytest
+
+from console.audit.models import Payload
+from console.teams.actors import SYSTEM
+from tests import make
+from tests.upstream import sse, usage
+from usage_app.services.quotas import set_quota
+
+ASK = {"model": "writer", "prompt": "Once upon a time"}
+
+
+def text(*texts: str, **more: Any) -> dict[str, Any]:
+    choices = [{"index": i, "text": t, "logprobs": None, "finish_reason": "stop"} for i, t in enumerate(texts)]
+    head = {"id": "cmpl-1", "object": "text_completion", "created": 1_700_000_000, "model": "fake-writer"}
+    return {**head, "choices": choices, "usage": usage(5, 3), **more}
+
+
+def frame(index: int, piece: str, finish: str | None = None) -> dict[str, Any]:
+    choice = {"index": index, "text": piece, "logprobs": None, "finish_reason": finish}
+    return {**text(), "choices": [choice], "usage": None}
+
+
+@pytest.fixture(autouse=True)
+def writer(world) -> Iterator[None]:
+    model = make.make_model("fake-writer", provider=world.provider, capabilities=["completion"])
+    make.make_alias("writer", production=model)
+    yield
+
+
+def kept(call) -> str:
+    return Payload.objects.get(event_id=call.pk, kind="output").body
+
+
+def test_every_form_of_a_prompt_passes(sdk, world):
+    for prompt in ("One", ["One", "Two"], [1, 2, 3], [[1, 2], [3]]):
+        world.upstream.enqueue(text(" there was"))
+        raw = sdk.completions.with_raw_response.create(model="writer", prompt=prompt)
+        assert raw.parse().choices[0].text == " there was" and raw.parse().object == "text_completion"
+        assert world.upstream.seen[-1].path == "/v1/completions" and world.upstream.seen[-1].body["prompt"] == prompt
+    assert raw.headers["x-facet-model-version"] == "fake/fake-writer" and float(raw.headers["x-facet-cost"]) > 0
+    assert world.upstream.seen[-1].body["max_tokens"] == 16  # what the wire format says when nobody asks
+    call = world.calls()[-1]
+    assert (call.type, call.route, call.status) == ("completion", "/v1/completions", "ok")
+    assert (call.prompt_tokens, call.completion_tokens) == (5, 3) and " there was" in kept(call)
+
+
+def test_what_a_provider_leaves_out_is_added(sdk, world):
+    world.upstream.enqueue({**text(), "object": "x", "choices": [{"text": "a"}, {"text": "b", "finish_reason": "eos"}]})
+    answer = sdk.completions.create(**ASK, n=2, echo=True, suffix="The end.", best_of=2, logprobs=1)
+    assert answer.object == "text_completion"
+    assert [(c.index, c.text, c.finish_reason) for c in answer.choices] == [(0, "a", "stop"), (1, "b", "stop")]
+    assert world.upstream.seen[-1].body | {"echo": True, "suffix": "The end."} == world.upstream.seen[-1].body
+
+
+async def test_a_stream_of_two_choices(async_sdk, world):
+    frames = [frame(0, "Once"), frame(1, "Then"), frame(0, " more", "stop"), frame(1, "", "length")]
+    for options in ({}, {"stream_options": {"include_usage": True}}):
+        world.upstream.enqueue_stream(sse(*frames, {**text(), "choices": []}, "[DONE]"))
+        stream = await async_sdk.completions.create(**ASK, n=2, stream=True, **options)
+        chunks = [chunk async for chunk in stream]
+        texts = [c.choices[0] for c in chunks if c.choices]
+        assert "".join(c.text for c in texts if c.index == 0) == "Once more" and texts[-1].finish_reason == "length"
+        assert len(chunks) == 4 + bool(options) and bool(chunks[-1].usage) is bool(options)
+    assert world.upstream.seen[-1].body["stream_options"] == {"include_usage": True}
+
+
+def test_a_field_that_is_wrong_is_named(client, world):
+    completions = [
+        ({"prompt": None}, "prompt"),
+        ({"prompt": []}, "prompt"),
+        ({"prompt": ["a", 1]}, "prompt[1]"),
+        ({"prompt": [1, "a"]}, "prompt"),
+        ({"prompt": ["a", [1]]}, "prompt"),
+        ({"prompt": [[1, -1]]}, "prompt[0]"),
+        ({"max_tokens": -1}, "max_tokens"),
+        ({"n": 3, "best_of": 2}, "best_of"),
+        ({"best_of": 2, "stream": True}, "best_of"),
+        ({"logprobs": 6}, "logprobs"),
+        ({"echo": 1}, "echo"),
+        ({"suffix": 1}, "suffix"),
+        ({"temperature": "hot"}, "temperature"),
+    ]
+    embeddings = [
+        ({"input": {}}, "input"),
+        ({"input": [""]}, "input[0]"),
+        ({"input": "a", "encoding_format": "hex"}, "encoding_format"),
+        ({"input": "a", "encoding_format": []}, "encoding_format"),
+        ({"input": "a", "dimensions": 0}, "dimensions"),
+        ({"input": "a", "stream": True}, "stream"),
+        ({"input": ["a"] * 2049}, "input"),
+    ]
+    for path, bodies, base in (("completions", completions, ASK), ("embeddings", embeddings, {"model": "writer"})):
+        for fields, param in bodies:
+            answer = client.post(f"/v1/{path}", json={**base, **fields})
+            assert (answer.status_code, answer.json()["error"]["param"]) == (400, param), fields
+    assert world.upstream.seen == [] and {c.status for c in world.calls()} == {"refused"}
+
+
+def test_a_model_of_another_kind_is_refused_with_the_way_to_go(sdk, world):
+    with pytest.raises(openai.BadRequestError, match="It chats: send messages to /v1/chat/completions") as refused:
+        sdk.completions.create(model="support-chat", prompt="Once")
+    assert refused.value.param == "model"
+    with pytest.raises(openai.BadRequestError, match="does not chat"):
+        sdk.chat.completions.create(model="writer", messages=[{"role": "user", "content": "Hi"}])
+    with pytest.raises(openai.BadRequestError, match="does not make embeddings"):
+        sdk.embeddings.create(model="writer", input="Hi")
+
+
+def test_a_repeated_request_is_answered_once(sdk, world):
+    world.upstream.enqueue(text(" there was"))
+    head = {"Idempotency-Key": "tale"}
+    first = sdk.completions.create(**ASK, extra_headers=head)
+    again = sdk.completions.create(**ASK, extra_headers=head)
+    assert first == again and len(world.upstream.seen) == 1
+    world.upstream.enqueue_stream(sse(frame(0, "Once"), frame(0, "", "stop"), "[DONE]"))
+    for _ in range(2):
+        stream = list(sdk.completions.create(**ASK, stream=True, extra_headers={"Idempotency-Key": "streamed"}))
+        assert "".join(c.choices[0].text for c in stream) == "Once" and stream[-1].choices[0].finish_reason == "stop"
+    assert len(world.upstream.seen) == 2
+
+
+def test_quotas_set_aside_every_answer_that_may_come(sdk, world):
+    set_quota(actor=SYSTEM, team=world.team, metric="tokens", window="day", limit=200)
+    with pytest.raises(openai.RateLimitError):  # 3 prompts x 4 answers x 16 tokens
+        sdk.completions.create(model="writer", prompt=["a", "b", "c"], n=2, best_of=4)
+    world.upstream.enqueue(text("x"))
+    sdk.completions.create(model="writer", prompt=[1, 2, 3])
+    assert world.calls()[-1].status == "ok"
