@@ -30,6 +30,13 @@ class Mode(models.TextChoices):
     SOFT = "soft"
 
 
+class Purpose(models.TextChoices):
+    """Which calls a quota counts: those people make, or the copies that pins send to a shadow."""
+
+    CALLS = "", "Calls"
+    SHADOW = "shadow", "Shadow copies"
+
+
 class Quota(models.Model):
     """One limit of a team, or of one key or alias inside it.
 
@@ -43,6 +50,7 @@ class Quota(models.Model):
     team = models.ForeignKey(Team, on_delete=models.CASCADE, related_name="quotas")
     key = models.ForeignKey(ApiKey, on_delete=models.CASCADE, null=True, blank=True, related_name="quotas")
     alias = models.CharField(max_length=100, blank=True)
+    purpose = models.CharField(max_length=10, choices=Purpose.choices, blank=True, default=Purpose.CALLS)
     metric = models.CharField(max_length=12, choices=Metric.choices)
     window = models.CharField(max_length=6, choices=Window.choices, blank=True)
     limit = models.BigIntegerField()
@@ -56,7 +64,9 @@ class Quota(models.Model):
         ordering = ["team__name", "metric", "window"]
         constraints = [
             models.UniqueConstraint(
-                fields=["team", "key", "alias", "metric", "window"], name="one_quota_of_a_kind", nulls_distinct=False
+                fields=["team", "key", "alias", "purpose", "metric", "window"],
+                name="one_quota_of_a_kind",
+                nulls_distinct=False,
             ),
             models.CheckConstraint(condition=models.Q(limit__gte=0), name="quota_limit_not_negative"),
             models.CheckConstraint(
@@ -78,8 +88,10 @@ class Quota(models.Model):
     @property
     def what(self) -> str:
         if self.metric == Metric.CONCURRENCY:
-            return "Calls at once"
-        return f"{Metric(self.metric).label} per {self.window}"
+            what = "Calls at once"
+        else:
+            what = f"{Metric(self.metric).label} per {self.window}"
+        return f"{what}, shadow copies only" if self.purpose == Purpose.SHADOW else what
 
     @property
     def is_team_wide(self) -> bool:

@@ -26,6 +26,7 @@ class QuotaShape:
     limit: int
     is_hard: bool
     increases: tuple[tuple[dt.datetime, dt.datetime, int], ...]
+    purpose: str = ""  # a Purpose: which calls it counts
 
     def limit_at(self, moment: dt.datetime) -> int:
         return self.limit + sum(amount for start, end, amount in self.increases if start <= moment < end)
@@ -75,6 +76,7 @@ def quota_shapes() -> dict[uuid.UUID, tuple[QuotaShape, ...]]:
                 limit=row.limit,
                 is_hard=row.mode == Mode.HARD,
                 increases=increases,
+                purpose=row.purpose,
             )
         )
     return {team_id: tuple(quotas) for team_id, quotas in found.items()}

@@ -26,11 +26,19 @@ _OF_HOURS = {
     "cost": "sum(cost_micros)",
 }
 _SCOPE = """team_id = %(team)s
-      AND (%(keys)s::uuid[] IS NULL OR key_id = ANY(%(keys)s)) AND (%(alias)s = '' OR alias = %(alias)s)"""
+      AND (%(keys)s::uuid[] IS NULL OR key_id = ANY(%(keys)s)) AND (%(alias)s = '' OR alias = %(alias)s)
+      AND (type = 'shadow') = %(is_shadow)s"""
 
 
 def used_before(
-    *, team_id: uuid.UUID, key_id: uuid.UUID | None, alias: str, metric: str, window: str, start: dt.datetime
+    *,
+    team_id: uuid.UUID,
+    key_id: uuid.UUID | None,
+    alias: str,
+    metric: str,
+    window: str,
+    start: dt.datetime,
+    purpose: str = "",
 ) -> int:
     """Return what calls closed so far have used in the period from `start` on.
 
@@ -53,7 +61,10 @@ def used_before(
           AND type NOT IN {NOT_CALLS} AND status <> 'refused'), 0)"""  # noqa: S608
     with connection.cursor() as cursor:
         keys = list(key_line(key_id)) if key_id else None
-        cursor.execute(statement, {"team": team_id, "keys": keys, "alias": alias, "start": start})
+        cursor.execute(
+            statement,
+            {"team": team_id, "keys": keys, "alias": alias, "start": start, "is_shadow": purpose == "shadow"},
+        )
         return int(cursor.fetchone()[0])
 
 
@@ -120,6 +131,7 @@ LEFT JOIN LATERAL (
           WHEN 'minute' THEN interval '1 minute' WHEN 'hour' THEN interval '1 hour'
           WHEN 'day' THEN interval '1 day' ELSE interval '1 month' END) AT TIME ZONE 'UTC')
       AND a.epoch >= q.since_epoch AND a.type NOT IN {NOT_CALLS} AND a.status <> 'refused'
+      AND (a.type = 'shadow') = (q.purpose = 'shadow')
 ) e ON true
 WHERE %(quota)s::bigint IS NULL OR q.id = %(quota)s
 ORDER BY q.id, s.period_start"""  # noqa: S608

@@ -21,6 +21,7 @@ class EventType(models.TextChoices):
     RESPONSE = "response"
     MESSAGE = "message"
     PLAYGROUND = "playground"
+    SHADOW = "shadow", "Shadow copy"
     AGENT = "agent"
     TOOL = "tool"
     MODELS = "models"

@@ -2,10 +2,10 @@
 
 import datetime as dt
 import uuid
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
-from console.catalog.models import Alias, ModelVersion, Provider
+from console.catalog.models import Alias, ModelVersion, Pin, Price, Provider
 from console.core.crypto import SecretUnreadable, decrypt
 
 # Prices are kept in millionths of a micro-unit per token, so that cost is whole numbers all the way.
@@ -18,10 +18,18 @@ class PriceShape:
     input: int
     cached_input: int
     output: int
+    reasoning: int
 
-    def cost(self, prompt: int, cached: int, completion: int) -> int:
-        """Return the cost in micro-units of currency, rounded up."""
-        parts = (prompt - cached) * self.input + cached * self.cached_input + completion * self.output
+    def cost(self, prompt: int, cached: int, completion: int, reasoning: int = 0) -> int:
+        """Return the cost in micro-units, rounded up; cached are part of the prompt, reasoning of the completion."""
+        thought = min(reasoning, completion)
+        parts = (prompt - cached) * self.input + cached * self.cached_input
+        parts += (completion - thought) * self.output + thought * self.reasoning
+        return -(-parts // _PARTS)
+
+    def most(self, prompt: int, completion: int) -> int:
+        """Return the most so many tokens can cost, whatever the provider had cached and the model thinks."""
+        parts = prompt * max(self.input, self.cached_input) + completion * max(self.output, self.reasoning)
         return -(-parts // _PARTS)
 
 
@@ -35,6 +43,9 @@ class ProviderShape:
     is_usable: bool
     first_byte_seconds: int | None
     total_seconds: int | None
+    max_concurrency: int | None = None
+    requests_per_minute: int | None = None
+    tokens_per_minute: int | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,9 +70,23 @@ class VersionShape:
 
 
 @dataclass(frozen=True, slots=True)
+class FallbackShape:
+    """The next version to try, and after what (values of Trouble)."""
+
+    version: VersionShape
+    on: frozenset[str]
+    tries: int
+
+
+@dataclass(frozen=True, slots=True)
 class PinShape:
     version: VersionShape
     default_parameters: dict[str, Any]
+    max_parameters: dict[str, Any] = field(default_factory=dict)
+    canary: tuple[VersionShape, int] | None = None  # with its share of the callers in percent, 1 to 100
+    shadow: tuple[VersionShape, int] | None = None  # with its share of the calls in percent, 1 to 100
+    fallbacks: tuple[FallbackShape, ...] = ()  # in the order they are tried
+    lane: str = ""  # the fastest lane it gives; empty: as the caller may
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,6 +98,9 @@ class AliasShape:
 
     def is_for(self, team_id: uuid.UUID) -> bool:
         return not self.team_ids or team_id in self.team_ids
+
+
+Versions = dict[uuid.UUID, VersionShape]
 
 
 def _provider(row: Provider) -> ProviderShape:
@@ -91,22 +119,30 @@ def _provider(row: Provider) -> ProviderShape:
         is_usable=row.is_enabled and is_readable,
         first_byte_seconds=row.first_byte_seconds,
         total_seconds=row.total_seconds,
+        max_concurrency=row.max_concurrency,
+        requests_per_minute=row.requests_per_minute,
+        tokens_per_minute=row.tokens_per_minute,
     )
 
 
-def version_shapes() -> dict[uuid.UUID, VersionShape]:
+def _price(row: Price) -> PriceShape:
+    cached = row.input if row.cached_input is None else row.cached_input
+    reasoning = row.output if row.reasoning is None else row.reasoning
+    return PriceShape(
+        effective_from=row.effective_from,
+        input=int(row.input * _PARTS),
+        cached_input=int(cached * _PARTS),
+        output=int(row.output * _PARTS),
+        reasoning=int(reasoning * _PARTS),
+    )
+
+
+def version_shapes() -> Versions:
     providers = {row.pk: _provider(row) for row in Provider.objects.all()}
     found = {}
     for row in ModelVersion.objects.prefetch_related("prices"):
         provider = providers[row.provider_id]
-        prices = []
-        for price in row.prices.all():
-            cached = price.input if price.cached_input is None else price.cached_input
-            prices.append(
-                PriceShape(
-                    price.effective_from, int(price.input * _PARTS), int(cached * _PARTS), int(price.output * _PARTS)
-                )
-            )
+        prices = [_price(price) for price in row.prices.all()]
         found[row.pk] = VersionShape(
             id=row.pk,
             provider=provider,
@@ -123,13 +159,31 @@ def version_shapes() -> dict[uuid.UUID, VersionShape]:
     return found
 
 
-def alias_shapes(versions: dict[uuid.UUID, VersionShape]) -> dict[str, AliasShape]:
+def _share(version_id: uuid.UUID | None, percent: int, versions: Versions) -> tuple[VersionShape, int] | None:
+    return (versions[version_id], percent) if version_id and percent else None
+
+
+def _pin(row: Pin, versions: Versions) -> PinShape:
+    return PinShape(
+        version=versions[row.model_version_id],
+        default_parameters=row.default_parameters,
+        max_parameters=row.max_parameters,
+        canary=_share(row.canary_version_id, row.canary_percent, versions),
+        shadow=_share(row.shadow_version_id, row.shadow_percent, versions),
+        fallbacks=tuple(
+            FallbackShape(versions[f.model_version_id], frozenset(f.on), f.tries) for f in row.fallbacks.all()
+        ),
+        lane=row.lane,
+    )
+
+
+def alias_shapes(versions: Versions) -> dict[str, AliasShape]:
     return {
         row.name: AliasShape(
             name=row.name,
             team_ids=frozenset(team.pk for team in row.teams.all()),
-            pins={p.environment: PinShape(versions[p.model_version_id], p.default_parameters) for p in row.pins.all()},
+            pins={pin.environment: _pin(pin, versions) for pin in row.pins.all()},
             created_at=row.created_at,
         )
-        for row in Alias.objects.prefetch_related("pins", "teams")
+        for row in Alias.objects.prefetch_related("pins__fallbacks", "teams")
     }

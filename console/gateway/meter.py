@@ -53,7 +53,8 @@ def end_record(
     """Return the end of a call for the ledger: the whole row, what to settle, and the output to keep."""
     plan, moment = call.plan, time.perf_counter()
     charged, note = settle(call, usage, output)
-    call.cost_micros = plan.price.cost(charged.prompt, charged.cached, charged.completion) if plan.price else 0
+    if plan.price:
+        call.cost_micros = plan.price.cost(charged.prompt, charged.cached, charged.completion, charged.reasoning)
     record: dict[str, Any] = {
         **plan.record,
         "closed_at": now(),

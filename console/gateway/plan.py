@@ -10,6 +10,7 @@ from console.gateway.snapshot import Snapshot
 from console.gateway.types import Ask, Asker, Charge, Plan
 from console.providers.registry import KINDS
 from console.providers.types import Endpoint
+from usage_app.models import Purpose
 
 
 def make_plan(snapshot: Snapshot, asker: Asker, ask: Ask, *, default_output: int) -> Plan:
@@ -117,6 +118,8 @@ def _charges(
     """Return what each limit that applies must set aside: the most this call can come to."""
     charges = []
     for quota in snapshot.quotas.get(asker.team.id, ()):
+        if quota.purpose != Purpose.CALLS:
+            continue
         if quota.key_id is not None and (asker.key is None or asker.key.id not in quota.key_ids):
             continue
         if quota.alias and quota.alias != alias:
@@ -128,7 +131,7 @@ def _charges(
                 raise NotAllowed(
                     f"{version.label} has no price, so it cannot be used where a cost limit applies.", param="model"
                 )
-            amount = price.cost(prompt_tokens, 0, output_tokens)
+            amount = price.most(prompt_tokens, output_tokens)
         else:
             amount = 1
         charges.append(Charge(quota, quota.period(ask.at), amount, quota.limit_at(ask.at)))

@@ -9,6 +9,7 @@ from django.db.models.functions import Lower
 
 from console.core.clock import now
 from console.core.ids import uuid7
+from console.core.lanes import Lane
 
 
 class Environment(models.TextChoices):
@@ -174,6 +175,9 @@ class ApiKey(models.Model):
     scopes = ArrayField(models.CharField(max_length=40), default=list)
     aliases = ArrayField(models.CharField(max_length=100), default=list, blank=True)
     networks = ArrayField(models.CharField(max_length=50), default=list, blank=True)
+    max_lane = models.CharField(
+        max_length=12, choices=Lane.choices, default=Lane.INTERACTIVE, help_text="The fastest lane its calls may have."
+    )
     # Who answers for the key: it can never do more than this person may now. Empty for keys made by the installation.
     owner = models.ForeignKey(User, on_delete=models.SET_NULL, null=True, blank=True, related_name="api_keys")
     was_personal = models.BooleanField(default=False, help_text="Had an owner once; without one it has no rights.")

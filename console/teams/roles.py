@@ -30,9 +30,12 @@ RIGHTS: dict[str, frozenset[str]] = {
     Role.AUDITOR: frozenset({"view_team", "view_usage", "view_audit", "read_content"}),
 }
 
+# Lets a key name exact versions (`provider/name`), past what the team's aliases and their pins decide.
+EXACT_MODELS = "models:exact"
 # What a key may do, and the right its creator must have (and keep) for it.
 SCOPES: dict[str, str] = {
     "models:call": "use_models",
+    EXACT_MODELS: "use_models",
     "usage:read": "view_usage",
     "audit:read": "view_audit",
     "audit:content": "read_content",
@@ -42,6 +45,8 @@ SCOPES: dict[str, str] = {
     "team:manage": "manage_team",
 }
 DEFAULT_SCOPES = ("models:call", "usage:read")
+# Only operators give these to a key: they reach past what operators decided for the team.
+OPERATOR_SCOPES = frozenset({EXACT_MODELS})
 # Making a key with one of these asks the person to sign in again.
 ADMINISTRATIVE_SCOPES = frozenset({"keys:manage", "quotas:manage", "members:manage", "team:manage", "audit:content"})
 
@@ -55,6 +60,7 @@ ROLE_SENTENCES: dict[str, str] = {
 }
 SCOPE_SENTENCES: dict[str, str] = {
     "models:call": "Call models and list them",
+    EXACT_MODELS: "Call exact versions (provider/name) as well as aliases",
     "usage:read": "Read usage and quotas",
     "audit:read": "Read the audit log, without content",
     "audit:content": "Read inputs and outputs in the audit log",

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from guardian.models import UserObjectPermission
 
 from console.teams.models import ApiKey, Team, User
-from console.teams.roles import rights_of_key
+from console.teams.roles import EXACT_MODELS, SCOPES, rights_of_key
 
 Network = ipaddress.IPv4Network | ipaddress.IPv6Network
 
@@ -32,6 +32,9 @@ class KeyShape:
     environment: str
     rights: frozenset[str]
     aliases: frozenset[str]
+    # Exact versions (`provider/name`) besides aliases.
+    may_call_exact: bool
+    max_lane: str
     networks: tuple[Network, ...]
     expires_at: dt.datetime | None
     refused: str
@@ -91,14 +94,17 @@ def key_shapes(teams: dict[uuid.UUID, TeamShape]) -> dict[bytes, KeyShape]:
         owner_rights = None  # nothing to intersect with: a key of the installation, or an operator's
         if owner is not None and not owner.is_operator:
             owner_rights = rights.get((owner.pk, key.team_id), frozenset())
+        key_rights = rights_of_key(key.scopes, owner_rights)
         found[bytes(key.digest)] = KeyShape(
             id=key.pk,
             team=team,
             name=key.name,
             shown=key.shown,
             environment=key.environment,
-            rights=rights_of_key(key.scopes, owner_rights),
+            rights=key_rights,
             aliases=frozenset(key.aliases),
+            may_call_exact=EXACT_MODELS in key.scopes and SCOPES[EXACT_MODELS] in key_rights,
+            max_lane=key.max_lane,
             networks=tuple(ipaddress.ip_network(n) for n in key.networks),
             expires_at=key.expires_at,
             refused=_refused(key, team, owner),

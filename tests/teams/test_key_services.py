@@ -18,6 +18,7 @@ from console.teams.roles import ALL_RIGHTS, RIGHTS, SCOPES, rights_of_key
 from console.teams.services import keys as services
 from console.teams.services import people
 from console.teams.services import teams as team_services
+from console.teams.shapes import key_shapes, team_shapes
 from tests import make
 from tests.conftest import Cast
 from tests.teams import log
@@ -62,6 +63,30 @@ def test_it_refuses_scopes_beyond_the_creators_rights(cast: Cast, scope: str) ->
         services.create_key(
             actor=actor(cast.bob), team=cast.team_a, name="app", environment="production", scopes=["models:call", scope]
         )
+
+
+def test_it_lets_only_operators_give_away_exact_versions(cast: Cast) -> None:
+    wanted = {
+        "team": cast.team_a,
+        "name": "app",
+        "environment": "production",
+        "scopes": ["models:call", "models:exact"],
+    }
+    with pytest.raises(NotAllowed, match="Only an operator can give a key models:exact"):
+        services.create_key(actor=actor(cast.alice), **wanted)
+    key, _ = services.create_key(actor=actor(cast.operator), **wanted, owner=cast.alice, max_lane="batch")
+    shape = key_shapes(team_shapes())[bytes(key.digest)]
+    assert (shape.may_call_exact, shape.max_lane) == (True, "batch")
+    plain = key_shapes(team_shapes())[bytes(cast.kim.digest)]
+    assert (plain.may_call_exact, plain.max_lane) == (False, "interactive")
+    changed = services.change_key(
+        actor=actor(cast.alice), key=key, name="app", scopes=["models:call"], max_lane="standard"
+    )
+    assert changed.max_lane == "standard"
+    detail = json.loads(log.last().detail)
+    assert detail["before"]["max_lane"] == "batch"
+    with pytest.raises(BadInput, match="not a lane"):
+        services.change_key(actor=actor(cast.alice), key=key, name="app", scopes=["models:call"], max_lane="fast")
 
 
 def test_it_refuses_another_teams_member(cast: Cast) -> None:

@@ -110,3 +110,15 @@ def test_a_quota_of_a_key_counts_the_key_that_replaced_it(cast: Cast) -> None:
     assert make_quota(cast, key=cast.kim, window="month").opening_used == 450
     assert make_quota(cast, key=third, window="month").opening_used == 150
     assert len(remaining(cast.team_a.pk, cast.kim.pk)) == 2
+
+
+def test_it_counts_shadow_copies_on_their_own_quotas_only(cast: Cast) -> None:
+    a_call(cast.team_a, type="shadow")
+    calls, copies = make_quota(cast), make_quota(cast, purpose="shadow")
+    assert (calls.opening_used, copies.opening_used) == (0, 150)
+    a_call(cast.team_a, type="shadow")
+    a_call(cast.team_a)
+    a_call(cast.team_a)
+    assert {d.quota_id: d.true_used for d in differences()} == {calls.pk: 300, copies.pk: 300}
+    assert [q.purpose for q in quota_shapes()[cast.team_a.pk]] == ["", "shadow"]
+    assert len(remaining(cast.team_a.pk, None)) == 1

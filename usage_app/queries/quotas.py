@@ -10,7 +10,7 @@ from django.db.models import F, Prefetch, Q, QuerySet
 from console.core import clock
 from usage_app import amounts, sql
 from usage_app.forecast import Forecast, elapsed, forecast
-from usage_app.models import Metric, Mode, Quota, QuotaCounter, QuotaIncrease, Window
+from usage_app.models import Metric, Mode, Purpose, Quota, QuotaCounter, QuotaIncrease, Window
 from usage_app.shapes import ENDLESS
 
 
@@ -253,5 +253,5 @@ def remaining(
         applies |= Q(key_id__in=sql.key_line(key_id, backwards=True))
     if alias is not None:
         applies &= Q(alias="") | Q(alias=alias)
-    quotas = Quota.objects.filter(applies, team_id=team_id).select_related("team", "key")
+    quotas = Quota.objects.filter(applies, team_id=team_id, purpose=Purpose.CALLS).select_related("team", "key")
     return states(quotas, now=now or clock.now())

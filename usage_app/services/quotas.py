@@ -12,7 +12,7 @@ from console.core.errors import BadInput, Conflict
 from console.teams.callers import Actor
 from console.teams.models import ApiKey, Team
 from usage_app import sql
-from usage_app.models import Metric, Mode, Quota, QuotaCounter, QuotaIncrease, Window
+from usage_app.models import Metric, Mode, Purpose, Quota, QuotaCounter, QuotaIncrease, Window
 
 # A bigint holds more, but sums of limits and increases must not come near its end.
 LARGEST = 10**15
@@ -48,14 +48,27 @@ def set_quota(
     mode: str = Mode.HARD,
     key: ApiKey | None = None,
     alias: str = "",
+    purpose: str = Purpose.CALLS,
 ) -> Quota:
     """Limit a team, or one key or alias inside it. What the present period has used already counts."""
     _check(metric, window, limit, mode)
+    if purpose not in Purpose.values:
+        raise BadInput(f"{purpose!r} is not a purpose; write shadow, or leave it out.", param="purpose")
     if key is not None and key.team_id != team.pk:
         raise BadInput("The key belongs to another team.", param="key")
     if key is not None and alias:
         raise BadInput("A quota is of a key or of an alias, not of both.", param="alias")
-    quota = Quota(team=team, key=key, alias=alias, metric=metric, window=window, limit=limit, mode=mode, since_epoch=0)
+    quota = Quota(
+        team=team,
+        key=key,
+        alias=alias,
+        purpose=purpose,
+        metric=metric,
+        window=window,
+        limit=limit,
+        mode=mode,
+        since_epoch=0,
+    )
     # 1. Record, which moves the epoch: plans made before are refused from this commit on, so every call with this
     #    epoch or a later one knows the quota and counts itself.
     # 2. Add up what calls before it have used, and open the counter with that.
@@ -81,6 +94,7 @@ def set_quota(
             metric=metric,
             window=window,
             start=quota.opening_period,
+            purpose=purpose,
         )
         QuotaCounter.objects.create(quota=quota, period_start=quota.opening_period, used=quota.opening_used)
     quota.save(update_fields=["since_epoch", "opening_period", "opening_used"])

@@ -12,6 +12,7 @@ from rest_framework.response import Response
 
 from console.api.manage.base import Endpoint, Strict, listed
 from console.core.errors import NotAllowed
+from console.core.lanes import Lane
 from console.teams import access
 from console.teams.models import ApiKey, Environment, User
 from console.teams.roles import ADMINISTRATIVE_SCOPES, DEFAULT_SCOPES, SCOPES
@@ -28,8 +29,8 @@ class KeySerializer(serializers.ModelSerializer[ApiKey]):
     class Meta:
         model = ApiKey
         fields = [
-            "id", "team", "name", "key", "environment", "scopes", "aliases", "networks", "owner", "created_at",
-            "expires_at", "revoked_at", "last_used_at", "replaced_by",
+            "id", "team", "name", "key", "environment", "scopes", "aliases", "networks", "max_lane", "owner",
+            "created_at", "expires_at", "revoked_at", "last_used_at", "replaced_by",
         ]  # fmt: skip
 
 
@@ -40,6 +41,9 @@ class NewKeySerializer(Strict):
     scopes = serializers.MultipleChoiceField(choices=sorted(SCOPES), default=lambda: set(DEFAULT_SCOPES))
     aliases = serializers.ListField(child=serializers.CharField(max_length=100), default=list, max_length=100)
     networks = serializers.ListField(child=serializers.CharField(max_length=50), default=list, max_length=50)
+    max_lane = serializers.ChoiceField(
+        choices=Lane.choices, default=Lane.INTERACTIVE.value, help_text="The fastest lane its calls may have."
+    )
     expires_at = serializers.DateTimeField(default=None, allow_null=True)
 
 
@@ -48,6 +52,7 @@ class KeyChangeSerializer(Strict):
     scopes = serializers.MultipleChoiceField(choices=sorted(SCOPES), required=False)
     aliases = serializers.ListField(child=serializers.CharField(max_length=100), required=False, max_length=100)
     networks = serializers.ListField(child=serializers.CharField(max_length=50), required=False, max_length=50)
+    max_lane = serializers.ChoiceField(choices=Lane.choices, required=False)
     expires_at = serializers.DateTimeField(required=False, allow_null=True)
 
 
@@ -131,6 +136,7 @@ class OneKey(_KeyEndpoint):
             scopes=sorted(scopes),
             aliases=given.get("aliases", key.aliases),
             networks=given.get("networks", key.networks),
+            max_lane=given.get("max_lane"),
             expires_at=given.get("expires_at", key.expires_at),
         )
         return Response(KeySerializer(key).data)

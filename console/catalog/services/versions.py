@@ -103,6 +103,15 @@ def retire_version(*, actor: Actor, version: ModelVersion) -> ModelVersion:
     return version
 
 
+def _check_price(name: str, value: Decimal | None) -> None:
+    if value is None:
+        return
+    if not value.is_finite() or not 0 <= value <= _LARGEST_PRICE:
+        raise BadInput(f"{value} cannot be a price; write 0 or more.", param=name)
+    if value != value.quantize(Decimal("0.000001")):
+        raise BadInput(f"{value} has more than six decimals.", param=name)
+
+
 @transaction.atomic
 def set_price(
     *,
@@ -111,43 +120,26 @@ def set_price(
     input: Decimal,  # noqa: A002
     output: Decimal,
     cached_input: Decimal | None = None,
+    reasoning: Decimal | None = None,
     effective_from: dt.datetime | None = None,
 ) -> Price:
     """Say what a model version costs from a moment on, per million tokens. What was charged before stays as it was."""
     moment = now()
     if effective_from is not None and effective_from < moment - dt.timedelta(minutes=1):
         raise BadInput("A price cannot begin in the past: those calls are charged already.", param="effective_from")
-    for name, value in (("input", input), ("output", output), ("cached_input", cached_input)):
-        if value is None:
-            continue
-        if not value.is_finite() or not 0 <= value <= _LARGEST_PRICE:
-            raise BadInput(f"{value} cannot be a price; write 0 or more.", param=name)
-        if value != value.quantize(Decimal("0.000001")):
-            raise BadInput(f"{value} has more than six decimals.", param=name)
+    prices = {"input": input, "output": output, "cached_input": cached_input, "reasoning": reasoning}
+    for name, value in prices.items():
+        _check_price(name, value)
     try:
         with transaction.atomic():
             price = Price.objects.create(
-                model_version=version,
-                input=input,
-                output=output,
-                cached_input=cached_input,
-                effective_from=max(effective_from or moment, moment),
+                model_version=version, effective_from=max(effective_from or moment, moment), **prices
             )
     except IntegrityError:
         raise Conflict(
             "There is a price from that moment on already; choose another.", param="effective_from"
         ) from None
-    record(
-        actions.PRICE_SET,
-        actor=actor,
-        target=version,
-        detail={
-            "after": {
-                "input": f"{input.normalize():f}",
-                "output": f"{output.normalize():f}",
-                "cached_input": None if cached_input is None else f"{cached_input.normalize():f}",
-                "effective_from": price.effective_from.isoformat(),
-            }
-        },
-    )
+    after = {name: None if value is None else f"{value.normalize():f}" for name, value in prices.items()}
+    after["effective_from"] = price.effective_from.isoformat()
+    record(actions.PRICE_SET, actor=actor, target=version, detail={"after": after})
     return price

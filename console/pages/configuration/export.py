@@ -12,7 +12,7 @@ from console.catalog.models import Alias, ModelVersion, Provider
 from console.catalog.queries import price_now
 from console.teams.actors import Actor
 from console.teams.models import ApiKey, Environment, Team
-from usage_app.models import Metric, Quota
+from usage_app.models import Metric, Purpose, Quota
 
 ACTOR = Actor(kind="system", id=None, name="manage.py export")
 _HEAD = """\
@@ -98,7 +98,7 @@ def _aliases() -> list[dict[str, Any]]:
 def _teams(left_out: list[str]) -> list[dict[str, Any]]:
     teams = Team.objects.filter(archived_at=None).order_by("slug").prefetch_related("memberships__user", "aliases")
     quotas: dict[Any, list[Quota]] = {}
-    for quota in Quota.objects.select_related("key").order_by("metric", "window", "id"):
+    for quota in Quota.objects.filter(purpose=Purpose.CALLS).select_related("key").order_by("metric", "window", "id"):
         quotas.setdefault(quota.team_id, []).append(quota)
     names: dict[tuple[Any, str], int] = {}
     for team_id, name in ApiKey.objects.filter(revoked_at=None).values_list("team_id", "name"):

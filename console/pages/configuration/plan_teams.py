@@ -14,7 +14,7 @@ from console.pages.configuration.steps import FieldChange, Ref, Step, difference
 from console.teams.models import ApiKey, Membership, Role, Team, User
 from console.teams.services import people as people_services
 from console.teams.services import teams as team_services
-from usage_app.models import Metric, Mode, Quota
+from usage_app.models import Metric, Mode, Purpose, Quota
 from usage_app.services import quotas as quota_services
 
 if TYPE_CHECKING:
@@ -37,7 +37,7 @@ class TeamPlan:
         self.people = set(User.objects.values_list("email", flat=True)) if slugs else set()
         self.quotas = {
             (q.team.slug, q.key.name if q.key else "", q.alias, q.metric, q.window): q
-            for q in Quota.objects.filter(team__slug__in=slugs).select_related("team", "key")
+            for q in Quota.objects.filter(team__slug__in=slugs, purpose=Purpose.CALLS).select_related("team", "key")
         }
         self.keys: dict[tuple[str, str], list[ApiKey]] = {}
         for key in ApiKey.objects.filter(team__slug__in=slugs, revoked_at=None).select_related("team"):

@@ -7,21 +7,24 @@ from django import forms
 from django.db.models import QuerySet
 
 from console.core.clock import now
+from console.core.lanes import Lane
 from console.teams.forms.base import ConsoleForm, WordsField
 from console.teams.models import ApiKey, Environment, Team, User
-from console.teams.roles import ADMINISTRATIVE_SCOPES, DEFAULT_SCOPES, SCOPE_SENTENCES, SCOPES
+from console.teams.roles import ADMINISTRATIVE_SCOPES, DEFAULT_SCOPES, OPERATOR_SCOPES, SCOPE_SENTENCES, SCOPES
 from console.teams.services.keys import OVERLAPS
 
 _LIFETIMES = {"30": "30 days", "90": "90 days", "365": "1 year", "": "Never"}
 _KEEP = "keep"
 
 
-def _scope_choices(allowed: frozenset[str], also: list[str] | None = None) -> list[tuple[str, str]]:
+def _scope_choices(
+    allowed: frozenset[str], also: list[str] | None = None, *, is_operator: bool = False
+) -> list[tuple[str, str]]:
     """Return the scopes a person may give away, and those the key has already."""
     return [
         (scope, f"{SCOPE_SENTENCES[scope]}{' (asks you to sign in again)' if scope in ADMINISTRATIVE_SCOPES else ''}")
         for scope, right in SCOPES.items()
-        if right in allowed or scope in (also or [])
+        if (right in allowed and (is_operator or scope not in OPERATOR_SCOPES)) or scope in (also or [])
     ]
 
 
@@ -40,6 +43,19 @@ class _Limits(ConsoleForm):
         label="Only from these networks",
         help_text="Addresses or CIDR, for example 203.0.113.0/24. Empty: from anywhere.",
     )
+    max_lane = forms.ChoiceField(
+        label="Fastest lane",
+        choices=Lane.choices,
+        initial=Lane.INTERACTIVE,
+        required=False,
+        help_text="Its calls never get a faster one. Give background programs standard or batch.",
+    )
+
+    def clean(self) -> dict[str, Any]:
+        values = super().clean() or {}
+        if not values.get("max_lane"):
+            values.pop("max_lane", None)  # a form without it leaves the lane as it is
+        return values
 
 
 class CreateKeyForm(_Limits):
@@ -55,17 +71,19 @@ class CreateKeyForm(_Limits):
         label="Expires after", choices=list(_LIFETIMES.items()), required=False, initial="90"
     )
 
-    field_order = ("team", "name", "environment", "scopes", "expires_in", "aliases", "networks")
+    field_order = ("team", "name", "environment", "scopes", "expires_in", "aliases", "networks", "max_lane")
 
-    def __init__(self, *args: Any, teams: QuerySet[Team], allowed: frozenset[str], **kwargs: Any) -> None:
+    def __init__(
+        self, *args: Any, teams: QuerySet[Team], allowed: frozenset[str], is_operator: bool = False, **kwargs: Any
+    ) -> None:
         super().__init__(*args, **kwargs)
         choices = self.fields["team"]
         assert isinstance(choices, forms.ModelChoiceField)
         choices.queryset = teams
-        self.fields["scopes"].choices = _scope_choices(allowed)  # type: ignore[attr-defined]
+        self.fields["scopes"].choices = _scope_choices(allowed, is_operator=is_operator)  # type: ignore[attr-defined]
 
     def clean(self) -> dict[str, Any]:
-        values = super().clean() or {}
+        values = super().clean()
         values["expires_at"] = _end_of(values.pop("expires_in", ""))
         return values
 
@@ -74,9 +92,11 @@ class ChangeKeyForm(_Limits):
     name = forms.CharField(max_length=80)
     expires_in = forms.ChoiceField(label="Expires", required=False)
 
-    field_order = ("name", "scopes", "expires_in", "aliases", "networks")
+    field_order = ("name", "scopes", "expires_in", "aliases", "networks", "max_lane")
 
-    def __init__(self, *args: Any, key: ApiKey, allowed: frozenset[str], **kwargs: Any) -> None:
+    def __init__(
+        self, *args: Any, key: ApiKey, allowed: frozenset[str], is_operator: bool = False, **kwargs: Any
+    ) -> None:
         kwargs.setdefault(
             "initial",
             {
@@ -84,18 +104,20 @@ class ChangeKeyForm(_Limits):
                 "scopes": key.scopes,
                 "aliases": key.aliases,
                 "networks": key.networks,
+                "max_lane": key.max_lane,
                 "expires_in": _KEEP if key.expires_at else "",
             },
         )
         super().__init__(*args, **kwargs)
         self.key = key
-        self.fields["scopes"].choices = _scope_choices(allowed, key.scopes)  # type: ignore[attr-defined]
+        choices = _scope_choices(allowed, key.scopes, is_operator=is_operator)
+        self.fields["scopes"].choices = choices  # type: ignore[attr-defined]
         keep = [(_KEEP, f"As it is: {key.expires_at:%-d %b %Y}")] if key.expires_at else []
         later = [(days, f"In {words}" if days else words) for days, words in _LIFETIMES.items()]
         self.fields["expires_in"].choices = keep + later  # type: ignore[attr-defined]
 
     def clean(self) -> dict[str, Any]:
-        values = super().clean() or {}
+        values = super().clean()
         lifetime = values.pop("expires_in", "")
         values["expires_at"] = self.key.expires_at if lifetime == _KEEP else _end_of(lifetime)
         return values

@@ -15,11 +15,12 @@ from console.audit.services import changes, record
 from console.core.client_address import parse_network
 from console.core.clock import now
 from console.core.errors import BadInput, Conflict, NotAllowed
+from console.core.lanes import Lane
 from console.teams import keys
 from console.teams.actors import Actor
 from console.teams.models import ApiKey, Environment, Membership, Team, User
 from console.teams.rights import rights_of_actor
-from console.teams.roles import DEFAULT_SCOPES, SCOPES
+from console.teams.roles import DEFAULT_SCOPES, OPERATOR_SCOPES, SCOPES
 
 # How long the old key may go on after a rotation.
 OVERLAPS: dict[str, dt.timedelta] = {
@@ -32,6 +33,10 @@ _ALIAS = re.compile(r"[A-Za-z0-9][A-Za-z0-9._:/-]{0,99}")
 _MOST_LIMITS = 50
 
 
+def _is_operator(actor: Actor) -> bool:
+    return actor.kind == "user" and User.objects.filter(pk=actor.id or "", is_superuser=True, is_active=True).exists()
+
+
 def _check_scopes(actor: Actor, team: Team, scopes: Sequence[str]) -> None:
     """Refuse scopes that do not exist or that the actor could not use: a key is no way to more rights."""
     if not scopes:
@@ -40,6 +45,9 @@ def _check_scopes(actor: Actor, team: Team, scopes: Sequence[str]) -> None:
         if scope not in SCOPES:
             raise BadInput(f"{scope!r} is not a scope; choose from {', '.join(SCOPES)}.", param="scopes")
     rights = rights_of_actor(actor, team.pk)
+    held_back = OPERATOR_SCOPES.intersection(scopes)
+    if held_back and rights is not None and not _is_operator(actor):
+        raise NotAllowed(f"Only an operator can give a key {', '.join(sorted(held_back))}.", param="scopes")
     beyond = [scope for scope in scopes if rights is not None and SCOPES[scope] not in rights]
     if beyond:
         raise NotAllowed(f"Your role does not include {', '.join(beyond)}, so your keys cannot either.", param="scopes")
@@ -74,6 +82,12 @@ def _check_limits(aliases: Sequence[str], networks: Sequence[str], expires_at: d
     return parsed
 
 
+def _check_lane(lane: str) -> str:
+    if lane not in Lane.values:
+        raise BadInput(f"{lane!r} is not a lane; choose {', '.join(Lane.values)}.", param="max_lane")
+    return lane
+
+
 def _check_name(name: str) -> str:
     name = name.strip()
     if not name or len(name) > 80:
@@ -96,6 +110,7 @@ def _facts(key: ApiKey) -> dict[str, Any]:
         "scopes": key.scopes,
         "aliases": key.aliases,
         "networks": key.networks,
+        "max_lane": key.max_lane,
         "expires_at": key.expires_at,
     }
 
@@ -115,6 +130,7 @@ def create_key(
     owner: User | None = None,
     aliases: Sequence[str] = (),
     networks: Sequence[str] = (),
+    max_lane: str = Lane.INTERACTIVE,
     expires_at: dt.datetime | None = None,
 ) -> tuple[ApiKey, str]:
     """Create a key and return it with its full text, which is shown once and not kept.
@@ -132,6 +148,7 @@ def create_key(
         owner = ApiKey.objects.select_related("owner").get(pk=actor.id or "").owner
     _check_owner(team, owner)
     networks = _check_limits(aliases, networks, expires_at)
+    _check_lane(max_lane)
     key, text = _make(
         team=team,
         name=name,
@@ -139,6 +156,7 @@ def create_key(
         scopes=list(scopes),
         aliases=list(aliases),
         networks=networks,
+        max_lane=max_lane,
         owner=owner,
         was_personal=owner is not None,
         expires_at=expires_at,
@@ -170,6 +188,7 @@ def change_key(
     scopes: Sequence[str],
     aliases: Sequence[str] = (),
     networks: Sequence[str] = (),
+    max_lane: str | None = None,
     expires_at: dt.datetime | None = None,
 ) -> ApiKey:
     """Give a key another name or other limits. Scopes can only be added by somebody who has them."""
@@ -181,9 +200,11 @@ def change_key(
     networks = _check_limits(aliases, networks, expires_at if expires_at != key.expires_at else None)
     key.name, key.scopes, key.aliases = _check_name(name), list(scopes), list(aliases)
     key.networks, key.expires_at = networks, expires_at
+    if max_lane is not None:
+        key.max_lane = _check_lane(max_lane)
     difference = changes(before, _facts(key))
     if difference["after"]:
-        key.save(update_fields=["name", "scopes", "aliases", "networks", "expires_at"])
+        key.save(update_fields=["name", "scopes", "aliases", "networks", "max_lane", "expires_at"])
         record(actions.KEY_CHANGED, actor=actor, target=key, target_name=_named(key), detail=difference)
     return key
 
@@ -212,6 +233,7 @@ def rotate_key(*, actor: Actor, key: ApiKey, overlap: dt.timedelta = dt.timedelt
         scopes=key.scopes,
         aliases=key.aliases,
         networks=key.networks,
+        max_lane=key.max_lane,
         owner=key.owner,
         was_personal=key.was_personal,
         expires_at=moment + (key.expires_at - key.created_at) if key.expires_at else None,

@@ -79,6 +79,7 @@ def create_key(request: TeamRequest) -> HttpResponse:
         posted(request),
         teams=teams,
         allowed=_allowed(request.caller, list(teams)),
+        is_operator=request.caller.is_operator,
         initial={"team": request.GET.get("team", "")},
     )
     if request.method == "POST" and form.is_valid():
@@ -132,7 +133,12 @@ def _question(key: ApiKey, title: str, text: str, verb: str, *, is_destructive: 
 @require_http_methods(["GET", "HEAD", "POST"])
 def change_key(request: TeamRequest, key_id: uuid.UUID) -> HttpResponse:
     key = access.key_for(request.caller, key_id)
-    form = ChangeKeyForm(posted(request), key=key, allowed=_allowed(request.caller, [key.team]))
+    form = ChangeKeyForm(
+        posted(request),
+        key=key,
+        allowed=_allowed(request.caller, [key.team]),
+        is_operator=request.caller.is_operator,
+    )
     if request.method == "POST" and form.is_valid():
         values = {name: value for name, value in form.cleaned_data.items() if name != "expires_in"}
         if again := _ask_who_it_is(request, [scope for scope in values["scopes"] if scope not in key.scopes]):
