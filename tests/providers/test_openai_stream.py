@@ -8,7 +8,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from console.core.errors import ProviderError
-from console.providers.openai.stream import MAX_EVENT_BYTES, OpenAIStream, usage_of
+from console.providers.openai.stream import OpenAIStream, usage_of
+from console.providers.sse import MAX_EVENT_BYTES
 from console.providers.types import Usage
 
 text = st.text(st.characters(exclude_categories=["Cs"]), max_size=12)

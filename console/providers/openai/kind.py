@@ -7,15 +7,10 @@ from typing import Any
 import orjson
 
 from console.core.errors import ProviderError
-from console.core.scrub import scrub
+from console.providers import failures
 from console.providers.openai import completion, embeddings, legacy
 from console.providers.openai.stream import FINISH_REASONS, OpenAIStream, usage_of
 from console.providers.types import Answer, Embedded, Endpoint, Outgoing, Preset, StreamReader
-
-
-def _for_callers(message: str) -> str:
-    """Return a provider's sentence without secrets and control characters, and not too much of it."""
-    return scrub("".join(c if c.isprintable() else " " for c in message[:2000]))[0][:500]
 
 
 @lru_cache(maxsize=256)
@@ -103,7 +98,6 @@ class OpenAI:
             raise ProviderError("The provider's list of models cannot be read.", code="upstream_invalid") from None
 
     def failure(self, status: int, raw: bytes) -> ProviderError:
-        """Bad input is the caller's to mend, so its sentence is passed on, scrubbed; all else is told in our words."""
         message, code = "", ""
         try:
             error = orjson.loads(raw).get("error")
@@ -111,24 +105,4 @@ class OpenAI:
                 message, code = str(error.get("message") or ""), str(error.get("code") or "")
         except (orjson.JSONDecodeError, AttributeError):
             pass
-        if status in {400, 404, 413, 422} and message:
-            kept = code if code in {"context_length_exceeded", "content_filter"} else "upstream_refused"
-            return ProviderError(
-                f"The model refused the request: {_for_callers(message)}",
-                permanent=True,
-                status=400,
-                code=kept,
-                upstream_status=status,
-            )
-        if status in {401, 403}:
-            return ProviderError(
-                "The provider did not accept this installation's credentials.",
-                permanent=True,
-                code="upstream_credentials",
-                upstream_status=status,
-            )
-        if status == 429:
-            return ProviderError(
-                "The provider is limiting this installation.", status=503, code="upstream_busy", upstream_status=status
-            )
-        return ProviderError(f"The provider answered with status {status}.", upstream_status=status)
+        return failures.failure(status, message, code if code in {"context_length_exceeded", "content_filter"} else "")

@@ -11,9 +11,9 @@ import orjson
 
 from console.core.errors import ProviderError
 from console.providers.openai.legacy import from_tools
+from console.providers.sse import EventSplitter, data_of
 from console.providers.types import Usage
 
-MAX_EVENT_BYTES = 1024 * 1024
 # Clients validate this field against OpenAI's list; a word of a provider's own would break them.
 FINISH_REASONS = frozenset({"stop", "length", "tool_calls", "content_filter", "function_call"})
 _DONE = b"[DONE]"
@@ -46,7 +46,7 @@ class OpenAIStream:
         "_asked",
         "_include_usage",
         "_is_legacy",
-        "_rest",
+        "_events",
         "_head",
         "_choices",
     )
@@ -59,40 +59,23 @@ class OpenAIStream:
         self._asked = choices
         self._include_usage = include_usage
         self._is_legacy = is_legacy
-        self._rest = b""
+        self._events = EventSplitter()
         self._head: dict[str, Any] = {}
         self._choices: dict[int, dict[str, Any]] = {}
 
     def feed(self, chunk: bytes) -> bytes:
-        data = self._rest + chunk if self._rest else chunk
-        if b"\r" in data:
-            data = self._without_cr(data)
-        *frames, self._rest = data.split(b"\n\n")
-        if len(self._rest) > MAX_EVENT_BYTES:
-            raise ProviderError("The provider sent an event that is too large.", code="upstream_invalid")
-        forward = []
-        for frame in frames:
-            kept = self._frame(frame)
-            if kept:
-                forward.append(kept)
+        forward = [kept for frame in self._events.feed(chunk) if (kept := self._frame(frame))]
         if not forward:
             return b""
         forward.append(b"")
         return b"\n\n".join(forward)
-
-    @staticmethod
-    def _without_cr(data: bytes) -> bytes:
-        """Make CRLF and CR into LF. A CR at the very end stays, since its LF may be on the way."""
-        tail = b"\r" if data.endswith(b"\r") else b""
-        body = data[:-1] if tail else data
-        return body.replace(b"\r\n", b"\n").replace(b"\r", b"\n") + tail
 
     def _frame(self, frame: bytes) -> bytes:
         """Take one event; return the frame to forward, or nothing."""
         if frame.startswith(b"data: ") and b"\n" not in frame:
             payload = frame[6:]
         else:
-            payload = self._data_of(frame)
+            payload = data_of(frame)
             frame = b""
         if not payload:
             return b""
@@ -111,18 +94,6 @@ class OpenAIStream:
         if event.get("error"):
             raise ProviderError("The provider reported an error in mid-answer.", code="upstream_error")
         return self._event(event, frame)
-
-    @staticmethod
-    def _data_of(frame: bytes) -> bytes:
-        """Return the joined data lines of an event in any form the standard allows."""
-        lines = []
-        for line in frame.split(b"\n"):
-            if line.startswith(b"data:"):
-                value = line[5:]
-                lines.append(value[1:] if value.startswith(b" ") else value)
-            elif line == b"data":
-                lines.append(b"")
-        return b"\n".join(lines)
 
     def _event(self, event: dict[str, Any], frame: bytes) -> bytes:
         choices = event.get("choices")
@@ -199,12 +170,9 @@ class OpenAIStream:
 
     def finish(self) -> bytes:
         """Say that no more bytes come: return what may still go out, and decide whether the answer is complete."""
-        last = self._rest.rstrip(b"\r\n")
-        self._rest = b""
-        out = b""
-        if last:
-            kept = self._frame(last.replace(b"\r\n", b"\n").replace(b"\r", b"\n"))
-            out = kept + b"\n\n" if kept else b""
+        last = self._events.finish()
+        kept = self._frame(last) if last else b""
+        out = kept + b"\n\n" if kept else b""
         ended = sum(1 for kept in self._choices.values() if kept["finish"])
         if not self.is_complete and ended == max(self._asked, len(self._choices)):
             self.is_complete = True  # every choice has ended, so it is whole although no [DONE] follows
