@@ -382,6 +382,12 @@ GATEWAY_LEASE_SECONDS = env_int("GATEWAY_LEASE_SECONDS", 120, minimum=2)
 GATEWAY_QUEUE_LENGTH = env_int("GATEWAY_QUEUE_LENGTH", 4096, minimum=16)
 GATEWAY_UNKNOWN_FIELDS = env_str("GATEWAY_UNKNOWN_FIELDS", "pass")
 
+# Prompts ----------------------------------------------------------------------------------------------------------
+
+# Characters: of one version as it is written, and of all messages together once values and partials are in place.
+PROMPT_TEXT_CHARS = env_int("PROMPT_TEXT_CHARS", 100_000, minimum=100)
+PROMPT_RENDERED_CHARS = env_int("PROMPT_RENDERED_CHARS", 200_000, minimum=100)
+
 # The audit log ----------------------------------------------------------------------------------------------------
 
 AUDIT_KEEP_DAYS = env_int("AUDIT_KEEP_DAYS", 400, minimum=1)

@@ -1,6 +1,8 @@
 """Prompts: named texts with numbered states that never change, and labels that say which state is live."""
 
 from django.contrib.postgres.fields import ArrayField
+from django.contrib.postgres.indexes import GinIndex
+from django.contrib.postgres.search import SearchVectorField
 from django.db import models
 from django.db.models import Q
 
@@ -24,6 +26,9 @@ class Prompt(models.Model):
     """A named text. `slug` is path-like (`support/live-chat-answer`) and unique: a ref names it alone.
 
     `head` is the newest version. A deleted prompt keeps its row and versions, because the log speaks of them.
+    `includes` are the slugs that its newest and its labelled versions include; `search` holds the words of its name,
+    description and newest text; `calls` are those of the last 30 days. `revision` is the epoch of its last change that
+    calls must notice, so that a process reads again only what is newer than what it knows.
     """
 
     id = models.UUIDField(primary_key=True, default=uuid7, editable=False)
@@ -40,6 +45,10 @@ class Prompt(models.Model):
     created_at = models.DateTimeField(default=now, editable=False)
     changed_at = models.DateTimeField(default=now)
     deleted_at = models.DateTimeField(null=True, blank=True)
+    includes = ArrayField(models.CharField(max_length=200), default=list, editable=False)
+    search = SearchVectorField(null=True, editable=False)
+    calls = models.PositiveIntegerField(default=0, editable=False)
+    revision = models.BigIntegerField(default=0, editable=False)
 
     class Meta:
         ordering = ["slug"]
@@ -49,7 +58,15 @@ class Prompt(models.Model):
                 condition=Q(is_required=False) | Q(kind=Kind.PARTIAL), name="only_partials_are_required"
             ),
         ]
-        indexes = [models.Index(fields=["team", "slug"], name="prompts_of_a_team")]
+        indexes = [
+            models.Index(fields=["team", "slug"], name="prompts_of_a_team"),
+            models.Index(fields=["revision"], name="prompts_changed_since"),
+            models.Index(fields=["-calls", "slug"], name="prompts_by_use", condition=Q(deleted_at=None)),
+            models.Index(fields=["-changed_at", "slug"], name="prompts_by_change", condition=Q(deleted_at=None)),
+            GinIndex(fields=["search"], name="prompts_by_word"),
+            GinIndex(fields=["includes"], name="prompts_by_partial"),
+            GinIndex(fields=["tags"], name="prompts_by_tag"),
+        ]
 
     def __str__(self) -> str:
         return self.slug

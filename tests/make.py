@@ -12,6 +12,10 @@ from console.teams.callers import SYSTEM
 from console.teams.models import ApiKey, Role, Team, User
 from console.teams.services import keys as key_services
 from console.teams.services import teams as team_services
+from prompts_app.models import Label, Prompt, PromptVersion
+from prompts_app.services import labels as label_services
+from prompts_app.services import prompts as prompt_services
+from prompts_app.services import versions as version_services
 
 _numbers = count(1)
 PASSWORD = "correct horse battery staple"
@@ -73,3 +77,31 @@ def make_alias(name: str = "", *, production: ModelVersion | None = None, sandbo
         if version:
             Pin.objects.create(alias=alias, environment=environment, model_version=version)
     return alias
+
+
+def make_prompt(
+    team: Team, slug: str = "", text: str = "Answer briefly.", *, live: str | None = "production", **fields: Any
+) -> Prompt:
+    """A prompt with one version, which has the label `live` unless that is None. `text` makes a text or partial."""
+    fields.setdefault("content", [{"role": "", "text": text}])
+    fields.setdefault("actor", SYSTEM)
+    prompt = prompt_services.create_prompt(team=team, slug=slug or f"prompt-{next(_numbers)}", **fields)
+    if live:
+        publish(prompt, label=live)
+    return prompt
+
+
+def save(prompt: Prompt, text: str, **fields: Any) -> PromptVersion:
+    """Save one more version of a prompt of one text."""
+    fields.setdefault("content", [{"role": "", "text": text}])
+    fields.setdefault("actor", SYSTEM)
+    prompt.refresh_from_db()
+    return version_services.save_version(prompt=prompt, parent=prompt.head, **fields)
+
+
+def publish(prompt: Prompt, version: PromptVersion | None = None, label: str = "production", **fields: Any) -> Label:
+    """Point a label at a version, the newest unless given."""
+    seen = Label.objects.filter(prompt=prompt, name=label).values_list("revision", flat=True).first() or 0
+    prompt.refresh_from_db()
+    fields = {"actor": SYSTEM, "reason": "because", "seen_revision": seen, **fields}
+    return label_services.publish(prompt=prompt, version=version or prompt.head, label=label, **fields)

@@ -85,6 +85,23 @@ ALIAS_DELETED = _change("alias.deleted", "deleted the alias")
 PIN_MOVED = _change("pin.moved", "moved the pin")
 PIN_ROLLED_BACK = _change("pin.rolled_back", "rolled the pin back")
 
+# Prompts
+PROMPT_CREATED = _change("prompt.created", "created the prompt")
+PROMPT_CHANGED = _change("prompt.changed", "changed the prompt's settings")
+PROMPT_DELETED = _change("prompt.deleted", "deleted the prompt")
+PROMPT_SAVED = _quiet("prompt.saved", "saved a version of the prompt")
+PROMPT_PUBLISHED = _change("prompt.published", "published a version of the prompt")
+PROMPT_ROLLED_BACK = _change("prompt.rolled_back", "rolled the prompt back")
+PROMPT_LABEL_REMOVED = _change("prompt.label_removed", "took a label off the prompt")
+LABEL_RULE_SET = _quiet("label_rule.set", "set what a label of the team's prompts needs")
+REVIEW_REQUESTED = _quiet("review.requested", "asked for a review of the prompt")
+REVIEW_COMMENTED = _quiet("review.commented", "commented on a review of the prompt")
+REVIEW_APPROVED = _quiet("review.approved", "approved a version of the prompt")
+REVIEW_CHANGES_ASKED = _quiet("review.changes_asked", "asked for changes to the prompt")
+REVIEW_WITHDRAWN = _quiet("review.withdrawn", "withdrew a review of the prompt")
+WAIVER_GIVEN = _quiet("waiver.given", "let the prompt leave out a required partial")
+WAIVER_ENDED = _quiet("waiver.ended", "ended the prompt's waiver")
+
 # Quotas
 QUOTA_CREATED = _change("quota.created", "set the quota")
 QUOTA_CHANGED = _change("quota.changed", "changed the quota")

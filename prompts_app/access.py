@@ -1,0 +1,101 @@
+"""The only way to get a prompt for somebody.
+
+People and keys see the prompts of their teams and those shared with the organisation. Everything else looks like
+nothing. Writing and publishing need the right `build` in the owning team, reviewing and waiving `approve`, and what
+binds others (label rules, required partials) `manage_team`; where it binds other teams, an operator.
+"""
+
+import uuid
+from collections.abc import Iterable
+
+from django.core.exceptions import PermissionDenied
+from django.db.models import Q, QuerySet
+
+from console.teams.access import teams_for
+from console.teams.callers import Caller
+from console.teams.models import Team
+from prompts_app.errors import UnknownLabel, UnknownPrompt, UnknownVersion
+from prompts_app.models import Label, Prompt, PromptVersion, Review, Visibility
+
+RIGHTS = {
+    "view": "view_team",
+    "edit": "build",
+    "publish": "build",
+    "review": "approve",
+    "waive": "approve",
+    "rule": "manage_team",
+}
+
+
+def prompts_for(caller: Caller, right: str = "view_team") -> QuerySet[Prompt]:
+    """Return the living prompts of the teams in which the caller has the right; for reading, the shared ones too."""
+    prompts = Prompt.objects.filter(deleted_at=None, team__archived_at=None)
+    if caller.is_operator:
+        return prompts
+    teams = [team_id for team_id, rights in caller.rights.items() if right in rights]
+    mine = Q(team__in=teams)
+    if right == "view_team" and caller.may("view_team"):
+        mine |= Q(visibility=Visibility.ORGANISATION)
+    return prompts.filter(mine)
+
+
+def prompt_for(caller: Caller, slug: str, to: str = "view") -> Prompt:
+    """Return the prompt, 404 for those who cannot see it, 403 for those who may not do `to` (see RIGHTS) with it."""
+    if "\x00" in slug:
+        raise UnknownPrompt(slug.replace("\x00", "?"))
+    try:
+        prompt = prompts_for(caller).select_related("team", "head").get(slug=slug)
+    except Prompt.DoesNotExist:
+        raise UnknownPrompt(slug) from None
+    if to != "view" and not may(caller, prompt, to):
+        raise PermissionDenied(f"Your role in {prompt.team} does not allow that. An owner of the team can change it.")
+    return prompt
+
+
+def may(caller: Caller, prompt: Prompt, to: str) -> bool:
+    """Say whether the caller may do `to` (see RIGHTS) with a prompt they can see."""
+    return to == "view" or caller.may(RIGHTS[to], prompt.team_id)
+
+
+def version_for(prompt: Prompt, number: int) -> PromptVersion:
+    found = PromptVersion.objects.filter(prompt=prompt, number=number).first() if number < 2**31 else None
+    if found is None:
+        raise UnknownVersion(prompt.slug, number)
+    found.prompt = prompt
+    return found
+
+
+def label_for(prompt: Prompt, name: str) -> Label:
+    found = Label.objects.select_related("version").filter(prompt=prompt, name=name).first()
+    if found is None:
+        raise UnknownLabel(prompt.slug, name)
+    found.prompt = prompt
+    return found
+
+
+def reviews_for(caller: Caller) -> QuerySet[Review]:
+    return Review.objects.filter(prompt__in=prompts_for(caller)).select_related("prompt__team", "version")
+
+
+def review_for(prompt: Prompt, review_id: uuid.UUID) -> Review:
+    """Return a review of this prompt; the caller can see the prompt already."""
+    found = Review.objects.select_related("version", "from_version").filter(prompt=prompt, pk=review_id).first()
+    if found is None:
+        raise UnknownPrompt(f"{prompt.slug} review {review_id}")
+    found.prompt = prompt
+    return found
+
+
+def check_may_cover(caller: Caller, prompt: Prompt, covers: Iterable[Team]) -> None:
+    """Refuse somebody who makes a partial required for teams that are not theirs to bind; none means all teams."""
+    teams = list(covers)
+    if caller.is_operator or (teams and all(caller.may("manage_team", team.pk) for team in teams)):
+        return
+    raise PermissionDenied(
+        "Only operators make a partial required for every team; an owner can for the teams they own."
+    )
+
+
+def owning_teams(caller: Caller) -> QuerySet[Team]:
+    """Return the teams in which the caller may make prompts."""
+    return teams_for(caller, "build")

@@ -1,0 +1,206 @@
+"""Move labels: publish, roll back, take off; and what a team asks before one of them moves."""
+
+from typing import Any
+
+from django.db import transaction
+
+from console.audit import actions
+from console.audit.actions import Action
+from console.audit.services import changes, record
+from console.core.clock import now
+from console.core.errors import BadInput
+from console.teams.callers import Actor
+from console.teams.models import Team
+from prompts_app import gates
+from prompts_app.errors import ReviewNeeded, StaleLabel, TestsNeeded
+from prompts_app.models import Label, LabelMove, LabelRule, Prompt, PromptVersion, Review
+from prompts_app.services.includes import check_includes, refs_of
+from prompts_app.services.noting import check_reason, locked, note, person_of, refresh
+from prompts_app.text.refs import check_label
+
+_MOST_LABELS = 50
+
+
+def _stale(prompt: Prompt, label: str) -> StaleLabel:
+    """Return the refusal of a form that saw the label elsewhere, saying who moved it where since."""
+    last = LabelMove.objects.filter(prompt=prompt, label=label).select_related("to_version").first()
+    if last is None:
+        return StaleLabel(f"{prompt.slug} has no label {label!r} yet; look again and decide anew.")
+    where = f"moved {label} to version {last.to_version.number}" if last.to_version else f"took {label} off"
+    return StaleLabel(
+        f"{last.moved_by_name} {where} at {last.moved_at:%H:%M:%S} UTC ({last.reason}). Look again and decide anew."
+    )
+
+
+def rule_for(prompt: Prompt, label: str) -> LabelRule | None:
+    """Return what the owning team asks before this label moves."""
+    return LabelRule.objects.filter(team_id=prompt.team_id, label=label).first()
+
+
+def approval_for(prompt: Prompt, label: str, version: PromptVersion) -> Review | None:
+    """Return the approval that lets this version have this label now.
+
+    It was given for one move: once the label has moved, what was compared is no longer what is live.
+    """
+    revision = Label.objects.filter(prompt=prompt, name=label).values_list("revision", flat=True).first() or 0
+    return Review.objects.filter(
+        prompt=prompt, label=label, version=version, status=Review.Status.APPROVED, seen_revision=revision
+    ).first()
+
+
+def _check_rule(prompt: Prompt, label: str, version: PromptVersion) -> None:
+    rule = rule_for(prompt, label)
+    if rule is None:
+        return
+    if rule.needs_review and approval_for(prompt, label, version) is None:
+        raise ReviewNeeded(
+            f"{label} is protected: version {version.number} needs the approval of somebody else. Ask for a review."
+        )
+    if rule.needs_green_tests and (against := gates.objections(version, label)):
+        raise TestsNeeded(f"{label} needs green tests for version {version.number}. {' '.join(against)}")
+
+
+def _move(
+    action: Action,
+    *,
+    actor: Actor,
+    prompt: Prompt,
+    label: str,
+    before: Label | None,
+    to: PromptVersion | None,
+    reason: str,
+) -> Label | None:
+    """Point the label of a locked prompt at `to`, or take it off, and keep who did it and why."""
+    was = before.version if before else None
+    moment = now()
+    moved = before
+    if to is None:
+        Label.objects.filter(prompt=prompt, name=label).delete()
+        moved = None
+    elif before is None:
+        revision = LabelMove.objects.filter(prompt=prompt, label=label).count() + 1
+        moved = Label.objects.create(prompt=prompt, name=label, version=to, revision=revision, moved_at=moment)
+    else:
+        before.version, before.revision, before.moved_at = to, before.revision + 1, moment
+        before.save(update_fields=["version", "revision", "moved_at"])
+    person = person_of(actor)
+    LabelMove.objects.create(
+        prompt=prompt,
+        label=label,
+        from_version=was,
+        to_version=to,
+        reason=reason,
+        moved_by=person,
+        moved_by_name=actor.name,
+        moved_at=moment,
+    )
+    refresh(prompt)
+    detail = {
+        "before": {label: was.number if was else None},
+        "after": {label: to.number if to else None},
+        "reason": reason,
+    }
+    note(action, actor=actor, prompt=prompt, detail=detail, reason=reason)
+    return moved
+
+
+def _now(prompt: Prompt, label: str, seen_revision: int) -> Label | None:
+    """Return the label as it is, StaleLabel when that is not what the decision was made on."""
+    label_now = Label.objects.filter(prompt=prompt, name=label).select_related("version").first()
+    if (label_now.revision if label_now else 0) != seen_revision:
+        raise _stale(prompt, label)
+    return label_now
+
+
+@transaction.atomic
+def publish(
+    *, actor: Actor, prompt: Prompt, version: PromptVersion, label: str, reason: str, seen_revision: int
+) -> Label:
+    """Point a label at a version. Callers that use the label get it from the next call on.
+
+    `seen_revision` is the label's revision the decision was made on, 0 when there was none.
+    """
+    reason, label = check_reason(reason), check_label(label)
+    prompt = locked(prompt)
+    if version.prompt_id != prompt.pk:
+        raise BadInput(f"{version} is not a version of {prompt.slug}.", param="version")
+    before = _now(prompt, label, seen_revision)
+    if before is None and Label.objects.filter(prompt=prompt).count() >= _MOST_LABELS:
+        raise BadInput(f"A prompt has at most {_MOST_LABELS} labels.", param="label")
+    if before is not None and before.version_id == version.pk:
+        raise BadInput(f"{label} points at version {version.number} already.", param="version")
+    check_includes(prompt, refs_of(version), "sandbox" if label == "staging" else "production")
+    _check_rule(prompt, label, version)
+    moved = _move(
+        actions.PROMPT_PUBLISHED, actor=actor, prompt=prompt, label=label, before=before, to=version, reason=reason
+    )
+    if moved is None:
+        raise AssertionError("A published label is there.")
+    return moved
+
+
+def version_before(prompt: Prompt, label: str) -> PromptVersion | None:
+    """Return what the label meant before its last move: where a roll-back goes."""
+    last = LabelMove.objects.filter(prompt=prompt, label=label).select_related("from_version").first()
+    return last.from_version if last else None
+
+
+@transaction.atomic
+def roll_back(*, actor: Actor, prompt: Prompt, label: str, reason: str, seen_revision: int) -> Label:
+    """Undo the last move of a label. What was live before was allowed then, so nobody has to approve it again."""
+    reason = check_reason(reason)
+    prompt = locked(prompt)
+    before = _now(prompt, label, seen_revision)
+    to = version_before(prompt, label)
+    if before is None or to is None:
+        raise BadInput(f"{label} of {prompt.slug} has not moved yet, so there is nothing to roll back to.")
+    moved = _move(
+        actions.PROMPT_ROLLED_BACK, actor=actor, prompt=prompt, label=label, before=before, to=to, reason=reason
+    )
+    if moved is None:
+        raise AssertionError("A label that was rolled back is there.")
+    return moved
+
+
+@transaction.atomic
+def remove_label(*, actor: Actor, prompt: Prompt, label: str, reason: str, seen_revision: int) -> None:
+    """Take a label off. Calls that use it are refused from the next one on."""
+    reason = check_reason(reason)
+    prompt = locked(prompt)
+    before = _now(prompt, label, seen_revision)
+    if before is None:
+        raise _stale(prompt, label)
+    if rule_for(prompt, label) is not None:
+        raise ReviewNeeded(f"{label} is protected, so it moves but is not taken off. An owner can end its rule.")
+    _move(actions.PROMPT_LABEL_REMOVED, actor=actor, prompt=prompt, label=label, before=before, to=None, reason=reason)
+
+
+@transaction.atomic
+def set_rule(
+    *, actor: Actor, team: Team, label: str, needs_review: bool, needs_green_tests: bool = False
+) -> LabelRule | None:
+    """Set what a team asks before this label of its prompts moves; neither ends the rule."""
+
+    def shown(rule: LabelRule | None) -> dict[str, Any]:
+        return {
+            "needs_review": bool(rule and rule.needs_review),
+            "needs_green_tests": bool(rule and rule.needs_green_tests),
+        }
+
+    label = check_label(label)
+    rule = LabelRule.objects.select_for_update().filter(team=team, label=label).first()
+    before = shown(rule)
+    if not needs_review and not needs_green_tests:
+        if rule is not None:
+            LabelRule.objects.filter(pk=rule.pk).delete()
+        rule = None
+    else:
+        rule, _ = LabelRule.objects.update_or_create(
+            team=team, label=label, defaults={"needs_review": needs_review, "needs_green_tests": needs_green_tests}
+        )
+    if before != shown(rule):
+        detail = changes(before, shown(rule)) | {"label": label}
+        record(
+            actions.LABEL_RULE_SET, actor=actor, target=team, target_name=f"{team}:{label}", team=team, detail=detail
+        )
+    return rule

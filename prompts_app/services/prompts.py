@@ -1,0 +1,177 @@
+"""Create, change and delete prompts. A slug never changes: callers hold it."""
+
+import datetime as dt
+from collections.abc import Sequence
+from typing import Any
+
+from django.db import IntegrityError, transaction
+
+from console.audit import actions
+from console.audit.services import changes
+from console.core.clock import now
+from console.core.errors import BadInput, Conflict
+from console.teams.callers import Actor
+from console.teams.models import Team
+from prompts_app import where_used
+from prompts_app.errors import StillUsed
+from prompts_app.models import Kind, Label, Prompt, Visibility
+from prompts_app.services.noting import locked, note, refresh
+from prompts_app.services.versions import add_version, read
+from prompts_app.text.refs import check_slug
+
+_MOST_TAGS, _LONGEST_TAG, _LONGEST_DESCRIPTION = 20, 40, 300
+
+
+def check_tags(tags: Sequence[str]) -> list[str]:
+    """Return tags in one spelling: lower case, no blanks around, each once."""
+    kept = list(dict.fromkeys(tag.strip().lower() for tag in tags if tag.strip()))
+    if len(kept) > _MOST_TAGS or any(len(tag) > _LONGEST_TAG or not tag.isprintable() for tag in kept):
+        raise BadInput(f"A prompt has at most {_MOST_TAGS} tags of up to {_LONGEST_TAG} characters.", param="tags")
+    return kept
+
+
+def _check_description(description: str) -> str:
+    description = description.strip()
+    if len(description) > _LONGEST_DESCRIPTION:
+        raise BadInput(
+            f"The description has {len(description)} characters; {_LONGEST_DESCRIPTION} is the most.",
+            param="description",
+        )
+    return description
+
+
+def _check_choice(name: str, value: str, choices: Sequence[str]) -> str:
+    if value not in choices:
+        raise BadInput(f"{name} must be one of {', '.join(choices)}.", param=name)
+    return value
+
+
+def _shown(prompt: Prompt) -> dict[str, Any]:
+    return {
+        "visibility": prompt.visibility,
+        "description": prompt.description,
+        "tags": prompt.tags,
+        "is_required": prompt.is_required,
+        "covers": sorted(prompt.covers.values_list("slug", flat=True)),
+    }
+
+
+@transaction.atomic
+def create_prompt(
+    *,
+    actor: Actor,
+    team: Team,
+    slug: str,
+    kind: str = Kind.TEXT,
+    visibility: str = Visibility.TEAM,
+    description: str = "",
+    tags: Sequence[str] = (),
+    content: Any,
+    variables: Sequence[Any] = (),
+    parameters: dict[str, Any] | None = None,
+    message: str = "",
+    author_name: str = "",
+    author_email: str = "",
+    created_at: dt.datetime | None = None,
+) -> Prompt:
+    """Make a prompt with its first version. It answers nobody until a label points at one."""
+    prompt = Prompt(
+        team=team,
+        slug=check_slug(slug),
+        kind=_check_choice("kind", kind, Kind.values),
+        visibility=_check_choice("visibility", visibility, Visibility.values),
+        description=_check_description(description),
+        tags=check_tags(tags),
+    )
+    try:
+        with transaction.atomic():
+            prompt.save(force_insert=True)
+    except IntegrityError:
+        # Names are the installation's, not the team's; that this one is taken says nothing about the other prompt.
+        raise Conflict(f"The name {slug!r} is taken; choose another.", param="slug") from None
+    add_version(
+        actor=actor,
+        prompt=prompt,
+        content=read(content, prompt.kind),
+        variables=variables,
+        parameters=parameters,
+        message=message,
+        author_name=author_name,
+        author_email=author_email,
+        created_at=created_at,
+    )
+    note(actions.PROMPT_CREATED, actor=actor, prompt=prompt, detail={"after": _shown(prompt) | {"kind": prompt.kind}})
+    return prompt
+
+
+@transaction.atomic
+def change_prompt(
+    *,
+    actor: Actor,
+    prompt: Prompt,
+    description: str | None = None,
+    tags: Sequence[str] | None = None,
+    visibility: str | None = None,
+    is_required: bool | None = None,
+    covers: Sequence[Team] | None = None,
+) -> Prompt:
+    """Change what is said about a prompt, who sees it, and whether others must include it."""
+    prompt = locked(prompt)
+    before = _shown(prompt)
+    if description is not None:
+        prompt.description = _check_description(description)
+    if tags is not None:
+        prompt.tags = check_tags(tags)
+    if visibility is not None:
+        prompt.visibility = _check_choice("visibility", visibility, Visibility.values)
+    if is_required is not None:
+        prompt.is_required = is_required
+    if covers is not None:
+        prompt.covers.set(covers)
+    if prompt.is_required and prompt.kind != Kind.PARTIAL:
+        raise BadInput("Only a partial can be required.", param="is_required")
+    _check_reach(prompt)
+    prompt.save(update_fields=["description", "tags", "visibility", "is_required"])
+    after = _shown(prompt)
+    if before != after:
+        refresh(prompt)
+        note(actions.PROMPT_CHANGED, actor=actor, prompt=prompt, detail=changes(before, after))
+    return prompt
+
+
+def _check_reach(prompt: Prompt) -> None:
+    """Refuse to hide a prompt from those who include it or must."""
+    if prompt.visibility == Visibility.ORGANISATION:
+        return
+    teams = set(prompt.covers.values_list("pk", flat=True))
+    if prompt.is_required and teams != {prompt.team_id}:
+        raise BadInput(
+            "A partial required of other teams must be visible to the organisation, or they could not include it.",
+            param="visibility",
+        )
+    others = [use for use in where_used.including_prompts(prompt) if use.team_id != prompt.team_id]
+    if others:
+        raise StillUsed(f"Prompts of other teams include {prompt.slug}: {_names(others)}.", param="visibility")
+
+
+def _names(uses: list[where_used.Use]) -> str:
+    names = ", ".join(f"{use.kind} {use.name}" for use in uses[:5])
+    return f"{names} and {len(uses) - 5} more" if len(uses) > 5 else names
+
+
+@transaction.atomic
+def delete_prompt(*, actor: Actor, prompt: Prompt) -> None:
+    """Delete a prompt nothing uses. Its versions stay for the log; calls that still name it are refused."""
+    prompt = locked(prompt)
+    holders = [use for use in where_used.uses_of(prompt) if use.holds]
+    if holders:
+        called = any(use.kind == "calls" for use in holders)
+        hint = " Take its labels off first to see who misses it." if called else ""
+        raise StillUsed(f"{prompt.slug} is in use: {_names(holders)}.{hint}")
+    labels = dict(Label.objects.filter(prompt=prompt).values_list("name", "version__number"))
+    prompt.deleted_at = now()
+    prompt.is_required = False
+    prompt.save(update_fields=["deleted_at", "is_required"])
+    detail = {"before": _shown(prompt) | {"labels": labels}}
+    Label.objects.filter(prompt=prompt).delete()
+    note(actions.PROMPT_DELETED, actor=actor, prompt=prompt, detail=detail)

@@ -1,0 +1,75 @@
+"""What uses a prompt.
+
+Other prompts and the calls of the last 30 days are known here. Agents, widgets and tests live in rooms above, which the
+library does not import; they add a source when the process starts (`AppConfig.ready`).
+"""
+
+import datetime as dt
+import uuid
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from django.db.models import Max, Sum
+
+from console.core.clock import now
+from prompts_app.models import Label, Prompt, PromptUse
+
+CALLS_SPAN = dt.timedelta(days=30)
+
+
+@dataclass(frozen=True, slots=True)
+class Use:
+    """One thing that uses a prompt. `holds` means that the prompt cannot be deleted while it does."""
+
+    kind: str  # prompt, calls, agent, widget, test …
+    name: str
+    team_id: uuid.UUID | None
+    team: str
+    holds: bool = True
+    url: str = ""
+    detail: str = ""
+    calls: int = 0
+
+
+Source = Callable[[Prompt], list[Use]]
+
+
+def including_prompts(prompt: Prompt) -> list[Use]:
+    """Return the prompts whose newest or labelled versions include this one."""
+    rows = Prompt.objects.filter(includes__contains=[prompt.slug], deleted_at=None).select_related("team")
+    return [Use("prompt", row.slug, row.team_id, row.team.name, detail=row.kind) for row in rows.order_by("slug")]
+
+
+def calls(prompt: Prompt) -> list[Use]:
+    """Return the calls of the last 30 days, by surface.
+
+    They hold a prompt while it has a label: taking its labels off first shows who misses it, and is undone at once.
+    """
+    since = (now() - CALLS_SPAN).date()
+    rows = (
+        PromptUse.objects.filter(prompt=prompt, day__gte=since)
+        .values("surface")
+        .annotate(total=Sum("calls"), last=Max("day"))
+        .order_by("-total")
+    )
+    holds = Label.objects.filter(prompt=prompt).exists()
+    return [
+        Use(
+            "calls",
+            row["surface"],
+            None,
+            "",
+            holds=holds,
+            detail=f"{row['total']:,} calls in 30 days, last on {row['last']:%-d %B}",
+            calls=row["total"],
+        )
+        for row in rows
+    ]
+
+
+SOURCES: list[Source] = [including_prompts, calls]
+
+
+def uses_of(prompt: Prompt) -> list[Use]:
+    """Return everything that uses a prompt now."""
+    return [use for source in SOURCES for use in source(prompt)]
