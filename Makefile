@@ -28,8 +28,9 @@ venv-dev:
 chromium: venv-dev
 	@sh requirements/chromium.sh
 
+# Many processes share what one of them compiles.
 test: chromium
-	@$(bin)/python -m pytest -n auto $(if $(k),-k "$(k)")
+	@PYTHONDONTWRITEBYTECODE= $(bin)/python -m pytest -n auto $(if $(k),-k "$(k)")
 
 check: venv-dev
 	@sh requirements/check.sh

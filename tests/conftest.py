@@ -1,7 +1,9 @@
 """The cast, the same in every test: alice owns Team A, bob is a member, charlie is a stranger with Team B."""
 
+import copy
 import os
 from collections.abc import Iterator
+from typing import Any
 
 import pytest
 from pytest_django.plugin import DjangoDbBlocker
@@ -9,6 +11,26 @@ from pytest_django.plugin import DjangoDbBlocker
 from tests import database
 from tests.live import LiveServer
 from tests.upstream import Upstream
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _quick_where_nothing_is_proved() -> None:
+    """Spare every test what is slow on purpose or the same each time; the real ones have tests of their own."""
+    from django.conf import settings
+
+    from console.pages.middleware import StaticMiddleware
+
+    settings.PASSWORD_HASHERS = ["tests.hashers.QuickHasher", *settings.PASSWORD_HASHERS[1:]]
+    whole, found = StaticMiddleware.add_files_from_finders, {}
+
+    def once(self: StaticMiddleware) -> None:
+        # Each test client loads the middleware anew, and would look through every static file for it.
+        if not found:
+            whole(self)
+            found.update(self.files)
+        self.files.update(found)
+
+    StaticMiddleware.add_files_from_finders = once
 
 
 @pytest.fixture(scope="session")
@@ -37,9 +59,21 @@ def django_db_setup(
 
 
 class Cast:
-    """Who is there in a test, made on first mention."""
+    """Who is there in a test. Made by the services once in a process; from then on the rows they wrote are repeated."""
+
+    _made: dict[str, Any] = {}
+    _writes = ""
 
     def __init__(self) -> None:
+        if Cast._made:
+            database.run(Cast._writes)
+            vars(self).update(copy.deepcopy(Cast._made))
+            return
+        with database.recorded() as writes:
+            self._make()
+        Cast._writes, Cast._made = ";".join(writes), copy.deepcopy(vars(self))
+
+    def _make(self) -> None:
         from console.teams.models import Role
         from tests import make
 

@@ -162,3 +162,27 @@ def restore() -> None:
     with transaction.atomic(), connection.cursor() as cursor:
         cursor.execute(_RESTORE)
         cursor.execute("UPDATE audit_epoch SET value = %s", [time.time_ns() // 1000])
+
+
+@contextmanager
+def recorded() -> Iterator[list[str]]:
+    """Collect the statements that write, as they were sent."""
+    from django.db import connection
+
+    writes: list[str] = []
+
+    def keep(execute: Any, statement: str, values: Any, many: bool, context: dict[str, Any]) -> Any:
+        if statement.split(None, 1)[0] in {"INSERT", "UPDATE", "DELETE"}:
+            writes.append(context["cursor"].mogrify(statement, values))
+        return execute(statement, values, many, context)
+
+    with connection.execute_wrapper(keep):
+        yield writes
+
+
+def run(statements: str) -> None:
+    """Send statements that were recorded, all at once."""
+    from django.db import connection
+
+    with connection.cursor() as cursor:
+        cursor.execute(statements)

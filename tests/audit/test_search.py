@@ -37,10 +37,11 @@ def test_a_search_that_breaks_off_goes_on_without_loss(
 ) -> None:
     clock = (tick / 100 for tick in range(100_000))
     monkeypatch.setattr(search.time, "monotonic", lambda: next(clock))
+    criteria = Criteria(None, start=now() - dt.timedelta(days=2 * DAYS), text="special")
     found: list[uuid.UUID] = []
     place, rounds = None, 0
     while True:
-        page = search.find(Criteria(None, text="special"), older_than=place, seconds=0.05)
+        page = search.find(criteria, older_than=place, seconds=0.05)
         found += [event.pk for event in page.events]
         rounds += 1
         if page.searched_to is None:

@@ -134,7 +134,8 @@ def session_of(user: User) -> str:
 
 def look_for_barriers(page: Page, rules: list[str] | None = None) -> list[str]:
     """Run axe and return what it found, one line each. `rules` narrows it to rules by name."""
-    page.evaluate(AXE_SCRIPT)
+    if not page.evaluate("'axe' in window"):
+        page.evaluate(AXE_SCRIPT)
     only: dict[str, Any] = {"type": "rule", "values": rules} if rules else {"type": "tag", "values": _RULES}
     found = page.evaluate("(only) => axe.run(document, {runOnly: only, resultTypes: ['violations']})", only)
     return [

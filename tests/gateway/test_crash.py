@@ -43,7 +43,7 @@ def end_gateway_sessions():
 @pytest.fixture
 def processes():
     """Two web processes on the test's database, whose leases are short."""
-    made = [WebProcess(GATEWAY_LEASE_SECONDS="2"), WebProcess(GATEWAY_LEASE_SECONDS="2")]
+    made = [WebProcess(GATEWAY_LEASE_SECONDS="4"), WebProcess(GATEWAY_LEASE_SECONDS="4")]
     try:
         yield [process.wait() for process in made]
     finally:
@@ -72,7 +72,7 @@ def test_one_process_dies_and_the_other_one_is_asked_to_stop(world, processes):
         doomed.kill()
         plain.join()
     assert Reservation.objects.count() == 3 and QuotaCounter.objects.filter(reserved__gt=0).count() == 2
-    wait_until_settled(10)
+    wait_until_settled(20)
     interrupted = [line for line in world.calls() if line.status == "interrupted"]
     assert [(c.code, c.usage_note) for c in interrupted] == [("interrupted", "estimated")] * 3
     assert all(c.prompt_tokens > 0 and c.cost_micros > 0 for c in interrupted)

@@ -172,23 +172,23 @@ def test_it_ends_the_providers_work_when_the_client_leaves_before_the_first_word
 
 
 def test_it_keeps_a_silent_stream_open(ask, world, settings):
-    settings.GATEWAY_HEARTBEAT_SECONDS = 1
+    settings.GATEWAY_HEARTBEAT_SECONDS = 0.2
     first, *rest = text_chunks("Slow", " words")
-    world.upstream.enqueue_stream(sse(first), sse(*rest), pause=2.6)
+    world.upstream.enqueue_stream(sse(first), sse(*rest), pause=1.3)
     response = ask(stream=True)
     assert ": ping\n\n" in response.text
     assert said(events(response.text)) == "Slow words" and events(response.text)[-1] == "[DONE]"
 
 
 def test_it_keeps_a_stream_open_that_is_slow_to_begin(ask, world, settings):
-    settings.GATEWAY_HEARTBEAT_SECONDS = 1
-    world.upstream.enqueue_stream(sse(*text_chunks("Late")), headers_after=2.6)
+    settings.GATEWAY_HEARTBEAT_SECONDS = 0.2
+    world.upstream.enqueue_stream(sse(*text_chunks("Late")), headers_after=1.3)
     response = ask(stream=True)
     assert response.text.startswith(": ping\n\n") and response.text.endswith("data: [DONE]\n\n")
 
 
 def test_an_error_after_a_heartbeat_is_an_event(ask, world, settings):
-    settings.GATEWAY_HEARTBEAT_SECONDS, settings.GATEWAY_SILENCE_SECONDS = 1, 3
+    settings.GATEWAY_HEARTBEAT_SECONDS, settings.GATEWAY_SILENCE_SECONDS = 0.2, 1.5
     world.upstream.enqueue_silence(20)
     response = ask(stream=True)
     assert response.status_code == 200 and ": ping\n\n" in response.text

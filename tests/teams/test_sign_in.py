@@ -64,6 +64,16 @@ def test_it_signs_in_and_tells_the_log(cast: Cast) -> None:
     assert "password" in line.detail
 
 
+def test_it_keeps_passwords_by_a_hash_that_costs_effort() -> None:
+    """The tests themselves use a cheap one; this is what runs."""
+    from django.contrib.auth.hashers import Argon2PasswordHasher
+
+    from console import settings as real
+
+    assert real.PASSWORD_HASHERS[0] == "django.contrib.auth.hashers.Argon2PasswordHasher"
+    assert Argon2PasswordHasher.memory_cost >= 19 * 1024 and Argon2PasswordHasher.time_cost >= 2
+
+
 def test_it_gives_the_session_a_new_id(cast: Cast) -> None:
     client = Client()
     client.get(LOGIN)

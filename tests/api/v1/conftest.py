@@ -3,28 +3,27 @@
 from collections.abc import AsyncIterator, Iterator
 from typing import Any
 
-import anthropic
-import openai
 import pytest
 
+from tests.api.v1 import sdks
 from tests.gateway.conftest import World, ask, client, world  # noqa: F401
 from tests.live import LiveServer
 
 
 @pytest.fixture
-def sdk(server: LiveServer, world: World) -> Iterator[openai.OpenAI]:  # noqa: F811
+def sdk(server: LiveServer, world: World) -> Iterator[Any]:  # noqa: F811
     """OpenAI's own client, as a team would set it up."""
-    with openai.OpenAI(base_url=f"{server.url}/v1", api_key=world.key_text, timeout=20, max_retries=0) as made:
+    with sdks.openai.OpenAI(base_url=f"{server.url}/v1", api_key=world.key_text, timeout=20, max_retries=0) as made:
         yield made
 
 
 @pytest.fixture
-async def async_sdk(server: LiveServer, world: World) -> AsyncIterator[openai.AsyncOpenAI]:  # noqa: F811
-    async with openai.AsyncOpenAI(base_url=f"{server.url}/v1", api_key=world.key_text, timeout=20) as made:
+async def async_sdk(server: LiveServer, world: World) -> AsyncIterator[Any]:  # noqa: F811
+    async with sdks.openai.AsyncOpenAI(base_url=f"{server.url}/v1", api_key=world.key_text, timeout=20) as made:
         yield made
 
 
 @pytest.fixture
 def anthropic_sdk(server: LiveServer, world: World) -> Iterator[Any]:  # noqa: F811
-    with anthropic.Anthropic(base_url=server.url, api_key=world.key_text, timeout=20, max_retries=0) as made:
+    with sdks.anthropic.Anthropic(base_url=server.url, api_key=world.key_text, timeout=20, max_retries=0) as made:
         yield made

@@ -2,14 +2,13 @@
 
 import time
 
-import anthropic
-import openai
 import pydantic
 import pytest
 
 from console.core.ids import parse_request_id
 from console.teams.actors import SYSTEM
 from tests import make
+from tests.api.v1 import sdks
 from tests.upstream import chunk, completion, sse, text_chunks, usage
 from usage_app.services.quotas import set_quota
 
@@ -96,7 +95,7 @@ def test_parse(sdk, world):
     cut = completion('{"number"')
     cut["choices"][0]["finish_reason"] = "length"
     world.upstream.enqueue(cut)
-    with pytest.raises(openai.LengthFinishReasonError):
+    with pytest.raises(sdks.openai.LengthFinishReasonError):
         sdk.chat.completions.parse(**ASK, response_format=Order)
 
 
@@ -121,7 +120,7 @@ def test_reasoning_comes_through(sdk, world):
 def test_models(sdk):
     assert [m.id for m in sdk.models.list()] == ["support-chat"]
     assert sdk.models.retrieve("support-chat").owned_by == "fake"
-    with pytest.raises(openai.NotFoundError):
+    with pytest.raises(sdks.openai.NotFoundError):
         sdk.models.retrieve("team/nobody")
 
 
@@ -130,7 +129,7 @@ def test_anthropics_models(anthropic_sdk, world):
     page = anthropic_sdk.models.list()
     assert [m.id for m in page] == ["support-chat", "team/special"] and not page.has_more
     assert anthropic_sdk.models.retrieve("team/special").display_name == "team/special"
-    with pytest.raises(anthropic.AuthenticationError):
+    with pytest.raises(sdks.anthropic.AuthenticationError):
         anthropic_sdk.copy(api_key="nobody").models.list()
 
 
@@ -142,24 +141,24 @@ def test_errors_are_the_right_exceptions(sdk, world):
         assert caught.value.request_id.startswith("req_")
         return caught.value
 
-    assert fails_with(openai.BadRequestError, "invalid_request", n=99).param == "n"
-    fails_with(openai.AuthenticationError, "invalid_api_key", sdk.copy(api_key="nobody"))
-    fails_with(openai.NotFoundError, "model_not_found", model="nobody")
+    assert fails_with(sdks.openai.BadRequestError, "invalid_request", n=99).param == "n"
+    fails_with(sdks.openai.AuthenticationError, "invalid_api_key", sdk.copy(api_key="nobody"))
+    fails_with(sdks.openai.NotFoundError, "model_not_found", model="nobody")
     _, reader = make.make_key(world.team, "reader", scopes=["audit:read"])
-    fails_with(openai.PermissionDeniedError, "scope_missing", sdk.copy(api_key=reader))
+    fails_with(sdks.openai.PermissionDeniedError, "scope_missing", sdk.copy(api_key=reader))
     world.upstream.enqueue("oops", status=500)
-    fails_with(openai.InternalServerError, "upstream_error")
+    fails_with(sdks.openai.InternalServerError, "upstream_error")
     world.upstream.enqueue({"error": {"message": "too long", "code": "context_length_exceeded"}}, status=400)
-    fails_with(openai.BadRequestError, "context_length_exceeded")
+    fails_with(sdks.openai.BadRequestError, "context_length_exceeded")
     set_quota(actor=SYSTEM, team=world.team, metric="requests", window="month", limit=0)
-    fails_with(openai.RateLimitError, "insufficient_quota")
-    fails_with(openai.RateLimitError, "insufficient_quota", stream=True)
+    fails_with(sdks.openai.RateLimitError, "insufficient_quota")
+    fails_with(sdks.openai.RateLimitError, "insufficient_quota", stream=True)
 
 
 def test_an_error_in_mid_stream_is_raised(sdk, world):
     world.upstream.enqueue_stream(sse(chunk({"content": "Half"})), sse({"error": {"message": "x"}}), pause=0.02)
     words = []
-    with pytest.raises(openai.APIError) as caught, sdk.chat.completions.create(**ASK, stream=True) as stream:
+    with pytest.raises(sdks.openai.APIError) as caught, sdk.chat.completions.create(**ASK, stream=True) as stream:
         for event in stream:
             words.append(event.choices[0].delta.content)
     assert words == ["Half"] and caught.value.code == "upstream_error" and "provider" in caught.value.message
@@ -168,7 +167,7 @@ def test_an_error_in_mid_stream_is_raised(sdk, world):
 def test_what_cannot_get_better_is_not_tried_again(sdk, world):
     patient = sdk.with_options(max_retries=2)
     set_quota(actor=SYSTEM, team=world.team, metric="requests", window="day", limit=0)
-    with pytest.raises(openai.RateLimitError):
+    with pytest.raises(sdks.openai.RateLimitError):
         patient.chat.completions.create(**ASK)
     assert len(world.calls()) == 1
 
@@ -184,7 +183,7 @@ def test_what_may_get_better_is_tried_again(sdk, world):
 def test_a_client_that_loses_patience(sdk, world):
     world.upstream.enqueue_silence(20)
     started = time.monotonic()
-    with pytest.raises(openai.APITimeoutError):
+    with pytest.raises(sdks.openai.APITimeoutError):
         sdk.with_options(timeout=0.3).chat.completions.create(**ASK)
     while not world.upstream.closed_early:
         assert time.monotonic() - started < 5
