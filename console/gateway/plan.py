@@ -84,10 +84,15 @@ def resolve(snapshot: Snapshot, asker: Asker, model: str) -> tuple[str, PinShape
     name, _, environment = model.partition("@")
     alias = snapshot.aliases.get(name)
     if alias is None or not alias.is_for(asker.team.id) or (asker.aliases and name not in asker.aliases):
-        raise UnknownModel(
-            f"The model {model[:100]!r} does not exist or this key may not call it. GET /v1/models lists what it may.",
-            param="model",
-        )
+        version = exact_version(snapshot, asker, model)
+        if version is None:
+            raise UnknownModel(
+                f"The model {model[:100]!r} does not exist or this key may not call it."
+                " GET /v1/models lists what it may.",
+                param="model",
+            )
+        _check_usable(version, model)
+        return model, PinShape(version, {})
     environment = environment or asker.environment
     if environment not in {"production", "sandbox"}:
         raise UnknownModel(
@@ -98,11 +103,21 @@ def resolve(snapshot: Snapshot, asker: Asker, model: str) -> tuple[str, PinShape
     pin = alias.pins.get(environment)
     if pin is None:
         raise UnknownModel(f"The alias {name!r} is not pinned in {environment}.", param="model")
-    if pin.version.is_retired:
-        raise UnknownModel(f"The model behind {name!r} is retired; an operator has to move its pin.", param="model")
-    if not pin.version.provider.is_usable or pin.version.provider.kind not in KINDS:
-        raise Unavailable(f"The provider behind {name!r} is switched off.", retry_after=60)
+    _check_usable(pin.version, name)
     return name, pin
+
+
+def exact_version(snapshot: Snapshot, asker: Asker, model: str) -> VersionShape | None:
+    """Return the version a caller names as `provider/name`, if it may name versions at all."""
+    may = asker.key is not None and asker.key.may_call_exact
+    return snapshot.versions_by_label.get(model) if may else None
+
+
+def _check_usable(version: VersionShape, name: str) -> None:
+    if version.is_retired:
+        raise UnknownModel(f"The model behind {name!r} is retired; an operator has to move its pin.", param="model")
+    if not version.provider.is_usable or version.provider.kind not in KINDS:
+        raise Unavailable(f"The provider behind {name!r} is switched off.", retry_after=60)
 
 
 def _charges(

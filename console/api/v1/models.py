@@ -1,20 +1,29 @@
-"""GET /v1/models: the aliases the key may call, in OpenAI's shape or, for their client, Anthropic's."""
+"""GET /v1/models: what the key may call, in OpenAI's shape or, for their client, Anthropic's."""
 
 import datetime as dt
-from typing import Any
+from typing import Any, NamedTuple
 
 import orjson
 
 from console.api.v1.http import Request, Send, send_json
 from console.audit.models import EventType
-from console.catalog.shapes import AliasShape
+from console.catalog.shapes import VersionShape
 from console.core.errors import NotFound
 from console.gateway import pipeline
 from console.gateway.identity import KeyIdentity
+from console.gateway.plan import exact_version
 from console.gateway.snapshot import Snapshot
 from console.gateway.types import Ask, Asker
 
 ROUTE = "/v1/models"
+
+
+class Listed(NamedTuple):
+    """One name to call, and the version that would answer now."""
+
+    id: str
+    version: VersionShape
+    created_at: dt.datetime
 
 
 async def models(request: Request, send: Send, name: str = "") -> None:
@@ -34,13 +43,13 @@ async def models(request: Request, send: Send, name: str = "") -> None:
     if request.problem is not None:
         raise await pipeline.refuse(identify, ask, request.problem, started=request.started, is_for_anybody=True)
     snapshot, asker = await pipeline.look_up(identify, ask, started=request.started)
-    found = [alias for alias in callable_aliases(snapshot, asker) if not name or alias.name == name]
+    found = [row for row in callable_models(snapshot, asker, name.partition("@")[2]) if not name or row.id == name]
     if name and not found:
         message = f"The model {name[:100]!r} does not exist or this key may not call it."
         unknown = NotFound(message, param="model", code="model_not_found")
         raise await pipeline.refuse(identify, ask, unknown, started=request.started)
     as_anthropic = request.has_anthropic_version
-    rows = [_anthropic(a) if as_anthropic else _openai(a, asker) for a in found]
+    rows = [_anthropic(row) if as_anthropic else _openai(row) for row in found]
     answer: dict[str, Any]
     if name:
         answer = rows[0]
@@ -52,34 +61,42 @@ async def models(request: Request, send: Send, name: str = "") -> None:
     await send_json(send, request, 200, orjson.dumps(answer), [])
 
 
-def callable_aliases(snapshot: Snapshot, asker: Asker) -> list[AliasShape]:
-    """Return the aliases this caller may name and would be answered by, by name."""
-    return sorted(
-        (
-            alias
-            for alias in snapshot.aliases.values()
-            if alias.is_for(asker.team.id)
-            and (not asker.aliases or alias.name in asker.aliases)
-            and asker.environment in alias.pins
-            and not alias.pins[asker.environment].version.is_retired
-        ),
-        key=lambda alias: alias.name,
-    )
+def callable_models(snapshot: Snapshot, asker: Asker, environment: str = "") -> list[Listed]:
+    """Return what this caller may name and would be answered by: aliases by name, then exact versions if it may.
+
+    With another `environment` than the caller's own, the aliases are those written `alias@environment`.
+    """
+    suffix = f"@{environment}" if environment else ""
+    environment = environment or asker.environment
+    aliases = [
+        Listed(alias.name + suffix, alias.pins[environment].version, alias.created_at)
+        for alias in snapshot.aliases.values()
+        if alias.is_for(asker.team.id)
+        and (not asker.aliases or alias.name in asker.aliases)
+        and environment in alias.pins
+        and environment in {asker.environment, "sandbox"}
+    ]
+    exact = [
+        Listed(label, version, version.created_at)
+        for label, version in snapshot.versions_by_label.items()
+        if label not in snapshot.aliases and exact_version(snapshot, asker, label) is not None
+    ]
+    found = sorted(aliases, key=lambda row: row.id) + sorted(exact, key=lambda row: row.id)
+    return [row for row in found if not row.version.is_retired]
 
 
-def _openai(alias: AliasShape, asker: Asker) -> dict[str, Any]:
-    version = alias.pins[asker.environment].version
-    row: dict[str, Any] = {
-        "id": alias.name,
+def _openai(row: Listed) -> dict[str, Any]:
+    shown: dict[str, Any] = {
+        "id": row.id,
         "object": "model",
-        "created": int(alias.created_at.timestamp()),
-        "owned_by": version.provider.slug,
+        "created": int(row.created_at.timestamp()),
+        "owned_by": row.version.provider.slug,
     }
-    if version.shutdown_on is not None:
-        row["shutdown_date"] = version.shutdown_on.isoformat()
-    return row
+    if row.version.shutdown_on is not None:
+        shown["shutdown_date"] = row.version.shutdown_on.isoformat()
+    return shown
 
 
-def _anthropic(alias: AliasShape) -> dict[str, Any]:
-    created = alias.created_at.astimezone(dt.UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
-    return {"type": "model", "id": alias.name, "display_name": alias.name, "created_at": created}
+def _anthropic(row: Listed) -> dict[str, Any]:
+    created = row.created_at.astimezone(dt.UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
+    return {"type": "model", "id": row.id, "display_name": row.id, "created_at": created}

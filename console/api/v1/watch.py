@@ -71,6 +71,8 @@ class Watch:
         key = snapshot.keys_by_id.get(asker.key.id)
         if key is None or key.refusal(now(), call.plan.ask.client_address) or "use_models" not in key.rights:
             return False
+        if call.plan.alias == call.plan.version.label and call.plan.alias not in snapshot.aliases:
+            return key.may_call_exact
         return not key.aliases or call.plan.alias in key.aliases
 
     async def _listen(self) -> None:

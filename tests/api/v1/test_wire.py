@@ -6,6 +6,7 @@ import socket
 import pytest
 
 from console.audit.models import AuditEvent
+from console.catalog.services.versions import retire_version
 from console.core.ids import parse_request_id
 from console.teams.actors import SYSTEM
 from console.teams.services.keys import revoke_key
@@ -461,6 +462,33 @@ def test_a_model_that_is_not_there(client, world, name):
     response = client.get(f"/v1/models/{name}")
     is_error(response, 404, "model_not_found", "model")
     assert line_of(response).status == "refused"
+
+
+def test_exact_versions_are_called_and_listed_by_keys_that_may(client, world):
+    exact = "fake/fake-model"
+    is_error(client.post(PATH, json={**BODY, "model": exact}), 404, "model_not_found", "model")
+    _, text = make.make_key(world.team, scopes=["models:call", "models:exact"], aliases=["support-chat"])
+    head = {"Authorization": f"Bearer {text}"}
+    for model, expected in ((exact, 200), ("support-chat", 200), ("fake/none", 404), ("fake/fake-model@sandbox", 404)):
+        assert client.post(PATH, json={**BODY, "model": model}, headers=head).status_code == expected, model
+    assert [line.alias for line in world.calls()[1:3]] == [exact, "support-chat"]
+    listed = client.get("/v1/models", headers=head).json()["data"]
+    assert [row["id"] for row in listed] == ["support-chat", exact] and listed[1]["owned_by"] == "fake"
+    assert client.get(f"/v1/models/{exact}", headers=head).json() == listed[1]
+    page = client.get(f"/v1/models/{exact}", headers={**head, "anthropic-version": "2023-06-01"}).json()
+    assert (page["type"], page["id"]) == ("model", exact)
+    retire_version(actor=SYSTEM, version=make.make_model("old", provider=world.provider))
+    is_error(client.post(PATH, json={**BODY, "model": "fake/old"}, headers=head), 404, "model_not_found", "model")
+    assert client.get("/v1/models", headers=head).json()["data"] == listed
+
+
+def test_models_of_the_sandbox_by_their_full_name(client, world):
+    assert client.get("/v1/models/support-chat@sandbox").json()["id"] == "support-chat@sandbox"
+    is_error(client.get("/v1/models/support-chat@moon"), 404, "model_not_found", "model")
+    _, text = make.make_key(world.team, environment="sandbox")
+    head = {"Authorization": f"Bearer {text}"}
+    assert client.get("/v1/models/support-chat", headers=head).status_code == 200
+    is_error(client.get("/v1/models/support-chat@production", headers=head), 404, "model_not_found", "model")
 
 
 def test_models_need_a_key_too(client, world):
