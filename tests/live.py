@@ -24,10 +24,10 @@ def free_port() -> int:
 class LiveServer:
     """uvicorn with console.asgi in a thread; shares settings and the test database with the test."""
 
-    def __init__(self) -> None:
+    def __init__(self, application: str = "console.asgi:application") -> None:
         self.port = free_port()
         config = uvicorn.Config(
-            "console.asgi:application",
+            application,
             host="127.0.0.1",
             port=self.port,
             loop="uvloop",

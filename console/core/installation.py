@@ -44,7 +44,7 @@ def facts() -> list[tuple[str, list[Fact]]]:
                 Fact("PostgreSQL", _where(settings.DATABASE_URL), "DATABASE_URL"),
                 Fact("Valkey", _where(settings.VALKEY_URL), "VALKEY_URL"),
                 Fact(
-                    "Built-in model",
+                    "Built-in models",
                     "On, small, for trying things out" if settings.BUILTIN_MODEL else "Off",
                     "BUILTIN_MODEL",
                 ),

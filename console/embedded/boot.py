@@ -2,8 +2,8 @@
 
 1. Wait for PostgreSQL; make the embedded one's database and role.
 2. Migrate when something is unapplied. From here on the web process serves.
-3. Make what a first start needs, and tell the built-in model's provider its address.
-4. When the site answers, say where it is and start the model, the workers and beat.
+3. Make what a first start needs, and tell the built-in models' providers their addresses.
+4. When the site answers, say where it is and start the models, the workers and beat.
 """
 
 import http.client
@@ -22,7 +22,7 @@ from django.db import OperationalError, connections
 from django.db.migrations.executor import MigrationExecutor
 from supervisor.childutils import getRPCInterface
 
-from console.embedded import model, postgres
+from console.embedded import model, ports, postgres
 from console.embedded.defaults import APP_ROLE, DATABASE_NAME, socket_folder
 
 PATIENCE_SECONDS = 120
@@ -74,8 +74,9 @@ def first_content() -> dict[str, Any]:
     said = io.StringIO()
     where: list[str] = []
     if settings.BUILTIN_MODEL:
-        url = model.base_url(socket_folder(settings.DATA_DIR))
-        where = ["--model-url", url, "--model-context", str(model.CONTEXT_TOKENS)]
+        run = socket_folder(settings.DATA_DIR)
+        where = ["--model-url", ports.base_url(run, "model"), "--model-context", str(model.CONTEXT_TOKENS)]
+        where += ["--embeddings-url", ports.base_url(run, "embeddings")]
     call_command("quickstart", "--json", *where, stdout=said)
     result: dict[str, Any] = json.loads(said.getvalue())
     return result
@@ -108,7 +109,7 @@ def banner(content: dict[str, Any]) -> str:
 
 
 def start_the_rest() -> None:
-    """Start the model, the workers and beat, which the first page does not need."""
+    """Start the models, the workers and beat, which the first page does not need."""
     supervisor = getRPCInterface(os.environ).supervisor
     for process in supervisor.getAllProcessInfo():
         if process["statename"] == "STOPPED":

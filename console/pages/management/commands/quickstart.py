@@ -10,8 +10,16 @@ from django.core.management.base import BaseCommand, CommandError
 from django.core.validators import validate_email
 
 from console.core.errors import Refusal
-from console.embedded import defaults, model
+from console.embedded import defaults, model, ports
 from console.pages.configuration.quickstart import quickstart
+
+
+def _known_url(program: str) -> str:
+    """Return where a built-in model of this installation answers; empty when it has never been started here."""
+    if settings.BUILTIN_MODEL:
+        with suppress(OSError, ValueError):
+            return ports.base_url(defaults.socket_folder(settings.DATA_DIR), program)
+    return ""
 
 
 class Command(BaseCommand):
@@ -23,18 +31,20 @@ class Command(BaseCommand):
         parser.add_argument(
             "--model-url", default="", help="Where the built-in model answers, ending in /v1; `make run` knows."
         )
+        parser.add_argument("--embeddings-url", default="", help="Where the built-in embeddings answer, ending in /v1.")
         parser.add_argument(
             "--model-context", type=int, default=model.CONTEXT_TOKENS, help="The context its server runs with."
         )
 
     def handle(self, **options: Any) -> None:
-        url = options["model_url"]
-        if not url and settings.BUILTIN_MODEL:
-            with suppress(OSError, ValueError):  # it has never been started here
-                url = model.base_url(defaults.socket_folder(settings.DATA_DIR))
         try:
             validate_email(options["email"])
-            done = quickstart(email=options["email"], model_url=url, context_tokens=options["model_context"])
+            done = quickstart(
+                email=options["email"],
+                model_url=options["model_url"] or _known_url("model"),
+                context_tokens=options["model_context"],
+                embeddings_url=options["embeddings_url"] or _known_url("embeddings"),
+            )
         except ValidationError:
             raise CommandError(f"{options['email']!r} is not an e-mail address; set QUICKSTART_EMAIL.") from None
         except Refusal as refusal:

@@ -1,0 +1,32 @@
+"""Ports on loopback for programs that others must find: kept in a file, so that an address rarely changes."""
+
+import socket
+from pathlib import Path
+
+
+def _file(run: Path, name: str) -> Path:
+    return run / f"{name}.port"
+
+
+def choose(run: Path, name: str) -> int:
+    """Return the port of the program's last start if it is still free, else another."""
+    try:
+        wanted = int(_file(run, name).read_text(encoding="ascii"))
+    except (FileNotFoundError, ValueError):
+        wanted = 0
+    for port in (wanted, 0):
+        with socket.socket() as probe:
+            probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+            try:
+                probe.bind(("127.0.0.1", port))
+            except OSError:
+                continue
+            chosen = int(probe.getsockname()[1])
+            _file(run, name).write_text(str(chosen), encoding="ascii")
+            return chosen
+    raise OSError("No port is free on 127.0.0.1.")
+
+
+def base_url(run: Path, name: str) -> str:
+    """Return the address the program has at this start; OSError or ValueError when it has never been started here."""
+    return f"http://127.0.0.1:{int(_file(run, name).read_text(encoding='ascii'))}/v1"

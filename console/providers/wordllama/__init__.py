@@ -1,0 +1,1 @@
+"""The built-in embeddings: the small server in console/embedded/embeddings.py."""
