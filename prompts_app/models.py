@@ -76,6 +76,11 @@ class Prompt(models.Model):
         """What stands before the last slash: `support` of `support/live-chat-answer`; empty at the top."""
         return self.slug.rpartition("/")[0]
 
+    @property
+    def name(self) -> str:
+        """What stands behind the last slash."""
+        return self.slug.rpartition("/")[2]
+
 
 class PromptVersion(models.Model):
     """One numbered state of a prompt. Written once: the database itself refuses updates and deletes.

@@ -8,8 +8,8 @@ import orjson
 from console.audit.redaction import PreparedPayload, prepare_payload
 from console.core.clock import now
 from console.core.scrub import scrub
+from console.core.size import estimate_tokens
 from console.gateway.ledger import Close
-from console.gateway.operations.tokens import estimate_tokens
 from console.gateway.types import Call
 from console.providers.types import Usage
 

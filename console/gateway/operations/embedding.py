@@ -6,7 +6,7 @@ import orjson
 
 from console.catalog.shapes import PinShape, VersionShape
 from console.core.errors import BadInput
-from console.gateway.operations.tokens import estimate_tokens
+from console.core.size import estimate_tokens
 from console.gateway.operations.types import Fitted, Read
 from console.gateway.shapes import embeddings, prompts
 from console.gateway.types import Ask

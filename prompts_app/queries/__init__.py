@@ -1,0 +1,1 @@
+"""Reads of the prompt library: what its pages need, already joined."""

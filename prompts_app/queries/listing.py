@@ -1,0 +1,196 @@
+"""One page of the library: filtered, sorted by use, by name or by change, and paged by where the last one ended."""
+
+import base64
+import binascii
+import datetime as dt
+import json
+import re
+from dataclasses import dataclass
+
+from django.contrib.postgres.search import SearchQuery
+from django.db.models import Count, F, Func, Prefetch, Q, QuerySet
+
+from console.core.errors import BadInput
+from prompts_app.models import Kind, Label, Prompt
+
+PAGE_ROWS = 50
+SORTS = {"use": "Most used", "name": "Name", "changed": "Last changed"}
+# Labels that stand in the filter even before anything carries them.
+USUAL_LABELS = ("production", "staging", "canary")
+# What only a page of one version reads.
+HEAVY = ("content", "variables", "parameters", "includes")
+_HEAVY_OF_LABEL = tuple(f"version__{name}" for name in HEAVY)
+_MOST_TAGS = 30
+_UNREADABLE = "This page of the list cannot be read from its address. Start again from its first page."
+
+
+@dataclass(frozen=True, slots=True)
+class Wanted:
+    """What the reader narrowed the list to."""
+
+    words: str = ""
+    folder: str = ""
+    label: str = ""
+    tag: str = ""
+    kind: str = ""
+    is_unused: bool = False
+    sort: str = "use"
+
+    @property
+    def is_narrowed(self) -> bool:
+        return bool(self.words or self.label or self.tag or self.kind or self.is_unused)
+
+
+@dataclass(frozen=True, slots=True)
+class Cursor:
+    """Where a page starts: behind (or before) a row, named by what it is sorted by and its slug."""
+
+    is_back: bool
+    key: str | int
+    slug: str
+
+    def __str__(self) -> str:
+        text = json.dumps([self.is_back, self.key, self.slug], separators=(",", ":"))
+        return base64.urlsafe_b64encode(text.encode()).decode().rstrip("=")
+
+
+def parse_cursor(text: str) -> Cursor | None:
+    if not text:
+        return None
+    try:
+        is_back, key, slug = json.loads(base64.urlsafe_b64decode(text + "=" * (-len(text) % 4)))
+    except (ValueError, binascii.Error, TypeError):
+        is_back = key = slug = None
+    if not (isinstance(is_back, bool) and isinstance(key, str | int) and isinstance(slug, str) and "\0" not in slug):
+        raise BadInput(_UNREADABLE)
+    return Cursor(is_back, key, slug)
+
+
+@dataclass(frozen=True, slots=True)
+class Row:
+    prompt: Prompt
+
+    @property
+    def labels(self) -> list[Label]:
+        """Return the labels, those people look for first."""
+        order = {name: place for place, name in enumerate(USUAL_LABELS)}
+        return sorted(self.prompt.labels.all(), key=lambda label: (order.get(label.name, 9), label.name))
+
+
+@dataclass(frozen=True, slots=True)
+class Listing:
+    rows: list[Row]
+    total: int
+    before: str | None
+    after: str | None
+
+
+def narrowed(prompts: QuerySet[Prompt], wanted: Wanted) -> QuerySet[Prompt]:
+    """Return the prompts of a folder, and of those the ones the filters leave."""
+    if wanted.folder:
+        prompts = prompts.filter(slug__startswith=wanted.folder + "/")
+    if wanted.label:
+        prompts = prompts.filter(pk__in=Label.objects.filter(name=wanted.label).values("prompt"))
+    if wanted.tag:
+        prompts = prompts.filter(tags__contains=[wanted.tag])
+    if wanted.kind in Kind.values:
+        prompts = prompts.filter(kind=wanted.kind)
+    if wanted.is_unused:
+        prompts = prompts.filter(calls=0)
+    if wanted.words:
+        prompts = prompts.filter(_match(wanted.words))
+    return prompts
+
+
+def _match(words: str) -> Q:
+    """Match part of the name or the description, or the beginnings of words of the newest text."""
+    found = Q(slug__icontains=words) | Q(description__icontains=words)
+    beginnings = " & ".join(f"{word}:*" for word in re.findall(r"\w+", words))
+    if beginnings:
+        found |= Q(search=SearchQuery(beginnings, config="simple", search_type="raw"))
+    return found
+
+
+def _ordered(chosen: QuerySet[Prompt], sort: str, cursor: Cursor | None) -> QuerySet[Prompt]:
+    """Return the prompts in order, from the cursor on."""
+    is_back = bool(cursor and cursor.is_back)
+    name = {"use": "calls", "changed": "changed_at"}.get(sort)
+    if cursor:
+        later = Q(slug__lt=cursor.slug) if is_back else Q(slug__gt=cursor.slug)
+        if name:
+            key = _read(cursor.key, sort)
+            further = Q(**{f"{name}__{'gt' if is_back else 'lt'}": key})
+            later = further | (Q(**{name: key}) & later)
+        chosen = chosen.filter(later)
+    order = ["slug"] if name is None else [f"-{name}", "slug"]
+    if is_back:
+        order = [one.removeprefix("-") if one.startswith("-") else f"-{one}" for one in order]
+    return chosen.order_by(*order)
+
+
+def _key(prompt: Prompt, sort: str) -> str | int:
+    if sort == "use":
+        return prompt.calls
+    return prompt.changed_at.isoformat() if sort == "changed" else ""
+
+
+def _read(key: str | int, sort: str) -> int | dt.datetime:
+    try:
+        found = dt.datetime.fromisoformat(str(key)) if sort == "changed" else int(key)
+    except ValueError:
+        raise BadInput(_UNREADABLE) from None
+    if isinstance(found, dt.datetime) and found.tzinfo is None:
+        raise BadInput(_UNREADABLE)
+    return found
+
+
+def listing(prompts: QuerySet[Prompt], wanted: Wanted, cursor: Cursor | None) -> Listing:
+    """Return one page. Four queries, however many prompts there are: count, page, labels, their versions."""
+    chosen = narrowed(prompts, wanted)
+    is_back = bool(cursor and cursor.is_back)
+    shown = (
+        _ordered(chosen, wanted.sort, cursor)
+        .select_related("team", "head")
+        .defer("search", "includes", *(f"head__{name}" for name in HEAVY))
+        .prefetch_related(Prefetch("labels", Label.objects.select_related("version").defer(*_HEAVY_OF_LABEL)))
+    )
+    prompts_found = list(shown[: PAGE_ROWS + 1])
+    has_more = len(prompts_found) > PAGE_ROWS
+    prompts_found = prompts_found[:PAGE_ROWS]
+    if is_back:
+        prompts_found.reverse()
+    has_before, has_after = (has_more, True) if is_back else (cursor is not None, has_more)
+
+    def end(is_back: bool, prompt: Prompt) -> str:
+        return str(Cursor(is_back, _key(prompt, wanted.sort), prompt.slug))
+
+    return Listing(
+        rows=[Row(prompt) for prompt in prompts_found],
+        total=chosen.count(),
+        before=end(True, prompts_found[0]) if prompts_found and has_before else None,
+        after=end(False, prompts_found[-1]) if prompts_found and has_after else None,
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class Choices:
+    """What the filters offer."""
+
+    labels: list[str]
+    tags: list[str]
+
+
+def choices(prompts: QuerySet[Prompt]) -> Choices:
+    """Return the labels and the most used tags of these prompts. Two queries."""
+    names = (
+        Label.objects.filter(prompt__in=prompts.order_by().values("pk")).order_by("name").values_list("name", flat=True)
+    )
+    tags = (
+        prompts.order_by()
+        .annotate(tag=Func(F("tags"), function="unnest"))
+        .values_list("tag")
+        .annotate(count=Count("pk"))
+        .order_by("-count", "tag")[:_MOST_TAGS]
+    )
+    own = [name for name in names.distinct() if name not in USUAL_LABELS]
+    return Choices([*USUAL_LABELS, *own], [tag for tag, _ in tags])

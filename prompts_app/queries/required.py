@@ -1,0 +1,63 @@
+"""Required partials: who includes them, who does not, and who has leave not to."""
+
+from dataclasses import dataclass
+
+from django.db.models import Q, QuerySet
+
+from prompts_app.models import Kind, Prompt, Waiver
+
+_MOST = 200
+
+
+@dataclass(frozen=True, slots=True)
+class Reach:
+    """What a change of a partial touches: prompts that include it, and those it covers that do not."""
+
+    including: list[Prompt]
+    missing: list[Prompt]
+    waivers: list[Waiver]
+    hidden: int  # of teams the reader does not see
+
+
+def reach(partial: Prompt, visible: QuerySet[Prompt]) -> Reach:
+    """Return the prompts a partial reaches. Five queries at most."""
+    including = Prompt.objects.filter(includes__contains=[partial.slug], deleted_at=None)
+    seen = visible.filter(pk__in=including.values("pk")).select_related("team").order_by("slug")
+    found = list(seen[:_MOST])
+    missing: list[Prompt] = []
+    waivers: list[Waiver] = []
+    if partial.is_required:
+        covered = _covered(partial, visible)
+        waivers = list(Waiver.objects.filter(partial=partial, prompt__in=visible).select_related("prompt__team"))
+        without = covered.exclude(includes__contains=[partial.slug]).exclude(
+            pk__in=[waiver.prompt_id for waiver in waivers]
+        )
+        missing = list(without.select_related("team").order_by("slug")[:_MOST])
+    return Reach(found, missing, waivers, max(0, including.count() - seen.count()))
+
+
+def _covered(partial: Prompt, prompts: QuerySet[Prompt]) -> QuerySet[Prompt]:
+    teams = list(partial.covers.values_list("pk", flat=True))
+    covered = prompts.exclude(kind=Kind.PARTIAL)
+    return covered.filter(team__in=teams) if teams else covered
+
+
+@dataclass(frozen=True, slots=True)
+class RequiredState:
+    """One partial this prompt must include: whether it does, or has leave not to."""
+
+    partial: Prompt
+    is_included: bool
+    waiver: Waiver | None
+
+
+def state(prompt: Prompt) -> list[RequiredState]:
+    """Return what a prompt must include and how it stands. Two queries."""
+    if prompt.kind == Kind.PARTIAL:
+        return []
+    needed = Prompt.objects.filter(Q(covers=None) | Q(covers=prompt.team_id), is_required=True, deleted_at=None)
+    partials = list(needed.distinct().order_by("slug"))
+    if not partials:
+        return []
+    waivers = {waiver.partial_id: waiver for waiver in Waiver.objects.filter(prompt=prompt)}
+    return [RequiredState(one, one.slug in prompt.includes, waivers.get(one.pk)) for one in partials]

@@ -1,0 +1,90 @@
+"""Text as pages show it: numbered lines, variables and partials marked, and what would otherwise be invisible named."""
+
+import re
+import unicodedata
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+# A form that counts, not one whose braces are written out; then characters that turn or hide what stands beside them.
+_MARKED = re.compile(
+    r"(?P<literal>\\\{\{)|(?P<include>\{\{>[^{}\n]*\}\})|(?P<var>\{\{[^{}\n]*\}\})"
+    r"|(?P<hidden>[\u00ad\u061c\u180e\u200b-\u200f\u202a-\u202e\u2060-\u2064\u2066-\u206f\ufeff\x00-\x08\x0b-\x1f\x7f])"
+)
+ROLES = {"system": "System", "user": "User", "assistant": "Assistant"}
+
+
+def title_of(role: str) -> str:
+    return ROLES.get(role, role)
+
+
+@dataclass(frozen=True, slots=True)
+class Piece:
+    """A run of characters. `kind` is "", include, var, or hidden: a character that shows by its number only."""
+
+    text: str
+    kind: str = ""
+    title: str = ""
+    is_changed: bool = False
+
+
+def pieces(text: str, spans: Sequence[tuple[int, int]] = ()) -> list[Piece]:
+    """Return a line in pieces; those inside `spans` are marked as changed."""
+    found: list[Piece] = []
+    place = 0
+    for match in _MARKED.finditer(text):
+        kind = str(match.lastgroup)
+        if kind != "literal":
+            found += _cut(text, place, match.start(), "", spans)
+            found += _cut(text, match.start(), match.end(), kind, spans)
+            place = match.end()
+    return found + _cut(text, place, len(text), "", spans)
+
+
+def _cut(text: str, start: int, end: int, kind: str, spans: Sequence[tuple[int, int]]) -> list[Piece]:
+    """Return a stretch of one kind, cut where changes begin and end."""
+    ends = sorted({start, end, *(at for span in spans for at in span if start < at < end)})
+    found = []
+    for first, last in zip(ends, ends[1:], strict=False):
+        is_changed = any(a <= first and last <= b for a, b in spans)
+        if kind == "hidden":
+            found.append(_hidden(text[first:last], is_changed))
+        else:
+            found.append(Piece(text[first:last], kind, "", is_changed))
+    return found
+
+
+def _hidden(character: str, is_changed: bool) -> Piece:
+    name = unicodedata.name(character, "control character").lower()
+    return Piece(f"U+{ord(character):04X}", "hidden", name, is_changed)
+
+
+@dataclass(frozen=True, slots=True)
+class Line:
+    number: int
+    pieces: list[Piece]
+
+
+@dataclass(frozen=True, slots=True)
+class Message:
+    """One message of a version, or its only text when `role` is empty."""
+
+    index: int
+    role: str
+    lines: list[Line]
+
+    @property
+    def title(self) -> str:
+        return title_of(self.role)
+
+
+def messages(content: Sequence[dict[str, Any]]) -> list[Message]:
+    return [
+        Message(index, str(one.get("role", "")), list(lines(str(one.get("text", "")))))
+        for index, one in enumerate(content)
+    ]
+
+
+def lines(text: str) -> Iterator[Line]:
+    for number, line in enumerate(text.split("\n"), start=1):
+        yield Line(number, pieces(line.removesuffix("\r")))

@@ -1,0 +1,79 @@
+"""What uses a prompt, in groups people think in, without naming what is none of the reader's business."""
+
+import datetime as dt
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from django.db.models import QuerySet, Sum
+from django.urls import reverse
+
+from console.core.clock import now
+from prompts_app.models import Prompt, PromptUse
+from prompts_app.where_used import CALLS_SPAN, Use
+
+_TITLES = {
+    "calls": ("Calls", "terminal", "of the last 30 days, by surface"),
+    "prompt": ("Prompts", "library", "whose newest or published text includes it"),
+    "agent": ("Agents", "bot", "that speak with it"),
+    "widget": ("Widgets", "panels-top-left", "on customers' sites"),
+    "key": ("Keys", "key-round", "that call it"),
+    "test": ("Tests", "flask-conical", "that run on it"),
+}
+SURFACES = {
+    "api": "API",
+    "chat": "Chat page",
+    "widget": "Chat widget",
+    "agent": "Agents",
+    "batch": "Batches",
+    "playground": "Playground",
+    "evaluation": "Evaluations",
+}
+
+
+@dataclass(frozen=True, slots=True)
+class ShownUse:
+    name: str
+    team: str
+    detail: str
+    url: str
+    calls: int
+
+
+@dataclass(frozen=True, slots=True)
+class Group:
+    title: str
+    icon: str
+    about: str
+    uses: list[ShownUse]
+    hidden: int  # prompts of teams the reader does not see
+
+
+def groups(uses: Sequence[Use], visible: QuerySet[Prompt]) -> list[Group]:
+    """Return the uses by kind. One query, for which of the prompts the reader may see."""
+    slugs = [use.name for use in uses if use.kind == "prompt"]
+    seen = set(visible.filter(slug__in=slugs).values_list("slug", flat=True)) if slugs else set()
+    by_kind: dict[str, list[Use]] = {}
+    for use in uses:
+        by_kind.setdefault(use.kind, []).append(use)
+    found = []
+    for kind, some in by_kind.items():
+        title, icon, about = _TITLES.get(kind, (kind.capitalize() + "s", "link", ""))
+        shown = [_shown(use) for use in some if kind != "prompt" or use.name in seen]
+        found.append(Group(title, icon, about, shown, len(some) - len(shown)))
+    return found
+
+
+def _shown(use: Use) -> ShownUse:
+    url = use.url or (reverse("prompts:prompt", args=[use.name]) if use.kind == "prompt" else "")
+    name = SURFACES.get(use.name, use.name) if use.kind == "calls" else use.name
+    return ShownUse(name, use.team, use.detail, url, use.calls)
+
+
+def calls_by_day(prompt: Prompt) -> list[int]:
+    """Return the calls of each of the last 30 days, oldest first."""
+    today = now().date()
+    first = today - CALLS_SPAN + dt.timedelta(days=1)
+    rows = dict(
+        PromptUse.objects.filter(prompt=prompt, day__gte=first).order_by().values_list("day").annotate(Sum("calls"))
+    )
+    return [rows.get(first + dt.timedelta(days=n), 0) for n in range(CALLS_SPAN.days)]
