@@ -280,3 +280,7 @@ class PromptUse(models.Model):
 
     def __str__(self) -> str:
         return f"{self.prompt_id} on {self.day}"
+
+
+# The tables of git live beside their code; Django finds them by way of this module.
+from prompts_app.git.models import GitCommit, GitRemote, GitSync  # noqa: E402, F401

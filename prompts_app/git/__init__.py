@@ -1,0 +1,1 @@
+"""Git both ways: prompts as Markdown files, versions as commits."""

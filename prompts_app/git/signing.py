@@ -1,0 +1,52 @@
+"""Who wrote a commit, when and why: from a version to git's bytes and back."""
+
+import datetime as dt
+import re
+
+from dulwich.objects import Commit
+
+from console.core.clock import now
+from prompts_app.models import PromptVersion
+
+HOUSE = b"Facet <facet@localhost>"
+_LONGEST_MESSAGE = 500
+_TRAILER = re.compile(r"\s*^Prompt: \S+@[0-9]+\s*\Z", re.MULTILINE)
+
+
+def person(name: str, email: str) -> bytes:
+    """Return `Name <address>` without what would break git's line."""
+    clean = [re.sub(r"[<>\x00-\x1f]", "", text).strip() for text in (name, email)]
+    return f"{clean[0] or 'Unknown'} <{clean[1]}>".encode()
+
+
+def message_of(slug: str, version: PromptVersion) -> bytes:
+    """Return the commit message of a version: its own, and below it which version this is."""
+    return f"{version.message or _silent(slug)}\n\nPrompt: {slug}@{version.number}\n".encode()
+
+
+def _silent(slug: str) -> str:
+    return f"Save {slug}"
+
+
+def read_message(commit: Commit, slug: str) -> str:
+    """Return what a version is to say about itself."""
+    text = _TRAILER.sub("", commit.message.decode("utf-8", "replace")).replace("\0", "").strip()
+    if text == _silent(slug):
+        return ""
+    return text if len(text) <= _LONGEST_MESSAGE else f"{text[: _LONGEST_MESSAGE - 1]}…"
+
+
+def read_author(commit: Commit) -> tuple[str, str]:
+    """Return the name and address of who wrote a commit."""
+    text = commit.author.decode("utf-8", "replace").replace("\0", "")
+    name, _, email = text.partition("<")
+    return name.strip()[:200] or "Unknown", email.rstrip("> ").strip()[:254]
+
+
+def read_time(commit: Commit) -> dt.datetime:
+    """Return when a commit was written; a clock that runs ahead of ours says now."""
+    latest = now()
+    try:
+        return min(dt.datetime.fromtimestamp(max(commit.author_time, 0), tz=dt.UTC), latest)
+    except (OverflowError, ValueError, OSError):
+        return latest
