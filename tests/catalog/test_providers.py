@@ -15,6 +15,7 @@ from console.catalog.services.builtin import ensure_builtin
 from console.catalog.services.providers import change_provider, create_provider, delete_provider
 from console.core.crypto import decrypt
 from console.core.errors import BadInput, Conflict
+from console.providers.registry import KINDS
 from console.teams.actors import SYSTEM
 from tests import make
 from tests.conftest import Cast
@@ -198,6 +199,26 @@ def test_it_keeps_a_provider_pins_point_at(operator: Client) -> None:
 
 
 @pytest.mark.django_db
+def test_another_kind_waits_until_no_pin_depends_on_it(operator: Client, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(KINDS, "other", KINDS["openai"])
+    provider = connect()
+    alias = make.make_alias("support-chat", production=make.make_model("m", provider=provider))
+    form = FORM | {"kind": "other", "secret": "", "base_url": provider.base_url}
+    refused = operator.post(f"/models/providers/{provider.slug}/", form)
+    assert (
+        refused.status_code == 422 and "serves support-chat (production). Move those pins" in refused.content.decode()
+    )
+    over_api = operator.patch(
+        f"/api/providers/{provider.slug}/", json.dumps({"kind": "other"}), content_type="application/json"
+    )
+    assert (over_api.status_code, over_api.json()["error"]["param"]) == (409, "kind")
+    alias.pins.all().delete()
+    assert operator.post(f"/models/providers/{provider.slug}/", form).status_code == 302
+    changed = json.loads(AuditEvent.objects.filter(action="provider.changed").latest("id").detail)
+    assert (changed["before"]["kind"], changed["after"]["kind"]) == ("openai", "other")
+    assert Provider.objects.get(pk=provider.pk).has_secret, "the host is the same"
+
+
 def test_the_built_in_provider_is_the_installations_own() -> None:
     provider = ensure_builtin(actor=SYSTEM, base_url="http://127.0.0.1:9/v1").provider
     with pytest.raises(BadInput, match="BUILTIN_MODEL=0"):

@@ -44,6 +44,7 @@ class NewProviderSerializer(Strict):
 
 class ProviderChangeSerializer(Strict):
     name = serializers.CharField(max_length=120, required=False)
+    kind = serializers.CharField(max_length=30, required=False, help_text="Not while a pin means one of its models.")
     base_url = serializers.CharField(max_length=500, required=False, help_text="Another host takes the secret away.")
     secret = serializers.CharField(required=False, allow_blank=True, max_length=2000, help_text="Empty removes it.")
     first_byte_seconds = serializers.IntegerField(required=False, allow_null=True)

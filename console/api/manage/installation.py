@@ -1,23 +1,43 @@
 """The OpenAPI document, the installation's facts, and the answer to every address that is not there."""
 
+from functools import cache
 from typing import Any, NoReturn
 
 from django.urls import path, re_path
+from drf_spectacular.generators import SchemaGenerator
 from drf_spectacular.utils import extend_schema
 from drf_spectacular.views import SpectacularAPIView
 from rest_framework import serializers
+from rest_framework.renderers import JSONRenderer
 from rest_framework.response import Response
 
 from console.api.manage.base import Endpoint
+from console.api.permissions import DeclaredPermission
 from console.core.errors import NotFound
 from console.core.installation import facts
 from console.teams import access
+
+
+@cache
+def _document() -> Any:
+    """Return the OpenAPI document, worked out once: it takes half a second and never changes while a process lives."""
+    return SchemaGenerator().get_schema(request=None, public=True)  # type: ignore[no-untyped-call]
 
 
 class Schema(SpectacularAPIView):
     """The OpenAPI document of this API."""
 
     needs = access.SIGNED_IN
+    permission_classes = [DeclaredPermission]
+
+    @extend_schema(exclude=True)
+    def get(self, request: Any, *args: Any, **kwargs: Any) -> Response:
+        return Response(_document())
+
+    def finalize_response(self, request: Any, response: Any, *args: Any, **kwargs: Any) -> Any:
+        if response.status_code >= 400:  # a refusal is JSON, whatever form of the document was asked for
+            request.accepted_renderer, request.accepted_media_type = JSONRenderer(), JSONRenderer.media_type
+        return super().finalize_response(request, response, *args, **kwargs)
 
 
 class SettingsSerializer(serializers.Serializer[Any]):

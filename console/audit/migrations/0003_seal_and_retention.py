@@ -168,7 +168,6 @@ END $$;
 
 
 class Migration(migrations.Migration):
-    replaces = [("audit", "0003_seal_retention_floods")]
     dependencies = [
         ("audit", "0002_state_of_the_log"),
     ]

@@ -7,7 +7,7 @@ from django.db.models import ProtectedError
 
 from console.audit import actions
 from console.audit.services import changes, record
-from console.catalog.models import ModelVersion, Provider
+from console.catalog.models import ModelVersion, Pin, Provider
 from console.catalog.names import check_slug, checked_base_url, origin
 from console.core.crypto import encrypt
 from console.core.errors import BadInput, Conflict
@@ -76,6 +76,19 @@ def create_provider(
     return provider
 
 
+def _check_unpinned(provider: Provider) -> None:
+    """Refuse another wire format while callers depend on the present one."""
+    pins = Pin.objects.filter(model_version__provider=provider).select_related("alias").order_by("alias__name")
+    names = [f"{pin.alias.name} ({pin.environment})" for pin in pins[:4]]
+    if names:
+        named = ", ".join(names[:3]) + (" and others" if len(names) > 3 else "")
+        raise Conflict(
+            f"{provider} serves {named}. Move those pins first, or connect the address as another provider with the "
+            "other kind and move them there.",
+            param="kind",
+        )
+
+
 @transaction.atomic
 def change_provider(*, actor: Actor, provider: Provider, secret: str | None = None, **fields: Any) -> Provider:
     """Change the fields given. `secret=None` leaves it, "" takes it away; another host takes it away too (SEC3)."""
@@ -86,8 +99,8 @@ def change_provider(*, actor: Actor, provider: Provider, secret: str | None = No
     if provider.is_builtin:
         raise BadInput("The built-in model is set up by the installation; switch it off with BUILTIN_MODEL=0.")
     before = _shown(provider)
-    if "kind" in fields:
-        _check_kind(fields["kind"])
+    if "kind" in fields and _check_kind(fields["kind"]) != provider.kind:
+        _check_unpinned(provider)
     if "base_url" in fields:
         fields["base_url"] = checked_base_url(fields["base_url"])
     _check_seconds(fields)

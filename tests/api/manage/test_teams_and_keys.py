@@ -11,7 +11,7 @@ from console.teams.roles import SCOPES
 from tests import make
 from tests.conftest import Cast
 
-ADMIN = [scope for scope in SCOPES if scope != "audit:content"]
+ADMIN = [scope for scope in SCOPES if scope not in {"audit:content", "prompts:review"}]
 
 
 class Program:

@@ -1,0 +1,234 @@
+"""Every route and method of the management API, tried by everybody: sessions of each role, and keys of each kind.
+
+A new route with arguments needs a line in FACTORIES, which says how to make what it names in Team A. What a view
+declares (`needs`, `needs_to`) decides who gets in, and nothing else; another team's id looks like no id at all.
+"""
+
+import uuid
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import Any
+
+import pytest
+from django.db import transaction
+from django.test import Client
+from django.urls import reverse
+
+from console.audit.models import AuditEvent
+from console.core.clock import now
+from console.teams.access import PUBLIC, SIGNED_IN
+from console.teams.actors import SYSTEM
+from console.teams.models import ApiKey, Role
+from console.teams.roles import ALL_RIGHTS, RIGHTS, SCOPES, rights_of_key
+from console.teams.services import keys
+from tests import make
+from tests.conftest import Cast
+from tests.test_routes import (
+    ACTORS,
+    Arguments,
+    Route,
+    _alias,
+    _increase,
+    _invitation,
+    _member,
+    _pin,
+    _provider,
+    _quota_id,
+    _record,
+    _team,
+    _version,
+    client_of,
+    missing,
+    ours,
+)
+
+ROUTES = [route for route in ours() if route.pattern.startswith("api/")]
+OBJECTS = [route for route in ROUTES if route.is_object]
+WRONG_KEY = "fk_live_0000000000000000000000000000000000000000"
+
+
+def _pk(arguments: Arguments) -> Arguments:
+    """Return the arguments with the one that is an id under the name the API gives it."""
+    return {("pk" if isinstance(value, uuid.UUID) else name): value for name, value in arguments.items()}
+
+
+def _of_quota(cast: Cast) -> Arguments:
+    increase_id = _increase(cast)["increase_id"]
+    from usage_app.models import QuotaIncrease
+
+    return {"public_id": QuotaIncrease.objects.get(pk=increase_id).quota.public_id, "pk": increase_id}
+
+
+FACTORIES: dict[str, Any] = {
+    **dict.fromkeys(("api:team", "api:members", "api:invitations"), _team),
+    "api:member": lambda cast: _pk(_member(cast)),
+    "api:invitation": lambda cast: _pk(_invitation(cast)),
+    **dict.fromkeys(("api:person", "api:sign_in_link"), lambda cast: {"pk": cast.bob.pk}),
+    **dict.fromkeys(("api:key", "api:rotate_key", "api:hand_over_key"), lambda cast: {"pk": cast.kim.pk}),
+    **dict.fromkeys(("api:provider", "api:test_provider", "api:provider_models"), _provider),
+    **dict.fromkeys(("api:model", "api:retire_model", "api:prices"), lambda cast: _pk(_version(cast))),
+    "api:alias": _alias,
+    **dict.fromkeys(("api:pin", "api:roll_back", "api:pin_moves"), _pin),
+    **dict.fromkeys(("api:quota", "api:increases"), _quota_id),
+    "api:increase": _of_quota,
+    **dict.fromkeys(("api:audit_event", "api:audit_event_content"), _record),
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Try:
+    """One method of one route at an address of Team A's."""
+
+    route: Route
+    method: str
+    url: str
+
+    @property
+    def door(self) -> str:
+        view = _view(self.route)
+        return str(getattr(view, "needs_to", {}).get(self.method, view.needs))
+
+
+def _view(route: Route) -> Any:
+    from django.urls import resolve
+
+    values = {"pk": uuid.uuid4(), "public_id": uuid.uuid4(), "environment": "production"}
+    kwargs = {name: values.get(name, "x") for name in route.parameters}
+    return resolve(reverse(route.name, kwargs=kwargs or None)).func.cls  # type: ignore[attr-defined]
+
+
+def methods(route: Route) -> list[str]:
+    return [method for method in ("GET", "POST", "PUT", "PATCH", "DELETE") if hasattr(_view(route), method.lower())]
+
+
+@pytest.fixture
+def tries(cast: Cast) -> list[Try]:
+    made = []
+    for route in ROUTES:
+        arguments = FACTORIES[route.name](cast) if route.is_object else None
+        made += [Try(route, method, reverse(route.name, kwargs=arguments)) for method in methods(route)]
+    return made
+
+
+@contextmanager
+def undone() -> Iterator[None]:
+    """Take back what happens inside: an owner's DELETE must not spoil the next one's."""
+    with transaction.atomic():
+        yield
+        transaction.set_rollback(True)
+
+
+def ask(client: Client, method: str, url: str, key: str = "") -> Any:
+    headers = {"Authorization": f"Bearer {key}"} if key else {}
+    with undone():
+        response = client.generic(method, url, "{}", content_type="application/json", headers=headers)
+        if response.streaming:
+            list(response)  # type: ignore[call-overload]
+        return response
+
+
+def expected(one: Try, rights: frozenset[str] | None, *, is_operator: bool = False) -> set[int]:
+    """Return the statuses the door allows; an empty set means inside, whatever the answer there. None: nobody."""
+    if one.route.name == "api:unknown":
+        return {404}
+    if one.door == PUBLIC:
+        return set()
+    if rights is None:
+        return {401}
+    if one.door == SIGNED_IN or is_operator:
+        return set()
+    return set() if one.door in rights else {403}
+
+
+def wrong_doors(tries: list[Try], who: str, client: Client, key: str, rights: Any, is_operator: bool) -> list[str]:
+    wrong = []
+    for one in tries:
+        status, wanted = (
+            ask(client, one.method, one.url, key).status_code,
+            expected(one, rights, is_operator=is_operator),
+        )
+        is_right = status in wanted if wanted else status < 500 and status not in {401, 403, 404}
+        if not is_right:
+            wrong.append(
+                f"{who}: {one.method} {one.route.name} gave {status}, not {sorted(wanted) or 'an answer inside'}"
+            )
+    return wrong
+
+
+def key_of(cast: Cast, role: str, *scopes: str) -> str:
+    """Make a key with every scope there is, or these, whose owner has the role in Team A."""
+    user = make.make_member(cast.team_a, role=role)
+    return make.make_key(cast.team_a, owner=user, scopes=list(scopes or SCOPES))[1]
+
+
+def test_every_route_with_arguments_has_a_factory() -> None:
+    assert {route.name for route in OBJECTS} == set(FACTORIES), "Mend FACTORIES in tests/test_api_routes.py"
+
+
+def test_sessions_get_in_as_their_role_says(cast: Cast, tries: list[Try]) -> None:
+    wrong = []
+    for who, (make_user, rights) in ACTORS.items():
+        user = make_user(cast)
+        nobody = user is None or not user.is_active
+        wrong += wrong_doors(tries, who, client_of(user), "", None if nobody else rights, who == "operator")
+    assert not wrong, "\n".join(wrong)
+
+
+def test_keys_get_in_as_scopes_and_their_owners_role_say(cast: Cast, tries: list[Try]) -> None:
+    """A cookie beside the key changes nothing: the operator's would open every door."""
+    client, wrong = client_of(cast.operator), []
+    for role in Role.values:
+        rights = rights_of_key(SCOPES, RIGHTS[role])
+        wrong += wrong_doors(tries, f"key of {role}", client, key_of(cast, role), rights, False)
+    rights = rights_of_key(["models:call"], ALL_RIGHTS)
+    wrong += wrong_doors(tries, "key to call models", client, key_of(cast, Role.OWNER, "models:call"), rights, False)
+    assert not wrong, "\n".join(wrong)
+
+
+def test_keys_that_are_not_good_get_one_answer(cast: Cast, tries: list[Try]) -> None:
+    revoked, gone = make.make_key(cast.team_a), make.make_member(cast.team_a, role=Role.OWNER)
+    keys.revoke_key(actor=SYSTEM, key=revoked[0])
+    of_the_gone = make.make_key(cast.team_a, owner=gone)[1]
+    gone.is_active = False
+    gone.save()
+    expired, late = make.make_key(cast.team_a)
+    ApiKey.objects.filter(pk=expired.pk).update(expires_at=now())
+    elsewhere = make.make_key(cast.team_a, networks=["198.51.100.0/24"])[1]
+    bodies = set()
+    for text in (WRONG_KEY, revoked[1], of_the_gone, late, elsewhere, cast.kim_text[:-1]):
+        for one in tries if text == WRONG_KEY else tries[:3]:
+            response = ask(client_of(None), one.method, one.url, text)
+            assert response.status_code == 401, f"{one.method} {one.route.name}"
+            error = response.json()["error"]
+            bodies.add((error["message"], error["code"], error["type"]))
+    assert len(bodies) == 1
+
+
+def test_another_teams_id_looks_like_no_id(cast: Cast) -> None:
+    """Charlie owns Team B. By session and by a key that may do all he may, Team A's objects are not there."""
+    session, nobody = client_of(cast.charlie), client_of(None)
+    key = make.make_key(cast.team_b, owner=cast.charlie, scopes=list(SCOPES))[1]
+    wrong = []
+    for route in OBJECTS:
+        arguments = FACTORIES[route.name](cast)
+        for client, text in ((session, ""), (nobody, key)):
+            for method in methods(route):
+                theirs = ask(client, method, reverse(route.name, kwargs=arguments), text)
+                nothing = ask(client, method, reverse(route.name, kwargs=missing(arguments)), text)
+                if theirs.status_code != nothing.status_code or theirs.status_code not in {403, 404}:
+                    wrong.append(f"{method} {route.name}: {theirs.status_code}, {nothing.status_code} for no id")
+                elif _plain(theirs, arguments) != _plain(nothing, missing(arguments)):
+                    wrong.append(f"{method} {route.name}: another body than for no id")
+                elif cast.team_a.name in theirs.content.decode():
+                    wrong.append(f"{method} {route.name}: names the other team")
+    assert not wrong, "\n".join(wrong)
+    assert not AuditEvent.objects.filter(team_id=cast.team_a.pk, actor_id=cast.charlie.pk).exists()
+
+
+def _plain(response: Any, arguments: Arguments) -> dict[str, Any]:
+    error = dict(response.json()["error"])
+    error.pop("request_id")
+    for value in arguments.values():
+        error["message"] = error["message"].replace(str(value), "…")
+    return error
