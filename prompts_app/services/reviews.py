@@ -1,0 +1,152 @@
+"""Ask somebody else to look before a label moves, and decide.
+
+A review is about one move: this version, that label, from what was live when it was asked. It approves; it does not
+publish. Whoever may build in the team then does, while everybody sees that it may be done.
+"""
+
+from django.db import IntegrityError, transaction
+
+from console.audit import actions
+from console.core.clock import now
+from console.core.errors import BadInput, Conflict, NotAllowed
+from console.teams.callers import Actor
+from console.teams.rights import rights_of_actor
+from prompts_app.errors import OwnReview, StaleLabel
+from prompts_app.models import Label, Prompt, PromptVersion, Review, ReviewComment
+from prompts_app.services import noting
+from prompts_app.services.noting import check_reason, locked, person_of
+from prompts_app.text.refs import check_label
+
+_LONGEST_COMMENT, _LONGEST_NOTE = 2000, 1000
+_DECISIONS = {"approve": Review.Status.APPROVED, "changes": Review.Status.CHANGES}
+_LIVE = [Review.Status.OPEN, Review.Status.CHANGES]
+
+
+def _mine(review: Review, actor: Actor) -> bool:
+    """Say whether the actor, or the person their key answers to, is who asked."""
+    person = person_of(actor)
+    if person is None or review.requested_by_id is None:
+        return review.requested_by_name == actor.name
+    return review.requested_by_id == person.pk
+
+
+def _locked(review: Review) -> Review:
+    found = Review.objects.select_for_update(of=("self",)).select_related("version", "from_version").get(pk=review.pk)
+    found.prompt = locked(found.prompt)
+    return found
+
+
+@transaction.atomic
+def request_review(
+    *, actor: Actor, prompt: Prompt, version: PromptVersion, label: str, reason: str, seen_revision: int
+) -> Review:
+    """Ask for leave to move a label to a version. A review that ended in changes asked for makes room for this one."""
+    reason, label = check_reason(reason), check_label(label)
+    prompt = locked(prompt)
+    if version.prompt_id != prompt.pk:
+        raise BadInput(f"{version} is not a version of {prompt.slug}.", param="version")
+    before = Label.objects.filter(prompt=prompt, name=label).select_related("version").first()
+    if (before.revision if before else 0) != seen_revision:
+        raise StaleLabel(f"{label} of {prompt.slug} has moved in between; look again and decide anew.")
+    if before is not None and before.version_id == version.pk:
+        raise BadInput(f"{label} points at version {version.number} already.", param="version")
+    Review.objects.filter(prompt=prompt, label=label, status=Review.Status.CHANGES).update(
+        status=Review.Status.WITHDRAWN
+    )
+    person = person_of(actor)
+    try:
+        with transaction.atomic():
+            review = Review.objects.create(
+                prompt=prompt,
+                label=label,
+                version=version,
+                from_version=before.version if before else None,
+                seen_revision=seen_revision,
+                reason=reason,
+                requested_by=person,
+                requested_by_name=actor.name,
+            )
+    except IntegrityError:
+        other = Review.objects.select_related("version").get(prompt=prompt, label=label, status=Review.Status.OPEN)
+        raise Conflict(
+            f"{other.requested_by_name} has asked for a review of version {other.version.number} for {label} already; "
+            "it has to be decided or withdrawn first."
+        ) from None
+    detail = {"label": label, "version": version.number, "reason": reason}
+    noting.note(actions.REVIEW_REQUESTED, actor=actor, prompt=prompt, detail=detail, reason=reason)
+    return review
+
+
+@transaction.atomic
+def comment(
+    *, actor: Actor, review: Review, text: str, message_index: int | None = None, line: int | None = None
+) -> ReviewComment:
+    """Remark on one line of the version under review, or on the whole."""
+    text = text.strip()
+    if not text or len(text) > _LONGEST_COMMENT:
+        raise BadInput(f"A comment has 1 to {_LONGEST_COMMENT:,} characters.", param="text")
+    content = review.version.content
+    if line is not None:
+        place = message_index or 0
+        lines = content[place]["text"].count("\n") + 1 if 0 <= place < len(content) else 0
+        if not 1 <= line <= lines:
+            raise BadInput(f"{review.version} has no line {line} there.", param="line")
+        message_index = place
+    elif message_index is not None:
+        raise BadInput("A remark on a message names its line.", param="line")
+    found = ReviewComment.objects.create(
+        review=review,
+        message_index=message_index,
+        line=line,
+        text=text,
+        author=person_of(actor),
+        author_name=actor.name,
+    )
+    detail = {"label": review.label, "version": review.version.number, "line": line}
+    noting.note(actions.REVIEW_COMMENTED, actor=actor, prompt=review.prompt, detail=detail)
+    return found
+
+
+@transaction.atomic
+def decide(*, actor: Actor, review: Review, decision: str, note: str = "") -> Review:
+    """Approve a version, or ask for changes. Never by who asked, and only by a person with the right, now."""
+    if decision not in _DECISIONS:
+        raise BadInput("A decision is approve or changes.", param="decision")
+    said = note.strip()
+    if len(said) > _LONGEST_NOTE:
+        raise BadInput(f"The note has {len(said)} characters; {_LONGEST_NOTE:,} is the most.", param="note")
+    if decision == "changes" and not said:
+        raise BadInput("Say what should change.", param="note")
+    review = _locked(review)
+    prompt, person = review.prompt, person_of(actor)
+    if "approve" not in (rights_of_actor(actor, prompt.team_id) or frozenset()) or person is None:
+        raise NotAllowed(f"Reviews are decided by people who may approve in {prompt.team}, or by their keys.")
+    if _mine(review, actor):
+        raise OwnReview("Somebody else has to decide: you asked for this review.")
+    if review.status not in _LIVE:
+        raise Conflict(f"This review is over: {review.get_status_display().lower()}.")
+    revision = Label.objects.filter(prompt=prompt, name=review.label).values_list("revision", flat=True).first() or 0
+    if decision == "approve" and revision != review.seen_revision:
+        raise StaleLabel(
+            f"{review.label} has moved since this was asked, so the comparison is out of date. Ask for a new review."
+        )
+    review.status, review.decision_note = _DECISIONS[decision], said
+    review.decided_by, review.decided_by_name, review.decided_at = person, actor.name, now()
+    review.save(update_fields=["status", "decision_note", "decided_by", "decided_by_name", "decided_at"])
+    action = actions.REVIEW_APPROVED if decision == "approve" else actions.REVIEW_CHANGES_ASKED
+    detail = {"label": review.label, "version": review.version.number, "note": said}
+    noting.note(action, actor=actor, prompt=prompt, detail=detail, reason=said)
+    return review
+
+
+@transaction.atomic
+def withdraw(*, actor: Actor, review: Review) -> Review:
+    """Take a request back. Anybody who may build in the team can: a colleague on leave must not hold a label."""
+    review = _locked(review)
+    if review.status not in _LIVE:
+        raise Conflict(f"This review is over: {review.get_status_display().lower()}.")
+    review.status = Review.Status.WITHDRAWN
+    review.save(update_fields=["status"])
+    detail = {"label": review.label, "version": review.version.number}
+    noting.note(actions.REVIEW_WITHDRAWN, actor=actor, prompt=review.prompt, detail=detail)
+    return review

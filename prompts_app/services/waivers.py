@@ -1,0 +1,40 @@
+"""Leave for one prompt not to include a required partial."""
+
+from django.db import IntegrityError, transaction
+
+from console.audit import actions
+from console.core.errors import BadInput, Conflict
+from console.teams.callers import Actor
+from prompts_app.models import Prompt, Waiver
+from prompts_app.services.includes import required_of
+from prompts_app.services.noting import check_reason, locked, note, person_of
+
+
+@transaction.atomic
+def give_waiver(*, actor: Actor, prompt: Prompt, partial: Prompt, reason: str) -> Waiver:
+    """Let a prompt leave out a partial its team must include, and say why."""
+    reason = check_reason(reason)
+    prompt = locked(prompt)
+    if partial.pk not in {required.pk for required in required_of(prompt.team_id)}:
+        raise BadInput(
+            f"{partial.slug} is not required of {prompt.team}, so nothing has to be waived.", param="partial"
+        )
+    try:
+        with transaction.atomic():
+            waiver = Waiver.objects.create(
+                prompt=prompt, partial=partial, reason=reason, given_by=person_of(actor), given_by_name=actor.name
+            )
+    except IntegrityError:
+        raise Conflict(f"{prompt.slug} has a waiver for {partial.slug} already.", param="partial") from None
+    detail = {"partial": partial.slug, "reason": reason}
+    note(actions.WAIVER_GIVEN, actor=actor, prompt=prompt, detail=detail, reason=reason)
+    return waiver
+
+
+@transaction.atomic
+def end_waiver(*, actor: Actor, waiver: Waiver) -> None:
+    """End a waiver: the next version has to include the partial again. What is live stays live."""
+    detail = {"partial": waiver.partial.slug, "reason": waiver.reason}
+    prompt = locked(waiver.prompt)
+    Waiver.objects.filter(pk=waiver.pk).delete()
+    note(actions.WAIVER_ENDED, actor=actor, prompt=prompt, detail=detail)

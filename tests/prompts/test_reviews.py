@@ -1,0 +1,145 @@
+"""Somebody else looks before a protected label moves."""
+
+from dataclasses import dataclass
+from typing import Any
+
+import pytest
+
+from console.audit.models import AuditEvent
+from console.core.errors import BadInput, Conflict, NotAllowed
+from console.teams.actors import SYSTEM, Actor
+from console.teams.models import Role, User
+from prompts_app.errors import OwnReview, ReviewNeeded, StaleLabel
+from prompts_app.models import Label, Prompt, Review
+from prompts_app.services import drafts, labels, prompts, reviews, waivers
+from tests import make
+from tests.conftest import Cast
+
+
+@dataclass
+class Scene:
+    cast: Cast
+    prompt: Prompt
+    ann: Actor  # an approver
+    ben: Actor  # a builder
+
+    def ask(self, actor: Actor | None = None, **fields: Any) -> Review:
+        prompt = Prompt.objects.select_related("head").get(pk=self.prompt.pk)
+        fields = {"label": "production", "reason": "kinder", "seen_revision": 1, "version": prompt.head, **fields}
+        return reviews.request_review(actor=actor or self.ben, prompt=prompt, **fields)
+
+
+def actor(user: User) -> Actor:
+    return Actor("user", user.pk, str(user))
+
+
+@pytest.fixture
+def scene(cast: Cast) -> Scene:
+    prompt = make.make_prompt(cast.team_a, "a", "one\ntwo")
+    labels.set_rule(actor=SYSTEM, team=cast.team_a, label="production", needs_review=True)
+    make.save(prompt, "one\nthree")
+    ann, ben = make.make_member(cast.team_a, role=Role.APPROVER), make.make_member(cast.team_a, role=Role.BUILDER)
+    return Scene(cast, prompt, actor(ann), actor(ben))
+
+
+def test_it_approves_for_the_next_publish_only(scene: Scene) -> None:
+    review = scene.ask()
+    with pytest.raises(ReviewNeeded):
+        make.publish(scene.prompt, actor=scene.ben)
+    remark = reviews.comment(actor=scene.ann, review=review, text=" why? ", line=2)
+    assert (remark.text, remark.line, remark.message_index) == ("why?", 2, 0)
+    decided = reviews.decide(actor=scene.ann, review=review, decision="approve", note="good")
+    assert (decided.status, decided.decided_by_name) == ("approved", scene.ann.name)
+    assert Label.objects.get().version.number == 1, "approving does not publish"
+    assert make.publish(scene.prompt, actor=scene.ben).version.number == 2
+    said = set(AuditEvent.objects.filter(action__startswith="review.").values_list("action", flat=True))
+    assert said == {"review.requested", "review.commented", "review.approved"}
+
+
+def test_nobody_decides_their_own_request(scene: Scene) -> None:
+    review = scene.ask(actor(scene.cast.alice))  # an owner: may build and approve
+    with pytest.raises(OwnReview, match="Somebody else"):
+        reviews.decide(actor=actor(scene.cast.alice), review=review, decision="approve")
+    key, _ = make.make_key(scene.cast.team_a, owner=scene.cast.alice, scopes=["prompts:write", "prompts:review"])
+    with pytest.raises(OwnReview):
+        reviews.decide(actor=Actor("key", key.pk, "key"), review=review, decision="approve")
+    reviews.withdraw(actor=scene.ben, review=review)
+    by_key = scene.ask(Actor("key", key.pk, "key"))
+    with pytest.raises(OwnReview):
+        reviews.decide(actor=actor(scene.cast.alice), review=by_key, decision="approve")
+    assert not Review.objects.filter(status="approved").exists()
+
+
+def test_only_people_who_may_approve_now_decide(scene: Scene) -> None:
+    review = scene.ask()
+    nobodys, _ = make.make_key(scene.cast.team_a, scopes=["prompts:review"])
+    stranger = make.make_member(scene.cast.team_b, role=Role.APPROVER)
+    member = actor(scene.cast.bob)
+    for who in (member, actor(stranger), SYSTEM, Actor("key", nobodys.pk, "robot")):
+        with pytest.raises(NotAllowed, match="may approve in Team A"):
+            reviews.decide(actor=who, review=review, decision="approve")
+    for decision, said, says in (("maybe", "", "approve or changes"), ("changes", " ", "what should change")):
+        with pytest.raises(BadInput, match=says):
+            reviews.decide(actor=scene.ann, review=review, decision=decision, note=said)
+
+
+def test_changes_asked_for_make_room_for_a_new_request(scene: Scene) -> None:
+    review = scene.ask()
+    with pytest.raises(Conflict, match="version 2 for production already"):
+        scene.ask()
+    reviews.decide(actor=scene.ann, review=review, decision="changes", note="shorter")
+    make.save(scene.prompt, "one")
+    again = scene.ask()
+    review.refresh_from_db()
+    assert (review.status, again.version.number) == ("withdrawn", 3)
+    with pytest.raises(Conflict, match="over: withdrawn"):
+        reviews.decide(actor=scene.ann, review=review, decision="approve")
+
+
+def test_an_approval_is_of_what_was_compared(scene: Scene) -> None:
+    with pytest.raises(StaleLabel):
+        scene.ask(seen_revision=9)
+    with pytest.raises(BadInput, match="already"):
+        scene.ask(version=scene.prompt.versions.get(number=1))
+    other = make.make_prompt(scene.cast.team_b, "b", "x")
+    with pytest.raises(BadInput, match="not a version of a"):
+        scene.ask(version=other.head)
+    review = scene.ask()
+    Label.objects.update(revision=5)  # it moved in between
+    with pytest.raises(StaleLabel, match="out of date"):
+        reviews.decide(actor=scene.ann, review=review, decision="approve")
+    for fields in ({"text": ""}, {"text": "x", "line": 3}, {"text": "x", "message_index": 1}):
+        with pytest.raises(BadInput):
+            reviews.comment(actor=scene.ann, review=review, **fields)
+
+
+def test_drafts_are_kept_as_typed_and_others_are_told(scene: Scene) -> None:
+    prompt, broken = scene.prompt, [{"role": "", "text": "half a {{"}]
+    draft = drafts.keep_draft(actor=scene.ben, prompt=prompt, base=prompt.head, content=broken, message="wip")
+    drafts.keep_draft(actor=scene.ben, prompt=prompt, base=prompt.head, content=broken, parameters={"top_p": 9})
+    ben, ann = (User.objects.get(pk=who.id) for who in (scene.ben, scene.ann))
+    kept = drafts.draft_of(prompt, ben)
+    assert kept is not None and kept.pk == draft.pk and (kept.content, kept.parameters) == (broken, {"top_p": 9})
+    assert [other.person for other in drafts.others_drafting(prompt, ann)] == [ben]
+    assert not drafts.others_drafting(prompt, ben) and drafts.draft_of(prompt, ann) is None
+    for content in ([{"role": "", "text": "x" * 400_000}], [{"role": "", "text": "\x00"}]):
+        with pytest.raises(BadInput):
+            drafts.keep_draft(actor=scene.ben, prompt=prompt, base=None, content=content)
+    drafts.drop_draft(actor=scene.ann, prompt=prompt)
+    drafts.drop_draft(actor=scene.ben, prompt=prompt)
+    assert drafts.draft_of(prompt, ben) is None
+
+
+def test_a_waiver_lets_one_prompt_leave_out_the_style_guide(scene: Scene) -> None:
+    style = make.make_prompt(scene.cast.team_a, "style", "kind", kind="partial", live=None)
+    with pytest.raises(BadInput, match="not required"):
+        waivers.give_waiver(actor=scene.ann, prompt=scene.prompt, partial=style, reason="x")
+    prompts.change_prompt(actor=SYSTEM, prompt=style, is_required=True, covers=[scene.cast.team_a])
+    waiver = waivers.give_waiver(actor=scene.ann, prompt=scene.prompt, partial=style, reason="legal text")
+    with pytest.raises(Conflict, match="already"):
+        waivers.give_waiver(actor=scene.ann, prompt=scene.prompt, partial=style, reason="again")
+    make.save(scene.prompt, "without")
+    waivers.end_waiver(actor=scene.ann, waiver=waiver)
+    with pytest.raises(BadInput, match="must include"):
+        make.save(scene.prompt, "still without")
+    assert AuditEvent.objects.get(action="waiver.given").reason == "legal text"
