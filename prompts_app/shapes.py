@@ -3,9 +3,9 @@
 import uuid
 from collections.abc import Iterable
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Protocol
 
-from django.db.models import Q
+from django.db.models import Q, QuerySet
 
 from prompts_app.models import Label, Prompt, PromptVersion, Visibility
 from prompts_app.text.parse import Node, parse
@@ -83,16 +83,23 @@ def read(keys: Iterable[Key]) -> dict[Key, VersionShape]:
     return found
 
 
-@dataclass(frozen=True, slots=True)
-class Library:
-    """Every living prompt by slug, as of one epoch."""
+class Catalogue(Protocol):
+    """Where a prompt is found by its slug: a library's own dict, or the database."""
 
-    epoch: int
-    prompts: dict[str, PromptShape]
+    def get(self, slug: str, /) -> PromptShape | None: ...
+
+
+class Finder:
+    """Finds what a ref means for a team."""
+
+    __slots__ = ("_prompts",)
+
+    def __init__(self, prompts: Catalogue) -> None:
+        self._prompts = prompts
 
     def find(self, team_id: uuid.UUID, ref: Ref, environment: str) -> tuple[PromptShape | None, int | None]:
         """Return the prompt and the number a ref means for a team; None for what there is not."""
-        prompt = self.prompts.get(ref.slug)
+        prompt = self._prompts.get(ref.slug)
         if prompt is None or not prompt.is_for(team_id):
             return None, None
         if ref.number is not None:
@@ -105,6 +112,21 @@ class Library:
         if prompt is not None and number is None and ref.label is None:
             number = prompt.labels.get("production")
         return prompt, number
+
+
+@dataclass(frozen=True, slots=True)
+class Library:
+    """Every living prompt by slug, as of one epoch."""
+
+    epoch: int
+    prompts: dict[str, PromptShape]
+
+
+class InDatabase:
+    """Finds prompts one by one, for who renders seldom and has no library at hand."""
+
+    def get(self, slug: str, /) -> PromptShape | None:
+        return _shapes(Prompt.objects.filter(deleted_at=None, slug=slug)).get(slug)
 
 
 def default_label(environment: str) -> str:
@@ -129,7 +151,7 @@ def library(epoch: int, before: Library | None = None) -> Library:
     return Library(epoch, known)
 
 
-def _shapes(rows: Any) -> dict[str, PromptShape]:
+def _shapes(rows: "QuerySet[Prompt]") -> dict[str, PromptShape]:
     labels: dict[uuid.UUID, dict[str, int]] = {}
     for prompt_id, name, number in Label.objects.filter(prompt__in=rows).values_list(
         "prompt_id", "name", "version__number"

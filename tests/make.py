@@ -92,10 +92,11 @@ def make_prompt(
 
 
 def save(prompt: Prompt, text: str, **fields: Any) -> PromptVersion:
-    """Save one more version of a prompt of one text."""
+    """Save one more version of a prompt of one text, with the variables it has."""
     fields.setdefault("content", [{"role": "", "text": text}])
     fields.setdefault("actor", SYSTEM)
     prompt.refresh_from_db()
+    fields.setdefault("variables", prompt.head.variables if prompt.head else [])
     return version_services.save_version(prompt=prompt, parent=prompt.head, **fields)
 
 

@@ -14,6 +14,7 @@ from console.core.errors import Refusal
 from console.gateway.ledger import Begin
 from console.gateway.limits import quota_refused, refusal_fields, remaining_after
 from console.gateway.plan import make_plan
+from console.gateway.prompting import prompted
 from console.gateway.refusing import TRIES, Identify, changing_too_fast, look_up, record_refusal, refuse
 from console.gateway.relay import Frames, answer, stream
 from console.gateway.running import gateway, stop
@@ -35,13 +36,14 @@ async def open_call(identify: Identify, ask: Ask, *, started: float | None = Non
         asker: Asker | None = None
         try:
             asker = identify(snapshot)
-            plan = make_plan(snapshot, asker, ask, default_output=settings.GATEWAY_MAX_OUTPUT_TOKENS)
+            filled = await prompted(snapshot, asker, ask)
+            plan = make_plan(snapshot, asker, filled, default_output=settings.GATEWAY_MAX_OUTPUT_TOKENS)
         except Refusal as refusal:
             if await record_refusal(here, snapshot, asker, ask, refusal, began):
                 snapshot = await here.snapshots.newer_than(snapshot)
                 continue
             raise
-        kept = prepare_payload(ask.text)
+        kept = prepare_payload(filled.text)
         plan.record["input_sha256"] = kept.stored_sha256.hex()
         fields = tuple(refusal_fields(charge) for charge in plan.charges)
         verdict = await here.ledger.begin(Begin(plan.epoch, plan.record, plan.charges, input=kept, refusals=fields))

@@ -45,6 +45,7 @@ def make_plan(snapshot: Snapshot, asker: Asker, ask: Ask, *, default_output: int
             model=version.label,
             model_version_id=version.id,
             lane=lane,
+            prompt=ask.prompt.record if ask.prompt else "",
             prompt_tokens=prompt_tokens,
             cost_micros=price.cost(prompt_tokens, 0, 0) if price else 0,
         ),

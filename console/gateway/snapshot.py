@@ -7,7 +7,7 @@ call on, in every process, and a warm call asks the database nothing beforehand.
 
 import asyncio
 import uuid
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import psycopg
 from django.db import Error, close_old_connections, transaction
@@ -16,6 +16,7 @@ from console.audit.models import Epoch
 from console.catalog.shapes import AliasShape, VersionShape, alias_shapes, version_shapes
 from console.gateway.errors import DatabaseAway
 from console.teams.shapes import KeyShape, TeamShape, key_shapes, team_shapes
+from prompts_app.shapes import Library, library
 from usage_app.shapes import QuotaShape, quota_shapes
 
 
@@ -29,10 +30,14 @@ class Snapshot:
     versions_by_label: dict[str, VersionShape]
     aliases: dict[str, AliasShape]
     quotas: dict[uuid.UUID, tuple[QuotaShape, ...]]
+    prompts: Library = field(default_factory=lambda: Library(0, {}))
 
 
-def load() -> Snapshot:
-    """Read everything in one consistent view of the database. The epoch comes first: at worst it is too old."""
+def load(before: Snapshot | None = None) -> Snapshot:
+    """Read everything in one consistent view of the database. The epoch comes first: at worst it is too old.
+
+    Prompts are many and seldom change, so of these only what changed since `before` is read.
+    """
     with transaction.atomic():
         epoch = Epoch.objects.values_list("value", flat=True).get(pk=1)
         teams = team_shapes()
@@ -40,6 +45,7 @@ def load() -> Snapshot:
         versions = version_shapes()
         aliases = alias_shapes(versions)
         quotas = quota_shapes()
+        prompts = library(epoch, before.prompts if before else None)
     return Snapshot(
         epoch=epoch,
         teams=teams,
@@ -49,13 +55,14 @@ def load() -> Snapshot:
         versions_by_label={v.label: v for v in versions.values()},
         aliases=aliases,
         quotas=quotas,
+        prompts=prompts,
     )
 
 
-def _load_in_thread() -> Snapshot:
+def _load_in_thread(before: Snapshot | None) -> Snapshot:
     close_old_connections()
     try:
-        return load()
+        return load(before)
     finally:
         close_old_connections()
 
@@ -86,7 +93,7 @@ class SnapshotKeeper:
                 return snapshot
             is_mine = shared is None
             if shared is None:
-                shared = self._loading = asyncio.create_task(asyncio.to_thread(_load_in_thread))
+                shared = self._loading = asyncio.create_task(asyncio.to_thread(_load_in_thread, self._snapshot))
                 shared.add_done_callback(self._loaded)
             try:
                 loaded = await asyncio.shield(shared)

@@ -27,6 +27,14 @@ class Asker:
     aliases: frozenset[str] = frozenset()  # empty: all the team's
 
 
+class Prompted(NamedTuple):
+    """The prompt of the library that stands before a call's messages."""
+
+    ref: str  # `support/answer@7`
+    record: str  # every version that took part, as JSON
+    parameters: dict[str, Any]  # of the version; they lie under the pin's and the caller's
+
+
 class Ask(NamedTuple):
     """What came in: a checked body in OpenAI's shape, and where from.
 
@@ -49,6 +57,7 @@ class Ask(NamedTuple):
     operation: str = "chat"  # a name in operations.OPERATIONS
     lane: str = ""  # empty: decided by whether the answer is streamed
     is_keyed: bool = False  # carries an Idempotency-Key, so its answer may be wanted again
+    prompt: Prompted | None = None
 
 
 class Charge(NamedTuple):

@@ -151,12 +151,17 @@ def _check_reach(prompt: Prompt) -> None:
         )
     others = [use for use in where_used.including_prompts(prompt) if use.team_id != prompt.team_id]
     if others:
-        raise StillUsed(f"Prompts of other teams include {prompt.slug}: {_names(others)}.", param="visibility")
+        raise StillUsed(f"{len(others)} prompts of other teams include {prompt.slug}.", param="visibility")
 
 
-def _names(uses: list[where_used.Use]) -> str:
-    names = ", ".join(f"{use.kind} {use.name}" for use in uses[:5])
-    return f"{names} and {len(uses) - 5} more" if len(uses) > 5 else names
+def _names(uses: list[where_used.Use], prompt: Prompt) -> str:
+    """Name what uses a prompt; what belongs to other teams is only counted, for its name is their business."""
+    near = [use for use in uses if use.team_id in {None, prompt.team_id}]
+    names = ", ".join(f"{use.kind} {use.name}" for use in near[:5])
+    more = [f"{len(near) - 5} more"] if len(near) > 5 else []
+    if len(uses) > len(near):
+        more.append(f"{len(uses) - len(near)} of other teams")
+    return " and ".join([names, *more] if names else more)
 
 
 @transaction.atomic
@@ -167,7 +172,7 @@ def delete_prompt(*, actor: Actor, prompt: Prompt) -> None:
     if holders:
         called = any(use.kind == "calls" for use in holders)
         hint = " Take its labels off first to see who misses it." if called else ""
-        raise StillUsed(f"{prompt.slug} is in use: {_names(holders)}.{hint}")
+        raise StillUsed(f"{prompt.slug} is in use: {_names(holders, prompt)}.{hint}")
     labels = dict(Label.objects.filter(prompt=prompt).values_list("name", "version__number"))
     prompt.deleted_at = now()
     prompt.is_required = False

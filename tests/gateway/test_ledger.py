@@ -437,7 +437,7 @@ class Readings:
         self.gate.set()
         monkeypatch.setattr(snapshot_module, "_load_in_thread", self.read)
 
-    def read(self):
+    def read(self, before):
         self.count += 1
         epoch = self.epoch
         self.gate.wait(5)

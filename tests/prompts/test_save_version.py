@@ -144,7 +144,7 @@ def test_a_slug_is_taken_once_and_free_again_after_deletion(cast: Cast) -> None:
 def test_it_is_neither_deleted_nor_hidden_while_others_include_it(cast: Cast) -> None:
     style = make.make_prompt(cast.team_a, "style", "kind", kind="partial", visibility="organisation")
     user = make.make_prompt(cast.team_b, "b", "{{> style}}")
-    with pytest.raises(StillUsed, match="prompt b"):
+    with pytest.raises(StillUsed, match="1 of other teams"):
         prompts.delete_prompt(actor=SYSTEM, prompt=style)
     with pytest.raises(StillUsed, match="other teams"):
         prompts.change_prompt(actor=SYSTEM, prompt=style, visibility="team")

@@ -27,6 +27,8 @@ def call_headers(request: Request, call: Call) -> Headers:
         "openai-processing-ms": str(round((moment - call.started) * 1000)),
         **rate_limit_headers(call.remaining, call.plan.ask.at),
     }
+    if call.plan.ask.prompt is not None:
+        headers["x-facet-prompt"] = call.plan.ask.prompt.ref
     if call.is_closed:
         headers["x-facet-cost"] = f"{call.cost_micros / 1_000_000:.6f}"
     return [(name.encode(), value.encode("latin-1", "replace")) for name, value in headers.items()]

@@ -28,7 +28,8 @@ class Chat:
             raise BadInput(f"The model behind {ask.model!r} cannot promise {kind}.", param="response_format.type")
 
     def fit(self, ask: Ask, pin: PinShape, default_output: int) -> Fitted:
-        body = {**pin.default_parameters, **ask.body, "model": pin.version.name}
+        under = ask.prompt.parameters if ask.prompt else {}
+        body = {**under, **pin.default_parameters, **ask.body, "model": pin.version.name}
         asked = body.get("max_completion_tokens") or body.get("max_tokens")
         most = min(asked or default_output, pin.version.max_output_tokens)
         if body.get("max_completion_tokens"):

@@ -3,7 +3,7 @@
 from typing import Any
 
 from console.core.errors import BadInput
-from console.gateway.shapes import fields
+from console.gateway.shapes import fields, prompt_ref
 
 _ROLES = {"system", "developer", "user", "assistant", "tool", "function"}
 _MAX_MESSAGES = 2000
@@ -12,6 +12,7 @@ _KNOWN = frozenset(
     {
         "model",
         "messages",
+        "prompt",
         "stream",
         "stream_options",
         "max_tokens",
@@ -54,7 +55,14 @@ _KNOWN = frozenset(
 def check(value: Any) -> dict[str, Any]:
     """Return the body, ready to be sent on; raise BadInput that names the field at fault."""
     body = fields.model(value)
-    _messages(body.get("messages"))
+    if body.get("prompt") is None:
+        _messages(body.get("messages"))
+    else:
+        prompt_ref.check(body["prompt"])
+        if body.get("messages"):
+            _messages(body["messages"])
+        else:
+            body = {name: value for name, value in body.items() if name != "messages"}
     fields.whole(body, "n", 1, 16)
     fields.whole(body, "max_tokens", 1, 10_000_000)
     fields.whole(body, "max_completion_tokens", 1, 10_000_000)

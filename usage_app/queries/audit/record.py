@@ -69,7 +69,16 @@ def _prompts(text: str) -> list[str]:
         return [text]
     if isinstance(refs, dict):
         refs = [refs]
-    return [ref if isinstance(ref, str) else json.dumps(ref) for ref in refs] if isinstance(refs, list) else [text]
+    return [_prompt(ref) for ref in refs] if isinstance(refs, list) else [text]
+
+
+def _prompt(ref: Any) -> str:
+    """Return one of them as people write it: `support/answer@7`."""
+    if isinstance(ref, str):
+        return ref
+    if isinstance(ref, dict) and "slug" in ref and "number" in ref:
+        return f"{ref['slug']}@{ref['number']}" + (f" ({ref['label']})" if ref.get("label") else "")
+    return json.dumps(ref)
 
 
 def _seal_of(event: AuditEvent) -> Seal | None:

@@ -1,0 +1,75 @@
+"""Put a prompt of the library before the messages of a call.
+
+A warm call asks the database nothing: labels are in the snapshot, versions in the process. A version is read from the
+database when it takes part for the first time in this process, and never again, for it never changes.
+"""
+
+import asyncio
+
+import orjson
+import psycopg
+from django.db import Error, close_old_connections
+
+from console.core.errors import BadInput
+from console.gateway.errors import DatabaseAway
+from console.gateway.shapes import prompt_ref
+from console.gateway.snapshot import Snapshot
+from console.gateway.types import Ask, Asker, Prompted
+from prompts_app import shapes
+from prompts_app.rendering import Filled, NotRead, fill, is_callable, not_there
+from prompts_app.shapes import Finder, Key
+
+
+async def prompted(snapshot: Snapshot, asker: Asker, ask: Ask) -> Ask:
+    """Return the ask with its prompt's messages in front; the same ask when it names no prompt."""
+    if ask.operation != "chat" or "prompt" not in ask.body:
+        return ask
+    named = prompt_ref.read(ask.body["prompt"])
+    given = ask.body.get("messages", [])
+    finder = Finder(snapshot.prompts.prompts)
+    while True:
+        try:
+            filled = fill(
+                finder,
+                asker.team.id,
+                named.ref,
+                asker.environment,
+                named.variables,
+                text_role="system" if given else "user",
+            )
+            break
+        except NotRead as missing:
+            if not await _read(missing.key):
+                raise not_there(missing, named.ref) from None
+    if not is_callable(filled.version.kind):
+        raise BadInput(
+            f"{filled.version.slug} is a partial: prompts include it, calls do not name it.", param="prompt.id"
+        )
+    body = {name: value for name, value in ask.body.items() if name != "prompt"}
+    body["messages"] = [*filled.rendered.messages, *given]
+    # The log keeps both: what was asked for, and the words it came to.
+    text = orjson.dumps({**body, "prompt": ask.body["prompt"]}).decode()
+    return ask._replace(body=body, text=text, prompt=_prompted(filled, named.ref.label))
+
+
+def _prompted(filled: Filled, label: str | None) -> Prompted:
+    took_part = [dict(one) for one in filled.rendered.took_part]
+    if label:
+        took_part[0]["label"] = label
+    return Prompted(filled.version.ref, orjson.dumps(took_part).decode(), filled.version.parameters)
+
+
+async def _read(key: Key) -> bool:
+    """Read a version into this process; False when there is none."""
+
+    def read() -> bool:
+        close_old_connections()
+        try:
+            return bool(shapes.read([key]))
+        finally:
+            close_old_connections()
+
+    try:
+        return await asyncio.to_thread(read)
+    except (Error, psycopg.Error) as error:
+        raise DatabaseAway from error

@@ -1,0 +1,76 @@
+"""Whose prompts somebody sees and may change, and who is named as their user."""
+
+import datetime as dt
+
+import pytest
+from django.core.exceptions import PermissionDenied
+
+from console.teams.actors import SYSTEM, Actor
+from console.teams.callers import Caller
+from console.teams.models import User
+from console.teams.rights import rights_of
+from prompts_app import access, where_used
+from prompts_app.errors import StillUsed, UnknownPrompt
+from prompts_app.models import PromptUse
+from prompts_app.services import prompts
+from tests import make
+from tests.conftest import Cast
+
+
+def caller(user: User) -> Caller:
+    return Caller(Actor("user", user.pk, str(user)), user.is_operator, user, rights=rights_of(user))
+
+
+def test_it_shows_own_and_shared_prompts_and_nobody_elses(cast: Cast) -> None:
+    make.make_prompt(cast.team_a, "mine", "x")
+    make.make_prompt(cast.team_b, "secret/plan", "x")
+    make.make_prompt(cast.team_b, "shared/tone", "x", visibility="organisation")
+    gone = make.make_prompt(cast.team_a, "gone", "x", live=None)
+    prompts.delete_prompt(actor=SYSTEM, prompt=gone)
+    bob, alice, olga = caller(cast.bob), caller(cast.alice), caller(cast.operator)
+    nobody = Caller(Actor("anonymous", None, "Nobody"))
+    for who, right, found in (
+        (bob, "view_team", ["mine", "shared/tone"]),
+        (bob, "build", []),
+        (alice, "build", ["mine"]),
+        (olga, "view_team", ["mine", "secret/plan", "shared/tone"]),
+        (nobody, "view_team", []),
+    ):
+        assert list(access.prompts_for(who, right).order_by("slug").values_list("slug", flat=True)) == found
+    for slug in ("secret/plan", "no/such", "gone", "a\x00b"):
+        with pytest.raises(UnknownPrompt) as caught:
+            access.prompt_for(bob, slug, to="edit")
+        assert caught.value.message == f"There is no prompt {slug.replace(chr(0), '?')!r}."
+    assert access.prompt_for(bob, "shared/tone").team == cast.team_b
+    for who, slug, to in ((alice, "shared/tone", "edit"), (bob, "mine", "publish"), (bob, "mine", "review")):
+        with pytest.raises(PermissionDenied, match="Your role in Team"):
+            access.prompt_for(who, slug, to=to)
+    assert access.prompt_for(alice, "mine", to="rule").slug == "mine"
+
+
+def test_only_who_may_binds_other_teams(cast: Cast) -> None:
+    prompt = make.make_prompt(cast.team_a, "style", "x", kind="partial")
+    access.check_may_cover(caller(cast.alice), prompt, [cast.team_a])
+    access.check_may_cover(caller(cast.operator), prompt, [])
+    for teams in ([], [cast.team_a, cast.team_b]):
+        with pytest.raises(PermissionDenied):
+            access.check_may_cover(caller(cast.alice), prompt, teams)
+
+
+def test_it_says_who_uses_a_prompt_and_names_no_other_teams_in_a_refusal(cast: Cast) -> None:
+    tone = make.make_prompt(cast.team_b, "tone", "x", kind="partial", visibility="organisation")
+    make.make_prompt(cast.team_a, "hidden-plan", "{{> tone}}")
+    make.make_prompt(cast.team_b, "near", "{{> tone}}")
+    PromptUse.objects.create(prompt=tone, day=dt.date.today(), surface="api", number=1, calls=1200)
+    uses = where_used.uses_of(tone)
+    assert [(use.kind, use.name, use.holds) for use in uses] == [
+        ("prompt", "hidden-plan", True),
+        ("prompt", "near", True),
+        ("calls", "api", True),
+    ]
+    assert uses[-1].detail.startswith("1,200 calls in 30 days")
+    with pytest.raises(StillUsed) as caught:
+        prompts.delete_prompt(actor=SYSTEM, prompt=tone)
+    assert caught.value.message == (
+        "tone is in use: prompt near, calls api and 1 of other teams. Take its labels off first to see who misses it."
+    )
