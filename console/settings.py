@@ -380,6 +380,10 @@ GATEWAY_HEARTBEAT_SECONDS = env_int("GATEWAY_HEARTBEAT_SECONDS", 15, minimum=1)
 # A call whose process has not been heard of for this long is ended by another one.
 GATEWAY_LEASE_SECONDS = env_int("GATEWAY_LEASE_SECONDS", 120, minimum=2)
 GATEWAY_QUEUE_LENGTH = env_int("GATEWAY_QUEUE_LENGTH", 4096, minimum=16)
+# The batch lane gives way while interactive calls need longer than this to their first token (95th percentile).
+GATEWAY_INTERACTIVE_TARGET_MS = env_int("GATEWAY_INTERACTIVE_TARGET_MS", 3000, minimum=1)
+# How many batch calls go at once to a provider that sets no limit of its own.
+GATEWAY_BATCH_CONCURRENCY = env_int("GATEWAY_BATCH_CONCURRENCY", 8, minimum=1)
 GATEWAY_UNKNOWN_FIELDS = env_str("GATEWAY_UNKNOWN_FIELDS", "pass")
 
 # Prompts ----------------------------------------------------------------------------------------------------------

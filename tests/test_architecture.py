@@ -12,7 +12,12 @@ ROOT = Path(__file__).resolve().parent.parent
 APPS = ("console", "prompts_app", "usage_app", "agents_app")
 
 # Who may send anything anywhere: the pipeline, and the test of a provider's connection.
-SENDERS = {"console/gateway/relay.py", "console/gateway/running.py", "console/catalog/services/connection.py"}
+SENDERS = {
+    "console/gateway/relay.py",
+    "console/gateway/sending.py",
+    "console/gateway/running.py",
+    "console/catalog/services/connection.py",
+}
 
 
 @cache
@@ -82,20 +87,26 @@ def test_only_the_way_out_speaks_http_or_opens_sockets():
 
 
 def test_nothing_is_sent_before_its_start_is_on_record():
-    """`outbound.request` is called in `_send` alone, which takes a Call; `open_call` makes one, after begin."""
-    relay, pipeline = functions("console/gateway/relay.py"), functions("console/gateway/pipeline.py")
+    """`outbound.request` is called in `_send_once` alone, which takes a Call; those who make one admit it first."""
+    sending, relay = functions("console/gateway/sending.py"), functions("console/gateway/relay.py")
     running = calls(trees()["console/gateway/running.py"])
     assert {name for name in running if name.startswith("outbound.")} == {"outbound.close"}
-    assert [name for name, node in relay.items() if "outbound.request" in calls(node)] == ["_send"]
-    assert {name for name, node in relay.items() if "_send" in calls(node)} == {"answer", "stream"}
-    for name in ("_send", "answer", "stream"):
-        first = relay[name].args.args[0]  # type: ignore[attr-defined]
+    assert [name for name, node in sending.items() if "outbound.request" in calls(node)] == ["_send_once"]
+    assert [name for name, node in sending.items() if "_send_once" in calls(node)] == ["send"]
+    assert {name for name, node in relay.items() if "send" in calls(node)} == {"_answer", "_open_stream"}
+    assert not any("outbound.request" in calls(node) for node in relay.values())
+    for function in (sending["send"], sending["_send_once"], relay["_answer"], relay["_open_stream"]):
+        first = function.args.args[0]  # type: ignore[attr-defined]
         assert ast.unparse(first.annotation) == "Call"
     makers = {path for path, tree in trees().items() if "Call" in calls(tree)}
-    assert makers == {"console/gateway/pipeline.py"}
-    assert [name for name, node in pipeline.items() if "Call" in calls(node)] == ["open_call"]
-    order = [name for name in calls_in_order(pipeline["open_call"]) if name in {"here.ledger.begin", "Call"}]
-    assert order == ["here.ledger.begin", "Call"]
+    assert makers == {"console/gateway/admitting.py", "console/gateway/shadowing.py"}
+    admitting = functions("console/gateway/admitting.py")
+    for maker in (admitting["open_call"], functions("console/gateway/shadowing.py")["_copy"]):
+        assert [name for name in calls_in_order(maker) if name in {"admit", "Call"}] == ["admit", "Call"]
+    goes_on = functions("console/gateway/falling_back.py")["go_on"]
+    assert "admit" in calls(goes_on), "a call that goes on is admitted again"
+    ends = [ast.unparse(n.value) for n in ast.walk(admitting["admit"]) if isinstance(n, ast.Return) and n.value]
+    assert ends == ["(plan, remaining_after(plan, verdict))"] and "here.ledger.begin" in calls(admitting["admit"])
 
 
 def calls_in_order(node: ast.AST) -> list[str]:
@@ -104,11 +115,12 @@ def calls_in_order(node: ast.AST) -> list[str]:
 
 
 def test_however_a_call_goes_its_end_is_written():
-    """Every way out of `answer`, `stream` and `_relay` after something was sent passes `_close`."""
+    """Every way out of `_answer`, `_open_stream` and `_relay` after something was sent passes `_close`."""
     relay = functions("console/gateway/relay.py")
-    for name in ("answer", "stream"):
+    assert "_close" in calls(relay["_fail"])
+    for name in ("_answer", "_open_stream"):
         handlers = [n for n in ast.walk(relay[name]) if isinstance(n, ast.ExceptHandler)]
-        assert handlers and all(any(c == "_close" for c in calls(handler)) for handler in handlers)
+        assert handlers and all(any(c in {"_close", "_fail"} for c in calls(handler)) for handler in handlers)
     frames = next(n for n in ast.walk(relay["_relay"]) if isinstance(n, ast.Try))
     assert any("_close" in calls(statement) for statement in frames.finalbody)
 

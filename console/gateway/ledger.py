@@ -69,6 +69,12 @@ class Close(NamedTuple):
     tokens: int
     cost_micros: int
     output: PreparedPayload | None = None
+    # The id of the reservation to settle, where the record has another: an attempt's, while its request goes on.
+    reservation: uuid.UUID | None = None
+
+    @property
+    def call(self) -> uuid.UUID:
+        return self.reservation or self.record["id"]
 
 
 _BEGIN = (
@@ -155,7 +161,7 @@ class Ledger:
 
         Cancelling whoever waits does not cancel the record: it is queued before the first pause.
         """
-        self._open.discard(item.record["id"])
+        self._open.discard(item.call)
         try:
             return await self._closes.put(item)
         except psycopg.Error as error:
@@ -231,7 +237,7 @@ class Ledger:
             _CLOSE,
             (
                 Jsonb([item.record for item in items], dumps=orjson.dumps),
-                _array([item.record["id"] for item in items]),
+                _array([item.call for item in items]),
                 _array([item.tokens for item in items]),
                 _array([item.cost_micros for item in items]),
                 [o.body if o else None for o in outputs],
@@ -243,7 +249,7 @@ class Ledger:
             prepare=True,
         )
         closed = {row[0] for row in await cursor.fetchall()}
-        return [item.record["id"] in closed for item in items]
+        return [item.call in closed for item in items]
 
     async def _keep(self) -> None:
         """Renew the leases of this process's open calls, and end those of processes that died."""

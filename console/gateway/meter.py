@@ -1,5 +1,6 @@
 """What a call used, and the end record that says so."""
 
+import json
 import time
 from typing import Any
 
@@ -7,9 +8,11 @@ import orjson
 
 from console.audit.redaction import PreparedPayload, prepare_payload
 from console.core.clock import now
+from console.core.ids import request_id, uuid7
 from console.core.scrub import scrub
 from console.core.size import estimate_tokens
 from console.gateway.ledger import Close
+from console.gateway.targets import PIN
 from console.gateway.types import Call
 from console.providers.types import Usage
 
@@ -72,6 +75,13 @@ def end_record(
         "latency_us": _micros(moment - call.started),
         "overhead_us": _micros(overhead_seconds(call, moment)),
     }
+    notes = dict(call.notes)
+    if plan.route != PIN:
+        notes["route"] = plan.route
+    if call.fell_back_from:
+        notes["fell_back_from"] = call.fell_back_from
+    if notes:
+        record["detail"] = json.dumps(notes)
     if call.first_token:
         record["first_token_us"] = _micros(call.first_token - call.started)
     kept: PreparedPayload | None = None
@@ -79,6 +89,16 @@ def end_record(
         kept = prepare_payload(output)
         record["output_sha256"] = kept.stored_sha256.hex()
     return Close(record, charged.prompt + charged.completion, call.cost_micros, kept)
+
+
+def as_attempt(end: Close) -> Close:
+    """Return the end of an attempt after which the call goes on at another version.
+
+    It gets an id of its own, and names the request, whose id the call's last attempt keeps.
+    """
+    request = end.record["id"]
+    detail = json.dumps({**json.loads(end.record.get("detail", "{}")), "attempt_of": request_id(request)})
+    return end._replace(record={**end.record, "id": uuid7(), "detail": detail}, reservation=request)
 
 
 def answer_text(answer: dict[str, Any], usage: Usage | None) -> str:

@@ -2,29 +2,40 @@
 
 from typing import Any
 
+from console.audit.models import EventType
 from console.catalog.shapes import PinShape, PriceShape, VersionShape
-from console.core.errors import NotAllowed, Unavailable
+from console.core.errors import BadInput, NotAllowed, Unavailable
+from console.core.lanes import slowest
 from console.gateway.errors import UnknownModel
 from console.gateway.operations import OPERATIONS
 from console.gateway.snapshot import Snapshot
+from console.gateway.targets import target_at
 from console.gateway.types import Ask, Asker, Charge, Plan
 from console.providers.registry import KINDS
 from console.providers.types import Endpoint
 from usage_app.models import Purpose
 
+# Where a person waits for the answer, streamed or not.
+_LIVE = frozenset({"chat", "widget", "playground"})
 
-def make_plan(snapshot: Snapshot, asker: Asker, ask: Ask, *, default_output: int) -> Plan:
-    """Resolve an ask against the snapshot. Raises Refusal; asks no database."""
-    alias, pin = resolve(snapshot, asker, ask.model)
+
+def make_plan(snapshot: Snapshot, asker: Asker, ask: Ask, *, default_output: int, step: int = 0) -> Plan:
+    """Resolve an ask against the snapshot, for one step of its pin's chain. Raises Refusal; asks no database."""
+    alias, pinned = resolve(snapshot, asker, ask.model)
+    target = target_at(step, pinned, alias, asker, ask)
+    if target is None:
+        raise Unavailable(f"The fallbacks of {alias!r} changed during the request; try again.", retry_after=1)
+    pin, route = target
     version = pin.version
     operation = OPERATIONS[ask.operation]
     operation.check_fit(version, ask)
+    _check_maximum(pin, ask)
     price = version.price_at(ask.at)
     body, output_tokens = operation.fit(ask, pin, default_output)
     prompt_tokens = operation.prompt_tokens(ask)
     charges = _charges(snapshot, asker, ask, alias, prompt_tokens, output_tokens, price, version)
     provider = version.provider
-    lane = ask.lane or ("interactive" if ask.is_stream else "standard")
+    lane = lane_of(asker, ask, pin)
     return Plan(
         epoch=snapshot.epoch,
         asker=asker,
@@ -49,7 +60,24 @@ def make_plan(snapshot: Snapshot, asker: Asker, ask: Ask, *, default_output: int
             prompt_tokens=prompt_tokens,
             cost_micros=price.cost(prompt_tokens, 0, 0) if price else 0,
         ),
+        pin=pinned,
+        route=route,
+        step=step,
     )
+
+
+def _check_maximum(pin: PinShape, ask: Ask) -> None:
+    """Refuse what the pin does not allow, by name; the length of an answer is cut to size instead."""
+    for name, most in pin.max_parameters.items():
+        asked = ask.body.get(name)
+        if name != "max_tokens" and isinstance(asked, int | float) and asked > most:
+            raise BadInput(f"{name} is {asked}; {ask.model!r} allows at most {most}.", param=name)
+
+
+def lane_of(asker: Asker, ask: Ask, pin: PinShape) -> str:
+    """Return the lane a call runs in: the one it asks for or its surface has, never a faster one than it may."""
+    wanted = ask.lane or ("interactive" if ask.is_stream or ask.surface in _LIVE else "standard")
+    return slowest(wanted, asker.key.max_lane if asker.key is not None else "", pin.lane)
 
 
 def start_record(asker: Asker | None, ask: Ask, **more: Any) -> dict[str, Any]:
@@ -134,7 +162,7 @@ def _charges(
     """Return what each limit that applies must set aside: the most this call can come to."""
     charges = []
     for quota in snapshot.quotas.get(asker.team.id, ()):
-        if quota.purpose != Purpose.CALLS:
+        if (quota.purpose == Purpose.SHADOW) != (ask.type == EventType.SHADOW):
             continue
         if quota.key_id is not None and (asker.key is None or asker.key.id not in quota.key_ids):
             continue

@@ -25,12 +25,19 @@ def changing_too_fast() -> Unavailable:
 
 
 async def record_refusal(
-    here: Gateway, snapshot: Snapshot, asker: Asker | None, ask: Ask, refusal: Refusal, began: float
+    here: Gateway,
+    snapshot: Snapshot,
+    asker: Asker | None,
+    ask: Ask,
+    refusal: Refusal,
+    began: float,
+    *,
+    has_input: bool = False,
 ) -> bool:
     """Write a refusal's line; return True, having written nothing, when the snapshot it was decided on is stale.
 
     Strangers' keys are counted, not written: a malformed one without asking the database, an unknown one after making
-    sure that it was not created a moment ago.
+    sure that it was not created a moment ago. With `has_input` the input is in the log already.
     """
     if isinstance(refusal, KeyRefused) and refusal.is_noise:
         if refusal.reason == "unknown" and await here.ledger.epoch() != snapshot.epoch:
@@ -52,7 +59,8 @@ async def record_refusal(
     kept = prepare_payload(ask.text) if asker is not None and ask.text else None
     if kept is not None:
         record["input_sha256"] = kept.stored_sha256.hex()
-    return (await here.ledger.begin(Begin(snapshot.epoch, record, is_refusal=True, input=kept))).is_stale
+    begin = Begin(snapshot.epoch, record, is_refusal=True, input=None if has_input else kept)
+    return (await here.ledger.begin(begin)).is_stale
 
 
 async def refuse(

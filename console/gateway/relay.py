@@ -10,55 +10,20 @@ from django.conf import settings
 
 from console import outbound
 from console.core.errors import ProviderError, Unavailable
-from console.gateway.meter import answer_text, end_record
+from console.core.lanes import Lane
+from console.gateway import shadowing
+from console.gateway.falling_back import following, go_on
+from console.gateway.meter import answer_text, as_attempt, end_record
 from console.gateway.operations import OPERATIONS
 from console.gateway.operations.types import Read
 from console.gateway.running import gateway
+from console.gateway.sending import leave, send
 from console.gateway.types import Call
 from console.providers.types import StreamReader, Usage
 
 log = logging.getLogger(__name__)
 
-# Clients give up for good when they are told to wait for longer than two minutes.
-_LONGEST_RETRY_AFTER = 120
 _LARGE_ANSWER = 128 * 1024
-
-
-def _deadlines(call: Call) -> outbound.Deadlines:
-    silence = call.plan.version.provider.first_byte_seconds or settings.GATEWAY_SILENCE_SECONDS
-    return outbound.Deadlines(settings.GATEWAY_CONNECT_SECONDS, silence)
-
-
-async def _send(call: Call) -> outbound.Reply:
-    """Call the provider; a second time when it could not be reached at all, for then nothing was sent."""
-    outgoing = call.plan.outgoing
-    while True:
-        call.attempts += 1
-        call.sent, call.is_unused = call.sent or time.perf_counter(), False
-        try:
-            reply = await outbound.request(
-                "POST", outgoing.url, headers=outgoing.headers, body=outgoing.body, deadlines=_deadlines(call)
-            )
-        except ProviderError as error:
-            if error.code in {"upstream_unreachable", "address_refused", "upstream_tls"}:
-                call.is_unused = True
-            if error.code == "upstream_unreachable" and error.status == 502 and call.attempts == 1:
-                await asyncio.sleep(0.05)
-                continue
-            raise
-        if reply.status == 200:
-            return reply
-        try:
-            raw = await reply.read(64 * 1024)
-        except ProviderError:
-            raw = b""
-        finally:
-            reply.close()
-        call.is_unused = True
-        failure = call.plan.kind.failure(reply.status, raw)
-        if failure.status == 503 and reply.retry_after.isdigit():
-            failure.retry_after = min(int(reply.retry_after[:6]), _LONGEST_RETRY_AFTER)
-        raise failure
 
 
 async def _close(
@@ -70,14 +35,31 @@ async def _close(
     output: str | None = None,
     code: str = "",
     reason: str = "",
+    goes_on: bool = False,
 ) -> None:
+    """Write the end of a call, once; with `goes_on`, that of an attempt after which another version is tried."""
+    leave(call, code or ("" if status == "ok" else status), reason)
     if call.is_closed:
         return
     call.is_closed = True
-    here = gateway()
-    await here.ledger.close(
-        end_record(call, status=status, http_status=http_status, usage=usage, output=output, code=code, reason=reason)
+    if call.first_token and call.plan.lane == Lane.INTERACTIVE:
+        gateway().passage.pace.saw(time.time(), call.first_token - call.started)
+    end = end_record(call, status=status, http_status=http_status, usage=usage, output=output, code=code, reason=reason)
+    await gateway().ledger.close(as_attempt(end) if goes_on else end)
+
+
+async def _fail(call: Call, error: ProviderError) -> int | None:
+    """Close an attempt that failed before its first byte; return the step to go on with, if there is one."""
+    step = following(call, error)
+    await _close(
+        call,
+        status="error",
+        http_status=error.status,
+        code=error.code,
+        reason=error.message,
+        goes_on=step is not None,
     )
+    return step
 
 
 def _ended_by(call: Call) -> tuple[str, str]:
@@ -98,9 +80,27 @@ async def _read(call: Call, raw: bytes) -> Read:
 
 async def answer(call: Call) -> bytes:
     """Relay a plain call and return the answer's body, after the call is on record."""
+    while True:
+        try:
+            body = await _answer(call)
+        except _GoesOn as failed:
+            await go_on(call, failed.step)
+        else:
+            shadowing.copy_soon(call)
+            return body
+
+
+class _GoesOn(Exception):
+    """An attempt failed and is on record; the call goes on at this step of its pin's chain."""
+
+    def __init__(self, step: int) -> None:
+        self.step = step
+
+
+async def _answer(call: Call) -> bytes:
     try:
         async with asyncio.timeout(call.plan.version.provider.total_seconds or settings.GATEWAY_TOTAL_SECONDS):
-            reply = await _send(call)
+            reply = await send(call)
             try:
                 raw = await reply.read(settings.GATEWAY_ANSWER_BYTES)
             finally:
@@ -110,11 +110,13 @@ async def answer(call: Call) -> bytes:
             raise ProviderError("The provider's answer is not JSON.", code="upstream_invalid")
         read = await _read(call, raw)
     except ProviderError as error:
-        await _close(call, status="error", http_status=error.status, code=error.code, reason=error.message)
+        if step := await _fail(call, error):
+            raise _GoesOn(step) from error
         raise
     except TimeoutError:
         late = ProviderError("The provider took too long.", status=504, code="upstream_timeout")
-        await _close(call, status="error", http_status=504, code=late.code, reason=late.message)
+        if step := await _fail(call, late):
+            raise _GoesOn(step) from None
         raise late from None
     except asyncio.CancelledError:
         status, code = _ended_by(call)
@@ -148,20 +150,31 @@ class Frames:
 
 async def stream(call: Call) -> Frames:
     """Open the provider's stream and return its frames; awaited before the response starts, so errors keep a status."""
+    while True:
+        try:
+            reply = await _open_stream(call)
+            break
+        except _GoesOn as failed:
+            await go_on(call, failed.step)
+    plan = call.plan
+    return Frames(call, reply, OPERATIONS[plan.ask.operation].reader(plan.version.provider.kind, plan.ask))
+
+
+async def _open_stream(call: Call) -> outbound.Reply:
     try:
-        reply = await _send(call)
+        reply = await send(call)
         if "event-stream" not in reply.content_type:
             reply.close()
             raise ProviderError("The provider did not answer with a stream.", code="upstream_invalid")
+        return reply
     except ProviderError as error:
-        await _close(call, status="error", http_status=error.status, code=error.code, reason=error.message)
+        if step := await _fail(call, error):
+            raise _GoesOn(step) from error
         raise
     except asyncio.CancelledError:
         status, code = _ended_by(call)
         await asyncio.shield(_close(call, status=status, http_status=None, code=code))
         raise
-    plan = call.plan
-    return Frames(call, reply, OPERATIONS[plan.ask.operation].reader(plan.version.provider.kind, plan.ask))
 
 
 async def _relay(call: Call, reply: outbound.Reply, reader: StreamReader) -> AsyncGenerator[bytes, None]:
@@ -189,6 +202,7 @@ async def _relay(call: Call, reply: outbound.Reply, reader: StreamReader) -> Asy
         if not reader.is_complete:
             raise ProviderError("The provider's answer broke off.", code="upstream_truncated")
         await _close(call, status="ok", http_status=200, usage=reader.usage, output=_output(reader))
+        shadowing.copy_soon(call)
         yield reader.held
     except ProviderError as error:
         status, code, reason = "error", error.code, error.message

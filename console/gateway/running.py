@@ -10,15 +10,17 @@ import psycopg
 from console import outbound
 from console.core.errors import Unavailable
 from console.gateway.ledger import Ledger
+from console.gateway.resilience.passage import Passage
 from console.gateway.snapshot import SnapshotKeeper
 
 
 class Gateway:
-    """The snapshot, and the ledger's connections."""
+    """The snapshot, the ledger's connections, and what is known of providers."""
 
     def __init__(self) -> None:
         self.snapshots = SnapshotKeeper()
         self.ledger = Ledger()
+        self.passage = Passage()
         self._refreshed = 0.0
         self._refreshing: asyncio.Task[None] | None = None
 
@@ -55,5 +57,6 @@ async def stop() -> None:
     found = _gateways.get(loop)
     if found is not None:
         await found.ledger.stop()
+        await found.passage.stop()
         _gateways.pop(loop, None)
     await outbound.close()

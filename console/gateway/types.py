@@ -5,10 +5,12 @@ Named tuples where every call makes one: they are made three times faster than f
 
 import datetime as dt
 import uuid
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any, NamedTuple
 
-from console.catalog.shapes import PriceShape, VersionShape
+from console.catalog.shapes import PinShape, PriceShape, VersionShape
+from console.gateway.resilience.permits import Permit
 from console.providers.types import Kind, Outgoing
 from console.teams.shapes import KeyShape, TeamShape
 from usage_app.shapes import QuotaShape
@@ -84,6 +86,9 @@ class Plan(NamedTuple):
     prompt_tokens: int
     charges: tuple[Charge, ...]
     record: dict[str, Any]
+    pin: PinShape
+    route: str  # how its version was chosen: a word of targets.py
+    step: int  # its place in the pin's fallback chain
 
 
 class Remaining(NamedTuple):
@@ -100,14 +105,20 @@ class Call:
     """An admitted call that is open until `close` wrote its end record."""
 
     plan: Plan
+    identify: Callable[[Any], Asker]  # resolves the caller anew, against a newer snapshot
     started: float  # time.perf_counter() when the request arrived
     remaining: list[Remaining] = field(default_factory=list)
     sent: float = 0.0  # when the provider was called
     first_token: float = 0.0
     answered: float = 0.0  # when the provider's answer was complete
-    attempts: int = 0
+    attempts: int = 0  # at the present version
+    attempts_before: int = 0  # at versions it fell back from
+    fell_back_from: str = ""  # the version it was first meant for
+    permit: Permit | None = None
+    is_inside: bool = False  # has passed the provider's breaker, which must hear how it went
     cost_micros: int = 0
     is_unused: bool = False  # the provider was not reached or refused, so there is nothing to charge
     is_closed: bool = False
     cut_off: str = ""  # why we ended it from our side: the code for the log
     has_client_left: bool = False
+    notes: dict[str, str] = field(default_factory=dict)  # what the log keeps besides, as its detail

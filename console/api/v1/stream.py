@@ -9,6 +9,7 @@ from console.api.v1.watch import Watch
 from console.core.errors import ProviderError
 from console.gateway.limits import rate_limit_headers
 from console.gateway.meter import overhead_seconds
+from console.gateway.targets import PIN
 from console.gateway.types import Call
 
 EVENT_STREAM: Headers = [
@@ -23,12 +24,17 @@ def call_headers(request: Request, call: Call) -> Headers:
     moment = time.perf_counter()
     headers = {
         "x-facet-model-version": call.plan.version.label,
+        "x-facet-attempts": str(call.attempts_before + call.attempts),
         "x-facet-overhead-ms": f"{overhead_seconds(call, moment) * 1000:.2f}",
         "openai-processing-ms": str(round((moment - call.started) * 1000)),
         **rate_limit_headers(call.remaining, call.plan.ask.at),
     }
     if call.plan.ask.prompt is not None:
         headers["x-facet-prompt"] = call.plan.ask.prompt.ref
+    if call.plan.route != PIN:
+        headers["x-facet-route"] = call.plan.route
+    if call.fell_back_from:
+        headers["x-facet-fallback-from"] = call.fell_back_from
     if call.is_closed:
         headers["x-facet-cost"] = f"{call.cost_micros / 1_000_000:.6f}"
     return [(name.encode(), value.encode("latin-1", "replace")) for name, value in headers.items()]

@@ -5,6 +5,7 @@ from typing import Any
 from console.catalog.shapes import PinShape, VersionShape
 from console.core.errors import BadInput
 from console.core.size import estimate_tokens
+from console.gateway.operations.lengths import most_output
 from console.gateway.operations.types import Fitted, Read
 from console.gateway.shapes import chat
 from console.gateway.types import Ask
@@ -31,7 +32,7 @@ class Chat:
         under = ask.prompt.parameters if ask.prompt else {}
         body = {**under, **pin.default_parameters, **ask.body, "model": pin.version.name}
         asked = body.get("max_completion_tokens") or body.get("max_tokens")
-        most = min(asked or default_output, pin.version.max_output_tokens)
+        most = min(asked or default_output, most_output(pin))
         if body.get("max_completion_tokens"):
             body["max_completion_tokens"] = most
             body.pop("max_tokens", None)

@@ -5,6 +5,7 @@ from typing import Any
 from console.catalog.shapes import PinShape, VersionShape
 from console.core.errors import BadInput
 from console.core.size import estimate_tokens
+from console.gateway.operations.lengths import most_output
 from console.gateway.operations.types import Fitted, Read
 from console.gateway.shapes import completions, prompts
 from console.gateway.types import Ask
@@ -29,7 +30,7 @@ class Completion:
         body = {k: v for k, v in pin.default_parameters.items() if k in completions.KNOWN}  # others are meant for chat
         body |= {**ask.body, "model": pin.version.name}
         asked = body.get("max_tokens")
-        body["max_tokens"] = most = min(_DEFAULT_OUTPUT if asked is None else asked, pin.version.max_output_tokens)
+        body["max_tokens"] = most = min(_DEFAULT_OUTPUT if asked is None else asked, most_output(pin))
         written = max(body.get("n") or 1, body.get("best_of") or 1) * prompts.count(body["prompt"])
         echoed = self.prompt_tokens(ask) * (body.get("n") or 1) if body.get("echo") else 0
         return Fitted(body, most * written + echoed)

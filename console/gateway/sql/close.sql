@@ -3,6 +3,7 @@
 -- Each array has one place per call; p_docs is the JSON array of their end records. What was reserved is freed and what
 -- was really used is counted, in the periods the calls were admitted in. Calls whose reservation is gone already (the
 -- sweeper was quicker, or this is a second attempt) change nothing. Returns the ids that were closed here.
+-- A record has the id of its call, but for an attempt after which the call goes on: that record has an id of its own.
 CREATE OR REPLACE FUNCTION gateway_close(
     p_docs jsonb, p_id uuid[], p_tokens bigint[], p_cost bigint[],
     p_body text[], p_bytes integer[], p_sha256 bytea[], p_cut boolean[], p_redactions smallint[]
@@ -37,7 +38,7 @@ BEGIN
         PERFORM gateway_insert_events(p_docs);
     ELSE
         PERFORM gateway_insert_events(
-            (SELECT jsonb_agg(d) FROM jsonb_array_elements(p_docs) d WHERE (d ->> 'id')::uuid = ANY (ids)));
+            (SELECT jsonb_agg(d.doc) FROM jsonb_array_elements(p_docs) WITH ORDINALITY d(doc, n) WHERE p_id[d.n] = ANY (ids)));
     END IF;
     INSERT INTO audit_payload (event_id, kind, body, bytes, sha256, is_cut, redactions)
       SELECT o.id, 'output', o.body, o.bytes, o.sha256, o.cut, o.redactions

@@ -109,6 +109,7 @@ def test_an_answer_that_is_none(sdk, world):
     ]
     for answer in broken:
         world.upstream.enqueue(answer)
+        world.forgive()
         with pytest.raises(openai.InternalServerError) as failed:
             sdk.embeddings.create(model="embed", input=["one", "two"])
         assert failed.value.status_code == 502 and failed.value.code == "upstream_invalid"

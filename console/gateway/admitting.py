@@ -1,0 +1,58 @@
+"""Plan a call and have it admitted: everything that must be true before a byte leaves the house."""
+
+import time
+
+from django.conf import settings
+
+from console.audit.redaction import prepare_payload
+from console.core.errors import Refusal
+from console.gateway.ledger import Begin
+from console.gateway.limits import quota_refused, refusal_fields, remaining_after
+from console.gateway.plan import make_plan
+from console.gateway.prompting import prompted
+from console.gateway.refusing import TRIES, Identify, changing_too_fast, record_refusal
+from console.gateway.running import gateway
+from console.gateway.types import Ask, Asker, Call, Plan, Remaining
+
+
+async def admit(identify: Identify, ask: Ask, began: float, *, step: int = 0) -> tuple[Plan, list[Remaining]]:
+    """Return the plan of an admitted call, and what its limits leave; raise Refusal otherwise, which is on record then.
+
+    `identify` resolves the credentials against a snapshot. It is asked again with the plan when the snapshot was stale,
+    so a revoked key is refused by the very next call. `step` is the place in the fallback chain; from the second on
+    the input is in the log already.
+    """
+    here = gateway()
+    snapshot = await here.snapshots.get()
+    has_input = step > 0  # a copy for a shadow has its own
+    for _ in range(TRIES):
+        asker: Asker | None = None
+        try:
+            asker = identify(snapshot)
+            filled = await prompted(snapshot, asker, ask)
+            plan = make_plan(snapshot, asker, filled, default_output=settings.GATEWAY_MAX_OUTPUT_TOKENS, step=step)
+        except Refusal as refusal:
+            if await record_refusal(here, snapshot, asker, ask, refusal, began, has_input=has_input):
+                snapshot = await here.snapshots.newer_than(snapshot)
+                continue
+            raise
+        kept = prepare_payload(filled.text)
+        plan.record["input_sha256"] = kept.stored_sha256.hex()
+        fields = tuple(refusal_fields(charge) for charge in plan.charges)
+        verdict = await here.ledger.begin(
+            Begin(plan.epoch, plan.record, plan.charges, input=None if has_input else kept, refusals=fields)
+        )
+        if verdict.is_stale:
+            snapshot = await here.snapshots.newer_than(snapshot)
+            continue
+        if verdict.refused_by is not None:
+            raise quota_refused(plan, verdict)
+        return plan, remaining_after(plan, verdict)
+    raise changing_too_fast()
+
+
+async def open_call(identify: Identify, ask: Ask, *, started: float | None = None) -> Call:
+    """Make everything true that must be true before a byte leaves the house; raise Refusal otherwise."""
+    began = started or time.perf_counter()
+    plan, remaining = await admit(identify, ask, began)
+    return Call(plan=plan, identify=identify, started=began, remaining=remaining)

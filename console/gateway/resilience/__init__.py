@@ -1,0 +1,1 @@
+"""What keeps one provider's trouble, or one lane's crowd, from becoming everybody's."""

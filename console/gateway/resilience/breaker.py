@@ -1,0 +1,88 @@
+"""Stop calling an endpoint that only fails, and find out carefully when it works again.
+
+closed      calls go; when half of the last ones failed, and at least five, it opens
+open        nothing goes for a pause that doubles with each failed probe, up to a minute
+half open   after the pause one call at a time goes as a probe; its success closes, its failure opens again
+"""
+
+from collections import deque
+
+_WINDOW_SECONDS = 30.0
+_FEWEST_FAILURES = 5
+_FIRST_PAUSE, _LONGEST_PAUSE = 5.0, 60.0
+# A probe that says nothing for this long makes room for another.
+_PROBE_SECONDS = 30.0
+
+
+class Breaker:
+    """One endpoint as this process knows it. All moments are of one clock the caller chooses, in seconds."""
+
+    __slots__ = ("_failures", "_pause", "_probing_until", "_successes", "open_until")
+
+    def __init__(self) -> None:
+        self.open_until = 0.0  # 0: closed
+        self._pause = _FIRST_PAUSE
+        self._probing_until = 0.0
+        self._failures: deque[float] = deque(maxlen=200)
+        self._successes = 0
+
+    @property
+    def is_closed(self) -> bool:
+        return not self.open_until
+
+    def admits(self, moment: float) -> bool:
+        """Say whether a call may go now. After the pause the first to ask goes as the probe."""
+        if not self.open_until:
+            return True
+        if moment < self.open_until or moment < self._probing_until:
+            return False
+        self._probing_until = moment + _PROBE_SECONDS
+        return True
+
+    def succeeded(self) -> bool:
+        """Take note of an answer; return True when that closes the breaker."""
+        if self.open_until:
+            self.close()
+            return True
+        if self._failures:  # with nothing to weigh them against, successes need not be counted
+            self._successes += 1
+        return False
+
+    def failed(self, moment: float) -> bool:
+        """Take note of a failure; return True when that opens the breaker, or opens it anew after a probe."""
+        if self.open_until:
+            if moment < self.open_until:
+                return False  # a call that began before it opened
+            self._pause = min(self._pause * 2, _LONGEST_PAUSE)
+            self._open(moment)
+            return True
+        failures = self._failures
+        while failures and failures[0] < moment - _WINDOW_SECONDS:
+            failures.popleft()
+        if not failures:
+            self._successes = 0
+        failures.append(moment)
+        if len(failures) >= _FEWEST_FAILURES and len(failures) >= self._successes:
+            self._open(moment)
+            return True
+        return False
+
+    def let_go(self) -> None:
+        """Forget a probe that ended without saying anything about the endpoint, so that the next call may be one."""
+        self._probing_until = 0.0
+
+    def open_elsewhere(self, until: float) -> None:
+        """Take over what another process found out."""
+        if until > self.open_until:
+            self.open_until = until
+
+    def close(self) -> None:
+        self.open_until = self._probing_until = 0.0
+        self._pause = _FIRST_PAUSE
+        self._failures.clear()
+        self._successes = 0
+
+    def _open(self, moment: float) -> None:
+        self.open_until, self._probing_until = moment + self._pause, 0.0
+        self._failures.clear()
+        self._successes = 0

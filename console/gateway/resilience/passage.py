@@ -1,0 +1,190 @@
+"""The way to a provider and back: is it worth trying, whose turn is it, and what does the outcome tell the others.
+
+What one process finds out, all know within a second: open breakers, and the pace of the interactive lane, which decides
+how much of its share the batch lane gets. A pulse once a second carries it, so no call waits for it.
+"""
+
+import asyncio
+import logging
+import secrets
+import time
+import uuid
+from contextlib import suppress
+from typing import Any
+
+import redis.asyncio as redis
+from django.conf import settings
+from django.db import DatabaseError, connections
+
+from console.catalog.services.health import note_failure
+from console.catalog.shapes import ProviderShape
+from console.core.errors import ProviderError
+from console.gateway.resilience.breaker import Breaker
+from console.gateway.resilience.pace import Pace
+from console.gateway.resilience.permits import Permit, Permits
+from console.gateway.resilience.shared import PREFIX, Shared
+
+log = logging.getLogger(__name__)
+
+_PULSE_SECONDS = 1.0
+_PACE_KEY = f"{PREFIX}pace"
+# What a process said about its pace counts for this long.
+_PACE_SECONDS = 5.0
+# What speaks against the endpoint itself. A refusal of one request, or of too many, does not.
+_AGAINST = frozenset(
+    {
+        "upstream_unreachable",
+        "upstream_timeout",
+        "upstream_broken",
+        "upstream_error",
+        "upstream_invalid",
+        "upstream_truncated",
+    }
+)
+
+
+class Passage:
+    """One event loop's knowledge of all providers."""
+
+    def __init__(self, shared: Shared | None = None) -> None:
+        self.shared = shared or Shared()
+        self.pace = Pace()
+        self.permits = Permits(self.shared, lambda: self.pace.factor)
+        self.breakers: dict[uuid.UUID, Breaker] = {}
+        self._process = secrets.token_hex(8)
+        self._pulse: asyncio.Task[None] | None = None
+        self._said = self._is_stopping = False
+        # What went wrong since the last beat: how often, and the last sentence, by provider, code and model.
+        self._troubles: dict[tuple[uuid.UUID, str, str], tuple[int, str]] = {}
+
+    async def enter(self, provider: ProviderShape, lane: str, *, tokens: int) -> Permit | None:
+        """Return once a call may go, with the permit to give back; ProviderError when it may not."""
+        if self._pulse is None or self._pulse.done():
+            self._pulse = asyncio.create_task(self._beat())
+        breaker = self.breakers.get(provider.id)
+        if breaker is None:
+            breaker = self.breakers[provider.id] = Breaker()
+        if breaker.open_until and not breaker.admits(time.time()):
+            raise ProviderError(
+                "The provider keeps failing, so calls to it are held back for a moment; try again.",
+                status=503,
+                code="upstream_open",
+                retry_after=max(1, round(breaker.open_until - time.time())),
+            )
+        if not self.permits.are_needed(provider, lane):
+            return None
+        try:
+            return await self.permits.take(provider, lane, tokens=tokens)
+        except BaseException:
+            breaker.let_go()
+            raise
+
+    def leave(
+        self, provider: ProviderShape, permit: Permit | None, *, code: str, sentence: str = "", model: str = ""
+    ) -> None:
+        """Give the permit back and take note of how the call went: an empty code is an answer.
+
+        What the provider did wrong also goes to its page. A client that left, say, tells nothing about the provider.
+        """
+        if permit is not None:
+            self.permits.give_back(permit)
+        breaker = self.breakers.get(provider.id)
+        if breaker is None:
+            return
+        if not code:
+            if breaker.succeeded():
+                log.warning("Provider %s answers again.", provider.slug)
+                self._tell(provider, None)
+            return
+        if code.startswith("upstream_") and code != "upstream_refused":
+            times, _ = self._troubles.get((provider.id, code, model), (0, ""))
+            self._troubles[provider.id, code, model] = (times + 1, sentence)
+        if code not in _AGAINST:
+            breaker.let_go()
+        elif breaker.failed(time.time()):
+            log.warning("Provider %s keeps failing (%s); its breaker opens.", provider.slug, code)
+            self._tell(provider, breaker.open_until)
+
+    def _tell(self, provider: ProviderShape, open_until: float | None) -> None:
+        key = _breaker_key(provider.id)
+
+        async def tell(client: redis.Redis) -> Any:
+            if open_until is None:
+                return await client.delete(key)
+            return await client.set(key, repr(open_until), px=max(1, int((open_until - time.time()) * 1000)))
+
+        self.shared.tell(tell)
+
+    async def _beat(self) -> None:
+        turns = 0
+        while not self._is_stopping:  # the client of Valkey has been seen to swallow a cancellation
+            await asyncio.sleep(_PULSE_SECONDS)
+            turns += 1
+            try:
+                await self._read_breakers()
+                await self._share_pace()
+                if self._troubles:
+                    troubles, self._troubles = self._troubles, {}
+                    await asyncio.to_thread(_write_troubles, troubles)
+                if turns % 8 == 0:
+                    await self.permits.renew()
+            except Exception:  # the pulse must go on whatever one beat met
+                log.exception("The state of providers could not be shared.")
+
+    async def _read_breakers(self) -> None:
+        known = list(self.breakers)
+        if not known:
+            return
+
+        async def read(client: redis.Redis) -> list[Any]:
+            return await client.mget([_breaker_key(provider) for provider in known])
+
+        for provider, until in zip(known, await self.shared.ask(read) or (), strict=False):
+            if until is not None:
+                self.breakers[provider].open_elsewhere(float(until))
+
+    async def _share_pace(self) -> None:
+        """Say how quick the interactive lane is here, and slow the batch lane down by the slowest process."""
+        moment = time.time()
+        mine = self.pace.p95(moment)
+        said = f"{moment}:{mine}" if mine is not None else None
+
+        async def share(client: redis.Redis) -> dict[bytes, bytes]:
+            pipe = client.pipeline(transaction=False)
+            if said is not None:
+                pipe.hset(_PACE_KEY, self._process, said)
+            elif self._said:
+                pipe.hdel(_PACE_KEY, self._process)
+            pipe.expire(_PACE_KEY, 60)
+            pipe.hgetall(_PACE_KEY)
+            return (await pipe.execute())[-1]  # type: ignore[no-any-return]
+
+        slowest = mine
+        for told in (await self.shared.ask(share) or {}).values():
+            at, _, p95 = told.decode().partition(":")
+            if moment - float(at) < _PACE_SECONDS:
+                slowest = max(slowest or 0.0, float(p95))
+        self._said = said is not None
+        self.pace.adjust(slowest, settings.GATEWAY_INTERACTIVE_TARGET_MS / 1000)
+
+    async def stop(self) -> None:
+        self._is_stopping = True
+        if self._pulse is not None:
+            self._pulse.cancel()
+            await asyncio.wait({self._pulse}, timeout=1)
+        for permit in list(self.permits.held.values()):
+            self.permits.give_back(permit)
+        await self.shared.close()
+
+
+def _write_troubles(troubles: dict[tuple[uuid.UUID, str, str], tuple[int, str]]) -> None:
+    try:
+        for (provider, code, model), (times, sentence) in troubles.items():
+            with suppress(DatabaseError):  # the provider may be gone, and the failed calls are on record
+                note_failure(provider_id=provider, code=code, sentence=sentence, model=model, times=times)
+    finally:
+        connections.close_all()
+
+
+def _breaker_key(provider: uuid.UUID) -> str:
+    return f"{PREFIX}{{{provider}}}:breaker"

@@ -1,0 +1,79 @@
+"""What processes tell each other through Valkey: open breakers, held permits, the pace of the interactive lane.
+
+Valkey is never the truth. While it is away, every question here is answered with None at once, and whoever asked goes
+on with what this process knows.
+"""
+
+import asyncio
+import logging
+import time
+from collections.abc import Awaitable, Callable
+from typing import Any, TypeVar
+
+import redis.asyncio as redis
+from django.conf import settings
+
+log = logging.getLogger(__name__)
+
+_Result = TypeVar("_Result")
+
+PREFIX = "facet:gateway:"
+# A frozen Valkey costs one call this much, and then nobody asks it for a while.
+_PATIENCE_SECONDS = 0.25
+_AWAY_SECONDS = 2.0
+
+
+class Shared:
+    """One event loop's line to Valkey."""
+
+    def __init__(self, url: str | None = None) -> None:
+        self._url = settings.VALKEY_URL if url is None else url
+        self._client: redis.Redis | None = None
+        self._away_until = 0.0
+        self._is_away = False
+        self._telling: set[asyncio.Future[Any]] = set()
+
+    def tell(self, work: Callable[[redis.Redis], Awaitable[Any]]) -> None:
+        """Have `work` done soon; nobody waits for it, and nothing is lost that would not run out by itself."""
+        task = asyncio.ensure_future(self.ask(work))
+        self._telling.add(task)
+        task.add_done_callback(self._telling.discard)
+
+    async def ask(self, work: Callable[[redis.Redis], Awaitable[_Result]]) -> _Result | None:
+        """Return what `work` found out, None while Valkey is away. The change of state is logged once."""
+        if not self._url or time.monotonic() < self._away_until:
+            return None
+        if self._client is None:
+            self._client = redis.from_url(
+                self._url,
+                socket_timeout=_PATIENCE_SECONDS,
+                socket_connect_timeout=_PATIENCE_SECONDS,
+                retry=None,
+                max_connections=64,
+            )
+        try:
+            found = await work(self._client)
+        except (redis.RedisError, OSError) as error:
+            self._away_until = time.monotonic() + _AWAY_SECONDS
+            if not self._is_away:
+                self._is_away = True
+                log.warning("Valkey is away (%s); limits of providers are kept per process.", type(error).__name__)
+            return None
+        if self._is_away:
+            self._is_away = False
+            log.info("Valkey is back; limits of providers are shared again.")
+        return found
+
+    async def close(self) -> None:
+        """Say what is still to be said, and hang up for good."""
+        if self._telling:
+            await asyncio.wait(self._telling, timeout=1)
+        self._url = ""
+        client, self._client = self._client, None
+        if client is not None:
+            await client.aclose()
+
+
+async def run_script(client: redis.Redis, script: str, keys: list[str], arguments: list[Any]) -> Any:
+    """Run a Lua script by its digest, sending its text only when the server does not know it yet."""
+    return await client.register_script(script)(keys=keys, args=arguments)

@@ -1,0 +1,92 @@
+"""Send a call to its provider, and again where that is safe: it was not reached, or it said that it is busy.
+
+Whatever may have been executed is never sent twice. A retry waits as long as the provider asked for, or a little that
+doubles, with jitter; where the wait would be long, the pin's fallbacks (or the caller) are better served by the error.
+"""
+
+import asyncio
+import random
+import time
+
+from django.conf import settings
+
+from console import outbound
+from console.core.errors import ProviderError
+from console.gateway.falling_back import following
+from console.gateway.running import gateway
+from console.gateway.types import Call
+
+# Clients give up for good when they are told to wait for longer than two minutes.
+_LONGEST_RETRY_AFTER = 120
+_TRIES = 3
+_LONGEST_PAUSE = 4.0
+_FIRST_PAUSE = {"upstream_unreachable": 0.05, "upstream_busy": 0.5}
+_NOT_SENT = frozenset({"upstream_unreachable", "address_refused", "upstream_tls"})
+
+
+async def send(call: Call) -> outbound.Reply:
+    """Return the provider's answer as soon as its head is here; raises ProviderError when there is none to be had."""
+    while True:
+        try:
+            return await _send_once(call)
+        except ProviderError as error:
+            leave(call, error.code, error.message)
+            pause = _pause_before_retry(call, error)
+            if pause is None:
+                raise
+        await asyncio.sleep(pause)
+
+
+def leave(call: Call, code: str, sentence: str = "") -> None:
+    """Say how a call went at its provider (an empty code: well) and give its permit back; once for each `send`."""
+    if call.is_inside:
+        call.is_inside = False
+        permit, call.permit = call.permit, None
+        version = call.plan.version
+        gateway().passage.leave(version.provider, permit, code=code, sentence=sentence, model=version.name)
+
+
+async def _send_once(call: Call) -> outbound.Reply:
+    plan = call.plan
+    outgoing = plan.outgoing
+    call.is_unused = True
+    call.permit = await gateway().passage.enter(plan.version.provider, plan.lane, tokens=plan.prompt_tokens)
+    call.is_inside = True
+    call.attempts += 1
+    call.sent, call.is_unused = call.sent or time.perf_counter(), False
+    try:
+        reply = await outbound.request(
+            "POST", outgoing.url, headers=outgoing.headers, body=outgoing.body, deadlines=_deadlines(call)
+        )
+    except ProviderError as error:
+        call.is_unused = error.code in _NOT_SENT
+        raise
+    if reply.status == 200:
+        return reply
+    try:
+        raw = await reply.read(64 * 1024)
+    except ProviderError:
+        raw = b""
+    finally:
+        reply.close()
+    call.is_unused = True
+    failure = plan.kind.failure(reply.status, raw)
+    if failure.status == 503 and reply.retry_after.isdigit():
+        failure.retry_after = min(int(reply.retry_after[:6]), _LONGEST_RETRY_AFTER)
+    raise failure
+
+
+def _pause_before_retry(call: Call, error: ProviderError) -> float | None:
+    """Return how long to wait before sending again, None when that is not safe or not worth it."""
+    pause = _FIRST_PAUSE.get(error.code)
+    if pause is None or call.attempts >= _TRIES or error.status == 504:
+        return None
+    if error.code == "upstream_busy" and following(call, error) is not None:
+        return None  # another version is there at once
+    pause = max(pause * 2 ** (call.attempts - 1) * random.uniform(0.5, 1.5), error.retry_after or 0)  # noqa: S311
+    return pause if pause <= _LONGEST_PAUSE else None
+
+
+def _deadlines(call: Call) -> outbound.Deadlines:
+    silence = call.plan.version.provider.first_byte_seconds or settings.GATEWAY_SILENCE_SECONDS
+    return outbound.Deadlines(settings.GATEWAY_CONNECT_SECONDS, silence)

@@ -1,0 +1,84 @@
+"""Which version answers a call: the one its pin means, the canary's for a share of the callers, or, after trouble, the
+next of the pin's fallback chain.
+
+Steps number the chain: 0 is where a call begins, 1 the first fallback. A fallback with two tries is two steps.
+"""
+
+import hashlib
+from dataclasses import replace
+from typing import NamedTuple
+
+from console.catalog.models import Trouble
+from console.catalog.shapes import FallbackShape, PinShape, VersionShape
+from console.core.errors import ProviderError
+from console.gateway.types import Ask, Asker
+from console.providers.registry import KINDS
+
+PIN, CANARY, SHADOW = "pin", "canary", "shadow"
+SHADOW_STEP = -1
+
+_TROUBLES = {
+    "upstream_unreachable": Trouble.UNREACHABLE,
+    "upstream_open": Trouble.UNREACHABLE,
+    "upstream_tls": Trouble.UNREACHABLE,
+    "address_refused": Trouble.UNREACHABLE,
+    "upstream_timeout": Trouble.TIMEOUT,
+    "upstream_busy": Trouble.BUSY,
+    "upstream_full": Trouble.BUSY,
+    "upstream_error": Trouble.ERROR,
+    "upstream_broken": Trouble.ERROR,
+    "upstream_invalid": Trouble.ERROR,
+    "upstream_truncated": Trouble.ERROR,
+    "upstream_too_large": Trouble.ERROR,
+    "upstream_credentials": Trouble.ERROR,
+}
+
+
+class Target(NamedTuple):
+    """The pin with the version that answers in its place, and by which way it was chosen."""
+
+    pin: PinShape
+    route: str
+
+
+def can_serve(version: VersionShape) -> bool:
+    return not version.is_retired and version.provider.is_usable and version.provider.kind in KINDS
+
+
+def chain(pin: PinShape) -> tuple[FallbackShape, ...]:
+    """Return the fallbacks as steps: one with two tries is there twice, one that cannot serve not at all."""
+    return tuple(fallback for fallback in pin.fallbacks if can_serve(fallback.version) for _ in range(fallback.tries))
+
+
+def target_at(step: int, pin: PinShape, alias: str, asker: Asker, ask: Ask) -> Target | None:
+    """Return who answers at a step; None when the chain is not that long (any more)."""
+    if step == 0:
+        if pin.canary is not None and can_serve(pin.canary[0]) and is_in_share(pin.canary[1], alias, asker, ask):
+            return Target(replace(pin, version=pin.canary[0]), CANARY)
+        return Target(pin, PIN)
+    if step == SHADOW_STEP:
+        is_there = pin.shadow is not None and can_serve(pin.shadow[0])
+        return Target(replace(pin, version=pin.shadow[0]), SHADOW) if pin.shadow and is_there else None
+    steps = chain(pin)
+    return Target(replace(pin, version=steps[step - 1].version), f"fallback {step}") if step <= len(steps) else None
+
+
+def is_in_share(percent: int, alias: str, asker: Asker, ask: Ask) -> bool:
+    """Say whether a caller is among the first so many percent: always the same ones, and of two shares the same first.
+
+    The caller is the key or person, and whom it speaks for, if it says so in `safety_identifier` or `user`.
+    """
+    whom = ask.body.get("safety_identifier") or ask.body.get("user") or ""
+    digest = hashlib.blake2b(f"{alias}\0{asker.actor_id}\0{whom}".encode("utf-8", "replace"), digest_size=8).digest()
+    return int.from_bytes(digest, "big") % 10_000 < percent * 100
+
+
+def next_step(step: int, pin: PinShape, error: ProviderError) -> int | None:
+    """Return the step to go on with after an error; None when nothing of the chain is for this kind of trouble."""
+    trouble = _TROUBLES.get(error.code)
+    if trouble is None or step < 0:
+        return None
+    for place, fallback in enumerate(chain(pin)[step:], start=step + 1):
+        if trouble.value in fallback.on:
+            return place
+    return None

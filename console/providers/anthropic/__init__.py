@@ -1,1 +1,0 @@
-"""Anthropic's Messages API, spoken natively: chat completions are translated both ways."""

@@ -1,0 +1,119 @@
+"""Breakers and permits over several processes, with Valkey and without."""
+
+import asyncio
+from collections.abc import AsyncIterator, Callable
+
+import pytest
+
+from console.core.errors import ProviderError
+from console.gateway.resilience import passage as passage_module
+from console.gateway.resilience import permits
+from console.gateway.resilience.passage import Passage
+from console.gateway.resilience.shared import Shared
+from tests.gateway.resilience.conftest import Valkey, provider
+
+Open = Callable[[str], Passage]
+
+
+@pytest.fixture
+async def process(monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[Open]:
+    """Make a passage as another process would have it, on the given Valkey."""
+    monkeypatch.setattr(permits, "_PATIENCE", {"interactive": 0.1, "standard": 0.1, "batch": 0.1})
+    monkeypatch.setattr(passage_module, "_PULSE_SECONDS", 0.05)
+    made: list[Passage] = []
+
+    def open_one(url: str) -> Passage:
+        made.append(Passage(Shared(url)))
+        return made[-1]
+
+    yield open_one
+    for one in made:
+        await one.stop()
+
+
+async def held(passage: Passage, upstream: object, lane: str, times: int) -> int:
+    """Return how many of so many permits could be taken."""
+    taken = 0
+    for _ in range(times):
+        try:
+            await passage.enter(upstream, lane, tokens=10)
+            taken += 1
+        except ProviderError as error:
+            assert (error.code, error.status, error.retry_after) == ("upstream_full", 503, 5)
+    return taken
+
+
+async def test_each_lane_has_its_share_over_all_processes(valkey_server: Valkey, process: Open) -> None:
+    one, other, upstream = process(valkey_server.url), process(valkey_server.url), provider(max_concurrency=8)
+    assert await held(one, upstream, "batch", 3) + await held(other, upstream, "batch", 3) == 4
+    assert await held(other, upstream, "standard", 5) == 4, "all eight are taken"
+    assert await held(one, upstream, "interactive", 1) == 0
+    for permit in list(one.permits.held.values()):
+        one.leave(upstream, permit, code="")
+    await asyncio.sleep(0.05)
+    assert await held(other, upstream, "interactive", 4) == 3, "what one gave back the other may have"
+
+
+async def test_nothing_is_asked_for_a_provider_without_limits(process: Open) -> None:
+    passage = process("unix:///nowhere/valkey.sock")
+    assert await passage.enter(provider(), "interactive", tokens=10) is None
+    assert not passage.shared._is_away, "Valkey was not even asked"
+
+
+async def test_a_provider_s_minute_counts_requests_and_tokens(valkey_server: Valkey, process: Open) -> None:
+    for url in (valkey_server.url, ""):
+        one = process(url)
+        assert await held(one, provider(requests_per_minute=3), "interactive", 5) == 3
+        assert await held(one, provider(tokens_per_minute=25), "interactive", 5) == 2
+
+
+async def test_without_valkey_each_process_keeps_its_part(process: Open, settings) -> None:
+    settings.WEB_PROCESSES = 2
+    passage, upstream = process("unix:///nowhere/valkey.sock"), provider(max_concurrency=8)
+    assert await held(passage, upstream, "interactive", 6) == 4
+    for permit in list(passage.permits.held.values())[:1]:
+        passage.leave(upstream, permit, code="")
+    assert await held(passage, upstream, "interactive", 2) == 1
+
+
+async def test_a_lost_process_s_permits_run_out(valkey_server: Valkey, process: Open, monkeypatch) -> None:
+    monkeypatch.setattr(permits, "LEASE_SECONDS", 0.2)
+    lost, upstream = process(valkey_server.url), provider(max_concurrency=2)
+    assert await held(lost, upstream, "interactive", 2) == 2
+    lost.permits.held.clear()  # nobody gives them back, nobody renews them
+    await asyncio.sleep(0.3)
+    assert await held(process(valkey_server.url), upstream, "interactive", 2) == 2
+
+
+async def test_a_breaker_opens_and_closes_for_every_process(valkey_server: Valkey, process: Open) -> None:
+    one, other, upstream = process(valkey_server.url), process(valkey_server.url), provider()
+    for each in (one, other):
+        await each.enter(upstream, "interactive", tokens=1)
+    for _ in range(5):
+        one.leave(upstream, None, code="upstream_broken")
+    with pytest.raises(ProviderError) as refused:
+        await one.enter(upstream, "interactive", tokens=1)
+    assert refused.value.code == "upstream_open" and refused.value.retry_after
+    await asyncio.sleep(0.2)
+    assert not other.breakers[upstream.id].is_closed, "the other one heard of it"
+    for each in (one, other):
+        each.breakers[upstream.id].open_until = 1.0  # the pause is over
+    await one.enter(upstream, "interactive", tokens=1)
+    one.leave(upstream, None, code="")
+    await other.enter(upstream, "interactive", tokens=1)
+    other.leave(upstream, None, code="")
+    await asyncio.sleep(0.2)
+    assert one.breakers[upstream.id].is_closed and other.breakers[upstream.id].is_closed
+
+
+async def test_a_slow_interactive_lane_slows_the_batch_lane_of_other_processes(
+    valkey_server: Valkey, process: Open, settings
+) -> None:
+    settings.GATEWAY_INTERACTIVE_TARGET_MS = 100
+    web, worker, upstream = process(valkey_server.url), process(valkey_server.url), provider()
+    for each in (web, worker):
+        each.leave(upstream, await each.enter(upstream, "batch", tokens=1), code="")
+    for _ in range(20):
+        web.pace.saw(passage_module.time.time(), 0.5)
+    await asyncio.sleep(0.4)
+    assert worker.pace.factor < 0.5

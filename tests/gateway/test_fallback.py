@@ -1,0 +1,195 @@
+"""When a version fails before its first byte, the next of the chain answers: admitted anew, priced at what served."""
+
+import json
+import math
+import time
+from collections.abc import Callable, Iterator
+
+import httpx2 as httpx
+import pytest
+
+from console.audit import actions
+from console.audit.models import Payload
+from console.audit.services import record
+from console.catalog.models import Pin, PinFallback, Provider, ProviderIncident
+from console.core.ids import parse_request_id
+from console.teams.actors import SYSTEM
+from tests import make
+from tests.gateway.conftest import World
+from tests.gateway.invariants import wait_until_settled
+from tests.upstream import Upstream, completion, head
+from usage_app.services.quotas import set_quota
+
+Ask = Callable[..., httpx.Response]
+EVERYTHING = ["error", "timeout", "busy", "unreachable"]
+
+
+@pytest.fixture(scope="module")
+def _spare() -> Iterator[Upstream]:
+    spare = Upstream().start()
+    yield spare
+    spare.stop()
+
+
+@pytest.fixture
+def spare(world: World, _spare: Upstream) -> Upstream:
+    """A second provider, whose `spare-model` costs ten times as much and stands second in the chain of the pin."""
+    _spare.reset()
+    provider = Provider.objects.create(slug="spare", name="Spare", kind="openai", base_url=_spare.url)
+    model = make.make_model("spare-model", provider=provider, price=("1.50", "6.00"), capabilities=["chat"])
+    change_pin(world, fallbacks=[(model, EVERYTHING)])
+    return _spare
+
+
+def change_pin(world: World, fallbacks=(), **fields) -> None:
+    pin = Pin.objects.get(alias=world.alias, environment="production")
+    for name, value in fields.items():
+        setattr(pin, name, value)
+    pin.save()
+    pin.fallbacks.all().delete()
+    for position, (model, on) in enumerate(fallbacks, start=1):
+        PinFallback.objects.create(pin=pin, position=position, model_version=model, on=on)
+    record(actions.PIN_MOVED, actor=SYSTEM, target=pin)
+
+
+def cut(upstream: Upstream) -> None:
+    upstream.enqueue_cut(b"")
+
+
+def broken(upstream: Upstream) -> None:
+    upstream.enqueue({"error": {"message": "boom"}}, status=500)
+
+
+def busy(upstream: Upstream) -> None:
+    upstream.enqueue({"error": {"message": "slow down"}}, status=429)
+
+
+def silent(upstream: Upstream) -> None:
+    upstream.enqueue_silence(20)
+
+
+@pytest.mark.parametrize("stream", [False, True])
+def test_it_goes_on_with_the_next_version_after_each_kind_of_trouble(ask: Ask, world, spare, settings, stream) -> None:
+    settings.GATEWAY_SILENCE_SECONDS = 1
+    for trouble in (broken, busy, cut, silent):
+        trouble(world.upstream)
+        world.forgive()
+        response = ask(stream=stream)
+        assert response.status_code == 200 and "Hello" in response.text
+        assert response.headers["x-facet-model-version"] == "spare/spare-model"
+        assert response.headers["x-facet-fallback-from"] == "fake/fake-model"
+        assert (response.headers["x-facet-attempts"], response.headers["x-facet-route"]) == ("2", "fallback 1")
+        attempt, served = world.calls()[-2:] if world.calls()[-1].status == "ok" else world.calls()[-1:-3:-1]
+        assert served.pk == parse_request_id(response.headers["x-request-id"])
+        assert (served.status, served.model, attempt.status, attempt.model) == (
+            *("ok", "spare/spare-model"),
+            *("error", "fake/fake-model"),
+        )
+        assert json.loads(attempt.detail) == {"attempt_of": response.headers["x-request-id"]}
+        assert json.loads(served.detail) == {"route": "fallback 1", "fell_back_from": "fake/fake-model"}
+        assert served.cost_micros == math.ceil(served.prompt_tokens * 1.5 + served.completion_tokens * 6)
+        assert set(Payload.objects.filter(event_id=served.pk).values_list("kind", flat=True)) == {"input", "output"}
+    assert len(spare.seen) == 4 and spare.seen[0].body["model"] == "spare-model"
+
+
+def test_it_passes_admission_again(ask: Ask, world, spare) -> None:
+    set_quota(actor=SYSTEM, team=world.team, metric="requests", window="day", limit=1)
+    broken(world.upstream)
+    response = ask()
+    assert (response.status_code, response.json()["error"]["code"]) == (429, "insufficient_quota")
+    assert not spare.seen
+    wait_until_settled()
+    ends = {line.pk: line.status for line in world.calls()}
+    assert ends[parse_request_id(response.headers["x-request-id"])] == "refused" and len(ends) == 2
+
+
+def test_the_caller_hears_the_last_error_where_nothing_else_is_left(ask: Ask, world, spare) -> None:
+    broken(world.upstream)
+    spare.enqueue("<html>", content_type="text/html")
+    response = ask()
+    assert (response.status_code, response.json()["error"]["code"]) == (502, "upstream_invalid")
+    assert [line.status for line in world.calls()] == ["error", "error"]
+
+
+def test_only_the_trouble_a_fallback_is_for_leads_to_it(ask: Ask, world, spare) -> None:
+    model = PinFallback.objects.get().model_version
+    change_pin(world, fallbacks=[(model, ["busy"])])
+    broken(world.upstream)
+    assert ask().status_code == 502 and not spare.seen
+    world.upstream.enqueue({"error": {"message": "too hot"}}, status=400)
+    assert ask().status_code == 400 and not spare.seen, "bad input is bad everywhere"
+    busy(world.upstream)
+    assert ask().headers["x-facet-model-version"] == "spare/spare-model"
+
+
+def test_nothing_is_sent_again_after_the_first_byte(ask: Ask, world, spare) -> None:
+    first = b'data: {"id":"c","object":"chat.completion.chunk","created":1,"model":"m","choices":[{"index":0,'
+    first += b'"delta":{"role":"assistant","content":"Hel"},"finish_reason":null}]}\n\n'
+    world.upstream.enqueue_cut(head(200, "text/event-stream") + first)
+    response = ask(stream=True)
+    assert "Hel" in response.text and '"error"' in response.text and not spare.seen
+
+
+def test_a_busy_provider_is_asked_again_and_its_errors_stand_on_its_page(ask: Ask, world) -> None:
+    busy(world.upstream)
+    response = ask()
+    assert response.status_code == 200 and response.headers["x-facet-attempts"] == "2"
+    for _ in range(5):
+        broken(world.upstream)
+        assert ask().status_code == 502
+    held_back = ask()
+    assert (held_back.status_code, held_back.json()["error"]["code"]) == (503, "upstream_open")
+    assert 1 <= int(held_back.headers["retry-after"]) <= 5
+    assert world.calls()[-1].attempts == 0, "nothing was sent"
+    wait_for(lambda: ProviderIncident.objects.filter(code="upstream_error").exists())
+    assert ProviderIncident.objects.get(provider=world.provider, code="upstream_error").count == 5
+
+
+def wait_for(holds: Callable[[], bool]) -> None:
+    deadline = time.monotonic() + 5
+    while not holds() and time.monotonic() < deadline:
+        time.sleep(0.01)
+
+
+def test_a_share_of_the_calls_is_copied_and_counted_by_quotas_for_copies_only(ask: Ask, world, spare) -> None:
+    shadow = PinFallback.objects.get().model_version
+    change_pin(world, shadow_version=shadow, shadow_percent=100)
+    for purpose in ("", "shadow"):
+        set_quota(actor=SYSTEM, team=world.team, metric="requests", window="day", limit=1, purpose=purpose)
+    spare.enqueue(completion("Another answer."))
+    response = ask()
+    assert response.status_code == 200 and "Another" not in response.text
+    wait_for(lambda: len(world.calls()) == 2)
+    original, copy = world.calls()
+    assert (copy.type, copy.lane, copy.model, copy.status) == ("shadow", "batch", "spare/spare-model", "ok")
+    assert json.loads(copy.detail) == {"shadow_of": response.headers["x-request-id"], "route": "shadow"}
+    assert "Another answer." in Payload.objects.get(event_id=copy.pk, kind="output").body
+    assert original.type == "chat" and ask().status_code == 429
+
+
+def test_a_canary_answers_its_share_of_the_callers(ask: Ask, world, spare) -> None:
+    canary = PinFallback.objects.get().model_version
+    change_pin(world, canary_version=canary, canary_percent=50)
+    served = [ask(user=f"customer {n % 10}").headers["x-facet-model-version"] for n in range(20)]
+    assert served[:10] == served[10:], "each caller stays with its version"
+    assert set(served) == {"fake/fake-model", "spare/spare-model"}
+    assert len(spare.seen) == served.count("spare/spare-model")
+
+
+def test_the_lane_is_what_was_asked_for_and_never_faster_than_allowed(ask: Ask, world) -> None:
+    assert ask(headers={"x-facet-lane": "express"}).json()["error"]["param"] == "x-facet-lane"
+    for wanted in ("batch", "interactive"):
+        assert ask(headers={"x-facet-lane": wanted}).status_code == 200
+        assert world.calls()[-1].lane == wanted
+    change_pin(world, lane="standard")
+    ask(headers={"x-facet-lane": "interactive"})
+    assert world.calls()[-1].lane == "standard"
+
+
+def test_a_pin_s_maximum_cuts_the_length_and_refuses_the_rest(ask: Ask, world) -> None:
+    change_pin(world, max_parameters={"max_tokens": 7, "temperature": 1})
+    refused = ask(temperature=1.5).json()["error"]
+    assert refused["param"] == "temperature" and "at most 1" in refused["message"]
+    ask(temperature=1, max_tokens=100)
+    ask()
+    assert [seen.body["max_tokens"] for seen in world.upstream.seen] == [7, 7]
