@@ -2,11 +2,12 @@
 
 from collections.abc import Container
 
+from console.providers.anthropic.kind import Anthropic
 from console.providers.openai.kind import OpenAI
 from console.providers.types import Chats, Completes, Embeds, Kind
 from console.providers.wordllama.kind import WordLlama
 
-KINDS: dict[str, Kind] = {"openai": OpenAI(), "wordllama": WordLlama()}
+KINDS: dict[str, Kind] = {"openai": OpenAI(), "anthropic": Anthropic(), "wordllama": WordLlama()}
 
 # Which of them offers what, found out once.
 CHATS: dict[str, Chats] = {name: kind for name, kind in KINDS.items() if isinstance(kind, Chats)}

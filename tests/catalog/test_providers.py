@@ -242,8 +242,9 @@ class Upstream(BaseHTTPRequestHandler):
     seen: ClassVar[list[str]] = []
 
     def do_GET(self) -> None:
-        self.seen.append(f"{self.path} {self.headers.get('Authorization', '')}")
-        is_known = self.headers.get("Authorization") == f"Bearer {SECRET}"
+        key = self.headers.get("Authorization", "") or self.headers.get("x-api-key", "")
+        self.seen.append(f"{self.path} {key}")
+        is_known = key in {f"Bearer {SECRET}", SECRET}
         body = json.dumps({"data": [{"id": "gpt-x"}, {"id": "gpt-y"}]} if is_known else {"error": {"message": "no"}})
         self.send_response(200 if is_known else 401)
         self.send_header("Content-Type", "application/json")
@@ -278,6 +279,14 @@ def test_it_really_asks_the_provider(operator: Client, upstream: str) -> None:
     assert "?name=gpt-y" in page
     line = AuditEvent.objects.get(action="provider.tested")
     assert (line.status, line.target) == ("ok", "Open")
+
+
+def test_it_asks_a_provider_of_another_kind_in_its_way(operator: Client, upstream: str) -> None:
+    assert b'value="https://api.anthropic.com/v1"' in operator.get("/models/new-provider/?preset=anthropic").content
+    operator.post("/models/new-provider/", FORM | {"kind": "anthropic", "base_url": upstream})
+    page = operator.post("/models/providers/open/test/").content.decode()
+    assert Upstream.seen == [f"/v1/models?limit=1000 {SECRET}"]
+    assert "It answered and names 2 models." in page and "?name=gpt-y" in page
 
 
 def test_it_shows_the_result_in_place(operator: Client, upstream: str) -> None:

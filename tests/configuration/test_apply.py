@@ -202,6 +202,11 @@ def test_it_takes_the_secret_away_when_the_host_moves(run: Any) -> None:
     assert Provider.objects.get().secret == ""
 
 
+def test_it_makes_a_provider_of_another_kind(run: Any) -> None:
+    run("providers:\n  - {slug: claude, kind: anthropic, base_url: https://api.anthropic.com/v1}\n")
+    assert Provider.objects.get().kind == "anthropic"
+
+
 def test_it_is_all_or_nothing(run: Any) -> None:
     text = problems_of(run, EXAMPLE.replace("16384", "999999"))
     assert "line 7: models[0].max_output_tokens: The output limit (999999) is larger than the context" in text

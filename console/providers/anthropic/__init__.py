@@ -1,0 +1,1 @@
+"""Anthropic's Messages API, spoken natively: chat completions are translated both ways."""

@@ -1,0 +1,124 @@
+"""Whole messages of Anthropic's as chat completions, and the words both wire formats have for the same."""
+
+from typing import Any
+
+import orjson
+
+from console.core.clock import now
+from console.core.errors import ProviderError
+from console.providers.anthropic.thinking import detail
+from console.providers.types import Usage
+
+FINISH_REASONS = {
+    "end_turn": "stop",
+    "stop_sequence": "stop",
+    "pause_turn": "stop",
+    "max_tokens": "length",
+    "model_context_window_exceeded": "length",
+    "tool_use": "tool_calls",
+    "refusal": "content_filter",
+}
+_MOST_TOKENS = 2**31 - 1
+
+
+def finish_of(reason: Any) -> str:
+    """Return OpenAI's word for why a message ended; a reason yet to be invented is an end like any other."""
+    return FINISH_REASONS.get(reason, "stop") if isinstance(reason, str) else "stop"
+
+
+def refusal_of(holder: dict[str, Any]) -> str:
+    """Return what was said about a refusal, if anything."""
+    details = holder.get("stop_details")
+    said = details.get("explanation") if isinstance(details, dict) else None
+    return said if isinstance(said, str) and holder.get("stop_reason") == "refusal" else ""
+
+
+def _tokens(raw: dict[str, Any], name: str) -> int:
+    value = raw.get(name)
+    return value if type(value) is int and 0 <= value <= _MOST_TOKENS else 0
+
+
+def usage_of(raw: Any) -> tuple[Usage, int] | None:
+    """Return the usage and the tokens written to the cache, which are part of the prompt; None when it makes no sense.
+
+    Anthropic counts what was read from and written to the cache beside the input, not in it.
+    """
+    if not isinstance(raw, dict) or type(raw.get("output_tokens")) is not int:
+        return None
+    read, written = _tokens(raw, "cache_read_input_tokens"), _tokens(raw, "cache_creation_input_tokens")
+    prompt, completion = _tokens(raw, "input_tokens") + read + written, _tokens(raw, "output_tokens")
+    if max(prompt, completion) > _MOST_TOKENS:
+        return None
+    details = raw.get("output_tokens_details")
+    thought = _tokens(details, "thinking_tokens") if isinstance(details, dict) else 0
+    return Usage(prompt, completion, cached=read, reasoning=min(thought, completion)), written
+
+
+def usage_shape(usage: Usage, written: int) -> dict[str, Any]:
+    """Return a usage as OpenAI writes it."""
+    return {
+        "prompt_tokens": usage.prompt,
+        "completion_tokens": usage.completion,
+        "total_tokens": usage.prompt + usage.completion,
+        "prompt_tokens_details": {"cached_tokens": usage.cached, "cache_write_tokens": written},
+        "completion_tokens_details": {"reasoning_tokens": usage.reasoning},
+    }
+
+
+def call_shape(block: dict[str, Any]) -> dict[str, Any]:
+    """Return a tool_use block as a tool call, its input as JSON text."""
+    given = block.get("input")
+    arguments = orjson.dumps(given if isinstance(given, dict) else {}).decode()
+    return {
+        "id": str(block.get("id") or ""),
+        "type": "function",
+        "function": {"name": str(block.get("name") or ""), "arguments": arguments},
+    }
+
+
+def message_of(blocks: list[Any], refusal: str = "") -> dict[str, Any]:
+    """Return the assistant's message that a list of blocks amounts to."""
+    texts, thoughts, details, calls = [], [], [], []
+    for index, block in enumerate(blocks):
+        if not isinstance(block, dict):
+            raise ProviderError("The provider's answer holds a block that is not an object.", code="upstream_invalid")
+        kind = block.get("type")
+        if kind == "text":
+            texts.append(str(block.get("text") or ""))
+        elif kind == "tool_use":
+            calls.append(call_shape(block))
+        elif (thought := detail(block, index)) is not None:
+            details.append(thought)
+            thoughts.append(thought.get("text", ""))
+    message: dict[str, Any] = {"role": "assistant", "content": "".join(texts) or None, "refusal": refusal or None}
+    if "".join(thoughts):
+        message["reasoning_content"] = "".join(thoughts)
+    if details:
+        message["reasoning_details"] = details
+    if calls:
+        message["tool_calls"] = calls
+    return message
+
+
+def completion_of(message: Any) -> tuple[dict[str, Any], Usage | None]:
+    """Return a message as a chat completion, with its usage."""
+    if not isinstance(message, dict) or not isinstance(message.get("content"), list):
+        raise ProviderError("The provider's answer is not a message.", code="upstream_invalid")
+    choice = {
+        "index": 0,
+        "message": message_of(message["content"], refusal_of(message)),
+        "logprobs": None,
+        "finish_reason": finish_of(message.get("stop_reason")),
+    }
+    completion = {
+        "id": str(message.get("id") or ""),
+        "object": "chat.completion",
+        "created": int(now().timestamp()),
+        "model": str(message.get("model") or ""),
+        "choices": [choice],
+    }
+    counted = usage_of(message.get("usage"))
+    if counted is None:
+        return completion, None
+    completion["usage"] = usage_shape(*counted)
+    return completion, counted[0]

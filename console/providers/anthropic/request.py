@@ -1,0 +1,147 @@
+"""A chat completion request as a request to /v1/messages. What has no counterpart is refused by its name."""
+
+from typing import Any
+
+from console.core.errors import BadInput
+from console.providers.anthropic import thinking
+from console.providers.anthropic.turns import turns_of
+
+# What these ask for, Anthropic cannot do; the values listed ask for nothing.
+_REFUSED: dict[str, tuple[Any, ...]] = {
+    "n": (1,),
+    "logprobs": (False,),
+    "top_logprobs": (0,),
+    "logit_bias": ({},),
+    "presence_penalty": (0,),
+    "frequency_penalty": (0,),
+    "repeat_penalty": (1,),
+    "min_p": (0,),
+    "modalities": (["text"],),
+    "audio": (),
+    "web_search_options": (),
+    "verbosity": ("medium",),
+}
+_HINTS = {"metadata", "prediction", "prompt_cache_key", "seed", "service_tier", "store", "stream_options"}
+_SAID_OTHERWISE = {
+    "function_call",
+    "functions",
+    "max_completion_tokens",
+    "parallel_tool_calls",
+    "reasoning_effort",
+    "response_format",
+    "safety_identifier",
+    "stop",
+    "stream",
+    "tool_choice",
+    "tools",
+    "user",
+}
+_LEFT_OUT = _HINTS | _SAID_OTHERWISE | _REFUSED.keys()
+
+
+def messages_request(body: dict[str, Any]) -> dict[str, Any]:
+    """Return the body for /v1/messages; fields that are neither OpenAI's nor ours go along as they are."""
+    _refuse(body)
+    system, turns = turns_of(body["messages"])
+    max_tokens = body.get("max_completion_tokens") or body["max_tokens"]
+    request = {k: v for k, v in body.items() if k not in _LEFT_OUT and v is not None}
+    request |= {"messages": turns, "max_tokens": max_tokens}
+    if system:
+        request["system"] = system
+    if body.get("stream"):
+        request["stream"] = True
+    _sampling(request)
+    _stop(body.get("stop"), request)
+    _tools(body, request)
+    thinks, output_config = thinking.effort(body["model"], body.get("reasoning_effort"), max_tokens)
+    if thinks:
+        request["thinking"] = thinks
+    output_config |= _format(body.get("response_format"))
+    if output_config:
+        request["output_config"] = output_config
+    user = body.get("safety_identifier") or body.get("user")
+    if user:
+        request["metadata"] = {"user_id": str(user)}
+    return request
+
+
+def _refuse(body: dict[str, Any]) -> None:
+    for name, harmless in _REFUSED.items():
+        value = body.get(name)
+        if value is not None and value not in harmless:
+            raise BadInput(f"The model behind {body['model']!r} cannot be asked for {name}.", param=name)
+
+
+def _sampling(request: dict[str, Any]) -> None:
+    """Leave out what asks for the default, since newer models take nothing else; refuse what is out of range."""
+    for name in ("temperature", "top_p"):
+        value = request.get(name)
+        if value is None:
+            continue
+        if not 0 <= value <= 1:
+            raise BadInput(f"{name} of this model is between 0 and 1.", param=name)
+        if value == 1:
+            del request[name]
+
+
+def _stop(stop: Any, request: dict[str, Any]) -> None:
+    if stop:
+        request["stop_sequences"] = [stop] if isinstance(stop, str) else stop
+
+
+def _tools(body: dict[str, Any], request: dict[str, Any]) -> None:
+    if not body.get("tools"):
+        return
+    request["tools"] = [_tool(tool, f"tools[{place}]") for place, tool in enumerate(body["tools"])]
+    wanted = _choice(body.get("tool_choice"))
+    if body.get("parallel_tool_calls") is False and wanted["type"] != "none":
+        wanted["disable_parallel_tool_use"] = True
+    if wanted != {"type": "auto"}:
+        request["tool_choice"] = wanted
+
+
+def _tool(tool: Any, where: str) -> dict[str, Any]:
+    function = tool.get("function") if isinstance(tool, dict) and tool.get("type") == "function" else None
+    if not isinstance(function, dict) or not isinstance(function.get("name"), str):
+        raise BadInput("Each tool of this model must be of type function and have a name.", param=where)
+    made = {
+        "name": function["name"],
+        "input_schema": function.get("parameters") or {"type": "object", "properties": {}},
+    }
+    if function.get("description"):
+        made["description"] = function["description"]
+    if function.get("strict"):
+        made["strict"] = True
+    if "cache_control" in tool:
+        made["cache_control"] = tool["cache_control"]
+    return made
+
+
+def _choice(choice: Any) -> dict[str, Any]:
+    if isinstance(choice, str):
+        kind = {"auto": "auto", "none": "none", "required": "any"}.get(choice)
+        if kind is not None:
+            return {"type": kind}
+    elif choice is None:
+        return {"type": "auto"}
+    elif isinstance(choice, dict) and choice.get("type") == "function":
+        function = choice.get("function")
+        if isinstance(function, dict) and isinstance(function.get("name"), str):
+            return {"type": "tool", "name": function["name"]}
+    raise BadInput("tool_choice must be auto, none, required or a function.", param="tool_choice")
+
+
+def _format(wanted: Any) -> dict[str, Any]:
+    kind = wanted.get("type") if isinstance(wanted, dict) else "text"
+    if kind == "text":
+        return {}
+    if kind != "json_schema":
+        raise BadInput(
+            "This model answers in JSON by a schema only: use json_schema, or leave response_format out.",
+            param="response_format.type",
+        )
+    named = wanted.get("json_schema")
+    schema = named.get("schema") if isinstance(named, dict) else None
+    if not isinstance(schema, dict):
+        raise BadInput("Give the schema to answer by.", param="response_format.json_schema.schema")
+    return {"format": {"type": "json_schema", "schema": schema}}
