@@ -6,7 +6,7 @@ import orjson
 
 from console.core.errors import ProviderError
 from console.providers.openai.stream import OpenAIStream, usage_of
-from console.providers.types import Answer
+from console.providers.types import Answer, Usage
 
 FINISH_REASONS = frozenset({"stop", "length", "content_filter"})
 
@@ -35,15 +35,71 @@ def _mend(choice: dict[str, Any], place: int) -> bool:
         choice["index"], is_mended = place, True
     if choice.get("finish_reason") not in FINISH_REASONS:
         choice["finish_reason"], is_mended = "stop", True
-    if "logprobs" not in choice:
-        choice["logprobs"], is_mended = None, True
-    return is_mended
+    return _mend_logprobs(choice, 0) or is_mended
+
+
+def _mend_logprobs(choice: dict[str, Any], offset: int) -> bool:
+    """Put log probabilities that come in the form of chat, as llama.cpp sends them, into the form of completions."""
+    found = choice.get("logprobs")
+    if found is None:
+        choice["logprobs"] = None
+        return True
+    tokens = found.get("content") if isinstance(found, dict) else None
+    if not isinstance(tokens, list) or not all(isinstance(token, dict) for token in tokens):
+        return False
+    offsets = []
+    for token in tokens:
+        offsets.append(offset)
+        offset += len(str(token.get("token")))
+    choice["logprobs"] = {
+        "tokens": [token.get("token") for token in tokens],
+        "token_logprobs": [token.get("logprob") for token in tokens],
+        "top_logprobs": [
+            {top.get("token"): top.get("logprob") for top in token.get("top_logprobs") or ()} for token in tokens
+        ],
+        "text_offset": offsets,
+    }
+    return True
 
 
 class CompletionStream(OpenAIStream):
-    """Reads a stream of texts. What differs from chat is what a choice holds."""
+    """Reads a stream of texts. What differs from chat is what a choice holds, and where its usage is said."""
 
-    __slots__ = ()
+    __slots__ = ("_spent",)
+
+    def __init__(self, *, choices: int = 1, include_usage: bool) -> None:
+        super().__init__(choices=choices, include_usage=include_usage)
+        self._spent: list[Usage] = []  # of each choice that ended, for a provider that gives no total
+
+    def _frame(self, frame: bytes) -> bytes:
+        out = super()._frame(frame)
+        self._add_up()
+        return out
+
+    def finish(self) -> bytes:
+        out = super().finish()
+        self._add_up()
+        return out
+
+    def _event(self, event: dict[str, Any], frame: bytes) -> bytes:
+        choices = event.get("choices")
+        if isinstance(choices, list) and choices and event.get("usage") is not None:
+            usage, event["usage"] = usage_of(event["usage"]), None  # the total is said once, at the end
+            out = super()._event(event, b"")
+            if usage and any(choice.get("finish_reason") for choice in choices):
+                self._spent.append(usage)
+            return out
+        return super()._event(event, frame)
+
+    def _add_up(self) -> None:
+        if not self.is_complete or self.usage is not None or not self._spent:
+            return
+        total = self.usage = Usage(*map(sum, zip(*self._spent, strict=True)))
+        if self._include_usage:
+            counts = {"prompt_tokens": total.prompt, "completion_tokens": total.completion}
+            usage = {**counts, "total_tokens": total.prompt + total.completion}
+            last = {**self._head, "object": "text_completion", "choices": [], "usage": usage}
+            self.held = b"data: " + orjson.dumps(last) + b"\n\n" + self.held
 
     def _choice(self, choice: Any) -> bool:
         if not isinstance(choice, dict):
@@ -52,7 +108,9 @@ class CompletionStream(OpenAIStream):
         if type(index) is not int:
             raise ProviderError("The provider sent a choice without a place.", code="upstream_invalid")
         is_mended = False
-        kept = self._choices.setdefault(index, {"text": [], "finish": None})
+        kept = self._choices.setdefault(index, {"text": [], "finish": None, "length": 0})
+        if choice.get("logprobs") is not None:
+            is_mended = _mend_logprobs(choice, kept["length"])
         text = choice.get("text")
         if not isinstance(text, str):  # a last event may have none, which clients cannot add up
             choice["text"], text, is_mended = "", "", True
@@ -62,6 +120,7 @@ class CompletionStream(OpenAIStream):
         kept["finish"] = finish or kept["finish"]
         if text:
             kept["text"].append(text)
+            kept["length"] += len(text)
             self.has_content = True
         return is_mended
 

@@ -77,19 +77,19 @@ class OpenAIStream:
         else:
             payload = data_of(frame)
             frame = b""
-        if not payload:
+        if not payload or self.is_complete:  # nothing may follow the end
             return b""
         if payload == _DONE:
             self.is_complete = True
             self.held = b"data: [DONE]\n\n"
             return b""
-        if self.is_complete:
-            return b""  # nothing may follow the end
         try:
             event = orjson.loads(payload)
         except orjson.JSONDecodeError:
             raise ProviderError("The provider sent an event that is not JSON.", code="upstream_invalid") from None
         if not isinstance(event, dict):
+            if event is None:  # llama.cpp begins with one when it is sent several prompts
+                return b""
             raise ProviderError("The provider sent an event that is not an object.", code="upstream_invalid")
         if event.get("error"):
             raise ProviderError("The provider reported an error in mid-answer.", code="upstream_error")

@@ -132,3 +132,28 @@ def test_quotas_set_aside_every_answer_that_may_come(sdk, world):
     world.upstream.enqueue(text("x"))
     sdk.completions.create(model="writer", prompt=[1, 2, 3])
     assert world.calls()[-1].status == "ok"
+
+
+def test_what_llama_cpp_does_differently_is_put_right(sdk, world):
+    token = {"token": " a", "logprob": -0.5, "top_logprobs": [{"token": " a", "logprob": -0.5}]}
+    chatty = {"content": [token, {**token, "token": "b", "top_logprobs": []}]}
+    spent = {"usage": usage(2, 3)}
+
+    def end(index: int) -> dict[str, Any]:
+        return {**frame(index, "", "length"), **spent}
+
+    first = frame(0, " ab")
+    first["choices"][0]["logprobs"] = chatty
+    for options in ({}, {"stream_options": {"include_usage": True}}):
+        world.upstream.enqueue_stream(sse("null", first, frame(1, "x"), end(1), end(0), "[DONE]"))
+        stream = list(sdk.completions.create(model="writer", prompt=["a", "b"], stream=True, **options))
+        assert stream[0].choices[0].logprobs.tokens == [" a", "b"]
+        assert stream[0].choices[0].logprobs.text_offset == [0, 2]
+        assert all(c.usage is None for c in stream if c.choices)
+        assert (world.calls()[-1].prompt_tokens, world.calls()[-1].completion_tokens) == (4, 6)
+    assert stream[-1].choices == [] and stream[-1].usage.total_tokens == 10
+    whole = text(" ab")
+    whole["choices"][0]["logprobs"] = chatty
+    world.upstream.enqueue(whole)
+    found = sdk.completions.create(**ASK, logprobs=1).choices[0].logprobs
+    assert found.token_logprobs == [-0.5, -0.5] and found.top_logprobs == [{" a": -0.5}, {}]
