@@ -125,7 +125,8 @@ async def _answer(call: Call) -> bytes:
     except Exception as broken:
         await _close(call, status="error", http_status=500, code="internal_error", reason=type(broken).__name__)
         raise
-    call.first_token = call.answered
+    if call.plan.ask.operation != "embedding":  # vectors have no first token, and would only flatter the figures
+        call.first_token = call.answered
     await _close(call, status="ok", http_status=200, usage=read.usage, output=read.kept)
     return read.body
 

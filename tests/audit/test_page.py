@@ -104,6 +104,15 @@ def test_reading_content_is_recorded_once_with_the_records_id(cast: Cast) -> Non
     assert (line.actor, line.team) == ("Alice", "Team A")
 
 
+def test_tokens_and_vectors_are_told_by_their_number(cast: Cast) -> None:
+    asked = '{"model": "embed", "input": [[5, 6, 7], [8]]}'
+    answered = '{"embeddings": {"count": 2, "dimensions": 256, "encoding_format": "float", "sha256": "9e40"}}'
+    identifier = a_call(cast.team_a, content=(asked, answered))
+    page = text(a_client(cast.alice).get(f"/audit/{request_id(identifier)}/content/"))
+    assert "[3 tokens]" in page and "[1 token]" in page
+    assert "2 of 256 numbers" in page and "SHA-256 9e40" in page
+
+
 def test_content_is_for_those_who_may_read_it(cast: Cast) -> None:
     identifier = a_call(cast.team_a, content=a_chat("What is 42?", "The answer."))
     approver = make.make_member(cast.team_a, role=Role.APPROVER)

@@ -56,9 +56,13 @@ def _parts(content: Any) -> str:
         return content
     if not isinstance(content, list):
         return json.dumps(content, ensure_ascii=False)
+    if content and all(type(part) is int for part in content):
+        return f"[{len(content):,} token{'' if len(content) == 1 else 's'}]"
     texts = []
     for part in content:
-        if isinstance(part, dict) and isinstance(part.get("text"), str):
+        if isinstance(part, list):
+            texts.append(_parts(part))
+        elif isinstance(part, dict) and isinstance(part.get("text"), str):
             texts.append(part["text"])
         elif isinstance(part, str):
             texts.append(part)
@@ -112,6 +116,9 @@ def _turns(body: dict[str, Any]) -> Iterator[Turn]:
             yield from _message(choice["message"], "assistant")
         elif isinstance(choice, dict) and isinstance(choice.get("text"), str):
             yield Turn("assistant", choice["text"])
+    vectors = body.get("embeddings")
+    if isinstance(vectors, dict):
+        yield Turn("vectors", f"{vectors['count']:,} of {vectors['dimensions']:,} numbers\nSHA-256 {vectors['sha256']}")
     if isinstance(body.get("content"), list | str):
         yield from _message({"role": body.get("role", "assistant"), "content": body["content"]})
     for item in body.get("output") or []:
@@ -145,7 +152,7 @@ def pane(kind: str, payload: Payload | None) -> Pane:
     if body is not None:
         try:
             turns = [turn for turn, _ in zip(_turns(body), range(_MOST_TURNS), strict=False)]
-        except (TypeError, AttributeError):  # shaped like nothing we know
+        except (TypeError, AttributeError, KeyError, ValueError):  # shaped like nothing we know
             turns = []
         settings = [(name, str(body[name])) for name in _SETTINGS if body.get(name) is not None]
         raw = json.dumps(body, ensure_ascii=False, indent=2)
