@@ -103,7 +103,7 @@ def as_attempt(end: Close) -> Close:
 
 def answer_text(answer: dict[str, Any], usage: Usage | None) -> str:
     """Return a streamed answer as the log keeps it: the same object a plain call would have got."""
-    if usage is not None:
+    if usage is not None and "usage" not in answer:  # a message has its own
         answer = {
             **answer,
             "usage": {

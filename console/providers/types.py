@@ -108,6 +108,20 @@ class Chats(Protocol):
 
 
 @runtime_checkable
+class SpeaksMessages(Protocol):
+    """A kind whose own wire format is Anthropic's messages, so that those who write them need no translation."""
+
+    def message(self, endpoint: Endpoint, body: dict[str, Any]) -> Outgoing:
+        """Return the request for a body of /v1/messages."""
+
+    def read_message(self, raw: bytes) -> Answer:
+        """Return the message; ProviderError when it is none."""
+
+    def message_reader(self) -> StreamReader:
+        """Return a reader that passes the events on."""
+
+
+@runtime_checkable
 class Completes(Protocol):
     """A kind that goes on with a text."""
 

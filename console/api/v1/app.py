@@ -4,7 +4,8 @@ import logging
 
 import orjson
 
-from console.api.v1.calls import CHAT, COMPLETION, EMBEDDING, call_model
+from console.api.v1.anthropic_face import COUNT, count_tokens
+from console.api.v1.calls import CHAT, COMPLETION, EMBEDDING, MESSAGE, call_model
 from console.api.v1.http import (
     ClientGone,
     Receive,
@@ -12,6 +13,7 @@ from console.api.v1.http import (
     Scope,
     Send,
     error_body,
+    said_to,
     send_failure,
     send_json,
     send_refusal,
@@ -20,7 +22,7 @@ from console.api.v1.models import models
 from console.core.errors import NotFound, ProviderError, Refusal
 from console.core.ids import request_id
 
-_CALLS = {route.path: route for route in (CHAT, COMPLETION, EMBEDDING)}
+_CALLS = {route.path: route for route in (CHAT, COMPLETION, EMBEDDING, MESSAGE)}
 
 log = logging.getLogger(__name__)
 
@@ -49,7 +51,8 @@ async def application(scope: Scope, receive: Receive, send: Send) -> None:
                 kind="api_error",
                 code="internal_error",
             )
-            await send_json(send, request, 500, orjson.dumps(body), [])
+            status, said = said_to(request, 500, body)
+            await send_json(send, request, status, orjson.dumps(said), [])
 
 
 async def _route(request: Request, send: Send) -> None:
@@ -59,6 +62,10 @@ async def _route(request: Request, send: Send) -> None:
         if request.method != "POST":
             raise MethodNotAllowed(f"Send a POST to {path}.", headers={"Allow": "POST"})
         await call_model(request, send, route)
+    elif path == COUNT:
+        if request.method != "POST":
+            raise MethodNotAllowed(f"Send a POST to {COUNT}.", headers={"Allow": "POST"})
+        await count_tokens(request, send)
     elif path == "/v1/models" or path.startswith("/v1/models/"):
         if request.method != "GET":
             raise MethodNotAllowed("Send a GET to /v1/models.", headers={"Allow": "GET"})

@@ -7,19 +7,20 @@ from typing import NamedTuple
 import orjson
 
 from console.api import idempotency
+from console.api.v1 import anthropic_face
 from console.api.v1.http import (
     Headers,
     Request,
     Send,
     common_headers,
     error_body,
+    read_json,
     send_failure,
     send_json,
 )
 from console.api.v1.replay import as_stream
-from console.api.v1.stream import EVENT_STREAM, StreamBody, call_headers
+from console.api.v1.stream import EVENT_STREAM, StreamBody, call_headers, error_frame
 from console.api.v1.watch import Watch
-from console.core import strict_json
 from console.core.errors import NotAllowed, ProviderError, Refusal
 from console.core.ids import request_id
 from console.gateway import pipeline
@@ -39,8 +40,7 @@ class Route(NamedTuple):
 CHAT = Route("/v1/chat/completions", "chat")
 COMPLETION = Route("/v1/completions", "completion")
 EMBEDDING = Route("/v1/embeddings", "embedding")
-
-_LARGE_BODY = 128 * 1024
+MESSAGE = Route("/v1/messages", "message")
 
 
 async def call_model(request: Request, send: Send, route: Route) -> None:
@@ -77,11 +77,7 @@ async def read_ask(request: Request, identify: KeyIdentity, route: Route) -> Ask
     try:
         if request.problem is not None:
             raise request.problem
-        raw = await request.body()
-        if len(raw) > _LARGE_BODY:  # parsing this much would hold up everybody else's streams
-            value, text = await asyncio.to_thread(strict_json.loads, raw)
-        else:
-            value, text = strict_json.loads(raw)
+        value, text = await read_json(request)
         return _ask(request, route, OPERATIONS[route.operation].check(value), text)
     except Refusal as refusal:
         blank = _ask(request, route, {}, text)
@@ -119,7 +115,11 @@ async def _send_replay(request: Request, send: Send, ask: Ask, replay: idempoten
     headers = [*EVENT_STREAM, *common_headers(request)[:-1], *headers]
     request.is_answered = True
     await send({"type": "http.response.start", "status": 200, "headers": headers})
-    await send({"type": "http.response.body", "body": as_stream(replay.answer, include_usage=ask.include_usage)})
+    if request.speaks_messages:
+        frames = anthropic_face.as_stream(replay.answer)
+    else:
+        frames = as_stream(replay.answer, include_usage=ask.include_usage)
+    await send({"type": "http.response.body", "body": frames})
 
 
 def _ask(request: Request, route: Route, body: dict[str, object], text: str) -> Ask:
@@ -165,8 +165,10 @@ async def _stream(request: Request, send: Send, call: Call, watch: Watch) -> Non
         await body.fail(ProviderError(refusal.message, status=refusal.status, code=refusal.code))
     except asyncio.CancelledError:
         if body.is_started and not call.has_client_left:
+            status = 403
             said = error_body("The key's access ended during the answer.", kind="permission_error", code=call.cut_off)
             if not call.cut_off:
+                status = 503
                 said = error_body("The console is restarting; try again.", kind="api_error", code="shutting_down")
-            await send({"type": "http.response.body", "body": b"data: " + orjson.dumps(said) + b"\n\n"})
+            await send({"type": "http.response.body", "body": error_frame(request, status, said)})
         raise

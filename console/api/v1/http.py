@@ -1,5 +1,6 @@
 """ASGI, just as much as /v1/ needs: one request's head and body in, whole answers and errors out."""
 
+import asyncio
 import time
 import uuid
 from collections.abc import Awaitable, Callable, MutableMapping
@@ -9,6 +10,7 @@ from urllib.parse import parse_qsl
 import orjson
 from django.conf import settings
 
+from console.core import strict_json
 from console.core.client_address import client_address
 from console.core.errors import BadInput, ProviderError, Refusal, TooLarge
 from console.core.ids import request_id, time_of, uuid7
@@ -22,6 +24,7 @@ Headers = list[tuple[bytes, bytes]]
 
 _MAX_HEADER_BYTES = 32 * 1024
 _MAX_QUERY_BYTES = 4 * 1024
+_LARGE_BODY = 128 * 1024
 JSON = (b"content-type", b"application/json")
 
 
@@ -123,6 +126,11 @@ class Request:
         except Refusal as refusal:
             self.problem = refusal
 
+    @property
+    def speaks_messages(self) -> bool:
+        """Say whether the answer goes to a client of Anthropic's, errors too."""
+        return self.path.startswith("/v1/messages")
+
     async def body(self) -> bytes:
         """Return the whole body; TooLarge as soon as it is known to be, before it is read to its end."""
         limit = settings.GATEWAY_BODY_BYTES
@@ -152,6 +160,14 @@ class Request:
         return raw
 
 
+async def read_json(request: Request) -> tuple[Any, str]:
+    """Return the body as a value and as text; a large one is parsed where it does not hold up others' streams."""
+    raw = await request.body()
+    if len(raw) > _LARGE_BODY:
+        return await asyncio.to_thread(strict_json.loads, raw)
+    return strict_json.loads(raw)
+
+
 def _one_bearer(authorization: list[str]) -> str | None:
     """Return the key of the one header nearly every client sends; None leaves the judging to `read_key`."""
     if len(authorization) == 1:
@@ -168,7 +184,9 @@ def _refuse_query(query: bytes) -> None:
 
 def common_headers(request: Request) -> Headers:
     """Headers of every answer under /v1/."""
+    theirs = [(b"request-id", request.public_id.encode())] if request.speaks_messages else []
     return [
+        *theirs,
         (b"x-request-id", request.public_id.encode()),
         (b"openai-version", b"2020-10-01"),
         (b"x-content-type-options", b"nosniff"),
@@ -178,6 +196,32 @@ def common_headers(request: Request) -> Headers:
 
 def error_body(message: str, *, kind: str, code: str, param: str | None = None) -> dict[str, Any]:
     return {"error": {"message": message, "type": kind, "param": param, "code": code}}
+
+
+# The words of Anthropic's wire format. What is busy is 529 there, whoever is busy.
+_THEIR_WORDS = {
+    400: "invalid_request_error",
+    401: "authentication_error",
+    402: "billing_error",
+    403: "permission_error",
+    404: "not_found_error",
+    413: "request_too_large",
+    429: "rate_limit_error",
+    504: "timeout_error",
+    529: "overloaded_error",
+}
+
+
+def said_to(request: Request, status: int, body: dict[str, Any]) -> tuple[int, dict[str, Any]]:
+    """Return status and body of an error in the shape the client of this route knows."""
+    if not request.speaks_messages:
+        return status, body
+    error = body["error"]
+    status = 529 if status == 503 else status
+    kind = _THEIR_WORDS.get(status, "invalid_request_error" if status < 500 else "api_error")
+    param = error["param"]
+    message = f"{param}: {error['message']}" if param and param not in error["message"] else error["message"]
+    return status, {"type": "error", "error": {"type": kind, "message": message}, "request_id": request.public_id}
 
 
 async def send_json(send: Send, request: Request, status: int, body: bytes, headers: Headers) -> None:
@@ -211,9 +255,11 @@ def failure_parts(error: ProviderError) -> tuple[int, dict[str, Any], Headers]:
 
 async def send_refusal(send: Send, request: Request, refusal: Refusal) -> None:
     status, body, headers = refusal_parts(refusal)
+    status, body = said_to(request, status, body)
     await send_json(send, request, status, orjson.dumps(body), headers)
 
 
 async def send_failure(send: Send, request: Request, error: ProviderError) -> None:
     status, body, headers = failure_parts(error)
+    status, body = said_to(request, status, body)
     await send_json(send, request, status, orjson.dumps(body), headers)

@@ -1,10 +1,11 @@
 """The response of one stream, and the headers of every answer of a model."""
 
 import time
+from typing import Any
 
 import orjson
 
-from console.api.v1.http import Headers, Request, Send, common_headers, failure_parts, send_failure
+from console.api.v1.http import Headers, Request, Send, common_headers, failure_parts, said_to, send_failure
 from console.api.v1.watch import Watch
 from console.core.errors import ProviderError
 from console.gateway.limits import rate_limit_headers
@@ -40,6 +41,13 @@ def call_headers(request: Request, call: Call) -> Headers:
     return [(name.encode(), value.encode("latin-1", "replace")) for name, value in headers.items()]
 
 
+def error_frame(request: Request, status: int, body: dict[str, Any]) -> bytes:
+    """Return an error in mid-stream; Anthropic's clients want its name on a line of its own."""
+    _, said = said_to(request, status, body)
+    name = b"event: error\n" if request.speaks_messages else b""
+    return name + b"data: " + orjson.dumps(said) + b"\n\n"
+
+
 class StreamBody:
     """The response of one stream: its start, its frames, its end."""
 
@@ -68,8 +76,8 @@ class StreamBody:
         if not self.is_started:
             await send_failure(self._send, self._request, error)
             return
-        _, body, _ = failure_parts(error)
-        await self.write(b"data: " + orjson.dumps(body) + b"\n\n")
+        status, body, _ = failure_parts(error)
+        await self.write(error_frame(self._request, status, body))
         await self.end()
 
     async def end(self) -> None:

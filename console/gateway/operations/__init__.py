@@ -3,6 +3,12 @@
 from console.gateway.operations.chat import Chat
 from console.gateway.operations.completion import Completion
 from console.gateway.operations.embedding import Embedding
+from console.gateway.operations.message import Message
 from console.gateway.operations.types import Operation
 
-OPERATIONS: dict[str, Operation] = {"chat": Chat(), "completion": Completion(), "embedding": Embedding()}
+OPERATIONS: dict[str, Operation] = {
+    "chat": Chat(),
+    "completion": Completion(),
+    "embedding": Embedding(),
+    "message": Message(),
+}

@@ -10,6 +10,7 @@ import orjson
 from console.core.errors import ProviderError
 from console.providers import failures
 from console.providers.anthropic.answer import completion_of
+from console.providers.anthropic.passing import PassedStream, read_message
 from console.providers.anthropic.request import messages_request
 from console.providers.anthropic.stream import AnthropicStream
 from console.providers.openai import legacy
@@ -49,6 +50,15 @@ class Anthropic:
 
     def reader(self, *, choices: int = 1, include_usage: bool, is_legacy: bool = False) -> StreamReader:
         return AnthropicStream(include_usage=include_usage, is_legacy=is_legacy)
+
+    def message(self, endpoint: Endpoint, body: dict[str, Any]) -> Outgoing:
+        return Outgoing(f"{endpoint.base_url}/messages", _headers(endpoint), orjson.dumps(body))
+
+    def read_message(self, raw: bytes) -> Answer:
+        return read_message(raw)
+
+    def message_reader(self) -> StreamReader:
+        return PassedStream()
 
     def models(self, endpoint: Endpoint) -> Outgoing:
         """Return the request for the largest page there is: one is enough for all the models a provider has."""

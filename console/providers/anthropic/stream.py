@@ -5,6 +5,7 @@ reason and the count, then message_stop. The type is read from the data and the 
 frame that leaves is made here, so no name or field an upstream invents can get through.
 """
 
+from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -44,6 +45,9 @@ class _Growing:
         if self.kind == "thinking":
             signature = str(self.started.get("signature") or "") + self.signature
             return {"type": "thinking", "thinking": "".join(self.pieces), "signature": signature}
+        if self.kind == "tool_use" and self.pieces:
+            with suppress(orjson.JSONDecodeError):
+                return {**self.started, "input": orjson.loads("".join(self.pieces))}
         return self.started
 
 
@@ -86,6 +90,9 @@ class AnthropicStream:
             raise _invalid("an event that is not JSON") from None
         if not isinstance(event, dict):
             raise _invalid("an event that is not an object")
+        return self._take(event)
+
+    def _take(self, event: dict[str, Any]) -> bytes:
         kind = event.get("type")
         if kind == "error":
             raise _reported(event.get("error"))

@@ -112,6 +112,7 @@ def test_what_goes_wrong_there(sdk, desk):
             sdk.chat.completions.create(**ASK)
         assert caught.value.code == code
         assert caught.value.response.headers.get("retry-after") == ("7" if code == "upstream_busy" else None)
+    desk.forgive()
     events = claude.events(claude.message())
     for ending, code in ([claude.failure("overloaded_error")], "upstream_busy"), ([], "upstream_truncated"):
         up.enqueue_stream(claude.sse(*events[:4], *ending), done=False)

@@ -1,0 +1,81 @@
+"""What is Anthropic's about /v1/messages: the shape of its errors, its replays, and the count of tokens."""
+
+from typing import Any
+
+import orjson
+
+from console.api.v1.http import Request, Send, read_json, send_json
+from console.audit.models import EventType
+from console.core.errors import Refusal
+from console.core.size import estimate_tokens
+from console.gateway import pipeline
+from console.gateway.identity import KeyIdentity
+from console.gateway.messages.stream import named
+from console.gateway.plan import resolve
+from console.gateway.shapes import messages
+from console.gateway.types import Ask
+
+COUNT = "/v1/messages/count_tokens"
+
+
+async def count_tokens(request: Request, send: Send) -> None:
+    """Answer the house's own estimate, the one that reservations are made of; no provider is asked."""
+    identify = KeyIdentity(request.key, request.client_address, request.at)
+    ask = _ask(request, "", "")
+    try:
+        if request.problem is not None:
+            raise request.problem
+        value, text = await read_json(request)
+        ask = _ask(request, str(messages.check_count(value)["model"]), text)
+        snapshot, asker = await pipeline.look_up(identify, ask, started=request.started)
+        resolve(snapshot, asker, ask.model)
+    except Refusal as refusal:
+        is_of_the_head = refusal is request.problem
+        raise await pipeline.refuse(
+            identify, ask, refusal, started=request.started, is_for_anybody=is_of_the_head
+        ) from None
+    await send_json(send, request, 200, orjson.dumps({"input_tokens": estimate_tokens(text)}), [])
+
+
+def _ask(request: Request, model: str, text: str) -> Ask:
+    return Ask(
+        id=request.id,
+        at=request.at,
+        type=EventType.MESSAGE.value,
+        model=model,
+        body={},
+        text=text,
+        route=COUNT,
+        client_address=request.client_address,
+        client_request_id=request.client_request_id,
+    )
+
+
+def as_stream(message: dict[str, Any]) -> bytes:
+    """Return a whole message as the stream a client would have got: each block in one piece."""
+    usage = {**(message.get("usage") or {}), "output_tokens": 0}
+    started = {**message, "content": [], "stop_reason": None, "stop_sequence": None, "usage": usage}
+    events: list[dict[str, Any]] = [{"type": "message_start", "message": started}]
+    for index, block in enumerate(message.get("content", [])):
+        start, deltas = _pieces(block)
+        events.append({"type": "content_block_start", "index": index, "content_block": start})
+        events += [{"type": "content_block_delta", "index": index, "delta": delta} for delta in deltas]
+        events.append({"type": "content_block_stop", "index": index})
+    ending = {name: message.get(name) for name in ("stop_reason", "stop_sequence")}
+    events.append({"type": "message_delta", "delta": ending, "usage": message.get("usage") or {"output_tokens": 0}})
+    events.append({"type": "message_stop"})
+    return named(events)
+
+
+def _pieces(block: dict[str, Any]) -> tuple[dict[str, Any], list[dict[str, Any]]]:
+    kind = block.get("type")
+    if kind == "text":
+        return {**block, "text": ""}, [{"type": "text_delta", "text": block.get("text")}]
+    if kind == "thinking":
+        thought = {"type": "thinking_delta", "thinking": block.get("thinking")}
+        signature = {"type": "signature_delta", "signature": block.get("signature")}
+        return {**block, "thinking": "", "signature": ""}, [thought, signature]
+    if kind == "tool_use":
+        written = orjson.dumps(block.get("input")).decode()
+        return {**block, "input": {}}, [{"type": "input_json_delta", "partial_json": written}]
+    return block, []

@@ -1,0 +1,89 @@
+"""Chat completions told as Anthropic's messages."""
+
+from collections.abc import Iterator
+from typing import Any
+
+import orjson
+
+from console.core.errors import ProviderError
+from console.providers.types import Usage
+
+STOP_REASONS = {
+    "stop": "end_turn",
+    "length": "max_tokens",
+    "tool_calls": "tool_use",
+    "function_call": "tool_use",
+    "content_filter": "refusal",
+}
+
+
+def usage_shape(usage: Usage | None) -> dict[str, int]:
+    """Return a usage as Anthropic writes it, where what was read from a cache is beside the input, not in it."""
+    counted = usage or Usage(0, 0)
+    return {
+        "input_tokens": counted.prompt - counted.cached,
+        "cache_read_input_tokens": counted.cached,
+        "cache_creation_input_tokens": 0,
+        "output_tokens": counted.completion,
+    }
+
+
+def message_shape(id: Any, model: Any, **more: Any) -> dict[str, Any]:
+    """Return the frame of a message; a chat completion's id gets the prefix that a message's has."""
+    name = str(id or "").removeprefix("chatcmpl-")
+    return {
+        "id": name if name.startswith("msg_") else f"msg_{name}",
+        "type": "message",
+        "role": "assistant",
+        "model": str(model or ""),
+        "content": [],
+        "stop_reason": None,
+        "stop_sequence": None,
+        **more,
+    }
+
+
+def _input(arguments: Any) -> dict[str, Any]:
+    try:
+        value = orjson.loads(arguments or "{}")
+    except (orjson.JSONDecodeError, TypeError):
+        value = None
+    if not isinstance(value, dict):
+        raise ProviderError("The model called a tool with what is not a JSON object.", code="upstream_invalid")
+    return value
+
+
+def calls_of(calls: Any) -> Iterator[tuple[dict[str, Any], dict[str, Any]]]:
+    """Yield the calls of a message or a delta, each with its function; what is neither is left out."""
+    for call in calls if isinstance(calls, list) else ():
+        if isinstance(call, dict):
+            function = call.get("function")
+            yield call, function if isinstance(function, dict) else {}
+
+
+def tool_use(call: dict[str, Any], function: dict[str, Any], given: dict[str, Any]) -> dict[str, Any]:
+    """Return a call as a block."""
+    id, name = str(call.get("id") or ""), str(function.get("name") or "")
+    return {"type": "tool_use", "id": id, "name": name, "input": given}
+
+
+def message_of(completion: dict[str, Any], usage: Usage | None) -> dict[str, Any]:
+    """Return a chat completion's first choice as a message."""
+    choice = completion["choices"][0]
+    said = choice["message"]
+    blocks: list[dict[str, Any]] = []
+    thoughts = said.get("reasoning_content") or said.get("reasoning")
+    if isinstance(thoughts, str) and thoughts:
+        blocks.append({"type": "thinking", "thinking": thoughts, "signature": ""})
+    text = said.get("content") or said.get("refusal")
+    if isinstance(text, str) and text:
+        blocks.append({"type": "text", "text": text})
+    calls = calls_of(said.get("tool_calls"))
+    blocks += [tool_use(call, function, _input(function.get("arguments"))) for call, function in calls]
+    return message_shape(
+        completion.get("id"),
+        completion.get("model"),
+        content=blocks,
+        stop_reason=STOP_REASONS.get(choice.get("finish_reason"), "end_turn"),
+        usage=usage_shape(usage),
+    )

@@ -1,0 +1,138 @@
+"""A stream of chat completion chunks told as Anthropic's named events.
+
+A chunk's text and calls may grow side by side; blocks come one after another. So a block is closed when a piece of
+another arrives, which is the order models write in, and a call that goes on after the next has begun is an error.
+"""
+
+from typing import Any
+
+import orjson
+
+from console.core.errors import ProviderError
+from console.gateway.messages.answer import (
+    STOP_REASONS,
+    calls_of,
+    message_of,
+    message_shape,
+    tool_use,
+    usage_shape,
+)
+from console.providers.types import StreamReader, Usage
+
+Event = dict[str, Any]
+
+
+def named(events: list[Event]) -> bytes:
+    """Return events as bytes, each with its name on a line of its own, as Anthropic's clients expect."""
+    return b"".join(
+        b"event: " + str(event["type"]).encode() + b"\ndata: " + orjson.dumps(event) + b"\n\n" for event in events
+    )
+
+
+class MessageStream:
+    """Wraps a kind's reader of chat streams that was asked for usage and for one choice."""
+
+    def __init__(self, chat: StreamReader) -> None:
+        self.usage: Usage | None = None
+        self.is_complete = False
+        self.has_content = False
+        self.held = b""
+        self._chat = chat
+        self._events: list[Event] = []
+        self._has_begun = False
+        self._index = -1
+        self._open: tuple[str, int] | None = None  # what the open block holds, and which call
+        self._calls: set[int] = set()
+        self._finish = "stop"
+
+    def feed(self, chunk: bytes) -> bytes:
+        return self._told(self._chat.feed(chunk))
+
+    def finish(self) -> bytes:
+        return self._told(self._chat.finish())
+
+    def _told(self, frames: bytes) -> bytes:
+        for frame in frames.split(b"\n\n"):
+            if frame:
+                self._chunk(orjson.loads(frame.removeprefix(b"data: ")))
+        told = named(self._take())
+        chat = self._chat
+        self.usage, self.has_content = chat.usage, chat.has_content
+        if chat.is_complete and not self.is_complete:
+            self.is_complete = True
+            self.held = named(self._ending())
+        return told
+
+    def _take(self) -> list[Event]:
+        events, self._events = self._events, []
+        return events
+
+    def _chunk(self, chunk: dict[str, Any]) -> None:
+        if not self._has_begun:
+            self._has_begun = True
+            message = message_shape(chunk.get("id"), chunk.get("model"), usage=usage_shape(None))
+            self._events.append({"type": "message_start", "message": message})
+        for choice in chunk["choices"]:
+            delta = choice.get("delta")
+            if isinstance(delta, dict):
+                self._delta(delta)
+            self._finish = choice.get("finish_reason") or self._finish
+
+    def _delta(self, delta: dict[str, Any]) -> None:
+        thoughts = delta.get("reasoning_content") or delta.get("reasoning")
+        if isinstance(thoughts, str) and thoughts:
+            self._enter(("thinking", 0), {"type": "thinking", "thinking": "", "signature": ""})
+            self._piece(type="thinking_delta", thinking=thoughts)
+        text = delta.get("content") or delta.get("refusal")
+        if isinstance(text, str) and text:
+            self._enter(("text", 0), {"type": "text", "text": ""})
+            self._piece(type="text_delta", text=text)
+        for call, function in calls_of(delta.get("tool_calls")):
+            index = call.get("index")
+            self._enter(("tool_use", index if type(index) is int else 0), tool_use(call, function, {}))
+            if function.get("arguments"):
+                self._piece(type="input_json_delta", partial_json=str(function["arguments"]))
+
+    def _enter(self, what: tuple[str, int], block: dict[str, Any]) -> None:
+        """Make sure that the open block is the one that grows."""
+        if self._open == what:
+            return
+        if what[0] == "tool_use":
+            if what[1] in self._calls:
+                raise ProviderError("The provider mixed two calls of tools.", code="upstream_invalid")
+            self._calls.add(what[1])
+        self._leave()
+        self._index += 1
+        self._open = what
+        self._events.append({"type": "content_block_start", "index": self._index, "content_block": block})
+
+    def _leave(self) -> None:
+        if self._open is not None:
+            self._events.append({"type": "content_block_stop", "index": self._index})
+            self._open = None
+
+    def _piece(self, **delta: Any) -> None:
+        self._events.append({"type": "content_block_delta", "index": self._index, "delta": delta})
+
+    def _ending(self) -> list[Event]:
+        self._leave()
+        delta = {"stop_reason": STOP_REASONS.get(self._finish, "end_turn"), "stop_sequence": None}
+        self._events.append({"type": "message_delta", "delta": delta, "usage": usage_shape(self.usage)})
+        self._events.append({"type": "message_stop"})
+        return self._take()
+
+    def answer(self) -> dict[str, Any]:
+        """Return what was streamed as one message, for the log; a call that broke off is kept as its text."""
+        completion = self._chat.answer()
+        if not completion["choices"]:
+            return message_shape(completion.get("id"), completion.get("model"))
+        said = completion["choices"][0]["message"]
+        calls = list(calls_of(said.pop("tool_calls", None)))
+        message = message_of(completion, self.usage)
+        for call, function in calls:
+            try:
+                given = orjson.loads(function["arguments"] or "{}")
+            except orjson.JSONDecodeError:
+                given = {"partial_json": function["arguments"]}
+            message["content"].append(tool_use(call, function, given))
+        return message if self.is_complete else message | {"stop_reason": None}

@@ -1,0 +1,71 @@
+"""Answer a conversation written as Anthropic's messages.
+
+A provider that speaks them gets and gives them as they are, so nothing is lost between two that understand each other.
+Any other is asked for a chat completion, and its answer is told as a message.
+"""
+
+from typing import Any
+
+import orjson
+
+from console.catalog.shapes import PinShape, VersionShape
+from console.core.errors import BadInput
+from console.core.size import estimate_tokens
+from console.gateway.messages.answer import message_of
+from console.gateway.messages.request import chat_request
+from console.gateway.messages.stream import MessageStream
+from console.gateway.operations.lengths import most_output
+from console.gateway.operations.types import Fitted, Read
+from console.gateway.shapes import messages
+from console.gateway.types import Ask
+from console.providers.registry import CHATS, MESSAGES
+from console.providers.types import Endpoint, Outgoing, StreamReader
+
+# Of a pin's parameters, which are written for chat completions, those that mean the same in a message.
+_SHARED = {"temperature", "top_p", "top_k"}
+
+
+class Message:
+    def check(self, value: Any) -> dict[str, Any]:
+        return messages.check(value)
+
+    def check_fit(self, version: VersionShape, ask: Ask) -> None:
+        able, kind, body = version.capabilities, version.provider.kind, ask.body
+        if "chat" not in able or (kind not in MESSAGES and kind not in CHATS):
+            raise BadInput(f"The model behind {ask.model!r} does not chat.", param="model")
+        if body.get("tools") and "tools" not in able:
+            raise BadInput(f"The model behind {ask.model!r} cannot call tools.", param="tools")
+        if (body.get("output_config") or {}).get("format") and "json_schema" not in able:
+            raise BadInput(f"The model behind {ask.model!r} cannot answer by a schema.", param="output_config.format")
+
+    def fit(self, ask: Ask, pin: PinShape, default_output: int) -> Fitted:
+        version, body = pin.version, ask.body
+        most = min(body["max_tokens"], most_output(pin))
+        if version.provider.kind in MESSAGES:
+            defaults = {k: v for k, v in pin.default_parameters.items() if k in _SHARED}
+            return Fitted({**defaults, **body, "model": version.name, "max_tokens": most}, most)
+        can_reason = "reasoning" in version.capabilities
+        chat = {**pin.default_parameters, **chat_request(body, can_reason=can_reason), "model": version.name}
+        for name in ("max_tokens", "max_completion_tokens", "n"):  # a message is one answer, of at most so many tokens
+            chat.pop(name, None)
+        chat["max_completion_tokens" if can_reason else "max_tokens"] = most
+        return Fitted(chat, most)
+
+    def prompt_tokens(self, ask: Ask) -> int:
+        return estimate_tokens(ask.text)
+
+    def outgoing(self, kind: str, endpoint: Endpoint, body: dict[str, Any], ask: Ask) -> Outgoing:
+        return MESSAGES[kind].message(endpoint, body) if kind in MESSAGES else CHATS[kind].chat(endpoint, body)
+
+    def read(self, kind: str, raw: bytes, ask: Ask) -> Read:
+        if kind in MESSAGES:
+            body, usage = MESSAGES[kind].read_message(raw)
+        else:
+            chat, usage = CHATS[kind].read(raw)
+            body = orjson.dumps(message_of(orjson.loads(chat), usage))
+        return Read(body, usage, body.decode("utf-8", "replace"))
+
+    def reader(self, kind: str, ask: Ask) -> StreamReader:
+        if kind in MESSAGES:
+            return MESSAGES[kind].message_reader()
+        return MessageStream(CHATS[kind].reader(choices=1, include_usage=True))

@@ -1,0 +1,89 @@
+"""The body of a request to /v1/messages."""
+
+from typing import Any
+
+from console.core.errors import BadInput
+from console.gateway.shapes import fields
+
+_ROLES = {"user", "assistant", "system"}
+_MAX_MESSAGES = 2000
+_MAX_TOOLS = 128
+_KNOWN = frozenset(
+    {
+        "cache_control",
+        "max_tokens",
+        "messages",
+        "metadata",
+        "model",
+        "output_config",
+        "service_tier",
+        "stop_sequences",
+        "stream",
+        "system",
+        "temperature",
+        "thinking",
+        "tool_choice",
+        "tools",
+        "top_k",
+        "top_p",
+    }
+)
+
+
+def check(value: Any) -> dict[str, Any]:
+    """Return the body, ready to be sent on; raise BadInput that names the field at fault."""
+    body = check_count(value)
+    if body.get("max_tokens") is None:
+        raise BadInput("Say how many tokens the answer may have at most.", param="max_tokens")
+    fields.whole(body, "max_tokens", 1, 10_000_000)
+    fields.numbers(body, "temperature", "top_p")
+    fields.streaming(body)
+    metadata = body.get("metadata")
+    kept = fields.keep(body, _KNOWN)
+    # Theirs names the caller's own user, for Anthropic's eyes; there is nothing else in it.
+    return kept if not isinstance(metadata, dict) or not metadata else {**kept, "metadata": metadata}
+
+
+def check_count(value: Any) -> dict[str, Any]:
+    """Return the body of a request to count tokens, which is the same without what concerns the answer."""
+    body = fields.model(value)
+    _messages(body.get("messages"))
+    _content(body.get("system"), "system")
+    tools = body.get("tools")
+    if tools is not None:
+        if not isinstance(tools, list) or len(tools) > _MAX_TOOLS:
+            raise BadInput(f"tools must be a list of at most {_MAX_TOOLS}.", param="tools")
+        if not all(isinstance(tool, dict) for tool in tools):
+            raise BadInput("Each tool must be an object.", param="tools")
+    for name in ("thinking", "tool_choice", "output_config", "metadata"):
+        if body.get(name) is not None and not isinstance(body[name], dict):
+            raise BadInput(f"{name} must be an object.", param=name)
+    return body
+
+
+def _messages(messages: Any) -> None:
+    if not isinstance(messages, list) or not messages:
+        raise BadInput("messages must be a list with at least one message.", param="messages")
+    if len(messages) > _MAX_MESSAGES:
+        raise BadInput(
+            f"A request may have {_MAX_MESSAGES:,} messages; this one has {len(messages):,}.", param="messages"
+        )
+    for place, message in enumerate(messages):
+        if not isinstance(message, dict):
+            raise BadInput("Each message must be an object.", param=f"messages[{place}]")
+        role = message.get("role")
+        if not isinstance(role, str) or role not in _ROLES:
+            raise BadInput("role must be user, assistant or system.", param=f"messages[{place}].role")
+        if message.get("content") is None:
+            raise BadInput("Each message needs its content.", param=f"messages[{place}].content")
+        _content(message["content"], f"messages[{place}].content")
+
+
+def _content(content: Any, where: str) -> None:
+    if content is None or isinstance(content, str):
+        return
+    if not isinstance(content, list):
+        raise BadInput("content must be text or a list of blocks.", param=where)
+    for place, block in enumerate(content):
+        if not isinstance(block, dict) or not isinstance(block.get("type"), str):
+            raise BadInput("Each block must be an object with a type.", param=f"{where}[{place}]")

@@ -1,0 +1,193 @@
+"""Anthropic's own client on /v1/messages, with both kinds of provider behind the alias."""
+
+import json
+
+import anthropic
+import httpx2 as httpx
+import pytest
+
+from console.audit.models import Payload
+from console.catalog.models import Provider
+from console.core.ids import parse_request_id
+from console.teams.actors import SYSTEM
+from tests import claude, make
+from tests.upstream import chunk, completion, sse, usage
+from usage_app.services.quotas import set_quota
+
+HELLO = [{"role": "user", "content": "Where is order 7?"}]
+ASK = {"model": "support-chat", "max_tokens": 200, "messages": HELLO}
+TOOL = {"name": "track", "description": "Find it.", "input_schema": {"type": "object", "properties": {}}}
+
+
+@pytest.fixture
+def desk(world):
+    """The world with an alias `claude` whose provider speaks messages itself."""
+    url = world.upstream.url
+    provider = Provider.objects.create(slug="anthropic", name="Anthropic", kind="anthropic", base_url=url)
+    able = ["chat", "tools", "json_schema", "reasoning"]
+    make.make_alias("claude", production=make.make_model("claude-sonnet-5", provider=provider, capabilities=able))
+    return world
+
+
+def test_a_message_of_a_model_that_does_not_speak_them(anthropic_sdk, world):
+    answer = completion("Hello there.")
+    answer["usage"] = usage() | {"prompt_tokens_details": {"cached_tokens": 3}}
+    world.upstream.enqueue(answer)
+    said = anthropic_sdk.messages.create(
+        **ASK,
+        system=[{"type": "text", "text": "Be kind.", "cache_control": {"type": "ephemeral"}}],
+        tools=[TOOL],
+        tool_choice={"type": "any", "disable_parallel_tool_use": True},
+        stop_sequences=["END"],
+        metadata={"user_id": "u-1"},
+        extra_headers={"anthropic-beta": "yet-to-come-2030-01-01"},
+    )
+    assert [(b.type, b.text) for b in said.content] == [("text", "Hello there.")]
+    assert (said.id, said.role, said.stop_reason, said.stop_sequence) == ("msg_1", "assistant", "end_turn", None)
+    assert (said.usage.input_tokens, said.usage.cache_read_input_tokens, said.usage.output_tokens) == (20, 3, 5)
+    assert world.upstream.seen[0].path == "/v1/chat/completions"
+    assert world.upstream.seen[0].body == {
+        "model": "fake-model",
+        "max_tokens": 200,
+        "messages": [{"role": "system", "content": "Be kind."}, *HELLO],
+        "tools": [
+            {
+                "type": "function",
+                "function": {"name": "track", "description": "Find it.", "parameters": TOOL["input_schema"]},
+            }
+        ],
+        "tool_choice": "required",
+        "parallel_tool_calls": False,
+        "stop": ["END"],
+        "user": "u-1",
+    }
+    line = world.calls()[0]
+    assert (line.type, line.route, line.status) == ("message", "/v1/messages", "ok")
+    assert (line.prompt_tokens, line.completion_tokens) == (23, 5)
+    assert parse_request_id(said._request_id) == line.pk
+
+
+def test_a_stream_of_a_model_that_does_not_speak_them(anthropic_sdk, world):
+    def part(index, **function):
+        head = {"id": f"call_{index}", "type": "function"} if "name" in function else {}
+        return chunk({"tool_calls": [{"index": index, **head, "function": function}]})
+
+    events = [
+        chunk({"role": "assistant", "content": ""}),
+        chunk({"reasoning_content": "Hm."}),
+        chunk({"content": "I "}),
+    ]
+    events += [chunk({"content": "look."}), part(0, name="track", arguments=""), part(0, arguments='{"n":')]
+    events += [part(0, arguments="7}"), part(1, name="now", arguments="{}"), chunk({}, finish="tool_calls")]
+    world.upstream.enqueue_stream(*(sse(e) for e in [*events, chunk(usage=usage(23, 9))]))
+    with anthropic_sdk.messages.stream(**ASK, tools=[TOOL]) as stream:
+        kinds = [event.type for event in stream]
+        said = stream.get_final_message()
+    assert kinds[0] == "message_start" and kinds[-1] == "message_stop" and kinds.count("content_block_stop") == 4
+    assert [b.type for b in said.content] == ["thinking", "text", "tool_use", "tool_use"]
+    assert said.content[1].text == "I look." and said.content[2].input == {"n": 7} and said.content[3].id == "call_1"
+    assert said.stop_reason == "tool_use" and said.usage.output_tokens == 9 and said.usage.input_tokens == 23
+    assert world.upstream.seen[0].body["stream_options"] == {"include_usage": True}
+    kept = json.loads(Payload.objects.get(event_id=world.calls()[0].pk, kind="output").body)
+    assert kept["content"][2]["input"] == {"n": 7} and kept["usage"]["output_tokens"] == 9
+
+    history = [*HELLO, {"role": "assistant", "content": [b.model_dump() for b in said.content]}]
+    results = [{"type": "tool_result", "tool_use_id": f"call_{i}", "content": "late"} for i in (0, 1)]
+    picture = {"type": "image", "source": {"type": "base64", "media_type": "image/png", "data": "AAAA"}}
+    anthropic_sdk.messages.create(**ASK | {"messages": [*history, {"role": "user", "content": [*results, picture]}]})
+    sent = world.upstream.seen[1].body["messages"]
+    assert [m["role"] for m in sent] == ["user", "assistant", "tool", "tool", "user"]
+    assert sent[1]["tool_calls"][0] == {
+        "id": "call_0",
+        "type": "function",
+        "function": {"name": "track", "arguments": '{"n":7}'},
+    }
+    assert sent[4]["content"] == [{"type": "image_url", "image_url": {"url": "data:image/png;base64,AAAA"}}]
+
+
+def test_nothing_is_lost_between_two_that_speak_messages(anthropic_sdk, desk):
+    cached = {"type": "text", "text": "Be kind.", "cache_control": {"type": "ephemeral"}}
+    whole = claude.message(claude.thought(), claude.text(), claude.tool_use(n=7), stop="tool_use")
+    desk.upstream.enqueue(whole)
+    fields = {"system": [cached], "thinking": {"type": "adaptive"}, "tools": [TOOL], "metadata": {"user_id": "u"}}
+    said = anthropic_sdk.messages.create(**ASK | {"model": "claude"}, **fields)
+    assert said.model_dump(exclude_unset=True, exclude={"_request_id"}) == whole
+    desk.upstream.enqueue_stream(claude.sse(*claude.events(whole)), done=False)
+    with anthropic_sdk.messages.stream(**ASK | {"model": "claude"}, **fields) as stream:
+        streamed = stream.get_final_message()
+    assert [b.model_dump(exclude_unset=True) for b in streamed.content] == whole["content"]
+    assert streamed.stop_reason == "tool_use" and streamed.usage.cache_creation_input_tokens == 30
+    for seen in desk.upstream.seen:
+        claude.check_request(seen)
+        assert {k: v for k, v in seen.body.items() if k != "stream"} == {
+            **ASK,
+            "model": "claude-sonnet-5",
+            **fields,
+        }
+    for line in desk.calls():
+        assert (line.prompt_tokens, line.cached_tokens, line.completion_tokens) == (150, 100, 7)
+        kept = json.loads(Payload.objects.get(event_id=line.pk, kind="output").body)
+        assert kept["content"][2]["input"] == {"n": 7} and kept["usage"]["cache_read_input_tokens"] == 100
+
+
+def test_errors_in_their_shape(anthropic_sdk, desk, client):
+    def fails(kind, said, client=anthropic_sdk, **fields):
+        with pytest.raises(kind) as caught:
+            client.messages.create(**{**ASK, **fields})
+        assert caught.value.body["type"] == "error" and caught.value.body["error"]["type"] == said
+        assert caught.value.body["request_id"] == caught.value.request_id == caught.value.response.headers["request-id"]
+        return caught.value
+
+    fails(anthropic.AuthenticationError, "authentication_error", client=anthropic_sdk.copy(api_key="nobody"))
+    fails(anthropic.NotFoundError, "not_found_error", model="nobody")
+    refused = fails(anthropic.BadRequestError, "invalid_request_error", messages=[{"role": "robot", "content": "x"}])
+    assert refused.body["error"]["message"].startswith("messages[0].role: ")
+    fails(anthropic.BadRequestError, "invalid_request_error", tools=[{"type": "web_search_20250305", "name": "w"}])
+    desk.upstream.enqueue({"error": {"message": "x"}}, status=429, extra="retry-after: 7\r\n")
+    fails(anthropic.InternalServerError, "overloaded_error")
+    desk.upstream.enqueue(b"<html>", content_type="text/html")
+    fails(anthropic.InternalServerError, "api_error")
+    answer = client.post("/v1/messages", json={"model": "support-chat", "messages": HELLO})
+    assert answer.status_code == 400 and "max_tokens" in answer.json()["error"]["message"]
+    assert client.get("/v1/messages").json()["error"]["type"] == "invalid_request_error"
+    for alias, begun in (
+        ("support-chat", sse(chunk({"content": "x"}))),
+        (
+            "claude",
+            claude.sse(*claude.events(claude.message())[:4]),
+        ),
+    ):
+        desk.upstream.enqueue_stream(begun, done=False)
+        with pytest.raises(anthropic.APIError, match="broke off"):
+            list(anthropic_sdk.messages.create(**ASK | {"model": alias}, stream=True))
+    desk.forgive()
+    set_quota(actor=SYSTEM, team=desk.team, metric="requests", window="hour", limit=1)
+    assert fails(anthropic.RateLimitError, "rate_limit_error").response.headers["retry-after"]
+
+
+def test_the_same_message_twice_is_answered_once(anthropic_sdk, desk):
+    for alias in ("support-chat", "claude"):
+        if alias == "claude":
+            desk.upstream.enqueue_stream(
+                claude.sse(*claude.events(claude.message(claude.thought(), claude.text()))), done=False
+            )
+        ids = []
+        for _ in range(2):
+            with anthropic_sdk.messages.stream(
+                **ASK | {"model": alias}, extra_headers={"Idempotency-Key": f"once-{alias}"}
+            ) as stream:
+                said = stream.get_final_message()
+            assert said.content[-1].text == "Hello there." and said.stop_reason == "end_turn"
+            ids.append((said.id, said.usage.output_tokens))
+        assert ids[0] == ids[1]
+    assert len(desk.upstream.seen) == 2
+
+
+def test_it_counts_tokens(anthropic_sdk, desk, client: httpx.Client):
+    counted = anthropic_sdk.messages.count_tokens(model="claude", messages=HELLO, system="Be kind.")
+    longer = anthropic_sdk.messages.count_tokens(model="claude", messages=[{"role": "user", "content": "x" * 4000}])
+    assert 5 < counted.input_tokens < 100 and longer.input_tokens > 1000
+    with pytest.raises(anthropic.NotFoundError):
+        anthropic_sdk.messages.count_tokens(model="nobody", messages=HELLO)
+    assert client.get("/v1/messages/count_tokens").status_code == 405
+    assert [line.status for line in desk.calls()] == ["refused"] and desk.upstream.seen == []
