@@ -80,6 +80,7 @@ INSTALLED_APPS = [
     "console.gateway",
     "console.api",
     "console.pages",
+    "console.chat",
     "prompts_app",
     "usage_app",
     "agents_app",
