@@ -10,6 +10,7 @@ from django.contrib.auth.hashers import make_password
 from console.catalog.models import Alias, ModelVersion, Pin, Price, Provider
 from console.teams.callers import SYSTEM
 from console.teams.models import ApiKey, Role, Team, User
+from console.teams.roles import OPERATOR_SCOPES, SCOPES
 from console.teams.services import keys as key_services
 from console.teams.services import teams as team_services
 from prompts_app.models import Label, Prompt, PromptVersion
@@ -18,6 +19,8 @@ from prompts_app.services import prompts as prompt_services
 from prompts_app.services import versions as version_services
 
 _numbers = count(1)
+# What a key may do inside its team.
+TEAM_SCOPES = [scope for scope in SCOPES if scope not in OPERATOR_SCOPES]
 PASSWORD = "correct horse battery staple"
 
 

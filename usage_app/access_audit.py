@@ -37,7 +37,7 @@ def sight_for(caller: Caller, slug: str) -> Sight:
     scope = scope_for(caller, slug, "view_audit")
     teams = (scope,) if scope else tuple(teams_for(caller, "view_audit"))
     if caller.is_operator:
-        return Sight(scope, teams, (scope.pk,) if scope else None, None)
+        return Sight(scope, teams, (scope.pk,) if scope else None, None if caller.may("read_content") else ())
     readable = tuple(team.pk for team in teams if caller.may("read_content", team.pk))
     return Sight(scope, teams, tuple(team.pk for team in teams), readable)
 
@@ -48,7 +48,7 @@ def event_for(caller: Caller, request_id: str, to: str = "view_audit") -> AuditE
     event = search.get(identifier) if identifier else None
     if event is None or not (caller.is_operator or (event.team_id is not None and event.team_id in caller.rights)):
         raise Http404("There is no such record.")
-    if event.team_id is not None and not all(caller.may(right, event.team_id) for right in {"view_audit", to}):
+    if not all(caller.may(right, event.team_id) for right in {"view_audit", to}):
         raise PermissionDenied(
             "Your role may not read content. An owner of the team can change it."
             if to == "read_content"

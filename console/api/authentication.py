@@ -27,7 +27,8 @@ class CallerAuthentication(BaseAuthentication):
             return None
         if caller.user is not None:
             self._check_csrf(request)
-        return (caller, None)
+        # The framework puts this on Django's request too, where whoever asks about a session looks for a person.
+        return (caller.user or caller, None)
 
     @staticmethod
     def _check_csrf(request: Request) -> None:

@@ -23,7 +23,7 @@ from console.teams import keys, refusals
 from console.teams.actors import SYSTEM as SYSTEM
 from console.teams.actors import Actor as Actor
 from console.teams.models import ApiKey, User
-from console.teams.rights import key_rights, must_set_up_two_factor, rights_of
+from console.teams.rights import key_rights, manages_installation, must_set_up_two_factor, rights_of, withheld_from
 
 REFUSED = "This API key cannot be used here. Check that it is complete, active, and sent from an allowed network."
 # Names under which programs put keys into addresses, where every log on the way keeps them.
@@ -35,7 +35,8 @@ class Caller:
     """Somebody with rights, resolved once per request from the credentials it came with.
 
     `rights` maps a team's id to the rights (see roles.py) the caller has there now. For a key they are already the
-    intersection of its scopes with its owner's present rights. Operators have every right in every team.
+    intersection of its scopes with its owner's present rights. Operators have every right in every team; an operator's
+    key that manages the installation has them too, but for those `withheld` names.
     """
 
     actor: Actor
@@ -43,6 +44,7 @@ class Caller:
     user: User | None = None
     key_id: uuid.UUID | None = None
     rights: dict[uuid.UUID, frozenset[str]] = field(default_factory=dict)
+    withheld: frozenset[str] = frozenset()
     # A person who must set up a second factor before anything else, because a team requires it.
     is_held: bool = False
 
@@ -53,7 +55,7 @@ class Caller:
     def may(self, right: str, team_id: uuid.UUID | None = None) -> bool:
         """Say whether the caller has the right in that team, or, without a team, in any."""
         if self.is_operator:
-            return True
+            return right not in self.withheld
         if team_id is None:
             return any(right in rights for rights in self.rights.values())
         return right in self.rights.get(team_id, frozenset())
@@ -140,6 +142,8 @@ def caller_for_key(text: str, client_address: str, *, request_id: uuid.UUID | No
     actor = Actor(
         kind="key", id=key.pk, name=f"{key.name} {key.shown}", client_address=client_address, request_id=request_id
     )
+    if manages_installation(key):
+        return Caller(actor=actor, is_operator=True, key_id=key.pk, withheld=withheld_from(key))
     return Caller(actor=actor, key_id=key.pk, rights={key.team_id: rights})
 
 

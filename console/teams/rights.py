@@ -8,7 +8,7 @@ from guardian.models import UserObjectPermission
 
 from console.teams.actors import Actor
 from console.teams.models import ApiKey, Membership, User
-from console.teams.roles import ALL_RIGHTS, rights_of_key
+from console.teams.roles import ALL_RIGHTS, INSTALLATION, NOT_INCLUDED, rights_of_key
 
 SECOND_FACTORS = (Authenticator.Type.TOTP, Authenticator.Type.WEBAUTHN)
 
@@ -38,6 +38,18 @@ def key_rights(key: ApiKey) -> frozenset[str]:
     return rights_of_key(key.scopes, frozenset() if key.was_personal else None)
 
 
+def manages_installation(key: ApiKey) -> bool:
+    """Say whether a key is as good as an operator now: by its scope, and by who answers for it at this moment."""
+    if INSTALLATION not in key.scopes:
+        return False
+    return not key.was_personal if key.owner is None else key.owner.is_active and key.owner.is_operator
+
+
+def withheld_from(key: ApiKey) -> frozenset[str]:
+    """Return what a key that manages the installation may do nowhere, for want of a scope of its own."""
+    return NOT_INCLUDED - key_rights(key)
+
+
 def rights_of_actor(actor: Actor, team_id: uuid.UUID) -> frozenset[str] | None:
     """Return what somebody may do in the team now; None for the installation itself, which needs no leave."""
     if actor.kind == "system":
@@ -46,8 +58,10 @@ def rights_of_actor(actor: Actor, team_id: uuid.UUID) -> frozenset[str] | None:
         user = User.objects.filter(pk=actor.id).first()
         return rights_in_team(user, team_id) if user else frozenset()
     if actor.kind == "key" and actor.id:
-        key = ApiKey.objects.select_related("owner").filter(pk=actor.id, team=team_id).first()
-        return key_rights(key) if key else frozenset()
+        key = ApiKey.objects.select_related("owner").filter(pk=actor.id).first()
+        if key is not None and manages_installation(key):
+            return ALL_RIGHTS - withheld_from(key)
+        return key_rights(key) if key is not None and key.team_id == team_id else frozenset()
     return frozenset()
 
 

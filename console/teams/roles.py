@@ -32,6 +32,7 @@ RIGHTS: dict[str, frozenset[str]] = {
 
 # Lets a key name exact versions (`provider/name`), past what the team's aliases and their pins decide.
 EXACT_MODELS = "models:exact"
+INSTALLATION = "installation:manage"
 # What a key may do, and the right its creator must have (and keep) for it.
 SCOPES: dict[str, str] = {
     "models:call": "use_models",
@@ -45,12 +46,17 @@ SCOPES: dict[str, str] = {
     "quotas:manage": "manage_quotas",
     "members:manage": "manage_members",
     "team:manage": "manage_team",
+    INSTALLATION: "view_team",
 }
 DEFAULT_SCOPES = ("models:call", "usage:read")
 # Only operators give these to a key: they reach past what operators decided for the team.
-OPERATOR_SCOPES = frozenset({EXACT_MODELS})
+OPERATOR_SCOPES = frozenset({EXACT_MODELS, INSTALLATION})
+# What a key that manages the installation still needs a scope of its own for: what was said, and decisions.
+NOT_INCLUDED = frozenset({"read_content", "approve"})
 # Making a key with one of these asks the person to sign in again.
-ADMINISTRATIVE_SCOPES = frozenset({"keys:manage", "quotas:manage", "members:manage", "team:manage", "audit:content"})
+ADMINISTRATIVE_SCOPES = frozenset(
+    {"keys:manage", "quotas:manage", "members:manage", "team:manage", "audit:content", INSTALLATION}
+)
 
 # For people who choose a role or a scope.
 ROLE_SENTENCES: dict[str, str] = {
@@ -72,6 +78,7 @@ SCOPE_SENTENCES: dict[str, str] = {
     "quotas:manage": "Set quotas inside the team",
     "members:manage": "Invite, change and remove members",
     "team:manage": "Change the team's name and rules",
+    INSTALLATION: "Manage the whole installation over /api/ as an operator: providers, models, pins, every team",
 }
 
 

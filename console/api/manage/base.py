@@ -2,6 +2,7 @@
 
 from typing import Any, ClassVar
 
+from allauth.account.internal.flows.reauthentication import is_reauthentication_required
 from django.db.models import QuerySet
 from rest_framework import serializers
 from rest_framework.response import Response
@@ -9,7 +10,7 @@ from rest_framework.views import APIView
 
 from console.api.authentication import caller_of
 from console.api.pagination import page_of
-from console.core.errors import BadInput
+from console.core.errors import BadInput, NotAllowed
 from console.teams.actors import Actor
 from console.teams.callers import Caller
 
@@ -45,6 +46,14 @@ class Endpoint(APIView):
     @property
     def actor(self) -> Actor:
         return self.caller.actor
+
+    def ask_again(self, to: str, *, of_keys_too: bool = False) -> None:
+        """Refuse a session that did not sign in again minutes ago and, where only people may do it, every key."""
+        if self.caller.user is None:
+            if of_keys_too:
+                raise NotAllowed(f"Only a person can {to}; a key cannot.", code="person_required")
+        elif is_reauthentication_required(self.request._request, app="console.teams"):
+            raise NotAllowed(f"Sign in again before you {to}.", code="reauthentication_required")
 
     def read(self, serializer: type[serializers.Serializer[Any]]) -> dict[str, Any]:
         """Return the checked body of the request."""

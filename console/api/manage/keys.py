@@ -4,14 +4,12 @@ import datetime as dt
 import uuid
 from typing import Any
 
-from allauth.account.internal.flows.reauthentication import is_reauthentication_required
 from django.urls import path
 from drf_spectacular.utils import OpenApiParameter, extend_schema
 from rest_framework import serializers
 from rest_framework.response import Response
 
 from console.api.manage.base import Endpoint, Strict, listed
-from console.core.errors import NotAllowed
 from console.core.lanes import Lane
 from console.teams import access
 from console.teams.models import ApiKey, Environment, User
@@ -80,12 +78,8 @@ class _KeyEndpoint(Endpoint):
 
     def _check_recent(self, scopes: set[str]) -> None:
         """Have a person sign in again before a key with an administrative scope is made."""
-        http = self.request._request
-        is_a_person_asking = self.caller.user is not None and scopes & ADMINISTRATIVE_SCOPES
-        if is_a_person_asking and is_reauthentication_required(http, app="console.teams"):
-            raise NotAllowed(
-                "Sign in again before you make a key that may administer.", code="reauthentication_required"
-            )
+        if scopes & ADMINISTRATIVE_SCOPES:
+            self.ask_again("make a key that may administer")
 
     def _owner(self) -> User | None:
         """Return who answers for a key made now: the person, or whoever answers for the key that makes it."""
@@ -169,6 +163,7 @@ class HandOver(_KeyEndpoint):
     )
     def post(self, request: Any, pk: uuid.UUID) -> Response:
         key = access.key_for(self.caller, pk)
+        self._check_recent(set(key.scopes))
         owner = access.member_by_email(key.team, self.read(HandOverSerializer)["owner"])
         return Response(KeySerializer(keys.hand_over_key(actor=self.actor, key=key, owner=owner)).data)
 

@@ -270,6 +270,8 @@ class OnePerson(Endpoint):
     def patch(self, request: Any, pk: uuid.UUID) -> Response:
         person = access.person_for(self.caller, pk)
         given = self.read(PersonChangeSerializer)
+        if "is_operator" in given:
+            self.ask_again("say who is an operator", of_keys_too=True)
         if "name" in given:
             person = people.rename_person(actor=self.actor, user=person, name=given["name"])
         if "is_operator" in given and given["is_operator"] != person.is_superuser:
@@ -291,6 +293,7 @@ class SignInLinks(Endpoint):
         tags=["people"], summary="Make a one-time sign-in link", request=None, responses={201: SignInLinkSerializer}
     )
     def post(self, request: Any, pk: uuid.UUID) -> Response:
+        self.ask_again("make a link that signs somebody in", of_keys_too=True)
         _, token = sign_in.make_sign_in_link(actor=self.actor, user=access.person_for(self.caller, pk))
         return Response({"link": f"{settings.BASE_URL}/sign-in/{token}/"}, status=201)
 

@@ -31,7 +31,7 @@ class Reader:
 
 @pytest.fixture
 def reader(cast: Cast) -> Reader:
-    return Reader(make.make_key(cast.team_a, "reader", scopes=SCOPES)[1])
+    return Reader(make.make_key(cast.team_a, "reader", scopes=make.TEAM_SCOPES)[1])
 
 
 def of(action: actions.Action) -> list[AuditEvent]:

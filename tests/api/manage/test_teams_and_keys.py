@@ -7,11 +7,11 @@ from django.test import Client
 
 from console.audit.models import AuditEvent
 from console.teams.models import ApiKey, Invitation, Membership, Team
-from console.teams.roles import SCOPES
+from console.teams.roles import INSTALLATION, SCOPES
 from tests import make
 from tests.conftest import Cast
 
-ADMIN = [scope for scope in SCOPES if scope not in {"audit:content", "prompts:review"}]
+ADMIN = [scope for scope in SCOPES if scope not in {"audit:content", "prompts:review", INSTALLATION}]
 
 
 class Program:

@@ -36,7 +36,7 @@ class Program:
 
 @pytest.fixture
 def program(cast: Cast) -> Program:
-    return Program(make.make_key(cast.team_a, "admin", scopes=SCOPES)[1])
+    return Program(make.make_key(cast.team_a, "admin", scopes=make.TEAM_SCOPES)[1])
 
 
 def of_kim(cast: Cast, **changes: Any) -> dict[str, Any]:
