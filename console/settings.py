@@ -434,6 +434,7 @@ CELERY_BEAT_SCHEDULE: dict[str, dict[str, Any]] = {
     "usage.roll_up": {"task": "usage.roll_up", "schedule": 5, "options": {"expires": 5}},
     "usage.check_alerts": {"task": "usage.check_alerts", "schedule": 60, "options": {"expires": 60}},
     "usage.prune": {"task": "usage.prune", "schedule": 3600, "options": {"expires": 3600}},
+    "prompts.roll_up_uses": {"task": "prompts.roll_up_uses", "schedule": 60, "options": {"expires": 60}},
     "audit.seal": {"task": "audit.seal", "schedule": 30, "options": {"expires": 30}},
     "audit.verify": {"task": "audit.verify", "schedule": 120, "options": {"expires": 120}},
     "audit.make_months": {"task": "audit.make_months", "schedule": 3600, "options": {"expires": 3600}},

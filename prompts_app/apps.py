@@ -1,7 +1,20 @@
 from django.apps import AppConfig
 
 
+def _read_to() -> int:
+    """Return the transaction number up to which the uses of prompts have been read from the log."""
+    from prompts_app.models import PromptUseState
+
+    return PromptUseState.objects.filter(pk=1).values_list("next_tx", flat=True).first() or 0
+
+
 class PromptsConfig(AppConfig):
     name = "prompts_app"
     label = "prompts"
     verbose_name = "Prompts"
+
+    def ready(self) -> None:
+        """Have the log keep its months until the uses of prompts have been read from them."""
+        from console.audit.services import retention
+
+        retention.READERS.append(_read_to)

@@ -284,3 +284,14 @@ class PromptUse(models.Model):
 
 # The tables of git live beside their code; Django finds them by way of this module.
 from prompts_app.git.models import GitCommit, GitRemote, GitSync  # noqa: E402, F401
+
+
+class PromptUseState(models.Model):
+    """How far the uses have been read from the log (its `tx` column). One row."""
+
+    id = models.PositiveSmallIntegerField(primary_key=True, default=1)
+    next_tx = models.BigIntegerField(default=0)
+    at = models.DateTimeField(default=now)
+
+    def __str__(self) -> str:
+        return f"read to {self.next_tx}"

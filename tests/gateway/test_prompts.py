@@ -1,16 +1,19 @@
 """`prompt: {id, version | label, variables}` before or in place of messages."""
 
+import datetime as dt
 import json
 
 import httpx2 as httpx
 import pytest
 
 from console.audit.models import Payload
+from console.core.clock import now
 from console.gateway import snapshot as snapshot_module
 from console.teams.actors import SYSTEM
 from prompts_app import shapes
-from prompts_app.models import Label
+from prompts_app.models import Label, PromptUse
 from prompts_app.services import labels, prompts
+from prompts_app.services.uses import roll_up_uses
 from tests import make
 from tests.gateway.invariants import check_invariants
 from tests.live import WebProcess
@@ -189,3 +192,29 @@ def test_a_library_reads_only_what_changed(cast, django_assert_num_queries):
     assert shapes.library(sql.epoch(), third).prompts["b"].id == again.pk
     type(a).objects.filter(pk=again.pk).update(deleted_at=again.created_at)  # unmarked, as an operator's SQL may be
     assert set(shapes.library(sql.epoch(), shapes.library(sql.epoch(), third)).prompts) == {"a"}
+
+
+def test_calls_become_uses_once(call, world, answer):
+    body = {"id": "support/answer", "variables": {"order": 7}}
+    for _ in range(3):
+        assert call(body).status_code == 200
+    call({"id": "support/answer"})  # refused
+    call({"id": "no/such"})
+    assert roll_up_uses() == 3 and roll_up_uses() == 0
+    rows = PromptUse.objects.order_by("prompt__slug").values_list("prompt__slug", "surface", "number", "calls")
+    assert list(rows) == [
+        ("house/sign", "api", 1, 3),
+        ("house/style", "api", 1, 3),
+        ("support/answer", "api", 1, 3),
+    ]
+    assert call(body).status_code == 200
+    assert roll_up_uses() == 3
+    answer.refresh_from_db()
+    assert answer.calls == 4
+    PromptUse.objects.filter(prompt=answer).update(day=now().date() - dt.timedelta(days=31))
+    roll_up_uses()
+    answer.refresh_from_db()
+    assert answer.calls == 0, "only the last 30 days count"
+    PromptUse.objects.filter(prompt=answer).update(day=now().date() - dt.timedelta(days=101))
+    roll_up_uses()
+    assert not PromptUse.objects.filter(prompt=answer).exists()

@@ -1,0 +1,10 @@
+"""Background work of the library: thin wrappers, safe to run twice, late or never."""
+
+from celery import shared_task
+
+from prompts_app.services import uses
+
+
+@shared_task(name="prompts.roll_up_uses")
+def roll_up_uses_task() -> None:
+    uses.roll_up_uses()
