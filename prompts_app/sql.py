@@ -39,11 +39,11 @@ def add_uses(from_tx: int, to_tx: int) -> int:
     """Add the calls of these transactions to the uses of every prompt that took part. Returns how many rows changed."""
     with connection.cursor() as cursor:
         cursor.execute(_ADD_USES, [from_tx, to_tx])
-        return cursor.rowcount
+        return int(cursor.rowcount)
 
 
 def count_calls(since: dt.date) -> int:
     """Bring each prompt's `calls` to what its uses since that day say; writes only those that differ."""
     with connection.cursor() as cursor:
         cursor.execute(_COUNT_CALLS, [since])
-        return cursor.rowcount
+        return int(cursor.rowcount)

@@ -1,0 +1,1 @@
+"""The prompt library over the management API."""

@@ -1,0 +1,183 @@
+"""List, create, show, change, delete, render; and who uses a prompt."""
+
+from typing import Any
+
+from drf_spectacular.utils import OpenApiParameter, extend_schema
+from rest_framework.response import Response
+
+from console.api.manage.base import Endpoint, listed
+from console.api.manage.prompts.base import PromptEndpoint, with_labels
+from console.api.manage.prompts.shapes import (
+    NewPromptSerializer,
+    PromptChangeSerializer,
+    PromptSerializer,
+    RenderedSerializer,
+    RenderSerializer,
+    UseSerializer,
+    WhereUsedSerializer,
+)
+from console.core.errors import BadInput
+from console.teams import access as teams_access
+from console.teams.models import ApiKey
+from prompts_app import access, where_used
+from prompts_app.models import Kind, Prompt
+from prompts_app.queries.listing import SORTS, Wanted, listing, parse_cursor
+from prompts_app.rendering import fill_now
+from prompts_app.services import prompts
+from prompts_app.text.refs import Ref, check_label
+
+_FILTERS = [
+    OpenApiParameter("q", str, description="Words of names, descriptions and texts."),
+    OpenApiParameter("folder", str, description="Prompts whose names begin with this and a slash."),
+    OpenApiParameter("team", str),
+    OpenApiParameter("label", str),
+    OpenApiParameter("tag", str),
+    OpenApiParameter("kind", str, enum=Kind.values),
+    OpenApiParameter("unused", bool, description="Only prompts without a call in the last 30 days."),
+    OpenApiParameter("sort", str, enum=list(SORTS), description="use unless given"),
+    OpenApiParameter("cursor", str),
+]
+
+
+def _one(prompt: Prompt) -> dict[str, Any]:
+    return dict(PromptSerializer(with_labels(Prompt.objects.filter(pk=prompt.pk)).get()).data)
+
+
+class Prompts(Endpoint):
+    needs, needs_to = "view_team", {"POST": "build"}
+
+    @extend_schema(
+        operation_id="list_prompts",
+        tags=["prompts"],
+        summary="List prompts, 50 a page",
+        parameters=_FILTERS,
+        responses=listed(PromptSerializer),
+    )
+    def get(self, request: Any) -> Response:
+        asked = request.query_params
+        if any("\x00" in value for value in asked.values()):
+            raise BadInput("The query holds a character that is not text (U+0000).")
+        if asked.get("sort", "use") not in SORTS or asked.get("kind", "") not in {"", *Kind.values}:
+            raise BadInput(f"sort is one of {', '.join(SORTS)} and kind one of {', '.join(Kind.values)}.", param="sort")
+        rows = access.prompts_for(self.caller)
+        if asked.get("team"):
+            rows = rows.filter(team=teams_access.team_for(self.caller, asked["team"]))
+        wanted = Wanted(
+            words=asked.get("q", "").strip(),
+            folder=asked.get("folder", "").strip("/"),
+            label=asked.get("label", ""),
+            tag=asked.get("tag", ""),
+            kind=asked.get("kind", ""),
+            is_unused=asked.get("unused", "").lower() in {"1", "true", "yes"},
+            sort=asked.get("sort", "use"),
+        )
+        page = listing(rows, wanted, parse_cursor(asked.get("cursor", "")))
+        found = [row.prompt for row in page.rows]
+        return Response({"data": PromptSerializer(found, many=True).data, "next": page.after})
+
+    @extend_schema(
+        tags=["prompts"],
+        summary="Create a prompt with its first version",
+        request=NewPromptSerializer,
+        responses={201: PromptSerializer},
+    )
+    def post(self, request: Any) -> Response:
+        given = self.read(NewPromptSerializer)
+        given["team"] = teams_access.team_for(self.caller, given["team"], to="build")
+        return Response(_one(prompts.create_prompt(actor=self.actor, **given)), status=201)
+
+
+class OnePrompt(PromptEndpoint):
+    needs_to = {"PATCH": "build", "DELETE": "build"}
+
+    @extend_schema(tags=["prompts"], summary="Show a prompt", responses=PromptSerializer)
+    def get(self, request: Any, slug: str) -> Response:
+        return Response(_one(self.prompt(slug)))
+
+    @extend_schema(
+        tags=["prompts"], summary="Change a prompt", request=PromptChangeSerializer, responses=PromptSerializer
+    )
+    def patch(self, request: Any, slug: str) -> Response:
+        prompt = self.prompt(slug, "edit")
+        given = self.read(PromptChangeSerializer)
+        if "covers" in given:
+            given["covers"] = [teams_access.team_for(self.caller, team) for team in given["covers"]]
+        if "covers" in given or "is_required" in given:
+            access.check_may_cover(self.caller, prompt, given.get("covers", prompt.covers.all()))
+        return Response(_one(prompts.change_prompt(actor=self.actor, prompt=prompt, **given)))
+
+    @extend_schema(tags=["prompts"], summary="Delete a prompt nothing uses", responses={204: None})
+    def delete(self, request: Any, slug: str) -> Response:
+        prompts.delete_prompt(actor=self.actor, prompt=self.prompt(slug, "edit"))
+        return Response(status=204)
+
+
+class Render(PromptEndpoint):
+    @extend_schema(
+        operation_id="render_prompt",
+        tags=["prompts"],
+        summary="Put values and partials in place and return the messages",
+        request=RenderSerializer,
+        responses=RenderedSerializer,
+    )
+    def post(self, request: Any, slug: str) -> Response:
+        prompt = self.prompt(slug)
+        given = self.read(RenderSerializer)
+        if given["version"] is not None and given["label"] is not None:
+            raise BadInput("Name a version or a label, not both.", param="version")
+        label = check_label(given["label"]) if given["label"] is not None else None
+        if given["version"] is not None:
+            self.version(prompt, given["version"])
+        environment = given.get("environment") or self._environment()
+        filled = fill_now(prompt, Ref(prompt.slug, given["version"], label), environment, given["variables"])
+        rendered = filled.rendered
+        return Response(
+            {
+                "prompt": filled.version.ref,
+                "messages": rendered.messages,
+                "took_part": rendered.took_part,
+                "parameters": filled.version.parameters,
+            }
+        )
+
+    def _environment(self) -> str:
+        key = ApiKey.objects.filter(pk=self.caller.key_id).first() if self.caller.key_id else None
+        return key.environment if key else "production"
+
+
+class RenderBelow(Render):
+    """The same among what stands below a prompt, for those whose names end in `/render`."""
+
+    @extend_schema(exclude=True)
+    def post(self, request: Any, slug: str) -> Response:
+        return super().post(request, slug)
+
+
+class RenderByPath(OnePrompt, Render):
+    """Posting renders; all else means a prompt whose own name ends in `/render`."""
+
+    @extend_schema(exclude=True)
+    def get(self, request: Any, slug: str) -> Response:
+        return super().get(request, f"{slug}/render")
+
+    @extend_schema(exclude=True)
+    def patch(self, request: Any, slug: str) -> Response:
+        return super().patch(request, f"{slug}/render")
+
+    @extend_schema(exclude=True)
+    def delete(self, request: Any, slug: str) -> Response:
+        return super().delete(request, f"{slug}/render")
+
+
+class WhereUsed(PromptEndpoint):
+    @extend_schema(
+        operation_id="prompt_where_used",
+        tags=["prompts"],
+        summary="List what uses a prompt",
+        responses=WhereUsedSerializer,
+    )
+    def get(self, request: Any, slug: str) -> Response:
+        uses = where_used.uses_of(self.prompt(slug))
+        mine = {team.pk for team in teams_access.teams_for(self.caller)}
+        shown = [use for use in uses if use.team_id is None or use.team_id in mine]
+        return Response({"data": UseSerializer(shown, many=True).data, "hidden": len(uses) - len(shown)})

@@ -1,0 +1,32 @@
+"""Addresses of the library. A prompt's name has slashes, so what stands below it comes after `/-/`, and first here."""
+
+from django.urls import path, re_path
+
+from console.api.manage.prompts import labels, library, reviews, versions
+
+_BELOW = "prompts/<path:slug>/-/"
+
+urlpatterns = [
+    path("prompts/", library.Prompts.as_view(), name="prompts"),
+    path("prompts/rules/", labels.Rules.as_view(), name="label_rules"),
+    path("prompts/reviews/", reviews.AllReviews.as_view(), name="reviews"),
+    path(f"{_BELOW}versions/", versions.Versions.as_view(), name="prompt_versions"),
+    path(f"{_BELOW}versions/<int:number>/", versions.OneVersion.as_view(), name="prompt_version"),
+    path(f"{_BELOW}compare/", versions.Compare.as_view(), name="compare_prompt_versions"),
+    path(f"{_BELOW}draft/", versions.Draft.as_view(), name="prompt_draft"),
+    path(f"{_BELOW}labels/", labels.Labels.as_view(), name="prompt_labels"),
+    path(f"{_BELOW}labels/<str:label>/", labels.OneLabel.as_view(), name="prompt_label"),
+    path(f"{_BELOW}labels/<str:label>/roll-back/", labels.RollBack.as_view(), name="roll_back_prompt"),
+    path(f"{_BELOW}moves/", labels.Moves.as_view(), name="prompt_moves"),
+    path(f"{_BELOW}reviews/", reviews.Reviews.as_view(), name="prompt_reviews"),
+    path(f"{_BELOW}reviews/<uuid:pk>/", reviews.OneReview.as_view(), name="prompt_review"),
+    path(f"{_BELOW}reviews/<uuid:pk>/comments/", reviews.Comments.as_view(), name="review_comments"),
+    path(f"{_BELOW}reviews/<uuid:pk>/decide/", reviews.Decision.as_view(), name="decide_review"),
+    path(f"{_BELOW}reviews/<uuid:pk>/withdraw/", reviews.Withdrawal.as_view(), name="withdraw_review"),
+    path(f"{_BELOW}waivers/", reviews.Waivers.as_view(), name="prompt_waivers"),
+    path(f"{_BELOW}waivers/<uuid:pk>/", reviews.OneWaiver.as_view(), name="prompt_waiver"),
+    path(f"{_BELOW}where-used/", library.WhereUsed.as_view(), name="prompt_where_used"),
+    path(f"{_BELOW}render/", library.RenderBelow.as_view(), name="render_prompt"),
+    re_path(r"^prompts/(?P<slug>(?:(?!/-/).)+)/render/?$", library.RenderByPath.as_view(), name="render_by_path"),
+    path("prompts/<path:slug>/", library.OnePrompt.as_view(), name="prompt"),
+]
