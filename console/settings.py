@@ -369,7 +369,7 @@ SPECTACULAR_SETTINGS = {
 # Private addresses providers may have: CIDR networks, only ever set here. Loopback is for the built-in model.
 PRIVATE_NETWORKS_ALLOWED = env_list("PRIVATE_NETWORKS_ALLOWED", [] if IS_PRODUCTION else ["127.0.0.0/8", "::1/128"])
 GATEWAY_BODY_BYTES = env_int("GATEWAY_BODY_BYTES", 2 * 1024 * 1024, minimum=1024)
-GATEWAY_ANSWER_BYTES = env_int("GATEWAY_ANSWER_BYTES", 16 * 1024 * 1024, minimum=1024)
+GATEWAY_ANSWER_BYTES = env_int("GATEWAY_ANSWER_BYTES", 64 * 1024 * 1024, minimum=1024)
 GATEWAY_MAX_OUTPUT_TOKENS = env_int("GATEWAY_MAX_OUTPUT_TOKENS", 4096, minimum=1)
 GATEWAY_CONNECT_SECONDS = env_int("GATEWAY_CONNECT_SECONDS", 10, minimum=1)
 # How long a provider may be silent, before its first byte or between two.

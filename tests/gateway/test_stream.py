@@ -9,7 +9,8 @@ import pytest
 
 from console.audit.models import Payload
 from console.teams.callers import SYSTEM
-from console.teams.services.keys import revoke_key
+from console.teams.services.keys import change_key, revoke_key
+from tests import make
 from tests.gateway.invariants import wait_until_settled
 from tests.upstream import chunk, completion, sse, text_chunks, usage
 
@@ -77,6 +78,15 @@ def test_it_sends_usage_to_who_asks_for_it(ask, world):
     found = events(ask(stream=True, stream_options={"include_usage": True}).text)
     assert found[-2]["usage"] == usage(23, 3) and found[-2]["choices"] == []
     assert found[-1] == "[DONE]"
+
+
+def test_it_adds_up_usage_that_is_said_of_each_choice(ask, world):
+    other = chunk({"content": "Ho"}, finish="stop")
+    other["choices"][0]["index"] = 1
+    spent = chunk(usage=usage(7, 1))
+    world.upstream.enqueue_stream(sse(chunk({"content": "Hi"}, finish="stop"), spent, other, spent))
+    ask(stream=True, n=2)
+    assert (world.calls()[0].prompt_tokens, world.calls()[0].completion_tokens) == (14, 2)
 
 
 def test_it_hides_usage_that_rides_on_an_ordinary_chunk(ask, world):
@@ -210,6 +220,21 @@ def test_a_revoked_key_ends_its_stream(opened, world):
     (line,) = world.calls()
     assert (line.status, line.code) == ("error", "access_ended")
     assert wait_for(lambda: world.upstream.closed_early) < 5
+
+
+def test_a_stream_of_an_exact_version_lasts_as_long_as_the_scope(client, world):
+    key, text = make.make_key(world.team, scopes=["models:call", "models:exact"], aliases=["support-chat"])
+    exact = {**BODY, "model": "fake/fake-model"}
+    head = {"Authorization": f"Bearer {text}"}
+    frames = [sse(e) for e in text_chunks("a", "b")]
+    world.upstream.enqueue_stream(*frames, pause=0.2)  # is looked at once, and goes on
+    with client.stream("POST", "/v1/chat/completions", json=exact, headers=head) as response:
+        assert response.read().endswith(b"data: [DONE]\n\n")
+    world.upstream.enqueue_stream(frames[0], done=False, hang=20)
+    with client.stream("POST", "/v1/chat/completions", json=exact, headers=head) as response:
+        change_key(actor=SYSTEM, key=key, name=key.name, scopes=["models:call"], aliases=["support-chat"])
+        assert events(response.read().decode())[-1]["error"]["code"] == "access_ended"
+    wait_until_settled()
 
 
 @pytest.mark.parametrize("keep", [1, 2, 4])

@@ -5,7 +5,7 @@ from typing import Any
 import orjson
 
 from console.core.errors import ProviderError
-from console.providers.openai.stream import OpenAIStream, usage_of
+from console.providers.openai.stream import OpenAIStream, usage_in, usage_of
 from console.providers.types import Answer, Usage
 
 FINISH_REASONS = frozenset({"stop", "length", "content_filter"})
@@ -25,7 +25,7 @@ def read(raw: bytes) -> Answer:
         if not isinstance(choice, dict) or not isinstance(choice.get("text"), str):
             raise ProviderError("The provider's answer holds a choice without a text.", code="upstream_invalid")
         is_mended |= _mend(choice, place)
-    return Answer(orjson.dumps(answer) if is_mended else raw, usage_of(answer.get("usage")))
+    return Answer(orjson.dumps(answer) if is_mended else raw, usage_in(answer, len(choices)))
 
 
 def _mend(choice: dict[str, Any], place: int) -> bool:

@@ -9,7 +9,7 @@ import orjson
 from console.core.errors import ProviderError
 from console.providers import failures
 from console.providers.openai import completion, embeddings, legacy
-from console.providers.openai.stream import FINISH_REASONS, OpenAIStream, usage_of
+from console.providers.openai.stream import FINISH_REASONS, OpenAIStream, usage_in
 from console.providers.types import Answer, Embedded, Endpoint, Outgoing, Preset, StreamReader
 
 
@@ -67,7 +67,7 @@ class OpenAI:
             answer = legacy.from_tools(answer, part="message")
         if is_mended or is_legacy:
             raw = orjson.dumps(answer)
-        return Answer(raw, usage_of(answer.get("usage")))
+        return Answer(raw, usage_in(answer, len(choices)))
 
     def reader(self, *, choices: int = 1, include_usage: bool, is_legacy: bool = False) -> StreamReader:
         return OpenAIStream(choices=choices, include_usage=include_usage, is_legacy=is_legacy)

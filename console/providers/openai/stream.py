@@ -37,6 +37,14 @@ def usage_of(raw: Any) -> Usage | None:
     return Usage(prompt=prompt, completion=completion or 0, cached=min(cached, prompt), reasoning=reasoning)
 
 
+def usage_in(answer: dict[str, Any], choices: int) -> Usage | None:
+    """Return what a whole answer says it used; None, so that it is estimated, when that is not said of all choices.
+
+    llama.cpp counts the first of several only. Its answers are known by their `timings`.
+    """
+    return None if choices > 1 and "timings" in answer else usage_of(answer.get("usage"))
+
+
 class OpenAIStream:
     __slots__ = (
         "usage",
@@ -101,7 +109,10 @@ class OpenAIStream:
             raise ProviderError("The provider sent an event without choices.", code="upstream_invalid")
         usage = event.get("usage")
         if usage is not None:
-            self.usage = usage_of(usage) or self.usage
+            found = usage_of(usage)
+            if found and self.usage and self._asked > 1 and not choices:
+                found = Usage(*map(sum, zip(self.usage, found, strict=True)))  # llama.cpp: one for each choice
+            self.usage = found or self.usage
         if not self._head:
             self._head = {k: event[k] for k in ("id", "created", "model", "system_fingerprint") if k in event}
         for choice in choices:

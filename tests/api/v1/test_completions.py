@@ -157,3 +157,7 @@ def test_what_llama_cpp_does_differently_is_put_right(sdk, world):
     world.upstream.enqueue(whole)
     found = sdk.completions.create(**ASK, logprobs=1).choices[0].logprobs
     assert found.token_logprobs == [-0.5, -0.5] and found.top_logprobs == [{" a": -0.5}, {}]
+    of_the_first = {**text("a", "b"), "timings": {}}
+    world.upstream.enqueue(of_the_first)
+    sdk.completions.create(**ASK, n=2)
+    assert world.calls()[-1].usage_note == "estimated" and world.calls()[-1].completion_tokens > 3

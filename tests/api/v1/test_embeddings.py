@@ -113,3 +113,17 @@ def test_an_answer_that_is_none(sdk, world):
         with pytest.raises(openai.InternalServerError) as failed:
             sdk.embeddings.create(model="embed", input=["one", "two"])
         assert failed.value.status_code == 502 and failed.value.code == "upstream_invalid"
+
+
+def test_headers_and_redaction_are_those_of_every_call(client, world):
+    set_quota(actor=SYSTEM, team=world.team, metric="requests", window="minute", limit=10)
+    world.upstream.enqueue(vectors(VECTORS[0]))
+    secret = "sk-proj-" + "a1B2" * 12
+    answer = client.post("/v1/embeddings", json={"model": "embed", "input": f"my key is {secret}"})
+    assert answer.headers["x-ratelimit-remaining-requests"] == "9" and answer.json()["data"][0]["index"] == 0
+    assert secret not in Payload.objects.get(event_id=world.calls()[-1].pk, kind="input").body
+    assert world.calls()[-1].first_token_us is None
+    for path in ("/v1/embeddings", "/v1/completions"):
+        refused = client.get(path)
+        assert (refused.status_code, refused.headers["allow"]) == (405, "POST")
+        assert refused.json()["error"]["code"] == "method_not_allowed"
