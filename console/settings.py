@@ -392,6 +392,9 @@ GATEWAY_UNKNOWN_FIELDS = env_str("GATEWAY_UNKNOWN_FIELDS", "pass")
 # Characters: of one version as it is written, and of all messages together once values and partials are in place.
 PROMPT_TEXT_CHARS = env_int("PROMPT_TEXT_CHARS", 100_000, minimum=100)
 PROMPT_RENDERED_CHARS = env_int("PROMPT_RENDERED_CHARS", 200_000, minimum=100)
+# Where the connected git repository may be: hosts (`git.example.com`, `ssh://git.example.com`), folders here.
+PROMPTS_GIT_HOSTS = env_list("PROMPTS_GIT_HOSTS")
+PROMPTS_GIT_FOLDERS = env_list("PROMPTS_GIT_FOLDERS")
 
 # The audit log ----------------------------------------------------------------------------------------------------
 
@@ -435,6 +438,7 @@ CELERY_BEAT_SCHEDULE: dict[str, dict[str, Any]] = {
     "usage.check_alerts": {"task": "usage.check_alerts", "schedule": 60, "options": {"expires": 60}},
     "usage.prune": {"task": "usage.prune", "schedule": 3600, "options": {"expires": 3600}},
     "prompts.roll_up_uses": {"task": "prompts.roll_up_uses", "schedule": 60, "options": {"expires": 60}},
+    "prompts.git_tick": {"task": "prompts.git_tick", "schedule": 60, "options": {"expires": 60}},
     "audit.seal": {"task": "audit.seal", "schedule": 30, "options": {"expires": 30}},
     "audit.verify": {"task": "audit.verify", "schedule": 120, "options": {"expires": 120}},
     "audit.make_months": {"task": "audit.make_months", "schedule": 3600, "options": {"expires": 3600}},

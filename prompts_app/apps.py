@@ -14,7 +14,10 @@ class PromptsConfig(AppConfig):
     verbose_name = "Prompts"
 
     def ready(self) -> None:
-        """Have the log keep its months until the uses of prompts have been read from them."""
+        """Have the log keep its months until the uses of prompts are read from them, and git hear of changes."""
         from console.audit.services import retention
+        from prompts_app import listeners
+        from prompts_app.git.remotes import want_on_change
 
         retention.READERS.append(_read_to)
+        listeners.LISTENERS.append(want_on_change)

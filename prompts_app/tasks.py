@@ -2,9 +2,20 @@
 
 from celery import shared_task
 
+from prompts_app.git import sync
 from prompts_app.services import uses
 
 
 @shared_task(name="prompts.roll_up_uses")
 def roll_up_uses_task() -> None:
     uses.roll_up_uses()
+
+
+@shared_task(name="prompts.git_sync")
+def git_sync_task() -> None:
+    sync.tick()
+
+
+@shared_task(name="prompts.git_tick")
+def git_tick_task() -> None:
+    sync.tick()

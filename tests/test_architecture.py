@@ -11,12 +11,13 @@ from importlinter.cli import lint_imports
 ROOT = Path(__file__).resolve().parent.parent
 APPS = ("console", "prompts_app", "usage_app", "agents_app")
 
-# Who may send anything anywhere: the pipeline, and the test of a provider's connection.
+# Who may send anything anywhere: the pipeline, the test of a provider's connection, and the repository of prompts.
 SENDERS = {
     "console/gateway/relay.py",
     "console/gateway/sending.py",
     "console/gateway/running.py",
     "console/catalog/services/connection.py",
+    "prompts_app/git/transport.py",
 }
 
 

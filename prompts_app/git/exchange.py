@@ -36,7 +36,7 @@ def export_folder(*, actor: Actor, path: Path) -> GitSync:
             written = write_commits(repo, tip)
             keep_rows(written)
             folder.move(repo, ref, tip, written.tip)
-            moves = tag_moves(wanted_tags(repo), folder.tags_of(repo))
+            moves = tag_moves(wanted_tags(repo, written.rows), folder.tags_of(repo))
             folder.move_tags(repo, moves)
             return _log(GitSync.Kind.EXPORT, actor, path, written=written, labels=len(moves))
 

@@ -1,7 +1,7 @@
 """Labels as tags, `support/live-chat-answer@production`: a clone brings them, and no slug can hold an @."""
 
 import re
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 
 from dulwich.objects import ObjectID
 from dulwich.repo import BaseRepo
@@ -17,8 +17,11 @@ def tag_of(slug: str, label: str) -> bytes:
     return f"refs/tags/{slug}@{label}".encode()
 
 
-def wanted_tags(repo: BaseRepo) -> dict[bytes, ObjectID]:
-    """Return where each label's tag must point: the newest commit of its version in this repository."""
+def wanted_tags(repo: BaseRepo, fresh: Iterable[GitCommit]) -> dict[bytes, ObjectID]:
+    """Return where each label's tag must point: the newest commit of its version in this repository.
+
+    `fresh` are rows of commits written just now, which are not in the database yet.
+    """
     found: dict[bytes, ObjectID] = {}
     labels = Label.objects.filter(prompt__deleted_at=None).values_list("prompt__slug", "name", "version_id")
     rows = GitCommit.objects.filter(version__labels__isnull=False).order_by("id").values_list("version_id", "sha")
@@ -27,6 +30,7 @@ def wanted_tags(repo: BaseRepo) -> dict[bytes, ObjectID]:
         sha = ObjectID(text.encode())
         if sha in repo.object_store:
             commits[version_id] = sha
+    commits |= {row.version_id: ObjectID(row.sha.encode()) for row in fresh if row.version_id}
     for slug, name, version_id in labels:
         if version_id in commits:
             found[tag_of(slug, name)] = commits[version_id]

@@ -12,6 +12,7 @@ from console.core.clock import now
 from console.core.errors import BadInput
 from console.teams.actors import Actor
 from console.teams.models import ApiKey, Team, User
+from prompts_app import listeners
 from prompts_app.models import Label, Prompt, PromptVersion
 
 LONGEST_REASON = 500
@@ -28,6 +29,7 @@ def note(
     record(action, actor=actor, target=prompt, team=team or prompt.team, detail=detail, reason=reason)
     if action.moves_epoch:
         Prompt.objects.filter(pk=prompt.pk).update(revision=sql.epoch())
+    listeners.tell(action, prompt)
 
 
 def person_of(actor: Actor) -> User | None:

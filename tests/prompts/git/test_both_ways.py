@@ -1,58 +1,16 @@
 """Out with `export`, through the real git, and back with `import`."""
 
-import subprocess
-from io import StringIO
 from pathlib import Path
 
 import pytest
-from django.core.management import CommandError, call_command
+from django.core.management import CommandError
 
 from console.teams.callers import SYSTEM
 from prompts_app.models import GitSync, Prompt
 from prompts_app.services.labels import publish
 from prompts_app.services.prompts import change_prompt, create_prompt, delete_prompt
-from prompts_app.services.versions import save_version
 from tests.conftest import Cast
-
-
-def git(where: Path, *words: str) -> str:
-    """Run the real git, with nobody's configuration."""
-    env = {"PATH": "/usr/bin:/bin", "HOME": str(where), "GIT_CONFIG_NOSYSTEM": "1", "GIT_TERMINAL_PROMPT": "0"}
-    who = ["-c", "user.name=Ann Author", "-c", "user.email=ann@example.com", "-c", "init.defaultBranch=main"]
-    done = subprocess.run(["git", *who, *words], cwd=where, env=env, capture_output=True, text=True)
-    assert done.returncode == 0, f"git {' '.join(words)}: {done.stderr}"
-    return done.stdout
-
-
-def run(*words: str) -> str:
-    said = StringIO()
-    call_command("prompts", *words, stdout=said, no_color=True)
-    return said.getvalue()
-
-
-def save(slug: str, text: str, message: str = "") -> Prompt:
-    prompt = Prompt.objects.select_related("head").get(slug=slug, deleted_at=None)
-    content = [{"role": "", "text": text}]
-    save_version(actor=SYSTEM, prompt=prompt, content=content, message=message, parent=prompt.head)
-    return Prompt.objects.select_related("head").get(pk=prompt.pk)
-
-
-def head(slug: str) -> Prompt:
-    return Prompt.objects.select_related("head").get(slug=slug, deleted_at=None)
-
-
-@pytest.fixture
-def library(cast: Cast) -> Cast:
-    """A partial, a chat that includes it, and a text of two versions, the first of them live."""
-    made = {"actor": SYSTEM, "team": cast.team_a}
-    create_prompt(**made, slug="style", kind="partial", content=[{"role": "", "text": "Be brief."}])
-    chat = [{"role": "system", "text": "{{> style}}\n# [user]\n"}, {"role": "user", "text": "{{question}}"}]
-    create_prompt(**made, slug="support/chat", kind="chat", content=chat, tags=["a"], message="Begin")
-    text = create_prompt(**made, slug="support/answer", content=[{"role": "", "text": "Answer.\n"}])
-    save("support/answer", "Answer well.", "Say well")
-    first = text.versions.get(number=1)
-    publish(actor=SYSTEM, prompt=text, version=first, label="production", reason="go", seen_revision=0)
-    return cast
+from tests.prompts.git.git import git, head, run, save
 
 
 def test_it_exports_a_repository_git_reads(library: Cast, tmp_path: Path) -> None:

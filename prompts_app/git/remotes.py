@@ -1,0 +1,131 @@
+"""Connect the one repository, change how it is spoken to, disconnect it, and say that a sync is wanted."""
+
+import re
+from typing import Any
+
+from django.db import transaction
+
+from console.audit import actions
+from console.audit.actions import Action
+from console.audit.services import changes, record
+from console.core.clock import now
+from console.core.crypto import encrypt
+from console.core.errors import BadInput, Conflict
+from console.core.tasks import enqueue_on_commit
+from console.teams.callers import Actor
+from prompts_app.git.address import Address, check_address, check_host_key
+from prompts_app.git.models import GitRemote
+from prompts_app.models import Prompt
+
+TASK = "prompts.git_sync"
+_BRANCH = re.compile(r"(?!.*(?:\.\.|//|\.lock$))[A-Za-z0-9][A-Za-z0-9._/-]{0,98}[A-Za-z0-9]\Z|[A-Za-z0-9]\Z")
+_FIELDS = ("address", "branch", "username", "host_key", "syncs_on_publish", "every_minutes")
+_WANTS = {actions.PROMPT_CREATED, actions.PROMPT_CHANGED, actions.PROMPT_DELETED, actions.PROMPT_SAVED,
+          actions.PROMPT_PUBLISHED, actions.PROMPT_ROLLED_BACK, actions.PROMPT_LABEL_REMOVED}  # fmt: skip
+_LONGEST_PAUSE = 7 * 24 * 60
+
+
+def connected() -> GitRemote | None:
+    return GitRemote.objects.first()
+
+
+def _shown(remote: GitRemote) -> dict[str, Any]:
+    return {name: getattr(remote, name) for name in _FIELDS} | {"credential": "set" if remote.credential else "not set"}
+
+
+def _check(remote: GitRemote) -> Address:
+    address = check_address(remote.address)
+    if not _BRANCH.match(remote.branch):
+        raise BadInput(f"{remote.branch[:60]!r} cannot be a branch's name.", param="branch")
+    if not 0 <= remote.every_minutes <= _LONGEST_PAUSE:
+        raise BadInput("Write a number of minutes up to a week, 0 for never.", param="every_minutes")
+    if re.search(r"[\x00-\x20:<>]", remote.username):
+        raise BadInput("The user name holds blanks or signs it cannot have.", param="username")
+    remote.host_key = check_host_key(remote.host_key)
+    return address
+
+
+def _check_credential(text: str) -> str:
+    text = text.strip()
+    if any(ord(c) < 32 and c not in "\r\n" for c in text) or ("\n" in text and "PRIVATE KEY" not in text):
+        raise BadInput(
+            "The credential holds control characters; paste the token, or the whole key.", param="credential"
+        )
+    return text
+
+
+@transaction.atomic
+def connect(*, actor: Actor, address: str, credential: str = "", **fields: Any) -> GitRemote:
+    """Connect a repository. Nothing is sent until a test or a sync."""
+    if GitRemote.objects.exists():
+        raise Conflict("A repository is connected already; change it, or disconnect it first.")
+    remote = GitRemote(address=address.strip(), **fields)
+    _check(remote)
+    credential = _check_credential(credential)
+    remote.credential = encrypt(credential) if credential else ""
+    remote.save(force_insert=True)
+    record(actions.GIT_CONNECTED, actor=actor, target=remote, detail={"after": _shown(remote)})
+    return remote
+
+
+@transaction.atomic
+def change(*, actor: Actor, credential: str | None = None, **fields: Any) -> GitRemote:
+    """Change the fields given. `credential=None` leaves it, "" takes it away; another host takes it away too."""
+    remote = _locked()
+    before, was = _shown(remote), _origin(remote.address)
+    for name, value in fields.items():
+        if name not in _FIELDS:
+            raise TypeError(f"A repository has no {name} to change.")
+        setattr(remote, name, value.strip() if isinstance(value, str) else value)
+    has_moved = _check(remote).origin != was
+    if has_moved and "host_key" not in fields:
+        remote.host_key = ""
+    if credential is not None:
+        credential = _check_credential(credential)
+        remote.credential = encrypt(credential) if credential else ""
+    elif has_moved:
+        remote.credential = ""
+    after = _shown(remote) | ({"credential": "set anew"} if credential else {})
+    if before != after:
+        remote.save(update_fields=[*_FIELDS, "credential"])
+        record(actions.GIT_CHANGED, actor=actor, target=remote, detail=changes(before, after))
+    return remote
+
+
+def _origin(address: str) -> tuple[str, str, int] | None:
+    """Return what a saved address belonged to; None when the settings do not allow it any more."""
+    try:
+        return check_address(address).origin
+    except BadInput:
+        return None
+
+
+@transaction.atomic
+def disconnect(*, actor: Actor) -> None:
+    """Forget the repository and its credential. What is in it, and what came from it, stays."""
+    remote = _locked()
+    before = _shown(remote)
+    GitRemote.objects.all().delete()
+    record(actions.GIT_DISCONNECTED, actor=actor, target=remote, detail={"before": before})
+
+
+def _locked() -> GitRemote:
+    remote = GitRemote.objects.select_for_update().first()
+    if remote is None:
+        raise Conflict("No repository is connected; connect one first.")
+    return remote
+
+
+@transaction.atomic
+def want_sync() -> None:
+    """Have a worker sync soon. Asking twice is asking once."""
+    if not GitRemote.objects.update(wanted_at=now()):
+        raise Conflict("No repository is connected; connect one first.")
+    enqueue_on_commit(TASK)
+
+
+def want_on_change(action: Action, prompt: Prompt) -> None:
+    """Sync after a save or a publish, if that is wanted. Only the first of several changes wakes a worker."""
+    waiting = GitRemote.objects.filter(syncs_on_publish=True, wanted_at=None)
+    if action in _WANTS and waiting.update(wanted_at=now()):
+        enqueue_on_commit(TASK)

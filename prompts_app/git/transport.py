@@ -1,0 +1,116 @@
+"""The way to a repository elsewhere: what it has, fetch it, push to it. A folder of this machine needs none of this."""
+
+import hashlib
+import tempfile
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager, suppress
+from pathlib import Path
+
+from django.conf import settings
+from dulwich.client import GitClient
+from dulwich.errors import GitProtocolError, HangupException, NotGitRepository, SendPackError
+from dulwich.objects import ObjectID
+from dulwich.repo import Repo
+
+from console.core.crypto import decrypt
+from console.core.errors import Conflict, ProviderError
+from console.outbound.git import GuardedGitClient
+from console.outbound.ssh import guarded_ssh
+from prompts_app.git.address import Address, check_address
+from prompts_app.git.models import GitRemote
+
+_NOTHING = ObjectID(b"0" * 40)
+Refs = dict[bytes, ObjectID]
+
+
+@contextmanager
+def connection(remote: GitRemote) -> Iterator["Connection"]:
+    """Open the way. The address is checked again: the settings may have changed since it was saved."""
+    address = check_address(remote.address)
+    secret = decrypt(remote.credential) if remote.credential else ""
+    if address.scheme == "ssh":
+        with tempfile.TemporaryDirectory(prefix="facet-git-") as folder:
+            client = guarded_ssh(
+                address.host,
+                port=address.port,
+                username=remote.username or address.username,
+                host_key=remote.host_key,
+                private_key=secret,
+                folder=Path(folder),
+            )
+            yield Connection(client, address.path)
+        return
+    over_http = GuardedGitClient(address.url, username=remote.username, password=secret)
+    try:
+        yield Connection(over_http, "")
+    finally:
+        over_http.close()
+
+
+def mirror_of(address: Address) -> Repo:
+    """Open this machine's copy of a repository. It can always be fetched again."""
+    name = hashlib.sha256(address.url.encode()).hexdigest()[:16]
+    path = Path(settings.DATA_DIR) / "git" / f"{name}.git"
+    if (path / "HEAD").exists():
+        return Repo(str(path))
+    path.mkdir(parents=True, exist_ok=True)
+    return Repo.init_bare(str(path))
+
+
+class Connection:
+    """One repository being spoken to."""
+
+    def __init__(self, client: GitClient, path: str) -> None:
+        self._client, self._path = client, path
+
+    def refs(self) -> Refs:
+        with _told():
+            found = self._client.get_refs(self._path.encode(), protocol_version=0).refs
+        return {bytes(name): sha for name, sha in found.items() if sha is not None}
+
+    def fetch(self, mirror: Repo, tip: ObjectID) -> None:
+        """Bring a commit and everything before it into the mirror."""
+        if tip in mirror.object_store:
+            return
+        with _told():
+            self._client.fetch(self._path, mirror, determine_wants=lambda refs, depth=None: [tip], protocol_version=0)
+        # Something must name what was fetched, so that the next fetch says it is there.
+        mirror.refs[b"refs/facet/fetched"] = tip  # type: ignore[index]
+
+    def push(self, mirror: Repo, branch: bytes, old: ObjectID | None, moves: Mapping[bytes, ObjectID | None]) -> None:
+        """Move refs of the repository, if its branch is still where it was."""
+
+        def decide(there: Mapping[bytes, ObjectID]) -> Refs:
+            if there.get(branch) != old:
+                raise Conflict("Somebody pushed to the branch meanwhile; the next sync takes that in.")
+            return {name: sha or _NOTHING for name, sha in moves.items()}
+
+        with _told():
+            done = self._client.send_pack(self._path, decide, mirror.generate_pack_data)  # type: ignore[arg-type]
+        refused = {name: said for name, said in (done.ref_status or {}).items() if said}
+        if refused:
+            name, said = next(iter(refused.items()))
+            raise ProviderError(f"The git host refused to move {name.decode()}: {_short(said)}.", permanent=True)
+
+
+@contextmanager
+def _told() -> Iterator[None]:
+    """Say in our words what went wrong on the way."""
+    try:
+        yield
+    except NotGitRepository:
+        raise ProviderError("There is no git repository at this address.", permanent=True) from None
+    except HangupException as error:
+        said = b" ".join(error.stderr_lines or []).decode("utf-8", "replace")
+        raise ProviderError(f"The git host closed the connection. {_short(said)}".strip()) from None
+    except SendPackError as error:
+        raise ProviderError(f"The git host refused the push: {_short(error)}.", permanent=True) from None
+    except (GitProtocolError, OSError, ValueError, AssertionError) as error:
+        raise ProviderError(f"The git host could not be understood: {_short(error)}.") from None
+
+
+def _short(said: object) -> str:
+    text = str(said)
+    with suppress(AttributeError):
+        text = said.decode("utf-8", "replace")  # type: ignore[attr-defined]
+    return " ".join(text.split())[:200].rstrip(".")

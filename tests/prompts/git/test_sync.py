@@ -1,0 +1,227 @@
+"""The connected repository: where it may be, and what a sync does with it."""
+
+import stat
+from pathlib import Path
+
+import pytest
+
+from console.audit.models import AuditEvent
+from console.core.errors import BadInput, Conflict
+from console.teams.callers import SYSTEM
+from prompts_app.git import remotes, sync
+from prompts_app.git.address import check_address
+from prompts_app.git.models import GitCommit, GitRemote, GitSync
+from prompts_app.services.labels import publish
+from tests.conftest import Cast
+from tests.prompts.git.git import GitServer, git, git_server, head, save
+
+
+@pytest.fixture
+def host(tmp_path: Path, settings: object) -> object:
+    """A git host with one empty repository, which the settings allow."""
+    settings.DATA_DIR = tmp_path / "data"  # type: ignore[attr-defined]
+    (tmp_path / "host").mkdir()
+    git(tmp_path / "host", "init", "-q", "--bare", "prompts.git")
+    git(tmp_path / "host/prompts.git", "config", "http.receivepack", "true")
+    with git_server(tmp_path / "host") as server:
+        settings.PROMPTS_GIT_HOSTS = [server.origin]  # type: ignore[attr-defined]
+        yield server
+
+
+def test_it_speaks_http_with_the_real_git(library: Cast, host: GitServer, tmp_path: Path) -> None:
+    host.password = "s3cret"  # noqa: S105
+    url = f"{host.origin}/prompts.git"
+    remotes.connect(actor=SYSTEM, address=url)
+    assert sync.check(actor=SYSTEM) == (False, "The git host refused the credential.")
+    remotes.change(actor=SYSTEM, credential="s3cret")
+    assert (
+        sync.check(actor=SYSTEM)[1] == "The repository answers; it has no branch main yet, so the first sync begins it."
+    )
+    done = sync.sync()
+    assert (done.outcome, done.exported, done.labels) == ("ok", 5, 1)
+    bare = tmp_path / "host/prompts.git"
+    git(bare, "fsck", "--strict")
+    git(tmp_path, "clone", "-q", str(bare), "clone")
+    file = tmp_path / "clone/support/answer.md"
+    file.write_text(file.read_text().replace("Answer well.", "Answer by git."))
+    git(tmp_path / "clone", "commit", "-qam", "By git")
+    git(tmp_path / "clone", "push", "-q")
+    save("style", "Be very brief.", "Briefer")
+    done = sync.sync(actor=SYSTEM)
+    assert (done.outcome, done.imported, done.exported, done.sentence) == ("ok", 1, 1, "")
+    assert head("support/answer").head.author_name == "Ann Author"
+    git(tmp_path / "clone", "pull", "-q")
+    assert "Be very brief." in (tmp_path / "clone/style.md").read_text()
+    # A label moves its tag; the mirror can be lost; a sync with nothing to do leaves one line behind.
+    answer = head("support/answer")
+    publish(actor=SYSTEM, prompt=answer, version=answer.head, label="production", reason="r", seen_revision=1)
+    for path in (tmp_path / "data/git").rglob("*"):
+        path.chmod(stat.S_IRWXU)
+    (tmp_path / "data/git").rename(tmp_path / "lost")
+    assert sync.sync().labels == 1
+    shown = git(bare, "show", "support/answer@production:support/answer.md")
+    assert shown.endswith("Answer by git.\n")
+    assert [sync.sync().exported for _ in range(3)] == [0, 0, 0]
+    assert GitSync.objects.count() == 4
+    lines = AuditEvent.objects.filter(action__startswith="git.")
+    assert {line.action for line in lines} == {"git.connected", "git.changed", "git.tested", "git.synced"}
+    assert not any("s3cret" in str(line.__dict__) for line in lines)
+
+
+def test_it_leaves_conflicts_alone_on_both_sides(library: Cast, host: GitServer, tmp_path: Path) -> None:
+    remotes.connect(actor=SYSTEM, address=f"{host.origin}/prompts.git", syncs_on_publish=False)
+    sync.sync()
+    bare = tmp_path / "host/prompts.git"
+    git(tmp_path, "clone", "-q", str(bare), "clone")
+    clone = tmp_path / "clone"
+    for name in ("support/answer.md", "style.md"):
+        (clone / name).write_text((clone / name).read_text().replace("Answer well.", "G.").replace("Be brief.", "G!"))
+    git(clone, "rm", "-q", "support/chat.md")
+    git(clone, "commit", "-qam", "By git")
+    git(clone, "push", "-q")
+    save("support/answer", "By the console.")
+    done = sync.sync()
+    assert (done.outcome, done.imported, done.exported, done.tip) == ("conflicts", 1, 0, "")
+    assert {c["slug"]: c["kind"] for c in done.conflicts} == {"support/answer": "edited", "support/chat": "removed"}
+    assert sync.sync().imported == 0
+    done = sync.sync(take=["support/answer"], keep=["support/chat"])
+    assert (done.outcome, done.imported, done.conflicts) == ("ok", 1, [])
+    git(clone, "pull", "-q")
+    assert (clone / "support/chat.md").exists() and head("support/answer").head.content[0]["text"] == "G."
+    assert GitCommit.objects.filter(origin="kept").count() == 1
+
+
+def test_it_refuses_files_outside_the_schema_as_a_whole(library: Cast, host: GitServer, tmp_path: Path) -> None:
+    remotes.connect(actor=SYSTEM, address=f"{host.origin}/prompts.git")
+    sync.sync()
+    git(tmp_path, "clone", "-q", str(tmp_path / "host/prompts.git"), "clone")
+    (tmp_path / "clone/keys.md").write_text("---\ncode: x\n---\n")
+    git(tmp_path / "clone", "add", ".")
+    git(tmp_path / "clone", "commit", "-qm", "Wrong")
+    git(tmp_path / "clone", "push", "-q")
+    save("style", "Longer.")
+    done = sync.sync()
+    assert (done.outcome, done.exported) == ("refused", 0)
+    assert done.problems[0].startswith("keys.md:2: 'code' is not a key here")
+
+
+def test_it_stays_where_it_was_told(library: Cast, host: GitServer, settings: object) -> None:
+    """No redirect is followed, no address outside the settings or the guard is connected."""
+    remotes.connect(actor=SYSTEM, address=f"{host.origin}/prompts.git", credential="token")
+    host.redirect = "http://127.0.0.1:9/elsewhere"
+    assert sync.sync().sentence == "The address leads elsewhere; connect the address it leads to."
+    host.redirect, host.seen = "", []
+    settings.PRIVATE_NETWORKS_ALLOWED = []  # type: ignore[attr-defined]
+    assert "not one this installation may call" in sync.sync().sentence
+    settings.PROMPTS_GIT_HOSTS = []  # type: ignore[attr-defined]
+    assert "are not allowed here" in sync.sync().sentence
+    assert host.seen == []
+
+
+ELSEWHERE = [
+    "https://evil.example/x.git",
+    "https://git.example.com:444/x.git",
+    "http://git.example.com/x.git",
+    "ssh://git@git.example.com/x.git",
+    "git@git.example.com:x.git",
+    "git://git.example.com/x.git",
+    "ext::sh -c id",
+    "https://user:pw@git.example.com/x.git",
+    "https://git.example.com/a/../../x.git",
+    "https://git.example.com/x.git?upload-pack=sh",
+    "https://git.example.com@evil.example/x.git",
+    "ssh://-oProxyCommand=id@two.example.com/x.git",
+    "ssh://git@two.example.com/x';id;'.git",
+    "file:///etc",
+    "/etc/prompts",
+    "/srv/git",
+    "/srv/git/../../etc/x",
+    "",
+]
+
+
+@pytest.mark.parametrize("text", ELSEWHERE)
+def test_it_refuses_addresses_outside_the_settings(settings: object, text: str) -> None:
+    settings.PROMPTS_GIT_HOSTS = ["git.example.com", "ssh://two.example.com"]  # type: ignore[attr-defined]
+    settings.PROMPTS_GIT_FOLDERS = ["/srv/git"]  # type: ignore[attr-defined]
+    with pytest.raises(BadInput):
+        check_address(text)
+    assert check_address("https://git.example.com/team/x.git").url == "https://git.example.com/team/x.git"
+    assert check_address("git@two.example.com:team/x.git").url == "ssh://two.example.com/team/x.git"
+    assert check_address("/srv/git/prompts").is_folder
+
+
+def test_another_host_takes_the_credential_away(db: None, settings: object) -> None:
+    settings.PROMPTS_GIT_HOSTS = ["a.example.com", "b.example.com"]  # type: ignore[attr-defined]
+    remotes.connect(actor=SYSTEM, address="https://a.example.com/x.git", credential="token")
+    assert remotes.change(actor=SYSTEM, address="https://a.example.com/y.git").has_credential
+    assert not remotes.change(actor=SYSTEM, address="https://b.example.com/y.git").has_credential
+    with pytest.raises(Conflict, match="already"):
+        remotes.connect(actor=SYSTEM, address="https://a.example.com/x.git")
+    with pytest.raises(BadInput, match="branch"):
+        remotes.change(actor=SYSTEM, branch="-x")
+    remotes.disconnect(actor=SYSTEM)
+    assert sync.sync() is None
+
+
+def test_it_works_in_a_folder_of_this_machine(library: Cast, settings: object, tmp_path: Path) -> None:
+    settings.PROMPTS_GIT_FOLDERS = [str(tmp_path)]  # type: ignore[attr-defined]
+    remotes.connect(actor=SYSTEM, address=str(tmp_path / "here"))
+    assert sync.check(actor=SYSTEM)[0] and sync.sync().exported == 5
+    assert git(tmp_path / "here", "status", "--porcelain") == ""
+    (tmp_path / "away").mkdir()
+    git(tmp_path / "away", "init", "-q")
+    (tmp_path / "trick").mkdir()
+    (tmp_path / "trick/.git").write_text(f"gitdir: {tmp_path}/away/.git\n")
+    remotes.change(actor=SYSTEM, address=str(tmp_path / "trick"))
+    assert "keeps its files in another folder" in sync.sync().sentence
+
+
+def test_a_save_wakes_one_sync_and_an_import_none(library: Cast, settings: object, tmp_path: Path) -> None:
+    settings.PROMPTS_GIT_FOLDERS = [str(tmp_path)]  # type: ignore[attr-defined]
+    remotes.connect(actor=SYSTEM, address=str(tmp_path / "here"))
+    assert sync.tick() is None
+    save("style", "Be.")
+    assert GitRemote.objects.get().wanted_at is not None
+    assert sync.tick().exported == 6 and sync.tick() is None
+    file = tmp_path / "here/style.md"
+    file.write_text(file.read_text().replace("Be.", "Be!"))
+    git(tmp_path / "here", "commit", "-qam", "!")
+    remotes.change(actor=SYSTEM, every_minutes=5)
+    assert sync.tick() is None
+    GitSync.objects.update(started_at="2026-01-01T00:00:00Z")
+    assert sync.tick().imported == 1
+    assert GitRemote.objects.get().wanted_at is None
+
+
+def test_it_speaks_ssh_through_the_systems_program(
+    library: Cast, settings: object, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A stand-in for `ssh` notes what it was told and runs the command here, as the other side would."""
+    (tmp_path / "bin").mkdir()
+    program = tmp_path / "bin/ssh"
+    program.write_text(f'#!/bin/sh\nprintf "%s\\n" "$@" > {tmp_path}/told\nfor last; do :; done\nexec sh -c "$last"\n')
+    program.chmod(0o755)
+    monkeypatch.setenv("PATH", f"{tmp_path}/bin:/usr/bin:/bin")
+    monkeypatch.setattr("socket.getaddrinfo", lambda *_, **__: [(2, 1, 6, "", ("127.0.0.1", 22))])
+    settings.DATA_DIR = tmp_path / "data"  # type: ignore[attr-defined]
+    settings.PROMPTS_GIT_HOSTS = ["ssh://git.example.com"]  # type: ignore[attr-defined]
+    git(tmp_path, "init", "-q", "--bare", "prompts.git")
+    key = "-----BEGIN OPENSSH PRIVATE KEY-----\nabc\n-----END OPENSSH PRIVATE KEY-----"
+    remotes.connect(actor=SYSTEM, address=f"ssh://git@git.example.com{tmp_path}/prompts.git", credential=key)
+    assert "public key first" in sync.sync().sentence
+    remotes.change(actor=SYSTEM, host_key="git.example.com ssh-ed25519 AAAAC3Nza comment")
+    done = sync.sync()
+    assert (done.outcome, done.exported) == ("ok", 5), done.sentence
+    told = (tmp_path / "told").read_text()
+    for words in (
+        "HostName=127.0.0.1",
+        "StrictHostKeyChecking=yes",
+        "-F\n/dev/null",
+        "ProxyCommand=none",
+        "-l\ngit\n--\n",
+    ):
+        assert words in told
+    assert "support/answer.md" in git(tmp_path / "prompts.git", "ls-tree", "-r", "--name-only", "main")
+    monkeypatch.setattr("socket.getaddrinfo", lambda *_, **__: [(2, 1, 6, "", ("10.0.0.1", 22))])
+    assert "not one this installation may call" in sync.sync().sentence
