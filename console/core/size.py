@@ -1,7 +1,7 @@
 """Tokens before anybody has counted them: upper estimates, which reservations are made of."""
 
 # Counted for every picture, whose bytes say little about its tokens.
-_TOKENS_PER_IMAGE = 1500
+TOKENS_PER_IMAGE = 1500
 
 
 def estimate_tokens(text: str) -> int:
@@ -11,7 +11,7 @@ def estimate_tokens(text: str) -> int:
         text = _without_data_urls(text)
     characters = len(text)
     more = 0 if text.isascii() else len(text.encode("utf-8", "surrogatepass")) - characters
-    return characters // 4 + more * 3 // 5 + pictures * _TOKENS_PER_IMAGE + 8
+    return characters // 4 + more * 3 // 5 + pictures * TOKENS_PER_IMAGE + 8
 
 
 def _without_data_urls(text: str) -> str:

@@ -222,6 +222,19 @@ def test_it_refuses_by_name_what_cannot_be_said(fields, param):
     assert caught.value.param == param
 
 
+def test_a_picture_counts_as_a_picture_and_not_by_its_bytes():
+    def estimate(*blocks):
+        body = {"model": "m", "max_tokens": 9, "messages": [{"role": "user", "content": list(blocks)}]}
+        return shape.estimate_tokens(shape.check(body), json.dumps(body))
+
+    source = {"type": "base64", "media_type": "image/png", "data": "A" * 1_000_000}
+    picture = {"type": "image", "source": source}
+    shown = {"type": "tool_result", "tool_use_id": "a", "content": [picture]}
+    far = {"type": "image", "source": {"type": "url", "url": "https://a.example/x.png"}}
+    words = {"type": "text", "text": "x" * 4000}
+    assert all(1500 < estimate(block) < 1600 for block in (picture, shown, far)) and 1000 < estimate(words) < 1100
+
+
 def test_a_whole_answer():
     choice = {"message": {"content": None, "refusal": "No."}, "finish_reason": "content_filter"}
     told = message_of({"id": "chatcmpl-1", "model": "m", "choices": [choice]}, None)

@@ -7,7 +7,6 @@ import orjson
 from console.api.v1.http import Request, Send, read_json, send_json
 from console.audit.models import EventType
 from console.core.errors import Refusal
-from console.core.size import estimate_tokens
 from console.gateway import pipeline
 from console.gateway.identity import KeyIdentity
 from console.gateway.messages.stream import named
@@ -26,7 +25,8 @@ async def count_tokens(request: Request, send: Send) -> None:
         if request.problem is not None:
             raise request.problem
         value, text = await read_json(request)
-        ask = _ask(request, str(messages.check_count(value)["model"]), text)
+        body = messages.check_count(value)
+        ask = _ask(request, str(body["model"]), text)
         snapshot, asker = await pipeline.look_up(identify, ask, started=request.started)
         resolve(snapshot, asker, ask.model)
     except Refusal as refusal:
@@ -34,7 +34,7 @@ async def count_tokens(request: Request, send: Send) -> None:
         raise await pipeline.refuse(
             identify, ask, refusal, started=request.started, is_for_anybody=is_of_the_head
         ) from None
-    await send_json(send, request, 200, orjson.dumps({"input_tokens": estimate_tokens(text)}), [])
+    await send_json(send, request, 200, orjson.dumps({"input_tokens": messages.estimate_tokens(body, text)}), [])
 
 
 def _ask(request: Request, model: str, text: str) -> Ask:

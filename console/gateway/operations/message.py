@@ -10,7 +10,6 @@ import orjson
 
 from console.catalog.shapes import PinShape, VersionShape
 from console.core.errors import BadInput
-from console.core.size import estimate_tokens
 from console.gateway.messages.answer import message_of
 from console.gateway.messages.request import chat_request
 from console.gateway.messages.stream import MessageStream
@@ -52,7 +51,7 @@ class Message:
         return Fitted(chat, most)
 
     def prompt_tokens(self, ask: Ask) -> int:
-        return estimate_tokens(ask.text)
+        return messages.estimate_tokens(ask.body, ask.text)
 
     def outgoing(self, kind: str, endpoint: Endpoint, body: dict[str, Any], ask: Ask) -> Outgoing:
         return MESSAGES[kind].message(endpoint, body) if kind in MESSAGES else CHATS[kind].chat(endpoint, body)
