@@ -380,6 +380,8 @@ GATEWAY_WRITE_SECONDS = env_int("GATEWAY_WRITE_SECONDS", 30, minimum=1)
 GATEWAY_HEARTBEAT_SECONDS = env_int("GATEWAY_HEARTBEAT_SECONDS", 15, minimum=1)
 # A call whose process has not been heard of for this long is ended by another one.
 GATEWAY_LEASE_SECONDS = env_int("GATEWAY_LEASE_SECONDS", 120, minimum=2)
+# Whether a start must be on disk, and not only committed, before anything is sent upstream.
+GATEWAY_DURABLE_STARTS = env_bool("GATEWAY_DURABLE_STARTS", False)
 GATEWAY_QUEUE_LENGTH = env_int("GATEWAY_QUEUE_LENGTH", 4096, minimum=16)
 # The batch lane gives way while interactive calls need longer than this to their first token (95th percentile).
 GATEWAY_INTERACTIVE_TARGET_MS = env_int("GATEWAY_INTERACTIVE_TARGET_MS", 3000, minimum=1)

@@ -6,7 +6,7 @@ from django.conf import settings
 
 from console.audit.redaction import prepare_payload
 from console.core.errors import Refusal
-from console.gateway.ledger import Begin
+from console.gateway.entries import Begin
 from console.gateway.limits import quota_refused, refusal_fields, remaining_after
 from console.gateway.plan import make_plan
 from console.gateway.prompting import prompted

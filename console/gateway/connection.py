@@ -13,8 +13,8 @@ _Result = TypeVar("_Result")
 class Connection:
     """One connection that is made when needed and made again when it broke, by whoever comes first."""
 
-    def __init__(self, name: str) -> None:
-        self._name = name
+    def __init__(self, name: str, options: str = "") -> None:
+        self._name, self._options = name, options
         self._connection: psycopg.AsyncConnection[Any] | None = None
         self._making = asyncio.Lock()
 
@@ -35,7 +35,7 @@ class Connection:
                 autocommit=True,
                 connect_timeout=3,
                 application_name=f"facet gateway {self._name}",
-                options="-c statement_timeout=20000 -c lock_timeout=10000 -c timezone=UTC",
+                options=f"-c statement_timeout=20000 -c lock_timeout=10000 -c timezone=UTC {self._options}".strip(),
             )
             self._connection.prepare_threshold = 0
             return self._connection

@@ -13,25 +13,32 @@ import secrets
 import socket
 import time
 import uuid
-from collections.abc import Iterable
 from contextlib import suppress
-from typing import Any, NamedTuple
+from typing import Any
 
-import orjson
 import psycopg
 from django.conf import settings
 from django.db import Error as DatabaseFault
 from django.db import connections
-from psycopg.types.json import Jsonb
 
 from console.audit.models import Status
-from console.audit.redaction import PreparedPayload
 from console.core.clock import now
 from console.core.errors import Unavailable
 from console.gateway.batcher import Batcher
 from console.gateway.connection import Connection
+from console.gateway.entries import (
+    BEGIN,
+    CLOSE,
+    Begin,
+    Close,
+    Counter,
+    Verdict,
+    begin_parameters,
+    close_parameters,
+    verdicts_of,
+)
 from console.gateway.errors import AnswerUnrecorded, DatabaseAway
-from console.gateway.types import Charge
+from console.gateway.statement import Statement
 from console.teams import refusals
 from console.teams.services.keys import touch
 
@@ -40,70 +47,15 @@ log = logging.getLogger(__name__)
 # How long an end record is tried for while the database is away, before the sweeper has to write it.
 CLOSE_PATIENCE = 60.0
 _STOP_SECONDS = 1.0
+_COUNTER_MISSING = "ZF001"
+_MOST_COUNTERS = 100_000
 
-
-class Begin(NamedTuple):
-    """One call to admit, or one refusal to record (`is_refusal`, no charges)."""
-
-    epoch: int
-    record: dict[str, Any]
-    charges: tuple[Charge, ...] = ()
-    is_refusal: bool = False
-    input: PreparedPayload | None = None
-    # For each charge, the members its refusal adds to the record, as JSON.
-    refusals: tuple[str, ...] = ()
-
-
-class Verdict(NamedTuple):
-    """`is_stale`, or admitted when `refused_by` is None; `counted` is used + reserved per counter after the batch."""
-
-    is_stale: bool
-    refused_by: int | None
-    counted: dict[tuple[int, dt.datetime], int]
-
-
-class Close(NamedTuple):
-    """The end of one call: its whole audit row, and what to settle."""
-
-    record: dict[str, Any]
-    tokens: int
-    cost_micros: int
-    output: PreparedPayload | None = None
-    # The id of the reservation to settle, where the record has another: an attempt's, while its request goes on.
-    reservation: uuid.UUID | None = None
-
-    @property
-    def call(self) -> uuid.UUID:
-        return self.reservation or self.record["id"]
-
-
-_BEGIN = (
-    "SELECT * FROM gateway_begin(%t::bigint[], %t::uuid[], %t::uuid[], %t::boolean[], %b::text[], %t::integer[],"
-    " %t::integer[], %b::text[], %t::integer[], %t::bytea[], %t::boolean[], %t::smallint[],"
-    " %t, make_interval(secs => %t), %t::bigint[], %t::timestamptz[], %t::text[], %t::bigint[], %t::bigint[],"
-    " %b::text[])"
+# A start is committed before anything is sent, but need not wait for the disk (docs/decisions/durable-starts.md).
+_SOON_ON_DISK = "-c synchronous_commit=off"
+# The statements' plans never depend on their parameters, and only ever look rows up by key.
+_PLAN_OPTIONS = (
+    "-c plan_cache_mode=force_generic_plan -c enable_seqscan=off -c enable_hashjoin=off -c enable_mergejoin=off"
 )
-_CLOSE = (
-    "SELECT gateway_close(%b::jsonb, %t::uuid[], %t::bigint[], %t::bigint[], %b::text[], %t::integer[], %t::bytea[],"
-    " %t::boolean[], %t::smallint[])"
-)
-
-
-def _array(values: Iterable[object]) -> str:
-    """Return an array literal of numbers, ids or truths: many times cheaper than having the driver make one."""
-    return "{" + ",".join(["NULL" if value is None else str(value) for value in values]) + "}"
-
-
-def _moments(values: Iterable[dt.datetime]) -> str:
-    return "{" + ",".join([value.isoformat() for value in values]) + "}"
-
-
-def _digests(values: Iterable[bytes | None]) -> str:
-    return "{" + ",".join(["NULL" if value is None else f'"\\\\x{value.hex()}"' for value in values]) + "}"
-
-
-def _json(value: dict[str, Any]) -> str:
-    return orjson.dumps(value).decode()
 
 
 async def _read_epoch(connection: psycopg.AsyncConnection[Any]) -> int:
@@ -127,8 +79,11 @@ class Ledger:
     def __init__(self) -> None:
         # Whose open calls are whose: unique for ever, and telling for people.
         self.process = f"{socket.gethostname()}:{os.getpid()}:{secrets.token_hex(4)}"
-        self._begin_connection, self._close_connection = Connection("begin"), Connection("close")
+        begins = _PLAN_OPTIONS if settings.GATEWAY_DURABLE_STARTS else f"{_PLAN_OPTIONS} {_SOON_ON_DISK}"
+        self._begin_statement = Statement(Connection("begin", begins), BEGIN)
+        self._close_statement = Statement(Connection("close", _PLAN_OPTIONS), CLOSE)
         self._keep_connection = Connection("keep")
+        self._counters: set[Counter] = set()  # known to be there
         self._begins = Batcher(
             self._run_begin, longest=settings.GATEWAY_QUEUE_LENGTH, abandoned=self._end_what_nobody_waits_for
         )
@@ -173,83 +128,37 @@ class Ledger:
             return
         record = {**item.record, "closed_at": now(), "status": Status.CLIENT_DISCONNECTED.value}
         with suppress(Unavailable):
-            self._closes.put(Close({**record, "prompt_tokens": 0, "cost_micros": 0}, tokens=0, cost_micros=0))
+            self._closes.put(Close({**record, "prompt_tokens": 0, "cost_micros": 0}, item.charges, 0, 0))
 
     async def _run_begin(self, items: list[Begin]) -> list[Verdict]:
-        # Trying again on a new session begins nothing twice: ids are unique.
-        return await self._begin_connection.run(lambda connection: self._begin(connection, items))
+        parameters, first, counters = begin_parameters(items, self.process.encode(), settings.GATEWAY_LEASE_SECONDS)
+        await self._make(counters)
+        try:
+            row = await self._begin_statement.run(parameters)
+        except psycopg.DatabaseError as error:
+            if error.diag.sqlstate != _COUNTER_MISSING:
+                raise
+            self._counters.difference_update(counters)  # pruned, or gone with a quota
+            await self._make(counters)
+            row = await self._begin_statement.run(parameters)
+        return verdicts_of(row, first, counters)
 
-    async def _begin(self, connection: psycopg.AsyncConnection[Any], items: list[Begin]) -> list[Verdict]:
-        first, place = [], 1
-        for item in items:
-            first.append(place)
-            place += len(item.charges)
-        charges = [c for item in items for c in item.charges]
-        inputs = [item.input for item in items]
-        cursor = connection.cursor(binary=True)
-        await cursor.execute(
-            _BEGIN,
-            (
-                _array([item.epoch for item in items]),
-                _array([item.record["id"] for item in items]),
-                _array([item.record.get("team_id") for item in items]),
-                _array([item.is_refusal for item in items]),
-                [_json(item.record) for item in items],
-                _array(first),
-                _array([len(item.charges) for item in items]),
-                [i.body if i else None for i in inputs],
-                _array([i.bytes if i else None for i in inputs]),
-                _digests([i.sha256 if i else None for i in inputs]),
-                _array([i.is_cut if i else None for i in inputs]),
-                _array([i.redactions if i else None for i in inputs]),
-                self.process,
-                str(settings.GATEWAY_LEASE_SECONDS),
-                _array([c.quota.id for c in charges]),
-                _moments([c.period_start for c in charges]),
-                _array([c.quota.metric for c in charges]),
-                _array([c.amount for c in charges]),
-                _array([c.limit if c.quota.is_hard else None for c in charges]),
-                [r for item in items for r in item.refusals],
-            ),
-            prepare=True,
+    async def _make(self, counters: list[Counter]) -> None:
+        """Make the counters that this process has not seen yet, before any is locked."""
+        if self._counters.issuperset(counters):
+            return
+        new = [counter for counter in counters if counter not in self._counters]
+        quotas, periods = [quota for quota, _ in new], [period for _, period in new]
+        await self._keep_connection.run(
+            lambda held: held.execute("SELECT gateway_counters(%s::bigint[], %s::timestamptz[])", (quotas, periods))
         )
-        verdicts, counted = [0] * len(items), {}
-        for kind, place, number in await cursor.fetchall():
-            if kind == 0:
-                verdicts[place - 1] = number
-            else:
-                charge = charges[place - 1]
-                counted[charge.quota.id, charge.period_start] = number
-        return [
-            Verdict(
-                is_stale=number == -1,
-                refused_by=number - first[i] if number > 0 else None,
-                counted=counted,
-            )
-            for i, number in enumerate(verdicts)
-        ]
+        if len(self._counters) > _MOST_COUNTERS:
+            self._counters.clear()
+        self._counters.update(new)
 
     async def _run_close(self, items: list[Close]) -> list[bool]:
-        outputs = [item.output for item in items]
-        connection = await self._close_connection.get()
-        cursor = connection.cursor(binary=True)
-        await cursor.execute(
-            _CLOSE,
-            (
-                Jsonb([item.record for item in items], dumps=orjson.dumps),
-                _array([item.call for item in items]),
-                _array([item.tokens for item in items]),
-                _array([item.cost_micros for item in items]),
-                [o.body if o else None for o in outputs],
-                _array([o.bytes if o else None for o in outputs]),
-                _digests([o.sha256 if o else None for o in outputs]),
-                _array([o.is_cut if o else None for o in outputs]),
-                _array([o.redactions if o else None for o in outputs]),
-            ),
-            prepare=True,
-        )
-        closed = {row[0] for row in await cursor.fetchall()}
-        return [item.call in closed for item in items]
+        row = await self._close_statement.run(close_parameters(items))
+        return [row[0] == b"\1"] * len(items)
 
     async def _keep(self) -> None:
         """Renew the leases of this process's open calls, and end those of processes that died."""
@@ -289,5 +198,5 @@ class Ledger:
         await self._closes.drained()
         if self._keeper is not None:
             self._keeper.cancel()
-        for connection in (self._begin_connection, self._close_connection, self._keep_connection):
-            await connection.close()
+        for held in (self._begin_statement, self._close_statement, self._keep_connection):
+            await held.close()

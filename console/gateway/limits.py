@@ -6,8 +6,8 @@ import orjson
 from django.conf import settings
 
 from console.core.clock import now
+from console.gateway.entries import Verdict
 from console.gateway.errors import QuotaExceeded
-from console.gateway.ledger import Verdict
 from console.gateway.types import Charge, Plan, Remaining
 
 # Windows that pass while a client waits. The others are budgets, which a retry cannot help.

@@ -11,7 +11,7 @@ from console.core.clock import now
 from console.core.ids import request_id, uuid7
 from console.core.scrub import scrub
 from console.core.size import estimate_tokens
-from console.gateway.ledger import Close
+from console.gateway.entries import Close
 from console.gateway.targets import PIN
 from console.gateway.types import Call
 from console.providers.types import Usage
@@ -88,7 +88,7 @@ def end_record(
     if output is not None:
         kept = prepare_payload(output)
         record["output_sha256"] = kept.stored_sha256.hex()
-    return Close(record, charged.prompt + charged.completion, call.cost_micros, kept)
+    return Close(record, plan.charges, charged.prompt + charged.completion, call.cost_micros, kept)
 
 
 def as_attempt(end: Close) -> Close:

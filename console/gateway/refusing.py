@@ -6,8 +6,8 @@ from collections.abc import Callable
 from console.audit.redaction import prepare_payload
 from console.core.clock import now
 from console.core.errors import Refusal, Unavailable
+from console.gateway.entries import Begin
 from console.gateway.identity import KeyRefused
-from console.gateway.ledger import Begin
 from console.gateway.plan import start_record
 from console.gateway.running import Gateway, gateway
 from console.gateway.snapshot import Snapshot

@@ -163,7 +163,7 @@ def test_a_snapshot_that_cannot_be_read_is_a_503(ask, world, monkeypatch):
 
     from console.gateway import snapshot
 
-    def away():
+    def away(*_):
         raise django.db.OperationalError("away")
 
     assert ask().status_code == 200

@@ -17,8 +17,9 @@ from console.core.ids import uuid7
 from console.gateway import snapshot as snapshot_module
 from console.gateway.batcher import MOST_AT_ONCE, Batcher
 from console.gateway.connection import Connection
+from console.gateway.entries import Begin, Close
 from console.gateway.errors import AnswerUnrecorded, DatabaseAway
-from console.gateway.ledger import Begin, Close, Ledger
+from console.gateway.ledger import Ledger
 from console.gateway.snapshot import SnapshotKeeper
 from console.gateway.sweep import sweep
 from console.gateway.types import Charge
@@ -166,7 +167,7 @@ def begin_of(team, epoch, *charges, **more):
 
 def close_of(item, status="ok", tokens=3, cost=4):
     record = {**item.record, "closed_at": now(), "status": status, "prompt_tokens": tokens, "cost_micros": cost}
-    return Close(record, tokens, cost, prepare_payload('{"said": "yes"}'))
+    return Close(record, item.charges, tokens, cost, prepare_payload('{"said": "yes"}'))
 
 
 @sync_to_async
@@ -234,6 +235,40 @@ async def test_a_call_is_ended_once_however_often_it_is_tried(team):
         assert sum(map(int, wrote)) == 1
         assert len(await lines()) == 1 and await counters() == [(1, 0)]
         assert await ledger.close(close_of(item)) is False
+
+
+async def test_a_start_that_postgresql_lost_is_booked_with_its_end(team):
+    """As after a crash of PostgreSQL itself, which may take the last starts with it: nothing is reserved any more."""
+    shape = await sync_to_async(shape_of)(team, limit=5)
+    async with made_ledger() as ledger:
+        item, other = [begin_of(team, await ledger.epoch(), charge(shape)) for _ in range(2)]
+        await asyncio.gather(ledger.begin(item), ledger.begin(other))
+        await sync_to_async(Reservation.objects.filter(pk=item.record["id"]).delete)()
+        await sync_to_async(QuotaCounter.objects.update)(reserved=1)
+        assert await asyncio.gather(ledger.close(close_of(item)), ledger.close(close_of(other))) == [True, True]
+        assert await ledger.close(close_of(item)) is False
+        assert await lines() == [("ok", "")] * 2 and await counters() == [(2, 0)]
+
+
+async def test_a_batch_larger_than_the_socket_takes_at_once_is_written(team):
+    text = "x" * 200_000
+    async with made_ledger() as ledger:
+        epoch = await ledger.epoch()
+        items = [begin_of(team, epoch, input=prepare_payload(text)) for _ in range(40)]
+        await asyncio.gather(*(ledger.begin(item) for item in items))
+        await asyncio.gather(*(ledger.close(close_of(item)) for item in items))
+    assert await sync_to_async(Payload.objects.filter(kind="input", bytes=len(text)).count)() == 40
+
+
+async def test_starts_can_be_made_to_wait_for_the_disk(team, settings):
+    """With the setting, the server's own `synchronous_commit` holds for starts as well."""
+    for is_durable in (False, True):
+        settings.GATEWAY_DURABLE_STARTS = is_durable
+        async with made_ledger() as ledger:
+            await ledger.begin(begin_of(team, await ledger.epoch()))
+            held = await ledger._begin_statement._connection.get()
+            said = held.pgconn.exec_(b"SELECT source FROM pg_settings WHERE name = 'synchronous_commit'")
+            assert (said.get_value(0, 0) != b"client") == is_durable
 
 
 def _sweep_in_thread():
@@ -355,7 +390,8 @@ async def _break_connections(ledger):
     """End this ledger's own sessions, and not those of the live server that later tests use."""
     from django.db import connection
 
-    held = (ledger._begin_connection, ledger._close_connection, ledger._keep_connection)
+    statements = (ledger._begin_statement, ledger._close_statement)
+    held = (*(one._connection for one in statements), ledger._keep_connection)
     pids = [(await one.get()).info.backend_pid for one in held]
 
     def end():

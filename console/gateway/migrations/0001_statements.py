@@ -5,10 +5,11 @@ from pathlib import Path
 from django.db import migrations
 
 SQL = Path(__file__).resolve().parent.parent / "sql"
-FILES = ("events.sql", "begin.sql", "close.sql", "sweep.sql")
+FILES = ("events.sql", "counters.sql", "begin.sql", "close.sql", "sweep.sql")
 
 UNDO = """
 DROP FUNCTION gateway_sweep; DROP FUNCTION gateway_close; DROP FUNCTION gateway_begin; DROP FUNCTION gateway_insert_events;
+DROP FUNCTION gateway_counters;
 """
 
 

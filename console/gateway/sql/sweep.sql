@@ -2,24 +2,34 @@
 -- the estimate of their input in the start record. Returns how many ended.
 CREATE OR REPLACE FUNCTION gateway_sweep(p_most integer) RETURNS integer LANGUAGE plpgsql AS $$
 DECLARE
+    found_ usage_reservation[];
     ids uuid[];
-    records jsonb[];
     docs jsonb;
-    tokens bigint[];
-    costs bigint[];
+    quotas bigint[];
+    periods timestamptz[];
+    freed bigint[];
+    spent bigint[];
 BEGIN
-    SELECT array_agg(r.id), array_agg(r.record::jsonb) INTO ids, records
-      FROM (SELECT id, record FROM usage_reservation WHERE expires_at < clock_timestamp()
+    SELECT array_agg(r::usage_reservation), array_agg(r.id),
+           jsonb_agg(r.record::jsonb || jsonb_build_object('status', 'interrupted', 'code', 'interrupted', 'closed_at', now(),
+                                                           'usage_note', 'estimated'))
+      INTO found_, ids, docs
+      FROM (SELECT * FROM usage_reservation WHERE expires_at < clock_timestamp()
              ORDER BY expires_at LIMIT p_most FOR UPDATE SKIP LOCKED) r;
     IF ids IS NULL THEN
         RETURN 0;
     END IF;
-    SELECT jsonb_agg(r || jsonb_build_object('status', 'interrupted', 'code', 'interrupted', 'closed_at', now(),
-                                             'usage_note', 'estimated') ORDER BY n),
-           array_agg(coalesce((r ->> 'prompt_tokens')::bigint, 0) ORDER BY n),
-           array_agg(coalesce((r ->> 'cost_micros')::bigint, 0) ORDER BY n)
-      INTO docs, tokens, costs FROM unnest(records) WITH ORDINALITY x(r, n);
-    PERFORM gateway_close(docs, ids, tokens, costs, array_fill(NULL::text, ARRAY[cardinality(ids)]),
-                          NULL, NULL, NULL, NULL);
+    SELECT coalesce(array_agg(s.q ORDER BY s.q, s.p), '{}'), coalesce(array_agg(s.p ORDER BY s.q, s.p), '{}'),
+           coalesce(array_agg(s.freed ORDER BY s.q, s.p), '{}'), coalesce(array_agg(s.spent ORDER BY s.q, s.p), '{}')
+      INTO quotas, periods, freed, spent
+      FROM (SELECT c.q, c.p, sum(c.amount)::bigint AS freed,
+                   sum(CASE c.metric WHEN 'requests' THEN 1
+                                     WHEN 'tokens' THEN coalesce((g.record::jsonb ->> 'prompt_tokens')::bigint, 0)
+                                     WHEN 'cost' THEN coalesce((g.record::jsonb ->> 'cost_micros')::bigint, 0)
+                                     ELSE 0 END)::bigint AS spent
+              FROM unnest(found_) g
+              CROSS JOIN LATERAL unnest(g.quota_ids, g.period_starts, g.metrics, g.amounts) c(q, p, metric, amount)
+             GROUP BY c.q, c.p) s;
+    PERFORM gateway_close(docs, ids, NULL, NULL, NULL, NULL, NULL, quotas, periods, freed, spent);
     RETURN cardinality(ids);
 END $$;
