@@ -23,6 +23,8 @@ from console.teams.models import Role, User
 from console.teams.roles import ALL_RIGHTS, RIGHTS
 from console.teams.services import invitations, people
 from console.teams.services.sign_in import make_sign_in_link
+from prompts_app.models import Waiver
+from prompts_app.services import reviews
 from tests import make
 from tests.conftest import Cast
 from usage_app.models import Quota
@@ -150,6 +152,40 @@ def _record(cast: Cast) -> Arguments:
     return {"reference": AuditEvent.objects.filter(team_id=cast.team_a.pk).latest("id").pk}
 
 
+def _prompt(cast: Cast) -> Arguments:
+    prompt = make.make_prompt(cast.team_a)
+    make.publish(prompt, make.save(prompt, "another text"))
+    return {"slug": prompt.slug}
+
+
+def _prompt_version(cast: Cast) -> Arguments:
+    return {**_prompt(cast), "number": 1}
+
+
+def _prompt_label(cast: Cast) -> Arguments:
+    return {**_prompt(cast), "label": "production"}
+
+
+def _review(cast: Cast) -> Arguments:
+    prompt = make.make_prompt(cast.team_a)
+    review = reviews.request_review(
+        actor=SYSTEM,
+        prompt=prompt,
+        version=make.save(prompt, "another text"),
+        label="production",
+        reason="clearer",
+        seen_revision=1,
+    )
+    return {"slug": prompt.slug, "review_id": review.pk}
+
+
+def _waiver(cast: Cast) -> Arguments:
+    prompt = make.make_prompt(cast.team_a)
+    partial = make.make_prompt(cast.team_a, kind="partial", visibility="organisation")
+    waiver = Waiver.objects.create(prompt=prompt, partial=partial, reason="only digits", given_by_name="Alice")
+    return {"slug": prompt.slug, "waiver_id": waiver.pk}
+
+
 FACTORIES: dict[str, Callable[[Cast], Arguments]] = {
     "teams:team": _team,
     "teams:change_team": _team,
@@ -184,6 +220,18 @@ FACTORIES: dict[str, Callable[[Cast], Arguments]] = {
     "catalog:change_version": _version,
     "catalog:set_price": _version,
     "catalog:retire_version": _version,
+    **dict.fromkeys(
+        (
+            *("prompts:prompt", "prompts:compare", "prompts:where_used", "prompts:settings", "prompts:edit"),
+            *("prompts:check", "prompts:draft", "prompts:publish", "prompts:roll_back", "prompts:require"),
+            *("prompts:delete", "prompts:waivers"),
+        ),
+        _prompt,
+    ),
+    "prompts:version": _prompt_version,
+    "prompts:remove_label": _prompt_label,
+    **dict.fromkeys(("prompts:review", "prompts:comment", "prompts:decide", "prompts:withdraw"), _review),
+    "prompts:end_waiver": _waiver,
     "usage:change_quota": _quota_id,
     "usage:remove_quota": _quota_id,
     "usage:increase_quota": _quota_id,
@@ -209,6 +257,8 @@ def missing(arguments: Arguments) -> Arguments:
     """Return arguments of the same kinds that name nothing; the parent stays, so that nesting is tested too."""
 
     def other(value: Any) -> Any:
+        if isinstance(value, int):
+            return value + 1_000
         return uuid.uuid4() if isinstance(value, uuid.UUID) else f"no-{value}"
 
     last = [name for name in arguments if name != "environment"][-1]
@@ -343,7 +393,8 @@ def _plain(response: Any, arguments: Arguments) -> str:
     """Return the body without what differs between any two requests: their id, the token, and what was asked for."""
     text = response.content.decode()
     for value in arguments.values():
-        text = text.replace(str(value), "…")
+        if not isinstance(value, int):  # a digit stands everywhere
+            text = text.replace(str(value), "…")
     return "\n".join(line for line in text.splitlines() if "csrf" not in line.lower() and "req_" not in line)
 
 

@@ -1,4 +1,4 @@
-"""What needs somebody: limits running out, keys ending or forgotten, providers failing, models going away."""
+"""What needs somebody: reviews, limits running out, keys ending or forgotten, providers failing, models going away."""
 
 import datetime as dt
 from collections.abc import Sequence
@@ -11,6 +11,7 @@ from console.catalog.models import ModelVersion
 from console.pages import words
 from console.teams.callers import Caller
 from console.teams.models import ApiKey, Team
+from prompts_app.queries.reviews import waiting
 from usage_app.models import Mode, Window
 from usage_app.queries.dashboard import failing_providers
 from usage_app.queries.quotas import QuotaState
@@ -38,6 +39,7 @@ def items(caller: Caller, teams: Sequence[Team], quotas: Sequence[QuotaState], *
         *_quotas(quotas),
         *_providers(teams, now),
         *_models(now),
+        *_reviews(caller, teams),
         *_keys(caller, teams, now),
     ]
     order = {"bad": 0, "warn": 1, "muted": 2}
@@ -105,6 +107,21 @@ def _models(now: dt.datetime) -> list[Attention]:
             )
         )
     return found
+
+
+def _reviews(caller: Caller, teams: Sequence[Team]) -> list[Attention]:
+    """Changes of prompts that the caller may approve, the longest waiting first."""
+    open_ones = waiting(caller).filter(prompt__team__in=teams).select_related("prompt__team", "version")
+    return [
+        Attention(
+            tone="warn",
+            icon="message-square-text",
+            title=f"{review.requested_by_name} asks to publish v{review.version.number} of {review.prompt.slug}",
+            text=f"{review.prompt.team}, to {review.label}. {review.reason}",
+            url=reverse("prompts:review", args=[review.prompt.slug, review.pk]),
+        )
+        for review in open_ones.defer("version__content", "version__variables")[:_MOST_OF_A_KIND]
+    ]
 
 
 def _keys(caller: Caller, teams: Sequence[Team], now: dt.datetime) -> list[Attention]:

@@ -25,6 +25,12 @@ class Shell:
     def groups(self) -> list[tuple[str, list[Item]]]:
         return groups_for(self.caller)
 
+    @cached_property
+    def waiting(self) -> dict[str, int]:
+        """How much waits for the caller, by item; what nothing waits on is not there."""
+        counted = [(item.name, item.count(self.caller)) for item in items_for(self.caller) if item.count]
+        return {name: count for name, count in counted if count}
+
     @property
     def chords_json(self) -> str:
         """The letters after G and where they lead, for shortcuts.js."""

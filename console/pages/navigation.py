@@ -3,12 +3,14 @@
 A new room adds one line. An item is shown to those who may open its page.
 """
 
+from collections.abc import Callable
 from dataclasses import dataclass
 
 from django.urls import reverse
 
 from console.teams.access import OPERATOR, SIGNED_IN
 from console.teams.callers import Caller
+from prompts_app.queries.reviews import waiting_count
 
 
 @dataclass(frozen=True, slots=True)
@@ -23,6 +25,8 @@ class Item:
     right: str = SIGNED_IN
     chord: str = ""
     keywords: str = ""
+    # What waits for the caller on that page; shown as a number beside the label.
+    count: Callable[[Caller], int] | None = None
 
     @property
     def url(self) -> str:
@@ -38,6 +42,7 @@ class Item:
 
 ITEMS = (
     Item("overview", "Overview", "layout-dashboard", "pages:overview", "", chord="o", keywords="home dashboard usage"),
+    Item("prompts", "Prompts", "library", "prompts:prompts", "Build", "view_team", "p", "library text", waiting_count),
     Item("models", "Models and pins", "pin", "catalog:models", "Run", "view_team", "m", "alias provider version"),
     Item("quotas", "Quotas", "gauge", "usage:quotas", "Govern", "view_usage", "q", "limits budget"),
     Item("keys", "API keys", "key-round", "teams:keys", "Govern", "manage_keys", "k", "credential secret token"),

@@ -70,6 +70,17 @@ def badge(text: object, tone: str = "", icon_name: str = "") -> SafeString:
     )
 
 
+@register.simple_tag(takes_context=True)
+def nav_count(context: Context, item: Any) -> SafeString:
+    """Show how much waits for the reader on a page of the navigation; nothing when nothing does."""
+    count = context["shell"].waiting.get(item.name)
+    return (
+        format_html('<span class="nav-count">{}<span class="vh"> waiting</span></span>', count)
+        if count
+        else SafeString()
+    )
+
+
 @register.simple_tag
 def team_tag(team: Any) -> SafeString:
     """Show a team by its colour slot and name. Anything with `.name` and `.colour` will do."""

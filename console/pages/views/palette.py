@@ -1,4 +1,4 @@
-"""The palette: one field that finds pages, actions, teams, keys, aliases, models and records, within your rights."""
+"""The palette: one field that finds pages, actions, teams, keys, prompts, aliases and records, within your rights."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -13,6 +13,7 @@ from console.core.ids import parse_request_id, request_id
 from console.pages.navigation import items_for
 from console.teams.access import OPERATOR, SIGNED_IN, keys_for, needs, teams_for
 from console.teams.callers import Caller, TeamRequest
+from prompts_app.access import prompts_for
 
 # How many of one kind are shown; whoever needs more narrows the words.
 _EACH = 5
@@ -45,6 +46,9 @@ class Action:
 
 
 ACTIONS = (
+    Action("Write a prompt", "library", "prompts:new_prompt", "build", "new create text template"),
+    Action("Reviews of prompts", "message-square-text", "prompts:reviews", "view_team", "approve waiting comments"),
+    Action("Protect a label", "shield-check", "prompts:rules", "view_team", "rules review tests publish"),
     Action("Create an API key", "key-round", "teams:create_key", "manage_keys", "token credential secret new"),
     Action("Limit a team, key or alias", "gauge", "usage:set_quota", "manage_quotas", "quota budget new raise"),
     Action("Make a team", "users", "teams:create_team", OPERATOR, "new tenant"),
@@ -76,6 +80,7 @@ def find(caller: Caller, words: str, scope: str = "") -> Iterator[tuple[str, lis
         ("Actions", _actions(caller, words, scope)),
         ("Teams", _teams(caller, words)),
         ("API keys", _keys(caller, words)),
+        ("Prompts", _prompts(caller, words)),
         ("Aliases", _aliases(caller, words)),
         ("Models", _models(caller, words)),
     ):
@@ -122,6 +127,16 @@ def _keys(caller: Caller, words: str) -> list[Hit]:
     return [
         Hit(key.name, "key-round", reverse("teams:key", args=[key.pk]), f"{key.team.name}, {key.shown}")
         for key in found.select_related("team")[:_EACH]
+    ]
+
+
+def _prompts(caller: Caller, words: str) -> list[Hit]:
+    if not words:
+        return []
+    found = prompts_for(caller).filter(slug__icontains=words).select_related("team").order_by("-calls", "slug")
+    return [
+        Hit(prompt.slug, "library", reverse("prompts:prompt", args=[prompt.slug]), prompt.team.name)
+        for prompt in found[:_EACH]
     ]
 
 

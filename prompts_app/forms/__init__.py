@@ -1,0 +1,1 @@
+"""Parse and check what a person typed; the services keep the rules."""

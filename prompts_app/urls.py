@@ -1,0 +1,59 @@
+"""Addresses of the library. A prompt's slug has slashes in it, so what is done with a prompt stands behind `/-/`."""
+
+from django.urls import path, register_converter
+
+from prompts_app.text.refs import LABEL, SLUG
+from prompts_app.views import editing, labels, library, reading, reviews, rules, settings
+
+
+class SlugConverter:
+    """A prompt's name; no segment of it can be the `-` that ends it."""
+
+    regex = SLUG.pattern
+
+    def to_python(self, value: str) -> str:
+        return value
+
+    def to_url(self, value: str) -> str:
+        return value
+
+
+class LabelConverter(SlugConverter):
+    regex = LABEL.pattern
+
+
+register_converter(SlugConverter, "prompt")
+register_converter(LabelConverter, "label")
+
+app_name = "prompts"
+urlpatterns = [
+    path("prompts/", library.prompts, name="prompts"),
+    path("prompts/new/", editing.new_prompt, name="new_prompt"),
+    path("prompts/new/-/check/", editing.check_new, name="check_new"),
+    path("prompts/reviews/", reviews.reviews, name="reviews"),
+    path("prompts/rules/", rules.rules, name="rules"),
+    # Reading
+    path("prompts/<prompt:slug>/", reading.prompt, name="prompt"),
+    path("prompts/<prompt:slug>/-/versions/<int:number>/", reading.version, name="version"),
+    path("prompts/<prompt:slug>/-/compare/", reading.compare, name="compare"),
+    path("prompts/<prompt:slug>/-/where-used/", reading.where_used, name="where_used"),
+    # Writing
+    path("prompts/<prompt:slug>/-/edit/", editing.edit, name="edit"),
+    path("prompts/<prompt:slug>/-/check/", editing.check, name="check"),
+    path("prompts/<prompt:slug>/-/draft/", editing.draft, name="draft"),
+    # Labels
+    path("prompts/<prompt:slug>/-/publish/", labels.publish, name="publish"),
+    path("prompts/<prompt:slug>/-/roll-back/", labels.roll_back, name="roll_back"),
+    path("prompts/<prompt:slug>/-/labels/<label:label>/remove/", labels.remove_label, name="remove_label"),
+    # Reviews
+    path("prompts/<prompt:slug>/-/reviews/<uuid:review_id>/", reviews.review, name="review"),
+    path("prompts/<prompt:slug>/-/reviews/<uuid:review_id>/comment/", reviews.comment, name="comment"),
+    path("prompts/<prompt:slug>/-/reviews/<uuid:review_id>/decide/", reviews.decide, name="decide"),
+    path("prompts/<prompt:slug>/-/reviews/<uuid:review_id>/withdraw/", reviews.withdraw, name="withdraw"),
+    # Settings
+    path("prompts/<prompt:slug>/-/settings/", settings.settings, name="settings"),
+    path("prompts/<prompt:slug>/-/require/", settings.require, name="require"),
+    path("prompts/<prompt:slug>/-/delete/", settings.delete, name="delete"),
+    path("prompts/<prompt:slug>/-/waivers/", settings.give_waiver, name="waivers"),
+    path("prompts/<prompt:slug>/-/waivers/<uuid:waiver_id>/end/", settings.end_waiver, name="end_waiver"),
+]

@@ -1,0 +1,115 @@
+"""The list of prompts: folders, search, filters."""
+
+from dataclasses import dataclass, field
+from typing import Any
+
+from django.http import HttpResponse, QueryDict
+from django.shortcuts import render
+from django.views.decorators.http import require_safe
+
+from console.core.htmx import is_htmx
+from console.teams.access import needs, scope_for
+from console.teams.callers import TeamRequest
+from prompts_app import access
+from prompts_app.models import Kind
+from prompts_app.queries import folders, listing
+from prompts_app.queries.listing import SORTS, Wanted
+from prompts_app.queries.reviews import waiting_count
+from prompts_app.views.frame import ACTIVE
+
+EXAMPLE = """You answer customers of {{company}} in the live chat.
+Answer only from the sources below and cite each one as [n].
+
+{{> shared/style-guide}}
+
+Question: {{question}}"""
+_LONGEST = 200
+
+
+@dataclass(frozen=True, slots=True)
+class Filter:
+    """One filter as ui/filter.html shows it."""
+
+    id: str
+    label: str
+    value: str = ""
+    clear_url: str = ""
+    choices: list[tuple[str, str]] = field(default_factory=list)
+
+
+def wanted_of(query: QueryDict) -> Wanted:
+    """Read what the address asks for; what makes no sense asks for nothing."""
+    sort = query.get("sort", "use")
+    return Wanted(
+        words=query.get("q", "").replace("\0", "").strip()[:_LONGEST],
+        folder=query.get("folder", "").strip("/")[:_LONGEST],
+        label=query.get("label", "")[:40],
+        tag=query.get("tag", "")[:40],
+        kind=query.get("kind", "") if query.get("kind", "") in Kind.values else "",
+        is_unused=query.get("unused") == "1",
+        sort=sort if sort in SORTS else "use",
+    )
+
+
+@needs("view_team")
+@require_safe
+def prompts(request: TeamRequest) -> HttpResponse:
+    scope = scope_for(request.caller, request.GET.get("team", ""))
+    shown = access.prompts_for(request.caller)
+    if scope:
+        shown = shown.filter(team=scope)
+    wanted = wanted_of(request.GET)
+    cursor = listing.parse_cursor(request.GET.get("cursor", ""))
+    context: dict[str, Any] = {
+        "active": ACTIVE,
+        "wanted": wanted,
+        "page": listing.listing(shown, wanted, cursor),
+        "tree": folders.tree(shown, wanted.folder),
+        "sort_words": SORTS[wanted.sort].lower(),
+    }
+    if is_htmx(request):
+        return render(request, "prompts/list.html#rows", context)
+    context |= {
+        "sorts": SORTS.items(),
+        "filters": _filters(request.GET, wanted, listing.choices(shown)),
+        "kept": [(name, request.GET[name]) for name in _KEPT if request.GET.get(name)],
+        "may_build": request.caller.may("build"),
+        "waiting": waiting_count(request.caller),
+        "example": EXAMPLE,
+    }
+    return render(request, "prompts/list.html", context)
+
+
+# What a search keeps of the address; the cursor is of another list.
+_KEPT = ("team", "folder", "label", "tag", "kind", "unused", "sort")
+
+
+def _filters(query: QueryDict, wanted: Wanted, offered: listing.Choices) -> list[Filter]:
+    def url(**changes: str) -> str:
+        params = query.copy()
+        params.pop("cursor", None)
+        for name, value in changes.items():
+            params.pop(name, None)
+            if value:
+                params[name] = value
+        return f"?{params.urlencode()}"
+
+    kinds = {value: str(label) for value, label in Kind.choices}
+    found = [
+        Filter(
+            "filter-label", "Label", wanted.label, url(label=""), [(name, url(label=name)) for name in offered.labels]
+        ),
+        Filter(
+            "filter-kind",
+            "Kind",
+            kinds.get(wanted.kind, ""),
+            url(kind=""),
+            [(label, url(kind=value)) for value, label in kinds.items()],
+        ),
+    ]
+    if offered.tags or wanted.tag:
+        tags = [(tag, url(tag=tag)) for tag in offered.tags]
+        found.append(Filter("filter-tag", "Tag", wanted.tag, url(tag=""), tags))
+    unused = [("No call in 30 days", url(unused="1"))]
+    found.append(Filter("filter-use", "Use", "no call in 30 days" if wanted.is_unused else "", url(unused=""), unused))
+    return found

@@ -1,0 +1,131 @@
+"""A prompt's settings: what is said about it, who sees it, whether others must include it; waivers; deleting."""
+
+import uuid
+from typing import Any
+
+from django.core.exceptions import PermissionDenied
+from django.http import Http404, HttpResponse
+from django.shortcuts import render
+from django.urls import reverse
+from django.views.decorators.http import require_POST
+
+from console.core.errors import Refusal
+from console.core.htmx import go
+from console.teams.access import needs, teams_for
+from console.teams.callers import TeamRequest
+from prompts_app import access, where_used
+from prompts_app.forms.prompts import RequireForm, SettingsForm, WaiverForm, refuse
+from prompts_app.models import Kind, Prompt, Waiver
+from prompts_app.queries import required, used
+from prompts_app.services import prompts as services
+from prompts_app.services import waivers
+from prompts_app.views.frame import ACTIVE, frame
+
+
+@needs("view_team")
+def settings(request: TeamRequest, slug: str) -> HttpResponse:
+    """What is said about a prompt. Members read it; builders change it."""
+    prompt = access.prompt_for(request.caller, slug, to="edit" if request.method == "POST" else "view")
+    form = SettingsForm(request.POST if request.method == "POST" else None, prompt=prompt)
+    if form.is_bound and form.is_valid():
+        try:
+            services.change_prompt(actor=request.caller.actor, prompt=prompt, **form.cleaned_data)
+        except Refusal as refusal:
+            refuse(form, refusal)
+        else:
+            return go(request, reverse("prompts:settings", args=[slug]), f"Changed {slug}.")
+    return _page(request, prompt, form=form, status=422 if form.is_bound else 200)
+
+
+@needs("manage_team")
+@require_POST
+def require(request: TeamRequest, slug: str) -> HttpResponse:
+    """Make a partial required, of some teams or of all; or not any more."""
+    prompt = access.prompt_for(request.caller, slug, to="rule")
+    teams = teams_for(request.caller, "manage_team")
+    form = RequireForm(request.POST, prompt=prompt, teams=teams)
+    if form.is_valid():
+        wanted, chosen = form.cleaned_data["is_required"], list(form.cleaned_data["covers"])
+        others = [team for team in prompt.covers.all() if not request.caller.may("manage_team", team.pk)]
+        try:
+            if prompt.is_required:
+                access.check_may_cover(request.caller, prompt, chosen if others else prompt.covers.all())
+            if wanted:
+                access.check_may_cover(request.caller, prompt, chosen)
+            services.change_prompt(
+                actor=request.caller.actor, prompt=prompt, is_required=wanted, covers=[*chosen, *others]
+            )
+        except PermissionDenied as denied:
+            form.add_error("covers", str(denied))
+        except Refusal as refusal:
+            refuse(form, refusal)
+        else:
+            said = f"{slug} is {'required' if form.cleaned_data['is_required'] else 'not required any more'}."
+            return go(request, reverse("prompts:settings", args=[slug]), said)
+    return _page(request, prompt, require=form, status=422)
+
+
+def _page(request: TeamRequest, prompt: Prompt, *, status: int = 200, **forms: Any) -> HttpResponse:
+    visible = access.prompts_for(request.caller)
+    teams = teams_for(request.caller, "manage_team")
+    context: dict[str, Any] = {
+        **frame(request, prompt, "settings"),
+        "form": SettingsForm(prompt=prompt),
+        "require": RequireForm(prompt=prompt, teams=teams) if prompt.kind == Kind.PARTIAL else None,
+        "reach": required.reach(prompt, visible) if prompt.kind == Kind.PARTIAL else None,
+        "lacking": required.state(prompt),
+        **forms,
+    }
+    return render(request, "prompts/settings.html", context, status=status)
+
+
+@needs("build")
+def delete(request: TeamRequest, slug: str) -> HttpResponse:
+    """Ask, then delete; while something uses the prompt, say what instead."""
+    prompt = access.prompt_for(request.caller, slug, to="edit")
+    refused = ""
+    if request.method == "POST":
+        try:
+            services.delete_prompt(actor=request.caller.actor, prompt=prompt)
+        except Refusal as refusal:
+            refused = refusal.message
+        else:
+            return go(request, reverse("prompts:prompts"), f"Deleted {slug}. Its versions stay for the log.")
+    holders = [use for use in where_used.uses_of(prompt) if use.holds]
+    context = {
+        "active": ACTIVE,
+        "prompt": prompt,
+        "refused": refused,
+        "groups": used.groups(holders, access.prompts_for(request.caller)),
+    }
+    return render(request, "prompts/delete.html", context, status=409 if refused else 200)
+
+
+@needs("approve")
+@require_POST
+def give_waiver(request: TeamRequest, slug: str) -> HttpResponse:
+    """Let one prompt go without a required partial, and say why."""
+    prompt = access.prompt_for(request.caller, slug, to="waive")
+    form = WaiverForm(request.POST)
+    if form.is_valid():
+        partial = access.prompt_for(request.caller, form.cleaned_data["partial"])
+        try:
+            waivers.give_waiver(
+                actor=request.caller.actor, prompt=prompt, partial=partial, reason=form.cleaned_data["reason"]
+            )
+        except Refusal as refusal:
+            refuse(form, refusal)
+        else:
+            return go(request, reverse("prompts:settings", args=[slug]), f"{slug} may go without {partial.slug}.")
+    return _page(request, prompt, waiver=form, status=422)
+
+
+@needs("approve")
+@require_POST
+def end_waiver(request: TeamRequest, slug: str, waiver_id: uuid.UUID) -> HttpResponse:
+    prompt = access.prompt_for(request.caller, slug, to="waive")
+    waiver = Waiver.objects.select_related("partial").filter(prompt=prompt, pk=waiver_id).first()
+    if waiver is None:
+        raise Http404("There is no such waiver.")
+    waivers.end_waiver(actor=request.caller.actor, waiver=waiver)
+    return go(request, reverse("prompts:settings", args=[slug]), f"Ended the waiver for {waiver.partial.slug}.")
