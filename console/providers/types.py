@@ -1,6 +1,6 @@
 """What every kind of upstream has to offer the gateway."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, NamedTuple, Protocol, runtime_checkable
 
@@ -128,11 +128,11 @@ class Completes(Protocol):
     def complete(self, endpoint: Endpoint, body: dict[str, Any]) -> Outgoing:
         """Return the provider's form of an OpenAI text completion request."""
 
-    def read_completion(self, raw: bytes) -> Answer:
-        """Return the answer in OpenAI's shape; ProviderError when it is not one."""
+    def read_completion(self, raw: bytes, *, echo: Sequence[str] = ()) -> Answer:
+        """Return the answer in OpenAI's shape, with `echo` before its choices; ProviderError when it is not one."""
 
-    def completion_reader(self, *, choices: int = 1, include_usage: bool) -> StreamReader:
-        """Return a reader for a stream that was asked for so many choices."""
+    def completion_reader(self, *, choices: int = 1, include_usage: bool, echo: Sequence[str] = ()) -> StreamReader:
+        """Return a reader for a stream that was asked for so many choices, and puts `echo` before them."""
 
 
 @runtime_checkable

@@ -16,6 +16,19 @@ from console.providers.types import Endpoint, Outgoing, StreamReader
 _DEFAULT_OUTPUT = 16
 
 
+def _echoes(ask: Ask) -> list[str]:
+    """Return what to put before each choice: its prompt, when the caller wants it back.
+
+    Not every provider knows `echo`, so it is ours where all there is to it is the text; tokens and log probabilities of
+    a prompt are the provider's to tell.
+    """
+    prompt = ask.body["prompt"]
+    if not ask.body.get("echo") or ask.body.get("logprobs") is not None or prompts.tokens_in(prompt) is not None:
+        return []
+    texts = [prompt] if isinstance(prompt, str) else prompt
+    return [text for text in texts for _ in range(ask.body.get("n") or 1)]
+
+
 class Completion:
     def check(self, value: Any) -> dict[str, Any]:
         return completions.check(value)
@@ -32,6 +45,8 @@ class Completion:
         asked = body.get("max_tokens")
         body["max_tokens"] = most = min(_DEFAULT_OUTPUT if asked is None else asked, most_output(pin))
         written = max(body.get("n") or 1, body.get("best_of") or 1) * prompts.count(body["prompt"])
+        if _echoes(ask):
+            body.pop("echo", None)
         echoed = self.prompt_tokens(ask) * (body.get("n") or 1) if body.get("echo") else 0
         return Fitted(body, most * written + echoed)
 
@@ -42,9 +57,9 @@ class Completion:
         return COMPLETES[kind].complete(endpoint, body)
 
     def read(self, kind: str, raw: bytes, ask: Ask) -> Read:
-        body, usage = COMPLETES[kind].read_completion(raw)
+        body, usage = COMPLETES[kind].read_completion(raw, echo=_echoes(ask))
         return Read(body, usage, body.decode("utf-8", "replace"))
 
     def reader(self, kind: str, ask: Ask) -> StreamReader:
         choices = (ask.body.get("n") or 1) * prompts.count(ask.body["prompt"])
-        return COMPLETES[kind].completion_reader(choices=choices, include_usage=ask.include_usage)
+        return COMPLETES[kind].completion_reader(choices=choices, include_usage=ask.include_usage, echo=_echoes(ask))

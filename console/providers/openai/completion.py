@@ -1,5 +1,6 @@
 """Text completions of the OpenAI wire format: whole answers and streams."""
 
+from collections.abc import Sequence
 from typing import Any
 
 import orjson
@@ -11,7 +12,7 @@ from console.providers.types import Answer, Usage
 FINISH_REASONS = frozenset({"stop", "length", "content_filter"})
 
 
-def read(raw: bytes) -> Answer:
+def read(raw: bytes, echo: Sequence[str] = ()) -> Answer:
     try:
         answer = orjson.loads(raw)
     except orjson.JSONDecodeError:
@@ -25,6 +26,8 @@ def read(raw: bytes) -> Answer:
         if not isinstance(choice, dict) or not isinstance(choice.get("text"), str):
             raise ProviderError("The provider's answer holds a choice without a text.", code="upstream_invalid")
         is_mended |= _mend(choice, place)
+        if choice["index"] in range(len(echo)):
+            choice["text"], is_mended = echo[choice["index"]] + choice["text"], True
     return Answer(orjson.dumps(answer) if is_mended else raw, usage_in(answer, len(choices)))
 
 
@@ -65,10 +68,11 @@ def _mend_logprobs(choice: dict[str, Any], offset: int) -> bool:
 class CompletionStream(OpenAIStream):
     """Reads a stream of texts. What differs from chat is what a choice holds, and where its usage is said."""
 
-    __slots__ = ("_spent",)
+    __slots__ = ("_echo", "_spent")
 
-    def __init__(self, *, choices: int = 1, include_usage: bool) -> None:
+    def __init__(self, *, choices: int = 1, include_usage: bool, echo: Sequence[str] = ()) -> None:
         super().__init__(choices=choices, include_usage=include_usage)
+        self._echo = echo
         self._spent: list[Usage] = []  # of each choice that ended, for a provider that gives no total
 
     def _frame(self, frame: bytes) -> bytes:
@@ -108,12 +112,16 @@ class CompletionStream(OpenAIStream):
         if type(index) is not int:
             raise ProviderError("The provider sent a choice without a place.", code="upstream_invalid")
         is_mended = False
+        is_first = index not in self._choices
         kept = self._choices.setdefault(index, {"text": [], "finish": None, "length": 0})
         if choice.get("logprobs") is not None:
             is_mended = _mend_logprobs(choice, kept["length"])
         text = choice.get("text")
         if not isinstance(text, str):  # a last event may have none, which clients cannot add up
             choice["text"], text, is_mended = "", "", True
+        if is_first and index in range(len(self._echo)):
+            choice["text"] = text = self._echo[index] + text
+            is_mended = True
         finish = choice.get("finish_reason")
         if finish and (not isinstance(finish, str) or finish not in FINISH_REASONS):
             choice["finish_reason"], finish, is_mended = "stop", "stop", True

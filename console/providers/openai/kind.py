@@ -1,6 +1,6 @@
 """Requests and whole answers of the OpenAI wire format."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from functools import lru_cache
 from typing import Any
 
@@ -75,11 +75,11 @@ class OpenAI:
     def complete(self, endpoint: Endpoint, body: dict[str, Any]) -> Outgoing:
         return Outgoing(f"{endpoint.base_url}/completions", _headers(endpoint), _with_usage(body))
 
-    def read_completion(self, raw: bytes) -> Answer:
-        return completion.read(raw)
+    def read_completion(self, raw: bytes, *, echo: Sequence[str] = ()) -> Answer:
+        return completion.read(raw, echo)
 
-    def completion_reader(self, *, choices: int = 1, include_usage: bool) -> StreamReader:
-        return completion.CompletionStream(choices=choices, include_usage=include_usage)
+    def completion_reader(self, *, choices: int = 1, include_usage: bool, echo: Sequence[str] = ()) -> StreamReader:
+        return completion.CompletionStream(choices=choices, include_usage=include_usage, echo=echo)
 
     def embed(self, endpoint: Endpoint, body: dict[str, Any]) -> Outgoing:
         return Outgoing(f"{endpoint.base_url}/embeddings", _headers(endpoint), orjson.dumps(body))

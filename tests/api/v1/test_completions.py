@@ -52,10 +52,24 @@ def test_every_form_of_a_prompt_passes(sdk, world):
 
 def test_what_a_provider_leaves_out_is_added(sdk, world):
     world.upstream.enqueue({**text(), "object": "x", "choices": [{"text": "a"}, {"text": "b", "finish_reason": "eos"}]})
-    answer = sdk.completions.create(**ASK, n=2, echo=True, suffix="The end.", best_of=2, logprobs=1)
+    answer = sdk.completions.create(**ASK, n=2, suffix="The end.", best_of=2, logprobs=1)
     assert answer.object == "text_completion"
     assert [(c.index, c.text, c.finish_reason) for c in answer.choices] == [(0, "a", "stop"), (1, "b", "stop")]
-    assert world.upstream.seen[-1].body | {"echo": True, "suffix": "The end."} == world.upstream.seen[-1].body
+    assert world.upstream.seen[-1].body | {"best_of": 2, "suffix": "The end."} == world.upstream.seen[-1].body
+
+
+def test_the_prompt_comes_back_from_any_provider(sdk, world):
+    world.upstream.enqueue(text(" one", " two", " three", " four"))
+    answer = sdk.completions.create(model="writer", prompt=["A", "B"], n=2, echo=True)
+    assert [c.text for c in answer.choices] == ["A one", "A two", "B three", "B four"]
+    assert "echo" not in world.upstream.seen[-1].body and "B four" in kept(world.calls()[-1])
+    world.upstream.enqueue_stream(sse(frame(1, " two"), frame(0, " one"), frame(0, "", "stop"), frame(1, "", "stop")))
+    stream = list(sdk.completions.create(model="writer", prompt=["A", "B"], echo=True, stream=True))
+    assert [c.choices[0].text for c in stream] == ["B two", "A one", "", ""]
+    for fields in ({"prompt": [1, 2]}, {"prompt": "A", "logprobs": 1}):  # only the provider can tell these
+        world.upstream.enqueue(text(" one"))
+        assert sdk.completions.create(model="writer", echo=True, **fields).choices[0].text == " one"
+        assert world.upstream.seen[-1].body["echo"] is True
 
 
 async def test_a_stream_of_two_choices(async_sdk, world):
