@@ -1,21 +1,30 @@
 """manage.py export: what apply reads again, without secrets."""
 
+import datetime as dt
+from decimal import Decimal
 from io import StringIO
 from pathlib import Path
 
 import pytest
 import yaml
-from django.core.management import call_command
+from django.core.management import CommandError, call_command
 
 from console.audit.models import AuditEvent
+from console.catalog.models import Alias, ModelVersion, Pin, PinMove, Price, Provider
+from console.catalog.queries import price_now
+from console.catalog.services.aliases import change_alias
 from console.catalog.services.builtin import ensure_builtin
 from console.catalog.services.providers import create_provider
+from console.catalog.services.versions import set_price
+from console.core.clock import now
 from console.teams.actors import SYSTEM
-from console.teams.models import Role
+from console.teams.models import Membership, Role, Team
 from tests import make
+from usage_app.models import Quota
 from usage_app.services.quotas import set_quota
 
 pytestmark = pytest.mark.django_db
+LATER = dt.datetime(2199, 1, 1, tzinfo=dt.UTC)
 
 
 def exported() -> str:
@@ -33,8 +42,14 @@ def furnish() -> None:
         base_url="https://a.example/v1",
         secret="sk-very-secret-1",
     )
-    model = make.make_model("gpt", provider=provider, price=("0.15", "12"))
+    model = make.make_model(
+        "gpt", provider=provider, price=("0.15", "12"), description="Quick: & cheap", shutdown_on=dt.date(2199, 12, 31)
+    )
+    set_price(
+        actor=SYSTEM, version=model, input=Decimal(1), output=Decimal("2.5"), reasoning=Decimal(3), effective_from=LATER
+    )
     alias = make.make_alias("help", production=model)
+    change_alias(actor=SYSTEM, alias=alias, description="For customers")
     team = make.make_team("Support")
     alias.teams.add(team)
     make.make_member(team, make.make_user("ada@example.com"), Role.OWNER)
@@ -52,8 +67,11 @@ def test_it_writes_everything_and_no_secret() -> None:
     assert document["providers"] == [
         {"slug": "open-ai", "kind": "openai", "base_url": "https://a.example/v1", "secret": {"env": "OPEN_AI_API_KEY"}}
     ]
-    assert document["models"][0]["price"] == {"input": 0.15, "output": 12}
-    assert document["aliases"] == [{"name": "help", "production": "open-ai/gpt"}]
+    model = document["models"][0]
+    assert model["price"] == {"input": 0.15, "output": 12}
+    assert model["later_prices"] == [{"from": LATER.isoformat(), "input": 1, "output": 2.5, "reasoning": 3}]
+    assert (model["description"], model["shutdown_on"]) == ("Quick: & cheap", "2199-12-31")
+    assert document["aliases"] == [{"name": "help", "description": "For customers", "production": "open-ai/gpt"}]
     assert document["teams"] == [
         {
             "slug": "support",
@@ -77,6 +95,40 @@ def test_what_it_writes_changes_nothing_when_applied(tmp_path: Path, monkeypatch
     out = StringIO()
     call_command("apply", str(file), stdout=out)
     assert "0 to create, 0 to change" in out.getvalue()
+
+
+def test_what_it_writes_makes_the_same_elsewhere(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    furnish()
+    Quota.objects.filter(key__isnull=False).delete()  # keys are no part of a file
+    monkeypatch.setenv("OPEN_AI_API_KEY", "sk-very-secret-1")
+    text = exported()
+    file = tmp_path / "facet.yaml"
+    file.write_text(text)
+    for model in (Pin, PinMove, Price, ModelVersion, Provider, Quota, Alias, Membership, Team):
+        model.objects.all().delete()  # type: ignore[attr-defined]
+    call_command("apply", str(file), stdout=StringIO())
+    assert exported() == text
+
+
+def test_a_later_price_is_the_price_once_its_time_has_come(tmp_path: Path) -> None:
+    version = make.make_model("m", price=("1", "1"))
+    begun, other = now() - dt.timedelta(days=1), LATER + dt.timedelta(days=1)
+    set_price(actor=SYSTEM, version=version, input=Decimal(1), output=Decimal(1), effective_from=LATER)
+    rows = "".join(
+        f"\n      - {{from: {moment}, input: {amount}, output: {amount}}}"
+        for moment, amount in ((begun.isoformat(), 7), (LATER.isoformat(), 1), (other.isoformat(), 8))
+    )
+    file = tmp_path / "facet.yaml"
+    file.write_text(f"models:\n  - provider: fake\n    name: m\n    later_prices:{rows}\n")
+    call_command("apply", str(file), stdout=StringIO())
+    assert price_now(version).input == 7  # type: ignore[union-attr]
+    assert sorted(version.prices.filter(effective_from__gt=now()).values_list("input", flat=True)) == [1, 8]
+    file.write_text(file.read_text().replace("input: 8", "input: 9"))
+    with pytest.raises(CommandError, match="has another price from"):
+        call_command("apply", str(file), stdout=StringIO(), stderr=StringIO())
+    file.write_text(file.read_text().replace(other.isoformat(), "2026-13-01"))
+    with pytest.raises(CommandError, match="write a moment with its zone"):
+        call_command("apply", str(file), stdout=StringIO(), stderr=StringIO())
 
 
 def test_it_says_what_it_leaves_out() -> None:

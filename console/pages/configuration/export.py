@@ -8,8 +8,9 @@ from django.db import transaction
 
 from console.audit import actions
 from console.audit.services import record
-from console.catalog.models import Alias, ModelVersion, Provider
+from console.catalog.models import Alias, ModelVersion, Price, Provider
 from console.catalog.queries import price_now
+from console.core.clock import now
 from console.teams.actors import Actor
 from console.teams.models import ApiKey, Environment, Team
 from usage_app.models import Metric, Purpose, Quota
@@ -78,20 +79,31 @@ def _models(left_out: list[str]) -> list[dict[str, Any]]:
             "max_output_tokens": version.max_output_tokens,
             "capabilities": list(version.capabilities),
         }
+        if version.description:
+            row["description"] = version.description
+        if version.shutdown_on:
+            row["shutdown_on"] = version.shutdown_on.isoformat()
         price = price_now(version)
         if price is not None:
-            row["price"] = {"input": _number(price.input), "output": _number(price.output)}
-            if price.cached_input is not None:
-                row["price"]["cached_input"] = _number(price.cached_input)
+            row["price"] = _price(price)
+        later = sorted((p for p in version.prices.all() if p.effective_from > now()), key=lambda p: p.effective_from)
+        if later:
+            row["later_prices"] = [{"from": p.effective_from.isoformat()} | _price(p) for p in later]
         rows.append(row)
     return rows
+
+
+def _price(price: Price) -> dict[str, Any]:
+    amounts = {name: getattr(price, name) for name in ("input", "output", "cached_input", "reasoning")}
+    return {name: _number(value) for name, value in amounts.items() if value is not None}
 
 
 def _aliases() -> list[dict[str, Any]]:
     rows = []
     for alias in Alias.objects.prefetch_related("pins__model_version__provider").order_by("name"):
         pins = {pin.environment: str(pin.model_version) for pin in alias.pins.all()}
-        rows.append({"name": alias.name} | {e: pins[e] for e in Environment.values if e in pins})
+        said = {"description": alias.description} if alias.description else {}
+        rows.append({"name": alias.name} | said | {e: pins[e] for e in Environment.values if e in pins})
     return rows
 
 

@@ -3,19 +3,21 @@
 Reading only: what a step will do is in its `run`, which looks rows up again, since earlier steps may have made them.
 """
 
+import datetime as dt
 from collections.abc import Callable, Mapping
 from decimal import Decimal
 from functools import partial
 from pathlib import Path
 from typing import Any
 
-from console.catalog.models import Alias, ModelVersion, Provider
+from console.catalog.models import Alias, ModelVersion, Price, Provider
 from console.catalog.names import checked_base_url
 from console.catalog.queries import price_now
 from console.catalog.services import aliases as alias_services
 from console.catalog.services import pins as pin_services
 from console.catalog.services import providers as provider_services
 from console.catalog.services import versions as version_services
+from console.core.clock import now
 from console.core.crypto import SecretUnreadable, decrypt
 from console.core.errors import BadInput
 from console.pages.configuration.document import Problem
@@ -24,6 +26,11 @@ from console.pages.configuration.shape import Entry
 from console.pages.configuration.steps import FieldChange, Ref, Step, differences, drop, shown
 from console.teams.callers import Actor
 from console.teams.models import Environment
+
+# What one price says, by name.
+Amounts = dict[str, Decimal | None]
+_AMOUNTS = ("input", "output", "cached_input", "reasoning")
+_MODEL_FIELDS = ("context_tokens", "max_output_tokens", "description", "shutdown_on")
 
 
 class Plan:
@@ -161,23 +168,32 @@ class Plan:
             )
             return
         label = f"{slug}/{name}"
-        price: Entry | None = entry.get("price")
-        new_price = _price_of(price) if price is not None else None
-        wanted = {n: entry[n] for n in ("context_tokens", "max_output_tokens") if entry.has(n)}
+        new_price, later = _prices_of(entry)
+        wanted = {n: entry[n] for n in _MODEL_FIELDS if entry.has(n)}
         if entry.has("capabilities"):
             wanted["capabilities"] = version_services.in_order(entry["capabilities"])
         row = self.versions.get(label)
         if row is None:
-            self._create_model(entry, label, wanted, new_price)
+            self._create_model(entry, label, wanted, new_price, later)
             return
         pairs = {n: (getattr(row, n), value) for n, value in wanted.items()}
         fields = differences(pairs)
         current = price_now(row)
-        old_price = (current.input, current.output, current.cached_input) if current else None
+        old_price = _amounts(current) if current else None
         prices = new_price is not None and new_price != old_price
         if new_price is not None and prices:
             fields.append(FieldChange("price", _price_text(old_price), _price_text(new_price)))
         version = row
+        known = {price.effective_from: _amounts(price) for price in row.prices.all()}
+        for moment in [moment for moment in later if moment in known]:
+            if later.pop(moment) != known[moment]:
+                self.problem(
+                    entry,
+                    "later_prices",
+                    f"{label} has another price from {moment.isoformat()} on already, and prices never change; "
+                    "choose another moment.",
+                )
+        fields += [_later_change(moment, price) for moment, price in later.items()]
 
         def run() -> None:
             changed = {n: value for n, (old, value) in pairs.items() if old != value}
@@ -185,29 +201,34 @@ class Plan:
                 version_services.change_version(actor=self.actor, version=version, **changed)
             if new_price is not None and prices:
                 self._set_price(version, new_price)
+            for moment, price in later.items():
+                self._set_price(version, price, moment)
 
         self.change(entry, "model", label, fields, run, frozenset({("provider", slug)}))
 
     def _create_model(
-        self, entry: Entry, label: str, wanted: dict[str, Any], price: tuple[Decimal, Decimal, Decimal | None] | None
+        self, entry: Entry, label: str, wanted: dict[str, Any], price: Amounts | None, later: dict[dt.datetime, Amounts]
     ) -> None:
         fields = [FieldChange(n, "none", shown(v)) for n, v in wanted.items()]
         if price:
             fields.append(FieldChange("price", "none", _price_text(price)))
+        fields += [_later_change(moment, amounts) for moment, amounts in later.items()]
 
         def run() -> None:
             provider = Provider.objects.get(slug=entry["provider"])
             version = version_services.create_version(actor=self.actor, provider=provider, name=entry["name"], **wanted)
             if price:
                 self._set_price(version, price)
+            for moment, amounts in later.items():
+                self._set_price(version, amounts, moment)
 
         needs = frozenset({("provider", str(entry["provider"]))})
         self.steps.append(Step(entry.place, "model", label, "+", fields, run, needs))
 
-    def _set_price(self, version: ModelVersion, price: tuple[Decimal, Decimal, Decimal | None]) -> None:
-        version_services.set_price(
-            actor=self.actor, version=version, input=price[0], output=price[1], cached_input=price[2]
-        )
+    def _set_price(self, version: ModelVersion, price: Amounts, effective_from: dt.datetime | None = None) -> None:
+        # `effective_from` was still to come when the plan was made.
+        begins = effective_from if effective_from and effective_from > now() else None
+        version_services.set_price(actor=self.actor, version=version, effective_from=begins, **price)  # type: ignore[arg-type]
 
     def _alias(self, entry: Entry) -> None:
         name = entry["name"]
@@ -226,10 +247,14 @@ class Plan:
                 continue
             pin = pins.get(environment)
             pairs[environment] = (str(pin.model_version) if pin else None, entry[environment])
-        fields = differences(pairs)
+        said = entry.get("description")
+        said_before = row.description if row else ""
+        fields = differences(pairs | ({"description": (said_before, said)} if said is not None else {}))
 
         def run() -> None:
             alias = Alias.objects.filter(name=name).first() or alias_services.create_alias(actor=self.actor, name=name)
+            if said is not None and said != said_before:
+                alias_services.change_alias(actor=self.actor, alias=alias, description=said)
             for environment, (old, new) in pairs.items():
                 if old != new:
                     provider, _, model = new.partition("/")
@@ -249,18 +274,31 @@ class Plan:
             self.change(entry, "alias", name, fields, run, needs)
 
 
-def _price_of(entry: Entry) -> tuple[Decimal, Decimal, Decimal | None] | None:
-    """Return input, output and cached input; None when the file has the price half, which is a problem already."""
-    if not (entry.has("input") and entry.has("output")):
-        return None
-    return entry["input"], entry["output"], entry.get("cached_input")
+def _amounts(price: Entry | Price) -> Amounts:
+    return {name: price.get(name) if isinstance(price, Entry) else getattr(price, name) for name in _AMOUNTS}
 
 
-def _price_text(price: tuple[Decimal, Decimal, Decimal | None] | None) -> str:
+def _prices_of(entry: Entry) -> tuple[Amounts | None, dict[dt.datetime, Amounts]]:
+    """Return the price from now on and those that begin later. One that lacks a half is a problem already."""
+    price: Entry | None = entry.get("price")
+    whole = [one for one in entry.get("later_prices", []) if isinstance(one, Entry) and one.has("from")]
+    later = {one["from"]: _amounts(one) for one in whole if one.has("input") and one.has("output")}
+    begun = [moment for moment in sorted(later) if moment <= now()]
+    present = _amounts(price) if price is not None and price.has("input") and price.has("output") else None
+    for moment in begun:
+        present = later.pop(moment)
+    return present, later
+
+
+def _later_change(moment: dt.datetime, price: Amounts) -> FieldChange:
+    return FieldChange(f"price from {moment.isoformat()}", "none", _price_text(price))
+
+
+def _price_text(price: Amounts | None) -> str:
     if price is None:
         return "none"
-    text = f"{shown(price[0])} in, {shown(price[1])} out"
-    return text if price[2] is None else f"{text}, {shown(price[2])} cached"
+    words = {"input": "in", "output": "out", "cached_input": "cached", "reasoning": "reasoning"}
+    return ", ".join(f"{shown(value)} {words[name]}" for name, value in price.items() if value is not None)
 
 
 def _decrypted(provider: Provider) -> str:

@@ -1,5 +1,6 @@
 """What a configuration file may say: one description, from which both the reader and the JSON schema are made."""
 
+import datetime as dt
 import re
 from collections.abc import Callable
 from dataclasses import dataclass, field
@@ -78,6 +79,33 @@ class Text:
         made: dict[str, Any] = {"type": "string", "minLength": 1, "maxLength": self.longest}
         # A word of the pattern's own keeps a trailing line break from passing, where `$` would let it.
         return made | ({"pattern": f"^(?:{self.pattern})$"} if self.pattern else {"pattern": r"\S"})
+
+
+@dataclass(frozen=True, slots=True)
+class Day:
+    def read(self, value: Value, problems: list[Problem]) -> dt.date:
+        try:
+            return dt.date.fromisoformat(value.text if isinstance(value, Scalar) else "")
+        except ValueError:
+            raise Wrong(f"Found {_shown(value)}; write a day such as 2026-12-31.") from None
+
+    def schema(self) -> dict[str, Any]:
+        return {"type": "string", "format": "date"}
+
+
+@dataclass(frozen=True, slots=True)
+class Moment:
+    def read(self, value: Value, problems: list[Problem]) -> dt.datetime:
+        try:
+            moment = dt.datetime.fromisoformat(value.text if isinstance(value, Scalar) else "")
+        except ValueError:
+            moment = dt.datetime.min
+        if moment.tzinfo is None:
+            raise Wrong(f"Found {_shown(value)}; write a moment with its zone, such as 2026-12-31T00:00:00Z.")
+        return moment
+
+    def schema(self) -> dict[str, Any]:
+        return {"type": "string", "format": "date-time"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -206,6 +234,13 @@ _slug = Text("a short name of lower-case letters, digits and hyphens", SLUG.patt
 _alias = Text("an alias of lower-case letters, digits, dots, hyphens and underscores", ALIAS.pattern, 100)
 _model = Text("provider/name, for example openai/gpt-4o-mini", r"[a-z0-9][a-z0-9-]{0,59}/[^\s]{1,200}", 261)
 _price = Number(999_999)
+_description = Text("a few words", longest=300)
+_PRICES = {
+    "input": Field(_price, "Per million input tokens.", required=True),
+    "output": Field(_price, "Per million output tokens.", required=True),
+    "cached_input": Field(_price, "Per million input tokens read from the provider's cache."),
+    "reasoning": Field(_price, "Per million output tokens the model thought with."),
+}
 
 PROVIDER = Record(
     "A provider",
@@ -244,16 +279,15 @@ MODEL = Record(
         "capabilities": Field(
             ListOf(Choice(lambda: list(Capability.values)), "capabilities"), "What it can do; chat unless given."
         ),
-        "price": Field(
-            Record(
-                "A price",
-                {
-                    "input": Field(_price, "Per million input tokens.", required=True),
-                    "output": Field(_price, "Per million output tokens.", required=True),
-                    "cached_input": Field(_price, "Per million input tokens read from the provider's cache."),
-                },
+        "description": Field(_description, "What people read about it."),
+        "shutdown_on": Field(Day(), "The day its provider switches it off."),
+        "price": Field(Record("A price", _PRICES), "Currency units per million tokens, from now on."),
+        "later_prices": Field(
+            ListOf(
+                Record("A later price", {"from": Field(Moment(), "When it begins.", required=True)} | _PRICES),
+                "later prices",
             ),
-            "Currency units per million tokens, from now on.",
+            "Prices that begin later; one whose time has come counts as the price.",
         ),
     },
 )
@@ -261,6 +295,7 @@ ALIAS_RECORD = Record(
     "An alias",
     {
         "name": Field(_alias, "What callers write as model.", required=True),
+        "description": Field(_description, "What people read about it."),
         "production": Field(_model, "The model version it means for production keys."),
         "sandbox": Field(_model, "The model version it means for sandbox keys."),
     },
