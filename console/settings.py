@@ -412,12 +412,17 @@ LOGGING = {
     "disable_existing_loggers": False,
     "filters": {"scrub": {"()": "console.core.logs.ScrubFilter"}},
     "formatters": {"line": {"()": "console.core.logs.LineFormatter", "json": env_bool("LOG_JSON", IS_PRODUCTION)}},
-    "handlers": {"stderr": {"class": "logging.StreamHandler", "formatter": "line", "filters": ["scrub"]}},
+    "handlers": {
+        "stderr": {"class": "logging.StreamHandler", "formatter": "line", "filters": ["scrub"]},
+        "nowhere": {"class": "logging.NullHandler"},
+    },
     "root": {"handlers": ["stderr"], "level": env_str("LOG_LEVEL", "INFO").upper()},
     "loggers": {
         "django.server": {"handlers": ["stderr"], "propagate": False},
         "uvicorn.access": {"handlers": [], "propagate": False},
         "django.request": {"level": "ERROR"},
+        # Anybody can send any Host, as often as they like; the 400 says all there is to say.
+        "django.security.DisallowedHost": {"handlers": ["nowhere"], "propagate": False},
     },
 }
 

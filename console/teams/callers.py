@@ -100,7 +100,9 @@ def refuse_keys_in_query(query: Mapping[str, str]) -> None:
 def caller_from_request(request: HttpRequest) -> Caller:
     """Return who sends this request to an API route: the key's Caller, the session's, or nobody's."""
     refuse_keys_in_query(request.GET.dict())
-    text = read_key([request.headers.get("authorization", "")], [request.headers.get("x-api-key", "")])
+    # A header sent twice arrives as one, with a comma no key has.
+    given = (request.headers.get(name, "").split(",") for name in ("authorization", "x-api-key"))
+    text = read_key(*given)
     if text is None:
         return caller_for_session(request)
     return caller_for_key(text, getattr(request, "client_address", ""), request_id=getattr(request, "request_id", None))

@@ -1,7 +1,9 @@
 """What was refused, is missing or broke: a page with the request's id, a toast for htmx, JSON under /api/."""
 
 import json
+import logging
 from collections.abc import Iterator
+from logging.handlers import BufferingHandler
 
 import pytest
 from django.http import HttpRequest, HttpResponse
@@ -128,3 +130,13 @@ def test_it_forbids_everything_inline(client: Client, db: None) -> None:
     assert "unsafe" not in policy
     assert "default-src 'none'" in policy
     assert "frame-ancestors 'none'" in policy
+
+
+def test_a_foreign_host_fills_no_log(client: Client) -> None:
+    heard = BufferingHandler(100)
+    logging.getLogger().addHandler(heard)
+    try:
+        assert client.get("/accounts/login/", headers={"Host": "evil.example"}).status_code == 400
+    finally:
+        logging.getLogger().removeHandler(heard)
+    assert not [record for record in heard.buffer if "evil.example" in record.getMessage()]

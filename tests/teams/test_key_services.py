@@ -210,6 +210,28 @@ def test_it_lets_a_builder_change_a_wider_key_but_not_widen_it(cast: Cast) -> No
         services.change_key(actor=actor(builder), key=key, name="wider", scopes=["models:call", "members:manage"])
 
 
+def test_it_lets_nobody_loosen_the_limits_of_a_key_they_could_not_have_made(cast: Cast) -> None:
+    builder, soon = make.make_member(cast.team_a, role=Role.BUILDER), now() + dt.timedelta(days=1)
+    limits: dict[str, Any] = {"aliases": ["a"], "networks": ["203.0.113.0/24"], "expires_at": soon}
+    key, _ = make.make_key(cast.team_a, owner=cast.alice, scopes=["team:manage"], **limits)
+    same = {"key": key, "name": key.name, "scopes": key.scopes} | limits
+    wider: tuple[dict[str, Any], ...] = (
+        {"aliases": []},
+        {"aliases": ["a", "b"]},
+        {"networks": []},
+        {"networks": ["0.0.0.0/0"]},
+        {"expires_at": None},
+        {"expires_at": soon + dt.timedelta(days=1)},
+    )
+    for change in wider:
+        with pytest.raises(NotAllowed):
+            services.change_key(actor=actor(builder), **same | change)
+        assert services.change_key(actor=actor(cast.alice), **same | change)
+        services.change_key(actor=actor(cast.alice), **same)
+    narrower = {"expires_at": soon - dt.timedelta(hours=1), "name": "renamed"}
+    assert services.change_key(actor=actor(builder), **same | narrower).name == "renamed"
+
+
 def test_it_rotates_with_an_overlap(cast: Cast) -> None:
     key, text = make.make_key(
         cast.team_a, "app", owner=cast.alice, aliases=["assistant"], expires_at=now() + dt.timedelta(days=90)

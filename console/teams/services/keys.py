@@ -88,6 +88,11 @@ def _check_lane(lane: str) -> str:
     return lane
 
 
+def _is_wider(before: Sequence[str], after: Sequence[str]) -> bool:
+    """Say whether a list of what is allowed, where an empty one allows everything, now allows more."""
+    return bool(before) and (not after or not set(after) <= set(before))
+
+
 def _check_name(name: str) -> str:
     name = name.strip()
     if not name or len(name) > 80:
@@ -191,13 +196,23 @@ def change_key(
     max_lane: str | None = None,
     expires_at: dt.datetime | None = None,
 ) -> ApiKey:
-    """Give a key another name or other limits. Scopes can only be added by somebody who has them."""
+    """Give a key another name or other limits.
+
+    Scopes can only be added by somebody who has them, and a limit only be loosened by somebody who has all that the key
+    may do: they could have made it.
+    """
     key = _lock(key)
     before = _facts(key)
     added = [scope for scope in scopes if scope not in key.scopes]
     if added or not scopes:
         _check_scopes(actor, key.team, added or scopes)
     networks = _check_limits(aliases, networks, expires_at if expires_at != key.expires_at else None)
+    if (
+        _is_wider(key.aliases, aliases)
+        or _is_wider(key.networks, networks)
+        or (key.expires_at is not None and (expires_at is None or expires_at > key.expires_at))
+    ):
+        _check_scopes(actor, key.team, scopes)
     key.name, key.scopes, key.aliases = _check_name(name), list(scopes), list(aliases)
     key.networks, key.expires_at = networks, expires_at
     if max_lane is not None:

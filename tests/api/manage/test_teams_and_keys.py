@@ -32,6 +32,14 @@ def program(cast: Cast) -> Program:
     return Program(make.make_key(cast.team_a, "admin", scopes=ADMIN)[1])
 
 
+def test_two_keys_in_two_headers_of_one_name_are_refused(cast):
+    _, other = make.make_key(cast.team_b)
+    for name, form in (("Authorization", "Bearer {}"), ("X-Api-Key", "{}")):
+        sent = ",".join(form.format(text) for text in (cast.kim_text, other))
+        refused = Client().get("/api/me/", headers={name: sent})
+        assert (refused.status_code, refused.json()["error"]["code"]) == (400, "two_credentials")
+
+
 def test_it_lists_only_its_team(program, cast):
     assert [team["slug"] for team in program("GET", "teams/").json()["data"]] == ["team-a"]
 
