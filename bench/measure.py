@@ -76,6 +76,7 @@ class Target:
     headers: list[str] = field(default_factory=list)
     pids: list[int] = field(default_factory=list)
     store_pids: list[int] = field(default_factory=list)
+    body: dict[str, object] = field(default_factory=dict)  # members that replace or join those of the usual body
 
 
 @dataclass
@@ -103,6 +104,7 @@ def load(
         "max_tokens": 256,
         "user": "u-1",
     }
+    body |= target.body
     if stream:
         body |= {"stream": True, "stream_options": {"include_usage": True}}
     with tempfile.TemporaryDirectory() as folder:

@@ -9,7 +9,7 @@ from prompts_app.text.parse import Node, includes_in, parse, variables_in
 from prompts_app.text.refs import Ref
 
 ROLES = ("system", "user", "assistant")
-MOST_MESSAGES = 50
+MOST_MESSAGES, MOST_INCLUDES = 50, 100
 Content = list[dict[str, str]]
 
 
@@ -77,4 +77,7 @@ def read_content(content: Any, kind: str, *, limit: int) -> Read:
     if not any(message["text"].strip() for message in kept):
         raise BadInput("The text is empty; write what the model should be told.", param="content")
     nodes = tuple(node for _, some in parts for node in some)
-    return Read(kept, tuple(parts), variables_in(nodes), includes_in(nodes))
+    includes = includes_in(nodes)
+    if len(includes) > MOST_INCLUDES:
+        raise BadInput(f"A text names at most {MOST_INCLUDES} partials; this names {len(includes)}.", param="content")
+    return Read(kept, tuple(parts), variables_in(nodes), includes)

@@ -68,6 +68,8 @@ def test_it_sends_the_words_and_keeps_what_took_part(call, world, answer):
     assert kept["prompt"] == {"id": "support/answer", "variables": {"order": 7}}
 
     messages = [{"role": "user", "content": "Where is it?"}]
+    assert call(None, messages=messages).status_code == 200
+    assert "prompt" not in world.upstream.seen[-1].body and world.calls()[-1].prompt == ""
     streamed = call({"id": "support/answer:production", "variables": {"order": 8}}, messages=messages, temperature=1)
     assert streamed.status_code == 200
     sent = world.upstream.seen[-1].body

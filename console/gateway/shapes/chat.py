@@ -57,6 +57,8 @@ def check(value: Any) -> dict[str, Any]:
     body = fields.model(value)
     if body.get("prompt") is None:
         _messages(body.get("messages"))
+        if "prompt" in body:
+            body = {name: value for name, value in body.items() if name != "prompt"}
     else:
         prompt_ref.check(body["prompt"])
         if body.get("messages"):

@@ -85,7 +85,8 @@ def test_it_refuses_content_that_is_no_text() -> None:
         ([{"role": "", "text": "a\x00b"}], "text", "not text"),
         ([{"role": "", "text": "a\ud800"}], "text", "not text"),
         ([{"role": "", "text": "  "}], "text", "empty"),
-        ([{"role": "", "text": "x" * 101}], "text", "101 characters"),
+        ([{"role": "", "text": "x" * 2001}], "text", "2,001 characters"),
+        ([{"role": "", "text": "".join(f"{{{{> p{n}}}}}" for n in range(101))}], "text", "names 101"),
         ([{"role": "wizard", "text": "x"}], "chat", "role must be one of"),
         ([], "chat", "1 to 50 messages"),
         ([{"text": "a"}, {"text": "b"}], "partial", "exactly one text"),
@@ -94,7 +95,7 @@ def test_it_refuses_content_that_is_no_text() -> None:
         ([{"role": "user", "text": "a"}, {"role": "user", "text": "b\n{{c d}}"}], "chat", "Message 2, line 2"),
     ):
         with pytest.raises(Exception, match=says):
-            read_content(content, kind, limit=100)
+            read_content(content, kind, limit=2000)
 
 
 def test_it_keeps_one_kind_of_line_end() -> None:
