@@ -286,6 +286,27 @@ class PromptUse(models.Model):
 from prompts_app.git.models import GitCommit, GitRemote, GitSync  # noqa: E402, F401
 
 
+class PromptKeyUse(models.Model):
+    """Which key called a prompt on one day; rolled up from the log, with the names things had then."""
+
+    id = models.BigAutoField(primary_key=True)
+    prompt = models.ForeignKey(Prompt, on_delete=models.CASCADE, related_name="key_uses")
+    day = models.DateField()
+    key_id = models.UUIDField()
+    key = models.CharField(max_length=100)
+    team_id = models.UUIDField(null=True)
+    team = models.CharField(max_length=200)
+    calls = models.PositiveIntegerField(default=0)
+
+    class Meta:
+        constraints = [
+            models.UniqueConstraint(fields=["prompt", "day", "key_id"], name="one_key_use_row_per_day_and_key")
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.prompt_id} by {self.key} on {self.day}"
+
+
 class PromptUseState(models.Model):
     """How far the uses have been read from the log (its `tx` column). One row."""
 

@@ -18,6 +18,19 @@ GROUP BY 1, 2, 3, 4
 ON CONFLICT (prompt_id, day, surface, number) DO UPDATE SET calls = prompts_promptuse.calls + excluded.calls
 """
 
+_ADD_KEYS = """
+INSERT INTO prompts_promptkeyuse (prompt_id, day, key_id, key, team_id, team, calls)
+SELECT p.id, (e.at AT TIME ZONE 'UTC')::date, e.key_id, left(max(e.key), 100), (array_agg(e.team_id))[1],
+    left(max(e.team), 200), count(*)
+FROM audit_event e
+CROSS JOIN LATERAL jsonb_array_elements(e.prompt::jsonb) part
+JOIN prompts_prompt p ON p.slug = part ->> 'slug' AND p.deleted_at IS NULL
+WHERE e.tx >= %s AND e.tx < %s AND e.prompt LIKE '[{"slug"%%' AND e.status <> 'refused' AND e.key_id IS NOT NULL
+GROUP BY 1, 2, 3
+ON CONFLICT (prompt_id, day, key_id) DO UPDATE
+SET calls = prompts_promptkeyuse.calls + excluded.calls, key = excluded.key, team = excluded.team
+"""
+
 _COUNT_CALLS = """
 WITH total AS (
     SELECT prompt_id, sum(calls)::int AS calls FROM prompts_promptuse WHERE day >= %s GROUP BY prompt_id
@@ -36,8 +49,12 @@ def horizon() -> int:
 
 
 def add_uses(from_tx: int, to_tx: int) -> int:
-    """Add the calls of these transactions to the uses of every prompt that took part. Returns how many rows changed."""
+    """Add the calls of these transactions to the uses of every prompt that took part, by surface and by key.
+
+    Returns how many rows by surface changed.
+    """
     with connection.cursor() as cursor:
+        cursor.execute(_ADD_KEYS, [from_tx, to_tx])
         cursor.execute(_ADD_USES, [from_tx, to_tx])
         return int(cursor.rowcount)
 

@@ -1,7 +1,7 @@
 """What uses a prompt.
 
-Other prompts and the calls of the last 30 days are known here. Agents, widgets and tests live in rooms above, which the
-library does not import; they add a source when the process starts (`AppConfig.ready`).
+Other prompts are known here, and the calls of the last 30 days with their keys. Agents, widgets and tests live in rooms
+above, which the library does not import; they add a source when the process starts (`AppConfig.ready`).
 """
 
 import datetime as dt
@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from django.db.models import Max, Sum
 
 from console.core.clock import now
-from prompts_app.models import Label, Prompt, PromptUse
+from prompts_app.models import Label, Prompt, PromptKeyUse, PromptUse
 
 CALLS_SPAN = dt.timedelta(days=30)
 
@@ -67,7 +67,30 @@ def calls(prompt: Prompt) -> list[Use]:
     ]
 
 
-SOURCES: list[Source] = [including_prompts, calls]
+def keys(prompt: Prompt) -> list[Use]:
+    """Return the keys that called it in the last 30 days. They do not hold it: their calls do."""
+    since = (now() - CALLS_SPAN).date()
+    rows = (
+        PromptKeyUse.objects.filter(prompt=prompt, day__gte=since)
+        .values("key_id", "team_id")
+        .annotate(total=Sum("calls"), last=Max("day"), shown=Max("key"), of=Max("team"))
+        .order_by("-total", "shown")
+    )
+    return [
+        Use(
+            "key",
+            row["shown"],
+            row["team_id"],
+            row["of"],
+            holds=False,
+            detail=f"{row['total']:,} calls in 30 days, last on {row['last']:%-d %B}",
+            calls=row["total"],
+        )
+        for row in rows
+    ]
+
+
+SOURCES: list[Source] = [including_prompts, calls, keys]
 
 
 def uses_of(prompt: Prompt) -> list[Use]:

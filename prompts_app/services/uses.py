@@ -6,7 +6,7 @@ from django.db import transaction
 
 from console.core.clock import now
 from prompts_app import sql
-from prompts_app.models import PromptUse, PromptUseState
+from prompts_app.models import PromptKeyUse, PromptUse, PromptUseState
 from prompts_app.where_used import CALLS_SPAN
 
 # Longer than any page looks back.
@@ -27,7 +27,8 @@ def roll_up_uses() -> int:
     horizon = sql.horizon()
     changed = sql.add_uses(state.next_tx, horizon) if horizon > state.next_tx else 0
     today = now().date()
-    PromptUse.objects.filter(day__lt=today - _KEPT).delete()
+    for uses in (PromptUse, PromptKeyUse):
+        uses._default_manager.filter(day__lt=today - _KEPT).delete()
     sql.count_calls(today - CALLS_SPAN)
     state.next_tx, state.at = max(horizon, state.next_tx), now()
     state.save(update_fields=["next_tx", "at"])

@@ -10,7 +10,7 @@ from console.audit.models import Payload
 from console.core.clock import now
 from console.gateway import snapshot as snapshot_module
 from console.teams.actors import SYSTEM
-from prompts_app import shapes
+from prompts_app import shapes, where_used
 from prompts_app.models import Label, PromptUse
 from prompts_app.services import labels, prompts
 from prompts_app.services.uses import roll_up_uses
@@ -213,6 +213,10 @@ def test_calls_become_uses_once(call, world, answer):
     assert roll_up_uses() == 3
     answer.refresh_from_db()
     assert answer.calls == 4
+    assert [(use.kind, use.name, use.team, use.calls) for use in where_used.uses_of(answer)] == [
+        ("calls", "api", "", 4),
+        ("key", world.key.shown, "Support", 4),
+    ]
     PromptUse.objects.filter(prompt=answer).update(day=now().date() - dt.timedelta(days=31))
     roll_up_uses()
     answer.refresh_from_db()
