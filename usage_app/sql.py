@@ -292,6 +292,19 @@ def latency_by_time_and_type(
     return _rows(statement, _shown(grain, team_ids, environment, since, until))
 
 
+def usage_by_time_and_lane(
+    grain: str, team_ids: list[uuid.UUID], environment: str, since: dt.datetime, until: dt.datetime
+) -> list[tuple[Any, ...]]:
+    """Return (moment, lane, requests, errors, refusals, latency, first token), the last two as histograms."""
+    table, column, moment = _GRAINS[grain]
+    statement = f"""
+    SELECT {moment}, lane, sum(requests)::bigint, sum(errors)::bigint, sum(refusals)::bigint,
+           {_summed("latency")}, {_summed("first_token")}
+    FROM {table} WHERE {_SHOWN} AND {column} >= %(since)s AND {column} < %(until)s AND lane <> ''
+    GROUP BY {column}, lane"""  # noqa: S608
+    return _rows(statement, _shown(grain, team_ids, environment, since, until))
+
+
 def usage_by_alias_and_model(
     grain: str, team_ids: list[uuid.UUID], environment: str, since: dt.datetime, until: dt.datetime, limit: int
 ) -> list[tuple[Any, ...]]:

@@ -1,0 +1,52 @@
+"""The page of the lanes: both curves, for those who may see usage, and nobody else's calls."""
+
+from django.db import connection
+from django.test import Client
+from django.test.utils import CaptureQueriesContext
+
+from tests.conftest import Cast
+from tests.usage.rows import a_sum
+from tests.usage.test_overview import ago, as_, charts_of, text
+from usage_app.models import UsageDay, UsageHour
+
+
+def fill(cast: Cast, times: int = 1) -> None:
+    for hours in range(1, times + 1):
+        a_sum(cast.team_a, ago(hours=hours), durations=(4_000_000,) * 20, lane="interactive")
+        a_sum(cast.team_a, ago(hours=hours), durations=(900_000,) * 30, lane="batch", type="completion")
+
+
+def test_it_shows_both_curves_and_the_target(cast: Cast, settings) -> None:
+    settings.GATEWAY_INTERACTIVE_TARGET_MS = 750
+    fill(cast, 2)
+    a_sum(cast.team_b, ago(hours=1), durations=(90_000_000,) * 999, lane="standard")
+    page = text(as_(cast.alice).get("/lanes/"))
+    first_tokens, calls = charts_of(page)
+    assert [s["name"] for s in calls["series"]] == ["Interactive", "Batch"], "another team's lane stays out"
+    assert first_tokens["limits"] == [{"v": 750, "label": "Target of the interactive lane"}]
+    assert [sum(filter(None, values)) for values in calls["data"][1:]] == [40, 60]
+    assert any(abs(v - 1000) < 200 for v in first_tokens["data"][1] if v), "a quarter of four seconds"
+    assert "above the target of 750 ms" in page and ">40<" in page
+
+
+def test_it_teaches_when_there_is_nothing(cast: Cast) -> None:
+    page = text(as_(cast.bob).get("/lanes/?environment=sandbox&span=30d"))
+    assert "x-facet-lane" in page and "time-chart" not in page
+
+
+def test_it_is_for_people_who_may_see_usage(cast: Cast) -> None:
+    assert Client().get("/lanes/").status_code == 302
+    assert as_(cast.alice).get("/lanes/?team=team-b").status_code == 404
+
+
+def test_more_calls_cost_no_more_queries(cast: Cast) -> None:
+    client, counts = as_(cast.alice), []
+    client.get("/lanes/")
+    for times in (1, 6):
+        fill(cast, times)
+        with CaptureQueriesContext(connection) as queries:
+            client.get("/lanes/")
+        counts.append(len(queries))
+        UsageHour.objects.all().delete()
+        UsageDay.objects.all().delete()
+    assert counts[0] == counts[1]
