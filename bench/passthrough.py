@@ -1,25 +1,48 @@
 """The least a Python gateway can do: a bare ASGI passthrough. No credentials, no parsing, no ledger.
 
-Uses the same server (uvicorn, uvloop, httptools) and the same client library (aiohttp) as Facet, so that what differs
-is Facet.
+Uses the same server (uvicorn, uvloop, httptools) and the same client (console.outbound) as Facet, so that what differs
+is Facet. With CLIENT=aiohttp it uses the library most Python services use, for comparison.
 """
 
 import os
 
-import aiohttp
+from django.conf import settings
+
+settings.configure(PRIVATE_NETWORKS_ALLOWED=["127.0.0.0/8"])
+
+from console import outbound  # noqa: E402
 
 URL = os.environ["UPSTREAM"] + "/v1/chat/completions"
-HEADERS = {"content-type": "application/json", "authorization": "Bearer upstream"}
-_session: aiohttp.ClientSession | None = None
+HEADERS = {"Content-Type": "application/json", "Authorization": "Bearer upstream"}
+DEADLINES = outbound.Deadlines(10, 60)
+_session = None
 
 
-def session() -> aiohttp.ClientSession:
+async def own(body):
+    reply = await outbound.request("POST", URL, headers=HEADERS, body=body, deadlines=DEADLINES)
+    try:
+        yield reply.status, reply.content_type.encode()
+        while chunk := await reply.chunk():
+            yield chunk
+    finally:
+        reply.close()
+
+
+async def aiohttps(body):
+    import aiohttp
+
     global _session
     if _session is None:
         _session = aiohttp.ClientSession(
             connector=aiohttp.TCPConnector(limit=0), cookie_jar=aiohttp.DummyCookieJar(), auto_decompress=False
         )
-    return _session
+    async with _session.post(URL, data=body, headers=HEADERS) as reply:
+        yield reply.status, reply.headers["content-type"].encode()
+        async for chunk in reply.content.iter_any():
+            yield chunk
+
+
+ask = aiohttps if os.environ.get("CLIENT") == "aiohttp" else own
 
 
 async def app(scope, receive, send):
@@ -30,9 +53,9 @@ async def app(scope, receive, send):
     while message.get("more_body"):
         message = await receive()
         body += message.get("body", b"")
-    async with session().post(URL, data=body, headers=HEADERS) as reply:
-        kind = reply.headers["content-type"].encode()
-        await send({"type": "http.response.start", "status": reply.status, "headers": [(b"content-type", kind)]})
-        async for chunk in reply.content.iter_any():
-            await send({"type": "http.response.body", "body": chunk, "more_body": True})
-        await send({"type": "http.response.body", "body": b""})
+    answer = ask(body)
+    status, kind = await anext(answer)
+    await send({"type": "http.response.start", "status": status, "headers": [(b"content-type", kind)]})
+    async for chunk in answer:
+        await send({"type": "http.response.body", "body": chunk, "more_body": True})
+    await send({"type": "http.response.body", "body": b""})

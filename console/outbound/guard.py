@@ -1,14 +1,14 @@
 """Which addresses the house may speak to. Checked on the URL when it is saved and on the socket when it is opened."""
 
+import asyncio
 import ipaddress
 import re
 import socket
 from dataclasses import dataclass
 from functools import lru_cache
+from typing import Any
 from urllib.parse import SplitResult, urlsplit
 
-from aiohttp.abc import AbstractResolver, ResolveResult  # noqa: TID251
-from aiohttp.resolver import ThreadedResolver  # noqa: TID251
 from django.conf import settings
 
 from console.core.errors import BadInput
@@ -130,28 +130,30 @@ def check_url(url: str) -> Target:
     return Target(parts.scheme, host, port or (443 if parts.scheme == "https" else 80), parts.path)
 
 
-class GuardedResolver(AbstractResolver):
-    """Resolve names, and refuse them all when one of the answers is out of bounds."""
-
-    def __init__(self) -> None:
-        self._inner = ThreadedResolver()
-
-    async def resolve(
-        self, host: str, port: int = 0, family: socket.AddressFamily = socket.AF_UNSPEC
-    ) -> list[ResolveResult]:
-        answers = await self._inner.resolve(host, port, family)
-        if not answers or any(is_refused(ipaddress.ip_address(a["host"].partition("%")[0])) for a in answers):
-            raise AddressRefused("The host's address is not one this installation may call.")
-        return answers
-
-    async def close(self) -> None:
-        await self._inner.close()
+AddressInfo = tuple[int, int, int, str, tuple[Any, ...]]
 
 
-def guarded_socket(info: tuple[int, int, int, str, tuple[object, ...]]) -> socket.socket:
+async def look_up(host: str, port: int) -> list[AddressInfo]:
+    """Return what the system's resolver says; by itself it vouches for nothing."""
+    return list(await asyncio.get_running_loop().getaddrinfo(host, port, type=socket.SOCK_STREAM))
+
+
+def _is_info_refused(info: AddressInfo) -> bool:
+    return is_refused(ipaddress.ip_address(str(info[4][0]).partition("%")[0]))
+
+
+async def resolve(host: str, port: int) -> list[AddressInfo]:
+    """Return the addresses of a name; refuse them all when one of them is out of bounds."""
+    found = await look_up(host, port)
+    if not found or any(_is_info_refused(info) for info in found):
+        raise AddressRefused("The host's address is not one this installation may call.")
+    return found
+
+
+def guarded_socket(info: AddressInfo) -> socket.socket:
     """Open a socket for one address really being connected to; the last word, for names and literals alike."""
-    family, kind, protocol, _, address = info
-    if is_refused(ipaddress.ip_address(str(address[0]).partition("%")[0])):
+    family, kind, protocol, _, _ = info
+    if _is_info_refused(info):
         raise AddressRefused("The address is not one this installation may call.")
     opened = socket.socket(family, kind, protocol)
     opened.setblocking(False)

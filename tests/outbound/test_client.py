@@ -8,10 +8,9 @@ import pytest
 
 from console import outbound
 from console.core.errors import ProviderError
-from console.outbound import client as client_module
-from console.outbound.guard import GuardedResolver
+from console.outbound import guard, pool
 from tests.live import free_port
-from tests.outbound.test_guard import Lying
+from tests.outbound.test_guard import answering
 from tests.upstream import head, sse, text_chunks
 
 DEADLINES = outbound.Deadlines(connect=1, silence=0.4)
@@ -177,20 +176,16 @@ async def test_an_address_in_disguise_is_found_at_connecting(get, upstream, sett
 async def test_a_name_that_was_good_a_moment_ago(get, upstream, settings, monkeypatch):
     """A name may resolve to something else each time; what counts is the address really connected to."""
     settings.PRIVATE_NETWORKS_ALLOWED = []
-    lying = Lying("127.0.0.1")
-    monkeypatch.setattr(GuardedResolver, "resolve", lambda self, *a, **k: lying.resolve(*a, **k))  # the first look lied
+    monkeypatch.setattr(pool, "resolve", answering("127.0.0.1"))  # the first look lied
     error = await refused(get(f"http://models.example.com:{upstream.port}/"))
     assert error.code == "address_refused" and not upstream.seen
 
 
 async def test_a_name_with_one_private_address(get, upstream, settings, monkeypatch):
     settings.PRIVATE_NETWORKS_ALLOWED = []
-    monkeypatch.setattr(client_module.GuardedResolver, "__init__", lambda self: setattr(self, "_inner", MIXED))
+    monkeypatch.setattr(guard, "look_up", answering("8.8.8.8", "127.0.0.1"))
     error = await refused(get(f"http://models.example.com:{upstream.port}/"))
     assert error.code == "address_refused" and not upstream.seen
-
-
-MIXED = Lying("8.8.8.8", "127.0.0.1")
 
 
 async def test_headers_cannot_be_split(get, upstream):

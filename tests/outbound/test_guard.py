@@ -9,7 +9,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from console.core.errors import BadInput
-from console.outbound.guard import AddressRefused, GuardedResolver, check_url, guarded_socket, is_refused
+from console.outbound import guard
+from console.outbound.guard import AddressRefused, check_url, guarded_socket, is_refused
 
 PRIVATE = [
     "127.0.0.1",
@@ -192,40 +193,33 @@ def test_only_the_deployments_settings_open_a_private_network(settings):
             check_url(url)
 
 
-class Lying:
-    """A resolver that answers what it is told to."""
+def answering(*addresses):
+    """Return a resolver that answers what it is told to."""
 
-    def __init__(self, *addresses):
-        self.addresses = addresses
+    async def look_up(host, port):
+        families = [socket.AF_INET6 if ":" in a else socket.AF_INET for a in addresses]
+        return [(f, socket.SOCK_STREAM, 6, "", (a, port)) for f, a in zip(families, addresses, strict=True)]
 
-    async def resolve(self, host, port=0, family=socket.AF_UNSPEC):
-        return [
-            {"hostname": host, "host": a, "port": port, "family": family, "proto": 6, "flags": 0}
-            for a in self.addresses
-        ]
-
-    async def close(self):
-        pass
+    return look_up
 
 
-def resolved(*addresses):
-    async def run():
-        resolver = GuardedResolver()
-        await resolver._inner.close()
-        resolver._inner = Lying(*addresses)
-        return [a["host"] for a in await resolver.resolve("models.example.com", 443)]
+@pytest.fixture
+def resolved(monkeypatch):
+    def run(*addresses):
+        monkeypatch.setattr(guard, "look_up", answering(*addresses))
+        return [info[4][0] for info in asyncio.run(guard.resolve("models.example.com", 443))]
 
-    return asyncio.run(run())
+    return run
 
 
-def test_a_name_is_good_when_all_its_addresses_are():
+def test_a_name_is_good_when_all_its_addresses_are(resolved):
     assert resolved(*PUBLIC) == PUBLIC
 
 
 @pytest.mark.parametrize(
     "answers", [[], ["10.0.0.1"], ["8.8.8.8", "10.0.0.1"], ["10.0.0.1", "8.8.8.8"], ["8.8.8.8", "fe80::1%eth0"]]
 )
-def test_one_bad_address_among_the_answers_refuses_the_name(answers):
+def test_one_bad_address_among_the_answers_refuses_the_name(resolved, answers):
     with pytest.raises(AddressRefused) as refused:
         resolved(*answers)
     assert not any(address in str(refused.value) for address in answers)

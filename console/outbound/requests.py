@@ -1,0 +1,56 @@
+"""The head of a request: where it goes, and the bytes that say so."""
+
+import re
+from functools import lru_cache
+from typing import NamedTuple
+from urllib.parse import urlsplit
+
+from console.outbound.guard import AddressRefused
+
+_NAME = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+\Z")
+_VALUE = re.compile(r"[\t\x20-\x7e\x80-\xff]*\Z")
+_TARGET = re.compile(r"[\x21-\x7e]+\Z")
+# Ours to say, or of one hop only. Nobody who names a provider's headers may change how a message ends.
+_OURS = frozenset({"host", "content-length", "transfer-encoding", "connection", "accept-encoding", "user-agent", "te"})
+
+
+class Origin(NamedTuple):
+    """Who a connection is to. `host` is a name or a literal address, without brackets and final dots."""
+
+    is_tls: bool
+    host: str
+    port: int
+
+
+class Head(NamedTuple):
+    origin: Origin
+    start: bytes  # everything before the length of the body
+
+
+def _parts(url: str) -> tuple[Origin, str, str]:
+    try:
+        parts = urlsplit(url)
+        port = parts.port
+    except ValueError:
+        raise AddressRefused("The URL cannot be read.") from None
+    is_tls = parts.scheme == "https"
+    if not _TARGET.match(url) or not (is_tls or parts.scheme == "http") or not parts.hostname or "@" in parts.netloc:
+        raise AddressRefused("The URL is not one a provider can have.")
+    target = (parts.path or "/") + (f"?{parts.query}" if parts.query else "")
+    return Origin(is_tls, parts.hostname.rstrip("."), port or (443 if is_tls else 80)), parts.netloc, target
+
+
+@lru_cache(maxsize=256)
+def make_head(method: str, url: str, headers: tuple[tuple[str, str], ...]) -> Head:
+    """Return a request's head. The same few are used all the time.
+
+    Raises AddressRefused when the URL cannot be one, and ValueError when a header cannot be sent.
+    """
+    origin, authority, target = _parts(url)
+    lines = [f"{method} {target} HTTP/1.1", f"Host: {authority}", "User-Agent: Facet", "Accept: */*"]
+    lines.append("Accept-Encoding: identity")
+    for name, value in headers:
+        if not _NAME.match(name) or not _VALUE.match(value) or name.lower() in _OURS:
+            raise ValueError("A header cannot be sent.")
+        lines.append(f"{name}: {value}")
+    return Head(origin, "\r\n".join(lines).encode("latin-1") + b"\r\n")
