@@ -9,6 +9,7 @@ urlpatterns = [
     path("", include("console.pages.urls")),
     path("", include("console.teams.urls")),
     path("", include("console.catalog.urls")),
+    path("", include("prompts_app.git.urls")),  # before the library's own, which take every name
     path("", include("prompts_app.urls")),
     path("", include("usage_app.urls")),
     path("api/", include("console.api.urls")),

@@ -10,6 +10,7 @@ from console.core.errors import Refusal
 from console.teams.callers import SYSTEM, Actor
 from console.teams.models import Team, User
 from prompts_app.git.exchange import export_folder, import_folder
+from prompts_app.git.langfuse import import_langfuse
 from prompts_app.git.report import Imported
 
 RESOLVE = (
@@ -29,7 +30,9 @@ class Command(BaseCommand):
         reading.add_argument("folder")
         reading.add_argument("--take", action="append", default=[], metavar="SLUG", help="Take git's text (conflicts).")
         reading.add_argument("--keep", action="append", default=[], metavar="SLUG", help="Keep the console's text.")
-        for verb in (reading,):
+        langfuse = verbs.add_parser("import-langfuse", help="Make prompts of a JSON file of Langfuse.")
+        langfuse.add_argument("file")
+        for verb in (reading, langfuse):
             verb.add_argument("--dry-run", action="store_true", help="Show what would change, and change nothing.")
             verb.add_argument("--team", metavar="SLUG", help="The team of new prompts whose file names none.")
             verb.add_argument("--as", dest="email", metavar="EMAIL", help="Act with the rights of this person.")
@@ -54,6 +57,28 @@ class Command(BaseCommand):
             dry_run=options["dry_run"],
         )
         self._show(found, with_diff=options["dry_run"])
+
+    def _import_langfuse(self, options: dict[str, Any]) -> None:
+        team = _team(options["team"])
+        if team is None:
+            raise CommandError("Name the team the prompts are for: --team SLUG.")
+        try:
+            raw = Path(options["file"]).read_bytes()
+        except OSError as error:
+            raise CommandError(f"{options['file']} cannot be read: {error.strerror}.") from None
+        actor, is_dry = _actor(options["email"]), options["dry_run"]
+        found = import_langfuse(actor=actor, team=team, raw=raw, dry_run=is_dry)
+        for made in found.made:
+            self.stdout.write(f"{'+' if made.is_new else '~'} {made.ref} from {made.title}")
+            for line in made.diff if is_dry else ():
+                self.stdout.write(f"    {line}")
+        for label in found.labels:
+            self.stdout.write(f"  {label}")
+        for note in found.notes:
+            self.stdout.write(f"Note: {note}")
+        made_of = f"{_count(len(found.made), 'version')}, {_count(len(found.labels), 'label')}"
+        said = f"{made_of}; {found.already:,} here already."
+        self.stdout.write(f"Dry run, nothing was changed: {said}" if is_dry else f"Imported {said}")
 
     def _show(self, found: Imported, *, with_diff: bool) -> None:
         for change in found.changes:

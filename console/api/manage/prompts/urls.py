@@ -2,12 +2,16 @@
 
 from django.urls import path, re_path
 
-from console.api.manage.prompts import labels, library, reviews, versions
+from console.api.manage.prompts import git, labels, library, reviews, versions
 
 _BELOW = "prompts/<path:slug>/-/"
 
 urlpatterns = [
     path("prompts/", library.Prompts.as_view(), name="prompts"),
+    path("prompts/git/", git.Git.as_view(), name="prompts_git"),
+    path("prompts/git/test/", git.GitTest.as_view(), name="test_prompts_git"),
+    path("prompts/git/sync/", git.GitSyncNow.as_view(), name="sync_prompts_git"),
+    path("prompts/git/syncs/", git.GitSyncs.as_view(), name="prompts_git_syncs"),
     path("prompts/rules/", labels.Rules.as_view(), name="label_rules"),
     path("prompts/reviews/", reviews.AllReviews.as_view(), name="reviews"),
     path(f"{_BELOW}versions/", versions.Versions.as_view(), name="prompt_versions"),

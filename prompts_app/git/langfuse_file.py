@@ -1,0 +1,192 @@
+"""Read prompts as Langfuse writes them; what has no counterpart here is named, never guessed."""
+
+import datetime as dt
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from console.core.clock import now
+from console.core.errors import BadInput
+from console.core.strict_json import loads
+from prompts_app.errors import BadText
+from prompts_app.parameters import KNOWN, check_parameters
+from prompts_app.text.refs import LABEL, LONGEST_SLUG, RESERVED, SLUG
+
+LARGEST = 20 * 1024 * 1024
+_MOST = 20_000
+_REFERENCE = re.compile(r"@@@langfusePrompt:([^@\n]*)@@@")
+_BRACES = re.compile(r"\{\{([^{}]*)\}\}|\{\{")
+_VARIABLE = re.compile(r"[A-Za-z_][A-Za-z0-9_]{0,59}")
+_ROLES = {"system": "system", "developer": "system", "user": "user", "assistant": "assistant"}
+
+
+@dataclass(slots=True)
+class Source:
+    """One version of one prompt, as the file has it. `references` are (name, version or label)."""
+
+    name: str
+    slug: str
+    version: int
+    is_chat: bool
+    messages: list[dict[str, str]]
+    parameters: dict[str, Any]
+    labels: list[str]
+    tags: list[str]
+    message: str
+    author: str
+    created_at: dt.datetime
+    notes: list[str] = field(default_factory=list)
+
+    @property
+    def title(self) -> str:
+        return f"{self.name} v{self.version}"
+
+    def references(self) -> set[str]:
+        """Return the names of the prompts this one refers to."""
+        found = (_parts(m[1]) for text in self.messages for m in _REFERENCE.finditer(text["text"]))
+        return {parts["name"] for parts in found if parts.get("name")}
+
+
+def read_file(raw: bytes) -> list[Source]:
+    """Return every version in the file, by name and number. Takes a list, an API answer, one prompt, or JSON lines."""
+    if len(raw) > LARGEST:
+        raise BadInput(f"The file has {len(raw):,} bytes; {LARGEST:,} is the most.", param="file")
+    try:
+        value = loads(raw)[0]
+    except BadInput:
+        lines = [line for line in raw.splitlines() if line.strip()]
+        if len(lines) < 2 or not all(line.lstrip().startswith(b"{") for line in lines):
+            raise
+        value = [loads(line)[0] for line in lines]
+    if isinstance(value, dict):
+        value = next((value[name] for name in ("data", "prompts") if isinstance(value.get(name), list)), [value])
+    if not isinstance(value, list) or not value or len(value) > _MOST:
+        raise BadInput(f"The file must hold a list of 1 to {_MOST:,} prompts.", param="file")
+    found = [_source(item, place) for place, item in enumerate(value, 1)]
+    twice = {s.title for s in found if sum(1 for o in found if o.title == s.title) > 1} if len(found) < 2000 else set()
+    if twice:
+        raise BadInput(f"The file has {sorted(twice)[0]} twice.", param="file")
+    return sorted(found, key=lambda s: (s.name, s.version))
+
+
+def _source(item: Any, place: int) -> Source:
+    if not isinstance(item, dict) or not isinstance(item.get("name"), str) or "prompt" not in item:
+        raise BadInput(f"Entry {place} is no prompt: it needs name, version and prompt.", param="file")
+    name, version = item["name"], item.get("version", 1)
+    if not isinstance(version, int) or isinstance(version, bool) or version < 1:
+        raise BadInput(f"{name[:60]!r}: version must be a number from 1.", param="file")
+    notes: list[str] = []
+    is_chat = isinstance(item["prompt"], list)
+    return Source(
+        name=name,
+        slug=slug_for(name),
+        version=version,
+        is_chat=is_chat,
+        messages=_messages(item["prompt"], name, notes),
+        parameters=_parameters(item.get("config"), notes),
+        labels=_labels(item.get("labels"), notes),
+        tags=[tag for tag in item.get("tags") or [] if isinstance(tag, str)],
+        message=str(item.get("commitMessage") or f"Langfuse version {version}")[:500],
+        author=str(item.get("createdBy") or "Langfuse")[:200],
+        created_at=_moment(item.get("createdAt")),
+        notes=notes,
+    )
+
+
+def slug_for(name: str) -> str:
+    """Return the name as a slug: `Movie Critic` is `movie-critic`."""
+    parts = [re.sub(r"[^a-z0-9_-]+", "-", part.lower()).strip("-_") for part in name.split("/")]
+    slug = "/".join(part for part in parts if part)
+    if not SLUG.fullmatch(slug) or len(slug) > LONGEST_SLUG or slug.partition("/")[0] in RESERVED:
+        raise BadInput(f"{name[:60]!r} cannot become a prompt's name; rename it in the file.", param="file")
+    return slug
+
+
+def _messages(prompt: Any, name: str, notes: list[str]) -> list[dict[str, str]]:
+    if isinstance(prompt, str):
+        return [{"role": "", "text": prompt}]
+    if not isinstance(prompt, list):
+        raise BadInput(f"{name[:60]!r}: prompt must be a text or a list of messages.", param="file")
+    found = []
+    for one in prompt:
+        kind = one.get("type") if isinstance(one, dict) else None
+        if kind == "placeholder":
+            notes.append(f"the placeholder {str(one.get('name'))[:60]!r} is left out; callers send their own messages")
+            continue
+        role = one.get("role") if isinstance(one, dict) else None
+        if role not in _ROLES or not isinstance(one.get("content"), str):
+            notes.append(f"a message of role {str(role)[:40]!r} is left out")
+            continue
+        if role == "developer":
+            notes.append("the role developer becomes system")
+        found.append({"role": _ROLES[role], "text": one["content"]})
+    return found
+
+
+def _parameters(config: Any, notes: list[str]) -> dict[str, Any]:
+    kept: dict[str, Any] = {}
+    for name, value in config.items() if isinstance(config, dict) else ():
+        if name not in KNOWN:
+            notes.append(f"config {name[:60]!r} is left out; it is no parameter here")
+            continue
+        try:
+            kept |= check_parameters({name: value})
+        except BadInput as error:
+            notes.append(f"config {name[:60]!r} is left out ({error.message})")
+    return kept
+
+
+def _labels(labels: Any, notes: list[str]) -> list[str]:
+    kept = []
+    for label in labels if isinstance(labels, list) else ():
+        if label == "latest":  # Langfuse's own word for the newest version
+            continue
+        if isinstance(label, str) and LABEL.fullmatch(label):
+            kept.append(label)
+        else:
+            notes.append(f"the label {str(label)[:60]!r} cannot be one here")
+    return kept
+
+
+def _moment(text: Any) -> dt.datetime:
+    try:
+        found = dt.datetime.fromisoformat(str(text))
+    except ValueError:
+        return now()
+    return min(found if found.tzinfo else found.replace(tzinfo=dt.UTC), now())
+
+
+def _parts(body: str) -> dict[str, str]:
+    return dict(part.split("=", 1) for part in body.split("|") if "=" in part)
+
+
+def translate(text: str, numbers: Mapping[tuple[str, int], int], partials: Mapping[str, str], notes: list[str]) -> str:
+    """Return a text in our two forms. `partials` are slugs by their name, `numbers` our numbers by name and theirs."""
+
+    def braces(found: re.Match[str]) -> str:
+        inside = (found[1] or "").strip()
+        if _VARIABLE.fullmatch(inside):
+            return f"{{{{{inside}}}}}"
+        notes.append(f"{found[0][:60]!r} is no variable here and stays as text")
+        return f"\\{found[0]}"
+
+    def reference(found: re.Match[str]) -> str:
+        parts = _parts(found[1])
+        slug = partials.get(parts.get("name", ""))
+        version, label = parts.get("version", ""), parts.get("label", "")
+        number = numbers.get((parts.get("name", ""), int(version))) if version.isdecimal() else None
+        if slug and number:
+            return f"{{{{> {slug}@{number}}}}}"
+        if slug and LABEL.fullmatch(label) and label != "latest":
+            return f"{{{{> {slug}:{label}}}}}"
+        if slug and label == "latest":
+            notes.append(f"{found[0][:80]} follows the environment instead of the newest version")
+            return f"{{{{> {slug}}}}}"
+        raise BadText(f"{found[0][:100]} names no text prompt of the file or of this library.", line=1)
+
+    pieces, at = [], 0
+    for found in _REFERENCE.finditer(text):
+        pieces += [_BRACES.sub(braces, text[at : found.start()]), reference(found)]
+        at = found.end()
+    return "".join([*pieces, _BRACES.sub(braces, text[at:])])

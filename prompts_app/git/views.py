@@ -1,0 +1,99 @@
+"""The page of the connected repository. For operators."""
+
+from typing import Any
+
+from django.conf import settings
+from django.http import HttpResponse
+from django.shortcuts import render
+from django.urls import reverse
+from django.views.decorators.http import require_POST
+
+from console.core.errors import Refusal
+from console.core.htmx import go, is_htmx
+from console.teams.access import OPERATOR, needs
+from console.teams.callers import TeamRequest
+from prompts_app.git import remotes
+from prompts_app.git import sync as syncing
+from prompts_app.git.forms import RemoteForm
+from prompts_app.git.models import GitSync
+
+_SHOWN = 20
+
+
+@needs(OPERATOR)
+def git(request: TeamRequest) -> HttpResponse:
+    """Show the repository, or connect one; POST saves the form."""
+    remote = remotes.connected()
+    if request.method != "POST":
+        piece = "state" if request.GET.get("piece") == "state" and remote else ""
+        return _page(request, piece=piece)
+    form = RemoteForm(request.POST, remote=remote)
+    if form.is_valid():
+        given = form.fields_to_set()
+        try:
+            if remote is None:
+                remotes.connect(actor=request.caller.actor, credential=form.credential_to_set() or "", **given)
+            else:
+                remotes.change(actor=request.caller.actor, credential=form.credential_to_set(), **given)
+        except Refusal as refusal:
+            form.add_error(refusal.param if refusal.param in form.fields else None, refusal.message)
+        else:
+            said = "Saved." if remote else "Connected. Test it, then sync for the first time."
+            return go(request, reverse("prompts_git:git"), said)
+    return _page(request, piece="form", status=422, form=form)
+
+
+@needs(OPERATOR)
+@require_POST
+def test(request: TeamRequest) -> HttpResponse:
+    """Ask the repository whether it answers, now."""
+    return _page(request, piece="state", outcome=syncing.check(actor=request.caller.actor))
+
+
+@needs(OPERATOR)
+@require_POST
+def sync(request: TeamRequest) -> HttpResponse:
+    remotes.want_sync()
+    return go(request, reverse("prompts_git:git"), "A worker syncs now; this page shows what it did.")
+
+
+@needs(OPERATOR)
+@require_POST
+def resolve(request: TeamRequest) -> HttpResponse:
+    """Sync at once, taking one side of one conflict."""
+    slug = request.POST.get("slug", "")
+    sides = {"git": {"take": [slug]}, "console": {"keep": [slug]}}
+    side = sides.get(request.POST.get("side", ""), {})
+    done = syncing.sync(actor=request.caller.actor, **side) if slug and side else None
+    if done is None:
+        said = "A sync is under way; try again in a moment."
+    elif any(conflict["slug"] == slug for conflict in done.conflicts):
+        said = f"{slug} is still in conflict."
+    else:
+        said = done.sentence or f"{slug} is settled."
+    return go(request, reverse("prompts_git:git"), said)
+
+
+@needs(OPERATOR)
+def disconnect(request: TeamRequest) -> HttpResponse:
+    if request.method != "POST":
+        return render(request, "prompts/git_disconnect.html", {"active": "prompts"})
+    remotes.disconnect(actor=request.caller.actor)
+    return go(request, reverse("prompts_git:git"), "Disconnected. The repository keeps what is in it.")
+
+
+def _page(request: TeamRequest, *, piece: str = "", status: int = 200, **more: Any) -> HttpResponse:
+    remote = remotes.connected()
+    syncs = list(GitSync.objects.all()[:_SHOWN])
+    context = {
+        "active": "prompts",
+        "remote": remote,
+        "form": RemoteForm(remote=remote),
+        "syncs": syncs,
+        "last": next((one for one in syncs if one.kind == GitSync.Kind.SYNC), None),
+        "hosts": settings.PROMPTS_GIT_HOSTS,
+        "folders": settings.PROMPTS_GIT_FOLDERS,
+        **more,
+    }
+    template = "prompts/git.html"
+    return render(request, f"{template}#{piece}" if piece and is_htmx(request) else template, context, status=status)

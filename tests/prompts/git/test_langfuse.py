@@ -1,0 +1,101 @@
+"""A file of Langfuse becomes prompts, versions and labels; what has no counterpart is named."""
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+from django.core.files.uploadedfile import SimpleUploadedFile
+from django.core.management import CommandError
+from django.test import Client
+
+from prompts_app.models import Prompt
+from tests.conftest import Cast
+from tests.prompts.git.git import head, run
+
+
+def entry(name: str, prompt: Any, version: int = 1, **more: Any) -> dict[str, Any]:
+    kind = "chat" if isinstance(prompt, list) else "text"
+    return {"id": "x", "projectId": "p", "name": name, "version": version, "type": kind, "prompt": prompt, "config": {},
+            "labels": [], "tags": [], "createdAt": "2025-03-01T10:00:00.000Z", "createdBy": "ann", **more}  # fmt: skip
+
+
+FILE = [
+    entry("Movie Critic", "As a {{ level }} critic: {{movie}}. {{#if x}}", labels=["production"], tags=["film"]),
+    entry("Movie Critic", "As a {{level}} critic, rate {{movie}}.", 3, labels=["latest", "staging"],
+          commitMessage="Rate", config={"temperature": 0.2, "model": "gpt-4o"}),  # fmt: skip
+    entry("support/chat", [
+        {"role": "system", "content": "@@@langfusePrompt:name=House Style|label=production@@@\nBe kind."},
+        {"type": "placeholder", "name": "history"},
+        {"role": "user", "content": "{{question}}"},
+    ]),
+    entry("House Style", "Brief.", labels=["production"]),
+    entry("pinned", "@@@langfusePrompt:name=House Style|version=1@@@"),
+]  # fmt: skip
+
+
+def test_it_imports_a_file_once(cast: Cast, tmp_path: Path) -> None:
+    file = tmp_path / "prompts.json"
+    file.write_text(json.dumps(FILE))
+    words = ("import-langfuse", str(file), "--team", "team-a")
+    said = run(*words, "--dry-run")
+    assert "+ movie-critic@1 from Movie Critic v1" in said and "    +As a {{level}} critic, rate {{movie}}." in said
+    assert not Prompt.objects.exists()
+    said = run(*words, "--as", "alice@example.com")
+    assert said.endswith("Imported 5 versions, 3 labels; 0 here already.\n")
+    for note in (
+        "Movie Critic v1: '{{#if x}}' is no variable here and stays as text",
+        "Movie Critic v3: config 'model' is left out",
+        "support/chat v1: the placeholder 'history' is left out",
+    ):
+        assert note in said
+    critic = head("movie-critic")
+    assert (critic.team, critic.kind, critic.tags) == (cast.team_a, "text", ["film"])
+    first, second = critic.versions.order_by("number")
+    assert first.content[0]["text"] == "As a {{level}} critic: {{movie}}. \\{{#if x}}"
+    assert [v["name"] for v in first.variables] == ["level", "movie"]
+    assert (second.message, second.author_name, second.parameters) == ("Rate", "ann", {"temperature": 0.2})
+    assert first.created_at.isoformat() == "2025-03-01T10:00:00+00:00"
+    assert {label.name: label.version.number for label in critic.labels.all()} == {"production": 1, "staging": 2}
+    assert head("house-style").kind == "partial"
+    assert head("support/chat").head.content[0]["text"] == "{{> house-style:production}}\nBe kind."
+    assert head("pinned").head.content[0]["text"] == "{{> house-style@1}}"
+    assert run(*words).endswith("Imported 0 versions, 0 labels; 5 here already.\n")
+
+
+WRONG = [
+    ("[", "not JSON"),
+    ("[]", "list of 1 to"),
+    ('[{"name": "a"}]', "Entry 1 is no prompt"),
+    (json.dumps([entry("!!!", "x")]), "cannot become"),
+    (json.dumps([entry("new/x", "x")]), "cannot become"),
+    (json.dumps([entry("a", "x"), entry("a", "y")]), "a v1 twice"),
+    (json.dumps([entry("A b", "x"), entry("a-b", "y")]), "would both be a-b"),
+    (json.dumps([entry("a", "@@@langfusePrompt:name=nowhere|label=production@@@")]), "names no text prompt"),
+    (json.dumps([entry(a, f"@@@langfusePrompt:name={b}|label=x@@@") for a, b in ("ab", "ba")]), "a v1"),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize(("text", "said"), WRONG)
+def test_it_refuses_and_makes_nothing(cast: Cast, tmp_path: Path, text: str, said: str) -> None:
+    file = tmp_path / "prompts.json"
+    file.write_text(text)
+    with pytest.raises(CommandError, match=said):
+        run("import-langfuse", str(file), "--team", "team-a")
+    assert not Prompt.objects.exists()
+
+
+def test_the_page_looks_first_and_makes_then(cast: Cast, client: Client) -> None:
+    client.force_login(cast.alice, backend="allauth.account.auth_backends.AuthenticationBackend")
+    page = "/prompts/import/"
+    assert client.post(page, {"team": "team-a"}).status_code == 422
+    sent = SimpleUploadedFile("p.json", json.dumps(FILE).encode())
+    looked = client.post(page, {"team": "team-a", "file": sent})
+    assert looked.status_code == 200 and "movie-critic@2" in looked.content.decode()
+    assert not Prompt.objects.exists()
+    made = client.post(page, {"team": "team-a", "text": looked.context["text"], "make": "1"})
+    assert made.status_code == 302 and Prompt.objects.count() == 4
+    wrong = client.post(page, {"team": "team-a", "text": "[", "make": "1"})
+    assert wrong.status_code == 422 and "not JSON" in wrong.content.decode()
+    # A team somebody may not build in cannot be chosen.
+    assert client.post(page, {"team": "team-b", "text": json.dumps(FILE), "make": "1"}).status_code == 422

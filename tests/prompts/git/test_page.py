@@ -1,0 +1,69 @@
+"""The page of the connected repository, and its JSON face."""
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+from django.test import Client
+
+from prompts_app.git.models import GitRemote, GitSync
+from tests.conftest import Cast
+from tests.prompts.git.git import git, head, save
+
+
+@pytest.fixture
+def olga(library: Cast, client: Client, settings: Any, tmp_path: Path) -> Client:
+    """The operator's browser; repositories may be in the test's folder."""
+    settings.PROMPTS_GIT_FOLDERS = [str(tmp_path)]
+    client.force_login(library.operator, backend="allauth.account.auth_backends.AuthenticationBackend")
+    return client
+
+
+def test_an_operator_connects_tests_syncs_and_settles(olga: Client, tmp_path: Path) -> None:
+    page = "/prompts/git/"
+    assert "Connect a repository" in olga.get(page).content.decode()
+    wrong = olga.post(page, {"address": "/etc/x", "branch": "main", "every_minutes": "0"})
+    assert wrong.status_code == 422 and "are not allowed here" in wrong.content.decode()
+    given = {"address": str(tmp_path / "repo"), "branch": "main", "every_minutes": "0", "credential": "s3cret"}
+    assert olga.post(page, given).status_code == 302
+    shown = olga.get(page).content.decode()
+    assert "No exchange yet" in shown and "<dd>Set</dd>" in shown and "s3cret" not in shown
+    assert "not there yet" in olga.post(f"{page}test/", headers={"HX-Request": "true"}).content.decode()
+    assert olga.post(f"{page}sync/").status_code == 302 and GitRemote.objects.get().wanted_at
+    assert "Waits for a worker" in olga.get(page).content.decode()
+    from prompts_app.git import sync
+
+    sync.tick()
+    file = tmp_path / "repo/style.md"
+    file.write_text(file.read_text().replace("Be brief.", "From git."))
+    git(tmp_path / "repo", "commit", "-qam", "x")
+    save("style", "From the console.")
+    sync.sync()
+    shown = olga.get(page).content.decode()
+    assert "The console has saved version 2" in shown and "Use git&#x27;s text" in shown or "Use git's text" in shown
+    olga.post(f"{page}resolve/", {"slug": "style", "side": "git"})
+    assert head("style").head.content[0]["text"] == "From git."
+    assert "Conflicts</h2>" not in olga.get(page).content.decode()
+    assert olga.get(f"{page}disconnect/").status_code == 200
+    olga.post(f"{page}disconnect/")
+    assert not GitRemote.objects.exists() and (tmp_path / "repo/style.md").exists()
+
+
+def test_the_api_does_the_same(olga: Client, tmp_path: Path, library: Cast) -> None:
+    api = "/api/prompts/git/"
+    assert olga.get(api).status_code == 404
+    kind = "application/json"
+    assert olga.patch(api, {"adress": "x"}, content_type=kind).status_code == 400
+    assert olga.patch(api, {"branch": "main"}, content_type=kind).json()["error"]["param"] == "address"
+    made = olga.patch(api, {"address": str(tmp_path / "repo"), "credential": "s3cret"}, content_type=kind)
+    assert made.status_code == 201 and made.json()["has_credential"] and "s3cret" not in made.content.decode()
+    assert olga.patch(api, {"every_minutes": 5}, content_type=kind).json()["every_minutes"] == 5
+    assert olga.post(f"{api}test/").json()["is_ok"] is True
+    assert olga.post(f"{api}sync/", {}, content_type=kind).json()["exported"] == 5
+    assert olga.get(api).json()["last_sync"]["outcome"] == "ok"
+    assert len(olga.get(f"{api}syncs/").json()["data"]) == GitSync.objects.count() == 1
+    assert olga.delete(api).status_code == 204
+    assert olga.post(f"{api}sync/", {}, content_type=kind).status_code == 409
+    bob = Client()
+    bob.force_login(library.bob, backend="allauth.account.auth_backends.AuthenticationBackend")
+    assert bob.get(api).status_code == 403
