@@ -14,6 +14,13 @@ from console.gateway.types import Charge, Plan, Remaining
 _SHORT = {"minute", "hour", ""}
 
 
+_UNITS = {
+    "requests": ("request", "requests"),
+    "tokens": ("token", "tokens"),
+    "concurrency": ("call at once", "calls at once"),
+}
+
+
 def _is_rate(charge: Charge) -> bool:
     return charge.quota.window in _SHORT and charge.quota.metric != "cost"
 
@@ -25,7 +32,8 @@ def _code(charge: Charge) -> str:
 def _amount(metric: str, amount: int) -> str:
     if metric == "cost":
         return f"{amount / 1_000_000:,.2f} {settings.CURRENCY}"
-    return f"{amount:,} {'calls at once' if metric == 'concurrency' else metric}"
+    one, many = _UNITS.get(metric, (metric, metric))
+    return f"{amount:,} {one if amount == 1 else many}"
 
 
 def describe(charge: Charge) -> str:
@@ -69,7 +77,8 @@ def quota_refused(plan: Plan, verdict: Verdict) -> QuotaExceeded:
     resets_at = quota.resets_at(moment)
     wait = max(1, -int(-(resets_at - now()).total_seconds() // 1)) if resets_at else 1
     used = _amount(quota.metric, counted)
-    sentence = f"The limit of {describe(charge)} does not allow this request: {used} are used or reserved"
+    is_or_are = "is" if counted == 1 and quota.metric != "cost" else "are"
+    sentence = f"The limit of {describe(charge)} does not allow this request: {used} {is_or_are} used or reserved"
     sentence += (
         f", and it may need {_amount(quota.metric, charge.amount)}." if quota.metric in {"tokens", "cost"} else "."
     )

@@ -28,7 +28,7 @@ def test_a_window_says_which_limit_bound_and_when_it_resets(ask, world):
     refused = ask()
     error = refused.json()["error"]
     assert refused.status_code == 429 and error["code"] == "rate_limit_exceeded"
-    assert "1 requests a minute of the team" in error["message"] and "resets at" in error["message"]
+    assert "1 request a minute of the team" in error["message"] and "resets at" in error["message"]
     assert 1 <= int(refused.headers["retry-after"]) <= 60 and refused.headers["x-should-retry"] == "true"
     assert refused.headers["x-ratelimit-remaining-requests"] == "0"
     line = world.calls()[-1]
@@ -250,3 +250,13 @@ def test_concurrency_is_never_exceeded(world, client, ask):
         statuses = list(pool.map(lambda _: ask().status_code, range(50)))
     assert set(statuses) == {200, 429} and most <= 3
     assert statuses.count(200) == len(world.upstream.seen)
+
+
+def test_one_is_one(ask, world):
+    """People read it: `1 request a day`, not `1 requests`."""
+    set_quota(actor=SYSTEM, team=world.team, metric="requests", window="day", limit=1)
+    ask()
+    said = ask().json()["error"]["message"]
+    assert (
+        "The limit of 1 request a day of the team does not allow this request: 1 request is used or reserved." in said
+    )
