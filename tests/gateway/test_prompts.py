@@ -4,11 +4,14 @@ import datetime as dt
 import json
 
 import httpx2 as httpx
+import psycopg
 import pytest
+from django.db.backends.utils import CursorWrapper
 
 from console.audit.models import Payload
 from console.core.clock import now
 from console.gateway import snapshot as snapshot_module
+from console.gateway.statement import Statement
 from console.teams.actors import SYSTEM
 from prompts_app import shapes, where_used
 from prompts_app.models import Label, PromptUse
@@ -152,6 +155,30 @@ def test_a_warm_call_reads_nothing_and_a_move_holds_from_the_next_call(call, wor
     labels.roll_back(actor=SYSTEM, prompt=answer, label="production", reason="back", seen_revision=label.revision)
     assert call(body).headers["x-facet-prompt"] == "support/answer@1"
     assert read == ["snapshot", "version", "snapshot"], "a version once read is never read again"
+
+
+def test_a_warm_call_with_a_prompt_sends_the_database_what_a_plain_one_does(ask, call, world, answer, monkeypatch):
+    """Counts every statement of this process, which the server runs in, by whichever way it is sent."""
+    body = {"id": "support/answer", "variables": {"order": 7}}
+    ask(), call(body)
+    sent: list[str] = []
+
+    def count(owner, name):
+        real = getattr(owner, name)
+
+        def counting(self, *args, **more):
+            sent.append(owner.__name__)
+            return real(self, *args, **more)
+
+        monkeypatch.setattr(owner, name, counting)
+
+    count(Statement, "run")  # the pipeline's own two
+    count(psycopg.AsyncConnection, "execute")
+    count(CursorWrapper, "execute")
+    assert [ask().status_code for _ in range(3)] == [200] * 3
+    plain, sent[:] = list(sent), []
+    assert [call(body).status_code for _ in range(3)] == [200] * 3
+    assert sent == plain == ["Statement", "Statement"] * 3
 
 
 def test_a_published_label_is_live_in_another_process_on_its_next_call(call, world, answer):
