@@ -1,6 +1,7 @@
 """What uses a prompt, in groups people think in, without naming what is none of the reader's business."""
 
 import datetime as dt
+import uuid
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -8,6 +9,7 @@ from django.db.models import QuerySet, Sum
 from django.urls import reverse
 
 from console.core.clock import now
+from console.teams.models import Team
 from prompts_app.models import Prompt, PromptUse
 from prompts_app.where_used import CALLS_SPAN, Use
 
@@ -45,20 +47,26 @@ class Group:
     icon: str
     about: str
     uses: list[ShownUse]
-    hidden: int  # prompts of teams the reader does not see
+    hidden: int  # of teams the reader does not see
 
 
-def groups(uses: Sequence[Use], visible: QuerySet[Prompt]) -> list[Group]:
-    """Return the uses by kind. One query, for which of the prompts the reader may see."""
+def groups(uses: Sequence[Use], visible: QuerySet[Prompt], teams: QuerySet[Team]) -> list[Group]:
+    """Return the uses by kind: prompts the reader may see, and what belongs to the reader's teams or to none.
+
+    Two queries at most. Names of others' keys, agents and prompts are theirs, so those are only counted.
+    """
     slugs = [use.name for use in uses if use.kind == "prompt"]
     seen = set(visible.filter(slug__in=slugs).values_list("slug", flat=True)) if slugs else set()
+    mine: set[uuid.UUID | None] = {None}
+    if any(use.team_id and use.kind != "prompt" for use in uses):
+        mine |= set(teams.values_list("pk", flat=True))
     by_kind: dict[str, list[Use]] = {}
     for use in uses:
         by_kind.setdefault(use.kind, []).append(use)
     found = []
     for kind, some in by_kind.items():
         title, icon, about = _TITLES.get(kind, (kind.capitalize() + "s", "link", ""))
-        shown = [_shown(use) for use in some if kind != "prompt" or use.name in seen]
+        shown = [_shown(use) for use in some if (use.name in seen if kind == "prompt" else use.team_id in mine)]
         found.append(Group(title, icon, about, shown, len(some) - len(shown)))
     return found
 

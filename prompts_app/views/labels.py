@@ -9,7 +9,7 @@ from django.views.decorators.http import require_POST
 
 from console.core.errors import BadInput, Conflict, Refusal
 from console.core.htmx import go, is_htmx
-from console.teams.access import needs
+from console.teams.access import needs, teams_for
 from console.teams.callers import TeamRequest
 from prompts_app import access, gates, where_used
 from prompts_app.forms.prompts import ReasonForm, RemoveLabelForm, refuse
@@ -115,7 +115,9 @@ def _publish_page(
         "changed": changed,
         "wrong": wrong,
         "comparison": compare(now.version if now else None, version, is_inline=True, is_folded=True) if now else None,
-        "reaches": used.groups(where_used.uses_of(prompt), access.prompts_for(request.caller)),
+        "reaches": used.groups(
+            where_used.uses_of(prompt), access.prompts_for(request.caller), teams_for(request.caller)
+        ),
         "rule": rule,
         "approval": approval,
         "waiting": waiting,

@@ -12,7 +12,7 @@ from django.views.decorators.http import require_safe
 
 from console.core.htmx import is_htmx
 from console.core.size import estimate_tokens
-from console.teams.access import needs
+from console.teams.access import needs, teams_for
 from console.teams.callers import TeamRequest
 from prompts_app import access
 from prompts_app.models import Kind, Prompt, PromptVersion
@@ -140,6 +140,6 @@ def _before(row: Prompt, number: int) -> int:
 def where_used(request: TeamRequest, slug: str) -> HttpResponse:
     row = access.prompt_for(request.caller, slug)
     context = frame(request, row, "where_used")
-    context["groups"] = used.groups(context["uses"], access.prompts_for(request.caller))
+    context["groups"] = used.groups(context["uses"], access.prompts_for(request.caller), teams_for(request.caller))
     context["days"] = used.calls_by_day(row)
     return render(request, "prompts/where_used.html", context)

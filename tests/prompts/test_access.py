@@ -1,9 +1,11 @@
 """Whose prompts somebody sees and may change, and who is named as their user."""
 
 import datetime as dt
+import uuid
 
 import pytest
 from django.core.exceptions import PermissionDenied
+from django.test import Client
 
 from console.teams.actors import SYSTEM, Actor
 from console.teams.callers import Caller
@@ -11,7 +13,7 @@ from console.teams.models import User
 from console.teams.rights import rights_of
 from prompts_app import access, where_used
 from prompts_app.errors import StillUsed, UnknownPrompt
-from prompts_app.models import PromptUse
+from prompts_app.models import PromptKeyUse, PromptUse
 from prompts_app.services import prompts
 from tests import make
 from tests.conftest import Cast
@@ -74,3 +76,21 @@ def test_it_says_who_uses_a_prompt_and_names_no_other_teams_in_a_refusal(cast: C
     assert caught.value.message == (
         "tone is in use: prompt near, calls api and 1 of other teams. Take its labels off first to see who misses it."
     )
+
+
+def test_where_used_shows_no_names_of_other_teams(cast: Cast) -> None:
+    tone = make.make_prompt(cast.team_b, "tone", "x", kind="partial", visibility="organisation")
+    make.make_prompt(cast.team_a, "mine", "{{> tone}}")
+    make.make_prompt(cast.team_b, "their-plan", "{{> tone}}")
+    for team, key in ((cast.team_a, "fk_live_…ours"), (cast.team_b, "fk_live_…them")):
+        PromptKeyUse.objects.create(
+            prompt=tone, day=dt.date.today(), key_id=uuid.uuid4(), key=key, team_id=team.pk, team=team.name, calls=3
+        )
+    client = Client()
+    for user, path in ((cast.bob, "where-used"), (cast.alice, "where-used")):
+        client.force_login(user, backend="allauth.account.auth_backends.AuthenticationBackend")
+        page = client.get(f"/prompts/tone/-/{path}/").content.decode()
+        assert "…ours" in page and "mine" in page and "of teams you do not belong to" in page
+        assert "…them" not in page and "their-plan" not in page
+    api = client.get("/api/prompts/tone/-/where-used/").json()
+    assert {use["name"] for use in api["data"]} == {"mine", "fk_live_…ours"} and api["hidden"] == 2
