@@ -16,6 +16,7 @@ from prompts_app.git.importing import import_commits
 from prompts_app.git.labels import tag_moves, wanted_tags
 from prompts_app.git.models import GitCommit, GitSync
 from prompts_app.git.pending import Reader, find_pending
+from prompts_app.git.problems import told_of_damage
 from prompts_app.git.report import Imported
 
 
@@ -26,7 +27,7 @@ def keep_rows(written: Written) -> None:
 
 def export_folder(*, actor: Actor, path: Path) -> GitSync:
     """Bring a repository up to the console; it is begun when there is none. Appends, never rewrites."""
-    with closing(folder.open_or_begin(path)) as repo:
+    with told_of_damage(), closing(folder.open_or_begin(path)) as repo:
         ref = folder.branch_of(repo)
         tip = folder.head_of(repo, ref)
         if tip and (unseen := find_pending(repo, tip, Reader(repo))):
@@ -51,7 +52,7 @@ def import_folder(
     dry_run: bool = False,
 ) -> Imported:
     """Make versions of the commits of a repository's checked-out branch. The repository itself is only read."""
-    with closing(folder.open_repository(path)) as repo:
+    with told_of_damage(), closing(folder.open_repository(path)) as repo:
         tip = folder.head_of(repo, folder.branch_of(repo))
         if tip is None:
             raise BadInput(f"{path} has no commit yet.")

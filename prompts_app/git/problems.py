@@ -1,8 +1,21 @@
 """What is wrong with a repository, so that whoever wrote it finds the place."""
 
+import zlib
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 
+from dulwich import errors
+
 from console.core.errors import BadInput
+
+_DAMAGE = (
+    errors.ApplyDeltaError,
+    errors.ChecksumMismatch,
+    errors.FileFormatException,
+    errors.ObjectMissing,
+    errors.WrongObjectException,
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,6 +40,17 @@ class Unreadable(BadInput):
     def __init__(self, problems: list[Problem]) -> None:
         self.problems = problems
         super().__init__("\n".join(str(problem) for problem in problems))
+
+
+@contextmanager
+def told_of_damage() -> Iterator[None]:
+    """Say in our words that a repository's own files are broken."""
+    try:
+        yield
+    except (*_DAMAGE, zlib.error) as error:
+        raise BadInput(
+            f"The repository is damaged ({type(error).__name__}); `git fsck` in it says where.", param="address"
+        ) from None
 
 
 def unreadable(path: str, line: int, sentence: str) -> Unreadable:

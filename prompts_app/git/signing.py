@@ -10,6 +10,7 @@ from prompts_app.models import PromptVersion
 
 HOUSE = b"Facet <facet@localhost>"
 _LONGEST_MESSAGE = 500
+_CONTROL = re.compile(r"[\x00-\x08\x0b-\x1f\x7f]")  # all but tabs and line breaks
 _TRAILER = re.compile(r"\s*^Prompt: \S+@[0-9]+\s*\Z", re.MULTILINE)
 
 
@@ -30,15 +31,23 @@ def _silent(slug: str) -> str:
 
 def read_message(commit: Commit, slug: str) -> str:
     """Return what a version is to say about itself."""
-    text = _TRAILER.sub("", commit.message.decode("utf-8", "replace")).replace("\0", "").strip()
+    text = _TRAILER.sub("", _CONTROL.sub("", _text(commit, commit.message))).strip()
     if text == _silent(slug):
         return ""
     return text if len(text) <= _LONGEST_MESSAGE else f"{text[: _LONGEST_MESSAGE - 1]}…"
 
 
+def _text(commit: Commit, raw: bytes) -> str:
+    """Return bytes of a commit as text, in the encoding it names if that is one."""
+    try:
+        return raw.decode((commit.encoding or b"utf-8").decode("ascii"))
+    except (LookupError, UnicodeDecodeError):
+        return raw.decode("utf-8", "replace")
+
+
 def read_author(commit: Commit) -> tuple[str, str]:
     """Return the name and address of who wrote a commit."""
-    text = commit.author.decode("utf-8", "replace").replace("\0", "")
+    text = _CONTROL.sub("", _text(commit, commit.author))
     name, _, email = text.partition("<")
     return name.strip()[:200] or "Unknown", email.rstrip("> ").strip()[:254]
 

@@ -30,7 +30,7 @@ from prompts_app.git.exporting import Written, write_commits
 from prompts_app.git.importing import import_commits
 from prompts_app.git.labels import tag_moves, wanted_tags
 from prompts_app.git.models import GitRemote, GitSync
-from prompts_app.git.problems import Unreadable
+from prompts_app.git.problems import Unreadable, told_of_damage
 from prompts_app.git.report import Imported
 from prompts_app.git.transport import connection, mirror_of
 
@@ -47,7 +47,7 @@ def sync(*, actor: Actor = SYSTEM, take: Collection[str] = (), keep: Collection[
     remote = GitRemote.objects.get()
     log = GitSync.objects.create(kind=GitSync.Kind.SYNC, source=remote.address, actor_name=actor.name[:200])
     try:
-        with listeners.silence():
+        with listeners.silence(), told_of_damage():
             found, written, labels = _exchange(remote, actor, take, keep)
         _done(log, found, written, labels)
     except Unreadable as error:

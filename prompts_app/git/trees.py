@@ -4,7 +4,7 @@ import stat
 from collections.abc import Iterator
 
 from dulwich.object_store import BaseObjectStore
-from dulwich.objects import Blob, Commit, ObjectID, Tree
+from dulwich.objects import Blob, Commit, ObjectID, ShaFile, Tree
 
 from prompts_app.git.problems import Problem, Unreadable, unreadable
 from prompts_app.text.refs import LONGEST_SLUG, SLUG
@@ -24,8 +24,16 @@ class Trees:
         self.store = store
         self._read: dict[ObjectID, dict[bytes, Entry]] = {}
 
+    def _object(self, sha: ObjectID) -> ShaFile:
+        try:
+            return self.store[sha]
+        except KeyError:
+            raise unreadable(
+                ".", 0, f"The repository lacks the object {sha.decode()}; `git fsck` in it says more."
+            ) from None
+
     def commit(self, sha: ObjectID) -> Commit:
-        found = self.store[sha]
+        found = self._object(sha)
         if not isinstance(found, Commit):
             raise unreadable(sha.decode(), 0, "This is not a commit.")
         return found
@@ -35,7 +43,7 @@ class Trees:
             return {}
         found = self._read.get(sha)
         if found is None:
-            tree = self.store[sha]
+            tree = self._object(sha)
             found = {e.path: (e.mode, e.sha) for e in tree.items()} if isinstance(tree, Tree) else {}
             if len(self._read) > 20_000:
                 self._read.clear()
@@ -81,7 +89,7 @@ class Trees:
         mode, sha = entry
         if mode not in _REGULAR:
             raise unreadable(path, 0, _what(mode))
-        blob = self.store[sha]
+        blob = self._object(sha)
         data = blob.data if isinstance(blob, Blob) else b""
         if len(data) > largest:
             raise unreadable(path, 0, f"The file has {len(data):,} bytes; {largest:,} is the most.")

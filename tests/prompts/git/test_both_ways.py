@@ -210,3 +210,30 @@ def test_it_does_not_write_over_what_is_not_committed(library: Cast, tmp_path: P
         run("export", str(tmp_path / "full"))
     with pytest.raises(CommandError, match="not a git repository"):
         run("import", str(tmp_path / "full"))
+
+
+def test_it_reads_odd_commits_and_says_when_a_repository_is_damaged(library: Cast, tmp_path: Path) -> None:
+    out = tmp_path / "out"
+    run("export", str(out))
+    file = out / "support/answer.md"
+    file.write_text(file.read_text().replace("Answer well.", "Answer oddly."))
+    git(out, "config", "i18n.commitEncoding", "ISO-8859-1")
+    (tmp_path / "message").write_bytes(b"Gr\xfc\xdfe\x1b[31m " + b"x" * 600)
+    git(out, "commit", "-qa", "-F", str(tmp_path / "message"))
+    run("import", str(out))
+    message = head("support/answer").head.message
+    assert message.startswith("Grüße[31m xxx") and message.endswith("x…") and len(message) == 500
+    git(tmp_path, "clone", "-q", "--depth", "1", f"file://{out}", "shallow")
+    with pytest.raises(CommandError, match="unshallow"):
+        run("import", str(tmp_path / "shallow"))
+    file.write_text(file.read_text().replace("oddly", "never"))
+    git(out, "commit", "-qam", "Lost")
+    blob = git(out, "rev-parse", "HEAD:support/answer.md").strip()
+    stored = out / ".git/objects" / blob[:2] / blob[2:]
+    stored.chmod(0o600)
+    stored.write_bytes(b"rubbish")
+    with pytest.raises(CommandError, match="damaged"):
+        run("import", str(out))
+    stored.unlink()
+    with pytest.raises(CommandError, match="lacks the object"):
+        run("import", str(out))
