@@ -439,6 +439,7 @@ CELERY_BEAT_SCHEDULE: dict[str, dict[str, Any]] = {
     }
     for lane in LANES
 } | {
+    "catalog.warn_of_shutdowns": {"task": "catalog.warn_of_shutdowns", "schedule": 86400, "options": {"expires": 3600}},
     "gateway.sweep": {"task": "gateway.sweep", "schedule": 20, "options": {"expires": 20}},
     "api.prune_idempotency": {"task": "api.prune_idempotency", "schedule": 3600, "options": {"expires": 3600}},
     "usage.roll_up": {"task": "usage.roll_up", "schedule": 5, "options": {"expires": 5}},

@@ -16,6 +16,8 @@ from django.urls import URLPattern, URLResolver, get_resolver, reverse
 
 from console.audit import sql
 from console.audit.models import AuditEvent
+from console.catalog.services import aliases
+from console.catalog.services.pins import ask_to_lift_rule
 from console.core.clock import now
 from console.teams.access import OPERATOR, PUBLIC, SIGNED_IN
 from console.teams.actors import SYSTEM, Actor
@@ -131,6 +133,15 @@ def _pin(cast: Cast) -> Arguments:
     return {**_alias(cast), "environment": "production"}
 
 
+def _proposal(cast: Cast) -> Arguments:
+    alias = make.make_alias(production=make.make_model())
+    alias.teams.set([cast.team_a])
+    aliases.require_second_person(actor=SYSTEM, alias=alias)
+    other = make.make_user(is_superuser=True)  # whoever tries can decide on it
+    proposal = ask_to_lift_rule(actor=Actor("user", other.pk, "Otto"), alias=alias, reason="too slow")
+    return {"proposal_id": proposal.pk}
+
+
 def _quota(cast: Cast) -> Quota:
     name = _alias(cast)["name"]
     return quotas.set_quota(
@@ -209,8 +220,19 @@ FACTORIES: dict[str, Callable[[Cast], Arguments]] = {
     "catalog:alias": _alias,
     "catalog:change_alias": _alias,
     "catalog:delete_alias": _alias,
+    "catalog:second_person": _alias,
     "catalog:move_pin": _pin,
     "catalog:roll_back": _pin,
+    "catalog:set_canary": _pin,
+    "catalog:promote_canary": _pin,
+    "catalog:end_canary": _pin,
+    "catalog:set_shadow": _pin,
+    "catalog:set_fallbacks": _pin,
+    "catalog:set_parameters": _pin,
+    "catalog:set_lane": _pin,
+    "catalog:approve_proposal": _proposal,
+    "catalog:reject_proposal": _proposal,
+    "catalog:import_models": _provider,
     "catalog:provider": _provider,
     "catalog:test_provider": _provider,
     "catalog:enable_provider": _provider,

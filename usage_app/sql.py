@@ -306,16 +306,29 @@ def usage_by_time_and_lane(
 
 
 def usage_by_alias_and_model(
-    grain: str, team_ids: list[uuid.UUID], environment: str, since: dt.datetime, until: dt.datetime, limit: int
+    grain: str,
+    team_ids: list[uuid.UUID],
+    environment: str,
+    since: dt.datetime,
+    until: dt.datetime,
+    limit: int,
+    *,
+    with_shadows: bool = True,
 ) -> list[tuple[Any, ...]]:
-    """Return (alias, model, requests, errors, refusals, tokens, cost, histogram), the dearest first."""
+    """Return (alias, model, requests, errors, refusals, tokens, cost, histogram), the dearest first.
+
+    Without shadow copies, the figures are those of calls somebody waited for.
+    """
     table, column, _ = _GRAINS[grain]
     statement = f"""
     SELECT alias, model, sum(requests), sum(errors), sum(refusals), sum(prompt_tokens + completion_tokens)::bigint,
            sum(cost_micros)::bigint AS cost, {_summed("latency")}
     FROM {table} WHERE {_SHOWN} AND {column} >= %(since)s AND {column} < %(until)s
+      AND (%(with_shadows)s OR type <> 'shadow')
     GROUP BY alias, model ORDER BY cost DESC, 3 DESC LIMIT %(limit)s"""  # noqa: S608
-    return _rows(statement, _shown(grain, team_ids, environment, since, until) | {"limit": limit})
+    return _rows(
+        statement, _shown(grain, team_ids, environment, since, until) | {"limit": limit, "with_shadows": with_shadows}
+    )
 
 
 _SHOWN = f"team_id = ANY(%(teams)s) AND environment = %(environment)s AND type NOT IN {NOT_CALLS}"

@@ -8,7 +8,7 @@ import uuid
 from django.db.models import Q, QuerySet
 from django.http import Http404
 
-from console.catalog.models import Alias, ModelVersion, Provider
+from console.catalog.models import Alias, ModelVersion, Pin, PinProposal, Provider
 from console.teams.access import teams_for
 from console.teams.callers import Caller
 from console.teams.models import Team
@@ -33,11 +33,13 @@ def alias_for(caller: Caller, name: str) -> Alias:
 
 
 def versions_for(caller: Caller) -> QuerySet[ModelVersion]:
-    """Return all model versions to operators; to others those the aliases of their teams point at."""
+    """Return all model versions to operators; to others those the aliases of their teams send calls to."""
     versions = ModelVersion.objects.select_related("provider", "successor__provider")
     if caller.is_operator:
         return versions
-    return versions.filter(pk__in=aliases_for(caller).values("pins__model_version"))
+    mine = Pin.objects.filter(alias__in=aliases_for(caller))
+    used = Q(pins__in=mine) | Q(canary_pins__in=mine) | Q(shadow_pins__in=mine) | Q(fallback_pins__pin__in=mine)
+    return versions.filter(pk__in=ModelVersion.objects.filter(used).values("pk"))
 
 
 def version_for(caller: Caller, version_id: uuid.UUID) -> ModelVersion:
@@ -57,3 +59,15 @@ def provider_for(caller: Caller, slug: str) -> Provider:
         return providers_for(caller).get(slug=slug)
     except Provider.DoesNotExist:
         raise Http404("There is no such provider.") from None
+
+
+def proposals_for(caller: Caller) -> QuerySet[PinProposal]:
+    """Return proposed changes of pins to operators, who make and decide on them; nothing to others."""
+    return PinProposal.objects.select_related("alias") if caller.is_operator else PinProposal.objects.none()
+
+
+def proposal_for(caller: Caller, proposal_id: uuid.UUID) -> PinProposal:
+    try:
+        return proposals_for(caller).get(pk=proposal_id)
+    except PinProposal.DoesNotExist:
+        raise Http404("There is no such proposal.") from None

@@ -171,7 +171,9 @@ def _pin(row: Pin, versions: Versions) -> PinShape:
         canary=_share(row.canary_version_id, row.canary_percent, versions),
         shadow=_share(row.shadow_version_id, row.shadow_percent, versions),
         fallbacks=tuple(
-            FallbackShape(versions[f.model_version_id], frozenset(f.on), f.tries) for f in row.fallbacks.all()
+            FallbackShape(versions[f.model_version_id], frozenset(f.on), f.tries)
+            for f in row.fallbacks.all()
+            if f.model_version_id != row.model_version_id  # the pin may have moved to one of its fallbacks
         ),
         lane=row.lane,
     )

@@ -46,6 +46,12 @@ class Source(Protocol):
         """Return the calls of these teams since then, by alias."""
         ...
 
+    def traffic_by_model(
+        self, alias: str, since: dt.datetime, *, teams: Sequence[uuid.UUID], environment: str
+    ) -> dict[str, Traffic]:
+        """Return the calls of one alias since the full hour before, by the version that served (`provider/name`)."""
+        ...
+
 
 _sources: list[Source] = []
 
@@ -69,4 +75,14 @@ def traffic_of(since: dt.datetime, *, teams: Sequence[uuid.UUID], environment: s
     found: dict[str, Traffic] = {}
     for source in _sources:
         found |= source.traffic(since, teams=teams, environment=environment)
+    return found
+
+
+def traffic_by_model(
+    alias: str, since: dt.datetime, *, teams: Sequence[uuid.UUID], environment: str
+) -> dict[str, Traffic]:
+    """Return the calls of one alias since the full hour before, by the version that served (`provider/name`)."""
+    found: dict[str, Traffic] = {}
+    for source in _sources:
+        found |= source.traffic_by_model(alias, since, teams=teams, environment=environment)
     return found

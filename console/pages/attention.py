@@ -7,7 +7,9 @@ from dataclasses import dataclass
 from django.db.models import Q
 from django.urls import reverse
 
-from console.catalog.models import ModelVersion
+from console.catalog.access import aliases_for
+from console.catalog.models import ModelVersion, Pin
+from console.catalog.queries import open_proposals
 from console.pages import words
 from console.teams.callers import Caller
 from console.teams.models import ApiKey, Team
@@ -38,7 +40,8 @@ def items(caller: Caller, teams: Sequence[Team], quotas: Sequence[QuotaState], *
     found = [
         *_quotas(quotas),
         *_providers(teams, now),
-        *_models(now),
+        *_models(caller, now),
+        *_proposals(caller),
         *_reviews(caller, teams),
         *_keys(caller, teams, now),
     ]
@@ -84,10 +87,12 @@ def _providers(teams: Sequence[Team], now: dt.datetime) -> list[Attention]:
     ]
 
 
-def _models(now: dt.datetime) -> list[Attention]:
-    """Models that are pinned and will be shut down, or were."""
+def _models(caller: Caller, now: dt.datetime) -> list[Attention]:
+    """Models that pins use in any way and that will be shut down, or were."""
+    mine = Pin.objects.filter(alias__in=aliases_for(caller))
+    used = Q(pins__in=mine) | Q(canary_pins__in=mine) | Q(shadow_pins__in=mine) | Q(fallback_pins__pin__in=mine)
     ending = (
-        ModelVersion.objects.filter(shutdown_on__lte=now + SHUTDOWN, retired_at=None, pins__isnull=False)
+        ModelVersion.objects.filter(used, shutdown_on__lte=now + SHUTDOWN, retired_at=None)
         .select_related("provider", "successor__provider")
         .distinct()
         .order_by("shutdown_on")
@@ -102,8 +107,29 @@ def _models(now: dt.datetime) -> list[Attention]:
                 tone="bad" if over or version.shutdown_on - now.date() < dt.timedelta(days=14) else "warn",
                 icon="hourglass",
                 title=f"{version} {'was' if over else 'is'} shut down on {day}",
-                text=f"Still pinned. Its successor is {version.successor}." if version.successor else "Still pinned.",
-                url=reverse("catalog:models"),
+                text=f"Pins use it. Its successor is {version.successor}." if version.successor else "Pins use it.",
+                url=reverse("catalog:version", args=[version.pk]),
+            )
+        )
+    return found
+
+
+def _proposals(caller: Caller) -> list[Attention]:
+    """Changes that wait for a second person: to decide on, or one's own to know of."""
+    if not caller.is_operator or caller.user is None:
+        return []
+    found = []
+    for proposal in open_proposals()[:_MOST_OF_A_KIND]:
+        is_mine = proposal.proposed_by_id == caller.user.pk
+        name = proposal.alias.name
+        title = f"{proposal.proposed_by_name} proposes a change to {name}"
+        found.append(
+            Attention(
+                tone="muted" if is_mine else "warn",
+                icon="users",
+                title=f"Your change to {name} waits for somebody else" if is_mine else title,
+                text=f"{proposal.sentence}. {proposal.reason}",
+                url=reverse("catalog:alias", args=[name]),
             )
         )
     return found

@@ -2,7 +2,8 @@
 
 import datetime as dt
 import uuid
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
+from typing import Any
 
 from console.catalog.where_used import Traffic, Use
 from console.core.clock import now
@@ -22,16 +23,28 @@ class UsageSource:
         return [Use("quota", quota.what, quota.team_id, quota.team.name) for quota in quotas]
 
     def traffic(self, since: dt.datetime, *, teams: Sequence[uuid.UUID], environment: str) -> dict[str, Traffic]:
-        until = now() + dt.timedelta(days=1)
-        rows = sql.usage_by_alias_and_model("day", list(teams), environment, since, until, _MOST_ROWS)
-        sums: dict[str, list[int]] = {}
-        latencies: dict[str, list[int]] = {}
-        for alias, _, requests, errors, _, _, cost, latency in rows:
-            name = alias.partition("@")[0]
-            had = sums.get(name, [0, 0, 0])
-            sums[name] = [had[0] + requests, had[1] + errors, had[2] + cost]
-            latencies[name] = merged(latencies.get(name, []), latency)
-        return {
-            name: Traffic(requests=requests, errors=errors, cost_micros=cost, p95_us=percentile(latencies[name], 95))
-            for name, (requests, errors, cost) in sums.items()
-        }
+        return _summed((row[0].partition("@")[0], row) for row in _rows("day", since, teams, environment))
+
+    def traffic_by_model(
+        self, alias: str, since: dt.datetime, *, teams: Sequence[uuid.UUID], environment: str
+    ) -> dict[str, Traffic]:
+        rows = _rows("hour", since, teams, environment)
+        return _summed((row[1], row) for row in rows if row[0].partition("@")[0] == alias)
+
+
+def _rows(grain: str, since: dt.datetime, teams: Sequence[uuid.UUID], environment: str) -> list[tuple[Any, ...]]:
+    until = now() + dt.timedelta(days=1)
+    return sql.usage_by_alias_and_model(grain, list(teams), environment, since, until, _MOST_ROWS, with_shadows=False)
+
+
+def _summed(rows: Iterable[tuple[str, tuple[Any, ...]]]) -> dict[str, Traffic]:
+    sums: dict[str, list[int]] = {}
+    latencies: dict[str, list[int]] = {}
+    for name, (_, _, requests, errors, _, _, cost, latency) in rows:
+        had = sums.get(name, [0, 0, 0])
+        sums[name] = [had[0] + requests, had[1] + errors, had[2] + cost]
+        latencies[name] = merged(latencies.get(name, []), latency)
+    return {
+        name: Traffic(requests=requests, errors=errors, cost_micros=cost, p95_us=percentile(latencies[name], 95))
+        for name, (requests, errors, cost) in sums.items()
+    }

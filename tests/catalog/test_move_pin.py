@@ -85,7 +85,7 @@ def test_it_writes_one_audit_line_and_moves_the_epoch(operator: Client, scene: S
 def test_it_asks_for_a_reason(operator: Client, scene: Scene) -> None:
     answer = operator.post(URL, form(scene.new, reason=" "), headers={"HX-Request": "true"})
     assert answer.status_code == 422
-    assert answer.content.lstrip().startswith(b"<form")
+    assert answer.content.lstrip().startswith(b"<dialog")
     assert scene.pin.model_version == scene.old
 
 

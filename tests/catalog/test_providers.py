@@ -276,7 +276,7 @@ def test_it_really_asks_the_provider(operator: Client, upstream: str) -> None:
     assert Upstream.seen == [f"/v1/models Bearer {SECRET}"]
     assert "It answered and names 2 models." in page
     assert "It does not name gpt-gone" in page
-    assert "?name=gpt-y" in page
+    assert 'name="models" value="gpt-y"' in page
     line = AuditEvent.objects.get(action="provider.tested")
     assert (line.status, line.target) == ("ok", "Open")
 
@@ -286,7 +286,7 @@ def test_it_asks_a_provider_of_another_kind_in_its_way(operator: Client, upstrea
     operator.post("/models/new-provider/", FORM | {"kind": "anthropic", "base_url": upstream})
     page = operator.post("/models/providers/open/test/").content.decode()
     assert Upstream.seen == [f"/v1/models?limit=1000 {SECRET}"]
-    assert "It answered and names 2 models." in page and "?name=gpt-y" in page
+    assert "It answered and names 2 models." in page and 'value="gpt-y"' in page
 
 
 def test_it_shows_the_result_in_place(operator: Client, upstream: str) -> None:

@@ -5,6 +5,7 @@ from django.db import models
 
 from console.catalog.models.aliases import Alias
 from console.catalog.models.versions import ModelVersion
+from console.catalog.words import describe
 from console.core.clock import now
 from console.core.ids import uuid7
 from console.core.lanes import Lane
@@ -132,6 +133,16 @@ class PinMove(models.Model):
 
     def __str__(self) -> str:
         return f"{self.pin} to {self.to_version}"
+
+    @property
+    def is_move(self) -> bool:
+        """Say whether the alias meant another version afterwards."""
+        return self.from_version_id != self.to_version_id
+
+    @property
+    def said(self) -> str:
+        """What changed, in words; empty for moves of older installations, which kept no more than the versions."""
+        return describe(self.before, self.after)
 
 
 class Decision(models.TextChoices):

@@ -10,13 +10,18 @@ from console.audit.services import changes, record
 from console.catalog import where_used
 from console.catalog.models import Alias
 from console.catalog.names import check_alias_name
+from console.catalog.services.revisions import check_revision
 from console.core.errors import Conflict
 from console.teams.callers import Actor
 from console.teams.models import Team
 
 
 def _shown(alias: Alias) -> dict[str, Any]:
-    return {"description": alias.description, "teams": sorted(alias.teams.values_list("slug", flat=True))}
+    return {
+        "description": alias.description,
+        "teams": sorted(alias.teams.values_list("slug", flat=True)),
+        "needs_second_person": alias.needs_second_person,
+    }
 
 
 @transaction.atomic
@@ -35,10 +40,16 @@ def create_alias(*, actor: Actor, name: str, description: str = "", teams: Seque
 
 @transaction.atomic
 def change_alias(
-    *, actor: Actor, alias: Alias, description: str | None = None, teams: Sequence[Team] | None = None
+    *,
+    actor: Actor,
+    alias: Alias,
+    description: str | None = None,
+    teams: Sequence[Team] | None = None,
+    seen_revision: int | None = None,
 ) -> Alias:
     """Change what is said about an alias and who may use it. A name never changes: callers hold it."""
     alias = Alias.objects.select_for_update().get(pk=alias.pk)
+    check_revision(alias, seen_revision)
     before = _shown(alias)
     if description is not None:
         alias.description = description.strip()
@@ -47,8 +58,27 @@ def change_alias(
         alias.teams.set(teams)
     after = _shown(alias)
     if before != after:
+        alias.revision += 1
+        alias.save(update_fields=["revision"])
         team = _only(list(alias.teams.all()))
         record(actions.ALIAS_CHANGED, actor=actor, target=alias, team=team, detail=changes(before, after))
+    return alias
+
+
+@transaction.atomic
+def require_second_person(*, actor: Actor, alias: Alias) -> Alias:
+    """Have changes of the alias's production pin wait until somebody else agrees, from now on.
+
+    One person can begin this; ending it is a proposal (`pins.ask_to_lift_rule`), or the rule would hold nobody.
+    """
+    alias = Alias.objects.select_for_update().get(pk=alias.pk)
+    if alias.needs_second_person:
+        return alias
+    before = _shown(alias)
+    alias.needs_second_person = True
+    alias.revision += 1
+    alias.save(update_fields=["needs_second_person", "revision"])
+    record(actions.ALIAS_CHANGED, actor=actor, target=alias, detail=changes(before, _shown(alias)))
     return alias
 
 

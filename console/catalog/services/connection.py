@@ -8,6 +8,8 @@ from console.audit import actions
 from console.audit.models import Status
 from console.audit.services import record
 from console.catalog.models import Provider
+from console.catalog.services.health import note_failure
+from console.core.clock import now
 from console.core.crypto import SecretUnreadable, decrypt
 from console.core.errors import ProviderError
 from console.outbound import client
@@ -54,18 +56,22 @@ def check_connection(*, actor: Actor, provider: Provider) -> Outcome:
     """List the provider's models over the network and record how it went. No transaction is open meanwhile."""
     started = time.monotonic_ns()
     models: list[str] = []
+    code = ""
     try:
         endpoint = Endpoint(provider.base_url, decrypt(provider.secret) if provider.secret else "")
         # A loop of its own: this runs in a worker thread, and the gateway's connections belong to the gateway's loop.
         models = asyncio.run(_ask(provider.kind, endpoint))
         sentence, is_ok = f"It answered and names {len(models)} model{'' if len(models) == 1 else 's'}.", True
     except ProviderError as error:
-        sentence, is_ok = error.message, False
+        sentence, is_ok, code = error.message, False, error.code
     except SecretUnreadable as error:
-        sentence, is_ok = f"{error} Enter the secret again.", False
+        sentence, is_ok, code = f"{error} Enter the secret again.", False, "secret_unreadable"
     took_us = (time.monotonic_ns() - started) // 1000
     known = provider.model_versions.filter(retired_at=None).values_list("name", flat=True)
     missing = sorted(set(known) - set(models)) if is_ok else []
+    Provider.objects.filter(pk=provider.pk).update(tested_at=now(), was_test_ok=is_ok)
+    if not is_ok:
+        note_failure(provider_id=provider.pk, code=code, sentence=sentence)
     record(
         actions.PROVIDER_TESTED,
         actor=actor,

@@ -9,12 +9,16 @@ from console.audit import actions
 from console.audit.services import changes, record
 from console.catalog.models import ModelVersion, Pin, Provider
 from console.catalog.names import check_slug, checked_base_url, origin
+from console.catalog.services.revisions import check_revision
 from console.core.crypto import encrypt
 from console.core.errors import BadInput, Conflict
 from console.providers.registry import KINDS
 from console.teams.callers import Actor
 
-_FIELDS = ("name", "kind", "base_url", "first_byte_seconds", "total_seconds")
+_SECONDS = ("first_byte_seconds", "total_seconds")
+_LIMITS = ("max_concurrency", "requests_per_minute", "tokens_per_minute")
+_FIELDS = ("name", "kind", "base_url", *_SECONDS, *_LIMITS)
+_LARGEST_LIMIT = 2_000_000_000
 
 
 def _check_kind(kind: str) -> str:
@@ -23,11 +27,15 @@ def _check_kind(kind: str) -> str:
     return kind
 
 
-def _check_seconds(values: dict[str, Any]) -> None:
-    for name in ("first_byte_seconds", "total_seconds"):
+def _check_numbers(values: dict[str, Any]) -> None:
+    for name in _SECONDS:
         seconds = values.get(name)
         if seconds is not None and not 1 <= seconds <= 3600:
             raise BadInput(f"{seconds} seconds cannot be waited; write 1 to 3600, or leave it empty.", param=name)
+    for name in _LIMITS:
+        limit = values.get(name)
+        if limit is not None and not 1 <= limit <= _LARGEST_LIMIT:
+            raise BadInput(f"{limit} cannot be a limit; write 1 or more, or leave it empty for none.", param=name)
 
 
 def _shown(provider: Provider) -> dict[str, Any]:
@@ -51,12 +59,15 @@ def create_provider(
     kind: str,
     base_url: str,
     secret: str = "",
-    first_byte_seconds: int | None = None,
-    total_seconds: int | None = None,
+    preset: str = "",
+    **numbers: int | None,
 ) -> Provider:
-    """Connect an upstream. The secret is encrypted and never shown again."""
+    """Connect an upstream, with deadlines and limits as `numbers`. The secret is encrypted and never shown again."""
     check_slug(slug)
-    _check_seconds({"first_byte_seconds": first_byte_seconds, "total_seconds": total_seconds})
+    unknown = set(numbers) - {*_SECONDS, *_LIMITS}
+    if unknown:
+        raise TypeError(f"A provider has no {', '.join(sorted(unknown))}.")
+    _check_numbers(numbers)
     secret = _check_secret(secret)
     provider = Provider(
         slug=slug,
@@ -64,8 +75,8 @@ def create_provider(
         kind=_check_kind(kind),
         base_url=checked_base_url(base_url),
         secret=encrypt(secret) if secret else "",
-        first_byte_seconds=first_byte_seconds,
-        total_seconds=total_seconds,
+        preset=preset[:60],
+        **numbers,
     )
     try:
         with transaction.atomic():
@@ -90,9 +101,15 @@ def _check_unpinned(provider: Provider) -> None:
 
 
 @transaction.atomic
-def change_provider(*, actor: Actor, provider: Provider, secret: str | None = None, **fields: Any) -> Provider:
-    """Change the fields given. `secret=None` leaves it, "" takes it away; another host takes it away too (SEC3)."""
+def change_provider(
+    *, actor: Actor, provider: Provider, secret: str | None = None, seen_revision: int | None = None, **fields: Any
+) -> Provider:
+    """Change the fields given. `secret=None` leaves it, "" takes it away; another host takes it away too (SEC3).
+
+    With `seen_revision`, a Conflict when somebody else changed the provider since.
+    """
     provider = Provider.objects.select_for_update().get(pk=provider.pk)
+    check_revision(provider, seen_revision)
     unknown = set(fields) - set(_FIELDS)
     if unknown:
         raise TypeError(f"A provider has no {', '.join(sorted(unknown))} to change.")
@@ -103,7 +120,7 @@ def change_provider(*, actor: Actor, provider: Provider, secret: str | None = No
         _check_unpinned(provider)
     if "base_url" in fields:
         fields["base_url"] = checked_base_url(fields["base_url"])
-    _check_seconds(fields)
+    _check_numbers(fields)
     moved_away = "base_url" in fields and origin(fields["base_url"]) != origin(provider.base_url)
     for name, value in fields.items():
         setattr(provider, name, value)
@@ -117,7 +134,8 @@ def change_provider(*, actor: Actor, provider: Provider, secret: str | None = No
         after |= {"secret": "set anew"}
     if before == after:
         return provider
-    provider.save(update_fields=[*_FIELDS, "secret"])
+    provider.revision += 1
+    provider.save(update_fields=[*_FIELDS, "secret", "revision"])
     record(actions.PROVIDER_CHANGED, actor=actor, target=provider, detail=changes(before, after))
     return provider
 

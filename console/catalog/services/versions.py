@@ -9,8 +9,10 @@ from django.db import IntegrityError, transaction
 
 from console.audit import actions
 from console.audit.services import changes, record
-from console.catalog.models import Capability, ModelVersion, Pin, Price, Provider
+from console.catalog.models import Capability, ModelVersion, Price, Provider
 from console.catalog.names import check_model_name
+from console.catalog.queries.versions import dependents
+from console.catalog.services.revisions import check_revision
 from console.core.clock import now
 from console.core.errors import BadInput, Conflict
 from console.providers.registry import KINDS, OFFERS
@@ -77,12 +79,15 @@ def create_version(*, actor: Actor, provider: Provider, name: str, **fields: Any
 
 
 @transaction.atomic
-def change_version(*, actor: Actor, version: ModelVersion, **fields: Any) -> ModelVersion:
+def change_version(
+    *, actor: Actor, version: ModelVersion, seen_revision: int | None = None, **fields: Any
+) -> ModelVersion:
     """Change limits, capabilities, description, announced shutdown or successor. Name and provider never change."""
     unknown = set(fields) - set(_FIELDS)
     if unknown:
         raise TypeError(f"A model version has no {', '.join(sorted(unknown))} to change.")
     version = ModelVersion.objects.select_for_update(of=("self",)).select_related("provider").get(pk=version.pk)
+    check_revision(version, seen_revision)
     before = _shown(version)
     for name, value in fields.items():
         setattr(version, name, in_order(value) if name == "capabilities" else value)
@@ -90,20 +95,21 @@ def change_version(*, actor: Actor, version: ModelVersion, **fields: Any) -> Mod
     after = _shown(version)
     if before == after:
         return version
-    version.save(update_fields=list(fields))
+    version.revision += 1
+    version.save(update_fields=[*fields, "revision"])
     record(actions.MODEL_CHANGED, actor=actor, target=version, detail=changes(before, after))
     return version
 
 
 @transaction.atomic
 def retire_version(*, actor: Actor, version: ModelVersion) -> ModelVersion:
-    """Take a model version out of use for good. Refused while a pin points at it."""
+    """Take a model version out of use for good. Refused while a pin uses it, as what it means or beside it."""
     version = ModelVersion.objects.select_for_update(of=("self",)).select_related("provider").get(pk=version.pk)
     if version.retired_at is not None:
         return version
-    pins = [str(pin) for pin in Pin.objects.filter(model_version=version).select_related("alias")]
-    if pins:
-        raise Conflict(f"{version} is still what {', '.join(sorted(pins))} means; move these pins first.")
+    using = [str(dependent) for dependent in dependents(version)]
+    if using:
+        raise Conflict(f"{version} is still used by {', '.join(using)}; change these pins first.")
     version.retired_at = now()
     version.save(update_fields=["retired_at"])
     record(actions.MODEL_RETIRED, actor=actor, target=version)

@@ -7,13 +7,13 @@ from django.shortcuts import render
 from django.urls import reverse
 from django.views.decorators.http import require_POST
 
-from console.catalog import access, queries
+from console.catalog import access, families, queries
 from console.catalog.forms import ProviderForm, presets, refuse
 from console.catalog.models import Provider
-from console.catalog.services import connection
+from console.catalog.services import connection, imports
 from console.catalog.services import providers as services
 from console.catalog.views import confirm
-from console.core.errors import Refusal
+from console.core.errors import Conflict, Refusal
 from console.core.htmx import go, is_htmx
 from console.teams.access import OPERATOR, needs
 from console.teams.callers import TeamRequest
@@ -21,8 +21,8 @@ from console.teams.callers import TeamRequest
 
 @needs(OPERATOR)
 def providers(request: TeamRequest) -> HttpResponse:
-    rows = queries.providers(access.providers_for(request.caller))
-    return render(request, "catalog/providers.html", {"active": "models", "providers": list(rows)})
+    rows = queries.provider_rows(access.providers_for(request.caller))
+    return render(request, "catalog/providers.html", {"active": "models", "providers": rows})
 
 
 @needs(OPERATOR)
@@ -31,7 +31,13 @@ def new_provider(request: TeamRequest) -> HttpResponse:
     known = presets()
     chosen = next(((kind, p) for kind, p in known if p.slug == request.GET.get("preset")), None)
     initial = (
-        {"kind": chosen[0], "slug": chosen[1].slug, "name": chosen[1].label, "base_url": chosen[1].base_url}
+        {
+            "kind": chosen[0],
+            "slug": chosen[1].slug,
+            "name": chosen[1].label,
+            "base_url": chosen[1].base_url,
+            "preset": chosen[1].slug,
+        }
         if chosen
         else {}
     )
@@ -62,6 +68,12 @@ def provider(request: TeamRequest, slug: str) -> HttpResponse:
         fields = {n: v for n, v in form.cleaned_data.items() if n not in {"secret", "clear_secret"}}
         try:
             services.change_provider(actor=request.caller.actor, provider=row, secret=form.secret_to_set(), **fields)
+        except Conflict as conflict:
+            if conflict.param:
+                refuse(form, conflict)
+                return _page(request, row, piece="form", status=422, form=form)
+            row, status = access.provider_for(request.caller, slug), 422 if is_htmx(request) else 409
+            return _page(request, row, piece="form", status=status, changed=conflict.message)
         except Refusal as refusal:
             refuse(form, refusal)
         else:
@@ -76,6 +88,19 @@ def test_provider(request: TeamRequest, slug: str) -> HttpResponse:
     row = access.provider_for(request.caller, slug)
     outcome = connection.check_connection(actor=request.caller.actor, provider=row)
     return _page(request, row, piece="connection", outcome=outcome)
+
+
+@needs(OPERATOR)
+@require_POST
+def import_models(request: TeamRequest, slug: str) -> HttpResponse:
+    """Add the ticked models of those the provider named."""
+    row = access.provider_for(request.caller, slug)
+    try:
+        made = imports.import_models(actor=request.caller.actor, provider=row, names=request.POST.getlist("models"))
+    except Refusal as refusal:
+        return _page(request, row, piece="refusal", status=422 if is_htmx(request) else 409, refused=refusal.message)
+    said = f"Added {len(made)} model{'' if len(made) == 1 else 's'}. Check limits and set prices before you pin them."
+    return go(request, _url(row), said)
 
 
 @needs(OPERATOR)
@@ -106,12 +131,16 @@ def _url(row: Provider) -> str:
 
 
 def _page(request: TeamRequest, row: Provider, *, piece: str = "", status: int = 200, **more: Any) -> HttpResponse:
-    versions = queries.versions_of(row)
+    versions, lately = queries.versions_of(row), queries.incidents(row)
+    known = {version.name for version in versions}
+    outcome = more.get("outcome")
     context = {
         "active": "models",
         "provider": row,
         "versions": [(version, queries.price_now(version)) for version in versions],
-        "known": {version.name for version in versions},
+        "offered": [(name, name in known, families.guess(name)) for name in outcome.models] if outcome else [],
+        "incidents": lately,
+        "health": queries.health_of(row, lately),
         "form": ProviderForm(provider=row),
         "question": confirm.REMOVE_PROVIDER,
         **more,

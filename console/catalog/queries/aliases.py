@@ -1,13 +1,14 @@
-"""Reads of the catalog: what its pages need, already joined."""
+"""What the pages of aliases and pins show."""
 
 import datetime as dt
+import uuid
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from django.db.models import Count, Prefetch, Q, QuerySet, prefetch_related_objects
+from django.db.models import Prefetch, QuerySet, prefetch_related_objects
 
 from console.catalog import where_used
-from console.catalog.models import Alias, ModelVersion, Pin, PinMove, Price, Provider
+from console.catalog.models import Alias, ModelVersion, Pin, PinFallback, PinMove, PinProposal
 from console.catalog.where_used import Traffic, Use
 from console.core.clock import now
 from console.teams.access import teams_for
@@ -15,14 +16,9 @@ from console.teams.callers import Caller
 from console.teams.models import Environment, Team
 
 _MOST_MOVES = 50
+# Fewer calls say nothing about how often a version fails.
+_ENOUGH_CALLS = 50
 _WEEK, _MONTH = dt.timedelta(days=7), dt.timedelta(days=30)
-
-
-def price_now(version: ModelVersion) -> Price | None:
-    """Return what a version costs at this moment. Reads `prices`, so prefetch them for lists."""
-    moment = now()
-    past = [price for price in version.prices.all() if price.effective_from <= moment]
-    return max(past, key=lambda price: price.effective_from, default=None)
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,15 +87,52 @@ class Stop:
     def revision(self) -> int:
         return self.pin.revision if self.pin else 0
 
+    @property
+    def fallbacks(self) -> list[PinFallback]:
+        return list(self.pin.fallbacks.all()) if self.pin else []
+
+    @property
+    def shutdown_on(self) -> dt.date | None:
+        return self.pin.model_version.shutdown_on if self.pin else None
+
+
+@dataclass(frozen=True, slots=True)
+class Canary:
+    """A version that a share of the callers gets, beside the one everybody else gets, since it began."""
+
+    version: ModelVersion
+    percent: int
+    since: dt.datetime | None
+    traffic: Traffic
+    stable: Traffic
+
+    @property
+    def calls(self) -> int:
+        return self.traffic.requests + self.stable.requests
+
+    @property
+    def bar_stable(self) -> int:
+        """How wide the stable part of the bar is, in percent, with a gap beside the canary's."""
+        return max(0, 99 - self.percent)
+
+    @property
+    def is_worse(self) -> bool:
+        """Say whether it fails more often than the version it would replace, with enough calls to say so."""
+        mine, theirs = self.traffic, self.stable
+        if mine.requests < _ENOUGH_CALLS or theirs.requests < _ENOUGH_CALLS:
+            return False
+        return mine.errors * theirs.requests > 2 * theirs.errors * mine.requests and mine.errors > 1
+
 
 @dataclass(frozen=True, slots=True)
 class AliasPage:
     alias: Alias
     sandbox: Stop
     production: Stop
+    canary: Canary | None
     moves: list[PinMove]
     uses: list[Use]
-    newest: dict[str, PinMove]
+    proposals: list[PinProposal]
 
     @property
     def can_promote(self) -> bool:
@@ -111,27 +144,47 @@ class AliasPage:
     def calls(self) -> int:
         return self.production.traffic.requests + self.sandbox.traffic.requests
 
+    def stop(self, environment: str) -> Stop:
+        return self.production if environment == Environment.PRODUCTION else self.sandbox
+
+
+def _pins_of(alias: Alias) -> dict[str, Pin]:
+    chain = PinFallback.objects.select_related("model_version__provider")
+    pins = Pin.objects.filter(alias=alias).select_related(
+        "model_version__provider", "canary_version__provider", "shadow_version__provider"
+    )
+    return {pin.environment: pin for pin in pins.prefetch_related(Prefetch("fallbacks", chain))}
+
+
+def _canary(pin: Pin | None, alias: Alias, teams: list[uuid.UUID]) -> Canary | None:
+    if pin is None or pin.canary_version is None:
+        return None
+    since = (pin.canary_since or pin.moved_at).replace(minute=0, second=0, microsecond=0)
+    traffic = where_used.traffic_by_model(alias.name, since, teams=teams, environment=pin.environment)
+    return Canary(
+        version=pin.canary_version,
+        percent=pin.canary_percent,
+        since=pin.canary_since,
+        traffic=traffic.get(str(pin.canary_version), Traffic()),
+        stable=traffic.get(str(pin.model_version), Traffic()),
+    )
+
+
+def _before(history: list[PinMove], environment: str) -> ModelVersion | None:
+    """Return what a pin meant before it last meant something else."""
+    return next((m.from_version for m in history if m.pin.environment == environment and m.is_move), None)
+
 
 def alias_page(alias: Alias, caller: Caller) -> AliasPage:
     """Return everything the page of one alias shows; uses of other teams are left out for members."""
     prefetch_related_objects([alias], teams_shown(caller))
     teams = list(teams_for(caller).values_list("pk", flat=True))
-    pins = {pin.environment: pin for pin in Pin.objects.filter(alias=alias).select_related("model_version__provider")}
-    history = moves([alias])
-    newest: dict[str, PinMove] = {}
-    for move in history:
-        newest.setdefault(move.pin.environment, move)
-    since = now() - _MONTH
+    pins, history, since = _pins_of(alias), moves([alias]), now() - _MONTH
 
     def stop(environment: str) -> Stop:
-        last = newest.get(environment)
         traffic = where_used.traffic_of(since, teams=teams, environment=environment)
-        return Stop(
-            environment,
-            pins.get(environment),
-            last.from_version if last else None,
-            traffic.get(alias.name, Traffic()),
-        )
+        before = _before(history, environment)
+        return Stop(environment, pins.get(environment), before, traffic.get(alias.name, Traffic()))
 
     uses = where_used.uses_of(alias)
     if not caller.is_operator:
@@ -140,44 +193,13 @@ def alias_page(alias: Alias, caller: Caller) -> AliasPage:
         alias=alias,
         sandbox=stop(Environment.SANDBOX),
         production=stop(Environment.PRODUCTION),
+        canary=_canary(pins.get(Environment.PRODUCTION), alias, teams),
         moves=history,
         uses=uses,
-        newest=newest,
+        proposals=list(alias.proposals.filter(decision="")) if caller.is_operator else [],
     )
 
 
-def providers(rows: QuerySet[Provider]) -> QuerySet[Provider]:
-    """Return the providers with how many models they have in use (`models`) and how many pins point there (`pins`)."""
-    return rows.annotate(
-        models=Count("model_versions", filter=Q(model_versions__retired_at=None), distinct=True),
-        pins=Count("model_versions__pins", distinct=True),
-    ).order_by("-is_builtin", "name")
-
-
-def versions_of(provider: Provider) -> list[ModelVersion]:
-    """Return a provider's models with prices and pins, retired ones last."""
-    pins = Pin.objects.select_related("alias").order_by("alias__name", "environment")
-    rows = (
-        ModelVersion.objects.filter(provider=provider)
-        .select_related("provider")
-        .prefetch_related("prices", Prefetch("pins", pins))
-    )
-    return sorted(rows, key=lambda version: (version.retired_at is not None, version.name))
-
-
-def pins_of(version: ModelVersion, aliases: QuerySet[Alias]) -> list[Pin]:
-    """Return the pins at a version, of those aliases the reader may see."""
-    return list(
-        Pin.objects.filter(model_version=version, alias__in=aliases)
-        .select_related("alias")
-        .order_by("alias__name", "environment")
-    )
-
-
-def choices() -> QuerySet[ModelVersion]:
-    """Return the versions a pin can be moved to."""
-    return (
-        ModelVersion.objects.filter(retired_at=None, provider__is_enabled=True)
-        .select_related("provider")
-        .order_by("provider__name", "name")
-    )
+def open_proposals() -> QuerySet[PinProposal]:
+    """Return the changes that wait for a second person, the longest first."""
+    return PinProposal.objects.filter(decision="").select_related("alias").order_by("proposed_at")

@@ -1,0 +1,176 @@
+"""Providers: connect, change, test, remove; what went wrong with them; and their models, imported by name."""
+
+from typing import Any
+
+from django.db import transaction
+from django.urls import path
+from drf_spectacular.utils import extend_schema
+from rest_framework import serializers
+from rest_framework.response import Response
+
+from console.api.manage.base import Endpoint, Strict, listed
+from console.api.manage.catalog.models import ModelSerializer
+from console.api.manage.catalog.shared import seen_revision
+from console.catalog import access
+from console.catalog.models import Provider, ProviderIncident
+from console.catalog.services import connection, imports, providers
+from console.teams.access import OPERATOR
+
+
+class ProviderSerializer(serializers.ModelSerializer[Provider]):
+    class Meta:
+        model = Provider
+        fields = [
+            "id", "slug", "name", "kind", "base_url", "has_secret", "is_builtin", "is_enabled", "first_byte_seconds",
+            "total_seconds", "max_concurrency", "requests_per_minute", "tokens_per_minute", "preset", "tested_at",
+            "was_test_ok", "revision", "created_at",
+        ]  # fmt: skip
+
+
+class NewProviderSerializer(Strict):
+    slug = serializers.SlugField(max_length=60)
+    name = serializers.CharField(max_length=120)
+    kind = serializers.CharField(max_length=30)
+    base_url = serializers.CharField(max_length=500)
+    secret = serializers.CharField(
+        default="", allow_blank=True, max_length=2000, help_text="Encrypted; never returned."
+    )
+    first_byte_seconds = serializers.IntegerField(default=None, allow_null=True)
+    total_seconds = serializers.IntegerField(default=None, allow_null=True)
+    max_concurrency = serializers.IntegerField(
+        default=None, allow_null=True, help_text="Calls at once; null: no limit."
+    )
+    requests_per_minute = serializers.IntegerField(default=None, allow_null=True)
+    tokens_per_minute = serializers.IntegerField(default=None, allow_null=True)
+
+
+class ProviderChangeSerializer(Strict):
+    name = serializers.CharField(max_length=120, required=False)
+    kind = serializers.CharField(max_length=30, required=False, help_text="Not while a pin means one of its models.")
+    base_url = serializers.CharField(max_length=500, required=False, help_text="Another host takes the secret away.")
+    secret = serializers.CharField(required=False, allow_blank=True, max_length=2000, help_text="Empty removes it.")
+    first_byte_seconds = serializers.IntegerField(required=False, allow_null=True)
+    total_seconds = serializers.IntegerField(required=False, allow_null=True)
+    max_concurrency = serializers.IntegerField(required=False, allow_null=True)
+    requests_per_minute = serializers.IntegerField(required=False, allow_null=True)
+    tokens_per_minute = serializers.IntegerField(required=False, allow_null=True)
+    seen_revision = seen_revision()
+    is_enabled = serializers.BooleanField(required=False)
+
+
+class TestSerializer(serializers.Serializer[Any]):
+    is_ok = serializers.BooleanField()
+    sentence = serializers.CharField()
+    took_us = serializers.IntegerField()
+    models = serializers.ListField(child=serializers.CharField())
+    missing = serializers.ListField(child=serializers.CharField(), help_text="Known here, not named by the provider.")
+
+
+class ImportSerializer(Strict):
+    models = serializers.ListField(
+        child=serializers.CharField(max_length=200), max_length=imports.MOST_AT_ONCE, help_text="Names at the provider."
+    )
+
+
+class IncidentSerializer(serializers.ModelSerializer[ProviderIncident]):
+    class Meta:
+        model = ProviderIncident
+        fields = ["id", "code", "sentence", "model", "count", "minute", "last_at"]
+
+
+class Providers(Endpoint):
+    needs = OPERATOR
+
+    @extend_schema(
+        operation_id="list_providers", tags=["models"], summary="List providers", responses=listed(ProviderSerializer)
+    )
+    def get(self, request: Any) -> Response:
+        return self.page(access.providers_for(self.caller), ProviderSerializer)
+
+    @extend_schema(
+        tags=["models"],
+        summary="Connect a provider",
+        request=NewProviderSerializer,
+        responses={201: ProviderSerializer},
+    )
+    def post(self, request: Any) -> Response:
+        provider = providers.create_provider(actor=self.actor, **self.read(NewProviderSerializer))
+        return Response(ProviderSerializer(provider).data, status=201)
+
+
+class OneProvider(Endpoint):
+    needs = OPERATOR
+
+    @extend_schema(tags=["models"], summary="Show a provider", responses=ProviderSerializer)
+    def get(self, request: Any, slug: str) -> Response:
+        return Response(ProviderSerializer(access.provider_for(self.caller, slug)).data)
+
+    @extend_schema(
+        tags=["models"], summary="Change a provider", request=ProviderChangeSerializer, responses=ProviderSerializer
+    )
+    def patch(self, request: Any, slug: str) -> Response:
+        provider = access.provider_for(self.caller, slug)
+        given = self.read(ProviderChangeSerializer)
+        enabled = given.pop("is_enabled", None)
+        with transaction.atomic():
+            if given:
+                provider = providers.change_provider(actor=self.actor, provider=provider, **given)
+            if enabled is not None:
+                provider = providers.enable_provider(actor=self.actor, provider=provider, enabled=enabled)
+        return Response(ProviderSerializer(provider).data)
+
+    @extend_schema(
+        tags=["models"], summary="Remove a provider and its models, if no pin ever meant one", responses={204: None}
+    )
+    def delete(self, request: Any, slug: str) -> Response:
+        providers.delete_provider(actor=self.actor, provider=access.provider_for(self.caller, slug))
+        return Response(status=204)
+
+
+class ProviderTest(Endpoint):
+    needs = OPERATOR
+
+    @extend_schema(
+        tags=["models"], summary="Call the provider and list its models", request=None, responses=TestSerializer
+    )
+    def post(self, request: Any, slug: str) -> Response:
+        outcome = connection.check_connection(actor=self.actor, provider=access.provider_for(self.caller, slug))
+        return Response(TestSerializer(outcome).data)
+
+
+class ProviderImport(Endpoint):
+    needs = OPERATOR
+
+    @extend_schema(
+        tags=["models"],
+        summary="Add several models, with capabilities and limits guessed from their names and no prices",
+        request=ImportSerializer,
+        responses={201: ModelSerializer(many=True)},
+    )
+    def post(self, request: Any, slug: str) -> Response:
+        provider = access.provider_for(self.caller, slug)
+        made = imports.import_models(actor=self.actor, provider=provider, names=self.read(ImportSerializer)["models"])
+        return Response(ModelSerializer(made, many=True).data, status=201)
+
+
+class Incidents(Endpoint):
+    needs = OPERATOR
+
+    @extend_schema(
+        operation_id="list_incidents",
+        tags=["models"],
+        summary="List what went wrong at a provider lately",
+        responses=listed(IncidentSerializer),
+    )
+    def get(self, request: Any, slug: str) -> Response:
+        rows = ProviderIncident.objects.filter(provider=access.provider_for(self.caller, slug))
+        return self.page(rows, IncidentSerializer)
+
+
+urlpatterns = [
+    path("providers/", Providers.as_view(), name="providers"),
+    path("providers/<slug:slug>/", OneProvider.as_view(), name="provider"),
+    path("providers/<slug:slug>/test/", ProviderTest.as_view(), name="test_provider"),
+    path("providers/<slug:slug>/import/", ProviderImport.as_view(), name="import_models"),
+    path("providers/<slug:slug>/incidents/", Incidents.as_view(), name="incidents"),
+]

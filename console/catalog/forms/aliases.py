@@ -1,0 +1,57 @@
+"""Forms about aliases."""
+
+from typing import Any
+
+from django import forms
+
+from console.catalog.forms.base import VersionField, seen_field
+from console.catalog.models import Alias, ModelVersion
+from console.catalog.queries import choices
+from console.teams.models import Team
+
+
+class AliasForm(forms.Form):
+    name = forms.CharField(
+        max_length=100,
+        help_text="What callers write as <code>model</code>. It never changes: callers hold it.",
+        widget=forms.TextInput(attrs={"autocomplete": "off", "spellcheck": "false", "class": "mono"}),
+    )
+    description = forms.CharField(max_length=300, required=False, help_text="What it is for, in a few words.")
+    teams = forms.ModelMultipleChoiceField(
+        Team.objects.none(),
+        required=False,
+        widget=forms.CheckboxSelectMultiple,
+        help_text="Who may use it. None chosen means everybody.",
+    )
+
+    seen_revision = seen_field()
+
+    def __init__(self, *args: Any, alias: Alias | None = None, **kwargs: Any) -> None:
+        if alias is not None:
+            kwargs["initial"] = {
+                "description": alias.description,
+                "teams": alias.teams.all(),
+                "seen_revision": alias.revision,
+            }
+        super().__init__(*args, **kwargs)
+        teams: forms.ModelMultipleChoiceField[Team] = self.fields["teams"]  # type: ignore[assignment]
+        teams.queryset = Team.objects.filter(archived_at=None)
+        if alias is not None:
+            del self.fields["name"]
+
+
+class NewAliasForm(AliasForm):
+    """An alias with its first pins, so that it answers at once."""
+
+    production = VersionField(
+        ModelVersion.objects.none(), required=False, empty_label="Not pinned yet", help_text="What it means there."
+    )
+    sandbox = VersionField(
+        ModelVersion.objects.none(), required=False, empty_label="Not pinned yet", help_text="What it means there."
+    )
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        for name in ("production", "sandbox"):
+            field: forms.ModelChoiceField[ModelVersion] = self.fields[name]  # type: ignore[assignment]
+            field.queryset = choices()

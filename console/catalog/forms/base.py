@@ -1,0 +1,25 @@
+"""What the forms of the catalog share."""
+
+from typing import Any
+
+from django import forms
+
+from console.core.errors import Refusal
+
+
+def refuse(form: forms.Form, refusal: Refusal) -> None:
+    """Show a service's refusal at the field it names, or above the form."""
+    form.add_error(refusal.param if refusal.param in form.fields else None, refusal.message)
+
+
+class VersionField(forms.ModelChoiceField):  # type: ignore[type-arg]
+    """A model version, by provider."""
+
+    def label_from_instance(self, version: Any) -> str:
+        small = " (small, for trying things out)" if version.provider.is_builtin else ""
+        return f"{version}{small}"
+
+
+def seen_field() -> forms.IntegerField:
+    """The revision a form was filled in on, to notice that somebody else was quicker."""
+    return forms.IntegerField(min_value=0, required=False, widget=forms.HiddenInput)

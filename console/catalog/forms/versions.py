@@ -1,0 +1,75 @@
+"""Forms about model versions and their prices."""
+
+from decimal import Decimal
+from typing import Any
+
+from django import forms
+
+from console.catalog.forms.base import VersionField, seen_field
+from console.catalog.models import Capability, ModelVersion
+from console.catalog.queries import choices
+
+
+class VersionForm(forms.Form):
+    name = forms.CharField(
+        max_length=200,
+        label="Name at the provider",
+        help_text="Exactly as the provider spells it, with its date or number. It never changes.",
+        widget=forms.TextInput(attrs={"class": "mono", "spellcheck": "false"}),
+    )
+    description = forms.CharField(max_length=300, required=False)
+    context_tokens = forms.IntegerField(min_value=1, initial=128_000, label="Context, in tokens")
+    max_output_tokens = forms.IntegerField(min_value=1, initial=4096, label="Longest answer, in tokens")
+    capabilities = forms.MultipleChoiceField(
+        choices=Capability.choices, initial=[Capability.CHAT], widget=forms.CheckboxSelectMultiple
+    )
+    shutdown_on = forms.DateField(
+        required=False,
+        label="Shut down on",
+        widget=forms.DateInput(attrs={"type": "date"}, format="%Y-%m-%d"),
+        help_text="When the provider has announced to end it.",
+    )
+    successor = VersionField(ModelVersion.objects.none(), required=False, empty_label="None announced")
+    seen_revision = seen_field()
+
+    def __init__(self, *args: Any, version: ModelVersion | None = None, **kwargs: Any) -> None:
+        if version is not None:
+            names = [name for name in self.base_fields if name not in {"name", "seen_revision"}]
+            kwargs["initial"] = {name: getattr(version, name) for name in names}
+            kwargs["initial"]["seen_revision"] = version.revision
+        super().__init__(*args, **kwargs)
+        successor: forms.ModelChoiceField[ModelVersion] = self.fields["successor"]  # type: ignore[assignment]
+        successor.queryset = choices()
+        if version is not None:
+            del self.fields["name"]
+            successor.queryset = choices().exclude(pk=version.pk)
+        else:
+            del self.fields["seen_revision"]
+            self.order_fields(["name"])
+
+
+class PriceForm(forms.Form):
+    input = forms.DecimalField(max_digits=12, decimal_places=6, min_value=Decimal(0), label="Input")
+    cached_input = forms.DecimalField(
+        max_digits=12,
+        decimal_places=6,
+        min_value=Decimal(0),
+        required=False,
+        label="Cached input",
+        help_text="Empty: as input.",
+    )
+    output = forms.DecimalField(max_digits=12, decimal_places=6, min_value=Decimal(0), label="Output")
+    reasoning = forms.DecimalField(
+        max_digits=12,
+        decimal_places=6,
+        min_value=Decimal(0),
+        required=False,
+        label="Reasoning",
+        help_text="Empty: as output.",
+    )
+    effective_from = forms.DateTimeField(
+        required=False,
+        label="From (UTC)",
+        widget=forms.DateTimeInput(attrs={"type": "datetime-local"}, format="%Y-%m-%dT%H:%M"),
+        help_text="Empty: from now on. What was charged stays.",
+    )

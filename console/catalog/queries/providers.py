@@ -1,0 +1,69 @@
+"""What the pages of providers show: how many models and pins they serve, and how they are."""
+
+import datetime as dt
+from dataclasses import dataclass
+
+from django.db.models import Count, OuterRef, Q, QuerySet, Subquery, Sum
+from django.db.models.functions import Coalesce
+
+from console.catalog.models import Provider, ProviderIncident
+from console.core.clock import now
+
+RECENT = dt.timedelta(minutes=15)
+_MOST_INCIDENTS = 12
+
+
+@dataclass(frozen=True, slots=True)
+class Health:
+    """How a provider is, in a few words. `tone` is ok, warn, bad or empty for what nobody knows."""
+
+    tone: str
+    label: str
+
+
+@dataclass(frozen=True, slots=True)
+class ProviderRow:
+    provider: Provider
+    models: int
+    pins: int
+    health: Health
+
+
+def health(provider: Provider, failures: int) -> Health:
+    """Return how a provider is; `failures` are those of the last quarter of an hour."""
+    if not provider.is_enabled:
+        return Health("", "Disabled")
+    if failures:
+        return Health("warn", f"{failures:,} failure{'' if failures == 1 else 's'} in 15 min")
+    if provider.was_test_ok is None:
+        return Health("", "Not tested")
+    return Health("ok", "Answers") if provider.was_test_ok else Health("bad", "Test failed")
+
+
+def provider_rows(rows: QuerySet[Provider]) -> list[ProviderRow]:
+    """Return the providers with how many models they have in use and how many pins point there. One query."""
+    recent = (
+        ProviderIncident.objects.filter(provider=OuterRef("pk"), last_at__gte=now() - RECENT)
+        .order_by()
+        .values("provider")
+        .annotate(n=Sum("count"))
+    )
+    counted = rows.annotate(
+        models=Count("model_versions", filter=Q(model_versions__retired_at=None), distinct=True),
+        pins=Count("model_versions__pins", distinct=True),
+        failures=Coalesce(Subquery(recent.values("n")), 0),
+    )
+    return [
+        ProviderRow(row, row.models, row.pins, health(row, row.failures))
+        for row in counted.order_by("-is_builtin", "name")
+    ]
+
+
+def incidents(provider: Provider) -> list[ProviderIncident]:
+    """Return the last things that went wrong, newest first."""
+    return list(provider.incidents.order_by("-last_at", "-id")[:_MOST_INCIDENTS])
+
+
+def health_of(provider: Provider, lately: list[ProviderIncident]) -> Health:
+    """Return how one provider is, from its incidents already read."""
+    return health(provider, sum(row.count for row in lately if row.last_at >= now() - RECENT))

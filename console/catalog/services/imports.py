@@ -1,0 +1,42 @@
+"""Add several of a provider's models at once, with what their names say about them."""
+
+from collections.abc import Sequence
+
+from django.db import transaction
+
+from console.catalog.families import guess
+from console.catalog.models import Capability, ModelVersion, Provider
+from console.catalog.services.versions import create_version
+from console.core.errors import BadInput
+from console.teams.callers import Actor
+
+MOST_AT_ONCE = 200
+
+
+@transaction.atomic
+def import_models(*, actor: Actor, provider: Provider, names: Sequence[str]) -> list[ModelVersion]:
+    """Add the named models; those that are there already stay as they are. Limits are guesses, and prices are not set.
+
+    A price nobody checked would be worse than none: without one, a call is refused where a quota limits cost.
+    """
+    if not names:
+        raise BadInput("Choose at least one model.", param="models")
+    if len(names) > MOST_AT_ONCE:
+        raise BadInput(f"Import up to {MOST_AT_ONCE} models at once; these are {len(names)}.", param="models")
+    known = set(provider.model_versions.values_list("name", flat=True))
+    made = []
+    for name in dict.fromkeys(name.strip() for name in names):
+        if name in known:
+            continue
+        found = guess(name)
+        made.append(
+            create_version(
+                actor=actor,
+                provider=provider,
+                name=name,
+                capabilities=list(found.capabilities) if found else [Capability.CHAT],
+                context_tokens=found.context_tokens if found else 8192,
+                max_output_tokens=found.max_output_tokens if found else 4096,
+            )
+        )
+    return made

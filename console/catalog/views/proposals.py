@@ -1,0 +1,78 @@
+"""The rule of two people: begin it, propose to end it, decide on what somebody else proposed."""
+
+import uuid
+
+from django.http import HttpResponse
+from django.shortcuts import render
+from django.urls import reverse
+
+from console.catalog import access
+from console.catalog.forms import refuse
+from console.catalog.forms.proposals import ApproveForm, RejectForm, RuleForm
+from console.catalog.services import aliases, pins
+from console.core.errors import Refusal
+from console.core.htmx import go, is_htmx
+from console.teams.access import OPERATOR, needs
+from console.teams.callers import TeamRequest
+
+
+@needs(OPERATOR)
+def second_person(request: TeamRequest, name: str) -> HttpResponse:
+    """Have two people agree on changes of this alias, or propose that one is enough again."""
+    alias = access.alias_for(request.caller, name)
+    form = RuleForm(request.POST if request.method == "POST" else None, is_on=alias.needs_second_person)
+    if form.is_bound and form.is_valid():
+        actor, said = request.caller.actor, f"Changes of {name} in production wait for a second person now."
+        try:
+            if alias.needs_second_person:
+                pins.ask_to_lift_rule(actor=actor, alias=alias, reason=form.cleaned_data["reason"])
+                said = "Proposed. One person is enough again when somebody else agrees."
+            else:
+                aliases.require_second_person(actor=actor, alias=alias)
+        except Refusal as refusal:
+            refuse(form, refusal)
+        else:
+            return go(request, reverse("catalog:alias", args=[name]), said)
+    return _ask(request, form, name=name, title=f"Two people for {name}")
+
+
+@needs(OPERATOR)
+def approve_proposal(request: TeamRequest, proposal_id: uuid.UUID) -> HttpResponse:
+    proposal = access.proposal_for(request.caller, proposal_id)
+    form = ApproveForm(request.POST if request.method == "POST" else None)
+    name = proposal.alias.name
+    if form.is_bound and form.is_valid():
+        try:
+            pins.approve_proposal(actor=request.caller.actor, proposal=proposal, reason=form.cleaned_data["reason"])
+        except Refusal as refusal:
+            form.add_error(None, refusal.message)
+        else:
+            return go(request, reverse("catalog:alias", args=[name]), f"Approved. {name} is changed.")
+    return _ask(request, form, name=name, title=f"Approve a change of {name}", proposal=proposal)
+
+
+@needs(OPERATOR)
+def reject_proposal(request: TeamRequest, proposal_id: uuid.UUID) -> HttpResponse:
+    """Reject what somebody else proposed, or take one's own proposal back."""
+    proposal = access.proposal_for(request.caller, proposal_id)
+    is_mine = request.caller.user is not None and proposal.proposed_by_id == request.caller.user.pk
+    form = RejectForm(request.POST if request.method == "POST" else None, is_mine=is_mine)
+    name = proposal.alias.name
+    if form.is_bound and form.is_valid():
+        try:
+            pins.reject_proposal(actor=request.caller.actor, proposal=proposal, reason=form.cleaned_data["reason"])
+        except Refusal as refusal:
+            refuse(form, refusal)
+        else:
+            said = "Withdrawn. Nothing changes." if is_mine else "Rejected. Nothing changes."
+            return go(request, reverse("catalog:alias", args=[name]), said)
+    title = f"Withdraw your proposal for {name}" if is_mine else f"Reject a change of {name}"
+    return _ask(request, form, name=name, title=title, proposal=proposal)
+
+
+def _ask(request: TeamRequest, form: ApproveForm | RejectForm | RuleForm, **context: object) -> HttpResponse:
+    template = "catalog/proposal.html#dialog" if is_htmx(request) else "catalog/proposal.html"
+    status = 422 if form.errors else 200
+    return render(
+        request, template, {"active": "models", "form": form, "action_url": request.path, **context}, status=status
+    )
