@@ -11,7 +11,7 @@ from dataclasses import replace
 from pathlib import Path
 
 from bench.measure import Target, difference, interleaved, load, median, memory_mib, ratio
-from bench.pages import page_times
+from bench.pages import fill, page_times
 from bench.stack import ROOT, Stack
 
 LIMIT = 2000
@@ -118,6 +118,17 @@ def exactness(table: Table, stack: Stack, key: str) -> None:
     )
 
 
+def pages(table: Table, stack: Stack, options: argparse.Namespace) -> None:
+    """Row 11: the pages that read the log, without network, as an operator."""
+    environment = {**stack.environment, "DATABASE_URL": options.log} if options.log else stack.environment
+    if not options.log:
+        fill(stack, options.rows)
+    figures = page_times(environment)
+    worst = max(page.p95 for page in figures)
+    told = "; ".join(f"{page.name} {page.p95:.0f} ms" for page in figures)
+    table.add(11, f"{options.rows:,} audit rows: pages, server time p95", told, "≤ 150 ms", worst <= 150)
+
+
 def memory(table: Table, facet: Target, litellm: Target | None) -> None:
     mine = memory_mib(facet.pids)
     if litellm is None:
@@ -141,11 +152,21 @@ def main() -> None:
         "--rows", type=int, default=10_000_000, help="generated rows of the log for the pages; 0 leaves them out"
     )
     parser.add_argument(
+        "--log", metavar="DATABASE_URL", help="a database that has been filled before, for the pages, instead of --rows"
+    )
+    parser.add_argument(
+        "--only",
+        default="",
+        metavar="PARTS",
+        help="plain, latency, streams, hot, exact, pages, comma-separated; writes nothing",
+    )
+    parser.add_argument(
         "--quick", action="store_true", help="two short rounds and a hundred thousand rows; writes nothing"
     )
     options = parser.parse_args()
     if options.quick:
         options.rounds, options.seconds, options.rows = 2, 1.5, min(options.rows, 100_000)
+    parts = set(filter(None, options.only.split(","))) or {"plain", "latency", "streams", "hot", "exact", "pages"}
     table, stack = Table(), Stack()
     try:
         print("Preparing a database.", flush=True)
@@ -157,21 +178,25 @@ def main() -> None:
         keys = json.loads(seeded.stdout)
         facet = replace(stack.facet(), keys=keys["many"])
         base = stack.passthrough()
-        litellm, portkey = stack.litellm(), stack.portkey()
-        peers = [peer for peer in (stack.nginx(), portkey, litellm) if peer is not None]
-        print("Measuring.", flush=True)
-        side_by_side = plain(table, facet, base, peers, options.rounds, options.seconds)
-        memory(table, facet, litellm)
-        latency(table, facet, base, options.rounds, options.seconds)
-        streams(table, stack, facet, base, options.rounds, options.seconds)
-        hot_team(table, facet, keys["many"], options.rounds, options.seconds)
-        exactness(table, stack, keys["limited"])
-        if options.rows:
-            pages = page_times(stack, options.rows)
-            worst = max(figures.p95 for figures in pages)
-            told = "; ".join(f"{f.name} {f.p95:.0f} ms" for f in pages)
-            table.add(11, f"{options.rows:,} audit rows: pages, server time p95", told, "≤ 150 ms", worst <= 150)
-        if not options.quick:
+        side_by_side = ""
+        if "plain" in parts:
+            litellm, portkey = stack.litellm(), stack.portkey()
+            peers = [peer for peer in (stack.nginx(), portkey, litellm) if peer is not None]
+            print("Measuring.", flush=True)
+            side_by_side = plain(table, facet, base, peers, options.rounds, options.seconds)
+            memory(table, facet, litellm)
+        if "latency" in parts:
+            latency(table, facet, base, options.rounds, options.seconds)
+        if "streams" in parts:
+            streams(table, stack, facet, base, options.rounds, options.seconds)
+        if "hot" in parts:
+            hot_team(table, facet, keys["many"], options.rounds, options.seconds)
+        if "exact" in parts:
+            exactness(table, stack, keys["limited"])
+        if "pages" in parts and (options.rows or options.log):
+            pages(table, stack, options)
+        print(side_by_side)
+        if not options.quick and not options.only:
             write(table, side_by_side, options)
     finally:
         stack.stop()

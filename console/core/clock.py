@@ -13,9 +13,20 @@ def now() -> dt.datetime:
     return moment.replace(microsecond=moment.microsecond // 1000 * 1000)
 
 
+# The period each window is in at present: nearly every question is about it.
+_present: dict[Window, tuple[dt.datetime, dt.datetime]] = {}
+
+
 def period_start(window: Window, moment: dt.datetime) -> dt.datetime:
     """Return the start of the half-open UTC period of `window` that `moment` belongs to."""
-    moment = moment.astimezone(dt.UTC)
+    known = _present.get(window)
+    if known is None or not known[0] <= moment < known[1]:
+        start = _start_of(window, moment.astimezone(dt.UTC))
+        known = _present[window] = (start, period_end(window, start))
+    return known[0]
+
+
+def _start_of(window: Window, moment: dt.datetime) -> dt.datetime:
     if window == "minute":
         return moment.replace(second=0, microsecond=0)
     if window == "hour":

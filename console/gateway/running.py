@@ -1,6 +1,7 @@
 """What the pipeline keeps per event loop while it runs."""
 
 import asyncio
+import threading
 import time
 import weakref
 from contextlib import suppress
@@ -42,12 +43,25 @@ class Gateway:
 _gateways: "weakref.WeakKeyDictionary[asyncio.AbstractEventLoop, Gateway]" = weakref.WeakKeyDictionary()
 
 
+class _Here(threading.local):
+    """The loop this thread asked for last and its gateway: a call asks ten times, and always for the same one."""
+
+    loop: asyncio.AbstractEventLoop | None = None
+    gateway: Gateway
+
+
+_here = _Here()
+
+
 def gateway() -> Gateway:
     """Return the running event loop's gateway."""
     loop = asyncio.get_running_loop()
+    if _here.loop is loop:
+        return _here.gateway
     found = _gateways.get(loop)
     if found is None:
         found = _gateways[loop] = Gateway()
+    _here.loop, _here.gateway = loop, found
     return found
 
 
@@ -59,4 +73,5 @@ async def stop() -> None:
         await found.ledger.stop()
         await found.passage.stop()
         _gateways.pop(loop, None)
+        _here.loop = None
     await outbound.close()
