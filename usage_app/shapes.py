@@ -29,6 +29,8 @@ class QuotaShape:
     purpose: str = ""  # a Purpose: which calls it counts
 
     def limit_at(self, moment: dt.datetime) -> int:
+        if not self.increases:
+            return self.limit
         return self.limit + sum(amount for start, end, amount in self.increases if start <= moment < end)
 
     def period(self, moment: dt.datetime) -> dt.datetime:

@@ -38,6 +38,9 @@ def _start_of(window: Window, moment: dt.datetime) -> dt.datetime:
 
 def period_end(window: Window, start: dt.datetime) -> dt.datetime:
     """Return the first moment after the period that starts at `start`."""
+    known = _present.get(window)
+    if known is not None and known[0] == start:
+        return known[1]
     if window == "minute":
         return start + dt.timedelta(minutes=1)
     if window == "hour":
