@@ -34,10 +34,38 @@ class Use:
 Source = Callable[[Prompt], list[Use]]
 
 
+def including(slug: str) -> dict[str, str]:
+    """Return the slugs of all prompts that include a partial, with the one through which they do; empty for directly.
+
+    What counts are newest and labelled versions. One query a level, and there are five levels at most.
+    """
+    found: dict[str, str] = {}
+    around = {slug: ""}
+    while around:
+        rows = Prompt.objects.filter(includes__overlap=list(around), deleted_at=None).values_list("slug", "includes")
+        level = {}
+        for other, includes in rows.exclude(slug__in=[slug, *found]):
+            nearest = next(name for name in includes if name in around)
+            level[other] = found[other] = around[nearest] or ("" if nearest == slug else nearest)
+        around = {other: found[other] or other for other in level}
+    return found
+
+
 def including_prompts(prompt: Prompt) -> list[Use]:
-    """Return the prompts whose newest or labelled versions include this one."""
-    rows = Prompt.objects.filter(includes__contains=[prompt.slug], deleted_at=None).select_related("team")
-    return [Use("prompt", row.slug, row.team_id, row.team.name, detail=row.kind) for row in rows.order_by("slug")]
+    """Return the prompts whose texts change with this one. Those that include it themselves hold it."""
+    through = including(prompt.slug)
+    rows = Prompt.objects.filter(slug__in=through, deleted_at=None).select_related("team").order_by("slug")
+    return [
+        Use(
+            "prompt",
+            row.slug,
+            row.team_id,
+            row.team.name,
+            holds=not through[row.slug],
+            detail=f"{row.kind}, through {through[row.slug]}" if through[row.slug] else row.kind,
+        )
+        for row in rows
+    ]
 
 
 def calls(prompt: Prompt) -> list[Use]:

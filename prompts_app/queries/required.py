@@ -4,6 +4,7 @@ from dataclasses import dataclass
 
 from django.db.models import Q, QuerySet
 
+from prompts_app import where_used
 from prompts_app.models import Kind, Prompt, Waiver
 
 _MOST = 200
@@ -20,8 +21,9 @@ class Reach:
 
 
 def reach(partial: Prompt, visible: QuerySet[Prompt]) -> Reach:
-    """Return the prompts a partial reaches. Five queries at most."""
-    including = Prompt.objects.filter(includes__contains=[partial.slug], deleted_at=None)
+    """Return the prompts a partial reaches, through other partials too. Ten queries at most."""
+    reached = list(where_used.including(partial.slug))
+    including = Prompt.objects.filter(slug__in=reached, deleted_at=None)
     seen = visible.filter(pk__in=including.values("pk")).select_related("team").order_by("slug")
     found = list(seen[:_MOST])
     missing: list[Prompt] = []
@@ -29,9 +31,7 @@ def reach(partial: Prompt, visible: QuerySet[Prompt]) -> Reach:
     if partial.is_required:
         covered = _covered(partial, visible)
         waivers = list(Waiver.objects.filter(partial=partial, prompt__in=visible).select_related("prompt__team"))
-        without = covered.exclude(includes__contains=[partial.slug]).exclude(
-            pk__in=[waiver.prompt_id for waiver in waivers]
-        )
+        without = covered.exclude(slug__in=reached).exclude(pk__in=[waiver.prompt_id for waiver in waivers])
         missing = list(without.select_related("team").order_by("slug")[:_MOST])
     return Reach(found, missing, waivers, max(0, including.count() - seen.count()))
 
@@ -52,7 +52,7 @@ class RequiredState:
 
 
 def state(prompt: Prompt) -> list[RequiredState]:
-    """Return what a prompt must include and how it stands. Two queries."""
+    """Return what a prompt must include and how it stands. Eight queries at most."""
     if prompt.kind == Kind.PARTIAL:
         return []
     needed = Prompt.objects.filter(Q(covers=None) | Q(covers=prompt.team_id), is_required=True, deleted_at=None)
@@ -60,4 +60,16 @@ def state(prompt: Prompt) -> list[RequiredState]:
     if not partials:
         return []
     waivers = {waiver.partial_id: waiver for waiver in Waiver.objects.filter(prompt=prompt)}
-    return [RequiredState(one, one.slug in prompt.includes, waivers.get(one.pk)) for one in partials]
+    included = _included(prompt)
+    return [RequiredState(one, one.slug in included, waivers.get(one.pk)) for one in partials]
+
+
+def _included(prompt: Prompt) -> set[str]:
+    """Return the slugs of all partials a prompt includes, through others too. One query a level."""
+    found: set[str] = set()
+    level = set(prompt.includes)
+    while level:
+        found |= level
+        rows = Prompt.objects.filter(slug__in=level, deleted_at=None).values_list("includes", flat=True)
+        level = {slug for includes in rows for slug in includes} - found
+    return found

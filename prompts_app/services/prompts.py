@@ -149,7 +149,8 @@ def _check_reach(prompt: Prompt) -> None:
             "A partial required of other teams must be visible to the organisation, or they could not include it.",
             param="visibility",
         )
-    others = [use for use in where_used.including_prompts(prompt) if use.team_id != prompt.team_id]
+    holders = [use for use in where_used.including_prompts(prompt) if use.holds]
+    others = [use for use in holders if use.team_id != prompt.team_id]
     if others:
         raise StillUsed(f"{len(others)} prompts of other teams include {prompt.slug}.", param="visibility")
 

@@ -13,7 +13,8 @@ from console.teams.models import User
 from console.teams.rights import rights_of
 from prompts_app import access, where_used
 from prompts_app.errors import StillUsed, UnknownPrompt
-from prompts_app.models import PromptKeyUse, PromptUse
+from prompts_app.models import Prompt, PromptKeyUse, PromptUse
+from prompts_app.queries import required
 from prompts_app.services import prompts
 from tests import make
 from tests.conftest import Cast
@@ -94,3 +95,28 @@ def test_where_used_shows_no_names_of_other_teams(cast: Cast) -> None:
         assert "…them" not in page and "their-plan" not in page
     api = client.get("/api/prompts/tone/-/where-used/").json()
     assert {use["name"] for use in api["data"]} == {"mine", "fk_live_…ours"} and api["hidden"] == 2
+
+
+def test_it_follows_partials_through_partials(cast: Cast) -> None:
+    style = make.make_prompt(cast.team_a, "style", "kind", kind="partial")
+    make.make_prompt(cast.team_a, "wrap", "{{> style}}", kind="partial")
+    make.make_prompt(cast.team_a, "outer", "{{> wrap}}", kind="partial")
+    top = make.make_prompt(cast.team_a, "top", "{{> outer}}")
+    both = make.make_prompt(cast.team_a, "both", "{{> outer}} {{> style}}")
+    make.make_prompt(cast.team_a, "other", "x")
+    uses = {use.name: (use.holds, use.detail) for use in where_used.including_prompts(style)}
+    assert uses == {
+        "wrap": (True, "partial"),
+        "both": (True, "text"),
+        "outer": (False, "partial, through wrap"),
+        "top": (False, "text, through wrap"),
+    }
+    prompts.change_prompt(actor=SYSTEM, prompt=style, is_required=True, covers=[cast.team_a])
+    style.refresh_from_db()
+    reach = required.reach(style, access.prompts_for(caller(cast.bob)))
+    assert [p.slug for p in reach.including] == ["both", "outer", "top", "wrap"]
+    assert [p.slug for p in reach.missing] == ["other"]
+    for prompt in (top, both):
+        prompt.refresh_from_db()
+        assert [state.is_included for state in required.state(prompt)] == [True]
+    assert [state.is_included for state in required.state(Prompt.objects.get(slug="other"))] == [False]
