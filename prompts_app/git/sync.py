@@ -45,6 +45,10 @@ def sync(*, actor: Actor = SYSTEM, take: Collection[str] = (), keep: Collection[
     if not GitRemote.objects.filter(free).update(claimed_at=now(), wanted_at=None):
         return None
     remote = GitRemote.objects.get()
+    # The claim is ours, so whoever is still said to run has ended without a word.
+    GitSync.objects.filter(outcome=Outcome.RUNNING).update(
+        outcome=Outcome.FAILED, sentence="The worker ended before it was done.", ended_at=now()
+    )
     log = GitSync.objects.create(kind=GitSync.Kind.SYNC, source=remote.address, actor_name=actor.name[:200])
     try:
         with listeners.silence(), told_of_damage():

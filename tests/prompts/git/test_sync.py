@@ -1,11 +1,13 @@
 """The connected repository: where it may be, and what a sync does with it."""
 
+import datetime as dt
 import stat
 from pathlib import Path
 
 import pytest
 
 from console.audit.models import AuditEvent
+from console.core.clock import now
 from console.core.errors import BadInput, Conflict
 from console.teams.callers import SYSTEM
 from prompts_app.git import remotes, sync
@@ -192,6 +194,14 @@ def test_a_save_wakes_one_sync_and_an_import_none(library: Cast, settings: objec
     GitSync.objects.update(started_at="2026-01-01T00:00:00Z")
     assert sync.tick().imported == 1
     assert GitRemote.objects.get().wanted_at is None
+    # A worker that died holds its claim for a while; the next one says so in the list.
+    died = GitSync.objects.create(kind="sync", source="x", actor_name="Facet")
+    GitRemote.objects.update(claimed_at=now())
+    assert sync.sync() is None
+    GitRemote.objects.update(claimed_at=now() - dt.timedelta(minutes=16))
+    assert sync.sync().outcome == "ok"
+    died.refresh_from_db()
+    assert died.outcome == "failed"
 
 
 def test_it_speaks_ssh_through_the_systems_program(
