@@ -1,6 +1,10 @@
-"""From a key to an Asker, against a snapshot. Why a key is refused is for the log; the caller hears one sentence."""
+"""From a key or a person to an Asker, against a snapshot.
+
+Why a key is refused is for the log; the caller hears one sentence. People are told.
+"""
 
 import datetime as dt
+import uuid
 
 from console.core.errors import NotAllowed, NotSignedIn
 from console.gateway.snapshot import Snapshot
@@ -58,19 +62,80 @@ class KeyIdentity:
         key = snapshot.keys.get(keys.digest(self._text))
         if key is None:
             raise KeyRefused("unknown" if keys.is_well_formed(self._text) else "malformed")
-        reason = key.refusal(self._at, self._address)
-        if not reason and not key.rights:
-            reason = "its owner has no rights in the team any more"
-        if reason:
-            raise KeyRefused(reason, key)
-        if "use_models" not in key.rights:
-            raise ScopeMissing(key)
+        return _asker_of(key, self._at, self._address)
+
+
+def _asker_of(key: KeyShape, at: dt.datetime, client_address: str) -> Asker:
+    reason = key.refusal(at, client_address)
+    if not reason and not key.rights:
+        reason = "its owner has no rights in the team any more"
+    if reason:
+        raise KeyRefused(reason, key)
+    if "use_models" not in key.rights:
+        raise ScopeMissing(key)
+    return Asker(
+        team=key.team,
+        environment=key.environment,
+        actor_kind="key",
+        actor_id=key.id,
+        actor=key.name,
+        key=key,
+        aliases=key.aliases,
+        may_call_exact=key.may_call_exact,
+    )
+
+
+class StartedByKey:
+    """Resolves the key that started work which goes on after its request; at each call anew, as it is then."""
+
+    __slots__ = ("_address", "_at", "_key_id")
+
+    def __init__(self, key_id: uuid.UUID, client_address: str, at: dt.datetime) -> None:
+        self._key_id, self._address, self._at = key_id, client_address, at
+
+    def __call__(self, snapshot: Snapshot) -> Asker:
+        key = snapshot.keys_by_id.get(self._key_id)
+        if key is None:
+            raise KeyRefused("unknown")
+        return _asker_of(key, self._at, self._address)
+
+
+class PersonRefused(NotAllowed):
+    """A person who may not call models for the team, or not any more."""
+
+    def __init__(self, sentence: str, record: dict[str, object]) -> None:
+        super().__init__(sentence)
+        self.record = record
+
+
+class PersonIdentity:
+    """Resolves a person who calls for one of their teams; again with each newer snapshot, as rights may end."""
+
+    __slots__ = ("_environment", "_team_id", "_user_id")
+
+    def __init__(self, user_id: uuid.UUID, team_id: uuid.UUID, environment: str) -> None:
+        self._user_id, self._team_id, self._environment = user_id, team_id, environment
+
+    def __call__(self, snapshot: Snapshot) -> Asker:
+        person, team = snapshot.people.get(self._user_id), snapshot.teams.get(self._team_id)
+        if person is None or team is None or not person.may_call_for(team.id):
+            name = person.name if person else ""
+            raise PersonRefused(
+                "You may not call models for this team. An owner of the team can change your role.",
+                {"actor_kind": "user", "actor_id": self._user_id, "actor": name, "environment": self._environment}
+                | ({"team_id": team.id, "team": team.name} if team else {}),
+            )
+        if not team.is_open:
+            raise PersonRefused(
+                f"{team.name} is archived, so nobody calls models for it.",
+                {"actor_kind": "user", "actor_id": self._user_id, "actor": person.name, "team_id": team.id},
+            )
+        # Past what operators decided for a team reach operators only; a key needs a scope they give.
         return Asker(
-            team=key.team,
-            environment=key.environment,
-            actor_kind="key",
-            actor_id=key.id,
-            actor=key.name,
-            key=key,
-            aliases=key.aliases,
+            team=team,
+            environment=self._environment,
+            actor_kind="user",
+            actor_id=person.id,
+            actor=person.name,
+            may_call_exact=person.is_operator,
         )

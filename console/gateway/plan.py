@@ -138,8 +138,7 @@ def resolve(snapshot: Snapshot, asker: Asker, model: str) -> tuple[str, PinShape
 
 def exact_version(snapshot: Snapshot, asker: Asker, model: str) -> VersionShape | None:
     """Return the version a caller names as `provider/name`, if it may name versions at all."""
-    may = asker.key is not None and asker.key.may_call_exact
-    return snapshot.versions_by_label.get(model) if may else None
+    return snapshot.versions_by_label.get(model) if asker.may_call_exact else None
 
 
 def _check_usable(version: VersionShape, name: str) -> None:

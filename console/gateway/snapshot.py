@@ -1,4 +1,4 @@
-"""What every call is planned from: keys, pins, prices and quotas in this process's memory, with their epoch.
+"""What every call is planned from: keys, people, pins, prices and quotas in this process's memory, with their epoch.
 
 Nothing here expires. `begin` compares the epoch in the database with the one a plan was made under and refuses a stale
 plan; then the snapshot is loaded again and the plan is made again. So a revoked key or a moved pin holds from the next
@@ -15,7 +15,7 @@ from django.db import Error, close_old_connections, transaction
 from console.audit.models import Epoch
 from console.catalog.shapes import AliasShape, VersionShape, alias_shapes, version_shapes
 from console.gateway.errors import DatabaseAway
-from console.teams.shapes import KeyShape, TeamShape, key_shapes, team_shapes
+from console.teams.shapes import KeyShape, PersonShape, TeamShape, key_shapes, people_shapes, team_shapes
 from prompts_app.shapes import Library, library
 from usage_app.shapes import QuotaShape, quota_shapes
 
@@ -31,6 +31,7 @@ class Snapshot:
     aliases: dict[str, AliasShape]
     quotas: dict[uuid.UUID, tuple[QuotaShape, ...]]
     prompts: Library = field(default_factory=lambda: Library(0, {}))
+    people: dict[uuid.UUID, PersonShape] = field(default_factory=dict)
 
 
 def load(before: Snapshot | None = None) -> Snapshot:
@@ -42,6 +43,7 @@ def load(before: Snapshot | None = None) -> Snapshot:
         epoch = Epoch.objects.values_list("value", flat=True).get(pk=1)
         teams = team_shapes()
         keys = key_shapes(teams)
+        people = people_shapes()
         versions = version_shapes()
         aliases = alias_shapes(versions)
         quotas = quota_shapes()
@@ -56,6 +58,7 @@ def load(before: Snapshot | None = None) -> Snapshot:
         aliases=aliases,
         quotas=quotas,
         prompts=prompts,
+        people=people,
     )
 
 

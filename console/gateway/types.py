@@ -27,6 +27,7 @@ class Asker:
     actor: str
     key: KeyShape | None = None
     aliases: frozenset[str] = frozenset()  # empty: all the team's
+    may_call_exact: bool = False  # exact versions (`provider/name`) besides aliases
 
 
 class Prompted(NamedTuple):

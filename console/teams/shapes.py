@@ -55,6 +55,34 @@ class KeyShape:
         return ""
 
 
+@dataclass(frozen=True, slots=True)
+class PersonShape:
+    """Somebody who may call models: an operator for every team, others for the teams named here."""
+
+    id: uuid.UUID
+    name: str
+    is_operator: bool
+    teams: frozenset[uuid.UUID]
+
+    def may_call_for(self, team_id: uuid.UUID) -> bool:
+        return self.is_operator or team_id in self.teams
+
+
+def people_shapes() -> dict[uuid.UUID, PersonShape]:
+    """Return everybody active who may call models for some team, in two queries."""
+    rows = UserObjectPermission.objects.filter(
+        content_type__app_label="teams", content_type__model="team", permission__codename="use_models"
+    ).values_list("user_id", "object_pk")
+    teams: dict[uuid.UUID, set[uuid.UUID]] = {}
+    for user_id, team_id in rows:
+        teams.setdefault(user_id, set()).add(uuid.UUID(team_id))
+    return {
+        user.pk: PersonShape(user.pk, str(user), user.is_superuser, frozenset(teams.get(user.pk, ())))
+        for user in User.objects.filter(is_active=True).only("id", "name", "email", "is_superuser")
+        if user.is_superuser or user.pk in teams
+    }
+
+
 def team_shapes() -> dict[uuid.UUID, TeamShape]:
     return {
         team.pk: TeamShape(team.pk, team.slug, team.name, team.archived_at is None)

@@ -1,0 +1,62 @@
+"""Who a person is to the pipeline, as of a snapshot."""
+
+import datetime as dt
+import uuid
+
+import pytest
+
+from console.core.errors import NotAllowed
+from console.gateway import snapshot
+from console.gateway.identity import KeyRefused, PersonIdentity, StartedByKey
+from console.gateway.plan import exact_version
+from console.teams.models import ApiKey, Membership, Role
+from console.teams.services import people
+from console.teams.services import teams as team_services
+from tests import make
+from tests.conftest import Cast
+
+AT = dt.datetime(2026, 7, 1, tzinfo=dt.UTC)
+
+
+def test_it_makes_a_person_the_asker_of_their_team(cast: Cast) -> None:
+    version = make.make_model()
+    taken = snapshot.load()
+    asker = PersonIdentity(cast.bob.pk, cast.team_a.pk, "sandbox")(taken)
+    assert (asker.actor_kind, asker.actor_id, asker.actor) == ("user", cast.bob.pk, "Bob")
+    assert (asker.team.name, asker.environment, asker.key) == ("Team A", "sandbox", None)
+    label = taken.versions[version.pk].label
+    assert exact_version(taken, asker, label) is None, "past the team's aliases reach operators only"
+    operator = PersonIdentity(cast.operator.pk, cast.team_b.pk, "production")(taken)
+    assert exact_version(taken, operator, label) is taken.versions[version.pk]
+
+
+def test_it_refuses_whoever_may_not_call_for_the_team(cast: Cast) -> None:
+    auditor = make.make_member(cast.team_a, role=Role.AUDITOR)
+    gone, disabled = make.make_member(cast.team_a), make.make_member(cast.team_a)
+    operator = make.make_user(is_superuser=True)
+    archived = make.make_team("Closed", owner=cast.alice)
+    team_services.archive_team(actor=make.SYSTEM, team=archived)
+    team_services.remove_member(actor=make.SYSTEM, membership=Membership.objects.get(user=gone))
+    people.disable_person(actor=make.SYSTEM, user=disabled)
+    people.disable_person(actor=make.SYSTEM, user=operator)
+    taken = snapshot.load()
+    for user_id, team in (
+        (cast.charlie.pk, cast.team_a),
+        (auditor.pk, cast.team_a),
+        (gone.pk, cast.team_a),
+        (disabled.pk, cast.team_a),
+        (operator.pk, cast.team_a),
+        (uuid.uuid4(), cast.team_a),
+        (cast.alice.pk, archived),
+    ):
+        with pytest.raises(NotAllowed) as refused:
+            PersonIdentity(user_id, team.pk, "production")(taken)
+        assert refused.value.record["actor_id"] == user_id  # type: ignore[attr-defined]
+
+
+def test_it_asks_again_for_the_key_that_started_work(cast: Cast) -> None:
+    started = StartedByKey(cast.kim.pk, "127.0.0.1", AT)
+    assert started(snapshot.load()).actor == "kim"
+    ApiKey.objects.filter(pk=cast.kim.pk).update(revoked_at=AT)
+    with pytest.raises(KeyRefused, match="cannot be used"):
+        started(snapshot.load())
