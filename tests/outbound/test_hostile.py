@@ -14,7 +14,7 @@ DEADLINES = outbound.Deadlines(connect=2, silence=2)
 
 
 @asynccontextmanager
-async def serving(*answers, pieces=None, keep=True, dies=None):
+async def serving(*answers, pieces=None, keep=True, dies=None, tls=None):
     """Serve these raw answers, one per request; yields the URL, and how many each connection had.
 
     `pieces` are the places to cut answers at; the connection ends after each, unless `keep`, or after number `dies`.
@@ -45,9 +45,10 @@ async def serving(*answers, pieces=None, keep=True, dies=None):
         finally:
             writer.close()
 
-    server = await asyncio.start_server(serve, "127.0.0.1", 0)
+    server = await asyncio.start_server(serve, "127.0.0.1", 0, ssl=tls)
     try:
-        yield f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}/v1/chat", connections
+        scheme = "https" if tls else "http"
+        yield f"{scheme}://127.0.0.1:{server.sockets[0].getsockname()[1]}/v1/chat", connections
     finally:
         await outbound.close()
         server.close()
