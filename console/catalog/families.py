@@ -25,6 +25,10 @@ class Guess:
     max_output_tokens: int
     is_known: bool = True
 
+    @property
+    def capability_labels(self) -> list[str]:
+        return [str(Capability(capability).label) for capability in self.capabilities]
+
 
 # What takes or gives sound, pictures or verdicts instead of text, which the API of this console does not carry.
 _OTHERS = re.compile(

@@ -34,7 +34,7 @@ def describe(before: dict[str, Any], after: dict[str, Any]) -> str:
             said.append(f"Canary {was['percent']} % to {is_now['percent']} % for {is_now['model']}")
         elif is_now:
             said.append(f"Canary {is_now['percent']} % for {is_now['model']}")
-        elif was:
+        elif was and was["model"] != after.get("model"):  # promoting says it already
             said.append(f"Canary of {was['model']} ended")
     if "shadow" in after:
         said.append(f"Shadow copies {_share(after['shadow'])}")

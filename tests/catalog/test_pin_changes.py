@@ -47,7 +47,7 @@ def test_a_canary_begins_grows_and_is_promoted(operator: Client, scene: Scene) -
     assert scene.history() == [
         "Canary 5 % for fake/new-2",
         "Canary 5 % to 10 % for fake/new-2",
-        "From fake/old-1 to fake/new-2. Canary of fake/new-2 ended",
+        "From fake/old-1 to fake/new-2",
     ]
     actions = AuditEvent.objects.filter(target_type="pin").order_by("id").values_list("action", flat=True)
     assert list(actions) == ["canary.set", "canary.set", "canary.promoted"]

@@ -292,7 +292,7 @@ def test_it_asks_a_provider_of_another_kind_in_its_way(operator: Client, upstrea
 def test_it_shows_the_result_in_place(operator: Client, upstream: str) -> None:
     connect(base_url=upstream, secret="wrong")
     answer = operator.post("/models/providers/open/test/", headers={"HX-Request": "true"})
-    assert answer.content.lstrip().startswith(b'<section class="panel" id="connection"')
+    assert answer.content.lstrip().startswith(b'<div class="stack stack-4 side" id="connection"')
     assert b"did not accept this installation&#x27;s credentials" in answer.content
     assert AuditEvent.objects.get(action="provider.tested").status == "error"
 

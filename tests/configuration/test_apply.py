@@ -219,6 +219,7 @@ QUOTAS = "teams:\n  - slug: a\n    quotas:\n      - "
 MEMBERS = "teams:\n  - slug: a\n    members: ["
 SECRET = "providers:\n  - slug: p\n    kind: openai\n    base_url: https://a.example\n    secret: "
 PROVIDER = "providers:\n  - {slug: p, kind: openai, "
+PIN = "aliases:\n  - {name: x, production_pin: "
 Q = "teams[0].quotas[0]"
 
 WRONG = [
@@ -241,6 +242,10 @@ WRONG = [
     (QUOTAS + "{metric: cost, window: day, limit: 1, key: k}", 4, Q + ".key", "no active key 'k'"),
     ("aliases:\n  - {name: x, production: nope/none}", 2, "aliases[0].production", "no model 'nope/none'"),
     ("aliases:\n  - {name: x, production: gpt}", 2, "aliases[0].production", "write provider/name"),
+    (PIN + "{lane: fast}}", 2, "aliases[0].production_pin.lane", "interactive, standard, batch"),
+    (PIN + "{lane: batch}}", 2, "aliases[0].production_pin", "no pin in production"),
+    (PIN + "{parameters: {temperature: 9}}}", 2, "aliases[0].production_pin.parameters.temperature", "goes from 0"),
+    (PIN + "{canary: {model: a/b}}}", 2, "aliases[0].production_pin.canary", "needs percent"),
     ("models:\n  - {provider: nope, name: x}", 2, "models[0].provider", "no provider 'nope'"),
     ("models:\n  - {provider: p, name: x, price: {input: 1}}", 2, "models[0].price", "needs output"),
     ("providers:\n  - {slug: p, kind: magic, base_url: https://a.example}", 2, "providers[0].kind", "write one of"),

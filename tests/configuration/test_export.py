@@ -12,9 +12,10 @@ from django.core.management import CommandError, call_command
 from console.audit.models import AuditEvent
 from console.catalog.models import Alias, ModelVersion, Pin, PinMove, Price, Provider
 from console.catalog.queries import price_now
+from console.catalog.services import pins
 from console.catalog.services.aliases import change_alias
 from console.catalog.services.builtin import ensure_builtin
-from console.catalog.services.providers import create_provider
+from console.catalog.services.providers import change_provider, create_provider
 from console.catalog.services.versions import set_price
 from console.core.clock import now
 from console.teams.actors import SYSTEM
@@ -108,6 +109,55 @@ def test_what_it_writes_makes_the_same_elsewhere(tmp_path: Path, monkeypatch: py
         model.objects.all().delete()  # type: ignore[attr-defined]
     call_command("apply", str(file), stdout=StringIO())
     assert exported() == text
+
+
+def test_what_surrounds_pins_goes_out_and_comes_in(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    furnish()
+    monkeypatch.setenv("OPEN_AI_API_KEY", "sk-very-secret-1")
+    provider = Provider.objects.get()
+    change_provider(actor=SYSTEM, provider=provider, max_concurrency=8, total_seconds=90)
+    spare = make.make_model("spare", provider=provider)
+    alias = Alias.objects.get()
+    verbs: list[pins.Verb] = [
+        pins.SetCanary(spare, 10),
+        pins.SetShadow(spare, 5),
+        pins.SetFallbacks((pins.Step(spare, ("error", "busy"), 2),)),
+        pins.SetParameters({"temperature": 0.2, "reasoning_effort": "low"}, {"max_tokens": 500}),
+        pins.SetLane("batch"),
+    ]
+    for seen, verb in enumerate(verbs, start=1):
+        pins.change_pin(actor=SYSTEM, alias=alias, environment="production", verb=verb, reason="x", seen_revision=seen)
+    file = tmp_path / "facet.yaml"
+    file.write_text(exported())
+    document = yaml.safe_load(file.read_text())
+    assert {name: document["providers"][0][name] for name in ("max_concurrency", "total_seconds")} == {
+        "max_concurrency": 8,
+        "total_seconds": 90,
+    }
+    said = {
+        "canary": {"model": "open-ai/spare", "percent": 10},
+        "shadow": {"model": "open-ai/spare", "percent": 5},
+        "fallbacks": [{"model": "open-ai/spare", "on": ["error", "busy"], "tries": 2}],
+        "parameters": {"temperature": 0.2, "reasoning_effort": "low"},
+        "max_parameters": {"max_tokens": 500},
+        "lane": "batch",
+    }
+    assert document["aliases"][0]["production_pin"] == said
+    lines = AuditEvent.objects.count()
+    call_command("apply", str(file), stdout=StringIO())
+    assert PinMove.objects.count() == len(verbs) and AuditEvent.objects.count() == lines  # nothing to do
+    # The same file on an empty console makes the same; another one changes what it names, and nothing else.
+    PinMove.objects.all().delete()
+    Pin.objects.all().delete()
+    call_command("apply", str(file), stdout=StringIO())
+    assert yaml.safe_load(exported())["aliases"] == document["aliases"]
+    file.write_text("aliases: [{name: help, production_pin: {fallbacks: [], parameters: {temperature: 1}}}]")
+    out = StringIO()
+    call_command("apply", str(file), stdout=out)
+    assert "production fallbacks: open-ai/spare on error/busy x2 → none" in out.getvalue()
+    said |= {"parameters": {"temperature": 1}}
+    del said["fallbacks"]
+    assert yaml.safe_load(exported())["aliases"][0]["production_pin"] == said
 
 
 def test_a_later_price_is_the_price_once_its_time_has_come(tmp_path: Path) -> None:

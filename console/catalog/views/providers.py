@@ -87,6 +87,7 @@ def test_provider(request: TeamRequest, slug: str) -> HttpResponse:
     """Ask the provider for its models now, and show how it went."""
     row = access.provider_for(request.caller, slug)
     outcome = connection.check_connection(actor=request.caller.actor, provider=row)
+    row.refresh_from_db(fields=["tested_at", "was_test_ok"])
     return _page(request, row, piece="connection", outcome=outcome)
 
 

@@ -10,8 +10,9 @@ from console.audit.models import Epoch
 from console.audit.services import record
 from console.core.errors import Refusal
 from console.pages.configuration.document import Place, Problem, Unusable, read
+from console.pages.configuration.forms import Entry, Wrong
 from console.pages.configuration.plan import Plan
-from console.pages.configuration.shape import FILE, Entry, Wrong
+from console.pages.configuration.shape import FILE
 from console.pages.configuration.steps import Ref, Step, summary
 from console.teams.actors import Actor
 

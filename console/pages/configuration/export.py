@@ -11,11 +11,13 @@ from console.audit.services import record
 from console.catalog.models import Alias, ModelVersion, Price, Provider
 from console.catalog.queries import price_now
 from console.core.clock import now
+from console.pages.configuration.plan_pins import AROUND, state_of
 from console.teams.actors import Actor
 from console.teams.models import ApiKey, Environment, Team
 from usage_app.models import Metric, Purpose, Quota
 
 ACTOR = Actor(kind="system", id=None, name="manage.py export")
+_NUMBERS = ("first_byte_seconds", "total_seconds", "max_concurrency", "requests_per_minute", "tokens_per_minute")
 _HEAD = """\
 # Configuration of this Facet installation, written by `manage.py export`, read by `manage.py apply`.
 # Secrets are not in here: set the environment variables named under `secret` before applying this file.
@@ -29,7 +31,7 @@ def export(*, actor: Actor = ACTOR) -> str:
     document: dict[str, Any] = {
         "providers": _providers(left_out),
         "models": _models(left_out),
-        "aliases": _aliases(),
+        "aliases": _aliases(left_out),
         "teams": _teams(left_out),
     }
     body = yaml.safe_dump(
@@ -59,6 +61,7 @@ def _providers(left_out: list[str]) -> list[dict[str, Any]]:
         row: dict[str, Any] = {"slug": provider.slug, "kind": provider.kind, "base_url": provider.base_url}
         if provider.has_secret:
             row["secret"] = {"env": variable(provider.slug)}
+        row |= {name: value for name in _NUMBERS if (value := getattr(provider, name)) is not None}
         if not provider.is_enabled:
             left_out.append(f"that the provider {provider.slug} is disabled.")
         rows.append(row)
@@ -98,12 +101,20 @@ def _price(price: Price) -> dict[str, Any]:
     return {name: _number(value) for name, value in amounts.items() if value is not None}
 
 
-def _aliases() -> list[dict[str, Any]]:
+def _aliases(left_out: list[str]) -> list[dict[str, Any]]:
     rows = []
-    for alias in Alias.objects.prefetch_related("pins__model_version__provider").order_by("name"):
-        pins = {pin.environment: str(pin.model_version) for pin in alias.pins.all()}
-        said = {"description": alias.description} if alias.description else {}
-        rows.append({"name": alias.name} | said | {e: pins[e] for e in Environment.values if e in pins})
+    for alias in Alias.objects.prefetch_related(*AROUND).order_by("name"):
+        row: dict[str, Any] = {"name": alias.name} | ({"description": alias.description} if alias.description else {})
+        pins = {pin.environment: pin for pin in alias.pins.all()}
+        for environment in (e for e in Environment.values if e in pins):
+            row[environment] = str(pins[environment].model_version)
+        for environment in (e for e in Environment.values if e in pins):
+            said = {name: value for name, value in state_of(pins[environment]).items() if value}
+            if said:
+                row[f"{environment}_pin"] = said
+        if alias.needs_second_person:
+            left_out.append(f"that two people decide on {alias.name}.")
+        rows.append(row)
     return rows
 
 

@@ -10,7 +10,7 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-from console.catalog.models import Alias, ModelVersion, Price, Provider
+from console.catalog.models import Alias, ModelVersion, Pin, Price, Provider
 from console.catalog.names import checked_base_url
 from console.catalog.queries import price_now
 from console.catalog.services import aliases as alias_services
@@ -21,8 +21,9 @@ from console.core.clock import now
 from console.core.crypto import SecretUnreadable, decrypt
 from console.core.errors import BadInput
 from console.pages.configuration.document import Problem
+from console.pages.configuration.forms import Entry
+from console.pages.configuration.plan_pins import AROUND, Around, around, models_in, wanted_of
 from console.pages.configuration.plan_teams import TeamPlan
-from console.pages.configuration.shape import Entry
 from console.pages.configuration.steps import FieldChange, Ref, Step, differences, drop, shown
 from console.teams.callers import Actor
 from console.teams.models import Environment
@@ -30,6 +31,9 @@ from console.teams.models import Environment
 # What one price says, by name.
 Amounts = dict[str, Decimal | None]
 _AMOUNTS = ("input", "output", "cached_input", "reasoning")
+_PROVIDER_NUMBERS = (
+    "first_byte_seconds", "total_seconds", "max_concurrency", "requests_per_minute", "tokens_per_minute",
+)  # fmt: skip
 _MODEL_FIELDS = ("context_tokens", "max_output_tokens", "description", "shutdown_on")
 
 
@@ -42,9 +46,7 @@ class Plan:
         self.problems: list[Problem] = []
         self.providers = {p.slug: p for p in Provider.objects.all()}
         self.versions = {str(v): v for v in ModelVersion.objects.select_related("provider").prefetch_related("prices")}
-        self.aliases = {
-            a.name: a for a in Alias.objects.prefetch_related("pins__model_version__provider", "teams").order_by("name")
-        }
+        self.aliases = {a.name: a for a in Alias.objects.prefetch_related(*AROUND, "teams").order_by("name")}
         self.will_be: set[Ref] = set()
         self._each(file, "providers", lambda e: ("provider", e["slug"]), self._provider)
         self._each(file, "models", lambda e: ("model", f"{e['provider']}/{e['name']}"), self._model)
@@ -112,10 +114,12 @@ class Plan:
             self.problem(entry, "base_url", refusal.message)
             return
         row = self.providers.get(slug)
+        numbers = {name: entry[name] for name in _PROVIDER_NUMBERS if entry.has(name)}
         if row is None:
             fields = [FieldChange(n, "none", shown(v)) for n, v in (("kind", entry.get("kind")), ("base_url", address))]
             if secret:
                 fields.append(FieldChange("secret", "none", "set"))
+            fields += [FieldChange(name, "none", shown(value)) for name, value in numbers.items()]
             make = partial(
                 provider_services.create_provider,
                 actor=self.actor,
@@ -124,13 +128,14 @@ class Plan:
                 kind=entry.get("kind", ""),
                 base_url=address,
                 secret=secret or "",
+                **numbers,
             )
             self.steps.append(Step(entry.place, "provider", slug, "+", fields, lambda: drop(make())))
             return
         pairs: dict[str, tuple[Any, Any]] = {
             "kind": (row.kind, entry.get("kind", row.kind)),
             "base_url": (row.base_url, address or row.base_url),
-        }
+        } | {name: (getattr(row, name), value) for name, value in numbers.items()}
         fields = differences(pairs)
         is_same_secret = secret is None or _decrypted(row) == secret
         if not is_same_secret:
@@ -247,9 +252,13 @@ class Plan:
                 continue
             pin = pins.get(environment)
             pairs[environment] = (str(pin.model_version) if pin else None, entry[environment])
+        surroundings = self._around(entry, pins)
         said = entry.get("description")
         said_before = row.description if row else ""
         fields = differences(pairs | ({"description": (said_before, said)} if said is not None else {}))
+        fields += [change for one in surroundings for change in one.fields]
+
+        reason = f"Applied from {self.source}"
 
         def run() -> None:
             alias = Alias.objects.filter(name=name).first() or alias_services.create_alias(actor=self.actor, name=name)
@@ -263,15 +272,36 @@ class Plan:
                         alias=alias,
                         environment=environment,
                         to=ModelVersion.objects.get(provider__slug=provider, name=model),
-                        reason=f"Applied from {self.source}",
+                        reason=reason,
                         seen_revision=pins[environment].revision if environment in pins else 0,
                     )
+            for one in surroundings:
+                was, becomes = pairs.get(one.environment, (None, None))
+                known = pins[one.environment].revision if one.environment in pins else 0
+                one.run(actor=self.actor, alias=alias, reason=reason, revision=known + (was != becomes))
 
-        needs = frozenset({("model", new) for _, new in pairs.values()})
+        needs = frozenset({("model", new) for _, new in pairs.values()}).union(*(one.needs for one in surroundings))
         if row is None:
             self.steps.append(Step(entry.place, "alias", name, "+", fields, run, needs))
         else:
             self.change(entry, "alias", name, fields, run, needs)
+
+    def _around(self, entry: Entry, pins: dict[str, Pin]) -> list[Around]:
+        """Return what has to change around the pins of an alias."""
+        found = []
+        for environment in Environment.values:
+            name = f"{environment}_pin"
+            if not entry.has(name):
+                continue
+            if environment not in pins and not entry.has(environment):
+                self.problem(entry, name, f"There is no pin in {environment} to say this of; add {environment}.")
+                continue
+            missing = [model for model in models_in(wanted_of(entry[name])) if not self.exists("model", model)]
+            for model in missing:
+                self.problem(entry[name], "", f"There is no model {model!r}, here or in this file; add it to models.")
+            if not missing:
+                found.append(around(entry[name], environment, pins.get(environment)))
+        return found
 
 
 def _amounts(price: Entry | Price) -> Amounts:

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 from console.catalog.models import Alias
 from console.catalog.services import aliases as alias_services
 from console.pages.configuration.document import Place
-from console.pages.configuration.shape import Entry
+from console.pages.configuration.forms import Entry
 from console.pages.configuration.steps import FieldChange, Ref, Step, differences, drop, shown
 from console.teams.models import ApiKey, Membership, Role, Team, User
 from console.teams.services import people as people_services

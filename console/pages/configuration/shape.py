@@ -1,234 +1,25 @@
 """What a configuration file may say: one description, from which both the reader and the JSON schema are made."""
 
-import datetime as dt
-import re
-from collections.abc import Callable
-from dataclasses import dataclass, field
-from decimal import Decimal
-from typing import Any, Protocol
+from typing import Any
 
-from console.catalog.models import Capability
+from console.catalog.models import Capability, Trouble
 from console.catalog.names import ALIAS, SLUG, kinds
-from console.pages.configuration.document import Items, Mapping, Place, Problem, Scalar, Value
+from console.catalog.parameters import KNOWN
+from console.core.lanes import Lane
+from console.pages.configuration.forms import (
+    CallParameter,
+    Choice,
+    Day,
+    Field,
+    ListOf,
+    Moment,
+    Number,
+    Record,
+    Text,
+    Whole,
+)
 from console.teams.models import Role
 from usage_app.models import Metric, Mode, Window
-
-_WHOLE = re.compile(r"-?(?:0|[1-9][0-9]*)\Z")
-_NUMBER = re.compile(r"-?(?:0|[1-9][0-9]*)(?:\.[0-9]+)?\Z")
-
-
-@dataclass(frozen=True, slots=True)
-class Entry:
-    """One mapping of the file, checked: values by name, and where they stand."""
-
-    place: Place
-    values: dict[str, Any]
-    places: dict[str, Place]
-
-    def __getitem__(self, name: str) -> Any:
-        return self.values[name]
-
-    def get(self, name: str, default: Any = None) -> Any:
-        return self.values.get(name, default)
-
-    def has(self, name: str) -> bool:
-        return name in self.values
-
-    def at(self, name: str) -> Place:
-        return self.places.get(name, self.place)
-
-
-class Wrong(Exception):
-    """A value is not what belongs here; carries the sentence."""
-
-
-class Form(Protocol):
-    def read(self, value: Value, problems: list[Problem]) -> Any: ...
-    def schema(self) -> dict[str, Any]: ...
-
-
-def _shown(value: Value) -> str:
-    if isinstance(value, Mapping):
-        return "a mapping"
-    if isinstance(value, Items):
-        return "a list"
-    return repr(value.text) if value.type != "null" else "nothing"
-
-
-@dataclass(frozen=True, slots=True)
-class Text:
-    """Text; numbers and words like `no` must be quoted, so that nobody wonders what was read."""
-
-    what: str
-    pattern: str = ""
-    longest: int = 500
-
-    def read(self, value: Value, problems: list[Problem]) -> str:
-        if not isinstance(value, Scalar):
-            raise Wrong(f"Found {_shown(value)}; write {self.what}.")
-        if value.type != "str":
-            hint = f", in quotes if you mean the text {value.text}" if value.type != "null" else ""
-            raise Wrong(f"Found {_shown(value)}; write {self.what}{hint}.")
-        if not value.text.strip() or len(value.text) > self.longest:
-            raise Wrong(f"Write {self.what}, of 1 to {self.longest} characters.")
-        if self.pattern and not re.fullmatch(self.pattern, value.text):
-            raise Wrong(f"Found {value.text!r}; write {self.what}.")
-        return value.text
-
-    def schema(self) -> dict[str, Any]:
-        made: dict[str, Any] = {"type": "string", "minLength": 1, "maxLength": self.longest}
-        # A word of the pattern's own keeps a trailing line break from passing, where `$` would let it.
-        return made | ({"pattern": f"^(?:{self.pattern})$"} if self.pattern else {"pattern": r"\S"})
-
-
-@dataclass(frozen=True, slots=True)
-class Day:
-    def read(self, value: Value, problems: list[Problem]) -> dt.date:
-        try:
-            return dt.date.fromisoformat(value.text if isinstance(value, Scalar) else "")
-        except ValueError:
-            raise Wrong(f"Found {_shown(value)}; write a day such as 2026-12-31.") from None
-
-    def schema(self) -> dict[str, Any]:
-        return {"type": "string", "format": "date"}
-
-
-@dataclass(frozen=True, slots=True)
-class Moment:
-    def read(self, value: Value, problems: list[Problem]) -> dt.datetime:
-        try:
-            moment = dt.datetime.fromisoformat(value.text if isinstance(value, Scalar) else "")
-        except ValueError:
-            moment = dt.datetime.min
-        if moment.tzinfo is None:
-            raise Wrong(f"Found {_shown(value)}; write a moment with its zone, such as 2026-12-31T00:00:00Z.")
-        return moment
-
-    def schema(self) -> dict[str, Any]:
-        return {"type": "string", "format": "date-time"}
-
-
-@dataclass(frozen=True, slots=True)
-class Choice:
-    values: Callable[[], list[str]]
-
-    def read(self, value: Value, problems: list[Problem]) -> str:
-        if not isinstance(value, Scalar) or value.text not in self.values():
-            raise Wrong(f"Found {_shown(value)}; write one of {', '.join(self.values())}.")
-        return value.text
-
-    def schema(self) -> dict[str, Any]:
-        return {"enum": self.values()}
-
-
-@dataclass(frozen=True, slots=True)
-class Whole:
-    least: int = 1
-    most: int = 100_000_000
-
-    def read(self, value: Value, problems: list[Problem]) -> int:
-        if not isinstance(value, Scalar) or value.type != "int" or not _WHOLE.match(value.text):
-            raise Wrong(f"Found {_shown(value)}; write a whole number in plain digits.")
-        if not self.least <= int(value.text) <= self.most:
-            raise Wrong(f"Found {value.text}; write a whole number from {self.least} to {self.most}.")
-        return int(value.text)
-
-    def schema(self) -> dict[str, Any]:
-        return {"type": "integer", "minimum": self.least, "maximum": self.most}
-
-
-@dataclass(frozen=True, slots=True)
-class Number:
-    most: int
-    decimals: int = 6
-
-    def read(self, value: Value, problems: list[Problem]) -> Decimal:
-        if not isinstance(value, Scalar) or value.type not in {"int", "float"} or not _NUMBER.match(value.text):
-            raise Wrong(f"Found {_shown(value)}; write a number such as 5 or 0.15.")
-        number = Decimal(value.text)
-        if not 0 <= number <= self.most:
-            raise Wrong(f"Found {value.text}; write a number from 0 to {self.most}.")
-        if -int(number.as_tuple().exponent) > self.decimals:
-            raise Wrong(f"Found {value.text}; write at most {self.decimals} decimals.")
-        return number
-
-    def schema(self) -> dict[str, Any]:
-        return {"type": "number", "minimum": 0, "maximum": self.most}
-
-
-@dataclass(frozen=True, slots=True)
-class ListOf:
-    form: Form
-    what: str
-
-    def read(self, value: Value, problems: list[Problem]) -> list[Any]:
-        if not isinstance(value, Items):
-            raise Wrong(f"Found {_shown(value)}; write a list of {self.what}, each line beginning with a hyphen.")
-        found = []
-        for child in value.items:
-            try:
-                found.append(self.form.read(child, problems))
-            except Wrong as wrong:
-                problems.append(Problem(child.place, str(wrong)))
-        return found
-
-    def schema(self) -> dict[str, Any]:
-        return {"type": "array", "items": self.form.schema()}
-
-
-@dataclass(frozen=True, slots=True)
-class Field:
-    form: Form
-    about: str
-    required: bool = False
-
-
-@dataclass(frozen=True, slots=True)
-class Record:
-    """A mapping with these fields and no others. `one_of`: exactly one of the fields must be there."""
-
-    what: str
-    fields: dict[str, Field]
-    one_of: bool = False
-    extra: dict[str, Any] = field(default_factory=dict)
-
-    def read(self, value: Value, problems: list[Problem]) -> Entry:
-        if not isinstance(value, Mapping):
-            raise Wrong(f"Found {_shown(value)}; write a mapping with {', '.join(self.fields)}.")
-        values, places = {}, {}
-        for name, child in value.items.items():
-            if name not in self.fields:
-                problems.append(
-                    Problem(child.place, f"{self.what} has no field {name!r}; it has {', '.join(self.fields)}.")
-                )
-                continue
-            places[name] = child.place
-            if isinstance(child, Items):
-                places |= {f"{name}[{n}]": item.place for n, item in enumerate(child.items)}
-            try:
-                values[name] = self.fields[name].form.read(child, problems)
-            except Wrong as wrong:
-                problems.append(Problem(child.place, str(wrong)))
-        for name, one in self.fields.items():
-            if one.required and name not in value.items:
-                problems.append(Problem(value.place, f"{self.what} needs {name}: {one.about}"))
-        if self.one_of and len([n for n in value.items if n in self.fields]) != 1:
-            problems.append(Problem(value.place, f"Write exactly one of {', '.join(self.fields)}."))
-        return Entry(value.place, values, places)
-
-    def schema(self) -> dict[str, Any]:
-        made: dict[str, Any] = {
-            "type": "object",
-            "additionalProperties": False,
-            "properties": {n: {"description": f.about} | f.form.schema() for n, f in self.fields.items()},
-        }
-        required = [name for name, one in self.fields.items() if one.required]
-        if required:
-            made["required"] = required
-        if self.one_of:
-            made |= {"minProperties": 1, "maxProperties": 1}
-        return made | self.extra
-
 
 _slug = Text("a short name of lower-case letters, digits and hyphens", SLUG.pattern, 60)
 _alias = Text("an alias of lower-case letters, digits, dots, hyphens and underscores", ALIAS.pattern, 100)
@@ -267,6 +58,11 @@ PROVIDER = Record(
             ),
             "What the provider asks for. Kept encrypted, never written by export.",
         ),
+        "first_byte_seconds": Field(Whole(1, 3600), "How long to wait for the first byte."),
+        "total_seconds": Field(Whole(1, 3600), "How long a whole call may take."),
+        "max_concurrency": Field(Whole(1, 2_000_000_000), "The most calls it stands at once."),
+        "requests_per_minute": Field(Whole(1, 2_000_000_000), "The most requests it stands in a minute."),
+        "tokens_per_minute": Field(Whole(1, 2_000_000_000), "The most tokens it stands in a minute."),
     },
 )
 MODEL = Record(
@@ -291,6 +87,52 @@ MODEL = Record(
         ),
     },
 )
+_SHARE = Record(
+    "A share",
+    {
+        "model": Field(_model, "The model version that gets it.", required=True),
+        "percent": Field(Whole(1, 100), "How much, in percent.", required=True),
+    },
+)
+PIN = Record(
+    "A pin",
+    {
+        "canary": Field(_SHARE, "A share of the callers gets this version."),
+        "shadow": Field(_SHARE, "A share of the calls is copied to this version; its answers are returned to nobody."),
+        "fallbacks": Field(
+            ListOf(
+                Record(
+                    "A fallback",
+                    {
+                        "model": Field(_model, "The version to try next.", required=True),
+                        "on": Field(
+                            ListOf(Choice(lambda: list(Trouble.values)), "troubles"), "After which; any unless given."
+                        ),
+                        "tries": Field(Whole(1, 5), "How often; once unless given."),
+                    },
+                ),
+                "fallbacks",
+            ),
+            "What is tried in turn when the pinned version does not answer. An empty list: nothing.",
+        ),
+        "parameters": Field(
+            Record("Parameters", {name: Field(CallParameter(name), "Unless a call has another.") for name in KNOWN}),
+            "What calls are sent with unless they say otherwise. An empty mapping: nothing.",
+        ),
+        "max_parameters": Field(
+            Record(
+                "The most",
+                {
+                    n: Field(CallParameter(n), "What a call may ask for at most.")
+                    for n, k in KNOWN.items()
+                    if k.is_bounded
+                },
+            ),
+            "The most a call may ask for. An empty mapping: no limit.",
+        ),
+        "lane": Field(Choice(lambda: list(Lane.values)), "The fastest lane it gives."),
+    },
+)
 ALIAS_RECORD = Record(
     "An alias",
     {
@@ -298,6 +140,8 @@ ALIAS_RECORD = Record(
         "description": Field(_description, "What people read about it."),
         "production": Field(_model, "The model version it means for production keys."),
         "sandbox": Field(_model, "The model version it means for sandbox keys."),
+        "production_pin": Field(PIN, "What surrounds the production pin."),
+        "sandbox_pin": Field(PIN, "What surrounds the sandbox pin."),
     },
 )
 MEMBER = Record(

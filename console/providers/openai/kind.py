@@ -32,6 +32,7 @@ class OpenAI:
     label = "OpenAI-compatible"
     presets: tuple[Preset, ...] = (
         Preset("openai", "OpenAI", "https://api.openai.com/v1"),
+        Preset("azure-openai", "Azure OpenAI", "https://your-resource.openai.azure.com/openai/v1"),
         Preset("mistral", "Mistral", "https://api.mistral.ai/v1"),
         Preset("gemini", "Google Gemini", "https://generativelanguage.googleapis.com/v1beta/openai"),
         Preset("groq", "Groq", "https://api.groq.com/openai/v1"),
