@@ -90,6 +90,11 @@ def test_an_operator_limits_a_team_in_units_people_use(cast: Cast) -> None:
     )
     line = AuditEvent.objects.get(action="quota.created")
     assert (line.actor_id, line.team_id) == (cast.operator.pk, cast.team_a.pk)
+    # Copies that pins send to a shadow have a budget of their own, beside that of the calls.
+    copies = data | {"applies_to": f"shadow:{cast.team_a.pk}", "limit": "20"}
+    assert as_(cast.operator).post("/quotas/new/", copies).status_code == 302
+    assert Quota.objects.get(purpose="shadow").limit == 20_000_000
+    assert "shadow copies only" in as_(cast.operator).get("/quotas/").content.decode()
 
 
 def test_an_owner_limits_a_key_but_not_the_team(cast: Cast) -> None:

@@ -11,7 +11,7 @@ from console.catalog.models import Alias
 from console.core.clock import now
 from console.teams.models import ApiKey, Team
 from usage_app import amounts
-from usage_app.models import Metric, Mode, Quota, Window
+from usage_app.models import Metric, Mode, Purpose, Quota, Window
 
 _METRICS = (Metric.COST, Metric.TOKENS, Metric.REQUESTS)
 _WINDOWS = (Window.MONTH, Window.DAY, Window.HOUR, Window.MINUTE)
@@ -84,6 +84,7 @@ class SetQuotaForm(_AmountForm):
         for team in teams:
             if allows_team_wide:
                 choices[team].append((f"team:{team.pk}", f"All of {team}"))
+                choices[team].append((f"shadow:{team.pk}", f"Shadow copies of {team}'s calls"))
         for key in self._keys.values():
             choices[self._teams[str(key.team_id)]].append((f"key:{key.pk}", f"Key {key.name} ({key.shown})"))
         for alias in Alias.objects.prefetch_related("teams"):
@@ -116,6 +117,7 @@ class SetQuotaForm(_AmountForm):
             "team": team,
             "key": key,
             "alias": rest.partition(":")[2] if kind == "alias" else "",
+            "purpose": Purpose.SHADOW if kind == "shadow" else Purpose.CALLS,
             "metric": data["metric"],
             "window": data["window"],
             "limit": data["limit"],

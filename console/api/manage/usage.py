@@ -19,7 +19,7 @@ from console.core.errors import BadInput, NotFound
 from console.teams.access import key_for, scope_for, team_for, teams_for
 from console.teams.models import ApiKey, Environment, Team
 from usage_app import access, amounts
-from usage_app.models import Metric, Mode, Quota, QuotaIncrease, Window
+from usage_app.models import Metric, Mode, Purpose, Quota, QuotaIncrease, Window
 from usage_app.queries import dashboard
 from usage_app.queries.quotas import QuotaState, remaining, states
 from usage_app.services import quotas
@@ -87,6 +87,7 @@ class QuotaSerializer(serializers.Serializer[Any]):
     team = serializers.SlugField()
     key = serializers.UUIDField(allow_null=True, help_text="The key it limits, when it is not the team.")
     alias = serializers.CharField(help_text="The alias it limits; empty for all.")
+    purpose = serializers.CharField(help_text="shadow: it counts copies sent to a shadow; empty: it counts calls.")
     metric = serializers.ChoiceField(choices=Metric.choices)
     window = serializers.ChoiceField(choices=Window.choices, allow_blank=True, help_text="Empty for concurrency.")
     mode = serializers.ChoiceField(choices=Mode.choices)
@@ -115,6 +116,12 @@ class NewQuotaSerializer(Strict):
     key = serializers.UUIDField(default=None, allow_null=True, help_text="Limit one key of the team.")
     alias = serializers.CharField(
         default="", allow_blank=True, max_length=100, help_text="Limit what the team calls by one alias."
+    )
+    purpose = serializers.ChoiceField(
+        choices=Purpose.choices,
+        default="",
+        allow_blank=True,
+        help_text="shadow counts the copies pins send to a shadow.",
     )
 
 
@@ -148,6 +155,7 @@ def _said(state: QuotaState) -> dict[str, Any]:
         "team": quota.team.slug,
         "key": quota.key_id,
         "alias": quota.alias,
+        "purpose": quota.purpose,
         "metric": metric,
         "window": quota.window,
         "mode": quota.mode,
@@ -208,6 +216,7 @@ class Quotas(Endpoint):
             mode=given["mode"],
             key=self._key(given["key"]) if given["key"] else None,
             alias=self._alias(given["alias"], team) if given["alias"] else "",
+            purpose=given["purpose"],
         )
         return _one(quota, 201)
 

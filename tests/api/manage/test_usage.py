@@ -92,6 +92,8 @@ def test_only_operators_limit_a_whole_team(program, cast):
     assert program("POST", "quotas/", body).status_code == 403
     made = Program(client=a_client(cast.operator))("POST", "quotas/", body)
     assert made.status_code == 201 and made.json()["limit"] == 1000
+    copies = Program(client=a_client(cast.operator))("POST", "quotas/", body | {"purpose": "shadow"})
+    assert copies.status_code == 201 and copies.json()["purpose"] == "shadow"
 
 
 def test_members_and_reading_keys_see_quotas_and_change_none(cast):

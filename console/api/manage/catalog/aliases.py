@@ -41,7 +41,7 @@ class NewAliasSerializer(AliasChangeSerializer):
     seen_revision = None  # type: ignore[assignment]
 
 
-class RuleSerializer(Strict):
+class SecondPersonSerializer(Strict):
     is_required = serializers.BooleanField(
         help_text="true holds at once; false is a proposal somebody else decides on."
     )
@@ -102,11 +102,11 @@ class SecondPerson(Endpoint):
     @extend_schema(
         tags=["models"],
         summary="Have two people agree on changes of the production pin, or propose to lift that",
-        request=RuleSerializer,
+        request=SecondPersonSerializer,
         responses={200: AliasSerializer, 202: ProposalSerializer},
     )
     def put(self, request: Any, name: str) -> Response:
-        alias, given = alias_for(self, name), self.read(RuleSerializer)
+        alias, given = alias_for(self, name), self.read(SecondPersonSerializer)
         if given["is_required"]:
             return Response(AliasSerializer(aliases.require_second_person(actor=self.actor, alias=alias)).data)
         proposal = ask_to_lift_rule(actor=self.actor, alias=alias, reason=given["reason"])

@@ -58,7 +58,7 @@ class NewModelSerializer(ModelChangeSerializer):
     seen_revision = None  # type: ignore[assignment]
 
 
-class UseSerializer(serializers.Serializer[Any]):
+class ModelUseSerializer(serializers.Serializer[Any]):
     alias = serializers.CharField(source="pin.alias.name")
     environment = serializers.CharField(source="pin.environment")
     roles = serializers.ListField(
@@ -157,12 +157,12 @@ class Uses(Endpoint):
     needs = "view_team"
 
     @extend_schema(
-        tags=["models"], summary="List the pins that use a model version", responses=UseSerializer(many=True)
+        tags=["models"], summary="List the pins that use a model version", responses=ModelUseSerializer(many=True)
     )
     def get(self, request: Any, pk: uuid.UUID) -> Response:
         version = access.version_for(self.caller, pk)
         found = dependents(version, access.aliases_for(self.caller))
-        return Response(UseSerializer(found, many=True).data)
+        return Response(ModelUseSerializer(found, many=True).data)
 
 
 urlpatterns = [

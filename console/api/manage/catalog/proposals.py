@@ -27,7 +27,7 @@ class ProposalSerializer(serializers.ModelSerializer[PinProposal]):
         ]  # fmt: skip
 
 
-class DecisionSerializer(Strict):
+class ProposalDecisionSerializer(Strict):
     reason = serializers.CharField(max_length=500, required=False, default="", allow_blank=True)
 
 
@@ -54,12 +54,12 @@ class Approval(Endpoint):
     @extend_schema(
         tags=["models"],
         summary="Agree to what somebody else proposed, and carry it out",
-        request=DecisionSerializer,
+        request=ProposalDecisionSerializer,
         responses=ProposalSerializer,
     )
     def post(self, request: Any, pk: uuid.UUID) -> Response:
         proposal = access.proposal_for(self.caller, pk)
-        decided = pins.approve_proposal(actor=self.actor, proposal=proposal, **self.read(DecisionSerializer))
+        decided = pins.approve_proposal(actor=self.actor, proposal=proposal, **self.read(ProposalDecisionSerializer))
         return Response(ProposalSerializer(decided).data)
 
 
@@ -69,12 +69,12 @@ class Rejection(Endpoint):
     @extend_schema(
         tags=["models"],
         summary="Reject a proposal, or take back one's own",
-        request=DecisionSerializer,
+        request=ProposalDecisionSerializer,
         responses=ProposalSerializer,
     )
     def post(self, request: Any, pk: uuid.UUID) -> Response:
         proposal = access.proposal_for(self.caller, pk)
-        decided = pins.reject_proposal(actor=self.actor, proposal=proposal, **self.read(DecisionSerializer))
+        decided = pins.reject_proposal(actor=self.actor, proposal=proposal, **self.read(ProposalDecisionSerializer))
         return Response(ProposalSerializer(decided).data)
 
 
