@@ -92,6 +92,7 @@ class Run:
     p50: float
     p99: float
     first_p50: float
+    first_p95: float
 
 
 def load(
@@ -135,6 +136,7 @@ def load(
         p50=figures["latency_us"]["p50"] / 1000,
         p99=figures["latency_us"]["p99"] / 1000,
         first_p50=figures["ttft_us"]["p50"] / 1000,
+        first_p95=figures["ttft_us"]["p95"] / 1000,
     )
 
 

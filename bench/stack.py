@@ -17,7 +17,8 @@ from pathlib import Path
 from urllib.parse import quote
 
 from bench.measure import Target, tool
-from console.embedded import postgres
+from console.embedded import postgres, valkey
+from console.embedded.defaults import socket_folder
 
 ROOT = Path(__file__).resolve().parent.parent
 PEERS = ROOT / ".cache" / "peers"
@@ -42,7 +43,9 @@ def wait_for(port: int, seconds: float = 60) -> None:
 class Stack:
     """Starts processes and ends exactly those. PostgreSQL is durable here: fsync costs what it costs."""
 
-    def __init__(self) -> None:
+    def __init__(self, **environment: str) -> None:
+        """`environment` is for Facet's processes."""
+        self._more = environment
         self.folder = Path(tempfile.mkdtemp(prefix="facet-bench-"))
         self.folder.chmod(0o711)
         self._processes: list[subprocess.Popen[bytes]] = []
@@ -75,9 +78,9 @@ class Stack:
             raw = reply.read()
         return json.loads(raw) if raw.startswith(b"{") else {}
 
-    def shape(self, *, chunks: int = 20, delay_us: int = 0) -> None:
-        """Set how many chunks the mock streams and the pause between them."""
-        self._control(f"/_ctl?chunks={chunks}&delay_us={delay_us}&latency_us=0")
+    def shape(self, *, chunks: int = 20, delay_us: int = 0, latency_us: int = 0) -> None:
+        """Set how many chunks the mock streams, the pause between them, and how long it thinks first."""
+        self._control(f"/_ctl?chunks={chunks}&delay_us={delay_us}&latency_us={latency_us}")
 
     def served(self) -> int:
         return self._control("/_stats")["requests"]
@@ -103,6 +106,7 @@ class Stack:
             "BUILTIN_MODEL": "0",
             "DJANGO_SETTINGS_MODULE": "console.settings",
             "PYTHONPATH": str(ROOT),
+            **self._more,
         }
 
     def manage(self, *arguments: str) -> str:
@@ -131,6 +135,29 @@ class Stack:
         wait_for(port)
         time.sleep(2.0 * workers)
         return Target(name, f"http://127.0.0.1:{port}/v1", pids=[process.pid], store_pids=[self._postgres.pid])
+
+    def start_valkey(self) -> None:
+        folder = self.folder / "data"
+        (folder / "valkey").mkdir(parents=True, exist_ok=True)
+        run = socket_folder(folder)
+        run.mkdir(exist_ok=True)
+        self._start(valkey.command(folder))
+        self._more["VALKEY_URL"] = f"unix://{run}/valkey.sock"
+        time.sleep(1)
+
+    def worker(self, lane: str) -> subprocess.Popen[bytes]:
+        """Start a worker of one lane, which is woken by a beat of its own."""
+        queues, schedule = f"{lane},standard", str(self.folder / "beat")
+        process = self._start(
+            [sys.executable, "-m", "celery", "--app", "console.celery", "worker", "--queues", queues, "--pool", "threads",
+             "--concurrency", "4", "--without-gossip", "--without-mingle", "--loglevel", "INFO"],
+            env=self.environment,
+        )  # fmt: skip
+        self._start(
+            [sys.executable, "-m", "celery", "--app", "console.celery", "beat", "--pidfile=", "--schedule", schedule],
+            env=self.environment,
+        )
+        return process
 
     def passthrough(self) -> Target:
         port = free_port()

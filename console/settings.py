@@ -78,6 +78,7 @@ INSTALLED_APPS = [
     "console.audit",
     "console.catalog",
     "console.gateway",
+    "console.batches",
     "console.api",
     "console.pages",
     "console.chat",
@@ -307,6 +308,11 @@ CONTENT_SECURITY_POLICY = {
 }
 DATA_UPLOAD_MAX_MEMORY_SIZE = 2 * 1024 * 1024
 DATA_UPLOAD_MAX_NUMBER_FIELDS = 500
+FILE_UPLOAD_HANDLERS = [
+    "console.core.uploads.SizeLimitHandler",
+    "django.core.files.uploadhandler.MemoryFileUploadHandler",
+    "django.core.files.uploadhandler.TemporaryFileUploadHandler",
+]
 
 # Static files -----------------------------------------------------------------------------------------------------
 
@@ -389,6 +395,18 @@ GATEWAY_INTERACTIVE_TARGET_MS = env_int("GATEWAY_INTERACTIVE_TARGET_MS", 3000, m
 GATEWAY_BATCH_CONCURRENCY = env_int("GATEWAY_BATCH_CONCURRENCY", 8, minimum=1)
 GATEWAY_UNKNOWN_FIELDS = env_str("GATEWAY_UNKNOWN_FIELDS", "pass")
 
+# Files and batches ------------------------------------------------------------------------------------------------
+
+FILE_MAX_BYTES = env_int("FILE_MAX_BYTES", 200 * 1024 * 1024, minimum=1024)
+FILE_KEEP_DAYS = env_int("FILE_KEEP_DAYS", 30, minimum=1)
+BATCH_MAX_LINES = env_int("BATCH_MAX_LINES", 100_000, minimum=1)
+# Lines of one batch that are under way at once; how many a provider really gets is up to the batch lane's permits.
+BATCH_CONCURRENCY = env_int("BATCH_CONCURRENCY", 8, minimum=1)
+# A batch whose worker has not been heard of for this long is taken over by another one.
+BATCH_LEASE_SECONDS = env_int("BATCH_LEASE_SECONDS", 30, minimum=2)
+BATCH_LINE_ATTEMPTS = env_int("BATCH_LINE_ATTEMPTS", 3, minimum=1)
+BATCH_WINDOW_SECONDS = env_int("BATCH_WINDOW_SECONDS", 24 * 3600, minimum=60)
+
 # Prompts ----------------------------------------------------------------------------------------------------------
 
 # Characters: of one version as it is written, and of all messages together once values and partials are in place.
@@ -441,6 +459,8 @@ CELERY_BEAT_SCHEDULE: dict[str, dict[str, Any]] = {
 } | {
     "catalog.warn_of_shutdowns": {"task": "catalog.warn_of_shutdowns", "schedule": 86400, "options": {"expires": 3600}},
     "gateway.sweep": {"task": "gateway.sweep", "schedule": 20, "options": {"expires": 20}},
+    "batches.drive": {"task": "batches.drive", "schedule": 10, "options": {"expires": 10}},
+    "batches.prune": {"task": "batches.prune", "schedule": 3600, "options": {"expires": 3600}},
     "api.prune_idempotency": {"task": "api.prune_idempotency", "schedule": 3600, "options": {"expires": 3600}},
     "usage.roll_up": {"task": "usage.roll_up", "schedule": 5, "options": {"expires": 5}},
     "usage.check_alerts": {"task": "usage.check_alerts", "schedule": 60, "options": {"expires": 60}},

@@ -12,6 +12,7 @@ urlpatterns = [
     path("", include("prompts_app.git.urls")),  # before the library's own, which take every name
     path("", include("prompts_app.urls")),
     path("", include("usage_app.urls")),
+    path("", include("console.batches.urls")),
     path("api/", include("console.api.urls")),
     path("accounts/", include("allauth.urls")),
     path("admin/", admin.site.urls),

@@ -12,6 +12,8 @@ from pathlib import Path
 import uvicorn
 from django.conf import settings
 
+from console.embedded.programs import worker_command
+
 ROOT = Path(__file__).resolve().parent.parent
 
 
@@ -58,21 +60,52 @@ class LiveServer:
         self._thread.join(10)
 
 
+def _environment(more: dict[str, str]) -> dict[str, str]:
+    """Return what a process needs to work on the test's database."""
+    database = settings.DATABASES["default"]
+    url = f"postgresql://{database['USER']}@/{database['NAME']}?host={database['HOST'].replace('/', '%2F')}"
+    of_its_own = {"DATABASE_URL": url, "PYTHONPATH": str(ROOT), "DJANGO_SETTINGS_MODULE": "console.settings"}
+    return {**os.environ, **of_its_own, **more}
+
+
+class WorkerProcess:
+    """One lane's worker of Celery on the test's database, run as production runs it."""
+
+    def __init__(self, lane: str, **environment: str) -> None:
+        self.process = subprocess.Popen(
+            worker_command(lane),
+            cwd=ROOT,
+            env=_environment(environment),
+            stdout=subprocess.DEVNULL,
+            stderr=subprocess.DEVNULL,
+        )
+
+    def kill(self) -> None:
+        """End the process as a power cut would."""
+        self.process.kill()
+        self.process.wait(5)
+
+    def stop(self) -> None:
+        if self.process.poll() is None:
+            self.process.terminate()
+            try:
+                self.process.wait(10)
+            except subprocess.TimeoutExpired:
+                self.kill()
+
+
 class WebProcess:
     """One web process of its own on the test's database, for races between processes and for SIGKILL."""
 
     def __init__(self, **environment: str) -> None:
         self.port = free_port()
-        database = settings.DATABASES["default"]
-        url = f"postgresql://{database['USER']}@/{database['NAME']}?host={database['HOST'].replace('/', '%2F')}"
-        of_its_own = {"DATABASE_URL": url, "PYTHONPATH": str(ROOT), "DJANGO_SETTINGS_MODULE": "console.settings"}
         command = [sys.executable, "-m", "uvicorn", "console.asgi:application", "--port", str(self.port)]
         command += ["--loop", "uvloop", "--http", "httptools", "--no-access-log", "--no-proxy-headers"]
         command += ["--timeout-graceful-shutdown", "1"]
         self.process = subprocess.Popen(
             [*command, "--log-level", "warning"],
             cwd=ROOT,
-            env={**os.environ, **of_its_own, **environment},
+            env=_environment(environment),
             stderr=subprocess.PIPE,
         )
 

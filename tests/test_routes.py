@@ -16,6 +16,10 @@ from django.urls import URLPattern, URLResolver, get_resolver, reverse
 
 from console.audit import sql
 from console.audit.models import AuditEvent
+from console.batches.models import Batch
+from console.batches.services.batches import create_batch
+from console.batches.services.creator import Creator
+from console.batches.services.files import upload_file
 from console.catalog.services import aliases
 from console.catalog.services.pins import ask_to_lift_rule
 from console.core.clock import now
@@ -197,6 +201,18 @@ def _waiver(cast: Cast) -> Arguments:
     return {"slug": prompt.slug, "waiver_id": waiver.pk}
 
 
+def _batch(cast: Cast) -> Arguments:
+    creator = Creator(SYSTEM, cast.team_a, "production")
+    file = upload_file(creator=creator, filename="a.jsonl", purpose="batch", content=[b"{}"])
+    batch = create_batch(creator=creator, file=file, endpoint="/v1/embeddings")
+    Batch.objects.filter(pk=batch.pk).update(output_file=file)
+    return {"batch_id": batch.pk}
+
+
+def _batch_file(cast: Cast) -> Arguments:
+    return {"what": "output", **_batch(cast)}
+
+
 FACTORIES: dict[str, Callable[[Cast], Arguments]] = {
     "teams:team": _team,
     "teams:change_team": _team,
@@ -254,6 +270,10 @@ FACTORIES: dict[str, Callable[[Cast], Arguments]] = {
     "prompts:remove_label": _prompt_label,
     **dict.fromkeys(("prompts:review", "prompts:comment", "prompts:decide", "prompts:withdraw"), _review),
     "prompts:end_waiver": _waiver,
+    "batches:batch": _batch,
+    "batches:cancel_batch": _batch,
+    "batches:rerun_batch": _batch,
+    "batches:download": _batch_file,
     "usage:change_quota": _quota_id,
     "usage:remove_quota": _quota_id,
     "usage:increase_quota": _quota_id,
@@ -263,6 +283,9 @@ FACTORIES: dict[str, Callable[[Cast], Arguments]] = {
 }
 # Routes open to more people than may go on: what the object, rather than the door, asks for.
 ASKS_MORE = {
+    "batches:cancel_batch": "manage_keys",
+    "batches:rerun_batch": "manage_keys",
+    "batches:download": "read_content",
     "teams:remove_member": "manage_members",
     "usage:set_quota": "manage_quotas",
     "usage:change_quota": "manage_quotas",

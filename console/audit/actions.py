@@ -115,6 +115,14 @@ REVIEW_WITHDRAWN = _quiet("review.withdrawn", "withdrew a review of the prompt")
 WAIVER_GIVEN = _quiet("waiver.given", "let the prompt leave out a required partial")
 WAIVER_ENDED = _quiet("waiver.ended", "ended the prompt's waiver")
 
+# Files and batches
+FILE_UPLOADED = _quiet("file.uploaded", "uploaded the file")
+FILE_DELETED = _quiet("file.deleted", "deleted the file")
+FILE_READ = _access("file.read", "read the file")
+BATCH_CREATED = _quiet("batch.created", "created the batch")
+BATCH_CANCELLED = _quiet("batch.cancelled", "cancelled the batch")
+BATCH_ENDED = _quiet("batch.ended", "ended the batch")
+
 # Quotas
 QUOTA_CREATED = _change("quota.created", "set the quota")
 QUOTA_CHANGED = _change("quota.changed", "changed the quota")

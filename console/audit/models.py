@@ -25,6 +25,8 @@ class EventType(models.TextChoices):
     AGENT = "agent"
     TOOL = "tool"
     MODELS = "models"
+    FILES = "files"
+    BATCHES = "batches"
     ADMIN = "admin", "Administration"
     ACCESS = "access", "Sign-in and reading"
 

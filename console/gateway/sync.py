@@ -7,7 +7,9 @@ upstream and one code path. A process that forks starts its own.
 import asyncio
 import os
 import threading
+import time
 from collections.abc import Coroutine
+from concurrent.futures import Future
 from typing import Any, TypeVar
 
 from console.gateway import pipeline
@@ -25,14 +27,25 @@ def _loop() -> asyncio.AbstractEventLoop:
     with _lock:
         if _running is None or _running[0] != os.getpid():
             loop = asyncio.new_event_loop()
-            threading.Thread(target=loop.run_forever, name="gateway", daemon=True).start()
+            threading.Thread(target=_serve, args=(loop,), name="gateway", daemon=True).start()
             _running = (os.getpid(), loop)
         return _running[1]
 
 
+def _serve(loop: asyncio.AbstractEventLoop) -> None:
+    loop.run_forever()
+    loop.run_until_complete(loop.shutdown_default_executor())
+    loop.close()
+
+
+def start(work: Coroutine[Any, Any, _Result]) -> "Future[_Result]":
+    """Start a coroutine of the pipeline on the gateway's thread; for callers that wait for several at once."""
+    return asyncio.run_coroutine_threadsafe(work, _loop())
+
+
 def run(work: Coroutine[Any, Any, _Result]) -> _Result:
     """Run a coroutine of the pipeline on the gateway's thread and return its result."""
-    return asyncio.run_coroutine_threadsafe(work, _loop()).result()
+    return start(work).result()
 
 
 def answer(identify: Identify, ask: Ask) -> tuple[Call, bytes]:
@@ -53,3 +66,6 @@ def stop() -> None:
     if held is not None and held[0] == os.getpid():
         asyncio.run_coroutine_threadsafe(pipeline.stop(), held[1]).result(10)
         held[1].call_soon_threadsafe(held[1].stop)
+        deadline = time.monotonic() + 5
+        while not held[1].is_closed() and time.monotonic() < deadline:
+            time.sleep(0.005)

@@ -5,9 +5,12 @@ import logging
 import orjson
 
 from console.api.v1.anthropic_face import COUNT, count_tokens
+from console.api.v1.batches import batches
 from console.api.v1.calls import CHAT, COMPLETION, EMBEDDING, MESSAGE, call_model
+from console.api.v1.files import files
 from console.api.v1.http import (
     ClientGone,
+    MethodNotAllowed,
     Receive,
     Request,
     Scope,
@@ -25,10 +28,6 @@ from console.core.ids import request_id
 _CALLS = {route.path: route for route in (CHAT, COMPLETION, EMBEDDING, MESSAGE)}
 
 log = logging.getLogger(__name__)
-
-
-class MethodNotAllowed(Refusal):
-    status, code = 405, "method_not_allowed"
 
 
 async def application(scope: Scope, receive: Receive, send: Send) -> None:
@@ -71,5 +70,9 @@ async def _route(request: Request, send: Send) -> None:
             raise MethodNotAllowed("Send a GET to /v1/models.", headers={"Allow": "GET"})
         name = path.removeprefix("/v1/models").strip("/")
         await models(request, send, "".join(c if c.isprintable() else "\ufffd" for c in name))
+    elif path == "/v1/files" or path.startswith("/v1/files/"):
+        await files(request, send, path.removeprefix("/v1/files").strip("/").split("/"))
+    elif path == "/v1/batches" or path.startswith("/v1/batches/"):
+        await batches(request, send, path.removeprefix("/v1/batches").strip("/").split("/"))
     else:
         raise NotFound(f"There is no {path[:100]} here. The routes are in the documentation.", code="unknown_route")

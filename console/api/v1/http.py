@@ -40,6 +40,10 @@ class UnsupportedMediaType(Refusal):
     status, code = 415, "unsupported_media_type"
 
 
+class MethodNotAllowed(Refusal):
+    status, code = 405, "method_not_allowed"
+
+
 class Request:
     """The head of one request, read once. `key` is the credential it carries."""
 
@@ -60,6 +64,8 @@ class Request:
         "path",
         "problem",
         "public_id",
+        "query",
+        "raw_content_type",
         "receive",
         "started",
     )
@@ -80,10 +86,11 @@ class Request:
 
     def _read_headers(self, scope: Scope) -> None:
         authorization, x_api_key, forwarded, size = [], [], "", 0
-        self.content_type = self.content_encoding = self.client_request_id = ""
+        self.content_type = self.raw_content_type = self.content_encoding = self.client_request_id = ""
         self.idempotency_key: str | None = None
         self.has_anthropic_version = False
         self.lane = ""
+        self.query = b""
         self._length = 0
         for name, value in scope["headers"]:
             size += len(name) + len(value)
@@ -92,7 +99,8 @@ class Request:
             elif name == b"x-api-key":
                 x_api_key.append(value.decode("latin-1"))
             elif name == b"content-type":
-                self.content_type = value.decode("latin-1").lower()
+                self.raw_content_type = value.decode("latin-1")  # a boundary's case matters
+                self.content_type = self.raw_content_type.lower()
             elif name == b"content-length":
                 self._length = int(value) if value.isdigit() and len(value) < 16 else 0
             elif name == b"content-encoding":
@@ -118,7 +126,7 @@ class Request:
             if self.lane and self.lane not in Lane.values:
                 self.lane = ""
                 raise BadInput(f"x-facet-lane is one of {', '.join(Lane.values)}.", param="x-facet-lane")
-            query = scope.get("query_string", b"")
+            self.query = query = scope.get("query_string", b"")
             if len(query) > _MAX_QUERY_BYTES:
                 raise HeadersTooLarge("The request's query is longer than 4 KiB.")
             if query:
@@ -130,6 +138,11 @@ class Request:
     def speaks_messages(self) -> bool:
         """Say whether the answer goes to a client of Anthropic's, errors too."""
         return self.path.startswith("/v1/messages")
+
+    @property
+    def length(self) -> int:
+        """Return how long the body says it is; 0 when it does not say."""
+        return self._length
 
     async def body(self) -> bytes:
         """Return the whole body; TooLarge as soon as it is known to be, before it is read to its end."""

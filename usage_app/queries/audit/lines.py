@@ -20,6 +20,8 @@ _ICONS: dict[str, str] = {
     EventType.AGENT: "bot",
     EventType.TOOL: "wrench",
     EventType.MODELS: "list",
+    EventType.FILES: "file-text",
+    EventType.BATCHES: "layers",
     EventType.ADMIN: "settings-2",
     EventType.ACCESS: "log-in",
 }

@@ -1,0 +1,130 @@
+"""/v1/batches in OpenAI's shape: create, list, look at, cancel."""
+
+import datetime as dt
+from typing import Any
+
+import orjson
+
+from console.api.v1 import files as file_face
+from console.api.v1 import rows
+from console.api.v1.http import MethodNotAllowed, Request, Send, read_json, send_json
+from console.audit.models import EventType
+from console.batches import access
+from console.batches.models import Batch
+from console.batches.services.batches import WINDOW, cancel_batch, create_batch
+from console.core.errors import BadInput, NotFound, Refusal
+
+ROUTE = "/v1/batches"
+PREFIX = "batch_"
+
+
+async def batches(request: Request, send: Send, path: list[str]) -> None:
+    """Answer /v1/batches and what is below it. `path` is what follows."""
+    match request.method, path:
+        case "POST", [""]:
+            await _create(request, send)
+        case "GET", [""]:
+            await _list(request, send)
+        case "GET", [name]:
+            await _see(request, send, name)
+        case "POST", [name, "cancel"]:
+            await _cancel(request, send, name)
+        case _, [""] | [_] | [_, "cancel"]:
+            allowed = "GET, POST" if path == [""] else "POST" if len(path) > 1 else "GET"
+            raise MethodNotAllowed(f"{request.path[:100]} answers to {allowed}.", headers={"Allow": allowed})
+        case _:
+            raise NotFound(f"There is no {request.path[:100]} here.", code="unknown_route")
+
+
+def _time(moment: dt.datetime | None) -> int | None:
+    return int(moment.timestamp()) if moment is not None else None
+
+
+def _file_id(file_id: Any) -> str | None:
+    return f"{file_face.PREFIX}{file_id.hex}" if file_id is not None else None
+
+
+def shape(batch: Batch) -> dict[str, Any]:
+    return {
+        "id": batch.public_id,
+        "object": "batch",
+        "endpoint": batch.endpoint,
+        "model": None,
+        "errors": {"object": "list", "data": batch.errors} if batch.errors else None,
+        "input_file_id": _file_id(batch.input_file_id),
+        "completion_window": batch.completion_window,
+        "status": batch.state,
+        "output_file_id": _file_id(batch.output_file_id),
+        "error_file_id": _file_id(batch.error_file_id),
+        "created_at": _time(batch.created_at),
+        "in_progress_at": _time(batch.in_progress_at),
+        "expires_at": _time(batch.expires_at),
+        "finalizing_at": _time(batch.finalizing_at),
+        "completed_at": _time(batch.completed_at),
+        "failed_at": _time(batch.failed_at),
+        "expired_at": _time(batch.expired_at),
+        "cancelling_at": _time(batch.cancelling_at),
+        "cancelled_at": _time(batch.cancelled_at),
+        "request_counts": {"total": batch.total, "completed": batch.completed, "failed": batch.failed},
+        "usage": {
+            "input_tokens": batch.prompt_tokens,
+            "input_tokens_details": {"cached_tokens": batch.cached_tokens},
+            "output_tokens": batch.completion_tokens,
+            "output_tokens_details": {"reasoning_tokens": batch.reasoning_tokens},
+            "total_tokens": batch.prompt_tokens + batch.completion_tokens,
+        },
+        "metadata": batch.metadata or None,
+    }
+
+
+async def _create(request: Request, send: Send) -> None:
+    asked = await rows.asked(request, EventType.BATCHES.value, ROUTE)
+    try:
+        given, _ = await read_json(request)
+        if not isinstance(given, dict):
+            raise BadInput("The body must be a JSON object.")
+        for name in ("input_file_id", "endpoint", "completion_window"):
+            if not isinstance(given.get(name), str):
+                raise BadInput(f"{name} is missing; it is a text.", param=name)
+    except Refusal as refusal:
+        raise await asked.refuse(refusal) from None
+
+    def create() -> Batch:
+        file_id = rows.identifier(given["input_file_id"], file_face.PREFIX, "file")
+        return create_batch(
+            creator=file_face.creator_of(asked),
+            file=access.file_for(asked.caller, file_id, to="read"),
+            endpoint=given["endpoint"],
+            window=given.get("completion_window", WINDOW),
+            metadata=given.get("metadata"),
+        )
+
+    await send_json(send, request, 200, orjson.dumps(shape(await asked.do(create))), [])
+
+
+async def _list(request: Request, send: Send) -> None:
+    asked = await rows.asked(request, EventType.BATCHES.value, ROUTE)
+
+    def read() -> dict[str, Any]:
+        by = rows.paging(request, usual=20, most=100)
+        return rows.page(access.batches_for(asked.caller), by, PREFIX, "batch", shape)
+
+    await send_json(send, request, 200, orjson.dumps(await asked.do(read)), [])
+
+
+def _batch(asked: rows.Asked, name: str, to: str) -> Batch:
+    return access.batch_for(asked.caller, rows.identifier(name, PREFIX, "batch"), to=to)
+
+
+async def _see(request: Request, send: Send, name: str) -> None:
+    asked = await rows.asked(request, EventType.BATCHES.value, f"{ROUTE}/{{batch_id}}")
+    await send_json(send, request, 200, orjson.dumps(shape(await asked.do(_batch, asked, name, "see"))), [])
+
+
+async def _cancel(request: Request, send: Send, name: str) -> None:
+    asked = await rows.asked(request, EventType.BATCHES.value, f"{ROUTE}/{{batch_id}}/cancel")
+
+    def cancel() -> Batch:
+        return cancel_batch(actor=asked.caller.actor, batch=_batch(asked, name, "change"), surface="api")
+
+    await send_json(send, request, 200, orjson.dumps(shape(await asked.do(cancel))), [])

@@ -1,0 +1,164 @@
+"""/v1/files in OpenAI's shape: upload, list, look at, read, delete."""
+
+import asyncio
+import datetime as dt
+from typing import IO, Any
+
+import orjson
+from django.db import transaction
+
+from console.api.v1 import rows, uploads
+from console.api.v1.http import MethodNotAllowed, Request, Send, common_headers, send_json
+from console.audit import actions
+from console.audit.models import EventType
+from console.audit.services import record
+from console.batches import access, storage
+from console.batches.models import File, Purpose
+from console.batches.services.creator import Creator
+from console.batches.services.files import delete_file, upload_file
+from console.core.errors import BadInput, NotFound, Refusal
+from console.teams.callers import Caller
+from console.teams.models import Team
+
+ROUTE = "/v1/files"
+PREFIX = "file-"
+
+
+async def files(request: Request, send: Send, path: list[str]) -> None:
+    """Answer /v1/files and what is below it. `path` is what follows."""
+    match request.method, path:
+        case "POST", [""]:
+            await _upload(request, send)
+        case "GET", [""]:
+            await _list(request, send)
+        case "GET", [name]:
+            await _see(request, send, name)
+        case "DELETE", [name]:
+            await _delete(request, send, name)
+        case "GET", [name, "content"]:
+            await _content(request, send, name)
+        case _, [""] | [_] | [_, "content"]:
+            allowed = {"": "GET, POST"}.get(path[0], "GET" if len(path) > 1 else "GET, DELETE")
+            raise MethodNotAllowed(f"{request.path[:100]} answers to {allowed}.", headers={"Allow": allowed})
+        case _:
+            raise NotFound(f"There is no {request.path[:100]} here.", code="unknown_route")
+
+
+def shape(file: File) -> dict[str, Any]:
+    return {
+        "id": file.public_id,
+        "object": "file",
+        "bytes": file.bytes,
+        "created_at": int(file.created_at.timestamp()),
+        "expires_at": int(file.expires_at.timestamp()),
+        "filename": file.filename,
+        "purpose": file.purpose,
+        "status": "processed",
+        "status_details": None,
+    }
+
+
+def creator_of(asked: rows.Asked) -> Creator:
+    key = asked.asker.key
+    assert key is not None
+    team = Team(pk=key.team.id, slug=key.team.slug, name=key.team.name)
+    return Creator(asked.caller.actor, team, key.environment, key_id=key.id)
+
+
+async def _upload(request: Request, send: Send) -> None:
+    asked = await rows.asked(request, EventType.FILES.value, ROUTE)
+    with uploads.spool() as body:
+        try:
+            await uploads.receive(request, body)
+        except Refusal as refusal:
+            raise await asked.refuse(refusal) from None
+        file = await asked.do(_keep, request, body, creator_of(asked))
+    await send_json(send, request, 200, orjson.dumps(shape(file)), [])
+
+
+def _keep(request: Request, body: IO[bytes], creator: Creator) -> File:
+    form = uploads.parse(request, body)
+    with form.file as content:
+        return upload_file(
+            creator=creator,
+            filename=content.name or "file",
+            purpose=form.fields.get("purpose", ""),
+            content=content.chunks(),
+            keep=_keep_for(form.fields),
+        )
+
+
+def _keep_for(fields: dict[str, str]) -> dt.timedelta | None:
+    """Return how long the client wants the file kept, in OpenAI's words; None when it does not say."""
+    seconds = fields.get("expires_after[seconds]")
+    if seconds is None:
+        return None
+    if fields.get("expires_after[anchor]", "created_at") != "created_at":
+        raise BadInput("expires_after counts from created_at.", param="expires_after[anchor]")
+    if not seconds.isdigit() or not 3600 <= int(seconds[:9]) <= 2_592_000:
+        raise BadInput("expires_after takes 3600 to 2592000 seconds.", param="expires_after[seconds]")
+    return dt.timedelta(seconds=int(seconds))
+
+
+async def _list(request: Request, send: Send) -> None:
+    asked = await rows.asked(request, EventType.FILES.value, ROUTE)
+
+    def read() -> dict[str, Any]:
+        by = rows.paging(request, usual=100, most=10_000)
+        found = access.files_for(asked.caller)
+        if (purpose := by.others.get("purpose")) is not None:
+            if purpose not in Purpose.values:
+                raise BadInput(f"purpose is one of {', '.join(Purpose.values)}.", param="purpose")
+            found = found.filter(purpose=purpose)
+        return rows.page(found, by, PREFIX, "file", shape)
+
+    await send_json(send, request, 200, orjson.dumps(await asked.do(read)), [])
+
+
+def _file(caller: Caller, name: str, to: str) -> File:
+    return access.file_for(caller, rows.identifier(name, PREFIX, "file"), to=to)
+
+
+async def _see(request: Request, send: Send, name: str) -> None:
+    asked = await rows.asked(request, EventType.FILES.value, f"{ROUTE}/{{file_id}}")
+    file = await asked.do(_file, asked.caller, name, "see")
+    await send_json(send, request, 200, orjson.dumps(shape(file)), [])
+
+
+async def _delete(request: Request, send: Send, name: str) -> None:
+    asked = await rows.asked(request, EventType.FILES.value, f"{ROUTE}/{{file_id}}")
+
+    def delete() -> str:
+        file = _file(asked.caller, name, "change")
+        public_id = file.public_id
+        delete_file(actor=asked.caller.actor, file=file, surface="api")
+        return public_id
+
+    said = {"id": await asked.do(delete), "object": "file", "deleted": True}
+    await send_json(send, request, 200, orjson.dumps(said), [])
+
+
+async def _content(request: Request, send: Send, name: str) -> None:
+    """Send a file's bytes, a chunk at a time: as an attachment of a fixed type, under a name of ours."""
+    asked = await rows.asked(request, EventType.FILES.value, f"{ROUTE}/{{file_id}}/content")
+
+    @transaction.atomic
+    def read() -> File:
+        file = _file(asked.caller, name, "read")
+        record(actions.FILE_READ, actor=asked.caller.actor, target=file, team=file.team, surface="api")
+        return file
+
+    file = await asked.do(read)
+    headers = [
+        (b"content-type", b"application/octet-stream"),
+        (b"content-length", str(file.bytes).encode()),
+        (b"content-disposition", f'attachment; filename="{file.public_id}"'.encode()),
+        (b"content-security-policy", b"sandbox"),
+        *common_headers(request),
+    ]
+    request.is_answered = True
+    await send({"type": "http.response.start", "status": 200, "headers": headers})
+    pieces = storage.chunks(file.pk)
+    while (piece := await asyncio.to_thread(rows.with_database, next, pieces, None)) is not None:
+        await send({"type": "http.response.body", "body": piece, "more_body": True})
+    await send({"type": "http.response.body", "body": b""})

@@ -1,0 +1,133 @@
+"""Routes of /v1/ that read and write rows instead of calling a model: who asks, lists by page, and the way to a thread.
+
+What they refuse is on record like every other refusal; what they change or read is recorded by the services.
+"""
+
+import asyncio
+import uuid
+from collections.abc import Callable
+from typing import Any, NamedTuple, TypeVar
+from urllib.parse import parse_qsl
+
+from django.core.exceptions import PermissionDenied
+from django.db import InterfaceError, OperationalError, connections
+from django.db.models import QuerySet
+from django.http import Http404
+
+from console.api.v1.http import Request
+from console.core.errors import BadInput, NotAllowed, NotFound, Refusal, Unavailable
+from console.gateway import pipeline
+from console.gateway.identity import KeyIdentity
+from console.gateway.types import Ask, Asker
+from console.teams.actors import Actor
+from console.teams.callers import Caller
+
+_Result = TypeVar("_Result")
+
+
+class Asked(NamedTuple):
+    """One such request, once it is known who sent it."""
+
+    request: Request
+    identify: KeyIdentity
+    ask: Ask
+    asker: Asker
+
+    @property
+    def caller(self) -> Caller:
+        key = self.asker.key
+        assert key is not None
+        actor = Actor(
+            kind="key",
+            id=key.id,
+            name=f"{key.name} {key.shown}",
+            client_address=self.request.client_address,
+            request_id=self.request.id,
+        )
+        return Caller(actor=actor, key_id=key.id, rights={key.team.id: key.rights})
+
+    async def refuse(self, refusal: Refusal) -> Refusal:
+        return await pipeline.refuse(self.identify, self.ask, refusal, started=self.request.started)
+
+    async def do(self, work: Callable[..., _Result], *given: Any, **named: Any) -> _Result:
+        """Run work that needs the database in a thread; refusals are put on record."""
+        try:
+            return await asyncio.to_thread(with_database, work, *given, **named)
+        except Refusal as refusal:
+            raise await self.refuse(refusal) from None
+
+
+def with_database(work: Callable[..., _Result], *given: Any, **named: Any) -> _Result:
+    try:
+        return work(*given, **named)
+    except Http404 as missing:
+        raise NotFound(str(missing)) from None
+    except PermissionDenied as denied:
+        raise NotAllowed(str(denied)) from None
+    except (OperationalError, InterfaceError) as error:
+        raise Unavailable("The console cannot reach its database right now; try again.", retry_after=2) from error
+    finally:
+        connections.close_all()
+
+
+async def asked(request: Request, type: str, route: str) -> Asked:
+    """Return who asks; raise the refusal, on record, when the key is no good."""
+    identify = KeyIdentity(request.key, request.client_address, request.at)
+    ask = Ask(
+        id=request.id,
+        at=request.at,
+        type=type,
+        model="",
+        body={},
+        text="",
+        route=route,
+        client_address=request.client_address,
+        client_request_id=request.client_request_id,
+    )
+    if request.problem is not None:
+        raise await pipeline.refuse(identify, ask, request.problem, started=request.started, is_for_anybody=True)
+    _, asker = await pipeline.look_up(identify, ask, started=request.started)
+    return Asked(request, identify, ask, asker)
+
+
+def identifier(text: str, prefix: str, what: str) -> uuid.UUID:
+    """Return the id in `file-…` or `batch_…`; what cannot be one names nothing."""
+    try:
+        if text.startswith(prefix):
+            return uuid.UUID(hex=text.removeprefix(prefix))
+    except ValueError:
+        pass
+    raise NotFound(f"There is no such {what}.")
+
+
+class Paging(NamedTuple):
+    after: str
+    limit: int
+    is_ascending: bool
+    others: dict[str, str]
+
+
+def paging(request: Request, *, usual: int, most: int) -> Paging:
+    given = dict(parse_qsl(request.query.decode("latin-1")))
+    limit, order = given.pop("limit", str(usual)), given.pop("order", "desc")
+    if not limit.isdigit() or not 1 <= int(limit[:9]) <= most:
+        raise BadInput(f"limit is a number from 1 to {most:,}.", param="limit")
+    if order not in {"asc", "desc"}:
+        raise BadInput("order is asc or desc.", param="order")
+    return Paging(given.pop("after", ""), int(limit), order == "asc", given)
+
+
+def page(rows: QuerySet[Any], by: Paging, prefix: str, what: str, shape: Callable[[Any], Any]) -> dict[str, Any]:
+    """Return one page in OpenAI's shape. Ids grow with time, so the last one seen is the cursor."""
+    if by.after:
+        last = identifier(by.after, prefix, what)
+        rows = rows.filter(pk__gt=last) if by.is_ascending else rows.filter(pk__lt=last)
+    found = list(rows.order_by("pk" if by.is_ascending else "-pk")[: by.limit + 1])
+    shown = [shape(row) for row in found[: by.limit]]
+    return {
+        "object": "list",
+        "data": shown,
+        "first_id": shown[0]["id"] if shown else None,
+        "last_id": shown[-1]["id"] if shown else None,
+        "has_more": len(found) > by.limit,
+    }

@@ -1,0 +1,77 @@
+"""The only way to get a file or a batch for somebody.
+
+Who made it sees it; so does everybody with `view_usage` in the team. What a file says is for who made it and for
+`read_content`. Who may revoke the team's keys may also stop what they run and remove what they left.
+"""
+
+import uuid
+
+from django.core.exceptions import PermissionDenied
+from django.db.models import Q, QuerySet
+from django.http import Http404
+
+from console.batches.models import Batch, File
+from console.teams.callers import Caller
+from console.teams.models import Team
+
+
+def _is_own(caller: Caller) -> Q:
+    own = Q(pk=None)
+    if caller.key_id is not None:
+        own |= Q(key_id=caller.key_id)
+    if caller.user is not None:
+        own |= Q(person_id=caller.user.pk)
+    return own
+
+
+def _visible(caller: Caller) -> Q:
+    if caller.is_operator:
+        return Q()
+    teams = [team_id for team_id, rights in caller.rights.items() if "view_usage" in rights]
+    return Q(team_id__in=teams) | (_is_own(caller) & Q(team_id__in=list(caller.rights)))
+
+
+def files_for(caller: Caller, team: Team | None = None) -> QuerySet[File]:
+    files = File.objects.filter(_visible(caller), is_ready=True)
+    return files if team is None else files.filter(team=team)
+
+
+def batches_for(caller: Caller, team: Team | None = None) -> QuerySet[Batch]:
+    batches = Batch.objects.filter(_visible(caller)).select_related("team")
+    return batches if team is None else batches.filter(team=team)
+
+
+def owns(caller: Caller, made: File | Batch) -> bool:
+    by_key = caller.key_id is not None and made.key_id == caller.key_id
+    return by_key or (caller.user is not None and made.person_id == caller.user.pk)
+
+
+def may_read(caller: Caller, file: File) -> bool:
+    """Say whether the caller may see what the file says."""
+    return owns(caller, file) or caller.may("read_content", file.team_id)
+
+
+def may_change(caller: Caller, made: File | Batch) -> bool:
+    return owns(caller, made) or caller.may("manage_keys", made.team_id)
+
+
+def file_for(caller: Caller, file_id: uuid.UUID, *, to: str = "see") -> File:
+    """Return the file, to `see`, `read` or `change`: 404 for those who cannot see it, 403 for those who may not."""
+    file = files_for(caller).select_related("team").filter(pk=file_id).first()
+    if file is None:
+        raise Http404("There is no such file.")
+    if to == "read" and not may_read(caller, file):
+        raise PermissionDenied("What this file says is for who made it, and for those who may read content.")
+    if to == "change" and not may_change(caller, file):
+        raise PermissionDenied("Only who made this file, or may manage the team's keys, can change it.")
+    return file
+
+
+def batch_for(caller: Caller, batch_id: uuid.UUID, *, to: str = "see") -> Batch:
+    """Return the batch, to `see` or `change`."""
+    batch = batches_for(caller).filter(pk=batch_id).first()
+    if batch is None:
+        raise Http404("There is no such batch.")
+    if to == "change" and not may_change(caller, batch):
+        raise PermissionDenied("Only who made this batch, or may manage the team's keys, can change it.")
+    return batch

@@ -1,0 +1,65 @@
+"""One line of an input file: what it must look like, and the call it is."""
+
+import datetime as dt
+import uuid
+from typing import Any, NamedTuple
+
+import orjson
+
+from console.batches.endpoints import ENDPOINTS
+from console.core import strict_json
+from console.core.errors import BadInput
+from console.gateway.asks import make_ask
+from console.gateway.operations import OPERATIONS
+from console.gateway.types import Ask
+
+_LONGEST_ID = 512
+_MEMBERS = {"custom_id", "method", "url", "body"}
+
+
+class Parsed(NamedTuple):
+    """`body` is checked and ready; `text` is as it was sent."""
+
+    custom_id: str
+    body: dict[str, Any]
+    text: str
+
+
+def parse(raw: bytes, endpoint: str) -> Parsed:
+    """Return a line's call; BadInput says what is wrong with the line, and `param` which member it is."""
+    value, _ = strict_json.loads(raw)
+    if not isinstance(value, dict):
+        raise BadInput("The line is not a JSON object.", code="invalid_json_line")
+    for name in sorted(_MEMBERS - value.keys()):
+        raise BadInput(f"The line has no {name}.", param=name, code="missing_required_parameter")
+    custom_id = value["custom_id"]
+    if not isinstance(custom_id, str) or not custom_id or len(custom_id) > _LONGEST_ID:
+        raise BadInput(f"custom_id must be a text of 1 to {_LONGEST_ID} characters.", param="custom_id")
+    if value["method"] != "POST":
+        raise BadInput("method must be POST.", param="method", code="invalid_method")
+    if value["url"] != endpoint:
+        said = f"url must be {endpoint}, the endpoint of the batch."
+        raise BadInput(said, param="url", code="mismatched_endpoint")
+    body = value["body"]
+    if not isinstance(body, dict):
+        raise BadInput("body must be an object.", param="body")
+    if body.get("stream"):
+        raise BadInput("A line of a batch is not streamed; leave stream out.", param="body.stream")
+    text = orjson.dumps(body).decode()
+    return Parsed(custom_id, OPERATIONS[ENDPOINTS[endpoint]].check(body), text)
+
+
+def ask_for(parsed: Parsed, endpoint: str, *, request_id: uuid.UUID, at: dt.datetime, client_address: str) -> Ask:
+    return make_ask(
+        ENDPOINTS[endpoint],
+        parsed.body,
+        text=parsed.text,
+        id=request_id,
+        at=at,
+        surface="batch",
+        route=endpoint,
+        lane="batch",
+        is_keyed=True,  # so that the log keeps the whole answer, for a worker that has to read it there
+        client_address=client_address,
+        client_request_id=parsed.custom_id[:200],
+    )

@@ -1,0 +1,102 @@
+"""Send one line through the pipeline, like every other call, and say what came of it."""
+
+import logging
+import time
+from typing import Any
+
+import orjson
+
+from console.batches.engine.outcomes import (
+    Again,
+    Done,
+    Failed,
+    Outcome,
+    Stopped,
+    Unknown,
+    Used,
+    of_provider_error,
+    of_refusal,
+)
+from console.core.errors import ProviderError, Refusal
+from console.gateway import pipeline
+from console.gateway.errors import AnswerUnrecorded, QuotaExceeded
+from console.gateway.identity import KeyRefused, PersonRefused, ScopeMissing
+from console.gateway.refusing import Identify
+from console.gateway.types import Ask
+
+log = logging.getLogger(__name__)
+
+# The provider was not asked, or said that it has no room: this is nothing the line did.
+_NOT_THE_LINE = frozenset({"upstream_busy", "upstream_full", "upstream_open", "upstream_unreachable"})
+_LONGEST_WAIT = 300.0
+_PAUSE = 5.0
+
+
+async def send(identify: Identify, ask: Ask, *, latest: float) -> Outcome:
+    """Return the outcome. After `latest` (monotonic) another worker may have the line, so nothing begins any more."""
+    if time.monotonic() > latest:
+        return Unknown()
+    try:
+        call = await pipeline.open_call(identify, ask)
+        body = await pipeline.answer(call)
+    except AnswerUnrecorded:
+        return Unknown()
+    except Refusal as refusal:
+        return of_refused(refusal)
+    except ProviderError as error:
+        return _of_trouble(error)
+    except Exception:
+        log.exception("A line of a batch could not be sent.")
+        return Again(Failed(500, "internal_error", "Something broke on our side.", "api_error"), _PAUSE)
+    return Done(body, _used(body, call.cost_micros))
+
+
+async def refuse(identify: Identify, ask: Ask, refusal: Refusal) -> Outcome:
+    """Put on record that a line is no call any more: the rules have changed since its file was read."""
+    return of_refused(await pipeline.refuse(identify, ask, refusal))
+
+
+def of_refused(refusal: Refusal) -> Outcome:
+    """Say what a refusal means: a rate limit passes, a spent budget does not, a revoked key ends the batch."""
+    failure = of_refusal(refusal)
+    if isinstance(refusal, KeyRefused):
+        why = f"The key this batch was made with is refused: {refusal.reason}."
+        return Stopped(Failed(refusal.status, "key_refused", why, refusal.type))
+    if isinstance(refusal, PersonRefused | ScopeMissing):
+        return Stopped(failure)
+    passes = refusal.status == 503 or (isinstance(refusal, QuotaExceeded) and refusal.code == "rate_limit_exceeded")
+    if passes:
+        return Again(failure, min(refusal.retry_after or _PAUSE, _LONGEST_WAIT), holds=True, counts=False)
+    return failure
+
+
+def _of_trouble(error: ProviderError) -> Outcome:
+    failure = of_provider_error(error)
+    if error.permanent or error.status < 500:
+        return failure
+    if error.code in _NOT_THE_LINE:
+        return Again(failure, min(error.retry_after or _PAUSE, _LONGEST_WAIT), holds=True, counts=False)
+    return Again(failure, _PAUSE)
+
+
+def _used(body: bytes, cost_micros: int) -> Used:
+    """Read what was used from an answer in OpenAI's shape."""
+    answer = orjson.loads(body)
+    usage = answer.get("usage") if isinstance(answer, dict) else None
+    if not isinstance(usage, dict):
+        return Used(cost_micros=cost_micros)
+    return Used(
+        prompt=_count(usage.get("prompt_tokens")),
+        cached=_count(_of(usage.get("prompt_tokens_details"), "cached_tokens")),
+        completion=_count(usage.get("completion_tokens")),
+        reasoning=_count(_of(usage.get("completion_tokens_details"), "reasoning_tokens")),
+        cost_micros=cost_micros,
+    )
+
+
+def _of(value: Any, name: str) -> Any:
+    return value.get(name) if isinstance(value, dict) else None
+
+
+def _count(value: Any) -> int:
+    return value if isinstance(value, int) and value > 0 else 0

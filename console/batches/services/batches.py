@@ -1,0 +1,128 @@
+"""Create, cancel and run again; and wake what sleeps."""
+
+import datetime as dt
+from collections.abc import Iterator
+from typing import Any
+
+from django.conf import settings
+from django.db import transaction
+from django.db.models.functions import Now
+
+from console.audit import actions
+from console.audit.services import record
+from console.batches import storage
+from console.batches.endpoints import ENDPOINTS
+from console.batches.models import Batch, File, Line, LineState, Purpose, State
+from console.batches.models.batches import ACTIVE
+from console.batches.services.creator import Creator
+from console.batches.services.files import upload_file
+from console.core.clock import now
+from console.core.errors import BadInput, Conflict
+from console.core.tasks import enqueue_on_commit
+from console.teams.actors import Actor
+
+WINDOW = "24h"
+_ADVANCE = "batches.advance"
+
+
+def wake(batch: Batch) -> None:
+    """Have a worker of the batch lane look at it. The sweeper does when this message is lost."""
+    enqueue_on_commit(_ADVANCE, batch.pk, queue="batch", expires=60)
+
+
+@transaction.atomic
+def create_batch(
+    *,
+    creator: Creator,
+    file: File,
+    endpoint: str,
+    window: str = WINDOW,
+    metadata: dict[str, str] | None = None,
+    rerun_of: Batch | None = None,
+) -> Batch:
+    """Write the batch down; a worker checks the file and sends its lines."""
+    if endpoint not in ENDPOINTS:
+        raise BadInput(f"endpoint is one of {', '.join(ENDPOINTS)}.", param="endpoint")
+    if window != WINDOW:
+        raise BadInput(f"completion_window must be {WINDOW}.", param="completion_window")
+    if file.purpose != Purpose.BATCH:
+        raise BadInput(
+            "The file was uploaded for another purpose; upload it with purpose batch.", param="input_file_id"
+        )
+    batch = Batch.objects.create(
+        team=creator.team,
+        environment=creator.environment,
+        key_id=creator.key_id,
+        person_id=creator.person_id,
+        creator=creator.actor.name,
+        client_address=creator.actor.client_address,
+        name=file.filename,
+        endpoint=endpoint,
+        metadata=_checked(metadata or {}),
+        input_file=file,
+        rerun_of=rerun_of,
+        expires_at=now() + dt.timedelta(seconds=settings.BATCH_WINDOW_SECONDS),
+    )
+    detail = {"endpoint": endpoint, "file": file.public_id, "bytes": file.bytes}
+    if rerun_of is not None:
+        detail["rerun_of"] = rerun_of.public_id
+    record(actions.BATCH_CREATED, actor=creator.actor, target=batch, detail=detail, surface=creator.surface)
+    wake(batch)
+    return batch
+
+
+def _checked(metadata: Any) -> dict[str, str]:
+    is_good = (
+        isinstance(metadata, dict)
+        and len(metadata) <= 16
+        and all(len(name) <= 64 and isinstance(value, str) and len(value) <= 512 for name, value in metadata.items())
+    )
+    if not is_good:
+        said = "metadata has at most 16 texts, with names of up to 64 and values of up to 512 characters."
+        raise BadInput(said, param="metadata")
+    return dict(metadata)
+
+
+@transaction.atomic
+def cancel_batch(*, actor: Actor, batch: Batch, surface: str = "console") -> Batch:
+    """Let no further line start. Calls that are open end by themselves, and then the batch is cancelled."""
+    open_ones = Batch.objects.filter(pk=batch.pk, state__in=ACTIVE, ends_as="")
+    changed = open_ones.exclude(state=State.FINALIZING).update(
+        state=State.CANCELLING, ends_as=State.CANCELLED, cancelling_at=Now(), not_before=None
+    )
+    batch.refresh_from_db()
+    if not changed:
+        if batch.ends_as == State.CANCELLED:
+            return batch
+        raise Conflict(f"The batch cannot be cancelled: it is {batch.get_state_display().lower()}.", code="batch_over")
+    record(actions.BATCH_CANCELLED, actor=actor, target=batch, surface=surface)
+    wake(batch)
+    return batch
+
+
+def rerun_batch(*, creator: Creator, batch: Batch) -> Batch:
+    """Make a new batch of the lines that have no answer: those that failed, and those that never got their turn."""
+    if not batch.is_over:
+        raise Conflict("The batch is still under way; its failed lines can be run again when it is over.")
+    without_answer = Line.objects.filter(batch=batch).exclude(state=LineState.DONE)
+    if not without_answer.exists():
+        raise Conflict("Every line of this batch has an answer.")
+    if not File.objects.filter(pk=batch.input_file_id).exists():
+        raise Conflict("The input file is gone, so its lines cannot be sent again.")
+    stem = batch.name.removesuffix(".jsonl").removesuffix(" again")
+    file = upload_file(
+        creator=creator,
+        filename=f"{stem} again.jsonl",
+        purpose=Purpose.BATCH,
+        content=_input_of(batch),
+    )
+    return create_batch(creator=creator, file=file, endpoint=batch.endpoint, metadata=batch.metadata, rerun_of=batch)
+
+
+def _input_of(batch: Batch) -> Iterator[bytes]:
+    reader, after = storage.Reader(batch.input_file_id), 0
+    wanted = Line.objects.filter(batch=batch).exclude(state=LineState.DONE).order_by("number")
+    while lines := list(wanted.filter(number__gt=after).values_list("number", "offset", "length")[:500]):
+        for _, offset, length in lines:
+            yield reader.read(offset, length) + b"\n"
+        after = lines[-1][0]

@@ -1,0 +1,114 @@
+"""Upload and delete files, and forget those whose time is over."""
+
+import datetime as dt
+import uuid
+from collections.abc import Iterable
+
+from django.conf import settings
+from django.db import transaction
+from django.db.models import Exists, OuterRef, Q
+
+from console.audit import actions
+from console.audit.services import record
+from console.batches import storage
+from console.batches.models import Batch, File
+from console.batches.models.batches import ACTIVE
+from console.batches.models.files import UPLOADED
+from console.batches.services.creator import Creator
+from console.core.clock import now
+from console.core.errors import BadInput, Conflict, TooLarge
+from console.teams.actors import Actor
+from console.teams.models import Team
+
+# An upload that takes longer than this has been given up, or its process died.
+_GIVEN_UP = dt.timedelta(hours=1)
+
+
+def begin_file(
+    *,
+    team: Team,
+    environment: str,
+    filename: str,
+    purpose: str,
+    creator: str,
+    key_id: uuid.UUID | None,
+    person_id: uuid.UUID | None,
+    keep: dt.timedelta | None = None,
+) -> File:
+    """Make the row of a file that is about to be written; nobody sees it yet."""
+    usual = dt.timedelta(days=settings.FILE_KEEP_DAYS)
+    return File.objects.create(
+        team=team,
+        environment=environment,
+        filename=filename,
+        purpose=purpose,
+        key_id=key_id,
+        person_id=person_id,
+        creator=creator,
+        expires_at=now() + min(keep or usual, usual),
+    )
+
+
+def clean_filename(name: str) -> str:
+    """Return a name without folders and without what a terminal or a header would misread."""
+    name = name.replace("\\", "/").rpartition("/")[2]
+    return "".join(c for c in name if c.isprintable())[:255].strip() or "file"
+
+
+def upload_file(
+    *, creator: Creator, filename: str, purpose: str, content: Iterable[bytes], keep: dt.timedelta | None = None
+) -> File:
+    """Keep what somebody sent. No transaction is open while it is read; one that breaks off leaves nothing to see."""
+    if purpose not in UPLOADED:
+        raise BadInput(f"purpose is one of {', '.join(UPLOADED)}.", param="purpose")
+    file = begin_file(
+        team=creator.team,
+        environment=creator.environment,
+        filename=clean_filename(filename),
+        purpose=purpose,
+        creator=creator.actor.name,
+        key_id=creator.key_id,
+        person_id=creator.person_id,
+        keep=keep,
+    )
+    try:
+        writer = storage.Writer(file)
+        for piece in content:
+            writer.write(piece)
+            if writer.size > settings.FILE_MAX_BYTES:
+                raise TooLarge(f"The file is larger than {settings.FILE_MAX_BYTES:,} bytes.")
+        if not writer.size:
+            raise BadInput("The file is empty.", param="file")
+        digest = writer.close()
+        file.sha256, file.bytes, file.is_ready = digest, writer.size, True
+        with transaction.atomic():
+            file.save(update_fields=["sha256", "bytes", "is_ready"])
+            detail = {"bytes": file.bytes, "purpose": purpose, "sha256": digest.hex()}
+            record(actions.FILE_UPLOADED, actor=creator.actor, target=file, detail=detail, surface=creator.surface)
+    except BaseException:
+        File.objects.filter(pk=file.pk, is_ready=False).delete()
+        raise
+    return file
+
+
+def _is_needed() -> Exists:
+    return Exists(Batch.objects.filter(input_file=OuterRef("pk"), state__in=ACTIVE))
+
+
+@transaction.atomic
+def delete_file(*, actor: Actor, file: File, surface: str = "console") -> None:
+    if File.objects.filter(_is_needed(), pk=file.pk).exists():
+        raise Conflict("A batch that is under way reads this file; cancel the batch first.", code="file_in_use")
+    record(actions.FILE_DELETED, actor=actor, target=file, team=file.team, surface=surface)
+    file.delete()
+
+
+def prune_files() -> int:
+    """Remove files past their time, and what broken uploads left; return how many went."""
+    given_up = Q(is_ready=False, created_at__lt=now() - _GIVEN_UP)
+    gone = File.objects.filter(Q(expires_at__lte=now()) | given_up).exclude(_is_needed()).order_by("pk")
+    removed = 0
+    while ids := list(gone.values_list("pk", flat=True)[:50]):
+        File.objects.filter(pk__in=ids).delete()
+        removed += len(ids)
+    return removed

@@ -1,0 +1,26 @@
+from django.urls import path, register_converter
+
+from console.batches import views
+
+
+class FileConverter:
+    regex = "output|errors"
+
+    def to_python(self, value: str) -> str:
+        return value
+
+    def to_url(self, value: str) -> str:
+        return value
+
+
+register_converter(FileConverter, "batch_file")
+
+app_name = "batches"
+urlpatterns = [
+    path("batches/", views.batches, name="batches"),
+    path("batches/new/", views.new_batch, name="new_batch"),
+    path("batches/<uuid:batch_id>/", views.batch, name="batch"),
+    path("batches/<uuid:batch_id>/cancel/", views.cancel_batch, name="cancel_batch"),
+    path("batches/<uuid:batch_id>/run-again/", views.rerun_batch, name="rerun_batch"),
+    path("batches/<uuid:batch_id>/<batch_file:what>/", views.download, name="download"),
+]

@@ -1,0 +1,156 @@
+"""The pages of batches: list, one batch, a new one, cancel, run again, download."""
+
+import uuid
+from collections.abc import AsyncIterator, Iterator
+
+from asgiref.sync import sync_to_async
+from django.core.exceptions import PermissionDenied
+from django.core.handlers.asgi import ASGIRequest
+from django.db import transaction
+from django.http import Http404, HttpResponse, StreamingHttpResponse
+from django.shortcuts import render
+from django.urls import reverse
+from django.views.decorators.http import require_POST
+
+from console.audit import actions
+from console.audit.services import record
+from console.batches import access, queries, storage
+from console.batches.forms import NewBatchForm
+from console.batches.models import Batch
+from console.batches.services import batches as services
+from console.batches.services.creator import Creator
+from console.batches.services.files import upload_file
+from console.core.errors import Refusal
+from console.core.htmx import go, is_htmx
+from console.teams.access import needs, scope_for, teams_for
+from console.teams.callers import TeamRequest
+from console.teams.models import Team
+
+# Tells htmx to stop asking: nothing changes any more.
+_STOP_POLLING = 286
+
+
+def _own_url(request: TeamRequest) -> str:
+    return f"{request.scheme}://{request.get_host()}"
+
+
+@needs("view_usage")
+def batches(request: TeamRequest) -> HttpResponse:
+    """What runs, and what is over. The piece asks again every two seconds while something runs."""
+    team = scope_for(request.caller, request.GET.get("team", ""))
+    page = queries.page(access.batches_for(request.caller, team), request.GET.get("cursor", ""))
+    may_create = request.caller.may("use_models", team.pk if team else None)
+    context = {"active": "batches", "page": page, "may_create": may_create, "base_url": _own_url(request)}
+    if is_htmx(request) and request.GET.get("piece") == "lists":
+        status = 200 if page.running else _STOP_POLLING
+        return render(request, "batches/list.html#lists", context, status=status)
+    return render(request, "batches/list.html", context)
+
+
+@needs("view_usage")
+def batch(request: TeamRequest, batch_id: uuid.UUID) -> HttpResponse:
+    """How far one batch is, what failed in it, and its files."""
+    found = access.batch_for(request.caller, batch_id)
+    files = queries.existing_files(found)
+    may_change = access.may_change(request.caller, found)
+    may_rerun = may_change and "input" in files and access.may_read(request.caller, files["input"])
+    context = {
+        "active": "batches",
+        "batch": found,
+        "row": queries.Row(found),
+        "groups": queries.error_groups(found),
+        "files": files,
+        "may_read": access.owns(request.caller, found) or request.caller.may("read_content", found.team_id),
+        "may_change": may_change,
+        "may_rerun": may_rerun and request.caller.may("use_models", found.team_id),
+    }
+    if is_htmx(request) and request.GET.get("piece") == "state":
+        status = _STOP_POLLING if found.is_over else 200
+        return render(request, "batches/detail.html#state", context, status=status)
+    return render(request, "batches/detail.html", context)
+
+
+def _creator(request: TeamRequest, team: Team, environment: str) -> Creator:
+    assert request.caller.user is not None
+    return Creator(request.caller.actor, team, environment, person_id=request.caller.user.pk)
+
+
+@needs("use_models")
+def new_batch(request: TeamRequest) -> HttpResponse:
+    """Upload a file and run it in the person's own name."""
+    may = [team.pk for team in teams_for(request.caller) if request.caller.may("use_models", team.pk)]
+    teams = Team.objects.filter(pk__in=may).order_by("name")
+    initial = {"team": request.GET.get("team", "")}
+    form = NewBatchForm(request.POST or None, request.FILES or None, teams=teams, initial=initial)
+    if request.method == "POST" and form.is_valid():
+        given = form.cleaned_data
+        creator = _creator(request, given["team"], given["environment"])
+        try:
+            file = upload_file(
+                creator=creator, filename=given["file"].name, purpose="batch", content=given["file"].chunks()
+            )
+            made = services.create_batch(creator=creator, file=file, endpoint=given["endpoint"])
+        except Refusal as refusal:
+            form.refuse(refusal)
+        else:
+            return go(request, reverse("batches:batch", args=[made.pk]), "Batch queued. It starts when chat is quiet.")
+    status = 422 if form.is_bound else 200
+    return render(request, "batches/new.html", {"active": "batches", "form": form}, status=status)
+
+
+@needs("view_usage")
+def cancel_batch(request: TeamRequest, batch_id: uuid.UUID) -> HttpResponse:
+    found = access.batch_for(request.caller, batch_id, to="change")
+    if request.method != "POST":
+        return render(request, "batches/cancel.html", {"active": "batches", "batch": found})
+    try:
+        services.cancel_batch(actor=request.caller.actor, batch=found)
+    except Refusal as refusal:
+        return go(request, reverse("batches:batch", args=[found.pk]), refusal.message)
+    said = "No further line starts. Lines that are on their way end first."
+    return go(request, reverse("batches:batch", args=[found.pk]), said)
+
+
+@needs("use_models")
+@require_POST
+def rerun_batch(request: TeamRequest, batch_id: uuid.UUID) -> HttpResponse:
+    """Run the lines without an answer again, in the name of whoever asks."""
+    found = access.batch_for(request.caller, batch_id, to="change")
+    if not request.caller.may("use_models", found.team_id):
+        raise PermissionDenied("Your role in this team does not allow calling models.")
+    access.file_for(request.caller, found.input_file_id, to="read")
+    try:
+        made = services.rerun_batch(creator=_creator(request, found.team, found.environment), batch=found)
+    except Refusal as refusal:
+        return go(request, reverse("batches:batch", args=[found.pk]), refusal.message)
+    return go(request, reverse("batches:batch", args=[made.pk]), "The lines without an answer are queued again.")
+
+
+@needs("view_usage")
+def download(request: TeamRequest, batch_id: uuid.UUID, what: str) -> StreamingHttpResponse:
+    """Send the output or error file: an attachment of a fixed type, under a name of ours."""
+    found = access.batch_for(request.caller, batch_id)
+    if not (access.owns(request.caller, found) or request.caller.may("read_content", found.team_id)):
+        raise PermissionDenied("What a batch answered is for who made it, and for those who may read content.")
+    file = queries.existing_files(found).get(what)
+    if file is None:
+        raise Http404("There is no such file.")
+    with transaction.atomic():
+        record(actions.FILE_READ, actor=request.caller.actor, target=file, team=found.team)
+    pieces = storage.chunks(file.pk)
+    body = _threaded(pieces) if isinstance(request, ASGIRequest) else pieces
+    response = StreamingHttpResponse(body, content_type="application/octet-stream")
+    response["Content-Disposition"] = f'attachment; filename="{_name(found, what)}"'
+    response["Content-Length"] = str(file.bytes)
+    return response
+
+
+def _name(batch: Batch, what: str) -> str:
+    return f"{batch.public_id}_{what}.jsonl"
+
+
+async def _threaded(pieces: Iterator[bytes]) -> AsyncIterator[bytes]:
+    """Read in a thread what a stream would otherwise collect as a whole first."""
+    following = sync_to_async(lambda: next(pieces, None), thread_sensitive=True)
+    while (piece := await following()) is not None:
+        yield piece

@@ -1,0 +1,142 @@
+"""What becomes of lines: answers, errors, waits, and an end whatever happens."""
+
+import datetime as dt
+from collections.abc import Callable
+
+from django.utils import timezone
+
+from console.audit.models import AuditEvent
+from console.batches.models import Batch, Line, LineState
+from console.batches.services.batches import cancel_batch, rerun_batch
+from console.batches.services.creator import Creator
+from console.teams.actors import SYSTEM
+from console.teams.services.keys import revoke_key
+from tests.batches.conftest import content, line
+from tests.gateway.conftest import World
+from usage_app.services.quotas import set_quota
+
+Make, Run = Callable[..., Batch], Callable[[Batch], Batch]
+
+
+def test_it_answers_every_line_and_charges_each_once(world: World, make_batch: Make, run: Run) -> None:
+    batch = run(make_batch(*(line(number) for number in range(1, 31))))
+    assert (batch.state, batch.total, batch.completed, batch.failed) == ("completed", 30, 30, 0)
+    answers = content(batch.output_file)
+    assert sorted(a["custom_id"] for a in answers) == sorted(f"ticket-{n}" for n in range(1, 31))
+    assert {a["response"]["status_code"] for a in answers} == {200} and batch.error_file_id is None
+    assert answers[0]["response"]["body"]["choices"][0]["message"]["content"] == "Hello there."
+    calls = world.calls()
+    assert len(world.upstream.seen) == len(calls) == 30
+    assert {(c.surface, c.lane, c.key_id, c.status) for c in calls} == {("batch", "batch", world.key.pk, "ok")}
+    assert {f"req_{c.pk.hex}" for c in calls} == {a["response"]["request_id"] for a in answers}
+    assert batch.prompt_tokens == sum(c.prompt_tokens for c in calls)
+    assert batch.cost_micros == sum(c.cost_micros for c in calls) > 0
+    assert not Line.objects.exclude(result="").exists(), "answers are kept once, in the file"
+    assert AuditEvent.objects.filter(action="batch.ended", target_id=str(batch.pk)).count() == 1
+
+
+def test_it_puts_refused_lines_into_the_error_file_and_runs_them_again(
+    world: World, make_batch: Make, run: Run, creator: Creator
+) -> None:
+    world.upstream.enqueue({"error": {"message": "No such tool."}}, status=400)
+    batch = run(make_batch(line(1), line(2, model="nobody"), line(3)))
+    assert (batch.state, batch.completed, batch.failed) == ("completed", 1, 2)
+    errors = {e["custom_id"]: e["response"] for e in content(batch.error_file)}
+    assert errors["ticket-2"]["status_code"] == 404
+    assert errors["ticket-2"]["body"]["error"]["code"] == "model_not_found"
+    assert 400 in {e["status_code"] for e in errors.values()}
+    again = run(rerun_batch(creator=creator, batch=batch))
+    assert (again.total, again.completed, again.failed, again.rerun_of) == (2, 1, 1, batch)
+
+
+def test_it_tries_again_what_the_provider_broke_and_gives_up_in_the_end(
+    world: World, make_batch: Make, run: Run, monkeypatch
+) -> None:
+    monkeypatch.setattr("console.batches.engine.sending._PAUSE", 0.01)
+    world.upstream.enqueue({}, status=500)
+    assert run(make_batch(line(1))).completed == 1
+    for _ in range(3):
+        world.upstream.enqueue({}, status=500)
+    batch = run(make_batch(line(2)))
+    assert (batch.completed, batch.failed) == (0, 1)
+    assert content(batch.error_file)[0]["response"]["body"]["error"]["code"] == "upstream_error"
+    world.forgive()
+
+
+def test_a_rate_limit_makes_it_wait_and_a_spent_budget_fails_the_line(
+    world: World, make_batch: Make, run: Run, settings
+) -> None:
+    settings.BATCH_CONCURRENCY = 1
+    quota = set_quota(actor=SYSTEM, team=world.team, metric="requests", window="hour", limit=2, mode="hard")
+    batch = run(make_batch(*(line(n) for n in range(4))))
+    assert (batch.state, batch.completed, batch.failed) == ("in_progress", 2, 0)
+    assert batch.not_before is not None and "requests a hour" in batch.waits_for.replace("an hour", "a hour")
+    assert [c.code for c in world.calls()].count("rate_limit_exceeded") == 1, "one refusal, not one for every line"
+    quota.delete()
+    set_quota(actor=SYSTEM, team=world.team, metric="requests", window="day", limit=3, mode="hard")
+    Batch.objects.update(not_before=None)
+    batch = run(batch)
+    assert (batch.state, batch.completed, batch.failed) == ("completed", 3, 1)
+    assert content(batch.error_file)[0]["response"]["body"]["error"]["code"] == "insufficient_quota"
+
+
+def test_a_revoked_key_stops_it_with_the_reason(world: World, make_batch: Make, run: Run) -> None:
+    batch = make_batch(line(1), line(2))
+    revoke_key(actor=SYSTEM, key=world.key)
+    batch = run(batch)
+    assert (batch.state, batch.completed, len(world.upstream.seen)) == ("failed", 0, 0)
+    assert batch.errors[0]["code"] == "key_refused" and "revoked" in batch.errors[0]["message"]
+    assert [e["error"]["code"] for e in content(batch.error_file)] == ["batch_failed"] * 2
+    assert {c.status for c in world.calls()} == {"refused"}
+
+
+def test_it_is_cancelled_and_expires_keeping_what_is_finished(
+    world: World, make_batch: Make, run: Run, settings
+) -> None:
+    settings.BATCH_CONCURRENCY = 1
+    set_quota(actor=SYSTEM, team=world.team, metric="requests", window="hour", limit=1, mode="hard")
+    batch = run(make_batch(line(1), line(2)))
+    assert batch.state == "in_progress"
+    cancel_batch(actor=SYSTEM, batch=batch)
+    assert batch.state == "cancelling"
+    batch = run(batch)
+    assert (batch.state, batch.completed, len(content(batch.output_file))) == ("cancelled", 1, 1)
+    assert batch.cancelled_at and content(batch.error_file)[0]["error"]["code"] == "batch_cancelled"
+
+    late = run(make_batch(line(1), line(2)))
+    Batch.objects.filter(pk=late.pk).update(expires_at=timezone.now() - dt.timedelta(seconds=1))
+    late = run(late)
+    assert (late.state, late.output_file) == ("expired", None)
+    assert {e["error"]["code"] for e in content(late.error_file)} == {"batch_expired"}
+
+
+def test_a_line_whose_worker_died_takes_its_answer_from_the_log(world: World, make_batch: Make, run: Run) -> None:
+    """As if the worker had died after the call was closed and before its outcome was written down."""
+    batch = run(make_batch(line(1), line(2)))
+    first, second = Line.objects.filter(batch=batch).order_by("number")
+    Line.objects.filter(batch=batch).update(state=LineState.SENT, fence=0, result="")
+    old = "01800000-0000-7000-8000-000000000001"  # a request that left no trace
+    Line.objects.filter(pk=second.pk).update(request_id=old)
+    Batch.objects.filter(pk=batch.pk).update(state="in_progress", completed=0, output_file=None)
+    batch = run(batch)
+    assert (batch.state, batch.completed, len(world.upstream.seen)) == ("completed", 2, 3)
+    answers = {a["custom_id"]: a["response"] for a in content(batch.output_file)}
+    assert answers["ticket-1"]["request_id"] == f"req_{first.request_id.hex}", "it was not sent again"
+    assert answers["ticket-1"]["body"]["choices"][0]["message"]["content"] == "Hello there."
+
+
+def test_a_worker_that_lost_its_lease_writes_nothing(make_batch: Make, run: Run) -> None:
+    from console.batches.engine import lease
+
+    batch = make_batch(line(1))
+    held = lease.take(batch.pk)
+    assert held is not None and lease.take(batch.pk) is None
+    Batch.objects.filter(pk=batch.pk).update(lease_until=timezone.now() - dt.timedelta(seconds=1))
+    assert run(batch).state == "completed"
+    try:
+        lease.change(held, state="in_progress")
+    except lease.LeaseLost:
+        pass
+    else:
+        raise AssertionError("an old worker could write")
+    assert Batch.objects.get(pk=batch.pk).state == "completed"

@@ -1,0 +1,150 @@
+"""/v1/files and /v1/batches as OpenAI's own client uses them, and what they refuse."""
+
+import json
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import httpx2 as httpx
+import pytest
+
+from console.audit.models import AuditEvent
+from console.batches.models import Batch, File
+from tests import make
+from tests.api.v1 import sdks
+from tests.batches.conftest import CHAT, jsonl, line
+from tests.gateway.conftest import World
+from tests.live import LiveServer
+
+Run = Callable[[Batch], Batch]
+
+
+@pytest.fixture
+def sdk(server: LiveServer, world: World) -> Iterator[Any]:
+    with sdks.openai.OpenAI(base_url=f"{server.url}/v1", api_key=world.key_text, timeout=20, max_retries=0) as made:
+        yield made
+
+
+def test_a_file_becomes_a_batch_becomes_results(sdk: Any, world: World, run: Run) -> None:
+    """The round trip of OpenAI's documentation."""
+    uploaded = sdk.files.create(file=("tickets.jsonl", jsonl(line(1), line(2, model="nobody"))), purpose="batch")
+    assert (uploaded.object, uploaded.filename, uploaded.purpose) == ("file", "tickets.jsonl", "batch")
+    batch = sdk.batches.create(
+        input_file_id=uploaded.id, endpoint=CHAT, completion_window="24h", metadata={"nightly": "yes"}
+    )
+    assert (batch.status, batch.metadata, batch.object) == ("validating", {"nightly": "yes"}, "batch")
+    run(Batch.objects.get())
+    batch = sdk.batches.retrieve(batch.id)
+    assert (batch.status, batch.errors, batch.request_counts.total) == ("completed", None, 2)
+    assert (batch.request_counts.completed, batch.request_counts.failed) == (1, 1)
+    assert batch.usage.total_tokens == batch.usage.input_tokens + batch.usage.output_tokens > 0
+    assert batch.created_at <= batch.in_progress_at <= batch.finalizing_at <= batch.completed_at < batch.expires_at
+    [answer] = [json.loads(one) for one in sdk.files.content(batch.output_file_id).text.splitlines()]
+    assert answer["custom_id"] == "ticket-1" and answer["error"] is None
+    assert answer["response"]["body"]["object"] == "chat.completion"
+    error = json.loads(sdk.files.content(batch.error_file_id).text)
+    assert (error["custom_id"], error["response"]["status_code"]) == ("ticket-2", 404)
+    assert [b.id for b in sdk.batches.list()] == [batch.id]
+    read = AuditEvent.objects.filter(action="file.read")
+    assert {(e.surface, e.actor_id) for e in read} == {("api", world.key.pk)} and read.count() == 2
+    assert sdk.files.delete(uploaded.id).deleted
+    with pytest.raises(sdks.openai.NotFoundError):
+        sdk.files.retrieve(uploaded.id)
+    assert set(AuditEvent.objects.filter(surface="api", type="admin").values_list("action", flat=True)) == {
+        "file.uploaded",
+        "file.deleted",
+        "batch.created",
+    }
+
+
+def test_it_pages_through_files(sdk: Any, creator: Any) -> None:
+    made = [sdk.files.create(file=(f"{n}.jsonl", b"{}"), purpose="batch").id for n in range(5)]
+    sdk.files.create(file=("note.txt", b"hello"), purpose="user_data")
+    assert [f.id for f in sdk.files.list(purpose="batch", limit=2)] == made[::-1]
+    assert [f.id for f in sdk.files.list(purpose="batch", limit=2, order="asc")] == made
+    page = sdk.files.list(limit=2, after=made[-1])
+    assert [f.id for f in page.data] == made[-2:-4:-1] and page.has_more
+
+
+def test_embeddings_and_completions_run_too(sdk: Any, world: World, run: Run) -> None:
+    model = make.make_model("vectors", provider=world.provider, capabilities=["embedding"])
+    make.make_alias("embed", production=model)
+    world.upstream.enqueue(
+        {
+            "object": "list",
+            "data": [{"object": "embedding", "index": 0, "embedding": [0.5, 0.25]}],
+            "model": "vectors",
+            "usage": {"prompt_tokens": 3, "total_tokens": 3},
+        }
+    )
+    one = {"custom_id": "v", "method": "POST", "url": "/v1/embeddings", "body": {"model": "embed", "input": "Where?"}}
+    file = sdk.files.create(file=("vectors.jsonl", jsonl(one)), purpose="batch")
+    batch = sdk.batches.create(input_file_id=file.id, endpoint="/v1/embeddings", completion_window="24h")
+    run(Batch.objects.get())
+    output = sdk.files.content(sdk.batches.retrieve(batch.id).output_file_id).text
+    assert json.loads(output)["response"]["body"]["data"][0]["embedding"] == [0.5, 0.25]
+
+
+def test_it_refuses_in_openais_shape_and_on_record(
+    client: httpx.Client, world: World, sdk: Any, settings: Any, run: Run
+) -> None:
+    def code(response: httpx.Response) -> tuple[int, str, str | None]:
+        error = response.json()["error"]
+        return response.status_code, error["code"], error["param"]
+
+    good = sdk.files.create(file=("a.jsonl", jsonl(line(1))), purpose="batch").id
+    note = sdk.files.create(file=("a.txt", b"hello"), purpose="user_data").id
+    want = {"input_file_id": good, "endpoint": CHAT, "completion_window": "24h"}
+    post = client.post
+    assert code(post("/v1/files", json={})) == (415, "unsupported_media_type", None)
+    assert code(post("/v1/files", files={"file": ("a", b"x")})) == (400, "invalid_request", "purpose")
+    assert code(post("/v1/files", data={"purpose": "batch"}, files={"other": b"x"})) == (400, "invalid_request", "file")
+    assert code(post("/v1/files", data={"purpose": "batch"}, files={"file": ("a", b"")}))[0] == 400
+    assert code(post("/v1/batches", json={**want, "endpoint": "/v1/responses"})) == (400, "invalid_request", "endpoint")
+    assert code(post("/v1/batches", json={**want, "completion_window": "1h"}))[2] == "completion_window"
+    assert code(post("/v1/batches", json={**want, "input_file_id": note}))[2] == "input_file_id"
+    assert code(post("/v1/batches", json={**want, "input_file_id": "file-1"})) == (404, "not_found", None)
+    assert code(post("/v1/batches", json={**want, "metadata": {"a": 1}}))[2] == "metadata"
+    assert code(post("/v1/batches", json={}))[2] == "input_file_id"
+    assert code(client.get("/v1/files?limit=0"))[2] == "limit"
+    assert code(client.get("/v1/files?order=up"))[2] == "order"
+    assert code(client.get(f"/v1/files/{note}/other")) == (404, "unknown_route", None)
+    assert client.put("/v1/files").status_code == client.delete("/v1/batches").status_code == 405
+    settings.FILE_MAX_BYTES = 1024
+    large = post("/v1/files", data={"purpose": "batch"}, files={"file": ("a", b"x" * 100_000)})
+    assert code(large) == (413, "request_too_large", None)
+    small = post("/v1/files", data={"purpose": "batch"}, files={"file": ("a", b"x" * 1025)})
+    assert code(small) == (413, "request_too_large", None)
+    refused = AuditEvent.objects.filter(type__in=["files", "batches"])
+    assert refused.count() == 14 and {e.status for e in refused} == {"refused"}
+    assert File.objects.count() == 2, "what was refused leaves nothing behind"
+    batch = post("/v1/batches", json=want).json()["id"]
+    assert code(client.delete(f"/v1/files/{good}")) == (409, "file_in_use", None)
+    assert post(f"/v1/batches/{batch}/cancel").json()["status"] == "cancelling"
+    assert run(Batch.objects.get()).state == "cancelled"
+    assert post(f"/v1/batches/{batch}/cancel").json()["status"] == "cancelled"
+
+
+def test_others_see_what_they_may(client: httpx.Client, server: LiveServer, world: World, sdk: Any) -> None:
+    """Another team's key sees nothing; a key of the team sees that there is a file, and reads it if it may."""
+    mine = sdk.files.create(file=("a.jsonl", jsonl(line(1))), purpose="batch").id
+    client.post("/v1/batches", json={"input_file_id": mine, "endpoint": CHAT, "completion_window": "24h"})
+    batch = client.get("/v1/batches").json()["data"][0]["id"]
+
+    def as_key(key: str, path: str, method: str = "GET") -> int:
+        return client.request(method, path, headers={"Authorization": f"Bearer {key}"}).status_code
+
+    _, strangers = make.make_key(make.make_team("Strangers"), "spy")
+    _, plain = make.make_key(world.team, "plain", scopes=["models:call", "usage:read"])
+    _, blind = make.make_key(world.team, "blind", scopes=["models:call"])
+    _, reader = make.make_key(world.team, "reader", scopes=["models:call", "usage:read", "audit:content"])
+    paths = [f"/v1/files/{mine}", f"/v1/files/{mine}/content", f"/v1/batches/{batch}"]
+    assert [as_key(strangers, path) for path in paths] == [404, 404, 404]
+    assert [as_key(blind, path) for path in paths] == [404, 404, 404]
+    assert [as_key(plain, path) for path in paths] == [200, 403, 200]
+    assert [as_key(reader, path) for path in paths] == [200, 200, 200]
+    assert as_key(plain, f"/v1/batches/{batch}/cancel", "POST") == as_key(plain, f"/v1/files/{mine}", "DELETE") == 403
+    assert as_key("fk_live_x", "/v1/files") == as_key("fk_live_x", f"/v1/batches/{batch}/cancel", "POST") == 401
+    content = client.get(f"/v1/files/{mine}/content")
+    assert content.headers["content-disposition"] == f'attachment; filename="{mine}"'
+    assert content.headers["content-type"] == "application/octet-stream"
+    Batch.objects.all().delete()

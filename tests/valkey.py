@@ -1,0 +1,48 @@
+"""A real Valkey for tests that need one."""
+
+import subprocess
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+import redis
+
+from console.embedded import valkey
+from console.embedded.defaults import socket_folder
+
+
+class Valkey:
+    """One server on a socket; stopping it is the outage of a test."""
+
+    def __init__(self, folder: Path) -> None:
+        self._folder = folder
+        (folder / "valkey").mkdir()
+        socket_folder(folder).mkdir(exist_ok=True)
+        self.url = f"unix://{socket_folder(folder)}/valkey.sock"
+        self._process: subprocess.Popen[bytes] | None = None
+
+    def start(self) -> "Valkey":
+        self._process = subprocess.Popen(valkey.command(self._folder), stdout=subprocess.DEVNULL)
+        client, deadline = redis.from_url(self.url), time.monotonic() + 10
+        while True:
+            try:
+                client.ping()
+                break
+            except redis.RedisError:
+                assert self._process.poll() is None and time.monotonic() < deadline, "Valkey did not start"
+                time.sleep(0.02)
+        client.close()
+        return self
+
+    def stop(self) -> None:
+        if self._process is not None:
+            self._process.kill()
+            self._process.wait(5)
+
+
+@pytest.fixture(scope="module")
+def valkey_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Valkey]:
+    server = Valkey(tmp_path_factory.mktemp("valkey")).start()
+    yield server
+    server.stop()
