@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass, field
 
-from django.db.models import CharField, Count, F, Func, QuerySet, Value
+from django.db.models import CharField, Count, F, Func, QuerySet
 
 from prompts_app.models import Prompt
 
@@ -25,6 +25,7 @@ class Folder:
 @dataclass(frozen=True, slots=True)
 class Tree:
     total: int
+    here: int  # in the open folder and below it
     top: list[Folder]
     crumbs: list[tuple[str, str]]  # (path, name) of the open folder and those above it
 
@@ -37,10 +38,16 @@ class Tree:
         return level
 
 
+class _Folder(Func):
+    """What stands before the last slash of a slug; empty at the top. Half the work of a regular expression."""
+
+    template = "coalesce(left(%(expressions)s, -nullif(strpos(reverse(%(expressions)s), '/'), 0)), '')"
+    output_field = CharField()
+
+
 def tree(prompts: QuerySet[Prompt], current: str) -> Tree:
     """Return the folders as a tree, opened at `current`. One query, however many there are."""
-    path = Func(F("slug"), Value("/?[^/]*$"), Value(""), function="regexp_replace", output_field=CharField())
-    rows = prompts.order_by().annotate(path=path).values_list("path").annotate(count=Count("pk")).order_by("path")
+    rows = prompts.order_by().annotate(path=_Folder(F("slug"))).values_list("path").annotate(count=Count("pk"))
     counts: dict[str, int] = {}
     total = 0
     for folder, count in rows:
@@ -48,7 +55,7 @@ def tree(prompts: QuerySet[Prompt], current: str) -> Tree:
         while folder:
             counts[folder] = counts.get(folder, 0) + count
             folder = folder.rpartition("/")[0]
-    return Tree(total, _below("", counts, current), _crumbs(current))
+    return Tree(total, counts.get(current, 0) if current else total, _below("", counts, current), _crumbs(current))
 
 
 def _below(parent: str, counts: dict[str, int], current: str) -> list[Folder]:

@@ -144,8 +144,8 @@ def _read(key: str | int, sort: str) -> int | dt.datetime:
     return found
 
 
-def listing(prompts: QuerySet[Prompt], wanted: Wanted, cursor: Cursor | None) -> Listing:
-    """Return one page. Four queries, however many prompts there are: count, page, labels, their versions."""
+def listing(prompts: QuerySet[Prompt], wanted: Wanted, cursor: Cursor | None, *, total: int | None = None) -> Listing:
+    """Return one page. Three queries, however many prompts there are: page, labels, and the count if none is given."""
     chosen = narrowed(prompts, wanted)
     is_back = bool(cursor and cursor.is_back)
     shown = (
@@ -166,7 +166,7 @@ def listing(prompts: QuerySet[Prompt], wanted: Wanted, cursor: Cursor | None) ->
 
     return Listing(
         rows=[Row(prompt) for prompt in prompts_found],
-        total=chosen.count(),
+        total=chosen.count() if total is None else total,
         before=end(True, prompts_found[0]) if prompts_found and has_before else None,
         after=end(False, prompts_found[-1]) if prompts_found and has_after else None,
     )
@@ -181,10 +181,12 @@ class Choices:
 
 
 def choices(prompts: QuerySet[Prompt]) -> Choices:
-    """Return the labels and the most used tags of these prompts. Two queries."""
-    names = (
-        Label.objects.filter(prompt__in=prompts.order_by().values("pk")).order_by("name").values_list("name", flat=True)
-    )
+    """Return the labels and the most used tags of these prompts. Two queries.
+
+    Nearly every label is one of the usual ones, which are offered anyway; so only the others are looked for.
+    """
+    own = Label.objects.exclude(name__in=USUAL_LABELS).filter(prompt__in=prompts.order_by().values("pk"))
+    names = own.order_by("name").values_list("name", flat=True)
     tags = (
         prompts.order_by()
         .annotate(tag=Func(F("tags"), function="unnest"))
@@ -192,5 +194,4 @@ def choices(prompts: QuerySet[Prompt]) -> Choices:
         .annotate(count=Count("pk"))
         .order_by("-count", "tag")[:_MOST_TAGS]
     )
-    own = [name for name in names.distinct() if name not in USUAL_LABELS]
-    return Choices([*USUAL_LABELS, *own], [tag for tag, _ in tags])
+    return Choices([*USUAL_LABELS, *names.distinct()], [tag for tag, _ in tags])

@@ -63,13 +63,15 @@ def prompts(request: TeamRequest) -> HttpResponse:
     context: dict[str, Any] = {
         "active": ACTIVE,
         "wanted": wanted,
-        "page": listing.listing(shown, wanted, cursor),
-        "tree": folders.tree(shown, wanted.folder),
         "sort_words": SORTS[wanted.sort].lower(),
     }
     if is_htmx(request):
+        context["page"] = listing.listing(shown, wanted, cursor)
         return render(request, "prompts/list.html#rows", context)
+    tree = folders.tree(shown, wanted.folder)
     context |= {
+        "tree": tree,
+        "page": listing.listing(shown, wanted, cursor, total=None if wanted.is_narrowed else tree.here),
         "sorts": SORTS.items(),
         "filters": _filters(request.GET, wanted, listing.choices(shown)),
         "kept": [(name, request.GET[name]) for name in _KEPT if request.GET.get(name)],

@@ -27,19 +27,30 @@
     true,
   );
 
-  // What was typed into a variable's field while the answer was on its way stays.
+  // What was typed into the variables while an answer was on its way stays: by variable and field, for rows may have moved.
+  // One request at a time (hx-sync), so the next one sends what stands here now.
+  const fields = () => [...document.querySelectorAll("#live :is(input, select)[name]:not([type=hidden])")];
+  const key = (field) => `${field.closest("li")?.id} ${field.name.replace(/^v-\d+-/, "")}`;
   let kept = null;
   document.addEventListener("htmx:beforeSwap", ({ detail }) => {
-    const field = document.activeElement;
-    const isOurs = detail.target.id === "live" && field?.closest("#live") && "value" in field && field.name;
-    kept = isOurs ? { name: field.name, value: field.value, start: field.selectionStart, end: field.selectionEnd } : null;
+    if (detail.target.id !== "live") return;
+    const focused = document.activeElement?.closest("#live [name]");
+    kept = {
+      values: new Map(fields().map((field) => [key(field), field.type === "checkbox" ? field.checked : field.value])),
+      focus: focused && { key: key(focused), start: focused.selectionStart, end: focused.selectionEnd },
+    };
   });
   document.addEventListener("htmx:afterSwap", ({ detail }) => {
-    if (!kept || detail.target.id !== "live") return;
-    const field = document.querySelector(`#live [name="${CSS.escape(kept.name)}"]`);
-    if (field && field.type !== "checkbox" && field.value !== kept.value) field.value = kept.value;
-    if (field && document.activeElement !== field) field.focus({ preventScroll: true });
-    if (field && kept.start !== null && field.setSelectionRange) field.setSelectionRange(kept.start, kept.end);
+    if (detail.target.id !== "live" || !kept) return;
+    for (const field of fields()) {
+      const value = kept.values.get(key(field));
+      if (value === undefined) continue;
+      if (field.type === "checkbox") field.checked = value;
+      else if (field.value !== value) field.value = value;
+      if (kept.focus?.key !== key(field)) continue;
+      if (document.activeElement !== field) field.focus({ preventScroll: true });
+      if (typeof kept.focus.start === "number") field.setSelectionRange(kept.focus.start, kept.focus.end);
+    }
     kept = null;
   });
 })();

@@ -12,7 +12,10 @@ from console.audit.models import AuditEvent, Payload
 from console.catalog.models import Alias, PinMove, Provider
 from console.core.clock import now
 from console.pages.demo.cast import TEAMS
+from console.pages.demo.library import PROMPTS
 from console.teams.models import ApiKey, Team
+from prompts_app.models import LabelMove, Prompt, PromptUse, PromptVersion, Review
+from prompts_app.services.uses import roll_up_uses
 from tests import make
 from usage_app.models import Quota, QuotaCounter, UsageDay
 from usage_app.services.roll_up import roll_up
@@ -50,6 +53,11 @@ def test_it_fills_an_empty_console_once(filled: str) -> None:
         time.sleep(0.2)
         roll_up()
     assert sum(UsageDay.objects.values_list("requests", flat=True)) == count
+    roll_up_uses()
+    answer = Prompt.objects.get(slug="support/live-chat-answer")
+    assert answer.calls > 1_000 and answer.description.startswith("Demo.")
+    assert set(PromptUse.objects.filter(prompt=answer).values_list("surface", flat=True)) == {"api"}
+    assert Prompt.objects.get(slug="house/style-guide").calls > answer.calls
     support = Quota.objects.get(team__slug="support", metric="cost")
     assert QuotaCounter.objects.filter(quota=support, used__gt=0).exists() or now().day <= 3
     assert support.limit % 1_000_000 == 0
@@ -58,6 +66,8 @@ def test_it_fills_an_empty_console_once(filled: str) -> None:
     assert said == "The demo is here already; nothing was added.\n"
     assert AuditEvent.objects.filter(client_request_id__startswith="demo-").count() == count
     assert Quota.objects.count() == 6
+    assert Prompt.objects.count() == len(PROMPTS)
+    assert Review.objects.filter(status="open").count() == 1
     assert AuditEvent.objects.filter(action="demo.filled").count() == 1
 
     _look()
@@ -72,11 +82,15 @@ def _look() -> None:
     assert "are a demo" in page
     assert "Fewer tickets come back than with the small one" in page
     assert "Roll back" in page
+    page = client.get("/prompts/support/live-chat-answer/").content.decode()
+    assert "Tomas Lind asks to publish v5 to production" in page and "Roll back to v3" in page
+    assert "Two customers were promised a refund" in page
 
 
 @pytest.mark.django_db
 def test_moves_of_pins_lie_in_the_past(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("console.pages.demo.fill.roll_up", lambda: 0)
+    monkeypatch.setattr("console.pages.demo.fill.roll_up_uses", lambda: 0)
     run()
     moments = list(
         PinMove.objects.filter(pin__alias__name="support-chat").order_by("moved_at").values_list("moved_at", flat=True)
@@ -84,13 +98,18 @@ def test_moves_of_pins_lie_in_the_past(monkeypatch: pytest.MonkeyPatch) -> None:
     assert len(moments) == 3
     assert (now() - moments[0]).days == 96
     assert len(set(moments)) == 3
+    published = LabelMove.objects.filter(prompt__slug="operations/alert-triage").order_by("moved_at")
+    assert [(move.to_version and move.to_version.number) for move in published] == [1, 2, 1, 2]
+    assert all(version.created_at < now() for version in PromptVersion.objects.all())
 
 
 @pytest.mark.django_db
-@pytest.mark.parametrize("what", ["team", "alias", "provider"])
+@pytest.mark.parametrize("what", ["team", "alias", "provider", "prompt"])
 def test_it_does_not_mix_with_what_people_made(what: str) -> None:
     if what == "team":
         make.make_team("Support")
+    elif what == "prompt":
+        make.make_prompt(make.make_team("Ours"), "house/style-guide", kind="partial")
     elif what == "alias":
         make.make_alias("support-chat")
     else:

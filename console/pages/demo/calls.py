@@ -21,7 +21,7 @@ COLUMNS = (
     "id", "at", "closed_at", "type", "status", "http_status", "code", "team_id", "team", "actor_kind", "actor_id",
     "actor", "key_id", "key", "environment", "lane", "surface", "route", "client_address", "client_request_id",
     "alias", "model", "model_version_id", "stream", "attempts", "prompt_tokens", "cached_tokens", "completion_tokens",
-    "cost_micros", "latency_us", "first_token_us", "overhead_us", "input_sha256", "output_sha256",
+    "cost_micros", "latency_us", "first_token_us", "overhead_us", "input_sha256", "output_sha256", "prompt",
 )  # fmt: skip
 # The share of calls whose content is kept, and how many of the newest all keep it.
 _CONTENT, _NEWEST = 0.02, dt.timedelta(hours=4)
@@ -69,6 +69,7 @@ def calls(
     teams: dict[str, Team],
     keys: dict[tuple[str, str], ApiKey],
     served: dict[tuple[str, str], list[Served]],
+    prompts: dict[tuple[str, str], list[tuple[dt.datetime, str]]],
 ) -> Iterator[Made]:
     """Yield the calls of all streams between two moments, oldest first."""
     rng = random.Random(SEED)  # noqa: S311  made-up figures, no secret
@@ -86,7 +87,9 @@ def calls(
         version = next((v for v in reversed(versions) if v.since <= at), versions[0])
         keeps = rng.random() < _CONTENT or until - at < _NEWEST
         key = keys[stream.team, stream.key]
-        yield _call(count, at, stream, version, teams[stream.team], key, outage, rng, keeps)
+        rendered = prompts.get((stream.alias, stream.environment), [])
+        prompt = next((refs for since, refs in reversed(rendered) if since <= at), "")
+        yield _call(count, at, stream, version, teams[stream.team], key, outage, rng, keeps, prompt)
 
 
 def _call(
@@ -99,6 +102,7 @@ def _call(
     outage: tuple[dt.datetime, dt.datetime],
     rng: random.Random,
     keeps: bool,
+    took_part: str,
 ) -> Made:
     prompt, completion = rng.randint(*stream.prompt), rng.randint(*stream.completion)
     cached = int(prompt * rng.uniform(0.3, 0.6)) if rng.random() < 0.35 else 0
@@ -137,6 +141,6 @@ def _call(
         "/v1/chat/completions", f"203.0.113.{10 + number % 40}", f"demo-{number}", stream.alias,
         version.label if status != "refused" else "", version.id if status != "refused" else None, stream.is_stream,
         attempts, prompt, cached, completion, round(cost), latency, first if has_answer else None,
-        rng.randint(900, 2_400), *digests,
+        rng.randint(900, 2_400), *digests, took_part,
     )  # fmt: skip
     return Made(row, payloads)

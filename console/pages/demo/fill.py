@@ -19,6 +19,7 @@ from console.catalog.services.providers import create_provider
 from console.catalog.services.versions import change_version, create_version, set_price
 from console.core.clock import now, period_end, period_start
 from console.core.errors import Conflict
+from console.pages.demo import prompts
 from console.pages.demo.calls import COLUMNS, Made, Served, calls
 from console.pages.demo.cast import ALIASES, MODELS, PEOPLE, PROVIDERS, TEAMS
 from console.teams.actors import Actor
@@ -26,6 +27,7 @@ from console.teams.models import ApiKey, Team, User
 from console.teams.services.keys import create_key
 from console.teams.services.people import create_person
 from console.teams.services.teams import add_member, create_team
+from prompts_app.services.uses import roll_up_uses
 from usage_app.models import Quota
 from usage_app.services.quotas import set_quota
 from usage_app.services.roll_up import roll_up
@@ -52,10 +54,12 @@ def fill(*, days: int, actor: Actor = ACTOR) -> Filled:
         keys = _keys(actor, teams)
         versions = _models(actor)
         _aliases(actor, teams, people, versions)
+        prompts.make_prompts(teams, people)
         added, payloads = _calls(teams, keys, versions, days)
     if added:
         analyze()
     roll_up()
+    roll_up_uses()
     quotas = _quotas(actor, teams, days)
     if added:
         record(actions.DEMO_FILLED, actor=actor, detail={"calls": added, "days": days})
@@ -69,6 +73,8 @@ def _refuse_strangers() -> None:
         raise Conflict(f"There are teams of your own called {', '.join(taken)}; the demo would mix with them.")
     if Team.objects.filter(slug__in=[t.slug for t in TEAMS]).exists():
         return
+    if slugs := prompts.slugs_of_strangers():
+        raise Conflict(f"There are prompts of your own called {', '.join(slugs)}; the demo would mix with them.")
     aliases = list(Alias.objects.filter(name__in=[a.name for a in ALIASES]).values_list("name", flat=True))
     providers = list(Provider.objects.filter(slug__in=[slug for slug, _ in PROVIDERS]).values_list("slug", flat=True))
     if aliases or providers:
@@ -217,7 +223,16 @@ def _calls(
     while month <= until:
         make_month(month)
         month = period_end("month", month)
-    made: list[Made] = list(calls(since=since, until=until, teams=teams, keys=keys, served=_served(versions)))
+    made: list[Made] = list(
+        calls(
+            since=since,
+            until=until,
+            teams=teams,
+            keys=keys,
+            served=_served(versions),
+            prompts=prompts.took_part(until),
+        )
+    )
     added = append_many(COLUMNS, (one.row for one in made))
     payloads = append_payloads(payload for one in made for payload in one.payloads)
     return added, payloads
