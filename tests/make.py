@@ -7,6 +7,10 @@ from typing import Any
 
 from django.contrib.auth.hashers import make_password
 
+from agents_app.models import Agent, AgentDraft, AgentVersion
+from agents_app.services import agents as agent_services
+from agents_app.services import drafts as agent_draft_services
+from agents_app.services import versions as agent_version_services
 from console.catalog.models import Alias, ModelVersion, Pin, Price, Provider
 from console.teams.callers import SYSTEM
 from console.teams.models import ApiKey, Role, Team, User
@@ -109,3 +113,31 @@ def publish(prompt: Prompt, version: PromptVersion | None = None, label: str = "
     prompt.refresh_from_db()
     fields = {"actor": SYSTEM, "reason": "because", "seen_revision": seen, **fields}
     return label_services.publish(prompt=prompt, version=version or prompt.head, label=label, **fields)
+
+
+def make_agent(
+    team: Team, slug: str = "", *, is_live: bool = True, prompt: Prompt | None = None, **fields: Any
+) -> Agent:
+    """An agent that answers, on the alias `support-chat` unless given, with a prompt of its own unless given."""
+    slug = slug or f"agent-{next(_numbers)}"
+    if not Alias.objects.filter(name=fields.setdefault("alias", "support-chat")).exists():
+        make_alias(fields["alias"], production=make_model())
+    if "prompt_slug" not in fields:
+        fields["prompt_slug"] = (prompt or make_prompt(team, f"{slug}/instructions")).slug
+    fields.setdefault("name", slug.replace("-", " ").capitalize())
+    agent = agent_services.create_agent(actor=SYSTEM, team=team, slug=slug, **fields)
+    if is_live:
+        publish_agent(agent)
+    return agent
+
+
+def publish_agent(agent: Agent, **fields: Any) -> AgentVersion:
+    """Publish the draft of an agent, with these fields changed before."""
+    draft = agent_draft_services.save_draft(
+        actor=SYSTEM, agent=agent, seen_revision=AgentDraft.objects.get(agent=agent).revision, **fields
+    )
+    version = agent_version_services.publish_agent(
+        actor=SYSTEM, agent=agent, message="because", seen_revision=draft.revision
+    )
+    agent.refresh_from_db()
+    return version

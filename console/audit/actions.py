@@ -123,6 +123,15 @@ BATCH_CREATED = _quiet("batch.created", "created the batch")
 BATCH_CANCELLED = _quiet("batch.cancelled", "cancelled the batch")
 BATCH_ENDED = _quiet("batch.ended", "ended the batch")
 
+# Agents
+AGENT_CREATED = _quiet("agent.created", "created the agent")
+AGENT_CHANGED = _change("agent.changed", "changed the agent's settings")
+AGENT_SAVED = _quiet("agent.saved", "saved the draft of the agent")
+AGENT_PUBLISHED = _change("agent.published", "published a version of the agent")
+AGENT_ROLLED_BACK = _change("agent.rolled_back", "rolled the agent back")
+AGENT_ARCHIVED = _change("agent.archived", "archived the agent")
+AGENT_DELETED = _quiet("agent.deleted", "deleted the agent, which was never published")
+
 # Quotas
 QUOTA_CREATED = _change("quota.created", "set the quota")
 QUOTA_CHANGED = _change("quota.changed", "changed the quota")

@@ -6,6 +6,7 @@ from django.conf import settings
 
 from console.audit.redaction import prepare_payload
 from console.core.errors import Refusal
+from console.gateway.agents import with_agent
 from console.gateway.entries import Begin
 from console.gateway.limits import quota_refused, refusal_fields, remaining_after
 from console.gateway.plan import make_plan
@@ -27,12 +28,14 @@ async def admit(identify: Identify, ask: Ask, began: float, *, step: int = 0) ->
     has_input = step > 0  # a copy for a shadow has its own
     for _ in range(TRIES):
         asker: Asker | None = None
+        filled = ask
         try:
             asker = identify(snapshot)
-            filled = await prompted(snapshot, asker, ask)
+            filled = with_agent(snapshot, asker, ask)
+            filled = await prompted(snapshot, asker, filled)
             plan = make_plan(snapshot, asker, filled, default_output=settings.GATEWAY_MAX_OUTPUT_TOKENS, step=step)
         except Refusal as refusal:
-            if await record_refusal(here, snapshot, asker, ask, refusal, began, has_input=has_input):
+            if await record_refusal(here, snapshot, asker, filled, refusal, began, has_input=has_input):
                 snapshot = await here.snapshots.newer_than(snapshot)
                 continue
             raise

@@ -9,6 +9,17 @@ class UnknownModel(Refusal):
     status, code, type = 404, "model_not_found", "invalid_request_error"
 
 
+class AgentNotReady(UnknownModel):
+    """An agent the caller may use cannot answer; the caller can do nothing about it, its team can."""
+
+    code = "agent_not_ready"
+
+    def __init__(self, slug: str, why: str, *, is_inside: bool = True) -> None:
+        said = f": {why.rstrip('.')}" if is_inside else ""
+        super().__init__(f"The agent {slug!r} cannot answer{said}. Its team has to mend it.", param="model")
+        self.reason = why  # for the log
+
+
 class QuotaExceeded(Refusal):
     """A limit bound. Windows that pass soon are rate limits, budgets are not worth retrying."""
 

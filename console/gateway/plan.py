@@ -56,7 +56,6 @@ def make_plan(snapshot: Snapshot, asker: Asker, ask: Ask, *, default_output: int
             model=version.label,
             model_version_id=version.id,
             lane=lane,
-            prompt=ask.prompt.record if ask.prompt else "",
             prompt_tokens=prompt_tokens,
             cost_micros=price.cost(prompt_tokens, 0, 0) if price else 0,
         ),
@@ -92,6 +91,8 @@ def start_record(asker: Asker | None, ask: Ask, **more: Any) -> dict[str, Any]:
         "client_request_id": ask.client_request_id,
         "stream": ask.is_stream,
         "alias": ask.model[:200],
+        "prompt": ask.prompt.record if ask.prompt else "",
+        "agent": ask.agent.ref if ask.agent else "",
         **more,
     }
     if asker is not None:

@@ -5,13 +5,14 @@ database when it takes part for the first time in this process, and never again,
 """
 
 import asyncio
+import uuid
 
 import orjson
 import psycopg
 from django.db import Error, close_old_connections
 
-from console.core.errors import BadInput
-from console.gateway.errors import DatabaseAway
+from console.core.errors import BadInput, Refusal
+from console.gateway.errors import AgentNotReady, DatabaseAway
 from console.gateway.shapes import prompt_ref
 from console.gateway.snapshot import Snapshot
 from console.gateway.types import Ask, Asker, Prompted
@@ -21,9 +22,24 @@ from prompts_app.shapes import Finder, Key
 
 
 async def prompted(snapshot: Snapshot, asker: Asker, ask: Ask) -> Ask:
-    """Return the ask with its prompt's messages in front; the same ask when it names no prompt."""
+    """Return the ask with its prompt's messages in front; the same ask when it names no prompt.
+
+    The instructions of an agent are read as its own team sees them: that is what its team shares.
+    """
     if ask.operation != "chat" or "prompt" not in ask.body:
         return ask
+    if ask.agent is None:
+        return await _prompted_as(snapshot, asker.team.id, asker, ask)
+    try:
+        return await _prompted_as(snapshot, ask.agent.team_id, asker, ask)
+    except DatabaseAway:
+        raise
+    except Refusal as refusal:
+        is_inside = asker.team.id == ask.agent.team_id
+        raise AgentNotReady(ask.agent.slug, refusal.message, is_inside=is_inside) from refusal
+
+
+async def _prompted_as(snapshot: Snapshot, team_id: uuid.UUID, asker: Asker, ask: Ask) -> Ask:
     named = prompt_ref.read(ask.body["prompt"])
     given = ask.body.get("messages", [])
     finder = Finder(snapshot.prompts.prompts)
@@ -31,7 +47,7 @@ async def prompted(snapshot: Snapshot, asker: Asker, ask: Ask) -> Ask:
         try:
             filled = fill(
                 finder,
-                asker.team.id,
+                team_id,
                 named.ref,
                 asker.environment,
                 named.variables,

@@ -14,6 +14,7 @@ from django.db import Error, close_old_connections, transaction
 
 from console.audit.models import Epoch
 from console.catalog.shapes import AliasShape, VersionShape, alias_shapes, version_shapes
+from console.gateway.agents import Agents, agent_shapes
 from console.gateway.errors import DatabaseAway
 from console.teams.shapes import KeyShape, PersonShape, TeamShape, key_shapes, people_shapes, team_shapes
 from prompts_app.shapes import Library, library
@@ -32,6 +33,7 @@ class Snapshot:
     quotas: dict[uuid.UUID, tuple[QuotaShape, ...]]
     prompts: Library = field(default_factory=lambda: Library(0, {}))
     people: dict[uuid.UUID, PersonShape] = field(default_factory=dict)
+    agents: Agents = field(default_factory=dict)
 
 
 def load(before: Snapshot | None = None) -> Snapshot:
@@ -48,6 +50,7 @@ def load(before: Snapshot | None = None) -> Snapshot:
         aliases = alias_shapes(versions)
         quotas = quota_shapes()
         prompts = library(epoch, before.prompts if before else None)
+        agents = agent_shapes()
     return Snapshot(
         epoch=epoch,
         teams=teams,
@@ -59,6 +62,7 @@ def load(before: Snapshot | None = None) -> Snapshot:
         quotas=quotas,
         prompts=prompts,
         people=people,
+        agents=agents,
     )
 
 

@@ -38,6 +38,21 @@ class Prompted(NamedTuple):
     parameters: dict[str, Any]  # of the version; they lie under the pin's and the caller's
 
 
+class Answering(NamedTuple):
+    """The agent a call named, and the version of it that answers."""
+
+    id: uuid.UUID
+    slug: str
+    version_id: uuid.UUID
+    number: int
+    team_id: uuid.UUID  # whose prompts its instructions are made of, whoever calls
+    most_output: int | None  # tokens of an answer
+
+    @property
+    def ref(self) -> str:
+        return f"{self.slug}@{self.number}"
+
+
 class Ask(NamedTuple):
     """What came in: a checked body in OpenAI's shape, and where from.
 
@@ -61,6 +76,7 @@ class Ask(NamedTuple):
     lane: str = ""  # empty: decided by whether the answer is streamed
     is_keyed: bool = False  # carries an Idempotency-Key, so its answer may be wanted again
     prompt: Prompted | None = None
+    agent: Answering | None = None  # then `model` is the alias the agent answers with
 
 
 class Charge(NamedTuple):

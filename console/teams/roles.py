@@ -72,7 +72,7 @@ SCOPE_SENTENCES: dict[str, str] = {
     "usage:read": "Read usage and quotas",
     "audit:read": "Read the audit log, without content",
     "audit:content": "Read inputs and outputs in the audit log",
-    "prompts:write": "Write and publish prompts",
+    "prompts:write": "Write and publish prompts, build agents",
     "prompts:review": "Review prompts and give waivers",
     "keys:manage": "Create, rotate and revoke API keys",
     "quotas:manage": "Set quotas inside the team",

@@ -10,6 +10,7 @@ from console.audit.models import EventType
 from console.catalog.shapes import VersionShape
 from console.core.errors import NotFound
 from console.gateway import pipeline
+from console.gateway.agents import alias_of
 from console.gateway.identity import KeyIdentity
 from console.gateway.plan import exact_version
 from console.gateway.snapshot import Snapshot
@@ -19,11 +20,12 @@ ROUTE = "/v1/models"
 
 
 class Listed(NamedTuple):
-    """One name to call, and the version that would answer now."""
+    """One name to call, whose it is, and the version that would answer now."""
 
     id: str
     version: VersionShape
     created_at: dt.datetime
+    owner: str
 
 
 async def models(request: Request, send: Send, name: str = "") -> None:
@@ -62,27 +64,42 @@ async def models(request: Request, send: Send, name: str = "") -> None:
 
 
 def callable_models(snapshot: Snapshot, asker: Asker, environment: str = "") -> list[Listed]:
-    """Return what this caller may name and would be answered by: aliases by name, then exact versions if it may.
+    """Return what this caller may name and would be answered by: aliases, agents, then exact versions if it may.
 
-    With another `environment` than the caller's own, the aliases are those written `alias@environment`.
+    With another `environment` than the caller's own, aliases and agents are those written `name@environment`.
     """
     suffix = f"@{environment}" if environment else ""
     environment = environment or asker.environment
+    is_open = environment in {asker.environment, "sandbox"}
     aliases = [
-        Listed(alias.name + suffix, alias.pins[environment].version, alias.created_at)
+        _listed(alias.name + suffix, alias.pins[environment].version, alias.created_at)
         for alias in snapshot.aliases.values()
-        if alias.is_for(asker.team.id)
+        if is_open
+        and alias.is_for(asker.team.id)
         and (not asker.aliases or alias.name in asker.aliases)
         and environment in alias.pins
-        and environment in {asker.environment, "sandbox"}
+    ]
+    agents = [
+        Listed(
+            agent.model + suffix, alias.pins[environment].version, agent.created_at, snapshot.teams[agent.team_id].slug
+        )
+        for agent in snapshot.agents.values()
+        if is_open
+        and agent.is_for(asker.team.id)
+        and (alias := alias_of(agent, snapshot.aliases, asker)) is not None
+        and environment in alias.pins
     ]
     exact = [
-        Listed(label, version, version.created_at)
+        _listed(label, version, version.created_at)
         for label, version in snapshot.versions_by_label.items()
         if label not in snapshot.aliases and exact_version(snapshot, asker, label) is not None
     ]
-    found = sorted(aliases, key=lambda row: row.id) + sorted(exact, key=lambda row: row.id)
+    found = [row for rows in (aliases, agents, exact) for row in sorted(rows, key=lambda row: row.id)]
     return [row for row in found if not row.version.is_retired]
+
+
+def _listed(name: str, version: VersionShape, created_at: dt.datetime) -> Listed:
+    return Listed(name, version, created_at, version.provider.slug)
 
 
 def _openai(row: Listed) -> dict[str, Any]:
@@ -90,7 +107,7 @@ def _openai(row: Listed) -> dict[str, Any]:
         "id": row.id,
         "object": "model",
         "created": int(row.created_at.timestamp()),
-        "owned_by": row.version.provider.slug,
+        "owned_by": row.owner,
     }
     if row.version.shutdown_on is not None:
         shown["shutdown_date"] = row.version.shutdown_on.isoformat()

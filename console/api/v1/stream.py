@@ -32,6 +32,8 @@ def call_headers(request: Request, call: Call) -> Headers:
     }
     if call.plan.ask.prompt is not None:
         headers["x-facet-prompt"] = call.plan.ask.prompt.ref
+    if call.plan.ask.agent is not None:
+        headers["x-facet-agent"] = call.plan.ask.agent.ref
     if call.plan.route != PIN:
         headers["x-facet-route"] = call.plan.route
     if call.fell_back_from:

@@ -33,6 +33,8 @@ class Chat:
         body = {**under, **pin.default_parameters, **ask.body, "model": pin.version.name}
         asked = body.get("max_completion_tokens") or body.get("max_tokens")
         most = min(asked or default_output, most_output(pin))
+        if ask.agent is not None and ask.agent.most_output is not None:
+            most = min(most, ask.agent.most_output)
         if body.get("max_completion_tokens"):
             body["max_completion_tokens"] = most
             body.pop("max_tokens", None)

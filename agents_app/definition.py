@@ -1,0 +1,130 @@
+"""What an agent is, as plain fields: checked for their shape here, whether they fit together in `readiness.py`."""
+
+import json
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from agents_app.models import Definition
+from console.core.errors import BadInput
+from prompts_app.parameters import check_parameters
+from prompts_app.text.refs import LABEL, parse_ref
+
+FIELDS = (
+    "prompt_slug",
+    "prompt_label",
+    "prompt_number",
+    "prompt_variables",
+    "alias",
+    "parameters",
+    "limits",
+    "opening_message",
+    "suggested_questions",
+)
+# Each limit's name, and the most it may be set to.
+LIMITS = {"output_tokens": 10_000_000, "messages": 2_000}
+MOST_QUESTIONS, LONGEST_QUESTION, LONGEST_OPENING = 6, 200, 2_000
+_LARGEST_NUMBER = 2**31 - 1
+_LONGEST_VARIABLES = 50_000
+
+
+def fields_of(definition: Definition) -> dict[str, Any]:
+    """Return the fields of a draft or a version."""
+    return {name: getattr(definition, name) for name in FIELDS}
+
+
+def checked(fields: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the given fields, ready to be kept; BadInput names the one at fault. What is not given is left out."""
+    unknown = sorted(fields.keys() - set(FIELDS))
+    if unknown:
+        raise BadInput(f"{unknown[0][:60]!r} is not part of an agent.", param=unknown[0][:60])
+    kept = {name: _CHECKS[name](value) for name, value in fields.items()}
+    if kept.get("prompt_label") and kept.get("prompt_number"):
+        raise BadInput("Name a label or a version of the prompt, not both.", param="prompt_number")
+    if "\\u0000" in json.dumps(kept):
+        raise BadInput("The agent holds a character that is not text (U+0000).")
+    return kept
+
+
+def _text(name: str, value: Any, most: int) -> str:
+    if not isinstance(value, str):
+        raise BadInput(f"{name} must be a text.", param=name)
+    text = value.strip()
+    if len(text) > most:
+        raise BadInput(f"{name} has {len(text):,} characters; {most:,} is the most.", param=name)
+    return text
+
+
+def _prompt_slug(value: Any) -> str:
+    slug = _text("prompt_slug", value, 200)
+    ref = parse_ref(slug) if slug else None
+    if slug and (ref is None or ref.number or ref.label):
+        raise BadInput("prompt_slug must be the name of a prompt: support/answer.", param="prompt_slug")
+    return slug
+
+
+def _prompt_label(value: Any) -> str:
+    label = _text("prompt_label", value, 40)
+    if label and not LABEL.fullmatch(label):
+        raise BadInput(f"{label!r} cannot be a label of a prompt.", param="prompt_label")
+    return label
+
+
+def _prompt_number(value: Any) -> int | None:
+    if value is None:
+        return None
+    if isinstance(value, bool) or not isinstance(value, int) or not 1 <= value <= _LARGEST_NUMBER:
+        raise BadInput("prompt_number must be the number of a version.", param="prompt_number")
+    return value
+
+
+def _prompt_variables(value: Any) -> dict[str, Any]:
+    if not isinstance(value, dict):
+        raise BadInput("prompt_variables must be an object of names and values.", param="prompt_variables")
+    if len(json.dumps(value)) > _LONGEST_VARIABLES:
+        raise BadInput(
+            f"The values of the variables are longer than {_LONGEST_VARIABLES:,} characters.", param="prompt_variables"
+        )
+    return dict(value)
+
+
+def _parameters(value: Any) -> dict[str, Any]:
+    for name in ("max_tokens", "max_completion_tokens"):
+        if isinstance(value, dict) and name in value:
+            raise BadInput("How long an answer may get is limits.output_tokens.", param=f"parameters.{name}")
+    return check_parameters(value)
+
+
+def _limits(value: Any) -> dict[str, int]:
+    if not isinstance(value, dict):
+        raise BadInput("limits must be an object.", param="limits")
+    for name, limit in value.items():
+        if name not in LIMITS:
+            raise BadInput(f"{name[:60]!r} is not a limit; known are {', '.join(LIMITS)}.", param=f"limits.{name[:60]}")
+        if limit is not None and (
+            isinstance(limit, bool) or not isinstance(limit, int) or not 1 <= limit <= LIMITS[name]
+        ):
+            raise BadInput(f"{name} must be a whole number from 1 to {LIMITS[name]:,}.", param=f"limits.{name}")
+    return {name: limit for name, limit in value.items() if limit is not None}
+
+
+def _questions(value: Any) -> list[str]:
+    if not isinstance(value, Sequence) or isinstance(value, str):
+        raise BadInput("suggested_questions must be a list of texts.", param="suggested_questions")
+    kept = [_text("suggested_questions", one, LONGEST_QUESTION) for one in value]
+    kept = list(dict.fromkeys(one for one in kept if one))
+    if len(kept) > MOST_QUESTIONS:
+        raise BadInput(f"An agent suggests at most {MOST_QUESTIONS} questions.", param="suggested_questions")
+    return kept
+
+
+_CHECKS = {
+    "prompt_slug": _prompt_slug,
+    "prompt_label": _prompt_label,
+    "prompt_number": _prompt_number,
+    "prompt_variables": _prompt_variables,
+    "alias": lambda value: _text("alias", value, 100),
+    "parameters": _parameters,
+    "limits": _limits,
+    "opening_message": lambda value: _text("opening_message", value, LONGEST_OPENING),
+    "suggested_questions": _questions,
+}

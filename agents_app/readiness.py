@@ -1,0 +1,66 @@
+"""Whether a draft could answer: what is asked before it is published, each point with what to do about it."""
+
+from dataclasses import dataclass
+
+from agents_app.instructions import rendered
+from agents_app.models import Definition
+from console.catalog.models import Alias
+from console.core.errors import Refusal
+from console.teams.models import Team
+
+
+@dataclass(frozen=True, slots=True)
+class Check:
+    """One point. `problem` is empty when it is met."""
+
+    text: str
+    problem: str = ""
+
+    @property
+    def is_met(self) -> bool:
+        return not self.problem
+
+
+def checks(team: Team, definition: Definition) -> list[Check]:
+    """Return every point for a draft or version of an agent of this team."""
+    alias = Alias.objects.filter(name=definition.alias).prefetch_related("teams", "pins").first()
+    found = [_instructions(team, definition), _alias(team, definition, alias)]
+    if definition.parameters and alias is not None:
+        found.append(_parameters(definition, alias))
+    return found
+
+
+def problems(team: Team, definition: Definition) -> list[str]:
+    return [check.problem for check in checks(team, definition) if check.problem]
+
+
+def _instructions(team: Team, definition: Definition) -> Check:
+    if not definition.prompt_slug:
+        return Check("It has instructions", "Choose the prompt with its instructions.")
+    try:
+        rendered(team.pk, definition)
+    except Refusal as refusal:
+        return Check("Its instructions can be read", refusal.message)
+    return Check("Its instructions can be read")
+
+
+def _alias(team: Team, definition: Definition, alias: Alias | None) -> Check:
+    text = "Its alias answers in production"
+    if not definition.alias:
+        return Check(text, "Choose the alias it answers with.")
+    teams = {one.pk for one in alias.teams.all()} if alias else set()
+    if alias is None or (teams and team.pk not in teams):
+        return Check(text, f"{team} may not call an alias {definition.alias!r}.")
+    if not any(pin.environment == "production" for pin in alias.pins.all()):
+        return Check(text, f"The alias {definition.alias!r} is not pinned in production.")
+    return Check(text)
+
+
+def _parameters(definition: Definition, alias: Alias) -> Check:
+    text = "Its parameters are within what the pin allows"
+    for pin in alias.pins.all():
+        for name, most in pin.max_parameters.items():
+            value = definition.parameters.get(name)
+            if isinstance(value, int | float) and value > most:
+                return Check(text, f"{name} is {value}; {alias.name!r} allows at most {most} in {pin.environment}.")
+    return Check(text)

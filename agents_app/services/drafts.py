@@ -1,0 +1,38 @@
+"""Save the draft of an agent: one for all who work on it, so nobody overwrites what they have not seen."""
+
+from typing import Any
+
+from django.db import transaction
+
+from agents_app.definition import checked, fields_of
+from agents_app.models import Agent, AgentDraft
+from agents_app.services.noting import check_draft_is, locked, note
+from console.audit import actions
+from console.audit.services import changes
+from console.core.clock import now
+from console.core.errors import BadInput
+from console.teams.actors import Actor
+
+
+@transaction.atomic
+def save_draft(*, actor: Actor, agent: Agent, seen_revision: int, **fields: Any) -> AgentDraft:
+    """Keep the given fields of `Definition`; the others stay. It may be unfinished: publishing asks for the rest.
+
+    `seen_revision` is the draft's revision the person worked on.
+    """
+    agent = locked(agent)
+    draft = agent.draft
+    check_draft_is(draft, seen_revision)
+    before = fields_of(draft)
+    after = before | checked(fields)
+    if after["prompt_label"] and after["prompt_number"]:
+        raise BadInput("Name a label or a version of the prompt, not both.", param="prompt_number")
+    if before == after:
+        return draft
+    for name, value in after.items():
+        setattr(draft, name, value)
+    draft.revision += 1
+    draft.changed_by_name, draft.changed_at = actor.name[:200], now()
+    draft.save()
+    note(actions.AGENT_SAVED, actor=actor, agent=agent, detail=changes(before, after))
+    return draft

@@ -1,0 +1,75 @@
+"""What uses an agent, and which prompts and aliases agents use.
+
+Widgets live in a room above, which agents do not import; they add a source when the process starts (`AppConfig.ready`).
+"""
+
+import datetime as dt
+import uuid
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+from agents_app.models import Agent, AgentDraft, Definition
+from console.catalog import where_used as of_aliases
+from prompts_app import where_used as of_prompts
+from prompts_app.models import Prompt
+
+
+@dataclass(frozen=True, slots=True)
+class Use:
+    """One thing that uses an agent. `holds` means that the agent cannot be archived while it does."""
+
+    kind: str  # widget …
+    name: str
+    team_id: uuid.UUID
+    team: str
+    holds: bool = True
+    url: str = ""
+
+
+SOURCES: list[Callable[[Agent], list[Use]]] = []
+
+
+def uses_of(agent: Agent) -> list[Use]:
+    """Return everything that uses an agent now."""
+    return [use for source in SOURCES for use in source(agent)]
+
+
+def agents_with(prompt: Prompt) -> list[of_prompts.Use]:
+    """Return the agents whose live version or draft speaks with a prompt; only what is live holds it."""
+    found: dict[str, of_prompts.Use] = {}
+    live = Agent.objects.filter(archived_at=None, live__prompt_slug=prompt.slug).select_related("team", "live")
+    drafts = AgentDraft.objects.filter(agent__archived_at=None, prompt_slug=prompt.slug).select_related("agent__team")
+    uses: list[tuple[Agent, Definition, bool]] = [(agent, agent.live, True) for agent in live if agent.live]
+    uses += [(draft.agent, draft, False) for draft in drafts]
+    for agent, definition, is_live in uses:
+        if agent.slug in found:
+            continue
+        which = f"version {definition.prompt_number}" if definition.prompt_number else ""
+        which = which or (f"label {definition.prompt_label}" if definition.prompt_label else "the label of the caller")
+        found[agent.slug] = of_prompts.Use(
+            "agent",
+            agent.slug,
+            agent.team_id,
+            agent.team.name,
+            holds=is_live,
+            detail=which if is_live else f"{which}, in its draft",
+        )
+    return [found[slug] for slug in sorted(found)]
+
+
+class UsesOfAliases:
+    """The agents that answer with an alias. A draft does not hold one: it is checked again when it is published."""
+
+    def uses(self, alias: str) -> list[of_aliases.Use]:
+        agents = Agent.objects.filter(archived_at=None, live__alias=alias).select_related("team").order_by("slug")
+        return [of_aliases.Use("agent", agent.slug, agent.team_id, agent.team.name) for agent in agents]
+
+    def traffic(
+        self, since: dt.datetime, *, teams: Sequence[uuid.UUID], environment: str
+    ) -> dict[str, of_aliases.Traffic]:
+        return {}
+
+    def traffic_by_model(
+        self, alias: str, since: dt.datetime, *, teams: Sequence[uuid.UUID], environment: str
+    ) -> dict[str, of_aliases.Traffic]:
+        return {}

@@ -1,0 +1,99 @@
+"""Agents as models: `model="agent:<slug>"` is answered with the agent's instructions, alias, parameters and limits.
+
+What an agent is stands in a room above. It registers a source of shapes here when the process starts
+(`AppConfig.ready`), which each snapshot reads, so a published version answers from the next call on.
+"""
+
+import datetime as dt
+import uuid
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from console.catalog.shapes import AliasShape
+from console.core.errors import BadInput
+from console.gateway.errors import AgentNotReady, UnknownModel
+from console.gateway.types import Answering, Ask, Asker
+
+if TYPE_CHECKING:
+    from console.gateway.snapshot import Snapshot
+
+PREFIX = "agent:"
+
+
+@dataclass(frozen=True, slots=True)
+class AgentShape:
+    """An agent with the version that answers now. `prompt` is what a body's `prompt` would be, None without one."""
+
+    id: uuid.UUID
+    slug: str
+    team_id: uuid.UUID
+    is_for_all: bool
+    team_ids: frozenset[uuid.UUID]  # besides its own
+    created_at: dt.datetime
+    version_id: uuid.UUID
+    number: int
+    prompt: dict[str, Any] | None
+    alias: str
+    parameters: dict[str, Any]
+    most_output: int | None  # tokens of an answer
+    most_messages: int | None  # of one call, those of the instructions not counted
+
+    @property
+    def model(self) -> str:
+        return f"{PREFIX}{self.slug}"
+
+    def is_for(self, team_id: uuid.UUID) -> bool:
+        return self.is_for_all or team_id == self.team_id or team_id in self.team_ids
+
+
+Agents = dict[str, AgentShape]  # by slug
+SOURCES: list[Callable[[], Agents]] = []
+
+
+def agent_shapes() -> Agents:
+    """Return every agent that answers, from all sources."""
+    return {slug: shape for source in SOURCES for slug, shape in source().items()}
+
+
+def alias_of(agent: AgentShape, aliases: Mapping[str, AliasShape], asker: Asker) -> AliasShape | None:
+    """Return the alias an agent answers with, if the caller may call that too.
+
+    Sharing an agent gives its instructions away, not the models operators keep for some teams or keys.
+    """
+    alias = aliases.get(agent.alias)
+    if alias is None or not alias.is_for(asker.team.id) or (asker.aliases and alias.name not in asker.aliases):
+        return None
+    return alias
+
+
+def with_agent(snapshot: "Snapshot", asker: Asker, ask: Ask) -> Ask:
+    """Return the ask as the agent it names would put it; the same ask when it names none."""
+    if not ask.model.startswith(PREFIX):
+        return ask
+    slug, at, environment = ask.model.removeprefix(PREFIX).partition("@")
+    agent = snapshot.agents.get(slug)
+    if agent is None or not agent.is_for(asker.team.id):
+        raise UnknownModel(
+            f"The model {ask.model[:100]!r} does not exist or this key may not call it."
+            " GET /v1/models lists what it may.",
+            param="model",
+        )
+    if ask.operation != "chat":
+        raise BadInput("Agents answer at /v1/chat/completions.", param="model")
+    if alias_of(agent, snapshot.aliases, asker) is None:
+        raise AgentNotReady(slug, f"it answers with the alias {agent.alias!r}, which this key may not call")
+    if "prompt" in ask.body:
+        raise BadInput("An agent has its own instructions; leave prompt out.", param="prompt")
+    count = len(ask.body.get("messages", ()))
+    if agent.most_messages is not None and count > agent.most_messages:
+        raise BadInput(
+            f"{ask.model} takes at most {agent.most_messages:,} messages; this request has {count:,}."
+            " Leave out the oldest.",
+            param="messages",
+        )
+    body = {**agent.parameters, **ask.body}
+    if agent.prompt is not None:
+        body["prompt"] = agent.prompt
+    answering = Answering(agent.id, slug, agent.version_id, agent.number, agent.team_id, agent.most_output)
+    return ask._replace(model=f"{agent.alias}{at}{environment}", body=body, agent=answering)
