@@ -42,12 +42,15 @@
     }
 
     // Days as "9 Nov"; spans below three days show the hour. UTC, as everything in the console.
-    moment(seconds) {
+    get isShort() {
       const times = this.data.data[0];
-      const isShort = times.length > 1 && times[times.length - 1] - times[0] < 72 * HOUR;
+      return times.length > 1 && times[times.length - 1] - times[0] < 72 * HOUR;
+    }
+
+    moment(seconds) {
       const date = new Date(seconds * 1000);
       const clock = { hour: "2-digit", minute: "2-digit", timeZone: "UTC" };
-      return isShort
+      return this.isShort
         ? date.toLocaleTimeString("en-GB", clock)
         : date.toLocaleDateString("en-GB", { day: "numeric", month: "short", timeZone: "UTC" });
     }
@@ -81,6 +84,7 @@
               space: 80,
               gap: 6,
               size: 28,
+              ...(!this.isShort && { incrs: [1, 2, 7, 14, 28, 91, 364].map((days) => days * 24 * HOUR) }),
             },
             {
               ...axis,
