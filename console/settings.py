@@ -391,6 +391,8 @@ GATEWAY_DURABLE_STARTS = env_bool("GATEWAY_DURABLE_STARTS", False)
 GATEWAY_QUEUE_LENGTH = env_int("GATEWAY_QUEUE_LENGTH", 4096, minimum=16)
 # The batch lane gives way while interactive calls need longer than this to their first token (95th percentile).
 GATEWAY_INTERACTIVE_TARGET_MS = env_int("GATEWAY_INTERACTIVE_TARGET_MS", 3000, minimum=1)
+# Ask a second time when an interactive call has no first byte after so long, and take the first answer; 0: never.
+GATEWAY_HEDGE_MS = env_int("GATEWAY_HEDGE_MS", 0, minimum=0)
 # How many batch calls go at once to a provider that sets no limit of its own.
 GATEWAY_BATCH_CONCURRENCY = env_int("GATEWAY_BATCH_CONCURRENCY", 8, minimum=1)
 GATEWAY_UNKNOWN_FIELDS = env_str("GATEWAY_UNKNOWN_FIELDS", "pass")

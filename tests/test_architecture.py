@@ -15,6 +15,7 @@ APPS = ("console", "prompts_app", "usage_app", "agents_app")
 SENDERS = {
     "console/gateway/relay.py",
     "console/gateway/sending.py",
+    "console/gateway/hedging.py",
     "console/gateway/running.py",
     "console/catalog/services/connection.py",
     "prompts_app/git/transport.py",
@@ -94,15 +95,20 @@ def test_nothing_is_sent_before_its_start_is_on_record():
     assert {name for name in running if name.startswith("outbound.")} == {"outbound.close"}
     assert [name for name, node in sending.items() if "outbound.request" in calls(node)] == ["_send_once"]
     assert [name for name, node in sending.items() if "_send_once" in calls(node)] == ["send"]
-    assert {name for name, node in relay.items() if "send" in calls(node)} == {"_answer", "_open_stream"}
+    assert {name for name, node in relay.items() if "send_hedged" in calls(node)} == {"_answer", "_open_stream"}
+    hedging = functions("console/gateway/hedging.py")
+    senders = {path for path, tree in trees().items() if "send" in calls(tree) and "gateway" in path}
+    assert senders == {"console/gateway/hedging.py"}
+    assert {name for name, node in hedging.items() if "send" in calls(node)} == {"send_hedged", "_race"}
     assert not any("outbound.request" in calls(node) for node in relay.values())
     for function in (sending["send"], sending["_send_once"], relay["_answer"], relay["_open_stream"]):
         first = function.args.args[0]  # type: ignore[attr-defined]
         assert ast.unparse(first.annotation) == "Call"
     makers = {path for path, tree in trees().items() if "Call" in calls(tree)}
-    assert makers == {"console/gateway/admitting.py", "console/gateway/shadowing.py"}
+    assert makers == {f"console/gateway/{name}.py" for name in ("admitting", "shadowing", "hedging")}
     admitting = functions("console/gateway/admitting.py")
-    for maker in (admitting["open_call"], functions("console/gateway/shadowing.py")["_copy"]):
+    copy = functions("console/gateway/shadowing.py")["_copy"]
+    for maker in (admitting["open_call"], copy, hedging["_admit_second"]):
         assert [name for name in calls_in_order(maker) if name in {"admit", "Call"}] == ["admit", "Call"]
     goes_on = functions("console/gateway/falling_back.py")["go_on"]
     assert "admit" in calls(goes_on), "a call that goes on is admitted again"

@@ -135,6 +135,16 @@ class Upstream:
 
         self.script.append(play)
 
+    def enqueue_slowly(self, seconds: float, *, status: int = 200) -> None:
+        """Answer as usual, or with an error, after a while."""
+
+        async def play(writer: asyncio.StreamWriter) -> None:
+            await asyncio.sleep(seconds)
+            raw = json.dumps(completion() if status == 200 else {"error": {"message": "boom"}}).encode()
+            writer.write(head(status, "application/json", len(raw)) + raw)
+
+        self.script.append(play)
+
     def enqueue_silence(self, seconds: float = 30) -> None:
         async def play(writer: asyncio.StreamWriter) -> None:
             await asyncio.sleep(seconds)

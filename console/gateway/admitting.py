@@ -16,16 +16,19 @@ from console.gateway.running import gateway
 from console.gateway.types import Ask, Asker, Call, Plan, Remaining
 
 
-async def admit(identify: Identify, ask: Ask, began: float, *, step: int = 0) -> tuple[Plan, list[Remaining]]:
+async def admit(
+    identify: Identify, ask: Ask, began: float, *, step: int = 0, has_input: bool | None = None
+) -> tuple[Plan, list[Remaining]]:
     """Return the plan of an admitted call, and what its limits leave; raise Refusal otherwise, which is on record then.
 
     `identify` resolves the credentials against a snapshot. It is asked again with the plan when the snapshot was stale,
     so a revoked key is refused by the very next call. `step` is the place in the fallback chain; from the second on
-    the input is in the log already.
+    the input is in the log already, unless `has_input` says otherwise.
     """
     here = gateway()
     snapshot = await here.snapshots.get()
-    has_input = step > 0  # a copy for a shadow has its own
+    if has_input is None:
+        has_input = step > 0  # a copy for a shadow has its own
     for _ in range(TRIES):
         asker: Asker | None = None
         filled = ask

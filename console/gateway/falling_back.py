@@ -27,5 +27,5 @@ async def go_on(call: "Call", step: int) -> None:
     call.fell_back_from = call.fell_back_from or call.plan.version.label
     call.attempts_before += call.attempts
     plan, remaining = await admit(call.identify, call.plan.ask, call.started, step=step)
-    call.plan, call.remaining = plan, remaining
+    call.plan, call.remaining, call.reservation = plan, remaining, None
     call.attempts, call.is_unused, call.is_closed = 0, False, False

@@ -88,7 +88,7 @@ def end_record(
     if output is not None:
         kept = prepare_payload(output)
         record["output_sha256"] = kept.stored_sha256.hex()
-    return Close(record, plan.charges, charged.prompt + charged.completion, call.cost_micros, kept)
+    return Close(record, plan.charges, charged.prompt + charged.completion, call.cost_micros, kept, call.reservation)
 
 
 def as_attempt(end: Close) -> Close:
@@ -98,7 +98,7 @@ def as_attempt(end: Close) -> Close:
     """
     request = end.record["id"]
     detail = json.dumps({**json.loads(end.record.get("detail", "{}")), "attempt_of": request_id(request)})
-    return end._replace(record={**end.record, "id": uuid7(), "detail": detail}, reservation=request)
+    return end._replace(record={**end.record, "id": uuid7(), "detail": detail}, reservation=end.call)
 
 
 def answer_text(answer: dict[str, Any], usage: Usage | None) -> str:

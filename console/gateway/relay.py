@@ -13,11 +13,12 @@ from console.core.errors import ProviderError, Unavailable
 from console.core.lanes import Lane
 from console.gateway import shadowing
 from console.gateway.falling_back import following, go_on
+from console.gateway.hedging import send_hedged
 from console.gateway.meter import answer_text, as_attempt, end_record
 from console.gateway.operations import OPERATIONS
 from console.gateway.operations.types import Read
 from console.gateway.running import gateway
-from console.gateway.sending import leave, send
+from console.gateway.sending import leave
 from console.gateway.types import Call
 from console.providers.types import StreamReader, Usage
 
@@ -62,6 +63,12 @@ async def _fail(call: Call, error: ProviderError) -> int | None:
     return step
 
 
+async def _end_loser(call: Call, error: ProviderError | None) -> None:
+    """Close the attempt that lost against another for the same request."""
+    code, reason = (error.code, error.message) if error else ("hedged", "Another attempt answered first.")
+    await _close(call, status="error", http_status=error.status if error else None, code=code, reason=reason)
+
+
 def _ended_by(call: Call) -> tuple[str, str]:
     """Return status and code of a call whose task was cancelled: by the watch, or because the process stops."""
     if call.cut_off:
@@ -100,7 +107,7 @@ class _GoesOn(Exception):
 async def _answer(call: Call) -> bytes:
     try:
         async with asyncio.timeout(call.plan.version.provider.total_seconds or settings.GATEWAY_TOTAL_SECONDS):
-            reply = await send(call)
+            reply = await send_hedged(call, _end_loser)
             try:
                 raw = await reply.read(settings.GATEWAY_ANSWER_BYTES)
             finally:
@@ -163,7 +170,7 @@ async def stream(call: Call) -> Frames:
 
 async def _open_stream(call: Call) -> outbound.Reply:
     try:
-        reply = await send(call)
+        reply = await send_hedged(call, _end_loser)
         if "event-stream" not in reply.content_type:
             reply.close()
             raise ProviderError("The provider did not answer with a stream.", code="upstream_invalid")

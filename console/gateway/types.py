@@ -131,6 +131,7 @@ class Call:
     attempts: int = 0  # at the present version
     attempts_before: int = 0  # at versions it fell back from
     fell_back_from: str = ""  # the version it was first meant for
+    reservation: uuid.UUID | None = None  # where it is not the record's id: see hedging.py
     permit: Permit | None = None
     is_inside: bool = False  # has passed the provider's breaker, which must hear how it went
     cost_micros: int = 0

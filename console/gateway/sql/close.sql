@@ -6,8 +6,8 @@
 --
 -- All or nothing: when one of several has ended already, nothing is written and they come again one by one. A call alone
 -- that has neither reservation nor end lost its start when PostgreSQL itself crashed (see gateway_begin): it is booked
--- here, with nothing to free. A record has the id of its call, but for an attempt after which the call goes on: that
--- record has an id of its own.
+-- here, with nothing to free. A record has the id of its reservation, but for an attempt after which the call goes on
+-- (its record has an id of its own) and for the second of two that won (its record has the first one's).
 CREATE OR REPLACE FUNCTION gateway_close(
     p_docs jsonb, p_id uuid[],
     p_body text[], p_bytes integer[], p_sha256 bytea[], p_cut boolean[], p_redactions integer[],
@@ -37,8 +37,9 @@ BEGIN
 
     PERFORM gateway_insert_events(p_docs);
     INSERT INTO audit_payload (event_id, kind, body, bytes, sha256, is_cut, redactions)
-      SELECT o.id, 'output', o.body, o.bytes, o.sha256, o.cut, o.redactions
-        FROM unnest(p_id, p_body, p_bytes, p_sha256, p_cut, p_redactions) o(id, body, bytes, sha256, cut, redactions)
+      SELECT (p_docs -> (o.n::integer - 1) ->> 'id')::uuid, 'output', o.body, o.bytes, o.sha256, o.cut, o.redactions
+        FROM unnest(p_body, p_bytes, p_sha256, p_cut, p_redactions)
+             WITH ORDINALITY o(body, bytes, sha256, cut, redactions, n)
        WHERE o.body IS NOT NULL;
     RETURN true;
 END $$;

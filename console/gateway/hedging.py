@@ -1,0 +1,112 @@
+"""Ask twice when an interactive call waits too long for its first byte, and take whoever answers first.
+
+Off unless GATEWAY_HEDGE_MS is set. The second request is a call of its own: admitted by the same quotas, with a
+reservation and a line in the log. The loser's connection is closed and what it may have cost is settled as estimated.
+Whoever wins ends under the request's id, which is the one the caller has; the loser's line names that request.
+"""
+
+import asyncio
+import time
+from collections.abc import Awaitable, Callable
+from contextlib import suppress
+
+from django.conf import settings
+
+from console import outbound
+from console.core.clock import now
+from console.core.errors import ProviderError, Refusal
+from console.core.ids import request_id, uuid7
+from console.core.lanes import Lane
+from console.gateway.admitting import admit
+from console.gateway.sending import send
+from console.gateway.targets import SHADOW_STEP
+from console.gateway.types import Call
+
+# Ends the attempt that lost: the call, and the error it lost with, if that was it.
+EndLoser = Callable[[Call, ProviderError | None], Awaitable[None]]
+
+
+async def send_hedged(call: Call, end_loser: EndLoser) -> outbound.Reply:
+    """Send a call, and once more if its lane and the settings ask for it; the call becomes the one that won."""
+    after = settings.GATEWAY_HEDGE_MS / 1000
+    if not after or call.plan.lane != Lane.INTERACTIVE or call.plan.step == SHADOW_STEP:
+        return await send(call)
+    first = asyncio.create_task(send(call))
+    try:
+        await asyncio.wait({first}, timeout=after)
+        second_call = None if first.done() else await _admit_second(call)
+        if second_call is None:
+            return await first
+        return await _race(call, first, second_call, end_loser)
+    except asyncio.CancelledError:
+        await _drop(first)
+        raise
+
+
+async def _admit_second(call: Call) -> Call | None:
+    """Return the second call; None where it is refused, which costs the first one nothing."""
+    ask = call.plan.ask._replace(id=uuid7(), at=now())
+    with suppress(Refusal):
+        plan, remaining = await admit(call.identify, ask, time.perf_counter(), step=call.plan.step, has_input=True)
+        if plan.lane == Lane.INTERACTIVE:
+            notes = {"hedge_of": request_id(call.plan.ask.id)}
+            return Call(plan=plan, identify=call.identify, started=call.started, remaining=remaining, notes=notes)
+    return None
+
+
+async def _race(
+    call: Call, first: "asyncio.Task[outbound.Reply]", second_call: Call, end_loser: EndLoser
+) -> outbound.Reply:
+    second = asyncio.create_task(send(second_call))
+    try:
+        while True:
+            done, _ = await asyncio.wait({first, second} - _failed(first, second), return_when=asyncio.FIRST_COMPLETED)
+            if len(_failed(first, second)) == 2 or any(task.exception() is None for task in done):
+                break
+    except asyncio.CancelledError:
+        await _drop(second)
+        await asyncio.shield(end_loser(second_call, None))
+        raise
+    if second.done() and second.exception() is None and (not first.done() or first.exception() is not None):
+        error = _error_of(first)
+        await _drop(first)
+        _swap(call, second_call)
+        await end_loser(second_call, error)
+        return second.result()
+    error = _error_of(second)
+    await _drop(second)
+    await end_loser(second_call, error)
+    return await first
+
+
+def _failed(*tasks: "asyncio.Task[outbound.Reply]") -> set["asyncio.Task[outbound.Reply]"]:
+    return {task for task in tasks if task.done() and task.exception() is not None}
+
+
+def _error_of(task: "asyncio.Task[outbound.Reply]") -> ProviderError | None:
+    error = task.exception() if task.done() else None
+    return error if isinstance(error, ProviderError) else None
+
+
+async def _drop(task: "asyncio.Task[outbound.Reply]") -> None:
+    """Close the connection of an attempt that lost, also when its answer came at the same moment."""
+    if not task.done():
+        task.cancel()
+        await asyncio.wait({task})
+    if not task.cancelled() and task.exception() is None:
+        task.result().close()
+
+
+def _swap(call: Call, winner: Call) -> None:
+    """Let the call the face holds be the attempt that won, under the request's id, and the other one the loser."""
+    ask, mine, held = call.plan.ask, call.plan.record["id"], call.reservation
+    call.plan, winner.plan = winner.plan._replace(ask=ask), call.plan
+    call.reservation, winner.reservation = call.plan.record["id"], held or mine
+    call.plan.record["id"] = mine
+    winner.plan.record["id"] = uuid7()
+    for name in ("permit", "is_inside", "is_unused", "sent", "attempts", "remaining"):
+        mine_now = getattr(call, name)
+        setattr(call, name, getattr(winner, name))
+        setattr(winner, name, mine_now)
+    call.notes, winner.notes = {"hedged": "second"}, {"hedge_of": request_id(ask.id)}
+    call.attempts_before += winner.attempts

@@ -1,0 +1,69 @@
+"""Asking twice when the first byte is late: the first answer counts, the other attempt is closed and on record."""
+
+import json
+from collections.abc import Callable
+
+import httpx2 as httpx
+import pytest
+
+from console.audit.models import Payload
+from console.core.ids import parse_request_id
+from console.teams.actors import SYSTEM
+from tests.gateway.invariants import wait_until_settled
+from usage_app.services.quotas import set_quota
+
+Ask = Callable[..., httpx.Response]
+LIVE = {"x-facet-lane": "interactive"}
+
+
+@pytest.fixture(autouse=True)
+def hedge(settings) -> None:
+    settings.GATEWAY_HEDGE_MS = 60
+
+
+@pytest.mark.parametrize("stream", [False, True])
+def test_the_second_attempt_answers_when_the_first_is_silent(ask: Ask, world, stream) -> None:
+    world.upstream.enqueue_silence(20)
+    response = ask(headers=LIVE, stream=stream)
+    assert response.status_code == 200 and "Hello" in response.text
+    assert response.headers["x-facet-attempts"] == "2"
+    wait_until_settled()
+    lines = {line.pk: line for line in world.calls()}
+    served = lines.pop(parse_request_id(response.headers["x-request-id"]))
+    (lost,) = lines.values()
+    assert (served.status, lost.status, lost.code, lost.usage_note) == ("ok", "error", "hedged", "estimated")
+    assert json.loads(lost.detail) == {"hedge_of": response.headers["x-request-id"]}
+    assert set(Payload.objects.filter(event_id=served.pk).values_list("kind", flat=True)) == {"input", "output"}
+    assert len(world.upstream.seen) == 2 and world.upstream.closed_early == 1
+
+
+def test_the_first_attempt_answers_when_it_is_quicker_after_all(ask: Ask, world) -> None:
+    world.upstream.enqueue_slowly(0.25)
+    world.upstream.enqueue_silence(20)
+    response = ask(headers=LIVE)
+    assert response.status_code == 200
+    wait_until_settled()
+    lines = {line.pk: line for line in world.calls()}
+    served = lines.pop(parse_request_id(response.headers["x-request-id"]))
+    assert served.status == "ok" and [line.code for line in lines.values()] == ["hedged"]
+
+
+def test_it_asks_once_where_it_need_not_or_may_not_ask_twice(ask: Ask, world) -> None:
+    ask(headers=LIVE)
+    assert len(world.upstream.seen) == 1, "it was quick"
+    world.upstream.enqueue_slowly(0.2)
+    ask(headers={"x-facet-lane": "standard"})
+    assert len(world.upstream.seen) == 2, "only interactive calls are worth it"
+    set_quota(actor=SYSTEM, team=world.team, metric="concurrency", window="", limit=1)
+    world.upstream.enqueue_slowly(0.2)
+    assert ask(headers=LIVE).status_code == 200
+    wait_until_settled()
+    assert len(world.upstream.seen) == 3, "the second was not admitted, which costs the first nothing"
+
+
+def test_both_may_fail(ask: Ask, world) -> None:
+    for _ in range(2):
+        world.upstream.enqueue_slowly(0.15, status=500)
+    response = ask(headers=LIVE)
+    assert (response.status_code, response.json()["error"]["code"]) == (502, "upstream_error")
+    assert len(world.upstream.seen) == 2
