@@ -131,6 +131,9 @@ class Connection(asyncio.Protocol):
         if self._error is not None:
             raise self._error
         self._deadline = self._loop.time() + self._silence
+        if self._timer is not None and self._timer.when() > self._deadline:  # of a request that had more patience
+            self._timer.cancel()
+            self._timer = None
         if self._timer is None:
             self._timer = self._loop.call_later(self._silence, self._look)
         self._waiter = self._loop.create_future()

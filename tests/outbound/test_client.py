@@ -1,5 +1,6 @@
 """The one HTTP client against a server that misbehaves: what it follows, believes, unpacks and waits for."""
 
+import asyncio
 import gzip
 import socket
 import time
@@ -116,6 +117,16 @@ async def test_silence_before_the_head(get, upstream):
     error = await refused(get())
     assert (error.status, error.code) == (504, "upstream_timeout")
     assert time.monotonic() - started < 3
+
+
+async def test_a_kept_connection_is_as_patient_as_its_present_request(get, upstream):
+    patient = outbound.Deadlines(connect=1, silence=60)
+    reply = await outbound.request("POST", f"{upstream.url}/chat", headers={}, body=b"{}", deadlines=patient)
+    await reply.read(1000)
+    reply.close()
+    upstream.enqueue_silence()
+    async with asyncio.timeout(10):
+        assert (await refused(get())).code == "upstream_timeout"
 
 
 async def test_silence_inside_the_body(get, upstream):
