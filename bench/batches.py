@@ -36,6 +36,7 @@ def state_of(stack: Stack, batch: str) -> tuple[str, int]:
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--lines", type=int, default=100_000)
+    parser.add_argument("--seconds", type=float, default=0, help="stop so long after the file was checked; 0: never")
     options = parser.parse_args()
     stack = Stack()
     try:
@@ -53,6 +54,8 @@ def main() -> None:
                 idle = memory
                 print(f"validated after {validated:.1f} s, {memory:.0f} MiB", flush=True)
             if state in {"completed", "failed", "expired", "cancelled"}:
+                break
+            if validated and options.seconds and time.monotonic() - began > validated + options.seconds:
                 break
         seconds = time.monotonic() - began
         print(f"{state}: {done:,} lines in {seconds:.0f} s, {done / (seconds - validated):.0f} lines/s")

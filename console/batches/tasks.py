@@ -1,22 +1,31 @@
 """Background work of the room: thin wrappers, safe to run twice, late or never. Messages carry ids only."""
 
+import threading
 import uuid
 from typing import Any
 
 from celery import shared_task
 from celery.signals import worker_shutdown, worker_shutting_down
+from django.conf import settings
 
 from console.batches.engine import advancing, driving
-from console.batches.models import Batch
 from console.batches.services import sweeping
-from console.batches.services.batches import wake
 from console.gateway import sync
+
+# One thread of a worker is kept free, so that the lane answers whatever its batches do.
+_turns = threading.BoundedSemaphore(max(1, settings.WORKER_THREADS - 1))
 
 
 @shared_task(name="batches.advance")
 def advance(batch_id: str) -> None:
-    if advancing.advance(uuid.UUID(batch_id)) and not driving.stopping.is_set():
-        wake(Batch(pk=uuid.UUID(batch_id)))
+    if not _turns.acquire(blocking=False):
+        return  # the sweeper asks again
+    try:
+        goes_on = advancing.advance(uuid.UUID(batch_id))
+    finally:
+        _turns.release()
+    if goes_on and not driving.stopping.is_set():
+        sweeping.drive()  # this batch among the others that wait, in the order of their turns
 
 
 @shared_task(name="batches.drive")

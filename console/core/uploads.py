@@ -1,4 +1,4 @@
-"""How large a form may be, told before any of it is kept."""
+"""How large a form with a file may be, judged before it is parsed."""
 
 from typing import Any
 

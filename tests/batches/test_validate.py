@@ -28,13 +28,13 @@ def test_it_names_line_and_fault(world: World, make_batch: Make, run: Run) -> No
     )
     assert batch.state == "failed" and batch.failed_at and not Line.objects.exists()
     assert [(e["line"], e["code"], e["param"]) for e in batch.errors] == [
-        (2, "invalid_request", None),
+        (2, "invalid_json_line", None),
         (5, "invalid_method", "method"),
         (6, "mismatched_endpoint", "url"),
         (7, "missing_required_parameter", "body"),
         (8, "invalid_request", "body.stream"),
         (9, "invalid_request", "temperature"),
-        (10, "invalid_request", None),
+        (10, "invalid_json_line", None),
         (11, "invalid_json_line", None),
         (4, "duplicate_custom_id", "custom_id"),
     ]
@@ -57,4 +57,4 @@ def test_lines_across_chunks_are_read_whole_and_too_long_ones_refused(
     assert any(len(s.body["messages"][0]["content"]) == CHUNK for s in world.upstream.seen)
     settings.GATEWAY_BODY_BYTES = 100_000
     batch = run(make_batch(line(0), long, line(2), "wrong"))
-    assert [(e["line"], e["code"]) for e in batch.errors] == [(2, "line_too_long"), (4, "invalid_request")]
+    assert [(e["line"], e["code"]) for e in batch.errors] == [(2, "line_too_long"), (4, "invalid_json_line")]

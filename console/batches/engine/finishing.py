@@ -31,10 +31,12 @@ _UNSENT = {
 
 def finish(batch: Batch) -> None:
     """Write the files and set the last state. A worker that dies on the way leaves files nobody sees."""
+    with transaction.atomic():
+        lease.change(batch)
+        under_way = Batch.objects.filter(pk=batch.pk, state__in=[State.IN_PROGRESS, State.VALIDATING])
+        under_way.update(state=State.FINALIZING, finalizing_at=Now())  # from here on it cannot be cancelled
     batch.refresh_from_db()
     end = State(batch.ends_as or State.COMPLETED)
-    if batch.state == State.IN_PROGRESS:
-        lease.change(batch, state=State.FINALIZING, finalizing_at=Now())
     output = _write(batch, _done(batch), "output")
     errors = _write(batch, _failed(batch, end), "errors")
     with transaction.atomic():

@@ -27,7 +27,10 @@ class Parsed(NamedTuple):
 
 def parse(raw: bytes, endpoint: str) -> Parsed:
     """Return a line's call; BadInput says what is wrong with the line, and `param` which member it is."""
-    value, _ = strict_json.loads(raw)
+    try:
+        value, _ = strict_json.loads(raw)
+    except BadInput as wrong:
+        raise BadInput(wrong.message.replace("The body", "The line", 1), code="invalid_json_line") from None
     if not isinstance(value, dict):
         raise BadInput("The line is not a JSON object.", code="invalid_json_line")
     for name in sorted(_MEMBERS - value.keys()):

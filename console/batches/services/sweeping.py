@@ -22,9 +22,9 @@ _BROKEN_AFTER = dt.timedelta(hours=6)
 
 
 def drive() -> int:
-    """Wake every batch that a worker may take; return how many."""
+    """Wake every batch that a worker may take, those with the fewest turns so far first; return how many."""
     _give_up()
-    woken = list(Batch.objects.filter(free()).order_by("pk")[:_MOST_AT_ONCE])
+    woken = list(Batch.objects.filter(free()).order_by("fence", "pk")[:_MOST_AT_ONCE])
     for batch in woken:
         wake(batch)
     return len(woken)
