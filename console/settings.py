@@ -82,6 +82,7 @@ INSTALLED_APPS = [
     "console.api",
     "console.pages",
     "console.chat",
+    "console.playground",
     "prompts_app",
     "usage_app",
     "agents_app",

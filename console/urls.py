@@ -13,6 +13,7 @@ urlpatterns = [
     path("", include("prompts_app.urls")),
     path("", include("usage_app.urls")),
     path("", include("console.batches.urls")),
+    path("", include("console.playground.urls")),
     path("api/", include("console.api.urls")),
     path("accounts/", include("allauth.urls")),
     path("admin/", admin.site.urls),

@@ -2,7 +2,7 @@
 
 import re
 import uuid
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -143,3 +143,12 @@ def partials_to_offer(team_ids: Sequence[uuid.UUID], besides: str = "") -> list[
         .order_by("-is_required", "-calls", "slug")
         .only("slug", "description", "is_required")[:_MOST_PARTIALS]
     )
+
+
+def variables_of(version: PromptVersion) -> list[Mapping[str, Any]]:
+    """Return what a version asks for, its partials' variables too; only its own when a partial is not there."""
+    shape = shapes.shape_of(version)
+    try:
+        return declared_by(shape, partials_of(shape, PartialFinder(version.prompt.team_id)))
+    except Refusal:
+        return list(shape.variables)

@@ -1,0 +1,48 @@
+"""What a chat answer says, for rooms that show it to people or look at it: its words, how it ended, what it used."""
+
+from typing import Any
+
+import orjson
+
+from console.providers.openai.stream import usage_of
+from console.providers.sse import EventSplitter, data_of
+from console.providers.types import Usage
+
+
+class AnswerReader:
+    """Reads the frames that `pipeline.stream` gives out, or one whole answer. Only the first choice is read."""
+
+    def __init__(self) -> None:
+        self._events = EventSplitter()
+        self._parts: list[str] = []
+        self.finish = ""
+        self.usage: Usage | None = None
+
+    @property
+    def text(self) -> str:
+        return "".join(self._parts)
+
+    def feed(self, frames: bytes) -> str:
+        """Return the words that these bytes add to the answer."""
+        return "".join(self._take(orjson.loads(data), "delta") for data in self._data(frames))
+
+    def _data(self, frames: bytes) -> list[bytes]:
+        found = [data_of(event) for event in self._events.feed(frames)]
+        return [data for data in found if data and data != b"[DONE]"]
+
+    def whole(self, body: bytes) -> str:
+        """Return the words of a plain answer."""
+        return self._take(orjson.loads(body), "message")
+
+    def _take(self, answer: dict[str, Any], part: str) -> str:
+        self.usage = usage_of(answer.get("usage")) or self.usage
+        for choice in answer.get("choices") or []:
+            if choice.get("index", 0) != 0:
+                continue
+            self.finish = choice.get("finish_reason") or self.finish
+            said = choice.get(part) or {}
+            words = said.get("content") or said.get("refusal") or ""
+            if isinstance(words, str) and words:
+                self._parts.append(words)
+                return words
+        return ""

@@ -1,0 +1,117 @@
+"""Ask one set-up and tell what happens, event by event. However the listener leaves, the call upstream ends with it."""
+
+import asyncio
+from collections.abc import AsyncGenerator
+from contextlib import aclosing
+
+from django.conf import settings
+
+from console.core.errors import ProviderError, Refusal
+from console.core.ids import request_id
+from console.gateway import pipeline
+from console.gateway.plan import resolve
+from console.gateway.reading import AnswerReader
+from console.gateway.refusing import Identify
+from console.gateway.types import Ask, Call
+from console.pages import words
+from console.playground.events import Event
+
+_LOOK_SECONDS = 1.0
+# How far the answer may run ahead of a slow reader.
+_MOST_WAITING = 100
+
+
+class _Line:
+    """What passes between the call and its listener."""
+
+    def __init__(self) -> None:
+        self.events: asyncio.Queue[Event | None] = asyncio.Queue(_MOST_WAITING)
+        self.call: Call | None = None
+
+    async def say(self, event: Event | None) -> None:
+        async with asyncio.timeout(settings.GATEWAY_WRITE_SECONDS):
+            await self.events.put(event)
+
+
+async def events(identify: Identify, ask: Ask) -> AsyncGenerator[Event | None, None]:
+    """Yield the events of one call; None once a second while nothing happens, so that a listener can be kept awake."""
+    line = _Line()
+    asking = asyncio.create_task(_ask(line, identify, ask))
+    try:
+        while True:
+            try:
+                async with asyncio.timeout(_LOOK_SECONDS):
+                    event = await line.events.get()
+            except TimeoutError:
+                if asking.done() and line.events.empty():
+                    return
+                if line.call is not None and not _may_go_on(line.call):
+                    line.call.cut_off = "access_ended"
+                    yield Event("error", {"message": "You may not call this model for the team any more."})
+                    return
+                yield None
+                continue
+            if event is None:
+                return
+            yield event
+    finally:
+        if not asking.done():
+            if line.call is not None and not line.call.cut_off:
+                line.call.has_client_left = True
+            asking.cancel()
+        await asyncio.wait({asking})
+
+
+async def _ask(line: _Line, identify: Identify, ask: Ask) -> None:
+    """Make the call and say what comes of it."""
+    reader = AnswerReader()
+    try:
+        call = line.call = await pipeline.open_call(identify, ask)
+        async with aclosing(await pipeline.stream(call)) as frames:
+            await line.say(Event("start", _start(call)))
+            async for frame in frames:
+                if text := reader.feed(frame):
+                    await line.say(Event("text", {"text": text}))
+        await line.say(Event("end", _figures(call, reader)))
+    except (Refusal, ProviderError) as error:
+        await line.say(Event("error", {"message": error.message, "request": request_id(ask.id)}))
+    except TimeoutError:  # a listener this slow is as good as gone
+        return
+    await line.say(None)
+
+
+def _start(call: Call) -> dict[str, str]:
+    prompt = call.plan.ask.prompt
+    return {
+        "request": request_id(call.plan.ask.id),
+        "model": call.plan.version.label,
+        "prompt": prompt.ref if prompt else "",
+    }
+
+
+def _figures(call: Call, reader: AnswerReader) -> dict[str, str]:
+    """Return what stands below an answer, as people read it."""
+    tokens = reader.usage.prompt + reader.usage.completion if reader.usage else None
+    first = call.first_token - call.started if call.first_token else None
+    return {
+        **_start(call),
+        "first": f"{words.duration(first * 1_000_000)} first token" if first is not None else "",
+        "total": words.duration((call.answered - call.started) * 1_000_000),
+        "tokens": f"{words.tokens(tokens)} tokens" if tokens is not None else "",
+        "cost": words.money(call.cost_micros, settings.CURRENCY) if call.plan.price else "No price",
+        "note": "Cut off at its limit of tokens." if reader.finish == "length" else "",
+    }
+
+
+def _may_go_on(call: Call) -> bool:
+    """Say whether the person may still do this, by the newest snapshot this process has."""
+    here = pipeline.gateway()
+    here.refresh_soon()
+    snapshot = here.snapshots.current
+    if snapshot is None:
+        return True
+    try:
+        resolve(snapshot, call.identify(snapshot), call.plan.ask.model)
+    except Refusal:
+        return False
+    return True

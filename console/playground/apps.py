@@ -1,0 +1,22 @@
+from django.apps import AppConfig
+
+
+class PlaygroundConfig(AppConfig):
+    name = "console.playground"
+    label = "playground"
+    verbose_name = "Playground"
+
+    def ready(self) -> None:
+        """Give every prompt's page a way here."""
+        from django.urls import reverse
+
+        from prompts_app import tabs
+
+        tabs.add_action(
+            tabs.Action(
+                "Try it",
+                "play",
+                lambda prompt, version: f"{reverse('playground:bench')}?prompt={version}",
+                "use_models",
+            )
+        )

@@ -1,0 +1,99 @@
+"""From a set-up to what the pipeline takes: who asks, and the body of an ordinary chat completion."""
+
+import json
+from typing import Any
+
+import orjson
+
+from console.core import strict_json
+from console.core.errors import BadInput
+from console.core.ids import time_of, uuid7
+from console.gateway.asks import make_ask
+from console.gateway.identity import PersonIdentity
+from console.gateway.operations import OPERATIONS
+from console.gateway.types import Ask
+from console.playground.bench import PARAMETERS, Bench, SetUp
+from console.teams.callers import TeamRequest
+from console.teams.models import Environment, Team
+from prompts_app import access
+from prompts_app.models import Prompt, PromptVersion
+from prompts_app.parameters import check_parameters
+from prompts_app.queries.preview import variables_of
+from prompts_app.text.variables import values_from_texts
+
+SURFACE = "playground"
+ROUTE = "/playground/"
+
+
+def version_of(prompt: Prompt | None, set_up: SetUp) -> PromptVersion | None:
+    """Return the version a set-up names, None for none; one the prompt does not have is refused by its number."""
+    if prompt is None or not set_up.version:
+        return None
+    number = int(set_up.version) if set_up.version.isascii() and set_up.version.isdigit() else 0
+    return access.version_for(prompt, number if number < 2**31 else 0)
+
+
+def model_of(set_up: SetUp) -> tuple[str, str]:
+    """Return the model a set-up calls, and the environment it is called in."""
+    name, at, environment = set_up.model.rpartition("@")
+    if at and environment in Environment.values:
+        return name, environment
+    if not set_up.model:
+        raise BadInput("Choose a model.", param="model")
+    return set_up.model, Environment.SANDBOX
+
+
+def _parameters(set_up: SetUp) -> dict[str, Any]:
+    found: dict[str, Any] = {}
+    for name, label in PARAMETERS.items():
+        typed = set_up.parameters.get(name, "")
+        if typed:
+            try:
+                found[name] = int(typed) if name == "max_tokens" else float(typed)
+            except ValueError:
+                raise BadInput(f"{label} is a number; this is {typed[:40]!r}.", param=name) from None
+    return check_parameters(found)
+
+
+def body_of(bench: Bench, set_up: SetUp, prompt: Prompt | None) -> dict[str, Any]:
+    """Return the request's body, as a program would send it."""
+    body: dict[str, Any] = {"model": model_of(set_up)[0]}
+    version = version_of(prompt, set_up)
+    if version is not None:
+        declared = variables_of(version)
+        names = {one["name"] for one in declared}
+        typed = {name: text for name, text in bench.values.items() if name in names}
+        values = values_from_texts(declared, typed)
+        body["prompt"] = {"id": version.prompt.slug, "version": version.number, "variables": values}
+    if bench.message.strip():
+        body["messages"] = [{"role": "user", "content": bench.message}]
+    elif version is None:
+        raise BadInput("Write a message, or choose a prompt.", param="message")
+    return {**body, **_parameters(set_up)}
+
+
+def ask_of(
+    request: TeamRequest, bench: Bench, set_up: SetUp, prompt: Prompt | None, team: Team
+) -> tuple[PersonIdentity, Ask]:
+    """Return who asks and what. What cannot be asked is refused with the field at fault."""
+    assert request.caller.user is not None
+    body = body_of(bench, set_up, prompt)
+    raw = orjson.dumps({**body, "stream": True, "stream_options": {"include_usage": True}})
+    value, text = strict_json.loads(raw)
+    identifier = uuid7()
+    ask = make_ask(
+        "chat",
+        OPERATIONS["chat"].check(value),
+        text=text,
+        id=identifier,
+        at=time_of(identifier),
+        type="playground",
+        surface=SURFACE,
+        route=ROUTE,
+        client_address=request.client_address,
+    )
+    return PersonIdentity(request.caller.user.pk, team.pk, model_of(set_up)[1]), ask
+
+
+def pretty(body: dict[str, Any]) -> str:
+    return json.dumps(body, ensure_ascii=False, indent=2)

@@ -1,0 +1,88 @@
+"""What stands on the page: one prompt, values for its variables, and up to three set-ups beside each other."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
+from typing import Any
+
+from prompts_app.text.refs import parse_ref
+
+LETTERS = ("a", "b", "c")
+# The parameters with a field of their own, and the label of each.
+PARAMETERS = {"temperature": "Temperature", "top_p": "Top p", "max_tokens": "Most tokens"}
+LONGEST_MESSAGE = 100_000
+
+
+@dataclass(frozen=True, slots=True)
+class SetUp:
+    """One column as it was typed: a version's number ("" for no prompt), a model, parameters."""
+
+    letter: str
+    version: str = ""
+    model: str = ""
+    parameters: Mapping[str, str] = field(default_factory=dict)
+    answer: str = ""
+    figures: Mapping[str, Any] = field(default_factory=dict)
+    error: str = ""
+
+    @property
+    def name(self) -> str:
+        return self.letter.upper()
+
+    @property
+    def fields(self) -> list[tuple[str, str, str]]:
+        """Name, label and typed text of each parameter."""
+        return [(name, label, self.parameters.get(name, "")) for name, label in PARAMETERS.items()]
+
+    @property
+    def has_parameters(self) -> bool:
+        return any(self.parameters.values())
+
+
+@dataclass(frozen=True, slots=True)
+class Bench:
+    """The whole page as it was typed. `team` and `slug` are names still to be looked up."""
+
+    team: str = ""
+    slug: str = ""
+    message: str = ""
+    values: Mapping[str, str] = field(default_factory=dict)
+    set_ups: tuple[SetUp, ...] = ()
+
+    def set_up(self, letter: str) -> SetUp | None:
+        return next((one for one in self.set_ups if one.letter == letter), None)
+
+    def replacing(self, changed: SetUp) -> "Bench":
+        rows = tuple(changed if one.letter == changed.letter else one for one in self.set_ups)
+        return replace(self, set_ups=rows)
+
+    def added(self) -> "Bench":
+        """Return it with one more set-up, a copy of the last."""
+        if len(self.set_ups) >= len(LETTERS):
+            return self
+        last = self.set_ups[-1]
+        copy = SetUp(LETTERS[len(self.set_ups)], last.version, last.model, last.parameters)
+        return replace(self, set_ups=(*self.set_ups, copy))
+
+    def without(self, letter: str) -> "Bench":
+        """Return it without a set-up; the ones behind it move up."""
+        kept = [one for one in self.set_ups if one.letter != letter] or list(self.set_ups)
+        return replace(self, set_ups=tuple(replace(one, letter=LETTERS[at]) for at, one in enumerate(kept)))
+
+
+def read(form: Mapping[str, str]) -> Bench:
+    """Return what a form of the page holds. Nothing is judged here: whatever was typed comes back on the page."""
+    values = {name.removeprefix("var-"): text for name, text in form.items() if name.startswith("var-")}
+    set_ups = tuple(
+        SetUp(
+            letter,
+            version=form.get(f"{letter}-version", ""),
+            model=form.get(f"{letter}-model", ""),
+            parameters={name: form.get(f"{letter}-{name}", "").strip() for name in PARAMETERS},
+            answer=form.get(f"{letter}-answer", ""),
+        )
+        for letter in LETTERS
+        if f"{letter}-model" in form
+    )
+    ref = parse_ref(form.get("prompt", "").strip())
+    slug = ref.slug if ref else form.get("prompt", "").strip()
+    return Bench(form.get("for", ""), slug, form.get("message", "")[:LONGEST_MESSAGE], values, set_ups)

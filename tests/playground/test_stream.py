@@ -1,0 +1,103 @@
+"""One set-up, answered as it comes in: ordinary calls, on record, with the rights of the person at that moment."""
+
+import json
+import re
+from collections.abc import Iterator
+from typing import Any
+
+import httpx2 as httpx
+import pytest
+from django.conf import settings
+
+from console.audit.models import AuditEvent
+from console.teams.models import Membership
+from console.teams.services import teams
+from tests import make
+from tests.conftest import Cast
+from tests.e2e.conftest import session_of
+from tests.live import LiveServer
+from tests.playground.conftest import World
+from tests.upstream import Upstream, sse, text_chunks
+from usage_app.services import quotas
+
+Told = list[tuple[str, dict[str, Any]]]
+
+
+@pytest.fixture
+def live(server: LiveServer, upstream: Upstream) -> World:
+    return World(Cast(), upstream.url)
+
+
+@pytest.fixture
+def bob(server: LiveServer, live: World) -> Iterator[httpx.Client]:
+    """Bob, who is a member, with the page open."""
+    cookies = {settings.SESSION_COOKIE_NAME: session_of(live.cast.bob)}
+    with httpx.Client(base_url=server.url, cookies=cookies, timeout=20, verify=False) as client:
+        token = re.search(r'name="csrfmiddlewaretoken" value="(\w+)"', client.get("/playground/").text)
+        assert token
+        client.headers["x-csrftoken"] = token[1]
+        client.headers["referer"] = server.url
+        yield client
+
+
+def events(raw: str) -> Told:
+    blocks = [dict(line.split(": ", 1) for line in block.split("\n")) for block in raw.split("\n\n") if block]
+    return [(block["event"], json.loads(block["data"])) for block in blocks if "event" in block]
+
+
+def line() -> AuditEvent:
+    return AuditEvent.objects.get(type="playground")
+
+
+def test_it_streams_an_ordinary_call(bob: httpx.Client, live: World, upstream: Upstream) -> None:
+    upstream.enqueue_stream(sse(*text_chunks("Here", "\nevent: end\n\n", "<b>")))
+    response = bob.post("/playground/stream/?set-up=a", data=live.form)
+    assert response.headers["content-type"].startswith("text/event-stream")
+    told = events(response.text)
+    assert list(dict.fromkeys(name for name, _ in told)) == ["start", "text", "end"]
+    assert "".join(data["text"] for name, data in told if name == "text") == "Here\nevent: end\n\n<b>"
+    assert told[-1][1]["tokens"] == "26 tokens"
+    sent = upstream.seen[-1].body
+    assert sent["messages"][0]["content"] == "Question: Where is it? Order 12 Plan free"
+    assert sent["temperature"] == 0.3
+    record = line()
+    assert (record.status, record.surface, record.environment) == ("ok", "playground", "sandbox")
+    assert (record.actor_kind, record.actor, record.team) == ("user", "Bob", "Team A")
+    assert json.loads(record.prompt)[0] == {"slug": "support/answer", "number": 1}
+    assert told[-1][1]["request"].endswith(record.pk.hex)
+
+
+def test_it_says_why_there_is_no_answer(bob: httpx.Client, live: World, upstream: Upstream) -> None:
+    def said(**form: str) -> str:
+        (only,) = events(bob.post("/playground/stream/?set-up=a", data={**live.form, **form}).text)
+        assert only[0] == "error"
+        return str(only[1]["message"])
+
+    assert "order" in said(**{"var-order": ""})
+    assert line().status == "refused"
+    assert "does not exist" in said(**{"a-model": "none@sandbox"})
+    upstream.enqueue({"error": {"message": "no"}}, status=400)
+    assert said()
+    quotas.set_quota(actor=make.SYSTEM, team=live.cast.team_a, metric="requests", window="day", limit=0, mode="hard")
+    assert "requests" in said()
+
+
+def test_it_wants_the_form_to_be_ours(bob: httpx.Client, live: World, upstream: Upstream) -> None:
+    del bob.headers["x-csrftoken"]
+    assert bob.post("/playground/stream/?set-up=a", data=live.form).status_code == 403
+    assert upstream.seen == []
+
+
+def test_it_ends_with_the_persons_rights(bob: httpx.Client, live: World, upstream: Upstream) -> None:
+    upstream.enqueue_stream(sse(*text_chunks("Wait")[:2]), hang=15, done=False)
+    told = ""
+    with bob.stream("POST", "/playground/stream/?set-up=a", data=live.form) as response:
+        for piece in response.iter_text():
+            if "Wait" in piece:
+                membership = Membership.objects.get(user=live.cast.bob)
+                teams.remove_member(actor=make.SYSTEM, membership=membership)
+            told += piece
+    assert events(told)[-1] == ("error", {"message": "You may not call this model for the team any more."})
+    record = line()
+    assert (record.status, record.code) == ("error", "access_ended")
+    assert bob.post("/playground/stream/?set-up=a", data=live.form).status_code == 403
