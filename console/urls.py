@@ -11,6 +11,7 @@ urlpatterns = [
     path("", include("console.catalog.urls")),
     path("", include("prompts_app.git.urls")),  # before the library's own, which take every name
     path("", include("prompts_app.urls")),
+    path("", include("console.evals.urls")),
     path("", include("usage_app.urls")),
     path("", include("console.batches.urls")),
     path("", include("console.playground.urls")),

@@ -68,6 +68,10 @@ def including_prompts(prompt: Prompt) -> list[Use]:
     ]
 
 
+# Surfaces on which a prompt is tried, not used: nobody misses it there.
+TRIALS = frozenset({"playground", "evaluation"})
+
+
 def calls(prompt: Prompt) -> list[Use]:
     """Return the calls of the last 30 days, by surface.
 
@@ -87,7 +91,7 @@ def calls(prompt: Prompt) -> list[Use]:
             row["surface"],
             None,
             "",
-            holds=holds,
+            holds=holds and row["surface"] not in TRIALS,
             detail=f"{row['total']:,} calls in 30 days, last on {row['last']:%-d %B}",
             calls=row["total"],
         )

@@ -23,13 +23,14 @@ from console.batches.services.files import upload_file
 from console.catalog.services import aliases
 from console.catalog.services.pins import ask_to_lift_rule
 from console.core.clock import now
+from console.evals.services import cases, runs
 from console.teams.access import OPERATOR, PUBLIC, SIGNED_IN
 from console.teams.actors import SYSTEM, Actor
 from console.teams.models import Role, User
 from console.teams.roles import ALL_RIGHTS, RIGHTS
 from console.teams.services import invitations, people
 from console.teams.services.sign_in import make_sign_in_link
-from prompts_app.models import Waiver
+from prompts_app.models import Prompt, Waiver
 from prompts_app.services import reviews
 from tests import make
 from tests.conftest import Cast
@@ -213,6 +214,21 @@ def _batch_file(cast: Cast) -> Arguments:
     return {"what": "output", **_batch(cast)}
 
 
+def _test_case(cast: Cast) -> Arguments:
+    prompt = make.make_prompt(cast.team_a)
+    checks = [{"kind": "contains", "value": "yes"}]
+    case = cases.create_case(actor=SYSTEM, prompt=prompt, name="one", variables={}, checks=checks)
+    return {"slug": prompt.slug, "case_id": case.pk}
+
+
+def _test_run(cast: Cast) -> Arguments:
+    prompt = Prompt.objects.get(slug=_test_case(cast)["slug"])
+    assert prompt.head is not None
+    alice = Actor("user", cast.alice.pk, "Alice")
+    run = runs.start_run(actor=alice, prompt=prompt, version=prompt.head, model="support-chat")
+    return {"slug": prompt.slug, "run_id": run.pk}
+
+
 FACTORIES: dict[str, Callable[[Cast], Arguments]] = {
     "teams:team": _team,
     "teams:change_team": _team,
@@ -274,6 +290,9 @@ FACTORIES: dict[str, Callable[[Cast], Arguments]] = {
     "batches:cancel_batch": _batch,
     "batches:rerun_batch": _batch,
     "batches:download": _batch_file,
+    **dict.fromkeys(("evals:tests", "evals:new_case", "evals:start_run"), _prompt),
+    **dict.fromkeys(("evals:edit_case", "evals:delete_case"), _test_case),
+    **dict.fromkeys(("evals:run", "evals:stop_run"), _test_run),
     "usage:change_quota": _quota_id,
     "usage:remove_quota": _quota_id,
     "usage:increase_quota": _quota_id,

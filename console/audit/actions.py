@@ -112,6 +112,11 @@ REVIEW_COMMENTED = _quiet("review.commented", "commented on a review of the prom
 REVIEW_APPROVED = _quiet("review.approved", "approved a version of the prompt")
 REVIEW_CHANGES_ASKED = _quiet("review.changes_asked", "asked for changes to the prompt")
 REVIEW_WITHDRAWN = _quiet("review.withdrawn", "withdrew a review of the prompt")
+TEST_CASE_CREATED = _quiet("test_case.created", "added a test to the prompt")
+TEST_CASE_CHANGED = _quiet("test_case.changed", "changed a test of the prompt")
+TEST_CASE_DELETED = _quiet("test_case.deleted", "removed a test of the prompt")
+TEST_RUN_STARTED = _quiet("test_run.started", "started a run of the prompt's tests")
+TEST_RUN_STOPPED = _quiet("test_run.stopped", "stopped a run of the prompt's tests")
 WAIVER_GIVEN = _quiet("waiver.given", "let the prompt leave out a required partial")
 WAIVER_ENDED = _quiet("waiver.ended", "ended the prompt's waiver")
 

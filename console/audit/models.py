@@ -21,6 +21,7 @@ class EventType(models.TextChoices):
     RESPONSE = "response"
     MESSAGE = "message"
     PLAYGROUND = "playground"
+    EVALUATION = "evaluation"
     SHADOW = "shadow", "Shadow copy"
     AGENT = "agent"
     TOOL = "tool"

@@ -244,6 +244,7 @@ def _page(
         "count_words": {1: "One set-up", 2: "Same input, two set-ups"}.get(
             len(typed.set_ups), "Same input, three set-ups"
         ),
+        "may_test": prompt is not None and request.caller.may("build", prompt.team_id),
         "may_read_log": request.caller.may("view_audit", team.pk),
     }
     return render(request, "playground/bench.html", context, status=status)

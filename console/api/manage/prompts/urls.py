@@ -2,7 +2,7 @@
 
 from django.urls import path, re_path
 
-from console.api.manage.prompts import git, labels, library, reviews, versions
+from console.api.manage.prompts import git, labels, library, reviews, testing, versions
 
 _BELOW = "prompts/<path:slug>/-/"
 
@@ -29,6 +29,12 @@ urlpatterns = [
     path(f"{_BELOW}reviews/<uuid:pk>/withdraw/", reviews.Withdrawal.as_view(), name="withdraw_review"),
     path(f"{_BELOW}waivers/", reviews.Waivers.as_view(), name="prompt_waivers"),
     path(f"{_BELOW}waivers/<uuid:pk>/", reviews.OneWaiver.as_view(), name="prompt_waiver"),
+    path(f"{_BELOW}tests/cases/", testing.Cases.as_view(), name="test_cases"),
+    path(f"{_BELOW}tests/cases/<uuid:pk>/", testing.OneCase.as_view(), name="test_case"),
+    path(f"{_BELOW}tests/runs/", testing.Runs.as_view(), name="test_runs"),
+    path(f"{_BELOW}tests/runs/<uuid:pk>/", testing.OneRun.as_view(), name="test_run"),
+    path(f"{_BELOW}tests/runs/<uuid:pk>/results/", testing.Results.as_view(), name="test_results"),
+    path(f"{_BELOW}tests/runs/<uuid:pk>/stop/", testing.Stop.as_view(), name="stop_test_run"),
     path(f"{_BELOW}where-used/", library.WhereUsed.as_view(), name="prompt_where_used"),
     path(f"{_BELOW}render/", library.RenderBelow.as_view(), name="render_prompt"),
     re_path(r"^prompts/(?P<slug>(?:(?!/-/).)+)/render/?$", library.RenderByPath.as_view(), name="render_by_path"),

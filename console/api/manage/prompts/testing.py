@@ -1,0 +1,176 @@
+"""Tests of a prompt: cases, runs, and what came of them."""
+
+import uuid
+from typing import Any
+
+from drf_spectacular.utils import extend_schema
+from rest_framework import serializers
+from rest_framework.response import Response
+
+from console.api.manage.base import Strict, listed
+from console.api.manage.prompts.base import PromptEndpoint
+from console.evals import access
+from console.evals.models import TestCase, TestResult, TestRun
+from console.evals.services import cases, runs
+from prompts_app.models import Prompt
+
+
+class TestCaseChangeSerializer(Strict):
+    name = serializers.CharField(max_length=100)
+    variables = serializers.DictField(default=dict)
+    message = serializers.CharField(default="", allow_blank=True, trim_whitespace=False)
+    expected = serializers.CharField(default="", allow_blank=True, trim_whitespace=False)
+    checks = serializers.ListField(
+        child=serializers.DictField(),
+        help_text="kind (equals, contains, not_contains, json_schema, similarity, judge), value, threshold, alias",
+    )
+
+
+class TestCaseSerializer(serializers.ModelSerializer[TestCase]):
+    class Meta:
+        model = TestCase
+        fields = ("id", "name", "variables", "message", "expected", "checks", "changed_by_name", "changed_at")
+
+
+class TestRunStartSerializer(Strict):
+    version = serializers.IntegerField(min_value=1)
+    model = serializers.CharField(max_length=200, help_text="alias, alias@sandbox, or provider/name")
+
+
+class TestRunSerializer(serializers.ModelSerializer[TestRun]):
+    version = serializers.IntegerField(source="version.number")
+
+    class Meta:
+        model = TestRun
+        fields = ("id", "version", "model", "environment", "status", "started_by_name", "started_at", "finished_at")
+
+
+class TestResultSerializer(serializers.ModelSerializer[TestResult]):
+    class Meta:
+        model = TestResult
+        fields = (
+            *("id", "case", "name", "status", "output", "checks", "error"),
+            *("request_id", "tokens", "cost_micros", "latency_us"),
+        )
+
+
+class TestEndpoint(PromptEndpoint):
+    """A view below the tests of one prompt, which are the owning team's alone."""
+
+    __test__ = False
+
+    def prompt(self, slug: str, to: str = "view") -> Prompt:
+        return access.prompt_for(self.caller, slug, to)
+
+
+class Cases(TestEndpoint):
+    needs_to = {"POST": "build"}
+
+    @extend_schema(
+        operation_id="list_test_cases",
+        tags=["prompts"],
+        summary="List the tests of a prompt",
+        responses=listed(TestCaseSerializer),
+    )
+    def get(self, request: Any, slug: str) -> Response:
+        return self.page(TestCase.objects.filter(prompt=self.prompt(slug)), TestCaseSerializer)
+
+    @extend_schema(
+        operation_id="create_test_case",
+        tags=["prompts"],
+        summary="Add a test",
+        request=TestCaseChangeSerializer,
+        responses={201: TestCaseSerializer},
+    )
+    def post(self, request: Any, slug: str) -> Response:
+        prompt = self.prompt(slug, "edit")
+        case = cases.create_case(actor=self.actor, prompt=prompt, **self.read(TestCaseChangeSerializer))
+        return Response(TestCaseSerializer(case).data, status=201)
+
+
+class OneCase(TestEndpoint):
+    needs_to = {"PUT": "build", "DELETE": "build"}
+
+    @extend_schema(operation_id="show_test_case", tags=["prompts"], summary="Show a test", responses=TestCaseSerializer)
+    def get(self, request: Any, slug: str, pk: uuid.UUID) -> Response:
+        return Response(TestCaseSerializer(access.case_for(self.prompt(slug), pk)).data)
+
+    @extend_schema(
+        operation_id="change_test_case",
+        tags=["prompts"],
+        summary="Change a test",
+        request=TestCaseChangeSerializer,
+        responses=TestCaseSerializer,
+    )
+    def put(self, request: Any, slug: str, pk: uuid.UUID) -> Response:
+        case = access.case_for(self.prompt(slug, "edit"), pk)
+        changed = cases.change_case(actor=self.actor, case=case, **self.read(TestCaseChangeSerializer))
+        return Response(TestCaseSerializer(changed).data)
+
+    @extend_schema(operation_id="delete_test_case", tags=["prompts"], summary="Remove a test", responses={204: None})
+    def delete(self, request: Any, slug: str, pk: uuid.UUID) -> Response:
+        cases.delete_case(actor=self.actor, case=access.case_for(self.prompt(slug, "edit"), pk))
+        return Response(status=204)
+
+
+class Runs(TestEndpoint):
+    needs_to = {"POST": "build"}
+
+    @extend_schema(
+        operation_id="list_test_runs",
+        tags=["prompts"],
+        summary="List the runs of a prompt's tests",
+        responses=listed(TestRunSerializer),
+    )
+    def get(self, request: Any, slug: str) -> Response:
+        rows = TestRun.objects.filter(prompt=self.prompt(slug)).select_related("version")
+        return self.page(rows, TestRunSerializer)
+
+    @extend_schema(
+        operation_id="start_test_run",
+        tags=["prompts"],
+        summary="Run the tests on a version and a model",
+        request=TestRunStartSerializer,
+        responses={201: TestRunSerializer},
+    )
+    def post(self, request: Any, slug: str) -> Response:
+        prompt = self.prompt(slug, "edit")
+        given = self.read(TestRunStartSerializer)
+        version = self.version(prompt, given["version"])
+        run = runs.start_run(actor=self.actor, prompt=prompt, version=version, model=given["model"])
+        return Response(TestRunSerializer(run).data, status=201)
+
+
+class OneRun(TestEndpoint):
+    @extend_schema(operation_id="show_test_run", tags=["prompts"], summary="Show a run", responses=TestRunSerializer)
+    def get(self, request: Any, slug: str, pk: uuid.UUID) -> Response:
+        return Response(TestRunSerializer(access.run_for(self.prompt(slug), pk)).data)
+
+
+class Results(TestEndpoint):
+    @extend_schema(
+        operation_id="list_test_results",
+        tags=["prompts"],
+        summary="List what came of each test of a run",
+        responses=listed(TestResultSerializer),
+    )
+    def get(self, request: Any, slug: str, pk: uuid.UUID) -> Response:
+        rows = TestResult.objects.filter(run=access.run_for(self.prompt(slug), pk))
+        return self.page(rows, TestResultSerializer)
+
+
+class Stop(TestEndpoint):
+    needs = "build"
+
+    @extend_schema(
+        operation_id="stop_test_run",
+        tags=["prompts"],
+        summary="Stop a run",
+        request=None,
+        responses=TestRunSerializer,
+    )
+    def post(self, request: Any, slug: str, pk: uuid.UUID) -> Response:
+        run = access.run_for(self.prompt(slug, "edit"), pk)
+        runs.stop_run(actor=self.actor, run=run)
+        run.refresh_from_db(fields=["status", "finished_at"])
+        return Response(TestRunSerializer(run).data)

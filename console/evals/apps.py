@@ -1,0 +1,25 @@
+from django.apps import AppConfig
+
+
+class EvalsConfig(AppConfig):
+    name = "console.evals"
+    label = "evals"
+    verbose_name = "Tests"
+
+    def ready(self) -> None:
+        """Put the tests on every prompt's page, and between a version and the labels that ask for them."""
+        from django.urls import reverse
+
+        from console.evals.gate import objections
+        from console.evals.models import TestCase
+        from prompts_app import gates, tabs
+
+        tabs.add_tab(
+            tabs.Tab(
+                "tests",
+                "Tests",
+                url=lambda prompt: reverse("evals:tests", args=[prompt.slug]),
+                count=lambda prompt: TestCase.objects.filter(prompt=prompt).count(),
+            )
+        )
+        gates.GATES.append(objections)

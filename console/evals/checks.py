@@ -1,0 +1,135 @@
+"""What an answer is held to. The kinds below need no call; similarity and judge are in `judging.py`."""
+
+import json
+from dataclasses import dataclass
+from typing import Any
+
+import jsonschema
+from jsonschema.exceptions import SchemaError
+from jsonschema.validators import validator_for
+from referencing import Registry
+from referencing.exceptions import Unresolvable
+
+from console.core.errors import BadInput
+
+MOST_CHECKS = 20
+_LONGEST_VALUE = 20_000
+DEFAULT_THRESHOLD = 0.8
+EMBED_ALIAS = "embed"
+KINDS = {
+    "equals": "Equals",
+    "contains": "Contains",
+    "not_contains": "Does not contain",
+    "json_schema": "Matches the JSON schema",
+    "similarity": "Means the same",
+    "judge": "A model judges",
+}
+NEEDS_CALL = frozenset({"similarity", "judge"})
+Spec = dict[str, Any]
+
+
+@dataclass(frozen=True, slots=True)
+class Verdict:
+    passed: bool
+    reason: str = ""
+
+
+def check_specs(raw: Any, *, expected: str) -> list[Spec]:
+    """Return the checks of a case in one spelling; BadInput names the first that cannot be one."""
+    if not isinstance(raw, list) or not raw:
+        raise BadInput("A test needs at least one check.", param="checks")
+    if len(raw) > MOST_CHECKS:
+        raise BadInput(f"A test has at most {MOST_CHECKS} checks.", param="checks")
+    return [_check_spec(one, f"checks[{at}]", expected) for at, one in enumerate(raw)]
+
+
+def _check_spec(raw: Any, at: str, expected: str) -> Spec:
+    if not isinstance(raw, dict):
+        raise BadInput("A check is an object with kind and value.", param=at)
+    unknown = sorted(raw.keys() - {"kind", "value", "threshold", "alias"})
+    if unknown:
+        raise BadInput(f"{unknown[0][:60]!r} is not a field of a check.", param=at)
+    kind, value = raw.get("kind"), raw.get("value", "")
+    if kind not in KINDS:
+        raise BadInput(f"A check's kind is one of {', '.join(KINDS)}.", param=f"{at}.kind")
+    if kind == "json_schema" and isinstance(value, dict):
+        value = json.dumps(value, ensure_ascii=False)
+    if not isinstance(value, str) or len(value) > _LONGEST_VALUE:
+        raise BadInput(f"{KINDS[kind]}: value is a text of up to {_LONGEST_VALUE:,} characters.", param=f"{at}.value")
+    if not value.strip() and not (kind in {"equals", "similarity"} and expected):
+        what = {"json_schema": "a schema", "judge": "a rubric"}.get(
+            kind, "a text, or an expected answer to compare with"
+        )
+        raise BadInput(f"{KINDS[kind]}: this check needs {what}.", param=f"{at}.value")
+    spec: Spec = {"kind": kind, "value": value}
+    if kind == "json_schema":
+        _schema(value, at)
+    if kind == "similarity":
+        spec["threshold"] = _threshold(raw.get("threshold"), at)
+    if kind in NEEDS_CALL:
+        alias = raw.get("alias") or (EMBED_ALIAS if kind == "similarity" else "")
+        if not isinstance(alias, str) or not alias or len(alias) > 200:
+            raise BadInput(f"{KINDS[kind]}: say which alias to ask.", param=f"{at}.alias")
+        spec["alias"] = alias
+    return spec
+
+
+def _threshold(raw: Any, at: str) -> float:
+    raw = DEFAULT_THRESHOLD if raw is None or raw == "" else raw
+    if isinstance(raw, bool) or not isinstance(raw, int | float) or not 0 < raw <= 1:
+        raise BadInput("Means the same: the threshold is a number above 0 and up to 1.", param=f"{at}.threshold")
+    return float(raw)
+
+
+def _schema(text: str, at: str) -> None:
+    try:
+        schema = json.loads(text)
+    except (ValueError, RecursionError):
+        raise BadInput("Matches the JSON schema: the schema is not JSON.", param=f"{at}.value") from None
+    if not isinstance(schema, dict):
+        raise BadInput("Matches the JSON schema: a schema is an object.", param=f"{at}.value")
+    try:
+        validator_for(schema, default=jsonschema.Draft202012Validator).check_schema(schema)
+    except SchemaError as error:
+        raise BadInput(f"Matches the JSON schema: {error.message[:200]}.", param=f"{at}.value") from None
+
+
+def title_of(spec: Spec) -> str:
+    """Return a check as people read it, short enough for a table."""
+    words = " ".join(spec["value"].split())
+    shown = words if len(words) <= 60 else words[:57] + "…"
+    if spec["kind"] == "json_schema" or not shown:
+        return KINDS[spec["kind"]]
+    return f"{KINDS[spec['kind']]}: {shown}"
+
+
+def look(spec: Spec, output: str, expected: str) -> Verdict:
+    """Return what a check that needs no call says of an answer."""
+    kind, value = spec["kind"], spec["value"]
+    if kind == "equals":
+        wanted = value or expected
+        return Verdict(
+            output.strip() == wanted.strip(), "" if output.strip() == wanted.strip() else "It says something else."
+        )
+    if kind == "contains":
+        return Verdict(value in output, "" if value in output else "It is not there.")
+    if kind == "not_contains":
+        return Verdict(value not in output, "" if value not in output else "It is there.")
+    return _fits(value, output)
+
+
+def _fits(schema_text: str, output: str) -> Verdict:
+    """Hold an answer to a schema. A schema may not send us anywhere: references outside it are refused."""
+    try:
+        answer = json.loads(output)
+    except (ValueError, RecursionError):
+        return Verdict(False, "The answer is not JSON.")
+    schema = json.loads(schema_text)
+    validator = validator_for(schema, default=jsonschema.Draft202012Validator)(schema, registry=Registry())
+    try:
+        problem = next(validator.iter_errors(answer), None)
+    except (Unresolvable, RecursionError) as error:
+        return Verdict(False, f"The schema cannot be followed: {str(error)[:200]}.")
+    if problem is None:
+        return Verdict(True)
+    return Verdict(False, f"{problem.json_path}: {problem.message[:300]}")

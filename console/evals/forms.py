@@ -1,0 +1,81 @@
+"""A test case as it is typed: fields for the variables of the prompt, and a row for each check."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from console.core.errors import BadInput
+from console.evals.checks import DEFAULT_THRESHOLD, EMBED_ALIAS, MOST_CHECKS, Spec
+from console.evals.models import TestCase
+from prompts_app.text.variables import values_from_texts
+
+
+@dataclass(slots=True)
+class CheckRow:
+    kind: str = "contains"
+    value: str = ""
+    threshold: str = str(DEFAULT_THRESHOLD)
+    alias: str = ""
+
+
+@dataclass(slots=True)
+class CaseForm:
+    """What stands in the form; nothing is lost when it cannot be saved."""
+
+    name: str = ""
+    message: str = ""
+    expected: str = ""
+    values: dict[str, str] = field(default_factory=dict)
+    checks: list[CheckRow] = field(default_factory=list)
+    error: str = ""
+
+
+def of_case(case: TestCase, texts: Mapping[str, str]) -> CaseForm:
+    """Return the form for a case that is there."""
+    rows = [
+        CheckRow(one["kind"], one["value"], str(one.get("threshold", DEFAULT_THRESHOLD)), one.get("alias", ""))
+        for one in case.checks
+    ]
+    return CaseForm(case.name, case.message, case.expected, dict(texts), rows)
+
+
+def read(posted: Mapping[str, str]) -> CaseForm:
+    """Return what was typed, in the page's own form or in the playground's."""
+    rows = [
+        CheckRow(
+            posted[f"c-{at}-kind"],
+            posted.get(f"c-{at}-value", ""),
+            posted.get(f"c-{at}-threshold", ""),
+            posted.get(f"c-{at}-alias", ""),
+        )
+        for at in range(MOST_CHECKS + 1)
+        if f"c-{at}-kind" in posted
+    ]
+    values = {name.removeprefix("var-"): text for name, text in posted.items() if name.startswith("var-")}
+    return CaseForm(posted.get("name", "").strip(), posted.get("message", ""), posted.get("expected", ""), values, rows)
+
+
+def fields_of(form: CaseForm, declared: list[Mapping[str, Any]]) -> dict[str, Any]:
+    """Return what the services take. What cannot be read is refused by its name."""
+    names = {one["name"] for one in declared}
+    typed = {name: text.replace("\r\n", "\n") for name, text in form.values.items() if name in names}
+    return {
+        "name": form.name,
+        "message": form.message.replace("\r\n", "\n").strip(),
+        "expected": form.expected.replace("\r\n", "\n").strip(),
+        "variables": values_from_texts(declared, typed),
+        "checks": [_spec(row) for row in form.checks if row.kind],
+    }
+
+
+def _spec(row: CheckRow) -> Spec:
+    spec: Spec = {"kind": row.kind, "value": row.value.replace("\r\n", "\n")}
+    if row.kind == "similarity":
+        try:
+            spec["threshold"] = float(row.threshold or DEFAULT_THRESHOLD)
+        except ValueError:
+            raise BadInput(f"The threshold is a number; this is {row.threshold[:40]!r}.") from None
+        spec["alias"] = row.alias.strip() or EMBED_ALIAS
+    if row.kind == "judge":
+        spec["alias"] = row.alias.strip()
+    return spec

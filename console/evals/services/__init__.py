@@ -1,0 +1,1 @@
+"""Writes of tests: cases and runs."""

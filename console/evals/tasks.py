@@ -1,0 +1,18 @@
+"""Background work of tests: thin wrappers, safe to run twice, late or never."""
+
+import uuid
+
+from celery import shared_task
+
+from console.evals import engine
+from console.evals.services import runs
+
+
+@shared_task(name="evals.advance")
+def advance_task(run_id: str) -> None:
+    engine.advance(uuid.UUID(run_id))
+
+
+@shared_task(name="evals.sweep")
+def sweep_task() -> None:
+    runs.sweep()

@@ -1,0 +1,163 @@
+"""A run: every case asked once, checked, and taken up again where a worker left it."""
+
+import datetime as dt
+import json
+
+import pytest
+
+from console.audit.models import AuditEvent
+from console.core.clock import now
+from console.core.errors import BadInput
+from console.core.ids import uuid7
+from console.evals import engine, gate
+from console.evals.models import TestResult, TestRun
+from console.evals.services import cases, runs
+from prompts_app.errors import TestsNeeded
+from prompts_app.models import PromptVersion
+from prompts_app.services import labels
+from tests import make
+from tests.evals.conftest import World
+from tests.upstream import Upstream, completion
+from usage_app.models import Reservation
+
+
+def start(world: World, version: PromptVersion, model: str = "support-chat@sandbox") -> TestRun:
+    return runs.start_run(actor=world.alice, prompt=world.prompt, version=version, model=model)
+
+
+def results(run: TestRun) -> dict[str, TestResult]:
+    return {result.name: result for result in run.results.all()}
+
+
+def test_it_asks_each_case_and_checks_the_answer(live: World, upstream: Upstream) -> None:
+    live.case("plain", [{"kind": "contains", "value": "Settings"}, {"kind": "not_contains", "value": "refund"}])
+    judged = [{"kind": "judge", "value": "Is it kind?", "alias": "support-chat"}]
+    run = start(live, live.v1)
+    upstream.enqueue(completion("Open Settings for a refund."))
+    engine.advance(run.pk)
+    run.refresh_from_db()
+    plain = results(run)["plain"]
+    assert (run.status, plain.status) == ("done", "failed")
+    assert [(check["kind"], check["passed"]) for check in plain.checks] == [("contains", True), ("not_contains", False)]
+    line = AuditEvent.objects.get(pk=plain.request_id)
+    assert (line.type, line.surface, line.lane, line.actor) == ("evaluation", "evaluation", "batch", "Alice")
+    assert (plain.tokens, plain.cost_micros) == (28, line.cost_micros)
+    assert json.loads(line.prompt)[0] == {"slug": "support/answer", "number": 1}
+
+    # Checks that ask: a verdict, and one that is none; vectors.
+    cases.delete_case(actor=live.alice, case=live.prompt.test_cases.get())
+    live.case("judged", judged)
+    for verdict, status in (('{"pass": true, "reason": "Kind."}', "passed"), ("I pass it!", "failed")):
+        upstream.enqueue(completion("Hello."))
+        upstream.enqueue(completion(verdict))
+        run = start(live, live.v2)
+        engine.advance(run.pk)
+        judgement = results(run)["judged"]
+        assert judgement.status == status, judgement.checks
+        assert judgement.tokens == 56
+    cases.delete_case(actor=live.alice, case=live.prompt.test_cases.get())
+    live.case("near", [{"kind": "similarity", "value": "Hi.", "threshold": 0.9}])
+    upstream.enqueue(completion("Hello."))
+    vectors = [{"object": "embedding", "index": at, "embedding": [1.0, 0.1 * at]} for at in range(2)]
+    usage = {"prompt_tokens": 2, "total_tokens": 2}
+    upstream.enqueue({"object": "list", "data": vectors, "model": "fake-model", "usage": usage})
+    run = start(live, live.v2)
+    engine.advance(run.pk)
+    assert results(run)["near"].status == "passed", results(run)["near"].checks
+
+
+def test_it_says_what_went_wrong_with_one_case(live: World, upstream: Upstream) -> None:
+    live.case("fine")
+    live.case("wrong", variables={"colour": "red"})
+    upstream.enqueue(completion("Settings."))
+    run = start(live, live.v1)
+    engine.advance(run.pk)
+    found = results(run)
+    assert (found["fine"].status, found["wrong"].status) == ("passed", "error")
+    assert "colour" in found["wrong"].error and "question" in found["wrong"].error
+
+
+def test_it_pays_no_case_twice(live: World, upstream: Upstream) -> None:
+    """A worker dies after the answer, before the verdict; another in the middle of the call; a third before it."""
+    for name in ("answered", "under way", "not begun"):
+        live.case(name)
+    run = start(live, live.v1)
+    for _ in range(3):
+        upstream.enqueue(completion("Settings."))
+    engine.advance(run.pk)
+    assert len(upstream.seen) == 3
+    run.results.update(status="waiting", output="", checks=[], tokens=0)
+    under_way, not_begun = uuid7(), uuid7()
+    run.results.filter(name="under way").update(calls={"answer": str(under_way)})
+    run.results.filter(name="not begun").update(calls={"answer": str(not_begun)})
+    Reservation.objects.create(
+        id=under_way,
+        team_id=live.cast.team_a.pk,
+        process="gone",
+        expires_at=now() + dt.timedelta(minutes=1),
+        quota_ids=[],
+        period_starts=[],
+        metrics=[],
+        amounts=[],
+        record="{}",
+    )
+    TestRun.objects.filter(pk=run.pk).update(status="running", lease_until=now() + dt.timedelta(minutes=1))
+    engine.advance(run.pk)
+    assert results(run)["answered"].status == "waiting", "its lease lives, so somebody works on it"
+    TestRun.objects.filter(pk=run.pk).update(lease_until=now() - dt.timedelta(seconds=1))
+    upstream.enqueue(completion("Settings."))
+    engine.advance(run.pk)
+    found = results(run)
+    assert {name: one.status for name, one in found.items()} == {
+        "answered": "passed",
+        "under way": "error",
+        "not begun": "passed",
+    }
+    assert "not made twice" in found["under way"].error
+    assert (len(upstream.seen), found["answered"].tokens) == (4, 28)
+    Reservation.objects.filter(pk=under_way).delete()
+
+
+def test_it_keeps_a_red_version_off_a_label(live: World, upstream: Upstream) -> None:
+    labels.set_rule(
+        actor=live.alice, team=live.cast.team_a, label="production", needs_review=False, needs_green_tests=True
+    )
+
+    def publish() -> None:
+        make.publish(live.prompt, live.v2)
+
+    def against() -> str:
+        with pytest.raises(TestsNeeded) as refused:
+            publish()
+        return refused.value.message
+
+    assert "no tests yet" in against()
+    case = live.case("sync")
+    assert "have not been run on v2" in against()
+    upstream.enqueue(completion("No idea."))
+    engine.advance(start(live, live.v2).pk)
+    assert "1 test is red on support-chat: sync." in against()
+    upstream.enqueue(completion("Settings."))
+    engine.advance(start(live, live.v2).pk)
+    assert gate.objections(live.v2, "production") == []
+    cases.change_case(actor=live.alice, case=case, expected="Settings")
+    assert "sync changed since" in against()
+    upstream.enqueue(completion("Settings."))
+    engine.advance(start(live, live.v2).pk)
+    publish()
+    assert live.prompt.labels.get(name="production").version_id == live.v2.pk
+
+
+def test_it_stops_and_sweeps(world: World) -> None:
+    with pytest.raises(BadInput, match="no tests yet"):
+        start(world, world.v1)
+    world.case("one")
+    run = start(world, world.v1)
+    TestRun.objects.update(started_at=now() - dt.timedelta(minutes=1))
+    assert runs.sweep() == 1
+    runs.stop_run(actor=world.alice, run=run)
+    assert runs.sweep() == 0
+    engine.advance(run.pk)
+    assert results(run)["one"].status == "waiting"
+    actions = AuditEvent.objects.filter(action__startswith="test_").order_by("id").values_list("action", flat=True)
+    assert list(actions) == ["test_case.created", "test_run.started", "test_run.stopped"]
