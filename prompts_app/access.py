@@ -16,6 +16,7 @@ from console.teams.callers import Caller
 from console.teams.models import Team
 from prompts_app.errors import UnknownLabel, UnknownPrompt, UnknownVersion
 from prompts_app.models import Label, Prompt, PromptVersion, Review, Visibility
+from prompts_app.text.refs import LABEL
 
 RIGHTS = {
     "view": "view_team",
@@ -66,9 +67,11 @@ def version_for(prompt: Prompt, number: int) -> PromptVersion:
 
 
 def label_for(prompt: Prompt, name: str) -> Label:
-    found = Label.objects.select_related("version").filter(prompt=prompt, name=name).first()
+    found = None
+    if LABEL.fullmatch(name):
+        found = Label.objects.select_related("version").filter(prompt=prompt, name=name).first()
     if found is None:
-        raise UnknownLabel(prompt.slug, name)
+        raise UnknownLabel(prompt.slug, name.replace("\0", "?"))
     found.prompt = prompt
     return found
 
@@ -94,6 +97,18 @@ def check_may_cover(caller: Caller, prompt: Prompt, covers: Iterable[Team]) -> N
     raise PermissionDenied(
         "Only operators make a partial required for every team; an owner can for the teams they own."
     )
+
+
+def check_may_require(
+    caller: Caller, prompt: Prompt, *, is_required: bool | None, covers: Iterable[Team] | None
+) -> None:
+    """Refuse a change of what a partial is required of by somebody who may not bind the teams before or after it."""
+    if is_required is None and covers is None:
+        return
+    if prompt.is_required:
+        check_may_cover(caller, prompt, prompt.covers.all())
+    if prompt.is_required if is_required is None else is_required:
+        check_may_cover(caller, prompt, prompt.covers.all() if covers is None else covers)
 
 
 def owning_teams(caller: Caller) -> QuerySet[Team]:

@@ -80,6 +80,16 @@ class TooDeep(BadInput):
         )
 
 
+class TooManyPartials(BadInput):
+    code = "too_many_partials"
+
+    def __init__(self, most: int) -> None:
+        super().__init__(
+            f"A text brings at most {most} partials along, those of its partials included; this names more.",
+            param="content",
+        )
+
+
 class RenderedTooLarge(TooLarge):
     code = "rendered_prompt_too_large"
 

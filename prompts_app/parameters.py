@@ -4,6 +4,7 @@ import json
 from typing import Any
 
 from console.core.errors import BadInput
+from prompts_app.text import plain
 
 _NUMBERS = {
     "temperature": (0.0, 2.0),
@@ -54,7 +55,7 @@ def check_parameters(parameters: Any) -> dict[str, Any]:
                 f"{str(name)[:60]!r} is not a parameter of a prompt; known are {', '.join(KNOWN)}.",
                 param=f"parameters.{str(name)[:60]}",
             )
-        if problem := _problem(name, value):
+        if problem := plain.problem(value) or _problem(name, value):
             raise BadInput(f"{name} {problem}.", param=f"parameters.{name}")
     if len(json.dumps(parameters)) > _LONGEST:
         raise BadInput(f"The parameters are longer than {_LONGEST:,} characters.", param="parameters")

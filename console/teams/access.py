@@ -60,6 +60,8 @@ def teams_for(caller: Caller, right: str = "view_team") -> QuerySet[Team]:
 
 def team_for(caller: Caller, slug: str, to: str = "view_team") -> Team:
     """Return the team, 404 for those who cannot see it, 403 for those who see it but lack the right."""
+    if "\0" in slug:
+        raise Http404("There is no such team.")
     try:
         team = teams_for(caller).get(slug=slug)
     except Team.DoesNotExist:

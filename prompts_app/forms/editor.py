@@ -11,6 +11,7 @@ from typing import Any
 
 from prompts_app.models import Kind
 from prompts_app.text.content import MOST_MESSAGES, ROLES
+from prompts_app.text.plain import problem
 from prompts_app.text.variables import MOST, TYPES
 
 # What has a field of its own; every other parameter is written as JSON.
@@ -164,6 +165,7 @@ class Editor:
         rows = [known.pop(name) if name in known else VariableRow(name) for name in names]
         for row in rows:
             row.is_in_text = True
+        rows = rows[: MOST + 1]
         for row in known.values():
             row.is_in_text = row.name in from_partials
             rows.append(row)
@@ -251,7 +253,7 @@ def _row(spec: Mapping[str, Any]) -> VariableRow:
         bool(spec.get("is_required", True)),
         _as_text(spec.get("default")),
         _as_text(spec.get("example")),
-        choices if isinstance(choices, str) else ", ".join(choices),
+        ", ".join(map(_as_text, choices)) if isinstance(choices, list) else _as_text(choices),
     )
 
 
@@ -273,7 +275,15 @@ def _value(text: str, kind: str) -> Any:
         return None
     if kind == "number":
         return _number(text.strip())
-    return json.loads(text) if kind == "json" else text
+    if kind != "json":
+        return text
+    try:
+        value = json.loads(text)
+    except RecursionError:
+        raise ValueError from None
+    if problem(value):
+        raise ValueError
+    return value
 
 
 def _choices(text: str) -> list[str]:

@@ -13,6 +13,7 @@ from console.teams.callers import Actor
 from console.teams.models import User
 from prompts_app.models import Draft, Prompt, PromptVersion
 from prompts_app.services.noting import person_of
+from prompts_app.text.plain import check_plain
 
 # Somebody whose draft is older than this is not writing any more.
 _WRITING = dt.timedelta(hours=12)
@@ -36,8 +37,7 @@ def keep_draft(
     fields = {"content": content, "variables": variables or [], "parameters": parameters or {}}
     if len(json.dumps(fields)) > 2 * settings.PROMPT_TEXT_CHARS + 100_000:
         raise BadInput("The draft is too long to be kept.", param="content")
-    if "\\u0000" in json.dumps(fields) or "\x00" in message:
-        raise BadInput("The draft holds a character that is not text (U+0000).", param="content")
+    check_plain([*fields.values(), message], "The draft", param="content")
     if base is not None and base.prompt_id != prompt.pk:
         raise BadInput(f"{base} is not a version of {prompt.slug}.", param="base")
     draft, _ = Draft.objects.update_or_create(

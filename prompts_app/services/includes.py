@@ -2,14 +2,15 @@
 
 import uuid
 from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field
 
 from django.db.models import Q
 
-from prompts_app.errors import CircularInclude, MissingPartial, RequiredPartial, TooDeep
+from prompts_app.errors import CircularInclude, MissingPartial, RequiredPartial, TooDeep, TooManyPartials
 from prompts_app.models import Kind, Label, Prompt, PromptVersion, Visibility, Waiver
 from prompts_app.shapes import default_label
 from prompts_app.text.refs import Ref
-from prompts_app.text.render import DEEPEST
+from prompts_app.text.render import DEEPEST, MOST_PARTIALS
 
 
 def refs_of(version: PromptVersion) -> list[Ref]:
@@ -67,13 +68,22 @@ def _versions_meant(ref: Ref, partial: Prompt, environment: str) -> list[PromptV
     return list({version.pk: version for version in (*live, *([partial.head] if partial.head else []))}.values())
 
 
+@dataclass(slots=True)
+class _Seen:
+    """What one walk has read: each ref is looked up once, however many texts name it."""
+
+    meant: dict[tuple[uuid.UUID, Ref], tuple[Prompt, list[PromptVersion]]] = field(default_factory=dict)
+    walked: dict[uuid.UUID, int] = field(default_factory=dict)
+    slugs: set[str] = field(default_factory=set)
+
+
 def _walk(
     refs: Sequence[Ref],
     team_id: uuid.UUID,
     chain: tuple[str, ...],
     deepest: int,
     environment: str,
-    walked: dict[uuid.UUID, int],
+    seen: _Seen,
 ) -> set[str]:
     """Return the slugs of all partials below, refusing circles, what is missing, and what stands too deep."""
     below: set[str] = set()
@@ -83,12 +93,18 @@ def _walk(
             raise CircularInclude(further)
         if len(chain) > deepest:
             raise TooDeep(further, DEEPEST)
-        partial = _partial(ref, team_id)
+        if (team_id, ref) not in seen.meant:
+            partial = _partial(ref, team_id)
+            seen.meant[team_id, ref] = partial, _versions_meant(ref, partial, environment)
+        partial, versions = seen.meant[team_id, ref]
         below.add(ref.slug)
-        for version in _versions_meant(ref, partial, environment):
-            if walked.get(version.pk, 0) < len(chain):
-                walked[version.pk] = len(chain)
-                below |= _walk(refs_of(version), partial.team_id, further, deepest, environment, walked)
+        seen.slugs.add(ref.slug)
+        if len(seen.slugs) > MOST_PARTIALS:
+            raise TooManyPartials(MOST_PARTIALS)
+        for version in versions:
+            if seen.walked.get(version.pk, 0) < len(chain):
+                seen.walked[version.pk] = len(chain)
+                below |= _walk(refs_of(version), partial.team_id, further, deepest, environment, seen)
     return below
 
 
@@ -110,7 +126,7 @@ def check_includes(prompt: Prompt, refs: Sequence[Ref], environment: str = "") -
     deepest = DEEPEST
     if prompt.kind == Kind.PARTIAL:
         deepest -= 1 + _levels_above(prompt.slug)  # it is one level itself wherever it stands
-    return _walk(refs, prompt.team_id, (prompt.slug,), deepest, environment, {})
+    return _walk(refs, prompt.team_id, (prompt.slug,), deepest, environment, _Seen())
 
 
 def required_of(team_id: uuid.UUID) -> list[Prompt]:

@@ -154,6 +154,8 @@ def roll_back(*, actor: Actor, prompt: Prompt, label: str, reason: str, seen_rev
     to = version_before(prompt, label)
     if before is None or to is None:
         raise BadInput(f"{label} of {prompt.slug} has not moved yet, so there is nothing to roll back to.")
+    # A partial it had may be gone by now, and then its callers would be refused.
+    check_includes(prompt, refs_of(to), "sandbox" if label == "staging" else "production")
     moved = _move(
         actions.PROMPT_ROLLED_BACK, actor=actor, prompt=prompt, label=label, before=before, to=to, reason=reason
     )

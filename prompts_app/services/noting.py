@@ -14,6 +14,7 @@ from console.teams.actors import Actor
 from console.teams.models import ApiKey, Team, User
 from prompts_app import listeners
 from prompts_app.models import Label, Prompt, PromptVersion
+from prompts_app.text.plain import check_plain
 
 LONGEST_REASON = 500
 
@@ -48,6 +49,7 @@ def check_reason(reason: str) -> str:
         raise BadInput("Say why: the next person who wonders will read it here.", param="reason")
     if len(reason) > LONGEST_REASON:
         raise BadInput(f"The reason has {len(reason)} characters; {LONGEST_REASON} is the most.", param="reason")
+    check_plain(reason, "The reason", param="reason")
     return reason
 
 

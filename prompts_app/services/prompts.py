@@ -169,6 +169,8 @@ def _names(uses: list[where_used.Use], prompt: Prompt) -> str:
 def delete_prompt(*, actor: Actor, prompt: Prompt) -> None:
     """Delete a prompt nothing uses. Its versions stay for the log; calls that still name it are refused."""
     prompt = locked(prompt)
+    if prompt.is_required:
+        raise StillUsed(f"{prompt.slug} is required of teams. Whoever may require it ends that first, in its settings.")
     holders = [use for use in where_used.uses_of(prompt) if use.holds]
     if holders:
         called = any(use.kind == "calls" for use in holders)
@@ -176,8 +178,7 @@ def delete_prompt(*, actor: Actor, prompt: Prompt) -> None:
         raise StillUsed(f"{prompt.slug} is in use: {_names(holders, prompt)}.{hint}")
     labels = dict(Label.objects.filter(prompt=prompt).values_list("name", "version__number"))
     prompt.deleted_at = now()
-    prompt.is_required = False
-    prompt.save(update_fields=["deleted_at", "is_required"])
+    prompt.save(update_fields=["deleted_at"])
     detail = {"before": _shown(prompt) | {"labels": labels}}
     Label.objects.filter(prompt=prompt).delete()
     note(actions.PROMPT_DELETED, actor=actor, prompt=prompt, detail=detail)

@@ -15,6 +15,7 @@ from prompts_app.errors import OwnReview, StaleLabel
 from prompts_app.models import Label, Prompt, PromptVersion, Review, ReviewComment
 from prompts_app.services import noting
 from prompts_app.services.noting import check_reason, locked, person_of
+from prompts_app.text.plain import check_plain
 from prompts_app.text.refs import check_label
 
 _LONGEST_COMMENT, _LONGEST_NOTE = 2000, 1000
@@ -42,6 +43,10 @@ def request_review(
 ) -> Review:
     """Ask for leave to move a label to a version. A review that ended in changes asked for makes room for this one."""
     reason, label = check_reason(reason), check_label(label)
+    person = person_of(actor)
+    if person is None and actor.kind == "key":
+        # Whoever holds such a key could approve what they asked for with it.
+        raise NotAllowed("A review is asked for by somebody: this key answers to nobody.")
     prompt = locked(prompt)
     if version.prompt_id != prompt.pk:
         raise BadInput(f"{version} is not a version of {prompt.slug}.", param="version")
@@ -53,7 +58,6 @@ def request_review(
     Review.objects.filter(prompt=prompt, label=label, status=Review.Status.CHANGES).update(
         status=Review.Status.WITHDRAWN
     )
-    person = person_of(actor)
     try:
         with transaction.atomic():
             review = Review.objects.create(
@@ -85,6 +89,10 @@ def comment(
     text = text.strip()
     if not text or len(text) > _LONGEST_COMMENT:
         raise BadInput(f"A comment has 1 to {_LONGEST_COMMENT:,} characters.", param="text")
+    check_plain(text, "The comment", param="text")
+    review = _locked(review)
+    if review.status not in _LIVE:
+        raise Conflict(f"This review is over: {review.get_status_display().lower()}.")
     content = review.version.content
     if line is not None:
         place = message_index or 0
@@ -115,6 +123,7 @@ def decide(*, actor: Actor, review: Review, decision: str, note: str = "") -> Re
     said = note.strip()
     if len(said) > _LONGEST_NOTE:
         raise BadInput(f"The note has {len(said)} characters; {_LONGEST_NOTE:,} is the most.", param="note")
+    check_plain(said, "The note", param="note")
     if decision == "changes" and not said:
         raise BadInput("Say what should change.", param="note")
     review = _locked(review)

@@ -17,6 +17,7 @@ from prompts_app.parameters import check_parameters
 from prompts_app.services.includes import as_json, check_includes, check_required, lock_around
 from prompts_app.services.noting import locked, note, person_of, refresh
 from prompts_app.text.content import Read, read_content
+from prompts_app.text.plain import check_plain
 from prompts_app.text.variables import check_declared
 
 _LONGEST_MESSAGE = 500
@@ -26,6 +27,7 @@ def check_message(message: str) -> str:
     message = message.strip()
     if len(message) > _LONGEST_MESSAGE:
         raise BadInput(f"The message has {len(message)} characters; {_LONGEST_MESSAGE} is the most.", param="message")
+    check_plain(message, "The message", param="message")
     return message
 
 

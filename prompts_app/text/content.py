@@ -1,5 +1,6 @@
 """The content of a version: one text, or the ordered messages of a chat. Checked before it is ever kept."""
 
+import re
 from collections.abc import Sequence
 from typing import Any, NamedTuple
 
@@ -11,6 +12,7 @@ from prompts_app.text.refs import Ref
 ROLES = ("system", "user", "assistant")
 MOST_MESSAGES, MOST_INCLUDES = 50, 100
 Content = list[dict[str, str]]
+_NOT_TEXT = re.compile("[\x00-\x08\x0b-\x0c\x0e-\x1f\x7f\ud800-\udfff]")
 
 
 class Read(NamedTuple):
@@ -26,14 +28,14 @@ def _check_text(text: Any, place: int | None) -> str:
     if not isinstance(text, str):
         raise BadInput("Each message needs a text.", param="content")
     plain: str = text.replace("\r\n", "\n").replace("\r", "\n")
-    for at, character in enumerate(plain):
-        if (character < " " and character not in "\n\t") or character == "\x7f" or "\ud800" <= character <= "\udfff":
-            raise BadText(
-                f"there is a character that is not text (U+{ord(character):04X}); is this a binary file?",
-                line=plain.count("\n", 0, at) + 1,
-                column=at - plain.rfind("\n", 0, at),
-                message_index=place,
-            )
+    if found := _NOT_TEXT.search(plain):
+        at = found.start()
+        raise BadText(
+            f"there is a character that is not text (U+{ord(found[0]):04X}); is this a binary file?",
+            line=plain.count("\n", 0, at) + 1,
+            column=at - plain.rfind("\n", 0, at),
+            message_index=place,
+        )
     return plain
 
 
@@ -61,7 +63,12 @@ def read_content(content: Any, kind: str, *, limit: int) -> Read:
     kept: Content = []
     parts: list[tuple[str, tuple[Node, ...]]] = []
     is_chat = kind == "chat"
-    for place, (role, raw) in enumerate(_parts(content, kind)):
+    given = _parts(content, kind)
+    # Before anything reads it: what is too long costs nothing.
+    size = sum(len(raw) - raw.count("\r\n") for _, raw in given if isinstance(raw, str))
+    if size > limit:
+        raise BadInput(f"The text has {size:,} characters; {limit:,} is the most.", param="content")
+    for place, (role, raw) in enumerate(given):
         text = _check_text(raw, place if is_chat else None)
         try:
             nodes = parse(text)
@@ -71,9 +78,6 @@ def read_content(content: Any, kind: str, *, limit: int) -> Read:
             raise BadText(error.what, line=error.line, column=error.column, message_index=place) from None
         kept.append({"role": role, "text": text})
         parts.append((role, nodes))
-    size = sum(len(message["text"]) for message in kept)
-    if size > limit:
-        raise BadInput(f"The text has {size:,} characters; {limit:,} is the most.", param="content")
     if not any(message["text"].strip() for message in kept):
         raise BadInput("The text is empty; write what the model should be told.", param="content")
     nodes = tuple(node for _, some in parts for node in some)

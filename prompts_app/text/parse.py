@@ -41,11 +41,6 @@ class Include:
 Node = Literal | Variable | Include
 
 
-def _place(text: str, at: int) -> tuple[int, int]:
-    """Return line and column of a position, both from 1."""
-    return text.count("\n", 0, at) + 1, at - text.rfind("\n", 0, at)
-
-
 def _form(inside: str, line: int, column: int) -> Variable | Include:
     said = inside.strip(" \t")
     if said.startswith(">"):
@@ -73,13 +68,19 @@ def parse(text: str) -> tuple[Node, ...]:
     nodes: list[Node] = []
     literal: list[str] = []
     at = 0
+    # Lines are counted on from the last form, not from the beginning, which a text of many forms would pay for dearly.
+    line, line_start, counted = 1, 0, 0
     while opening := _OPENING.search(text, at):
         literal.append(text[at : opening.start()])
         if opening[0] != "{{":
             literal.append("{{")
             at = opening.end()
             continue
-        line, column = _place(text, opening.start())
+        if lines := text.count("\n", counted, opening.start()):
+            line += lines
+            line_start = text.rfind("\n", counted, opening.start()) + 1
+        counted = opening.start()
+        column = counted - line_start + 1
         end = text.find("}}", opening.end())
         inside = text[opening.end() : end]
         if end < 0 or "\n" in inside:

@@ -4,12 +4,13 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Protocol
 
-from prompts_app.errors import CircularInclude, MissingPartial, RenderedTooLarge, TooDeep
+from prompts_app.errors import CircularInclude, MissingPartial, RenderedTooLarge, TooDeep, TooManyPartials
 from prompts_app.text.parse import Include, Literal, Node
 from prompts_app.text.refs import Ref
 from prompts_app.text.variables import check_values
 
 DEEPEST = 5
+MOST_PARTIALS = 100
 
 
 class Shape(Protocol):
@@ -49,6 +50,7 @@ class _Partials:
         self._lookup = lookup
         self._by_ref: dict[tuple[str, int, Ref], Shape] = {}
         self._walked: dict[tuple[str, int], int] = {}
+        self._slugs: set[str] = set()
         self._texts: dict[tuple[str, int], str] = {}
         self._walk(top, (top.slug,))
 
@@ -69,6 +71,9 @@ class _Partials:
                 partial = self._by_ref[shape.slug, shape.number, ref] = self._lookup(shape, ref)
                 if partial.kind != "partial":
                     raise MissingPartial(str(ref), f"it is a {partial.kind} prompt, not a partial")
+                self._slugs.add(partial.slug)
+                if len(self._slugs) > MOST_PARTIALS:
+                    raise TooManyPartials(MOST_PARTIALS)
             self._walk(partial, further)
 
     def all(self) -> list[Shape]:

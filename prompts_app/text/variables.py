@@ -8,18 +8,28 @@ from typing import Any
 from console.core.errors import BadInput
 from prompts_app.errors import WrongVariables
 from prompts_app.text.parse import NAME
+from prompts_app.text.plain import check_plain
 
 TYPES = ("text", "number", "choice", "json")
 MOST = 100
 _LONGEST_CHOICE = 200
+_LONGEST = 200_000
 Declared = list[dict[str, Any]]
+
+
+def _is_finite(value: float) -> bool:
+    """Say whether a number is one that every reader of JSON knows, too."""
+    try:
+        return math.isfinite(value)
+    except OverflowError:
+        return False
 
 
 def _text_of(declared: Mapping[str, Any], value: Any) -> str:
     """Return a value as it stands in the text; ValueError says what was expected."""
     kind = declared["type"]
     if kind == "number":
-        if isinstance(value, bool) or not isinstance(value, int | float) or not math.isfinite(value):
+        if isinstance(value, bool) or not isinstance(value, int | float) or not _is_finite(value):
             raise ValueError("must be a number")
         return str(value)
     if kind == "json":
@@ -126,6 +136,7 @@ def _check_one(raw: Any) -> dict[str, Any]:
             except ValueError as error:
                 raise BadInput(f"{name}: the {field} {error}.", param=f"variables.{name}.{field}") from None
         kept[field] = value
+    check_plain(kept, f"{name}: what is declared", param=f"variables.{name}")
     return kept
 
 
@@ -133,12 +144,20 @@ def check_declared(declared: Any, used: Iterable[str]) -> Declared:
     """Return the declarations in one spelling. A variable the text uses and nobody declared is a required text."""
     if not isinstance(declared, list | tuple):
         raise BadInput("variables is a list of objects with name and type.", param="variables")
+    if len(declared) > MOST:
+        raise BadInput(f"A prompt has at most {MOST} variables; this has {len(declared)}.", param="variables")
     kept = [_check_one(raw) for raw in declared]
     names = [one["name"] for one in kept]
     twice = next((name for name in names if names.count(name) > 1), None)
     if twice:
         raise BadInput(f"The variable {twice} is declared twice.", param="variables")
-    kept += [_check_one({"name": name}) for name in used if name not in names]
+    known = set(names)
+    kept += [_check_one({"name": name}) for name in used if name not in known]
     if len(kept) > MOST:
         raise BadInput(f"A prompt has at most {MOST} variables; this has {len(kept)}.", param="variables")
+    if len(json.dumps(kept)) > _LONGEST:
+        raise BadInput(
+            f"What is declared of the variables is longer than {_LONGEST:,} characters; shorten examples and defaults.",
+            param="variables",
+        )
     return kept

@@ -98,7 +98,7 @@ def _new_page(
 
 
 def _team_of(request: TeamRequest, teams: Any) -> Team | None:
-    chosen = request.POST.get("team") or request.GET.get("team")
+    chosen = (request.POST.get("team") or request.GET.get("team") or "").replace("\0", "")
     found: Team | None = (teams.filter(slug=chosen).first() if chosen else None) or teams.first()
     return found
 

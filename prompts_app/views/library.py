@@ -39,13 +39,17 @@ class Filter:
 
 def wanted_of(query: QueryDict) -> Wanted:
     """Read what the address asks for; what makes no sense asks for nothing."""
+
+    def said(name: str, longest: int = _LONGEST) -> str:
+        return query.get(name, "").replace("\0", "").strip()[:longest]
+
     sort = query.get("sort", "use")
     return Wanted(
-        words=query.get("q", "").replace("\0", "").strip()[:_LONGEST],
-        folder=query.get("folder", "").strip("/")[:_LONGEST],
-        label=query.get("label", "")[:40],
-        tag=query.get("tag", "")[:40],
-        kind=query.get("kind", "") if query.get("kind", "") in Kind.values else "",
+        words=said("q"),
+        folder=said("folder").strip("/"),
+        label=said("label", 40),
+        tag=said("tag", 40),
+        kind=said("kind") if said("kind") in Kind.values else "",
         is_unused=query.get("unused") == "1",
         sort=sort if sort in SORTS else "use",
     )

@@ -103,7 +103,8 @@ class OnePrompt(PromptEndpoint):
         if "covers" in given:
             given["covers"] = [teams_access.team_for(self.caller, team) for team in given["covers"]]
         if "covers" in given or "is_required" in given:
-            access.check_may_cover(self.caller, prompt, given.get("covers", prompt.covers.all()))
+            prompt = self.prompt(slug, "rule")
+        access.check_may_require(self.caller, prompt, is_required=given.get("is_required"), covers=given.get("covers"))
         return Response(_one(prompts.change_prompt(actor=self.actor, prompt=prompt, **given)))
 
     @extend_schema(tags=["prompts"], summary="Delete a prompt nothing uses", responses={204: None})
