@@ -23,7 +23,17 @@ def test_it_shows_operators_everything(client: Client, cast: Cast) -> None:
 def test_it_shows_members_what_they_may_open(client: Client, cast: Cast) -> None:
     client.force_login(cast.bob)
     shown = nav(client.get("/profile/").text)
-    assert shown == ["/", "/prompts/", "/models/", "/lanes/", "/quotas/", "/teams/", "/docs/"]
+    assert shown == [
+        "/",
+        "/playground/",
+        "/prompts/",
+        "/models/",
+        "/batches/",
+        "/lanes/",
+        "/quotas/",
+        "/teams/",
+        "/docs/",
+    ]
     for url in shown:
         assert client.get(url).status_code == 200
 
