@@ -10,7 +10,8 @@ from console.providers.registry import KINDS
 # `@` names an environment, `:` an agent and `/` an exact model, so an alias has none of them.
 ALIAS = re.compile(r"[a-z0-9][a-z0-9._-]{0,99}")
 SLUG = re.compile(r"[a-z0-9][a-z0-9-]{0,59}")
-MODEL = re.compile(r"[^\s\x00-\x1f\x7f]{1,200}")
+# Neither white space nor what a page would not show, such as marks that turn the direction of writing.
+MODEL = re.compile(r"[^\s\x00-\x1f\x7f-\x9f\u200b-\u200f\u202a-\u202e\u2060-\u2069\ufeff]{1,200}")
 
 
 def check_alias_name(name: str) -> str:

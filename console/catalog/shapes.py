@@ -88,6 +88,12 @@ class PinShape:
     fallbacks: tuple[FallbackShape, ...] = ()  # in the order they are tried
     lane: str = ""  # the fastest lane it gives; empty: as the caller may
 
+    @property
+    def versions(self) -> tuple[VersionShape, ...]:
+        """Every version that may answer a caller of this pin."""
+        canary = (self.canary[0],) if self.canary else ()
+        return (self.version, *canary, *(fallback.version for fallback in self.fallbacks))
+
 
 @dataclass(frozen=True, slots=True)
 class AliasShape:

@@ -5,7 +5,10 @@
 3. Its reservation, its start record and at last its end record carry the request's id, which the caller knows.
 """
 
+import time
 from typing import TYPE_CHECKING
+
+from django.conf import settings
 
 from console.core.errors import ProviderError
 from console.gateway.admitting import admit
@@ -16,10 +19,18 @@ if TYPE_CHECKING:
 
 
 def following(call: "Call", error: ProviderError) -> int | None:
-    """Return the step a call goes on with after this error; None when the error is the caller's to hear."""
-    if call.cut_off or call.has_client_left:
+    """Return the step a call goes on with after this error; None when the error is the caller's to hear.
+
+    However long the chain, nobody waits for it longer than for one whole call.
+    """
+    if call.cut_off or call.has_client_left or seconds_left(call) <= 0:
         return None
-    return next_step(call.plan.step, call.plan.pin, error)
+    return next_step(call.plan.step, call.plan.pin, error, call.plan.ask)
+
+
+def seconds_left(call: "Call") -> float:
+    """Return how long a call and all its attempts may still take."""
+    return settings.GATEWAY_TOTAL_SECONDS - (time.perf_counter() - call.started)
 
 
 async def go_on(call: "Call", step: int) -> None:

@@ -7,7 +7,7 @@ from console.catalog.shapes import PinShape, PriceShape, VersionShape
 from console.core.errors import BadInput, NotAllowed, Unavailable
 from console.core.lanes import slowest
 from console.gateway.errors import UnknownModel
-from console.gateway.operations import OPERATIONS
+from console.gateway.operations import OPERATIONS, lengths
 from console.gateway.snapshot import Snapshot
 from console.gateway.targets import target_at
 from console.gateway.types import Ask, Asker, Charge, Plan
@@ -67,9 +67,12 @@ def make_plan(snapshot: Snapshot, asker: Asker, ask: Ask, *, default_output: int
 
 def _check_maximum(pin: PinShape, ask: Ask) -> None:
     """Refuse what the pin does not allow, by name; the length of an answer is cut to size instead."""
-    for name, most in pin.max_parameters.items():
+    bounds = dict(pin.max_parameters)
+    if "n" in bounds:
+        bounds["best_of"] = bounds["n"]  # as many answers are written, whatever number comes back
+    for name, most in bounds.items():
         asked = ask.body.get(name)
-        if name != "max_tokens" and isinstance(asked, int | float) and asked > most:
+        if name not in lengths.NAMES and isinstance(asked, int | float) and asked > most:
             raise BadInput(f"{name} is {asked}; {ask.model!r} allows at most {most}.", param=name)
 
 
@@ -138,8 +141,23 @@ def resolve(snapshot: Snapshot, asker: Asker, model: str) -> tuple[str, PinShape
 
 
 def exact_version(snapshot: Snapshot, asker: Asker, model: str) -> VersionShape | None:
-    """Return the version a caller names as `provider/name`, if it may name versions at all."""
-    return snapshot.versions_by_label.get(model) if asker.may_call_exact else None
+    """Return the version a caller names as `provider/name`, if it may name versions at all.
+
+    A key limited to aliases reaches the versions these mean, and no others: a limit would be none with a way around it.
+    """
+    version = snapshot.versions_by_label.get(model) if asker.may_call_exact else None
+    if version is None or not asker.aliases:
+        return version
+    aliases = (snapshot.aliases.get(name) for name in asker.aliases)
+    is_reached = any(
+        version.id == reached.id
+        for alias in aliases
+        if alias is not None and alias.is_for(asker.team.id)
+        for environment, pin in alias.pins.items()
+        if environment in {asker.environment, "sandbox"}
+        for reached in pin.versions
+    )
+    return version if is_reached else None
 
 
 def _check_usable(version: VersionShape, name: str) -> None:

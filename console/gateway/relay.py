@@ -5,6 +5,7 @@ import logging
 import time
 from collections.abc import AsyncGenerator
 from contextlib import suppress
+from typing import NamedTuple
 
 from django.conf import settings
 
@@ -12,7 +13,7 @@ from console import outbound
 from console.core.errors import ProviderError, Unavailable
 from console.core.lanes import Lane
 from console.gateway import shadowing
-from console.gateway.falling_back import following, go_on
+from console.gateway.falling_back import following, go_on, seconds_left
 from console.gateway.hedging import send_hedged
 from console.gateway.meter import answer_text, as_attempt, end_record
 from console.gateway.operations import OPERATIONS
@@ -104,9 +105,15 @@ class _GoesOn(Exception):
         self.step = step
 
 
+def _most_seconds(call: Call) -> float:
+    """Return how long an attempt may take: what its provider may; of a fallback, what is left of the whole at most."""
+    most = call.plan.version.provider.total_seconds or settings.GATEWAY_TOTAL_SECONDS
+    return min(most, seconds_left(call)) if call.plan.step > 0 else most
+
+
 async def _answer(call: Call) -> bytes:
     try:
-        async with asyncio.timeout(call.plan.version.provider.total_seconds or settings.GATEWAY_TOTAL_SECONDS):
+        async with asyncio.timeout(_most_seconds(call)):
             reply = await send_hedged(call, _end_loser)
             try:
                 raw = await reply.read(settings.GATEWAY_ANSWER_BYTES)
@@ -141,9 +148,9 @@ async def _answer(call: Call) -> bytes:
 class Frames:
     """The frames of one stream. Read them to the end or close them (`contextlib.aclosing`), also when none was read."""
 
-    def __init__(self, call: Call, reply: outbound.Reply, reader: StreamReader) -> None:
-        self._call, self._reply = call, reply
-        self._frames = _relay(call, reply, reader)
+    def __init__(self, call: Call, begun: "_Begun") -> None:
+        self._call, self._reply = call, begun.reply
+        self._frames = _relay(call, begun)
 
     def __aiter__(self) -> AsyncGenerator[bytes, None]:
         return self._frames
@@ -160,21 +167,38 @@ async def stream(call: Call) -> Frames:
     """Open the provider's stream and return its frames; awaited before the response starts, so errors keep a status."""
     while True:
         try:
-            reply = await _open_stream(call)
-            break
+            return Frames(call, await _open_stream(call))
         except _GoesOn as failed:
             await go_on(call, failed.step)
-    plan = call.plan
-    return Frames(call, reply, OPERATIONS[plan.ask.operation].reader(plan.version.provider.kind, plan.ask))
 
 
-async def _open_stream(call: Call) -> outbound.Reply:
+class _Begun(NamedTuple):
+    """A stream whose first bytes are here. Many providers send the head at once and fail after it."""
+
+    reply: outbound.Reply
+    reader: StreamReader
+    size: int
+    forward: bytes  # what the first bytes are for the client
+
+
+async def _begin(call: Call, reply: outbound.Reply) -> _Begun:
     try:
-        reply = await send_hedged(call, _end_loser)
         if "event-stream" not in reply.content_type:
-            reply.close()
             raise ProviderError("The provider did not answer with a stream.", code="upstream_invalid")
-        return reply
+        plan = call.plan
+        reader = OPERATIONS[plan.ask.operation].reader(plan.version.provider.kind, plan.ask)
+        chunk = await reply.chunk()
+        if not chunk:
+            raise ProviderError("The provider's answer broke off.", code="upstream_truncated")
+        return _Begun(reply, reader, len(chunk), reader.feed(chunk))
+    except BaseException:
+        reply.close()
+        raise
+
+
+async def _open_stream(call: Call) -> _Begun:
+    try:
+        return await _begin(call, await send_hedged(call, _end_loser))
     except ProviderError as error:
         if step := await _fail(call, error):
             raise _GoesOn(step) from error
@@ -183,29 +207,40 @@ async def _open_stream(call: Call) -> outbound.Reply:
         status, code = _ended_by(call)
         await asyncio.shield(_close(call, status=status, http_status=None, code=code))
         raise
+    except Exception as broken:
+        said = _broken(broken)
+        await _close(call, status="error", http_status=500, code=said.code, reason=type(broken).__name__)
+        raise said from broken
 
 
-async def _relay(call: Call, reply: outbound.Reply, reader: StreamReader) -> AsyncGenerator[bytes, None]:
+def _broken(broken: Exception) -> ProviderError:
+    """Return what the client hears of a fault of ours in a stream; the rest is for the log."""
+    log.error("A stream could not be read.", exc_info=broken)
+    return ProviderError("Something broke on our side.", status=500, code="internal_error")
+
+
+async def _relay(call: Call, begun: _Begun) -> AsyncGenerator[bytes, None]:
+    reply, reader, size, forward = begun
     status, code, reason = "client_disconnected", "", ""
     latest = call.started + settings.GATEWAY_STREAM_SECONDS
-    size = 0
+    is_over = False
     try:
-        while not reader.is_complete:
-            chunk = await reply.chunk()
-            forward = reader.feed(chunk) if chunk else reader.finish()
+        while True:
             if reader.has_content and not call.first_token:
                 call.first_token = time.perf_counter()
             if forward:
                 yield forward
-            if not chunk:
-                break
-            size += len(chunk)
             if size > settings.GATEWAY_ANSWER_BYTES:
                 raise ProviderError(
                     "The provider's answer is larger than this installation accepts.", code="upstream_too_large"
                 )
             if time.perf_counter() > latest:
                 raise ProviderError("The answer took longer than a stream may.", status=504, code="stream_too_long")
+            if reader.is_complete or is_over:
+                break
+            chunk = await reply.chunk()
+            size, is_over = size + len(chunk), not chunk
+            forward = reader.finish() if is_over else reader.feed(chunk)
         call.answered = time.perf_counter()
         if not reader.is_complete:
             raise ProviderError("The provider's answer broke off.", code="upstream_truncated")
@@ -221,9 +256,9 @@ async def _relay(call: Call, reply: outbound.Reply, reader: StreamReader) -> Asy
     except Unavailable as lost:
         raise ProviderError(lost.message, status=lost.status, code=lost.code) from lost
     except Exception as broken:
-        status, code, reason = "error", "internal_error", type(broken).__name__
-        log.exception("A stream could not be read.")
-        raise ProviderError("Something broke on our side.", status=500, code=code) from broken
+        said = _broken(broken)
+        status, code, reason = "error", said.code, type(broken).__name__
+        raise said from broken
     finally:
         reply.close()
         if not call.is_closed:

@@ -15,6 +15,7 @@ from console.core.errors import ProviderError
 from console.gateway.falling_back import following
 from console.gateway.running import gateway
 from console.gateway.types import Call
+from console.providers.failures import without_secret
 
 # Clients give up for good when they are told to wait for longer than two minutes.
 _LONGEST_RETRY_AFTER = 120
@@ -70,7 +71,7 @@ async def _send_once(call: Call) -> outbound.Reply:
     finally:
         reply.close()
     call.is_unused = True
-    failure = plan.kind.failure(reply.status, raw)
+    failure = plan.kind.failure(reply.status, without_secret(raw, plan.version.provider.secret))
     if failure.status == 503 and reply.retry_after.isdigit():
         failure.retry_after = min(int(reply.retry_after[:6]), _LONGEST_RETRY_AFTER)
     raise failure

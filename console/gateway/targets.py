@@ -10,7 +10,8 @@ from typing import NamedTuple
 
 from console.catalog.models import Trouble
 from console.catalog.shapes import FallbackShape, PinShape, VersionShape
-from console.core.errors import ProviderError
+from console.core.errors import BadInput, ProviderError
+from console.gateway.operations import OPERATIONS
 from console.gateway.types import Ask, Asker
 from console.providers.registry import KINDS
 
@@ -45,16 +46,30 @@ def can_serve(version: VersionShape) -> bool:
     return not version.is_retired and version.provider.is_usable and version.provider.kind in KINDS
 
 
+def can_answer(version: VersionShape, ask: Ask) -> bool:
+    """Say whether a version does what an ask asks for: tools, a schema, vectors."""
+    try:
+        OPERATIONS[ask.operation].check_fit(version, ask)
+    except BadInput:
+        return False
+    return True
+
+
 def chain(pin: PinShape) -> tuple[FallbackShape, ...]:
     """Return the fallbacks as steps: one with two tries is there twice, one that cannot serve not at all."""
     return tuple(fallback for fallback in pin.fallbacks if can_serve(fallback.version) for _ in range(fallback.tries))
 
 
 def target_at(step: int, pin: PinShape, alias: str, asker: Asker, ask: Ask) -> Target | None:
-    """Return who answers at a step; None when the chain is not that long (any more)."""
+    """Return who answers at a step; None when the chain is not that long (any more).
+
+    A canary that cannot do what a call asks for leaves it to the pin: a caller who was served before stays served.
+    """
     if step == 0:
-        if pin.canary is not None and can_serve(pin.canary[0]) and is_in_share(pin.canary[1], alias, asker, ask):
-            return Target(replace(pin, version=pin.canary[0]), CANARY)
+        canary, percent = pin.canary or (None, 0)
+        is_meant = canary is not None and can_serve(canary) and is_in_share(percent, alias, asker, ask)
+        if canary is not None and is_meant and can_answer(canary, ask):
+            return Target(replace(pin, version=canary), CANARY)
         return Target(pin, PIN)
     if step == SHADOW_STEP:
         is_there = pin.shadow is not None and can_serve(pin.shadow[0])
@@ -73,12 +88,15 @@ def is_in_share(percent: int, alias: str, asker: Asker, ask: Ask) -> bool:
     return int.from_bytes(digest, "big") % 10_000 < percent * 100
 
 
-def next_step(step: int, pin: PinShape, error: ProviderError) -> int | None:
-    """Return the step to go on with after an error; None when nothing of the chain is for this kind of trouble."""
+def next_step(step: int, pin: PinShape, error: ProviderError, ask: Ask) -> int | None:
+    """Return the step to go on with after an error; None when nothing of the chain is for this kind of trouble.
+
+    What cannot do what is asked for is passed over: the caller should hear of the trouble, not of a fallback's limits.
+    """
     trouble = _TROUBLES.get(error.code)
     if trouble is None or step < 0:
         return None
     for place, fallback in enumerate(chain(pin)[step:], start=step + 1):
-        if trouble.value in fallback.on:
+        if trouble.value in fallback.on and can_answer(fallback.version, ask):
             return place
     return None

@@ -7,6 +7,11 @@ from console.core.errors import ProviderError
 from console.core.scrub import scrub
 
 
+def without_secret(raw: bytes, secret: str) -> bytes:
+    """Return what a provider said without the secret it was asked with; some repeat it, and no pattern knows it."""
+    return raw.replace(secret.encode(), b"[redacted]") if secret else raw
+
+
 def _for_callers(message: str) -> str:
     """Return a provider's sentence without secrets and control characters, and not too much of it."""
     return scrub("".join(c if c.isprintable() else " " for c in message[:2000]))[0][:500]

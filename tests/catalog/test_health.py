@@ -4,7 +4,9 @@ import datetime as dt
 
 import pytest
 
-from console.catalog.models import ProviderIncident
+from console.catalog import queries
+from console.catalog.models import Provider, ProviderIncident
+from console.catalog.models.providers import CLOSED, OPENED
 from console.catalog.services import health
 from console.core import clock
 from tests import make
@@ -33,3 +35,18 @@ def test_it_counts_failures_of_a_minute_on_one_line_and_keeps_the_last_ones(monk
         fail()
     assert ProviderIncident.objects.count() == health.KEPT
     assert ProviderIncident.objects.order_by("-last_at").values_list("last_at", flat=True)[0] == moment
+
+
+@pytest.mark.django_db
+def test_an_open_breaker_is_said_and_is_no_failure_of_its_own() -> None:
+    provider = make.make_model().provider
+
+    def note(code: str) -> str:
+        health.note_failure(provider_id=provider.pk, code=code, sentence="So it is.")
+        (row,) = queries.provider_rows(Provider.objects.all())
+        assert row.health.label == "1 failure in 15 min"
+        return queries.health_of(provider, queries.incidents(provider)).label
+
+    assert note("upstream_error") == "1 failure in 15 min"
+    assert note(OPENED) == "Held back: keeps failing"
+    assert note(CLOSED) == "1 failure in 15 min"

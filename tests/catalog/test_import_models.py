@@ -6,11 +6,13 @@ from django.test import Client
 from console.audit.models import AuditEvent
 from console.catalog.families import guess
 from console.catalog.models import ModelVersion
+from console.catalog.services.connection import MOST_NAMED, check_connection
 from console.catalog.services.imports import import_models
 from console.core.errors import BadInput
 from console.teams.actors import SYSTEM
 from tests import make
 from tests.conftest import Cast
+from tests.upstream import Upstream
 
 
 def test_it_adds_what_is_ticked_and_leaves_what_is_there(cast: Cast, client: Client) -> None:
@@ -38,6 +40,18 @@ def test_one_name_that_cannot_be_a_model_adds_none() -> None:
     with pytest.raises(BadInput, match="up to 200"):
         import_models(actor=SYSTEM, provider=provider, names=[f"m{n}" for n in range(201)])
     assert ModelVersion.objects.count() == 1
+
+
+@pytest.mark.django_db
+def test_a_list_of_a_hostile_provider_is_cut_to_what_can_be_called(upstream: Upstream) -> None:
+    provider = make.make_model().provider
+    provider.base_url = upstream.url
+    provider.save()
+    names = ["two words", "", "\u202egpt-4o", "x" * 201, "line\nbreak", "<b>bold</b>", *(f"m{n}" for n in range(1500))]
+    upstream.enqueue({"data": [{"id": name} for name in names]})
+    outcome = check_connection(actor=SYSTEM, provider=provider)
+    assert len(outcome.models) == MOST_NAMED and outcome.models[0] == "<b>bold</b>"
+    assert outcome.left_out == len(names) - MOST_NAMED and "1,506 models" in outcome.sentence
 
 
 def test_it_knows_families_by_their_names() -> None:

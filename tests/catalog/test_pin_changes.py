@@ -144,6 +144,29 @@ def test_the_second_of_two_changes_sees_what_the_first_was(operator: Client, sce
     assert operator.post(url("canary"), late, headers={"HX-Request": "true"}).status_code == 422
 
 
+def test_a_shadow_ends_when_the_pin_moves_to_it(scene: Scene) -> None:
+    scene.change(pins.SetShadow(scene.new, 20))
+    scene.change(pins.Move(scene.spare))
+    assert scene.pin.shadow_version == scene.new
+    scene.change(pins.Move(scene.new))  # copies to itself would compare nothing and cost twice
+    assert (scene.pin.shadow_version, scene.pin.shadow_percent) == (None, 0)
+
+
+def test_the_page_says_what_callers_would_miss(operator: Client, scene: Scene) -> None:
+    scene.old.capabilities, scene.old.context_tokens = ["chat", "tools", "json_schema"], 128_000
+    scene.old.save()
+    scene.new.prices.all().delete()
+    form = operator.get("/models/aliases/support-chat/fallbacks/production/").content.decode()
+    option = next(line for line in form.splitlines() if f'value="{scene.new.pk}"' in line and "fake/new-2" in line)
+    assert "fake/new-2: no tools, no JSON schema, a context of 8,192 instead of 128,000 tokens, no price" in option
+    scene.change(pins.SetFallbacks((pins.Step(scene.new),)))
+    scene.change(pins.SetCanary(scene.spare, 10))
+    page = operator.get("/models/aliases/support-chat/").content.decode()
+    assert "The fallback <b" in page and "The canary <b" in page and "no tools; no JSON schema" in page
+    scene.change(pins.Move(scene.spare))
+    assert "The pin <b" in operator.get("/models/aliases/support-chat/").content.decode()
+
+
 def test_its_forms_change_fallbacks_parameters_shadow_and_lane(operator: Client, scene: Scene) -> None:
     why = {"reason": "Steadier", "seen_revision": 1}
     chain = {"version_1": str(scene.spare.pk), "on_1": ["error", "busy"], "tries_1": 2, "version_2": "", "tries_2": 1}

@@ -151,6 +151,8 @@ def test_one_person_begins_the_rule_and_two_end_it(cast: Cast) -> None:
     assert Alias.objects.get().needs_second_person
     assert olga.post(address, {"reason": "Too slow"}).status_code == 302
     assert Alias.objects.get().needs_second_person
+    with pytest.raises(Conflict, match="lift that rule first"):  # or one person deletes it and makes it anew
+        aliases.delete_alias(actor=scene.actor, alias=scene.alias)
     proposal = PinProposal.objects.get()
     with pytest.raises(NotAllowed):
         pins.approve_proposal(actor=scene.actor, proposal=proposal)

@@ -12,6 +12,7 @@ from console.audit import actions
 from console.audit.models import Payload
 from console.audit.services import record
 from console.catalog.models import Pin, PinFallback, Provider, ProviderIncident
+from console.catalog.services.providers import change_provider
 from console.core.ids import parse_request_id
 from console.teams.actors import SYSTEM
 from tests import make
@@ -122,6 +123,47 @@ def test_only_the_trouble_a_fallback_is_for_leads_to_it(ask: Ask, world, spare) 
     assert ask().headers["x-facet-model-version"] == "spare/spare-model"
 
 
+def test_a_fallback_or_canary_that_cannot_do_what_is_asked_for_is_passed_over(ask: Ask, world, spare) -> None:
+    spare_model = PinFallback.objects.get().model_version
+    tools = [{"type": "function", "function": {"name": "look", "parameters": {"type": "object"}}}]
+    broken(world.upstream)
+    response = ask(tools=tools)
+    assert (response.status_code, response.json()["error"]["code"]) == (502, "upstream_error") and not spare.seen
+    broken(world.upstream)
+    assert ask().headers["x-facet-model-version"] == "spare/spare-model"
+    change_pin(world, fallbacks=[], canary_version=spare_model, canary_percent=100)
+    assert ask(tools=tools).headers["x-facet-model-version"] == "fake/fake-model"
+    assert ask().headers["x-facet-route"] == "canary"
+
+
+def test_a_stream_that_breaks_between_its_head_and_its_first_bytes_falls_back(ask: Ask, world, spare, settings) -> None:
+    settings.GATEWAY_SILENCE_SECONDS = 1
+    for start in (
+        lambda: world.upstream.enqueue_stream(done=False),
+        lambda: world.upstream.enqueue_stream(done=False, hang=20),
+    ):
+        start()
+        world.forgive()
+        response = ask(stream=True)
+        assert response.headers["x-facet-model-version"] == "spare/spare-model" and "Hello" in response.text
+    assert sorted(line.status for line in world.calls()) == ["error", "error", "ok", "ok"]
+
+
+def test_no_fallback_begins_when_the_time_for_the_whole_call_is_over(ask: Ask, world, spare, settings) -> None:
+    settings.GATEWAY_TOTAL_SECONDS = 1
+    silent(world.upstream)
+    response = ask()
+    assert (response.status_code, response.json()["error"]["code"]) == (504, "upstream_timeout") and not spare.seen
+
+
+def test_a_secret_a_provider_repeats_goes_no_further(ask: Ask, world) -> None:
+    change_provider(actor=SYSTEM, provider=world.provider, secret="quite-plain-words")
+    world.upstream.enqueue({"error": {"message": "Not a key: quite-plain-words"}}, status=400)
+    response = ask()
+    assert response.status_code == 400 and "Not a key: [redacted]" in response.text
+    assert "quite-plain" not in response.text + world.calls()[-1].reason
+
+
 def test_nothing_is_sent_again_after_the_first_byte(ask: Ask, world, spare) -> None:
     first = b'data: {"id":"c","object":"chat.completion.chunk","created":1,"model":"m","choices":[{"index":0,'
     first += b'"delta":{"role":"assistant","content":"Hel"},"finish_reason":null}]}\n\n'
@@ -193,3 +235,9 @@ def test_a_pin_s_maximum_cuts_the_length_and_refuses_the_rest(ask: Ask, world) -
     ask(temperature=1, max_tokens=100)
     ask()
     assert [seen.body["max_tokens"] for seen in world.upstream.seen] == [7, 7]
+    world.upstream.seen.clear()
+    change_pin(world, max_parameters={"max_completion_tokens": 5})
+    ask(max_tokens=100)  # one limit, by whichever name
+    ask(max_completion_tokens=100)
+    sent = [seen.body for seen in world.upstream.seen]
+    assert [body.get("max_tokens") or body["max_completion_tokens"] for body in sent] == [5, 5]

@@ -421,7 +421,12 @@ def test_something_that_breaks_on_our_side_is_an_error_and_said_so(ask, world, m
         raise ZeroDivisionError("a secret of ours")
 
     monkeypatch.setattr(OpenAIStream, "_choice", broken)
-    response = ask(stream=True)
-    assert events(response.text)[-1]["error"]["code"] == "internal_error" and "secret" not in response.text
-    (line,) = world.calls()
-    assert (line.status, line.code, line.reason) == ("error", "internal_error", "ZeroDivisionError")
+    response = ask(stream=True)  # in the first bytes, so the response has not begun
+    assert (response.status_code, response.json()["error"]["code"]) == (500, "internal_error")
+    start = sse(chunk({"role": "assistant"}))
+    monkeypatch.setattr(OpenAIStream, "_choice", lambda self, choice: broken(self, choice) if choice["delta"] else "")
+    world.upstream.enqueue_stream(sse(chunk({})), start, pause=0.2)
+    later = ask(stream=True)
+    assert events(later.text)[-1]["error"]["code"] == "internal_error" and "secret" not in response.text + later.text
+    for line in world.calls():
+        assert (line.status, line.code, line.reason) == ("error", "internal_error", "ZeroDivisionError")

@@ -4,6 +4,8 @@ from typing import Any
 
 from django import forms
 
+from console.catalog.models import ModelVersion
+from console.catalog.queries.comparison import lacks
 from console.core.errors import Refusal
 
 
@@ -13,11 +15,14 @@ def refuse(form: forms.Form, refusal: Refusal) -> None:
 
 
 class VersionField(forms.ModelChoiceField):  # type: ignore[type-arg]
-    """A model version, by provider."""
+    """A model version, by provider; with `beside`, also what it lacks that one has."""
+
+    beside: ModelVersion | None = None
 
     def label_from_instance(self, version: Any) -> str:
         small = " (small, for trying things out)" if version.provider.is_builtin else ""
-        return f"{version}{small}"
+        missing = lacks(version, self.beside) if self.beside else []
+        return f"{version}{small}{': ' if missing else ''}{', '.join(missing)}"
 
 
 def seen_field() -> forms.IntegerField:

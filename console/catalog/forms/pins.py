@@ -36,6 +36,7 @@ class PinForm(forms.Form):
         for field in self.fields.values():
             if isinstance(field, VersionField):
                 field.queryset = self.versions()
+                field.beside = pin.model_version if pin else None
 
     def versions(self) -> Any:
         """Return what may be chosen: everything in use but what the pin means already."""
@@ -154,9 +155,11 @@ class FallbacksForm(PinForm):
         self.order_fields([*(name for name in self.fields if name not in {"reason", "seen_revision"}), "reason"])
 
     def _add_step(self, n: int, version: object, on: Any, step: Any) -> None:
-        self.fields[f"version_{n}"] = VersionField(
+        field = VersionField(
             self.versions(), required=False, label=f"{n}. Then try", empty_label="Nothing", initial=version
         )
+        field.beside = self.pin.model_version if self.pin else None
+        self.fields[f"version_{n}"] = field
         self.fields[f"on_{n}"] = forms.MultipleChoiceField(
             choices=Trouble.choices,
             required=False,

@@ -52,6 +52,10 @@ class Provider(models.Model):
         return KINDS[self.kind].label if self.kind in KINDS else self.kind
 
 
+# Codes of incidents that are no failures of their own: what the gateway made of failures.
+OPENED, CLOSED = "breaker_opened", "breaker_closed"
+
+
 class ProviderIncident(models.Model):
     """One thing that went wrong at a provider in one minute, and how often it did."""
 

@@ -4,11 +4,13 @@ import datetime as dt
 import uuid
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import NamedTuple
 
 from django.db.models import Prefetch, QuerySet, prefetch_related_objects
 
 from console.catalog import where_used
 from console.catalog.models import Alias, ModelVersion, Pin, PinFallback, PinMove, PinProposal
+from console.catalog.queries.comparison import lacks
 from console.catalog.where_used import Traffic, Use
 from console.core.clock import now
 from console.teams.access import teams_for
@@ -74,6 +76,15 @@ def moves(aliases: QuerySet[Alias] | Sequence[Alias], limit: int = _MOST_MOVES) 
     )
 
 
+class Gap(NamedTuple):
+    """A version in a role of a pin, and what it lacks beside the one it answers in place of."""
+
+    role: str
+    version: ModelVersion
+    lacks: list[str]
+    beside: ModelVersion
+
+
 @dataclass(frozen=True, slots=True)
 class Stop:
     """One environment of an alias: what the pin means there, what it meant before, and how it does."""
@@ -90,6 +101,19 @@ class Stop:
     @property
     def fallbacks(self) -> list[PinFallback]:
         return list(self.pin.fallbacks.all()) if self.pin else []
+
+    @property
+    def gaps(self) -> list[Gap]:
+        """What callers would miss with a version that may answer in place of another, or does since the last move."""
+        if self.pin is None:
+            return []
+        pinned, others = self.pin.model_version, [("fallback", step.model_version) for step in self.fallbacks]
+        if self.pin.canary_version is not None:
+            others.insert(0, ("canary", self.pin.canary_version))
+        found = [Gap(role, version, lacks(version, pinned), pinned) for role, version in others]
+        if self.before is not None:
+            found.insert(0, Gap("pin", pinned, lacks(pinned, self.before), self.before))
+        return [gap for gap in found if gap.lacks]
 
     @property
     def shutdown_on(self) -> dt.date | None:
@@ -149,11 +173,16 @@ class AliasPage:
 
 
 def _pins_of(alias: Alias) -> dict[str, Pin]:
-    chain = PinFallback.objects.select_related("model_version__provider")
+    chain = PinFallback.objects.select_related("model_version__provider").prefetch_related("model_version__prices")
     pins = Pin.objects.filter(alias=alias).select_related(
         "model_version__provider", "canary_version__provider", "shadow_version__provider"
     )
-    return {pin.environment: pin for pin in pins.prefetch_related(Prefetch("fallbacks", chain))}
+    return {
+        pin.environment: pin
+        for pin in pins.prefetch_related(
+            "model_version__prices", "canary_version__prices", Prefetch("fallbacks", chain)
+        )
+    }
 
 
 def _canary(pin: Pin | None, alias: Alias, teams: list[uuid.UUID]) -> Canary | None:

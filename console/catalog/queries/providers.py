@@ -7,6 +7,7 @@ from django.db.models import Count, OuterRef, Q, QuerySet, Subquery, Sum
 from django.db.models.functions import Coalesce
 
 from console.catalog.models import Provider, ProviderIncident
+from console.catalog.models.providers import CLOSED, OPENED
 from console.core.clock import now
 
 RECENT = dt.timedelta(minutes=15)
@@ -44,6 +45,7 @@ def provider_rows(rows: QuerySet[Provider]) -> list[ProviderRow]:
     """Return the providers with how many models they have in use and how many pins point there. One query."""
     recent = (
         ProviderIncident.objects.filter(provider=OuterRef("pk"), last_at__gte=now() - RECENT)
+        .exclude(code__in=(OPENED, CLOSED))
         .order_by()
         .values("provider")
         .annotate(n=Sum("count"))
@@ -66,4 +68,8 @@ def incidents(provider: Provider) -> list[ProviderIncident]:
 
 def health_of(provider: Provider, lately: list[ProviderIncident]) -> Health:
     """Return how one provider is, from its incidents already read."""
-    return health(provider, sum(row.count for row in lately if row.last_at >= now() - RECENT))
+    recent = [row for row in lately if row.last_at >= now() - RECENT]
+    state = next((row.code for row in recent if row.code in {OPENED, CLOSED}), CLOSED)
+    if state == OPENED and provider.is_enabled:
+        return Health("bad", "Held back: keeps failing")
+    return health(provider, sum(row.count for row in recent if row.code not in {OPENED, CLOSED}))

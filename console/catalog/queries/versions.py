@@ -65,5 +65,6 @@ def choices() -> QuerySet[ModelVersion]:
     return (
         ModelVersion.objects.filter(retired_at=None, provider__is_enabled=True)
         .select_related("provider")
+        .prefetch_related("prices")
         .order_by("provider__name", "name")
     )

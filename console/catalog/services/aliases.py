@@ -86,6 +86,11 @@ def require_second_person(*, actor: Actor, alias: Alias) -> Alias:
 def delete_alias(*, actor: Actor, alias: Alias) -> None:
     """Delete an alias nothing holds. Calls that still name it are refused from then on."""
     alias = Alias.objects.select_for_update().get(pk=alias.pk)
+    if alias.needs_second_person:
+        raise Conflict(
+            f"Two people decide on {alias.name}, and a new alias of this name would need only one. "
+            "Propose to lift that rule first."
+        )
     holders = [use for use in where_used.uses_of(alias) if use.holds]
     if holders:
         names = ", ".join(f"{use.kind} {use.name}" for use in holders[:5])

@@ -8,11 +8,13 @@ from console.audit import actions
 from console.audit.models import Status
 from console.audit.services import record
 from console.catalog.models import Provider
+from console.catalog.names import MODEL
 from console.catalog.services.health import note_failure
 from console.core.clock import now
 from console.core.crypto import SecretUnreadable, decrypt
 from console.core.errors import ProviderError
 from console.outbound import client
+from console.providers.failures import without_secret
 from console.providers.registry import KINDS
 from console.providers.types import Endpoint
 from console.teams.callers import Actor
@@ -20,6 +22,8 @@ from console.teams.callers import Actor
 _DEADLINES = client.Deadlines(connect=5, silence=10)
 _TOTAL_SECONDS = 15
 _LARGEST = 4 * 1024 * 1024
+# More than any provider has today, and as many as a page can show and a person can tick.
+MOST_NAMED = 1000
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,6 +35,7 @@ class Outcome:
     took_us: int
     models: list[str] = field(default_factory=list)
     missing: list[str] = field(default_factory=list)
+    left_out: int = 0  # names that are no names of models, and those beyond MOST_NAMED
 
 
 async def _ask(kind: str, endpoint: Endpoint) -> list[str]:
@@ -48,20 +53,22 @@ async def _ask(kind: str, endpoint: Endpoint) -> list[str]:
     finally:
         await client.close()
     if reply.status != 200:
-        raise adapter.failure(reply.status, raw)
+        raise adapter.failure(reply.status, without_secret(raw, endpoint.secret))
     return adapter.read_models(raw)
 
 
 def check_connection(*, actor: Actor, provider: Provider) -> Outcome:
     """List the provider's models over the network and record how it went. No transaction is open meanwhile."""
     started = time.monotonic_ns()
+    named: list[str] = []
     models: list[str] = []
     code = ""
     try:
         endpoint = Endpoint(provider.base_url, decrypt(provider.secret) if provider.secret else "")
         # A loop of its own: this runs in a worker thread, and the gateway's connections belong to the gateway's loop.
-        models = asyncio.run(_ask(provider.kind, endpoint))
-        sentence, is_ok = f"It answered and names {len(models)} model{'' if len(models) == 1 else 's'}.", True
+        named = asyncio.run(_ask(provider.kind, endpoint))
+        models = list(dict.fromkeys(name for name in named if MODEL.fullmatch(name)))
+        sentence, is_ok = f"It answered and names {len(named):,} model{'' if len(named) == 1 else 's'}.", True
     except ProviderError as error:
         sentence, is_ok, code = error.message, False, error.code
     except SecretUnreadable as error:
@@ -78,6 +85,7 @@ def check_connection(*, actor: Actor, provider: Provider) -> Outcome:
         target=provider,
         status=Status.OK if is_ok else Status.ERROR,
         reason="" if is_ok else sentence,
-        detail={"models": len(models), "missing": missing} if is_ok else None,
+        detail={"models": len(named), "missing": missing} if is_ok else None,
     )
-    return Outcome(is_ok, sentence, took_us, models, missing)
+    shown = models[:MOST_NAMED]
+    return Outcome(is_ok, sentence, took_us, shown, missing, left_out=len(named) - len(shown))

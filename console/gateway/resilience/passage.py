@@ -16,6 +16,7 @@ import redis.asyncio as redis
 from django.conf import settings
 from django.db import DatabaseError, connections
 
+from console.catalog.models.providers import CLOSED, OPENED
 from console.catalog.services.health import note_failure
 from console.catalog.shapes import ProviderShape
 from console.core.errors import ProviderError
@@ -94,16 +95,21 @@ class Passage:
         if not code:
             if breaker.succeeded():
                 log.warning("Provider %s answers again.", provider.slug)
+                self._note(provider, CLOSED, "It answers again, so calls go there as before.")
                 self._tell(provider, None)
             return
         if code.startswith("upstream_") and code != "upstream_refused":
-            times, _ = self._troubles.get((provider.id, code, model), (0, ""))
-            self._troubles[provider.id, code, model] = (times + 1, sentence)
+            self._note(provider, code, sentence, model)
         if code not in _AGAINST:
             breaker.let_go()
         elif breaker.failed(time.time()):
             log.warning("Provider %s keeps failing (%s); its breaker opens.", provider.slug, code)
+            self._note(provider, OPENED, "It keeps failing, so calls are held back but for a probe now and then.")
             self._tell(provider, breaker.open_until)
+
+    def _note(self, provider: ProviderShape, code: str, sentence: str, model: str = "") -> None:
+        times, _ = self._troubles.get((provider.id, code, model), (0, ""))
+        self._troubles[provider.id, code, model] = (times + 1, sentence)
 
     def _tell(self, provider: ProviderShape, open_until: float | None) -> None:
         key = _breaker_key(provider.id)

@@ -5,7 +5,9 @@ import socket
 
 import pytest
 
+from console.audit import actions
 from console.audit.models import AuditEvent
+from console.audit.services import record
 from console.catalog.services.versions import retire_version
 from console.core.ids import parse_request_id
 from console.teams.actors import SYSTEM
@@ -477,6 +479,12 @@ def test_exact_versions_are_called_and_listed_by_keys_that_may(client, world):
     assert client.get(f"/v1/models/{exact}", headers=head).json() == listed[1]
     page = client.get(f"/v1/models/{exact}", headers={**head, "anthropic-version": "2023-06-01"}).json()
     assert (page["type"], page["id"]) == ("model", exact)
+    make.make_model("other", provider=world.provider)
+    record(actions.MODEL_CREATED, actor=SYSTEM, target=world.model)
+    is_error(client.post(PATH, json={**BODY, "model": "fake/other"}, headers=head), 404, "model_not_found", "model")
+    _, text = make.make_key(world.team, scopes=["models:call", "models:exact"])
+    unlimited = {"Authorization": f"Bearer {text}"}
+    assert client.post(PATH, json={**BODY, "model": "fake/other"}, headers=unlimited).status_code == 200
     retire_version(actor=SYSTEM, version=make.make_model("old", provider=world.provider))
     is_error(client.post(PATH, json={**BODY, "model": "fake/old"}, headers=head), 404, "model_not_found", "model")
     assert client.get("/v1/models", headers=head).json()["data"] == listed

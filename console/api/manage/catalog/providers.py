@@ -64,6 +64,7 @@ class TestSerializer(serializers.Serializer[Any]):
     took_us = serializers.IntegerField()
     models = serializers.ListField(child=serializers.CharField())
     missing = serializers.ListField(child=serializers.CharField(), help_text="Known here, not named by the provider.")
+    left_out = serializers.IntegerField(help_text="Named, but not listed: no names of models, or too many.")
 
 
 class ImportSerializer(Strict):

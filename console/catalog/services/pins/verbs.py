@@ -57,6 +57,10 @@ def _end_canary(pin: Pin) -> None:
     pin.canary_version, pin.canary_percent, pin.canary_since = None, 0, None
 
 
+def _end_shadow(pin: Pin) -> None:
+    pin.shadow_version, pin.shadow_percent = None, 0
+
+
 def version_before(pin: Pin) -> ModelVersion | None:
     """Return what the pin meant before it last meant something else: where a roll-back goes."""
     last = (
@@ -70,7 +74,7 @@ def version_before(pin: Pin) -> ModelVersion | None:
 
 @dataclass(frozen=True)
 class Move(Verb):
-    """Make the alias mean another version. A canary ends with what it was compared with."""
+    """Make the alias mean another version. A canary ends with what it was compared with; a shadow, when it is it."""
 
     change, action = Change.MOVED, actions.PIN_MOVED
     to: ModelVersion
@@ -81,6 +85,8 @@ class Move(Verb):
             raise BadInput(f"{draft.pin.alias.name} means {to} in {draft.pin.environment} already.", param="to")
         draft.pin.model_version = to
         _end_canary(draft.pin)
+        if draft.pin.shadow_version_id == to.pk:
+            _end_shadow(draft.pin)
 
     def arguments(self) -> dict[str, Any]:
         return {"to": str(self.to.pk)}
@@ -166,7 +172,7 @@ class SetShadow(Verb):
     def apply(self, draft: Draft) -> None:
         pin = _pinned(draft)
         if self.version is None:
-            pin.shadow_version, pin.shadow_percent = None, 0
+            _end_shadow(pin)
             return
         if not 1 <= self.percent <= 100:
             raise BadInput(f"{self.percent} % is no share; write 1 to 100.", param="percent")
