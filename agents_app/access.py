@@ -13,11 +13,12 @@ from console.teams.access import teams_for
 from console.teams.callers import Caller
 from console.teams.models import Team
 
-RIGHTS = {"view": "view_team", "use": "use_models", "edit": "build"}
+# `inspect` is to see what it is made of: sharing an agent does not share its instructions.
+RIGHTS = {"view": "view_team", "inspect": "view_team", "use": "use_models", "edit": "build"}
 
 
 def agents_for(caller: Caller, to: str = "view") -> QuerySet[Agent]:
-    """Return the living agents the caller may view, use (those that answer) or edit."""
+    """Return the living agents the caller may view, inspect, use (those that answer) or edit."""
     agents = Agent.objects.filter(archived_at=None, team__archived_at=None)
     if to == "use":
         agents = agents.filter(live__isnull=False)
@@ -25,7 +26,7 @@ def agents_for(caller: Caller, to: str = "view") -> QuerySet[Agent]:
         return agents if caller.may(RIGHTS[to]) else agents.none()
     mine = Q(team__in=[team_id for team_id, rights in caller.rights.items() if RIGHTS[to] in rights])
     using = [team_id for team_id, rights in caller.rights.items() if "use_models" in rights]
-    if to != "edit" and using:
+    if to in {"view", "use"} and using:
         shared = Agent.objects.filter(audience=Audience.TEAMS, shared_with__in=using)
         mine |= Q(audience=Audience.ORGANISATION) | Q(pk__in=shared.values("pk"))
     return agents.filter(mine)

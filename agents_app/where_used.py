@@ -8,6 +8,8 @@ import uuid
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
+from django.urls import reverse
+
 from agents_app.models import Agent, AgentDraft, Definition
 from console.catalog import where_used as of_aliases
 from prompts_app import where_used as of_prompts
@@ -52,6 +54,7 @@ def agents_with(prompt: Prompt) -> list[of_prompts.Use]:
             agent.team_id,
             agent.team.name,
             holds=is_live,
+            url=reverse("agents:agent", args=[agent.slug]),
             detail=which if is_live else f"{which}, in its draft",
         )
     return [found[slug] for slug in sorted(found)]

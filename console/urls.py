@@ -14,6 +14,7 @@ urlpatterns = [
     path("", include("console.evals.urls")),
     path("", include("usage_app.urls")),
     path("", include("console.batches.urls")),
+    path("", include("agents_app.urls")),
     path("", include("console.playground.urls")),
     path("api/", include("console.api.urls")),
     path("accounts/", include("allauth.urls")),

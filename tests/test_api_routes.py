@@ -28,6 +28,8 @@ from tests.test_routes import (
     ACTORS,
     Arguments,
     Route,
+    _agent,
+    _agent_version,
     _alias,
     _increase,
     _invitation,
@@ -83,6 +85,9 @@ FACTORIES: dict[str, Any] = {
     **dict.fromkeys(("api:approve_proposal", "api:reject_proposal"), lambda cast: _pk(_proposal(cast))),
     **dict.fromkeys(("api:quota", "api:increases"), _quota_id),
     "api:increase": _of_quota,
+    **dict.fromkeys(("api:agent", "api:agent_draft", "api:agent_versions", "api:publish_agent"), _agent),
+    **dict.fromkeys(("api:roll_back_agent", "api:agent_where_used"), _agent),
+    "api:agent_version": _agent_version,
     **dict.fromkeys(("api:audit_event", "api:audit_event_content"), _record),
 }
 

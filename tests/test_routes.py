@@ -229,7 +229,25 @@ def _test_run(cast: Cast) -> Arguments:
     return {"slug": prompt.slug, "run_id": run.pk}
 
 
+def _agent(cast: Cast) -> Arguments:
+    agent = make.make_agent(cast.team_a)
+    make.publish_agent(agent, opening_message="Hello")
+    return {"slug": agent.slug}
+
+
+def _agent_version(cast: Cast) -> Arguments:
+    return {**_agent(cast), "number": 1}
+
+
 FACTORIES: dict[str, Callable[[Cast], Arguments]] = {
+    **dict.fromkeys(
+        (
+            *("agents:agent", "agents:compare", "agents:where_used", "agents:edit", "agents:publish"),
+            *("agents:settings", "agents:remove"),
+        ),
+        _agent,
+    ),
+    **dict.fromkeys(("agents:version", "agents:roll_back"), _agent_version),
     "teams:team": _team,
     "teams:change_team": _team,
     "teams:archive_team": _team,

@@ -44,6 +44,7 @@ ITEMS = (
     Item("overview", "Overview", "layout-dashboard", "pages:overview", "", chord="o", keywords="home dashboard usage"),
     Item("playground", "Playground", "git-compare", "playground:bench", "Build", "use_models", "y", "try compare run"),
     Item("prompts", "Prompts", "library", "prompts:prompts", "Build", "view_team", "p", "library text", waiting_count),
+    Item("agents", "Agents", "bot", "agents:agents", "Build", "view_team", keywords="assistant assistants bot"),
     Item("models", "Models and pins", "pin", "catalog:models", "Run", "view_team", "m", "alias provider version"),
     Item("batches", "Batches", "layers", "batches:batches", "Run", "view_usage", "b", "files jobs bulk openai"),
     Item("lanes", "Lanes", "split", "pages:lanes", "Run", "view_usage", keywords="interactive standard batch latency"),

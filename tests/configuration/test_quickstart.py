@@ -10,6 +10,9 @@ from urllib.parse import urlsplit
 import pytest
 from django.core.management import CommandError, call_command
 
+from agents_app.models import Agent
+from agents_app.readiness import problems
+from agents_app.services.agents import archive_agent
 from console.audit.models import AuditEvent
 from console.catalog.models import ModelVersion, Pin, Provider
 from console.catalog.services.pins import move_pin
@@ -165,3 +168,15 @@ def test_it_records_what_it_made_and_no_key() -> None:
     text = "".join(line.detail + line.target for line in lines)
     assert not any(key in text for key in printed["keys"].values())
     assert printed["sign_in_url"].split("/")[-2] not in text
+
+
+def test_it_gives_the_team_an_assistant_once() -> None:
+    run()
+    assert not Agent.objects.exists(), "nothing to speak with yet"
+    run("--model-url", URL)
+    agent = Agent.objects.select_related("live").get()
+    assert (agent.slug, agent.team.slug, agent.live and agent.live.alias) == ("assistant", "default", "assistant")
+    assert agent.live is not None and problems(agent.team, agent.live) == []
+    archive_agent(actor=SYSTEM, agent=agent)
+    run("--model-url", URL)
+    assert Agent.objects.count() == 1, "what people took away does not come back"

@@ -1,4 +1,4 @@
-"""Make a new installation usable: an operator, a team, two keys, and an alias that answers.
+"""Make a new installation usable: an operator, a team, two keys, an alias that answers, an assistant that uses it.
 
 It may run any number of times, by several processes at once. What is there stays as it is; what people changed or
 revoked since is not undone.
@@ -12,6 +12,9 @@ from pathlib import Path
 from django.conf import settings
 from django.db import transaction
 
+from agents_app.models import Agent
+from agents_app.services.agents import create_agent
+from agents_app.services.versions import publish_agent
 from console.audit.models import Epoch
 from console.catalog.models import Alias, ModelVersion, Pin
 from console.catalog.services import builtin
@@ -25,12 +28,19 @@ from console.teams.services.keys import create_key
 from console.teams.services.people import create_person
 from console.teams.services.sign_in import make_sign_in_link
 from console.teams.services.teams import add_member, create_team
+from prompts_app.models import Prompt
+from prompts_app.services.labels import publish
+from prompts_app.services.prompts import create_prompt
 
 TEAM_SLUG, TEAM_NAME = "default", "Default"
 KEY_NAME = "Quick start"
 ALIAS = "assistant"
 EMBED_ALIAS = "embed"
+PROMPT = "default/assistant"
+INSTRUCTIONS = """You are the assistant of this team. Answer in the language of the question, briefly and plainly.
+When you are not sure, say so, and say what would help."""
 REASON = "Pinned by the quick start"
+BUILT = "Built by the quick start"
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,6 +74,7 @@ def quickstart(
     _alias(ALIAS, "For first calls, before you name your own.", model)
     if embeddings := _builtin(builtin.EMBEDDINGS, embeddings_url):
         _alias(EMBED_ALIAS, "For first embeddings, before you name your own.", embeddings)
+    _assistant(team)
     keys = _keys(team)
     _, token = make_sign_in_link(actor=SYSTEM, user=operator)
     return Quickstart(
@@ -114,6 +125,32 @@ def _alias(name: str, description: str, model: ModelVersion | None) -> None:
     for environment in Environment.values:
         if environment not in pinned:
             move_pin(actor=SYSTEM, alias=alias, environment=environment, to=model, reason=REASON, seen_revision=0)
+
+
+def _assistant(team: Team) -> None:
+    """Give the team somebody to ask: an agent on the alias, with a prompt of its own. Once; people go on from there."""
+    has_one = Agent.objects.filter(team=team).exists() or Agent.objects.filter(slug=ALIAS).exists()
+    is_pinned = Pin.objects.filter(alias__name=ALIAS, environment="production").exists()
+    if has_one or not is_pinned or Prompt.objects.filter(slug=PROMPT).exists():
+        return
+    content = [{"role": "", "text": INSTRUCTIONS}]
+    about = "What the assistant of the quick start is told."
+    prompt = create_prompt(actor=SYSTEM, team=team, slug=PROMPT, description=about, content=content)
+    assert prompt.head is not None
+    for label in ("production", "staging"):
+        publish(actor=SYSTEM, prompt=prompt, version=prompt.head, label=label, reason=BUILT, seen_revision=0)
+    agent = create_agent(
+        actor=SYSTEM,
+        team=team,
+        slug=ALIAS,
+        name="Assistant",
+        description="Answers questions, with the model behind the alias assistant.",
+        prompt_slug=PROMPT,
+        alias=ALIAS,
+        opening_message="Hello! What can I do for you?",
+        suggested_questions=["What can you help me with?", "Explain what a context window is"],
+    )
+    publish_agent(actor=SYSTEM, agent=agent, message=BUILT, seen_revision=agent.draft.revision)
 
 
 def _keys(team: Team) -> dict[str, str | None]:

@@ -19,7 +19,7 @@ from console.catalog.services.providers import create_provider
 from console.catalog.services.versions import change_version, create_version, set_price
 from console.core.clock import now, period_end, period_start
 from console.core.errors import Conflict
-from console.pages.demo import prompts
+from console.pages.demo import agents, prompts
 from console.pages.demo.calls import COLUMNS, Made, Served, calls
 from console.pages.demo.cast import ALIASES, MODELS, PEOPLE, PROVIDERS, TEAMS
 from console.teams.actors import Actor
@@ -55,6 +55,7 @@ def fill(*, days: int, actor: Actor = ACTOR) -> Filled:
         versions = _models(actor)
         _aliases(actor, teams, people, versions)
         prompts.make_prompts(teams, people)
+        agents.make_agents(teams, people)
         added, payloads = _calls(teams, keys, versions, days)
     if added:
         analyze()
@@ -75,6 +76,8 @@ def _refuse_strangers() -> None:
         return
     if slugs := prompts.slugs_of_strangers():
         raise Conflict(f"There are prompts of your own called {', '.join(slugs)}; the demo would mix with them.")
+    if slugs := agents.slugs_of_strangers():
+        raise Conflict(f"There are agents of your own called {', '.join(slugs)}; the demo would mix with them.")
     aliases = list(Alias.objects.filter(name__in=[a.name for a in ALIASES]).values_list("name", flat=True))
     providers = list(Provider.objects.filter(slug__in=[slug for slug, _ in PROVIDERS]).values_list("slug", flat=True))
     if aliases or providers:

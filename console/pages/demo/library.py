@@ -211,6 +211,24 @@ PROMPTS = (
         alias="ticket-to-article",
     ),
     DemoPrompt(
+        "support/assistant",
+        "support",
+        "What the support assistant is told",
+        (
+            DemoVersion(
+                20,
+                _TOMAS,
+                "First version",
+                "You answer customers of {{company}} about orders, returns and refunds. "
+                "Ask for the order number first. "
+                "When you are not sure, say so and offer a person.\n\n{{> house/style-guide}}",
+                (_var("company", "Larkfield"),),
+            ),
+        ),
+        (DemoPublication(20, "production", 1, "For the new assistant", _ADA),),
+        tags=("live",),
+    ),
+    DemoPrompt(
         "support/tickets/handover",
         "support",
         "One paragraph for the colleague who takes over",

@@ -1,0 +1,94 @@
+"""The small forms around an agent: naming it, its settings, publishing, rolling back."""
+
+from typing import Any
+
+from django import forms
+from django.db.models import QuerySet
+
+from agents_app.models import Agent, Audience
+from console.core.errors import Refusal
+from console.teams.models import Team
+
+_MONO = {"class": "mono", "autocomplete": "off", "spellcheck": "false"}
+
+
+def refuse(form: forms.Form, refusal: Refusal) -> None:
+    """Show a service's refusal at the field it names, or above the form."""
+    name = (refusal.param or "").partition(".")[0]
+    form.add_error(name if name in form.fields else None, refusal.message)
+
+
+class NewAgentForm(forms.Form):
+    name = forms.CharField(max_length=80, widget=forms.TextInput(attrs={"placeholder": "Support assistant"}))
+    slug = forms.CharField(
+        label="Short name",
+        max_length=60,
+        help_text="Programs call it as agent:short-name. It never changes.",
+        widget=forms.TextInput(attrs={**_MONO, "placeholder": "support-assistant"}),
+    )
+    team = forms.ModelChoiceField(Team.objects.none(), empty_label=None, help_text="Its builders change it.")
+    description = forms.CharField(max_length=300, required=False, help_text="What people can ask it, in a few words.")
+
+    def __init__(self, *args: Any, teams: QuerySet[Team], **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        team: forms.ModelChoiceField[Team] = self.fields["team"]  # type: ignore[assignment]
+        team.queryset = teams
+        team.to_field_name = "slug"
+
+
+class SettingsForm(forms.Form):
+    """Name and audience. Teams it is shared with that the reader does not see stay as they are."""
+
+    name = forms.CharField(max_length=80)
+    description = forms.CharField(max_length=300, required=False, help_text="What people can ask it, in a few words.")
+    audience = forms.ChoiceField(
+        choices=Audience.choices, label="Who may use it", widget=forms.RadioSelect, help_text="From the next call on."
+    )
+    shared_with = forms.ModelMultipleChoiceField(
+        Team.objects.none(),
+        required=False,
+        label="Chosen teams",
+        widget=forms.CheckboxSelectMultiple,
+        help_text="Besides its own, when you choose teams above.",
+    )
+
+    def __init__(self, *args: Any, agent: Agent, teams: QuerySet[Team], **kwargs: Any) -> None:
+        shared = agent.shared_with.all()
+        kwargs["initial"] = {
+            "name": agent.name,
+            "description": agent.description,
+            "audience": agent.audience,
+            "shared_with": shared,
+        }
+        super().__init__(*args, **kwargs)
+        field: forms.ModelMultipleChoiceField[Team] = self.fields["shared_with"]  # type: ignore[assignment]
+        field.queryset = teams.exclude(pk=agent.team_id).order_by("name")
+        self.unseen = list(shared.exclude(pk__in=field.queryset.values("pk")))
+        if not field.queryset.exists():
+            del self.fields["shared_with"]
+
+    def changes(self) -> dict[str, Any]:
+        given = dict(self.cleaned_data)
+        given["shared_with"] = [*given.get("shared_with", ()), *self.unseen]
+        return given
+
+
+class PublishForm(forms.Form):
+    message = forms.CharField(
+        max_length=500,
+        required=False,
+        label="What changed, and why",
+        widget=forms.TextInput(attrs={"autocomplete": "off", "placeholder": "Shorter answers"}),
+        help_text="The history shows it beside the version.",
+    )
+    seen_revision = forms.IntegerField(min_value=0, widget=forms.HiddenInput)
+    seen_live = forms.IntegerField(min_value=0, widget=forms.HiddenInput)
+
+
+class RollBackForm(forms.Form):
+    reason = forms.CharField(
+        max_length=500,
+        widget=forms.TextInput(attrs={"autocomplete": "off", "placeholder": "It made up prices"}),
+        help_text="The history shows it.",
+    )
+    seen_revision = forms.IntegerField(min_value=0, widget=forms.HiddenInput)

@@ -1,0 +1,191 @@
+"""The form of a draft: from what a person types to fields of `Definition`, and back."""
+
+import json
+from typing import Any
+
+from django import forms
+
+from agents_app.definition import LIMITS, LONGEST_OPENING, MOST_QUESTIONS, checked
+from agents_app.models import Agent, AgentDraft
+from agents_app.queries.choices import aliases_of, variables_of
+from console.core.errors import BadInput
+
+_SIMPLE = {"temperature": "Temperature", "top_p": "Top p"}
+_ROWS = {"rows": 2}
+_WHICH_HINT = "Empty: what the caller's environment says. Or a label (production), or a number (7) that never changes."
+
+
+class DraftForm(forms.Form):
+    """Everything a draft says. The chosen prompt's variables get a field each, named `var-…`."""
+
+    prompt_slug = forms.CharField(
+        required=False,
+        label="Prompt",
+        max_length=200,
+        widget=forms.TextInput(
+            attrs={"class": "mono", "list": "prompt-names", "autocomplete": "off", "spellcheck": "false"}
+        ),
+        help_text="Its instructions, from the prompt library.",
+    )
+    which = forms.CharField(
+        required=False,
+        label="Label or version",
+        max_length=40,
+        widget=forms.TextInput(attrs={"class": "mono", "autocomplete": "off", "spellcheck": "false"}),
+        help_text=_WHICH_HINT,
+    )
+    alias = forms.ChoiceField(required=False, label="Model alias")
+    temperature = forms.FloatField(required=False, help_text="0 to 2; the pin's unless given.")
+    top_p = forms.FloatField(required=False, label="Top p", help_text="0 to 1.")
+    more = forms.CharField(
+        required=False,
+        label="Others, as JSON",
+        widget=forms.Textarea(
+            attrs={**_ROWS, "class": "mono", "spellcheck": "false", "placeholder": '{"stop": ["END"]}'}
+        ),
+    )
+    output_tokens = forms.IntegerField(
+        required=False, min_value=1, max_value=LIMITS["output_tokens"], label="Longest answer, in tokens"
+    )
+    messages = forms.IntegerField(
+        required=False,
+        min_value=1,
+        max_value=LIMITS["messages"],
+        label="Messages it looks back on",
+        help_text="Chat sends the newest ones; a program that sends more is refused.",
+    )
+    opening_message = forms.CharField(
+        required=False,
+        max_length=LONGEST_OPENING,
+        widget=forms.Textarea(attrs={"rows": 3}),
+        help_text="What people read before they ask. It is not sent to the model.",
+    )
+    suggested_questions = forms.CharField(
+        required=False,
+        widget=forms.Textarea(attrs={"rows": 3}),
+        help_text=f"One a line, {MOST_QUESTIONS} at most.",
+    )
+    seen_revision = forms.IntegerField(min_value=0, widget=forms.HiddenInput)
+
+    def __init__(self, data: Any = None, *, agent: Agent, draft: AgentDraft) -> None:
+        super().__init__(data, initial=_initial(draft))
+        self._agent = agent
+        names = [alias.name for alias in aliases_of(agent.team)]
+        typed = str(data.get("alias", "")) if data is not None else draft.alias
+        kept = [draft.alias] if draft.alias and draft.alias not in names else []
+        choices = [("", "Choose an alias"), *((name, name) for name in [*kept, *names])]
+        field: forms.ChoiceField = self.fields["alias"]  # type: ignore[assignment]
+        field.choices = choices
+        if typed in kept:
+            field.help_text = f"{agent.team} may not call {typed}, or it is not pinned in production."
+        self.variables = variables_of(agent.team, self._asked_for(draft))
+        for one in self.variables:
+            self.fields[f"var-{one['name']}"] = _variable_field(one, draft.prompt_variables.get(one["name"]))
+
+    def _asked_for(self, draft: AgentDraft) -> AgentDraft:
+        """Return the prompt that is typed, or what the draft says where that makes no sense."""
+        if not self.is_bound:
+            return draft
+        try:
+            return AgentDraft(**checked(self._prompt(self.data.get("prompt_slug", ""), self.data.get("which", ""))))
+        except BadInput:
+            return AgentDraft()
+
+    @staticmethod
+    def _prompt(slug: str, which: str) -> dict[str, Any]:
+        which = which.strip()
+        is_number = which.isascii() and which.isdecimal()
+        return {
+            "prompt_slug": slug,
+            "prompt_label": "" if is_number else which,
+            "prompt_number": int(which) if is_number and len(which) < 10 else None,
+        }
+
+    @property
+    def variable_fields(self) -> list[forms.BoundField]:
+        return [self[name] for name in self.fields if name.startswith("var-")]
+
+    def clean_more(self) -> dict[str, Any]:
+        text = self.cleaned_data["more"].strip()
+        try:
+            value = json.loads(text) if text else {}
+        except ValueError:
+            raise forms.ValidationError("This is not JSON.") from None
+        if not isinstance(value, dict):
+            raise forms.ValidationError('Write an object: {"stop": ["END"]}.')
+        return value
+
+    def clean(self) -> dict[str, Any]:
+        given = self.cleaned_data
+        self._check(given, "prompt_slug", self._prompt(given.get("prompt_slug", ""), ""))
+        self._check(given, "which", self._prompt("", given.get("which", "")))
+        if "more" in given:
+            self._check(given, "more", {"parameters": given["more"]})
+        for name in _SIMPLE:
+            if given.get(name) is not None:
+                self._check(given, name, {"parameters": {name: given[name]}})
+        questions = given.get("suggested_questions", "").splitlines()
+        self._check(given, "suggested_questions", {"suggested_questions": questions})
+        return given
+
+    def _check(self, given: dict[str, Any], name: str, fields: dict[str, Any]) -> None:
+        """Say what is wrong with a field at that field."""
+        if name in self.errors:
+            return
+        try:
+            checked(fields)
+        except BadInput as wrong:
+            self.add_error(name, wrong.message)
+
+    def definition(self) -> dict[str, Any]:
+        """Return the fields of a checked form as services take them."""
+        given = self.cleaned_data
+        parameters = dict(given["more"]) | {name: given[name] for name in _SIMPLE if given[name] is not None}
+        values = {one["name"]: given[f"var-{one['name']}"] for one in self.variables}
+        return {
+            **self._prompt(given["prompt_slug"], given["which"]),
+            "prompt_variables": {name: value for name, value in values.items() if value not in (None, "")},
+            "alias": given["alias"],
+            "parameters": parameters,
+            "limits": {name: given[name] for name in LIMITS if given[name] is not None},
+            "opening_message": given["opening_message"],
+            "suggested_questions": given["suggested_questions"].splitlines(),
+        }
+
+
+def _initial(draft: AgentDraft) -> dict[str, Any]:
+    more = {name: value for name, value in draft.parameters.items() if name not in _SIMPLE}
+    return {
+        "prompt_slug": draft.prompt_slug,
+        "which": draft.prompt_number or draft.prompt_label,
+        "alias": draft.alias,
+        **{name: draft.parameters.get(name) for name in _SIMPLE},
+        "more": json.dumps(more) if more else "",
+        **{name: draft.limits.get(name) for name in LIMITS},
+        "opening_message": draft.opening_message,
+        "suggested_questions": "\n".join(draft.suggested_questions),
+        "seen_revision": draft.revision,
+    }
+
+
+def _variable_field(declared: dict[str, Any], value: Any) -> forms.Field:
+    kind, default = declared["type"], declared.get("default")
+    hint = f"{default} unless given." if default not in (None, "") else ""
+    hint = hint or (f"For example {declared['example']}." if declared.get("example") not in (None, "") else "")
+    common: dict[str, Any] = {"required": False, "label": declared["name"], "initial": value, "help_text": hint}
+    if kind == "number":
+        return _Number(**common)
+    if kind == "choice":
+        choices = [("", "Choose one"), *((one, one) for one in declared["choices"])]
+        return forms.ChoiceField(choices=choices, **common)
+    if kind == "json":
+        return forms.JSONField(widget=forms.Textarea(attrs={**_ROWS, "class": "mono"}), **common)
+    return forms.CharField(widget=forms.Textarea(attrs=_ROWS), max_length=20_000, **common)
+
+
+class _Number(forms.FloatField):
+    """A number that stays whole when it is: 7, not 7.0."""
+
+    def to_python(self, value: Any) -> Any:
+        number = super().to_python(value)
+        return int(number) if number is not None and number.is_integer() else number

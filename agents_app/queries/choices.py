@@ -1,0 +1,52 @@
+"""What a draft can be made of: prompts, their variables, aliases."""
+
+from typing import Any
+
+from django.db.models import Q, QuerySet
+
+from agents_app.instructions import ref_of
+from agents_app.models import Definition
+from console.catalog.models import Alias
+from console.core.errors import Refusal
+from console.teams.models import Team
+from prompts_app import shapes
+from prompts_app.models import Kind, Prompt, Visibility
+from prompts_app.queries.preview import PartialFinder
+from prompts_app.shapes import Finder, InDatabase, VersionShape
+from prompts_app.text.render import declared_by, partials_of
+
+_MOST_PROMPTS = 500
+
+
+def prompts_for_team(team: Team) -> QuerySet[Prompt]:
+    """Return the prompts an agent of this team may speak with."""
+    mine = Q(team=team) | Q(visibility=Visibility.ORGANISATION)
+    return Prompt.objects.filter(mine, deleted_at=None).exclude(kind=Kind.PARTIAL).order_by("slug")
+
+
+def prompt_names(team: Team) -> list[tuple[str, str]]:
+    """Return names and descriptions to offer while somebody types."""
+    return list(prompts_for_team(team).values_list("slug", "description")[:_MOST_PROMPTS])
+
+
+def aliases_of(team: Team) -> list[Alias]:
+    """Return the aliases the team may call and that answer in production."""
+    mine = Alias.objects.filter(Q(teams=team) | Q(teams=None), pins__environment="production")
+    return list(mine.distinct().order_by("name"))
+
+
+def variables_of(team: Team, definition: Definition) -> list[dict[str, Any]]:
+    """Return what the chosen prompt and its partials declare; nothing while it cannot be read."""
+    ref = ref_of(definition)
+    if ref is None:
+        return []
+    prompt, number = Finder(InDatabase()).find(team.pk, ref, "production")
+    if prompt is None or number is None:
+        return []
+    version: VersionShape | None = shapes.read([(prompt.id, number)]).get((prompt.id, number))
+    if version is None:
+        return []
+    try:
+        return [dict(one) for one in declared_by(version, partials_of(version, PartialFinder(prompt.team_id)))]
+    except Refusal:
+        return [dict(one) for one in version.variables]

@@ -1,0 +1,86 @@
+"""One agent: its versions, its moves, and what two states of it differ in."""
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from agents_app.instructions import ref_of, rendered
+from agents_app.models import Agent, AgentMove, AgentVersion, Definition
+from console.core.errors import Refusal
+from console.core.size import estimate_tokens
+from prompts_app.queries.text import title_of
+
+MOST_VERSIONS = 50
+MOST_MOVES = 20
+LIMIT_TITLES = {"output_tokens": "Longest answer, tokens", "messages": "Messages of a call"}
+
+
+def versions_of(agent: Agent) -> list[AgentVersion]:
+    """Return the newest versions, newest first."""
+    return list(AgentVersion.objects.filter(agent=agent)[:MOST_VERSIONS])
+
+
+def moves_of(agent: Agent) -> list[AgentMove]:
+    return list(AgentMove.objects.filter(agent=agent).select_related("from_version", "to_version")[:MOST_MOVES])
+
+
+@dataclass(frozen=True, slots=True)
+class Shown:
+    """The instructions as a call in production gets them; `problem` says why there are none."""
+
+    ref: str
+    messages: list[tuple[str, str]]  # role for people, text
+    tokens: int
+    problem: str = ""
+
+
+def instructions(agent: Agent, definition: Definition) -> Shown:
+    try:
+        filled = rendered(agent.team_id, definition)
+    except Refusal as refusal:
+        return Shown(str(ref_of(definition)), [], 0, refusal.message)
+    if filled is None:
+        return Shown("", [], 0, "No prompt is chosen yet.")
+    texts = [(title_of(one["role"]), str(one["content"])) for one in filled.rendered.messages]
+    return Shown(filled.version.ref, texts, estimate_tokens("\n".join(text for _, text in texts)))
+
+
+@dataclass(frozen=True, slots=True)
+class Difference:
+    """One thing two states say differently; an empty side says nothing about it."""
+
+    name: str
+    was: str
+    now: str
+
+
+def differences(old: Definition | None, new: Definition) -> list[Difference]:
+    """Return what differs, in the order of the pages; without an old state everything is new."""
+    was, now = _lines(old) if old else {}, _lines(new)
+    names = dict.fromkeys([*now, *was])
+    return [Difference(n, was.get(n, ""), now.get(n, "")) for n in names if was.get(n, "") != now.get(n, "")]
+
+
+def _lines(definition: Definition) -> dict[str, str]:
+    """Return a state as titles and texts, those that say something."""
+    ref = ref_of(definition)
+    found = {"Prompt": str(ref) if ref else "", "Alias": definition.alias}
+    found |= {f"Variable {name}": _text(value) for name, value in sorted(definition.prompt_variables.items())}
+    found |= {f"Parameter {name}": _text(value) for name, value in sorted(definition.parameters.items())}
+    found |= {LIMIT_TITLES[name]: f"{value:,}" for name, value in _known(definition.limits).items()}
+    found["Opening message"] = definition.opening_message
+    found["Suggested questions"] = "\n".join(definition.suggested_questions)
+    return {name: text for name, text in found.items() if text}
+
+
+def _known(limits: Mapping[str, Any]) -> dict[str, int]:
+    return {name: limits[name] for name in LIMIT_TITLES if limits.get(name)}
+
+
+def _text(value: Any) -> str:
+    return value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)
+
+
+def shown_limits(definition: Definition) -> list[tuple[str, int]]:
+    return [(LIMIT_TITLES[name], value) for name, value in _known(definition.limits).items()]

@@ -1,0 +1,82 @@
+"""Name a new agent; edit the draft of one."""
+
+from typing import Any
+
+from django.http import HttpResponse
+from django.shortcuts import render
+from django.urls import reverse
+
+from agents_app import access
+from agents_app.forms.agents import NewAgentForm, refuse
+from agents_app.forms.draft import DraftForm
+from agents_app.models import Agent, AgentDraft
+from agents_app.queries import choices, detail
+from agents_app.readiness import checks
+from agents_app.services import agents, drafts
+from agents_app.views.frame import ACTIVE, frame
+from console.core.errors import Conflict, Refusal
+from console.core.htmx import go
+from console.teams.access import needs
+from console.teams.callers import TeamRequest
+
+
+@needs("build")
+def new_agent(request: TeamRequest) -> HttpResponse:
+    teams = access.building_teams(request.caller)
+    initial = {"team": request.GET.get("team", "")}
+    form = NewAgentForm(request.POST if request.method == "POST" else None, teams=teams, initial=initial)
+    if form.is_bound and form.is_valid():
+        try:
+            agent = agents.create_agent(actor=request.caller.actor, **form.cleaned_data)
+        except Refusal as refusal:
+            refuse(form, refusal)
+        else:
+            return go(request, reverse("agents:edit", args=[agent.slug]), f"Created {agent.name}. Say what it is.")
+    context = {"active": ACTIVE, "form": form}
+    return render(request, "agents/new.html", context, status=422 if form.is_bound else 200)
+
+
+@needs("build")
+def edit(request: TeamRequest, slug: str) -> HttpResponse:
+    """Save the draft, go on to publish it, or (`do=look`) only show the variables of the prompt that was typed."""
+    agent = access.agent_for(request.caller, slug, to="edit")
+    if request.method != "POST":
+        return _page(request, agent, DraftForm(agent=agent, draft=agent.draft))
+    form = DraftForm(request.POST, agent=agent, draft=agent.draft)
+    if request.POST.get("do") == "look" or not form.is_valid():
+        return _page(request, agent, form, status=422 if form.is_bound and form.errors else 200)
+    fields = form.definition()
+    try:
+        drafts.save_draft(
+            actor=request.caller.actor, agent=agent, seen_revision=form.cleaned_data["seen_revision"], **fields
+        )
+    except Conflict as conflict:
+        return _stale_page(request, agent, fields, conflict)
+    except Refusal as refusal:
+        refuse(form, refusal)
+        return _page(request, agent, form, status=422)
+    if request.POST.get("do") == "publish":
+        return go(request, reverse("agents:publish", args=[slug]))
+    return go(request, reverse("agents:edit", args=[slug]), f"Saved the draft of {agent.name}.")
+
+
+def _stale_page(request: TeamRequest, agent: Agent, fields: dict[str, Any], conflict: Conflict) -> HttpResponse:
+    """Show what was typed, beside what somebody else saved since; saving again keeps what was typed."""
+    agent.draft.refresh_from_db()
+    data = request.POST.copy()
+    data["seen_revision"] = str(agent.draft.revision)
+    form = DraftForm(data, agent=agent, draft=agent.draft)
+    theirs = detail.differences(AgentDraft(**fields), agent.draft)
+    return _page(request, agent, form, status=409, changed=conflict.message, theirs=theirs)
+
+
+def _page(request: TeamRequest, agent: Agent, form: DraftForm, *, status: int = 200, **more: Any) -> HttpResponse:
+    context: dict[str, Any] = {
+        **frame(request, agent, "edit"),
+        "form": form,
+        "prompt_names": choices.prompt_names(agent.team),
+        "checks": checks(agent.team, agent.draft),
+        "instructions": detail.instructions(agent, agent.draft),
+        **more,
+    }
+    return render(request, "agents/edit.html", context, status=status)

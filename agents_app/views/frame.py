@@ -1,0 +1,56 @@
+"""What every page of one agent shows around its own piece: name, tabs, buttons, the rail of versions."""
+
+from dataclasses import dataclass
+from typing import Any
+
+from django.urls import reverse
+
+from agents_app import access, where_used
+from agents_app.models import Agent
+from agents_app.queries import detail
+from agents_app.queries.listing import is_changed
+from console.teams.callers import TeamRequest
+
+ACTIVE = "agents"
+
+
+@dataclass(frozen=True, slots=True)
+class Tab:
+    label: str
+    url: str
+    count: int | None
+    is_current: bool
+
+
+def frame(request: TeamRequest, agent: Agent, tab: str) -> dict[str, Any]:
+    """Return the context every page of an agent begins with."""
+    versions = detail.versions_of(agent)
+    may_edit = request.caller.may("build", agent.team_id)
+    is_inside = request.caller.may("view_team", agent.team_id)
+    return {
+        "active": ACTIVE,
+        "agent": agent,
+        "draft": agent.draft,
+        "live": agent.live,
+        "versions": versions,
+        "next_number": (versions[0].number if versions else 0) + 1,
+        "is_changed": is_changed(agent),
+        "may_edit": may_edit,
+        "may_use": agent.live is not None and access.may(request.caller, agent, "use"),
+        "is_inside": is_inside,
+        "tabs": _tabs(agent, tab, len(where_used.uses_of(agent)), is_inside=is_inside, has_two=len(versions) > 1),
+    }
+
+
+def _tabs(agent: Agent, current: str, uses: int, *, is_inside: bool, has_two: bool) -> list[Tab]:
+    """Return the tabs; people it is shared with see what it is, not how its team goes about it."""
+
+    def tab(label: str, name: str, count: int | None = None) -> Tab:
+        return Tab(label, reverse(f"agents:{name}", args=[agent.slug]), count, name == current)
+
+    found = [tab("Overview", "agent")]
+    if has_two and is_inside:
+        found.append(tab("Compare", "compare"))
+    if is_inside:
+        found += [tab("Where used", "where_used", uses), tab("Settings", "settings")]
+    return found

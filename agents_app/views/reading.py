@@ -1,0 +1,102 @@
+"""The list, one agent, one version, two beside each other, where it is used."""
+
+from typing import Any
+
+from django.conf import settings
+from django.http import HttpResponse
+from django.shortcuts import render
+from django.views.decorators.http import require_safe
+
+from agents_app import access
+from agents_app import where_used as uses
+from agents_app.models import Agent, AgentDraft, AgentVersion
+from agents_app.queries import detail
+from agents_app.queries.listing import listing
+from agents_app.readiness import checks
+from agents_app.views.frame import ACTIVE, frame
+from console.teams.access import needs, scope_for, teams_for
+from console.teams.callers import TeamRequest
+from prompts_app.access import prompts_for
+
+_LONGEST = 200
+
+
+@needs("view_team")
+@require_safe
+def agents(request: TeamRequest) -> HttpResponse:
+    """The agents of the caller's teams and those shared with them; `?team=` narrows to one team's own."""
+    scope = scope_for(request.caller, request.GET.get("team", ""))
+    shown = access.agents_for(request.caller)
+    if scope:
+        shown = shown.filter(team=scope)
+    words = request.GET.get("q", "").replace("\0", "").strip()[:_LONGEST]
+    number = request.GET.get("page", "1")
+    page = listing(shown, words, int(number) if number.isascii() and number.isdecimal() and len(number) < 7 else 1)
+    context = {"active": ACTIVE, "page": page, "words": words, "may_build": request.caller.may("build")}
+    return render(request, "agents/list.html", context)
+
+
+@needs("view_team")
+@require_safe
+def agent(request: TeamRequest, slug: str) -> HttpResponse:
+    """What answers now, or what is being built while nothing does."""
+    found = access.agent_for(request.caller, slug)
+    return state_page(request, found, found.live or found.draft)
+
+
+@needs("view_team")
+@require_safe
+def version(request: TeamRequest, slug: str, number: int) -> HttpResponse:
+    found = access.agent_for(request.caller, slug, to="inspect")
+    return state_page(request, found, access.version_for(found, number))
+
+
+def state_page(request: TeamRequest, agent: Agent, shown: AgentVersion | AgentDraft) -> HttpResponse:
+    """Show one state of an agent: a version, or its draft."""
+    context: dict[str, Any] = {
+        **frame(request, agent, "agent"),
+        "shown": shown,
+        "number": shown.number if isinstance(shown, AgentVersion) else None,
+        "instructions": detail.instructions(agent, shown),
+        "limits": detail.shown_limits(shown),
+        "can_open_prompt": prompts_for(request.caller).filter(slug=shown.prompt_slug).exists(),
+        "moves": detail.moves_of(agent),
+        "checks": checks(agent.team, agent.draft),
+        "base_url": settings.BASE_URL,
+    }
+    return render(request, "agents/detail.html", context)
+
+
+@needs("view_team")
+@require_safe
+def compare(request: TeamRequest, slug: str) -> HttpResponse:
+    """Two versions beside each other; the newest with the one before unless the address says which."""
+    found = access.agent_for(request.caller, slug, to="inspect")
+    context = frame(request, found, "compare")
+    newest = context["versions"][0].number if context["versions"] else 1
+    new = access.version_for(found, _number(request, "b", newest))
+    old = access.version_for(found, _number(request, "a", max(1, new.number - 1)))
+    context |= {
+        "old": old,
+        "new": new,
+        "was": f"v{old.number}",
+        "now": f"v{new.number}",
+        "differences": detail.differences(old, new),
+    }
+    return render(request, "agents/compare.html", context)
+
+
+def _number(request: TeamRequest, name: str, default: int) -> int:
+    text = request.GET.get(name, "")
+    return int(text) if text.isascii() and text.isdecimal() and len(text) < 10 else default
+
+
+@needs("view_team")
+@require_safe
+def where_used(request: TeamRequest, slug: str) -> HttpResponse:
+    found = access.agent_for(request.caller, slug, to="inspect")
+    all_uses = uses.uses_of(found)
+    mine = set(teams_for(request.caller).values_list("pk", flat=True))
+    shown = [use for use in all_uses if use.team_id in mine]
+    context = {**frame(request, found, "where_used"), "uses": shown, "hidden": len(all_uses) - len(shown)}
+    return render(request, "agents/where_used.html", context)

@@ -1,0 +1,197 @@
+"""The pages of agents: build one, publish it, compare, roll back, share, archive."""
+
+import pytest
+from django.db import connection
+from django.test.utils import CaptureQueriesContext
+
+from agents_app.models import Agent
+from agents_app.services import agents as services
+from console.audit.models import AuditEvent
+from console.chat.models import Widget
+from console.teams.actors import SYSTEM
+from tests import make
+
+
+@pytest.fixture
+def builder(signed_in, bella):
+    return signed_in(bella)
+
+
+def form_of(agent, **changes):
+    """Return what the draft's form sends, with these fields typed."""
+    draft = Agent.objects.select_related("draft").get(pk=agent.pk).draft
+    fields = {
+        "prompt_slug": draft.prompt_slug,
+        "which": draft.prompt_number or draft.prompt_label,
+        "alias": draft.alias,
+        "seen_revision": draft.revision,
+        "do": "save",
+    }
+    return fields | changes
+
+
+def test_it_builds_an_assistant_from_nothing_without_htmx(builder, cast):
+    make.make_alias("support-chat", production=make.make_model())
+    prompt = make.make_prompt(
+        cast.team_a, "shop/voice", "You speak for {{shop}}, {{times}} times.",
+        variables=[{"name": "shop"}, {"name": "times", "type": "number"}],
+    )  # fmt: skip
+    assert "Build the first one" in builder.get("/agents/").text
+    made = builder.post("/agents/new/", {"name": "Helper", "slug": "helper", "team": "team-a"})
+    assert made["Location"] == "/agents/helper/edit/"
+    page = builder.get("/agents/helper/edit/").text
+    assert "Choose the prompt with its instructions." in page and "Choose the alias it answers with." in page
+    agent = Agent.objects.get()
+    looked = builder.post("/agents/helper/edit/", form_of(agent, prompt_slug=prompt.slug, do="look")).text
+    assert 'name="var-shop"' in looked and 'name="var-times"' in looked
+    assert Agent.objects.get().draft.prompt_slug == "", "looking saves nothing"
+    typed = form_of(
+        agent,
+        **{"prompt_slug": prompt.slug, "alias": "support-chat", "var-shop": "Larkfield", "var-times": "2"},
+        temperature="0.4",
+        more='{"stop": ["END"]}',
+        output_tokens="200",
+        opening_message="Hello!",
+        suggested_questions="Where is my order?\n\nWho are you?",
+    )
+    assert builder.post("/agents/helper/edit/", typed | {"do": "publish"})["Location"] == "/agents/helper/publish/"
+    draft = Agent.objects.get().draft
+    assert draft.prompt_variables == {"shop": "Larkfield", "times": 2}
+    assert draft.parameters == {"stop": ["END"], "temperature": 0.4} and draft.limits == {"output_tokens": 200}
+    assert draft.suggested_questions == ["Where is my order?", "Who are you?"]
+    page = builder.get("/agents/helper/publish/")
+    assert "Larkfield" in page.text and "Publish v1" in page.text
+    seen = {"seen_revision": draft.revision, "seen_live": 0, "message": "first"}
+    assert builder.post("/agents/helper/publish/", seen)["Location"] == "/agents/helper/"
+    page = builder.get("/agents/helper/").text
+    assert "You speak for Larkfield, 2 times." in page and "Hello!" in page and "agent:helper" in page
+    line = AuditEvent.objects.filter(action="agent.published").get()
+    assert (line.target, line.reason, line.team) == ("helper", "first", "Team A")
+
+
+def test_it_says_what_is_wrong_at_the_field_and_keeps_what_was_typed(builder, cast):
+    agent = make.make_agent(cast.team_a, "helper")
+    for typed, says in (
+        ({"prompt_slug": "Not A Prompt"}, "must be the name of a prompt"),
+        ({"which": "No Label"}, "cannot be a label"),
+        ({"temperature": "9"}, "must be a number from 0 to 2"),
+        ({"more": "{"}, "This is not JSON."),
+        ({"more": '{"max_tokens": 3}'}, "limits.output_tokens"),
+        ({"messages": "0"}, "greater than or equal to 1"),
+        ({"suggested_questions": "\n".join("abcdefg")}, "at most 6 questions"),
+        ({"alias": "no-such"}, "not one of the available choices"),
+    ):
+        response = builder.post("/agents/helper/edit/", form_of(agent, opening_message="typed words", **typed))
+        assert response.status_code == 422 and says in response.text, typed
+        assert "typed words" in response.text
+    for typed, says in (
+        ({"slug": "new"}, "address of a page"),
+        ({"slug": "helper"}, "is taken"),
+        ({"slug": "A b"}, "cannot be"),
+    ):
+        response = builder.post("/agents/new/", {"name": "N", "team": "team-a", "slug": "fresh", **typed})
+        assert response.status_code == 422 and says in response.text, typed
+
+
+def test_two_people_do_not_overwrite_each_other(builder, cast):
+    agent = make.make_agent(cast.team_a, "helper")
+    mine = form_of(agent, opening_message="mine")
+    builder.post("/agents/helper/edit/", form_of(agent, opening_message="theirs"))
+    stale = builder.post("/agents/helper/edit/", mine)
+    assert stale.status_code == 409
+    assert "changed the draft" in stale.text and "mine" in stale.text and "theirs" in stale.text
+    again = builder.post("/agents/helper/edit/", form_of(agent, opening_message="mine"))
+    assert again.status_code == 302 and Agent.objects.get().draft.opening_message == "mine"
+    old = {"seen_revision": 1, "seen_live": 1, "message": "kept words"}
+    stale = builder.post("/agents/helper/publish/", old)
+    assert stale.status_code == 409 and "kept words" in stale.text
+    make.publish_agent(agent)
+    stale = builder.post("/agents/helper/versions/1/roll-back/", {"reason": "kept words", "seen_revision": 1})
+    assert stale.status_code == 409 and "kept words" in stale.text and "made version 2 live" in stale.text
+
+
+def test_it_compares_and_rolls_back(builder, cast):
+    agent = make.make_agent(cast.team_a, "helper")
+    make.publish_agent(agent, opening_message="Good day", limits={"messages": 9})
+    page = builder.get("/agents/helper/compare/").text
+    assert "Good day" in page and "Messages of a call" in page and "v1 to v2" in page
+    assert "The two say the same" in builder.get("/agents/helper/compare/?a=2&b=2").text
+    assert builder.get("/agents/helper/compare/?a=7").status_code == 404
+    old = builder.get("/agents/helper/versions/1/").text
+    assert "/agents/helper/versions/1/roll-back/" in old
+    page = builder.get("/agents/helper/versions/1/roll-back/").text
+    assert "Make v1 live" in page
+    assert builder.post("/agents/helper/versions/1/roll-back/", {"seen_revision": 3}).status_code == 422
+    rolled = builder.post("/agents/helper/versions/1/roll-back/", {"reason": "too stiff", "seen_revision": 3})
+    assert rolled.status_code == 302
+    agent.refresh_from_db()
+    assert agent.live.number == 1 and "too stiff" in builder.get("/agents/helper/").text
+    same = builder.post("/agents/helper/versions/1/roll-back/", {"reason": "again", "seen_revision": 4})
+    assert same.status_code == 422 and "is live already" in same.text
+
+
+def test_sharing_shows_what_it_says_not_how_it_is_made(builder, signed_in, cast):
+    prompt = make.make_prompt(cast.team_a, "secret/voice", "Never tell: swordfish.")
+    agent = make.make_agent(cast.team_a, "helper", prompt=prompt, opening_message="Ask me")
+    stranger = signed_in(cast.charlie)
+    assert stranger.get("/agents/helper/").status_code == 404
+    page = builder.get("/agents/helper/settings/").text
+    assert 'name="shared_with"' not in page, "bella belongs to no other team"
+    for typed, status in (
+        ({"audience": "teams"}, 422),
+        ({"audience": "nobody"}, 422),
+        ({"audience": "organisation"}, 302),
+    ):
+        response = builder.post("/agents/helper/settings/", {"name": "Helper", "description": "Asks back", **typed})
+        assert response.status_code == status, typed
+    page = stranger.get("/agents/helper/")
+    assert page.status_code == 200 and "Ask me" in page.text and "Asks back" in page.text
+    assert "swordfish" not in page.text and "secret/voice" not in page.text
+    for inside in ("versions/1/", "compare/", "where-used/", "settings/"):
+        assert stranger.get(f"/agents/helper/{inside}").status_code == 403, inside
+    services.change_agent(actor=SYSTEM, agent=agent, audience="teams", shared_with=[cast.team_b])
+    builder.post("/agents/helper/settings/", {"name": "Helper 2", "description": "", "audience": "teams"})
+    assert list(agent.shared_with.all()) == [cast.team_b], "teams bella does not see stay"
+    asker = signed_in(cast.bob).get("/agents/helper/").text
+    assert "swordfish" in asker and "/agents/helper/edit/" not in asker and "/agents/helper/publish/" not in asker
+
+
+def test_it_archives_what_nothing_uses_and_deletes_what_was_never_published(builder, cast):
+    agent = make.make_agent(cast.team_a, "helper")
+    widget = Widget.objects.create(public_id="w", team=cast.team_a, agent=agent, name="Shop window")
+    Widget.objects.create(public_id="x", team=cast.team_b, agent=agent, name="Elsewhere")
+    page = builder.get("/agents/helper/where-used/").text
+    assert "Shop window" in page and "Elsewhere" not in page and "1 of teams you do not belong to" in page
+    assert "Shop window" in builder.get("/agents/helper/remove/").text
+    refused = builder.post("/agents/helper/remove/")
+    assert refused.status_code == 409 and "is in use" in refused.text
+    Widget.objects.all().delete()
+    assert widget.pk and builder.post("/agents/helper/remove/")["Location"] == "/agents/"
+    assert builder.get("/agents/helper/").status_code == 404
+    make.make_agent(cast.team_a, "never", is_live=False)
+    assert "never published" in builder.get("/agents/never/remove/").text
+    builder.post("/agents/never/remove/")
+    assert not Agent.objects.filter(slug="never").exists()
+
+
+def test_the_list_finds_and_asks_the_same_for_many(builder, cast):
+    prompt = make.make_prompt(cast.team_a, "one/for-all")
+    make.make_agent(cast.team_a, "helper", prompt=prompt, description="Answers about orders")
+
+    def queries():
+        with CaptureQueriesContext(
+            connection,
+        ) as seen:
+            page = builder.get("/agents/")
+        assert page.status_code == 200
+        return len(seen)
+
+    builder.get("/agents/")
+    few = queries()
+    for number in range(12):
+        make.make_agent(cast.team_a, f"other-{number}", prompt=prompt, is_live=number % 2 == 0)
+    assert queries() == few
+    found = builder.get("/agents/?q=orders").text
+    assert "/agents/helper/" in found and "/agents/other-1/" not in found
+    assert "No agent has these words" in builder.get("/agents/?q=nothing-like-it").text
+    assert builder.get("/agents/?page=99999999&q=%00").status_code == 200
