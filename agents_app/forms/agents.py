@@ -66,6 +66,9 @@ class SettingsForm(forms.Form):
         self.unseen = list(shared.exclude(pk__in=field.queryset.values("pk")))
         if not field.queryset.exists():
             del self.fields["shared_with"]
+            if agent.audience != Audience.TEAMS:  # nobody to choose
+                audience: forms.ChoiceField = self.fields["audience"]  # type: ignore[assignment]
+                audience.choices = [choice for choice in Audience.choices if choice[0] != Audience.TEAMS]
 
     def changes(self) -> dict[str, Any]:
         given = dict(self.cleaned_data)

@@ -25,8 +25,10 @@ def test_it_shows_members_what_they_may_open(client: Client, cast: Cast) -> None
     shown = nav(client.get("/profile/").text)
     assert shown == [
         "/",
+        "/chat/",
         "/playground/",
         "/prompts/",
+        "/agents/",
         "/models/",
         "/batches/",
         "/lanes/",
