@@ -4,6 +4,7 @@ Django's handler costs ten times what the whole gateway does, so calls to models
 process, with the same settings, models and migrations.
 """
 
+import asyncio
 import gc
 import os
 from collections.abc import Awaitable, Callable, MutableMapping
@@ -15,7 +16,8 @@ os.environ.setdefault("DJANGO_SETTINGS_MODULE", "console.settings")
 _django: Any = get_asgi_application()
 
 from console.api.v1.app import application as _v1  # noqa: E402  (needs the apps loaded)
-from console.gateway import pipeline  # noqa: E402
+from console.chat import answering  # noqa: E402
+from console.gateway import pipeline, sync  # noqa: E402
 
 _Scope = MutableMapping[str, Any]
 _Receive = Callable[[], Awaitable[MutableMapping[str, Any]]]
@@ -39,6 +41,12 @@ def _settle_memory() -> None:
     gc.set_threshold(10_000, 20, 20)
 
 
+def _end_answers() -> None:
+    """Keep what there is of answers nobody waits for at a connection, and write the ends of their calls."""
+    answering.stop_all()
+    sync.stop()
+
+
 async def _lifespan(receive: _Receive, send: _Send) -> None:
     while True:
         message = await receive()
@@ -46,6 +54,7 @@ async def _lifespan(receive: _Receive, send: _Send) -> None:
             _settle_memory()
             await send({"type": "lifespan.startup.complete"})
         elif message["type"] == "lifespan.shutdown":
+            await asyncio.to_thread(_end_answers)
             await pipeline.stop()  # end records that still wait are written before the process goes
             await send({"type": "lifespan.shutdown.complete"})
             return

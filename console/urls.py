@@ -16,6 +16,7 @@ urlpatterns = [
     path("", include("console.batches.urls")),
     path("", include("agents_app.urls")),
     path("", include("console.playground.urls")),
+    path("", include("console.chat.urls")),
     path("api/", include("console.api.urls")),
     path("accounts/", include("allauth.urls")),
     path("admin/", admin.site.urls),

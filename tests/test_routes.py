@@ -22,6 +22,7 @@ from console.batches.services.creator import Creator
 from console.batches.services.files import upload_file
 from console.catalog.services import aliases
 from console.catalog.services.pins import ask_to_lift_rule
+from console.chat.models import Conversation, Message
 from console.core.clock import now
 from console.evals.services import cases, runs
 from console.teams.access import OPERATOR, PUBLIC, SIGNED_IN
@@ -239,6 +240,19 @@ def _agent_version(cast: Cast) -> Arguments:
     return {**_agent(cast), "number": 1}
 
 
+def _conversation(cast: Cast) -> Arguments:
+    """Of a person of Team A, who shared it with the team."""
+    made = Conversation.objects.create(
+        team=cast.team_a, agent=make.make_agent(cast.team_a), owner=cast.alice, title="Autumn", shared_at=now()
+    )
+    return {"conversation_id": made.pk}
+
+
+def _message(cast: Cast) -> Arguments:
+    made = Message.objects.create(conversation_id=_conversation(cast)["conversation_id"], role="assistant", text="Yes.")
+    return {"message_id": made.pk}
+
+
 FACTORIES: dict[str, Callable[[Cast], Arguments]] = {
     **dict.fromkeys(
         (
@@ -311,6 +325,14 @@ FACTORIES: dict[str, Callable[[Cast], Arguments]] = {
     **dict.fromkeys(("evals:tests", "evals:new_case", "evals:start_run"), _prompt),
     **dict.fromkeys(("evals:edit_case", "evals:delete_case"), _test_case),
     **dict.fromkeys(("evals:run", "evals:stop_run"), _test_run),
+    **dict.fromkeys(
+        (
+            *("chat:conversation", "chat:send", "chat:rename", "chat:pin", "chat:archive", "chat:share"),
+            "chat:delete",
+        ),
+        _conversation,
+    ),
+    **dict.fromkeys(("chat:message", "chat:stream", "chat:edit", "chat:again", "chat:branch", "chat:stop"), _message),
     "usage:change_quota": _quota_id,
     "usage:remove_quota": _quota_id,
     "usage:increase_quota": _quota_id,

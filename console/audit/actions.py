@@ -137,6 +137,11 @@ AGENT_ROLLED_BACK = _change("agent.rolled_back", "rolled the agent back")
 AGENT_ARCHIVED = _change("agent.archived", "archived the agent")
 AGENT_DELETED = _quiet("agent.deleted", "deleted the agent, which was never published")
 
+# Conversations
+CONVERSATION_SHARED = _quiet("conversation.shared", "shared the conversation with the team")
+CONVERSATION_UNSHARED = _quiet("conversation.unshared", "ended the sharing of the conversation")
+CONVERSATION_DELETED = _quiet("conversation.deleted", "deleted the conversation")
+
 # Quotas
 QUOTA_CREATED = _change("quota.created", "set the quota")
 QUOTA_CHANGED = _change("quota.changed", "changed the quota")

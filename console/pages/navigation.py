@@ -42,6 +42,7 @@ class Item:
 
 ITEMS = (
     Item("overview", "Overview", "layout-dashboard", "pages:overview", "", chord="o", keywords="home dashboard usage"),
+    Item("chat", "Chat", "message-square", "chat:chat", "", "view_team", "c", "ask assistant conversations"),
     Item("playground", "Playground", "git-compare", "playground:bench", "Build", "use_models", "y", "try compare run"),
     Item("prompts", "Prompts", "library", "prompts:prompts", "Build", "view_team", "p", "library text", waiting_count),
     Item("agents", "Agents", "bot", "agents:agents", "Build", "view_team", keywords="assistant assistants bot"),

@@ -1,0 +1,75 @@
+"""The only way to get a conversation for somebody.
+
+It is its owner's, as long as they belong to its team. Once shared, the members of its team read along, and only read.
+To everybody else it looks like no conversation at all, operators included: what people write is theirs.
+"""
+
+import uuid
+
+from django.core.exceptions import PermissionDenied
+from django.db.models import Q, QuerySet
+
+from agents_app.access import agents_for
+from agents_app.models import Agent, Audience
+from console.chat.errors import UnknownConversation
+from console.chat.models import Conversation, Message
+from console.teams.access import teams_for
+from console.teams.callers import Caller
+from console.teams.models import Team, User
+from console.teams.rights import must_set_up_two_factor, rights_of
+
+
+def conversations_for(caller: Caller) -> QuerySet[Conversation]:
+    """Return the conversations a person may read: their own, and those shared with their teams."""
+    if caller.user is None:
+        return Conversation.objects.none()
+    mine = Q(owner=caller.user) | Q(shared_at__isnull=False, owner__isnull=False)
+    return Conversation.objects.filter(mine, deleted_at=None, team__in=teams_for(caller))
+
+
+def conversation_for(caller: Caller, conversation_id: uuid.UUID, to: str = "read") -> Conversation:
+    """Return the conversation, 404 for those who may not read it, 403 for readers who want to change it."""
+    rows = conversations_for(caller).select_related("agent__live", "agent__team", "team", "owner")
+    found = rows.filter(pk=conversation_id).first()
+    if found is None:
+        raise UnknownConversation
+    if to == "change" and found.owner_id != (caller.user and caller.user.pk):
+        raise PermissionDenied(f"This is {found.owner}'s conversation. You may read it, and start one of your own.")
+    return found
+
+
+def message_for(caller: Caller, message_id: uuid.UUID, to: str = "read") -> Message:
+    """Return a message of a conversation the caller may read or change."""
+    found = Message.objects.filter(pk=message_id).first()
+    if found is None:
+        raise UnknownConversation
+    found.conversation = conversation_for(caller, found.conversation_id, to=to)
+    return found
+
+
+def agents_to_talk_to(caller: Caller) -> QuerySet[Agent]:
+    """Return the assistants a person may start a conversation with."""
+    return agents_for(caller, "use").select_related("live", "team")
+
+
+def team_for_agent(caller: Caller, agent: Agent) -> Team:
+    """Return the team for which a person talks to an agent: the agent's own, else one of theirs it is shared with."""
+    if caller.may("use_models", agent.team_id):
+        return agent.team
+    teams = teams_for(caller, "use_models")
+    if agent.audience == Audience.TEAMS:
+        teams = teams.filter(pk__in=agent.shared_with.values("pk"))
+    found = teams.order_by("name").first()
+    if found is None:
+        raise PermissionDenied("None of your teams may use this assistant any more.")
+    return found
+
+
+def present(caller: Caller) -> Caller | None:
+    """Return a person's Caller with the rights they have now, None when they may not come in any more."""
+    user = User.objects.filter(pk=caller.user.pk, is_active=True).first() if caller.user else None
+    if user is None or must_set_up_two_factor(user):
+        return None
+    return Caller(
+        actor=caller.actor, user=user, is_operator=user.is_operator, rights={} if user.is_operator else rights_of(user)
+    )

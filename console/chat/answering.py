@@ -1,0 +1,217 @@
+"""Write an answer, whatever the browser does: on the gateway's thread, through the one pipeline.
+
+1. The message is there already, as `writing` and with a lease, so a process that dies leaves something to find.
+2. Words go to the pages of this process at once, and to the database several times a second, with a longer lease.
+3. Whoever stops it changes the row; the process that writes notices within a moment, wherever the stop came from.
+4. The end is written once, with what it cost. A lease that ran out is for the sweeper.
+"""
+
+import asyncio
+import datetime as dt
+import logging
+import time
+import uuid
+from contextlib import aclosing, suppress
+from dataclasses import dataclass, field
+from typing import Any
+
+import psycopg
+
+from console.chat import sql, troubles
+from console.chat.live import BEING_WRITTEN, Live
+from console.chat.models import Message
+from console.core.clock import now
+from console.core.errors import ProviderError, Refusal
+from console.gateway import pipeline, sync
+from console.gateway.connection import Connection
+from console.gateway.plan import resolve
+from console.gateway.reading import AnswerReader
+from console.gateway.refusing import Identify
+from console.gateway.types import Ask, Call
+
+log = logging.getLogger(__name__)
+
+LEASE = dt.timedelta(seconds=20)
+_KEEP_SECONDS = 0.4
+# An answer without new words is looked at this seldom: for a stop from elsewhere, and for its lease.
+_LOOK_SECONDS = 2.0
+_ENDING_TRIES = 10
+
+Status = Message.Status
+
+
+@dataclass(slots=True)
+class Ending:
+    """How an answer ended, and what is known of its call."""
+
+    status: str
+    trouble: str = ""
+    call: Call | None = None
+    reader: AnswerReader = field(default_factory=AnswerReader)
+
+    def fields(self, live: Live, ask: Ask) -> dict[str, Any]:
+        call, usage = self.call, self.reader.usage
+        agent = call.plan.ask.agent if call else None
+        until = (call.answered if call and call.answered else time.perf_counter()) if call else 0
+        return {
+            "id": live.id,
+            "status": self.status,
+            "trouble": self.trouble[:500],
+            "text": live.text,
+            "request_id": ask.id,
+            "model": call.plan.version.label if call else "",
+            "agent_version_id": agent.version_id if agent else None,
+            "prompt_tokens": usage.prompt if usage else 0,
+            "completion_tokens": usage.completion if usage else 0,
+            "cost_micros": call.cost_micros if call else 0,
+            "latency_us": round((until - call.started) * 1_000_000) if call else None,
+            "first_token_us": round((call.first_token - call.started) * 1_000_000)
+            if call and call.first_token
+            else None,
+        }
+
+
+def start(message_id: uuid.UUID, identify: Identify, ask: Ask) -> None:
+    """Begin to write an answer whose row is committed; returns at once."""
+    sync.start(_write(message_id, identify, ask))
+
+
+def stop(message_id: uuid.UUID) -> None:
+    """End an answer now if this process writes it; another one finds out from the row."""
+    if live := BEING_WRITTEN.get(message_id):
+        live.cut(Status.STOPPED)
+
+
+def stop_all(seconds: float = 3.0) -> None:
+    """End every answer of this process, because it stops; what there is of them is kept."""
+    for live in tuple(BEING_WRITTEN.values()):
+        live.cut(Status.INTERRUPTED)
+    latest = time.monotonic() + seconds
+    while BEING_WRITTEN and time.monotonic() < latest:
+        time.sleep(0.05)
+    if _connections:
+        sync.run(_close())
+
+
+async def _close() -> None:
+    """Close this loop's connection; the next answer makes another."""
+    for connection in tuple(_connections.values()):
+        await connection.close()
+    _connections.clear()
+
+
+async def _write(message_id: uuid.UUID, identify: Identify, ask: Ask) -> None:
+    live = BEING_WRITTEN[message_id] = Live(message_id)
+    ending = Ending(Status.FAILED, troubles.OUR_FAULT)
+    live.task = asyncio.create_task(_ask(live, ending, identify, ask))
+    _keep_soon()
+    try:
+        await asyncio.wait({live.task})
+        if live.task.cancelled():
+            ending.status = live.cut_as or Status.INTERRUPTED
+            ending.trouble = _WHY_CUT.get(ending.status, "")
+        await _end(ending.fields(live, ask))
+    finally:
+        BEING_WRITTEN.pop(message_id, None)
+        live.finish()
+
+
+_WHY_CUT: dict[str, str] = {
+    Status.REFUSED: troubles.ACCESS_ENDED,
+    Status.INTERRUPTED: troubles.INTERRUPTED,
+}
+
+
+async def _ask(live: Live, ending: Ending, identify: Identify, ask: Ask) -> None:
+    """Make the call and note in `ending` how it went; a cancelled task was cut from our side."""
+    try:
+        live.call = ending.call = await pipeline.open_call(identify, ask)
+        async with aclosing(await pipeline.stream(ending.call)) as frames:
+            async for frame in frames:
+                if words := ending.reader.feed(frame):
+                    live.add(words)
+    except Refusal as refusal:
+        ending.status, ending.trouble = Status.REFUSED, troubles.of_refusal(refusal)
+    except ProviderError as error:
+        ending.trouble = troubles.of_provider(error)
+    except Exception:
+        log.exception("An answer could not be written.")
+    else:
+        ending.status = Status.DONE
+        ending.trouble = troubles.TOO_LONG if ending.reader.finish == "length" else ""
+
+
+async def _end(fields: dict[str, Any]) -> None:
+    """Write the end; try for a while when the database is away, then leave it to the sweeper."""
+    for _ in range(_ENDING_TRIES):
+        try:
+            await _connection().run(lambda link: sql.end(link, fields))
+        except (psycopg.Error, OSError):
+            await asyncio.sleep(1)
+        else:
+            return
+    log.error("The end of an answer could not be written.")
+
+
+def _may_go_on(call: Call) -> bool:
+    """Say whether whoever asked may still do this, by the newest snapshot this process has."""
+    here = pipeline.gateway()
+    here.refresh_soon()
+    snapshot = here.snapshots.current
+    if snapshot is None:
+        return True
+    try:
+        resolve(snapshot, call.identify(snapshot), call.plan.ask.model)
+    except Refusal:
+        return False
+    return True
+
+
+# Keeping what there is ------------------------------------------------------------------------------------------------
+
+_connections: dict[asyncio.AbstractEventLoop, Connection] = {}
+_keeping: asyncio.Task[None] | None = None
+
+
+def _connection() -> Connection:
+    loop = asyncio.get_running_loop()
+    if loop not in _connections:
+        _connections.clear()
+        _connections[loop] = Connection("chat")
+    return _connections[loop]
+
+
+def _keep_soon() -> None:
+    global _keeping
+    if _keeping is None or _keeping.done() or _keeping.get_loop() is not asyncio.get_running_loop():
+        _keeping = asyncio.create_task(_keep())
+
+
+async def _keep() -> None:
+    """Keep all answers of this process, until there are none."""
+    while BEING_WRITTEN:
+        await asyncio.sleep(_KEEP_SECONDS)
+        moment = time.monotonic()
+        due = [
+            live
+            for live in tuple(BEING_WRITTEN.values())
+            if len(live.text) > len(live.kept) or moment - live.kept_at > _LOOK_SECONDS
+        ]
+        for live in due:
+            if live.call is not None and not _may_go_on(live.call):
+                live.cut(Status.REFUSED)
+        if due:
+            with suppress(psycopg.Error, OSError):  # the lease is longer than a short absence of the database
+                await _keep_all(due, moment)
+
+
+async def _keep_all(due: list[Live], moment: float) -> None:
+    texts = [(live.id, live.text) for live in due]
+    changed = [
+        (one, text if len(text) > len(live.kept) else None) for live, (one, text) in zip(due, texts, strict=True)
+    ]
+    going_on = await _connection().run(lambda link: sql.keep(link, changed, now() + LEASE))
+    for live, (_, text) in zip(due, texts, strict=True):
+        live.kept, live.kept_at = text, moment
+        if live.id not in going_on:
+            live.cut(Status.STOPPED)

@@ -1,0 +1,27 @@
+"""What people type into the chat, parsed; whether it can be sent is for the services."""
+
+from typing import Any
+
+from django import forms
+
+from agents_app.models import Agent
+
+
+class MessageForm(forms.Form):
+    text = forms.CharField(required=False, strip=False)
+
+
+class StartForm(MessageForm):
+    agent = forms.ModelChoiceField(
+        Agent.objects.none(),
+        to_field_name="slug",
+        error_messages={"invalid_choice": "You may not use this assistant any more. Choose another one."},
+    )
+
+    def __init__(self, *args: Any, agents: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self.fields["agent"].queryset = agents  # type: ignore[attr-defined]
+
+
+class TitleForm(forms.Form):
+    title = forms.CharField(max_length=120)

@@ -1,0 +1,173 @@
+"""Answers as HTML: Markdown without raw HTML, code highlighted, and an allow-list as the last step.
+
+Nothing is fetched: an image becomes a link to it. Every link shows the host it leads to.
+"""
+
+import re
+from collections.abc import Sequence
+from contextlib import suppress
+from functools import lru_cache
+from html import escape
+from typing import Any
+from urllib.parse import urlsplit
+
+import nh3
+from markdown_it import MarkdownIt
+from markdown_it.renderer import RendererHTML
+from markdown_it.rules_inline import StateInline
+from markdown_it.token import Token
+from markdown_it.utils import OptionsDict
+from pygments import highlight
+from pygments.formatters import HtmlFormatter
+from pygments.lexers import get_lexer_by_name
+from pygments.token import STANDARD_TYPES
+from pygments.util import ClassNotFound
+
+_PREFIX = "hl-"
+_LONGEST_HIGHLIGHTED = 20_000
+_SCHEMES = {"http", "https", "mailto"}
+_TAGS = {
+    *("p", "br", "hr", "h1", "h2", "h3", "h4", "h5", "h6", "ul", "ol", "li", "blockquote", "pre", "code"),
+    *("em", "strong", "s", "a", "span", "table", "thead", "tbody", "tr", "th", "td"),
+}
+_CLASSES = {
+    "span": {_PREFIX + name for name in STANDARD_TYPES.values() if name} | {"host"},
+    "code": {"math"},
+    "pre": {"code", "is-wide"},
+}
+_FORMATTER: HtmlFormatter[str] = HtmlFormatter(nowrap=True, classprefix=_PREFIX)
+
+
+def _highlighted(code: str, language: str, _attributes: str) -> str:
+    """Return code as a whole `pre`; what has no known language stays plain."""
+    inner = escape(code)
+    if language and len(code) <= _LONGEST_HIGHLIGHTED:
+        with suppress(ClassNotFound):
+            inner = highlight(code, get_lexer_by_name(language[:40], stripnl=False), _FORMATTER)
+    return f'<pre class="code is-wide" tabindex="0"><code>{inner}</code></pre>'
+
+
+def _is_good_link(url: str) -> bool:
+    return url.split(":", 1)[0].lower() in _SCHEMES and ":" in url
+
+
+# `$x$` is math only without a space inside and without a digit behind, so that "$5 and $6" stays money.
+_MATH = re.compile(
+    r"\$\$(?P<a>.+?)\$\$|\\\[(?P<b>.+?)\\\]|\\\((?P<c>.+?)\\\)|\$(?P<d>[^\s$](?:[^$\n]*[^\s$])?)\$(?!\d)", re.S
+)
+
+
+def _math(state: StateInline, silent: bool) -> bool:
+    """Keep formulas as they are written: their underscores and stars mean something else."""
+    if state.src[state.pos] not in "$\\":
+        return False
+    found = _MATH.match(state.src, state.pos)
+    if found is None:
+        return False
+    if not silent:
+        token = state.push("math", "code", 0)
+        token.content = found.group(0)
+    state.pos = found.end()
+    return True
+
+
+def _image(_self: RendererHTML, tokens: Sequence[Token], index: int, _options: OptionsDict, _env: Any) -> str:
+    url, words = str(tokens[index].attrs.get("src", "")), tokens[index].content
+    return f'<a href="{escape(url)}">{escape(words or "Image")}</a>{_host(url, words)}'
+
+
+def _host(url: str, words: str) -> str:
+    """Return the host to show behind a link, nothing when its words are the address itself."""
+    try:
+        parts = urlsplit(url)
+    except ValueError:
+        return ""
+    shown = parts.hostname or parts.path
+    if words.strip() in {url, url.removeprefix(f"{parts.scheme}://"), shown} or not shown:
+        return ""
+    return f' <span class="host">({escape(shown)})</span>'
+
+
+def _link_close(_self: RendererHTML, tokens: Sequence[Token], index: int, _options: OptionsDict, _env: Any) -> str:
+    opened = next(at for at in range(index, -1, -1) if tokens[at].type == "link_open")
+    words = "".join(token.content for token in tokens[opened:index])
+    return f"</a>{_host(str(tokens[opened].attrs.get('href', '')), words)}"
+
+
+def _renderer() -> MarkdownIt:
+    made = MarkdownIt("commonmark", {"html": False, "linkify": True, "highlight": _highlighted, "breaks": True})
+    made.enable(["table", "strikethrough", "linkify"])
+    made.disable(["html_block", "html_inline"])
+    made.validateLink = _is_good_link  # type: ignore[method-assign]
+    if made.linkify is not None:
+        made.linkify.set({"fuzzy_link": False, "fuzzy_email": False})
+    made.inline.ruler.before("escape", "math", _math)
+    made.add_render_rule("image", _image)
+    made.add_render_rule("link_close", _link_close)
+    made.add_render_rule(
+        "math", lambda _s, tokens, at, _o, _e: f'<code class="math">{escape(tokens[at].content)}</code>'
+    )
+    made.add_render_rule("code_block", lambda _s, tokens, at, _o, _e: _highlighted(tokens[at].content, "", ""))
+    return made
+
+
+_MARKDOWN = _renderer()
+
+
+def _clean(html: str) -> str:
+    return nh3.clean(
+        html,
+        tags=_TAGS,
+        attributes={"a": {"href"}, "ol": {"start"}, "*": set()},
+        tag_attribute_values={"pre": {"tabindex": {"0"}}},
+        allowed_classes=_CLASSES,
+        url_schemes=_SCHEMES,
+        link_rel="noopener noreferrer nofollow",
+        set_tag_attribute_values={"a": {"target": "_blank"}},
+    )
+
+
+@lru_cache(maxsize=256)
+def render(text: str) -> str:
+    """Return a text as HTML that can stand on a page as it is."""
+    return _clean(_MARKDOWN.render(text))
+
+
+_LINE_END = re.compile(r"\r\n|\r|\n")
+
+
+class Growing:
+    """An answer while it comes in: blocks that are whole are rendered once, the last one again with every piece."""
+
+    def __init__(self) -> None:
+        self._done = 0
+
+    def feed(self, text: str) -> tuple[str, str]:
+        """Return the HTML of blocks that are now whole, and that of the block being written."""
+        rest = text[self._done :]
+        starts = [
+            token.map[0] for token in _MARKDOWN.parse(rest) if token.level == 0 and token.map and token.nesting >= 0
+        ]
+        whole = ""
+        if len(starts) > 1:
+            size = [found.end() for found in _LINE_END.finditer(rest)][starts[-1] - 1]
+            whole, rest = _clean(_MARKDOWN.render(rest[:size])), rest[size:]
+            self._done += size
+        return whole, _clean(_MARKDOWN.render(mended(rest)))
+
+
+_FENCE = re.compile(r"^ {0,3}(```|~~~)", re.M)
+_HALF_LINK = re.compile(r"!?\[([^\]\n]*)\]\([^)\s]*$|!?\[([^\]\n]*)\]?$")
+
+
+def mended(text: str) -> str:
+    """Close what the last block of an unfinished text has open, so that it looks as it will."""
+    if len(_FENCE.findall(text)) % 2:
+        return text
+    text = _HALF_LINK.sub(lambda found: found.group(1) or found.group(2) or "", text.rstrip(" "))
+    if text.count("`") % 2:
+        return text + "`"
+    for mark in ("**", "~~"):
+        if text.count(mark) % 2:
+            text = text.removesuffix(mark) if text.endswith(mark) else text + mark
+    return text

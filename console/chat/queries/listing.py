@@ -1,0 +1,91 @@
+"""The conversations beside the one that is open: pinned ones, then by day, a page at a time."""
+
+import datetime as dt
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+from django.db.models import Exists, OuterRef, Q, QuerySet
+from django.utils.dateparse import parse_datetime
+
+from console.chat.models import Conversation, Message
+from console.core.clock import now
+from console.teams.models import User
+
+PAGE = 40
+
+
+@dataclass(frozen=True, slots=True)
+class Group:
+    name: str
+    rows: list[Conversation]
+
+
+@dataclass(frozen=True, slots=True)
+class Listing:
+    """`older` is where the next page begins, empty at the end."""
+
+    groups: list[Group]
+    older: str
+    search: str
+    is_archive: bool
+
+    @property
+    def is_empty(self) -> bool:
+        return not self.groups
+
+
+def _day_of(moment: dt.datetime, today: dt.date) -> str:
+    days = (today - moment.date()).days
+    if days <= 0:
+        return "Today"
+    if days == 1:
+        return "Yesterday"
+    if days < 7:
+        return "This week"
+    return f"{moment:%B}" if moment.year == today.year else f"{moment:%B %Y}"
+
+
+def grouped(rows: Iterable[Conversation], today: dt.date, *, pins: bool) -> list[Group]:
+    groups: dict[str, list[Conversation]] = {}
+    for row in rows:
+        name = "Pinned" if pins and row.pinned_at else _day_of(row.last_at, today)
+        groups.setdefault(name, []).append(row)
+    return [Group(name, found) for name, found in groups.items()]
+
+
+def listing(
+    conversations: QuerySet[Conversation], reader: User, *, search: str = "", is_archive: bool = False, before: str = ""
+) -> Listing:
+    """Return one page of what `access.conversations_for` allows. `before` is a moment an earlier page gave."""
+    rows = conversations.select_related("agent", "owner").order_by("-last_at", "-id")
+    rows = rows.filter(leaf__isnull=False)
+    if not search:
+        rows = (
+            rows.filter(owner=reader, archived_at__isnull=not is_archive)
+            if is_archive
+            else rows.filter(archived_at=None)
+        )
+    search = " ".join(search.replace("\x00", "").split())[:200]
+    if search:
+        said = Message.objects.filter(conversation=OuterRef("pk"), text__icontains=search)
+        rows = rows.filter(Q(title__icontains=search) | Exists(said))
+    shows_pins = not search and not is_archive
+    moment = _moment(before)
+    found = rows.filter(last_at__lt=moment) if moment else rows
+    pinned: list[Conversation] = []
+    if shows_pins:
+        found = found.exclude(owner=reader, pinned_at__isnull=False)
+        if moment is None:
+            pinned = list(rows.filter(owner=reader, pinned_at__isnull=False).order_by("-pinned_at")[:PAGE])
+    page = list(found[: PAGE + 1])
+    older = page[PAGE - 1].last_at.isoformat() if len(page) > PAGE else ""
+    groups = [Group("Pinned", pinned)] if pinned else []
+    return Listing(groups + grouped(page[:PAGE], now().date(), pins=False), older, search, is_archive)
+
+
+def _moment(text: str) -> dt.datetime | None:
+    try:
+        found = parse_datetime(text.replace(" ", "+"))
+    except ValueError:
+        return None
+    return found if found is not None and found.tzinfo is not None else None

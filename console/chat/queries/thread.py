@@ -1,0 +1,124 @@
+"""The branch of a conversation that is shown: its newest turns, and those before them a page at a time."""
+
+import uuid
+from collections import defaultdict
+from dataclasses import dataclass
+from typing import Any
+
+from django.utils.safestring import SafeString, mark_safe
+
+from console.chat import troubles
+from console.chat.markdown import render
+from console.chat.models import Conversation, Feedback, Message
+from console.core.clock import now
+from console.teams.models import User
+
+PAGE = 30
+
+
+@dataclass(frozen=True, slots=True)
+class Turn:
+    """One message as it stands on the page. `others` are the turns in its place on other branches."""
+
+    message: Message
+    siblings: tuple[uuid.UUID, ...] = ()
+    feedback: Feedback | None = None
+
+    @property
+    def is_question(self) -> bool:
+        return self.message.role == Message.Role.USER
+
+    @property
+    def is_writing(self) -> bool:
+        return self.message.status == Message.Status.WRITING and not self.is_lost
+
+    @property
+    def is_lost(self) -> bool:
+        """Nobody writes it any more, and no sweep has come by."""
+        until = self.message.lease_until
+        return self.message.status == Message.Status.WRITING and until is not None and until < now()
+
+    @property
+    def trouble(self) -> str:
+        return troubles.INTERRUPTED if self.is_lost else self.message.trouble
+
+    @property
+    def is_refused(self) -> bool:
+        return self.message.status == Message.Status.REFUSED
+
+    @property
+    def can_rate(self) -> bool:
+        return bool(self.message.text) and not self.is_question and not self.is_writing
+
+    @property
+    def html(self) -> SafeString:
+        return mark_safe(render(self.message.text))  # noqa: S308 (sanitised as its last step)
+
+    @property
+    def tokens(self) -> int:
+        return self.message.prompt_tokens + self.message.completion_tokens
+
+    @property
+    def place(self) -> int:
+        return self.siblings.index(self.message.pk) + 1 if self.siblings else 1
+
+    @property
+    def before(self) -> uuid.UUID | None:
+        return self.siblings[self.place - 2] if self.place > 1 else None
+
+    @property
+    def after(self) -> uuid.UUID | None:
+        return self.siblings[self.place] if self.place < len(self.siblings) else None
+
+
+@dataclass(frozen=True, slots=True)
+class Thread:
+    """Turns, oldest first. `older` is the first one shown when there are more above it."""
+
+    conversation: Conversation
+    turns: list[Turn]
+    older: uuid.UUID | None
+    count: int
+
+    @property
+    def is_writing(self) -> bool:
+        return any(turn.is_writing for turn in self.turns)
+
+
+def thread(conversation: Conversation, reader: User | None, *, before: uuid.UUID | None = None) -> Thread:
+    """Return the end of the branch shown, or the turns before `before`. Long ones cost ids only."""
+    parents, children = _tree(conversation)
+    path: list[uuid.UUID] = []
+    last = conversation.leaf_id
+    while last is not None and last in parents:
+        path.append(last)
+        last = parents[last]
+    path.reverse()
+    end = path.index(before) if before in path else len(path)
+    begin = max(0, end - PAGE)
+    shown = path[begin:end]
+    rows = Message.objects.select_related("agent_version", "author").in_bulk(shown)
+    given = {one.message_id: one for one in Feedback.objects.filter(message__in=shown, person=reader)} if reader else {}
+    turns = [Turn(rows[one], tuple(children[parents[one]]), given.get(one)) for one in shown if one in rows]
+    for turn in turns:
+        turn.message.conversation = conversation
+        if turn.message.agent_version is not None:
+            turn.message.agent_version.agent = conversation.agent
+    return Thread(conversation, turns, shown[0] if begin and shown else None, len(path))
+
+
+def turn(message: Message, reader: User | None) -> Turn:
+    """Return one message as it stands on the page."""
+    _, children = _tree(message.conversation)
+    given = Feedback.objects.filter(message=message, person=reader).first() if reader else None
+    return Turn(message, tuple(children[message.parent_id]), given)
+
+
+def _tree(conversation: Conversation) -> tuple[dict[uuid.UUID, Any], dict[Any, list[uuid.UUID]]]:
+    rows = Message.objects.filter(conversation=conversation).order_by("created_at", "id").values_list("pk", "parent_id")
+    parents: dict[uuid.UUID, Any] = {}
+    children: dict[Any, list[uuid.UUID]] = defaultdict(list)
+    for one, parent in rows:
+        parents[one] = parent
+        children[parent].append(one)
+    return parents, children

@@ -1,0 +1,137 @@
+"""Say something, have it answered, ask again differently: turns of a conversation, which form a tree."""
+
+import uuid
+from typing import Any
+
+from django.db import transaction
+
+from console.chat import answering
+from console.chat.asking import Speaker, ask_for, tree_of
+from console.chat.errors import CannotSend, StillWriting, UnknownConversation
+from console.chat.models import Conversation, Message
+from console.chat.services.conversations import title_from
+from console.chat.services.sweeping import sweep_lost
+from console.core.clock import now
+
+LONGEST = 100_000
+
+
+@transaction.atomic
+def send(
+    *,
+    conversation: Conversation,
+    speaker: Speaker,
+    text: str,
+    attachments: list[dict[str, Any]] | None = None,
+) -> Message:
+    """Say something at the end of the branch shown; return the answer, which is begun once this is committed."""
+    conversation = _claimed(conversation)
+    return _say(conversation, speaker, _checked(text, attachments), attachments or [], parent=conversation.leaf_id)
+
+
+@transaction.atomic
+def edit(*, message: Message, speaker: Speaker, text: str) -> Message:
+    """Say something else in a turn's place: a new branch beside the old one, which stays."""
+    conversation = _claimed(message.conversation)
+    if message.role != Message.Role.USER:
+        raise CannotSend("Only what you wrote can be changed.")
+    text = _checked(text, message.attachments)
+    return _say(conversation, speaker, text, message.attachments, parent=message.parent_id)
+
+
+@transaction.atomic
+def regenerate(*, answer: Message, speaker: Speaker) -> Message:
+    """Have the same question answered again, beside the answer there is."""
+    conversation = _claimed(answer.conversation)
+    if answer.role != Message.Role.ASSISTANT or answer.parent_id is None:
+        raise CannotSend("Only an answer can be written again.")
+    return _answer(conversation, speaker, answer.parent_id)
+
+
+@transaction.atomic
+def show(*, message: Message) -> Conversation:
+    """Switch to the branch a message is on, at its newest end."""
+    conversation = _claimed(message.conversation)
+    rows = Message.objects.filter(conversation=conversation).order_by("created_at", "id").values_list("pk", "parent_id")
+    conversation.leaf_id = tree_of(list(rows))(message.pk)
+    conversation.save(update_fields=["leaf"])
+    return conversation
+
+
+@transaction.atomic
+def stop(*, answer: Message) -> Message:
+    """End an answer where it is; what was written stays."""
+    stopped = Message.objects.filter(pk=answer.pk, status=Message.Status.WRITING).update(
+        status=Message.Status.STOPPED, ended_at=now(), lease_until=None
+    )
+    if stopped:
+        transaction.on_commit(lambda: answering.stop(answer.pk))
+    return answer
+
+
+def _claimed(conversation: Conversation) -> Conversation:
+    """Lock a conversation in which nothing is being written, or refuse."""
+    rows = Conversation.objects.select_for_update(of=("self",)).select_related("agent__live", "agent__team")
+    locked = rows.filter(pk=conversation.pk, deleted_at=None).first()
+    if locked is None:
+        raise UnknownConversation
+    sweep_lost(locked)
+    if Message.objects.filter(conversation=locked, status=Message.Status.WRITING).exists():
+        raise StillWriting
+    return locked
+
+
+def _checked(text: str, attachments: list[dict[str, Any]] | None) -> str:
+    text = text.replace("\x00", "").strip()
+    if not text and not attachments:
+        raise CannotSend("Write something first.", param="text")
+    if len(text) > LONGEST:
+        raise CannotSend(
+            f"That is {len(text):,} characters; a message may have {LONGEST:,}. Shorten it, or attach it as a file.",
+            param="text",
+        )
+    return text
+
+
+def _say(
+    conversation: Conversation,
+    speaker: Speaker,
+    text: str,
+    attachments: list[dict[str, Any]],
+    *,
+    parent: uuid.UUID | None,
+) -> Message:
+    question = Message.objects.create(
+        conversation=conversation,
+        parent_id=parent,
+        role=Message.Role.USER,
+        text=text,
+        attachments=attachments,
+        author=speaker.user,
+        author_name=speaker.name[:200],
+    )
+    if not conversation.title:
+        conversation.title = title_from(text or attachments[0]["name"])
+        conversation.save(update_fields=["title"])
+    return _answer(conversation, speaker, question.pk)
+
+
+def _answer(conversation: Conversation, speaker: Speaker, question_id: uuid.UUID) -> Message:
+    """Put an empty answer behind a question, and begin it after commit. A process that dies between leaves a lease."""
+    agent = conversation.agent
+    if agent.live is None or agent.archived_at is not None:
+        raise CannotSend(f"{agent.name} is not there any more. Start a conversation with another assistant.")
+    answer = Message.objects.create(
+        conversation=conversation,
+        parent_id=question_id,
+        role=Message.Role.ASSISTANT,
+        status=Message.Status.WRITING,
+        author_name=agent.name,
+        agent_version=agent.live,
+        lease_until=now() + answering.LEASE,
+    )
+    conversation.leaf, conversation.last_at = answer, now()
+    conversation.save(update_fields=["leaf", "last_at"])
+    ask = ask_for(answer, speaker)
+    transaction.on_commit(lambda: answering.start(answer.pk, speaker.identify, ask))
+    return answer

@@ -1,0 +1,24 @@
+"""Addresses of the chat."""
+
+from django.urls import path
+
+from console.chat.views import conversations, messages
+
+app_name = "chat"
+urlpatterns = [
+    path("chat/", conversations.chat, name="chat"),
+    path("chat/start/", conversations.start, name="start"),
+    path("chat/<uuid:conversation_id>/", conversations.conversation, name="conversation"),
+    path("chat/<uuid:conversation_id>/send/", messages.send, name="send"),
+    path("chat/<uuid:conversation_id>/rename/", conversations.rename, name="rename"),
+    path("chat/<uuid:conversation_id>/pin/", conversations.pin, name="pin"),
+    path("chat/<uuid:conversation_id>/archive/", conversations.archive, name="archive"),
+    path("chat/<uuid:conversation_id>/share/", conversations.share, name="share"),
+    path("chat/<uuid:conversation_id>/delete/", conversations.delete, name="delete"),
+    path("chat/messages/<uuid:message_id>/", messages.message, name="message"),
+    path("chat/messages/<uuid:message_id>/stream/", messages.stream, name="stream"),
+    path("chat/messages/<uuid:message_id>/edit/", messages.edit, name="edit"),
+    path("chat/messages/<uuid:message_id>/again/", messages.again, name="again"),
+    path("chat/messages/<uuid:message_id>/branch/", messages.branch, name="branch"),
+    path("chat/messages/<uuid:message_id>/stop/", messages.stop, name="stop"),
+]

@@ -1,0 +1,125 @@
+"""Ask, ask again, stop, and follow an answer."""
+
+import uuid
+from functools import partial
+
+from django.http import HttpResponse, HttpResponseBase, StreamingHttpResponse
+from django.shortcuts import render
+from django.views.decorators.http import require_POST, require_safe
+
+from console.chat import access, asking
+from console.chat.forms import MessageForm
+from console.chat.models import Conversation, Message
+from console.chat.queries.thread import turn
+from console.chat.services import messages as services
+from console.chat.stream import frames
+from console.chat.views.page import context_of, show_thread
+from console.core.errors import Refusal
+from console.core.htmx import is_htmx
+from console.teams.access import needs
+from console.teams.callers import Caller, TeamRequest
+
+
+def _speaker(request: TeamRequest, conversation: Conversation) -> asking.Speaker:
+    assert request.caller.user is not None
+    return asking.person(conversation, request.caller.user, request.client_address)
+
+
+def _typed(request: TeamRequest) -> str:
+    form = MessageForm(request.POST)
+    form.is_valid()
+    return str(form.cleaned_data.get("text", ""))
+
+
+@needs("view_team")
+@require_POST
+def send(request: TeamRequest, conversation_id: uuid.UUID) -> HttpResponse:
+    """Say something. What cannot be sent stays in its field, beside the reason."""
+    found = access.conversation_for(request.caller, conversation_id, to="change")
+    text = _typed(request)
+    try:
+        services.send(conversation=found, speaker=_speaker(request, found), text=text)
+    except Refusal as refusal:
+        if is_htmx(request):
+            raise
+        context = context_of(request, found, text=text, error=refusal.message)
+        return render(request, "chat/conversation.html", context, status=refusal.status)
+    return show_thread(request, found)
+
+
+@needs("view_team")
+@require_POST
+def edit(request: TeamRequest, message_id: uuid.UUID) -> HttpResponse:
+    """Say something else in a question's place."""
+    message = access.message_for(request.caller, message_id, to="change")
+    speaker = _speaker(request, message.conversation)
+    services.edit(message=message, speaker=speaker, text=_typed(request))
+    return show_thread(request, message.conversation)
+
+
+@needs("view_team")
+@require_POST
+def again(request: TeamRequest, message_id: uuid.UUID) -> HttpResponse:
+    """Have an answer written again."""
+    answer = access.message_for(request.caller, message_id, to="change")
+    services.regenerate(answer=answer, speaker=_speaker(request, answer.conversation))
+    return show_thread(request, answer.conversation)
+
+
+@needs("view_team")
+@require_POST
+def branch(request: TeamRequest, message_id: uuid.UUID) -> HttpResponse:
+    """Switch to the branch this message is on."""
+    message = access.message_for(request.caller, message_id, to="change")
+    services.show(message=message)
+    return show_thread(request, message.conversation)
+
+
+@needs("view_team")
+@require_POST
+def stop(request: TeamRequest, message_id: uuid.UUID) -> HttpResponse:
+    """End an answer where it is."""
+    answer = access.message_for(request.caller, message_id, to="change")
+    services.stop(answer=answer)
+    return show_thread(request, answer.conversation)
+
+
+@needs("view_team")
+@require_safe
+def message(request: TeamRequest, message_id: uuid.UUID) -> HttpResponse:
+    """One turn as it stands in its conversation, for a page that followed it to its end."""
+    return _message(request, access.message_for(request.caller, message_id))
+
+
+def _message(request: TeamRequest, found: Message) -> HttpResponse:
+    user = request.caller.user
+    conversation = found.conversation
+    if found.agent_version is not None:
+        found.agent_version.agent = conversation.agent
+    context = {
+        "conversation": conversation,
+        "turn": turn(found, user),
+        "me": user,
+        "is_mine": user is not None and conversation.owner_id == user.pk,
+        "is_last": conversation.leaf_id == found.pk,
+        "may_read_log": request.caller.may("view_audit", conversation.team_id),
+    }
+    return render(request, "chat/_turn.html", context)
+
+
+@needs("view_team")
+@require_safe
+def stream(request: TeamRequest, message_id: uuid.UUID) -> HttpResponseBase:
+    """Follow an answer as it is written: server-sent events with the names of `events.py`."""
+    found = access.message_for(request.caller, message_id)
+    may_read = partial(_may_read, request.caller, found.conversation_id)
+    headers = {"Cache-Control": "no-cache, no-store", "X-Accel-Buffering": "no"}
+    return StreamingHttpResponse(
+        frames(found.pk, may_read), content_type="text/event-stream; charset=utf-8", headers=headers
+    )
+
+
+def _may_read(caller: Caller, conversation_id: uuid.UUID) -> bool:
+    """Say whether somebody who follows an answer may still read it, by their rights as they are now."""
+    now = access.present(caller)
+    return now is not None and access.conversations_for(now).filter(pk=conversation_id).exists()

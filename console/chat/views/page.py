@@ -1,0 +1,53 @@
+"""What stands on every page of the chat."""
+
+from typing import Any
+
+from django.http import HttpResponse
+from django.shortcuts import redirect, render
+
+from console.chat import access
+from console.chat.models import Conversation
+from console.chat.queries.listing import listing
+from console.chat.queries.thread import thread
+from console.core.htmx import is_htmx, toast
+from console.teams.callers import TeamRequest
+
+
+def context_of(request: TeamRequest, conversation: Conversation | None = None, **more: Any) -> dict[str, Any]:
+    """Return the list beside, and, of a conversation, the end of the branch shown."""
+    assert request.caller.user is not None
+    given = request.GET
+    found: dict[str, Any] = {
+        "active": "chat",
+        "me": request.caller.user,
+        "listing": listing(
+            access.conversations_for(request.caller),
+            request.caller.user,
+            search=given.get("q", ""),
+            is_archive="archived" in given,
+            before=given.get("older", ""),
+        ),
+    }
+    if conversation is not None:
+        found |= thread_of(request, conversation)
+    return found | more
+
+
+def thread_of(request: TeamRequest, conversation: Conversation) -> dict[str, Any]:
+    user = request.caller.user
+    return {
+        "conversation": conversation,
+        "thread": thread(conversation, user),
+        "me": user,
+        "is_mine": user is not None and conversation.owner_id == user.pk,
+        "may_read_log": request.caller.may("view_audit", conversation.team_id),
+    }
+
+
+def show_thread(request: TeamRequest, conversation: Conversation, said: str = "") -> HttpResponse:
+    """Finish what changed the thread: it alone for htmx, its page for everybody else."""
+    if not is_htmx(request):
+        return redirect("chat:conversation", conversation.pk)
+    conversation = access.conversation_for(request.caller, conversation.pk)
+    response = render(request, "chat/conversation.html#thread", thread_of(request, conversation))
+    return toast(response, said) if said else response

@@ -1,0 +1,70 @@
+// The thread: stays at its end while somebody is there, gives code a copy button, and opens the list on small screens.
+(() => {
+  const NEAR = 80;
+  const thread = () => document.querySelector("[data-stick]");
+  let isAtEnd = true;
+
+  const toEnd = () => {
+    const one = thread();
+    if (one && isAtEnd) one.scrollTop = one.scrollHeight;
+  };
+  document.addEventListener(
+    "scroll",
+    ({ target }) => {
+      if (target === thread()) isAtEnd = target.scrollHeight - target.scrollTop - target.clientHeight < NEAR;
+    },
+    true,
+  );
+  document.addEventListener("chat-grew", toEnd);
+  document.addEventListener("htmx:beforeRequest", ({ detail }) => {
+    if (detail.elt.matches?.("[data-composer]")) isAtEnd = true;
+  });
+
+  // Turns that come in above push nothing down.
+  let before = null;
+  document.addEventListener("htmx:beforeSwap", ({ detail }) => {
+    const one = thread();
+    before = one && detail.requestConfig?.path?.includes("before=") ? one.scrollHeight - one.scrollTop : null;
+  });
+
+  const withCopy = () => {
+    for (const block of document.querySelectorAll(".msg:not([aria-busy]) .prose > pre:not(.has-copy)")) {
+      block.classList.add("has-copy");
+      const button = document.createElement("button");
+      button.type = "button";
+      button.className = "code-copy";
+      button.textContent = "Copy";
+      button.addEventListener("click", async () => {
+        const text = block.querySelector("code").textContent;
+        try {
+          await navigator.clipboard.writeText(text);
+          button.textContent = "Copied";
+        } catch {
+          getSelection().selectAllChildren(block.querySelector("code"));
+          button.textContent = "Press Ctrl C";
+        }
+        setTimeout(() => (button.textContent = "Copy"), 2000);
+      });
+      block.before(button);
+    }
+  };
+
+  document.addEventListener("htmx:afterSettle", () => {
+    const one = thread();
+    if (before !== null && one) {
+      one.scrollTop = one.scrollHeight - before;
+      before = null;
+    } else toEnd();
+    withCopy();
+  });
+
+  document.addEventListener("click", ({ target }) => {
+    if (!target.closest("[data-open-list], [data-close-list]")) return;
+    const isOpen = document.querySelector(".chat-grid").classList.toggle("shows-list");
+    if (isOpen) document.querySelector(".chat-list input")?.focus();
+    else document.querySelector("[data-open-list]")?.focus();
+  });
+
+  withCopy();
+  toEnd();
+})();

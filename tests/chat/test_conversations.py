@@ -1,0 +1,125 @@
+"""Whose conversations are whose, and what their owner can do with them."""
+
+import pytest
+from django.urls import reverse
+
+from console.audit.models import AuditEvent
+from console.chat.models import Conversation, Message
+from tests import make
+from tests.chat.conftest import signed_in
+from tests.conftest import Cast
+
+
+def talk(cast: Cast, title: str = "Autumn campaign", words: str = "Write three subject lines.") -> Conversation:
+    """Alice's conversation in Team A: a question and its answer."""
+    agent = cast.team_a.agents.first() or make.make_agent(cast.team_a)
+    made = Conversation.objects.create(team=cast.team_a, agent=agent, owner=cast.alice, title=title)
+    question = Message.objects.create(
+        conversation=made, role="user", text=words, author=cast.alice, author_name="Alice"
+    )
+    made.leaf = Message.objects.create(conversation=made, parent=question, role="assistant", text="Here they are.")
+    made.save()
+    return made
+
+
+def test_it_is_its_owners_until_it_is_shared_and_then_read_only(cast: Cast) -> None:
+    made = talk(cast)
+    url = reverse("chat:conversation", args=[made.pk])
+    alice, bob, charlie = signed_in(cast.alice), signed_in(cast.bob), signed_in(cast.charlie)
+    operator = signed_in(cast.operator)
+    assert alice.get(url).status_code == 200
+    assert [one.get(url).status_code for one in (bob, charlie, operator)] == [404, 404, 404]
+
+    assert alice.post(reverse("chat:share", args=[made.pk])).status_code == 302
+    page = bob.get(url)
+    assert page.status_code == 200 and "Shared by Alice" in page.content.decode()
+    assert "data-composer" not in page.content.decode()
+    assert charlie.get(url).status_code == 404
+    for name in ("send", "rename", "pin", "archive", "share", "delete"):
+        assert bob.post(reverse(f"chat:{name}", args=[made.pk]), {"text": "x", "title": "x"}).status_code == 403
+    for name in ("edit", "again", "branch", "stop"):
+        assert bob.post(reverse(f"chat:{name}", args=[made.leaf_id]), {"text": "x"}).status_code == 403
+    assert alice.post(reverse("chat:share", args=[made.pk])).status_code == 302
+    assert bob.get(url).status_code == 404
+    actions = list(AuditEvent.objects.filter(target_id=str(made.pk)).order_by("id").values_list("action", flat=True))
+    assert actions == ["conversation.shared", "conversation.unshared"]
+
+
+def test_it_renames_pins_archives_and_deletes(cast: Cast) -> None:
+    made, other = talk(cast), talk(cast, "Release notes")
+    alice = signed_in(cast.alice)
+
+    def names(query: str = "") -> list[str]:
+        groups = alice.get(reverse("chat:chat") + query).context["listing"].groups
+        return [f"{group.name}: {row}" for group in groups for row in group.rows]
+
+    assert names() == ["Today: Release notes", "Today: Autumn campaign"]
+    assert alice.post(reverse("chat:rename", args=[made.pk]), {"title": " Winter\n campaign "}).status_code == 302
+    assert alice.post(reverse("chat:rename", args=[made.pk]), {"title": ""}).status_code == 422
+    assert alice.post(reverse("chat:pin", args=[made.pk])).status_code == 302
+    assert names() == ["Pinned: Winter campaign", "Today: Release notes"]
+    assert alice.post(reverse("chat:archive", args=[other.pk])).status_code == 302
+    assert names() == ["Pinned: Winter campaign"] and names("?archived") == ["Today: Release notes"]
+    assert alice.post(reverse("chat:delete", args=[made.pk])).status_code == 302
+    assert names() == [] and not Message.objects.filter(conversation=made).exists()
+    assert alice.get(reverse("chat:conversation", args=[made.pk])).status_code == 404
+    assert AuditEvent.objects.filter(action="conversation.deleted").count() == 1
+
+
+def test_it_finds_titles_and_words_of_one_s_own(cast: Cast) -> None:
+    talk(cast, "Autumn campaign", "Compare 50% and 100_000.")
+    talk(cast, "Glossary", "Technician or engineer?")
+    found = {}
+    for who, user in (("alice", cast.alice), ("bob", cast.bob)):
+        for words in ("autumn", "ENGINEER", "50%", "nothing of that", "\x00"):
+            groups = signed_in(user).get(reverse("chat:chat"), {"q": words}).context["listing"].groups
+            found[who, words] = [str(row) for group in groups for row in group.rows]
+    assert found["alice", "autumn"] == found["alice", "50%"] == ["Autumn campaign"]
+    assert found["alice", "ENGINEER"] == ["Glossary"] and found["alice", "nothing of that"] == []
+    assert not any(found["bob", words] for words in ("autumn", "ENGINEER", "50%"))
+
+
+def test_it_opens_a_long_conversation_at_its_end_and_pages_upwards(cast: Cast, django_assert_max_num_queries) -> None:
+    made = talk(cast)
+    last, rows = made.leaf, []
+    for number in range(500):
+        last = Message(
+            conversation=made, parent=last, role=("user", "assistant")[number % 2], text=f"turn-{number:03}."
+        )
+        rows.append(last)
+    Message.objects.bulk_create(rows)
+    Conversation.objects.filter(pk=made.pk).update(leaf=last)
+    alice, url = signed_in(cast.alice), reverse("chat:conversation", args=[made.pk])
+    with django_assert_max_num_queries(30):
+        page = alice.get(url)
+    text = page.content.decode()
+    assert "turn-499." in text and "turn-470." in text and "turn-469." not in text
+    older = alice.get(url, {"before": page.context["thread"].older}, headers={"HX-Request": "true"}).content.decode()
+    assert "turn-469." in older and "turn-440." in older and "turn-470." not in older and "<html" not in older
+
+
+def test_it_keeps_what_was_typed_when_it_cannot_be_sent(cast: Cast) -> None:
+    made = talk(cast)
+    alice, send = signed_in(cast.alice), reverse("chat:send", args=[made.pk])
+    assert alice.post(send, {"text": "  "}).status_code == 400
+    long = "word " * 20_001
+    refused = alice.post(send, {"text": long})
+    assert refused.status_code == 400 and long.strip() in refused.content.decode()
+    assert "a message may have 100,000" in refused.content.decode()
+    assert alice.post(send, {"text": long}, headers={"HX-Request": "true"}).status_code == 400
+    assert made.messages.count() == 2
+
+
+@pytest.mark.django_db
+def test_it_offers_only_assistants_the_person_may_use(cast: Cast) -> None:
+    mine = make.make_agent(cast.team_a, "ours")
+    theirs = make.make_agent(cast.team_b, "theirs")
+    draft = make.make_agent(cast.team_a, "unfinished", is_live=False)
+    bob = signed_in(cast.bob)
+    page = bob.get(reverse("chat:chat"), {"agent": "ours", "text": "<b>hi</b>"})
+    assert [agent.slug for agent in page.context["agents"]] == [mine.slug]
+    assert "&lt;b&gt;hi&lt;/b&gt;" in page.content.decode() and not Conversation.objects.exists()
+    for other in (theirs, draft):
+        refused = bob.post(reverse("chat:start"), {"agent": other.slug, "text": "Hello"})
+        assert refused.status_code == 422 and "Hello" in refused.content.decode()
+    assert not Conversation.objects.exists()
