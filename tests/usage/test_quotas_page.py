@@ -255,3 +255,13 @@ def test_more_quotas_need_no_more_queries(cast: Cast, django_assert_max_num_quer
     with django_assert_max_num_queries(14) as many:
         client.get("/quotas/")
     assert len(few) == len(many)
+
+
+def test_it_draws_many_limits_page_by_page(cast: Cast) -> None:
+    client, row = as_(cast.operator), 'class="quota-what"'
+    fields = {"team": cast.team_a, "metric": "cost", "window": "month", "limit": 1, "since_epoch": 0}
+    Quota.objects.bulk_create(Quota(alias=f"alias-{number:02}", **fields) for number in range(52))
+    first, last = text(client.get("/quotas/")), text(client.get("/quotas/?page=2"))
+    assert "1 to 50 of 52 limits" in first and 'href="?page=2"' in first and first.count(row) == 50
+    assert "51 to 52 of 52 limits" in last and last.count(row) == 2
+    assert text(client.get("/quotas/?page=99")).count(row) == 2, "a page that is gone is the last one"
