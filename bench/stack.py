@@ -128,7 +128,7 @@ class Stack:
     def facet(self, name: str = "facet", *, workers: int = 1) -> Target:
         port = free_port()
         process = self._start(
-            [sys.executable, "-m", "uvicorn", "console.asgi:application", "--port", port, "--loop", "uvloop", "--http", "httptools",
+            [sys.executable, "-m", "uvicorn", "console.asgi:application", "--port", port, "--loop", "uvloop", "--http", "console.api.v1.server:Http",
              "--no-access-log", "--no-proxy-headers", "--log-level", "warning", "--workers", workers],
             env=self.environment,
         )  # fmt: skip

@@ -33,7 +33,7 @@ class LiveServer:
             host="127.0.0.1",
             port=self.port,
             loop="uvloop",
-            http="httptools",
+            http="console.api.v1.server:Http",
             log_level="warning",
             access_log=False,
             proxy_headers=False,
@@ -100,7 +100,7 @@ class WebProcess:
     def __init__(self, **environment: str) -> None:
         self.port = free_port()
         command = [sys.executable, "-m", "uvicorn", "console.asgi:application", "--port", str(self.port)]
-        command += ["--loop", "uvloop", "--http", "httptools", "--no-access-log", "--no-proxy-headers"]
+        command += ["--loop", "uvloop", "--http", "console.api.v1.server:Http", "--no-access-log", "--no-proxy-headers"]
         command += ["--timeout-graceful-shutdown", "1"]
         self.process = subprocess.Popen(
             [*command, "--log-level", "warning"],

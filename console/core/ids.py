@@ -9,7 +9,7 @@ _PREFIX = "req_"
 
 
 def uuid7() -> uuid.UUID:
-    return uuid.UUID(bytes=uuid_utils.uuid7().bytes)
+    return uuid.UUID(int=uuid_utils.uuid7().int)
 
 
 def uuid7_at(moment: dt.datetime, *, last: bool = False) -> uuid.UUID:

@@ -49,7 +49,7 @@ def main() -> None:
         if reload
         else None,
         loop="uvloop",
-        http="httptools",
+        http="console.api.v1.server:Http",
         lifespan="on",
         access_log=False,
         log_config=None,

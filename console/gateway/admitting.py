@@ -12,12 +12,12 @@ from console.gateway.limits import quota_refused, refusal_fields, remaining_afte
 from console.gateway.plan import make_plan
 from console.gateway.prompting import prompted
 from console.gateway.refusing import TRIES, Identify, changing_too_fast, record_refusal
-from console.gateway.running import gateway
+from console.gateway.running import Gateway, gateway
 from console.gateway.types import Ask, Asker, Call, Plan, Remaining
 
 
 async def admit(
-    identify: Identify, ask: Ask, began: float, *, step: int = 0, has_input: bool | None = None
+    here: Gateway, identify: Identify, ask: Ask, began: float, *, step: int = 0, has_input: bool | None = None
 ) -> tuple[Plan, list[Remaining]]:
     """Return the plan of an admitted call, and what its limits leave; raise Refusal otherwise, which is on record then.
 
@@ -25,8 +25,7 @@ async def admit(
     so a revoked key is refused by the very next call. `step` is the place in the fallback chain; from the second on
     the input is in the log already, unless `has_input` says otherwise.
     """
-    here = gateway()
-    snapshot = await here.snapshots.get()
+    snapshot = here.snapshots.current or await here.snapshots.get()
     if has_input is None:
         has_input = step > 0  # a copy for a shadow has its own
     for _ in range(TRIES):
@@ -35,7 +34,8 @@ async def admit(
         try:
             asker = identify(snapshot)
             filled = with_agent(snapshot, asker, ask)
-            filled = await prompted(snapshot, asker, filled)
+            if "prompt" in filled.body:
+                filled = await prompted(snapshot, asker, filled)
             plan = make_plan(snapshot, asker, filled, default_output=settings.GATEWAY_MAX_OUTPUT_TOKENS, step=step)
         except Refusal as refusal:
             if await record_refusal(here, snapshot, asker, filled, refusal, began, has_input=has_input):
@@ -60,5 +60,6 @@ async def admit(
 async def open_call(identify: Identify, ask: Ask, *, started: float | None = None) -> Call:
     """Make everything true that must be true before a byte leaves the house; raise Refusal otherwise."""
     began = started or time.perf_counter()
-    plan, remaining = await admit(identify, ask, began)
-    return Call(plan=plan, identify=identify, started=began, remaining=remaining)
+    here = gateway()
+    plan, remaining = await admit(here, identify, ask, began)
+    return Call(here=here, plan=plan, identify=identify, started=began, remaining=remaining)

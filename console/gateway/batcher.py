@@ -38,15 +38,16 @@ class Batcher(Generic[_Item, _Result]):
         self._abandoned = abandoned
         self._queue: list[tuple[_Item, asyncio.Future[_Result]]] = []
         self._task: asyncio.Task[None] | None = None
+        self._loop = asyncio.get_running_loop()
 
     def put(self, item: _Item) -> "asyncio.Future[_Result]":
         """Queue an item. The future may be abandoned: the item is handled all the same."""
         if len(self._queue) >= self._longest:
             raise Unavailable("Too many requests are waiting; try again shortly.", retry_after=1)
-        future: asyncio.Future[_Result] = asyncio.get_running_loop().create_future()
+        future: asyncio.Future[_Result] = self._loop.create_future()
         self._queue.append((item, future))
         if self._task is None:
-            self._task = asyncio.create_task(self._drain())
+            self._task = self._loop.create_task(self._drain())
         return future
 
     async def _drain(self) -> None:

@@ -37,6 +37,6 @@ async def go_on(call: "Call", step: int) -> None:
     """Turn a call whose attempt failed into one that is open again, for another version; raise Refusal otherwise."""
     call.fell_back_from = call.fell_back_from or call.plan.version.label
     call.attempts_before += call.attempts
-    plan, remaining = await admit(call.identify, call.plan.ask, call.started, step=step)
+    plan, remaining = await admit(call.here, call.identify, call.plan.ask, call.started, step=step)
     call.plan, call.remaining, call.reservation = plan, remaining, None
     call.attempts, call.is_unused, call.is_closed = 0, False, False

@@ -47,10 +47,19 @@ async def _admit_second(call: Call) -> Call | None:
     """Return the second call; None where it is refused, which costs the first one nothing."""
     ask = call.plan.ask._replace(id=uuid7(), at=now())
     with suppress(Refusal):
-        plan, remaining = await admit(call.identify, ask, time.perf_counter(), step=call.plan.step, has_input=True)
+        plan, remaining = await admit(
+            call.here, call.identify, ask, time.perf_counter(), step=call.plan.step, has_input=True
+        )
         if plan.lane == Lane.INTERACTIVE:
             notes = {"hedge_of": request_id(call.plan.ask.id)}
-            return Call(plan=plan, identify=call.identify, started=call.started, remaining=remaining, notes=notes)
+            return Call(
+                here=call.here,
+                plan=plan,
+                identify=call.identify,
+                started=call.started,
+                remaining=remaining,
+                notes=notes,
+            )
     return None
 
 

@@ -86,7 +86,8 @@ def quota_refused(plan: Plan, verdict: Verdict) -> QuotaExceeded:
         sentence += f" It resets at {resets_at:%Y-%m-%d %H:%M:%S} UTC."
     headers = {"x-should-retry": "true" if _is_rate(charge) else "false"}
     if quota.metric in {"requests", "tokens"}:
-        headers |= _headers(Remaining(quota.metric, charge.limit, max(0, charge.limit - counted), resets_at), moment)
+        limit = Remaining(quota.metric, charge.limit, max(0, charge.limit - counted), resets_at)
+        headers |= {name.decode(): value.decode() for name, value in rate_limit_headers([limit], moment)}
     return QuotaExceeded(sentence, code=_code(charge), retry_after=wait, headers=headers)
 
 
@@ -112,17 +113,21 @@ def _duration(seconds: float) -> str:
     return f"{hours}h{minute}m{second}s" if hours else f"{minute}m{second}s" if minute else f"{second}s"
 
 
-def _headers(limit: Remaining, moment: dt.datetime) -> dict[str, str]:
-    reset = (limit.resets_at - moment).total_seconds() if limit.resets_at else 0
-    return {
-        f"x-ratelimit-limit-{limit.metric}": str(limit.limit),
-        f"x-ratelimit-remaining-{limit.metric}": str(limit.remaining),
-        f"x-ratelimit-reset-{limit.metric}": _duration(reset),
-    }
+_HEADERS = {
+    metric: tuple(f"x-ratelimit-{part}-{metric}".encode() for part in ("limit", "remaining", "reset"))
+    for metric in ("requests", "tokens")
+}
 
 
-def rate_limit_headers(limits: list[Remaining], moment: dt.datetime) -> dict[str, str]:
-    headers: dict[str, str] = {}
+def rate_limit_headers(limits: list[Remaining], moment: dt.datetime) -> list[tuple[bytes, bytes]]:
+    """Return the headers as they go out, every answer has them."""
+    headers = []
     for limit in limits:
-        headers |= _headers(limit, moment)
+        total, remaining, reset = _HEADERS[limit.metric]
+        seconds = (limit.resets_at - moment).total_seconds() if limit.resets_at else 0
+        headers += [
+            (total, b"%d" % limit.limit),
+            (remaining, b"%d" % limit.remaining),
+            (reset, _duration(seconds).encode()),
+        ]
     return headers

@@ -10,6 +10,7 @@ from typing import NamedTuple
 from django.conf import settings
 
 from console import outbound
+from console.core.deadline import Deadline
 from console.core.errors import ProviderError, Unavailable
 from console.core.lanes import Lane
 from console.gateway import shadowing
@@ -18,7 +19,6 @@ from console.gateway.hedging import send_hedged
 from console.gateway.meter import answer_text, as_attempt, end_record
 from console.gateway.operations import OPERATIONS
 from console.gateway.operations.types import Read
-from console.gateway.running import gateway
 from console.gateway.sending import leave
 from console.gateway.types import Call
 from console.providers.types import StreamReader, Usage
@@ -45,9 +45,9 @@ async def _close(
         return
     call.is_closed = True
     if call.first_token and call.plan.lane == Lane.INTERACTIVE:
-        gateway().passage.pace.saw(time.time(), call.first_token - call.started)
+        call.here.passage.pace.saw(time.time(), call.first_token - call.started)
     end = end_record(call, status=status, http_status=http_status, usage=usage, output=output, code=code, reason=reason)
-    await gateway().ledger.close(as_attempt(end) if goes_on else end)
+    await call.here.ledger.close(as_attempt(end) if goes_on else end)
 
 
 async def _fail(call: Call, error: ProviderError) -> int | None:
@@ -113,7 +113,7 @@ def _most_seconds(call: Call) -> float:
 
 async def _answer(call: Call) -> bytes:
     try:
-        async with asyncio.timeout(_most_seconds(call)):
+        with Deadline(call.here.loop, _most_seconds(call)):
             reply = await send_hedged(call, _end_loser)
             try:
                 raw = await reply.read(settings.GATEWAY_ANSWER_BYTES)

@@ -19,6 +19,7 @@ class Gateway:
     """The snapshot, the ledger's connections, and what is known of providers."""
 
     def __init__(self) -> None:
+        self.loop = asyncio.get_running_loop()
         self.snapshots = SnapshotKeeper()
         self.ledger = Ledger()
         self.passage = Passage()

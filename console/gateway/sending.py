@@ -13,7 +13,6 @@ from django.conf import settings
 from console import outbound
 from console.core.errors import ProviderError
 from console.gateway.falling_back import following
-from console.gateway.running import gateway
 from console.gateway.types import Call
 from console.providers.failures import without_secret
 
@@ -44,14 +43,14 @@ def leave(call: Call, code: str, sentence: str = "") -> None:
         call.is_inside = False
         permit, call.permit = call.permit, None
         version = call.plan.version
-        gateway().passage.leave(version.provider, permit, code=code, sentence=sentence, model=version.name)
+        call.here.passage.leave(version.provider, permit, code=code, sentence=sentence, model=version.name)
 
 
 async def _send_once(call: Call) -> outbound.Reply:
     plan = call.plan
     outgoing = plan.outgoing
     call.is_unused = True
-    call.permit = await gateway().passage.enter(plan.version.provider, plan.lane, tokens=plan.prompt_tokens)
+    call.permit = await call.here.passage.enter(plan.version.provider, plan.lane, tokens=plan.prompt_tokens)
     call.is_inside = True
     call.attempts += 1
     call.sent, call.is_unused = call.sent or time.perf_counter(), False

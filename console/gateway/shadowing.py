@@ -41,9 +41,11 @@ async def _copy(call: Call) -> None:
 
     ask, began = _ask_again(call.plan.ask), time.perf_counter()
     try:
-        plan, remaining = await admit(call.identify, ask, began, step=SHADOW_STEP)
+        plan, remaining = await admit(call.here, call.identify, ask, began, step=SHADOW_STEP)
         notes = {"shadow_of": request_id(call.plan.ask.id)}
-        await answer(Call(plan=plan, identify=call.identify, started=began, remaining=remaining, notes=notes))
+        await answer(
+            Call(here=call.here, plan=plan, identify=call.identify, started=began, remaining=remaining, notes=notes)
+        )
     except (Refusal, ProviderError):
         pass  # on record as the copy's own end
     except Exception:

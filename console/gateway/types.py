@@ -7,7 +7,7 @@ import datetime as dt
 import uuid
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from typing import Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from console.catalog.shapes import PinShape, PriceShape, VersionShape
 from console.gateway.resilience.permits import Permit
@@ -15,9 +15,11 @@ from console.providers.types import Kind, Outgoing
 from console.teams.shapes import KeyShape, TeamShape
 from usage_app.shapes import QuotaShape
 
+if TYPE_CHECKING:
+    from console.gateway.running import Gateway
 
-@dataclass(frozen=True, slots=True)
-class Asker:
+
+class Asker(NamedTuple):
     """The caller of one call, as far as the pipeline must know. `key` is None for people and for our own work."""
 
     team: TeamShape
@@ -121,6 +123,7 @@ class Remaining(NamedTuple):
 class Call:
     """An admitted call that is open until `close` wrote its end record."""
 
+    here: "Gateway"  # of its event loop; asking the loop for it costs a call into the system each time
     plan: Plan
     identify: Callable[[Any], Asker]  # resolves the caller anew, against a newer snapshot
     started: float  # time.perf_counter() when the request arrived

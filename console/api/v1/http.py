@@ -195,16 +195,19 @@ def _refuse_query(query: bytes) -> None:
         refuse_keys_in_query({name: value})
 
 
+_ALWAYS = (
+    (b"openai-version", b"2020-10-01"),
+    (b"x-content-type-options", b"nosniff"),
+    (b"cache-control", b"no-store"),
+)
+
+
 def common_headers(request: Request) -> Headers:
     """Headers of every answer under /v1/."""
-    theirs = [(b"request-id", request.public_id.encode())] if request.speaks_messages else []
-    return [
-        *theirs,
-        (b"x-request-id", request.public_id.encode()),
-        (b"openai-version", b"2020-10-01"),
-        (b"x-content-type-options", b"nosniff"),
-        (b"cache-control", b"no-store"),
-    ]
+    own = request.public_id.encode()
+    if request.speaks_messages:
+        return [(b"request-id", own), (b"x-request-id", own), *_ALWAYS]
+    return [(b"x-request-id", own), *_ALWAYS]
 
 
 def error_body(message: str, *, kind: str, code: str, param: str | None = None) -> dict[str, Any]:

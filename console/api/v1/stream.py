@@ -23,24 +23,28 @@ _PING = b": ping\n\n"
 
 def call_headers(request: Request, call: Call) -> Headers:
     moment = time.perf_counter()
-    headers = {
-        "x-facet-model-version": call.plan.version.label,
-        "x-facet-attempts": str(call.attempts_before + call.attempts),
-        "x-facet-overhead-ms": f"{overhead_seconds(call, moment) * 1000:.2f}",
-        "openai-processing-ms": str(round((moment - call.started) * 1000)),
-        **rate_limit_headers(call.remaining, call.plan.ask.at),
-    }
+    headers = [
+        (b"x-facet-model-version", _latin(call.plan.version.label)),
+        (b"x-facet-attempts", b"%d" % (call.attempts_before + call.attempts)),
+        (b"x-facet-overhead-ms", b"%.2f" % (overhead_seconds(call, moment) * 1000)),
+        (b"openai-processing-ms", b"%d" % round((moment - call.started) * 1000)),
+        *rate_limit_headers(call.remaining, call.plan.ask.at),
+    ]
     if call.plan.ask.prompt is not None:
-        headers["x-facet-prompt"] = call.plan.ask.prompt.ref
+        headers.append((b"x-facet-prompt", _latin(call.plan.ask.prompt.ref)))
     if call.plan.ask.agent is not None:
-        headers["x-facet-agent"] = call.plan.ask.agent.ref
+        headers.append((b"x-facet-agent", _latin(call.plan.ask.agent.ref)))
     if call.plan.route != PIN:
-        headers["x-facet-route"] = call.plan.route
+        headers.append((b"x-facet-route", _latin(call.plan.route)))
     if call.fell_back_from:
-        headers["x-facet-fallback-from"] = call.fell_back_from
+        headers.append((b"x-facet-fallback-from", _latin(call.fell_back_from)))
     if call.is_closed:
-        headers["x-facet-cost"] = f"{call.cost_micros / 1_000_000:.6f}"
-    return [(name.encode(), value.encode("latin-1", "replace")) for name, value in headers.items()]
+        headers.append((b"x-facet-cost", b"%.6f" % (call.cost_micros / 1_000_000)))
+    return headers
+
+
+def _latin(text: str) -> bytes:
+    return text.encode("latin-1", "replace")
 
 
 def error_frame(request: Request, status: int, body: dict[str, Any]) -> bytes:

@@ -13,7 +13,6 @@ from django.conf import settings
 
 from console.api.v1.http import Receive
 from console.core.clock import now
-from console.gateway.running import gateway
 from console.gateway.types import Call
 
 FIRST_LOOK_SECONDS = 0.5
@@ -24,12 +23,12 @@ class Watch:
     """Cancels the request's task when the call must end; `call.cut_off` then says why, empty for a client that left."""
 
     def __init__(self, receive: Receive) -> None:
-        task = asyncio.current_task()
+        self._loop = asyncio.get_running_loop()
+        task = asyncio.current_task(self._loop)
         assert task is not None
         self._task = task
         self._receive = receive
         self._heartbeat: Callable[[], Coroutine[Any, Any, None]] | None = None
-        self._loop = asyncio.get_running_loop()
         self._timer = self._loop.call_later(FIRST_LOOK_SECONDS, self._look)
         self._listener: asyncio.Task[None] | None = None
         self._beat: asyncio.Task[None] | None = None
@@ -63,7 +62,7 @@ class Watch:
     @staticmethod
     def _may_go_on(call: Call) -> bool:
         """Say whether the key that started the call is still good, by the newest snapshot this process has."""
-        here, asker = gateway(), call.plan.asker
+        here, asker = call.here, call.plan.asker
         here.refresh_soon()
         snapshot = here.snapshots.current
         if snapshot is None or asker.key is None:
