@@ -42,4 +42,4 @@ lock: venv-dev
 	$(bin)/$(compile) --no-deps requirements/model.in -o requirements/model.txt $(upgrade)
 
 bench: venv-dev
-	@$(bin)/python -m bench.run && exec $(bin)/python -m bench.prompts
+	@sh bench/nginx; $(bin)/python -m bench.run && exec $(bin)/python -m bench.prompts

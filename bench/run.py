@@ -181,7 +181,12 @@ def main() -> None:
         side_by_side = ""
         if "plain" in parts:
             litellm, portkey = stack.litellm(), stack.portkey()
-            peers = [peer for peer in (stack.nginx(), portkey, litellm) if peer is not None]
+            found = {"nginx": stack.nginx(), "portkey": portkey, "litellm": litellm}
+            peers = [peer for peer in found.values() if peer is not None]
+            if missing := [name for name, peer in found.items() if peer is None]:
+                print(
+                    f"Not installed, so not measured: {', '.join(missing)} (bench/peers and bench/nginx install them)."
+                )
             print("Measuring.", flush=True)
             side_by_side = plain(table, facet, base, peers, options.rounds, options.seconds)
             memory(table, facet, litellm)
