@@ -27,7 +27,7 @@ class Gathered:
 
     def _flush(self) -> None:
         held, self._held = self._held, []
-        if held:
+        if held and not self._transport.is_closing():  # the client may have left since
             self._transport.write(held[0] if len(held) == 1 else b"".join(held))
 
     def close(self) -> None:

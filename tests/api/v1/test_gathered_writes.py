@@ -29,3 +29,6 @@ async def test_it_writes_once_a_turn_and_loses_nothing_when_it_is_closed():
     gathered.close()
     await asyncio.sleep(0)
     assert socket.seen == [b"head body", b"last", "closed"] and gathered.is_closing()
+    gathered.write(b"too late")
+    await asyncio.sleep(0)
+    assert socket.seen[-1] == "closed"
