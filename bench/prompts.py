@@ -68,7 +68,7 @@ make("support/answer", "text", "You answer for {{team}}. {{> house/tone}}\\n{{> 
 """
 
 _VISIT = """
-import json, sys, time
+import gc, json, sys, time
 import django
 django.setup()
 from django.db import connection
@@ -88,6 +88,10 @@ result = {}
 
 def timed(name, work, turns=34, warm=4):
     times = []
+    # As the web process does at its start (console/asgi.py); going through all of its memory is not the page's work.
+    gc.collect()
+    gc.freeze()
+    gc.set_threshold(10_000, 20, 20)
     for turn in range(turns):
         started = time.perf_counter()
         work()
