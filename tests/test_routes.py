@@ -328,11 +328,14 @@ FACTORIES: dict[str, Callable[[Cast], Arguments]] = {
     **dict.fromkeys(
         (
             *("chat:conversation", "chat:send", "chat:rename", "chat:pin", "chat:archive", "chat:share"),
-            "chat:delete",
+            *("chat:delete", "chat:export_markdown", "chat:export_json"),
         ),
         _conversation,
     ),
-    **dict.fromkeys(("chat:message", "chat:stream", "chat:edit", "chat:again", "chat:branch", "chat:stop"), _message),
+    **dict.fromkeys(
+        ("chat:message", "chat:stream", "chat:edit", "chat:again", "chat:branch", "chat:stop", "chat:feedback"),
+        _message,
+    ),
     "usage:change_quota": _quota_id,
     "usage:remove_quota": _quota_id,
     "usage:increase_quota": _quota_id,

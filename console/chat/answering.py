@@ -11,11 +11,13 @@ import datetime as dt
 import logging
 import time
 import uuid
+from collections.abc import Callable
 from contextlib import aclosing, suppress
 from dataclasses import dataclass, field
 from typing import Any
 
 import psycopg
+from django.db import connections
 
 from console.chat import sql, troubles
 from console.chat.live import BEING_WRITTEN, Live
@@ -100,6 +102,19 @@ async def _close() -> None:
     _connections.clear()
 
 
+# What happens after a whole answer, in a thread of its own: its conversation gets a title, say.
+AFTERWARDS: list[Callable[[uuid.UUID], None]] = []
+
+
+def _aside(listener: Callable[[uuid.UUID], None], message_id: uuid.UUID) -> None:
+    try:
+        listener(message_id)
+    except Exception:
+        log.exception("What comes after an answer failed; the answer is whole.")
+    finally:
+        connections.close_all()
+
+
 async def _write(message_id: uuid.UUID, identify: Identify, ask: Ask) -> None:
     live = BEING_WRITTEN[message_id] = Live(message_id)
     ending = Ending(Status.FAILED, troubles.OUR_FAULT)
@@ -111,6 +126,9 @@ async def _write(message_id: uuid.UUID, identify: Identify, ask: Ask) -> None:
             ending.status = live.cut_as or Status.INTERRUPTED
             ending.trouble = _WHY_CUT.get(ending.status, "")
         await _end(ending.fields(live, ask))
+        if ending.status == Status.DONE:
+            for listener in AFTERWARDS:
+                await asyncio.to_thread(_aside, listener, message_id)
     finally:
         BEING_WRITTEN.pop(message_id, None)
         live.finish()

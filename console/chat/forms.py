@@ -25,3 +25,8 @@ class StartForm(MessageForm):
 
 class TitleForm(forms.Form):
     title = forms.CharField(max_length=120)
+
+
+class FeedbackForm(forms.Form):
+    says = forms.ChoiceField(choices=[("good", "Good"), ("bad", "Bad"), ("nothing", "Nothing")])
+    comment = forms.CharField(required=False, max_length=1000)

@@ -1,10 +1,18 @@
 """Background work of the chat."""
 
+import uuid
+
 from celery import shared_task
 
+from console.chat.services import titles
 from console.chat.services.sweeping import sweep_lost
 
 
 @shared_task(name="chat.sweep")
 def sweep() -> None:
     sweep_lost()
+
+
+@shared_task(name="chat.title")
+def title(message_id: str) -> None:
+    titles.make_title(uuid.UUID(message_id))

@@ -9,12 +9,13 @@ from django.urls import reverse
 
 from console.audit.models import AuditEvent
 from console.chat.models import Message
+from console.chat.services.titles import make_title
 from console.teams.actors import SYSTEM
 from console.teams.models import Membership
 from console.teams.services import teams
 from tests.chat.conftest import Room
 from tests.live import LiveServer
-from tests.upstream import sse, text_chunks
+from tests.upstream import completion, sse, text_chunks
 from usage_app.services import quotas
 
 
@@ -128,3 +129,25 @@ def test_it_ends_soon_after_the_right_to_ask_does(room: Room) -> None:
     assert answer.status == "refused" and "may not use this assistant" in answer.trouble
     assert _call(answer).code == "access_ended"
     assert room.client.get(reverse("chat:conversation", args=[conversation.pk])).status_code in {403, 404}
+
+
+def test_it_is_named_by_the_model_in_the_batch_lane_unless_somebody_did(room: Room) -> None:
+    conversation = room.start()
+    answer = room.ended(conversation)
+    room.upstream.enqueue(completion('"**Where an order is**"\n'))
+    assert make_title(answer.pk) == "Where an order is"
+    conversation.refresh_from_db()
+    assert conversation.title == "Where an order is"
+    line = AuditEvent.objects.filter(surface="chat").latest("id")
+    assert (line.lane, line.actor, line.status) == ("batch", str(room.ada), "ok")
+    assert make_title(answer.pk) == "", "once is enough"
+
+    for other, reply in (("Who?", completion("A title that goes on " * 10)), ("Why?", {"error": {"message": "no"}})):
+        conversation = room.start(other)
+        answer = room.ended(conversation)
+        room.upstream.enqueue(reply, status=200 if "choices" in reply else 400)
+        assert make_title(answer.pk) == ""
+        conversation.refresh_from_db()
+        assert conversation.title == other
+    assert room.post("rename", conversation.pk, title="Mine") == 302
+    assert make_title(answer.pk) == ""

@@ -4,7 +4,7 @@ import pytest
 from django.urls import reverse
 
 from console.audit.models import AuditEvent
-from console.chat.models import Conversation, Message
+from console.chat.models import Conversation, Feedback, Message
 from tests import make
 from tests.chat.conftest import signed_in
 from tests.conftest import Cast
@@ -123,3 +123,38 @@ def test_it_offers_only_assistants_the_person_may_use(cast: Cast) -> None:
         refused = bob.post(reverse("chat:start"), {"agent": other.slug, "text": "Hello"})
         assert refused.status_code == 422 and "Hello" in refused.content.decode()
     assert not Conversation.objects.exists()
+
+
+def test_it_exports_the_branch_shown_and_every_branch(cast: Cast) -> None:
+    made = talk(cast, words="Write **three** lines.")
+    first = made.leaf
+    assert first is not None
+    Message.objects.create(conversation=made, parent=first.parent, role="assistant", text="Another one.")
+    alice = signed_in(cast.alice)
+    markdown = alice.get(reverse("chat:export_markdown", args=[made.pk]))
+    text = markdown.content.decode()
+    assert text.startswith("# Autumn campaign\n") and "Write **three** lines." in text and "Another one." not in text
+    assert markdown["Content-Type"] == "text/markdown; charset=utf-8"
+    assert markdown["Content-Disposition"].startswith('attachment; filename="conversation-')
+    data = alice.get(reverse("chat:export_json", args=[made.pk])).json()
+    assert [one["text"] for one in data["messages"]] == ["Write **three** lines.", "Here they are.", "Another one."]
+    assert data["shown_until"] == str(first.pk)
+    assert signed_in(cast.bob).get(reverse("chat:export_json", args=[made.pk])).status_code == 404
+
+
+def test_it_keeps_one_feedback_of_everybody_who_reads(cast: Cast) -> None:
+    made = talk(cast)
+    alice, url = signed_in(cast.alice), reverse("chat:feedback", args=[made.leaf_id])
+
+    def given() -> list[tuple[str, bool, str]]:
+        return [(str(one.person), one.is_good, one.comment) for one in Feedback.objects.order_by("given_at")]
+
+    assert alice.post(url, {"says": "good"}).status_code == 302
+    piece = alice.post(url, {"says": "bad", "comment": "Too <long>."}, headers={"HX-Request": "true"}).content.decode()
+    assert "Too &lt;long&gt;." in piece and piece.count('aria-pressed="true"') == 1
+    assert given() == [("Alice", False, "Too <long>.")]
+    assert signed_in(cast.bob).post(url, {"says": "good"}).status_code == 404
+    assert alice.post(url, {"says": "good", "comment": "x" * 1001}).status_code == 400
+    question = reverse("chat:feedback", args=[made.messages.get(role="user").pk])
+    assert alice.post(question, {"says": "good"}).status_code == 400
+    assert alice.post(url, {"says": "nothing"}).status_code == 302 and given() == []

@@ -62,6 +62,12 @@ def test_it_asks_reads_stops_asks_again_and_reloads(page_as: OpenPage, room: Roo
     expect(field).to_have_value("And then?")
     page.reload()
     expect(thread).to_contain_text("One two three.")
+    thread.get_by_label("Bad answer").last.click()
+    thread.get_by_label("Your comment").fill("It cannot count.")
+    thread.get_by_role("button", name="Save").click()
+    expect(thread.get_by_label("Bad answer").last).to_have_attribute("aria-pressed", "true")
+    check_axe(page)
+    shoot(page, "chat-rated")
     thread.get_by_label("The version before").last.click()
     expect(thread).to_contain_text("You stopped it here.")
     assert Conversation.objects.count() == 1

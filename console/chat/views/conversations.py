@@ -4,7 +4,7 @@ import uuid
 from typing import Any
 
 from django.db import transaction
-from django.http import HttpResponse
+from django.http import HttpResponse, JsonResponse
 from django.shortcuts import render
 from django.urls import reverse
 from django.views.decorators.http import require_POST, require_safe
@@ -12,6 +12,7 @@ from django.views.decorators.http import require_POST, require_safe
 from console.chat import access, asking
 from console.chat.forms import StartForm, TitleForm
 from console.chat.models import Conversation
+from console.chat.queries import exporting
 from console.chat.queries.thread import thread as read_thread
 from console.chat.services import conversations as services
 from console.chat.services import messages
@@ -79,6 +80,19 @@ def conversation(request: TeamRequest, conversation_id: uuid.UUID) -> HttpRespon
             return render(request, "chat/conversation.html#turns", context)
         context["is_earlier"] = True
     return render(request, "chat/conversation.html", context)
+
+
+@needs("view_team")
+@require_safe
+def export(request: TeamRequest, conversation_id: uuid.UUID, kind: str) -> HttpResponse:
+    """A file of one's own: never shown by the browser, under a name of ours."""
+    found = access.conversation_for(request.caller, conversation_id)
+    if kind == "md":
+        response = HttpResponse(exporting.as_markdown(found), content_type="text/markdown; charset=utf-8")
+    else:
+        response = JsonResponse(exporting.as_json(found), json_dumps_params={"ensure_ascii": False, "indent": 2})
+    response["Content-Disposition"] = f'attachment; filename="conversation-{found.created_at:%Y%m%d}-{found.pk}.{kind}"'
+    return response
 
 
 def _id(text: str) -> uuid.UUID | None:

@@ -4,14 +4,16 @@ import uuid
 from functools import partial
 
 from django.http import HttpResponse, HttpResponseBase, StreamingHttpResponse
-from django.shortcuts import render
+from django.shortcuts import redirect, render
 from django.views.decorators.http import require_POST, require_safe
 
 from console.chat import access, asking
-from console.chat.forms import MessageForm
+from console.chat.errors import CannotSend
+from console.chat.forms import FeedbackForm, MessageForm
 from console.chat.models import Conversation, Message
 from console.chat.queries.thread import turn
 from console.chat.services import messages as services
+from console.chat.services.feedback import give_feedback, withdraw_feedback
 from console.chat.stream import frames
 from console.chat.views.page import context_of, show_thread
 from console.core.errors import Refusal
@@ -105,6 +107,27 @@ def _message(request: TeamRequest, found: Message) -> HttpResponse:
         "may_read_log": request.caller.may("view_audit", conversation.team_id),
     }
     return render(request, "chat/_turn.html", context)
+
+
+@needs("view_team")
+@require_POST
+def feedback(request: TeamRequest, message_id: uuid.UUID) -> HttpResponse:
+    """Say whether an answer helped, and why; whoever reads it may."""
+    answer = access.message_for(request.caller, message_id)
+    assert request.caller.user is not None
+    form = FeedbackForm(request.POST)
+    if not form.is_valid():
+        raise CannotSend("A comment may have 1,000 characters.", param="comment")
+    given = form.cleaned_data
+    if given["says"] == "nothing":
+        withdraw_feedback(person=request.caller.user, answer=answer)
+    else:
+        give_feedback(
+            person=request.caller.user, answer=answer, is_good=given["says"] == "good", comment=given["comment"]
+        )
+    if not is_htmx(request):
+        return redirect("chat:conversation", answer.conversation_id)
+    return _message(request, answer)
 
 
 @needs("view_team")
