@@ -69,7 +69,9 @@ def routes() -> Iterator[Route]:
                 declared = getattr(view, "needs", None) or getattr(getattr(view, "cls", None), "needs", None)
                 declared = declared or getattr(getattr(view, "view_class", None), "needs", None)
                 name = ":".join((*namespaces, entry.name or pattern))
-                yield Route(name, pattern, declared, frozenset(entry.pattern.converters))
+                groups = getattr(entry.pattern, "regex", None)
+                parameters = entry.pattern.converters or (groups.groupindex if groups is not None else ())
+                yield Route(name, pattern, declared, frozenset(parameters))
 
     yield from walk(get_resolver().url_patterns, "", ())
 

@@ -22,6 +22,7 @@ def choose(run: Path, name: str) -> int:
             except OSError:
                 continue
             chosen = int(probe.getsockname()[1])
+            run.mkdir(mode=0o700, parents=True, exist_ok=True)
             _file(run, name).write_text(str(chosen), encoding="ascii")
             return chosen
     raise OSError("No port is free on 127.0.0.1.")

@@ -1,5 +1,6 @@
 """A prompt's page, its versions for ever, comparing, and what uses it."""
 
+import pytest
 from django.db import connection
 from django.test.utils import CaptureQueriesContext
 
@@ -87,15 +88,13 @@ def test_its_queries_do_not_grow_with_versions(cast: Cast, signed_in: SignedIn, 
     assert '<b class="medium num">v6</b>' in older and '<b class="medium num">v7</b>' not in older
 
 
-def test_other_rooms_add_tabs_and_buttons(cast: Cast, signed_in: SignedIn) -> None:
+def test_other_rooms_add_tabs_and_buttons(cast: Cast, signed_in: SignedIn, monkeypatch: pytest.MonkeyPatch) -> None:
     make.make_prompt(cast.team_a, "answer")
-    try:
-        for _ in range(2):
-            tabs.add_tab(tabs.Tab("tests", "Tests", lambda prompt: f"/prompts/{prompt.slug}/-/tests/", lambda _: 3))
-            tabs.add_action(tabs.Action("Try it", "play", lambda prompt, version: f"/try/?prompt={version}"))
-        page = signed_in(cast.bob).get("/prompts/answer/").content.decode()
-        assert page.count('href="/prompts/answer/-/tests/"') == 1
-        assert page.count('href="/try/?prompt=answer@1"') == 1
-    finally:
-        tabs.TABS.clear()
-        tabs.ACTIONS.clear()
+    monkeypatch.setattr(tabs, "TABS", [])
+    monkeypatch.setattr(tabs, "ACTIONS", [])
+    for _ in range(2):
+        tabs.add_tab(tabs.Tab("tests", "Tests", lambda prompt: f"/prompts/{prompt.slug}/-/tests/", lambda _: 3))
+        tabs.add_action(tabs.Action("Try it", "play", lambda prompt, version: f"/try/?prompt={version}"))
+    page = signed_in(cast.bob).get("/prompts/answer/").content.decode()
+    assert page.count('href="/prompts/answer/-/tests/"') == 1
+    assert page.count('href="/try/?prompt=answer@1"') == 1
