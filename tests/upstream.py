@@ -6,6 +6,7 @@ Speaks HTTP by hand so that it can do what no server library lets one do: cut a 
 import asyncio
 import json
 import threading
+import time
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
 from typing import Any
@@ -182,6 +183,13 @@ class Upstream:
         if self._loop is not None and self._thread is not None:
             self._loop.call_soon_threadsafe(self._loop.stop)
             self._thread.join(5)
+
+    def was_closed_early(self, times: int = 1, seconds: float = 10) -> bool:
+        """Say whether so many clients left before their answer; this side hears of it a moment later."""
+        deadline = time.monotonic() + seconds
+        while self.closed_early < times and time.monotonic() < deadline:
+            time.sleep(0.01)
+        return self.closed_early == times
 
     def reset(self) -> None:
         self.script.clear()

@@ -95,7 +95,7 @@ def test_it_streams_to_whoever_may_read_and_stops_where_it_is(room: Room, server
     answer = room.ended(conversation)
     assert (answer.status, answer.text) == ("stopped", "One, two")
     assert _call(answer).status == "client_disconnected"
-    assert room.upstream.closed_early == 1
+    assert room.upstream.was_closed_early()
 
 
 def test_it_says_in_human_words_why_there_is_no_answer(room: Room) -> None:

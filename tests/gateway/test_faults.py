@@ -85,7 +85,7 @@ def test_silence_before_the_first_byte(ask, world, settings, stream):
     settings.GATEWAY_SILENCE_SECONDS = 0.3
     world.upstream.enqueue_silence(20)
     fails(world, ask(stream=stream), 504, "upstream_timeout")
-    assert world.upstream.closed_early == 1
+    assert world.upstream.was_closed_early()
 
 
 def test_silence_in_the_middle_of_a_body(ask, world, settings):

@@ -34,7 +34,7 @@ def test_the_second_attempt_answers_when_the_first_is_silent(ask: Ask, world, st
     assert (served.status, lost.status, lost.code, lost.usage_note) == ("ok", "error", "hedged", "estimated")
     assert json.loads(lost.detail) == {"hedge_of": response.headers["x-request-id"]}
     assert set(Payload.objects.filter(event_id=served.pk).values_list("kind", flat=True)) == {"input", "output"}
-    assert len(world.upstream.seen) == 2 and world.upstream.closed_early == 1
+    assert len(world.upstream.seen) == 2 and world.upstream.was_closed_early()
 
 
 def test_the_first_attempt_answers_when_it_is_quicker_after_all(ask: Ask, world) -> None:
