@@ -1,0 +1,26 @@
+"""The tables of agents: what they are, what they may call, and what they did."""
+
+from agents_app.models.agents import Agent, AgentDraft, AgentMove, AgentVersion, Audience, Definition
+from agents_app.models.approvals import Approval
+from agents_app.models.queues import Queue, QueueItem
+from agents_app.models.runs import Run, Step
+from agents_app.models.tools import Tool, ToolServer
+from agents_app.models.triggers import Firing, Trigger
+
+__all__ = [
+    "Agent",
+    "AgentDraft",
+    "AgentMove",
+    "AgentVersion",
+    "Approval",
+    "Audience",
+    "Definition",
+    "Firing",
+    "Queue",
+    "QueueItem",
+    "Run",
+    "Step",
+    "Tool",
+    "ToolServer",
+    "Trigger",
+]

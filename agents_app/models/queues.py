@@ -1,0 +1,74 @@
+"""Built-in queues: work put there by programs and agents, taken by agents, with the result written back."""
+
+from django.db import models
+from django.db.models import Q
+
+from agents_app.models.runs import Run
+from console.core.clock import now
+from console.core.ids import uuid7
+from console.teams.models import Team
+
+
+class Queue(models.Model):
+    """A queue of one team. An item that was taken `most_attempts` times without a result is parked."""
+
+    id = models.UUIDField(primary_key=True, default=uuid7, editable=False)
+    team = models.ForeignKey(Team, on_delete=models.PROTECT, related_name="queues")
+    slug = models.SlugField(max_length=60)
+    name = models.CharField(max_length=80)
+    description = models.CharField(max_length=300, blank=True)
+    lease_seconds = models.PositiveIntegerField(default=300, help_text="How long a taken item is nobody else's.")
+    most_attempts = models.PositiveSmallIntegerField(default=5)
+    keep_days = models.PositiveSmallIntegerField(default=30)
+    created_at = models.DateTimeField(default=now, editable=False)
+    archived_at = models.DateTimeField(null=True, blank=True)
+
+    class Meta:
+        ordering = ["name"]
+        constraints = [
+            models.UniqueConstraint(fields=["team", "slug"], condition=Q(archived_at=None), name="one_queue_per_slug")
+        ]
+
+    def __str__(self) -> str:
+        return self.slug
+
+
+class QueueItem(models.Model):
+    """One piece of work. A second item with the `dedupe_id` of an earlier one is that earlier one."""
+
+    class State(models.TextChoices):
+        READY = "ready"
+        TAKEN = "taken"
+        DONE = "done"
+        FAILED = "failed"
+        PARKED = "parked"
+
+    id = models.UUIDField(primary_key=True, default=uuid7, editable=False)
+    queue = models.ForeignKey(Queue, on_delete=models.CASCADE, related_name="items")
+    state = models.CharField(max_length=6, choices=State.choices, default=State.READY)
+    body = models.JSONField()
+    dedupe_id = models.CharField(max_length=200, null=True, blank=True)  # noqa: DJ001
+    result = models.JSONField(null=True, blank=True)
+    trouble = models.CharField(max_length=500, blank=True)
+    callback_url = models.CharField(max_length=500, blank=True)
+    called_back_at = models.DateTimeField(null=True, blank=True)
+    attempts = models.PositiveSmallIntegerField(default=0)
+    fence = models.PositiveIntegerField(default=0)
+    lease_until = models.DateTimeField(null=True, blank=True)
+    not_before = models.DateTimeField(null=True, blank=True)
+    run = models.ForeignKey(Run, on_delete=models.SET_NULL, null=True, blank=True, related_name="queue_items")
+    put_by_name = models.CharField(max_length=200)
+    created_at = models.DateTimeField(default=now, editable=False)
+    ended_at = models.DateTimeField(null=True, blank=True)
+
+    class Meta:
+        ordering = ["created_at", "id"]
+        constraints = [models.UniqueConstraint(fields=["queue", "dedupe_id"], name="one_item_per_dedupe_id")]
+        indexes = [
+            models.Index(
+                fields=["queue", "created_at"], condition=Q(state__in=["ready", "taken"]), name="items_to_take"
+            )
+        ]
+
+    def __str__(self) -> str:
+        return str(self.id)

@@ -1,0 +1,73 @@
+"""What starts runs by itself: a schedule, a signed webhook, or messages of a queue."""
+
+from django.db import models
+
+from agents_app.models.agents import Agent
+from agents_app.models.runs import Run
+from console.core.clock import now
+from console.core.ids import uuid7
+from console.teams.models import User
+
+
+class Trigger(models.Model):
+    """One way an agent is started without anybody asking. Its runs act for `owner`, with the rights of that moment.
+
+    `config` by kind. schedule: `cron`, `time_zone`, `catch_up` (skip, once). webhook: `source` (plain, alertmanager,
+    grafana). queue: `queue` (a built-in one's slug) or `source` (the name of a broker the deployment knows) and its
+    queue, `result_queue`. All kinds: `input`, values every run gets.
+    """
+
+    class Kind(models.TextChoices):
+        SCHEDULE = "schedule"
+        WEBHOOK = "webhook"
+        QUEUE = "queue"
+
+    id = models.UUIDField(primary_key=True, default=uuid7, editable=False)
+    agent = models.ForeignKey(Agent, on_delete=models.CASCADE, related_name="triggers")
+    kind = models.CharField(max_length=8, choices=Kind.choices)
+    name = models.CharField(max_length=80)
+    config = models.JSONField(default=dict)
+    secret = models.TextField(blank=True, help_text="Encrypted: what a webhook is signed with, or a broker's address.")
+    environment = models.CharField(max_length=10, default="production")
+    owner = models.ForeignKey(User, on_delete=models.SET_NULL, null=True, related_name="+")
+    owner_name = models.CharField(max_length=200)
+    is_enabled = models.BooleanField(default=True)
+    next_at = models.DateTimeField(null=True, blank=True)
+    last_at = models.DateTimeField(null=True, blank=True)
+    trouble = models.CharField(max_length=500, blank=True)
+    revision = models.PositiveIntegerField(default=1)
+    created_at = models.DateTimeField(default=now, editable=False)
+
+    class Meta:
+        ordering = ["name"]
+        indexes = [models.Index(fields=["next_at"], name="triggers_due")]
+
+    def __str__(self) -> str:
+        return self.name
+
+
+class Firing(models.Model):
+    """One tick, delivery or message of a trigger. The unique `key` is why each of them starts at most one run."""
+
+    class State(models.TextChoices):
+        STARTED = "started"
+        SKIPPED = "skipped"
+        REFUSED = "refused"
+        PARKED = "parked"
+
+    id = models.UUIDField(primary_key=True, default=uuid7, editable=False)
+    trigger = models.ForeignKey(Trigger, on_delete=models.CASCADE, related_name="firings")
+    key = models.CharField(max_length=200)
+    state = models.CharField(max_length=7, choices=State.choices, default=State.STARTED)
+    trouble = models.CharField(max_length=500, blank=True)
+    attempts = models.PositiveSmallIntegerField(default=1)
+    body = models.JSONField(null=True, blank=True, help_text="Kept of a parked message.")
+    run = models.ForeignKey(Run, on_delete=models.SET_NULL, null=True, related_name="+")
+    at = models.DateTimeField(default=now)
+
+    class Meta:
+        ordering = ["-at"]
+        constraints = [models.UniqueConstraint(fields=["trigger", "key"], name="one_firing_per_key")]
+
+    def __str__(self) -> str:
+        return self.key
