@@ -1,15 +1,16 @@
 """Text as pages show it: numbered lines, variables and partials marked, and what would otherwise be invisible named."""
 
 import re
-import unicodedata
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from console.core import hidden
+
 # A form that counts, not one whose braces are written out; then characters that turn or hide what stands beside them.
 _MARKED = re.compile(
     r"(?P<literal>\\\{\{)|(?P<include>\{\{>[^{}\n]*\}\})|(?P<var>\{\{[^{}\n]*\}\})"
-    r"|(?P<hidden>[\u00ad\u061c\u180e\u200b-\u200f\u202a-\u202e\u2060-\u2064\u2066-\u206f\ufeff\x00-\x08\x0b-\x1f\x7f])"
+    rf"|(?P<hidden>{hidden.PATTERN})"
 )
 ROLES = {"system": "System", "user": "User", "assistant": "Assistant"}
 
@@ -55,8 +56,7 @@ def _cut(text: str, start: int, end: int, kind: str, spans: Sequence[tuple[int, 
 
 
 def _hidden(character: str, is_changed: bool) -> Piece:
-    name = unicodedata.name(character, "control character").lower()
-    return Piece(f"U+{ord(character):04X}", "hidden", name, is_changed)
+    return Piece(hidden.number_of(character), "hidden", hidden.name_of(character), is_changed)
 
 
 @dataclass(frozen=True, slots=True)

@@ -152,3 +152,19 @@ def test_it_renders_every_field_with_label_hint_and_error() -> None:
 def test_it_loads_the_chart_library_only_for_pages_that_ask() -> None:
     assert draw("{% chart_files %} {% endchart_files %}") == ""
     assert "time-chart.js" in draw("{% chart_files %}1{% endchart_files %}")
+
+
+def test_it_shows_what_hides_and_turns() -> None:
+    said = "pay \u202ebob\u202c\u200b <b>now</b>\r\nline \U000e0041\u3164 \u2764\ufe0f"
+    html = draw("{{ said|visible }}", said=said)
+    for number in ("U+202E", "U+202C", "U+200B", "U+E0041", "U+3164"):
+        assert f">{number}</span>" in html
+    assert '<span class="ghost" title="right-to-left override">' in html
+    assert "&lt;b&gt;now&lt;/b&gt;\r\nline" in html and html.endswith("\u2764\ufe0f"), "a heart stays a heart"
+    assert not set(html) & {"\u202e", "\u202c", "\u200b", "\U000e0041", "\u3164"}
+    assert draw("{{ said|visible }}", said="Zoë & co") == "Zoë &amp; co"
+    assert draw("{{ said|visible }}", said=None) == ""
+    attribute = draw('<i title="{{ said|spelled }}">', said='"\u202e>')
+    assert attribute == '<i title="&quot;[U+202E]&gt;">'
+    team = SimpleNamespace(name="Team\u200b A", colour="1")
+    assert ">U+200B</span> A</span>" in draw("{% team_tag team %}", team=team)

@@ -17,9 +17,10 @@ from django.forms import BoundField, CheckboxInput
 from django.http import QueryDict
 from django.template.context import Context
 from django.templatetags.static import static
-from django.utils.html import format_html
+from django.utils.html import escape, format_html
 from django.utils.safestring import SafeString, mark_safe
 
+from console.core import hidden
 from console.core.clock import now
 from console.core.ids import request_id
 from console.pages import words
@@ -85,7 +86,9 @@ def nav_count(context: Context, item: Any) -> SafeString:
 def team_tag(team: Any) -> SafeString:
     """Show a team by its colour slot and name. Anything with `.name` and `.colour` will do."""
     return format_html(
-        '<span class="team"><span class="dot" data-team="{}"></span>{}</span>', getattr(team, "colour", ""), team.name
+        '<span class="team"><span class="dot" data-team="{}"></span>{}</span>',
+        getattr(team, "colour", ""),
+        visible(team.name),
     )
 
 
@@ -299,6 +302,31 @@ def reqid(identifier: uuid.UUID | str | None) -> str:
     if identifier is None or identifier == "":
         return ""
     return request_id(identifier if isinstance(identifier, uuid.UUID) else uuid.UUID(str(identifier)))
+
+
+@register.filter
+def visible(text: object) -> SafeString | str:
+    """Write somebody's words with the characters that hide or turn others shown by their number.
+
+    For text between tags; in an attribute use `spelled`.
+    """
+    said = "" if text is None else str(text)
+    if not hidden.HIDDEN.search(said):
+        return said
+    pieces, place = [], 0
+    for found in hidden.HIDDEN.finditer(said):
+        pieces.append(escape(said[place : found.start()]))
+        title, number = hidden.name_of(found[0]), hidden.number_of(found[0])
+        pieces.append(format_html('<span class="ghost" title="{}">{}</span>', title, number))
+        place = found.end()
+    pieces.append(escape(said[place:]))
+    return mark_safe("".join(pieces))  # noqa: S308 - every piece is escaped above
+
+
+@register.filter
+def spelled(text: object) -> str:
+    """Write somebody's words for an attribute: hidden characters as [U+202E]."""
+    return hidden.spelled(str(text))
 
 
 @register.filter

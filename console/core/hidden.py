@@ -1,0 +1,26 @@
+"""Characters that hide, or turn what stands beside them. Readers are shown them by their number (U+202E)."""
+
+import re
+import unicodedata
+
+# Controls, soft hyphens and fillers, zero widths, marks that turn the direction, tags, and selectors of variants but
+# for the one behind a picture that says how it is drawn. A line end is no surprise, nor the return in front of one.
+PATTERN = (
+    "[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f\u00ad\u034f\u061c\u115f\u1160\u17b4\u17b5\u180b-\u180f\u200b-\u200f"
+    "\u2028-\u202e\u2060-\u206f\u3164\ufe00-\ufe0d\ufeff\uffa0\ufff9-\ufffb\U0001d173-\U0001d17a"
+    "\U000e0000-\U000e0fff]|\r(?!\n)|(?<=[\ufe00-\ufe0f])[\ufe0e\ufe0f]"
+)
+HIDDEN = re.compile(PATTERN)
+
+
+def number_of(character: str) -> str:
+    return f"U+{ord(character):04X}"
+
+
+def name_of(character: str) -> str:
+    return unicodedata.name(character, "control character").lower()
+
+
+def spelled(text: str) -> str:
+    """Return a text for where no markup can stand (titles, e-mail, logs): each such character as [U+202E]."""
+    return HIDDEN.sub(lambda found: f"[{number_of(found[0])}]", text)
