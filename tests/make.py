@@ -12,6 +12,7 @@ from agents_app.services import agents as agent_services
 from agents_app.services import drafts as agent_draft_services
 from agents_app.services import versions as agent_version_services
 from console.catalog.models import Alias, ModelVersion, Pin, Price, Provider
+from console.chat.models import Conversation, Message, Visitor, Widget
 from console.teams.callers import SYSTEM
 from console.teams.models import ApiKey, Role, Team, User
 from console.teams.roles import OPERATOR_SCOPES, SCOPES
@@ -141,3 +142,24 @@ def publish_agent(agent: Agent, **fields: Any) -> AgentVersion:
     )
     agent.refresh_from_db()
     return version
+
+
+def make_widget(team: Team, agent: Agent | None = None, **fields: Any) -> Widget:
+    """A widget on https://shop.example that speaks with an agent of its own unless given."""
+    number = next(_numbers)
+    fields = {"name": f"Widget {number}", "public_id": f"widget{number}", "origins": ["https://shop.example"]} | fields
+    return Widget.objects.create(team=team, agent=agent or make_agent(team), **fields)
+
+
+def make_visit(widget: Widget, *words: str, **fields: Any) -> Conversation:
+    """A visitor's conversation; what is said goes back and forth between the visitor and the assistant."""
+    visitor = Visitor.objects.create(widget=widget, origin="https://shop.example")
+    made = Conversation.objects.create(
+        widget=widget, team=widget.team, agent=widget.agent, visitor=visitor, title=words[0] if words else "", **fields
+    )
+    for number, text in enumerate(words):
+        role = Message.Role.ASSISTANT if number % 2 else Message.Role.USER
+        name = widget.agent.name if number % 2 else "Visitor"
+        made.leaf = Message.objects.create(conversation=made, parent=made.leaf, role=role, text=text, author_name=name)
+    made.save()
+    return made

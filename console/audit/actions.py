@@ -141,6 +141,8 @@ AGENT_DELETED = _quiet("agent.deleted", "deleted the agent, which was never publ
 CONVERSATION_SHARED = _quiet("conversation.shared", "shared the conversation with the team")
 CONVERSATION_UNSHARED = _quiet("conversation.unshared", "ended the sharing of the conversation")
 CONVERSATION_DELETED = _quiet("conversation.deleted", "deleted the conversation")
+CONVERSATION_TAKEN = _quiet("conversation.taken", "took the visitor's conversation over from the assistant")
+CONVERSATION_GIVEN_BACK = _quiet("conversation.given_back", "gave the visitor's conversation back to the assistant")
 
 # Quotas
 QUOTA_CREATED = _change("quota.created", "set the quota")

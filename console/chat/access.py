@@ -1,7 +1,8 @@
-"""The only way to get a conversation for somebody.
+"""The only way to get a conversation, or a widget, for somebody.
 
-It is its owner's, as long as they belong to its team. Once shared, the members of its team read along, and only read.
-To everybody else it looks like no conversation at all, operators included: what people write is theirs.
+A person's conversation is its owner's, as long as they belong to its team. Once shared, the members of its team read
+along, and only read. To everybody else it looks like no conversation at all, operators included: what people write is
+theirs. What visitors of a widget write is for its team.
 """
 
 import uuid
@@ -11,8 +12,8 @@ from django.db.models import Q, QuerySet
 
 from agents_app.access import agents_for
 from agents_app.models import Agent, Audience
-from console.chat.errors import UnknownConversation
-from console.chat.models import Conversation, Message
+from console.chat.errors import UnknownConversation, UnknownWidget
+from console.chat.models import Conversation, Message, Widget
 from console.teams.access import teams_for
 from console.teams.callers import Caller
 from console.teams.models import Team, User
@@ -73,3 +74,47 @@ def present(caller: Caller) -> Caller | None:
     return Caller(
         actor=caller.actor, user=user, is_operator=user.is_operator, rights={} if user.is_operator else rights_of(user)
     )
+
+
+# Widgets and who comes through them. Builders make them; everybody of the team who may ask an assistant may also answer
+# for one. What visitors say is the team's, and read by those who read content too.
+_RIGHTS = {
+    "view": ("view_team",),
+    "edit": ("build",),
+    "answer": ("use_models",),
+    "read": ("use_models", "read_content"),
+}
+
+
+def widgets_for(caller: Caller, to: str = "view") -> QuerySet[Widget]:
+    """Return the widgets the caller may view, edit, or whose visitors they may read or answer."""
+    widgets = Widget.objects.filter(deleted_at=None, team__archived_at=None)
+    if caller.is_operator:
+        return widgets if any(caller.may(right) for right in _RIGHTS[to]) else widgets.none()
+    return widgets.filter(team__in=[team_id for team_id, rights in caller.rights.items() if rights & {*_RIGHTS[to]}])
+
+
+def widget_for(caller: Caller, widget_id: uuid.UUID, to: str = "view") -> Widget:
+    """Return the widget, 404 for those who cannot see it, 403 for those who may not do `to` with it."""
+    found = widgets_for(caller).select_related("team", "agent__live", "agent__team").filter(pk=widget_id).first()
+    if found is None:
+        raise UnknownWidget
+    if not any(caller.may(right, found.team_id) for right in _RIGHTS[to]):
+        raise PermissionDenied(f"Your role in {found.team} does not allow that. An owner of the team can change it.")
+    return found
+
+
+def visits_of(widget: Widget) -> QuerySet[Conversation]:
+    """Return the conversations of a widget's visitors in which something was said."""
+    return Conversation.objects.filter(widget=widget, leaf__isnull=False, deleted_at=None)
+
+
+def visit_for(caller: Caller, widget_id: uuid.UUID, conversation_id: uuid.UUID, to: str = "read") -> Conversation:
+    """Return a visitor's conversation of a widget whose visitors the caller may read, or answer."""
+    widget = widget_for(caller, widget_id, to=to)
+    rows = visits_of(widget).select_related("agent__live", "agent__team", "team", "visitor", "taken_by")
+    found = rows.filter(pk=conversation_id).first()
+    if found is None:
+        raise UnknownConversation
+    found.widget = widget
+    return found

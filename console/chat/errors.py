@@ -1,4 +1,4 @@
-"""The refusals of the chat page."""
+"""The refusals of the chat and its widgets."""
 
 from console.core.errors import BadInput, Conflict, NotFound
 
@@ -10,11 +10,26 @@ class UnknownConversation(NotFound):
         super().__init__("There is no such conversation.")
 
 
+class UnknownWidget(NotFound):
+    """It is not there, or of another team: both look the same."""
+
+    code = "unknown_widget"
+
+    def __init__(self) -> None:
+        super().__init__("There is no such widget.")
+
+
 class StillWriting(Conflict):
     """One answer at a time: two would not know of each other."""
 
     def __init__(self) -> None:
         super().__init__("The assistant is still writing. Wait for the answer or stop it, then send again.")
+
+
+class TakenByOther(Conflict):
+    """A person of the team answers this visitor, and not the one who tries."""
+
+    code = "taken_by_other"
 
 
 class CannotSend(BadInput):

@@ -24,9 +24,12 @@ def send(
     text: str,
     attachments: list[dict[str, Any]] | None = None,
 ) -> Message:
-    """Say something at the end of the branch shown; return the answer, which is begun once this is committed."""
+    """Say something at the end of the branch shown; return the answer, which is begun once this is committed.
+
+    While a person of the team has a visitor's conversation nothing is begun, and what was said is returned itself.
+    """
     conversation = _claimed(conversation)
-    return _say(conversation, speaker, _checked(text, attachments), attachments or [], parent=conversation.leaf_id)
+    return _say(conversation, speaker, checked(text, attachments), attachments or [], parent=conversation.leaf_id)
 
 
 @transaction.atomic
@@ -35,7 +38,7 @@ def edit(*, message: Message, speaker: Speaker, text: str) -> Message:
     conversation = _claimed(message.conversation)
     if message.role != Message.Role.USER:
         raise CannotSend("Only what you wrote can be changed.")
-    text = _checked(text, message.attachments)
+    text = checked(text, message.attachments)
     return _say(conversation, speaker, text, message.attachments, parent=message.parent_id)
 
 
@@ -81,7 +84,8 @@ def _claimed(conversation: Conversation) -> Conversation:
     return locked
 
 
-def _checked(text: str, attachments: list[dict[str, Any]] | None) -> str:
+def checked(text: str, attachments: list[dict[str, Any]] | None = None) -> str:
+    """Return a message's words as they are kept, or refuse them."""
     text = text.replace("\x00", "").strip()
     if not text and not attachments:
         raise CannotSend("Write something first.", param="text")
@@ -113,11 +117,15 @@ def _say(
     if not conversation.title:
         conversation.title = title_from(text or attachments[0]["name"])
         conversation.save(update_fields=["title"])
+    if conversation.taken_by_id is not None:
+        return put_at_end(conversation, question)
     return _answer(conversation, speaker, question.pk)
 
 
 def _answer(conversation: Conversation, speaker: Speaker, question_id: uuid.UUID) -> Message:
     """Put an empty answer behind a question, and begin it after commit. A process that dies between leaves a lease."""
+    if conversation.taken_by_id is not None:
+        raise CannotSend("A person answers here now. Ask them.")
     agent = conversation.agent
     if agent.live is None or agent.archived_at is not None:
         raise CannotSend(f"{agent.name} is not there any more. Start a conversation with another assistant.")
@@ -130,8 +138,14 @@ def _answer(conversation: Conversation, speaker: Speaker, question_id: uuid.UUID
         agent_version=agent.live,
         lease_until=now() + answering.LEASE,
     )
-    conversation.leaf, conversation.last_at = answer, now()
-    conversation.save(update_fields=["leaf", "last_at"])
+    put_at_end(conversation, answer)
     ask = ask_for(answer, speaker)
     transaction.on_commit(lambda: answering.start(answer.pk, speaker.identify, ask))
     return answer
+
+
+def put_at_end(conversation: Conversation, message: Message) -> Message:
+    """Make a message the end of the branch shown."""
+    conversation.leaf, conversation.last_at = message, now()
+    conversation.save(update_fields=["leaf", "last_at"])
+    return message
