@@ -14,3 +14,17 @@ class IdempotencyClaim(models.Model):
 
     def __str__(self) -> str:
         return str(self.request_id)
+
+
+class ManagementClaim(models.Model):
+    """That a change of the management API was made under an Idempotency-Key, and what was answered."""
+
+    digest = models.BinaryField(primary_key=True, max_length=32, help_text="Of credential, route and key.")
+    body_sha256 = models.BinaryField(max_length=32, help_text="Of the canonical body.")
+    request_id = models.UUIDField()
+    status = models.PositiveSmallIntegerField()
+    answer = models.TextField(blank=True, help_text="JSON, redacted, without what is shown once.")
+    expires_at = models.DateTimeField(db_index=True)
+
+    def __str__(self) -> str:
+        return str(self.request_id)

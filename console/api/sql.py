@@ -47,3 +47,14 @@ def claim(
     if row is None:  # it was pruned between the two statements
         return claim(digest=digest, body=body, request=request, keep=keep)
     return row[0], bytes(row[1]), bool(row[2]), row[3], bool(row[4])
+
+
+def lock_claim(digest: bytes) -> bool:
+    """Take the lock of one Idempotency-Key until the transaction ends; False while another request has it.
+
+    The ORM knows no advisory locks, and a row lock would make the second request wait instead of being told.
+    """
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT pg_try_advisory_xact_lock(%s)", [int.from_bytes(digest[:8], signed=True)])
+        (is_ours,) = cursor.fetchone()
+    return bool(is_ours)

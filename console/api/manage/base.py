@@ -9,6 +9,7 @@ from rest_framework.response import Response
 from rest_framework.views import APIView
 
 from console.api.authentication import caller_of
+from console.api.manage.once import once
 from console.api.pagination import page_of
 from console.core.errors import BadInput, NotAllowed
 from console.teams.actors import Actor
@@ -38,6 +39,15 @@ class Endpoint(APIView):
 
     needs: ClassVar[str]
     needs_to: ClassVar[dict[str, str]] = {}
+    # Its POST waits for another host, so it is not one transaction and takes no Idempotency-Key; it makes nothing.
+    calls_out: ClassVar[bool] = False
+    # Fields of its answers that are in no second one.
+    shown_once: ClassVar[tuple[str, ...]] = ("text", "link", "secret")
+
+    def __init_subclass__(cls, **kwargs: Any) -> None:
+        super().__init_subclass__(**kwargs)
+        if "post" in cls.__dict__:
+            cls.post = once(cls.__dict__["post"])  # type: ignore[attr-defined]
 
     @property
     def caller(self) -> Caller:

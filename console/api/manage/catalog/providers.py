@@ -130,6 +130,7 @@ class OneProvider(Endpoint):
 
 class ProviderTest(Endpoint):
     needs = OPERATOR
+    calls_out = True
 
     @extend_schema(
         tags=["models"], summary="Call the provider and list its models", request=None, responses=TestSerializer

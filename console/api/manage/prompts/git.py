@@ -96,6 +96,7 @@ class Git(Endpoint):
 
 class GitTest(Endpoint):
     needs = OPERATOR
+    calls_out = True
 
     @extend_schema(
         tags=["prompts"], summary="Ask the repository for its branch", request=None, responses=GitTestSerializer
@@ -107,6 +108,7 @@ class GitTest(Endpoint):
 
 class GitSyncNow(Endpoint):
     needs = OPERATOR
+    calls_out = True
 
     @extend_schema(
         tags=["prompts"],

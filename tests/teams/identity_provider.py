@@ -1,0 +1,101 @@
+"""A small OpenID Connect provider on loopback: signs whoever is told, and checks what a real one would."""
+
+import base64
+import hashlib
+import json
+import threading
+import time
+from dataclasses import dataclass, field
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from typing import Any
+from urllib.parse import parse_qs, urlsplit
+
+import jwt
+
+CLIENT, SECRET = "facet", "a-secret-of-the-client"
+
+
+@dataclass
+class IdentityProvider:
+    """Answers the four addresses of the protocol; `person` is who just signed in there."""
+
+    person: dict[str, Any] = field(default_factory=dict)
+    _codes: dict[str, dict[str, str]] = field(default_factory=dict)
+    _server: ThreadingHTTPServer | None = None
+
+    def start(self) -> "IdentityProvider":
+        provider = self
+
+        class Handler(BaseHTTPRequestHandler):
+            def do_GET(self) -> None:
+                self._say(provider.get(self.path, self.headers.get("Authorization", "")))
+
+            def do_POST(self) -> None:
+                body = self.rfile.read(int(self.headers["Content-Length"])).decode()
+                basic = self.headers.get("Authorization", "")
+                self._say(provider.token({name: values[0] for name, values in parse_qs(body).items()}, basic))
+
+            def _say(self, said: tuple[int, Any]) -> None:
+                body = json.dumps(said[1]).encode()
+                self.send_response(said[0])
+                self.send_header("Content-Type", "application/json")
+                self.send_header("Content-Length", str(len(body)))
+                self.end_headers()
+                self.wfile.write(body)
+
+            def log_message(self, *_: Any) -> None:
+                """Say nothing."""
+
+        self._server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+        threading.Thread(target=self._server.serve_forever, daemon=True).start()
+        return self
+
+    def stop(self) -> None:
+        assert self._server is not None
+        self._server.shutdown()
+        self._server.server_close()
+
+    @property
+    def address(self) -> str:
+        assert self._server is not None
+        return f"http://127.0.0.1:{self._server.server_port}"
+
+    def approve(self, authorize: str) -> dict[str, str]:
+        """Do what the person does at the provider; return what the browser brings back."""
+        asked = {name: values[0] for name, values in parse_qs(urlsplit(authorize).query).items()}
+        assert authorize.startswith(f"{self.address}/authorize?") and asked["client_id"] == CLIENT
+        assert asked["response_type"] == "code" and asked["code_challenge_method"] == "S256"
+        code = f"code-{len(self._codes)}"
+        self._codes[code] = asked
+        return {"code": code, "state": asked["state"]}
+
+    def get(self, path: str, authorization: str) -> tuple[int, Any]:
+        if path == "/.well-known/openid-configuration":
+            return 200, {
+                "issuer": self.address,
+                "authorization_endpoint": f"{self.address}/authorize",
+                "token_endpoint": f"{self.address}/token",
+                "userinfo_endpoint": f"{self.address}/userinfo",
+                "jwks_uri": f"{self.address}/keys",
+                "token_endpoint_auth_methods_supported": ["client_secret_post"],
+            }
+        if path == "/userinfo" and authorization == "Bearer access":
+            return 200, self.person
+        return 404, {}
+
+    def token(self, form: dict[str, str], basic: str) -> tuple[int, Any]:
+        asked = self._codes.pop(form["code"], None)
+        challenge = hashlib.sha256(form["code_verifier"].encode()).digest()
+        if (
+            asked is None
+            or (form["client_id"], form["client_secret"]) != (CLIENT, SECRET)
+            or form["redirect_uri"] != asked["redirect_uri"]
+            or base64.urlsafe_b64encode(challenge).decode().rstrip("=") != asked["code_challenge"]
+        ):
+            return 400, {"error": "invalid_grant"}
+        claims = {"iss": self.address, "aud": CLIENT, "iat": time.time(), "exp": time.time() + 60, **self.person}
+        return 200, {
+            "access_token": "access",
+            "token_type": "Bearer",
+            "id_token": jwt.encode(claims, "a key of the provider, which is long enough", algorithm="HS256"),
+        }

@@ -1,0 +1,105 @@
+"""Single sign-on, from the button to the session, against a provider that speaks OpenID Connect."""
+
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+from allauth.mfa.totp.internal.auth import TOTP, generate_totp_secret
+from django.test import Client
+
+from console.teams.actors import SYSTEM
+from console.teams.models import User
+from console.teams.services import invitations
+from tests.conftest import Cast
+from tests.teams.identity_provider import CLIENT, SECRET, IdentityProvider
+
+ALICE = {"sub": "7", "email": "alice@example.com", "email_verified": True, "name": "Alice of the directory"}
+
+
+@pytest.fixture(scope="module")
+def _provider() -> Iterator[IdentityProvider]:
+    provider = IdentityProvider().start()
+    yield provider
+    provider.stop()
+
+
+@pytest.fixture
+def provider(_provider: IdentityProvider, settings: Any, cast: Cast) -> IdentityProvider:
+    app = {
+        "provider_id": "oidc",
+        "name": "Directory",
+        "client_id": CLIENT,
+        "secret": SECRET,
+        "settings": {"server_url": _provider.address, "oauth_pkce_enabled": True},
+    }
+    settings.SOCIALACCOUNT_PROVIDERS = {"openid_connect": {"APPS": [app]}}
+    return _provider
+
+
+def come_in(provider: IdentityProvider, person: dict[str, Any], *, then: str = "/audit/", **changed: str) -> Any:
+    """Sign in as a browser does; return it and the last answer."""
+    provider.person = person
+    browser = Client()
+    away = browser.post(f"/accounts/oidc/oidc/login/?next={then}")
+    assert away.status_code == 302
+    back = provider.approve(away["Location"]) | changed
+    return browser, browser.get("/accounts/oidc/oidc/login/callback/", back)
+
+
+def signed_in(browser: Client) -> User:
+    return User.objects.get(pk=browser.session["_auth_user_id"])
+
+
+def is_in(browser: Client) -> bool:
+    return browser.get("/api/me/").status_code == 200
+
+
+def test_the_sign_in_page_offers_it(provider):
+    page = Client().get("/accounts/login/").content.decode()
+    assert "Directory" in page and "/accounts/oidc/oidc/login/" in page
+
+
+def test_it_signs_in_the_account_of_a_verified_address(provider, cast):
+    browser, answer = come_in(provider, ALICE)
+    assert (answer.status_code, answer["Location"]) == (302, "/audit/")
+    assert signed_in(browser) == cast.alice
+    assert User.objects.filter(email="alice@example.com").count() == 1
+    again, _ = come_in(provider, ALICE | {"email": "alice.new@example.com"})  # known by `sub` from now on
+    assert signed_in(again) == cast.alice
+
+
+def test_it_lets_in_the_invited_and_nobody_else(provider, cast):
+    new = {"sub": "8", "email": "new@example.com", "email_verified": True, "name": "New"}
+    assert not is_in(come_in(provider, new)[0])
+    assert not User.objects.filter(email="new@example.com").exists()
+    invitations.invite(actor=SYSTEM, team=cast.team_a, email="new@example.com", role="builder")
+    browser, _ = come_in(provider, new)
+    assert is_in(browser)
+    assert User.objects.get(email="new@example.com").memberships.get().role == "builder"
+
+
+def test_it_trusts_no_address_the_provider_did_not_verify(provider, cast):
+    assert not is_in(come_in(provider, ALICE | {"email_verified": False})[0])
+
+
+def test_it_keeps_disabled_people_out(provider, cast):
+    User.objects.filter(pk=cast.alice.pk).update(is_active=False)
+    assert not is_in(come_in(provider, ALICE)[0])
+
+
+def test_it_asks_for_the_second_factor_all_the_same(provider, cast):
+    TOTP.activate(cast.alice, generate_totp_secret())
+    browser, answer = come_in(provider, ALICE)
+    assert "/2fa/authenticate/" in answer["Location"]
+    assert not is_in(browser)
+
+
+def test_it_answers_no_callback_it_did_not_ask_for(provider, cast):
+    for changed in ({"state": "made-up"}, {"code": "made-up"}):
+        browser, answer = come_in(provider, ALICE, **changed)
+        assert answer.status_code < 500 and not is_in(browser)
+
+
+def test_it_leads_to_no_other_host(provider, cast):
+    browser, answer = come_in(provider, ALICE, then="https://elsewhere.example/")
+    assert is_in(browser) and answer["Location"].startswith("/")
