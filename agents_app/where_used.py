@@ -67,6 +67,9 @@ class UsesOfAliases:
         agents = Agent.objects.filter(archived_at=None, live__alias=alias).select_related("team").order_by("slug")
         return [of_aliases.Use("agent", agent.slug, agent.team_id, agent.team.name) for agent in agents]
 
+    def shadow_budgets(self, alias: str) -> dict[uuid.UUID, str]:
+        return {}
+
     def traffic(
         self, since: dt.datetime, *, teams: Sequence[uuid.UUID], environment: str
     ) -> dict[str, of_aliases.Traffic]:

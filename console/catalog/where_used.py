@@ -42,6 +42,10 @@ class Traffic:
 class Source(Protocol):
     def uses(self, alias: str) -> list[Use]: ...
 
+    def shadow_budgets(self, alias: str) -> dict[uuid.UUID, str]:
+        """Return the teams that pay for shadow copies of their calls of an alias, with their names."""
+        ...
+
     def traffic(self, since: dt.datetime, *, teams: Sequence[uuid.UUID], environment: str) -> dict[str, Traffic]:
         """Return the calls of these teams since then, by alias."""
         ...
@@ -68,6 +72,11 @@ def uses_of(alias: Alias) -> list[Use]:
     for source in _sources:
         found += source.uses(alias.name)
     return found
+
+
+def shadow_budgets(alias: str) -> dict[uuid.UUID, str]:
+    """Return the teams whose calls of an alias are copied to a shadow, with their names."""
+    return {team: name for source in _sources for team, name in source.shadow_budgets(alias).items()}
 
 
 def traffic_of(since: dt.datetime, *, teams: Sequence[uuid.UUID], environment: str) -> dict[str, Traffic]:

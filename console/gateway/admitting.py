@@ -2,18 +2,24 @@
 
 import time
 
+import orjson
 from django.conf import settings
 
 from console.audit.redaction import prepare_payload
-from console.core.errors import Refusal
+from console.core.errors import BadInput, Refusal
 from console.gateway.agents import with_agent
 from console.gateway.entries import Begin
+from console.gateway.errors import QuotaExceeded, Unpriced
 from console.gateway.limits import quota_refused, refusal_fields, remaining_after
 from console.gateway.plan import make_plan
 from console.gateway.prompting import prompted
-from console.gateway.refusing import TRIES, Identify, changing_too_fast, record_refusal
+from console.gateway.refusing import TRIES, Identify, as_attempt, changing_too_fast, record_refusal
 from console.gateway.running import Gateway, gateway
+from console.gateway.targets import is_fallback
 from console.gateway.types import Ask, Asker, Call, Plan, Remaining
+
+# What speaks against one version and not against the caller; of a fallback the call goes on to the next.
+PASSED_OVER = (QuotaExceeded, Unpriced, BadInput)
 
 
 async def admit(
@@ -22,12 +28,14 @@ async def admit(
     """Return the plan of an admitted call, and what its limits leave; raise Refusal otherwise, which is on record then.
 
     `identify` resolves the credentials against a snapshot. It is asked again with the plan when the snapshot was stale,
-    so a revoked key is refused by the very next call. `step` is the place in the fallback chain; from the second on
-    the input is in the log already, unless `has_input` says otherwise.
+    so a revoked key is refused by the very next call. `step` is the place in the fallback chain. Of a fallback the
+    input is in the log already, and a refusal it can be passed over for leaves the line of an attempt; `has_input` says
+    that the call is none, but another beside one that is open.
     """
     snapshot = here.snapshots.current or await here.snapshots.get()
+    goes_on = has_input is None and is_fallback(step)
     if has_input is None:
-        has_input = step > 0  # a copy for a shadow has its own
+        has_input = goes_on  # a copy for a shadow has its own
     for _ in range(TRIES):
         asker: Asker | None = None
         filled = ask
@@ -38,13 +46,16 @@ async def admit(
                 filled = await prompted(snapshot, asker, filled)
             plan = make_plan(snapshot, asker, filled, default_output=settings.GATEWAY_MAX_OUTPUT_TOKENS, step=step)
         except Refusal as refusal:
-            if await record_refusal(here, snapshot, asker, filled, refusal, began, has_input=has_input):
+            is_attempt = goes_on and isinstance(refusal, PASSED_OVER)
+            if await record_refusal(
+                here, snapshot, asker, filled, refusal, began, has_input=has_input, is_attempt=is_attempt
+            ):
                 snapshot = await here.snapshots.newer_than(snapshot)
                 continue
             raise
         kept = prepare_payload(filled.text)
         plan.record["input_sha256"] = kept.stored_sha256.hex()
-        fields = tuple(refusal_fields(charge) for charge in plan.charges)
+        fields = _refusals(plan, goes_on=goes_on)
         verdict = await here.ledger.begin(
             Begin(plan.epoch, plan.record, plan.charges, input=None if has_input else kept, refusals=fields)
         )
@@ -55,6 +66,15 @@ async def admit(
             raise quota_refused(plan, verdict)
         return plan, remaining_after(plan, verdict)
     raise changing_too_fast()
+
+
+def _refusals(plan: Plan, *, goes_on: bool) -> tuple[str, ...]:
+    """Return what the line in the log becomes if a charge refuses the call, for each."""
+    fields = tuple(refusal_fields(charge) for charge in plan.charges)
+    if not goes_on:
+        return fields
+    mine = orjson.dumps(as_attempt(plan.ask.id)).decode()
+    return tuple(f"{given[:-1]},{mine[1:]}" for given in fields)
 
 
 async def open_call(identify: Identify, ask: Ask, *, started: float | None = None) -> Call:

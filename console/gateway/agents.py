@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from console.gateway.snapshot import Snapshot
 
 PREFIX = "agent:"
+_IN_MESSAGES = frozenset({"temperature", "top_p", "top_k"})
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,8 +80,8 @@ def with_agent(snapshot: "Snapshot", asker: Asker, ask: Ask) -> Ask:
             " GET /v1/models lists what it may.",
             param="model",
         )
-    if ask.operation != "chat":
-        raise BadInput("Agents answer at /v1/chat/completions.", param="model")
+    if ask.operation not in {"chat", "message"}:
+        raise BadInput("Agents answer at /v1/chat/completions and /v1/messages.", param="model")
     if alias_of(agent, snapshot.aliases, asker) is None:
         raise AgentNotReady(slug, f"it answers with the alias {agent.alias!r}, which this key may not call")
     if "prompt" in ask.body:
@@ -92,7 +93,10 @@ def with_agent(snapshot: "Snapshot", asker: Asker, ask: Ask) -> Ask:
             " Leave out the oldest.",
             param="messages",
         )
-    body = {**agent.parameters, **ask.body}
+    mine = agent.parameters
+    if ask.operation == "message":  # which has names of its own for the rest, and does not know most of it
+        mine = {name: value for name, value in mine.items() if name in _IN_MESSAGES}
+    body = {**mine, **ask.body}
     if agent.prompt is not None:
         body["prompt"] = agent.prompt
     answering = Answering(agent.id, slug, agent.version_id, agent.number, agent.team_id, agent.most_output)

@@ -1,6 +1,6 @@
 """The refusals of the pipeline."""
 
-from console.core.errors import Refusal, Unavailable
+from console.core.errors import NotAllowed, Refusal, Unavailable
 
 
 class UnknownModel(Refusal):
@@ -24,6 +24,10 @@ class QuotaExceeded(Refusal):
     """A limit bound. Windows that pass soon are rate limits, budgets are not worth retrying."""
 
     status, code, type = 429, "rate_limit_exceeded", "rate_limit_error"
+
+
+class Unpriced(NotAllowed):
+    """A cost limit applies, and nobody said what the model costs."""
 
 
 class DatabaseAway(Unavailable):

@@ -75,11 +75,13 @@ def end_record(
         "latency_us": _micros(moment - call.started),
         "overhead_us": _micros(overhead_seconds(call, moment)),
     }
-    notes = dict(call.notes)
+    notes: dict[str, Any] = dict(call.notes)
     if plan.route != PIN:
         notes["route"] = plan.route
     if call.fell_back_from:
         notes["fell_back_from"] = call.fell_back_from
+    if call.passed_over:
+        notes["passed_over"] = call.passed_over
     if notes:
         record["detail"] = json.dumps(notes)
     if call.first_token:

@@ -1,30 +1,54 @@
 """From an ask to a plan, in memory: which model, what it may cost, and which limits count it."""
 
+from collections.abc import Iterator
 from typing import Any
 
 from console.audit.models import EventType
 from console.catalog.shapes import PinShape, PriceShape, VersionShape
 from console.core.errors import BadInput, NotAllowed, Unavailable
 from console.core.lanes import slowest
-from console.gateway.errors import UnknownModel
+from console.gateway.errors import UnknownModel, Unpriced
 from console.gateway.operations import OPERATIONS, lengths
 from console.gateway.snapshot import Snapshot
-from console.gateway.targets import target_at
+from console.gateway.targets import CANARY, PIN, Target, target_at
 from console.gateway.types import Ask, Asker, Charge, Plan
 from console.providers.registry import KINDS
 from console.providers.types import Endpoint
 from usage_app.models import Purpose
+from usage_app.shapes import QuotaShape
 
 # Where a person waits for the answer, streamed or not.
 _LIVE = frozenset({"chat", "widget", "playground"})
 
 
 def make_plan(snapshot: Snapshot, asker: Asker, ask: Ask, *, default_output: int, step: int = 0) -> Plan:
-    """Resolve an ask against the snapshot, for one step of its pin's chain. Raises Refusal; asks no database."""
+    """Resolve an ask against the snapshot, for one step of its pin's chain. Raises Refusal; asks no database.
+
+    A canary whose provider cannot be told what is asked, or which has no price where one is needed, leaves the call to
+    the pin.
+    """
     alias, pinned = resolve(snapshot, asker, ask.model)
     target = target_at(step, pinned, alias, asker, ask)
     if target is None:
         raise Unavailable(f"The fallbacks of {alias!r} changed during the request; try again.", retry_after=1)
+    if target.route == CANARY:
+        try:
+            return _plan(snapshot, asker, ask, alias, pinned, target, default_output, step)
+        except (BadInput, Unpriced):
+            target = Target(pinned, PIN)
+    return _plan(snapshot, asker, ask, alias, pinned, target, default_output, step)
+
+
+def _plan(
+    snapshot: Snapshot,
+    asker: Asker,
+    ask: Ask,
+    alias: str,
+    pinned: PinShape,
+    target: Target,
+    default_output: int,
+    step: int,
+) -> Plan:
     pin, route = target
     version = pin.version
     operation = OPERATIONS[ask.operation]
@@ -167,6 +191,18 @@ def _check_usable(version: VersionShape, name: str) -> None:
         raise Unavailable(f"The provider behind {name!r} is switched off.", retry_after=60)
 
 
+def limits_for(snapshot: Snapshot, asker: Asker, alias: str, *, is_copy: bool) -> Iterator[QuotaShape]:
+    """Yield the limits that count a call; copies for a shadow have limits of their own."""
+    for quota in snapshot.quotas.get(asker.team.id, ()):
+        if (quota.purpose == Purpose.SHADOW) != is_copy:
+            continue
+        if quota.key_id is not None and (asker.key is None or asker.key.id not in quota.key_ids):
+            continue
+        if quota.alias and quota.alias != alias:
+            continue
+        yield quota
+
+
 def _charges(
     snapshot: Snapshot,
     asker: Asker,
@@ -179,18 +215,12 @@ def _charges(
 ) -> tuple[Charge, ...]:
     """Return what each limit that applies must set aside: the most this call can come to."""
     charges = []
-    for quota in snapshot.quotas.get(asker.team.id, ()):
-        if (quota.purpose == Purpose.SHADOW) != (ask.type == EventType.SHADOW):
-            continue
-        if quota.key_id is not None and (asker.key is None or asker.key.id not in quota.key_ids):
-            continue
-        if quota.alias and quota.alias != alias:
-            continue
+    for quota in limits_for(snapshot, asker, alias, is_copy=ask.type == EventType.SHADOW):
         if quota.metric == "tokens":
             amount = prompt_tokens + output_tokens
         elif quota.metric == "cost":
             if price is None:
-                raise NotAllowed(
+                raise Unpriced(
                     f"{version.label} has no price, so it cannot be used where a cost limit applies.", param="model"
                 )
             amount = price.most(prompt_tokens, output_tokens)

@@ -6,6 +6,8 @@ database when it takes part for the first time in this process, and never again,
 
 import asyncio
 import uuid
+from collections.abc import Mapping, Sequence
+from typing import Any
 
 import orjson
 import psycopg
@@ -20,13 +22,16 @@ from prompts_app import shapes
 from prompts_app.rendering import Filled, NotRead, fill, is_callable, not_there
 from prompts_app.shapes import Finder, Key
 
+_TAKES_PROMPTS = frozenset({"chat", "message"})
+_SYSTEM = frozenset({"system", "developer"})
+
 
 async def prompted(snapshot: Snapshot, asker: Asker, ask: Ask) -> Ask:
     """Return the ask with its prompt's messages in front; the same ask when it names no prompt.
 
     The instructions of an agent are read as its own team sees them: that is what its team shares.
     """
-    if ask.operation != "chat" or "prompt" not in ask.body:
+    if ask.operation not in _TAKES_PROMPTS or "prompt" not in ask.body:
         return ask
     if ask.agent is None:
         return await _prompted_as(snapshot, asker.team.id, asker, ask)
@@ -62,10 +67,24 @@ async def _prompted_as(snapshot: Snapshot, team_id: uuid.UUID, asker: Asker, ask
             f"{filled.version.slug} is a partial: prompts include it, calls do not name it.", param="prompt.id"
         )
     body = {name: value for name, value in ask.body.items() if name != "prompt"}
-    body["messages"] = [*filled.rendered.messages, *given]
+    if ask.operation == "message":
+        _put_before(body, filled.rendered.messages, given)
+    else:
+        body["messages"] = [*filled.rendered.messages, *given]
     # The log keeps both: what was asked for, and the words it came to.
     text = orjson.dumps({**body, "prompt": ask.body["prompt"]}).decode()
     return ask._replace(body=body, text=text, prompt=_prompted(filled, named.ref.label))
+
+
+def _put_before(body: dict[str, Any], said: Sequence[Mapping[str, Any]], given: list[Any]) -> None:
+    """Put a prompt's messages into a body of Anthropic's shape, where what the system says has a place of its own."""
+    system = [{"type": "text", "text": one["content"]} for one in said if one["role"] in _SYSTEM]
+    own = body.get("system") or []
+    if system:
+        body["system"] = [*system, *([{"type": "text", "text": own}] if isinstance(own, str) else own)]
+    body["messages"] = [*(dict(one) for one in said if one["role"] not in _SYSTEM), *given]
+    if not body["messages"]:
+        raise BadInput("The prompt says nothing a user could have said; send messages beside it.", param="messages")
 
 
 def _prompted(filled: Filled, label: str | None) -> Prompted:

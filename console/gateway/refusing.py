@@ -1,11 +1,16 @@
 """Saying no, on record: what is refused before a call is open leaves its line in the log like every other."""
 
 import time
+import uuid
 from collections.abc import Callable
+from typing import Any
+
+import orjson
 
 from console.audit.redaction import prepare_payload
 from console.core.clock import now
 from console.core.errors import Refusal, Unavailable
+from console.core.ids import request_id, uuid7
 from console.gateway.entries import Begin
 from console.gateway.identity import KeyRefused
 from console.gateway.plan import start_record
@@ -24,6 +29,11 @@ def changing_too_fast() -> Unavailable:
     return Unavailable("The settings are changing faster than requests can be planned; try again.", retry_after=1)
 
 
+def as_attempt(request: uuid.UUID) -> dict[str, Any]:
+    """Return what makes a record the line of an attempt: an id of its own, and the request it was for."""
+    return {"id": uuid7(), "detail": orjson.dumps({"attempt_of": request_id(request)}).decode()}
+
+
 async def record_refusal(
     here: Gateway,
     snapshot: Snapshot,
@@ -33,11 +43,13 @@ async def record_refusal(
     began: float,
     *,
     has_input: bool = False,
+    is_attempt: bool = False,
 ) -> bool:
     """Write a refusal's line; return True, having written nothing, when the snapshot it was decided on is stale.
 
     Strangers' keys are counted, not written: a malformed one without asking the database, an unknown one after making
-    sure that it was not created a moment ago. With `has_input` the input is in the log already.
+    sure that it was not created a moment ago. With `has_input` the input is in the log already; with `is_attempt` the
+    call may go on elsewhere.
     """
     if isinstance(refusal, KeyRefused) and refusal.is_noise:
         if refusal.reason == "unknown" and await here.ledger.epoch() != snapshot.epoch:
@@ -56,6 +68,8 @@ async def record_refusal(
         latency_us=round((time.perf_counter() - began) * 1_000_000),
         **getattr(refusal, "record", {}),
     )
+    if is_attempt:
+        record |= as_attempt(ask.id)
     kept = prepare_payload(ask.text) if asker is not None and ask.text else None
     if kept is not None:
         record["input_sha256"] = kept.stored_sha256.hex()

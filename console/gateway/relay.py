@@ -20,6 +20,7 @@ from console.gateway.meter import answer_text, as_attempt, end_record
 from console.gateway.operations import OPERATIONS
 from console.gateway.operations.types import Read
 from console.gateway.sending import leave
+from console.gateway.targets import is_fallback
 from console.gateway.types import Call
 from console.providers.types import StreamReader, Usage
 
@@ -92,7 +93,7 @@ async def answer(call: Call) -> bytes:
         try:
             body = await _answer(call)
         except _GoesOn as failed:
-            await go_on(call, failed.step)
+            await go_on(call, failed.step, failed.error)
         else:
             shadowing.copy_soon(call)
             return body
@@ -101,14 +102,14 @@ async def answer(call: Call) -> bytes:
 class _GoesOn(Exception):
     """An attempt failed and is on record; the call goes on at this step of its pin's chain."""
 
-    def __init__(self, step: int) -> None:
-        self.step = step
+    def __init__(self, step: int, error: ProviderError) -> None:
+        self.step, self.error = step, error
 
 
 def _most_seconds(call: Call) -> float:
     """Return how long an attempt may take: what its provider may; of a fallback, what is left of the whole at most."""
     most = call.plan.version.provider.total_seconds or settings.GATEWAY_TOTAL_SECONDS
-    return min(most, seconds_left(call)) if call.plan.step > 0 else most
+    return min(most, seconds_left(call)) if is_fallback(call.plan.step) else most
 
 
 async def _answer(call: Call) -> bytes:
@@ -125,12 +126,12 @@ async def _answer(call: Call) -> bytes:
         read = await _read(call, raw)
     except ProviderError as error:
         if step := await _fail(call, error):
-            raise _GoesOn(step) from error
+            raise _GoesOn(step, error) from error
         raise
     except TimeoutError:
         late = ProviderError("The provider took too long.", status=504, code="upstream_timeout")
         if step := await _fail(call, late):
-            raise _GoesOn(step) from None
+            raise _GoesOn(step, late) from None
         raise late from None
     except asyncio.CancelledError:
         status, code = _ended_by(call)
@@ -169,7 +170,7 @@ async def stream(call: Call) -> Frames:
         try:
             return Frames(call, await _open_stream(call))
         except _GoesOn as failed:
-            await go_on(call, failed.step)
+            await go_on(call, failed.step, failed.error)
 
 
 class _Begun(NamedTuple):
@@ -201,7 +202,7 @@ async def _open_stream(call: Call) -> _Begun:
         return await _begin(call, await send_hedged(call, _end_loser))
     except ProviderError as error:
         if step := await _fail(call, error):
-            raise _GoesOn(step) from error
+            raise _GoesOn(step, error) from error
         raise
     except asyncio.CancelledError:
         status, code = _ended_by(call)

@@ -1,7 +1,8 @@
 """Send copies of a share of the calls to a pin's shadow version: recorded and compared, returned to nobody.
 
-A copy is a call of its own with its own line in the log (type `shadow`), counted only by quotas for shadow copies. It
-starts when its original is answered, in the batch lane, and is given up without a word when there are too many.
+A copy is a call of its own with its own line in the log (type `shadow`), counted only by quotas for shadow copies.
+Where no such quota counts a call, nobody said what its copy may cost, and none is made. It starts when its original is
+answered, in the batch lane, and is given up without a word when there are too many.
 """
 
 import asyncio
@@ -15,8 +16,10 @@ from console.core.clock import now
 from console.core.errors import ProviderError, Refusal
 from console.core.ids import request_id, uuid7
 from console.gateway.admitting import admit
+from console.gateway.plan import limits_for
 from console.gateway.targets import SHADOW_STEP
 from console.gateway.types import Ask, Call
+from usage_app.models import Metric
 
 log = logging.getLogger(__name__)
 
@@ -31,9 +34,20 @@ def copy_soon(call: Call) -> None:
         return
     if call.plan.ask.id.int % 10_000 >= shadow[1] * 100 or len(_running) >= _MOST_AT_ONCE:
         return
+    if not _has_budget(call):
+        return
     task = asyncio.create_task(_copy(call))
     _running.add(task)
     task.add_done_callback(_running.discard)
+
+
+def _has_budget(call: Call) -> bool:
+    """Say whether something bounds what copies of such calls use up."""
+    snapshot, plan = call.here.snapshots.current, call.plan
+    if snapshot is None:
+        return False
+    limits = limits_for(snapshot, plan.asker, plan.alias, is_copy=True)
+    return any(limit.metric != Metric.CONCURRENCY for limit in limits)
 
 
 async def _copy(call: Call) -> None:

@@ -1,7 +1,8 @@
 """Which version answers a call: the one its pin means, the canary's for a share of the callers, or, after trouble, the
 next of the pin's fallback chain.
 
-Steps number the chain: 0 is where a call begins, 1 the first fallback. A fallback with two tries is two steps.
+Steps number the chain: 0 is where a call begins, 1 the first fallback. A fallback with two tries is two steps. Between
+a canary and the first fallback lies one more: the version everybody else gets.
 """
 
 import hashlib
@@ -17,6 +18,7 @@ from console.providers.registry import KINDS
 
 PIN, CANARY, SHADOW = "pin", "canary", "shadow"
 SHADOW_STEP = -1
+PINNED_STEP = -2  # the pin's own version, after its canary had trouble
 
 _TROUBLES = {
     "upstream_unreachable": Trouble.UNREACHABLE,
@@ -40,6 +42,11 @@ class Target(NamedTuple):
 
     pin: PinShape
     route: str
+
+
+def is_fallback(step: int) -> bool:
+    """Say whether a step comes after trouble, so that the call is on record already."""
+    return step not in {0, SHADOW_STEP}
 
 
 def can_serve(version: VersionShape) -> bool:
@@ -71,6 +78,8 @@ def target_at(step: int, pin: PinShape, alias: str, asker: Asker, ask: Ask) -> T
         if canary is not None and is_meant and can_answer(canary, ask):
             return Target(replace(pin, version=canary), CANARY)
         return Target(pin, PIN)
+    if step == PINNED_STEP:
+        return Target(pin, PIN) if can_serve(pin.version) else None
     if step == SHADOW_STEP:
         is_there = pin.shadow is not None and can_serve(pin.shadow[0])
         return Target(replace(pin, version=pin.shadow[0]), SHADOW) if pin.shadow and is_there else None
@@ -88,14 +97,18 @@ def is_in_share(percent: int, alias: str, asker: Asker, ask: Ask) -> bool:
     return int.from_bytes(digest, "big") % 10_000 < percent * 100
 
 
-def next_step(step: int, pin: PinShape, error: ProviderError, ask: Ask) -> int | None:
+def next_step(step: int, route: str, pin: PinShape, error: ProviderError, ask: Ask) -> int | None:
     """Return the step to go on with after an error; None when nothing of the chain is for this kind of trouble.
 
-    What cannot do what is asked for is passed over: the caller should hear of the trouble, not of a fallback's limits.
+    A canary's trouble is an experiment's, so the version it stands in for is tried whatever the chain says. What cannot
+    do what is asked for is passed over: the caller should hear of the trouble, not of a fallback's limits.
     """
     trouble = _TROUBLES.get(error.code)
-    if trouble is None or step < 0:
+    if trouble is None or step == SHADOW_STEP:
         return None
+    if route == CANARY and can_serve(pin.version) and can_answer(pin.version, ask):
+        return PINNED_STEP
+    step = max(step, 0)
     for place, fallback in enumerate(chain(pin)[step:], start=step + 1):
         if trouble.value in fallback.on and can_answer(fallback.version, ask):
             return place

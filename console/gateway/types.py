@@ -143,3 +143,4 @@ class Call:
     cut_off: str = ""  # why we ended it from our side: the code for the log
     has_client_left: bool = False
     notes: dict[str, str] = field(default_factory=dict)  # what the log keeps besides, as its detail
+    passed_over: dict[str, str] = field(default_factory=dict)  # fallbacks that were refused, and why

@@ -9,7 +9,7 @@ from console.catalog.where_used import Traffic, Use
 from console.core.clock import now
 from console.core.histogram import merged, percentile
 from usage_app import sql
-from usage_app.models import Quota
+from usage_app.models import Metric, Purpose, Quota
 
 # Rows of alias and model, the dearest first: more aliases than anybody reads on one page.
 _MOST_ROWS = 1000
@@ -21,6 +21,10 @@ class UsageSource:
     def uses(self, alias: str) -> list[Use]:
         quotas = Quota.objects.filter(alias=alias).select_related("team", "key")
         return [Use("quota", quota.what, quota.team_id, quota.team.name) for quota in quotas]
+
+    def shadow_budgets(self, alias: str) -> dict[uuid.UUID, str]:
+        budgets = Quota.objects.filter(purpose=Purpose.SHADOW, alias__in=["", alias], team__archived_at=None)
+        return dict(budgets.exclude(metric=Metric.CONCURRENCY).values_list("team_id", "team__name"))
 
     def traffic(self, since: dt.datetime, *, teams: Sequence[uuid.UUID], environment: str) -> dict[str, Traffic]:
         return _summed((row[0].partition("@")[0], row) for row in _rows("day", since, teams, environment))

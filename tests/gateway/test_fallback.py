@@ -9,11 +9,13 @@ import httpx2 as httpx
 import pytest
 
 from console.audit import actions
-from console.audit.models import Payload
+from console.audit.models import AuditEvent, Payload
 from console.audit.services import record
 from console.catalog.models import Pin, PinFallback, Provider, ProviderIncident
+from console.catalog.models.providers import CLOSED, OPENED
 from console.catalog.services.providers import change_provider
 from console.core.ids import parse_request_id
+from console.gateway import running
 from console.teams.actors import SYSTEM
 from tests import make
 from tests.gateway.conftest import World
@@ -93,15 +95,84 @@ def test_it_goes_on_with_the_next_version_after_each_kind_of_trouble(ask: Ask, w
     assert len(spare.seen) == 4 and spare.seen[0].body["model"] == "spare-model"
 
 
-def test_it_passes_admission_again(ask: Ask, world, spare) -> None:
+def lines_of(world: World, response: httpx.Response) -> tuple[AuditEvent, list[AuditEvent]]:
+    """Return the line the caller's request id finds, and those of its attempts in order."""
+    wait_until_settled()
+    own = parse_request_id(response.headers["x-request-id"])
+    attempts = [line for line in world.calls() if line.pk != own]
+    named = {json.loads(line.detail)["attempt_of"] for line in attempts}
+    assert named <= {response.headers["x-request-id"]}
+    return next(line for line in world.calls() if line.pk == own), attempts
+
+
+@pytest.mark.parametrize("stream", [False, True])
+def test_a_fallback_that_no_limit_admits_leaves_the_caller_the_error(ask: Ask, world, spare, stream) -> None:
     set_quota(actor=SYSTEM, team=world.team, metric="requests", window="day", limit=1)
     broken(world.upstream)
-    response = ask()
-    assert (response.status_code, response.json()["error"]["code"]) == (429, "insufficient_quota")
-    assert not spare.seen
-    wait_until_settled()
-    ends = {line.pk: line.status for line in world.calls()}
-    assert ends[parse_request_id(response.headers["x-request-id"])] == "refused" and len(ends) == 2
+    response = ask(stream=stream)
+    assert (response.status_code, response.json()["error"]["code"]) == (502, "upstream_error") and not spare.seen
+    own, attempts = lines_of(world, response)
+    assert [(line.status, line.http_status, line.model) for line in attempts] == [
+        ("error", 502, "fake/fake-model"),
+        ("refused", 429, "spare/spare-model"),
+    ]
+    assert (own.status, own.http_status, own.code, own.attempts) == ("refused", 502, "upstream_error", 0)
+    assert "The limit of 1 request a day" in json.loads(own.detail)["passed_over"]["spare/spare-model"]
+
+
+def test_a_fallback_the_budget_has_no_room_for_is_passed_over(ask: Ask, world, spare) -> None:
+    dear = PinFallback.objects.get().model_version
+    cheap = make.make_model("cheap-model", provider=dear.provider, price=("0.01", "0.01"), capabilities=["chat"])
+    change_pin(world, fallbacks=[(dear, EVERYTHING), (cheap, EVERYTHING)])
+    set_quota(actor=SYSTEM, team=world.team, metric="cost", window="day", limit=3_000)
+    broken(world.upstream)
+    response = ask(max_tokens=1000)
+    assert (response.status_code, response.headers["x-facet-model-version"]) == (200, "spare/cheap-model")
+    own, attempts = lines_of(world, response)
+    assert [line.status for line in attempts] == ["error", "refused"]
+    assert json.loads(own.detail)["passed_over"]["spare/spare-model"].startswith("The limit of 0.00")
+    assert response.headers["x-facet-passed-over"] == "spare/spare-model"
+
+
+def test_a_fallback_that_cannot_be_told_what_is_asked_is_passed_over(ask: Ask, world, spare) -> None:
+    anthropic = Provider.objects.create(slug="other", name="Other", kind="anthropic", base_url=spare.url)
+    other = make.make_model("claude", provider=anthropic, capabilities=["chat"])
+    plain = PinFallback.objects.get().model_version
+    change_pin(world, fallbacks=[(other, EVERYTHING), (plain, EVERYTHING)])
+    broken(world.upstream)
+    response = ask(logprobs=True)
+    assert (response.status_code, response.headers["x-facet-model-version"]) == (200, "spare/spare-model")
+    own, attempts = lines_of(world, response)
+    assert "logprobs" in json.loads(own.detail)["passed_over"]["other/claude"] and attempts[1].status == "refused"
+    change_pin(world, fallbacks=[(other, EVERYTHING)])
+    broken(world.upstream)
+    assert ask(logprobs=True).json()["error"]["code"] == "upstream_error", "and never a 400 for what was fine before"
+    change_pin(world, canary_version=other, canary_percent=100)
+    response = ask(logprobs=True)
+    assert (response.status_code, response.headers["x-facet-model-version"]) == (200, "fake/fake-model")
+
+
+@pytest.mark.parametrize("stream", [False, True])
+def test_a_canary_that_fails_leaves_its_callers_the_pinned_version(ask: Ask, world, spare, settings, stream) -> None:
+    settings.GATEWAY_SILENCE_SECONDS = 1
+    canary = PinFallback.objects.get().model_version
+    change_pin(world, fallbacks=[], canary_version=canary, canary_percent=100)
+    for trouble in (broken, busy, cut, silent):
+        trouble(spare)
+        world.forgive()
+        response = ask(stream=stream)
+        assert response.status_code == 200 and "Hello" in response.text
+        assert response.headers["x-facet-model-version"] == "fake/fake-model"
+        assert response.headers["x-facet-fallback-from"] == "spare/spare-model"
+        assert "x-facet-route" not in response.headers
+    assert ask(stream=stream).headers["x-facet-route"] == "canary", "the next call asks the canary again"
+    last = make.make_model("last-model", provider=canary.provider, capabilities=["chat"])
+    change_pin(world, fallbacks=[(last, EVERYTHING)])
+    broken(spare)
+    broken(world.upstream)
+    response = ask(stream=stream)
+    assert response.headers["x-facet-model-version"] == "spare/last-model", "and after the pin comes its chain"
+    assert (response.headers["x-facet-attempts"], response.headers["x-facet-route"]) == ("3", "fallback 1")
 
 
 def test_the_caller_hears_the_last_error_where_nothing_else_is_left(ask: Ask, world, spare) -> None:
@@ -187,6 +258,29 @@ def test_a_busy_provider_is_asked_again_and_its_errors_stand_on_its_page(ask: As
     assert ProviderIncident.objects.get(provider=world.provider, code="upstream_error").count == 5
 
 
+def test_after_the_pause_one_call_that_is_answered_closes_the_breaker(ask: Ask, world, spare) -> None:
+    change_pin(world, fallbacks=[])
+    for _ in range(5):
+        broken(world.upstream)
+        ask()
+    assert ask().json()["error"]["code"] == "upstream_open"
+    wait_for(lambda: ProviderIncident.objects.filter(code=OPENED).exists())
+    let_pauses_pass()
+    broken(world.upstream)
+    assert ask().json()["error"]["code"] == "upstream_error", "the probe"
+    assert ask().json()["error"]["code"] == "upstream_open", "which failed"
+    let_pauses_pass()
+    assert [ask().status_code for _ in range(3)] == [200, 200, 200]
+    wait_for(lambda: ProviderIncident.objects.filter(code=CLOSED).exists())
+    assert ProviderIncident.objects.get(code=CLOSED).sentence == "It answers again, so calls go there as before."
+
+
+def let_pauses_pass() -> None:
+    for gateway in running._gateways.values():
+        for breaker in gateway.passage.breakers.values():
+            breaker.open_until = min(breaker.open_until, 1.0)
+
+
 def wait_for(holds: Callable[[], bool]) -> None:
     deadline = time.monotonic() + 5
     while not holds() and time.monotonic() < deadline:
@@ -196,13 +290,18 @@ def wait_for(holds: Callable[[], bool]) -> None:
 def test_a_share_of_the_calls_is_copied_and_counted_by_quotas_for_copies_only(ask: Ask, world, spare) -> None:
     shadow = PinFallback.objects.get().model_version
     change_pin(world, shadow_version=shadow, shadow_percent=100)
+    assert ask().status_code == 200
+    wait_until_settled()
+    assert not spare.seen, "no budget, no copies"
     for purpose in ("", "shadow"):
-        set_quota(actor=SYSTEM, team=world.team, metric="requests", window="day", limit=1, purpose=purpose)
+        set_quota(
+            actor=SYSTEM, team=world.team, metric="requests", window="day", limit=1 if purpose else 2, purpose=purpose
+        )
     spare.enqueue(completion("Another answer."))
     response = ask()
     assert response.status_code == 200 and "Another" not in response.text
-    wait_for(lambda: len(world.calls()) == 2)
-    original, copy = world.calls()
+    wait_for(lambda: len(world.calls()) == 3)
+    _, original, copy = world.calls()
     assert (copy.type, copy.lane, copy.model, copy.status) == ("shadow", "batch", "spare/spare-model", "ok")
     assert json.loads(copy.detail) == {"shadow_of": response.headers["x-request-id"], "route": "shadow"}
     assert "Another answer." in Payload.objects.get(event_id=copy.pk, kind="output").body

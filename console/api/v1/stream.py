@@ -38,6 +38,8 @@ def call_headers(request: Request, call: Call) -> Headers:
         headers.append((b"x-facet-route", _latin(call.plan.route)))
     if call.fell_back_from:
         headers.append((b"x-facet-fallback-from", _latin(call.fell_back_from)))
+    if call.passed_over:
+        headers.append((b"x-facet-passed-over", _latin(", ".join(call.passed_over))))
     if call.is_closed:
         headers.append((b"x-facet-cost", b"%.6f" % (call.cost_micros / 1_000_000)))
     return headers

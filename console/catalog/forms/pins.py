@@ -111,7 +111,9 @@ class ShadowForm(PinForm):
     version = VersionField(
         ModelVersion.objects.none(), label="Copied to", required=False, empty_label="Nothing is copied"
     )
-    percent = _percent(5, "Of the calls. Each copy costs a call.", required=False)
+    percent = _percent(
+        5, "Of the calls of teams that have a budget for shadow copies. Each copy costs a call.", required=False
+    )
     field_order = ("version", "percent", "reason")
 
     def initial_of(self, pin: Pin) -> dict[str, Any]:

@@ -157,6 +157,7 @@ class AliasPage:
     moves: list[PinMove]
     uses: list[Use]
     proposals: list[PinProposal]
+    shadow_budgets: list[str]  # the teams whose calls are copied to a shadow, if there is one
 
     @property
     def can_promote(self) -> bool:
@@ -216,7 +217,9 @@ def alias_page(alias: Alias, caller: Caller) -> AliasPage:
         return Stop(environment, pins.get(environment), before, traffic.get(alias.name, Traffic()))
 
     uses = where_used.uses_of(alias)
+    budgets = where_used.shadow_budgets(alias.name) if any(pin.shadow_version_id for pin in pins.values()) else {}
     if not caller.is_operator:
+        budgets = {team: name for team, name in budgets.items() if team in teams}
         uses = [use for use in uses if use.team_id in teams]
     return AliasPage(
         alias=alias,
@@ -226,6 +229,7 @@ def alias_page(alias: Alias, caller: Caller) -> AliasPage:
         moves=history,
         uses=uses,
         proposals=list(alias.proposals.filter(decision="")) if caller.is_operator else [],
+        shadow_budgets=sorted(budgets.values()),
     )
 
 

@@ -5,7 +5,7 @@ from typing import Any
 from console.catalog.shapes import PinShape, VersionShape
 from console.core.errors import BadInput
 from console.core.size import estimate_tokens
-from console.gateway.operations.lengths import most_output
+from console.gateway.operations.lengths import at_most, most_output
 from console.gateway.operations.types import Fitted, Read
 from console.gateway.shapes import chat
 from console.gateway.types import Ask
@@ -29,7 +29,7 @@ class Chat:
             raise BadInput(f"The model behind {ask.model!r} cannot promise {kind}.", param="response_format.type")
 
     def fit(self, ask: Ask, pin: PinShape, default_output: int) -> Fitted:
-        under = ask.prompt.parameters if ask.prompt else {}
+        under = at_most(ask.prompt.parameters, pin) if ask.prompt else {}
         body = {**under, **pin.default_parameters, **ask.body, "model": pin.version.name}
         asked = body.get("max_completion_tokens") or body.get("max_tokens")
         most = min(asked or default_output, most_output(pin))

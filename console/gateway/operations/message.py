@@ -13,15 +13,15 @@ from console.core.errors import BadInput
 from console.gateway.messages.answer import message_of
 from console.gateway.messages.request import chat_request
 from console.gateway.messages.stream import MessageStream
-from console.gateway.operations.lengths import most_output
+from console.gateway.operations.lengths import at_most, most_output
 from console.gateway.operations.types import Fitted, Read
 from console.gateway.shapes import messages
 from console.gateway.types import Ask
 from console.providers.registry import CHATS, MESSAGES
 from console.providers.types import Endpoint, Outgoing, StreamReader
 
-# Of a pin's parameters, which are written for chat completions, those that mean the same in a message.
-_SHARED = {"temperature", "top_p", "top_k"}
+# Of the parameters of pins and prompts, which are written for chat completions, those that mean the same in a message.
+_SHARED = frozenset({"temperature", "top_p", "top_k"})
 
 
 class Message:
@@ -40,11 +40,15 @@ class Message:
     def fit(self, ask: Ask, pin: PinShape, default_output: int) -> Fitted:
         version, body = pin.version, ask.body
         most = min(body["max_tokens"], most_output(pin))
+        if ask.agent is not None and ask.agent.most_output is not None:
+            most = min(most, ask.agent.most_output)
+        under = at_most(ask.prompt.parameters, pin) if ask.prompt else {}
+        under |= pin.default_parameters
         if version.provider.kind in MESSAGES:
-            defaults = {k: v for k, v in pin.default_parameters.items() if k in _SHARED}
+            defaults = {k: v for k, v in under.items() if k in _SHARED}
             return Fitted({**defaults, **body, "model": version.name, "max_tokens": most}, most)
         can_reason = "reasoning" in version.capabilities
-        chat = {**pin.default_parameters, **chat_request(body, can_reason=can_reason), "model": version.name}
+        chat = {**under, **chat_request(body, can_reason=can_reason), "model": version.name}
         for name in ("max_tokens", "max_completion_tokens", "n"):  # a message is one answer, of at most so many tokens
             chat.pop(name, None)
         chat["max_completion_tokens" if can_reason else "max_tokens"] = most

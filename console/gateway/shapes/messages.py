@@ -5,7 +5,7 @@ from typing import Any
 
 from console.core import size
 from console.core.errors import BadInput
-from console.gateway.shapes import fields
+from console.gateway.shapes import fields, prompt_ref
 
 _ROLES = {"user", "assistant", "system"}
 _MAX_MESSAGES = 2000
@@ -18,6 +18,7 @@ _KNOWN = frozenset(
         "metadata",
         "model",
         "output_config",
+        "prompt",
         "service_tier",
         "stop_sequences",
         "stream",
@@ -34,7 +35,7 @@ _KNOWN = frozenset(
 
 def check(value: Any) -> dict[str, Any]:
     """Return the body, ready to be sent on; raise BadInput that names the field at fault."""
-    body = check_count(value)
+    body = _checked(value)
     if body.get("max_tokens") is None:
         raise BadInput("Say how many tokens the answer may have at most.", param="max_tokens")
     fields.whole(body, "max_tokens", 1, 10_000_000)
@@ -48,8 +49,22 @@ def check(value: Any) -> dict[str, Any]:
 
 def check_count(value: Any) -> dict[str, Any]:
     """Return the body of a request to count tokens, which is the same without what concerns the answer."""
+    body = _checked(value)
+    if "prompt" in body:
+        raise BadInput("Prompts of the library are not counted; leave prompt out.", param="prompt")
+    return body
+
+
+def _checked(value: Any) -> dict[str, Any]:
     body = fields.model(value)
-    _messages(body.get("messages"))
+    if body.get("prompt") is not None:
+        prompt_ref.check(body["prompt"])
+        if not body.get("messages"):
+            body = {**body, "messages": []}
+    else:
+        body = {name: value for name, value in body.items() if name != "prompt"}
+    if body.get("messages") or "prompt" not in body:
+        _messages(body.get("messages"))
     _content(body.get("system"), "system")
     tools = body.get("tools")
     if tools is not None:

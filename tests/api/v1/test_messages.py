@@ -191,3 +191,39 @@ def test_it_counts_tokens(anthropic_sdk, desk, client: httpx.Client):
         anthropic_sdk.messages.count_tokens(model="nobody", messages=HELLO)
     assert client.get("/v1/messages/count_tokens").status_code == 405
     assert [line.status for line in desk.calls()] == ["refused"] and desk.upstream.seen == []
+
+
+def test_a_prompt_and_an_agent_answer_where_messages_are_written(anthropic_sdk, desk):
+    voice = make.make_prompt(desk.team, "shop/voice", "You speak for {{shop}}.", variables=[{"name": "shop"}])
+    prompt = {"id": "shop/voice", "variables": {"shop": "Larkfield"}}
+    make.make_agent(
+        desk.team,
+        "helper",
+        prompt=voice,
+        prompt_variables={"shop": "Larkfield"},
+        parameters={"temperature": 0.3, "seed": 7},
+        limits={"output_tokens": 50, "messages": 3},
+        alias="claude",
+    )
+    instructions = {"type": "text", "text": "You speak for Larkfield."}
+
+    desk.upstream.enqueue(claude.message(claude.text()))
+    anthropic_sdk.messages.create(**{**ASK, "model": "claude"}, system="Be kind.", extra_body={"prompt": prompt})
+    sent = desk.upstream.seen[-1].body
+    assert sent["system"] == [instructions, {"type": "text", "text": "Be kind."}]
+    assert sent["messages"] == HELLO and "prompt" not in sent
+
+    anthropic_sdk.messages.create(**ASK, extra_body={"prompt": prompt})
+    assert desk.upstream.seen[-1].body["messages"] == [{"role": "system", "content": instructions["text"]}, *HELLO]
+
+    desk.upstream.enqueue(claude.message(claude.text()))
+    answered = anthropic_sdk.messages.with_raw_response.create(**{**ASK, "model": "agent:helper"})
+    assert answered.headers["x-facet-agent"] == "helper@1"
+    sent = desk.upstream.seen[-1].body
+    assert (sent["system"], sent["temperature"], sent["max_tokens"]) == ([instructions], 0.3, 50)
+    assert "seed" not in sent and sent["model"] == "claude-sonnet-5"
+
+    with pytest.raises(anthropic.BadRequestError, match="prompt.id"):
+        anthropic_sdk.messages.create(**ASK, extra_body={"prompt": {"id": 7}})
+    with pytest.raises(anthropic.BadRequestError, match="not counted"):
+        anthropic_sdk.messages.count_tokens(model="claude", messages=HELLO, extra_body={"prompt": prompt})
