@@ -462,6 +462,7 @@ CELERY_BEAT_SCHEDULE: dict[str, dict[str, Any]] = {
     for lane in LANES
 } | {
     "catalog.warn_of_shutdowns": {"task": "catalog.warn_of_shutdowns", "schedule": 86400, "options": {"expires": 3600}},
+    "chat.forget_allowances": {"task": "chat.forget_allowances", "schedule": 3600, "options": {"expires": 3600}},
     "chat.sweep": {"task": "chat.sweep", "schedule": 10, "options": {"expires": 10}},
     "gateway.sweep": {"task": "gateway.sweep", "schedule": 20, "options": {"expires": 20}},
     "batches.drive": {"task": "batches.drive", "schedule": 10, "options": {"expires": 10}},

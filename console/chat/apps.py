@@ -7,11 +7,14 @@ class ChatConfig(AppConfig):
     verbose_name = "Chat"
 
     def ready(self) -> None:
-        """Have conversations named once they have an answer, and agents know which widgets speak with them."""
+        """Have answers named, agents know which widgets speak with them, and the gateway which widgets may ask."""
         from agents_app import where_used
         from console.chat import answering
+        from console.chat.embed.shapes import widget_shapes
         from console.chat.services.titles import want_title
         from console.chat.where_used import widgets_with
+        from console.gateway import widgets
 
         where_used.SOURCES.append(widgets_with)
+        widgets.SOURCES.append(widget_shapes)
         answering.AFTERWARDS.append(want_title)

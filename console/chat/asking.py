@@ -32,6 +32,7 @@ class Speaker:
     surface: str = SURFACE
     client_address: str = ""
     whom: str = ""  # tells speakers apart for a canary's share
+    route: str = ROUTE
 
 
 def person(conversation: Conversation, user: User, client_address: str = "") -> Speaker:
@@ -75,10 +76,17 @@ def ask_for(answer: Message, speaker: Speaker) -> Ask:
     assert agent.live is not None
     agent.live.agent = agent
     body = ask_of(agent.live, history_before(answer), whom=speaker.whom)
-    return ask_from(body, surface=speaker.surface, client_address=speaker.client_address)
+    return ask_from(body, surface=speaker.surface, route=speaker.route, client_address=speaker.client_address)
 
 
-def ask_from(body: dict[str, Any], *, surface: str = SURFACE, client_address: str = "", lane: str = "") -> Ask:
+def ask_from(
+    body: dict[str, Any],
+    *,
+    surface: str = SURFACE,
+    route: str = ROUTE,
+    client_address: str = "",
+    lane: str = "",
+) -> Ask:
     """Return the ask for the body of a chat completion."""
     value, text = strict_json.loads(orjson.dumps(body))
     identifier = uuid7()
@@ -89,7 +97,7 @@ def ask_from(body: dict[str, Any], *, surface: str = SURFACE, client_address: st
         id=identifier,
         at=time_of(identifier),
         surface=surface,
-        route=ROUTE,
+        route=route,
         client_address=client_address,
         lane=lane,
     )

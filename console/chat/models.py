@@ -88,6 +88,7 @@ class Conversation(models.Model):
     # A person of the team who answers in the assistant's place.
     taken_by = models.ForeignKey(User, on_delete=models.SET_NULL, null=True, blank=True, related_name="+")
     taken_at = models.DateTimeField(null=True, blank=True)
+    person_wanted_at = models.DateTimeField(null=True, blank=True, help_text="Since when a visitor asks for a person.")
     created_at = models.DateTimeField(default=now, editable=False)
     last_at = models.DateTimeField(default=now)
 
@@ -185,3 +186,42 @@ class Feedback(models.Model):
 
     def __str__(self) -> str:
         return "good" if self.is_good else "bad"
+
+
+class Allowance(models.Model):
+    """How much of one limit of a widget is used in one period; `name` is one of console/chat/embed/limits.py.
+
+    `subject` is the visitor or the network, empty for the whole widget. Only console/chat/embed/sql.py writes here, and
+    the end of an answer.
+    """
+
+    pk = models.CompositePrimaryKey("widget_id", "name", "subject", "period_start")
+    widget = models.ForeignKey(Widget, on_delete=models.CASCADE, related_name="allowances")
+    name = models.CharField(max_length=20)
+    subject = models.CharField(max_length=50, blank=True)
+    period_start = models.DateTimeField()
+    used = models.BigIntegerField()
+
+    class Meta:
+        indexes = [models.Index(fields=["period_start"], name="allowances_by_age")]
+
+    def __str__(self) -> str:
+        return f"{self.name} {self.subject}: {self.used}"
+
+
+class Held(models.Model):
+    """What is set aside in an allowance for an answer that is being written: the most it can come to.
+
+    The end of the answer puts what it really came to in its place. When the process dies, what was set aside stays.
+    """
+
+    pk = models.CompositePrimaryKey("message_id", "name")
+    message = models.ForeignKey(Message, on_delete=models.CASCADE, related_name="held")
+    name = models.CharField(max_length=20)
+    widget_id = models.UUIDField()
+    subject = models.CharField(max_length=50, blank=True)
+    period_start = models.DateTimeField()
+    amount = models.BigIntegerField()
+
+    def __str__(self) -> str:
+        return f"{self.name}: {self.amount}"

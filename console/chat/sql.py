@@ -19,7 +19,20 @@ FROM unnest(%s::uuid[], %s::text[]) v(id, text)
 WHERE m.id = v.id AND m.status = 'writing' RETURNING m.id
 """
 # Somebody may have stopped it, or taken it for lost, a moment ago: the words are kept, and a stop stays one.
+# Of a visitor's answer, what was set aside makes room for what it came to: once, because what was held goes. Rows of
+# allowances are taken in the order of their names, as where they are used.
 _END = """
+WITH held AS (
+  DELETE FROM chat_held WHERE message_id = %(id)s RETURNING *
+), locked AS (
+  SELECT a.widget_id, a.name, a.subject, a.period_start, h.amount FROM held h
+  JOIN chat_allowance a USING (widget_id, name, subject, period_start) ORDER BY a.name FOR UPDATE OF a
+), settled AS (
+  UPDATE chat_allowance a SET used = greatest(0, a.used - l.amount + CASE WHEN a.name = 'tokens_day'
+    THEN %(prompt_tokens)s::bigint + %(completion_tokens)s ELSE %(cost_micros)s END)
+  FROM locked l
+  WHERE (a.widget_id, a.name, a.subject, a.period_start) = (l.widget_id, l.name, l.subject, l.period_start)
+)
 UPDATE chat_message SET
   status = CASE WHEN status = 'stopped' THEN status ELSE %(status)s END,
   trouble = CASE WHEN status = 'stopped' THEN trouble ELSE %(trouble)s END,

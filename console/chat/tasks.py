@@ -4,6 +4,7 @@ import uuid
 
 from celery import shared_task
 
+from console.chat.embed.allowances import forget_old
 from console.chat.services import titles
 from console.chat.services.sweeping import sweep_lost
 
@@ -16,3 +17,8 @@ def sweep() -> None:
 @shared_task(name="chat.title")
 def title(message_id: str) -> None:
     titles.make_title(uuid.UUID(message_id))
+
+
+@shared_task(name="chat.forget_allowances")
+def forget_allowances() -> None:
+    forget_old()

@@ -16,6 +16,7 @@ from console.audit.models import Epoch
 from console.catalog.shapes import AliasShape, VersionShape, alias_shapes, version_shapes
 from console.gateway.agents import Agents, agent_shapes
 from console.gateway.errors import DatabaseAway
+from console.gateway.widgets import Widgets, widget_shapes
 from console.teams.shapes import KeyShape, PersonShape, TeamShape, key_shapes, people_shapes, team_shapes
 from prompts_app.shapes import Library, library
 from usage_app.shapes import QuotaShape, quota_shapes
@@ -34,6 +35,7 @@ class Snapshot:
     prompts: Library = field(default_factory=lambda: Library(0, {}))
     people: dict[uuid.UUID, PersonShape] = field(default_factory=dict)
     agents: Agents = field(default_factory=dict)
+    widgets: Widgets = field(default_factory=dict)
 
 
 def load(before: Snapshot | None = None) -> Snapshot:
@@ -51,6 +53,7 @@ def load(before: Snapshot | None = None) -> Snapshot:
         quotas = quota_shapes()
         prompts = library(epoch, before.prompts if before else None)
         agents = agent_shapes()
+        widgets = widget_shapes()
     return Snapshot(
         epoch=epoch,
         teams=teams,
@@ -63,6 +66,7 @@ def load(before: Snapshot | None = None) -> Snapshot:
         prompts=prompts,
         people=people,
         agents=agents,
+        widgets=widgets,
     )
 
 

@@ -14,7 +14,7 @@ DEFAULTS: dict[str, int] = {
     "network_day": 600,
     "widget_day": 5_000,
     "message_characters": 2_000,
-    "tokens_day": 50_000,
+    "tokens_day": 200_000,
     "cost_day_micros": 5_000_000,
 }
 MOST: dict[str, int] = {

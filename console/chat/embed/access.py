@@ -1,0 +1,62 @@
+"""The only way to get something for a visitor: the widget that answers their site, and what is theirs there."""
+
+import uuid
+
+from django.http import HttpRequest
+
+from console.chat.embed import origins, tokens
+from console.chat.embed.errors import IdentityNeeded, TokenRefused, WidgetOff
+from console.chat.embed.tokens import Pass
+from console.chat.errors import UnknownConversation
+from console.chat.models import Conversation, Message, Visitor, Widget
+
+
+def widget_for(public_id: str) -> Widget:
+    """Return a widget that answers somebody; off, deleted, without a site and never there look the same."""
+    if "\x00" in public_id:
+        raise WidgetOff
+    rows = Widget.objects.select_related("agent__live", "team").filter(public_id=public_id, is_enabled=True)
+    found = rows.filter(deleted_at=None, team__archived_at=None).exclude(origins=[]).first()
+    if found is None:
+        raise WidgetOff
+    return found
+
+
+def pass_for(request: HttpRequest, widget: Widget) -> Pass:
+    """Return who the request's token names. It is refused from any page but our own frame."""
+    if not origins.is_ours(request):
+        raise WidgetOff
+    scheme, _, token = request.headers.get("Authorization", "").partition(" ")
+    held = tokens.read(token.strip(), widget=widget) if scheme.lower() == "bearer" else None
+    if held is None:
+        raise TokenRefused
+    if widget.needs_identity and not held.identity:
+        raise IdentityNeeded
+    return held
+
+
+def visitor_of(widget: Widget, held: Pass) -> Visitor | None:
+    """Return the visitor a token names, None while they have said nothing. Whoever a site vouches for has one row."""
+    visitors = Visitor.objects.filter(widget=widget)
+    if held.identity:
+        return visitors.filter(identity=held.identity).first()
+    return visitors.filter(pk=held.visitor, identity="").first()
+
+
+def conversation_of(widget: Widget, held: Pass) -> Conversation | None:
+    """Return the visitor's conversation, the newest one there is."""
+    visitor = visitor_of(widget, held)
+    if visitor is None:
+        return None
+    rows = Conversation.objects.select_related("agent__live", "agent__team", "team", "visitor", "taken_by")
+    return rows.filter(visitor=visitor, widget=widget, deleted_at=None).order_by("-created_at").first()
+
+
+def message_of(widget: Widget, held: Pass, message_id: uuid.UUID) -> Message:
+    """Return a message of the visitor's own conversation; anybody else's looks like none."""
+    conversation = conversation_of(widget, held)
+    found = Message.objects.filter(pk=message_id, conversation=conversation).first() if conversation else None
+    if found is None or conversation is None:
+        raise UnknownConversation
+    found.conversation = conversation
+    return found

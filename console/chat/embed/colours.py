@@ -1,0 +1,30 @@
+"""A widget's one colour, made readable wherever it stands."""
+
+import re
+
+HEX = re.compile(r"#[0-9a-fA-F]{6}")
+ENOUGH = 4.5  # WCAG AA for text
+
+
+def _luminance(colour: str) -> float:
+    parts = (int(colour[at : at + 2], 16) / 255 for at in (1, 3, 5))
+    red, green, blue = (one / 12.92 if one <= 0.04045 else ((one + 0.055) / 1.055) ** 2.4 for one in parts)
+    return 0.2126 * red + 0.7152 * green + 0.0722 * blue
+
+
+def contrast(one: str, other: str) -> float:
+    """Return the contrast of two colours (`#1f5a43`), 1 to 21."""
+    light, dark = sorted((_luminance(one), _luminance(other)), reverse=True)
+    return (light + 0.05) / (dark + 0.05)
+
+
+def on(colour: str) -> str:
+    """Return black or white, whichever is easier to read on a colour."""
+    return max("#ffffff", "#111111", key=lambda text: contrast(colour, text))
+
+
+def on_white(colour: str) -> str:
+    """Return the colour, darkened as far as it takes to read it as text on white and on a tint of itself."""
+    while contrast(colour, "#ffffff") < ENOUGH * 1.2:
+        colour = "#" + "".join(f"{int(colour[at : at + 2], 16) * 9 // 10:02x}" for at in (1, 3, 5))
+    return colour

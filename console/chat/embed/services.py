@@ -1,0 +1,170 @@
+"""What a visitor can do: say something, have it answered again, rate an answer, ask for a person."""
+
+import uuid
+from contextlib import suppress
+
+from django.db import IntegrityError, transaction
+
+from agents_app.asking import ask_of
+from console.chat.asking import Speaker, ask_from, history_before
+from console.chat.embed import tokens
+from console.chat.embed.access import conversation_of, message_of, visitor_of
+from console.chat.embed.allowances import hold, refuse_spent, take, uses_of
+from console.chat.embed.errors import MessageTooLong, WidgetOff
+from console.chat.embed.identity import VisitorIdentity
+from console.chat.embed.limits import limits_of
+from console.chat.embed.sql import Use
+from console.chat.embed.tokens import Pass
+from console.chat.errors import CannotSend, UnknownConversation
+from console.chat.models import Conversation, Feedback, Message, Visitor, Widget
+from console.chat.services import messages
+from console.core.clock import now
+from console.core.errors import Refusal
+from console.gateway import sync
+from console.gateway.estimating import Most, most
+
+SURFACE = "widget"
+ROUTE = "/embed/"
+
+
+def say(*, widget: Widget, held: Pass, text: str, address: str) -> Message:
+    """Say something; return the answer that is begun, or what was said where a person of the team answers."""
+    text = _checked(widget, text)
+    speaker = speaker_for(widget, held, address)
+    before = conversation_of(widget, held)
+    uses = _uses(widget, held, speaker, before, before.leaf_id if before else None, text)
+    with transaction.atomic():
+        _refuse_if_off(widget)
+        conversation = before or _begun(widget, held)
+        if conversation.agent_id != widget.agent_id:
+            conversation.agent = widget.agent
+            conversation.save(update_fields=["agent"])
+        message = messages.send(conversation=conversation, speaker=speaker, text=text)
+        _count(widget, message, uses)
+        Visitor.objects.filter(conversations=conversation).update(seen_at=now())
+    return message
+
+
+def again(*, widget: Widget, held: Pass, message_id: uuid.UUID, address: str) -> Message:
+    """Have a question answered again, where the answer failed; it counts like another message."""
+    answer = message_of(widget, held, message_id)
+    if answer.status in {Message.Status.DONE, Message.Status.WRITING} or answer.pk != answer.conversation.leaf_id:
+        raise CannotSend("Only the last answer can be written again, and only when it failed.")
+    speaker = speaker_for(widget, held, address)
+    uses = _uses(widget, held, speaker, answer.conversation, answer.parent_id, "")
+    with transaction.atomic():
+        _refuse_if_off(widget)
+        fresh = messages.regenerate(answer=answer, speaker=speaker)
+        _count(widget, fresh, uses)
+    return fresh
+
+
+def rate(*, widget: Widget, held: Pass, message_id: uuid.UUID, is_good: bool | None, comment: str = "") -> None:
+    """Say whether an answer helped, or (None) take that back."""
+    answer = message_of(widget, held, message_id)
+    if answer.role == Message.Role.USER or answer.status == Message.Status.WRITING:
+        raise CannotSend("Only an answer that is written can be rated.")
+    visitor = answer.conversation.visitor
+    if is_good is None:
+        Feedback.objects.filter(message=answer, visitor=visitor).delete()
+        return
+    kept = {"is_good": is_good, "comment": comment.replace("\x00", "").strip()[:1000], "given_at": now()}
+    Feedback.objects.update_or_create(message=answer, person=None, visitor=visitor, defaults=kept)
+
+
+def ask_for_person(*, widget: Widget, held: Pass) -> Conversation:
+    """Ask that a person of the team answers; the team sees it in the list of conversations."""
+    conversation = conversation_of(widget, held)
+    if conversation is None:
+        raise UnknownConversation
+    wanting = Conversation.objects.filter(pk=conversation.pk, person_wanted_at=None, taken_by=None)
+    wanting.update(person_wanted_at=now())
+    conversation.refresh_from_db(fields=["person_wanted_at", "taken_by"])
+    return conversation
+
+
+def speaker_for(widget: Widget, held: Pass, address: str) -> Speaker:
+    """Return the visitor as whoever asks in their conversation."""
+    identify = VisitorIdentity(widget.pk, widget.name, widget.team_id)
+    name = held.name or held.identity or "Visitor"
+    return Speaker(identify, name, None, SURFACE, address, tokens.fingerprint(held), ROUTE)
+
+
+def _checked(widget: Widget, text: str) -> str:
+    text = text.replace("\x00", "").strip()
+    longest = limits_of(widget.limits)["message_characters"]
+    if not text:
+        raise CannotSend("Write something first.", param="text")
+    if len(text) > longest:
+        raise MessageTooLong(len(text), longest)
+    return text
+
+
+def _refuse_if_off(widget: Widget) -> None:
+    """Refuse what arrives after the widget was switched off. A call that begins at that moment is refused by itself."""
+    if not Widget.objects.filter(pk=widget.pk, is_enabled=True, deleted_at=None).exists():
+        raise WidgetOff
+
+
+def _begun(widget: Widget, held: Pass) -> Conversation:
+    """Return the visitor's conversation, made with their first words: one, however many tabs they have."""
+    visitor = Visitor.objects.select_for_update().get(pk=_present(widget, held).pk)
+    return conversation_of(widget, held) or Conversation.objects.create(
+        team=widget.team, agent=widget.agent, visitor=visitor, widget=widget
+    )
+
+
+def _present(widget: Widget, held: Pass) -> Visitor:
+    visitor = visitor_of(widget, held)
+    if visitor is not None:
+        return visitor
+    with suppress(IntegrityError), transaction.atomic():  # their other tab may be as quick
+        return Visitor.objects.create(
+            pk=held.visitor, widget=widget, identity=held.identity, name=held.name, origin=held.origin
+        )
+    visitor = visitor_of(widget, held)
+    if visitor is None:
+        raise WidgetOff
+    return visitor
+
+
+def _uses(
+    widget: Widget,
+    held: Pass,
+    speaker: Speaker,
+    conversation: Conversation | None,
+    parent_id: uuid.UUID | None,
+    text: str,
+) -> list[Use]:
+    """Return what a message uses of the limits; what is spent already is refused before anything is worked out."""
+    # Whom the site vouches for is the same visitor on every device.
+    visitor = tokens.fingerprint(held) if held.identity else held.visitor.hex
+    address, moment = speaker.client_address, now()
+    refuse_spent(widget, uses_of(widget, visitor=visitor, address=address, most=Most(1, 1), moment=moment))
+    estimated = Most(0, 0)
+    if conversation is None or conversation.taken_by_id is None:
+        estimated = _most(widget, speaker, conversation, parent_id, text)
+    return uses_of(widget, visitor=visitor, address=address, most=estimated, moment=moment)
+
+
+def _most(
+    widget: Widget, speaker: Speaker, conversation: Conversation | None, parent_id: uuid.UUID | None, text: str
+) -> Most:
+    """Return the most an answer can come to; nothing where it cannot begin, which the answer then says itself."""
+    version = widget.agent.live
+    if version is None:
+        return Most(0, 0)
+    version.agent = widget.agent
+    history = history_before(Message(conversation=conversation, parent_id=parent_id)) if conversation else []
+    if text:
+        history.append({"role": "user", "content": text})
+    with suppress(Refusal):
+        return sync.run(most(speaker.identify, ask_from(ask_of(version, history), surface=SURFACE)))
+    return Most(0, 0)
+
+
+def _count(widget: Widget, message: Message, uses: list[Use]) -> None:
+    """Count a message last, as the rows that all visitors share stay locked until the end."""
+    take(widget, uses)
+    if message.status == Message.Status.WRITING:
+        hold(message, widget, uses)

@@ -1,0 +1,87 @@
+"""What visitors hold, which sites a widget answers, and who a site vouches for."""
+
+import pytest
+from django.core import signing
+from django.test import RequestFactory
+from django.utils import timezone
+
+from console.chat.embed import origins, tokens, vouching
+from console.chat.embed.colours import contrast, on, on_white
+from console.chat.embed.errors import IdentityRefused
+from console.chat.embed.wording import _WORDS, LANGUAGES, words_for
+from console.chat.models import Widget
+from console.core.crypto import encrypt
+
+SHOP, OTHER = "https://shop.example", "https://other.example"
+
+
+def _widget(public_id: str = "w1", **fields: object) -> Widget:
+    return Widget(public_id=public_id, name="Shop", origins=[SHOP], **fields)
+
+
+def test_a_token_is_good_for_its_widget_its_site_and_its_hour(monkeypatch: pytest.MonkeyPatch) -> None:
+    widget = _widget()
+    token = tokens.mint(widget=widget, origin=SHOP)
+    held = tokens.read(token, widget=widget)
+    assert held is not None and (held.widget, held.origin, held.identity) == ("w1", SHOP, "")
+    assert tokens.read(tokens.mint(widget=widget, origin=SHOP, before=held), widget=widget) == held
+    assert tokens.read(token, widget=_widget("w2")) is None
+    assert tokens.read(token, widget=Widget(public_id="w1", origins=[OTHER])) is None
+    for wrong in ("", token[:-1], "x" + token, token * 20, "a:b:c", signing.dumps(["w1", SHOP], salt="another")):
+        assert tokens.read(wrong, widget=widget) is None
+    shapeless = signing.dumps({"w": "w1"}, salt=tokens._SALT)
+    assert tokens.read(shapeless, widget=widget) is None
+    moment = timezone.now().timestamp()
+    monkeypatch.setattr("django.core.signing.time.time", lambda: moment + tokens.SECONDS + 5)
+    assert tokens.read(token, widget=widget) is None
+    assert tokens.read(token, widget=widget, seconds=tokens.RETURN_SECONDS) == held
+
+
+def test_origins_are_compared_exactly_and_written_as_browsers_do() -> None:
+    assert origins.normal(" HTTPS://Shop.Example:443/ ") == SHOP
+    assert origins.normal("http://localhost:8080") == "http://localhost:8080"
+    assert origins.normal("https://bücher.example") == "https://xn--bcher-kva.example"
+    assert origins.normal("http://[::1]:3000") == "http://[::1]:3000"
+    for wrong in (
+        "",
+        "shop.example",
+        "https://*.example",
+        "https://a.example/x",
+        "ftp://a.example",
+        "null",
+        "https://",
+    ):
+        assert origins.normal(wrong) == "", wrong
+    for wrong in ("https://u@a.example", "https://a.example:99999", "https://a.example?x", "javascript:alert(1)"):
+        assert origins.normal(wrong) == "", wrong
+    assert origins.is_allowed(SHOP, [SHOP]) and not origins.is_allowed(SHOP, [])
+    for near in ("http://shop.example", f"{SHOP}:8443", "https://a.shop.example", f"{SHOP}.evil.example", "null", ""):
+        assert not origins.is_allowed(near, [SHOP, "null", ""]), near
+    ours = RequestFactory().get("/", headers={"Origin": "http://testserver"})
+    assert origins.is_ours(ours) and origins.is_ours(RequestFactory().get("/"))
+    assert not origins.is_ours(RequestFactory().get("/", headers={"Origin": SHOP}))
+
+
+def test_a_site_vouches_with_the_widgets_secret_only() -> None:
+    widget = _widget(identity_secret=encrypt("s3cret"))
+    good = vouching.sign("s3cret", "ada@shop.example")
+    assert vouching.vouched(widget, "ada@shop.example", good.upper()) == "ada@shop.example"
+    wrong = [("bob@shop.example", good), ("ada@shop.example", good[:-1]), ("ada@shop.example", ""), ("", good)]
+    wrong += [(None, good), ("a\nb", vouching.sign("s3cret", "a\nb")), ("a" * 201, vouching.sign("s3cret", "a" * 201))]
+    for identity, signature in [*wrong, ({"id": 1}, good), ("ada", ["x"]), ("ä", "ä")]:
+        with pytest.raises(IdentityRefused):
+            vouching.vouched(widget, identity, signature)
+    for unsigned in (_widget(), _widget(identity_secret="not encrypted")):
+        with pytest.raises(IdentityRefused):
+            vouching.vouched(unsigned, "ada", vouching.sign("", "ada"))
+    assert vouching.shown_name(" Ada\n\u202eLovelace \x00") == "Ada Lovelace"
+    assert vouching.shown_name({"a": 1}) == "" and len(vouching.shown_name("a" * 500)) == 80
+
+
+def test_every_language_says_everything_and_every_colour_can_be_read() -> None:
+    english = _WORDS["en"]
+    assert _WORDS.keys() == LANGUAGES.keys() and words_for("xx") == english
+    for language, words in _WORDS.items():
+        assert words.keys() == english.keys() and all(words.values()), language
+    for colour in ("#0b6074", "#ffe600", "#ffffff", "#000000", "#ff8800"):
+        assert contrast(on(colour), colour) >= 4.5 and contrast(on_white(colour), "#ffffff") >= 4.5
