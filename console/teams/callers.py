@@ -103,8 +103,9 @@ def caller_from_request(request: HttpRequest) -> Caller:
     # A header sent twice arrives as one, with a comma no key has.
     given = (request.headers.get(name, "").split(",") for name in ("authorization", "x-api-key"))
     text = read_key(*given)
-    if text is None:
-        return caller_for_session(request)
+    if text is None:  # the middleware has looked the session up, where there is one
+        found: Caller | None = getattr(request, "caller", None)
+        return found or caller_for_session(request)
     return caller_for_key(text, getattr(request, "client_address", ""), request_id=getattr(request, "request_id", None))
 
 
