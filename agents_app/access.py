@@ -1,14 +1,17 @@
-"""The only way to get an agent for somebody.
+"""The only way to get an agent, a run or an approval for somebody.
 
 Members see the agents of their teams; whoever may call models in a team also sees, and uses, those shared with it or
 with everybody. Everything else looks like nothing. Building needs the right `build` in the agent's own team.
+Runs are seen by whoever started them, and by those who see the audit log of the agent's team or of the team that pays.
 """
+
+import uuid
 
 from django.core.exceptions import PermissionDenied
 from django.db.models import Q, QuerySet
 
-from agents_app.errors import UnknownAgent, UnknownAgentVersion
-from agents_app.models import Agent, AgentVersion, Audience
+from agents_app.errors import UnknownAgent, UnknownAgentVersion, UnknownApproval, UnknownRun
+from agents_app.models import Agent, AgentVersion, Approval, Audience, Run
 from console.teams.access import teams_for
 from console.teams.callers import Caller
 from console.teams.models import Team
@@ -59,3 +62,59 @@ def version_for(agent: Agent, number: int) -> AgentVersion:
 def building_teams(caller: Caller) -> QuerySet[Team]:
     """Return the teams in which the caller may make agents."""
     return teams_for(caller, "build")
+
+
+def _teams_with(caller: Caller, *rights: str) -> list[uuid.UUID]:
+    return [team_id for team_id, held in caller.rights.items() if held & set(rights)]
+
+
+def runs_for(caller: Caller, to: str = "view") -> QuerySet[Run]:
+    """Return the runs the caller may view, or stop (`cancel`): their own, those of agents they build or approve for."""
+    runs = Run.objects.all()
+    if caller.is_operator:
+        return runs
+    own = Q(actor_kind=caller.actor.kind, actor_id=caller.actor.id) if caller.actor.id else Q(pk__in=[])
+    if to == "cancel":
+        return runs.filter(own | Q(agent__team__in=_teams_with(caller, "build", "approve")))
+    watching = _teams_with(caller, "view_audit")
+    return runs.filter(own | Q(agent__team__in=watching) | Q(team__in=watching))
+
+
+def run_for(caller: Caller, run_id: str, to: str = "view") -> Run:
+    """Return a run by its id or `run_…`: 404 for those who cannot see it, 403 for those who may not do `to` with it."""
+    try:
+        identifier = uuid.UUID(run_id.removeprefix("run_"))
+    except ValueError:
+        raise UnknownRun from None
+    run = runs_for(caller).select_related("agent__team", "team", "version").filter(pk=identifier).first()
+    if run is None:
+        raise UnknownRun
+    if to != "view" and not runs_for(caller, to).filter(pk=run.pk).exists():
+        raise PermissionDenied(
+            f"Your role in {run.agent.team} does not allow that. An owner of the team can change it."
+        )
+    return run
+
+
+def approvals_for(caller: Caller, to: str = "view") -> QuerySet[Approval]:
+    """Return the approvals the caller may see or decide: of teams they approve for, and questions of their own runs."""
+    approvals = Approval.objects.all()
+    if caller.is_operator:
+        return approvals if to == "view" or "approve" not in caller.withheld else approvals.none()
+    own = Q(pk__in=[])
+    if caller.actor.id:
+        asked = Q() if to == "view" else Q(kind__in=[Approval.Kind.QUESTION, Approval.Kind.STEP])
+        own = asked & Q(run__actor_kind=caller.actor.kind, run__actor_id=caller.actor.id)
+    rights = ["approve"] if to == "decide" else ["approve", "view_audit"]
+    return approvals.filter(own | Q(team__in=_teams_with(caller, *rights)))
+
+
+def approval_for(caller: Caller, approval_id: uuid.UUID, to: str = "view") -> Approval:
+    """Return an approval: 404 for those who cannot see it, 403 for those who may not decide it."""
+    rows = approvals_for(caller).select_related("run__agent__team", "run__version", "step", "team")
+    approval = rows.filter(pk=approval_id).first()
+    if approval is None:
+        raise UnknownApproval
+    if to != "view" and not approvals_for(caller, to).filter(pk=approval.pk).exists():
+        raise PermissionDenied(f"Your role in {approval.team} does not allow you to decide this.")
+    return approval

@@ -1,9 +1,12 @@
 """What an agent is, as plain fields: checked for their shape here, whether they fit together in `readiness.py`."""
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from functools import partial
 from typing import Any
 
+from agents_app.grants.parsing import check_grants
+from agents_app.grants.schemas import check_schema
 from agents_app.models import Definition
 from console.core.errors import BadInput
 from prompts_app.parameters import check_parameters
@@ -19,9 +22,27 @@ FIELDS = (
     "limits",
     "opening_message",
     "suggested_questions",
+    "grants",
+    "input_schema",
+    "output_schema",
 )
-# Each limit's name, and the most it may be set to.
-LIMITS = {"output_tokens": 10_000_000, "messages": 2_000}
+# Each limit's name, and the most it may be set to. Of an answer and a call:
+CALL_LIMITS = {"output_tokens": 10_000_000, "messages": 2_000}
+# Of a run:
+RUN_LIMITS = {
+    "steps": 200,
+    "model_calls": 200,
+    "tool_calls": 500,
+    "tokens": 50_000_000,
+    "cost_micros": 1_000_000_000,
+    "seconds": 7 * 24 * 3600,
+    "identical_calls": 20,
+    "approval_seconds": 30 * 24 * 3600,
+    "escalate_seconds": 30 * 24 * 3600,
+}
+LIMITS = CALL_LIMITS | RUN_LIMITS
+# What a run is held to that says nothing about it.
+RUN_DEFAULTS = {"steps": 20, "tokens": 200_000, "seconds": 900, "identical_calls": 3, "approval_seconds": 3600}
 MOST_QUESTIONS, LONGEST_QUESTION, LONGEST_OPENING = 6, 200, 2_000
 _LARGEST_NUMBER = 2**31 - 1
 _LONGEST_VARIABLES = 50_000
@@ -30,6 +51,11 @@ _LONGEST_VARIABLES = 50_000
 def fields_of(definition: Definition) -> dict[str, Any]:
     """Return the fields of a draft or a version."""
     return {name: getattr(definition, name) for name in FIELDS}
+
+
+def run_limits(definition: Definition) -> dict[str, int]:
+    """Return what a run of this definition is held to, from its start to its end."""
+    return RUN_DEFAULTS | {name: limit for name, limit in definition.limits.items() if name in RUN_LIMITS}
 
 
 def checked(fields: Mapping[str, Any]) -> dict[str, Any]:
@@ -117,7 +143,11 @@ def _questions(value: Any) -> list[str]:
     return kept
 
 
-_CHECKS = {
+def _schema(name: str, value: Any) -> dict[str, Any] | None:
+    return None if value in (None, {}, "") else check_schema(value, param=name)
+
+
+_CHECKS: Mapping[str, Callable[[Any], Any]] = {
     "prompt_slug": _prompt_slug,
     "prompt_label": _prompt_label,
     "prompt_number": _prompt_number,
@@ -127,4 +157,7 @@ _CHECKS = {
     "limits": _limits,
     "opening_message": lambda value: _text("opening_message", value, LONGEST_OPENING),
     "suggested_questions": _questions,
+    "grants": check_grants,
+    "input_schema": partial(_schema, "input_schema"),
+    "output_schema": partial(_schema, "output_schema"),
 }

@@ -21,6 +21,26 @@ class UnknownAgentVersion(NotFound):
         super().__init__(f"The agent {slug!r} has no version {number}.")
 
 
+class UnknownRun(NotFound):
+    code = "unknown_run"
+
+    def __init__(self) -> None:
+        super().__init__("There is no such run.")
+
+
+class UnknownApproval(NotFound):
+    code = "unknown_approval"
+
+    def __init__(self) -> None:
+        super().__init__("There is no such approval.")
+
+
+class AlreadyDecided(Conflict):
+    """Somebody was quicker, its time ran out, or what it asks about changed."""
+
+    code = "already_decided"
+
+
 class StaleAgent(Conflict):
     """Somebody changed or published in between."""
 

@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass
 
+from agents_app.grants.pinning import problems_of
 from agents_app.instructions import rendered
 from agents_app.models import Definition
 from console.catalog.models import Alias
@@ -27,6 +28,9 @@ def checks(team: Team, definition: Definition) -> list[Check]:
     found = [_instructions(team, definition), _alias(team, definition, alias)]
     if definition.parameters and alias is not None:
         found.append(_parameters(definition, alias))
+    if definition.grants:
+        found.append(Check("Its tools can be called", " ".join(problems_of(team, definition.grants))))
+        found.append(_calls_tools(definition, alias))
     return found
 
 
@@ -53,6 +57,16 @@ def _alias(team: Team, definition: Definition, alias: Alias | None) -> Check:
         return Check(text, f"{team} may not call an alias {definition.alias!r}.")
     if not any(pin.environment == "production" for pin in alias.pins.all()):
         return Check(text, f"The alias {definition.alias!r} is not pinned in production.")
+    return Check(text)
+
+
+def _calls_tools(definition: Definition, alias: Alias | None) -> Check:
+    """Ask the model of each pin; which one answers after a fallback is not known before."""
+    text = "Its model can call tools"
+    for pin in alias.pins.select_related("model_version") if alias is not None else ():
+        if "tools" not in pin.model_version.capabilities:
+            said = f"{pin.model_version}, pinned for {definition.alias!r} in {pin.environment}, cannot call tools."
+            return Check(text, said)
     return Check(text)
 
 

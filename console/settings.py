@@ -411,6 +411,13 @@ BATCH_LEASE_SECONDS = env_int("BATCH_LEASE_SECONDS", 30, minimum=2)
 BATCH_LINE_ATTEMPTS = env_int("BATCH_LINE_ATTEMPTS", 3, minimum=1)
 BATCH_WINDOW_SECONDS = env_int("BATCH_WINDOW_SECONDS", 24 * 3600, minimum=60)
 
+# Runs of agents ---------------------------------------------------------------------------------------------------
+
+# Runs of one worker that are under way at once; they mostly wait for models and tools.
+AGENT_CONCURRENCY = env_int("AGENT_CONCURRENCY", 24, minimum=1)
+# A run whose worker has not been heard of for this long is taken over by another one.
+AGENT_LEASE_SECONDS = env_int("AGENT_LEASE_SECONDS", 15, minimum=2)
+
 # Prompts ----------------------------------------------------------------------------------------------------------
 
 # Characters: of one version as it is written, and of all messages together once values and partials are in place.

@@ -1,5 +1,6 @@
 """Make rows with good defaults, by the services the product uses wherever there is one."""
 
+import datetime as dt
 from decimal import Decimal
 from functools import cache
 from itertools import count
@@ -7,12 +8,15 @@ from typing import Any
 
 from django.contrib.auth.hashers import make_password
 
-from agents_app.models import Agent, AgentDraft, AgentVersion
+from agents_app.models import Agent, AgentDraft, AgentVersion, Approval, Run, Step, Tool
 from agents_app.services import agents as agent_services
 from agents_app.services import drafts as agent_draft_services
+from agents_app.services import runs as run_services
 from agents_app.services import versions as agent_version_services
 from console.catalog.models import Alias, ModelVersion, Pin, Price, Provider
 from console.chat.models import Conversation, Message, Visitor, Widget
+from console.core.clock import now
+from console.teams.actors import Actor
 from console.teams.callers import SYSTEM
 from console.teams.models import ApiKey, Role, Team, User
 from console.teams.roles import OPERATOR_SCOPES, SCOPES
@@ -163,3 +167,47 @@ def make_visit(widget: Widget, *words: str, **fields: Any) -> Conversation:
         made.leaf = Message.objects.create(conversation=made, parent=made.leaf, role=role, text=text, author_name=name)
     made.save()
     return made
+
+
+def make_tool(team: Team, slug: str = "", **fields: Any) -> Tool:
+    """A tool that looks up an order by its number, and changes nothing, unless told otherwise."""
+    fields.setdefault("kind", "http")
+    fields.setdefault("description", "Looks up an order.")
+    fields.setdefault("effect", Tool.Effect.READ)
+    parameters = {"type": "object", "properties": {"order": {"type": "string"}}, "required": ["order"]}
+    fields.setdefault("parameters", parameters)
+    slug = slug or f"tool_{next(_numbers)}"
+    return Tool.objects.create(team=team, slug=slug, name=slug.replace("_", " ").capitalize(), **fields)
+
+
+def actor_for(user: User) -> Actor:
+    return Actor("user", user.pk, str(user))
+
+
+def make_run(agent: Agent, user: User, message: str = "Where is order 17?", **fields: Any) -> Run:
+    """A run a person started in the console; nobody works on it."""
+    fields.setdefault("input", {"message": message})
+    fields.setdefault("environment", "production")
+    fields.setdefault("trigger", Run.Trigger.CONSOLE)
+    agent.refresh_from_db()
+    return run_services.start_run(actor=actor_for(user), agent=agent, **fields)
+
+
+def make_step(run: Run, **fields: Any) -> Step:
+    """One more step of a run: a call of a tool that waits, unless told otherwise."""
+    number = run.steps.count() + 1
+    fields = {"kind": Step.Kind.TOOL, "state": Step.State.WAITING, "turn": 1, "tool_name": "refund", **fields}
+    return Step.objects.create(run=run, number=number, **fields)
+
+
+def make_approval(run: Run, step: Step | None = None, **fields: Any) -> Approval:
+    """What a run asks about a step: leave for a refund of 17, unless told otherwise. The run waits for it."""
+    from agents_app.grants.binding import digest_of
+
+    arguments = fields.pop("arguments", {"order": "17"})
+    step = step or make_step(run, arguments=arguments)
+    fields = {"kind": Approval.Kind.CALL, "tool_name": step.tool_name, "arguments": arguments, **fields}
+    fields.setdefault("expires_at", now() + dt.timedelta(hours=1))
+    fields.setdefault("sha256", digest_of(run, step, arguments))
+    Run.objects.filter(pk=run.pk).update(state=Run.State.WAITING, wake_at=fields["expires_at"], waits_for="a decision")
+    return Approval.objects.create(team=run.agent.team, run=run, step=step, **fields)

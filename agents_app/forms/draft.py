@@ -5,7 +5,7 @@ from typing import Any
 
 from django import forms
 
-from agents_app.definition import LIMITS, LONGEST_OPENING, MOST_QUESTIONS, checked
+from agents_app.definition import CALL_LIMITS, LIMITS, LONGEST_OPENING, MOST_QUESTIONS, checked
 from agents_app.models import Agent, AgentDraft
 from agents_app.queries.choices import aliases_of, variables_of
 from console.core.errors import BadInput
@@ -70,6 +70,7 @@ class DraftForm(forms.Form):
     def __init__(self, data: Any = None, *, agent: Agent, draft: AgentDraft) -> None:
         super().__init__(data, initial=_initial(draft))
         self._agent = agent
+        self._other_limits = {name: limit for name, limit in draft.limits.items() if name not in CALL_LIMITS}
         names = [alias.name for alias in aliases_of(agent.team)]
         typed = str(data.get("alias", "")) if data is not None else draft.alias
         kept = [draft.alias] if draft.alias and draft.alias not in names else []
@@ -147,7 +148,7 @@ class DraftForm(forms.Form):
             "prompt_variables": {name: value for name, value in values.items() if value not in (None, "")},
             "alias": given["alias"],
             "parameters": parameters,
-            "limits": {name: given[name] for name in LIMITS if given[name] is not None},
+            "limits": self._other_limits | {name: given[name] for name in CALL_LIMITS if given[name] is not None},
             "opening_message": given["opening_message"],
             "suggested_questions": given["suggested_questions"].splitlines(),
         }
@@ -161,7 +162,7 @@ def _initial(draft: AgentDraft) -> dict[str, Any]:
         "alias": draft.alias,
         **{name: draft.parameters.get(name) for name in _SIMPLE},
         "more": json.dumps(more) if more else "",
-        **{name: draft.limits.get(name) for name in LIMITS},
+        **{name: draft.limits.get(name) for name in CALL_LIMITS},
         "opening_message": draft.opening_message,
         "suggested_questions": "\n".join(draft.suggested_questions),
         "seen_revision": draft.revision,

@@ -61,13 +61,14 @@ class Definition(models.Model):
     prompt_variables = models.JSONField(default=dict, blank=True, help_text="Values for what the prompt declares.")
     alias = models.CharField(max_length=100)
     parameters = models.JSONField(default=dict, blank=True)
-    # Tokens and messages; steps, time and cost count once there are tools.
+    # Tokens and messages of a call; of a run its steps, time, cost and more (see definition.py).
     limits = models.JSONField(default=dict, blank=True)
     opening_message = models.TextField(blank=True, max_length=2000)
     suggested_questions = ArrayField(models.CharField(max_length=200), default=list, blank=True)
     knowledge = models.JSONField(default=list, blank=True)
     grants = models.JSONField(default=list, blank=True)
     output_schema = models.JSONField(null=True, blank=True)
+    input_schema = models.JSONField(null=True, blank=True, help_text="Of what a run is given; without it a message.")
 
     class Meta:
         abstract = True

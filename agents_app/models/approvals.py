@@ -29,6 +29,7 @@ class Approval(models.Model):
         CANCELLED = "cancelled"
 
     id = models.UUIDField(primary_key=True, default=uuid7, editable=False)
+    # The agent's: its approvers are asked.
     team = models.ForeignKey(Team, on_delete=models.PROTECT, related_name="approvals")
     run = models.ForeignKey(Run, on_delete=models.CASCADE, related_name="approvals")
     step = models.ForeignKey(Step, on_delete=models.CASCADE, related_name="approvals")
@@ -38,7 +39,8 @@ class Approval(models.Model):
     arguments = models.JSONField(default=dict, help_text="All of them; what is approved is exactly this.")
     sha256 = models.CharField(max_length=64)
     editable = models.JSONField(default=list, blank=True, help_text="Names of arguments the person may change.")
-    rule = models.CharField(max_length=100, blank=True)
+    is_for_others = models.BooleanField(default=False, help_text="Whoever started the run may not decide.")
+    rule = models.CharField(max_length=120, blank=True)
     reason = models.TextField(blank=True, help_text="What the agent said it wants this for.")
     # Of a question: a JSON schema of one flat object.
     form = models.JSONField(null=True, blank=True)

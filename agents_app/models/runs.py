@@ -39,10 +39,13 @@ class Run(models.Model):
 
     id = models.UUIDField(primary_key=True, default=uuid7, editable=False)
     agent = models.ForeignKey(Agent, on_delete=models.PROTECT, related_name="runs")
+    # Who pays: the team of the key, or the one in whose name the person runs it. Tools are those of the agent's team.
     team = models.ForeignKey(Team, on_delete=models.PROTECT, related_name="runs")
     # None for a try-out of a draft, whose definition is then kept here.
     version = models.ForeignKey(AgentVersion, on_delete=models.PROTECT, null=True, blank=True, related_name="runs")
     definition = models.JSONField(null=True, blank=True)
+    # The prompt its instructions are, by number: what a label means may change meanwhile.
+    prompt = models.JSONField(null=True, blank=True)
     environment = models.CharField(max_length=10)
     title = models.CharField(max_length=120, blank=True)
     input = models.JSONField(default=dict)

@@ -13,7 +13,19 @@ from prompts_app.queries.text import title_of
 
 MOST_VERSIONS = 50
 MOST_MOVES = 20
-LIMIT_TITLES = {"output_tokens": "Longest answer, tokens", "messages": "Messages of a call"}
+LIMIT_TITLES = {
+    "output_tokens": "Longest answer, tokens",
+    "messages": "Messages of a call",
+    "steps": "Steps of a run",
+    "model_calls": "Calls of the model",
+    "tool_calls": "Calls of tools",
+    "tokens": "Tokens of a run",
+    "cost_micros": "Cost of a run, millionths",
+    "seconds": "Seconds of a run",
+    "identical_calls": "The same call in a row",
+    "approval_seconds": "Seconds an approval waits",
+    "escalate_seconds": "Seconds until it is escalated",
+}
 
 
 def versions_of(agent: Agent) -> list[AgentVersion]:
@@ -69,6 +81,9 @@ def _lines(definition: Definition) -> dict[str, str]:
     found |= {f"Variable {name}": _text(value) for name, value in sorted(definition.prompt_variables.items())}
     found |= {f"Parameter {name}": _text(value) for name, value in sorted(definition.parameters.items())}
     found |= {LIMIT_TITLES[name]: f"{value:,}" for name, value in _known(definition.limits).items()}
+    found |= {f"Tool {grant['tool']}": _grant(grant) for grant in definition.grants}
+    found["Input"] = _text(definition.input_schema) if definition.input_schema else ""
+    found["Output"] = _text(definition.output_schema) if definition.output_schema else ""
     found["Opening message"] = definition.opening_message
     found["Suggested questions"] = "\n".join(definition.suggested_questions)
     return {name: text for name, text in found.items() if text}
@@ -76,6 +91,12 @@ def _lines(definition: Definition) -> dict[str, str]:
 
 def _known(limits: Mapping[str, Any]) -> dict[str, int]:
     return {name: limits[name] for name in LIMIT_TITLES if limits.get(name)}
+
+
+def _grant(grant: Mapping[str, Any]) -> str:
+    """Return what a grant says, one thing a line; at least that there is one."""
+    said = [f"{name}: {_text(value)}" for name, value in grant.items() if name != "tool" and value not in ("", [], {})]
+    return "\n".join(said) or "granted"
 
 
 def _text(value: Any) -> str:

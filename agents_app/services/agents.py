@@ -9,6 +9,7 @@ from django.db import IntegrityError, transaction
 from agents_app import where_used
 from agents_app.definition import checked
 from agents_app.errors import StillUsed
+from agents_app.grants.pinning import pinned
 from agents_app.models import Agent, AgentDraft, Audience
 from agents_app.services.noting import locked, note
 from console.audit import actions
@@ -88,7 +89,7 @@ def create_agent(
     except IntegrityError:
         raise Conflict(f"The short name {slug!r} is taken.", param="slug") from None
     agent.shared_with.set(teams)
-    fields = checked(definition)
+    fields = pinned(team, checked(definition))
     agent.draft = AgentDraft.objects.create(agent=agent, changed_by_name=actor.name[:200], **fields)
     note(actions.AGENT_CREATED, actor=actor, agent=agent, detail={"after": _shown(agent) | {"slug": slug} | fields})
     return agent

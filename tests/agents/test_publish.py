@@ -98,12 +98,16 @@ def test_it_refuses_what_cannot_be_by_name(cast, agent):
         ({"parameters": {"max_tokens": 5}}, "parameters.max_tokens"),
         ({"parameters": {"temperature": 9}}, "parameters.temperature"),
         ({"limits": {"messages": 0}}, "limits.messages"),
-        ({"limits": {"steps": 3}}, "limits.steps"),
+        ({"limits": {"stpes": 3}}, "limits.stpes"),
+        ({"limits": {"steps": 201}}, "limits.steps"),
         ({"suggested_questions": "x"}, "suggested_questions"),
         ({"suggested_questions": [str(n) for n in range(7)]}, "suggested_questions"),
         ({"opening_message": "x" * 2001}, "opening_message"),
         ({"opening_message": "a\0b"}, None),
-        ({"grants": []}, "grants"),
+        ({"grants": [{"tool": "look_up", "mode": "maybe"}]}, "grants.0.mode"),
+        ({"input_schema": {"type": "string"}}, "input_schema"),
+        ({"output_schema": {"type": "object", "properties": {"a": {"pattern": "a"}}}}, "output_schema"),
+        ({"knowledge": []}, "knowledge"),
     ):
         with pytest.raises(BadInput) as refused:
             save(agent, **fields)

@@ -8,7 +8,7 @@ from rest_framework import serializers
 from rest_framework.response import Response
 
 from agents_app import access, where_used
-from agents_app.definition import fields_of
+from agents_app.definition import LIMITS, fields_of
 from agents_app.models import Agent, AgentDraft, AgentVersion, Audience, Definition
 from agents_app.readiness import problems
 from agents_app.services import agents, drafts, versions
@@ -48,9 +48,12 @@ class _Definition(Strict):
     prompt_variables = serializers.DictField(required=False)
     alias = serializers.CharField(required=False, allow_blank=True)
     parameters = serializers.DictField(required=False)
-    limits = serializers.DictField(required=False, help_text="output_tokens, messages")
+    limits = serializers.DictField(required=False, help_text=f"{', '.join(LIMITS)}")
     opening_message = serializers.CharField(required=False, allow_blank=True)
     suggested_questions = serializers.ListField(child=serializers.CharField(), required=False)
+    grants = serializers.ListField(child=serializers.DictField(), required=False, help_text="Tools it may call.")
+    input_schema = serializers.DictField(required=False, allow_null=True, help_text="JSON schema of a run's input.")
+    output_schema = serializers.DictField(required=False, allow_null=True, help_text="JSON schema of its answer.")
 
 
 class NewAgentSerializer(_Definition):

@@ -1,0 +1,62 @@
+"""One worker has a run at a time, until it stops renewing. A fence number tells it from those before it."""
+
+import datetime as dt
+import os
+import socket
+import uuid
+
+from django.conf import settings
+from django.db.models import F, Q
+from django.db.models.functions import Now
+
+from agents_app.models import Run
+
+State = Run.State
+
+
+class LeaseLost(Exception):
+    """Another worker has the run, or it is over; nothing may be written any more."""
+
+
+def _length() -> dt.timedelta:
+    """Return how long a lease is: short, so that a run whose worker died goes on soon. It is renewed all the time."""
+    return dt.timedelta(seconds=settings.AGENT_LEASE_SECONDS)
+
+
+def free() -> Q:
+    """Match runs a worker may take: without one, and under way, or at the end of their wait."""
+    has_no_worker = Q(lease_until=None) | Q(lease_until__lt=Now())
+    goes_on = Q(state__in=[State.QUEUED, State.RUNNING, State.CANCELLING]) & (Q(wake_at=None) | Q(wake_at__lte=Now()))
+    return has_no_worker & (goes_on | Q(state=State.WAITING, wake_at__lte=Now()))
+
+
+def take(run_id: uuid.UUID) -> Run | None:
+    """Return the run with a lease on it, None when it has a worker, must wait, or is over."""
+    taken = Run.objects.filter(free(), pk=run_id).update(
+        lease_until=Now() + _length(),
+        fence=F("fence") + 1,
+        attempts=F("attempts") + 1,
+        worker=_name(),
+        wake_at=None,
+    )
+    if not taken:
+        return None
+    return Run.objects.select_related("agent__team", "team", "version").get(pk=run_id)
+
+
+def _name() -> str:
+    return f"{socket.gethostname()[:60]}:{os.getpid()}"
+
+
+def change(run: Run, **fields: object) -> None:
+    """Write to the run as its worker, and extend the lease. Locks the row until the end of a transaction."""
+    held = Run.objects.filter(pk=run.pk, fence=run.fence).exclude(state__in=Run.OVER)
+    if not held.update(lease_until=Now() + _length(), **fields):
+        raise LeaseLost
+
+
+def put_down(run: Run, **fields: object) -> None:
+    """Let the next worker have the run."""
+    held = Run.objects.filter(pk=run.pk, fence=run.fence).exclude(state__in=Run.OVER)
+    if not held.update(lease_until=None, worker="", **fields):
+        raise LeaseLost

@@ -1,0 +1,93 @@
+"""Whether one argument of a call is within what a grant or a rule says of it."""
+
+from collections.abc import Mapping
+from typing import Any
+from urllib.parse import urlsplit
+
+from agents_app.grants.parsing import Constraint, Constraints
+
+
+def outside(constraints: Constraints, arguments: Mapping[str, Any]) -> tuple[str, str] | None:
+    """Return the first argument that is outside, and what was wanted; None when all are within.
+
+    An argument that was left out is outside: what the tool does without it is not what was agreed on.
+    """
+    for name, constraint in constraints.items():
+        if name not in arguments:
+            return name, "is missing, and the agent may only call with a certain one"
+        if wanted := _wanted(constraint, arguments[name]):
+            return name, wanted
+    return None
+
+
+def _wanted(constraint: Constraint, value: Any) -> str:
+    """Return what the first word that does not hold wants, empty when all hold."""
+    for word, limit in constraint.items():
+        if wanted := _WORDS[word](limit, value):
+            return wanted
+    return ""
+
+
+def _same(a: Any, b: Any) -> bool:
+    """Compare as JSON does: true is not 1, and 1 is 1.0."""
+    if isinstance(a, bool) or isinstance(b, bool):
+        return a is b
+    return type(a) is type(b) and a == b or (_is_number(a) and _is_number(b) and a == b)
+
+
+def _is_number(value: Any) -> bool:
+    return isinstance(value, int | float) and not isinstance(value, bool)
+
+
+def _equals(limit: Any, value: Any) -> str:
+    return "" if _same(limit, value) else f"must be {limit!r}"
+
+
+def _one_of(limit: list[Any], value: Any) -> str:
+    return "" if any(_same(one, value) for one in limit) else f"must be one of {', '.join(map(repr, limit[:10]))}"
+
+
+def _min(limit: float, value: Any) -> str:
+    return "" if _is_number(value) and value >= limit else f"must be a number of at least {limit}"
+
+
+def _max(limit: float, value: Any) -> str:
+    return "" if _is_number(value) and value <= limit else f"must be a number of at most {limit}"
+
+
+def _max_length(limit: int, value: Any) -> str:
+    return "" if isinstance(value, str | list) and len(value) <= limit else f"may be at most {limit} long"
+
+
+def _prefix(limit: str, value: Any) -> str:
+    return "" if isinstance(value, str) and value.startswith(limit) else f"must begin with {limit!r}"
+
+
+def _host(limit: list[str], value: Any) -> str:
+    wanted = f"must be an http address at {', '.join(limit[:10])}"
+    # Browsers and libraries disagree about these characters, so an address with one could mean another host.
+    if not isinstance(value, str) or any(c in value for c in "\\\t\r\n ") or not value.isprintable():
+        return wanted
+    try:
+        parts = urlsplit(value)
+        host = (parts.hostname or "").rstrip(".").lower()
+    except ValueError:
+        return wanted
+    if parts.scheme not in {"http", "https"} or not host or "@" in parts.netloc:
+        return wanted
+    for one in limit:
+        one = one.lower()
+        if host == one or (one.startswith("*.") and host.endswith(one[1:])):
+            return ""
+    return wanted
+
+
+_WORDS = {
+    "equals": _equals,
+    "one_of": _one_of,
+    "min": _min,
+    "max": _max,
+    "max_length": _max_length,
+    "prefix": _prefix,
+    "host": _host,
+}

@@ -1,0 +1,28 @@
+"""What a run is made of, as those read it who take it a step further."""
+
+from agents_app.models import AgentDraft, Definition, Run, Step, Tool
+from console.teams.actors import Actor
+
+
+def definition_of(run: Run) -> Definition:
+    """Return what the run began with: its version, or the draft it tries out."""
+    if run.version is not None:
+        return run.version
+    return AgentDraft(agent=run.agent, **(run.definition or {}))
+
+
+def actor_of(run: Run) -> Actor:
+    """Return in whose name the run acts."""
+    return Actor(run.actor_kind, run.actor_id, run.actor_name, run.client_address)
+
+
+def tool_named(run: Run, name: str) -> Tool | None:
+    """Return the living tool of exactly this name of the agent's team. Needs `run.agent`."""
+    tools = Tool.objects.select_related("server")
+    return tools.filter(team=run.agent.team_id, slug=name, deleted_at=None).first() if "\x00" not in name else None
+
+
+def calls_of(run: Run, name: str) -> int:
+    """Return how many calls of a tool the run has begun."""
+    begun = [Step.State.INTENDED, Step.State.DONE, Step.State.FAILED, Step.State.UNKNOWN]
+    return Step.objects.filter(run=run, kind=Step.Kind.TOOL, tool_name=name, state__in=begun).count()

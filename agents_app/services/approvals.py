@@ -1,0 +1,184 @@
+"""Decide what runs ask people. A decision is for one exact call, is made once, and wakes the run."""
+
+import datetime as dt
+from collections.abc import Mapping
+from typing import Any
+
+from django.core.exceptions import PermissionDenied
+from django.db import transaction
+from django.db.models.functions import Now
+
+from agents_app.errors import AlreadyDecided
+from agents_app.grants.binding import digest_of
+from agents_app.grants.deciding import decide
+from agents_app.grants.parsing import DENY, grants_of
+from agents_app.grants.schemas import check_arguments
+from agents_app.grants.standing import standing_of
+from agents_app.models import Approval, Run, Step
+from agents_app.queries.running import actor_of, calls_of, definition_of, tool_named
+from agents_app.services.runs import wake
+from console.audit import actions
+from console.audit.services import changes, record
+from console.core.clock import now
+from console.core.errors import BadInput
+from console.teams.actors import Actor
+from console.teams.models import ApiKey, User
+from console.teams.rights import rights_of_actor
+
+Kind = Approval.Kind
+_LONGEST_MESSAGE = 1000
+_LONGEST_RESULT = 20_000
+# Of an approval of kind `outcome`: what a person says became of the call.
+OUTCOMES = ("done", "not_done")
+MOST_EXTENDED = dt.timedelta(days=30)
+
+
+@transaction.atomic
+def decide_approval(
+    *,
+    actor: Actor,
+    approval: Approval,
+    is_approved: bool,
+    seen_sha256: str,
+    message: str = "",
+    edited_arguments: Mapping[str, Any] | None = None,
+    answer: Mapping[str, Any] | None = None,
+) -> Approval:
+    """Decide once. `seen_sha256` is the digest of what the person saw.
+
+    `edited_arguments` replaces the arguments of a call, where its grant allows that. `answer` is what a question's form
+    came to, or `{"outcome": "done" | "not_done", "result": "…"}` of a call nobody knows the end of; rejecting that one
+    stops the run.
+    """
+    message = message.strip()
+    if len(message) > _LONGEST_MESSAGE:
+        raise BadInput(
+            f"The message has {len(message):,} characters; {_LONGEST_MESSAGE:,} is the most.", param="message"
+        )
+    locked = _locked(approval)
+    check_may_decide(actor, locked)
+    if locked.sha256 != seen_sha256:
+        raise AlreadyDecided("What this asks about is not what you saw. Look again and decide anew.")
+    before = locked.arguments
+    if is_approved and edited_arguments is not None and dict(edited_arguments) != before:
+        _edit(locked, dict(edited_arguments))
+    if is_approved:
+        locked.answer = _answer(locked, answer)
+    locked.state = Approval.State.APPROVED if is_approved else Approval.State.REJECTED
+    locked.message = message
+    locked.decided_by = User.objects.get(pk=actor.id) if actor.id else None
+    locked.decided_by_name, locked.decided_at = actor.name[:200], now()
+    locked.save()
+    detail: dict[str, Any] = {"decision": locked.state, "tool": locked.tool_name, "sha256": locked.sha256}
+    if locked.arguments != before:
+        detail |= changes(before, locked.arguments)
+    _note(actions.APPROVAL_DECIDED, actor, locked, detail, reason=message)
+    Run.objects.filter(pk=locked.run_id, state=Run.State.WAITING).update(wake_at=Now())
+    wake(locked.run)
+    return locked
+
+
+@transaction.atomic
+def extend_approval(*, actor: Actor, approval: Approval, seconds: int) -> Approval:
+    """Give people more time to decide, counted from now."""
+    if not 60 <= seconds <= MOST_EXTENDED.total_seconds():
+        raise BadInput("More time is from one minute to 30 days.", param="seconds")
+    locked = _locked(approval)
+    check_may_decide(actor, locked)
+    before, locked.expires_at = locked.expires_at, now() + dt.timedelta(seconds=seconds)
+    locked.save(update_fields=["expires_at"])
+    detail = changes({"expires_at": before}, {"expires_at": locked.expires_at})
+    _note(actions.APPROVAL_EXTENDED, actor, locked, detail)
+    return locked
+
+
+def check_may_decide(actor: Actor, approval: Approval) -> None:
+    """Refuse who may not decide this now, with the reason. Needs `run` and `team`."""
+    if reason := why_not_decide(actor, approval):
+        raise PermissionDenied(reason)
+
+
+def why_not_decide(actor: Actor, approval: Approval) -> str:
+    """Return why an actor may not decide, empty when they may: a person, with the right at this moment."""
+    if actor.kind != "user":
+        return "Approvals are decided by people."
+    is_requester = _started_it(actor, approval.run)
+    if approval.is_for_others and is_requester:
+        return "You started this run, and this agent's rule wants somebody else to decide."
+    if approval.kind in {Kind.QUESTION, Kind.STEP} and is_requester:
+        return ""
+    rights = rights_of_actor(actor, approval.team_id)
+    if rights is not None and "approve" not in rights:
+        return f"Your role in {approval.team} does not allow you to decide this. Approvers and owners can."
+    return ""
+
+
+def _started_it(actor: Actor, run: Run) -> bool:
+    """Say whether a run is this person's own, or one of a key they answer for."""
+    if run.actor_kind == "key" and run.actor_id:
+        return ApiKey.objects.filter(pk=run.actor_id, owner_id=actor.id).exists()
+    return run.actor_kind == actor.kind and run.actor_id == actor.id
+
+
+def _locked(approval: Approval) -> Approval:
+    """Return an approval that still waits, its run's row and its own held until commit, in the engine's order."""
+    Run.objects.select_for_update().get(pk=approval.run_id)
+    rows = Approval.objects.select_for_update(of=("self",))
+    found = rows.select_related("run__agent__team", "run__team", "run__version", "step", "team").get(pk=approval.pk)
+    if found.state == Approval.State.WAITING and found.expires_at > now():
+        return found
+    if found.decided_by_name:
+        verb = "approved" if found.state == Approval.State.APPROVED else "rejected"
+        raise AlreadyDecided(f"{found.decided_by_name} {verb} this at {found.decided_at:%H:%M:%S} UTC.")
+    if found.state == Approval.State.CANCELLED:
+        raise AlreadyDecided("The run ended, so there is nothing to decide any more.")
+    raise AlreadyDecided(f"The time to decide ended at {found.expires_at:%Y-%m-%d %H:%M:%S} UTC.")
+
+
+def _edit(approval: Approval, edited: dict[str, Any]) -> None:
+    """Put other arguments in a call's place: only those that may be edited, and the whole is decided about anew."""
+    if approval.kind != Kind.CALL:
+        raise BadInput("There are no arguments to change here.", param="edited_arguments")
+    changed = changes(approval.arguments, edited)["after"]
+    if fixed := sorted(changed.keys() - set(approval.editable)):
+        raise BadInput(f"The argument {fixed[0][:60]} may not be changed.", param=f"edited_arguments.{fixed[0][:60]}")
+    run, step = approval.run, approval.step
+    decision = decide(
+        name=step.tool_name,
+        grant=grants_of(definition_of(run).grants).get(step.tool_name),
+        tool=tool_named(run, step.tool_name),
+        arguments=edited,
+        standing=standing_of(actor_of(run), run.agent, run.team),
+        calls_before=calls_of(run, step.tool_name),
+    )
+    if decision.effect == DENY:
+        raise BadInput(f"With these arguments it may not be called. {decision.reason}", param="edited_arguments")
+    step.arguments = edited
+    step.decisions = [*step.decisions, decision.as_kept() | {"edited": True}]
+    approval.arguments, approval.sha256 = edited, digest_of(run, step, edited)
+    Step.objects.filter(pk=step.pk).update(arguments=edited, decisions=step.decisions)
+
+
+def _answer(approval: Approval, answer: Mapping[str, Any] | None) -> dict[str, Any] | None:
+    if approval.kind == Kind.QUESTION:
+        return check_arguments(approval.form or {}, dict(answer or {}))
+    if approval.kind != Kind.OUTCOME:
+        return None
+    given = dict(answer or {})
+    outcome, result = given.get("outcome"), given.get("result", "")
+    if outcome not in OUTCOMES or not isinstance(result, str) or len(result) > _LONGEST_RESULT:
+        raise BadInput("Say what happened: done, with the result in words, or not_done.", param="answer")
+    return {"outcome": outcome, "result": result}
+
+
+def _note(action: actions.Action, actor: Actor, approval: Approval, detail: dict[str, Any], reason: str = "") -> None:
+    record(
+        action,
+        actor=actor,
+        target=approval,
+        target_name=f"{approval.run.public_id} step {approval.step.number}",
+        team=approval.team,
+        detail=detail,
+        reason=reason,
+        surface="agent",
+    )

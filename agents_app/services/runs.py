@@ -1,0 +1,181 @@
+"""Start and cancel runs. Starting commits the run and the wish to have it done together; a worker does the rest."""
+
+from typing import Any
+
+from django.db import IntegrityError, transaction
+from django.db.models.functions import Now
+
+from agents_app.definition import fields_of, run_limits
+from agents_app.engine.ending import end
+from agents_app.errors import NotReady
+from agents_app.grants.schemas import check_arguments
+from agents_app.grants.standing import MayNotRun, paying_team, standing_of
+from agents_app.instructions import rendered
+from agents_app.models import Agent, AgentDraft, AgentVersion, Definition, Run
+from console.audit import actions
+from console.audit.services import record
+from console.core.clock import now
+from console.core.errors import BadInput, Conflict
+from console.core.tasks import enqueue_on_commit
+from console.teams.actors import Actor
+from console.teams.models import Environment, Team
+
+MESSAGE_SCHEMA: dict[str, Any] = {
+    "type": "object",
+    "properties": {"message": {"type": "string", "minLength": 1, "maxLength": 60_000}},
+    "required": ["message"],
+}
+_LONGEST_TITLE = 120
+
+
+def wake(run: Run) -> None:
+    """Have a worker look at a run once this is committed."""
+    enqueue_on_commit("agents.advance", run.pk)
+
+
+@transaction.atomic
+def start_run(
+    *,
+    actor: Actor,
+    agent: Agent,
+    input: Any,
+    environment: str,
+    trigger: str,
+    trigger_name: str = "",
+    dedupe_key: str | None = None,
+    parent: Run | None = None,
+    parent_step: int | None = None,
+    version: AgentVersion | None = None,
+    draft: AgentDraft | None = None,
+    team: Team | None = None,
+    is_simulated: bool = False,
+    is_step_by_step: bool = False,
+    client_address: str = "",
+) -> Run:
+    """Start a run of an agent's live version, of an older one, or of a draft that is tried out.
+
+    The same `dedupe_key` returns the run it has started before. `team` pays; without one it follows from the actor.
+    """
+    if dedupe_key is not None and (earlier := _earlier(agent, dedupe_key)) is not None:
+        return earlier
+    if environment not in Environment.values:
+        raise BadInput(f"environment must be one of {', '.join(Environment.values)}.", param="environment")
+    team = team or paying_team(actor, agent)
+    standing = standing_of(_with_address(actor, client_address), agent, team)
+    if standing.problem:
+        raise MayNotRun(standing.problem)
+    definition = draft or version or agent.live
+    if definition is None or definition.agent_id != agent.pk:
+        raise NotReady([f"No version of {agent.name} is published."])
+    given = check_input(definition, input)
+    limits, moment = run_limits(definition), now()
+    run = Run(
+        agent=agent,
+        team=team,
+        version=None if isinstance(definition, AgentDraft) else definition,
+        definition=fields_of(definition) if isinstance(definition, AgentDraft) else None,
+        prompt=_pinned(agent, definition, environment),
+        environment=environment,
+        title=_title(agent, given),
+        input=given,
+        actor_kind=actor.kind,
+        actor_id=actor.id,
+        actor_name=actor.name[:200],
+        client_address=client_address or actor.client_address,
+        trigger=trigger,
+        trigger_name=trigger_name[:200],
+        dedupe_key=dedupe_key,
+        parent=parent,
+        parent_step=parent_step,
+        is_simulated=is_simulated,
+        is_step_by_step=is_step_by_step,
+        limits=limits,
+        created_at=moment,
+    )
+    try:
+        with transaction.atomic():
+            run.save(force_insert=True)
+    except IntegrityError:
+        earlier = _earlier(agent, dedupe_key) if dedupe_key is not None else None
+        if earlier is None:
+            raise
+        return earlier
+    detail = {"agent": _named(agent, definition), "trigger": trigger, "trigger_name": trigger_name, "limits": limits}
+    record(
+        actions.RUN_STARTED,
+        actor=actor,
+        target=run,
+        target_name=run.public_id,
+        team=team,
+        detail=detail,
+        surface="agent",
+    )
+    wake(run)
+    return run
+
+
+@transaction.atomic
+def cancel_run(*, actor: Actor, run: Run) -> Run:
+    """Stop a run: at once when nobody works on it, otherwise within moments. One that is over stays as it is."""
+    locked = Run.objects.select_for_update(of=("self",)).select_related("agent__team", "team").get(pk=run.pk)
+    if locked.is_over or locked.state == Run.State.CANCELLING:
+        return locked
+    record(
+        actions.RUN_CANCELLED,
+        actor=actor,
+        target=locked,
+        target_name=locked.public_id,
+        team=locked.team,
+        surface="agent",
+    )
+    trouble = f"{actor.name[:200]} cancelled it."
+    if not Run.objects.filter(pk=run.pk, lease_until__gt=Now()).exists():
+        end(locked, Run.State.CANCELLED, code="cancelled", trouble=trouble)
+    else:
+        Run.objects.filter(pk=run.pk).update(state=Run.State.CANCELLING, trouble=trouble, wake_at=None)
+        wake(locked)
+    locked.refresh_from_db()
+    return locked
+
+
+def check_input(definition: Definition, value: Any) -> dict[str, Any]:
+    """Return what a run is given, if it fits what the version asks for: a message, unless it says otherwise."""
+    try:
+        return check_arguments(definition.input_schema or MESSAGE_SCHEMA, value)
+    except BadInput as wrong:
+        raise BadInput(f"The input does not fit. {wrong.message}", param="input", code="input_does_not_fit") from None
+
+
+def _earlier(agent: Agent, dedupe_key: str) -> Run | None:
+    earlier = Run.objects.filter(dedupe_key=dedupe_key).first()
+    if earlier is not None and earlier.agent_id != agent.pk:
+        raise Conflict("This key has started a run of another agent.")
+    return earlier
+
+
+def _with_address(actor: Actor, client_address: str) -> Actor:
+    if not client_address or actor.client_address:
+        return actor
+    return Actor(actor.kind, actor.id, actor.name, client_address, actor.request_id)
+
+
+def _pinned(agent: Agent, definition: Definition, environment: str) -> dict[str, Any] | None:
+    """Return the prompt by number, as a call names it: the run keeps it, whatever its labels come to mean."""
+    filled = rendered(agent.team_id, definition, environment)
+    if filled is None:
+        return None
+    return {
+        "id": definition.prompt_slug,
+        "version": filled.version.number,
+        "variables": definition.prompt_variables,
+    }
+
+
+def _title(agent: Agent, given: dict[str, Any]) -> str:
+    words = next((value for value in given.values() if isinstance(value, str) and value.strip()), agent.name)
+    line = " ".join(words.split())
+    return line if len(line) <= _LONGEST_TITLE else line[: _LONGEST_TITLE - 1] + "…"
+
+
+def _named(agent: Agent, definition: AgentVersion | AgentDraft) -> str:
+    return f"{agent.slug}@{definition.number}" if isinstance(definition, AgentVersion) else f"{agent.slug} (draft)"
