@@ -13,11 +13,12 @@ from asgiref.sync import sync_to_async
 from django.conf import settings
 from django.db import close_old_connections, connections
 
-from console.chat.events import PING, Event, encode
+from console.chat.events import event
 from console.chat.live import BEING_WRITTEN, Live
 from console.chat.markdown import Growing
 from console.chat.models import Message
 from console.core.clock import now
+from console.core.sse import PING
 
 _Result = TypeVar("_Result")
 
@@ -38,10 +39,10 @@ async def frames(message_id: uuid.UUID, may_read: Callable[[], bool]) -> AsyncGe
         text, is_over = await _present(message_id)
         if text != shown or is_first:
             whole, last = growing.feed(text)
-            yield encode(Event("text", {"fresh": is_first, "whole": whole, "last": last}))
+            yield event("text", {"fresh": is_first, "whole": whole, "last": last})
             shown, is_first, said = text, False, time.monotonic()
         if is_over:
-            yield encode(Event("end", {}))
+            yield event("end", {})
             return
         moment = time.monotonic()
         if moment - began > settings.GATEWAY_STREAM_SECONDS:
@@ -82,15 +83,15 @@ async def _news(message_id: uuid.UUID, shown: str) -> None:
 
 
 async def _change(live: Live, shown: str) -> None:
-    event = live.listen()
+    change = live.listen()
     try:
         if live.text == shown and not live.is_over:
             async with asyncio.timeout(1.0):
-                await event.wait()
+                await change.wait()
     except TimeoutError:
         pass
     finally:
-        live.leave(event)
+        live.leave(change)
 
 
 async def _aside(ask: Callable[[], _Result]) -> _Result:

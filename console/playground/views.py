@@ -11,12 +11,13 @@ from asgiref.sync import sync_to_async
 from django.conf import settings
 from django.core.exceptions import PermissionDenied
 from django.db import close_old_connections
-from django.http import HttpRequest, HttpResponse, HttpResponseBase, StreamingHttpResponse
+from django.http import HttpRequest, HttpResponse, HttpResponseBase
 from django.shortcuts import render
 from django.views.decorators.http import require_http_methods, require_POST
 
 from console.core.errors import NotFound, Refusal
 from console.core.htmx import is_htmx
+from console.core.sse import PING, event_stream
 from console.gateway import sync
 from console.gateway.refusing import Identify
 from console.gateway.types import Ask
@@ -24,7 +25,7 @@ from console.playground import choices
 from console.playground.answering import events
 from console.playground.asking import ask_of, body_of, version_of
 from console.playground.bench import LETTERS, Bench, SetUp, read
-from console.playground.events import PING, Event, encode
+from console.playground.events import Event, encode
 from console.playground.snippets import snippets
 from console.teams.access import needs, teams_for
 from console.teams.callers import TeamRequest
@@ -66,8 +67,8 @@ def stream(request: TeamRequest) -> HttpResponseBase:
             raise NotFound(refused)
         identify, ask = ask_of(request, typed, _chosen(request, typed), prompt, team)
     except Refusal as refusal:
-        return _event_stream(_refused(refusal.message))
-    return _event_stream(_encoded(identify, ask))
+        return event_stream(_refused(refusal.message))
+    return event_stream(_encoded(identify, ask))
 
 
 @needs("use_models")
@@ -82,11 +83,6 @@ def code(request: TeamRequest) -> HttpResponse:
     shown = snippets(body_of(typed, set_up, prompt), settings.BASE_URL)
     template = "playground/code.html#dialog" if is_htmx(request) else "playground/code.html"
     return render(request, template, {"active": "playground", "snippets": shown, "set_up": set_up})
-
-
-def _event_stream(body: AsyncGenerator[bytes, None]) -> StreamingHttpResponse:
-    headers = {"Cache-Control": "no-cache, no-store", "X-Accel-Buffering": "no"}
-    return StreamingHttpResponse(body, content_type="text/event-stream; charset=utf-8", headers=headers)
 
 
 async def _refused(message: str) -> AsyncGenerator[bytes, None]:

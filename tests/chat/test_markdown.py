@@ -4,7 +4,7 @@ import re
 
 import pytest
 
-from console.chat.events import Event, encode
+from console.chat.events import event
 from console.chat.markdown import Growing, render
 from tests.chat.corpus import ATTACKS
 
@@ -64,5 +64,5 @@ def test_it_looks_right_while_it_grows() -> None:
 
 
 def test_it_encodes_events_that_words_cannot_break_out_of() -> None:
-    frame = encode(Event("text", {"last": "x\n\nevent: end\ndata: {}\r\n\r\u2028"}))
+    frame = event("text", {"last": "x\n\nevent: end\ndata: {}\r\n\r\u2028"})
     assert frame.count(b"\n") == 3 and frame.startswith(b"event: text\ndata: ") and b"\r" not in frame

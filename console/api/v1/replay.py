@@ -2,7 +2,7 @@
 
 from typing import Any
 
-import orjson
+from console.core import sse
 
 
 def as_stream(answer: dict[str, Any], *, include_usage: bool) -> bytes:
@@ -14,7 +14,7 @@ def as_stream(answer: dict[str, Any], *, include_usage: bool) -> bytes:
     frames = [{**head, "choices": [part]} for choice in choices for part in (_chat if is_chat else _text)(choice)]
     if include_usage and answer.get("usage"):
         frames.append({**head, "choices": [], "usage": answer["usage"]})
-    return b"".join(b"data: " + orjson.dumps(f) + b"\n\n" for f in frames) + b"data: [DONE]\n\n"
+    return b"".join(sse.frame(one) for one in frames) + sse.DONE
 
 
 def _chat(choice: dict[str, Any]) -> list[dict[str, Any]]:

@@ -3,10 +3,9 @@
 import time
 from typing import Any
 
-import orjson
-
 from console.api.v1.http import Headers, Request, Send, common_headers, failure_parts, said_to, send_failure
 from console.api.v1.watch import Watch
+from console.core import sse
 from console.core.errors import ProviderError
 from console.gateway.limits import rate_limit_headers
 from console.gateway.meter import overhead_seconds
@@ -14,11 +13,9 @@ from console.gateway.targets import PIN
 from console.gateway.types import Call
 
 EVENT_STREAM: Headers = [
-    (b"content-type", b"text/event-stream; charset=utf-8"),
-    (b"cache-control", b"no-cache, no-store"),
-    (b"x-accel-buffering", b"no"),
+    (b"content-type", sse.MEDIA_TYPE.encode()),
+    *((name.lower().encode(), value.encode()) for name, value in sse.HEADERS.items()),
 ]
-_PING = b": ping\n\n"
 
 
 def call_headers(request: Request, call: Call) -> Headers:
@@ -52,8 +49,7 @@ def _latin(text: str) -> bytes:
 def error_frame(request: Request, status: int, body: dict[str, Any]) -> bytes:
     """Return an error in mid-stream; Anthropic's clients want its name on a line of its own."""
     _, said = said_to(request, status, body)
-    name = b"event: error\n" if request.speaks_messages else b""
-    return name + b"data: " + orjson.dumps(said) + b"\n\n"
+    return sse.frame(said, "error" if request.speaks_messages else "")
 
 
 class StreamBody:
@@ -78,7 +74,7 @@ class StreamBody:
         """Keep a silent connection open; a provider slow to begin costs its error the status, not the client."""
         if not self.is_started:
             await self.start()
-        await self._send({"type": "http.response.body", "body": _PING, "more_body": True})
+        await self._send({"type": "http.response.body", "body": sse.PING, "more_body": True})
 
     async def fail(self, error: ProviderError) -> None:
         if not self.is_started:

@@ -8,6 +8,7 @@ from typing import Any
 
 import orjson
 
+from console.core import sse
 from console.core.errors import ProviderError
 from console.gateway.messages.answer import (
     STOP_REASONS,
@@ -24,9 +25,7 @@ Event = dict[str, Any]
 
 def named(events: list[Event]) -> bytes:
     """Return events as bytes, each with its name on a line of its own, as Anthropic's clients expect."""
-    return b"".join(
-        b"event: " + str(event["type"]).encode() + b"\ndata: " + orjson.dumps(event) + b"\n\n" for event in events
-    )
+    return b"".join(sse.frame(event, str(event["type"])) for event in events)
 
 
 class MessageStream:

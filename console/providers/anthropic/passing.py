@@ -4,6 +4,7 @@ from typing import Any
 
 import orjson
 
+from console.core import sse
 from console.core.errors import ProviderError
 from console.providers.anthropic.answer import usage_of
 from console.providers.anthropic.stream import AnthropicStream
@@ -48,7 +49,7 @@ class PassedStream(AnthropicStream):
             return b""
         if kind == "message_start":
             self._message = event["message"]
-        frame = b"event: " + str(kind).encode() + b"\ndata: " + orjson.dumps(event) + b"\n\n"
+        frame = sse.frame(event, str(kind))
         if kind == "message_stop":
             self.held = frame
             return b""

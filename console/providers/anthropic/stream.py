@@ -11,6 +11,7 @@ from typing import Any
 
 import orjson
 
+from console.core import sse
 from console.core.clock import now
 from console.core.errors import ProviderError
 from console.providers.anthropic.answer import finish_of, message_of, refusal_of, usage_of, usage_shape
@@ -109,7 +110,7 @@ class AnthropicStream:
         chunk = {**self._head, "object": "chat.completion.chunk", "choices": choices, **more}
         if self._is_legacy:
             chunk = from_tools(chunk, part="delta")
-        return b"data: " + orjson.dumps(chunk) + b"\n\n"
+        return sse.frame(chunk)
 
     def _delta(self, finish: str | None = None, **delta: Any) -> bytes:
         return self._chunk([{"index": 0, "delta": delta, "logprobs": None, "finish_reason": finish}])
@@ -205,7 +206,7 @@ class AnthropicStream:
             counted = usage_of(self._counts)
             out += self._chunk([], usage=usage_shape(*counted) if counted else None)
         self.is_complete = True
-        self.held = b"data: [DONE]\n\n"
+        self.held = sse.DONE
         return out
 
     def answer(self) -> dict[str, Any]:

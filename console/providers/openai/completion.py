@@ -5,6 +5,7 @@ from typing import Any
 
 import orjson
 
+from console.core import sse
 from console.core.errors import ProviderError
 from console.providers.openai.stream import OpenAIStream, usage_in, usage_of
 from console.providers.types import Answer, Usage
@@ -103,7 +104,7 @@ class CompletionStream(OpenAIStream):
             counts = {"prompt_tokens": total.prompt, "completion_tokens": total.completion}
             usage = {**counts, "total_tokens": total.prompt + total.completion}
             last = {**self._head, "object": "text_completion", "choices": [], "usage": usage}
-            self.held = b"data: " + orjson.dumps(last) + b"\n\n" + self.held
+            self.held = sse.frame(last) + self.held
 
     def _choice(self, choice: Any) -> bool:
         if not isinstance(choice, dict):

@@ -9,6 +9,7 @@ from typing import Any
 
 import orjson
 
+from console.core import sse
 from console.core.errors import ProviderError
 from console.providers.openai.legacy import from_tools
 from console.providers.sse import EventSplitter, data_of
@@ -89,7 +90,7 @@ class OpenAIStream:
             return b""
         if payload == _DONE:
             self.is_complete = True
-            self.held = b"data: [DONE]\n\n"
+            self.held = sse.DONE
             return b""
         try:
             event = orjson.loads(payload)
@@ -187,7 +188,7 @@ class OpenAIStream:
         ended = sum(1 for kept in self._choices.values() if kept["finish"])
         if not self.is_complete and ended == max(self._asked, len(self._choices)):
             self.is_complete = True  # every choice has ended, so it is whole although no [DONE] follows
-            self.held = b"data: [DONE]\n\n"
+            self.held = sse.DONE
         return out
 
     def answer(self) -> dict[str, Any]:
