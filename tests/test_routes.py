@@ -22,6 +22,7 @@ from console.batches.services.creator import Creator
 from console.batches.services.files import upload_file
 from console.catalog.services import aliases
 from console.catalog.services.pins import ask_to_lift_rule
+from console.chat.files import of_texts
 from console.chat.models import Conversation, Message
 from console.core.clock import now
 from console.evals.services import cases, runs
@@ -250,6 +251,12 @@ def _conversation(cast: Cast) -> Arguments:
     return {"conversation_id": made.pk}
 
 
+def _file(cast: Cast) -> Arguments:
+    arguments = _message(cast)
+    Message.objects.filter(pk=arguments["message_id"]).update(attachments=of_texts([("a.txt", "Text.")]))
+    return {"message_id": arguments["message_id"], "place": 0}
+
+
 def _message(cast: Cast) -> Arguments:
     made = Message.objects.create(conversation_id=_conversation(cast)["conversation_id"], role="assistant", text="Yes.")
     return {"message_id": made.pk}
@@ -338,6 +345,7 @@ FACTORIES: dict[str, Callable[[Cast], Arguments]] = {
         ("chat:message", "chat:stream", "chat:edit", "chat:again", "chat:branch", "chat:stop", "chat:feedback"),
         _message,
     ),
+    "chat:file": _file,
     "usage:change_quota": _quota_id,
     "usage:remove_quota": _quota_id,
     "usage:increase_quota": _quota_id,

@@ -18,6 +18,7 @@ urlpatterns = [
     path("chat/<uuid:conversation_id>/export.json", conversations.export, {"kind": "json"}, name="export_json"),
     path("chat/<uuid:conversation_id>/delete/", conversations.delete, name="delete"),
     path("chat/messages/<uuid:message_id>/", messages.message, name="message"),
+    path("chat/messages/<uuid:message_id>/files/<int:place>/", messages.file, name="file"),
     path("chat/messages/<uuid:message_id>/stream/", messages.stream, name="stream"),
     path("chat/messages/<uuid:message_id>/edit/", messages.edit, name="edit"),
     path("chat/messages/<uuid:message_id>/again/", messages.again, name="again"),

@@ -8,18 +8,40 @@
     field.rows = Math.min(12, Math.max(1, field.value.split("\n").length));
   };
 
-  field.addEventListener("input", fit);
+  // What is typed in a conversation outlives a reload; only its owner comes to its address.
+  const draft = document.querySelector("[data-conversation]") ? `draft ${location.pathname}` : "";
+  const keep = () => {
+    try {
+      if (draft && field.value) sessionStorage.setItem(draft, field.value);
+      else if (draft) sessionStorage.removeItem(draft);
+    } catch {
+      // Without storage a reload forgets it.
+    }
+  };
+  try {
+    if (draft && !field.value) field.value = sessionStorage.getItem(draft) ?? "";
+  } catch {
+    // The same.
+  }
+
+  field.addEventListener("input", () => {
+    fit();
+    keep();
+  });
   field.addEventListener("keydown", (event) => {
     if (event.key !== "Enter" || event.shiftKey || event.isComposing) return;
     event.preventDefault();
     // While an answer is written, what is typed waits for it.
-    if (field.value.trim() && !document.querySelector("[data-follow]")) form.requestSubmit(form.querySelector(".chat-send"));
+    if ((field.value.trim() || form.elements.files.files.length) && !document.querySelector("[data-follow]")) form.requestSubmit(form.querySelector(".chat-send"));
   });
   form.addEventListener("htmx:afterRequest", ({ detail }) => {
-    if (!detail.successful || detail.elt !== form) return;
+    // A 422 says why it was not sent; for htmx that is a success, too.
+    if (detail.elt !== form || !detail.successful || detail.xhr.status === 422) return;
     form.reset();
+    document.getElementById("cannot-send").replaceChildren();
     field.value = "";
     fit();
+    keep();
     field.focus();
   });
   fit();

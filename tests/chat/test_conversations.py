@@ -54,12 +54,15 @@ def test_it_renames_pins_archives_and_deletes(cast: Cast) -> None:
         return [f"{group.name}: {row}" for group in groups for row in group.rows]
 
     assert names() == ["Today: Release notes", "Today: Autumn campaign"]
-    assert alice.post(reverse("chat:rename", args=[made.pk]), {"title": " Winter\n campaign "}).status_code == 302
+    assert alice.post(reverse("chat:rename", args=[made.pk]), {"title": " Winter\n cam\u200bpaign "}).status_code == 302
     assert alice.post(reverse("chat:rename", args=[made.pk]), {"title": ""}).status_code == 422
     assert alice.post(reverse("chat:pin", args=[made.pk])).status_code == 302
-    assert names() == ["Pinned: Winter campaign", "Today: Release notes"]
+    assert names() == ["Pinned: Winter cam\u200bpaign", "Today: Release notes"]
+    page = alice.get(reverse("chat:conversation", args=[made.pk]) + "?rename").content.decode()
+    assert 'id="new-title"' in page and page.count("<h1") == 1
+    assert 'Winter cam<span class="ghost" title="zero width space">U+200B</span>paign</h1>' in page
     assert alice.post(reverse("chat:archive", args=[other.pk])).status_code == 302
-    assert names() == ["Pinned: Winter campaign"] and names("?archived") == ["Today: Release notes"]
+    assert names() == ["Pinned: Winter cam\u200bpaign"] and names("?archived") == ["Today: Release notes"]
     assert alice.post(reverse("chat:delete", args=[made.pk])).status_code == 302
     assert names() == [] and not Message.objects.filter(conversation=made).exists()
     assert alice.get(reverse("chat:conversation", args=[made.pk])).status_code == 404
@@ -106,7 +109,7 @@ def test_it_keeps_what_was_typed_when_it_cannot_be_sent(cast: Cast) -> None:
     refused = alice.post(send, {"text": long})
     assert refused.status_code == 400 and long.strip() in refused.content.decode()
     assert "a message may have 100,000" in refused.content.decode()
-    assert alice.post(send, {"text": long}, headers={"HX-Request": "true"}).status_code == 400
+    assert alice.post(send, {"text": long}, headers={"HX-Request": "true"}).status_code == 422
     assert made.messages.count() == 2
 
 

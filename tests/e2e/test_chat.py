@@ -1,11 +1,11 @@
 """Ask, read along, stop, ask again, reload: the chat page in a real browser."""
 
-from playwright.sync_api import expect
+from playwright.sync_api import FilePayload, expect
 
 from console.chat.models import Conversation
 from tests.chat.conftest import Room
 from tests.chat.conftest import room as room
-from tests.e2e.conftest import NARROW, OpenPage, check_axe, check_width, shoot
+from tests.e2e.conftest import NARROW, OpenPage, Watch, check_axe, check_width, shoot
 from tests.upstream import sse, text_chunks
 
 _ANSWER = """Before seven, the board used to look like a **dare**.
@@ -22,7 +22,38 @@ for job in jobs:
 See [the case study](https://evil.example/x) and <img src=x onerror=alert(1)>."""
 
 
-def test_it_asks_reads_stops_asks_again_and_reloads(page_as: OpenPage, room: Room) -> None:
+def _file(name: str, text: str) -> FilePayload:
+    return {"name": name, "mimeType": "text/plain", "buffer": text.encode()}
+
+
+def test_it_works_without_scripts(page_as: OpenPage, room: Room) -> None:
+    room.upstream.enqueue_stream(sse(*text_chunks("On its **way**.")))
+    page = page_as(room.ada, scripts=False)
+    page.goto("/chat/")
+    page.get_by_label("Message", exact=True).fill("Where is my order?")
+    page.get_by_label("Attach files").set_input_files(_file("order.txt", "Number 7"))
+    shoot(page, "chat-plain-new")
+    page.get_by_role("button", name="Send").click()
+    room.ended(Conversation.objects.get())
+    page.reload()
+    expect(page.get_by_role("log")).to_contain_text("On its way.")
+    expect(page.get_by_role("log")).to_contain_text("order.txt")
+    check_width(page)
+    page.get_by_role("button", name="More").click()
+    page.get_by_role("link", name="Rename").click()
+    page.get_by_role("textbox", name="Title", exact=True).fill("The order")
+    shoot(page, "chat-plain-rename")
+    page.get_by_role("button", name="Rename").click()
+    expect(page.get_by_role("heading", level=1)).to_have_text("The order")
+    page.get_by_role("button", name="More").click()
+    page.get_by_role("link", name="Delete").click()
+    page.get_by_role("button", name="Delete").click()
+    expect(page.get_by_role("heading", level=1)).to_have_text("New conversation")
+    assert not Conversation.objects.filter(deleted_at=None).exists()
+
+
+def test_it_asks_reads_stops_asks_again_and_reloads(page_as: OpenPage, room: Room, watch: Watch) -> None:
+    watch.expects("status of 422")
     pieces = [_ANSWER[at : at + 9] for at in range(0, len(_ANSWER), 9)]
     room.upstream.enqueue_stream(*(sse(event) for event in text_chunks(*pieces)), pause=0.01)
     page = page_as(room.ada)
@@ -71,6 +102,25 @@ def test_it_asks_reads_stops_asks_again_and_reloads(page_as: OpenPage, room: Roo
     thread.get_by_label("The version before").last.click()
     expect(thread).to_contain_text("You stopped it here.")
     assert Conversation.objects.count() == 1
+
+    page.get_by_label("Attach files").set_input_files([_file("a.txt", "Alpha"), _file("b.png", "x")])
+    page.get_by_role("button", name="Send").click()
+    expect(page.get_by_role("alert").filter(has_text="b.png cannot be attached")).to_be_visible()
+    shoot(page, "chat-refused")
+    expect(field).to_have_value("And then?")
+    page.get_by_role("button", name="Take out b.png").click()
+    expect(page.get_by_role("button", name="Take out")).to_have_count(1)
+    page.get_by_label("Attach files").set_input_files(_file("c.md", "Gamma"))
+    expect(page.get_by_role("button", name="Take out")).to_have_count(2)
+    check_axe(page)
+    shoot(page, "chat-files")
+    room.upstream.enqueue_stream(sse(*text_chunks("Then Gamma.")))
+    page.get_by_role("button", name="Send").click()
+    expect(thread).to_contain_text("Then Gamma.")
+    expect(thread.get_by_role("list", name="Attached files")).to_contain_text("c.md")
+    expect(page.get_by_role("button", name="Take out")).to_have_count(0)
+    assert "File a.txt:" in room.upstream.seen[-1].body["messages"][-1]["content"]
+    shoot(page, "chat-files-sent")
 
     small = page_as(room.ada, size=NARROW, theme="dark")
     small.goto(page.url)

@@ -5,6 +5,7 @@ from collections import defaultdict
 from dataclasses import dataclass
 from typing import Any
 
+from django.db.models import Func, JSONField, Value
 from django.utils.safestring import SafeString, mark_safe
 
 from console.chat import troubles
@@ -17,12 +18,21 @@ PAGE = 30
 
 
 @dataclass(frozen=True, slots=True)
+class File:
+    """A file of a message, without its text."""
+
+    name: str
+    size: int
+
+
+@dataclass(frozen=True, slots=True)
 class Turn:
     """One message as it stands on the page. `others` are the turns in its place on other branches."""
 
     message: Message
     siblings: tuple[uuid.UUID, ...] = ()
     feedback: Feedback | None = None
+    files: tuple[File, ...] = ()
 
     @property
     def is_question(self) -> bool:
@@ -97,9 +107,14 @@ def thread(conversation: Conversation, reader: User | None, *, before: uuid.UUID
     end = path.index(before) if before in path else len(path)
     begin = max(0, end - PAGE)
     shown = path[begin:end]
-    rows = Message.objects.select_related("agent_version", "author").in_bulk(shown)
+    messages = Message.objects.select_related("agent_version", "author").defer("attachments")
+    rows = messages.annotate(file_names=_of_files("name"), file_sizes=_of_files("bytes")).in_bulk(shown)
     given = {one.message_id: one for one in Feedback.objects.filter(message__in=shown, person=reader)} if reader else {}
-    turns = [Turn(rows[one], tuple(children[parents[one]]), given.get(one)) for one in shown if one in rows]
+    turns = [
+        Turn(rows[one], tuple(children[parents[one]]), given.get(one), _files(rows[one]))
+        for one in shown
+        if one in rows
+    ]
     for turn in turns:
         turn.message.conversation = conversation
         if turn.message.agent_version is not None:
@@ -110,8 +125,24 @@ def thread(conversation: Conversation, reader: User | None, *, before: uuid.UUID
 def turn(message: Message, reader: User | None) -> Turn:
     """Return one message as it stands on the page."""
     _, children = _tree(message.conversation)
+    files = tuple(File(file["name"], file["bytes"]) for file in message.attachments)
     given = Feedback.objects.filter(message=message, person=reader).first() if reader else None
-    return Turn(message, tuple(children[message.parent_id]), given)
+    return Turn(message, tuple(children[message.parent_id]), given, files)
+
+
+def _of_files(what: str) -> Func:
+    """Read one thing of a message's files: their texts may be long, and stay in the database."""
+    return Func(
+        "attachments",
+        Value(f"$[*].{what}"),
+        function="jsonb_path_query_array",
+        output_field=JSONField(),
+        template="%(function)s(%(expressions)s::jsonpath)",
+    )
+
+
+def _files(message: Any) -> tuple[File, ...]:
+    return tuple(File(name, size) for name, size in zip(message.file_names, message.file_sizes, strict=True))
 
 
 def _tree(conversation: Conversation) -> tuple[dict[uuid.UUID, Any], dict[Any, list[uuid.UUID]]]:

@@ -21,9 +21,9 @@ def start_conversation(*, owner: User, team: Team, agent: Agent) -> Conversation
     return Conversation.objects.create(owner=owner, team=team, agent=agent)
 
 
-def title_from(text: str) -> str:
+def title_from(question: Message) -> str:
     """Return a first title: the beginning of what was asked, in one line, cut between words."""
-    line = " ".join(text.split())
+    line = " ".join((question.text or question.attachments[0]["name"]).split())
     if len(line) <= TITLE_LENGTH:
         return line
     return line[: TITLE_LENGTH - 1].rsplit(" ", 1)[0].rstrip(".,;:") + "…"

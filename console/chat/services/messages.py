@@ -33,13 +33,13 @@ def send(
 
 
 @transaction.atomic
-def edit(*, message: Message, speaker: Speaker, text: str) -> Message:
-    """Say something else in a turn's place: a new branch beside the old one, which stays."""
+def edit(*, message: Message, speaker: Speaker, text: str, attachments: list[dict[str, Any]] | None = None) -> Message:
+    """Say something else in a turn's place: a new branch beside the old one, which stays. None keeps its files."""
     conversation = _claimed(message.conversation)
     if message.role != Message.Role.USER:
         raise CannotSend("Only what you wrote can be changed.")
-    text = checked(text, message.attachments)
-    return _say(conversation, speaker, text, message.attachments, parent=message.parent_id)
+    kept = message.attachments if attachments is None else attachments
+    return _say(conversation, speaker, checked(text, kept), kept, parent=message.parent_id)
 
 
 @transaction.atomic
@@ -115,7 +115,7 @@ def _say(
         author_name=speaker.name[:200],
     )
     if not conversation.title:
-        conversation.title = title_from(text or attachments[0]["name"])
+        conversation.title = title_from(question)
         conversation.save(update_fields=["title"])
     if conversation.taken_by_id is not None:
         return put_at_end(conversation, question)

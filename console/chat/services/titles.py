@@ -6,7 +6,7 @@ from contextlib import suppress
 
 from django.db import transaction
 
-from console.chat.asking import ask_from, person
+from console.chat.asking import ask_from, content_of, person
 from console.chat.models import Conversation, Message
 from console.chat.services.conversations import TITLE_LENGTH, title_from
 from console.core.errors import ProviderError, Refusal
@@ -43,7 +43,7 @@ def make_title(message_id: uuid.UUID) -> str:
     conversation = answer.conversation
     if conversation.owner is None or not _is_first(conversation, answer.parent):
         return ""
-    said = f"{answer.parent.text[:_MOST_READ]}\n\n{answer.text[:_MOST_READ]}"
+    said = f"{content_of(answer.parent)[:_MOST_READ]}\n\n{answer.text[:_MOST_READ]}"
     body = {
         "model": answer.agent_version.alias,
         "messages": [{"role": "system", "content": _WISH}, {"role": "user", "content": said}],
@@ -62,7 +62,7 @@ def make_title(message_id: uuid.UUID) -> str:
 
 def _is_first(conversation: Conversation, question: Message) -> bool:
     """Say whether the title is still the one the question gave it."""
-    return not conversation.is_title_by_hand and conversation.title == title_from(question.text)
+    return not conversation.is_title_by_hand and conversation.title == title_from(question)
 
 
 def _tidy(text: str) -> str:

@@ -9,14 +9,15 @@ from django.shortcuts import render
 from django.urls import reverse
 from django.views.decorators.http import require_POST, require_safe
 
-from console.chat import access, asking
+from console.chat import access, asking, files
+from console.chat.errors import CannotSend
 from console.chat.forms import StartForm, TitleForm
 from console.chat.models import Conversation
 from console.chat.queries import exporting
 from console.chat.queries.thread import thread as read_thread
 from console.chat.services import conversations as services
 from console.chat.services import messages
-from console.chat.views.page import context_of, thread_of
+from console.chat.views.page import cannot_send, context_of, said_without_scripts, thread_of
 from console.core.errors import Refusal
 from console.core.htmx import go, is_htmx
 from console.teams.access import needs
@@ -37,17 +38,23 @@ def start(request: TeamRequest) -> HttpResponse:
     form = StartForm(request.POST, agents=access.agents_to_talk_to(request.caller))
     if not form.is_valid():
         said = str(next(iter(form.errors.values()))[0])
+        if is_htmx(request):
+            return cannot_send(request, CannotSend(said))
         return _new(request, request.POST.get("text", ""), "", error=said, status=422)
     assert request.caller.user is not None
     agent = form.cleaned_data["agent"]
     team = access.team_for_agent(request.caller, agent)
     try:
+        attachments = files.read(request.FILES.getlist("files"))
         with transaction.atomic():
             made = services.start_conversation(owner=request.caller.user, team=team, agent=agent)
             speaker = asking.person(made, request.caller.user, request.client_address)
-            messages.send(conversation=made, speaker=speaker, text=form.cleaned_data["text"])
+            messages.send(conversation=made, speaker=speaker, text=form.cleaned_data["text"], attachments=attachments)
     except Refusal as refusal:
-        return _new(request, form.cleaned_data["text"], agent.slug, error=refusal.message, status=422)
+        if is_htmx(request):
+            return cannot_send(request, refusal)
+        said = said_without_scripts(request, refusal)
+        return _new(request, form.cleaned_data["text"], agent.slug, error=said, status=422)
     return go(request, reverse("chat:conversation", args=[made.pk]))
 
 
@@ -73,6 +80,8 @@ def conversation(request: TeamRequest, conversation_id: uuid.UUID) -> HttpRespon
     if is_htmx(request) and request.headers.get("HX-Target") == "thread":
         return render(request, "chat/conversation.html#thread", thread_of(request, found))
     context = context_of(request, found)
+    # Without scripts there are no dialogs: what they ask stands above the thread.
+    context["asks"] = next((word for word in ("rename", "delete") if word in request.GET), "")
     before = _id(request.GET.get("before", ""))
     if before is not None:
         context["thread"] = read_thread(found, request.caller.user, before=before)
@@ -116,7 +125,7 @@ def rename(request: TeamRequest, conversation_id: uuid.UUID) -> HttpResponse:
     found = _mine(request, conversation_id)
     form = TitleForm(request.POST)
     if not form.is_valid():
-        context = context_of(request, found, title_error="Write a title of at most 120 characters.")
+        context = context_of(request, found, asks="rename", title_error="Write a title of at most 120 characters.")
         return render(request, "chat/conversation.html", context, status=422)
     services.rename(conversation=found, title=form.cleaned_data["title"])
     return _back(request, conversation_id, "Renamed.")

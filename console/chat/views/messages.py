@@ -3,11 +3,11 @@
 import uuid
 from functools import partial
 
-from django.http import HttpResponse, HttpResponseBase, StreamingHttpResponse
+from django.http import HttpResponse, HttpResponseBase
 from django.shortcuts import redirect, render
 from django.views.decorators.http import require_POST, require_safe
 
-from console.chat import access, asking
+from console.chat import access, asking, files
 from console.chat.errors import CannotSend
 from console.chat.forms import FeedbackForm, MessageForm
 from console.chat.models import Conversation, Message
@@ -15,9 +15,10 @@ from console.chat.queries.thread import turn
 from console.chat.services import messages as services
 from console.chat.services.feedback import give_feedback, withdraw_feedback
 from console.chat.stream import frames
-from console.chat.views.page import context_of, show_thread
-from console.core.errors import Refusal
+from console.chat.views.page import cannot_send, context_of, said_without_scripts, show_thread
+from console.core.errors import NotFound, Refusal
 from console.core.htmx import is_htmx
+from console.core.sse import event_stream
 from console.teams.access import needs
 from console.teams.callers import Caller, TeamRequest
 
@@ -40,11 +41,12 @@ def send(request: TeamRequest, conversation_id: uuid.UUID) -> HttpResponse:
     found = access.conversation_for(request.caller, conversation_id, to="change")
     text = _typed(request)
     try:
-        services.send(conversation=found, speaker=_speaker(request, found), text=text)
+        attachments = files.read(request.FILES.getlist("files"))
+        services.send(conversation=found, speaker=_speaker(request, found), text=text, attachments=attachments)
     except Refusal as refusal:
         if is_htmx(request):
-            raise
-        context = context_of(request, found, text=text, error=refusal.message)
+            return cannot_send(request, refusal)
+        context = context_of(request, found, text=text, error=said_without_scripts(request, refusal))
         return render(request, "chat/conversation.html", context, status=refusal.status)
     return show_thread(request, found)
 
@@ -55,7 +57,9 @@ def edit(request: TeamRequest, message_id: uuid.UUID) -> HttpResponse:
     """Say something else in a question's place."""
     message = access.message_for(request.caller, message_id, to="change")
     speaker = _speaker(request, message.conversation)
-    services.edit(message=message, speaker=speaker, text=_typed(request))
+    left = {int(place) for place in request.POST.getlist("without") if place.isdecimal() and len(place) < 4}
+    kept = [file for place, file in enumerate(message.attachments) if place not in left]
+    services.edit(message=message, speaker=speaker, text=_typed(request), attachments=kept)
     return show_thread(request, message.conversation)
 
 
@@ -84,6 +88,18 @@ def stop(request: TeamRequest, message_id: uuid.UUID) -> HttpResponse:
     answer = access.message_for(request.caller, message_id, to="change")
     services.stop(answer=answer)
     return show_thread(request, answer.conversation)
+
+
+@needs("view_team")
+@require_safe
+def file(request: TeamRequest, message_id: uuid.UUID, place: int) -> HttpResponse:
+    """The text of an attached file, as it was sent: to be saved, never shown by the browser, under a name of ours."""
+    found = access.message_for(request.caller, message_id)
+    if place >= len(found.attachments):
+        raise NotFound("There is no such file.")
+    response = HttpResponse(found.attachments[place]["text"], content_type="text/plain; charset=utf-8")
+    response["Content-Disposition"] = f'attachment; filename="file-{place + 1}.txt"'
+    return response
 
 
 @needs("view_team")
@@ -136,10 +152,7 @@ def stream(request: TeamRequest, message_id: uuid.UUID) -> HttpResponseBase:
     """Follow an answer as it is written: server-sent events with the names of `events.py`."""
     found = access.message_for(request.caller, message_id)
     may_read = partial(_may_read, request.caller, found.conversation_id)
-    headers = {"Cache-Control": "no-cache, no-store", "X-Accel-Buffering": "no"}
-    return StreamingHttpResponse(
-        frames(found.pk, may_read), content_type="text/event-stream; charset=utf-8", headers=headers
-    )
+    return event_stream(frames(found.pk, may_read))
 
 
 def _may_read(caller: Caller, conversation_id: uuid.UUID) -> bool:

@@ -5,10 +5,11 @@ from typing import Any
 from django.http import HttpResponse
 from django.shortcuts import redirect, render
 
-from console.chat import access
+from console.chat import access, files
 from console.chat.models import Conversation
 from console.chat.queries.listing import listing
 from console.chat.queries.thread import thread
+from console.core.errors import Refusal
 from console.core.htmx import is_htmx, toast
 from console.teams.callers import TeamRequest
 
@@ -19,6 +20,7 @@ def context_of(request: TeamRequest, conversation: Conversation | None = None, *
     given = request.GET
     found: dict[str, Any] = {
         "active": "chat",
+        "files": files,
         "me": request.caller.user,
         "listing": listing(
             access.conversations_for(request.caller),
@@ -42,6 +44,18 @@ def thread_of(request: TeamRequest, conversation: Conversation) -> dict[str, Any
         "is_mine": user is not None and conversation.owner_id == user.pk,
         "may_read_log": request.caller.may("view_audit", conversation.team_id),
     }
+
+
+def cannot_send(request: TeamRequest, refusal: Refusal) -> HttpResponse:
+    """Say beside the field why nothing was sent; what is in it stays, files included."""
+    response = render(request, "chat/_cannot_send.html", {"error": refusal.message}, status=422)
+    response["HX-Retarget"], response["HX-Reswap"] = "#cannot-send", "innerHTML"
+    return response
+
+
+def said_without_scripts(request: TeamRequest, refusal: Refusal) -> str:
+    """Return what a page says that was loaded anew: no browser fills in files again."""
+    return f"{refusal.message} Choose the files again, too." if request.FILES else refusal.message
 
 
 def show_thread(request: TeamRequest, conversation: Conversation, said: str = "") -> HttpResponse:
