@@ -63,3 +63,46 @@ class NotReady(BadInput):
     def __init__(self, problems: Sequence[str]) -> None:
         self.problems = tuple(problems)
         super().__init__("It cannot answer yet. " + " ".join(problems))
+
+
+class UnknownTool(NotFound):
+    code = "unknown_tool"
+
+    def __init__(self) -> None:
+        super().__init__("There is no such tool.")
+
+
+class UnknownServer(NotFound):
+    code = "unknown_tool_server"
+
+    def __init__(self) -> None:
+        super().__init__("There is no such tool server.")
+
+
+class UnknownQueue(NotFound):
+    code = "unknown_queue"
+
+    def __init__(self) -> None:
+        super().__init__("There is no such queue.")
+
+
+class UnknownItem(NotFound):
+    code = "unknown_item"
+
+    def __init__(self, item_id: object) -> None:
+        super().__init__(f"There is no item {str(item_id)[:60]}.")
+
+
+class StaleItem(Conflict):
+    """Whoever speaks does not hold the item, or not any more."""
+
+    code = "stale_item"
+
+    def __init__(self, item_id: object) -> None:
+        super().__init__(f"The item {str(item_id)[:60]} is not held with this receipt any more.")
+
+
+class StaleTool(Conflict):
+    """Somebody changed the tool or its server in between."""
+
+    code = "stale_tool"

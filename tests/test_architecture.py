@@ -20,6 +20,7 @@ SENDERS = {
     "console/gateway/running.py",
     "console/catalog/services/connection.py",
     "prompts_app/git/transport.py",
+    "agents_app/tools/web.py",
 }
 
 

@@ -20,7 +20,9 @@ class Seen:
 
     path: str
     headers: dict[str, str]
-    body: dict[str, Any]
+    body: dict[str, Any]  # empty when what was sent is no JSON
+    method: str = ""
+    raw: bytes = b""
 
 
 def usage(prompt: int = 23, completion: int = 5) -> dict[str, int]:
@@ -203,8 +205,8 @@ class Upstream:
                 first, *lines = raw_head.decode().split("\r\n")
                 headers = {k.lower(): v.strip() for k, _, v in (line.partition(":") for line in lines if line)}
                 raw = await reader.readexactly(int(headers.get("content-length", 0)))
-                body = json.loads(raw) if raw else {}
-                self.seen.append(Seen(first.split()[1], headers, body))
+                body = json.loads(raw) if raw[:1] in {b"{", b"["} else {}
+                self.seen.append(Seen(first.split()[1], headers, body, first.split()[0], raw))
                 script = self.script.pop(0) if self.script else self._default(body)
                 playing = asyncio.ensure_future(script(writer))
                 playing.add_done_callback(lambda played: played.cancelled() or played.exception())
@@ -217,7 +219,7 @@ class Upstream:
                 gone.cancel()
                 await asyncio.wait({gone})
                 await writer.drain()
-                if body.get("stream") or writer.is_closing():
+                if (isinstance(body, dict) and body.get("stream")) or writer.is_closing():
                     return
         except (asyncio.IncompleteReadError, ConnectionError, asyncio.CancelledError):
             pass

@@ -2,6 +2,7 @@
 
 from agents_app.models.agents import Agent, AgentDraft, AgentMove, AgentVersion, Audience, Definition
 from agents_app.models.approvals import Approval
+from agents_app.models.notes import RunNote
 from agents_app.models.queues import Queue, QueueItem
 from agents_app.models.runs import Run, Step
 from agents_app.models.tools import Tool, ToolServer
@@ -19,6 +20,7 @@ __all__ = [
     "Queue",
     "QueueItem",
     "Run",
+    "RunNote",
     "Step",
     "Tool",
     "ToolServer",

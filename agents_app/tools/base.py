@@ -1,10 +1,13 @@
 """The shape every kind of tool has. Looking at a neighbour is how the next one is made."""
 
+import asyncio
 import datetime as dt
 import uuid
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Any, Protocol
+
+from console.gateway.refusing import Identify
 
 
 @dataclass(frozen=True, slots=True)
@@ -13,10 +16,12 @@ class ToolCall:
 
     Plain values, so that a kind needs no row: `config` and `secret` (decrypted) are those of the tool. `seconds` is
     what is left of the time for it. The same `idempotency_key` comes again when a call is repeated after a crash.
+    `identify` is on whose behalf a model is called; None where nobody may be charged. Without a `run_id` a person
+    tries the tool out.
     """
 
-    run_id: uuid.UUID
-    step_id: uuid.UUID
+    run_id: uuid.UUID | None
+    step_id: uuid.UUID | None
     team_id: uuid.UUID
     tool_id: uuid.UUID | None
     tool_name: str
@@ -26,6 +31,9 @@ class ToolCall:
     idempotency_key: uuid.UUID
     seconds: float
     most_bytes: int
+    identify: Identify | None = None
+    environment: str = "production"
+    by_name: str = ""  # who acts, for what they put somewhere
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,23 +70,18 @@ class ToolFailed(Exception):
         self.sentence, self.is_unknown, self.may_retry = sentence, is_unknown, may_retry
 
 
-@dataclass(frozen=True, slots=True)
-class Definition:
-    """What a kind makes of a form: ready to be stored on a Tool."""
-
-    description: str
-    parameters: dict[str, Any]
-    config: dict[str, Any] = field(default_factory=dict)
-
-
 class Kind(Protocol):
     """One folder of this package: how its tools are set up, and how they are called."""
 
     slug: str  # as Tool.kind
     label: str
+    icon: str
     sentence: str  # for the page where people choose a kind
+    description: str  # what a model is told of a new tool, until somebody writes it better
     effect: str  # read or write: what a new tool of this kind is marked as
     is_idempotent: bool
+    needs_run: bool  # cannot be tried out by itself
+    unavailable: str  # why nobody can make one here; empty when they can
 
     def schema(self, config: Mapping[str, Any], parameters: Mapping[str, Any]) -> dict[str, Any]:
         """Return the JSON schema of the arguments; for kinds with fixed arguments `parameters` does not matter."""
@@ -86,5 +89,22 @@ class Kind(Protocol):
     def check(self, config: Mapping[str, Any]) -> dict[str, Any]:
         """Return the configuration ready to be kept; BadInput names the field at fault. Never connects anywhere."""
 
+    def origin(self, config: Mapping[str, Any]) -> str:
+        """Return scheme, host and port a secret would be sent to; empty for kinds that send none."""
+
     async def call(self, call: ToolCall) -> Result | Pause:
         """Make the call within its time; raises ToolFailed. Runs on the gateway's event loop, and may be cancelled."""
+
+
+def cut(text: str, most_bytes: int) -> str:
+    """Return a result the model can read; what does not fit is left out, and that is said."""
+    raw = text.encode()
+    if len(raw) <= most_bytes:
+        return text
+    kept = raw[:most_bytes].decode(errors="ignore")
+    return f"{kept}\n[cut: {len(raw) - most_bytes:,} of {len(raw):,} bytes left out]"
+
+
+def within(seconds: float) -> asyncio.Timeout:
+    """Return a deadline for the whole of a call."""
+    return asyncio.timeout(max(seconds, 0.05))

@@ -145,6 +145,23 @@ APPROVAL_EXTENDED = _quiet("approval.extended", "gave the approval more time")
 APPROVAL_ESCALATED = _quiet("approval.escalated", "escalated the approval")
 APPROVAL_EXPIRED = _quiet("approval.expired", "let the approval expire")
 
+# Tools and queues
+TOOL_CREATED = _quiet("tool.created", "made the tool")
+TOOL_CHANGED = _quiet("tool.changed", "changed the tool")
+TOOL_DELETED = _quiet("tool.deleted", "removed the tool")
+TOOL_REVIEWED = _quiet("tool.reviewed", "reviewed what changed about the tool")
+TOOL_SUSPENDED = _quiet("tool.suspended", "suspended the tool, which says something else than was reviewed")
+TOOL_TRIED = _access("tool.tried", "tried the tool")
+TOOL_SERVER_CREATED = _quiet("tool_server.created", "connected the tool server")
+TOOL_SERVER_CHANGED = _quiet("tool_server.changed", "changed the tool server")
+TOOL_SERVER_DELETED = _quiet("tool_server.deleted", "removed the tool server")
+TOOL_SERVER_LOOKED_AT = _access("tool_server.looked_at", "asked the tool server for its tools")
+QUEUE_CREATED = _quiet("queue.created", "made the queue")
+QUEUE_CHANGED = _quiet("queue.changed", "changed the queue")
+QUEUE_ARCHIVED = _quiet("queue.archived", "archived the queue")
+ITEM_PARKED = _quiet("queue_item.parked", "set the item aside")
+ITEM_REQUEUED = _quiet("queue_item.requeued", "put the item back into its queue")
+
 # Conversations
 CONVERSATION_SHARED = _quiet("conversation.shared", "shared the conversation with the team")
 CONVERSATION_UNSHARED = _quiet("conversation.unshared", "ended the sharing of the conversation")

@@ -25,17 +25,31 @@ class Deadlines(NamedTuple):
 class Reply:
     """An answer whose body has not been read. Close it, whatever happens."""
 
-    __slots__ = ("_connection", "_is_closed", "_origin", "_pool", "_unpacker", "content_type", "retry_after", "status")
+    __slots__ = (
+        "_connection",
+        "_headers",
+        "_is_closed",
+        "_origin",
+        "_pool",
+        "_unpacker",
+        "content_type",
+        "retry_after",
+        "status",
+    )
 
     def __init__(self, pool: Pool, origin: Origin, connection: Connection) -> None:
         self._pool, self._origin, self._connection = pool, origin, connection
         self._is_closed = False
-        headers = connection.headers
+        self._headers = headers = connection.headers
         self.status: int = connection.status
         self.content_type = headers.get(b"content-type", b"").decode("latin-1")
         self.retry_after = headers.get(b"retry-after", b"").decode("latin-1")
         coding = headers.get(b"content-encoding", b"").strip().lower()
         self._unpacker = Unpacker(coding) if coding and coding != b"identity" else None
+
+    def header(self, name: str) -> str:
+        """Return a header of the answer, the last of that name; empty without one."""
+        return self._headers.get(name.lower().encode("latin-1"), b"").decode("latin-1")
 
     async def read(self, limit: int) -> bytes:
         """Return the whole body after decompression; ProviderError when it is larger than `limit` bytes or cut off."""

@@ -47,8 +47,9 @@ def make_head(method: str, url: str, headers: tuple[tuple[str, str], ...]) -> He
     Raises AddressRefused when the URL cannot be one, and ValueError when a header cannot be sent.
     """
     origin, authority, target = _parts(url)
-    lines = [f"{method} {target} HTTP/1.1", f"Host: {authority}", "User-Agent: Facet", "Accept: */*"]
-    lines.append("Accept-Encoding: identity")
+    lines = [f"{method} {target} HTTP/1.1", f"Host: {authority}", "User-Agent: Facet", "Accept-Encoding: identity"]
+    if not any(name.lower() == "accept" for name, _ in headers):
+        lines.append("Accept: */*")
     for name, value in headers:
         if not _NAME.match(name) or not _VALUE.match(value) or name.lower() in _OURS:
             raise ValueError("A header cannot be sent.")

@@ -1,0 +1,55 @@
+"""What short names and single lines of a team's tools, servers and queues may look like."""
+
+import re
+
+from console.core.errors import BadInput
+
+_SHORT = re.compile(r"[a-z0-9][a-z0-9-]*")
+_TOOL = re.compile(r"[a-z][a-z0-9_-]{0,63}")
+
+
+def check_short_name(slug: str, most: int) -> str:
+    if len(slug) > most or not _SHORT.fullmatch(slug):
+        raise BadInput(
+            f"{slug[:60]!r} cannot be a short name; write up to {most} lower-case letters, digits and hyphens.",
+            param="slug",
+        )
+    return slug
+
+
+def check_tool_name(slug: str) -> str:
+    """Return a name a model may call; two underscores part a server's name from its tool's, so no own tool has them."""
+    if not _TOOL.fullmatch(slug) or "__" in slug:
+        raise BadInput(
+            f"{slug[:64]!r} cannot be a tool's name; write up to 64 lower-case letters, digits, hyphens and single "
+            "underscores, a letter first.",
+            param="slug",
+        )
+    return slug
+
+
+def check_line(text: str, param: str, *, most: int, is_required: bool = False) -> str:
+    text = text.strip()
+    if is_required and not text:
+        raise BadInput(f"{param} is missing.", param=param)
+    if len(text) > most or not text.isprintable():
+        raise BadInput(f"{param} is one line of up to {most} characters.", param=param)
+    return text
+
+
+def check_text(text: str, param: str, *, most: int, is_required: bool = False) -> str:
+    text = text.replace("\r\n", "\n").strip()
+    if is_required and not text:
+        raise BadInput(f"{param} is missing.", param=param)
+    if len(text) > most or any(ord(c) < 32 and c not in "\n\t" for c in text):
+        raise BadInput(f"{param} is a text of up to {most:,} characters.", param=param)
+    return text
+
+
+def check_secret(secret: str) -> str:
+    secret = secret.strip()
+    if len(secret) > 8_000 or any(ord(c) < 32 or ord(c) == 127 for c in secret):
+        raise BadInput("The secret holds line breaks or control characters, or is too long.", param="secret")
+    if not secret.isascii():
+        raise BadInput("The secret holds letters that cannot be sent in a header.", param="secret")
+    return secret

@@ -1,0 +1,124 @@
+"""Ask a model by its alias, with a prompt of the library before the message: through the one pipeline, as the actor."""
+
+import re
+from collections.abc import Mapping
+from typing import Any
+
+import orjson
+
+from agents_app.tools import reading
+from agents_app.tools.base import Result, ToolCall, ToolFailed, cut, within
+from agents_app.tools.database import in_thread
+from console.audit.models import AuditEvent, EventType
+from console.core.clock import now
+from console.core.errors import BadInput, ProviderError, Refusal
+from console.core.ids import uuid7
+from console.gateway import pipeline
+from console.gateway.asks import make_ask
+from console.gateway.operations import OPERATIONS
+from console.gateway.reading import AnswerReader
+from prompts_app.parameters import check_parameters
+from prompts_app.text.refs import parse_ref
+
+_ALIAS = re.compile(r"[a-z0-9][a-z0-9._-]{0,99}\Z")
+_VARIABLE = re.compile(r"[A-Za-z_][A-Za-z0-9_]{0,59}\Z")
+_MOST_MESSAGE = 100_000
+
+
+class Completion:
+    slug = "completion"
+    label = "Ask a model"
+    icon = "sparkle"
+    sentence = "Call an alias with a prompt of your library. It is a call like every other: quotas, cost, log."
+    description = "Ask another model. Give it everything it needs in the message; it sees nothing else."
+    effect = "read"
+    is_idempotent = True  # nothing changes by asking again, though it is paid for
+    needs_run = False
+    unavailable = ""
+
+    def schema(self, config: Mapping[str, Any], parameters: Mapping[str, Any]) -> dict[str, Any]:
+        properties: dict[str, Any] = {
+            name: {"type": "string", "maxLength": _MOST_MESSAGE} for name in config.get("variables", [])
+        }
+        properties["message"] = {"type": "string", "description": "What to ask.", "maxLength": _MOST_MESSAGE}
+        return {
+            "type": "object",
+            "properties": properties,
+            "required": list(properties),
+            "additionalProperties": False,
+        }
+
+    def check(self, config: Mapping[str, Any]) -> dict[str, Any]:
+        reading.only(config, ("alias", "prompt", "variables", "output_tokens", "parameters"))
+        alias = reading.text(config, "alias", most=100, is_required=True)
+        if not _ALIAS.match(alias):
+            raise BadInput(f"{alias!r} cannot be an alias.", param="alias")
+        prompt = reading.text(config, "prompt", most=250)
+        if prompt and parse_ref(prompt) is None:
+            raise BadInput("prompt must name a prompt: support/answer, support/answer@7.", param="prompt")
+        variables = reading.texts(config, "variables", most=30, longest=60)
+        for name in variables:
+            if not _VARIABLE.match(name) or name == "message":
+                raise BadInput(f"{name!r} cannot be a variable of this tool.", param="variables")
+        if variables and not prompt:
+            raise BadInput("Variables are a prompt's; choose the prompt.", param="variables")
+        return {
+            "alias": alias,
+            "prompt": prompt,
+            "variables": variables,
+            "output_tokens": reading.number(config, "output_tokens", least=1, most=1_000_000, default=2_000),
+            "parameters": check_parameters(config.get("parameters") or {}),
+        }
+
+    def origin(self, config: Mapping[str, Any]) -> str:
+        return ""
+
+    async def call(self, call: ToolCall) -> Result:
+        if call.identify is None:
+            raise ToolFailed("Nobody can be charged for this call, so no model is asked.")
+        config, body = call.config, _body(call)
+        identifier = uuid7()
+        try:
+            async with within(call.seconds):
+                ask = make_ask(
+                    "chat",
+                    OPERATIONS["chat"].check(body),
+                    text=orjson.dumps(body).decode(),
+                    id=identifier,
+                    at=now(),
+                    type=EventType.AGENT,
+                    surface="agent",
+                    route=f"tool {call.tool_name}",
+                )
+                opened = await pipeline.open_call(call.identify, ask)
+                answer = await pipeline.answer(opened)
+        except Refusal as refusal:
+            raise ToolFailed(refusal.message, may_retry=refusal.status in {429, 503}) from None
+        except ProviderError as error:
+            raise ToolFailed(error.message, may_retry=not error.permanent) from None
+        except TimeoutError:
+            raise ToolFailed("The model took too long.", may_retry=True) from None
+        words = AnswerReader().whole(answer)
+        line = await in_thread(lambda: AuditEvent.objects.filter(pk=identifier).first())
+        tokens = line.prompt_tokens + line.completion_tokens if line else 0
+        return Result(
+            cut(words, call.most_bytes),
+            note=f"{config['alias']}, {tokens:,} tokens",
+            request_id=identifier,
+            tokens=tokens,
+            cost_micros=opened.cost_micros,
+        )
+
+
+def _body(call: ToolCall) -> dict[str, Any]:
+    config, arguments = call.config, call.arguments
+    body: dict[str, Any] = {
+        **config.get("parameters", {}),
+        "model": f"{config['alias']}@{call.environment}",
+        "messages": [{"role": "user", "content": str(arguments["message"])}],
+        "max_completion_tokens": config["output_tokens"],
+    }
+    if config.get("prompt"):
+        values = {name: arguments[name] for name in config.get("variables", [])}
+        body["prompt"] = {"id": config["prompt"], "variables": values}
+    return body

@@ -1,0 +1,207 @@
+"""JSON schemas of arguments: those people write are checked, those of documents and servers are made simple.
+
+A schema is read by models and decides what is refused, so it has a small vocabulary. `pattern` is not in it: a regular
+expression from outside can keep a worker busy for as long as its author likes.
+"""
+
+import json
+import re
+from collections.abc import Callable, Mapping
+from typing import Any
+
+from console.core.errors import BadInput
+
+TYPES = frozenset({"string", "number", "integer", "boolean", "object", "array", "null"})
+_WORDS = frozenset({"title", "description", "format"})
+_NUMBERS = frozenset({"minimum", "maximum", "exclusiveMinimum", "exclusiveMaximum", "multipleOf"})
+_COUNTS = frozenset({"minLength", "maxLength", "minItems", "maxItems"})
+_LISTS = frozenset({"anyOf", "oneOf", "allOf"})
+_KNOWN = (
+    _WORDS
+    | _NUMBERS
+    | _COUNTS
+    | _LISTS
+    | {"type", "properties", "required", "items", "enum", "const", "default", "additionalProperties", "uniqueItems"}
+)
+NAME = re.compile(r"[A-Za-z0-9_.$-]{1,64}")
+DEEPEST, MOST_NODES, LONGEST = 10, 500, 40_000
+EMPTY: dict[str, Any] = {"type": "object", "properties": {}, "additionalProperties": False}
+
+
+def checked(schema: Any) -> dict[str, Any]:
+    """Return the schema of a tool's arguments as it is kept; BadInput says where it is at fault."""
+    if not schema:
+        return dict(EMPTY)
+    if not isinstance(schema, dict) or schema.get("type") != "object":
+        raise _wrong('must describe an object: {"type": "object", "properties": {…}}', "")
+    if len(json.dumps(schema)) > LONGEST:
+        raise _wrong(f"is longer than {LONGEST:,} characters", "")
+    nodes = _Count()
+    _check(schema, "", 0, nodes)
+    return {"properties": {}, **schema, "additionalProperties": False}
+
+
+class _Count:
+    def __init__(self) -> None:
+        self.seen = 0
+
+    def one_more(self) -> bool:
+        self.seen += 1
+        return self.seen <= MOST_NODES
+
+
+def _wrong(what: str, path: str) -> BadInput:
+    return BadInput(f"The schema of the arguments{f' at {path}' if path else ''} {what}.", param="parameters")
+
+
+def _check(schema: Any, path: str, depth: int, nodes: _Count) -> None:
+    if not isinstance(schema, dict):
+        raise _wrong("must be an object", path)
+    if depth > DEEPEST or not nodes.one_more():
+        raise _wrong(f"nests more than {DEEPEST} levels or has more than {MOST_NODES} parts", path)
+    for word, value in schema.items():
+        if word not in _KNOWN:
+            hint = "; use enum, or a rule of the grant" if word == "pattern" else ""
+            raise _wrong(f"uses {str(word)[:40]!r}, which is not supported{hint}", path)
+        _CHECKS.get(word, _anything)(value, f"{path}.{word}" if path else word)
+    for name, inner in schema.get("properties", {}).items():
+        if not NAME.fullmatch(name):
+            raise _wrong(f"names {name[:60]!r}; names have letters, digits, _ . $ and -", path)
+        _check(inner, f"{path}.{name}" if path else name, depth + 1, nodes)
+    for word in ("items", "additionalProperties"):
+        if word in schema and not isinstance(schema[word], bool):
+            _check(schema[word], f"{path}.{word}" if path else word, depth + 1, nodes)
+    for word in _LISTS & schema.keys():
+        for inner in schema[word]:
+            _check(inner, f"{path}.{word}" if path else word, depth + 1, nodes)
+    missing = set(schema.get("required", ())) - set(schema.get("properties", {}))
+    if missing:
+        raise _wrong(f"requires {sorted(missing)[0][:60]!r}, which is not among its properties", path)
+
+
+def _anything(value: Any, path: str) -> None:
+    return None
+
+
+def _must(is_right: Callable[[Any], bool], what: str) -> Callable[[Any, str], None]:
+    def check(value: Any, path: str) -> None:
+        if not is_right(value):
+            raise _wrong(f"must be {what}", path)
+
+    return check
+
+
+def _is_number(value: Any) -> bool:
+    return isinstance(value, int | float) and not isinstance(value, bool)
+
+
+def _is_type(value: Any) -> bool:
+    names = value if isinstance(value, list) else [value]
+    return bool(names) and all(isinstance(name, str) and name in TYPES for name in names)
+
+
+_CHECKS: dict[str, Callable[[Any, str], None]] = {
+    "type": _must(_is_type, f"one of {', '.join(sorted(TYPES))}"),
+    "properties": _must(lambda v: isinstance(v, dict), "an object"),
+    "required": _must(lambda v: isinstance(v, list) and all(isinstance(n, str) for n in v), "a list of names"),
+    "enum": _must(lambda v: isinstance(v, list) and 0 < len(v) <= 500, "a list of 1 to 500 values"),
+    "uniqueItems": _must(lambda v: isinstance(v, bool), "true or false"),
+    "additionalProperties": _must(lambda v: isinstance(v, bool | dict), "true, false or a schema"),
+    "items": _must(lambda v: isinstance(v, bool | dict), "a schema"),
+    **dict.fromkeys(_WORDS, _must(lambda v: isinstance(v, str) and len(v) <= 2_000, "a text")),
+    **dict.fromkeys(_NUMBERS, _must(_is_number, "a number")),
+    **dict.fromkeys(_COUNTS, _must(lambda v: isinstance(v, int) and not isinstance(v, bool) and v >= 0, "a count")),
+    **dict.fromkeys(_LISTS, _must(lambda v: isinstance(v, list) and 0 < len(v) <= 50, "a list of schemas")),
+}
+
+
+class TooInvolved(Exception):
+    """A schema from outside that is too deep, too large, goes in circles or points elsewhere."""
+
+
+def simplified(schema: Any, document: Mapping[str, Any] | None = None) -> dict[str, Any]:
+    """Return a schema from outside in our vocabulary, with its local `$ref`s in place; what we do not know is dropped.
+
+    Raises TooInvolved. Nothing is fetched: a reference to another document is one of its reasons.
+    """
+    root = schema if document is None else document
+    made = _simple(schema, root if isinstance(root, Mapping) else {}, 0, _Count(), ())
+    if len(json.dumps(made)) > LONGEST:
+        raise TooInvolved(f"its schema is longer than {LONGEST:,} characters")
+    return made
+
+
+def resolved(node: Any, root: Mapping[str, Any], seen: tuple[str, ...] = ()) -> tuple[Any, tuple[str, ...]]:
+    """Return what a node stands for, and the references followed to get there."""
+    while isinstance(node, Mapping) and isinstance(ref := node.get("$ref"), str):
+        if not ref.startswith("#/") and ref != "#":
+            raise TooInvolved("it refers to another document")
+        if ref in seen:
+            raise TooInvolved("its schema goes in circles")
+        if len(seen) >= 20:
+            raise TooInvolved("its references are too deep")
+        seen = (*seen, ref)
+        node = _at(root, ref)
+    return node, seen
+
+
+def _at(root: Any, ref: str) -> Any:
+    for part in ref.removeprefix("#").removeprefix("/").split("/"):
+        part = part.replace("~1", "/").replace("~0", "~")
+        if isinstance(root, Mapping) and part in root:
+            root = root[part]
+        elif isinstance(root, list) and part.isdigit() and int(part) < len(root):
+            root = root[int(part)]
+        elif part:
+            raise TooInvolved(f"it refers to {ref[:100]!r}, which is not there")
+    return root
+
+
+def _simple(node: Any, root: Mapping[str, Any], depth: int, nodes: _Count, seen: tuple[str, ...]) -> dict[str, Any]:
+    if depth > DEEPEST or not nodes.one_more():
+        raise TooInvolved(f"its schema nests more than {DEEPEST} levels or has more than {MOST_NODES} parts")
+    beside = {k: v for k, v in node.items() if k in _WORDS} if isinstance(node, Mapping) and "$ref" in node else {}
+    node, seen = resolved(node, root, seen)
+    if not isinstance(node, Mapping):
+        return {}
+    node = {**node, **beside}
+    made: dict[str, Any] = {}
+    for word in _KNOWN & node.keys():
+        value = node[word]
+        if word in _WORDS and isinstance(value, str):
+            made[word] = value[:2_000]
+        elif word == "properties" and isinstance(value, Mapping):
+            made[word] = {
+                name: _simple(inner, root, depth + 1, nodes, seen)
+                for name, inner in value.items()
+                if isinstance(name, str) and NAME.fullmatch(name)
+            }
+        elif word in {"items", "additionalProperties"} and isinstance(value, Mapping):
+            made[word] = _simple(value, root, depth + 1, nodes, seen)
+        elif word in _LISTS and isinstance(value, list):
+            made[word] = [_simple(inner, root, depth + 1, nodes, seen) for inner in value]
+        elif word not in _LISTS | _WORDS and _fits(word, value):
+            made[word] = value
+    if node.get("nullable") is True and isinstance(made.get("type"), str):  # OpenAPI 3.0
+        made["type"] = [made["type"], "null"]
+    if "required" in made:
+        made["required"] = [name for name in made["required"] if name in made.get("properties", {})]
+    for bound in ("Minimum", "Maximum"):  # OpenAPI 3.0 says it with true
+        if node.get(f"exclusive{bound}") is True and bound.lower() in made:
+            made[f"exclusive{bound}"] = made.pop(bound.lower())
+    return made
+
+
+def _fits(word: str, value: Any) -> bool:
+    try:
+        _CHECKS.get(word, _anything)(value, word)
+    except BadInput:
+        return False
+    return True
+
+
+def of_arguments(schema: Any) -> dict[str, Any]:
+    """Return a schema from outside as that of a tool's arguments: an object that takes nothing it does not name."""
+    made = simplified(schema)
+    made["type"] = "object"
+    return {"properties": {}, **made, "additionalProperties": False}

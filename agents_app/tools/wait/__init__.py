@@ -1,0 +1,5 @@
+"""Letting time pass."""
+
+from agents_app.tools.wait.kind import Wait
+
+__all__ = ["Wait"]

@@ -1,0 +1,119 @@
+"""Calls of other people's servers, for every kind that makes some: by the one client, within size and time."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+from urllib.parse import urlsplit
+
+from agents_app.tools.base import ToolFailed, within
+from console import outbound
+from console.core.errors import BadInput, ProviderError
+from console.outbound import Deadlines
+from console.outbound.guard import check_url
+
+LARGEST = 5 * 1024 * 1024
+_CONNECT, _SILENCE = 10.0, 30.0
+# Ours to say, or of one hop only, or who somebody is: no argument and no fixed header says them.
+FORBIDDEN_HEADERS = frozenset(
+    {
+        *("host", "content-length", "transfer-encoding", "connection", "keep-alive", "te", "trailer", "upgrade"),
+        *("proxy-authorization", "proxy-authenticate", "proxy-connection", "expect", "accept-encoding", "user-agent"),
+        *("authorization", "cookie", "cookie2", "set-cookie", "forwarded", "via", "x-forwarded-for"),
+        *("x-forwarded-host", "x-forwarded-proto", "x-forwarded-port", "x-real-ip", "idempotency-key"),
+    }
+)
+_SAID = {
+    "upstream_unreachable": "The server cannot be reached.",
+    "upstream_timeout": "The server stopped answering.",
+    "upstream_too_large": "The server's answer is larger than this installation accepts.",
+    "address_refused": "The server's address is not one this installation may call.",
+    "upstream_tls": "The server's TLS certificate is not valid.",
+    "upstream_broken": "The connection to the server broke.",
+}
+# Nothing was sent yet.
+_BEFORE = frozenset({"upstream_unreachable", "address_refused", "upstream_tls"})
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    status: int
+    content_type: str
+    body: bytes
+    retry_after: str
+
+    @property
+    def text(self) -> str:
+        """Return the body as text; bytes that are none are shown as marks."""
+        _, _, charset = self.content_type.lower().partition("charset=")
+        try:
+            return self.body.decode(charset.split(";")[0].strip(" \"'") or "utf-8", errors="replace")
+        except LookupError:
+            return self.body.decode(errors="replace")
+
+
+def origin_of(url: str) -> str:
+    """Return scheme, host and port in one spelling: a secret belongs to these."""
+    parts = urlsplit(url)
+    port = parts.port or (443 if parts.scheme == "https" else 80)
+    return f"{parts.scheme}://{(parts.hostname or '').rstrip('.').lower()}:{port}"
+
+
+def checked_address(url: str, param: str) -> str:
+    """Return an address the house may call, without question mark; BadInput names `param` otherwise."""
+    try:
+        check_url(url)
+    except BadInput as refused:
+        raise BadInput(refused.message, param=param) from None
+    return url
+
+
+def failure(error: ProviderError, *, may_have_happened: bool) -> ToolFailed:
+    """Return what a model may hear of trouble on the way; of who answered it hears nothing."""
+    is_before = error.code in _BEFORE
+    return ToolFailed(
+        _SAID.get(error.code, "The server could not be called."),
+        is_unknown=may_have_happened and not is_before,
+        may_retry=not error.permanent and (is_before or not may_have_happened),
+    )
+
+
+async def exchange(
+    method: str,
+    url: str,
+    *,
+    headers: Mapping[str, str],
+    body: bytes | None = None,
+    seconds: float,
+    may_change: bool,
+    limit: int = LARGEST,
+) -> Answer:
+    """Send one request and read its whole answer; ToolFailed when there is none. Redirects are answers.
+
+    `may_change`: the request may have had its effect although no answer came.
+    """
+    deadlines = Deadlines(min(_CONNECT, seconds), min(_SILENCE, seconds))
+    try:
+        async with within(seconds):
+            reply = await outbound.request(method, url, headers=headers, deadlines=deadlines, body=body)
+            try:
+                content = await reply.read(limit)
+            finally:
+                reply.close()
+    except ProviderError as error:
+        raise failure(error, may_have_happened=may_change) from None
+    except TimeoutError:
+        raise ToolFailed("The server took too long.", is_unknown=may_change, may_retry=not may_change) from None
+    return Answer(reply.status, reply.content_type, content, reply.retry_after)
+
+
+def pointed(value: Any, pointer: str) -> Any:
+    """Return what a JSON pointer names; ToolFailed when the answer has nothing there."""
+    for part in pointer.split("/")[1:]:
+        part = part.replace("~1", "/").replace("~0", "~")
+        if isinstance(value, Mapping) and part in value:
+            value = value[part]
+        elif isinstance(value, list) and part.isdigit() and int(part) < len(value):
+            value = value[int(part)]
+        else:
+            raise ToolFailed(f"The answer has nothing at {pointer}.")
+    return value
