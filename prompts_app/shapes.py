@@ -1,13 +1,13 @@
 """What calls are rendered from. Versions never change, so a process keeps what it has read of them."""
 
 import uuid
-from collections.abc import Iterable
+from collections.abc import Container, Iterable
 from dataclasses import dataclass
 from typing import Any, Protocol
 
 from django.db.models import Q, QuerySet
 
-from prompts_app.models import Label, Prompt, PromptVersion, Visibility
+from prompts_app.models import Kind, Label, Prompt, PromptVersion, Visibility
 from prompts_app.text.parse import Node, parse
 from prompts_app.text.refs import Ref
 
@@ -90,17 +90,23 @@ class Catalogue(Protocol):
 
 
 class Finder:
-    """Finds what a ref means for a team."""
+    """Finds what a ref means for a team.
 
-    __slots__ = ("_prompts",)
+    Nobody calls a prompt of a team that is put away (`closed`). A partial it shares goes on answering where others
+    include it: what is live stays live.
+    """
 
-    def __init__(self, prompts: Catalogue) -> None:
-        self._prompts = prompts
+    __slots__ = ("_closed", "_prompts")
+
+    def __init__(self, prompts: Catalogue, closed: Container[uuid.UUID] = frozenset()) -> None:
+        self._prompts, self._closed = prompts, closed
 
     def find(self, team_id: uuid.UUID, ref: Ref, environment: str) -> tuple[PromptShape | None, int | None]:
         """Return the prompt and the number a ref means for a team; None for what there is not."""
         prompt = self._prompts.get(ref.slug)
         if prompt is None or not prompt.is_for(team_id):
+            return None, None
+        if prompt.kind != Kind.PARTIAL and prompt.team_id in self._closed:
             return None, None
         if ref.number is not None:
             return prompt, ref.number
@@ -126,7 +132,8 @@ class InDatabase:
     """Finds prompts one by one, for who renders seldom and has no library at hand."""
 
     def get(self, slug: str, /) -> PromptShape | None:
-        return _shapes(Prompt.objects.filter(deleted_at=None, slug=slug)).get(slug)
+        open_or_partial = Q(team__archived_at=None) | Q(kind=Kind.PARTIAL)  # as a Finder is told by `closed`
+        return _shapes(Prompt.objects.filter(open_or_partial, deleted_at=None, slug=slug)).get(slug)
 
 
 def default_label(environment: str) -> str:

@@ -49,6 +49,7 @@ urlpatterns = [
     path("prompts/<prompt:slug>/-/reviews/<uuid:review_id>/", reviews.review, name="review"),
     path("prompts/<prompt:slug>/-/reviews/<uuid:review_id>/comment/", reviews.comment, name="comment"),
     path("prompts/<prompt:slug>/-/reviews/<uuid:review_id>/decide/", reviews.decide, name="decide"),
+    path("prompts/<prompt:slug>/-/reviews/<uuid:review_id>/take-back/", reviews.take_back, name="take_back"),
     path("prompts/<prompt:slug>/-/reviews/<uuid:review_id>/withdraw/", reviews.withdraw, name="withdraw"),
     # Settings
     path("prompts/<prompt:slug>/-/settings/", settings.settings, name="settings"),

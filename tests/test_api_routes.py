@@ -58,7 +58,13 @@ OBJECTS = [route for route in ROUTES if route.is_object]
 # What even an operator does only after signing in again, and no key at all; tests/api/manage/test_installation_keys.py.
 ASKS_AGAIN = {("api:sign_in_link", "POST")}
 # What an operator's key needs a scope of its own for: content, and what only `prompts:review` allows.
-CONTENT = {"api:audit_event_content", "api:decide_review", "api:prompt_waivers", "api:prompt_waiver"}
+CONTENT = {
+    "api:audit_event_content",
+    "api:decide_review",
+    "api:take_back_review",
+    "api:prompt_waivers",
+    "api:prompt_waiver",
+}
 # Inside, and yet: what is asked for is not there (nobody has a draft, no repository is connected, `x/render` is the
 # name of no prompt), or a rule asks for more than the door (a remark is for those who build or approve).
 FURTHER_IN = {
@@ -112,7 +118,13 @@ FACTORIES: dict[str, Any] = {
     "api:prompt_version": _prompt_version,
     **dict.fromkeys(("api:prompt_label", "api:roll_back_prompt"), _prompt_label),
     **dict.fromkeys(
-        ("api:prompt_review", "api:review_comments", "api:decide_review", "api:withdraw_review"),
+        (
+            "api:prompt_review",
+            "api:review_comments",
+            "api:decide_review",
+            "api:withdraw_review",
+            "api:take_back_review",
+        ),
         lambda cast: _pk(_review(cast)),
     ),
     "api:prompt_waiver": lambda cast: _pk(_waiver(cast)),

@@ -325,7 +325,9 @@ FACTORIES: dict[str, Callable[[Cast], Arguments]] = {
     ),
     "prompts:version": _prompt_version,
     "prompts:remove_label": _prompt_label,
-    **dict.fromkeys(("prompts:review", "prompts:comment", "prompts:decide", "prompts:withdraw"), _review),
+    **dict.fromkeys(
+        ("prompts:review", "prompts:comment", "prompts:decide", "prompts:take_back", "prompts:withdraw"), _review
+    ),
     "prompts:end_waiver": _waiver,
     "batches:batch": _batch,
     "batches:cancel_batch": _batch,

@@ -110,6 +110,7 @@ LABEL_RULE_SET = _quiet("label_rule.set", "set what a label of the team's prompt
 REVIEW_REQUESTED = _quiet("review.requested", "asked for a review of the prompt")
 REVIEW_COMMENTED = _quiet("review.commented", "commented on a review of the prompt")
 REVIEW_APPROVED = _quiet("review.approved", "approved a version of the prompt")
+REVIEW_TAKEN_BACK = _quiet("review.approval_taken_back", "took back the approval of a version of the prompt")
 REVIEW_CHANGES_ASKED = _quiet("review.changes_asked", "asked for changes to the prompt")
 REVIEW_WITHDRAWN = _quiet("review.withdrawn", "withdrew a review of the prompt")
 TEST_CASE_CREATED = _quiet("test_case.created", "added a test to the prompt")

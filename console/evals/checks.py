@@ -4,13 +4,8 @@ import json
 from dataclasses import dataclass
 from typing import Any
 
-import jsonschema
-from jsonschema.exceptions import SchemaError
-from jsonschema.validators import validator_for
-from referencing import Registry
-from referencing.exceptions import Unresolvable
-
 from console.core.errors import BadInput
+from console.evals import schemas
 
 MOST_CHECKS = 20
 _LONGEST_VALUE = 20_000
@@ -83,15 +78,9 @@ def _threshold(raw: Any, at: str) -> float:
 
 def _schema(text: str, at: str) -> None:
     try:
-        schema = json.loads(text)
-    except (ValueError, RecursionError):
-        raise BadInput("Matches the JSON schema: the schema is not JSON.", param=f"{at}.value") from None
-    if not isinstance(schema, dict):
-        raise BadInput("Matches the JSON schema: a schema is an object.", param=f"{at}.value")
-    try:
-        validator_for(schema, default=jsonschema.Draft202012Validator).check_schema(schema)
-    except SchemaError as error:
-        raise BadInput(f"Matches the JSON schema: {error.message[:200]}.", param=f"{at}.value") from None
+        schemas.check(text)
+    except schemas.BadSchema as wrong:
+        raise BadInput(f"Matches the JSON schema: {wrong}", param=f"{at}.value") from None
 
 
 def title_of(spec: Spec) -> str:
@@ -115,21 +104,5 @@ def look(spec: Spec, output: str, expected: str) -> Verdict:
         return Verdict(value in output, "" if value in output else "It is not there.")
     if kind == "not_contains":
         return Verdict(value not in output, "" if value not in output else "It is there.")
-    return _fits(value, output)
-
-
-def _fits(schema_text: str, output: str) -> Verdict:
-    """Hold an answer to a schema. A schema may not send us anywhere: references outside it are refused."""
-    try:
-        answer = json.loads(output)
-    except (ValueError, RecursionError):
-        return Verdict(False, "The answer is not JSON.")
-    schema = json.loads(schema_text)
-    validator = validator_for(schema, default=jsonschema.Draft202012Validator)(schema, registry=Registry())
-    try:
-        problem = next(validator.iter_errors(answer), None)
-    except (Unresolvable, RecursionError) as error:
-        return Verdict(False, f"The schema cannot be followed: {str(error)[:200]}.")
-    if problem is None:
-        return Verdict(True)
-    return Verdict(False, f"{problem.json_path}: {problem.message[:300]}")
+    said = schemas.problem(value, output)
+    return Verdict(not said, said)

@@ -12,6 +12,9 @@ import uuid
 from functools import partial
 from typing import Any
 
+from django.conf import settings
+
+from console.audit.redaction import prepare_payload, redact
 from console.core.clock import now
 from console.core.errors import ProviderError, Refusal
 from console.evals import judging
@@ -25,10 +28,12 @@ from console.gateway.refusing import Identify
 
 log = logging.getLogger(__name__)
 
-LEASE = dt.timedelta(seconds=60)
-_RENEW_SECONDS = 20
 # Cases of one run under way at a time; the batch lane's permits hold all runs together.
 _AT_ONCE = 4
+
+
+def _lease() -> dt.timedelta:
+    return dt.timedelta(seconds=settings.BATCH_LEASE_SECONDS)
 
 
 def advance(run_id: uuid.UUID) -> None:
@@ -42,7 +47,7 @@ def _claim(run_id: uuid.UUID) -> TestRun | None:
     moment = now()
     free = TestRun.objects.filter(pk=run_id, status__in=[TestRun.Status.QUEUED, TestRun.Status.RUNNING])
     free = free.exclude(lease_until__gt=moment)
-    if not free.update(status=TestRun.Status.RUNNING, lease_until=moment + LEASE):
+    if not free.update(status=TestRun.Status.RUNNING, lease_until=moment + _lease()):
         return None
     return TestRun.objects.select_related("version__prompt").get(pk=run_id)
 
@@ -71,12 +76,12 @@ async def _work(run: TestRun) -> None:
 
 async def _keep_lease(run_id: uuid.UUID) -> None:
     while True:
-        await asyncio.sleep(_RENEW_SECONDS)
+        await asyncio.sleep(settings.BATCH_LEASE_SECONDS / 3)
         await in_thread(partial(_renew, run_id))
 
 
 def _renew(run_id: uuid.UUID) -> None:
-    TestRun.objects.filter(pk=run_id, status=TestRun.Status.RUNNING).update(lease_until=now() + LEASE)
+    TestRun.objects.filter(pk=run_id, status=TestRun.Status.RUNNING).update(lease_until=now() + _lease())
 
 
 def _finish(run_id: uuid.UUID) -> None:
@@ -96,8 +101,16 @@ async def _try(run: TestRun, result: TestResult, identify: Identify) -> None:
     except Exception as broken:
         log.exception("Case %s of run %s could not be tried.", result.pk, run.pk)
         result.status, result.error = TestResult.Status.ERROR, f"Something broke on our side: {type(broken).__name__}."
+    _cover(result)
     fields = ["status", "error", "output", "checks", "request_id", "tokens", "cost_micros", "latency_us"]
     await in_thread(lambda: result.save(update_fields=fields))
+
+
+def _cover(result: TestResult) -> None:
+    """Keep of the answer what the log would keep: no secrets, not longer. It was judged as it came."""
+    result.output = prepare_payload(result.output).body
+    for check in result.checks:
+        check["reason"] = redact(check["reason"])[0].replace("\x00", "\ufffd")
 
 
 async def _ask(run: TestRun, result: TestResult, identify: Identify) -> None:
@@ -110,7 +123,7 @@ async def _ask(run: TestRun, result: TestResult, identify: Identify) -> None:
         body["messages"] = [{"role": "user", "content": spec["message"]}]
     paid = await pay(identify, result.pk, "answer", "chat", body)
     reader = AnswerReader()
-    result.output = reader.whole(paid.body).replace("\x00", "\ufffd")
+    result.output = reader.whole(paid.body)
     result.request_id, result.latency_us = paid.id, paid.latency_us
     _add(result, paid)
     result.checks = []

@@ -5,7 +5,7 @@ import uuid
 from celery import shared_task
 
 from console.evals import engine
-from console.evals.services import runs
+from console.evals.services import keeping, runs
 
 
 @shared_task(name="evals.advance")
@@ -16,3 +16,8 @@ def advance_task(run_id: str) -> None:
 @shared_task(name="evals.sweep")
 def sweep_task() -> None:
     runs.sweep()
+
+
+@shared_task(name="evals.forget_answers")
+def forget_answers_task() -> None:
+    keeping.forget_answers()

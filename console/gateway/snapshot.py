@@ -36,6 +36,7 @@ class Snapshot:
     people: dict[uuid.UUID, PersonShape] = field(default_factory=dict)
     agents: Agents = field(default_factory=dict)
     widgets: Widgets = field(default_factory=dict)
+    closed_teams: frozenset[uuid.UUID] = frozenset()
 
 
 def load(before: Snapshot | None = None) -> Snapshot:
@@ -67,6 +68,7 @@ def load(before: Snapshot | None = None) -> Snapshot:
         people=people,
         agents=agents,
         widgets=widgets,
+        closed_teams=frozenset(team.id for team in teams.values() if not team.is_open),
     )
 
 

@@ -137,7 +137,10 @@ def partials_to_offer(team_ids: Sequence[uuid.UUID], besides: str = "") -> list[
     """Return the partials prompts of these teams may include, required and often used ones first."""
     return list(
         Prompt.objects.filter(
-            Q(team__in=team_ids) | Q(visibility=Visibility.ORGANISATION), deleted_at=None, kind=Kind.PARTIAL
+            Q(team__in=team_ids) | Q(visibility=Visibility.ORGANISATION),
+            deleted_at=None,
+            kind=Kind.PARTIAL,
+            team__archived_at=None,
         )
         .exclude(slug=besides)
         .order_by("-is_required", "-calls", "slug")

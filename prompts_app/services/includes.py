@@ -21,13 +21,6 @@ def as_json(refs: Iterable[Ref]) -> list[dict[str, str | int | None]]:
     return [ref._asdict() for ref in refs]
 
 
-def partials_for(team_id: uuid.UUID) -> "Iterable[Prompt]":
-    """Return the partials prompts of a team may include: its own and those of the organisation."""
-    return Prompt.objects.filter(
-        Q(team_id=team_id) | Q(visibility=Visibility.ORGANISATION), deleted_at=None, kind=Kind.PARTIAL
-    )
-
-
 def _partial(ref: Ref, team_id: uuid.UUID) -> Prompt:
     found = (
         Prompt.objects.filter(Q(team_id=team_id) | Q(visibility=Visibility.ORGANISATION), deleted_at=None)

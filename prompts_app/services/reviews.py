@@ -149,6 +149,29 @@ def decide(*, actor: Actor, review: Review, decision: str, note: str = "") -> Re
 
 
 @transaction.atomic
+def take_back(*, actor: Actor, review: Review) -> Review:
+    """Take an approval back before it was used, by anybody who may approve: the review waits for a decision again."""
+    review = _locked(review)
+    prompt = review.prompt
+    if "approve" not in (rights_of_actor(actor, prompt.team_id) or frozenset()):
+        raise NotAllowed(f"Approvals are taken back by people who may approve in {prompt.team}, or by their keys.")
+    if review.status != Review.Status.APPROVED:
+        raise Conflict(f"There is no approval to take back: {review.get_status_display().lower()}.")
+    revision = Label.objects.filter(prompt=prompt, name=review.label).values_list("revision", flat=True).first() or 0
+    if revision != review.seen_revision:
+        raise StaleLabel(f"{review.label} has moved since, so this approval lets nothing through any more.")
+    was = review.decided_by_name
+    # Somebody may have asked again meanwhile; then theirs is the one to decide.
+    others = Review.objects.filter(prompt=prompt, label=review.label, status__in=_LIVE)
+    review.status = Review.Status.WITHDRAWN if others.exists() else Review.Status.OPEN
+    review.decided_by, review.decided_by_name, review.decided_at, review.decision_note = None, "", None, ""
+    review.save(update_fields=["status", "decided_by", "decided_by_name", "decided_at", "decision_note"])
+    detail = {"label": review.label, "version": review.version.number, "approved_by": was}
+    noting.note(actions.REVIEW_TAKEN_BACK, actor=actor, prompt=prompt, detail=detail)
+    return review
+
+
+@transaction.atomic
 def withdraw(*, actor: Actor, review: Review) -> Review:
     """Take a request back. Anybody who may build in the team can: a colleague on leave must not hold a label."""
     review = _locked(review)

@@ -92,6 +92,7 @@ def review_context(request: TeamRequest, prompt: Prompt, row: Review, *, is_sayi
         "can_decide": is_going_on and allowed.review and not is_own and not is_stale,
         "can_comment": is_going_on and (allowed.review or allowed.edit),
         "can_withdraw": is_going_on and allowed.edit,
+        "can_take_back": row.status == Review.Status.APPROVED and allowed.review and not is_stale,
         "can_publish": row.status == Review.Status.APPROVED and allowed.edit and not is_stale,
     }
 
@@ -141,6 +142,20 @@ def decide(request: TeamRequest, slug: str, review_id: uuid.UUID) -> HttpRespons
         said = "Approved." if form.cleaned_data["decision"] == "approve" else "Asked for changes."
         return go(request, reverse("prompts:review", args=[slug, review_id]), said)
     return _page(request, prompt, row, decision=form, status=422)
+
+
+@needs("approve")
+@require_POST
+def take_back(request: TeamRequest, slug: str, review_id: uuid.UUID) -> HttpResponse:
+    """Take an approval back as long as nobody has published with it."""
+    prompt = access.prompt_for(request.caller, slug, to="review")
+    row = access.review_for(prompt, review_id)
+    try:
+        services.take_back(actor=request.caller.actor, review=row)
+    except Refusal as refusal:
+        return _page(request, prompt, row, refused=refusal.message, status=_status(request, refusal))
+    said = f"Took the approval back. {row.label.capitalize()} stays as it is until somebody approves again."
+    return go(request, reverse("prompts:review", args=[slug, review_id]), said)
 
 
 @needs("build")

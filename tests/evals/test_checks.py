@@ -1,6 +1,7 @@
 """What an answer is held to, without any call."""
 
 import json
+from typing import Any
 
 import pytest
 
@@ -24,6 +25,9 @@ SCHEMA = json.dumps({"type": "object", "required": ["order"], "properties": {"or
         ("json_schema", SCHEMA, '{"order": "7"}', False),
         ("json_schema", SCHEMA, "Order 7", False),
         ("json_schema", '{"$ref": "http://127.0.0.1:9/schema.json"}', "{}", False),
+        ("json_schema", '{"properties": {"pattern": {"type": "string"}}}', '{"pattern": "(a+)+$"}', True),
+        ("json_schema", '{"uniqueItems": true}', "[1, [2], true, {}]", True),
+        ("json_schema", '{"uniqueItems": true}', '[{"a": 1, "b": 2}, {"b": 2.0, "a": 1}]', False),
     ],
 )
 def test_it_holds_an_answer_to_a_check(kind: str, value: str, output: str, passed: bool) -> None:
@@ -42,6 +46,10 @@ def test_it_holds_an_answer_to_a_check(kind: str, value: str, output: str, passe
         ([{"kind": "contains", "value": "x", "weight": 2}], "not a field"),
         ([{"kind": "json_schema", "value": "{"}], "not JSON"),
         ([{"kind": "json_schema", "value": {"type": "thing"}}], "thing"),
+        ([{"kind": "json_schema", "value": {"pattern": "(a+)+$"}}], "pattern is not supported: regular expressions"),
+        ([{"kind": "json_schema", "value": {"items": {"patternProperties": {"a": {}}}}}], "patternProperties is not"),
+        ([{"kind": "json_schema", "value": {"$defs": {"a": {"anyOf": [{"pattern": "a"}]}}}}], "pattern is not"),
+        ([{"kind": "json_schema", "value": '{"not": ' * 2000 + "{}" + "}" * 2000}], "nested too deep"),
         ([{"kind": "similarity", "value": "x", "threshold": 2}], "threshold"),
         ([{"kind": "judge", "value": "Is it kind?"}], "which alias"),
     ],
@@ -81,3 +89,34 @@ def test_it_compares_meanings_by_angle() -> None:
     assert read_similarity(json.dumps({"data": rows}).encode(), 0.9).passed
     rows[0]["embedding"] = [1.0, 0.0]
     assert not read_similarity(json.dumps({"data": rows}).encode(), 0.1).passed
+
+
+def _doubling(levels: int) -> dict[str, Any]:
+    """Return a schema whose references double at every level."""
+    named = {f"a{at}": {"allOf": [{"$ref": f"#/$defs/a{at + 1}"}] * 2} for at in range(levels)}
+    return {"$ref": "#/$defs/a0", "$defs": {**named, f"a{levels}": {}}}
+
+
+@pytest.mark.parametrize(
+    ("schema", "output", "said"),
+    [
+        (_doubling(60), "1", "more than 200,000 steps"),
+        ({"$defs": {"a": {"$ref": "#/$defs/a"}}, "$ref": "#/$defs/a"}, "1", "cannot be followed"),
+        ({"items": {"enum": list(range(2000))}}, json.dumps([9999] * 5000), "9999 is not one of"),
+        ({"items": {"enum": list(range(2000))}}, json.dumps([1999] * 5000), "more than 200,000 steps"),
+        # A reference into data: what is no keyword where it stands becomes one.
+        ({"const": {"pattern": "(a+)+$"}, "allOf": [{"$ref": "#/const"}]}, '"aaaa"', None),
+        ({"examples": [{"pattern": "(a+)+$"}], "$ref": "#/examples/0"}, f'"{"a" * 60}!"', "pattern is not supported"),
+        (
+            {"default": {"additionalProperties": False, "patternProperties": {"(a+)+$": {}}}, "$ref": "#/default"},
+            json.dumps({"a" * 60 + "!": 1}),
+            "patternProperties is not supported",
+        ),
+        ({"uniqueItems": True}, json.dumps([{"n": at} for at in range(20_000)]), None),
+    ],
+)
+def test_a_schema_ends(schema: dict[str, Any], output: str, said: str | None) -> None:
+    (spec,) = check_specs([{"kind": "json_schema", "value": schema}], expected="")
+    verdict = look(spec, output, "")
+    if said is not None:
+        assert said in verdict.reason, verdict.reason

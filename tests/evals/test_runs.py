@@ -2,6 +2,7 @@
 
 import datetime as dt
 import json
+from typing import Any
 
 import pytest
 
@@ -11,7 +12,7 @@ from console.core.errors import BadInput
 from console.core.ids import uuid7
 from console.evals import engine, gate
 from console.evals.models import TestResult, TestRun
-from console.evals.services import cases, runs
+from console.evals.services import cases, keeping, runs
 from prompts_app.errors import TestsNeeded
 from prompts_app.models import PromptVersion
 from prompts_app.services import labels
@@ -64,6 +65,26 @@ def test_it_asks_each_case_and_checks_the_answer(live: World, upstream: Upstream
     run = start(live, live.v2)
     engine.advance(run.pk)
     assert results(run)["near"].status == "passed", results(run)["near"].checks
+
+
+def test_it_keeps_answers_as_the_log_does(live: World, upstream: Upstream, settings: Any) -> None:
+    """Judged as it came; kept without the secret in it, not too long, and not for ever."""
+    secret = "sk-" + "a1b2c3d4" * 5
+    settings.AUDIT_CONTENT_BYTES = 1024
+    live.case("leaks", [{"kind": "contains", "value": secret}, {"kind": "json_schema", "value": {"type": "string"}}])
+    upstream.enqueue(completion(json.dumps({"key": secret, "more": "x" * 2000})))
+    run = start(live, live.v1)
+    engine.advance(run.pk)
+    kept = results(run)["leaks"]
+    assert [check["passed"] for check in kept.checks] == [True, False], "the secret was there when it was judged"
+    assert secret not in kept.output + json.dumps([check["reason"] for check in kept.checks])
+    assert "[redacted]" in kept.output and len(kept.output) == 1024
+    assert keeping.forget_answers() == 0
+    TestRun.objects.update(started_at=now() - dt.timedelta(days=settings.AUDIT_CONTENT_KEEP_DAYS, minutes=1))
+    assert (keeping.forget_answers(), keeping.forget_answers()) == (1, 0)
+    gone = results(run)["leaks"]
+    assert (gone.output, gone.is_forgotten, gone.status, gone.tokens) == ("", True, "failed", kept.tokens)
+    assert [check["reason"] for check in gone.checks] == ["", ""]
 
 
 def test_it_says_what_went_wrong_with_one_case(live: World, upstream: Upstream) -> None:

@@ -13,10 +13,15 @@ from console.core.clock import now
 from console.gateway import snapshot as snapshot_module
 from console.gateway.statement import Statement
 from console.teams.actors import SYSTEM
+from console.teams.services.teams import archive_team
 from prompts_app import shapes, where_used
-from prompts_app.models import Label, PromptUse
+from prompts_app.errors import UnknownPrompt
+from prompts_app.models import Label, Prompt, PromptUse
+from prompts_app.queries.preview import partials_to_offer
+from prompts_app.rendering import fill_now
 from prompts_app.services import labels, prompts
 from prompts_app.services.uses import roll_up_uses
+from prompts_app.text.refs import Ref
 from tests import make
 from tests.gateway.invariants import check_invariants
 from tests.live import WebProcess
@@ -133,6 +138,21 @@ def test_it_refuses_by_name_and_on_record(call, world, answer):
         assert error["param"], prompt
     assert not world.upstream.seen
     assert {line.status for line in world.calls()} == {"refused"} and len(world.calls()) == 15
+
+
+def test_a_team_that_is_put_away_answers_no_more_but_holds_up_nobody(call, world, answer):
+    """Its prompts are gone for others; partials of it that live prompts include go on answering."""
+    house = Prompt.objects.get(slug="house/style").team
+    make.make_prompt(house, "house/shared", "Hello.", visibility="organisation")
+    assert call({"id": "house/shared"}).status_code == 200
+    archive_team(actor=SYSTEM, team=house)
+    refused = call({"id": "house/shared"})
+    assert (refused.status_code, refused.json()["error"]["code"]) == (404, "unknown_prompt")
+    with pytest.raises(UnknownPrompt):
+        fill_now(answer, Ref("house/shared"), "production", {})
+    assert call({"id": "support/answer", "variables": {"order": 7}}).status_code == 200
+    assert "Be kind." in world.upstream.seen[-1].body["messages"][0]["content"]
+    assert [partial.slug for partial in partials_to_offer([answer.team_id])] == []
 
 
 def test_a_warm_call_reads_nothing_and_a_move_holds_from_the_next_call(call, world, answer, monkeypatch):

@@ -1,5 +1,6 @@
 """Somebody else looks before a protected label moves."""
 
+import json
 from dataclasses import dataclass
 from typing import Any
 
@@ -111,6 +112,29 @@ def test_an_approval_is_of_what_was_compared(scene: Scene) -> None:
     for fields in ({"text": ""}, {"text": "x", "line": 3}, {"text": "x", "message_index": 1}):
         with pytest.raises(BadInput):
             reviews.comment(actor=scene.ann, review=review, **fields)
+
+
+def test_an_approval_is_taken_back_until_it_is_used(scene: Scene) -> None:
+    review = scene.ask()
+    with pytest.raises(Conflict, match="no approval to take back: open"):
+        reviews.take_back(actor=scene.ann, review=review)
+    reviews.decide(actor=scene.ann, review=review, decision="approve", note="good")
+    for who in (scene.ben, actor(scene.cast.bob), SYSTEM):
+        with pytest.raises(NotAllowed):
+            reviews.take_back(actor=who, review=review)
+    back = reviews.take_back(actor=scene.ann, review=review)
+    assert (back.status, back.decided_by, back.decided_by_name, back.decision_note) == ("open", None, "", "")
+    line = AuditEvent.objects.get(action="review.approval_taken_back")
+    assert (line.actor, json.loads(line.detail)["approved_by"]) == (scene.ann.name, scene.ann.name)
+    with pytest.raises(ReviewNeeded):
+        make.publish(scene.prompt, actor=scene.ben)
+    reviews.decide(actor=actor(scene.cast.alice), review=review, decision="approve")
+    newer = scene.ask(version=make.save(scene.prompt, "one\nfour"))  # asked while the older approval stands
+    assert reviews.take_back(actor=scene.ann, review=review).status == "withdrawn"
+    reviews.decide(actor=scene.ann, review=newer, decision="approve")
+    make.publish(scene.prompt, newer.version, actor=scene.ben)
+    with pytest.raises(StaleLabel, match="lets nothing through"):
+        reviews.take_back(actor=scene.ann, review=newer)
 
 
 def test_drafts_are_kept_as_typed_and_others_are_told(scene: Scene) -> None:

@@ -82,7 +82,14 @@ def test_somebody_else_decides_and_the_author_publishes(
     assert other.post(url(review, "decide/"), {"decision": "approve", "note": "Good"}).status_code == 302
     assert AuditEvent.objects.filter(action="review.approved").count() == 1
     page = author.get(url(review)).content.decode()
-    assert "Publish v2 to production" in page and "Good" in page
+    assert "Publish v2 to production" in page and "Good" in page and "Take the approval back" not in page
+    assert b"Take the approval back" in other.get(url(review)).content
+    assert author.post(url(review, "take-back/")).status_code == 403
+    assert other.post(url(review, "take-back/"))["Location"] == url(review)
+    assert b"Approve v2" in other.get(url(review)).content
+    assert other.post(url(review, "take-back/")).status_code == 409
+    assert b"Publish v2 to production</a>" not in author.get(url(review)).content
+    other.post(url(review, "decide/"), {"decision": "approve", "note": "Good"})
     fields = {"version": 2, "label": "production", "reason": "reviewed", "seen_revision": 1}
     assert author.post("/prompts/answer/-/publish/", fields).status_code == 302
     assert Label.objects.get(name="production").version.number == 2

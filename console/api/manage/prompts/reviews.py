@@ -107,6 +107,21 @@ class Decision(PromptEndpoint):
         return Response(ReviewSerializer(decided).data)
 
 
+class TakingBack(PromptEndpoint):
+    needs = "approve"
+
+    @extend_schema(
+        operation_id="take_back_approval",
+        tags=["prompts"],
+        summary="Take an approval back before it is used",
+        request=None,
+        responses=ReviewSerializer,
+    )
+    def post(self, request: Any, slug: str, pk: uuid.UUID) -> Response:
+        review = access.review_for(self.prompt(slug, "review"), pk)
+        return Response(ReviewSerializer(reviews.take_back(actor=self.actor, review=review)).data)
+
+
 class Withdrawal(PromptEndpoint):
     needs = "build"
 

@@ -26,6 +26,7 @@ urlpatterns = [
     path(f"{_BELOW}reviews/<uuid:pk>/", reviews.OneReview.as_view(), name="prompt_review"),
     path(f"{_BELOW}reviews/<uuid:pk>/comments/", reviews.Comments.as_view(), name="review_comments"),
     path(f"{_BELOW}reviews/<uuid:pk>/decide/", reviews.Decision.as_view(), name="decide_review"),
+    path(f"{_BELOW}reviews/<uuid:pk>/take-back/", reviews.TakingBack.as_view(), name="take_back_review"),
     path(f"{_BELOW}reviews/<uuid:pk>/withdraw/", reviews.Withdrawal.as_view(), name="withdraw_review"),
     path(f"{_BELOW}waivers/", reviews.Waivers.as_view(), name="prompt_waivers"),
     path(f"{_BELOW}waivers/<uuid:pk>/", reviews.OneWaiver.as_view(), name="prompt_waiver"),
