@@ -226,23 +226,30 @@ class ReviewComment(models.Model):
 
 
 class Draft(models.Model):
-    """What one person has typed and not saved; survives a closed tab. `base` is the version it was begun on."""
+    """What one person has typed and not saved; survives a closed tab. `base` is the version it was begun on.
+
+    Without a prompt it is the one they are about to make, and `about` holds what was typed of its name, team and kind.
+    """
 
     id = models.UUIDField(primary_key=True, default=uuid7, editable=False)
-    prompt = models.ForeignKey(Prompt, on_delete=models.CASCADE, related_name="drafts")
+    prompt = models.ForeignKey(Prompt, on_delete=models.CASCADE, null=True, related_name="drafts")
     person = models.ForeignKey(User, on_delete=models.CASCADE, related_name="+")
     base = models.ForeignKey(PromptVersion, on_delete=models.PROTECT, null=True, related_name="+")
     content = models.JSONField(default=list)
     variables = models.JSONField(default=list)
     parameters = models.JSONField(default=dict)
     message = models.CharField(max_length=500, blank=True)
+    about = models.JSONField(default=dict)
     changed_at = models.DateTimeField(default=now)
 
     class Meta:
-        constraints = [models.UniqueConstraint(fields=["prompt", "person"], name="one_draft_per_person")]
+        constraints = [
+            models.UniqueConstraint(fields=["prompt", "person"], name="one_draft_per_person"),
+            models.UniqueConstraint(fields=["person"], condition=Q(prompt=None), name="one_new_draft_per_person"),
+        ]
 
     def __str__(self) -> str:
-        return f"draft of {self.prompt}"
+        return f"draft of {self.prompt or 'a new prompt'}"
 
 
 class Waiver(models.Model):

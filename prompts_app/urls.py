@@ -30,6 +30,7 @@ urlpatterns = [
     path("prompts/", library.prompts, name="prompts"),
     path("prompts/new/", editing.new_prompt, name="new_prompt"),
     path("prompts/new/-/check/", editing.check_new, name="check_new"),
+    path("prompts/new/-/draft/", editing.new_draft, name="new_draft"),
     path("prompts/reviews/", reviews.reviews, name="reviews"),
     path("prompts/rules/", rules.rules, name="rules"),
     # Reading

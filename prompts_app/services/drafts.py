@@ -23,37 +23,41 @@ _WRITING = dt.timedelta(hours=12)
 def keep_draft(
     *,
     actor: Actor,
-    prompt: Prompt,
+    prompt: Prompt | None,
     base: PromptVersion | None,
     content: list[dict[str, str]],
     variables: list[Any] | None = None,
     parameters: dict[str, Any] | None = None,
     message: str = "",
+    about: dict[str, str] | None = None,
 ) -> Draft:
-    """Keep a draft as it was typed, right or wrong; only its size is checked. One a person and prompt."""
+    """Keep a draft as it was typed, right or wrong; only its size is checked. One a person and prompt.
+
+    Without a prompt it is of the one they are about to make; `about` is what they typed of its name, team and kind.
+    """
     person = person_of(actor)
     if person is None:
         raise BadInput("Drafts belong to people; this key answers to nobody.")
-    fields = {"content": content, "variables": variables or [], "parameters": parameters or {}}
+    fields = {"content": content, "variables": variables or [], "parameters": parameters or {}, "about": about or {}}
     if len(json.dumps(fields)) > 2 * settings.PROMPT_TEXT_CHARS + 100_000:
         raise BadInput("The draft is too long to be kept.", param="content")
     check_plain([*fields.values(), message], "The draft", param="content")
-    if base is not None and base.prompt_id != prompt.pk:
-        raise BadInput(f"{base} is not a version of {prompt.slug}.", param="base")
+    if base is not None and (prompt is None or base.prompt_id != prompt.pk):
+        raise BadInput(f"{base} is not a version of {prompt.slug if prompt else 'it'}.", param="base")
     draft, _ = Draft.objects.update_or_create(
         prompt=prompt, person=person, defaults={**fields, "base": base, "message": message[:500], "changed_at": now()}
     )
     return draft
 
 
-def draft_of(prompt: Prompt, person: User | None) -> Draft | None:
+def draft_of(prompt: Prompt | None, person: User | None) -> Draft | None:
     if person is None:
         return None
     return Draft.objects.filter(prompt=prompt, person=person).select_related("base").first()
 
 
 @transaction.atomic
-def drop_draft(*, actor: Actor, prompt: Prompt) -> None:
+def drop_draft(*, actor: Actor, prompt: Prompt | None) -> None:
     """Forget the actor's own draft."""
     Draft.objects.filter(prompt=prompt, person=person_of(actor)).delete()
 

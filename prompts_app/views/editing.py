@@ -33,6 +33,8 @@ def new_prompt(request: TeamRequest) -> HttpResponse:
     kind = request.POST.get("kind", request.GET.get("kind", ""))
     kind = kind if kind in Kind.values else str(Kind.TEXT)
     if request.method != "POST":
+        if draft := drafts.draft_of(None, request.caller.user):
+            return _new_page(request, *_begun_new(draft, teams), teams, draft=draft)
         folder = request.GET.get("folder", "").strip("/")[:190]
         scope = scope_for(request.caller, request.GET.get("team", ""))
         first = {"slug": f"{folder}/" if folder else "", "team": scope.slug if scope else None}
@@ -64,8 +66,49 @@ def new_prompt(request: TeamRequest) -> HttpResponse:
             else:
                 _note(typed, refusal)
         else:
+            drafts.drop_draft(actor=request.caller.actor, prompt=None)
             return go(request, reverse("prompts:prompt", args=[made.slug]), f"Created {made.slug}, version 1.")
     return _new_page(request, form, typed, teams, status=422)
+
+
+_ABOUT = ("slug", "team", "visibility", "description", "tags")
+
+
+def _begun_new(draft: Draft, teams: Any) -> tuple[NewPromptForm, Editor]:
+    """Return a new prompt as it was left: what was typed about it, and its text."""
+    kind = draft.about.get("kind", "")
+    typed = editing.from_parts(
+        kind if kind in Kind.values else str(Kind.TEXT),
+        draft.content,
+        draft.variables,
+        draft.parameters,
+        message=draft.message,
+    )
+    return NewPromptForm(teams=teams, initial=draft.about), typed
+
+
+@needs("build")
+@require_POST
+def new_draft(request: TeamRequest) -> HttpResponse:
+    """Keep what was typed of a prompt that is not there yet, or drop it."""
+    if request.caller.user is None:
+        raise Http404("Only people have drafts.")
+    if request.POST.get("do") == "drop":
+        drafts.drop_draft(actor=request.caller.actor, prompt=None)
+        return go(request, reverse("prompts:new_prompt"), "Dropped your draft.")
+    kind = request.POST.get("kind", "")
+    typed = editing.from_post(kind if kind in Kind.values else str(Kind.TEXT), request.POST)
+    kept = drafts.keep_draft(
+        actor=request.caller.actor,
+        prompt=None,
+        base=None,
+        content=typed.content,
+        variables=typed.raw_variables(),
+        parameters=typed.raw_parameters(),
+        message=typed.message,
+        about={"kind": typed.kind, **{name: request.POST.get(name, "") for name in _ABOUT}},
+    )
+    return render(request, "prompts/_draft_state.html", {"kept": kept})
 
 
 def _as_kind(typed: Editor, kind: str) -> Editor:
@@ -82,7 +125,13 @@ def _as_kind(typed: Editor, kind: str) -> Editor:
 
 
 def _new_page(
-    request: TeamRequest, form: NewPromptForm, typed: Editor, teams: Any, *, status: int = 200
+    request: TeamRequest,
+    form: NewPromptForm,
+    typed: Editor,
+    teams: Any,
+    *,
+    draft: Draft | None = None,
+    status: int = 200,
 ) -> HttpResponse:
     team = _team_of(request, teams)
     if team is None:
@@ -91,6 +140,8 @@ def _new_page(
         **_editor_context(typed, slug="new", number=1, team=team),
         "form": form,
         "kinds": [(str(kind), kind.label, words) for kind, words in KIND_WORDS.items()],
+        "draft": draft,
+        "draft_url": reverse("prompts:new_draft"),
         "action_url": reverse("prompts:new_prompt"),
         "check_url": reverse("prompts:check_new"),
     }

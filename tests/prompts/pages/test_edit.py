@@ -169,6 +169,37 @@ def test_it_keeps_a_draft_until_it_is_saved_or_dropped(cast: Cast, signed_in: Si
     assert signed_in(cast.bob).post("/prompts/answer/-/draft/", typed).status_code == 403
 
 
+def test_a_new_prompts_draft_outlives_its_tab(cast: Cast, signed_in: SignedIn, bella: User) -> None:
+    client = signed_in(bella)
+    typed = {
+        "kind": "chat", "slug": "support/new one", "team": cast.team_a.slug, "description": "To greet", "tags": "a, b",
+        "visibility": "organisation", "m-0-role": "system", "m-0-text": "half a {{thou", "m-1-role": "user",
+        "m-1-text": "Hi", "message": "so far", "p-temperature": "hot"}  # fmt: skip
+    assert b"Draft kept" in client.post("/prompts/new/-/draft/", typed).content
+    page = client.get("/prompts/new/?kind=text&folder=x")
+    assert b"This is your draft" in page.content and b"begun on" not in page.content
+    form, left = page.context["form"], page.context["editor"]
+    assert {name: form[name].value() for name in ("slug", "team", "visibility", "description", "tags")} == {
+        name: typed[name] for name in ("slug", "team", "visibility", "description", "tags")
+    }
+    assert [(row.role, row.text) for row in left.messages] == [("system", "half a {{thou"), ("user", "Hi")]
+    assert (left.kind, left.message, left.numbers["temperature"]) == ("chat", "so far", "hot")
+    assert b"half a" not in signed_in(cast.alice).get("/prompts/new/").content
+    client.post("/prompts/new/-/draft/", {**typed, "m-0-text": "later"})
+    assert Draft.objects.get().content[0]["text"] == "later"
+    good = {**typed, "slug": "support/new-one", "m-0-text": "Be kind.", "p-temperature": "0.2"}
+    refused = client.post("/prompts/new/", typed)
+    assert refused.status_code == 422 and Draft.objects.exists(), "a refusal loses nothing"
+    assert client.post("/prompts/new/", good)["Location"] == "/prompts/support/new-one/"
+    assert not Draft.objects.exists()
+    client.post("/prompts/new/-/draft/", typed)
+    assert client.post("/prompts/new/-/draft/", {"do": "drop"})["Location"] == "/prompts/new/"
+    assert not Draft.objects.exists() and b"This is your draft" not in client.get("/prompts/new/").content
+    too_long = client.post("/prompts/new/-/draft/", {**typed, "description": "x" * 2_000_000})
+    assert too_long.status_code in {400, 413} and not Draft.objects.exists()
+    assert signed_in(cast.bob).post("/prompts/new/-/draft/", typed).status_code == 403
+
+
 def test_it_says_which_required_partial_is_missing(cast: Cast, signed_in: SignedIn, bella: User) -> None:
     prompt = make.make_prompt(cast.team_a, "answer", "one")
     tone = make.make_prompt(cast.team_a, "tone", "Be kind.", kind="partial", visibility="organisation")
