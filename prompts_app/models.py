@@ -113,6 +113,10 @@ class PromptVersion(models.Model):
         return f"{self.prompt.slug}@{self.number}"
 
 
+# The labels everybody has. Lists offer them before anything carries them.
+USUAL_LABELS = ("production", "staging", "canary")
+
+
 class Label(models.Model):
     """A name that points at a version: `production`, `staging`, `canary`, or one's own. Moving it publishes."""
 
@@ -126,6 +130,10 @@ class Label(models.Model):
     class Meta:
         ordering = ["name"]
         constraints = [models.UniqueConstraint(fields=["prompt", "name"], name="one_label_per_name")]
+        # Nearly all labels are the usual ones; the list of prompts asks which others there are.
+        indexes = [
+            models.Index(fields=["name", "prompt"], name="labels_of_ones_own", condition=~Q(name__in=USUAL_LABELS))
+        ]
 
     def __str__(self) -> str:
         return f"{self.prompt.slug}:{self.name}"

@@ -3,8 +3,8 @@
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
-from prompts_app.models import Label, LabelMove, LabelRule, Prompt, PromptVersion, Review
-from prompts_app.queries.listing import HEAVY, USUAL_LABELS
+from prompts_app.models import USUAL_LABELS, Label, LabelMove, LabelRule, Prompt, PromptVersion, Review
+from prompts_app.queries.listing import HEAVY
 
 RAIL_ROWS = 30
 _MOST_MOVES = 50

@@ -11,12 +11,10 @@ from django.contrib.postgres.search import SearchQuery
 from django.db.models import Count, F, Func, Prefetch, Q, QuerySet
 
 from console.core.errors import BadInput
-from prompts_app.models import Kind, Label, Prompt
+from prompts_app.models import USUAL_LABELS, Kind, Label, Prompt
 
 PAGE_ROWS = 50
 SORTS = {"use": "Most used", "name": "Name", "changed": "Last changed"}
-# Labels that stand in the filter even before anything carries them.
-USUAL_LABELS = ("production", "staging", "canary")
 # What only a page of one version reads.
 HEAVY = ("content", "variables", "parameters", "includes")
 _HEAVY_OF_LABEL = tuple(f"version__{name}" for name in HEAVY)

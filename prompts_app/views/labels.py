@@ -13,11 +13,10 @@ from console.teams.access import needs, teams_for
 from console.teams.callers import TeamRequest
 from prompts_app import access, gates, where_used
 from prompts_app.forms.prompts import ReasonForm, RemoveLabelForm, refuse
-from prompts_app.models import Label, Prompt, PromptVersion, Review
+from prompts_app.models import USUAL_LABELS, Label, Prompt, PromptVersion, Review
 from prompts_app.queries import used
 from prompts_app.queries.comparison import compare
 from prompts_app.queries.detail import in_order
-from prompts_app.queries.listing import USUAL_LABELS
 from prompts_app.services import labels, reviews
 from prompts_app.text.refs import check_label
 from prompts_app.views.frame import ACTIVE

@@ -14,7 +14,6 @@ from prompts_app import access
 from prompts_app.models import Kind
 from prompts_app.queries import folders, listing
 from prompts_app.queries.listing import SORTS, Wanted
-from prompts_app.queries.reviews import waiting_count
 from prompts_app.views.frame import ACTIVE
 
 EXAMPLE = """You answer customers of {{company}} in the live chat.
@@ -80,7 +79,6 @@ def prompts(request: TeamRequest) -> HttpResponse:
         "filters": _filters(request.GET, wanted, listing.choices(shown)),
         "kept": [(name, request.GET[name]) for name in _KEPT if request.GET.get(name)],
         "may_build": request.caller.may("build"),
-        "waiting": waiting_count(request.caller),
         "example": EXAMPLE,
     }
     return render(request, "prompts/list.html", context)

@@ -10,8 +10,7 @@ from console.teams.access import needs, team_for, teams_for
 from console.teams.callers import TeamRequest
 from prompts_app import gates
 from prompts_app.forms.prompts import RuleForm, refuse
-from prompts_app.models import LabelRule
-from prompts_app.queries.listing import USUAL_LABELS
+from prompts_app.models import USUAL_LABELS, LabelRule
 from prompts_app.services import labels
 from prompts_app.views.frame import ACTIVE
 
