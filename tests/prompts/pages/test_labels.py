@@ -1,5 +1,7 @@
 """Publishing from the page: what it shows first, who may, stale forms, protected labels, rolling back, taking off."""
 
+import pytest
+
 from console.audit.models import AuditEvent
 from console.core.clock import now
 from console.teams.models import User
@@ -94,15 +96,15 @@ def test_a_protected_label_asks_for_a_review_first(cast: Cast, signed_in: Signed
     assert twice.status_code == 409 and Review.objects.count() == 1
 
 
-def test_it_names_what_green_tests_say(cast: Cast, signed_in: SignedIn, bella: User) -> None:
+def test_it_names_what_green_tests_say(
+    cast: Cast, signed_in: SignedIn, bella: User, monkeypatch: pytest.MonkeyPatch
+) -> None:
     prompt = make.make_prompt(cast.team_a, "answer", "one")
     make.save(prompt, "two")
     set_rule(actor=actor(cast.alice), team=cast.team_a, label="production", needs_review=False, needs_green_tests=True)
     client, fields = signed_in(bella), {"version": 2, "label": "production", "reason": "r", "seen_revision": 1}
-    gates.GATES.append(lambda version, label: ["Two of three tests fail."] if version.number == 2 else [])
-    try:
-        assert b"Two of three tests fail." in client.get(f"{PUBLISH}?version=2").content
-        assert client.post(PUBLISH, fields).status_code == 409
-        assert live() == 1
-    finally:
-        gates.GATES.clear()
+    gate = lambda version, label: ["Two of three tests fail."] if version.number == 2 else []  # noqa: E731
+    monkeypatch.setattr(gates, "GATES", [gate])
+    assert b"Two of three tests fail." in client.get(f"{PUBLISH}?version=2").content
+    assert client.post(PUBLISH, fields).status_code == 409
+    assert live() == 1
