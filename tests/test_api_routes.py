@@ -31,9 +31,11 @@ from tests.test_routes import (
     _agent,
     _agent_version,
     _alias,
+    _conversation,
     _increase,
     _invitation,
     _member,
+    _message,
     _pin,
     _prompt,
     _prompt_label,
@@ -73,6 +75,15 @@ FURTHER_IN = {
     ("api:prompts_git", "DELETE"): 404,
     **{("api:render_by_path", method): 404 for method in ("GET", "PATCH", "DELETE")},
     ("api:review_comments", "POST"): 403,
+    # Conversations are their owner's: no key comes in, and who reads a shared one cannot change it.
+    **{
+        (f"api:{name}", method): 403
+        for name in (
+            *("conversations", "conversation", "messages", "export_conversation", "message", "stop_answer"),
+            *("regenerate_answer", "edit_message", "show_branch", "feedback"),
+        )
+        for method in ("GET", "POST", "PUT", "PATCH", "DELETE")
+    },
 }
 WRONG_KEY = "fk_live_0000000000000000000000000000000000000000"
 
@@ -130,6 +141,11 @@ FACTORIES: dict[str, Any] = {
     "api:prompt_waiver": lambda cast: _pk(_waiver(cast)),
     "api:test_case": lambda cast: _pk(_test_case(cast)),
     **dict.fromkeys(("api:test_run", "api:test_results", "api:stop_test_run"), lambda cast: _pk(_test_run(cast))),
+    **dict.fromkeys(
+        ("api:conversation", "api:messages", "api:export_conversation"), lambda cast: _pk(_conversation(cast))
+    ),
+    **dict.fromkeys(("api:message", "api:stop_answer", "api:regenerate_answer"), lambda cast: _pk(_message(cast))),
+    **dict.fromkeys(("api:edit_message", "api:show_branch", "api:feedback"), lambda cast: _pk(_message(cast))),
     **dict.fromkeys(("api:audit_event", "api:audit_event_content"), _record),
 }
 

@@ -23,5 +23,10 @@ ATTACKS = [
     "&lt;script&gt;alert(1)&lt;/script&gt; &#60;img src=x onerror=alert(1)&#62;",
     "<scr<script>ipt>alert(1)</scr</script>ipt>",
     "1. x\n   <details open ontoggle=alert(1)>\n\n> <base href=https://evil.example>",
+    "[\u202eknab.elpmaxe](https://evil.example) \u202emoc.live \u2066x\u2069 [https://bank.example\u200b](https://evil.example)",
+    "<a hx-boost=true href=https://evil.example hx-on:click=alert(1)>x</a>{{ 7 * 7 }}{% debug %}",
+    "<meta http-equiv=refresh content='0;url=https://evil.example'><link rel=stylesheet href=//evil.example/x.css>",
+    "<video src=//evil.example/v poster=//evil.example/p autoplay></video><object data=//evil.example></object>",
+    "\"><script>alert(1)</script>' onfocus=alert(1) autofocus x='",
     "<x-a hx-ext='load' hx-vals='js:{a: alert(1)}'>\n\n\x00<b\x00onclick=x>",
 ]

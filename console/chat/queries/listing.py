@@ -53,6 +53,12 @@ def grouped(rows: Iterable[Conversation], today: dt.date, *, pins: bool) -> list
     return [Group(name, found) for name, found in groups.items()]
 
 
+def said_in(words: str) -> Q:
+    """Return what finds conversations by their titles and messages."""
+    said = Message.objects.filter(conversation=OuterRef("pk"), text__icontains=words)
+    return Q(title__icontains=words) | Q(Exists(said))
+
+
 def listing(
     conversations: QuerySet[Conversation], reader: User, *, search: str = "", is_archive: bool = False, before: str = ""
 ) -> Listing:
@@ -67,8 +73,7 @@ def listing(
         )
     search = " ".join(search.replace("\x00", "").split())[:200]
     if search:
-        said = Message.objects.filter(conversation=OuterRef("pk"), text__icontains=search)
-        rows = rows.filter(Q(title__icontains=search) | Exists(said))
+        rows = rows.filter(said_in(search))
     shows_pins = not search and not is_archive
     moment = _moment(before)
     found = rows.filter(last_at__lt=moment) if moment else rows

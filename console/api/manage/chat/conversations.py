@@ -1,0 +1,174 @@
+"""List, start, read, change, delete and export conversations."""
+
+import uuid
+from typing import Any
+
+from django.db import transaction
+from drf_spectacular.types import OpenApiTypes
+from drf_spectacular.utils import OpenApiParameter, extend_schema
+from rest_framework.response import Response
+
+from console.api.manage.base import listed
+from console.api.manage.chat.base import ChatEndpoint
+from console.api.manage.chat.shapes import (
+    ChatMessageSerializer,
+    ConversationChangeSerializer,
+    ConversationSerializer,
+    NewConversationSerializer,
+    NewMessageSerializer,
+    StartedSerializer,
+)
+from console.api.pagination import page_of
+from console.chat import access, files
+from console.chat.models import Conversation, Message
+from console.chat.queries import exporting
+from console.chat.queries.listing import said_in
+from console.chat.services import conversations, messages
+from console.core.errors import BadInput, NotFound
+
+
+def shown_message(message: Message) -> dict[str, Any]:
+    row = Message.objects.select_related("agent_version__agent").get(pk=message.pk)
+    return dict(ChatMessageSerializer(row, context={"with_texts": True}).data)
+
+
+class Conversations(ChatEndpoint):
+    needs_to = {"POST": "use_models"}
+
+    @extend_schema(
+        operation_id="list_conversations",
+        tags=["chat"],
+        summary="List conversations one may read, newest first",
+        parameters=[
+            OpenApiParameter("q", str, description="Only those whose title or messages have these words."),
+            OpenApiParameter("agent", str, description="Only those with this assistant."),
+            OpenApiParameter("archived", bool, description="Only archived ones; without it, only the others."),
+        ],
+        responses=listed(ConversationSerializer),
+    )
+    def get(self, request: Any) -> Response:
+        given = request.query_params
+        rows = access.conversations_for(self.caller).filter(leaf__isnull=False)
+        if agent := given.get("agent"):
+            rows = rows.filter(agent__slug=agent)
+        if given.get("archived", "false") not in {"true", "false"}:
+            raise BadInput("archived is true or false.", param="archived")
+        rows = rows.filter(archived_at__isnull=given.get("archived") != "true")
+        if words := given.get("q", ""):
+            rows = rows.filter(said_in(words[:200]))
+        found, after = page_of(request, rows.select_related("agent", "team", "owner"))
+        shown = ConversationSerializer(found, many=True, context={"person": self.person})
+        return Response({"data": shown.data, "next": after})
+
+    @extend_schema(
+        operation_id="start_conversation",
+        tags=["chat"],
+        summary="Start a conversation with its first message",
+        request=NewConversationSerializer,
+        responses={201: StartedSerializer},
+    )
+    def post(self, request: Any) -> Response:
+        given = self.read(NewConversationSerializer)
+        agent = access.agents_to_talk_to(self.caller).filter(slug=given["agent"]).first()
+        if agent is None:
+            raise NotFound("There is no such assistant, or you may not use it.", param="agent")
+        attachments = files.of_texts((file["name"], file["text"]) for file in given["files"])
+        with transaction.atomic():
+            made = conversations.start_conversation(
+                owner=self.person, team=access.team_for_agent(self.caller, agent), agent=agent
+            )
+            answer = messages.send(
+                conversation=made, speaker=self.speaker(made), text=given["text"], attachments=attachments
+            )
+        shown = {"conversation": _shown(self, made.pk), "answer": shown_message(answer)}
+        return Response(shown, status=201)
+
+
+def _shown(view: ChatEndpoint, pk: uuid.UUID) -> dict[str, Any]:
+    return dict(ConversationSerializer(view.conversation(pk), context={"person": view.person}).data)
+
+
+class OneConversation(ChatEndpoint):
+    @extend_schema(
+        operation_id="conversation", tags=["chat"], summary="Show a conversation", responses=ConversationSerializer
+    )
+    def get(self, request: Any, pk: uuid.UUID) -> Response:
+        return Response(_shown(self, pk))
+
+    @extend_schema(
+        operation_id="change_conversation",
+        tags=["chat"],
+        summary="Rename, pin, archive or share a conversation",
+        request=ConversationChangeSerializer,
+        responses=ConversationSerializer,
+    )
+    def patch(self, request: Any, pk: uuid.UUID) -> Response:
+        found = self.conversation(pk, "change")
+        given = self.read(ConversationChangeSerializer)
+        with transaction.atomic():
+            if "title" in given:
+                conversations.rename(conversation=found, title=given["title"])
+            if "is_pinned" in given:
+                conversations.pin(conversation=found, is_pinned=given["is_pinned"])
+            if "is_archived" in given:
+                conversations.archive(conversation=found, is_archived=given["is_archived"])
+            if "is_shared" in given:
+                conversations.share(actor=self.actor, conversation=found, is_shared=given["is_shared"])
+        return Response(_shown(self, pk))
+
+    @extend_schema(
+        operation_id="delete_conversation",
+        tags=["chat"],
+        summary="Delete a conversation with its messages",
+        responses={204: None},
+    )
+    def delete(self, request: Any, pk: uuid.UUID) -> Response:
+        conversations.delete(actor=self.actor, conversation=self.conversation(pk, "change"))
+        return Response(status=204)
+
+
+class Messages(ChatEndpoint):
+    @extend_schema(
+        operation_id="list_messages",
+        tags=["chat"],
+        summary="List the messages of every branch, newest first",
+        responses=listed(ChatMessageSerializer),
+    )
+    def get(self, request: Any, pk: uuid.UUID) -> Response:
+        found: Conversation = self.conversation(pk)
+        rows = Message.objects.filter(conversation=found).select_related("agent_version__agent")
+        return self.page(rows, ChatMessageSerializer)
+
+    @extend_schema(
+        operation_id="send_message",
+        tags=["chat"],
+        summary="Say something at the end of the branch shown",
+        request=NewMessageSerializer,
+        responses={201: ChatMessageSerializer},
+    )
+    def post(self, request: Any, pk: uuid.UUID) -> Response:
+        found = self.conversation(pk, "change")
+        given = self.read(NewMessageSerializer)
+        attachments = files.of_texts((file["name"], file["text"]) for file in given["files"])
+        answer = messages.send(
+            conversation=found, speaker=self.speaker(found), text=given["text"], attachments=attachments
+        )
+        return Response(shown_message(answer), status=201)
+
+
+class Export(ChatEndpoint):
+    @extend_schema(
+        operation_id="export_conversation",
+        tags=["chat"],
+        summary="Export the branch shown as Markdown, or every branch as JSON",
+        parameters=[OpenApiParameter("as", str, enum=["json", "markdown"], description="json, unless said otherwise.")],
+        responses={200: OpenApiTypes.OBJECT},
+    )
+    def get(self, request: Any, pk: uuid.UUID) -> Response:
+        found = self.conversation(pk)
+        kind = request.query_params.get("as", "json")
+        if kind not in {"json", "markdown"}:
+            raise BadInput("as is json or markdown.", param="as")
+        if kind == "json":
+            return Response(exporting.as_json(found))
+        return Response({"markdown": exporting.as_markdown(found)})

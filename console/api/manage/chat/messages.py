@@ -1,0 +1,101 @@
+"""One message: read it, stop it, have it written again or differently, switch to its branch, say whether it helped."""
+
+import uuid
+from typing import Any
+
+from drf_spectacular.utils import extend_schema
+from rest_framework.response import Response
+
+from console.api.manage.chat.base import ChatEndpoint
+from console.api.manage.chat.conversations import shown_message
+from console.api.manage.chat.shapes import AnswerFeedbackSerializer, ChatMessageSerializer, MessageChangeSerializer
+from console.chat.services import messages
+from console.chat.services.feedback import give_feedback, withdraw_feedback
+
+
+class OneMessage(ChatEndpoint):
+    @extend_schema(
+        operation_id="message",
+        tags=["chat"],
+        summary="Show a message: an answer grows while its status is `writing`",
+        responses=ChatMessageSerializer,
+    )
+    def get(self, request: Any, pk: uuid.UUID) -> Response:
+        return Response(shown_message(self.message(pk)))
+
+
+class Stop(ChatEndpoint):
+    @extend_schema(
+        operation_id="stop_answer",
+        tags=["chat"],
+        summary="End an answer where it is",
+        request=None,
+        responses=ChatMessageSerializer,
+    )
+    def post(self, request: Any, pk: uuid.UUID) -> Response:
+        return Response(shown_message(messages.stop(answer=self.message(pk, "change"))))
+
+
+class Again(ChatEndpoint):
+    @extend_schema(
+        operation_id="regenerate_answer",
+        tags=["chat"],
+        summary="Have the same question answered again, beside the answer there is",
+        request=None,
+        responses={201: ChatMessageSerializer},
+    )
+    def post(self, request: Any, pk: uuid.UUID) -> Response:
+        found = self.message(pk, "change")
+        answer = messages.regenerate(answer=found, speaker=self.speaker(found.conversation))
+        return Response(shown_message(answer), status=201)
+
+
+class Edit(ChatEndpoint):
+    @extend_schema(
+        operation_id="edit_message",
+        tags=["chat"],
+        summary="Say something else in a message's place: a new branch, the old one stays",
+        request=MessageChangeSerializer,
+        responses={201: ChatMessageSerializer},
+    )
+    def post(self, request: Any, pk: uuid.UUID) -> Response:
+        found = self.message(pk, "change")
+        given = self.read(MessageChangeSerializer)
+        kept = [file for place, file in enumerate(found.attachments) if place not in given["without_files"]]
+        speaker = self.speaker(found.conversation)
+        answer = messages.edit(message=found, speaker=speaker, text=given["text"], attachments=kept)
+        return Response(shown_message(answer), status=201)
+
+
+class Show(ChatEndpoint):
+    @extend_schema(
+        operation_id="show_branch",
+        tags=["chat"],
+        summary="Show the branch a message is on, at its newest end",
+        request=None,
+        responses={204: None},
+    )
+    def post(self, request: Any, pk: uuid.UUID) -> Response:
+        messages.show(message=self.message(pk, "change"))
+        return Response(status=204)
+
+
+class AnswerFeedback(ChatEndpoint):
+    @extend_schema(
+        operation_id="give_feedback",
+        tags=["chat"],
+        summary="Say whether an answer helped, or change one's mind",
+        request=AnswerFeedbackSerializer,
+        responses={204: None},
+    )
+    def put(self, request: Any, pk: uuid.UUID) -> Response:
+        found = self.message(pk)
+        give_feedback(person=self.person, answer=found, **self.read(AnswerFeedbackSerializer))
+        return Response(status=204)
+
+    @extend_schema(
+        operation_id="withdraw_feedback", tags=["chat"], summary="Take one's feedback back", responses={204: None}
+    )
+    def delete(self, request: Any, pk: uuid.UUID) -> Response:
+        withdraw_feedback(person=self.person, answer=self.message(pk))
+        return Response(status=204)
