@@ -17,6 +17,7 @@ _django: Any = get_asgi_application()
 
 from console.api.v1.app import application as _v1  # noqa: E402  (needs the apps loaded)
 from console.chat import answering  # noqa: E402
+from console.chat.embed import door  # noqa: E402
 from console.gateway import pipeline, sync  # noqa: E402
 
 _Scope = MutableMapping[str, Any]
@@ -28,6 +29,8 @@ async def application(scope: _Scope, receive: _Receive, send: _Send) -> None:
     if scope["type"] == "http":
         if scope["path"].startswith("/v1/"):
             await _v1(scope, receive, send)
+        elif scope["path"].startswith(door.PREFIX):
+            await door.enter(_django, scope, receive, send)
         else:
             await _django(scope, receive, send)
     elif scope["type"] == "lifespan":

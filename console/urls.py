@@ -17,6 +17,7 @@ urlpatterns = [
     path("", include("agents_app.urls")),
     path("", include("console.playground.urls")),
     path("", include("console.chat.urls")),
+    path("embed/", include("console.chat.embed.urls")),
     path("api/", include("console.api.urls")),
     path("accounts/", include("allauth.urls")),
     path("admin/", admin.site.urls),

@@ -257,6 +257,15 @@ def _file(cast: Cast) -> Arguments:
     return {"message_id": arguments["message_id"], "place": 0}
 
 
+def _widget(cast: Cast) -> Arguments:
+    return {"public_id": make.make_widget(cast.team_a).public_id}
+
+
+def _visitors_message(cast: Cast) -> Arguments:
+    widget = make.make_widget(cast.team_a)
+    return {"public_id": widget.public_id, "message_id": make.make_visit(widget, "Hello", "Yes?").leaf_id}
+
+
 def _message(cast: Cast) -> Arguments:
     made = Message.objects.create(conversation_id=_conversation(cast)["conversation_id"], role="assistant", text="Yes.")
     return {"message_id": made.pk}
@@ -348,6 +357,19 @@ FACTORIES: dict[str, Callable[[Cast], Arguments]] = {
         _message,
     ),
     "chat:file": _file,
+    **dict.fromkeys(
+        (
+            "embed:snippet",
+            "embed:frame",
+            "embed:visitor",
+            "embed:conversation",
+            "embed:stream",
+            "embed:say",
+            "embed:person",
+        ),
+        _widget,
+    ),
+    **dict.fromkeys(("embed:again", "embed:feedback"), _visitors_message),
     "usage:change_quota": _quota_id,
     "usage:remove_quota": _quota_id,
     "usage:increase_quota": _quota_id,
@@ -370,6 +392,9 @@ ASKS_MORE = {
 }
 # Routes whose link is the permission: whoever holds it gets in, which is why no id of another team exists for them.
 BEARERS = {"teams:sign_in_link", "teams:accept_invitation"}
+# Routes of visitors: the id is public, and a visitor's token opens the rest, which none of these people has.
+VISITORS = {name for name in FACTORIES if name.startswith("embed:")}
+ASKS_FOR_TOKEN = {"embed:conversation", "embed:stream"}
 
 
 def missing(arguments: Arguments) -> Arguments:
@@ -476,6 +501,8 @@ ASKS_FOR_QUERY = {"usage:audit_tail"}
 
 
 def _expected(route: Route, who: str, rights: frozenset[str]) -> set[int]:
+    if route.name in ASKS_FOR_TOKEN:
+        return {401}
     if route.needs == PUBLIC:
         return {200, 503} if route.name == "pages:ready" else _IN
     if who in {"anonymous", "disabled"}:
@@ -493,7 +520,7 @@ def test_another_teams_id_looks_like_no_id(cast: Cast, by_htmx: bool) -> None:
     client, headers = client_of(cast.charlie), {"HX-Request": "true"} if by_htmx else {}
     wrong = []
     for route in known(OBJECTS):
-        if route.name in BEARERS:
+        if route.name in BEARERS | VISITORS:
             continue
         arguments = FACTORIES[route.name](cast)
         for method in (client.get, client.post):

@@ -23,7 +23,7 @@ from console.core.sse import PING
 _Result = TypeVar("_Result")
 
 # Between two frames at least this long: eyes see no more, and each one renders the block being written.
-_FRAME_SECONDS = 0.12
+FRAME_SECONDS = 0.12
 _POLL_SECONDS = 0.6
 # How often it is asked whether the reader may still read.
 _RIGHTS_SECONDS = 4.0
@@ -36,7 +36,7 @@ async def frames(message_id: uuid.UUID, may_read: Callable[[], bool]) -> AsyncGe
     growing, shown, is_first = Growing(), "", True
     began = asked = said = time.monotonic()
     while True:
-        text, is_over = await _present(message_id)
+        text, is_over = await present(message_id)
         if text != shown or is_first:
             whole, last = growing.feed(text)
             yield event("text", {"fresh": is_first, "whole": whole, "last": last})
@@ -49,20 +49,20 @@ async def frames(message_id: uuid.UUID, may_read: Callable[[], bool]) -> AsyncGe
             return
         if moment - asked > _RIGHTS_SECONDS:
             asked = moment
-            if not await _aside(may_read):
+            if not await aside(may_read):
                 return
         if moment - said > settings.GATEWAY_HEARTBEAT_SECONDS:
             said = moment
             yield PING
-        await asyncio.sleep(_FRAME_SECONDS)
-        await _news(message_id, shown)
+        await asyncio.sleep(FRAME_SECONDS)
+        await news(message_id, shown)
 
 
-async def _present(message_id: uuid.UUID) -> tuple[str, bool]:
+async def present(message_id: uuid.UUID) -> tuple[str, bool]:
     """Return what there is of an answer, and whether it is over."""
     if live := BEING_WRITTEN.get(message_id):
         return live.text, False
-    return await _aside(lambda: _row(message_id))
+    return await aside(lambda: _row(message_id))
 
 
 def _row(message_id: uuid.UUID) -> tuple[str, bool]:
@@ -73,7 +73,7 @@ def _row(message_id: uuid.UUID) -> tuple[str, bool]:
     return text, status != Message.Status.WRITING or (lease is not None and lease < now())
 
 
-async def _news(message_id: uuid.UUID, shown: str) -> None:
+async def news(message_id: uuid.UUID, shown: str) -> None:
     """Wait for more than is shown: for the writer of this process, or a while when another one writes."""
     live = BEING_WRITTEN.get(message_id)
     if live is None:
@@ -94,7 +94,7 @@ async def _change(live: Live, shown: str) -> None:
         live.leave(change)
 
 
-async def _aside(ask: Callable[[], _Result]) -> _Result:
+async def aside(ask: Callable[[], _Result]) -> _Result:
     """Ask the database in a thread of its own, and give the connection back at once."""
 
     def work() -> _Result:

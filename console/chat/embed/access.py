@@ -11,13 +11,18 @@ from console.chat.errors import UnknownConversation
 from console.chat.models import Conversation, Message, Visitor, Widget
 
 
+def known_widget(public_id: str) -> Widget | None:
+    """Return a widget, on or off, None when there is none (any more)."""
+    if "\x00" in public_id:
+        return None
+    rows = Widget.objects.select_related("agent__live", "team")
+    return rows.filter(public_id=public_id, deleted_at=None, team__archived_at=None).first()
+
+
 def widget_for(public_id: str) -> Widget:
     """Return a widget that answers somebody; off, deleted, without a site and never there look the same."""
-    if "\x00" in public_id:
-        raise WidgetOff
-    rows = Widget.objects.select_related("agent__live", "team").filter(public_id=public_id, is_enabled=True)
-    found = rows.filter(deleted_at=None, team__archived_at=None).exclude(origins=[]).first()
-    if found is None:
+    found = known_widget(public_id)
+    if found is None or not found.is_enabled or not found.origins:
         raise WidgetOff
     return found
 

@@ -6,6 +6,14 @@ HEX = re.compile(r"#[0-9a-fA-F]{6}")
 ENOUGH = 4.5  # WCAG AA for text
 
 
+DEFAULT = "#0b6074"
+
+
+def known(colour: str) -> str:
+    """Return a colour as it stands in style sheets, ours where it is none."""
+    return colour if HEX.fullmatch(colour) else DEFAULT
+
+
 def _luminance(colour: str) -> float:
     parts = (int(colour[at : at + 2], 16) / 255 for at in (1, 3, 5))
     red, green, blue = (one / 12.92 if one <= 0.04045 else ((one + 0.055) / 1.055) ** 2.4 for one in parts)

@@ -36,7 +36,8 @@ def mint(*, widget: Widget, origin: str, identity: str = "", name: str = "", bef
     if before is None:
         before = Pass(widget.public_id, origin, uuid7(), identity, name)
     held = replace(before, widget=widget.public_id, origin=origin)
-    return signing.dumps([held.widget, held.origin, held.visitor.hex, held.identity, held.name], salt=_SALT)
+    mark = _mark(widget, held.identity)
+    return signing.dumps([held.widget, held.origin, held.visitor.hex, held.identity, held.name, mark], salt=_SALT)
 
 
 def read(token: str, *, widget: Widget, seconds: int = SECONDS) -> Pass | None:
@@ -44,11 +45,18 @@ def read(token: str, *, widget: Widget, seconds: int = SECONDS) -> Pass | None:
     if not 0 < len(token) <= LONGEST:
         return None
     try:
-        said, origin, visitor, identity, name = signing.loads(token, salt=_SALT, max_age=dt.timedelta(seconds=seconds))
-        held = Pass(said, origin, uuid.UUID(visitor), identity, name)
+        said = signing.loads(token, salt=_SALT, max_age=dt.timedelta(seconds=seconds))
+        public_id, origin, visitor, identity, name, mark = said
+        held = Pass(public_id, origin, uuid.UUID(visitor), identity, name)
     except (signing.BadSignature, ValueError, TypeError):
         return None
-    return held if held.widget == widget.public_id and held.origin in widget.origins else None
+    is_good = held.widget == widget.public_id and held.origin in widget.origins and mark == _mark(widget, identity)
+    return held if is_good else None
+
+
+def _mark(widget: Widget, identity: str) -> str:
+    """Return what ties a vouched visitor's token to the secret they were vouched with: a new one ends it."""
+    return salted_hmac(_SALT, widget.identity_secret, algorithm="sha256").hexdigest()[:16] if identity else ""
 
 
 def fingerprint(held: Pass) -> str:

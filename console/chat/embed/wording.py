@@ -7,6 +7,7 @@ DEFAULT: Final = "en"
 
 _WORDS: Final[dict[str, dict[str, str]]] = {
     "en": {
+        "greeting": "Hello. What can I help you with?",
         "open": "Open chat",
         "close": "Close chat",
         "unread": "New message",
@@ -39,6 +40,7 @@ _WORDS: Final[dict[str, dict[str, str]]] = {
         "empty": "Write something first.",
     },
     "de": {
+        "greeting": "Guten Tag. Womit kann ich helfen?",
         "open": "Chat öffnen",
         "close": "Chat schließen",
         "unread": "Neue Nachricht",
@@ -71,6 +73,7 @@ _WORDS: Final[dict[str, dict[str, str]]] = {
         "empty": "Schreiben Sie zuerst etwas.",
     },
     "fr": {
+        "greeting": "Bonjour. Comment puis-je vous aider ?",
         "open": "Ouvrir le chat",
         "close": "Fermer le chat",
         "unread": "Nouveau message",
@@ -103,6 +106,7 @@ _WORDS: Final[dict[str, dict[str, str]]] = {
         "empty": "Écrivez d’abord quelque chose.",
     },
     "es": {
+        "greeting": "Hola. ¿En qué puedo ayudarle?",
         "open": "Abrir el chat",
         "close": "Cerrar el chat",
         "unread": "Mensaje nuevo",

@@ -29,6 +29,8 @@ def want_title(message_id: uuid.UUID) -> None:
     answer = Message.objects.select_related("conversation", "parent").filter(pk=message_id).first()
     if answer is None or answer.parent is None or answer.parent.parent_id is not None:
         return
+    if answer.conversation.owner_id is None:  # a visitor's keeps the beginning of their question
+        return
     if _is_first(answer.conversation, answer.parent):
         with transaction.atomic():
             enqueue_on_commit("chat.title", answer.pk, queue=Lane.BATCH)

@@ -74,6 +74,9 @@ def test_a_site_vouches_with_the_widgets_secret_only() -> None:
     for unsigned in (_widget(), _widget(identity_secret="not encrypted")):
         with pytest.raises(IdentityRefused):
             vouching.vouched(unsigned, "ada", vouching.sign("", "ada"))
+    token = tokens.mint(widget=widget, origin=SHOP, identity="ada")
+    assert tokens.read(token, widget=widget) is not None
+    assert tokens.read(token, widget=_widget(identity_secret=encrypt("another"))) is None
     assert vouching.shown_name(" Ada\n\u202eLovelace \x00") == "Ada Lovelace"
     assert vouching.shown_name({"a": 1}) == "" and len(vouching.shown_name("a" * 500)) == 80
 

@@ -1,0 +1,1 @@
+"""The HTTP face of the widget for visitors and the sites they are on."""

@@ -1,0 +1,332 @@
+// The conversation in the frame. The page around it hands over the visitor's token; everything else is asked here.
+(() => {
+  "use strict";
+  const at = (id) => document.getElementById(id);
+  const main = document.querySelector("main");
+  const widget = main.dataset.widget;
+  const base = `/embed/${widget}/`;
+  const config = JSON.parse(at("config").textContent);
+  const { words } = config;
+  const [log, form, field, send, notice, person] = ["log", "form", "text", "send", "notice", "person"].map(at);
+  for (const [name, value] of [["--w", config.colour], ["--on-w", config.on], ["--w-ink", config.ink]])
+    document.documentElement.style.setProperty(name, value);
+
+  const made = (name, className, ...inside) => {
+    const one = document.createElement(name);
+    if (className) one.className = className;
+    one.append(...inside);
+    return one;
+  };
+  const say = (text) => (notice.textContent = text);
+
+  // The page around ---------------------------------------------------------------------------------------------------
+  let parentOrigin = "";
+  let token = "";
+  let awaiting = [];
+  const tell = (type) => parentOrigin && parent.postMessage({ facet: widget, type }, parentOrigin);
+
+  addEventListener("message", ({ origin, source, data }) => {
+    if (source !== parent || !config.origins.includes(origin)) return;
+    if (data === null || typeof data !== "object" || data.facet !== widget) return;
+    parentOrigin = origin;
+    if (data.type === "token" && typeof data.token === "string") {
+      const isFirst = !token;
+      token = data.token;
+      awaiting.splice(0).forEach((go) => go(true));
+      if (isFirst) load();
+    } else if (data.type === "refused") {
+      awaiting.splice(0).forEach((go) => go(false));
+      say(words[data.code] ?? words.failed);
+      if (["off", "identity_needed"].includes(data.code)) shut();
+    } else if (data.type === "forget") {
+      token = "";
+      leave();
+      clear();
+    } else if (data.type === "open") {
+      isOpen = true;
+      if (matchMedia("(pointer: fine)").matches) field.focus();
+      else at("close").focus();
+      if (token && !reading) follow();
+    } else if (data.type === "closed") {
+      isOpen = false;
+      if (!isWaited()) leave();
+    }
+  });
+
+  const renewed = () =>
+    new Promise((go) => {
+      awaiting.push(go);
+      tell("renew");
+    });
+
+  const ask = async (path, body, isAgain) => {
+    const headers = { Authorization: `Bearer ${token}` };
+    if (body) headers["Content-Type"] = "application/json";
+    const response = await fetch(base + path, {
+      method: body ? "POST" : "GET",
+      credentials: "omit",
+      headers,
+      body: body && JSON.stringify(body),
+      signal: path.startsWith("stream/") ? reading.signal : undefined,
+    });
+    if (response.status === 401 && !isAgain && (await renewed())) return ask(path, body, true);
+    if (!response.ok) throw (await response.json()).error;
+    return response;
+  };
+  const complain = (error) => {
+    if (error?.code === "off") shut();
+    say(error?.code === "too_long" ? tooLong() : (error?.message && error.code && error.message) || words.lost);
+  };
+
+  // Turns -------------------------------------------------------------------------------------------------------------
+  const known = new Map(); // id -> element
+  let last = "";
+  let isOpen = false;
+  let isWriting = false;
+  let who = { person: null, wanted: false };
+  const isWaited = () => isWriting || who.person || who.wanted;
+
+  const atEnd = () => log.scrollHeight - log.scrollTop - log.clientHeight < 80;
+  const toEnd = () => (log.scrollTop = log.scrollHeight);
+
+  // Sanitised by the server, which lets nothing through that runs or is fetched.
+  const put = (prose, html) => prose.insertAdjacentHTML("beforeend", html);
+
+  const placeCaret = (prose) => {
+    let inside = prose;
+    while (inside.lastElementChild && !inside.lastElementChild.matches("pre, table, .caret"))
+      inside = inside.lastElementChild;
+    inside.append(made("span", "caret"));
+  };
+
+  const rating = (turn) => {
+    const yes = made("button", "", words.yes);
+    const no = made("button", "", words.no);
+    const press = (good) => {
+      yes.setAttribute("aria-pressed", String(good === true));
+      no.setAttribute("aria-pressed", String(good === false));
+    };
+    const rate = async (button, good) => {
+      const value = button.getAttribute("aria-pressed") === "true" ? null : good;
+      try {
+        await ask(`messages/${turn.id}/feedback/`, { good: value });
+        press(value);
+      } catch (error) {
+        complain(error);
+      }
+    };
+    yes.type = no.type = "button";
+    yes.onclick = () => rate(yes, true);
+    no.onclick = () => rate(no, false);
+    press(turn.rated);
+    return made("p", "fb", made("span", "", words.helped), yes, no);
+  };
+
+  const trouble = (turn, element) => {
+    const button = made("button", "", words.again);
+    button.type = "button";
+    button.onclick = async () => {
+      button.disabled = true;
+      try {
+        const { turns } = await (await ask(`messages/${turn.id}/again/`, {})).json();
+        element.remove();
+        known.delete(turn.id);
+        begin(turns);
+      } catch (error) {
+        button.disabled = false;
+        complain(error);
+      }
+    };
+    return made("p", "trouble", made("span", "", turn.trouble), button);
+  };
+
+  const show = (turn, isOld) => {
+    const stays = atEnd();
+    const mine = turn.role === "user";
+    const element = mine ? made("p", "q", made("span", "vh", `${words.you}: `), turn.text) : made("div", "a");
+    if (!mine) {
+      element.append(turn.name ? made("p", "who", turn.name) : made("span", "vh", words.assistant));
+      const prose = made("div", "prose");
+      put(prose, turn.html);
+      if (turn.writing) placeCaret(prose);
+      element.append(prose);
+      if (turn.trouble) element.append(trouble(turn, element));
+      else if (!turn.writing && turn.html && turn.role === "assistant") element.append(rating(turn));
+    }
+    const before = known.get(turn.id);
+    before ? before.replaceWith(element) : log.append(element);
+    known.set(turn.id, element);
+    last = turn.id;
+    isWriting = turn.writing;
+    drawState();
+    at("questions")?.remove();
+    if (stays || mine) toEnd();
+    if (isOld !== true && !isOpen && !mine && !turn.writing) tell("unread");
+  };
+
+  const grow = ({ id, fresh, whole, last: end }) => {
+    const prose = known.get(id)?.querySelector(".prose");
+    if (!prose) return;
+    const stays = atEnd();
+    const done = fresh ? 0 : Number(prose.dataset.done);
+    while (prose.childNodes.length > done) prose.lastChild.remove();
+    put(prose, whole);
+    prose.dataset.done = prose.childNodes.length;
+    put(prose, end);
+    placeCaret(prose);
+    if (stays) toEnd();
+  };
+
+  const drawState = () => {
+    at("state").textContent = who.person ? words.answered_by.replace("{name}", who.person) : words.subtitle;
+    person.hidden = !known.size || Boolean(who.person) || who.wanted;
+    log.setAttribute("aria-busy", String(isWriting)); // read out when it is whole, not word by word
+    send.disabled = isWriting;
+    if (who.wanted && !who.person && !at("wanted")) {
+      const told = made("p", "trouble", words.wanted);
+      told.id = "wanted";
+      log.append(told);
+      toEnd();
+    } else if (who.person || !who.wanted) at("wanted")?.remove();
+  };
+
+  const clear = () => {
+    known.forEach((element) => element.remove());
+    known.clear();
+    last = "";
+    isWriting = false;
+    who = { person: null, wanted: false };
+    drawState();
+    say("");
+  };
+
+  const shut = () => {
+    leave();
+    form.hidden = person.hidden = true;
+  };
+
+  // Read along --------------------------------------------------------------------------------------------------------
+  let reading = null; // the AbortController of the stream
+  let tries = 0;
+  const leave = () => {
+    reading?.abort();
+    reading = null;
+  };
+
+  const hear = (name, data) => {
+    if (name === "turn") show(data);
+    else if (name === "text") grow(data);
+    else if (name === "state") {
+      who = data;
+      drawState();
+    } else if (name === "off") {
+      say(words.off);
+      shut();
+    } else if (name === "reset") load();
+  };
+
+  const follow = async () => {
+    leave();
+    if (!known.size) return;
+    const mine = (reading = new AbortController());
+    try {
+      // What is being written is told from its beginning.
+      const after = isWriting ? [...known.keys()].at(-2) : last;
+      const response = await ask(`stream/${after ? `?after=${after}` : ""}`);
+      const decoder = new TextDecoder();
+      const reader = response.body.getReader();
+      let rest = "";
+      for (;;) {
+        const { done, value } = await reader.read();
+        if (done || reading !== mine) break;
+        rest += decoder.decode(value, { stream: true });
+        const events = rest.split("\n\n");
+        rest = events.pop();
+        for (const event of events) {
+          const found = /^event: (\w+)\ndata: (.*)$/.exec(event);
+          if (found && reading === mine) hear(found[1], JSON.parse(found[2]));
+        }
+        tries = 0;
+      }
+    } catch (error) {
+      if (error?.code === "off") complain(error);
+    }
+    if (reading !== mine) return;
+    reading = null;
+    // The network broke, or the stream's time was up.
+    if (isOpen || isWaited()) setTimeout(() => !reading && token && follow(), Math.min(1000 * 2 ** tries++, 30000));
+  };
+
+  const begin = (turns) => {
+    turns.forEach((turn) => show(turn));
+    follow();
+  };
+
+  const load = async () => {
+    if (config.off) return hear("off");
+    try {
+      const said = await (await ask("conversation/")).json();
+      clear();
+      who = said.state;
+      said.turns.forEach((turn) => show(turn, true));
+      drawState();
+      toEnd();
+      follow();
+    } catch (error) {
+      complain(error);
+    }
+  };
+
+  // Write -------------------------------------------------------------------------------------------------------------
+  const tooLong = () => words.too_long.replace("{length}", field.value.trim().length).replace("{most}", config.most);
+
+  const submit = async (text) => {
+    if (isWriting || send.disabled) return;
+    if (!text.trim()) return say(words.empty);
+    if ([...text.trim()].length > config.most) return say(tooLong());
+    say("");
+    send.disabled = true;
+    try {
+      if (!token && !(await renewed())) return;
+      const { turns } = await (await ask("messages/", { text })).json();
+      if (field.value === text) field.value = "";
+      fit();
+      begin(turns);
+    } catch (error) {
+      complain(error);
+    } finally {
+      send.disabled = isWriting;
+    }
+  };
+
+  const fit = () => {
+    field.style.height = "auto";
+    field.style.height = `${field.scrollHeight}px`;
+  };
+  field.addEventListener("input", fit);
+  field.addEventListener("keydown", (event) => {
+    if (event.key !== "Enter" || event.shiftKey || event.isComposing) return;
+    event.preventDefault();
+    submit(field.value);
+  });
+  form.addEventListener("submit", (event) => {
+    event.preventDefault();
+    submit(field.value);
+  });
+  at("questions")?.addEventListener("click", ({ target }) => {
+    if (target.matches("button")) submit(target.textContent);
+  });
+  person.addEventListener("click", async () => {
+    try {
+      who = (await (await ask("person/", {})).json()).state;
+      drawState();
+      field.focus();
+    } catch (error) {
+      complain(error);
+    }
+  });
+  at("close").addEventListener("click", () => tell("close"));
+  addEventListener("keydown", ({ key }) => key === "Escape" && tell("close"));
+  addEventListener("online", () => !reading && token && isOpen && follow());
+  if (config.off) hear("off");
+})();

@@ -1,0 +1,176 @@
+"""Follow a conversation: words as they come, people who write, and the end when the widget is switched off."""
+
+import json
+import threading
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any
+
+import httpx2 as httpx
+from django.test import Client
+
+from console.audit import actions
+from console.audit.services import record
+from console.chat.embed import watching
+from console.chat.models import Conversation, Message, Widget
+from console.teams.actors import SYSTEM
+from tests.chat.conftest import Room
+from tests.chat.corpus import ATTACKS
+from tests.chat.embed.conftest import Visiting, ended
+from tests.chat.test_markdown import harmless
+from tests.live import LiveServer
+from tests.upstream import sse, text_chunks
+
+Event = tuple[str, dict[str, Any]]
+
+
+@contextmanager
+def _following(server: LiveServer, visiting: Visiting, after: object = "") -> Iterator[Iterator[Event]]:
+    """Read a stream over the wire, as the frame does."""
+    url = f"{server.url}/embed/{visiting.widget.public_id}/stream/"
+    query = {"after": str(after)} if after else {}
+    with httpx.Client(timeout=10) as http, http.stream("GET", url, headers=visiting.headers, params=query) as stream:
+        assert stream.status_code == 200, stream.read()
+        assert stream.headers["content-type"].startswith("text/event-stream")
+        assert "no-store" in stream.headers["cache-control"] and stream.headers["x-accel-buffering"] == "no"
+        yield _events(stream.iter_lines())
+
+
+def _events(lines: Iterator[str]) -> Iterator[Event]:
+    name = ""
+    for line in lines:
+        if line.startswith("event: "):
+            name = line.removeprefix("event: ")
+        elif line.startswith("data: "):
+            yield name, json.loads(line.removeprefix("data: "))
+
+
+def _next(events: Iterator[Event], name: str) -> dict[str, Any]:
+    return next(data for got, data in events if got == name)
+
+
+def test_it_shows_words_as_they_come_and_goes_on_when_nobody_looks(
+    room: Room, widget: Widget, server: LiveServer
+) -> None:
+    visiting = Visiting(widget)
+    room.upstream.enqueue_stream(*(sse(one) for one in text_chunks("One, ", "**two**", " and three.")), pause=0.3)
+    answer = visiting.say("Count.")
+    assert visiting.post("say", text="And?").json()["error"]["code"] == "busy"
+    with _following(server, visiting, answer.parent_id) as events:
+        assert next(events) == ("state", {"person": None, "wanted": False})
+        turn = _next(events, "turn")
+        assert turn["id"] == str(answer.pk) and turn["writing"]
+        assert _next(events, "text") | {"last": ""} == {"id": str(answer.pk), "fresh": True, "whole": "", "last": ""}
+    assert ended(answer).text == "One, **two** and three."  # the visitor left, the answer did not
+    with _following(server, visiting) as events:
+        turns = [_next(events, "turn"), _next(events, "turn")]
+    assert [turn["role"] for turn in turns] == ["user", "assistant"] and "<strong>two</strong>" in turns[1]["html"]
+    with _following(server, visiting, Message.objects.get(role="user").conversation_id) as events:
+        assert [next(events)[0]] == ["reset"]  # what the frame knew is on no branch shown
+    assert visiting.get("stream", after="x").status_code == 400
+
+
+def test_nothing_a_model_or_a_visitor_says_runs(room: Room, widget: Widget, server: LiveServer) -> None:
+    """XSS1 to XSS6 in the frame."""
+    visiting = Visiting(widget)
+    harmful = "\n\n".join(ATTACKS)
+    room.upstream.enqueue_stream(*(sse(one) for one in text_chunks(*(harmful[at : at + 7] for at in range(0, 700, 7)))))
+    answer = visiting.say("event: off\n\n" + ATTACKS[0])
+    with _following(server, visiting) as events:
+        said = _next(events, "turn")
+        assert said["text"].startswith("event: off\n\n<script>") and said["html"] == ""
+        pieces = [data for _, data in _until_whole(events, str(answer.pk))]
+    html = "".join(one.get("html", "") + one.get("whole", "") + one.get("last", "") for one in pieces)
+    assert harmless(html), html
+
+
+def _until_whole(events: Iterator[Event], message_id: str) -> Iterator[Event]:
+    for name, data in events:
+        yield name, data
+        if name == "turn" and data["id"] == message_id and not data["writing"]:
+            return
+
+
+def test_switching_it_off_stops_messages_at_once_and_streams_within_five_seconds(
+    room: Room, widget: Widget, server: LiveServer
+) -> None:
+    """WID9, for a stream that waits, one that shows an answer, and the answer itself."""
+    writer, reader = Visiting(widget), Visiting(widget)
+    ended(reader.say("Hello"))
+    room.upstream.enqueue_stream(sse(*text_chunks("Half")[:2]), done=False, hang=30)
+    answer = writer.say("Tell me everything.")
+    over: dict[str, float] = {}
+    shown = threading.Event()
+
+    def read(name: str, visiting: Visiting) -> None:
+        with _following(server, visiting) as events:
+            for got, data in events:
+                if got == "text" and "Half" in data["last"]:
+                    shown.set()
+                if got == "off":
+                    over[name] = time.monotonic()
+
+    threads = [threading.Thread(target=read, args=one) for one in (("writer", writer), ("reader", reader))]
+    for thread in threads:
+        thread.start()
+    assert shown.wait(10)
+    off_at = time.monotonic()
+    Widget.objects.filter(pk=widget.pk).update(is_enabled=False)
+    record(actions.TEAM_CHANGED, actor=SYSTEM, target=room.team)  # any change that moves the epoch
+    refused = writer.post("say", text="And now?")
+    assert refused.status_code == 403 and refused.json()["error"]["code"] == "off"
+    for thread in threads:
+        thread.join(15)
+    assert over.keys() == {"writer", "reader"} and max(over.values()) - off_at < 5
+    answer = ended(answer)
+    assert (answer.status, answer.text) == ("refused", "Half")
+    assert room.upstream.was_closed_early()
+    for name in ("conversation", "stream"):
+        assert writer.get(name).status_code == 403
+    assert writer.mint().status_code == 403 and writer.mint()["Access-Control-Allow-Origin"]
+    page = Client().get("/embed/shop1/").content.decode()
+    assert '"off": true' in page, "who has it open is told"
+
+
+def test_a_person_of_the_team_answers_in_the_same_window(room: Room, widget: Widget, server: LiveServer) -> None:
+    visiting = Visiting(widget)
+    assert visiting.post("person").status_code == 404, "nothing was said yet"
+    answer = ended(visiting.say("Hello"))
+    conversation = answer.conversation
+    assert visiting.post("person").json()["state"] == {"person": None, "wanted": True}
+    with _following(server, visiting, answer.pk) as events:
+        assert _next(events, "state")["wanted"]
+        Conversation.objects.filter(pk=conversation.pk).update(taken_by=room.ada, person_wanted_at=None)
+        assert _next(events, "state") == {"person": str(room.ada.name or room.team.name), "wanted": False}
+        calls = len(room.upstream.seen)
+        said = visiting.post("say", text="Are you real?").json()["turns"]
+        assert [turn["role"] for turn in said] == ["user"] and len(room.upstream.seen) == calls
+        reply = Message.objects.create(
+            conversation=conversation, parent_id=said[0]["id"], role="person", text="I *am*.", author_name="Ada"
+        )
+        Conversation.objects.filter(pk=conversation.pk).update(leaf=reply)
+        turns = [_next(events, "turn")]
+        while turns[-1]["role"] != "person":
+            turns.append(_next(events, "turn"))
+        assert (turns[-1]["name"], turns[-1]["html"]) == ("Ada", "<p>I <em>am</em>.</p>\n")
+        Conversation.objects.filter(pk=conversation.pk).update(taken_by=None)
+        assert _next(events, "state")["person"] is None
+    ended(visiting.say("Thank you"))
+    roles = [one["role"] for one in room.upstream.seen[-1].body["messages"]]
+    assert roles[-4:] == ["assistant", "user", "assistant", "user"], "the model reads what the person said"
+
+
+def test_a_conversation_holds_a_few_streams(room: Room, widget: Widget, server: LiveServer) -> None:
+    visiting = Visiting(widget)
+    conversation_id = ended(visiting.say("Hello")).conversation_id
+    with _following(server, visiting) as events:
+        next(events)
+        (watcher,) = [one for one in watching._watchers.values() if conversation_id in one.watched]
+        crowd = [watching.Watched(conversation_id, watching._NOBODY) for _ in range(watching.MOST)]
+        watcher.watched[conversation_id].update(crowd)
+        refused = visiting.get("stream")
+        assert refused.status_code == 429 and refused["Retry-After"]
+        for one in crowd:
+            watcher.leave(one)
+    assert watching.has_room(conversation_id)

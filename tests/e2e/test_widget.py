@@ -1,0 +1,254 @@
+"""The widget on somebody else's site, in a real browser: another origin, a strict policy, and nothing for strangers."""
+
+import functools
+import re
+import threading
+from collections.abc import Callable, Iterator
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+
+import pytest
+from axe_playwright_python.base import AXE_SCRIPT
+from playwright.sync_api import FrameLocator, Page, expect
+
+from console.chat.embed import vouching
+from console.chat.models import Conversation, Message, Visitor, Widget
+from console.chat.services import handing_over
+from console.core.crypto import encrypt
+from console.teams.actors import Actor
+from tests import make
+from tests.chat.conftest import Room
+from tests.chat.conftest import room as room
+from tests.chat.embed.conftest import ended
+from tests.e2e.conftest import NARROW, OpenPage, Watch, shoot
+from tests.live import free_port
+from tests.upstream import sse, text_chunks
+
+pytestmark = pytest.mark.e2e
+
+_PAGE = """<!doctype html><html lang="en"><head><meta charset="utf-8"><title>A shop</title>
+<meta name="viewport" content="width=device-width, initial-scale=1"><link rel="icon" href="data:,"></head>
+<body><main><h1>A shop</h1><p>{words}</p></main>{scripts}</body></html>"""
+
+
+class Site:
+    """A static site on a port of its own, with a policy that allows what the widget's documentation asks for."""
+
+    def __init__(self, host: str, *public_ids: str) -> None:
+        scripts = "".join(f'<script src="{host}/embed/{one}.js" async></script>' for one in public_ids)
+        self.body = _PAGE.format(words="Fine things. " * 60, scripts=scripts).encode()
+        self.policy = (
+            f"default-src 'none'; script-src {host}; frame-src {host}; connect-src {host}; img-src data:;"
+            " base-uri 'none'; require-trusted-types-for 'script'"
+        )
+        self.port = free_port()
+        self.url = f"http://localhost:{self.port}"
+        self._server = ThreadingHTTPServer(("127.0.0.1", self.port), functools.partial(_Handler, self))
+        self._thread = threading.Thread(target=self._server.serve_forever, daemon=True)
+        self._thread.start()
+
+    def stop(self) -> None:
+        self._server.shutdown()
+        self._thread.join(5)
+        self._server.server_close()
+
+
+class _Handler(BaseHTTPRequestHandler):
+    def __init__(self, site: Site, *arguments: object) -> None:
+        self.site = site
+        super().__init__(*arguments)  # type: ignore[arg-type]
+
+    def do_GET(self) -> None:
+        self.send_response(200)
+        self.send_header("Content-Type", "text/html; charset=utf-8")
+        self.send_header("Content-Security-Policy", self.site.policy)
+        self.end_headers()
+        self.wfile.write(self.site.body)
+
+    def log_message(self, *_: object) -> None:
+        return
+
+
+OpenSite = Callable[..., Site]
+
+
+@pytest.fixture
+def open_site(site: str) -> Iterator[OpenSite]:
+    sites: list[Site] = []
+
+    def open_(*public_ids: str) -> Site:
+        sites.append(Site(site, *public_ids))
+        return sites[-1]
+
+    yield open_
+    for one in sites:
+        one.stop()
+
+
+def _frame(page: Page, title: str = "Ask the shop") -> FrameLocator:
+    return page.frame_locator(f'iframe[title="{title}"]')
+
+
+def _check_axe(page: Page) -> None:
+    """Fail on any barrier inside the frame, and on the site with the launcher."""
+    for frame in page.frames:
+        frame.evaluate(AXE_SCRIPT) if frame is not page.main_frame else None
+        if frame is page.main_frame:
+            continue
+        found = frame.evaluate("() => axe.run(document, {resultTypes: ['violations']})")
+        assert not found["violations"], [(one["id"], one["nodes"][0]["html"][:200]) for one in found["violations"]]
+
+
+def test_a_visitor_asks_reloads_and_goes_on_and_a_person_joins(
+    page_as: OpenPage, room: Room, open_site: OpenSite, watch: Watch
+) -> None:
+    widget = make.make_widget(
+        room.team,
+        room.agent,
+        public_id="shop1",
+        title="Ask the shop",
+        colour="#1f5a43",
+        greeting="Hello. Ask about jobs, routes or billing.",
+        suggested_questions=["Where is my order?"],
+    )
+    second = make.make_widget(room.team, room.agent, public_id="jobs1", title="Jobs", colour="#ffd21f", position="left")
+    shop, stranger = open_site("shop1", "jobs1"), open_site("shop1")
+    Widget.objects.update(origins=[shop.url])
+    room.upstream.enqueue_stream(*(sse(one) for one in text_chunks("It is ", "**on ", "its way**.")), pause=0.2)
+
+    page = page_as()
+    page.goto(shop.url)
+    launcher = page.get_by_role("button", name="Ask the shop: Open chat")
+    expect(launcher).to_have_attribute("aria-expanded", "false")
+    expect(page.get_by_role("button", name="Jobs: Open chat")).to_be_visible()
+    assert len(page.frames) == 1 and not Visitor.objects.exists(), "nothing is loaded or kept before it is opened"
+    shoot(page, "widget-launcher")
+    launcher.focus()
+    page.keyboard.press("Enter")
+    chat = _frame(page)
+    expect(chat.get_by_text("Hello. Ask about jobs")).to_be_visible()
+    shoot(page, "widget-open")
+    chat.get_by_role("button", name="Where is my order?").click()
+    log = chat.get_by_role("log")
+    expect(log.locator("strong")).to_have_text("on its way")
+    expect(chat.get_by_role("button", name="Yes")).to_be_visible()
+    chat.get_by_role("button", name="Yes").click()
+    expect(chat.get_by_role("button", name="Yes")).to_have_attribute("aria-pressed", "true")
+    _check_axe(page)
+    shoot(page, "widget-answered")
+
+    room.upstream.enqueue_stream(sse(*text_chunks("Tomorrow.")))
+    page.reload()  # it was open, so it opens again
+    expect(_frame(page).get_by_role("log")).to_contain_text("on its way")
+    expect(_frame(page).get_by_role("button", name="Yes")).to_have_attribute("aria-pressed", "true")
+    field = _frame(page).get_by_label("Message", exact=True)
+    field.fill("When?")
+    field.press("Enter")
+    expect(_frame(page).get_by_role("log")).to_contain_text("Tomorrow.")
+    assert Conversation.objects.count() == 1 and Conversation.objects.get().widget == widget
+    assert not page.context.cookies()
+
+    # A person joins while the visitor waits, and writes while the chat is closed.
+    chat = _frame(page)
+    chat.get_by_role("button", name="Talk to a person").click()
+    expect(chat.get_by_text("A person will join here")).to_be_visible()
+    conversation, ada = Conversation.objects.get(), Actor("user", room.ada.pk, "Ada")
+    handing_over.take_over(actor=ada, person=room.ada, conversation=conversation)
+    expect(chat.get_by_text("answers you now")).to_be_visible()
+    field.fill("Are you real?")
+    field.press("Enter")
+    expect(chat.get_by_role("log")).to_contain_text("Are you real?")
+    handing_over.say(person=room.ada, conversation=conversation, text="I am. What is wrong?")
+    expect(chat.get_by_role("log")).to_contain_text("I am. What is wrong?")
+    shoot(page, "widget-person")
+    field.press("Escape")
+    expect(launcher).to_be_focused()
+    handing_over.say(person=room.ada, conversation=conversation, text="Still there?")
+    expect(page.get_by_role("button", name="Ask the shop: Open chat, New message")).to_be_visible()
+    shoot(page, "widget-unread")
+
+    # Another widget of the page is another conversation, opened by the page itself.
+    page.evaluate("Facet.open('jobs1')")
+    expect(_frame(page, "Jobs").get_by_role("log")).to_be_visible()
+    expect(_frame(page, "Jobs").get_by_text("Tomorrow.")).to_have_count(0)
+    _check_axe(page)
+    shoot(page, "widget-yellow")
+    page.evaluate("Facet.close()")
+    expect(page.locator("iframe").last).to_be_hidden()
+
+    # Switched off while somebody has it open.
+    page.evaluate("Facet.open('shop1')")
+    Widget.objects.filter(pk=widget.pk).update(is_enabled=False)
+    expect(chat.get_by_role("status")).to_have_text("This chat is closed at the moment.")
+    expect(field).to_be_hidden()
+
+    Widget.objects.filter(pk=widget.pk).update(is_enabled=True)
+    elsewhere = page_as()
+    elsewhere.goto(stranger.url)
+    expect(elsewhere.get_by_role("heading", name="A shop")).to_be_visible()
+    assert elsewhere.evaluate("document.scripts.length") == 1 and elsewhere.get_by_role("button").count() == 0
+    # Whoever goes around the snippet meets the server, and a browser that keeps the frame shut.
+    watch.expects(r"CORS policy|ERR_FAILED|403|frame-ancestors|chrome-error|ERR_BLOCKED")
+    elsewhere_policy = page_as()
+    elsewhere_policy.goto(stranger.url)
+    host = re.sub(r"/embed/.*", "", elsewhere_policy.evaluate("document.scripts[0].src"))
+    refused = elsewhere_policy.evaluate(
+        "(url) => fetch(url, {method: 'POST', headers: {'Content-Type': 'application/json'}, body: '{}'})"
+        ".then(() => 'answered', () => 'refused')",
+        f"{host}/embed/shop1/visitor/",
+    )
+    assert refused == "refused" and Message.objects.filter(role="user").count() == 3
+    elsewhere_policy.evaluate(
+        "(url) => { const frame = document.createElement('iframe'); frame.src = url; document.body.append(frame); }",
+        f"{host}/embed/shop1/",
+    )
+    elsewhere_policy.wait_for_timeout(500)
+    assert "Ask the shop" not in "".join(frame.content() for frame in elsewhere_policy.frames[1:])
+    assert second.conversations.count() == 0
+
+
+def test_a_phone_shows_it_whole_and_a_site_says_who_its_visitor_is(
+    page_as: OpenPage, room: Room, open_site: OpenSite
+) -> None:
+    make.make_widget(
+        room.team,
+        room.agent,
+        public_id="shop1",
+        title="Ask the shop",
+        colour="#1f5a43",
+        language="de",
+        identity_secret=encrypt("s3cret"),
+    )
+    shop = open_site("shop1")
+    Widget.objects.update(origins=[shop.url])
+    page = page_as(size=NARROW)
+    page.goto(shop.url)
+    page.get_by_role("button", name="Ask the shop: Chat öffnen").click()
+    box = page.locator("iframe").bounding_box()
+    assert box and (box["x"], box["y"], box["width"], box["height"]) == (0, 0, *NARROW)
+    chat = _frame(page)
+    field = chat.get_by_role("textbox")
+    room.upstream.enqueue_stream(
+        sse(*text_chunks("| Plan | Preis |\n|---|---|\n| Klein | 5 € |\n\n```\n" + "lang " * 40 + "\n```\n\nGut?"))
+    )
+    field.fill("Was kostet das?")
+    chat.get_by_role("button", name="Senden").click()
+    expect(chat.get_by_role("log")).to_contain_text("Gut?")
+    assert chat.locator("html").evaluate("(html) => html.scrollWidth - innerWidth") <= 0
+    _check_axe(page)
+    shoot(page, "widget-phone")
+    chat.get_by_role("button", name="Chat schließen").click()
+    expect(page.get_by_role("button", name="Ask the shop: Chat öffnen")).to_be_focused()
+
+    who = {"id": "ada", "signature": vouching.sign("s3cret", "ada"), "name": "Ada"}
+    page.evaluate("(who) => Facet.identify(who)", who)
+    page.get_by_role("button", name="Ask the shop: Chat öffnen").click()
+    expect(chat.get_by_text("Was kostet das?")).to_have_count(0)
+    field.fill("Ich bin es.")
+    field.press("Enter")
+    expect(chat.get_by_role("log")).to_contain_text("Ich bin es.")
+    expect(chat.get_by_role("button", name="Ja")).to_be_visible()
+    assert Visitor.objects.get(identity="ada").name == "Ada" and page.evaluate("localStorage.length") == 0
+    page.evaluate("Facet.identify(null)")
+    expect(chat.get_by_text("Ich bin es.")).to_have_count(0)
+    for answer in Message.objects.filter(role="assistant"):
+        ended(answer)
