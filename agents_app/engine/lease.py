@@ -6,6 +6,7 @@ import socket
 import uuid
 
 from django.conf import settings
+from django.db import transaction
 from django.db.models import F, Q
 from django.db.models.functions import Now
 
@@ -60,3 +61,11 @@ def put_down(run: Run, **fields: object) -> None:
     held = Run.objects.filter(pk=run.pk, fence=run.fence).exclude(state__in=Run.OVER)
     if not held.update(lease_until=None, worker="", **fields):
         raise LeaseLost
+
+
+def take_any() -> Run | None:
+    """Return the run that has waited longest for a worker, with a lease on it; None when none does."""
+    with transaction.atomic():
+        waiting = Run.objects.select_for_update(skip_locked=True).filter(free())
+        run_id = waiting.order_by("fence", "created_at").values_list("pk", flat=True).first()
+        return take(run_id) if run_id is not None else None

@@ -1,9 +1,20 @@
 """Runs of an agent with tools: bella built it, bob starts it, anna approves, charlie is a stranger."""
 
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
 import pytest
 
-from console.teams.models import Role
+from agents_app.engine.advancing import advance
+from agents_app.models import Approval, Run, Tool
+from agents_app.services.approvals import decide_approval
+from agents_app.tools.registry import KINDS
+from console.gateway import sync
+from console.teams.models import Role, User
 from tests import make
+from tests.gateway.conftest import World, world  # noqa: F401
+from tests.runs.counting import PARAMETERS, Counting
 
 
 @pytest.fixture(autouse=True)
@@ -34,3 +45,68 @@ def agent(cast, refund):
         {"tool": "refund", "editable": ["amount"], "arguments": {"order": {"max_length": 9}}},
     ]
     return make.make_agent(cast.team_a, "clerk", name="Clerk", grants=grants)
+
+
+class Shop:
+    """An agent that counts, in the gateway's world: ada runs it, anna approves. `go` takes a run as far as it gets."""
+
+    def __init__(self, world: World, file: Path) -> None:  # noqa: F811
+        self.world, self.file = world, file
+        self.ada = make.make_member(world.team, make.make_user("ada@example.com"))
+        self.anna = make.make_member(world.team, make.make_user("anna@example.com"), Role.APPROVER)
+        self.count = self.tool("count", effect="read")
+        self.pay = self.tool("pay", effect="write")
+        self.agent = make.make_agent(world.team, "clerk", grants=[{"tool": "count"}, {"tool": "pay"}])
+
+    def tool(self, slug: str, **fields: Any) -> Tool:
+        fields = {"kind": "counting", "config": {"file": str(self.file)}, "parameters": PARAMETERS, **fields}
+        return make.make_tool(self.world.team, slug, **fields)
+
+    def says(self, *answers: dict[str, Any]) -> None:
+        for answer in answers:
+            self.world.upstream.enqueue(answer)
+
+    def start(self, message: str = "Count.", *, user: User | None = None, **fields: Any) -> Run:
+        return make.make_run(self.agent, user or self.ada, message, **fields)
+
+    @staticmethod
+    def go(run: Run) -> Run:
+        Run.objects.filter(pk=run.pk, state__in=["queued", "running"]).update(wake_at=None)
+        while advance(run.pk):
+            pass
+        run.refresh_from_db()
+        return run
+
+    def run(self, *answers: dict[str, Any], **fields: Any) -> Run:
+        self.says(*answers)
+        return self.go(self.start(**fields))
+
+    def decide(self, run: Run, is_approved: bool = True, **more: Any) -> Run:
+        approval = Approval.objects.get(run=run, state="waiting")
+        decide_approval(
+            actor=make.actor_for(self.anna),
+            approval=approval,
+            is_approved=is_approved,
+            seen_sha256=approval.sha256,
+            **more,
+        )
+        return self.go(run)
+
+    @staticmethod
+    def steps(run: Run) -> list[tuple[str, str, str]]:
+        return [(step.kind, step.tool_name, step.state) for step in run.steps.all()]
+
+    def sent(self, number: int = -1) -> list[dict[str, Any]]:
+        """Return the messages of a request the provider got."""
+        return self.world.upstream.seen[number].body["messages"]
+
+
+@pytest.fixture
+def counting(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(KINDS, "counting", Counting())
+
+
+@pytest.fixture
+def shop(world: World, counting: None, tmp_path: Path) -> Iterator[Shop]:  # noqa: F811
+    yield Shop(world, tmp_path / "counted")
+    sync.stop()

@@ -19,6 +19,16 @@ def append(row: Row) -> None:
         cursor.execute(f"INSERT INTO audit_event ({names}) VALUES ({places})", list(row.values()))  # noqa: S608
 
 
+def append_payloads(rows: list[tuple[Any, ...]]) -> None:
+    """Insert contents of lines: (event_id, kind, body, bytes, sha256, is_cut, redactions)."""
+    with connection.cursor() as cursor:
+        cursor.executemany(
+            "INSERT INTO audit_payload (event_id, kind, body, bytes, sha256, is_cut, redactions)"
+            " VALUES (%s, %s, %s, %s, %s, %s, %s)",
+            rows,
+        )
+
+
 def move_epoch() -> int:
     """Raise the epoch by one and return it. Holds the row until commit, so changes take their turn."""
     with connection.cursor() as cursor:

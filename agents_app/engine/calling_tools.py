@@ -1,0 +1,63 @@
+"""One call of a tool: what a kind is given, and what can come of it."""
+
+import asyncio
+import logging
+import time
+
+from agents_app.engine import limits
+from agents_app.engine.identity import RunIdentity
+from agents_app.models import Run, Step, Tool
+from agents_app.tools.base import Pause, Result, ToolCall, ToolFailed
+from agents_app.tools.registry import KINDS
+from console.core.clock import now
+from console.core.crypto import SecretUnreadable, decrypt
+
+log = logging.getLogger(__name__)
+Outcome = Result | Pause | ToolFailed
+
+
+def call_for(run: Run, step: Step, tool: Tool) -> ToolCall:
+    """Return the call of a step whose intent is committed; raises ToolFailed when it cannot be made."""
+    try:
+        secret = decrypt(tool.secret) if tool.secret else ""
+    except SecretUnreadable:
+        raise ToolFailed("The tool's secret cannot be read with the present ENCRYPTION_KEYS.") from None
+    return ToolCall(
+        run_id=run.pk,
+        step_id=step.pk,
+        team_id=run.agent.team_id,
+        tool_id=tool.pk,
+        tool_name=tool.slug,
+        arguments=step.arguments or {},
+        config=tool.config,
+        secret=secret,
+        idempotency_key=step.idempotency_key,
+        seconds=min(float(tool.timeout_seconds), limits.seconds_left(run)),
+        most_bytes=tool.most_bytes,
+        identify=RunIdentity(run, now()),
+        environment=run.environment,
+        by_name=run.actor_name,
+    )
+
+
+async def call_tool(kind: str, call: ToolCall, *, latest: float) -> Outcome:
+    """Make the call within its time. After `latest` (monotonic) another worker may have the run: nothing begins."""
+    if kind not in KINDS:
+        return ToolFailed(f"This installation has no tools of the kind {kind!r}.")
+    if time.monotonic() > latest:
+        return ToolFailed("The worker was too slow to begin the call.", may_retry=True)
+    try:
+        async with asyncio.timeout(call.seconds):
+            return await KINDS[kind].call(call)
+    except ToolFailed as failed:
+        return failed
+    except TimeoutError:
+        return ToolFailed(f"It did not answer within {call.seconds:.0f} seconds.", is_unknown=True)
+    except Exception:
+        log.exception("A tool of the kind %s broke.", kind)
+        return ToolFailed("Something broke in the tool.", is_unknown=True)
+
+
+def may_repeat(step: Step, tool: Tool | None) -> bool:
+    """Say whether a call that may have happened can simply be made again: it says so of itself, or only reads."""
+    return tool is not None and (tool.is_idempotent or tool.effect == Tool.Effect.READ)

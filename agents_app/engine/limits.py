@@ -1,0 +1,82 @@
+"""What a run is held to: counted in its row, with the step that counts, and looked at before the next one begins."""
+
+import datetime as dt
+
+from django.db.models import F
+
+from agents_app.grants.binding import canonical
+from agents_app.models import Run, Step
+from console.core.clock import now
+
+REACHED = "limit_reached"
+# Whoever waits is not working: only the time in between counts.
+NAMES = {
+    "steps": "steps",
+    "model_calls": "calls of its model",
+    "tool_calls": "calls of tools",
+    "tokens": "tokens",
+    "cost_micros": "millionths of cost",
+    "seconds": "seconds",
+    "identical_calls": "identical calls in a row",
+}
+
+
+class LimitReached(Exception):
+    """The run may not go on; the message names the limit."""
+
+    def __init__(self, name: str, limit: int) -> None:
+        super().__init__(f"It reached its limit of {limit:,} {NAMES[name]}.")
+
+
+def check(run: Run, *, steps: int = 0, model_calls: int = 0, tool_calls: int = 0, tokens: int = 0) -> None:
+    """Raise LimitReached if the run may not do so much more. What it has done must be fresh from the database."""
+    comes_to = {
+        "steps": run.steps_done + steps,
+        "model_calls": run.model_calls + model_calls,
+        "tool_calls": run.tool_calls + tool_calls,
+        "tokens": run.tokens + tokens,
+    }
+    for name, number in comes_to.items():
+        if (limit := run.limits.get(name)) is not None and number > limit:
+            raise LimitReached(name, limit)
+    if (most := run.limits.get("cost_micros")) is not None and run.cost_micros >= most:
+        raise LimitReached("cost_micros", most)
+    check_time(run)
+
+
+def check_time(run: Run) -> None:
+    if seconds_left(run) <= 0:
+        raise LimitReached("seconds", run.limits["seconds"])
+
+
+def seconds_left(run: Run) -> float:
+    return (run.ends_by - now()).total_seconds() if run.ends_by else float(run.limits["seconds"])
+
+
+def tokens_left(run: Run) -> int | None:
+    limit = run.limits.get("tokens")
+    return None if limit is None else max(limit - run.tokens, 0)
+
+
+def check_repeats(run: Run, step: Step, earlier: list[Step]) -> None:
+    """Raise LimitReached when a call is the same as all those before it, once too often."""
+    limit = run.limits.get("identical_calls")
+    if limit is None:
+        return
+    wanted, same = (step.tool_name, canonical(step.arguments)), 1
+    for one in reversed(earlier):
+        if (one.tool_name, canonical(one.arguments)) != wanted:
+            break
+        same += 1
+    if same > limit:
+        raise LimitReached("identical_calls", limit)
+
+
+def starts(run: Run) -> dict[str, object]:
+    """Return what is written when a run is worked on for the first time, or again after a wait."""
+    moment, fields = now(), {"state": Run.State.RUNNING, "waits_for": ""}
+    if run.started_at is None:
+        return {**fields, "started_at": moment, "ends_by": moment + dt.timedelta(seconds=run.limits["seconds"])}
+    if run.waiting_since is not None:
+        return {**fields, "waiting_since": None, "ends_by": F("ends_by") + (moment - run.waiting_since)}
+    return dict(fields)

@@ -1,0 +1,55 @@
+"""What the log gets of a tool's call: one line per attempt, with what went in and out and what was decided."""
+
+import datetime as dt
+import uuid
+
+from agents_app.grants.binding import canonical
+from agents_app.models import Run, Step
+from console.audit.models import EventType
+from console.audit.services import record_call
+from console.core.clock import now
+from console.core.ids import time_of, uuid7
+from console.core.lanes import Lane
+
+
+def version_name(run: Run) -> str:
+    return f"{run.agent.slug}@{run.version.number}" if run.version else f"{run.agent.slug}@draft"
+
+
+def note_call(
+    run: Run, step: Step, *, status: str, output: str | None = None, code: str = "", reason: str = "", cost: int = 0
+) -> uuid.UUID:
+    """Append the line of a step's present attempt and return its id. One that never began gets a line of its own."""
+    identifier = step.request_id or uuid7()
+    began: dt.datetime = time_of(identifier)
+    is_key = run.actor_kind == "key"
+    record_call(
+        identifier,
+        at=began,
+        closed_at=max(now(), began),
+        type=EventType.TOOL,
+        status=status,
+        given=canonical(step.arguments),
+        output=output,
+        code=code[:60],
+        reason=reason,
+        team_id=run.team_id,
+        team=run.team.name,
+        actor_kind=run.actor_kind,
+        actor_id=run.actor_id,
+        actor=run.actor_name,
+        key_id=run.actor_id if is_key else None,
+        environment=run.environment,
+        lane=Lane.STANDARD,
+        surface="agent",
+        agent=version_name(run),
+        client_address=run.client_address,
+        client_request_id=run.public_id,
+        attempts=step.attempts,
+        cost_micros=cost,
+        target_type="tool",
+        target_id=str(step.tool_id or ""),
+        target=step.tool_name,
+        detail={"run": run.public_id, "step": step.number, "decisions": step.decisions},
+    )
+    return identifier

@@ -1,0 +1,39 @@
+"""A call of the model that was begun by a worker who is gone: the log says what came of it.
+
+1. An end that is `ok` has the answer beside it. It is the step's, and nothing is asked or paid again.
+2. A reservation without an end is a call that is still open somewhere, or that the sweeper will end. It waits.
+3. Any other end, or no trace at all: the step has failed, and the model is asked again, a few times at most.
+"""
+
+from django.conf import settings
+
+from agents_app.engine.asking_model import Outcome, Trouble, Unknown, answered
+from agents_app.models import Step
+from console.audit.models import AuditEvent, Payload, Status
+from console.core.clock import now
+from usage_app.models import Reservation
+
+
+def look_up(step: Step) -> Outcome:
+    """Return what came of the call a step has begun."""
+    assert step.request_id is not None
+    event = AuditEvent.objects.filter(pk=step.request_id).first()
+    if event is None:
+        is_open = Reservation.objects.filter(pk=step.request_id).exists()
+        if is_open or not _is_settled(step):
+            return Unknown()
+        return Trouble("not_sent", "The worker stopped before it asked the model.", 0, counts=False)
+    if event.status != Status.OK:
+        said = "The worker stopped during the call." if event.status == Status.INTERRUPTED else "The call failed."
+        return Trouble(event.code or event.status, said, 0, counts=event.status != Status.REFUSED)
+    kept = Payload.objects.filter(event_id=event.pk, kind="output").first()
+    # What the log took out of an answer, or cut from it, cannot be put back; only then it is asked for again.
+    if kept is None or kept.is_cut or kept.redactions:
+        return Trouble("answer_not_kept", "The worker stopped, and the log does not keep the whole answer.", 0)
+    return answered(kept.body.encode(), event.model, event.cost_micros)
+
+
+def _is_settled(step: Step) -> bool:
+    """Say whether a call without a trace will never leave one: its worker begins it within its lease or not at all."""
+    assert step.request_id is not None
+    return step.request_id.int >> 80 < (now().timestamp() - settings.AGENT_LEASE_SECONDS) * 1000

@@ -1,0 +1,202 @@
+"""The calls of a turn, all at once: decided about, asked about, made, and written down; a step further each time.
+
+1. A planned call is decided about. Denied, the model is told; to be asked about, a person is, and the step waits.
+2. What people have said in the meantime is heard; before its call every step is decided about once more.
+3. Intents are committed, the calls are made side by side, and each outcome is written down as it comes.
+4. An intent without an outcome, of a worker who is gone, is made again if that is harmless; otherwise a person says
+   what became of it.
+"""
+
+from collections.abc import Sequence
+from datetime import datetime, timedelta
+
+from django.db import transaction
+from django.db.models import F
+from django.db.models.functions import Now
+
+from agents_app.engine import lease, limits
+from agents_app.engine.asking_people import Kind, approvals_of, ask, ask_for_result, expire
+from agents_app.engine.calling_tools import may_repeat
+from agents_app.engine.hearing import Heard, hear
+from agents_app.engine.making_calls import MOST_ATTEMPTS, make_calls
+from agents_app.engine.recording import note_call
+from agents_app.engine.turns import Turn
+from agents_app.grants.binding import digest_of
+from agents_app.grants.deciding import Decision, decide
+from agents_app.grants.parsing import ALLOW, ASK, DENY
+from agents_app.models import Approval, Run, Step
+from agents_app.queries.running import calls_of
+from console.core.clock import now
+
+State = Step.State
+
+
+def take_further(turn: Turn, steps: Sequence[Step]) -> bool | None:
+    """Take the unfinished calls further. Returns None to go on, else whether the run can go on at once."""
+    run = turn.run
+    mine = [step for step in steps if step.state not in Step.OVER]
+    ready: list[Step] = []
+    with transaction.atomic():
+        lease.change(run)
+        asked = approvals_of(mine)
+        for step in mine:
+            _one(turn, steps, step, asked.get(step.pk, []), ready)
+    if not ready:
+        return _wait(run)
+    if pause := make_calls(turn, ready):
+        lease.put_down(run, wake_at=now() + timedelta(seconds=pause), attempts=0)
+        return False
+    return None
+
+
+def _one(turn: Turn, steps: Sequence[Step], step: Step, asked: list[Approval], ready: list[Step]) -> None:
+    """Take one step as far as it gets without a call; those that may be called become `ready`."""
+    if step.kind != Step.Kind.TOOL:
+        if asked and hear(turn, step, asked[-1]) == Heard.GO_ON:
+            step.state = State.PLANNED
+            step.save(update_fields=["state"])
+        return
+    if step.state == State.INTENDED:
+        _recover(turn, step)
+    elif step.state in {State.WAITING, State.UNKNOWN}:
+        if until := _until(step):
+            if until <= now():
+                done(turn, step, "The wait is over.")
+            return
+        expire(asked[-1])
+        if hear(turn, step, asked[-1]) != Heard.GO_ON:
+            return
+        step.state = State.PLANNED
+        step.save(update_fields=["state"])
+    if step.state == State.PLANNED:
+        _decide(turn, steps, step, asked, ready)
+
+
+def _until(step: Step) -> datetime | None:
+    """Return the time a step waits for, None when it waits for a person."""
+    until = (step.output or {}).get("until")
+    return datetime.fromisoformat(until) if until else None
+
+
+def _decide(turn: Turn, steps: Sequence[Step], step: Step, asked: list[Approval], ready: list[Step]) -> None:
+    run = turn.run
+    if not step.decisions:
+        earlier = [one for one in steps if one.kind == Step.Kind.TOOL and one.number < step.number]
+        limits.check_repeats(run, step, earlier)
+    grant, tool = turn.grants.get(step.tool_name), turn.tools.get(step.tool_name)
+    decision = decide(
+        name=step.tool_name,
+        grant=grant,
+        tool=tool,
+        arguments=step.arguments,
+        standing=turn.standing,
+        calls_before=calls_of(run, step.tool_name) + sum(one.tool_name == step.tool_name for one in ready),
+    )
+    step.decisions = [*step.decisions, decision.as_kept()]
+    approved = [one for one in asked if one.state == Approval.State.APPROVED]
+    if decision.effect == DENY:
+        deny(turn, step, decision)
+    elif run.is_step_by_step and not any(one.kind == Kind.STEP for one in approved):
+        ask(run, step, Kind.STEP, decision=decision, reason=_why(steps, step))
+    elif run.is_simulated:
+        ask_for_result(run, step, _why(steps, step))
+    elif decision.effect == ASK and not _is_approved(run, step, approved):
+        ask(run, step, Kind.CALL, decision=decision, grant=grant, reason=_why(steps, step))
+    else:
+        assert decision.effect in {ALLOW, ASK}
+        ready.append(step)
+    step.save(update_fields=["state", "decisions"])
+
+
+def _is_approved(run: Run, step: Step, approved: Sequence[Approval]) -> bool:
+    """Say whether a person said yes to exactly this call."""
+    wanted = digest_of(run, step, step.arguments or {})
+    return any(one.kind == Kind.CALL and one.sha256 == wanted for one in approved)
+
+
+def _why(steps: Sequence[Step], step: Step) -> str:
+    """Return what the model said when it asked for this call."""
+    for one in reversed(steps):
+        if one.kind == Step.Kind.MODEL and one.turn == step.turn and one.output:
+            return str(one.output["message"].get("content") or "")[:4000]
+    return ""
+
+
+def deny(turn: Turn, step: Step, decision: Decision) -> None:
+    """End a call that may not be made; the model reads why."""
+    step.state, step.trouble, step.is_error = State.DENIED, decision.reason[:1000], True
+    lease.change(turn.run, steps_done=F("steps_done") + 1, attempts=0)
+    Step.objects.filter(pk=step.pk).update(
+        state=step.state, trouble=step.trouble, is_error=True, ended_at=Now(), decisions=step.decisions
+    )
+    note_call(turn.run, step, status="refused", code=f"denied_{decision.rule.partition('.')[0]}", reason=step.trouble)
+
+
+def done(turn: Turn, step: Step, content: str, note: str = "") -> None:
+    """End a call whose result came from elsewhere: from a person, or from time."""
+    lease.change(turn.run, steps_done=F("steps_done") + 1, attempts=0)
+    step.state, step.output = State.DONE, {**(step.output or {}), "content": content}
+    Step.objects.filter(pk=step.pk).update(
+        state=step.state, output=step.output, note=note[:200] or step.note, ended_at=Now(), decisions=step.decisions
+    )
+
+
+def _recover(turn: Turn, step: Step) -> None:
+    """See to a call that was begun by a worker who is gone."""
+    note_call(turn.run, step, status="interrupted", code="worker_lost", reason="The worker stopped during the call.")
+    if may_repeat(step, turn.tools.get(step.tool_name)):
+        if step.attempts >= MOST_ATTEMPTS:
+            deny_lost(turn, step)
+            return
+        step.state = State.PLANNED  # the same idempotency key goes along
+        step.save(update_fields=["state"])
+        return
+    unknown(turn, step, "The worker stopped during the call, so what came of it is not known.")
+
+
+def deny_lost(turn: Turn, step: Step) -> None:
+    lease.change(turn.run, steps_done=F("steps_done") + 1, attempts=0)
+    step.state = State.FAILED
+    Step.objects.filter(pk=step.pk).update(
+        state=step.state, trouble="The worker stopped during each attempt.", is_error=True, ended_at=Now()
+    )
+
+
+def unknown(turn: Turn, step: Step, trouble: str) -> None:
+    """Have a person say what became of a call: it may have happened, and making it again could do it twice."""
+    lease.change(turn.run, attempts=0)
+    step.state, step.trouble = State.UNKNOWN, trouble[:1000]
+    step.save(update_fields=["state", "trouble"])
+    ask(turn.run, step, Kind.OUTCOME, reason=trouble)
+
+
+def _wait(run: Run) -> bool | None:
+    """Put the run down until a person decides or a time comes; None when something was decided meanwhile."""
+    with transaction.atomic():
+        lease.change(run)
+        waiting = list(Step.objects.filter(run=run).exclude(state__in=Step.OVER))
+        asked = Approval.objects.filter(step__in=[step.pk for step in waiting])
+        latest = {one.step_id: one for one in asked.order_by("created_at", "id")}
+        moments: list[datetime] = []
+        for step in waiting:
+            if step.state in {State.PLANNED, State.INTENDED}:
+                return None
+            until, about = _until(step), latest.get(step.pk)
+            if until is not None:
+                moments.append(until)
+            elif about is not None and about.state == Approval.State.WAITING:
+                moments.append(about.expires_at)
+            else:
+                return None
+        if not waiting:
+            return None
+        words = [f"{step.tool_name or 'the next step'}" for step in waiting]
+        lease.put_down(
+            run,
+            state=Run.State.WAITING,
+            waits_for=", ".join(words)[:200],
+            wake_at=min(moments),
+            waiting_since=run.waiting_since or now(),
+            attempts=0,
+        )
+    return False

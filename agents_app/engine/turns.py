@@ -1,0 +1,88 @@
+"""What a worker has of its run, and how it waits: it renews its lease, and notices who wants the run to end."""
+
+import time
+from collections.abc import Sequence
+from concurrent.futures import FIRST_COMPLETED, Future, wait
+from typing import Any
+
+from django.conf import settings
+from django.db import connections
+
+from agents_app.engine import lease, limits
+from agents_app.grants.parsing import DENY, Grant, grants_of
+from agents_app.grants.pinning import tools_of
+from agents_app.grants.standing import Standing, standing_of
+from agents_app.models import Agent, Run, Step, Tool
+from agents_app.queries.running import actor_of, definition_of
+
+State = Run.State
+_COUNTED = (
+    "state", "trouble", "steps_done", "model_calls", "tool_calls", "tokens", "cost_micros", "ends_by", "started_at",
+    "waiting_since",
+)  # fmt: skip
+
+
+class Over(Exception):
+    """The run ends now, as it says."""
+
+    def __init__(self, state: str, code: str = "", trouble: str = "", output: Any = None) -> None:
+        super().__init__(trouble)
+        self.state, self.code, self.trouble, self.output = state, code, trouble, output
+
+
+class Turn:
+    """One worker's turn with one run: the run, its definition, and the tools it may be offered."""
+
+    def __init__(self, run: Run) -> None:
+        self.run = run
+        self.definition = definition_of(run)
+        self.grants: dict[str, Grant] = grants_of(self.definition.grants)
+        self.standing = Standing()
+        self.tools: dict[str, Tool] = {}
+        self._looked = time.monotonic()
+
+    def begin_step(self) -> list[Step]:
+        """Renew the lease, see who may still do this and what there is; return the steps so far."""
+        self.look()
+        agent = Agent.objects.select_related("team").get(pk=self.run.agent_id)
+        self.run.team.refresh_from_db(fields=["archived_at"])
+        self.standing = standing_of(actor_of(self.run), agent, self.run.team)
+        if self.standing.problem:
+            raise Over(State.FAILED, "may_not_run", self.standing.problem)
+        self.tools = tools_of(agent.team, list(self.grants)) if self.grants else {}
+        return list(Step.objects.filter(run=self.run).order_by("number"))
+
+    def offered(self) -> list[Tool]:
+        """Return the tools the model is told of: granted, of the team, on and reviewed; nothing else exists for it."""
+        found = []
+        for name, grant in self.grants.items():
+            tool = self.tools.get(name)
+            is_reviewed = tool is not None and grant.digest in {"", tool.digest}
+            if tool is not None and is_reviewed and tool.is_callable and grant.mode != DENY:
+                found.append(tool)
+        return found
+
+    def look(self) -> None:
+        """Renew the lease and raise what must be known: the run is lost, to be cancelled, or out of time."""
+        lease.change(self.run)
+        self.run.refresh_from_db(fields=_COUNTED)
+        self._looked = time.monotonic()
+        if self.run.state == State.CANCELLING:
+            raise Over(State.CANCELLED, "cancelled", self.run.trouble)
+        limits.check_time(self.run)
+
+    def wait_for(self, calls: Sequence["Future[Any]"]) -> "set[Future[Any]]":
+        """Return those that have ended, at least one; meanwhile no connection to the database is held."""
+        every = min(settings.AGENT_LEASE_SECONDS / 3, 1.0)
+        while True:
+            connections.close_all()
+            ended, _ = wait(
+                calls, timeout=max(self._looked + every - time.monotonic(), 0.01), return_when=FIRST_COMPLETED
+            )
+            if ended:
+                return ended
+            self.look()
+
+    def latest(self) -> float:
+        """Return until when a call may begin: later another worker may have the run."""
+        return self._looked + settings.AGENT_LEASE_SECONDS / 2

@@ -1,0 +1,35 @@
+"""Background work of the room: thin wrappers, safe to run twice, late or never. Messages carry ids only."""
+
+import uuid
+from typing import Any
+
+from celery import shared_task
+from celery.signals import worker_shutdown, worker_shutting_down
+
+from agents_app.engine import advancing, sweeping, working
+
+
+@shared_task(name="agents.advance")
+def advance(run_id: str) -> None:
+    working.offer(uuid.UUID(run_id))
+
+
+@shared_task(name="agents.drive")
+def drive() -> None:
+    sweeping.drive()
+
+
+@shared_task(name="agents.tell_of_approval")
+def tell_of_approval(approval_id: str) -> None:
+    pass
+
+
+@worker_shutting_down.connect
+def stop_starting(**_: Any) -> None:
+    """Let no further step begin; what is under way ends if it can, and the next worker goes on from there."""
+    advancing.stopping.set()
+
+
+@worker_shutdown.connect
+def wait_for_the_open_ones(**_: Any) -> None:
+    working.wait_until_idle(1.0)
