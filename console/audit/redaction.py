@@ -23,12 +23,16 @@ Digest = bytes
 class PreparedPayload(NamedTuple):
     """One body as the log stores it. `bytes` and `sha256` are of the original; the digest is kept when it was cut."""
 
-    body: str
+    raw: bytes  # UTF-8
     bytes: int
     sha256: Digest | None
     is_cut: bool
     redactions: int
     stored_sha256: Digest
+
+    @property
+    def body(self) -> str:
+        return self.raw.decode()
 
 
 class _Rules(NamedTuple):
@@ -101,8 +105,7 @@ def prepare_payload(body: str) -> PreparedPayload:
     is_whole = len(raw) <= limit and len(original) <= limit + _MARGIN
     if is_whole:
         size = len(raw) if body is original else len(_encode(original))
-        text = body if body.isascii() else raw.decode()
-        return PreparedPayload(text, size, None, False, found, sha256(raw).digest())
-    text = raw[:limit].decode("utf-8", "ignore")
+        return PreparedPayload(raw, size, None, False, found, sha256(raw).digest())
+    cut = raw[:limit].decode("utf-8", "ignore").encode()
     whole = _encode(original)
-    return PreparedPayload(text, len(whole), sha256(whole).digest(), True, found, sha256(text.encode()).digest())
+    return PreparedPayload(cut, len(whole), sha256(whole).digest(), True, found, sha256(cut).digest())

@@ -26,7 +26,7 @@ from console.core.clock import now
 from console.core.errors import ProviderError, Refusal
 from console.gateway import pipeline, sync
 from console.gateway.connection import Connection
-from console.gateway.plan import resolve
+from console.gateway.naming import resolve
 from console.gateway.reading import AnswerReader
 from console.gateway.refusing import Identify
 from console.gateway.types import Ask, Call

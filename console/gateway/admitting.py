@@ -2,7 +2,6 @@
 
 import time
 
-import orjson
 from django.conf import settings
 
 from console.audit.redaction import prepare_payload
@@ -10,7 +9,7 @@ from console.core.errors import BadInput, Refusal
 from console.gateway.agents import with_agent
 from console.gateway.entries import Begin
 from console.gateway.errors import QuotaExceeded, Unpriced
-from console.gateway.limits import quota_refused, refusal_fields, remaining_after
+from console.gateway.limits import as_attempts, quota_refused, remaining_after
 from console.gateway.plan import make_plan
 from console.gateway.prompting import prompted
 from console.gateway.refusing import TRIES, Identify, as_attempt, changing_too_fast, record_refusal
@@ -44,7 +43,15 @@ async def admit(
             filled = with_agent(snapshot, asker, ask)
             if "prompt" in filled.body:
                 filled = await prompted(snapshot, asker, filled)
-            plan = make_plan(snapshot, asker, filled, default_output=settings.GATEWAY_MAX_OUTPUT_TOKENS, step=step)
+            kept = prepare_payload(filled.text)
+            plan = make_plan(
+                snapshot,
+                asker,
+                filled,
+                input_sha256=kept.stored_sha256.hex(),
+                default_output=settings.GATEWAY_MAX_OUTPUT_TOKENS,
+                step=step,
+            )
         except Refusal as refusal:
             is_attempt = goes_on and isinstance(refusal, PASSED_OVER)
             if await record_refusal(
@@ -53,11 +60,17 @@ async def admit(
                 snapshot = await here.snapshots.newer_than(snapshot)
                 continue
             raise
-        kept = prepare_payload(filled.text)
-        plan.record["input_sha256"] = kept.stored_sha256.hex()
-        fields = _refusals(plan, goes_on=goes_on)
         verdict = await here.ledger.begin(
-            Begin(plan.epoch, plan.record, plan.charges, input=None if has_input else kept, refusals=fields)
+            Begin(
+                epoch=plan.epoch,
+                id=ask.id,
+                at=ask.at,
+                record=plan.record,
+                team_id=asker.team.id,
+                key_id=asker.key.id if asker.key is not None else None,
+                charges=as_attempts(plan.charges, as_attempt(ask.id)) if goes_on else plan.charges,
+                input=None if has_input else kept,
+            )
         )
         if verdict.is_stale:
             snapshot = await here.snapshots.newer_than(snapshot)
@@ -66,15 +79,6 @@ async def admit(
             raise quota_refused(plan, verdict)
         return plan, remaining_after(plan, verdict)
     raise changing_too_fast()
-
-
-def _refusals(plan: Plan, *, goes_on: bool) -> tuple[str, ...]:
-    """Return what the line in the log becomes if a charge refuses the call, for each."""
-    fields = tuple(refusal_fields(charge) for charge in plan.charges)
-    if not goes_on:
-        return fields
-    mine = orjson.dumps(as_attempt(plan.ask.id)).decode()
-    return tuple(f"{given[:-1]},{mine[1:]}" for given in fields)
 
 
 async def open_call(identify: Identify, ask: Ask, *, started: float | None = None) -> Call:

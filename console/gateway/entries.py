@@ -3,27 +3,25 @@
 import datetime as dt
 import uuid
 from collections.abc import Iterable, Sequence
-from typing import Any, NamedTuple
-
-import orjson
+from typing import NamedTuple
 
 from console.audit.redaction import PreparedPayload
 from console.gateway import arrays
-from console.gateway.types import Charge
-
-Counter = tuple[int, dt.datetime]
+from console.gateway.types import Charge, Counter
 
 
 class Begin(NamedTuple):
     """One call to admit, or one refusal to record (`is_refusal`, no charges)."""
 
     epoch: int
-    record: dict[str, Any]
+    id: uuid.UUID
+    at: dt.datetime
+    record: bytes  # its line in the log as far as it is known, as JSON: record.py
+    team_id: uuid.UUID | None = None
+    key_id: uuid.UUID | None = None
     charges: tuple[Charge, ...] = ()
     is_refusal: bool = False
     input: PreparedPayload | None = None
-    # For each charge, the members its refusal adds to the record, as JSON.
-    refusals: tuple[str, ...] = ()
 
 
 class Verdict(NamedTuple):
@@ -35,19 +33,14 @@ class Verdict(NamedTuple):
 
 
 class Close(NamedTuple):
-    """The end of one call: its whole audit row, what it was admitted with, what to settle."""
+    """The end of one call: the reservation to settle, its whole line in the log, and what it was admitted with."""
 
-    record: dict[str, Any]
+    reservation: uuid.UUID
+    record: bytes
     charges: tuple[Charge, ...]
     tokens: int
     cost_micros: int
     output: PreparedPayload | None = None
-    # The id of the reservation to settle, where the record has another: an attempt's, while its request goes on.
-    reservation: uuid.UUID | None = None
-
-    @property
-    def call(self) -> uuid.UUID:
-        return self.reservation or self.record["id"]
 
 
 BEGIN = (
@@ -61,11 +54,12 @@ CLOSE = (
     " $8::bigint[], $9::timestamptz[], $10::bigint[], $11::bigint[])"
 )
 _JSONB = b"\x01"
+_NO_COLUMNS: tuple[tuple[bytes, ...], ...] = ((),) * 5
 
 
 def _payloads(payloads: "Sequence[PreparedPayload | None]") -> list[bytes]:
     return [
-        arrays.texts([p.body if p else None for p in payloads]),
+        arrays.texts([p.raw if p else None for p in payloads]),
         arrays.integers([p.bytes if p else None for p in payloads]),
         arrays.byteas([p.sha256 if p else None for p in payloads]),
         arrays.booleans([p.is_cut if p else None for p in payloads]),
@@ -73,20 +67,37 @@ def _payloads(payloads: "Sequence[PreparedPayload | None]") -> list[bytes]:
     ]
 
 
+def limit_columns(counter: Counter, metric: str, most: int | None, refusal: bytes) -> tuple[bytes, ...]:
+    """Return what every charge of a limit puts into the parameters of BEGIN; `most` is None for a soft quota's."""
+    quota, period = counter
+    return (
+        arrays.bigint(quota),
+        arrays.moment(period),
+        arrays.octets(metric.encode()),
+        arrays.bigint(most),
+        arrays.octets(refusal),
+    )
+
+
+def with_refusal(columns: tuple[bytes, ...], refusal: bytes) -> tuple[bytes, ...]:
+    """Return the columns of a limit with another refusal."""
+    return (*columns[:-1], arrays.octets(refusal))
+
+
 def _counters(charges: Iterable[Charge]) -> list[tuple[Counter, int, int | None]]:
     """Return each counter concerned once, in the order they are locked in, with its whole amount and least limit."""
     found: dict[Counter, tuple[int, int | None]] = {}
-    for charge in charges:
-        key = (charge.quota.id, charge.period_start)
-        limit = charge.limit if charge.quota.is_hard else None
-        if key in found:
-            amount, least = found[key]
-            if limit is not None and least is not None:
-                limit = min(limit, least)
-            found[key] = amount + charge.amount, limit if limit is not None else least
+    for limit, amount in charges:
+        counter = limit.counter
+        most = limit.most if limit.quota.is_hard else None
+        if counter in found:
+            amount_before, least = found[counter]
+            if most is not None and least is not None:
+                most = min(most, least)
+            found[counter] = amount_before + amount, most if most is not None else least
         else:
-            found[key] = charge.amount, limit
-    return [(key, *found[key]) for key in sorted(found)]
+            found[counter] = amount, most
+    return [(counter, *found[counter]) for counter in sorted(found)]
 
 
 def begin_parameters(items: list[Begin], process: bytes, lease: int) -> tuple[list[bytes], list[int], list[Counter]]:
@@ -95,31 +106,33 @@ def begin_parameters(items: list[Begin], process: bytes, lease: int) -> tuple[li
     for item in items:
         first.append(place)
         place += len(item.charges)
-    charges = items[0].charges if len(items) == 1 else [c for item in items for c in item.charges]
+    charges = [charge for item in items for charge in item.charges]
     counters = _counters(charges)
+    columns = zip(*[limit.columns for limit, _ in charges], strict=True) if charges else _NO_COLUMNS
+    quotas, periods, metrics, mosts, refusals = columns
     parameters = [
         arrays.bigints([item.epoch for item in items]),
-        arrays.uuids([item.record["id"] for item in items]),
-        arrays.uuids([item.record.get("team_id") for item in items]),
+        arrays.uuids([item.id for item in items]),
+        arrays.uuids([item.team_id for item in items]),
         arrays.booleans([item.is_refusal for item in items]),
-        arrays.texts([orjson.dumps(item.record) for item in items]),
+        arrays.texts([item.record for item in items]),
         arrays.integers(first),
         arrays.integers([len(item.charges) for item in items]),
         *_payloads([item.input for item in items]),
         process,
         lease.to_bytes(4, "big"),
-        arrays.bigints([c.quota.id for c in charges]),
-        arrays.moments([c.period_start for c in charges]),
-        arrays.texts([c.quota.metric for c in charges]),
-        arrays.bigints([c.amount for c in charges]),
-        arrays.bigints([c.limit if c.quota.is_hard else None for c in charges]),
-        arrays.texts([r for item in items for r in item.refusals]),
-        arrays.bigints([key[0] for key, _, _ in counters]),
-        arrays.moments([key[1] for key, _, _ in counters]),
+        arrays.array(arrays.INT8, quotas),
+        arrays.array(arrays.TIMESTAMPTZ, periods),
+        arrays.array(arrays.TEXT, metrics),
+        arrays.bigints([amount for _, amount in charges]),
+        arrays.array(arrays.INT8, mosts),
+        arrays.array(arrays.TEXT, refusals),
+        arrays.bigints([quota for (quota, _), _, _ in counters]),
+        arrays.moments([period for (_, period), _, _ in counters]),
         arrays.bigints([amount for _, amount, _ in counters]),
-        arrays.bigints([limit for _, _, limit in counters]),
+        arrays.bigints([most for _, _, most in counters]),
     ]
-    return parameters, first, [key for key, _, _ in counters]
+    return parameters, first, [counter for counter, _, _ in counters]
 
 
 def verdicts_of(row: list[bytes | None], first: list[int], counters: list[Counter]) -> list[Verdict]:
@@ -131,8 +144,7 @@ def verdicts_of(row: list[bytes | None], first: list[int], counters: list[Counte
     ]
 
 
-def _spent(charge: Charge, item: Close) -> int:
-    metric = charge.quota.metric
+def _spent(metric: str, item: Close) -> int:
     if metric == "requests":
         return 1
     return item.tokens if metric == "tokens" else item.cost_micros if metric == "cost" else 0
@@ -141,17 +153,16 @@ def _spent(charge: Charge, item: Close) -> int:
 def close_parameters(items: list[Close]) -> list[bytes]:
     settled: dict[Counter, tuple[int, int]] = {}
     for item in items:
-        for charge in item.charges:
-            key = (charge.quota.id, charge.period_start)
-            freed, spent = settled.get(key, (0, 0))
-            settled[key] = freed + charge.amount, spent + _spent(charge, item)
+        for limit, amount in item.charges:
+            freed, spent = settled.get(limit.counter, (0, 0))
+            settled[limit.counter] = freed + amount, spent + _spent(limit.quota.metric, item)
     counters = sorted(settled)
     return [
-        _JSONB + orjson.dumps([item.record for item in items]),
-        arrays.uuids([item.call for item in items]),
+        _JSONB + b"[%b]" % b",".join([item.record for item in items]),
+        arrays.uuids([item.reservation for item in items]),
         *_payloads([item.output for item in items]),
-        arrays.bigints([key[0] for key in counters]),
-        arrays.moments([key[1] for key in counters]),
-        arrays.bigints([settled[key][0] for key in counters]),
-        arrays.bigints([settled[key][1] for key in counters]),
+        arrays.bigints([quota for quota, _ in counters]),
+        arrays.moments([period for _, period in counters]),
+        arrays.bigints([settled[counter][0] for counter in counters]),
+        arrays.bigints([settled[counter][1] for counter in counters]),
     ]

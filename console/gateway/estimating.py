@@ -5,8 +5,8 @@ from typing import NamedTuple
 from django.conf import settings
 
 from console.gateway.agents import with_agent
+from console.gateway.naming import resolve
 from console.gateway.operations import OPERATIONS
-from console.gateway.plan import resolve
 from console.gateway.prompting import prompted
 from console.gateway.refusing import Identify
 from console.gateway.running import gateway

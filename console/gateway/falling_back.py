@@ -13,12 +13,14 @@ import json
 import time
 from typing import TYPE_CHECKING
 
+import orjson
 from django.conf import settings
 
 from console.core.clock import now
 from console.core.errors import ProviderError
 from console.gateway.admitting import PASSED_OVER, admit
 from console.gateway.entries import Begin
+from console.gateway.record import joined
 from console.gateway.refusing import TRIES
 from console.gateway.targets import chain, next_step
 
@@ -65,8 +67,8 @@ async def _end(call: "Call", error: ProviderError) -> None:
     """Write the line the caller's request id finds. What the attempts used is on their own."""
     here, plan = call.here, call.plan
     snapshot = await here.snapshots.get()
-    record = {
-        **plan.record,
+    end = {
+        "id": plan.ask.id,
         "closed_at": now(),
         "status": "refused",
         "http_status": error.status,
@@ -77,8 +79,10 @@ async def _end(call: "Call", error: ProviderError) -> None:
         "latency_us": round((time.perf_counter() - call.started) * 1_000_000),
         "detail": json.dumps({"passed_over": call.passed_over}),
     }
+    record = joined(plan.record, orjson.dumps(end))
     for _ in range(TRIES):
-        if not (await here.ledger.begin(Begin(snapshot.epoch, record, is_refusal=True))).is_stale:
+        begin = Begin(snapshot.epoch, plan.ask.id, plan.ask.at, record, is_refusal=True)
+        if not (await here.ledger.begin(begin)).is_stale:
             return
         snapshot = await here.snapshots.newer_than(snapshot)
 

@@ -108,11 +108,9 @@ async def _drop(task: "asyncio.Task[outbound.Reply]") -> None:
 
 def _swap(call: Call, winner: Call) -> None:
     """Let the call the face holds be the attempt that won, under the request's id, and the other one the loser."""
-    ask, mine, held = call.plan.ask, call.plan.record["id"], call.reservation
-    call.plan, winner.plan = winner.plan._replace(ask=ask), call.plan
-    call.reservation, winner.reservation = call.plan.record["id"], held or mine
-    call.plan.record["id"] = mine
-    winner.plan.record["id"] = uuid7()
+    ask, other = call.plan.ask, winner.plan.ask
+    call.plan, winner.plan = winner.plan._replace(ask=ask), call.plan._replace(ask=ask._replace(id=uuid7()))
+    call.reservation, winner.reservation = winner.reservation or other.id, call.reservation or ask.id
     for name in ("permit", "is_inside", "is_unused", "sent", "attempts", "remaining"):
         mine_now = getattr(call, name)
         setattr(call, name, getattr(winner, name))

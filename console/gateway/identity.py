@@ -59,13 +59,19 @@ class KeyIdentity:
     def __call__(self, snapshot: Snapshot) -> Asker:
         if self._text is None:
             raise KeyRefused("missing")
-        key = snapshot.keys.get(keys.digest(self._text))
+        digest = keys.digest(self._text)
+        key = snapshot.keys.get(digest)
         if key is None:
             raise KeyRefused("unknown" if keys.is_well_formed(self._text) else "malformed")
-        return _asker_of(key, self._at, self._address)
+        _check(key, self._at, self._address)
+        asker = snapshot.askers.get(digest)
+        if asker is None:
+            asker = snapshot.askers[digest] = _asker_of(key)
+        return asker
 
 
-def _asker_of(key: KeyShape, at: dt.datetime, client_address: str) -> Asker:
+def _check(key: KeyShape, at: dt.datetime, client_address: str) -> None:
+    """Refuse a key that is not good at this moment, from this address or for calling models."""
     reason = key.refusal(at, client_address)
     if not reason and not key.rights:
         reason = "its owner has no rights in the team any more"
@@ -73,12 +79,16 @@ def _asker_of(key: KeyShape, at: dt.datetime, client_address: str) -> Asker:
         raise KeyRefused(reason, key)
     if "use_models" not in key.rights:
         raise ScopeMissing(key)
+
+
+def _asker_of(key: KeyShape) -> Asker:
     return Asker(
         team=key.team,
         environment=key.environment,
         actor_kind="key",
         actor_id=key.id,
         actor=key.name,
+        terms={},
         key=key,
         aliases=key.aliases,
         may_call_exact=key.may_call_exact,
@@ -97,7 +107,8 @@ class StartedByKey:
         key = snapshot.keys_by_id.get(self._key_id)
         if key is None:
             raise KeyRefused("unknown")
-        return _asker_of(key, self._at, self._address)
+        _check(key, self._at, self._address)
+        return _asker_of(key)
 
 
 class PersonRefused(NotAllowed):
@@ -137,5 +148,6 @@ class PersonIdentity:
             actor_kind="user",
             actor_id=person.id,
             actor=person.name,
+            terms={},
             may_call_exact=person.is_operator,
         )

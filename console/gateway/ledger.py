@@ -16,6 +16,7 @@ import uuid
 from contextlib import suppress
 from typing import Any
 
+import orjson
 import psycopg
 from django.conf import settings
 from django.db import Error as DatabaseFault
@@ -31,14 +32,15 @@ from console.gateway.entries import (
     CLOSE,
     Begin,
     Close,
-    Counter,
     Verdict,
     begin_parameters,
     close_parameters,
     verdicts_of,
 )
 from console.gateway.errors import AnswerUnrecorded, DatabaseAway
+from console.gateway.record import joined
 from console.gateway.statement import Statement
+from console.gateway.types import Counter
 from console.teams import refusals
 from console.teams.services.keys import touch
 
@@ -97,9 +99,8 @@ class Ledger:
         """Admit one call, or record one refusal; raises DatabaseAway when it cannot be written."""
         if self._keeper is None or self._keeper.done():
             self._keeper = asyncio.create_task(self._keep())
-        key_id = item.record.get("key_id")
-        if key_id is not None and not item.is_refusal:
-            self._used_keys[key_id] = item.record["at"]
+        if item.key_id is not None:
+            self._used_keys[item.key_id] = item.at
         try:
             verdict = await self._begins.put(item)
         except psycopg.errors.ForeignKeyViolation:
@@ -108,7 +109,7 @@ class Ledger:
             log.warning("The ledger could not begin: %s", type(error).__name__)
             raise DatabaseAway from error
         if verdict.refused_by is None and not verdict.is_stale and not item.is_refusal:
-            self._open.add(item.record["id"])
+            self._open.add(item.id)
         return verdict
 
     async def close(self, item: Close) -> bool:
@@ -116,7 +117,7 @@ class Ledger:
 
         Cancelling whoever waits does not cancel the record: it is queued before the first pause.
         """
-        self._open.discard(item.call)
+        self._open.discard(item.reservation)
         try:
             return await self._closes.put(item)
         except psycopg.Error as error:
@@ -126,9 +127,9 @@ class Ledger:
         """End a call that was admitted after its caller had left. Nothing was sent for it."""
         if verdict.is_stale or verdict.refused_by is not None or item.is_refusal:
             return
-        record = {**item.record, "closed_at": now(), "status": Status.CLIENT_DISCONNECTED.value}
+        end = {"closed_at": now(), "status": Status.CLIENT_DISCONNECTED.value, "prompt_tokens": 0, "cost_micros": 0}
         with suppress(Unavailable):
-            self._closes.put(Close({**record, "prompt_tokens": 0, "cost_micros": 0}, item.charges, 0, 0))
+            self._closes.put(Close(item.id, joined(item.record, orjson.dumps(end)), item.charges, 0, 0))
 
     async def _run_begin(self, items: list[Begin]) -> list[Verdict]:
         parameters, first, counters = begin_parameters(items, self.process.encode(), settings.GATEWAY_LEASE_SECONDS)

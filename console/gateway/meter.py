@@ -12,6 +12,7 @@ from console.core.ids import request_id, uuid7
 from console.core.scrub import scrub
 from console.core.size import estimate_tokens
 from console.gateway.entries import Close
+from console.gateway.record import joined
 from console.gateway.targets import PIN
 from console.gateway.types import Call
 from console.providers.types import Usage
@@ -38,7 +39,7 @@ def settle(call: Call, usage: Usage | None, output: str | None) -> tuple[Usage, 
         if not call.sent or call.is_unused:
             return Usage(0, 0), ""
         return Usage(call.plan.prompt_tokens, estimate_tokens(output) if output else 0), "estimated"
-    reserved = next((c.amount for c in call.plan.charges if c.quota.metric == "tokens"), None)
+    reserved = next((amount for limit, amount in call.plan.charges if limit.quota.metric == "tokens"), None)
     over = reserved is not None and usage.prompt + usage.completion > reserved
     return usage, "over_reservation" if over else ""
 
@@ -52,19 +53,21 @@ def end_record(
     output: str | None,
     code: str = "",
     reason: str = "",
+    goes_on: bool = False,
 ) -> Close:
-    """Return the end of a call for the ledger: the whole row, what to settle, and the output to keep."""
+    """Return the end of a call for the ledger: the whole row, what to settle, and the output to keep.
+
+    With `goes_on` it is that of an attempt after which the call goes on at another version: it gets an id of its own
+    and names the request, whose id the call's last attempt keeps.
+    """
     plan, moment = call.plan, time.perf_counter()
     charged, note = settle(call, usage, output)
     if plan.price:
         call.cost_micros = plan.price.cost(charged.prompt, charged.cached, charged.completion, charged.reasoning)
-    record: dict[str, Any] = {
-        **plan.record,
+    end: dict[str, Any] = {
         "closed_at": now(),
         "status": status,
         "http_status": http_status,
-        "code": code,
-        "reason": scrub(reason)[0].replace("\0", "")[:500],
         "attempts": call.attempts,
         "prompt_tokens": charged.prompt,
         "cached_tokens": charged.cached,
@@ -75,32 +78,43 @@ def end_record(
         "latency_us": _micros(moment - call.started),
         "overhead_us": _micros(overhead_seconds(call, moment)),
     }
+    if code:
+        end["code"] = code
+    if reason:
+        end["reason"] = scrub(reason)[0].replace("\0", "")[:500]
+    if call.first_token:
+        end["first_token_us"] = _micros(call.first_token - call.started)
+    notes, id, reservation = _notes(call), plan.ask.id, call.reservation or plan.ask.id
+    if goes_on:
+        id, notes = uuid7(), {**notes, "attempt_of": request_id(id)}
+    if id != reservation:
+        end["id"] = id
+    if notes:
+        end["detail"] = json.dumps(notes)
+    kept: PreparedPayload | None = None
+    if output is not None:
+        kept = prepare_payload(output)
+        end["output_sha256"] = kept.stored_sha256.hex()
+    return Close(
+        reservation=reservation,
+        record=joined(plan.record, orjson.dumps(end)),
+        charges=plan.charges,
+        tokens=charged.prompt + charged.completion,
+        cost_micros=call.cost_micros,
+        output=kept,
+    )
+
+
+def _notes(call: Call) -> dict[str, Any]:
+    """Return what the log keeps of a call besides, as its detail."""
     notes: dict[str, Any] = dict(call.notes)
-    if plan.route != PIN:
-        notes["route"] = plan.route
+    if call.plan.route != PIN:
+        notes["route"] = call.plan.route
     if call.fell_back_from:
         notes["fell_back_from"] = call.fell_back_from
     if call.passed_over:
         notes["passed_over"] = call.passed_over
-    if notes:
-        record["detail"] = json.dumps(notes)
-    if call.first_token:
-        record["first_token_us"] = _micros(call.first_token - call.started)
-    kept: PreparedPayload | None = None
-    if output is not None:
-        kept = prepare_payload(output)
-        record["output_sha256"] = kept.stored_sha256.hex()
-    return Close(record, plan.charges, charged.prompt + charged.completion, call.cost_micros, kept, call.reservation)
-
-
-def as_attempt(end: Close) -> Close:
-    """Return the end of an attempt after which the call goes on at another version.
-
-    It gets an id of its own, and names the request, whose id the call's last attempt keeps.
-    """
-    request = end.record["id"]
-    detail = json.dumps({**json.loads(end.record.get("detail", "{}")), "attempt_of": request_id(request)})
-    return end._replace(record={**end.record, "id": uuid7(), "detail": detail}, reservation=end.call)
+    return notes
 
 
 def answer_text(answer: dict[str, Any], usage: Usage | None) -> str:

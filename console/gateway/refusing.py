@@ -13,7 +13,7 @@ from console.core.errors import Refusal, Unavailable
 from console.core.ids import request_id, uuid7
 from console.gateway.entries import Begin
 from console.gateway.identity import KeyRefused
-from console.gateway.plan import start_record
+from console.gateway.record import of_ask, of_asker
 from console.gateway.running import Gateway, gateway
 from console.gateway.snapshot import Snapshot
 from console.gateway.types import Ask, Asker
@@ -56,24 +56,31 @@ async def record_refusal(
             return True
         refusals.note(refusal.reason, client_address=ask.client_address)
         return False
-    record = start_record(
-        asker,
-        ask,
-        epoch=snapshot.epoch,
-        status="refused",
-        http_status=refusal.status,
-        code=refusal.code,
-        reason=(getattr(refusal, "reason", "") or refusal.message)[:500],
-        closed_at=now(),
-        latency_us=round((time.perf_counter() - began) * 1_000_000),
+    record = {
+        **of_ask(ask),
+        "alias": ask.model[:200],
+        "epoch": snapshot.epoch,
+        "status": "refused",
+        "http_status": refusal.status,
+        "code": refusal.code,
+        "reason": (getattr(refusal, "reason", "") or refusal.message)[:500],
+        "closed_at": now(),
+        "latency_us": round((time.perf_counter() - began) * 1_000_000),
         **getattr(refusal, "record", {}),
-    )
-    if is_attempt:
-        record |= as_attempt(ask.id)
+        **(of_asker(asker) if asker is not None else {}),
+        **(as_attempt(ask.id) if is_attempt else {}),
+    }
     kept = prepare_payload(ask.text) if asker is not None and ask.text else None
     if kept is not None:
         record["input_sha256"] = kept.stored_sha256.hex()
-    begin = Begin(snapshot.epoch, record, is_refusal=True, input=None if has_input else kept)
+    begin = Begin(
+        epoch=snapshot.epoch,
+        id=ask.id,
+        at=ask.at,
+        record=orjson.dumps(record),
+        is_refusal=True,
+        input=None if has_input else kept,
+    )
     return (await here.ledger.begin(begin)).is_stale
 
 

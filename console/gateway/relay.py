@@ -16,7 +16,7 @@ from console.core.lanes import Lane
 from console.gateway import shadowing
 from console.gateway.falling_back import following, go_on, seconds_left
 from console.gateway.hedging import send_hedged
-from console.gateway.meter import answer_text, as_attempt, end_record
+from console.gateway.meter import answer_text, end_record
 from console.gateway.operations import OPERATIONS
 from console.gateway.operations.types import Read
 from console.gateway.sending import leave
@@ -47,8 +47,17 @@ async def _close(
     call.is_closed = True
     if call.first_token and call.plan.lane == Lane.INTERACTIVE:
         call.here.passage.pace.saw(time.time(), call.first_token - call.started)
-    end = end_record(call, status=status, http_status=http_status, usage=usage, output=output, code=code, reason=reason)
-    await call.here.ledger.close(as_attempt(end) if goes_on else end)
+    end = end_record(
+        call,
+        status=status,
+        http_status=http_status,
+        usage=usage,
+        output=output,
+        code=code,
+        reason=reason,
+        goes_on=goes_on,
+    )
+    await call.here.ledger.close(end)
 
 
 async def _fail(call: Call, error: ProviderError) -> int | None:

@@ -16,8 +16,8 @@ from console.core.clock import now
 from console.core.errors import ProviderError, Refusal
 from console.core.ids import request_id, uuid7
 from console.gateway.admitting import admit
-from console.gateway.plan import limits_for
 from console.gateway.targets import SHADOW_STEP
+from console.gateway.terms import limits_for
 from console.gateway.types import Ask, Call
 from usage_app.models import Metric
 

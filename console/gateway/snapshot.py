@@ -16,6 +16,7 @@ from console.audit.models import Epoch
 from console.catalog.shapes import AliasShape, VersionShape, alias_shapes, version_shapes
 from console.gateway.agents import Agents, agent_shapes
 from console.gateway.errors import DatabaseAway
+from console.gateway.types import Asker
 from console.gateway.widgets import Widgets, widget_shapes
 from console.teams.shapes import KeyShape, PersonShape, TeamShape, key_shapes, people_shapes, team_shapes
 from prompts_app.shapes import Library, library
@@ -37,6 +38,7 @@ class Snapshot:
     agents: Agents = field(default_factory=dict)
     widgets: Widgets = field(default_factory=dict)
     closed_teams: frozenset[uuid.UUID] = frozenset()
+    askers: dict[bytes, Asker] = field(default_factory=dict)  # by digest, the keys that called under this epoch
 
 
 def load(before: Snapshot | None = None) -> Snapshot:

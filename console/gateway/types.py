@@ -27,6 +27,7 @@ class Asker(NamedTuple):
     actor_kind: str
     actor_id: uuid.UUID | None
     actor: str
+    terms: "dict[tuple[str, str, int], Terms]"  # what is known of its calls already: terms.py
     key: KeyShape | None = None
     aliases: frozenset[str] = frozenset()  # empty: all the team's
     may_call_exact: bool = False  # exact versions (`provider/name`) besides aliases
@@ -81,13 +82,40 @@ class Ask(NamedTuple):
     agent: Answering | None = None  # then `model` is the alias the agent answers with
 
 
-class Charge(NamedTuple):
-    """What one quota sets aside for a call, in the period of its admission."""
+Counter = tuple[int, dt.datetime]  # a quota's id and the start of a period
+
+
+class Limit(NamedTuple):
+    """A quota in its present period, in the forms every call needs it in."""
 
     quota: QuotaShape
-    period_start: dt.datetime
+    counter: Counter
+    most: int
+    resets_at: dt.datetime | None
+    refusal: bytes  # what the log's line of a call becomes when this refuses it, as JSON
+    columns: tuple[bytes, ...]  # its places in the arrays of BEGIN
+
+
+class Terms(NamedTuple):
+    """What the calls of one caller for one model have in common under one epoch, from `since` until `until`."""
+
+    since: dt.datetime
+    until: dt.datetime
+    alias: str
+    pinned: PinShape  # what the alias means
+    pin: PinShape  # the same with the version that answers
+    route: str  # how that version was chosen: a word of targets.py
+    price: PriceShape | None
+    lanes: dict[str, str]  # the lane a call gets for the one it wants
+    limits: tuple[Limit, ...]
+    record: bytes  # their part of the log's line
+
+
+class Charge(NamedTuple):
+    """What one limit sets aside for a call."""
+
+    limit: Limit
     amount: int
-    limit: int
 
 
 class Plan(NamedTuple):
@@ -104,7 +132,7 @@ class Plan(NamedTuple):
     lane: str
     prompt_tokens: int
     charges: tuple[Charge, ...]
-    record: dict[str, Any]
+    record: bytes  # the log's line as far as it is known when the call starts: record.py
     pin: PinShape
     route: str  # how its version was chosen: a word of targets.py
     step: int  # its place in the pin's fallback chain
@@ -113,10 +141,8 @@ class Plan(NamedTuple):
 class Remaining(NamedTuple):
     """One limit after admission, for the rate-limit headers."""
 
-    metric: str
-    limit: int
-    remaining: int
-    resets_at: dt.datetime | None
+    limit: Limit
+    left: int
 
 
 @dataclass(slots=True, eq=False)

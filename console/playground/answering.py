@@ -9,7 +9,7 @@ from django.conf import settings
 from console.core.errors import ProviderError, Refusal
 from console.core.ids import request_id
 from console.gateway import pipeline
-from console.gateway.plan import resolve
+from console.gateway.naming import resolve
 from console.gateway.reading import AnswerReader
 from console.gateway.refusing import Identify
 from console.gateway.types import Ask, Call

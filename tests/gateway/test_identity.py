@@ -8,7 +8,7 @@ import pytest
 from console.core.errors import NotAllowed
 from console.gateway import snapshot
 from console.gateway.identity import KeyRefused, PersonIdentity, StartedByKey
-from console.gateway.plan import exact_version
+from console.gateway.naming import exact_version
 from console.teams.models import ApiKey, Membership, Role
 from console.teams.services import people
 from console.teams.services import teams as team_services

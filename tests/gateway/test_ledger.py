@@ -5,6 +5,7 @@ import time
 import uuid
 from contextlib import asynccontextmanager
 
+import orjson
 import psycopg
 import pytest
 from asgiref.sync import sync_to_async
@@ -20,6 +21,8 @@ from console.gateway.connection import Connection
 from console.gateway.entries import Begin, Close
 from console.gateway.errors import AnswerUnrecorded, DatabaseAway
 from console.gateway.ledger import Ledger
+from console.gateway.limits import limit_at
+from console.gateway.record import joined
 from console.gateway.snapshot import SnapshotKeeper
 from console.gateway.sweep import sweep
 from console.gateway.types import Charge
@@ -156,18 +159,19 @@ def shape_of(team, **fields):
 
 def charge(shape, amount=1, at=None):
     moment = at or now()
-    return Charge(shape, shape.period(moment), amount, shape.limit_at(moment))
+    return Charge(limit_at(shape, moment), amount)
 
 
 def begin_of(team, epoch, *charges, **more):
-    record = {"id": uuid7(), "at": now(), "type": "chat", "status": "ok", "team_id": team.pk, "team": team.name}
-    fields = tuple('{"status": "refused", "http_status": 429, "code": "test"}' for _ in charges)
-    return Begin(epoch, record, charges, refusals=fields, **more)
+    id, at = uuid7(), now()
+    record = {"id": id, "at": at, "type": "chat", "status": "ok", "team_id": team.pk, "team": team.name}
+    return Begin(epoch, id, at, orjson.dumps(record), team_id=team.pk, charges=charges, **more)
 
 
 def close_of(item, status="ok", tokens=3, cost=4):
-    record = {**item.record, "closed_at": now(), "status": status, "prompt_tokens": tokens, "cost_micros": cost}
-    return Close(record, item.charges, tokens, cost, prepare_payload('{"said": "yes"}'))
+    end = {"closed_at": now(), "status": status, "prompt_tokens": tokens, "cost_micros": cost}
+    record = joined(item.record, orjson.dumps(end))
+    return Close(item.id, record, item.charges, tokens, cost, prepare_payload('{"said": "yes"}'))
 
 
 @sync_to_async
@@ -243,7 +247,7 @@ async def test_a_start_that_postgresql_lost_is_booked_with_its_end(team):
     async with made_ledger() as ledger:
         item, other = [begin_of(team, await ledger.epoch(), charge(shape)) for _ in range(2)]
         await asyncio.gather(ledger.begin(item), ledger.begin(other))
-        await sync_to_async(Reservation.objects.filter(pk=item.record["id"]).delete)()
+        await sync_to_async(Reservation.objects.filter(pk=item.id).delete)()
         await sync_to_async(QuotaCounter.objects.update)(reserved=1)
         assert await asyncio.gather(ledger.close(close_of(item)), ledger.close(close_of(other))) == [True, True]
         assert await ledger.close(close_of(item)) is False
@@ -292,7 +296,10 @@ async def test_a_batch_gives_the_last_units_in_order_and_lets_small_ones_pass(te
         for item, verdict in zip(items, verdicts, strict=True):
             if verdict.refused_by is None:
                 await ledger.close(close_of(item, tokens=1))
-        assert await counters() == [(3, 0)] and sorted(await lines()) == [("ok", "")] * 3 + [("refused", "test")] * 3
+        assert (
+            await counters() == [(3, 0)]
+            and sorted(await lines()) == [("ok", "")] * 3 + [("refused", "insufficient_quota")] * 3
+        )
 
 
 async def test_it_says_which_of_several_limits_refused(team):
@@ -366,7 +373,7 @@ async def test_leases_of_open_calls_are_renewed_and_of_lost_ones_not(team, setti
         held, lost = begin_of(team, epoch), begin_of(team, epoch)
         await ledger.begin(held)
         await ledger.begin(lost)
-        ledger._open.discard(lost.record["id"])  # as when its end could not be written
+        ledger._open.discard(lost.id)  # as when its end could not be written
         started = time.monotonic()
         while await open_calls() == 2:
             assert time.monotonic() - started < 10
@@ -430,7 +437,7 @@ async def test_an_end_that_cannot_be_written_is_the_sweepers(team, settings, mon
         await ledger.begin(item)
         spoilt = close_of(item)
         with pytest.raises(AnswerUnrecorded):
-            await ledger.close(spoilt._replace(record={**spoilt.record, "prompt_tokens": 2**40}))
+            await ledger.close(spoilt._replace(record=joined(spoilt.record, orjson.dumps({"prompt_tokens": 2**40}))))
         await sync_to_async(Reservation.objects.update)(expires_at=now())
     assert await sync_to_async(sweep)() == 1
     assert await lines() == [("interrupted", "interrupted")]

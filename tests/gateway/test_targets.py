@@ -40,7 +40,7 @@ def test_ten_percent_of_ten_thousand_calls_are_planned_for_the_canary_and_each_c
     def route(customer: int) -> str:
         body = {"model": "support-chat", "messages": [{"role": "user", "content": "hi"}], "user": f"c{customer}"}
         ask = make_ask("chat", body, text="{}", id=uuid7(), at=now(), surface="api", route="", lane="")
-        return make_plan(snapshot, asker, ask, default_output=10).route
+        return make_plan(snapshot, asker, ask, input_sha256="", default_output=10).route
 
     routes = [route(customer) for customer in range(10_000)]
     assert abs(routes.count("canary") - 1000) < 4 * 30, "four standard deviations of a binomial with p = 0.1"

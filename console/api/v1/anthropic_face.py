@@ -10,7 +10,7 @@ from console.core.errors import Refusal
 from console.gateway import pipeline
 from console.gateway.identity import KeyIdentity
 from console.gateway.messages.stream import named
-from console.gateway.plan import resolve
+from console.gateway.naming import resolve
 from console.gateway.shapes import messages
 from console.gateway.types import Ask
 

@@ -12,7 +12,7 @@ from console.core.errors import NotFound
 from console.gateway import pipeline
 from console.gateway.agents import alias_of
 from console.gateway.identity import KeyIdentity
-from console.gateway.plan import exact_version
+from console.gateway.naming import exact_version
 from console.gateway.snapshot import Snapshot
 from console.gateway.types import Ask, Asker
 

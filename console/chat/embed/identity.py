@@ -37,4 +37,5 @@ class VisitorIdentity:
             actor_kind="widget",
             actor_id=widget.id,
             actor=widget.name,
+            terms={},
         )

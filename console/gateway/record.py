@@ -1,0 +1,46 @@
+"""The log's line of a call as JSON, written in pieces: calls on the same terms share one, and an end adds to its start.
+
+Members are columns of audit_event; what is missing takes the column's default. Where two pieces name the same member
+the later one counts, for PostgreSQL keeps the last.
+"""
+
+from typing import Any
+
+from console.gateway.types import Ask, Asker
+
+
+def joined(*pieces: bytes) -> bytes:
+    """Return JSON objects as one. None of them may be empty."""
+    return b"{%b}" % b",".join([piece[1:-1] for piece in pieces])
+
+
+def of_asker(asker: Asker) -> dict[str, Any]:
+    record = {
+        "team_id": asker.team.id,
+        "team": asker.team.name,
+        "actor_kind": asker.actor_kind,
+        "actor_id": asker.actor_id,
+        "actor": asker.actor,
+        "environment": asker.environment,
+    }
+    if asker.key is not None:
+        record |= {"key_id": asker.key.id, "key": asker.key.shown}
+    return record
+
+
+def of_ask(ask: Ask) -> dict[str, Any]:
+    record = {
+        "id": ask.id,
+        "at": ask.at,
+        "type": ask.type,
+        "surface": ask.surface,
+        "route": ask.route,
+        "client_address": ask.client_address,
+        "client_request_id": ask.client_request_id,
+        "stream": ask.is_stream,
+    }
+    if ask.prompt is not None:
+        record["prompt"] = ask.prompt.record
+    if ask.agent is not None:
+        record["agent"] = ask.agent.ref
+    return record
