@@ -2,10 +2,9 @@
 
 import time
 
-from django.conf import settings
-
 from console.audit.redaction import prepare_payload
 from console.core.errors import BadInput, Refusal
+from console.core.quick_settings import settings
 from console.gateway.agents import with_agent
 from console.gateway.entries import Begin
 from console.gateway.errors import QuotaExceeded, Unpriced

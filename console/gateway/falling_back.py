@@ -14,10 +14,10 @@ import time
 from typing import TYPE_CHECKING
 
 import orjson
-from django.conf import settings
 
 from console.core.clock import now
 from console.core.errors import ProviderError
+from console.core.quick_settings import settings
 from console.gateway.admitting import PASSED_OVER, admit
 from console.gateway.entries import Begin
 from console.gateway.record import joined
@@ -41,7 +41,7 @@ def following(call: "Call", error: ProviderError) -> int | None:
 
 def seconds_left(call: "Call") -> float:
     """Return how long a call and all its attempts may still take."""
-    return settings.GATEWAY_TOTAL_SECONDS - (time.perf_counter() - call.started)
+    return float(settings.GATEWAY_TOTAL_SECONDS) - (time.perf_counter() - call.started)
 
 
 async def go_on(call: "Call", step: int | None, error: ProviderError) -> None:

@@ -10,13 +10,12 @@ import time
 from collections.abc import Awaitable, Callable
 from contextlib import suppress
 
-from django.conf import settings
-
 from console import outbound
 from console.core.clock import now
 from console.core.errors import ProviderError, Refusal
 from console.core.ids import request_id, uuid7
 from console.core.lanes import Lane
+from console.core.quick_settings import settings
 from console.gateway.admitting import admit
 from console.gateway.sending import send
 from console.gateway.targets import SHADOW_STEP

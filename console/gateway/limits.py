@@ -5,9 +5,9 @@ from functools import lru_cache
 from typing import Any
 
 import orjson
-from django.conf import settings
 
 from console.core.clock import now
+from console.core.quick_settings import settings
 from console.gateway.entries import Verdict, limit_columns, with_refusal
 from console.gateway.errors import QuotaExceeded
 from console.gateway.record import joined

@@ -7,12 +7,11 @@ from collections.abc import AsyncGenerator
 from contextlib import suppress
 from typing import NamedTuple
 
-from django.conf import settings
-
 from console import outbound
 from console.core.deadline import Deadline
 from console.core.errors import ProviderError, Unavailable
 from console.core.lanes import Lane
+from console.core.quick_settings import settings
 from console.gateway import shadowing
 from console.gateway.falling_back import following, go_on, seconds_left
 from console.gateway.hedging import send_hedged
@@ -123,7 +122,7 @@ def _most_seconds(call: Call) -> float:
 
 async def _answer(call: Call) -> bytes:
     try:
-        with Deadline(call.here.loop, _most_seconds(call)):
+        with Deadline(call.here.ticker, _most_seconds(call)):
             reply = await send_hedged(call, _end_loser)
             try:
                 raw = await reply.read(settings.GATEWAY_ANSWER_BYTES)

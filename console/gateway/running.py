@@ -10,6 +10,7 @@ import psycopg
 
 from console import outbound
 from console.core.errors import Unavailable
+from console.core.ticker import Ticker
 from console.gateway.ledger import Ledger
 from console.gateway.resilience.passage import Passage
 from console.gateway.snapshot import SnapshotKeeper
@@ -19,7 +20,7 @@ class Gateway:
     """The snapshot, the ledger's connections, and what is known of providers."""
 
     def __init__(self) -> None:
-        self.loop = asyncio.get_running_loop()
+        self.ticker = Ticker(asyncio.get_running_loop())
         self.snapshots = SnapshotKeeper()
         self.ledger = Ledger()
         self.passage = Passage()
@@ -73,6 +74,7 @@ async def stop() -> None:
     if found is not None:
         await found.ledger.stop()
         await found.passage.stop()
+        found.ticker.stop()
         _gateways.pop(loop, None)
         _here.loop = None
     await outbound.close()

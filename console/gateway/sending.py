@@ -8,10 +8,9 @@ import asyncio
 import random
 import time
 
-from django.conf import settings
-
 from console import outbound
 from console.core.errors import ProviderError
+from console.core.quick_settings import settings
 from console.gateway.falling_back import following
 from console.gateway.types import Call
 from console.providers.failures import without_secret

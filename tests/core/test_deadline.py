@@ -3,10 +3,11 @@ import asyncio
 import pytest
 
 from console.core.deadline import Deadline
+from console.core.ticker import Ticker
 
 
 def deadline(seconds: float) -> Deadline:
-    return Deadline(asyncio.get_running_loop(), seconds)
+    return Deadline(Ticker(asyncio.get_running_loop()), seconds)
 
 
 async def test_it_ends_what_takes_too_long_and_nothing_else():

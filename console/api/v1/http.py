@@ -4,17 +4,19 @@ import asyncio
 import time
 import uuid
 from collections.abc import Awaitable, Callable, MutableMapping
+from itertools import chain
 from typing import Any
 from urllib.parse import parse_qsl
 
 import orjson
-from django.conf import settings
 
+from console.api.v1.server import WHOLE_ANSWER
 from console.core import strict_json
 from console.core.client_address import client_address
 from console.core.errors import BadInput, ProviderError, Refusal, TooLarge
 from console.core.ids import request_id, time_of, uuid7
 from console.core.lanes import Lane
+from console.core.quick_settings import settings
 from console.teams.callers import read_key, refuse_keys_in_query
 
 Scope = MutableMapping[str, Any]
@@ -63,76 +65,67 @@ class Request:
         "method",
         "path",
         "problem",
-        "public_id",
         "query",
         "raw_content_type",
         "receive",
         "started",
+        "takes_whole_answers",
     )
 
     def __init__(self, scope: Scope, receive: Receive) -> None:
         self.started = time.perf_counter()
         self.id: uuid.UUID = uuid7()
         self.at = time_of(self.id)
-        self.public_id = request_id(self.id)
         self.method: str = scope["method"]
         self.path: str = scope["path"]
         self.receive = receive
         self.key: str | None = None
         self.is_answered = False  # its response has begun
+        self.takes_whole_answers = WHOLE_ANSWER in scope.get("extensions", ())
         # What is wrong with the head; refused once we know who asks, so that the log can say.
         self.problem: Refusal | None = None
         self._read_headers(scope)
 
     def _read_headers(self, scope: Scope) -> None:
-        authorization, x_api_key, forwarded, size = [], [], "", 0
-        self.content_type = self.raw_content_type = self.content_encoding = self.client_request_id = ""
-        self.idempotency_key: str | None = None
-        self.has_anthropic_version = False
-        self.lane = ""
-        self.query = b""
-        self._length = 0
-        for name, value in scope["headers"]:
-            size += len(name) + len(value)
-            if name == b"authorization":
-                authorization.append(value.decode("latin-1"))
-            elif name == b"x-api-key":
-                x_api_key.append(value.decode("latin-1"))
-            elif name == b"content-type":
-                self.raw_content_type = value.decode("latin-1")  # a boundary's case matters
-                self.content_type = self.raw_content_type.lower()
-            elif name == b"content-length":
-                self._length = int(value) if value.isdigit() and len(value) < 16 else 0
-            elif name == b"content-encoding":
-                self.content_encoding = value.decode("latin-1").lower()
-            elif name == b"idempotency-key":
-                self.idempotency_key = value.decode("latin-1")
-            elif name == b"x-client-request-id":
-                self.client_request_id = "".join(c for c in value[:200].decode("latin-1") if c.isprintable())
-            elif name == b"x-facet-lane":
-                self.lane = value.decode("latin-1").strip().lower()
-            elif name == b"anthropic-version":
-                self.has_anthropic_version = True
-            elif name == b"x-forwarded-for":
-                forwarded = value.decode("latin-1")
+        headers: Headers = scope["headers"]
+        said = dict(headers)  # what is said twice counts as it was said last, but for credentials
+
+        def text(name: bytes) -> str:
+            value = said.get(name)
+            return value.decode("latin-1") if value else ""
+
+        self.raw_content_type = text(b"content-type")  # a boundary's case matters
+        self.content_type = self.raw_content_type.lower()
+        self.content_encoding = text(b"content-encoding").lower()
+        length = said.get(b"content-length", b"")
+        self._length = int(length) if length.isdigit() and len(length) < 16 else 0
+        self.idempotency_key = text(b"idempotency-key") if b"idempotency-key" in said else None
+        self.client_request_id = "".join(c for c in text(b"x-client-request-id")[:200] if c.isprintable())
+        self.lane = text(b"x-facet-lane").strip().lower()
+        self.has_anthropic_version = b"anthropic-version" in said
         peer = scope.get("client")
-        self.client_address = client_address(peer[0] if peer else "", forwarded)
+        self.client_address = client_address(peer[0] if peer else "", text(b"x-forwarded-for"))
+        self.query = query = scope.get("query_string", b"")
         try:
-            self.key = _one_bearer(authorization) if not x_api_key else None
+            is_plain = len(said) == len(headers) and b"x-api-key" not in said
+            self.key = _bearer(text(b"authorization")) if is_plain else None
             if self.key is None:
-                self.key = read_key(authorization, x_api_key)
-            if size > _MAX_HEADER_BYTES:
+                self.key = read_key(_all(headers, b"authorization"), _all(headers, b"x-api-key"))
+            if sum(map(len, chain.from_iterable(headers))) > _MAX_HEADER_BYTES:
                 raise HeadersTooLarge("The request's headers are larger than 32 KiB.")
             if self.lane and self.lane not in Lane.values:
                 self.lane = ""
                 raise BadInput(f"x-facet-lane is one of {', '.join(Lane.values)}.", param="x-facet-lane")
-            self.query = query = scope.get("query_string", b"")
             if len(query) > _MAX_QUERY_BYTES:
                 raise HeadersTooLarge("The request's query is longer than 4 KiB.")
             if query:
                 _refuse_query(query)
         except Refusal as refusal:
             self.problem = refusal
+
+    @property
+    def public_id(self) -> str:
+        return request_id(self.id)
 
     @property
     def speaks_messages(self) -> bool:
@@ -181,13 +174,14 @@ async def read_json(request: Request) -> tuple[Any, str]:
     return strict_json.loads(raw)
 
 
-def _one_bearer(authorization: list[str]) -> str | None:
-    """Return the key of the one header nearly every client sends; None leaves the judging to `read_key`."""
-    if len(authorization) == 1:
-        scheme, _, text = authorization[0].partition(" ")
-        if scheme == "Bearer" and text and text.strip() == text:
-            return text
-    return None
+def _bearer(authorization: str) -> str | None:
+    """Return the key of the header nearly every client sends; None leaves the judging to `read_key`."""
+    scheme, _, text = authorization.partition(" ")
+    return text if scheme == "Bearer" and text and text.strip() == text else None
+
+
+def _all(headers: Headers, name: bytes) -> list[str]:
+    return [value.decode("latin-1") for key, value in headers if key == name]
 
 
 def _refuse_query(query: bytes) -> None:
@@ -242,10 +236,12 @@ def said_to(request: Request, status: int, body: dict[str, Any]) -> tuple[int, d
 
 async def send_json(send: Send, request: Request, status: int, body: bytes, headers: Headers) -> None:
     request.is_answered = True
-    length = (b"content-length", str(len(body)).encode())
-    await send(
-        {"type": "http.response.start", "status": status, "headers": [JSON, length, *common_headers(request), *headers]}
-    )
+    headers = [JSON, *common_headers(request), *headers]
+    if request.takes_whole_answers:
+        await send({"type": WHOLE_ANSWER, "status": status, "headers": headers, "body": body})
+        return
+    headers.append((b"content-length", b"%d" % len(body)))
+    await send({"type": "http.response.start", "status": status, "headers": headers})
     await send({"type": "http.response.body", "body": body})
 
 

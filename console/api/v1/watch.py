@@ -1,6 +1,6 @@
 """Looks after one long call: does the client still listen, is the stream silent, may the key still do this?
 
-Most calls are over before the first look and pay one timer. From then on a listener waits for the client to leave, and
+Most calls are over before the first look and pay one tick. From then on a listener waits for the client to leave, and
 every second the rest is checked.
 """
 
@@ -9,10 +9,10 @@ import time
 from collections.abc import Callable, Coroutine
 from typing import Any
 
-from django.conf import settings
-
 from console.api.v1.http import Receive
 from console.core.clock import now
+from console.core.quick_settings import settings
+from console.gateway.pipeline import gateway
 from console.gateway.types import Call
 
 FIRST_LOOK_SECONDS = 0.5
@@ -23,13 +23,13 @@ class Watch:
     """Cancels the request's task when the call must end; `call.cut_off` then says why, empty for a client that left."""
 
     def __init__(self, receive: Receive) -> None:
-        self._loop = asyncio.get_running_loop()
-        task = asyncio.current_task(self._loop)
+        self._ticker = ticker = gateway().ticker
+        task = asyncio.current_task(ticker.loop)
         assert task is not None
         self._task = task
         self._receive = receive
         self._heartbeat: Callable[[], Coroutine[Any, Any, None]] | None = None
-        self._timer = self._loop.call_later(FIRST_LOOK_SECONDS, self._look)
+        self._tick = ticker.call_later(FIRST_LOOK_SECONDS, self._look)
         self._listener: asyncio.Task[None] | None = None
         self._beat: asyncio.Task[None] | None = None
         self.call: Call | None = None
@@ -42,9 +42,9 @@ class Watch:
         self._heartbeat = heartbeat
 
     def _look(self) -> None:
-        self._timer = self._loop.call_later(_LOOK_SECONDS, self._look)
+        self._tick = self._ticker.call_later(_LOOK_SECONDS, self._look)
         if self._listener is None:
-            self._listener = self._loop.create_task(self._listen())
+            self._listener = asyncio.create_task(self._listen())
         moment = time.monotonic()
         if self.sending_since and moment - self.sending_since > settings.GATEWAY_WRITE_SECONDS:
             self._cut("")  # a reader this slow is as good as gone
@@ -57,7 +57,7 @@ class Watch:
             and (self._beat is None or self._beat.done())
         ):
             self.last_sent = moment
-            self._beat = self._loop.create_task(self._heartbeat())
+            self._beat = asyncio.create_task(self._heartbeat())
 
     @staticmethod
     def _may_go_on(call: Call) -> bool:
@@ -88,7 +88,8 @@ class Watch:
         self._task.cancel()
 
     def stop(self) -> None:
-        self._timer.cancel()
+        self._tick.cancel()
+        self._heartbeat = None  # it is a method of who holds this; the circle would be left to the collector
         for task in (self._listener, self._beat):
             if task is not None and not task.done():
                 task.cancel()

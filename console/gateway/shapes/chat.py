@@ -52,6 +52,31 @@ _KNOWN = frozenset(
 )
 
 
+def _tools(name: str, value: Any) -> None:
+    if not isinstance(value, list) or len(value) > _MAX_TOOLS:
+        raise BadInput(f"{name} must be a list of at most {_MAX_TOOLS}.", param=name)
+
+
+def _response_format(name: str, value: Any) -> None:
+    if not (isinstance(value, dict) and isinstance(value.get("type"), str)):
+        raise BadInput(f"{name} must be an object with a type.", param=name)
+
+
+_CHECKS = {
+    "n": fields.whole(1, 16),
+    "max_tokens": fields.whole(1, 10_000_000),
+    "max_completion_tokens": fields.whole(1, 10_000_000),
+    "temperature": fields.number,
+    "top_p": fields.number,
+    "presence_penalty": fields.number,
+    "frequency_penalty": fields.number,
+    "tools": _tools,
+    "functions": _tools,
+    "response_format": _response_format,
+    **fields.STREAMING,
+}
+
+
 def check(value: Any) -> dict[str, Any]:
     """Return the body, ready to be sent on; raise BadInput that names the field at fault."""
     body = fields.model(value)
@@ -65,18 +90,7 @@ def check(value: Any) -> dict[str, Any]:
             _messages(body["messages"])
         else:
             body = {name: value for name, value in body.items() if name != "messages"}
-    fields.whole(body, "n", 1, 16)
-    fields.whole(body, "max_tokens", 1, 10_000_000)
-    fields.whole(body, "max_completion_tokens", 1, 10_000_000)
-    fields.numbers(body, "temperature", "top_p", "presence_penalty", "frequency_penalty")
-    fields.streaming(body)
-    for name in ("tools", "functions"):
-        tools = body.get(name)
-        if tools is not None and (not isinstance(tools, list) or len(tools) > _MAX_TOOLS):
-            raise BadInput(f"{name} must be a list of at most {_MAX_TOOLS}.", param=name)
-    wanted = body.get("response_format")
-    if wanted is not None and not (isinstance(wanted, dict) and isinstance(wanted.get("type"), str)):
-        raise BadInput("response_format must be an object with a type.", param="response_format")
+    fields.check_members(body, _CHECKS)
     return fields.keep(body, _KNOWN)
 
 

@@ -32,19 +32,25 @@ KNOWN = frozenset(
     }
 )
 
+_CHECKS = {
+    "n": fields.whole(1, 16),
+    "best_of": fields.whole(1, 20),
+    "max_tokens": fields.whole(0, 10_000_000),
+    "logprobs": fields.whole(0, 5),
+    "temperature": fields.number,
+    "top_p": fields.number,
+    "presence_penalty": fields.number,
+    "frequency_penalty": fields.number,
+    "echo": fields.truth,
+    **fields.STREAMING,
+}
+
 
 def check(value: Any) -> dict[str, Any]:
     """Return the body, ready to be sent on; raise BadInput that names the field at fault."""
     body = fields.model(value)
     prompts.check(body.get("prompt"), param="prompt")
-    fields.whole(body, "n", 1, 16)
-    fields.whole(body, "best_of", 1, 20)
-    fields.whole(body, "max_tokens", 0, 10_000_000)
-    fields.whole(body, "logprobs", 0, 5)
-    fields.numbers(body, "temperature", "top_p", "presence_penalty", "frequency_penalty")
-    fields.streaming(body)
-    if not isinstance(body.get("echo", False), bool | None):
-        raise BadInput("echo must be true or false.", param="echo")
+    fields.check_members(body, _CHECKS)
     if not isinstance(body.get("suffix"), str | None):
         raise BadInput("suffix must be a text.", param="suffix")
     best_of = body.get("best_of")

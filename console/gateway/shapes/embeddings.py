@@ -7,12 +7,14 @@ from console.gateway.shapes import fields, prompts
 
 KNOWN = frozenset({"model", "input", "encoding_format", "dimensions", "user", "input_type", "truncate"})
 
+_CHECKS = {"dimensions": fields.whole(1, 100_000)}
+
 
 def check(value: Any) -> dict[str, Any]:
     """Return the body, ready to be sent on; raise BadInput that names the field at fault."""
     body = fields.model(value)
     prompts.check(body.get("input"), param="input")
-    fields.whole(body, "dimensions", 1, 100_000)
+    fields.check_members(body, _CHECKS)
     if body.get("encoding_format") not in (None, "float", "base64"):
         raise BadInput("encoding_format must be float or base64.", param="encoding_format")
     if body.get("stream"):

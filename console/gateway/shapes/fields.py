@@ -1,14 +1,17 @@
 """What the bodies of all operations have in common."""
 
+from collections.abc import Callable, Mapping
 from typing import Any
 
-from django.conf import settings
-
 from console.core.errors import BadInput
+from console.core.quick_settings import settings
 
 # For us or for nobody: never sent on. Where a call goes and with whose credentials is not the caller's to say.
 _NOT_THEIRS = frozenset({"api_base", "base_url", "api_key", "api_version", "headers", "extra_headers", "extra_body"})
 _OURS = frozenset({"metadata", "store", "service_tier"})
+
+# Raises BadInput for a member of this name and value.
+Check = Callable[[str, Any], None]
 
 
 def model(body: Any) -> dict[str, Any]:
@@ -21,25 +24,38 @@ def model(body: Any) -> dict[str, Any]:
     return body
 
 
-def whole(body: dict[str, Any], name: str, least: int, most: int) -> None:
-    value = body.get(name)
-    if value is not None and (isinstance(value, bool) or not isinstance(value, int) or not least <= value <= most):
-        raise BadInput(f"{name} must be a whole number from {least} to {most:,}.", param=name)
+def check_members(body: dict[str, Any], checks: Mapping[str, Check]) -> None:
+    """Check each member that is there and not null by its rule."""
+    for name, value in body.items():
+        check = checks.get(name)
+        if check is not None and value is not None:
+            check(name, value)
 
 
-def numbers(body: dict[str, Any], *names: str) -> None:
-    for name in names:
-        value = body.get(name)
-        if value is not None and (isinstance(value, bool) or not isinstance(value, int | float)):
-            raise BadInput(f"{name} must be a number.", param=name)
+def whole(least: int, most: int) -> Check:
+    def check(name: str, value: Any) -> None:
+        if isinstance(value, bool) or not isinstance(value, int) or not least <= value <= most:
+            raise BadInput(f"{name} must be a whole number from {least} to {most:,}.", param=name)
+
+    return check
 
 
-def streaming(body: dict[str, Any]) -> None:
-    if not isinstance(body.get("stream", False), bool | None):
-        raise BadInput("stream must be true or false.", param="stream")
-    options = body.get("stream_options")
-    if options is not None and not isinstance(options, dict):
-        raise BadInput("stream_options must be an object.", param="stream_options")
+def number(name: str, value: Any) -> None:
+    if isinstance(value, bool) or not isinstance(value, int | float):
+        raise BadInput(f"{name} must be a number.", param=name)
+
+
+def truth(name: str, value: Any) -> None:
+    if not isinstance(value, bool):
+        raise BadInput(f"{name} must be true or false.", param=name)
+
+
+def thing(name: str, value: Any) -> None:
+    if not isinstance(value, dict):
+        raise BadInput(f"{name} must be an object.", param=name)
+
+
+STREAMING: dict[str, Check] = {"stream": truth, "stream_options": thing}
 
 
 def keep(body: dict[str, Any], known: frozenset[str]) -> dict[str, Any]:

@@ -32,15 +32,20 @@ _KNOWN = frozenset(
     }
 )
 
+_CHECKS = {
+    "max_tokens": fields.whole(1, 10_000_000),
+    "temperature": fields.number,
+    "top_p": fields.number,
+    **fields.STREAMING,
+}
+
 
 def check(value: Any) -> dict[str, Any]:
     """Return the body, ready to be sent on; raise BadInput that names the field at fault."""
     body = _checked(value)
     if body.get("max_tokens") is None:
         raise BadInput("Say how many tokens the answer may have at most.", param="max_tokens")
-    fields.whole(body, "max_tokens", 1, 10_000_000)
-    fields.numbers(body, "temperature", "top_p")
-    fields.streaming(body)
+    fields.check_members(body, _CHECKS)
     metadata = body.get("metadata")
     kept = fields.keep(body, _KNOWN)
     # Theirs names the caller's own user, for Anthropic's eyes; there is nothing else in it.
