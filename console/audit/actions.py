@@ -94,6 +94,7 @@ PROPOSAL_WITHDRAWN = _quiet("proposal.withdrawn", "withdrew a proposed change")
 SHUTDOWN_ANNOUNCED = _access("shutdown.announced", "warned of a model's shutdown")
 
 # Prompts
+ANSWER_RATED = _quiet("answer.rated", "rated an answer in the playground")
 PROMPT_CREATED = _change("prompt.created", "created the prompt")
 PROMPT_CHANGED = _change("prompt.changed", "changed the prompt's settings")
 PROMPT_DELETED = _change("prompt.deleted", "deleted the prompt")

@@ -17,10 +17,10 @@ from django.conf import settings
 from console.audit.redaction import prepare_payload, redact
 from console.core.clock import now
 from console.core.errors import ProviderError, Refusal
-from console.evals import judging
-from console.evals.checks import NEEDS_CALL, Spec, Verdict, look, title_of
+from console.evals.checks import title_of
 from console.evals.models import TestResult, TestRun
 from console.evals.paying import Paid, in_thread, pay
+from console.evals.verdicts import AskModel, verdict_on
 from console.gateway import sync
 from console.gateway.identity import PersonIdentity, StartedByKey
 from console.gateway.reading import AnswerReader
@@ -128,35 +128,24 @@ async def _ask(run: TestRun, result: TestResult, identify: Identify) -> None:
     _add(result, paid)
     result.checks = []
     for at, check in enumerate(spec["checks"]):
-        verdict = await _verdict(identify, result, at, check)
+        verdict = await verdict_on(check, spec["expected"], result.output, _asking(identify, result, f"check-{at}"))
         shown = {"kind": check["kind"], "title": title_of(check), "passed": verdict.passed, "reason": verdict.reason}
         result.checks.append(shown)
     is_fine = all(check["passed"] for check in result.checks)
     result.status = TestResult.Status.PASSED if is_fine else TestResult.Status.FAILED
 
 
+def _asking(identify: Identify, result: TestResult, step: str) -> AskModel:
+    """Return how a check of a result asks: once, and on the result's account."""
+
+    async def ask(operation: str, body: dict[str, Any]) -> bytes:
+        paid = await pay(identify, result.pk, step, operation, body)
+        _add(result, paid)
+        return paid.body
+
+    return ask
+
+
 def _add(result: TestResult, paid: Paid) -> None:
     result.tokens += paid.tokens
     result.cost_micros += paid.cost_micros
-
-
-async def _verdict(identify: Identify, result: TestResult, at: int, check: Spec) -> Verdict:
-    """Return what a check says. One that cannot be made fails with the reason: nobody knows that it would pass."""
-    expected = result.spec["expected"]
-    if check["kind"] not in NEEDS_CALL:
-        return await asyncio.to_thread(look, check, result.output, expected)
-    is_judge = check["kind"] == "judge"
-    try:
-        if is_judge:
-            body = judging.judge_body(check["alias"], check["value"], result.output)
-        else:
-            body = judging.embedding_body(check["alias"], check["value"] or expected, result.output)
-        paid = await pay(identify, result.pk, f"check-{at}", "chat" if is_judge else "embedding", body)
-        _add(result, paid)
-        if is_judge:
-            return judging.read_verdict(AnswerReader().whole(paid.body))
-        return judging.read_similarity(paid.body, check["threshold"])
-    except (Refusal, ProviderError) as error:
-        return Verdict(False, error.message)
-    except (ValueError, KeyError, IndexError, TypeError):
-        return Verdict(False, "The answer to this check cannot be read.")

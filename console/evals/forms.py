@@ -55,6 +55,49 @@ def read(posted: Mapping[str, str]) -> CaseForm:
     return CaseForm(posted.get("name", "").strip(), posted.get("message", ""), posted.get("expected", ""), values, rows)
 
 
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """One answer the playground sends over, and what gave it."""
+
+    letter: str
+    text: str
+    version: str
+    model: str
+
+    @property
+    def name(self) -> str:
+        return self.letter.upper()
+
+
+@dataclass(frozen=True, slots=True)
+class Sent:
+    """The answers that were on the page, and the one the test is to expect."""
+
+    answers: tuple[Answer, ...] = ()
+    chosen: Answer | None = None
+
+    @property
+    def text(self) -> str:
+        return self.chosen.text if self.chosen else ""
+
+    @property
+    def others(self) -> list[Answer]:
+        return [one for one in self.answers if one is not self.chosen]
+
+
+def sent_over(posted: Mapping[str, str]) -> Sent:
+    """Return the answers of the playground: the one asked for, else the one called good, else the first."""
+    answers = tuple(
+        Answer(letter, text, posted.get(f"{letter}-version", "")[:10], posted.get(f"{letter}-model", "")[:200])
+        for letter in "abc"
+        if (text := posted.get(f"{letter}-answer", "").strip())
+    )
+    wanted = posted.get("from") or posted.get("expected-from", "")
+    by_letter = {one.letter: one for one in answers}
+    good = [one for one in answers if posted.get(f"{one.letter}-rating") == "good"]
+    return Sent(answers, by_letter.get(wanted) or next(iter([*good, *answers]), None))
+
+
 def fields_of(form: CaseForm, declared: list[Mapping[str, Any]]) -> dict[str, Any]:
     """Return what the services take. What cannot be read is refused by its name."""
     names = {one["name"] for one in declared}

@@ -10,6 +10,7 @@ LETTERS = ("a", "b", "c")
 # The parameters with a field of their own, and the label of each.
 PARAMETERS = {"temperature": "Temperature", "top_p": "Top p", "max_tokens": "Most tokens"}
 LONGEST_MESSAGE = 100_000
+RATINGS = ("good", "bad")
 
 
 @dataclass(frozen=True, slots=True)
@@ -23,6 +24,9 @@ class SetUp:
     answer: str = ""
     figures: Mapping[str, Any] = field(default_factory=dict)
     error: str = ""
+    # The call that gave the answer, and what the reader said of it: good, bad, or nothing.
+    request: str = ""
+    rating: str = ""
 
     @property
     def name(self) -> str:
@@ -40,13 +44,14 @@ class SetUp:
 
 @dataclass(frozen=True, slots=True)
 class Bench:
-    """The whole page as it was typed. `team` and `slug` are names still to be looked up."""
+    """The whole page as it was typed. `team`, `slug` and `case` are names still to be looked up."""
 
     team: str = ""
     slug: str = ""
     message: str = ""
     values: Mapping[str, str] = field(default_factory=dict)
     set_ups: tuple[SetUp, ...] = ()
+    case: str = ""
 
     def set_up(self, letter: str) -> SetUp | None:
         return next((one for one in self.set_ups if one.letter == letter), None)
@@ -79,10 +84,13 @@ def read(form: Mapping[str, str]) -> Bench:
             model=form.get(f"{letter}-model", ""),
             parameters={name: form.get(f"{letter}-{name}", "").strip() for name in PARAMETERS},
             answer=form.get(f"{letter}-answer", ""),
+            request=form.get(f"{letter}-request", "")[:40],
+            rating=form.get(f"{letter}-rating", "") if form.get(f"{letter}-rating") in RATINGS else "",
         )
         for letter in LETTERS
         if f"{letter}-model" in form
     )
     ref = parse_ref(form.get("prompt", "").strip())
     slug = ref.slug if ref else form.get("prompt", "").strip()
-    return Bench(form.get("for", ""), slug, form.get("message", "")[:LONGEST_MESSAGE], values, set_ups)
+    message = form.get("message", "")[:LONGEST_MESSAGE]
+    return Bench(form.get("for", ""), slug, message, values, set_ups, form.get("case", ""))

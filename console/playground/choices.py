@@ -6,6 +6,7 @@ from typing import Any
 
 from console.catalog.access import aliases_for
 from console.catalog.models import ModelVersion, Pin
+from console.evals.models import TestCase
 from console.teams.callers import Caller
 from console.teams.models import Environment, Team
 from prompts_app import access
@@ -15,6 +16,7 @@ from prompts_app.queries.preview import variables_of
 
 _MOST_PROMPTS = 100
 _MOST_VERSIONS = 100
+_MOST_CASES = 200
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,6 +72,13 @@ def versions(prompt: Prompt) -> list[Version]:
     newest = PromptVersion.objects.filter(prompt=prompt).order_by("-number").values_list("number", flat=True)
     numbers = sorted({*newest[:_MOST_VERSIONS], *labels}, reverse=True)
     return [Version(number, tuple(sorted(labels.get(number, ())))) for number in numbers]
+
+
+def cases(caller: Caller, prompt: Prompt) -> list[TestCase]:
+    """Return the cases of a prompt; none to readers from other teams, for tests are the owning team's."""
+    if not caller.may("view_team", prompt.team_id):
+        return []
+    return list(TestCase.objects.filter(prompt=prompt)[:_MOST_CASES])
 
 
 def variables(rows: list[PromptVersion]) -> list[Mapping[str, Any]]:

@@ -9,9 +9,8 @@ from typing import Any
 
 from asgiref.sync import sync_to_async
 from django.conf import settings
-from django.core.exceptions import PermissionDenied
 from django.db import close_old_connections
-from django.http import HttpRequest, HttpResponse, HttpResponseBase
+from django.http import HttpResponse, HttpResponseBase
 from django.shortcuts import render
 from django.views.decorators.http import require_http_methods, require_POST
 
@@ -21,18 +20,16 @@ from console.core.sse import PING, event_stream
 from console.gateway import sync
 from console.gateway.refusing import Identify
 from console.gateway.types import Ask
-from console.playground import choices
+from console.playground import checking, choices, finding, rating
 from console.playground.answering import events
 from console.playground.asking import ask_of, body_of, version_of
-from console.playground.bench import LETTERS, Bench, SetUp, read
+from console.playground.bench import LETTERS, RATINGS, Bench, read
 from console.playground.events import Event, encode
 from console.playground.snippets import snippets
-from console.teams.access import needs, teams_for
+from console.teams.access import needs
 from console.teams.callers import TeamRequest
 from console.teams.models import Team
-from prompts_app import access
 from prompts_app.models import Prompt, PromptVersion
-from prompts_app.text.refs import parse_ref
 from prompts_app.text.variables import example_values
 
 
@@ -41,19 +38,22 @@ from prompts_app.text.variables import example_values
 def bench(request: TeamRequest) -> HttpResponse:
     """Show the page; without scripts, also run it and wait for whole answers."""
     if request.method != "POST":
-        return _page(request, *_begun(request))
+        return _page(request, *finding.begun(request))
     typed = read(request.POST)
-    team, prompt, refused = _found(request, typed)
+    team, prompt, refused = finding.found(request, typed)
     do = request.POST.get("do", "run")
     if do == "add":
         typed = typed.added()
     elif do.startswith("remove-"):
         typed = typed.without(do.removeprefix("remove-"))
     elif do == "prompt":
-        typed = _fitted(request, typed, prompt)
-    elif not refused:
+        typed = finding.fitted(request, typed, prompt)
+    elif do == "case":
+        typed = finding.filled(typed, finding.case(request, typed, prompt))
+    elif not refused and do != "check":
         typed = _run(request, typed, team, prompt)
-    return _page(request, typed, team, prompt, refused, status=422 if refused else 200)
+    checked = _checked(request, typed, team, prompt) if do in {"run", "check"} else None
+    return _page(request, typed, team, prompt, refused, checked=checked, status=422 if refused else 200)
 
 
 @needs("use_models")
@@ -62,10 +62,10 @@ def stream(request: TeamRequest) -> HttpResponseBase:
     """Answer one set-up as it comes in: server-sent events with the names of `events.py`."""
     typed = read(request.POST)
     try:
-        team, prompt, refused = _found(request, typed)
+        team, prompt, refused = finding.found(request, typed)
         if refused:
             raise NotFound(refused)
-        identify, ask = ask_of(request, typed, _chosen(request, typed), prompt, team)
+        identify, ask = ask_of(request, typed, finding.chosen(request, typed), prompt, team)
     except Refusal as refusal:
         return event_stream(_refused(refusal.message))
     return event_stream(_encoded(identify, ask))
@@ -76,13 +76,41 @@ def stream(request: TeamRequest) -> HttpResponseBase:
 def code(request: TeamRequest) -> HttpResponse:
     """Show one set-up as a program would call it."""
     typed = read(request.POST)
-    _, prompt, refused = _found(request, typed)
+    _, prompt, refused = finding.found(request, typed)
     if refused:
         raise NotFound(refused)
-    set_up = _chosen(request, typed)
+    set_up = finding.chosen(request, typed)
     shown = snippets(body_of(typed, set_up, prompt), settings.BASE_URL)
     template = "playground/code.html#dialog" if is_htmx(request) else "playground/code.html"
     return render(request, template, {"active": "playground", "snippets": shown, "set_up": set_up})
+
+
+@needs("use_models")
+@require_POST
+def checks(request: TeamRequest) -> HttpResponse:
+    """Hold the answers on the page to the checks of the chosen case."""
+    typed = read(request.POST)
+    team, prompt, refused = finding.found(request, typed)
+    checked = _checked(request, typed, team, prompt)
+    if not is_htmx(request):
+        return _page(request, typed, team, prompt, refused, checked=checked)
+    return render(request, "playground/_checks.html", {"bench": typed, "checked": checked})
+
+
+@needs("use_models")
+@require_POST
+def rate(request: TeamRequest) -> HttpResponse:
+    """Say of one answer that it is good or bad; the log keeps it beside the call."""
+    typed = read(request.POST)
+    set_up = finding.chosen(request, typed)
+    says = request.POST.get("do", "")
+    says = says if says in RATINGS and says != set_up.rating else ""
+    rating.rate(actor=request.caller.actor, request=set_up.request, says=says)
+    set_up = replace(set_up, rating=says)
+    if is_htmx(request):
+        return render(request, "playground/_ratings.html", {"set_up": set_up})
+    team, prompt, refused = finding.found(request, typed)
+    return _page(request, typed.replacing(set_up), team, prompt, refused)
 
 
 async def _refused(message: str) -> AsyncGenerator[bytes, None]:
@@ -95,71 +123,6 @@ async def _encoded(identify: Identify, ask: Ask) -> AsyncGenerator[bytes, None]:
     async with aclosing(events(identify, ask)) as told:
         async for event in told:
             yield PING if event is None else encode(event)
-
-
-# What was typed, and what it names ------------------------------------------------------------------------------------
-
-
-def _teams(request: HttpRequest) -> list[Team]:
-    return list(teams_for(request.caller, "use_models"))  # type: ignore[attr-defined]
-
-
-def _team(teams: list[Team], *wanted: str) -> Team:
-    if not teams:
-        raise PermissionDenied("You may not call models for any team. An owner of a team can change your role.")
-    by_slug = {team.slug: team for team in teams}
-    return next((by_slug[slug] for slug in wanted if slug in by_slug), teams[0])
-
-
-def _found(request: TeamRequest, typed: Bench) -> tuple[Team, Prompt | None, str]:
-    """Return the team, the prompt, and what to say when there is no such prompt."""
-    team = _team(_teams(request), typed.team, request.GET.get("team", ""))
-    if not typed.slug:
-        return team, None, ""
-    try:
-        return team, access.prompt_for(request.caller, typed.slug), ""
-    except Refusal as refusal:
-        return team, None, refusal.message
-
-
-def _chosen(request: TeamRequest, typed: Bench) -> SetUp:
-    set_up = typed.set_up(request.GET.get("set-up", ""))
-    if set_up is None:
-        raise NotFound("There is no such set-up on the page. Reload it and try again.")
-    return set_up
-
-
-def _begun(request: TeamRequest) -> tuple[Bench, Team, Prompt | None, str]:
-    """Return the page somebody opens: the prompt of the address, what is live beside what is newest."""
-    named = request.GET.get("prompt", "")[:300]
-    ref = parse_ref(named)
-    prompt, refused = None, ""
-    if named:
-        try:
-            prompt = access.prompt_for(request.caller, ref.slug if ref else named)
-        except Refusal as refusal:
-            refused = refusal.message
-    teams = _teams(request)
-    team = _team(teams, request.GET.get("team", ""), prompt.team.slug if prompt else "")
-    typed = Bench(team=team.slug, slug=prompt.slug if prompt else "")
-    return _fitted(request, typed, prompt, number=ref.number if ref else None), team, prompt, refused
-
-
-def _fitted(request: TeamRequest, typed: Bench, prompt: Prompt | None, number: int | None = None) -> Bench:
-    """Return the page for a prompt: its live version in A and its newest (or the one asked for) in B."""
-    found = choices.models(request.caller, _team(_teams(request), typed.team))
-    kept = [one.model for one in typed.set_ups] or [one.value for one in found[:2]]
-    names = (kept + kept[-1:] + ["", ""])[:2]
-    numbers = ["", ""]
-    if prompt is not None:
-        shown = choices.versions(prompt)
-        newest = number or shown[0].number
-        live = next((one.number for one in shown if "production" in one.labels), newest)
-        numbers = [str(live), str(newest)]
-        if live != newest and not typed.set_ups:
-            names = [names[0], names[0]]  # two versions on one model: only one thing differs
-    rows = tuple(SetUp(LETTERS[at], version=numbers[at], model=names[at]) for at in range(2))
-    return replace(typed, set_ups=rows)
 
 
 # Answers, without scripts ---------------------------------------------------------------------------------------------
@@ -183,13 +146,22 @@ def _run(request: TeamRequest, typed: Bench, team: Team, prompt: Prompt | None) 
     return typed
 
 
+def _checked(request: TeamRequest, typed: Bench, team: Team, prompt: Prompt | None) -> checking.Checked | None:
+    """Return what the checks of the chosen case say of the answers; None without a case or an answer."""
+    case = finding.case(request, typed, prompt)
+    if case is None or not any(one.answer for one in typed.set_ups):
+        return None
+    close_old_connections()
+    return sync.run(checking.check(request, case, typed, team))
+
+
 async def _answers(asks: dict[str, tuple[Identify, Ask]]) -> dict[str, dict[str, Any]]:
     found = await asyncio.gather(*(_answer(identify, ask) for identify, ask in asks.values()))
     return dict(zip(asks, found, strict=True))
 
 
 async def _answer(identify: Identify, ask: Ask) -> dict[str, Any]:
-    said: dict[str, Any] = {"answer": "", "error": "", "figures": {}}
+    said: dict[str, Any] = {"answer": "", "error": "", "figures": {}, "request": "", "rating": ""}
     async with aclosing(events(identify, ask)) as told:
         async for event in told:
             if event is None:
@@ -199,7 +171,7 @@ async def _answer(identify: Identify, ask: Ask) -> dict[str, Any]:
             elif event.name == "error":
                 said["error"] = event.data["message"]
             elif event.name == "end":
-                said["figures"] = event.data
+                said["figures"], said["request"] = event.data, event.data["request"]
     return said
 
 
@@ -207,7 +179,14 @@ async def _answer(identify: Identify, ask: Ask) -> dict[str, Any]:
 
 
 def _page(
-    request: TeamRequest, typed: Bench, team: Team, prompt: Prompt | None, refused: str = "", *, status: int = 200
+    request: TeamRequest,
+    typed: Bench,
+    team: Team,
+    prompt: Prompt | None,
+    refused: str = "",
+    *,
+    checked: checking.Checked | None = None,
+    status: int = 200,
 ) -> HttpResponse:
     rows = _versions(prompt, typed)
     declared = choices.variables(rows)
@@ -227,7 +206,7 @@ def _page(
         "active": "playground",
         "bench": typed,
         "team": team,
-        "teams": _teams(request),
+        "teams": finding.teams_of(request),
         "prompt": prompt,
         "refused": refused,
         "models": choices.models(request.caller, team),
@@ -235,6 +214,8 @@ def _page(
         "prompts": choices.prompts(request.caller),
         "fields": [one for one in fields if not one["has_default"]],
         "more_fields": [one for one in fields if one["has_default"]],
+        "cases": choices.cases(request.caller, prompt) if prompt else [],
+        "checked": checked,
         "can_add": len(typed.set_ups) < len(LETTERS),
         "run_words": {1: "Run", 2: "Run both"}.get(len(typed.set_ups), "Run all three"),
         "count_words": {1: "One set-up", 2: "Same input, two set-ups"}.get(

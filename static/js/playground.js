@@ -13,10 +13,20 @@
     empty: column.querySelector("[data-empty]"),
     error: column.querySelector("[data-error]"),
     record: column.querySelector("[data-record]"),
+    request: column.querySelector("[data-request]"),
+    ratings: () => column.querySelector("[data-ratings]"),
     figure: (name) => column.querySelector(`[data-figure="${name}"]`),
   });
 
-  const clear = ({ answer, kept, empty, error, record, figure }) => {
+  const unrated = (ratings, isHidden) => {
+    ratings.hidden = isHidden;
+    ratings.querySelector("input").value = "";
+    for (const button of ratings.querySelectorAll("button")) button.setAttribute("aria-pressed", "false");
+  };
+
+  const clear = ({ answer, kept, empty, error, record, request, ratings, figure }) => {
+    request.value = "";
+    unrated(ratings(), true);
     answer.textContent = kept.value = "";
     answer.setAttribute("aria-busy", "true");
     empty.hidden = error.hidden = true;
@@ -34,6 +44,8 @@
     text: (part, { text }) => part.answer.append(text),
     end: (part, said) => {
       for (const name of ["first", "total", "tokens", "cost", "note"]) part.figure(name).textContent = said[name];
+      part.request.value = said.request;
+      unrated(part.ratings(), false);
       if (!part.record) return;
       part.record.href = part.record.dataset.record.replace("REQUEST", said.request);
       part.record.hidden = false;
@@ -100,6 +112,7 @@
     running = null;
     stop.hidden = true;
     run.removeAttribute("aria-busy");
+    form.dispatchEvent(new CustomEvent("answered"));
   };
 
   form.addEventListener("submit", (event) => {

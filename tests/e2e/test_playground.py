@@ -71,6 +71,12 @@ def test_it_runs_two_set_ups_beside_each_other(page_as: OpenPage, bella: User, u
     check_axe(page)
     dialog.get_by_role("button", name="Close").click()
 
+    # A reader says what they think of an answer, and the log has it.
+    b.get_by_role("button", name="Answer of B is good").click()
+    expect(b.get_by_role("button", name="Answer of B is good")).to_have_attribute("aria-pressed", "true")
+    assert AuditEvent.objects.filter(action="answer.rated").count() == 1
+    check_axe(page)
+
     # Leaving a column's answer ends its call upstream.
     upstream.enqueue_stream(sse(*text_chunks("Wait")[:2]), hang=20, done=False)
     upstream.enqueue_stream(sse(*text_chunks("Wait")[:2]), hang=20, done=False)

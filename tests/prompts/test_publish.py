@@ -11,9 +11,11 @@ from console.audit.sql import epoch
 from console.core.errors import BadInput, Refusal
 from console.teams.actors import SYSTEM, Actor
 from prompts_app import gates
-from prompts_app.errors import MissingPartial, ReviewNeeded, StaleLabel, TestsNeeded
+from prompts_app.errors import CircularInclude, MissingPartial, ReviewNeeded, StaleLabel, TestsNeeded
 from prompts_app.models import Label, LabelMove, Review
+from prompts_app.rendering import fill_now
 from prompts_app.services import labels
+from prompts_app.text.refs import Ref
 from tests import make
 from tests.conftest import Cast
 
@@ -78,6 +80,26 @@ def test_it_does_not_publish_what_could_not_answer(cast: Cast) -> None:
     make.publish(prompt.__class__.objects.get(slug="style"))
     make.publish(prompt)
     make.publish(prompt, label="staging")  # a partial that is not staged is the one in production
+
+
+def test_moving_labels_makes_no_circle(cast: Cast) -> None:
+    """Versions that were fine when they were saved can be made into a circle by labels alone."""
+    one = make.make_prompt(cast.team_a, "one", "plain", kind="partial")
+    two = make.make_prompt(cast.team_a, "two", "{{> one}}", kind="partial", live=None)
+    make.publish(two, make.save(two, "plain, too"))
+    make.publish(one, make.save(one, "{{> two}}"))
+    first, second = two.versions.get(number=1), two.versions.get(number=2)
+    with pytest.raises(CircularInclude, match="two > one > two"):
+        make.publish(two, first)
+    make.publish(two, second, label="canary")
+    make.publish(one, make.save(one, "{{> two:canary}}"))
+    with pytest.raises(CircularInclude):
+        make.publish(two, first, label="canary")
+    # Whatever the labels say, a call is refused by name and does not go round.
+    asker = make.make_prompt(cast.team_a, "asker", "{{> two:canary}}")
+    Label.objects.filter(prompt=two, name="canary").update(version=first)
+    with pytest.raises(CircularInclude, match="asker > two > one > two"):
+        fill_now(asker, Ref("asker"), "production", {})
 
 
 def test_a_protected_label_needs_an_approval_of_this_move(cast: Cast) -> None:

@@ -1,13 +1,16 @@
 """Somebody else looks before a protected label moves."""
 
 import json
+import threading
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
 import pytest
+from django.db import connection
 
 from console.audit.models import AuditEvent
-from console.core.errors import BadInput, Conflict, NotAllowed
+from console.core.errors import BadInput, Conflict, NotAllowed, Refusal
 from console.teams.actors import SYSTEM, Actor
 from console.teams.models import Role, User
 from prompts_app.errors import OwnReview, ReviewNeeded, StaleLabel
@@ -34,13 +37,39 @@ def actor(user: User) -> Actor:
     return Actor("user", user.pk, str(user))
 
 
-@pytest.fixture
-def scene(cast: Cast) -> Scene:
+def _scene(cast: Cast) -> Scene:
     prompt = make.make_prompt(cast.team_a, "a", "one\ntwo")
     labels.set_rule(actor=SYSTEM, team=cast.team_a, label="production", needs_review=True)
     make.save(prompt, "one\nthree")
     ann, ben = make.make_member(cast.team_a, role=Role.APPROVER), make.make_member(cast.team_a, role=Role.BUILDER)
     return Scene(cast, prompt, actor(ann), actor(ben))
+
+
+@pytest.fixture
+def scene(cast: Cast) -> Scene:
+    return _scene(cast)
+
+
+def at_once(*works: Callable[[], Any]) -> list[Any]:
+    """Do things in threads of their own, begun together; return what each came to, its refusal when it was refused."""
+    outcomes: list[Any] = [None] * len(works)
+    start = threading.Barrier(len(works))
+
+    def work(place: int) -> None:
+        start.wait()
+        try:
+            outcomes[place] = works[place]()
+        except Refusal as refusal:
+            outcomes[place] = refusal
+        finally:
+            connection.close()
+
+    threads = [threading.Thread(target=work, args=(place,)) for place in range(len(works))]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    return outcomes
 
 
 def test_it_approves_for_the_next_publish_only(scene: Scene) -> None:
@@ -135,6 +164,27 @@ def test_an_approval_is_taken_back_until_it_is_used(scene: Scene) -> None:
     make.publish(scene.prompt, newer.version, actor=scene.ben)
     with pytest.raises(StaleLabel, match="lets nothing through"):
         reviews.take_back(actor=scene.ann, review=newer)
+
+
+def test_reviewers_and_publishers_take_their_turn(committed_db: None) -> None:
+    scene = _scene(Cast())
+    other, ann = actor(scene.cast.alice), scene.ann
+    asked = at_once(scene.ask, scene.ask)
+    assert {type(one) for one in asked} == {Review, Conflict}, asked
+    review = Review.objects.get()
+    decided = at_once(
+        lambda: reviews.decide(actor=ann, review=review, decision="approve"),
+        lambda: reviews.decide(actor=other, review=review, decision="approve"),
+    )
+    assert {type(one) for one in decided} == {Review, Conflict}, decided
+    published, taken = at_once(
+        lambda: make.publish(scene.prompt, actor=scene.ben), lambda: reviews.take_back(actor=ann, review=review)
+    )
+    is_live = Label.objects.get().version.number == 2
+    if is_live:
+        assert isinstance(published, Label) and isinstance(taken, StaleLabel)
+    else:
+        assert isinstance(published, ReviewNeeded) and taken.status == "open"
 
 
 def test_drafts_are_kept_as_typed_and_others_are_told(scene: Scene) -> None:

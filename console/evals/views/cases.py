@@ -15,7 +15,7 @@ from console.core.errors import Refusal
 from console.core.htmx import go
 from console.evals import access
 from console.evals.checks import KINDS, MOST_CHECKS
-from console.evals.forms import CaseForm, CheckRow, fields_of, of_case, read
+from console.evals.forms import CaseForm, CheckRow, Sent, fields_of, of_case, read, sent_over
 from console.evals.models import TestCase
 from console.evals.services import cases
 from console.teams.access import needs
@@ -32,12 +32,12 @@ def new_case(request: TeamRequest, slug: str) -> HttpResponse:
     if request.method != "POST":
         return _page(request, prompt, CaseForm(checks=[CheckRow()]))
     form = read(request.POST)
+    sent = sent_over(request.POST)
     if "from" in request.POST:
-        answers = (request.POST.get(f"{letter}-answer", "").strip() for letter in "abc")
-        form.expected = next((answer for answer in answers if answer), "")
-        form.checks = [CheckRow("similarity" if form.expected else "contains")]
-        return _page(request, prompt, form)
-    return _save(request, prompt, form, None)
+        form.expected = sent.text
+        form.checks = form.checks or [CheckRow("similarity" if form.expected else "contains")]
+        return _page(request, prompt, form, sent=sent)
+    return _save(request, prompt, form, None, sent)
 
 
 @needs("build")
@@ -62,14 +62,16 @@ def delete_case(request: TeamRequest, slug: str, case_id: uuid.UUID) -> HttpResp
     return render(request, "evals/delete.html", {"active": "prompts", "prompt": prompt, "case": case})
 
 
-def _save(request: TeamRequest, prompt: Prompt, form: CaseForm, case: TestCase | None) -> HttpResponse:
+def _save(
+    request: TeamRequest, prompt: Prompt, form: CaseForm, case: TestCase | None, sent: Sent | None = None
+) -> HttpResponse:
     do = request.POST.get("do", "save")
     if do == "add" and len(form.checks) < MOST_CHECKS:
         form.checks.append(CheckRow())
     elif do.startswith("remove-"):
         form.checks = [row for at, row in enumerate(form.checks) if f"remove-{at}" != do]
     if do != "save":
-        return _page(request, prompt, form, case)
+        return _page(request, prompt, form, case, sent=sent)
     try:
         fields = fields_of(form, _declared(prompt))
         if case is None:
@@ -78,7 +80,7 @@ def _save(request: TeamRequest, prompt: Prompt, form: CaseForm, case: TestCase |
             cases.change_case(actor=request.caller.actor, case=case, **fields)
     except Refusal as refusal:
         form.error = refusal.message
-        return _page(request, prompt, form, case, status=422)
+        return _page(request, prompt, form, case, sent=sent, status=422)
     return go(request, reverse("evals:tests", args=[prompt.slug]), f"Saved the test {form.name}.")
 
 
@@ -96,13 +98,20 @@ def _texts(variables: dict[str, Any]) -> dict[str, str]:
 
 
 def _page(
-    request: TeamRequest, prompt: Prompt, form: CaseForm, case: TestCase | None = None, *, status: int = 200
+    request: TeamRequest,
+    prompt: Prompt,
+    form: CaseForm,
+    case: TestCase | None = None,
+    *,
+    sent: Sent | None = None,
+    status: int = 200,
 ) -> HttpResponse:
     context = {
         "active": "prompts",
         "prompt": prompt,
         "case": case,
         "form": form,
+        "sent": sent if sent and sent.answers else None,
         "fields": [{**one, "text": form.values.get(one["name"], "")} for one in _declared(prompt)],
         "kinds": KINDS.items(),
         "aliases": aliases_for(request.caller, prompt.team).values_list("name", flat=True),

@@ -1,9 +1,12 @@
 """Out with `export`, through the real git, and back with `import`."""
 
+from contextlib import closing
 from pathlib import Path
 
 import pytest
 from django.core.management import CommandError
+from dulwich.objects import Blob, Commit, Tree
+from dulwich.repo import Repo
 
 from console.teams.callers import SYSTEM
 from prompts_app.models import GitSync, Prompt
@@ -236,4 +239,54 @@ def test_it_reads_odd_commits_and_says_when_a_repository_is_damaged(library: Cas
         run("import", str(out))
     stored.unlink()
     with pytest.raises(CommandError, match="lacks the object"):
+        run("import", str(out))
+
+
+def test_no_path_leads_out_of_the_library(library: Cast, tmp_path: Path) -> None:
+    """Trees can hold names no file system would take: written as raw objects, as an attacker would."""
+    out = tmp_path / "out"
+    run("export", str(out))
+    with closing(Repo(str(out))) as repo:
+        text = Blob.from_string(b"---\nteam: team-a\n---\nOut of here\n")
+        repo.object_store.add_object(text)
+        before = repo[repo.head()]
+        assert isinstance(before, Commit)
+        said = ""
+        for names in ([b".."], [b"a", b".."], [b"/etc"], [b"a\\..\\b"], [b"C:"], [b"-"], [b"new"]):
+            sha, mode = text.id, 0o100644
+            for name in reversed([*names, b"x.md"]):
+                tree = Tree()
+                tree.add(name, mode, sha)
+                repo.object_store.add_object(tree)
+                sha, mode = tree.id, 0o040000
+            whole = repo[before.tree]
+            assert isinstance(whole, Tree)
+            inner = repo[sha]
+            assert isinstance(inner, Tree)
+            for entry in inner.items():
+                whole.add(entry.path, entry.mode, entry.sha)
+            repo.object_store.add_object(whole)
+            commit = Commit()
+            commit.tree, commit.parents, commit.message = whole.id, [before.id], b"x"
+            commit.author = commit.committer = b"Eve <eve@example.com>"
+            commit.author_time = commit.commit_time = before.commit_time + 1
+            commit.author_timezone = commit.commit_timezone = 0
+            repo.object_store.add_object(commit)
+            repo.refs[repo.refs.follow(b"HEAD")[0][-1]] = commit.id
+            try:
+                said += run("import", str(out))
+            except CommandError as refused:
+                said += str(refused)
+            assert not Prompt.objects.exclude(slug__in=["style", "support/chat", "support/answer"]).exists(), names
+    assert said.count("cannot be a prompt's name") >= 4, said
+    assert not list(tmp_path.glob("x.md")) and not (tmp_path.parent / "x.md").exists()
+
+
+def test_a_file_too_large_is_named(library: Cast, tmp_path: Path) -> None:
+    out = tmp_path / "out"
+    run("export", str(out))
+    (out / "huge.md").write_bytes(b"---\nteam: team-a\n---\n" + b"x" * 3_000_000)
+    git(out, "add", ".")
+    git(out, "commit", "-qm", "Huge")
+    with pytest.raises(CommandError, match=r"huge\.md: The file has 3,0\d\d,\d\d\d bytes"):
         run("import", str(out))

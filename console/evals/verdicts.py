@@ -1,0 +1,29 @@
+"""What one check says of one answer, whoever pays for the calls it needs."""
+
+import asyncio
+from collections.abc import Awaitable, Callable
+from typing import Any
+
+from console.core.errors import ProviderError, Refusal
+from console.evals import judging
+from console.evals.checks import NEEDS_CALL, Spec, Verdict, look
+from console.gateway.reading import AnswerReader
+
+# Makes a call: the operation (chat, embedding) and its body; gives the answer's body.
+AskModel = Callable[[str, dict[str, Any]], Awaitable[bytes]]
+
+
+async def verdict_on(check: Spec, expected: str, output: str, ask: AskModel) -> Verdict:
+    """Return what a check says. One that cannot be made fails with the reason: nobody knows that it would pass."""
+    if check["kind"] not in NEEDS_CALL:
+        return await asyncio.to_thread(look, check, output, expected)
+    try:
+        if check["kind"] == "judge":
+            said = await ask("chat", judging.judge_body(check["alias"], check["value"], output))
+            return judging.read_verdict(AnswerReader().whole(said))
+        body = judging.embedding_body(check["alias"], check["value"] or expected, output)
+        return judging.read_similarity(await ask("embedding", body), check["threshold"])
+    except (Refusal, ProviderError) as error:
+        return Verdict(False, error.message)
+    except (ValueError, KeyError, IndexError, TypeError):
+        return Verdict(False, "The answer to this check cannot be read.")

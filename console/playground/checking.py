@@ -1,0 +1,72 @@
+"""Hold the answers on the page to the checks of a case. Checks that ask a model are calls of the playground, too."""
+
+import asyncio
+from dataclasses import dataclass
+from typing import Any
+
+import orjson
+
+from console.core.ids import time_of, uuid7
+from console.evals.checks import Verdict, title_of
+from console.evals.models import TestCase
+from console.evals.verdicts import AskModel, verdict_on
+from console.gateway import pipeline
+from console.gateway.asks import make_ask
+from console.gateway.identity import PersonIdentity
+from console.gateway.operations import OPERATIONS
+from console.playground.asking import ROUTE, SURFACE, model_of
+from console.playground.bench import Bench, SetUp
+from console.teams.callers import TeamRequest
+from console.teams.models import Team
+
+
+@dataclass(frozen=True, slots=True)
+class Row:
+    title: str
+    verdicts: tuple[Verdict, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Checked:
+    """One case: a column for each answer there is, a row for each check."""
+
+    case: TestCase
+    names: tuple[str, ...]
+    rows: tuple[Row, ...]
+
+
+async def check(request: TeamRequest, case: TestCase, bench: Bench, team: Team) -> Checked:
+    """Return what every check says of every answer; all are asked at once."""
+    answered = [one for one in bench.set_ups if one.answer and one.model]
+    asked = [
+        verdict_on(spec, case.expected, set_up.answer, _asking(request, set_up, team))
+        for spec in case.checks
+        for set_up in answered
+    ]
+    said = await asyncio.gather(*asked)
+    width = len(answered)
+    rows = [Row(title_of(spec), tuple(said[at * width : (at + 1) * width])) for at, spec in enumerate(case.checks)]
+    return Checked(case, tuple(one.name for one in answered), tuple(rows))
+
+
+def _asking(request: TeamRequest, set_up: SetUp, team: Team) -> AskModel:
+    """Return how a check asks: as the person, for the team, in the environment of the set-up."""
+    assert request.caller.user is not None
+    identify = PersonIdentity(request.caller.user.pk, team.pk, model_of(set_up)[1])
+
+    async def ask(operation: str, body: dict[str, Any]) -> bytes:
+        identifier = uuid7()
+        wanted = make_ask(
+            operation,
+            OPERATIONS[operation].check(body),
+            text=orjson.dumps(body).decode(),
+            id=identifier,
+            at=time_of(identifier),
+            type="playground",
+            surface=SURFACE,
+            route=ROUTE,
+            client_address=request.client_address,
+        )
+        return await pipeline.answer(await pipeline.open_call(identify, wanted))
+
+    return ask
