@@ -12,6 +12,7 @@ from django.db.models import Q, QuerySet
 
 from agents_app.errors import UnknownAgent, UnknownAgentVersion, UnknownApproval, UnknownRun
 from agents_app.models import Agent, AgentVersion, Approval, Audience, Run
+from console.core.clock import now
 from console.teams.access import teams_for
 from console.teams.callers import Caller
 from console.teams.models import Team
@@ -96,6 +97,13 @@ def run_for(caller: Caller, run_id: str, to: str = "view") -> Run:
     return run
 
 
+def may_read(caller: Caller, run: Run) -> bool:
+    """Say whether the caller may see what a run was given, said and did: who started it, and who may read content."""
+    actor = caller.actor
+    is_own = actor.id is not None and (run.actor_kind, run.actor_id) == (actor.kind, actor.id)
+    return is_own or caller.may("read_content", run.agent.team_id)
+
+
 def approvals_for(caller: Caller, to: str = "view") -> QuerySet[Approval]:
     """Return the approvals the caller may see or decide: of teams they approve for, and questions of their own runs."""
     approvals = Approval.objects.all()
@@ -118,3 +126,9 @@ def approval_for(caller: Caller, approval_id: uuid.UUID, to: str = "view") -> Ap
     if to != "view" and not approvals_for(caller, to).filter(pk=approval.pk).exists():
         raise PermissionDenied(f"Your role in {approval.team} does not allow you to decide this.")
     return approval
+
+
+def approvals_waiting(caller: Caller) -> int:
+    """Return how many approvals wait for the caller's decision, up to a hundred: every page's navigation asks."""
+    waiting = approvals_for(caller, to="decide").filter(state=Approval.State.WAITING, expires_at__gt=now())
+    return waiting.order_by()[:100].count()

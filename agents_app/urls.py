@@ -2,7 +2,7 @@
 
 from django.urls import path
 
-from agents_app.views import editing, moving, reading, settings
+from agents_app.views import approvals, editing, moving, reading, runs, settings
 
 app_name = "agents"
 urlpatterns = [
@@ -17,4 +17,12 @@ urlpatterns = [
     path("agents/<slug:slug>/versions/<int:number>/roll-back/", moving.roll_back, name="roll_back"),
     path("agents/<slug:slug>/settings/", settings.settings, name="settings"),
     path("agents/<slug:slug>/remove/", settings.remove, name="remove"),
+    path("runs/", runs.runs, name="runs"),
+    path("runs/<slug:run_id>/", runs.run, name="run"),
+    path("runs/<slug:run_id>/cancel/", runs.cancel_run, name="cancel_run"),
+    path("runs/<slug:run_id>/again/", runs.run_again, name="run_again"),
+    path("approvals/", approvals.approvals, name="approvals"),
+    path("approvals/<uuid:approval_id>/", approvals.approval, name="approval"),
+    path("approvals/<uuid:approval_id>/decide/", approvals.decide, name="decide"),
+    path("approvals/<uuid:approval_id>/extend/", approvals.extend, name="extend"),
 ]

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 
 from django.urls import reverse
 
+from agents_app.access import approvals_waiting
 from console.teams.access import OPERATOR, SIGNED_IN
 from console.teams.callers import Caller
 from prompts_app.queries.reviews import waiting_count
@@ -42,11 +43,15 @@ class Item:
 
 ITEMS = (
     Item("overview", "Overview", "layout-dashboard", "pages:overview", "", chord="o", keywords="home dashboard usage"),
+    Item(
+        "approvals", "Approvals", "inbox", "agents:approvals", "", "view_team", "i", "inbox waiting", approvals_waiting
+    ),
     Item("chat", "Chat", "message-square", "chat:chat", "", "view_team", "c", "ask assistant conversations"),
     Item("playground", "Playground", "git-compare", "playground:bench", "Build", "use_models", "y", "try compare run"),
     Item("prompts", "Prompts", "library", "prompts:prompts", "Build", "view_team", "p", "library text", waiting_count),
     Item("agents", "Agents", "bot", "agents:agents", "Build", "view_team", keywords="assistant assistants bot"),
     Item("models", "Models and pins", "pin", "catalog:models", "Run", "view_team", "m", "alias provider version"),
+    Item("runs", "Agent runs", "list-tree", "agents:runs", "Run", "view_team", "r", "trace steps agents"),
     Item("batches", "Batches", "layers", "batches:batches", "Run", "view_usage", "b", "files jobs bulk openai"),
     Item("lanes", "Lanes", "split", "pages:lanes", "Run", "view_usage", keywords="interactive standard batch latency"),
     Item("quotas", "Quotas", "gauge", "usage:quotas", "Govern", "view_usage", "q", "limits budget"),

@@ -1,0 +1,193 @@
+"""What the inbox of approvals shows; never writes."""
+
+import datetime as dt
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+from statistics import median
+from typing import Any
+
+from django.db.models import QuerySet
+
+from agents_app.grants.parsing import grants_of
+from agents_app.models import Approval
+from agents_app.queries.running import definition_of
+from console.core.clock import now
+
+State = Approval.State
+MOST_WAITING, MOST_DECIDED, MOST_COUNTED = 100, 50, 2_000
+
+
+@dataclass(frozen=True, slots=True)
+class Argument:
+    name: str
+    value: str
+    said: str  # what the grant says of it
+    is_editable: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Card:
+    """One approval with everything a person needs to decide. Nothing of the arguments is left out."""
+
+    approval: Approval
+    arguments: list[Argument]
+    last: Approval | None
+    why_not: str  # why the reader may not decide; empty when they may
+
+    @property
+    def title(self) -> str:
+        approval = self.approval
+        if approval.kind == Approval.Kind.CALL:
+            return f"Approve {approval.tool_name}?"
+        if approval.kind == Approval.Kind.OUTCOME:
+            return f"What became of {approval.tool_name}?"
+        if approval.kind == Approval.Kind.STEP:
+            return f"Go on with {approval.tool_name or 'the next step'}?"
+        return "The agent asks"
+
+    @property
+    def seconds_left(self) -> int:
+        return max(0, int((self.approval.expires_at - now()).total_seconds()))
+
+    @property
+    def fields(self) -> list["Field"]:
+        return fields_of(self.approval.form) if self.approval.kind == Approval.Kind.QUESTION else []
+
+
+@dataclass(frozen=True, slots=True)
+class Field:
+    """One field of a form an agent asks people to fill in."""
+
+    name: str
+    label: str
+    kind: str  # text, long, number, boolean or choice
+    choices: list[str]
+    is_required: bool
+    help: str
+
+
+def fields_of(schema: Mapping[str, Any] | None) -> list[Field]:
+    """Return the fields of a flat JSON schema."""
+    properties = (schema or {}).get("properties", {})
+    required = set((schema or {}).get("required", []))
+    return [
+        Field(
+            name=name,
+            label=str(said.get("title") or name.replace("_", " ").capitalize()),
+            kind=_kind(said),
+            choices=[str(choice) for choice in said.get("enum", [])],
+            is_required=name in required,
+            help=str(said.get("description", "")),
+        )
+        for name, said in properties.items()
+        if isinstance(said, dict)
+    ]
+
+
+def _kind(said: Mapping[str, Any]) -> str:
+    if said.get("enum"):
+        return "choice"
+    kind = said.get("type")
+    if kind in {"number", "integer"}:
+        return "number"
+    if kind == "boolean":
+        return "boolean"
+    if kind in {"object", "array"}:
+        return "json"
+    most = said.get("maxLength")
+    return "text" if isinstance(most, int) and most <= 200 else "long"
+
+
+def waiting(approvals: QuerySet[Approval]) -> QuerySet[Approval]:
+    """Return what can still be decided, the most pressing first."""
+    rows = approvals.filter(state=State.WAITING, expires_at__gt=now())
+    return rows.select_related("run__agent__team", "run__version", "run__team", "step", "team").order_by(
+        "expires_at", "pk"
+    )
+
+
+def card(approval: Approval, why_not: str) -> Card:
+    """Return everything about one approval. Needs `run__agent`, `run__version`, `step` and `team`."""
+    grant = grants_of(definition_of(approval.run).grants).get(approval.tool_name)
+    said = grant.arguments if grant else {}
+    arguments = [
+        Argument(name, _text(value), _limit(said.get(name)), name in approval.editable)
+        for name, value in approval.arguments.items()
+    ]
+    return Card(approval, arguments, _last_like(approval), why_not)
+
+
+def _text(value: Any) -> str:
+    return json.dumps(value, ensure_ascii=False, indent=2 if isinstance(value, dict | list) else None)
+
+
+def _limit(rule: Mapping[str, Any] | None) -> str:
+    """Say in a few words what the grant allows for one argument."""
+    if not rule:
+        return "not limited"
+    found = []
+    for name, value in rule.items():
+        if name == "equals":
+            found.append("fixed")
+        elif name == "one_of":
+            found.append(f"1 of {len(value)} allowed")
+        elif name == "host":
+            found.append(f"host is {' or '.join(map(str, value))}")
+        else:
+            words = {"min": "at least", "max": "at most", "max_length": "characters at most", "prefix": "begins with"}
+            found.append(f"{words.get(name, name)} {value}")
+    return ", ".join(found)
+
+
+def _last_like(approval: Approval) -> Approval | None:
+    """Return the last call of the same tool by the same agent that somebody approved."""
+    if approval.kind != Approval.Kind.CALL:
+        return None
+    rows = Approval.objects.filter(
+        team=approval.team_id,
+        state=State.APPROVED,
+        kind=Approval.Kind.CALL,
+        tool_name=approval.tool_name,
+        run__agent=approval.run.agent_id,
+    )
+    return rows.exclude(pk=approval.pk).select_related("run").order_by("-decided_at").first()
+
+
+def decided(approvals: QuerySet[Approval]) -> list[Approval]:
+    """Return what was decided or expired last."""
+    rows = approvals.filter(state__in=[State.APPROVED, State.REJECTED, State.EXPIRED])
+    return list(rows.select_related("run__agent", "team").order_by("-decided_at", "-expires_at")[:MOST_DECIDED])
+
+
+@dataclass(frozen=True, slots=True)
+class Week:
+    asked: int
+    approved: int
+    expired: int
+    median_seconds: float | None
+
+    @property
+    def median_us(self) -> float | None:
+        return None if self.median_seconds is None else self.median_seconds * 1_000_000
+
+    @property
+    def approved_percent(self) -> float:
+        return 100 * self.approved / self.asked if self.asked else 0.0
+
+
+def week(approvals: QuerySet[Approval]) -> Week:
+    """Return what became of the approvals of the last seven days, of at most the newest 2,000."""
+    since = now() - dt.timedelta(days=7)
+    rows = list(
+        approvals.filter(created_at__gte=since)
+        .order_by("-created_at")
+        .values_list("state", "created_at", "decided_at", "decided_by_name")[:MOST_COUNTED]
+    )
+    times = [(decided - asked).total_seconds() for _, asked, decided, who in rows if decided and who]
+    return Week(
+        asked=len(rows),
+        approved=sum(state == State.APPROVED for state, *_ in rows),
+        expired=sum(state == State.EXPIRED for state, *_ in rows),
+        median_seconds=median(times) if times else None,
+    )

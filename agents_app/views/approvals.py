@@ -1,0 +1,143 @@
+"""The inbox of approvals, and the one form that decides."""
+
+import json
+import uuid
+from typing import Any
+
+from django.core.exceptions import PermissionDenied
+from django.http import HttpResponse
+from django.shortcuts import render
+from django.urls import reverse
+from django.views.decorators.http import require_POST, require_safe
+
+from agents_app import access
+from agents_app.models import Approval
+from agents_app.queries import approvals as queries
+from agents_app.services import approvals as services
+from console.core.errors import BadInput, Refusal
+from console.core.htmx import go, is_htmx
+from console.teams.access import needs, scope_for
+from console.teams.callers import TeamRequest
+
+ACTIVE = "approvals"
+_MORE_TIME = 3600
+
+
+@needs("view_team")
+@require_safe
+def approvals(request: TeamRequest) -> HttpResponse:
+    """What waits for the caller, the most pressing open; or what was decided."""
+    scope = scope_for(request.caller, request.GET.get("team", ""))
+    seen = access.approvals_for(request.caller)
+    mine = access.approvals_for(request.caller, to="decide")
+    if scope:
+        seen, mine = seen.filter(team=scope), mine.filter(team=scope)
+    actor = request.caller.actor
+    rows = list(queries.waiting(mine)[: queries.MOST_WAITING])
+    context = {
+        "active": ACTIVE,
+        "cards": [queries.card(row, services.why_not_decide(actor, row)) for row in rows],
+        "decided": queries.decided(seen),
+        "week": queries.week(seen),
+        "shows_decided": request.GET.get("show") == "decided",
+    }
+    if is_htmx(request) and request.GET.get("piece") == "waiting":
+        return render(request, "agents/approvals/list.html#waiting", context)
+    return render(request, "agents/approvals/list.html", context)
+
+
+@needs("view_team")
+@require_safe
+def approval(request: TeamRequest, approval_id: uuid.UUID) -> HttpResponse:
+    """One approval: what mails and notices link to."""
+    found = access.approval_for(request.caller, approval_id)
+    return render(request, "agents/approvals/detail.html", _page(request, found))
+
+
+def _page(request: TeamRequest, found: Approval, **more: Any) -> dict[str, Any]:
+    why_not = services.why_not_decide(request.caller.actor, found)
+    return {"active": ACTIVE, "card": queries.card(found, why_not), "is_open": found.state == "waiting", **more}
+
+
+@needs("view_team")
+@require_POST
+def decide(request: TeamRequest, approval_id: uuid.UUID) -> HttpResponse:
+    """Approve, or reject, exactly what the person saw."""
+    found = access.approval_for(request.caller, approval_id)
+    is_approved = request.POST.get("decision") == "approve"
+    try:
+        services.decide_approval(
+            actor=request.caller.actor,
+            approval=found,
+            is_approved=is_approved,
+            seen_sha256=request.POST.get("seen_sha256", ""),
+            message=request.POST.get("message", ""),
+            edited_arguments=_edited(request, found) if is_approved else None,
+            answer=_answer(request, found) if is_approved else None,
+        )
+    except PermissionDenied:
+        raise
+    except Refusal as refusal:
+        found = access.approval_for(request.caller, approval_id)
+        context = _page(request, found, refused=refusal.message, typed=request.POST)
+        return render(request, "agents/approvals/detail.html", context, status=refusal.status)
+    said = "Approved. The run goes on." if is_approved else "Rejected. The run is told."
+    back = reverse("agents:run", args=[found.run.public_id])
+    if request.POST.get("back") == "inbox":
+        back = reverse("agents:approvals")
+    return go(request, back, said)
+
+
+@needs("view_team")
+@require_POST
+def extend(request: TeamRequest, approval_id: uuid.UUID) -> HttpResponse:
+    """Give it an hour from now."""
+    found = access.approval_for(request.caller, approval_id)
+    said = "It waits another hour from now."
+    try:
+        services.extend_approval(actor=request.caller.actor, approval=found, seconds=_MORE_TIME)
+    except Refusal as refusal:
+        said = refusal.message
+    return go(request, reverse("agents:approval", args=[found.pk]), said)
+
+
+def _edited(request: TeamRequest, approval: Approval) -> dict[str, Any] | None:
+    """Return the arguments as the person left them; None where there is nothing to edit."""
+    if approval.kind != Approval.Kind.CALL or not approval.editable:
+        return None
+    edited = dict(approval.arguments)
+    for name in approval.editable:
+        text = request.POST.get(f"argument-{name}")
+        if text is None or name not in edited:
+            continue
+        try:
+            edited[name] = json.loads(text)
+        except ValueError:
+            raise BadInput(
+                f"{name[:60]} must be JSON: a text in double quotes, a number, true or false; not {text[:60]}.",
+                param=name[:60],
+            ) from None
+    return edited
+
+
+def _answer(request: TeamRequest, approval: Approval) -> dict[str, Any] | None:
+    """Return what a question's form, or the question what became of a call, came to."""
+    if approval.kind == Approval.Kind.OUTCOME:
+        return {"outcome": request.POST.get("outcome", ""), "result": request.POST.get("result", "")}
+    if approval.kind != Approval.Kind.QUESTION:
+        return None
+    answer: dict[str, Any] = {}
+    for field in queries.fields_of(approval.form):
+        text = request.POST.get(f"answer-{field.name}", "")
+        if field.kind == "boolean":
+            answer[field.name] = bool(text)
+        elif not text.strip():
+            continue
+        elif field.kind in {"number", "json"}:
+            try:
+                answer[field.name] = json.loads(text)
+            except ValueError:
+                raise BadInput(f"{field.label} must be a {field.kind}, not {text[:60]}.", param=field.name) from None
+        else:
+            answer[field.name] = text
+    return answer

@@ -1,0 +1,117 @@
+"""The pages of runs: the list, one run with its trace, stop, again."""
+
+from typing import Any
+
+from django.http import Http404, HttpResponse
+from django.shortcuts import render
+from django.urls import reverse
+from django.views.decorators.http import require_POST, require_safe
+
+from agents_app import access
+from agents_app.models import Run
+from agents_app.queries import approvals as asked
+from agents_app.queries import runs as queries
+from agents_app.services import runs as services
+from agents_app.services.approvals import why_not_decide
+from console.core.errors import Refusal
+from console.core.htmx import go, is_htmx
+from console.teams.access import needs, scope_for
+from console.teams.callers import TeamRequest
+
+ACTIVE = "runs"
+# Tells htmx to stop asking: nothing changes any more.
+STOP_POLLING = 286
+
+
+@needs("view_team")
+@require_safe
+def runs(request: TeamRequest) -> HttpResponse:
+    """The runs the caller may see, newest first; the list asks again while something moves."""
+    scope = scope_for(request.caller, request.GET.get("team", ""))
+    shown = access.runs_for(request.caller)
+    if scope:
+        shown = shown.filter(agent__team=scope)
+    agent = request.GET.get("agent", "").replace("\0", "")[:60]
+    if agent:
+        shown = shown.filter(agent__slug=agent)
+    state = request.GET.get("state", "")
+    page = queries.page(shown, state, request.GET.get("cursor", ""))
+    filters = [(name, label, name == state) for name, (label, _) in queries.FILTERS.items()]
+    context = {"active": ACTIVE, "page": page, "state": state, "filters": filters, "agent": agent}
+    if is_htmx(request) and request.GET.get("piece") == "list":
+        status = 200 if page.is_moving else STOP_POLLING
+        return render(request, "agents/runs/list.html#list", context, status=status)
+    return render(request, "agents/runs/list.html", context)
+
+
+@needs("view_team")
+@require_safe
+def run(request: TeamRequest, run_id: str) -> HttpResponse:
+    """What a run did and does, and what it waits for."""
+    found = access.run_for(request.caller, run_id)
+    context = page_of(request, found, request.GET.get("step", ""))
+    if is_htmx(request) and request.GET.get("piece") == "state":
+        status = STOP_POLLING if found.is_over else 200
+        return render(request, "agents/runs/detail.html#state", context, status=status)
+    return render(request, "agents/runs/detail.html", context)
+
+
+def page_of(request: TeamRequest, run: Run, number: str = "") -> dict[str, Any]:
+    """Return the context of a run's page, with one of its steps open where the address names one."""
+    may_read = access.may_read(request.caller, run)
+    step = queries.step_of(run, int(number)) if number.isascii() and number.isdecimal() and len(number) < 8 else None
+    if number and step is None:
+        raise Http404("The run has no such step.")
+    may_stop = not run.is_over and access.runs_for(request.caller, "cancel").filter(pk=run.pk).exists()
+    actor = request.caller.actor
+    cards = [asked.card(one, why_not_decide(actor, one)) for one in queries.open_approvals(run)]
+    return {
+        "active": ACTIVE,
+        "run": run,
+        "row": queries.Row(run),
+        "trace": queries.trace(run),
+        "step": step,
+        "parts": queries.parts_of(step) if step is not None and may_read else [],
+        "cards": cards,
+        "input": queries.laid_out(run.input) if may_read else "",
+        "output": queries.laid_out(run.output) if may_read and run.output is not None else "",
+        "may_read": may_read,
+        "may_stop": may_stop,
+        "may_run": run.is_over and run.version_id is not None and access.may(request.caller, run.agent, "use"),
+    }
+
+
+@needs("view_team")
+def cancel_run(request: TeamRequest, run_id: str) -> HttpResponse:
+    found = access.run_for(request.caller, run_id, to="cancel")
+    if request.method != "POST":
+        return render(request, "agents/runs/cancel.html", {"active": ACTIVE, "run": found})
+    url = reverse("agents:run", args=[found.public_id])
+    try:
+        services.cancel_run(actor=request.caller.actor, run=found)
+    except Refusal as refusal:
+        return go(request, url, refusal.message)
+    return go(request, url, "No further step starts. A call that is on its way is ended within seconds.")
+
+
+@needs("use_models")
+@require_POST
+def run_again(request: TeamRequest, run_id: str) -> HttpResponse:
+    """Start a new run of the same version with the same input, in the name of whoever asks."""
+    found = access.run_for(request.caller, run_id)
+    if not access.may_read(request.caller, found):
+        raise Http404("There is no such run.")
+    agent = access.agent_for(request.caller, found.agent.slug, to="use")
+    try:
+        made = services.start_run(
+            actor=request.caller.actor,
+            agent=agent,
+            version=found.version,
+            input=found.input,
+            environment=found.environment,
+            trigger=Run.Trigger.CONSOLE,
+            parent=found,
+        )
+    except Refusal as refusal:
+        return go(request, reverse("agents:run", args=[found.public_id]), refusal.message)
+    return go(request, reverse("agents:run", args=[made.public_id]), "A new run with the same input has begun.")
