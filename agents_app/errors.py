@@ -106,3 +106,9 @@ class StaleTool(Conflict):
     """Somebody changed the tool or its server in between."""
 
     code = "stale_tool"
+
+
+class CannotExplain(Conflict):
+    """There is no model to ask about a run: none decided anything, or the one that did is gone."""
+
+    code = "cannot_explain"

@@ -3,6 +3,7 @@
 from agents_app.models.agents import Agent, AgentDraft, AgentMove, AgentVersion, Audience, Definition
 from agents_app.models.approvals import Approval
 from agents_app.models.notes import RunNote
+from agents_app.models.questions import RunQuestion
 from agents_app.models.queues import Queue, QueueItem
 from agents_app.models.runs import Run, Step
 from agents_app.models.tools import Tool, ToolServer
@@ -21,6 +22,7 @@ __all__ = [
     "QueueItem",
     "Run",
     "RunNote",
+    "RunQuestion",
     "Step",
     "Tool",
     "ToolServer",

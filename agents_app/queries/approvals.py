@@ -25,6 +25,10 @@ class Argument:
     said: str  # what the grant says of it
     is_editable: bool
 
+    @property
+    def is_long(self) -> bool:
+        return len(self.value) > 60 or "\n" in self.value
+
 
 @dataclass(frozen=True, slots=True)
 class Card:

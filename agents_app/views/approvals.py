@@ -14,6 +14,7 @@ from agents_app import access
 from agents_app.models import Approval
 from agents_app.queries import approvals as queries
 from agents_app.services import approvals as services
+from agents_app.views.runs import have
 from console.core.errors import BadInput, Refusal
 from console.core.htmx import go, is_htmx
 from console.teams.access import needs, scope_for
@@ -34,14 +35,18 @@ def approvals(request: TeamRequest) -> HttpResponse:
         seen, mine = seen.filter(team=scope), mine.filter(team=scope)
     actor = request.caller.actor
     rows = list(queries.waiting(mine)[: queries.MOST_WAITING])
+    cards = [queries.card(row, services.why_not_decide(actor, row)) for row in rows]
     context = {
         "active": ACTIVE,
-        "cards": [queries.card(row, services.why_not_decide(actor, row)) for row in rows],
+        "cards": cards,
+        "have": have(cards),
         "decided": queries.decided(seen),
         "week": queries.week(seen),
         "shows_decided": request.GET.get("show") == "decided",
     }
     if is_htmx(request) and request.GET.get("piece") == "waiting":
+        if request.GET.get("have", "") == context["have"]:
+            return HttpResponse(status=204)
         return render(request, "agents/approvals/list.html#waiting", context)
     return render(request, "agents/approvals/list.html", context)
 

@@ -2,6 +2,7 @@
 
 from typing import Any
 
+from django.core.exceptions import PermissionDenied
 from django.http import Http404, HttpResponse
 from django.shortcuts import render
 from django.urls import reverse
@@ -11,9 +12,10 @@ from agents_app import access
 from agents_app.models import Run
 from agents_app.queries import approvals as asked
 from agents_app.queries import runs as queries
+from agents_app.services import questions
 from agents_app.services import runs as services
 from agents_app.services.approvals import why_not_decide
-from console.core.errors import Refusal
+from console.core.errors import ProviderError, Refusal
 from console.core.htmx import go, is_htmx
 from console.teams.access import needs, scope_for
 from console.teams.callers import TeamRequest
@@ -50,9 +52,14 @@ def run(request: TeamRequest, run_id: str) -> HttpResponse:
     """What a run did and does, and what it waits for."""
     found = access.run_for(request.caller, run_id)
     context = page_of(request, found, request.GET.get("step", ""))
-    if is_htmx(request) and request.GET.get("piece") == "state":
-        status = STOP_POLLING if found.is_over else 200
-        return render(request, "agents/runs/detail.html#state", context, status=status)
+    piece = request.GET.get("piece") if is_htmx(request) else ""
+    if piece == "state":
+        return render(request, "agents/runs/detail.html#state", context, status=STOP_POLLING if found.is_over else 200)
+    if piece == "cards":
+        # Only when something else waits: what a person is typing there must not be swapped away.
+        if request.GET.get("have", "") == context["have"]:
+            return HttpResponse(status=204)
+        return render(request, "agents/runs/detail.html#cards", context)
     return render(request, "agents/runs/detail.html", context)
 
 
@@ -73,12 +80,20 @@ def page_of(request: TeamRequest, run: Run, number: str = "") -> dict[str, Any]:
         "step": step,
         "parts": queries.parts_of(step) if step is not None and may_read else [],
         "cards": cards,
+        "have": have(cards),
+        "questions": queries.questions_of(run) if may_read else [],
+        "may_ask": may_read and request.caller.user is not None and run.steps_done > 0,
         "input": queries.laid_out(run.input) if may_read else "",
         "output": queries.laid_out(run.output) if may_read and run.output is not None else "",
         "may_read": may_read,
         "may_stop": may_stop,
         "may_run": run.is_over and run.version_id is not None and access.may(request.caller, run.agent, "use"),
     }
+
+
+def have(cards: list[asked.Card]) -> str:
+    """Return which approvals a page shows, for the question whether others wait by now."""
+    return "-".join(card.approval.pk.hex[-12:] for card in cards)
 
 
 @needs("view_team")
@@ -115,3 +130,46 @@ def run_again(request: TeamRequest, run_id: str) -> HttpResponse:
     except Refusal as refusal:
         return go(request, reverse("agents:run", args=[found.public_id]), refusal.message)
     return go(request, reverse("agents:run", args=[made.public_id]), "A new run with the same input has begun.")
+
+
+@needs("use_models")
+@require_POST
+def ask(request: TeamRequest, run_id: str) -> HttpResponse:
+    """Ask the run why. The answer rests on the recorded steps; asking can call no tool."""
+    found = access.run_for(request.caller, run_id)
+    if not access.may_read(request.caller, found):
+        raise PermissionDenied("What a run did is for who started it, and for those who may read content.")
+    if request.caller.user is None:
+        raise PermissionDenied("Runs are asked by people.")
+    typed, trouble = request.POST.get("question", ""), ""
+    try:
+        questions.ask_run(actor=request.caller.actor, user=request.caller.user, run=found, question=typed)
+        typed = ""
+    except (Refusal, ProviderError) as error:
+        trouble = error.message
+    context = page_of(request, found) | {"typed_question": typed, "ask_trouble": trouble}
+    status = 422 if trouble else 200
+    if is_htmx(request):
+        return render(request, "agents/runs/detail.html#ask", context, status=status)
+    if trouble:
+        return render(request, "agents/runs/detail.html", context, status=status)
+    return go(request, reverse("agents:run", args=[found.public_id]) + "#ask")
+
+
+@needs("view_team")
+@require_safe
+def compare(request: TeamRequest, run_id: str) -> HttpResponse:
+    """Two runs beside each other, step by step; without `with` the one it runs again, or the one before."""
+    found = access.run_for(request.caller, run_id)
+    seen = access.runs_for(request.caller)
+    other_id = request.GET.get("with", "")
+    other = access.run_for(request.caller, other_id) if other_id else queries.neighbour(found, seen)
+    readable = [access.may_read(request.caller, one) for one in (found, other) if one is not None]
+    context = {
+        "active": ACTIVE,
+        "run": found,
+        "other": other,
+        "comparison": queries.comparison(other, found, with_content=all(readable)) if other is not None else None,
+        "candidates": queries.candidates(found, seen),
+    }
+    return render(request, "agents/runs/compare.html", context)

@@ -25,6 +25,7 @@ class EventType(models.TextChoices):
     SHADOW = "shadow", "Shadow copy"
     AGENT = "agent"
     TOOL = "tool"
+    QUESTION = "question", "Question about a run"
     MODELS = "models"
     FILES = "files"
     BATCHES = "batches"

@@ -17,6 +17,7 @@ _ICONS: dict[str, str] = {
     EventType.RESPONSE: "message-square-text",
     EventType.MESSAGE: "mail",
     EventType.PLAYGROUND: "flask-conical",
+    EventType.QUESTION: "circle-help",
     EventType.AGENT: "bot",
     EventType.TOOL: "wrench",
     EventType.MODELS: "list",
