@@ -243,6 +243,15 @@ def _agent_version(cast: Cast) -> Arguments:
     return {**_agent(cast), "number": 1}
 
 
+def _run(cast: Cast) -> Arguments:
+    return {"run_id": make.make_run(make.make_agent(cast.team_a), cast.alice).public_id}
+
+
+def _approval(cast: Cast) -> Arguments:
+    run = make.make_run(make.make_agent(cast.team_a), cast.alice)
+    return {"approval_id": make.make_approval(run).pk}
+
+
 def _conversation(cast: Cast) -> Arguments:
     """Of a person of Team A, who shared it with the team."""
     made = Conversation.objects.create(
@@ -370,6 +379,10 @@ FACTORIES: dict[str, Callable[[Cast], Arguments]] = {
         _widget,
     ),
     **dict.fromkeys(("embed:again", "embed:feedback"), _visitors_message),
+    **dict.fromkeys(
+        ("agents:run", "agents:cancel_run", "agents:run_again", "agents:ask_run", "agents:compare_runs"), _run
+    ),
+    **dict.fromkeys(("agents:approval", "agents:decide", "agents:extend"), _approval),
     "usage:change_quota": _quota_id,
     "usage:remove_quota": _quota_id,
     "usage:increase_quota": _quota_id,
@@ -379,6 +392,7 @@ FACTORIES: dict[str, Callable[[Cast], Arguments]] = {
 }
 # Routes open to more people than may go on: what the object, rather than the door, asks for.
 ASKS_MORE = {
+    "agents:cancel_run": "build or approve",
     "batches:cancel_batch": "manage_keys",
     "batches:rerun_batch": "manage_keys",
     "batches:download": "read_content",
@@ -390,6 +404,10 @@ ASKS_MORE = {
     "usage:end_increase": "manage_quotas",
     "usage:audit_content": "read_content",
 }
+# Objects that members without this right do not see at all.
+HIDDEN_WITHOUT = dict.fromkeys(
+    ("agents:run", "agents:cancel_run", "agents:compare_runs", "agents:approval"), "view_audit"
+)
 # Routes whose link is the permission: whoever holds it gets in, which is why no id of another team exists for them.
 BEARERS = {"teams:sign_in_link", "teams:accept_invitation"}
 # Routes of visitors: the id is public, and a visitor's token opens the rest, which none of these people has.
@@ -511,7 +529,10 @@ def _expected(route: Route, who: str, rights: frozenset[str]) -> set[int]:
         return _IN
     if route.needs == OPERATOR or route.needs not in rights:
         return {403, 405}
-    return _IN if ASKS_MORE.get(route.name, route.needs) in rights else {403, 405}
+    if HIDDEN_WITHOUT.get(route.name, route.needs) not in rights:
+        return {404}
+    wanted = ASKS_MORE.get(route.name, route.needs).split(" or ")
+    return _IN if not rights.isdisjoint(wanted) else {403, 405}
 
 
 @pytest.mark.parametrize("by_htmx", [False, True], ids=["page", "htmx"])

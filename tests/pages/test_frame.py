@@ -25,11 +25,13 @@ def test_it_shows_members_what_they_may_open(client: Client, cast: Cast) -> None
     shown = nav(client.get("/profile/").text)
     assert shown == [
         "/",
+        "/approvals/",
         "/chat/",
         "/playground/",
         "/prompts/",
         "/agents/",
         "/models/",
+        "/runs/",
         "/batches/",
         "/lanes/",
         "/quotas/",
@@ -118,5 +120,5 @@ def test_it_asks_a_fixed_number_of_questions(
         make.make_team(owner=cast.alice)
     client.force_login(cast.alice)
     client.get("/profile/")
-    with django_assert_max_num_queries(6):
+    with django_assert_max_num_queries(7):
         client.get("/profile/")

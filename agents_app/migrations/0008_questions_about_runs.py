@@ -9,7 +9,7 @@ from django.db import migrations, models
 
 class Migration(migrations.Migration):
     dependencies = [
-        ("agents", "0006_notes_of_runs_and_receipts_of_items"),
+        ("agents", "0007_waits_that_do_not_count"),
         migrations.swappable_dependency(settings.AUTH_USER_MODEL),
     ]
 
