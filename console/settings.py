@@ -6,7 +6,7 @@ from urllib.parse import unquote, urlsplit
 
 from django.core.exceptions import ImproperlyConfigured
 
-from console.core.env import env_bool, env_int, env_list, env_secret, env_str
+from console.core.env import env_bool, env_commands, env_int, env_list, env_secret, env_str
 from console.embedded import defaults as embedded
 
 BASE_DIR = Path(__file__).resolve().parent.parent
@@ -418,6 +418,11 @@ AGENT_CONCURRENCY = env_int("AGENT_CONCURRENCY", 24, minimum=1)
 # A run whose worker has not been heard of for this long is taken over by another one.
 AGENT_LEASE_SECONDS = env_int("AGENT_LEASE_SECONDS", 15, minimum=2)
 
+# MCP servers that are programs of this machine, by name; started for the length of a visit. Nothing else starts one.
+MCP_PROGRAMS = env_commands("MCP_PROGRAMS")
+# Installed packages (names of distributions) whose tools and hooks are loaded.
+PLUGINS_ALLOWED = env_list("PLUGINS_ALLOWED")
+
 # Prompts ----------------------------------------------------------------------------------------------------------
 
 # Characters: of one version as it is written, and of all messages together once values and partials are in place.
@@ -450,6 +455,9 @@ LOGGING = {
         "django.server": {"handlers": ["stderr"], "propagate": False},
         "uvicorn.access": {"handlers": [], "propagate": False},
         "django.request": {"level": "ERROR"},
+        # They would write addresses and what strangers answered; what went wrong is said by whoever asked.
+        "mcp": {"handlers": ["nowhere"], "propagate": False},
+        "httpx2": {"handlers": ["nowhere"], "propagate": False},
         # Anybody can send any Host, as often as they like; the 400 says all there is to say.
         "django.security.DisallowedHost": {"handlers": ["nowhere"], "propagate": False},
     },

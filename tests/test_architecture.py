@@ -21,6 +21,7 @@ SENDERS = {
     "console/catalog/services/connection.py",
     "prompts_app/git/transport.py",
     "agents_app/tools/web.py",
+    "agents_app/tools/mcp/session.py",
 }
 
 

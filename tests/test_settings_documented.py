@@ -5,7 +5,7 @@ import re
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parent.parent
-READERS = {"env_str", "env_bool", "env_int", "env_list", "env_secret"}
+READERS = {"env_str", "env_bool", "env_int", "env_list", "env_commands", "env_secret"}
 
 
 def variables_read() -> dict[str, str]:

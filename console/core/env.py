@@ -1,5 +1,6 @@
 """Read settings from the environment, and fail loudly on nonsense."""
 
+import json
 import os
 from pathlib import Path
 
@@ -53,3 +54,19 @@ def env_secret(name: str, default: str = "") -> str:
         return Path(path).read_text(encoding="utf-8").strip()
     except OSError as error:
         raise ImproperlyConfigured(f"{name}_FILE is {path!r}, which cannot be read: {error.strerror}.") from None
+
+
+def env_commands(name: str) -> dict[str, list[str]]:
+    """Return named commands: a JSON object of lists of words. Nothing is split or expanded by a shell."""
+    raw = env_str(name)
+    if not raw:
+        return {}
+    try:
+        value = json.loads(raw)
+    except ValueError:
+        value = None
+    if not isinstance(value, dict) or not all(
+        isinstance(words, list) and words and all(isinstance(word, str) for word in words) for words in value.values()
+    ):
+        raise ImproperlyConfigured(f'{name} must be JSON of names and commands: {{"time": ["mcp-server-time"]}}.')
+    return value

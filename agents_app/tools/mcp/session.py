@@ -1,0 +1,185 @@
+"""One visit to an MCP server: connect, say hello, do one thing, leave. Nothing is kept open between visits.
+
+A server over HTTP is called through the one way out. It gets its own bearer token and nothing of the console's; it may
+ask for nothing (no sampling, no questions to people, no roots), and what it says of itself is data.
+"""
+
+import os
+import shutil
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from typing import Any, TypeVar
+
+from django.conf import settings
+
+from agents_app.tools.base import ToolFailed, within
+from agents_app.tools.mcp.offers import MOST_TOOLS, Offer, offer_of
+from agents_app.tools.web import LARGEST, failure
+from console.core.errors import ProviderError
+from console.outbound import Deadlines
+
+_T = TypeVar("_T")
+_CONNECT, _SILENCE = 10.0, 120.0
+_MOST_PAGES = 20
+
+
+@dataclass(frozen=True, slots=True)
+class Address:
+    """A server to visit: a URL, or the name of a program in the deployment's settings."""
+
+    is_program: bool
+    where: str
+    secret: str = ""
+
+
+class _Visit:
+    """What happened: whether the call was sent, and what broke on the way."""
+
+    def __init__(self) -> None:
+        self.trouble: ProviderError | None = None
+        self.is_sent = False
+
+
+async def visit(address: Address, seconds: float, work: Callable[[Any, _Visit], Awaitable[_T]]) -> _T:
+    """Do `work` with a session; ToolFailed when the server cannot be reached, misbehaves or takes too long."""
+    from mcp.shared.exceptions import MCPError  # noqa: PLC0415 - only where servers are used: it is large
+
+    seen, done, said = _Visit(), [], ""
+    try:
+        async with within(seconds), _streams(address, seconds, seen) as (read, write), _session(read, write) as session:
+            try:
+                await _greet(session)
+                done.append(await work(session, seen))
+            except ToolFailed as failed:
+                said = failed.sentence
+            except MCPError as refused:
+                said = f"The server refused: {refused.error.message[:300]}" if seen.is_sent else "The server refused."
+    except TimeoutError:
+        raise ToolFailed("The server took too long.", is_unknown=seen.is_sent) from None
+    except ToolFailed:
+        raise
+    except Exception as broken:  # what the library makes of trouble, often a group
+        if not done:
+            raise _failure(seen, broken) from None
+    if done:
+        return done[0]
+    if seen.trouble is not None:
+        raise _failure(seen, None)
+    raise ToolFailed(said or "The server did not answer.")
+
+
+def _failure(seen: _Visit, broken: Exception | None) -> ToolFailed:
+    if seen.trouble is not None:
+        return failure(seen.trouble, may_have_happened=seen.is_sent)
+    return ToolFailed("The server does not answer as an MCP server does.", is_unknown=seen.is_sent)
+
+
+@asynccontextmanager
+async def _streams(address: Address, seconds: float, seen: _Visit) -> AsyncIterator[tuple[Any, Any]]:
+    if address.is_program:
+        async with _program(address.where) as streams:
+            yield streams
+        return
+    from mcp.client.streamable_http import streamable_http_client  # noqa: PLC0415
+
+    from console.outbound.httpx import guarded  # noqa: PLC0415
+
+    headers = {"Authorization": f"Bearer {address.secret}"} if address.secret else {}
+    deadlines = Deadlines(min(_CONNECT, seconds), min(_SILENCE, seconds))
+    http, way = guarded(address.where, headers=headers, deadlines=deadlines, limit=LARGEST)
+    try:
+        async with http, streamable_http_client(address.where, http_client=http) as streams:
+            yield streams
+    finally:
+        seen.trouble = way.trouble
+
+
+@asynccontextmanager
+async def _program(name: str) -> AsyncIterator[tuple[Any, Any]]:
+    """Start a program the deployment's settings name. It gets a bare environment, and its words to nobody are lost."""
+    from mcp.client.stdio import StdioServerParameters, stdio_client  # noqa: PLC0415
+
+    command = settings.MCP_PROGRAMS.get(name)
+    if not command:
+        raise ToolFailed(f"The deployment's settings have no program {name[:60]!r} any more.")
+    found = shutil.which(command[0])
+    if found is None:
+        raise ToolFailed(f"The program {name[:60]!r} is not installed here.")
+    with open(os.devnull, "w", encoding="utf-8") as nowhere:
+        async with stdio_client(StdioServerParameters(command=found, args=command[1:]), errlog=nowhere) as streams:
+            yield streams
+
+
+def _session(read: Any, write: Any) -> Any:
+    from mcp.client.session import ClientSession  # noqa: PLC0415
+    from mcp_types import Implementation  # noqa: PLC0415
+
+    class Session(ClientSession):
+        async def validate_tool_result(self, name: str, result: Any) -> None:
+            """Leave a result unchecked: it is text for a model, and the schema, with its patterns, is a stranger's."""
+
+    return Session(read, write, client_info=Implementation(name="Facet", version="1"))
+
+
+async def _greet(session: Any) -> None:
+    """Shake hands as every server of today does, and as those will that know only the newer way."""
+    from mcp.shared.exceptions import MCPError  # noqa: PLC0415
+    from mcp_types import METHOD_NOT_FOUND, UNSUPPORTED_PROTOCOL_VERSION  # noqa: PLC0415
+
+    try:
+        await session.initialize()
+    except MCPError as refused:
+        if refused.error.code not in {METHOD_NOT_FOUND, UNSUPPORTED_PROTOCOL_VERSION}:
+            raise
+        await session.discover()
+
+
+async def list_offers(session: Any) -> list[Offer]:
+    """Return what the server offers, page by page up to a bound."""
+    from mcp_types import PaginatedRequestParams  # noqa: PLC0415
+
+    found: dict[str, Offer] = {}
+    cursor: str | None = None
+    for _ in range(_MOST_PAGES):
+        page = await session.list_tools(params=PaginatedRequestParams(cursor=cursor) if cursor else None)
+        for tool in page.tools:
+            hints = tool.annotations.model_dump(by_alias=True) if tool.annotations else {}
+            found.setdefault(tool.name, offer_of(tool.name, tool.description or "", tool.input_schema, hints))
+        cursor = page.next_cursor
+        if not cursor or len(found) >= MOST_TOOLS:
+            break
+    return list(found.values())[:MOST_TOOLS]
+
+
+async def offers_of(address: Address, seconds: float) -> list[Offer]:
+    async def work(session: Any, seen: _Visit) -> list[Offer]:
+        return await list_offers(session)
+
+    return await visit(address, seconds, work)
+
+
+async def call_offer(
+    address: Address, seconds: float, *, name: str, digest: str, arguments: dict[str, Any], key: str
+) -> Any:
+    """Call a tool that still says what it said when it was reviewed; Changed when it does not."""
+
+    async def work(session: Any, seen: _Visit) -> Any:
+        offer = next((one for one in await list_offers(session) if one.name == name), None)
+        if offer is None or offer.digest != digest:
+            return Changed(offer is None)
+        seen.is_sent = True
+        return await session.call_tool(name, arguments, meta={"facet/idempotency-key": key})
+
+    return await visit(address, seconds, work)
+
+
+@dataclass(frozen=True, slots=True)
+class Changed:
+    """The server does not offer what was reviewed."""
+
+    is_gone: bool
+
+    @property
+    def sentence(self) -> str:
+        return "Its server does not offer it any more." if self.is_gone else "Its server says something else of it now."
