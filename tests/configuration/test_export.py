@@ -160,6 +160,41 @@ def test_what_surrounds_pins_goes_out_and_comes_in(tmp_path: Path, monkeypatch: 
     assert yaml.safe_load(exported())["aliases"][0]["production_pin"] == said
 
 
+def test_a_file_ends_canaries_and_shadows_asks_for_two_people_and_pays_for_copies(tmp_path: Path) -> None:
+    furnish()
+    spare = make.make_model("spare", provider=Provider.objects.get())
+    alias = Alias.objects.get()
+    for seen, verb in enumerate((pins.SetCanary(spare, 10), pins.SetShadow(spare, 5)), start=1):
+        pins.change_pin(actor=SYSTEM, alias=alias, environment="production", verb=verb, reason="x", seen_revision=seen)
+    pin, team = Pin.objects.get(environment="production"), Quota.objects.first().team.slug  # type: ignore[union-attr]
+    file = tmp_path / "facet.yaml"
+    file.write_text(
+        f"aliases: [{{name: {alias.name}, two_people: true, production_pin: {{canary: none, shadow: none}}}}]\n"
+        f"teams: [{{slug: {team}, quotas: [{{metric: cost, window: day, limit: 2, purpose: shadow}}]}}]\n"
+    )
+    for times in range(2):
+        out = StringIO()
+        call_command("apply", str(file), stdout=out)
+        assert ("production canary: 10 % open-ai/spare → none" in out.getvalue()) is (times == 0)
+    pin.refresh_from_db()
+    assert (pin.canary_version, pin.shadow_version, pin.revision) == (None, None, 5)
+    document = yaml.safe_load(exported())
+    assert document["aliases"][0]["two_people"] is True
+    quota = {"metric": "cost", "window": "day", "limit": 2, "mode": "hard", "purpose": "shadow"}
+    assert quota in next(one for one in document["teams"] if one["slug"] == team)["quotas"]
+    # A canary a move ends needs no other end.
+    pins.change_pin(
+        actor=SYSTEM, alias=alias, environment="production", verb=pins.SetCanary(spare, 10), reason="x", seen_revision=5
+    )
+    file.write_text(f"aliases: [{{name: {alias.name}, production: open-ai/spare, production_pin: {{canary: none}}}}]")
+    call_command("apply", str(file), stdout=StringIO())
+    pin.refresh_from_db()
+    assert (pin.model_version, pin.canary_version) == (spare, None)
+    file.write_text(f"aliases: [{{name: {alias.name}, two_people: false}}]")
+    with pytest.raises(CommandError, match="lifting that is proposed"):
+        call_command("apply", str(file), stdout=StringIO(), stderr=StringIO())
+
+
 def test_a_later_price_is_the_price_once_its_time_has_come(tmp_path: Path) -> None:
     version = make.make_model("m", price=("1", "1"))
     begun, other = now() - dt.timedelta(days=1), LATER + dt.timedelta(days=1)

@@ -14,7 +14,7 @@ from console.core.clock import now
 from console.pages.configuration.plan_pins import AROUND, state_of
 from console.teams.actors import Actor
 from console.teams.models import ApiKey, Environment, Team
-from usage_app.models import Metric, Purpose, Quota
+from usage_app.models import Metric, Quota
 
 ACTOR = Actor(kind="system", id=None, name="manage.py export")
 _NUMBERS = ("first_byte_seconds", "total_seconds", "max_concurrency", "requests_per_minute", "tokens_per_minute")
@@ -113,7 +113,7 @@ def _aliases(left_out: list[str]) -> list[dict[str, Any]]:
             if said:
                 row[f"{environment}_pin"] = said
         if alias.needs_second_person:
-            left_out.append(f"that two people decide on {alias.name}.")
+            row["two_people"] = True
         rows.append(row)
     return rows
 
@@ -121,7 +121,7 @@ def _aliases(left_out: list[str]) -> list[dict[str, Any]]:
 def _teams(left_out: list[str]) -> list[dict[str, Any]]:
     teams = Team.objects.filter(archived_at=None).order_by("slug").prefetch_related("memberships__user", "aliases")
     quotas: dict[Any, list[Quota]] = {}
-    for quota in Quota.objects.filter(purpose=Purpose.CALLS).select_related("key").order_by("metric", "window", "id"):
+    for quota in Quota.objects.select_related("key").order_by("metric", "window", "id"):
         quotas.setdefault(quota.team_id, []).append(quota)
     names: dict[tuple[Any, str], int] = {}
     for team_id, name in ApiKey.objects.filter(revoked_at=None).values_list("team_id", "name"):
@@ -152,4 +152,6 @@ def _quota(quota: Quota) -> dict[str, Any]:
         row["key"] = quota.key.name
     if quota.alias:
         row["alias"] = quota.alias
+    if quota.purpose:
+        row["purpose"] = quota.purpose
     return row

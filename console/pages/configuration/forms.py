@@ -120,6 +120,32 @@ class Choice:
 
 
 @dataclass(frozen=True, slots=True)
+class Flag:
+    def read(self, value: Value, problems: list[Problem]) -> bool:
+        if not isinstance(value, Scalar) or value.type != "bool" or value.text not in {"true", "false"}:
+            raise Wrong(f"Found {_shown(value)}; write true or false.")
+        return value.text == "true"
+
+    def schema(self) -> dict[str, Any]:
+        return {"type": "boolean"}
+
+
+@dataclass(frozen=True, slots=True)
+class OrNone:
+    """Another form, or the word none, which takes away what is there."""
+
+    form: Form
+
+    def read(self, value: Value, problems: list[Problem]) -> Any:
+        if isinstance(value, Scalar) and value.type == "str" and value.text == "none":
+            return None
+        return self.form.read(value, problems)
+
+    def schema(self) -> dict[str, Any]:
+        return {"oneOf": [{"const": "none"}, self.form.schema()]}
+
+
+@dataclass(frozen=True, slots=True)
 class Whole:
     least: int = 1
     most: int = 100_000_000

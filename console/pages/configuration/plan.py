@@ -253,9 +253,13 @@ class Plan:
             pin = pins.get(environment)
             pairs[environment] = (str(pin.model_version) if pin else None, entry[environment])
         surroundings = self._around(entry, pins)
+        needs_two, needed_two = entry.get("two_people"), row is not None and row.needs_second_person
+        if needed_two and needs_two is False:
+            self.problem(entry, "two_people", f"Two people decide on {name}; lifting that is proposed on its page.")
         said = entry.get("description")
         said_before = row.description if row else ""
         fields = differences(pairs | ({"description": (said_before, said)} if said is not None else {}))
+        fields += differences({"two_people": (needed_two, True)} if needs_two else {})
         fields += [change for one in surroundings for change in one.fields]
 
         reason = f"Applied from {self.source}"
@@ -275,6 +279,8 @@ class Plan:
                         reason=reason,
                         seen_revision=pins[environment].revision if environment in pins else 0,
                     )
+            if needs_two:
+                alias_services.require_second_person(actor=self.actor, alias=alias)
             for one in surroundings:
                 was, becomes = pairs.get(one.environment, (None, None))
                 known = pins[one.environment].revision if one.environment in pins else 0
@@ -300,7 +306,9 @@ class Plan:
             for model in missing:
                 self.problem(entry[name], "", f"There is no model {model!r}, here or in this file; add it to models.")
             if not missing:
-                found.append(around(entry[name], environment, pins.get(environment)))
+                pin = pins.get(environment)
+                moves = entry.has(environment) and (pin is None or str(pin.model_version) != entry[environment])
+                found.append(around(entry[name], environment, pin, moves=moves))
         return found
 
 

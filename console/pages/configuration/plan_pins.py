@@ -66,7 +66,9 @@ def wanted_of(entry: Entry) -> dict[str, Any]:
     wanted: dict[str, Any] = {}
     for name in ("canary", "shadow"):
         share = entry.get(name)
-        if share is not None and share.has("model") and share.has("percent"):
+        if entry.has(name) and share is None:
+            wanted[name] = None
+        elif share is not None and share.has("model") and share.has("percent"):
             wanted[name] = {"model": share["model"], "percent": share["percent"]}
     if entry.has("fallbacks"):
         wanted["fallbacks"] = [
@@ -91,8 +93,8 @@ def models_in(wanted: dict[str, Any]) -> list[str]:
     return shares + [step["model"] for step in wanted.get("fallbacks", [])]
 
 
-def around(entry: Entry, environment: str, pin: Pin | None) -> Around:
-    """Compare what a file says around a pin with what is there."""
+def around(entry: Entry, environment: str, pin: Pin | None, *, moves: bool) -> Around:
+    """Compare what a file says around a pin with what is there. With `moves` the pin is moved first."""
     had, wanted = state_of(pin), wanted_of(entry)
     now = had | wanted
     made = Around(environment, needs={("model", name) for name in models_in(wanted)})
@@ -105,8 +107,11 @@ def around(entry: Entry, environment: str, pin: Pin | None) -> Around:
     if "fallbacks" in changed:
         made.verbs.append(lambda: pins.SetFallbacks(tuple(_step(step) for step in now["fallbacks"])))
     if "shadow" in changed:
-        made.verbs.append(lambda: pins.SetShadow(_version(now["shadow"]["model"]), now["shadow"]["percent"]))
-    if "canary" in changed:
+        made.verbs.append(lambda: _shadow(now["shadow"]))
+    if "canary" in changed and now["canary"] is None:
+        if not moves:  # a move ends it
+            made.verbs.append(pins.EndCanary)
+    elif "canary" in changed:
         made.verbs.append(lambda: pins.SetCanary(_version(now["canary"]["model"]), now["canary"]["percent"]))
     return made
 
@@ -126,6 +131,10 @@ def _said(name: str, state: dict[str, Any]) -> str:
 def _version(name: str) -> ModelVersion:
     provider, _, model = name.partition("/")
     return ModelVersion.objects.select_related("provider").get(provider__slug=provider, name=model)
+
+
+def _shadow(share: dict[str, Any] | None) -> pins.SetShadow:
+    return pins.SetShadow(_version(share["model"]), share["percent"]) if share else pins.SetShadow(None)
 
 
 def _step(step: dict[str, Any]) -> pins.Step:

@@ -36,8 +36,8 @@ class TeamPlan:
         }
         self.people = set(User.objects.values_list("email", flat=True)) if slugs else set()
         self.quotas = {
-            (q.team.slug, q.key.name if q.key else "", q.alias, q.metric, q.window): q
-            for q in Quota.objects.filter(team__slug__in=slugs, purpose=Purpose.CALLS).select_related("team", "key")
+            (q.team.slug, q.key.name if q.key else "", q.alias, q.metric, q.window, q.purpose): q
+            for q in Quota.objects.filter(team__slug__in=slugs).select_related("team", "key")
         }
         self.keys: dict[tuple[str, str], list[ApiKey]] = {}
         for key in ApiKey.objects.filter(team__slug__in=slugs, revoked_at=None).select_related("team"):
@@ -176,12 +176,14 @@ class TeamPlan:
         alias: str,
     ) -> None:
         name = f"{metric} a {window}" if window else "calls at once"
+        purpose = entry.get("purpose", Purpose.CALLS.value)
+        name += " of shadow copies" if purpose else ""
         name += f" of {slug}" + (f", key {key.name}" if key else f", alias {alias}" if alias else "")
         if ("quota", name) in self.plan.will_be:
             self.plan.problem(entry, "", f"The quota of {name} is in this file twice.")
             return
         self.plan.will_be.add(("quota", name))
-        row = self.quotas.get((slug, key.name if key else "", alias, metric, window))
+        row = self.quotas.get((slug, key.name if key else "", alias, metric, window, purpose))
         written = shown(entry["limit"])
         if row is None:
 
@@ -195,6 +197,7 @@ class TeamPlan:
                     mode=mode,
                     key=key,
                     alias=alias,
+                    purpose=purpose,
                 )
 
             fields = [FieldChange("limit", "none", written), FieldChange("mode", "none", mode)]

@@ -11,15 +11,17 @@ from console.pages.configuration.forms import (
     Choice,
     Day,
     Field,
+    Flag,
     ListOf,
     Moment,
     Number,
+    OrNone,
     Record,
     Text,
     Whole,
 )
 from console.teams.models import Role
-from usage_app.models import Metric, Mode, Window
+from usage_app.models import Metric, Mode, Purpose, Window
 
 _slug = Text("a short name of lower-case letters, digits and hyphens", SLUG.pattern, 60)
 _alias = Text("an alias of lower-case letters, digits, dots, hyphens and underscores", ALIAS.pattern, 100)
@@ -97,8 +99,10 @@ _SHARE = Record(
 PIN = Record(
     "A pin",
     {
-        "canary": Field(_SHARE, "A share of the callers gets this version."),
-        "shadow": Field(_SHARE, "A share of the calls is copied to this version; its answers are returned to nobody."),
+        "canary": Field(OrNone(_SHARE), "A share of the callers gets this version. none ends it."),
+        "shadow": Field(
+            OrNone(_SHARE), "A share of the calls is copied to this version, for teams that pay for it. none ends it."
+        ),
         "fallbacks": Field(
             ListOf(
                 Record(
@@ -140,6 +144,7 @@ ALIAS_RECORD = Record(
         "description": Field(_description, "What people read about it."),
         "production": Field(_model, "The model version it means for production keys."),
         "sandbox": Field(_model, "The model version it means for sandbox keys."),
+        "two_people": Field(Flag(), "Changes of its production pin wait until a second person agrees."),
         "production_pin": Field(PIN, "What surrounds the production pin."),
         "sandbox_pin": Field(PIN, "What surrounds the sandbox pin."),
     },
@@ -164,6 +169,9 @@ QUOTA = Record(
         "mode": Field(Choice(lambda: list(Mode.values)), "hard refuses at the limit, soft warns; hard unless given."),
         "key": Field(Text("the name of one of the team's API keys", longest=80), "Only calls with this key."),
         "alias": Field(_alias, "Only calls of this alias."),
+        "purpose": Field(
+            Choice(lambda: [Purpose.SHADOW.value]), "shadow: only copies for shadows count, which need such a quota."
+        ),
     },
     extra={
         "if": {"properties": {"metric": {"const": "concurrency"}}},
