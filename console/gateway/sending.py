@@ -49,7 +49,11 @@ async def _send_once(call: Call) -> outbound.Reply:
     plan = call.plan
     outgoing = plan.outgoing
     call.is_unused = True
-    call.permit = await call.here.passage.enter(plan.version.provider, plan.lane, tokens=plan.prompt_tokens)
+    call.is_waiting = True
+    try:
+        call.permit = await call.here.passage.enter(plan.version.provider, plan.lane, tokens=plan.prompt_tokens)
+    finally:
+        call.is_waiting = False
     call.is_inside = True
     call.attempts += 1
     call.sent, call.is_unused = call.sent or time.perf_counter(), False

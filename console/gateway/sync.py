@@ -8,7 +8,7 @@ import asyncio
 import os
 import threading
 import time
-from collections.abc import Coroutine
+from collections.abc import Callable, Coroutine
 from concurrent.futures import Future
 from typing import Any, TypeVar
 
@@ -41,6 +41,11 @@ def _serve(loop: asyncio.AbstractEventLoop) -> None:
 def start(work: Coroutine[Any, Any, _Result]) -> "Future[_Result]":
     """Start a coroutine of the pipeline on the gateway's thread; for callers that wait for several at once."""
     return asyncio.run_coroutine_threadsafe(work, _loop())
+
+
+def soon(do: Callable[[], None]) -> None:
+    """Have something done on the gateway's thread, where all of a call's state lives."""
+    _loop().call_soon_threadsafe(do)
 
 
 def run(work: Coroutine[Any, Any, _Result]) -> _Result:

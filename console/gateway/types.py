@@ -162,6 +162,7 @@ class Call:
     fell_back_from: str = ""  # the version it was first meant for
     reservation: uuid.UUID | None = None  # where it is not the record's id: see hedging.py
     permit: Permit | None = None
+    is_waiting: bool = False  # for its turn at the provider; nothing is under way there
     is_inside: bool = False  # has passed the provider's breaker, which must hear how it went
     cost_micros: int = 0
     is_unused: bool = False  # the provider was not reached or refused, so there is nothing to charge

@@ -1,18 +1,22 @@
 """What becomes of lines: answers, errors, waits, and an end whatever happens."""
 
 import datetime as dt
+import threading
 from collections.abc import Callable
 
+from django.db import connection
 from django.utils import timezone
 
 from console.audit.models import AuditEvent
 from console.batches.models import Batch, Line, LineState
 from console.batches.services.batches import cancel_batch, rerun_batch
 from console.batches.services.creator import Creator
+from console.catalog.services.providers import change_provider
 from console.teams.actors import SYSTEM
 from console.teams.services.keys import revoke_key
 from tests.batches.conftest import content, line
 from tests.gateway.conftest import World
+from tests.gateway.test_fallback import wait_for
 from usage_app.services.quotas import set_quota
 
 Make, Run = Callable[..., Batch], Callable[[Batch], Batch]
@@ -108,6 +112,26 @@ def test_it_is_cancelled_and_expires_keeping_what_is_finished(
     late = run(late)
     assert (late.state, late.output_file) == ("expired", None)
     assert {e["error"]["code"] for e in content(late.error_file)} == {"batch_expired"}
+
+
+def test_cancelling_does_not_wait_for_lines_that_wait_for_their_turn(world: World, make_batch: Make, run: Run) -> None:
+    change_provider(actor=SYSTEM, provider=world.provider, max_concurrency=1)
+    world.upstream.enqueue_slowly(2.5)
+    batch = make_batch(*(line(n) for n in range(4)))
+
+    def turn() -> None:
+        run(batch)
+        connection.close()
+
+    worker = threading.Thread(target=turn)
+    worker.start()
+    wait_for(lambda: Line.objects.filter(batch=batch, state=LineState.SENT).count() == 4 and world.upstream.seen)
+    cancel_batch(actor=SYSTEM, batch=Batch.objects.get(pk=batch.pk))
+    worker.join(20)
+    batch.refresh_from_db()
+    assert (batch.state, batch.completed, len(world.upstream.seen)) == ("cancelled", 1, 1), "what was under way went on"
+    assert [e["error"]["code"] for e in content(batch.error_file)] == ["batch_cancelled"] * 3
+    assert sorted(call.code for call in world.calls()) == ["", *["given_up"] * 3]
 
 
 def test_a_line_whose_worker_died_takes_its_answer_from_the_log(world: World, make_batch: Make, run: Run) -> None:

@@ -16,12 +16,12 @@ from django.db import transaction
 from django.db.models import Min, Q, QuerySet
 from django.db.models.functions import Now
 
-from console.batches import storage
+from console.batches import sql, storage
 from console.batches.engine import lease, recovering
 from console.batches.engine.outcomes import Again, Outcome, Unknown
 from console.batches.engine.parsing import Parsed, ask_for, parse
 from console.batches.engine.results import Finding, record
-from console.batches.engine.sending import refuse, send
+from console.batches.engine.sending import Sending, refuse
 from console.batches.identity import identity_of
 from console.batches.models import Batch, Line, LineState, State
 from console.core.clock import now
@@ -45,7 +45,7 @@ class Driver:
     def __init__(self, batch: Batch) -> None:
         self._batch = batch
         self._reader = storage.Reader(batch.input_file_id)
-        self._open: dict[Future[Outcome], Line] = {}
+        self._open: dict[Future[Outcome], tuple[Line, Sending]] = {}
         self._began, self._looked = time.monotonic(), 0.0
         self._has_left = True  # lines of a worker before this one
         self._recovered = 0.0
@@ -57,6 +57,8 @@ class Driver:
         while True:
             self._look()
             self._recover()
+            if self._batch.ends_as or stopping.is_set():
+                self._let_go()
             if self._is_turn_over():
                 if not self._open:
                     lease.release(self._batch)
@@ -104,7 +106,7 @@ class Driver:
                 line.state, line.request_id, line.fence = LineState.SENT, uuid7(), self._batch.fence
             if lines:
                 lease.change(self._batch)
-                Line.objects.bulk_update(lines, ["state", "request_id", "fence"])
+                sql.mark_sent({line.pk: line.request_id for line in lines if line.request_id}, fence=self._batch.fence)
         for line in lines:
             self._start(line)
 
@@ -126,8 +128,14 @@ class Driver:
             parsed, refusal = Parsed(line.custom_id, {}, ""), wrong
         ask = ask_for(parsed, batch.endpoint, request_id=line.request_id, at=at, client_address=batch.client_address)
         latest = time.monotonic() + settings.BATCH_LEASE_SECONDS / 2
-        call = refuse(identify, ask, refusal) if refusal else send(identify, ask, latest=latest)
-        self._open[sync.start(call)] = line
+        sending = Sending()
+        call = refuse(identify, ask, refusal) if refusal else sending.send(identify, ask, latest=latest)
+        self._open[sync.start(call)] = line, sending
+
+    def _let_go(self) -> None:
+        """Give up the lines that wait for their turn at a provider, which may take minutes."""
+        for _, sending in self._open.values():
+            sync.soon(sending.let_go)
 
     def _collect(self) -> None:
         """Wait for an answer, at most until something else is to be seen to, and write down what came."""
@@ -135,7 +143,7 @@ class Driver:
             stopping.wait(0.2)
             return
         ended, _ = wait(self._open, timeout=0.5, return_when=FIRST_COMPLETED)
-        findings = [Finding(self._open.pop(call), call.result()) for call in ended]
+        findings = [Finding(self._open.pop(call)[0], call.result()) for call in ended]
         for _, outcome in findings:
             if isinstance(outcome, Again) and outcome.holds:
                 self._hold_until = time.monotonic() + outcome.seconds

@@ -42,10 +42,6 @@ def change(batch: Batch, **fields: object) -> None:
         raise LeaseLost
 
 
-def seconds(number: float) -> dt.timedelta:
-    return dt.timedelta(seconds=number)
-
-
 def release(batch: Batch, *, wait: float = 0, waits_for: str = "") -> None:
     """Let the next worker have it, at once or after a wait of so many seconds."""
     not_before = Now() + dt.timedelta(seconds=wait) if wait else None

@@ -6,8 +6,8 @@ import orjson
 from django.conf import settings
 from django.db import transaction
 from django.db.models import F
-from django.db.models.functions import Now
 
+from console.batches import sql
 from console.batches.engine import lease
 from console.batches.engine.outcomes import Again, Done, Failed, Outcome, Stopped, Unknown, Used
 from console.batches.models import Batch, Line, LineState, State
@@ -21,44 +21,21 @@ class Finding(NamedTuple):
     outcome: Outcome
 
 
-_WRITTEN = [
-    "state",
-    "fence",
-    "attempts",
-    "not_before",
-    "status_code",
-    "error_code",
-    "error_message",
-    "result",
-    "finished_at",
-]
-
-
 @transaction.atomic
 def record(batch: Batch, findings: list[Finding]) -> None:
     """Write outcomes and counts in one transaction, or nothing when the lease is lost."""
-    lines, completed, failed, used = [], 0, 0, [Used()]
+    written: list[sql.Outcome] = []
+    completed, failed, used = 0, 0, [Used()]
     stopped: Failed | None = None
     for line, outcome in findings:
         outcome = _decide(line, outcome)
-        if isinstance(outcome, Unknown):
-            line.fence = batch.fence - 1  # as if left by the worker before: the log will say
-        elif isinstance(outcome, Done):
-            completed += 1
+        completed += isinstance(outcome, Done)
+        failed += isinstance(outcome, Failed)
+        if isinstance(outcome, Done):
             used.append(outcome.used)
-            _finish(line, LineState.DONE, 200, success(line, outcome.body))
-        elif isinstance(outcome, Failed):
-            failed += 1
-            line.error_code, line.error_message = outcome.code[:80], outcome.message[:500]
-            _finish(line, LineState.FAILED, outcome.status, refused(line, outcome))
-        else:
-            line.state, line.not_before = LineState.PENDING, None
-            if isinstance(outcome, Again):
-                line.attempts += outcome.counts
-                line.not_before = Now() + lease.seconds(outcome.seconds) if not outcome.holds else None
-            if isinstance(outcome, Stopped):
-                stopped = outcome.failure
-        lines.append(line)
+        if isinstance(outcome, Stopped):
+            stopped = outcome.failure
+        written.append(_written_of(batch, line, outcome))
     counts = {
         "completed": completed,
         "failed": failed,
@@ -72,8 +49,33 @@ def record(batch: Batch, findings: list[Finding]) -> None:
     if stopped is not None:
         error = {"code": stopped.code, "message": stopped.message, "param": None, "line": None}
         Batch.objects.filter(pk=batch.pk, ends_as="").update(ends_as=State.FAILED, errors=[error])
-    if lines:
-        Line.objects.bulk_update(lines, _WRITTEN)
+    if written:
+        sql.write_outcomes(written)
+
+
+def _written_of(batch: Batch, line: Line, outcome: Outcome) -> sql.Outcome:
+    fence, attempts = line.fence, line.attempts
+    if isinstance(outcome, Unknown):  # as if left by the worker before: the log will say
+        return sql.Outcome(line.pk, LineState.SENT, batch.fence - 1, attempts)
+    if isinstance(outcome, Done):
+        return sql.Outcome(
+            line.pk, LineState.DONE, fence, attempts, status_code=200, result=success(line, outcome.body)
+        )
+    if isinstance(outcome, Failed):
+        return sql.Outcome(
+            line.pk,
+            LineState.FAILED,
+            fence,
+            attempts,
+            status_code=outcome.status,
+            error_code=outcome.code[:80],
+            error_message=outcome.message[:500],
+            result=refused(line, outcome),
+        )
+    if isinstance(outcome, Again):
+        wait = None if outcome.holds else outcome.seconds
+        return sql.Outcome(line.pk, LineState.PENDING, fence, attempts + outcome.counts, wait)
+    return sql.Outcome(line.pk, LineState.PENDING, fence, attempts)
 
 
 def _decide(line: Line, outcome: Outcome) -> Outcome:
@@ -81,10 +83,6 @@ def _decide(line: Line, outcome: Outcome) -> Outcome:
     if isinstance(outcome, Again) and outcome.counts and line.attempts + 1 >= settings.BATCH_LINE_ATTEMPTS:
         return outcome.failure
     return outcome
-
-
-def _finish(line: Line, state: LineState, status: int, result: str) -> None:
-    line.state, line.status_code, line.result, line.finished_at = state, status, result, Now()
 
 
 def success(line: Line, body: bytes) -> str:

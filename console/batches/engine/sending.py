@@ -1,5 +1,6 @@
 """Send one line through the pipeline, like every other call, and say what came of it."""
 
+import asyncio
 import logging
 import time
 from typing import Any
@@ -22,7 +23,7 @@ from console.gateway import pipeline
 from console.gateway.errors import AnswerUnrecorded, QuotaExceeded
 from console.gateway.identity import KeyRefused, PersonRefused, ScopeMissing
 from console.gateway.refusing import Identify
-from console.gateway.types import Ask
+from console.gateway.types import Ask, Call
 
 log = logging.getLogger(__name__)
 
@@ -32,23 +33,46 @@ _LONGEST_WAIT = 300.0
 _PAUSE = 5.0
 
 
-async def send(identify: Identify, ask: Ask, *, latest: float) -> Outcome:
-    """Return the outcome. After `latest` (monotonic) another worker may have the line, so nothing begins any more."""
-    if time.monotonic() > latest:
-        return Unknown()
-    try:
-        call = await pipeline.open_call(identify, ask)
-        body = await pipeline.answer(call)
-    except AnswerUnrecorded:
-        return Unknown()
-    except Refusal as refusal:
-        return of_refused(refusal)
-    except ProviderError as error:
-        return _of_trouble(error)
-    except Exception:
-        log.exception("A line of a batch could not be sent.")
-        return Again(Failed(500, "internal_error", "Something broke on our side.", "api_error"), _PAUSE)
-    return Done(body, _used(body, call.cost_micros))
+class Sending:
+    """One line on its way. Made by the worker's thread; all else happens on the gateway's event loop."""
+
+    def __init__(self) -> None:
+        self._call: Call | None = None
+        self._task: asyncio.Task[Any] | None = None
+
+    async def send(self, identify: Identify, ask: Ask, *, latest: float) -> Outcome:
+        """Return the outcome. After `latest` (monotonic) another worker may have the line; nothing begins then."""
+        self._task = asyncio.current_task()
+        try:
+            return await self._send(identify, ask, latest)
+        except asyncio.CancelledError:
+            if self._task is None or self._call is None or not self._call.cut_off or self._task.uncancel():
+                raise
+            return Again(
+                Failed(503, "given_up", "The batch was put down before the line's turn came."), 0, counts=False
+            )
+
+    def let_go(self) -> None:
+        """Give the line up while it waits for its turn at the provider; what is under way there goes on."""
+        if self._task is not None and self._call is not None and self._call.is_waiting:
+            self._call.cut_off = "given_up"
+            self._task.cancel()
+
+    async def _send(self, identify: Identify, ask: Ask, latest: float) -> Outcome:
+        if time.monotonic() > latest:
+            return Unknown()
+        try:
+            self._call = call = await pipeline.open_call(identify, ask)
+            return Done(body := await pipeline.answer(call), _used(body, call.cost_micros))
+        except AnswerUnrecorded:
+            return Unknown()
+        except Refusal as refusal:
+            return of_refused(refusal)
+        except ProviderError as error:
+            return _of_trouble(error)
+        except Exception:
+            log.exception("A line of a batch could not be sent.")
+            return Again(Failed(500, "internal_error", "Something broke on our side.", "api_error"), _PAUSE)
 
 
 async def refuse(identify: Identify, ask: Ask, refusal: Refusal) -> Outcome:

@@ -6,10 +6,11 @@ from django.conf import settings
 from django.db import transaction
 from django.db.models.functions import Now
 
-from console.batches import storage
+from console.batches import sql, storage
 from console.batches.engine import lease
 from console.batches.engine.parsing import parse
 from console.batches.models import Batch, Line, State
+from console.batches.sql import NewLine
 from console.core.errors import BadInput
 
 _AT_ONCE = 1000
@@ -30,7 +31,7 @@ def validate(batch: Batch) -> None:
     """Make the batch's lines and set it in progress; or set it failed, with what is wrong in which line."""
     Line.objects.filter(batch=batch).delete()  # what a worker that died had written
     errors, total = _Errors(), 0
-    waiting: list[Line] = []
+    waiting: list[NewLine] = []
     for raw in storage.raw_lines(batch.input_file_id, longest=settings.GATEWAY_BODY_BYTES):
         if not raw.body.strip():
             continue
@@ -49,7 +50,7 @@ def validate(batch: Batch) -> None:
     _conclude(batch, total, errors)
 
 
-def _line(batch: Batch, raw: storage.RawLine, errors: _Errors) -> Line | None:
+def _line(batch: Batch, raw: storage.RawLine, errors: _Errors) -> NewLine | None:
     if raw.is_cut:
         limit = f"{settings.GATEWAY_BODY_BYTES:,}"
         errors.add("line_too_long", f"The line is longer than {limit} bytes.", line=raw.number)
@@ -59,10 +60,10 @@ def _line(batch: Batch, raw: storage.RawLine, errors: _Errors) -> Line | None:
     except BadInput as wrong:
         errors.add(wrong.code, wrong.message, line=raw.number, param=wrong.param)
         return None
-    return Line(batch=batch, number=raw.number, custom_id=parsed.custom_id, offset=raw.offset, length=len(raw.body))
+    return NewLine(raw.number, parsed.custom_id, raw.offset, len(raw.body))
 
 
-def _write(batch: Batch, lines: list[Line], errors: _Errors) -> None:
+def _write(batch: Batch, lines: list[NewLine], errors: _Errors) -> None:
     """Write lines whose custom_id is new. Asked of the database, since a file's ids may not fit into memory."""
     if not lines:
         return
@@ -78,7 +79,8 @@ def _write(batch: Batch, lines: list[Line], errors: _Errors) -> None:
             errors.add("duplicate_custom_id", said, line=line.number, param="custom_id")
     with transaction.atomic():
         lease.change(batch)
-        Line.objects.bulk_create(fresh)
+        if fresh:
+            sql.add_lines(batch.pk, fresh)
 
 
 def _conclude(batch: Batch, total: int, errors: _Errors) -> None:
