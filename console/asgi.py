@@ -10,7 +10,9 @@ import os
 from collections.abc import Awaitable, Callable, MutableMapping
 from typing import Any
 
+from django.conf import settings
 from django.core.asgi import get_asgi_application
+from django.urls import reverse
 
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "console.settings")
 _django: Any = get_asgi_application()
@@ -18,7 +20,10 @@ _django: Any = get_asgi_application()
 from console.api.v1.app import application as _v1  # noqa: E402  (needs the apps loaded)
 from console.chat import answering  # noqa: E402
 from console.chat.embed import door  # noqa: E402
+from console.chat.files import MOST_BYTES, MOST_FILES  # noqa: E402
+from console.core.bodies import FORM_FIELDS, bounded, stated_length  # noqa: E402
 from console.gateway import pipeline, sync  # noqa: E402
+from console.teams.sessions import is_signed_in  # noqa: E402
 
 _Scope = MutableMapping[str, Any]
 _Receive = Callable[[], Awaitable[MutableMapping[str, Any]]]
@@ -32,9 +37,30 @@ async def application(scope: _Scope, receive: _Receive, send: _Send) -> None:
         elif scope["path"].startswith(door.PREFIX):
             await door.enter(_django, scope, receive, send)
         else:
-            await _django(scope, receive, send)
+            await _django(scope, bounded(scope, receive, await _most_bytes(scope)), send)
     elif scope["type"] == "lifespan":
         await _lifespan(receive, send)
+
+
+async def _most_bytes(scope: _Scope) -> int:
+    """Return how long a body may be: as long as files only where files are sent, and only by somebody signed in."""
+    usual = settings.DATA_UPLOAD_MAX_MEMORY_SIZE + FORM_FIELDS
+    if scope["method"] != "POST":
+        return usual
+    wanted = _upload_bytes(scope["path"]) + FORM_FIELDS
+    is_trusted = wanted > usual and (stated_length(scope) or wanted) > usual
+    return wanted if is_trusted and await asyncio.to_thread(is_signed_in, _cookies(scope)) else usual
+
+
+def _upload_bytes(path: str) -> int:
+    """Return how long the files may be that are sent to a page."""
+    if path == reverse("batches:new_batch"):
+        return settings.FILE_MAX_BYTES
+    return MOST_FILES * MOST_BYTES if path.startswith(reverse("chat:chat")) else 0
+
+
+def _cookies(scope: _Scope) -> str:
+    return b"; ".join(value for name, value in scope["headers"] if name == b"cookie").decode("latin-1")
 
 
 def _settle_memory() -> None:

@@ -107,6 +107,7 @@ MIDDLEWARE = [
     "console.teams.middleware.CallerMiddleware",
     "console.pages.middleware.PageMiddleware",
     "usage_app.middleware.RefusedRequestMiddleware",
+    "console.pages.middleware.BodyMiddleware",
 ]
 
 ROOT_URLCONF = "console.urls"

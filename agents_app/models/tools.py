@@ -4,6 +4,7 @@ from django.db import models
 from django.db.models import Q
 
 from console.core.clock import now
+from console.core.fields import EncryptedField
 from console.core.ids import uuid7
 from console.teams.models import Team
 
@@ -22,7 +23,7 @@ class ToolServer(models.Model):
     transport = models.CharField(max_length=5, choices=Transport.choices, default=Transport.HTTP)
     # Of a program: the name it has in the deployment's settings, never a command.
     address = models.CharField(max_length=500)
-    secret = models.TextField(blank=True, help_text="Encrypted; sent as a bearer token.")
+    secret = EncryptedField(blank=True, help_text="Encrypted; sent as a bearer token.")
     found = models.JSONField(default=list, blank=True)
     is_enabled = models.BooleanField(default=True)
     trouble = models.CharField(max_length=500, blank=True)
@@ -62,7 +63,7 @@ class Tool(models.Model):
     description = models.TextField(max_length=2000)
     parameters = models.JSONField(default=dict, help_text="JSON schema of the arguments.")
     config = models.JSONField(default=dict, blank=True)
-    secret = models.TextField(blank=True, help_text="Encrypted.")
+    secret = EncryptedField(blank=True, help_text="Encrypted.")
     server = models.ForeignKey(ToolServer, on_delete=models.PROTECT, null=True, blank=True, related_name="tools")
     effect = models.CharField(max_length=5, choices=Effect.choices, default=Effect.WRITE)
     is_idempotent = models.BooleanField(

@@ -5,6 +5,7 @@ from django.db import models
 from agents_app.models.agents import Agent
 from agents_app.models.runs import Run
 from console.core.clock import now
+from console.core.fields import EncryptedField
 from console.core.ids import uuid7
 from console.teams.models import User
 
@@ -27,7 +28,7 @@ class Trigger(models.Model):
     kind = models.CharField(max_length=8, choices=Kind.choices)
     name = models.CharField(max_length=80)
     config = models.JSONField(default=dict)
-    secret = models.TextField(blank=True, help_text="Encrypted: what a webhook is signed with, or a broker's address.")
+    secret = EncryptedField(blank=True, help_text="Encrypted: what a webhook is signed with, or a broker's address.")
     environment = models.CharField(max_length=10, default="production")
     owner = models.ForeignKey(User, on_delete=models.SET_NULL, null=True, related_name="+")
     owner_name = models.CharField(max_length=200)

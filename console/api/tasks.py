@@ -2,11 +2,10 @@
 
 from celery import shared_task
 
-from console.api import idempotency
-from console.api.manage import once
+from console.api import claims, idempotency
 
 
 @shared_task(name="api.prune_idempotency")
 def prune_idempotency() -> None:
     idempotency.prune()
-    once.prune()
+    claims.prune()

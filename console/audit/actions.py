@@ -130,6 +130,9 @@ BATCH_CREATED = _quiet("batch.created", "created the batch")
 BATCH_CANCELLED = _quiet("batch.cancelled", "cancelled the batch")
 BATCH_ENDED = _quiet("batch.ended", "ended the batch")
 
+# Secrets
+SECRETS_REENCRYPTED = _quiet("secrets.reencrypted", "encrypted stored secrets with the newest key")
+
 # Agents
 AGENT_CREATED = _quiet("agent.created", "created the agent")
 AGENT_CHANGED = _change("agent.changed", "changed the agent's settings")

@@ -46,6 +46,7 @@ class ProviderShape:
     max_concurrency: int | None = None
     requests_per_minute: int | None = None
     tokens_per_minute: int | None = None
+    is_builtin: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -128,6 +129,7 @@ def _provider(row: Provider) -> ProviderShape:
         max_concurrency=row.max_concurrency,
         requests_per_minute=row.requests_per_minute,
         tokens_per_minute=row.tokens_per_minute,
+        is_builtin=row.is_builtin,
     )
 
 

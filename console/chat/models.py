@@ -6,6 +6,7 @@ from django.db.models import Q
 
 from agents_app.models import Agent, AgentVersion
 from console.core.clock import now
+from console.core.fields import EncryptedField
 from console.core.ids import uuid7
 from console.teams.models import Team, User
 
@@ -33,7 +34,7 @@ class Widget(models.Model):
     # Messages and characters a visitor, a network and the whole widget may send; what it may cost in a day.
     limits = models.JSONField(default=dict, blank=True)
     needs_identity = models.BooleanField(default=False, help_text="Only visitors the site vouches for.")
-    identity_secret = models.TextField(blank=True, help_text="Encrypted; the site signs visitors' identities with it.")
+    identity_secret = EncryptedField(blank=True, help_text="Encrypted; the site signs visitors' identities with it.")
     is_enabled = models.BooleanField(default=True)
     revision = models.PositiveIntegerField(default=1)
     created_at = models.DateTimeField(default=now, editable=False)

@@ -11,10 +11,12 @@ class SecretUnreadable(Exception):
     """A stored secret was encrypted with a key that is not among ENCRYPTION_KEYS."""
 
 
+def _fernet(key: str) -> Fernet:
+    return Fernet(base64.urlsafe_b64encode(hashlib.sha256(key.encode()).digest()))
+
+
 def _box() -> MultiFernet:
-    return MultiFernet(
-        [Fernet(base64.urlsafe_b64encode(hashlib.sha256(k.encode()).digest())) for k in settings.ENCRYPTION_KEYS]
-    )
+    return MultiFernet([_fernet(key) for key in settings.ENCRYPTION_KEYS])
 
 
 def encrypt(plain: str) -> str:
@@ -26,6 +28,15 @@ def decrypt(token: str) -> str:
         return _box().decrypt(token.encode()).decode()
     except InvalidToken:
         raise SecretUnreadable("A stored secret cannot be read with the present ENCRYPTION_KEYS.") from None
+
+
+def is_newest(token: str) -> bool:
+    """Say whether a secret is encrypted with the first of ENCRYPTION_KEYS."""
+    try:
+        _fernet(settings.ENCRYPTION_KEYS[0]).decrypt(token.encode())
+    except InvalidToken:
+        return False
+    return True
 
 
 def rotate(token: str) -> str:

@@ -6,8 +6,7 @@ from django.conf import settings
 from django.core.exceptions import RequestDataTooBig
 from django.core.files.uploadhandler import FileUploadHandler
 
-# What a form needs besides its file.
-_FIELDS = 64 * 1024
+from console.core.bodies import FORM_FIELDS
 
 
 class SizeLimitHandler(FileUploadHandler):
@@ -16,7 +15,7 @@ class SizeLimitHandler(FileUploadHandler):
     def handle_raw_input(
         self, input_data: Any, META: dict[str, str], content_length: int, boundary: str, encoding: str | None = None
     ) -> None:
-        if content_length > settings.FILE_MAX_BYTES + _FIELDS:
+        if content_length > settings.FILE_MAX_BYTES + FORM_FIELDS:
             raise RequestDataTooBig(f"The form is larger than {settings.FILE_MAX_BYTES:,} bytes.")
 
     def receive_data_chunk(self, raw_data: bytes, start: int) -> bytes:

@@ -28,6 +28,16 @@ def choose(run: Path, name: str) -> int:
     raise OSError("No port is free on 127.0.0.1.")
 
 
+def answers(run: Path, name: str) -> bool:
+    """Say whether something takes connections where the program was started last."""
+    try:
+        port = int(_file(run, name).read_text(encoding="ascii"))
+        socket.create_connection(("127.0.0.1", port), timeout=0.2).close()
+    except (OSError, ValueError):
+        return False
+    return True
+
+
 def base_url(run: Path, name: str) -> str:
     """Return the address the program has at this start; OSError or ValueError when it has never been started here."""
     return f"http://127.0.0.1:{int(_file(run, name).read_text(encoding='ascii'))}/v1"

@@ -19,6 +19,7 @@ from console.providers.failures import without_secret
 _LONGEST_RETRY_AFTER = 120
 _TRIES = 3
 _LONGEST_PAUSE = 4.0
+_STARTING_SECONDS = 2
 _FIRST_PAUSE = {"upstream_unreachable": 0.05, "upstream_busy": 0.5}
 _NOT_SENT = frozenset({"upstream_unreachable", "address_refused", "upstream_tls"})
 
@@ -63,6 +64,8 @@ async def _send_once(call: Call) -> outbound.Reply:
         )
     except ProviderError as error:
         call.is_unused = error.code in _NOT_SENT
+        if plan.version.provider.is_builtin and error.code == "upstream_unreachable":
+            raise _starting() from None
         raise
     if reply.status == 200:
         return reply
@@ -73,10 +76,18 @@ async def _send_once(call: Call) -> outbound.Reply:
     finally:
         reply.close()
     call.is_unused = True
+    if plan.version.provider.is_builtin and reply.status == 503:
+        raise _starting()
     failure = plan.kind.failure(reply.status, without_secret(raw, plan.version.provider.secret))
     if failure.status == 503 and reply.retry_after.isdigit():
         failure.retry_after = min(int(reply.retry_after[:6]), _LONGEST_RETRY_AFTER)
     raise failure
+
+
+def _starting() -> ProviderError:
+    """Return what is said of our own model in the seconds it takes to start: nothing is broken, only not there yet."""
+    sentence = "The built-in model is starting; try again in a few seconds."
+    return ProviderError(sentence, status=503, code="upstream_unreachable", retry_after=_STARTING_SECONDS)
 
 
 def _pause_before_retry(call: Call, error: ProviderError) -> float | None:

@@ -22,6 +22,8 @@ from django.urls import resolve
 from django.views.decorators.http import require_safe
 
 from console.core.clock import now
+from console.embedded import ports
+from console.embedded.defaults import socket_folder
 from console.gateway import snapshot
 from console.pages import sql
 from console.teams.access import PUBLIC, needs
@@ -111,7 +113,18 @@ def look() -> dict[str, Check]:
     checks["migrations"] = {"state": "ok"} if not missing else {"state": "missing", "branches": missing}
     if missing:
         return {**checks, "snapshot": {"state": "unknown"}, "workers": {"state": "unknown"}}
-    return {**checks, "snapshot": _snapshot(), "workers": workers()}
+    return {**checks, "snapshot": _snapshot(), **_builtin_models(), "workers": workers()}
+
+
+def _builtin_models() -> dict[str, Check]:
+    """Say whether the models `make run` brings along take calls; they start after the site, and load for a moment."""
+    if not settings.BUILTIN_MODEL:
+        return {}
+    run = socket_folder(settings.DATA_DIR)
+    waiting = [name for name in ("model", "embeddings") if not ports.answers(run, name)]
+    if waiting:
+        return {"builtin_models": {"state": "starting", "says": f"Not there yet: {', '.join(waiting)}."}}
+    return {"builtin_models": {"state": "ok"}}
 
 
 @functools.cache

@@ -11,7 +11,8 @@ from django.http import HttpRequest, HttpResponse
 from django.utils.cache import patch_vary_headers
 from whitenoise.middleware import WhiteNoiseMiddleware
 
-from console.core.errors import Refusal
+from console.core.bodies import TOO_LARGE
+from console.core.errors import Refusal, TooLarge
 from console.core.ids import request_id, uuid7
 from console.pages.views import errors
 
@@ -63,6 +64,21 @@ _COMPRESSIBLE = ("text/", "application/javascript", "image/svg+xml")
 @lru_cache(maxsize=64)
 def _compressed(body: bytes) -> bytes:
     return gzip.compress(body, compresslevel=9, mtime=0)
+
+
+class BodyMiddleware:
+    """Refuse what was too large to be read (see `console.core.bodies`), in the words of the face it was sent to."""
+
+    def __init__(self, get_response: Callable[[HttpRequest], HttpResponse]) -> None:
+        self.get_response = get_response
+
+    def __call__(self, request: HttpRequest) -> HttpResponse:
+        limit = getattr(request, "scope", {}).get(TOO_LARGE)
+        if limit is not None:
+            return errors.refused(
+                request, TooLarge(f"What was sent is larger than {limit:,} bytes, the most there may be here.")
+            )
+        return self.get_response(request)
 
 
 class PageMiddleware:

@@ -4,6 +4,7 @@ from django.db import models
 from django.db.models import Q
 
 from console.core.clock import now
+from console.core.fields import EncryptedField
 from console.core.ids import uuid7
 
 
@@ -17,7 +18,7 @@ class GitRemote(models.Model):
     address = models.CharField(max_length=500)
     branch = models.CharField(max_length=100, default="main")
     username = models.CharField(max_length=100, blank=True)
-    credential = models.TextField(blank=True)
+    credential = EncryptedField(blank=True)
     host_key = models.TextField(blank=True, help_text="Public key of an ssh host, as known_hosts has it.")
     syncs_on_publish = models.BooleanField(default=True)
     every_minutes = models.PositiveIntegerField(default=0, help_text="0: never by the clock.")

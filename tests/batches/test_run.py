@@ -74,7 +74,7 @@ def test_a_rate_limit_makes_it_wait_and_a_spent_budget_fails_the_line(
     quota = set_quota(actor=SYSTEM, team=world.team, metric="requests", window="hour", limit=2, mode="hard")
     batch = run(make_batch(*(line(n) for n in range(4))))
     assert (batch.state, batch.completed, batch.failed) == ("in_progress", 2, 0)
-    assert batch.not_before is not None and "requests a hour" in batch.waits_for.replace("an hour", "a hour")
+    assert batch.not_before is not None and "requests an hour" in batch.waits_for
     assert [c.code for c in world.calls()].count("rate_limit_exceeded") == 1, "one refusal, not one for every line"
     quota.delete()
     set_quota(actor=SYSTEM, team=world.team, metric="requests", window="day", limit=3, mode="hard")

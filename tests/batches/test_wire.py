@@ -124,6 +124,33 @@ def test_it_refuses_in_openais_shape_and_on_record(
     assert post(f"/v1/batches/{batch}/cancel").json()["status"] == "cancelled"
 
 
+def test_what_is_sent_twice_with_one_key_is_made_once(client: httpx.Client, server: LiveServer, world: World) -> None:
+    def post(path: str, key: str, *, who: str = world.key_text, **sent: Any) -> httpx.Response:
+        return client.post(path, headers={"Idempotency-Key": key, "Authorization": f"Bearer {who}"}, **sent)
+
+    def upload(key: str, content: bytes = jsonl(line(1)), **more: Any) -> httpx.Response:
+        return post("/v1/files", key, data={"purpose": "batch"}, files={"file": ("a.jsonl", content)}, **more)
+
+    first, second = upload("nightly"), upload("nightly")
+    assert first.json() == second.json() and File.objects.count() == 1
+    assert "x-facet-idempotent-replay" not in first.headers and second.headers["x-facet-idempotent-replay"] == "true"
+    assert second.headers["x-facet-original-request-id"] == first.headers["x-request-id"]
+    other = upload("nightly", jsonl(line(2)))
+    assert (other.status_code, other.json()["error"]["code"]) == (422, "idempotency_key_reused")
+    assert upload("k" * 256).status_code == upload("\x7f").status_code == 400 and File.objects.count() == 1
+    _, colleague = make.make_key(world.team, "colleague")
+    assert upload("nightly", who=colleague).json()["id"] != first.json()["id"], "a key of somebody else's"
+
+    want = {"input_file_id": first.json()["id"], "endpoint": CHAT, "completion_window": "24h"}
+    refused = post("/v1/batches", "nightly", json={**want, "endpoint": "/v1/nothing"})
+    created = [post("/v1/batches", "nightly", json=want) for _ in range(2)]
+    assert refused.status_code == 400, "a refusal does not hold the key"
+    assert created[0].json() == created[1].json() and Batch.objects.count() == 1
+    assert created[1].headers["x-facet-idempotent-replay"] == "true"
+    assert post("/v1/batches", "nightly", json={**want, "metadata": {"a": "b"}}).status_code == 422
+    assert AuditEvent.objects.filter(action="call.replayed").count() == 2
+
+
 def test_others_see_what_they_may(client: httpx.Client, server: LiveServer, world: World, sdk: Any) -> None:
     """Another team's key sees nothing; a key of the team sees that there is a file, and reads it if it may."""
     mine = sdk.files.create(file=("a.jsonl", jsonl(line(1))), purpose="batch").id
@@ -140,6 +167,11 @@ def test_others_see_what_they_may(client: httpx.Client, server: LiveServer, worl
     paths = [f"/v1/files/{mine}", f"/v1/files/{mine}/content", f"/v1/batches/{batch}"]
     assert [as_key(strangers, path) for path in paths] == [404, 404, 404]
     assert [as_key(blind, path) for path in paths] == [404, 404, 404]
+    cancel = f"/v1/batches/{batch}/cancel"
+    assert as_key(strangers, cancel, "POST") == as_key(strangers, f"/v1/files/{mine}", "DELETE") == 404
+    theirs = {"input_file_id": mine, "endpoint": CHAT, "completion_window": "24h"}
+    spied = client.post("/v1/batches", json=theirs, headers={"Authorization": f"Bearer {strangers}"})
+    assert spied.status_code == 404 and Batch.objects.get().state == "validating"
     assert [as_key(plain, path) for path in paths] == [200, 403, 200]
     assert [as_key(reader, path) for path in paths] == [200, 200, 200]
     assert as_key(plain, f"/v1/batches/{batch}/cancel", "POST") == as_key(plain, f"/v1/files/{mine}", "DELETE") == 403

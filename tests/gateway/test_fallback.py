@@ -258,6 +258,20 @@ def test_a_busy_provider_is_asked_again_and_its_errors_stand_on_its_page(ask: As
     assert ProviderIncident.objects.get(provider=world.provider, code="upstream_error").count == 5
 
 
+def test_the_built_in_model_is_waited_for_and_then_called_starting(ask: Ask, world, monkeypatch) -> None:
+    monkeypatch.setattr("console.gateway.sending._STARTING_SECONDS", 1)
+    Provider.objects.filter(pk=world.provider.pk).update(is_builtin=True)
+    change_pin(world)
+    loading = {"error": {"message": "Loading model", "code": 503}}
+    world.upstream.enqueue(loading, status=503)
+    assert (response := ask()).status_code == 200 and response.headers["x-facet-attempts"] == "2"
+    Provider.objects.filter(pk=world.provider.pk).update(base_url="http://127.0.0.1:9/v1")  # nobody listens there
+    change_pin(world)
+    response = ask()
+    assert (response.status_code, response.headers["retry-after"]) == (503, "1")
+    assert "is starting" in response.json()["error"]["message"]
+
+
 def test_after_the_pause_one_call_that_is_answered_closes_the_breaker(ask: Ask, world, spare) -> None:
     change_pin(world, fallbacks=[])
     for _ in range(5):

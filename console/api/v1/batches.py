@@ -8,6 +8,7 @@ import orjson
 from console.api.v1 import files as file_face
 from console.api.v1 import rows
 from console.api.v1.http import MethodNotAllowed, Request, Send, read_json, send_json
+from console.api.v1.once import digest, once
 from console.audit.models import EventType
 from console.batches import access
 from console.batches.models import Batch
@@ -89,17 +90,19 @@ async def _create(request: Request, send: Send) -> None:
     except Refusal as refusal:
         raise await asked.refuse(refusal) from None
 
-    def create() -> Batch:
+    def create() -> dict[str, Any]:
         file_id = rows.identifier(given["input_file_id"], file_face.PREFIX, "file")
-        return create_batch(
+        batch = create_batch(
             creator=file_face.creator_of(asked),
             file=access.file_for(asked.caller, file_id, to="read"),
             endpoint=given["endpoint"],
             window=given.get("completion_window", WINDOW),
             metadata=given.get("metadata"),
         )
+        return shape(batch)
 
-    await send_json(send, request, 200, orjson.dumps(shape(await asked.do(create))), [])
+    made = await asked.do(once, asked, lambda: digest(given), create)
+    await send_json(send, request, 200, made.body, made.headers)
 
 
 async def _list(request: Request, send: Send) -> None:

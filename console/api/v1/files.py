@@ -2,6 +2,7 @@
 
 import asyncio
 import datetime as dt
+import hashlib
 from typing import IO, Any
 
 import orjson
@@ -9,6 +10,7 @@ from django.db import transaction
 
 from console.api.v1 import rows, uploads
 from console.api.v1.http import MethodNotAllowed, Request, Send, common_headers, send_json
+from console.api.v1.once import Made, digest, once
 from console.audit import actions
 from console.audit.models import EventType
 from console.audit.services import record
@@ -72,20 +74,33 @@ async def _upload(request: Request, send: Send) -> None:
             await uploads.receive(request, body)
         except Refusal as refusal:
             raise await asked.refuse(refusal) from None
-        file = await asked.do(_keep, request, body, creator_of(asked))
-    await send_json(send, request, 200, orjson.dumps(shape(file)), [])
+        made = await asked.do(_keep, asked, body)
+    await send_json(send, request, 200, made.body, made.headers)
 
 
-def _keep(request: Request, body: IO[bytes], creator: Creator) -> File:
-    form = uploads.parse(request, body)
+def _keep(asked: rows.Asked, body: IO[bytes]) -> Made:
+    form = uploads.parse(asked.request, body)
     with form.file as content:
-        return upload_file(
-            creator=creator,
-            filename=content.name or "file",
-            purpose=form.fields.get("purpose", ""),
-            content=content.chunks(),
-            keep=_keep_for(form.fields),
-        )
+
+        def make() -> dict[str, Any]:
+            file = upload_file(
+                creator=creator_of(asked),
+                filename=content.name or "file",
+                purpose=form.fields.get("purpose", ""),
+                content=content.chunks(),
+                keep=_keep_for(form.fields),
+            )
+            return shape(file)
+
+        return once(asked, lambda: _digest(form), make)
+
+
+def _digest(form: uploads.Form) -> bytes:
+    """Return the digest of a form, whatever boundary it was sent with."""
+    said = hashlib.sha256(digest([form.file.name, sorted(form.fields.items())]))
+    for piece in form.file.chunks():
+        said.update(piece)
+    return said.digest()
 
 
 def _keep_for(fields: dict[str, str]) -> dt.timedelta | None:

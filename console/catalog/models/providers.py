@@ -5,6 +5,7 @@ from urllib.parse import urlsplit
 from django.db import models
 
 from console.core.clock import now
+from console.core.fields import EncryptedField
 from console.core.ids import uuid7
 from console.providers.registry import KINDS
 
@@ -17,7 +18,7 @@ class Provider(models.Model):
     name = models.CharField(max_length=120)
     kind = models.CharField(max_length=30)
     base_url = models.CharField(max_length=500)
-    secret = models.TextField(blank=True, help_text="Encrypted; never shown.")
+    secret = EncryptedField(blank=True, help_text="Encrypted; never shown.")
     is_builtin = models.BooleanField(default=False)
     is_enabled = models.BooleanField(default=True)
     first_byte_seconds = models.PositiveIntegerField(null=True, blank=True)

@@ -12,6 +12,7 @@ from django.core import signing
 from django.utils.crypto import salted_hmac
 
 from console.chat.models import Widget
+from console.core.crypto import SecretUnreadable, decrypt
 from console.core.ids import uuid7
 
 SECONDS = 3600
@@ -56,7 +57,13 @@ def read(token: str, *, widget: Widget, seconds: int = SECONDS) -> Pass | None:
 
 def _mark(widget: Widget, identity: str) -> str:
     """Return what ties a vouched visitor's token to the secret they were vouched with: a new one ends it."""
-    return salted_hmac(_SALT, widget.identity_secret, algorithm="sha256").hexdigest()[:16] if identity else ""
+    if not identity or not widget.identity_secret:
+        return ""
+    try:
+        secret = decrypt(widget.identity_secret)
+    except SecretUnreadable:
+        return "unreadable"  # which no token has
+    return salted_hmac(_SALT, secret, algorithm="sha256").hexdigest()[:16]
 
 
 def fingerprint(held: Pass) -> str:

@@ -17,7 +17,14 @@ TOO_MANY = "Too many attempts. Wait a few minutes, then try again."
 BROKEN = "Something broke on our side. Nothing you did caused it, and what you sent may not have been saved."
 
 # Stable codes for programs that wandered off /api/, in the shape the API uses everywhere.
-_CODES = {400: "invalid_request", 403: "policy_denied", 404: "not_found", 429: "rate_limited", 500: "internal_error"}
+_CODES = {
+    400: "invalid_request",
+    403: "policy_denied",
+    404: "not_found",
+    413: "request_too_large",
+    429: "rate_limited",
+    500: "internal_error",
+}
 
 
 def bad_request(request: HttpRequest, exception: Exception | None = None) -> HttpResponse:

@@ -8,7 +8,7 @@ import pytest
 from django.db import connections
 from django.test import Client
 
-from console.api.manage.once import prune
+from console.api.claims import prune
 from console.api.models import ManagementClaim
 from console.audit.models import AuditEvent
 from console.core.clock import now

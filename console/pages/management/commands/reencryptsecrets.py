@@ -1,0 +1,20 @@
+"""Encrypt every stored secret with the first of ENCRYPTION_KEYS."""
+
+from typing import Any
+
+from django.core.management.base import BaseCommand, CommandError
+
+from console.pages.reencrypting import reencrypt_secrets
+from console.teams.actors import SYSTEM
+
+
+class Command(BaseCommand):
+    help = "Encrypt every stored secret with the first of ENCRYPTION_KEYS, after which the others can be taken away."
+
+    def handle(self, *args: Any, **options: Any) -> str:
+        done = reencrypt_secrets(actor=SYSTEM)
+        said = f"{done.changed} encrypted anew, {done.kept} had the newest key."
+        if done.unreadable:
+            which = "\n".join(done.unreadable)
+            raise CommandError(f"{said} No key among ENCRYPTION_KEYS reads these:\n{which}")
+        return f"{said} The keys after the first in ENCRYPTION_KEYS can be taken away."
