@@ -67,6 +67,8 @@ class _Import:
         self.actor, self.team, self.sources = actor, team, sources
         self.out = Outcome()
         self.problems: list[Problem] = []
+        # Labels that could not be set; told when the import is refused, for a text may include what one should name.
+        self._unset: list[Problem] = []
         self._numbers: dict[tuple[str, int], int] = {}
         self._partials: dict[str, str] = {}
         self._versions: dict[tuple[str, int], PromptVersion] = {}
@@ -84,6 +86,8 @@ class _Import:
                 self._version(source)
             if len(self.problems) == kept:
                 self._labels([s for s in self.sources if s.name == name])
+        if self.problems:
+            self.problems += self._unset
 
     def _check_slugs(self) -> None:
         names: dict[str, str] = {}
@@ -199,5 +203,6 @@ class _Import:
                 )
         except Refusal as refusal:
             self.out.notes.append(f"{source.title}: {name} was not set. {refusal.message}")
+            self._unset.append(Problem(source.title, 0, f"{name} was not set. {refusal.message}"))
         else:
             self.out.labels.append(f"{version.prompt.slug}:{name} → {version.number}")

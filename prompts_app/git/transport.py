@@ -5,6 +5,7 @@ import tempfile
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
 from pathlib import Path
+from tempfile import SpooledTemporaryFile
 
 from django.conf import settings
 from dulwich.client import GitClient
@@ -18,6 +19,7 @@ from console.outbound.git import GuardedGitClient
 from console.outbound.ssh import guarded_ssh
 from prompts_app.git.address import Address, check_address
 from prompts_app.git.models import GitRemote
+from prompts_app.git.packs import check_pack
 
 _NOTHING = ObjectID(b"0" * 40)
 Refs = dict[bytes, ObjectID]
@@ -72,8 +74,18 @@ class Connection:
         """Bring a commit and everything before it into the mirror."""
         if tip in mirror.object_store:
             return
-        with _told():
-            self._client.fetch(self._path, mirror, determine_wants=lambda refs, depth=None: [tip], protocol_version=0)
+        with _told(), SpooledTemporaryFile(max_size=8 * 1024 * 1024) as pack:
+            self._client.fetch_pack(
+                self._path.encode(),
+                lambda refs, depth=None: [tip],
+                mirror.get_graph_walker(),
+                pack.write,
+                protocol_version=0,
+            )
+            pack.seek(0)
+            check_pack(pack.read())
+            pack.seek(0)
+            mirror.object_store.add_thin_pack(pack.read, None)
         # Something must name what was fetched, so that the next fetch says it is there.
         mirror.refs[b"refs/facet/fetched"] = tip  # type: ignore[index]
 

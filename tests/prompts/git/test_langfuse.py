@@ -9,7 +9,9 @@ from django.core.files.uploadedfile import SimpleUploadedFile
 from django.core.management import CommandError
 from django.test import Client
 
+from console.teams.actors import SYSTEM
 from prompts_app.models import Prompt
+from prompts_app.services.labels import set_rule
 from tests.conftest import Cast
 from tests.prompts.git.git import head, run
 
@@ -82,6 +84,20 @@ def test_it_refuses_and_makes_nothing(cast: Cast, tmp_path: Path, text: str, sai
     file.write_text(text)
     with pytest.raises(CommandError, match=said):
         run("import-langfuse", str(file), "--team", "team-a")
+    assert not Prompt.objects.exists()
+
+
+def test_it_says_which_label_was_missing_and_why(cast: Cast, tmp_path: Path) -> None:
+    """A text includes what a label names, and the team protects that label: both are told."""
+    set_rule(actor=SYSTEM, team=cast.team_a, label="production", needs_review=True)
+    file = tmp_path / "prompts.json"
+    tone = entry("tone", "Be kind.", labels=["production"])
+    file.write_text(json.dumps([tone, entry("help", "Help. @@@langfusePrompt:name=tone|label=production@@@")]))
+    with pytest.raises(CommandError) as refused:
+        run("import-langfuse", str(file), "--team", "team-a", "--dry-run")
+    said = str(refused.value)
+    assert "help v1: The partial 'tone:production' cannot be included: it has no label" in said
+    assert "tone v1: production was not set. production is protected" in said
     assert not Prompt.objects.exists()
 
 

@@ -2,17 +2,19 @@
 
 import datetime as dt
 import stat
+import zlib
 from pathlib import Path
 
 import pytest
 
 from console.audit.models import AuditEvent
 from console.core.clock import now
-from console.core.errors import BadInput, Conflict
+from console.core.errors import BadInput, Conflict, ProviderError
 from console.teams.callers import SYSTEM
 from prompts_app.git import remotes, sync
 from prompts_app.git.address import check_address
 from prompts_app.git.models import GitCommit, GitRemote, GitSync
+from prompts_app.git.packs import LARGEST_OBJECT, check_pack
 from prompts_app.services.labels import publish
 from tests.conftest import Cast
 from tests.prompts.git.git import GitServer, git, git_server, head, save
@@ -105,6 +107,51 @@ def test_it_refuses_files_outside_the_schema_as_a_whole(library: Cast, host: Git
     done = sync.sync()
     assert (done.outcome, done.exported) == ("refused", 0)
     assert done.problems[0].startswith("keys.md:2: 'code' is not a key here")
+
+
+def test_it_measures_what_it_fetches(library: Cast, host: GitServer, tmp_path: Path) -> None:
+    """A blob of zeros is a thousandth of its size on the way; it is refused before it is unpacked."""
+    remotes.connect(actor=SYSTEM, address=f"{host.origin}/prompts.git")
+    sync.sync()
+    git(tmp_path, "clone", "-q", str(tmp_path / "host/prompts.git"), "clone")
+    (tmp_path / "clone/huge.md").write_bytes(b"\0" * (LARGEST_OBJECT + 1))
+    git(tmp_path / "clone", "add", ".")
+    git(tmp_path / "clone", "commit", "-qm", "Huge")
+    git(tmp_path / "clone", "push", "-q")
+    done = sync.sync()
+    assert done.outcome == "failed" and f"an object of {LARGEST_OBJECT + 1:,} bytes" in done.sentence
+    assert sum(path.stat().st_size for path in (tmp_path / "data/git").rglob("*") if path.is_file()) < 1_000_000
+
+
+def _pack(*objects: bytes) -> bytes:
+    return b"PACK" + (2).to_bytes(4, "big") + len(objects).to_bytes(4, "big") + b"".join(objects)
+
+
+def _object(kind: int, size: int, body: bytes, base: bytes = b"") -> bytes:
+    head = [(kind << 4 | size & 15) | (128 if size > 15 else 0)]
+    size >>= 4
+    while size:
+        head.append(size & 127 | (128 if size > 127 else 0))
+        size >>= 7
+    return bytes(head) + base + zlib.compress(body)
+
+
+@pytest.mark.parametrize(
+    ("pack", "said"),
+    [
+        (_pack(_object(3, 1 << 40, b"x")), "object of 1,099,511,627,776 bytes"),
+        (_pack(_object(3, 5, b"\0" * (LARGEST_OBJECT + 9))), "an object of 33,5"),  # it says less than it is
+        (_pack(_object(7, 12, b"\x05" + b"\x80" * 5 + b"\x01" + b"\0" * 5, b"s" * 20)), "an object of 34,359,738,368"),
+        (_pack(_object(6, 12, b"\x80" * 5 + b"\x01\x05" + b"\0" * 5, b"\x81\x01")), "an object of 34,359,738,368"),
+        (_pack(_object(3, 5, b"fine"))[:-3], "ends too early"),
+        (_pack()[:8] + b"\xff" * 4, "ends too early"),
+        (_pack(b"\x35not zlib at all"), "cannot be read"),
+    ],
+)
+def test_it_refuses_packs_that_are_more_than_they_look(pack: bytes, said: str) -> None:
+    with pytest.raises(ProviderError, match=said):
+        check_pack(pack)
+    check_pack(_pack(_object(3, 4, b"fine"), _object(7, 4, b"\x04\x04ab", b"s" * 20)))
 
 
 def test_it_stays_where_it_was_told(library: Cast, host: GitServer, settings: object) -> None:
