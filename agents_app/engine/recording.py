@@ -17,7 +17,7 @@ def version_name(run: Run) -> str:
 
 
 def note_call(
-    run: Run, step: Step, *, status: str, output: str | None = None, code: str = "", reason: str = "", cost: int = 0
+    run: Run, step: Step, *, status: str, output: str | None = None, code: str = "", reason: str = ""
 ) -> uuid.UUID:
     """Append the line of a step's present attempt and return its id. One that never began gets a line of its own."""
     identifier = step.request_id or uuid7()
@@ -46,7 +46,6 @@ def note_call(
         client_address=run.client_address,
         client_request_id=run.public_id,
         attempts=step.attempts,
-        cost_micros=cost,
         target_type="tool",
         target_id=str(step.tool_id or ""),
         target=step.tool_name,

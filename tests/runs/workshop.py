@@ -1,0 +1,82 @@
+"""For tests on real processes: a model that knows what to say by what it is told, and a till that counts what it took."""
+
+import asyncio
+import json
+from collections import Counter
+from collections.abc import Awaitable, Callable
+from typing import Any
+
+from tests.runs.scripts import wants, words
+from tests.upstream import Script, Upstream, head
+
+Play = Callable[[asyncio.StreamWriter], Awaitable[None]]
+
+
+def answer(value: dict[str, Any]) -> Script:
+    raw = json.dumps(value).encode()
+
+    async def play(writer: asyncio.StreamWriter) -> None:
+        writer.write(head(200, "application/json", len(raw)) + raw)
+
+    return play
+
+
+def later(script: Script, is_open: Callable[[], bool]) -> Script:
+    """Play a script once the gate is open."""
+
+    async def play(writer: asyncio.StreamWriter) -> None:
+        while not is_open():
+            await asyncio.sleep(0.02)
+        await script(writer)
+
+    return play
+
+
+class Brain(Upstream):
+    """A model. Told `word`, it wants pay(what=word), then says what came of it. `shut` holds its answers to these words."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.shut: set[str] = set()
+        self.asked: Counter[str] = Counter()
+        self.rounds: dict[str, int] = {}
+
+    def _default(self, body: dict[str, Any]) -> Script:  # type: ignore[override]
+        messages = body["messages"]
+        word = next(message["content"] for message in messages if message["role"] == "user")
+        results = [message["content"] for message in messages if message["role"] == "tool"]
+        self.asked[f"{word} {len(results)}"] += 1
+        if len(results) < self.rounds.get(word, 1):
+            said = wants(("pay", {"what": f"{word} {len(results)}" if word in self.rounds else word}))
+        else:
+            said = words(f"Result: {results[-1] if results else 'none'}")
+        return later(answer(said), lambda: word not in self.shut)
+
+
+class Till(Upstream):
+    """A server that takes money: once per idempotency key, and counts. It can hang before it acts, or after."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.before: set[str] = set()
+        self.after: set[str] = set()
+        self.taken: Counter[str] = Counter()
+        self.keys: dict[str, set[str]] = {}
+
+    def hangs(self, what: str) -> bool:
+        """Say whether a request about it has come."""
+        return any(seen.body.get("what") == what for seen in self.seen)
+
+    def _default(self, body: dict[str, Any]) -> Script:  # type: ignore[override]
+        what = body["what"]
+        key = self.seen[-1].headers.get("idempotency-key", "")
+
+        async def play(writer: asyncio.StreamWriter) -> None:
+            while what in self.before:
+                await asyncio.sleep(0.02)
+            if key not in self.keys.setdefault(what, set()):
+                self.keys[what].add(key)
+                self.taken[what] += 1
+            await later(answer({"taken": what}), lambda: what not in self.after)(writer)
+
+        return play
