@@ -32,5 +32,6 @@ def agent_shapes() -> Agents:
             parameters=live.parameters,
             most_output=live.limits.get("output_tokens"),
             most_messages=live.limits.get("messages"),
+            has_tools=bool(live.grants),
         )
     return found

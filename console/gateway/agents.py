@@ -39,6 +39,7 @@ class AgentShape:
     parameters: dict[str, Any]
     most_output: int | None  # tokens of an answer
     most_messages: int | None  # of one call, those of the instructions not counted
+    has_tools: bool = False  # then it answers by runs, not by calls
 
     @property
     def model(self) -> str:
@@ -68,6 +69,14 @@ def alias_of(agent: AgentShape, aliases: Mapping[str, AliasShape], asker: Asker)
     return alias
 
 
+def unknown_agent(model: str) -> UnknownModel:
+    """Return the refusal of a name that means no agent, or none of the caller's: the same for both."""
+    return UnknownModel(
+        f"The model {model[:100]!r} does not exist or this key may not call it. GET /v1/models lists what it may.",
+        param="model",
+    )
+
+
 def with_agent(snapshot: "Snapshot", asker: Asker, ask: Ask) -> Ask:
     """Return the ask as the agent it names would put it; the same ask when it names none."""
     if not ask.model.startswith(PREFIX):
@@ -75,13 +84,16 @@ def with_agent(snapshot: "Snapshot", asker: Asker, ask: Ask) -> Ask:
     slug, at, environment = ask.model.removeprefix(PREFIX).partition("@")
     agent = snapshot.agents.get(slug)
     if agent is None or not agent.is_for(asker.team.id):
-        raise UnknownModel(
-            f"The model {ask.model[:100]!r} does not exist or this key may not call it."
-            " GET /v1/models lists what it may.",
-            param="model",
-        )
+        raise unknown_agent(ask.model)
     if ask.operation not in {"chat", "message"}:
         raise BadInput("Agents answer at /v1/chat/completions and /v1/messages.", param="model")
+    if agent.has_tools:
+        raise BadInput(
+            f"{ask.model} works with tools, so it is started as a run: on its page, or with a key at"
+            f" /v1/chat/completions and /v1/agents/{slug}/runs.",
+            param="model",
+            code="agent_has_tools",
+        )
     if alias_of(agent, snapshot.aliases, asker) is None:
         raise AgentNotReady(slug, f"it answers with the alias {agent.alias!r}, which this key may not call")
     if "prompt" in ask.body:

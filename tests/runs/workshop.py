@@ -1,4 +1,4 @@
-"""For tests on real processes: a model that knows what to say by what it is told, and a till that counts what it took."""
+"""For tests on real processes: a model that goes by what it is told, and a till that counts what it took."""
 
 import asyncio
 import json
@@ -33,7 +33,7 @@ def later(script: Script, is_open: Callable[[], bool]) -> Script:
 
 
 class Brain(Upstream):
-    """A model. Told `word`, it wants pay(what=word), then says what came of it. `shut` holds its answers to these words."""
+    """A model. Told `word`, it wants pay(what=word), then says what came of it. `shut` holds these words' answers."""
 
     def __init__(self) -> None:
         super().__init__()

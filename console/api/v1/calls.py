@@ -7,7 +7,7 @@ from typing import NamedTuple
 import orjson
 
 from console.api import idempotency
-from console.api.v1 import anthropic_face
+from console.api.v1 import agent_chat, anthropic_face
 from console.api.v1.http import (
     Headers,
     Request,
@@ -46,6 +46,9 @@ MESSAGE = Route("/v1/messages", "message")
 async def call_model(request: Request, send: Send, route: Route) -> None:
     identify = KeyIdentity(request.key, request.client_address, request.at)
     ask = await read_ask(request, identify, route)
+    if await agent_chat.has_tools(ask):
+        await agent_chat.answer_by_run(request, send, ask)
+        return
     if request.idempotency_key is not None:
         replay = await _claim(request, request.idempotency_key, identify, ask)
         if replay is not None:

@@ -1,0 +1,234 @@
+"""`model="agent:<short name>"` of an agent with tools: the request starts a run, and is answered with its last word.
+
+1. The messages become the input of the run; the same Idempotency-Key finds the run it started before.
+2. The answer waits for the end. A client that leaves leaves the run going: it is durable, and has an address.
+3. A run that asks a person is answered at once: a sentence that says so, and the run's id to look again.
+"""
+
+import asyncio
+import hashlib
+import time
+from typing import Any, NamedTuple
+
+import orjson
+from django.conf import settings
+from django.db.models import Sum
+
+from agents_app import access
+from agents_app.errors import UnknownAgent
+from agents_app.models import Approval, Run
+from agents_app.services.runs import start_run
+from console.api.idempotency import KeyReused, check_key
+from console.api.v1 import rows
+from console.api.v1.http import ClientGone, Headers, Request, Send, common_headers, error_body, send_json
+from console.api.v1.replay import as_stream
+from console.api.v1.stream import EVENT_STREAM
+from console.audit.models import EventType
+from console.core import sse
+from console.core.errors import BadInput, Conflict, NotAllowed, Refusal
+from console.gateway import pipeline
+from console.gateway.agents import PREFIX, unknown_agent
+from console.gateway.types import Ask
+
+_LOOK_SECONDS = 0.25
+# What a run has of its own, or cannot give.
+_NOT_TAKEN = ("prompt", "tools", "tool_choice", "functions", "function_call", "response_format")
+
+
+class RunFailed(Conflict):
+    """The run ended without an answer. Not a status that clients try again by themselves: that would be another run."""
+
+    status, code, type = 422, "run_failed", "api_error"
+
+
+class Seen(NamedTuple):
+    """A run as one look found it."""
+
+    run: Run
+    asks: str = ""  # what it asks a person, if that is what it waits for
+    tokens: tuple[int, int] = (0, 0)
+
+
+async def has_tools(ask: Ask) -> bool:
+    """Say whether a request names an agent with tools; whether the caller may use it is asked later."""
+    if ask.operation != "chat" or not ask.model.startswith(PREFIX):
+        return False
+    here = pipeline.gateway()
+    snapshot = here.snapshots.current or await here.snapshots.get()
+    agent = snapshot.agents.get(_slug(ask.model)[0])
+    return agent is not None and agent.has_tools
+
+
+async def answer_by_run(request: Request, send: Send, ask: Ask) -> None:
+    asked = await rows.asked(request, EventType.AGENT.value, ask.route)
+    run = await asked.do(_start, asked, ask)
+    headers = [(b"x-facet-run", run.public_id.encode()), (b"x-facet-agent", run.agent.slug.encode())]
+    beat = _Beat(request, send, headers) if ask.is_stream else None
+    try:
+        seen = await _wait(asked, run, beat)
+        if seen.run.state in {Run.State.FAILED, Run.State.CANCELLED}:
+            raise _failed(seen.run)
+    except Refusal as refusal:
+        if beat is None or not beat.is_started:
+            raise
+        await beat.end(sse.frame(error_body(refusal.message, kind=refusal.type, code=refusal.code)))
+        return
+    answer = _answer(ask, seen)
+    if beat is not None:
+        await beat.end(as_stream(answer, include_usage=ask.include_usage))
+        return
+    await send_json(send, request, 200, orjson.dumps(answer), headers)
+
+
+class _Beat:
+    """The response of a stream that has nothing to say before the run is over: pings keep it open."""
+
+    def __init__(self, request: Request, send: Send, headers: Headers) -> None:
+        self._request, self._send = request, send
+        self._headers = [*EVENT_STREAM, *common_headers(request)[:-1], *headers]
+        self._last = time.monotonic()
+        self.is_started = False
+
+    async def _start(self) -> None:
+        if not self.is_started:
+            self.is_started = self._request.is_answered = True
+            await self._send({"type": "http.response.start", "status": 200, "headers": self._headers})
+
+    async def keep(self) -> None:
+        if time.monotonic() - self._last > settings.GATEWAY_HEARTBEAT_SECONDS:
+            self._last = time.monotonic()
+            await self._start()
+            await self._send({"type": "http.response.body", "body": sse.PING, "more_body": True})
+
+    async def end(self, frames: bytes) -> None:
+        await self._start()
+        await self._send({"type": "http.response.body", "body": frames})
+
+
+def _slug(model: str) -> tuple[str, str]:
+    slug, _, environment = model.removeprefix(PREFIX).partition("@")
+    return slug, environment
+
+
+def _start(asked: rows.Asked, ask: Ask) -> Run:
+    slug, environment = _slug(ask.model)
+    try:
+        agent = access.agent_for(asked.caller, slug, "use")
+    except UnknownAgent:
+        raise unknown_agent(ask.model) from None
+    if taken := next((name for name in _NOT_TAKEN if ask.body.get(name) is not None), None):
+        said = f"{ask.model} works by itself, with its own instructions and tools; leave {taken} out."
+        raise BadInput(said, param=taken)
+    if ask.body.get("n", 1) != 1:
+        raise BadInput("A run has one answer; leave n out.", param="n")
+    own = asked.asker.environment
+    if environment == "production" and own != "production":
+        raise NotAllowed("A sandbox key cannot run agents in production.", param="model")
+    given = _input(agent.live.input_schema if agent.live else None, ask.body.get("messages", []))
+    key = asked.request.idempotency_key
+    digest = hashlib.sha256(check_key(key).encode()).hexdigest() if key is not None else None
+    run = start_run(
+        actor=asked.caller.actor,
+        agent=agent,
+        input=given,
+        environment=environment or own,
+        trigger=Run.Trigger.CHAT,
+        dedupe_key=f"chat:{asked.caller.key_id}:{digest}" if digest else None,
+        client_address=asked.request.client_address,
+    )
+    if run.input != given:
+        raise KeyReused("This Idempotency-Key has started a run with another input.")
+    run.agent = agent
+    return run
+
+
+def _input(schema: dict[str, Any] | None, messages: list[dict[str, Any]]) -> dict[str, Any]:
+    """Return what the run is given: the message, after what was said before it; an object where the agent wants one."""
+    texts = [(str(message.get("role", "user")), _text(message)) for message in messages]
+    if not texts or texts[-1][0] != "user":
+        raise BadInput("The last message must be the user's: it is what the run is about.", param="messages")
+    if schema is not None:
+        try:
+            value = orjson.loads(texts[-1][1])
+        except orjson.JSONDecodeError:
+            raise BadInput(
+                "This agent takes a JSON object as its message; see its input schema.", param="messages"
+            ) from None
+        return dict(value) if isinstance(value, dict) else {"": value}
+    if len(texts) == 1:
+        return {"message": texts[0][1]}
+    before = "\n\n".join(f"{role}: {text}" for role, text in texts[:-1])
+    return {"message": f"What was said before:\n\n{before}\n\nNow:\n\n{texts[-1][1]}"}
+
+
+def _text(message: dict[str, Any]) -> str:
+    content = message.get("content")
+    if isinstance(content, str):
+        return content
+    parts = content if isinstance(content, list) else []
+    if any(not isinstance(part, dict) or part.get("type") != "text" for part in parts):
+        raise BadInput("Runs take text; leave pictures and sound out.", param="messages")
+    return "\n".join(str(part.get("text", "")) for part in parts)
+
+
+async def _wait(asked: rows.Asked, run: Run, beat: _Beat | None) -> Seen:
+    """Wait until the run is over or asks a person."""
+    gone = asyncio.ensure_future(_left(asked.request))
+    try:
+        while True:
+            seen = await asked.do(_look, run)
+            if seen.run.is_over or seen.asks:
+                return seen
+            if beat is not None:
+                await beat.keep()
+            await asyncio.wait({gone}, timeout=_LOOK_SECONDS)
+            if gone.done():
+                raise ClientGone
+    finally:
+        gone.cancel()
+
+
+async def _left(request: Request) -> None:
+    while (await request.receive())["type"] != "http.disconnect":
+        pass
+
+
+def _look(run: Run) -> Seen:
+    found = Run.objects.select_related("version", "agent").get(pk=run.pk)
+    if found.state != Run.State.WAITING and not found.is_over:
+        return Seen(found)
+    used = found.steps.aggregate(prompt=Sum("prompt_tokens"), completion=Sum("completion_tokens"))
+    tokens = used["prompt"] or 0, used["completion"] or 0
+    approvals = list(Approval.objects.filter(run=found, state=Approval.State.WAITING).order_by("created_at"))
+    return Seen(found, ", ".join(one.tool_name or "the next step" for one in approvals), tokens)
+
+
+def _failed(run: Run) -> RunFailed:
+    said = f"{run.public_id} {run.get_state_display().lower()}. {run.trouble}".strip()
+    return RunFailed(said, code=run.code or RunFailed.code, headers={"X-Facet-Run": run.public_id})
+
+
+def _answer(ask: Ask, seen: Seen) -> dict[str, Any]:
+    run = seen.run
+    text = str((run.output or {}).get("text", ""))
+    if seen.asks:
+        text = (
+            f"This waits for a person's decision about {seen.asks} and goes on by itself then."
+            f" It is {run.public_id}: GET /v1/agents/{run.agent.slug}/runs/{run.public_id} says how far it is."
+        )
+    prompt, completion = seen.tokens
+    return {
+        "id": f"chatcmpl-{run.pk.hex}",
+        "object": "chat.completion",
+        "created": int(run.created_at.timestamp()),
+        "model": ask.model,
+        "choices": [
+            {
+                "index": 0,
+                "message": {"role": "assistant", "content": text, "refusal": None},
+                "logprobs": None,
+                "finish_reason": "stop",
+            }
+        ],
+        "usage": {"prompt_tokens": prompt, "completion_tokens": completion, "total_tokens": prompt + completion},
+    }

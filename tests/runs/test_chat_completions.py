@@ -1,0 +1,117 @@
+"""`model="agent:clerk"` of an agent with tools, as OpenAI's clients ask it: a run is started, its last word answers."""
+
+import json
+import threading
+from collections.abc import Callable, Iterator
+
+import httpx2 as httpx
+import pytest
+from django.db import connections
+
+from agents_app.engine import advancing, lease
+from agents_app.models import Agent, Run
+from console.audit.models import AuditEvent
+from tests import make
+from tests.gateway.conftest import ask, client  # noqa: F401
+from tests.runs.conftest import Shop
+from tests.runs.counting import counted
+from tests.runs.scripts import wants, words
+
+Ask = Callable[..., httpx.Response]
+
+
+@pytest.fixture(autouse=True)
+def worker(shop: Shop) -> Iterator[None]:
+    """Take whatever run there is further, as a worker would."""
+    over = threading.Event()
+
+    def work() -> None:
+        while not over.wait(0.03):
+            if (run := lease.take_any()) is not None:
+                advancing.work(run)
+        connections.close_all()
+
+    thread = threading.Thread(target=work)
+    thread.start()
+    yield
+    over.set()
+    thread.join(10)
+
+
+def test_it_answers_with_the_last_word_of_a_run(shop: Shop, ask: Ask) -> None:  # noqa: F811
+    shop.says(wants(("count", {"what": "apples", "says": "seven"})), words("Seven apples."))
+    response = ask("How many?", model="agent:clerk")
+    answer, run = response.json(), Run.objects.get()
+    assert response.status_code == 200, response.text
+    assert answer["choices"][0] == {
+        "index": 0,
+        "message": {"role": "assistant", "content": "Seven apples.", "refusal": None},
+        "logprobs": None,
+        "finish_reason": "stop",
+    }
+    assert (answer["object"], answer["model"], answer["usage"]["total_tokens"]) == (
+        "chat.completion",
+        "agent:clerk",
+        56,
+    )
+    assert response.headers["x-facet-run"] == run.public_id and counted(shop.file) == {"apples": 1}
+    assert (run.trigger, run.actor_kind, run.actor_id, run.input) == (
+        "chat", "key", shop.world.key.pk, {"message": "How many?"},
+    )  # fmt: skip
+    lines = AuditEvent.objects.filter(client_request_id=run.public_id)
+    assert {line.key_id for line in lines} == {shop.world.key.pk} and lines.count() == 3
+
+    shop.says(words("Once more."))
+    before = [{"role": "user", "content": "Hi"}, {"role": "assistant", "content": "Hello"}]
+    stream = ask(model="agent:clerk", stream=True, messages=[*before, {"role": "user", "content": "Again?"}])
+    events = [line.removeprefix("data: ") for line in stream.text.splitlines() if line.startswith("data: ")]
+    assert events[-1] == "[DONE]" and json.loads(events[0])["choices"][0]["delta"]["content"] == "Once more."
+    said = Run.objects.latest("created_at").input["message"]
+    assert said.endswith("Now:\n\nAgain?") and "assistant: Hello" in said
+
+
+def test_one_that_waits_for_a_person_says_so_and_one_that_fails_is_not_tried_again(shop: Shop, ask: Ask) -> None:  # noqa: F811
+    shop.says(wants(("pay", {"what": "rent"})))
+    answer = ask("Pay.", model="agent:clerk").json()
+    run = Run.objects.get()
+    assert run.state == "waiting" and run.public_id in answer["choices"][0]["message"]["content"]
+    assert "a person's decision about pay" in answer["choices"][0]["message"]["content"]
+
+    make.publish_agent(shop.agent, limits={"steps": 1})
+    shop.says(wants(("count", {"what": "pears"})))
+    failed = ask("Count.", model="agent:clerk")
+    assert (failed.status_code, failed.json()["error"]["code"]) == (422, "limit_reached")
+    assert "1 steps" in failed.json()["error"]["message"] and failed.headers["x-facet-run"].startswith("run_")
+
+
+def test_the_same_key_of_a_request_finds_the_run_it_started(shop: Shop, ask: Ask) -> None:  # noqa: F811
+    shop.says(words("Once."))
+    headers = {"Idempotency-Key": "order-17"}
+    answers = [ask("Count.", model="agent:clerk", headers=headers).json() for _ in range(2)]
+    assert answers[0] == answers[1] and Run.objects.count() == 1 and len(shop.world.upstream.seen) == 1
+    other = ask("Something else.", model="agent:clerk", headers=headers)
+    assert (other.status_code, other.json()["error"]["code"]) == (422, "idempotency_key_reused")
+
+
+def test_it_refuses_what_a_run_cannot_take_on_record(shop: Shop, ask: Ask) -> None:  # noqa: F811
+    picture = {"role": "user", "content": [{"type": "image_url", "image_url": {"url": "https://x.example/a.png"}}]}
+    for more, status, code in (
+        ({"tools": [{"type": "function", "function": {"name": "mine"}}]}, 400, "invalid_request"),
+        ({"n": 2}, 400, "invalid_request"),
+        ({"messages": [picture]}, 400, "invalid_request"),
+        ({"messages": [{"role": "assistant", "content": "x"}]}, 400, "invalid_request"),
+        ({"headers": {"Authorization": "Bearer fk_live_nothing"}}, 401, "invalid_api_key"),
+    ):
+        response = ask(**{"model": "agent:clerk", **more})
+        assert (response.status_code, response.json()["error"]["code"]) == (status, code), response.text
+    Agent.objects.filter(pk=shop.agent.pk).update(audience="team")
+    _, text = make.make_key(make.make_team("Others"))
+    stranger = ask(model="agent:clerk", headers={"Authorization": f"Bearer {text}"})
+    nothing = ask(model="agent:nothing", headers={"Authorization": f"Bearer {text}"})
+    assert stranger.status_code == nothing.status_code == 404
+    assert stranger.text.replace("clerk", "nothing") == nothing.text
+    with_tools = {"tools": [{"type": "function", "function": {"name": "mine"}}]}
+    probing = ask(model="agent:clerk", headers={"Authorization": f"Bearer {text}"}, **with_tools)
+    assert probing.status_code == 404
+    assert not Run.objects.exists()
+    assert AuditEvent.objects.filter(status="refused", type__in=["agent", "chat"]).count() >= 5
