@@ -32,6 +32,8 @@
     if (data.type === "token" && typeof data.token === "string") {
       const isFirst = !token;
       token = data.token;
+      form.hidden = config.off;
+      say("");
       awaiting.splice(0).forEach((go) => go(true));
       if (isFirst) load();
     } else if (data.type === "refused") {
@@ -257,15 +259,21 @@
     if (isOpen || isWaited()) setTimeout(() => !reading && token && follow(), Math.min(1000 * 2 ** tries++, 30000));
   };
 
+  let shown = 0; // grows with whatever is said, so that a reading from before it is not put in its place
   const begin = (turns) => {
+    shown++;
     turns.forEach((turn) => show(turn));
     follow();
   };
 
-  const load = async () => {
+  let loading = null;
+  const load = () => (loading = read());
+  const read = async () => {
     if (config.off) return hear("off");
+    const before = shown;
     try {
       const said = await (await ask("conversation/")).json();
+      if (shown !== before) return;
       clear();
       who = said.state;
       said.turns.forEach((turn) => show(turn, true));
@@ -288,6 +296,7 @@
     send.disabled = true;
     try {
       if (!token && !(await renewed())) return;
+      await loading;
       const { turns } = await (await ask("messages/", { text })).json();
       if (field.value === text) field.value = "";
       fit();

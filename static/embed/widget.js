@@ -3,7 +3,8 @@
 (() => {
   "use strict";
   const config = __CONFIG__;
-  const host = new URL(document.currentScript.src).origin;
+  // A loader that runs the text itself leaves no script to ask.
+  const host = document.currentScript?.src ? new URL(document.currentScript.src).origin : config.host;
   const base = `${host}/embed/${config.id}/`;
   const facet = window.Facet?.widgets ? window.Facet : (window.Facet = api());
   if (facet.widgets.has(config.id)) return;

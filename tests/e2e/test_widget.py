@@ -207,7 +207,7 @@ def test_a_visitor_asks_reloads_and_goes_on_and_a_person_joins(
 
 
 def test_a_phone_shows_it_whole_and_a_site_says_who_its_visitor_is(
-    page_as: OpenPage, room: Room, open_site: OpenSite
+    page_as: OpenPage, room: Room, open_site: OpenSite, watch: Watch
 ) -> None:
     make.make_widget(
         room.team,
@@ -248,7 +248,14 @@ def test_a_phone_shows_it_whole_and_a_site_says_who_its_visitor_is(
     expect(chat.get_by_role("log")).to_contain_text("Ich bin es.")
     expect(chat.get_by_role("button", name="Ja")).to_be_visible()
     assert Visitor.objects.get(identity="ada").name == "Ada" and page.evaluate("localStorage.length") == 0
+    Widget.objects.update(needs_identity=True)
+    watch.expects("403")
     page.evaluate("Facet.identify(null)")
+    expect(chat.get_by_role("status")).to_have_text("Melden Sie sich auf dieser Seite an, um zu chatten.")
     expect(chat.get_by_text("Ich bin es.")).to_have_count(0)
+    expect(field).to_be_hidden()
+    page.evaluate("(who) => Facet.identify(who)", who)
+    expect(chat.get_by_text("Ich bin es.")).to_be_visible()
+    expect(field).to_be_visible()
     for answer in Message.objects.filter(role="assistant"):
         ended(answer)

@@ -2,7 +2,7 @@
 
 from typing import ClassVar
 
-from console.core.errors import BadInput, NotAllowed, Refusal
+from console.core.errors import BadInput, NotAllowed, Refusal, Unavailable
 
 
 class WidgetOff(NotAllowed):
@@ -71,3 +71,12 @@ class WrongType(Refusal):
 
     def __init__(self) -> None:
         super().__init__("Send JSON, with the content type application/json.")
+
+
+class AssistantAway(Unavailable):
+    """The widget's assistant was archived or never published."""
+
+    code = "failed"
+
+    def __init__(self) -> None:
+        super().__init__("The assistant of this widget does not answer; its team has to mend that.")

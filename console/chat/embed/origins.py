@@ -3,6 +3,7 @@
 What the browser says in `Origin` counts, and nothing a page writes into a body or an address.
 """
 
+import re
 from collections.abc import Sequence
 from urllib.parse import urlsplit
 
@@ -11,6 +12,8 @@ from django.http import HttpRequest
 
 LONGEST = 200
 _PORTS = {"http": 80, "https": 443}
+# What is left of a host when it stands in a header, where anything else would begin something new.
+_HOST = re.compile(r"[a-z0-9_.-]+|\[[0-9a-f:.]+\]")
 
 
 def normal(text: str) -> str:
@@ -29,6 +32,8 @@ def normal(text: str) -> str:
     except UnicodeError:
         return ""
     shown = f"[{host}]" if ":" in host else host
+    if not _HOST.fullmatch(shown):
+        return ""
     return f"{parts.scheme}://{shown}" + (f":{port}" if port and port != _PORTS[parts.scheme] else "")
 
 

@@ -10,7 +10,7 @@ from console.chat.asking import Speaker, ask_from, history_before
 from console.chat.embed import tokens
 from console.chat.embed.access import conversation_of, message_of, visitor_of
 from console.chat.embed.allowances import hold, refuse_spent, take, uses_of
-from console.chat.embed.errors import MessageTooLong, WidgetOff
+from console.chat.embed.errors import AssistantAway, MessageTooLong, WidgetOff
 from console.chat.embed.identity import VisitorIdentity
 from console.chat.embed.limits import limits_of
 from console.chat.embed.sql import Use
@@ -102,6 +102,8 @@ def _checked(widget: Widget, text: str) -> str:
 
 def _refuse_if_off(widget: Widget) -> None:
     """Refuse what arrives after the widget was switched off. A call that begins at that moment is refused by itself."""
+    if widget.agent.live is None or widget.agent.archived_at is not None:
+        raise AssistantAway
     if not Widget.objects.filter(pk=widget.pk, is_enabled=True, deleted_at=None).exists():
         raise WidgetOff
 

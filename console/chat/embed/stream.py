@@ -23,12 +23,12 @@ from console.core.sse import PING
 
 
 async def frames(
-    conversation: Conversation, widget: Widget, origin: str, last: uuid.UUID | None
+    conversation: Conversation, widget: Widget, origin: str, network: str, last: uuid.UUID | None
 ) -> AsyncGenerator[bytes, None]:
     """Yield what is said after the turn `last`, as it is said. `origin` is the site the visitor's token is for."""
     await sync_to_async(close_old_connections)()
     ends_at = time.monotonic() + settings.GATEWAY_STREAM_SECONDS
-    watched = await watcher().watch(conversation.pk)
+    watched = await watcher().watch(conversation.pk, network)
     try:
         while time.monotonic() < ends_at:
             watched.news.clear()

@@ -7,7 +7,7 @@ person of the team who writes, a widget that is switched off, a site taken off i
 import asyncio
 import uuid
 import weakref
-from collections import defaultdict
+from collections import Counter, defaultdict
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 
@@ -17,8 +17,8 @@ from console.chat.models import Conversation
 from console.chat.stream import aside
 
 SECONDS = 1.0
-# Streams one conversation may have at once in one process: tabs, not a flood.
-MOST = 8
+# Streams one conversation, and one network, may have at once in one process: tabs and offices, not a flood.
+MOST, MOST_OF_NETWORK = 8, 250
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,6 +38,7 @@ class Watched:
 
     conversation_id: uuid.UUID
     state: State
+    network: str = ""
     news: asyncio.Event = field(default_factory=asyncio.Event)
 
 
@@ -46,9 +47,10 @@ _NOBODY = State(None, "", None, False, ())
 
 def states_of(conversation_ids: Iterable[uuid.UUID]) -> dict[uuid.UUID, State]:
     """Return the states of conversations as they are now; those that are gone are not there."""
-    rows = Conversation.objects.filter(
-        pk__in=list(conversation_ids), deleted_at=None, widget__is_enabled=True, widget__deleted_at=None
-    ).values_list("pk", "leaf_id", "leaf__status", "taken_by_id", "person_wanted_at", "widget__origins")
+    open_ = Conversation.objects.filter(pk__in=list(conversation_ids), deleted_at=None, team__archived_at=None)
+    rows = open_.filter(widget__is_enabled=True, widget__deleted_at=None).values_list(
+        "pk", "leaf_id", "leaf__status", "taken_by_id", "person_wanted_at", "widget__origins"
+    )
     return {
         pk: State(leaf, status or "", taken_by, wanted_at is not None, tuple(origins))
         for pk, leaf, status, taken_by, wanted_at, origins in rows
@@ -60,12 +62,14 @@ class Watcher:
 
     def __init__(self) -> None:
         self.watched: defaultdict[uuid.UUID, set[Watched]] = defaultdict(set)
+        self.networks: Counter[str] = Counter()
         self._task: asyncio.Task[None] | None = None
 
-    async def watch(self, conversation_id: uuid.UUID) -> Watched:
+    async def watch(self, conversation_id: uuid.UUID, network: str = "") -> Watched:
         """Begin to watch a conversation; give what this returns to `leave` afterwards."""
-        one = Watched(conversation_id, _NOBODY)
+        one = Watched(conversation_id, _NOBODY, network)
         self.watched[conversation_id].add(one)
+        self.networks[network] += 1
         try:
             one.state = (await aside(lambda: states_of([conversation_id]))).get(conversation_id, _NOBODY)
         except BaseException:
@@ -77,9 +81,13 @@ class Watcher:
 
     def leave(self, one: Watched) -> None:
         mine = self.watched.get(one.conversation_id, set())
-        mine.discard(one)
+        if one in mine:
+            mine.discard(one)
+            self.networks[one.network] -= 1
         if not mine:
             self.watched.pop(one.conversation_id, None)
+        if self.networks[one.network] <= 0:
+            self.networks.pop(one.network, None)
 
     async def _look(self) -> None:
         while self.watched:
@@ -108,6 +116,8 @@ def watcher() -> Watcher:
     return _watchers[loop]
 
 
-def has_room(conversation_id: uuid.UUID) -> bool:
-    """Say whether a conversation may have one more stream in this process."""
-    return sum(len(one.watched.get(conversation_id, ())) for one in tuple(_watchers.values())) < MOST
+def has_room(conversation_id: uuid.UUID, network: str) -> bool:
+    """Say whether a conversation, and a network, may have one more stream in this process."""
+    watchers = tuple(_watchers.values())
+    mine = sum(len(one.watched.get(conversation_id, ())) for one in watchers)
+    return mine < MOST and sum(one.networks[network] for one in watchers) < MOST_OF_NETWORK

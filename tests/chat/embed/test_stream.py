@@ -8,6 +8,7 @@ from contextlib import contextmanager
 from typing import Any
 
 import httpx2 as httpx
+import pytest
 from django.test import Client
 
 from console.audit import actions
@@ -161,16 +162,18 @@ def test_a_person_of_the_team_answers_in_the_same_window(room: Room, widget: Wid
     assert roles[-4:] == ["assistant", "user", "assistant", "user"], "the model reads what the person said"
 
 
-def test_a_conversation_holds_a_few_streams(room: Room, widget: Widget, server: LiveServer) -> None:
+def test_a_conversation_and_a_network_hold_a_few_streams(
+    room: Room, widget: Widget, server: LiveServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
     visiting = Visiting(widget)
-    conversation_id = ended(visiting.say("Hello")).conversation_id
-    with _following(server, visiting) as events:
-        next(events)
-        (watcher,) = [one for one in watching._watchers.values() if conversation_id in one.watched]
-        crowd = [watching.Watched(conversation_id, watching._NOBODY) for _ in range(watching.MOST)]
-        watcher.watched[conversation_id].update(crowd)
-        refused = visiting.get("stream")
-        assert refused.status_code == 429 and refused["Retry-After"]
-        for one in crowd:
-            watcher.leave(one)
-    assert watching.has_room(conversation_id)
+    ended(visiting.say("Hello"))
+    for limit in ("MOST", "MOST_OF_NETWORK"):
+        with monkeypatch.context() as patched, _following(server, visiting) as events:
+            next(events)
+            patched.setattr(watching, limit, 1)
+            refused = visiting.get("stream")
+            assert refused.status_code == 429 and refused["Retry-After"], limit
+    latest = time.monotonic() + 10
+    while any(one.watched or one.networks for one in watching._watchers.values()):
+        assert time.monotonic() < latest, "Streams whose readers left are still watched."
+        time.sleep(0.05)

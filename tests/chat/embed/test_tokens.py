@@ -52,7 +52,14 @@ def test_origins_are_compared_exactly_and_written_as_browsers_do() -> None:
         "https://",
     ):
         assert origins.normal(wrong) == "", wrong
-    for wrong in ("https://u@a.example", "https://a.example:99999", "https://a.example?x", "javascript:alert(1)"):
+    for wrong in (
+        "https://u@a.example",
+        "https://a.example:99999",
+        "https://a.example?x",
+        "javascript:alert(1)",
+        "https://a;b.c",
+        "https://a,b.c",
+    ):
         assert origins.normal(wrong) == "", wrong
     assert origins.is_allowed(SHOP, [SHOP]) and not origins.is_allowed(SHOP, [])
     for near in ("http://shop.example", f"{SHOP}:8443", "https://a.shop.example", f"{SHOP}.evil.example", "null", ""):

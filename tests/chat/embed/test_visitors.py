@@ -6,10 +6,12 @@ import httpx2 as httpx
 from django.conf import settings
 from django.urls import reverse
 
+from agents_app.models import Agent
 from console.audit.models import AuditEvent
 from console.chat.embed import tokens, vouching
 from console.chat.embed.views import face
 from console.chat.models import Allowance, Conversation, Feedback, Held, Message, Visitor, Widget
+from console.core.clock import now
 from console.core.crypto import encrypt
 from console.teams.actors import SYSTEM
 from tests.chat.conftest import Room
@@ -142,7 +144,7 @@ def test_the_frame_is_held_by_the_widgets_sites_only(widget: Widget) -> None:
     assert script["Content-Type"].startswith("text/javascript") and "max-age" in script["Cache-Control"]
     config = script.content.decode().split("const config = ", 1)[1].split(";\n", 1)[0]
     assert json.loads(config)["colour"] == "#0b6074" and not script.cookies
-    assert json.loads(config).keys() == {"id", "origins", "title", "colour", "on", "side", "signed", "words"}
+    assert json.loads(config).keys() == {"id", "host", "origins", "title", "colour", "on", "side", "signed", "words"}
 
 
 def test_it_takes_json_of_a_sensible_shape(widget: Widget) -> None:
@@ -216,6 +218,14 @@ def test_limits_hold_whatever_a_visitor_calls_themselves(room: Room, widget: Wid
     whole = ended(Message.objects.get(pk=fresh_answer.json()["turns"][-1]["id"]))
     assert whole.status == "done" and [turn["text"] for turn in ada.turns() if turn["text"]][-1] == "Four"
     assert _error(ada.post("again", whole.pk))[0] == 400, "it is answered"
+
+
+def test_it_says_little_of_an_assistant_that_is_away(room: Room, widget: Widget) -> None:
+    visiting = Visiting(widget)
+    Agent.objects.update(archived_at=now())
+    refused = visiting.post("say", text="Hello")
+    assert _error(refused) == (503, "failed") and "helper" not in refused.content.decode().lower()
+    assert not Message.objects.exists() and not Allowance.objects.exists()
 
 
 def test_a_visitor_may_be_vouched_for_and_is_the_same_on_every_device(room: Room, widget: Widget) -> None:

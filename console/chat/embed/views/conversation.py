@@ -7,6 +7,7 @@ from django.http import HttpRequest, HttpResponse, HttpResponseBase, JsonRespons
 
 from console.chat.embed import services, watching
 from console.chat.embed.access import conversation_of, pass_for, widget_for
+from console.chat.embed.allowances import network_of
 from console.chat.embed.errors import TooManyStreams
 from console.chat.embed.history import shown, state_of, turns_after
 from console.chat.embed.stream import frames
@@ -87,9 +88,10 @@ def stream(request: HttpRequest, public_id: str) -> HttpResponseBase:
     found = conversation_of(widget, held)
     if found is None:
         raise UnknownConversation
-    if not watching.has_room(found.pk):
+    network = network_of(_address(request))
+    if not watching.has_room(found.pk, network):
         raise TooManyStreams
-    return event_stream(frames(found, widget, held.origin, _after(request)))
+    return event_stream(frames(found, widget, held.origin, network, _after(request)))
 
 
 def _after(request: HttpRequest) -> uuid.UUID | None:

@@ -41,6 +41,7 @@ def snippet_for(widget: Widget) -> str:
     words, colour = words_for(widget.language), colours.known(widget.colour)
     config = {
         "id": widget.public_id,
+        "host": settings.BASE_URL,
         "origins": widget.origins,
         "title": widget.title or widget.name,
         "colour": colour,
