@@ -36,6 +36,7 @@ from tests.test_routes import (
     _invitation,
     _member,
     _message,
+    _own_widget,
     _pin,
     _prompt,
     _prompt_label,
@@ -49,6 +50,7 @@ from tests.test_routes import (
     _test_case,
     _test_run,
     _version,
+    _visit,
     _waiver,
     client_of,
     missing,
@@ -84,6 +86,10 @@ FURTHER_IN = {
         )
         for method in ("GET", "POST", "PUT", "PATCH", "DELETE")
     },
+    **dict.fromkeys([("api:visits", "GET"), ("api:visit", "GET"), ("api:visit_messages", "GET")], 403),
+    ("api:visit_messages", "POST"): 403,
+    ("api:take_over", "POST"): 403,
+    ("api:give_back", "POST"): 403,
 }
 WRONG_KEY = "fk_live_0000000000000000000000000000000000000000"
 
@@ -98,6 +104,11 @@ def _of_quota(cast: Cast) -> Arguments:
     from usage_app.models import QuotaIncrease
 
     return {"public_id": QuotaIncrease.objects.get(pk=increase_id).quota.public_id, "pk": increase_id}
+
+
+def _visit_pk(cast: Cast) -> Arguments:
+    made = _visit(cast)
+    return {"widget_id": made["widget_id"], "pk": made["conversation_id"]}
 
 
 FACTORIES: dict[str, Any] = {
@@ -121,6 +132,9 @@ FACTORIES: dict[str, Any] = {
     **dict.fromkeys(("api:agent", "api:agent_draft", "api:agent_versions", "api:publish_agent"), _agent),
     **dict.fromkeys(("api:roll_back_agent", "api:agent_where_used"), _agent),
     "api:agent_version": _agent_version,
+    **dict.fromkeys(("api:widget", "api:switch_widget", "api:widget_secret"), lambda cast: _pk(_own_widget(cast))),
+    "api:visits": _own_widget,
+    **dict.fromkeys(("api:visit", "api:visit_messages", "api:take_over", "api:give_back"), _visit_pk),
     **dict.fromkeys(("api:prompt", "api:prompt_versions", "api:compare_prompt_versions", "api:prompt_draft"), _prompt),
     **dict.fromkeys(("api:prompt_labels", "api:prompt_moves", "api:prompt_reviews", "api:prompt_waivers"), _prompt),
     **dict.fromkeys(
@@ -167,7 +181,13 @@ class Try:
 def _view(route: Route) -> Any:
     from django.urls import resolve
 
-    values = {"pk": uuid.uuid4(), "public_id": uuid.uuid4(), "environment": "production", "number": 1}
+    values = {
+        "pk": uuid.uuid4(),
+        "public_id": uuid.uuid4(),
+        "widget_id": uuid.uuid4(),
+        "environment": "production",
+        "number": 1,
+    }
     kwargs = {name: values.get(name, "x") for name in route.parameters}
     return resolve(reverse(route.name, kwargs=kwargs or None)).func.cls  # type: ignore[attr-defined]
 

@@ -280,6 +280,18 @@ def _message(cast: Cast) -> Arguments:
     return {"message_id": made.pk}
 
 
+def _own_widget(cast: Cast) -> Arguments:
+    return {"widget_id": make.make_widget(cast.team_a).pk}
+
+
+def _visit(cast: Cast) -> Arguments:
+    """Of a visitor, which Olga, an operator, has taken over: whoever tries comes second."""
+    made = make.make_visit(
+        make.make_widget(cast.team_a), "Where is my parcel?", "On its way.", taken_by=cast.operator, taken_at=now()
+    )
+    return {"widget_id": made.widget_id, "conversation_id": made.pk}
+
+
 FACTORIES: dict[str, Callable[[Cast], Arguments]] = {
     **dict.fromkeys(
         (
@@ -387,6 +399,14 @@ FACTORIES: dict[str, Callable[[Cast], Arguments]] = {
     "usage:remove_quota": _quota_id,
     "usage:increase_quota": _quota_id,
     "usage:end_increase": _increase,
+    **dict.fromkeys(
+        (
+            *("chat:widget", "chat:enable_widget", "chat:delete_widget", "chat:make_widget_secret"),
+            *("chat:forget_widget_secret", "chat:visits"),
+        ),
+        _own_widget,
+    ),
+    **dict.fromkeys(("chat:visit", "chat:take_over", "chat:answer_visitor", "chat:give_back"), _visit),
     "usage:audit_record": _record,
     "usage:audit_content": _record,
 }

@@ -5,5 +5,8 @@ from django.urls import include, path
 app_name = "api"
 urlpatterns = [
     path("", include(f"console.api.manage.{area}"))
-    for area in ("teams", "keys", "catalog", "prompts.urls", "agents", "chat.urls", "usage", "audit", "installation")
+    for area in (
+        *("teams", "keys", "catalog", "prompts.urls", "agents", "chat.urls", "widgets", "usage", "audit"),
+        "installation",
+    )
 ]

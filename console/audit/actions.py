@@ -174,6 +174,15 @@ CONVERSATION_DELETED = _quiet("conversation.deleted", "deleted the conversation"
 CONVERSATION_TAKEN = _quiet("conversation.taken", "took the visitor's conversation over from the assistant")
 CONVERSATION_GIVEN_BACK = _quiet("conversation.given_back", "gave the visitor's conversation back to the assistant")
 
+# Widgets
+WIDGET_CREATED = _change("widget.created", "created the widget")
+WIDGET_CHANGED = _change("widget.changed", "changed the widget")
+WIDGET_ENABLED = _change("widget.enabled", "switched the widget on")
+WIDGET_DISABLED = _change("widget.disabled", "switched the widget off")
+WIDGET_DELETED = _change("widget.deleted", "deleted the widget")
+WIDGET_SECRET_MADE = _quiet("widget.secret_made", "made a secret for identities of the widget's visitors")
+WIDGET_SECRET_FORGOTTEN = _quiet("widget.secret_forgotten", "forgot the secret for identities of the widget's visitors")
+
 # Quotas
 QUOTA_CREATED = _change("quota.created", "set the quota")
 QUOTA_CHANGED = _change("quota.changed", "changed the quota")

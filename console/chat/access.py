@@ -86,12 +86,19 @@ _RIGHTS = {
 }
 
 
+def _opens(caller: Caller, to: str) -> tuple[str, ...]:
+    """Return the rights of which one is enough. What was said is content to a program, as in the log."""
+    return ("read_content",) if to == "read" and caller.user is None else _RIGHTS[to]
+
+
 def widgets_for(caller: Caller, to: str = "view") -> QuerySet[Widget]:
     """Return the widgets the caller may view, edit, or whose visitors they may read or answer."""
     widgets = Widget.objects.filter(deleted_at=None, team__archived_at=None)
     if caller.is_operator:
-        return widgets if any(caller.may(right) for right in _RIGHTS[to]) else widgets.none()
-    return widgets.filter(team__in=[team_id for team_id, rights in caller.rights.items() if rights & {*_RIGHTS[to]}])
+        return widgets if any(caller.may(right) for right in _opens(caller, to)) else widgets.none()
+    return widgets.filter(
+        team__in=[team_id for team_id, rights in caller.rights.items() if rights & {*_opens(caller, to)}]
+    )
 
 
 def widget_for(caller: Caller, widget_id: uuid.UUID, to: str = "view") -> Widget:
@@ -99,9 +106,13 @@ def widget_for(caller: Caller, widget_id: uuid.UUID, to: str = "view") -> Widget
     found = widgets_for(caller).select_related("team", "agent__live", "agent__team").filter(pk=widget_id).first()
     if found is None:
         raise UnknownWidget
-    if not any(caller.may(right, found.team_id) for right in _RIGHTS[to]):
+    if not any(caller.may(right, found.team_id) for right in _opens(caller, to)):
         raise PermissionDenied(f"Your role in {found.team} does not allow that. An owner of the team can change it.")
     return found
+
+
+def may_read_visits(caller: Caller, widget: Widget) -> bool:
+    return any(caller.may(right, widget.team_id) for right in _opens(caller, "read"))
 
 
 def visits_of(widget: Widget) -> QuerySet[Conversation]:

@@ -19,6 +19,15 @@ class UnknownWidget(NotFound):
         super().__init__("There is no such widget.")
 
 
+class StaleWidget(Conflict):
+    """Somebody changed the widget while a form was open."""
+
+    code = "stale_widget"
+
+    def __init__(self, name: str) -> None:
+        super().__init__(f"Somebody changed {name} while this form was open. Look again and decide anew.")
+
+
 class StillWriting(Conflict):
     """One answer at a time: two would not know of each other."""
 

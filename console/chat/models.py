@@ -106,6 +106,11 @@ class Conversation(models.Model):
             models.Index(fields=["owner", "-last_at"], name="conversations_of_a_person"),
             models.Index(fields=["widget", "-last_at"], name="conversations_of_a_widget"),
             models.Index(fields=["visitor", "-last_at"], name="conversations_of_a_visitor"),
+            models.Index(
+                fields=["widget"],
+                condition=Q(taken_by__isnull=False) | Q(person_wanted_at__isnull=False),
+                name="conversations_for_persons",
+            ),
         ]
 
     def __str__(self) -> str:

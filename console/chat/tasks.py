@@ -6,12 +6,14 @@ from celery import shared_task
 
 from console.chat.embed.allowances import forget_old
 from console.chat.services import titles
+from console.chat.services.erasing import erase_deleted
 from console.chat.services.sweeping import sweep_lost
 
 
 @shared_task(name="chat.sweep")
 def sweep() -> None:
     sweep_lost()
+    erase_deleted()
 
 
 @shared_task(name="chat.title")

@@ -2,7 +2,7 @@
 
 from django.urls import path
 
-from console.chat.views import conversations, messages
+from console.chat.views import conversations, messages, visits, widget_preview, widget_questions, widgets
 
 app_name = "chat"
 urlpatterns = [
@@ -25,4 +25,21 @@ urlpatterns = [
     path("chat/messages/<uuid:message_id>/branch/", messages.branch, name="branch"),
     path("chat/messages/<uuid:message_id>/feedback/", messages.feedback, name="feedback"),
     path("chat/messages/<uuid:message_id>/stop/", messages.stop, name="stop"),
+    path("widgets/", widgets.widgets, name="widgets"),
+    path("widgets/new/", widgets.new_widget, name="new_widget"),
+    path("widgets/preview/", widget_preview.preview, name="widget_preview"),
+    path("widgets/<uuid:widget_id>/", widgets.widget, name="widget"),
+    path("widgets/<uuid:widget_id>/enable/", widgets.enable, name="enable_widget"),
+    path("widgets/<uuid:widget_id>/delete/", widget_questions.delete, name="delete_widget"),
+    path("widgets/<uuid:widget_id>/secret/", widget_questions.make_secret, name="make_widget_secret"),
+    path("widgets/<uuid:widget_id>/secret/forget/", widget_questions.forget_secret, name="forget_widget_secret"),
+    path("widgets/<uuid:widget_id>/conversations/", visits.visits, name="visits"),
+    path("widgets/<uuid:widget_id>/conversations/<uuid:conversation_id>/", visits.visit, name="visit"),
+    path(
+        "widgets/<uuid:widget_id>/conversations/<uuid:conversation_id>/take-over/", visits.take_over, name="take_over"
+    ),
+    path("widgets/<uuid:widget_id>/conversations/<uuid:conversation_id>/answer/", visits.answer, name="answer_visitor"),
+    path(
+        "widgets/<uuid:widget_id>/conversations/<uuid:conversation_id>/give-back/", visits.give_back, name="give_back"
+    ),
 ]

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from django.urls import reverse
 
 from agents_app.access import approvals_waiting
+from console.chat.queries.visits import waiting_for
 from console.teams.access import OPERATOR, SIGNED_IN
 from console.teams.callers import Caller
 from prompts_app.queries.reviews import waiting_count
@@ -41,6 +42,8 @@ class Item:
         return caller.is_operator if self.right == OPERATOR else caller.may(self.right)
 
 
+_WIDGET_WORDS = "embed embedded site website visitors conversations snippet support"
+
 ITEMS = (
     Item("overview", "Overview", "layout-dashboard", "pages:overview", "", chord="o", keywords="home dashboard usage"),
     Item(
@@ -54,6 +57,17 @@ ITEMS = (
     Item("runs", "Agent runs", "list-tree", "agents:runs", "Run", "view_team", "r", "trace steps agents"),
     Item("batches", "Batches", "layers", "batches:batches", "Run", "view_usage", "b", "files jobs bulk openai"),
     Item("lanes", "Lanes", "split", "pages:lanes", "Run", "view_usage", keywords="interactive standard batch latency"),
+    Item(
+        "widgets",
+        "Chat widgets",
+        "panels-top-left",
+        "chat:widgets",
+        "Run",
+        "view_team",
+        "w",
+        _WIDGET_WORDS,
+        waiting_for,
+    ),
     Item("quotas", "Quotas", "gauge", "usage:quotas", "Govern", "view_usage", "q", "limits budget"),
     Item("keys", "API keys", "key-round", "teams:keys", "Govern", "manage_keys", "k", "credential secret token"),
     Item("teams", "Teams", "users", "teams:teams", "Govern", chord="e", keywords="members people roles"),

@@ -32,7 +32,7 @@
     if (event.key !== "Enter" || event.shiftKey || event.isComposing) return;
     event.preventDefault();
     // While an answer is written, what is typed waits for it.
-    if ((field.value.trim() || form.elements.files.files.length) && !document.querySelector("[data-follow]")) form.requestSubmit(form.querySelector(".chat-send"));
+    if ((field.value.trim() || form.elements.files?.files.length) && !document.querySelector("[data-follow]")) form.requestSubmit(form.querySelector(".chat-send"));
   });
   form.addEventListener("htmx:afterRequest", ({ detail }) => {
     // A 422 says why it was not sent; for htmx that is a success, too.

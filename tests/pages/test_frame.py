@@ -34,6 +34,7 @@ def test_it_shows_members_what_they_may_open(client: Client, cast: Cast) -> None
         "/runs/",
         "/batches/",
         "/lanes/",
+        "/widgets/",
         "/quotas/",
         "/teams/",
         "/docs/",
@@ -120,5 +121,5 @@ def test_it_asks_a_fixed_number_of_questions(
         make.make_team(owner=cast.alice)
     client.force_login(cast.alice)
     client.get("/profile/")
-    with django_assert_max_num_queries(7):
+    with django_assert_max_num_queries(8):
         client.get("/profile/")

@@ -91,7 +91,7 @@ def test_it_asks_a_fixed_number_of_questions(client: Client, cast: Cast, django_
     for number in range(8):
         make.make_key(cast.team_a, f"kim {number}")
     client.get("/palette/", **HTMX)  # the session's first sight is written down once
-    with django_assert_max_num_queries(9):
+    with django_assert_max_num_queries(10):
         client.get("/palette/?q=kim", **HTMX)
 
 

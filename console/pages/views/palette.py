@@ -1,4 +1,4 @@
-"""The palette: one field that finds pages, actions, teams, keys, prompts, aliases and records, within your rights."""
+"""The palette: one field that finds pages, actions, teams, keys, prompts, widgets, models and records you may see."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -9,6 +9,7 @@ from django.shortcuts import render
 from django.urls import reverse
 
 from console.catalog.access import aliases_for, versions_for
+from console.chat.access import widgets_for
 from console.core.ids import parse_request_id, request_id
 from console.pages.navigation import items_for
 from console.teams.access import OPERATOR, SIGNED_IN, keys_for, needs, teams_for
@@ -49,6 +50,7 @@ ACTIONS = (
     Action("Write a prompt", "library", "prompts:new_prompt", "build", "new create text template"),
     Action("Reviews of prompts", "message-square-text", "prompts:reviews", "view_team", "approve waiting comments"),
     Action("Protect a label", "shield-check", "prompts:rules", "view_team", "rules review tests publish"),
+    Action("Make a chat widget", "panels-top-left", "chat:new_widget", "build", "embed website visitors snippet new"),
     Action("Create an API key", "key-round", "teams:create_key", "manage_keys", "token credential secret new"),
     Action("Limit a team, key or alias", "gauge", "usage:set_quota", "manage_quotas", "quota budget new raise"),
     Action("Make a team", "users", "teams:create_team", OPERATOR, "new tenant"),
@@ -81,6 +83,7 @@ def find(caller: Caller, words: str, scope: str = "") -> Iterator[tuple[str, lis
         ("Teams", _teams(caller, words)),
         ("API keys", _keys(caller, words)),
         ("Prompts", _prompts(caller, words)),
+        ("Widgets", _widgets(caller, words)),
         ("Aliases", _aliases(caller, words)),
         ("Models", _models(caller, words)),
     ):
@@ -137,6 +140,16 @@ def _prompts(caller: Caller, words: str) -> list[Hit]:
     return [
         Hit(prompt.slug, "library", reverse("prompts:prompt", args=[prompt.slug]), prompt.team.name)
         for prompt in found[:_EACH]
+    ]
+
+
+def _widgets(caller: Caller, words: str) -> list[Hit]:
+    if not words:
+        return []
+    found = widgets_for(caller).filter(name__icontains=words).select_related("team")[:_EACH]
+    return [
+        Hit(row.name, "panels-top-left", reverse("chat:widget", args=[row.pk]), f"Widget of {row.team}")
+        for row in found
     ]
 
 

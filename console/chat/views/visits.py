@@ -1,0 +1,148 @@
+"""Visitors' conversations for the team of a widget: read along, take over, answer, give back."""
+
+import uuid
+from typing import Any
+
+from django.http import HttpResponse
+from django.shortcuts import render
+from django.urls import reverse
+from django.utils.cache import patch_vary_headers
+from django.views.decorators.http import require_POST, require_safe
+
+from console.chat import access
+from console.chat.errors import TakenByOther
+from console.chat.forms import MessageForm
+from console.chat.models import Conversation
+from console.chat.queries import visits as queries
+from console.chat.services import handing_over
+from console.chat.views.page import cannot_send
+from console.core.errors import Refusal
+from console.core.htmx import go, is_htmx
+from console.teams.access import needs
+from console.teams.callers import TeamRequest
+
+ACTIVE = "widgets"
+
+
+@needs("view_team")
+@require_safe
+def visits(request: TeamRequest, widget_id: uuid.UUID) -> HttpResponse:
+    """The list, which keeps itself fresh while it shows the newest."""
+    found = access.widget_for(request.caller, widget_id, to="read")
+    given = request.GET
+    listing = queries.listing(found, state=given.get("state", ""), before=given.get("before", ""))
+    context = {
+        "active": ACTIVE,
+        "widget": found,
+        "listing": listing,
+        "states": queries.STATES.items(),
+        "is_newest": not given.get("before"),
+        "may_edit": request.caller.may("build", found.team_id),
+        **queries.around(request.caller, found),
+    }
+    is_piece = is_htmx(request) and request.headers.get("HX-Target") == "visits"
+    response = render(request, "chat/widgets/visits.html#visits" if is_piece else "chat/widgets/visits.html", context)
+    patch_vary_headers(response, ["HX-Request", "HX-Target"])
+    return response
+
+
+@needs("view_team")
+@require_safe
+def visit(request: TeamRequest, widget_id: uuid.UUID, conversation_id: uuid.UUID) -> HttpResponse:
+    """One conversation, followed live: its pieces ask again, and are told when nothing changed (204)."""
+    found = access.visit_for(request.caller, widget_id, conversation_id)
+    piece = request.headers.get("HX-Target", "") if is_htmx(request) else ""
+    if piece in {"thread", "foot"} and request.GET.get("seen") == _seen(found, piece):
+        return HttpResponse(status=204)
+    return _page(request, found, piece=piece if piece in {"thread", "foot"} else "")
+
+
+def _seen(found: Conversation, piece: str) -> str:
+    return queries.state_of(found) if piece == "thread" else str(found.taken_by_id or "")
+
+
+def _page(
+    request: TeamRequest, found: Conversation, *, piece: str = "", status: int = 200, **more: Any
+) -> HttpResponse:
+    caller = request.caller
+    earlier = _id(request.GET.get("before", ""))
+    context: dict[str, Any] = {
+        "active": ACTIVE,
+        "widget": found.widget,
+        "conversation": found,
+        "who": queries.name_of(found),
+        "thread": queries.thread_of(found, before=earlier),
+        "is_earlier": earlier is not None,
+        "seen_thread": _seen(found, "thread"),
+        "seen_foot": _seen(found, "foot"),
+        "me": caller.user,
+        "has_it": caller.user is not None and found.taken_by_id == caller.user.pk,
+        "may_answer": caller.may("use_models", found.team_id),
+        "may_read_log": caller.may("view_audit", found.team_id),
+        **more,
+    }
+    template = f"chat/widgets/visit.html#{piece}" if piece else "chat/widgets/visit.html"
+    response = render(request, template, context, status=status)
+    patch_vary_headers(response, ["HX-Request", "HX-Target"])
+    return response
+
+
+def _id(text: str) -> uuid.UUID | None:
+    try:
+        return uuid.UUID(text)
+    except ValueError:
+        return None
+
+
+def _url(found: Conversation) -> str:
+    return reverse("chat:visit", args=[found.widget_id, found.pk])
+
+
+@needs("use_models")
+@require_POST
+def take_over(request: TeamRequest, widget_id: uuid.UUID, conversation_id: uuid.UUID) -> HttpResponse:
+    """Answer a visitor oneself; `seen` is who had it on the page that was looked at."""
+    found = access.visit_for(request.caller, widget_id, conversation_id, to="answer")
+    assert request.caller.user is not None
+    person, seen = request.caller.user, _id(request.POST.get("seen", ""))
+    try:
+        handing_over.take_over(actor=request.caller.actor, person=person, conversation=found, seen=seen)
+    except TakenByOther as other:
+        found.refresh_from_db()
+        return _page(request, found, status=409, error=other.message)
+    return go(request, _url(found))  # the page says so; a toast would lie over the field
+
+
+@needs("use_models")
+@require_POST
+def give_back(request: TeamRequest, widget_id: uuid.UUID, conversation_id: uuid.UUID) -> HttpResponse:
+    found = access.visit_for(request.caller, widget_id, conversation_id, to="answer")
+    assert request.caller.user is not None
+    try:
+        handing_over.give_back(actor=request.caller.actor, person=request.caller.user, conversation=found)
+    except TakenByOther as other:
+        found.refresh_from_db()
+        return _page(request, found, status=409, error=other.message)
+    return go(request, _url(found))
+
+
+@needs("use_models")
+@require_POST
+def answer(request: TeamRequest, widget_id: uuid.UUID, conversation_id: uuid.UUID) -> HttpResponse:
+    """Answer the visitor. What cannot be sent stays in its field, beside the reason."""
+    found = access.visit_for(request.caller, widget_id, conversation_id, to="answer")
+    assert request.caller.user is not None
+    form = MessageForm(request.POST)
+    form.is_valid()
+    text = str(form.cleaned_data.get("text", ""))
+    try:
+        handing_over.say(person=request.caller.user, conversation=found, text=text)
+    except Refusal as refusal:
+        if is_htmx(request):
+            return cannot_send(request, refusal)
+        found.refresh_from_db()
+        return _page(request, found, status=refusal.status, error=refusal.message, text=text)
+    found.refresh_from_db()
+    if not is_htmx(request):
+        return go(request, _url(found))
+    return _page(request, found, piece="thread")

@@ -1,0 +1,153 @@
+"""The widgets of a team: the list, a new one, and the page on which one is made to look and behave."""
+
+import uuid
+from typing import Any
+
+from csp.decorators import csp_update
+from django.http import HttpResponse
+from django.shortcuts import render
+from django.urls import reverse
+from django.utils.cache import patch_vary_headers
+from django.views.decorators.http import require_http_methods, require_POST, require_safe
+
+from agents_app.access import agents_for
+from console.chat import access
+from console.chat.models import Widget
+from console.chat.queries import visits
+from console.chat.queries import widgets as queries
+from console.chat.services import widgets as services
+from console.chat.views.widget_preview import look_of, look_query
+from console.chat.widget_forms import NewWidgetForm, WidgetForm, refuse
+from console.core.errors import Conflict, Refusal
+from console.core.htmx import go, is_htmx
+from console.teams.access import needs, scope_for, teams_for
+from console.teams.callers import TeamRequest
+
+ACTIVE = "widgets"
+
+
+@needs("view_team")
+@require_safe
+def widgets(request: TeamRequest) -> HttpResponse:
+    """The widgets of the caller's teams with their day so far; `?team=` narrows to one team's."""
+    scope = scope_for(request.caller, request.GET.get("team", ""))
+    shown = access.widgets_for(request.caller)
+    if scope:
+        shown = shown.filter(team=scope)
+    rows = queries.rows(shown)
+    context = {
+        "active": ACTIVE,
+        "rows": rows,
+        "waiting": visits.waiting_in([row.widget.pk for row in rows]),
+        "may_build": request.caller.may("build"),
+        "has_agent": agents_for(request.caller, "use").exists(),
+    }
+    return render(request, "chat/widgets/list.html", context)
+
+
+@needs("build")
+@require_http_methods(["GET", "HEAD", "POST"])
+def new_widget(request: TeamRequest) -> HttpResponse:
+    form = NewWidgetForm(
+        request.POST if request.method == "POST" else None,
+        teams=teams_for(request.caller, "build").order_by("name"),
+        agents=agents_for(request.caller, "use").order_by("name"),
+        initial={"team": request.GET.get("team", ""), "agent": request.GET.get("agent", "")},
+    )
+    if form.is_bound and form.is_valid():
+        try:
+            made = services.create_widget(actor=request.caller.actor, **form.cleaned_data)
+        except Refusal as refusal:
+            refuse(form, refusal)
+        else:
+            return go(request, reverse("chat:widget", args=[made.pk]), f"Created {made.name}. Make it yours.")
+    context = {"active": ACTIVE, "form": form, "has_agent": form.fields["agent"].queryset.exists()}  # type: ignore[attr-defined]
+    return render(request, "chat/widgets/new.html", context, status=422 if form.is_bound else 200)
+
+
+@needs("view_team")
+@csp_update({"frame-src": ["'self'"]})  # type: ignore[arg-type]
+@require_http_methods(["GET", "HEAD", "POST"])
+def widget(request: TeamRequest, widget_id: uuid.UUID) -> HttpResponse:
+    """One widget. Builders change it; with `do=look` they see what they typed, and nothing is saved."""
+    found = access.widget_for(request.caller, widget_id, to="edit" if request.method == "POST" else "view")
+    agents = queries.agents_answering(found.team)
+    if request.method != "POST":
+        return _page(request, found, WidgetForm(widget=found, agents=agents))
+    form = WidgetForm(request.POST, widget=found, agents=agents)
+    if request.POST.get("do") == "look":
+        return _look(request, found, form)
+    if not form.is_valid():
+        return _page(request, found, form, status=422)
+    values = form.values()
+    try:
+        services.change_widget(
+            actor=request.caller.actor, widget=found, seen_revision=form.cleaned_data["seen_revision"], **values
+        )
+    except Conflict as conflict:
+        return _stale_page(request, found, values, conflict)
+    except Refusal as refusal:
+        refuse(form, refusal)
+        return _page(request, found, form, status=422)
+    return go(request, reverse("chat:widget", args=[found.pk]), f"Saved {form.cleaned_data['name']}.")
+
+
+def _look(request: TeamRequest, found: Widget, form: WidgetForm) -> HttpResponse:
+    """Show what was typed in the preview; what cannot be used is shown as it was saved."""
+    form.is_valid()
+    if not is_htmx(request):
+        return _page(request, found, form, look=look_of(found, form.cleaned_data))
+    context = _preview(found, look_of(found, form.cleaned_data))
+    response = render(request, "chat/widgets/_preview.html", context)
+    patch_vary_headers(response, ["HX-Request"])
+    return response
+
+
+def _stale_page(request: TeamRequest, found: Widget, values: dict[str, Any], conflict: Conflict) -> HttpResponse:
+    """Show what was typed beside what somebody else saved since; saving again keeps what was typed."""
+    saved = access.widget_for(request.caller, found.pk)
+    data = request.POST.copy()
+    data["seen_revision"] = str(saved.revision)
+    form = WidgetForm(data, widget=saved, agents=queries.agents_answering(saved.team))
+    theirs = queries.differences(Widget(**values), saved)
+    form.is_valid()
+    look = look_of(saved, form.cleaned_data)
+    return _page(request, saved, form, status=409, changed=conflict.message, theirs=theirs, look=look)
+
+
+def _page(
+    request: TeamRequest,
+    found: Widget,
+    form: WidgetForm,
+    *,
+    status: int = 200,
+    look: dict[str, Any] | None = None,
+    **more: Any,
+) -> HttpResponse:
+    context: dict[str, Any] = {
+        "active": ACTIVE,
+        "widget": found,
+        "row": queries.row(found),
+        "form": form,
+        "snippet": queries.snippet_of(found),
+        "may_edit": request.caller.may("build", found.team_id),
+        **visits.around(request.caller, found),
+        **_preview(found, look or look_of(found, {})),
+        **more,
+    }
+    return render(request, "chat/widgets/detail.html", context, status=status)
+
+
+def _preview(found: Widget, look: dict[str, Any]) -> dict[str, Any]:
+    return {"widget": found, "look": look, "preview_url": f"{reverse('chat:widget_preview')}?{look_query(look)}"}
+
+
+@needs("build")
+@require_POST
+def enable(request: TeamRequest, widget_id: uuid.UUID) -> HttpResponse:
+    """Switch it on, or off: `to=on`, `to=off`."""
+    found = access.widget_for(request.caller, widget_id, to="edit")
+    is_enabled = request.POST.get("to") == "on"
+    services.enable_widget(actor=request.caller.actor, widget=found, is_enabled=is_enabled)
+    said = f"{found.name} answers again." if is_enabled else f"{found.name} takes no more messages."
+    return go(request, reverse("chat:widget", args=[found.pk]), said)
