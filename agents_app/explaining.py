@@ -65,22 +65,29 @@ def _line(step: Step, share: int) -> str:
         last = step.decisions[-1]
         said.append(f"decided {last.get('effect')}: {last.get('reason')}")
     if step.output is not None:
-        said.append(f"out: {_cut(_plain(step.output), share)}")
+        said.append(f"out: {_cut(_plain(step), share)}")
     if step.trouble:
         said.append(f"trouble: {step.trouble}")
     return "; ".join(said)
 
 
-def _plain(output: Any) -> Any:
-    """Return a model's message without what only the wire needs."""
-    if isinstance(output, dict) and "tool_calls" in output:
+def message_of(step: Step) -> dict[str, Any]:
+    """Return what the model said in a step, as the wire has it; nothing for a step of another kind."""
+    output = step.output if isinstance(step.output, dict) else {}
+    message = output.get("message")
+    return message if step.kind == Step.Kind.MODEL and isinstance(message, dict) else {}
+
+
+def _plain(step: Step) -> Any:
+    """Return what came out of a step, without what only the wire needs."""
+    if message := message_of(step):
         calls = [
             f"{call.get('function', {}).get('name')}({call.get('function', {}).get('arguments')})"
-            for call in output["tool_calls"] or []
+            for call in message.get("tool_calls") or []
             if isinstance(call, dict)
         ]
-        return {"said": output.get("content") or "", "asks for": calls}
-    return output.get("content", output) if isinstance(output, dict) else output
+        return {"said": message.get("content") or "", "asks for": calls}
+    return step.output.get("content", step.output) if isinstance(step.output, dict) else step.output
 
 
 def _cut(value: Any, share: int) -> str:

@@ -2,7 +2,7 @@
 
 from django.urls import path
 
-from agents_app.views import approvals, editing, moving, reading, runs, settings
+from agents_app.views import approvals, editing, granting, moving, reading, runs, settings, starting
 
 app_name = "agents"
 urlpatterns = [
@@ -17,6 +17,11 @@ urlpatterns = [
     path("agents/<slug:slug>/versions/<int:number>/roll-back/", moving.roll_back, name="roll_back"),
     path("agents/<slug:slug>/settings/", settings.settings, name="settings"),
     path("agents/<slug:slug>/remove/", settings.remove, name="remove"),
+    path("agents/<slug:slug>/grants/new/", granting.choose_tool, name="choose_tool"),
+    path("agents/<slug:slug>/grants/<slug:tool>/", granting.grant, name="grant"),
+    path("agents/<slug:slug>/grants/<slug:tool>/withdraw/", granting.withdraw, name="withdraw_grant"),
+    path("agents/<slug:slug>/limits/", granting.limits, name="limits"),
+    path("agents/<slug:slug>/run/", starting.start, name="start_run"),
     path("runs/", runs.runs, name="runs"),
     path("runs/<slug:run_id>/", runs.run, name="run"),
     path("runs/<slug:run_id>/cancel/", runs.cancel_run, name="cancel_run"),

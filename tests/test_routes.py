@@ -243,6 +243,15 @@ def _agent_version(cast: Cast) -> Arguments:
     return {**_agent(cast), "number": 1}
 
 
+def _grant(cast: Cast) -> Arguments:
+    tool = make.make_tool(cast.team_a)
+    alias = make.make_alias(
+        f"with-{tool.slug.replace('_', '-')}", production=make.make_model(capabilities=["chat", "tools"])
+    )
+    agent = make.make_agent(cast.team_a, alias=alias.name, grants=[{"tool": tool.slug}])
+    return {"slug": agent.slug, "tool": tool.slug}
+
+
 def _run(cast: Cast) -> Arguments:
     return {"run_id": make.make_run(make.make_agent(cast.team_a), cast.alice).public_id}
 
@@ -296,7 +305,7 @@ FACTORIES: dict[str, Callable[[Cast], Arguments]] = {
     **dict.fromkeys(
         (
             *("agents:agent", "agents:compare", "agents:where_used", "agents:edit", "agents:publish"),
-            *("agents:settings", "agents:remove"),
+            *("agents:settings", "agents:remove", "agents:choose_tool", "agents:limits", "agents:start_run"),
         ),
         _agent,
     ),
@@ -394,6 +403,7 @@ FACTORIES: dict[str, Callable[[Cast], Arguments]] = {
     **dict.fromkeys(
         ("agents:run", "agents:cancel_run", "agents:run_again", "agents:ask_run", "agents:compare_runs"), _run
     ),
+    **dict.fromkeys(("agents:grant", "agents:withdraw_grant"), _grant),
     **dict.fromkeys(("agents:approval", "agents:decide", "agents:extend"), _approval),
     "usage:change_quota": _quota_id,
     "usage:remove_quota": _quota_id,

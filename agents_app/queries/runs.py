@@ -8,7 +8,7 @@ from typing import Any
 
 from django.db.models import QuerySet
 
-from agents_app.explaining import cited
+from agents_app.explaining import cited, message_of
 from agents_app.models import Approval, Run, RunQuestion, Step
 from console.core.clock import now
 
@@ -155,8 +155,7 @@ class TraceRow:
 
     @property
     def is_answer(self) -> bool:
-        output = self.step.output
-        return isinstance(output, dict) and not output.get("tool_calls") and self.step.state == Step.State.DONE
+        return not message_of(self.step).get("tool_calls") and self.step.state == Step.State.DONE
 
     @property
     def said(self) -> str:
@@ -259,11 +258,14 @@ def parts_of(step: Step) -> list[Part]:
     if step.arguments is not None:
         found.append(Part("Arguments", laid_out(step.arguments)))
     output = step.output
-    if step.kind == Step.Kind.MODEL and isinstance(output, dict):
-        if output.get("content"):
-            found.append(Part("Said", str(output["content"])))
-        calls = output.get("tool_calls") or []
+    if step.kind == Step.Kind.MODEL:
+        message = message_of(step)
+        if message.get("content"):
+            found.append(Part("Said", str(message["content"])))
+        calls = message.get("tool_calls") or []
         found += [Part(f"Asked for {_name(call)}", laid_out(_arguments(call))) for call in calls]
+        if isinstance(output, dict) and output.get("feedback"):
+            found.append(Part("Told why that does not do", str(output["feedback"])))
     elif isinstance(output, dict) and isinstance(output.get("content"), str):
         found.append(Part("Result", _text(output["content"])))
     elif output is not None:

@@ -15,6 +15,7 @@ from agents_app.models import Approval
 from agents_app.queries import approvals as queries
 from agents_app.services import approvals as services
 from agents_app.views.runs import have
+from agents_app.views.starting import read_fields
 from console.core.errors import BadInput, Refusal
 from console.core.htmx import go, is_htmx
 from console.teams.access import needs, scope_for
@@ -131,18 +132,4 @@ def _answer(request: TeamRequest, approval: Approval) -> dict[str, Any] | None:
         return {"outcome": request.POST.get("outcome", ""), "result": request.POST.get("result", "")}
     if approval.kind != Approval.Kind.QUESTION:
         return None
-    answer: dict[str, Any] = {}
-    for field in queries.fields_of(approval.form):
-        text = request.POST.get(f"answer-{field.name}", "")
-        if field.kind == "boolean":
-            answer[field.name] = bool(text)
-        elif not text.strip():
-            continue
-        elif field.kind in {"number", "json"}:
-            try:
-                answer[field.name] = json.loads(text)
-            except ValueError:
-                raise BadInput(f"{field.label} must be a {field.kind}, not {text[:60]}.", param=field.name) from None
-        else:
-            answer[field.name] = text
-    return answer
+    return read_fields(queries.fields_of(approval.form), request.POST)

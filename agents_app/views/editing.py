@@ -7,10 +7,12 @@ from django.shortcuts import render
 from django.urls import reverse
 
 from agents_app import access
+from agents_app.definition import run_limits
 from agents_app.forms.agents import NewAgentForm, refuse
 from agents_app.forms.draft import DraftForm
 from agents_app.models import Agent, AgentDraft
 from agents_app.queries import choices, detail
+from agents_app.queries.grants import granted
 from agents_app.readiness import checks
 from agents_app.services import agents, drafts
 from agents_app.views.frame import ACTIVE, frame
@@ -77,6 +79,8 @@ def _page(request: TeamRequest, agent: Agent, form: DraftForm, *, status: int = 
         "prompt_names": choices.prompt_names(agent.team),
         "checks": checks(agent.team, agent.draft),
         "instructions": detail.instructions(agent, agent.draft),
+        "granted": granted(agent, agent.draft),
+        "run_limits": run_limits(agent.draft),
         **more,
     }
     return render(request, "agents/edit.html", context, status=status)

@@ -37,6 +37,7 @@ def frame(request: TeamRequest, agent: Agent, tab: str) -> dict[str, Any]:
         "is_changed": is_changed(agent),
         "may_edit": may_edit,
         "may_use": agent.live is not None and access.may(request.caller, agent, "use"),
+        "may_start": may_edit or (agent.live is not None and access.may(request.caller, agent, "use")),
         "is_inside": is_inside,
         "tabs": _tabs(agent, tab, len(where_used.uses_of(agent)), is_inside=is_inside, has_two=len(versions) > 1),
     }

@@ -11,6 +11,7 @@ from agents_app import access
 from agents_app import where_used as uses
 from agents_app.models import Agent, AgentDraft, AgentVersion
 from agents_app.queries import detail
+from agents_app.queries.grants import granted
 from agents_app.queries.listing import listing
 from agents_app.readiness import checks
 from agents_app.views.frame import ACTIVE, frame
@@ -59,6 +60,7 @@ def state_page(request: TeamRequest, agent: Agent, shown: AgentVersion | AgentDr
         "number": shown.number if isinstance(shown, AgentVersion) else None,
         "instructions": detail.instructions(agent, shown),
         "limits": detail.shown_limits(shown),
+        "granted": granted(agent, shown),
         "can_open_prompt": prompts_for(request.caller).filter(slug=shown.prompt_slug).exists(),
         "moves": detail.moves_of(agent),
         "checks": checks(agent.team, agent.draft),

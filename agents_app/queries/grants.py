@@ -1,0 +1,73 @@
+"""What an agent may do, in words: for the builder, and for people who look at an agent."""
+
+from dataclasses import dataclass
+from typing import Any
+
+from agents_app.grants.parsing import ALLOW, ASK, DENY, Grant, grants_of
+from agents_app.grants.pinning import tools_of
+from agents_app.models import Agent, Definition, Tool
+
+_MODES = {ALLOW: ("Automatic", ""), ASK: ("A person approves", "warn"), DENY: ("Denied", "bad")}
+
+
+@dataclass(frozen=True, slots=True)
+class Granted:
+    """One grant as a row of the page; `tool` is None when the team has none of that name any more."""
+
+    name: str
+    tool: Tool | None
+    rules: list[str]
+    mode: str
+    tone: str
+    icon: str
+    problem: str
+
+
+def granted(agent: Agent, definition: Definition) -> list[Granted]:
+    grants = grants_of(definition.grants)
+    tools = tools_of(agent.team, list(grants))
+    return [_row(name, grant, tools.get(name)) for name, grant in grants.items()]
+
+
+def _row(name: str, grant: Grant, tool: Tool | None) -> Granted:
+    writes = tool is None or tool.effect == Tool.Effect.WRITE
+    mode, tone = _MODES[grant.mode or (ASK if writes else ALLOW)]
+    if grant.others_approve and mode == _MODES[ASK][0]:
+        mode = "Somebody else approves"
+    return Granted(name, tool, _rules(grant), mode, tone, "wrench" if writes else "eye", _problem(tool))
+
+
+def _rules(grant: Grant) -> list[str]:
+    found = [f"{name} {_said(limit)}" for name, limit in grant.arguments.items()]
+    for rule in grant.rules:
+        found.append(f"{rule.effect} if {' and '.join(f'{name} {_said(limit)}' for name, limit in rule.when.items())}")
+    if grant.most_calls:
+        found.append(f"{grant.most_calls} a run")
+    return found
+
+
+def _said(limit: dict[str, Any]) -> str:
+    words = {"equals": "=", "min": "≥", "max": "≤", "max_length": "length ≤", "prefix": "begins", "host": "on"}
+    return " ".join(
+        f"in {', '.join(map(str, value))}" if word == "one_of" else f"{words.get(word, word)} {_plain(value)}"
+        for word, value in sorted(limit.items(), reverse=True)  # "min" before "max"
+    )
+
+
+def _plain(value: Any) -> str:
+    return ", ".join(map(str, value)) if isinstance(value, list) else str(value)
+
+
+def _problem(tool: Tool | None) -> str:
+    if tool is None:
+        return "There is no such tool any more."
+    if tool.suspended:
+        return f"Waits for a review: {tool.suspended}"
+    return "" if tool.is_callable else "It is switched off."
+
+
+def grantable(agent: Agent, definition: Definition) -> list[Tool]:
+    """Return the tools of the team that are not granted yet."""
+    taken = [grant["tool"] for grant in definition.grants]
+    tools = Tool.objects.filter(team=agent.team, deleted_at=None).exclude(slug__in=taken)
+    return list(tools.select_related("server").order_by("slug")[:200])

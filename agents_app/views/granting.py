@@ -1,0 +1,87 @@
+"""Grant tools to a draft, take them back, and hold its runs to limits."""
+
+from typing import Any
+
+from django.http import Http404, HttpResponse
+from django.shortcuts import render
+from django.urls import reverse
+from django.views.decorators.http import require_POST, require_safe
+
+from agents_app import access
+from agents_app.forms.agents import refuse
+from agents_app.forms.grants import GrantForm, LimitsForm
+from agents_app.grants.pinning import tools_of
+from agents_app.models import Agent
+from agents_app.queries import grants as queries
+from agents_app.services import drafts
+from agents_app.views.frame import frame
+from console.core.errors import Conflict, Refusal
+from console.core.htmx import go
+from console.teams.access import needs
+from console.teams.callers import TeamRequest
+
+
+@needs("build")
+@require_safe
+def choose_tool(request: TeamRequest, slug: str) -> HttpResponse:
+    agent = access.agent_for(request.caller, slug, to="edit")
+    context = {**frame(request, agent, "grants"), "tools": queries.grantable(agent, agent.draft)}
+    return render(request, "agents/grants/choose.html", context)
+
+
+@needs("build")
+def grant(request: TeamRequest, slug: str, tool: str) -> HttpResponse:
+    """Say what the agent may call a tool with."""
+    agent = access.agent_for(request.caller, slug, to="edit")
+    found = tools_of(agent.team, [tool]).get(tool)
+    if found is None:
+        raise Http404("The team has no such tool.")
+    form = GrantForm(request.POST if request.method == "POST" else None, draft=agent.draft, tool=found)
+    if form.is_bound and form.is_valid():
+        kept = [one for one in agent.draft.grants if one["tool"] != tool]
+        response = _save(request, agent, form, {"grants": [*kept, form.grant()]}, f"Granted {tool} in the draft.")
+        if response is not None:
+            return response
+    context = {**frame(request, agent, "grants"), "form": form, "tool": found}
+    return render(request, "agents/grants/grant.html", context, status=422 if form.is_bound else 200)
+
+
+@needs("build")
+@require_POST
+def withdraw(request: TeamRequest, slug: str, tool: str) -> HttpResponse:
+    agent = access.agent_for(request.caller, slug, to="edit")
+    kept = [one for one in agent.draft.grants if one["tool"] != tool]
+    if len(kept) == len(agent.draft.grants):
+        raise Http404("The draft grants no such tool.")
+    drafts.save_draft(actor=request.caller.actor, agent=agent, seen_revision=agent.draft.revision, grants=kept)
+    said = f"The draft grants {tool} no more. What is live changes when you publish."
+    return go(request, reverse("agents:edit", args=[slug]), said)
+
+
+@needs("build")
+def limits(request: TeamRequest, slug: str) -> HttpResponse:
+    agent = access.agent_for(request.caller, slug, to="edit")
+    form = LimitsForm(request.POST if request.method == "POST" else None, draft=agent.draft)
+    if form.is_bound and form.is_valid():
+        response = _save(request, agent, form, form.definition(), "Saved in the draft.")
+        if response is not None:
+            return response
+    context = {**frame(request, agent, "limits"), "form": form}
+    return render(request, "agents/grants/limits.html", context, status=422 if form.is_bound else 200)
+
+
+def _save(request: TeamRequest, agent: Agent, form: Any, fields: dict[str, Any], said: str) -> HttpResponse | None:
+    """Keep fields of the draft and go back to it; None when it was refused, and the form says why."""
+    seen = form.cleaned_data["seen_revision"]
+    try:
+        drafts.save_draft(actor=request.caller.actor, agent=agent, seen_revision=seen, **fields)
+    except Conflict as conflict:
+        agent.draft.refresh_from_db()
+        form.data = form.data.copy()
+        form.data["seen_revision"] = str(agent.draft.revision)
+        form.add_error(None, f"{conflict.message} What you typed is below; saving again keeps it.")
+    except Refusal as refusal:
+        refuse(form, refusal)
+    else:
+        return go(request, reverse("agents:edit", args=[agent.slug]), said)
+    return None
