@@ -7,6 +7,7 @@ from celery import shared_task
 from celery.signals import worker_shutdown, worker_shutting_down
 
 from agents_app.engine import advancing, sweeping, working
+from agents_app.triggers import ticking
 
 
 @shared_task(name="agents.advance")
@@ -17,6 +18,11 @@ def advance(run_id: str) -> None:
 @shared_task(name="agents.drive")
 def drive() -> None:
     sweeping.drive()
+
+
+@shared_task(name="agents.tick")
+def tick() -> None:
+    ticking.tick()
 
 
 @shared_task(name="agents.tell_of_approval")

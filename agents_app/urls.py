@@ -2,7 +2,7 @@
 
 from django.urls import path
 
-from agents_app.views import approvals, editing, granting, moving, reading, runs, settings, starting
+from agents_app.views import approvals, editing, granting, hooks, moving, reading, runs, settings, starting, triggers
 
 app_name = "agents"
 urlpatterns = [
@@ -22,6 +22,12 @@ urlpatterns = [
     path("agents/<slug:slug>/grants/<slug:tool>/withdraw/", granting.withdraw, name="withdraw_grant"),
     path("agents/<slug:slug>/limits/", granting.limits, name="limits"),
     path("agents/<slug:slug>/run/", starting.start, name="start_run"),
+    path("agents/<slug:slug>/triggers/", triggers.triggers, name="triggers"),
+    path("agents/<slug:slug>/triggers/new/<slug:kind>/", triggers.new_trigger, name="new_trigger"),
+    path("agents/<slug:slug>/triggers/<uuid:trigger_id>/switch/", triggers.switch_trigger, name="switch_trigger"),
+    path("agents/<slug:slug>/triggers/<uuid:trigger_id>/renew/", triggers.renew_trigger, name="renew_trigger"),
+    path("agents/<slug:slug>/triggers/<uuid:trigger_id>/delete/", triggers.delete_trigger, name="delete_trigger"),
+    path("hooks/<uuid:trigger_id>/", hooks.deliver, name="deliver"),
     path("runs/", runs.runs, name="runs"),
     path("runs/<slug:run_id>/", runs.run, name="run"),
     path("runs/<slug:run_id>/cancel/", runs.cancel_run, name="cancel_run"),

@@ -53,5 +53,6 @@ def _tabs(agent: Agent, current: str, uses: int, *, is_inside: bool, has_two: bo
     if has_two and is_inside:
         found.append(tab("Compare", "compare"))
     if is_inside:
+        found.append(tab("Triggers", "triggers"))
         found += [tab("Where used", "where_used", uses), tab("Settings", "settings")]
     return found

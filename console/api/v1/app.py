@@ -22,6 +22,8 @@ from console.api.v1.http import (
     send_refusal,
 )
 from console.api.v1.models import models
+from console.api.v1.queues import queues
+from console.api.v1.runs import agents
 from console.core.errors import NotFound, ProviderError, Refusal
 from console.core.ids import request_id
 
@@ -74,5 +76,9 @@ async def _route(request: Request, send: Send) -> None:
         await files(request, send, path.removeprefix("/v1/files").strip("/").split("/"))
     elif path == "/v1/batches" or path.startswith("/v1/batches/"):
         await batches(request, send, path.removeprefix("/v1/batches").strip("/").split("/"))
+    elif path.startswith("/v1/agents/"):
+        await agents(request, send, path.removeprefix("/v1/agents/").strip("/").split("/"))
+    elif path.startswith("/v1/queues/"):
+        await queues(request, send, path.removeprefix("/v1/queues/").strip("/").split("/"))
     else:
         raise NotFound(f"There is no {path[:100]} here. The routes are in the documentation.", code="unknown_route")

@@ -1,0 +1,151 @@
+"""Make, change and remove what starts runs by itself. A trigger's runs act for whoever owns it."""
+
+import secrets
+from typing import Any
+
+from django.db import transaction
+
+from agents_app.models import Agent, Queue, Trigger
+from agents_app.triggers import payloads, schedule
+from console.audit import actions
+from console.audit.services import changes, record
+from console.core.clock import now
+from console.core.crypto import encrypt
+from console.core.errors import BadInput, Conflict
+from console.teams.actors import Actor
+from console.teams.models import Environment, User
+
+Kind = Trigger.Kind
+_KNOWN = {
+    Kind.SCHEDULE: {"cron", "time_zone", "catch_up", "input"},
+    Kind.WEBHOOK: {"source", "input"},
+    Kind.QUEUE: {"queue", "input"},
+}
+MOST_TRIGGERS = 50
+
+
+@transaction.atomic
+def create_trigger(
+    *, actor: Actor, agent: Agent, owner: User, kind: str, name: str, config: dict[str, Any], environment: str
+) -> tuple[Trigger, str]:
+    """Make a trigger. Returns it and, of a webhook, the secret its deliveries are signed with: shown this once."""
+    if kind not in Kind.values:
+        raise BadInput(f"kind must be one of {', '.join(Kind.values)}.", param="kind")
+    if environment not in Environment.values:
+        raise BadInput(f"environment must be one of {', '.join(Environment.values)}.", param="environment")
+    if Trigger.objects.filter(agent=agent).count() >= MOST_TRIGGERS:
+        raise Conflict(f"{agent.name} has {MOST_TRIGGERS} triggers; that is the most.")
+    secret = secrets.token_urlsafe(32) if kind == Kind.WEBHOOK else ""
+    config = check_config(agent, kind, config)
+    trigger = Trigger.objects.create(
+        agent=agent,
+        kind=kind,
+        name=_name(name),
+        config=config,
+        environment=environment,
+        secret=encrypt(secret) if secret else "",
+        owner=owner,
+        owner_name=str(owner)[:200],
+        next_at=_next(kind, config),
+    )
+    _note(actions.TRIGGER_CREATED, actor, trigger, {"after": _shown(trigger)})
+    return trigger, secret
+
+
+@transaction.atomic
+def change_trigger(
+    *,
+    actor: Actor,
+    trigger: Trigger,
+    name: str | None = None,
+    config: dict[str, Any] | None = None,
+    environment: str | None = None,
+    is_enabled: bool | None = None,
+) -> Trigger:
+    """Change what is given. A schedule that is switched on again goes on from now: it does not catch up."""
+    trigger = Trigger.objects.select_for_update(of=("self",)).select_related("agent__team").get(pk=trigger.pk)
+    before = _shown(trigger)
+    if name is not None:
+        trigger.name = _name(name)
+    if config is not None:
+        trigger.config = check_config(trigger.agent, trigger.kind, config)
+    if environment is not None:
+        if environment not in Environment.values:
+            raise BadInput(f"environment must be one of {', '.join(Environment.values)}.", param="environment")
+        trigger.environment = environment
+    if is_enabled is not None:
+        trigger.is_enabled = is_enabled
+    if before == _shown(trigger):
+        return trigger
+    trigger.next_at = _next(trigger.kind, trigger.config) if trigger.is_enabled else None
+    trigger.revision += 1
+    trigger.trouble = ""
+    trigger.save()
+    _note(actions.TRIGGER_CHANGED, actor, trigger, changes(before, _shown(trigger)))
+    return trigger
+
+
+@transaction.atomic
+def renew_secret(*, actor: Actor, trigger: Trigger) -> str:
+    """Give a webhook another secret and return it: shown this once. Deliveries signed with the old one are refused."""
+    if trigger.kind != Kind.WEBHOOK:
+        raise BadInput("Only webhooks have a secret.")
+    secret = secrets.token_urlsafe(32)
+    Trigger.objects.filter(pk=trigger.pk).update(secret=encrypt(secret), revision=trigger.revision + 1)
+    _note(actions.TRIGGER_SECRET_RENEWED, actor, trigger, {})
+    return secret
+
+
+@transaction.atomic
+def delete_trigger(*, actor: Actor, trigger: Trigger) -> None:
+    """Remove it; runs it started go on."""
+    _note(actions.TRIGGER_DELETED, actor, trigger, {"before": _shown(trigger)})
+    trigger.delete()
+
+
+def check_config(agent: Agent, kind: str, config: Any) -> dict[str, Any]:
+    """Return a configuration ready to be kept; BadInput names the field at fault."""
+    if not isinstance(config, dict):
+        raise BadInput("config must be an object.", param="config")
+    if unknown := sorted(config.keys() - _KNOWN[Kind(kind)]):
+        raise BadInput(f"A {kind} knows no {unknown[0][:40]!r}.", param=f"config.{unknown[0][:40]}")
+    if not isinstance(config.get("input", {}), dict):
+        raise BadInput("input must be an object: values every run gets.", param="config.input")
+    given = {"input": config["input"]} if config.get("input") else {}
+    if kind == Kind.SCHEDULE:
+        cron, zone = str(config.get("cron", "")).strip(), str(config.get("time_zone") or "UTC").strip()
+        schedule.check_cron(cron, zone)
+        catch_up = config.get("catch_up") or schedule.SKIP
+        if catch_up not in {schedule.SKIP, schedule.ONCE}:
+            raise BadInput("catch_up is skip or once.", param="config.catch_up")
+        return given | {"cron": cron, "time_zone": zone, "catch_up": catch_up}
+    if kind == Kind.WEBHOOK:
+        source = config.get("source") or payloads.PLAIN
+        if source not in payloads.SOURCES:
+            raise BadInput(f"source is one of {', '.join(payloads.SOURCES)}.", param="config.source")
+        return given | {"source": source}
+    queue = str(config.get("queue", ""))
+    if not Queue.objects.filter(team=agent.team_id, slug=queue, archived_at=None).exists():
+        raise BadInput(f"{agent.team} has no queue {queue[:60]!r}.", param="config.queue")
+    return given | {"queue": queue}
+
+
+def _next(kind: str, config: dict[str, Any]) -> Any:
+    return schedule.next_tick(config["cron"], config["time_zone"], now()) if kind == Kind.SCHEDULE else None
+
+
+def _name(name: str) -> str:
+    name = " ".join(name.split())
+    if not 0 < len(name) <= 80:
+        raise BadInput("A trigger has a name of 1 to 80 characters.", param="name")
+    return name
+
+
+def _shown(trigger: Trigger) -> dict[str, Any]:
+    names = ("name", "kind", "config", "environment", "is_enabled")
+    return {name: getattr(trigger, name) for name in names}
+
+
+def _note(action: actions.Action, actor: Actor, trigger: Trigger, detail: dict[str, Any]) -> None:
+    name = f"{trigger.agent.slug}: {trigger.name}"
+    record(action, actor=actor, target=trigger, target_name=name, team=trigger.agent.team, detail=detail)

@@ -1,0 +1,62 @@
+"""Start the run of one tick, delivery or message: its row and the run are one transaction, and each has one row."""
+
+from typing import Any
+
+from django.db import IntegrityError, transaction
+
+from agents_app.models import Firing, Run, Trigger
+from agents_app.services.runs import start_run
+from console.core.clock import now
+from console.core.errors import Refusal
+from console.teams.actors import Actor
+
+_LONGEST_TROUBLE = 500
+
+
+def actor_of(trigger: Trigger) -> Actor:
+    """Return in whose name a trigger's runs act: its owner, with the rights of that moment."""
+    return Actor("user", trigger.owner_id, trigger.owner_name)
+
+
+def fire(trigger: Trigger, key: str, given: dict[str, Any], *, body: Any = None) -> tuple[Firing, bool]:
+    """Start the run, and say whether this is new. A refusal is kept with the firing: nobody waits for an answer.
+
+    Needs `agent__team`, `agent__live` and `owner`.
+    """
+    earlier = Firing.objects.filter(trigger=trigger, key=key).select_related("run").first()
+    if earlier is not None:
+        return earlier, False
+    try:
+        with transaction.atomic():
+            firing = Firing.objects.create(trigger=trigger, key=key)
+            firing.run = _start(trigger, key, given)
+            firing.save(update_fields=["run"])
+            Trigger.objects.filter(pk=trigger.pk).update(last_at=now(), trouble="")
+            return firing, True
+    except IntegrityError:
+        return Firing.objects.select_related("run").get(trigger=trigger, key=key), False
+    except Refusal as refusal:
+        return _refused(trigger, key, refusal, body)
+
+
+def _start(trigger: Trigger, key: str, given: dict[str, Any]) -> Run:
+    return start_run(
+        actor=actor_of(trigger),
+        agent=trigger.agent,
+        input={**trigger.config.get("input", {}), **given},
+        environment=trigger.environment,
+        trigger=trigger.kind,
+        trigger_name=trigger.name,
+        dedupe_key=f"trigger:{trigger.pk.hex}:{key}"[:300],
+    )
+
+
+@transaction.atomic
+def _refused(trigger: Trigger, key: str, refusal: Refusal, body: Any) -> tuple[Firing, bool]:
+    trouble = refusal.message[:_LONGEST_TROUBLE]
+    Trigger.objects.filter(pk=trigger.pk).update(last_at=now(), trouble=trouble)
+    return Firing.objects.get_or_create(
+        trigger=trigger,
+        key=key,
+        defaults={"state": Firing.State.PARKED, "trouble": trouble, "body": body},
+    )

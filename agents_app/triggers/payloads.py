@@ -1,0 +1,50 @@
+"""What alerting systems send, put into words a run can begin with."""
+
+from collections.abc import Mapping
+from typing import Any
+
+from console.core.errors import BadInput
+
+PLAIN, ALERTMANAGER, GRAFANA = "plain", "alertmanager", "grafana"
+SOURCES = {PLAIN: "Any JSON", ALERTMANAGER: "Alertmanager", GRAFANA: "Grafana"}
+_MOST_ALERTS = 50
+_LONGEST = 60_000
+
+
+def input_of(source: str, body: Any, *, asks_for_message: bool) -> dict[str, Any]:
+    """Return the input of a run. An agent with an input schema of its own gets the body; others get it as a message."""
+    if not isinstance(body, dict):
+        raise BadInput("The body must be a JSON object.")
+    if not asks_for_message:
+        return body
+    if source in {ALERTMANAGER, GRAFANA}:
+        return {"message": _alerts(body)[:_LONGEST]}
+    message = body.get("message")
+    if isinstance(message, str) and message.strip():
+        return {"message": message[:_LONGEST]}
+    return {"message": _lines(body)[:_LONGEST]}
+
+
+def _alerts(body: Mapping[str, Any]) -> str:
+    """Return a notification of version 4, which both send, as lines: the group, then each alert."""
+    alerts = body.get("alerts")
+    if not isinstance(alerts, list) or not alerts or not all(isinstance(one, dict) for one in alerts):
+        raise BadInput("This is no notification of alerts: it has no list of alerts.", param="alerts")
+    lines = [f"{len(alerts)} alerts, {body.get('status', 'unknown')}. {_pairs(body.get('commonLabels'))}".strip()]
+    for alert in alerts[:_MOST_ALERTS]:
+        lines.append(f"- {alert.get('status', '')} since {alert.get('startsAt', '')}: {_pairs(alert.get('labels'))}")
+        if notes := _pairs(alert.get("annotations")):
+            lines.append(f"  {notes}")
+        if alert.get("values"):
+            lines.append(f"  values {_pairs(alert.get('values'))}")
+    if len(alerts) > _MOST_ALERTS:
+        lines.append(f"- and {len(alerts) - _MOST_ALERTS} more")
+    return "\n".join(lines)
+
+
+def _pairs(value: Any) -> str:
+    return ", ".join(f"{name}={said}" for name, said in value.items()) if isinstance(value, dict) else ""
+
+
+def _lines(body: Mapping[str, Any]) -> str:
+    return "\n".join(f"{name}: {value}" for name, value in body.items())

@@ -1,0 +1,59 @@
+"""Where signed deliveries arrive."""
+
+import uuid
+
+from django.http import HttpRequest, HttpResponse, JsonResponse
+from django.views.decorators.csrf import csrf_exempt
+from django.views.decorators.http import require_POST
+
+from agents_app.models import Firing, Trigger
+from agents_app.triggers import payloads, signing
+from agents_app.triggers.firing import fire
+from console.core import strict_json
+from console.core.crypto import decrypt
+from console.core.errors import Refusal
+from console.core.ids import request_id
+from console.teams.access import PUBLIC, needs
+
+LARGEST = 256 * 1024
+
+
+@csrf_exempt  # a program's request, which carries no cookie and is signed
+@needs(PUBLIC)
+@require_POST
+def deliver(request: HttpRequest, trigger_id: uuid.UUID) -> HttpResponse:
+    """Start the run of one delivery. The same delivery starts none; a webhook there is not is a bad signature too."""
+    try:
+        length = request.headers.get("Content-Length", "")
+        if not length.isdigit() or int(length[:12]) > LARGEST:
+            return _refused(request, 413, "too_large", f"A delivery has at most {LARGEST:,} bytes, and says how many.")
+        return _deliver(request, trigger_id, request.body)
+    except Refusal as refusal:
+        return _refused(request, refusal.status, refusal.code, refusal.message)
+
+
+def _deliver(request: HttpRequest, trigger_id: uuid.UUID, body: bytes) -> HttpResponse:
+    rows = Trigger.objects.select_related("agent__team", "agent__live", "owner")
+    trigger = rows.filter(pk=trigger_id, kind=Trigger.Kind.WEBHOOK, agent__archived_at=None).first()
+    if trigger is None:
+        raise signing.BadSignature
+    headers = {name.lower(): value for name, value in request.headers.items()}
+    source = trigger.config.get("source", payloads.PLAIN)
+    key = signing.check(decrypt(trigger.secret), body, headers, source=source)
+    if not trigger.is_enabled:
+        return _refused(request, 409, "switched_off", "This webhook is switched off.")
+    value, _ = strict_json.loads(body)
+    asks_for_message = trigger.agent.live is None or not trigger.agent.live.input_schema
+    firing, is_new = fire(trigger, key, payloads.input_of(source, value, asks_for_message=asks_for_message), body=value)
+    if firing.state == Firing.State.PARKED:
+        return _refused(request, 422, "not_started", firing.trouble)
+    run = firing.run.public_id if firing.run else None
+    return JsonResponse({"run": run, "is_new": is_new}, status=202 if is_new else 200)
+
+
+def _refused(request: HttpRequest, status: int, code: str, message: str) -> HttpResponse:
+    request.refused_because = message  # type: ignore[attr-defined]
+    identifier = getattr(request, "request_id", None)
+    said = {"message": message, "type": "invalid_request_error", "param": None, "code": code}
+    more = {"request_id": request_id(identifier)} if identifier else {}
+    return JsonResponse({"error": said | more}, status=status)

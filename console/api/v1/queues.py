@@ -1,0 +1,112 @@
+"""/v1/queues/{name}/items: put work into a queue of the key's team, and read what came of it."""
+
+import asyncio
+import time
+import uuid
+from typing import Any
+
+import orjson
+
+from agents_app.models import Queue, QueueItem
+from agents_app.services import queues as services
+from console.api.idempotency import check_key
+from console.api.v1 import rows
+from console.api.v1.http import MethodNotAllowed, Request, Send, read_json, send_json
+from console.audit.models import EventType
+from console.core.errors import BadInput, NotFound, Refusal
+
+ROUTE = "/v1/queues/{name}/items"
+LONGEST_WAIT = 300
+_LOOK_SECONDS = 0.5
+_FIELDS = {"body", "dedupe_id", "callback_url"}
+_OVER = {QueueItem.State.DONE, QueueItem.State.FAILED, QueueItem.State.PARKED}
+
+
+async def queues(request: Request, send: Send, path: list[str]) -> None:
+    """Answer what is below /v1/queues/. `path` is what follows."""
+    match request.method, path:
+        case "POST", [name, "items"]:
+            await _put(request, send, name)
+        case "GET", [name, "items", item_id]:
+            await _see(request, send, name, item_id)
+        case _, [_, "items"] | [_, "items", _]:
+            allowed = "POST" if len(path) == 2 else "GET"
+            raise MethodNotAllowed(f"{request.path[:100]} answers to {allowed}.", headers={"Allow": allowed})
+        case _:
+            raise NotFound(f"There is no {request.path[:100]} here.", code="unknown_route")
+
+
+def shape(item: QueueItem) -> dict[str, Any]:
+    return {
+        "id": f"item_{item.pk.hex}",
+        "object": "queue.item",
+        "status": item.state,
+        "result": item.result,
+        "error": item.trouble or None,
+        "attempts": item.attempts,
+        "created_at": int(item.created_at.timestamp()),
+        "ended_at": int(item.ended_at.timestamp()) if item.ended_at else None,
+    }
+
+
+def _queue(asked: rows.Asked, name: str) -> Queue:
+    queue = Queue.objects.filter(team=asked.asker.team.id, slug=name[:60], archived_at=None).first()
+    if queue is None:
+        raise NotFound(f"Your team has no queue {name[:60]!r}.", code="unknown_queue")
+    return queue
+
+
+async def _put(request: Request, send: Send, name: str) -> None:
+    asked = await rows.asked(request, EventType.AGENT.value, ROUTE)
+    try:
+        given, _ = await read_json(request)
+        if not isinstance(given, dict) or "body" not in given:
+            raise BadInput("Send an object with body: the work, as JSON.", param="body")
+        if unknown := sorted(given.keys() - _FIELDS):
+            raise BadInput(f"{unknown[0][:60]!r} is not a field here.", param=unknown[0][:60])
+        for field in ("dedupe_id", "callback_url"):
+            if not isinstance(given.get(field, ""), str):
+                raise BadInput(f"{field} is a text.", param=field)
+        dedupe = given.get("dedupe_id")
+        if dedupe is None and request.idempotency_key is not None:
+            dedupe = check_key(request.idempotency_key)[:200]
+    except Refusal as refusal:
+        raise await asked.refuse(refusal) from None
+
+    def put() -> tuple[QueueItem, bool]:
+        return services.put(
+            queue=_queue(asked, name),
+            body=given["body"],
+            put_by_name=asked.caller.actor.name,
+            dedupe_id=dedupe,
+            callback_url=given.get("callback_url", ""),
+        )
+
+    item, is_new = await asked.do(put)
+    await send_json(send, request, 202 if is_new else 200, orjson.dumps(shape(item)), [])
+
+
+async def _see(request: Request, send: Send, name: str, item_id: str) -> None:
+    """Return an item; with `?wait=` seconds, when it has ended, or then."""
+    asked = await rows.asked(request, EventType.AGENT.value, f"{ROUTE}/{{item_id}}")
+
+    def read() -> QueueItem:
+        identifier: uuid.UUID = rows.identifier(item_id, "item_", "item")
+        item = QueueItem.objects.filter(queue=_queue(asked, name), pk=identifier).first()
+        if item is None:
+            raise NotFound("There is no such item.")
+        return item
+
+    item = await asked.do(read)
+    latest = time.monotonic() + _wait_of(request)
+    while item.state not in _OVER and time.monotonic() < latest:
+        await asyncio.sleep(_LOOK_SECONDS)
+        item = await asked.do(read)
+    await send_json(send, request, 200, orjson.dumps(shape(item)), [])
+
+
+def _wait_of(request: Request) -> float:
+    text = rows.paging(request, usual=20, most=100).others.get("wait", "0")
+    if not text.isdigit() or int(text[:6]) > LONGEST_WAIT:
+        raise BadInput(f"wait is a number of seconds from 0 to {LONGEST_WAIT}.", param="wait")
+    return float(text)

@@ -1,0 +1,249 @@
+"""/v1/agents/{slug}/runs: start a run of an agent, wait for it or follow it, look at it, cancel it."""
+
+import asyncio
+import datetime as dt
+import time
+from typing import Any
+
+import orjson
+
+from agents_app import access
+from agents_app.errors import UnknownRun
+from agents_app.models import Run, Step
+from agents_app.services.runs import cancel_run, start_run
+from console.api.idempotency import KeyReused, check_key
+from console.api.v1 import rows
+from console.api.v1.http import MethodNotAllowed, Request, Send, common_headers, read_json, send_json
+from console.api.v1.stream import EVENT_STREAM
+from console.audit.models import EventType
+from console.core import sse
+from console.core.errors import BadInput, NotFound, Refusal
+
+ROUTE = "/v1/agents/{slug}/runs"
+LONGEST_WAIT = 300
+_LOOK_SECONDS = 0.5
+_HEARTBEAT_SECONDS = 15.0
+
+
+async def agents(request: Request, send: Send, path: list[str]) -> None:
+    """Answer what is below /v1/agents/. `path` is what follows."""
+    match request.method, path:
+        case "POST", [slug, "runs"]:
+            await _start(request, send, slug)
+        case "GET", [slug, "runs"]:
+            await _list(request, send, slug)
+        case "GET", [slug, "runs", run_id]:
+            await _see(request, send, slug, run_id)
+        case "GET", [slug, "runs", run_id, "events"]:
+            await _follow(request, send, slug, run_id)
+        case "POST", [slug, "runs", run_id, "cancel"]:
+            await _cancel(request, send, slug, run_id)
+        case _, [_, "runs"] | [_, "runs", _] | [_, "runs", _, "events" | "cancel"]:
+            allowed = "GET, POST" if len(path) == 2 else "POST" if path[-1] == "cancel" else "GET"
+            raise MethodNotAllowed(f"{request.path[:100]} answers to {allowed}.", headers={"Allow": allowed})
+        case _:
+            raise NotFound(f"There is no {request.path[:100]} here.", code="unknown_route")
+
+
+def _time(moment: dt.datetime | None) -> int | None:
+    return int(moment.timestamp()) if moment is not None else None
+
+
+def shape(run: Run) -> dict[str, Any]:
+    """Return a run as programs read it. Needs `agent` and `version`."""
+    return {
+        "id": run.public_id,
+        "object": "agent.run",
+        "agent": run.agent.slug,
+        "version": run.version.number if run.version else None,
+        "status": run.state,
+        "waits_for": run.waits_for or None,
+        "input": run.input,
+        "output": run.output,
+        "error": {"code": run.code, "message": run.trouble} if run.code or run.trouble else None,
+        "environment": run.environment,
+        "usage": {
+            "steps": run.steps_done,
+            "model_calls": run.model_calls,
+            "tool_calls": run.tool_calls,
+            "total_tokens": run.tokens,
+            "cost": f"{run.cost_micros / 1_000_000:.6f}",
+        },
+        "created_at": _time(run.created_at),
+        "started_at": _time(run.started_at),
+        "ended_at": _time(run.ended_at),
+    }
+
+
+def step_shape(step: Step) -> dict[str, Any]:
+    return {
+        "number": step.number,
+        "object": "agent.run.step",
+        "kind": step.kind,
+        "status": step.state,
+        "tool": step.tool_name or None,
+        "arguments": step.arguments,
+        "output": step.output,
+        "error": step.trouble or None,
+        "model": step.model or None,
+        "ended_at": _time(step.ended_at),
+    }
+
+
+async def _start(request: Request, send: Send, slug: str) -> None:
+    asked = await rows.asked(request, EventType.AGENT.value, ROUTE)
+    try:
+        given, _ = await read_json(request)
+        wait = _check(given)
+        key = check_key(request.idempotency_key) if request.idempotency_key is not None else None
+    except Refusal as refusal:
+        raise await asked.refuse(refusal) from None
+    assert asked.asker.key is not None
+    dedupe = f"key:{asked.asker.key.id}:{slug[:60]}:{key}" if key is not None else None
+
+    def start() -> tuple[Run, bool]:
+        agent = access.agent_for(asked.caller, slug, to="use")
+        run = start_run(
+            actor=asked.caller.actor,
+            agent=agent,
+            input=given.get("input", {}),
+            environment=asked.asker.environment,
+            trigger=Run.Trigger.API,
+            dedupe_key=dedupe,
+            client_address=request.client_address,
+        )
+        if dedupe is not None and run.input != given.get("input", {}):
+            raise KeyReused(
+                f"This Idempotency-Key started {run.public_id} with another input; use a new key.",
+                param="Idempotency-Key",
+            )
+        return access.run_for(asked.caller, run.public_id), True
+
+    run, _ = await asked.do(start)
+    if wait:
+        run = await _wait(asked, run, wait)
+    status = 200 if run.is_over else 202
+    await send_json(send, request, status, orjson.dumps(shape(run)), [])
+
+
+def _check(given: Any) -> float:
+    """Return how many seconds to wait for the end; BadInput names what is wrong with the body."""
+    if not isinstance(given, dict):
+        raise BadInput("The body must be a JSON object.")
+    if unknown := sorted(given.keys() - {"input", "wait"}):
+        raise BadInput(f"{unknown[0][:60]!r} is not a field here; known are input and wait.", param=unknown[0][:60])
+    wait = given.get("wait", 0)
+    if isinstance(wait, bool) or not isinstance(wait, int | float) or not 0 <= wait <= LONGEST_WAIT:
+        raise BadInput(f"wait is a number of seconds from 0 to {LONGEST_WAIT}.", param="wait")
+    return float(wait)
+
+
+async def _wait(asked: rows.Asked, run: Run, seconds: float) -> Run:
+    """Wait for the end, or for a person to be asked; no connection is held in between."""
+    latest = time.monotonic() + seconds
+    while not run.is_over and time.monotonic() < latest:
+        await asyncio.sleep(_LOOK_SECONDS)
+        run = await asked.do(access.run_for, asked.caller, run.public_id)
+        if run.state == Run.State.WAITING and run.wake_at is None:
+            break
+    return run
+
+
+def _one(asked: rows.Asked, slug: str, run_id: str, to: str = "view") -> Run:
+    run = access.run_for(asked.caller, run_id, to=to)
+    if run.agent.slug != slug:
+        raise UnknownRun
+    return run
+
+
+async def _see(request: Request, send: Send, slug: str, run_id: str) -> None:
+    asked = await rows.asked(request, EventType.AGENT.value, f"{ROUTE}/{{run_id}}")
+
+    def read() -> dict[str, Any]:
+        run = _one(asked, slug, run_id)
+        may_read = access.may_read(asked.caller, run)
+        said = shape(run)
+        if not may_read:
+            return said | {"input": None, "output": None}
+        steps = Step.objects.filter(run=run).order_by("number")[:500]
+        return said | {"steps": [step_shape(step) for step in steps]}
+
+    await send_json(send, request, 200, orjson.dumps(await asked.do(read)), [])
+
+
+async def _list(request: Request, send: Send, slug: str) -> None:
+    asked = await rows.asked(request, EventType.AGENT.value, ROUTE)
+
+    def read() -> dict[str, Any]:
+        by = rows.paging(request, usual=20, most=100)
+        agent = access.agent_for(asked.caller, slug)
+        found = access.runs_for(asked.caller).filter(agent=agent).select_related("agent__team", "version")
+
+        def shown(run: Run) -> dict[str, Any]:
+            hidden = {} if access.may_read(asked.caller, run) else {"input": None, "output": None}
+            return shape(run) | hidden
+
+        return rows.page(found, by, "run_", "run", shown)
+
+    await send_json(send, request, 200, orjson.dumps(await asked.do(read)), [])
+
+
+async def _cancel(request: Request, send: Send, slug: str, run_id: str) -> None:
+    asked = await rows.asked(request, EventType.AGENT.value, f"{ROUTE}/{{run_id}}/cancel")
+
+    def cancel() -> Run:
+        run = _one(asked, slug, run_id, to="cancel")
+        cancel_run(actor=asked.caller.actor, run=run)
+        return access.run_for(asked.caller, run.public_id)
+
+    await send_json(send, request, 200, orjson.dumps(shape(await asked.do(cancel))), [])
+
+
+async def _follow(request: Request, send: Send, slug: str, run_id: str) -> None:
+    """Stream what the run does: `step` for each step that changed, `run` for its state, then the end.
+
+    It is read from the rows, so a stream that broke is simply opened again; no connection is held in between.
+    """
+    asked = await rows.asked(request, EventType.AGENT.value, f"{ROUTE}/{{run_id}}/events")
+    first = await asked.do(_one, asked, slug, run_id)
+    may_read = access.may_read(asked.caller, first)
+    request.is_answered = True
+    headers = [*EVENT_STREAM, *common_headers(request)[:-1]]
+    await send({"type": "http.response.start", "status": 200, "headers": headers})
+    gone = asyncio.create_task(_until_gone(request))
+    seen: dict[int, str] = {}
+    state, beat = "", time.monotonic()
+
+    def read() -> tuple[Run, list[Step]]:
+        run = _one(asked, slug, run_id)
+        return run, list(Step.objects.filter(run=run).order_by("number")[:500])
+
+    try:
+        while not gone.done():
+            run, steps = await asked.do(read)
+            frames = []
+            for step in steps:
+                if seen.get(step.number) != step.state:
+                    seen[step.number] = step.state
+                    said = step_shape(step)
+                    frames.append(sse.frame(said if may_read else said | {"arguments": None, "output": None}, "step"))
+            if state != run.state or run.is_over:
+                state = run.state
+                said = shape(run)
+                frames.append(sse.frame(said if may_read else said | {"input": None, "output": None}, "run"))
+            if not frames and time.monotonic() - beat > _HEARTBEAT_SECONDS:
+                frames.append(b": still here\n\n")
+            if frames:
+                beat = time.monotonic()
+                await send({"type": "http.response.body", "body": b"".join(frames), "more_body": True})
+            if run.is_over:
+                break
+            await asyncio.wait({gone}, timeout=_LOOK_SECONDS)
+        await send({"type": "http.response.body", "body": b"", "more_body": False})
+    finally:
+        gone.cancel()
+
+
+async def _until_gone(request: Request) -> None:
+    while (await request.receive())["type"] != "http.disconnect":
+        pass
