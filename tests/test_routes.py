@@ -14,6 +14,7 @@ import pytest
 from django.test import Client
 from django.urls import URLPattern, URLResolver, get_resolver, reverse
 
+from agents_app.models import Trigger
 from console.audit import sql
 from console.audit.models import AuditEvent
 from console.batches.models import Batch
@@ -25,6 +26,7 @@ from console.catalog.services.pins import ask_to_lift_rule
 from console.chat.files import of_texts
 from console.chat.models import Conversation, Message
 from console.core.clock import now
+from console.core.crypto import encrypt
 from console.evals.services import cases, runs
 from console.teams.access import OPERATOR, PUBLIC, SIGNED_IN
 from console.teams.actors import SYSTEM, Actor
@@ -252,6 +254,14 @@ def _grant(cast: Cast) -> Arguments:
     return {"slug": agent.slug, "tool": tool.slug}
 
 
+def _trigger(cast: Cast) -> Arguments:
+    agent = make.make_agent(cast.team_a)
+    made = Trigger.objects.create(
+        agent=agent, kind="webhook", name="Alerts", owner=cast.alice, owner_name="Alice", secret=encrypt("x")
+    )
+    return {"slug": agent.slug, "trigger_id": made.pk}
+
+
 def _run(cast: Cast) -> Arguments:
     return {"run_id": make.make_run(make.make_agent(cast.team_a), cast.alice).public_id}
 
@@ -306,6 +316,7 @@ FACTORIES: dict[str, Callable[[Cast], Arguments]] = {
         (
             *("agents:agent", "agents:compare", "agents:where_used", "agents:edit", "agents:publish"),
             *("agents:settings", "agents:remove", "agents:choose_tool", "agents:limits", "agents:start_run"),
+            "agents:triggers",
         ),
         _agent,
     ),
@@ -404,6 +415,9 @@ FACTORIES: dict[str, Callable[[Cast], Arguments]] = {
         ("agents:run", "agents:cancel_run", "agents:run_again", "agents:ask_run", "agents:compare_runs"), _run
     ),
     **dict.fromkeys(("agents:grant", "agents:withdraw_grant"), _grant),
+    **dict.fromkeys(("agents:switch_trigger", "agents:renew_trigger", "agents:delete_trigger"), _trigger),
+    "agents:new_trigger": lambda cast: {**_agent(cast), "kind": "schedule"},
+    "agents:deliver": lambda cast: {"trigger_id": _trigger(cast)["trigger_id"]},
     **dict.fromkeys(("agents:approval", "agents:decide", "agents:extend"), _approval),
     "usage:change_quota": _quota_id,
     "usage:remove_quota": _quota_id,
@@ -439,7 +453,8 @@ HIDDEN_WITHOUT = dict.fromkeys(
     ("agents:run", "agents:cancel_run", "agents:compare_runs", "agents:approval"), "view_audit"
 )
 # Routes whose link is the permission: whoever holds it gets in, which is why no id of another team exists for them.
-BEARERS = {"teams:sign_in_link", "teams:accept_invitation"}
+# A webhook's deliveries are signed; without that, one there is looks like one there is not (401, tests/runs).
+BEARERS = {"teams:sign_in_link", "teams:accept_invitation", "agents:deliver"}
 # Routes of visitors: the id is public, and a visitor's token opens the rest, which none of these people has.
 VISITORS = {name for name in FACTORIES if name.startswith("embed:")}
 ASKS_FOR_TOKEN = {"embed:conversation", "embed:stream"}

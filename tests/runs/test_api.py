@@ -1,0 +1,92 @@
+"""/v1/agents/{slug}/runs and /v1/queues/{name}/items, as programs use them against a real server."""
+
+import json
+import threading
+
+import httpx2 as httpx
+import pytest
+
+from agents_app.models import QueueItem, Run
+from agents_app.services import queues
+from console.teams.actors import SYSTEM
+from tests import make
+from tests.runs.conftest import Shop
+from tests.runs.scripts import wants, words
+
+
+@pytest.fixture
+def client(shop: Shop, server):
+    with httpx.Client(base_url=server.url, headers=shop.world.headers, timeout=20) as made:
+        yield made
+
+
+def test_it_starts_follows_and_shows_a_run(shop: Shop, client: httpx.Client) -> None:
+    body = {"input": {"message": "Count."}}
+    first = client.post("/v1/agents/clerk/runs", json=body, headers={"Idempotency-Key": "a"})
+    again = client.post("/v1/agents/clerk/runs", json=body, headers={"Idempotency-Key": "a"})
+    assert (first.status_code, again.status_code) == (202, 202) and first.json()["id"] == again.json()["id"]
+    other = {"input": {"message": "Other."}}
+    reused = client.post("/v1/agents/clerk/runs", json=other, headers={"Idempotency-Key": "a"})
+    assert (reused.status_code, reused.json()["error"]["code"]) == (422, "idempotency_key_reused")
+    run = Run.objects.get()
+    assert (run.actor_kind, run.actor_id, run.environment) == ("key", shop.world.key.pk, "production")
+
+    shop.says(wants(("count", {"what": "apples"})), words("One."))
+    path, seen = f"/v1/agents/clerk/runs/{run.public_id}", []
+
+    def follow() -> None:
+        with client.stream("GET", f"{path}/events") as events:
+            seen.append(events.headers["content-type"])
+            seen.append("".join(events.iter_text()))
+
+    listener = threading.Thread(target=follow)
+    listener.start()
+    shop.go(run)
+    listener.join(20)
+    assert not listener.is_alive() and seen[0].startswith("text/event-stream")
+    names = [line.removeprefix("event: ") for line in seen[1].splitlines() if line.startswith("event: ")]
+    assert names[-1] == "run" and names.count("step") >= 3
+    last = json.loads(seen[1].strip().splitlines()[-1].removeprefix("data: "))
+    assert (last["status"], last["output"]) == ("succeeded", {"text": "One."})
+
+    shown = client.get(path).json()
+    assert [step["kind"] for step in shown["steps"]] == ["model", "tool", "model"]
+    assert [one["id"] for one in client.get("/v1/agents/clerk/runs").json()["data"]] == [run.public_id]
+
+
+def test_it_waits_for_the_end_and_cancels(shop: Shop, client: httpx.Client) -> None:
+    waited = client.post("/v1/agents/clerk/runs", json={"input": {"message": "Count."}, "wait": 1})
+    assert (waited.status_code, waited.json()["status"]) == (202, "queued")
+    cancelled = client.post(f"/v1/agents/clerk/runs/{waited.json()['id']}/cancel")
+    assert cancelled.json()["status"] == "cancelled"
+
+
+def test_it_refuses_and_hides(shop: Shop, client: httpx.Client, server) -> None:
+    run = shop.start()
+    wrong = [({"input": {}}, 400), ({"input": {"message": "x"}, "wait": -1}, 400), ({"model": "x"}, 400), ([], 400)]
+    for body, status in wrong:
+        assert client.post("/v1/agents/clerk/runs", json=body).status_code == status
+    assert client.post("/v1/agents/nobody/runs", json={"input": {"message": "x"}}).status_code == 404
+    assert client.delete("/v1/agents/clerk/runs").status_code == 405
+    _, text = make.make_key(make.make_team("Others"))
+    stranger = {"Authorization": f"Bearer {text}"}
+    for path in ("/v1/agents/clerk/runs", f"/v1/agents/clerk/runs/{run.public_id}"):
+        assert client.get(path, headers=stranger).status_code == 404
+    assert client.post(f"/v1/agents/clerk/runs/{run.public_id}/cancel", headers=stranger).status_code == 404
+    assert client.get("/v1/agents/clerk/runs", headers={"Authorization": "Bearer x"}).status_code == 401
+    assert Run.objects.count() == 1
+
+
+def test_work_goes_into_a_queue_and_its_result_comes_out(shop: Shop, client: httpx.Client) -> None:
+    queue = queues.create_queue(actor=SYSTEM, team=shop.world.team, slug="tickets", name="Tickets")
+    first = client.post("/v1/queues/tickets/items", json={"body": {"message": "17"}, "dedupe_id": "17"})
+    again = client.post("/v1/queues/tickets/items", json={"body": {"message": "17"}, "dedupe_id": "17"})
+    assert (first.status_code, again.status_code) == (202, 200) and first.json()["id"] == again.json()["id"]
+    item = queues.take(queue=queue)
+    assert item is not None and item.receipt is not None
+    queues.finish(queue=queue, item_id=item.pk, receipt=item.receipt, result={"text": "Done."})
+    shown = client.get(f"/v1/queues/tickets/items/{first.json()['id']}?wait=5").json()
+    assert (shown["status"], shown["result"]) == ("done", {"text": "Done."})
+    assert client.post("/v1/queues/nothing/items", json={"body": 1}).status_code == 404
+    assert client.post("/v1/queues/tickets/items", json={"text": 1}).status_code == 400
+    assert QueueItem.objects.count() == 1

@@ -1,0 +1,229 @@
+"""What starts runs by itself: signed webhooks, schedules, items of queues. Each of them once."""
+
+import datetime as dt
+import json
+import time
+from typing import Any
+
+import pytest
+from django.test import Client
+
+from agents_app.models import Firing, Queue, QueueItem, Run, Trigger
+from agents_app.services import queues
+from agents_app.services import triggers as services
+from agents_app.triggers import signing, ticking
+from agents_app.triggers.schedule import next_tick
+from console.audit.models import AuditEvent
+from console.core.clock import now
+from console.core.errors import BadInput
+from tests import make
+
+
+def made(agent: Any, owner: Any, kind: str, **config: Any) -> tuple[Trigger, str]:
+    return services.create_trigger(
+        actor=make.actor_for(owner),
+        agent=agent,
+        owner=owner,
+        kind=kind,
+        name="Every night",
+        config=config,
+        environment="production",
+    )
+
+
+# Webhooks ------------------------------------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def hook(agent, cast) -> tuple[Trigger, str]:
+    return made(agent, cast.alice, "webhook", source="alertmanager")
+
+
+ALERTS = {
+    "status": "firing",
+    "commonLabels": {"alertname": "QueueGrows"},
+    "alerts": [
+        {
+            "status": "firing",
+            "startsAt": "2026-11-25T14:21:07Z",
+            "labels": {"queue": "checkout"},
+            "annotations": {"summary": "2,960 items wait"},
+        }
+    ],
+}
+
+
+def deliver(trigger: Trigger, secret: str, body: Any = ALERTS, *, at: int | None = None, **headers: str) -> Any:
+    raw = body if isinstance(body, bytes) else json.dumps(body).encode()
+    signed = {"X-Facet-Signature": signing.sign(secret, raw, at or int(time.time()))} | headers
+    return Client().post(f"/hooks/{trigger.pk}/", raw, content_type="application/json", headers=signed)
+
+
+def test_a_signed_delivery_starts_one_run_for_the_owner(hook, cast):
+    trigger, secret = hook
+    at = int(time.time())
+    first, second = deliver(trigger, secret, at=at), deliver(trigger, secret, at=at)
+    run = Run.objects.get()
+    assert (first.status_code, second.status_code) == (202, 200)
+    assert first.json() == {"run": run.public_id, "is_new": True} and second.json()["is_new"] is False
+    assert (run.actor_id, run.trigger, run.trigger_name) == (cast.alice.pk, "webhook", "Every night")
+    assert "queue=checkout" in run.input["message"] and "2,960 items wait" in run.input["message"]
+    assert secret not in trigger.secret
+
+
+def test_grafana_signs_in_its_own_way(agent, cast):
+    trigger, secret = made(agent, cast.alice, "webhook", source="grafana")
+    raw, stamp = json.dumps(ALERTS).encode(), str(int(time.time()))
+    digest = signing._digest(secret, f"{stamp}:".encode() + raw)
+    headers = {"X-Grafana-Alerting-Signature": digest, "X-Grafana-Alerting-Timestamp": stamp}
+    answer = Client().post(f"/hooks/{trigger.pk}/", raw, content_type="application/json", headers=headers)
+    assert answer.status_code == 202
+
+
+def test_it_starts_nothing_without_a_good_signature(hook, agent, cast):
+    trigger, secret = hook
+    late = int(time.time()) - signing.TOLERANCE_SECONDS - 5
+    other = made(agent, cast.alice, "webhook", source="plain")[1]
+    answers = [
+        deliver(trigger, other),
+        deliver(trigger, secret, at=late),
+        deliver(trigger, secret, at=int(time.time()) + 400),
+        deliver(trigger, secret, **{"X-Facet-Signature": ""}),
+        deliver(trigger, secret, **{"X-Facet-Signature": "t=x,v1=é".encode().decode("latin-1")}),
+        deliver(Trigger(pk=agent.pk), secret),
+    ]
+    assert {answer.status_code for answer in answers} == {401}
+    assert len({answer.json()["error"]["message"] for answer in answers}) == 1
+    assert Run.objects.count() == 0
+
+
+def test_it_says_what_is_wrong_with_a_signed_delivery(hook):
+    trigger, secret = hook
+    assert deliver(trigger, secret, {"alerts": []}).status_code == 400
+    assert deliver(trigger, secret, b'{"a": NaN}').status_code == 400
+    assert deliver(trigger, secret, b"x" * (256 * 1024 + 1)).status_code == 413
+    Trigger.objects.update(is_enabled=False)
+    assert deliver(trigger, secret).status_code == 409
+    assert Run.objects.count() == 0
+
+
+def test_another_secret_ends_the_old_one(hook, cast):
+    trigger, secret = hook
+    renewed = services.renew_secret(actor=make.actor_for(cast.alice), trigger=trigger)
+    assert deliver(trigger, secret).status_code == 401
+    assert deliver(trigger, renewed).status_code == 202
+    assert AuditEvent.objects.filter(action="trigger.secret_renewed").count() == 1
+
+
+def test_what_it_may_not_start_is_kept_with_the_reason(hook, cast):
+    trigger, secret = hook
+    cast.alice.is_active = False
+    cast.alice.save()
+    answer = deliver(trigger, secret)
+    assert (answer.status_code, Run.objects.count()) == (422, 0)
+    kept = Firing.objects.get()
+    assert kept.state == "parked" and kept.body == ALERTS and kept.trouble
+
+
+# Schedules -----------------------------------------------------------------------------------------------------------
+
+
+def test_a_tick_starts_one_run_whoever_ticks(agent, cast):
+    trigger, _ = made(agent, cast.alice, "schedule", cron="*/5 * * * *", time_zone="Europe/Berlin")
+    assert trigger.next_at > now()
+    due = now().replace(second=0, microsecond=0)
+    Trigger.objects.update(next_at=due)
+    ticking.tick()
+    Trigger.objects.update(next_at=due)  # a second scheduler, or a clock set back
+    ticking.tick()
+    run = Run.objects.get()
+    assert run.trigger == "schedule" and f"{due:%H:%M} UTC" in run.input["message"]
+    assert Trigger.objects.get().next_at > now()
+
+
+@pytest.mark.parametrize(("catch_up", "runs"), [("skip", 0), ("once", 1)])
+def test_missed_ticks_follow_the_rule(agent, cast, catch_up, runs):
+    made(agent, cast.alice, "schedule", cron="0 0 1 1 *", time_zone="UTC", catch_up=catch_up)
+    Trigger.objects.update(next_at=dt.datetime(now().year - 1, 1, 1, tzinfo=dt.UTC))
+    ticking.tick()
+    assert Run.objects.count() == runs
+    assert Firing.objects.get().state == ("started" if runs else "skipped")
+
+
+def test_a_schedule_keeps_its_hour_when_clocks_change():
+    spring = dt.datetime(2026, 3, 28, 12, tzinfo=dt.UTC)
+    ticks = [spring]
+    for _ in range(3):
+        ticks.append(next_tick("30 2 * * *", "Europe/Berlin", ticks[-1]))
+    assert [f"{tick:%d %H:%M}" for tick in ticks[1:]] == ["29 01:00", "30 00:30", "31 00:30"]
+    autumn = dt.datetime(2026, 10, 24, 12, tzinfo=dt.UTC)
+    first = next_tick("30 2 * * *", "Europe/Berlin", autumn)
+    assert next_tick("30 2 * * *", "Europe/Berlin", first).day == 26, "the hour that comes twice ticks once"
+
+
+def test_it_refuses_what_is_no_schedule(agent, cast):
+    for wrong in ({"cron": "every day"}, {"cron": "0 0 31 2 *"}, {"cron": "* * * * *", "time_zone": "Mars/Olympus"}):
+        with pytest.raises(BadInput):
+            made(agent, cast.alice, "schedule", **wrong)
+    with pytest.raises(BadInput):
+        made(agent, cast.alice, "queue", queue="nothing")
+
+
+# Queues --------------------------------------------------------------------------------------------------------------
+
+
+def test_an_item_becomes_a_run_and_its_result_is_written_back(agent, cast):
+    actor = make.actor_for(cast.alice)
+    queue = queues.create_queue(actor=actor, team=cast.team_a, slug="tickets", name="Tickets")
+    made(agent, cast.alice, "queue", queue="tickets")
+    item, _ = queues.put(queue=queue, body={"message": "Where is 17?"}, put_by_name="kim", dedupe_id="17")
+    queues.put(queue=queue, body={"message": "Where is 17?"}, put_by_name="kim", dedupe_id="17")
+    bad, _ = queues.put(queue=queue, body=["no object"], put_by_name="kim")
+    ticking.tick()
+    ticking.tick()
+    run = Run.objects.get()
+    assert (run.trigger, run.input) == ("queue", {"message": "Where is 17?"})
+    bad.refresh_from_db()
+    assert bad.state == "failed" and "object" in bad.trouble
+    Run.objects.filter(pk=run.pk).update(state="running")
+    Run.objects.filter(pk=run.pk).update(state="succeeded", output={"text": "On its way."}, ended_at=now())
+    ticking.tick()
+    item.refresh_from_db()
+    assert (item.state, item.result) == ("done", {"text": "On its way."})
+    assert Queue.objects.get().items.filter(state=QueueItem.State.TAKEN).count() == 0
+
+
+# Pages ---------------------------------------------------------------------------------------------------------------
+
+
+def as_(user: Any) -> Client:
+    client = Client()
+    client.force_login(user, backend="allauth.account.auth_backends.AuthenticationBackend")
+    return client
+
+
+def test_builders_make_switch_and_remove_triggers(agent, cast):
+    alice, url = as_(cast.alice), "/agents/clerk/triggers/"
+    assert "Nothing starts it by itself" in alice.get(url).content.decode()
+    wrong = alice.post(
+        f"{url}new/schedule/",
+        {"name": "N", "environment": "production", "cron": "x", "time_zone": "UTC", "catch_up": "skip"},
+    )
+    assert wrong.status_code == 422 and "no cron expression" in wrong.content.decode()
+    sent = {"name": "Nightly", "environment": "production", "cron": "0 7 * * *", "time_zone": "UTC", "catch_up": "skip"}
+    assert alice.post(f"{url}new/schedule/", sent).status_code == 302
+    shown = alice.post(f"{url}new/webhook/", {"name": "Alerts", "environment": "production", "source": "grafana"})
+    hook = Trigger.objects.get(kind="webhook")
+    assert (
+        shown.status_code == 200
+        and f"/hooks/{hook.pk}/" in shown.content.decode()
+        and "no-store" in shown["Cache-Control"]
+    )
+    secret = shown.context["secret"]
+    assert secret in shown.content.decode() and secret not in alice.get(url).content.decode()
+    assert as_(cast.bob).post(f"{url}{hook.pk}/switch/").status_code == 403
+    assert alice.post(f"{url}{hook.pk}/switch/").status_code == 302
+    assert Trigger.objects.get(pk=hook.pk).is_enabled is False
+    assert alice.post(f"{url}{hook.pk}/delete/").status_code == 302
+    assert list(Trigger.objects.values_list("name", flat=True)) == ["Nightly"]
+    assert as_(cast.charlie).get(url).status_code == 404
