@@ -30,7 +30,8 @@ def _alerts(body: Mapping[str, Any]) -> str:
     alerts = body.get("alerts")
     if not isinstance(alerts, list) or not alerts or not all(isinstance(one, dict) for one in alerts):
         raise BadInput("This is no notification of alerts: it has no list of alerts.", param="alerts")
-    lines = [f"{len(alerts)} alerts, {body.get('status', 'unknown')}. {_pairs(body.get('commonLabels'))}".strip()]
+    count = "1 alert" if len(alerts) == 1 else f"{len(alerts)} alerts"
+    lines = [f"{count}, {body.get('status', 'unknown')}. {_pairs(body.get('commonLabels'))}".strip()]
     for alert in alerts[:_MOST_ALERTS]:
         lines.append(f"- {alert.get('status', '')} since {alert.get('startsAt', '')}: {_pairs(alert.get('labels'))}")
         if notes := _pairs(alert.get("annotations")):
