@@ -9,9 +9,9 @@ from threading import BoundedSemaphore
 from typing import Any
 
 from django.core.files.uploadedfile import UploadedFile
-from django.db import connections
 
 from console.chat.errors import CannotSend
+from console.core.connections import let_go
 
 MOST_FILES = 5
 MOST_BYTES = 5 * 1024 * 1024
@@ -120,9 +120,7 @@ def _text(name: str, raw: bytes) -> str:
 
 def _pdf(name: str, raw: bytes) -> str:
     """Return a PDF's text, read by a process that is ended when it takes too long."""
-    for connection in connections.all(initialized_only=True):
-        if not connection.in_atomic_block:
-            connection.close()  # nobody else should wait for the connection of somebody who waits here
+    let_go()
     limits = [str(limit) for limit in (MOST_PAGES, MOST_CHARACTERS, PDF_SECONDS)]
     program = [sys.executable, "-I", str(Path(__file__).with_name("pdf_text.py")), *limits]
     if not _READERS.acquire(timeout=PDF_SECONDS):

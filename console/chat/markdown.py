@@ -23,6 +23,8 @@ from pygments.lexers import get_lexer_by_name
 from pygments.token import STANDARD_TYPES
 from pygments.util import ClassNotFound
 
+from console.core.hidden import spelled
+
 _PREFIX = "hl-"
 _LONGEST_HIGHLIGHTED = 20_000
 _SCHEMES = {"http", "https", "mailto"}
@@ -127,10 +129,18 @@ def _clean(html: str) -> str:
     )
 
 
+# What turns the direction of all that follows: a link could trade places with the host behind it.
+_TURNS = re.compile("[\u202a-\u202e\u2066-\u2069]")
+
+
+def _html(text: str) -> str:
+    return _clean(_MARKDOWN.render(_TURNS.sub(lambda found: spelled(found[0]), text)))
+
+
 @lru_cache(maxsize=256)
 def render(text: str) -> str:
     """Return a text as HTML that can stand on a page as it is."""
-    return _clean(_MARKDOWN.render(text))
+    return _html(text)
 
 
 _LINE_END = re.compile(r"\r\n|\r|\n")
@@ -151,9 +161,9 @@ class Growing:
         whole = ""
         if len(starts) > 1:
             size = [found.end() for found in _LINE_END.finditer(rest)][starts[-1] - 1]
-            whole, rest = _clean(_MARKDOWN.render(rest[:size])), rest[size:]
+            whole, rest = _html(rest[:size]), rest[size:]
             self._done += size
-        return whole, _clean(_MARKDOWN.render(mended(rest)))
+        return whole, _html(mended(rest))
 
 
 _FENCE = re.compile(r"^ {0,3}(```|~~~)", re.M)

@@ -35,6 +35,7 @@ def test_it_shows_where_links_and_images_lead_and_fetches_nothing() -> None:
     html = render("[your bank](https://evil.example/x) ![a cat](https://evil.example/cat.png) <https://facet.example>")
     assert html.count("(evil.example)") == 2 and "<img" not in html and "(facet.example)" not in html
     assert html.count('rel="noopener noreferrer nofollow"') == 3
+    assert "<p>[U+202E]moc.knab" in render("\u202emoc.knab [x](https://evil.example)")
     assert "href" not in render(
         "[a](javascript:alert(1)) [b](//evil.example) [c](/accounts/logout/) [d](data:text/html,x)"
     )

@@ -1,0 +1,317 @@
+"""The chat page at 10,000 conversations, and 1,000 answers at once in one web process: `python -m bench.chat`.
+
+The mock writes one piece a second into each answer, and a reader follows each one as a page does. Then another person
+asks: how long until the first word, and how quick are other pages?
+"""
+
+# ruff: noqa: E501  (scripts and tables read better whole)
+
+import argparse
+import asyncio
+import datetime as dt
+import json
+import os
+import re
+import resource
+import statistics
+import subprocess
+import sys
+import time
+from pathlib import Path
+from urllib.parse import urlencode
+
+from bench.stack import ROOT, Stack
+
+# The mock's pause before each piece, the first included.
+MODEL_SECONDS = 1.0
+
+_SEED = """
+import json
+import django
+django.setup()
+from django.test import Client
+from agents_app.models import AgentDraft
+from agents_app.services import agents, versions
+from console.teams.actors import SYSTEM
+from console.teams.models import Membership, Role, Team, User
+from console.teams.services import teams as team_services
+from prompts_app.services import labels, prompts
+team = Team.objects.get(slug="team-0")
+prompt = prompts.create_prompt(actor=SYSTEM, team=team, slug="house/assistant", kind="text", content=[{"text": "Help."}],
+    variables=())
+labels.publish(actor=SYSTEM, prompt=prompt, version=prompt.head, label="production", reason="bench", seen_revision=0)
+agent = agents.create_agent(actor=SYSTEM, team=team, slug="helper", name="Helper", prompt_slug="house/assistant",
+    alias="support-chat")
+versions.publish_agent(actor=SYSTEM, agent=agent, message="bench", seen_revision=AgentDraft.objects.get(agent=agent).revision)
+people = []
+for number in range(5):
+    person = User.objects.create_user(f"person{number}@localhost", name=f"Person {number}")
+    team_services.add_member(actor=SYSTEM, team=team, user=person, role=Role.BUILDER)
+    people.append(str(person.pk))
+client = Client()
+client.force_login(User.objects.get(pk=people[0]), backend="allauth.account.auth_backends.AuthenticationBackend")
+print(json.dumps({"people": people, "cookies": {name: morsel.value for name, morsel in client.cookies.items()}}))
+"""
+
+# Rows as the services write them, made by the database: four turns in each conversation, 500 in one.
+_FILL = """
+INSERT INTO chat_conversation (id, team_id, agent_id, owner_id, title, is_title_by_hand, created_at, last_at)
+SELECT gen_random_uuid(), a.team_id, a.id, p.id::{key}, 'About topic ' || n, false, now() - n * interval '7 minutes',
+    now() - n * interval '7 minutes'
+FROM generate_series(1, 10000) n, agents_agent a, unnest(ARRAY[{people}]) p(id) WHERE a.slug = 'helper';
+
+INSERT INTO chat_message (id, conversation_id, role, status, text, attachments, trouble, author_name, model,
+    prompt_tokens, completion_tokens, cost_micros, writer, created_at)
+SELECT gen_random_uuid(), c.id, CASE t % 2 WHEN 0 THEN 'assistant' ELSE 'user' END, 'done',
+    'Turn ' || t || ' of ' || c.title || repeat(' with **words** that were said about it.', 8), '[]', '', 'Somebody', '',
+    20, 200, 100, '', c.created_at + t * interval '1 second'
+FROM chat_conversation c,
+    generate_series(1, CASE WHEN c.title = 'About topic 1' AND c.owner_id = '{first}' THEN 500 ELSE 4 END) t;
+
+UPDATE chat_message m SET parent_id = b.before
+FROM (SELECT id, lag(id) OVER (PARTITION BY conversation_id ORDER BY created_at) AS before FROM chat_message) b
+WHERE b.id = m.id AND b.before IS NOT NULL;
+UPDATE chat_conversation c SET leaf_id = (
+    SELECT id FROM chat_message m WHERE m.conversation_id = c.id ORDER BY created_at DESC LIMIT 1);
+ANALYZE;
+"""
+
+_VISIT = """
+import gc, html, json, re, time
+import django
+django.setup()
+from django.db import connection
+from django.test import Client
+from django.test.utils import CaptureQueriesContext
+from console.chat.models import Conversation
+from console.teams.models import User
+user = User.objects.get(email="person0@localhost")
+client = Client()
+client.force_login(user, backend="allauth.account.auth_backends.AuthenticationBackend")
+long = Conversation.objects.get(owner=user, title="About topic 1")
+result = {}
+
+def timed(name, path, turns=24, warm=4, **headers):
+    def visit():
+        response = client.get(path, headers={"host": "localhost", **headers})
+        assert response.status_code == 200, (path, response.status_code)
+        return response
+    gc.collect(); gc.freeze(); gc.set_threshold(10_000, 20, 20)
+    times = []
+    for turn in range(turns):
+        started = time.perf_counter()
+        response = visit()
+        if turn >= warm:
+            times.append((time.perf_counter() - started) * 1000)
+    with CaptureQueriesContext(connection) as seen:
+        visit()
+    result[name] = [len(seen), times]
+    return response
+
+def link(response, name):
+    return html.unescape(re.search(name + '=([^"&]+)"', response.content.decode()).group(1))
+
+page = timed("the list, newest conversations", "/chat/")
+timed("the list, after 40", "/chat/?older=" + link(page, "older"))
+for _ in range(100):
+    page = client.get("/chat/?older=" + link(page, "older"), headers={"host": "localhost"})
+timed("the list, after 4,000", "/chat/?older=" + link(page, "older"))
+timed("search, words in many", "/chat/?q=topic")
+timed("search, words in one of 10,000", "/chat/?q=topic+7123")
+timed("search, words nowhere", "/chat/?q=zebra")
+opened = timed("a conversation of 500 messages", f"/chat/{long.pk}/")
+timed("its earlier messages", f"/chat/{long.pk}/?before={link(opened, 'before')}", hx_request="true")
+timed("/api/conversations/", "/api/conversations/")
+print(json.dumps(result))
+"""
+
+
+def _run(stack: Stack, script: str) -> str:
+    done = subprocess.run(
+        [sys.executable, "-c", script], cwd=ROOT, env=stack.environment, check=True, stdout=subprocess.PIPE, text=True
+    )
+    return done.stdout.splitlines()[-1]
+
+
+def _quantiles(times: list[float]) -> str:
+    return f"{statistics.median(times):.0f} ms | {statistics.quantiles(times, n=20)[-1]:.0f} ms"
+
+
+def pages(stack: Stack) -> str:
+    table = "| server time, 50,000 conversations, 10,000 of the reader | queries | p50 | p95 |\n|---|---|---|---|\n"
+    for name, (queries, times) in json.loads(_run(stack, _VISIT)).items():
+        table += f"| {name} | {queries} | {_quantiles(times)} |\n"
+    return table
+
+
+# A thousand answers at once -------------------------------------------------------------------------------------------
+
+
+class Person:
+    """Somebody with a session, who asks and follows answers as the page does."""
+
+    def __init__(self, port: int, cookies: dict[str, str]) -> None:
+        self._port, self._cookies, self._token = port, cookies, ""
+
+    async def _open(self, method: str, path: str, body: bytes = b"") -> tuple[asyncio.StreamReader, object, int, str]:
+        reader, writer = await asyncio.open_connection("127.0.0.1", self._port)
+        cookies = "; ".join(f"{name}={value}" for name, value in self._cookies.items())
+        head = (
+            f"{method} {path} HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\nCookie: {cookies}\r\n"
+            f"X-CSRFToken: {self._token}\r\nContent-Type: application/x-www-form-urlencoded\r\n"
+            f"Content-Length: {len(body)}\r\n\r\n"
+        )
+        writer.write(head.encode() + body)
+        await writer.drain()
+        answered = (await reader.readuntil(b"\r\n\r\n")).decode("latin-1")
+        for name, value in re.findall(r"(?im)^set-cookie: ([^=;]+)=([^;]*)", answered):
+            self._cookies[name] = value
+        return reader, writer, int(answered.split()[1]), answered
+
+    async def get(self, path: str) -> tuple[str, float]:
+        began = time.perf_counter()
+        reader, writer, status, _ = await self._open("GET", path)
+        text = (await reader.read()).decode()
+        writer.close()  # type: ignore[attr-defined]
+        assert status == 200, (path, status, text[:300])
+        return text, (time.perf_counter() - began) * 1000
+
+    async def sign_in(self) -> None:
+        text, _ = await self.get("/chat/")
+        found = re.search(r"X-CSRFToken(?:&quot;|\"): (?:&quot;|\")([A-Za-z0-9]+)", text)
+        assert found, text[:500]
+        self._token = found.group(1)
+
+    async def ask(self) -> tuple[asyncio.StreamReader, object]:
+        """Start a conversation, and return the stream of its answer."""
+        body = urlencode({"agent": "helper", "text": "Where is my order?"}).encode()
+        reader, writer, status, head = await self._open("POST", "/chat/start/", body)
+        await reader.read()
+        writer.close()  # type: ignore[attr-defined]
+        assert status == 302, (status, head)
+        place = re.search(r"(?im)^location: (\S+)", head)
+        assert place
+        page, _ = await self.get(place.group(1))
+        follow = re.search(r'data-follow="([^"]+)"', page)
+        assert follow, page[-2000:]
+        reader, writer, status, _ = await self._open("GET", follow.group(1))
+        assert status == 200
+        return reader, writer
+
+    async def first_word(self) -> float:
+        """Ask, and return the milliseconds until a word is there beyond the model's own; the page in between counts."""
+        began = time.perf_counter()
+        reader, writer = await self.ask()
+        while True:
+            line = await asyncio.wait_for(reader.readline(), 60)
+            if line.startswith(b"data: ") and json.loads(line[6:]).get("last"):
+                writer.close()  # type: ignore[attr-defined]
+                return (time.perf_counter() - began - MODEL_SECONDS) * 1000
+
+
+async def _follow(reader: asyncio.StreamReader, seen: list[int]) -> None:
+    try:
+        while await reader.readline():
+            seen[0] += 1
+    except OSError:
+        pass
+
+
+def _memory(pid: int) -> float:
+    found = re.search(r"VmRSS:\s+(\d+)", Path(f"/proc/{pid}/status").read_text())
+    return int(found.group(1)) / 1024 if found else 0.0
+
+
+async def _measure(person: Person, turns: int) -> tuple[list[float], dict[str, list[float]]]:
+    words = [await person.first_word() for _ in range(turns)]
+    others: dict[str, list[float]] = {"/chat/": [], "/agents/": [], "/": []}
+    for _ in range(turns):
+        for path, times in others.items():
+            times.append((await person.get(path))[1])
+    return words, others
+
+
+async def streams(stack: Stack, port: int, pid: int, cookies: dict[str, str], count: int) -> str:
+    stack.shape(chunks=1_000, delay_us=round(MODEL_SECONDS * 1_000_000))
+    person = Person(port, cookies)
+    await person.sign_in()
+    alone = await _measure(person, 12)
+    before, seen = _memory(pid), [0]
+    followers: list[asyncio.Task[None]] = []
+    writers: list[object] = []
+    gate = asyncio.Semaphore(6)
+
+    async def begin() -> None:
+        async with gate:
+            reader, writer = await person.ask()
+        writers.append(writer)  # a connection nobody holds is closed
+        followers.append(asyncio.create_task(_follow(reader, seen)))
+
+    began = time.monotonic()
+    await asyncio.gather(*(begin() for _ in range(count)))
+    print(f"{count} streams in {time.monotonic() - began:.0f} s.", flush=True)
+    await asyncio.sleep(5)
+    lines, moment = seen[0], time.monotonic()
+    await asyncio.sleep(5)
+    rate = (seen[0] - lines) / 3 / (time.monotonic() - moment)
+    after = _memory(pid)
+    beside = await _measure(person, 12)
+    writing = int(stack.sql("SELECT count(*) FROM chat_message WHERE status = 'writing'").split()[0])
+    lost = sum(task.done() for task in followers)
+    for task in followers:
+        task.cancel()
+    table = f"| one web process | alone: p50 | p95 | beside {count:,} streams: p50 | p95 |\n|---|---|---|---|---|\n"
+    names = {"/chat/": "the chat page", "/agents/": "the list of agents", "/": "the overview"}
+    table += f"| the first word of an answer, beyond the model’s own second | {_quantiles(alone[0])} | {_quantiles(beside[0])} |\n"
+    for path, name in names.items():
+        table += f"| {name} | {_quantiles(alone[1][path])} | {_quantiles(beside[1][path])} |\n"
+    return table + (
+        f"\n{count:,} answers were written and followed at once ({writing:,} in the database, {lost} readers lost), one"
+        f" piece a second each: {rate:,.0f} frames a second reached their readers. Memory of the process: {before:.0f} MiB"
+        f" before, {after:.0f} MiB with them, {(after - before) * 1024 / count:.0f} KiB a stream.\n"
+    )
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--streams", type=int, default=1_000, help="0: the pages only")
+    parser.add_argument("--print", action="store_true", help="leave docs/performance.md as it is")
+    options = parser.parse_args()
+    most = resource.getrlimit(resource.RLIMIT_NOFILE)[1]
+    resource.setrlimit(resource.RLIMIT_NOFILE, (most, most))
+    stack = Stack()
+    try:
+        stack.manage("migrate", "--verbosity", "0")
+        upstream = f"http://127.0.0.1:{stack.upstream_port}/v1"
+        subprocess.run(
+            [sys.executable, "-m", "bench.seed", upstream, "1000"],
+            cwd=ROOT, env=stack.environment, check=True, stdout=subprocess.DEVNULL,
+        )  # fmt: skip
+        seeded = json.loads(_run(stack, _SEED))
+        table = ""
+        if options.streams:
+            target = stack.facet()
+            port = int(target.url.split(":")[2].split("/")[0])
+            table = asyncio.run(streams(stack, port, target.pids[0], seeded["cookies"], options.streams))
+            print(table, flush=True)
+        people = ", ".join(f"'{one}'" for one in seeded["people"])
+        stack.sql("TRUNCATE chat_conversation CASCADE")
+        stack.sql(_FILL.format(people=people, first=seeded["people"][0], key="uuid"))
+        table = pages(stack) + "\n" + table
+        print(table, flush=True)
+    finally:
+        stack.stop()
+    if not options.print:
+        said = f"Measured on {dt.date.today()} on {os.cpu_count()} cores, load average {os.getloadavg()[0]:.1f}."
+        page = Path(ROOT / "docs" / "performance.md")
+        text = re.sub(
+            r"(<!-- chat -->\n).*?(<!-- end of chat -->)",
+            lambda found: f"{found[1]}{said}\n\n{table}{found[2]}",
+            page.read_text(),
+            flags=re.S,
+        )
+        page.write_text(text)
+
+
+if __name__ == "__main__":
+    main()
