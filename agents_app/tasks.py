@@ -7,6 +7,7 @@ from celery import shared_task
 from celery.signals import worker_shutdown, worker_shutting_down
 
 from agents_app.engine import advancing, sweeping, working
+from agents_app.services import telling
 from agents_app.triggers import ticking
 
 
@@ -18,6 +19,7 @@ def advance(run_id: str) -> None:
 @shared_task(name="agents.drive")
 def drive() -> None:
     sweeping.drive()
+    sweeping.tell()
 
 
 @shared_task(name="agents.tick")
@@ -27,7 +29,7 @@ def tick() -> None:
 
 @shared_task(name="agents.tell_of_approval")
 def tell_of_approval(approval_id: str) -> None:
-    pass
+    telling.tell(uuid.UUID(approval_id))
 
 
 @worker_shutting_down.connect

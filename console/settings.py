@@ -424,6 +424,12 @@ MCP_PROGRAMS = env_commands("MCP_PROGRAMS")
 # Installed packages (names of distributions) whose tools and hooks are loaded.
 PLUGINS_ALLOWED = env_list("PLUGINS_ALLOWED")
 
+# Where notices of approvals are sent besides mail, signed with the secret.
+APPROVAL_WEBHOOK_URL = env_str("APPROVAL_WEBHOOK_URL")
+APPROVAL_WEBHOOK_SECRET = env_secret("APPROVAL_WEBHOOK_SECRET")
+if APPROVAL_WEBHOOK_URL and not APPROVAL_WEBHOOK_SECRET:
+    raise ImproperlyConfigured("APPROVAL_WEBHOOK_URL needs APPROVAL_WEBHOOK_SECRET: notices are signed.")
+
 # Prompts ----------------------------------------------------------------------------------------------------------
 
 # Characters: of one version as it is written, and of all messages together once values and partials are in place.

@@ -7,7 +7,7 @@ from typing import Any
 
 from django.db import transaction
 from django.db.models import F
-from django.db.models.functions import Now
+from django.db.models.functions import Greatest, Now
 
 from agents_app.engine import compacting, lease, limits, recovering
 from agents_app.engine.answers import Answer, Wanted
@@ -123,7 +123,7 @@ def _record(turn: Turn, steps: Sequence[Step], step: Step, outcome: Outcome) -> 
 def _fail(turn: Turn, steps: Sequence[Step], step: Step, trouble: Trouble) -> bool | None:
     run = turn.run
     with transaction.atomic():
-        lease.change(run, attempts=0, **({} if trouble.counts else {"model_calls": F("model_calls") - 1}))
+        lease.change(run, attempts=0, **({} if trouble.counts else {"model_calls": Greatest(F("model_calls") - 1, 0)}))
         Step.objects.filter(pk=step.pk).update(
             state=State.FAILED, trouble=trouble.sentence[:1000], note=trouble.code[:200], ended_at=Now()
         )

@@ -47,6 +47,7 @@ class Approval(models.Model):
     answer = models.JSONField(null=True, blank=True)
     cost_micros = models.BigIntegerField(default=0, help_text="Of the run so far.")
     expires_at = models.DateTimeField()
+    told_at = models.DateTimeField(null=True, blank=True, help_text="When people were last told by mail.")
     escalate_at = models.DateTimeField(null=True, blank=True)
     escalated_at = models.DateTimeField(null=True, blank=True)
     message = models.CharField(max_length=1000, blank=True, help_text="To the agent.")

@@ -3,8 +3,10 @@
 import threading
 import time
 from collections.abc import Callable, Iterator
+from contextlib import suppress
 from typing import Any
 
+import httpx2 as httpx
 import pytest
 import redis
 from celery import Celery
@@ -17,12 +19,11 @@ from console.teams.models import Role
 from tests import make
 from tests.gateway.conftest import World
 from tests.gateway.invariants import check_invariants
-from tests.live import WorkerProcess
-from tests.runs.workshop import Brain, Till
+from tests.live import WebProcess, WorkerProcess
+from tests.runs.workshop import PARAMETERS, Brain, Till
 from tests.valkey import Valkey, valkey_server  # noqa: F401
 
 QUICK = {"AGENT_LEASE_SECONDS": "3", "GATEWAY_LEASE_SECONDS": "4"}
-PARAMETERS = {"type": "object", "properties": {"what": {"type": "string"}}, "required": ["what"]}
 
 
 class Works:
@@ -172,7 +173,29 @@ def test_a_worker_killed_at_each_phase_of_a_step_does_nothing_twice(works: Works
     check_invariants(works.world.calls(), len(brain.seen))
 
 
-def test_a_broker_that_loses_everything_loses_no_run_and_no_approval(works: Works) -> None:
+def asks_over_the_web(works: Works) -> Run:
+    """Start a run by a chat completion whose web process is killed while it waits; return the run, which goes on."""
+    _, key = make.make_key(works.world.team, "web")
+    works.brain.shut.add("over the web")
+    web = WebProcess(VALKEY_URL=works.valkey.url).wait()
+    body = {"model": "agent:payer", "messages": [{"role": "user", "content": "over the web"}]}
+    headers = {"Authorization": f"Bearer {key}"}
+
+    def ask() -> None:
+        with suppress(httpx.HTTPError):
+            httpx.post(f"{web.url}/v1/chat/completions", json=body, headers=headers, timeout=60)
+
+    asking = threading.Thread(target=ask)
+    asking.start()
+    works.until(lambda: works.brain.asked["over the web 0"])
+    web.kill()
+    asking.join(10)
+    web.stop()
+    works.brain.shut.clear()
+    return Run.objects.get(trigger="chat")
+
+
+def test_a_broker_that_loses_everything_and_a_web_process_that_dies_lose_no_run_and_no_approval(works: Works) -> None:
     works.brain.rounds["loses"] = 2
     runs = [make.make_run(works.careful, works.ada, "loses") for _ in range(3)]
     works.worker()
@@ -183,6 +206,7 @@ def test_a_broker_that_loses_everything_loses_no_run_and_no_approval(works: Work
     late = make.make_run(works.agent, works.ada, "late")
     client.flushall()
     client.close()
+    web = asks_over_the_web(works)
     # Nothing is left but what the database says; the next beat finds it all. Out of order and twice is harmless.
     works.until(lambda: Run.objects.get(pk=late.pk).is_over)
     for _ in range(5):
@@ -193,7 +217,9 @@ def test_a_broker_that_loses_everything_loses_no_run_and_no_approval(works: Work
         works.decide(run)
     works.until(lambda: all(Run.objects.get(pk=run.pk).is_over for run in runs))
     assert {Run.objects.get(pk=run.pk).state for run in runs} == {"succeeded"}
-    assert works.till.taken == {"loses 0": 3, "loses 1": 3, "late": 1}
+    assert works.till.taken == {"loses 0": 3, "loses 1": 3, "late": 1, "over the web": 1}
+    works.until(lambda: Run.objects.get(pk=web.pk).is_over)
+    assert Run.objects.get(pk=web.pk).output == {"text": "Result: over the web"}
     with connection.cursor() as cursor:
         cursor.execute(
             "SELECT count(*) FROM pg_stat_activity WHERE datname = current_database() AND state LIKE 'idle in%'"

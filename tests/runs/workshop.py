@@ -3,13 +3,13 @@
 import asyncio
 import json
 from collections import Counter
-from collections.abc import Awaitable, Callable
+from collections.abc import Callable
 from typing import Any
 
 from tests.runs.scripts import wants, words
 from tests.upstream import Script, Upstream, head
 
-Play = Callable[[asyncio.StreamWriter], Awaitable[None]]
+PARAMETERS = {"type": "object", "properties": {"what": {"type": "string"}}, "required": ["what"]}
 
 
 def answer(value: dict[str, Any]) -> Script:

@@ -1,0 +1,144 @@
+"""What the next worker makes of what another left: states a crash can leave behind, one by one."""
+
+import datetime as dt
+import threading
+
+import pytest
+from django.db import connections
+
+from agents_app.engine import advancing, lease, sweeping, working
+from agents_app.models import Approval, Run, Step
+from console.core.clock import now
+from console.core.ids import uuid7, uuid7_at
+from tests import make
+from tests.runs.conftest import Shop
+from tests.runs.counting import counted, keys
+from tests.runs.scripts import wants, words
+
+
+def left_behind(run: Run) -> None:
+    """As if the worker of a run had died a while ago."""
+    Run.objects.filter(pk=run.pk).update(state="running", lease_until=now() - dt.timedelta(seconds=1))
+
+
+def begun(run: Run, **fields) -> Step:
+    return make.make_step(run, state="intended", tool_name="pay", request_id=uuid7(), attempts=1, **fields)
+
+
+def test_calls_that_were_planned_are_made_and_those_that_were_begun_are_seen_to(shop: Shop) -> None:
+    make.publish_agent(shop.agent, grants=[{"tool": "pay", "mode": "allow"}, {"tool": "count"}])
+    said = {"role": "assistant", "content": None, "tool_calls": []}
+    run = shop.start()
+    make.make_step(run, kind="model", state="done", output={"message": said}, tool_name="")
+    make.make_step(run, state="planned", tool_name="count", call_id="a", arguments={"what": "planned"})
+    reads = begun(run, call_id="b", arguments={"what": "reads"})
+    Step.objects.filter(pk=reads.pk).update(tool_name="count")
+    pays = begun(run, call_id="c", arguments={"what": "pays"})
+    left_behind(run)
+    shop.says(words())
+    run = shop.go(run)
+    assert run.state == "waiting" and counted(shop.file) == {"planned": 1, "reads": 1}
+    assert keys(shop.file, "reads") == {reads.idempotency_key.hex}, "the same key goes along"
+    pays.refresh_from_db()
+    assert pays.state == "unknown" and Approval.objects.get().kind == "outcome"
+    run = shop.decide(run, answer={"outcome": "not_done"})
+    assert run.state == "succeeded" and "pays" not in counted(shop.file)
+
+
+def test_a_question_to_the_model_that_left_no_trace_is_put_again_and_a_recent_one_waits(shop: Shop) -> None:
+    run = shop.start()
+    fields = {"kind": "model", "state": "intended", "tool_name": "", "attempts": 0}
+    old = make.make_step(run, **fields, request_id=uuid7_at(now() - dt.timedelta(minutes=5)))
+    Run.objects.filter(pk=run.pk).update(model_calls=1)
+    left_behind(run)
+    shop.says(words("Here."))
+    run = shop.go(run)
+    assert run.state == "succeeded" and [step.state for step in run.steps.all()] == ["failed", "done"]
+    old.refresh_from_db()
+    assert old.note == "not_sent" and run.model_calls == 1, "a call that was not made is not counted"
+
+    run = shop.start()
+    make.make_step(run, **fields, request_id=uuid7())
+    left_behind(run)
+    run = shop.go(run)
+    assert run.state == "running" and run.wake_at > now(), "its worker may still be about to send it"
+    assert len(shop.world.upstream.seen) == 1
+
+
+def test_a_worker_that_lost_its_run_writes_nothing(shop: Shop) -> None:
+    shop.says(wants(("count", {"what": "slow", "seconds": 1.5})))
+    run = shop.start()
+
+    def work() -> None:
+        shop.go(run)
+        connections.close_all()
+
+    first = threading.Thread(target=work)
+    first.start()
+    while not counted(shop.file, "begun"):
+        first.join(0.02)
+    Run.objects.filter(pk=run.pk).update(lease_until=None)
+    taken = lease.take(run.pk)
+    assert taken is not None
+    first.join(10)
+    step = run.steps.get(kind="tool")
+    assert (step.state, step.output) == ("intended", None), "its outcome is another's to find out"
+    for fields in ({"state": "failed"}, {}):
+        with pytest.raises(lease.LeaseLost):
+            taken.fence -= 1
+            lease.change(taken, **fields)
+        taken.fence += 1
+    lease.put_down(taken)
+    shop.says(words())
+    assert shop.go(run).state == "succeeded"
+
+
+def test_a_run_that_ends_its_workers_is_given_up_and_others_go_on(shop: Shop, monkeypatch: pytest.MonkeyPatch) -> None:
+    poison = shop.start("poison")
+    whole = advancing._step
+
+    def break_on_poison(turn, steps):
+        if turn.run.pk == poison.pk:
+            raise RuntimeError("a bug")
+        return whole(turn, steps)
+
+    monkeypatch.setattr(advancing, "_step", break_on_poison)
+    for _ in range(advancing.MOST_ATTEMPTS + 1):
+        assert not Run.objects.get(pk=poison.pk).is_over
+        shop.go(poison)
+    poison.refresh_from_db()
+    assert (poison.state, poison.code) == ("failed", "gave_up") and "5 workers" in poison.trouble
+    assert shop.run(words()).state == "succeeded"
+
+
+def test_the_sweeper_wakes_what_has_no_worker_and_nothing_that_waits(
+    shop: Shop, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    sent: list[str] = []
+    monkeypatch.setattr(
+        "console.core.tasks.current_app.send_task", lambda name, args, **options: sent.append((name, args[0]))
+    )
+    queued, lost, waits, late, held, over = (shop.start() for _ in range(6))
+    sent.clear()
+    left_behind(lost)
+    make.make_approval(waits)
+    make.make_approval(late, expires_at=now() - dt.timedelta(seconds=1))
+    lease.take(held.pk)
+    Run.objects.filter(pk=over.pk).update(state="failed")
+    sweeping.drive()
+    woken = {run for name, run in sent if name == "agents.advance"}
+    assert woken == {str(queued.pk), str(lost.pk), str(late.pk)}
+
+
+def test_one_process_carries_many_runs_and_takes_the_next_by_itself(shop: Shop, settings) -> None:
+    settings.AGENT_CONCURRENCY = 2
+    runs = [shop.start(f"number {n}") for n in range(6)]
+    shop.says(*[words(f"{n}") for n in range(6)])
+    assert working.offer(runs[0].pk) and working.offer(runs[1].pk)
+    working.wait_until_idle(20)
+    assert {Run.objects.get(pk=run.pk).state for run in runs} == {"succeeded"}
+    advancing.stopping.set()
+    try:
+        assert not working.offer(runs[0].pk)
+    finally:
+        advancing.stopping.clear()

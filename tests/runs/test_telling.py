@@ -1,0 +1,81 @@
+"""Notices of approvals: to those who may decide, once, without arguments; to more people when nobody decides."""
+
+import datetime as dt
+import hashlib
+import hmac
+import json
+
+import pytest
+from django.core import mail
+
+from agents_app.engine import sweeping
+from agents_app.models import Approval
+from agents_app.services.telling import tell
+from console.audit.models import AuditEvent
+from console.core.clock import now
+from console.gateway import sync
+from tests import make
+
+
+@pytest.fixture
+def run(cast, agent):
+    return make.make_run(agent, cast.bob)
+
+
+def told() -> list[str]:
+    addresses = sorted(address for one in mail.outbox for address in one.to)
+    return addresses
+
+
+def test_it_mails_those_who_may_decide_once_and_keeps_arguments_in_the_console(run, anna, cast):
+    approval = make.make_approval(run, arguments={"order": "secret-17"})
+    assert tell(approval.pk) and not tell(approval.pk)
+    assert told() == ["alice@example.com", "anna@example.com"]
+    sent = mail.outbox[0]
+    assert sent.subject == "Clerk asks about refund"
+    assert run.public_id in sent.body and f"/approvals/{approval.pk}/" in sent.body
+    assert "secret-17" not in sent.body and "{" not in sent.body
+    decided = make.make_approval(run)
+    Approval.objects.filter(pk=decided.pk).update(state="approved")
+    assert not tell(decided.pk)
+
+
+def test_questions_reach_who_started_the_run_and_rules_keep_the_starter_out(run, anna, cast, agent):
+    assert tell(make.make_approval(run, kind="question").pk)
+    assert told() == ["alice@example.com", "anna@example.com", "bob@example.com"]
+    mail.outbox.clear()
+    hers = make.make_run(agent, cast.alice)
+    assert tell(make.make_approval(hers, is_for_others=True).pk)
+    assert told() == ["anna@example.com"]
+
+
+def test_nobody_in_time_tells_operators_too_once_and_on_record(run, anna, cast, monkeypatch):
+    sent = []
+    monkeypatch.setattr("console.core.tasks.current_app.send_task", lambda name, args, **more: sent.append(args[0]))
+    monkeypatch.setattr("django.db.transaction.on_commit", lambda work, **more: work())
+    late = now() - dt.timedelta(seconds=1)
+    approval = make.make_approval(run, escalate_at=late, told_at=late)
+    lost = make.make_approval(run, created_at=now() - dt.timedelta(minutes=5))
+    make.make_approval(run), make.make_approval(run, told_at=late, escalate_at=now() + dt.timedelta(hours=1))
+    assert sweeping.tell() == 2 and set(sent) == {str(approval.pk), str(lost.pk)}
+    assert tell(approval.pk) and not tell(approval.pk)
+    assert told() == ["alice@example.com", "anna@example.com", "olga@example.com"]
+    assert mail.outbox[0].subject.startswith("Still waiting: ")
+    assert AuditEvent.objects.filter(action="approval.escalated").count() == 1
+
+
+def test_it_posts_a_signed_notice_to_the_webhook(run, upstream, settings):
+    settings.APPROVAL_WEBHOOK_URL, settings.APPROVAL_WEBHOOK_SECRET = f"{upstream.url}/notices", "whsec"
+    approval = make.make_approval(run)
+    upstream.enqueue({})
+    assert tell(approval.pk)
+    sync.stop()
+    seen = upstream.seen[0]
+    signed = hmac.new(b"whsec", f"{seen.headers['x-facet-timestamp']}.".encode() + seen.raw, hashlib.sha256).hexdigest()
+    assert seen.headers["x-facet-signature"] == f"sha256={signed}"
+    notice = json.loads(seen.raw)
+    assert (notice["type"], notice["id"], notice["tool"]) == ("approval.asked", str(approval.pk), "refund")
+    assert "arguments" not in notice
+    upstream.enqueue({}, status=500)
+    assert tell(make.make_approval(run).pk), "a webhook that fails breaks nothing"
+    sync.stop()
