@@ -1,4 +1,4 @@
-"""The only way to get an agent, a run or an approval for somebody.
+"""The only way to get an agent, a run, an approval, a tool or a queue for somebody.
 
 Members see the agents of their teams; whoever may call models in a team also sees, and uses, those shared with it or
 with everybody. Everything else looks like nothing. Building needs the right `build` in the agent's own team.
@@ -10,8 +10,17 @@ import uuid
 from django.core.exceptions import PermissionDenied
 from django.db.models import Q, QuerySet
 
-from agents_app.errors import UnknownAgent, UnknownAgentVersion, UnknownApproval, UnknownRun
-from agents_app.models import Agent, AgentVersion, Approval, Audience, Run
+from agents_app.errors import (
+    UnknownAgent,
+    UnknownAgentVersion,
+    UnknownApproval,
+    UnknownItem,
+    UnknownQueue,
+    UnknownRun,
+    UnknownServer,
+    UnknownTool,
+)
+from agents_app.models import Agent, AgentVersion, Approval, Audience, Queue, QueueItem, Run, Tool, ToolServer
 from console.core.clock import now
 from console.teams.access import teams_for
 from console.teams.callers import Caller
@@ -132,3 +141,62 @@ def approvals_waiting(caller: Caller) -> int:
     """Return how many approvals wait for the caller's decision, up to a hundred: every page's navigation asks."""
     waiting = approvals_for(caller, to="decide").filter(state=Approval.State.WAITING, expires_at__gt=now())
     return waiting.order_by()[:100].count()
+
+
+def tools_for(caller: Caller, to: str = "view") -> QuerySet[Tool]:
+    """Return the tools of the teams in which the caller may view or edit what agents are made of."""
+    rows = Tool.objects.filter(deleted_at=None, team__in=teams_for(caller, RIGHTS[to]))
+    return rows.select_related("team", "server")
+
+
+def tool_for(caller: Caller, tool_id: uuid.UUID, to: str = "view") -> Tool:
+    tool = tools_for(caller).filter(pk=tool_id).first()
+    if tool is None:
+        raise UnknownTool
+    _check_may(caller, tool.team, to)
+    return tool
+
+
+def servers_for(caller: Caller, to: str = "view") -> QuerySet[ToolServer]:
+    rows = ToolServer.objects.filter(deleted_at=None, team__in=teams_for(caller, RIGHTS[to]))
+    return rows.select_related("team")
+
+
+def server_for(caller: Caller, server_id: uuid.UUID, to: str = "view") -> ToolServer:
+    server = servers_for(caller).filter(pk=server_id).first()
+    if server is None:
+        raise UnknownServer
+    _check_may(caller, server.team, to)
+    return server
+
+
+def queues_for(caller: Caller, to: str = "view") -> QuerySet[Queue]:
+    rows = Queue.objects.filter(archived_at=None, team__in=teams_for(caller, RIGHTS[to]))
+    return rows.select_related("team")
+
+
+def queue_for(caller: Caller, queue_id: uuid.UUID, to: str = "view") -> Queue:
+    queue = queues_for(caller).filter(pk=queue_id).first()
+    if queue is None:
+        raise UnknownQueue
+    _check_may(caller, queue.team, to)
+    return queue
+
+
+def item_for(caller: Caller, item_id: uuid.UUID, to: str = "view") -> QueueItem:
+    items = QueueItem.objects.filter(queue__in=queues_for(caller)).select_related("queue__team")
+    item = items.filter(pk=item_id).first()
+    if item is None:
+        raise UnknownItem
+    _check_may(caller, item.queue.team, to)
+    return item
+
+
+def may_read_items(caller: Caller, team: Team) -> bool:
+    """Say whether the caller may read what queue items say: it is content, as the log's is."""
+    return caller.may("read_content", team.pk)
+
+
+def _check_may(caller: Caller, team: Team, to: str) -> None:
+    if to != "view" and not caller.may(RIGHTS[to], team.pk):
+        raise PermissionDenied(f"Your role in {team} does not allow that. An owner of the team can change it.")

@@ -89,8 +89,8 @@ class UnknownQueue(NotFound):
 class UnknownItem(NotFound):
     code = "unknown_item"
 
-    def __init__(self, item_id: object) -> None:
-        super().__init__(f"There is no item {str(item_id)[:60]}.")
+    def __init__(self) -> None:
+        super().__init__("There is no such item.")
 
 
 class StaleItem(Conflict):

@@ -2,7 +2,22 @@
 
 from django.urls import path
 
-from agents_app.views import approvals, editing, granting, hooks, moving, reading, runs, settings, starting, triggers
+from agents_app.views import (
+    approvals,
+    editing,
+    granting,
+    hooks,
+    importing,
+    moving,
+    queues,
+    reading,
+    runs,
+    servers,
+    settings,
+    starting,
+    tools,
+    triggers,
+)
 
 app_name = "agents"
 urlpatterns = [
@@ -38,4 +53,26 @@ urlpatterns = [
     path("approvals/<uuid:approval_id>/", approvals.approval, name="approval"),
     path("approvals/<uuid:approval_id>/decide/", approvals.decide, name="decide"),
     path("approvals/<uuid:approval_id>/extend/", approvals.extend, name="extend"),
+    path("tools/", tools.tools, name="tools"),
+    path("tools/new/", tools.new_tool, name="new_tool"),
+    path("tools/import/", importing.import_tools, name="import_tools"),
+    path("tools/<uuid:tool_id>/", tools.tool, name="tool"),
+    path("tools/<uuid:tool_id>/edit/", tools.edit_tool, name="edit_tool"),
+    path("tools/<uuid:tool_id>/try/", tools.try_tool, name="try_tool"),
+    path("tools/<uuid:tool_id>/enable/", tools.enable_tool, name="enable_tool"),
+    path("tools/<uuid:tool_id>/review/", tools.review_tool, name="review_tool"),
+    path("tools/<uuid:tool_id>/remove/", tools.remove_tool, name="remove_tool"),
+    path("tools/servers/", servers.servers, name="servers"),
+    path("tools/servers/new/", servers.new_server, name="new_server"),
+    path("tools/servers/<uuid:server_id>/", servers.server, name="server"),
+    path("tools/servers/<uuid:server_id>/edit/", servers.edit_server, name="edit_server"),
+    path("tools/servers/<uuid:server_id>/look/", servers.look, name="look_at_server"),
+    path("tools/servers/<uuid:server_id>/take/", servers.take_tool, name="take_tool"),
+    path("tools/servers/<uuid:server_id>/remove/", servers.remove_server, name="remove_server"),
+    path("tools/queues/", queues.queues, name="queues"),
+    path("tools/queues/new/", queues.new_queue, name="new_queue"),
+    path("tools/queues/<uuid:queue_id>/", queues.queue, name="queue"),
+    path("tools/queues/<uuid:queue_id>/edit/", queues.edit_queue, name="edit_queue"),
+    path("tools/queues/<uuid:queue_id>/archive/", queues.archive_queue, name="archive_queue"),
+    path("tools/queues/items/<uuid:item_id>/move/", queues.move_item, name="move_item"),
 ]

@@ -8,11 +8,14 @@ from typing import Any
 
 from django.contrib.auth.hashers import make_password
 
-from agents_app.models import Agent, AgentDraft, AgentVersion, Approval, Run, Step, Tool
+from agents_app.models import Agent, AgentDraft, AgentVersion, Approval, Queue, QueueItem, Run, Step, Tool, ToolServer
 from agents_app.services import agents as agent_services
 from agents_app.services import drafts as agent_draft_services
+from agents_app.services import queues as queue_services
 from agents_app.services import runs as run_services
+from agents_app.services import servers as server_services
 from agents_app.services import versions as agent_version_services
+from agents_app.tools.mcp.offers import offer_of
 from console.catalog.models import Alias, ModelVersion, Pin, Price, Provider
 from console.chat.models import Conversation, Message, Visitor, Widget
 from console.core.clock import now
@@ -178,6 +181,30 @@ def make_tool(team: Team, slug: str = "", **fields: Any) -> Tool:
     fields.setdefault("parameters", parameters)
     slug = slug or f"tool_{next(_numbers)}"
     return Tool.objects.create(team=team, slug=slug, name=slug.replace("_", " ").capitalize(), **fields)
+
+
+def make_server(team: Team, slug: str = "", address: str = "http://127.0.0.1:9/mcp", **fields: Any) -> ToolServer:
+    """An MCP server nobody answers at, unless an address is given."""
+    slug = slug or f"server-{next(_numbers)}"
+    return server_services.create_server(actor=SYSTEM, team=team, slug=slug, address=address, **fields)
+
+
+def make_server_tool(server: ToolServer, name: str = "act", description: str = "Acts.") -> Tool:
+    """A tool taken over from a server that offers it."""
+    schema = {"type": "object", "properties": {"what": {"type": "string"}}, "required": ["what"]}
+    server.found = [*server.found, offer_of(name, description, schema, {}).as_row()]
+    server.save(update_fields=["found"])
+    return server_services.take_tool(actor=SYSTEM, server=server, name=name)
+
+
+def make_queue(team: Team, slug: str = "", **fields: Any) -> Queue:
+    slug = slug or f"queue-{next(_numbers)}"
+    fields.setdefault("name", slug.capitalize())
+    return queue_services.create_queue(actor=SYSTEM, team=team, slug=slug, **fields)
+
+
+def make_item(queue: Queue, body: Any = "work", **fields: Any) -> QueueItem:
+    return queue_services.put(queue=queue, body=body, put_by_name="Alice", **fields)[0]
 
 
 def actor_for(user: User) -> Actor:

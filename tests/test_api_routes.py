@@ -43,12 +43,16 @@ from tests.test_routes import (
     _prompt_version,
     _proposal,
     _provider,
+    _queue,
+    _queue_item,
     _quota_id,
     _record,
     _review,
     _team,
     _test_case,
     _test_run,
+    _tool,
+    _tool_server,
     _version,
     _visit,
     _waiver,
@@ -112,6 +116,12 @@ def _visit_pk(cast: Cast) -> Arguments:
 
 
 FACTORIES: dict[str, Any] = {
+    **dict.fromkeys(("api:tool", "api:try_tool", "api:review_tool"), lambda cast: _pk(_tool(cast))),
+    **dict.fromkeys(
+        ("api:tool_server", "api:look_at_tool_server", "api:take_tool"), lambda cast: _pk(_tool_server(cast))
+    ),
+    **dict.fromkeys(("api:queue", "api:queue_items"), lambda cast: _pk(_queue(cast))),
+    **dict.fromkeys(("api:park_queue_item", "api:requeue_queue_item"), lambda cast: _pk(_queue_item(cast))),
     **dict.fromkeys(("api:team", "api:members", "api:invitations"), _team),
     "api:member": lambda cast: _pk(_member(cast)),
     "api:invitation": lambda cast: _pk(_invitation(cast)),

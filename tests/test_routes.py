@@ -14,7 +14,7 @@ import pytest
 from django.test import Client
 from django.urls import URLPattern, URLResolver, get_resolver, reverse
 
-from agents_app.models import Trigger
+from agents_app.models import QueueItem, Trigger
 from console.audit import sql
 from console.audit.models import AuditEvent
 from console.batches.models import Batch
@@ -311,7 +311,42 @@ def _visit(cast: Cast) -> Arguments:
     return {"widget_id": made.widget_id, "conversation_id": made.pk}
 
 
+def _tool(cast: Cast) -> Arguments:
+    """A tool taken over from a server, which nothing is called by: nobody answers there."""
+    return {"tool_id": make.make_server_tool(make.make_server(cast.team_a)).pk}
+
+
+def _tool_server(cast: Cast) -> Arguments:
+    return {"server_id": make.make_server(cast.team_a).pk}
+
+
+def _queue(cast: Cast) -> Arguments:
+    return {"queue_id": make.make_queue(cast.team_a).pk}
+
+
+def _queue_item(cast: Cast) -> Arguments:
+    item = make.make_item(make.make_queue(cast.team_a))
+    QueueItem.objects.filter(pk=item.pk).update(state="parked")
+    return {"item_id": item.pk}
+
+
 FACTORIES: dict[str, Callable[[Cast], Arguments]] = {
+    **dict.fromkeys(
+        (
+            *("agents:tool", "agents:edit_tool", "agents:try_tool", "agents:enable_tool", "agents:review_tool"),
+            "agents:remove_tool",
+        ),
+        _tool,
+    ),
+    **dict.fromkeys(
+        (
+            *("agents:server", "agents:edit_server", "agents:look_at_server", "agents:take_tool"),
+            "agents:remove_server",
+        ),
+        _tool_server,
+    ),
+    **dict.fromkeys(("agents:queue", "agents:edit_queue", "agents:archive_queue"), _queue),
+    "agents:move_item": _queue_item,
     **dict.fromkeys(
         (
             *("agents:agent", "agents:compare", "agents:where_used", "agents:edit", "agents:publish"),

@@ -17,7 +17,7 @@ from agents_app.services.naming import check_line, check_secret, check_short_nam
 from agents_app.tools import web
 from agents_app.tools.base import ToolFailed
 from agents_app.tools.mcp.kind import address_of, suspend
-from agents_app.tools.mcp.offers import Offer, of_row, tool_name
+from agents_app.tools.mcp.offers import Offer, offers_in, tool_name
 from agents_app.tools.mcp.session import Changed, offers_of
 from console.audit import actions
 from console.audit.actions import Action
@@ -170,12 +170,8 @@ def _compare(server: ToolServer, offers: dict[str, Offer]) -> None:
             suspend(tool, Changed(offer is None).sentence)
 
 
-def offers(server: ToolServer) -> list[Offer]:
-    return [of_row(row) for row in server.found]
-
-
 def _offer(server: ToolServer, name: str) -> Offer:
-    offer = next((one for one in offers(server) if one.name == name), None)
+    offer = next((one for one in offers_in(server.found) if one.name == name), None)
     if offer is None:
         raise BadInput(f"{server.name} does not offer {name[:60]!r}. Look again at what it offers.", param="name")
     if offer.trouble:

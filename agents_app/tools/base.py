@@ -2,6 +2,7 @@
 
 import asyncio
 import datetime as dt
+import json
 import uuid
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -108,3 +109,8 @@ def cut(text: str, most_bytes: int) -> str:
 def within(seconds: float) -> asyncio.Timeout:
     """Return a deadline for the whole of a call."""
     return asyncio.timeout(max(seconds, 0.05))
+
+
+def written_json(value: Any) -> str:
+    """Return JSON as people read it."""
+    return json.dumps(value, indent=2, ensure_ascii=False)

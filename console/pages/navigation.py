@@ -53,6 +53,9 @@ ITEMS = (
     Item("playground", "Playground", "git-compare", "playground:bench", "Build", "use_models", "y", "try compare run"),
     Item("prompts", "Prompts", "library", "prompts:prompts", "Build", "view_team", "p", "library text", waiting_count),
     Item("agents", "Agents", "bot", "agents:agents", "Build", "view_team", keywords="assistant assistants bot"),
+    Item(
+        "tools", "Tools", "wrench", "agents:tools", "Build", "view_team", "t", "http mcp openapi server queue function"
+    ),
     Item("models", "Models and pins", "pin", "catalog:models", "Run", "view_team", "m", "alias provider version"),
     Item("runs", "Agent runs", "list-tree", "agents:runs", "Run", "view_team", "r", "trace steps agents"),
     Item("batches", "Batches", "layers", "batches:batches", "Run", "view_usage", "b", "files jobs bulk openai"),

@@ -30,6 +30,7 @@ def test_it_shows_members_what_they_may_open(client: Client, cast: Cast) -> None
         "/playground/",
         "/prompts/",
         "/agents/",
+        "/tools/",
         "/models/",
         "/runs/",
         "/batches/",

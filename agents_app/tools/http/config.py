@@ -25,14 +25,14 @@ def checked(config: Mapping[str, Any]) -> dict[str, Any]:
     body = config.get("body")
     if body == "":
         body = None
-    if body not in (None, REST) and not isinstance(body, dict | list):
-        raise BadInput(f"body must be empty, {REST!r}, or JSON with places for arguments.", param="body")
+    if body not in (None, REST) and not isinstance(body, dict | list) and not _is_place(body):
+        raise BadInput(f"body must be empty, {REST!r}, {{name}}, or JSON with places for arguments.", param="body")
     if method in SAFE and body is not None:
         raise BadInput(f"A {method} has no body; put the arguments into the URL.", param="body")
     encoding = reading.text(config, "encoding", most=10, default="json") or "json"
     if encoding not in {"json", "form"}:
         raise BadInput("encoding must be json or form.", param="encoding")
-    if encoding == "form" and isinstance(body, list):
+    if encoding == "form" and (isinstance(body, list) or _is_place(body)):
         raise BadInput("A form has names and values; write the body as an object.", param="body")
     pick = reading.text(config, "pick", most=300)
     if not _POINTER.match(pick):
@@ -46,6 +46,11 @@ def checked(config: Mapping[str, Any]) -> dict[str, Any]:
         "secret": _secret(config.get("secret")),
         "pick": pick,
     }
+
+
+def _is_place(body: Any) -> bool:
+    """Say whether the body is one argument, as it is."""
+    return isinstance(body, str) and PLACE.fullmatch(body) is not None
 
 
 def _url(config: Mapping[str, Any]) -> str:
@@ -115,5 +120,5 @@ def _is_kept(name: str) -> bool:
 
 def used_names(config: Mapping[str, Any]) -> set[str]:
     """Return the arguments that fill a place."""
-    body = config["body"] if isinstance(config.get("body"), dict | list) else None
+    body = config["body"] if config.get("body") != REST else None
     return names_in(config["url"]) | names_in(config.get("headers") or {}) | names_in(body)

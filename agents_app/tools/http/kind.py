@@ -64,6 +64,8 @@ def _body(config: Mapping[str, Any], arguments: Mapping[str, Any], headers: dict
         content: Any = {name: value for name, value in arguments.items() if name not in used}
     else:
         content = template.body_of(shape, arguments)
+        if content is template.ABSENT:
+            return None
     has_type = any(name.lower() == "content-type" for name in headers)
     if config.get("encoding") == "form":
         if not has_type:

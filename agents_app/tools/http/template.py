@@ -82,15 +82,15 @@ def body_of(template: Any, arguments: Mapping[str, Any]) -> Any:
     """Return a body: a text that is one place takes the argument as it is; what is not given is left out."""
     if isinstance(template, str):
         if whole := _WHOLE.match(template):
-            return arguments.get(whole[1], _ABSENT)
+            return arguments.get(whole[1], ABSENT)
         filled = _filled(template, arguments, is_encoded=False)
-        return _ABSENT if filled is None else filled
+        return ABSENT if filled is None else filled
     if isinstance(template, Mapping):
         made = {name: body_of(inner, arguments) for name, inner in template.items()}
-        return {name: inner for name, inner in made.items() if inner is not _ABSENT}
+        return {name: inner for name, inner in made.items() if inner is not ABSENT}
     if isinstance(template, list):
-        return [made for inner in template if (made := body_of(inner, arguments)) is not _ABSENT]
+        return [made for inner in template if (made := body_of(inner, arguments)) is not ABSENT]
     return template
 
 
-_ABSENT = object()
+ABSENT = object()

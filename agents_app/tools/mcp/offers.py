@@ -3,7 +3,7 @@
 import hashlib
 import json
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -37,6 +37,11 @@ class Offer:
 
 def of_row(row: Mapping[str, Any]) -> Offer:
     return Offer(**{name: row[name] for name in Offer.__slots__})
+
+
+def offers_in(rows: Sequence[Mapping[str, Any]]) -> list[Offer]:
+    """Return what a server said when it was last asked, from `ToolServer.found`."""
+    return [of_row(row) for row in rows]
 
 
 def digest_of(name: str, description: str, schema: Mapping[str, Any]) -> str:

@@ -6,10 +6,10 @@ from collections.abc import Mapping
 from typing import Any
 
 from agents_app.models import Queue, Run
-from agents_app.services import queues
 from agents_app.tools import reading
 from agents_app.tools.base import Result, ToolCall, ToolFailed, cut
 from agents_app.tools.database import in_thread
+from agents_app.tools.queue import items
 from console.core.errors import BadInput, Refusal
 
 ACTIONS = {
@@ -86,19 +86,19 @@ def _done(call: ToolCall) -> Result:
     arguments = call.arguments
     if call.config["action"] == "put":
         dedupe = str(arguments["dedupe_id"]) if arguments.get("dedupe_id") else f"call:{call.idempotency_key}"
-        item, is_new = queues.put(
+        item, is_new = items.put(
             queue=queue, body=arguments["body"], dedupe_id=dedupe, put_by_name=call.by_name or call.tool_name
         )
         said = {"item": str(item.pk), "is_new": is_new}
         return Result(json.dumps(said), note=f"put {item.pk}" if is_new else f"was there: {item.pk}")
     if call.config["action"] == "take":
         run = Run.objects.filter(pk=call.run_id).first() if call.run_id else None
-        taken = queues.take(queue=queue, receipt=call.idempotency_key, run=run)
+        taken = items.take(queue=queue, receipt=call.idempotency_key, run=run)
         if taken is None:
             return Result("The queue is empty.", note="empty")
         work = {"item": str(taken.pk), "receipt": str(taken.receipt), "attempt": taken.attempts, "body": taken.body}
         return Result(cut(json.dumps(work, ensure_ascii=False), call.most_bytes), note=f"took {taken.pk}")
-    item = queues.finish(
+    item = items.finish(
         queue=queue,
         item_id=_uuid(arguments["item"], "item"),
         receipt=_uuid(arguments["receipt"], "receipt"),

@@ -37,3 +37,16 @@ def use():
 
     yield use
     sync.stop()
+
+
+@pytest.fixture
+def signed_in(bella):
+    from django.test import Client
+
+    def sign_in(user):
+        client = Client()
+        client.force_login(user, backend="allauth.account.auth_backends.AuthenticationBackend")
+        return client
+
+    yield sign_in
+    sync.stop()

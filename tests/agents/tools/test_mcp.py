@@ -13,7 +13,7 @@ from agents_app.models import Tool, ToolServer
 from agents_app.services import servers, tools
 from agents_app.tools.base import ToolFailed
 from agents_app.tools.mcp.kind import Mcp
-from agents_app.tools.mcp.offers import offer_of
+from agents_app.tools.mcp.offers import offer_of, offers_in
 from console.audit.models import AuditEvent
 from console.core.errors import BadInput, Conflict
 from console.gateway import sync
@@ -100,7 +100,7 @@ def test_a_tool_that_says_something_else_is_suspended_until_it_is_reviewed(live,
         assert tool.suspended == "Its server says something else of it now." and not tool.is_callable
         assert AuditEvent.objects.filter(action="tool.suspended", target=tool.slug, actor="Facet").count() == 1
         server = looked(server)
-        offer = servers.offers(server)[0]
+        offer = offers_in(server.found)[0]
         with pytest.raises(StaleTool):
             servers.review_tool(actor=alice, tool=tool, seen_digest=tool.digest)
         tool = servers.review_tool(actor=alice, tool=tool, seen_digest=offer.digest)

@@ -1,0 +1,14 @@
+"""The form of a reader of pages."""
+
+from agents_app.tools.fields import LinesField
+from agents_app.tools.form import ToolForm
+
+
+class FetchForm(ToolForm):
+    own = ("hosts",)
+
+    hosts = LinesField(
+        label="Hosts it may read",
+        placeholder="docs.example.com\n*.example.org",
+        help_text="One a line. <code>*.example.org</code> means every name below it.",
+    )

@@ -1,0 +1,18 @@
+"""The form of what an agent does with a queue."""
+
+from django import forms
+
+from agents_app.tools.fields import MONO
+from agents_app.tools.form import ToolForm
+from agents_app.tools.queue.kind import ACTIONS
+
+
+class QueueForm(ToolForm):
+    own = ("queue", "action")
+
+    queue = forms.CharField(
+        max_length=60,
+        widget=forms.TextInput(attrs={**MONO, "placeholder": "refunds"}),
+        help_text="The short name of a queue of the same team.",
+    )
+    action = forms.ChoiceField(choices=list(ACTIONS.items()), label="What it does", widget=forms.RadioSelect)

@@ -1,0 +1,143 @@
+"""Items of built-in queues: put, taken, finished. Taken at least once, ended once; no audit line, there are many.
+
+1. `put` adds an item; one with the `dedupe_id` of an earlier item of the queue is that earlier one.
+2. `take` gives the oldest item that is ready to one taker, with a lease. Two takers never hold the same item.
+3. `finish` writes the result; only who holds the item's present receipt may. A second finish changes nothing.
+4. A lease that ran out makes the item ready again; after `most_attempts` it is parked, for a person to look at.
+"""
+
+import datetime as dt
+import json
+import uuid
+from typing import Any
+
+from django.db import IntegrityError, transaction
+from django.db.models import Q
+
+from agents_app.errors import StaleItem, UnknownItem
+from agents_app.models import Queue, QueueItem, Run
+from console.core.clock import now
+from console.core.errors import BadInput, Conflict
+from console.core.ids import uuid7
+
+LARGEST_BODY = 256 * 1024
+MOST_WAITING = 100_000
+_FIRST_WAIT, _LONGEST_WAIT = 10, 3600
+State = QueueItem.State
+
+
+def check_body(body: Any, param: str = "body") -> Any:
+    size = len(json.dumps(body, ensure_ascii=False).encode())
+    if size > LARGEST_BODY:
+        raise BadInput(f"{param} has {size:,} bytes; {LARGEST_BODY:,} is the most.", param=param)
+    return body
+
+
+@transaction.atomic
+def put(
+    *,
+    queue: Queue,
+    body: Any,
+    put_by_name: str,
+    dedupe_id: str | None = None,
+    callback_url: str = "",
+    not_before: dt.datetime | None = None,
+) -> tuple[QueueItem, bool]:
+    """Add an item, and say whether it is new: one with the dedupe id of an earlier one is that one, as it was put."""
+    if dedupe_id is not None and not 0 < len(dedupe_id) <= 200:
+        raise BadInput("dedupe_id has 1 to 200 characters.", param="dedupe_id")
+    if dedupe_id and (earlier := QueueItem.objects.filter(queue=queue, dedupe_id=dedupe_id).first()):
+        return earlier, False
+    if queue.archived_at is not None:
+        raise Conflict(f"The queue {queue.slug} is archived.")
+    waiting = QueueItem.objects.filter(queue=queue, state__in=[State.READY, State.TAKEN])
+    if waiting[MOST_WAITING : MOST_WAITING + 1].exists():
+        raise Conflict(f"The queue {queue.slug} holds {MOST_WAITING:,} items; take some first.")
+    item = QueueItem(
+        queue=queue,
+        body=check_body(body),
+        dedupe_id=dedupe_id,
+        callback_url=callback_url,
+        not_before=not_before,
+        put_by_name=put_by_name[:200],
+    )
+    try:
+        with transaction.atomic():
+            item.save(force_insert=True)
+    except IntegrityError:  # somebody put the same one at this moment
+        return QueueItem.objects.get(queue=queue, dedupe_id=dedupe_id), False
+    return item, True
+
+
+@transaction.atomic
+def take(*, queue: Queue, receipt: uuid.UUID | None = None, run: Run | None = None) -> QueueItem | None:
+    """Give the oldest ready item to one taker, None when there is none. The same receipt gets the same item again."""
+    receipt = receipt or uuid7()
+    items = QueueItem.objects.filter(queue=queue)
+    if held := items.filter(state=State.TAKEN, receipt=receipt).first():
+        return held
+    if queue.archived_at is not None:
+        return None
+    moment = now()
+    is_ready = Q(state=State.READY) & (Q(not_before=None) | Q(not_before__lte=moment))
+    is_abandoned = Q(state=State.TAKEN, lease_until__lt=moment)
+    while True:
+        free = items.filter(is_ready | is_abandoned).order_by("created_at", "id")
+        item = free.select_for_update(skip_locked=True, of=("self",)).first()
+        if item is None:
+            return None
+        if item.attempts >= queue.most_attempts:
+            _park(item, item.trouble or f"It was taken {item.attempts} times without a result.")
+            continue
+        item.state, item.receipt, item.run = State.TAKEN, receipt, run
+        item.attempts, item.fence = item.attempts + 1, item.fence + 1
+        item.lease_until, item.not_before = moment + dt.timedelta(seconds=queue.lease_seconds), None
+        item.save(update_fields=["state", "receipt", "run", "attempts", "fence", "lease_until", "not_before"])
+        return item
+
+
+def renew(*, item_id: uuid.UUID, receipt: uuid.UUID, lease_seconds: int) -> None:
+    """Keep an item for longer; StaleItem when somebody else has it by now."""
+    held = QueueItem.objects.filter(pk=item_id, receipt=receipt, state=State.TAKEN)
+    if not held.update(lease_until=now() + dt.timedelta(seconds=lease_seconds)):
+        raise StaleItem(item_id)
+
+
+@transaction.atomic
+def finish(*, queue: Queue, item_id: uuid.UUID, receipt: uuid.UUID, result: Any = None, trouble: str = "") -> QueueItem:
+    """Write what came of an item: a result, or with `trouble` that it failed for good."""
+    check_body(result, "result")
+    ends = {"state": State.FAILED if trouble else State.DONE, "trouble": trouble[:500], "result": result}
+    item = QueueItem.objects.select_for_update().filter(pk=item_id, queue=queue).first()
+    if item is None:
+        raise UnknownItem
+    if item.receipt == receipt and item.state in {State.DONE, State.FAILED}:
+        return item  # it was said already
+    if item.receipt != receipt or item.state != State.TAKEN:
+        raise StaleItem(item_id)
+    QueueItem.objects.filter(pk=item.pk).update(**ends, ended_at=now(), lease_until=None)
+    item.refresh_from_db()
+    return item
+
+
+@transaction.atomic
+def give_back(*, queue: Queue, item_id: uuid.UUID, receipt: uuid.UUID, trouble: str) -> QueueItem:
+    """Say that this attempt failed: it is ready again after a while that grows, or parked after the last attempt."""
+    item = QueueItem.objects.select_for_update().filter(pk=item_id, queue=queue).first()
+    if item is None:
+        raise UnknownItem
+    if item.receipt != receipt or item.state != State.TAKEN:
+        raise StaleItem(item_id)
+    if item.attempts >= queue.most_attempts:
+        _park(item, trouble)
+    else:
+        wait = min(_FIRST_WAIT * 2 ** (item.attempts - 1), _LONGEST_WAIT)
+        item.state, item.trouble, item.lease_until = State.READY, trouble[:500], None
+        item.not_before = now() + dt.timedelta(seconds=wait)
+        item.save(update_fields=["state", "trouble", "lease_until", "not_before"])
+    return item
+
+
+def _park(item: QueueItem, trouble: str) -> None:
+    item.state, item.trouble, item.lease_until, item.ended_at = State.PARKED, trouble[:500], None, now()
+    item.save(update_fields=["state", "trouble", "lease_until", "ended_at"])

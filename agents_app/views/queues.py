@@ -1,0 +1,121 @@
+"""Queues: list, make, change, look at items, set items aside and put them back."""
+
+from uuid import UUID
+
+from django.http import HttpResponse
+from django.shortcuts import render
+from django.urls import reverse
+from django.views.decorators.http import require_POST, require_safe
+
+from agents_app import access
+from agents_app.forms.tools import QueueForm, refuse
+from agents_app.models import QueueItem
+from agents_app.queries import tools as queries
+from agents_app.services import queues as services
+from agents_app.tools.base import written_json
+from agents_app.views.tool_frame import ask, frame, url_of
+from console.core.errors import Refusal
+from console.core.htmx import go
+from console.teams.access import needs, scope_for
+from console.teams.callers import TeamRequest
+
+PER_PAGE = 100
+
+
+@needs("view_team")
+@require_safe
+def queues(request: TeamRequest) -> HttpResponse:
+    scope = scope_for(request.caller, request.GET.get("team", ""))
+    shown = access.queues_for(request.caller)
+    if scope:
+        shown = shown.filter(team=scope)
+    context = {**frame(request, "queues"), "queues": queries.queue_rows(shown)}
+    return render(request, "agents/tools/queues.html", context)
+
+
+@needs("build")
+def new_queue(request: TeamRequest) -> HttpResponse:
+    teams = access.building_teams(request.caller)
+    given = request.POST if request.method == "POST" else None
+    form = QueueForm(given, teams=teams, initial={"team": request.GET.get("team", "")})
+    if form.is_bound and form.is_valid():
+        try:
+            made = services.create_queue(actor=request.caller.actor, **form.cleaned_data)
+        except Refusal as refusal:
+            refuse(form, refusal)
+        else:
+            return go(request, url_of(made), f"Made {made.name}.")
+    context = {**frame(request, "queues"), "form": form}
+    return render(request, "agents/tools/queue_form.html", context, status=422 if form.is_bound else 200)
+
+
+@needs("view_team")
+@require_safe
+def queue(request: TeamRequest, queue_id: UUID) -> HttpResponse:
+    """Its newest items; `?state=` narrows to one state. What they say is for those who may read content."""
+    row = queries.queue_rows(access.queues_for(request.caller).filter(pk=queue_id)).first()
+    row = row or access.queue_for(request.caller, queue_id)
+    state = request.GET.get("state", "")
+    items = row.items.select_related("run").order_by("-created_at", "-id")
+    if state in QueueItem.State.values:
+        items = items.filter(state=state)
+    shown = list(items[:PER_PAGE])
+    may_read = access.may_read_items(request.caller, row.team)
+    states = [(one, getattr(row, f"are_{one}"), one == state) for one in QueueItem.State.values]
+    context = {
+        **frame(request, "queues"),
+        "queue": row,
+        "state": state,
+        "states": states,
+        "items": [(item, written_json(item.body) if may_read else "", _result(item, may_read)) for item in shown],
+        "is_cut": len(shown) == PER_PAGE,
+        "may_read": may_read,
+        "may_edit": request.caller.may("build", row.team_id),
+    }
+    return render(request, "agents/tools/queue.html", context)
+
+
+def _result(item: QueueItem, may_read: bool) -> str:
+    return written_json(item.result) if may_read and item.result is not None else ""
+
+
+@needs("build")
+def edit_queue(request: TeamRequest, queue_id: UUID) -> HttpResponse:
+    row = access.queue_for(request.caller, queue_id, to="edit")
+    form = QueueForm(request.POST if request.method == "POST" else None, queue=row)
+    if form.is_bound and form.is_valid():
+        try:
+            services.change_queue(actor=request.caller.actor, queue=row, **form.cleaned_data)
+        except Refusal as refusal:
+            refuse(form, refusal)
+        else:
+            return go(request, url_of(row), f"Changed {form.cleaned_data['name']}.")
+    context = {**frame(request, "queues"), "form": form, "queue": row}
+    return render(request, "agents/tools/queue_form.html", context, status=422 if form.is_bound else 200)
+
+
+@needs("build")
+def archive_queue(request: TeamRequest, queue_id: UUID) -> HttpResponse:
+    row = access.queue_for(request.caller, queue_id, to="edit")
+    if request.method == "POST":
+        services.archive_queue(actor=request.caller.actor, queue=row)
+        return go(request, reverse("agents:queues"), f"Archived {row.name}.")
+    lost = "Nothing can be put into it or taken from it any more; what waits is not worked on."
+    return ask(request, "queues", "Archive", row.name, lost, url_of(row))
+
+
+@needs("build")
+@require_POST
+def move_item(request: TeamRequest, item_id: UUID) -> HttpResponse:
+    """Set an item aside, or put one that is set aside or failed back into its queue, as `do` says."""
+    item = access.item_for(request.caller, item_id, to="edit")
+    try:
+        if request.POST.get("do") == "park":
+            services.park(actor=request.caller.actor, item=item)
+            said = "Set aside: nobody takes it."
+        else:
+            services.requeue(actor=request.caller.actor, item=item)
+            said = "Put back: it can be taken again."
+    except Refusal as refusal:
+        said = refusal.message
+    return go(request, url_of(item.queue), said)

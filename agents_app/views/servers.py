@@ -1,0 +1,127 @@
+"""MCP servers: connect, ask for their tools, take tools over, change, remove."""
+
+from uuid import UUID
+
+from django.http import HttpResponse
+from django.shortcuts import render
+from django.urls import reverse
+from django.views.decorators.http import require_POST, require_safe
+
+from agents_app import access
+from agents_app.forms.tools import ServerForm, refuse
+from agents_app.models import Tool, ToolServer
+from agents_app.queries import tools as queries
+from agents_app.services import servers as services
+from agents_app.views.tool_frame import ask, frame, url_of
+from console.core.errors import Conflict, Refusal
+from console.core.htmx import go
+from console.teams.access import needs, scope_for
+from console.teams.callers import TeamRequest
+
+
+@needs("view_team")
+@require_safe
+def servers(request: TeamRequest) -> HttpResponse:
+    scope = scope_for(request.caller, request.GET.get("team", ""))
+    shown = access.servers_for(request.caller)
+    if scope:
+        shown = shown.filter(team=scope)
+    context = {**frame(request, "servers"), "servers": queries.server_rows(shown)}
+    return render(request, "agents/tools/servers.html", context)
+
+
+@needs("build")
+def new_server(request: TeamRequest) -> HttpResponse:
+    teams = access.building_teams(request.caller)
+    given = request.POST if request.method == "POST" else None
+    form = ServerForm(given, teams=teams, initial={"team": request.GET.get("team", "")})
+    if form.is_bound and form.is_valid():
+        try:
+            made = services.create_server(actor=request.caller.actor, **form.changes())
+        except Refusal as refusal:
+            refuse(form, refusal)
+        else:
+            return go(request, url_of(made), f"Connected {made.name}. Ask it for its tools now.")
+    context = {**frame(request, "servers"), "form": form}
+    return render(request, "agents/tools/server_form.html", context, status=422 if form.is_bound else 200)
+
+
+@needs("view_team")
+@require_safe
+def server(request: TeamRequest, server_id: UUID) -> HttpResponse:
+    return _page(request, access.server_for(request.caller, server_id))
+
+
+def _page(request: TeamRequest, row: ToolServer, *, refused: str = "", status: int = 200) -> HttpResponse:
+    context = {
+        **frame(request, "servers"),
+        "server": row,
+        "offered": queries.offered(row),
+        "may_edit": request.caller.may("build", row.team_id),
+        "refused": refused,
+    }
+    return render(request, "agents/tools/server.html", context, status=status)
+
+
+@needs("build")
+@require_POST
+def look(request: TeamRequest, server_id: UUID) -> HttpResponse:
+    """Ask the server now what it offers."""
+    row = access.server_for(request.caller, server_id, to="edit")
+    row = services.look(actor=request.caller.actor, server=row)
+    count = len(row.found)
+    said = "" if row.trouble else f"{row.name} offers {count} tool{'' if count == 1 else 's'}."
+    return go(request, url_of(row), said)
+
+
+@needs("build")
+@require_POST
+def take_tool(request: TeamRequest, server_id: UUID) -> HttpResponse:
+    """Take one offer over as a tool of the team."""
+    row = access.server_for(request.caller, server_id, to="edit")
+    is_read = request.POST.get("effect") == Tool.Effect.READ
+    try:
+        made = services.take_tool(
+            actor=request.caller.actor,
+            server=row,
+            name=request.POST.get("name", ""),
+            seen_digest=request.POST.get("seen_digest", ""),
+            effect=Tool.Effect.READ if is_read else Tool.Effect.WRITE,
+            is_idempotent=is_read,
+        )
+    except Refusal as refusal:
+        return _page(request, row, refused=refusal.message, status=409)
+    return go(request, url_of(row), f"{made.slug} can be granted to agents now.")
+
+
+@needs("build")
+def edit_server(request: TeamRequest, server_id: UUID) -> HttpResponse:
+    row = access.server_for(request.caller, server_id, to="edit")
+    form = ServerForm(request.POST if request.method == "POST" else None, server=row)
+    changed, status = "", 422 if form.is_bound else 200
+    if form.is_bound and form.is_valid():
+        try:
+            services.change_server(actor=request.caller.actor, server=row, **form.changes())
+        except Conflict as conflict:
+            changed, status = conflict.message, 409
+        except Refusal as refusal:
+            refuse(form, refusal)
+        else:
+            return go(request, url_of(row), f"Changed {form.cleaned_data['name']}.")
+    context = {**frame(request, "servers"), "form": form, "server": row, "changed": changed}
+    return render(request, "agents/tools/server_form.html", context, status=status)
+
+
+@needs("build")
+def remove_server(request: TeamRequest, server_id: UUID) -> HttpResponse:
+    row = access.server_for(request.caller, server_id, to="edit")
+    refused = ""
+    if request.method == "POST":
+        try:
+            services.delete_server(actor=request.caller.actor, server=row)
+        except Refusal as refusal:
+            refused = refusal.message
+        else:
+            return go(request, reverse("agents:servers"), f"Removed {row.name}.")
+    lost = "Its token goes with it. Its tools have to be removed before."
+    return ask(request, "servers", "Remove", row.name, lost, url_of(row), refused)

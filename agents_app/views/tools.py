@@ -1,0 +1,193 @@
+"""Tools: list, choose a kind, make, change, try, switch off, review, remove."""
+
+from typing import Any
+from uuid import UUID
+
+from django.http import Http404, HttpResponse
+from django.shortcuts import render
+from django.urls import reverse
+from django.views.decorators.http import require_POST, require_safe
+
+from agents_app import access
+from agents_app.forms.tools import FORMS, TryForm, refuse
+from agents_app.models import Tool
+from agents_app.queries import tools as queries
+from agents_app.services import servers, trying
+from agents_app.services import tools as services
+from agents_app.tools.base import written_json
+from agents_app.tools.form import ToolForm
+from agents_app.tools.mcp.offers import offers_in
+from agents_app.tools.registry import KINDS
+from agents_app.views.tool_frame import ACTIVE, ask, frame, url_of
+from console.core.errors import Conflict, Refusal
+from console.core.htmx import go
+from console.teams.access import needs, scope_for
+from console.teams.callers import TeamRequest
+
+_LONGEST = 200
+
+
+@needs("view_team")
+@require_safe
+def tools(request: TeamRequest) -> HttpResponse:
+    scope = scope_for(request.caller, request.GET.get("team", ""))
+    shown = access.tools_for(request.caller)
+    if scope:
+        shown = shown.filter(team=scope)
+    words = request.GET.get("q", "").replace("\0", "").strip()[:_LONGEST]
+    context = {**frame(request, "tools"), "rows": queries.tool_rows(shown, words), "words": words}
+    return render(request, "agents/tools/list.html", context)
+
+
+@needs("build")
+def new_tool(request: TeamRequest) -> HttpResponse:
+    """Choose a kind, then fill in its form; `?kind=` names it."""
+    slug = request.GET.get("kind", "")
+    if not slug:
+        return render(request, "agents/tools/choose.html", {**frame(request, "tools"), "kinds": KINDS.values()})
+    kind = KINDS.get(slug)
+    if kind is None or kind.unavailable or kind.slug == "mcp":
+        raise Http404("There is no such kind of tool.")
+    given = request.POST if request.method == "POST" else None
+    teams = access.building_teams(request.caller)
+    form = FORMS.get(slug, ToolForm)(given, kind=kind, teams=teams, initial={"team": request.GET.get("team", "")})
+    if form.is_bound and form.is_valid():
+        try:
+            made = services.create_tool(actor=request.caller.actor, kind=slug, **form.changes())
+        except Refusal as refusal:
+            refuse(form, refusal)
+        else:
+            return go(request, url_of(made), f"Made {made.name}. Try it, then grant it to an agent.")
+    context = {**frame(request, "tools"), "form": form, "kind": kind}
+    return render(request, "agents/tools/form.html", context, status=422 if form.is_bound else 200)
+
+
+@needs("view_team")
+@require_safe
+def tool(request: TeamRequest, tool_id: UUID) -> HttpResponse:
+    return _page(request, access.tool_for(request.caller, tool_id))
+
+
+def _page(request: TeamRequest, row: Tool, *, status: int = 200, **more: Any) -> HttpResponse:
+    kind = KINDS[row.kind]
+    may_edit = request.caller.may("build", row.team_id)
+    context = {
+        **frame(request, "tools"),
+        "tool": row,
+        "kind": kind,
+        "parameters": written_json(row.parameters),
+        "config": written_json(row.config),
+        "agents": services.agents_with(row),
+        "may_edit": may_edit,
+        "may_try": may_edit and not kind.needs_run and row.is_callable,
+        "form": TryForm(initial={"arguments": _example(row.parameters)}),
+        **more,
+    }
+    return render(request, "agents/tools/tool.html", context, status=status)
+
+
+def _example(schema: dict[str, Any]) -> dict[str, Any]:
+    """Return the names of the arguments with a value to write over."""
+    blank = {"string": "", "integer": 0, "number": 0, "boolean": False, "array": [], "object": {}}
+    properties = schema.get("properties", {})
+    needed = schema.get("required") or list(properties)[:3]
+    made = {}
+    for name in needed:
+        one = properties.get(name, {})
+        kind = one.get("type", "string")
+        made[name] = one["enum"][0] if one.get("enum") else blank.get(kind if isinstance(kind, str) else kind[0])
+    return made
+
+
+@needs("build")
+@require_POST
+def try_tool(request: TeamRequest, tool_id: UUID) -> HttpResponse:
+    """Call the tool for real, with the arguments typed."""
+    row = access.tool_for(request.caller, tool_id, to="edit")
+    form = TryForm(request.POST)
+    if form.is_valid():
+        try:
+            arguments = form.cleaned_data["arguments"] or {}
+            result = trying.try_tool(actor=request.caller.actor, tool=row, arguments=arguments)
+        except Refusal as refusal:
+            form.add_error("arguments", refusal.message)
+        else:
+            row.refresh_from_db()
+            return _page(request, row, form=form, result=result)
+    return _page(request, row, form=form, status=422)
+
+
+@needs("build")
+def edit_tool(request: TeamRequest, tool_id: UUID) -> HttpResponse:
+    row = access.tool_for(request.caller, tool_id, to="edit")
+    kind = KINDS[row.kind]
+    form = FORMS.get(row.kind, ToolForm)(request.POST if request.method == "POST" else None, kind=kind, tool=row)
+    if row.server_id:  # what the server says of it is not ours to write
+        del form.fields["description"]
+    changed, status = "", 422 if form.is_bound else 200
+    if form.is_bound and form.is_valid():
+        given = form.changes()
+        if row.server_id:
+            given.pop("config")
+        try:
+            services.change_tool(actor=request.caller.actor, tool=row, **given)
+        except Conflict as conflict:
+            changed, status = conflict.message, 409
+        except Refusal as refusal:
+            refuse(form, refusal)
+        else:
+            return go(request, url_of(row), f"Changed {given['name']}.")
+    context = {**frame(request, "tools"), "form": form, "kind": kind, "tool": row, "changed": changed}
+    return render(request, "agents/tools/form.html", context, status=status)
+
+
+@needs("build")
+@require_POST
+def enable_tool(request: TeamRequest, tool_id: UUID) -> HttpResponse:
+    row = access.tool_for(request.caller, tool_id, to="edit")
+    enabled = request.POST.get("enabled") == "1"
+    services.enable_tool(actor=request.caller.actor, tool=row, enabled=enabled)
+    said = f"Agents may call {row.name} again." if enabled else f"No agent calls {row.name} any more."
+    return go(request, url_of(row), said)
+
+
+@needs("build")
+def review_tool(request: TeamRequest, tool_id: UUID) -> HttpResponse:
+    """Show what the server says now beside what was reviewed; accept it."""
+    row = access.tool_for(request.caller, tool_id, to="edit")
+    if row.server is None:
+        raise Http404("Only tools of a server are reviewed.")
+    offer = next((one for one in offers_in(row.server.found) if one.name == row.config["name"]), None)
+    refused = ""
+    if request.method == "POST":
+        try:
+            seen = request.POST.get("seen_digest", "")
+            servers.review_tool(actor=request.caller.actor, tool=row, seen_digest=seen)
+        except Refusal as refusal:
+            refused = refusal.message
+        else:
+            return go(request, url_of(row), f"{row.slug} may be called again, as its server says now.")
+    context = {
+        **frame(request, "servers"),
+        "tool": row,
+        "offer": offer,
+        "refused": refused,
+        "was": written_json(row.parameters),
+        "now": written_json(offer.schema) if offer else "",
+    }
+    return render(request, "agents/tools/review.html", context, status=409 if refused else 200)
+
+
+@needs("build")
+def remove_tool(request: TeamRequest, tool_id: UUID) -> HttpResponse:
+    row = access.tool_for(request.caller, tool_id, to="edit")
+    refused = ""
+    if request.method == "POST":
+        try:
+            services.delete_tool(actor=request.caller.actor, tool=row)
+        except Refusal as refusal:
+            refused = refusal.message
+        else:
+            return go(request, reverse("agents:tools"), f"Removed {row.name}.")
+    lost = "No agent can be granted it any more. Its secret goes with it; records of calls stay."
+    return ask(request, ACTIVE, "Remove", row.name, lost, url_of(row), refused)

@@ -1,0 +1,1 @@
+"""Tools, tool servers and queues over the management API."""

@@ -1,0 +1,155 @@
+"""OpenAPI documents: which operations become tools, and what a hostile document cannot do."""
+
+import json
+
+import pytest
+
+from agents_app.models import Tool
+from agents_app.services import importing
+from agents_app.tools.http.openapi import operations, read_document
+from console.core.errors import BadInput
+from console.teams.actors import SYSTEM
+
+SHOP = """
+openapi: 3.1.0
+info: {title: Shop, version: 2026-01-01}
+servers: [{url: "https://{region}.api.example.com/v1", variables: {region: {default: eu}}}]
+security: [{token: []}]
+paths:
+  /orders/{order-id}:
+    parameters: [{$ref: "#/components/parameters/order"}]
+    get:
+      operationId: getOrder
+      summary: Look at an order
+      parameters:
+        - {name: "filter[state]", in: query, schema: {type: string, enum: ["on", "off"]}}
+        - {name: X-Trace, in: header, schema: {type: string}}
+        - {name: Authorization, in: header, schema: {type: string}}
+    delete:
+      security: [{basic: []}]
+  /orders:
+    post:
+      operationId: createOrder
+      requestBody:
+        required: true
+        content:
+          application/json:
+            schema: {$ref: "#/components/schemas/Order"}
+  /upload:
+    put:
+      requestBody: {required: true, content: {multipart/form-data: {schema: {type: object}}}}
+  /loop:
+    post:
+      requestBody: {content: {application/json: {schema: {$ref: "#/components/schemas/Loop"}}}}
+  /free:
+    post:
+      requestBody: {required: true, content: {application/json: {schema: {type: array, items: {type: integer}}}}}
+components:
+  parameters:
+    order:
+      {name: order-id, in: path, required: true, description: Its number., schema: {type: string, pattern: "(a+)+$"}}
+  securitySchemes:
+    token: {type: http, scheme: bearer}
+    basic: {type: http, scheme: basic}
+  schemas:
+    Order:
+      type: object
+      required: [sku]
+      properties: {sku: {type: string}, count: {type: integer, minimum: 1}}
+    Loop: {type: object, properties: {next: {$ref: "#/components/schemas/Loop"}}}
+"""
+
+
+def by_slug(text, **more):
+    return {one.slug: one for one in operations(read_document(text), **more)}
+
+
+def test_it_makes_tools_of_operations():
+    found = by_slug(SHOP)
+    assert list(found) == [
+        "get_order",
+        "delete_orders_order-id",
+        "create_order",
+        "put_upload",
+        "post_loop",
+        "post_free",
+    ]
+    get = found["get_order"]
+    assert get.is_read and get.description == "Look at an order"
+    assert get.config["url"] == ("https://eu.api.example.com/v1/orders/{order-id}?filter%5Bstate%5D={filter_state_}")
+    assert get.config["headers"] == {"X-Trace": "{X-Trace}"}
+    assert get.config["secret"] == {"in": "header", "name": "Authorization", "prefix": "Bearer "}
+    assert get.parameters["required"] == ["order-id"]
+    assert get.parameters["properties"]["order-id"] == {"type": "string", "description": "Its number."}
+    assert get.parameters["properties"]["filter_state_"]["enum"] == ["on", "off"], "not true and false"
+    assert found["delete_orders_order-id"].config["secret"]["in"] == "basic"
+    create = found["create_order"]
+    assert create.config["body"] == {"sku": "{sku}", "count": "{count}"} and create.parameters["required"] == ["sku"]
+    assert found["post_free"].config["body"] == "{body}" and found["post_free"].parameters["required"] == ["body"]
+    assert "multipart/form-data" in found["put_upload"].trouble and "circles" in found["post_loop"].trouble
+    assert by_slug(SHOP, server="https://b.example")["create_order"].config["url"] == "https://b.example/orders"
+
+
+def test_a_documents_host_is_checked_as_every_address_is():
+    document = {"openapi": "3.0.3", "paths": {"/a": {"get": {}}}, "servers": [{"url": "http://169.254.169.254"}]}
+    assert "private or reserved" in by_slug(json.dumps(document))["get_a"].trouble
+    del document["servers"]
+    assert "where its server is" in by_slug(json.dumps(document))["get_a"].trouble
+    assert by_slug(json.dumps(document), found_at="https://a.example/x/openapi.json")["get_a"].config["url"] == (
+        "https://a.example/a"
+    )
+
+
+def test_it_refuses_what_is_no_document():
+    for text, says in (
+        ("swagger: '2.0'\npaths: {}", "3.0 or 3.1"),
+        ("openapi: 3.1.0", "no paths"),
+        ("a: &x [1]\nb: [*x, *x]", "anchors"),
+        ("a: !!python/object/apply:os.system ['true']", "neither JSON nor YAML"),
+        ("{", "not JSON"),
+        ('{"a": 1, "a": 2}', "twice"),
+        ("a: [", "neither JSON nor YAML at line"),
+        ("x" * (1024 * 1024 + 1), "larger than 1 MiB"),
+    ):
+        with pytest.raises(BadInput, match=says):
+            read_document(text)
+
+
+def test_importing_calls_nothing_and_makes_all_or_none(cast, upstream, signed_in, bella):
+    text = SHOP.replace("https://{region}.api.example.com/v1", upstream.url)
+    with pytest.raises(BadInput, match="circles"):
+        importing.import_operations(
+            actor=SYSTEM, team=cast.team_a, document=text, chosen=["POST /orders", "POST /loop"]
+        )
+    assert not Tool.objects.exists()
+    page = signed_in(bella)
+    given = {"team": "team-a", "text": text, "url": "", "server": "", "secret": ""}
+    read = page.post("/tools/import/", given | {"do": "read"}).text
+    assert "GET /orders/{order-id}" in read and "4 of 6 can be tools" in read and "openapi: 3.1.0" in read
+    chosen = given | {"do": "import", "operations": ["GET /orders/{order-id}", "POST /orders"], "secret": "s3cr3t"}
+    assert page.post("/tools/import/", chosen).status_code == 302
+    assert {(tool.slug, tool.effect, bool(tool.secret)) for tool in Tool.objects.all()} == {
+        ("get_order", "read", True),
+        ("create_order", "write", True),
+    }
+    again = page.post("/tools/import/", chosen)
+    assert again.status_code == 422 and "already" in again.text and "GET /orders/{order-id}" in again.text
+    assert not upstream.seen
+    for wrong, says in (({"text": ""}, "Paste a document"), ({"text": "x: 1"}, "3.0 or 3.1")):
+        answer = page.post("/tools/import/", given | {"do": "read", **wrong})
+        assert answer.status_code == 422 and says in answer.text
+
+
+def test_it_fetches_a_document_by_the_guarded_way_out(cast, upstream, signed_in, bella):
+    page = signed_in(bella)
+    upstream.enqueue(SHOP.replace("https://{region}.api.example.com/v1", "/v2"), content_type="text/yaml")
+    given = {"team": "team-a", "text": "", "url": f"{upstream.url}/openapi.yaml", "server": "", "do": "read"}
+    assert "GET /orders/{order-id}" in page.post("/tools/import/", given).text
+    for url, says in (
+        ("http://10.0.0.1/openapi.json", "private or reserved"),
+        ("http://127.0.0.1:1/openapi.json", "cannot be reached"),
+    ):
+        answer = page.post("/tools/import/", given | {"url": url})
+        assert answer.status_code == 422 and says in answer.text
+    upstream.enqueue({}, status=302, extra="Location: http://127.0.0.1:1/\r\n")
+    assert "answered 302" in page.post("/tools/import/", given).text
