@@ -8,6 +8,7 @@ from typing import Any, NamedTuple
 
 import orjson
 
+from agents_app import hooks
 from agents_app.engine.answers import Answer, read_answer
 from agents_app.models import Definition, Run, Step, Tool
 from console.audit.models import EventType
@@ -108,9 +109,13 @@ async def ask_model(identify: Identify, ask: Ask, line: Line, *, latest: float) 
     if time.monotonic() > latest or line.cut_off:
         return Unknown()
     try:
+        await hooks.before_model_call(ask)
         line.call = await pipeline.open_call(identify, ask)
         line.call.cut_off = line.cut_off
         body = await pipeline.answer(line.call)
+        await hooks.after_model_call(ask, body)
+    except hooks.HookFailed as stopped:
+        return Trouble("hook_failed", stopped.sentence)
     except AnswerUnrecorded:
         return Unknown()
     except Refusal as refusal:

@@ -4,6 +4,7 @@ import asyncio
 import logging
 import time
 
+from agents_app import hooks
 from agents_app.engine import limits
 from agents_app.engine.identity import RunIdentity
 from agents_app.models import Run, Step, Tool
@@ -48,7 +49,11 @@ async def call_tool(kind: str, call: ToolCall, *, latest: float) -> Outcome:
         return ToolFailed("The worker was too slow to begin the call.", may_retry=True)
     try:
         async with asyncio.timeout(call.seconds):
-            return await KINDS[kind].call(call)
+            await hooks.before_tool_call(call)
+            outcome = await KINDS[kind].call(call)
+        return await _shown(call, outcome)
+    except hooks.HookFailed as stopped:
+        return ToolFailed(stopped.sentence)
     except ToolFailed as failed:
         return failed
     except TimeoutError:
@@ -56,6 +61,18 @@ async def call_tool(kind: str, call: ToolCall, *, latest: float) -> Outcome:
     except Exception:
         log.exception("A tool of the kind %s broke.", kind)
         return ToolFailed("Something broke in the tool.", is_unknown=True)
+
+
+async def _shown(call: ToolCall, outcome: Outcome) -> Outcome:
+    """Show a result to the hooks; one they stop is kept from the model, though the call was made."""
+    if isinstance(outcome, Result):
+        try:
+            await hooks.after_tool_call(call, outcome)
+        except hooks.HookFailed as stopped:
+            return Result(
+                f"The call was made, and its result is kept back. {stopped.sentence}", True, "stopped by a hook"
+            )
+    return outcome
 
 
 def may_repeat(step: Step, tool: Tool | None) -> bool:

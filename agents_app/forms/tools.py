@@ -13,6 +13,7 @@ from agents_app.tools.fields import MONO, JsonField
 from agents_app.tools.form import KEPT, ToolForm
 from agents_app.tools.http.form import HttpForm
 from agents_app.tools.person.form import PersonForm
+from agents_app.tools.plugin.form import PluginForm
 from agents_app.tools.queue.form import QueueForm as QueueToolForm
 from agents_app.tools.wait.form import WaitForm
 from console.core.errors import Refusal
@@ -26,6 +27,7 @@ FORMS: dict[str, type[ToolForm]] = {
     "queue": QueueToolForm,
     "person": PersonForm,
     "wait": WaitForm,
+    "plugin": PluginForm,
 }
 
 

@@ -8,11 +8,23 @@ from agents_app.tools.knowledge import Knowledge
 from agents_app.tools.mcp import Mcp
 from agents_app.tools.notes import Notes
 from agents_app.tools.person import Person
+from agents_app.tools.plugin import Plugin
 from agents_app.tools.queue import WorkQueue
 from agents_app.tools.wait import Wait
 from console.core.errors import BadInput
 
-_ALL: tuple[Kind, ...] = (Http(), Mcp(), Fetch(), Completion(), WorkQueue(), Person(), Wait(), Notes(), Knowledge())
+_ALL: tuple[Kind, ...] = (
+    Http(),
+    Mcp(),
+    Fetch(),
+    Completion(),
+    WorkQueue(),
+    Person(),
+    Wait(),
+    Notes(),
+    Plugin(),
+    Knowledge(),
+)
 KINDS: dict[str, Kind] = {kind.slug: kind for kind in _ALL}
 
 

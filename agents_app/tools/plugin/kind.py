@@ -1,0 +1,103 @@
+"""A tool in Python, of a package that whoever runs the installation installed and allowed."""
+
+import json
+import logging
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from agents_app import plugins
+from agents_app.tools import reading, schemas
+from agents_app.tools.base import Result, ToolCall, ToolFailed, cut
+from console.core.errors import BadInput
+
+log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True, slots=True)
+class Context:
+    """What a plug-in is told besides the arguments. `run_id` is empty when a person tries the tool."""
+
+    run_id: str
+    team_id: str
+    tool: str
+    idempotency_key: str
+    seconds: float
+
+
+class Plugin:
+    slug = "plugin"
+    label = "Plug-in"
+    icon = "package"
+    sentence = "A function in Python, of a package that is installed here and allowed."
+    description = ""
+    effect = "write"
+    is_idempotent = False
+    needs_run = False
+
+    @property
+    def unavailable(self) -> str:
+        if any(not one.trouble for one in plugins.allowed(plugins.TOOLS).values()):
+            return ""
+        return "No package with tools is installed and allowed here (PLUGINS_ALLOWED)."
+
+    def schema(self, config: Mapping[str, Any], parameters: Mapping[str, Any]) -> dict[str, Any]:
+        thing = _thing(config["plugin"], param="plugin")
+        try:
+            return schemas.checked(getattr(thing, "parameters", None))
+        except BadInput as wrong:
+            raise BadInput(f"The plug-in cannot be used. {wrong.message}", param="plugin") from None
+
+    def check(self, config: Mapping[str, Any]) -> dict[str, Any]:
+        reading.only(config, ("plugin",))
+        name = reading.text(config, "plugin", most=100, is_required=True)
+        _thing(name, param="plugin")
+        return {"plugin": name}
+
+    def origin(self, config: Mapping[str, Any]) -> str:
+        return ""
+
+    async def call(self, call: ToolCall) -> Result:
+        found = plugins.allowed(plugins.TOOLS).get(str(call.config["plugin"]))
+        if found is None or found.thing is None:
+            raise ToolFailed("The plug-in is not installed here any more, or not allowed.")
+        context = Context(
+            run_id=str(call.run_id or ""),
+            team_id=str(call.team_id),
+            tool=call.tool_name,
+            idempotency_key=str(call.idempotency_key),
+            seconds=call.seconds,
+        )
+        try:
+            answer = await plugins.run(
+                found.package, found.thing.call, dict(call.arguments), context, seconds=call.seconds
+            )
+        except TimeoutError:
+            raise ToolFailed("The plug-in took too long.", is_unknown=True) from None
+        except plugins.Busy:
+            raise ToolFailed("The plug-in is busy with other calls.", may_retry=True) from None
+        except Exception as broken:
+            if getattr(type(broken), "is_for_model", False):
+                return Result(cut(str(broken), call.most_bytes), True, type(broken).__name__)
+            log.exception("The plug-in %s broke.", found.name)
+            raise ToolFailed("The plug-in broke.", is_unknown=True) from None
+        return Result(cut(_written(answer), call.most_bytes), note=f"{found.package} {found.version}")
+
+
+def _thing(name: str, *, param: str) -> Any:
+    found = plugins.allowed(plugins.TOOLS)
+    if name not in found:
+        known = ", ".join(found) or "none"
+        raise BadInput(f"No allowed package brings a tool {name[:60]!r}; there are {known}.", param=param)
+    if found[name].trouble:
+        raise BadInput(f"{name}: {found[name].trouble}", param=param)
+    return found[name].thing
+
+
+def _written(answer: Any) -> str:
+    if isinstance(answer, str):
+        return answer
+    try:
+        return json.dumps(answer, ensure_ascii=False)
+    except (TypeError, ValueError, RecursionError):
+        raise ToolFailed("The plug-in answered with something that is no text and no JSON.") from None
