@@ -12,7 +12,10 @@ from prompts_app.models import Prompt, PromptVersion
 
 @dataclass(frozen=True, slots=True)
 class Tab:
-    """One tab. `url` gets the prompt; `count` the number beside the label, None for no number."""
+    """One tab. `url` gets the prompt, and returns nothing for one that has no such tab.
+
+    `count` is the number beside the label, None for no number.
+    """
 
     name: str
     label: str
@@ -24,7 +27,10 @@ class Tab:
 
 @dataclass(frozen=True, slots=True)
 class Action:
-    """One button in the head of a prompt's pages, for the version that is looked at. `right` is asked in its team."""
+    """One button in the head of a prompt's pages, for the version that is looked at. `right` is asked in its team.
+
+    `url` returns nothing for a prompt it is not for.
+    """
 
     label: str
     icon: str

@@ -13,12 +13,13 @@ class EvalsConfig(AppConfig):
         from console.evals.gate import objections
         from console.evals.models import TestCase
         from prompts_app import gates, tabs
+        from prompts_app.rendering import is_callable
 
         tabs.add_tab(
             tabs.Tab(
                 "tests",
                 "Tests",
-                url=lambda prompt: reverse("evals:tests", args=[prompt.slug]),
+                url=lambda prompt: reverse("evals:tests", args=[prompt.slug]) if is_callable(prompt.kind) else "",
                 count=lambda prompt: TestCase.objects.filter(prompt=prompt).count(),
             )
         )

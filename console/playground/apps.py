@@ -11,12 +11,15 @@ class PlaygroundConfig(AppConfig):
         from django.urls import reverse
 
         from prompts_app import tabs
+        from prompts_app.rendering import is_callable
 
         tabs.add_action(
             tabs.Action(
                 "Try it",
                 "play",
-                lambda prompt, version: f"{reverse('playground:bench')}?prompt={version}",
+                lambda prompt, version: (
+                    f"{reverse('playground:bench')}?prompt={version}" if is_callable(prompt.kind) else ""
+                ),
                 "use_models",
             )
         )

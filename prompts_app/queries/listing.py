@@ -8,7 +8,7 @@ import re
 from dataclasses import dataclass
 
 from django.contrib.postgres.search import SearchQuery
-from django.db.models import Count, F, Func, Prefetch, Q, QuerySet
+from django.db.models import Count, F, Func, Prefetch, Q, QuerySet, Window
 
 from console.core.errors import BadInput
 from prompts_app.models import USUAL_LABELS, Kind, Label, Prompt
@@ -143,9 +143,20 @@ def _read(key: str | int, sort: str) -> int | dt.datetime:
 
 
 def listing(prompts: QuerySet[Prompt], wanted: Wanted, cursor: Cursor | None, *, total: int | None = None) -> Listing:
-    """Return one page. Three queries, however many prompts there are: page, labels, and the count if none is given."""
+    """Return one page. Three queries, however many prompts there are: page, labels, and the count if none is given.
+
+    On a first page the rows that fit are found and counted in one go, for finding them is most of the work.
+    """
     chosen = narrowed(prompts, wanted)
     is_back = bool(cursor and cursor.is_back)
+    if total is None and cursor is None:
+        found = list(
+            _ordered(chosen, wanted.sort, None)
+            .annotate(total=Window(Count("pk")))
+            .values_list("pk", "total")[: PAGE_ROWS + 1]
+        )
+        total = found[0][1] if found else 0
+        chosen = Prompt.objects.filter(pk__in=[pk for pk, _ in found])
     shown = (
         _ordered(chosen, wanted.sort, cursor)
         .select_related("team", "head")

@@ -81,9 +81,9 @@ def frame(
         "used_by": _words(uses),
         "tabs": _tabs(prompt, tab, uses),
         "actions": [
-            ShownAction(action.label, action.icon, action.url(prompt, shown))
+            ShownAction(action.label, action.icon, url)
             for action in tabs.ACTIONS
-            if shown and request.caller.may(action.right, prompt.team_id)
+            if shown and request.caller.may(action.right, prompt.team_id) and (url := action.url(prompt, shown))
         ],
         "can_publish": bool(shown and allowed.edit and live != shown.pk and not _is_asked(page)),
         "rail": [
@@ -108,7 +108,9 @@ def _tabs(prompt: Prompt, current: str, uses: list[Use]) -> list[ShownTab]:
         (50, ShownTab("Settings", url("settings"), None, current == "settings")),
     ]
     more = [
-        (tab.order, ShownTab(tab.label, tab.url(prompt), tab.count(prompt), current == tab.name)) for tab in tabs.TABS
+        (tab.order, ShownTab(tab.label, address, tab.count(prompt), current == tab.name))
+        for tab in tabs.TABS
+        if (address := tab.url(prompt))
     ]
     return [tab for _, tab in sorted(own + more, key=lambda pair: pair[0])]
 

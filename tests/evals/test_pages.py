@@ -8,6 +8,7 @@ from django.test.utils import CaptureQueriesContext
 
 from console.evals.models import TestCase, TestResult, TestRun
 from console.evals.services import runs
+from tests import make
 from tests.evals.conftest import World
 
 BASE = "/prompts/support/answer/-/tests/"
@@ -49,6 +50,17 @@ def test_it_adds_changes_and_removes_a_case(world: World) -> None:
     assert (handed.context["form"].expected, handed.context["form"].values) == ("Because.", {"question": "Why?"})
     alice.post(f"{address}delete/")
     assert not TestCase.objects.exists()
+
+
+def test_a_partial_is_neither_tried_nor_tested(world: World) -> None:
+    make.make_prompt(world.cast.team_a, "style", "Be kind.", kind="partial")
+    alice = signed_in(world.cast.alice)
+    page = alice.get("/prompts/style/").content.decode()
+    assert "Try it" not in page and "/-/tests/" not in page
+    assert "Try it" in alice.get("/prompts/support/answer/").content.decode()
+    form = {"name": "x", "c-0-kind": "contains", "c-0-value": "kind"}
+    refused = alice.post("/prompts/style/-/tests/new/", form)
+    assert refused.status_code == 422 and "A partial is never called" in refused.content.decode()
 
 
 def test_it_shows_two_versions_beside_each_other(world: World) -> None:
