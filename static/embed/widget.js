@@ -28,7 +28,8 @@
   // The token, kept by the site's own storage: a frame's own is gone with each page in some browsers. -----------------
   const key = `facet:${config.id}`;
   let held = null;
-  let isSigned = false;
+  let identity = null; // whom the site vouches for, named anew with each token
+  let era = 0; // grows with whoever sits in front of the page
   const stored = (storage, ...value) => {
     try {
       const place = window[storage];
@@ -41,6 +42,7 @@
   };
 
   const mint = async (body) => {
+    const mine = era;
     const response = await fetch(`${base}visitor/`, {
       method: "POST",
       credentials: "omit",
@@ -48,11 +50,11 @@
       body: JSON.stringify(body),
     });
     const said = await response.json();
+    if (mine !== era) return token();
     if (!response.ok) throw said.error;
     held = said.token;
-    // Whom the site vouches for it names anew on every page: a shared computer must not remember them.
-    isSigned = isSigned || Boolean(body.identity);
-    if (!isSigned) stored("localStorage", held);
+    // A shared computer must not remember whom the site vouches for: it names them on every page.
+    if (!identity) stored("localStorage", held);
     return held;
   };
 
@@ -61,8 +63,11 @@
   const token = (isFresh) => {
     if (held && !isFresh) return Promise.resolve(held);
     const before = held || (config.signed ? null : stored("localStorage"));
-    minting ??= mint(before ? { token: before } : {}).finally(() => (minting = null));
-    return minting;
+    if (minting) return minting;
+    const mine = mint(identity ? { identity } : before ? { token: before } : {}).finally(() => {
+      if (minting === mine) minting = null;
+    });
+    return (minting = mine);
   };
 
   // What is seen ------------------------------------------------------------------------------------------------------
@@ -174,17 +179,15 @@
 
   // Somebody signed in (or, with null, out): what was said before stays with whoever said it.
   const identify = async (who) => {
-    held = null;
+    const mine = ++era;
+    held = minting = null;
     stored("localStorage", null);
-    isSigned = Boolean(who);
-    if (who) {
-      const { id, signature, name } = who;
-      minting = mint({ identity: { id, signature, ...(name ? { name } : {}) } }).finally(() => (minting = null));
-      await minting.catch((error) => {
-        isSigned = false;
+    identity = who ? { id: who.id, signature: who.signature, ...(who.name ? { name: who.name } : {}) } : null;
+    if (identity)
+      await token(true).catch((error) => {
+        if (error?.code && mine === era) identity = null; // refused, and not only out of reach
         console.warn(`Facet: ${error?.detail ?? "identify() could not reach the server."}`);
       });
-    }
     tell("forget");
     if (frame) await give(false);
   };
