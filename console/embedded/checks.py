@@ -11,8 +11,8 @@ from console.embedded import sql
 
 # Connections for a person with psql, a migration, a backup.
 _RESERVE = 10
-# What a process may hold outside the pool: the gateway's begin, close and keep, and a probe.
-GATEWAY_CONNECTIONS = 4
+# What a process may hold outside the pool: the gateway's begin, two for close and keep, and a probe.
+GATEWAY_CONNECTIONS = 5
 
 
 def connections_wanted() -> int:

@@ -48,7 +48,7 @@ def octets(value: bytes | None) -> bytes:
     return NULL if value is None else len(value).to_bytes(4, "big") + value
 
 
-_TRUTHS = {False: b"\0\0\0\1\0", True: b"\0\0\0\1\1", None: NULL}
+TRUTHS = {False: b"\0\0\0\1\0", True: b"\0\0\0\1\1", None: NULL}
 
 
 # Whole columns ----------------------------------------------------------------------------------------------------
@@ -63,7 +63,7 @@ def integers(values: Sequence[int | None]) -> bytes:
 
 
 def booleans(values: Sequence[bool | None]) -> bytes:
-    return array(BOOL, [_TRUTHS[v] for v in values])
+    return array(BOOL, [TRUTHS[v] for v in values])
 
 
 def uuids(values: Sequence[uuid.UUID | None]) -> bytes:

@@ -17,27 +17,31 @@ _Item = TypeVar("_Item")
 _Result = TypeVar("_Result")
 
 
-class Batcher(Generic[_Item, _Result]):
-    """Runs `run` on whatever has queued, one batch at a time; a batch that fails is run again one by one.
+Run = Callable[[list[_Item]], Awaitable[list[_Result]]]
 
+
+class Batcher(Generic[_Item, _Result]):
+    """Hands whatever has queued to one of `runs` that is free, as one batch; one that fails is run again one by one.
+
+    Several `runs` are for work that waits, as a commit does for the disk: who comes meanwhile need not wait for that.
     While the database is away, a batch is tried again for `patience` seconds, also when nobody waits for it any more.
     `abandoned` is told of results that nobody waits for any more.
     """
 
     def __init__(
         self,
-        run: Callable[[list[_Item]], Awaitable[list[_Result]]],
-        *,
+        *runs: "Run[_Item, _Result]",
         longest: int,
         patience: float = 0.0,
         abandoned: Callable[[_Item, _Result], None] | None = None,
     ) -> None:
-        self._run = run
+        self._free = list(runs)
         self._longest = longest
         self._patience = patience
         self._abandoned = abandoned
         self._queue: list[tuple[_Item, asyncio.Future[_Result]]] = []
-        self._task: asyncio.Task[None] | None = None
+        self._next: asyncio.Task[None] | None = None  # will take all that queues until it begins
+        self._tasks: set[asyncio.Task[None]] = set()
         self._loop = asyncio.get_running_loop()
 
     def put(self, item: _Item) -> "asyncio.Future[_Result]":
@@ -46,33 +50,36 @@ class Batcher(Generic[_Item, _Result]):
             raise Unavailable("Too many requests are waiting; try again shortly.", retry_after=1)
         future: asyncio.Future[_Result] = self._loop.create_future()
         self._queue.append((item, future))
-        if self._task is None:
-            self._task = self._loop.create_task(self._drain())
+        if self._next is None and self._free:
+            self._next = task = self._loop.create_task(self._drain(self._free.pop()))
+            self._tasks.add(task)
+            task.add_done_callback(self._tasks.discard)
         return future
 
-    async def _drain(self) -> None:
+    async def _drain(self, run: "Run[_Item, _Result]") -> None:
+        self._next = None
         try:
             while self._queue:
                 batch = self._queue[:MOST_AT_ONCE]
                 del self._queue[:MOST_AT_ONCE]
-                await self._handle(batch)
+                await self._handle(run, batch)
         finally:
-            self._task = None
+            self._free.append(run)
 
-    async def _run_patiently(self, items: list[_Item]) -> list[_Result]:
+    async def _run_patiently(self, run: "Run[_Item, _Result]", items: list[_Item]) -> list[_Result]:
         waited, pause = 0.0, 0.1
         while True:
             try:
-                return await self._run(items)
+                return await run(items)
             except psycopg.OperationalError:
                 if waited >= self._patience:
                     raise
             await asyncio.sleep(pause)
             waited, pause = waited + pause, min(pause * 2, 3.0)
 
-    async def _handle(self, batch: "list[tuple[_Item, asyncio.Future[_Result]]]") -> None:
+    async def _handle(self, run: "Run[_Item, _Result]", batch: "list[tuple[_Item, asyncio.Future[_Result]]]") -> None:
         try:
-            results = await self._run_patiently([item for item, _ in batch])
+            results = await self._run_patiently(run, [item for item, _ in batch])
         except psycopg.OperationalError as error:
             self._fail(batch, error)
         except Exception as error:
@@ -81,7 +88,7 @@ class Batcher(Generic[_Item, _Result]):
                 self._fail(batch, error)
                 return
             for one in batch:  # so that a poisoned row hurts only itself
-                await self._handle([one])
+                await self._handle(run, [one])
         else:
             for (item, future), result in zip(batch, results, strict=True):
                 if not future.done():
@@ -97,5 +104,5 @@ class Batcher(Generic[_Item, _Result]):
                 future.exception()  # it may have been abandoned
 
     async def drained(self) -> None:
-        while self._task is not None:
-            await asyncio.shield(self._task)
+        while self._tasks:
+            await asyncio.wait(self._tasks)

@@ -2,7 +2,7 @@
 
 import datetime as dt
 import uuid
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 from typing import NamedTuple
 
 from console.audit.redaction import PreparedPayload
@@ -55,16 +55,26 @@ CLOSE = (
 )
 _JSONB = b"\x01"
 _NO_COLUMNS: tuple[tuple[bytes, ...], ...] = ((),) * 5
+_NO_PAYLOAD = (arrays.NULL,) * 5
+_PAYLOAD_KINDS = (arrays.TEXT, arrays.INT4, arrays.BYTEA, arrays.BOOL, arrays.INT4)
 
 
-def _payloads(payloads: "Sequence[PreparedPayload | None]") -> list[bytes]:
-    return [
-        arrays.texts([p.raw if p else None for p in payloads]),
-        arrays.integers([p.bytes if p else None for p in payloads]),
-        arrays.byteas([p.sha256 if p else None for p in payloads]),
-        arrays.booleans([p.is_cut if p else None for p in payloads]),
-        arrays.integers([p.redactions if p else None for p in payloads]),
-    ]
+def _payload_columns(payload: PreparedPayload | None) -> tuple[bytes, ...]:
+    if payload is None:
+        return _NO_PAYLOAD
+    raw, size, sha256, is_cut, redactions, _ = payload
+    return (
+        arrays.octets(raw),
+        arrays.integer(size),
+        arrays.octets(sha256),
+        arrays.TRUTHS[is_cut],
+        arrays.integer(redactions),
+    )
+
+
+def _payloads(payloads: Iterable[PreparedPayload | None]) -> list[bytes]:
+    columns = zip(*[_payload_columns(payload) for payload in payloads], strict=True)
+    return [arrays.array(kind, column) for kind, column in zip(_PAYLOAD_KINDS, columns, strict=True)]
 
 
 def limit_columns(counter: Counter, metric: str, most: int | None, refusal: bytes) -> tuple[bytes, ...]:
@@ -139,8 +149,8 @@ def verdicts_of(row: list[bytes | None], first: list[int], counters: list[Counte
     numbers = arrays.read_integers(row[0])
     counted = dict(zip(counters, arrays.read_integers(row[1]), strict=False))
     return [
-        Verdict(is_stale=number == -1, refused_by=number - first[i] if number > 0 else None, counted=counted)
-        for i, number in enumerate(numbers)
+        Verdict(number == -1, number - place if number > 0 else None, counted)
+        for number, place in zip(numbers, first, strict=True)
     ]
 
 

@@ -14,6 +14,7 @@ import socket
 import time
 import uuid
 from contextlib import suppress
+from functools import partial
 from typing import Any
 
 import orjson
@@ -48,6 +49,8 @@ log = logging.getLogger(__name__)
 
 # How long an end record is tried for while the database is away, before the sweeper has to write it.
 CLOSE_PATIENCE = 60.0
+# A batch of ends waits for the disk. Who comes meanwhile goes with another one and not after it.
+_CLOSES_AT_ONCE = 2
 _STOP_SECONDS = 1.0
 _COUNTER_MISSING = "ZF001"
 _MOST_COUNTERS = 100_000
@@ -83,13 +86,14 @@ class Ledger:
         self.process = f"{socket.gethostname()}:{os.getpid()}:{secrets.token_hex(4)}"
         begins = _PLAN_OPTIONS if settings.GATEWAY_DURABLE_STARTS else f"{_PLAN_OPTIONS} {_SOON_ON_DISK}"
         self._begin_statement = Statement(Connection("begin", begins), BEGIN)
-        self._close_statement = Statement(Connection("close", _PLAN_OPTIONS), CLOSE)
+        self._close_statements = [Statement(Connection("close", _PLAN_OPTIONS), CLOSE) for _ in range(_CLOSES_AT_ONCE)]
         self._keep_connection = Connection("keep")
         self._counters: set[Counter] = set()  # known to be there
         self._begins = Batcher(
             self._run_begin, longest=settings.GATEWAY_QUEUE_LENGTH, abandoned=self._end_what_nobody_waits_for
         )
-        self._closes = Batcher(self._run_close, longest=settings.GATEWAY_QUEUE_LENGTH * 4, patience=CLOSE_PATIENCE)
+        closes = (partial(self._run_close, statement) for statement in self._close_statements)
+        self._closes = Batcher(*closes, longest=settings.GATEWAY_QUEUE_LENGTH * 4, patience=CLOSE_PATIENCE)
         self._keeper: asyncio.Task[None] | None = None
         self._used_keys: dict[uuid.UUID, dt.datetime] = {}
         # The calls whose leases are renewed. One that was lost on the way is not here, so the sweeper ends it.
@@ -157,8 +161,9 @@ class Ledger:
             self._counters.clear()
         self._counters.update(new)
 
-    async def _run_close(self, items: list[Close]) -> list[bool]:
-        row = await self._close_statement.run(close_parameters(items))
+    @staticmethod
+    async def _run_close(statement: Statement, items: list[Close]) -> list[bool]:
+        row = await statement.run(close_parameters(items))
         return [row[0] == b"\1"] * len(items)
 
     async def _keep(self) -> None:
@@ -199,5 +204,6 @@ class Ledger:
         await self._closes.drained()
         if self._keeper is not None:
             self._keeper.cancel()
-        for held in (self._begin_statement, self._close_statement, self._keep_connection):
-            await held.close()
+        for statement in (self._begin_statement, *self._close_statements):
+            await statement.close()
+        await self._keep_connection.close()

@@ -72,6 +72,20 @@ async def test_what_queues_meanwhile_goes_together_and_in_order():
     assert sum(recorder.batches, []) == ["first", *(str(n) for n in range(MOST_AT_ONCE + 10))]
 
 
+async def test_who_comes_while_one_batch_waits_goes_with_another():
+    slow, quick = Recorder(), Recorder()
+    batcher = Batcher(quick.run, slow.run, longest=10)  # the last one is free first
+    slow.gate.clear()
+    first = [batcher.put("a"), batcher.put("b")]
+    await asyncio.sleep(0)
+    assert await batcher.put("c") == "done c" and not first[0].done()
+    assert await batcher.put("d") == "done d"
+    slow.gate.set()
+    assert await asyncio.gather(*first) == ["done a", "done b"]
+    await batcher.drained()
+    assert (slow.batches, quick.batches) == ([["a", "b"]], [["c"], ["d"]])
+
+
 async def test_a_poisoned_row_hurts_only_itself(caplog):
     recorder = Recorder()
     batcher = Batcher(recorder.run, longest=10)
@@ -397,7 +411,7 @@ async def _break_connections(ledger):
     """End this ledger's own sessions, and not those of the live server that later tests use."""
     from django.db import connection
 
-    statements = (ledger._begin_statement, ledger._close_statement)
+    statements = (ledger._begin_statement, *ledger._close_statements)
     held = (*(one._connection for one in statements), ledger._keep_connection)
     pids = [(await one.get()).info.backend_pid for one in held]
 

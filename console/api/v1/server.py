@@ -6,11 +6,16 @@ once, and goes out together with the body. The application is told by an extensi
 message; `uvicorn --http httptools` works as well, only dearer.
 """
 
+import asyncio
+import weakref
 from collections.abc import Awaitable
 from itertools import chain
 from typing import Any
 
 from uvicorn.protocols.http.httptools_impl import STATUS_LINE, HttpToolsProtocol, RequestResponseCycle
+from uvicorn.server import ServerState
+
+from console.core.ticker import Ticker
 
 # The extension, and the type of its message: `status`, `headers` and `body`.
 WHOLE_ANSWER = "facet.http.response.whole"
@@ -53,7 +58,29 @@ class Cycle(RequestResponseCycle):
         self.on_response()
 
 
+_tickers: "weakref.WeakKeyDictionary[ServerState, Ticker]" = weakref.WeakKeyDictionary()
+
+
 class Http(HttpToolsProtocol):
+    def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
+        super().connection_made(transport)
+        ticker = _tickers.get(self.server_state)
+        if ticker is None:
+            ticker = _tickers[self.server_state] = Ticker(self.loop)
+        self._ticker = ticker
+
+    def on_response_complete(self) -> None:
+        """Wait for the connection's next request, as uvicorn does but without a timer for each answer."""
+        if self.pipeline or self.transport.is_closing():
+            super().on_response_complete()
+            return
+        self.server_state.total_requests += 1
+        self._unset_keepalive_if_required()
+        self.flow.resume_reading()
+        self.timeout_keep_alive_task = self._ticker.call_later(  # type: ignore[assignment]
+            self.timeout_keep_alive, self.timeout_keep_alive_handler
+        )
+
     def on_message_begin(self) -> None:
         super().on_message_begin()
         self.scope["extensions"] = _EXTENSIONS  # type: ignore[typeddict-item]
