@@ -1,11 +1,13 @@
 """Importing a provider's models by click, with guesses from their names."""
 
+from decimal import Decimal
+
 import pytest
 from django.test import Client
 
 from console.audit.models import AuditEvent
 from console.catalog.families import guess
-from console.catalog.models import ModelVersion
+from console.catalog.models import ModelVersion, Price
 from console.catalog.services.connection import MOST_NAMED, check_connection
 from console.catalog.services.imports import import_models
 from console.core.errors import BadInput
@@ -26,6 +28,15 @@ def test_it_adds_what_is_ticked_and_leaves_what_is_there(cast: Cast, client: Cli
     assert (made["house-model"].capabilities, made["house-model"].context_tokens) == (["chat"], 8192)
     assert not made["house-model"].prices.exists()
     assert AuditEvent.objects.filter(action="model.created").count() == 2
+    priced = {"models": ["dear", "free"], "input:dear": "1.5", "output:dear": "6", "input:not-ticked": "9"}
+    assert client.post("/models/providers/fake/import/", priced).status_code == 302
+    prices = Price.objects.filter(model_version__name__in=["dear", "free"])
+    assert [(p.model_version.name, p.input, p.output) for p in prices] == [("dear", Decimal("1.5"), 6)]
+    half = client.post(
+        "/models/providers/fake/import/", {"models": ["half"], "input:half": "1"}, headers={"HX-Request": "true"}
+    )
+    assert half.status_code == 422 and b"The output price of half" in half.content
+    assert not ModelVersion.objects.filter(name="half").exists()
     nothing = client.post("/models/providers/fake/import/", {}, headers={"HX-Request": "true"})
     assert nothing.status_code == 422 and b"Choose at least one model" in nothing.content
     client.force_login(cast.alice, backend="allauth.account.auth_backends.AuthenticationBackend")

@@ -59,7 +59,7 @@ def test_it_connects_imports_promotes_and_rolls_back(
     expect(page.get_by_text("It answered and names 4 models.")).to_be_visible()
     assert upstream.seen[-1].headers["authorization"] == "Bearer sk-house-1"
     for name in MODELS[:2]:
-        page.get_by_label(name).check()
+        page.get_by_role("checkbox", name=name).check()
     check_axe(page)
     shoot(page, "provider-offered")
     page.get_by_role("button", name="Import the ticked models").click()

@@ -3,7 +3,7 @@
 from console.catalog.forms.aliases import AliasForm, NewAliasForm
 from console.catalog.forms.base import VersionField, refuse
 from console.catalog.forms.providers import ProviderForm, presets
-from console.catalog.forms.versions import PriceForm, VersionForm
+from console.catalog.forms.versions import PriceForm, VersionForm, prices_typed
 
 __all__ = [
     "AliasForm",
@@ -13,5 +13,6 @@ __all__ = [
     "VersionField",
     "VersionForm",
     "presets",
+    "prices_typed",
     "refuse",
 ]

@@ -1,5 +1,6 @@
 """Forms about model versions and their prices."""
 
+from collections.abc import Mapping, Sequence
 from decimal import Decimal
 from typing import Any
 
@@ -8,6 +9,7 @@ from django import forms
 from console.catalog.forms.base import VersionField, seen_field
 from console.catalog.models import Capability, ModelVersion
 from console.catalog.queries import choices
+from console.core.errors import BadInput
 
 
 class VersionForm(forms.Form):
@@ -46,6 +48,21 @@ class VersionForm(forms.Form):
         else:
             del self.fields["seen_revision"]
             self.order_fields(["name"])
+
+
+def prices_typed(typed: Mapping[str, str], names: Sequence[str]) -> dict[str, tuple[Decimal, Decimal]]:
+    """Return the prices of input and output typed beside names of models; BadInput names what cannot be one."""
+    found = {}
+    for name in names:
+        amounts = {part: typed.get(f"{part}:{name}", "").strip() for part in ("input", "output")}
+        if not any(amounts.values()):
+            continue
+        form = PriceForm(amounts)
+        if not form.is_valid():
+            part, said = next(iter(form.errors.items()))
+            raise BadInput(f"The {part} price of {name}: {said[0]}", param="prices")
+        found[name] = form.cleaned_data["input"], form.cleaned_data["output"]
+    return found
 
 
 class PriceForm(forms.Form):

@@ -1,12 +1,14 @@
 """Add several of a provider's models at once, with what their names say about them."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from decimal import Decimal
+from types import MappingProxyType
 
 from django.db import transaction
 
 from console.catalog.families import guess
 from console.catalog.models import Capability, ModelVersion, Provider
-from console.catalog.services.versions import create_version
+from console.catalog.services.versions import create_version, set_price
 from console.core.errors import BadInput
 from console.teams.callers import Actor
 
@@ -14,10 +16,17 @@ MOST_AT_ONCE = 200
 
 
 @transaction.atomic
-def import_models(*, actor: Actor, provider: Provider, names: Sequence[str]) -> list[ModelVersion]:
-    """Add the named models; those that are there already stay as they are. Limits are guesses, and prices are not set.
+def import_models(
+    *,
+    actor: Actor,
+    provider: Provider,
+    names: Sequence[str],
+    prices: Mapping[str, tuple[Decimal, Decimal]] = MappingProxyType({}),
+) -> list[ModelVersion]:
+    """Add the named models; those that are there already stay as they are. Limits are guesses, and prices never.
 
-    A price nobody checked would be worse than none: without one, a call is refused where a quota limits cost.
+    `prices` are those somebody typed, per million tokens of input and output. A price nobody checked would be worse
+    than none: without one, a call is refused where a quota limits cost.
     """
     if not names:
         raise BadInput("Choose at least one model.", param="models")
@@ -29,14 +38,15 @@ def import_models(*, actor: Actor, provider: Provider, names: Sequence[str]) -> 
         if name in known:
             continue
         found = guess(name)
-        made.append(
-            create_version(
-                actor=actor,
-                provider=provider,
-                name=name,
-                capabilities=list(found.capabilities) if found else [Capability.CHAT],
-                context_tokens=found.context_tokens if found else 8192,
-                max_output_tokens=found.max_output_tokens if found else 4096,
-            )
+        version = create_version(
+            actor=actor,
+            provider=provider,
+            name=name,
+            capabilities=list(found.capabilities) if found else [Capability.CHAT],
+            context_tokens=found.context_tokens if found else 8192,
+            max_output_tokens=found.max_output_tokens if found else 4096,
         )
+        if name in prices:
+            set_price(actor=actor, version=version, input=prices[name][0], output=prices[name][1])
+        made.append(version)
     return made

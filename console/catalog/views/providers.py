@@ -8,7 +8,7 @@ from django.urls import reverse
 from django.views.decorators.http import require_POST
 
 from console.catalog import access, families, queries
-from console.catalog.forms import ProviderForm, presets, refuse
+from console.catalog.forms import ProviderForm, presets, prices_typed, refuse
 from console.catalog.models import Provider
 from console.catalog.services import connection, imports
 from console.catalog.services import providers as services
@@ -91,16 +91,22 @@ def test_provider(request: TeamRequest, slug: str) -> HttpResponse:
     return _page(request, row, piece="connection", outcome=outcome)
 
 
+# A form has at most 500 fields; a longer list is imported without prices.
+_MOST_PRICED = 150
+
+
 @needs(OPERATOR)
 @require_POST
 def import_models(request: TeamRequest, slug: str) -> HttpResponse:
     """Add the ticked models of those the provider named."""
     row = access.provider_for(request.caller, slug)
     try:
-        made = imports.import_models(actor=request.caller.actor, provider=row, names=request.POST.getlist("models"))
+        names = request.POST.getlist("models")
+        prices = prices_typed(request.POST, names)
+        made = imports.import_models(actor=request.caller.actor, provider=row, names=names, prices=prices)
     except Refusal as refusal:
         return _page(request, row, piece="refusal", status=422 if is_htmx(request) else 409, refused=refusal.message)
-    said = f"Added {len(made)} model{'' if len(made) == 1 else 's'}. Check limits and set prices before you pin them."
+    said = f"Added {len(made)} model{'' if len(made) == 1 else 's'}. Check limits and prices before you pin them."
     return go(request, _url(row), said)
 
 
@@ -140,6 +146,7 @@ def _page(request: TeamRequest, row: Provider, *, piece: str = "", status: int =
         "provider": row,
         "versions": [(version, queries.price_now(version)) for version in versions],
         "offered": [(name, name in known, families.guess(name)) for name in outcome.models] if outcome else [],
+        "takes_prices": outcome is not None and len(outcome.models) <= _MOST_PRICED,
         "incidents": lately,
         "health": queries.health_of(row, lately),
         "form": ProviderForm(provider=row),
