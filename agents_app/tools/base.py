@@ -82,7 +82,10 @@ class Kind(Protocol):
     effect: str  # read or write: what a new tool of this kind is marked as
     is_idempotent: bool
     needs_run: bool  # cannot be tried out by itself
-    unavailable: str  # why nobody can make one here; empty when they can
+
+    @property
+    def unavailable(self) -> str:
+        """Return why nobody can make one here; empty when they can."""
 
     def schema(self, config: Mapping[str, Any], parameters: Mapping[str, Any]) -> dict[str, Any]:
         """Return the JSON schema of the arguments; for kinds with fixed arguments `parameters` does not matter."""
