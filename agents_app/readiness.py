@@ -25,7 +25,7 @@ class Check:
 def checks(team: Team, definition: Definition) -> list[Check]:
     """Return every point for a draft or version of an agent of this team."""
     alias = Alias.objects.filter(name=definition.alias).prefetch_related("teams", "pins").first()
-    found = [_instructions(team, definition), _alias(team, definition, alias)]
+    found = [_instructions(team, definition), alias_check(team, definition, alias)]
     if definition.parameters and alias is not None:
         found.append(_parameters(definition, alias))
     if definition.grants:
@@ -48,7 +48,7 @@ def _instructions(team: Team, definition: Definition) -> Check:
     return Check("Its instructions can be read")
 
 
-def _alias(team: Team, definition: Definition, alias: Alias | None) -> Check:
+def alias_check(team: Team, definition: Definition, alias: Alias | None) -> Check:
     text = "Its alias answers in production"
     if not definition.alias:
         return Check(text, "Choose the alias it answers with.")

@@ -15,9 +15,10 @@ from agents_app.queries import choices, detail
 from agents_app.queries.grants import granted
 from agents_app.readiness import checks
 from agents_app.services import agents, drafts
+from agents_app.trying import Tried, ask_draft, turns_from
 from agents_app.views.frame import ACTIVE, frame
 from console.core.errors import Conflict, Refusal
-from console.core.htmx import go
+from console.core.htmx import go, is_htmx
 from console.teams.access import needs
 from console.teams.callers import TeamRequest
 
@@ -40,13 +41,15 @@ def new_agent(request: TeamRequest) -> HttpResponse:
 
 @needs("build")
 def edit(request: TeamRequest, slug: str) -> HttpResponse:
-    """Save the draft, go on to publish it, or (`do=look`) only show the variables of the prompt that was typed."""
+    """Save the draft and perhaps go on to publish it; or look at what is typed, and ask it, which saves nothing."""
     agent = access.agent_for(request.caller, slug, to="edit")
     if request.method != "POST":
         return _page(request, agent, DraftForm(agent=agent, draft=agent.draft))
     form = DraftForm(request.POST, agent=agent, draft=agent.draft)
-    if request.POST.get("do") == "look" or not form.is_valid():
-        return _page(request, agent, form, status=422 if form.is_bound and form.errors else 200)
+    if request.POST.get("do") in _PIECES:
+        return _looked_at(request, agent, form)
+    if not form.is_valid():
+        return _page(request, agent, form, status=422)
     fields = form.definition()
     try:
         drafts.save_draft(
@@ -62,6 +65,45 @@ def edit(request: TeamRequest, slug: str) -> HttpResponse:
     return go(request, reverse("agents:edit", args=[slug]), f"Saved the draft of {agent.name}.")
 
 
+# What only looks at a draft, and the piece of the page each comes back with.
+_PIECES = {"look": "variables", "preview": "preview", "try": "tried"}
+
+
+def _looked_at(request: TeamRequest, agent: Agent, form: DraftForm) -> HttpResponse:
+    """Show the variables of the prompt that is typed, the instructions it makes, or what a draft like that answers."""
+    do = request.POST["do"]
+    more: dict[str, Any] = {}
+    is_whole = form.is_valid()
+    typed = AgentDraft(**form.definition()) if is_whole else None
+    if typed is not None:
+        more["instructions"] = detail.instructions(agent, typed)
+    else:
+        more["instructions"] = detail.Shown("", [], 0, "Some fields hold what cannot be used; they say what.")
+    if do == "try":
+        more["tried"] = _tried(request, agent, typed)
+    if do == "preview" and is_htmx(request):
+        form = DraftForm(agent=agent, draft=agent.draft)
+    status = 200 if is_htmx(request) or is_whole else 422
+    return _page(request, agent, form, status=status, piece=_PIECES[do], **more)
+
+
+def _tried(request: TeamRequest, agent: Agent, typed: AgentDraft | None) -> Tried:
+    turns, question = turns_from(request.POST.get("said", "")), request.POST.get("question", "")
+    if request.POST.get("afresh"):
+        turns = []
+    if typed is None:
+        return Tried(turns, "Some fields hold what cannot be used; they say what.", question)
+    assert request.caller.user is not None
+    return ask_draft(
+        person=request.caller.user,
+        agent=agent,
+        definition=typed,
+        turns=turns,
+        question=question,
+        client_address=request.client_address,
+    )
+
+
 def _stale_page(request: TeamRequest, agent: Agent, fields: dict[str, Any], conflict: Conflict) -> HttpResponse:
     """Show what was typed, beside what somebody else saved since; saving again keeps what was typed."""
     agent.draft.refresh_from_db()
@@ -72,7 +114,9 @@ def _stale_page(request: TeamRequest, agent: Agent, fields: dict[str, Any], conf
     return _page(request, agent, form, status=409, changed=conflict.message, theirs=theirs)
 
 
-def _page(request: TeamRequest, agent: Agent, form: DraftForm, *, status: int = 200, **more: Any) -> HttpResponse:
+def _page(
+    request: TeamRequest, agent: Agent, form: DraftForm, *, status: int = 200, piece: str = "", **more: Any
+) -> HttpResponse:
     context: dict[str, Any] = {
         **frame(request, agent, "edit"),
         "form": form,
@@ -81,6 +125,9 @@ def _page(request: TeamRequest, agent: Agent, form: DraftForm, *, status: int = 
         "instructions": detail.instructions(agent, agent.draft),
         "granted": granted(agent, agent.draft),
         "run_limits": run_limits(agent.draft),
+        "tried": Tried(),
+        "may_read_log": request.caller.may("view_audit", agent.team_id),
         **more,
     }
-    return render(request, "agents/edit.html", context, status=status)
+    template = f"agents/edit.html#{piece}" if piece and is_htmx(request) else "agents/edit.html"
+    return render(request, template, context, status=status)

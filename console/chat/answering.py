@@ -35,6 +35,8 @@ log = logging.getLogger(__name__)
 
 LEASE = dt.timedelta(seconds=20)
 _KEEP_SECONDS = 0.4
+# Of more answers than this each is kept less often, all of them still long before their leases end.
+_KEPT_AT_EASE, _KEEP_SECONDS_AT_MOST = 100, 4.0
 # An answer without new words is looked at this seldom: for a stop from elsewhere, and for its lease.
 _LOOK_SECONDS = 2.0
 _ENDING_TRIES = 10
@@ -205,10 +207,14 @@ def _keep_soon() -> None:
         _keeping = asyncio.create_task(_keep())
 
 
+def _keep_pause(count: int) -> float:
+    return min(_KEEP_SECONDS_AT_MOST, _KEEP_SECONDS * max(1.0, count / _KEPT_AT_EASE))
+
+
 async def _keep() -> None:
     """Keep all answers of this process, until there are none."""
     while BEING_WRITTEN:
-        await asyncio.sleep(_KEEP_SECONDS)
+        await asyncio.sleep(_keep_pause(len(BEING_WRITTEN)))
         moment = time.monotonic()
         due = [
             live

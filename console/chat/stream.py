@@ -7,6 +7,7 @@ import asyncio
 import time
 import uuid
 from collections.abc import AsyncGenerator, Callable
+from contextlib import aclosing
 from typing import TypeVar
 
 from asgiref.sync import sync_to_async
@@ -22,15 +23,36 @@ from console.core.sse import PING
 
 _Result = TypeVar("_Result")
 
-# Between two frames at least this long: eyes see no more, and each one renders the block being written.
-FRAME_SECONDS = 0.12
+# Between two frames at least this long: eyes see no more, and each one renders the block being written. Beside many
+# other readers of this process it is longer, so that a thousand of them leave the processor to others as well.
+FRAME_SECONDS, FRAME_SECONDS_AT_MOST = 0.12, 5.0
+_FRAME_SECONDS_PER_READER = 0.004
 _POLL_SECONDS = 0.6
-# How often it is asked whether the reader may still read.
-_RIGHTS_SECONDS = 4.0
+# How often it is asked whether the reader may still read; of very many readers a hundred a second.
+_RIGHTS_SECONDS, _RIGHTS_SECONDS_PER_READER = 4.0, 0.01
 
 
 async def frames(message_id: uuid.UUID, may_read: Callable[[], bool]) -> AsyncGenerator[bytes, None]:
     """Yield the frames of one answer until it ends, the reader may not read on, or a stream's time is over."""
+    reader = object()
+    _READERS.add(reader)
+    try:
+        async with aclosing(_frames(message_id, may_read)) as found:
+            async for frame in found:
+                yield frame
+    finally:
+        _READERS.discard(reader)
+
+
+_READERS: set[object] = set()
+
+
+def pause() -> float:
+    """Return how long to wait between two frames, by how many read along in this process."""
+    return min(FRAME_SECONDS_AT_MOST, max(FRAME_SECONDS, _FRAME_SECONDS_PER_READER * len(_READERS)))
+
+
+async def _frames(message_id: uuid.UUID, may_read: Callable[[], bool]) -> AsyncGenerator[bytes, None]:
     # Signing in took a connection of this request's thread; it would stay taken for as long as the model talks.
     await sync_to_async(close_old_connections)()
     growing, shown, is_first = Growing(), "", True
@@ -47,14 +69,15 @@ async def frames(message_id: uuid.UUID, may_read: Callable[[], bool]) -> AsyncGe
         moment = time.monotonic()
         if moment - began > settings.GATEWAY_STREAM_SECONDS:
             return
-        if moment - asked > _RIGHTS_SECONDS:
+        if moment - asked > max(_RIGHTS_SECONDS, _RIGHTS_SECONDS_PER_READER * len(_READERS)):
             asked = moment
             if not await aside(may_read):
                 return
         if moment - said > settings.GATEWAY_HEARTBEAT_SECONDS:
             said = moment
             yield PING
-        await asyncio.sleep(FRAME_SECONDS)
+        # The first words come at once.
+        await asyncio.sleep(pause() if shown else FRAME_SECONDS)
         await news(message_id, shown)
 
 

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from django.db.models import Q
 from django.urls import reverse
 
+from agents_app.queries.unready import unready
 from console.catalog.access import aliases_for
 from console.catalog.models import ModelVersion, Pin
 from console.catalog.queries import open_proposals
@@ -43,6 +44,7 @@ def items(caller: Caller, teams: Sequence[Team], quotas: Sequence[QuotaState], *
         *_models(caller, now),
         *_proposals(caller),
         *_reviews(caller, teams),
+        *_agents(caller, teams),
         *_keys(caller, teams, now),
     ]
     order = {"bad": 0, "warn": 1, "muted": 2}
@@ -133,6 +135,21 @@ def _proposals(caller: Caller) -> list[Attention]:
             )
         )
     return found
+
+
+def _agents(caller: Caller, teams: Sequence[Team]) -> list[Attention]:
+    """Live agents that the caller's teams build and that cannot answer as things are."""
+    building = [team for team in teams if caller.may("build", team.pk)]
+    return [
+        Attention(
+            tone="bad",
+            icon="bot",
+            title=f"{agent.name} cannot answer",
+            text=problem,
+            url=reverse("agents:agent", args=[agent.slug]),
+        )
+        for agent, problem in unready(building)[:_MOST_OF_A_KIND]
+    ]
 
 
 def _reviews(caller: Caller, teams: Sequence[Team]) -> list[Attention]:

@@ -50,3 +50,19 @@ def test_the_audience_decides(cast):
         agent_for(caller(cast.charlie), "shared", to="edit")
     with pytest.raises(PermissionDenied):
         agent_for(caller(cast.alice), "draft", to="use")
+
+
+def test_it_tells_builders_which_agents_cannot_answer(cast, django_assert_num_queries):
+    from agents_app.queries.unready import unready
+    from console.catalog.models import Pin
+    from prompts_app.models import Label
+
+    fine, unpinned = make.make_agent(cast.team_a, "fine"), make.make_agent(cast.team_a, "unpinned", alias="other")
+    unlabelled = make.make_agent(cast.team_a, "unlabelled")
+    Pin.objects.filter(alias__name="other").delete()
+    Label.objects.filter(prompt__slug="unlabelled/instructions").delete()
+    with django_assert_num_queries(5):
+        found = dict(unready([cast.team_a]))
+    assert fine not in found and set(found) == {unpinned, unlabelled}
+    assert "not pinned in production" in found[unpinned] and "no label production" in found[unlabelled]
+    assert unready([]) == []

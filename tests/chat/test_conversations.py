@@ -1,10 +1,13 @@
 """Whose conversations are whose, and what their owner can do with them."""
 
 import pytest
+from django.db import connection
+from django.test.utils import CaptureQueriesContext
 from django.urls import reverse
 
 from console.audit.models import AuditEvent
 from console.chat.models import Conversation, Feedback, Message
+from console.core.clock import now
 from tests import make
 from tests.chat.conftest import signed_in
 from tests.conftest import Cast
@@ -80,6 +83,21 @@ def test_it_finds_titles_and_words_of_one_s_own(cast: Cast) -> None:
     assert found["alice", "autumn"] == found["alice", "50%"] == ["Autumn campaign"]
     assert found["alice", "ENGINEER"] == ["Glossary"] and found["alice", "nothing of that"] == []
     assert not any(found["bob", words] for words in ("autumn", "ENGINEER", "50%"))
+
+
+def test_it_lists_many_as_it_lists_few(cast: Cast) -> None:
+    alice, counts = signed_in(cast.alice), []
+    alice.get(reverse("chat:chat"))  # the first page of a session writes it
+    for _ in range(2):
+        for number in range(15):
+            talk(cast, f"Number {number}")
+        Conversation.objects.filter(title="Number 3").update(shared_at=now())
+        Conversation.objects.filter(title="Number 4").update(pinned_at=now())
+        for query in ({}, {"q": "number"}, {"archived": ""}):
+            with CaptureQueriesContext(connection) as seen:
+                assert alice.get(reverse("chat:chat"), query).status_code == 200
+            counts.append(len(seen))
+    assert counts[:3] == counts[3:] and max(counts) <= 11
 
 
 def test_it_opens_a_long_conversation_at_its_end_and_pages_upwards(cast: Cast, django_assert_max_num_queries) -> None:
