@@ -91,7 +91,8 @@ async def run(package: str, function: Callable[..., Any], *arguments: Any, secon
     done: Future[Any] = Future()
 
     def work() -> None:
-        answer, trouble = None, None
+        answer: Any = None
+        trouble: Exception | None = None
         try:
             if inspect.iscoroutinefunction(function):
                 answer = asyncio.run(asyncio.wait_for(function(*arguments), seconds))
