@@ -17,6 +17,7 @@ _SHAPES: tuple[tuple[str, str | re.Pattern[str], re.Pattern[str]], ...] = (
         ),
     ),
     ("_", "fk_", re.compile(r"fk_(?<!\wfk_)(?:live|test)_[A-Za-z0-9]{20,64}")),
+    ("_", "fws_", re.compile(r"fws_(?<!\wfws_)[A-Za-z0-9_-]{40,64}")),  # a widget's secret for identities
     ("_", re.compile(r"_(?<=gh[pousr]_)"), re.compile(r"gh(?<!\wgh)[pousr]_[A-Za-z0-9]{30,100}")),
     ("-", "sk-", re.compile(r"sk-(?<!\wsk-)(?:ant-|proj-|or-)?[A-Za-z0-9_-]{16,200}")),
     ("-", re.compile(r"-(?<=xox[abprs]-)"), re.compile(r"xox(?<!\wxox)[abprs]-[A-Za-z0-9-]{10,100}")),

@@ -13,6 +13,7 @@ from console.core.scrub import scrub
 
 SECRETS = [
     "fk_live_" + "a1B2" * 8,
+    "fws_" + "aB-_" * 10 + "xyz",
     "fk_test_" + "a1B2" * 8,
     "sk-" + "x9" * 20,
     "sk-ant-" + "x9_-" * 10,
