@@ -5,8 +5,10 @@ import time
 
 from django.db import connections
 
+from agents_app.errors import AlreadyDecided
 from agents_app.models import Agent, Approval, Run, Tool
 from agents_app.services.agents import archive_agent
+from agents_app.services.approvals import decide_approval
 from agents_app.services.runs import cancel_run
 from console.teams.actors import SYSTEM
 from console.teams.services import keys as key_services
@@ -184,3 +186,33 @@ def test_a_provider_that_fails_is_asked_again_after_a_rest_and_a_lost_right_is_n
     move_epoch()
     run = shop.go(shop.start())
     assert (run.state, run.code) == ("failed", "model_not_found")
+
+
+def test_of_decisions_at_once_one_counts_and_workers_at_once_make_one_call(shop: Shop) -> None:
+    run = shop.run(wants(("pay", {"what": "rent"})), words())
+    approval, heard = Approval.objects.get(), []
+
+    def decide(is_approved: bool) -> None:
+        actor = make.actor_for(shop.anna)
+        try:
+            decide_approval(actor=actor, approval=approval, is_approved=is_approved, seen_sha256=approval.sha256)
+            heard.append(is_approved)
+        except AlreadyDecided:
+            pass
+        connections.close_all()
+
+    def work() -> None:
+        shop.go(run)
+        connections.close_all()
+
+    for doers in (
+        [threading.Thread(target=decide, args=(number % 2 == 0,)) for number in range(6)],
+        [threading.Thread(target=work) for _ in range(4)],
+    ):
+        for one in doers:
+            one.start()
+        for one in doers:
+            one.join(20)
+    run.refresh_from_db()
+    assert len(heard) == 1 and run.state == "succeeded"
+    assert counted(shop.file)["rent"] == (1 if heard[0] else 0)
