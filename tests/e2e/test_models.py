@@ -102,6 +102,10 @@ def test_it_connects_imports_promotes_and_rolls_back(
     expect(page.get_by_role("dialog").get_by_role("alert")).to_contain_text("Look again and decide anew")
     answer(page, "Save parameters", max_tokens="500", Reason="Shorter")
     expect(around.get_by_text("max_tokens=500")).to_be_visible()
+    phone = page_as(people.operator, size=NARROW)
+    for path in ("", "parameters/production/", "fallbacks/production/"):
+        phone.goto(f"/models/aliases/support-chat/{path}")
+        check_width(phone)
 
 
 def test_two_people_decide_on_any_screen(page_as: OpenPage, people: Cast) -> None:
