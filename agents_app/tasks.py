@@ -7,7 +7,7 @@ from celery import shared_task
 from celery.signals import worker_shutdown, worker_shutting_down
 
 from agents_app.engine import advancing, sweeping, working
-from agents_app.services import telling
+from agents_app.services import queues, telling
 from agents_app.triggers import ticking
 
 
@@ -25,6 +25,11 @@ def drive() -> None:
 @shared_task(name="agents.tick")
 def tick() -> None:
     ticking.tick()
+
+
+@shared_task(name="agents.sweep_queues")
+def sweep_queues() -> None:
+    queues.sweep()
 
 
 @shared_task(name="agents.tell_of_approval")

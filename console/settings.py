@@ -495,6 +495,7 @@ CELERY_BEAT_SCHEDULE: dict[str, dict[str, Any]] = {
     "usage.prune": {"task": "usage.prune", "schedule": 3600, "options": {"expires": 3600}},
     "prompts.roll_up_uses": {"task": "prompts.roll_up_uses", "schedule": 60, "options": {"expires": 60}},
     "prompts.git_tick": {"task": "prompts.git_tick", "schedule": 60, "options": {"expires": 60}},
+    "agents.sweep_queues": {"task": "agents.sweep_queues", "schedule": 60, "options": {"expires": 60}},
     "agents.tick": {"task": "agents.tick", "schedule": 5, "options": {"expires": 5}},
     "agents.drive": {"task": "agents.drive", "schedule": 10, "options": {"expires": 10}},
     "evals.sweep": {"task": "evals.sweep", "schedule": 30, "options": {"expires": 30}},

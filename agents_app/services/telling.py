@@ -3,8 +3,6 @@
 A notice names the agent, the tool and the time that is left, and leads to the page; arguments stay in the console.
 """
 
-import hashlib
-import hmac
 import json
 import logging
 import time
@@ -20,6 +18,7 @@ from django.template.loader import render_to_string
 from agents_app.models import Approval
 from agents_app.tools import web
 from agents_app.tools.base import ToolFailed
+from agents_app.triggers import signing
 from console.audit import actions
 from console.audit.services import record
 from console.core.clock import now
@@ -124,13 +123,9 @@ def _post(approval: Approval, notice: dict[str, Any]) -> None:
     """Send the notice to the webhook of the installation, if there is one: signed, so that it can be believed."""
     if not settings.APPROVAL_WEBHOOK_URL:
         return
-    body, stamp = json.dumps(notice).encode(), str(int(time.time()))
-    signed = hmac.new(settings.APPROVAL_WEBHOOK_SECRET.encode(), f"{stamp}.".encode() + body, hashlib.sha256)
-    headers = {
-        "Content-Type": "application/json",
-        "X-Facet-Timestamp": stamp,
-        "X-Facet-Signature": f"sha256={signed.hexdigest()}",
-    }
+    body = json.dumps(notice).encode()
+    signature = signing.sign(settings.APPROVAL_WEBHOOK_SECRET, body, int(time.time()))
+    headers = {"Content-Type": "application/json", "X-Facet-Signature": signature}
     url = settings.APPROVAL_WEBHOOK_URL
     try:
         answer = sync.run(web.exchange("POST", url, headers=headers, body=body, seconds=_SECONDS, may_change=True))

@@ -18,7 +18,7 @@ from console.core.errors import BadInput, NotFound, Refusal
 ROUTE = "/v1/queues/{name}/items"
 LONGEST_WAIT = 300
 _LOOK_SECONDS = 0.5
-_FIELDS = {"body", "dedupe_id", "callback_url"}
+_FIELDS = {"body", "dedupe_id"}
 _OVER = {QueueItem.State.DONE, QueueItem.State.FAILED, QueueItem.State.PARKED}
 
 
@@ -64,9 +64,8 @@ async def _put(request: Request, send: Send, name: str) -> None:
             raise BadInput("Send an object with body: the work, as JSON.", param="body")
         if unknown := sorted(given.keys() - _FIELDS):
             raise BadInput(f"{unknown[0][:60]!r} is not a field here.", param=unknown[0][:60])
-        for field in ("dedupe_id", "callback_url"):
-            if not isinstance(given.get(field, ""), str):
-                raise BadInput(f"{field} is a text.", param=field)
+        if not isinstance(given.get("dedupe_id", ""), str):
+            raise BadInput("dedupe_id is a text.", param="dedupe_id")
         dedupe = given.get("dedupe_id")
         if dedupe is None and request.idempotency_key is not None:
             dedupe = check_key(request.idempotency_key)[:200]
@@ -79,7 +78,6 @@ async def _put(request: Request, send: Send, name: str) -> None:
             body=given["body"],
             put_by_name=asked.caller.actor.name,
             dedupe_id=dedupe,
-            callback_url=given.get("callback_url", ""),
         )
 
     item, is_new = await asked.do(put)

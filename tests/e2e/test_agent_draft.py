@@ -1,0 +1,73 @@
+"""Build an assistant, try it, publish it, talk to it, change it and roll back, in a real browser."""
+
+from playwright.sync_api import expect
+
+from tests import make
+from tests.chat.conftest import Room
+from tests.chat.conftest import room as room
+from tests.e2e.conftest import NARROW, OpenPage, Watch, check_axe, check_width, shoot
+from tests.upstream import completion, sse, text_chunks
+
+
+def test_it_builds_publishes_talks_and_rolls_back(page_as: OpenPage, room: Room, watch: Watch) -> None:
+    watch.expects("htmx:(sendAbort|afterRequest)")  # a newer look replaces the one before
+    bella = make.make_member(room.team, make.make_user("bella@example.com"), "builder")
+    prompt = make.make_prompt(room.team, "shop/tone", "You speak for {{shop}}.", variables=[{"name": "shop"}])
+    page = page_as(bella)
+    page.goto("/agents/new/")
+    check_axe(page)
+    page.locator("#id_name").fill("Larkfield")
+    page.locator("#id_slug").fill("larkfield")
+    page.get_by_role("button", name="Create agent").click()
+    page.locator("#id_prompt_slug").fill(prompt.slug)
+    page.locator("#id_which").fill("1")
+    page.locator("#id_which").press("Tab")
+    page.wait_for_load_state("networkidle")  # nobody types a value before its field is there
+    page.locator("#id_var-shop").fill("Larkfield")
+    page.locator("#id_alias").select_option("support-chat")
+    preview = page.get_by_role("region", name="Instructions", exact=True)
+    expect(preview).to_contain_text("You speak for Larkfield.")
+    room.upstream.enqueue(completion("I am **Larkfield**."))
+    page.get_by_label("Question to the draft").fill("Who are you?")
+    page.get_by_role("button", name="Ask", exact=True).click()
+    expect(page.get_by_role("log")).to_contain_text("I am **Larkfield**.")
+    expect(page.locator("#id_var-shop")).to_have_value("Larkfield")
+    check_axe(page)
+    shoot(page, "agent-try")
+    page.get_by_role("button", name="Save and publish").click()
+    check_axe(page)
+    page.locator("#id_message").fill("The first one.")
+    page.get_by_role("button", name="Publish v1").click()
+    expect(page.get_by_role("heading", level=1)).to_have_text("Larkfield")
+    check_axe(page)
+    shoot(page, "agent-published")
+
+    room.upstream.enqueue_stream(sse(*text_chunks("Hello from Larkfield.")))
+    page.goto("/chat/?agent=larkfield&text=Hello")
+    page.get_by_role("button", name="Send").click()
+    thread = page.get_by_role("log")
+    expect(thread).to_contain_text("Hello from Larkfield.")
+    expect(thread).to_contain_text("larkfield@1")
+
+    page.goto("/agents/larkfield/edit/")
+    page.locator("#id_opening_message").fill("What do you need?")
+    page.get_by_role("button", name="Save and publish").click()
+    page.locator("#id_message").fill("A greeting.")
+    page.get_by_role("button", name="Publish v2").click()
+    expect(page.get_by_role("heading", level=1)).to_have_text("Larkfield")
+    page.goto("/agents/larkfield/versions/1/roll-back/")
+    check_axe(page)
+    page.locator("#id_reason").fill("The greeting confuses people.")
+    page.get_by_role("button", name="Make v1 live").click()
+    expect(page.locator("main")).to_contain_text("v1")
+    room.upstream.enqueue_stream(sse(*text_chunks("The first again.")))
+    page.goto("/chat/?agent=larkfield&text=Hello")
+    page.get_by_role("button", name="Send").click()
+    expect(thread).to_contain_text("The first again.")
+    expect(thread).to_contain_text("larkfield@1")
+
+    small = page_as(bella, size=NARROW, theme="dark")
+    small.goto("/agents/larkfield/edit/")
+    check_width(small)
+    check_axe(small)
+    shoot(small, "agent-draft-390-dark")
