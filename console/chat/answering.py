@@ -196,6 +196,8 @@ _keeping: asyncio.Task[None] | None = None
 def _connection() -> Connection:
     loop = asyncio.get_running_loop()
     if loop not in _connections:
+        for abandoned in _connections.values():
+            abandoned.drop()
         _connections.clear()
         _connections[loop] = Connection("chat")
     return _connections[loop]

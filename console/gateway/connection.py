@@ -54,3 +54,9 @@ class Connection:
         if self._connection is not None:
             await self._connection.close()
             self._connection = None
+
+    def drop(self) -> None:
+        """Close it when the loop it was made on has ended, and nothing can be awaited there any more."""
+        if self._connection is not None:
+            self._connection.pgconn.finish()
+            self._connection = None

@@ -48,7 +48,7 @@ def _say_everywhere(made: Conversation, person: User, words: str) -> None:
     agent.save()
     make.publish_agent(agent, opening_message=short, suggested_questions=[" ".join(short.split())[:200]])
     Conversation.objects.filter(pk=made.pk).update(title=short[:120])
-    question, answer = made.messages.order_by("created_at")
+    question, answer = made.messages.order_by("created_at", "id")
     question.text, question.author_name = short, short[:200]
     question.attachments = files.of_texts([(f"{short[:80]}.txt", short)])
     question.save()

@@ -121,7 +121,7 @@ def test_each_metric_in_each_window(ask, world, metric, window):
     error = answers[-1].json()["error"]
     is_rate = metric != "cost" and window in {"minute", "hour"}
     assert error["code"] == ("rate_limit_exceeded" if is_rate else "insufficient_quota")
-    assert f"a {window} of the team" in error["message"]
+    assert f"{'an' if window == 'hour' else 'a'} {window} of the team" in error["message"]
     longest = {"minute": 60, "hour": 3600, "day": 86_400, "month": 31 * 86_400}[window]
     assert 1 <= int(answers[-1].headers["retry-after"]) <= longest
     assert answers[-1].headers["x-should-retry"] == ("true" if is_rate else "false")

@@ -146,11 +146,11 @@ def test_it_runs_again_in_the_name_of_whoever_asks(run, cast):
 def test_the_list_asks_the_database_no_more_for_more_runs(run, agent, cast, django_assert_num_queries):
     bob = as_(cast.bob)
     bob.get("/runs/")
-    with django_assert_num_queries(7):
+    with django_assert_num_queries(8):
         bob.get("/runs/")
     for _ in range(10):
         make.make_run(agent, cast.bob)
-    with django_assert_num_queries(7):
+    with django_assert_num_queries(8):
         bob.get("/runs/")
 
 
