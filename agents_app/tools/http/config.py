@@ -22,7 +22,8 @@ def checked(config: Mapping[str, Any]) -> dict[str, Any]:
     method = reading.text(config, "method", most=10, default="GET").upper()
     if method not in METHODS:
         raise BadInput(f"{method[:10]!r} is not a method; choose one of {', '.join(METHODS)}.", param="method")
-    body = config.get("body")
+    # Said nothing of it, a request that has a body carries what fills no place; a null says there is none.
+    body = config.get("body", None if method in SAFE or method == "DELETE" else REST)
     if body == "":
         body = None
     if body not in (None, REST) and not isinstance(body, dict | list) and not _is_place(body):

@@ -102,10 +102,11 @@ def test_switching_it_off_stops_messages_at_once_and_streams_within_five_seconds
     room.upstream.enqueue_stream(sse(*text_chunks("Half")[:2]), done=False, hang=30)
     answer = writer.say("Tell me everything.")
     over: dict[str, float] = {}
-    shown = threading.Event()
+    shown, opened = threading.Event(), threading.Barrier(3)
 
     def read(name: str, visiting: Visiting) -> None:
         with _following(server, visiting) as events:
+            opened.wait(20)
             for got, data in events:
                 if got == "text" and "Half" in data["last"]:
                     shown.set()
@@ -115,6 +116,7 @@ def test_switching_it_off_stops_messages_at_once_and_streams_within_five_seconds
     threads = [threading.Thread(target=read, args=one) for one in (("writer", writer), ("reader", reader))]
     for thread in threads:
         thread.start()
+    opened.wait(20)
     assert shown.wait(10)
     off_at = time.monotonic()
     Widget.objects.filter(pk=widget.pk).update(is_enabled=False)
