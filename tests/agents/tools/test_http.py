@@ -5,6 +5,7 @@ import pytest
 from agents_app.models import Tool
 from agents_app.services import tools
 from agents_app.tools.base import ToolFailed
+from agents_app.tools.http.config import checked
 from agents_app.tools.registry import KINDS
 from console.audit.models import AuditEvent
 from console.core.crypto import decrypt
@@ -192,3 +193,10 @@ def test_every_kind_has_the_one_shape():
     for slug, kind in KINDS.items():
         assert (kind.slug, kind.effect in {"read", "write"}) == (slug, True)
         assert kind.label and kind.sentence and kind.icon
+
+
+def test_a_request_with_a_body_carries_what_fills_no_place_unless_it_says_otherwise() -> None:
+    said = {"url": "https://api.example.com/restart"}
+    bodies = [checked({**said, "method": method})["body"] for method in ("POST", "PUT", "PATCH", "DELETE", "GET")]
+    assert bodies == ["rest", "rest", "rest", None, None]
+    assert checked({**said, "method": "POST", "body": None})["body"] is None
