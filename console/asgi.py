@@ -81,6 +81,7 @@ async def _lifespan(receive: _Receive, send: _Send) -> None:
         message = await receive()
         if message["type"] == "lifespan.startup":
             _settle_memory()
+            pipeline.gateway().ledger.start()  # what the process before this one left open is ended by this one
             await send({"type": "lifespan.startup.complete"})
         elif message["type"] == "lifespan.shutdown":
             await asyncio.to_thread(_end_answers)

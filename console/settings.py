@@ -400,6 +400,11 @@ GATEWAY_HEDGE_MS = env_int("GATEWAY_HEDGE_MS", 0, minimum=0)
 GATEWAY_BATCH_CONCURRENCY = env_int("GATEWAY_BATCH_CONCURRENCY", 8, minimum=1)
 GATEWAY_UNKNOWN_FIELDS = env_str("GATEWAY_UNKNOWN_FIELDS", "pass")
 
+# The chat ---------------------------------------------------------------------------------------------------------
+
+# An answer whose process has not been heard of for this long is marked as interrupted.
+CHAT_LEASE_SECONDS = env_int("CHAT_LEASE_SECONDS", 20, minimum=2)
+
 # Files and batches ------------------------------------------------------------------------------------------------
 
 FILE_MAX_BYTES = env_int("FILE_MAX_BYTES", 200 * 1024 * 1024, minimum=1024)

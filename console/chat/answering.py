@@ -17,6 +17,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 import psycopg
+from django.conf import settings
 from django.db import connections
 
 from console.chat import sql, troubles
@@ -33,7 +34,6 @@ from console.gateway.types import Ask, Call
 
 log = logging.getLogger(__name__)
 
-LEASE = dt.timedelta(seconds=20)
 _KEEP_SECONDS = 0.4
 # Of more answers than this each is kept less often, all of them still long before their leases end.
 _KEPT_AT_EASE, _KEEP_SECONDS_AT_MOST = 100, 4.0
@@ -73,6 +73,11 @@ class Ending:
             if call and call.first_token
             else None,
         }
+
+
+def lease() -> dt.datetime:
+    """Return until when an answer counts as being written without another word of its process."""
+    return now() + dt.timedelta(seconds=settings.CHAT_LEASE_SECONDS)
 
 
 def start(message_id: uuid.UUID, identify: Identify, ask: Ask) -> None:
@@ -210,7 +215,8 @@ def _keep_soon() -> None:
 
 
 def _keep_pause(count: int) -> float:
-    return min(_KEEP_SECONDS_AT_MOST, _KEEP_SECONDS * max(1.0, count / _KEPT_AT_EASE))
+    most = min(_KEEP_SECONDS_AT_MOST, settings.CHAT_LEASE_SECONDS / 4)
+    return min(most, _KEEP_SECONDS * max(1.0, count / _KEPT_AT_EASE))
 
 
 async def _keep() -> None:
@@ -218,10 +224,11 @@ async def _keep() -> None:
     while BEING_WRITTEN:
         await asyncio.sleep(_keep_pause(len(BEING_WRITTEN)))
         moment = time.monotonic()
+        seldom = min(_LOOK_SECONDS, settings.CHAT_LEASE_SECONDS / 4)
         due = [
             live
             for live in tuple(BEING_WRITTEN.values())
-            if len(live.text) > len(live.kept) or moment - live.kept_at > _LOOK_SECONDS
+            if len(live.text) > len(live.kept) or moment - live.kept_at > seldom
         ]
         for live in due:
             if live.call is not None and not _may_go_on(live.call):
@@ -236,7 +243,7 @@ async def _keep_all(due: list[Live], moment: float) -> None:
     changed = [
         (one, text if len(text) > len(live.kept) else None) for live, (one, text) in zip(due, texts, strict=True)
     ]
-    going_on = await _connection().run(lambda link: sql.keep(link, changed, now() + LEASE))
+    going_on = await _connection().run(lambda link: sql.keep(link, changed, lease()))
     for live, (_, text) in zip(due, texts, strict=True):
         live.kept, live.kept_at = text, moment
         if live.id not in going_on:

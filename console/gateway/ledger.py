@@ -99,10 +99,14 @@ class Ledger:
         # The calls whose leases are renewed. One that was lost on the way is not here, so the sweeper ends it.
         self._open: set[uuid.UUID] = set()
 
-    async def begin(self, item: Begin) -> Verdict:
-        """Admit one call, or record one refusal; raises DatabaseAway when it cannot be written."""
+    def start(self) -> None:
+        """Begin to renew leases and to end what dead processes left; one that opens no call does the latter too."""
         if self._keeper is None or self._keeper.done():
             self._keeper = asyncio.create_task(self._keep())
+
+    async def begin(self, item: Begin) -> Verdict:
+        """Admit one call, or record one refusal; raises DatabaseAway when it cannot be written."""
+        self.start()
         if item.key_id is not None:
             self._used_keys[item.key_id] = item.at
         try:

@@ -1,55 +1,95 @@
-"""A web process that dies while it writes an answer: the words are kept and marked, and the calls are settled."""
+"""A web process that dies while it writes an answer, and one started in its place: nothing is lost or stays open."""
 
-import datetime as dt
 import time
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack
 
 import httpx2 as httpx
+import pytest
 from django.conf import settings
 from django.urls import reverse
 
 from console.audit.models import AuditEvent
 from console.chat.models import Conversation, Message
-from console.core.clock import now
+from console.teams.actors import SYSTEM
 from tests.chat.conftest import Room
 from tests.gateway.invariants import wait_until_settled
 from tests.live import WebProcess
 from tests.upstream import sse, text_chunks
 from usage_app.models import QuotaCounter, Reservation
+from usage_app.queries.exactness import differences
+from usage_app.services.quotas import set_quota
 
 
-def test_it_keeps_and_marks_a_partial_answer_and_tries_again(room: Room) -> None:
-    doomed = WebProcess(GATEWAY_LEASE_SECONDS="4").wait()
-    try:
-        room.upstream.enqueue_stream(sse(*text_chunks("Half of **it")[:2]), done=False, hang=30)
-        cookies = {settings.SESSION_COOKIE_NAME: room.client.cookies[settings.SESSION_COOKIE_NAME].value}
-        with httpx.Client(base_url=doomed.url, cookies=cookies, timeout=10) as browser:
-            page = browser.get(reverse("chat:chat")).text
-            token = page.partition('"X-CSRFToken": "')[2].partition('"')[0]
-            typed = {"agent": "helper", "text": "Tell me all.", "csrfmiddlewaretoken": token}
-            assert browser.post(reverse("chat:start"), data=typed).status_code == 302
-        latest = time.monotonic() + 10
-        while not Message.objects.filter(status="writing", text="Half of **it").exists():
-            assert time.monotonic() < latest, "What there is was not kept."
-            time.sleep(0.05)
-        doomed.kill()
-    finally:
-        doomed.stop()
+class Browser:
+    """Ada's session with a web process of its own, by the forms of its pages."""
+
+    def __init__(self, room: Room, stack: ExitStack) -> None:
+        # Nobody else is there who could end what a dead process left: no worker, and no call in the test's process.
+        self.process = WebProcess(GATEWAY_LEASE_SECONDS="3", CHAT_LEASE_SECONDS="3")
+        stack.callback(self.process.stop)
+        session = {settings.SESSION_COOKIE_NAME: room.client.cookies[settings.SESSION_COOKIE_NAME].value}
+        made = httpx.Client(base_url=self.process.wait().url, cookies=session, timeout=10)
+        self._client = stack.enter_context(made)
+        self._token = self.read(reverse("chat:chat")).partition('"X-CSRFToken": "')[2].partition('"')[0]
+
+    def read(self, path: str) -> str:
+        return self._client.get(path).text
+
+    def post(self, path: str, **typed: str) -> int:
+        return self._client.post(path, data={"csrfmiddlewaretoken": self._token, **typed}).status_code
+
+
+@pytest.fixture
+def stack() -> Iterator[ExitStack]:
+    with ExitStack() as stack:
+        yield stack
+
+
+def _wait(condition: Callable[[], object], why: str, seconds: float = 15) -> None:
+    latest = time.monotonic() + seconds
+    while not condition():
+        assert time.monotonic() < latest, why
+        time.sleep(0.1)
+
+
+def _check_settled() -> None:
+    wait_until_settled(20)
+    assert not Reservation.objects.exists() and not QuotaCounter.objects.exclude(reserved=0).exists()
+    assert list(differences()) == []
+
+
+def test_it_keeps_and_marks_a_partial_answer_and_tries_again(room: Room, stack: ExitStack) -> None:
+    set_quota(actor=SYSTEM, team=room.team, metric="tokens", window="day", limit=100_000)
+    set_quota(actor=SYSTEM, team=room.team, metric="concurrency", window="", limit=1)
+    room.upstream.enqueue_stream(sse(*text_chunks("Half of **it")[:2]), done=False, hang=60)
+    doomed = Browser(room, stack)
+    assert doomed.post(reverse("chat:start"), agent="helper", text="Tell me all.") == 302
+    _wait(lambda: Message.objects.filter(status="writing", text="Half of **it").exists(), "What there is was not kept.")
     conversation = Conversation.objects.get()
-    # As if the lease's time had passed.
-    Message.objects.filter(status="writing").update(lease_until=now() - dt.timedelta(seconds=1))
-    page = room.client.get(reverse("chat:conversation", args=[conversation.pk])).content.decode()
-    assert "Half of **it" in page and "The console stopped while this was being written" in page
-    assert "Try again" in page and "data-follow" not in page
-
     broken = room.answer(conversation)
+    doomed.process.kill()
+    assert Reservation.objects.count() == 1 and QuotaCounter.objects.filter(reserved__gt=0).count() == 2
+
+    browser = Browser(room, stack)
+    page = reverse("chat:conversation", args=[conversation.pk])
+    _wait(lambda: "data-follow" not in browser.read(page), "A lost answer is followed for ever.")
+    shown = browser.read(page)
+    assert "Half of **it" in shown and "Try again" in shown
+    assert "The console stopped while this was being written" in shown
+    # Settled by the new process, though no model was called since it started.
+    _check_settled()
+    line = AuditEvent.objects.get(surface="chat")
+    assert (line.status, line.code, line.usage_note) == ("interrupted", "interrupted", "estimated")
+    assert line.pk == broken.request_id, "what is left of the answer finds its line in the log"
+
     room.upstream.enqueue_stream(sse(*text_chunks("All of it.")))
-    assert room.post("again", broken.pk) == 302
-    answer = room.ended(conversation)
-    assert (answer.status, answer.text, answer.parent_id) == ("done", "All of it.", broken.parent_id)
+    assert browser.post(reverse("chat:again", args=[broken.pk])) == 302
+    _wait(lambda: room.answer(conversation).status == "done", "It was not written again.")
+    answer = room.answer(conversation)
+    assert (answer.text, answer.parent_id) == ("All of it.", broken.parent_id) and answer.pk != broken.pk
     broken.refresh_from_db()
     assert (broken.status, broken.text) == ("interrupted", "Half of **it")
-
-    wait_until_settled(20)
+    _check_settled()
     lines = AuditEvent.objects.filter(surface="chat").order_by("id").values_list("status", flat=True)
     assert list(lines) == ["interrupted", "ok"]
-    assert not Reservation.objects.exists() and not QuotaCounter.objects.exclude(reserved=0).exists()

@@ -129,17 +129,19 @@ def _answer(conversation: Conversation, speaker: Speaker, question_id: uuid.UUID
     agent = conversation.agent
     if agent.live is None or agent.archived_at is not None:
         raise CannotSend(f"{agent.name} is not there any more. Start a conversation with another assistant.")
-    answer = Message.objects.create(
+    answer = Message(
         conversation=conversation,
         parent_id=question_id,
         role=Message.Role.ASSISTANT,
         status=Message.Status.WRITING,
         author_name=agent.name,
         agent_version=agent.live,
-        lease_until=now() + answering.LEASE,
+        lease_until=answering.lease(),
     )
-    put_at_end(conversation, answer)
     ask = ask_for(answer, speaker)
+    answer.request_id = ask.id  # already now: when this process dies, what is left still finds its line in the log
+    answer.save(force_insert=True)
+    put_at_end(conversation, answer)
     transaction.on_commit(lambda: answering.start(answer.pk, speaker.identify, ask))
     return answer
 
