@@ -3,6 +3,7 @@
 # make test    every test, browser included; k=WORD runs those whose name has it
 # make check   format, lint, types, import contracts, migrations, templates
 # make lock    resolve requirements/*.in again
+# make example-operations   tell a story of examples/ to a running console: the same PORT and DATA_DIR
 # make bench   measure, and write docs/performance.md
 
 PYTHON ?=
@@ -10,7 +11,7 @@ export PYTHON
 bin := .venv/bin
 compile := uv pip compile --quiet --universal --generate-hashes --no-emit-index-url --python-version 3.11
 
-.PHONY: run dev venv venv-dev chromium test check lock bench
+.PHONY: run dev venv venv-dev chromium test check lock bench example-operations
 .DEFAULT_GOAL := run
 
 run: venv
@@ -18,6 +19,9 @@ run: venv
 
 dev: venv-dev
 	@exec $(bin)/python -m console.embedded.supervise --dev
+
+example-operations: venv
+	@exec $(bin)/python -m examples.$(@:example-%=%)
 
 venv:
 	@sh requirements/python.sh run

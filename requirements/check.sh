@@ -17,7 +17,7 @@ mkdir "$DATA_DIR/static"
 
 check "format" $bin/ruff format --check --quiet .
 check "lint" $bin/ruff check --quiet .
-check "types" $bin/mypy --no-error-summary console prompts_app usage_app agents_app manage.py requirements/install.py
+check "types" $bin/mypy --no-error-summary console prompts_app usage_app agents_app examples manage.py requirements/install.py
 check "import contracts" $bin/lint-imports --no-logo
 check "settings and models" $bin/python -W ignore manage.py check --fail-level WARNING
 check "migrations" $bin/python -W ignore manage.py makemigrations --check --dry-run

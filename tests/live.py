@@ -60,7 +60,7 @@ class LiveServer:
         self._thread.join(10)
 
 
-def _environment(more: dict[str, str]) -> dict[str, str]:
+def environment_of_processes(more: dict[str, str]) -> dict[str, str]:
     """Return what a process needs to work on the test's database."""
     database = settings.DATABASES["default"]
     url = f"postgresql://{database['USER']}@/{database['NAME']}?host={database['HOST'].replace('/', '%2F')}"
@@ -75,7 +75,7 @@ class WorkerProcess:
         self.process = subprocess.Popen(
             worker_command(lane),
             cwd=ROOT,
-            env=_environment(environment),
+            env=environment_of_processes(environment),
             stdout=subprocess.DEVNULL,
             stderr=subprocess.DEVNULL,
         )
@@ -105,7 +105,7 @@ class WebProcess:
         self.process = subprocess.Popen(
             [*command, "--log-level", "warning"],
             cwd=ROOT,
-            env=_environment(environment),
+            env=environment_of_processes(environment),
             stderr=subprocess.PIPE,
         )
 

@@ -1,0 +1,66 @@
+"""The stories of examples/, told to a real server and worker; a browser where a person acts."""
+
+import pytest
+from playwright.sync_api import expect
+
+from agents_app.models import Agent, Approval, Queue, QueueItem, Run, Trigger
+from console.audit.models import AuditEvent
+from console.catalog.models import PinMove
+from console.gateway import sync
+from console.teams.models import User
+from tests.e2e.conftest import OpenPage, check_axe, check_width, shoot
+from tests.e2e.stories import told, working
+from tests.valkey import Valkey, valkey_server  # noqa: F401
+
+pytestmark = pytest.mark.e2e
+
+
+def test_operations(page_as: OpenPage, site: str, valkey_server: Valkey) -> None:  # noqa: F811
+    with working(valkey_server):
+        with told("operations", site, valkey_server) as story:
+            story.until("it asks:")
+            quiet = QueueItem.objects.get(state="done")
+            assert quiet.result["value"]["action"] == "none"
+            operator = User.objects.get(is_superuser=True)
+            page = page_as(operator)
+            page.goto("/approvals/")
+            card = page.locator(".approval").first
+            while card.count() == 0:
+                page.wait_for_timeout(100)
+                page.reload()
+            expect(card).to_contain_text("3 OutOfMemory kills, and checkout says it is degraded.")
+            check_axe(page)
+            shoot(page, "example-operations-approval")
+            page.get_by_role("button", name="Approve once").click()
+            story.until("restarts of checkout: 1")
+            run = Run.objects.get(queue_items__state="done", steps__tool_name="restart_service")
+            assert f"/runs/{run.public_id}/" in story.until("ask why")
+            loud = QueueItem.objects.get(run=run)
+            assert loud.result["value"] == {
+                "action": "restarted",
+                "service": "checkout",
+                "reason": "checkout was restarted after 3 OutOfMemory kills.",
+            }
+            # The engineer on call asks why, and the answer leads to the steps.
+            page.goto(f"/runs/{run.public_id}/")
+            page.get_by_role("textbox", name="Ask about this run").fill("Why did you restart it?")
+            page.get_by_role("button", name="Ask", exact=True).click()
+            answer = page.locator(".bubble-a")
+            expect(answer).to_contain_text("two of its eight workers were left")
+            number = run.steps.get(tool_name="restart_service").number
+            expect(answer.get_by_role("link", name=f"Step {number}")).to_be_visible()
+            check_axe(page)
+            check_width(page)
+            shoot(page, "example-operations-run")
+            actions = set(AuditEvent.objects.values_list("type", flat=True))
+            assert {"agent", "question"} <= actions
+        # Told again: nothing is made twice.
+        moves = PinMove.objects.count()
+        with told("operations", site, valkey_server) as again:
+            again.until("it asks:")
+        assert PinMove.objects.count() == moves
+        assert (Agent.objects.filter(slug="log-watcher").count(), Trigger.objects.count()) == (1, 1)
+        assert Queue.objects.count() == 1
+        assert QueueItem.objects.count() == 4
+    assert Approval.objects.filter(state="approved").count() == 1
+    sync.stop()
