@@ -17,7 +17,14 @@ def version_name(run: Run) -> str:
 
 
 def note_call(
-    run: Run, step: Step, *, status: str, output: str | None = None, code: str = "", reason: str = ""
+    run: Run,
+    step: Step,
+    *,
+    status: str,
+    output: str | None = None,
+    code: str = "",
+    reason: str = "",
+    closed_at: dt.datetime | None = None,
 ) -> uuid.UUID:
     """Append the line of a step's present attempt and return its id. One that never began gets a line of its own."""
     identifier = step.request_id or uuid7()
@@ -26,7 +33,7 @@ def note_call(
     record_call(
         identifier,
         at=began,
-        closed_at=max(now(), began),
+        closed_at=max(closed_at or now(), began),
         type=EventType.TOOL,
         status=status,
         given=canonical(step.arguments),

@@ -8,11 +8,15 @@ import pytest
 from django.core.management import CommandError, call_command
 from django.test import Client
 
+from agents_app.models import Run
 from console.audit.models import AuditEvent, Payload
 from console.catalog.models import Alias, PinMove, Provider
+from console.chat.models import Conversation, Widget
 from console.core.clock import now
 from console.pages.demo.cast import TEAMS
 from console.pages.demo.library import PROMPTS
+from console.pages.demo.traces import TRACES
+from console.pages.demo.visitors import TALKS
 from console.teams.models import ApiKey, Team
 from prompts_app.models import LabelMove, Prompt, PromptUse, PromptVersion, Review
 from prompts_app.services.uses import roll_up_uses
@@ -47,12 +51,15 @@ def test_it_fills_an_empty_console_once(filled: str) -> None:
     assert all("Demo." in alias.description for alias in Alias.objects.all())
     assert all("(demo)" in provider.name for provider in Provider.objects.all())
 
+    steps = AuditEvent.objects.filter(client_request_id__startswith="run_").count()
+    assert steps > 20
+
     # The roll-up waits for every transaction of the server that began earlier, those of other databases too.
     deadline = time.monotonic() + 30
-    while sum(UsageDay.objects.values_list("requests", flat=True)) < count and time.monotonic() < deadline:
+    while sum(UsageDay.objects.values_list("requests", flat=True)) < count + steps and time.monotonic() < deadline:
         time.sleep(0.2)
         roll_up()
-    assert sum(UsageDay.objects.values_list("requests", flat=True)) == count
+    assert sum(UsageDay.objects.values_list("requests", flat=True)) == count + steps
     roll_up_uses()
     answer = Prompt.objects.get(slug="support/live-chat-answer")
     assert answer.calls > 1_000 and answer.description.startswith("Demo.")
@@ -70,6 +77,9 @@ def test_it_fills_an_empty_console_once(filled: str) -> None:
     assert Review.objects.filter(status="open").count() == 1
     assert AuditEvent.objects.filter(action="demo.filled").count() == 1
 
+    assert Run.objects.count() == len(TRACES)
+    assert Conversation.objects.count() == len(TALKS)
+
     _look()
 
 
@@ -85,6 +95,16 @@ def _look() -> None:
     page = client.get("/prompts/support/live-chat-answer/").content.decode()
     assert "Tomas Lind asks to publish v5 to production" in page and "Roll back to v3" in page
     assert "Two customers were promised a refund" in page
+    page = client.get("/approvals/").content.decode()
+    assert "Workers stopped after ConnectionResetError" in page and "restart_service" in page
+    states = {run.state: run for run in Run.objects.order_by("created_at")}
+    assert set(states) == {"waiting", "succeeded", "failed"}
+    waiting = states["waiting"]
+    page = client.get(f"/runs/{waiting.public_id}/").content.decode()
+    assert "Because the workers are gone, not slow" in page and "the runbook" in page.lower()
+    widget = Widget.objects.get()
+    page = client.get(f"/widgets/{widget.pk}/conversations/").content.decode()
+    assert "Oda Fisker" in page
 
 
 @pytest.mark.django_db

@@ -52,6 +52,61 @@ AGENTS = (
         Audience.TEAMS,
         ("marketing",),
     ),
+    DemoAgent(
+        "log-watcher",
+        "Log watcher",
+        "Looks into alerts, and asks before it restarts anything.",
+        "operations",
+        "jonas.weber@demo.example",
+        (
+            (
+                {
+                    "prompt_slug": "operations/log-watcher",
+                    "prompt_label": "production",
+                    "alias": "ops-triage",
+                    "parameters": {"temperature": 0},
+                    "limits": {"steps": 20, "tokens": 60_000, "cost_micros": 200_000, "approval_seconds": 7 * 86_400},
+                    "grants": [
+                        {"tool": "read_logs", "mode": "allow"},
+                        {"tool": "query_metrics", "mode": "allow"},
+                        {
+                            "tool": "restart_service",
+                            "mode": "ask",
+                            "arguments": {
+                                "service": {"one_of": ["checkout-worker", "mail-worker"]},
+                                "region": {"equals": "eu-1"},
+                            },
+                            "editable": ["drain"],
+                            "most_calls": 2,
+                        },
+                    ],
+                },
+                "Restarts ask a person",
+            ),
+        ),
+    ),
+    DemoAgent(
+        "campaign-planner",
+        "Campaign planner",
+        "Plans a page, has its sections written, and stores them as drafts.",
+        "marketing",
+        "ines.okafor@demo.example",
+        (
+            (
+                {
+                    "prompt_slug": "marketing/campaign-planner",
+                    "prompt_label": "production",
+                    "alias": "campaign-copy",
+                    "limits": {"steps": 30, "tokens": 200_000, "cost_micros": 1_000_000},
+                    "grants": [
+                        {"tool": "write_section", "mode": "allow"},
+                        {"tool": "store_draft", "mode": "allow", "most_calls": 6},
+                    ],
+                },
+                "Drafts only",
+            ),
+        ),
+    ),
 )
 
 

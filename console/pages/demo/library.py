@@ -290,6 +290,38 @@ PROMPTS = (
         tags=("draft",),
     ),
     DemoPrompt(
+        "marketing/campaign-planner",
+        "marketing",
+        "What the campaign planner is told",
+        (
+            DemoVersion(
+                19,
+                _INES,
+                "First version",
+                "Plan the page in three sections. Have each written, then store each as a draft. Publish nothing.\n\n"
+                "{{> house/style-guide}}",
+            ),
+        ),
+        (DemoPublication(19, "production", 1, "For the planner agent", _MEI),),
+        tags=("live",),
+    ),
+    DemoPrompt(
+        "operations/log-watcher",
+        "operations",
+        "What the log watcher is told",
+        (
+            DemoVersion(
+                25,
+                _JONAS,
+                "First version",
+                "An alert woke you. Read logs and figures before you judge. If the runbook's restart fits, ask for it "
+                "and say why; restart nothing else. End with what happened and what to watch.",
+            ),
+        ),
+        (DemoPublication(25, "production", 1, "For the watcher agent", _JONAS),),
+        tags=("live",),
+    ),
+    DemoPrompt(
         "operations/alert-triage",
         "operations",
         "Sorts alerts into noise, look at it, wake somebody",
