@@ -72,6 +72,31 @@ class UnknownTool(NotFound):
         super().__init__("There is no such tool.")
 
 
+class UnknownStep(NotFound):
+    code = "unknown_step"
+
+    def __init__(self) -> None:
+        super().__init__("The run has no such step.")
+
+
+class CannotGoOnFrom(Conflict):
+    """Nothing can be asked anew at this step; the message says where it can."""
+
+    code = "cannot_go_on_from"
+
+
+class TooDeep(Conflict):
+    """Agents that call agents: one more would be too many."""
+
+    code = "too_deep"
+
+    def __init__(self, chain: Sequence[str], most: int) -> None:
+        super().__init__(
+            f"Agents have called each other {most} deep, which is the most: {' > '.join(chain)}."
+            " Let one of them do its work without calling the next, or have AGENT_MOST_DEPTH raised."
+        )
+
+
 class UnknownServer(NotFound):
     code = "unknown_tool_server"
 

@@ -61,6 +61,8 @@ def _line(step: Step, share: int) -> str:
     if step.tool_name:
         head += f" {step.tool_name}({_cut(step.arguments, share)})"
     said = [head, f"state {step.state}"]
+    if step.is_taken_over:
+        said.append("taken over from the run this one repeats, not done again")
     if step.decisions:
         last = step.decisions[-1]
         said.append(f"decided {last.get('effect')}: {last.get('reason')}")

@@ -47,6 +47,7 @@ urlpatterns = [
     path("runs/<slug:run_id>/", runs.run, name="run"),
     path("runs/<slug:run_id>/cancel/", runs.cancel_run, name="cancel_run"),
     path("runs/<slug:run_id>/again/", runs.run_again, name="run_again"),
+    path("runs/<slug:run_id>/again/<int:number>/", runs.run_again_from, name="run_again_from"),
     path("runs/<slug:run_id>/ask/", runs.ask, name="ask_run"),
     path("runs/<slug:run_id>/compare/", runs.compare, name="compare_runs"),
     path("approvals/", approvals.approvals, name="approvals"),

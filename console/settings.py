@@ -423,6 +423,8 @@ BATCH_WINDOW_SECONDS = env_int("BATCH_WINDOW_SECONDS", 24 * 3600, minimum=60)
 AGENT_CONCURRENCY = env_int("AGENT_CONCURRENCY", 24, minimum=1)
 # A run whose worker has not been heard of for this long is taken over by another one.
 AGENT_LEASE_SECONDS = env_int("AGENT_LEASE_SECONDS", 15, minimum=2)
+# Runs that tools of runs start: how many may stand above one another.
+AGENT_MOST_DEPTH = env_int("AGENT_MOST_DEPTH", 3, minimum=0)
 
 # MCP servers that are programs of this machine, by name; started for the length of a visit. Nothing else starts one.
 MCP_PROGRAMS = env_commands("MCP_PROGRAMS")

@@ -451,6 +451,7 @@ FACTORIES: dict[str, Callable[[Cast], Arguments]] = {
     ),
     **dict.fromkeys(("agents:grant", "agents:withdraw_grant"), _grant),
     **dict.fromkeys(("agents:switch_trigger", "agents:renew_trigger", "agents:delete_trigger"), _trigger),
+    "agents:run_again_from": lambda cast: {**_run(cast), "number": 1},
     "agents:new_trigger": lambda cast: {**_agent(cast), "kind": "schedule"},
     "agents:deliver": lambda cast: {"trigger_id": _trigger(cast)["trigger_id"]},
     **dict.fromkeys(("agents:approval", "agents:decide", "agents:extend"), _approval),

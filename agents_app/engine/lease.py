@@ -7,7 +7,7 @@ import uuid
 
 from django.conf import settings
 from django.db import transaction
-from django.db.models import F, Q
+from django.db.models import Count, F, Min, Q
 from django.db.models.functions import Now
 
 from agents_app.models import Run
@@ -64,8 +64,23 @@ def put_down(run: Run, **fields: object) -> None:
 
 
 def take_any() -> Run | None:
-    """Return the run that has waited longest for a worker, with a lease on it; None when none does."""
-    with transaction.atomic():
-        waiting = Run.objects.select_for_update(skip_locked=True).filter(free())
-        run_id = waiting.order_by("fence", "created_at").values_list("pk", flat=True).first()
-        return take(run_id) if run_id is not None else None
+    """Return a run that waits for a worker, with a lease on it; None when none does.
+
+    Teams take turns: the one with the fewest runs at work comes first, then the one that has waited longest, so that
+    ten thousand runs of one team do not keep another's waiting. Within a team it is who has had the fewest turns.
+    """
+    for team_id in _teams_in_turn():
+        with transaction.atomic():
+            waiting = Run.objects.select_for_update(skip_locked=True).filter(free(), team=team_id)
+            run_id = waiting.order_by("fence", "created_at").values_list("pk", flat=True).first()
+            if run_id is not None and (run := take(run_id)) is not None:
+                return run
+    return None
+
+
+def _teams_in_turn() -> list[uuid.UUID]:
+    """Return the teams that have runs to take, the one whose turn it is first."""
+    waiting = Run.objects.filter(free()).order_by().values_list("team").annotate(Min("created_at"))
+    at_work = Run.objects.exclude(state__in=Run.OVER).filter(lease_until__gt=Now()).order_by()
+    busy = dict(at_work.values_list("team").annotate(Count("pk")))
+    return [team_id for team_id, _ in sorted(waiting, key=lambda one: (busy.get(one[0], 0), one[1]))]

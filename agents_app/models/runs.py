@@ -62,6 +62,9 @@ class Run(models.Model):
     dedupe_key = models.CharField(max_length=300, null=True, blank=True, unique=True)  # noqa: DJ001
     parent = models.ForeignKey("self", on_delete=models.SET_NULL, null=True, blank=True, related_name="reruns")
     parent_step = models.PositiveIntegerField(null=True, blank=True, help_text="The first step that was done anew.")
+    # The run one of whose tools started this one, and how many runs stand above it that way.
+    called_by = models.ForeignKey("self", on_delete=models.SET_NULL, null=True, blank=True, related_name="called")
+    depth = models.PositiveSmallIntegerField(default=0)
     is_simulated = models.BooleanField(default=False, help_text="Tools answer what people say they would.")
     is_step_by_step = models.BooleanField(default=False, help_text="Waits for a person before each step.")
 
@@ -166,6 +169,9 @@ class Step(models.Model):
     cost_micros = models.BigIntegerField(default=0)
     fence = models.PositiveIntegerField(default=0)
     attempts = models.PositiveSmallIntegerField(default=0)
+    is_taken_over = models.BooleanField(
+        default=False, help_text="Done by the run this one repeats, at the same number; nothing of it was done again."
+    )
     created_at = models.DateTimeField(default=now, editable=False)
     intended_at = models.DateTimeField(null=True, blank=True)
     ended_at = models.DateTimeField(null=True, blank=True)

@@ -1,5 +1,7 @@
 """What a run is made of, as those read it who take it a step further."""
 
+import uuid
+
 from agents_app.models import AgentDraft, Definition, Run, Step, Tool
 from console.teams.actors import Actor
 
@@ -14,6 +16,15 @@ def definition_of(run: Run) -> Definition:
 def actor_of(run: Run) -> Actor:
     """Return in whose name the run acts."""
     return Actor(run.actor_kind, run.actor_id, run.actor_name, run.client_address)
+
+
+def run_said(name: str) -> Run | None:
+    """Return the run a request says it is made for (`X-Facet-Run`); one there is not here says nothing."""
+    try:
+        identifier = uuid.UUID(name.removeprefix("run_")) if name else None
+    except ValueError:
+        return None
+    return Run.objects.filter(pk=identifier).first() if identifier else None
 
 
 def tool_named(run: Run, name: str) -> Tool | None:

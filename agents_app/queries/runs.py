@@ -120,6 +120,11 @@ class TraceRow:
         return None if self.seconds is None else self.seconds * 1_000_000
 
     @property
+    def may_go_on(self) -> bool:
+        """Say whether a run can go on from here: where the model was asked, with everything before it over."""
+        return self.step.kind == Step.Kind.MODEL
+
+    @property
     def is_waiting(self) -> bool:
         return self.step.state in {Step.State.WAITING, Step.State.UNKNOWN}
 
@@ -192,6 +197,9 @@ def trace(run: Run) -> Trace:
     rows = []
     for step in shown:
         span = spans[step.pk]
+        if step.is_taken_over:
+            rows.append(TraceRow(step, 0, 0, None))
+            continue
         if span is None:
             rows.append(TraceRow(step, min(work.percent(step.created_at), 97.0), 3.0, None))
             continue
@@ -206,9 +214,13 @@ MOST_STEPS = 400
 
 
 def _span(step: Step) -> tuple[dt.datetime, dt.datetime] | None:
-    """Return when a step worked; None for one that waits or did not begin."""
+    """Return when a step worked; None for one that waits, did not begin, or was done by another run."""
     begun = step.intended_at
-    if begun is None or step.state in {Step.State.WAITING, Step.State.UNKNOWN, Step.State.PLANNED}:
+    if (
+        begun is None
+        or step.is_taken_over
+        or step.state in {Step.State.WAITING, Step.State.UNKNOWN, Step.State.PLANNED}
+    ):
         return None
     return begun, max(begun, step.ended_at or now())
 

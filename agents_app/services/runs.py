@@ -1,17 +1,19 @@
 """Start and cancel runs. Starting commits the run and the wish to have it done together; a worker does the rest."""
 
+from collections.abc import Sequence
 from typing import Any
 
+from django.conf import settings
 from django.db import IntegrityError, transaction
 from django.db.models.functions import Now
 
 from agents_app.definition import fields_of, run_limits
 from agents_app.engine.ending import end
-from agents_app.errors import NotReady
+from agents_app.errors import NotReady, TooDeep
 from agents_app.grants.schemas import check_arguments
 from agents_app.grants.standing import MayNotRun, paying_team, standing_of
 from agents_app.instructions import rendered
-from agents_app.models import Agent, AgentDraft, AgentVersion, Definition, Run
+from agents_app.models import Agent, AgentDraft, AgentVersion, Definition, Run, Step
 from console.audit import actions
 from console.audit.services import record
 from console.core.clock import now
@@ -45,6 +47,8 @@ def start_run(
     dedupe_key: str | None = None,
     parent: Run | None = None,
     parent_step: int | None = None,
+    taken_over: Sequence[Step] = (),
+    called_by: Run | None = None,
     version: AgentVersion | None = None,
     draft: AgentDraft | None = None,
     team: Team | None = None,
@@ -55,6 +59,7 @@ def start_run(
     """Start a run of an agent's live version, of an older one, or of a draft that is tried out.
 
     The same `dedupe_key` returns the run it has started before. `team` pays; without one it follows from the actor.
+    `taken_over` are steps of `parent` it begins with; `called_by` is the run one of whose tools started this one.
     """
     if dedupe_key is not None and (earlier := _earlier(agent, dedupe_key)) is not None:
         return earlier
@@ -68,13 +73,14 @@ def start_run(
     if definition is None or definition.agent_id != agent.pk:
         raise NotReady([f"No version of {agent.name} is published."])
     given = check_input(definition, input)
+    depth = _depth(agent, called_by)
     limits, moment = run_limits(definition), now()
     run = Run(
         agent=agent,
         team=team,
         version=None if isinstance(definition, AgentDraft) else definition,
         definition=fields_of(definition) if isinstance(definition, AgentDraft) else None,
-        prompt=_pinned(agent, definition, environment),
+        prompt=_pinned(agent, definition, environment) if parent is None or parent_step is None else parent.prompt,
         environment=environment,
         title=_title(agent, given),
         input=given,
@@ -87,6 +93,8 @@ def start_run(
         dedupe_key=dedupe_key,
         parent=parent,
         parent_step=parent_step,
+        called_by=called_by,
+        depth=depth,
         is_simulated=is_simulated,
         is_step_by_step=is_step_by_step,
         limits=limits,
@@ -100,7 +108,17 @@ def start_run(
         if earlier is None:
             raise
         return earlier
-    detail = {"agent": _named(agent, definition), "trigger": trigger, "trigger_name": trigger_name, "limits": limits}
+    Step.objects.bulk_create([_taken_over(run, step) for step in taken_over])
+    detail: dict[str, Any] = {
+        "agent": _named(agent, definition),
+        "trigger": trigger,
+        "trigger_name": trigger_name,
+        "limits": limits,
+    }
+    if parent is not None:
+        detail |= {"repeats": parent.public_id, "from_step": parent_step, "taken_over": len(taken_over)}
+    if called_by is not None:
+        detail |= {"called_by": called_by.public_id, "depth": depth}
     record(
         actions.RUN_STARTED,
         actor=actor,
@@ -144,6 +162,35 @@ def check_input(definition: Definition, value: Any) -> dict[str, Any]:
         return check_arguments(definition.input_schema or MESSAGE_SCHEMA, value)
     except BadInput as wrong:
         raise BadInput(f"The input does not fit. {wrong.message}", param="input", code="input_does_not_fit") from None
+
+
+def _depth(agent: Agent, called_by: Run | None) -> int:
+    """Return how many runs stand above one this run calls; TooDeep names them when they are too many."""
+    if called_by is None:
+        return 0
+    if called_by.depth < settings.AGENT_MOST_DEPTH:
+        return called_by.depth + 1
+    chain, above = [agent.slug], called_by
+    while len(chain) < settings.AGENT_MOST_DEPTH + 2:
+        # Agents of other teams are not named: the id of a run is no leave to know them.
+        chain.append(above.agent.slug if above.agent.team_id == agent.team_id else "another team's agent")
+        if above.called_by is None:
+            break
+        above = above.called_by
+    raise TooDeep(chain[::-1], settings.AGENT_MOST_DEPTH)
+
+
+# What a step was: the record stays with the run that made it, and so does what it cost.
+_AS_IT_WAS = (
+    "number", "turn", "kind", "state", "tool_id", "tool_name", "call_id", "arguments", "decisions", "output",
+    "is_error", "trouble", "note", "idempotency_key", "request_id", "model", "attempts", "created_at", "intended_at",
+    "ended_at",
+)  # fmt: skip
+
+
+def _taken_over(run: Run, step: Step) -> Step:
+    """Return a recorded step as another run has it: by the same record, and free."""
+    return Step(run=run, is_taken_over=True, **{name: getattr(step, name) for name in _AS_IT_WAS})
 
 
 def _earlier(agent: Agent, dedupe_key: str) -> Run | None:

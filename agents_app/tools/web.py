@@ -19,7 +19,7 @@ FORBIDDEN_HEADERS = frozenset(
         *("host", "content-length", "transfer-encoding", "connection", "keep-alive", "te", "trailer", "upgrade"),
         *("proxy-authorization", "proxy-authenticate", "proxy-connection", "expect", "accept-encoding", "user-agent"),
         *("authorization", "cookie", "cookie2", "set-cookie", "forwarded", "via", "x-forwarded-for"),
-        *("x-forwarded-host", "x-forwarded-proto", "x-forwarded-port", "x-real-ip", "idempotency-key"),
+        *("x-forwarded-host", "x-forwarded-proto", "x-forwarded-port", "x-real-ip", "idempotency-key", "x-facet-run"),
     }
 )
 _SAID = {

@@ -18,7 +18,9 @@ def actor_of(trigger: Trigger) -> Actor:
     return Actor("user", trigger.owner_id, trigger.owner_name)
 
 
-def fire(trigger: Trigger, key: str, given: dict[str, Any], *, body: Any = None) -> tuple[Firing, bool]:
+def fire(
+    trigger: Trigger, key: str, given: dict[str, Any], *, body: Any = None, called_by: Run | None = None
+) -> tuple[Firing, bool]:
     """Start the run, and say whether this is new. A refusal is kept with the firing: nobody waits for an answer.
 
     Needs `agent__team`, `agent__live` and `owner`.
@@ -29,7 +31,7 @@ def fire(trigger: Trigger, key: str, given: dict[str, Any], *, body: Any = None)
     try:
         with transaction.atomic():
             firing = Firing.objects.create(trigger=trigger, key=key)
-            firing.run = _start(trigger, key, given)
+            firing.run = _start(trigger, key, given, called_by)
             firing.save(update_fields=["run"])
             Trigger.objects.filter(pk=trigger.pk).update(last_at=now(), trouble="")
             return firing, True
@@ -39,7 +41,7 @@ def fire(trigger: Trigger, key: str, given: dict[str, Any], *, body: Any = None)
         return _refused(trigger, key, refusal, body)
 
 
-def _start(trigger: Trigger, key: str, given: dict[str, Any]) -> Run:
+def _start(trigger: Trigger, key: str, given: dict[str, Any], called_by: Run | None) -> Run:
     return start_run(
         actor=actor_of(trigger),
         agent=trigger.agent,
@@ -47,6 +49,7 @@ def _start(trigger: Trigger, key: str, given: dict[str, Any]) -> Run:
         environment=trigger.environment,
         trigger=trigger.kind,
         trigger_name=trigger.name,
+        called_by=called_by,
         dedupe_key=f"trigger:{trigger.pk.hex}:{key}"[:300],
     )
 

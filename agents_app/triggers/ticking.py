@@ -103,7 +103,7 @@ def _begin(trigger: Trigger, queue: Queue) -> bool:
     except Refusal as refusal:
         queues.finish(queue=queue, item_id=item.pk, receipt=item.receipt, trouble=refusal.message)
         return True
-    firing, _ = fire(trigger, f"{item.pk.hex}:{item.attempts}", given, body=item.body)
+    firing, _ = fire(trigger, f"{item.pk.hex}:{item.attempts}", given, body=item.body, called_by=item.put_by_run)
     if firing.run_id is None:
         queues.give_back(queue=queue, item_id=item.pk, receipt=item.receipt, trouble=firing.trouble)
     else:

@@ -7,6 +7,7 @@ from django.views.decorators.csrf import csrf_exempt
 from django.views.decorators.http import require_POST
 
 from agents_app.models import Firing, Trigger
+from agents_app.queries.running import run_said
 from agents_app.triggers import payloads, signing
 from agents_app.triggers.firing import fire
 from console.core import strict_json
@@ -44,7 +45,8 @@ def _deliver(request: HttpRequest, trigger_id: uuid.UUID, body: bytes) -> HttpRe
         return _refused(request, 409, "switched_off", "This webhook is switched off.")
     value, _ = strict_json.loads(body)
     asks_for_message = trigger.agent.live is None or not trigger.agent.live.input_schema
-    firing, is_new = fire(trigger, key, payloads.input_of(source, value, asks_for_message=asks_for_message), body=value)
+    given = payloads.input_of(source, value, asks_for_message=asks_for_message)
+    firing, is_new = fire(trigger, key, given, body=value, called_by=run_said(headers.get("x-facet-run", "")))
     if firing.state == Firing.State.PARKED:
         return _refused(request, 422, "not_started", firing.trouble)
     run = firing.run.public_id if firing.run else None

@@ -12,7 +12,8 @@ from agents_app import access
 from agents_app.models import Run
 from agents_app.queries import approvals as asked
 from agents_app.queries import runs as queries
-from agents_app.services import questions
+from agents_app.queries.rerunning import base_of
+from agents_app.services import questions, rerunning
 from agents_app.services import runs as services
 from agents_app.services.approvals import why_not_decide
 from console.core.errors import ProviderError, Refusal
@@ -70,6 +71,7 @@ def page_of(request: TeamRequest, run: Run, number: str = "") -> dict[str, Any]:
     if number and step is None:
         raise Http404("The run has no such step.")
     may_stop = not run.is_over and access.runs_for(request.caller, "cancel").filter(pk=run.pk).exists()
+    may_run = run.version_id is not None and access.may(request.caller, run.agent, "use")
     actor = request.caller.actor
     cards = [asked.card(one, why_not_decide(actor, one)) for one in queries.open_approvals(run)]
     return {
@@ -87,7 +89,8 @@ def page_of(request: TeamRequest, run: Run, number: str = "") -> dict[str, Any]:
         "output": queries.laid_out(run.output) if may_read and run.output is not None else "",
         "may_read": may_read,
         "may_stop": may_stop,
-        "may_run": run.is_over and run.version_id is not None and access.may(request.caller, run.agent, "use"),
+        "may_run": may_run and run.is_over,
+        "may_go_on": may_run and may_read,
     }
 
 
@@ -130,6 +133,27 @@ def run_again(request: TeamRequest, run_id: str) -> HttpResponse:
     except Refusal as refusal:
         return go(request, reverse("agents:run", args=[found.public_id]), refusal.message)
     return go(request, reverse("agents:run", args=[made.public_id]), "A new run with the same input has begun.")
+
+
+@needs("use_models")
+def run_again_from(request: TeamRequest, run_id: str, number: int) -> HttpResponse:
+    """Start a new run that takes over what came before one of this run's steps, and asks the model anew from there."""
+    found = access.run_for(request.caller, run_id)
+    if not access.may_read(request.caller, found):
+        raise Http404("There is no such run.")
+    agent = access.agent_for(request.caller, found.agent.slug, to="use")
+    base = base_of(found, number)
+    trouble = ""
+    if request.method == "POST":
+        try:
+            made = rerunning.rerun_from(actor=request.caller.actor, agent=agent, run=found, number=number)
+        except Refusal as refusal:
+            trouble = refusal.message
+        else:
+            said = f"A new run goes on from step {base.first}. What came before it was taken over."
+            return go(request, reverse("agents:run", args=[made.public_id]), said)
+    context = {"active": ACTIVE, "run": found, "row": queries.Row(found), "base": base, "trouble": trouble}
+    return render(request, "agents/runs/again.html", context, status=422 if trouble else 200)
 
 
 @needs("use_models")

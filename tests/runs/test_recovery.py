@@ -4,7 +4,7 @@ import datetime as dt
 import threading
 
 import pytest
-from django.db import connections
+from django.db import connections, transaction
 
 from agents_app.engine import advancing, lease, sweeping, working
 from agents_app.models import Approval, Run, Step
@@ -142,3 +142,32 @@ def test_one_process_carries_many_runs_and_takes_the_next_by_itself(shop: Shop, 
         assert not working.offer(runs[0].pk)
     finally:
         advancing.stopping.clear()
+
+
+def test_a_team_with_thousands_of_runs_does_not_keep_anothers_waiting(shop: Shop) -> None:
+    first = shop.start("crowd")
+    rows = {field.attname: getattr(first, field.attname) for field in Run._meta.concrete_fields} | {"dedupe_key": None}
+    Run.objects.bulk_create([Run(**rows | {"id": uuid7()}) for _ in range(10_000)])
+    small, smaller = make.make_team("Small"), make.make_team("Smaller")
+    shop.agent.audience = "organisation"
+    shop.agent.save(update_fields=["audience"])
+    for team in (small, smaller):
+        make.make_member(team, shop.ada)
+    late = [shop.start(f"late {n}", team=team) for n, team in enumerate([small, small, smaller])]
+    taken = [lease.take_any() for _ in range(6)]
+    assert all(taken), "there is enough for everybody"
+    # The oldest first, then the teams that have nothing at work; after that in turn, by how much each has.
+    assert [run.team_id for run in taken] == [
+        shop.world.team.pk, small.pk, smaller.pk, shop.world.team.pk, small.pk, shop.world.team.pk,
+    ]  # fmt: skip
+    assert {run.pk for run in taken} > {run.pk for run in late}
+    # What somebody else is about to take is passed over, and a team all of whose runs are does not stop the others.
+    last = shop.start("last", team=smaller)
+    Run.objects.filter(team=smaller).exclude(pk=last.pk).update(lease_until=None, state="failed")
+    with transaction.atomic():
+        Run.objects.select_for_update().get(pk=last.pk)
+        other = threading.Thread(target=lambda: (taken.append(lease.take_any()), connections.close_all()))
+        other.start()
+        other.join(20)
+    assert taken[-1].team_id == shop.world.team.pk
+    assert lease.take_any().pk == last.pk

@@ -12,6 +12,8 @@ from agents_app.tools.http import config as configuration
 from agents_app.tools.http import template
 from console.core.errors import BadInput
 
+# On whose behalf this is asked. A console that starts a run for it knows how deep agents call each other.
+CALLING_RUN = "X-Facet-Run"
 _REFUSED_UNDONE = frozenset({408, 425, 429})
 
 
@@ -50,6 +52,8 @@ class Http:
         body = _body(config, arguments, headers)
         if changes:
             headers["Idempotency-Key"] = str(call.idempotency_key)
+        if call.run_id is not None:
+            headers = _without(headers, CALLING_RUN) | {CALLING_RUN: f"run_{call.run_id.hex}"}
         url, headers = _with_secret(config.get("secret"), call.secret, url, headers)
         answer = await web.exchange(method, url, headers=headers, body=body, seconds=call.seconds, may_change=changes)
         return _result(answer, config.get("pick", ""), call.most_bytes, changes=changes)
@@ -89,8 +93,11 @@ def _with_secret(
         return url, {**headers, "Authorization": f"Basic {base64.b64encode(secret.encode()).decode()}"}
     if place["in"] == "query":
         return f"{url}{'&' if '?' in url else '?'}{place['name']}={quote(secret, safe='')}", headers
-    kept = {name: value for name, value in headers.items() if name.lower() != place["name"].lower()}
-    return url, {**kept, place["name"]: f"{place['prefix']}{secret}"}
+    return url, {**_without(headers, place["name"]), place["name"]: f"{place['prefix']}{secret}"}
+
+
+def _without(headers: Mapping[str, str], name: str) -> dict[str, str]:
+    return {one: value for one, value in headers.items() if one.lower() != name.lower()}
 
 
 def _result(answer: web.Answer, pick: str, most_bytes: int, *, changes: bool) -> Result:

@@ -1,10 +1,10 @@
 """Notes of one run: they stay when its history is shortened, and no other run sees them."""
 
 import uuid
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import Any
 
-from agents_app.models import RunNote
+from agents_app.models import RunNote, Step
 from agents_app.tools import reading
 from agents_app.tools.base import Result, ToolCall, ToolFailed, cut
 from agents_app.tools.database import in_thread
@@ -53,6 +53,21 @@ class Notes:
             raise ToolFailed("Give the note's name.")
         run_id = call.run_id
         return await in_thread(lambda: _done(call, run_id, action, name))
+
+
+def written_by(steps: Iterable[Step]) -> dict[str, str]:
+    """Return the notes there are after these recorded steps, by name. Needs `tool`."""
+    notes: dict[str, str] = {}
+    for step in steps:
+        given = step.arguments or {}
+        if step.tool is None or step.tool.kind != Notes.slug or step.state != Step.State.DONE or step.is_error:
+            continue
+        if given.get("action") == "write":
+            name, text = str(given.get("name", "")).strip(), str(given.get("text", ""))
+            notes.pop(name, None)
+            if text:
+                notes[name] = text
+    return notes
 
 
 def _done(call: ToolCall, run_id: uuid.UUID, action: str, name: str) -> Result:

@@ -39,6 +39,7 @@ def put(
     queue: Queue,
     body: Any,
     put_by_name: str,
+    put_by_run: Run | None = None,
     dedupe_id: str | None = None,
     callback_url: str = "",
     not_before: dt.datetime | None = None,
@@ -60,6 +61,7 @@ def put(
         callback_url=callback_url,
         not_before=not_before,
         put_by_name=put_by_name[:200],
+        put_by_run=put_by_run,
     )
     try:
         with transaction.atomic():

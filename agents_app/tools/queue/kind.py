@@ -85,15 +85,19 @@ def _done(call: ToolCall) -> Result:
         raise ToolFailed(f"There is no queue {call.config['queue']!r} any more.")
     arguments = call.arguments
     if call.config["action"] == "put":
+        run = _run(call)
         dedupe = str(arguments["dedupe_id"]) if arguments.get("dedupe_id") else f"call:{call.idempotency_key}"
         item, is_new = items.put(
-            queue=queue, body=arguments["body"], dedupe_id=dedupe, put_by_name=call.by_name or call.tool_name
+            queue=queue,
+            body=arguments["body"],
+            dedupe_id=dedupe,
+            put_by_name=call.by_name or call.tool_name,
+            put_by_run=run,
         )
         said = {"item": str(item.pk), "is_new": is_new}
         return Result(json.dumps(said), note=f"put {item.pk}" if is_new else f"was there: {item.pk}")
     if call.config["action"] == "take":
-        run = Run.objects.filter(pk=call.run_id).first() if call.run_id else None
-        taken = items.take(queue=queue, receipt=call.idempotency_key, run=run)
+        taken = items.take(queue=queue, receipt=call.idempotency_key, run=_run(call))
         if taken is None:
             return Result("The queue is empty.", note="empty")
         work = {"item": str(taken.pk), "receipt": str(taken.receipt), "attempt": taken.attempts, "body": taken.body}
@@ -106,6 +110,10 @@ def _done(call: ToolCall) -> Result:
         trouble=str(arguments.get("trouble", "")),
     )
     return Result(f"The item is {item.state}.", note=f"{item.state} {item.pk}")
+
+
+def _run(call: ToolCall) -> Run | None:
+    return Run.objects.filter(pk=call.run_id).first() if call.run_id else None
 
 
 def _uuid(value: Any, name: str) -> uuid.UUID:

@@ -17,6 +17,7 @@ from django.db.models import Sum
 from agents_app import access
 from agents_app.errors import UnknownAgent
 from agents_app.models import Approval, Run
+from agents_app.queries.running import run_said
 from agents_app.services.runs import start_run
 from console.api.idempotency import KeyReused, check_key
 from console.api.v1 import rows
@@ -135,6 +136,7 @@ def _start(asked: rows.Asked, ask: Ask) -> Run:
         trigger=Run.Trigger.CHAT,
         dedupe_key=f"chat:{asked.caller.key_id}:{digest}" if digest else None,
         client_address=asked.request.client_address,
+        called_by=run_said(asked.request.calling_run),
     )
     if run.input != given:
         raise KeyReused("This Idempotency-Key has started a run with another input.")

@@ -52,6 +52,7 @@ class Request:
     __slots__ = (
         "_length",
         "at",
+        "calling_run",
         "client_address",
         "client_request_id",
         "content_encoding",
@@ -102,6 +103,7 @@ class Request:
         self.idempotency_key = text(b"idempotency-key") if b"idempotency-key" in said else None
         self.client_request_id = "".join(c for c in text(b"x-client-request-id")[:200] if c.isprintable())
         self.lane = text(b"x-facet-lane").strip().lower()
+        self.calling_run = text(b"x-facet-run")[:60]
         self.has_anthropic_version = b"anthropic-version" in said
         peer = scope.get("client")
         self.client_address = client_address(peer[0] if peer else "", text(b"x-forwarded-for"))

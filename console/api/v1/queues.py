@@ -8,6 +8,7 @@ from typing import Any
 import orjson
 
 from agents_app.models import Queue, QueueItem
+from agents_app.queries.running import run_said
 from agents_app.services import queues as services
 from console.api.idempotency import check_key
 from console.api.v1 import rows
@@ -77,6 +78,7 @@ async def _put(request: Request, send: Send, name: str) -> None:
             queue=_queue(asked, name),
             body=given["body"],
             put_by_name=asked.caller.actor.name,
+            put_by_run=run_said(request.calling_run),
             dedupe_id=dedupe,
         )
 

@@ -3,13 +3,16 @@
 import asyncio
 import datetime as dt
 import time
-from typing import Any
+import uuid
+from typing import Any, NamedTuple
 
 import orjson
 
 from agents_app import access
 from agents_app.errors import UnknownRun
 from agents_app.models import Run, Step
+from agents_app.queries.running import run_said
+from agents_app.services.rerunning import rerun_from
 from agents_app.services.runs import cancel_run, start_run
 from console.api.idempotency import KeyReused, check_key
 from console.api.v1 import rows
@@ -17,7 +20,7 @@ from console.api.v1.http import MethodNotAllowed, Request, Send, common_headers,
 from console.api.v1.stream import EVENT_STREAM
 from console.audit.models import EventType
 from console.core import sse
-from console.core.errors import BadInput, NotFound, Refusal
+from console.core.errors import BadInput, NotAllowed, NotFound, Refusal
 
 ROUTE = "/v1/agents/{slug}/runs"
 LONGEST_WAIT = 300
@@ -62,6 +65,7 @@ def shape(run: Run) -> dict[str, Any]:
         "output": run.output,
         "error": {"code": run.code, "message": run.trouble} if run.code or run.trouble else None,
         "environment": run.environment,
+        "again": _shape_of_parent(run),
         "usage": {
             "steps": run.steps_done,
             "model_calls": run.model_calls,
@@ -75,6 +79,10 @@ def shape(run: Run) -> dict[str, Any]:
     }
 
 
+def _shape_of_parent(run: Run) -> dict[str, Any] | None:
+    return {"run": f"run_{run.parent_id.hex}", "step": run.parent_step} if run.parent_id else None
+
+
 def step_shape(step: Step) -> dict[str, Any]:
     return {
         "number": step.number,
@@ -85,6 +93,7 @@ def step_shape(step: Step) -> dict[str, Any]:
         "arguments": step.arguments,
         "output": step.output,
         "error": step.trouble or None,
+        "is_taken_over": step.is_taken_over,
         "model": step.model or None,
         "ended_at": _time(step.ended_at),
     }
@@ -94,7 +103,7 @@ async def _start(request: Request, send: Send, slug: str) -> None:
     asked = await rows.asked(request, EventType.AGENT.value, ROUTE)
     try:
         given, _ = await read_json(request)
-        wait = _check(given)
+        wait, again = _check(given)
         key = check_key(request.idempotency_key) if request.idempotency_key is not None else None
     except Refusal as refusal:
         raise await asked.refuse(refusal) from None
@@ -103,18 +112,23 @@ async def _start(request: Request, send: Send, slug: str) -> None:
 
     def start() -> tuple[Run, bool]:
         agent = access.agent_for(asked.caller, slug, to="use")
-        run = start_run(
-            actor=asked.caller.actor,
-            agent=agent,
-            input=given.get("input", {}),
-            environment=asked.asker.environment,
-            trigger=Run.Trigger.API,
-            dedupe_key=dedupe,
-            client_address=request.client_address,
-        )
-        if dedupe is not None and run.input != given.get("input", {}):
+        common: dict[str, Any] = {
+            "actor": asked.caller.actor,
+            "agent": agent,
+            "trigger": Run.Trigger.API,
+            "dedupe_key": dedupe,
+            "client_address": request.client_address,
+            "called_by": run_said(request.calling_run),
+        }
+        if again is not None:
+            run = rerun_from(run=_repeated(asked, slug, again.run), number=again.step, **common)
+            is_same = run.parent_id == _uuid(again.run)
+        else:
+            run = start_run(input=given.get("input", {}), environment=asked.asker.environment, **common)
+            is_same = run.input == given.get("input", {})
+        if dedupe is not None and not is_same:
             raise KeyReused(
-                f"This Idempotency-Key started {run.public_id} with another input; use a new key.",
+                f"This Idempotency-Key started {run.public_id} with something else; use a new key.",
                 param="Idempotency-Key",
             )
         return access.run_for(asked.caller, run.public_id), True
@@ -126,16 +140,54 @@ async def _start(request: Request, send: Send, slug: str) -> None:
     await send_json(send, request, status, orjson.dumps(shape(run)), [])
 
 
-def _check(given: Any) -> float:
-    """Return how many seconds to wait for the end; BadInput names what is wrong with the body."""
+class Again(NamedTuple):
+    """From which step of which run a new one goes on."""
+
+    run: str
+    step: int
+
+
+def _uuid(run_id: str) -> uuid.UUID | None:
+    try:
+        return uuid.UUID(run_id.removeprefix("run_"))
+    except ValueError:
+        return None
+
+
+def _repeated(asked: rows.Asked, slug: str, run_id: str) -> Run:
+    """Return the run a new one takes steps over from: of this agent and environment, and only for who may read it."""
+    run = _one(asked, slug, run_id)
+    if not access.may_read(asked.caller, run):
+        raise NotAllowed("What a run did is for the key that started it, and for keys with audit:content.")
+    if run.environment != asked.asker.environment:
+        raise NotAllowed(f"A key of {asked.asker.environment} runs nothing again in {run.environment}.")
+    return run
+
+
+def _again(value: Any) -> Again:
+    if not isinstance(value, dict) or value.keys() != {"run", "step"}:
+        raise BadInput('again names a run and a step of it: {"run": "run_…", "step": 4}.', param="again")
+    step = value["step"]
+    if not isinstance(value["run"], str) or isinstance(step, bool) or not isinstance(step, int):
+        raise BadInput("again.run is a text, again.step a whole number.", param="again")
+    return Again(value["run"][:60], step)
+
+
+def _check(given: Any) -> tuple[float, Again | None]:
+    """Return how many seconds to wait for the end, and what is run again; BadInput names what is wrong."""
     if not isinstance(given, dict):
         raise BadInput("The body must be a JSON object.")
-    if unknown := sorted(given.keys() - {"input", "wait"}):
-        raise BadInput(f"{unknown[0][:60]!r} is not a field here; known are input and wait.", param=unknown[0][:60])
+    if unknown := sorted(given.keys() - {"input", "wait", "again"}):
+        known = "known are input, wait and again."
+        raise BadInput(f"{unknown[0][:60]!r} is not a field here; {known}", param=unknown[0][:60])
+    if "again" in given and "input" in given:
+        raise BadInput(
+            "A run that goes on from a step has the input of the earlier one; leave input out.", param="input"
+        )
     wait = given.get("wait", 0)
     if isinstance(wait, bool) or not isinstance(wait, int | float) or not 0 <= wait <= LONGEST_WAIT:
         raise BadInput(f"wait is a number of seconds from 0 to {LONGEST_WAIT}.", param="wait")
-    return float(wait)
+    return float(wait), _again(given["again"]) if "again" in given else None
 
 
 async def _wait(asked: rows.Asked, run: Run, seconds: float) -> Run:
