@@ -73,7 +73,7 @@ def find_console() -> Console:
     port = os.environ.get("PORT") or "8000"
     address = os.environ.get("BASE_URL") or f"http://localhost:{port}"
     try:
-        httpx2.get(f"{address}/health/ready", timeout=5).raise_for_status()
+        httpx2.get(f"{address}/health/ready", timeout=_ANSWERS_WITHIN).raise_for_status()
     except httpx2.HTTPError as error:
         raise Trouble(
             f"No console is ready at {address} ({error}).\n"

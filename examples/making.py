@@ -29,7 +29,7 @@ def _model(console: Console, provider: str) -> str:
             return str(model["id"])
     fields = {"name": provider, "context_tokens": 32_000, "max_output_tokens": 4_000, "capabilities": ["chat", "tools"]}
     made = console.ask("POST", f"providers/{provider}/models/", fields)
-    console.ask("POST", f"models/{made['id']}/prices/", {"input": "1.00", "output": "4.00"})
+    console.ask("POST", f"models/{made['id']}/prices/", {"input": "10.00", "output": "40.00"})
     return str(made["id"])
 
 
@@ -61,6 +61,15 @@ def ensure_agent(console: Console, slug: str, **fields: Any) -> None:
     if console.ask("GET", f"agents/{slug}/")["live"] is None:
         draft = console.ask("GET", f"agents/{slug}/draft/")
         console.ask("POST", f"agents/{slug}/publish/", {"revision": draft["revision"], "message": _REASON})
+
+
+def ensure_bill(console: Console, alias: str, *, most: str) -> dict[str, Any]:
+    """Have a hard limit on what an alias may cost the team in a month, and return how it stands."""
+    for quota in every(console, f"quotas/?team={console.team}&alias={alias}"):
+        if quota["metric"] == "cost" and quota["alias"] == alias:
+            return dict(quota)
+    fields = {"team": console.team, "alias": alias, "metric": "cost", "window": "month", "limit": most}
+    return dict(console.ask("POST", "quotas/", fields))
 
 
 def every(console: Console, path: str) -> list[Any]:

@@ -302,6 +302,13 @@ def laid_out(value: Any) -> str:
     return value if isinstance(value, str) else json.dumps(value, indent=2, ensure_ascii=False)
 
 
+def outcome(output: Any) -> str:
+    """Return what a run came to as people read it: the value its schema asked for, or its words."""
+    if isinstance(output, dict):
+        output = output.get("value", output.get("text", output))
+    return "" if output is None else laid_out(output)
+
+
 def _text(text: str) -> str:
     """Lay JSON out; leave every other text as it is."""
     try:

@@ -86,7 +86,7 @@ def page_of(request: TeamRequest, run: Run, number: str = "") -> dict[str, Any]:
         "questions": queries.questions_of(run) if may_read else [],
         "may_ask": may_read and request.caller.user is not None and run.steps_done > 0,
         "input": queries.laid_out(run.input) if may_read else "",
-        "output": queries.laid_out(run.output) if may_read and run.output is not None else "",
+        "output": queries.outcome(run.output) if may_read else "",
         "may_read": may_read,
         "may_stop": may_stop,
         "may_run": may_run and run.is_over,

@@ -11,6 +11,7 @@ from console.teams.models import User
 from tests.e2e.conftest import OpenPage, check_axe, check_width, shoot
 from tests.e2e.stories import told, working
 from tests.valkey import Valkey, valkey_server  # noqa: F401
+from usage_app.models import QuotaCounter
 
 pytestmark = pytest.mark.e2e
 
@@ -63,4 +64,40 @@ def test_operations(page_as: OpenPage, site: str, valkey_server: Valkey) -> None
         assert Queue.objects.count() == 1
         assert QueueItem.objects.count() == 4
     assert Approval.objects.filter(state="approved").count() == 1
+    sync.stop()
+
+
+def test_marketing(page_as: OpenPage, site: str, valkey_server: Valkey) -> None:  # noqa: F811
+    with working(valkey_server), told("marketing", site, valkey_server) as story:
+        said = story.until("One bill").partition("Write: ")[2]
+        run = Run.objects.get()
+        names = [(step.kind, step.tool_name) for step in run.steps.all()]
+        assert names.count(("tool", "write_section")) == names.count(("tool", "store_piece")) == 3
+        assert [piece["id"] for piece in run.output["value"]["pieces"]] == [1, 2, 3]
+        page = page_as(User.objects.get(is_superuser=True))
+        # The drafts are in the content system, on another site.
+        page.goto(f"http://127.0.0.1:{story.port}/")
+        expect(page.locator("h2")).to_have_text(["Mail", "Landing page", "Social post"])
+        # The copywriter asks for a tweak.
+        page.goto("/chat/?agent=copywriter")
+        page.get_by_label("Message", exact=True).fill(said.partition("\n")[0])
+        page.get_by_role("button", name="Send").click()
+        thread = page.get_by_role("log")
+        expect(thread).to_contain_text("Here it is, a sentence shorter:")
+        expect(thread.get_by_label("Answer again")).to_be_visible()
+        shoot(page, "example-marketing-chat")
+        # One trace.
+        page.goto(f"/runs/{run.public_id}/")
+        expect(page.locator(".trace")).to_contain_text("write_section")
+        check_axe(page)
+        shoot(page, "example-marketing-run")
+        # One audit trail, and one bill that comes to what is in it.
+        page.goto("/audit/?alias=marketing")
+        shoot(page, "example-marketing-audit")
+        lines = AuditEvent.objects.filter(alias="marketing")
+        assert {line.surface for line in lines} == {"agent", "chat"}
+        assert lines.filter(type="agent").count() == 6
+        page.goto("/quotas/")
+        shoot(page, "example-marketing-bill")
+        assert QuotaCounter.objects.get(quota__alias="marketing").used == sum(line.cost_micros for line in lines)
     sync.stop()
