@@ -150,16 +150,21 @@ def look(*, actor: Actor, server: ToolServer) -> ToolServer:
         found = sync.run(offers_of(address_of(server), LOOK_SECONDS))
     except ToolFailed as failed:
         trouble = failed.sentence
-    with transaction.atomic():
-        server = _locked(server)
-        server.trouble, server.checked_at = trouble[:500], now()
-        if found is not None:
-            server.found = [offer.as_row() for offer in found]
-        server.save(update_fields=["trouble", "checked_at", "found"])
-        detail = {"found": len(found)} if found is not None else {"trouble": trouble}
-        _note(actions.TOOL_SERVER_LOOKED_AT, actor, server, detail)
-        if found is not None:
-            _compare(server, {offer.name: offer for offer in found})
+    return keep_offers(actor=actor, server=server, found=found, trouble=trouble)
+
+
+@transaction.atomic
+def keep_offers(*, actor: Actor, server: ToolServer, found: list[Offer] | None, trouble: str = "") -> ToolServer:
+    """Keep what a look found, or the trouble it had, and suspend the tools that are not what was reviewed."""
+    server = _locked(server)
+    server.trouble, server.checked_at = trouble[:500], now()
+    if found is not None:
+        server.found = [offer.as_row() for offer in found]
+    server.save(update_fields=["trouble", "checked_at", "found"])
+    detail = {"found": len(found)} if found is not None else {"trouble": trouble}
+    _note(actions.TOOL_SERVER_LOOKED_AT, actor, server, detail)
+    if found is not None:
+        _compare(server, {offer.name: offer for offer in found})
     return server
 
 

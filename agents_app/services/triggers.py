@@ -3,9 +3,12 @@
 import secrets
 from typing import Any
 
+from django.conf import settings
 from django.db import transaction
+from django.urls import reverse
 
 from agents_app.models import Agent, Queue, Trigger
+from agents_app.services.naming import check_secret
 from agents_app.triggers import payloads, schedule
 from console.audit import actions
 from console.audit.services import changes, record
@@ -22,20 +25,32 @@ _KNOWN = {
     Kind.QUEUE: {"queue", "input"},
 }
 MOST_TRIGGERS = 50
+SHORTEST_SECRET = 16
 
 
 @transaction.atomic
 def create_trigger(
-    *, actor: Actor, agent: Agent, owner: User, kind: str, name: str, config: dict[str, Any], environment: str
+    *,
+    actor: Actor,
+    agent: Agent,
+    owner: User,
+    kind: str,
+    name: str,
+    config: dict[str, Any],
+    environment: str,
+    secret: str | None = None,
 ) -> tuple[Trigger, str]:
-    """Make a trigger. Returns it and, of a webhook, the secret its deliveries are signed with: shown this once."""
+    """Make a trigger. Returns it and, of a webhook, the secret its deliveries are signed with: shown this once.
+
+    `secret` is one somebody else made; without it a webhook gets one of its own.
+    """
     if kind not in Kind.values:
         raise BadInput(f"kind must be one of {', '.join(Kind.values)}.", param="kind")
     if environment not in Environment.values:
         raise BadInput(f"environment must be one of {', '.join(Environment.values)}.", param="environment")
     if Trigger.objects.filter(agent=agent).count() >= MOST_TRIGGERS:
         raise Conflict(f"{agent.name} has {MOST_TRIGGERS} triggers; that is the most.")
-    secret = secrets.token_urlsafe(32) if kind == Kind.WEBHOOK else ""
+    secret = _secret(kind, secret)
     config = check_config(agent, kind, config)
     trigger = Trigger.objects.create(
         agent=agent,
@@ -61,6 +76,7 @@ def change_trigger(
     config: dict[str, Any] | None = None,
     environment: str | None = None,
     is_enabled: bool | None = None,
+    owner: User | None = None,
 ) -> Trigger:
     """Change what is given. A schedule that is switched on again goes on from now: it does not catch up."""
     trigger = Trigger.objects.select_for_update(of=("self",)).select_related("agent__team").get(pk=trigger.pk)
@@ -75,6 +91,8 @@ def change_trigger(
         trigger.environment = environment
     if is_enabled is not None:
         trigger.is_enabled = is_enabled
+    if owner is not None:
+        trigger.owner, trigger.owner_name = owner, str(owner)[:200]
     if before == _shown(trigger):
         return trigger
     trigger.next_at = _next(trigger.kind, trigger.config) if trigger.is_enabled else None
@@ -86,11 +104,11 @@ def change_trigger(
 
 
 @transaction.atomic
-def renew_secret(*, actor: Actor, trigger: Trigger) -> str:
+def renew_secret(*, actor: Actor, trigger: Trigger, secret: str | None = None) -> str:
     """Give a webhook another secret and return it: shown this once. Deliveries signed with the old one are refused."""
     if trigger.kind != Kind.WEBHOOK:
         raise BadInput("Only webhooks have a secret.")
-    secret = secrets.token_urlsafe(32)
+    secret = _secret(trigger.kind, secret)
     Trigger.objects.filter(pk=trigger.pk).update(secret=encrypt(secret), revision=trigger.revision + 1)
     _note(actions.TRIGGER_SECRET_RENEWED, actor, trigger, {})
     return secret
@@ -101,6 +119,23 @@ def delete_trigger(*, actor: Actor, trigger: Trigger) -> None:
     """Remove it; runs it started go on."""
     _note(actions.TRIGGER_DELETED, actor, trigger, {"before": _shown(trigger)})
     trigger.delete()
+
+
+def address_of(trigger: Trigger) -> str:
+    """Return where a webhook's deliveries go."""
+    return f"{settings.BASE_URL}{reverse('agents:deliver', args=[trigger.pk])}"
+
+
+def _secret(kind: str, given: str | None) -> str:
+    if kind != Kind.WEBHOOK:
+        if given:
+            raise BadInput(f"A {kind} has no secret.", param="secret")
+        return ""
+    if given is None:
+        return secrets.token_urlsafe(32)
+    if len(given) < SHORTEST_SECRET:
+        raise BadInput(f"A webhook's secret has {SHORTEST_SECRET} characters or more.", param="secret")
+    return check_secret(given)
 
 
 def check_config(agent: Agent, kind: str, config: Any) -> dict[str, Any]:
@@ -142,7 +177,7 @@ def _name(name: str) -> str:
 
 
 def _shown(trigger: Trigger) -> dict[str, Any]:
-    names = ("name", "kind", "config", "environment", "is_enabled")
+    names = ("name", "kind", "config", "environment", "is_enabled", "owner_name")
     return {name: getattr(trigger, name) for name in names}
 
 

@@ -25,6 +25,7 @@ from console.teams.actors import Actor
 from console.teams.models import Team
 
 _ALPHABET = string.ascii_lowercase + string.digits
+SHORTEST_SECRET = 16
 
 
 @transaction.atomic
@@ -90,14 +91,16 @@ def delete_widget(*, actor: Actor, widget: Widget) -> None:
 
 
 @transaction.atomic
-def make_identity_secret(*, actor: Actor, widget: Widget) -> tuple[Widget, str]:
+def make_identity_secret(*, actor: Actor, widget: Widget, secret: str | None = None) -> tuple[Widget, str]:
     """Make the secret with which the site signs who its visitors are, in place of the one before, which stops at once.
 
-    Returns it too: this once, for it is kept encrypted and never shown again.
+    Returns it too: this once, for it is kept encrypted and never shown again. `secret` is one the site has already.
     """
+    if secret is not None and len(secret) < SHORTEST_SECRET:
+        raise BadInput(f"The secret has {SHORTEST_SECRET} characters or more.", param="identity_secret")
     widget = _locked(widget)
     had_one = bool(widget.identity_secret)
-    text = f"fws_{secrets.token_urlsafe(32)}"
+    text = secret or f"fws_{secrets.token_urlsafe(32)}"
     widget.identity_secret = encrypt(text)
     _save(widget, "identity_secret")
     _note(actions.WIDGET_SECRET_MADE, actor, widget, {"before": {"secret": had_one}, "after": {"secret": True}})

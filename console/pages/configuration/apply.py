@@ -9,9 +9,11 @@ from console.audit import actions
 from console.audit.models import Epoch
 from console.audit.services import record
 from console.core.errors import Refusal
-from console.pages.configuration.document import Place, Problem, Unusable, read
+from console.pages.configuration.document import Problem, Unusable, read
 from console.pages.configuration.forms import Entry, Wrong
+from console.pages.configuration.looking import look_ahead
 from console.pages.configuration.plan import Plan
+from console.pages.configuration.plan_tools import Offers
 from console.pages.configuration.shape import FILE
 from console.pages.configuration.steps import Ref, Step, summary
 from console.teams.actors import Actor
@@ -28,7 +30,6 @@ def parse(text: str) -> tuple[Entry, list[Problem]]:
         raise Unusable([Problem(value.place, str(wrong))]) from None
 
 
-@transaction.atomic
 def apply(
     text: str,
     *,
@@ -44,9 +45,25 @@ def apply(
     `show` gets the steps before the first of them runs. A dry run does everything and takes it back at the end, so it
     finds what only the services know.
     """
-    Epoch.objects.select_for_update().get(pk=1)  # every change takes its turn here, so files do too
     file, problems = parse(text)
-    plan = Plan(file, actor=actor, source=source, folder=folder, environ=environ)
+    offers = {} if problems else look_ahead(file, folder=folder, environ=environ)
+    with transaction.atomic():
+        return _apply(file, problems, offers, source, folder, environ, dry_run, show, actor)
+
+
+def _apply(
+    file: Entry,
+    problems: list[Problem],
+    offers: Offers,
+    source: str,
+    folder: Path,
+    environ: Mapping[str, str],
+    dry_run: bool,
+    show: Callable[[list[Step]], None],
+    actor: Actor,
+) -> list[Step]:
+    Epoch.objects.select_for_update().get(pk=1)  # every change takes its turn here, so files do too
+    plan = Plan(file, actor=actor, source=source, folder=folder, environ=environ, offers=offers)
     if problems or plan.problems:
         raise Unusable(problems + plan.problems)
     show(plan.steps)
@@ -81,6 +98,6 @@ def _run(steps: list[Step]) -> list[Problem]:
                 step.run()
         except Refusal as refusal:
             failed.add(step.makes)
-            place = Place(f"{step.place.path}.{refusal.param}", step.place.line) if refusal.param else step.place
+            place = step.where(refusal.param) if refusal.param else step.place
             problems.append(Problem(place, refusal.message))
     return problems

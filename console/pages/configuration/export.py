@@ -11,6 +11,7 @@ from console.audit.services import record
 from console.catalog.models import Alias, ModelVersion, Price, Provider
 from console.catalog.queries import price_now
 from console.core.clock import now
+from console.pages.configuration import export_agents
 from console.pages.configuration.plan_pins import AROUND, state_of
 from console.teams.actors import Actor
 from console.teams.models import ApiKey, Environment, Team
@@ -33,6 +34,11 @@ def export(*, actor: Actor = ACTOR) -> str:
         "models": _models(left_out),
         "aliases": _aliases(left_out),
         "teams": _teams(left_out),
+        "queues": export_agents.queues(),
+        "tool_servers": export_agents.servers(),
+        "tools": export_agents.tools(left_out),
+        "agents": export_agents.agents(left_out),
+        "widgets": export_agents.widgets(left_out),
     }
     body = yaml.safe_dump(
         {name: rows for name, rows in document.items() if rows}, sort_keys=False, allow_unicode=True, width=120

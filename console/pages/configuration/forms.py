@@ -35,6 +35,16 @@ class Entry:
     def at(self, name: str) -> Place:
         return self.places.get(name, self.place)
 
+    def find(self, path: str) -> Place:
+        """Return where `limits.steps` of this mapping stands, as deep as the file has it."""
+        name, _, rest = path.partition(".")
+        if name not in self.places:
+            return Place(f"{self.place.path}.{path}" if self.place.path else path, self.place.line)
+        value = self.values.get(name)
+        inner = getattr(value, "find", None) if rest and not isinstance(value, str) else None
+        found: Place = inner(rest) if inner is not None else self.places[name]
+        return found
+
 
 class Wrong(Exception):
     """A value is not what belongs here; carries the sentence."""
@@ -142,7 +152,7 @@ class OrNone:
         return self.form.read(value, problems)
 
     def schema(self) -> dict[str, Any]:
-        return {"oneOf": [{"const": "none"}, self.form.schema()]}
+        return {"anyOf": [{"const": "none"}, self.form.schema()]}
 
 
 @dataclass(frozen=True, slots=True)

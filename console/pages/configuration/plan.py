@@ -18,15 +18,18 @@ from console.catalog.services import pins as pin_services
 from console.catalog.services import providers as provider_services
 from console.catalog.services import versions as version_services
 from console.core.clock import now
-from console.core.crypto import SecretUnreadable, decrypt
 from console.core.errors import BadInput
-from console.pages.configuration.document import Problem
+from console.pages.configuration.document import Place, Problem
 from console.pages.configuration.forms import Entry
+from console.pages.configuration.plan_agents import AgentPlan
 from console.pages.configuration.plan_pins import AROUND, Around, around, models_in, wanted_of
+from console.pages.configuration.plan_secrets import read_secret, secret_change
 from console.pages.configuration.plan_teams import TeamPlan
-from console.pages.configuration.steps import FieldChange, Ref, Step, differences, drop, shown
+from console.pages.configuration.plan_tools import Offers, ToolPlan
+from console.pages.configuration.plan_widgets import WidgetPlan
+from console.pages.configuration.steps import FieldChange, Ref, Step, brief, differences, drop, shown
 from console.teams.callers import Actor
-from console.teams.models import Environment
+from console.teams.models import Environment, Team
 
 # What one price says, by name.
 Amounts = dict[str, Decimal | None]
@@ -40,13 +43,23 @@ _MODEL_FIELDS = ("context_tokens", "max_output_tokens", "description", "shutdown
 class Plan:
     """The steps of one file, in the order they run, and everything that is wrong with it."""
 
-    def __init__(self, file: Entry, *, actor: Actor, source: str, folder: Path, environ: Mapping[str, str]) -> None:
+    def __init__(
+        self,
+        file: Entry,
+        *,
+        actor: Actor,
+        source: str,
+        folder: Path,
+        environ: Mapping[str, str],
+        offers: Offers,
+    ) -> None:
         self.actor, self.source, self.folder, self.environ = actor, source, folder, environ
         self.steps: list[Step] = []
         self.problems: list[Problem] = []
         self.providers = {p.slug: p for p in Provider.objects.all()}
         self.versions = {str(v): v for v in ModelVersion.objects.select_related("provider").prefetch_related("prices")}
         self.aliases = {a.name: a for a in Alias.objects.prefetch_related(*AROUND, "teams").order_by("name")}
+        self.teams = {t.slug: t for t in Team.objects.filter(archived_at=None)}
         self.will_be: set[Ref] = set()
         self._each(file, "providers", lambda e: ("provider", e["slug"]), self._provider)
         self._each(file, "models", lambda e: ("model", f"{e['provider']}/{e['name']}"), self._model)
@@ -54,6 +67,32 @@ class Plan:
         teams = TeamPlan(self, file.get("teams", []))
         self._each(file, "teams", lambda e: ("team", e["slug"]), teams.team)
         teams.finish()
+        tools, agents, widgets = ToolPlan(self, offers), AgentPlan(self), WidgetPlan(self)
+        for kind, noun, plan_one in (
+            ("queues", "queue", tools.queue),
+            ("tool_servers", "server", tools.server),
+            ("tools", "tool", tools.tool),
+        ):
+            self._each(file, kind, partial(_of_team, noun, "slug"), self._in_a_team(plan_one))
+        self._each(file, "agents", lambda e: ("agent", e["slug"]), self._in_a_team(agents.agent))
+        self._each(file, "widgets", partial(_of_team, "widget", "name"), self._in_a_team(widgets.widget))
+
+    def _in_a_team(self, plan_one: Callable[[Entry], None]) -> Callable[[Entry], None]:
+        """Plan what belongs to a team there is, or will be."""
+
+        def plan(entry: Entry) -> None:
+            if not entry.has("team"):
+                return
+            if self.exists("team", entry["team"]):
+                plan_one(entry)
+                return
+            self.problem(entry, "team", f"There is no team {entry['team']!r}, here or in this file; add it to teams.")
+
+        return plan
+
+    def team(self, entry: Entry) -> Team:
+        """Return the team a thing belongs to, once the steps before have run."""
+        return Team.objects.get(slug=entry["team"], archived_at=None)
 
     def _each(self, file: Entry, kind: str, ref: Callable[[Entry], Ref], plan_one: Callable[[Entry], None]) -> None:
         entries = [entry for entry in file.get(kind, []) if isinstance(entry, Entry)]
@@ -69,7 +108,10 @@ class Plan:
             plan_one(entry)
 
     def problem(self, entry: Entry, name: str, sentence: str) -> None:
-        self.problems.append(Problem(entry.at(name) if name else entry.place, sentence))
+        self.problem_at(entry.at(name) if name else entry.place, sentence)
+
+    def problem_at(self, place: Place, sentence: str) -> None:
+        self.problems.append(Problem(place, sentence))
 
     def exists(self, noun: str, name: str) -> bool:
         """Say whether something is there, or will be when this file's earlier steps have run."""
@@ -77,37 +119,20 @@ class Plan:
             "provider": self.providers,
             "model": self.versions,
             "alias": self.aliases,
+            "team": self.teams,
         }
         return name in known[noun] or (noun, name) in self.will_be
 
-    def _secret(self, entry: Entry) -> str | None:
+    def secret(self, entry: Entry, field: str = "secret") -> str | None:
         """Return the secret to store, None when the file says nothing of it (or what it says cannot be read)."""
-        secret: Entry | None = entry.get("secret")
-        if secret is None or not secret.values:
-            return None
-        if secret.has("value"):
-            return str(secret["value"])
-        if secret.has("env"):
-            text = self.environ.get(secret["env"], "").strip()
-            if not text:
-                self.problem(
-                    secret, "env", f"The environment variable {secret['env']} is not set; set it and try again."
-                )
-            return text or None
-        path = self.folder / secret["file"]
-        try:
-            text = path.read_text(encoding="utf-8").strip()
-        except (OSError, UnicodeDecodeError) as error:
-            why = getattr(error, "strerror", None) or "it is not text"
-            self.problem(secret, "file", f"The file {path} cannot be read: {why}.")
-            return None
-        if not text:
-            self.problem(secret, "file", f"The file {path} is empty.")
-        return text or None
+        text, problem = read_secret(entry, field, folder=self.folder, environ=self.environ)
+        if problem is not None:
+            self.problems.append(problem)
+        return text
 
     def _provider(self, entry: Entry) -> None:
         slug = entry["slug"]
-        secret = self._secret(entry)
+        secret = self.secret(entry)
         try:
             address = checked_base_url(entry.get("base_url", "")) if entry.has("base_url") else ""
         except BadInput as refusal:
@@ -137,11 +162,7 @@ class Plan:
             "base_url": (row.base_url, address or row.base_url),
         } | {name: (getattr(row, name), value) for name, value in numbers.items()}
         fields = differences(pairs)
-        is_same_secret = secret is None or _decrypted(row) == secret
-        if not is_same_secret:
-            fields.append(
-                FieldChange("secret", "set" if row.secret else "not set", "set anew" if row.secret else "set")
-            )
+        fields += secret_change("secret", row.secret, secret)
         change = partial(
             provider_services.change_provider,
             actor=self.actor,
@@ -159,11 +180,30 @@ class Plan:
         fields: list[FieldChange],
         run: Callable[[], None],
         needs: frozenset[Ref] = frozenset(),
-    ) -> None:
-        if fields:
-            self.steps.append(Step(entry.place, noun, name, "~", fields, run, needs))
-        else:
-            self.steps.append(Step(entry.place, noun, name, "="))
+        locate: Callable[[str], Place] | None = None,
+    ) -> Step:
+        """Add the step that changes a thing, or leaves it when no field differs."""
+        step = Step(entry.place, noun, name, "~", fields, run, needs, locate or entry.find)
+        if not fields:
+            step = Step(entry.place, noun, name, "=")
+        self.steps.append(step)
+        return step
+
+    def create(
+        self,
+        entry: Entry,
+        noun: str,
+        name: str,
+        wanted: Mapping[str, Any],
+        run: Callable[[], None],
+        needs: frozenset[Ref] = frozenset(),
+        locate: Callable[[str], Place] | None = None,
+    ) -> Step:
+        """Add the step that makes a thing."""
+        fields = [FieldChange(field, "none", brief(value)) for field, value in wanted.items()]
+        step = Step(entry.place, noun, name, "+", fields, run, needs, locate or entry.find)
+        self.steps.append(step)
+        return step
 
     def _model(self, entry: Entry) -> None:
         slug, name = entry["provider"], entry["name"]
@@ -312,6 +352,10 @@ class Plan:
         return found
 
 
+def _of_team(noun: str, field: str, entry: Entry) -> Ref:
+    return (noun, f"{entry['team']}/{entry[field]}")
+
+
 def _amounts(price: Entry | Price) -> Amounts:
     return {name: price.get(name) if isinstance(price, Entry) else getattr(price, name) for name in _AMOUNTS}
 
@@ -337,10 +381,3 @@ def _price_text(price: Amounts | None) -> str:
         return "none"
     words = {"input": "in", "output": "out", "cached_input": "cached", "reasoning": "reasoning"}
     return ", ".join(f"{shown(value)} {words[name]}" for name, value in price.items() if value is not None)
-
-
-def _decrypted(provider: Provider) -> str:
-    try:
-        return decrypt(provider.secret) if provider.secret else ""
-    except SecretUnreadable:
-        return ""

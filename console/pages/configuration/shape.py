@@ -3,9 +3,10 @@
 from typing import Any
 
 from console.catalog.models import Capability, Trouble
-from console.catalog.names import ALIAS, SLUG, kinds
+from console.catalog.names import kinds
 from console.catalog.parameters import KNOWN
 from console.core.lanes import Lane
+from console.pages.configuration import shape_agents, shape_tools
 from console.pages.configuration.forms import (
     CallParameter,
     Choice,
@@ -20,14 +21,12 @@ from console.pages.configuration.forms import (
     Text,
     Whole,
 )
+from console.pages.configuration.shape_words import ALIAS, DESCRIPTION, SECRET, SHORT_NAME
 from console.teams.models import Role
 from usage_app.models import Metric, Mode, Purpose, Window
 
-_slug = Text("a short name of lower-case letters, digits and hyphens", SLUG.pattern, 60)
-_alias = Text("an alias of lower-case letters, digits, dots, hyphens and underscores", ALIAS.pattern, 100)
 _model = Text("provider/name, for example openai/gpt-4o-mini", r"[a-z0-9][a-z0-9-]{0,59}/[^\s]{1,200}", 261)
 _price = Number(999_999)
-_description = Text("a few words", longest=300)
 _PRICES = {
     "input": Field(_price, "Per million input tokens.", required=True),
     "output": Field(_price, "Per million output tokens.", required=True),
@@ -38,26 +37,13 @@ _PRICES = {
 PROVIDER = Record(
     "A provider",
     {
-        "slug": Field(_slug, "The provider's short name; models and pins refer to it.", required=True),
+        "slug": Field(SHORT_NAME, "The provider's short name; models and pins refer to it.", required=True),
         "kind": Field(Choice(kinds), "The wire format it speaks.", required=True),
         "base_url": Field(
             Text("an address such as https://api.example.com/v1", r"https?://\S+"), "Its address.", required=True
         ),
         "secret": Field(
-            Record(
-                "A secret",
-                {
-                    "env": Field(
-                        Text("the name of an environment variable", r"[A-Za-z_][A-Za-z0-9_]*", 200),
-                        "The environment variable to read it from when the file is applied.",
-                    ),
-                    "file": Field(Text("a file's path", longest=4096), "The file to read it from."),
-                    "value": Field(
-                        Text("the secret itself", longest=10_000), "The secret itself; env or file keep it out of here."
-                    ),
-                },
-                one_of=True,
-            ),
+            SECRET,
             "What the provider asks for. Kept encrypted, never written by export.",
         ),
         "first_byte_seconds": Field(Whole(1, 3600), "How long to wait for the first byte."),
@@ -70,14 +56,14 @@ PROVIDER = Record(
 MODEL = Record(
     "A model",
     {
-        "provider": Field(_slug, "The provider's short name.", required=True),
+        "provider": Field(SHORT_NAME, "The provider's short name.", required=True),
         "name": Field(Text("the model's name at the provider", r"[^\s]+", 200), "Its name there.", required=True),
         "context_tokens": Field(Whole(), "Tokens of input and output together."),
         "max_output_tokens": Field(Whole(), "The most tokens one answer may have."),
         "capabilities": Field(
             ListOf(Choice(lambda: list(Capability.values)), "capabilities"), "What it can do; chat unless given."
         ),
-        "description": Field(_description, "What people read about it."),
+        "description": Field(DESCRIPTION, "What people read about it."),
         "shutdown_on": Field(Day(), "The day its provider switches it off."),
         "price": Field(Record("A price", _PRICES), "Currency units per million tokens, from now on."),
         "later_prices": Field(
@@ -140,8 +126,8 @@ PIN = Record(
 ALIAS_RECORD = Record(
     "An alias",
     {
-        "name": Field(_alias, "What callers write as model.", required=True),
-        "description": Field(_description, "What people read about it."),
+        "name": Field(ALIAS, "What callers write as model.", required=True),
+        "description": Field(DESCRIPTION, "What people read about it."),
         "production": Field(_model, "The model version it means for production keys."),
         "sandbox": Field(_model, "The model version it means for sandbox keys."),
         "two_people": Field(Flag(), "Changes of its production pin wait until a second person agrees."),
@@ -168,7 +154,7 @@ QUOTA = Record(
         ),
         "mode": Field(Choice(lambda: list(Mode.values)), "hard refuses at the limit, soft warns; hard unless given."),
         "key": Field(Text("the name of one of the team's API keys", longest=80), "Only calls with this key."),
-        "alias": Field(_alias, "Only calls of this alias."),
+        "alias": Field(ALIAS, "Only calls of this alias."),
         "purpose": Field(
             Choice(lambda: [Purpose.SHADOW.value]), "shadow: only copies for shadows count, which need such a quota."
         ),
@@ -182,10 +168,10 @@ QUOTA = Record(
 TEAM = Record(
     "A team",
     {
-        "slug": Field(_slug, "The team's short name.", required=True),
+        "slug": Field(SHORT_NAME, "The team's short name.", required=True),
         "name": Field(Text("the team's name", longest=120), "Its name; the short name unless given."),
         "members": Field(ListOf(MEMBER, "members"), "People and their roles."),
-        "aliases": Field(ListOf(_alias, "aliases"), "Aliases for this team; an alias no team names is for everybody."),
+        "aliases": Field(ListOf(ALIAS, "aliases"), "Aliases for this team; an alias no team names is for everybody."),
         "quotas": Field(ListOf(QUOTA, "quotas"), "Limits of the team."),
     },
 )
@@ -196,6 +182,11 @@ FILE = Record(
         "models": Field(ListOf(MODEL, "models"), "Exact models of providers, with limits and prices."),
         "aliases": Field(ListOf(ALIAS_RECORD, "aliases"), "Names callers use, and what they mean."),
         "teams": Field(ListOf(TEAM, "teams"), "Teams with their members, aliases and quotas."),
+        "queues": Field(ListOf(shape_tools.QUEUE, "queues"), "Built-in queues of teams."),
+        "tool_servers": Field(ListOf(shape_tools.SERVER, "tool servers"), "MCP servers, and the tools taken over."),
+        "tools": Field(ListOf(shape_tools.TOOL, "tools"), "Tools of teams, which their agents are granted."),
+        "agents": Field(ListOf(shape_agents.AGENT, "agents"), "Agents with their triggers."),
+        "widgets": Field(ListOf(shape_agents.WIDGET, "widgets"), "Chats on the sites of others."),
     },
 )
 

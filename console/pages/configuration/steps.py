@@ -1,5 +1,6 @@
 """One step of applying a file, and how it is shown."""
 
+import json
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from decimal import Decimal
@@ -9,6 +10,7 @@ from console.pages.configuration.document import Place
 
 Sign = Literal["+", "~", "="]
 Ref = tuple[str, str]  # what and which: ("alias", "support-chat")
+_LONGEST = 160
 
 
 def shown(value: Any) -> str:
@@ -17,9 +19,17 @@ def shown(value: Any) -> str:
         return "none"
     if isinstance(value, Decimal):
         return f"{value.normalize():f}"
-    if isinstance(value, list | tuple):
-        return ", ".join(str(v) for v in value) or "none"
-    return str(value)
+    if isinstance(value, list | tuple) and all(isinstance(one, str) for one in value):
+        return ", ".join(value) or "none"
+    if isinstance(value, list | tuple | dict):
+        return json.dumps(value, ensure_ascii=False) if value else "none"
+    return {True: "yes", False: "no"}[value] if isinstance(value, bool) else str(value)
+
+
+def brief(value: Any) -> str:
+    """Return a value in one line of moderate length."""
+    line = " ".join(shown(value).split())
+    return line if len(line) <= _LONGEST else f"{line[: _LONGEST - 1]}…"
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,6 +50,15 @@ class Step:
     fields: list[FieldChange] = field(default_factory=list)
     run: Callable[[], None] = lambda: None
     needs: frozenset[Ref] = frozenset()
+    # Where in the file a field is that a service refuses; without it, at the step's own place.
+    locate: Callable[[str], Place] | None = None
+    # What `run` came to know and nobody can read again, such as a secret it made.
+    reveals: list[str] = field(default_factory=list)
+
+    def where(self, param: str) -> Place:
+        if self.locate is not None:
+            return self.locate(param)
+        return Place(f"{self.place.path}.{param}", self.place.line)
 
     @property
     def makes(self) -> Ref:
@@ -55,7 +74,13 @@ class Step:
 
 def differences(pairs: dict[str, tuple[Any, Any]]) -> list[FieldChange]:
     """Return the fields whose old and new value are not the same."""
-    return [FieldChange(name, shown(old), shown(new)) for name, (old, new) in pairs.items() if old != new]
+    return [FieldChange(name, *_two(old, new)) for name, (old, new) in pairs.items() if old != new]
+
+
+def _two(old: Any, new: Any) -> tuple[str, str]:
+    """Return both in brief; when what differs is what was cut away, the new one says so."""
+    was, becomes = brief(old), brief(new)
+    return (was, f"{becomes} (another ending)") if was == becomes else (was, becomes)
 
 
 def summary(steps: list[Step]) -> str:

@@ -43,6 +43,8 @@ class Command(BaseCommand):
         except Unusable as unusable:
             lines = "\n".join(f"  {problem}" for problem in unusable.problems)
             raise CommandError(f"{source} cannot be applied; nothing was changed.\n{lines}") from None
+        for line in [] if options["dry_run"] else [line for step in steps for line in step.reveals]:
+            self.stdout.write(line)
         self.stdout.write(summary(steps) + (" Dry run: nothing was changed." if options["dry_run"] else ""))
 
     def _show(self, steps: list[Step]) -> None:

@@ -10,7 +10,7 @@ from console.pages.configuration.export import export
 
 
 class Command(BaseCommand):
-    help = "Write providers, models, aliases and teams as a file that `apply` reads. Secrets are never written."
+    help = "Write the installation's configuration as a file that `apply` reads. Secrets are never written."
 
     def add_arguments(self, parser: ArgumentParser) -> None:
         parser.add_argument("file", nargs="?", help="Where to write; standard output unless given.")

@@ -1,0 +1,214 @@
+"""The part of an export that speaks of queues, tools, agents, triggers and widgets."""
+
+from decimal import Decimal
+from typing import Any
+
+from agents_app.definition import fields_of
+from agents_app.models import Agent, Queue, Tool, ToolServer, Trigger
+from agents_app.tools.registry import kind_of
+from console.chat.models import Widget
+from console.chat.widget_fields import fields_of as widget_fields
+from console.core.errors import BadInput
+from console.pages.configuration.plan_agents import NOTHING, prompt_of
+from console.pages.configuration.plan_prompts import USUAL, text_of
+from console.pages.configuration.shape_agents import COST
+from prompts_app.models import Kind, Prompt
+from prompts_app.text.variables import check_declared
+
+_MICROS = 1_000_000
+_MOST_INSTRUCTIONS = 200_000
+
+
+def variable(*words: str) -> str:
+    """Return the environment variable that stands for a secret: `support`, `crm` gives SUPPORT_CRM_SECRET."""
+    name = "_".join("".join(c if c.isascii() and c.isalnum() else "_" for c in word).upper() for word in words)
+    return f"_{name}_SECRET" if name[0].isdigit() else f"{name}_SECRET"
+
+
+def queues() -> list[dict[str, Any]]:
+    rows = Queue.objects.filter(archived_at=None, team__archived_at=None).select_related("team")
+    return [
+        _said(
+            {"slug": queue.slug, "team": queue.team.slug, "name": queue.name, "description": queue.description},
+            lease_seconds=queue.lease_seconds,
+            most_attempts=queue.most_attempts,
+            keep_days=queue.keep_days,
+        )
+        for queue in rows.order_by("team__slug", "slug")
+    ]
+
+
+def servers() -> list[dict[str, Any]]:
+    rows = []
+    found = ToolServer.objects.filter(deleted_at=None, team__archived_at=None).select_related("team")
+    for server in found.order_by("team__slug", "slug"):
+        row: dict[str, Any] = {"slug": server.slug, "team": server.team.slug, "name": server.name}
+        row |= {"transport": server.transport, "address": server.address}
+        if server.secret:
+            row["secret"] = {"env": variable(server.team.slug, server.slug)}
+        if not server.is_enabled:
+            row["is_enabled"] = False
+        taken = [
+            {"name": t.config["name"], "digest": t.digest, "effect": t.effect, "is_idempotent": t.is_idempotent}
+            for t in server.tools.filter(deleted_at=None).order_by("slug")
+        ]
+        rows.append(row | ({"tools": taken} if taken else {}))
+    return rows
+
+
+def tools(left_out: list[str]) -> list[dict[str, Any]]:
+    rows = []
+    found = Tool.objects.filter(deleted_at=None, team__archived_at=None).select_related("team", "server")
+    for tool in found.order_by("team__slug", "slug"):
+        if tool.server is not None:
+            if not tool.is_enabled:
+                left_out.append(f"that the tool {tool.team.slug}/{tool.slug} is switched off.")
+            continue
+        row: dict[str, Any] = {"slug": tool.slug, "team": tool.team.slug, "kind": tool.kind, "name": tool.name}
+        row["description"] = tool.description
+        if not _has_fixed_arguments(tool):
+            row["parameters"] = tool.parameters
+        row["config"] = tool.config
+        if tool.secret:
+            row["secret"] = {"env": variable(tool.team.slug, tool.slug)}
+        row |= {name: getattr(tool, name) for name in ("effect", "is_idempotent", "timeout_seconds", "most_bytes")}
+        rows.append(row | ({} if tool.is_enabled else {"is_enabled": False}))
+    return rows
+
+
+def _has_fixed_arguments(tool: Tool) -> bool:
+    """Say whether a tool's arguments follow from its kind and configuration alone."""
+    try:
+        follows = kind_of(tool.kind).schema(tool.config, {})
+    except BadInput:
+        return False
+    return bool(follows == tool.parameters)
+
+
+def agents(left_out: list[str]) -> list[dict[str, Any]]:
+    rows, prompts = [], _Prompts(left_out)
+    found = Agent.objects.filter(archived_at=None, team__archived_at=None).select_related("team", "live", "draft")
+    triggers: dict[Any, list[Trigger]] = {}
+    for trigger in Trigger.objects.filter(agent__archived_at=None).select_related("owner").order_by("name", "id"):
+        triggers.setdefault(trigger.agent_id, []).append(trigger)
+    for agent in found.prefetch_related("shared_with").order_by("slug"):
+        row: dict[str, Any] = {"slug": agent.slug, "team": agent.team.slug, "name": agent.name}
+        row |= {"description": agent.description} if agent.description else {}
+        row["audience"] = agent.audience
+        row |= {"shared_with": sorted(t.slug for t in agent.shared_with.all())} if agent.shared_with.all() else {}
+        fields = fields_of(agent.live or agent.draft)
+        if agent.live is not None and fields_of(agent.draft) != fields:
+            left_out.append(f"the draft of the agent {agent.slug}, which is not published.")
+        row |= prompts.of(agent, fields)
+        row |= _definition(fields)
+        row |= {} if agent.live is not None else {"publish": False}
+        starts = _triggers(agent, triggers.get(agent.pk, []), left_out)
+        rows.append(row | ({"triggers": starts} if starts else {}))
+    return rows
+
+
+class _Prompts:
+    """Gives each text once, with the first agent that is told it."""
+
+    def __init__(self, left_out: list[str]) -> None:
+        self.left_out, self.given = left_out, set[str]()
+        rows = Prompt.objects.filter(deleted_at=None).select_related("team")
+        self.rows = {prompt.slug: prompt for prompt in rows.prefetch_related("labels__version")}
+
+    def of(self, agent: Agent, fields: dict[str, Any]) -> dict[str, Any]:
+        slug, said = fields["prompt_slug"], {"prompt": prompt_of(fields)}
+        if not slug:
+            return {}
+        if slug in self.given:
+            return said
+        text = self._text(agent, fields)
+        if text is None:
+            self.left_out.append(
+                f"the prompt {slug} of the agent {agent.slug}; prompts are kept in their own repository."
+            )
+            return said
+        self.given.add(slug)
+        return said | {"instructions": text}
+
+    def _text(self, agent: Agent, fields: dict[str, Any]) -> str | None:
+        """Return the text when a file can say all of it: one text of the agent's team, by the labels a file moves."""
+        row = self.rows.get(fields["prompt_slug"])
+        if row is None or row.kind != Kind.TEXT or row.team_id != agent.team_id or fields["prompt_number"]:
+            return None
+        labels = (fields["prompt_label"],) if fields["prompt_label"] else USUAL
+        on = {label.name: label.version for label in row.labels.all() if label.name in labels}
+        versions = {version.pk: version for version in on.values()}
+        if len(on) != len(labels) or len(versions) != 1:
+            return None
+        version = next(iter(versions.values()))
+        is_plain = all(map(_is_usual, version.variables)) and not version.parameters
+        text = text_of(version)
+        return text if is_plain and text and len(text) <= _MOST_INSTRUCTIONS else None
+
+
+def _is_usual(declared: dict[str, Any]) -> bool:
+    """Say whether a variable is declared as one is that nobody declared."""
+    return check_declared([], [declared["name"]]) == [declared]
+
+
+def _definition(fields: dict[str, Any]) -> dict[str, Any]:
+    row = {
+        name: fields[name]
+        for name in ("prompt_variables", "alias", "parameters", "opening_message", "suggested_questions")
+        if fields[name]
+    }
+    if fields["limits"]:
+        row["limits"] = limits(fields["limits"])
+    if fields["grants"]:
+        row["grants"] = [{k: v for k, v in grant.items() if v not in NOTHING} for grant in fields["grants"]]
+    return row | {name: fields[name] for name in ("input_schema", "output_schema") if fields[name]}
+
+
+def limits(found: dict[str, int]) -> dict[str, Any]:
+    """Return limits as a file says them: costs in the installation's currency."""
+    names = {theirs: mine for mine, theirs in COST.items()}
+    return {names.get(name, name): _money(value) if name in names else value for name, value in found.items()}
+
+
+def _money(micros: int) -> int | float:
+    value = Decimal(micros) / _MICROS
+    return int(value) if value == int(value) else float(value)
+
+
+def _triggers(agent: Agent, found: list[Trigger], left_out: list[str]) -> list[dict[str, Any]]:
+    rows = []
+    for trigger in found:
+        if [one.name for one in found].count(trigger.name) > 1:
+            left_out.append(f"the trigger {trigger.name!r} of {agent.slug}, whose name is not unique.")
+            continue
+        if trigger.owner is None:
+            left_out.append(f"the trigger {trigger.name!r} of {agent.slug}, whose owner is gone.")
+            continue
+        row: dict[str, Any] = {"name": trigger.name, "kind": trigger.kind, "config": trigger.config}
+        row |= {"owner": trigger.owner.email, "environment": trigger.environment}
+        if trigger.secret:
+            row["secret"] = {"env": variable(agent.slug, trigger.name)}
+        rows.append(row | ({} if trigger.is_enabled else {"is_enabled": False}))
+    return rows
+
+
+def widgets(left_out: list[str]) -> list[dict[str, Any]]:
+    rows = []
+    found = list(Widget.objects.filter(deleted_at=None, team__archived_at=None).select_related("team", "agent"))
+    names = [(widget.team_id, widget.name) for widget in found]
+    for widget in sorted(found, key=lambda w: (w.team.slug, w.name)):
+        if names.count((widget.team_id, widget.name)) > 1:
+            left_out.append(f"the widget {widget.name!r} of {widget.team.slug}, whose name is not unique.")
+            continue
+        row: dict[str, Any] = {"name": widget.name, "team": widget.team.slug, "agent": widget.agent.slug}
+        kept = {name: value for name, value in widget_fields(widget).items() if name != "name" and value}
+        if "limits" in kept:
+            kept["limits"] = limits(kept["limits"])
+        if widget.identity_secret:
+            row["identity_secret"] = {"env": variable(widget.team.slug, widget.name)}
+        rows.append(row | kept | ({} if widget.is_enabled else {"is_enabled": False}))
+    return rows
+
+
+def _said(row: dict[str, Any], **more: Any) -> dict[str, Any]:
+    return {name: value for name, value in row.items() if value != ""} | more

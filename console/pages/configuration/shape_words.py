@@ -1,0 +1,22 @@
+"""Forms of values that several parts of a configuration file have."""
+
+from console.catalog import names
+from console.pages.configuration.forms import Field, Record, Text
+
+SHORT_NAME = Text("a short name of lower-case letters, digits and hyphens", names.SLUG.pattern, 60)
+ALIAS = Text("an alias of lower-case letters, digits, dots, hyphens and underscores", names.ALIAS.pattern, 100)
+DESCRIPTION = Text("a few words", longest=300)
+SECRET = Record(
+    "A secret",
+    {
+        "env": Field(
+            Text("the name of an environment variable", r"[A-Za-z_][A-Za-z0-9_]*", 200),
+            "The environment variable to read it from when the file is applied.",
+        ),
+        "file": Field(Text("a file's path", longest=4096), "The file to read it from."),
+        "value": Field(
+            Text("the secret itself", longest=10_000), "The secret itself; env or file keep it out of here."
+        ),
+    },
+    one_of=True,
+)

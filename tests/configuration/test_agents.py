@@ -1,0 +1,352 @@
+"""Agents, tools, tool servers, queues, triggers and widgets in a configuration file, there and back."""
+
+import re
+from io import StringIO
+from pathlib import Path
+from typing import Any
+
+import jsonschema
+import pytest
+import yaml
+from django.core.management import CommandError, call_command
+from mcp.server.mcpserver import MCPServer
+
+from agents_app.models import Agent, AgentVersion, Queue, Tool, ToolServer, Trigger
+from agents_app.services.drafts import save_draft
+from console.audit.models import AuditEvent
+from console.chat.models import Widget
+from console.core.crypto import decrypt
+from console.gateway import sync
+from console.pages.configuration.apply import parse
+from console.pages.configuration.document import plain, read
+from console.pages.configuration.shape import json_schema
+from prompts_app.models import Label, Prompt
+from tests import make
+from tests.agents.tools.mcp_server import served
+
+pytestmark = pytest.mark.django_db
+DOCS = Path(__file__).resolve().parents[2] / "docs"
+
+EXAMPLE = """\
+teams:
+  - slug: support
+    name: Support
+    members:
+      - {email: ada@example.com, role: owner}
+  - {slug: sales}
+queues:
+  - {slug: returns, team: support, name: Returns, lease_seconds: 60}
+tool_servers:
+  - {slug: crm, team: support, address: "https://crm.example/mcp", secret: {env: CRM_SECRET}, is_enabled: false}
+tools:
+  - slug: refund
+    team: support
+    kind: http
+    description: Pays an order back.
+    config:
+      method: POST
+      url: https://shop.example/orders/{order}/refund
+      secret: {in: header, name: Authorization, prefix: "Bearer "}
+    parameters:
+      type: object
+      properties: {order: {type: string}, sum: {type: number}}
+      required: [order, sum]
+    secret: {env: SHOP_SECRET}
+    is_idempotent: true
+    timeout_seconds: 12
+  - {slug: put_aside, team: support, kind: queue, config: {queue: returns, action: put}, is_enabled: false}
+agents:
+  - slug: helper
+    team: support
+    name: Helper
+    description: Answers customers.
+    audience: teams
+    shared_with: [sales]
+    prompt: support/helper
+    instructions: |
+      Help the customer of {{company}}.
+
+      Be brief.
+    prompt_variables: {company: Acme}
+    alias: support-chat
+    parameters: {temperature: 0.2}
+    limits: {steps: 12, cost: 0.5}
+    opening_message: Hello!
+    suggested_questions: ["Where is my order?"]
+    grants:
+      - tool: refund
+        mode: ask
+        arguments: {sum: {max: 100}}
+        editable: [sum]
+        rules:
+          - {id: small, effect: allow, when: {sum: {max: 5}}}
+    output_schema: {type: object, properties: {answer: {type: string}}, required: [answer]}
+    triggers:
+      - {name: Each morning, kind: schedule, owner: ada@example.com, config: {cron: 0 7 * * *, time_zone: Asia/Tokyo}}
+      - {name: Alerts, kind: webhook, owner: ada@example.com, secret: {env: HOOK_SECRET}, config: {source: grafana}}
+      - {name: Work, kind: queue, owner: ada@example.com, config: {queue: returns}, is_enabled: false}
+widgets:
+  - name: Shop
+    team: support
+    agent: plain
+    greeting: Hi there
+    origins: ["https://shop.example"]
+    limits: {visitor_day: 10, cost_day: 2.5}
+    identity_secret: {value: sixteen-characters-and-more}
+    needs_identity: true
+"""
+PLAIN = """\
+  - slug: plain
+    team: support
+    instructions: Answer.
+    alias: support-chat
+"""
+FILE = EXAMPLE.replace("widgets:\n", f"{PLAIN}widgets:\n")
+SECRETS = {
+    **{"CRM_SECRET": "crm-0123456789", "SHOP_SECRET": "shop-0123456789abc", "HOOK_SECRET": "hook-0123456789abc"},
+    # What an export calls them.
+    **{"SUPPORT_CRM_SECRET": "crm-0123456789", "SUPPORT_REFUND_SECRET": "shop-0123456789abc"},
+    **{"HELPER_ALERTS_SECRET": "hook-0123456789abc", "SUPPORT_SHOP_SECRET": "sixteen-characters-and-more"},
+}
+
+
+@pytest.fixture(autouse=True)
+def surroundings(monkeypatch: pytest.MonkeyPatch) -> None:
+    for name, value in SECRETS.items():
+        monkeypatch.setenv(name, value)
+    make.make_alias("support-chat", production=make.make_model(capabilities=["chat", "tools"]))
+
+
+@pytest.fixture
+def run(tmp_path: Path) -> Any:
+    def run(text: str, *arguments: str) -> str:
+        (tmp_path / "facet.yaml").write_text(text)
+        out = StringIO()
+        call_command("apply", str(tmp_path / "facet.yaml"), *arguments, stdout=out, no_color=True)
+        return out.getvalue()
+
+    return run
+
+
+def exported() -> str:
+    out = StringIO()
+    call_command("export", stdout=out)
+    return out.getvalue()
+
+
+def problems_of(run: Any, text: str) -> str:
+    with pytest.raises(CommandError) as caught:
+        run(text)
+    return str(caught.value)
+
+
+def test_it_makes_agents_with_all_they_need_and_changes_only_what_differs(run: Any) -> None:
+    said = run(FILE, "--dry-run")
+    assert "+ agent     helper  (name Helper" in said and not Agent.objects.exists() and "<script" not in said
+
+    said = run(FILE)
+    agent = Agent.objects.select_related("live", "draft").get(slug="helper")
+    assert agent.live is not None and agent.live.number == 1 and agent.live.message == "Applied from facet.yaml"
+    assert (agent.live.limits, agent.live.parameters) == ({"steps": 12, "cost_micros": 500_000}, {"temperature": 0.2})
+    assert agent.live.grants[0]["rules"] == [{"id": "small", "effect": "allow", "when": {"sum": {"max": 5}}}]
+    assert [team.slug for team in agent.shared_with.all()] == ["sales"]
+    prompt = Prompt.objects.get(slug="support/helper")
+    assert prompt.head and prompt.head.content[0]["text"].startswith("Help the customer of {{company}}.\n\nBe")
+    assert {label.name for label in prompt.labels.all()} == {"production", "staging"}
+    tool = Tool.objects.get(slug="refund")
+    assert (decrypt(tool.secret), tool.is_idempotent, tool.timeout_seconds) == ("shop-0123456789abc", True, 12)
+    assert not Tool.objects.get(slug="put_aside").is_enabled
+    assert decrypt(ToolServer.objects.get().secret) == "crm-0123456789" and Queue.objects.get().lease_seconds == 60
+    hook = Trigger.objects.get(kind="webhook")
+    assert decrypt(hook.secret) == "hook-0123456789abc" and hook.owner and hook.owner.email == "ada@example.com"
+    assert f"/hooks/{hook.pk}/" in said and "shown this once" not in said
+    assert not Trigger.objects.get(kind="queue").is_enabled
+    widget = Widget.objects.get()
+    assert widget.needs_identity and widget.limits == {"visitor_day": 10, "cost_day_micros": 2_500_000}
+    assert f"/embed/{widget.public_id}.js" in said
+    told = " ".join(str(line.detail) for line in AuditEvent.objects.all()) + said
+    assert not any(secret in told for secret in SECRETS.values())
+    lines = {line.action for line in AuditEvent.objects.all()}
+    assert {"agent.created", "agent.published", "tool.created", "trigger.created", "widget.created"} <= lines
+
+    count = AuditEvent.objects.count()
+    assert "0 to create, 0 to change" in run(FILE) and AuditEvent.objects.count() == count
+
+    said = run(
+        FILE.replace("steps: 12", "steps: 15")
+        .replace("Be brief.", "Be kind.")
+        .replace("0 7 * * *", "0 8 * * *")
+        .replace("timeout_seconds: 12", "timeout_seconds: 13")
+        .replace("Hi there", "Good day")
+        .replace("lease_seconds: 60", "lease_seconds: 90")
+    )
+    assert '    limits: {"steps": 12, "cost_micros": 500000} → {"steps": 15, "cost_micros": 500000}' in said
+    assert "= agent     plain" in said and "= trigger   helper: Alerts" in said and "6 to change" in said
+    assert "~ prompt    support/helper" in said and "~ trigger   helper: Each morning" in said
+    assert AgentVersion.objects.filter(agent=agent).count() == 2
+    assert Label.objects.get(prompt=prompt, name="production").version.number == 2
+
+
+def test_what_it_exports_it_takes_here_and_elsewhere(run: Any) -> None:
+    run(FILE)
+    text = exported()
+    assert not any(secret in text for secret in SECRETS.values())
+    document = yaml.safe_load(text)
+    helper = next(one for one in document["agents"] if one["slug"] == "helper")
+    assert helper["instructions"].endswith("Be brief.") and helper["limits"] == {"steps": 12, "cost": 0.5}
+    assert helper["triggers"][0] == {
+        "name": "Alerts", "kind": "webhook", "config": {"source": "grafana"}, "owner": "ada@example.com",
+        "environment": "production", "secret": {"env": "HELPER_ALERTS_SECRET"},
+    }  # fmt: skip
+    assert "0 to create, 0 to change" in run(text)
+    for slug in ("helper", "plain"):
+        text = text.replace(f"slug: {slug}\n", f"slug: {slug}-2\n")
+    text = text.replace("agent: plain", "agent: plain-2").replace("slug: support\n", "slug: aid\n")
+    text = text.replace("team: support\n", "team: aid\n").replace("slug: sales\n", "slug: trade\n")
+    text = text.replace("- sales\n", "- trade\n").replace("prompt: support/helper", "prompt: aid/helper")
+    text = text.replace("prompt: plain", "prompt: plain-2")
+    for name in ("CRM", "REFUND", "SHOP"):
+        text = text.replace(f"SUPPORT_{name}_SECRET", f"{name}_SECRET" if name != "REFUND" else "SHOP_SECRET")
+    run(text)
+    assert Agent.objects.get(slug="helper-2").team.slug == "aid"
+    again = yaml.safe_load(exported())
+    twin = next(one for one in again["agents"] if one["slug"] == "helper-2")
+    same = ("description", "audience", "instructions", "alias", "limits", "grants", "output_schema", "parameters")
+    assert {name: twin[name] for name in same} == {name: helper[name] for name in same}
+    assert [t["name"] for t in twin["triggers"]] == [t["name"] for t in helper["triggers"]]
+
+
+def test_it_shows_a_webhooks_own_secret_once(run: Any) -> None:
+    said = run(FILE.replace(" secret: {env: HOOK_SECRET},", ""))
+    hook = Trigger.objects.get(kind="webhook")
+    assert f"Secret of the webhook helper: Alerts, shown this once: {decrypt(hook.secret)}" in said
+    assert decrypt(hook.secret) not in run(FILE.replace(" secret: {env: HOOK_SECRET},", ""))
+    run(FILE)
+    hook.refresh_from_db()
+    assert decrypt(hook.secret) == "hook-0123456789abc"
+
+
+def test_it_keeps_drafts_and_does_not_write_over_them(run: Any) -> None:
+    text = FILE.partition("widgets:\n")[0]
+    run(text.replace(PLAIN, PLAIN + "    publish: false\n"))
+    plain = Agent.objects.select_related("draft").get(slug="plain")
+    assert plain.live_id is None and "publish: false" in exported()
+    said = run(text)
+    assert "    published: no → yes" in said
+    plain.refresh_from_db()
+    assert plain.live is not None
+    plain.draft.refresh_from_db()
+    bea = make.actor_for(make.make_user("bea@example.com"))
+    save_draft(actor=bea, agent=plain, seen_revision=plain.draft.revision, opening_message="Mine")
+    assert "0 to change" in run(text), "a draft is nobody's business while the file asks for nothing else"
+    said = problems_of(run, text.replace("instructions: Answer.\n    alias", "opening_message: Ours\n    alias"))
+    assert "changed the draft of plain" in said and "line " in said
+    assert "# Not in this file: the draft of the agent plain, which is not published." in exported()
+
+
+def test_the_documented_file_is_understood() -> None:
+    blocks = re.findall(r"```yaml\n(.*?)```", (DOCS / "configuration-as-code.md").read_text(), re.DOTALL)
+    assert len(blocks) == 2
+    for block in blocks:
+        assert parse(block)[1] == []
+        jsonschema.validate(plain(read(block)[0]), json_schema())
+    jsonschema.validate(plain(read(FILE)[0]), json_schema())
+
+
+WRONG = [
+    ("team: support, name: Returns", "team: nobody, name: Returns", "queues[0].team: There is no team 'nobody'"),
+    ("steps: 12", "steps: 1200", "agents[0].limits.steps: Found 1200; write a whole number from 1 to 200"),
+    ("cost: 0.5", "cost: 5000", "agents[0].limits.cost: cost_micros must be a whole number"),
+    ("when: {sum: {max: 5}}", "when: {sum: {most: 5}}", "agents[0].grants[0].rules"),
+    (
+        "arguments: {sum: {max: 100}}",
+        "arguments: {sum: {max: no}}",
+        "agents[0].grants[0].arguments.sum.max: Found 'no'",
+    ),
+    ("tool: refund", "tool: refunds", "agents[0]: "),
+    (
+        "url: https://shop.example/orders/{order}",
+        "url: https://{order}.example",
+        "tools[0].config.url: Arguments cannot",
+    ),
+    ("required: [order, sum]", "required: [order, num]", "tools[0].parameters: "),
+    ("kind: http", "kind: mcp", "tools[0].kind: Found 'mcp'; write one of http"),
+    ("cron: 0 7 * * *", "cron: 0 7 * *", "agents[0].triggers[0].config.cron: '0 7 * *' is no cron expression"),
+    ("{queue: returns}, is", "{queue: gone}, is", "agents[0].triggers[2].config.queue: Support has no queue 'gone'"),
+    ("kind: queue, owner: ada", "kind: queue, owner: eve", "agents[0].triggers[2].owner: Nobody has the address"),
+    ("name: Work", "name: Alerts", "agents[0].triggers[2].name: "),
+    ("agent: plain\n", "agent: plane\n", "widgets[0].agent: There is no agent 'plane'"),
+    ('["https://shop.example"]', '["shop.example"]', "widgets[0].origins: “shop.example” lacks its scheme"),
+    ("env: HOOK_SECRET", "env: HOOK_GONE", "triggers[1].secret.env: The environment variable HOOK_GONE is not set"),
+    ("env: HOOK_SECRET", "value: short", "triggers[1].secret: A webhook's secret has 16 characters or more."),
+    ("prompt: support/helper\n", "prompt: support/helper@3\n", "agents[0].prompt: A numbered version never changes"),
+    ("alias: support-chat\n    parameters", "alias: other\n    parameters", "agents[0]: "),
+    ("temperature: 0.2", "temperature: 9", "agents[0].parameters.temperature"),
+]
+
+
+def test_it_names_line_and_field(run: Any) -> None:
+    for old, new, said in WRONG:
+        assert old in FILE, old
+        text = FILE.replace(old, new, 1)
+        found = problems_of(run, text)
+        line = text[: text.index(new)].count("\n") + 1
+        assert said in found, found
+        assert f"line {line}: " in found or said.endswith(": "), (line, found)
+        assert not Agent.objects.exists()
+
+
+def test_it_takes_tools_of_a_server_over_and_reviews_them(run: Any) -> None:
+    server = MCPServer("clock")
+
+    @server.tool()
+    def tell(zone: str) -> str:
+        """Tell the time."""
+        return zone
+
+    def text(url: str, offer: str) -> str:
+        return f"""\
+teams: [{{slug: support}}]
+tool_servers:
+  - slug: clock
+    team: support
+    address: "{url}"
+    tools: [{offer}]
+"""
+
+    try:
+        with served(server) as (url, heard):
+            run(text(url, "{name: tell, effect: read}"))
+            tool = Tool.objects.get()
+            assert (tool.slug, tool.effect, tool.kind) == ("clock__tell", "read", "mcp") and len(tool.digest) == 64
+            asked = len(heard.requests)
+            assert "0 to create, 0 to change" in run(text(url, "{name: tell, effect: read}"))
+            assert f"digest: {tool.digest}" in exported() and "0 to create, 0 to change" in run(exported())
+            assert len(heard.requests) == asked, "a server is asked when there is something to take over"
+            assert "does not offer 'told'" in problems_of(run, text(url, "{name: told}"))
+            wrong = "0" * 64
+            said = problems_of(run, text(url, f"{{name: tell, digest: '{wrong}'}}"))
+            assert "something else of this tool" in said and "line 6" in said
+            tool.digest, tool.suspended, right = wrong, "It says something else.", tool.digest
+            tool.save()
+            assert "    digest: 0000" in run(text(url, f"{{name: tell, digest: '{right}'}}"))
+            tool.refresh_from_db()
+            assert (tool.digest, tool.suspended) == (right, "")
+        said = problems_of(run, text(url, "{name: later}"))
+        assert "support/clock could not be asked for its tools" in said
+    finally:
+        sync.stop()
+
+
+def test_prompts_a_file_cannot_hold_are_named(run: Any) -> None:
+    run(FILE)
+    team = Agent.objects.get(slug="plain").team
+    chat = make.make_prompt(
+        team, "talk", kind="chat", content=[{"role": "system", "text": "One"}, {"role": "user", "text": "Two"}]
+    )
+    make.make_agent(team, "talker", prompt=chat)
+    text = exported()
+    assert "# Not in this file: the prompt talk of the agent talker" in text
+    assert "0 to create, 0 to change" in run(text)
+    said = problems_of(run, text.replace("prompt: talk\n", "prompt: talk\n  instructions: Other.\n"))
+    assert "talk is a chat prompt" in said
