@@ -38,6 +38,7 @@ class Card:
     arguments: list[Argument]
     last: Approval | None
     why_not: str  # why the reader may not decide; empty when they may
+    typed: Mapping[str, str]  # what they sent before and was refused
 
     @property
     def title(self) -> str:
@@ -55,8 +56,10 @@ class Card:
         return max(0, int((self.approval.expires_at - now()).total_seconds()))
 
     @property
-    def fields(self) -> list["Field"]:
-        return fields_of(self.approval.form) if self.approval.kind == Approval.Kind.QUESTION else []
+    def fields(self) -> list[tuple["Field", str]]:
+        """The fields of a question, each with what was typed into it before."""
+        fields = fields_of(self.approval.form) if self.approval.kind == Approval.Kind.QUESTION else []
+        return [(field, self.typed.get(f"answer-{field.name}", "")) for field in fields]
 
 
 @dataclass(frozen=True, slots=True)
@@ -111,15 +114,24 @@ def waiting(approvals: QuerySet[Approval]) -> QuerySet[Approval]:
     )
 
 
-def card(approval: Approval, why_not: str) -> Card:
-    """Return everything about one approval. Needs `run__agent`, `run__version`, `step` and `team`."""
+def card(approval: Approval, why_not: str, typed: Mapping[str, str] | None = None) -> Card:
+    """Return everything about one approval. Needs `run__agent`, `run__version`, `step` and `team`.
+
+    `typed` is a form that was refused: what stands in it is shown again.
+    """
+    typed = typed or {}
     grant = grants_of(definition_of(approval.run).grants).get(approval.tool_name)
     said = grant.arguments if grant else {}
     arguments = [
-        Argument(name, _text(value), _limit(said.get(name)), name in approval.editable)
+        Argument(
+            name,
+            typed.get(f"argument-{name}", _text(value)) if name in approval.editable else _text(value),
+            _limit(said.get(name)),
+            name in approval.editable,
+        )
         for name, value in approval.arguments.items()
     ]
-    return Card(approval, arguments, _last_like(approval), why_not)
+    return Card(approval, arguments, _last_like(approval), why_not, typed)
 
 
 def _text(value: Any) -> str:

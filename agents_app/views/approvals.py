@@ -61,8 +61,8 @@ def approval(request: TeamRequest, approval_id: uuid.UUID) -> HttpResponse:
 
 
 def _page(request: TeamRequest, found: Approval, **more: Any) -> dict[str, Any]:
-    why_not = services.why_not_decide(request.caller.actor, found)
-    return {"active": ACTIVE, "card": queries.card(found, why_not), "is_open": found.state == "waiting", **more}
+    card = queries.card(found, services.why_not_decide(request.caller.actor, found), more.get("typed"))
+    return {"active": ACTIVE, "card": card, "is_open": found.state == "waiting", **more}
 
 
 @needs("view_team")

@@ -84,6 +84,7 @@ def test_it_decides_exactly_what_was_seen(run, cast, anna):
     assert other.status_code == 409 and "Be kind." in other.content.decode()
     wrong = as_(anna).post(url, form | {"argument-amount": "fifteen"})
     assert wrong.status_code == 400 and "must be JSON" in wrong.content.decode()
+    assert 'value="fifteen"' in wrong.content.decode()
     assert as_(anna).post(url, form).status_code == 302
     approval.refresh_from_db()
     assert (approval.state, approval.arguments, approval.message) == (
@@ -112,7 +113,9 @@ def test_it_fills_in_the_form_an_agent_asks_with(run, cast):
     asked = make.make_approval(run, step, arguments={}, kind="question", form=form)
     url = f"/approvals/{asked.pk}/decide/"
     sent = {"decision": "approve", "seen_sha256": asked.sha256, "answer-region": "eu", "answer-count": "3"}
-    assert as_(cast.bob).post(url, sent | {"answer-count": "many"}).status_code == 400
+    refused = as_(cast.bob).post(url, sent | {"answer-count": "many"})
+    shown = refused.content.decode()
+    assert refused.status_code == 400 and "<option selected>eu</option>" in shown and 'value="many"' in shown
     assert as_(cast.bob).post(url, sent).status_code == 302
     asked.refresh_from_db()
     assert asked.answer == {"region": "eu", "count": 3}

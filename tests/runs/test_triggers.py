@@ -102,6 +102,7 @@ def test_it_says_what_is_wrong_with_a_signed_delivery(hook):
     assert deliver(trigger, secret, {"alerts": []}).status_code == 400
     assert deliver(trigger, secret, b'{"a": NaN}').status_code == 400
     assert deliver(trigger, secret, b"x" * (256 * 1024 + 1)).status_code == 413
+    assert deliver(trigger, secret, **{"Content-Length": ""}).status_code == 411
     Trigger.objects.update(is_enabled=False)
     assert deliver(trigger, secret).status_code == 409
     assert Run.objects.count() == 0
