@@ -49,9 +49,10 @@ BEGIN = (
     " $15::bigint[], $16::timestamptz[], $17::text[], $18::bigint[], $19::bigint[], $20::text[],"
     " $21::bigint[], $22::timestamptz[], $23::bigint[], $24::bigint[])"
 )
+# Commits without waiting for the disk, for which its connection waits afterwards: statement.py.
 CLOSE = (
     "SELECT gateway_close($1::jsonb, $2::uuid[], $3::text[], $4::integer[], $5::bytea[], $6::boolean[], $7::integer[],"
-    " $8::bigint[], $9::timestamptz[], $10::bigint[], $11::bigint[])"
+    " $8::bigint[], $9::timestamptz[], $10::bigint[], $11::bigint[]), set_config('synchronous_commit', 'off', true)"
 )
 _JSONB = b"\x01"
 _NO_COLUMNS: tuple[tuple[bytes, ...], ...] = ((),) * 5

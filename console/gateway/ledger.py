@@ -49,8 +49,8 @@ log = logging.getLogger(__name__)
 
 # How long an end record is tried for while the database is away, before the sweeper has to write it.
 CLOSE_PATIENCE = 60.0
-# A batch of ends waits for the disk. Who comes meanwhile goes with another one and not after it.
-_CLOSES_AT_ONCE = 2
+# A batch of ends waits for the disk, with nothing locked. Who comes meanwhile goes with another one and not after it.
+_CLOSES_AT_ONCE = 3
 _STOP_SECONDS = 1.0
 _COUNTER_MISSING = "ZF001"
 _MOST_COUNTERS = 100_000
@@ -86,7 +86,9 @@ class Ledger:
         self.process = f"{socket.gethostname()}:{os.getpid()}:{secrets.token_hex(4)}"
         begins = _PLAN_OPTIONS if settings.GATEWAY_DURABLE_STARTS else f"{_PLAN_OPTIONS} {_SOON_ON_DISK}"
         self._begin_statement = Statement(Connection("begin", begins), BEGIN)
-        self._close_statements = [Statement(Connection("close", _PLAN_OPTIONS), CLOSE) for _ in range(_CLOSES_AT_ONCE)]
+        self._close_statements = [
+            Statement(Connection("close", _PLAN_OPTIONS), CLOSE, flushes=True) for _ in range(_CLOSES_AT_ONCE)
+        ]
         self._keep_connection = Connection("keep")
         self._counters: set[Counter] = set()  # known to be there
         self._begins = Batcher(

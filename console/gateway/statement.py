@@ -14,15 +14,21 @@ from psycopg import pq
 
 from console.gateway.connection import Connection
 
-_NAME = b"facet"
+_NAME, _FLUSH_NAME = b"facet", b"facet_flush"
 _BINARY = 1
+# A transaction of next to nothing that waits for the disk, and so for all that was committed before it.
+_FLUSH = b"SELECT pg_logical_emit_message(true, 'facet', '')"
 
 
 class Statement:
-    """Runs one execution at a time and returns its one row, in binary; prepared anew on each new connection."""
+    """Runs one execution at a time and returns its one row, in binary; prepared anew on each new connection.
 
-    def __init__(self, connection: Connection, text: str) -> None:
-        self._connection, self._text = connection, text.encode()
+    With `flushes` it is for a statement that commits without waiting for the disk: a second transaction, sent along in
+    the same message, does the waiting. So what the first one has locked is free again as soon as it has run.
+    """
+
+    def __init__(self, connection: Connection, text: str, *, flushes: bool = False) -> None:
+        self._connection, self._text, self._flushes = connection, text.encode(), flushes
         self._held: psycopg.AsyncConnection[Any] | None = None
         self._socket = -1
         self._waiting: asyncio.Future[None] | None = None
@@ -44,7 +50,15 @@ class Statement:
             if held is not self._held:
                 await self._prepare(held)
             pgconn.send_query_prepared(_NAME, parameters, [_BINARY] * len(parameters), result_format=_BINARY)
-            return _row(await self._result(pgconn))
+            if not self._flushes:
+                return _row(await self._result(pgconn))
+            pgconn.pipeline_sync()
+            pgconn.send_query_prepared(_FLUSH_NAME, None, result_format=_BINARY)
+            pgconn.pipeline_sync()
+            await self._send(pgconn)
+            row, flushed = await self._transaction(pgconn), await self._transaction(pgconn)
+            _row(flushed)
+            return _row(row)
         except BaseException:
             # Cancelled: the answer is on the way still and would be taken for the next one's.
             if held.closed or pgconn.transaction_status != pq.TransactionStatus.IDLE:
@@ -57,6 +71,10 @@ class Statement:
         asyncio.get_running_loop().add_reader(self._socket, self._arrived, held.pgconn)
         held.pgconn.send_prepare(_NAME, self._text)
         _row(await self._result(held.pgconn))
+        if self._flushes:
+            held.pgconn.send_prepare(_FLUSH_NAME, _FLUSH)
+            _row(await self._result(held.pgconn))
+            held.pgconn.enter_pipeline_mode()
         self._held = held
 
     def _arrived(self, pgconn: pq.abc.PGconn) -> None:
@@ -82,8 +100,8 @@ class Statement:
         self._waiting = asyncio.get_running_loop().create_future()
         await self._waiting
 
-    async def _result(self, pgconn: pq.abc.PGconn) -> pq.abc.PGresult:
-        """Send what is left to send, and return the last result when all is here."""
+    async def _send(self, pgconn: pq.abc.PGconn) -> None:
+        """Send what is left to send."""
         loop = asyncio.get_running_loop()
         while pgconn.flush():  # more than the socket takes at once
             socket = self._socket
@@ -93,24 +111,42 @@ class Statement:
             finally:
                 if self._socket == socket:
                     loop.remove_writer(socket)
+
+    async def _next(self, pgconn: pq.abc.PGconn) -> pq.abc.PGresult | None:
+        while pgconn.is_busy():
+            if pgconn.status != pq.ConnStatus.OK:
+                raise psycopg.OperationalError("PostgreSQL ended the session.")
+            await self._wait()
+        return pgconn.get_result()
+
+    async def _result(self, pgconn: pq.abc.PGconn) -> pq.abc.PGresult:
+        """Send what is left to send, and return the last result when all is here."""
+        await self._send(pgconn)
         last = None
-        while True:
-            while pgconn.is_busy():
-                if pgconn.status != pq.ConnStatus.OK:
-                    raise psycopg.OperationalError("PostgreSQL ended the session.")
-                await self._wait()
-            result = pgconn.get_result()
-            if result is None:
-                break
+        while (result := await self._next(pgconn)) is not None:
             last = result
-        if last is None or pgconn.status != pq.ConnStatus.OK:  # libpq's own errors carry no code to tell them by
-            raise psycopg.OperationalError("PostgreSQL ended the session.")
-        return last
+        return _last(last, pgconn)
+
+    async def _transaction(self, pgconn: pq.abc.PGconn) -> pq.abc.PGresult:
+        """Return the last result of the next transaction of several that were sent at once."""
+        last = None
+        while (result := await self._next(pgconn)) is None or result.status != pq.ExecStatus.PIPELINE_SYNC:
+            if result is not None:
+                last = result
+            elif pgconn.status != pq.ConnStatus.OK:
+                break
+        return _last(last, pgconn)
 
     async def close(self) -> None:
         self._stop_listening()
         self._held = None
         await self._connection.close()
+
+
+def _last(result: pq.abc.PGresult | None, pgconn: pq.abc.PGconn) -> pq.abc.PGresult:
+    if result is None or pgconn.status != pq.ConnStatus.OK:  # libpq's own errors carry no code to tell them by
+        raise psycopg.OperationalError("PostgreSQL ended the session.")
+    return result
 
 
 def _row(result: pq.abc.PGresult) -> list[bytes | None]:

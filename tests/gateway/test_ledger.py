@@ -24,6 +24,7 @@ from console.gateway.ledger import Ledger
 from console.gateway.limits import limit_at
 from console.gateway.record import joined
 from console.gateway.snapshot import SnapshotKeeper
+from console.gateway.statement import Statement
 from console.gateway.sweep import sweep
 from console.gateway.types import Charge
 from tests import make
@@ -287,6 +288,21 @@ async def test_starts_can_be_made_to_wait_for_the_disk(team, settings):
             held = await ledger._begin_statement._connection.get()
             said = held.pgconn.exec_(b"SELECT source FROM pg_settings WHERE name = 'synchronous_commit'")
             assert (said.get_value(0, 0) != b"client") == is_durable
+
+
+async def test_what_commits_without_waiting_is_on_disk_when_its_flush_returns(committed_db):
+    """The server of the tests waits for no disk by itself; these sessions do, as one that is not set up so does."""
+    text = "SELECT pg_logical_emit_message(true, 'test', 'x'), set_config('synchronous_commit', 'off', true)"
+    statement = Statement(Connection("test", "-c synchronous_commit=on"), text, flushes=True)
+    other = Connection("other")
+    try:
+        for _ in range(20):
+            written, _ = await statement.run([])
+            cursor = await (await other.get()).execute("SELECT pg_current_wal_flush_lsn() - '0/0'::pg_lsn")
+            assert (await cursor.fetchone())[0] >= int.from_bytes(written, "big")
+    finally:
+        await statement.close()
+        await other.close()
 
 
 def _sweep_in_thread():
