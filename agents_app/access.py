@@ -14,20 +14,22 @@ from agents_app.errors import (
     UnknownAgent,
     UnknownAgentVersion,
     UnknownApproval,
+    UnknownBroker,
     UnknownItem,
     UnknownQueue,
     UnknownRun,
     UnknownServer,
     UnknownTool,
 )
-from agents_app.models import Agent, AgentVersion, Approval, Audience, Queue, QueueItem, Run, Tool, ToolServer
+from agents_app.models import Agent, AgentVersion, Approval, Audience, Broker, Queue, QueueItem, Run, Tool, ToolServer
 from console.core.clock import now
 from console.teams.access import teams_for
 from console.teams.callers import Caller
 from console.teams.models import Team
 
+# A broker's address reaches into private networks, so connecting one is for owners.
 # `inspect` is to see what it is made of: sharing an agent does not share its instructions.
-RIGHTS = {"view": "view_team", "inspect": "view_team", "use": "use_models", "edit": "build"}
+RIGHTS = {"view": "view_team", "inspect": "view_team", "use": "use_models", "edit": "build", "connect": "manage_team"}
 
 
 def agents_for(caller: Caller, to: str = "view") -> QuerySet[Agent]:
@@ -72,6 +74,11 @@ def version_for(agent: Agent, number: int) -> AgentVersion:
 def building_teams(caller: Caller) -> QuerySet[Team]:
     """Return the teams in which the caller may make agents."""
     return teams_for(caller, "build")
+
+
+def teams_to_connect(caller: Caller) -> QuerySet[Team]:
+    """Return the teams for which the caller may connect brokers."""
+    return teams_for(caller, RIGHTS["connect"])
 
 
 def _teams_with(caller: Caller, *rights: str) -> list[uuid.UUID]:
@@ -190,6 +197,18 @@ def item_for(caller: Caller, item_id: uuid.UUID, to: str = "view") -> QueueItem:
         raise UnknownItem
     _check_may(caller, item.queue.team, to)
     return item
+
+
+def brokers_for(caller: Caller, to: str = "view") -> QuerySet[Broker]:
+    return Broker.objects.filter(team__in=teams_for(caller, RIGHTS[to])).select_related("team")
+
+
+def broker_for(caller: Caller, broker_id: uuid.UUID, to: str = "view") -> Broker:
+    broker = brokers_for(caller).filter(pk=broker_id).first()
+    if broker is None:
+        raise UnknownBroker
+    _check_may(caller, broker.team, to)
+    return broker
 
 
 def may_read_items(caller: Caller, team: Team) -> bool:

@@ -35,6 +35,13 @@ class UnknownApproval(NotFound):
         super().__init__("There is no such approval.")
 
 
+class UnknownBroker(NotFound):
+    code = "unknown_broker"
+
+    def __init__(self) -> None:
+        super().__init__("There is no such broker.")
+
+
 class AlreadyDecided(Conflict):
     """Somebody was quicker, its time ran out, or what it asks about changed."""
 

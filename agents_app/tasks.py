@@ -6,8 +6,9 @@ from typing import Any
 from celery import shared_task
 from celery.signals import worker_shutdown, worker_shutting_down
 
+from agents_app.brokers import readers, sending
 from agents_app.engine import advancing, sweeping, working
-from agents_app.services import queues, telling
+from agents_app.services import calling_back, queues, telling
 from agents_app.triggers import ticking
 
 
@@ -25,6 +26,21 @@ def drive() -> None:
 @shared_task(name="agents.tick")
 def tick() -> None:
     ticking.tick()
+
+
+@shared_task(name="agents.read_queues")
+def read_queues() -> None:
+    readers.offer()
+
+
+@shared_task(name="agents.send_results")
+def send_results() -> None:
+    sending.send_due()
+
+
+@shared_task(name="agents.call_back")
+def call_back() -> None:
+    calling_back.call_back_due()
 
 
 @shared_task(name="agents.sweep_queues")

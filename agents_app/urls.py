@@ -4,6 +4,7 @@ from django.urls import path
 
 from agents_app.views import (
     approvals,
+    brokers,
     editing,
     granting,
     hooks,
@@ -42,6 +43,7 @@ urlpatterns = [
     path("agents/<slug:slug>/triggers/<uuid:trigger_id>/switch/", triggers.switch_trigger, name="switch_trigger"),
     path("agents/<slug:slug>/triggers/<uuid:trigger_id>/renew/", triggers.renew_trigger, name="renew_trigger"),
     path("agents/<slug:slug>/triggers/<uuid:trigger_id>/delete/", triggers.delete_trigger, name="delete_trigger"),
+    path("agents/<slug:slug>/triggers/messages/<uuid:firing_id>/move/", triggers.move_message, name="move_message"),
     path("hooks/<uuid:trigger_id>/", hooks.deliver, name="deliver"),
     path("runs/", runs.runs, name="runs"),
     path("runs/<slug:run_id>/", runs.run, name="run"),
@@ -75,5 +77,11 @@ urlpatterns = [
     path("tools/queues/<uuid:queue_id>/", queues.queue, name="queue"),
     path("tools/queues/<uuid:queue_id>/edit/", queues.edit_queue, name="edit_queue"),
     path("tools/queues/<uuid:queue_id>/archive/", queues.archive_queue, name="archive_queue"),
+    path("tools/queues/<uuid:queue_id>/secret/", queues.renew_queue_secret, name="renew_queue_secret"),
+    path("tools/brokers/new/", brokers.new_broker, name="new_broker"),
+    path("tools/brokers/<uuid:broker_id>/", brokers.broker, name="broker"),
+    path("tools/brokers/<uuid:broker_id>/edit/", brokers.edit_broker, name="edit_broker"),
+    path("tools/brokers/<uuid:broker_id>/look/", brokers.look_at_broker, name="look_at_broker"),
+    path("tools/brokers/<uuid:broker_id>/remove/", brokers.remove_broker, name="remove_broker"),
     path("tools/queues/items/<uuid:item_id>/move/", queues.move_item, name="move_item"),
 ]

@@ -431,6 +431,10 @@ MCP_PROGRAMS = env_commands("MCP_PROGRAMS")
 # Installed packages (names of distributions) whose tools and hooks are loaded.
 PLUGINS_ALLOWED = env_list("PLUGINS_ALLOWED")
 
+# Hosts of the message brokers agents may read from: `mq.internal`, `mq.internal:5672`, a socket's path. They stand in
+# private networks, so it is whoever runs the installation who names them.
+BROKER_HOSTS = env_list("BROKER_HOSTS", [] if IS_PRODUCTION else ["localhost", "127.0.0.1", "[::1]"])
+
 # Where notices of approvals are sent besides mail, signed with the secret.
 APPROVAL_WEBHOOK_URL = env_str("APPROVAL_WEBHOOK_URL")
 APPROVAL_WEBHOOK_SECRET = env_secret("APPROVAL_WEBHOOK_SECRET")
@@ -503,6 +507,9 @@ CELERY_BEAT_SCHEDULE: dict[str, dict[str, Any]] = {
     "prompts.roll_up_uses": {"task": "prompts.roll_up_uses", "schedule": 60, "options": {"expires": 60}},
     "prompts.git_tick": {"task": "prompts.git_tick", "schedule": 60, "options": {"expires": 60}},
     "agents.sweep_queues": {"task": "agents.sweep_queues", "schedule": 60, "options": {"expires": 60}},
+    "agents.read_queues": {"task": "agents.read_queues", "schedule": 5, "options": {"expires": 5}},
+    "agents.send_results": {"task": "agents.send_results", "schedule": 5, "options": {"expires": 5}},
+    "agents.call_back": {"task": "agents.call_back", "schedule": 5, "options": {"expires": 5}},
     "agents.tick": {"task": "agents.tick", "schedule": 5, "options": {"expires": 5}},
     "agents.drive": {"task": "agents.drive", "schedule": 10, "options": {"expires": 10}},
     "evals.sweep": {"task": "evals.sweep", "schedule": 30, "options": {"expires": 30}},

@@ -8,12 +8,27 @@ from typing import Any
 
 from django.contrib.auth.hashers import make_password
 
-from agents_app.models import Agent, AgentDraft, AgentVersion, Approval, Queue, QueueItem, Run, Step, Tool, ToolServer
+from agents_app.models import (
+    Agent,
+    AgentDraft,
+    AgentVersion,
+    Approval,
+    Broker,
+    Queue,
+    QueueItem,
+    Run,
+    Step,
+    Tool,
+    ToolServer,
+    Trigger,
+)
 from agents_app.services import agents as agent_services
+from agents_app.services import brokers as broker_services
 from agents_app.services import drafts as agent_draft_services
 from agents_app.services import queues as queue_services
 from agents_app.services import runs as run_services
 from agents_app.services import servers as server_services
+from agents_app.services import triggers as trigger_services
 from agents_app.services import versions as agent_version_services
 from agents_app.tools.mcp.offers import offer_of
 from console.catalog.models import Alias, ModelVersion, Pin, Price, Provider
@@ -201,6 +216,28 @@ def make_queue(team: Team, slug: str = "", **fields: Any) -> Queue:
     slug = slug or f"queue-{next(_numbers)}"
     fields.setdefault("name", slug.capitalize())
     return queue_services.create_queue(actor=SYSTEM, team=team, slug=slug, **fields)
+
+
+def make_broker(team: Team, slug: str = "", url: str = "redis://127.0.0.1:1/0", **fields: Any) -> Broker:
+    """A broker nobody answers at."""
+    return broker_services.create_broker(
+        actor=SYSTEM, team=team, slug=slug or f"broker-{next(_numbers)}", url=url, **fields
+    )
+
+
+def make_outside_trigger(agent: Agent, owner: User, broker: Broker | None = None, **config: Any) -> Trigger:
+    """A trigger that reads a queue outside; no worker does."""
+    broker = broker or make_broker(agent.team)
+    trigger, _ = trigger_services.create_trigger(
+        actor=SYSTEM,
+        agent=agent,
+        owner=owner,
+        kind="queue",
+        name="Orders",
+        config={"broker": broker.slug, "queue": "orders", **config},
+        environment="production",
+    )
+    return trigger
 
 
 def make_item(queue: Queue, body: Any = "work", **fields: Any) -> QueueItem:

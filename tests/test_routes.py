@@ -14,7 +14,7 @@ import pytest
 from django.test import Client
 from django.urls import URLPattern, URLResolver, get_resolver, reverse
 
-from agents_app.models import QueueItem, Trigger
+from agents_app.models import Firing, QueueItem, Trigger
 from console.audit import sql
 from console.audit.models import AuditEvent
 from console.batches.models import Batch
@@ -330,6 +330,16 @@ def _queue_item(cast: Cast) -> Arguments:
     return {"item_id": item.pk}
 
 
+def _broker(cast: Cast) -> Arguments:
+    return {"broker_id": make.make_broker(cast.team_a).pk}
+
+
+def _parked_message(cast: Cast) -> Arguments:
+    trigger = make.make_outside_trigger(make.make_agent(cast.team_a), cast.alice)
+    made = Firing.objects.create(trigger=trigger, key="m-1", state="parked", body={"message": "Hello"})
+    return {"slug": trigger.agent.slug, "firing_id": made.pk}
+
+
 FACTORIES: dict[str, Callable[[Cast], Arguments]] = {
     **dict.fromkeys(
         (
@@ -345,8 +355,10 @@ FACTORIES: dict[str, Callable[[Cast], Arguments]] = {
         ),
         _tool_server,
     ),
-    **dict.fromkeys(("agents:queue", "agents:edit_queue", "agents:archive_queue"), _queue),
+    **dict.fromkeys(("agents:queue", "agents:edit_queue", "agents:archive_queue", "agents:renew_queue_secret"), _queue),
     "agents:move_item": _queue_item,
+    **dict.fromkeys(("agents:broker", "agents:edit_broker", "agents:look_at_broker", "agents:remove_broker"), _broker),
+    "agents:move_message": _parked_message,
     **dict.fromkeys(
         (
             *("agents:agent", "agents:compare", "agents:where_used", "agents:edit", "agents:publish"),

@@ -14,8 +14,9 @@ _MONO = {"class": "mono", "autocomplete": "off", "spellcheck": "false"}
 
 def refuse(form: forms.Form, refusal: Refusal) -> None:
     """Show a service's refusal at the field it names, or above the form."""
-    name = (refusal.param or "").partition(".")[0]
-    form.add_error(name if name in form.fields else None, refusal.message)
+    first, _, last = (refusal.param or "").partition(".")
+    name = next((one for one in (first, last) if one in form.fields), None)
+    form.add_error(name, refusal.message)
 
 
 class NewAgentForm(forms.Form):

@@ -4,7 +4,8 @@ from typing import Any
 
 from django import forms
 
-from agents_app.models import Agent, Queue, Trigger
+from agents_app.brokers import config
+from agents_app.models import Agent, Broker, Queue, Trigger
 from agents_app.triggers import payloads, schedule
 from console.teams.models import Environment
 
@@ -15,9 +16,9 @@ class TriggerForm(forms.Form):
     name = forms.CharField(max_length=80)
     environment = forms.ChoiceField(choices=Environment.choices, initial=Environment.PRODUCTION)
 
-    def __init__(self, data: Any = None, *, agent: Agent, kind: str) -> None:
+    def __init__(self, data: Any = None, *, agent: Agent, kind: str, is_outside: bool = False) -> None:
         super().__init__(data)
-        self.kind = kind
+        self.kind, self.is_outside = kind, is_outside
         if kind == Trigger.Kind.SCHEDULE:
             self.fields["cron"] = forms.CharField(
                 max_length=100,
@@ -34,10 +35,57 @@ class TriggerForm(forms.Form):
             )
         elif kind == Trigger.Kind.WEBHOOK:
             self.fields["source"] = forms.ChoiceField(label="Who sends it", choices=list(payloads.SOURCES.items()))
+        elif is_outside:
+            self._ask_for_queue_outside(agent)
         else:
             queues = Queue.objects.filter(team=agent.team_id, archived_at=None).values_list("slug", "name")
             self.fields["queue"] = forms.ChoiceField(choices=[("", "Choose a queue"), *queues])
 
+    def _ask_for_queue_outside(self, agent: Agent) -> None:
+        brokers = Broker.objects.filter(team=agent.team_id).values_list("slug", "name")
+        self.fields["broker"] = forms.ChoiceField(choices=[("", "Choose a broker"), *brokers])
+        self.fields["queue"] = _queue("Queue to read", "orders.refunds", "Of SQS its URL. It must be there already.")
+        self.fields["result_queue"] = _queue(
+            "Queue for results", "orders.refunds.done", "Gets what came of each message.", is_required=False
+        )
+        self.fields["parking_queue"] = _queue(
+            "Parking queue",
+            "orders.refunds.parked",
+            "Gets a copy of each message that is set aside; the message itself is kept here.",
+            is_required=False,
+        )
+        self.fields["dedupe"] = forms.CharField(
+            max_length=100,
+            initial="id",
+            label="What tells messages apart",
+            widget=forms.TextInput(attrs=_MONO),
+            help_text="id: the message’s own. header:NAME, a field as /order/id, or body: two with the same are one.",
+        )
+        self.fields["at_once"] = forms.IntegerField(
+            min_value=1,
+            max_value=100,
+            initial=config.AT_ONCE,
+            label="Runs at once",
+            help_text="More stay at the broker.",
+        )
+        self.fields["attempts"] = forms.IntegerField(
+            min_value=1,
+            max_value=100,
+            initial=config.ATTEMPTS,
+            label="Attempts",
+            help_text="A message whose run cannot even be started is set aside after these.",
+        )
+
     def config(self) -> dict[str, Any]:
-        names = ("cron", "time_zone", "catch_up", "source", "queue")
+        names = ("cron", "time_zone", "catch_up", "source", "queue", *sorted(config.OWN))
         return {name: self.cleaned_data[name] for name in names if self.cleaned_data.get(name)}
+
+
+def _queue(label: str, example: str, help_text: str, *, is_required: bool = True) -> forms.CharField:
+    return forms.CharField(
+        max_length=255,
+        required=is_required,
+        label=label,
+        widget=forms.TextInput(attrs={**_MONO, "placeholder": example}),
+        help_text=help_text,
+    )

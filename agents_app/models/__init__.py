@@ -2,6 +2,7 @@
 
 from agents_app.models.agents import Agent, AgentDraft, AgentMove, AgentVersion, Audience, Definition
 from agents_app.models.approvals import Approval
+from agents_app.models.brokers import Broker, Outgoing, Reader
 from agents_app.models.notes import RunNote
 from agents_app.models.questions import RunQuestion
 from agents_app.models.queues import Queue, QueueItem
@@ -16,10 +17,13 @@ __all__ = [
     "AgentVersion",
     "Approval",
     "Audience",
+    "Broker",
     "Definition",
     "Firing",
+    "Outgoing",
     "Queue",
     "QueueItem",
+    "Reader",
     "Run",
     "RunNote",
     "RunQuestion",

@@ -5,6 +5,7 @@ from django.db.models import Q
 
 from agents_app.models.runs import Run
 from console.core.clock import now
+from console.core.fields import EncryptedField
 from console.core.ids import uuid7
 from console.teams.models import Team
 
@@ -20,6 +21,9 @@ class Queue(models.Model):
     lease_seconds = models.PositiveIntegerField(default=300, help_text="How long a taken item is nobody else's.")
     most_attempts = models.PositiveSmallIntegerField(default=5)
     keep_days = models.PositiveSmallIntegerField(default=30)
+    secret = EncryptedField(
+        blank=True, db_default="", help_text="Encrypted: what results are signed with that are sent somewhere."
+    )
     created_at = models.DateTimeField(default=now, editable=False)
     archived_at = models.DateTimeField(null=True, blank=True)
 
@@ -52,6 +56,11 @@ class QueueItem(models.Model):
     trouble = models.CharField(max_length=500, blank=True)
     callback_url = models.CharField(max_length=500, blank=True)
     called_back_at = models.DateTimeField(null=True, blank=True)
+    callbacks = models.PositiveSmallIntegerField(
+        default=0, db_default=0, help_text="How often it was tried to call back."
+    )
+    call_back_at = models.DateTimeField(null=True, blank=True, help_text="When it is tried; never when empty.")
+    callback_trouble = models.CharField(max_length=500, blank=True, db_default="")
     attempts = models.PositiveSmallIntegerField(default=0)
     fence = models.PositiveIntegerField(default=0)
     # Of whoever took it last: only they may say how it went, and taking again with the same one gives the same item.
@@ -71,7 +80,8 @@ class QueueItem(models.Model):
         indexes = [
             models.Index(
                 fields=["queue", "created_at"], condition=Q(state__in=["ready", "taken"]), name="items_to_take"
-            )
+            ),
+            models.Index(fields=["call_back_at"], condition=Q(call_back_at__isnull=False), name="items_to_call_back"),
         ]
 
     def __str__(self) -> str:

@@ -1,6 +1,7 @@
 """What starts runs by itself: a schedule, a signed webhook, or messages of a queue."""
 
 from django.db import models
+from django.db.models import Q
 
 from agents_app.models.agents import Agent
 from agents_app.models.runs import Run
@@ -14,8 +15,8 @@ class Trigger(models.Model):
     """One way an agent is started without anybody asking. Its runs act for `owner`, with the rights of that moment.
 
     `config` by kind. schedule: `cron`, `time_zone`, `catch_up` (skip, once). webhook: `source` (plain, alertmanager,
-    grafana). queue: `queue` (a built-in one's slug) or `source` (the name of a broker the deployment knows) and its
-    queue, `result_queue`. All kinds: `input`, values every run gets.
+    grafana). queue: `queue`, a built-in one's slug; or `broker`, the slug of a broker outside, with its `queue`, and if
+    wanted `result_queue`, `parking_queue`, `dedupe`, `at_once`, `attempts`. All kinds: `input`, values every run gets.
     """
 
     class Kind(models.TextChoices):
@@ -28,7 +29,7 @@ class Trigger(models.Model):
     kind = models.CharField(max_length=8, choices=Kind.choices)
     name = models.CharField(max_length=80)
     config = models.JSONField(default=dict)
-    secret = EncryptedField(blank=True, help_text="Encrypted: what a webhook is signed with, or a broker's address.")
+    secret = EncryptedField(blank=True, help_text="Encrypted: what a webhook is signed with.")
     environment = models.CharField(max_length=10, default="production")
     owner = models.ForeignKey(User, on_delete=models.SET_NULL, null=True, related_name="+")
     owner_name = models.CharField(max_length=200)
@@ -51,10 +52,12 @@ class Firing(models.Model):
     """One tick, delivery or message of a trigger. The unique `key` is why each of them starts at most one run."""
 
     class State(models.TextChoices):
+        TRYING = "trying"
         STARTED = "started"
         SKIPPED = "skipped"
         REFUSED = "refused"
         PARKED = "parked"
+        DROPPED = "dropped"
 
     id = models.UUIDField(primary_key=True, default=uuid7, editable=False)
     trigger = models.ForeignKey(Trigger, on_delete=models.CASCADE, related_name="firings")
@@ -63,12 +66,17 @@ class Firing(models.Model):
     trouble = models.CharField(max_length=500, blank=True)
     attempts = models.PositiveSmallIntegerField(default=1)
     body = models.JSONField(null=True, blank=True, help_text="Kept of a parked message.")
+    correlation_id = models.CharField(max_length=255, blank=True, db_default="")
+    is_plain = models.BooleanField(
+        default=False, db_default=False, help_text="On Redis: it came as JSON itself, without an envelope."
+    )
     run = models.ForeignKey(Run, on_delete=models.SET_NULL, null=True, related_name="+")
     at = models.DateTimeField(default=now)
 
     class Meta:
         ordering = ["-at"]
         constraints = [models.UniqueConstraint(fields=["trigger", "key"], name="one_firing_per_key")]
+        indexes = [models.Index(fields=["trigger", "at"], condition=Q(state="parked"), name="firings_parked")]
 
     def __str__(self) -> str:
         return self.key

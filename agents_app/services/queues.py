@@ -1,10 +1,11 @@
 """Built-in queues: make and change them, set items aside and put them back. Items move in tools/queue/items.py."""
 
 import datetime as dt
+import secrets
 from typing import Any
 
 from django.db import IntegrityError, transaction
-from django.db.models import F
+from django.db.models import Case, F, Q, Value, When
 
 from agents_app.models import Queue, QueueItem
 from agents_app.services.naming import check_line, check_short_name
@@ -12,13 +13,14 @@ from agents_app.tools.queue.items import finish, give_back, put, renew, take
 from console.audit import actions
 from console.audit.services import changes, record
 from console.core.clock import now
+from console.core.crypto import encrypt
 from console.core.errors import BadInput, Conflict
 from console.teams.actors import Actor
 from console.teams.models import Team
 
 __all__ = [
-    "archive_queue", "change_queue", "create_queue", "finish", "give_back", "park", "put", "renew", "requeue", "sweep",
-    "take",
+    "archive_queue", "change_queue", "create_queue", "finish", "give_back", "park", "put", "renew",
+    "renew_queue_secret", "requeue", "sweep", "take",
 ]  # fmt: skip
 
 _NUMBERS = {"lease_seconds": (10, 86_400), "most_attempts": (1, 100), "keep_days": (1, 365)}
@@ -81,6 +83,15 @@ def archive_queue(*, actor: Actor, queue: Queue) -> None:
     record(actions.QUEUE_ARCHIVED, actor=actor, target=queue, detail={"before": _shown(queue) | {"waiting": waiting}})
 
 
+@transaction.atomic
+def renew_queue_secret(*, actor: Actor, queue: Queue) -> str:
+    """Give a queue a secret, or another one, and return it: shown this once. Results are signed with it."""
+    secret = secrets.token_urlsafe(32)
+    Queue.objects.filter(pk=queue.pk).update(secret=encrypt(secret))
+    record(actions.QUEUE_SECRET_RENEWED, actor=actor, target=queue)
+    return secret
+
+
 # Items, as people move them ----------------------------------------------------------------------------------------
 
 
@@ -90,7 +101,13 @@ def park(*, actor: Actor, item: QueueItem, trouble: str = "") -> QueueItem:
     said = trouble or f"{actor.name} set it aside."
     held = QueueItem.objects.filter(pk=item.pk, state__in=[State.READY, State.TAKEN])
     if not held.update(
-        state=State.PARKED, trouble=said[:500], lease_until=None, receipt=None, fence=F("fence") + 1, ended_at=now()
+        state=State.PARKED,
+        trouble=said[:500],
+        lease_until=None,
+        receipt=None,
+        fence=F("fence") + 1,
+        ended_at=now(),
+        call_back_at=now() if item.callback_url else None,
     ):
         raise Conflict("The item is not waiting any more.")
     record(actions.ITEM_PARKED, actor=actor, target=item, target_name=_name(item), team=item.queue.team)
@@ -103,7 +120,17 @@ def requeue(*, actor: Actor, item: QueueItem) -> QueueItem:
     """Let a parked or failed item be taken again, with all its attempts."""
     over = QueueItem.objects.filter(pk=item.pk, state__in=[State.PARKED, State.FAILED])
     if not over.update(
-        state=State.READY, attempts=0, receipt=None, lease_until=None, not_before=None, ended_at=None, result=None
+        state=State.READY,
+        attempts=0,
+        receipt=None,
+        lease_until=None,
+        not_before=None,
+        ended_at=None,
+        result=None,
+        call_back_at=None,
+        called_back_at=None,
+        callbacks=0,
+        callback_trouble="",
     ):
         raise Conflict("Only parked and failed items can be put back.")
     record(actions.ITEM_REQUEUED, actor=actor, target=item, target_name=_name(item), team=item.queue.team)
@@ -125,6 +152,7 @@ def sweep(*, most: int = 5_000) -> int:
             trouble=f"It was taken {queue.most_attempts} times without a result.",
             lease_until=None,
             ended_at=moment,
+            call_back_at=Case(When(~Q(callback_url=""), then=Value(moment))),
         )
         old = queue.items.filter(state__in=OVER, ended_at__lt=moment - dt.timedelta(days=queue.keep_days))
         gone, _ = QueueItem.objects.filter(pk__in=list(old.values_list("pk", flat=True)[:most])).delete()

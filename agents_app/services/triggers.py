@@ -7,6 +7,7 @@ from django.conf import settings
 from django.db import transaction
 from django.urls import reverse
 
+from agents_app.brokers import config as queues_outside
 from agents_app.models import Agent, Queue, Trigger
 from agents_app.services.naming import check_secret
 from agents_app.triggers import payloads, schedule
@@ -22,7 +23,7 @@ Kind = Trigger.Kind
 _KNOWN = {
     Kind.SCHEDULE: {"cron", "time_zone", "catch_up", "input"},
     Kind.WEBHOOK: {"source", "input"},
-    Kind.QUEUE: {"queue", "input"},
+    Kind.QUEUE: {"queue", "input", *queues_outside.FIELDS},
 }
 MOST_TRIGGERS = 50
 SHORTEST_SECRET = 16
@@ -142,7 +143,10 @@ def check_config(agent: Agent, kind: str, config: Any) -> dict[str, Any]:
     """Return a configuration ready to be kept; BadInput names the field at fault."""
     if not isinstance(config, dict):
         raise BadInput("config must be an object.", param="config")
-    if unknown := sorted(config.keys() - _KNOWN[Kind(kind)]):
+    known = _KNOWN[Kind(kind)]
+    if "broker" not in config:
+        known = known - queues_outside.OWN
+    if unknown := sorted(config.keys() - known):
         raise BadInput(f"A {kind} knows no {unknown[0][:40]!r}.", param=f"config.{unknown[0][:40]}")
     if not isinstance(config.get("input", {}), dict):
         raise BadInput("input must be an object: values every run gets.", param="config.input")
@@ -159,6 +163,8 @@ def check_config(agent: Agent, kind: str, config: Any) -> dict[str, Any]:
         if source not in payloads.SOURCES:
             raise BadInput(f"source is one of {', '.join(payloads.SOURCES)}.", param="config.source")
         return given | {"source": source}
+    if "broker" in config:
+        return given | queues_outside.checked(agent.team_id, config)
     queue = str(config.get("queue", ""))
     if not Queue.objects.filter(team=agent.team_id, slug=queue, archived_at=None).exists():
         raise BadInput(f"{agent.team} has no queue {queue[:60]!r}.", param="config.queue")

@@ -10,6 +10,7 @@ from django.views.decorators.http import require_POST, require_safe
 from agents_app import access
 from agents_app.forms.tools import QueueForm, refuse
 from agents_app.models import QueueItem
+from agents_app.queries import outside
 from agents_app.queries import tools as queries
 from agents_app.services import queues as services
 from agents_app.tools.base import written_json
@@ -26,10 +27,15 @@ PER_PAGE = 100
 @require_safe
 def queues(request: TeamRequest) -> HttpResponse:
     scope = scope_for(request.caller, request.GET.get("team", ""))
-    shown = access.queues_for(request.caller)
+    shown, brokers = access.queues_for(request.caller), access.brokers_for(request.caller)
     if scope:
-        shown = shown.filter(team=scope)
-    context = {**frame(request, "queues"), "queues": queries.queue_rows(shown)}
+        shown, brokers = shown.filter(team=scope), brokers.filter(team=scope)
+    context = {
+        **frame(request, "queues"),
+        "queues": queries.queue_rows(shown),
+        "brokers": outside.broker_rows(brokers),
+        "may_connect": access.teams_to_connect(request.caller).exists(),
+    }
     return render(request, "agents/tools/queues.html", context)
 
 
@@ -53,6 +59,10 @@ def new_queue(request: TeamRequest) -> HttpResponse:
 @require_safe
 def queue(request: TeamRequest, queue_id: UUID) -> HttpResponse:
     """Its newest items; `?state=` narrows to one state. What they say is for those who may read content."""
+    return _page(request, queue_id)
+
+
+def _page(request: TeamRequest, queue_id: UUID, secret: str = "") -> HttpResponse:
     row = queries.queue_rows(access.queues_for(request.caller).filter(pk=queue_id)).first()
     row = row or access.queue_for(request.caller, queue_id)
     state = request.GET.get("state", "")
@@ -71,8 +81,19 @@ def queue(request: TeamRequest, queue_id: UUID) -> HttpResponse:
         "is_cut": len(shown) == PER_PAGE,
         "may_read": may_read,
         "may_edit": request.caller.may("build", row.team_id),
+        "secret": secret,
     }
-    return render(request, "agents/tools/queue.html", context)
+    response = render(request, "agents/tools/queue.html", context)
+    if secret:
+        response["Cache-Control"] = "no-store"
+    return response
+
+
+@needs("build")
+@require_POST
+def renew_queue_secret(request: TeamRequest, queue_id: UUID) -> HttpResponse:
+    row = access.queue_for(request.caller, queue_id, to="edit")
+    return _page(request, queue_id, services.renew_queue_secret(actor=request.caller.actor, queue=row))
 
 
 def _result(item: QueueItem, may_read: bool) -> str:

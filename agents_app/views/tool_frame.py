@@ -6,7 +6,7 @@ from django.http import HttpResponse
 from django.shortcuts import render
 from django.urls import reverse
 
-from agents_app.models import Queue, Tool, ToolServer
+from agents_app.models import Broker, Queue, Tool, ToolServer
 from console.teams.callers import TeamRequest
 
 ACTIVE = "tools"
@@ -19,8 +19,8 @@ def frame(request: TeamRequest, tab: str) -> dict[str, Any]:
     return {"active": ACTIVE, "tabs": tabs, "may_build": request.caller.may("build")}
 
 
-def url_of(row: Tool | ToolServer | Queue) -> str:
-    name = {Tool: "tool", ToolServer: "server", Queue: "queue"}[type(row)]
+def url_of(row: Tool | ToolServer | Queue | Broker) -> str:
+    name = {Tool: "tool", ToolServer: "server", Queue: "queue", Broker: "broker"}[type(row)]
     return reverse(f"agents:{name}", args=[row.pk])
 
 

@@ -11,8 +11,11 @@ from django.views.decorators.http import require_POST, require_safe
 from agents_app import access
 from agents_app.forms.agents import refuse
 from agents_app.forms.triggers import TriggerForm
-from agents_app.models import Agent, Firing, Trigger
+from agents_app.models import Agent, Broker, Firing, Trigger
+from agents_app.queries import outside
+from agents_app.services import parked as parked_services
 from agents_app.services import triggers as services
+from agents_app.tools.base import written_json
 from agents_app.views.frame import frame
 from console.core.errors import Refusal
 from console.core.htmx import go
@@ -30,10 +33,13 @@ def triggers(request: TeamRequest, slug: str) -> HttpResponse:
 
 
 def _page(request: TeamRequest, agent: Agent, *, made: Trigger | None = None, secret: str = "") -> HttpResponse:
+    may_read = access.may_read_items(request.caller, agent.team)
     context = {
         **frame(request, agent, "triggers"),
-        "triggers": list(Trigger.objects.filter(agent=agent).select_related("owner")),
-        "firings": list(Firing.objects.filter(trigger__agent=agent).select_related("trigger", "run")[:_MOST_FIRINGS]),
+        "triggers": outside.trigger_rows(agent),
+        "parked": [(one, written_json(one.body) if may_read else "") for one in outside.parked(agent)],
+        "may_read": may_read,
+        "firings": list(outside.others(agent)[:_MOST_FIRINGS]),
         "base_url": settings.BASE_URL,
         "made": made,
         "secret": secret,
@@ -49,18 +55,20 @@ def new_trigger(request: TeamRequest, slug: str, kind: str) -> HttpResponse:
     agent = access.agent_for(request.caller, slug, to="edit")
     if kind not in Trigger.Kind.values:
         raise Http404("There is no such kind of trigger.")
-    form = TriggerForm(request.POST if request.method == "POST" else None, agent=agent, kind=kind)
+    is_outside = kind == Trigger.Kind.QUEUE and request.GET.get("from") == "broker"
+    given = request.POST if request.method == "POST" else None
+    form = TriggerForm(given, agent=agent, kind=kind, is_outside=is_outside)
     if form.is_bound and form.is_valid() and request.caller.user is not None:
-        given = form.cleaned_data
+        fields = form.cleaned_data
         try:
             made, secret = services.create_trigger(
                 actor=request.caller.actor,
                 agent=agent,
                 owner=request.caller.user,
                 kind=kind,
-                name=given["name"],
+                name=fields["name"],
                 config=form.config(),
-                environment=given["environment"],
+                environment=fields["environment"],
             )
         except Refusal as refusal:
             refuse(form, refusal)
@@ -68,7 +76,13 @@ def new_trigger(request: TeamRequest, slug: str, kind: str) -> HttpResponse:
             if secret:
                 return _page(request, agent, made=made, secret=secret)
             return go(request, reverse("agents:triggers", args=[slug]), f"{made.name} starts {agent.name} from now on.")
-    context = {**frame(request, agent, "triggers"), "form": form, "kind": Trigger.Kind(kind).label}
+    context = {
+        **frame(request, agent, "triggers"),
+        "form": form,
+        "kind": Trigger.Kind(kind).label,
+        "is_outside": is_outside,
+        "has_broker": is_outside and Broker.objects.filter(team=agent.team_id).exists(),
+    }
     return render(request, "agents/triggers/new.html", context, status=422 if form.is_bound else 200)
 
 
@@ -106,3 +120,23 @@ def delete_trigger(request: TeamRequest, slug: str, trigger_id: uuid.UUID) -> Ht
     trigger = _trigger(request, slug, trigger_id)
     services.delete_trigger(actor=request.caller.actor, trigger=trigger)
     return go(request, reverse("agents:triggers", args=[slug]), f"Removed {trigger.name}. Its runs go on.")
+
+
+@needs("build")
+@require_POST
+def move_message(request: TeamRequest, slug: str, firing_id: uuid.UUID) -> HttpResponse:
+    """Try a message again that was set aside, or drop it, as `do` says."""
+    agent = access.agent_for(request.caller, slug, to="edit")
+    firing = Firing.objects.filter(pk=firing_id, trigger__agent=agent).first()
+    if firing is None:
+        raise Http404("There is no such message.")
+    try:
+        if request.POST.get("do") == "drop":
+            parked_services.drop(actor=request.caller.actor, firing=firing)
+            said = "Dropped."
+        else:
+            run = parked_services.try_again(actor=request.caller.actor, firing=firing)
+            said = f"It has a run now: {run.public_id}."
+    except Refusal as refusal:
+        said = refusal.message
+    return go(request, reverse("agents:triggers", args=[slug]), said)

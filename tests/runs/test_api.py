@@ -89,4 +89,10 @@ def test_work_goes_into_a_queue_and_its_result_comes_out(shop: Shop, client: htt
     assert (shown["status"], shown["result"]) == ("done", {"text": "Done."})
     assert client.post("/v1/queues/nothing/items", json={"body": 1}).status_code == 404
     assert client.post("/v1/queues/tickets/items", json={"text": 1}).status_code == 400
-    assert QueueItem.objects.count() == 1
+    answered = {"body": 1, "callback_url": "https://shop.example.com/results"}
+    unsigned = client.post("/v1/queues/tickets/items", json=answered)
+    assert unsigned.status_code == 400 and unsigned.json()["error"]["param"] == "callback_url"
+    queues.renew_queue_secret(actor=SYSTEM, queue=queue)
+    assert client.post("/v1/queues/tickets/items", json=answered).status_code == 202
+    assert client.post("/v1/queues/tickets/items", json={"body": 1, "callback_url": 7}).status_code == 400
+    assert QueueItem.objects.count() == 2

@@ -52,13 +52,14 @@ class Works:
         self.safe = make.make_agent(self.other, "safe", grants=[safe])
         self.broker = Celery("test", broker=valkey.url.replace("unix://", "redis+socket://"), set_as_current=False)
         self.workers: list[WorkerProcess] = []
+        self.tasks = ["agents.drive", "gateway.sweep"]
 
     def worker(self) -> WorkerProcess:
         self.workers.append(WorkerProcess("standard", VALKEY_URL=self.valkey.url, **QUICK))
         return self.workers[-1]
 
     def beat(self) -> None:
-        for task in ("agents.drive", "gateway.sweep"):
+        for task in self.tasks:
             self.broker.send_task(task, queue="standard")
 
     def until(self, condition: Callable[[], Any], seconds: float = 60) -> None:

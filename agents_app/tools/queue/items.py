@@ -16,6 +16,7 @@ from django.db.models import Q
 
 from agents_app.errors import StaleItem, UnknownItem
 from agents_app.models import Queue, QueueItem, Run
+from agents_app.tools.web import checked_address
 from console.core.clock import now
 from console.core.errors import BadInput, Conflict
 from console.core.ids import uuid7
@@ -33,6 +34,18 @@ def check_body(body: Any, param: str = "body") -> Any:
     return body
 
 
+def check_callback(queue: Queue, url: str) -> str:
+    """Return an address a result may be sent to: one this installation may call, of a queue that signs."""
+    if len(url) > 500:
+        raise BadInput("callback_url is longer than 500 characters.", param="callback_url")
+    if not queue.secret:
+        raise BadInput(
+            f"The queue {queue.slug} has no secret to sign results with. A builder of its team makes one on its page.",
+            param="callback_url",
+        )
+    return checked_address(url, "callback_url")
+
+
 @transaction.atomic
 def put(
     *,
@@ -47,6 +60,8 @@ def put(
     """Add an item, and say whether it is new: one with the dedupe id of an earlier one is that one, as it was put."""
     if dedupe_id is not None and not 0 < len(dedupe_id) <= 200:
         raise BadInput("dedupe_id has 1 to 200 characters.", param="dedupe_id")
+    if callback_url:
+        callback_url = check_callback(queue, callback_url)
     if dedupe_id and (earlier := QueueItem.objects.filter(queue=queue, dedupe_id=dedupe_id).first()):
         return earlier, False
     if queue.archived_at is not None:
@@ -109,6 +124,7 @@ def renew(*, item_id: uuid.UUID, receipt: uuid.UUID, lease_seconds: int) -> None
 def finish(*, queue: Queue, item_id: uuid.UUID, receipt: uuid.UUID, result: Any = None, trouble: str = "") -> QueueItem:
     """Write what came of an item: a result, or with `trouble` that it failed for good."""
     check_body(result, "result")
+    moment = now()
     ends = {"state": State.FAILED if trouble else State.DONE, "trouble": trouble[:500], "result": result}
     item = QueueItem.objects.select_for_update().filter(pk=item_id, queue=queue).first()
     if item is None:
@@ -117,7 +133,8 @@ def finish(*, queue: Queue, item_id: uuid.UUID, receipt: uuid.UUID, result: Any 
         return item  # it was said already
     if item.receipt != receipt or item.state != State.TAKEN:
         raise StaleItem(item_id)
-    QueueItem.objects.filter(pk=item.pk).update(**ends, ended_at=now(), lease_until=None)
+    due = {"call_back_at": moment if item.callback_url else None}
+    QueueItem.objects.filter(pk=item.pk).update(**ends, **due, ended_at=moment, lease_until=None)
     item.refresh_from_db()
     return item
 
@@ -142,4 +159,5 @@ def give_back(*, queue: Queue, item_id: uuid.UUID, receipt: uuid.UUID, trouble: 
 
 def _park(item: QueueItem, trouble: str) -> None:
     item.state, item.trouble, item.lease_until, item.ended_at = State.PARKED, trouble[:500], None, now()
-    item.save(update_fields=["state", "trouble", "lease_until", "ended_at"])
+    item.call_back_at = item.ended_at if item.callback_url else None
+    item.save(update_fields=["state", "trouble", "lease_until", "ended_at", "call_back_at"])

@@ -3,13 +3,13 @@
 import asyncio
 import time
 import uuid
-from typing import Any
 
 import orjson
 
 from agents_app.models import Queue, QueueItem
 from agents_app.queries.running import run_said
 from agents_app.services import queues as services
+from agents_app.tools.queue.said import queue_item
 from console.api.idempotency import check_key
 from console.api.v1 import rows
 from console.api.v1.http import MethodNotAllowed, Request, Send, read_json, send_json
@@ -19,7 +19,7 @@ from console.core.errors import BadInput, NotFound, Refusal
 ROUTE = "/v1/queues/{name}/items"
 LONGEST_WAIT = 300
 _LOOK_SECONDS = 0.5
-_FIELDS = {"body", "dedupe_id"}
+_FIELDS = {"body", "dedupe_id", "callback_url"}
 _OVER = {QueueItem.State.DONE, QueueItem.State.FAILED, QueueItem.State.PARKED}
 
 
@@ -35,19 +35,6 @@ async def queues(request: Request, send: Send, path: list[str]) -> None:
             raise MethodNotAllowed(f"{request.path[:100]} answers to {allowed}.", headers={"Allow": allowed})
         case _:
             raise NotFound(f"There is no {request.path[:100]} here.", code="unknown_route")
-
-
-def shape(item: QueueItem) -> dict[str, Any]:
-    return {
-        "id": f"item_{item.pk.hex}",
-        "object": "queue.item",
-        "status": item.state,
-        "result": item.result,
-        "error": item.trouble or None,
-        "attempts": item.attempts,
-        "created_at": int(item.created_at.timestamp()),
-        "ended_at": int(item.ended_at.timestamp()) if item.ended_at else None,
-    }
 
 
 def _queue(asked: rows.Asked, name: str) -> Queue:
@@ -67,6 +54,8 @@ async def _put(request: Request, send: Send, name: str) -> None:
             raise BadInput(f"{unknown[0][:60]!r} is not a field here.", param=unknown[0][:60])
         if not isinstance(given.get("dedupe_id", ""), str):
             raise BadInput("dedupe_id is a text.", param="dedupe_id")
+        if not isinstance(given.get("callback_url", ""), str):
+            raise BadInput("callback_url is a text.", param="callback_url")
         dedupe = given.get("dedupe_id")
         if dedupe is None and request.idempotency_key is not None:
             dedupe = check_key(request.idempotency_key)[:200]
@@ -80,10 +69,11 @@ async def _put(request: Request, send: Send, name: str) -> None:
             put_by_name=asked.caller.actor.name,
             put_by_run=run_said(request.calling_run),
             dedupe_id=dedupe,
+            callback_url=given.get("callback_url", ""),
         )
 
     item, is_new = await asked.do(put)
-    await send_json(send, request, 202 if is_new else 200, orjson.dumps(shape(item)), [])
+    await send_json(send, request, 202 if is_new else 200, orjson.dumps(queue_item(item)), [])
 
 
 async def _see(request: Request, send: Send, name: str, item_id: str) -> None:
@@ -102,7 +92,7 @@ async def _see(request: Request, send: Send, name: str, item_id: str) -> None:
     while item.state not in _OVER and time.monotonic() < latest:
         await asyncio.sleep(_LOOK_SECONDS)
         item = await asked.do(read)
-    await send_json(send, request, 200, orjson.dumps(shape(item)), [])
+    await send_json(send, request, 200, orjson.dumps(queue_item(item)), [])
 
 
 def _wait_of(request: Request) -> float:

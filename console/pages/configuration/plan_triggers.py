@@ -79,7 +79,7 @@ class TriggerPlan:
 
         said: dict[str, Any] = {"kind": entry["kind"], "owner": entry["owner"], "config": config}
         needs: frozenset[Ref] = frozenset({("agent", agent["slug"])})
-        if isinstance(config.get("queue"), str):
+        if isinstance(config.get("queue"), str) and "broker" not in config:
             needs |= {("queue", f"{agent['team']}/{config['queue']}")}
         step: Step = self.plan.create(
             entry, "trigger", name, said | ({"secret": "set"} if secret else {}), make, needs, lambda p: _find(entry, p)

@@ -1,0 +1,59 @@
+"""What a trigger says of the queue outside that it reads."""
+
+import uuid
+from typing import Any
+from urllib.parse import urlsplit
+
+from agents_app.brokers.address import SQS, Address, parsed
+from agents_app.brokers.message import check_dedupe
+from agents_app.models import Broker
+from console.core.crypto import decrypt
+from console.core.errors import BadInput
+
+# All there is, and what only a queue outside has.
+OWN = frozenset({"broker", "result_queue", "parking_queue", "dedupe", "at_once", "attempts"})
+FIELDS = OWN | {"queue"}
+AT_ONCE, ATTEMPTS = 10, 5
+_NUMBERS = {"at_once": (AT_ONCE, 1, 100), "attempts": (ATTEMPTS, 1, 100)}
+_NAMES = {"queue": "The queue to read", "result_queue": "The queue for results", "parking_queue": "The parking queue"}
+
+
+def checked(team_id: uuid.UUID, config: dict[str, Any]) -> dict[str, Any]:
+    """Return the fields of a queue outside ready to be kept; BadInput names the one at fault."""
+    slug = str(config["broker"])
+    broker = Broker.objects.filter(team=team_id, slug=slug[:40]).first()
+    if broker is None:
+        raise BadInput(f"There is no broker {slug[:60]!r}. An owner of the team connects one.", param="config.broker")
+    address = parsed(decrypt(broker.secret))
+    found: dict[str, Any] = {"broker": broker.slug}
+    for name, what in _NAMES.items():
+        value = str(config.get(name) or "").strip()
+        if value:
+            found[name] = _queue(address, value, what, f"config.{name}")
+    if "queue" not in found:
+        raise BadInput("Name the queue to read.", param="config.queue")
+    if found["queue"] in {found.get("result_queue"), found.get("parking_queue")}:
+        raise BadInput("What it writes must not be what it reads: it would go round for ever.", param="config.queue")
+    for name, (usual, least, most) in _NUMBERS.items():
+        value = config.get(name, usual)
+        if isinstance(value, bool) or not isinstance(value, int) or not least <= value <= most:
+            raise BadInput(f"{name} is a whole number from {least} to {most}.", param=f"config.{name}")
+        found[name] = value
+    return found | {"dedupe": check_dedupe(str(config.get("dedupe") or ""))}
+
+
+def _queue(address: Address, name: str, what: str, param: str) -> str:
+    if len(name) > 255 or not name.isprintable():
+        raise BadInput(f"{what} has a name of up to 255 characters.", param=param)
+    if address.kind != SQS:
+        if name.startswith(("_kombu.", "facet:")):
+            raise BadInput(f"{what} cannot begin like this: such names are kept for what keeps queues.", param=param)
+        return name
+    try:
+        split = urlsplit(name)
+        is_there = split.hostname == address.host and split.scheme in {"http", "https"} and bool(split.path.strip("/"))
+    except ValueError:
+        is_there = False
+    if not is_there:
+        raise BadInput(f"{what} is named by its URL: https://{address.host}/123456789012/orders.", param=param)
+    return name

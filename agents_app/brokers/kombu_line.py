@@ -1,0 +1,159 @@
+"""AMQP and SQS, by kombu.
+
+Queues are not declared: one that is not there is a mistake in a name, and whoever runs the broker says how it is kept.
+On AMQP the broker confirms what it is sent, and returns what fits no queue.
+"""
+
+from typing import Any
+
+from kombu import Connection, Exchange, Producer
+
+from agents_app.brokers.address import AMQP, SQS, Address
+from agents_app.brokers.message import Message
+from agents_app.brokers.trouble import SECONDS, spoken, text_of
+
+_JSON = "application/json"
+
+
+def connection_to(address: Address, *queues: str) -> Connection:
+    """Return a connection that is not open yet, of the parts of an address and nothing else."""
+    if address.kind == AMQP:
+        checked = {"context": {"check_hostname": True}, "server_hostname": address.host}
+        return Connection(
+            hostname=address.host,
+            userid=address.user or None,
+            password=address.password or None,
+            port=address.port,
+            virtual_host=address.path,
+            transport="amqp",
+            ssl=checked if address.is_tls else False,
+            connect_timeout=SECONDS,
+            transport_options={"confirm_publish": True, "read_timeout": SECONDS, "write_timeout": SECONDS},
+        )
+    return _sqs(address, queues)
+
+
+def _sqs(address: Address, queues: tuple[str, ...]) -> Connection:
+    """Queues of SQS are named by their URLs: nothing is listed or made, so the keys need no right to."""
+    is_own = bool(address.port)
+    return Connection(
+        hostname=address.host if is_own else None,
+        port=address.port if is_own else None,
+        userid=address.user,
+        password=address.password,
+        transport="sqs",
+        transport_options={
+            "region": address.region,
+            "is_secure": address.is_tls,
+            "predefined_queues": {_name_at(address, one): {"url": one, "region": address.region} for one in queues},
+            "wait_time_seconds": SECONDS - 1,
+            "client-config": {"connect_timeout": SECONDS, "read_timeout": 2 * SECONDS, "retries": {"max_attempts": 1}},
+        },
+    )
+
+
+def _name_at(address: Address, queue: str) -> str:
+    return queue.rpartition("/")[2] if address.kind == SQS else queue
+
+
+class KombuLine:
+    """One queue, read message by message."""
+
+    def __init__(self, address: Address, queue: str) -> None:
+        self._is_amqp = address.kind == AMQP
+        self._queue = _name_at(address, queue)
+        self._sqs_url = queue if address.kind == SQS else ""
+        self._connection = connection_to(address, queue)
+        try:
+            self._connection.connect()
+            self._channel = self._connection.channel()
+            if self._is_amqp:
+                self._channel.queue_declare(self._queue, passive=True)
+            else:
+                self._channel.do_restore = False  # what is not settled comes back by itself
+        except BaseException:
+            self.close()
+            raise
+
+    def take(self) -> Message | None:
+        with spoken():
+            found = self._channel.basic_get(self._queue)
+        if found is None:
+            return None
+        return _of_amqp(found) if self._is_amqp else _of_envelope(found)
+
+    def settle(self, message: Message) -> None:
+        with spoken():
+            self._channel.basic_ack(message.tag)
+
+    def give_back(self, message: Message) -> None:
+        with spoken():
+            if self._sqs_url:
+                # kombu would look for where it came from, which messages of other senders do not say.
+                client = self._channel.sqs(queue=self._queue)
+                client.change_message_visibility(QueueUrl=self._sqs_url, ReceiptHandle=message.tag, VisibilityTimeout=0)
+                self._channel.qos.ack(message.tag)
+            else:
+                self._channel.basic_reject(message.tag, requeue=True)
+
+    def close(self) -> None:
+        try:
+            with spoken():
+                self._connection.release()
+        except Exception:  # noqa: S110  # it is gone already, in whatever way
+            pass
+
+
+def _of_amqp(found: Any) -> Message:
+    """Read a message of AMQP as it is: kombu would unpack and decode what a stranger packed."""
+    said = found.properties
+    headers = said.get("application_headers") or {}
+    return Message(
+        body=found.body if isinstance(found.body, bytes) else str(found.body).encode(),
+        tag=found.delivery_tag,
+        message_id=text_of(said.get("message_id")),
+        correlation_id=text_of(said.get("correlation_id")),
+        headers=dict(headers),
+    )
+
+
+def _of_envelope(found: Any) -> Message:
+    said = found.properties
+    sqs = (found.delivery_info or {}).get("sqs_message") or {}
+    body = found.body if found.body is not None else b""
+    return Message(
+        body=body if isinstance(body, bytes) else str(body).encode(),
+        tag=found.delivery_tag,
+        message_id=text_of(said.get("message_id") or sqs.get("MessageId")),
+        correlation_id=text_of(said.get("correlation_id")),
+        headers=dict(found.headers or {}),
+    )
+
+
+def publish(address: Address, queue: str, message: Message) -> None:
+    with connection_to(address, queue) as connection:
+        producer = Producer(connection.channel(), exchange=Exchange(""), auto_declare=False)
+        more: dict[str, Any] = {"mandatory": True} if address.kind == AMQP else {}
+        if address.kind == SQS and queue.endswith(".fifo"):
+            more = {"MessageDeduplicationId": message.message_id, "MessageGroupId": "facet"}
+        producer.publish(
+            message.body,
+            routing_key=_name_at(address, queue),
+            content_type=_JSON,
+            content_encoding="utf-8",
+            headers=message.headers,
+            message_id=message.message_id,
+            correlation_id=message.correlation_id or None,
+            delivery_mode=2,
+            retry=False,
+            **more,
+        )
+
+
+def greet(address: Address) -> None:
+    """Open a connection. Of SQS nothing is asked: its keys have rights to queues, and a line says which."""
+    if address.kind == SQS:
+        import boto3  # noqa: F401
+    else:
+        with connection_to(address) as connection:
+            connection.connect()

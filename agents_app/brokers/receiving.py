@@ -1,0 +1,139 @@
+"""What becomes of one message: a run, nothing because it had one, set aside with its reason, or left for later.
+
+1. Its row is written first, with how often it was tried: what ends this process every time is set aside, too.
+2. The run, the row and what is owed in return are one transaction. Only then is the message settled.
+3. What is wrong with the message sets it aside. What is wrong with the world leaves it where it is.
+"""
+
+import logging
+from dataclasses import dataclass
+from typing import Any
+
+from django.db import IntegrityError, transaction
+
+from agents_app.brokers.message import Message, kept_of, key_of, value_of
+from agents_app.models import Broker, Firing, Outgoing, Run, Trigger
+from agents_app.services.runs import start_run
+from agents_app.triggers.firing import actor_of
+from agents_app.triggers.payloads import PLAIN, input_of
+from console.core.clock import now
+from console.core.errors import BadInput, Refusal
+
+log = logging.getLogger(__name__)
+State = Firing.State
+
+
+@dataclass(frozen=True, slots=True)
+class Received:
+    """Whether the message can be settled; otherwise it stays at the broker, and `said` is why."""
+
+    is_done: bool
+    said: str = ""
+
+
+def receive(trigger: Trigger, broker: Broker, message: Message) -> Received:
+    """Deal with a message. Needs the trigger's `agent__team`, `agent__live` and `owner`."""
+    dedupe, most = trigger.config["dedupe"], trigger.config["attempts"]
+    try:
+        value = value_of(message)
+        key = key_of(message, dedupe, value)
+    except BadInput as wrong:
+        firing = _row(trigger, f"body:{message.digest}", message)
+        return _park(firing, broker, message, wrong.message)
+    firing = _row(trigger, key, message)
+    if firing.state not in {State.TRYING, State.PARKED}:
+        return Received(True)
+    if firing.attempts > most:
+        return _park(firing, broker, message, firing.trouble or f"It was tried {most} times, and what tried it broke.")
+    try:
+        begin(firing, trigger, broker, value)
+    except Refusal as refusal:
+        if _is_its_own_fault(refusal):
+            return _park(firing, broker, message, refusal.message)
+        Firing.objects.filter(pk=firing.pk).update(attempts=firing.attempts - 1, trouble=refusal.message[:500])
+        return Received(False, refusal.message)
+    except Exception as broken:
+        log.exception("A message could not become a run.")
+        Firing.objects.filter(pk=firing.pk).update(trouble=f"Starting its run broke ({type(broken).__name__[:60]}).")
+        return Received(False, "Starting a run broke; the log says why.")
+    return Received(True)
+
+
+def _row(trigger: Trigger, key: str, message: Message) -> Firing:
+    """Return the row of a message, one attempt further unless it is dealt with."""
+    firing = Firing.objects.filter(trigger=trigger, key=key).first()
+    if firing is None:
+        fields = {"correlation_id": message.correlation_id or message.message_id, "is_plain": message.is_plain}
+        try:
+            with transaction.atomic():
+                return Firing.objects.create(trigger=trigger, key=key, state=State.TRYING, attempts=1, **fields)
+        except IntegrityError:
+            firing = Firing.objects.get(trigger=trigger, key=key)
+    if firing.state == State.TRYING:
+        firing.attempts += 1
+        Firing.objects.filter(pk=firing.pk).update(attempts=firing.attempts)
+    return firing
+
+
+@transaction.atomic
+def begin(firing: Firing, trigger: Trigger, broker: Broker, value: Any) -> Run:
+    """Start the run of a message, with what is owed in return."""
+    live = trigger.agent.live
+    try:
+        given = input_of(PLAIN, value, asks_for_message=live is None or not live.input_schema)
+    except BadInput as wrong:
+        raise BadInput(wrong.message, param="input") from None
+    run = start_run(
+        actor=actor_of(trigger),
+        agent=trigger.agent,
+        input={**trigger.config.get("input", {}), **given},
+        environment=trigger.environment,
+        trigger=trigger.kind,
+        trigger_name=trigger.name,
+        dedupe_key=f"trigger:{trigger.pk.hex}:{firing.key}"[:300],
+    )
+    claimed = Firing.objects.filter(pk=firing.pk, state__in=[State.TRYING, State.PARKED])
+    claimed.update(state=State.STARTED, run=run, trouble="", body=None, at=now())
+    if queue := trigger.config.get("result_queue"):
+        Outgoing.objects.get_or_create(
+            firing=firing,
+            kind=Outgoing.Kind.RESULT,
+            defaults={
+                "broker": broker,
+                "run": run,
+                "queue": queue,
+                "correlation_id": firing.correlation_id,
+                "is_plain": firing.is_plain,
+            },
+        )
+    Trigger.objects.filter(pk=trigger.pk).update(last_at=now(), trouble="")
+    return run
+
+
+def _is_its_own_fault(refusal: Refusal) -> bool:
+    return isinstance(refusal, BadInput) and refusal.param == "input"
+
+
+@transaction.atomic
+def _park(firing: Firing, broker: Broker, message: Message, trouble: str) -> Received:
+    """Set a message aside, for a person; and into a queue of its own, if the trigger has one for that."""
+    trigger = firing.trigger
+    waiting = Firing.objects.filter(pk=firing.pk, state__in=[State.TRYING, State.PARKED])
+    if not waiting.update(state=State.PARKED, trouble=trouble[:500], body=kept_of(message), at=now()):
+        return Received(True)
+    Trigger.objects.filter(pk=trigger.pk).update(last_at=now())
+    if queue := trigger.config.get("parking_queue"):
+        headers = {name: value for name, value in message.headers.items() if isinstance(value, str | int)}
+        Outgoing.objects.get_or_create(
+            firing=firing,
+            kind=Outgoing.Kind.PARKED,
+            defaults={
+                "broker": broker,
+                "queue": queue,
+                "correlation_id": message.correlation_id,
+                "is_plain": message.is_plain,
+                "body": message.body,
+                "headers": headers | {"x-facet-reason": trouble[:500], "x-facet-trigger": trigger.name},
+            },
+        )
+    return Received(True)

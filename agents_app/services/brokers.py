@@ -1,0 +1,97 @@
+"""Connect brokers, change their addresses, ask whether they answer, remove them."""
+
+from typing import Any
+
+from django.db import IntegrityError, transaction
+
+from agents_app.brokers import wire
+from agents_app.brokers.address import parsed
+from agents_app.brokers.trouble import BrokerTrouble
+from agents_app.errors import StaleTool, StillUsed
+from agents_app.models import Broker, Trigger
+from agents_app.services.naming import check_line, check_short_name
+from console.audit import actions
+from console.audit.actions import Action
+from console.audit.services import changes, record
+from console.core.clock import now
+from console.core.crypto import decrypt, encrypt
+from console.core.errors import Conflict
+from console.teams.actors import Actor
+from console.teams.models import Team
+
+
+def _shown(broker: Broker) -> dict[str, Any]:
+    return {"name": broker.name, "address": broker.address}
+
+
+def _note(action: Action, actor: Actor, broker: Broker, detail: dict[str, Any]) -> None:
+    record(action, actor=actor, target=broker, target_name=broker.slug, team=broker.team, detail=detail)
+
+
+@transaction.atomic
+def create_broker(*, actor: Actor, team: Team, slug: str, name: str = "", url: str) -> Broker:
+    """Connect a broker by its address, password and all; nothing is asked of it yet."""
+    address = parsed(url)
+    broker = Broker(
+        team=team,
+        slug=check_short_name(slug, 40),
+        name=check_line(name or slug, "name", most=80, is_required=True),
+        address=address.shown[:500],
+        secret=encrypt(url.strip()),
+    )
+    try:
+        with transaction.atomic():
+            broker.save(force_insert=True)
+    except IntegrityError:
+        raise Conflict(f"{team} has a broker {slug!r} already.", param="slug") from None
+    _note(actions.BROKER_CREATED, actor, broker, {"after": {"slug": slug} | _shown(broker)})
+    return broker
+
+
+@transaction.atomic
+def change_broker(
+    *, actor: Actor, broker: Broker, name: str | None = None, url: str | None = None, seen_revision: int | None = None
+) -> Broker:
+    """Change what is given. With another address, readers go on there from their next message on."""
+    broker = Broker.objects.select_for_update(of=("self",)).select_related("team").get(pk=broker.pk)
+    if seen_revision is not None and seen_revision != broker.revision:
+        raise StaleTool("Somebody changed this broker after you opened it. Look again and decide anew.")
+    before, is_other = _shown(broker), False
+    if name is not None:
+        broker.name = check_line(name, "name", most=80, is_required=True)
+    if url:
+        broker.address = parsed(url).shown[:500]
+        is_other = decrypt(broker.secret) != url.strip()
+        broker.secret = encrypt(url.strip())
+    if before == _shown(broker) and not is_other:
+        return broker
+    broker.revision += 1
+    broker.trouble, broker.checked_at = "", None
+    broker.save()
+    detail = changes(before, _shown(broker))
+    _note(actions.BROKER_CHANGED, actor, broker, detail | ({"secret": "changed"} if is_other else {}))
+    return broker
+
+
+def look_at_broker(*, actor: Actor, broker: Broker) -> str:
+    """Ask whether it answers and lets us in; return what is wrong, if anything is."""
+    trouble = ""
+    try:
+        wire.look(parsed(decrypt(broker.secret)))
+    except BrokerTrouble as said:
+        trouble = str(said)
+    with transaction.atomic():
+        Broker.objects.filter(pk=broker.pk).update(checked_at=now(), trouble=trouble[:500])
+        _note(actions.BROKER_LOOKED_AT, actor, broker, {"trouble": trouble} if trouble else {})
+    return trouble
+
+
+@transaction.atomic
+def delete_broker(*, actor: Actor, broker: Broker) -> None:
+    """Remove one no trigger reads. What was still to be sent there is lost."""
+    reading = Trigger.objects.filter(agent__team=broker.team_id, config__broker=broker.slug, agent__archived_at=None)
+    if names := [f"{one.agent.name}: {one.name}" for one in reading.select_related("agent")[:3]]:
+        raise StillUsed(f"It is read by {', '.join(names)}. Remove these triggers first.")
+    lost = broker.outgoing.filter(sent_at=None).count()
+    _note(actions.BROKER_DELETED, actor, broker, {"before": _shown(broker) | {"unsent": lost}})
+    broker.delete()

@@ -1,0 +1,99 @@
+"""Send what came of an item to the address its sender named: signed, at least once, later and later, not for ever."""
+
+import asyncio
+import datetime as dt
+import json
+import time
+from dataclasses import dataclass
+
+from django.db import transaction
+from django.db.models import Q
+
+from agents_app.models import QueueItem
+from agents_app.tools import web
+from agents_app.tools.base import ToolFailed
+from agents_app.tools.queue.said import queue_item
+from agents_app.triggers import signing
+from console.core.clock import now
+from console.core.crypto import SecretUnreadable, decrypt
+from console.gateway import sync
+
+MOST_TRIES = 12
+_SECONDS, _CLAIM_SECONDS, _MOST, _AT_ONCE = 10.0, 120, 100, 20
+_FIRST_WAIT, _LONGEST_WAIT = 10, 3600
+
+
+@dataclass(frozen=True, slots=True)
+class _Call:
+    item: QueueItem
+    body: bytes
+    secret: str
+
+
+def call_back_due() -> int:
+    """Send what is due and return how many that were. Slow addresses wait side by side."""
+    calls = _claim()
+    if calls:
+        for call, trouble in zip(calls, sync.run(_all(calls)), strict=True):
+            _mark(call.item, trouble)
+    return len(calls)
+
+
+@transaction.atomic
+def _claim() -> list[_Call]:
+    """Take what is due for a while. A retry or a second end in between makes it due anew."""
+    moment = now()
+    rows = QueueItem.objects.filter(call_back_at__lte=moment).order_by("call_back_at", "id")
+    items = list(rows.select_for_update(skip_locked=True, of=("self",)).select_related("queue")[:_MOST])
+    claimed = moment + dt.timedelta(seconds=_CLAIM_SECONDS)
+    QueueItem.objects.filter(pk__in=[item.pk for item in items]).update(call_back_at=claimed)
+    calls = []
+    for item in items:
+        item.call_back_at = claimed
+        body = json.dumps(queue_item(item) | {"queue": item.queue.slug}, ensure_ascii=False).encode()
+        try:
+            calls.append(_Call(item, body, decrypt(item.queue.secret)))
+        except SecretUnreadable:
+            _mark(item, "The queue's secret cannot be read with the present ENCRYPTION_KEYS.")
+    return calls
+
+
+async def _all(calls: list[_Call]) -> list[str]:
+    room = asyncio.Semaphore(_AT_ONCE)
+
+    async def one(call: _Call) -> str:
+        async with room:
+            return await _deliver(call)
+
+    return await asyncio.gather(*[one(call) for call in calls])
+
+
+async def _deliver(call: _Call) -> str:
+    """Send one result; return what went wrong, if anything did. `X-Facet-Delivery` is the same every time."""
+    headers = {
+        "Content-Type": "application/json",
+        "X-Facet-Signature": signing.sign(call.secret, call.body, int(time.time())),
+        "X-Facet-Delivery": f"item_{call.item.pk.hex}.{call.item.fence}",
+    }
+    url = call.item.callback_url
+    try:
+        answer = await web.exchange(
+            "POST", url, headers=headers, body=call.body, seconds=_SECONDS, may_change=True, limit=64 * 1024
+        )
+    except ToolFailed as failed:
+        return failed.sentence
+    return "" if 200 <= answer.status < 300 else f"It answered {answer.status}."
+
+
+def _mark(item: QueueItem, trouble: str) -> None:
+    """Write how it went, unless the item has begun anew meanwhile."""
+    mine = QueueItem.objects.filter(Q(call_back_at=item.call_back_at), pk=item.pk, fence=item.fence)
+    tries = item.callbacks + 1
+    if not trouble:
+        mine.update(called_back_at=now(), call_back_at=None, callbacks=tries, callback_trouble="")
+        return
+    is_last = tries >= MOST_TRIES
+    wait = min(_FIRST_WAIT * 2 ** (tries - 1), _LONGEST_WAIT)
+    said = f"{trouble} Given up after {tries} times." if is_last else trouble
+    later = None if is_last else now() + dt.timedelta(seconds=wait)
+    mine.update(call_back_at=later, callbacks=tries, callback_trouble=said[:500])

@@ -1,0 +1,88 @@
+"""Brokers outside: connect, look at, change, ask whether they answer, remove. For owners; their team sees them."""
+
+from uuid import UUID
+
+from django.http import HttpResponse
+from django.shortcuts import render
+from django.urls import reverse
+from django.views.decorators.http import require_POST, require_safe
+
+from agents_app import access
+from agents_app.forms.brokers import BrokerForm
+from agents_app.forms.tools import refuse
+from agents_app.queries import outside
+from agents_app.services import brokers as services
+from agents_app.views.tool_frame import ask, frame, url_of
+from console.core.errors import Refusal
+from console.core.htmx import go
+from console.teams.access import needs
+from console.teams.callers import TeamRequest
+
+
+@needs("manage_team")
+def new_broker(request: TeamRequest) -> HttpResponse:
+    teams = access.teams_to_connect(request.caller)
+    given = request.POST if request.method == "POST" else None
+    form = BrokerForm(given, teams=teams, initial={"team": request.GET.get("team", "")})
+    if form.is_bound and form.is_valid():
+        try:
+            made = services.create_broker(actor=request.caller.actor, **form.cleaned_data)
+        except Refusal as refusal:
+            refuse(form, refusal)
+        else:
+            return go(request, url_of(made), f"Connected {made.name}. Ask whether it answers.")
+    context = {**frame(request, "queues"), "form": form}
+    return render(request, "agents/tools/broker_form.html", context, status=422 if form.is_bound else 200)
+
+
+@needs("view_team")
+@require_safe
+def broker(request: TeamRequest, broker_id: UUID) -> HttpResponse:
+    row = access.broker_for(request.caller, broker_id)
+    context = {
+        **frame(request, "queues"),
+        "row": outside.broker_rows(access.brokers_for(request.caller).filter(pk=row.pk))[0],
+        "triggers": list(outside.readers_of(row)),
+        "unsent": list(outside.unsent(row)),
+        "may_connect": request.caller.may("manage_team", row.team_id),
+    }
+    return render(request, "agents/tools/broker.html", context)
+
+
+@needs("manage_team")
+def edit_broker(request: TeamRequest, broker_id: UUID) -> HttpResponse:
+    row = access.broker_for(request.caller, broker_id, to="connect")
+    form = BrokerForm(request.POST if request.method == "POST" else None, broker=row)
+    if form.is_bound and form.is_valid():
+        try:
+            services.change_broker(actor=request.caller.actor, broker=row, **form.cleaned_data)
+        except Refusal as refusal:
+            refuse(form, refusal)
+        else:
+            return go(request, url_of(row), f"Changed {form.cleaned_data['name']}.")
+    context = {**frame(request, "queues"), "form": form, "broker": row}
+    return render(request, "agents/tools/broker_form.html", context, status=422 if form.is_bound else 200)
+
+
+@needs("manage_team")
+@require_POST
+def look_at_broker(request: TeamRequest, broker_id: UUID) -> HttpResponse:
+    row = access.broker_for(request.caller, broker_id, to="connect")
+    try:
+        said = services.look_at_broker(actor=request.caller.actor, broker=row)
+    except Refusal as refusal:
+        said = refusal.message
+    return go(request, url_of(row), said or "It answers, and lets us in.")
+
+
+@needs("manage_team")
+def remove_broker(request: TeamRequest, broker_id: UUID) -> HttpResponse:
+    row = access.broker_for(request.caller, broker_id, to="connect")
+    lost = "Its address is forgotten. What was still to be sent there is not sent."
+    if request.method == "POST":
+        try:
+            services.delete_broker(actor=request.caller.actor, broker=row)
+        except Refusal as refusal:
+            return ask(request, "queues", "Remove", row.name, lost, url_of(row), refused=refusal.message)
+        return go(request, reverse("agents:queues"), f"Removed {row.name}.")
+    return ask(request, "queues", "Remove", row.name, lost, url_of(row))

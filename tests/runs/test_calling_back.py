@@ -1,0 +1,100 @@
+"""The result of a queue item goes to the address its sender named: signed, again when it is refused, not for ever."""
+
+import json
+
+import pytest
+
+from agents_app.models import QueueItem
+from agents_app.services import queues
+from agents_app.services.calling_back import MOST_TRIES, call_back_due
+from agents_app.triggers import signing
+from console.core.clock import now
+from console.core.errors import BadInput
+from console.gateway import sync
+from console.teams.callers import SYSTEM
+from tests import make
+from tests.agents.conftest import signed_in  # noqa: F401
+
+
+@pytest.fixture
+def queue(cast):
+    made = make.make_queue(cast.team_a, "tickets")
+    secret = queues.renew_queue_secret(actor=make.actor_for(cast.alice), queue=made)
+    made.refresh_from_db()
+    yield made, secret
+    sync.stop()
+
+
+def ended(queue, upstream, **ending) -> QueueItem:
+    item, _ = queues.put(queue=queue, body="work", put_by_name="kim", callback_url=f"{upstream.url}/results")
+    taken = queues.take(queue=queue)
+    queues.finish(queue=queue, item_id=item.pk, receipt=taken.receipt, **ending)
+    item.refresh_from_db()
+    return item
+
+
+def test_a_result_is_sent_once_and_signed_with_the_queues_secret(queue, upstream):
+    made, secret = queue
+    waiting, _ = queues.put(queue=made, body="later", put_by_name="kim", callback_url=f"{upstream.url}/results")
+    queues.park(actor=SYSTEM, item=waiting)
+    item = ended(made, upstream, result={"text": "Yes."})
+    quiet, _ = queues.put(queue=made, body="nobody asks", put_by_name="kim")
+    queues.park(actor=SYSTEM, item=quiet)
+    upstream.enqueue({})
+    upstream.enqueue({})
+    assert (call_back_due(), call_back_due()) == (2, 0)
+    said = {seen.body["id"]: seen for seen in upstream.seen}
+    seen = said[f"item_{item.pk.hex}"]
+    assert (seen.body["queue"], seen.body["status"], seen.body["result"]) == ("tickets", "done", {"text": "Yes."})
+    assert said[f"item_{waiting.pk.hex}"].body["status"] == "parked"
+    raw = json.dumps(seen.body, ensure_ascii=False).encode()
+    assert signing.check(secret, raw, {"x-facet-signature": seen.headers["x-facet-signature"]}, source="plain")
+    item.refresh_from_db()
+    assert item.called_back_at and item.call_back_at is None and item.callback_trouble == ""
+
+
+def test_an_address_that_refuses_is_tried_again_and_given_up_in_the_end(queue, upstream):
+    made, _ = queue
+    item = ended(made, upstream, trouble="It broke.")
+    upstream.enqueue({}, status=500)
+    assert call_back_due() == 1
+    item.refresh_from_db()
+    assert item.called_back_at is None and item.call_back_at > now() and "500" in item.callback_trouble
+    QueueItem.objects.update(call_back_at=now(), callbacks=MOST_TRIES - 1)
+    upstream.enqueue({}, status=500)
+    assert (call_back_due(), call_back_due()) == (1, 0)
+    item.refresh_from_db()
+    assert item.call_back_at is None and "Given up after 12 times." in item.callback_trouble
+    queues.requeue(actor=SYSTEM, item=item)
+    item.refresh_from_db()
+    assert (item.callbacks, item.callback_trouble) == (0, ""), "what begins anew is told anew"
+
+
+def test_an_address_is_one_this_installation_may_call_of_a_queue_that_signs(queue, cast, settings):
+    made, _ = queue
+    settings.PRIVATE_NETWORKS_ALLOWED = []
+    silent = make.make_queue(cast.team_a, "silent")
+    for of, url, said in (
+        (made, "http://169.254.169.254/latest", "private"),
+        (made, "ftp://shop.example.com/", "https"),
+        (made, "https://user:pw@shop.example.com/", "password"),
+        (silent, "https://shop.example.com/results", "secret"),
+    ):
+        with pytest.raises(BadInput, match=said) as refused:
+            queues.put(queue=of, body=1, put_by_name="kim", callback_url=url)
+        assert refused.value.param == "callback_url"
+    assert not QueueItem.objects.exists()
+
+
+def test_builders_make_the_secret_and_see_what_became_of_a_callback(cast, upstream, signed_in):  # noqa: F811
+    made = make.make_queue(cast.team_a, "mail")
+    alice, url = signed_in(cast.alice), f"/tools/queues/{made.pk}/"
+    shown = alice.post(f"{url}secret/")
+    made.refresh_from_db()
+    assert shown.context["secret"] in shown.text and "no-store" in shown["Cache-Control"] and made.secret
+    assert shown.context["secret"] not in alice.get(url).text
+    item = make.make_item(made, callback_url="https://shop.example.com/results")
+    assert "Result goes to https://shop.example.com/results" in alice.get(url).text
+    QueueItem.objects.filter(pk=item.pk).update(callback_trouble="It answered 500.")
+    assert "It answered 500." in alice.get(url).text
+    assert signed_in(cast.bob).post(f"{url}secret/").status_code == 403
