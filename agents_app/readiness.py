@@ -30,7 +30,8 @@ def checks(team: Team, definition: Definition) -> list[Check]:
         found.append(_parameters(definition, alias))
     if definition.grants:
         found.append(Check("Its tools can be called", " ".join(problems_of(team, definition.grants))))
-        found.append(_calls_tools(definition, alias))
+        if alias is not None:
+            found.append(_calls_tools(definition, alias))
     return found
 
 
@@ -60,10 +61,10 @@ def alias_check(team: Team, definition: Definition, alias: Alias | None) -> Chec
     return Check(text)
 
 
-def _calls_tools(definition: Definition, alias: Alias | None) -> Check:
+def _calls_tools(definition: Definition, alias: Alias) -> Check:
     """Ask the model of each pin; which one answers after a fallback is not known before."""
     text = "Its model can call tools"
-    for pin in alias.pins.select_related("model_version") if alias is not None else ():
+    for pin in alias.pins.select_related("model_version"):
         if "tools" not in pin.model_version.capabilities:
             said = f"{pin.model_version}, pinned for {definition.alias!r} in {pin.environment}, cannot call tools."
             return Check(text, said)

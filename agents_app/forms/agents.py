@@ -20,6 +20,7 @@ def refuse(form: forms.Form, refusal: Refusal) -> None:
 
 
 class NewAgentForm(forms.Form):
+    template = forms.CharField(required=False, widget=forms.HiddenInput)
     name = forms.CharField(max_length=80, widget=forms.TextInput(attrs={"placeholder": "Support assistant"}))
     slug = forms.CharField(
         label="Short name",

@@ -3,6 +3,7 @@
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from agents_app.agent_templates import expected
 from agents_app.grants.parsing import Grant, grants_of
 from agents_app.models import Tool
 from console.teams.models import Team
@@ -34,7 +35,7 @@ def problems_of(team: Team, grants: Any) -> list[str]:
     for name, grant in grants_of(grants).items():
         tool = tools.get(name)
         if tool is None:
-            found.append(f"There is no tool {name!r} in {team}.")
+            found.append(f"There is no tool {name!r} in {team}. {expected(name)}".strip())
         elif tool.suspended:
             found.append(f"The tool {name!r} waits for a review: {tool.suspended}")
         elif not tool.is_callable:

@@ -3,6 +3,7 @@
 from dataclasses import dataclass
 from typing import Any
 
+from agents_app.agent_templates import expected
 from agents_app.grants.parsing import ALLOW, ASK, DENY, Grant, grants_of
 from agents_app.grants.pinning import tools_of
 from agents_app.models import Agent, Definition, Tool
@@ -34,7 +35,7 @@ def _row(name: str, grant: Grant, tool: Tool | None) -> Granted:
     mode, tone = _MODES[grant.mode or (ASK if writes else ALLOW)]
     if grant.others_approve and mode == _MODES[ASK][0]:
         mode = "Somebody else approves"
-    return Granted(name, tool, _rules(grant), mode, tone, "wrench" if writes else "eye", _problem(tool))
+    return Granted(name, tool, _rules(grant), mode, tone, "wrench" if writes else "eye", _problem(name, tool))
 
 
 def _rules(grant: Grant) -> list[str]:
@@ -58,9 +59,9 @@ def _plain(value: Any) -> str:
     return ", ".join(map(str, value)) if isinstance(value, list) else str(value)
 
 
-def _problem(tool: Tool | None) -> str:
+def _problem(name: str, tool: Tool | None) -> str:
     if tool is None:
-        return "There is no such tool any more."
+        return f"There is no such tool yet. {expected(name)}" if expected(name) else "There is no such tool any more."
     if tool.suspended:
         return f"Waits for a review: {tool.suspended}"
     return "" if tool.is_callable else "It is switched off."

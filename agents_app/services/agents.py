@@ -21,7 +21,7 @@ from console.teams.models import Team
 
 _SLUG = re.compile(r"[a-z0-9][a-z0-9-]{0,59}")
 # First segments the console's own pages have.
-_RESERVED = frozenset({"new"})
+_RESERVED = frozenset({"new", "templates"})
 LONGEST_NAME, LONGEST_DESCRIPTION = 80, 300
 
 

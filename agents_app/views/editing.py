@@ -7,6 +7,7 @@ from django.shortcuts import render
 from django.urls import reverse
 
 from agents_app import access
+from agents_app.agent_templates import TEMPLATES, Template
 from agents_app.definition import run_limits
 from agents_app.forms.agents import NewAgentForm, refuse
 from agents_app.forms.draft import DraftForm
@@ -15,6 +16,7 @@ from agents_app.queries import choices, detail
 from agents_app.queries.grants import granted
 from agents_app.readiness import checks
 from agents_app.services import agents, drafts
+from agents_app.services.from_template import create_from_template
 from agents_app.trying import Tried, ask_draft, turns_from
 from agents_app.views.frame import ACTIVE, frame
 from console.core.errors import Conflict, Refusal
@@ -26,17 +28,36 @@ from console.teams.callers import TeamRequest
 @needs("build")
 def new_agent(request: TeamRequest) -> HttpResponse:
     teams = access.building_teams(request.caller)
-    initial = {"team": request.GET.get("team", "")}
+    chosen = TEMPLATES.get(request.POST.get("template") or request.GET.get("template", ""))
+    initial = {"team": request.GET.get("team", "")} | (_named_as(chosen) if chosen else {})
     form = NewAgentForm(request.POST if request.method == "POST" else None, teams=teams, initial=initial)
     if form.is_bound and form.is_valid():
         try:
-            agent = agents.create_agent(actor=request.caller.actor, **form.cleaned_data)
+            agent = _made(request, form)
         except Refusal as refusal:
             refuse(form, refusal)
         else:
-            return go(request, reverse("agents:edit", args=[agent.slug]), f"Created {agent.name}. Say what it is.")
-    context = {"active": ACTIVE, "form": form}
+            said = "See what it still lacks." if chosen else "Say what it is."
+            return go(request, reverse("agents:edit", args=[agent.slug]), f"Created {agent.name}. {said}")
+    context = {"active": ACTIVE, "form": form, "templates": TEMPLATES.values(), "chosen": chosen}
     return render(request, "agents/new.html", context, status=422 if form.is_bound else 200)
+
+
+def _named_as(template: Template) -> dict[str, str]:
+    """Return what a template is called; its short name may be taken, which the form then says."""
+    return {
+        "template": template.slug,
+        "name": template.name,
+        "slug": template.slug,
+        "description": template.description,
+    }
+
+
+def _made(request: TeamRequest, form: NewAgentForm) -> Agent:
+    given = dict(form.cleaned_data)
+    if template := given.pop("template"):
+        return create_from_template(actor=request.caller.actor, template=template, **given)
+    return agents.create_agent(actor=request.caller.actor, **given)
 
 
 @needs("build")

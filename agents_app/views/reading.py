@@ -9,6 +9,7 @@ from django.views.decorators.http import require_safe
 
 from agents_app import access
 from agents_app import where_used as uses
+from agents_app.agent_templates import TEMPLATES
 from agents_app.models import Agent, AgentDraft, AgentVersion
 from agents_app.queries import detail
 from agents_app.queries.grants import granted
@@ -33,7 +34,8 @@ def agents(request: TeamRequest) -> HttpResponse:
     words = request.GET.get("q", "").replace("\0", "").strip()[:_LONGEST]
     number = request.GET.get("page", "1")
     page = listing(shown, words, int(number) if number.isascii() and number.isdecimal() and len(number) < 7 else 1)
-    context = {"active": ACTIVE, "page": page, "words": words, "may_build": request.caller.may("build")}
+    may_build = request.caller.may("build")
+    context = {"active": ACTIVE, "page": page, "words": words, "may_build": may_build, "templates": TEMPLATES.values()}
     return render(request, "agents/list.html", context)
 
 

@@ -8,10 +8,12 @@ from rest_framework import serializers
 from rest_framework.response import Response
 
 from agents_app import access, where_used
+from agents_app.agent_templates import TEMPLATES
 from agents_app.definition import LIMITS, fields_of
 from agents_app.models import Agent, AgentDraft, AgentVersion, Audience, Definition
 from agents_app.readiness import problems
 from agents_app.services import agents, drafts, versions
+from agents_app.services.from_template import create_from_template
 from console.api.manage.base import Endpoint, Strict, listed
 from console.core.errors import BadInput
 from console.teams import access as teams_access
@@ -59,7 +61,8 @@ class _Definition(Strict):
 class NewAgentSerializer(_Definition):
     team = serializers.CharField()
     slug = serializers.CharField()
-    name = serializers.CharField()
+    name = serializers.CharField(required=False, help_text="May be left out with a template.")
+    template = serializers.CharField(required=False, help_text=f"Fills the draft: {', '.join(TEMPLATES)}.")
     description = serializers.CharField(required=False, allow_blank=True)
     audience = serializers.ChoiceField(Audience.choices, required=False)
     shared_with = serializers.ListField(child=serializers.CharField(), required=False)
@@ -97,6 +100,27 @@ class AgentStateSerializer(_Definition):
     created_at = serializers.DateTimeField(required=False)
     revision = serializers.IntegerField(required=False)
     problems = serializers.ListField(child=serializers.CharField(), required=False)
+
+
+class AgentToolNeedSerializer(serializers.Serializer[Any]):
+    slug = serializers.CharField()
+    kind = serializers.CharField(help_text="A built-in kind, made with the agent; empty: the team makes it.")
+    sentence = serializers.CharField()
+
+
+class AgentTemplateSerializer(serializers.Serializer[Any]):
+    slug = serializers.CharField()
+    name = serializers.CharField()
+    sentence = serializers.CharField()
+    instructions = serializers.CharField()
+    tools = AgentToolNeedSerializer(many=True)
+    limits = serializers.DictField()
+    input_schema = serializers.DictField(allow_null=True)
+    output_schema = serializers.DictField()
+
+
+class AgentTemplatesSerializer(serializers.Serializer[Any]):
+    data = AgentTemplateSerializer(many=True)  # type: ignore[assignment]
 
 
 class AgentUseSerializer(serializers.Serializer[Any]):
@@ -176,7 +200,22 @@ class Agents(AgentEndpoint):
         given = self.read(NewAgentSerializer)
         given["team"] = teams_access.team_for(self.caller, given["team"], to="build")
         given["shared_with"] = self.teams(given.get("shared_with", []))
+        if "template" in given:
+            return Response(_shown(create_from_template(actor=self.actor, **given)), status=201)
+        if "name" not in given:
+            raise BadInput("Give the agent a name, or say a template.", param="name")
         return Response(_shown(agents.create_agent(actor=self.actor, **given)), status=201)
+
+
+class Templates(AgentEndpoint):
+    @extend_schema(
+        operation_id="list_agent_templates",
+        tags=["agents"],
+        summary="List the templates an agent can start from",
+        responses=AgentTemplatesSerializer,
+    )
+    def get(self, request: Any) -> Response:
+        return Response({"data": AgentTemplateSerializer(TEMPLATES.values(), many=True).data})
 
 
 class OneAgent(AgentEndpoint):
@@ -316,6 +355,7 @@ class WhereUsed(AgentEndpoint):
 
 urlpatterns = [
     path("agents/", Agents.as_view(), name="agents"),
+    path("agents/templates/", Templates.as_view(), name="agent_templates"),
     path("agents/<slug:slug>/", OneAgent.as_view(), name="agent"),
     path("agents/<slug:slug>/draft/", Draft.as_view(), name="agent_draft"),
     path("agents/<slug:slug>/versions/", Versions.as_view(), name="agent_versions"),

@@ -55,6 +55,21 @@ def test_it_builds_publishes_and_rolls_back(api, cast):
     assert api("DELETE", "helper/").status_code == 204 and api("GET", "helper/").status_code == 404
 
 
+def test_it_starts_from_a_template(api, cast):
+    make.make_alias("able", production=make.make_model(capabilities=["chat", "tools"]))
+    listed = {one["slug"]: one for one in api("GET", "templates/").json()["data"]}
+    assert [tool["slug"] for tool in listed["log-watcher"]["tools"]] == ["service_status", "restart_service"]
+    body = {"team": "team-a", "slug": "triage", "template": "support-triage", "limits": {"steps": 5}}
+    made = api("POST", body=body)
+    assert made.status_code == 201, made.text
+    assert made.json()["name"] == "Support triage"
+    draft = api("GET", "triage/draft/").json()
+    assert draft["problems"] == [] and draft["limits"] == {"steps": 5} and draft["alias"] == "able"
+    for wrong, param in (({"template": "unheard"}, "template"), ({}, "name")):
+        answer = api("POST", body={"team": "team-a", "slug": "other", **wrong})
+        assert (answer.status_code, answer.json()["error"]["param"]) == (400, param)
+
+
 def test_it_refuses_by_name_and_shows_strangers_no_more_than_they_may_use(api, cast):
     make.make_agent(cast.team_a, "helper", audience="organisation")
     _, theirs = make.make_key(cast.team_b, scopes=["models:call"])
