@@ -3,8 +3,7 @@
 import json
 from typing import Any
 
-from anthropic.types.message_create_params import MessageCreateParamsNonStreaming, MessageCreateParamsStreaming
-
+from tests import sdks
 from tests.documented import problems
 from tests.upstream import Seen
 
@@ -90,7 +89,8 @@ def sse(*written: dict[str, Any]) -> bytes:
 
 def undocumented(body: dict[str, Any]) -> list[str]:
     """Return what in a request body is not as Anthropic documents it."""
-    kind = MessageCreateParamsStreaming if body.get("stream") else MessageCreateParamsNonStreaming
+    kinds = sdks.anthropic.types.message_create_params
+    kind = kinds.MessageCreateParamsStreaming if body.get("stream") else kinds.MessageCreateParamsNonStreaming
     return problems({k: v for k, v in body.items() if k not in _STILL_TAKEN}, kind)
 
 

@@ -7,7 +7,6 @@ the template has, on the same database, so that other connections (pools, a live
 import fcntl
 import hashlib
 import os
-import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -28,7 +27,7 @@ DO $$
 DECLARE it record; has_rows boolean;
 BEGIN
     FOR it IN SELECT relname FROM pg_class WHERE relnamespace = 'public'::regnamespace
-              AND relkind IN ('r', 'p') AND NOT relispartition AND relname <> 'django_migrations' LOOP
+              AND relkind = 'r' AND relname NOT IN ('django_migrations', 'audit_epoch') LOOP
         EXECUTE format('SELECT EXISTS (SELECT FROM public.%I)', it.relname) INTO has_rows;
         IF has_rows THEN
             EXECUTE format('CREATE TABLE facet_seed.%I AS TABLE public.%I', it.relname, it.relname);
@@ -37,21 +36,26 @@ BEGIN
 END $$
 """
 
-# As a replica no trigger and no foreign key is asked: the log can be emptied, and in any order.
+# As a replica no trigger and no foreign key is asked: the log can be emptied, and in any order. Only what holds
+# something is touched, and what migrations filled only if it changed: rows written anew leave dead ones behind.
 _RESTORE = """
 SET LOCAL session_replication_role = replica;
 SET LOCAL lock_timeout = '10s';
 DO $$
-DECLARE it record; has_rows boolean;
+DECLARE it record; has_changed boolean;
 BEGIN
-    FOR it IN SELECT relname FROM pg_class WHERE relnamespace = 'public'::regnamespace
-              AND relkind IN ('r', 'p') AND NOT relispartition AND relname <> 'django_migrations' LOOP
-        EXECUTE format('SELECT EXISTS (SELECT FROM public.%I)', it.relname) INTO has_rows;
-        IF has_rows THEN
-            EXECUTE format('DELETE FROM public.%I', it.relname);
+    FOR it IN SELECT oid::regclass AS name, to_regclass(format('facet_seed.%I', relname)) AS seed FROM pg_class
+              WHERE relnamespace = 'public'::regnamespace AND relname NOT IN ('django_migrations', 'audit_epoch')
+              AND relkind = 'r' AND pg_relation_size(oid) > 0 LOOP
+        IF it.seed IS NULL THEN
+            EXECUTE format('DELETE FROM ONLY %s', it.name);
+            CONTINUE;
         END IF;
-        IF to_regclass(format('facet_seed.%I', it.relname)) IS NOT NULL THEN
-            EXECUTE format('INSERT INTO public.%I SELECT * FROM facet_seed.%I', it.relname, it.relname);
+        EXECUTE format('SELECT EXISTS ((TABLE %1$s EXCEPT ALL TABLE %2$s) UNION ALL'
+                       ' (TABLE %2$s EXCEPT ALL TABLE %1$s))', it.name, it.seed) INTO has_changed;
+        IF has_changed THEN
+            EXECUTE format('DELETE FROM ONLY %s', it.name);
+            EXECUTE format('INSERT INTO %s SELECT * FROM %s', it.name, it.seed);
         END IF;
     END LOOP;
     -- An epoch no process has seen, so that snapshots of the tests before are stale.
@@ -161,7 +165,6 @@ def restore() -> None:
     connection = connections["default"]
     with transaction.atomic(), connection.cursor() as cursor:
         cursor.execute(_RESTORE)
-        cursor.execute("UPDATE audit_epoch SET value = %s", [time.time_ns() // 1000])
 
 
 @contextmanager

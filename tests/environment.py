@@ -1,7 +1,9 @@
 """Loaded by pytest before anything of Django: the shared PostgreSQL, and settings that touch nothing outside."""
 
+import gc
 import os
 import tempfile
+from collections.abc import Iterator
 
 import pytest
 
@@ -21,6 +23,26 @@ def pytest_xdist_auto_num_workers(config: pytest.Config) -> int:
     return (os.cpu_count() or 1) + 1
 
 
-def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Begin with what takes longest, so that no process is left alone with it at the end."""
-    items.sort(key=lambda item: item.get_closest_marker("e2e") is None)
+@pytest.hookimpl(wrapper=True)
+def pytest_collection() -> Iterator[None]:
+    """Keep the modules, which stay until the end, from the collector of garbage: it would walk through them all day."""
+    gc.disable()
+    try:
+        return (yield)
+    finally:
+        gc.collect()
+        gc.freeze()
+        gc.enable()
+
+
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """Begin with what takes longest, so that no process is left alone with it at the end.
+
+    Each process starts with its share of the list: the first with the browser, the second with what is marked `long`.
+    """
+    share = len(items) // getattr(config, "workerinput", {}).get("workercount", 1)
+    browser = [item for item in items if item.get_closest_marker("e2e")]
+    long = [item for item in items if item.get_closest_marker("long")]
+    rest = [item for item in items if not item.get_closest_marker("e2e") and not item.get_closest_marker("long")]
+    place = max(share - len(browser), 0)
+    items[:] = [*browser, *rest[:place], *long, *rest[place:]]

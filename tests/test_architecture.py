@@ -1,7 +1,6 @@
 """The drawing of the house, held by tests: storeys, rooms, and that no call reaches a provider past the log."""
 
 import ast
-from collections.abc import Iterator
 from functools import cache
 from pathlib import Path
 
@@ -35,18 +34,22 @@ def trees() -> dict[str, ast.Module]:
     return found
 
 
-def imports(tree: ast.AST) -> Iterator[str]:
-    """Yield every name a module imports, as `package.module.name`."""
+@cache
+def imports(tree: ast.AST) -> list[str]:
+    """Return every name a module imports, as `package.module.name`."""
+    found = []
     for node in ast.walk(tree):
         if isinstance(node, ast.Import):
-            yield from (alias.name for alias in node.names)
+            found += [alias.name for alias in node.names]
         elif isinstance(node, ast.ImportFrom) and node.module:
-            yield from (f"{node.module}.{alias.name}" for alias in node.names)
+            found += [f"{node.module}.{alias.name}" for alias in node.names]
+    return found
 
 
-def calls(tree: ast.AST) -> Iterator[str]:
-    """Yield what is called, as it is written: `outbound.request`, `Call`."""
-    yield from (ast.unparse(node.func) for node in ast.walk(tree) if isinstance(node, ast.Call))
+@cache
+def calls(tree: ast.AST) -> list[str]:
+    """Return what is called, as it is written: `outbound.request`, `Call`."""
+    return [ast.unparse(node.func) for node in ast.walk(tree) if isinstance(node, ast.Call)]
 
 
 def functions(path: str) -> dict[str, ast.AST]:
@@ -151,3 +154,15 @@ def test_plain_sql_stays_in_its_rooms():
     allowed = {"console/gateway/sweep.py", "console/pages/health.py"}
     strangers = {path for path in found - allowed if not {"sql", "sql.py", "embedded"} & set(Path(path).parts)}
     assert not strangers
+
+
+def test_only_tests_that_need_a_large_library_import_it():
+    """Every test process reads every test's module, so a library that takes seconds goes by tests/sdks.py."""
+    large = ("import openai", "import anthropic", "import mcp", "from openai", "from anthropic", "from mcp")
+    found = [
+        f"{path.relative_to(ROOT)}: {line}"
+        for path in (ROOT / "tests").rglob("*.py")
+        for line in path.read_text().splitlines()
+        if line.startswith(large)
+    ]
+    assert not found

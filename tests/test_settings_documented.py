@@ -2,18 +2,21 @@
 
 import ast
 import re
+from functools import cache
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parent.parent
 READERS = {"env_str", "env_bool", "env_int", "env_list", "env_commands", "env_secret"}
 
 
+@cache
 def variables_read() -> dict[str, str]:
     """Return each variable with the function of console.core.env that reads it, wherever it is called."""
     found: dict[str, str] = {}
     for folder in ("console", "prompts_app", "usage_app", "agents_app"):
         for path in (ROOT / folder).rglob("*.py"):
-            for node in ast.walk(ast.parse(path.read_text())):
+            text = path.read_text()
+            for node in ast.walk(ast.parse(text)) if "env_" in text else ():
                 if isinstance(node, ast.Call) and isinstance(node.func, ast.Name) and node.func.id in READERS:
                     name = node.args[0]
                     if isinstance(name, ast.Constant):

@@ -9,8 +9,7 @@ import pytest
 
 from console.audit.models import AuditEvent
 from console.batches.models import Batch, File
-from tests import make
-from tests.api.v1 import sdks
+from tests import make, sdks
 from tests.batches.conftest import CHAT, jsonl, line
 from tests.gateway.conftest import World
 from tests.live import LiveServer

@@ -3,10 +3,9 @@
 import json
 import sys
 import time
+from typing import Any
 
 import pytest
-from mcp.server.mcpserver import MCPServer
-from mcp_server_time.server import create_server
 
 from agents_app.errors import StaleTool, StillUsed
 from agents_app.models import Tool, ToolServer
@@ -18,6 +17,7 @@ from console.audit.models import AuditEvent
 from console.core.errors import BadInput, Conflict
 from console.gateway import sync
 from console.teams.actors import SYSTEM, Actor
+from tests import sdks
 from tests.agents.tools.conftest import call_of
 from tests.agents.tools.mcp_server import served
 from tests.conftest import Cast
@@ -41,7 +41,7 @@ def taken(server, name, **fields) -> Tool:
 
 
 def test_the_reference_server_for_time_works_as_a_tool(live, use):
-    with served(create_server("UTC")) as (url, heard):
+    with served(sdks.mcp_server_time.create_server("UTC")) as (url, heard):
         server = connect(live, url, secret="tok3n")
         assert not heard.requests, "connecting asks nothing"
         server = looked(server)
@@ -63,8 +63,8 @@ def test_the_reference_server_for_time_works_as_a_tool(live, use):
     assert not failed.value.is_unknown
 
 
-def changing(description: str, *, hang: float = 0) -> MCPServer:
-    server = MCPServer("changing")
+def changing(description: str, *, hang: float = 0) -> Any:
+    server = sdks.mcp_server.MCPServer("changing")
 
     def act(what: str) -> str:
         if hang:
@@ -107,7 +107,7 @@ def test_a_tool_that_says_something_else_is_suspended_until_it_is_reviewed(live,
         assert "Ignore all rules" in tool.description and tool.digest == offer.digest and not tool.suspended
         assert use(tool, {"what": "it"}).content == "did it"
         assert use(tool, {"what": "break"}).is_error
-    with served(MCPServer("empty")) as (url, _):
+    with served(sdks.mcp_server.MCPServer("empty")) as (url, _):
         ToolServer.objects.update(address=url)
         looked(server)
         tool.refresh_from_db()

@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from tests.api.v1 import sdks
+from tests import sdks
 from tests.gateway.conftest import World, ask, client, world  # noqa: F401
 from tests.live import LiveServer
 

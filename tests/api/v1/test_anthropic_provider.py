@@ -3,13 +3,12 @@
 import json
 from decimal import Decimal
 
-import openai
 import pytest
 
 from console.audit.models import Payload
 from console.catalog.models import Price, Provider
 from console.core.crypto import encrypt
-from tests import claude, make
+from tests import claude, make, sdks
 
 HELLO = [{"role": "user", "content": "Where is order 7?"}]
 ASK = {"model": "claude", "messages": HELLO}
@@ -102,10 +101,10 @@ def test_a_streamed_call_of_a_tool(sdk, desk):
 def test_what_goes_wrong_there(sdk, desk):
     up = desk.upstream
     for status, kind, error, code in [
-        (400, "invalid_request_error", openai.BadRequestError, "upstream_refused"),
-        (401, "authentication_error", openai.InternalServerError, "upstream_credentials"),
-        (429, "rate_limit_error", openai.InternalServerError, "upstream_busy"),
-        (529, "overloaded_error", openai.InternalServerError, "upstream_busy"),
+        (400, "invalid_request_error", sdks.openai.BadRequestError, "upstream_refused"),
+        (401, "authentication_error", sdks.openai.InternalServerError, "upstream_credentials"),
+        (429, "rate_limit_error", sdks.openai.InternalServerError, "upstream_busy"),
+        (529, "overloaded_error", sdks.openai.InternalServerError, "upstream_busy"),
     ]:
         up.enqueue(claude.failure(kind), status=status, extra="retry-after: 7\r\n")
         with pytest.raises(error) as caught:
@@ -116,7 +115,7 @@ def test_what_goes_wrong_there(sdk, desk):
     events = claude.events(claude.message())
     for ending, code in ([claude.failure("overloaded_error")], "upstream_busy"), ([], "upstream_truncated"):
         up.enqueue_stream(claude.sse(*events[:4], *ending), done=False)
-        with pytest.raises(openai.APIError) as caught:
+        with pytest.raises(sdks.openai.APIError) as caught:
             list(sdk.chat.completions.create(**ASK, stream=True))
         assert caught.value.code == code
     assert [c.code for c in desk.calls()][-2:] == ["upstream_busy", "upstream_truncated"]
@@ -124,11 +123,11 @@ def test_what_goes_wrong_there(sdk, desk):
 
 def test_what_it_cannot_do_is_refused_on_record_before_anything_is_sent(sdk, desk):
     for fields, param in [({"n": 2}, "n"), ({"logprobs": True}, "logprobs"), ({"temperature": 1.5}, "temperature")]:
-        with pytest.raises(openai.BadRequestError) as caught:
+        with pytest.raises(sdks.openai.BadRequestError) as caught:
             sdk.chat.completions.create(**ASK, **fields)
         assert caught.value.param == param
         line = desk.calls()[-1]
         assert (line.status, line.http_status, line.team) == ("refused", 400, "Support") and param in line.reason
-    with pytest.raises(openai.BadRequestError, match="does not make embeddings"):
+    with pytest.raises(sdks.openai.BadRequestError, match="does not make embeddings"):
         sdk.embeddings.create(model="claude", input="x")
     assert desk.upstream.seen == []

@@ -3,12 +3,11 @@
 from collections.abc import Iterator
 from typing import Any
 
-import openai
 import pytest
 
 from console.audit.models import Payload
 from console.teams.actors import SYSTEM
-from tests import make
+from tests import make, sdks
 from tests.upstream import sse, usage
 from usage_app.services.quotas import set_quota
 
@@ -117,12 +116,12 @@ def test_a_field_that_is_wrong_is_named(client, world):
 
 
 def test_a_model_of_another_kind_is_refused_with_the_way_to_go(sdk, world):
-    with pytest.raises(openai.BadRequestError, match="It chats: send messages to /v1/chat/completions") as refused:
+    with pytest.raises(sdks.openai.BadRequestError, match="It chats: send messages to /v1/chat/completions") as refused:
         sdk.completions.create(model="support-chat", prompt="Once")
     assert refused.value.param == "model"
-    with pytest.raises(openai.BadRequestError, match="does not chat"):
+    with pytest.raises(sdks.openai.BadRequestError, match="does not chat"):
         sdk.chat.completions.create(model="writer", messages=[{"role": "user", "content": "Hi"}])
-    with pytest.raises(openai.BadRequestError, match="does not make embeddings"):
+    with pytest.raises(sdks.openai.BadRequestError, match="does not make embeddings"):
         sdk.embeddings.create(model="writer", input="Hi")
 
 
@@ -141,7 +140,7 @@ def test_a_repeated_request_is_answered_once(sdk, world):
 
 def test_quotas_set_aside_every_answer_that_may_come(sdk, world):
     set_quota(actor=SYSTEM, team=world.team, metric="tokens", window="day", limit=200)
-    with pytest.raises(openai.RateLimitError):  # 3 prompts x 4 answers x 16 tokens
+    with pytest.raises(sdks.openai.RateLimitError):  # 3 prompts x 4 answers x 16 tokens
         sdk.completions.create(model="writer", prompt=["a", "b", "c"], n=2, best_of=4)
     world.upstream.enqueue(text("x"))
     sdk.completions.create(model="writer", prompt=[1, 2, 3])

@@ -6,13 +6,12 @@ import struct
 from collections.abc import Iterator
 from typing import Any
 
-import openai
 import orjson
 import pytest
 
 from console.audit.models import Payload
 from console.teams.actors import SYSTEM
-from tests import make
+from tests import make, sdks
 from usage_app.services.quotas import set_quota
 
 VECTORS = [[0.25, -0.5, 1.0], [0.0, 0.125, -2.0]]
@@ -91,7 +90,7 @@ def test_token_lists_pass_to_a_real_provider_and_are_counted(sdk, world):
         )
         sdk.embeddings.create(model="embed", input=tokens)
         assert world.upstream.seen[-1].body["input"] == tokens
-    with pytest.raises(openai.RateLimitError) as refused:  # six of ten are used
+    with pytest.raises(sdks.openai.RateLimitError) as refused:  # six of ten are used
         sdk.embeddings.create(model="embed", input=[5, 6, 7, 8, 9])
     assert refused.value.code == "insufficient_quota"
 
@@ -110,7 +109,7 @@ def test_an_answer_that_is_none(sdk, world):
     for answer in broken:
         world.upstream.enqueue(answer)
         world.forgive()
-        with pytest.raises(openai.InternalServerError) as failed:
+        with pytest.raises(sdks.openai.InternalServerError) as failed:
             sdk.embeddings.create(model="embed", input=["one", "two"])
         assert failed.value.status_code == 502 and failed.value.code == "upstream_invalid"
 

@@ -2,7 +2,6 @@
 
 import json
 
-import anthropic
 import httpx2 as httpx
 import pytest
 
@@ -10,7 +9,7 @@ from console.audit.models import Payload
 from console.catalog.models import Provider
 from console.core.ids import parse_request_id
 from console.teams.actors import SYSTEM
-from tests import claude, make
+from tests import claude, make, sdks
 from tests.upstream import chunk, completion, sse, usage
 from usage_app.services.quotas import set_quota
 
@@ -138,15 +137,17 @@ def test_errors_in_their_shape(anthropic_sdk, desk, client):
         assert caught.value.body["request_id"] == caught.value.request_id == caught.value.response.headers["request-id"]
         return caught.value
 
-    fails(anthropic.AuthenticationError, "authentication_error", client=anthropic_sdk.copy(api_key="nobody"))
-    fails(anthropic.NotFoundError, "not_found_error", model="nobody")
-    refused = fails(anthropic.BadRequestError, "invalid_request_error", messages=[{"role": "robot", "content": "x"}])
+    fails(sdks.anthropic.AuthenticationError, "authentication_error", client=anthropic_sdk.copy(api_key="nobody"))
+    fails(sdks.anthropic.NotFoundError, "not_found_error", model="nobody")
+    refused = fails(
+        sdks.anthropic.BadRequestError, "invalid_request_error", messages=[{"role": "robot", "content": "x"}]
+    )
     assert refused.body["error"]["message"].startswith("messages[0].role: ")
-    fails(anthropic.BadRequestError, "invalid_request_error", tools=[{"type": "web_search_20250305", "name": "w"}])
+    fails(sdks.anthropic.BadRequestError, "invalid_request_error", tools=[{"type": "web_search_20250305", "name": "w"}])
     desk.upstream.enqueue({"error": {"message": "x"}}, status=429, extra="retry-after: 7\r\n")
-    fails(anthropic.InternalServerError, "overloaded_error")
+    fails(sdks.anthropic.InternalServerError, "overloaded_error")
     desk.upstream.enqueue(b"<html>", content_type="text/html")
-    fails(anthropic.InternalServerError, "api_error")
+    fails(sdks.anthropic.InternalServerError, "api_error")
     answer = client.post("/v1/messages", json={"model": "support-chat", "messages": HELLO})
     assert answer.status_code == 400 and "max_tokens" in answer.json()["error"]["message"]
     assert client.get("/v1/messages").json()["error"]["type"] == "invalid_request_error"
@@ -158,11 +159,11 @@ def test_errors_in_their_shape(anthropic_sdk, desk, client):
         ),
     ):
         desk.upstream.enqueue_stream(begun, done=False)
-        with pytest.raises(anthropic.APIError, match="broke off"):
+        with pytest.raises(sdks.anthropic.APIError, match="broke off"):
             list(anthropic_sdk.messages.create(**ASK | {"model": alias}, stream=True))
     desk.forgive()
     set_quota(actor=SYSTEM, team=desk.team, metric="requests", window="hour", limit=1)
-    assert fails(anthropic.RateLimitError, "rate_limit_error").response.headers["retry-after"]
+    assert fails(sdks.anthropic.RateLimitError, "rate_limit_error").response.headers["retry-after"]
 
 
 def test_the_same_message_twice_is_answered_once(anthropic_sdk, desk):
@@ -187,7 +188,7 @@ def test_it_counts_tokens(anthropic_sdk, desk, client: httpx.Client):
     counted = anthropic_sdk.messages.count_tokens(model="claude", messages=HELLO, system="Be kind.")
     longer = anthropic_sdk.messages.count_tokens(model="claude", messages=[{"role": "user", "content": "x" * 4000}])
     assert 5 < counted.input_tokens < 100 and longer.input_tokens > 1000
-    with pytest.raises(anthropic.NotFoundError):
+    with pytest.raises(sdks.anthropic.NotFoundError):
         anthropic_sdk.messages.count_tokens(model="nobody", messages=HELLO)
     assert client.get("/v1/messages/count_tokens").status_code == 405
     assert [line.status for line in desk.calls()] == ["refused"] and desk.upstream.seen == []
@@ -223,7 +224,7 @@ def test_a_prompt_and_an_agent_answer_where_messages_are_written(anthropic_sdk, 
     assert (sent["system"], sent["temperature"], sent["max_tokens"]) == ([instructions], 0.3, 50)
     assert "seed" not in sent and sent["model"] == "claude-sonnet-5"
 
-    with pytest.raises(anthropic.BadRequestError, match="prompt.id"):
+    with pytest.raises(sdks.anthropic.BadRequestError, match="prompt.id"):
         anthropic_sdk.messages.create(**ASK, extra_body={"prompt": {"id": 7}})
-    with pytest.raises(anthropic.BadRequestError, match="not counted"):
+    with pytest.raises(sdks.anthropic.BadRequestError, match="not counted"):
         anthropic_sdk.messages.count_tokens(model="claude", messages=HELLO, extra_body={"prompt": prompt})

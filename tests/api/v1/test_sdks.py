@@ -7,8 +7,7 @@ import pytest
 
 from console.core.ids import parse_request_id
 from console.teams.actors import SYSTEM
-from tests import make
-from tests.api.v1 import sdks
+from tests import make, sdks
 from tests.upstream import chunk, completion, sse, text_chunks, usage
 from usage_app.services.quotas import set_quota
 

@@ -1,0 +1,17 @@
+"""The libraries of OpenAI, Anthropic and MCP, imported on first use: that takes seconds, and few tests need them."""
+
+import importlib
+from types import ModuleType
+
+_MODULES = {
+    "openai": "openai",
+    "anthropic": "anthropic",
+    "mcp_server": "mcp.server.mcpserver",
+    "mcp_server_time": "mcp_server_time.server",
+}
+
+
+def __getattr__(name: str) -> ModuleType:
+    if name not in _MODULES:
+        raise AttributeError(name)
+    return importlib.import_module(_MODULES[name])
