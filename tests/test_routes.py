@@ -15,7 +15,7 @@ from django.test import Client
 from django.urls import URLPattern, URLResolver, get_resolver, reverse
 from pytest_django.plugin import DjangoDbBlocker
 
-from agents_app.models import Firing, QueueItem, Trigger
+from agents_app.models import Firing, QueueItem, Step, Trigger
 from console.audit import sql
 from console.audit.models import AuditEvent
 from console.batches.models import Batch
@@ -269,6 +269,11 @@ def _run(cast: Cast) -> Arguments:
     return {"run_id": make.make_run(make.make_agent(cast.team_a), cast.alice).public_id}
 
 
+def _run_step(cast: Cast) -> Arguments:
+    run = make.make_run(make.make_agent(cast.team_a), cast.alice)
+    return {"run_id": run.public_id, "number": make.make_step(run, kind=Step.Kind.MODEL).number}
+
+
 def _approval(cast: Cast) -> Arguments:
     run = make.make_run(make.make_agent(cast.team_a), cast.alice)
     return {"approval_id": make.make_approval(run).pk}
@@ -466,7 +471,7 @@ FACTORIES: dict[str, Callable[[Cast], Arguments]] = {
     ),
     **dict.fromkeys(("agents:grant", "agents:withdraw_grant"), _grant),
     **dict.fromkeys(("agents:switch_trigger", "agents:renew_trigger", "agents:delete_trigger"), _trigger),
-    "agents:run_again_from": lambda cast: {**_run(cast), "number": 1},
+    "agents:run_again_from": _run_step,
     "agents:new_trigger": lambda cast: {**_agent(cast), "kind": "schedule"},
     "agents:deliver": lambda cast: {"trigger_id": _trigger(cast)["trigger_id"]},
     **dict.fromkeys(("agents:approval", "agents:decide", "agents:extend"), _approval),
@@ -500,9 +505,10 @@ ASKS_MORE = {
     "usage:audit_content": "read_content",
 }
 # Objects that members without this right do not see at all.
-HIDDEN_WITHOUT = dict.fromkeys(
-    ("agents:run", "agents:cancel_run", "agents:compare_runs", "agents:approval"), "view_audit"
-)
+HIDDEN_WITHOUT = {
+    **dict.fromkeys(("agents:run", "agents:cancel_run", "agents:compare_runs", "agents:approval"), "view_audit"),
+    "agents:run_again_from": "read_content",
+}
 # Routes whose link is the permission: whoever holds it gets in, which is why no id of another team exists for them.
 # A webhook's deliveries are signed; without that, one there is looks like one there is not (401, tests/runs).
 BEARERS = {"teams:sign_in_link", "teams:accept_invitation", "agents:deliver"}
