@@ -9,7 +9,6 @@ import jsonschema
 import pytest
 import yaml
 from django.core.management import CommandError, call_command
-from mcp.server.mcpserver import MCPServer
 
 from agents_app.models import Agent, AgentVersion, Queue, Tool, ToolServer, Trigger
 from agents_app.services.drafts import save_draft
@@ -21,7 +20,7 @@ from console.pages.configuration.apply import parse
 from console.pages.configuration.document import plain, read
 from console.pages.configuration.shape import json_schema
 from prompts_app.models import Label, Prompt
-from tests import make
+from tests import make, sdks
 from tests.agents.tools.mcp_server import served
 
 pytestmark = pytest.mark.django_db
@@ -297,7 +296,7 @@ def test_it_names_line_and_field(run: Any) -> None:
 
 
 def test_it_takes_tools_of_a_server_over_and_reviews_them(run: Any) -> None:
-    server = MCPServer("clock")
+    server = sdks.mcp_server.MCPServer("clock")
 
     @server.tool()
     def tell(zone: str) -> str:
