@@ -79,6 +79,13 @@ class UnknownTool(NotFound):
         super().__init__("There is no such tool.")
 
 
+class UnknownTrigger(NotFound):
+    code = "unknown_trigger"
+
+    def __init__(self) -> None:
+        super().__init__("There is no such trigger.")
+
+
 class UnknownStep(NotFound):
     code = "unknown_step"
 

@@ -32,6 +32,7 @@ from tests.test_routes import (
     _agent,
     _agent_version,
     _alias,
+    _approval,
     _conversation,
     _increase,
     _invitation,
@@ -49,11 +50,13 @@ from tests.test_routes import (
     _quota_id,
     _record,
     _review,
+    _run,
     _team,
     _test_case,
     _test_run,
     _tool,
     _tool_server,
+    _trigger,
     _version,
     _visit,
     _waiver,
@@ -81,7 +84,7 @@ CONTENT = {
 }
 # Inside, and yet: what is asked for is not there (nobody has a draft, no repository is connected, `x/render` is the
 # name of no prompt), or a rule asks for more than the door (a remark is for those who build or approve).
-FURTHER_IN = {
+FURTHER_IN: dict[tuple[str, str], int | tuple[int, ...]] = {
     ("api:prompt_draft", "GET"): 404,
     ("api:prompts_git", "GET"): 404,
     ("api:prompts_git", "DELETE"): 404,
@@ -100,6 +103,13 @@ FURTHER_IN = {
     ("api:visit_messages", "POST"): 403,
     ("api:take_over", "POST"): 403,
     ("api:give_back", "POST"): 403,
+    # Members see their own runs only, what a run said is for who may read content, and people decide, if they may.
+    **{(f"api:{name}", "GET"): 404 for name in ("run", "compare_runs", "approval")},
+    **{(f"api:{name}", "GET"): (403, 404) for name in ("run_questions",)},
+    **{
+        (f"api:{name}", "POST"): (403, 404)
+        for name in ("cancel_run", "run_again", "run_questions", "decide_approval", "extend_approval")
+    },
 }
 WRONG_KEY = "fk_live_0000000000000000000000000000000000000000"
 
@@ -148,6 +158,10 @@ FACTORIES: dict[str, Any] = {
     **dict.fromkeys(("api:agent", "api:agent_draft", "api:agent_versions", "api:publish_agent"), _agent),
     **dict.fromkeys(("api:roll_back_agent", "api:agent_where_used"), _agent),
     "api:agent_version": _agent_version,
+    **dict.fromkeys(("api:triggers", "api:compare_agent_versions", "api:agent_moves"), _agent),
+    **dict.fromkeys(("api:trigger", "api:renew_trigger_secret", "api:firings"), lambda cast: _pk(_trigger(cast))),
+    **dict.fromkeys(("api:run", "api:cancel_run", "api:run_again", "api:compare_runs", "api:run_questions"), _run),
+    **dict.fromkeys(("api:approval", "api:decide_approval", "api:extend_approval"), lambda cast: _pk(_approval(cast))),
     **dict.fromkeys(("api:widget", "api:switch_widget", "api:widget_secret"), lambda cast: _pk(_own_widget(cast))),
     "api:visits": _own_widget,
     **dict.fromkeys(("api:visit", "api:visit_messages", "api:take_over", "api:give_back"), _visit_pk),
@@ -260,7 +274,8 @@ def wrong_doors(tries: list[Try], who: str, client: Client, key: str, rights: An
             ask(client, one.method, one.url, key).status_code,
             expected(one, rights, is_operator=is_operator),
         )
-        is_inside = status not in {401, 403, 404} or FURTHER_IN.get((one.route.name, one.method)) == status
+        further = FURTHER_IN.get((one.route.name, one.method), ())
+        is_inside = status not in {401, 403, 404} or status in (further if isinstance(further, tuple) else (further,))
         is_right = status in wanted if wanted else status < 500 and is_inside
         if not is_right:
             wrong.append(

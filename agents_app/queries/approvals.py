@@ -131,7 +131,7 @@ def card(approval: Approval, why_not: str, typed: Mapping[str, str] | None = Non
         )
         for name, value in approval.arguments.items()
     ]
-    return Card(approval, arguments, _last_like(approval), why_not, typed)
+    return Card(approval, arguments, last_like(approval), why_not, typed)
 
 
 def _text(value: Any) -> str:
@@ -156,7 +156,7 @@ def _limit(rule: Mapping[str, Any] | None) -> str:
     return ", ".join(found)
 
 
-def _last_like(approval: Approval) -> Approval | None:
+def last_like(approval: Approval) -> Approval | None:
     """Return the last call of the same tool by the same agent that somebody approved."""
     if approval.kind != Approval.Kind.CALL:
         return None

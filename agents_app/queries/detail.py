@@ -1,6 +1,7 @@
 """One agent: its versions, its moves, and what two states of it differ in."""
 
 import json
+import uuid
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -9,6 +10,7 @@ from agents_app.instructions import ref_of, rendered
 from agents_app.models import Agent, AgentMove, AgentVersion, Definition
 from console.core.errors import Refusal
 from console.core.size import estimate_tokens
+from prompts_app.queries.comparison import MessageDiff, compare_texts
 from prompts_app.queries.text import title_of
 
 MOST_VERSIONS = 50
@@ -60,18 +62,39 @@ def instructions(agent: Agent, definition: Definition) -> Shown:
 
 @dataclass(frozen=True, slots=True)
 class Difference:
-    """One thing two states say differently; an empty side says nothing about it."""
+    """One thing two states say differently; an empty side says nothing about it. `words` compares texts by line."""
 
     name: str
     was: str
     now: str
+    words: MessageDiff | None = None
 
 
-def differences(old: Definition | None, new: Definition) -> list[Difference]:
-    """Return what differs, in the order of the pages; without an old state everything is new."""
+def differences(old: Definition | None, new: Definition, team_id: uuid.UUID) -> list[Difference]:
+    """Return what differs, in the order of the pages, wording first; without an old state everything is new.
+
+    Wording is what production would get now: of a label it is the text the label stands on.
+    """
     was, now = _lines(old) if old else {}, _lines(new)
     names = dict.fromkeys([*now, *was])
-    return [Difference(n, was.get(n, ""), now.get(n, "")) for n in names if was.get(n, "") != now.get(n, "")]
+    found = [Difference(n, was.get(n, ""), now.get(n, "")) for n in names if was.get(n, "") != now.get(n, "")]
+    before, after = _wording(old, team_id) if old else "", _wording(new, team_id)
+    if before == after:
+        return found
+    return [Difference("Instructions", before, after, compare_texts("Instructions", before, after)), *found]
+
+
+def _wording(definition: Definition, team_id: uuid.UUID) -> str:
+    """Return the instructions in one text; nothing where a call could not get them."""
+    try:
+        filled = rendered(team_id, definition)
+    except Refusal:
+        return ""
+    messages = filled.rendered.messages if filled else []
+    texts = [str(one["content"]) for one in messages]
+    if len(texts) < 2:
+        return "".join(texts)
+    return "\n\n".join(f"{title_of(one['role'])}:\n{text}" for one, text in zip(messages, texts, strict=True))
 
 
 def _lines(definition: Definition) -> dict[str, str]:

@@ -131,7 +131,7 @@ def _stale_page(request: TeamRequest, agent: Agent, fields: dict[str, Any], conf
     data = request.POST.copy()
     data["seen_revision"] = str(agent.draft.revision)
     form = DraftForm(data, agent=agent, draft=agent.draft)
-    theirs = detail.differences(AgentDraft(**fields), agent.draft)
+    theirs = detail.differences(AgentDraft(**fields), agent.draft, agent.team_id)
     return _page(request, agent, form, status=409, changed=conflict.message, theirs=theirs)
 
 

@@ -51,7 +51,7 @@ def _publish_page(
         **frame(request, agent, "publish"),
         "form": form,
         "changed": changed,
-        "differences": detail.differences(agent.live, agent.draft),
+        "differences": detail.differences(agent.live, agent.draft, agent.team_id),
         "checks": found,
         "is_ready": all(check.is_met for check in found),
     }
@@ -88,7 +88,7 @@ def _roll_back_page(
         "to": to,
         "form": form,
         "changed": changed,
-        "differences": detail.differences(agent.live, to),
+        "differences": detail.differences(agent.live, to, agent.team_id),
         "is_live": agent.live_id == to.pk,
     }
     return render(request, "agents/roll_back.html", context, status=status)

@@ -85,7 +85,7 @@ def compare(request: TeamRequest, slug: str) -> HttpResponse:
         "new": new,
         "was": f"v{old.number}",
         "now": f"v{new.number}",
-        "differences": detail.differences(old, new),
+        "differences": detail.differences(old, new, found.team_id),
     }
     return render(request, "agents/compare.html", context)
 

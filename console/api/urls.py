@@ -6,7 +6,19 @@ app_name = "api"
 urlpatterns = [
     path("", include(f"console.api.manage.{area}"))
     for area in (
-        *("teams", "keys", "catalog", "prompts.urls", "agents", "tools.urls", "chat.urls", "widgets", "usage", "audit"),
+        *(
+            "teams",
+            "keys",
+            "catalog",
+            "prompts.urls",
+            "agents",
+            "runs.urls",
+            "tools.urls",
+            "chat.urls",
+            "widgets",
+            "usage",
+            "audit",
+        ),
         "installation",
     )
 ]

@@ -76,6 +76,12 @@ def compare(old: PromptVersion | None, new: PromptVersion, *, is_inline: bool, i
     )
 
 
+def compare_texts(title: str, old: str, new: str) -> MessageDiff:
+    """Return how two texts differ, in one column, with what is the same left out."""
+    rows = _rows({"text": old} if old else None, {"text": new} if new else None)
+    return MessageDiff(0, title, "", [_shown(row) for row in diff.inline(diff.folded(rows))])
+
+
 def _rows(before: dict[str, Any] | None, after: dict[str, Any] | None) -> list[diff.Row]:
     if before is None and after is not None:
         return [diff.Row(None, diff.Side(n, line), False) for n, line in enumerate(after["text"].split("\n"), 1)]

@@ -1,0 +1,1 @@
+"""Runs, approvals and triggers over the management API."""

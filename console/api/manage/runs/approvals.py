@@ -1,0 +1,150 @@
+"""Approvals over the management API: the inbox, one with its exact arguments, and the decision, which people make."""
+
+import uuid
+from typing import Any
+
+from django.urls import path
+from drf_spectacular.utils import OpenApiParameter, extend_schema
+from rest_framework import serializers
+from rest_framework.response import Response
+
+from agents_app import access
+from agents_app.models import Approval
+from agents_app.services import approvals as services
+from console.api.manage.base import Endpoint, Strict, listed
+from console.api.manage.runs.shapes import ApprovalDetailSerializer, ApprovalSerializer
+from console.api.pagination import page_of
+from console.core.clock import now
+from console.core.errors import BadInput
+from console.teams import access as teams_access
+
+State = Approval.State
+_AT_HAND = ("run__agent__team", "run__version", "step", "team")
+APPROVE, REJECT = "approve", "reject"
+
+
+class ApprovalDecisionSerializer(Strict):
+    decision = serializers.ChoiceField([APPROVE, REJECT])
+    sha256 = serializers.CharField(help_text="Of what was looked at: the decision is for exactly that.")
+    message = serializers.CharField(required=False, allow_blank=True, default="", help_text="To the agent.")
+    arguments = serializers.DictField(
+        required=False, allow_null=True, help_text="Approve with these instead; only what is editable may differ."
+    )
+    answer = serializers.DictField(
+        required=False,
+        allow_null=True,
+        help_text="To a question: what its form asks for. Of a call nobody knows the end of: outcome (done or "
+        "not_done) and result.",
+    )
+
+
+class MoreTimeSerializer(Strict):
+    seconds = serializers.IntegerField(help_text="From now: a minute to 30 days.")
+
+
+class ApprovalEndpoint(Endpoint):
+    needs = "view_team"
+
+    def approval(self, pk: uuid.UUID) -> Approval:
+        return access.approval_for(self.caller, pk)
+
+    def shown(self, pk: uuid.UUID) -> Response:
+        return Response(ApprovalDetailSerializer(self.approval(pk), context={"caller": self.caller}).data)
+
+
+class Approvals(ApprovalEndpoint):
+    @extend_schema(
+        operation_id="list_approvals",
+        tags=["approvals"],
+        summary="List approvals, newest first",
+        parameters=[
+            OpenApiParameter("team", str, description="Of this team's agents."),
+            OpenApiParameter("agent", str, description="Of this agent."),
+            OpenApiParameter("state", str, enum=State.values, description="waiting: what can still be decided."),
+            OpenApiParameter("kind", str, enum=Approval.Kind.values),
+            OpenApiParameter("mine", bool, description="true: only what the caller may decide, as in the inbox."),
+        ],
+        responses=listed(ApprovalSerializer),
+    )
+    def get(self, request: Any) -> Response:
+        given = request.query_params
+        is_mine = given.get("mine", "false")
+        if is_mine not in {"true", "false"}:
+            raise BadInput("mine is true or false.", param="mine")
+        rows = access.approvals_for(self.caller, "decide" if is_mine == "true" else "view").select_related(*_AT_HAND)
+        if team := given.get("team"):
+            rows = rows.filter(team=teams_access.team_for(self.caller, team))
+        if agent := given.get("agent", "").replace("\0", ""):
+            rows = rows.filter(run__agent__slug=agent)
+        for name, values in (("state", State.values), ("kind", Approval.Kind.values)):
+            if value := given.get(name):
+                if value not in values:
+                    raise BadInput(f"{name} must be one of {', '.join(values)}.", param=name)
+                rows = rows.filter(**{name: value})
+        if given.get("state") == State.WAITING:
+            rows = rows.filter(expires_at__gt=now())
+        found, after = page_of(request, rows)
+        shown = ApprovalSerializer(found, many=True, context={"caller": self.caller})
+        return Response({"data": shown.data, "next": after})
+
+
+class OneApproval(ApprovalEndpoint):
+    @extend_schema(
+        operation_id="approval",
+        tags=["approvals"],
+        summary="Show an approval with its exact arguments",
+        responses=ApprovalDetailSerializer,
+    )
+    def get(self, request: Any, pk: uuid.UUID) -> Response:
+        return self.shown(pk)
+
+
+class Decide(ApprovalEndpoint):
+    @extend_schema(
+        operation_id="decide_approval",
+        tags=["approvals"],
+        summary="Approve, approve with other arguments, or reject; once",
+        request=ApprovalDecisionSerializer,
+        responses=ApprovalDetailSerializer,
+    )
+    def post(self, request: Any, pk: uuid.UUID) -> Response:
+        approval = self.approval(pk)
+        services.check_may_decide(self.actor, approval)
+        given = self.read(ApprovalDecisionSerializer)
+        is_approved = given["decision"] == APPROVE
+        for name in ("arguments", "answer"):
+            if not is_approved and given.get(name) is not None:
+                raise BadInput(f"Who rejects gives no {name}.", param=name)
+        services.decide_approval(
+            actor=self.actor,
+            approval=approval,
+            is_approved=is_approved,
+            seen_sha256=given["sha256"],
+            message=given["message"],
+            edited_arguments=given.get("arguments"),
+            answer=given.get("answer"),
+        )
+        return self.shown(pk)
+
+
+class Extend(ApprovalEndpoint):
+    @extend_schema(
+        operation_id="extend_approval",
+        tags=["approvals"],
+        summary="Give people more time to decide",
+        request=MoreTimeSerializer,
+        responses=ApprovalDetailSerializer,
+    )
+    def post(self, request: Any, pk: uuid.UUID) -> Response:
+        approval = self.approval(pk)
+        services.check_may_decide(self.actor, approval)
+        services.extend_approval(actor=self.actor, approval=approval, seconds=self.read(MoreTimeSerializer)["seconds"])
+        return self.shown(pk)
+
+
+urlpatterns = [
+    path("approvals/", Approvals.as_view(), name="approvals"),
+    path("approvals/<uuid:pk>/", OneApproval.as_view(), name="approval"),
+    path("approvals/<uuid:pk>/decide/", Decide.as_view(), name="decide_approval"),
+    path("approvals/<uuid:pk>/extend/", Extend.as_view(), name="extend_approval"),
+]

@@ -1,0 +1,289 @@
+"""Runs over the management API: what the pages do, for programs. /v1/agents/{slug}/runs is the face for callers."""
+
+from typing import Any
+
+from django.urls import path
+from drf_spectacular.utils import OpenApiParameter, extend_schema
+from rest_framework import serializers
+from rest_framework.response import Response
+
+from agents_app import access
+from agents_app.models import Run, RunQuestion, Step
+from agents_app.queries import runs as queries
+from agents_app.queries.running import run_said
+from agents_app.services import questions, rerunning
+from agents_app.services import runs as services
+from console.api.manage.base import Endpoint, Strict, listed
+from console.api.manage.runs.shapes import (
+    RunComparisonSerializer,
+    RunDetailSerializer,
+    RunQuestionSerializer,
+    RunSerializer,
+    RunStepSerializer,
+)
+from console.api.pagination import page_of
+from console.core.errors import BadInput, Conflict, NotAllowed, NotFound
+from console.teams import access as teams_access
+from console.teams.models import ApiKey, Environment
+
+_AT_HAND = ("agent__team", "team", "version")
+
+
+class NewRunSerializer(Strict):
+    agent = serializers.CharField(help_text="The agent's short name.")
+    input = serializers.DictField(required=False, default=dict, help_text="What its input schema asks for: a message.")
+    environment = serializers.ChoiceField(
+        Environment.choices, required=False, help_text="production unless given; a key's own."
+    )
+    version = serializers.IntegerField(required=False, help_text="An older version, for who builds the agent.")
+    draft = serializers.BooleanField(required=False, default=False, help_text="Try the draft out; for who builds it.")
+    simulated = serializers.BooleanField(
+        required=False, default=False, help_text="Of a draft: a person says what each tool would answer."
+    )
+    step_by_step = serializers.BooleanField(
+        required=False, default=False, help_text="Of a draft: it waits for a person before each step."
+    )
+
+
+class RunAgainFromSerializer(Strict):
+    step = serializers.IntegerField(
+        required=False, help_text="A question to the model: what came before is taken over. Unless given, all anew."
+    )
+
+
+class NewRunQuestionSerializer(Strict):
+    question = serializers.CharField(trim_whitespace=False)
+
+
+class RunQuestionsSerializer(serializers.Serializer[Any]):
+    data = RunQuestionSerializer(many=True)  # type: ignore[assignment]
+
+
+class RunEndpoint(Endpoint):
+    """A view of runs: seen by whoever started them and whoever sees the log of the agent's team."""
+
+    needs = "view_team"
+
+    def run(self, run_id: str, to: str = "view") -> Run:
+        return access.run_for(self.caller, run_id, to)
+
+    def readable(self, run_id: str) -> Run:
+        """Return a run whose content the caller may see."""
+        run = self.run(run_id)
+        if not access.may_read(self.caller, run):
+            raise NotAllowed("What a run did is for who started it, and for those who may read content.")
+        return run
+
+    def shown(self, run: Run, *, status: int = 200) -> Response:
+        row = Run.objects.select_related(*_AT_HAND).get(pk=run.pk)
+        return Response(RunDetailSerializer(row, context={"caller": self.caller}).data, status=status)
+
+    def environment(self, given: str | None) -> str:
+        """Return where a run happens: where it says, but a key stays in its own environment."""
+        if self.caller.key_id is None:
+            return given or Environment.PRODUCTION
+        own = ApiKey.objects.values_list("environment", flat=True).get(pk=self.caller.key_id)
+        if given not in {None, own}:
+            raise NotAllowed(f"A key of {own} runs nothing in {given}.")
+        return own
+
+
+class Runs(RunEndpoint):
+    needs_to = {"POST": "use_models"}
+
+    @extend_schema(
+        operation_id="list_runs",
+        tags=["runs"],
+        summary="List runs, newest first",
+        parameters=[
+            OpenApiParameter("team", str, description="Of this team's agents."),
+            OpenApiParameter("agent", str, description="Of this agent."),
+            OpenApiParameter("state", str, enum=[*queries.FILTERS, *Run.State.values]),
+            OpenApiParameter("trigger", str, enum=Run.Trigger.values),
+        ],
+        responses=listed(RunSerializer),
+    )
+    def get(self, request: Any) -> Response:
+        rows, given = access.runs_for(self.caller).select_related(*_AT_HAND), request.query_params
+        if team := given.get("team"):
+            rows = rows.filter(agent__team=teams_access.team_for(self.caller, team))
+        if agent := given.get("agent", "").replace("\0", ""):
+            rows = rows.filter(agent__slug=agent)
+        if state := given.get("state"):
+            if state not in queries.FILTERS and state not in Run.State.values:
+                raise BadInput(
+                    f"state must be one of {', '.join([*queries.FILTERS, *Run.State.values])}.", param="state"
+                )
+            rows = rows.filter(state__in=queries.FILTERS[state][1] if state in queries.FILTERS else [state])
+        if trigger := given.get("trigger"):
+            if trigger not in Run.Trigger.values:
+                raise BadInput(f"trigger must be one of {', '.join(Run.Trigger.values)}.", param="trigger")
+            rows = rows.filter(trigger=trigger)
+        found, after = page_of(request, rows)
+        return Response({"data": RunSerializer(found, many=True, context={"caller": self.caller}).data, "next": after})
+
+    @extend_schema(
+        operation_id="start_run",
+        tags=["runs"],
+        summary="Start a run of what is live, or try a draft out",
+        request=NewRunSerializer,
+        responses={201: RunDetailSerializer},
+    )
+    def post(self, request: Any) -> Response:
+        given = self.read(NewRunSerializer)
+        is_draft, number = given["draft"], given.get("version")
+        agent = access.agent_for(self.caller, given["agent"], "edit" if is_draft or number else "use")
+        if not is_draft and (given["simulated"] or given["step_by_step"]):
+            raise BadInput("Only drafts are simulated or taken step by step; say draft: true.", param="draft")
+        if is_draft and number:
+            raise BadInput("A run is of the draft or of a version, not of both.", param="version")
+        run = services.start_run(
+            actor=self.actor,
+            agent=agent,
+            input=given["input"],
+            environment=self.environment(given.get("environment")),
+            trigger=Run.Trigger.TRY_OUT if is_draft else Run.Trigger.API,
+            draft=agent.draft if is_draft else None,
+            version=access.version_for(agent, number) if number else None,
+            is_simulated=given["simulated"],
+            is_step_by_step=given["step_by_step"],
+            called_by=run_said(request.headers.get("x-facet-run", "")[:60]),
+        )
+        return self.shown(run, status=201)
+
+
+class OneRun(RunEndpoint):
+    @extend_schema(
+        operation_id="run",
+        tags=["runs"],
+        summary="Show a run with its steps, decisions and costs",
+        responses=RunDetailSerializer,
+    )
+    def get(self, request: Any, run_id: str) -> Response:
+        return self.shown(self.run(run_id))
+
+
+class Cancel(RunEndpoint):
+    @extend_schema(
+        operation_id="cancel_run",
+        tags=["runs"],
+        summary="Stop a run; one that is over stays as it is",
+        request=None,
+        responses=RunDetailSerializer,
+    )
+    def post(self, request: Any, run_id: str) -> Response:
+        run = self.run(run_id, "cancel")
+        services.cancel_run(actor=self.actor, run=run)
+        return self.shown(run)
+
+
+class Again(RunEndpoint):
+    needs = "use_models"
+
+    @extend_schema(
+        operation_id="run_again",
+        tags=["runs"],
+        summary="Run the same version again with the same input, all of it or from a step",
+        request=RunAgainFromSerializer,
+        responses={201: RunDetailSerializer},
+    )
+    def post(self, request: Any, run_id: str) -> Response:
+        run = self.readable(run_id)
+        given = self.read(RunAgainFromSerializer)
+        agent = access.agent_for(self.caller, run.agent.slug, "use")
+        self.environment(run.environment)
+        common: dict[str, Any] = {
+            "actor": self.actor,
+            "agent": agent,
+            "trigger": Run.Trigger.API,
+            "called_by": run_said(request.headers.get("x-facet-run", "")[:60]),
+        }
+        if "step" in given:
+            return self.shown(rerunning.rerun_from(run=run, number=given["step"], **common), status=201)
+        if run.version is None:
+            raise Conflict("A try-out of a draft is tried again as a new one, with the draft as it is now.")
+        made = services.start_run(
+            version=run.version, input=run.input, environment=run.environment, parent=run, **common
+        )
+        return self.shown(made, status=201)
+
+
+class Compare(RunEndpoint):
+    @extend_schema(
+        operation_id="compare_runs",
+        tags=["runs"],
+        summary="Two runs beside each other, step by step",
+        parameters=[OpenApiParameter("with", str, description="The other run; the one it repeats, or the one before.")],
+        responses=RunComparisonSerializer,
+    )
+    def get(self, request: Any, run_id: str) -> Response:
+        run, seen = self.run(run_id), access.runs_for(self.caller)
+        other_id = request.query_params.get("with", "")
+        other = self.run(other_id) if other_id else queries.neighbour(run, seen)
+        if other is None:
+            raise NotFound("There is no run to compare this one with; name one by ?with=.")
+        may_read = {one.pk: access.may_read(self.caller, one) for one in (other, run)}
+        found = queries.comparison(other, run, with_content=all(may_read.values()))
+
+        def step(row: queries.TraceRow | None, of: Run) -> Any:
+            return RunStepSerializer(row.step, context={"may_read": may_read[of.pk]}).data if row else None
+
+        context = {"caller": self.caller}
+        return Response(
+            {
+                "old": RunSerializer(other, context=context).data,
+                "new": RunSerializer(run, context=context).data,
+                "figures": [{"name": name, "old": old, "new": new} for name, old, new, _ in found.figures],
+                "steps": [
+                    {"is_same": pair.is_same, "old": step(pair.old, other), "new": step(pair.new, run)}
+                    for pair in found.pairs
+                ],
+            }
+        )
+
+
+class Questions(RunEndpoint):
+    needs_to = {"POST": "use_models"}
+    # The answer is a model's, so no transaction is open meanwhile.
+    calls_out = True
+
+    def _shown(self, run: Run, rows: list[RunQuestion]) -> Any:
+        numbers = frozenset(Step.objects.filter(run=run).values_list("number", flat=True))
+        return RunQuestionSerializer(rows, many=True, context={"numbers": numbers}).data
+
+    @extend_schema(
+        operation_id="list_run_questions",
+        tags=["runs"],
+        summary="List what a run was asked and what it answered, oldest first",
+        responses=RunQuestionsSerializer,
+    )
+    def get(self, request: Any, run_id: str) -> Response:
+        run = self.readable(run_id)
+        newest = RunQuestion.objects.filter(run=run).order_by("-created_at", "-id")[: queries.MOST_QUESTIONS]
+        return Response({"data": self._shown(run, list(newest)[::-1])})
+
+    @extend_schema(
+        operation_id="ask_run",
+        tags=["runs"],
+        summary="Ask a run why; waits for the model that decided, which can call no tool",
+        request=NewRunQuestionSerializer,
+        responses={201: RunQuestionSerializer},
+    )
+    def post(self, request: Any, run_id: str) -> Response:
+        run = self.readable(run_id)
+        if self.caller.user is None:
+            raise NotAllowed("Runs are asked by people; a key cannot.", code="person_required")
+        asked = questions.ask_run(
+            actor=self.actor, user=self.caller.user, run=run, question=self.read(NewRunQuestionSerializer)["question"]
+        )
+        return Response(self._shown(run, [asked])[0], status=201)
+
+
+urlpatterns = [
+    path("runs/", Runs.as_view(), name="runs"),
+    path("runs/<slug:run_id>/", OneRun.as_view(), name="run"),
+    path("runs/<slug:run_id>/cancel/", Cancel.as_view(), name="cancel_run"),
+    path("runs/<slug:run_id>/again/", Again.as_view(), name="run_again"),
+    path("runs/<slug:run_id>/compare/", Compare.as_view(), name="compare_runs"),
+    path("runs/<slug:run_id>/questions/", Questions.as_view(), name="run_questions"),
+]

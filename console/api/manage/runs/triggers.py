@@ -1,0 +1,218 @@
+"""What starts agents by itself, over the management API."""
+
+import uuid
+from typing import Any
+
+from django.urls import path
+from drf_spectacular.utils import extend_schema, extend_schema_field
+from rest_framework import serializers
+from rest_framework.response import Response
+
+from agents_app import access
+from agents_app.errors import UnknownTrigger
+from agents_app.models import Agent, Firing, Trigger
+from agents_app.services import triggers as services
+from console.api.manage.base import Endpoint, Strict, listed
+from console.api.pagination import page_of
+from console.core.errors import NotAllowed
+from console.teams.models import ApiKey, Environment, User
+
+
+class TriggerSerializer(serializers.ModelSerializer[Trigger]):
+    """Needs `agent` and `owner` at hand."""
+
+    agent = serializers.CharField(source="agent.slug")
+    owner = serializers.CharField(source="owner.email", default=None, help_text="For whom its runs act.")
+    address = serializers.SerializerMethodField(help_text="Where a webhook's deliveries go; null for other kinds.")
+    has_secret = serializers.SerializerMethodField(help_text="Whether one is set; it is never shown.")
+
+    class Meta:
+        model = Trigger
+        fields = [
+            "id", "agent", "kind", "name", "config", "environment", "owner", "is_enabled", "address", "has_secret",
+            "next_at", "last_at", "trouble", "revision", "created_at",
+        ]  # fmt: skip
+
+    def get_address(self, trigger: Trigger) -> str | None:
+        return services.address_of(trigger) if trigger.kind == Trigger.Kind.WEBHOOK else None
+
+    def get_has_secret(self, trigger: Trigger) -> bool:
+        return bool(trigger.secret)
+
+
+class TriggerMadeSerializer(TriggerSerializer):
+    secret = serializers.SerializerMethodField(help_text="What a webhook is signed with. Shown once.")
+
+    class Meta(TriggerSerializer.Meta):
+        fields = [*TriggerSerializer.Meta.fields, "secret"]
+
+    @extend_schema_field(serializers.CharField(allow_null=True))
+    def get_secret(self, trigger: Trigger) -> str | None:
+        return self.context.get("secret") or None
+
+
+class NewTriggerSerializer(Strict):
+    kind = serializers.ChoiceField(Trigger.Kind.choices)
+    name = serializers.CharField()
+    config = serializers.DictField(
+        required=False, default=dict, help_text="What the kind needs (docs/runs.md), and input: values every run gets."
+    )
+    environment = serializers.ChoiceField(Environment.choices, required=False, default=Environment.PRODUCTION)
+
+
+class TriggerChangeSerializer(Strict):
+    name = serializers.CharField(required=False)
+    config = serializers.DictField(required=False)
+    environment = serializers.ChoiceField(Environment.choices, required=False)
+    is_enabled = serializers.BooleanField(required=False)
+
+
+class TriggerSecretSerializer(serializers.Serializer[Any]):
+    secret = serializers.CharField(help_text="Shown once.")
+
+
+class FiringSerializer(serializers.ModelSerializer[Firing]):
+    """A tick, delivery or message; `may_read` in the context says whether with its content."""
+
+    run = serializers.CharField(source="run.public_id", default=None)
+    body = serializers.SerializerMethodField(help_text="Of a parked message; null for those who may not read content.")
+
+    class Meta:
+        model = Firing
+        fields = ["id", "key", "state", "trouble", "attempts", "body", "run", "at"]
+
+    def get_body(self, firing: Firing) -> Any:
+        return firing.body if self.context["may_read"] else None
+
+
+class TriggerEndpoint(Endpoint):
+    """A view below one agent's triggers."""
+
+    needs = "view_team"
+
+    def agent(self, slug: str, to: str = "inspect") -> Agent:
+        return access.agent_for(self.caller, slug, to)
+
+    def trigger(self, slug: str, pk: uuid.UUID, to: str = "inspect") -> Trigger:
+        rows = Trigger.objects.filter(agent=self.agent(slug, to)).select_related("agent__team", "owner")
+        found = rows.filter(pk=pk).first()
+        if found is None:
+            raise UnknownTrigger
+        return found
+
+    def owner(self, agent: Agent) -> User:
+        """Return for whom a new trigger's runs act: who asks, or who answers for the key that asks."""
+        if self.caller.user is not None:
+            return self.caller.user
+        # Its runs act with the rights of a person, so a key that may not call models must not get that by a trigger.
+        if not self.caller.may("use_models", agent.team_id):
+            raise NotAllowed("A key needs models:call as well to make what starts runs.")
+        assert self.caller.key_id is not None
+        key = ApiKey.objects.select_related("owner").get(pk=self.caller.key_id)
+        if key.owner is None:
+            raise NotAllowed("Nobody answers for this key, so its triggers could act for nobody.")
+        return key.owner
+
+    def shown(self, trigger: Trigger, *, status: int = 200, secret: str = "") -> Response:
+        row = Trigger.objects.select_related("agent", "owner").get(pk=trigger.pk)
+        if status == 201:
+            shown = TriggerMadeSerializer(row, context={"secret": secret}).data
+            return Response(shown, status=status, headers={"Cache-Control": "no-store"})
+        return Response(TriggerSerializer(row).data, status=status)
+
+
+class Triggers(TriggerEndpoint):
+    needs_to = {"POST": "build"}
+
+    @extend_schema(
+        operation_id="list_triggers",
+        tags=["agents"],
+        summary="List what starts an agent by itself, newest first",
+        responses=listed(TriggerSerializer),
+    )
+    def get(self, request: Any, slug: str) -> Response:
+        return self.page(
+            Trigger.objects.filter(agent=self.agent(slug)).select_related("agent", "owner"), TriggerSerializer
+        )
+
+    @extend_schema(
+        operation_id="create_trigger",
+        tags=["agents"],
+        summary="Make a schedule, webhook or queue start the agent; a webhook's secret is shown once",
+        request=NewTriggerSerializer,
+        responses={201: TriggerMadeSerializer},
+    )
+    def post(self, request: Any, slug: str) -> Response:
+        agent = self.agent(slug, "edit")
+        given = self.read(NewTriggerSerializer)
+        made, secret = services.create_trigger(actor=self.actor, agent=agent, owner=self.owner(agent), **given)
+        return self.shown(made, status=201, secret=secret)
+
+
+class OneTrigger(TriggerEndpoint):
+    needs_to = {"PATCH": "build", "DELETE": "build"}
+
+    @extend_schema(operation_id="trigger", tags=["agents"], summary="Show a trigger", responses=TriggerSerializer)
+    def get(self, request: Any, slug: str, pk: uuid.UUID) -> Response:
+        return self.shown(self.trigger(slug, pk))
+
+    @extend_schema(
+        operation_id="change_trigger",
+        tags=["agents"],
+        summary="Change a trigger, or switch it on or off",
+        request=TriggerChangeSerializer,
+        responses=TriggerSerializer,
+    )
+    def patch(self, request: Any, slug: str, pk: uuid.UUID) -> Response:
+        trigger = self.trigger(slug, pk, "edit")
+        given = self.read(TriggerChangeSerializer)
+        return self.shown(services.change_trigger(actor=self.actor, trigger=trigger, **given))
+
+    @extend_schema(
+        operation_id="delete_trigger",
+        tags=["agents"],
+        summary="Remove a trigger; its runs go on",
+        responses={204: None},
+    )
+    def delete(self, request: Any, slug: str, pk: uuid.UUID) -> Response:
+        services.delete_trigger(actor=self.actor, trigger=self.trigger(slug, pk, "edit"))
+        return Response(status=204)
+
+
+class RenewSecret(TriggerEndpoint):
+    needs = "build"
+
+    @extend_schema(
+        operation_id="renew_trigger_secret",
+        tags=["agents"],
+        summary="Give a webhook another secret, shown once; the old one stops at once",
+        request=None,
+        responses={201: TriggerSecretSerializer},
+    )
+    def post(self, request: Any, slug: str, pk: uuid.UUID) -> Response:
+        secret = services.renew_secret(actor=self.actor, trigger=self.trigger(slug, pk, "edit"))
+        return Response({"secret": secret}, status=201, headers={"Cache-Control": "no-store"})
+
+
+class Firings(TriggerEndpoint):
+    @extend_schema(
+        operation_id="list_firings",
+        tags=["agents"],
+        summary="List the ticks, deliveries and messages of a trigger, newest first, and what became of them",
+        responses=listed(FiringSerializer),
+    )
+    def get(self, request: Any, slug: str, pk: uuid.UUID) -> Response:
+        trigger = self.trigger(slug, pk)
+        found, after = page_of(request, Firing.objects.filter(trigger=trigger).select_related("run"))
+        may_read = self.caller.may("read_content", trigger.agent.team_id)
+        shown = FiringSerializer(found, many=True, context={"may_read": may_read})
+        return Response({"data": shown.data, "next": after})
+
+
+_ONE = "agents/<slug:slug>/triggers/<uuid:pk>/"
+urlpatterns = [
+    path("agents/<slug:slug>/triggers/", Triggers.as_view(), name="triggers"),
+    path(_ONE, OneTrigger.as_view(), name="trigger"),
+    path(f"{_ONE}renew/", RenewSecret.as_view(), name="renew_trigger_secret"),
+    path(f"{_ONE}firings/", Firings.as_view(), name="firings"),
+]
