@@ -6,6 +6,7 @@ from django.db.models import F
 
 from agents_app.grants.binding import canonical
 from agents_app.models import Run, Step
+from agents_app.wording import limit_text
 from console.core.clock import now
 
 REACHED = "limit_reached"
@@ -15,8 +16,8 @@ NAMES = {
     "model_calls": "calls of its model",
     "tool_calls": "calls of tools",
     "tokens": "tokens",
-    "cost_micros": "millionths of cost",
-    "seconds": "seconds",
+    "cost_micros": "of cost",
+    "seconds": "of work",
     "identical_calls": "identical calls in a row",
 }
 
@@ -25,7 +26,7 @@ class LimitReached(Exception):
     """The run may not go on; the message names the limit."""
 
     def __init__(self, name: str, limit: int) -> None:
-        super().__init__(f"It reached its limit of {limit:,} {NAMES[name]}.")
+        super().__init__(f"It reached its limit of {limit_text(name, limit)} {NAMES[name]}.")
 
 
 def check(run: Run, *, steps: int = 0, model_calls: int = 0, tool_calls: int = 0, tokens: int = 0) -> None:

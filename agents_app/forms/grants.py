@@ -5,7 +5,8 @@ from typing import Any
 
 from django import forms
 
-from agents_app.definition import RUN_DEFAULTS, RUN_LIMITS, checked
+from agents_app.definition import RUN_LIMITS, checked
+from agents_app.forms.limits import limit_field
 from agents_app.grants.parsing import ALLOW, ASK, DENY, check_grants
 from agents_app.models import AgentDraft, Tool
 from console.core.errors import BadInput
@@ -221,19 +222,6 @@ def _object(text: str) -> dict[str, Any]:
     return value
 
 
-_LIMIT_LABELS = {
-    "steps": "Steps",
-    "model_calls": "Calls of the model",
-    "tool_calls": "Calls of tools",
-    "tokens": "Tokens",
-    "cost_micros": "Cost, in millionths",
-    "seconds": "Seconds of work",
-    "identical_calls": "Identical calls in a row",
-    "approval_seconds": "Seconds a person has to decide",
-    "escalate_seconds": "Seconds until it is escalated",
-}
-
-
 class LimitsForm(forms.Form):
     """What a run is held to, what it is given and what it answers with."""
 
@@ -256,16 +244,8 @@ class LimitsForm(forms.Form):
         initial = {name: json.dumps(value, indent=1) if value else "" for name, value in schemas.items()}
         super().__init__(data, initial=initial | {"seen_revision": draft.revision})
         self._draft = draft
-        for name, most in RUN_LIMITS.items():
-            default = RUN_DEFAULTS.get(name)
-            self.fields[name] = forms.IntegerField(
-                required=False,
-                min_value=1,
-                max_value=most,
-                label=_LIMIT_LABELS[name],
-                initial=draft.limits.get(name),
-                help_text=f"{default:,} unless said." if default else "",
-            )
+        for name in RUN_LIMITS:
+            self.fields[name] = limit_field(name, draft.limits.get(name))
 
     @property
     def limit_fields(self) -> list[forms.BoundField]:

@@ -8,6 +8,7 @@ from typing import Any
 
 from agents_app.instructions import ref_of, rendered
 from agents_app.models import Agent, AgentMove, AgentVersion, Definition
+from agents_app.wording import limit_text
 from console.core.errors import Refusal
 from console.core.size import estimate_tokens
 from prompts_app.queries.comparison import MessageDiff, compare_texts
@@ -22,11 +23,11 @@ LIMIT_TITLES = {
     "model_calls": "Calls of the model",
     "tool_calls": "Calls of tools",
     "tokens": "Tokens of a run",
-    "cost_micros": "Cost of a run, millionths",
-    "seconds": "Seconds of a run",
+    "cost_micros": "Cost of a run",
+    "seconds": "Time of work of a run",
     "identical_calls": "The same call in a row",
-    "approval_seconds": "Seconds an approval waits",
-    "escalate_seconds": "Seconds until it is escalated",
+    "approval_seconds": "How long an approval waits",
+    "escalate_seconds": "When an approval is escalated",
 }
 
 
@@ -103,7 +104,7 @@ def _lines(definition: Definition) -> dict[str, str]:
     found = {"Prompt": str(ref) if ref else "", "Alias": definition.alias}
     found |= {f"Variable {name}": _text(value) for name, value in sorted(definition.prompt_variables.items())}
     found |= {f"Parameter {name}": _text(value) for name, value in sorted(definition.parameters.items())}
-    found |= {LIMIT_TITLES[name]: f"{value:,}" for name, value in _known(definition.limits).items()}
+    found |= {LIMIT_TITLES[name]: limit_text(name, value) for name, value in _known(definition.limits).items()}
     found |= {f"Tool {grant['tool']}": _grant(grant) for grant in definition.grants}
     found["Input"] = _text(definition.input_schema) if definition.input_schema else ""
     found["Output"] = _text(definition.output_schema) if definition.output_schema else ""
@@ -126,5 +127,5 @@ def _text(value: Any) -> str:
     return value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)
 
 
-def shown_limits(definition: Definition) -> list[tuple[str, int]]:
-    return [(LIMIT_TITLES[name], value) for name, value in _known(definition.limits).items()]
+def shown_limits(definition: Definition) -> list[tuple[str, str]]:
+    return [(LIMIT_TITLES[name], limit_text(name, value)) for name, value in _known(definition.limits).items()]

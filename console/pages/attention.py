@@ -11,7 +11,7 @@ from agents_app.queries.unready import unready
 from console.catalog.access import aliases_for
 from console.catalog.models import ModelVersion, Pin
 from console.catalog.queries import open_proposals
-from console.pages import words
+from console.core import words
 from console.teams.callers import Caller
 from console.teams.models import ApiKey, Team
 from prompts_app.queries.reviews import waiting

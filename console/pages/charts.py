@@ -8,8 +8,8 @@ from typing import Any
 from django.conf import settings
 
 from console.audit.models import EventType
+from console.core import words
 from console.core.histogram import merged, percentile
-from console.pages import words
 from console.teams.models import Team
 from usage_app import amounts
 from usage_app.models import Metric, Window

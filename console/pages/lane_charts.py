@@ -5,8 +5,8 @@ from collections.abc import Callable, Sequence
 
 from django.conf import settings
 
+from console.core import words
 from console.core.lanes import Lane
-from console.pages import words
 from console.pages.charts import Chart
 from usage_app.queries.dashboard import Span
 from usage_app.queries.lanes import LaneUse

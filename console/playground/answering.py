@@ -6,6 +6,7 @@ from contextlib import aclosing
 
 from django.conf import settings
 
+from console.core import words
 from console.core.errors import ProviderError, Refusal
 from console.core.ids import request_id
 from console.gateway import pipeline
@@ -13,7 +14,6 @@ from console.gateway.naming import resolve
 from console.gateway.reading import AnswerReader
 from console.gateway.refusing import Identify
 from console.gateway.types import Ask, Call
-from console.pages import words
 from console.playground.events import Event
 
 _LOOK_SECONDS = 1.0

@@ -103,8 +103,17 @@ def test_it_holds_runs_to_limits_and_shapes_their_input(agent, cast):
     schema = '{"type": "object", "properties": {"order": {"type": "string"}, "urgent": {"type": "boolean"}}}'
     answer = alice.post("/agents/clerk/limits/", form(agent, steps="7", input_schema=schema, output_schema="{"))
     assert answer.status_code == 422 and "This is not JSON." in answer.content.decode()
-    assert alice.post("/agents/clerk/limits/", form(agent, steps="7", input_schema=schema)).status_code == 302
+    given = {"steps": "7", "input_schema": schema, "seconds": "1 h 30 min", "cost_micros": "0.25"}
+    wrong = alice.post("/agents/clerk/limits/", form(agent, **given | {"approval_seconds": "40 d"}))
+    assert wrong.status_code == 422 and "From 1 s to 30 d." in wrong.content.decode()
+    wrong = alice.post("/agents/clerk/limits/", form(agent, **given | {"approval_seconds": "soon"}))
+    assert wrong.status_code == 422 and 'value="1 h 30 min"' in wrong.content.decode()
+    assert alice.post("/agents/clerk/limits/", form(agent, **given)).status_code == 302
     draft = AgentDraft.objects.get(agent=agent)
+    assert (draft.limits["seconds"], draft.limits["cost_micros"]) == (5400, 250_000)
+    again = alice.get("/agents/clerk/limits/").content.decode()
+    assert 'value="1 h 30 min"' in again and 'value="0.25"' in again
+    assert "1 h 30 min of work" in alice.get("/agents/clerk/edit/").content.decode()
     assert draft.limits["steps"] == 7 and draft.input_schema["properties"]["order"] == {"type": "string"}
     page = alice.get("/agents/clerk/run/?what=draft").content.decode()
     assert 'name="answer-order"' in page and 'name="answer-urgent"' in page

@@ -62,7 +62,7 @@ def test_an_instruction_inside_a_result_changes_nothing_it_may_do(shop: Shop) ->
         ({"model_calls": 2, "identical_calls": 20}, "2 calls of its model"),
         ({"tool_calls": 2, "identical_calls": 20}, "2 calls of tools"),
         ({"tokens": 50, "identical_calls": 20}, "50 tokens"),
-        ({"cost_micros": 1, "identical_calls": 20}, "1 millionths of cost"),
+        ({"cost_micros": 1, "identical_calls": 20}, "$0.000001 of cost"),
     ],
 )
 def test_a_model_that_loops_is_stopped_by_name_of_the_limit(shop: Shop, limits: dict[str, int], said: str) -> None:

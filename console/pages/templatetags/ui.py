@@ -20,10 +20,9 @@ from django.templatetags.static import static
 from django.utils.html import escape, format_html
 from django.utils.safestring import SafeString, mark_safe
 
-from console.core import hidden
+from console.core import hidden, words
 from console.core.clock import now
 from console.core.ids import request_id
-from console.pages import words
 
 register = template.Library()
 
@@ -255,6 +254,12 @@ def number(value: float | Decimal | None) -> str:
 @register.filter
 def tokens(value: int | None) -> str:
     return "" if value is None else words.tokens(value)
+
+
+@register.filter
+def span(seconds: int | None) -> str:
+    """Write a limit of time exactly: 15 min, 1 h 30 min, 7 d."""
+    return "" if seconds is None else words.span(seconds)
 
 
 @register.filter

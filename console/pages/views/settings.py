@@ -6,8 +6,9 @@ from typing import Any
 from django.http import HttpResponse
 from django.shortcuts import render
 
+from console.core import words
 from console.core.installation import facts
-from console.pages import health, words
+from console.pages import health
 from console.teams.access import OPERATOR, needs
 from console.teams.callers import TeamRequest
 

@@ -2,7 +2,7 @@ import datetime as dt
 
 import pytest
 
-from console.pages import words
+from console.core import words
 
 NOW = dt.datetime(2026, 11, 22, 14, 31, 52, tzinfo=dt.UTC)
 
@@ -106,3 +106,21 @@ def test_it_writes_the_whole_time_with_its_zone() -> None:
 )  # fmt: skip
 def test_it_names_browsers(agent: str, said: str) -> None:
     assert words.browser(agent) == said
+
+
+def test_it_reads_spans_as_it_writes_them() -> None:
+    for seconds, said in {
+        1: "1 s",
+        90: "1 min 30 s",
+        900: "15 min",
+        5400: "1 h 30 min",
+        604_800: "7 d",
+        0: "0 s",
+    }.items():
+        assert words.span(seconds) == said
+        assert words.seconds_of(said) == seconds
+    for typed, seconds in {" 90 ": 90, "2h": 7200, "1 D 6 h": 108_000, "5m": 300}.items():
+        assert words.seconds_of(typed) == seconds
+    for typed in ("", "soon", "1.5 h", "-3 s", "3 weeks", "5 mins", "1 h and 5 min"):
+        with pytest.raises(ValueError):
+            words.seconds_of(typed)

@@ -1,6 +1,7 @@
 """How the console writes numbers, money, durations and times. Plain text; the template filters wrap it."""
 
 import datetime as dt
+import re
 from decimal import Decimal
 
 SYMBOLS = {
@@ -16,6 +17,9 @@ SYMBOLS = {
 }
 _MINUTE, _HOUR, _DAY = 60, 3600, 86_400
 _MINUS = "\u2212"
+_UNITS = {"d": _DAY, "h": _HOUR, "min": _MINUTE, "m": _MINUTE, "s": 1}
+_PART = re.compile(r"([0-9]{1,9}) ?(d|h|min|m|s)(?![a-z])")
+_SPAN = re.compile(r"(?:[0-9]{1,9} ?(?:d|h|min|m|s)(?![a-z]) ?)+")
 
 
 def money(micros: int | Decimal, currency: str = "USD") -> str:
@@ -58,6 +62,26 @@ def duration(microseconds: float | Decimal) -> str:
         return f"{minutes} min {rest:02d} s"
     hours, minutes = divmod(minutes, 60)
     return f"{hours} h {minutes:02d} min"
+
+
+def span(seconds: int) -> str:
+    """A limit of time, exactly: 90 s is 1 min 30 s, and 604,800 s are 7 d."""
+    parts = []
+    for size, unit in ((_DAY, "d"), (_HOUR, "h"), (_MINUTE, "min"), (1, "s")):
+        count, seconds = divmod(seconds, size)
+        if count:
+            parts.append(f"{count:,} {unit}")
+    return " ".join(parts) or "0 s"
+
+
+def seconds_of(text: str) -> int:
+    """Read a span as people type it: 90, 90 s, 15 min, 1 h 30 min, 7 d; ValueError where it is none."""
+    text = text.strip().lower()
+    if text.isascii() and text.isdigit():
+        return int(text)
+    if not _SPAN.fullmatch(text):
+        raise ValueError(text)
+    return sum(int(count) * _UNITS[unit] for count, unit in _PART.findall(text))
 
 
 def percent(value: float) -> str:

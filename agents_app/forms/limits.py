@@ -1,0 +1,72 @@
+"""Fields for the limits of a run: times as people type them, money in the installation's currency."""
+
+from decimal import Decimal
+from typing import Any
+
+from django import forms
+from django.conf import settings
+
+from agents_app.definition import RUN_DEFAULTS, RUN_LIMITS
+from agents_app.wording import COST, SPANS, limit_text
+from console.core import words
+
+_MICROS = 1_000_000
+_LABELS = {
+    "steps": "Steps",
+    "model_calls": "Calls of the model",
+    "tool_calls": "Calls of tools",
+    "tokens": "Tokens",
+    "seconds": "Time of work",
+    "identical_calls": "Identical calls in a row",
+    "approval_seconds": "Time a person has to decide",
+    "escalate_seconds": "Time until it is escalated",
+}
+
+
+class SpanField(forms.CharField):
+    """A time, typed as 90 s, 15 min or 7 d; cleans to whole seconds, None when empty."""
+
+    def __init__(self, *, most: int, **kwargs: Any) -> None:
+        super().__init__(max_length=60, **kwargs)
+        self.most = most
+
+    def clean(self, value: Any) -> int | None:
+        text = super().clean(value)
+        if not text:
+            return None
+        try:
+            seconds = words.seconds_of(text)
+        except ValueError:
+            raise forms.ValidationError("Type a time as 90 s, 15 min, 2 h or 7 d.") from None
+        if not 1 <= seconds <= self.most:
+            raise forms.ValidationError(f"From 1 s to {words.span(self.most)}.")
+        return seconds
+
+
+class MoneyField(forms.DecimalField):
+    """An amount in the installation's currency; cleans to millionths, None when empty."""
+
+    def clean(self, value: Any) -> int | None:
+        amount = super().clean(value)
+        return None if amount is None else int(amount * _MICROS)
+
+
+def limit_field(name: str, now: int | None) -> forms.Field:
+    """Return the field of one limit of runs, with what it is now."""
+    most, default = RUN_LIMITS[name], RUN_DEFAULTS.get(name)
+    said: dict[str, Any] = {
+        "required": False,
+        "help_text": f"{limit_text(name, default)} unless said." if default else "",
+    }
+    if name in SPANS:
+        return SpanField(most=most, label=_LABELS[name], initial=words.span(now) if now else "", **said)
+    if name == COST:
+        return MoneyField(
+            label=f"Cost, {settings.CURRENCY}",
+            min_value=Decimal(1) / _MICROS,
+            max_value=Decimal(most) / _MICROS,
+            decimal_places=6,
+            initial=f"{(Decimal(now) / _MICROS).normalize():f}" if now else None,
+            **said,
+        )
+    return forms.IntegerField(min_value=1, max_value=most, label=_LABELS[name], initial=now, **said)

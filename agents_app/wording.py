@@ -1,0 +1,14 @@
+"""Limits of runs in words: money in the installation's currency, times as people say them."""
+
+from django.conf import settings
+
+from console.core import words
+
+SPANS = frozenset({"seconds", "approval_seconds", "escalate_seconds"})
+COST = "cost_micros"
+
+
+def limit_text(name: str, value: int) -> str:
+    if name in SPANS:
+        return words.span(value)
+    return words.money(value, settings.CURRENCY) if name == COST else words.number(value)
