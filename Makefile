@@ -3,7 +3,7 @@
 # make test    every test, browser included; k=WORD runs those whose name has it
 # make check   format, lint, types, import contracts, migrations, templates
 # make lock    resolve requirements/*.in again
-# make example-operations, example-marketing   tell a story of examples/ to a running console: the same PORT and DATA_DIR
+# make example-support, example-marketing, example-operations   tell a story of examples/ to a running console: the same PORT and DATA_DIR
 # make bench   measure, and write docs/performance.md
 
 PYTHON ?=
@@ -11,7 +11,7 @@ export PYTHON
 bin := .venv/bin
 compile := uv pip compile --quiet --universal --generate-hashes --no-emit-index-url --python-version 3.11
 
-.PHONY: run dev venv venv-dev chromium test check lock bench example-operations example-marketing
+.PHONY: run dev venv venv-dev chromium test check lock bench example-support example-marketing example-operations
 .DEFAULT_GOAL := run
 
 run: venv
@@ -20,7 +20,7 @@ run: venv
 dev: venv-dev
 	@exec $(bin)/python -m console.embedded.supervise --dev
 
-example-operations example-marketing: venv
+example-support example-marketing example-operations: venv
 	@exec $(bin)/python -m examples.$(@:example-%=%)
 
 venv:

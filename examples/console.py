@@ -74,9 +74,9 @@ def find_console() -> Console:
     address = os.environ.get("BASE_URL") or f"http://localhost:{port}"
     try:
         httpx2.get(f"{address}/health/ready", timeout=_ANSWERS_WITHIN).raise_for_status()
-    except httpx2.HTTPError as error:
+    except httpx2.HTTPError:
         raise Trouble(
-            f"No console is ready at {address} ({error}).\n"
+            f"No console is ready at {address}.\n"
             "Start one with `make run` in another terminal; give this command the same PORT and DATA_DIR."
         ) from None
     command = [sys.executable, "manage.py", "quickstart", "--json"]

@@ -1,5 +1,8 @@
 """The stories of examples/, told to a real server and worker; a browser where a person acts."""
 
+import json
+from typing import Any
+
 import pytest
 from playwright.sync_api import expect
 
@@ -100,4 +103,37 @@ def test_marketing(page_as: OpenPage, site: str, valkey_server: Valkey) -> None:
         page.goto("/quotas/")
         shoot(page, "example-marketing-bill")
         assert QuotaCounter.objects.get(quota__alias="marketing").used == sum(line.cost_micros for line in lines)
+    sync.stop()
+
+
+def test_support(
+    page_as: OpenPage,
+    site: str,
+    valkey_server: Valkey,  # noqa: F811
+    settings: Any,
+) -> None:
+    settings.BASE_URL = site  # which the line for the site names
+    with told("support", site, valkey_server) as story:
+        assert story.until("Ask it what a return costs").count("A return costs 4.90 within 30 days.") == 2
+        visitor = page_as()
+        visitor.goto(f"http://localhost:{story.port}/")
+        visitor.get_by_role("button", name="Ask the shop: Open chat").click()
+        chat = visitor.frame_locator('iframe[title="Ask the shop"]')
+        chat.get_by_role("button", name="What does a return cost?").click()
+        expect(chat.get_by_role("log")).to_contain_text("A return costs 4.90 within 30 days.")
+        said = story.until("one log:")
+        assert said.count("Write to us and we send a label. Returns are free within 60 days.") == 2
+        field = chat.get_by_label("Message", exact=True)
+        field.fill("And what does a return cost now?")
+        field.press("Enter")
+        expect(chat.get_by_role("log")).to_contain_text("Returns are free within 60 days.")
+        shoot(visitor, "example-support-site")
+        operator = page_as(User.objects.get(is_superuser=True))
+        operator.goto("/audit/?alias=support-chat")
+        expect(operator.get_by_role("row").filter(has_text="scripted-support")).to_have_count(6)
+        shoot(operator, "example-support-audit")
+        lines = AuditEvent.objects.filter(alias="support-chat").order_by("id")
+        assert [line.surface for line in lines] == ["api", "api", "widget", "api", "api", "widget"]
+        policies = [{one["slug"]: one["number"] for one in json.loads(line.prompt)}["price-policy"] for line in lines]
+        assert policies == [1, 1, 1, 2, 2, 2]
     sync.stop()
