@@ -1,14 +1,10 @@
 """The widget on somebody else's site, in a real browser: another origin, a strict policy, and nothing for strangers."""
 
-import functools
 import re
-import threading
-from collections.abc import Callable, Iterator
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
 import pytest
 from axe_playwright_python.base import AXE_SCRIPT
-from playwright.sync_api import FrameLocator, Page, expect
+from playwright.sync_api import Page, expect
 
 from console.chat.embed import vouching
 from console.chat.models import Conversation, Message, Visitor, Widget
@@ -20,72 +16,11 @@ from tests.chat.conftest import Room
 from tests.chat.conftest import room as room
 from tests.chat.embed.conftest import ended
 from tests.e2e.conftest import NARROW, OpenPage, Watch, shoot
-from tests.live import free_port
+from tests.e2e.shop import OpenSite, frame_of
+from tests.e2e.shop import open_site as open_site
 from tests.upstream import sse, text_chunks
 
 pytestmark = pytest.mark.e2e
-
-_PAGE = """<!doctype html><html lang="en"><head><meta charset="utf-8"><title>A shop</title>
-<meta name="viewport" content="width=device-width, initial-scale=1"><link rel="icon" href="data:,"></head>
-<body><main><h1>A shop</h1><p>{words}</p></main>{scripts}</body></html>"""
-
-
-class Site:
-    """A static site on a port of its own, with a policy that allows what the widget's documentation asks for."""
-
-    def __init__(self, host: str, *public_ids: str) -> None:
-        scripts = "".join(f'<script src="{host}/embed/{one}.js" async></script>' for one in public_ids)
-        self.body = _PAGE.format(words="Fine things. " * 60, scripts=scripts).encode()
-        self.policy = (
-            f"default-src 'none'; script-src {host}; frame-src {host}; connect-src {host}; img-src data:;"
-            " base-uri 'none'; require-trusted-types-for 'script'"
-        )
-        self.port = free_port()
-        self.url = f"http://localhost:{self.port}"
-        self._server = ThreadingHTTPServer(("127.0.0.1", self.port), functools.partial(_Handler, self))
-        self._thread = threading.Thread(target=self._server.serve_forever, daemon=True)
-        self._thread.start()
-
-    def stop(self) -> None:
-        self._server.shutdown()
-        self._thread.join(5)
-        self._server.server_close()
-
-
-class _Handler(BaseHTTPRequestHandler):
-    def __init__(self, site: Site, *arguments: object) -> None:
-        self.site = site
-        super().__init__(*arguments)  # type: ignore[arg-type]
-
-    def do_GET(self) -> None:
-        self.send_response(200)
-        self.send_header("Content-Type", "text/html; charset=utf-8")
-        self.send_header("Content-Security-Policy", self.site.policy)
-        self.end_headers()
-        self.wfile.write(self.site.body)
-
-    def log_message(self, *_: object) -> None:
-        return
-
-
-OpenSite = Callable[..., Site]
-
-
-@pytest.fixture
-def open_site(site: str) -> Iterator[OpenSite]:
-    sites: list[Site] = []
-
-    def open_(*public_ids: str) -> Site:
-        sites.append(Site(site, *public_ids))
-        return sites[-1]
-
-    yield open_
-    for one in sites:
-        one.stop()
-
-
-def _frame(page: Page, title: str = "Ask the shop") -> FrameLocator:
-    return page.frame_locator(f'iframe[title="{title}"]')
 
 
 def _check_axe(page: Page) -> None:
@@ -124,7 +59,7 @@ def test_a_visitor_asks_reloads_and_goes_on_and_a_person_joins(
     shoot(page, "widget-launcher")
     launcher.focus()
     page.keyboard.press("Enter")
-    chat = _frame(page)
+    chat = frame_of(page)
     expect(chat.get_by_text("Hello. Ask about jobs")).to_be_visible()
     shoot(page, "widget-open")
     chat.get_by_role("button", name="Where is my order?").click()
@@ -138,17 +73,17 @@ def test_a_visitor_asks_reloads_and_goes_on_and_a_person_joins(
 
     room.upstream.enqueue_stream(sse(*text_chunks("Tomorrow.")))
     page.reload()  # it was open, so it opens again
-    expect(_frame(page).get_by_role("log")).to_contain_text("on its way")
-    expect(_frame(page).get_by_role("button", name="Yes")).to_have_attribute("aria-pressed", "true")
-    field = _frame(page).get_by_label("Message", exact=True)
+    expect(frame_of(page).get_by_role("log")).to_contain_text("on its way")
+    expect(frame_of(page).get_by_role("button", name="Yes")).to_have_attribute("aria-pressed", "true")
+    field = frame_of(page).get_by_label("Message", exact=True)
     field.fill("When?")
     field.press("Enter")
-    expect(_frame(page).get_by_role("log")).to_contain_text("Tomorrow.")
+    expect(frame_of(page).get_by_role("log")).to_contain_text("Tomorrow.")
     assert Conversation.objects.count() == 1 and Conversation.objects.get().widget == widget
     assert not page.context.cookies()
 
     # A person joins while the visitor waits, and writes while the chat is closed.
-    chat = _frame(page)
+    chat = frame_of(page)
     chat.get_by_role("button", name="Talk to a person").click()
     expect(chat.get_by_text("A person will join here")).to_be_visible()
     conversation, ada = Conversation.objects.get(), Actor("user", room.ada.pk, "Ada")
@@ -168,8 +103,8 @@ def test_a_visitor_asks_reloads_and_goes_on_and_a_person_joins(
 
     # Another widget of the page is another conversation, opened by the page itself.
     page.evaluate("Facet.open('jobs1')")
-    expect(_frame(page, "Jobs").get_by_role("log")).to_be_visible()
-    expect(_frame(page, "Jobs").get_by_text("Tomorrow.")).to_have_count(0)
+    expect(frame_of(page, "Jobs").get_by_role("log")).to_be_visible()
+    expect(frame_of(page, "Jobs").get_by_text("Tomorrow.")).to_have_count(0)
     _check_axe(page)
     shoot(page, "widget-yellow")
     page.evaluate("Facet.close()")
@@ -225,7 +160,7 @@ def test_a_phone_shows_it_whole_and_a_site_says_who_its_visitor_is(
     page.get_by_role("button", name="Ask the shop: Chat öffnen").click()
     box = page.locator("iframe").bounding_box()
     assert box and (box["x"], box["y"], box["width"], box["height"]) == (0, 0, *NARROW)
-    chat = _frame(page)
+    chat = frame_of(page)
     field = chat.get_by_role("textbox")
     room.upstream.enqueue_stream(
         sse(*text_chunks("| Plan | Preis |\n|---|---|\n| Klein | 5 € |\n\n```\n" + "lang " * 40 + "\n```\n\nGut?"))
