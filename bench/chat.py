@@ -1,7 +1,8 @@
-"""The chat page at 10,000 conversations, and 1,000 answers at once in one web process: `python -m bench.chat`.
+"""The chat page at 10,000 conversations, and 1,000 open streams in one web process: `python -m bench.chat`.
 
-The mock writes one piece a second into each answer, and a reader follows each one as a page does. Then another person
-asks: how long until the first word, and how quick are other pages?
+A thousand answers are being written, each followed as a page does: once by a model that thinks (a piece every half a
+minute), once by one that talks (a piece a second each). Then another person asks: how long until the first word, and
+how quick are other pages?
 """
 
 # ruff: noqa: E501  (scripts and tables read better whole)
@@ -13,6 +14,7 @@ import json
 import os
 import re
 import resource
+import signal
 import statistics
 import subprocess
 import sys
@@ -22,13 +24,17 @@ from urllib.parse import urlencode
 
 from bench.stack import ROOT, Stack
 
-# The mock's pause before each piece, the first included.
-MODEL_SECONDS = 1.0
+# The mock's pause before each piece, the first included: of the answers that are read along, and of the one measured.
+THINKING_SECONDS, TALKING_SECONDS, MODEL_SECONDS = 30.0, 1.0, 0.2
+_VISITS = 40
+# A frame is three lines, inside two of the chunk it comes in.
+_LINES_A_FRAME = 5
 
 _SEED = """
-import json
+import json, sys
 import django
 django.setup()
+from console.catalog.models import Alias, ModelVersion, Pin, Price, Provider
 from django.test import Client
 from agents_app.models import AgentDraft
 from agents_app.services import agents, versions
@@ -40,9 +46,14 @@ team = Team.objects.get(slug="team-0")
 prompt = prompts.create_prompt(actor=SYSTEM, team=team, slug="house/assistant", kind="text", content=[{"text": "Help."}],
     variables=())
 labels.publish(actor=SYSTEM, prompt=prompt, version=prompt.head, label="production", reason="bench", seen_revision=0)
-agent = agents.create_agent(actor=SYSTEM, team=team, slug="helper", name="Helper", prompt_slug="house/assistant",
-    alias="support-chat")
-versions.publish_agent(actor=SYSTEM, agent=agent, message="bench", seen_revision=AgentDraft.objects.get(agent=agent).revision)
+crowded = Provider.objects.create(slug="crowd", name="Crowd", kind="openai", base_url=sys.argv[1])
+version = ModelVersion.objects.create(provider=crowded, name="mock-model", capabilities=["chat"])
+Price.objects.create(model_version=version, input="0.15", output="0.60")
+Pin.objects.create(alias=Alias.objects.create(name="crowd"), environment="production", model_version=version)
+for slug, alias in (("helper", "support-chat"), ("crowd", "crowd")):
+    agent = agents.create_agent(actor=SYSTEM, team=team, slug=slug, name=slug, prompt_slug="house/assistant", alias=alias)
+    draft = AgentDraft.objects.get(agent=agent)
+    versions.publish_agent(actor=SYSTEM, agent=agent, message="bench", seen_revision=draft.revision)
 people = []
 for number in range(5):
     person = User.objects.create_user(f"person{number}@localhost", name=f"Person {number}")
@@ -126,9 +137,14 @@ print(json.dumps(result))
 """
 
 
-def _run(stack: Stack, script: str) -> str:
+def _run(stack: Stack, script: str, *arguments: str) -> str:
     done = subprocess.run(
-        [sys.executable, "-c", script], cwd=ROOT, env=stack.environment, check=True, stdout=subprocess.PIPE, text=True
+        [sys.executable, "-c", script, *arguments],
+        cwd=ROOT,
+        env=stack.environment,
+        check=True,
+        stdout=subprocess.PIPE,
+        text=True,
     )
     return done.stdout.splitlines()[-1]
 
@@ -182,9 +198,9 @@ class Person:
         assert found, text[:500]
         self._token = found.group(1)
 
-    async def ask(self) -> tuple[asyncio.StreamReader, object]:
+    async def ask(self, agent: str = "helper") -> tuple[asyncio.StreamReader, object]:
         """Start a conversation, and return the stream of its answer."""
-        body = urlencode({"agent": "helper", "text": "Where is my order?"}).encode()
+        body = urlencode({"agent": agent, "text": "Where is my order?"}).encode()
         reader, writer, status, head = await self._open("POST", "/chat/start/", body)
         await reader.read()
         writer.close()  # type: ignore[attr-defined]
@@ -222,59 +238,105 @@ def _memory(pid: int) -> float:
     return int(found.group(1)) / 1024 if found else 0.0
 
 
-async def _measure(person: Person, turns: int) -> tuple[list[float], dict[str, list[float]]]:
-    words = [await person.first_word() for _ in range(turns)]
-    others: dict[str, list[float]] = {"/chat/": [], "/agents/": [], "/": []}
-    for _ in range(turns):
-        for path, times in others.items():
-            times.append((await person.get(path))[1])
-    return words, others
+_PAGES = {"/chat/": "the chat page", "/agents/": "the list of agents", "/": "the overview"}
+_WORD = "the first word of an answer, beyond the model’s own"
+Times = dict[str, list[float]]
 
 
-async def streams(stack: Stack, port: int, pid: int, cookies: dict[str, str], count: int) -> str:
-    stack.shape(chunks=1_000, delay_us=round(MODEL_SECONDS * 1_000_000))
-    person = Person(port, cookies)
-    await person.sign_in()
-    alone = await _measure(person, 12)
-    before, seen = _memory(pid), [0]
-    followers: list[asyncio.Task[None]] = []
-    writers: list[object] = []
-    gate = asyncio.Semaphore(6)
+async def _measure(stack: Stack, person: Person) -> Times:
+    stack.shape(chunks=20, delay_us=round(MODEL_SECONDS * 1_000_000))
+    times: Times = {_WORD: [await person.first_word() for _ in range(_VISITS // 2)]}
+    for name in _PAGES.values():
+        times[name] = []
+    for _ in range(_VISITS):
+        for path, name in _PAGES.items():
+            times[name].append((await person.get(path))[1])
+    return times
 
-    async def begin() -> None:
-        async with gate:
-            reader, writer = await person.ask()
-        writers.append(writer)  # a connection nobody holds is closed
-        followers.append(asyncio.create_task(_follow(reader, seen)))
 
-    began = time.monotonic()
-    await asyncio.gather(*(begin() for _ in range(count)))
-    print(f"{count} streams in {time.monotonic() - began:.0f} s.", flush=True)
-    await asyncio.sleep(5)
-    lines, moment = seen[0], time.monotonic()
-    await asyncio.sleep(5)
-    rate = (seen[0] - lines) / 3 / (time.monotonic() - moment)
-    after = _memory(pid)
-    beside = await _measure(person, 12)
-    writing = int(stack.sql("SELECT count(*) FROM chat_message WHERE status = 'writing'").split()[0])
-    lost = sum(task.done() for task in followers)
-    for task in followers:
-        task.cancel()
-    table = f"| one web process | alone: p50 | p95 | beside {count:,} streams: p50 | p95 |\n|---|---|---|---|---|\n"
-    names = {"/chat/": "the chat page", "/agents/": "the list of agents", "/": "the overview"}
-    table += f"| the first word of an answer, beyond the model’s own second | {_quantiles(alone[0])} | {_quantiles(beside[0])} |\n"
-    for path, name in names.items():
-        table += f"| {name} | {_quantiles(alone[1][path])} | {_quantiles(beside[1][path])} |\n"
-    return table + (
-        f"\n{count:,} answers were written and followed at once ({writing:,} in the database, {lost} readers lost), one"
-        f" piece a second each: {rate:,.0f} frames a second reached their readers. Memory of the process: {before:.0f} MiB"
-        f" before, {after:.0f} MiB with them, {(after - before) * 1024 / count:.0f} KiB a stream.\n"
+class Crowd:
+    """Answers being written, each with a reader."""
+
+    def __init__(self, person: Person) -> None:
+        self._person, self._writers, self._gate = person, [], asyncio.Semaphore(6)  # type: ignore[var-annotated]
+        self._tasks: list[asyncio.Task[None]] = []
+        self.lines = [0]
+
+    @property
+    def lost(self) -> int:
+        return sum(task.done() for task in self._tasks)
+
+    async def come(self, count: int) -> None:
+        await asyncio.gather(*(self._begin() for _ in range(count)))
+
+    async def _begin(self) -> None:
+        async with self._gate:
+            reader, writer = await self._person.ask("crowd")
+        self._writers.append(writer)  # a connection nobody holds is closed
+        self._tasks.append(asyncio.create_task(_follow(reader, self.lines)))
+
+    async def frames_a_second(self) -> float:
+        lines, moment = self.lines[0], time.monotonic()
+        await asyncio.sleep(10)
+        return (self.lines[0] - lines) / _LINES_A_FRAME / (time.monotonic() - moment)
+
+    def leave(self) -> None:
+        for task in self._tasks:
+            task.cancel()
+        for writer in self._writers:
+            writer.close()
+
+
+def _processor(pid: int) -> float:
+    """Return the seconds of processor a process has used."""
+    fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
+    return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
+
+
+async def streams(stack: Stack, crowd_port: int, cookies: dict[str, str], count: int) -> str:
+    """Measure alone, and beside streams of either kind; each has a web process of its own."""
+    found: dict[str, Times] = {}
+    said = ""
+    for kind, seconds in (("thinking", THINKING_SECONDS), ("talking", TALKING_SECONDS)):
+        target = stack.facet()
+        pid = target.pids[0]
+        person = Person(int(target.url.split(":")[2].split("/")[0]), dict(cookies))
+        await person.sign_in()
+        if not found:
+            found["alone"] = await _measure(stack, person)
+        before, crowd = _memory(pid), Crowd(person)
+        stack.shape(chunks=1_000, delay_us=round(seconds * 1_000_000), port=crowd_port)
+        began = time.monotonic()
+        await crowd.come(count)
+        print(f"{count} {kind} in {time.monotonic() - began:.0f} s; process {pid}.", flush=True)
+        await asyncio.sleep(5)
+        used, moment = _processor(pid), time.monotonic()
+        rate = await crowd.frames_a_second()
+        used = (_processor(pid) - used) / (time.monotonic() - moment)
+        after = _memory(pid)
+        found[kind] = await _measure(stack, person)
+        writing = int(stack.sql("SELECT count(*) FROM chat_message WHERE status = 'writing'").split()[0])
+        said += (
+            f"{count:,} {kind}: {writing:,} answers were being written, {crowd.lost} readers lost, {rate:,.0f} frames a"
+            f" second reached them, which took {used:.0%} of one processor. Memory of the process: {before:.0f} MiB before,"
+            f" {after:.0f} MiB with them, {(after - before) * 1024 / count:.0f} KiB a stream.\n"
+        )
+        crowd.leave()
+        os.kill(pid, signal.SIGKILL)
+        stack.sql("UPDATE chat_message SET status = 'interrupted' WHERE status = 'writing'")
+    table = "| one web process | " + " | ".join(
+        f"{name}: p50 | p95" for name in ("alone", f"beside {count:,} that think", f"beside {count:,} that talk")
     )
+    table += " |\n|---|" + "---|" * 6 + "\n"
+    for name in (_WORD, *_PAGES.values()):
+        table += f"| {name} | " + " | ".join(_quantiles(times[name]) for times in found.values()) + " |\n"
+    return table + "\n" + said
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--streams", type=int, default=1_000, help="0: the pages only")
+    parser.add_argument("--no-pages", action="store_true", help="the streams only; leaves docs/performance.md as it is")
     parser.add_argument("--print", action="store_true", help="leave docs/performance.md as it is")
     options = parser.parse_args()
     most = resource.getrlimit(resource.RLIMIT_NOFILE)[1]
@@ -287,13 +349,14 @@ def main() -> None:
             [sys.executable, "-m", "bench.seed", upstream, "1000"],
             cwd=ROOT, env=stack.environment, check=True, stdout=subprocess.DEVNULL,
         )  # fmt: skip
-        seeded = json.loads(_run(stack, _SEED))
+        crowd_port = stack.second_mock()
+        seeded = json.loads(_run(stack, _SEED, f"http://127.0.0.1:{crowd_port}/v1"))
         table = ""
         if options.streams:
-            target = stack.facet()
-            port = int(target.url.split(":")[2].split("/")[0])
-            table = asyncio.run(streams(stack, port, target.pids[0], seeded["cookies"], options.streams))
+            table = asyncio.run(streams(stack, crowd_port, seeded["cookies"], options.streams))
             print(table, flush=True)
+        if options.no_pages:
+            return
         people = ", ".join(f"'{one}'" for one in seeded["people"])
         stack.sql("TRUNCATE chat_conversation CASCADE")
         stack.sql(_FILL.format(people=people, first=seeded["people"][0], key="uuid"))
@@ -301,7 +364,7 @@ def main() -> None:
         print(table, flush=True)
     finally:
         stack.stop()
-    if not options.print:
+    if not (options.print or options.no_pages):
         said = f"Measured on {dt.date.today()} on {os.cpu_count()} cores, load average {os.getloadavg()[0]:.1f}."
         page = Path(ROOT / "docs" / "performance.md")
         text = re.sub(

@@ -50,8 +50,7 @@ class Stack:
         self.folder.chmod(0o711)
         self._processes: list[subprocess.Popen[bytes]] = []
         self.upstream_port = free_port()
-        self._start([tool("mockllm"), str(self.upstream_port)])
-        wait_for(self.upstream_port)
+        self._start_mock(self.upstream_port)
         self._start_postgres()
 
     def _start(self, command: list[object], **more: object) -> subprocess.Popen[bytes]:
@@ -71,16 +70,26 @@ class Stack:
                 process.wait(15)
         shutil.rmtree(self.folder, ignore_errors=True)
 
+    def _start_mock(self, port: int) -> None:
+        self._start([tool("mockllm"), str(port)])
+        wait_for(port)
+
     # The mock upstream ---------------------------------------------------------------------------------------------
 
-    def _control(self, path: str) -> dict[str, int]:
-        with urllib.request.urlopen(f"http://127.0.0.1:{self.upstream_port}{path}", timeout=5) as reply:
+    def second_mock(self) -> int:
+        """Start one more mock, of another shape; returns its port."""
+        port = free_port()
+        self._start_mock(port)
+        return port
+
+    def _control(self, path: str, port: int = 0) -> dict[str, int]:
+        with urllib.request.urlopen(f"http://127.0.0.1:{port or self.upstream_port}{path}", timeout=5) as reply:
             raw = reply.read()
         return json.loads(raw) if raw.startswith(b"{") else {}
 
-    def shape(self, *, chunks: int = 20, delay_us: int = 0, latency_us: int = 0) -> None:
+    def shape(self, *, chunks: int = 20, delay_us: int = 0, latency_us: int = 0, port: int = 0) -> None:
         """Set how many chunks the mock streams, the pause between them, and how long it thinks first."""
-        self._control(f"/_ctl?chunks={chunks}&delay_us={delay_us}&latency_us={latency_us}")
+        self._control(f"/_ctl?chunks={chunks}&delay_us={delay_us}&latency_us={latency_us}", port)
 
     def served(self) -> int:
         return self._control("/_stats")["requests"]

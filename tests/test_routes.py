@@ -465,7 +465,7 @@ FACTORIES: dict[str, Callable[[Cast], Arguments]] = {
         ),
         _widget,
     ),
-    **dict.fromkeys(("embed:again", "embed:feedback"), _visitors_message),
+    **dict.fromkeys(("embed:again", "embed:stop", "embed:feedback"), _visitors_message),
     **dict.fromkeys(
         ("agents:run", "agents:cancel_run", "agents:run_again", "agents:ask_run", "agents:compare_runs"), _run
     ),

@@ -6,6 +6,7 @@ theirs. What visitors of a widget write is for its team.
 """
 
 import uuid
+from collections.abc import Collection
 
 from django.core.exceptions import PermissionDenied
 from django.db.models import Q, QuerySet
@@ -16,8 +17,8 @@ from console.chat.errors import UnknownConversation, UnknownWidget
 from console.chat.models import Conversation, Message, Widget
 from console.teams.access import teams_for
 from console.teams.callers import Caller
-from console.teams.models import Team, User
-from console.teams.rights import must_set_up_two_factor, rights_of
+from console.teams.models import Team
+from console.teams.rights import teams_of_people
 
 
 def conversations_for(caller: Caller) -> QuerySet[Conversation]:
@@ -49,8 +50,13 @@ def message_for(caller: Caller, message_id: uuid.UUID, to: str = "read") -> Mess
 
 
 def agents_to_talk_to(caller: Caller) -> QuerySet[Agent]:
-    """Return the assistants a person may start a conversation with."""
-    return agents_for(caller, "use").select_related("live", "team")
+    """Return the assistants one may start a conversation with. Those with tools work as runs, on pages of their own."""
+    return agents_for(caller, "use").filter(live__grants=[]).select_related("live", "team")
+
+
+def has_agents_that_run(caller: Caller) -> bool:
+    """Say whether there are agents with tools for somebody, who then reads where to find them."""
+    return agents_for(caller, "use").exclude(live__grants=[]).exists()
 
 
 def team_for_agent(caller: Caller, agent: Agent) -> Team:
@@ -66,14 +72,21 @@ def team_for_agent(caller: Caller, agent: Agent) -> Team:
     return found
 
 
-def present(caller: Caller) -> Caller | None:
-    """Return a person's Caller with the rights they have now, None when they may not come in any more."""
-    user = User.objects.filter(pk=caller.user.pk, is_active=True).first() if caller.user else None
-    if user is None or must_set_up_two_factor(user):
-        return None
-    return Caller(
-        actor=caller.actor, user=user, is_operator=user.is_operator, rights={} if user.is_operator else rights_of(user)
-    )
+def who_may_read(pairs: Collection[tuple[uuid.UUID, uuid.UUID]]) -> set[tuple[uuid.UUID, uuid.UUID]]:
+    """Return those of (person, conversation) that `conversations_for` would open now, in four questions for all."""
+    teams_of = teams_of_people({user_id for user_id, _ in pairs}, "view_team")
+    asked = Conversation.objects.filter(pk__in={pk for _, pk in pairs}, deleted_at=None, team__archived_at=None)
+    rows = {pk: rest for pk, *rest in asked.values_list("pk", "team_id", "owner_id", "shared_at")}
+
+    def may_read(user_id: uuid.UUID, conversation_id: uuid.UUID) -> bool:
+        if conversation_id not in rows or user_id not in teams_of:
+            return False
+        team_id, owner_id, shared_at = rows[conversation_id]
+        mine = owner_id == user_id or (shared_at is not None and owner_id is not None)
+        teams = teams_of[user_id]
+        return mine and (teams is None or team_id in teams)
+
+    return {pair for pair in pairs if may_read(*pair)}
 
 
 # Widgets and who comes through them. Builders make them; everybody of the team who may ask an assistant may also answer

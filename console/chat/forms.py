@@ -15,7 +15,7 @@ class StartForm(MessageForm):
     agent = forms.ModelChoiceField(
         Agent.objects.none(),
         to_field_name="slug",
-        error_messages={"invalid_choice": "You may not use this assistant any more. Choose another one."},
+        error_messages={"invalid_choice": "You cannot talk to this assistant (any more). Choose another one."},
     )
 
     def __init__(self, *args: Any, agents: Any, **kwargs: Any) -> None:

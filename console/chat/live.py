@@ -37,6 +37,8 @@ class Live:
 
     def _tell(self) -> None:
         for loop, event in tuple(self._listeners):
+            if event.is_set():  # told already, and not looked yet
+                continue
             with suppress(RuntimeError):  # its loop has ended
                 loop.call_soon_threadsafe(event.set)
 
@@ -50,14 +52,12 @@ class Live:
             with suppress(RuntimeError):
                 self.loop.call_soon_threadsafe(self.task.cancel)
 
-    def listen(self) -> asyncio.Event:
-        """Return an event of the running loop that is set with every change; give it to `leave` afterwards."""
-        event = asyncio.Event()
-        self._listeners.add((asyncio.get_running_loop(), event))
-        return event
+    def listen(self, loop: asyncio.AbstractEventLoop, event: asyncio.Event) -> None:
+        """Have an event of a loop set with every change, until it is given to `leave`."""
+        self._listeners.add((loop, event))
 
-    def leave(self, event: asyncio.Event) -> None:
-        self._listeners.discard((asyncio.get_running_loop(), event))
+    def leave(self, loop: asyncio.AbstractEventLoop, event: asyncio.Event) -> None:
+        self._listeners.discard((loop, event))
 
 
 BEING_WRITTEN: dict[uuid.UUID, Live] = {}

@@ -103,6 +103,9 @@ def _renderer() -> MarkdownIt:
     made.validateLink = _is_good_link  # type: ignore[method-assign]
     if made.linkify is not None:
         made.linkify.set({"fuzzy_link": False, "fuzzy_email": False})
+        looks_like_a_link = made.linkify.pretest
+        # Every link begins with a scheme or "//"; the library's own first look takes as long as all else of a block.
+        made.linkify.pretest = lambda text: (":" in text or "//" in text) and looks_like_a_link(text)
     made.inline.ruler.before("escape", "math", _math)
     made.add_render_rule("image", _image)
     made.add_render_rule("link_close", _link_close)
@@ -114,6 +117,8 @@ def _renderer() -> MarkdownIt:
 
 
 _MARKDOWN = _renderer()
+_BLOCKS = _renderer()  # tells blocks apart, and looks at nothing inside them
+_BLOCKS.core.ruler.enableOnly(["normalize", "block"])
 
 
 def _clean(html: str) -> str:
@@ -155,9 +160,8 @@ class Growing:
     def feed(self, text: str) -> tuple[str, str]:
         """Return the HTML of blocks that are now whole, and that of the block being written."""
         rest = text[self._done :]
-        starts = [
-            token.map[0] for token in _MARKDOWN.parse(rest) if token.level == 0 and token.map and token.nesting >= 0
-        ]
+        blocks = _BLOCKS.parse(rest) if _LINE_END.search(rest) else []
+        starts = [token.map[0] for token in blocks if token.level == 0 and token.map and token.nesting >= 0]
         whole = ""
         if len(starts) > 1:
             size = [found.end() for found in _LINE_END.finditer(rest)][starts[-1] - 1]

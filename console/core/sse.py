@@ -4,6 +4,7 @@ from collections.abc import AsyncGenerator
 from typing import Any
 
 import orjson
+from asgiref.sync import SyncToAsync
 from django.http import StreamingHttpResponse
 
 MEDIA_TYPE = "text/event-stream; charset=utf-8"
@@ -17,6 +18,17 @@ def frame(data: Any, name: str = "") -> bytes:
     """Return an event as bytes. JSON keeps line ends out of it, so no words can begin another event; names are ours."""
     head = b"event: " + name.encode() + b"\ndata: " if name else b"data: "
     return head + orjson.dumps(data) + b"\n\n"
+
+
+def let_thread_go() -> None:
+    """End the thread that Django keeps for a request until its response has gone; a later need makes another.
+
+    A stream would hold one for as long as it lasts, idle: a thousand readers, a thousand threads.
+    """
+    context = SyncToAsync.thread_sensitive_context.get(None)
+    thread = SyncToAsync.context_to_thread_executor.pop(context, None) if context is not None else None
+    if thread is not None:
+        thread.shutdown(wait=False)
 
 
 def event_stream(frames: AsyncGenerator[bytes, None]) -> StreamingHttpResponse:

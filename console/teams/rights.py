@@ -1,6 +1,7 @@
 """Who holds which rights now: guardian's rows on teams, read in one query for a person."""
 
 import uuid
+from collections.abc import Collection
 
 from allauth.mfa.models import Authenticator
 from django.contrib.contenttypes.models import ContentType
@@ -23,6 +24,24 @@ def rights_of(user: User) -> dict[uuid.UUID, frozenset[str]]:
     for team_id, codename in rows:
         found.setdefault(uuid.UUID(team_id), set()).add(codename)
     return {team_id: frozenset(rights) for team_id, rights in found.items()}
+
+
+def teams_of_people(user_ids: Collection[uuid.UUID], right: str) -> dict[uuid.UUID, set[uuid.UUID] | None]:
+    """Return where many people have a right now; None for operators: everywhere. Who may not come in is not there."""
+    people = dict(User.objects.filter(pk__in=user_ids, is_active=True).values_list("pk", "is_superuser"))
+    requiring = Membership.objects.filter(user__in=list(people), team__requires_two_factor=True, team__archived_at=None)
+    if must := set(requiring.values_list("user_id", flat=True)):
+        have = Authenticator.objects.filter(user__in=must, type__in=SECOND_FACTORS).values_list("user_id", flat=True)
+        for user_id in must - set(have):
+            del people[user_id]
+    of_teams = ContentType.objects.get_for_model(Team)
+    rows = UserObjectPermission.objects.filter(
+        user__in=list(people), content_type_id=of_teams.pk, permission__codename=right
+    ).values_list("user_id", "object_pk")
+    found: dict[uuid.UUID, set[uuid.UUID]] = {pk: set() for pk in people}
+    for user_id, team_id in rows:
+        found[user_id].add(uuid.UUID(team_id))
+    return {user_id: None if people[user_id] else teams for user_id, teams in found.items()}
 
 
 def rights_in_team(user: User, team_id: uuid.UUID) -> frozenset[str]:

@@ -7,7 +7,7 @@
   const base = `/embed/${widget}/`;
   const config = JSON.parse(at("config").textContent);
   const { words } = config;
-  const [log, form, field, send, notice, person] = ["log", "form", "text", "send", "notice", "person"].map(at);
+  const [log, form, field, send, stop, notice, person] = ["log", "form", "text", "send", "stop", "notice", "person"].map(at);
   for (const [name, value] of [["--w", config.colour], ["--on-w", config.on], ["--w-ink", config.ink]])
     document.documentElement.style.setProperty(name, value);
 
@@ -101,9 +101,20 @@
     inside.append(made("span", "caret"));
   };
 
+  const THUMB =
+    "M7 10v12M15 5.88 14 10h5.83a2 2 0 0 1 1.92 2.56l-2.33 8A2 2 0 0 1 17.5 22H4a2 2 0 0 1-2-2v-8a2 2 0 0 1 2-2h2.76a2 2 0 0 0 1.79-1.11L12 2a3.13 3.13 0 0 1 3 3.88Z";
+  const thumb = (className) => {
+    const [icon, path] = ["svg", "path"].map((name) => document.createElementNS("http://www.w3.org/2000/svg", name));
+    for (const [name, value] of Object.entries({ viewBox: "0 0 24 24", "aria-hidden": "true", class: className }))
+      icon.setAttribute(name, value);
+    path.setAttribute("d", THUMB);
+    icon.append(path);
+    return icon;
+  };
+
   const rating = (turn) => {
-    const yes = made("button", "", words.yes);
-    const no = made("button", "", words.no);
+    const yes = made("button", "", thumb("up"), words.yes);
+    const no = made("button", "", thumb("down"), words.no);
     const press = (good) => {
       yes.setAttribute("aria-pressed", String(good === true));
       no.setAttribute("aria-pressed", String(good === false));
@@ -139,7 +150,7 @@
         complain(error);
       }
     };
-    return made("p", "trouble", made("span", "", turn.trouble), button);
+    return made("p", "trouble", made("span", "", turn.trouble), ...(who.person ? [] : [button]));
   };
 
   const show = (turn, isOld) => {
@@ -183,7 +194,8 @@
     at("state").textContent = who.person ? words.answered_by.replace("{name}", who.person) : words.subtitle;
     person.hidden = !known.size || Boolean(who.person) || who.wanted;
     log.setAttribute("aria-busy", String(isWriting)); // read out when it is whole, not word by word
-    send.disabled = isWriting;
+    send.disabled = send.hidden = isWriting;
+    stop.hidden = !isWriting;
     if (who.wanted && !who.person && !at("wanted")) {
       const told = made("p", "trouble", words.wanted);
       told.id = "wanted";
@@ -324,6 +336,16 @@
   });
   at("questions")?.addEventListener("click", ({ target }) => {
     if (target.matches("button")) submit(target.textContent);
+  });
+  stop.addEventListener("click", async () => {
+    const id = last;
+    try {
+      const { turns } = await (await ask(`messages/${id}/stop/`, {})).json();
+      if (id === last) turns.forEach((turn) => show(turn));
+      field.focus();
+    } catch (error) {
+      complain(error);
+    }
   });
   person.addEventListener("click", async () => {
     try {

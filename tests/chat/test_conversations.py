@@ -1,10 +1,13 @@
 """Whose conversations are whose, and what their owner can do with them."""
 
+import datetime as dt
+
 import pytest
 from django.db import connection
 from django.test.utils import CaptureQueriesContext
 from django.urls import reverse
 
+from agents_app.models import Agent
 from console.audit.models import AuditEvent
 from console.chat.models import Conversation, Feedback, Message
 from console.core.clock import now
@@ -97,7 +100,7 @@ def test_it_lists_many_as_it_lists_few(cast: Cast) -> None:
             with CaptureQueriesContext(connection) as seen:
                 assert alice.get(reverse("chat:chat"), query).status_code == 200
             counts.append(len(seen))
-    assert counts[:3] == counts[3:] and max(counts) <= 11
+    assert counts[:3] == counts[3:] and max(counts) <= 12
 
 
 def test_it_opens_a_long_conversation_at_its_end_and_pages_upwards(cast: Cast, django_assert_max_num_queries) -> None:
@@ -131,16 +134,47 @@ def test_it_keeps_what_was_typed_when_it_cannot_be_sent(cast: Cast) -> None:
     assert made.messages.count() == 2
 
 
+def test_it_says_at_the_turn_why_it_is_not_asked_anew_and_keeps_what_was_typed(cast: Cast) -> None:
+    made = talk(cast)
+    alice = signed_in(cast.alice)
+    question, answer = made.messages.order_by("created_at", "id")
+    edit, again = (reverse(f"chat:{name}", args=[one.pk]) for name, one in (("edit", question), ("again", answer)))
+
+    def check(url: str, said: str, typed: str = "", status: int = 400) -> None:
+        at = url.split("/")[3]
+        page = alice.post(url, {"text": typed})
+        html = page.content.decode()
+        assert page.status_code == status and said in html.partition(f'id="refused-{at}"')[2].partition("</div>")[0]
+        assert not typed or f">{typed}</textarea>" in html and '<details class="edit" open' in html
+        piece = alice.post(url, {"text": typed}, headers={"HX-Request": "true"})
+        assert piece.status_code == 422 and said in piece.content.decode() and "HX-Trigger" not in piece
+        assert piece["HX-Retarget"] == f"#refused-{at}" and len(piece.content) < 1_000
+
+    check(edit, "a message may have 100,000", typed="word " * 20_001 + "end")
+    check(edit, "Write something first.")
+    Agent.objects.update(archived_at=now())
+    check(edit, "is not there any more", typed="Something else.")
+    check(again, "is not there any more")
+    Message.objects.filter(pk=answer.pk).update(status="writing", lease_until=now() + dt.timedelta(minutes=1))
+    check(edit, "still writing", typed="Something else.", status=409)
+    assert made.messages.count() == 2
+
+
 @pytest.mark.django_db
 def test_it_offers_only_assistants_the_person_may_use(cast: Cast) -> None:
     mine = make.make_agent(cast.team_a, "ours")
     theirs = make.make_agent(cast.team_b, "theirs")
     draft = make.make_agent(cast.team_a, "unfinished", is_live=False)
+    assert "start their runs" not in signed_in(cast.bob).get(reverse("chat:chat")).content.decode()
+    make.make_tool(cast.team_a, "look_up")
+    make.make_alias("with-tools", production=make.make_model(capabilities=["chat", "tools"]))
+    running = make.make_agent(cast.team_a, "running", alias="with-tools", grants=[{"tool": "look_up"}])
     bob = signed_in(cast.bob)
     page = bob.get(reverse("chat:chat"), {"agent": "ours", "text": "<b>hi</b>"})
     assert [agent.slug for agent in page.context["agents"]] == [mine.slug]
     assert "&lt;b&gt;hi&lt;/b&gt;" in page.content.decode() and not Conversation.objects.exists()
-    for other in (theirs, draft):
+    assert "start their runs" in page.content.decode()
+    for other in (theirs, draft, running):
         refused = bob.post(reverse("chat:start"), {"agent": other.slug, "text": "Hello"})
         assert refused.status_code == 422 and "Hello" in refused.content.decode()
     assert not Conversation.objects.exists()

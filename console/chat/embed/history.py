@@ -68,7 +68,7 @@ def _trouble(turn: Message, widget: Widget) -> str:
         return words["failed"]
     if turn.status == _Status.INTERRUPTED or is_lost(turn):
         return words["interrupted"]
-    return ""
+    return words["stopped"] if turn.status == _Status.STOPPED else ""
 
 
 def state_of(conversation: Conversation | None) -> dict[str, Any]:

@@ -1,4 +1,4 @@
-"""What a visitor can do: say something, have it answered again, rate an answer, ask for a person."""
+"""What a visitor can do: say something, have it answered again, stop or rate an answer, ask for a person."""
 
 import uuid
 from contextlib import suppress
@@ -57,6 +57,16 @@ def again(*, widget: Widget, held: Pass, message_id: uuid.UUID, address: str) ->
         fresh = messages.regenerate(answer=answer, speaker=speaker)
         _count(widget, fresh, uses)
     return fresh
+
+
+def stop(*, widget: Widget, held: Pass, message_id: uuid.UUID) -> Message:
+    """End an answer of the visitor's own conversation where it is; one that is over stays as it is."""
+    answer = message_of(widget, held, message_id)
+    if answer.role != Message.Role.ASSISTANT:
+        raise CannotSend("Only an answer can be stopped.")
+    messages.stop(answer=answer)
+    answer.refresh_from_db()
+    return answer
 
 
 def rate(*, widget: Widget, held: Pass, message_id: uuid.UUID, is_good: bool | None, comment: str = "") -> None:

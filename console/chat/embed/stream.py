@@ -7,7 +7,7 @@ import asyncio
 import time
 import uuid
 from collections.abc import AsyncGenerator
-from contextlib import suppress
+from contextlib import aclosing, suppress
 
 from asgiref.sync import sync_to_async
 from django.conf import settings
@@ -16,10 +16,13 @@ from django.db import close_old_connections
 from console.chat.embed.history import Turns, shown_turn, state_of, turns_after
 from console.chat.embed.watching import Watched, watcher
 from console.chat.events import event
-from console.chat.markdown import Growing
+from console.chat.following import aside, readers
 from console.chat.models import Conversation, Message, Widget
-from console.chat.stream import FRAME_SECONDS, aside, news, present
-from console.core.sse import PING
+from console.chat.stream import words
+from console.core.sse import PING, let_thread_go
+
+# Between two looks at whether the widget still answers this site, while a model says nothing.
+_LOOK_SECONDS = 2.0
 
 
 async def frames(
@@ -27,6 +30,7 @@ async def frames(
 ) -> AsyncGenerator[bytes, None]:
     """Yield what is said after the turn `last`, as it is said. `origin` is the site the visitor's token is for."""
     await sync_to_async(close_old_connections)()
+    let_thread_go()
     ends_at = time.monotonic() + settings.GATEWAY_STREAM_SECONDS
     watched = await watcher().watch(conversation.pk, network)
     try:
@@ -62,7 +66,7 @@ async def _turn(turn: Message, widget: Widget, watched: Watched, origin: str) ->
     yield event("turn", await aside(lambda: shown_turn(turn, widget)))
     if turn.status != Message.Status.WRITING:
         return
-    async for frame in _words(turn.pk, watched, origin):
+    async for frame in _words(turn, watched, origin):
         yield frame
     if origin not in watched.state.origins:
         return
@@ -71,20 +75,19 @@ async def _turn(turn: Message, widget: Widget, watched: Watched, origin: str) ->
         yield event("turn", await aside(lambda: shown_turn(ended, widget)))
 
 
-async def _words(message_id: uuid.UUID, watched: Watched, origin: str) -> AsyncGenerator[bytes, None]:
-    growing, text_shown, is_first = Growing(), "", True
+async def _words(turn: Message, watched: Watched, origin: str) -> AsyncGenerator[bytes, None]:
     said = time.monotonic()
-    while origin in watched.state.origins:
-        text, is_over = await present(message_id)
-        if text != text_shown or is_first:
-            whole, last = growing.feed(text)
-            data = {"id": str(message_id), "fresh": is_first, "whole": whole, "last": last}
-            yield event("text", data)
-            text_shown, is_first, said = text, False, time.monotonic()
-        if is_over:
-            return
-        if time.monotonic() - said > settings.GATEWAY_HEARTBEAT_SECONDS:
+    async with (
+        readers().reading(turn.pk, turn.conversation_id) as reader,
+        aclosing(words(reader, _LOOK_SECONDS)) as found,
+    ):
+        async for grown in found:
+            if origin not in watched.state.origins:
+                return
+            if grown:
+                yield event("text", {"id": str(turn.pk), **grown})
+            elif time.monotonic() - said > settings.GATEWAY_HEARTBEAT_SECONDS:
+                yield PING
+            else:
+                continue
             said = time.monotonic()
-            yield PING
-        await asyncio.sleep(FRAME_SECONDS)
-        await news(message_id, text_shown)

@@ -13,6 +13,7 @@ urlpatterns = [
     path("<str:public_id>/stream/", conversation.stream, name="stream"),
     path("<str:public_id>/messages/", conversation.say, name="say"),
     path("<str:public_id>/messages/<uuid:message_id>/again/", conversation.again, name="again"),
+    path("<str:public_id>/messages/<uuid:message_id>/stop/", conversation.stop, name="stop"),
     path("<str:public_id>/messages/<uuid:message_id>/feedback/", conversation.feedback, name="feedback"),
     path("<str:public_id>/person/", conversation.person, name="person"),
 ]

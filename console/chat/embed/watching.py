@@ -13,8 +13,8 @@ from dataclasses import dataclass, field
 
 from django.db import Error
 
+from console.chat.following import aside
 from console.chat.models import Conversation
-from console.chat.stream import aside
 
 SECONDS = 1.0
 # Streams one conversation, and one network, may have at once in one process: tabs and offices, not a flood.

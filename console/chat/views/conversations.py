@@ -68,6 +68,7 @@ def _new(request: TeamRequest, text: str, slug: str, *, error: str = "", status:
         "error": error,
         "may_build": request.caller.may("build"),
         "may_ask": request.caller.may("use_models"),
+        "has_agents_that_run": access.has_agents_that_run(request.caller),
     }
     return render(request, "chat/new.html", context_of(request, **more), status=status)
 

@@ -1,7 +1,6 @@
 """Ask, ask again, stop, and follow an answer."""
 
 import uuid
-from functools import partial
 
 from django.http import HttpResponse, HttpResponseBase
 from django.shortcuts import redirect, render
@@ -15,12 +14,12 @@ from console.chat.queries.thread import turn
 from console.chat.services import messages as services
 from console.chat.services.feedback import give_feedback, withdraw_feedback
 from console.chat.stream import frames
-from console.chat.views.page import cannot_send, context_of, said_without_scripts, show_thread
+from console.chat.views.page import cannot_ask_again, cannot_send, context_of, said_without_scripts, show_thread
 from console.core.errors import NotFound, Refusal
 from console.core.htmx import is_htmx
 from console.core.sse import event_stream
 from console.teams.access import needs
-from console.teams.callers import Caller, TeamRequest
+from console.teams.callers import TeamRequest
 
 
 def _speaker(request: TeamRequest, conversation: Conversation) -> asking.Speaker:
@@ -54,12 +53,16 @@ def send(request: TeamRequest, conversation_id: uuid.UUID) -> HttpResponse:
 @needs("view_team")
 @require_POST
 def edit(request: TeamRequest, message_id: uuid.UUID) -> HttpResponse:
-    """Say something else in a question's place."""
+    """Say something else in a question's place. What cannot be sent stays in its field, beside the reason."""
     message = access.message_for(request.caller, message_id, to="change")
     speaker = _speaker(request, message.conversation)
     left = {int(place) for place in request.POST.getlist("without") if place.isdecimal() and len(place) < 4}
     kept = [file for place, file in enumerate(message.attachments) if place not in left]
-    services.edit(message=message, speaker=speaker, text=_typed(request), attachments=kept)
+    text = _typed(request)
+    try:
+        services.edit(message=message, speaker=speaker, text=text, attachments=kept)
+    except Refusal as refusal:
+        return cannot_ask_again(request, message, refusal, text)
     return show_thread(request, message.conversation)
 
 
@@ -68,7 +71,10 @@ def edit(request: TeamRequest, message_id: uuid.UUID) -> HttpResponse:
 def again(request: TeamRequest, message_id: uuid.UUID) -> HttpResponse:
     """Have an answer written again."""
     answer = access.message_for(request.caller, message_id, to="change")
-    services.regenerate(answer=answer, speaker=_speaker(request, answer.conversation))
+    try:
+        services.regenerate(answer=answer, speaker=_speaker(request, answer.conversation))
+    except Refusal as refusal:
+        return cannot_ask_again(request, answer, refusal)
     return show_thread(request, answer.conversation)
 
 
@@ -151,11 +157,5 @@ def feedback(request: TeamRequest, message_id: uuid.UUID) -> HttpResponse:
 def stream(request: TeamRequest, message_id: uuid.UUID) -> HttpResponseBase:
     """Follow an answer as it is written: server-sent events with the names of `events.py`."""
     found = access.message_for(request.caller, message_id)
-    may_read = partial(_may_read, request.caller, found.conversation_id)
-    return event_stream(frames(found.pk, may_read))
-
-
-def _may_read(caller: Caller, conversation_id: uuid.UUID) -> bool:
-    """Say whether somebody who follows an answer may still read it, by their rights as they are now."""
-    now = access.present(caller)
-    return now is not None and access.conversations_for(now).filter(pk=conversation_id).exists()
+    assert request.caller.user is not None
+    return event_stream(frames(found.pk, found.conversation_id, request.caller.user.pk))

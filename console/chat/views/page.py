@@ -6,7 +6,7 @@ from django.http import HttpResponse
 from django.shortcuts import redirect, render
 
 from console.chat import access, files
-from console.chat.models import Conversation
+from console.chat.models import Conversation, Message
 from console.chat.queries.listing import listing
 from console.chat.queries.thread import thread
 from console.core.errors import Refusal
@@ -46,11 +46,20 @@ def thread_of(request: TeamRequest, conversation: Conversation) -> dict[str, Any
     }
 
 
-def cannot_send(request: TeamRequest, refusal: Refusal) -> HttpResponse:
+def cannot_send(request: TeamRequest, refusal: Refusal, place: str = "cannot-send") -> HttpResponse:
     """Say beside the field why nothing was sent; what is in it stays, files included."""
     response = render(request, "chat/_cannot_send.html", {"error": refusal.message}, status=422)
-    response["HX-Retarget"], response["HX-Reswap"] = "#cannot-send", "innerHTML"
+    response["HX-Retarget"], response["HX-Reswap"] = f"#{place}", "innerHTML"
     return response
+
+
+def cannot_ask_again(request: TeamRequest, message: Message, refusal: Refusal, text: str = "") -> HttpResponse:
+    """Say at a turn why it was not asked (or answered) anew; what was typed instead of it stays."""
+    if is_htmx(request):
+        return cannot_send(request, refusal, place=f"refused-{message.pk}")
+    refused = {"pk": message.pk, "error": refusal.message, "text": text}
+    context = context_of(request, message.conversation, refused=refused)
+    return render(request, "chat/conversation.html", context, status=refusal.status)
 
 
 def said_without_scripts(request: TeamRequest, refusal: Refusal) -> str:

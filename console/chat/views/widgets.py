@@ -10,7 +10,6 @@ from django.urls import reverse
 from django.utils.cache import patch_vary_headers
 from django.views.decorators.http import require_http_methods, require_POST, require_safe
 
-from agents_app.access import agents_for
 from console.chat import access
 from console.chat.models import Widget
 from console.chat.queries import visits
@@ -40,7 +39,7 @@ def widgets(request: TeamRequest) -> HttpResponse:
         "rows": rows,
         "waiting": visits.waiting_in([row.widget.pk for row in rows]),
         "may_build": request.caller.may("build"),
-        "has_agent": agents_for(request.caller, "use").exists(),
+        "has_agent": access.agents_to_talk_to(request.caller).exists(),
     }
     return render(request, "chat/widgets/list.html", context)
 
@@ -51,7 +50,7 @@ def new_widget(request: TeamRequest) -> HttpResponse:
     form = NewWidgetForm(
         request.POST if request.method == "POST" else None,
         teams=teams_for(request.caller, "build").order_by("name"),
-        agents=agents_for(request.caller, "use").order_by("name"),
+        agents=access.agents_to_talk_to(request.caller).order_by("name"),
         initial={"team": request.GET.get("team", ""), "agent": request.GET.get("agent", "")},
     )
     if form.is_bound and form.is_valid():

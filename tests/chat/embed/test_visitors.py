@@ -1,6 +1,8 @@
 """A visitor from the first word to the last, and everything they cannot do on the way."""
 
 import json
+import time
+from pathlib import Path
 
 import httpx2 as httpx
 from django.conf import settings
@@ -9,7 +11,9 @@ from django.urls import reverse
 from agents_app.models import Agent
 from console.audit.models import AuditEvent
 from console.chat.embed import tokens, vouching
+from console.chat.embed.limits import DEFAULTS, MOST
 from console.chat.embed.views import face
+from console.chat.live import BEING_WRITTEN
 from console.chat.models import Allowance, Conversation, Feedback, Held, Message, Visitor, Widget
 from console.core.clock import now
 from console.core.crypto import encrypt
@@ -63,7 +67,7 @@ def test_a_visitor_reaches_only_what_is_theirs(room: Room, widget: Widget) -> No
     ada, bob = Visiting(widget), Visiting(widget)
     answer = ended(ada.say("My address is 5 High Street."))
     assert bob.turns() == [] and bob.get("stream").status_code == 404
-    for name, body in (("feedback", {"good": True}), ("again", {})):
+    for name, body in (("feedback", {"good": True}), ("again", {}), ("stop", {})):
         theirs, nothing = bob.post(name, answer.pk, **body), bob.post(name, answer.conversation_id, **body)
         assert _error(theirs) == (404, "not_found") and theirs.content == nothing.content
     assert ada.post("feedback", answer.pk, good=True).status_code == 204
@@ -218,6 +222,54 @@ def test_limits_hold_whatever_a_visitor_calls_themselves(room: Room, widget: Wid
     whole = ended(Message.objects.get(pk=fresh_answer.json()["turns"][-1]["id"]))
     assert whole.status == "done" and [turn["text"] for turn in ada.turns() if turn["text"]][-1] == "Four"
     assert _error(ada.post("again", whole.pk))[0] == 400, "it is answered"
+
+
+def test_every_limit_is_held_by_the_server_without_valkey(room: Room, widget: Widget) -> None:
+    """WID4 and WID5: each limit by itself, the others as wide as they go; what is refused reaches no model."""
+    assert not Path(settings.VALKEY_URL.removeprefix("unix://")).exists(), "there is no Valkey in these tests"
+    whose = {"visitor_minute": False, "visitor_day": False, "network_minute": True, "network_day": True}
+    whose |= {"widget_day": True}
+    tried = {"message_characters", "tokens_day", "cost_day_micros"} | whose.keys()
+    assert tried == DEFAULTS.keys()
+    for name, by_another in whose.items():
+        Allowance.objects.all().delete()
+        Widget.objects.filter(pk=widget.pk).update(limits=MOST | {name: 1})
+        ada = Visiting(widget)
+        ended(ada.say("One"))
+        asked, kept = len(room.upstream.seen), Message.objects.count()
+        refused = (Visiting(widget) if by_another else ada).post("say", text="Two")
+        assert _error(refused) == (429, "minute" if name.endswith("minute") else "day"), name
+        assert int(refused["Retry-After"]) > 0
+        assert (len(room.upstream.seen), Message.objects.count()) == (asked, kept), name
+    for name, most, status in (("tokens_day", 1, 429), ("cost_day_micros", 1, 429), ("message_characters", 3, 400)):
+        Widget.objects.filter(pk=widget.pk).update(limits=MOST | {name: most})
+        asked = len(room.upstream.seen)
+        assert Visiting(widget).post("say", text="Hello").status_code == status, name
+        assert len(room.upstream.seen) == asked
+
+
+def test_a_visitor_stops_an_answer_of_their_own_and_asks_again(room: Room, widget: Widget) -> None:
+    room.upstream.enqueue_stream(sse(*text_chunks("One, ", "two")[:3]), done=False, hang=30)
+    ada, bob = Visiting(widget), Visiting(widget)
+    answer = ada.say("Count.")
+    latest = time.monotonic() + 10
+    while answer.pk not in BEING_WRITTEN or "two" not in BEING_WRITTEN[answer.pk].text:
+        assert time.monotonic() < latest
+        time.sleep(0.02)
+    ended(bob.say("Hello"))
+    assert _error(bob.post("stop", answer.pk)) == (404, "not_found") and ada.turns()[-1]["writing"]
+    assert _error(ada.post("stop", answer.parent_id))[0] == 400, "a question is not being written"
+    assert _error(ada.post("stop", answer.pk, by="me"))[0] == 400
+    stopped = ada.post("stop", answer.pk)
+    assert stopped.status_code == 200 and not stopped.json()["turns"][0]["writing"]
+    whole = ended(answer)
+    assert (whole.status, whole.text) == ("stopped", "One, two") and room.upstream.was_closed_early()
+    assert ada.turns()[-1]["trouble"] == "The answer was stopped here."
+    assert not Held.objects.exists(), "what was set aside is settled"
+    assert ada.post("stop", answer.pk).status_code == 200, "once more changes nothing"
+    fresh = ada.post("again", answer.pk)
+    assert fresh.status_code == 201
+    assert ended(Message.objects.get(pk=fresh.json()["turns"][-1]["id"])).status == "done"
 
 
 def test_it_says_little_of_an_assistant_that_is_away(room: Room, widget: Widget) -> None:

@@ -59,6 +59,15 @@ def _question(answer: Message) -> Message:
 
 
 @for_visitors("POST")
+def stop(request: HttpRequest, public_id: str, message_id: uuid.UUID) -> HttpResponseBase:
+    """End an answer where it is."""
+    widget = widget_for(public_id)
+    held = pass_for(request, widget)
+    read_body(request)
+    return JsonResponse({"turns": shown([services.stop(widget=widget, held=held, message_id=message_id)], widget)})
+
+
+@for_visitors("POST")
 def feedback(request: HttpRequest, public_id: str, message_id: uuid.UUID) -> HttpResponseBase:
     """Say whether an answer helped."""
     widget = widget_for(public_id)
