@@ -4,7 +4,7 @@ import uuid
 from typing import Any
 
 from celery import shared_task
-from celery.signals import worker_shutdown, worker_shutting_down
+from celery.signals import worker_process_shutdown, worker_shutdown, worker_shutting_down
 
 from agents_app.brokers import readers, sending
 from agents_app.engine import advancing, sweeping, working
@@ -57,6 +57,13 @@ def tell_of_approval(approval_id: str) -> None:
 def stop_starting(**_: Any) -> None:
     """Let no further step begin; what is under way ends if it can, and the next worker goes on from there."""
     advancing.stopping.set()
+
+
+@worker_process_shutdown.connect
+def stop_in_a_child(**_: Any) -> None:
+    """In a pool of processes the runs are carried by its children, which hear of the end for themselves."""
+    stop_starting()
+    wait_for_the_open_ones()
 
 
 @worker_shutdown.connect

@@ -2,6 +2,7 @@
 
 import json
 import sys
+from typing import Any
 
 import django
 
@@ -15,14 +16,14 @@ from tests import make  # noqa: E402
 from tests.runs.workshop import PARAMETERS  # noqa: E402
 
 
-def set_up(upstream: str, till: str) -> None:
+def set_up(upstream: str, till: str, **tool: Any) -> None:
     from console.catalog.models import Provider
 
     team = make.make_team("Load")
     provider = Provider.objects.create(slug="fake", name="Fake", kind="openai", base_url=upstream)
     make.make_alias("support-chat", production=make.make_model(provider=provider, capabilities=["chat", "tools"]))
     config = {"method": "POST", "url": till, "body": "rest", "pick": "/taken"}
-    make.make_tool(team, "pay", kind="http", effect="write", config=config, parameters=PARAMETERS)
+    make.make_tool(team, "pay", kind="http", effect="write", config=config, parameters=PARAMETERS, **tool)
     make.make_agent(team, "payer", grants=[{"tool": "pay", "mode": "allow"}])
     make.make_agent(team, "asker", grants=[{"tool": "pay"}])
     make.make_key(team, "load")
@@ -44,7 +45,8 @@ def start(slug: str, count: int) -> None:
     print(json.dumps({"started": count}))
 
 
-if sys.argv[1] == "set-up":
-    set_up(*sys.argv[2:])
-else:
-    start(sys.argv[2], int(sys.argv[3]))
+if __name__ == "__main__":
+    if sys.argv[1] == "set-up":
+        set_up(*sys.argv[2:])
+    else:
+        start(sys.argv[2], int(sys.argv[3]))

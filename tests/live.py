@@ -69,16 +69,21 @@ def environment_of_processes(more: dict[str, str]) -> dict[str, str]:
 
 
 class WorkerProcess:
-    """One lane's worker of Celery on the test's database, run as production runs it."""
+    """One lane's worker of Celery on the test's database, run as production runs it, or with another pool."""
 
-    def __init__(self, lane: str, **environment: str) -> None:
+    def __init__(self, lane: str, *, pool: str = "threads", **environment: str) -> None:
         self.process = subprocess.Popen(
-            worker_command(lane),
+            [pool if part == "threads" else part for part in worker_command(lane)],
             cwd=ROOT,
             env=environment_of_processes(environment),
             stdout=subprocess.DEVNULL,
             stderr=subprocess.DEVNULL,
         )
+
+    def children(self) -> list[int]:
+        """Return the processes of its pool; none with threads."""
+        pid = self.process.pid
+        return [int(one) for one in Path(f"/proc/{pid}/task/{pid}/children").read_text().split()]
 
     def kill(self) -> None:
         """End the process as a power cut would."""
@@ -92,6 +97,14 @@ class WorkerProcess:
                 self.process.wait(10)
             except subprocess.TimeoutExpired:
                 self.kill()
+
+
+def is_running(pid: int) -> bool:
+    """Say whether a process does anything; one that is dead and not yet collected does not."""
+    try:
+        return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] != "Z"
+    except (FileNotFoundError, ProcessLookupError):
+        return False
 
 
 class WebProcess:

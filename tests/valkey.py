@@ -1,5 +1,6 @@
 """A real Valkey for tests that need one."""
 
+import shutil
 import subprocess
 import time
 from collections.abc import Iterator
@@ -34,6 +35,13 @@ class Valkey:
                 time.sleep(0.02)
         client.close()
         return self
+
+    def lose_everything(self) -> None:
+        """Die as in a power cut, and come back empty."""
+        self.stop()
+        shutil.rmtree(self._folder / "valkey")
+        (self._folder / "valkey").mkdir()
+        self.start()
 
     def stop(self) -> None:
         if self._process is not None:

@@ -128,6 +128,15 @@ async def ask_model(identify: Identify, ask: Ask, line: Line, *, latest: float) 
     return answered(body, line.call.plan.version.label, line.call.cost_micros)
 
 
+async def show_again(ask: Ask, body: bytes) -> Trouble | None:
+    """Show an answer from the log to the hooks, as nobody knows whether they have seen it; they may stop it."""
+    try:
+        await hooks.after_model_call(ask, body)
+    except hooks.HookFailed as stopped:
+        return Trouble("hook_failed", stopped.sentence)
+    return None
+
+
 def answered(body: bytes, model: str, cost_micros: int) -> Outcome:
     """Return what a recorded answer says, or that nobody can read it."""
     try:

@@ -20,6 +20,7 @@ from agents_app.engine.asking_model import (
     Unknown,
     ask_for,
     ask_model,
+    show_again,
 )
 from agents_app.engine.asking_people import ask
 from agents_app.engine.history import messages_of
@@ -60,10 +61,25 @@ def ask_next(turn: Turn, steps: Sequence[Step]) -> bool | None:
 def go_on(turn: Turn, steps: Sequence[Step], step: Step) -> bool | None:
     """Take up a step that was begun by a worker who is gone, or that waited for a person."""
     if step.state == State.INTENDED:
-        return _record(turn, steps, step, recovering.look_up(step))
+        return _record(turn, steps, step, _recovered(turn, steps, step))
     with transaction.atomic():
         _begin(turn.run, step)
     return _send(turn, steps, step)
+
+
+def _recovered(turn: Turn, steps: Sequence[Step], step: Step) -> Outcome:
+    """Return what came of a call somebody else has made. Hooks see its answer before it counts, maybe once more."""
+    outcome, body = recovering.look_up(step)
+    if not isinstance(outcome, Answered):
+        return outcome
+    try:
+        messages = messages_of(turn.run, turn.definition, [one for one in steps if one.number < step.number])
+        asked = ask_for(turn.run, turn.definition, step, messages, turn.offered(), _most_output(turn))
+    except Refusal as refusal:
+        return Trouble(refusal.code, refusal.message)
+    shown = sync.start(show_again(asked, body))
+    turn.wait_for([shown])
+    return shown.result() or outcome
 
 
 def _next_step(run: Run, steps: Sequence[Step]) -> Step:

@@ -5,6 +5,8 @@
 3. Any other end, or no trace at all: the step has failed, and the model is asked again, a few times at most.
 """
 
+from typing import NamedTuple
+
 from django.conf import settings
 
 from agents_app.engine.asking_model import Outcome, Trouble, Unknown, answered
@@ -14,23 +16,31 @@ from console.core.clock import now
 from usage_app.models import Reservation
 
 
-def look_up(step: Step) -> Outcome:
+class Found(NamedTuple):
+    """What came of a call; with an answer, its text as it stands in the log."""
+
+    outcome: Outcome
+    body: bytes = b""
+
+
+def look_up(step: Step) -> Found:
     """Return what came of the call a step has begun."""
     assert step.request_id is not None
     event = AuditEvent.objects.filter(pk=step.request_id).first()
     if event is None:
         is_open = Reservation.objects.filter(pk=step.request_id).exists()
         if is_open or not _is_settled(step):
-            return Unknown()
-        return Trouble("not_sent", "The worker stopped before it asked the model.", 0, counts=False)
+            return Found(Unknown())
+        return Found(Trouble("not_sent", "The worker stopped before it asked the model.", 0, counts=False))
     if event.status != Status.OK:
         said = "The worker stopped during the call." if event.status == Status.INTERRUPTED else "The call failed."
-        return Trouble(event.code or event.status, said, 0, counts=event.status != Status.REFUSED)
+        return Found(Trouble(event.code or event.status, said, 0, counts=event.status != Status.REFUSED))
     kept = Payload.objects.filter(event_id=event.pk, kind="output").first()
     # What the log took out of an answer, or cut from it, cannot be put back; only then it is asked for again.
     if kept is None or kept.is_cut or kept.redactions:
-        return Trouble("answer_not_kept", "The worker stopped, and the log does not keep the whole answer.", 0)
-    return answered(kept.body.encode(), event.model, event.cost_micros)
+        return Found(Trouble("answer_not_kept", "The worker stopped, and the log does not keep the whole answer.", 0))
+    body = kept.body.encode()
+    return Found(answered(body, event.model, event.cost_micros), body)
 
 
 def _is_settled(step: Step) -> bool:

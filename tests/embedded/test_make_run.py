@@ -13,7 +13,8 @@ from typing import Any
 
 import pytest
 
-from tests.live import ROOT, free_port
+from tests.live import ROOT, free_port, is_running
+from tests.runs.workshop import Brain, Till
 
 STOPS_WITHIN = 5
 
@@ -29,6 +30,9 @@ class Console:
             "PORT": str(self.port),
             "DATA_DIR": str(data_dir),
             "BUILTIN_MODEL": "0",
+            # What a killed worker had is free soon.
+            "AGENT_LEASE_SECONDS": "3",
+            "GATEWAY_LEASE_SECONDS": "4",
         }
         self.output = data_dir.with_suffix(".out")
 
@@ -94,14 +98,6 @@ class Console:
         return time.monotonic() - started
 
 
-def is_alive(pid: int) -> bool:
-    try:
-        os.kill(pid, 0)
-    except ProcessLookupError:
-        return False
-    return True
-
-
 @pytest.fixture
 def console(tmp_path: Path) -> Iterator[Console]:
     console = Console(tmp_path / "data")
@@ -111,8 +107,28 @@ def console(tmp_path: Path) -> Iterator[Console]:
         console.stop()
 
 
+@pytest.fixture
+def agents() -> Iterator[tuple[Brain, Till]]:
+    """A model that asks for one payment and then for no more, and the till."""
+    brain, till = Brain(), Till()
+    brain.start()
+    till.start()
+    yield brain, till
+    brain.stop()
+    till.stop()
+
+
+def start_run(console: Console, brain: Brain, till: Till) -> None:
+    url = f"http://127.0.0.1:{till.port}/pay"
+    code = f"s.set_up({brain.url!r}, {url!r}, is_idempotent=True); s.start('payer', 1)"
+    command = [sys.executable, "-c", f"from bench import seed_runs as s; {code}"]
+    more = {"DJANGO_SETTINGS_MODULE": "console.settings", "PYTHONPATH": str(ROOT)}
+    subprocess.run(command, cwd=ROOT, env=console.environment | more, check=True, stdout=subprocess.DEVNULL)
+
+
 @pytest.mark.e2e
-def test_it_starts_mends_itself_and_stops_in_time(console: Console) -> None:
+def test_it_starts_mends_itself_and_stops_in_time(console: Console, agents: tuple[Brain, Till]) -> None:
+    brain, till = agents
     console.wait(console.is_ready)
     status, body = console.ask("/health/ready", Host="probe.internal:1")
     assert (status, body["status"]) == (200, "ready"), body
@@ -144,22 +160,29 @@ def test_it_starts_mends_itself_and_stops_in_time(console: Console) -> None:
 
     killed = console.pid("app:web")
     os.kill(killed, signal.SIGKILL)
-    console.wait(lambda: not is_alive(killed))
+    console.wait(lambda: not is_running(killed))
     console.wait(console.is_ready)
     assert console.pid("app:web") != killed
     assert "web ended and is started again" in console.said()
 
-    # Killed as a whole, as by a power cut, it leaves locks and sockets behind; the next start does not mind.
-    pids = [
-        console.pid(f"{group}:{name}") for group, name in (("app", "web"), ("data", "postgres"), ("data", "valkey"))
-    ]
+    # Killed with its data stores, as by a power cut, it leaves locks and sockets behind; the next start does not mind.
+    # What it had started ends with it, and the run that was under way goes on, its payment made once.
+    till.after.add("pay")
+    start_run(console, brain, till)
+    console.wait(lambda: till.taken["pay"] == 1)
+    pids = [console.pid(f"data:{name}") for name in ("postgres", "valkey")]
+    started = [console.pid(f"app:{name}") for name in ("web", "worker-standard", "beat")]
     for pid in (console.process.pid, *pids):
         os.kill(pid, signal.SIGKILL)
     console.process.wait()
     assert (console.data_dir / "postgres/postmaster.pid").exists()
 
+    till.after.clear()
     console.start()
     console.wait(console.is_ready)
+    assert not any(is_running(pid) for pid in started)
+    console.wait(lambda: brain.asked["pay 1"] == 1)
+    assert (brain.asked["pay 0"], till.taken["pay"], len(till.seen)) == (1, 1, 2)
     assert console.stop(signal.SIGINT) < STOPS_WITHIN
     assert console.process.returncode == 0
     assert console.said().endswith("Stopped.\n")

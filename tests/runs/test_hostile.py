@@ -1,14 +1,24 @@
 """Models that loop, make up tools, send nonsense, or obey what a tool says: contained, recorded, explained."""
 
 import pytest
+from django.test import Client
+from django.utils.html import escape
 
-from agents_app.models import Approval
+from agents_app.models import Approval, Run
 from console.audit.models import AuditEvent
 from tests import make
 from tests.runs.conftest import Shop
 from tests.runs.counting import counted
 from tests.runs.scripts import wants, words
 from tests.upstream import completion
+
+
+def page(shop: Shop, run: Run, step: int | None = None) -> str:
+    """Return what whoever started a run reads of it, with one of its steps open."""
+    client = Client()
+    client.force_login(shop.ada, backend="allauth.account.auth_backends.AuthenticationBackend")
+    address = f"/runs/{run.public_id}/" + (f"?step={step}" if step else "")
+    return client.get(address).content.decode()
 
 
 def test_a_tool_it_was_not_granted_does_not_exist_for_it(shop: Shop) -> None:
@@ -21,6 +31,8 @@ def test_a_tool_it_was_not_granted_does_not_exist_for_it(shop: Shop) -> None:
     assert {step.state for step in denied} == {"denied"} and all(step.tool_id is None for step in denied)
     assert {step.decisions[-1]["rule"] for step in denied} == {"grant"}
     assert all("There is no tool" in message["content"] for message in shop.sent()[-len(names) :])
+    shown = page(shop, run, denied[0].number)
+    assert "There is no tool" in shown and "Who said it may" in shown and "<code>grant</code>" in shown
     lines = AuditEvent.objects.filter(type="tool")
     assert lines.count() == len(names) and {(one.status, one.code) for one in lines} == {("refused", "denied_grant")}
 
@@ -36,6 +48,8 @@ def test_arguments_that_do_not_fit_are_refused_and_explained(shop: Shop) -> None
     assert {step.state for step in run.steps.filter(kind="tool")} == {"failed", "denied"}
     told = [message["content"] for message in shop.sent()[-len(arguments) :]]
     assert all(one.startswith(("Error: ", "Denied: ")) and len(one) < 500 for one in told)
+    for step in run.steps.filter(kind="tool"):
+        assert escape(step.trouble) in page(shop, run, step.number), "the page says what the model was told"
     assert AuditEvent.objects.filter(type="tool", status="refused").count() == len(arguments)
 
 
@@ -51,7 +65,10 @@ def test_an_instruction_inside_a_result_changes_nothing_it_may_do(shop: Shop) ->
     offered = [[tool["function"]["name"] for tool in seen.body["tools"]] for seen in shop.world.upstream.seen]
     assert offered == [["count", "pay"]] * 2
     assert run.state == "waiting" and Approval.objects.get().tool_name == "pay" and counted(shop.file) == {"mail": 1}
-    assert run.steps.get(tool_name="wipe").state == "denied"
+    wipe = run.steps.get(tool_name="wipe")
+    assert wipe.state == "denied" and escape(wipe.trouble) in page(shop, run, wipe.number)
+    shown = page(shop, run, run.steps.get(tool_name="count").number)
+    assert "Result</h3><pre" in shown and trap in shown and "Approve pay?" in shown
 
 
 @pytest.mark.parametrize(
@@ -69,6 +86,7 @@ def test_a_model_that_loops_is_stopped_by_name_of_the_limit(shop: Shop, limits: 
     make.publish_agent(shop.agent, limits=limits)
     run = shop.run(*[wants(("count", {"what": "again"})) for _ in range(8)])
     assert (run.state, run.code) == ("failed", "limit_reached") and said in run.trouble
+    assert said in page(shop, run) and "<code>limit_reached</code>" in page(shop, run)
     assert run.steps_done <= 7 and counted(shop.file)["again"] <= 3
 
 

@@ -5,9 +5,13 @@ import threading
 
 import pytest
 from django.db import connections, transaction
+from django.test import Client
+from django.utils.html import escape
 
 from agents_app.engine import advancing, lease, sweeping, working
-from agents_app.models import Approval, Run, Step
+from agents_app.models import Approval, Run, Step, Trigger
+from agents_app.services.triggers import create_trigger
+from agents_app.triggers import ticking
 from console.core.clock import now
 from console.core.ids import uuid7, uuid7_at
 from tests import make
@@ -171,3 +175,62 @@ def test_a_team_with_thousands_of_runs_does_not_keep_anothers_waiting(shop: Shop
         other.join(20)
     assert taken[-1].team_id == shop.world.team.pk
     assert lease.take_any().pk == last.pk
+
+
+def test_messages_are_acknowledged_late_and_carry_nothing_but_ids(shop: Shop, monkeypatch: pytest.MonkeyPatch) -> None:
+    from console.celery import app
+
+    assert app.conf.task_acks_late and app.conf.task_reject_on_worker_lost
+    assert app.conf.worker_prefetch_multiplier == 1 and app.conf.task_serializer == "json"
+    app.loader.import_default_modules()
+    own = {name: task for name, task in app.tasks.items() if not name.startswith("celery.")}
+    assert all(task.acks_late and task.reject_on_worker_lost for task in own.values()) and "agents.advance" in own
+    sent: list[tuple[str, list[str], dict]] = []
+    monkeypatch.setattr(
+        "console.core.tasks.current_app.send_task", lambda name, args, **more: sent.append((name, args, more))
+    )
+    run = shop.run(wants(("pay", {"what": "rent"})), words())
+    assert run.state == "waiting"
+    shop.start()
+    sweeping.drive()
+    assert {name for name, _, _ in sent} >= {"agents.advance", "agents.tell_of_approval"}
+    for name, args, more in sent:
+        assert len(args) == 1 and len(args[0]) == 36, (name, args)
+        assert not more.keys() & {"countdown", "eta"}, "the broker delays nothing: rows say when"
+
+
+def test_schedulers_and_takers_at_once_start_each_tick_and_item_once(shop: Shop) -> None:
+    fields = {"actor": make.actor_for(shop.ada), "agent": shop.agent, "owner": shop.ada, "environment": "production"}
+    message = {"type": "string", "maxLength": 100}
+    schema = {"type": "object", "properties": {"message": message}, "required": ["message"]}
+    make.publish_agent(shop.agent, input_schema=schema)
+    shop.agent.refresh_from_db()
+    every = {"cron": "*/5 * * * *", "time_zone": "Europe/Berlin"}
+    tick, _ = create_trigger(kind="schedule", name="Every", config=every, **fields)
+    queue = make.make_queue(shop.world.team, "work", most_attempts=1)
+    create_trigger(kind="queue", name="Work", config={"queue": "work"}, **fields)
+    for number in range(12):
+        make.make_item(queue, {"message": f"item {number % 6}"}, dedupe_id=f"{number % 6}")
+    poison = make.make_item(queue, {"message": "x" * 200})
+    Trigger.objects.filter(pk=tick.pk).update(next_at=now().replace(second=0, microsecond=0))
+    begin = threading.Barrier(4)
+
+    def beat() -> None:
+        begin.wait(10)
+        ticking.tick()
+        connections.close_all()
+
+    schedulers = [threading.Thread(target=beat) for _ in range(4)]
+    for one in schedulers:
+        one.start()
+    for one in schedulers:
+        one.join(30)
+    ticking.tick()
+    assert Run.objects.filter(trigger="schedule").count() == 1
+    said = sorted(run.input["message"] for run in Run.objects.filter(trigger="queue"))
+    assert said == [f"item {number}" for number in range(6)]
+    poison.refresh_from_db()
+    client = Client()
+    client.force_login(shop.ada, backend="allauth.account.auth_backends.AuthenticationBackend")
+    shown = client.get(f"/tools/queues/{queue.pk}/").content.decode()
+    assert poison.state == "parked" and "input does not fit" in poison.trouble and escape(poison.trouble[:40]) in shown
