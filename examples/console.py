@@ -1,4 +1,4 @@
-"""A running console, spoken to as people and programs do: pages and /api/ as the operator, /v1/ with the team's key."""
+"""A running console, spoken to as people and programs do: /api/ as the operator, /v1/ with the team's key."""
 
 import json
 import os
@@ -38,12 +38,6 @@ class Console:
         """Return what is there, or None."""
         answer = self.browser.get(f"/api/{path}")
         return None if answer.status_code == 404 else self._read(answer)
-
-    def send_form(self, path: str, **fields: str) -> None:
-        """Do what a button of a page does."""
-        answer = self.browser.post(path, data=fields, headers=self._token())
-        if answer.status_code >= 400:
-            raise Trouble(f"{path} answered {answer.status_code}.")
 
     def _token(self) -> dict[str, str]:
         found = [cookie.value or "" for cookie in self.browser.cookies.jar if "facet-csrf" in cookie.name]

@@ -7,9 +7,6 @@ ALIAS, MODEL = "marketing", "scripted-marketing"
 PLANNER, COPYWRITER = "campaign-planner", "copywriter"
 
 STYLE = """House style: address the reader, one idea a sentence, no exclamation marks, no superlatives."""
-PLAN = """You plan campaigns. Outline the sections a campaign needs, have each one written with write_section, and store
-every piece with store_piece. Write nothing yourself.
-{{> marketing/style}}"""
 SECTION = """You write one section of a campaign. The section: {{section}}
 Answer with its text and nothing else.
 {{> marketing/style}}"""
@@ -18,29 +15,6 @@ TWEAKS = """You help a copywriter with pieces of a campaign. Change what they as
 
 _TEXT = {"type": "string", "minLength": 1, "maxLength": 10_000}
 _SECTION = {"type": "string", "minLength": 1, "maxLength": 80}
-ORDER = {
-    "type": "object",
-    "properties": {
-        "campaign": {"type": "string", "title": "What it is about", "maxLength": 200},
-        "audience": {"type": "string", "title": "Whom it is for", "maxLength": 200},
-    },
-    "required": ["campaign", "audience"],
-}
-RESULT = {
-    "type": "object",
-    "properties": {
-        "campaign": {"type": "string"},
-        "pieces": {
-            "type": "array",
-            "items": {
-                "type": "object",
-                "properties": {"section": {"type": "string"}, "id": {"type": "integer"}},
-                "required": ["section", "id"],
-            },
-        },
-    },
-    "required": ["campaign", "pieces"],
-}
 
 
 def set_up(console: Console, outside: str) -> None:
@@ -48,7 +22,6 @@ def set_up(console: Console, outside: str) -> None:
     about = "Plans and writes campaigns. Scripted until you pin it to a model of yours."
     ensure_model(console, alias=ALIAS, name=MODEL, base_url=f"{outside}/v1", about=about)
     ensure_prompt(console, "marketing/style", STYLE, kind="partial", about="How everything sounds.")
-    ensure_prompt(console, "marketing/planner", PLAN, about="What the campaign planner is told.")
     ensure_prompt(console, "marketing/section", SECTION, about="What writes one section is told.")
     ensure_prompt(console, "marketing/copywriter", TWEAKS, about="What the copywriter's assistant is told.")
     _tools(console, outside)
@@ -56,18 +29,13 @@ def set_up(console: Console, outside: str) -> None:
     ensure_agent(
         console,
         PLANNER,
-        name="Campaign planner",
-        description="Outlines a campaign, has it written, and stores the pieces.",
-        prompt_slug="marketing/planner",
+        template="campaign-planner",
         alias=ALIAS,
         grants=[
             {"tool": "write_section", "most_calls": 12},
             # Drafts in the CMS are seen by editors only, so nobody is asked for each of them.
             {"tool": "store_piece", "mode": "allow", "most_calls": 12},
         ],
-        input_schema=ORDER,
-        output_schema=RESULT,
-        limits={"steps": 40, "tool_calls": 24, "cost_micros": 1_000_000},
     )
     ensure_agent(
         console,
