@@ -16,12 +16,25 @@ from agents_app.errors import (
     UnknownApproval,
     UnknownBroker,
     UnknownItem,
+    UnknownMessage,
     UnknownQueue,
     UnknownRun,
     UnknownServer,
     UnknownTool,
 )
-from agents_app.models import Agent, AgentVersion, Approval, Audience, Broker, Queue, QueueItem, Run, Tool, ToolServer
+from agents_app.models import (
+    Agent,
+    AgentVersion,
+    Approval,
+    Audience,
+    Broker,
+    Firing,
+    Queue,
+    QueueItem,
+    Run,
+    Tool,
+    ToolServer,
+)
 from console.core.clock import now
 from console.teams.access import teams_for
 from console.teams.callers import Caller
@@ -209,6 +222,24 @@ def broker_for(caller: Caller, broker_id: uuid.UUID, to: str = "view") -> Broker
         raise UnknownBroker
     _check_may(caller, broker.team, to)
     return broker
+
+
+def parked_messages_for(caller: Caller) -> QuerySet[Firing]:
+    """Return the messages of queues outside that were set aside, of the agents the caller may inspect."""
+    agents = agents_for(caller, "inspect")
+    rows = Firing.objects.filter(trigger__agent__in=agents, trigger__config__has_key="broker")
+    return rows.filter(state=Firing.State.PARKED).select_related("trigger__agent__team")
+
+
+def parked_message_for(caller: Caller, firing_id: uuid.UUID, to: str = "inspect") -> Firing:
+    firing = parked_messages_for(caller).filter(pk=firing_id).first()
+    if firing is None:
+        raise UnknownMessage
+    if not may(caller, firing.trigger.agent, to):
+        raise PermissionDenied(
+            f"Your role in {firing.trigger.agent.team} does not allow that. An owner of the team can change it."
+        )
+    return firing
 
 
 def may_read_items(caller: Caller, team: Team) -> bool:

@@ -42,6 +42,13 @@ class UnknownBroker(NotFound):
         super().__init__("There is no such broker.")
 
 
+class UnknownMessage(NotFound):
+    code = "unknown_message"
+
+    def __init__(self) -> None:
+        super().__init__("There is no such message set aside.")
+
+
 class AlreadyDecided(Conflict):
     """Somebody was quicker, its time ran out, or what it asks about changed."""
 

@@ -25,7 +25,8 @@ def tick() -> None:
     for trigger_id in _due():
         _guarded(_tick, trigger_id)
     for trigger in _living(Trigger.Kind.QUEUE):
-        _guarded(_take, trigger)
+        if "broker" not in trigger.config:  # those have readers
+            _guarded(_take, trigger)
     _guarded(settle)
 
 

@@ -1,6 +1,10 @@
 """The pages of queues outside: owners connect a broker, builders make triggers of it and move what was set aside."""
 
+import json
+from typing import Any
+
 import pytest
+from django.test import Client
 from django.utils.html import escape
 
 from agents_app.models import Broker, Firing, Outgoing, Reader, Run, Trigger
@@ -113,3 +117,45 @@ def test_messages_set_aside_are_shown_tried_again_and_dropped(builder, agent, ca
     bad.refresh_from_db()
     assert (bad.state, bad.body) == ("dropped", None) and "dropped it" in bad.trouble
     assert builder.post(f"{url}messages/{run.pk}/move/").status_code == 404
+
+
+def test_programs_do_the_same(cast, agent):
+    _, text = make.make_key(
+        cast.team_a, owner=cast.alice, scopes=["models:call", "team:manage", "prompts:write", "audit:content"]
+    )
+    client, headers = Client(), {"Authorization": f"Bearer {text}"}
+
+    def send(method: str, path: str, body: object = None) -> Any:
+        return client.generic(
+            method, f"/api{path}", json.dumps(body) if body else b"", content_type="application/json", headers=headers
+        )
+
+    made = send("POST", "/brokers/", {"team": "team-a", "slug": "mq", "url": URL})
+    assert made.status_code == 201 and "hunter2" not in made.text and made.json()["address"].endswith(":1/0")
+    path = f"/brokers/{made.json()['id']}/"
+    assert send("POST", f"{path}look/").json()["trouble"] == "The broker cannot be reached."
+    assert send("PATCH", path, {"name": "Orders", "revision": 1}).json()["name"] == "Orders"
+    refused = send("PATCH", path, {"url": "amqp://elsewhere.internal"})
+    assert refused.status_code == 400 and refused.json()["error"]["param"] == "url"
+    sent = {"kind": "queue", "name": "Orders", "config": {"broker": "mq", "queue": "orders"}}
+    assert send("POST", "/agents/clerk/triggers/", sent).json()["reader"]["state"] == "none"
+    trigger = Trigger.objects.get()
+    Reader.objects.create(trigger=trigger, lease_until=now().replace(year=2099), state="waiting", said="Busy.")
+    shown = send("GET", "/agents/clerk/triggers/").json()["data"][0]
+    assert (shown["reader"]["state"], shown["reader"]["said"]) == ("waiting", "Busy.")
+    assert send("DELETE", path).status_code == 409
+    for key in ("m-1", "m-2"):
+        Firing.objects.create(trigger=trigger, key=key, state="parked", trouble="No.", body={"message": "Hi"})
+    listed = send("GET", "/parked-messages/?agent=clerk").json()["data"]
+    assert [(one["key"], one["agent"], one["body"]) for one in listed] == [
+        ("m-2", "clerk", {"message": "Hi"}),
+        ("m-1", "clerk", {"message": "Hi"}),
+    ]
+    started = send("POST", f"/parked-messages/{listed[1]['id']}/try-again/")
+    assert started.json() == {"run": Run.objects.get().public_id}
+    assert send("POST", f"/parked-messages/{listed[0]['id']}/drop/").status_code == 204
+    assert send("POST", f"/parked-messages/{listed[0]['id']}/drop/").status_code == 404
+    trigger.delete()
+    assert send("DELETE", path).status_code == 204
+    queue = make.make_queue(cast.team_a)
+    assert len(send("POST", f"/queues/{queue.pk}/secret/").json()["secret"]) > 40

@@ -16,6 +16,7 @@ from agents_app.brokers.trouble import BrokerTrouble
 from agents_app.models import Broker, Firing, Outgoing, Reader, Run, Trigger
 from agents_app.services import brokers as services
 from agents_app.services import parked, triggers
+from agents_app.triggers import ticking
 from console.audit.models import AuditEvent
 from console.core.clock import now
 from console.core.crypto import decrypt
@@ -256,6 +257,10 @@ def test_the_next_reader_takes_over_what_the_last_one_left_unsettled(outside, mo
 
 def test_one_reader_at_a_time_and_none_of_what_is_switched_off(outside):
     assert lease.free() == [outside.trigger.pk]
+    item = make.make_item(make.make_queue(outside.agent.team, "orders"), ORDERS)
+    ticking.tick()
+    item.refresh_from_db()
+    assert item.state == "ready", "a queue built in that has the same name is another one"
     holder = lease.claim(outside.trigger.pk)
     assert holder and lease.claim(outside.trigger.pk) is None and lease.free() == []
     Reader.objects.update(lease_until=now())

@@ -10,12 +10,20 @@ from rest_framework.response import Response
 
 from agents_app import access
 from agents_app.errors import UnknownTrigger
-from agents_app.models import Agent, Firing, Trigger
+from agents_app.models import Agent, Firing, Reader, Trigger
 from agents_app.services import triggers as services
 from console.api.manage.base import Endpoint, Strict, listed
 from console.api.pagination import page_of
 from console.core.errors import NotAllowed
 from console.teams.models import ApiKey, Environment, User
+
+
+class ReaderSerializer(serializers.ModelSerializer[Reader]):
+    state = serializers.ChoiceField([("none", "none"), *Reader.State.choices])
+
+    class Meta:
+        model = Reader
+        fields = ["state", "said", "last_message_at"]
 
 
 class TriggerSerializer(serializers.ModelSerializer[Trigger]):
@@ -25,13 +33,23 @@ class TriggerSerializer(serializers.ModelSerializer[Trigger]):
     owner = serializers.CharField(source="owner.email", default=None, help_text="For whom its runs act.")
     address = serializers.SerializerMethodField(help_text="Where a webhook's deliveries go; null for other kinds.")
     has_secret = serializers.SerializerMethodField(help_text="Whether one is set; it is never shown.")
+    reader = serializers.SerializerMethodField(help_text="How reading a queue outside goes; null for other triggers.")
 
     class Meta:
         model = Trigger
         fields = [
             "id", "agent", "kind", "name", "config", "environment", "owner", "is_enabled", "address", "has_secret",
-            "next_at", "last_at", "trouble", "revision", "created_at",
+            "next_at", "last_at", "trouble", "reader", "revision", "created_at",
         ]  # fmt: skip
+
+    @extend_schema_field(ReaderSerializer(allow_null=True))
+    def get_reader(self, trigger: Trigger) -> dict[str, Any] | None:
+        if "broker" not in trigger.config:
+            return None
+        reader: Reader | None = getattr(trigger, "reader", None)
+        if reader is None or not reader.is_alive:
+            return {"state": "none", "said": "", "last_message_at": reader and reader.last_message_at}
+        return dict(ReaderSerializer(reader).data)
 
     def get_address(self, trigger: Trigger) -> str | None:
         return services.address_of(trigger) if trigger.kind == Trigger.Kind.WEBHOOK else None
@@ -114,7 +132,7 @@ class TriggerEndpoint(Endpoint):
         return key.owner
 
     def shown(self, trigger: Trigger, *, status: int = 200, secret: str = "") -> Response:
-        row = Trigger.objects.select_related("agent", "owner").get(pk=trigger.pk)
+        row = Trigger.objects.select_related("agent", "owner", "reader").get(pk=trigger.pk)
         if status == 201:
             shown = TriggerMadeSerializer(row, context={"secret": secret}).data
             return Response(shown, status=status, headers={"Cache-Control": "no-store"})
@@ -132,7 +150,7 @@ class Triggers(TriggerEndpoint):
     )
     def get(self, request: Any, slug: str) -> Response:
         return self.page(
-            Trigger.objects.filter(agent=self.agent(slug)).select_related("agent", "owner"), TriggerSerializer
+            Trigger.objects.filter(agent=self.agent(slug)).select_related("agent", "owner", "reader"), TriggerSerializer
         )
 
     @extend_schema(

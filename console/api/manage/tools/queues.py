@@ -56,7 +56,7 @@ class QueueItemSerializer(serializers.ModelSerializer[QueueItem]):
         model = QueueItem
         fields = [
             "id", "queue", "state", "body", "dedupe_id", "result", "trouble", "attempts", "run", "put_by_name",
-            "created_at", "not_before", "lease_until", "ended_at",
+            "created_at", "not_before", "lease_until", "ended_at", "callback_url", "called_back_at", "callback_trouble",
         ]  # fmt: skip
 
     def _content(self, item: QueueItem, value: Any) -> Any:
@@ -122,6 +122,25 @@ class OneQueue(QueueEndpoint):
         return Response(status=204)
 
 
+class QueueSecretSerializer(serializers.Serializer[Any]):
+    secret = serializers.CharField(help_text="Shown this once: results that are sent to an address are signed with it.")
+
+
+class Secret(QueueEndpoint):
+    needs = "build"
+
+    @extend_schema(
+        operation_id="renew_queue_secret",
+        tags=["queues"],
+        summary="Give a queue another secret to sign results with",
+        request=None,
+        responses=QueueSecretSerializer,
+    )
+    def post(self, request: Any, pk: UUID) -> Response:
+        queue = access.queue_for(self.caller, pk, to="edit")
+        return Response({"secret": queues.renew_queue_secret(actor=self.actor, queue=queue)})
+
+
 class Items(QueueEndpoint):
     @extend_schema(
         operation_id="list_queue_items",
@@ -175,6 +194,7 @@ class Requeue(_Move):
 urlpatterns = [
     path("queues/", Queues.as_view(), name="queues"),
     path("queues/<uuid:pk>/", OneQueue.as_view(), name="queue"),
+    path("queues/<uuid:pk>/secret/", Secret.as_view(), name="renew_queue_secret"),
     path("queues/<uuid:pk>/items/", Items.as_view(), name="queue_items"),
     path("queue-items/<uuid:pk>/park/", Park.as_view(), name="park_queue_item"),
     path("queue-items/<uuid:pk>/requeue/", Requeue.as_view(), name="requeue_queue_item"),

@@ -1,5 +1,5 @@
-"""Addresses of tools, tool servers and queues in the management API."""
+"""Addresses of tools, tool servers, queues and brokers in the management API."""
 
-from console.api.manage.tools import queues, servers, tools
+from console.api.manage.tools import brokers, queues, servers, tools
 
-urlpatterns = [*tools.urlpatterns, *servers.urlpatterns, *queues.urlpatterns]
+urlpatterns = [*tools.urlpatterns, *servers.urlpatterns, *queues.urlpatterns, *brokers.urlpatterns]

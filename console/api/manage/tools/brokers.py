@@ -1,0 +1,186 @@
+"""Brokers outside over the management API, and the messages of their queues that were set aside."""
+
+from typing import Any
+from uuid import UUID
+
+from django.urls import path
+from drf_spectacular.utils import OpenApiParameter, extend_schema
+from rest_framework import serializers
+from rest_framework.response import Response
+
+from agents_app import access
+from agents_app.models import Broker, Firing
+from agents_app.services import brokers, parked
+from console.api.manage.base import Endpoint, Strict, listed
+from console.api.pagination import page_of
+from console.teams import access as teams_access
+
+
+class BrokerSerializer(serializers.ModelSerializer[Broker]):
+    team = serializers.SlugRelatedField("slug", read_only=True)  # type: ignore[var-annotated]
+    address = serializers.CharField(help_text="Without its password, which is never shown.")
+
+    class Meta:
+        model = Broker
+        fields = ["id", "slug", "team", "name", "address", "trouble", "checked_at", "revision", "created_at"]
+
+
+class NewBrokerSerializer(Strict):
+    team = serializers.CharField()
+    slug = serializers.CharField(help_text="Triggers name it so.")
+    name = serializers.CharField(required=False)
+    url = serializers.CharField(help_text="The address with user and password: amqps://facet:password@host/vhost.")
+
+
+class BrokerChangeSerializer(Strict):
+    name = serializers.CharField(required=False)
+    url = serializers.CharField(required=False)
+    revision = serializers.IntegerField(required=False, help_text="The revision this change was made on.")
+
+
+class ParkedMessageSerializer(serializers.ModelSerializer[Firing]):
+    """`body` is null for those who may not read content."""
+
+    agent = serializers.CharField(source="trigger.agent.slug")
+    trigger = serializers.UUIDField(source="trigger_id")
+    body = serializers.SerializerMethodField()
+
+    class Meta:
+        model = Firing
+        fields = ["id", "agent", "trigger", "key", "body", "trouble", "attempts", "at"]
+
+    def get_body(self, firing: Firing) -> Any:
+        caller = self.context["caller"]
+        return firing.body if access.may_read_items(caller, firing.trigger.agent.team) else None
+
+
+class ParkedMessageRunSerializer(serializers.Serializer[Any]):
+    run = serializers.CharField()
+
+
+class Brokers(Endpoint):
+    needs = "view_team"
+    needs_to = {"POST": "manage_team"}
+
+    @extend_schema(
+        operation_id="list_brokers",
+        tags=["tools"],
+        summary="List brokers, newest first",
+        parameters=[OpenApiParameter("team", str)],
+        responses=listed(BrokerSerializer),
+    )
+    def get(self, request: Any) -> Response:
+        rows = access.brokers_for(self.caller)
+        if team := request.query_params.get("team"):
+            rows = rows.filter(team=teams_access.team_for(self.caller, team))
+        return self.page(rows, BrokerSerializer)
+
+    @extend_schema(
+        tags=["tools"], summary="Connect a broker; nothing is asked of it", request=NewBrokerSerializer,
+        responses={201: BrokerSerializer},
+    )  # fmt: skip
+    def post(self, request: Any) -> Response:
+        given = self.read(NewBrokerSerializer)
+        given["team"] = teams_access.team_for(self.caller, given["team"], to="manage_team")
+        return Response(BrokerSerializer(brokers.create_broker(actor=self.actor, **given)).data, status=201)
+
+
+class OneBroker(Endpoint):
+    needs = "view_team"
+    needs_to = {"PATCH": "manage_team", "DELETE": "manage_team"}
+
+    @extend_schema(tags=["tools"], summary="Show a broker", responses=BrokerSerializer)
+    def get(self, request: Any, pk: UUID) -> Response:
+        return Response(BrokerSerializer(access.broker_for(self.caller, pk)).data)
+
+    @extend_schema(
+        tags=["tools"], summary="Change a broker", request=BrokerChangeSerializer, responses=BrokerSerializer
+    )
+    def patch(self, request: Any, pk: UUID) -> Response:
+        broker = access.broker_for(self.caller, pk, to="connect")
+        given = self.read(BrokerChangeSerializer)
+        seen = given.pop("revision", None)
+        changed = brokers.change_broker(actor=self.actor, broker=broker, seen_revision=seen, **given)
+        return Response(BrokerSerializer(changed).data)
+
+    @extend_schema(tags=["tools"], summary="Remove a broker no trigger reads", responses={204: None})
+    def delete(self, request: Any, pk: UUID) -> Response:
+        brokers.delete_broker(actor=self.actor, broker=access.broker_for(self.caller, pk, to="connect"))
+        return Response(status=204)
+
+
+class Look(Endpoint):
+    needs = "manage_team"
+    calls_out = True
+
+    @extend_schema(
+        operation_id="look_at_broker",
+        tags=["tools"],
+        summary="Ask whether a broker answers and lets Facet in; trouble says why not",
+        request=None,
+        responses=BrokerSerializer,
+    )
+    def post(self, request: Any, pk: UUID) -> Response:
+        broker = access.broker_for(self.caller, pk, to="connect")
+        brokers.look_at_broker(actor=self.actor, broker=broker)
+        broker.refresh_from_db()
+        return Response(BrokerSerializer(broker).data)
+
+
+class ParkedMessages(Endpoint):
+    needs = "view_team"
+
+    @extend_schema(
+        operation_id="list_parked_messages",
+        tags=["tools"],
+        summary="List messages of queues outside that were set aside, newest first",
+        parameters=[OpenApiParameter("agent", str)],
+        responses=listed(ParkedMessageSerializer),
+    )
+    def get(self, request: Any) -> Response:
+        rows = access.parked_messages_for(self.caller)
+        if agent := request.query_params.get("agent"):
+            rows = rows.filter(trigger__agent=access.agent_for(self.caller, agent, to="inspect"))
+        found, after = page_of(request, rows)
+        shown = ParkedMessageSerializer(found, many=True, context={"caller": self.caller})
+        return Response({"data": shown.data, "next": after})
+
+
+class TryAgain(Endpoint):
+    needs = "build"
+
+    @extend_schema(
+        operation_id="try_parked_message_again",
+        tags=["tools"],
+        summary="Start the run of a message that was set aside; what still stands in its way is said",
+        request=None,
+        responses=ParkedMessageRunSerializer,
+    )
+    def post(self, request: Any, pk: UUID) -> Response:
+        firing = access.parked_message_for(self.caller, pk, to="edit")
+        return Response({"run": parked.try_again(actor=self.actor, firing=firing).public_id})
+
+
+class Drop(Endpoint):
+    needs = "build"
+
+    @extend_schema(
+        operation_id="drop_parked_message",
+        tags=["tools"],
+        summary="Drop a message that was set aside; it starts nothing when it comes again",
+        request=None,
+        responses={204: None},
+    )
+    def post(self, request: Any, pk: UUID) -> Response:
+        parked.drop(actor=self.actor, firing=access.parked_message_for(self.caller, pk, to="edit"))
+        return Response(status=204)
+
+
+urlpatterns = [
+    path("brokers/", Brokers.as_view(), name="brokers"),
+    path("brokers/<uuid:pk>/", OneBroker.as_view(), name="broker"),
+    path("brokers/<uuid:pk>/look/", Look.as_view(), name="look_at_broker"),
+    path("parked-messages/", ParkedMessages.as_view(), name="parked_messages"),
+    path("parked-messages/<uuid:pk>/try-again/", TryAgain.as_view(), name="try_parked_message"),
+    path("parked-messages/<uuid:pk>/drop/", Drop.as_view(), name="drop_parked_message"),
+]
