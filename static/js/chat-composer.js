@@ -24,6 +24,30 @@
     // The same.
   }
 
+  // Trouble on the way is said where the words are: under the field, or at the turn that is asked anew.
+  const WORDS = {
+    0: "The console could not be reached. What you typed is kept; send it again in a moment.",
+    403: "You may not do that here any more. What you typed is kept.",
+    429: "That was a lot at once. What you typed is kept; wait a moment and send it again.",
+  };
+  const complain = (event) => {
+    const { elt, target, xhr, requestConfig } = event.detail;
+    if (requestConfig.verb === "get") {
+      // What follows an answer tries again by itself.
+      if (target?.closest("[data-thread]")) event.stopPropagation();
+      return;
+    }
+    const place = elt === form ? document.getElementById("cannot-send") : elt.closest("article")?.querySelector("[role=alert]");
+    if (!place || xhr.status === 401) return;
+    event.stopPropagation();
+    const note = document.querySelector("[data-cannot-send]").content.cloneNode(true);
+    note.querySelector("p").textContent = WORDS[xhr.status] ?? "The console cannot take that right now. What you typed is kept; send it again in a moment.";
+    place.replaceChildren(note);
+  };
+  const grid = form.closest(".chat-grid");
+  grid.addEventListener("htmx:sendError", complain);
+  grid.addEventListener("htmx:responseError", complain);
+
   field.addEventListener("input", () => {
     fit();
     keep();

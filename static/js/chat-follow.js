@@ -23,9 +23,13 @@
     document.dispatchEvent(new Event("chat-grew"));
   };
 
+  // Without a network nothing is swapped, and it is tried again.
+  const swap = (url, target, how) => htmx.ajax("GET", url, { target, swap: how }).catch(() => {});
+
+  // Swaps in what became of it, which may be that it is still being written: then the new turn is followed.
   const finish = (article) => {
     if (!article.isConnected) return;
-    htmx.ajax("GET", article.dataset.ended, { target: article, swap: "outerHTML" });
+    swap(article.dataset.ended, article, "outerHTML");
     const thread = article.closest("[data-conversation]");
     if (thread) tabs?.postMessage(thread.dataset.conversation);
   };
@@ -49,7 +53,12 @@
     // The browser reconnects by itself after a break; a stream that was refused stays closed.
     source.addEventListener("error", () => {
       if (source.readyState !== EventSource.CLOSED) return;
-      setTimeout(() => isOver() || finish(article), 3000);
+      const look = () => {
+        if (isOver()) return;
+        if (navigator.onLine) finish(article);
+        setTimeout(look, 3000); // until it could be asked
+      };
+      setTimeout(look, 3000);
     });
   };
 
@@ -61,7 +70,7 @@
   const catchUp = () => {
     const thread = document.querySelector("[data-thread]");
     if (!thread || thread.querySelector("[data-follow], details[open]")) return;
-    htmx.ajax("GET", thread.dataset.thread, { target: "#thread", swap: "morph:outerHTML" });
+    swap(thread.dataset.thread, "#thread", "morph:outerHTML");
   };
   document.addEventListener("htmx:afterRequest", ({ detail }) => {
     const thread = document.querySelector("[data-conversation]");

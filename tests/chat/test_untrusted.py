@@ -1,12 +1,13 @@
 """Words of models, people and files on the chat's pages: they change what is read there, never what is there."""
 
+import json
 from html.parser import HTMLParser
 
 from django.test import Client
 from django.urls import reverse
 
 from console.chat import files
-from console.chat.models import Conversation, Feedback, Message
+from console.chat.models import Conversation, Feedback, Message, Visitor, Widget
 from console.teams.models import User
 from tests import make
 from tests.chat.conftest import signed_in
@@ -93,3 +94,52 @@ def test_it_shows_words_and_makes_nothing_of_them(cast: Cast) -> None:
         attached = alice.get(reverse("chat:file", args=[question.pk, 0]))
         assert attached["Content-Disposition"] == 'attachment; filename="file-1.txt"'
         assert attached["X-Content-Type-Options"] == "nosniff"
+
+
+def _widget_pages(client: Client, made: Conversation) -> dict[str, str]:
+    assert made.widget is not None
+    of_widget, of_visit = [made.widget_id], [made.widget_id, made.pk]
+    urls = {
+        "widgets": reverse("chat:widgets"),
+        "new": reverse("chat:new_widget"),
+        "widget": reverse("chat:widget", args=of_widget),
+        "conversations": reverse("chat:visits", args=of_widget),
+        "conversation": reverse("chat:visit", args=of_visit),
+        "frame": reverse("embed:frame", args=[made.widget.public_id]),
+        "agent": reverse("agents:agent", args=[made.agent.slug]),
+    }
+    return {name: client.get(url).content.decode() for name, url in urls.items()}
+
+
+def _say_in_widget(made: Conversation, words: str) -> None:
+    """Put the words wherever a visitor, a site or whoever makes widgets has some."""
+    short = words.replace("\x00", "")
+    assert made.widget is not None
+    widget = Widget.objects.filter(pk=made.widget_id)
+    widget.update(
+        name=short[:60], title=short[:60], greeting=short, suggested_questions=[" ".join(short.split())[:200]]
+    )
+    Visitor.objects.filter(pk=made.visitor_id).update(name=short[:80], identity=short[:200])
+    Conversation.objects.filter(pk=made.pk).update(title=short[:120])
+    User.objects.filter(pk=made.taken_by_id).update(name=short[:80])
+    made.messages.update(text=short, author_name=short[:200])
+    Feedback.objects.update(comment=short[:500])
+    made.agent.name = short[:80]
+    made.agent.save()
+
+
+def test_it_makes_nothing_of_the_words_of_visitors_and_widgets(cast: Cast) -> None:
+    widget = make.make_widget(cast.team_a, public_id="shop1", suggested_questions=["x"], title="x", greeting="x")
+    made = make.make_visit(widget, "x", "x", taken_by=cast.bob)
+    Feedback.objects.create(message=made.leaf, visitor=made.visitor, is_good=False, comment="x")
+    alice = signed_in(cast.alice)
+    _say_in_widget(made, _HARMLESS)
+    usual = {name: Skeleton(html).found for name, html in _widget_pages(alice, made).items()}
+    for attack in ATTACKS:
+        _say_in_widget(made, attack)
+        for name, html in _widget_pages(alice, made).items():
+            assert Skeleton(html).found == usual[name], f"{name}: {attack}"
+        # In the snippet they stand in one JSON value, and are set as text and attributes by the script.
+        script = alice.get(reverse("embed:snippet", args=["shop1"])).content.decode()
+        config = json.JSONDecoder().raw_decode(script.partition("const config = ")[2])[0]
+        assert config["title"] == attack.replace("\x00", "")[:60]

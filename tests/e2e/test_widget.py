@@ -71,6 +71,19 @@ def test_a_visitor_asks_reloads_and_goes_on_and_a_person_joins(
     _check_axe(page)
     shoot(page, "widget-answered")
 
+    # An answer that is not wanted any more.
+    room.upstream.enqueue_stream(*(sse(one) for one in text_chunks("One", " two")[:3]), done=False, hang=30)
+    chat.get_by_label("Message", exact=True).fill("Count.")
+    chat.get_by_role("button", name="Send").click()
+    expect(log).to_contain_text("One two")
+    expect(chat.get_by_role("button", name="Send")).to_be_hidden()
+    shoot(page, "widget-writing")
+    chat.get_by_role("button", name="Stop").click()
+    expect(log).to_contain_text("The answer was stopped here.")
+    expect(chat.get_by_role("button", name="Send")).to_be_visible()
+    expect(chat.get_by_label("Message", exact=True)).to_be_focused()
+    assert room.upstream.was_closed_early()
+
     room.upstream.enqueue_stream(sse(*text_chunks("Tomorrow.")))
     page.reload()  # it was open, so it opens again
     expect(frame_of(page).get_by_role("log")).to_contain_text("on its way")
@@ -131,7 +144,7 @@ def test_a_visitor_asks_reloads_and_goes_on_and_a_person_joins(
         ".then(() => 'answered', () => 'refused')",
         f"{host}/embed/shop1/visitor/",
     )
-    assert refused == "refused" and Message.objects.filter(role="user").count() == 3
+    assert refused == "refused" and Message.objects.filter(role="user").count() == 4
     elsewhere_policy.evaluate(
         "(url) => { const frame = document.createElement('iframe'); frame.src = url; document.body.append(frame); }",
         f"{host}/embed/shop1/",
