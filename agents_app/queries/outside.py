@@ -38,7 +38,7 @@ class TriggerRow:
     def reading(self) -> tuple[str, str, str]:
         """Return what is said of its reader: a word, its tone, and the reason."""
         reader, trigger = self.reader, self.trigger
-        if not trigger.is_enabled:
+        if not trigger.is_enabled or "broker" not in trigger.config:
             return "", "", ""
         if reader is None or not reader.is_alive:
             return "No reader yet", "", "A worker takes it up within seconds; if not, no worker is running."

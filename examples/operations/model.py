@@ -1,4 +1,4 @@
-"""What the scripted model decides: three kills of one service are worth a restart, if the service says it is unwell."""
+"""What the scripted model decides: three kills of a service, or an alert of them, if the service says it is unwell."""
 
 import json
 import re
@@ -7,6 +7,7 @@ from collections import Counter
 from examples.scripted import Said, Turn
 
 _KILLED = re.compile(r"(?:service=)?([a-z-]+): .*OutOfMemory")
+_ALERT = re.compile(r"alertname=OutOfMemory, service=([a-z-]+)")
 _STEP = re.compile(r"^\[(\d+)\] (\w+)(?: (\w+)\()?", re.MULTILINE)
 _KILLS_THAT_MATTER = 3
 
@@ -14,22 +15,33 @@ _KILLS_THAT_MATTER = 3
 def think(turn: Turn) -> Said:
     if "You are asked about a run" in turn.system:
         return _explain(turn)
-    killed = Counter(_KILLED.findall(turn.asked)).most_common(1)
-    if not killed or killed[0][1] < _KILLS_THAT_MATTER:
+    worry = _worry(turn.asked)
+    if worry is None:
         return _done("none", "", "Nothing in these lines needs a restart.")
-    service, kills = killed[0]
+    service, what = worry
     if not turn.results("service_status"):
-        said = f"{kills} OutOfMemory kills of {service}. I look at it before I do anything."
-        return Said(said, [("service_status", {"service": service})])
+        return Said(
+            f"{what} of {service}. I look at it before I do anything.", [("service_status", {"service": service})]
+        )
     if "degraded" not in turn.results("service_status")[-1]:
-        return _done("none", service, f"{service} was killed {kills} times, and has recovered by itself.")
+        return _done("none", service, f"{what}, and {service} has recovered by itself.")
     if not turn.results("restart_service"):
-        reason = f"{kills} OutOfMemory kills, and {service} says it is degraded."
+        reason = f"{what}, and {service} says it is degraded."
         return Said(reason, [("restart_service", {"service": service, "reason": reason})])
     came_of_it = turn.results("restart_service")[-1]
     if '"restarted"' in came_of_it:
-        return _done("restarted", service, f"{service} was restarted after {kills} OutOfMemory kills.")
+        return _done("restarted", service, f"{service} was restarted after {what}.")
     return _done("none", service, f"Not restarted. {came_of_it}")
+
+
+def _worry(lines: str) -> tuple[str, str] | None:
+    """Return the service these lines or this alert say something serious of, and what; None when there is none."""
+    if alert := _ALERT.search(lines):
+        return alert[1], "an OutOfMemory alert"
+    killed = Counter(_KILLED.findall(lines)).most_common(1)
+    if not killed or killed[0][1] < _KILLS_THAT_MATTER:
+        return None
+    return killed[0][0], f"{killed[0][1]} OutOfMemory kills"
 
 
 def _done(action: str, service: str, reason: str) -> Said:

@@ -220,6 +220,7 @@ def test_builders_make_switch_and_remove_triggers(agent, cast):
         and f"/hooks/{hook.pk}/" in shown.content.decode()
         and "no-store" in shown["Cache-Control"]
     )
+    assert "No reader yet" not in shown.content.decode(), "only queues outside have readers"
     secret = shown.context["secret"]
     assert secret in shown.content.decode() and secret not in alice.get(url).content.decode()
     assert as_(cast.bob).post(f"{url}{hook.pk}/switch/").status_code == 403
