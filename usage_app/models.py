@@ -128,7 +128,8 @@ class QuotaCounter(models.Model):
     """What one quota has used and promised in one period. Only the gateway's statements write here."""
 
     pk = models.CompositePrimaryKey("quota_id", "period_start")
-    quota = models.ForeignKey(Quota, on_delete=models.CASCADE, related_name="counters")
+    # The key begins with it, so no index of its own: that would find all periods of a quota where one is meant.
+    quota = models.ForeignKey(Quota, on_delete=models.CASCADE, related_name="counters", db_index=False)
     period_start = models.DateTimeField()
     used = models.BigIntegerField(default=0, db_default=0)
     reserved = models.BigIntegerField(default=0, db_default=0)

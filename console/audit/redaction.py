@@ -78,6 +78,8 @@ def redact(body: str) -> tuple[str, int]:
     body, found = scrub(body)
     rules = _rules()
     lowered = body.lower()
+    if not any(map(lowered.__contains__, rules.names)):
+        return body, found
     for name in rules.names:
         if name in lowered and (f'{name}"' in lowered or f'{name}\\"' in lowered) and rules.field:
             body, more = rules.field.subn(_without_value, body)
@@ -95,6 +97,11 @@ def _encode(body: str) -> bytes:
 def prepare_payload(body: str) -> PreparedPayload:
     """Redact a body, cut it at AUDIT_CONTENT_BYTES on a character boundary, and take the digests the seal covers."""
     limit = _rules().limit
+    if len(body) <= limit and body.isascii() and "\0" not in body:  # nearly all: as many bytes as characters
+        kept, found = redact(body)
+        raw = kept.encode()
+        if len(raw) <= limit:
+            return PreparedPayload(raw, len(body), None, False, found, sha256(raw).digest())
     original = body
     if len(body) > limit + _MARGIN:
         body = body[: limit + _MARGIN]

@@ -16,9 +16,12 @@ _MICROSECOND = dt.timedelta(microseconds=1)
 
 def array(kind: int, elements: Sequence[bytes]) -> bytes:
     """Join elements that carry their length; PostgreSQL does not mind being told of nulls that are not there."""
-    if not elements:
-        return _EMPTY.pack(0, 0, kind)
-    return _HEAD.pack(1, 1, kind, len(elements), 1) + b"".join(elements)
+    return array_head(kind, len(elements)) + b"".join(elements)
+
+
+@lru_cache(maxsize=2048)
+def array_head(kind: int, length: int) -> bytes:
+    return _HEAD.pack(1, 1, kind, length, 1) if length else _EMPTY.pack(0, 0, kind)
 
 
 # Elements ---------------------------------------------------------------------------------------------------------
@@ -54,12 +57,29 @@ TRUTHS = {False: b"\0\0\0\1\0", True: b"\0\0\0\1\1", None: NULL}
 # Whole columns ----------------------------------------------------------------------------------------------------
 
 
+@lru_cache(maxsize=2048)
+def _packed(kind: int, element: str, length: int) -> tuple[struct.Struct, bytes]:
+    """Return the form of so many numbers, each with its size before it, and the head of their array."""
+    return struct.Struct(f">{element * length}"), array_head(kind, length)
+
+
+def _numbers(kind: int, element: str, size: int, values: Sequence[int]) -> bytes:
+    form, head = _packed(kind, element, len(values))
+    places = [size] * (2 * len(values))
+    places[1::2] = values
+    return head + form.pack(*places)
+
+
 def bigints(values: Sequence[int | None]) -> bytes:
-    return array(INT8, [bigint(v) for v in values])
+    if None in values:
+        return array(INT8, [bigint(v) for v in values])
+    return _numbers(INT8, "iq", 8, values)  # type: ignore[arg-type]
 
 
 def integers(values: Sequence[int | None]) -> bytes:
-    return array(INT4, [integer(v) for v in values])
+    if None in values:
+        return array(INT4, [integer(v) for v in values])
+    return _numbers(INT4, "ii", 4, values)  # type: ignore[arg-type]
 
 
 def booleans(values: Sequence[bool | None]) -> bytes:
@@ -67,7 +87,7 @@ def booleans(values: Sequence[bool | None]) -> bytes:
 
 
 def uuids(values: Sequence[uuid.UUID | None]) -> bytes:
-    return array(UUID, [identifier(v) for v in values])
+    return array(UUID, [NULL if v is None else b"\0\0\0\x10" + v.bytes for v in values])
 
 
 def texts(values: Sequence[bytes | None]) -> bytes:

@@ -3,11 +3,12 @@
 import datetime as dt
 import uuid
 from collections.abc import Iterable
+from itertools import accumulate, chain
 from typing import NamedTuple
 
 from console.audit.redaction import PreparedPayload
 from console.gateway import arrays
-from console.gateway.types import Charge, Counter
+from console.gateway.types import Charge, Counter, Limit
 
 
 class Begin(NamedTuple):
@@ -41,6 +42,7 @@ class Close(NamedTuple):
     tokens: int
     cost_micros: int
     output: PreparedPayload | None = None
+    id: uuid.UUID | None = None  # the line's, where it is not the reservation's
 
 
 BEGIN = (
@@ -51,10 +53,11 @@ BEGIN = (
 )
 # Commits without waiting for the disk, for which its connection waits afterwards: statement.py.
 CLOSE = (
-    "SELECT gateway_close($1::jsonb, $2::uuid[], $3::text[], $4::integer[], $5::bytea[], $6::boolean[], $7::integer[],"
-    " $8::bigint[], $9::timestamptz[], $10::bigint[], $11::bigint[]), set_config('synchronous_commit', 'off', true)"
+    "SELECT gateway_close($1::json, $2::uuid[], $3::uuid[], $4::text[], $5::integer[], $6::bytea[], $7::boolean[],"
+    " $8::integer[], $9::bigint[], $10::timestamptz[], $11::bigint[], $12::bigint[]),"
+    " set_config('synchronous_commit', 'off', true)"
 )
-_JSONB = b"\x01"
+_NOTHING_CHARGED: tuple[tuple[Limit, ...], tuple[int, ...]] = ((), ())
 _NO_COLUMNS: tuple[tuple[bytes, ...], ...] = ((),) * 5
 _NO_PAYLOAD = (arrays.NULL,) * 5
 _PAYLOAD_KINDS = (arrays.TEXT, arrays.INT4, arrays.BYTEA, arrays.BOOL, arrays.INT4)
@@ -74,7 +77,7 @@ def _payload_columns(payload: PreparedPayload | None) -> tuple[bytes, ...]:
 
 
 def _payloads(payloads: Iterable[PreparedPayload | None]) -> list[bytes]:
-    columns = zip(*[_payload_columns(payload) for payload in payloads], strict=True)
+    columns = zip(*map(_payload_columns, payloads), strict=True)
     return [arrays.array(kind, column) for kind, column in zip(_PAYLOAD_KINDS, columns, strict=True)]
 
 
@@ -113,29 +116,29 @@ def _counters(charges: Iterable[Charge]) -> list[tuple[Counter, int, int | None]
 
 def begin_parameters(items: list[Begin], process: bytes, lease: int) -> tuple[list[bytes], list[int], list[Counter]]:
     """Return the parameters of BEGIN, each call's first charge, and the counters in the order they are counted."""
-    first, place = [], 1
-    for item in items:
-        first.append(place)
-        place += len(item.charges)
-    charges = [charge for item in items for charge in item.charges]
+    epochs, ids, _, records, teams, _, charged, are_refusals, inputs = zip(*items, strict=True)
+    counts = list(map(len, charged))
+    first = list(accumulate(counts, initial=1))[:-1]
+    charges = list(chain.from_iterable(charged))
     counters = _counters(charges)
-    columns = zip(*[limit.columns for limit, _ in charges], strict=True) if charges else _NO_COLUMNS
+    limits, amounts = zip(*charges, strict=True) if charges else _NOTHING_CHARGED
+    columns = zip(*[limit.columns for limit in limits], strict=True) if charges else _NO_COLUMNS
     quotas, periods, metrics, mosts, refusals = columns
     parameters = [
-        arrays.bigints([item.epoch for item in items]),
-        arrays.uuids([item.id for item in items]),
-        arrays.uuids([item.team_id for item in items]),
-        arrays.booleans([item.is_refusal for item in items]),
-        arrays.texts([item.record for item in items]),
+        arrays.bigints(epochs),
+        arrays.uuids(ids),
+        arrays.uuids(teams),
+        arrays.booleans(are_refusals),
+        arrays.texts(records),
         arrays.integers(first),
-        arrays.integers([len(item.charges) for item in items]),
-        *_payloads([item.input for item in items]),
+        arrays.integers(counts),
+        *_payloads(inputs),
         process,
         lease.to_bytes(4, "big"),
         arrays.array(arrays.INT8, quotas),
         arrays.array(arrays.TIMESTAMPTZ, periods),
         arrays.array(arrays.TEXT, metrics),
-        arrays.bigints([amount for _, amount in charges]),
+        arrays.bigints(amounts),
         arrays.array(arrays.INT8, mosts),
         arrays.array(arrays.TEXT, refusals),
         arrays.bigints([quota for (quota, _), _, _ in counters]),
@@ -166,11 +169,12 @@ def close_parameters(items: list[Close]) -> list[bytes]:
     for item in items:
         for limit, amount in item.charges:
             freed, spent = settled.get(limit.counter, (0, 0))
-            settled[limit.counter] = freed + amount, spent + _spent(limit.quota.metric, item)
+            settled[limit.counter] = freed + amount, spent + _spent(limit.metric, item)
     counters = sorted(settled)
     return [
-        _JSONB + b"[%b]" % b",".join([item.record for item in items]),
+        b"[%b]" % b",".join([item.record for item in items]),
         arrays.uuids([item.reservation for item in items]),
+        arrays.uuids([item.id or item.reservation for item in items]),
         *_payloads([item.output for item in items]),
         arrays.bigints([quota for quota, _ in counters]),
         arrays.moments([period for _, period in counters]),

@@ -25,11 +25,15 @@ from console.gateway.types import Call
 EndLoser = Callable[[Call, ProviderError | None], Awaitable[None]]
 
 
-async def send_hedged(call: Call, end_loser: EndLoser) -> outbound.Reply:
+def send_hedged(call: Call, end_loser: EndLoser) -> Awaitable[outbound.Reply]:
     """Send a call, and once more if its lane and the settings ask for it; the call becomes the one that won."""
-    after = settings.GATEWAY_HEDGE_MS / 1000
+    after = settings.GATEWAY_HEDGE_MS
     if not after or call.plan.lane != Lane.INTERACTIVE or call.plan.step == SHADOW_STEP:
-        return await send(call)
+        return send(call)
+    return _send_twice(call, after / 1000, end_loser)
+
+
+async def _send_twice(call: Call, after: float, end_loser: EndLoser) -> outbound.Reply:
     first = asyncio.create_task(send(call))
     try:
         await asyncio.wait({first}, timeout=after)

@@ -67,12 +67,18 @@ def limit_at(quota: QuotaShape, moment: dt.datetime) -> Limit:
     )
     return Limit(
         quota=quota,
+        metric=quota.metric,
         counter=counter,
         most=most,
         resets_at=quota.resets_at(moment),
         refusal=refusal,
         columns=limit_columns(counter, quota.metric, most if quota.is_hard else None, refusal),
     )
+
+
+def is_told(limit: Limit) -> bool:
+    """Say whether the rate-limit headers speak of a limit."""
+    return limit.metric in _HEADERS and limit.quota.is_hard
 
 
 def as_attempts(charges: tuple[Charge, ...], attempt: dict[str, Any]) -> tuple[Charge, ...]:
@@ -108,14 +114,12 @@ def quota_refused(plan: Plan, verdict: Verdict) -> QuotaExceeded:
 def remaining_after(plan: Plan, verdict: Verdict) -> list[Remaining]:
     """Return the tightest requests limit and the tightest tokens limit, for the rate-limit headers."""
     tightest: dict[str, Remaining] = {}
-    for limit, _ in plan.charges:
-        metric = limit.quota.metric
-        if metric not in _HEADERS or not limit.quota.is_hard:
-            continue
-        left = max(0, limit.most - verdict.counted.get(limit.counter, 0))
-        known = tightest.get(metric)
+    counted = verdict.counted
+    for limit in plan.told:
+        left = limit.most - counted.get(limit.counter, 0)
+        known = tightest.get(limit.metric)
         if known is None or left < known.left:
-            tightest[metric] = Remaining(limit, left)
+            tightest[limit.metric] = Remaining(limit, left if left > 0 else 0)
     return list(tightest.values())
 
 
@@ -132,7 +136,7 @@ def rate_limit_headers(limits: list[Remaining], moment: dt.datetime) -> list[tup
     """Return the headers as they go out, every answer has them."""
     headers = []
     for limit, left in limits:
-        total, remaining, reset = _HEADERS[limit.quota.metric]
+        total, remaining, reset = _HEADERS[limit.metric]
         seconds = round((limit.resets_at - moment).total_seconds()) if limit.resets_at else 0
         headers += [(total, b"%d" % limit.most), (remaining, b"%d" % left), (reset, _duration(seconds))]
     return headers

@@ -39,9 +39,10 @@ def settle(call: Call, usage: Usage | None, output: str | None) -> tuple[Usage, 
         if not call.sent or call.is_unused:
             return Usage(0, 0), ""
         return Usage(call.plan.prompt_tokens, estimate_tokens(output) if output else 0), "estimated"
-    reserved = next((amount for limit, amount in call.plan.charges if limit.quota.metric == "tokens"), None)
-    over = reserved is not None and usage.prompt + usage.completion > reserved
-    return usage, "over_reservation" if over else ""
+    for limit, reserved in call.plan.charges:
+        if limit.metric == "tokens":
+            return usage, "over_reservation" if usage.prompt + usage.completion > reserved else ""
+    return usage, ""
 
 
 def end_record(
@@ -102,6 +103,7 @@ def end_record(
         tokens=charged.prompt + charged.completion,
         cost_micros=call.cost_micros,
         output=kept,
+        id=id,
     )
 
 

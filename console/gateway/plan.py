@@ -12,7 +12,6 @@ from console.gateway.targets import CANARY, PINNED_STEP
 from console.gateway.terms import terms_of
 from console.gateway.types import Ask, Asker, Charge, Plan, Terms
 from console.providers.registry import KINDS
-from console.providers.types import Endpoint
 
 # Where a person waits for the answer, streamed or not.
 _LIVE = frozenset({"chat", "widget", "playground"})
@@ -62,10 +61,11 @@ def _plan(
         version=version,
         kind=KINDS[provider.kind],
         price=price,
-        outgoing=operation.outgoing(provider.kind, Endpoint(provider.base_url, provider.secret), body, ask),
+        outgoing=operation.outgoing(provider.kind, terms.endpoint, body, ask),
         lane=lane,
         prompt_tokens=prompt_tokens,
         charges=_charges(terms, prompt_tokens, output_tokens),
+        told=terms.told,
         record=joined(terms.record, orjson.dumps(start)),
         pin=terms.pinned,
         route=terms.route,
@@ -88,8 +88,10 @@ def _charges(terms: Terms, prompt_tokens: int, output_tokens: int) -> tuple[Char
     """Return what each limit that applies must set aside: the most this call can come to."""
     charges = []
     for limit in terms.limits:
-        metric = limit.quota.metric
-        if metric == "tokens":
+        metric = limit.metric
+        if metric == "requests":
+            amount = 1
+        elif metric == "tokens":
             amount = prompt_tokens + output_tokens
         elif metric == "cost":
             if terms.price is None:

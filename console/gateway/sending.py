@@ -7,6 +7,7 @@ doubles, with jitter; where the wait would be long, the pin's fallbacks (or the 
 import asyncio
 import random
 import time
+from functools import lru_cache
 
 from console import outbound
 from console.core.errors import ProviderError
@@ -103,4 +104,9 @@ def _pause_before_retry(call: Call, error: ProviderError) -> float | None:
 
 def _deadlines(call: Call) -> outbound.Deadlines:
     silence = call.plan.version.provider.first_byte_seconds or settings.GATEWAY_SILENCE_SECONDS
-    return outbound.Deadlines(settings.GATEWAY_CONNECT_SECONDS, silence)
+    return _deadlines_of(settings.GATEWAY_CONNECT_SECONDS, silence)
+
+
+@lru_cache(maxsize=256)
+def _deadlines_of(connect: float, silence: float) -> outbound.Deadlines:
+    return outbound.Deadlines(connect, silence)

@@ -13,12 +13,13 @@ from console.audit.models import EventType
 from console.catalog.shapes import VersionShape
 from console.core.errors import Unavailable
 from console.core.lanes import Lane, slowest
-from console.gateway.limits import limit_at
+from console.gateway.limits import is_told, limit_at
 from console.gateway.naming import resolve
 from console.gateway.record import of_asker
 from console.gateway.snapshot import Snapshot
 from console.gateway.targets import target_at
 from console.gateway.types import Ask, Asker, Terms
+from console.providers.types import Endpoint
 from usage_app.models import Purpose
 from usage_app.shapes import QuotaShape
 
@@ -44,6 +45,7 @@ def _make(snapshot: Snapshot, asker: Asker, ask: Ask, step: int) -> Terms:
         raise Unavailable(f"The fallbacks of {alias!r} changed during the request; try again.", retry_after=1)
     pin, version = target.pin, target.pin.version
     quotas = tuple(limits_for(snapshot, asker, alias, is_copy=ask.type == EventType.SHADOW))
+    limits = tuple(limit_at(quota, ask.at) for quota in quotas)
     since, until = _period(_moments(version, quotas, ask.at), ask.at)
     most_lane = asker.key.max_lane if asker.key is not None else ""
     shared = {"epoch": snapshot.epoch, "alias": alias, "model": version.label, "model_version_id": version.id}
@@ -56,7 +58,9 @@ def _make(snapshot: Snapshot, asker: Asker, ask: Ask, step: int) -> Terms:
         route=target.route,
         price=version.price_at(ask.at),
         lanes={wanted: slowest(wanted, most_lane, pin.lane) for wanted in Lane.values},
-        limits=tuple(limit_at(quota, ask.at) for quota in quotas),
+        endpoint=Endpoint(version.provider.base_url, version.provider.secret),
+        limits=limits,
+        told=tuple(filter(is_told, limits)),
         record=orjson.dumps(shared | of_asker(asker)),
     )
 

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 from console.catalog.shapes import PinShape, PriceShape, VersionShape
 from console.gateway.resilience.permits import Permit
-from console.providers.types import Kind, Outgoing
+from console.providers.types import Endpoint, Kind, Outgoing
 from console.teams.shapes import KeyShape, TeamShape
 from usage_app.shapes import QuotaShape
 
@@ -89,6 +89,7 @@ class Limit(NamedTuple):
     """A quota in its present period, in the forms every call needs it in."""
 
     quota: QuotaShape
+    metric: str  # the quota's
     counter: Counter
     most: int
     resets_at: dt.datetime | None
@@ -107,7 +108,9 @@ class Terms(NamedTuple):
     route: str  # how that version was chosen: a word of targets.py
     price: PriceShape | None
     lanes: dict[str, str]  # the lane a call gets for the one it wants
+    endpoint: Endpoint
     limits: tuple[Limit, ...]
+    told: tuple[Limit, ...]  # those of them the rate-limit headers speak of
     record: bytes  # their part of the log's line
 
 
@@ -132,6 +135,7 @@ class Plan(NamedTuple):
     lane: str
     prompt_tokens: int
     charges: tuple[Charge, ...]
+    told: tuple[Limit, ...]  # the limits the rate-limit headers speak of
     record: bytes  # the log's line as far as it is known when the call starts: record.py
     pin: PinShape
     route: str  # how its version was chosen: a word of targets.py

@@ -53,6 +53,12 @@ class Reply:
 
     async def read(self, limit: int) -> bytes:
         """Return the whole body after decompression; ProviderError when it is larger than `limit` bytes or cut off."""
+        connection = self._connection
+        if self._unpacker is None and connection.is_done and not self._is_closed:  # as a short answer is
+            whole = await connection.chunk()
+            if len(whole) > limit:
+                raise errors.too_large()
+            return whole
         parts, size = [], 0
         while part := await self.chunk():
             parts.append(part)

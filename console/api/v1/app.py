@@ -35,7 +35,11 @@ log = logging.getLogger(__name__)
 async def application(scope: Scope, receive: Receive, send: Send) -> None:
     request = Request(scope, receive)
     try:
-        await _route(request, send)
+        route = _CALLS.get(request.path)
+        if route is not None and request.method == "POST":
+            await call_model(request, send, route)
+        else:
+            await _route(request, send)
     except Refusal as refusal:
         if not request.is_answered:
             await send_refusal(send, request, refusal)
@@ -58,12 +62,9 @@ async def application(scope: Scope, receive: Receive, send: Send) -> None:
 
 async def _route(request: Request, send: Send) -> None:
     path = request.path
-    route = _CALLS.get(path)
-    if route is not None:
-        if request.method != "POST":
-            raise MethodNotAllowed(f"Send a POST to {path}.", headers={"Allow": "POST"})
-        await call_model(request, send, route)
-    elif path == COUNT:
+    if path in _CALLS:
+        raise MethodNotAllowed(f"Send a POST to {path}.", headers={"Allow": "POST"})
+    if path == COUNT:
         if request.method != "POST":
             raise MethodNotAllowed(f"Send a POST to {COUNT}.", headers={"Allow": "POST"})
         await count_tokens(request, send)

@@ -24,6 +24,7 @@ from console.api.v1.watch import Watch
 from console.core.errors import NotAllowed, ProviderError, Refusal
 from console.core.ids import request_id
 from console.gateway import pipeline
+from console.gateway.agents import PREFIX
 from console.gateway.asks import make_ask
 from console.gateway.identity import KeyIdentity
 from console.gateway.operations import OPERATIONS
@@ -46,7 +47,7 @@ MESSAGE = Route("/v1/messages", "message")
 async def call_model(request: Request, send: Send, route: Route) -> None:
     identify = KeyIdentity(request.key, request.client_address, request.at)
     ask = await read_ask(request, identify, route)
-    if await agent_chat.has_tools(ask):
+    if ask.model.startswith(PREFIX) and await agent_chat.has_tools(ask):
         await agent_chat.answer_by_run(request, send, ask)
         return
     if request.idempotency_key is not None:

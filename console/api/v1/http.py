@@ -28,6 +28,17 @@ _MAX_HEADER_BYTES = 32 * 1024
 _MAX_QUERY_BYTES = 4 * 1024
 _LARGE_BODY = 128 * 1024
 JSON = (b"content-type", b"application/json")
+_NOTHING: dict[bytes, bytes] = {}
+_RARE = frozenset(
+    {
+        b"anthropic-version",
+        b"content-encoding",
+        b"idempotency-key",
+        b"x-client-request-id",
+        b"x-facet-lane",
+        b"x-facet-run",
+    }
+)
 
 
 class ClientGone(Exception):
@@ -75,6 +86,7 @@ class Request:
 
     def __init__(self, scope: Scope, receive: Receive) -> None:
         self.started = time.perf_counter()
+        self.lane: str
         self.id: uuid.UUID = uuid7()
         self.at = time_of(self.id)
         self.method: str = scope["method"]
@@ -90,27 +102,18 @@ class Request:
     def _read_headers(self, scope: Scope) -> None:
         headers: Headers = scope["headers"]
         said = dict(headers)  # what is said twice counts as it was said last, but for credentials
-
-        def text(name: bytes) -> str:
-            value = said.get(name)
-            return value.decode("latin-1") if value else ""
-
-        self.raw_content_type = text(b"content-type")  # a boundary's case matters
+        self.raw_content_type = said.get(b"content-type", b"").decode("latin-1")  # a boundary's case matters
         self.content_type = self.raw_content_type.lower()
-        self.content_encoding = text(b"content-encoding").lower()
         length = said.get(b"content-length", b"")
         self._length = int(length) if length.isdigit() and len(length) < 16 else 0
-        self.idempotency_key = text(b"idempotency-key") if b"idempotency-key" in said else None
-        self.client_request_id = "".join(c for c in text(b"x-client-request-id")[:200] if c.isprintable())
-        self.lane = text(b"x-facet-lane").strip().lower()
-        self.calling_run = text(b"x-facet-run")[:60]
-        self.has_anthropic_version = b"anthropic-version" in said
         peer = scope.get("client")
-        self.client_address = client_address(peer[0] if peer else "", text(b"x-forwarded-for"))
+        forwarded = said.get(b"x-forwarded-for", b"").decode("latin-1")
+        self.client_address = client_address(peer[0] if peer else "", forwarded)
+        self._read_rare_headers(_NOTHING if _RARE.isdisjoint(said) else said)
         self.query = query = scope.get("query_string", b"")
         try:
             is_plain = len(said) == len(headers) and b"x-api-key" not in said
-            self.key = _bearer(text(b"authorization")) if is_plain else None
+            self.key = _bearer(said.get(b"authorization", b"").decode("latin-1")) if is_plain else None
             if self.key is None:
                 self.key = read_key(_all(headers, b"authorization"), _all(headers, b"x-api-key"))
             if sum(map(len, chain.from_iterable(headers))) > _MAX_HEADER_BYTES:
@@ -124,6 +127,23 @@ class Request:
                 _refuse_query(query)
         except Refusal as refusal:
             self.problem = refusal
+
+    def _read_rare_headers(self, said: dict[bytes, bytes]) -> None:
+        """Read what few clients send; most say none of it."""
+        if not said:
+            self.content_encoding = self.client_request_id = self.lane = self.calling_run = ""
+            self.idempotency_key, self.has_anthropic_version = None, False
+            return
+
+        def text(name: bytes) -> str:
+            return said.get(name, b"").decode("latin-1")
+
+        self.content_encoding = text(b"content-encoding").lower()
+        self.idempotency_key = text(b"idempotency-key") if b"idempotency-key" in said else None
+        self.client_request_id = "".join(c for c in text(b"x-client-request-id")[:200] if c.isprintable())
+        self.lane = text(b"x-facet-lane").strip().lower()
+        self.calling_run = text(b"x-facet-run")[:60]
+        self.has_anthropic_version = b"anthropic-version" in said
 
     @property
     def public_id(self) -> str:

@@ -15,7 +15,7 @@ from typing import Any
 from uvicorn.protocols.http.httptools_impl import STATUS_LINE, HttpToolsProtocol, RequestResponseCycle
 from uvicorn.server import ServerState
 
-from console.core.ticker import Ticker
+from console.core.ticker import Tick, Ticker
 
 # The extension, and the type of its message: `status`, `headers` and `body`.
 WHOLE_ANSWER = "facet.http.response.whole"
@@ -33,6 +33,20 @@ def make_head(status: int, headers: list[tuple[bytes, bytes]]) -> bytes:
 
 class Cycle(RequestResponseCycle):
     """One request and its answer."""
+
+    _is_given = False  # the last part of its body has been received
+
+    async def receive(self) -> Any:
+        """Return the next part of the body; one that is here whole, as nearly all are, without asking an event."""
+        is_over = self._is_given or self.disconnected or self.response_complete
+        if not (is_over or self.more_body or self.waiting_for_100_continue or self.flow.read_paused):
+            self._is_given = True
+            self.message_event.clear()  # from here on it tells of the client's leaving
+            body, self.body = self.body, bytearray()
+            return {"type": "http.request", "body": bytes(body), "more_body": False}
+        message = await super().receive()
+        self._is_given = not self.more_body
+        return message
 
     def send(self, message: Any) -> Awaitable[None]:  # type: ignore[override]
         return self._send_whole(message) if message["type"] == WHOLE_ANSWER else super().send(message)
@@ -68,18 +82,41 @@ class Http(HttpToolsProtocol):
         if ticker is None:
             ticker = _tickers[self.server_state] = Ticker(self.loop)
         self._ticker = ticker
+        self._idle_since = 0.0  # 0: a request is under way
+        self._idle_tick: Tick | None = None
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        super().connection_lost(exc)
+        if self._idle_tick is not None:
+            self._idle_tick.cancel()
+            self._idle_tick = None
 
     def on_response_complete(self) -> None:
-        """Wait for the connection's next request, as uvicorn does but without a timer for each answer."""
+        """Wait for the connection's next request, as uvicorn does but without a timer for each answer.
+
+        One tick per connection looks from time to time how long it has been idle.
+        """
         if self.pipeline or self.transport.is_closing():
             super().on_response_complete()
             return
         self.server_state.total_requests += 1
-        self._unset_keepalive_if_required()
         self.flow.resume_reading()
-        self.timeout_keep_alive_task = self._ticker.call_later(  # type: ignore[assignment]
-            self.timeout_keep_alive, self.timeout_keep_alive_handler
-        )
+        self._idle_since = self.loop.time()
+        if self._idle_tick is None:
+            self._idle_tick = self._ticker.call_later(self.timeout_keep_alive, self._look_whether_idle)
+
+    def _unset_keepalive_if_required(self) -> None:
+        self._idle_since = 0.0
+
+    def _look_whether_idle(self) -> None:
+        self._idle_tick = None
+        if not self._idle_since:
+            return
+        left = self._idle_since + self.timeout_keep_alive - self.loop.time()
+        if left > 0:
+            self._idle_tick = self._ticker.call_later(left, self._look_whether_idle)
+        else:
+            self.timeout_keep_alive_handler()
 
     def on_message_begin(self) -> None:
         super().on_message_begin()

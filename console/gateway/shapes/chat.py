@@ -6,6 +6,7 @@ from console.core.errors import BadInput
 from console.gateway.shapes import fields, prompt_ref
 
 _ROLES = {"system", "developer", "user", "assistant", "tool", "function"}
+_USUAL_ROLES = ("system", "user", "assistant", "developer", "tool")  # not a set: what is sent may be a list
 _MAX_MESSAGES = 2000
 _MAX_TOOLS = 128
 _KNOWN = frozenset(
@@ -111,6 +112,8 @@ def _messages(messages: Any) -> None:
             f"A request may have {_MAX_MESSAGES:,} messages; this one has {len(messages):,}.", param="messages"
         )
     for place, message in enumerate(messages):
+        if type(message) is dict and type(message.get("content")) is str and message.get("role") in _USUAL_ROLES:
+            continue
         if not isinstance(message, dict):
             raise BadInput("Each message must be an object.", param=f"messages[{place}]")
         role = message.get("role")

@@ -1,6 +1,7 @@
 -- End a batch of calls: whoever deletes the reservation writes the end record, so there is exactly one.
 --
--- p_id and the outputs have one place per call; p_docs is the JSON array of their end records. k_* have one place per
+-- p_id, p_event (the ids of their records) and the outputs have one place per call; p_docs is the JSON array of their end
+-- records. k_* have one place per
 -- counter, in the order (quota, period): what is freed of the reserved and what was really used, in the periods the calls
 -- were admitted in. Returns false when the call has its end already: the sweeper was quicker, or this is a second attempt.
 --
@@ -9,10 +10,10 @@
 -- here, with nothing to free. A record has the id of its reservation, but for an attempt after which the call goes on
 -- (its record has an id of its own) and for the second of two that won (its record has the first one's).
 CREATE OR REPLACE FUNCTION gateway_close(
-    p_docs jsonb, p_id uuid[],
+    p_docs json, p_id uuid[], p_event uuid[],
     p_body text[], p_bytes integer[], p_sha256 bytea[], p_cut boolean[], p_redactions integer[],
     k_quota bigint[], k_period timestamptz[], k_freed bigint[], k_spent bigint[]
-) RETURNS boolean LANGUAGE plpgsql AS $$
+) RETURNS boolean LANGUAGE plpgsql SET enable_hashjoin = off SET enable_mergejoin = off SET enable_seqscan = off AS $$
 DECLARE
     gone integer;
     is_lost boolean := false;
@@ -23,23 +24,21 @@ BEGIN
         IF cardinality(p_id) > 1 THEN
             RAISE EXCEPTION 'one of the calls has ended already' USING ERRCODE = 'ZF002';
         END IF;
-        IF EXISTS (SELECT FROM audit_event e WHERE e.id IN (p_id[1], (p_docs -> 0 ->> 'id')::uuid)) THEN
+        IF EXISTS (SELECT FROM audit_event e WHERE e.id IN (p_id[1], p_event[1])) THEN
             RETURN false;
         END IF;
         is_lost := true;
     END IF;
 
-    FOR k IN 1..cardinality(k_quota) LOOP
-        UPDATE usage_quotacounter t
-           SET reserved = t.reserved - CASE WHEN is_lost THEN 0 ELSE k_freed[k] END, used = t.used + k_spent[k]
-         WHERE t.quota_id = k_quota[k] AND t.period_start = k_period[k];
-    END LOOP;
+    UPDATE usage_quotacounter t
+       SET reserved = t.reserved - CASE WHEN is_lost THEN 0 ELSE x.freed END, used = t.used + x.spent
+      FROM unnest(k_quota, k_period, k_freed, k_spent) x(quota, period, freed, spent)  -- in their order: see gateway_begin
+     WHERE t.quota_id = x.quota AND t.period_start = x.period;
 
     PERFORM gateway_insert_events(p_docs);
     INSERT INTO audit_payload (event_id, kind, body, bytes, sha256, is_cut, redactions)
-      SELECT (p_docs -> (o.n::integer - 1) ->> 'id')::uuid, 'output', o.body, o.bytes, o.sha256, o.cut, o.redactions
-        FROM unnest(p_body, p_bytes, p_sha256, p_cut, p_redactions)
-             WITH ORDINALITY o(body, bytes, sha256, cut, redactions, n)
+      SELECT o.event, 'output', o.body, o.bytes, o.sha256, o.cut, o.redactions
+        FROM unnest(p_event, p_body, p_bytes, p_sha256, p_cut, p_redactions) o(event, body, bytes, sha256, cut, redactions)
        WHERE o.body IS NOT NULL;
     RETURN true;
 END $$;

@@ -30,6 +30,6 @@ BEGIN
               FROM unnest(found_) g
               CROSS JOIN LATERAL unnest(g.quota_ids, g.period_starts, g.metrics, g.amounts) c(q, p, metric, amount)
              GROUP BY c.q, c.p) s;
-    PERFORM gateway_close(docs, ids, NULL, NULL, NULL, NULL, NULL, quotas, periods, freed, spent);
+    PERFORM gateway_close(docs::json, ids, ids, NULL, NULL, NULL, NULL, NULL, quotas, periods, freed, spent);
     RETURN cardinality(ids);
 END $$;

@@ -33,8 +33,11 @@ def usage_of(raw: Any) -> Usage | None:
     prompt, completion = _tokens(raw, "prompt_tokens"), _tokens(raw, "completion_tokens")
     if prompt is None or (completion is None and raw.get("completion_tokens") is not None):
         return None
-    cached = _tokens(raw.get("prompt_tokens_details"), "cached_tokens") or 0
-    reasoning = _tokens(raw.get("completion_tokens_details"), "reasoning_tokens") or 0
+    read, written = raw.get("prompt_tokens_details"), raw.get("completion_tokens_details")
+    cached = (_tokens(read, "cached_tokens") or 0) if read else 0
+    reasoning = (_tokens(written, "reasoning_tokens") or 0) if written else 0
+    if type(completion) is int and not cached and not reasoning:
+        return Usage(prompt, completion)
     return Usage(prompt=prompt, completion=completion or 0, cached=min(cached, prompt), reasoning=reasoning)
 
 

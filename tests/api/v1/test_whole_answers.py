@@ -1,12 +1,15 @@
 """Answers in one message, and under a server that does not take such. The wire tests see the rest."""
 
+import asyncio
 import socket
 
 import orjson
 import pytest
+from uvicorn.config import Config
+from uvicorn.server import ServerState
 
 from console.api.v1.app import application
-from console.api.v1.server import WHOLE_ANSWER, make_head
+from console.api.v1.server import WHOLE_ANSWER, Http, make_head
 
 
 def test_no_header_begins_a_line_of_its_own():
@@ -45,3 +48,85 @@ def test_a_connection_is_kept_or_closed_as_its_client_wants(server):
     first, second = raw.split(b"HTTP/1.1 404 Not Found\r\n")[1:]
     assert b"connection: close" not in first and b"connection: close" in second
     assert first.count(b"content-length") == second.count(b"content-length") == 1
+
+
+class Wire(asyncio.Transport):
+    """What the server writes to one client, and whether it has hung up."""
+
+    def __init__(self):
+        super().__init__({"peername": ("127.0.0.1", 1), "sockname": ("127.0.0.1", 2)})
+        self.written, self.is_closed = b"", False
+
+    def write(self, data):
+        self.written += data
+
+    def close(self):
+        self.is_closed = True
+
+    def is_closing(self):
+        return self.is_closed
+
+    def pause_reading(self):
+        pass
+
+    def resume_reading(self):
+        pass
+
+
+def connect(app, *, timeout_keep_alive=5):
+    config = Config(app, http=Http, timeout_keep_alive=timeout_keep_alive, log_config=None)
+    config.load()
+    protocol, wire = Http(config=config, server_state=ServerState(), app_state={}), Wire()
+    protocol.connection_made(wire)
+    return protocol, wire
+
+
+async def test_a_body_is_given_once_however_it_arrives_and_then_the_clients_leaving():
+    head, body = b"POST / HTTP/1.1\r\nContent-Length: 6\r\n\r\n", b"abcdef"
+    for parts in ([head + body], [head, body], [head + body[:3], body[3:]], [head[:10], head[10:] + body]):
+        messages, over = [], asyncio.Event()
+
+        async def app(scope, receive, send, messages=messages, over=over):
+            while not messages or messages[-1]["type"] != "http.disconnect":
+                messages.append(await receive())
+            over.set()
+
+        protocol, _ = connect(app)
+        for part in parts:
+            protocol.data_received(part)
+            await asyncio.sleep(0)
+            await asyncio.sleep(0)
+        assert not over.is_set(), "it waits for the client, who is still there"
+        protocol.connection_lost(None)
+        await asyncio.wait_for(over.wait(), 5)
+        *given, last = messages
+        assert b"".join(message["body"] for message in given) == body and last == {"type": "http.disconnect"}
+        assert [message["more_body"] for message in given] == [True] * (len(given) - 1) + [False]
+
+
+async def test_a_connection_that_is_silent_for_long_is_closed_and_one_in_use_is_not():
+    release = asyncio.Event()
+
+    async def app(scope, receive, send):
+        if scope["path"] == "/slow":
+            await release.wait()
+        await send({"type": WHOLE_ANSWER, "status": 200, "headers": [], "body": b"yes"})
+
+    ask = b"GET %b HTTP/1.1\r\nHost: localhost\r\n\r\n"
+    (idle, idle_wire), (busy, busy_wire) = connect(app, timeout_keep_alive=0.1), connect(app, timeout_keep_alive=0.1)
+    idle.data_received(ask % b"/")
+    busy.data_received(ask % b"/")
+    await asyncio.sleep(0.01)
+    busy.data_received(ask % b"/slow")
+    for _ in range(200):
+        await asyncio.sleep(0.01)
+        if idle_wire.is_closed:
+            break
+    assert idle_wire.is_closed and not busy_wire.is_closed, "a request is under way on the other"
+    release.set()
+    for _ in range(200):
+        await asyncio.sleep(0.01)
+        if busy_wire.is_closed:
+            break
+    assert busy_wire.is_closed and busy_wire.written.count(b"yes") == 2
+    busy.connection_lost(None)
