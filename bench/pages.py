@@ -34,7 +34,7 @@ print(json.dumps(result))
 
 PAGES = {
     "overview": "/",
-    "overview, 30 days": "/?period=30d",
+    "overview, 30 days": "/?span=30d",
     "audit log": "/audit/",
     "audit log, one team": "/audit/?team=team-0",
     "audit log, refused": "/audit/?status=refused",
