@@ -25,6 +25,7 @@ __all__ = [
 
 _NUMBERS = {"lease_seconds": (10, 86_400), "most_attempts": (1, 100), "keep_days": (1, 365)}
 _FIELDS = ("name", "description", *_NUMBERS)
+SHORTEST_SECRET = 16
 State = QueueItem.State
 OVER = (State.DONE, State.FAILED, State.PARKED)
 
@@ -84,9 +85,14 @@ def archive_queue(*, actor: Actor, queue: Queue) -> None:
 
 
 @transaction.atomic
-def renew_queue_secret(*, actor: Actor, queue: Queue) -> str:
-    """Give a queue a secret, or another one, and return it: shown this once. Results are signed with it."""
-    secret = secrets.token_urlsafe(32)
+def renew_queue_secret(*, actor: Actor, queue: Queue, secret: str | None = None) -> str:
+    """Give a queue a secret, or another one, and return it: shown this once. Results are signed with it.
+
+    `secret` is one whoever gets the results has already.
+    """
+    if secret is not None and len(secret) < SHORTEST_SECRET:
+        raise BadInput(f"A queue's secret has {SHORTEST_SECRET} characters or more.", param="secret")
+    secret = secret or secrets.token_urlsafe(32)
     Queue.objects.filter(pk=queue.pk).update(secret=encrypt(secret))
     record(actions.QUEUE_SECRET_RENEWED, actor=actor, target=queue)
     return secret

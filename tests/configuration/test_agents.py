@@ -10,7 +10,7 @@ import pytest
 import yaml
 from django.core.management import CommandError, call_command
 
-from agents_app.models import Agent, AgentVersion, Queue, Tool, ToolServer, Trigger
+from agents_app.models import Agent, AgentVersion, Broker, Queue, Tool, ToolServer, Trigger
 from agents_app.services.drafts import save_draft
 from console.audit.models import AuditEvent
 from console.chat.models import Widget
@@ -34,7 +34,9 @@ teams:
       - {email: ada@example.com, role: owner}
   - {slug: sales}
 queues:
-  - {slug: returns, team: support, name: Returns, lease_seconds: 60}
+  - {slug: returns, team: support, name: Returns, lease_seconds: 60, secret: {env: RETURNS_SECRET}}
+brokers:
+  - {slug: rabbit, team: support, url: {env: RABBIT_URL}}
 tool_servers:
   - {slug: crm, team: support, address: "https://crm.example/mcp", secret: {env: CRM_SECRET}, is_enabled: false}
 tools:
@@ -84,6 +86,10 @@ agents:
       - {name: Each morning, kind: schedule, owner: ada@example.com, config: {cron: 0 7 * * *, time_zone: Asia/Tokyo}}
       - {name: Alerts, kind: webhook, owner: ada@example.com, secret: {env: HOOK_SECRET}, config: {source: grafana}}
       - {name: Work, kind: queue, owner: ada@example.com, config: {queue: returns}, is_enabled: false}
+      - name: Orders
+        kind: queue
+        owner: ada@example.com
+        config: {broker: rabbit, queue: orders, result_queue: orders.done, input: {tone: kind}}
 widgets:
   - name: Shop
     team: support
@@ -103,7 +109,12 @@ PLAIN = """\
 FILE = EXAMPLE.replace("widgets:\n", f"{PLAIN}widgets:\n")
 SECRETS = {
     **{"CRM_SECRET": "crm-0123456789", "SHOP_SECRET": "shop-0123456789abc", "HOOK_SECRET": "hook-0123456789abc"},
+    **{"RETURNS_SECRET": "returns-0123456789abc", "RABBIT_URL": "redis://:hunter2hunter2@127.0.0.1:1/0"},
     # What an export calls them.
+    **{
+        "SUPPORT_RETURNS_SECRET": "returns-0123456789abc",
+        "SUPPORT_RABBIT_SECRET": "redis://:hunter2hunter2@127.0.0.1:1/0",
+    },
     **{"SUPPORT_CRM_SECRET": "crm-0123456789", "SUPPORT_REFUND_SECRET": "shop-0123456789abc"},
     **{"HELPER_ALERTS_SECRET": "hook-0123456789abc", "SUPPORT_SHOP_SECRET": "sixteen-characters-and-more"},
 }
@@ -159,7 +170,17 @@ def test_it_makes_agents_with_all_they_need_and_changes_only_what_differs(run: A
     hook = Trigger.objects.get(kind="webhook")
     assert decrypt(hook.secret) == "hook-0123456789abc" and hook.owner and hook.owner.email == "ada@example.com"
     assert f"/hooks/{hook.pk}/" in said and "shown this once" not in said
-    assert not Trigger.objects.get(kind="queue").is_enabled
+    assert (
+        not Trigger.objects.get(name="Work").is_enabled
+        and decrypt(Queue.objects.get().secret) == SECRETS["RETURNS_SECRET"]
+    )
+    outside = Trigger.objects.get(name="Orders")
+    assert (outside.config["broker"], outside.config["at_once"], outside.config["input"]) == (
+        "rabbit",
+        10,
+        {"tone": "kind"},
+    )
+    assert "hunter2" not in Broker.objects.get().address
     widget = Widget.objects.get()
     assert widget.needs_identity and widget.limits == {"visitor_day": 10, "cost_day_micros": 2_500_000}
     assert f"/embed/{widget.public_id}.js" in said
@@ -179,7 +200,7 @@ def test_it_makes_agents_with_all_they_need_and_changes_only_what_differs(run: A
         .replace("Hi there", "Good day")
         .replace("lease_seconds: 60", "lease_seconds: 90")
     )
-    assert '    limits: {"steps": 12, "cost_micros": 500000} → {"steps": 15, "cost_micros": 500000}' in said
+    assert '    limits: {"steps": 12, "cost": 0.5} → {"steps": 15, "cost": 0.5}' in said
     assert "= agent     plain" in said and "= trigger   helper: Alerts" in said and "6 to change" in said
     assert "~ prompt    support/helper" in said and "~ trigger   helper: Each morning" in said
     assert AgentVersion.objects.filter(agent=agent).count() == 2
@@ -190,6 +211,7 @@ def test_what_it_exports_it_takes_here_and_elsewhere(run: Any) -> None:
     run(FILE)
     text = exported()
     assert not any(secret in text for secret in SECRETS.values())
+    assert "  instructions: |-\n    Help the customer of {{company}}.\n\n    Be brief.\n" in text
     document = yaml.safe_load(text)
     helper = next(one for one in document["agents"] if one["slug"] == "helper")
     assert helper["instructions"].endswith("Be brief.") and helper["limits"] == {"steps": 12, "cost": 0.5}
@@ -204,8 +226,13 @@ def test_what_it_exports_it_takes_here_and_elsewhere(run: Any) -> None:
     text = text.replace("team: support\n", "team: aid\n").replace("slug: sales\n", "slug: trade\n")
     text = text.replace("- sales\n", "- trade\n").replace("prompt: support/helper", "prompt: aid/helper")
     text = text.replace("prompt: plain", "prompt: plain-2")
-    for name in ("CRM", "REFUND", "SHOP"):
-        text = text.replace(f"SUPPORT_{name}_SECRET", f"{name}_SECRET" if name != "REFUND" else "SHOP_SECRET")
+    for name, env in (
+        ("CRM", "CRM_SECRET"),
+        ("REFUND", "SHOP_SECRET"),
+        ("RETURNS", "RETURNS_SECRET"),
+        ("RABBIT", "RABBIT_URL"),
+    ):
+        text = text.replace(f"SUPPORT_{name}_SECRET", env)
     run(text)
     assert Agent.objects.get(slug="helper-2").team.slug == "aid"
     again = yaml.safe_load(exported())
@@ -272,6 +299,9 @@ WRONG = [
     ("kind: http", "kind: mcp", "tools[0].kind: Found 'mcp'; write one of http"),
     ("cron: 0 7 * * *", "cron: 0 7 * *", "agents[0].triggers[0].config.cron: '0 7 * *' is no cron expression"),
     ("{queue: returns}, is", "{queue: gone}, is", "agents[0].triggers[2].config.queue: Support has no queue 'gone'"),
+    ("broker: rabbit", "broker: hare", "agents[0].triggers[3].config.broker: There is no broker 'hare'"),
+    ("env: RABBIT_URL", "value: redis://10.0.0.1", "brokers[0].url: "),
+    ("env: RETURNS_SECRET", "value: short", "queues[0].secret: A queue's secret has 16"),
     ("kind: queue, owner: ada", "kind: queue, owner: eve", "agents[0].triggers[2].owner: Nobody has the address"),
     ("name: Work", "name: Alerts", "agents[0].triggers[2].name: "),
     ("agent: plain\n", "agent: plane\n", "widgets[0].agent: There is no agent 'plane'"),

@@ -25,6 +25,17 @@ _HEAD = """\
 """
 
 
+class _Dumper(yaml.SafeDumper):
+    """Writes a text of several lines as lines, so that a change of it can be read."""
+
+
+def _text(dumper: yaml.SafeDumper, text: str) -> yaml.ScalarNode:
+    return dumper.represent_scalar("tag:yaml.org,2002:str", text, style="|" if "\n" in text else None)
+
+
+_Dumper.add_representer(str, _text)
+
+
 @transaction.atomic
 def export(*, actor: Actor = ACTOR) -> str:
     """Return the file's text, with what it leaves out named at its end."""
@@ -35,13 +46,18 @@ def export(*, actor: Actor = ACTOR) -> str:
         "aliases": _aliases(left_out),
         "teams": _teams(left_out),
         "queues": export_agents.queues(),
+        "brokers": export_agents.brokers(),
         "tool_servers": export_agents.servers(),
         "tools": export_agents.tools(left_out),
         "agents": export_agents.agents(left_out),
         "widgets": export_agents.widgets(left_out),
     }
-    body = yaml.safe_dump(
-        {name: rows for name, rows in document.items() if rows}, sort_keys=False, allow_unicode=True, width=120
+    body = yaml.dump(
+        {name: rows for name, rows in document.items() if rows},
+        Dumper=_Dumper,
+        sort_keys=False,
+        allow_unicode=True,
+        width=120,
     )
     record(actions.CONFIGURATION_EXPORTED, actor=actor)
     notes = "".join(f"# Not in this file: {' '.join(note.split())}\n" for note in left_out)

@@ -1,21 +1,18 @@
 """The part of an export that speaks of queues, tools, agents, triggers and widgets."""
 
-from decimal import Decimal
 from typing import Any
 
 from agents_app.definition import fields_of
-from agents_app.models import Agent, Queue, Tool, ToolServer, Trigger
+from agents_app.models import Agent, Broker, Queue, Tool, ToolServer, Trigger
 from agents_app.tools.registry import kind_of
 from console.chat.models import Widget
 from console.chat.widget_fields import fields_of as widget_fields
 from console.core.errors import BadInput
-from console.pages.configuration.plan_agents import NOTHING, prompt_of
+from console.pages.configuration.plan_agents import NOTHING, prompt_of, shown_limits
 from console.pages.configuration.plan_prompts import USUAL, text_of
-from console.pages.configuration.shape_agents import COST
 from prompts_app.models import Kind, Prompt
 from prompts_app.text.variables import check_declared
 
-_MICROS = 1_000_000
 _MOST_INSTRUCTIONS = 200_000
 
 
@@ -33,8 +30,22 @@ def queues() -> list[dict[str, Any]]:
             lease_seconds=queue.lease_seconds,
             most_attempts=queue.most_attempts,
             keep_days=queue.keep_days,
+            **({"secret": {"env": variable(queue.team.slug, queue.slug)}} if queue.secret else {}),
         )
         for queue in rows.order_by("team__slug", "slug")
+    ]
+
+
+def brokers() -> list[dict[str, Any]]:
+    rows = Broker.objects.filter(team__archived_at=None).select_related("team").order_by("team__slug", "slug")
+    return [
+        {
+            "slug": broker.slug,
+            "team": broker.team.slug,
+            "name": broker.name,
+            "url": {"env": variable(broker.team.slug, broker.slug)},
+        }
+        for broker in rows
     ]
 
 
@@ -158,21 +169,10 @@ def _definition(fields: dict[str, Any]) -> dict[str, Any]:
         if fields[name]
     }
     if fields["limits"]:
-        row["limits"] = limits(fields["limits"])
+        row["limits"] = shown_limits(fields["limits"])
     if fields["grants"]:
         row["grants"] = [{k: v for k, v in grant.items() if v not in NOTHING} for grant in fields["grants"]]
     return row | {name: fields[name] for name in ("input_schema", "output_schema") if fields[name]}
-
-
-def limits(found: dict[str, int]) -> dict[str, Any]:
-    """Return limits as a file says them: costs in the installation's currency."""
-    names = {theirs: mine for mine, theirs in COST.items()}
-    return {names.get(name, name): _money(value) if name in names else value for name, value in found.items()}
-
-
-def _money(micros: int) -> int | float:
-    value = Decimal(micros) / _MICROS
-    return int(value) if value == int(value) else float(value)
 
 
 def _triggers(agent: Agent, found: list[Trigger], left_out: list[str]) -> list[dict[str, Any]]:
@@ -203,7 +203,7 @@ def widgets(left_out: list[str]) -> list[dict[str, Any]]:
         row: dict[str, Any] = {"name": widget.name, "team": widget.team.slug, "agent": widget.agent.slug}
         kept = {name: value for name, value in widget_fields(widget).items() if name != "name" and value}
         if "limits" in kept:
-            kept["limits"] = limits(kept["limits"])
+            kept["limits"] = shown_limits(kept["limits"])
         if widget.identity_secret:
             row["identity_secret"] = {"env": variable(widget.team.slug, widget.name)}
         rows.append(row | kept | ({} if widget.is_enabled else {"is_enabled": False}))

@@ -70,6 +70,7 @@ class Plan:
         tools, agents, widgets = ToolPlan(self, offers), AgentPlan(self), WidgetPlan(self)
         for kind, noun, plan_one in (
             ("queues", "queue", tools.queue),
+            ("brokers", "broker", tools.broker),
             ("tool_servers", "server", tools.server),
             ("tools", "tool", tools.tool),
         ):

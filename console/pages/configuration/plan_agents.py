@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from decimal import Decimal
 from typing import TYPE_CHECKING, Any
 
 from agents_app.definition import checked, fields_of
@@ -178,6 +179,17 @@ def limits_of(entry: Entry) -> dict[str, int]:
     return {COST.get(n, n): int(value * _MICROS) if n in COST else value for n, value in entry.values.items()}
 
 
+def shown_limits(kept: dict[str, int]) -> dict[str, Any]:
+    """Return limits as a file says them: costs in the installation's currency."""
+    names = {theirs: mine for mine, theirs in COST.items()}
+    return {names.get(name, name): _money(value) if name in names else value for name, value in kept.items()}
+
+
+def _money(micros: int) -> int | float:
+    value = Decimal(micros) / _MICROS
+    return int(value) if value == int(value) else float(value)
+
+
 def grant_of(entry: Entry, row: Agent | None) -> dict[str, Any]:
     """Return a grant as it is kept. Which description of a tool was meant stays, unless the file names another."""
     said = {name: _plain(value) for name, value in entry.values.items() if name != "rules"}
@@ -213,6 +225,8 @@ def _one(fields: dict[str, Any], name: str) -> Any:
     """Return a field as people compare it: the three of a prompt are one ref, a grant is what it says."""
     if name == "prompt":
         return prompt_of(fields)
+    if name == "limits":
+        return shown_limits(fields["limits"])
     if name == "grants":
         return [{key: value for key, value in grant.items() if value not in NOTHING} for grant in fields["grants"]]
     return fields[name]
@@ -220,7 +234,7 @@ def _one(fields: dict[str, Any], name: str) -> Any:
 
 def _said(definition: dict[str, Any]) -> dict[str, Any]:
     """Return the fields of a definition under the names a file has for them."""
-    said = {name: value for name, value in definition.items() if name not in _NAMES}
+    said = {name: _one(definition, name) for name in definition if name not in _NAMES}
     if "prompt_slug" in definition:
         said = {"prompt": _one(definition, "prompt")} | said
     return said

@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
-from agents_app.models import Queue, Tool, ToolServer
+from agents_app.models import Broker, Queue, Tool, ToolServer
+from agents_app.services import brokers as broker_services
 from agents_app.services import queues as queue_services
 from agents_app.services import servers as server_services
 from agents_app.services import tools as tool_services
@@ -38,6 +39,7 @@ class ToolPlan:
         self.queues = {
             f"{q.team.slug}/{q.slug}": q for q in Queue.objects.filter(archived_at=None).select_related("team")
         }
+        self.brokers = {f"{b.team.slug}/{b.slug}": b for b in Broker.objects.select_related("team")}
         servers = ToolServer.objects.filter(deleted_at=None).select_related("team")
         self.servers = {f"{s.team.slug}/{s.slug}": s for s in servers}
         tools = Tool.objects.filter(deleted_at=None).select_related("team", "server")
@@ -46,23 +48,49 @@ class ToolPlan:
     def queue(self, entry: Entry) -> None:
         name = name_of(entry)
         wanted = {n: entry[n] or "" for n in _QUEUE_FIELDS if entry.has(n)}
-        row = self.queues.get(name)
+        row, secret = self.queues.get(name), self.plan.secret(entry)
         if row is None:
 
             def make() -> None:
                 fields = {"name": entry["slug"]} | wanted
-                queue_services.create_queue(
+                made = queue_services.create_queue(
                     actor=self.plan.actor, team=self.plan.team(entry), slug=entry["slug"], **fields
                 )
+                if secret:
+                    queue_services.renew_queue_secret(actor=self.plan.actor, queue=made, secret=secret)
 
-            self.plan.create(entry, "queue", name, wanted, make)
+            self.plan.create(entry, "queue", name, wanted | ({"secret": "set"} if secret else {}), make)
             return
-        found = {n: (getattr(row, n), value) for n, value in wanted.items()}
+        fields = differences({n: (getattr(row, n), value) for n, value in wanted.items()})
+        change_of_secret = secret_change("secret", row.secret, secret)
 
         def change() -> None:
             queue_services.change_queue(actor=self.plan.actor, queue=row, **wanted)
+            if change_of_secret:
+                queue_services.renew_queue_secret(actor=self.plan.actor, queue=row, secret=secret)
 
-        self.plan.change(entry, "queue", name, differences(found), change)
+        self.plan.change(entry, "queue", name, fields + change_of_secret, change)
+
+    def broker(self, entry: Entry) -> None:
+        name, url = name_of(entry), self.plan.secret(entry, "url")
+        if url is None:
+            return  # it is needed and was not read, which is a problem already
+        row, title = self.brokers.get(name), entry.get("name")
+        if row is None:
+
+            def make() -> None:
+                broker_services.create_broker(
+                    actor=self.plan.actor, team=self.plan.team(entry), slug=entry["slug"], name=title or "", url=url
+                )
+
+            self.plan.create(entry, "broker", name, {"url": "set"} | ({"name": title} if title else {}), make)
+            return
+        fields = differences({"name": (row.name, title or row.name)}) + secret_change("url", row.secret, url)
+
+        def change() -> None:
+            broker_services.change_broker(actor=self.plan.actor, broker=row, name=title, url=url)
+
+        self.plan.change(entry, "broker", name, fields, change)
 
     # Tools of the team's own ------------------------------------------------------------------------------------------
 
@@ -109,7 +137,7 @@ class ToolPlan:
         return True
 
     def _create_tool(self, entry: Entry, name: str, wanted: dict[str, Any], secret: str | None) -> None:
-        said = wanted | ({"secret": "set"} if secret else {})
+        said = {n: value for n, value in wanted.items() if entry.has(n)} | ({"secret": "set"} if secret else {})
 
         def make() -> None:
             made = tool_services.create_tool(

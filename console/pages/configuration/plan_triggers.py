@@ -79,8 +79,9 @@ class TriggerPlan:
 
         said: dict[str, Any] = {"kind": entry["kind"], "owner": entry["owner"], "config": config}
         needs: frozenset[Ref] = frozenset({("agent", agent["slug"])})
-        if isinstance(config.get("queue"), str) and "broker" not in config:
-            needs |= {("queue", f"{agent['team']}/{config['queue']}")}
+        where = "broker" if "broker" in config else "queue"
+        if isinstance(config.get(where), str):
+            needs |= {(where, f"{agent['team']}/{config[where]}")}
         step: Step = self.plan.create(
             entry, "trigger", name, said | ({"secret": "set"} if secret else {}), make, needs, lambda p: _find(entry, p)
         )

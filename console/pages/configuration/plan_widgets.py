@@ -12,7 +12,7 @@ from console.chat.widget_fields import FIELDS, checked
 from console.core.errors import BadInput
 from console.pages.configuration.document import Place
 from console.pages.configuration.forms import Entry
-from console.pages.configuration.plan_agents import limits_of
+from console.pages.configuration.plan_agents import limits_of, shown_limits
 from console.pages.configuration.plan_secrets import secret_change
 from console.pages.configuration.shape_agents import COST
 from console.pages.configuration.steps import Ref, Step, differences
@@ -78,13 +78,14 @@ class WidgetPlan:
                 services.enable_widget(actor=self.plan.actor, widget=made, is_enabled=False)
             step.reveals.append(f"Line for the site of {name}: {snippet_of(made)}")
 
-        said = {"agent": entry["agent"]} | wanted | ({_SECRET: "set"} if secret else {})
+        said = {"agent": entry["agent"]} | _said(wanted) | ({_SECRET: "set"} if secret else {})
         said.pop("name", None)
         step: Step = self.plan.create(entry, "widget", name, said, make, _needs(entry), lambda p: _find(entry, p))
 
     def _change(self, entry: Entry, row: Widget, wanted: dict[str, Any]) -> None:
         secret = self.plan.secret(entry, _SECRET)
-        fields = differences({name: (getattr(row, name), value) for name, value in wanted.items()})
+        had = _said({name: getattr(row, name) for name in wanted})
+        fields = differences({name: (had[name], value) for name, value in _said(wanted).items()})
         fields += differences({"agent": (row.agent.slug, entry["agent"])})
         enabled = entry.get("is_enabled", row.is_enabled)
         fields += differences({"is_enabled": (row.is_enabled, enabled)})
@@ -108,6 +109,11 @@ class WidgetPlan:
 
     def _agent(self, entry: Entry) -> Agent:
         return Agent.objects.select_related("team").get(slug=entry["agent"], archived_at=None)
+
+
+def _said(fields: dict[str, Any]) -> dict[str, Any]:
+    """Return fields as a file says them."""
+    return fields | ({"limits": shown_limits(fields["limits"])} if "limits" in fields else {})
 
 
 def _needs(entry: Entry) -> frozenset[Ref]:

@@ -183,6 +183,7 @@ FILE = Record(
         "aliases": Field(ListOf(ALIAS_RECORD, "aliases"), "Names callers use, and what they mean."),
         "teams": Field(ListOf(TEAM, "teams"), "Teams with their members, aliases and quotas."),
         "queues": Field(ListOf(shape_tools.QUEUE, "queues"), "Built-in queues of teams."),
+        "brokers": Field(ListOf(shape_tools.BROKER, "brokers"), "Brokers outside, whose queues triggers read."),
         "tool_servers": Field(ListOf(shape_tools.SERVER, "tool servers"), "MCP servers, and the tools taken over."),
         "tools": Field(ListOf(shape_tools.TOOL, "tools"), "Tools of teams, which their agents are granted."),
         "agents": Field(ListOf(shape_agents.AGENT, "agents"), "Agents with their triggers."),

@@ -22,6 +22,20 @@ QUEUE = Record(
         "lease_seconds": Field(Whole(10, 86_400), "How long a taken item is nobody else's."),
         "most_attempts": Field(Whole(1, 100), "How often an item is taken without a result before it is set aside."),
         "keep_days": Field(Whole(1, 365), "How long items that are over stay."),
+        "secret": Field(SECRET, "What results are signed with that are sent somewhere."),
+    },
+)
+BROKER = Record(
+    "A broker",
+    {
+        "slug": Field(
+            Text("a short name of up to 40 lower-case letters, digits and hyphens", r"[a-z0-9][a-z0-9-]*", 40),
+            "What triggers call it.",
+            required=True,
+        ),
+        "team": Field(SHORT_NAME, "The team it belongs to.", required=True),
+        "name": Field(_name, "Its name; the short name unless given."),
+        "url": Field(SECRET, "Its address with user and password. Kept encrypted.", required=True),
     },
 )
 OFFER = Record(
