@@ -1,4 +1,7 @@
-"""A thousand runs of five steps through two workers, and what as many cost that wait (`--runs` for fewer)."""
+"""A thousand runs of five steps through two workers, and what as many cost that wait (`--runs` for fewer).
+
+Prints the rows of the table in docs/performance.md. With a thousand it takes about three minutes on two quiet cores.
+"""
 
 import argparse
 import os
@@ -11,6 +14,7 @@ from bench.stack import ROOT, Stack
 from tests.runs.workshop import Brain, Till
 
 STEPS = 5
+IDLE = 12.0
 
 
 def run(stack: Stack, *arguments: str) -> None:
@@ -19,6 +23,27 @@ def run(stack: Stack, *arguments: str) -> None:
 
 def count(stack: Stack, where: str) -> int:
     return int(stack.sql(f"SELECT count(*) FROM agents_run WHERE {where}"))
+
+
+def alone(stack: Stack) -> float:
+    """Return the milliseconds a step takes in a run nobody waits behind; the model and the tool answer at once."""
+    found = []
+    for _ in range(3):
+        before = count(stack, "state = 'succeeded'")
+        run(stack, "start", "payer", "1")
+        wait(stack, "state = 'succeeded'", before + 1)
+        newest = "SELECT extract(epoch FROM ended_at - started_at) FROM agents_run ORDER BY created_at DESC LIMIT 1"
+        found.append(float(stack.sql(newest)) / STEPS * 1000)
+    return sorted(found)[1]
+
+
+def idle(pids: tuple[list[int], list[int]]) -> tuple[float, float]:
+    """Return what workers and PostgreSQL take of a core while nothing is to be done but beat's messages."""
+    time.sleep(3)
+    before = [cpu_seconds(one) for one in pids]
+    time.sleep(IDLE)
+    workers, store = [(cpu_seconds(one) - was) / IDLE * 100 for one, was in zip(pids, before, strict=True)]
+    return workers, store
 
 
 def wait(stack: Stack, where: str, number: int, seconds: float = 900) -> float:
@@ -45,7 +70,7 @@ def main() -> None:
         run(stack, "set-up", brain.url, f"http://127.0.0.1:{till.port}/pay")
         began = time.monotonic()
         run(stack, "start", "payer", str(options.runs))
-        print(f"started {options.runs} in {time.monotonic() - began:.1f} s", flush=True)
+        started = (time.monotonic() - began) / options.runs * 1000
         workers = [stack.worker("standard").pid for _ in range(2)]
         wait(stack, "state = 'succeeded'", 1)
         store, own = [stack._postgres.pid], [os.getpid()]
@@ -54,23 +79,25 @@ def main() -> None:
         worker, database, all_ = (cpu_seconds(one) - was for one, was in zip((workers, store, own), busy, strict=True))
         mock = all_ - worker - database  # they run in this process, the others are its children
         steps = (options.runs - first) * STEPS
+        asked, taken = sum(brain.asked.values()), sum(till.taken.values())
+        done = options.runs - first
+        print(f"| throughput, two workers | {done / seconds:.1f} runs/s, {steps / seconds:.0f} steps/s |")
         print(
-            f"{(options.runs - first) / seconds:.1f} runs/s, {steps / seconds:.0f} steps/s in {seconds:.0f} s;"
-            f" processor per step: workers {worker / steps * 1000:.2f} ms, PostgreSQL {database / steps * 1000:.2f} ms,"
-            f" the mocks {mock / steps * 1000:.2f} ms; workers {memory_mib(workers):.0f} MiB",
-            flush=True,
+            f"| processor per step | workers {worker / steps * 1000:.1f} ms,"
+            f" PostgreSQL {database / steps * 1000:.1f} ms (the mocks {mock / steps * 1000:.1f} ms) |"
         )
-        print(f"asked {sum(brain.asked.values())} times, taken {sum(till.taken.values())} times", flush=True)
+        print(f"| starting a run (`start_run`), with the start of the program | {started:.0f} ms |")
+        print(f"| memory of both workers, 24 runs each under way | {memory_mib(workers):.0f} MiB |")
+        print(f"| calls of the model and of the tool | {asked:,} and {taken:,} |", flush=True)
+        print(f"| a step of a run alone | {alone(stack):.0f} ms |", flush=True)
+        none = idle((workers, store))
         run(stack, "start", "asker", str(options.runs))
         wait(stack, "state = 'waiting'", options.runs)
-        time.sleep(5)
-        before = [cpu_seconds(one) for one in (workers, store)]
-        time.sleep(30)
-        idle = [(cpu_seconds(one) - was) / 30 * 100 for one, was in zip((workers, store), before, strict=True)]
+        many = idle((workers, store))
         held = count(stack, "lease_until IS NOT NULL AND state = 'waiting'")
         print(
-            f"{options.runs} waiting approvals: {held} leases;"
-            f" workers {idle[0]:.1f} %, PostgreSQL {idle[1]:.1f} % of a core"
+            f"| {options.runs:,} approvals that wait | {held} leases; workers {many[0]:.1f} %,"
+            f" PostgreSQL {many[1]:.1f} % of a core; with none waiting {none[0]:.1f} % and {none[1]:.1f} % |"
         )
     finally:
         stack.stop()

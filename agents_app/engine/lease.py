@@ -10,6 +10,7 @@ from django.db import transaction
 from django.db.models import Count, F, Min, Q
 from django.db.models.functions import Now
 
+from agents_app import sql
 from agents_app.models import Run
 
 State = Run.State
@@ -54,6 +55,15 @@ def change(run: Run, **fields: object) -> None:
     held = Run.objects.filter(pk=run.pk, fence=run.fence).exclude(state__in=Run.OVER)
     if not held.update(lease_until=Now() + _length(), **fields):
         raise LeaseLost
+
+
+def renew(run: Run) -> None:
+    """Extend the lease, and read what may have changed in the row meanwhile."""
+    row = sql.renew(run.pk, run.fence, settings.AGENT_LEASE_SECONDS)
+    if row is None:
+        raise LeaseLost
+    for name, value in row.items():
+        setattr(run, name, value)
 
 
 def put_down(run: Run, **fields: object) -> None:

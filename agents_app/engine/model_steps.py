@@ -255,8 +255,7 @@ def shortened(turn: Turn, steps: Sequence[Step]) -> bool:
     """Shorten a conversation that has grown too long, as a step of its own; return whether that was done."""
     if not steps or steps[-1].kind == Kind.COMPACTION:
         return False
-    room = compacting.room_of(turn.run, turn.definition)
-    rule = compacting.rule_for(turn.run, turn.definition, steps, room)
+    rule = compacting.rule_for(turn.run, turn.definition, steps, turn.room())
     if rule is None:
         return False
     with transaction.atomic():

@@ -25,7 +25,7 @@ from agents_app.grants.binding import digest_of
 from agents_app.grants.deciding import Decision, decide
 from agents_app.grants.parsing import ALLOW, ASK, DENY
 from agents_app.models import Approval, Run, Step
-from agents_app.queries.running import calls_of
+from agents_app.queries.running import is_begun
 from console.core.clock import now
 
 State = Step.State
@@ -38,7 +38,7 @@ def take_further(turn: Turn, steps: Sequence[Step]) -> bool | None:
     ready: list[Step] = []
     with transaction.atomic():
         lease.change(run)
-        asked = approvals_of(mine)
+        asked = approvals_of([step for step in mine if step.decisions or step.state != State.PLANNED])
         for step in mine:
             _one(turn, steps, step, asked.get(step.pk, []), ready)
     if not ready:
@@ -90,7 +90,8 @@ def _decide(turn: Turn, steps: Sequence[Step], step: Step, asked: list[Approval]
         tool=tool,
         arguments=step.arguments,
         standing=turn.standing,
-        calls_before=calls_of(run, step.tool_name) + sum(one.tool_name == step.tool_name for one in ready),
+        calls_before=sum(is_begun(one) and one.tool_name == step.tool_name for one in steps)
+        + sum(one.tool_name == step.tool_name for one in ready),
     )
     step.decisions = [*step.decisions, decision.as_kept()]
     approved = [one for one in asked if one.state == Approval.State.APPROVED]

@@ -9,17 +9,15 @@ from django.conf import settings
 from django.db import connections
 
 from agents_app.engine import lease, limits
+from agents_app.engine.compacting import room_of
 from agents_app.grants.parsing import DENY, Grant, grants_of
 from agents_app.grants.pinning import tools_of
 from agents_app.grants.standing import Standing, standing_of
 from agents_app.models import Agent, Run, Step, Tool
 from agents_app.queries.running import actor_of, definition_of
+from console.teams.models import Team
 
 State = Run.State
-_COUNTED = (
-    "state", "trouble", "steps_done", "model_calls", "tool_calls", "tokens", "cost_micros", "ends_by", "started_at",
-    "waiting_since",
-)  # fmt: skip
 
 
 class Over(Exception):
@@ -40,17 +38,24 @@ class Turn:
         self.standing = Standing()
         self.tools: dict[str, Tool] = {}
         self._looked = time.monotonic()
+        self._room: int | None = None
 
     def begin_step(self) -> list[Step]:
         """Renew the lease, see who may still do this and what there is; return the steps so far."""
         self.look()
         agent = Agent.objects.select_related("team").get(pk=self.run.agent_id)
-        self.run.team.refresh_from_db(fields=["archived_at"])
-        self.standing = standing_of(actor_of(self.run), agent, self.run.team)
+        pays = agent.team if agent.team_id == self.run.team_id else Team.objects.get(pk=self.run.team_id)
+        self.standing = standing_of(actor_of(self.run), agent, pays)
         if self.standing.problem:
             raise Over(State.FAILED, "may_not_run", self.standing.problem)
         self.tools = tools_of(agent.team, list(self.grants)) if self.grants else {}
         return list(Step.objects.filter(run=self.run).order_by("number"))
+
+    def room(self) -> int:
+        """Return how many tokens its conversation may have; asked once in a turn, which is seconds long."""
+        if self._room is None:
+            self._room = room_of(self.run, self.definition)
+        return self._room
 
     def offered(self) -> list[Tool]:
         """Return the tools the model is told of: granted, of the team, on and reviewed; nothing else exists for it."""
@@ -64,8 +69,7 @@ class Turn:
 
     def look(self) -> None:
         """Renew the lease and raise what must be known: the run is lost, to be cancelled, or out of time."""
-        lease.change(self.run)
-        self.run.refresh_from_db(fields=_COUNTED)
+        lease.renew(self.run)
         self._looked = time.monotonic()
         if self.run.state == State.CANCELLING:
             raise Over(State.CANCELLED, "cancelled", self.run.trouble)

@@ -33,7 +33,14 @@ def tool_named(run: Run, name: str) -> Tool | None:
     return tools.filter(team=run.agent.team_id, slug=name, deleted_at=None).first() if "\x00" not in name else None
 
 
+_BEGUN = (Step.State.INTENDED, Step.State.DONE, Step.State.FAILED, Step.State.UNKNOWN)
+
+
+def is_begun(step: Step) -> bool:
+    """Say whether a step is a call that was begun, whatever came of it: it counts against `most_calls`."""
+    return step.kind == Step.Kind.TOOL and step.state in _BEGUN
+
+
 def calls_of(run: Run, name: str) -> int:
     """Return how many calls of a tool the run has begun."""
-    begun = [Step.State.INTENDED, Step.State.DONE, Step.State.FAILED, Step.State.UNKNOWN]
-    return Step.objects.filter(run=run, kind=Step.Kind.TOOL, tool_name=name, state__in=begun).count()
+    return Step.objects.filter(run=run, kind=Step.Kind.TOOL, tool_name=name, state__in=_BEGUN).count()

@@ -2,10 +2,12 @@
 
 import datetime as dt
 import threading
+from typing import Any
 
 import pytest
-from django.db import connections, transaction
+from django.db import connection, connections, transaction
 from django.test import Client
+from django.test.utils import CaptureQueriesContext
 from django.utils.html import escape
 
 from agents_app.engine import advancing, lease, sweeping, working
@@ -150,8 +152,7 @@ def test_one_process_carries_many_runs_and_takes_the_next_by_itself(shop: Shop, 
 
 def test_a_team_with_thousands_of_runs_does_not_keep_anothers_waiting(shop: Shop) -> None:
     first = shop.start("crowd")
-    rows = {field.attname: getattr(first, field.attname) for field in Run._meta.concrete_fields} | {"dedupe_key": None}
-    Run.objects.bulk_create([Run(**rows | {"id": uuid7()}) for _ in range(10_000)])
+    copies(first, [{}] * 10_000)
     small, smaller = make.make_team("Small"), make.make_team("Smaller")
     shop.agent.audience = "organisation"
     shop.agent.save(update_fields=["audience"])
@@ -234,3 +235,46 @@ def test_schedulers_and_takers_at_once_start_each_tick_and_item_once(shop: Shop)
     client.force_login(shop.ada, backend="allauth.account.auth_backends.AuthenticationBackend")
     shown = client.get(f"/tools/queues/{queue.pk}/").content.decode()
     assert poison.state == "parked" and "input does not fit" in poison.trouble and escape(poison.trouble[:40]) in shown
+
+
+def asked(run: Run, shop: Shop) -> list[str]:
+    with CaptureQueriesContext(connection) as queries:
+        shop.go(run)
+    return [query["sql"] for query in queries if not query["sql"].startswith(("SAVEPOINT", "RELEASE"))]
+
+
+def test_a_step_asks_the_database_no_more_than_it_must(shop: Shop) -> None:
+    counts = []
+    for steps in (1, 2):
+        shop.says(*[wants(("count", {"what": f"{steps} {number}"})) for number in range(steps)], words())
+        counts.append(len(asked(shop.start(), shop)))
+    first, second = counts
+    # What a question and its call come to, then the rest: taking the run up, its last word and its end.
+    assert (second - first, 2 * first - second) == (35, 36), counts
+
+
+def copies(row: Any, changes: list[dict[str, Any]]) -> list[Any]:
+    fields = {field.attname: getattr(row, field.attname) for field in row._meta.concrete_fields}
+    return type(row).objects.bulk_create([type(row)(**fields | {"id": uuid7()} | change) for change in changes])
+
+
+def test_what_waits_costs_the_sweeper_nothing(shop: Shop, monkeypatch: pytest.MonkeyPatch) -> None:
+    sent: list[str] = []
+    monkeypatch.setattr("console.core.tasks.current_app.send_task", lambda name, *args, **more: sent.append(name))
+
+    def beat() -> int:
+        with CaptureQueriesContext(connection) as queries:
+            assert sweeping.drive() == sweeping.tell() == 0
+            assert lease.take_any() is None
+        return len(queries)
+
+    none = beat()
+    run = shop.run(wants(("pay", {"what": "rent"})))
+    assert run.state == "waiting"
+    Approval.objects.update(told_at=now())
+    runs = copies(run, [{}] * 1_000)
+    steps = copies(run.steps.get(kind="tool"), [{"run_id": one.pk} for one in runs])
+    copies(Approval.objects.get(), [{"run_id": one.run_id, "step_id": one.pk} for one in steps])
+    sent.clear()
+    assert beat() == none and not sent
+    assert Run.objects.filter(state="waiting", lease_until=None, worker="").count() == 1_001
