@@ -319,7 +319,7 @@ async def streams(stack: Stack, crowd_port: int, cookies: dict[str, str], count:
         said += (
             f"{count:,} {kind}: {writing:,} answers were being written, {crowd.lost} readers lost, {rate:,.0f} frames a"
             f" second reached them, which took {used:.0%} of one processor. Memory of the process: {before:.0f} MiB before,"
-            f" {after:.0f} MiB with them, {(after - before) * 1024 / count:.0f} KiB a stream.\n"
+            f" {after:.0f} MiB with them, {(after - before) * 1024 / count:.0f} KiB a stream.\n\n"
         )
         crowd.leave()
         os.kill(pid, signal.SIGKILL)
