@@ -33,7 +33,8 @@ def _alerts(body: Mapping[str, Any]) -> str:
     count = "1 alert" if len(alerts) == 1 else f"{len(alerts)} alerts"
     lines = [f"{count}, {body.get('status', 'unknown')}. {_pairs(body.get('commonLabels'))}".strip()]
     for alert in alerts[:_MOST_ALERTS]:
-        lines.append(f"- {alert.get('status', '')} since {alert.get('startsAt', '')}: {_pairs(alert.get('labels'))}")
+        since = f" since {alert['startsAt']}" if alert.get("startsAt") else ""
+        lines.append(f"- {alert.get('status', '')}{since}: {_pairs(alert.get('labels'))}")
         if notes := _pairs(alert.get("annotations")):
             lines.append(f"  {notes}")
         if alert.get("values"):
