@@ -9,6 +9,8 @@ from console.catalog.models import Alias
 from console.core.errors import Refusal
 from console.teams.models import Team
 
+_NO_LABEL = {"unknown_prompt_label": " Publish one of its versions there, or name a number."}
+
 
 @dataclass(frozen=True, slots=True)
 class Check:
@@ -45,7 +47,7 @@ def _instructions(team: Team, definition: Definition) -> Check:
     try:
         rendered(team.pk, definition)
     except Refusal as refusal:
-        return Check("Its instructions can be read", refusal.message)
+        return Check("Its instructions can be read", f"{refusal.message}{_NO_LABEL.get(refusal.code, '')}")
     return Check("Its instructions can be read")
 
 
@@ -67,7 +69,7 @@ def _calls_tools(definition: Definition, alias: Alias) -> Check:
     for pin in alias.pins.select_related("model_version"):
         if "tools" not in pin.model_version.capabilities:
             said = f"{pin.model_version}, pinned for {definition.alias!r} in {pin.environment}, cannot call tools."
-            return Check(text, said)
+            return Check(text, f"{said} Move the pin to a model that can, or choose another alias.")
     return Check(text)
 
 

@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from examples.console import Console
+from examples.console import Console, Trouble
 
 _REASON = "Set up by an example"
 
@@ -56,8 +56,14 @@ def ensure_tool(console: Console, slug: str, **fields: Any) -> None:
 
 def ensure_agent(console: Console, slug: str, **fields: Any) -> None:
     """Have an agent that answers."""
-    if console.find(f"agents/{slug}/") is None:
+    found = console.find(f"agents/{slug}/")
+    if found is None:
         console.ask("POST", "agents/", {"team": console.team, "slug": slug, **fields})
+    elif found["team"] != console.team:
+        raise Trouble(
+            f"The team {found['team']} has an agent {slug!r} already, and this story makes one in {console.team}.\n"
+            "Tell it to another console: `make run` and this command with another DATA_DIR and PORT."
+        )
     if console.ask("GET", f"agents/{slug}/")["live"] is None:
         draft = console.ask("GET", f"agents/{slug}/draft/")
         console.ask("POST", f"agents/{slug}/publish/", {"revision": draft["revision"], "message": _REASON})

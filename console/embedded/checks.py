@@ -7,10 +7,11 @@ from django.conf import settings
 from django.core.checks import CheckMessage, Error, Tags, Warning, register
 from django.db import DEFAULT_DB_ALIAS, DatabaseError, connections
 
-from console.embedded import sql
+from console.embedded import defaults, sql
 
 # Connections for a person with psql, a migration, a backup.
 _RESERVE = 10
+_SOCKET = ".s.PGSQL.5432"
 # What a process may hold outside the pool: the gateway's begin, two for close and keep, and a probe.
 GATEWAY_CONNECTIONS = 5
 
@@ -21,6 +22,16 @@ def connections_wanted() -> int:
     pool = options.get("pool") or {}
     per_process = int(pool.get("max_size", settings.WORKER_THREADS)) + GATEWAY_CONNECTIONS
     return int(settings.DATABASE_PROCESSES) * per_process
+
+
+def why_no_database() -> str:
+    """Return what to do when this DATA_DIR's embedded PostgreSQL does not run; empty when it does or is not used."""
+    if not settings.HAS_EMBEDDED_POSTGRES or (defaults.socket_folder(settings.DATA_DIR) / _SOCKET).exists():
+        return ""
+    return (
+        f"No console runs in {settings.DATA_DIR}. Start one with `make run`; "
+        "if it was given a DATA_DIR and PORT, give this command the same ones."
+    )
 
 
 @register(Tags.database)

@@ -7,6 +7,8 @@ from dataclasses import dataclass
 from django.db.models import Q
 from django.urls import reverse
 
+from agents_app.access import approvals_for
+from agents_app.queries.approvals import waiting as waiting_approvals
 from agents_app.queries.unready import unready
 from console.catalog.access import aliases_for
 from console.catalog.models import ModelVersion, Pin, PinFallback
@@ -23,6 +25,12 @@ UNUSED = dt.timedelta(days=90)
 ENDING = dt.timedelta(days=14)
 SHUTDOWN = dt.timedelta(days=90)
 _MOST_OF_A_KIND = 4
+_ASKS = {
+    "call": "may it call {tool}?",
+    "question": "it has a question.",
+    "outcome": "what became of its call of {tool}?",
+    "step": "should it go on?",
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,6 +51,7 @@ def items(caller: Caller, teams: Sequence[Team], quotas: Sequence[QuotaState], *
         *_providers(teams, now),
         *_models(caller, now),
         *_proposals(caller),
+        *_approvals(caller, teams),
         *_reviews(caller, teams),
         *_agents(caller, teams),
         *_keys(caller, teams, now),
@@ -151,6 +160,21 @@ def _agents(caller: Caller, teams: Sequence[Team]) -> list[Attention]:
             url=reverse("agents:agent", args=[agent.slug]),
         )
         for agent, problem in unready(building)[:_MOST_OF_A_KIND]
+    ]
+
+
+def _approvals(caller: Caller, teams: Sequence[Team]) -> list[Attention]:
+    """What runs ask and the caller may decide, what ends first at the top. Arguments stay on its page."""
+    open_ones = waiting_approvals(approvals_for(caller, to="decide").filter(team__in=teams))
+    return [
+        Attention(
+            tone="warn",
+            icon="hand",
+            title=f"{approval.run.agent.name} waits for an answer",
+            text=f"{approval.team}: {_ASKS[approval.kind].format(tool=approval.step.tool_name)}",
+            url=reverse("agents:approval", args=[approval.pk]),
+        )
+        for approval in open_ones[:_MOST_OF_A_KIND]
     ]
 
 

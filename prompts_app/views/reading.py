@@ -10,10 +10,11 @@ from django.shortcuts import render
 from django.urls import reverse
 from django.views.decorators.http import require_safe
 
+from console.catalog.access import aliases_for
 from console.core.htmx import is_htmx
 from console.core.size import estimate_tokens
 from console.teams.access import needs, teams_for
-from console.teams.callers import TeamRequest
+from console.teams.callers import Caller, TeamRequest
 from prompts_app import access
 from prompts_app.models import Kind, Prompt, PromptVersion
 from prompts_app.queries import text, used
@@ -65,7 +66,7 @@ def text_page(
             "is_newest": shown.pk == row.head_id,
             "shown_labels": [one.label for one in page.labels if one.label.version_id == shown.pk],
             "includes": _includes(shown, access.prompts_for(request.caller)),
-            "call": _call(row, shown),
+            "call": _call(request.caller, row, shown),
             "refused": refused,
         },
         status=status,
@@ -81,12 +82,13 @@ def _includes(shown: PromptVersion, visible: Any) -> list[dict[str, str]]:
     ]
 
 
-def _call(row: Prompt, shown: PromptVersion) -> str:
-    """Return how programs use the prompt, ready to be pasted."""
+def _call(caller: Caller, row: Prompt, shown: PromptVersion) -> str:
+    """Return how programs use the prompt, ready to be pasted: with an alias that its team may call."""
     if row.kind == Kind.PARTIAL:
         return f"{{{{> {row.slug}}}}}"
     values = example_values(shown.variables)
-    body = {"model": "support-chat", "prompt": {"id": row.slug, "variables": values}}
+    names = aliases_for(caller, row.team).order_by("created_at", "pk").values_list("name", flat=True)
+    body = {"model": names.first() or "ALIAS", "prompt": {"id": row.slug, "variables": values}}
     return (
         f"curl {settings.BASE_URL}/v1/chat/completions \\\n"
         '  -H "Authorization: Bearer $FACET_API_KEY" -H "Content-Type: application/json" \\\n'

@@ -8,11 +8,13 @@ import pytest
 from django.core.management import CommandError, call_command
 from django.test import Client
 
+from agents_app.agent_templates import TEMPLATES
 from agents_app.models import Run
 from console.audit.models import AuditEvent, Payload
 from console.catalog.models import Alias, PinMove, Provider
 from console.chat.models import Conversation, Widget
 from console.core.clock import now
+from console.pages.demo.agents import AGENTS
 from console.pages.demo.cast import TEAMS
 from console.pages.demo.library import PROMPTS
 from console.pages.demo.traces import TRACES
@@ -161,3 +163,7 @@ def test_its_aliases_and_keys_are_known_to_its_calls() -> None:
     for stream in STREAMS:
         assert keys[stream.team, stream.key] == stream.environment
         assert (stream.alias, stream.environment) in pinned
+
+
+def test_its_agents_leave_the_templates_their_names() -> None:
+    assert not {agent.slug for agent in AGENTS} & set(TEMPLATES)

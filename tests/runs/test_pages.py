@@ -104,6 +104,10 @@ def test_the_inbox_holds_what_waits_for_the_reader(run, cast, anna):
     assert "Nothing waits for you" in page(as_(cast.bob), "/approvals/")
     assert "Nothing waits for you" in page(as_(cast.charlie), "/approvals/")
     assert "Nobody" not in page(as_(anna), "/approvals/?show=decided")
+    overview = page(as_(anna), "/")
+    asked = f"/approvals/{run.approvals.get().pk}/"
+    assert "waits for an answer" in overview and "may it call refund?" in overview and asked in overview
+    assert asked not in page(as_(cast.bob), "/")
 
 
 def test_it_fills_in_the_form_an_agent_asks_with(run, cast):

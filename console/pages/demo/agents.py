@@ -53,7 +53,7 @@ AGENTS = (
         ("marketing",),
     ),
     DemoAgent(
-        "log-watcher",
+        "demo-log-watcher",
         "Log watcher",
         "Looks into alerts, and asks before it restarts anything.",
         "operations",
@@ -86,7 +86,7 @@ AGENTS = (
         ),
     ),
     DemoAgent(
-        "campaign-planner",
+        "demo-campaign-planner",
         "Campaign planner",
         "Plans a page, has its sections written, and stores them as drafts.",
         "marketing",

@@ -82,7 +82,7 @@ _DEPTH = '{"queue_depth": [140, 390, 1210, 2960], "every_minutes": 4}'
 
 TRACES = (
     Trace(
-        "log-watcher",
+        "demo-log-watcher",
         _JONAS,
         11,
         "webhook",
@@ -107,7 +107,7 @@ TRACES = (
         ),
     ),
     Trace(
-        "log-watcher",
+        "demo-log-watcher",
         _JONAS,
         1 * _DAY + 95,
         "webhook",
@@ -131,7 +131,7 @@ TRACES = (
         ),
     ),
     Trace(
-        "log-watcher",
+        "demo-log-watcher",
         _JONAS,
         2 * _DAY + 400,
         "webhook",
@@ -154,7 +154,7 @@ TRACES = (
         ),
     ),
     Trace(
-        "log-watcher",
+        "demo-log-watcher",
         _JONAS,
         3 * _DAY + 30,
         "webhook",
@@ -172,7 +172,7 @@ TRACES = (
         ),
     ),
     Trace(
-        "campaign-planner",
+        "demo-campaign-planner",
         _INES,
         5 * _DAY + 380,
         "console",
@@ -188,7 +188,7 @@ TRACES = (
         ),
     ),
     Trace(
-        "campaign-planner",
+        "demo-campaign-planner",
         _INES,
         2 * _DAY + 130,
         "console",

@@ -98,3 +98,11 @@ def test_other_rooms_add_tabs_and_buttons(cast: Cast, signed_in: SignedIn, monke
     page = signed_in(cast.bob).get("/prompts/answer/").content.decode()
     assert page.count('href="/prompts/answer/-/tests/"') == 1
     assert page.count('href="/try/?prompt=answer@1"') == 1
+
+
+def test_its_call_names_an_alias_of_its_team(cast: Cast, signed_in: SignedIn) -> None:
+    make.make_prompt(cast.team_a, "support/answer", "Hello")
+    assert "&quot;model&quot;: &quot;ALIAS&quot;" in signed_in(cast.bob).get("/prompts/support/answer/").text
+    make.make_alias("theirs").teams.add(cast.team_b)
+    make.make_alias("ours").teams.add(cast.team_a)
+    assert "&quot;model&quot;: &quot;ours&quot;" in signed_in(cast.operator).get("/prompts/support/answer/").text
