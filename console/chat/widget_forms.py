@@ -53,8 +53,8 @@ class NewWidgetForm(forms.Form):
     )
     origins = forms.CharField(
         required=False,
-        label="Allowed origins",
-        help_text="One a line. Only these sites get answers; it can wait until you know them.",
+        label="Sites that may show it",
+        help_text="One a line: scheme, host and port, exactly. It can wait until you know them.",
         widget=forms.Textarea(attrs={**_LINES, "class": "mono", "placeholder": "https://shop.example"}),
     )
 
