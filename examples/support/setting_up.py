@@ -5,7 +5,7 @@ from typing import Any
 from examples.console import Console
 from examples.making import ensure_agent, ensure_model, ensure_prompt, every
 
-ALIAS, MODEL, AGENT, VOICE, POLICY = "support-chat", "scripted-support", "shop-support", "support-voice", "price-policy"
+ALIAS, MODEL, AGENT, VOICE, POLICY = "shop-chat", "scripted-support", "shop-support", "support-voice", "price-policy"
 WIDGET = "Larkfield Bikes"
 
 VOICE_TEXT = """You speak for Larkfield Bikes: friendly, brief, and never a price that is not written here.

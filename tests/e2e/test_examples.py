@@ -132,10 +132,10 @@ def test_support(
         expect(chat.get_by_role("log")).to_contain_text("Returns are free within 60 days.")
         shoot(visitor, "example-support-site")
         operator = page_as(User.objects.get(is_superuser=True))
-        operator.goto("/audit/?alias=support-chat")
+        operator.goto("/audit/?alias=shop-chat")
         expect(operator.get_by_role("row").filter(has_text="scripted-support")).to_have_count(6)
         shoot(operator, "example-support-audit")
-        lines = AuditEvent.objects.filter(alias="support-chat").order_by("id")
+        lines = AuditEvent.objects.filter(alias="shop-chat").order_by("id")
         assert [line.surface for line in lines] == ["api", "api", "widget", "api", "api", "widget"]
         policies = [{one["slug"]: one["number"] for one in json.loads(line.prompt)}["price-policy"] for line in lines]
         assert policies == [1, 1, 1, 2, 2, 2]
