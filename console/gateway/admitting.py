@@ -11,7 +11,7 @@ from console.gateway.errors import QuotaExceeded, Unpriced
 from console.gateway.limits import as_attempts, quota_refused, remaining_after
 from console.gateway.plan import make_plan
 from console.gateway.prompting import prompted
-from console.gateway.refusing import TRIES, Identify, as_attempt, changing_too_fast, record_refusal
+from console.gateway.refusing import Identify, as_attempt, changing_too_fast, record_refusal, tries
 from console.gateway.running import Gateway, gateway
 from console.gateway.targets import is_fallback
 from console.gateway.types import Ask, Asker, Call, Plan, Remaining
@@ -34,7 +34,7 @@ async def admit(
     goes_on = has_input is None and is_fallback(step)
     if has_input is None:
         has_input = goes_on  # a copy for a shadow has its own
-    for _ in range(TRIES):
+    for _ in tries():
         asker: Asker | None = None
         filled = ask
         try:

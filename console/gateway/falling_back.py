@@ -21,7 +21,7 @@ from console.core.quick_settings import settings
 from console.gateway.admitting import PASSED_OVER, admit
 from console.gateway.entries import Begin
 from console.gateway.record import joined
-from console.gateway.refusing import TRIES
+from console.gateway.refusing import tries
 from console.gateway.targets import chain, next_step
 
 if TYPE_CHECKING:
@@ -80,7 +80,7 @@ async def _end(call: "Call", error: ProviderError) -> None:
         "detail": json.dumps({"passed_over": call.passed_over}),
     }
     record = joined(plan.record, orjson.dumps(end))
-    for _ in range(TRIES):
+    for _ in tries():
         begin = Begin(snapshot.epoch, plan.ask.id, plan.ask.at, record, is_refusal=True)
         if not (await here.ledger.begin(begin)).is_stale:
             return

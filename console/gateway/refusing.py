@@ -2,7 +2,8 @@
 
 import time
 import uuid
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from itertools import repeat
 from typing import Any
 
 import orjson
@@ -21,8 +22,17 @@ from console.teams import refusals
 
 Identify = Callable[[Snapshot], Asker]
 
-# A plan that is stale this often in a row means somebody changes settings in a loop.
-TRIES = 8
+# A plan that is stale this often in a row, for so many seconds, means somebody changes settings in a loop. Both have to
+# be reached: a busy machine reads the settings so slowly that a few changes in a row make several plans stale.
+TRIES, PATIENCE_SECONDS = 8, 10.0
+
+
+def tries() -> Iterator[None]:
+    """Yield once for each time a plan may be made."""
+    yield from repeat(None, TRIES)
+    until = time.perf_counter() + PATIENCE_SECONDS
+    while time.perf_counter() < until:
+        yield
 
 
 def changing_too_fast() -> Unavailable:
@@ -95,7 +105,7 @@ async def refuse(
     began = started or time.perf_counter()
     here = gateway()
     snapshot = await here.snapshots.get()
-    for _ in range(TRIES):
+    for _ in tries():
         asker, said = None, refusal
         try:
             asker = identify(snapshot)
@@ -120,7 +130,7 @@ async def look_up(identify: Identify, ask: Ask, *, started: float | None = None)
     began = started or time.perf_counter()
     here = gateway()
     snapshot = await here.snapshots.get()
-    for _ in range(TRIES):
+    for _ in tries():
         if await here.ledger.epoch() != snapshot.epoch:
             snapshot = await here.snapshots.newer_than(snapshot)
             continue
