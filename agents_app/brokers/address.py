@@ -83,10 +83,11 @@ def _parts(url: str) -> Address:
         known = ", ".join(f"{name}://" for name in _KINDS)
         raise _wrong(f"The address starts with one of {known}.")
     asked = dict(parse_qsl(split.query, keep_blank_values=True))
-    if unknown := sorted(asked.keys() - _QUERY.get(split.scheme, set())) or (
-        [split.fragment] if split.fragment else []
-    ):
-        raise _wrong(f"The address cannot say {unknown[0][:40]!r}.")
+    known_here = _QUERY.get(split.scheme, set())
+    if asked.keys() - known_here or split.fragment:
+        # Not repeated: what stands there may be the rest of a password with a ? or # in it.
+        what = f"may only say {', '.join(sorted(known_here))} after a ?" if known_here else "ends before a ? or #"
+        raise _wrong(f"The address {what}. In a password write ? as %3F and # as %23.")
     user, password = unquote(split.username or ""), unquote(split.password or "")
     if kind == SQS:
         return _sqs(split, port, user, password, asked)

@@ -42,6 +42,23 @@ def checked(team_id: uuid.UUID, config: dict[str, Any]) -> dict[str, Any]:
     return found | {"dedupe": check_dedupe(str(config.get("dedupe") or ""))}
 
 
+def _leads_to(address: Address, url: str) -> bool:
+    """Say whether a queue's URL stays at the broker: its host, its port, with TLS where the broker has it."""
+    scheme, usual = ("https", 443) if address.is_tls else ("http", 80)
+    try:
+        split = urlsplit(url)
+        there = (split.scheme, split.hostname, split.port or usual)
+    except ValueError:
+        return False
+    is_plain = not set(url) & set("@\\?#")
+    return is_plain and there == (scheme, address.host, address.port or usual) and bool(split.path.strip("/"))
+
+
+def check_at(address: Address, queue: str) -> None:
+    """Refuse a queue that is not at this address: the broker may have moved since the trigger named it."""
+    _queue(address, queue, "The queue", "config.queue")
+
+
 def _queue(address: Address, name: str, what: str, param: str) -> str:
     if len(name) > 255 or not name.isprintable():
         raise BadInput(f"{what} has a name of up to 255 characters.", param=param)
@@ -49,11 +66,9 @@ def _queue(address: Address, name: str, what: str, param: str) -> str:
         if name.startswith(("_kombu.", "facet:")):
             raise BadInput(f"{what} cannot begin like this: such names are kept for what keeps queues.", param=param)
         return name
-    try:
-        split = urlsplit(name)
-        is_there = split.hostname == address.host and split.scheme in {"http", "https"} and bool(split.path.strip("/"))
-    except ValueError:
-        is_there = False
-    if not is_there:
-        raise BadInput(f"{what} is named by its URL: https://{address.host}/123456789012/orders.", param=param)
+    if not _leads_to(address, name):
+        raise BadInput(
+            f"{what} is named by its URL: {'https' if address.is_tls else 'http'}://{address.host}/123456789012/orders.",
+            param=param,
+        )
     return name

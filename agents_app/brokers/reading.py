@@ -12,6 +12,7 @@ from django.conf import settings
 
 from agents_app.brokers import gate, lease, wire
 from agents_app.brokers.address import Address, parsed
+from agents_app.brokers.config import check_at
 from agents_app.brokers.message import Message
 from agents_app.brokers.receiving import receive
 from agents_app.brokers.trouble import BrokerTrouble
@@ -96,6 +97,7 @@ class Reading:
         if self._line is None or self._opened != wanted:
             self.close()
             address: Address = parsed(decrypt(broker.secret))
+            check_at(address, trigger.config["queue"])
             self._line = wire.open_line(address, trigger.config["queue"], trigger.pk.hex)
             self._opened = wanted
         return self._line

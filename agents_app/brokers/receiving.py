@@ -12,6 +12,7 @@ from typing import Any
 from django.db import IntegrityError, transaction
 
 from agents_app.brokers.message import Message, kept_of, key_of, value_of
+from agents_app.brokers.trouble import text_of
 from agents_app.models import Broker, Firing, Outgoing, Run, Trigger
 from agents_app.services.runs import start_run
 from agents_app.triggers.firing import actor_of
@@ -21,6 +22,7 @@ from console.core.errors import BadInput, Refusal
 
 log = logging.getLogger(__name__)
 State = Firing.State
+_MOST_HEADERS, _LONGEST_HEADER = 100, 4_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -123,7 +125,7 @@ def _park(firing: Firing, broker: Broker, message: Message, trouble: str) -> Rec
         return Received(True)
     Trigger.objects.filter(pk=trigger.pk).update(last_at=now())
     if queue := trigger.config.get("parking_queue"):
-        headers = {name: value for name, value in message.headers.items() if isinstance(value, str | int)}
+        headers = _kept_headers(message)
         Outgoing.objects.get_or_create(
             firing=firing,
             kind=Outgoing.Kind.PARKED,
@@ -137,3 +139,14 @@ def _park(firing: Firing, broker: Broker, message: Message, trouble: str) -> Rec
             },
         )
     return Received(True)
+
+
+def _kept_headers(message: Message) -> dict[str, str | int]:
+    """Return the headers a message goes on with: those that are one text or number, as far as they can be kept."""
+    found: dict[str, str | int] = {}
+    for name, value in list(message.headers.items())[:_MOST_HEADERS]:
+        if isinstance(value, str):
+            found[text_of(name)] = text_of(value, _LONGEST_HEADER)
+        elif isinstance(value, int) and abs(value) < 2**63:
+            found[text_of(name)] = value
+    return found

@@ -16,7 +16,9 @@ from redis.retry import Retry
 from agents_app.brokers.address import Address
 from agents_app.brokers.message import Message
 from agents_app.brokers.trouble import SECONDS, spoken, text_of
+from agents_app.tools.queue.items import LARGEST_BODY
 
+_LARGEST_ENVELOPE = 8 * LARGEST_BODY
 _PRIORITIES = ("", "\x06\x163", "\x06\x166", "\x06\x169")  # as kombu names the lists beside the first
 
 
@@ -108,6 +110,8 @@ class RedisLine:
 def opened(raw: bytes) -> Message:
     """Return what is in an element of a list; what is no envelope of kombu is the message itself."""
     plain = Message(body=raw, tag=raw, is_plain=True)
+    if len(raw) > _LARGEST_ENVELOPE:  # too large whatever is in it, and taking it apart would cost many times its size
+        return plain
     try:
         found = json.loads(raw)
         said = found["properties"]

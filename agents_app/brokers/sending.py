@@ -16,6 +16,7 @@ from django.db.models import F, Q
 
 from agents_app.brokers import wire
 from agents_app.brokers.address import parsed
+from agents_app.brokers.config import check_at
 from agents_app.brokers.message import Message
 from agents_app.brokers.trouble import BrokerTrouble
 from agents_app.models import Outgoing, Run
@@ -63,7 +64,8 @@ def _claim(broker_id: uuid.UUID) -> list[Outgoing]:
     rows = (
         _due().filter(broker=broker_id).order_by("not_before", "id").select_for_update(skip_locked=True, of=("self",))
     )
-    found = list(rows.select_related("broker", "run__agent", "firing")[:_MOST])
+    # What was set aside may be large, so bodies are fetched one at a time, as they are sent.
+    found = list(rows.select_related("broker", "run__agent", "firing").defer("body")[:_MOST])
     until = now() + dt.timedelta(seconds=_CLAIM_SECONDS)
     Outgoing.objects.filter(pk__in=[one.pk for one in found]).update(not_before=until)
     return found
@@ -72,7 +74,9 @@ def _claim(broker_id: uuid.UUID) -> list[Outgoing]:
 def _send(outgoing: Outgoing) -> str:
     """Send one message; return what went wrong, if anything did."""
     try:
-        wire.send(parsed(decrypt(outgoing.broker.secret)), outgoing.queue, _message(outgoing))
+        address = parsed(decrypt(outgoing.broker.secret))
+        check_at(address, outgoing.queue)
+        wire.send(address, outgoing.queue, _message(outgoing))
     except (BrokerTrouble, BadInput) as trouble:
         return str(trouble)
     except SecretUnreadable:

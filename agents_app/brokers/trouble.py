@@ -63,6 +63,9 @@ def spoken() -> Iterator[None]:
 
 
 def text_of(value: Any, most: int = 255) -> str:
-    """Return a property of a message as a line of text; senders put there what they like."""
+    """Return a property of a message as text that can be kept; senders put there what they like."""
     text = value.decode(errors="replace") if isinstance(value, bytes) else value
-    return text[:most].replace("\x00", "") if isinstance(text, str) else ""
+    if not isinstance(text, str):
+        return ""
+    # Half of a surrogate pair is no character, though JSON and AMQP can spell one.
+    return text[:most].replace("\x00", "").encode(errors="replace").decode()

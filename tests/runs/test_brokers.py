@@ -8,7 +8,7 @@ import pytest
 import redis
 from kombu import Connection
 
-from agents_app.brokers import kombu_line, lease, sending, wire
+from agents_app.brokers import kombu_line, lease, redis_line, sending, wire
 from agents_app.brokers.address import parsed
 from agents_app.brokers.reading import Reading
 from agents_app.brokers.redis_line import reading_key
@@ -168,6 +168,28 @@ def test_what_cannot_become_a_run_is_set_aside_with_its_reason_and_blocks_nobody
     assert "JSON object" in said["m-1"] and "does not fit" in said["m-2"]
     assert Firing.objects.filter(state="parked", trouble__contains="compressed").count() == 1
     assert (sending.send_due(), outside.waiting("aside")) == (6, 6)
+
+
+def test_what_no_database_can_keep_is_set_aside_like_any_other(outside):
+    half = "\ud800"  # of a surrogate pair: JSON can spell it, and it is no character
+    rubbish = {
+        "body": "%%%",
+        "headers": {"a\x00b": f"1\x00{half}", "long": "x" * 9_000, "huge": 10**40, half: 7},
+        "properties": {"message_id": half, "correlation_id": f"c\x00{half}"},
+    }
+    outside.client.lpush("orders", json.dumps(rubbish))
+    outside.put(ORDERS, message_id="m-1")
+    outside.read()
+    assert Run.objects.count() == 1 and outside.waiting("orders") == outside.taken() == 0
+    sent = Outgoing.objects.get(kind="parked")
+    assert (sent.correlation_id, sent.headers["ab"], sent.headers["?"]) == ("c?", "1?", 7)
+    assert len(sent.headers["long"]) == 4_000 and "huge" not in sent.headers
+
+    large = json.dumps({"body": "x" * 3_000_000, "properties": {"message_id": "m-2"}}).encode()
+    assert redis_line.opened(large).is_plain, "what is too large whatever is in it is not taken apart"
+    outside.client.lpush("orders", large)
+    outside.read()
+    assert Firing.objects.get(state="parked", trouble__contains="is the most").body.startswith('{"body": "xx')
 
 
 def test_a_message_set_aside_is_tried_again_or_dropped(outside, agent, cast):
@@ -352,6 +374,10 @@ def test_an_address_names_an_allowed_host_and_says_nothing_else(cast, settings):
         with pytest.raises(BadInput) as refused:
             parsed(url)
         assert refused.value.param == "url", url
+    for url in ("amqp://u:1?ter2@mq.internal/v", "amqp://u:1#ter2@mq.internal/v", "amqp://u:hun/ter2@mq.internal"):
+        with pytest.raises(BadInput) as refused:
+            parsed(url)
+        assert "ter2" not in refused.value.message, "a password that cuts its address short is not repeated"
     actor = make.actor_for(cast.alice)
     broker = services.create_broker(actor=actor, team=cast.team_a, slug="mq", url="amqp://u:hunter2@mq.internal/v")
     assert "hunter2" not in broker.secret + broker.address and "hunter2" in decrypt(broker.secret)
@@ -359,7 +385,7 @@ def test_an_address_names_an_allowed_host_and_says_nothing_else(cast, settings):
     assert "hunter2" not in json.dumps([line.detail for line in lines])
 
 
-def test_a_trigger_says_what_of_its_queue_is_wrong(outside, settings):
+def test_a_trigger_says_what_of_its_queue_is_wrong(outside, settings, monkeypatch):
     for config, field in (
         ({}, "config.queue"),
         ({"queue": "a", "result_queue": "a"}, "config.queue"),
@@ -373,11 +399,24 @@ def test_a_trigger_says_what_of_its_queue_is_wrong(outside, settings):
         with pytest.raises(BadInput) as refused:
             outside.made(**config)
         assert refused.value.param == field
-    settings.BROKER_HOSTS += ["sqs.eu-west-1.amazonaws.com"]
+    settings.BROKER_HOSTS += ["sqs.eu-west-1.amazonaws.com", "127.0.0.1"]
     services.change_broker(actor=outside.actor, broker=outside.broker, url="sqs://AKIA:x@?region=eu-west-1")
-    with pytest.raises(BadInput, match="by its URL"):
-        outside.made(queue="orders")
+    for queue in (
+        "orders",
+        "https://sqs.eu-west-1.amazonaws.com:8080/1/orders",
+        "http://sqs.eu-west-1.amazonaws.com/1/orders",
+        "https://u@sqs.eu-west-1.amazonaws.com/1/orders",
+        "https://evil.example\\@sqs.eu-west-1.amazonaws.com/1/orders",
+    ):
+        with pytest.raises(BadInput, match="by its URL"):
+            outside.made(queue=queue)
     made = outside.made(queue="https://sqs.eu-west-1.amazonaws.com/123456789012/orders")
     assert made.config["dedupe"] == "id" and made.config["at_once"] == 10
+    # A broker that moves leaves its triggers behind: its new keys are not sent to where the old queue is.
+    services.change_broker(actor=outside.actor, broker=outside.broker, url="sqs://AKIA:y@127.0.0.1:9?region=a")
+    monkeypatch.setattr(wire, "open_line", lambda *where: pytest.fail(f"called {where[1]}"))
+    outside.trigger = made
+    outside.read(1)
+    assert "by its URL" in outside.reader.said
     with pytest.raises(Conflict, match="Orders"):
         services.delete_broker(actor=outside.actor, broker=outside.broker)
