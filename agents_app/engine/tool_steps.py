@@ -21,7 +21,7 @@ from agents_app.engine.hearing import Heard, hear
 from agents_app.engine.making_calls import MOST_ATTEMPTS, make_calls
 from agents_app.engine.recording import note_call
 from agents_app.engine.turns import Turn
-from agents_app.grants.binding import digest_of
+from agents_app.grants.binding import digest_of, mark_of
 from agents_app.grants.deciding import Decision, decide
 from agents_app.grants.parsing import ALLOW, ASK, DENY
 from agents_app.models import Approval, Run, Step
@@ -93,7 +93,9 @@ def _decide(turn: Turn, steps: Sequence[Step], step: Step, asked: list[Approval]
         calls_before=sum(is_begun(one) and one.tool_name == step.tool_name for one in steps)
         + sum(one.tool_name == step.tool_name for one in ready),
     )
-    step.decisions = [*step.decisions, decision.as_kept()]
+    mark = {"tool": mark_of(tool)} if tool else {}
+    is_other = mark.get("tool") != _mark_asked_about(step, mark)
+    step.decisions = [*step.decisions, decision.as_kept() | mark]
     approved = [one for one in asked if one.state == Approval.State.APPROVED]
     if decision.effect == DENY:
         deny(turn, step, decision)
@@ -101,12 +103,18 @@ def _decide(turn: Turn, steps: Sequence[Step], step: Step, asked: list[Approval]
         ask(run, step, Kind.STEP, decision=decision, reason=_why(steps, step))
     elif run.is_simulated:
         ask_for_result(run, step, _why(steps, step))
-    elif decision.effect == ASK and not _is_approved(run, step, approved):
+    elif decision.effect == ASK and (is_other or not _is_approved(run, step, approved)):
         ask(run, step, Kind.CALL, decision=decision, grant=grant, reason=_why(steps, step))
     else:
         assert decision.effect in {ALLOW, ASK}
         ready.append(step)
     step.save(update_fields=["state", "decisions"])
+
+
+def _mark_asked_about(step: Step, present: dict[str, str]) -> str | None:
+    """Return what the tool was when the step was last decided about; what it is now, when nothing is on record."""
+    marks = [decision["tool"] for decision in step.decisions if "tool" in decision]
+    return marks[-1] if marks else present.get("tool")
 
 
 def _is_approved(run: Run, step: Step, approved: Sequence[Approval]) -> bool:

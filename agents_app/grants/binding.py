@@ -4,7 +4,7 @@ import json
 from hashlib import sha256
 from typing import Any
 
-from agents_app.models import Run, Step
+from agents_app.models import Run, Step, Tool
 
 
 def canonical(value: Any) -> str:
@@ -22,3 +22,12 @@ def digest_of(run: Run, step: Step, arguments: Any) -> str:
         "version": run.version_id.hex if run.version_id else "draft",
     }
     return sha256(canonical(bound).encode()).hexdigest()
+
+
+def mark_of(tool: Tool) -> str:
+    """Return what changes when a call of a tool would do something else; its words and limits do not count.
+
+    Needs the tool's `server`.
+    """
+    address = tool.server.address if tool.server else ""
+    return sha256(canonical([tool.pk.hex, tool.kind, tool.config, address]).encode()).hexdigest()[:32]

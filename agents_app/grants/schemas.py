@@ -9,6 +9,7 @@ from jsonschema.exceptions import SchemaError, ValidationError, best_match
 from referencing import Registry
 from referencing.exceptions import Unresolvable
 
+from console.core import strict_json
 from console.core.errors import BadInput
 
 LARGEST_SCHEMA, LARGEST_VALUE = 20_000, 64_000
@@ -75,8 +76,9 @@ def check_arguments(schema: Mapping[str, Any], value: Any) -> dict[str, Any]:
     """Return the value if it is an object that fits; fields the schema does not name are refused."""
     if not isinstance(value, dict):
         raise WrongArguments("The arguments must be one JSON object.")
-    if len(json.dumps(value, ensure_ascii=False)) > LARGEST_VALUE:
+    if len(text := json.dumps(value, ensure_ascii=False)) > LARGEST_VALUE:
         raise WrongArguments(f"The arguments are longer than {LARGEST_VALUE:,} characters.")
+    _check_can_be_kept(text)
     # A server's schema may hold what people's may not; it is checked without that.
     validator = jsonschema.Draft202012Validator(strict(without_patterns(schema)), registry=Registry())
     try:
@@ -86,6 +88,16 @@ def check_arguments(schema: Mapping[str, Any], value: Any) -> dict[str, Any]:
     if wrong is not None:
         raise WrongArguments(_said(wrong))
     return value
+
+
+def _check_can_be_kept(text: str) -> None:
+    """Refuse what JSON can spell and a database cannot store; forms do not look for it."""
+    try:
+        strict_json.loads(text.encode())
+    except UnicodeEncodeError:
+        raise WrongArguments("The arguments hold half of a surrogate pair, which is no character.") from None
+    except BadInput as wrong:
+        raise WrongArguments(wrong.message.replace("The body", "The arguments object")) from None
 
 
 def strict(schema: Mapping[str, Any]) -> dict[str, Any]:

@@ -114,10 +114,10 @@ def waiting(approvals: QuerySet[Approval]) -> QuerySet[Approval]:
     )
 
 
-def card(approval: Approval, why_not: str, typed: Mapping[str, str] | None = None) -> Card:
+def card(approval: Approval, why_not: str, seen: QuerySet[Approval], typed: Mapping[str, str] | None = None) -> Card:
     """Return everything about one approval. Needs `run__agent`, `run__version`, `step` and `team`.
 
-    `typed` is a form that was refused: what stands in it is shown again.
+    `seen` are the approvals of whoever looks. `typed` is a form that was refused: what stands in it is shown again.
     """
     typed = typed or {}
     grant = grants_of(definition_of(approval.run).grants).get(approval.tool_name)
@@ -131,7 +131,7 @@ def card(approval: Approval, why_not: str, typed: Mapping[str, str] | None = Non
         )
         for name, value in approval.arguments.items()
     ]
-    return Card(approval, arguments, last_like(approval), why_not, typed)
+    return Card(approval, arguments, last_like(approval, seen), why_not, typed)
 
 
 def _text(value: Any) -> str:
@@ -156,18 +156,18 @@ def _limit(rule: Mapping[str, Any] | None) -> str:
     return ", ".join(found)
 
 
-def last_like(approval: Approval) -> Approval | None:
-    """Return the last call of the same tool by the same agent that somebody approved."""
+def last_like(approval: Approval, seen: QuerySet[Approval]) -> Approval | None:
+    """Return the last call of the same tool by the same agent that somebody approved, of those one may see."""
     if approval.kind != Approval.Kind.CALL:
         return None
-    rows = Approval.objects.filter(
+    rows = seen.filter(
         team=approval.team_id,
         state=State.APPROVED,
         kind=Approval.Kind.CALL,
         tool_name=approval.tool_name,
         run__agent=approval.run.agent_id,
     )
-    return rows.exclude(pk=approval.pk).select_related("run").order_by("-decided_at").first()
+    return rows.exclude(pk=approval.pk).select_related("run__agent").order_by("-decided_at").first()
 
 
 def decided(approvals: QuerySet[Approval]) -> list[Approval]:

@@ -50,7 +50,7 @@ def decide_approval(
     came to, or `{"outcome": "done" | "not_done", "result": "…"}` of a call nobody knows the end of; rejecting that one
     stops the run.
     """
-    message = message.strip()
+    message = message.replace("\x00", "").strip()
     if len(message) > _LONGEST_MESSAGE:
         raise BadInput(
             f"The message has {len(message):,} characters; {_LONGEST_MESSAGE:,} is the most.", param="message"
@@ -168,7 +168,7 @@ def _answer(approval: Approval, answer: Mapping[str, Any] | None) -> dict[str, A
     outcome, result = given.get("outcome"), given.get("result", "")
     if outcome not in OUTCOMES or not isinstance(result, str) or len(result) > _LONGEST_RESULT:
         raise BadInput("Say what happened: done, with the result in words, or not_done.", param="answer")
-    return {"outcome": outcome, "result": result}
+    return {"outcome": outcome, "result": result.replace("\x00", "")}
 
 
 def _note(action: actions.Action, actor: Actor, approval: Approval, detail: dict[str, Any], reason: str = "") -> None:

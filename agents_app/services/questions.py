@@ -39,7 +39,7 @@ class _ExactPerson:
 
 def ask_run(*, actor: Actor, user: User, run: Run, question: str) -> RunQuestion:
     """Ask and keep the answer; raises Refusal or ProviderError, and then nothing is kept. Waits for the model."""
-    question = question.strip()
+    question = question.replace("\x00", "").strip()
     if not question or len(question) > LONGEST_QUESTION:
         raise BadInput(f"Ask in 1 to {LONGEST_QUESTION:,} characters.", param="question")
     steps = list(Step.objects.filter(run=run).order_by("number")[:_MOST_STEPS])

@@ -1,6 +1,5 @@
 """The inbox of approvals, and the one form that decides."""
 
-import json
 import uuid
 from typing import Any
 
@@ -16,6 +15,7 @@ from agents_app.queries import approvals as queries
 from agents_app.services import approvals as services
 from agents_app.views.runs import have
 from agents_app.views.starting import read_fields
+from console.core import strict_json
 from console.core.errors import BadInput, Refusal
 from console.core.htmx import go, is_htmx
 from console.teams.access import needs, scope_for
@@ -36,7 +36,8 @@ def approvals(request: TeamRequest) -> HttpResponse:
         seen, mine = seen.filter(team=scope), mine.filter(team=scope)
     actor = request.caller.actor
     rows = list(queries.waiting(mine)[: queries.MOST_WAITING])
-    cards = [queries.card(row, services.why_not_decide(actor, row)) for row in rows]
+    everything = access.approvals_for(request.caller)
+    cards = [queries.card(row, services.why_not_decide(actor, row), everything) for row in rows]
     context = {
         "active": ACTIVE,
         "cards": cards,
@@ -61,7 +62,8 @@ def approval(request: TeamRequest, approval_id: uuid.UUID) -> HttpResponse:
 
 
 def _page(request: TeamRequest, found: Approval, **more: Any) -> dict[str, Any]:
-    card = queries.card(found, services.why_not_decide(request.caller.actor, found), more.get("typed"))
+    why_not, seen = services.why_not_decide(request.caller.actor, found), access.approvals_for(request.caller)
+    card = queries.card(found, why_not, seen, more.get("typed"))
     return {"active": ACTIVE, "card": card, "is_open": found.state == "waiting", **more}
 
 
@@ -117,10 +119,11 @@ def _edited(request: TeamRequest, approval: Approval) -> dict[str, Any] | None:
         if text is None or name not in edited:
             continue
         try:
-            edited[name] = json.loads(text)
-        except ValueError:
+            edited[name] = strict_json.typed(text, name[:60])
+        except BadInput as wrong:
             raise BadInput(
-                f"{name[:60]} must be JSON: a text in double quotes, a number, true or false; not {text[:60]}.",
+                f"{name[:60]} must be JSON: a text in double quotes, a number, true or false; not {text[:60]}. "
+                f"{wrong.message}",
                 param=name[:60],
             ) from None
     return edited

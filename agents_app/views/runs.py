@@ -73,7 +73,8 @@ def page_of(request: TeamRequest, run: Run, number: str = "") -> dict[str, Any]:
     may_stop = not run.is_over and access.runs_for(request.caller, "cancel").filter(pk=run.pk).exists()
     may_run = run.version_id is not None and access.may(request.caller, run.agent, "use")
     actor = request.caller.actor
-    cards = [asked.card(one, why_not_decide(actor, one)) for one in queries.open_approvals(run)]
+    seen = access.approvals_for(request.caller)
+    cards = [asked.card(one, why_not_decide(actor, one), seen) for one in queries.open_approvals(run)]
     return {
         "active": ACTIVE,
         "run": run,

@@ -1,6 +1,5 @@
 """Start a run from the console: the form is made of what the agent asks for."""
 
-import json
 from typing import Any
 
 from django.core.exceptions import PermissionDenied
@@ -13,6 +12,7 @@ from agents_app.models import Definition, Run
 from agents_app.queries.approvals import Field, fields_of
 from agents_app.services.runs import MESSAGE_SCHEMA, start_run
 from agents_app.views.frame import frame
+from console.core import strict_json
 from console.core.errors import BadInput, Refusal
 from console.core.htmx import go
 from console.teams.access import needs
@@ -72,9 +72,10 @@ def read_fields(fields: list[Field], data: Any) -> dict[str, Any]:
             continue
         elif field.kind in {"number", "json"}:
             try:
-                found[field.name] = json.loads(text)
-            except ValueError:
-                raise BadInput(f"{field.label} must be a {field.kind}, not {text[:60]}.", param=field.name) from None
+                found[field.name] = strict_json.typed(text, field.label)
+            except BadInput as wrong:
+                said = f"{field.label} must be a {field.kind}, not {text[:60]}. {wrong.message}"
+                raise BadInput(said, param=field.name) from None
         else:
             found[field.name] = text
     return found

@@ -119,3 +119,13 @@ def loads(raw: bytes) -> tuple[Any, str]:
     if ("\\u0000" in text or "\0" in text) and _has_nul(value):
         raise BadInput("The body holds a NUL character, which cannot be stored.")
     return value, text
+
+
+def typed(text: str, param: str) -> Any:
+    """Return the value of JSON that a person typed into the field `param`; BadInput says what is wrong with it."""
+    try:
+        return loads(text.encode())[0]
+    except UnicodeEncodeError:
+        raise BadInput(f"{param} holds half of a surrogate pair, which is no character.", param=param) from None
+    except BadInput as wrong:
+        raise BadInput(wrong.message.replace("The body", param).replace("the body", param), param=param) from None

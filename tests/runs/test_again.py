@@ -163,6 +163,15 @@ def test_programs_run_again_from_a_step(shop: Shop, run: Run, server) -> None:
         twice = client.post(path, json=body, headers={"Idempotency-Key": "again"})
         assert (once.status_code, once.json()["id"]) == (202, twice.json()["id"])
         assert once.json()["again"] == {"run": own.public_id, "step": 1} and once.json()["input"] == own.input
+        shop.says(wants(("count", {"what": "apples"})), words("One."))
+        longer = shop.go(Run.objects.get(pk=client.post(path, json={"input": own.input}).json()["id"][4:]))
+        for number, status in ((1, 202), (3, 422)):
+            body = {"again": {"run": longer.public_id, "step": number}}
+            answer = client.post(path, json=body, headers={"Idempotency-Key": "steps"})
+            assert answer.status_code == status, answer.text
+        answer = client.post(path, json={"input": own.input}, headers={"Idempotency-Key": "steps"})
+        assert answer.status_code == 422, "another body, though its input is the same"
+        body = {"again": {"run": own.public_id, "step": 1}}
         assert client.post(path, json={"again": {"run": run.public_id, "step": 1}}).status_code == 404
         for wrong in (body | {"input": {}}, {"again": 3}, {"again": {"run": own.public_id, "step": True}}):
             assert client.post(path, json=wrong).status_code == 400

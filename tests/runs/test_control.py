@@ -10,6 +10,7 @@ from agents_app.models import Agent, Approval, Run, Tool
 from agents_app.services.agents import archive_agent
 from agents_app.services.approvals import decide_approval
 from agents_app.services.runs import cancel_run
+from console.core.clock import now
 from console.teams.actors import SYSTEM
 from console.teams.services import keys as key_services
 from console.teams.services import people as people_services
@@ -94,6 +95,23 @@ def test_a_tool_that_is_taken_away_is_not_called_after_its_approval(shop: Shop) 
         assert run.state == "succeeded" and run.steps.get(kind="tool").state == "denied"
         Tool.objects.filter(pk=shop.pay.pk).update(is_enabled=True, suspended="")
     assert not counted(shop.file)
+
+
+def test_a_tool_that_does_something_else_by_now_is_asked_about_anew(shop: Shop) -> None:
+    run = shop.run(wants(("pay", {"what": "rent"})), words())
+    elsewhere = shop.file.with_name("elsewhere")
+    Tool.objects.filter(pk=shop.pay.pk).update(config={"file": str(elsewhere)})
+    run = shop.decide(run)
+    assert run.state == "waiting" and not counted(shop.file) and not elsewhere.exists()
+    # What it is called and how long it may take is not what was decided about.
+    Tool.objects.filter(pk=shop.pay.pk).update(description="Pays.", timeout_seconds=9)
+    assert shop.decide(run).state == "succeeded" and counted(elsewhere) == {"rent": 1}
+
+    run = shop.run(wants(("pay", {"what": "food"})), words())
+    Tool.objects.filter(pk=shop.pay.pk).update(deleted_at=now())
+    shop.tool("pay", effect="write", config={"file": str(elsewhere)})
+    run = shop.decide(run)
+    assert run.state == "waiting" and counted(elsewhere) == {"rent": 1}, "another tool of the same name"
 
 
 def test_it_keeps_the_version_and_prompt_it_began_with(shop: Shop) -> None:

@@ -6,7 +6,7 @@ from typing import Any
 
 from django.test import Client
 
-from agents_app.models import Approval, Firing, Run, RunQuestion, Step, Trigger
+from agents_app.models import Approval, Audience, Firing, Run, RunQuestion, Step, Trigger
 from console.audit.models import AuditEvent
 from console.core.crypto import decrypt
 from console.teams.models import Role, User
@@ -129,7 +129,7 @@ def test_a_run_is_asked_by_people_and_keeps_what_it_said(shop):
     assert ask(shop.anna, "GET", f"runs/{made.public_id}/questions/").status_code == 403
 
 
-def test_approvals_are_seen_exactly_and_decided_once_by_people(run, anna, cast):  # noqa: F811
+def test_approvals_are_seen_exactly_and_decided_once_by_people(run, agent, anna, cast):  # noqa: F811
     approval = Approval.objects.get()
     path = f"approvals/{approval.pk}/"
     inbox = ask(anna, "GET", "approvals/?mine=true&state=waiting").json()["data"]
@@ -150,6 +150,7 @@ def test_approvals_are_seen_exactly_and_decided_once_by_people(run, anna, cast):
     assert ask(cast.charlie, "GET", path).status_code == 404
     watching = ask(key(cast, "audit:read"), "GET", path).json()
     assert watching["arguments"] is None and "people" in watching["why_not"]
+    assert (watching["reason"], watching["form"]) == (None, None), "what the model said is content, too"
     assert ask(key(cast, "audit:read", "audit:content"), "GET", path).json()["arguments"]["amount"] == 12
 
     seen = {"decision": "approve", "sha256": shown["sha256"]}
@@ -175,6 +176,15 @@ def test_approvals_are_seen_exactly_and_decided_once_by_people(run, anna, cast):
     second = make.make_approval(run, step, arguments={"order": "19"})
     path = f"approvals/{second.pk}/"
     assert ask(anna, "GET", path).json()["last_approved"]["arguments"] == {"order": "17", "amount": 10}
+    assert ask(cast.bob, "GET", path).json()["last_approved"]["arguments"]["amount"] == 10, "it was Bob's run, too"
+    # Whoever starts a shared agent for another team learns nothing of what others had it do.
+    agent.audience = Audience.ORGANISATION
+    agent.save()
+    theirs = make.make_run(agent, cast.charlie, "And mine?")
+    third = make.make_approval(theirs, make.make_step(theirs, arguments={"order": "5"}), arguments={"order": "5"})
+    assert ask(cast.charlie, "GET", f"approvals/{third.pk}/").json()["last_approved"] is None
+    page = as_(cast.charlie).get(f"/approvals/{third.pk}/").text
+    assert "order" in page and "Anna" not in page
     no = {"decision": "reject", "sha256": second.sha256, "message": "Not this one."}
     assert ask(anna, "POST", f"{path}decide/", no | {"arguments": {}}).json()["error"]["param"] == "arguments"
     assert ask(anna, "POST", f"{path}decide/", no).json()["message"] == "Not this one."

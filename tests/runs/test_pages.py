@@ -85,6 +85,9 @@ def test_it_decides_exactly_what_was_seen(run, cast, anna):
     wrong = as_(anna).post(url, form | {"argument-amount": "fifteen"})
     assert wrong.status_code == 400 and "must be JSON" in wrong.content.decode()
     assert 'value="fifteen"' in wrong.content.decode()
+    for text in ("[" * 60_000, '"\\u0000"', '"\\ud800"', "NaN", "1" * 40):
+        assert as_(anna).post(url, form | {"argument-amount": text}).status_code == 400, text[:9]
+    form["message"] = "Be \x00kind."  # no database keeps that character
     assert as_(anna).post(url, form).status_code == 302
     approval.refresh_from_db()
     assert (approval.state, approval.arguments, approval.message) == (

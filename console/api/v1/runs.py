@@ -3,7 +3,6 @@
 import asyncio
 import datetime as dt
 import time
-import uuid
 from typing import Any, NamedTuple
 
 import orjson
@@ -11,6 +10,7 @@ import orjson
 from agents_app import access
 from agents_app.errors import UnknownRun
 from agents_app.models import Run, Step
+from agents_app.queries.rerunning import base_of
 from agents_app.queries.running import run_said
 from agents_app.services.rerunning import rerun_from
 from agents_app.services.runs import cancel_run, start_run
@@ -121,11 +121,12 @@ async def _start(request: Request, send: Send, slug: str) -> None:
             "called_by": run_said(request.calling_run),
         }
         if again is not None:
-            run = rerun_from(run=_repeated(asked, slug, again.run), number=again.step, **common)
-            is_same = run.parent_id == _uuid(again.run)
+            repeated = _repeated(asked, slug, again.run)
+            run = rerun_from(run=repeated, number=again.step, **common)
+            is_same = (run.parent_id, run.parent_step) == (repeated.pk, base_of(repeated, again.step).first)
         else:
             run = start_run(input=given.get("input", {}), environment=asked.asker.environment, **common)
-            is_same = run.input == given.get("input", {})
+            is_same = run.parent_id is None and run.input == given.get("input", {})
         if dedupe is not None and not is_same:
             raise KeyReused(
                 f"This Idempotency-Key started {run.public_id} with something else; use a new key.",
@@ -145,13 +146,6 @@ class Again(NamedTuple):
 
     run: str
     step: int
-
-
-def _uuid(run_id: str) -> uuid.UUID | None:
-    try:
-        return uuid.UUID(run_id.removeprefix("run_"))
-    except ValueError:
-        return None
 
 
 def _repeated(asked: rows.Asked, slug: str, run_id: str) -> Run:

@@ -180,6 +180,8 @@ class ApprovalSerializer(serializers.ModelSerializer[Approval]):
     tool = serializers.CharField(source="tool_name")
     arguments = serializers.SerializerMethodField(help_text=f"All of them, exactly. {NOT_SHOWN}")
     answer = serializers.SerializerMethodField(help_text=NOT_SHOWN)
+    reason = serializers.SerializerMethodField(help_text=f"What the model said of it. {NOT_SHOWN}")
+    form = serializers.SerializerMethodField(help_text=f"What a question asks for. {NOT_SHOWN}")
     requested_by = serializers.CharField(source="run.actor_name")
     why_not = serializers.SerializerMethodField(help_text="Why the caller may not decide it; empty when they may.")
 
@@ -196,6 +198,12 @@ class ApprovalSerializer(serializers.ModelSerializer[Approval]):
 
     def get_answer(self, approval: Approval) -> dict[str, Any] | None:
         return approval.answer if may_read_call(self.context["caller"], approval) else None
+
+    def get_reason(self, approval: Approval) -> str | None:
+        return approval.reason if may_read_call(self.context["caller"], approval) else None
+
+    def get_form(self, approval: Approval) -> dict[str, Any] | None:
+        return approval.form if may_read_call(self.context["caller"], approval) else None
 
     def get_why_not(self, approval: Approval) -> str:
         return why_not_decide(self.context["caller"].actor, approval)
@@ -217,7 +225,8 @@ class ApprovalDetailSerializer(ApprovalSerializer):
 
     @extend_schema_field(LastApprovedSerializer(allow_null=True))
     def get_last_approved(self, approval: Approval) -> Any:
-        last = last_like(approval)
-        if last is None or not may_read_call(self.context["caller"], approval):
+        caller = self.context["caller"]
+        last = last_like(approval, access.approvals_for(caller))
+        if last is None or not may_read_call(caller, last):
             return None
         return LastApprovedSerializer(last).data
