@@ -44,9 +44,10 @@
     note.querySelector("p").textContent = WORDS[xhr.status] ?? "The console cannot take that right now. What you typed is kept; send it again in a moment.";
     place.replaceChildren(note);
   };
+  // Where a visitor is answered there is no such place; there, trouble is said as on every page.
   const grid = form.closest(".chat-grid");
-  grid.addEventListener("htmx:sendError", complain);
-  grid.addEventListener("htmx:responseError", complain);
+  grid?.addEventListener("htmx:sendError", complain);
+  grid?.addEventListener("htmx:responseError", complain);
 
   field.addEventListener("input", () => {
     fit();
@@ -62,7 +63,7 @@
     // A 422 says why it was not sent; for htmx that is a success, too.
     if (detail.elt !== form || !detail.successful || detail.xhr.status === 422) return;
     form.reset();
-    document.getElementById("cannot-send").replaceChildren();
+    document.getElementById("cannot-send")?.replaceChildren();
     field.value = "";
     fit();
     keep();
