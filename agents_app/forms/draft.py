@@ -8,6 +8,7 @@ from django import forms
 from agents_app.definition import CALL_LIMITS, LIMITS, LONGEST_OPENING, MOST_QUESTIONS, checked
 from agents_app.models import Agent, AgentDraft
 from agents_app.queries.choices import aliases_of, variables_of
+from console.core import strict_json
 from console.core.errors import BadInput
 
 _SIMPLE = {"temperature": "Temperature", "top_p": "Top p"}
@@ -109,8 +110,8 @@ class DraftForm(forms.Form):
     def clean_more(self) -> dict[str, Any]:
         text = self.cleaned_data["more"].strip()
         try:
-            value = json.loads(text) if text else {}
-        except ValueError:
+            value = strict_json.typed(text, "It") if text else {}
+        except BadInput:
             raise forms.ValidationError("This is not JSON.") from None
         if not isinstance(value, dict):
             raise forms.ValidationError('Write an object: {"stop": ["END"]}.')

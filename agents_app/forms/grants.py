@@ -9,6 +9,7 @@ from agents_app.definition import RUN_LIMITS, checked
 from agents_app.forms.limits import limit_field
 from agents_app.grants.parsing import ALLOW, ASK, DENY, check_grants
 from agents_app.models import AgentDraft, Tool
+from console.core import strict_json
 from console.core.errors import BadInput
 
 KINDS = [
@@ -98,8 +99,8 @@ class GrantForm(forms.Form):
     def clean_rules(self) -> list[Any]:
         text = self.cleaned_data["rules"].strip()
         try:
-            rules = json.loads(text) if text else []
-        except ValueError:
+            rules = strict_json.typed(text, "It") if text else []
+        except BadInput:
             raise forms.ValidationError("This is not JSON.") from None
         try:
             check_grants([{"tool": self._tool.slug, "rules": rules}])
@@ -194,8 +195,8 @@ def _text(value: Any) -> str:
 
 def _number(text: str) -> int | float:
     try:
-        value = json.loads(text)
-    except ValueError:
+        value = strict_json.typed(text, "It")
+    except BadInput:
         value = None
     if isinstance(value, bool) or not isinstance(value, int | float):
         raise BadInput(f"{text[:40]!r} is not a number.")
@@ -214,8 +215,8 @@ def _range(text: str) -> dict[str, Any]:
 
 def _object(text: str) -> dict[str, Any]:
     try:
-        value = json.loads(text)
-    except ValueError:
+        value = strict_json.typed(text, "It")
+    except BadInput:
         value = None
     if not isinstance(value, dict):
         raise BadInput('Write an object: {"min": 1, "max": 200}.')
@@ -262,8 +263,8 @@ class LimitsForm(forms.Form):
         if not text:
             return None
         try:
-            value = json.loads(text)
-        except ValueError:
+            value = strict_json.typed(text, "It")
+        except BadInput:
             raise forms.ValidationError("This is not JSON.") from None
         try:
             checked({name: value})

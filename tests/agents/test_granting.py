@@ -103,6 +103,9 @@ def test_it_holds_runs_to_limits_and_shapes_their_input(agent, cast):
     schema = '{"type": "object", "properties": {"order": {"type": "string"}, "urgent": {"type": "boolean"}}}'
     answer = alice.post("/agents/clerk/limits/", form(agent, steps="7", input_schema=schema, output_schema="{"))
     assert answer.status_code == 422 and "This is not JSON." in answer.content.decode()
+    nul = '{"type": "object", "description": "\\u0000"}'
+    answer = alice.post("/agents/clerk/limits/", form(agent, steps="7", input_schema=nul))
+    assert answer.status_code == 422 and "This is not JSON." in answer.content.decode()
     given = {"steps": "7", "input_schema": schema, "seconds": "1 h 30 min", "cost_micros": "0.25"}
     wrong = alice.post("/agents/clerk/limits/", form(agent, **given | {"approval_seconds": "40 d"}))
     assert wrong.status_code == 422 and "From 1 s to 30 d." in wrong.content.decode()

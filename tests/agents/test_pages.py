@@ -76,6 +76,8 @@ def test_it_says_what_is_wrong_at_the_field_and_keeps_what_was_typed(builder, ca
         ({"which": "No Label"}, "cannot be a label"),
         ({"temperature": "9"}, "must be a number from 0 to 2"),
         ({"more": "{"}, "This is not JSON."),
+        ({"more": "[" * 60_000}, "This is not JSON."),
+        ({"more": '{"stop": "\\u0000"}'}, "This is not JSON."),
         ({"more": '{"max_tokens": 3}'}, "limits.output_tokens"),
         ({"messages": "0"}, "greater than or equal to 1"),
         ({"suggested_questions": "\n".join("abcdefg")}, "at most 6 questions"),
