@@ -6,12 +6,13 @@
 """
 
 import logging
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from django.db import IntegrityError, transaction
 
 from agents_app.brokers.message import Message, kept_of, key_of, value_of
+from agents_app.brokers.sending import deliver
 from agents_app.brokers.trouble import text_of
 from agents_app.models import Broker, Firing, Outgoing, Run, Trigger
 from agents_app.services.runs import start_run
@@ -22,6 +23,8 @@ from console.core.errors import BadInput, Refusal
 
 log = logging.getLogger(__name__)
 State = Firing.State
+# Of a message that was set aside, until its copy is sent.
+LARGEST_KEPT = 1024 * 1024
 _MOST_HEADERS, _LONGEST_HEADER = 100, 4_000
 
 
@@ -92,6 +95,7 @@ def begin(firing: Firing, trigger: Trigger, broker: Broker, value: Any) -> Run:
         environment=trigger.environment,
         trigger=trigger.kind,
         trigger_name=trigger.name,
+        set_up_by_id=trigger.set_up_by_id,
         dedupe_key=f"trigger:{trigger.pk.hex}:{firing.key}"[:300],
     )
     claimed = Firing.objects.filter(pk=firing.pk, state__in=[State.TRYING, State.PARKED])
@@ -116,26 +120,55 @@ def _is_its_own_fault(refusal: Refusal) -> bool:
     return isinstance(refusal, BadInput) and refusal.param == "input"
 
 
-@transaction.atomic
 def _park(firing: Firing, broker: Broker, message: Message, trouble: str) -> Received:
-    """Set a message aside, for a person; and into a queue of its own, if the trigger has one for that."""
+    """Set a message aside, for a person; and into a queue of its own, if the trigger has one for that.
+
+    The copy of a very large one is not kept until it is sent: it goes there whole before the message is settled. Only
+    when that fails as often as a message is tried, its beginning is kept instead.
+    """
+    queue, size = firing.trigger.config.get("parking_queue", ""), len(message.body)
+    headers = _kept_headers(message) | {"x-facet-reason": trouble[:500], "x-facet-trigger": firing.trigger.name}
+    copy = Message(
+        body=message.body,
+        tag=None,
+        message_id=str(firing.pk),
+        correlation_id=message.correlation_id,
+        headers=headers,
+        is_plain=message.is_plain,
+    )
+    if not queue or size <= LARGEST_KEPT or firing.state != State.TRYING:
+        return _set_aside(firing, broker, message, trouble, copy)
+    if not (failed := deliver(broker, queue, copy)):
+        return _set_aside(firing, broker, message, trouble, replace(copy, body=b""), is_sent=True)
+    if firing.attempts <= firing.trigger.config["attempts"]:
+        return Received(False, failed)
+    said = f"{trouble[:300]} Of its {size:,} bytes the copy has the first {LARGEST_KEPT:,}."
+    cut = replace(copy, body=message.body[:LARGEST_KEPT], headers=headers | {"x-facet-cut-from-bytes": size})
+    return _set_aside(firing, broker, message, said, cut)
+
+
+@transaction.atomic
+def _set_aside(
+    firing: Firing, broker: Broker, message: Message, trouble: str, copy: Message, *, is_sent: bool = False
+) -> Received:
+    """Write that a message is set aside, and what is owed to the queue for such."""
     trigger = firing.trigger
     waiting = Firing.objects.filter(pk=firing.pk, state__in=[State.TRYING, State.PARKED])
     if not waiting.update(state=State.PARKED, trouble=trouble[:500], body=kept_of(message), at=now()):
         return Received(True)
     Trigger.objects.filter(pk=trigger.pk).update(last_at=now())
     if queue := trigger.config.get("parking_queue"):
-        headers = _kept_headers(message)
         Outgoing.objects.get_or_create(
             firing=firing,
             kind=Outgoing.Kind.PARKED,
             defaults={
                 "broker": broker,
                 "queue": queue,
-                "correlation_id": message.correlation_id,
-                "is_plain": message.is_plain,
-                "body": message.body,
-                "headers": headers | {"x-facet-reason": trouble[:500], "x-facet-trigger": trigger.name},
+                "correlation_id": copy.correlation_id,
+                "is_plain": copy.is_plain,
+                "body": copy.body,
+                "headers": copy.headers,
+                "sent_at": now() if is_sent else None,
             },
         )
     return Received(True)

@@ -19,7 +19,7 @@ from agents_app.brokers.address import parsed
 from agents_app.brokers.config import check_at
 from agents_app.brokers.message import Message
 from agents_app.brokers.trouble import BrokerTrouble
-from agents_app.models import Outgoing, Run
+from agents_app.models import Broker, Outgoing, Run
 from console.core.clock import now
 from console.core.crypto import SecretUnreadable, decrypt
 from console.core.errors import BadInput
@@ -72,18 +72,25 @@ def _claim(broker_id: uuid.UUID) -> list[Outgoing]:
 
 
 def _send(outgoing: Outgoing) -> str:
+    """Send what is owed and mark it; return what went wrong, if anything did."""
+    if trouble := deliver(outgoing.broker, outgoing.queue, _message(outgoing)):
+        return trouble
+    outgoing.sent_at = now()
+    marked = Outgoing.objects.filter(pk=outgoing.pk)
+    marked.update(sent_at=outgoing.sent_at, attempts=F("attempts") + 1, trouble="", body=b"")
+    return ""
+
+
+def deliver(broker: Broker, queue: str, message: Message) -> str:
     """Send one message; return what went wrong, if anything did."""
     try:
-        address = parsed(decrypt(outgoing.broker.secret))
-        check_at(address, outgoing.queue)
-        wire.send(address, outgoing.queue, _message(outgoing))
+        address = parsed(decrypt(broker.secret))
+        check_at(address, queue)
+        wire.send(address, queue, message)
     except (BrokerTrouble, BadInput) as trouble:
         return str(trouble)
     except SecretUnreadable:
         return "The broker's address cannot be read with the present ENCRYPTION_KEYS."
-    outgoing.sent_at = now()
-    marked = Outgoing.objects.filter(pk=outgoing.pk)
-    marked.update(sent_at=outgoing.sent_at, attempts=F("attempts") + 1, trouble="", body=b"")
     return ""
 
 

@@ -31,7 +31,9 @@ class GrantForm(forms.Form):
     mode = forms.ChoiceField(required=False, label="Calls")
     most_calls = forms.IntegerField(required=False, min_value=1, max_value=1_000_000, label="Calls in one run, at most")
     others_approve = forms.BooleanField(
-        required=False, label="Somebody else approves", help_text="Whoever started the run may not decide."
+        required=False,
+        label="Somebody else approves",
+        help_text="Whoever started the run, or set up what did, may not decide.",
     )
     rules = forms.CharField(
         required=False,

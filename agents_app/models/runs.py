@@ -58,6 +58,8 @@ class Run(models.Model):
     client_address = models.CharField(max_length=45, blank=True)
     trigger = models.CharField(max_length=10, choices=Trigger.choices)
     trigger_name = models.CharField(max_length=200, blank=True)
+    # Who had set up its trigger: they asked for it as much as whoever it acts for.
+    set_up_by_id = models.UUIDField(null=True)
     # A tick, a delivery, a message: the same one starts no second run.
     dedupe_key = models.CharField(max_length=300, null=True, blank=True, unique=True)  # noqa: DJ001
     parent = models.ForeignKey("self", on_delete=models.SET_NULL, null=True, blank=True, related_name="reruns")

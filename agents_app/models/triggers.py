@@ -33,6 +33,14 @@ class Trigger(models.Model):
     environment = models.CharField(max_length=10, default="production")
     owner = models.ForeignKey(User, on_delete=models.SET_NULL, null=True, related_name="+")
     owner_name = models.CharField(max_length=200)
+    set_up_by = models.ForeignKey(
+        User,
+        on_delete=models.SET_NULL,
+        null=True,
+        blank=True,
+        related_name="+",
+        help_text="Who last said what it starts and how, or answers for the key that did.",
+    )
     is_enabled = models.BooleanField(default=True)
     next_at = models.DateTimeField(null=True, blank=True)
     last_at = models.DateTimeField(null=True, blank=True)

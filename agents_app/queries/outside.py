@@ -63,7 +63,7 @@ def broker_rows(brokers: QuerySet[Broker]) -> list[BrokerRow]:
 
 
 def trigger_rows(agent: Agent) -> list[TriggerRow]:
-    rows = list(Trigger.objects.filter(agent=agent).select_related("owner", "reader"))
+    rows = list(Trigger.objects.filter(agent=agent).select_related("owner", "set_up_by", "reader"))
     waiting = parked(agent, most=None).order_by().values_list("trigger").annotate(count=Count("pk"))
     aside = dict(waiting)
     due = Outgoing.objects.filter(_IS_DUE, firing__trigger__in=rows).order_by()

@@ -8,8 +8,9 @@ from django.core.exceptions import PermissionDenied
 from django.db import transaction
 from django.db.models.functions import Now
 
+from agents_app.definition import RUN_LIMITS
 from agents_app.errors import AlreadyDecided
-from agents_app.grants.binding import digest_of
+from agents_app.grants.binding import canonical, digest_of
 from agents_app.grants.deciding import decide
 from agents_app.grants.parsing import DENY, grants_of
 from agents_app.grants.schemas import check_arguments
@@ -30,7 +31,7 @@ _LONGEST_MESSAGE = 1000
 _LONGEST_RESULT = 20_000
 # Of an approval of kind `outcome`: what a person says became of the call.
 OUTCOMES = ("done", "not_done")
-MOST_EXTENDED = dt.timedelta(days=30)
+MOST_EXTENDED = dt.timedelta(seconds=RUN_LIMITS["approval_seconds"])
 
 
 @transaction.atomic
@@ -60,7 +61,7 @@ def decide_approval(
     if locked.sha256 != seen_sha256:
         raise AlreadyDecided("What this asks about is not what you saw. Look again and decide anew.")
     before = locked.arguments
-    if is_approved and edited_arguments is not None and dict(edited_arguments) != before:
+    if is_approved and edited_arguments is not None and canonical(dict(edited_arguments)) != canonical(before):
         _edit(locked, dict(edited_arguments))
     if is_approved:
         locked.answer = _answer(locked, answer)
@@ -70,8 +71,11 @@ def decide_approval(
     locked.decided_by_name, locked.decided_at = actor.name[:200], now()
     locked.save()
     detail: dict[str, Any] = {"decision": locked.state, "tool": locked.tool_name, "sha256": locked.sha256}
-    if locked.arguments != before:
-        detail |= changes(before, locked.arguments)
+    if names := _changed(before, locked.arguments):
+        detail |= {
+            said: {name: value[name] for name in sorted(names & value.keys())}
+            for said, value in (("before", before), ("after", locked.arguments))
+        }
     _note(actions.APPROVAL_DECIDED, actor, locked, detail, reason=message)
     Run.objects.filter(pk=locked.run_id, state=Run.State.WAITING).update(wake_at=Now())
     wake(locked.run)
@@ -80,11 +84,17 @@ def decide_approval(
 
 @transaction.atomic
 def extend_approval(*, actor: Actor, approval: Approval, seconds: int) -> Approval:
-    """Give people more time to decide, counted from now."""
+    """Give people more time to decide, counted from now; in all, no more than an agent may be given from the start."""
     if not 60 <= seconds <= MOST_EXTENDED.total_seconds():
         raise BadInput("More time is from one minute to 30 days.", param="seconds")
     locked = _locked(approval)
     check_may_decide(actor, locked)
+    latest = locked.created_at + MOST_EXTENDED
+    if now() + dt.timedelta(seconds=seconds) > latest:
+        raise BadInput(
+            f"An approval waits {MOST_EXTENDED.days} days in all at most: this one until {latest:%Y-%m-%d %H:%M} UTC.",
+            param="seconds",
+        )
     before, locked.expires_at = locked.expires_at, now() + dt.timedelta(seconds=seconds)
     locked.save(update_fields=["expires_at"])
     detail = changes({"expires_at": before}, {"expires_at": locked.expires_at})
@@ -105,6 +115,8 @@ def why_not_decide(actor: Actor, approval: Approval) -> str:
     is_requester = _started_it(actor, approval.run)
     if approval.is_for_others and is_requester:
         return "You started this run, and this agent's rule wants somebody else to decide."
+    if approval.is_for_others and actor.id and actor.id == approval.run.set_up_by_id:
+        return "You set up the trigger that started this run, and this agent's rule wants somebody else to decide."
     if approval.kind in {Kind.QUESTION, Kind.STEP} and is_requester:
         return ""
     rights = rights_of_actor(actor, approval.team_id)
@@ -139,8 +151,7 @@ def _edit(approval: Approval, edited: dict[str, Any]) -> None:
     """Put other arguments in a call's place: only those that may be edited, and the whole is decided about anew."""
     if approval.kind != Kind.CALL:
         raise BadInput("There are no arguments to change here.", param="edited_arguments")
-    changed = changes(approval.arguments, edited)["after"]
-    if fixed := sorted(changed.keys() - set(approval.editable)):
+    if fixed := sorted(_changed(approval.arguments, edited) - set(approval.editable)):
         raise BadInput(f"The argument {fixed[0][:60]} may not be changed.", param=f"edited_arguments.{fixed[0][:60]}")
     run, step = approval.run, approval.step
     decision = decide(
@@ -157,6 +168,12 @@ def _edit(approval: Approval, edited: dict[str, Any]) -> None:
     step.decisions = [*step.decisions, decision.as_kept() | {"edited": True}]
     approval.arguments, approval.sha256 = edited, digest_of(run, step, edited)
     Step.objects.filter(pk=step.pk).update(arguments=edited, decisions=step.decisions)
+
+
+def _changed(before: Mapping[str, Any], after: Mapping[str, Any]) -> set[str]:
+    """Return the names of what differs as JSON: 1 is not true, and null is not the same as nothing."""
+    written = [{name: canonical(value) for name, value in one.items()} for one in (before, after)]
+    return {name for name in written[0].keys() | written[1].keys() if written[0].get(name) != written[1].get(name)}
 
 
 def _answer(approval: Approval, answer: Mapping[str, Any] | None) -> dict[str, Any] | None:

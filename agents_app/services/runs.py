@@ -1,5 +1,6 @@
 """Start and cancel runs. Starting commits the run and the wish to have it done together; a worker does the rest."""
 
+import uuid
 from collections.abc import Sequence
 from typing import Any
 
@@ -44,6 +45,7 @@ def start_run(
     environment: str,
     trigger: str,
     trigger_name: str = "",
+    set_up_by_id: uuid.UUID | None = None,
     dedupe_key: str | None = None,
     parent: Run | None = None,
     parent_step: int | None = None,
@@ -59,7 +61,8 @@ def start_run(
     """Start a run of an agent's live version, of an older one, or of a draft that is tried out.
 
     The same `dedupe_key` returns the run it has started before. `team` pays; without one it follows from the actor.
-    `taken_over` are steps of `parent` it begins with; `called_by` is the run one of whose tools started this one.
+    `taken_over` are steps of `parent` it begins with; `called_by` is the run one of whose tools started this one;
+    `set_up_by_id` is who set its trigger up.
     """
     if dedupe_key is not None and (earlier := _earlier(agent, dedupe_key)) is not None:
         return earlier
@@ -90,6 +93,7 @@ def start_run(
         client_address=client_address or actor.client_address,
         trigger=trigger,
         trigger_name=trigger_name[:200],
+        set_up_by_id=set_up_by_id or (called_by.set_up_by_id if called_by else None),
         dedupe_key=dedupe_key,
         parent=parent,
         parent_step=parent_step,

@@ -92,10 +92,8 @@ def recipients(approval: Approval, *, is_escalated: bool) -> list[str]:
         found = found.union(User.objects.filter(is_active=True, is_superuser=True))
     if starter is not None and approval.kind in {Approval.Kind.QUESTION, Approval.Kind.STEP}:
         found = found.union(User.objects.filter(is_active=True, pk=starter))
-    people = {user.pk: user.email for user in found}
-    if approval.is_for_others and starter is not None:
-        people.pop(starter, None)
-    return sorted(people.values())
+    requesters = {starter, approval.run.set_up_by_id} if approval.is_for_others else set()
+    return sorted({user.email for user in found if user.pk not in requesters})
 
 
 def _mail(approval: Approval, notice: dict[str, Any]) -> None:

@@ -1,6 +1,7 @@
 """Make, change and remove what starts runs by itself. A trigger's runs act for whoever owns it."""
 
 import secrets
+import uuid
 from typing import Any
 
 from django.conf import settings
@@ -17,7 +18,7 @@ from console.core.clock import now
 from console.core.crypto import encrypt
 from console.core.errors import BadInput, Conflict
 from console.teams.actors import Actor
-from console.teams.models import Environment, User
+from console.teams.models import ApiKey, Environment, User
 
 Kind = Trigger.Kind
 _KNOWN = {
@@ -25,6 +26,8 @@ _KNOWN = {
     Kind.WEBHOOK: {"source", "input"},
     Kind.QUEUE: {"queue", "input", *queues_outside.FIELDS},
 }
+# Who changes these says what is started, or in whose name; a name or a switch says neither.
+_SETS_UP = ("config", "environment", "owner_name")
 MOST_TRIGGERS = 50
 SHORTEST_SECRET = 16
 
@@ -62,6 +65,7 @@ def create_trigger(
         secret=encrypt(secret) if secret else "",
         owner=owner,
         owner_name=str(owner)[:200],
+        set_up_by_id=_person(actor),
         next_at=_next(kind, config),
     )
     _note(actions.TRIGGER_CREATED, actor, trigger, {"after": _shown(trigger)})
@@ -94,23 +98,31 @@ def change_trigger(
         trigger.is_enabled = is_enabled
     if owner is not None:
         trigger.owner, trigger.owner_name = owner, str(owner)[:200]
-    if before == _shown(trigger):
+    after = _shown(trigger)
+    if before == after:
         return trigger
+    if any(before[name] != after[name] for name in _SETS_UP):
+        trigger.set_up_by_id = _person(actor)
     trigger.next_at = _next(trigger.kind, trigger.config) if trigger.is_enabled else None
     trigger.revision += 1
     trigger.trouble = ""
     trigger.save()
-    _note(actions.TRIGGER_CHANGED, actor, trigger, changes(before, _shown(trigger)))
+    _note(actions.TRIGGER_CHANGED, actor, trigger, changes(before, after))
     return trigger
 
 
 @transaction.atomic
 def renew_secret(*, actor: Actor, trigger: Trigger, secret: str | None = None) -> str:
-    """Give a webhook another secret and return it: shown this once. Deliveries signed with the old one are refused."""
+    """Give a webhook another secret and return it: shown this once. Deliveries signed with the old one are refused.
+
+    Who knows the secret can say what is delivered, so this counts as setting the trigger up.
+    """
     if trigger.kind != Kind.WEBHOOK:
         raise BadInput("Only webhooks have a secret.")
     secret = _secret(trigger.kind, secret)
-    Trigger.objects.filter(pk=trigger.pk).update(secret=encrypt(secret), revision=trigger.revision + 1)
+    Trigger.objects.filter(pk=trigger.pk).update(
+        secret=encrypt(secret), revision=trigger.revision + 1, set_up_by=_person(actor)
+    )
     _note(actions.TRIGGER_SECRET_RENEWED, actor, trigger, {})
     return secret
 
@@ -185,6 +197,13 @@ def _name(name: str) -> str:
 def _shown(trigger: Trigger) -> dict[str, Any]:
     names = ("name", "kind", "config", "environment", "is_enabled", "owner_name")
     return {name: getattr(trigger, name) for name in names}
+
+
+def _person(actor: Actor) -> uuid.UUID | None:
+    """Return who it is that changes a trigger: of a key, who answers for it; nobody of the console itself."""
+    if actor.kind == "key" and actor.id:
+        return ApiKey.objects.filter(pk=actor.id).values_list("owner", flat=True).first()
+    return actor.id if actor.kind == "user" else None
 
 
 def _note(action: actions.Action, actor: Actor, trigger: Trigger, detail: dict[str, Any]) -> None:

@@ -49,6 +49,7 @@ def _start(trigger: Trigger, key: str, given: dict[str, Any], called_by: Run | N
         environment=trigger.environment,
         trigger=trigger.kind,
         trigger_name=trigger.name,
+        set_up_by_id=trigger.set_up_by_id,
         called_by=called_by,
         dedupe_key=f"trigger:{trigger.pk.hex}:{key}"[:300],
     )

@@ -77,6 +77,10 @@ def test_it_refuses_what_was_not_seen_is_late_or_over(run, anna, cast):
     later = make.make_approval(run)
     extended = extend_approval(actor=make.actor_for(anna), approval=later, seconds=7200)
     assert extended.expires_at > later.expires_at
+    Approval.objects.filter(pk=later.pk).update(created_at=now() - dt.timedelta(days=29))
+    with pytest.raises(BadInput, match="30 days in all"):
+        extend_approval(actor=make.actor_for(anna), approval=later, seconds=2 * 86_400)
+    assert extend_approval(actor=make.actor_for(anna), approval=later, seconds=3600)
     cancel_run(actor=make.actor_for(cast.bob), run=run)
     with pytest.raises(AlreadyDecided, match="run ended"):
         decide(later, anna)
@@ -101,6 +105,14 @@ def test_it_changes_only_arguments_that_may_be_edited_and_decides_about_the_whol
     assert done.sha256 != approval.sha256 and step.decisions[-1]["edited"] is True
     line = AuditEvent.objects.get(action="approval.decided")
     assert '"amount": 90' in line.detail and '"amount": 20' in line.detail
+
+
+def test_a_fixed_argument_stays_what_it_is_as_json(run, anna):
+    loose = make.make_approval(run, arguments={"count": 1, "note": None}, editable=["amount"])
+    for edited, why in (({"count": True, "note": None}, "count may not"), ({"count": 1}, "note may not")):
+        with pytest.raises(BadInput, match=why):
+            decide(loose, anna, edited_arguments=edited)
+    assert decide(loose, anna, edited_arguments={"note": None, "count": 1}).sha256 == loose.sha256
 
 
 def test_questions_are_answered_by_their_form_and_by_who_started_the_run(run, cast):

@@ -192,6 +192,36 @@ def test_what_no_database_can_keep_is_set_aside_like_any_other(outside):
     assert Firing.objects.get(state="parked", trouble__contains="is the most").body.startswith('{"body": "xx')
 
 
+def test_a_very_large_message_is_copied_whole_before_it_is_settled_or_cut_in_the_end(outside, monkeypatch):
+    config = {**outside.trigger.config, "attempts": 2}
+    triggers.change_trigger(actor=outside.actor, trigger=outside.trigger, config=config)
+    large = json.dumps({"message": "x" * 1_200_000}).encode()
+    outside.client.lpush("orders", large)
+    outside.read()
+    assert outside.client.rpop("aside") == large and outside.waiting("orders") == outside.taken() == 0
+    copied = Outgoing.objects.get()
+    assert copied.sent_at and bytes(copied.body) == b"" and sending.send_due() == 0
+
+    def broken(*_: Any) -> None:
+        raise BrokerTrouble("No room.")
+
+    other = large.replace(b"x", b"y")
+    outside.client.lpush("orders", other)
+    with monkeypatch.context() as patched:
+        patched.setattr("agents_app.brokers.wire.send", broken)
+        for _ in range(2):
+            outside.read(1)
+            assert (outside.waiting("orders"), outside.reader.said) == (1, "No room.")
+        outside.read(1)
+    cut = Outgoing.objects.exclude(pk=copied.pk).get()
+    assert outside.waiting("orders") == outside.taken() == 0 and bytes(cut.body) == other[: 1024 * 1024]
+    assert cut.headers["x-facet-cut-from-bytes"] == len(other)
+    assert (
+        f"Of its {len(other):,} bytes the copy has the first 1,048,576." in Firing.objects.get(pk=cut.firing_id).trouble
+    )
+    assert sending.send_due() == 1
+
+
 def test_a_message_set_aside_is_tried_again_or_dropped(outside, agent, cast):
     for number in (1, 2):
         outside.put({}, message_id=f"m-{number}")

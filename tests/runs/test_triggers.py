@@ -3,19 +3,25 @@
 import datetime as dt
 import json
 import time
+import uuid
 from typing import Any
 
 import pytest
+from django.core import mail
 from django.test import Client
 
 from agents_app.models import Firing, Queue, QueueItem, Run, Trigger
 from agents_app.services import queues
 from agents_app.services import triggers as services
+from agents_app.services.approvals import why_not_decide
+from agents_app.services.telling import tell
 from agents_app.triggers import signing, ticking
 from agents_app.triggers.schedule import next_tick
 from console.audit.models import AuditEvent
 from console.core.clock import now
 from console.core.errors import BadInput
+from console.teams.actors import Actor
+from console.teams.models import Role
 from tests import make
 
 
@@ -114,6 +120,33 @@ def test_another_secret_ends_the_old_one(hook, cast):
     assert deliver(trigger, secret).status_code == 401
     assert deliver(trigger, renewed).status_code == 202
     assert AuditEvent.objects.filter(action="trigger.secret_renewed").count() == 1
+
+
+def test_who_sets_it_up_counts_as_who_started_it_where_others_approve(hook, agent, cast):
+    trigger, secret = hook
+    otto = make.make_member(cast.team_a, make.make_user("otto@example.com"), Role.OWNER)
+
+    def why_not(user: Any) -> str:
+        assert deliver(trigger, secret, {**ALERTS, "groupKey": str(uuid.uuid4())}).status_code == 202
+        approval = make.make_approval(Run.objects.latest("created_at", "id"), is_for_others=True)
+        assert tell(approval.pk) and why_not_decide(make.actor_for(cast.alice), approval).startswith("You started")
+        return why_not_decide(make.actor_for(user), approval)
+
+    services.change_trigger(actor=make.actor_for(otto), trigger=trigger, name="At night", is_enabled=True)
+    assert why_not(otto) == "", "a name says nothing of what is started"
+    assert {address for one in mail.outbox for address in one.to} == {"otto@example.com"}
+    mail.outbox.clear()
+    config = {"source": "alertmanager", "input": {"message": "Look."}}
+    services.change_trigger(actor=make.actor_for(otto), trigger=trigger, config=config)
+    assert why_not(otto).startswith("You set up the trigger") and not mail.outbox
+    services.change_trigger(actor=make.actor_for(cast.alice), trigger=trigger, config={"source": "alertmanager"})
+    assert why_not(otto) == ""
+    key, _ = make.make_key(cast.team_a, "his", owner=otto)
+    secret = services.renew_secret(actor=Actor("key", key.pk, "his"), trigger=trigger)
+    assert why_not(otto).startswith("You set up the trigger"), "of a key, who answers for it"
+    trigger.refresh_from_db()
+    assert (trigger.owner, trigger.set_up_by) == (cast.alice, otto)
+    assert "set up by" in as_(cast.alice).get("/agents/clerk/triggers/").text
 
 
 def test_what_it_may_not_start_is_kept_with_the_reason(hook, cast):

@@ -1,6 +1,5 @@
 """/v1/queues/{name}/items: put work into a queue of the key's team, and read what came of it."""
 
-import asyncio
 import time
 import uuid
 
@@ -14,6 +13,7 @@ from console.api.idempotency import check_key
 from console.api.v1 import rows
 from console.api.v1.http import MethodNotAllowed, Request, Send, read_json, send_json
 from console.audit.models import EventType
+from console.core import stopping
 from console.core.errors import BadInput, NotFound, Refusal
 
 ROUTE = "/v1/queues/{name}/items"
@@ -77,7 +77,7 @@ async def _put(request: Request, send: Send, name: str) -> None:
 
 
 async def _see(request: Request, send: Send, name: str, item_id: str) -> None:
-    """Return an item; with `?wait=` seconds, when it has ended, or then."""
+    """Return an item; with `?wait=` seconds, when it has ended, or then, or as soon as this process stops."""
     asked = await rows.asked(request, EventType.AGENT.value, f"{ROUTE}/{{item_id}}")
 
     def read() -> QueueItem:
@@ -88,9 +88,9 @@ async def _see(request: Request, send: Send, name: str, item_id: str) -> None:
         return item
 
     item = await asked.do(read)
-    latest = time.monotonic() + _wait_of(request)
-    while item.state not in _OVER and time.monotonic() < latest:
-        await asyncio.sleep(_LOOK_SECONDS)
+    latest, is_stopping = time.monotonic() + _wait_of(request), False
+    while item.state not in _OVER and time.monotonic() < latest and not is_stopping:
+        is_stopping = await stopping.is_told_within(_LOOK_SECONDS)
         item = await asked.do(read)
     await send_json(send, request, 200, orjson.dumps(queue_item(item)), [])
 

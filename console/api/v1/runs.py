@@ -19,7 +19,7 @@ from console.api.v1 import rows
 from console.api.v1.http import MethodNotAllowed, Request, Send, common_headers, read_json, send_json
 from console.api.v1.stream import EVENT_STREAM
 from console.audit.models import EventType
-from console.core import sse
+from console.core import sse, stopping
 from console.core.errors import BadInput, NotAllowed, NotFound, Refusal
 
 ROUTE = "/v1/agents/{slug}/runs"
@@ -185,10 +185,10 @@ def _check(given: Any) -> tuple[float, Again | None]:
 
 
 async def _wait(asked: rows.Asked, run: Run, seconds: float) -> Run:
-    """Wait for the end, or for a person to be asked; no connection is held in between."""
-    latest = time.monotonic() + seconds
-    while not run.is_over and time.monotonic() < latest:
-        await asyncio.sleep(_LOOK_SECONDS)
+    """Wait for the end, for a person to be asked, or for this process to stop; no connection is held in between."""
+    latest, is_stopping = time.monotonic() + seconds, False
+    while not run.is_over and time.monotonic() < latest and not is_stopping:
+        is_stopping = await stopping.is_told_within(_LOOK_SECONDS)
         run = await asked.do(access.run_for, asked.caller, run.public_id)
         if run.state == Run.State.WAITING and run.wake_at is None:
             break
@@ -248,7 +248,8 @@ async def _cancel(request: Request, send: Send, slug: str, run_id: str) -> None:
 async def _follow(request: Request, send: Send, slug: str, run_id: str) -> None:
     """Stream what the run does: `step` for each step that changed, `run` for its state, then the end.
 
-    It is read from the rows, so a stream that broke is simply opened again; no connection is held in between.
+    It is read from the rows, so a stream that broke is simply opened again; no connection is held in between. One whose
+    process stops ends as if it were over, but for the last `run`.
     """
     asked = await rows.asked(request, EventType.AGENT.value, f"{ROUTE}/{{run_id}}/events")
     first = await asked.do(_one, asked, slug, run_id)
@@ -256,7 +257,7 @@ async def _follow(request: Request, send: Send, slug: str, run_id: str) -> None:
     request.is_answered = True
     headers = [*EVENT_STREAM, *common_headers(request)[:-1]]
     await send({"type": "http.response.start", "status": 200, "headers": headers})
-    gone = asyncio.create_task(_until_gone(request))
+    gone, stops = asyncio.create_task(_until_gone(request)), asyncio.create_task(stopping.told().wait())
     seen: dict[int, str] = {}
     state, beat = "", time.monotonic()
 
@@ -265,7 +266,7 @@ async def _follow(request: Request, send: Send, slug: str, run_id: str) -> None:
         return run, list(Step.objects.filter(run=run).order_by("number")[:500])
 
     try:
-        while not gone.done():
+        while not gone.done() and not stops.done():
             run, steps = await asked.do(read)
             frames = []
             for step in steps:
@@ -284,10 +285,11 @@ async def _follow(request: Request, send: Send, slug: str, run_id: str) -> None:
                 await send({"type": "http.response.body", "body": b"".join(frames), "more_body": True})
             if run.is_over:
                 break
-            await asyncio.wait({gone}, timeout=_LOOK_SECONDS)
+            await asyncio.wait({gone, stops}, timeout=_LOOK_SECONDS, return_when=asyncio.FIRST_COMPLETED)
         await send({"type": "http.response.body", "body": b"", "more_body": False})
     finally:
         gone.cancel()
+        stops.cancel()
 
 
 async def _until_gone(request: Request) -> None:

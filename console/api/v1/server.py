@@ -15,6 +15,7 @@ from typing import Any
 from uvicorn.protocols.http.httptools_impl import STATUS_LINE, HttpToolsProtocol, RequestResponseCycle
 from uvicorn.server import ServerState
 
+from console.core import stopping
 from console.core.ticker import Tick, Ticker
 
 # The extension, and the type of its message: `status`, `headers` and `body`.
@@ -84,6 +85,11 @@ class Http(HttpToolsProtocol):
         self._ticker = ticker
         self._idle_since = 0.0  # 0: a request is under way
         self._idle_tick: Tick | None = None
+
+    def shutdown(self) -> None:
+        """Hear that the server stops: uvicorn tells connections so, and nobody else before streams are cut off."""
+        stopping.told().set()
+        super().shutdown()
 
     def connection_lost(self, exc: Exception | None) -> None:
         super().connection_lost(exc)

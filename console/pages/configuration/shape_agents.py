@@ -43,7 +43,9 @@ GRANT = Record(
         "editable": Field(
             ListOf(Text("the name of an argument", longest=100), "arguments"), "What approvers may edit."
         ),
-        "others_approve": Field(Flag(), "Whether somebody else than who started the run must decide."),
+        "others_approve": Field(
+            Flag(), "Whether somebody else than who started the run, or set up what did, must decide."
+        ),
         "digest": Field(
             Text("the SHA-256 its page shows", r"[0-9a-f]{64}", 64), "Of what was reviewed, for a server's tool."
         ),

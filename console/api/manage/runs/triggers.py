@@ -27,10 +27,15 @@ class ReaderSerializer(serializers.ModelSerializer[Reader]):
 
 
 class TriggerSerializer(serializers.ModelSerializer[Trigger]):
-    """Needs `agent` and `owner` at hand."""
+    """Needs `agent`, `owner` and `set_up_by` at hand."""
 
     agent = serializers.CharField(source="agent.slug")
     owner = serializers.CharField(source="owner.email", default=None, help_text="For whom its runs act.")
+    set_up_by = serializers.CharField(
+        source="set_up_by.email",
+        default=None,
+        help_text="Who last said what it starts: not who approves it for others.",
+    )
     address = serializers.SerializerMethodField(help_text="Where a webhook's deliveries go; null for other kinds.")
     has_secret = serializers.SerializerMethodField(help_text="Whether one is set; it is never shown.")
     reader = serializers.SerializerMethodField(help_text="How reading a queue outside goes; null for other triggers.")
@@ -38,8 +43,8 @@ class TriggerSerializer(serializers.ModelSerializer[Trigger]):
     class Meta:
         model = Trigger
         fields = [
-            "id", "agent", "kind", "name", "config", "environment", "owner", "is_enabled", "address", "has_secret",
-            "next_at", "last_at", "trouble", "reader", "revision", "created_at",
+            "id", "agent", "kind", "name", "config", "environment", "owner", "set_up_by", "is_enabled", "address",
+            "has_secret", "next_at", "last_at", "trouble", "reader", "revision", "created_at",
         ]  # fmt: skip
 
     @extend_schema_field(ReaderSerializer(allow_null=True))
@@ -132,7 +137,7 @@ class TriggerEndpoint(Endpoint):
         return key.owner
 
     def shown(self, trigger: Trigger, *, status: int = 200, secret: str = "") -> Response:
-        row = Trigger.objects.select_related("agent", "owner", "reader").get(pk=trigger.pk)
+        row = Trigger.objects.select_related("agent", "owner", "set_up_by", "reader").get(pk=trigger.pk)
         if status == 201:
             shown = TriggerMadeSerializer(row, context={"secret": secret}).data
             return Response(shown, status=status, headers={"Cache-Control": "no-store"})
@@ -150,7 +155,8 @@ class Triggers(TriggerEndpoint):
     )
     def get(self, request: Any, slug: str) -> Response:
         return self.page(
-            Trigger.objects.filter(agent=self.agent(slug)).select_related("agent", "owner", "reader"), TriggerSerializer
+            Trigger.objects.filter(agent=self.agent(slug)).select_related("agent", "owner", "set_up_by", "reader"),
+            TriggerSerializer,
         )
 
     @extend_schema(

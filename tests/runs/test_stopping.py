@@ -1,0 +1,53 @@
+"""A web process that is told to stop lets those go who wait for others' work, with what there is."""
+
+import threading
+import time
+
+import httpx2 as httpx
+
+from agents_app.models import Run
+from agents_app.services import queues
+from console.teams.actors import SYSTEM
+from tests.gateway.test_stream import wait_for
+from tests.live import WebProcess
+from tests.runs.conftest import Shop
+
+
+def test_who_waits_gets_the_present_state_and_events_end_whole(shop: Shop, committed_db: None) -> None:
+    queue = queues.create_queue(actor=SYSTEM, team=shop.world.team, slug="tickets", name="Tickets")
+    item, _ = queues.put(queue=queue, body={"message": "17"}, put_by_name="shop")
+    web = WebProcess().wait()
+    said: dict[str, httpx.Response] = {}
+    body = {"input": {"message": "Count."}}
+    followed = httpx.post(f"{web.url}/v1/agents/clerk/runs", json=body, headers=shop.world.headers, timeout=20).json()
+
+    def ask(method: str, path: str, **more: object) -> threading.Thread:
+        def wait() -> None:
+            with httpx.Client(base_url=web.url, headers=shop.world.headers, timeout=60) as client:
+                said[path] = client.request(method, path, **more)
+
+        thread = threading.Thread(target=wait)
+        thread.start()
+        return thread
+
+    paths = (
+        "/v1/agents/clerk/runs",
+        f"/v1/queues/tickets/items/item_{item.pk.hex}?wait=60",
+        f"/v1/agents/clerk/runs/{followed['id']}/events",
+    )
+    try:
+        waiting = [*(ask("GET", path) for path in paths[1:]), ask("POST", paths[0], json=body | {"wait": 60})]
+        wait_for(lambda: Run.objects.count() == 2)
+        time.sleep(1)  # all three are under way
+        assert not said
+        web.process.terminate()
+        for thread in waiting:
+            thread.join(10)
+        web.process.wait(10)
+        assert web.process.stderr is not None and b"exceeded" not in web.process.stderr.read()
+    finally:
+        web.stop()
+    started, shown, events = (said[path] for path in paths)
+    assert (started.status_code, started.json()["status"]) == (202, "queued")
+    assert (shown.status_code, shown.json()["status"]) == (200, "ready")
+    assert events.status_code == 200 and events.text.startswith("event: run\n"), "it ended as a whole answer does"
