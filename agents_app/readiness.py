@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from agents_app.grants.pinning import problems_of
 from agents_app.instructions import rendered
 from agents_app.models import Definition
-from console.catalog.models import Alias
+from console.catalog.models import Alias, Capability
 from console.core.errors import Refusal
 from console.teams.models import Team
 
@@ -26,8 +26,13 @@ class Check:
 
 def checks(team: Team, definition: Definition) -> list[Check]:
     """Return every point for a draft or version of an agent of this team."""
-    alias = Alias.objects.filter(name=definition.alias).prefetch_related("teams", "pins").first()
+    aliases = Alias.objects.prefetch_related("teams", "pins__model_version__provider")
+    alias = aliases.filter(name=definition.alias).first()
     found = [_instructions(team, definition), alias_check(team, definition, alias)]
+    if not found[-1].is_met:
+        alias = None  # the models of other teams are not talked of
+    if alias is not None:
+        found.append(_chats(definition, alias))
     if definition.parameters and alias is not None:
         found.append(_parameters(definition, alias))
     if definition.grants:
@@ -63,13 +68,20 @@ def alias_check(team: Team, definition: Definition, alias: Alias | None) -> Chec
     return Check(text)
 
 
+def _chats(definition: Definition, alias: Alias) -> Check:
+    return _able("Its model chats", definition, alias, Capability.CHAT, "does not chat", "does")
+
+
 def _calls_tools(definition: Definition, alias: Alias) -> Check:
+    return _able("Its model can call tools", definition, alias, Capability.TOOLS, "cannot call tools", "can")
+
+
+def _able(text: str, definition: Definition, alias: Alias, need: Capability, lacks: str, other: str) -> Check:
     """Ask the model of each pin; which one answers after a fallback is not known before."""
-    text = "Its model can call tools"
-    for pin in alias.pins.select_related("model_version"):
-        if "tools" not in pin.model_version.capabilities:
-            said = f"{pin.model_version}, pinned for {definition.alias!r} in {pin.environment}, cannot call tools."
-            return Check(text, f"{said} Move the pin to a model that can, or choose another alias.")
+    for pin in alias.pins.all():
+        if need not in pin.model_version.capabilities:
+            said = f"{pin.model_version}, pinned for {definition.alias!r} in {pin.environment}, {lacks}."
+            return Check(text, f"{said} Move the pin to a model that {other}, or choose another alias.")
     return Check(text)
 
 

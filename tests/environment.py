@@ -9,11 +9,14 @@ import pytest
 
 from tests import server
 
-# Workers of pytest-xdist inherit the environment, so only the first process starts the server.
+# Workers of pytest-xdist inherit the environment, so only the first process starts the server and makes the folder.
 if "FACET_TEST_DATABASE_URL" not in os.environ:
     os.environ["FACET_TEST_DATABASE_URL"] = server.start()
 os.environ["DATABASE_URL"] = os.environ["FACET_TEST_DATABASE_URL"]
-os.environ.setdefault("DATA_DIR", tempfile.mkdtemp(prefix="facet-test-"))
+# A DATA_DIR of the shell is a console's, whose files tests would overwrite.
+if "FACET_TEST_DATA_DIR" not in os.environ:
+    os.environ["FACET_TEST_DATA_DIR"] = tempfile.mkdtemp(prefix="facet-test-")
+os.environ["DATA_DIR"] = os.environ["FACET_TEST_DATA_DIR"]
 os.environ["BUILTIN_MODEL"] = "0"
 os.environ["DATABASE_POOL"] = "0"
 

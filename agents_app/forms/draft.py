@@ -16,10 +16,18 @@ _ROWS = {"rows": 2}
 _WHICH_HINT = "Empty: what the caller's environment says. Or a label (production), or a number (7) that never changes."
 
 
+class _Prompt(forms.CharField):
+    when_needed = "needed to publish"  # said in place of "optional"
+
+
+class _Alias(forms.ChoiceField):
+    when_needed = "needed to publish"
+
+
 class DraftForm(forms.Form):
     """Everything a draft says. The chosen prompt's variables get a field each, named `var-…`."""
 
-    prompt_slug = forms.CharField(
+    prompt_slug = _Prompt(
         required=False,
         label="Prompt",
         max_length=200,
@@ -35,7 +43,7 @@ class DraftForm(forms.Form):
         widget=forms.TextInput(attrs={"class": "mono", "autocomplete": "off", "spellcheck": "false"}),
         help_text=_WHICH_HINT,
     )
-    alias = forms.ChoiceField(required=False, label="Model alias")
+    alias = _Alias(required=False, label="Model alias")
     temperature = forms.FloatField(required=False, help_text="0 to 2; the pin's unless given.")
     top_p = forms.FloatField(required=False, label="Top p", help_text="0 to 1.")
     more = forms.CharField(
@@ -79,7 +87,7 @@ class DraftForm(forms.Form):
         field: forms.ChoiceField = self.fields["alias"]  # type: ignore[assignment]
         field.choices = choices
         if typed in kept:
-            field.help_text = f"{agent.team} may not call {typed}, or it is not pinned in production."
+            field.help_text = f"{agent.team} may not call {typed}, or in production it is no model that chats."
         self.variables = variables_of(agent.team, self._asked_for(draft))
         for one in self.variables:
             self.fields[f"var-{one['name']}"] = _variable_field(one, draft.prompt_variables.get(one["name"]))

@@ -5,6 +5,7 @@ from typing import Any
 from django import forms
 from django.conf import settings
 from django.db.models import QuerySet
+from django.utils.safestring import mark_safe
 
 from agents_app.models import Queue, ToolServer
 from agents_app.tools.completion.form import CompletionForm
@@ -56,7 +57,7 @@ class ServerForm(forms.Form):
         max_length=20,
         label="Short name",
         widget=forms.TextInput(attrs={**MONO, "placeholder": "issues"}),
-        help_text="Stands before its tools’ names: <code>issues__search</code>. It never changes.",
+        help_text=mark_safe("Stands before its tools’ names: <code>issues__search</code>. It never changes."),
     )
     team = forms.ModelChoiceField(
         Team.objects.none(), empty_label=None, help_text="Its agents may be granted its tools."

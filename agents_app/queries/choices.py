@@ -6,7 +6,7 @@ from django.db.models import Q, QuerySet
 
 from agents_app.instructions import ref_of
 from agents_app.models import Definition
-from console.catalog.models import Alias
+from console.catalog.models import Alias, Capability, Pin
 from console.core.errors import Refusal
 from console.teams.models import Team
 from prompts_app import shapes
@@ -30,8 +30,9 @@ def prompt_names(team: Team) -> list[tuple[str, str]]:
 
 
 def aliases_of(team: Team) -> list[Alias]:
-    """Return the aliases the team may call and that answer in production."""
-    mine = Alias.objects.filter(Q(teams=team) | Q(teams=None), pins__environment="production")
+    """Return the aliases the team may call and that chat in production."""
+    pinned = Pin.objects.filter(environment="production", model_version__capabilities__contains=[Capability.CHAT])
+    mine = Alias.objects.filter(Q(teams=team) | Q(teams=None), pk__in=pinned.values("alias"))
     return list(mine.distinct().order_by("name"))
 
 

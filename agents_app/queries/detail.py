@@ -6,8 +6,10 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from agents_app.grants.parsing import grants_of
 from agents_app.instructions import ref_of, rendered
 from agents_app.models import Agent, AgentMove, AgentVersion, Definition
+from agents_app.queries.grants import in_words
 from agents_app.wording import limit_text
 from console.core.errors import Refusal
 from console.core.size import estimate_tokens
@@ -105,7 +107,7 @@ def _lines(definition: Definition) -> dict[str, str]:
     found |= {f"Variable {name}": _text(value) for name, value in sorted(definition.prompt_variables.items())}
     found |= {f"Parameter {name}": _text(value) for name, value in sorted(definition.parameters.items())}
     found |= {LIMIT_TITLES[name]: limit_text(name, value) for name, value in _known(definition.limits).items()}
-    found |= {f"Tool {grant['tool']}": _grant(grant) for grant in definition.grants}
+    found |= {f"Tool {name}": "\n".join(in_words(grant)) for name, grant in grants_of(definition.grants).items()}
     found["Input"] = _text(definition.input_schema) if definition.input_schema else ""
     found["Output"] = _text(definition.output_schema) if definition.output_schema else ""
     found["Opening message"] = definition.opening_message
@@ -115,12 +117,6 @@ def _lines(definition: Definition) -> dict[str, str]:
 
 def _known(limits: Mapping[str, Any]) -> dict[str, int]:
     return {name: limits[name] for name in LIMIT_TITLES if limits.get(name)}
-
-
-def _grant(grant: Mapping[str, Any]) -> str:
-    """Return what a grant says, one thing a line; at least that there is one."""
-    said = [f"{name}: {_text(value)}" for name, value in grant.items() if name != "tool" and value not in ("", [], {})]
-    return "\n".join(said) or "granted"
 
 
 def _text(value: Any) -> str:

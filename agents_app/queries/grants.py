@@ -9,6 +9,7 @@ from agents_app.grants.pinning import tools_of
 from agents_app.models import Agent, Definition, Tool
 
 _MODES = {ALLOW: ("Automatic", ""), ASK: ("A person approves", "warn"), DENY: ("Denied", "bad")}
+_OTHERS = "Somebody else approves"
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,8 +35,21 @@ def _row(name: str, grant: Grant, tool: Tool | None) -> Granted:
     writes = tool is None or tool.effect == Tool.Effect.WRITE
     mode, tone = _MODES[grant.mode or (ASK if writes else ALLOW)]
     if grant.others_approve and mode == _MODES[ASK][0]:
-        mode = "Somebody else approves"
+        mode = _OTHERS
     return Granted(name, tool, _rules(grant), mode, tone, "wrench" if writes else "eye", _problem(name, tool))
+
+
+def in_words(grant: Grant) -> list[str]:
+    """Return all that a grant says, one thing a line, to be compared with another."""
+    found = [_MODES[grant.mode][0]] if grant.mode and not (grant.mode == ASK and grant.others_approve) else []
+    if grant.others_approve:
+        found.append(_OTHERS)
+    found += _rules(grant) or ["any arguments"]
+    if grant.editable:
+        found.append(f"editable in approving: {', '.join(grant.editable)}")
+    if grant.digest:
+        found.append(f"as reviewed, {grant.digest[:12]}")
+    return found
 
 
 def _rules(grant: Grant) -> list[str]:

@@ -12,6 +12,7 @@ from agents_app.models import Agent
 from console.chat.embed.limits import DEFAULTS, MOST
 from console.chat.embed.wording import LANGUAGES
 from console.chat.models import Position, Widget
+from console.chat.queries.widgets import agents_answering
 from console.chat.widget_fields import (
     COST,
     FIELDS,
@@ -58,10 +59,27 @@ class NewWidgetForm(forms.Form):
         widget=forms.Textarea(attrs={**_LINES, "class": "mono", "placeholder": "https://shop.example"}),
     )
 
-    def __init__(self, *args: Any, teams: QuerySet[Team], agents: QuerySet[Agent], **kwargs: Any) -> None:
+    def __init__(
+        self, *args: Any, teams: QuerySet[Team], agents: QuerySet[Agent], team: Team | None, **kwargs: Any
+    ) -> None:
+        """Offer of `agents` those that answer `team`, the one that is chosen."""
         super().__init__(*args, **kwargs)
         self.fields["team"].queryset = teams  # type: ignore[attr-defined]
-        self.fields["agent"].queryset = agents  # type: ignore[attr-defined]
+        field: forms.ModelChoiceField[Agent] = self.fields["agent"]  # type: ignore[assignment]
+        field.queryset = agents
+        self.offered = list(agents.filter(pk__in=agents_answering(team).values("pk"))) if team else []
+        field.widget.choices = [(agent.slug, agent.name) for agent in self.offered]
+        if not self.offered:
+            field.help_text = field.error_messages["required"] = f"No assistant answers {team} yet."
+            self.use_required_attribute = False  # a browser would not let another team be sent
+
+    def clean(self) -> dict[str, Any]:
+        given = self.cleaned_data
+        team, agent = given.get("team"), given.get("agent")
+        if team and agent and agent not in self.offered:
+            instead = "Choose one of its assistants." if self.offered else f"No assistant answers {team} yet."
+            self.add_error("agent", f"{agent.name} does not answer {team}. {instead}")
+        return given
 
     def clean_origins(self) -> list[str]:
         return list(_checked("origins", self.cleaned_data["origins"].splitlines()))

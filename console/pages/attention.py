@@ -1,4 +1,4 @@
-"""What needs somebody: reviews, limits running out, keys ending or forgotten, providers failing, models going away."""
+"""What needs somebody: visitors, reviews, limits running out, keys ending, providers failing, models going away."""
 
 import datetime as dt
 from collections.abc import Sequence
@@ -13,6 +13,7 @@ from agents_app.queries.unready import unready
 from console.catalog.access import aliases_for
 from console.catalog.models import ModelVersion, Pin, PinFallback
 from console.catalog.queries import open_proposals
+from console.chat.queries.visits import waited
 from console.core import words
 from console.teams.callers import Caller
 from console.teams.models import ApiKey, Team
@@ -50,6 +51,7 @@ def items(caller: Caller, teams: Sequence[Team], quotas: Sequence[QuotaState], *
         *_quotas(quotas),
         *_providers(teams, now),
         *_models(caller, now),
+        *_visitors(caller, teams),
         *_proposals(caller),
         *_approvals(caller, teams),
         *_reviews(caller, teams),
@@ -125,6 +127,21 @@ def _models(caller: Caller, now: dt.datetime) -> list[Attention]:
             )
         )
     return found
+
+
+def _visitors(caller: Caller, teams: Sequence[Team]) -> list[Attention]:
+    """Widgets at which visitors wait for a person, where the caller may be that person."""
+    return [
+        Attention(
+            tone="warn",
+            icon="panels-top-left",
+            title=f"{f'{at.count} visitors' if at.count > 1 else 'A visitor'} of {at.name} "
+            f"{'wait' if at.count > 1 else 'waits'} for a person",
+            text=f"{at.team}: take the conversation over to answer.",
+            url=f"{reverse('chat:visits', args=[at.widget_id])}?state=waiting",
+        )
+        for at in waited(caller, teams)[:_MOST_OF_A_KIND]
+    ]
 
 
 def _proposals(caller: Caller) -> list[Attention]:

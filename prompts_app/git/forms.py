@@ -3,6 +3,7 @@
 from typing import Any
 
 from django import forms
+from django.utils.safestring import mark_safe
 
 from prompts_app.git.models import GitRemote
 
@@ -37,7 +38,7 @@ class RemoteForm(forms.Form):
         required=False,
         label="Public key of the ssh host",
         widget=forms.Textarea(attrs={**_PLAIN, "rows": 2}),
-        help_text="As <code>ssh-keyscan HOST</code> prints it; compare it with what your host publishes.",
+        help_text=mark_safe("As <code>ssh-keyscan HOST</code> prints it; compare it with what your host publishes."),
     )
     syncs_on_publish = forms.BooleanField(required=False, initial=True, label="Sync after each save and publish")
     every_minutes = forms.IntegerField(

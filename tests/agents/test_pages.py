@@ -32,6 +32,7 @@ def form_of(agent, **changes):
 
 def test_it_builds_an_assistant_from_nothing_without_htmx(builder, cast):
     make.make_alias("support-chat", production=make.make_model())
+    make.make_alias("embed", production=make.make_model(capabilities=["embedding"]))
     prompt = make.make_prompt(
         cast.team_a, "shop/voice", "You speak for {{shop}}, {{times}} times.",
         variables=[{"name": "shop"}, {"name": "times", "type": "number"}],
@@ -41,6 +42,7 @@ def test_it_builds_an_assistant_from_nothing_without_htmx(builder, cast):
     assert made["Location"] == "/agents/helper/edit/"
     page = builder.get("/agents/helper/edit/").text
     assert "Choose the prompt with its instructions." in page and "Choose the alias it answers with." in page
+    assert page.count("needed to publish") == 2 and 'value="support-chat"' in page and 'value="embed"' not in page
     agent = Agent.objects.get()
     looked = builder.post("/agents/helper/edit/", form_of(agent, prompt_slug=prompt.slug, do="look")).text
     assert 'name="var-shop"' in looked and 'name="var-times"' in looked
@@ -130,6 +132,25 @@ def test_it_compares_and_rolls_back(builder, cast):
     assert agent.live.number == 1 and "too stiff" in builder.get("/agents/helper/").text
     same = builder.post("/agents/helper/versions/1/roll-back/", {"reason": "again", "seen_revision": 4})
     assert same.status_code == 422 and "is live already" in same.text
+
+
+def test_it_says_grants_in_words_where_versions_differ(builder, cast):
+    make.make_alias("support-chat", production=make.make_model(capabilities=["chat", "tools"]))
+    make.make_tool(cast.team_a, "refund", effect="write", digest="a" * 64)
+    agent = make.make_agent(cast.team_a, "helper", grants=[{"tool": "refund"}])
+    rule = {"id": "old", "effect": "deny", "when": {"order": {"max_length": 3}}}
+    limits = {"arguments": {"order": {"prefix": "2026-"}}, "rules": [rule], "most_calls": 2, "editable": ["order"]}
+    make.publish_agent(agent, grants=[{"tool": "refund", "mode": "ask", "others_approve": True, **limits}])
+    (found,) = builder.get("/agents/helper/compare/").context["differences"]
+    assert (found.name, found.was) == ("Tool refund", f"any arguments\nas reviewed, {'a' * 12}")
+    assert found.now.splitlines() == [
+        "Somebody else approves",
+        "order begins 2026-",
+        "deny if order length ≤ 3",
+        "2 a run",
+        "editable in approving: order",
+        f"as reviewed, {'a' * 12}",
+    ]
 
 
 def test_sharing_shows_what_it_says_not_how_it_is_made(builder, signed_in, cast):

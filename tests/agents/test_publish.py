@@ -88,6 +88,19 @@ def test_it_asks_for_all_that_is_missing_at_once(cast):
         versions.publish_agent(actor=SYSTEM, agent=agent, message="", seen_revision=4)
 
 
+def test_it_is_not_published_with_a_model_that_does_not_chat(cast):
+    embed = make.make_alias("embed", production=make.make_model("vectors", capabilities=["embedding"]))
+    agent = make.make_agent(cast.team_a, "new-one", is_live=False, alias="embed")
+    said = "fake/vectors, pinned for 'embed' in production, does not chat. "
+    with pytest.raises(NotReady) as refused:
+        versions.publish_agent(actor=SYSTEM, agent=agent, message="", seen_revision=1)
+    assert refused.value.problems == (f"{said}Move the pin to a model that does, or choose another alias.",)
+    embed.teams.add(cast.team_b)
+    with pytest.raises(NotReady) as refused:
+        versions.publish_agent(actor=SYSTEM, agent=agent, message="", seen_revision=1)
+    assert refused.value.problems == ("Team A may not call an alias 'embed'.",), "and no word of another team's model"
+
+
 def test_it_refuses_what_cannot_be_by_name(cast, agent):
     for fields, param in (
         ({"prompt_slug": "a@3"}, "prompt_slug"),

@@ -14,6 +14,7 @@ from console.teams.models import Role
 from tests import make
 from tests.chat.conftest import signed_in
 from tests.conftest import Cast
+from tests.usage.rows import a_sum
 
 
 def url(talk: Conversation, name: str = "visit") -> str:
@@ -51,6 +52,22 @@ def test_the_list_shows_the_newest_first_and_who_waits(cast: Cast, talk: Convers
     piece = bob.get(list_url, headers={"HX-Request": "true", "HX-Target": "visits"}).text
     assert piece.lstrip().startswith("<section") and "<html" not in piece
     assert '<span class="nav-count">2<' in page.text and "2 waiting for a person" in bob.get("/widgets/").text
+
+
+def test_the_overview_says_where_visitors_wait_to_those_who_may_answer(talk: Conversation, cast: Cast) -> None:
+    for team in (cast.team_a, cast.team_b):
+        a_sum(team, now())
+    bob, charlie = signed_in(cast.bob), signed_in(cast.charlie)
+    auditor = signed_in(make.make_member(cast.team_a, role=Role.AUDITOR))
+    assert "for a person" not in bob.get("/").text
+    make.make_visit(talk.widget, "A person, please", person_wanted_at=now())
+    page = bob.get("/").text
+    assert "Needs you" in page and f"A visitor of {talk.widget} waits for a person" in page
+    assert f"{reverse('chat:visits', args=[talk.widget_id])}?state=waiting" in page
+    make.make_visit(talk.widget, "Still there?", taken_by=cast.alice, taken_at=now())
+    assert f"2 visitors of {talk.widget} wait for a person" in bob.get("/?team=team-a").text
+    for other in (auditor, charlie):
+        assert "time-chart" in other.get("/").text and "for a person" not in other.get("/").text
 
 
 def test_the_list_pages_and_costs_the_same_for_more(cast: Cast, bob: Client) -> None:

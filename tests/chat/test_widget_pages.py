@@ -106,6 +106,36 @@ def test_it_says_what_is_wrong_at_the_field_and_keeps_what_was_typed(cast: Cast,
     assert Widget.objects.get().revision == 1
 
 
+def test_a_new_widget_is_offered_the_assistants_of_its_team(cast: Cast) -> None:
+    olga = signed_in(cast.operator)
+    make.make_agent(cast.team_b, "theirs", name="Theirs")
+    every = make.make_agent(cast.team_b, "everybodys", name="Everybody's", audience="organisation")
+    make.make_team("Team C")
+
+    def offered(page: Any) -> list[str]:
+        return re.findall(r'<option value="([a-z]+)"', page.text.partition('id="agent-field"')[2])
+
+    assert offered(olga.get("/widgets/new/")) == ["everybodys", "theirs"], "the first team that has assistants"
+    assert offered(olga.get("/widgets/new/?team=team-a")) == ["everybodys"]
+    htmx = {"HX-Request": "true", "HX-Target": "agent-field"}
+    piece = olga.get("/widgets/new/?team=team-a&agent=everybodys", headers=htmx)
+    assert offered(piece) == ["everybodys"] and "<html" not in piece.text and "HX-Target" in piece["Vary"]
+    typed = {"name": "Shop", "team": "team-a", "agent": "theirs", "origins": ""}
+    refused = olga.post("/widgets/new/", typed)
+    assert refused.status_code == 422 and offered(refused) == ["everybodys"] and 'value="Shop"' in refused.text
+    assert "Theirs does not answer Team A. Choose one of its assistants." in refused.text
+    every.audience = "team"
+    every.save(update_fields=["audience"])
+    refused = olga.post("/widgets/new/", typed | {"team": "team-c"})
+    assert refused.status_code == 422 and offered(refused) == [] and "No assistant answers Team C yet." in refused.text
+    (select,) = re.findall(r'<select name="agent"[^>]*>', refused.text)
+    assert "required" not in select, "a browser lets another team be sent"
+    refused = olga.post("/widgets/new/", typed | {"team": "team-c", "agent": ""})
+    assert refused.status_code == 422 and "No assistant answers Team C yet." in refused.text
+    assert not Widget.objects.exists()
+    assert olga.post("/widgets/new/", typed | {"team": "team-b"})["Location"] == url(Widget.objects.get())
+
+
 def test_two_people_do_not_overwrite_each_other(cast: Cast, bella: Client) -> None:
     widget = make.make_widget(cast.team_a)
     mine = form_of(widget, greeting="mine", limit_visitor_day="7")

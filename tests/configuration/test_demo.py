@@ -110,13 +110,17 @@ def _look() -> None:
 
 
 @pytest.mark.django_db
-def test_moves_of_pins_lie_in_the_past(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_pins_moved_in_the_past_and_hard_limits_are_not_overshot(monkeypatch: pytest.MonkeyPatch) -> None:
+    # A pace so low that the month has cost more already, as towards its end.
+    monkeypatch.setattr("console.pages.demo.fill._cost_a_month", lambda team, days: 0.0)
     monkeypatch.setattr("console.pages.demo.fill.roll_up", lambda: 0)
     monkeypatch.setattr("console.pages.demo.fill.roll_up_uses", lambda: 0)
     run()
     moments = list(
         PinMove.objects.filter(pin__alias__name="support-chat").order_by("moved_at").values_list("moved_at", flat=True)
     )
+    for hard in Quota.objects.filter(mode="hard"):
+        assert not QuotaCounter.objects.filter(quota=hard, used__gt=hard.limit).exists(), f"{hard} is overshot"
     assert len(moments) == 3
     assert (now() - moments[0]).days == 96
     assert len(set(moments)) == 3

@@ -132,6 +132,7 @@ def test_it_puts_the_exact_time_into_every_time() -> None:
 
 class Example(forms.Form):
     name = forms.CharField(help_text="As the log shows it.")
+    about = forms.CharField(help_text="Said by <b>others</b>.")
     size = forms.ChoiceField(choices=[("s", "Small"), ("l", "Large")], required=False)
     sure = forms.BooleanField()
     scopes = forms.MultipleChoiceField(choices=[("a", "A"), ("b", "B")], widget=forms.CheckboxSelectMultiple)
@@ -143,6 +144,7 @@ def test_it_renders_every_field_with_label_hint_and_error() -> None:
     assert re.search(r'<input type="text" name="name" class="control"[^>]*aria-invalid="true"', html)
     assert 'aria-describedby="id_name_helptext id_name_error"' in html
     assert '<p class="field-hint" id="id_name_helptext">As the log shows it.</p>' in html
+    assert "Said by &lt;b&gt;others&lt;/b&gt;." in html
     assert 'id="id_name_error"' in html
     assert 'Size <span class="optional">optional</span>' in html
     assert '<select name="size" class="control"' in html

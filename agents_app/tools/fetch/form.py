@@ -1,5 +1,7 @@
 """The form of a reader of pages."""
 
+from django.utils.safestring import mark_safe
+
 from agents_app.tools.fields import LinesField
 from agents_app.tools.form import ToolForm
 
@@ -10,5 +12,5 @@ class FetchForm(ToolForm):
     hosts = LinesField(
         label="Hosts it may read",
         placeholder="docs.example.com\n*.example.org",
-        help_text="One a line. <code>*.example.org</code> means every name below it.",
+        help_text=mark_safe("One a line. <code>*.example.org</code> means every name below it."),
     )

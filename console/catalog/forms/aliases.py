@@ -3,6 +3,7 @@
 from typing import Any
 
 from django import forms
+from django.utils.safestring import mark_safe
 
 from console.catalog.forms.base import VersionField, seen_field
 from console.catalog.models import Alias, ModelVersion
@@ -13,7 +14,7 @@ from console.teams.models import Team
 class AliasForm(forms.Form):
     name = forms.CharField(
         max_length=100,
-        help_text="What callers write as <code>model</code>. It never changes: callers hold it.",
+        help_text=mark_safe("What callers write as <code>model</code>. It never changes: callers hold it."),
         widget=forms.TextInput(attrs={"autocomplete": "off", "spellcheck": "false", "class": "mono"}),
     )
     description = forms.CharField(max_length=300, required=False, help_text="What it is for, in a few words.")

@@ -3,6 +3,7 @@
 from typing import Any
 
 from django import forms
+from django.utils.safestring import mark_safe
 
 from console.catalog.forms.base import seen_field
 from console.catalog.models import Provider
@@ -34,7 +35,7 @@ class ProviderForm(forms.Form):
     slug = forms.SlugField(
         max_length=60,
         label="Short name",
-        help_text="The part before the slash in <code>openai/gpt-4o-mini</code>. It never changes.",
+        help_text=mark_safe("The part before the slash in <code>openai/gpt-4o-mini</code>. It never changes."),
         widget=forms.TextInput(attrs={"class": "mono", "spellcheck": "false"}),
     )
     kind = forms.ChoiceField(help_text="The wire format it speaks.")

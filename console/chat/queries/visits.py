@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
-from django.db.models import Count, Exists, Max, OuterRef, Q, QuerySet, Subquery
+from django.db.models import Count, Exists, Max, Min, OuterRef, Q, QuerySet, Subquery
 from django.db.models.functions import Left
 from django.utils.dateparse import parse_datetime
 
@@ -15,6 +15,7 @@ from console.chat.models import Conversation, Feedback, Message, Widget
 from console.chat.queries.thread import Thread, thread
 from console.core.clock import now
 from console.teams.callers import Caller
+from console.teams.models import Team
 
 PAGE = 40
 _EXCERPT = 160
@@ -86,6 +87,26 @@ def waiting_in(widgets: Sequence[uuid.UUID]) -> dict[uuid.UUID, int]:
     """Return how many visitors wait for a person, by widget; widgets where nobody does are left out."""
     rows = Conversation.objects.filter(_waiting(), widget__in=widgets, deleted_at=None).order_by()
     return dict(rows.values_list("widget").annotate(Count("pk")))
+
+
+@dataclass(frozen=True, slots=True)
+class Waited:
+    """A widget at which visitors wait for a person."""
+
+    widget_id: uuid.UUID
+    name: str
+    team: str
+    count: int
+
+
+def waited(caller: Caller, teams: Sequence[Team]) -> list[Waited]:
+    """Return where visitors of these teams wait and the caller may answer, the longest silence first."""
+    widgets = access.widgets_for(caller, "answer").filter(team__in=teams)
+    rows = Conversation.objects.filter(_waiting(), widget__in=widgets, deleted_at=None)
+    counted = rows.values_list("widget", "widget__name", "widget__team__name").annotate(
+        Count("pk"), since=Min("last_at")
+    )
+    return [Waited(*row) for *row, _ in counted.order_by("since", "widget")]
 
 
 def waiting_for(caller: Caller) -> int:

@@ -4,12 +4,14 @@ import uuid
 from typing import Any
 
 from csp.decorators import csp_update
+from django.db.models import QuerySet
 from django.http import HttpResponse
 from django.shortcuts import render
 from django.urls import reverse
 from django.utils.cache import patch_vary_headers
 from django.views.decorators.http import require_http_methods, require_POST, require_safe
 
+from agents_app.models import Agent
 from console.chat import access
 from console.chat.models import Widget
 from console.chat.queries import visits
@@ -21,6 +23,7 @@ from console.core.errors import Conflict, Refusal
 from console.core.htmx import go, is_htmx
 from console.teams.access import needs, scope_for, teams_for
 from console.teams.callers import TeamRequest
+from console.teams.models import Team
 
 ACTIVE = "widgets"
 
@@ -47,11 +50,17 @@ def widgets(request: TeamRequest) -> HttpResponse:
 @needs("build")
 @require_http_methods(["GET", "HEAD", "POST"])
 def new_widget(request: TeamRequest) -> HttpResponse:
+    """Make one. With htmx the assistants follow the team that is chosen."""
+    given = request.POST if request.method == "POST" else request.GET
+    teams = teams_for(request.caller, "build").order_by("name")
+    agents = access.agents_to_talk_to(request.caller).order_by("name")
+    team = _chosen(given.get("team", ""), teams, agents)
     form = NewWidgetForm(
         request.POST if request.method == "POST" else None,
-        teams=teams_for(request.caller, "build").order_by("name"),
-        agents=access.agents_to_talk_to(request.caller).order_by("name"),
-        initial={"team": request.GET.get("team", ""), "agent": request.GET.get("agent", "")},
+        teams=teams,
+        agents=agents,
+        team=team,
+        initial={"team": team.slug if team else "", "agent": given.get("agent", "")},
     )
     if form.is_bound and form.is_valid():
         try:
@@ -60,8 +69,19 @@ def new_widget(request: TeamRequest) -> HttpResponse:
             refuse(form, refusal)
         else:
             return go(request, reverse("chat:widget", args=[made.pk]), f"Created {made.name}. Make it yours.")
-    context = {"active": ACTIVE, "form": form, "has_agent": form.fields["agent"].queryset.exists()}  # type: ignore[attr-defined]
-    return render(request, "chat/widgets/new.html", context, status=422 if form.is_bound else 200)
+    is_piece = is_htmx(request) and request.headers.get("HX-Target") == "agent-field"
+    template = "chat/widgets/new.html#agent" if is_piece else "chat/widgets/new.html"
+    context = {"active": ACTIVE, "form": form, "has_agent": agents.exists()}
+    response = render(request, template, context, status=422 if form.is_bound else 200)
+    patch_vary_headers(response, ["HX-Request", "HX-Target"])
+    return response
+
+
+def _chosen(slug: str, teams: QuerySet[Team], agents: QuerySet[Agent]) -> Team | None:
+    """Return the team of that name, else the first that has an assistant of its own, else the first."""
+    found, owners = list(teams), set(agents.values_list("team", flat=True))
+    named = [team for team in found if team.slug == slug]
+    return next(iter([*named, *(team for team in found if team.pk in owners), *found]), None)
 
 
 @needs("view_team")

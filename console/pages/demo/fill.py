@@ -31,6 +31,7 @@ from prompts_app.services.uses import roll_up_uses
 from usage_app.models import Quota
 from usage_app.services.quotas import set_quota
 from usage_app.services.roll_up import roll_up
+from usage_app.sql import used_before
 
 ACTOR = Actor(kind="system", id=None, name="manage.py demo")
 _MICROS = 1_000_000
@@ -246,15 +247,19 @@ def _calls(
 
 
 def _quotas(actor: Actor, teams: dict[str, Team], days: int) -> int:
-    """Set limits a little above, and in one case below, what a month costs at the present pace."""
+    """Set limits a little above, and in one case below, what a month costs at the present pace.
+
+    A hard limit is never overshot, so late in a month the low one is what the month has cost already.
+    """
     if Quota.objects.filter(team__in=teams.values()).exists():
         return 0
     a_month = {slug: _cost_a_month(team, days) for slug, team in teams.items()}
+    marketing = max(a_month["marketing"] * 0.86, _cost_this_month(teams["marketing"]))
     wanted = [
         ("support", "cost", "month", _round_up(a_month["support"] * 1.12), "soft", ""),
         ("support", "tokens", "day", 8_000_000, "hard", ""),
         ("support", "requests", "minute", 120, "hard", "support-chat"),
-        ("marketing", "cost", "month", _round_up(a_month["marketing"] * 0.86), "hard", ""),
+        ("marketing", "cost", "month", _round_up(marketing), "hard", ""),
         ("operations", "cost", "month", _round_up(a_month["operations"] * 1.4), "soft", ""),
         ("operations", "concurrency", "", 20, "hard", ""),
     ]
@@ -266,6 +271,12 @@ def _quotas(actor: Actor, teams: dict[str, Team], days: int) -> int:
 def _cost_a_month(team: Team, days: int) -> float:
     rows = AuditEvent.objects.filter(team_id=team.pk, client_request_id__startswith="demo-")
     return sum(rows.values_list("cost_micros", flat=True)) / max(days, 1) * 30
+
+
+def _cost_this_month(team: Team) -> int:
+    """Return what a quota of this month begins with."""
+    start = period_start("month", now())
+    return used_before(team_id=team.pk, key_id=None, alias="", metric="cost", window="month", start=start)
 
 
 def _round_up(micros: float) -> int:
