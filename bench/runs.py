@@ -93,6 +93,8 @@ def main() -> None:
         none = idle((workers, store))
         run(stack, "start", "asker", str(options.runs))
         wait(stack, "state = 'waiting'", options.runs)
+        # Notices of what was asked go out after it; what is measured is the waiting.
+        wait(stack, "id IN (SELECT run_id FROM agents_approval WHERE told_at IS NOT NULL)", options.runs)
         many = idle((workers, store))
         held = count(stack, "lease_until IS NOT NULL AND state = 'waiting'")
         print(
