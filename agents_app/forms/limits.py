@@ -27,7 +27,9 @@ class SpanField(forms.CharField):
     """A time, typed as 90 s, 15 min or 7 d; cleans to whole seconds, None when empty."""
 
     def __init__(self, *, most: int, **kwargs: Any) -> None:
-        super().__init__(max_length=60, **kwargs)
+        super().__init__(
+            max_length=60, widget=forms.TextInput(attrs={"placeholder": "90 s, 15 min, 2 h, 7 d"}), **kwargs
+        )
         self.most = most
 
     def clean(self, value: Any) -> int | None:

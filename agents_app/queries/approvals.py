@@ -52,10 +52,6 @@ class Card:
         return "The agent asks"
 
     @property
-    def seconds_left(self) -> int:
-        return max(0, int((self.approval.expires_at - now()).total_seconds()))
-
-    @property
     def fields(self) -> list[tuple["Field", str]]:
         """The fields of a question, each with what was typed into it before."""
         fields = fields_of(self.approval.form) if self.approval.kind == Approval.Kind.QUESTION else []

@@ -1,5 +1,6 @@
 """An agent with tools, in the browser: granted, published, run, approved, and asked why."""
 
+import re
 from pathlib import Path
 
 import pytest
@@ -77,6 +78,7 @@ def test_it_restarts_once_after_a_person_said_yes_and_says_why(
     card = anna.locator(".approval").first
     expect(card).to_contain_text("checkout-worker")
     expect(card).to_contain_text("Six of eight workers are gone.")
+    expect(card.locator("[data-countdown]")).to_have_text(re.compile(r"ends in 5\d:\d\d"))
     check_axe(anna)
     check_width(anna)
     shoot(anna, "approvals")
