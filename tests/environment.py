@@ -21,6 +21,8 @@ os.environ["BUILTIN_MODEL"] = "0"
 os.environ["DATABASE_POOL"] = "0"
 
 
+# First, because the hook takes one answer, and xdist has its own.
+@pytest.hookimpl(tryfirst=True)
 def pytest_xdist_auto_num_workers(config: pytest.Config) -> int:
     """One process more than cores: many tests wait for a clock, a provider or a browser."""
     return (os.cpu_count() or 1) + 1

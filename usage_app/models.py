@@ -161,7 +161,6 @@ class UsageSum(models.Model):
 
     id = models.BigAutoField(primary_key=True)
     team_id = models.UUIDField()
-    key_id = models.UUIDField(null=True)
     environment = models.CharField(max_length=10)
     type = models.CharField(max_length=20)
     lane = models.CharField(max_length=12)
@@ -182,9 +181,10 @@ class UsageSum(models.Model):
 
 
 class UsageHour(UsageSum):
-    """One hour, UTC: what the last day is drawn from, and what a new quota finds already used."""
+    """One hour, UTC: what the last day is drawn from, and what a new quota, of a key too, finds already used."""
 
     hour = models.DateTimeField()
+    key_id = models.UUIDField(null=True)
 
     class Meta:
         constraints = [
@@ -201,16 +201,15 @@ class UsageHour(UsageSum):
 
 
 class UsageDay(UsageSum):
-    """One day, UTC: what weeks and months are drawn from, a twentieth of the rows of the hours."""
+    """One day, UTC: what weeks and months are drawn from. Nothing cuts those by key, and keys would double the rows."""
 
     day = models.DateField()
 
     class Meta:
         constraints = [
             models.UniqueConstraint(
-                fields=["day", "team_id", "key_id", "environment", "type", "lane", "alias", "model"],
+                fields=["day", "team_id", "environment", "type", "lane", "alias", "model"],
                 name="one_row_per_day_and_cut",
-                nulls_distinct=False,
             )
         ]
         # With the sums, so that a month of all teams is read from the index and not from rows full of histograms.

@@ -172,7 +172,7 @@ def put_counter(quota_id: int, period_start: dt.datetime, *, used: int, reserved
 
 # Roll-ups ---------------------------------------------------------------------------------------------------------
 
-_CUT = "team_id, key_id, environment, type, lane, alias, model"
+_CUT = "team_id, environment, type, lane, alias, model"
 _SUMS = ("requests", "errors", "refusals", "prompt_tokens", "completion_tokens", "cost_micros")
 
 
@@ -182,17 +182,17 @@ def _array(bucket: str) -> str:
     return f"ARRAY[{counts}]"
 
 
-def _upsert(table: str, column: str, value: str) -> str:
+def _upsert(table: str, column: str, value: str, cut: str) -> str:
     sums = ", ".join(f"{name} = t.{name} + excluded.{name}" for name in _SUMS)
     arrays = ", ".join(
         f"{name} = ARRAY(SELECT a + b FROM unnest(t.{name}, excluded.{name}) WITH ORDINALITY AS u(a, b, i) ORDER BY i)"  # noqa: S608
         for name in ("latency", "first_token")
     )
     return f"""
-    INSERT INTO {table} AS t ({column}, {_CUT}, {", ".join(_SUMS)}, latency, first_token)
-    SELECT {value}, {_CUT}, {", ".join(f"sum({name})" for name in _SUMS)}, {_array("lb")}, {_array("fb")}
-    FROM grouped GROUP BY {value}, {_CUT}
-    ON CONFLICT ({column}, {_CUT}) DO UPDATE SET {sums}, {arrays}
+    INSERT INTO {table} AS t ({column}, {cut}, {", ".join(_SUMS)}, latency, first_token)
+    SELECT {value}, {cut}, {", ".join(f"sum({name})" for name in _SUMS)}, {_array("lb")}, {_array("fb")}
+    FROM grouped GROUP BY {value}, {cut}
+    ON CONFLICT ({column}, {cut}) DO UPDATE SET {sums}, {arrays}
     """  # noqa: S608
 
 
@@ -214,8 +214,8 @@ WITH grouped AS MATERIALIZED (
     WHERE tx >= %(from_tx)s AND tx < %(to_tx)s AND team_id IS NOT NULL AND type NOT IN ('admin', 'access')
     GROUP BY 1, 2, 3, 4, 5, 6, 7, 8, lb, fb
 ),
-hours AS ({_upsert("usage_usagehour", "hour", "hour")} RETURNING 1),
-days AS ({_upsert("usage_usageday", "day", "(hour AT TIME ZONE 'UTC')::date")} RETURNING 1)
+hours AS ({_upsert("usage_usagehour", "hour", "hour", f"key_id, {_CUT}")} RETURNING 1),
+days AS ({_upsert("usage_usageday", "day", "(hour AT TIME ZONE 'UTC')::date", _CUT)} RETURNING 1)
 SELECT coalesce((SELECT sum(n) FROM grouped), 0)"""  # noqa: S608
 
 

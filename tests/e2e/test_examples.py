@@ -79,11 +79,13 @@ def test_marketing(page_as: OpenPage, site: str, valkey_server: Valkey) -> None:
         run = Run.objects.get()
         names = [(step.kind, step.tool_name) for step in run.steps.all()]
         assert names.count(("tool", "write_section")) == names.count(("tool", "store_piece")) == 3
-        assert [piece["id"] for piece in run.output["value"]["pieces"]] == [1, 2, 3]
+        # Three calls of one turn run at once: which of them the content system hears first is not said.
+        assert {piece["id"] for piece in run.output["value"]["pieces"]} == {1, 2, 3}
         page = page_as(User.objects.get(is_superuser=True))
         # The drafts are in the content system, on another site.
         page.goto(f"http://127.0.0.1:{story.port}/")
-        expect(page.locator("h2")).to_have_text(["Mail", "Landing page", "Social post"])
+        expect(page.locator("h2")).to_have_count(3)
+        assert set(page.locator("h2").all_inner_texts()) == {"Mail", "Landing page", "Social post"}
         # The copywriter asks for a tweak.
         page.goto("/chat/?agent=copywriter")
         page.get_by_label("Message", exact=True).fill(said.partition("\n")[0])

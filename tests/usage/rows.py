@@ -60,7 +60,8 @@ def a_sum(team: Team, at: dt.datetime, *, durations: tuple[int, ...] = (200_000,
     }
     UsageHour.objects.create(hour=at.replace(minute=0, second=0, microsecond=0), **fields)
     cut = {name: fields[name] for name in ("team_id", "environment", "type", "lane", "alias", "model")}
-    day, created = UsageDay.objects.get_or_create(day=at.date(), key_id=fields.get("key_id"), **cut, defaults=fields)
+    sums = {name: value for name, value in fields.items() if name != "key_id"}
+    day, created = UsageDay.objects.get_or_create(day=at.date(), **cut, defaults=sums)
     if not created:
         for name in ("requests", "cost_micros", "prompt_tokens", "completion_tokens"):
             setattr(day, name, getattr(day, name) + fields[name])
