@@ -150,7 +150,7 @@ def _at(root: Any, ref: str) -> Any:
         part = part.replace("~1", "/").replace("~0", "~")
         if isinstance(root, Mapping) and part in root:
             root = root[part]
-        elif isinstance(root, list) and part.isdigit() and int(part) < len(root):
+        elif isinstance(root, list) and part.isdecimal() and len(part) < 10 and int(part) < len(root):
             root = root[int(part)]
         elif part:
             raise TooInvolved(f"it refers to {ref[:100]!r}, which is not there")

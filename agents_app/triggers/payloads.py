@@ -41,7 +41,12 @@ def _alerts(body: Mapping[str, Any]) -> str:
             lines.append(f"  values {_pairs(alert.get('values'))}")
     if len(alerts) > _MOST_ALERTS:
         lines.append(f"- and {len(alerts) - _MOST_ALERTS} more")
-    return "\n".join(lines)
+    return "\n".join(map(_one_line, lines))
+
+
+def _one_line(line: str) -> str:
+    """Return a line that stays one: labels come from whatever is watched, and must not look like other alerts."""
+    return "".join(c if c.isprintable() else " " for c in line)
 
 
 def _pairs(value: Any) -> str:

@@ -2,16 +2,21 @@
 
 Ours is `X-Facet-Signature: t=<seconds since 1970>,v1=<hex>` with HMAC-SHA256 over `<t>.<body>`. Grafana signs with a
 header of its own, over `<t>:<body>`, when its contact point names a timestamp header.
+
+A sender whose secret is being changed may sign with both, as `t=…,v1=…,v1=…`: one that is right is enough.
 """
 
 import hashlib
 import hmac
+import re
 import time
 from collections.abc import Mapping
 
 from console.core.errors import NotSignedIn
 
 TOLERANCE_SECONDS = 300
+_MOST_SIGNATURES = 4
+_STAMP = re.compile(r"[0-9]{1,12}")
 OURS = "x-facet-signature"
 GRAFANA, GRAFANA_TIME = "x-grafana-alerting-signature", "x-grafana-alerting-timestamp"
 
@@ -33,21 +38,25 @@ def sign(secret: str, body: bytes, at: int) -> str:
 def check(secret: str, body: bytes, headers: Mapping[str, str], *, source: str) -> str:
     """Return what tells this delivery from every other; raises BadSignature."""
     stamp, given, signed = _read(headers, source, body)
-    if not stamp.isdigit() or len(stamp) > 12 or abs(time.time() - int(stamp)) > TOLERANCE_SECONDS:
+    if not _STAMP.fullmatch(stamp) or abs(time.time() - int(stamp)) > TOLERANCE_SECONDS:
         raise BadSignature
-    if not hmac.compare_digest(given.encode(), _digest(secret, signed).encode()):
+    right = _digest(secret, signed)
+    if not any(hmac.compare_digest(one.encode(), right.encode()) for one in given):
         raise BadSignature
-    return hashlib.sha256(f"{stamp}.{given}".encode()).hexdigest()
+    return hashlib.sha256(f"{stamp}.{right}".encode()).hexdigest()
 
 
-def _read(headers: Mapping[str, str], source: str, body: bytes) -> tuple[str, str, bytes]:
-    """Return the moment, the signature, and what was signed."""
+def _read(headers: Mapping[str, str], source: str, body: bytes) -> tuple[str, list[str], bytes]:
+    """Return the moment, the signatures, and what was signed."""
     if source == "grafana" and GRAFANA in headers:
         stamp = headers.get(GRAFANA_TIME, "").strip()
-        return stamp, headers[GRAFANA].strip(), f"{stamp}:".encode() + body
-    parts = dict(one.strip().partition("=")[::2] for one in headers.get(OURS, "").split(","))
-    stamp = parts.get("t", "")
-    return stamp, parts.get("v1", ""), f"{stamp}.".encode() + body
+        return stamp, [headers[GRAFANA].strip()], f"{stamp}:".encode() + body
+    parts = [one.strip().partition("=")[::2] for one in headers.get(OURS, "").split(",")]
+    stamps = [value for name, value in parts if name == "t"]
+    given = [value for name, value in parts if name == "v1"]
+    if len(stamps) != 1 or len(given) > _MOST_SIGNATURES:
+        raise BadSignature
+    return stamps[0], given, f"{stamps[0]}.".encode() + body
 
 
 def _digest(secret: str, signed: bytes) -> str:

@@ -5,6 +5,7 @@ import logging
 import uuid
 
 from django.db import transaction
+from django.db.models import Q
 
 from agents_app.models import Firing, Queue, QueueItem, Run, Trigger
 from agents_app.services import queues
@@ -44,7 +45,10 @@ def _living(kind: str) -> list[Trigger]:
 
 
 def _due() -> list[uuid.UUID]:
-    rows = Trigger.objects.filter(kind=Trigger.Kind.SCHEDULE, is_enabled=True, next_at__lte=now())
+    """Return the schedules to see to: those that are due, and those whose last tick is still to come."""
+    moment = now()
+    is_due = Q(next_at__lte=moment) | Q(next_at__isnull=False, last_at__gt=moment + GRACE)
+    rows = Trigger.objects.filter(is_due, kind=Trigger.Kind.SCHEDULE, is_enabled=True)
     return list(rows.order_by("next_at").values_list("pk", flat=True)[:500])
 
 
@@ -53,9 +57,12 @@ def _tick(trigger_id: uuid.UUID) -> None:
     """Start the run of the tick that is due, and work the next one out."""
     rows = Trigger.objects.select_for_update(of=("self",), skip_locked=True)
     trigger = rows.select_related("agent__team", "agent__live", "owner").filter(pk=trigger_id).first()
-    if trigger is None or trigger.next_at is None or trigger.next_at > now() or not trigger.is_enabled:
+    if trigger is None or trigger.next_at is None or not trigger.is_enabled:
         return
     cron, zone, moment = trigger.config["cron"], trigger.config["time_zone"], now()
+    if trigger.next_at > moment:
+        _set_back(trigger, moment)
+        return
     due = newest_tick(cron, zone, trigger.next_at, moment)
     is_missed = moment - due > GRACE and trigger.config.get("catch_up") != ONCE
     if is_missed or trigger.agent.archived_at is not None:
@@ -63,6 +70,13 @@ def _tick(trigger_id: uuid.UUID) -> None:
     else:
         fire(trigger, due.isoformat(), {} if trigger.config.get("input") else _said(trigger, due))
     Trigger.objects.filter(pk=trigger.pk).update(next_at=next_tick(cron, zone, max(due, moment)))
+
+
+def _set_back(trigger: Trigger, moment: dt.datetime) -> None:
+    """Go on from now where the clock ran ahead and was put right: the next tick is as far away as it was wrong."""
+    if trigger.last_at is not None and trigger.last_at > moment + GRACE:
+        following = next_tick(trigger.config["cron"], trigger.config["time_zone"], moment)
+        Trigger.objects.filter(pk=trigger.pk).update(next_at=following, last_at=moment)
 
 
 def _said(trigger: Trigger, due: dt.datetime) -> dict[str, str]:
@@ -76,6 +90,7 @@ def _skip(trigger: Trigger, due: dt.datetime) -> None:
         key=due.isoformat(),
         defaults={"state": Firing.State.SKIPPED, "trouble": "Nobody was there to start it in time."},
     )
+    Trigger.objects.filter(pk=trigger.pk).update(last_at=now())
 
 
 # Built-in queues ------------------------------------------------------------------------------------------------------

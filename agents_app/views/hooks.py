@@ -26,7 +26,7 @@ def deliver(request: HttpRequest, trigger_id: uuid.UUID) -> HttpResponse:
     """Start the run of one delivery. The same delivery starts none; a webhook there is not is a bad signature too."""
     try:
         length = request.headers.get("Content-Length", "")
-        if not length.isdigit():
+        if not length.isdecimal():
             return _refused(request, 411, "length_required", "A delivery says in Content-Length how long it is.")
         if int(length[:12]) > LARGEST:
             return _refused(request, 413, "too_large", f"A delivery has at most {LARGEST:,} bytes.")

@@ -15,7 +15,7 @@ DEFAULT, MOST = 50, 200
 
 def limit_of(request: Request) -> int:
     raw = request.query_params.get("limit", str(DEFAULT))
-    if not raw.isascii() or not raw.isdigit() or not 1 <= int(raw[:6]) <= MOST:
+    if not raw.isascii() or not raw.isdigit() or len(raw) > 6 or not 1 <= int(raw) <= MOST:
         raise BadInput(f"limit must be a whole number from 1 to {MOST}.", param="limit")
     return int(raw)
 

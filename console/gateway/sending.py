@@ -80,7 +80,7 @@ async def _send_once(call: Call) -> outbound.Reply:
     if plan.version.provider.is_builtin and reply.status == 503:
         raise _starting()
     failure = plan.kind.failure(reply.status, without_secret(raw, plan.version.provider.secret))
-    if failure.status == 503 and reply.retry_after.isdigit():
+    if failure.status == 503 and reply.retry_after.isdecimal():
         failure.retry_after = min(int(reply.retry_after[:6]), _LONGEST_RETRY_AFTER)
     raise failure
 

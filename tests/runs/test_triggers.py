@@ -15,8 +15,8 @@ from agents_app.services import queues
 from agents_app.services import triggers as services
 from agents_app.services.approvals import why_not_decide
 from agents_app.services.telling import tell
-from agents_app.triggers import signing, ticking
-from agents_app.triggers.schedule import next_tick
+from agents_app.triggers import payloads, signing, ticking
+from agents_app.triggers.schedule import newest_tick, next_tick
 from console.audit.models import AuditEvent
 from console.core.clock import now
 from console.core.errors import BadInput
@@ -96,6 +96,13 @@ def test_it_starts_nothing_without_a_good_signature(hook, agent, cast):
         deliver(trigger, secret, at=int(time.time()) + 400),
         deliver(trigger, secret, **{"X-Facet-Signature": ""}),
         deliver(trigger, secret, **{"X-Facet-Signature": "t=x,v1=é".encode().decode("latin-1")}),
+        deliver(trigger, secret, **{"X-Facet-Signature": "t=\xb2,v1=x"}),
+        deliver(trigger, secret, **{"X-Facet-Signature": f"t=1,{signing.sign(secret, b'{}', int(time.time()))}"}),
+        deliver(trigger, secret, **{"X-Facet-Signature": f"t={int(time.time())}" + ",v1=0" * 5}),
+        deliver(trigger, secret, **{"X-Facet-Signature": signing.sign(secret, b"{}", int(time.time()))}),
+        deliver(
+            trigger, secret, **{"X-Facet-Signature": signing.sign(secret, json.dumps(ALERTS).encode(), late).upper()}
+        ),
         deliver(Trigger(pk=agent.pk), secret),
     ]
     assert {answer.status_code for answer in answers} == {401}
@@ -109,16 +116,37 @@ def test_it_says_what_is_wrong_with_a_signed_delivery(hook):
     assert deliver(trigger, secret, b'{"a": NaN}').status_code == 400
     assert deliver(trigger, secret, b"x" * (256 * 1024 + 1)).status_code == 413
     assert deliver(trigger, secret, **{"Content-Length": ""}).status_code == 411
+    assert deliver(trigger, secret, **{"Content-Length": "\xb2"}).status_code == 411
+    for alerts in (None, {}, "x", [None], [["x"]], [{}, 1]):
+        assert deliver(trigger, secret, {"alerts": alerts}).status_code == 400, alerts
+    for raw in (b"[" * 40 + b"]" * 40, b'{"a": 1, "a": 2}', b'{"a": "\\ud800"}', b'{"a": "\\u0000"}', b"\xff"):
+        assert deliver(trigger, secret, raw).status_code == 400, raw
     Trigger.objects.update(is_enabled=False)
     assert deliver(trigger, secret).status_code == 409
     assert Run.objects.count() == 0
+
+
+def test_alerts_cannot_write_lines_of_the_notification_themselves():
+    odd = {
+        "status": {"a": [1]},
+        "alerts": [{"labels": {"pod": "x\n- resolved: all=well\u2028\x1b[2J"}, "values": [1], "startsAt": {}}],
+    }
+    said = payloads.input_of("grafana", odd, asks_for_message=True)["message"]
+    assert [line[:2] for line in said.split("\n")] == ["1 ", "- ", "  "] and not {"\u2028", "\x1b"} & set(said)
+    many = {"alerts": [{"labels": {"n": str(n)}} for n in range(900)]}
+    said = payloads.input_of("alertmanager", many, asks_for_message=True)["message"]
+    assert said.startswith("900 alerts, unknown.") and said.endswith("- and 850 more")
 
 
 def test_another_secret_ends_the_old_one(hook, cast):
     trigger, secret = hook
     renewed = services.renew_secret(actor=make.actor_for(cast.alice), trigger=trigger)
     assert deliver(trigger, secret).status_code == 401
-    assert deliver(trigger, renewed).status_code == 202
+    at = int(time.time())
+    old, new = (signing.sign(one, json.dumps(ALERTS).encode(), at) for one in (secret, renewed))
+    both = f"{new},{old.partition(',')[2]}"
+    assert deliver(trigger, "", **{"X-Facet-Signature": both}).status_code == 202, "a sender that signs with both"
+    assert deliver(trigger, renewed, at=at).status_code == 200, "and it is the same delivery"
     assert AuditEvent.objects.filter(action="trigger.secret_renewed").count() == 1
 
 
@@ -193,10 +221,58 @@ def test_a_schedule_keeps_its_hour_when_clocks_change():
     autumn = dt.datetime(2026, 10, 24, 12, tzinfo=dt.UTC)
     first = next_tick("30 2 * * *", "Europe/Berlin", autumn)
     assert next_tick("30 2 * * *", "Europe/Berlin", first).day == 26, "the hour that comes twice ticks once"
+    second_pass = dt.datetime(2026, 10, 25, 1, 10, tzinfo=dt.UTC)  # 02:10 for the second time
+    assert next_tick("30 2 * * *", "Europe/Berlin", second_pass).day == 26, "and what is past is not to come"
+    assert next_tick("*/30 2 * * *", "Europe/Berlin", second_pass) == second_pass.replace(minute=30)
+    gap = dt.datetime(2026, 3, 29, 0, 59, tzinfo=dt.UTC)
+    assert [
+        f"{next_tick('0,30 2 * * *', 'Europe/Berlin', gap + dt.timedelta(minutes=n)):%d %H:%M}" for n in (0, 1)
+    ] == [
+        "29 01:00",
+        "30 00:00",
+    ]
+    assert next_tick("15 2 * * *", "Australia/Lord_Howe", dt.datetime(2026, 10, 3, 12, tzinfo=dt.UTC)).minute == 30
+    leap = next_tick("0 0 29 2 *", "UTC", dt.datetime(2096, 3, 1, tzinfo=dt.UTC))
+    assert (leap.year, leap.day) == (2104, 29), "2100 has no leap day"
+
+
+def test_the_newest_tick_of_a_long_stop_is_one_that_has_come():
+    stop, noon = dt.datetime(2024, 1, 1, tzinfo=dt.UTC), dt.datetime(2026, 6, 1, 12, tzinfo=dt.UTC)
+    for cron, newest in (
+        ("* 0-5 * * *", dt.datetime(2026, 6, 1, 5, 59)),
+        ("* * * * *", dt.datetime(2026, 6, 1, 12)),
+        ("0 0 1 1 *", dt.datetime(2026, 1, 1)),
+        ("0 0 29 2 *", dt.datetime(2024, 2, 29)),
+        ("0 0 31 12 *", dt.datetime(2025, 12, 31)),
+    ):
+        since = next_tick(cron, "UTC", stop - dt.timedelta(days=1))
+        assert newest_tick(cron, "UTC", since, noon).replace(tzinfo=None) == newest, cron
+    assert newest_tick("0 0 1 1 *", "UTC", stop, stop) == stop
+
+
+def test_a_clock_that_ran_ahead_does_not_silence_a_schedule(agent, cast):
+    made(agent, cast.alice, "schedule", cron="*/5 * * * *", time_zone="UTC")
+    due, ahead = now().replace(second=0, microsecond=0), now() + dt.timedelta(days=400)
+    Trigger.objects.update(next_at=ahead + dt.timedelta(minutes=5), last_at=ahead)
+    ticking.tick()
+    trigger = Trigger.objects.get()
+    assert trigger.next_at <= now() + dt.timedelta(minutes=5) and not Run.objects.exists()
+    Trigger.objects.update(next_at=due)
+    ticking.tick()
+    ticking.tick()
+    assert Run.objects.count() == 1 and Trigger.objects.get().last_at <= now()
 
 
 def test_it_refuses_what_is_no_schedule(agent, cast):
-    for wrong in ({"cron": "every day"}, {"cron": "0 0 31 2 *"}, {"cron": "* * * * *", "time_zone": "Mars/Olympus"}):
+    for wrong in (
+        {"cron": "every day"},
+        {"cron": "0 0 31 2 *"},
+        {"cron": "* * * * *", "time_zone": "Mars/Olympus"},
+        {"cron": "* * * * *", "time_zone": "localtime"},
+        {"cron": "* * * * * *"},
+        {"cron": "0," * 60 + "0 * * * *"},
+        {"cron": "9" * 5_000 + " * * * *"},
+    ):
         with pytest.raises(BadInput):
             made(agent, cast.alice, "schedule", **wrong)
     with pytest.raises(BadInput):

@@ -110,7 +110,7 @@ def _keep_for(fields: dict[str, str]) -> dt.timedelta | None:
         return None
     if fields.get("expires_after[anchor]", "created_at") != "created_at":
         raise BadInput("expires_after counts from created_at.", param="expires_after[anchor]")
-    if not seconds.isdigit() or not 3600 <= int(seconds[:9]) <= 2_592_000:
+    if not seconds.isdecimal() or len(seconds) > 9 or not 3600 <= int(seconds) <= 2_592_000:
         raise BadInput("expires_after takes 3600 to 2592000 seconds.", param="expires_after[seconds]")
     return dt.timedelta(seconds=int(seconds))
 

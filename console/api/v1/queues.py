@@ -97,6 +97,6 @@ async def _see(request: Request, send: Send, name: str, item_id: str) -> None:
 
 def _wait_of(request: Request) -> float:
     text = rows.paging(request, usual=20, most=100).others.get("wait", "0")
-    if not text.isdigit() or int(text[:6]) > LONGEST_WAIT:
+    if not text.isdecimal() or len(text) > 6 or int(text) > LONGEST_WAIT:
         raise BadInput(f"wait is a number of seconds from 0 to {LONGEST_WAIT}.", param="wait")
     return float(text)

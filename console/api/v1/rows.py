@@ -110,7 +110,7 @@ class Paging(NamedTuple):
 def paging(request: Request, *, usual: int, most: int) -> Paging:
     given = dict(parse_qsl(request.query.decode("latin-1")))
     limit, order = given.pop("limit", str(usual)), given.pop("order", "desc")
-    if not limit.isdigit() or not 1 <= int(limit[:9]) <= most:
+    if not limit.isdecimal() or len(limit) > 9 or not 1 <= int(limit) <= most:
         raise BadInput(f"limit is a number from 1 to {most:,}.", param="limit")
     if order not in {"asc", "desc"}:
         raise BadInput("order is asc or desc.", param="order")

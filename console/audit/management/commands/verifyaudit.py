@@ -49,7 +49,7 @@ class Command(BaseCommand):
 
     def _expect(self, text: str) -> int:
         number, _, digest = text.partition(":")
-        if not number.isdigit() or len(digest) != 64:
+        if not number.isdecimal() or len(digest) != 64:
             raise CommandError("Write --expect as NUMBER:SHA256, as this command printed it.")
         block = Seal.objects.filter(number=int(number)).first()
         if block is not None and bytes(block.sha256).hex() == digest.lower():
