@@ -84,18 +84,22 @@ def decide_approval(
 
 @transaction.atomic
 def extend_approval(*, actor: Actor, approval: Approval, seconds: int) -> Approval:
-    """Give people more time to decide, counted from now; in all, no more than an agent may be given from the start."""
+    """Give people more time to decide, counted from now: never less, and no more than an agent may from the start."""
     if not 60 <= seconds <= MOST_EXTENDED.total_seconds():
         raise BadInput("More time is from one minute to 30 days.", param="seconds")
     locked = _locked(approval)
     check_may_decide(actor, locked)
-    latest = locked.created_at + MOST_EXTENDED
-    if now() + dt.timedelta(seconds=seconds) > latest:
+    latest, until = locked.created_at + MOST_EXTENDED, now() + dt.timedelta(seconds=seconds)
+    if until > latest:
         raise BadInput(
             f"An approval waits {MOST_EXTENDED.days} days in all at most: this one until {latest:%Y-%m-%d %H:%M} UTC.",
             param="seconds",
         )
-    before, locked.expires_at = locked.expires_at, now() + dt.timedelta(seconds=seconds)
+    if until <= locked.expires_at:
+        raise BadInput(
+            f"It waits until {locked.expires_at:%Y-%m-%d %H:%M} UTC already, which is later.", param="seconds"
+        )
+    before, locked.expires_at = locked.expires_at, until
     locked.save(update_fields=["expires_at"])
     detail = changes({"expires_at": before}, {"expires_at": locked.expires_at})
     _note(actions.APPROVAL_EXTENDED, actor, locked, detail)

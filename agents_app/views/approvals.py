@@ -1,5 +1,6 @@
 """The inbox of approvals, and the one form that decides."""
 
+import math
 import uuid
 from typing import Any
 
@@ -16,6 +17,7 @@ from agents_app.services import approvals as services
 from agents_app.views.runs import have
 from agents_app.views.starting import read_fields
 from console.core import strict_json
+from console.core.clock import now
 from console.core.errors import BadInput, Refusal
 from console.core.htmx import go, is_htmx
 from console.teams.access import needs, scope_for
@@ -99,11 +101,11 @@ def decide(request: TeamRequest, approval_id: uuid.UUID) -> HttpResponse:
 @needs("view_team")
 @require_POST
 def extend(request: TeamRequest, approval_id: uuid.UUID) -> HttpResponse:
-    """Give it an hour from now."""
+    """Give it an hour more than it has."""
     found = access.approval_for(request.caller, approval_id)
-    said = "It waits another hour from now."
+    said, left = "It waits an hour longer.", max(0, math.ceil((found.expires_at - now()).total_seconds()))
     try:
-        services.extend_approval(actor=request.caller.actor, approval=found, seconds=_MORE_TIME)
+        services.extend_approval(actor=request.caller.actor, approval=found, seconds=left + _MORE_TIME)
     except Refusal as refusal:
         said = refusal.message
     return go(request, reverse("agents:approval", args=[found.pk]), said)

@@ -77,10 +77,13 @@ def test_it_refuses_what_was_not_seen_is_late_or_over(run, anna, cast):
     later = make.make_approval(run)
     extended = extend_approval(actor=make.actor_for(anna), approval=later, seconds=7200)
     assert extended.expires_at > later.expires_at
+    with pytest.raises(BadInput, match=f"until {extended.expires_at:%Y-%m-%d %H:%M} UTC already"):
+        extend_approval(actor=make.actor_for(anna), approval=later, seconds=3600)
+    assert Approval.objects.get(pk=later.pk).expires_at == extended.expires_at, "more time is never less"
     Approval.objects.filter(pk=later.pk).update(created_at=now() - dt.timedelta(days=29))
     with pytest.raises(BadInput, match="30 days in all"):
         extend_approval(actor=make.actor_for(anna), approval=later, seconds=2 * 86_400)
-    assert extend_approval(actor=make.actor_for(anna), approval=later, seconds=3600)
+    assert extend_approval(actor=make.actor_for(anna), approval=later, seconds=7300)
     cancel_run(actor=make.actor_for(cast.bob), run=run)
     with pytest.raises(AlreadyDecided, match="run ended"):
         decide(later, anna)

@@ -2,13 +2,14 @@
 
 import threading
 import time
+from contextlib import suppress
 
 from django.db import connections
 
 from agents_app.errors import AlreadyDecided
 from agents_app.models import Agent, Approval, Run, Tool
 from agents_app.services.agents import archive_agent
-from agents_app.services.approvals import decide_approval
+from agents_app.services.approvals import decide_approval, extend_approval
 from agents_app.services.runs import cancel_run
 from console.core.clock import now
 from console.teams.actors import SYSTEM
@@ -223,14 +224,18 @@ def test_of_decisions_at_once_one_counts_and_workers_at_once_make_one_call(shop:
         shop.go(run)
         connections.close_all()
 
-    for doers in (
-        [threading.Thread(target=decide, args=(number % 2 == 0,)) for number in range(6)],
-        [threading.Thread(target=work) for _ in range(4)],
-    ):
-        for one in doers:
-            one.start()
-        for one in doers:
-            one.join(20)
+    def extend() -> None:
+        with suppress(AlreadyDecided):
+            extend_approval(actor=make.actor_for(shop.anna), approval=approval, seconds=86_400)
+        connections.close_all()
+
+    doers = [threading.Thread(target=decide, args=(number % 2 == 0,)) for number in range(6)]
+    doers[3:3] = [threading.Thread(target=extend), threading.Thread(target=work), threading.Thread(target=work)]
+    for one in doers:
+        one.start()
+    for one in doers:
+        one.join(20)
+    shop.go(run)
     run.refresh_from_db()
     assert len(heard) == 1 and run.state == "succeeded"
     assert counted(shop.file)["rent"] == (1 if heard[0] else 0)

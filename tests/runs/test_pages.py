@@ -1,5 +1,6 @@
 """The pages of runs and approvals: who sees what, what waits, deciding, stopping, asking why."""
 
+import datetime as dt
 import json
 
 import pytest
@@ -129,10 +130,15 @@ def test_it_fills_in_the_form_an_agent_asks_with(run, cast):
 
 
 def test_it_gives_more_time(run, anna):
-    approval = run.approvals.get()
-    Approval.objects.filter(pk=approval.pk).update(expires_at=now() + (approval.expires_at - now()) / 60)
-    assert as_(anna).post(f"/approvals/{approval.pk}/extend/").status_code == 302
-    assert run.approvals.get().expires_at >= approval.expires_at
+    hour, url = dt.timedelta(hours=1), f"/approvals/{run.approvals.get().pk}/extend/"
+    for left in (dt.timedelta(minutes=1), dt.timedelta(days=3)):
+        before = now() + left
+        Approval.objects.update(expires_at=before)
+        assert as_(anna).post(url).status_code == 302
+        assert run.approvals.get().expires_at >= before + hour, "an hour more than it had"
+    Approval.objects.update(expires_at=now() + dt.timedelta(days=30, minutes=-5))
+    assert "30 days" in as_(anna).post(url, follow=True).text
+    assert run.approvals.get().expires_at > now() + dt.timedelta(days=29)
 
 
 def test_it_stops_a_run(run, cast, anna):
