@@ -101,10 +101,10 @@ class Kind(Protocol):
 
 
 def cut(text: str, most_bytes: int) -> str:
-    """Return a result the model can read; what does not fit is left out, and that is said."""
-    raw = text.encode()
+    """Return a result the model can read and a database can keep; what does not fit is left out, and that is said."""
+    raw = text.replace("\x00", "\ufffd").encode(errors="replace")  # half of a surrogate pair is no character
     if len(raw) <= most_bytes:
-        return text
+        return raw.decode()
     kept = raw[:most_bytes].decode(errors="ignore")
     return f"{kept}\n[cut: {len(raw) - most_bytes:,} of {len(raw):,} bytes left out]"
 

@@ -1,9 +1,12 @@
 """Calls of other people's servers, for every kind that makes some: by the one client, within size and time."""
 
+import base64
+import json
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
-from urllib.parse import urlsplit
+from urllib.parse import quote, urlsplit
 
 from agents_app.tools.base import ToolFailed, within
 from console import outbound
@@ -30,6 +33,13 @@ _SAID = {
     "upstream_tls": "The server's TLS certificate is not valid.",
     "upstream_broken": "The connection to the server broke.",
 }
+# Encodings of text. Python knows others under such a name, some of which take minutes for a large body.
+_CHARSET = re.compile(
+    r"utf-?8|utf-?16(?:-?[bl]e)?|(?:us-)?ascii|latin-?1|(?:iso-8859-|windows-|cp)\d{1,4}|koi8-[ru]|euc-(?:jp|kr)"
+    r"|shift_jis|iso-2022-jp|gb(?:k|2312|18030)|big5"
+)
+# What is shorter stands in many words by chance.
+_SHORTEST_SECRET = 6
 # Nothing was sent yet.
 _BEFORE = frozenset({"upstream_unreachable", "address_refused", "upstream_tls"})
 
@@ -44,11 +54,21 @@ class Answer:
     @property
     def text(self) -> str:
         """Return the body as text; bytes that are none are shown as marks."""
-        _, _, charset = self.content_type.lower().partition("charset=")
+        _, _, said = self.content_type.lower().partition("charset=")
+        charset = said.split(";")[0].strip(" \"'")
         try:
-            return self.body.decode(charset.split(";")[0].strip(" \"'") or "utf-8", errors="replace")
+            return self.body.decode(charset if _CHARSET.fullmatch(charset) else "utf-8", errors="replace")
         except LookupError:
             return self.body.decode(errors="replace")
+
+
+def without_secret(text: str, secret: str) -> str:
+    """Return what a server said without the secret it was asked with, in each spelling it can come back in."""
+    secrets = {secret, secret.partition(":")[2], base64.b64encode(secret.encode()).decode()}
+    for one in sorted((one for one in secrets if len(one) >= _SHORTEST_SECRET), key=len, reverse=True):
+        for spelling in (one, json.dumps(one)[1:-1], quote(one, safe="")):
+            text = text.replace(spelling, "[secret]")
+    return text
 
 
 def origin_of(url: str) -> str:

@@ -38,12 +38,16 @@ class _Body(httpx2.AsyncByteStream):
 
 
 class GuardedTransport(httpx2.AsyncBaseTransport):
-    """`trouble` is what went wrong on the way, if anything did: the library above may say less of it."""
+    """`trouble` is what went wrong on the way, if anything did: the library above may say less of it.
+
+    `status` is that of the last answer to a POST.
+    """
 
     def __init__(self, url: str, *, deadlines: Deadlines, limit: int) -> None:
         self._origin = _origin(httpx2.URL(url))
         self._deadlines, self._left = deadlines, limit
         self.trouble: ProviderError | None = None
+        self.status = 0
 
     def count(self, size: int) -> None:
         self._left -= size
@@ -70,6 +74,8 @@ class GuardedTransport(httpx2.AsyncBaseTransport):
             raise httpx2.ReadTimeout("No answer to the goodbye.") from None
         except ProviderError as error:
             raise self.broken(error) from None
+        if request.method == "POST":
+            self.status = reply.status
         said = {name: value for name in _PASSED_ON if (value := reply.header(name))}
         return httpx2.Response(reply.status, headers=said, stream=_Body(reply, self))
 

@@ -1,5 +1,6 @@
 """Read a page of an allowed host: a GET, nothing else, and the words of what comes back."""
 
+import asyncio
 import re
 from collections.abc import Mapping
 from typing import Any
@@ -60,7 +61,8 @@ class Fetch:
             return Result(f"The server answered {answer.status}.", True, note)
         kind = answer.content_type.partition(";")[0].strip().lower()
         if kind in {"text/html", "application/xhtml+xml"}:
-            return Result(cut(words_of(answer.text), call.most_bytes), note=note)
+            words = await asyncio.to_thread(words_of, answer.text)  # a large page would keep the event loop
+            return Result(cut(words, call.most_bytes), note=note)
         if kind.startswith("text/") or kind.endswith(("json", "xml")) or not kind:
             return Result(cut(answer.text, call.most_bytes), note=note)
         return Result(f"The address holds {kind[:80]}, which is not text.", True, note)

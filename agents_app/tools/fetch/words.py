@@ -1,46 +1,87 @@
-"""The words of an HTML page, for a reader that pays by the letter."""
+"""The words of an HTML page, for a reader that pays by the letter.
 
+By hand, because the page is a stranger's: the standard library reads an unfinished comment to the end of the page again
+for every one that begins, and parsers that build a tree do much the same with elements that nest without end. Here what
+has no end ends the page, as in browsers, and every letter is looked at a bounded number of times.
+"""
+
+import html
 import re
-from html.parser import HTMLParser
 
 _SKIPPED = frozenset({"script", "style", "template", "noscript", "svg", "head"})
+# What is in these is no HTML: only their own end tag ends them.
+_RAW = {name: re.compile(rf"</{name}(?=[\s/>])", re.IGNORECASE) for name in ("script", "style")}
 _BREAKS = frozenset(
     {
         *("p", "div", "br", "li", "ul", "ol", "tr", "table", "section", "article", "header", "footer", "main", "nav"),
         *("h1", "h2", "h3", "h4", "h5", "h6", "pre", "blockquote", "dt", "dd", "figure", "hr"),
     }
 )
+# A quotation mark opens a value after `=` only. Nothing is tried in two ways (`++`, `*+`), so a match is one pass.
+_TAG = re.compile(r"<(/?)([A-Za-z][^\s/>]*+)([^>=]*+(?:=\s*+(?:\"[^\"]*+\"|'[^']*+')?+[^>=]*+)*+)>")
+_BEGINS_TAG = re.compile(r"</?[A-Za-z]")
+_BEGINS_MARK = re.compile(r"<(?:[!?]|/)")  # declarations, and ends of nothing
+_NO_CHARACTER = re.compile(r"&#(?:[0-9]{9,}|[xX][0-9A-Fa-f]{9,});?")
+_SPACES = re.compile(r"[ \t\r\f\v]+")
 
 
-class _Words(HTMLParser):
-    def __init__(self) -> None:
-        super().__init__(convert_charrefs=True)
-        self.parts: list[str] = []
-        self._skipping: list[str] = []
+class _Reader:
+    """Where the reading is, what was read, and the element whose words are left out."""
 
-    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
-        if tag in _SKIPPED:
-            self._skipping.append(tag)
-        elif tag in _BREAKS:
+    def __init__(self, page: str) -> None:
+        self.page, self.at, self.parts = page, 0, list[str]()
+        self.skipping, self.depth = "", 0
+
+    def read(self) -> str:
+        while (start := self.page.find("<", self.at)) >= 0:
+            self._take(self.page[self.at : start])
+            self.at = self._markup(start)
+        self._take(self.page[self.at :])
+        return html.unescape(_NO_CHARACTER.sub("\ufffd", "".join(self.parts)))
+
+    def _take(self, text: str) -> None:
+        if not self.skipping:
+            self.parts.append(text)
+
+    def _markup(self, start: int) -> int:
+        """Return where what begins with this `<` ends."""
+        page = self.page
+        if page.startswith("<!--", start):
+            return self._after("-->", start + 2)
+        if _BEGINS_TAG.match(page, start):
+            tag = _TAG.match(page, start)
+            return self._tag(tag) if tag else len(page)
+        if _BEGINS_MARK.match(page, start):
+            return self._after(">", start)
+        self._take("<")
+        return start + 1
+
+    def _after(self, end: str, start: int) -> int:
+        found = self.page.find(end, start)
+        return found + len(end) if found >= 0 else len(self.page)
+
+    def _tag(self, tag: re.Match[str]) -> int:
+        is_end, name = bool(tag[1]), tag[2].lower()
+        if self.skipping:
+            self._skip(name, is_end)
+        elif name in _SKIPPED and not is_end and not tag[3].endswith("/"):
+            if name in _RAW:
+                end = _RAW[name].search(self.page, tag.end())
+                return end.start() if end else len(self.page)
+            self.skipping, self.depth = name, 1
+        elif name in _BREAKS:
             self.parts.append("\n")
-        elif tag in {"td", "th"}:
+        elif name in {"td", "th"} and not is_end:
             self.parts.append("\t")
+        return tag.end()
 
-    def handle_endtag(self, tag: str) -> None:
-        if tag in self._skipping:
-            while self._skipping and self._skipping.pop() != tag:
-                pass
-        elif tag in _BREAKS:
-            self.parts.append("\n")
-
-    def handle_data(self, data: str) -> None:
-        if not self._skipping:
-            self.parts.append(data)
+    def _skip(self, name: str, is_end: bool) -> None:
+        if name == self.skipping:
+            self.depth += -1 if is_end else 1
+        if self.depth == 0 or (self.skipping == "head" and name == "body"):
+            self.skipping = ""
 
 
 def words_of(page: str) -> str:
-    reader = _Words()
-    reader.feed(page)
-    reader.close()
-    lines = (re.sub(r"[ \t\r\f\v]+", " ", line).strip() for line in "".join(reader.parts).split("\n"))
+    lines = (_SPACES.sub(" ", line).strip() for line in _Reader(page).read().split("\n"))
     return "\n".join(line for line in lines if line)

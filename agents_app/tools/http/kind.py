@@ -56,7 +56,7 @@ class Http:
             headers = _without(headers, CALLING_RUN) | {CALLING_RUN: f"run_{call.run_id.hex}"}
         url, headers = _with_secret(config.get("secret"), call.secret, url, headers)
         answer = await web.exchange(method, url, headers=headers, body=body, seconds=call.seconds, may_change=changes)
-        return _result(answer, config.get("pick", ""), call.most_bytes, changes=changes)
+        return _result(answer, config.get("pick", ""), call.most_bytes, changes=changes, secret=call.secret)
 
 
 def _body(config: Mapping[str, Any], arguments: Mapping[str, Any], headers: dict[str, str]) -> bytes | None:
@@ -100,7 +100,7 @@ def _without(headers: Mapping[str, str], name: str) -> dict[str, str]:
     return {one: value for one, value in headers.items() if one.lower() != name.lower()}
 
 
-def _result(answer: web.Answer, pick: str, most_bytes: int, *, changes: bool) -> Result:
+def _result(answer: web.Answer, pick: str, most_bytes: int, *, changes: bool, secret: str) -> Result:
     note = f"{answer.status}, {len(answer.body):,} bytes"
     if answer.status in _REFUSED_UNDONE:
         raise ToolFailed(f"The server asks to try again later ({answer.status}).", may_retry=True)
@@ -109,9 +109,10 @@ def _result(answer: web.Answer, pick: str, most_bytes: int, *, changes: bool) ->
     if 300 <= answer.status < 400 and answer.status != 304:
         return Result(f"The server answered {answer.status} and leads elsewhere; that is not followed.", True, note)
     if answer.status >= 400:
-        return Result(cut(f"The server answered {answer.status}.\n{_shown(answer, '')[0]}", most_bytes), True, note)
+        said = web.without_secret(_shown(answer, "")[0], secret)
+        return Result(cut(f"The server answered {answer.status}.\n{said}", most_bytes), True, note)
     content, is_there = _shown(answer, pick)
-    return Result(cut(content, most_bytes), not is_there, note)
+    return Result(cut(web.without_secret(content, secret), most_bytes), not is_there, note)
 
 
 def _shown(answer: web.Answer, pick: str) -> tuple[str, bool]:
@@ -126,6 +127,8 @@ def _shown(answer: web.Answer, pick: str) -> tuple[str, bool]:
             return answer.text if not pick else "The answer is not JSON, so nothing can be picked from it.", not pick
         try:
             return template.written(web.pointed(value, pick)), True
+        except RecursionError:  # read, but too deep to be written
+            return answer.text, True
         except ToolFailed as nothing:
             return nothing.sentence, False
     if kind.startswith("text/") or kind.endswith(("/xml", "+xml", "/javascript")) or not kind:

@@ -10,6 +10,7 @@ from agents_app.tools import reading
 from agents_app.tools.base import Result, ToolCall, ToolFailed, cut
 from agents_app.tools.database import in_thread
 from agents_app.tools.mcp.session import Address, Changed, call_offer
+from agents_app.tools.web import without_secret
 from console.audit import actions
 from console.audit.services import record
 from console.core.crypto import decrypt
@@ -41,8 +42,9 @@ class Mcp:
         tool = await in_thread(lambda: _row(call.tool_id))
         if tool is None or tool.server is None or not tool.is_callable:
             raise ToolFailed("This tool is not offered any more, or waits for a review.")
+        address = address_of(tool.server)
         answer = await call_offer(
-            address_of(tool.server),
+            address,
             call.seconds,
             name=call.config["name"],
             digest=tool.digest,
@@ -52,7 +54,7 @@ class Mcp:
         if isinstance(answer, Changed):
             await in_thread(lambda: suspend(tool, answer.sentence))
             raise ToolFailed(f"{answer.sentence} It is suspended until somebody reviews it.")
-        content = _content(answer)
+        content = without_secret(_content(answer), address.secret)
         return Result(cut(content, call.most_bytes), bool(answer.is_error), f"{tool.server.name}")
 
 

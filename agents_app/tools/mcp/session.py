@@ -15,7 +15,7 @@ from django.conf import settings
 
 from agents_app.tools.base import ToolFailed, within
 from agents_app.tools.mcp.offers import MOST_TOOLS, Offer, offer_of
-from agents_app.tools.web import LARGEST, failure
+from agents_app.tools.web import LARGEST, failure, without_secret
 from console.core.errors import ProviderError
 from console.outbound import Deadlines
 
@@ -39,22 +39,23 @@ class _Visit:
     def __init__(self) -> None:
         self.trouble: ProviderError | None = None
         self.is_sent = False
+        self.status = 0  # of the last answer over HTTP
 
 
 async def visit(address: Address, seconds: float, work: Callable[[Any, _Visit], Awaitable[_T]]) -> _T:
     """Do `work` with a session; ToolFailed when the server cannot be reached, misbehaves or takes too long."""
     from mcp.shared.exceptions import MCPError  # noqa: PLC0415 - only where servers are used: it is large
 
-    seen, done, said = _Visit(), [], ""
+    seen, done, refusal = _Visit(), [], ToolFailed("The server did not answer.")
     try:
         async with within(seconds), _streams(address, seconds, seen) as (read, write), _session(read, write) as session:
             try:
                 await _greet(session)
                 done.append(await work(session, seen))
             except ToolFailed as failed:
-                said = failed.sentence
+                refusal = failed
             except MCPError as refused:
-                said = f"The server refused: {refused.error.message[:300]}" if seen.is_sent else "The server refused."
+                refusal = _refusal(refused.error, address, seen)
     except TimeoutError:
         raise ToolFailed("The server took too long.", is_unknown=seen.is_sent) from None
     except ToolFailed:
@@ -66,7 +67,21 @@ async def visit(address: Address, seconds: float, work: Callable[[Any, _Visit], 
         return done[0]
     if seen.trouble is not None:
         raise _failure(seen, None)
-    raise ToolFailed(said or "The server did not answer.")
+    # A status of 400 to 499 says that nothing was done; before the call was sent nothing was anyway.
+    refusal.is_unknown &= seen.is_sent and not 400 <= seen.status < 500
+    raise refusal
+
+
+def _refusal(error: Any, address: Address, seen: _Visit) -> ToolFailed:
+    """Return what an error in place of an answer comes to: the library makes such of answers it cannot read, too."""
+    from mcp_types import CONNECTION_CLOSED, INVALID_PARAMS, METHOD_NOT_FOUND, PARSE_ERROR  # noqa: PLC0415
+
+    if not seen.is_sent:
+        return ToolFailed("The server refused.")
+    if error.code in {PARSE_ERROR, CONNECTION_CLOSED}:
+        return ToolFailed("The server does not answer as an MCP server does.", is_unknown=True)
+    line = "".join(c if c.isprintable() else " " for c in without_secret(error.message, address.secret)[:300])
+    return ToolFailed(f"The server refused: {line}", is_unknown=error.code not in {INVALID_PARAMS, METHOD_NOT_FOUND})
 
 
 def _failure(seen: _Visit, broken: Exception | None) -> ToolFailed:
@@ -92,7 +107,7 @@ async def _streams(address: Address, seconds: float, seen: _Visit) -> AsyncItera
         async with http, streamable_http_client(address.where, http_client=http) as streams:
             yield streams
     finally:
-        seen.trouble = way.trouble
+        seen.trouble, seen.status = way.trouble, way.status
 
 
 @asynccontextmanager

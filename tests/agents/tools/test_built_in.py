@@ -90,7 +90,43 @@ def test_it_reads_pages_of_allowed_hosts_only(cast, use, upstream):
     for hosts in ([], ["*.com"], ["https://a.example"], ["a b"]):
         with pytest.raises(BadInput):
             tool_of(cast, "fetch", {"hosts": hosts})
-    assert words_of("<style>p{}</style>a&amp;b<br>c</p></style>d") == "a&b\nc\nd"
+
+
+def test_it_reads_the_words_of_any_page_in_time_that_grows_with_its_length():
+    for page, words in (
+        ("<style>p{}</style>a&amp;b<br>c</p></style>d", "a&b\nc\nd"),
+        ("<head><title>T</title></head><body>a <b>b</b>\tc", "a b c"),
+        ("<head><title>T</title><body>a", "a"),
+        ("a<!-- <p> -->b<!-->c<!DOCTYPE x>d<?php e ?>f</ g>h", "abcdfh"),
+        ("<SCRIPT>if (a < b) '</p>'</SCRIPT >x<svg><g/><svg></svg>no</svg>y<svg/>z", "xyz"),
+        (
+            "<a title=\"a > b\" href='>'>link</a> 1 < 2 &lt;p&gt; &#8364; &#x110000; &#xD800;",
+            "link 1 < 2 <p> € \ufffd \ufffd",
+        ),
+        ("a<p", "a"),
+        ("a<!-- b", "a"),
+        ("a<script>b", "a"),
+        ("a<![CDATA[b", "a"),
+        ("<table><tr><td>1<td>2<tr><td>3", "1 2\n3"),
+        ("&#" + "9" * 5_000 + ";", "\ufffd"),
+    ):
+        assert words_of(page) == words, page[:60]
+    # Each of these takes minutes where an unfinished piece is read to the end again and again.
+    for piece in (
+        "<!--",
+        "<![",
+        "</a ",
+        '<a b="',
+        "<a b='\"",
+        "<",
+        "&",
+        "&#",
+        "<svg>",
+        "<script>",
+        "<a b=",
+        "</head><svg>",
+    ):
+        words_of(piece * (200_000 // len(piece)))
 
 
 def test_notes_and_queues_of_a_run(live, use):

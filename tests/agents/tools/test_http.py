@@ -1,5 +1,8 @@
 """HTTP tools: what arguments may fill, where the secret goes, what a model reads of the answer."""
 
+import base64
+from urllib.parse import quote
+
 import pytest
 
 from agents_app.models import Tool
@@ -187,6 +190,36 @@ def test_an_answer_without_end_is_not_read_to_its_end(made, use, upstream):
     upstream.enqueue(b"x" * (6 * 1024 * 1024), content_type="text/plain")
     with pytest.raises(ToolFailed, match="larger than"):
         use(made(), {"id": "1"})
+
+
+def test_what_a_server_answers_can_be_kept_and_holds_no_secret(made, use, upstream):
+    for raw, kind, content in (
+        (b'"\\ud800 half"', "application/json", "? half"),
+        (b'{"a": "\\u0000"}', "application/json", '{"a":"\\u0000"}'),
+        (b"[" * 100_000, "application/json", "[" * 100),
+        (b"1" * 5_000, "application/json", "1" * 100),
+        (b"gr\xfc\xdf", "text/plain; charset=ISO-8859-1", "grüß"),
+        (b"-b9" * 99, "text/plain; charset=punycode", "-b9"),
+        (b"\\ud800", "text/plain; charset=unicode_escape", "\\ud800"),
+        (b"a.b", "text/plain; charset=idna", "a.b"),
+        (b"a", "text/plain; charset=undefined", "a"),
+        (b"a", "text/plain; charset=windows-9999", "a"),
+    ):
+        upstream.enqueue(raw, content_type=kind)
+        said = use(made(), {"id": "1"}).content
+        assert said.startswith(content) and said.encode(), kind
+    secret = 'user:p"ss wörd'.replace("ö", "o")
+    for place in ({"in": "header", "name": "X-Key"}, {"in": "query", "name": "key"}, {"in": "basic"}):
+        tool = made(secret=place)
+        tools.change_tool(actor=SYSTEM, tool=tool, secret=secret)
+        tool.refresh_from_db()
+        for status in (200, 404):
+            basic = base64.b64encode(secret.encode()).decode()
+            upstream.enqueue(
+                {"args": [quote(secret, safe="")], "headers": {"x": secret, "a": f"Basic {basic}"}}, status=status
+            )
+            said = use(tool, {"id": "1"}).content
+            assert said.count("[secret]") == 3 and "p%22ss" not in said and basic not in said and "ss word" not in said
 
 
 def test_every_kind_has_the_one_shape():
