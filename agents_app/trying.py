@@ -12,7 +12,7 @@ from agents_app.instructions import as_named_in_a_call
 from agents_app.models import Agent, Definition
 from console.core import strict_json
 from console.core.connections import let_go
-from console.core.errors import ProviderError, Refusal
+from console.core.errors import BadInput, ProviderError, Refusal
 from console.core.ids import time_of, uuid7
 from console.gateway import sync
 from console.gateway.asks import make_ask
@@ -47,8 +47,8 @@ class Tried:
 def turns_from(text: str) -> list[Turn]:
     """Return a talk as the page sent it; what is none begins a new one."""
     try:
-        given = json.loads(text or "[]")
-    except ValueError:
+        given = strict_json.typed(text or "[]", "The talk")
+    except BadInput:
         return []
     if not isinstance(given, list):
         return []

@@ -293,7 +293,7 @@ def _arguments(call: Any) -> Any:
     raw = call.get("function", {}).get("arguments", "") if isinstance(call, dict) else ""
     try:
         return json.loads(raw)
-    except (TypeError, ValueError):
+    except (TypeError, ValueError, RecursionError):
         return raw
 
 
@@ -313,7 +313,7 @@ def _text(text: str) -> str:
     """Lay JSON out; leave every other text as it is."""
     try:
         return laid_out(json.loads(text))
-    except ValueError:
+    except (ValueError, RecursionError):  # a server's words, which may nest without end
         return text
 
 

@@ -5,10 +5,13 @@ rows are buttons of that form, so they work without scripts; nothing is lost on 
 """
 
 import json
+import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
+from console.core import strict_json
+from console.core.errors import BadInput
 from prompts_app.models import Kind
 from prompts_app.text.content import MOST_MESSAGES, ROLES
 from prompts_app.text.plain import problem
@@ -16,6 +19,7 @@ from prompts_app.text.variables import MOST, TYPES
 
 # What has a field of its own; every other parameter is written as JSON.
 NUMBERS = {"temperature": "Temperature", "top_p": "Top p", "max_tokens": "Longest answer, in tokens"}
+_LONGEST_NUMBER = 18  # digits of a whole number in JSON that everybody reads alike
 
 
 @dataclass(slots=True)
@@ -111,9 +115,9 @@ class Editor:
                 try:
                     spec[name] = _value(getattr(row, name), row.type)
                 except ValueError:
-                    wanted = "a number" if row.type == "number" else "JSON"
-                    row.error = f"The {name} is not {wanted}."
-                    spec[name] = None
+                    row.error, spec[name] = f"The {name} is not a number.", None
+                except BadInput as wrong:
+                    row.error, spec[name] = f"The {name} is not JSON that can be kept: {wrong.message}", None
             if row.type == "choice" and not spec["choices"]:
                 row.error = row.error or "Write the choices, with commas between them."
             found.append(spec)
@@ -123,13 +127,15 @@ class Editor:
         """Return the default parameters, noting at its field what cannot be read."""
         found: dict[str, Any] = {}
         if self.more.strip():
+            hint = 'Write a JSON object, for example {"stop": ["END"]}.'
             try:
-                more = json.loads(self.more)
-                if not isinstance(more, dict):
-                    raise ValueError
-                found |= more
-            except (ValueError, RecursionError):
-                self.parameter_errors["more"] = 'Write a JSON object, for example {"stop": ["END"]}.'
+                more = strict_json.typed(self.more, "This")
+                if isinstance(more, dict):
+                    found |= more
+                else:
+                    self.parameter_errors["more"] = hint
+            except BadInput as wrong:
+                self.parameter_errors["more"] = f"{hint} {wrong.message}"
         for name, text in self.numbers.items():
             if not text.strip():
                 continue
@@ -265,7 +271,7 @@ def _as_text(value: Any) -> str:
 
 def _number(text: str) -> int | float:
     value = float(text)
-    if value != value or value in {float("inf"), float("-inf")}:
+    if not math.isfinite(value) or len(text) > _LONGEST_NUMBER:
         raise ValueError
     return int(text) if text.lstrip("+-").isdecimal() else value
 
@@ -277,12 +283,9 @@ def _value(text: str, kind: str) -> Any:
         return _number(text.strip())
     if kind != "json":
         return text
-    try:
-        value = json.loads(text)
-    except RecursionError:
-        raise ValueError from None
-    if problem(value):
-        raise ValueError
+    value = strict_json.typed(text, "it")
+    if said := problem(value):
+        raise BadInput(f"it {said}.")
     return value
 
 

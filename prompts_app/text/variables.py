@@ -5,6 +5,7 @@ import math
 from collections.abc import Iterable, Mapping
 from typing import Any
 
+from console.core import strict_json
 from console.core.errors import BadInput
 from prompts_app.errors import WrongVariables
 from prompts_app.text.parse import NAME
@@ -85,10 +86,10 @@ def values_from_texts(declared: Iterable[Mapping[str, Any]], typed: Mapping[str,
         found[name] = text
         if types.get(name) in {"number", "json"}:
             try:
-                found[name] = json.loads(text)
-            except (ValueError, RecursionError):
+                found[name] = strict_json.typed(text, "it")
+            except BadInput as wrong:
                 if types[name] == "json":
-                    raise WrongVariables(wrong={name: "must be a JSON value"}) from None
+                    raise WrongVariables(wrong={name: f"must be a JSON value: {wrong.message}"}) from None
     return found
 
 

@@ -5,6 +5,8 @@ from django.test import Client
 from django.utils.html import escape
 
 from agents_app.models import Approval, Run
+from agents_app.queries.runs import _text
+from agents_app.trying import turns_from
 from console.audit.models import AuditEvent
 from tests import make
 from tests.runs.conftest import Shop
@@ -110,3 +112,8 @@ def test_answers_nobody_can_use_do_not_break_anything(shop: Shop) -> None:
     while (run := shop.go(run)).state == "running":
         pass
     assert (run.state, run.code) == ("failed", "upstream_invalid") and run.steps.count() == 3
+
+
+def test_what_nests_without_end_is_shown_as_it_came() -> None:
+    for deep in ("[" * 100_000, "[" * 980 + "]" * 980, '{"a":' * 980 + "1" + "}" * 980):
+        assert _text(deep).startswith(deep[:1]) and turns_from(deep) == []
