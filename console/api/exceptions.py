@@ -10,6 +10,7 @@ from rest_framework.response import Response
 
 from console.core.errors import ProviderError, Refusal
 from console.core.ids import request_id
+from console.core.outage import database_away, is_database_away
 
 log = logging.getLogger(__name__)
 
@@ -41,6 +42,8 @@ def handle(error: Exception, context: dict[str, Any]) -> Response:
     request = context["request"]._request
     more = {"request_id": request_id(request.request_id)} if hasattr(request, "request_id") else {}
     headers: dict[str, str] = {}
+    if is_database_away(error):
+        error = database_away()
     if isinstance(error, Refusal):
         request.refused_because = error.message
         headers = dict(error.headers)

@@ -19,7 +19,7 @@ STOP_SECONDS = 2
 
 @dataclass(frozen=True, slots=True)
 class Program:
-    """One supervised process. `group` is the order of stopping: `app` goes before `data`."""
+    """One supervised process. `group` is the order of stopping: `app` goes before `data`, which it calls."""
 
     name: str
     command: list[str]
@@ -100,7 +100,7 @@ def programs(*, dev: bool = False) -> list[Program]:
         for name in ("model", "embeddings"):
             port = str(ports.choose(socket_folder(data_dir), name))
             options = {"autostart": "false", "stdout_events_enabled": "false"}
-            found.append(Program(name, _python("-m", f"console.embedded.{name}", port), options=options))
+            found.append(Program(name, _python("-m", f"console.embedded.{name}", port), "data", options))
     later = {"autostart": "false"}  # the boot step starts them, once the site answers
     found.extend(Program(f"worker-{lane}", worker_command(lane), options=later) for lane in settings.LANES)
     found.append(Program("beat", beat_command(), options=later))

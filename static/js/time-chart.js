@@ -5,10 +5,15 @@
   const FONT = "Geist, sans-serif";
   const HOUR = 3600;
 
+  // How many digits tell numbers apart that lie a step from each other.
+  const digits = (step) => (step >= 1 && step % 1 === 0 ? 0 : Math.max(2, Math.ceil(-Math.log10(step))));
+
+  // Written for a value, the digits its series asks for, and the step between ticks when it is one of an axis.
   const writers = {
-    $: (value) =>
-      `${value < 0 ? "\u2212" : ""}$${Math.abs(value).toLocaleString("en", { maximumFractionDigits: Math.abs(value) < 10 ? 2 : 0 })}`,
-    ms: (value) => (value >= 1000 ? `${(value / 1000).toFixed(value >= 10000 ? 0 : 1)} s` : `${Math.round(value)} ms`),
+    $: (value, _places, step = Math.abs(value) < 10 ? 0.01 : 1) =>
+      `${value < 0 ? "\u2212" : ""}$${Math.abs(value).toLocaleString("en", { minimumFractionDigits: digits(step), maximumFractionDigits: digits(step) })}`,
+    ms: (value, _places, step = value >= 10000 ? 1000 : 100) =>
+      value >= 1000 ? `${(value / 1000).toFixed(step % 1000 === 0 ? 0 : step % 100 === 0 ? 1 : 2)} s` : `${Math.round(value)} ms`,
     "%": (value, places) => `${value.toFixed(places ?? 0)} %`,
     "": (value) =>
       value.toLocaleString("en", { notation: value >= 1e6 ? "compact" : "standard", maximumFractionDigits: 1 }),
@@ -35,10 +40,10 @@
       this.plot?.destroy();
     }
 
-    write(value) {
+    write(value, step) {
       if (value == null) return "";
       const unit = this.data.unit ?? "";
-      return unit in writers ? writers[unit](value, this.data.dp) : `${unit}${writers[""](value)}`;
+      return unit in writers ? writers[unit](value, this.data.dp, step) : `${unit}${writers[""](value)}`;
     }
 
     // Days as "9 Nov"; spans below three days show the hour. UTC, as everything in the console.
@@ -88,7 +93,7 @@
             },
             {
               ...axis,
-              values: (_plot, ticks) => ticks.map((tick) => this.write(tick)),
+              values: (_plot, ticks, _axis, _space, step) => ticks.map((tick) => this.write(tick, step)),
               size: 56,
               gap: 8,
               space: 36,

@@ -124,7 +124,7 @@ def test_it_shows_the_difference_first_and_changes_only_that(run: Any) -> None:
         .replace("input: 0.15,", "input: 0.1,")
         .replace("128000", "64000")
     )
-    assert "~ quota     requests a minute of support\n    limit: 600 → 300" in said
+    assert "~ quota     requests per minute of support\n    limit: 600 → 300" in said
     assert "~ member    ines@example.com in support\n    role: member → builder" in said
     assert "    context_tokens: 128000 → 64000\n    price: 0.15 in, 0.6 out, 0.075 cached → 0.1 in" in said
     assert "= provider  openai" in said

@@ -26,12 +26,9 @@ def parsed(text: str) -> configparser.RawConfigParser:
 
 def test_it_runs_everything(installation: Any) -> None:
     conf = parsed(programs.configuration(programs.programs()))
-    assert conf["group:data"]["programs"] == "postgres,valkey"
-    assert (
-        conf["group:app"]["programs"]
-        == "boot,web,model,embeddings,worker-interactive,worker-standard,worker-batch,beat"
-    )
-    assert int(conf["group:data"]["priority"]) < int(conf["group:app"]["priority"]), "stores stop last"
+    assert conf["group:data"]["programs"] == "postgres,valkey,model,embeddings"
+    assert conf["group:app"]["programs"] == "boot,web,worker-interactive,worker-standard,worker-batch,beat"
+    assert int(conf["group:data"]["priority"]) < int(conf["group:app"]["priority"]), "what is called stops last"
 
 
 def test_it_gives_way_to_real_servers(installation: Any) -> None:

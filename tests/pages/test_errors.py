@@ -4,13 +4,18 @@ import json
 import logging
 from collections.abc import Iterator
 from logging.handlers import BufferingHandler
+from types import SimpleNamespace
 
 import pytest
+from django.db import OperationalError
 from django.http import HttpRequest, HttpResponse
 from django.test import Client, RequestFactory, override_settings
 from django.urls import path
+from psycopg.errors import QueryCanceled
 
+from console.api.exceptions import handle
 from console.core.errors import Conflict
+from console.core.outage import is_database_away
 from console.pages.views import errors
 from console.teams.access import PUBLIC, needs
 from console.urls import handler400, handler403, handler404, handler429, handler500  # noqa: F401
@@ -30,7 +35,12 @@ def broken(request: HttpRequest) -> HttpResponse:
     raise RuntimeError("the secret of the house")
 
 
-urlpatterns = [*usual, path("conflict/", conflict), path("broken/", broken)]
+@needs(PUBLIC)
+def away(request: HttpRequest) -> HttpResponse:
+    raise OperationalError("connection to server at 10.1.2.3 failed")
+
+
+urlpatterns = [*usual, path("conflict/", conflict), path("broken/", broken), path("away/", away)]
 
 
 @pytest.fixture
@@ -99,6 +109,19 @@ def test_it_keeps_to_itself_what_broke(client: Client, db: None, with_traps: Non
     assert "Something broke" in response.text
     assert "secret of the house" not in response.text
     assert response["X-Request-Id"] in response.text
+
+
+def test_it_says_that_the_database_is_away(client: Client, db: None, with_traps: None) -> None:
+    client.raise_request_exception = False
+    response = client.get("/away/")
+    assert (response.status_code, response["Retry-After"]) == (503, "5")
+    assert "cannot reach its database" in response.text and "10.1.2.3" not in response.text
+    assert client.get("/away/", **HTMX).status_code == 503
+    answer = handle(OperationalError("away"), {"request": SimpleNamespace(_request=RequestFactory().get("/api/"))})
+    assert (answer.status_code, answer.data["error"]["code"]) == (503, "service_unavailable")
+    slow = OperationalError("canceling statement due to statement timeout")
+    slow.__cause__ = QueryCanceled()
+    assert not is_database_away(slow), "a statement that took too long is a mistake of ours"
 
 
 def test_it_still_speaks_when_the_error_page_breaks(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -78,6 +78,11 @@ def read(pieces, **options):
     return reader, b"".join(out)
 
 
+def seen(events):
+    """Return events as somebody sees them who asked for usage."""
+    return [{"usage": None, **event} for event in events]
+
+
 def frames(out):
     """Return the events a client sees. Every frame is one data line of JSON in UTF-8."""
     found = []
@@ -95,7 +100,7 @@ def test_any_cutting_and_any_writing_gives_the_same(data):
     pieces = cut(written, data.draw(st.lists(st.integers(0, 10_000), max_size=12)))
     reader, out = read(pieces, choices=choices)
     plain, _ = read([b"".join(b"data: " + orjson.dumps(e) + b"\n\n" for e in events) + b"data: [DONE]\n\n"])
-    assert frames(out) == events
+    assert frames(out) == seen(events)
     assert reader.answer() == plain.answer() and reader.usage == plain.usage
     assert reader.is_complete and reader.held == b"data: [DONE]\n\n"
 
@@ -106,7 +111,7 @@ def test_byte_by_byte_is_the_same(data):
     choices, events = data.draw(answers())
     written = data.draw(writings(events, done=False))
     reader, out = read([bytes([b]) for b in written], choices=choices)
-    assert frames(out) == events and reader.is_complete
+    assert frames(out) == seen(events) and reader.is_complete
 
 
 @given(st.data())
@@ -245,3 +250,17 @@ def test_zero_is_a_count():
     assert usage_of({"prompt_tokens": 0, "completion_tokens": 0}) == Usage(0, 0)
     assert usage_of({"prompt_tokens": 5}) == Usage(5, 0)
     assert usage_of({"prompt_tokens": 5, "completion_tokens": None}) == Usage(5, 0)
+
+
+def test_usage_on_the_last_chunk_gets_a_chunk_of_its_own():
+    counted = {"prompt_tokens": 3, "completion_tokens": 4}
+    last = {**HEAD, "choices": [{"index": 0, "delta": {}, "finish_reason": "stop"}], "usage": counted}
+    for done in (b"data: [DONE]\n\n", b""):
+        pieces = [event(delta={"content": "x"}), b"data: " + orjson.dumps(last) + b"\n\n", done]
+        reader, out = read(pieces)
+        assert [one["usage"] for one in frames(out)] == [None, None]
+        assert reader.held.endswith(b"data: [DONE]\n\n")
+        assert frames(reader.held.removesuffix(b"data: [DONE]\n\n")) == [{**HEAD, "choices": [], "usage": counted}]
+        assert reader.usage == Usage(3, 4)
+        unasked, out = read(pieces, include_usage=False)
+        assert b"usage" not in out + unasked.held and unasked.usage == Usage(3, 4)

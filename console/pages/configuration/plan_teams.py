@@ -175,7 +175,7 @@ class TeamPlan:
         key: ApiKey | None,
         alias: str,
     ) -> None:
-        name = f"{metric} a {window}" if window else "calls at once"
+        name = f"{metric} per {window}" if window else "calls at once"
         purpose = entry.get("purpose", Purpose.CALLS.value)
         name += " of shadow copies" if purpose else ""
         name += f" of {slug}" + (f", key {key.name}" if key else f", alias {alias}" if alias else "")

@@ -1,6 +1,7 @@
 """What people see when something was refused, is missing or broke: a page, a toast for htmx, JSON under /api/."""
 
 import logging
+import sys
 
 from django.core.exceptions import PermissionDenied
 from django.http import HttpRequest, HttpResponse, JsonResponse
@@ -9,6 +10,7 @@ from django.shortcuts import render
 from console.core.errors import Refusal
 from console.core.htmx import is_htmx, toast
 from console.core.ids import request_id
+from console.core.outage import database_away, is_database_away
 
 logger = logging.getLogger(__name__)
 
@@ -24,6 +26,7 @@ _CODES = {
     413: "request_too_large",
     429: "rate_limited",
     500: "internal_error",
+    503: "service_unavailable",
 }
 
 
@@ -47,6 +50,8 @@ def too_many_requests(request: HttpRequest, exception: Exception | None = None) 
 
 def server_error(request: HttpRequest) -> HttpResponse:
     try:
+        if is_database_away(sys.exception()):
+            return refused(request, database_away(), title="Not available right now")
         return _answer(request, 500, BROKEN)
     except Exception:
         # The page itself may need what broke, so the last word is plain text.
@@ -58,9 +63,9 @@ def csrf_failure(request: HttpRequest, reason: str = "") -> HttpResponse:
     return _answer(request, 403, "Reload the page and send the form again.", title="This form is too old")
 
 
-def refused(request: HttpRequest, refusal: Refusal) -> HttpResponse:
+def refused(request: HttpRequest, refusal: Refusal, title: str = "") -> HttpResponse:
     """Say why a service said no, where the view did not."""
-    response = _answer(request, refusal.status, refusal.message)
+    response = _answer(request, refusal.status, refusal.message, title)
     if refusal.retry_after is not None:
         response["Retry-After"] = str(refusal.retry_after)
     return response

@@ -17,10 +17,12 @@ _PARTS = {
     "migrations": ("Migrations", "Whether the database has the shape this version needs"),
     "snapshot": ("Snapshot", "What calls are planned from"),
     "valkey": ("Valkey", "Brings work to the workers; never the truth"),
+    "builtin_models": ("Built-in models", "Small, for trying things out"),
 }
 _WORDS = {
     "ok": ("OK", "ok", "Fine"),
     "away": ("Away", "bad", "It does not answer."),
+    "starting": ("Starting", "warn", "Not there yet."),
     "failed": ("Failed", "bad", "It could not be loaded."),
     "missing": ("Missing", "bad", "Run manage.py migrate."),
     "late": ("Late", "warn", "Work is taken too slowly."),

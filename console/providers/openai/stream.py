@@ -56,6 +56,7 @@ class OpenAIStream:
         "has_content",
         "held",
         "_asked",
+        "_said",
         "_include_usage",
         "_is_legacy",
         "_events",
@@ -69,6 +70,7 @@ class OpenAIStream:
         self.has_content = False
         self.held = b""
         self._asked = choices
+        self._said: Any = None  # usage that came on a chunk with choices, to be said in one of its own
         self._include_usage = include_usage
         self._is_legacy = is_legacy
         self._events = EventSplitter()
@@ -92,8 +94,7 @@ class OpenAIStream:
         if not payload or self.is_complete:  # nothing may follow the end
             return b""
         if payload == _DONE:
-            self.is_complete = True
-            self.held = sse.DONE
+            self._end()
             return b""
         try:
             event = orjson.loads(payload)
@@ -122,15 +123,38 @@ class OpenAIStream:
         for choice in choices:
             if self._choice(choice):
                 frame = b""
-        if not choices and not self._include_usage:
-            return b""
-        if usage is not None and choices and not self._include_usage:
+        if not choices:
+            if not self._include_usage:
+                return b""
+            self._said = None
+        elif self._include_usage:
+            frame = self._without_usage(event, frame)
+        elif usage is not None:
             # Some providers put usage on an ordinary chunk; who did not ask for it must not see it.
             del event["usage"]
             frame = b""
         if self._is_legacy:
             event, frame = from_tools(event, part="delta"), b""
         return frame or b"data: " + orjson.dumps(event)
+
+    def _without_usage(self, event: dict[str, Any], frame: bytes) -> bytes:
+        """Have a chunk with choices say `usage: null`, as OpenAI's do; what it counted comes once, at the end."""
+        if "usage" not in event:
+            event["usage"] = None
+            return frame and frame.rstrip()[:-1] + b',"usage":null}'
+        if event["usage"] is None:
+            return frame
+        if isinstance(event["usage"], dict):
+            self._said = event["usage"]
+        event["usage"] = None
+        return b""
+
+    def _end(self) -> None:
+        self.is_complete = True
+        self.held = sse.DONE
+        if self._said is not None:
+            last = {**self._head, "object": "chat.completion.chunk", "choices": [], "usage": self._said}
+            self.held = sse.frame(last) + self.held
 
     def _choice(self, choice: Any) -> bool:
         """Keep what a choice adds to the answer; return whether it had to be mended."""
@@ -190,8 +214,7 @@ class OpenAIStream:
         out = kept + b"\n\n" if kept else b""
         ended = sum(1 for kept in self._choices.values() if kept["finish"])
         if not self.is_complete and ended == max(self._asked, len(self._choices)):
-            self.is_complete = True  # every choice has ended, so it is whole although no [DONE] follows
-            self.held = sse.DONE
+            self._end()  # every choice has ended, so it is whole although no [DONE] follows
         return out
 
     def answer(self) -> dict[str, Any]:

@@ -1,0 +1,21 @@
+"""Whether PostgreSQL is away: no mistake of ours, and nobody can do anything but wait."""
+
+from django.db import InterfaceError, OperationalError
+
+from console.core.errors import Unavailable
+
+_ENDED = frozenset({"57P01", "57P02", "57P03", "53300"})  # told to stop, crashed, not up yet, no connection left
+
+
+def is_database_away(error: BaseException | None) -> bool:
+    """Tell an error of the connection from one of a statement, such as a time-out."""
+    if isinstance(error, InterfaceError):
+        return True
+    if not isinstance(error, OperationalError):
+        return False
+    state: str | None = getattr(error.__cause__, "sqlstate", None)
+    return state is None or state in _ENDED or state.startswith("08")
+
+
+def database_away() -> Unavailable:
+    return Unavailable("The console cannot reach its database right now. Nothing was changed.", retry_after=5)
