@@ -15,6 +15,7 @@ from console.core import strict_json
 from console.core.client_address import client_address
 from console.core.errors import BadInput, ProviderError, Refusal, TooLarge
 from console.core.ids import request_id, time_of, uuid7
+from console.core.installation import own_version
 from console.core.lanes import Lane
 from console.core.quick_settings import settings
 from console.teams.callers import read_key, refuse_keys_in_query
@@ -213,6 +214,7 @@ def _refuse_query(query: bytes) -> None:
 
 _ALWAYS = (
     (b"openai-version", b"2020-10-01"),
+    (b"x-facet-release", own_version().encode()),
     (b"x-content-type-options", b"nosniff"),
     (b"cache-control", b"no-store"),
 )

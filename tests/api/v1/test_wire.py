@@ -180,7 +180,7 @@ def test_headers_of_an_answer(client, world):
     response = client.post(PATH, json=BODY, headers={"X-Client-Request-Id": b"mine\xad"})
     headers = response.headers
     assert line_of(response).client_request_id == "mine"
-    assert headers["openai-version"] and int(headers["openai-processing-ms"]) >= 0
+    assert headers["openai-version"] and headers["x-facet-release"] and int(headers["openai-processing-ms"]) >= 0
     assert headers["cache-control"] == "no-store" and "server" not in {h.lower() for h in headers if h != "server"}
     assert "set-cookie" not in headers
 
