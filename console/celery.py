@@ -1,17 +1,12 @@
 """Celery: wakes the work PostgreSQL holds. Queues are lanes."""
 
 import os
-import warnings
 from typing import Any
 
 from celery import Celery
-from celery.exceptions import CPendingDeprecationWarning
 from celery.signals import celeryd_init
 
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "console.settings")
-
-# Tasks go on while the broker is away: they are written to run twice, and end in PostgreSQL.
-warnings.filterwarnings("ignore", category=CPendingDeprecationWarning, module="celery.worker.consumer")
 
 app = Celery("facet")
 app.config_from_object("django.conf:settings", namespace="CELERY")

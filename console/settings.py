@@ -1,5 +1,6 @@
 """Every setting of Facet, read top to bottom. Each variable has one line in docs/configuration.md."""
 
+import warnings
 from pathlib import Path
 from typing import Any
 from urllib.parse import unquote, urlsplit
@@ -200,6 +201,8 @@ CELERY_BROKER_CONNECTION_RETRY_ON_STARTUP = True
 # A broker that is away or frozen costs a page half a second, once; console/celery.py gives workers more patience.
 CELERY_BROKER_TRANSPORT_OPTIONS = {"socket_connect_timeout": 0.5, "socket_timeout": 0.5, "max_retries": 0}
 CELERY_WORKER_HIJACK_ROOT_LOGGER = False
+# Tasks go on while the broker is away: they are written to run twice. Celery would rather say so each time.
+warnings.filterwarnings("ignore", message=r"\s*In Celery 5\.1 we introduced an optional breaking change")
 CELERY_WORKER_REDIRECT_STDOUTS = False  # what is printed is no warning, and a traceback is no line a word
 
 # People -----------------------------------------------------------------------------------------------------------

@@ -40,7 +40,9 @@ def _code(quota: QuotaShape) -> str:
 
 def _amount(metric: str, amount: int) -> str:
     if metric == "cost":
-        return f"{amount / 1_000_000:,.2f} {settings.CURRENCY}"
+        # To the last micro-unit where cents would hide what bound: 0.0065 is no 0.01.
+        places = 2 if amount % 10_000 == 0 else 6
+        return f"{amount / 1_000_000:,.{places}f} {settings.CURRENCY}"
     one, many = _UNITS.get(metric, (metric, metric))
     return f"{amount:,} {one if amount == 1 else many}"
 

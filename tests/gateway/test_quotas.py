@@ -122,6 +122,7 @@ def test_each_metric_in_each_window(ask, world, metric, window):
     is_rate = metric != "cost" and window in {"minute", "hour"}
     assert error["code"] == ("rate_limit_exceeded" if is_rate else "insufficient_quota")
     assert f"{'an' if window == 'hour' else 'a'} {window} of the team" in error["message"]
+    assert metric != "cost" or "The limit of 0.000018 USD" in error["message"], "cents would say it is nothing"
     longest = {"minute": 60, "hour": 3600, "day": 86_400, "month": 31 * 86_400}[window]
     assert 1 <= int(answers[-1].headers["retry-after"]) <= longest
     assert answers[-1].headers["x-should-retry"] == ("true" if is_rate else "false")
