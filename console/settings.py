@@ -380,7 +380,10 @@ SPECTACULAR_SETTINGS = {
 # The gateway ------------------------------------------------------------------------------------------------------
 
 # Private addresses providers may have: CIDR networks, only ever set here. Loopback is for the built-in model.
-PRIVATE_NETWORKS_ALLOWED = env_list("PRIVATE_NETWORKS_ALLOWED", [] if IS_PRODUCTION else ["127.0.0.0/8", "::1/128"])
+_LOOPBACK = [] if IS_PRODUCTION else ["127.0.0.0/8", "::1/128"]
+PRIVATE_NETWORKS_ALLOWED = env_list("PRIVATE_NETWORKS_ALLOWED", _LOOPBACK)
+# Those that tools may call: whoever builds agents chooses the address, so it is a list of its own.
+PRIVATE_NETWORKS_ALLOWED_FOR_TOOLS = env_list("PRIVATE_NETWORKS_ALLOWED_FOR_TOOLS", _LOOPBACK)
 GATEWAY_BODY_BYTES = env_int("GATEWAY_BODY_BYTES", 2 * 1024 * 1024, minimum=1024)
 GATEWAY_ANSWER_BYTES = env_int("GATEWAY_ANSWER_BYTES", 64 * 1024 * 1024, minimum=1024)
 GATEWAY_MAX_OUTPUT_TOKENS = env_int("GATEWAY_MAX_OUTPUT_TOKENS", 4096, minimum=1)

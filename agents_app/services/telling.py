@@ -126,7 +126,8 @@ def _post(approval: Approval, notice: dict[str, Any]) -> None:
     headers = {"Content-Type": "application/json", "X-Facet-Signature": signature}
     url = settings.APPROVAL_WEBHOOK_URL
     try:
-        answer = sync.run(web.exchange("POST", url, headers=headers, body=body, seconds=_SECONDS, may_change=True))
+        sent = web.exchange("POST", url, headers=headers, body=body, seconds=_SECONDS, may_change=True, is_tool=False)
+        answer = sync.run(sent)
     except ToolFailed as failed:
         log.warning("The webhook for approvals did not take the notice of %s: %s", approval.pk, failed.sentence)
         return

@@ -81,7 +81,7 @@ def origin_of(url: str) -> str:
 def checked_address(url: str, param: str) -> str:
     """Return an address the house may call, without question mark; BadInput names `param` otherwise."""
     try:
-        check_url(url)
+        check_url(url, is_tool=True)
     except BadInput as refused:
         raise BadInput(refused.message, param=param) from None
     return url
@@ -106,15 +106,19 @@ async def exchange(
     seconds: float,
     may_change: bool,
     limit: int = LARGEST,
+    is_tool: bool = True,
 ) -> Answer:
     """Send one request and read its whole answer; ToolFailed when there is none. Redirects are answers.
 
-    `may_change`: the request may have had its effect although no answer came.
+    `may_change`: the request may have had its effect although no answer came. `is_tool` is False for an address of the
+    deployment's own settings.
     """
     deadlines = Deadlines(min(_CONNECT, seconds), min(_SILENCE, seconds))
     try:
         async with within(seconds):
-            reply = await outbound.request(method, url, headers=headers, deadlines=deadlines, body=body)
+            reply = await outbound.request(
+                method, url, headers=headers, deadlines=deadlines, body=body, is_tool=is_tool
+            )
             try:
                 content = await reply.read(limit)
             finally:

@@ -56,6 +56,11 @@ def facts() -> list[tuple[str, list[Fact]]]:
                     ", ".join(settings.PRIVATE_NETWORKS_ALLOWED) or "None",
                     "PRIVATE_NETWORKS_ALLOWED",
                 ),
+                Fact(
+                    "Private networks tools may call",
+                    ", ".join(settings.PRIVATE_NETWORKS_ALLOWED_FOR_TOOLS) or "None",
+                    "PRIVATE_NETWORKS_ALLOWED_FOR_TOOLS",
+                ),
             ],
         ),
         (

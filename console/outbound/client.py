@@ -99,11 +99,20 @@ async def close() -> None:
 
 
 async def request(
-    method: str, url: str, *, headers: Mapping[str, str], deadlines: Deadlines, body: bytes | None = None
+    method: str,
+    url: str,
+    *,
+    headers: Mapping[str, str],
+    deadlines: Deadlines,
+    body: bytes | None = None,
+    is_tool: bool = False,
 ) -> Reply:
-    """Send a request and return when the answer's head is here. Redirects are answers, never followed."""
+    """Send a request and return when the answer's head is here. Redirects are answers, never followed.
+
+    `is_tool`: a team chose the address, so the private networks of tools are allowed and not those of providers.
+    """
     try:
-        head = make_head(method, url, tuple(headers.items()))
+        head = make_head(method, url, tuple(headers.items()), is_tool)
     except AddressRefused as error:
         raise errors.refused() from error
     except ValueError as error:

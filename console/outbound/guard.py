@@ -1,4 +1,9 @@
-"""Which addresses the house may speak to. Checked on the URL when it is saved and on the socket when it is opened."""
+"""Which addresses the house may speak to. Checked on the URL when it is saved and on the socket when it is opened.
+
+There are two lists of private networks. One is for what operators set up: providers, git hosts. The other is for what
+anybody who builds in a team does (`is_tool`): tools, their servers, addresses of callbacks. A model server that stands
+in a private network opens nothing of it to the agents of a team.
+"""
 
 import asyncio
 import ipaddress
@@ -64,15 +69,12 @@ def _allowed(networks: tuple[str, ...]) -> tuple[Network, ...]:
     return tuple(ipaddress.ip_network(n) for n in networks)
 
 
-def is_refused(address: Address) -> bool:
+def is_refused(address: Address, *, is_tool: bool = False) -> bool:
     """Say whether an address is out of bounds: anything not public, unless the deployment's settings allow it."""
+    allowed = settings.PRIVATE_NETWORKS_ALLOWED_FOR_TOOLS if is_tool else settings.PRIVATE_NETWORKS_ALLOWED
     if isinstance(address, ipaddress.IPv6Address) and address.ipv4_mapped:
         address = address.ipv4_mapped
-    if any(
-        address in network
-        for network in _allowed(tuple(settings.PRIVATE_NETWORKS_ALLOWED))
-        if network.version == address.version
-    ):
+    if any(address in network for network in _allowed(tuple(allowed)) if network.version == address.version):
         return False
     return not address.is_global or any(
         address in network for network in _BLOCKED if network.version == address.version
@@ -89,7 +91,7 @@ class Target:
     path: str
 
 
-def check_url(url: str) -> Target:
+def check_url(url: str, *, is_tool: bool = False) -> Target:
     """Return the parts of an http(s) URL the house may call; raise BadInput with the reason otherwise.
 
     Names are not resolved here: what they resolve to is checked when the connection is made, every time.
@@ -121,10 +123,10 @@ def check_url(url: str) -> Target:
     names_this_machine = host.lower() == "localhost" or host.lower().endswith(".localhost")
     if names_this_machine:
         literal = ipaddress.ip_address("127.0.0.1")
-    if literal is not None and is_refused(literal):
+    if literal is not None and is_refused(literal, is_tool=is_tool):
         raise BadInput(
             "The URL points to a private or reserved address. Whoever runs this installation can allow its network "
-            "with PRIVATE_NETWORKS_ALLOWED.",
+            f"with PRIVATE_NETWORKS_ALLOWED{'_FOR_TOOLS' if is_tool else ''}.",
             param="base_url",
         )
     return Target(parts.scheme, host, port or (443 if parts.scheme == "https" else 80), parts.path)
@@ -138,22 +140,22 @@ async def look_up(host: str, port: int) -> list[AddressInfo]:
     return list(await asyncio.get_running_loop().getaddrinfo(host, port, type=socket.SOCK_STREAM))
 
 
-def _is_info_refused(info: AddressInfo) -> bool:
-    return is_refused(ipaddress.ip_address(str(info[4][0]).partition("%")[0]))
+def _is_info_refused(info: AddressInfo, *, is_tool: bool) -> bool:
+    return is_refused(ipaddress.ip_address(str(info[4][0]).partition("%")[0]), is_tool=is_tool)
 
 
-async def resolve(host: str, port: int) -> list[AddressInfo]:
+async def resolve(host: str, port: int, *, is_tool: bool = False) -> list[AddressInfo]:
     """Return the addresses of a name; refuse them all when one of them is out of bounds."""
     found = await look_up(host, port)
-    if not found or any(_is_info_refused(info) for info in found):
+    if not found or any(_is_info_refused(info, is_tool=is_tool) for info in found):
         raise AddressRefused("The host's address is not one this installation may call.")
     return found
 
 
-def guarded_socket(info: AddressInfo) -> socket.socket:
+def guarded_socket(info: AddressInfo, *, is_tool: bool = False) -> socket.socket:
     """Open a socket for one address really being connected to; the last word, for names and literals alike."""
     family, kind, protocol, _, _ = info
-    if _is_info_refused(info):
+    if _is_info_refused(info, is_tool=is_tool):
         raise AddressRefused("The address is not one this installation may call.")
     opened = socket.socket(family, kind, protocol)
     opened.setblocking(False)

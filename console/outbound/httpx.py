@@ -1,4 +1,4 @@
-"""A client for libraries that speak httpx, which goes out by our own: its guard, its deadlines, its size.
+"""A client for tools' libraries that speak httpx, which goes out by our own: its guard, its deadlines, its size.
 
 Only what the client sends to one origin passes. Redirects are answers, as everywhere; a stream the server would keep
 open for its own news (a GET that resumes nothing) is turned down here, and a goodbye (DELETE) is said in two seconds or
@@ -68,7 +68,12 @@ class GuardedTransport(httpx2.AsyncBaseTransport):
         try:
             async with asyncio.timeout(_GOODBYE_SECONDS if request.method == "DELETE" else None):
                 reply = await client.request(
-                    request.method, str(request.url), headers=headers, deadlines=self._deadlines, body=body
+                    request.method,
+                    str(request.url),
+                    headers=headers,
+                    deadlines=self._deadlines,
+                    body=body,
+                    is_tool=True,
                 )
         except TimeoutError:
             raise httpx2.ReadTimeout("No answer to the goodbye.") from None

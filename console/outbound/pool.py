@@ -3,7 +3,7 @@
 import asyncio
 import select
 import ssl
-from functools import cache
+from functools import cache, partial
 
 import aiohappyeyeballs
 
@@ -55,9 +55,11 @@ class Pool:
     async def _open(self, origin: Origin, seconds: float) -> Connection:
         try:
             async with asyncio.timeout(seconds):
-                addresses = await resolve(origin.host, origin.port)
+                addresses = await resolve(origin.host, origin.port, is_tool=origin.is_tool)
                 socket = await aiohappyeyeballs.start_connection(
-                    addresses, happy_eyeballs_delay=0.25, socket_factory=guarded_socket
+                    addresses,
+                    happy_eyeballs_delay=0.25,
+                    socket_factory=partial(guarded_socket, is_tool=origin.is_tool),
                 )
                 try:
                     _, connection = await self._loop.create_connection(

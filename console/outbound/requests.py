@@ -15,11 +15,15 @@ _OURS = frozenset({"host", "content-length", "transfer-encoding", "connection", 
 
 
 class Origin(NamedTuple):
-    """Who a connection is to. `host` is a name or a literal address, without brackets and final dots."""
+    """Who a connection is to. `host` is a name or a literal address, without brackets and final dots.
+
+    `is_tool` is part of it: a connection that operators' settings allow is not handed to a tool.
+    """
 
     is_tls: bool
     host: str
     port: int
+    is_tool: bool = False
 
 
 class Head(NamedTuple):
@@ -27,7 +31,7 @@ class Head(NamedTuple):
     start: bytes  # everything before the length of the body
 
 
-def _parts(url: str) -> tuple[Origin, str, str]:
+def _parts(url: str, is_tool: bool) -> tuple[Origin, str, str]:
     try:
         parts = urlsplit(url)
         port = parts.port
@@ -37,16 +41,17 @@ def _parts(url: str) -> tuple[Origin, str, str]:
     if not _TARGET.match(url) or not (is_tls or parts.scheme == "http") or not parts.hostname or "@" in parts.netloc:
         raise AddressRefused("The URL is not one a provider can have.")
     target = (parts.path or "/") + (f"?{parts.query}" if parts.query else "")
-    return Origin(is_tls, parts.hostname.rstrip("."), port or (443 if is_tls else 80)), parts.netloc, target
+    origin = Origin(is_tls, parts.hostname.rstrip("."), port or (443 if is_tls else 80), is_tool)
+    return origin, parts.netloc, target
 
 
 @lru_cache(maxsize=256)
-def make_head(method: str, url: str, headers: tuple[tuple[str, str], ...]) -> Head:
+def make_head(method: str, url: str, headers: tuple[tuple[str, str], ...], is_tool: bool = False) -> Head:
     """Return a request's head. The same few are used all the time.
 
     Raises AddressRefused when the URL cannot be one, and ValueError when a header cannot be sent.
     """
-    origin, authority, target = _parts(url)
+    origin, authority, target = _parts(url, is_tool)
     lines = [f"{method} {target} HTTP/1.1", f"Host: {authority}", "User-Agent: Facet", "Accept-Encoding: identity"]
     if not any(name.lower() == "accept" for name, _ in headers):
         lines.append("Accept: */*")

@@ -176,6 +176,18 @@ async def test_a_literal_address_out_of_bounds(get, upstream, settings):
     assert not upstream.seen
 
 
+async def test_a_tool_gets_no_connection_that_was_opened_for_a_provider(upstream, settings):
+    settings.PRIVATE_NETWORKS_ALLOWED, settings.PRIVATE_NETWORKS_ALLOWED_FOR_TOOLS = ["127.0.0.0/8"], []
+    try:
+        reply = await outbound.request("GET", upstream.url, headers={}, deadlines=DEADLINES)
+        await reply.read(100_000)
+        reply.close()  # from here on it is idle, and ready for the next request to this host
+        error = await refused(outbound.request("GET", upstream.url, headers={}, deadlines=DEADLINES, is_tool=True))
+    finally:
+        await outbound.close()
+    assert error.code == "address_refused" and len(upstream.seen) == 1
+
+
 @pytest.mark.parametrize("host", ["2130706433", "0x7f.1", "0177.0.0.1", "127.1", "127.0.0.1.", "[::ffff:127.0.0.1]"])
 async def test_an_address_in_disguise_is_found_at_connecting(get, upstream, settings, host):
     settings.PRIVATE_NETWORKS_ALLOWED = []

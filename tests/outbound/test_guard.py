@@ -193,10 +193,25 @@ def test_only_the_deployments_settings_open_a_private_network(settings):
             check_url(url)
 
 
+def test_what_operators_open_for_providers_is_closed_to_tools(settings):
+    """Whoever builds agents chooses the addresses of tools, and is not who runs the installation."""
+    settings.PRIVATE_NETWORKS_ALLOWED = ["10.20.0.0/16"]
+    settings.PRIVATE_NETWORKS_ALLOWED_FOR_TOOLS = ["10.30.0.0/16"]
+    assert check_url("http://10.20.0.1/") and check_url("http://10.30.0.1/", is_tool=True)
+    for url, is_tool in (("http://10.30.0.1/", False), ("http://10.20.0.1/", True)):
+        with pytest.raises(BadInput, match="PRIVATE_NETWORKS_ALLOWED_FOR_TOOLS" if is_tool else "ALLOWED[.]"):
+            check_url(url, is_tool=is_tool)
+        address = url[7:-1]
+        with pytest.raises(AddressRefused):
+            guarded_socket((socket.AF_INET, socket.SOCK_STREAM, 6, "", (address, 80)), is_tool=is_tool)
+        with pytest.raises(AddressRefused):
+            asyncio.run(guard.resolve(address, 80, is_tool=is_tool))
+
+
 def answering(*addresses):
     """Return a resolver that answers what it is told to."""
 
-    async def look_up(host, port):
+    async def look_up(host, port, **more):
         families = [socket.AF_INET6 if ":" in a else socket.AF_INET for a in addresses]
         return [(f, socket.SOCK_STREAM, 6, "", (a, port)) for f, a in zip(families, addresses, strict=True)]
 

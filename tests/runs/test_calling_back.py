@@ -72,7 +72,7 @@ def test_an_address_that_refuses_is_tried_again_and_given_up_in_the_end(queue, u
 
 def test_an_address_is_one_this_installation_may_call_of_a_queue_that_signs(queue, cast, settings):
     made, _ = queue
-    settings.PRIVATE_NETWORKS_ALLOWED = []
+    settings.PRIVATE_NETWORKS_ALLOWED_FOR_TOOLS = []
     silent = make.make_queue(cast.team_a, "silent")
     for of, url, said in (
         (made, "http://169.254.169.254/latest", "private"),

@@ -72,7 +72,7 @@ def is_allowed(url: str, hosts: list[str]) -> bool:
     """Say whether an address is http(s) on one of the hosts; without a port in the list only the usual ones are."""
     address = url.partition("#")[0].partition("?")[0]
     try:
-        target = check_url(address)
+        target = check_url(address, is_tool=True)
     except BadInput:
         return False
     if urlsplit(url).fragment:

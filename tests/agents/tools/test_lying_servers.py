@@ -203,7 +203,7 @@ def test_its_name_cannot_come_to_mean_a_private_address(tool, liar, use, monkeyp
     async def look_up(host: str, port: int) -> list[Any]:
         return [(2, 1, 6, "", (one, port)) for one in answers.pop(0)]
 
-    settings.PRIVATE_NETWORKS_ALLOWED = []
+    settings.PRIVATE_NETWORKS_ALLOWED_FOR_TOOLS = []
     monkeypatch.setattr(guard, "look_up", look_up)
     ToolServer.objects.update(address="https://tools.example/mcp")
     tool.refresh_from_db()

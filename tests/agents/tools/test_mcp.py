@@ -181,7 +181,7 @@ def test_servers_are_called_by_the_guarded_way_out(cast, settings, use, upstream
         upstream.enqueue(body, **more)
         server = looked(server)
         assert server.trouble and not server.found and "x" * 100 not in server.trouble
-    settings.PRIVATE_NETWORKS_ALLOWED = []
+    settings.PRIVATE_NETWORKS_ALLOWED_FOR_TOOLS = []
     assert looked(server).trouble == "The server's address is not one this installation may call."
     ToolServer.objects.update(address="https://other.example/mcp", secret="kept")
     server.refresh_from_db()
