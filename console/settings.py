@@ -231,6 +231,12 @@ LOGIN_REDIRECT_URL = "pages:overview"
 ACCOUNT_ADAPTER = "console.teams.adapters.AccountAdapter"
 SOCIALACCOUNT_ADAPTER = "console.teams.adapters.SocialAccountAdapter"
 ACCOUNT_LOGIN_METHODS = {"email"}
+ACCOUNT_FORMS = {
+    "login": "console.teams.forms.passwords.LoginForm",
+    "change_password": "console.teams.forms.passwords.ChangePasswordForm",
+    "set_password": "console.teams.forms.passwords.SetPasswordForm",
+    "reset_password_from_key": "console.teams.forms.passwords.ResetPasswordKeyForm",
+}
 ACCOUNT_SIGNUP_FIELDS = ["email*", "password1*", "password2*"]
 ACCOUNT_USER_MODEL_USERNAME_FIELD = None
 ACCOUNT_USER_MODEL_EMAIL_FIELD = "email"

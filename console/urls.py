@@ -1,9 +1,13 @@
 """Every address outside /v1/, which console/asgi.py gives to the gateway's face before Django."""
 
+from django.conf import settings
 from django.contrib import admin
 from django.urls import include, path
 
 from console.pages.views import errors
+
+admin.site.site_header = admin.site.site_title = f"{settings.INSTALLATION_NAME}, database"
+admin.site.index_title = "What is stored, to look at"
 
 urlpatterns = [
     path("", include("console.pages.urls")),

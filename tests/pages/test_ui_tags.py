@@ -143,7 +143,7 @@ def test_it_renders_every_field_with_label_hint_and_error() -> None:
     assert '<label class="field-label" for="id_name">Name</label>' in html
     assert re.search(r'<input type="text" name="name" class="control"[^>]*aria-invalid="true"', html)
     assert 'aria-describedby="id_name_helptext id_name_error"' in html
-    assert '<p class="field-hint" id="id_name_helptext">As the log shows it.</p>' in html
+    assert '<div class="field-hint" id="id_name_helptext">As the log shows it.</div>' in html
     assert "Said by &lt;b&gt;others&lt;/b&gt;." in html
     assert 'id="id_name_error"' in html
     assert 'Size <span class="optional">optional</span>' in html

@@ -189,6 +189,7 @@ def test_the_admin_shows_rows_to_operators_and_changes_none(cast: Cast, olga: Cl
 
 def test_the_admin_offers_no_side_doors(cast: Cast, olga: Client) -> None:
     page = olga.get("/admin/").content.decode()
+    assert "Facet, database" in page and 'rel="icon"' in page
     for path in ("auth/group", "account/emailaddress", "mfa/authenticator", "socialaccount/socialapp"):
         assert path not in page
         assert olga.get(f"/admin/{path}/").status_code == 404

@@ -1,0 +1,38 @@
+"""allauth's forms in the console's own words: sentence case, and no placeholder that says the label once more."""
+
+from typing import Any
+
+from allauth.account import forms
+
+_WORDS = {
+    "login": "E-mail",
+    "password": "Password",
+    "oldpassword": "Present password",
+    "password1": "New password",
+    "password2": "New password again",
+}
+
+
+class _OurWords:
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        fields: dict[str, Any] = self.fields  # type: ignore[attr-defined]
+        for name, field in fields.items():
+            field.label = _WORDS.get(name, field.label)
+            field.widget.attrs.pop("placeholder", None)
+
+
+class LoginForm(_OurWords, forms.LoginForm):  # type: ignore[misc]
+    pass
+
+
+class ChangePasswordForm(_OurWords, forms.ChangePasswordForm):  # type: ignore[misc]
+    pass
+
+
+class SetPasswordForm(_OurWords, forms.SetPasswordForm):  # type: ignore[misc]
+    pass
+
+
+class ResetPasswordKeyForm(_OurWords, forms.ResetPasswordKeyForm):  # type: ignore[misc]
+    pass
