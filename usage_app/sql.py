@@ -281,15 +281,45 @@ def usage_by_time_and_team(
     return _rows(statement, _shown(grain, team_ids, environment, since, until))
 
 
-def latency_by_time_and_type(
-    grain: str, team_ids: list[uuid.UUID], environment: str, since: dt.datetime, until: dt.datetime
-) -> list[tuple[Any, ...]]:
-    """Return (moment, type, histogram), one row per stretch of time and type of call."""
+def latency_and_tops(
+    grain: str,
+    team_ids: list[uuid.UUID],
+    environment: str,
+    since: dt.datetime,
+    until: dt.datetime,
+    *,
+    tops_since: dt.datetime,
+    limit: int,
+) -> tuple[list[tuple[Any, ...]], list[tuple[Any, ...]]]:
+    """Return (moment, type, histogram) from `since` on, and what `usage_by_alias_and_model` does from `tops_since` on.
+
+    Histograms are wide, so both are summed from one reading of them.
+    """
     table, column, moment = _GRAINS[grain]
     statement = f"""
-    SELECT {moment}, type, {_summed("latency")}
-    FROM {table} WHERE {_SHOWN} AND {column} >= %(since)s AND {column} < %(until)s GROUP BY {column}, type"""  # noqa: S608
-    return _rows(statement, _shown(grain, team_ids, environment, since, until))
+    WITH cut AS MATERIALIZED (
+        SELECT {column}, type, alias, model,
+               sum(requests) AS requests, sum(errors) AS errors, sum(refusals) AS refusals,
+               sum(prompt_tokens + completion_tokens) AS tokens, sum(cost_micros) AS cost,
+               {_summed("latency")} AS latency
+        FROM {table} WHERE {_SHOWN} AND {column} >= %(since)s AND {column} < %(until)s
+        GROUP BY {column}, type, alias, model
+    ), tops AS (
+        SELECT alias, model, sum(requests) AS requests, sum(errors) AS errors, sum(refusals) AS refusals,
+               sum(tokens)::bigint AS tokens, sum(cost)::bigint AS cost, {_summed("latency")} AS latency
+        FROM cut WHERE {column} >= %(tops_since)s
+        GROUP BY alias, model ORDER BY cost DESC, requests DESC LIMIT %(limit)s
+    )
+    SELECT {moment}, type, '', '', NULL, NULL, NULL, NULL, NULL, {_summed("latency")} FROM cut GROUP BY {column}, type
+    UNION ALL
+    SELECT NULL, '', alias, model, requests, errors, refusals, tokens, cost, latency FROM tops"""  # noqa: S608
+    parameters = _shown(grain, team_ids, environment, since, until)
+    parameters |= {"limit": limit, "tops_since": tops_since.date() if grain == "day" else tops_since}
+    rows = _rows(statement, parameters)
+    return (
+        [(row[0], row[1], row[-1]) for row in rows if row[0] is not None],
+        [row[2:] for row in rows if row[0] is None],
+    )
 
 
 def usage_by_time_and_lane(

@@ -133,12 +133,16 @@ def session_of(user: User) -> str:
     return str(session.session_key)
 
 
-def look_for_barriers(page: Page, rules: list[str] | None = None) -> list[str]:
-    """Run axe and return what it found, one line each. `rules` narrows it to rules by name."""
+def look_for_barriers(page: Page, rules: list[str] | None = None, *, inside: str = "html") -> list[str]:
+    """Run axe and return what it found, one line each. `rules` narrows it to rules by name, `inside` to a part."""
     if not page.evaluate("'axe' in window"):
         page.evaluate(AXE_SCRIPT)
     only: dict[str, Any] = {"type": "rule", "values": rules} if rules else {"type": "tag", "values": _RULES}
-    found = page.evaluate("(only) => axe.run(document, {runOnly: only, resultTypes: ['violations']})", only)
+    found = page.evaluate(
+        "([part, only]) => axe.run(document.querySelector(part) || document,"
+        " {runOnly: only, resultTypes: ['violations'], preload: false})",
+        [inside, only],
+    )
     return [
         f"{one['id']}: {node['html'][:160]} ({node['failureSummary'].splitlines()[-1].strip()})"
         for one in found["violations"]
@@ -146,11 +150,11 @@ def look_for_barriers(page: Page, rules: list[str] | None = None) -> list[str]:
     ]
 
 
-def check_axe(page: Page) -> None:
+def check_axe(page: Page, *, inside: str = "html") -> None:
     """Fail on any barrier, in both themes. Contrast is all that a theme can change."""
-    barriers = [f"light {one}" for one in look_for_barriers(page)]
+    barriers = [f"light {one}" for one in look_for_barriers(page, inside=inside)]
     page.evaluate("document.documentElement.classList.toggle('dark')")
-    barriers += [f"other theme {one}" for one in look_for_barriers(page, ["color-contrast"])]
+    barriers += [f"other theme {one}" for one in look_for_barriers(page, ["color-contrast"], inside=inside)]
     page.evaluate("document.documentElement.classList.toggle('dark')")
     assert not barriers, f"{page.url}\n" + "\n".join(barriers)
 

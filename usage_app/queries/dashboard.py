@@ -5,7 +5,7 @@ import uuid
 from collections import defaultdict
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
-from typing import Literal
+from typing import Any, Literal
 
 from django.db.models import Sum
 
@@ -113,7 +113,7 @@ class Dashboard:
 
 
 def dashboard(span: Span, *, team_ids: Iterable[uuid.UUID], environment: str) -> Dashboard:
-    """Read a span and the one before it. Three queries, whatever the volume."""
+    """Read a span and the one before it. Two queries, whatever the volume."""
     teams = list(team_ids)
     moments = span.moments
     now, before = Figures(), Figures()
@@ -128,7 +128,10 @@ def dashboard(span: Span, *, team_ids: Iterable[uuid.UUID], environment: str) ->
         cost_by_team[team_id][moment] = sums[-1]
     latency_by_type: dict[str, dict[dt.datetime, list[int]]] = defaultdict(dict)
     old: list[Sequence[int]] = []
-    for moment, kind, counts in sql.latency_by_time_and_type(span.grain, teams, environment, span.before, span.end):
+    latencies, tops = sql.latency_and_tops(
+        span.grain, teams, environment, span.before, span.end, tops_since=span.start, limit=200
+    )
+    for moment, kind, counts in latencies:
         if moment < span.start:
             old.append(counts)
         else:
@@ -136,7 +139,7 @@ def dashboard(span: Span, *, team_ids: Iterable[uuid.UUID], environment: str) ->
             steps[moment].latency = merged(steps[moment].latency, counts)
     before.latency = merged(*old)
     now.latency = merged(*(step.latency for step in steps.values()))
-    aliases, models = _tops(span, teams, environment)
+    aliases, models = _tops(tops)
     return Dashboard(
         span=span,
         now=now,
@@ -149,13 +152,12 @@ def dashboard(span: Span, *, team_ids: Iterable[uuid.UUID], environment: str) ->
     )
 
 
-def _tops(span: Span, teams: list[uuid.UUID], environment: str) -> tuple[list[Top], list[Top]]:
+def _tops(rows: list[tuple[Any, ...]]) -> tuple[list[Top], list[Top]]:
     """Return the aliases and the models that cost most; among those that cost nothing, those called most."""
     by_alias: dict[str, Figures] = defaultdict(Figures)
     by_model: dict[str, Figures] = defaultdict(Figures)
     models_of: dict[str, list[str]] = defaultdict(list)
     aliases_of: dict[str, list[str]] = defaultdict(list)
-    rows = sql.usage_by_alias_and_model(span.grain, teams, environment, span.start, span.end, limit=200)
     for alias, model, requests, errors, refusals, tokens, cost, latency in rows:
         for figures in ((by_alias[alias],) if alias else ()) + ((by_model[model],) if model else ()):
             figures.add(requests, errors, refusals, tokens, cost)
