@@ -87,7 +87,7 @@ async def _each(name: str, seen: Any) -> None:
         if function is None:
             continue
         try:
-            await plugins.run(hook.package, function, *seen(), seconds=SECONDS)
+            await plugins.run(hook.package, function, *seen(), seconds=SECONDS, patience=SECONDS)
         except TimeoutError:
             raise HookFailed(f"The hook {hook.name} took too long.") from None
         except plugins.Busy:

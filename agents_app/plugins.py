@@ -9,6 +9,7 @@ import inspect
 import logging
 import re
 import threading
+import time
 from collections.abc import Callable
 from concurrent.futures import Future, InvalidStateError
 from contextlib import suppress
@@ -22,6 +23,7 @@ from django.conf import settings
 log = logging.getLogger(__name__)
 TOOLS, HOOKS = "facet.tools", "facet.hooks"
 _MOST_AT_ONCE = 8
+_LOOK_SECONDS = 0.01
 
 
 class Busy(Exception):
@@ -83,11 +85,18 @@ def _place(package: str) -> threading.Semaphore:
         return _places.setdefault(package, threading.Semaphore(_MOST_AT_ONCE))
 
 
-async def run(package: str, function: Callable[..., Any], *arguments: Any, seconds: float) -> Any:
-    """Call a package's function, async or not, in a thread of its own. Raises TimeoutError, Busy, or what it raises."""
-    place = _place(package)
-    if not place.acquire(blocking=False):
-        raise Busy
+async def run(
+    package: str, function: Callable[..., Any], *arguments: Any, seconds: float, patience: float = 0.0
+) -> Any:
+    """Call a package's function, async or not, in a thread of its own. Raises TimeoutError, Busy, or what it raises.
+
+    `patience` is for how long it waits for one of the package's places.
+    """
+    place, latest = _place(package), time.monotonic() + patience
+    while not place.acquire(blocking=False):
+        if time.monotonic() > latest:
+            raise Busy
+        await asyncio.sleep(_LOOK_SECONDS)
     done: Future[Any] = Future()
 
     def work() -> None:

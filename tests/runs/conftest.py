@@ -15,6 +15,8 @@ from console.teams.models import Role, User
 from tests import make
 from tests.gateway.conftest import World, world  # noqa: F401
 from tests.runs.counting import PARAMETERS, Counting
+from tests.runs.works import works  # noqa: F401
+from tests.valkey import valkey_server  # noqa: F401
 
 
 @pytest.fixture(autouse=True)

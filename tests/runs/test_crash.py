@@ -1,343 +1,281 @@
-"""Workers and brokers that die at each phase of a step: every run ends right, and every effect is there once."""
+"""`kill -9` at each phase of a step: one run is held at each of them, and all that carries them dies at once.
+
+Every run ends right, and the till counts every payment once.
+"""
 
 import os
 import signal
 import threading
-import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from contextlib import suppress
+from dataclasses import dataclass
 from typing import Any
 
 import httpx2 as httpx
-import pytest
-import redis
-from celery import Celery
-from django.db import connection, connections, transaction
+from django.db import connection
+from django.db.models.functions import Now
 
-from agents_app.models import Approval, Run
-from agents_app.services.approvals import decide_approval
+from agents_app.models import Approval, Run, Step
 from console.audit.models import AuditEvent
-from console.teams.models import Role
 from tests import make
-from tests.gateway.conftest import World
 from tests.gateway.invariants import check_invariants
-from tests.live import WebProcess, WorkerProcess, is_running
-from tests.runs.workshop import PARAMETERS, Brain, Till
-from tests.valkey import Valkey, valkey_server  # noqa: F401
-
-QUICK = {"AGENT_LEASE_SECONDS": "3", "GATEWAY_LEASE_SECONDS": "4"}
+from tests.live import LiveServer, WebProcess, WorkerProcess, is_running
+from tests.runs.works import Works
 
 
-class Works:
-    """Agents that pay at a till, workers on a real broker, and what beat would send."""
+@dataclass(frozen=True)
+class Phase:
+    """Where a run is held: at a `gate` or a `hold` (see holding.py), or by the model or the till (`shut`).
 
-    def __init__(self, valkey: Valkey) -> None:
-        self.brain, self.till, self.valkey = Brain(), Till(), valkey
-        self.brain.start()
-        self.till.start()
-        self.world = World(self.brain)
-        self.ada = make.make_member(self.world.team, make.make_user("ada@example.com"))
-        self.anna = make.make_member(self.world.team, make.make_user("anna@example.com"), Role.APPROVER)
-        config = {"method": "POST", "url": f"http://127.0.0.1:{self.till.port}/pay", "body": "rest", "pick": "/taken"}
-        self.tool = make.make_tool(
-            self.world.team, "pay", kind="http", effect="write", config=config, parameters=PARAMETERS
-        )
-        self.agent = make.make_agent(self.world.team, "payer", grants=[{"tool": "pay", "mode": "allow"}])
-        asking = {"tool": "pay"}
-        self.careful = make.make_agent(self.world.team, "careful", grants=[asking])
-        safe = {"tool": "pay", "mode": "allow"}
-        self.other = make.make_team("Safe")
-        make.make_member(self.other, self.ada)
-        make.make_tool(
-            self.other, "pay", kind="http", effect="write", config=config, parameters=PARAMETERS, is_idempotent=True
-        )
-        self.safe = make.make_agent(self.other, "safe", grants=[safe])
-        self.broker = Celery("test", broker=valkey.url.replace("unix://", "redis+socket://"), set_as_current=False)
-        self.workers: list[WorkerProcess] = []
-        self.tasks = ["agents.drive", "gateway.sweep"]
+    `stands` are its steps as they are on record meanwhile. `unclear`: what a person finds out about a call whose worker
+    died, where nobody else can know.
+    """
 
-    def worker(self, **more: str) -> WorkerProcess:
-        self.workers.append(WorkerProcess("standard", VALKEY_URL=self.valkey.url, **QUICK, **more))
-        return self.workers[-1]
-
-    def beat(self) -> None:
-        for task in self.tasks:
-            self.broker.send_task(task, queue="standard")
-
-    def until(self, condition: Callable[[], Any], seconds: float = 60) -> None:
-        """Wait, and send what beat sends, more often than it does: one message too many is harmless."""
-        deadline, sent = time.monotonic() + seconds, 0.0
-        while not condition():
-            assert time.monotonic() < deadline, "It does not come to that."
-            if time.monotonic() - sent > 0.7:
-                sent = time.monotonic()
-                self.beat()
-            time.sleep(0.05)
-
-    def decide(self, run: Run, **answer: Any) -> None:
-        approval = Approval.objects.get(run=run, state="waiting")
-        decide_approval(
-            actor=make.actor_for(self.anna), approval=approval, is_approved=True, seen_sha256=approval.sha256, **answer
-        )
-
-    def close(self) -> None:
-        for worker in self.workers:
-            worker.stop()
-        self.brain.shut.clear()
-        self.till.before.clear()
-        self.till.after.clear()
-        self.broker.close()
-        self.brain.stop()
-        self.till.stop()
+    stands: tuple[str, ...] = ()
+    gate: str = ""
+    hold: str = ""
+    shut: str = ""
+    tool: str = "pay"
+    unclear: str = ""
 
 
-@pytest.fixture
-def works(committed_db: None, valkey_server: Valkey) -> Iterator[Works]:  # noqa: F811
-    works = Works(valkey_server)
-    yield works
-    works.close()
-
-
-def waits_for_a_lock() -> int:
-    """Return how many sessions of the database wait for one."""
-    with connection.cursor() as cursor:
-        cursor.execute(
-            "SELECT count(*) FROM pg_stat_activity WHERE datname = current_database() AND wait_event_type = 'Lock'"
-        )
-        return int(cursor.fetchone()[0])
-
-
-def until_waiting(number: int) -> None:
-    """Wait until so many sessions wait for a lock; no message is sent meanwhile, as each would be one more."""
-    deadline = time.monotonic() + 60
-    while waits_for_a_lock() < number:
-        assert time.monotonic() < deadline, "Nobody waits for the lock."
-        time.sleep(0.02)
+ASKS, CALLS = ("model intended",), ("model done", "tool intended")
+PHASES = {
+    "before the intent to ask": Phase(gate="the model of turn 1 is intended"),
+    "before the model is asked": Phase(ASKS, hold="model"),
+    "while the model answers": Phase(ASKS, shut="brain"),
+    "after its answer is on record": Phase(ASKS, gate="the model of turn 1 is done"),
+    "between the answer and the call": Phase(("model done", "tool planned"), gate="the tool of turn 1 is intended"),
+    "before the call is sent": Phase(CALLS, hold="tool", unclear="not_done"),
+    "before a call is sent that may be repeated": Phase(CALLS, hold="tool", tool="repay"),
+    "during the call before it happens": Phase(CALLS, shut="before", unclear="not_done"),
+    "during the call after it happened": Phase(CALLS, shut="after", unclear="done"),
+    "during a call that may be repeated": Phase(CALLS, shut="after", tool="repay"),
+    "after the call": Phase(CALLS, gate="the tool of turn 1 is done", unclear="done"),
+    "between two turns": Phase(("model done", "tool done"), gate="the model of turn 2 is intended"),
+    "before the end": Phase(("model done", "tool done", "model done"), gate="the run is succeeded"),
+    "while a person is asked": Phase(("model done", "tool waiting"), tool="request"),
+    "while it waits for a time": Phase(("model done", "tool waiting"), tool="wait"),
+}
+REPEATED = {"before a call is sent that may be repeated", "during a call that may be repeated"}
 
 
 class Held:
-    """A row lock on a run, so that its worker can write nothing: whatever dies meanwhile dies before its commit."""
+    """A run at each phase, held there until `release`."""
 
-    def __init__(self, run: Run, *, is_next: bool = False) -> None:
-        """Hold the row from now on; `is_next`: as soon as those let go who hold it and wait for it."""
-        self._run, self._go, self._has = run, threading.Event(), threading.Event()
-        self._thread = threading.Thread(target=self._hold)
-        self._thread.start()
-        if not is_next:
-            assert self._has.wait(10)
+    def __init__(self, works: Works, death: str, start: Callable[[str], object], *, beats: bool = False) -> None:
+        """Start the runs. `beats`: while they are on their way, what beat sends is sent, too.
 
-    def let_one_write(self) -> "Held":
-        """Let the worker write once, and hold the row again before its next write: it stands between two commits."""
-        before = waits_for_a_lock()
-        after = Held(self._run, is_next=True)
-        until_waiting(before + 1)
-        self.release()
-        assert after._has.wait(10)
-        return after
+        A worker whose leases are short loses what stands at a gate for longer than that, once somebody looks.
+        """
+        self.works = works
+        self.words = {phase: f"{death}: {phase}" for phase in PHASES}
+        for phase, word in self.words.items():
+            self._hold(PHASES[phase], word)
+        for word in self.words.values():
+            start(word)
+        works.until(lambda: not self._on_the_way(), self._on_the_way, beats=beats)
+        self.runs = {phase: Run.objects.get(title=word) for phase, word in self.words.items()}
+        for phase, run in self.runs.items():
+            stands = tuple(f"{step.kind} {step.state}" for step in run.steps.all())
+            assert stands == PHASES[phase].stands, phase
+        answered = self.runs["after its answer is on record"].steps.get().request_id
+        assert AuditEvent.objects.get(pk=answered).status == "ok"
 
-    def _hold(self) -> None:
-        with transaction.atomic():
-            Run.objects.select_for_update().get(pk=self._run.pk)
-            self._has.set()
-            self._go.wait(60)
-        connections.close_all()
+    def _hold(self, phase: Phase, word: str) -> None:
+        brain, till = self.works.brain, self.works.till
+        pays = (phase.tool, {"what": word})
+        brain.plans[word] = [("wait", {"seconds": 600}), ("pay", pays[1])] if phase.tool == "wait" else [pays]
+        if phase.gate:
+            self.works.gates.close(f"{word}: {phase.gate}")
+        if phase.hold:
+            self.works.holds.close(f"{phase.hold} {word}")
+        if phase.shut:
+            {"brain": brain.shut, "before": till.before, "after": till.after}[phase.shut].add(word)
+
+    def _on_the_way(self) -> list[tuple[str, Any]]:
+        left = [phase for phase in PHASES if not self._is_there(PHASES[phase], self.words[phase])]
+        runs = Run.objects.filter(title__in=[self.words[phase] for phase in left]) if left else []
+        states = {run.title: (run.state, run.worker, run.fence, run.trouble) for run in runs}
+        return [(phase, states.get(self.words[phase])) for phase in left]
+
+    def _is_there(self, phase: Phase, word: str) -> bool:
+        works = self.works
+        if phase.gate:
+            return works.gates.is_reached(f"{word}: {phase.gate}")
+        if phase.hold:
+            return works.holds.is_reached(f"{phase.hold} {word}")
+        if phase.shut == "brain":
+            return works.brain.asked[f"{word} 0"] > 0
+        if phase.shut:
+            return works.till.hangs(word) if phase.shut == "before" else works.till.taken[word] > 0
+        return Run.objects.filter(title=word, state="waiting").exists()
 
     def release(self) -> None:
-        self._go.set()
-        self._thread.join(10)
+        """Let go; the person who was asked has decided meanwhile, and the time has come that was waited for."""
+        self.works.release()
+        self.works.decide(self.runs["while a person is asked"])
+        waits = self.runs["while it waits for a time"]
+        step = waits.steps.get(kind="tool")
+        Step.objects.filter(pk=step.pk).update(output=step.output | {"until": str(waits.created_at)})
+        Run.objects.filter(pk=waits.pk).update(wake_at=Now())
+
+    def find_out(self) -> None:
+        """Have a person say what became of each call nobody else can know of."""
+        unclear = {phase: how.unclear for phase, how in PHASES.items() if how.unclear}
+        asked = Approval.objects.filter(run__in=self.runs.values(), kind="outcome", state="waiting")
+        self.works.until(lambda: asked.count() == len(unclear), lambda: list(asked.values_list("run__title")))
+        for phase, outcome in unclear.items():
+            assert self.runs[phase].steps.get(kind="tool").state == "unknown"
+            more = {"result": "It is in the till."} if outcome == "done" else {}
+            self.works.decide(self.runs[phase], answer={"outcome": outcome} | more)
+
+    def check(self, *, is_worker_lost: bool) -> None:
+        """Every run has ended well, was paid once, and its steps, the log and the model's own count agree."""
+        works = self.works
+        works.until_over(list(self.runs.values()))
+        asked_twice = set()
+        for phase, run in self.runs.items():
+            run.refresh_from_db()
+            word = self.words[phase]
+            assert (run.state, run.lease_until) == ("succeeded", None), (phase, run.state, run.code, run.trouble)
+            assert works.till.taken[word] == 1, phase
+            if works.brain.asked[f"{word} 0"] != 1:
+                asked_twice.add(phase)
+            lines = AuditEvent.objects.filter(client_request_id=run.public_id)
+            was_cut = is_worker_lost and (bool(PHASES[phase].unclear) or phase in REPEATED)
+            assert lines.filter(type="tool", status="interrupted").count() == was_cut, phase
+            assert sum(line.cost_micros for line in lines.filter(type="agent", status="ok")) == run.cost_micros, phase
+            approvals = Approval.objects.filter(run=run).count()
+            wanted = phase == "while a person is asked" or (is_worker_lost and bool(PHASES[phase].unclear))
+            assert approvals == wanted, phase
+        assert asked_twice == ({"while the model answers"} if is_worker_lost else set())
+        for phase in REPEATED:
+            assert len(works.till.keys[self.words[phase]]) == 1, "a repeated call has the key of the first"
+        if is_worker_lost:
+            assert "It is in the till." in self.runs["after the call"].output["text"]
+            steps = [(step.kind, step.state) for step in self.runs["while the model answers"].steps.all()]
+            assert steps == [("model", "failed"), ("model", "done"), ("tool", "done"), ("model", "done")]
 
 
-def test_a_worker_killed_at_each_phase_of_a_step_does_nothing_twice(works: Works) -> None:
-    brain, till = works.brain, works.till
-    # `unasked`: before the model is asked. `asking`: while it answers. `answered`: after the answer is on record, and
-    # before the step is. `uncalled`: before the call. `before`, `after`: during it, before and after it took effect.
-    # `unwritten`: after the call, before its outcome is committed. `repeat`: the same, of an idempotent tool.
-    # `waiting`: while a person is asked.
-    brain.shut |= {"asking", "answered", "uncalled"}
-    till.before |= {"before"}
-    till.after |= {"after", "repeat", "unwritten"}
-    starts = {"waiting": works.careful, "repeat": works.safe}
-    words = ("unasked", "asking", "answered", "uncalled", "before", "after", "unwritten", "repeat", "waiting")
-    runs = {word: make.make_run(starts.get(word, works.agent), works.ada, word) for word in words}
-    unasked = Held(runs["unasked"])
-    doomed = works.worker()
-    works.beat()
-    until_waiting(1)
-    unasked = unasked.let_one_write()
-    taken = Run.objects.get(pk=runs["unasked"].pk)
-    assert taken.lease_until is not None and not taken.steps.exists()
-    works.until(lambda: all(brain.asked[f"{word} 0"] for word in brain.shut))
-    works.until(lambda: till.hangs("before") and all(till.taken[word] for word in till.after))
-    works.until(lambda: Run.objects.get(pk=runs["waiting"].pk).state == "waiting")
-    blocked = waits_for_a_lock()
-    helds = [Held(runs[word]) for word in ("answered", "uncalled", "unwritten")]
-    brain.shut -= {"answered", "uncalled"}
-    till.after.remove("unwritten")
-    request = runs["answered"].steps.get().request_id
-    works.until(lambda: AuditEvent.objects.filter(pk=request, status="ok").exists())
-    until_waiting(blocked + 3)
-    helds[1] = helds[1].let_one_write()
-    assert runs["answered"].steps.get().state == "intended"
-    assert [step.state for step in runs["uncalled"].steps.all()] == ["done", "planned"]
-    assert runs["unwritten"].steps.get(kind="tool").state == "intended"
-    doomed.kill()
-    for held in (unasked, *helds):
-        held.release()
-    brain.shut.clear()
-    till.before.clear()
-    till.after.clear()
-    works.decide(runs["waiting"])
-    assert not any(Run.objects.get(pk=run.pk).is_over for run in runs.values())
+def test_whatever_is_killed_at_each_phase_of_a_step_every_effect_is_there_once(
+    works: Works,
+    server: LiveServer,
+) -> None:
+    web = works.web()
+    # It lives through the first two deaths: what is held for longer than a lease would be lost to it.
+    worker = works.worker(AGENT_LEASE_SECONDS="60")
+    lose_the_broker(works)
+    lose_the_web(works, web.wait(), server)
 
-    works.worker()
-    unclear = {"before", "after", "unwritten"}
-    ended = {word: runs[word] for word in words if word not in unclear}
-    works.until(lambda: all(Run.objects.get(pk=run.pk).is_over for run in ended.values()))
-    for word in unclear:
-        works.until(lambda word=word: Approval.objects.filter(run=runs[word], kind="outcome", state="waiting").exists())
-        assert runs[word].steps.get(kind="tool").state == "unknown"
-    assert till.taken["after"] == till.taken["unwritten"] == 1, "nobody but a person says what became of it"
-    works.decide(runs["before"], answer={"outcome": "not_done"})
-    for word in ("after", "unwritten"):
-        works.decide(runs[word], answer={"outcome": "done", "result": "It is in the till."})
-    works.until(lambda: all(Run.objects.get(pk=run.pk).is_over for run in runs.values()))
+    def the_worker() -> WorkerProcess:
+        worker.kill()
+        return works.worker(pool="prefork")
 
-    for word, run in runs.items():
-        run.refresh_from_db()
-        assert (run.state, run.lease_until) == ("succeeded", None), (word, run.state, run.code, run.trouble)
-    assert till.taken == dict.fromkeys(set(words) - {"before"}, 1)
-    assert len(till.keys["repeat"]) == 1 and sum(s.body["what"] == "repeat" for s in till.seen) == 2
-    assert "It is in the till." in runs["after"].output["text"] and "did not happen" in runs["before"].output["text"]
-    asked = brain.asked
-    assert asked["answered 0"] == 1, "what is on record is not asked or paid for again"
-    assert {word for word in words if asked[f"{word} 0"] != 1} == {"asking"} and asked["asking 0"] == 2
-    steps = [(step.kind, step.state) for step in runs["asking"].steps.all()]
-    assert steps == [("model", "failed"), ("model", "done"), ("tool", "done"), ("model", "done")]
-    for run in runs.values():
-        lines = AuditEvent.objects.filter(client_request_id=run.public_id)
-        assert lines.filter(type="tool", status="interrupted").count() == (run.title in unclear | {"repeat"})
-        assert sum(line.cost_micros for line in lines.filter(type="agent", status="ok")) == run.cost_micros
-    check_invariants(works.world.calls(), len(brain.seen))
-
-
-def test_a_pool_of_processes_may_lose_its_children_and_its_parent(works: Works) -> None:
-    """With `--pool prefork` each child has threads for runs, as a worker has otherwise."""
-    brain, till = works.brain, works.till
-
-    def children(worker: WorkerProcess) -> None:
+    def the_children() -> WorkerProcess:
         for pid in worker.children():
             os.kill(pid, signal.SIGKILL)
+        return worker
 
-    def parent(worker: WorkerProcess) -> None:
+    def the_parent() -> WorkerProcess:
         pool = worker.children()
         worker.kill()
-        works.until(lambda: not any(is_running(pid) for pid in pool), 10)
+        works.until(lambda: not any(is_running(pid) for pid in pool), beats=False)
+        return works.worker()
 
-    worker = works.worker(pool="prefork")
-    for end in (children, parent):
-        asks, pays, repeats, waits = words = [f"{what} {end.__name__}" for what in ("asks", "pays", "repeats", "waits")]
-        brain.shut.add(asks)
-        till.after |= {pays, repeats}
-        starts = {repeats: works.safe, waits: works.careful}
-        runs = {word: make.make_run(starts.get(word, works.agent), works.ada, word) for word in words}
-        works.until(lambda word=asks: brain.asked[f"{word} 0"])
-        works.until(lambda names=(pays, repeats): all(till.taken[word] for word in names))
-        works.until(lambda run=runs[waits]: Run.objects.get(pk=run.pk).state == "waiting")
-        assert worker.children()
-        end(worker)
-        brain.shut.clear()
-        till.after.clear()
-        works.decide(runs[waits])
-        if end is parent:
-            works.worker()
-        unclear = Approval.objects.filter(run=runs[pays], kind="outcome", state="waiting")
-        works.until(unclear.exists)
-        works.decide(runs[pays], answer={"outcome": "done", "result": "It is in the till."})
-        works.until(lambda runs=runs: all(Run.objects.get(pk=run.pk).is_over for run in runs.values()))
-        assert {Run.objects.get(pk=run.pk).state for run in runs.values()} == {"succeeded"}
-        assert {word: till.taken[word] for word in words} == dict.fromkeys(words, 1)
-        assert len(till.keys[repeats]) == 1
-    check_invariants(works.world.calls(), len(brain.seen))
-
-
-def follow(web: WebProcess, key: str, run: Run, lines: list[str]) -> None:
-    """Write down the events of a run, as far as they come."""
-    url = f"{web.url}/v1/agents/payer/runs/{run.public_id}/events"
-    headers = {"Authorization": f"Bearer {key}"}
-    with suppress(httpx.HTTPError), httpx.stream("GET", url, headers=headers, timeout=60) as events:
-        for line in events.iter_lines():
-            lines.append(line)
-
-
-def asks_over_the_web(works: Works, key: str) -> Run:
-    """Start a run by a chat completion whose web process is killed while it waits; return the run, which goes on."""
-    works.brain.shut.add("over the web")
-    web = WebProcess(VALKEY_URL=works.valkey.url).wait()
-    body = {"model": "agent:payer", "messages": [{"role": "user", "content": "over the web"}]}
-    headers = {"Authorization": f"Bearer {key}"}
-
-    def ask() -> None:
-        with suppress(httpx.HTTPError):
-            httpx.post(f"{web.url}/v1/chat/completions", json=body, headers=headers, timeout=60)
-
-    asking = threading.Thread(target=ask)
-    asking.start()
-    works.until(lambda: works.brain.asked["over the web 0"])
-    run = Run.objects.get(trigger="chat")
-    seen: list[str] = []
-    following = threading.Thread(target=follow, args=(web, key, run, seen))
-    following.start()
-    works.until(lambda: "event: step" in seen)
-    web.kill()
-    for thread in (asking, following):
-        thread.join(10)
-    web.stop()
-    assert not any('"succeeded"' in line for line in seen)
-    works.brain.shut.clear()
-    return run
-
-
-def test_a_broker_that_loses_everything_and_a_web_process_that_dies_lose_no_run_and_no_approval(works: Works) -> None:
-    works.brain.rounds["loses"] = 2
-    runs = [make.make_run(works.careful, works.ada, "loses") for _ in range(3)]
-    works.worker()
-    works.until(lambda: Approval.objects.filter(state="waiting").count() == 3)
-    works.till.after.add("paying")
-    paying = make.make_run(works.agent, works.ada, "paying")
-    works.until(lambda: works.till.taken["paying"])
-    client = redis.from_url(works.valkey.url)
-    for run in runs:
-        works.decide(run)
-    late = make.make_run(works.agent, works.ada, "late")
-    client.flushall()
-    client.close()
-    works.valkey.lose_everything()
-    works.till.after.clear()
-    _, key = make.make_key(works.world.team, "web")
-    web = asks_over_the_web(works, key)
-    # Nothing is left but what the database says; the next beat finds it all. Out of order and twice is harmless.
-    works.until(lambda: Run.objects.get(pk=late.pk).is_over)
-    for _ in range(5):
-        works.broker.send_task("agents.advance", args=[str(late.pk)], queue="standard")
-        works.broker.send_task("agents.advance", args=[str(runs[0].pk)], queue="standard")
-    works.until(lambda: Approval.objects.filter(state="waiting").count() == 3)
-    for run in runs:
-        works.decide(run)
-    works.until(lambda: all(Run.objects.get(pk=run.pk).is_over for run in runs))
-    assert {Run.objects.get(pk=run.pk).state for run in runs} == {"succeeded"}
-    works.until(lambda: Run.objects.get(pk=paying.pk).is_over)
-    assert works.till.taken == {"loses 0": 3, "loses 1": 3, "late": 1, "paying": 1, "over the web": 1}
-    works.until(lambda: Run.objects.get(pk=web.pk).is_over)
-    assert Run.objects.get(pk=web.pk).output == {"text": "Result: over the web"}
-    again = WebProcess(VALKEY_URL=works.valkey.url).wait()
-    lines: list[str] = []
-    follow(again, key, web, lines)
-    again.stop()
-    assert lines.count("event: step") == 3 and any('"succeeded"' in line for line in lines[-3:]), (
-        "what happened is read again from the rows"
-    )
+    for kill in (the_worker, the_children, the_parent):
+        held = Held(works, kill.__name__, works.start)
+        cut_off = works.till.closed_early + sum(how.shut in {"before", "after"} for how in PHASES.values())
+        worker = kill()
+        works.until(lambda cut_off=cut_off: works.till.closed_early == cut_off, beats=False)
+        held.release()
+        if kill is not the_parent:  # whose run out by themselves
+            works.let_leases_run_out()
+        held.find_out()
+        held.check(is_worker_lost=True)
+    check_invariants(works.world.calls(), len(works.brain.seen))
     with connection.cursor() as cursor:
         cursor.execute(
             "SELECT count(*) FROM pg_stat_activity WHERE datname = current_database() AND state LIKE 'idle in%'"
         )
         assert cursor.fetchone()[0] == 0
+
+
+class Client:
+    """A program that starts runs by the API and waits for each, and sees some of what they do."""
+
+    def __init__(self, web: str, key: str) -> None:
+        self.web, self.headers = web, {"Authorization": f"Bearer {key}"}
+        self.threads: list[threading.Thread] = []
+        self.answers: list[httpx.Response] = []
+        self.lines: list[str] = []
+
+    def later(self, do: Callable[..., None], *given: Any) -> None:
+        def work() -> None:
+            with suppress(httpx.HTTPError):
+                do(*given)
+
+        self.threads.append(threading.Thread(target=work))
+        self.threads[-1].start()
+
+    def start(self, word: str, *, wait: int = 60) -> None:
+        body = {"input": {"message": word}, "wait": wait}
+        headers = self.headers | {"Idempotency-Key": word}
+        url = f"{self.web}/v1/agents/payer/runs"
+        self.answers.append(httpx.post(url, json=body, headers=headers, timeout=60))
+
+    def chat(self, word: str) -> None:
+        body = {"model": "agent:payer", "messages": [{"role": "user", "content": word}]}
+        url = f"{self.web}/v1/chat/completions"
+        self.answers.append(httpx.post(url, json=body, headers=self.headers, timeout=60))
+
+    def follow(self, run: Run) -> None:
+        """Write down the events of a run, as far as they come."""
+        url = f"{self.web}/v1/agents/payer/runs/{run.public_id}/events"
+        with httpx.stream("GET", url, headers=self.headers, timeout=60) as events:
+            for line in events.iter_lines():
+                self.lines.append(line)
+
+
+def lose_the_web(works: Works, web: WebProcess, server: LiveServer) -> None:
+    """Kill the web process while programs wait for a run at each phase, for a chat, and for events."""
+    _, key = make.make_key(works.world.team, "web")
+    client = Client(web.url, key)
+
+    works.brain.shut.add("a chat")
+    client.later(client.chat, "a chat")
+    held = Held(works, "the web process", lambda word: client.later(client.start, word), beats=True)
+    works.until(lambda: works.brain.asked["a chat 0"])
+    chat = Run.objects.get(trigger="chat")
+    client.later(client.follow, chat)
+    works.until(lambda: "event: step" in client.lines)
+    web.kill()
+    for thread in client.threads:
+        thread.join(10)
+    assert client.answers == [] and not any('"succeeded"' in line for line in client.lines)
+    held.release()
+    held.check(is_worker_lost=False)
+    works.until_over([chat])
+
+    # The next process knows what the first was asked, and what became of it.
+    client = Client(server.url, key)
+    for word in held.words.values():
+        client.start(word, wait=0)
+    assert {answer.json()["id"] for answer in client.answers} == {run.public_id for run in held.runs.values()}
+    client.follow(chat)
+    assert client.lines.count("event: step") == 3 and any('"succeeded"' in line for line in client.lines[-3:])
+
+
+def lose_the_broker(works: Works) -> None:
+    """Have the broker lose all it has: the messages of decisions and of new runs, and what it keeps for limits."""
+    held = Held(works, "the data of Valkey", works.start, beats=True)
+    late = make.make_run(works.agent, works.ada, "late")
+    works.valkey.lose_everything()
+    held.release()
+    # Nothing is left but what the database says; the next beat finds it all. Out of order and twice is harmless.
+    works.until(lambda: works.till.taken["late"])
+    for run in (late, *held.runs.values()) * 2:
+        works.advance(run)
+    held.check(is_worker_lost=False)
+    works.until_over([late])
+    assert works.till.taken["late"] == 1

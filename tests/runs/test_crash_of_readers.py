@@ -14,8 +14,8 @@ from agents_app.models import Firing, Reader, Run, Trigger
 from agents_app.services import brokers, triggers
 from tests import make
 from tests.live import WorkerProcess
-from tests.runs.test_crash import QUICK, Works, works  # noqa: F401
-from tests.valkey import Valkey, valkey_server  # noqa: F401
+from tests.runs.works import QUICK, Works
+from tests.valkey import Valkey
 
 
 @pytest.fixture
@@ -47,7 +47,7 @@ class Held:
 
 
 def test_a_reader_killed_before_it_settled_a_message_starts_no_second_run(
-    works: Works,  # noqa: F811
+    works: Works,
     outside: Valkey,
     settings: object,
 ) -> None:

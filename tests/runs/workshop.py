@@ -33,21 +33,30 @@ def later(script: Script, is_open: Callable[[], bool]) -> Script:
 
 
 class Brain(Upstream):
-    """A model. Told `word`, it wants pay(what=word), then says what came of it. `shut` holds these words' answers."""
+    """A model. Told `word`, it wants pay(what=word), then says what came of it; `plans` says otherwise for some words.
+
+    What it is told did not happen it wants again. `shut` holds these words' answers.
+    """
 
     def __init__(self) -> None:
         super().__init__()
         self.shut: set[str] = set()
         self.asked: Counter[str] = Counter()
         self.rounds: dict[str, int] = {}
+        self.plans: dict[str, list[tuple[str, dict[str, Any]]]] = {}
 
     def _default(self, body: dict[str, Any]) -> Script:  # type: ignore[override]
         messages = body["messages"]
         word = next(message["content"] for message in messages if message["role"] == "user")
         results = [message["content"] for message in messages if message["role"] == "tool"]
         self.asked[f"{word} {len(results)}"] += 1
-        if len(results) < self.rounds.get(word, 1):
-            said = wants(("pay", {"what": f"{word} {len(results)}" if word in self.rounds else word}))
+        happened = [result for result in results if "did not happen" not in result]
+        plan = self.plans.get(word) or [
+            ("pay", {"what": f"{word} {number}" if word in self.rounds else word})
+            for number in range(self.rounds.get(word, 1))
+        ]
+        if len(happened) < len(plan):
+            said = wants(plan[len(happened)])
         else:
             said = words(f"Result: {results[-1] if results else 'none'}")
         return later(answer(said), lambda: word not in self.shut)

@@ -159,6 +159,24 @@ def test_a_hook_stops_a_call_and_says_why(cast, example, use):
     assert stopped.sentence == "The hook no_card_numbers stopped this: The arguments hold a card number."
 
 
+def test_a_hook_of_more_calls_than_its_package_has_places_gets_one_after_the_other(cast, bring, monkeypatch):
+    tool = tools.create_tool(actor=SYSTEM, team=cast.team_a, kind="wait", slug="wait")
+    bring(lambda *given: time.sleep(0.02), plugins.HOOKS)
+
+    def outcomes():
+        latest = time.monotonic() + 60
+        calls = [sync.start(call_tool("wait", call_of(tool, {"seconds": 1}), latest=latest)) for _ in range(24)]
+        return [call.result() for call in calls]
+
+    assert not any(isinstance(outcome, ToolFailed) for outcome in outcomes())
+    monkeypatch.setattr(hooks, "SECONDS", 0.1)
+    release = threading.Event()
+    bring(lambda *given: release.wait(10), plugins.HOOKS)
+    said = {outcome.sentence for outcome in outcomes()}
+    release.set()
+    assert said == {"The hook bad took too long.", "The hook bad is busy."}
+
+
 def test_a_hook_that_breaks_or_hangs_stops_the_step(cast, bring, use, monkeypatch):
     tool = tools.create_tool(actor=SYSTEM, team=cast.team_a, kind="wait", slug="wait")
 
