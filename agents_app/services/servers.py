@@ -42,7 +42,8 @@ def _note(action: Action, actor: Actor, server: ToolServer, detail: dict[str, An
     record(action, actor=actor, target=server, target_name=server.slug, team=server.team, detail=detail)
 
 
-def _check_address(transport: str, address: str) -> str:
+def check_address(transport: str, address: str) -> str:
+    """Return the address of a server as it is kept; BadInput when it is none this installation may call."""
     address = address.strip()
     if transport == Transport.STDIO:
         if address not in settings.MCP_PROGRAMS:
@@ -75,7 +76,7 @@ def create_server(
         slug=check_short_name(slug, 20),
         name=check_line(name or slug, "name", most=80),
         transport=transport,
-        address=_check_address(transport, address),
+        address=check_address(transport, address),
         secret=encrypt(secret) if secret else "",
     )
     try:
@@ -112,7 +113,7 @@ def change_server(
     if "name" in fields:
         server.name = check_line(fields["name"], "name", most=80, is_required=True)
     if "address" in fields:
-        server.address = _check_address(server.transport, fields["address"])
+        server.address = check_address(server.transport, fields["address"])
     if "is_enabled" in fields:
         server.is_enabled = bool(fields["is_enabled"])
     has_moved = _origin(server) != origin

@@ -135,6 +135,7 @@ def run(tmp_path: Path) -> Any:
         call_command("apply", str(tmp_path / "facet.yaml"), *arguments, stdout=out, no_color=True)
         return out.getvalue()
 
+    run.folder = tmp_path  # type: ignore[attr-defined]
     return run
 
 
@@ -323,6 +324,38 @@ def test_it_names_line_and_field(run: Any) -> None:
         assert said in found, found
         assert f"line {line}: " in found or said.endswith(": "), (line, found)
         assert not Agent.objects.exists()
+
+
+def test_a_secret_in_the_wrong_place_is_not_repeated(run: Any) -> None:
+    """Whoever writes a secret where a name belongs reads what is wrong; logs of deployments do not read the secret."""
+    for old, new, said in (
+        (
+            "{env: RABBIT_URL}",
+            "amqps://u:hunter22@127.0.0.1/",
+            "brokers[0].url: Found a text; write a mapping with env",
+        ),
+        ("{env: CRM_SECRET}", "hunter22", "tool_servers[0].secret: Found a text; write a mapping"),
+        ("env: CRM_SECRET", "env: hunter22-x", "secret.env: Write the name of an environment variable."),
+        ("env: CRM_SECRET", "value: 4220042200422", "secret.value: Write the secret itself, in quotes"),
+        ("env: CRM_SECRET", "hunter22: x", "tool_servers[0].secret: A secret has another field than env, file, value."),
+        ("env: SHOP_SECRET", "value: hunter22\\x07", "tools[0].secret: "),
+        (
+            "https://crm.example/mcp",
+            "https://u:hunter22@crm.example/mcp",
+            "address: The URL holds a user name or password",
+        ),
+    ):
+        assert old in FILE, old
+        text = FILE.replace(old, new, 1) if "x07" not in new else FILE.replace(old, 'value: "hunter22\\x07"', 1)
+        for arguments in ((), ("--dry-run",)):
+            out = StringIO()
+            (run.folder / "facet.yaml").write_text(text)
+            with pytest.raises(CommandError) as caught:
+                call_command("apply", str(run.folder / "facet.yaml"), *arguments, stdout=out, no_color=True)
+            told = str(caught.value) + out.getvalue()
+            assert said in told, told
+            assert "hunter22" not in told and "4220042200422" not in told, told
+    assert not Agent.objects.exists()
 
 
 def test_it_takes_tools_of_a_server_over_and_reviews_them(run: Any) -> None:

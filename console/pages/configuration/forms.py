@@ -55,7 +55,10 @@ class Form(Protocol):
     def schema(self) -> dict[str, Any]: ...
 
 
-def _shown(value: Value) -> str:
+def _shown(value: Value, *, is_secret: bool = False) -> str:
+    """Return what was found. Where a secret belongs, a text may be one: it is not repeated."""
+    if isinstance(value, Scalar) and is_secret:
+        return "a text"
     if isinstance(value, Mapping):
         return "a mapping"
     if isinstance(value, Items):
@@ -70,17 +73,20 @@ class Text:
     what: str
     pattern: str = ""
     longest: int = 500
+    is_secret: bool = False
 
     def read(self, value: Value, problems: list[Problem]) -> str:
         if not isinstance(value, Scalar):
             raise Wrong(f"Found {_shown(value)}; write {self.what}.")
+        if value.type != "str" and self.is_secret:
+            raise Wrong(f"Write {self.what}, in quotes if it reads as a number.")
         if value.type != "str":
             hint = f", in quotes if you mean the text {value.text}" if value.type != "null" else ""
             raise Wrong(f"Found {_shown(value)}; write {self.what}{hint}.")
         if not value.text.strip() or len(value.text) > self.longest:
             raise Wrong(f"Write {self.what}, of 1 to {self.longest} characters.")
         if self.pattern and not re.fullmatch(self.pattern, value.text):
-            raise Wrong(f"Found {value.text!r}; write {self.what}.")
+            raise Wrong(f"Write {self.what}." if self.is_secret else f"Found {value.text!r}; write {self.what}.")
         return value.text
 
     def schema(self) -> dict[str, Any]:
@@ -246,18 +252,26 @@ class Field:
 
 @dataclass(frozen=True, slots=True)
 class Record:
-    """A mapping with these fields and no others. `one_of`: exactly one of the fields must be there."""
+    """A mapping with these fields and no others. `one_of`: exactly one of the fields must be there.
+
+    `is_secret`: what stands in its place, or as the name of a field, may be a secret and is not repeated.
+    """
 
     what: str
     fields: dict[str, Field]
     one_of: bool = False
     extra: dict[str, Any] = field(default_factory=dict)
+    is_secret: bool = False
 
     def read(self, value: Value, problems: list[Problem]) -> Entry:
         if not isinstance(value, Mapping):
-            raise Wrong(f"Found {_shown(value)}; write a mapping with {', '.join(self.fields)}.")
+            found = _shown(value, is_secret=self.is_secret)
+            raise Wrong(f"Found {found}; write a mapping with {', '.join(self.fields)}.")
         values, places = {}, {}
         for name, child in value.items.items():
+            if name not in self.fields and self.is_secret:
+                problems.append(Problem(value.place, f"{self.what} has another field than {', '.join(self.fields)}."))
+                continue
             if name not in self.fields:
                 problems.append(
                     Problem(child.place, f"{self.what} has no field {name!r}; it has {', '.join(self.fields)}.")

@@ -162,6 +162,13 @@ class ToolPlan:
         if not entry.has("address"):
             return
         row = self.servers.get(name)
+        try:  # before anything is shown: an address may hold a password, where none belongs
+            if row is None or row.address != entry["address"]:
+                transport = row.transport if row else entry.get("transport", ToolServer.Transport.HTTP.value)
+                server_services.check_address(transport, entry["address"])
+        except BadInput as refusal:
+            self.plan.problem(entry, "address", refusal.message)
+            return
         if row is None:
             self._create_server(entry, name, secret)
         else:

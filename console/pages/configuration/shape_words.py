@@ -10,13 +10,15 @@ SECRET = Record(
     "A secret",
     {
         "env": Field(
-            Text("the name of an environment variable", r"[A-Za-z_][A-Za-z0-9_]*", 200),
+            Text("the name of an environment variable", r"[A-Za-z_][A-Za-z0-9_]*", 200, is_secret=True),
             "The environment variable to read it from when the file is applied.",
         ),
-        "file": Field(Text("a file's path", longest=4096), "The file to read it from."),
+        "file": Field(Text("a file's path", longest=4096, is_secret=True), "The file to read it from."),
         "value": Field(
-            Text("the secret itself", longest=10_000), "The secret itself; env or file keep it out of here."
+            Text("the secret itself", longest=10_000, is_secret=True),
+            "The secret itself; env or file keep it out of here.",
         ),
     },
     one_of=True,
+    is_secret=True,
 )
