@@ -7,13 +7,16 @@ class AgentsConfig(AppConfig):
     verbose_name = "Agents"
 
     def ready(self) -> None:
-        """Have the gateway answer for agents, and prompts and aliases know which agents use them."""
+        """Have the gateway answer for agents, others know which agents use them, and queues which runs have ended."""
         from agents_app import where_used
+        from agents_app.engine import ending
         from agents_app.shapes import agent_shapes
+        from agents_app.tools.queue import waking
         from console.catalog import where_used as of_aliases
         from console.gateway import agents
         from prompts_app import where_used as of_prompts
 
         agents.SOURCES.append(agent_shapes)
+        ending.LISTENERS.append(waking.run_ended)
         of_prompts.SOURCES.append(where_used.agents_with)
         of_aliases.register(where_used.UsesOfAliases())

@@ -28,6 +28,11 @@ def tick() -> None:
     ticking.tick()
 
 
+@shared_task(name="agents.serve_queue")
+def serve_queue(queue_id: str) -> None:
+    ticking.serve_queue(uuid.UUID(queue_id))
+
+
 @shared_task(name="agents.read_queues")
 def read_queues() -> None:
     readers.offer()

@@ -9,6 +9,7 @@ from django.db.models import Case, F, Q, Value, When
 
 from agents_app.models import Queue, QueueItem
 from agents_app.services.naming import check_line, check_short_name
+from agents_app.tools.queue import waking
 from agents_app.tools.queue.items import finish, give_back, put, renew, take
 from console.audit import actions
 from console.audit.services import changes, record
@@ -118,6 +119,7 @@ def park(*, actor: Actor, item: QueueItem, trouble: str = "") -> QueueItem:
         raise Conflict("The item is not waiting any more.")
     record(actions.ITEM_PARKED, actor=actor, target=item, target_name=_name(item), team=item.queue.team)
     item.refresh_from_db()
+    waking.call_back(item)
     return item
 
 
@@ -141,6 +143,7 @@ def requeue(*, actor: Actor, item: QueueItem) -> QueueItem:
         raise Conflict("Only parked and failed items can be put back.")
     record(actions.ITEM_REQUEUED, actor=actor, target=item, target_name=_name(item), team=item.queue.team)
     item.refresh_from_db()
+    waking.serve(item.queue)
     return item
 
 

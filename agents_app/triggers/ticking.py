@@ -5,7 +5,7 @@ import logging
 import uuid
 
 from django.db import transaction
-from django.db.models import Q
+from django.db.models import Q, QuerySet
 
 from agents_app.models import Firing, Queue, QueueItem, Run, Trigger
 from agents_app.services import queues
@@ -25,10 +25,20 @@ def tick() -> None:
     """Do all there is to do now. Two at once, late or never: each tick and item still counts once."""
     for trigger_id in _due():
         _guarded(_tick, trigger_id)
-    for trigger in _living(Trigger.Kind.QUEUE):
-        if "broker" not in trigger.config:  # those have readers
-            _guarded(_take, trigger)
+    for trigger in _readers():
+        _guarded(_take, trigger)
     _guarded(settle)
+
+
+def serve_queue(queue_id: uuid.UUID) -> None:
+    """Write back what has ended of one queue, and begin what waits: something was put, or a run of it is over."""
+    queue = Queue.objects.filter(pk=queue_id).first()
+    if queue is None:
+        return
+    _guarded(_settle_all, _taken().filter(queue=queue, run__state__in=Run.OVER))
+    for trigger in _readers():
+        if (trigger.agent.team_id, trigger.config.get("queue")) == (queue.team_id, queue.slug):
+            _guarded(_take, trigger)
 
 
 def _guarded(work: object, *given: object) -> None:
@@ -39,8 +49,10 @@ def _guarded(work: object, *given: object) -> None:
         log.exception("A trigger could not be served.")
 
 
-def _living(kind: str) -> list[Trigger]:
-    rows = Trigger.objects.filter(kind=kind, is_enabled=True, agent__archived_at=None, agent__team__archived_at=None)
+def _readers() -> list[Trigger]:
+    """Return the triggers of built-in queues; those of brokers outside have readers of their own."""
+    living = Trigger.objects.filter(is_enabled=True, agent__archived_at=None, agent__team__archived_at=None)
+    rows = living.filter(kind=Trigger.Kind.QUEUE).exclude(config__has_key="broker")
     return list(rows.select_related("agent__team", "agent__live", "owner"))
 
 
@@ -102,9 +114,9 @@ def _take(trigger: Trigger) -> None:
     if queue is None:
         Trigger.objects.filter(pk=trigger.pk).update(trouble=f"There is no queue {trigger.config.get('queue')!r}.")
         return
-    is_open = Run.objects.exclude(state__in=Run.OVER).filter(queue_items__queue=queue).count()
-    for _ in range(min(_MOST_ITEMS, _MOST_OPEN - is_open)):
-        if not _begin(trigger, queue):
+    is_open = Run.objects.exclude(state__in=Run.OVER).filter(queue_items__queue=queue)
+    for _ in range(_MOST_ITEMS):
+        if is_open.count() >= _MOST_OPEN or not _begin(trigger, queue):
             return
 
 
@@ -133,7 +145,14 @@ def _asks_for_message(trigger: Trigger) -> bool:
 
 def settle() -> None:
     """Write the results of ended runs back to their items, and keep the items of those that go on."""
-    taken = QueueItem.objects.filter(state=QueueItem.State.TAKEN, run__isnull=False).select_related("run", "queue")
+    _settle_all(_taken())
+
+
+def _taken() -> QuerySet[QueueItem]:
+    return QueueItem.objects.filter(state=QueueItem.State.TAKEN, run__isnull=False).select_related("run", "queue")
+
+
+def _settle_all(taken: QuerySet[QueueItem]) -> None:
     for item in taken.order_by("lease_until")[:1_000]:
         assert item.run is not None and item.receipt is not None
         try:

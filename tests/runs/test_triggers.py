@@ -10,6 +10,7 @@ import pytest
 from django.core import mail
 from django.test import Client
 
+from agents_app.engine.ending import end
 from agents_app.models import Firing, Queue, QueueItem, Run, Trigger
 from agents_app.services import queues
 from agents_app.services import triggers as services
@@ -301,6 +302,47 @@ def test_an_item_becomes_a_run_and_its_result_is_written_back(agent, cast):
     item.refresh_from_db()
     assert (item.state, item.result) == ("done", {"text": "On its way."})
     assert Queue.objects.get().items.filter(state=QueueItem.State.TAKEN).count() == 0
+
+
+def test_an_item_is_taken_and_its_result_sent_as_soon_as_it_can_be(
+    agent, cast, monkeypatch, django_capture_on_commit_callbacks
+):
+    sent: list[tuple[str, list[str]]] = []
+    app = "console.core.tasks.current_app.send_task"
+    monkeypatch.setattr(app, lambda name, args, **options: sent.append((name, args)))
+    actor = make.actor_for(cast.alice)
+    queue = queues.create_queue(actor=actor, team=cast.team_a, slug="tickets", name="Tickets")
+    queues.renew_queue_secret(actor=actor, queue=queue)
+    queue.refresh_from_db()
+
+    def put(number: int, **more: Any) -> QueueItem:
+        with django_capture_on_commit_callbacks(execute=True):
+            return queues.put(queue=queue, body={"message": f"{number}?"}, put_by_name="kim", **more)[0]
+
+    put(1)
+    assert sent == [], "nobody reads it"
+    made(agent, cast.alice, "queue", queue="tickets")
+    item, serve = (
+        put(2, dedupe_id="2", callback_url="http://127.0.0.1:9/result"),
+        ("agents.serve_queue", [str(queue.pk)]),
+    )
+    put(2, dedupe_id="2")
+    assert sent == [serve], "an item that is there already wakes nobody"
+    ticking.serve_queue(queue.pk)
+    run = QueueItem.objects.get(pk=item.pk).run
+    assert run is not None and Run.objects.count() == 2, "what waited before is taken as well"
+    sent.clear()
+    with django_capture_on_commit_callbacks(execute=True):
+        end(run, "succeeded", output={"text": "On its way."})
+    assert serve in sent
+    sent.clear()
+    with django_capture_on_commit_callbacks(execute=True):
+        ticking.serve_queue(queue.pk)
+    item.refresh_from_db()
+    assert (item.state, item.result, sent) == ("done", {"text": "On its way."}, [("agents.call_back", [])])
+    with django_capture_on_commit_callbacks(execute=True):
+        queues.requeue(actor=actor, item=queues.park(actor=actor, item=QueueItem.objects.exclude(pk=item.pk).get()))
+    assert sent[-1] == serve
 
 
 # Pages ---------------------------------------------------------------------------------------------------------------

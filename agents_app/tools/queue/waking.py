@@ -1,0 +1,30 @@
+"""Have queues looked at as soon as something changed. Beat looks as well, so what a lost message said is only late."""
+
+from agents_app.models import Outgoing, Queue, QueueItem, Run, Trigger
+from console.core.tasks import enqueue_on_commit
+
+# One round serves all that is there; messages nobody has read by then are of no use.
+_EXPIRES = 5
+
+
+def serve(queue: Queue) -> None:
+    """Have a trigger take what waits in a queue, if one reads it."""
+    readers = Trigger.objects.filter(kind=Trigger.Kind.QUEUE, is_enabled=True, agent__team=queue.team_id)
+    if readers.exclude(config__has_key="broker").filter(config__queue=queue.slug).exists():
+        enqueue_on_commit("agents.serve_queue", queue.pk, expires=_EXPIRES)
+
+
+def call_back(item: QueueItem) -> None:
+    """Have the result sent, if its sender named an address."""
+    if item.callback_url:
+        enqueue_on_commit("agents.call_back", expires=_EXPIRES)
+
+
+def run_ended(run: Run) -> None:
+    """Have the result of a run written back to where its work came from; there may be room for more now."""
+    if run.trigger != Run.Trigger.QUEUE:
+        return
+    for queue_id in QueueItem.objects.filter(run=run).values_list("queue", flat=True).distinct():
+        enqueue_on_commit("agents.serve_queue", queue_id, expires=_EXPIRES)
+    if Outgoing.objects.filter(run=run, sent_at=None).exists():
+        enqueue_on_commit("agents.send_results", expires=_EXPIRES)
