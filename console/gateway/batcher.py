@@ -23,7 +23,8 @@ Run = Callable[[list[_Item]], Awaitable[list[_Result]]]
 class Batcher(Generic[_Item, _Result]):
     """Hands whatever has queued to one of `runs` that is free, as one batch; one that fails is run again one by one.
 
-    Several `runs` are for work that waits, as a commit does for the disk: who comes meanwhile need not wait for that.
+    Several `runs` are for work that may wait, as a commit does for the disk: beside a batch that has been under way for
+    `beside` seconds another one begins. Not before, because one batch costs both sides less than two halves of it.
     While the database is away, a batch is tried again for `patience` seconds, also when nobody waits for it any more.
     `abandoned` is told of results that nobody waits for any more.
     """
@@ -33,11 +34,15 @@ class Batcher(Generic[_Item, _Result]):
         *runs: "Run[_Item, _Result]",
         longest: int,
         patience: float = 0.0,
+        beside: float = 0.0,
         abandoned: Callable[[_Item, _Result], None] | None = None,
     ) -> None:
         self._free = list(runs)
+        self._most = len(runs)
         self._longest = longest
         self._patience = patience
+        self._beside = beside
+        self._is_another_due = False  # in a moment
         self._abandoned = abandoned
         self._queue: list[tuple[_Item, asyncio.Future[_Result]]] = []
         self._next: asyncio.Task[None] | None = None  # will take all that queues until it begins
@@ -51,10 +56,22 @@ class Batcher(Generic[_Item, _Result]):
         future: asyncio.Future[_Result] = self._loop.create_future()
         self._queue.append((item, future))
         if self._next is None and self._free:
-            self._next = task = self._loop.create_task(self._drain(self._free.pop()))
-            self._tasks.add(task)
-            task.add_done_callback(self._tasks.discard)
+            if len(self._free) == self._most:
+                self._begin()
+            elif not self._is_another_due:
+                self._is_another_due = True
+                self._loop.call_later(self._beside, self._begin_another)
         return future
+
+    def _begin(self) -> None:
+        self._next = task = self._loop.create_task(self._drain(self._free.pop()))
+        self._tasks.add(task)
+        task.add_done_callback(self._tasks.discard)
+
+    def _begin_another(self) -> None:
+        self._is_another_due = False
+        if self._queue and self._next is None and self._free:
+            self._begin()
 
     async def _drain(self, run: "Run[_Item, _Result]") -> None:
         self._next = None

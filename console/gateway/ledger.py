@@ -49,8 +49,10 @@ log = logging.getLogger(__name__)
 
 # How long an end record is tried for while the database is away, before the sweeper has to write it.
 CLOSE_PATIENCE = 60.0
-# A batch of ends waits for the disk, with nothing locked. Who comes meanwhile goes with another one and not after it.
+# A batch of ends waits for the disk, with nothing locked. Where that takes long, those who came meanwhile go beside it
+# and not after it.
 _CLOSES_AT_ONCE = 3
+_LONG_SECONDS = 0.005
 _STOP_SECONDS = 1.0
 _COUNTER_MISSING = "ZF001"
 _MOST_COUNTERS = 100_000
@@ -95,7 +97,9 @@ class Ledger:
             self._run_begin, longest=settings.GATEWAY_QUEUE_LENGTH, abandoned=self._end_what_nobody_waits_for
         )
         closes = (partial(self._run_close, statement) for statement in self._close_statements)
-        self._closes = Batcher(*closes, longest=settings.GATEWAY_QUEUE_LENGTH * 4, patience=CLOSE_PATIENCE)
+        self._closes = Batcher(
+            *closes, longest=settings.GATEWAY_QUEUE_LENGTH * 4, patience=CLOSE_PATIENCE, beside=_LONG_SECONDS
+        )
         self._keeper: asyncio.Task[None] | None = None
         self._used_keys: dict[uuid.UUID, dt.datetime] = {}
         # The calls whose leases are renewed. One that was lost on the way is not here, so the sweeper ends it.

@@ -73,18 +73,28 @@ async def test_what_queues_meanwhile_goes_together_and_in_order():
     assert sum(recorder.batches, []) == ["first", *(str(n) for n in range(MOST_AT_ONCE + 10))]
 
 
-async def test_who_comes_while_one_batch_waits_goes_with_another():
+async def test_who_comes_while_one_batch_takes_long_goes_beside_it():
     slow, quick = Recorder(), Recorder()
-    batcher = Batcher(quick.run, slow.run, longest=10)  # the last one is free first
+    batcher = Batcher(quick.run, slow.run, longest=10, beside=0.01)  # the last one is free first
     slow.gate.clear()
     first = [batcher.put("a"), batcher.put("b")]
     await asyncio.sleep(0)
-    assert await batcher.put("c") == "done c" and not first[0].done()
-    assert await batcher.put("d") == "done d"
+    beside = [batcher.put("c"), batcher.put("d")]
+    await asyncio.sleep(0)
+    assert not quick.batches, "one batch costs less than two halves of it"
+    assert await asyncio.gather(*beside) == ["done c", "done d"] and not first[0].done()
+    assert await batcher.put("e") == "done e"
     slow.gate.set()
     assert await asyncio.gather(*first) == ["done a", "done b"]
     await batcher.drained()
-    assert (slow.batches, quick.batches) == ([["a", "b"]], [["c"], ["d"]])
+    assert (slow.batches, quick.batches) == ([["a", "b"]], [["c", "d"], ["e"]])
+
+
+async def test_who_comes_as_a_batch_ends_need_not_wait():
+    recorder = Recorder()
+    batcher = Batcher(recorder.run, recorder.run, longest=10, beside=60)
+    for item in "abc":
+        assert await batcher.put(item) == f"done {item}"
 
 
 async def test_a_poisoned_row_hurts_only_itself(caplog):
@@ -267,6 +277,31 @@ async def test_a_start_that_postgresql_lost_is_booked_with_its_end(team):
         assert await asyncio.gather(ledger.close(close_of(item)), ledger.close(close_of(other))) == [True, True]
         assert await ledger.close(close_of(item)) is False
         assert await lines() == [("ok", "")] * 2 and await counters() == [(2, 0)]
+
+
+async def test_a_record_the_sweeper_wrote_under_anothers_reservation_stays_the_only_one(team):
+    """As when the first of two attempts ran out while the second, which won, was still open."""
+    shape = await sync_to_async(shape_of)(team, limit=5)
+    async with made_ledger() as ledger:
+        epoch = await ledger.epoch()
+        items = [begin_of(team, epoch, charge(shape)) for _ in range(3)]
+        first, second, beside = items
+        await asyncio.gather(*map(ledger.begin, items))
+        await sync_to_async(Reservation.objects.filter(pk=first.id).update)(expires_at=now())
+        await asyncio.to_thread(_sweep_in_thread)
+        winner = close_of(first)._replace(reservation=second.id, id=first.id)
+        assert await asyncio.gather(ledger.close(winner), ledger.close(close_of(beside))) == [False, True]
+        assert await counters() == [(3, 0)] and await open_calls() == 0
+        assert await lines() == [("interrupted", "interrupted"), ("ok", "")]
+
+
+async def test_a_refusal_that_is_told_twice_is_one_line(team):
+    """As when its batch was committed and the session ended before saying so."""
+    async with made_ledger() as ledger:
+        item = begin_of(team, await ledger.epoch(), is_refusal=True)
+        for _ in range(2):
+            assert (await ledger.begin(item)).refused_by is None
+        assert await lines() == [("ok", "")]
 
 
 async def test_a_batch_larger_than_the_socket_takes_at_once_is_written(team):

@@ -6,7 +6,8 @@
 --    order because the functions leave its plan a nested loop only, from the arrays, which have it, or from the table's one
 --    index, which has it too.
 -- 3. Where one would not fit, or is stale, all counters are locked and the calls decided one by one in order.
--- 4. Admitted calls leave a reservation (the start record) and their input; refused ones their line in the log.
+-- 4. Admitted calls leave a reservation (the start record) and their input; refused ones their line in the log, unless a
+--    first attempt of their batch has left it already.
 --
 -- Arrays p_* have one place per call, c_* one per charge; the charges of call i are p_count[i] places from p_first[i] on.
 -- c_limit is null for a soft quota. c_refusal is what to write into the log when this charge refuses. k_* have one place
@@ -101,11 +102,13 @@ BEGIN
     END LOOP;
     IF has_refusals THEN
         PERFORM set_config('synchronous_commit', 'on', true);
-        SELECT jsonb_agg(CASE WHEN verdicts[i] > 0 THEN p_record[i]::jsonb || c_refusal[verdicts[i]]::jsonb
-                              || jsonb_build_object('closed_at', now())
-                              ELSE p_record[i]::jsonb END)
-          INTO refusals FROM generate_series(1, calls) i WHERE verdicts[i] > 0 OR verdicts[i] = -2;
-        PERFORM gateway_insert_events(refusals::json);
+        SELECT jsonb_agg(r.doc) INTO refusals
+          FROM (SELECT CASE WHEN verdicts[i] > 0 THEN p_record[i]::jsonb || c_refusal[verdicts[i]]::jsonb
+                            || jsonb_build_object('closed_at', now())
+                            ELSE p_record[i]::jsonb END AS doc
+                  FROM generate_series(1, calls) i WHERE verdicts[i] > 0 OR verdicts[i] = -2) r
+         WHERE NOT EXISTS (SELECT FROM audit_event e WHERE e.id = (r.doc ->> 'id')::uuid);
+        PERFORM gateway_insert_events(coalesce(refusals, '[]')::json);
     END IF;
 
     INSERT INTO audit_payload (event_id, kind, body, bytes, sha256, is_cut, redactions)

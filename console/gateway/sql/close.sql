@@ -5,7 +5,7 @@
 -- counter, in the order (quota, period): what is freed of the reserved and what was really used, in the periods the calls
 -- were admitted in. Returns false when the call has its end already: the sweeper was quicker, or this is a second attempt.
 --
--- All or nothing: when one of several has ended already, nothing is written and they come again one by one. A call alone
+-- All or nothing: when one of several has ended already or cannot be written, nothing is and they come again one by one. A call alone
 -- that has neither reservation nor end lost its start when PostgreSQL itself crashed (see gateway_begin): it is booked
 -- here, with nothing to free. A record has the id of its reservation, but for an attempt after which the call goes on
 -- (its record has an id of its own) and for the second of two that won (its record has the first one's).
@@ -35,6 +35,9 @@ BEGIN
       FROM unnest(k_quota, k_period, k_freed, k_spent) x(quota, period, freed, spent)  -- in their order: see gateway_begin
      WHERE t.quota_id = x.quota AND t.period_start = x.period;
 
+    IF cardinality(p_id) = 1 AND p_event <> p_id AND EXISTS (SELECT FROM audit_event e WHERE e.id = p_event[1]) THEN
+        RETURN false;  -- the sweeper took the reservation that had the record's id, though not this one
+    END IF;
     PERFORM gateway_insert_events(p_docs);
     INSERT INTO audit_payload (event_id, kind, body, bytes, sha256, is_cut, redactions)
       SELECT o.event, 'output', o.body, o.bytes, o.sha256, o.cut, o.redactions
