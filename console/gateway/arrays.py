@@ -5,11 +5,14 @@ import struct
 import uuid
 from collections.abc import Sequence
 from functools import lru_cache
+from itertools import chain
 
 NULL = b"\xff\xff\xff\xff"
 BOOL, BYTEA, INT8, INT4, TEXT, TIMESTAMPTZ, UUID = 16, 17, 20, 23, 25, 1184, 2950
 _HEAD = struct.Struct(">iiIii")  # dimensions, whether there are nulls, type of the elements, length, first index
 _EMPTY = struct.Struct(">iiI")
+_UUID_LENGTH = b"\0\0\0\x10"
+_LENGTH = struct.Struct(">i").pack
 _ORIGIN = dt.datetime(2000, 1, 1, tzinfo=dt.UTC)
 _MICROSECOND = dt.timedelta(microseconds=1)
 
@@ -42,16 +45,12 @@ def moment(value: dt.datetime) -> bytes:
     return struct.pack(">iq", 8, (value - _ORIGIN) // _MICROSECOND)
 
 
-def identifier(value: uuid.UUID | None) -> bytes:
-    return NULL if value is None else b"\0\0\0\x10" + value.bytes
-
-
 def octets(value: bytes | None) -> bytes:
     """Return a bytea, or a text that is UTF-8 already."""
-    return NULL if value is None else len(value).to_bytes(4, "big") + value
+    return NULL if value is None else _LENGTH(len(value)) + value
 
 
-TRUTHS = {False: b"\0\0\0\1\0", True: b"\0\0\0\1\1", None: NULL}
+_TRUTHS = {False: b"\0\0\0\1\0", True: b"\0\0\0\1\1", None: NULL}
 
 
 # Whole columns ----------------------------------------------------------------------------------------------------
@@ -83,20 +82,29 @@ def integers(values: Sequence[int | None]) -> bytes:
 
 
 def booleans(values: Sequence[bool | None]) -> bytes:
-    return array(BOOL, [TRUTHS[v] for v in values])
+    return array(BOOL, list(map(_TRUTHS.__getitem__, values)))
 
 
 def uuids(values: Sequence[uuid.UUID | None]) -> bytes:
-    return array(UUID, [NULL if v is None else b"\0\0\0\x10" + v.bytes for v in values])
+    return array(UUID, [NULL if v is None else _UUID_LENGTH + v.bytes for v in values])
+
+
+def _strings(kind: int, values: Sequence[bytes | None]) -> bytes:
+    if None not in values:
+        lengths = map(_LENGTH, map(len, values))  # type: ignore[arg-type]
+        return array_head(kind, len(values)) + b"".join(chain.from_iterable(zip(lengths, values, strict=True)))  # type: ignore[arg-type]
+    if values.count(None) == len(values):
+        return array_head(kind, len(values)) + NULL * len(values)
+    return array(kind, list(map(octets, values)))
 
 
 def texts(values: Sequence[bytes | None]) -> bytes:
     """`values` are UTF-8."""
-    return array(TEXT, [octets(v) for v in values])
+    return _strings(TEXT, values)
 
 
 def byteas(values: Sequence[bytes | None]) -> bytes:
-    return array(BYTEA, [octets(v) for v in values])
+    return _strings(BYTEA, values)
 
 
 def moments(values: Sequence[dt.datetime]) -> bytes:

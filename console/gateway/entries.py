@@ -8,7 +8,7 @@ from typing import NamedTuple
 
 from console.audit.redaction import PreparedPayload
 from console.gateway import arrays
-from console.gateway.types import Charge, Counter, Limit
+from console.gateway.types import Charge, Counter, Limit, LimitColumns
 
 
 class Begin(NamedTuple):
@@ -51,67 +51,64 @@ BEGIN = (
     " $15::bigint[], $16::timestamptz[], $17::text[], $18::bigint[], $19::bigint[], $20::text[],"
     " $21::bigint[], $22::timestamptz[], $23::bigint[], $24::bigint[])"
 )
-# Commits without waiting for the disk, for which its connection waits afterwards: statement.py.
 CLOSE = (
-    "SELECT gateway_close($1::json, $2::uuid[], $3::uuid[], $4::text[], $5::integer[], $6::bytea[], $7::boolean[],"
-    " $8::integer[], $9::bigint[], $10::timestamptz[], $11::bigint[], $12::bigint[]),"
-    " set_config('synchronous_commit', 'off', true)"
+    "CALL gateway_end($1::json, $2::uuid[], $3::uuid[], $4::text[], $5::integer[], $6::bytea[], $7::boolean[],"
+    " $8::integer[], $9::bigint[], $10::timestamptz[], $11::bigint[], $12::bigint[], NULL)"
 )
 _NOTHING_CHARGED: tuple[tuple[Limit, ...], tuple[int, ...]] = ((), ())
 _NO_COLUMNS: tuple[tuple[bytes, ...], ...] = ((),) * 5
-_NO_PAYLOAD = (arrays.NULL,) * 5
-_PAYLOAD_KINDS = (arrays.TEXT, arrays.INT4, arrays.BYTEA, arrays.BOOL, arrays.INT4)
-
-
-def _payload_columns(payload: PreparedPayload | None) -> tuple[bytes, ...]:
-    if payload is None:
-        return _NO_PAYLOAD
-    raw, size, sha256, is_cut, redactions, _ = payload
-    return (
-        arrays.octets(raw),
-        arrays.integer(size),
-        arrays.octets(sha256),
-        arrays.TRUTHS[is_cut],
-        arrays.integer(redactions),
-    )
+_NO_PAYLOAD = PreparedPayload(None, None, None, None, None, None)  # type: ignore[arg-type]
 
 
 def _payloads(payloads: Iterable[PreparedPayload | None]) -> list[bytes]:
-    columns = zip(*map(_payload_columns, payloads), strict=True)
-    return [arrays.array(kind, column) for kind, column in zip(_PAYLOAD_KINDS, columns, strict=True)]
+    raws, sizes, digests, cuts, redactions, _ = zip(*[p or _NO_PAYLOAD for p in payloads], strict=True)
+    return [
+        arrays.texts(raws),
+        arrays.integers(sizes),
+        arrays.byteas(digests),
+        arrays.booleans(cuts),
+        arrays.integers(redactions),
+    ]
 
 
-def limit_columns(counter: Counter, metric: str, most: int | None, refusal: bytes) -> tuple[bytes, ...]:
+def limit_columns(counter: Counter, metric: str, most: int | None, refusal: bytes) -> LimitColumns:
     """Return what every charge of a limit puts into the parameters of BEGIN; `most` is None for a soft quota's."""
     quota, period = counter
-    return (
-        arrays.bigint(quota),
-        arrays.moment(period),
-        arrays.octets(metric.encode()),
-        arrays.bigint(most),
-        arrays.octets(refusal),
+    return LimitColumns(
+        quota=arrays.bigint(quota),
+        period=arrays.moment(period),
+        metric=arrays.octets(metric.encode()),
+        most=arrays.bigint(most),
+        refusal=arrays.octets(refusal),
     )
 
 
-def with_refusal(columns: tuple[bytes, ...], refusal: bytes) -> tuple[bytes, ...]:
+def with_refusal(columns: LimitColumns, refusal: bytes) -> LimitColumns:
     """Return the columns of a limit with another refusal."""
-    return (*columns[:-1], arrays.octets(refusal))
+    return columns._replace(refusal=arrays.octets(refusal))
 
 
-def _counters(charges: Iterable[Charge]) -> list[tuple[Counter, int, int | None]]:
-    """Return each counter concerned once, in the order they are locked in, with its whole amount and least limit."""
-    found: dict[Counter, tuple[int, int | None]] = {}
+def _counters(charges: Iterable[Charge]) -> list[tuple[Limit, int]]:
+    """Return each counter concerned once, in the order they are locked in, as its least limit and whole amount."""
+    found: dict[Counter, tuple[Limit, int]] = {}
     for limit, amount in charges:
-        counter = limit.counter
-        most = limit.most if limit.quota.is_hard else None
-        if counter in found:
-            amount_before, least = found[counter]
-            if most is not None and least is not None:
-                most = min(most, least)
-            found[counter] = amount_before + amount, most if most is not None else least
+        known = found.get(limit.counter)
+        if known is None:
+            found[limit.counter] = limit, amount
         else:
-            found[counter] = amount, most
-    return [(counter, *found[counter]) for counter in sorted(found)]
+            other, amount_before = known
+            is_less = limit.quota.is_hard and (not other.quota.is_hard or limit.most < other.most)
+            found[limit.counter] = limit if is_less else other, amount_before + amount
+    return [found[counter] for counter in sorted(found)]
+
+
+def _keys(limits: Iterable[Limit]) -> list[bytes]:
+    """Return the two arrays that name the counters of limits."""
+    columns = [limit.columns for limit in limits]
+    return [
+        arrays.array(arrays.INT8, [c.quota for c in columns]),
+        arrays.array(arrays.TIMESTAMPTZ, [c.period for c in columns]),
+    ]
 
 
 def begin_parameters(items: list[Begin], process: bytes, lease: int) -> tuple[list[bytes], list[int], list[Counter]]:
@@ -121,6 +118,7 @@ def begin_parameters(items: list[Begin], process: bytes, lease: int) -> tuple[li
     first = list(accumulate(counts, initial=1))[:-1]
     charges = list(chain.from_iterable(charged))
     counters = _counters(charges)
+    bounds = [bound for bound, _ in counters]
     limits, amounts = zip(*charges, strict=True) if charges else _NOTHING_CHARGED
     columns = zip(*[limit.columns for limit in limits], strict=True) if charges else _NO_COLUMNS
     quotas, periods, metrics, mosts, refusals = columns
@@ -141,12 +139,11 @@ def begin_parameters(items: list[Begin], process: bytes, lease: int) -> tuple[li
         arrays.bigints(amounts),
         arrays.array(arrays.INT8, mosts),
         arrays.array(arrays.TEXT, refusals),
-        arrays.bigints([quota for (quota, _), _, _ in counters]),
-        arrays.moments([period for (_, period), _, _ in counters]),
-        arrays.bigints([amount for _, amount, _ in counters]),
-        arrays.bigints([most for _, _, most in counters]),
+        *_keys(bounds),
+        arrays.bigints([amount for _, amount in counters]),
+        arrays.array(arrays.INT8, [bound.columns.most for bound in bounds]),
     ]
-    return parameters, first, [counter for counter, _, _ in counters]
+    return parameters, first, [bound.counter for bound in bounds]
 
 
 def verdicts_of(row: list[bytes | None], first: list[int], counters: list[Counter]) -> list[Verdict]:
@@ -158,26 +155,23 @@ def verdicts_of(row: list[bytes | None], first: list[int], counters: list[Counte
     ]
 
 
-def _spent(metric: str, item: Close) -> int:
-    if metric == "requests":
-        return 1
-    return item.tokens if metric == "tokens" else item.cost_micros if metric == "cost" else 0
-
-
 def close_parameters(items: list[Close]) -> list[bytes]:
-    settled: dict[Counter, tuple[int, int]] = {}
+    ids = [item.reservation for item in items]
+    events = [item.id or item.reservation for item in items]
+    settled: dict[Counter, tuple[Limit, int, int]] = {}
     for item in items:
+        spent = {"requests": 1, "tokens": item.tokens, "cost": item.cost_micros}
         for limit, amount in item.charges:
-            freed, spent = settled.get(limit.counter, (0, 0))
-            settled[limit.counter] = freed + amount, spent + _spent(limit.metric, item)
-    counters = sorted(settled)
+            _, freed, used = settled.get(limit.counter) or (limit, 0, 0)
+            settled[limit.counter] = limit, freed + amount, used + spent.get(limit.metric, 0)
+    in_order = [settled[counter] for counter in sorted(settled)]
+    reservations = arrays.uuids(ids)
     return [
         b"[%b]" % b",".join([item.record for item in items]),
-        arrays.uuids([item.reservation for item in items]),
-        arrays.uuids([item.id or item.reservation for item in items]),
+        reservations,
+        reservations if events == ids else arrays.uuids(events),
         *_payloads([item.output for item in items]),
-        arrays.bigints([quota for quota, _ in counters]),
-        arrays.moments([period for _, period in counters]),
-        arrays.bigints([settled[counter][0] for counter in counters]),
-        arrays.bigints([settled[counter][1] for counter in counters]),
+        *_keys([limit for limit, _, _ in in_order]),
+        arrays.bigints([freed for _, freed, _ in in_order]),
+        arrays.bigints([used for _, _, used in in_order]),
     ]

@@ -88,9 +88,7 @@ class Ledger:
         self.process = f"{socket.gethostname()}:{os.getpid()}:{secrets.token_hex(4)}"
         begins = _PLAN_OPTIONS if settings.GATEWAY_DURABLE_STARTS else f"{_PLAN_OPTIONS} {_SOON_ON_DISK}"
         self._begin_statement = Statement(Connection("begin", begins), BEGIN)
-        self._close_statements = [
-            Statement(Connection("close", _PLAN_OPTIONS), CLOSE, flushes=True) for _ in range(_CLOSES_AT_ONCE)
-        ]
+        self._close_statements = [Statement(Connection("close", _PLAN_OPTIONS), CLOSE) for _ in range(_CLOSES_AT_ONCE)]
         self._keep_connection = Connection("keep")
         self._counters: set[Counter] = set()  # known to be there
         self._begins = Batcher(

@@ -14,21 +14,15 @@ from psycopg import pq
 
 from console.gateway.connection import Connection
 
-_NAME, _FLUSH_NAME = b"facet", b"facet_flush"
+_NAME = b"facet"
 _BINARY = 1
-# A transaction of next to nothing that waits for the disk, and so for all that was committed before it.
-_FLUSH = b"SELECT pg_logical_emit_message(true, 'facet', '')"
 
 
 class Statement:
-    """Runs one execution at a time and returns its one row, in binary; prepared anew on each new connection.
+    """Runs one execution at a time and returns its one row, in binary; prepared anew on each new connection."""
 
-    With `flushes` it is for a statement that commits without waiting for the disk: a second transaction, sent along in
-    the same message, does the waiting. So what the first one has locked is free again as soon as it has run.
-    """
-
-    def __init__(self, connection: Connection, text: str, *, flushes: bool = False) -> None:
-        self._connection, self._text, self._flushes = connection, text.encode(), flushes
+    def __init__(self, connection: Connection, text: str) -> None:
+        self._connection, self._text = connection, text.encode()
         self._held: psycopg.AsyncConnection[Any] | None = None
         self._socket = -1
         self._waiting: asyncio.Future[None] | None = None
@@ -50,15 +44,7 @@ class Statement:
             if held is not self._held:
                 await self._prepare(held)
             pgconn.send_query_prepared(_NAME, parameters, [_BINARY] * len(parameters), result_format=_BINARY)
-            if not self._flushes:
-                return _row(await self._result(pgconn))
-            pgconn.pipeline_sync()
-            pgconn.send_query_prepared(_FLUSH_NAME, None, result_format=_BINARY)
-            pgconn.pipeline_sync()
-            await self._send(pgconn)
-            row, flushed = await self._transaction(pgconn), await self._transaction(pgconn)
-            _row(flushed)
-            return _row(row)
+            return _row(await self._result(pgconn))
         except BaseException:
             # Cancelled: the answer is on the way still and would be taken for the next one's.
             if held.closed or pgconn.transaction_status != pq.TransactionStatus.IDLE:
@@ -71,10 +57,6 @@ class Statement:
         asyncio.get_running_loop().add_reader(self._socket, self._arrived, held.pgconn)
         held.pgconn.send_prepare(_NAME, self._text)
         _row(await self._result(held.pgconn))
-        if self._flushes:
-            held.pgconn.send_prepare(_FLUSH_NAME, _FLUSH)
-            _row(await self._result(held.pgconn))
-            held.pgconn.enter_pipeline_mode()
         self._held = held
 
     def _arrived(self, pgconn: pq.abc.PGconn) -> None:
@@ -112,41 +94,27 @@ class Statement:
                 if self._socket == socket:
                     loop.remove_writer(socket)
 
-    async def _next(self, pgconn: pq.abc.PGconn) -> pq.abc.PGresult | None:
-        while pgconn.is_busy():
-            if pgconn.status != pq.ConnStatus.OK:
-                raise psycopg.OperationalError("PostgreSQL ended the session.")
-            await self._wait()
-        return pgconn.get_result()
-
     async def _result(self, pgconn: pq.abc.PGconn) -> pq.abc.PGresult:
         """Send what is left to send, and return the last result when all is here."""
         await self._send(pgconn)
         last = None
-        while (result := await self._next(pgconn)) is not None:
-            last = result
-        return _last(last, pgconn)
-
-    async def _transaction(self, pgconn: pq.abc.PGconn) -> pq.abc.PGresult:
-        """Return the last result of the next transaction of several that were sent at once."""
-        last = None
-        while (result := await self._next(pgconn)) is None or result.status != pq.ExecStatus.PIPELINE_SYNC:
-            if result is not None:
-                last = result
-            elif pgconn.status != pq.ConnStatus.OK:
+        while True:
+            while pgconn.is_busy():
+                if pgconn.status != pq.ConnStatus.OK:
+                    raise psycopg.OperationalError("PostgreSQL ended the session.")
+                await self._wait()
+            result = pgconn.get_result()
+            if result is None:
                 break
-        return _last(last, pgconn)
+            last = result
+        if last is None or pgconn.status != pq.ConnStatus.OK:  # libpq's own errors carry no code to tell them by
+            raise psycopg.OperationalError("PostgreSQL ended the session.")
+        return last
 
     async def close(self) -> None:
         self._stop_listening()
         self._held = None
         await self._connection.close()
-
-
-def _last(result: pq.abc.PGresult | None, pgconn: pq.abc.PGconn) -> pq.abc.PGresult:
-    if result is None or pgconn.status != pq.ConnStatus.OK:  # libpq's own errors carry no code to tell them by
-        raise psycopg.OperationalError("PostgreSQL ended the session.")
-    return result
 
 
 def _row(result: pq.abc.PGresult) -> list[bytes | None]:

@@ -85,6 +85,16 @@ class Ask(NamedTuple):
 Counter = tuple[int, dt.datetime]  # a quota's id and the start of a period
 
 
+class LimitColumns(NamedTuple):
+    """What a limit puts into the arrays of the ledger's statements, in PostgreSQL's binary form."""
+
+    quota: bytes
+    period: bytes
+    metric: bytes
+    most: bytes
+    refusal: bytes
+
+
 class Limit(NamedTuple):
     """A quota in its present period, in the forms every call needs it in."""
 
@@ -94,7 +104,7 @@ class Limit(NamedTuple):
     most: int
     resets_at: dt.datetime | None
     refusal: bytes  # what the log's line of a call becomes when this refuses it, as JSON
-    columns: tuple[bytes, ...]  # its places in the arrays of BEGIN
+    columns: LimitColumns
 
 
 class Terms(NamedTuple):

@@ -1,6 +1,7 @@
 """The ledger's parts by themselves: batches, their failures, leases, ends; and the snapshot's keeper."""
 
 import asyncio
+import secrets
 import time
 import uuid
 from contextlib import asynccontextmanager
@@ -18,7 +19,7 @@ from console.core.ids import uuid7
 from console.gateway import snapshot as snapshot_module
 from console.gateway.batcher import MOST_AT_ONCE, Batcher
 from console.gateway.connection import Connection
-from console.gateway.entries import Begin, Close
+from console.gateway.entries import CLOSE, Begin, Close, close_parameters
 from console.gateway.errors import AnswerUnrecorded, DatabaseAway
 from console.gateway.ledger import Ledger
 from console.gateway.limits import limit_at
@@ -325,19 +326,27 @@ async def test_starts_can_be_made_to_wait_for_the_disk(team, settings):
             assert (said.get_value(0, 0) != b"client") == is_durable
 
 
-async def test_what_commits_without_waiting_is_on_disk_when_its_flush_returns(committed_db):
-    """The server of the tests waits for no disk by itself; these sessions do, as one that is not set up so does."""
-    text = "SELECT pg_logical_emit_message(true, 'test', 'x'), set_config('synchronous_commit', 'off', true)"
-    statement = Statement(Connection("test", "-c synchronous_commit=on"), text, flushes=True)
-    other = Connection("other")
-    try:
-        for _ in range(20):
-            written, _ = await statement.run([])
-            cursor = await (await other.get()).execute("SELECT pg_current_wal_flush_lsn() - '0/0'::pg_lsn")
-            assert (await cursor.fetchone())[0] >= int.from_bytes(written, "big")
-    finally:
-        await statement.close()
-        await other.close()
+async def test_an_end_is_on_disk_when_it_is_written(team):
+    """The server of the tests waits for no disk by itself; this session does, as one that is not set up so does."""
+    statement, other = Statement(Connection("test", "-c synchronous_commit=on"), CLOSE), Connection("other")
+    output = prepare_payload(secrets.token_hex(20_000))
+
+    async def moment(function):
+        held = await other.get()
+        row = await (await held.execute(f"SELECT {function}() - '0/0'::pg_lsn")).fetchone()
+        return int(row[0])
+
+    async with made_ledger() as ledger:
+        try:
+            for _ in range(5):
+                item = begin_of(team, await ledger.epoch())
+                await ledger.begin(item)
+                before = await moment("pg_current_wal_insert_lsn")
+                assert await statement.run(close_parameters([close_of(item)._replace(output=output)])) == [b"\1"]
+                assert await moment("pg_current_wal_flush_lsn") - before > 10_000, "the output is a part of it"
+        finally:
+            await statement.close()
+            await other.close()
 
 
 def _sweep_in_thread():
