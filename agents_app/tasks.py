@@ -1,6 +1,8 @@
 """Background work of the room: thin wrappers, safe to run twice, late or never. Messages carry ids only."""
 
+import threading
 import uuid
+from collections.abc import Callable
 from typing import Any
 
 from celery import shared_task
@@ -10,6 +12,18 @@ from agents_app.brokers import readers, sending
 from agents_app.engine import advancing, sweeping, working
 from agents_app.services import calling_back, queues, telling
 from agents_app.triggers import ticking
+
+# Addresses outside may be slow: one round at a time waits for them, and the other threads of the worker are free.
+_sending, _calling_back = threading.Lock(), threading.Lock()
+
+
+def _alone(lock: threading.Lock, work: Callable[[], object]) -> None:
+    """Do the work, unless this process is at it already; what is due meanwhile goes with the next round."""
+    if lock.acquire(blocking=False):
+        try:
+            work()
+        finally:
+            lock.release()
 
 
 @shared_task(name="agents.advance")
@@ -40,12 +54,12 @@ def read_queues() -> None:
 
 @shared_task(name="agents.send_results")
 def send_results() -> None:
-    sending.send_due()
+    _alone(_sending, sending.send_due)
 
 
 @shared_task(name="agents.call_back")
 def call_back() -> None:
-    calling_back.call_back_due()
+    _alone(_calling_back, calling_back.call_back_due)
 
 
 @shared_task(name="agents.sweep_queues")

@@ -1,9 +1,11 @@
 """The result of a queue item goes to the address its sender named: signed, again when it is refused, not for ever."""
 
 import json
+import threading
 
 import pytest
 
+from agents_app import tasks
 from agents_app.models import QueueItem
 from agents_app.services import queues
 from agents_app.services.calling_back import MOST_TRIES, call_back_due
@@ -98,3 +100,24 @@ def test_builders_make_the_secret_and_see_what_became_of_a_callback(cast, upstre
     QueueItem.objects.filter(pk=item.pk).update(callback_trouble="It answered 500.")
     assert "It answered 500." in alice.get(url).text
     assert signed_in(cast.bob).post(f"{url}secret/").status_code == 403
+
+
+def test_slow_addresses_hold_one_thread_of_a_worker(monkeypatch: pytest.MonkeyPatch) -> None:
+    begun, release = threading.Semaphore(0), threading.Event()
+    rounds: list[None] = []
+
+    def call_back_due() -> None:
+        rounds.append(None)
+        begun.release()
+        release.wait(10)
+
+    monkeypatch.setattr(tasks.calling_back, "call_back_due", call_back_due)
+    slow = threading.Thread(target=tasks.call_back)
+    slow.start()
+    assert begun.acquire(timeout=10)
+    tasks.call_back()
+    assert len(rounds) == 1, "it went by, and did not wait"
+    release.set()
+    slow.join(10)
+    tasks.call_back()
+    assert len(rounds) == 2
