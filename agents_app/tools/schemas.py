@@ -9,6 +9,7 @@ import re
 from collections.abc import Callable, Mapping
 from typing import Any
 
+from console.core import strict_json
 from console.core.errors import BadInput
 
 TYPES = frozenset({"string", "number", "integer", "boolean", "object", "array", "null"})
@@ -126,8 +127,12 @@ def simplified(schema: Any, document: Mapping[str, Any] | None = None) -> dict[s
     """
     root = schema if document is None else document
     made = _simple(schema, root if isinstance(root, Mapping) else {}, 0, _Count(), ())
-    if len(json.dumps(made)) > LONGEST:
+    if len(written := json.dumps(made)) > LONGEST:
         raise TooInvolved(f"its schema is longer than {LONGEST:,} characters")
+    try:
+        strict_json.loads(written.encode())
+    except BadInput as wrong:  # NUL, half of a surrogate pair, numbers no other program reads alike
+        raise TooInvolved(wrong.message.replace("The body", "its schema").rstrip(".")) from None
     return made
 
 

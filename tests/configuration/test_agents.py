@@ -412,3 +412,19 @@ def test_prompts_a_file_cannot_hold_are_named(run: Any) -> None:
     assert "0 to create, 0 to change" in run(text)
     said = problems_of(run, text.replace("prompt: talk\n", "prompt: talk\n  instructions: Other.\n"))
     assert "talk is a chat prompt" in said
+
+
+def test_what_no_database_can_keep_is_a_problem_of_the_file(run: Any) -> None:
+    no_text = "holds a character that is no text"
+    for old, new, said in (
+        ("name: Returns", 'name: "a\\0b"', f"queues[0].name: This {no_text} (U+0000)"),
+        ("name: Returns", 'name: "a\\ud800"', f"queues[0].name: This {no_text} (U+D800)"),
+        ("lease_seconds: 60", f"lease_seconds: {'9' * 5_000}", "queues[0].lease_seconds: "),
+        ("{env: SHOP_SECRET}", '{file: "a\\0b"}', f"tools[0].secret.file: This {no_text}"),
+        ('prefix: "Bearer "', 'prefix: "\\udfff"', f"tools[0].config.secret.prefix: This {no_text}"),
+        ("{sum: {max: 100}}", '{sum: {max: 100}, "\\0": 1}', f"agents[0].grants[0].arguments: A name here {no_text}"),
+        ("{sum: {max: 100}}", "{sum: {max: 1.0e+999}}", "agents[0].grants[0].arguments.sum.max: Found '1.0e+999'"),
+    ):
+        assert old in FILE, old
+        found = problems_of(run, FILE.replace(old, new, 1))
+        assert said in found, found[:2_000]

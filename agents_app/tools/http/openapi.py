@@ -4,6 +4,7 @@ The document is a stranger's. It is bounded, its references stay inside it, YAML
 operation we cannot make a tool of says why, while the others go on.
 """
 
+import math
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -99,11 +100,13 @@ def _plain(value: Any, depth: int) -> Any:
     if depth > strict_json.MAX_DEPTH:
         raise BadInput(f"The document nests more than {strict_json.MAX_DEPTH} levels.", param="document")
     if isinstance(value, dict):
-        return {str(key): _plain(inner, depth + 1) for key, inner in value.items()}
+        return {_plain(str(key), depth): _plain(inner, depth + 1) for key, inner in value.items()}
     if isinstance(value, list):
         return [_plain(inner, depth + 1) for inner in value]
     if isinstance(value, str) and "\0" in value:
         raise BadInput("The document holds a NUL character.", param="document")
+    if isinstance(value, float) and not math.isfinite(value):
+        raise BadInput("The document holds a number too large to be one.", param="document")
     return value if isinstance(value, str | int | float | bool | None) else str(value)
 
 

@@ -3,6 +3,7 @@
 The safe loader alone would lose lines, keep the last of two equal keys, read `no` as false and `010` as eight.
 """
 
+import re
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import Any
@@ -12,6 +13,8 @@ import yaml
 _LARGEST = 1024 * 1024
 _DEEPEST = 20
 _TAG = "tag:yaml.org,2002:"
+# What YAML can spell and no database keeps: NUL, and halves of surrogate pairs.
+_NO_TEXT = re.compile("[\x00\ud800-\udfff]")
 
 
 @dataclass(frozen=True, slots=True)
@@ -110,6 +113,9 @@ def _value(node: yaml.Node, path: str, problems: list[Problem], depth: int) -> V
     if isinstance(node, yaml.MappingNode):
         items: dict[str, Value] = {}
         for name, key, child in _pairs(node):
+            if found := _NO_TEXT.search(name):
+                problems.append(Problem(place, f"A name here {_no_text(found)}"))
+                continue
             here = place.of(name)
             if name in items:
                 line = key.start_mark.line + 1
@@ -127,7 +133,13 @@ def _value(node: yaml.Node, path: str, problems: list[Problem], depth: int) -> V
     if kind not in {"str", "int", "float", "bool", "null"}:
         problems.append(Problem(place, f"The tag {node.tag} has no meaning here; write plain text."))
         kind = "str"
-    return Scalar(place, kind, node.value)
+    if found := _NO_TEXT.search(node.value):
+        problems.append(Problem(place, f"This {_no_text(found)}"))
+    return Scalar(place, kind, _NO_TEXT.sub("\ufffd", node.value))  # so that whoever compares can go on
+
+
+def _no_text(found: re.Match[str]) -> str:
+    return f"holds a character that is no text (U+{ord(found[0]):04X})."
 
 
 def _pairs(node: yaml.MappingNode) -> Iterator[tuple[str, yaml.Node, yaml.Node]]:

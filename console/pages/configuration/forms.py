@@ -11,7 +11,7 @@ from console.catalog.parameters import KNOWN, check_parameters
 from console.core.errors import BadInput
 from console.pages.configuration.document import Items, Mapping, Place, Problem, Scalar, Value
 
-_WHOLE = re.compile(r"-?(?:0|[1-9][0-9]*)\Z")
+_WHOLE = re.compile(r"-?(?:0|[1-9][0-9]{0,17})\Z")
 _NUMBER = re.compile(r"-?(?:0|[1-9][0-9]*)(?:\.[0-9]+)?\Z")
 
 
@@ -63,7 +63,7 @@ def _shown(value: Value, *, is_secret: bool = False) -> str:
         return "a mapping"
     if isinstance(value, Items):
         return "a list"
-    return repr(value.text) if value.type != "null" else "nothing"
+    return repr(value.text[:200]) if value.type != "null" else "nothing"
 
 
 @dataclass(frozen=True, slots=True)
@@ -114,7 +114,7 @@ class Moment:
             moment = dt.datetime.fromisoformat(value.text if isinstance(value, Scalar) else "")
         except ValueError:
             moment = dt.datetime.min
-        if moment.tzinfo is None:
+        if moment.tzinfo is None or not 1970 <= moment.year < 9999:
             raise Wrong(f"Found {_shown(value)}; write a moment with its zone, such as 2026-12-31T00:00:00Z.")
         return moment
 

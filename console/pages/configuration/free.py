@@ -1,5 +1,6 @@
 """Values a configuration file only passes on: JSON, as schemas of arguments and a tool's configuration are."""
 
+import math
 import re
 from dataclasses import dataclass
 from typing import Any
@@ -67,7 +68,7 @@ def _scalar(value: Scalar, problems: list[Problem]) -> Any:
         return text == "true"
     if value.type == "int" and _WHOLE.match(text):
         return int(text)
-    if value.type == "float" and _NUMBER.match(text):
+    if value.type == "float" and _NUMBER.match(text) and math.isfinite(float(text)):
         return float(text)
     problems.append(
         Problem(value.place, f"Found {text!r}; write true, false or a number in plain digits, or quote the text.")

@@ -189,11 +189,13 @@ def test_a_flood_of_tools_and_schemas_without_end_are_bounded(tool, liar, use):
         ACT | {"name": "points", "inputSchema": {"type": "object", "$ref": "#/allOf/²"}},
         ACT | {"name": "far", "inputSchema": {"type": "object", "$ref": "#/allOf/" + "9" * 5_000}},
         ACT | {"name": "nul", "description": "a\x00b"},
+        ACT | {"name": "inside", "inputSchema": SCHEMA | {"properties": {"a": {"enum": ["\x00"]}}}},
+        ACT | {"name": "huge", "inputSchema": SCHEMA | {"properties": {"a": {"maximum": 10**400}}}},
         ACT | {"name": "half", "description": "\u202e\u200bsafe"},
     ]
     liar(tools_list=lambda asked: answer(asked, {"tools": odd}))
     found = servers.look(actor=SYSTEM, server=server)
-    assert not found.trouble and [bool(one["trouble"]) for one in found.found] == [True] * 5 + [False]
+    assert not found.trouble and [bool(one["trouble"]) for one in found.found] == [True] * 7 + [False]
 
 
 def test_its_name_cannot_come_to_mean_a_private_address(tool, liar, use, monkeypatch, settings, upstream):

@@ -135,7 +135,15 @@ def test_importing_calls_nothing_and_makes_all_or_none(cast, upstream, signed_in
     again = page.post("/tools/import/", chosen)
     assert again.status_code == 422 and "already" in again.text and "GET /orders/{order-id}" in again.text
     assert not upstream.seen
-    for wrong, says in (({"text": ""}, "Paste a document"), ({"text": "x: 1"}, "3.0 or 3.1")):
+    yaml = "openapi: 3.1.0\npaths:\n"
+    for wrong, says in (
+        ({"text": ""}, "Paste a document"),
+        ({"text": "x: 1"}, "3.0 or 3.1"),
+        ({"text": f"{yaml}  x: 1e999"}, "too large to be one"),
+        ({"text": f'{yaml}  "\\0": 1'}, "NUL"),
+        ({"text": f'{yaml}  x: "\\ud800"'}, "neither JSON nor YAML"),
+        ({"text": f"{yaml}  x: &a [1]\n  y: *a"}, "anchors"),
+    ):
         answer = page.post("/tools/import/", given | {"do": "read", **wrong})
         assert answer.status_code == 422 and says in answer.text
 
