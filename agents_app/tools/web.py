@@ -15,6 +15,8 @@ from console.outbound import Deadlines
 from console.outbound.guard import check_url
 
 LARGEST = 5 * 1024 * 1024
+# On whose behalf this is asked. A console that starts a run for it knows how deep agents call each other.
+CALLING_RUN = "X-Facet-Run"
 _CONNECT, _SILENCE = 10.0, 30.0
 # Ours to say, or of one hop only, or who somebody is: no argument and no fixed header says them.
 FORBIDDEN_HEADERS = frozenset(

@@ -12,8 +12,6 @@ from agents_app.tools.http import config as configuration
 from agents_app.tools.http import template
 from console.core.errors import BadInput
 
-# On whose behalf this is asked. A console that starts a run for it knows how deep agents call each other.
-CALLING_RUN = "X-Facet-Run"
 _REFUSED_UNDONE = frozenset({408, 425, 429})
 
 
@@ -53,7 +51,7 @@ class Http:
         if changes:
             headers["Idempotency-Key"] = str(call.idempotency_key)
         if call.run_id is not None:
-            headers = _without(headers, CALLING_RUN) | {CALLING_RUN: f"run_{call.run_id.hex}"}
+            headers = _without(headers, web.CALLING_RUN) | {web.CALLING_RUN: f"run_{call.run_id.hex}"}
         url, headers = _with_secret(config.get("secret"), call.secret, url, headers)
         answer = await web.exchange(method, url, headers=headers, body=body, seconds=call.seconds, may_change=changes)
         return _result(answer, config.get("pick", ""), call.most_bytes, changes=changes, secret=call.secret)

@@ -42,7 +42,7 @@ class Mcp:
         tool = await in_thread(lambda: _row(call.tool_id))
         if tool is None or tool.server is None or not tool.is_callable:
             raise ToolFailed("This tool is not offered any more, or waits for a review.")
-        address = address_of(tool.server)
+        address = address_of(tool.server, call.run_id)
         answer = await call_offer(
             address,
             call.seconds,
@@ -62,9 +62,10 @@ def _row(tool_id: uuid.UUID | None) -> Tool | None:
     return Tool.objects.select_related("server", "team").filter(pk=tool_id).first() if tool_id else None
 
 
-def address_of(server: ToolServer) -> Address:
+def address_of(server: ToolServer, run_id: uuid.UUID | None = None) -> Address:
     secret = decrypt(server.secret) if server.secret else ""
-    return Address(server.transport == ToolServer.Transport.STDIO, server.address, secret)
+    run = f"run_{run_id.hex}" if run_id is not None else ""
+    return Address(server.transport == ToolServer.Transport.STDIO, server.address, secret, run)
 
 
 def suspend(tool: Tool, why: str) -> bool:

@@ -15,7 +15,7 @@ from django.conf import settings
 
 from agents_app.tools.base import ToolFailed, within
 from agents_app.tools.mcp.offers import MOST_TOOLS, Offer, offer_of
-from agents_app.tools.web import LARGEST, failure, without_secret
+from agents_app.tools.web import CALLING_RUN, LARGEST, failure, without_secret
 from console.core.errors import ProviderError
 from console.outbound import Deadlines
 
@@ -26,11 +26,12 @@ _MOST_PAGES = 20
 
 @dataclass(frozen=True, slots=True)
 class Address:
-    """A server to visit: a URL, or the name of a program in the deployment's settings."""
+    """A server to visit: a URL, or the name of a program in the deployment's settings. `run`: for which run."""
 
     is_program: bool
     where: str
     secret: str = ""
+    run: str = ""
 
 
 class _Visit:
@@ -101,6 +102,8 @@ async def _streams(address: Address, seconds: float, seen: _Visit) -> AsyncItera
     from console.outbound.httpx import guarded  # noqa: PLC0415
 
     headers = {"Authorization": f"Bearer {address.secret}"} if address.secret else {}
+    if address.run:
+        headers[CALLING_RUN] = address.run
     deadlines = Deadlines(min(_CONNECT, seconds), min(_SILENCE, seconds))
     http, way = guarded(address.where, headers=headers, deadlines=deadlines, limit=LARGEST)
     try:
@@ -184,7 +187,8 @@ async def call_offer(
         if offer is None or offer.digest != digest:
             return Changed(offer is None)
         seen.is_sent = True
-        return await session.call_tool(name, arguments, meta={"facet/idempotency-key": key})
+        meta = {"facet/idempotency-key": key} | ({"facet/run": address.run} if address.run else {})
+        return await session.call_tool(name, arguments, meta=meta)
 
     return await visit(address, seconds, work)
 

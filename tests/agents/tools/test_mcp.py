@@ -51,6 +51,8 @@ def test_the_reference_server_for_time_works_as_a_tool(live, use):
         assert tool.parameters["additionalProperties"] is False and "time" in tool.parameters["required"]
         answer = use(tool, {"source_timezone": "UTC", "target_timezone": "Asia/Tokyo", "time": "12:00"})
         assert json.loads(answer.content)["time_difference"] == "+9.0h" and not answer.is_error
+        assert all(headers["x-facet-run"].startswith("run_") for _, headers in heard.requests[-2:])
+        assert "x-facet-run" not in heard.requests[0][1], "looking at what there is is for no run"
         wrong = use(tool, {"source_timezone": "No/Where", "target_timezone": "UTC", "time": "12:00"})
         assert wrong.is_error
         sent = [headers for _, headers in heard.requests]
