@@ -106,6 +106,18 @@ class CannotGoOnFrom(Conflict):
     code = "cannot_go_on_from"
 
 
+class Forgotten(Conflict):
+    """What the run was given, read and said is past the retention of content."""
+
+    code = "forgotten"
+
+    def __init__(self) -> None:
+        super().__init__(
+            "What this run was given and said was removed at the end of the time content is kept"
+            " (AUDIT_CONTENT_KEEP_DAYS), so it cannot be asked or run again."
+        )
+
+
 class TooDeep(Conflict):
     """Agents that call agents: one more would be too many."""
 

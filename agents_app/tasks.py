@@ -10,7 +10,7 @@ from celery.signals import worker_process_shutdown, worker_shutdown, worker_shut
 
 from agents_app.brokers import readers, sending
 from agents_app.engine import advancing, sweeping, working
-from agents_app.services import calling_back, queues, telling
+from agents_app.services import calling_back, keeping, queues, telling
 from agents_app.triggers import ticking
 
 # Addresses outside may be slow: one round at a time waits for them, and the other threads of the worker are free.
@@ -65,6 +65,11 @@ def call_back() -> None:
 @shared_task(name="agents.sweep_queues")
 def sweep_queues() -> None:
     queues.sweep()
+
+
+@shared_task(name="agents.forget")
+def forget() -> None:
+    keeping.forget()
 
 
 @shared_task(name="agents.tell_of_approval")

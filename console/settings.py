@@ -523,6 +523,7 @@ CELERY_BEAT_SCHEDULE: dict[str, dict[str, Any]] = {
     "agents.read_queues": {"task": "agents.read_queues", "schedule": 5, "options": {"expires": 5}},
     "agents.send_results": {"task": "agents.send_results", "schedule": 5, "options": {"expires": 5}},
     "agents.call_back": {"task": "agents.call_back", "schedule": 5, "options": {"expires": 5}},
+    "agents.forget": {"task": "agents.forget", "schedule": 86400, "options": {"expires": 3600}},
     "agents.tick": {"task": "agents.tick", "schedule": 5, "options": {"expires": 5}},
     "agents.drive": {"task": "agents.drive", "schedule": 10, "options": {"expires": 10}},
     "evals.sweep": {"task": "evals.sweep", "schedule": 30, "options": {"expires": 30}},

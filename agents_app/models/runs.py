@@ -91,6 +91,7 @@ class Run(models.Model):
     created_at = models.DateTimeField(default=now, editable=False)
     started_at = models.DateTimeField(null=True, blank=True)
     ended_at = models.DateTimeField(null=True, blank=True)
+    forgotten_at = models.DateTimeField(null=True, blank=True, help_text="When what it read and said was removed.")
 
     class Meta:
         ordering = ["-created_at", "-id"]
@@ -106,6 +107,11 @@ class Run(models.Model):
                 fields=["wake_at", "lease_until"],
                 condition=Q(state__in=["queued", "running", "cancelling", "waiting"]),
                 name="runs_to_advance",
+            ),
+            models.Index(
+                fields=["ended_at"],
+                condition=Q(ended_at__isnull=False, forgotten_at__isnull=True),
+                name="runs_to_forget",
             ),
         ]
 

@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 
-from agents_app.errors import CannotGoOnFrom, UnknownStep
+from agents_app.errors import CannotGoOnFrom, Forgotten, UnknownStep
 from agents_app.models import Run, Step, Tool
 
 Kind, State = Step.Kind, Step.State
@@ -29,6 +29,8 @@ def base_of(run: Run, number: int) -> Base:
     step = next((one for one in steps if one.number == number), None)
     if step is None:
         raise UnknownStep
+    if run.forgotten_at is not None:
+        raise Forgotten
     if run.version_id is None:
         raise CannotGoOnFrom("A try-out of a draft is tried again from the agent's page, with the draft as it is now.")
     if step.kind != Kind.MODEL:

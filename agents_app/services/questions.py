@@ -5,7 +5,7 @@ import uuid
 import orjson
 
 from agents_app import explaining
-from agents_app.errors import CannotExplain
+from agents_app.errors import CannotExplain, Forgotten
 from agents_app.models import Run, RunQuestion, Step
 from console.audit.models import EventType
 from console.catalog.models import ModelVersion
@@ -42,6 +42,8 @@ def ask_run(*, actor: Actor, user: User, run: Run, question: str) -> RunQuestion
     question = question.replace("\x00", "").strip()
     if not question or len(question) > LONGEST_QUESTION:
         raise BadInput(f"Ask in 1 to {LONGEST_QUESTION:,} characters.", param="question")
+    if run.forgotten_at is not None:
+        raise Forgotten
     steps = list(Step.objects.filter(run=run).order_by("number")[:_MOST_STEPS])
     version = _version_of(steps)
     earlier = list(RunQuestion.objects.filter(run=run).order_by("-created_at")[:6])[::-1]

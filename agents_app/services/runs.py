@@ -10,7 +10,7 @@ from django.db.models.functions import Now
 
 from agents_app.definition import fields_of, run_limits
 from agents_app.engine.ending import end
-from agents_app.errors import NotReady, TooDeep
+from agents_app.errors import Forgotten, NotReady, TooDeep
 from agents_app.grants.schemas import check_arguments
 from agents_app.grants.standing import MayNotRun, paying_team, standing_of
 from agents_app.instructions import rendered
@@ -66,6 +66,8 @@ def start_run(
     """
     if dedupe_key is not None and (earlier := _earlier(agent, dedupe_key)) is not None:
         return earlier
+    if parent is not None and parent.forgotten_at is not None:
+        raise Forgotten
     if environment not in Environment.values:
         raise BadInput(f"environment must be one of {', '.join(Environment.values)}.", param="environment")
     team = team or paying_team(actor, agent)

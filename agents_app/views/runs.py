@@ -85,13 +85,13 @@ def page_of(request: TeamRequest, run: Run, number: str = "") -> dict[str, Any]:
         "cards": cards,
         "have": have(cards),
         "questions": queries.questions_of(run) if may_read else [],
-        "may_ask": may_read and request.caller.user is not None and run.steps_done > 0,
+        "may_ask": may_read and request.caller.user is not None and run.steps_done > 0 and not run.forgotten_at,
         "input": queries.laid_out(run.input) if may_read else "",
         "output": queries.outcome(run.output) if may_read else "",
         "may_read": may_read,
         "may_stop": may_stop,
-        "may_run": may_run and run.is_over,
-        "may_go_on": may_run and may_read,
+        "may_run": may_run and run.is_over and not run.forgotten_at,
+        "may_go_on": may_run and may_read and not run.forgotten_at,
     }
 
 

@@ -56,6 +56,7 @@ class RunSerializer(serializers.Serializer[Any]):
     created_at = serializers.DateTimeField()
     started_at = serializers.DateTimeField()
     ended_at = serializers.DateTimeField()
+    forgotten_at = serializers.DateTimeField(help_text="When what it was given, read and said was removed.")
 
     def may_read(self, run: Run) -> bool:
         return access.may_read(self.context["caller"], run)
