@@ -30,6 +30,10 @@ def test_who_waits_gets_the_present_state_and_events_end_whole(shop: Shop, commi
         thread.start()
         return thread
 
+    def chat(name: str, headers: dict[str, str], **more: object) -> threading.Thread:
+        body = {"model": "agent:clerk", "messages": [{"role": "user", "content": name}], **more}
+        return ask("POST", f"/v1/chat/completions?{name}", json=body, headers=shop.world.headers | headers)
+
     paths = (
         "/v1/agents/clerk/runs",
         f"/v1/queues/tickets/items/item_{item.pk.hex}?wait=60",
@@ -37,8 +41,9 @@ def test_who_waits_gets_the_present_state_and_events_end_whole(shop: Shop, commi
     )
     try:
         waiting = [*(ask("GET", path) for path in paths[1:]), ask("POST", paths[0], json=body | {"wait": 60})]
-        wait_for(lambda: Run.objects.count() == 2)
-        time.sleep(1)  # all three are under way
+        waiting += [chat("plain", {}), chat("again", {"Idempotency-Key": "17"}), chat("stream", {}, stream=True)]
+        wait_for(lambda: Run.objects.count() == 5)
+        time.sleep(1)  # all are under way
         assert not said
         web.process.terminate()
         for thread in waiting:
@@ -50,4 +55,9 @@ def test_who_waits_gets_the_present_state_and_events_end_whole(shop: Shop, commi
     started, shown, events = (said[path] for path in paths)
     assert (started.status_code, started.json()["status"]) == (202, "queued")
     assert (shown.status_code, shown.json()["status"]) == (200, "ready")
+    plain, again, stream = (said[f"/v1/chat/completions?{name}"] for name in ("plain", "again", "stream"))
+    assert (plain.status_code, again.status_code, again.headers["retry-after"]) == (422, 503, "2")
+    for answer in (plain, again, stream):
+        error, run = answer.json()["error"], Run.objects.get(pk=answer.headers["x-facet-run"].removeprefix("run_"))
+        assert error["code"] == "run_goes_on" and run.public_id in error["message"] and run.state == "queued"
     assert events.status_code == 200 and events.text.startswith("event: run\n"), "it ended as a whole answer does"

@@ -3,6 +3,7 @@
 1. The messages become the input of the run; the same Idempotency-Key finds the run it started before.
 2. The answer waits for the end. A client that leaves leaves the run going: it is durable, and has an address.
 3. A run that asks a person is answered at once: a sentence that says so, and the run's id to look again.
+4. A process that is told to stop says that the run goes on, as an error: what is no answer must not be read as one.
 """
 
 import asyncio
@@ -25,13 +26,13 @@ from console.api.v1.http import ClientGone, Headers, Request, Send, common_heade
 from console.api.v1.replay import as_stream
 from console.api.v1.stream import EVENT_STREAM
 from console.audit.models import EventType
-from console.core import sse
-from console.core.errors import BadInput, Conflict, NotAllowed, Refusal
+from console.core import sse, stopping
+from console.core.errors import BadInput, Conflict, NotAllowed, Refusal, Unavailable
 from console.gateway import pipeline
 from console.gateway.agents import PREFIX, unknown_agent
 from console.gateway.types import Ask
 
-_LOOK_SECONDS = 0.25
+_LOOK_SECONDS, _RETRY_AFTER = 0.25, 2
 # What a run has of its own, or cannot give.
 _NOT_TAKEN = ("prompt", "tools", "tool_choice", "functions", "function_call", "response_format")
 
@@ -40,6 +41,18 @@ class RunFailed(Conflict):
     """The run ended without an answer. Not a status that clients try again by themselves: that would be another run."""
 
     status, code, type = 422, "run_failed", "api_error"
+
+
+class RunGoesOn(RunFailed):
+    """This process stops while the run goes on: to ask again would start another."""
+
+    code = "run_goes_on"
+
+
+class RunIsFoundAgain(RunGoesOn):
+    """The same, of a request with an Idempotency-Key, which finds its run: clients may try again by themselves."""
+
+    status = Unavailable.status
 
 
 class Seen(NamedTuple):
@@ -174,20 +187,23 @@ def _text(message: dict[str, Any]) -> str:
 
 
 async def _wait(asked: rows.Asked, run: Run, beat: _Beat | None) -> Seen:
-    """Wait until the run is over or asks a person."""
-    gone = asyncio.ensure_future(_left(asked.request))
+    """Wait until the run is over or asks a person; RunGoesOn when this process stops before."""
+    gone, stops = asyncio.ensure_future(_left(asked.request)), asyncio.ensure_future(stopping.told().wait())
     try:
         while True:
             seen = await asked.do(_look, run)
             if seen.run.is_over or seen.asks:
                 return seen
+            if stops.done():
+                raise _goes_on(seen.run, has_key=asked.request.idempotency_key is not None)
             if beat is not None:
                 await beat.keep()
-            await asyncio.wait({gone}, timeout=_LOOK_SECONDS)
+            await asyncio.wait({gone, stops}, timeout=_LOOK_SECONDS, return_when=asyncio.FIRST_COMPLETED)
             if gone.done():
                 raise ClientGone
     finally:
         gone.cancel()
+        stops.cancel()
 
 
 async def _left(request: Request) -> None:
@@ -208,6 +224,20 @@ def _look(run: Run) -> Seen:
 def _failed(run: Run) -> RunFailed:
     said = f"{run.public_id} {run.get_state_display().lower()}. {run.trouble}".strip()
     return RunFailed(said, code=run.code or RunFailed.code, headers={"X-Facet-Run": run.public_id})
+
+
+def _goes_on(run: Run, *, has_key: bool) -> RunGoesOn:
+    how = "Ask again with the same Idempotency-Key" if has_key else "Asking again would start another"
+    said = (
+        f"This console stops, and {run.public_id} goes on by itself. {how};"
+        f" GET /v1/agents/{run.agent.slug}/runs/{run.public_id} says how far it is."
+    )
+    headers = {"X-Facet-Run": run.public_id}
+    return (
+        RunIsFoundAgain(said, retry_after=_RETRY_AFTER, headers=headers)
+        if has_key
+        else RunGoesOn(said, headers=headers)
+    )
 
 
 def _answer(ask: Ask, seen: Seen) -> dict[str, Any]:
