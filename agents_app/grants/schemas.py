@@ -10,6 +10,7 @@ from referencing import Registry
 from referencing.exceptions import Unresolvable
 
 from console.core import strict_json
+from console.core.bounded_schemas import MOST_STEPS, TooManySteps, counted, counting
 from console.core.errors import BadInput
 
 LARGEST_SCHEMA, LARGEST_VALUE = 20_000, 64_000
@@ -80,9 +81,12 @@ def check_arguments(schema: Mapping[str, Any], value: Any) -> dict[str, Any]:
         raise WrongArguments(f"The arguments are longer than {LARGEST_VALUE:,} characters.")
     _check_can_be_kept(text)
     # A server's schema may hold what people's may not; it is checked without that.
-    validator = jsonschema.Draft202012Validator(strict(without_patterns(schema)), registry=Registry())
+    validator = counted(jsonschema.Draft202012Validator)(strict(without_patterns(schema)), registry=Registry())
     try:
-        wrong = best_match(validator.iter_errors(value))
+        with counting():
+            wrong = best_match(validator.iter_errors(value))
+    except TooManySteps:
+        raise WrongArguments(f"Holding this to its schema takes more than {MOST_STEPS:,} steps.") from None
     except (Unresolvable, RecursionError):
         raise WrongArguments("The schema refers to something it does not have.") from None
     if wrong is not None:

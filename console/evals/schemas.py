@@ -5,18 +5,19 @@ at every step, and could point to elsewhere. So patterns are refused, nothing is
 """
 
 import json
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Mapping
 from typing import Any
 
 import jsonschema
-from jsonschema.exceptions import SchemaError, ValidationError
-from jsonschema.validators import extend, validator_for
+from jsonschema.exceptions import SchemaError
+from jsonschema.validators import validator_for
 from referencing import Registry
 from referencing.exceptions import Unresolvable
 
+from console.core.bounded_schemas import MOST_STEPS, RefusedKeyword, TooManySteps, counted, counting
+
 # Expressions of others are not run; and what must not be left over is found by walking all branches, uncounted.
 REFUSED = ("pattern", "patternProperties", "unevaluatedItems", "unevaluatedProperties")
-_MOST_STEPS = 200_000
 # Keywords whose value is one schema, a list of them, or schemas by names that are free.
 _ONE = frozenset(
     ["items", "additionalItems", "additionalProperties", "contains", "propertyNames", "not", "if", "then", "else"]
@@ -24,16 +25,9 @@ _ONE = frozenset(
 _SEVERAL = frozenset(["allOf", "anyOf", "oneOf", "prefixItems", "items"])
 _NAMED = frozenset(["properties", "$defs", "definitions", "dependentSchemas", "dependencies"])
 
-_Found = Iterator[ValidationError]
-_Keyword = Callable[[Any, Any, Any, Any], _Found | None]
-
 
 class BadSchema(Exception):
     """A schema that cannot be used; says why in one sentence."""
-
-
-class _TooMuch(Exception):
-    pass
 
 
 def check(text: str) -> None:
@@ -93,51 +87,12 @@ def problem(text: str, output: str) -> str:
         return "The answer is not JSON."
     schema = json.loads(text)
     try:
-        found = next(_counted(_kind(schema))(schema, registry=Registry()).iter_errors(answer), None)
-    except BadSchema as wrong:
-        return f"The schema: {wrong}"
-    except _TooMuch:
-        return f"The schema takes more than {_MOST_STEPS:,} steps on this answer."
+        with counting():
+            found = next(counted(_kind(schema), REFUSED)(schema, registry=Registry()).iter_errors(answer), None)
+    except RefusedKeyword as refused:
+        return f"The schema: {_not_done(str(refused))}"
+    except TooManySteps:
+        return f"The schema takes more than {MOST_STEPS:,} steps on this answer."
     except (Unresolvable, RecursionError) as error:
         return f"The schema cannot be followed: {str(error)[:200]}."
     return f"{found.json_path}: {found.message[:300]}" if found else ""
-
-
-def _counted(kind: Any) -> Any:
-    """Return a validator that counts its steps and refuses what a reference brought in after all."""
-    left = _MOST_STEPS
-
-    def counted(keyword: _Keyword) -> _Keyword:
-        def step(validator: Any, value: Any, instance: Any, schema: Any) -> _Found:
-            nonlocal left
-            left -= 1 + (len(value) if isinstance(value, list | dict) else 0)
-            if left < 0:
-                raise _TooMuch
-            for refused in REFUSED:
-                if refused in schema:
-                    raise BadSchema(_not_done(refused))
-            yield from keyword(validator, value, instance, schema) or ()
-
-        return step
-
-    keywords = {name: counted(keyword) for name, keyword in kind.VALIDATORS.items()}
-    if "uniqueItems" in keywords:
-        keywords["uniqueItems"] = counted(_unique)
-    return extend(kind, keywords)  # type: ignore[no-untyped-call]
-
-
-def _unique(validator: Any, value: Any, instance: Any, schema: Any) -> _Found:
-    """Compare by spelling: comparing each with each takes the square of their number."""
-    if value and validator.is_type(instance, "array"):
-        spelled = [json.dumps(_plain(one), sort_keys=True) for one in instance]
-        if len(set(spelled)) < len(spelled):
-            yield ValidationError("two of its items are the same")
-
-
-def _plain(value: Any) -> Any:
-    """Return a value in which 1 and 1.0 are spelled alike, as JSON Schema reads them."""
-    if isinstance(value, float) and value.is_integer():
-        return int(value)
-    if isinstance(value, list):
-        return [_plain(one) for one in value]
-    return {name: _plain(one) for name, one in value.items()} if isinstance(value, dict) else value

@@ -8,6 +8,7 @@ from agents_app.grants.parsing import check_grants, grants_of
 from agents_app.grants.schemas import WrongArguments, check_arguments, check_schema, strict, without_patterns
 from agents_app.grants.standing import Standing
 from agents_app.models import Tool
+from console.core import bounded_schemas
 from console.core.errors import BadInput
 
 PROPERTIES = {"path": {"type": "string"}, "count": {"type": "integer"}}
@@ -179,3 +180,19 @@ def test_it_refuses_fields_a_schema_does_not_name():
     endless = {"type": "object", "$ref": "#/$defs/a", "$defs": {"a": {"$ref": "#/$defs/a"}}}
     with pytest.raises(WrongArguments):
         check_arguments(endless, {})
+
+
+def test_it_holds_values_to_their_schema_in_bounded_time(monkeypatch):
+    """With three ways at every level, twelve levels are half a million; each item compared with each is 25 million."""
+    monkeypatch.setattr(bounded_schemas, "MOST_STEPS", 20_000)
+    node = {"anyOf": [{"type": "array", "items": {"$ref": "#/$defs/node"}}] * 3}
+    schema = {"type": "object", "properties": {"a": {"$ref": "#/$defs/node"}}, "$defs": {"node": node}}
+    deep: object = 1
+    for _ in range(12):
+        deep = [deep]
+    with pytest.raises(WrongArguments, match="steps"):
+        check_arguments(check_schema(schema, param="input_schema"), {"a": deep})
+    unique = {"type": "object", "properties": {"a": {"type": "array", "uniqueItems": True}}}
+    check_arguments(unique, {"a": [{"n": at} for at in range(5_000)]})
+    with pytest.raises(WrongArguments, match="are the same"):
+        check_arguments(unique, {"a": [{"n": 1}, {"n": 1.0}]})
