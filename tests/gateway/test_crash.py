@@ -85,6 +85,11 @@ def test_one_process_dies_and_the_other_one_is_asked_to_stop(world, processes):
         short = stack.enter_context(client.stream("POST", living.url + PATH, json=STREAM))
         heard, pieces = short.iter_text(), endless.iter_text()
         assert "One" in next(pieces)
+        world.upstream.enqueue_silence(30)
+        answers: list[httpx.Response] = []
+        waiting = threading.Thread(target=lambda: answers.append(client.post(living.url + PATH, json=BODY)))
+        waiting.start()
+        wait_for(lambda: len(world.upstream.seen) == 6)
         started = time.monotonic()
         living.process.terminate()
         found = events("".join(heard))
@@ -94,11 +99,14 @@ def test_one_process_dies_and_the_other_one_is_asked_to_stop(world, processes):
                 rest += piece
         except httpx.RemoteProtocolError:
             pass  # the connection ends without the last chunk, since the answer has no end
+        waiting.join()
     assert living.process.wait(10) is not None and time.monotonic() - started < 10
+    assert (answers[0].status_code, answers[0].json()["error"]["code"]) == (503, "shutting_down")
     assert said(found) == "Only short" and found[-1] == "[DONE]", "what can finish in time does"
     assert events(rest)[-1]["error"]["code"] == "shutting_down" and "[DONE]" not in rest
-    endless_line, short_line = world.calls()[-2:]
+    endless_line, short_line, waiting_line = world.calls()[-3:]
     assert (endless_line.status, endless_line.code, short_line.status) == ("interrupted", "shutting_down", "ok")
+    assert (waiting_line.status, waiting_line.code) == ("interrupted", "shutting_down")
     kept = json.loads(Payload.objects.get(event_id=endless_line.pk, kind="output").body)
     assert kept["choices"][0]["message"]["content"] == "One"
     assert not Reservation.objects.exists()

@@ -21,7 +21,7 @@ from console.api.v1.http import (
 from console.api.v1.replay import as_stream
 from console.api.v1.stream import EVENT_STREAM, StreamBody, call_headers, error_frame
 from console.api.v1.watch import Watch
-from console.core.errors import NotAllowed, ProviderError, Refusal
+from console.core.errors import NotAllowed, ProviderError, Refusal, Unavailable
 from console.core.ids import request_id
 from console.gateway import pipeline
 from console.gateway.agents import PREFIX
@@ -42,6 +42,7 @@ CHAT = Route("/v1/chat/completions", "chat")
 COMPLETION = Route("/v1/completions", "completion")
 EMBEDDING = Route("/v1/embeddings", "embedding")
 MESSAGE = Route("/v1/messages", "message")
+_RESTARTING = "The console is restarting; try again."
 
 
 async def call_model(request: Request, send: Send, route: Route) -> None:
@@ -66,8 +67,12 @@ async def call_model(request: Request, send: Send, route: Route) -> None:
             await _answer(request, send, call)
     except asyncio.CancelledError:
         task = asyncio.current_task()
-        if not watch.is_cut or task is None or task.uncancel():
+        if task is None or task.uncancel():
             raise
+        if not watch.is_cut:  # the process stops, and the pipeline has recorded it
+            if not request.is_answered:
+                raise Unavailable(_RESTARTING, code="shutting_down", retry_after=2) from None
+            return
         # The watch ended the call; the pipeline has recorded it. In mid-stream, who still listens has been told.
         if call is not None and call.cut_off and not request.is_answered:
             raise NotAllowed("The key's access ended during the request.", code=call.cut_off) from None
@@ -173,6 +178,6 @@ async def _stream(request: Request, send: Send, call: Call, watch: Watch) -> Non
             said = error_body("The key's access ended during the answer.", kind="permission_error", code=call.cut_off)
             if not call.cut_off:
                 status = 503
-                said = error_body("The console is restarting; try again.", kind="api_error", code="shutting_down")
+                said = error_body(_RESTARTING, kind="api_error", code="shutting_down")
             await send({"type": "http.response.body", "body": error_frame(request, status, said)})
         raise

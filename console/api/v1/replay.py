@@ -13,6 +13,7 @@ def as_stream(answer: dict[str, Any], *, include_usage: bool) -> bytes:
     choices = answer.get("choices", [])
     frames = [{**head, "choices": [part]} for choice in choices for part in (_chat if is_chat else _text)(choice)]
     if include_usage and answer.get("usage"):
+        frames = [{**one, "usage": None} for one in frames]
         frames.append({**head, "choices": [], "usage": answer["usage"]})
     return b"".join(sse.frame(one) for one in frames) + sse.DONE
 
