@@ -40,6 +40,7 @@ urlpatterns = [
     path("agents/<slug:slug>/run/", starting.start, name="start_run"),
     path("agents/<slug:slug>/triggers/", triggers.triggers, name="triggers"),
     path("agents/<slug:slug>/triggers/new/<slug:kind>/", triggers.new_trigger, name="new_trigger"),
+    path("agents/<slug:slug>/triggers/<uuid:trigger_id>/edit/", triggers.edit_trigger, name="edit_trigger"),
     path("agents/<slug:slug>/triggers/<uuid:trigger_id>/switch/", triggers.switch_trigger, name="switch_trigger"),
     path("agents/<slug:slug>/triggers/<uuid:trigger_id>/renew/", triggers.renew_trigger, name="renew_trigger"),
     path("agents/<slug:slug>/triggers/<uuid:trigger_id>/delete/", triggers.delete_trigger, name="delete_trigger"),

@@ -475,7 +475,9 @@ FACTORIES: dict[str, Callable[[Cast], Arguments]] = {
         ("agents:run", "agents:cancel_run", "agents:run_again", "agents:ask_run", "agents:compare_runs"), _run
     ),
     **dict.fromkeys(("agents:grant", "agents:withdraw_grant"), _grant),
-    **dict.fromkeys(("agents:switch_trigger", "agents:renew_trigger", "agents:delete_trigger"), _trigger),
+    **dict.fromkeys(
+        ("agents:edit_trigger", "agents:switch_trigger", "agents:renew_trigger", "agents:delete_trigger"), _trigger
+    ),
     "agents:run_again_from": _run_step,
     "agents:new_trigger": lambda cast: {**_agent(cast), "kind": "schedule"},
     "agents:deliver": lambda cast: {"trigger_id": _trigger(cast)["trigger_id"]},

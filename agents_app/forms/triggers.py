@@ -6,9 +6,15 @@ from django import forms
 
 from agents_app.brokers import config
 from agents_app.models import Agent, Broker, Queue, Trigger
+from agents_app.tools.fields import JsonField
 from agents_app.triggers import payloads, schedule
 from console.teams.models import Environment
 
+_INPUT = {
+    Trigger.Kind.SCHEDULE: "JSON. Without them a run is told which tick it is of.",
+    Trigger.Kind.WEBHOOK: "JSON. What a delivery says itself wins.",
+    Trigger.Kind.QUEUE: "JSON. What an item or message says itself wins.",
+}
 _MONO = {"class": "mono", "autocomplete": "off", "spellcheck": "false"}
 
 
@@ -16,8 +22,10 @@ class TriggerForm(forms.Form):
     name = forms.CharField(max_length=80)
     environment = forms.ChoiceField(choices=Environment.choices, initial=Environment.PRODUCTION)
 
-    def __init__(self, data: Any = None, *, agent: Agent, kind: str, is_outside: bool = False) -> None:
-        super().__init__(data)
+    def __init__(
+        self, data: Any = None, *, agent: Agent, kind: str, is_outside: bool = False, initial: Any = None
+    ) -> None:
+        super().__init__(data, initial=initial)
         self.kind, self.is_outside = kind, is_outside
         if kind == Trigger.Kind.SCHEDULE:
             self.fields["cron"] = forms.CharField(
@@ -40,6 +48,24 @@ class TriggerForm(forms.Form):
         else:
             queues = Queue.objects.filter(team=agent.team_id, archived_at=None).values_list("slug", "name")
             self.fields["queue"] = forms.ChoiceField(choices=[("", "Choose a queue"), *queues])
+        self.fields["input"] = JsonField(
+            rows=3,
+            required=False,
+            label="Values every run gets",
+            placeholder=_placeholder(agent),
+            help_text=_INPUT[Trigger.Kind(kind)],
+        )
+
+    @classmethod
+    def of(cls, trigger: Trigger, data: Any = None) -> "TriggerForm":
+        """Return the form filled with what a trigger is."""
+        return cls(
+            data,
+            agent=trigger.agent,
+            kind=trigger.kind,
+            is_outside="broker" in trigger.config,
+            initial={"name": trigger.name, "environment": trigger.environment, **trigger.config},
+        )
 
     def _ask_for_queue_outside(self, agent: Agent) -> None:
         brokers = Broker.objects.filter(team=agent.team_id).values_list("slug", "name")
@@ -77,8 +103,15 @@ class TriggerForm(forms.Form):
         )
 
     def config(self) -> dict[str, Any]:
-        names = ("cron", "time_zone", "catch_up", "source", "queue", *sorted(config.OWN))
+        names = ("cron", "time_zone", "catch_up", "source", "queue", "input", *sorted(config.OWN))
         return {name: self.cleaned_data[name] for name in names if self.cleaned_data.get(name)}
+
+
+def _placeholder(agent: Agent) -> str:
+    """Return what a value looks like: the first field the agent asks for."""
+    schema = agent.live.input_schema if agent.live else None
+    name = next(iter((schema or {}).get("properties", {})), "message")
+    return f'{{"{name}": "…"}}'
 
 
 def _queue(label: str, example: str, help_text: str, *, is_required: bool = True) -> forms.CharField:

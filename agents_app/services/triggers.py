@@ -82,9 +82,15 @@ def change_trigger(
     environment: str | None = None,
     is_enabled: bool | None = None,
     owner: User | None = None,
+    seen_revision: int | None = None,
 ) -> Trigger:
-    """Change what is given. A schedule that is switched on again goes on from now: it does not catch up."""
+    """Change what is given. A schedule that is switched on again goes on from now: it does not catch up.
+
+    Conflict when somebody changed it since it was seen.
+    """
     trigger = Trigger.objects.select_for_update(of=("self",)).select_related("agent__team").get(pk=trigger.pk)
+    if seen_revision is not None and seen_revision != trigger.revision:
+        raise Conflict("Somebody changed this trigger meanwhile. Look at it again; nothing of yours was saved.")
     before = _shown(trigger)
     if name is not None:
         trigger.name = _name(name)

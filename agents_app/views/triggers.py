@@ -86,9 +86,43 @@ def new_trigger(request: TeamRequest, slug: str, kind: str) -> HttpResponse:
     return render(request, "agents/triggers/new.html", context, status=422 if form.is_bound else 200)
 
 
+@needs("build")
+def edit_trigger(request: TeamRequest, slug: str, trigger_id: uuid.UUID) -> HttpResponse:
+    """Change what a trigger says. Its kind stays, and so does in whose name its runs act."""
+    trigger = _trigger(request, slug, trigger_id)
+    seen = trigger.revision
+    form = TriggerForm.of(trigger, request.POST if request.method == "POST" else None)
+    if form.is_bound and form.is_valid():
+        fields, sent = form.cleaned_data, request.POST.get("seen_revision", "")
+        seen = int(sent) if sent.isdecimal() and len(sent) < 10 else seen
+        try:
+            changed = services.change_trigger(
+                actor=request.caller.actor,
+                trigger=trigger,
+                name=fields["name"],
+                config=form.config(),
+                environment=fields["environment"],
+                seen_revision=seen,
+            )
+        except Refusal as refusal:
+            refuse(form, refusal)
+        else:
+            return go(request, reverse("agents:triggers", args=[slug]), f"{changed.name} is changed.")
+    context = {
+        **frame(request, trigger.agent, "triggers"),
+        "form": form,
+        "trigger": trigger,
+        "kind": trigger.get_kind_display(),
+        "is_outside": form.is_outside,
+        "has_broker": True,
+        "seen_revision": seen,
+    }
+    return render(request, "agents/triggers/new.html", context, status=422 if form.is_bound else 200)
+
+
 def _trigger(request: TeamRequest, slug: str, trigger_id: uuid.UUID) -> Trigger:
     agent = access.agent_for(request.caller, slug, to="edit")
-    found = Trigger.objects.filter(agent=agent, pk=trigger_id).select_related("agent__team").first()
+    found = Trigger.objects.filter(agent=agent, pk=trigger_id).select_related("agent__team", "agent__live").first()
     if found is None:
         raise Http404("There is no such trigger.")
     return found

@@ -372,6 +372,26 @@ def test_builders_make_switch_and_remove_triggers(agent, cast):
         and "no-store" in shown["Cache-Control"]
     )
     assert "No reader yet" not in shown.content.decode(), "only queues outside have readers"
+    page = f"{url}{hook.pk}/edit/"
+    form = alice.get(page).content.decode()
+    assert 'value="Alerts"' in form and '<option value="grafana" selected>' in form and "act for" in form
+    changes = {"name": "Alarms", "environment": "sandbox", "source": "alertmanager", "input": '{"message": "Look."}'}
+    for wrong, says in (
+        ({"source": "pager"}, "valid choice"),
+        ({"input": "[1]"}, "an object"),
+        ({"input": "{"}, "JSON"),
+    ):
+        refused = alice.post(page, changes | {"seen_revision": hook.revision} | wrong)
+        assert refused.status_code == 422 and says in refused.content.decode(), refused.content.decode()
+    assert alice.post(page, changes | {"seen_revision": hook.revision}).status_code == 302
+    late = alice.post(page, changes | {"name": "Late", "seen_revision": hook.revision})
+    assert late.status_code == 422 and "Somebody changed this trigger meanwhile" in late.content.decode()
+    hook.refresh_from_db()
+    kept = {"source": "alertmanager", "input": {"message": "Look."}}
+    assert (hook.name, hook.environment, hook.config, hook.owner) == ("Alarms", "sandbox", kept, cast.alice)
+    detail = json.loads(AuditEvent.objects.filter(action="trigger.changed").latest("id").detail)
+    assert (detail["before"]["config"], detail["after"]["config"]) == ({"source": "grafana"}, kept)
+    assert as_(cast.bob).get(page).status_code == 403
     secret = shown.context["secret"]
     assert secret in shown.content.decode() and secret not in alice.get(url).content.decode()
     assert as_(cast.bob).post(f"{url}{hook.pk}/switch/").status_code == 403
