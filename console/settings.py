@@ -7,16 +7,24 @@ from urllib.parse import unquote, urlsplit
 
 from django.core.exceptions import ImproperlyConfigured
 
-from console.core.env import env_bool, env_commands, env_int, env_list, env_secret, env_str
+from console.core.env import (
+    env_bool,
+    env_choice,
+    env_commands,
+    env_int,
+    env_list,
+    env_networks,
+    env_secret,
+    env_str,
+    env_url,
+)
 from console.embedded import defaults as embedded
 
 BASE_DIR = Path(__file__).resolve().parent.parent
 
 # Where this installation lives ------------------------------------------------------------------------------------
 
-MODE = env_str("FACET_MODE", "local")
-if MODE not in {"local", "production"}:
-    raise ImproperlyConfigured(f"FACET_MODE is {MODE!r}; write local or production.")
+MODE = env_choice("FACET_MODE", ("local", "production"), "local")
 IS_PRODUCTION = MODE == "production"
 DEBUG = env_bool("DEBUG", False)
 DATA_DIR = Path(env_str("DATA_DIR") or BASE_DIR / "var").resolve()
@@ -24,7 +32,7 @@ PORT = env_int("PORT", 8000, minimum=1)
 BIND_ADDRESS = env_str("BIND_ADDRESS", "127.0.0.1")
 # `make run` brings its own PostgreSQL, Valkey and model; production does so only when asked.
 EMBEDDED_PARTS = env_bool("EMBEDDED_PARTS", not IS_PRODUCTION)
-BASE_URL = env_str("BASE_URL", f"http://localhost:{PORT}").rstrip("/")
+BASE_URL = env_url("BASE_URL", f"http://localhost:{PORT}")
 BEHIND_TLS = BASE_URL.startswith("https://")
 INSTALLATION_NAME = env_str("INSTALLATION_NAME", "Facet")
 CURRENCY = env_str("CURRENCY", "USD")
@@ -41,7 +49,7 @@ ALLOWED_HOSTS = env_list(
 )
 CSRF_TRUSTED_ORIGINS = env_list("CSRF_TRUSTED_ORIGINS", [BASE_URL])
 # Networks whose X-Forwarded-For and X-Forwarded-Proto are believed, as CIDR. Empty: nobody's.
-TRUSTED_PROXIES = env_list("TRUSTED_PROXIES")
+TRUSTED_PROXIES = env_networks("TRUSTED_PROXIES")
 if IS_PRODUCTION:
     if DEBUG:
         raise ImproperlyConfigured("DEBUG is on in production; set DEBUG=0.")
@@ -177,6 +185,8 @@ STATEMENT_TIMEOUT_MS = env_int("STATEMENT_TIMEOUT_MS", 5000, minimum=100)
 
 HAS_EMBEDDED_VALKEY = EMBEDDED_PARTS and not env_secret("VALKEY_URL")
 VALKEY_URL = env_secret("VALKEY_URL") or embedded.valkey_url(DATA_DIR, allowed=EMBEDDED_PARTS)
+if urlsplit(VALKEY_URL).scheme not in {"redis", "rediss", "unix"}:
+    raise ImproperlyConfigured("VALKEY_URL must start with redis://, rediss:// or unix://.")
 BUILTIN_MODEL = env_bool("BUILTIN_MODEL", EMBEDDED_PARTS)
 CACHES = {
     "default": {
@@ -266,7 +276,7 @@ SOCIALACCOUNT_EMAIL_AUTHENTICATION_AUTO_CONNECT = True
 SOCIALACCOUNT_STORE_TOKENS = False
 # `slug:role`: whoever the identity provider vouches for gets an account and joins this team. Empty: by invitation only.
 OIDC_AUTO_JOIN = env_str("OIDC_AUTO_JOIN")
-OIDC_SERVER_URL = env_str("OIDC_SERVER_URL")
+OIDC_SERVER_URL = env_url("OIDC_SERVER_URL")
 SOCIALACCOUNT_PROVIDERS = (
     {
         "openid_connect": {
@@ -387,9 +397,9 @@ SPECTACULAR_SETTINGS = {
 
 # Private addresses providers may have: CIDR networks, only ever set here. Loopback is for the built-in model.
 _LOOPBACK = [] if IS_PRODUCTION else ["127.0.0.0/8", "::1/128"]
-PRIVATE_NETWORKS_ALLOWED = env_list("PRIVATE_NETWORKS_ALLOWED", _LOOPBACK)
+PRIVATE_NETWORKS_ALLOWED = env_networks("PRIVATE_NETWORKS_ALLOWED", _LOOPBACK)
 # Those that tools may call: whoever builds agents chooses the address, so it is a list of its own.
-PRIVATE_NETWORKS_ALLOWED_FOR_TOOLS = env_list("PRIVATE_NETWORKS_ALLOWED_FOR_TOOLS", _LOOPBACK)
+PRIVATE_NETWORKS_ALLOWED_FOR_TOOLS = env_networks("PRIVATE_NETWORKS_ALLOWED_FOR_TOOLS", _LOOPBACK)
 GATEWAY_BODY_BYTES = env_int("GATEWAY_BODY_BYTES", 2 * 1024 * 1024, minimum=1024)
 GATEWAY_ANSWER_BYTES = env_int("GATEWAY_ANSWER_BYTES", 64 * 1024 * 1024, minimum=1024)
 GATEWAY_MAX_OUTPUT_TOKENS = env_int("GATEWAY_MAX_OUTPUT_TOKENS", 4096, minimum=1)
@@ -411,7 +421,7 @@ GATEWAY_INTERACTIVE_TARGET_MS = env_int("GATEWAY_INTERACTIVE_TARGET_MS", 3000, m
 GATEWAY_HEDGE_MS = env_int("GATEWAY_HEDGE_MS", 0, minimum=0)
 # How many batch calls go at once to a provider that sets no limit of its own.
 GATEWAY_BATCH_CONCURRENCY = env_int("GATEWAY_BATCH_CONCURRENCY", 8, minimum=1)
-GATEWAY_UNKNOWN_FIELDS = env_str("GATEWAY_UNKNOWN_FIELDS", "pass")
+GATEWAY_UNKNOWN_FIELDS = env_choice("GATEWAY_UNKNOWN_FIELDS", ("pass", "refuse"), "pass")
 
 # The chat ---------------------------------------------------------------------------------------------------------
 
@@ -472,6 +482,7 @@ AUDIT_REDACT_FIELDS = env_list("AUDIT_REDACT_FIELDS", ["password", "secret", "au
 
 # Logging ----------------------------------------------------------------------------------------------------------
 
+_LEVELS = ("DEBUG", "INFO", "WARNING", "ERROR", "CRITICAL")
 LOGGING = {
     "version": 1,
     "disable_existing_loggers": False,
@@ -481,7 +492,7 @@ LOGGING = {
         "stderr": {"class": "logging.StreamHandler", "formatter": "line", "filters": ["scrub"]},
         "nowhere": {"class": "logging.NullHandler"},
     },
-    "root": {"handlers": ["stderr"], "level": env_str("LOG_LEVEL", "INFO").upper()},
+    "root": {"handlers": ["stderr"], "level": env_choice("LOG_LEVEL", _LEVELS, "INFO")},
     "loggers": {
         "django.server": {"handlers": ["stderr"], "propagate": False},
         "uvicorn.access": {"handlers": [], "propagate": False},

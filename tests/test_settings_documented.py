@@ -6,7 +6,17 @@ from functools import cache
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parent.parent
-READERS = {"env_str", "env_bool", "env_int", "env_list", "env_commands", "env_secret"}
+READERS = {
+    "env_str",
+    "env_bool",
+    "env_choice",
+    "env_int",
+    "env_list",
+    "env_networks",
+    "env_commands",
+    "env_secret",
+    "env_url",
+}
 
 
 @cache

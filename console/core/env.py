@@ -1,8 +1,11 @@
 """Read settings from the environment, and fail loudly on nonsense."""
 
+import ipaddress
 import json
 import os
+from collections.abc import Collection
 from pathlib import Path
+from urllib.parse import urlsplit
 
 from django.core.exceptions import ImproperlyConfigured
 
@@ -41,6 +44,38 @@ def env_int(name: str, default: int, *, minimum: int = 0) -> int:
 def env_list(name: str, default: list[str] | None = None) -> list[str]:
     raw = env_str(name)
     return [part.strip() for part in raw.split(",") if part.strip()] if raw else list(default or [])
+
+
+def env_choice(name: str, choices: Collection[str], default: str) -> str:
+    raw = env_str(name) or default
+    for choice in choices:
+        if choice.lower() == raw.lower():
+            return choice
+    raise ImproperlyConfigured(f"{name} is {raw!r}; write one of {', '.join(choices)}.")
+
+
+def env_networks(name: str, default: list[str] | None = None) -> list[str]:
+    """Return networks as CIDR; a single address is the network of itself."""
+    found = []
+    for text in env_list(name, default):
+        try:
+            found.append(str(ipaddress.ip_network(text, strict=False)))
+        except ValueError:
+            raise ImproperlyConfigured(f"{name} holds {text!r}; write networks such as 10.0.0.0/8.") from None
+    return found
+
+
+def env_url(name: str, default: str = "") -> str:
+    """Return an address of the web without a slash at its end, or nothing where there is none."""
+    value = (env_str(name) or default).rstrip("/")
+    try:
+        parts = urlsplit(value)
+        is_whole = parts.scheme in {"http", "https"} and bool(parts.hostname) and parts.port != 0
+    except ValueError:
+        is_whole = False
+    if value and not is_whole:
+        raise ImproperlyConfigured(f"{name} is {value!r}; write http:// or https://, and a host.")
+    return value
 
 
 def env_secret(name: str, default: str = "") -> str:

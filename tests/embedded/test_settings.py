@@ -50,6 +50,7 @@ def test_it_starts_in_production_with_safe_settings(tmp_path: object) -> None:
         ({"DATABASE_URL": None}, "DATABASE_URL is not set"),
         ({"VALKEY_URL": None}, "VALKEY_URL is not set"),
         ({"DATABASE_URL": "mysql://x/y"}, "PostgreSQL is the only database"),
+        ({"VALKEY_URL": "http://x"}, "VALKEY_URL must start with redis://"),
         ({"PORT": "eighty"}, "PORT is 'eighty'; write a whole number"),
         ({"DEBUG": "perhaps"}, "DEBUG is 'perhaps'; write 1 or 0"),
         ({"FACET_MODE": "staging"}, "FACET_MODE is 'staging'"),
