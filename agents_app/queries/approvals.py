@@ -12,6 +12,7 @@ from django.db.models import QuerySet
 from agents_app.grants.parsing import grants_of
 from agents_app.models import Approval
 from agents_app.queries.running import definition_of
+from console.core import hidden
 from console.core.clock import now
 
 State = Approval.State
@@ -121,7 +122,7 @@ def card(approval: Approval, why_not: str, seen: QuerySet[Approval], typed: Mapp
     arguments = [
         Argument(
             name,
-            typed.get(f"argument-{name}", _text(value)) if name in approval.editable else _text(value),
+            typed.get(f"argument-{name}", _spelled(_text(value))) if name in approval.editable else _text(value),
             _limit(said.get(name)),
             name in approval.editable,
         )
@@ -132,6 +133,11 @@ def card(approval: Approval, why_not: str, seen: QuerySet[Approval], typed: Mapp
 
 def _text(value: Any) -> str:
     return json.dumps(value, ensure_ascii=False, indent=2 if isinstance(value, dict | list) else None)
+
+
+def _spelled(written: str) -> str:
+    """Return JSON for a field, in which no mark can stand: what hides or turns its neighbours is written as \\u202e."""
+    return hidden.HIDDEN.sub(lambda found: json.dumps(found[0])[1:-1], written)
 
 
 def _limit(rule: Mapping[str, Any] | None) -> str:

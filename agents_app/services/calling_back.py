@@ -75,6 +75,8 @@ async def _deliver(call: _Call) -> str:
         "X-Facet-Signature": signing.sign(call.secret, call.body, int(time.time())),
         "X-Facet-Delivery": f"item_{call.item.pk.hex}.{call.item.fence}",
     }
+    if call.item.run_id:  # what it starts here counts as that run's doing: results that start runs come to an end
+        headers[web.CALLING_RUN] = f"run_{call.item.run_id.hex}"
     url = call.item.callback_url
     try:
         answer = await web.exchange(

@@ -1,5 +1,6 @@
 """Make, change and remove what starts runs by itself. A trigger's runs act for whoever owns it."""
 
+import json
 import secrets
 import uuid
 from typing import Any
@@ -9,6 +10,7 @@ from django.db import transaction
 from django.urls import reverse
 
 from agents_app.brokers import config as queues_outside
+from agents_app.grants.schemas import LARGEST_VALUE
 from agents_app.models import Agent, Queue, Trigger
 from agents_app.services.naming import check_secret
 from agents_app.triggers import payloads, schedule
@@ -168,6 +170,8 @@ def check_config(agent: Agent, kind: str, config: Any) -> dict[str, Any]:
         raise BadInput(f"A {kind} knows no {unknown[0][:40]!r}.", param=f"config.{unknown[0][:40]}")
     if not isinstance(config.get("input", {}), dict):
         raise BadInput("input must be an object: values every run gets.", param="config.input")
+    if len(json.dumps(config.get("input", {}))) > LARGEST_VALUE:
+        raise BadInput(f"input is longer than {LARGEST_VALUE:,} characters.", param="config.input")
     given = {"input": config["input"]} if config.get("input") else {}
     if kind == Kind.SCHEDULE:
         cron, zone = str(config.get("cron", "")).strip(), str(config.get("time_zone") or "UTC").strip()
@@ -195,8 +199,8 @@ def _next(kind: str, config: dict[str, Any]) -> Any:
 
 def _name(name: str) -> str:
     name = " ".join(name.split())
-    if not 0 < len(name) <= 80:
-        raise BadInput("A trigger has a name of 1 to 80 characters.", param="name")
+    if not 0 < len(name) <= 80 or not name.isprintable():
+        raise BadInput("A trigger has a name of 1 to 80 characters that can be seen.", param="name")
     return name
 
 

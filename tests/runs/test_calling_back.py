@@ -40,6 +40,8 @@ def test_a_result_is_sent_once_and_signed_with_the_queues_secret(queue, upstream
     waiting, _ = queues.put(queue=made, body="later", put_by_name="kim", callback_url=f"{upstream.url}/results")
     queues.park(actor=SYSTEM, item=waiting)
     item = ended(made, upstream, result={"text": "Yes."})
+    run = make.make_run(make.make_agent(made.team), make.make_member(made.team, make.make_user("ada@example.com")))
+    QueueItem.objects.filter(pk=item.pk).update(run=run)
     quiet, _ = queues.put(queue=made, body="nobody asks", put_by_name="kim")
     queues.park(actor=SYSTEM, item=quiet)
     upstream.enqueue({})
@@ -49,6 +51,7 @@ def test_a_result_is_sent_once_and_signed_with_the_queues_secret(queue, upstream
     seen = said[f"item_{item.pk.hex}"]
     assert (seen.body["queue"], seen.body["status"], seen.body["result"]) == ("tickets", "done", {"text": "Yes."})
     assert said[f"item_{waiting.pk.hex}"].body["status"] == "parked"
+    assert seen.headers["x-facet-run"] == run.public_id, "so that what it starts here is counted as nested"
     raw = json.dumps(seen.body, ensure_ascii=False).encode()
     assert signing.check(secret, raw, {"x-facet-signature": seen.headers["x-facet-signature"]}, source="plain")
     item.refresh_from_db()

@@ -101,6 +101,18 @@ def test_it_decides_exactly_what_was_seen(run, cast, anna):
     assert AuditEvent.objects.filter(action="approval.decided").count() == 1
 
 
+def test_a_field_to_edit_hides_nothing_and_left_as_it_is_changes_nothing(run, anna):
+    odd = "17\u202e\u200b\U000e0041 é"
+    approval = make.make_approval(run, arguments={"order": odd}, editable=["order"])
+    shown = page(as_(anna), f"/approvals/{approval.pk}/")
+    assert "17\\u202e\\u200b\\udb40\\udc41 é" in shown and not set("\u202e\u200b\U000e0041") & set(shown)
+    form = {"decision": "approve", "seen_sha256": approval.sha256}
+    form["argument-order"] = '"17\\u202e\\u200b\\udb40\\udc41 é"'
+    assert as_(anna).post(f"/approvals/{approval.pk}/decide/", form).status_code == 302
+    decided = Approval.objects.get(pk=approval.pk)
+    assert decided.arguments == {"order": odd} and decided.sha256 == approval.sha256
+
+
 def test_the_inbox_holds_what_waits_for_the_reader(run, cast, anna):
     shown = page(as_(anna), "/approvals/")
     assert "Approve refund?" in shown and "1 waiting for you" in shown and "The parcel is lost." in shown

@@ -273,11 +273,15 @@ def test_it_refuses_what_is_no_schedule(agent, cast):
         {"cron": "* * * * * *"},
         {"cron": "0," * 60 + "0 * * * *"},
         {"cron": "9" * 5_000 + " * * * *"},
+        {"cron": "* * * * *", "input": {"message": "x" * 70_000}},
     ):
         with pytest.raises(BadInput):
             made(agent, cast.alice, "schedule", **wrong)
     with pytest.raises(BadInput):
         made(agent, cast.alice, "queue", queue="nothing")
+    trigger, _ = made(agent, cast.alice, "schedule", cron="* * * * *")
+    with pytest.raises(BadInput, match="can be seen"):
+        services.change_trigger(actor=make.actor_for(cast.alice), trigger=trigger, name="Night\u202e")
 
 
 # Queues --------------------------------------------------------------------------------------------------------------
