@@ -1,7 +1,9 @@
 """Loaded by pytest before anything of Django: the shared PostgreSQL, and settings that touch nothing outside."""
 
+import atexit
 import gc
 import os
+import shutil
 import tempfile
 from collections.abc import Iterator
 
@@ -16,6 +18,7 @@ os.environ["DATABASE_URL"] = os.environ["FACET_TEST_DATABASE_URL"]
 # A DATA_DIR of the shell is a console's, whose files tests would overwrite.
 if "FACET_TEST_DATA_DIR" not in os.environ:
     os.environ["FACET_TEST_DATA_DIR"] = tempfile.mkdtemp(prefix="facet-test-")
+    atexit.register(shutil.rmtree, os.environ["FACET_TEST_DATA_DIR"], ignore_errors=True)
 os.environ["DATA_DIR"] = os.environ["FACET_TEST_DATA_DIR"]
 os.environ["BUILTIN_MODEL"] = "0"
 os.environ["DATABASE_POOL"] = "0"

@@ -42,6 +42,7 @@ _FILTERS = [
     OpenApiParameter("environment", str, enum=Environment.values),
 ]
 _CURSOR = OpenApiParameter("cursor", str, description="`next` of the page before.")
+_LIMIT = OpenApiParameter("limit", int, description="Records a page, 1 to 200; 50 when missing.")
 
 
 class EventSerializer(serializers.ModelSerializer[AuditEvent]):
@@ -152,16 +153,16 @@ class Events(_Filtered):
         operation_id="list_audit_events",
         tags=["audit"],
         summary="List records of the log, the newest first, without content",
-        parameters=[*_FILTERS, _CURSOR],
+        parameters=[*_FILTERS, _CURSOR, _LIMIT],
         responses=listed(EventSerializer),
     )
     def get(self, request: Any) -> Response:
-        form = self._form("cursor")
+        form = self._form("cursor", "limit")
         cursor = parse_cursor(request.query_params.get("cursor", ""))
         criteria = form.criteria()
         if criteria.text and criteria.content_team_ids != ():
             services.search_content(actor=self.actor, team=form.sight.scope, text=criteria.text)
-        shown = listing(criteria, cursor)
+        shown = listing(criteria, cursor, rows=limit_of(request))
         onwards = shown.newer if cursor and not cursor.is_older else shown.older
         data = EventSerializer([line.event for line in shown.lines], many=True).data
         return Response({"data": data, "next": onwards or shown.go_on})

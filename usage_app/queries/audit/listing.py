@@ -55,12 +55,12 @@ class Listing:
     go_on: str | None = None
 
 
-def listing(criteria: Criteria, cursor: Cursor | None) -> Listing:
+def listing(criteria: Criteria, cursor: Cursor | None, *, rows: int | None = None) -> Listing:
     page = search.find(
         criteria,
         older_than=cursor.id if cursor and cursor.is_older else None,
         newer_than=cursor.id if cursor and not cursor.is_older else None,
-        limit=PAGE_ROWS,
+        limit=rows or PAGE_ROWS,
         seconds=TEXT_SECONDS if criteria.text else SECONDS,
     )
     events = page.events
