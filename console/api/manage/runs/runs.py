@@ -98,7 +98,7 @@ class Runs(RunEndpoint):
         parameters=[
             OpenApiParameter("team", str, description="Of this team's agents."),
             OpenApiParameter("agent", str, description="Of this agent."),
-            OpenApiParameter("state", str, enum=[*queries.FILTERS, *Run.State.values]),
+            OpenApiParameter("state", str, enum=list(dict.fromkeys([*queries.FILTERS, *Run.State.values]))),
             OpenApiParameter("trigger", str, enum=Run.Trigger.values),
         ],
         responses=listed(RunSerializer),
