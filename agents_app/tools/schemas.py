@@ -120,13 +120,19 @@ class TooInvolved(Exception):
     """A schema from outside that is too deep, too large, goes in circles or points elsewhere."""
 
 
-def simplified(schema: Any, document: Mapping[str, Any] | None = None) -> dict[str, Any]:
+def simplified(
+    schema: Any, document: Mapping[str, Any] | None = None, *, spend: Callable[[int], None] = lambda parts: None
+) -> dict[str, Any]:
     """Return a schema from outside in our vocabulary, with its local `$ref`s in place; what we do not know is dropped.
 
-    Raises TooInvolved. Nothing is fetched: a reference to another document is one of its reasons.
+    Raises TooInvolved. Nothing is fetched: a reference to another document is one of its reasons. `spend` is told how
+    many parts were looked at, for whoever reads many schemas that refer to the same large one.
     """
-    root = schema if document is None else document
-    made = _simple(schema, root if isinstance(root, Mapping) else {}, 0, _Count(), ())
+    root, nodes = schema if document is None else document, _Count()
+    try:
+        made = _simple(schema, root if isinstance(root, Mapping) else {}, 0, nodes, ())
+    finally:
+        spend(nodes.seen)
     if len(written := json.dumps(made)) > LONGEST:
         raise TooInvolved(f"its schema is longer than {LONGEST:,} characters")
     try:

@@ -4,6 +4,7 @@ The document is a stranger's. It is bounded, its references stay inside it, YAML
 operation we cannot make a tool of says why, while the others go on.
 """
 
+import json
 import math
 import re
 from collections.abc import Mapping
@@ -16,11 +17,13 @@ import yaml
 from agents_app.tools import web
 from agents_app.tools.http.config import METHODS, SAFE
 from agents_app.tools.http.config import checked as checked_config
-from agents_app.tools.schemas import NAME, TooInvolved, resolved, simplified
+from agents_app.tools.schemas import LONGEST, NAME, TooInvolved, resolved, simplified
 from console.core import strict_json
 from console.core.errors import BadInput
 
 LARGEST, MOST_OPERATIONS = 1024 * 1024, 500
+# Of all schemas of a document together: a thousand references to one large schema are a small document.
+_MOST_PARTS = 100_000
 _IGNORED_HEADERS = web.FORBIDDEN_HEADERS | {"accept", "content-type"}
 _BODY = "body"
 
@@ -113,9 +116,25 @@ def _plain(value: Any, depth: int) -> Any:
 # Its operations -------------------------------------------------------------------------------------------------------
 
 
+class _Patience:
+    """How many parts of schemas are still looked at in one document."""
+
+    def __init__(self) -> None:
+        self.left = _MOST_PARTS
+
+    def spend(self, parts: int) -> None:
+        self.left -= parts
+
+    def simplified(self, schema: Any, document: Mapping[str, Any]) -> dict[str, Any]:
+        if self.left < 0:
+            raise TooInvolved("the schemas before it took too long to read; take out what you do not need")
+        return simplified(schema, document, spend=self.spend)
+
+
 def operations(document: Mapping[str, Any], *, server: str = "", found_at: str = "") -> list[Operation]:
     """Return every operation. `server` stands for the document's own; a relative one is below `found_at`."""
     found: list[Operation] = []
+    patience = _Patience()
     for path, item in document["paths"].items():
         item = _resolved(item, document)
         for method in METHODS:
@@ -124,7 +143,7 @@ def operations(document: Mapping[str, Any], *, server: str = "", found_at: str =
                 continue
             made = _named(method, str(path), operation)
             try:
-                _fill(made, document, item, operation, server, found_at)
+                _fill(made, document, item, operation, server, found_at, patience)
             except TooInvolved as involved:
                 made.trouble = str(involved)
             except BadInput as wrong:
@@ -170,6 +189,7 @@ def _fill(
     operation: Mapping[str, Any],
     server: str,
     found_at: str,
+    patience: _Patience,
 ) -> None:
     properties: dict[str, Any] = {}
     required: list[str] = []
@@ -184,7 +204,7 @@ def _fill(
                 raise TooInvolved(f"it needs {name[:60]!r}, which cannot be an argument")
             continue
         argument = _argument(name, properties)
-        schema = simplified(one.get("schema") or {"type": "string"}, document)
+        schema = patience.simplified(one.get("schema") or {"type": "string"}, document)
         if about := _text(one.get("description")):
             schema = {**schema, "description": about[:2_000]}
         properties[argument] = schema
@@ -196,7 +216,9 @@ def _fill(
             query.append(f"{quote(name, safe='')}={{{argument}}}")
         elif place == "header":
             headers[name] = f"{{{argument}}}"
-    body, encoding = _body(document, operation, properties, required) if made.method not in SAFE else (None, "json")
+    body, encoding = (
+        _body(document, operation, properties, required, patience) if made.method not in SAFE else (None, "json")
+    )
     url = (
         _server(document, item, operation, server, found_at).rstrip("/")
         + path
@@ -213,6 +235,8 @@ def _fill(
     }
     made.config = checked_config(config)
     made.parameters = {"type": "object", "properties": properties, "required": required}
+    if len(json.dumps(made.parameters)) > LONGEST:
+        raise TooInvolved(f"its schemas are longer than {LONGEST:,} characters together")
 
 
 def _parameters(
@@ -239,7 +263,11 @@ def _argument(name: str, taken: Mapping[str, Any]) -> str:
 
 
 def _body(
-    document: Mapping[str, Any], operation: Mapping[str, Any], properties: dict[str, Any], required: list[str]
+    document: Mapping[str, Any],
+    operation: Mapping[str, Any],
+    properties: dict[str, Any],
+    required: list[str],
+    patience: _Patience,
 ) -> tuple[Any, str]:
     """Add the body's arguments; return the body's shape and how it is sent."""
     body = _resolved(operation.get("requestBody"), document)
@@ -256,7 +284,7 @@ def _body(
             raise TooInvolved(f"its body is {next(iter(types))[:60]}, which is neither JSON nor a form")
         return None, "json"
     media = types[kind] if isinstance(types[kind], Mapping) else {}
-    schema = simplified(media.get("schema") or {}, document)
+    schema = patience.simplified(media.get("schema") or {}, document)
     inner = schema.get("properties", {})
     is_flat = bool(inner) and not inner.keys() & properties.keys() and all(NAME.fullmatch(name) for name in inner)
     if is_flat and not {"anyOf", "oneOf", "allOf"} & schema.keys():

@@ -115,6 +115,18 @@ def test_it_refuses_what_is_no_document():
             read_document(text)
 
 
+def test_a_small_document_that_means_a_large_one_is_read_in_bounded_time(monkeypatch):
+    monkeypatch.setattr("agents_app.tools.http.openapi._MOST_PARTS", 5_000)
+    large = {"type": "object", "properties": {f"p{n}": {"type": "string", "title": "x" * 20} for n in range(480)}}
+    many = [{"name": f"n{n}", "in": "query", "schema": {"$ref": "#/components/schemas/Large"}} for n in range(3)]
+    paths = {f"/p{n}": {"get": {"operationId": f"o{n}", "parameters": many}} for n in range(30)}
+    document = {"openapi": "3.1.0", "servers": [{"url": "https://a.example"}], "paths": paths}
+    found = operations(document | {"components": {"schemas": {"Large": large}}})
+    assert len(found) == 30 and "characters together" in found[0].trouble and "took too long" in found[-1].trouble, (
+        found[0]
+    )
+
+
 def test_importing_calls_nothing_and_makes_all_or_none(cast, upstream, signed_in, bella):
     text = SHOP.replace("https://{region}.api.example.com/v1", upstream.url)
     with pytest.raises(BadInput, match="circles"):
