@@ -60,6 +60,49 @@ _HOST = re.compile(r"[A-Za-z0-9](?:[A-Za-z0-9._-]{0,251}[A-Za-z0-9])?\Z")
 _NUMERIC = re.compile(r"(?:0[xX][0-9a-fA-F]*|[0-9]+)(?:\.(?:0[xX][0-9a-fA-F]*|[0-9]+)){0,3}\Z")
 
 
+# Ports where something else than HTTP listens, which a request could be taken for: those browsers refuse (the Fetch
+# standard's) from 20 on, and the usual ones of databases.
+_OTHER_PROTOCOLS = frozenset(
+    {
+        *(
+            20,
+            21,
+            22,
+            23,
+            25,
+            37,
+            42,
+            43,
+            53,
+            69,
+            77,
+            79,
+            87,
+            95,
+            101,
+            102,
+            103,
+            104,
+            109,
+            110,
+            111,
+            113,
+            115,
+            117,
+            119,
+        ),
+        *(123, 135, 137, 139, 143, 161, 179, 389, 427, 465, 512, 513, 514, 515, 526, 530, 531, 532, 540, 548, 554, 556),
+        *(563, 587, 601, 636, 989, 990, 993, 995, 1719, 1720, 1723, 2049, 3659, 4045, 4190, 5060, 5061, 6000, 6566),
+        *(6665, 6666, 6667, 6668, 6669, 6679, 6697, 10080, 3306, 5432, 6379, 11211, 27017),
+    }
+)
+
+
+def is_port_refused(port: int, *, is_tool: bool) -> bool:
+    """Say whether a port is not for tools; operators know what listens at the addresses they set up."""
+    return is_tool and port in _OTHER_PROTOCOLS
+
+
 class AddressRefused(OSError):
     """The name or address is not one the house speaks to. Says nothing of what it resolved to."""
 
@@ -112,6 +155,8 @@ def check_url(url: str, *, is_tool: bool = False) -> Target:
     host = (parts.hostname or "").rstrip(".")
     if not host:
         raise BadInput("The URL has no host.", param="base_url")
+    if port is not None and is_port_refused(port, is_tool=is_tool):
+        raise BadInput(f"Port {port} is where something else than HTTP listens.", param="base_url")
     try:
         literal: Address | None = ipaddress.ip_address(host)
     except ValueError:

@@ -5,7 +5,7 @@ from functools import lru_cache
 from typing import NamedTuple
 from urllib.parse import urlsplit
 
-from console.outbound.guard import AddressRefused
+from console.outbound.guard import AddressRefused, is_port_refused
 
 _NAME = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+\Z")
 _VALUE = re.compile(r"[\t\x20-\x7e\x80-\xff]*\Z")
@@ -40,6 +40,8 @@ def _parts(url: str, is_tool: bool) -> tuple[Origin, str, str]:
     is_tls = parts.scheme == "https"
     if not _TARGET.match(url) or not (is_tls or parts.scheme == "http") or not parts.hostname or "@" in parts.netloc:
         raise AddressRefused("The URL is not one a provider can have.")
+    if port is not None and is_port_refused(port, is_tool=is_tool):
+        raise AddressRefused("The port is one of another protocol.")
     target = (parts.path or "/") + (f"?{parts.query}" if parts.query else "")
     origin = Origin(is_tls, parts.hostname.rstrip("."), port or (443 if is_tls else 80), is_tool)
     return origin, parts.netloc, target

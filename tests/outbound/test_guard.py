@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 from console.core.errors import BadInput
 from console.outbound import guard
 from console.outbound.guard import AddressRefused, check_url, guarded_socket, is_refused
+from console.outbound.requests import make_head
 
 PRIVATE = [
     "127.0.0.1",
@@ -206,6 +207,18 @@ def test_what_operators_open_for_providers_is_closed_to_tools(settings):
             guarded_socket((socket.AF_INET, socket.SOCK_STREAM, 6, "", (address, 80)), is_tool=is_tool)
         with pytest.raises(AddressRefused):
             asyncio.run(guard.resolve(address, 80, is_tool=is_tool))
+
+
+def test_tools_do_not_knock_where_other_protocols_listen():
+    for port in (22, 25, 6379, 5432, 10080):
+        url = f"http://mail.example:{port}/"
+        assert check_url(url).port == port, "operators may"
+        with pytest.raises(BadInput, match=f"Port {port} "):
+            check_url(url, is_tool=True)
+        with pytest.raises(AddressRefused):
+            make_head("GET", url, (), True)
+    for port in (80, 443, 8000, 8443, 9200, 11434):
+        assert check_url(f"http://api.example:{port}/", is_tool=True).port == port
 
 
 def answering(*addresses):
