@@ -177,12 +177,12 @@ def check_config(agent: Agent, kind: str, config: Any) -> dict[str, Any]:
         cron, zone = str(config.get("cron", "")).strip(), str(config.get("time_zone") or "UTC").strip()
         schedule.check_cron(cron, zone)
         catch_up = config.get("catch_up") or schedule.SKIP
-        if catch_up not in {schedule.SKIP, schedule.ONCE}:
+        if catch_up not in (schedule.SKIP, schedule.ONCE):
             raise BadInput("catch_up is skip or once.", param="config.catch_up")
         return given | {"cron": cron, "time_zone": zone, "catch_up": catch_up}
     if kind == Kind.WEBHOOK:
         source = config.get("source") or payloads.PLAIN
-        if source not in payloads.SOURCES:
+        if source not in list(payloads.SOURCES):
             raise BadInput(f"source is one of {', '.join(payloads.SOURCES)}.", param="config.source")
         return given | {"source": source}
     if "broker" in config:

@@ -277,6 +277,13 @@ def test_it_refuses_what_is_no_schedule(agent, cast):
     ):
         with pytest.raises(BadInput):
             made(agent, cast.alice, "schedule", **wrong)
+    odd: list[Any] = [[1], {"a": 1}, 5, True]
+    for kind, name in (("schedule", "catch_up"), ("schedule", "cron"), ("webhook", "source"), ("queue", "queue")):
+        for value in odd:
+            with pytest.raises(BadInput):
+                services.check_config(
+                    agent, kind, {"cron": "* * * * *", name: value} if kind == "schedule" else {name: value}
+                )
     with pytest.raises(BadInput):
         made(agent, cast.alice, "queue", queue="nothing")
     trigger, _ = made(agent, cast.alice, "schedule", cron="* * * * *")

@@ -99,7 +99,7 @@ def _secret(value: Any) -> dict[str, str] | None:
     if (
         not isinstance(value, dict)
         or set(value) - _SECRET_FIELDS
-        or value.get("in") not in {"header", "query", "basic"}
+        or value.get("in") not in ("header", "query", "basic")
     ):
         raise BadInput("secret must be {in: header, query or basic, name, prefix}.", param="secret")
     place, name = value["in"], reading.text(value, "name", most=100)

@@ -46,7 +46,7 @@ class Person:
         except BadInput as wrong:
             raise BadInput(wrong.message.replace("of the arguments", "of the form"), param="form") from None
         for name, field in form["properties"].items():
-            if field.get("type") not in _PLAIN:
+            if not isinstance(field.get("type"), str) or field["type"] not in _PLAIN:
                 raise BadInput(f"The form's field {name!r} must be of type {', '.join(sorted(_PLAIN))}.", param="form")
         if not form["properties"]:
             raise BadInput("The form has no field to answer.", param="form")

@@ -1,6 +1,7 @@
 """HTTP tools: what arguments may fill, where the secret goes, what a model reads of the answer."""
 
 import base64
+import contextlib
 from urllib.parse import quote
 
 import pytest
@@ -220,6 +221,36 @@ def test_what_a_server_answers_can_be_kept_and_holds_no_secret(made, use, upstre
             )
             said = use(tool, {"id": "1"}).content
             assert said.count("[secret]") == 3 and "p%22ss" not in said and basic not in said and "ss word" not in said
+
+
+def test_values_of_odd_types_are_refused_wherever_they_stand():
+    """By every kind, for each field: a bad request is a sentence, not a 500."""
+    odd = [None, True, 1.5, 10**17, "x", [1], [[]], {}, {"a": 1}, {"in": []}, {"type": ["string"]}]
+    fields = {
+        "http": {
+            "url": "https://a.example/{x}",
+            "method": "GET",
+            "headers": {"X-A": "b"},
+            "encoding": "json",
+            "pick": "/a",
+        }
+        | {"body": None, "secret": {"in": "header", "name": "X-K", "prefix": ""}},
+        "fetch": {"hosts": ["a.example"]},
+        "person": {"form": {"type": "object", "properties": {"a": {"type": "string"}}}},
+        "wait": {"most_seconds": 5},
+        "queue": {"queue": "q", "actions": ["put"]},
+        "completion": {"alias": "a", "prompt": "p"},
+    }
+
+    def variants(base):
+        for name, value in base.items():
+            inside = variants(value) if isinstance(value, dict) else ([one] for one in odd) if value else ()
+            yield from ({**base, name: one} for one in (*odd, *inside))
+
+    for slug, base in fields.items():
+        for config in variants(base):
+            with contextlib.suppress(BadInput):
+                KINDS[slug].schema(KINDS[slug].check(config), {})
 
 
 def test_every_kind_has_the_one_shape():
