@@ -23,12 +23,16 @@ def people(committed_db: None) -> Cast:
     return Cast()
 
 
-def _walk(page: Page, path: str, name: str, *, frame: bool = False) -> None:
-    """Look at a page at both widths and in both themes. The frame around it is the same everywhere: once is enough."""
+def _walk(page: Page, path: str, name: str, *, frame: bool = False, again: bool = False) -> None:
+    """Look at a page at both widths and in both themes. The frame around it is the same everywhere: once is enough.
+
+    `again`: somebody with more rights has walked here; what this person does not see cannot be a barrier to them.
+    """
     response = page.goto(path)
     assert response is not None and response.ok, f"{path} answered {response and response.status}"
     assert page.locator("h1").count() == 1 and not page.title().startswith("·")
-    check_axe(page, frame=frame)
+    if not again:
+        check_axe(page, frame=frame)
     check_width(page)
     shoot(page, f"{name}-{WIDE[0]}")
     page.set_viewport_size({"width": NARROW[0], "height": NARROW[1]})
@@ -48,7 +52,7 @@ def test_it_walks_the_navigation(page_as: OpenPage, people: Cast, who: str) -> N
     user = getattr(people, who)
     page = page_as(user)
     for place, item in enumerate([item for item in ITEMS if _open_to(user, item)]):
-        _walk(page, item.url, f"{who}-{item.name}", frame=place == 0)
+        _walk(page, item.url, f"{who}-{item.name}", frame=place == 0, again=who == "bob")
         current = page.locator("#nav [aria-current=page]")
         assert current.inner_text().strip() == item.label
 
