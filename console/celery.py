@@ -5,11 +5,15 @@ from typing import Any
 
 from celery import Celery
 from celery.signals import celeryd_init
+from kombu.transport import TRANSPORT_ALIASES
 
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "console.settings")
 # Django's checks are made by `migrate` and at the start of `make run`. Made once more by each worker they would load
 # every page and form: half of its start, and 30 MiB for as long as it lives.
 os.environ.setdefault("CELERY_SKIP_CHECKS", "1")
+
+for _scheme in ("redis", "rediss"):
+    TRANSPORT_ALIASES[_scheme] = "console.core.broker:Transport"  # loaded with the first connection
 
 app = Celery("facet")
 app.config_from_object("django.conf:settings", namespace="CELERY")

@@ -279,3 +279,4 @@ def lose_the_broker(works: Works) -> None:
     held.check(is_worker_lost=False)
     works.until_over([late])
     assert works.till.taken["late"] == 1
+    assert works.workers[-1].process.poll() is None, "its worker lives on"
