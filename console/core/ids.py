@@ -3,13 +3,12 @@
 import datetime as dt
 import uuid
 
-import uuid_utils
+from uuid_utils import compat
 
 _PREFIX = "req_"
 
 
-def uuid7() -> uuid.UUID:
-    return uuid.UUID(int=uuid_utils.uuid7().int)
+uuid7 = compat.uuid7
 
 
 def uuid7_at(moment: dt.datetime, *, last: bool = False) -> uuid.UUID:

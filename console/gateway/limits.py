@@ -87,7 +87,7 @@ def as_attempts(charges: tuple[Charge, ...], attempt: dict[str, Any]) -> tuple[C
     """Return charges whose refusal leaves the line of an attempt, after which the call may go on elsewhere."""
     more = orjson.dumps(attempt)
     return tuple(
-        Charge(limit._replace(columns=with_refusal(limit.columns, joined(limit.refusal, more))), amount)
+        (limit._replace(columns=with_refusal(limit.columns, joined(limit.refusal, more))), amount)
         for limit, amount in charges
     )
 

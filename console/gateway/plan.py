@@ -86,21 +86,12 @@ def _check_maximum(pin: PinShape, ask: Ask) -> None:
 
 def _charges(terms: Terms, prompt_tokens: int, output_tokens: int) -> tuple[Charge, ...]:
     """Return what each limit that applies must set aside: the most this call can come to."""
-    charges = []
-    for limit in terms.limits:
-        metric = limit.metric
-        if metric == "requests":
-            amount = 1
-        elif metric == "tokens":
-            amount = prompt_tokens + output_tokens
-        elif metric == "cost":
-            if terms.price is None:
-                raise Unpriced(
-                    f"{terms.pin.version.label} has no price, so it cannot be used where a cost limit applies.",
-                    param="model",
-                )
-            amount = terms.price.most(prompt_tokens, output_tokens)
-        else:
-            amount = 1
-        charges.append(Charge(limit, amount))
-    return tuple(charges)
+    amounts = {"requests": 1, "tokens": prompt_tokens + output_tokens, "concurrency": 1}
+    if terms.price is not None:
+        amounts["cost"] = terms.price.most(prompt_tokens, output_tokens)
+    try:
+        return tuple([(limit, amounts[limit.metric]) for limit in terms.limits])
+    except KeyError:
+        raise Unpriced(
+            f"{terms.pin.version.label} has no price, so it cannot be used where a cost limit applies.", param="model"
+        ) from None

@@ -124,11 +124,8 @@ class Terms(NamedTuple):
     record: bytes  # their part of the log's line
 
 
-class Charge(NamedTuple):
-    """What one limit sets aside for a call."""
-
-    limit: Limit
-    amount: int
+# What one limit sets aside for a call. A plain tuple: a call has several, and a named one costs three of these to make.
+Charge = tuple[Limit, int]
 
 
 class Plan(NamedTuple):

@@ -33,7 +33,6 @@ class Reply:
         "_pool",
         "_unpacker",
         "content_type",
-        "retry_after",
         "status",
     )
 
@@ -43,9 +42,14 @@ class Reply:
         self._headers = headers = connection.headers
         self.status: int = connection.status
         self.content_type = headers.get(b"content-type", b"").decode("latin-1")
-        self.retry_after = headers.get(b"retry-after", b"").decode("latin-1")
-        coding = headers.get(b"content-encoding", b"").strip().lower()
-        self._unpacker = Unpacker(coding) if coding and coding != b"identity" else None
+        self._unpacker = None
+        if b"content-encoding" in headers:
+            coding = headers[b"content-encoding"].strip().lower()
+            self._unpacker = Unpacker(coding) if coding and coding != b"identity" else None
+
+    @property
+    def retry_after(self) -> str:
+        return self.header("retry-after")
 
     def header(self, name: str) -> str:
         """Return a header of the answer, the last of that name; empty without one."""

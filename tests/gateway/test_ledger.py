@@ -27,7 +27,6 @@ from console.gateway.record import joined
 from console.gateway.snapshot import SnapshotKeeper
 from console.gateway.statement import Statement
 from console.gateway.sweep import sweep
-from console.gateway.types import Charge
 from tests import make
 from usage_app.models import Quota, QuotaCounter, Reservation
 from usage_app.shapes import quota_shapes
@@ -185,7 +184,7 @@ def shape_of(team, **fields):
 
 def charge(shape, amount=1, at=None):
     moment = at or now()
-    return Charge(limit_at(shape, moment), amount)
+    return limit_at(shape, moment), amount
 
 
 def begin_of(team, epoch, *charges, **more):

@@ -9,7 +9,6 @@ message; `uvicorn --http httptools` works as well, only dearer.
 import asyncio
 import weakref
 from collections.abc import Awaitable
-from itertools import chain
 from typing import Any
 
 from uvicorn.protocols.http.httptools_impl import STATUS_LINE, HttpToolsProtocol, RequestResponseCycle
@@ -26,7 +25,7 @@ _EXTENSIONS: dict[str, dict[str, Any]] = {WHOLE_ANSWER: {}}
 def make_head(status: int, headers: list[tuple[bytes, bytes]]) -> bytes:
     """Return the head of an answer; raises RuntimeError where a header would begin a line of its own."""
     lines = len(headers)
-    head = STATUS_LINE[status] + b"%b: %b\r\n" * lines % tuple(chain.from_iterable(headers))
+    head = b"%b%b\r\n" % (STATUS_LINE[status], b"\r\n".join(map(b": ".join, headers)))
     if head.count(b"\n") > lines + 1 or head.count(b"\r") > lines + 1 or b"\0" in head:
         raise RuntimeError("Invalid HTTP header.")
     return head
