@@ -8,8 +8,9 @@ has no end ends the page, as in browsers, and every letter is looked at a bounde
 import html
 import re
 
-_SKIPPED = frozenset({"script", "style", "template", "noscript", "svg", "head"})
-# What is in these is no HTML: only their own end tag ends them.
+_SKIPPED = frozenset({"template", "noscript", "svg", "head"})
+_IN_HEAD = frozenset({"head", "title", "meta", "link", "base", "script", "style", "template", "noscript"})
+# Left out as well, and what is in them is no HTML: only their own end tag ends them.
 _RAW = {name: re.compile(rf"</{name}(?=[\s/>])", re.IGNORECASE) for name in ("script", "style")}
 _BREAKS = frozenset(
     {
@@ -62,12 +63,14 @@ class _Reader:
 
     def _tag(self, tag: re.Match[str]) -> int:
         is_end, name = bool(tag[1]), tag[2].lower()
+        if name in _RAW and not is_end:
+            end = _RAW[name].search(self.page, tag.end())
+            return end.start() if end else len(self.page)
+        if self.skipping == "head" and not is_end and name not in _IN_HEAD:
+            self.skipping = ""  # its end may be left out
         if self.skipping:
             self._skip(name, is_end)
         elif name in _SKIPPED and not is_end and not tag[3].endswith("/"):
-            if name in _RAW:
-                end = _RAW[name].search(self.page, tag.end())
-                return end.start() if end else len(self.page)
             self.skipping, self.depth = name, 1
         elif name in _BREAKS:
             self.parts.append("\n")
@@ -78,8 +81,8 @@ class _Reader:
     def _skip(self, name: str, is_end: bool) -> None:
         if name == self.skipping:
             self.depth += -1 if is_end else 1
-        if self.depth == 0 or (self.skipping == "head" and name == "body"):
-            self.skipping = ""
+            if self.depth == 0:
+                self.skipping = ""
 
 
 def words_of(page: str) -> str:

@@ -97,6 +97,9 @@ def test_it_reads_the_words_of_any_page_in_time_that_grows_with_its_length():
         ("<style>p{}</style>a&amp;b<br>c</p></style>d", "a&b\nc\nd"),
         ("<head><title>T</title></head><body>a <b>b</b>\tc", "a b c"),
         ("<head><title>T</title><body>a", "a"),
+        ("<head><meta charset=utf-8><title>T</title><p>a", "a"),
+        ("<head><script>write('<p>x</head>')</script><title>T</title></head>a", "a"),
+        ("<svg><style>a > b {} </svg></style>no</svg>b", "b"),
         ("a<!-- <p> -->b<!-->c<!DOCTYPE x>d<?php e ?>f</ g>h", "abcdfh"),
         ("<SCRIPT>if (a < b) '</p>'</SCRIPT >x<svg><g/><svg></svg>no</svg>y<svg/>z", "xyz"),
         (
