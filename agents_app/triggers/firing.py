@@ -4,6 +4,7 @@ from typing import Any
 
 from django.db import IntegrityError, transaction
 
+from agents_app.errors import UnknownTrigger
 from agents_app.models import Firing, Run, Trigger
 from agents_app.services.runs import start_run
 from console.core.clock import now
@@ -23,7 +24,7 @@ def fire(
 ) -> tuple[Firing, bool]:
     """Start the run, and say whether this is new. A refusal is kept with the firing: nobody waits for an answer.
 
-    Needs `agent__team`, `agent__live` and `owner`.
+    Needs `agent__team`, `agent__live` and `owner`. Raises UnknownTrigger where it was deleted in between.
     """
     earlier = Firing.objects.filter(trigger=trigger, key=key).select_related("run").first()
     if earlier is not None:
@@ -36,7 +37,10 @@ def fire(
             Trigger.objects.filter(pk=trigger.pk).update(last_at=now(), trouble="")
             return firing, True
     except IntegrityError:
-        return Firing.objects.select_related("run").get(trigger=trigger, key=key), False
+        earlier = Firing.objects.filter(trigger=trigger, key=key).select_related("run").first()
+        if earlier is None:
+            raise UnknownTrigger from None
+        return earlier, False
     except Refusal as refusal:
         return _refused(trigger, key, refusal, body)
 
@@ -58,7 +62,9 @@ def _start(trigger: Trigger, key: str, given: dict[str, Any], called_by: Run | N
 @transaction.atomic
 def _refused(trigger: Trigger, key: str, refusal: Refusal, body: Any) -> tuple[Firing, bool]:
     trouble = refusal.message[:_LONGEST_TROUBLE]
-    Trigger.objects.filter(pk=trigger.pk).update(last_at=now(), trouble=trouble)
+    # Changed first, and so held: what is there now cannot be deleted before its firing is.
+    if not Trigger.objects.filter(pk=trigger.pk).update(last_at=now(), trouble=trouble):
+        raise UnknownTrigger
     return Firing.objects.get_or_create(
         trigger=trigger,
         key=key,

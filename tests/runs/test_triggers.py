@@ -4,19 +4,22 @@ import datetime as dt
 import json
 import time
 import uuid
+from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 import pytest
 from django.core import mail
+from django.db import connection
 from django.test import Client
 
 from agents_app.engine.ending import end
+from agents_app.errors import UnknownTrigger
 from agents_app.models import Firing, Queue, QueueItem, Run, Trigger
 from agents_app.services import queues
 from agents_app.services import triggers as services
 from agents_app.services.approvals import why_not_decide
 from agents_app.services.telling import tell
-from agents_app.triggers import payloads, signing, ticking
+from agents_app.triggers import firing, payloads, signing, ticking
 from agents_app.triggers.schedule import newest_tick, next_tick
 from console.audit.models import AuditEvent
 from console.core.clock import now
@@ -24,6 +27,7 @@ from console.core.errors import BadInput
 from console.teams.actors import Actor
 from console.teams.models import Role
 from tests import make
+from tests.conftest import Cast
 
 
 def made(agent: Any, owner: Any, kind: str, **config: Any) -> tuple[Trigger, str]:
@@ -36,6 +40,38 @@ def made(agent: Any, owner: Any, kind: str, **config: Any) -> tuple[Trigger, str
         config=config,
         environment="production",
     )
+
+
+def deleted_meanwhile(trigger: Trigger) -> None:
+    """Delete it on another connection, as another process would."""
+
+    def delete() -> None:
+        Trigger.objects.filter(pk=trigger.pk).delete()
+        connection.close()
+
+    with ThreadPoolExecutor(1) as another:
+        another.submit(delete).result()
+
+
+@pytest.mark.parametrize("is_refused", [False, True])
+def test_a_trigger_deleted_while_it_fires_starts_nothing(
+    committed_db: None, monkeypatch: pytest.MonkeyPatch, is_refused: bool
+) -> None:
+    cast = Cast()
+    agent = make.make_agent(cast.team_a)
+    trigger, _ = made(agent, cast.alice, "webhook", source="plain")
+    start = firing._start
+
+    def start_late(trigger: Trigger, *more: Any) -> Run:
+        deleted_meanwhile(trigger)
+        if is_refused:
+            raise BadInput("Not like this.")
+        return start(trigger, *more)
+
+    monkeypatch.setattr(firing, "_start", start_late)
+    with pytest.raises(UnknownTrigger):
+        firing.fire(Trigger.objects.get(pk=trigger.pk), "delivery-1", {"message": "Hello"})
+    assert not Run.objects.exists() and not Firing.objects.exists()
 
 
 # Webhooks ------------------------------------------------------------------------------------------------------------
