@@ -9,7 +9,11 @@ from django.db import transaction
 from django.db.models import Q, QuerySet
 
 from agents_app.models import Approval, Firing, Outgoing, Run, RunNote, RunQuestion, Step
+from console.audit import actions
+from console.audit.services.lines import record
+from console.audit.services.retention import content_kept_since
 from console.core.clock import now
+from console.teams.actors import SYSTEM
 
 _AT_ONCE = 200
 
@@ -20,9 +24,7 @@ def forget() -> dict[str, int]:
     Firings go with the content: by then no broker delivers again and no webhook's timestamp counts. One that was set
     aside stays until a person has decided on it, and a message until it was sent.
     """
-    at = now()
-    content = at - dt.timedelta(days=min(settings.AUDIT_CONTENT_KEEP_DAYS, settings.AUDIT_KEEP_DAYS))
-    records = at - dt.timedelta(days=settings.AUDIT_KEEP_DAYS)
+    content, records = content_kept_since(), now() - dt.timedelta(days=settings.AUDIT_KEEP_DAYS)
     over = Run.objects.filter(state__in=Run.OVER)
     unsent = Outgoing.objects.filter(sent_at=None, firing__isnull=False).values("firing_id")
     firings = (
@@ -30,12 +32,15 @@ def forget() -> dict[str, int]:
         .exclude(state=Firing.State.PARKED)
         .exclude(pk__in=unsent)
     )
-    return {
+    done = {
         "emptied": _each(over.filter(ended_at__lt=content, forgotten_at=None), _empty),
         "outgoing": _each(Outgoing.objects.filter(sent_at__lt=content), _remove),
         "firings": _each(firings, _remove),
         "runs": _each(over.filter(ended_at__lt=records), _remove),
     }
+    if any(done.values()):
+        record(actions.RETENTION_APPLIED, actor=SYSTEM, target_name="runs of agents", detail=done)
+    return done
 
 
 def _each(rows: QuerySet[Any], do: Callable[[QuerySet[Any]], None]) -> int:

@@ -1,6 +1,7 @@
 """What runs read and said is forgotten as the log forgets content, and runs as it forgets lines."""
 
 import datetime as dt
+import json
 
 import pytest
 from django.db import IntegrityError, transaction
@@ -10,6 +11,8 @@ from agents_app.models import Agent, Approval, Firing, Outgoing, Run, RunQuestio
 from agents_app.services import keeping, questions
 from agents_app.services.rerunning import rerun_from
 from agents_app.services.runs import start_run
+from console.audit import actions
+from console.audit.models import AuditEvent
 from console.core.clock import now
 from tests import make
 from tests.runs.conftest import Shop
@@ -37,6 +40,8 @@ def test_it_empties_runs_past_the_retention_of_content_and_keeps_their_figures(s
     made_older(run, 91)
     before = list(run.steps.values_list("number", "kind", "state", "tool_name", "model", "prompt_tokens", "request_id"))
     assert (keeping.forget()["emptied"], keeping.forget()["emptied"]) == (1, 0)
+    line = AuditEvent.objects.get(action=actions.RETENTION_APPLIED.name, target="runs of agents")
+    assert json.loads(line.detail)["emptied"] == 1
     after = list(run.steps.values_list("number", "kind", "state", "tool_name", "model", "prompt_tokens", "request_id"))
     assert after == before
     rules = [decision["rule"] for step in run.steps.all() for decision in step.decisions]

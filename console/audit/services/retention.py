@@ -26,6 +26,11 @@ class Dropped:
     why_not: str = ""
 
 
+def content_kept_since() -> dt.datetime:
+    """Return the time from before which no input or output is kept, wherever it stands."""
+    return now() - dt.timedelta(days=min(settings.AUDIT_CONTENT_KEEP_DAYS, settings.AUDIT_KEEP_DAYS))
+
+
 def make_months() -> int:
     """Make this month's and the next two months' partitions, and those of rows that came without one."""
     moment, made = now(), 0
