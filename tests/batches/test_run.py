@@ -16,7 +16,7 @@ from console.teams.actors import SYSTEM
 from console.teams.services.keys import revoke_key
 from tests.batches.conftest import content, line
 from tests.gateway.conftest import World
-from tests.gateway.test_fallback import wait_for
+from tests.waiting import until
 from usage_app.services.quotas import set_quota
 
 Make, Run = Callable[..., Batch], Callable[[Batch], Batch]
@@ -125,7 +125,8 @@ def test_cancelling_does_not_wait_for_lines_that_wait_for_their_turn(world: Worl
 
     worker = threading.Thread(target=turn)
     worker.start()
-    wait_for(lambda: Line.objects.filter(batch=batch, state=LineState.SENT).count() == 4 and world.upstream.seen)
+    sent = Line.objects.filter(batch=batch, state=LineState.SENT)
+    until(lambda: sent.count() == 4 and world.upstream.seen, "all lines wait, and one is under way")
     cancel_batch(actor=SYSTEM, batch=Batch.objects.get(pk=batch.pk))
     worker.join(20)
     batch.refresh_from_db()

@@ -1,0 +1,31 @@
+"""Waiting for what other threads and processes bring about: as long as a slow machine may need, and no longer."""
+
+import asyncio
+import time
+from collections.abc import Callable
+from typing import TypeVar
+
+Found = TypeVar("Found")
+
+# Only there so that a test that hangs ends: no test may mean anything by it.
+PATIENCE_SECONDS = 60.0
+
+
+def until(holds: Callable[[], Found], what: Callable[[], object] | str, seconds: float = PATIENCE_SECONDS) -> Found:
+    """Wait until something holds and return it; fail with `what` was waited for, or what it says, when it never does.
+
+    Wait for the last state the test asserts, not for the first sign of it: rows are written one after the other.
+    """
+    latest = time.monotonic() + seconds
+    while not (found := holds()):
+        assert time.monotonic() < latest, f"it did not come to this: {what() if callable(what) else what}"
+        time.sleep(0.02)
+    return found
+
+
+async def until_async(holds: Callable[[], object], what: str, seconds: float = PATIENCE_SECONDS) -> None:
+    """Wait as `until` does, and let the event loop go on meanwhile."""
+    latest = time.monotonic() + seconds
+    while not holds():
+        assert time.monotonic() < latest, f"it did not come to this: {what}"
+        await asyncio.sleep(0.005)
