@@ -59,14 +59,15 @@ def wait_for_database() -> None:
             time.sleep(1)
 
 
-def migrate() -> None:
-    """Bring the tables up to date; does nothing, quickly, when they are."""
+def migrate() -> bool:
+    """Bring the tables up to date, and say whether there was anything to do."""
     executor = MigrationExecutor(connections["default"])
     plan = executor.migration_plan(executor.loader.graph.leaf_nodes())
     if plan:
         say(f"Preparing the tables ({len(plan)} migrations).")
         call_command("migrate", verbosity=0, interactive=False)
     call_command("check", databases=["default"], stdout=io.StringIO())
+    return bool(plan)
 
 
 def first_content() -> dict[str, Any]:
@@ -120,13 +121,18 @@ def main() -> None:
     os.environ.setdefault("DJANGO_SETTINGS_MODULE", "console.settings")
     django.setup()
     wait_for_database()
-    migrate()
+    has_migrated = migrate()
     prepared().touch()
+    checkpoint = None
+    if has_migrated and settings.HAS_EMBEDDED_POSTGRES:
+        checkpoint = postgres.begin_checkpoint(socket_folder(settings.DATA_DIR))
     content = first_content()
     if not wait_for_site():
         raise SystemExit("The site does not answer; logs/web.log says why.")
     say(banner(content))
     start_the_rest()
+    if checkpoint:
+        checkpoint.wait()
 
 
 if __name__ == "__main__":

@@ -4,10 +4,8 @@ A program of its own (`python -m console.embedded.model`), supervised like the o
 """
 
 import importlib.util
-import os
 import signal
 import sys
-import threading
 from pathlib import Path
 
 NAME = "smollm2-135m-instruct"
@@ -24,8 +22,11 @@ def weights() -> Path:
 
 
 def serve(port: int) -> None:
-    """Serve until SIGTERM or SIGINT."""
+    """Serve until SIGTERM or SIGINT, which end it at once: the weights half loaded, an answer half written."""
     import xllamacpp
+
+    for number in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(number, signal.SIG_DFL)
 
     params = xllamacpp.CommonParams()
     params.model.path = str(weights())
@@ -43,14 +44,10 @@ def serve(port: int) -> None:
     params.cors_origins = "http://127.0.0.1"
     params.cors_credentials = False
 
-    stop = threading.Event()
-    for number in (signal.SIGTERM, signal.SIGINT):
-        signal.signal(number, lambda *_: stop.set())
     server = xllamacpp.Server(params)
     sys.stdout.write(f"{NAME} listens on {server.listening_address}\n")
     sys.stdout.flush()
-    stop.wait()
-    os._exit(0)  # an answer half written is not waited for
+    signal.pause()
 
 
 if __name__ == "__main__":

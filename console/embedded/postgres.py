@@ -70,14 +70,17 @@ def prepare(data: Path, sockets: Path) -> None:
         shutil.chown(sockets, user)
     if (data / "PG_VERSION").exists():
         return
-    data.mkdir(mode=0o700, exist_ok=True)
+    # Made beside its place and moved there when it is whole: a start that is stopped in between leaves no half of one.
+    begun = data.with_name(f"{data.name}.begun")
+    shutil.rmtree(begun, ignore_errors=True)
+    begun.mkdir(mode=0o700)
     if user:
-        shutil.chown(data, user)
+        shutil.chown(begun, user)
     made = subprocess.run(
         [
             binaries() / "initdb",
             "-D",
-            data,
+            begun,
             "-U",
             "postgres",
             "--auth=trust",
@@ -94,6 +97,7 @@ def prepare(data: Path, sockets: Path) -> None:
     )
     if made.returncode:
         raise ImproperlyConfigured(f"PostgreSQL could not make its data in {data}: {made.stderr.strip()}")
+    begun.rename(data)
 
 
 def command(
@@ -128,15 +132,19 @@ def command(
     ]
 
 
+def _psql(sockets: Path, sql: str, *, database: str = "postgres", role: str = "postgres") -> list[str | Path]:
+    return [binaries() / "psql", "-h", sockets, "-U", role, "-d", database, "-XAtq", "-v", "ON_ERROR_STOP=1", "-c", sql]
+
+
 def psql(sockets: Path, sql: str, *, database: str = "postgres", role: str = "postgres") -> str:
     """Run one statement and return its unaligned output; raises CalledProcessError with psql's words."""
-    done = subprocess.run(
-        [binaries() / "psql", "-h", sockets, "-U", role, "-d", database, "-XAtq", "-v", "ON_ERROR_STOP=1", "-c", sql],
-        check=True,
-        capture_output=True,
-        text=True,
-    )
-    return done.stdout.strip()
+    command = _psql(sockets, sql, database=database, role=role)
+    return subprocess.run(command, check=True, capture_output=True, text=True).stdout.strip()
+
+
+def begin_checkpoint(sockets: Path) -> subprocess.Popen[bytes]:
+    """Have what is new written to its files, beside what goes on, so that a stop soon after need not wait for it."""
+    return subprocess.Popen(_psql(sockets, "CHECKPOINT"), stdin=subprocess.DEVNULL)
 
 
 def wait_until_ready(sockets: Path, seconds: float = 20) -> None:

@@ -13,7 +13,8 @@ from console.embedded.defaults import socket_folder
 # Nothing gives up: what cannot start is tried again, at most this many seconds later (see supervise.py).
 _RETRIES = 1_000_000
 # Stopping everything fits into five seconds: first the programs, all at once, then the data stores. Streams get one of
-# them (see web.py) and tasks two; what is cut off is done again, since tasks may run twice.
+# them (see web.py) and tasks two; what is cut off is done again, since tasks may run twice. PostgreSQL gets what is
+# left (see supervise.py): it may have a checkpoint to write.
 STOP_SECONDS = 2
 
 
@@ -57,7 +58,7 @@ def _postgres(data_dir: Path) -> Program:
     options = {
         "directory": "/",
         "stopsignal": "INT",  # a fast shutdown: sessions are ended, nothing is lost
-        "stopwaitsecs": "10",
+        "stopwaitsecs": "10",  # the supervisor's own deadline is earlier
         "stopasgroup": "false",
         "killasgroup": "false",
         "stdout_events_enabled": "false",

@@ -2,12 +2,15 @@
 
 import configparser
 import shlex
+import signal
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
+from supervisor.states import ProcessStates
 
-from console.embedded import programs
+from console.embedded import programs, supervise
 
 
 @pytest.fixture
@@ -69,6 +72,26 @@ def test_it_restarts_what_dies_and_runs_the_boot_step_once(installation: Any) ->
 def test_it_stops_within_five_seconds_at_worst_before_the_database(installation: Any) -> None:
     waits = {p.name: int(p.options.get("stopwaitsecs", programs.STOP_SECONDS)) for p in programs.programs()}
     assert max(seconds for name, seconds in waits.items() if name != "postgres") <= 3
+
+
+def test_it_cuts_short_what_has_not_stopped_when_time_is_nearly_up(monkeypatch: pytest.MonkeyPatch) -> None:
+    told: list[int] = []
+
+    def process(name: str, state: int) -> Any:
+        return SimpleNamespace(config=SimpleNamespace(name=name), state=state, delay=99, signal=told.append)
+
+    at = SimpleNamespace(monotonic=lambda: 1000.0)
+    monkeypatch.setattr(supervise, "time", at)
+    database, model = process("postgres", ProcessStates.STOPPING), process("model", ProcessStates.STOPPING)
+    stopped = process("web", ProcessStates.STOPPED)
+    watch = supervise.Watch(SimpleNamespace())
+    watch.process_groups = {"data": SimpleNamespace(processes={"postgres": database, "model": model, "web": stopped})}
+    watch._stopping(None)
+    for seconds, quits, delay in ((3.5, 0, 99), (4.0, 1, 99), (4.5, 1, 0)):
+        at.monotonic = lambda seconds=seconds: 1000.0 + seconds
+        watch.ordered_stop_groups_phase_1()
+        assert told == [signal.SIGQUIT] * quits, "once PostgreSQL is told to leave the rest to its log"
+        assert (database.delay, model.delay, stopped.delay) == (delay, delay, 99), "then everything is killed"
 
 
 def test_it_gives_each_lane_one_worker(installation: Any) -> None:
