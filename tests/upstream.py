@@ -6,10 +6,11 @@ Speaks HTTP by hand so that it can do what no server library lets one do: cut a 
 import asyncio
 import json
 import threading
-import time
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
 from typing import Any
+
+from tests.waiting import until
 
 Script = Callable[[asyncio.StreamWriter], Awaitable[None]]
 
@@ -83,6 +84,7 @@ class Upstream:
     script: list[Script] = field(default_factory=list)
     seen: list[Seen] = field(default_factory=list)
     closed_early: int = 0
+    _test: int = 0
     _loop: asyncio.AbstractEventLoop | None = None
     _thread: threading.Thread | None = None
     _server: asyncio.Server | None = None
@@ -148,6 +150,20 @@ class Upstream:
 
         self.script.append(play)
 
+    def enqueue_when(self, is_time: Callable[[], object], *, status: int = 200, stream: bool = False) -> None:
+        """Answer as usual, or with an error, once it is time: for what must happen while the call is under way."""
+
+        async def play(writer: asyncio.StreamWriter) -> None:
+            while not is_time():
+                await asyncio.sleep(0.01)
+            if status == 200:
+                await self._default({"stream": stream})(writer)
+            else:
+                raw = b'{"error": {"message": "boom"}}'
+                writer.write(head(status, "application/json", len(raw)) + raw)
+
+        self.script.append(play)
+
     def enqueue_silence(self, seconds: float = 30) -> None:
         async def play(writer: asyncio.StreamWriter) -> None:
             await asyncio.sleep(seconds)
@@ -178,7 +194,7 @@ class Upstream:
 
         self._thread = threading.Thread(target=run, daemon=True)
         self._thread.start()
-        ready.wait(5)
+        assert ready.wait(60), "the provider did not start"
         return self
 
     def stop(self) -> None:
@@ -186,17 +202,16 @@ class Upstream:
             self._loop.call_soon_threadsafe(self._loop.stop)
             self._thread.join(5)
 
-    def was_closed_early(self, times: int = 1, seconds: float = 10) -> bool:
-        """Say whether so many clients left before their answer; this side hears of it a moment later."""
-        deadline = time.monotonic() + seconds
-        while self.closed_early < times and time.monotonic() < deadline:
-            time.sleep(0.01)
+    def was_closed_early(self, times: int = 1) -> bool:
+        """Wait until so many clients left before their answer, and say whether no more did."""
+        until(lambda: self.closed_early >= times, lambda: f"{times} clients left early, and not {self.closed_early}")
         return self.closed_early == times
 
     def reset(self) -> None:
         self.script.clear()
         self.seen.clear()
         self.closed_early = 0
+        self._test += 1
 
     async def _serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         try:
@@ -208,12 +223,12 @@ class Upstream:
                 body = json.loads(raw) if raw[:1] in {b"{", b"["} else {}
                 self.seen.append(Seen(first.split()[1], headers, body, first.split()[0], raw))
                 script = self.script.pop(0) if self.script else self._default(body)
-                playing = asyncio.ensure_future(script(writer))
+                test, playing = self._test, asyncio.ensure_future(script(writer))
                 playing.add_done_callback(lambda played: played.cancelled() or played.exception())
                 gone = asyncio.ensure_future(reader.read(1))
                 await asyncio.wait({playing, gone}, return_when=asyncio.FIRST_COMPLETED)
                 if gone.done() and (not playing.done() or isinstance(playing.exception(), ConnectionError)):
-                    self.closed_early += 1
+                    self.closed_early += test == self._test  # what an earlier test left behind is not this one's
                     playing.cancel()
                     return
                 gone.cancel()

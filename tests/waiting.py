@@ -11,14 +11,24 @@ Found = TypeVar("Found")
 PATIENCE_SECONDS = 60.0
 
 
-def until(holds: Callable[[], Found], what: Callable[[], object] | str, seconds: float = PATIENCE_SECONDS) -> Found:
+def until(
+    holds: Callable[[], Found],
+    what: Callable[[], object] | str,
+    seconds: float = PATIENCE_SECONDS,
+    *,
+    meanwhile: Callable[[], object] | None = None,
+) -> Found:
     """Wait until something holds and return it; fail with `what` was waited for, or what it says, when it never does.
 
     Wait for the last state the test asserts, not for the first sign of it: rows are written one after the other.
+    What is to be done `meanwhile` is done at once and about every second.
     """
-    latest = time.monotonic() + seconds
+    latest, due = time.monotonic() + seconds, 0.0
     while not (found := holds()):
         assert time.monotonic() < latest, f"it did not come to this: {what() if callable(what) else what}"
+        if meanwhile is not None and time.monotonic() > due:
+            due = time.monotonic() + 0.7
+            meanwhile()
         time.sleep(0.02)
     return found
 

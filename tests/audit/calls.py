@@ -2,7 +2,6 @@
 
 import datetime as dt
 import json
-import time
 import uuid
 from typing import Any
 
@@ -15,6 +14,7 @@ from console.audit.sql.seal import horizon
 from console.core.clock import now
 from console.core.ids import uuid7_at
 from console.teams.models import ApiKey, Team, User
+from tests.waiting import until
 
 
 def a_client(user: User) -> Client:
@@ -87,10 +87,7 @@ def until_finished() -> None:
     with connection.cursor() as cursor:
         cursor.execute("SELECT coalesce(max(tx), 0) FROM audit_event")
         newest = cursor.fetchone()[0]
-    deadline = time.monotonic() + 120
-    while horizon()[0] <= newest:
-        assert time.monotonic() < deadline, "the horizon did not pass"
-        time.sleep(0.02)
+    until(lambda: horizon()[0] > newest, "the horizon is past what was committed", 180)
 
 
 def run(statement: str, *values: Any) -> list[tuple[Any, ...]]:

@@ -1,8 +1,6 @@
 """A worker that is killed in the middle of a batch: nothing is lost, and nothing finished is sent again."""
 
-import asyncio
-import json
-import time
+import threading
 from collections import Counter
 from collections.abc import Callable, Iterator
 
@@ -13,18 +11,13 @@ from console.audit.models import AuditEvent
 from console.batches.models import Batch, Line
 from tests.batches.conftest import content, line
 from tests.gateway.conftest import World
+from tests.gateway.invariants import wait_until_settled
 from tests.live import WorkerProcess
-from tests.upstream import completion, head
 from tests.valkey import Valkey, valkey_server  # noqa: F401
+from tests.waiting import until
 
 LINES = 40
 QUICK = {"BATCH_LEASE_SECONDS": "3", "GATEWAY_LEASE_SECONDS": "4", "BATCH_CONCURRENCY": "4"}
-
-
-async def slow(writer: asyncio.StreamWriter) -> None:
-    await asyncio.sleep(0.15)
-    raw = json.dumps(completion()).encode()
-    writer.write(head(200, "application/json", len(raw)) + raw)
 
 
 @pytest.fixture
@@ -40,24 +33,16 @@ def start_worker(valkey_server: Valkey) -> Iterator[Callable[[], WorkerProcess]]
         worker.stop()
 
 
-def until(condition: Callable[[], bool], send: Callable[[], None], seconds: float = 60) -> None:
-    """Wait, and send the same message again every second: one too many is harmless."""
-    deadline, sent = time.monotonic() + seconds, 0.0
-    while not condition():
-        assert time.monotonic() < deadline, "the batch does not go on"
-        if time.monotonic() - sent > 1:
-            sent = time.monotonic()
-            send()
-        time.sleep(0.05)
-
-
 def test_a_killed_worker_loses_nothing_and_sends_nothing_finished_again(
     world: World,
     make_batch: Callable[..., Batch],
     valkey_server: Valkey,  # noqa: F811
     start_worker: Callable[[], WorkerProcess],
 ) -> None:
-    world.upstream.script.extend([slow] * 3 * LINES)
+    is_killed = threading.Event()
+    for number in range(3 * LINES):
+        # When it dies some are finished, some are under way, and some have not begun.
+        world.upstream.enqueue_when(is_killed.is_set if number >= 14 else lambda: True)
     batch = make_batch(*(line(number) for number in range(LINES)))
     broker = Celery("test", broker=valkey_server.url.replace("unix://", "redis+socket://"), set_as_current=False)
 
@@ -65,13 +50,16 @@ def test_a_killed_worker_loses_nothing_and_sends_nothing_finished_again(
         broker.send_task("batches.advance", args=[str(batch.pk)], queue="batch")
 
     doomed = start_worker()
-    until(lambda: Line.objects.filter(batch=batch, state="done").count() >= 10, advance)
+    done = Line.objects.filter(batch=batch, state="done")
+    until(lambda: done.count() >= 10 and len(world.upstream.seen) > 14, "it is in the middle", meanwhile=advance)
     doomed.kill()
-    finished = {one.custom_id for one in Line.objects.filter(batch=batch, state="done")}
+    is_killed.set()
+    finished = {one.custom_id for one in done}
     assert 10 <= len(finished) < LINES
     start_worker()
-    until(lambda: Batch.objects.get(pk=batch.pk).is_over, advance)
+    until(lambda: Batch.objects.get(pk=batch.pk).is_over, "the batch is over", 120, meanwhile=advance)
     broker.close()
+    wait_until_settled()
     batch.refresh_from_db()
     assert (batch.state, batch.total, batch.completed, batch.failed) == ("completed", LINES, LINES, 0)
     answers = Counter(answer["custom_id"] for answer in content(batch.output_file))

@@ -1,6 +1,5 @@
 """Somebody in front of the chat page, with an assistant that the scripted provider answers."""
 
-import time
 from collections.abc import Iterator
 
 import pytest
@@ -13,6 +12,7 @@ from console.chat.models import Conversation, Message
 from tests import make
 from tests.live import LiveServer
 from tests.upstream import Upstream
+from tests.waiting import until
 
 
 class Room:
@@ -42,12 +42,14 @@ class Room:
         conversation.refresh_from_db()
         return Message.objects.get(pk=conversation.leaf_id)
 
-    def ended(self, conversation: Conversation, seconds: float = 10) -> Message:
+    def ended(self, conversation: Conversation) -> Message:
         """Return the answer at the end of the branch shown, once it is over."""
-        latest = time.monotonic() + seconds
-        while (answer := self.answer(conversation)).status == "writing" or answer.pk in BEING_WRITTEN:
-            assert time.monotonic() < latest, "It is still being written."
-            time.sleep(0.02)
+
+        def is_over() -> bool:
+            answer = self.answer(conversation)
+            return answer.status != "writing" and answer.pk not in BEING_WRITTEN
+
+        until(is_over, "nobody writes the answer any more")
         return self.answer(conversation)
 
 
@@ -60,8 +62,9 @@ def signed_in(user: object) -> Client:
 @pytest.fixture
 def room(server: LiveServer, upstream: Upstream) -> Iterator[Room]:
     yield Room(upstream)
-    latest = time.monotonic() + 5
-    for live in tuple(BEING_WRITTEN.values()):
-        live.cut("stopped")
-    while BEING_WRITTEN and time.monotonic() < latest:
-        time.sleep(0.02)
+
+    def stop_all() -> None:
+        for live in tuple(BEING_WRITTEN.values()):
+            live.cut("stopped")
+
+    until(lambda: not BEING_WRITTEN, "no answer is written any more", meanwhile=stop_all)

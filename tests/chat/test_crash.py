@@ -1,7 +1,6 @@
 """A web process that dies while it writes an answer, and one started in its place: nothing is lost or stays open."""
 
-import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import ExitStack
 
 import httpx2 as httpx
@@ -16,6 +15,7 @@ from tests.chat.conftest import Room
 from tests.gateway.invariants import wait_until_settled
 from tests.live import WebProcess
 from tests.upstream import sse, text_chunks
+from tests.waiting import until
 from usage_app.models import QuotaCounter, Reservation
 from usage_app.queries.exactness import differences
 from usage_app.services.quotas import set_quota
@@ -46,15 +46,8 @@ def stack() -> Iterator[ExitStack]:
         yield stack
 
 
-def _wait(condition: Callable[[], object], why: str, seconds: float = 15) -> None:
-    latest = time.monotonic() + seconds
-    while not condition():
-        assert time.monotonic() < latest, why
-        time.sleep(0.1)
-
-
 def _check_settled() -> None:
-    wait_until_settled(20)
+    wait_until_settled()
     assert not Reservation.objects.exists() and not QuotaCounter.objects.exclude(reserved=0).exists()
     assert list(differences()) == []
 
@@ -65,7 +58,7 @@ def test_it_keeps_and_marks_a_partial_answer_and_tries_again(room: Room, stack: 
     room.upstream.enqueue_stream(sse(*text_chunks("Half of **it")[:2]), done=False, hang=60)
     doomed = Browser(room, stack)
     assert doomed.post(reverse("chat:start"), agent="helper", text="Tell me all.") == 302
-    _wait(lambda: Message.objects.filter(status="writing", text="Half of **it").exists(), "What there is was not kept.")
+    until(Message.objects.filter(status="writing", text="Half of **it").exists, "what there is is kept")
     conversation = Conversation.objects.get()
     broken = room.answer(conversation)
     doomed.process.kill()
@@ -73,7 +66,7 @@ def test_it_keeps_and_marks_a_partial_answer_and_tries_again(room: Room, stack: 
 
     browser = Browser(room, stack)
     page = reverse("chat:conversation", args=[conversation.pk])
-    _wait(lambda: "data-follow" not in browser.read(page), "A lost answer is followed for ever.")
+    until(lambda: "data-follow" not in browser.read(page), "a lost answer is not followed any more")
     shown = browser.read(page)
     assert "Half of **it" in shown and "Try again" in shown
     assert "The console stopped while this was being written" in shown
@@ -85,7 +78,7 @@ def test_it_keeps_and_marks_a_partial_answer_and_tries_again(room: Room, stack: 
 
     room.upstream.enqueue_stream(sse(*text_chunks("All of it.")))
     assert browser.post(reverse("chat:again", args=[broken.pk])) == 302
-    _wait(lambda: room.answer(conversation).status == "done", "It was not written again.")
+    until(lambda: room.answer(conversation).status == "done", "it is written again")
     answer = room.answer(conversation)
     assert (answer.text, answer.parent_id) == ("All of it.", broken.parent_id) and answer.pk != broken.pk
     broken.refresh_from_db()

@@ -2,6 +2,7 @@
 
 import asyncio
 import json
+import threading
 from collections import Counter
 from collections.abc import Callable, Iterator
 
@@ -11,20 +12,24 @@ from celery import Celery
 from console.audit.models import AuditEvent
 from console.evals.models import TestResult, TestRun
 from console.evals.services import runs
-from tests.batches.test_crash import until
 from tests.evals.conftest import World
 from tests.live import WorkerProcess
-from tests.upstream import Upstream, completion, head
+from tests.upstream import Script, Upstream, completion, head
 from tests.valkey import Valkey, valkey_server  # noqa: F401
+from tests.waiting import until
 
 CASES = 12
 QUICK = {"BATCH_LEASE_SECONDS": "3", "GATEWAY_LEASE_SECONDS": "4"}
 
 
-async def slow(writer: asyncio.StreamWriter) -> None:
-    await asyncio.sleep(0.4)
-    raw = json.dumps(completion("Open Settings.")).encode()
-    writer.write(head(200, "application/json", len(raw)) + raw)
+def answering(is_time: Callable[[], object]) -> Script:
+    async def play(writer: asyncio.StreamWriter) -> None:
+        while not is_time():
+            await asyncio.sleep(0.02)
+        raw = json.dumps(completion("Open Settings.")).encode()
+        writer.write(head(200, "application/json", len(raw)) + raw)
+
+    return play
 
 
 @pytest.fixture
@@ -46,7 +51,9 @@ def test_a_killed_worker_is_replaced_and_no_case_is_asked_twice(
     valkey_server: Valkey,  # noqa: F811
     start_worker: Callable[[], WorkerProcess],
 ) -> None:
-    upstream.script.extend([slow] * 2 * CASES)
+    is_killed = threading.Event()
+    # When it dies some are finished, some are under way, and some have not begun.
+    upstream.script.extend(answering(is_killed.is_set if n >= 5 else lambda: True) for n in range(2 * CASES))
     for number in range(CASES):
         live.case(f"case-{number:02d}")
     run = runs.start_run(actor=live.alice, prompt=live.prompt, version=live.v1, model="support-chat@sandbox")
@@ -57,12 +64,14 @@ def test_a_killed_worker_is_replaced_and_no_case_is_asked_twice(
 
     results = TestResult.objects.filter(run=run)
     doomed = start_worker()
-    until(lambda: results.filter(status="passed").count() >= 3, advance)
+    passed = results.filter(status="passed")
+    until(lambda: passed.count() >= 3 and len(upstream.seen) > 5, "it is in the middle", meanwhile=advance)
     doomed.kill()
-    finished = dict(results.filter(status="passed").values_list("name", "request_id"))
+    is_killed.set()
+    finished = dict(passed.values_list("name", "request_id"))
     assert 3 <= len(finished) < CASES
     start_worker()
-    until(lambda: TestRun.objects.get(pk=run.pk).is_over, advance)
+    until(lambda: TestRun.objects.get(pk=run.pk).is_over, "the run is over", 120, meanwhile=advance)
     broker.close()
 
     run.refresh_from_db()

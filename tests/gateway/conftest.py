@@ -50,7 +50,7 @@ def world(server: LiveServer, upstream: Upstream) -> Iterator[World]:
 
 @pytest.fixture
 def client(server: LiveServer, world: World) -> Iterator[httpx.Client]:
-    with httpx.Client(base_url=server.url, headers=world.headers, timeout=20, verify=False) as client:
+    with httpx.Client(base_url=server.url, headers=world.headers, timeout=60, verify=False) as client:
         yield client
 
 

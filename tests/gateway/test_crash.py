@@ -2,7 +2,6 @@
 
 import json
 import threading
-import time
 from contextlib import ExitStack
 
 import httpx2 as httpx
@@ -11,10 +10,11 @@ from django.db import connection
 
 from console.audit.models import Payload
 from console.teams.actors import SYSTEM
-from tests.gateway.invariants import wait_until_settled
-from tests.gateway.test_stream import events, said, wait_for
+from tests.gateway.invariants import let_leases_run_out, wait_until_settled
+from tests.gateway.test_stream import events, said
 from tests.live import WebProcess
 from tests.upstream import chunk, sse, text_chunks
+from tests.waiting import until
 from usage_app.models import QuotaCounter, Reservation
 from usage_app.services.quotas import set_quota
 
@@ -24,7 +24,7 @@ STREAM = {**BODY, "stream": True}
 
 
 def one_word_and_silence(world):
-    world.upstream.enqueue_stream(sse(chunk({"content": "One"})), done=False, hang=30)
+    world.upstream.enqueue_stream(sse(chunk({"content": "One"})), done=False, hang=120)
 
 
 def end_gateway_sessions():
@@ -42,8 +42,8 @@ def end_gateway_sessions():
 
 @pytest.fixture
 def processes():
-    """Two web processes on the test's database, whose leases are short."""
-    made = [WebProcess(GATEWAY_LEASE_SECONDS="4"), WebProcess(GATEWAY_LEASE_SECONDS="4")]
+    """Two web processes on the test's database; the second looks often for what the first may have left."""
+    made = [WebProcess(), WebProcess(GATEWAY_LEASE_SECONDS="8")]
     try:
         yield [process.wait() for process in made]
     finally:
@@ -58,8 +58,8 @@ def test_one_process_dies_and_the_other_one_is_asked_to_stop(world, processes):
     doomed, living = processes
     for _ in range(2):
         one_word_and_silence(world)
-    world.upstream.enqueue_silence(30)
-    with ExitStack() as stack, httpx.Client(headers=world.headers, timeout=20, verify=False) as client:
+    world.upstream.enqueue_silence(120)
+    with ExitStack() as stack, httpx.Client(headers=world.headers, timeout=60, verify=False) as client:
         for _ in range(2):
             response = stack.enter_context(client.stream("POST", doomed.url + PATH, json=STREAM))
             assert "One" in next(response.iter_text())
@@ -67,30 +67,30 @@ def test_one_process_dies_and_the_other_one_is_asked_to_stop(world, processes):
             target=lambda: pytest.raises(httpx.HTTPError, client.post, doomed.url + PATH, json=BODY)
         )
         plain.start()
-        wait_for(lambda: len(world.upstream.seen) == 3)
+        until(lambda: len(world.upstream.seen) == 3, "the provider works on three calls")
         assert client.post(living.url + PATH, json=BODY).status_code == 429, "three are open"
         doomed.kill()
         plain.join()
     assert Reservation.objects.count() == 3 and QuotaCounter.objects.filter(reserved__gt=0).count() == 2
-    wait_until_settled(20)
+    let_leases_run_out()
+    wait_until_settled()
     interrupted = [line for line in world.calls() if line.status == "interrupted"]
     assert [(c.code, c.usage_note) for c in interrupted] == [("interrupted", "estimated")] * 3
     assert all(c.prompt_tokens > 0 and c.cost_micros > 0 for c in interrupted)
     assert not QuotaCounter.objects.exclude(reserved=0).exists()
 
     one_word_and_silence(world)
-    with ExitStack() as stack, httpx.Client(headers=world.headers, timeout=20, verify=False) as client:
+    with ExitStack() as stack, httpx.Client(headers=world.headers, timeout=60, verify=False) as client:
         endless = stack.enter_context(client.stream("POST", living.url + PATH, json=STREAM))
         world.upstream.enqueue_stream(*(sse(e) for e in text_chunks("On", "ly", " short")), pause=0.1)
         short = stack.enter_context(client.stream("POST", living.url + PATH, json=STREAM))
         heard, pieces = short.iter_text(), endless.iter_text()
         assert "One" in next(pieces)
-        world.upstream.enqueue_silence(30)
+        world.upstream.enqueue_silence(120)
         answers: list[httpx.Response] = []
         waiting = threading.Thread(target=lambda: answers.append(client.post(living.url + PATH, json=BODY)))
         waiting.start()
-        wait_for(lambda: len(world.upstream.seen) == 6)
-        started = time.monotonic()
+        until(lambda: len(world.upstream.seen) == 6, "the provider works on three more")
         living.process.terminate()
         found = events("".join(heard))
         rest = ""
@@ -100,7 +100,7 @@ def test_one_process_dies_and_the_other_one_is_asked_to_stop(world, processes):
         except httpx.RemoteProtocolError:
             pass  # the connection ends without the last chunk, since the answer has no end
         waiting.join()
-    assert living.process.wait(10) is not None and time.monotonic() - started < 10
+    assert living.process.wait(60) is not None
     assert (answers[0].status_code, answers[0].json()["error"]["code"]) == (503, "shutting_down")
     assert said(found) == "Only short" and found[-1] == "[DONE]", "what can finish in time does"
     assert events(rest)[-1]["error"]["code"] == "shutting_down" and "[DONE]" not in rest
@@ -124,20 +124,15 @@ def test_sessions_that_postgresql_ends_are_made_again_before_anybody_notices(ask
 
 @pytest.mark.parametrize("stream", [False, True])
 def test_an_answer_that_comes_while_the_database_is_away_is_recorded_when_it_is_back(ask, world, stream):
-    async def slow(writer):
-        import asyncio
+    is_away = threading.Event()
 
-        from tests.upstream import completion, head
+    def go_away() -> None:
+        until(lambda: world.upstream.seen, "the provider was asked")
+        end_gateway_sessions()
+        is_away.set()
 
-        await asyncio.sleep(0.5)
-        raw = json.dumps(completion()).encode()
-        if stream:
-            writer.write(head(200, "text/event-stream") + sse(*text_chunks("Hello"), "[DONE]"))
-        else:
-            writer.write(head(200, "application/json", len(raw)) + raw)
-
-    world.upstream.script.append(slow)
-    ending = threading.Timer(0.25, end_gateway_sessions)
+    world.upstream.enqueue_when(is_away.is_set, stream=stream)
+    ending = threading.Thread(target=go_away)
     ending.start()
     response = ask(stream=stream)
     ending.join()
@@ -157,10 +152,9 @@ def test_nothing_is_sent_when_the_start_cannot_be_written(ask, world, monkeypatc
     with monkeypatch.context() as patch:
         patch.setattr(Connection, "get", away)
         for more in ({}, {"stream": True}, {"model": "nobody"}, {"n": 99}):
-            started = time.monotonic()
             refused = ask(**more)
             assert (refused.status_code, refused.json()["error"]["code"]) == (503, "service_unavailable")
-            assert refused.headers["retry-after"] == "2" and time.monotonic() - started < 2
+            assert refused.headers["retry-after"] == "2"
         assert ask(headers={"Authorization": "Bearer fk_live_x"}).status_code in {401, 503}
     assert len(world.upstream.seen) == 1
     assert ask().status_code == 200

@@ -83,7 +83,7 @@ def test_a_connection_that_breaks(ask, world, raw, stream):
 @pytest.mark.parametrize("stream", [False, True])
 def test_silence_before_the_first_byte(ask, world, settings, stream):
     settings.GATEWAY_SILENCE_SECONDS = 0.3
-    world.upstream.enqueue_silence(20)
+    world.upstream.enqueue_silence(60)
     fails(world, ask(stream=stream), 504, "upstream_timeout")
     assert world.upstream.was_closed_early()
 
@@ -96,7 +96,7 @@ def test_silence_in_the_middle_of_a_body(ask, world, settings):
 
         writer.write(head(200, "application/json", 100) + b'{"id"')
         await writer.drain()
-        await asyncio.sleep(20)
+        await asyncio.sleep(60)
 
     world.upstream.script.append(half)
     fails(world, ask(), 504, "upstream_timeout")
@@ -120,7 +120,7 @@ def test_a_body_that_drips_for_ever(ask, world, settings):
 
 def test_a_providers_own_deadline_wins(ask, world):
     change_provider(world, first_byte_seconds=1)
-    world.upstream.enqueue_silence(20)
+    world.upstream.enqueue_silence(60)
     fails(world, ask(), 504, "upstream_timeout")
 
 
@@ -292,4 +292,4 @@ def test_the_overhead_is_ours_and_not_the_providers(ask, world):
     world.upstream.script.append(late)
     ask()
     (line,) = world.calls()
-    assert line.latency_us > 350_000 > line.overhead_us
+    assert line.latency_us - line.overhead_us > 350_000

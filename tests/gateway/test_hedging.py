@@ -23,7 +23,7 @@ def hedge(settings) -> None:
 
 @pytest.mark.parametrize("stream", [False, True])
 def test_the_second_attempt_answers_when_the_first_is_silent(ask: Ask, world, stream) -> None:
-    world.upstream.enqueue_silence(20)
+    world.upstream.enqueue_silence(60)
     response = ask(headers=LIVE, stream=stream)
     assert response.status_code == 200 and "Hello" in response.text
     assert response.headers["x-facet-attempts"] == "2"
@@ -38,8 +38,8 @@ def test_the_second_attempt_answers_when_the_first_is_silent(ask: Ask, world, st
 
 
 def test_the_first_attempt_answers_when_it_is_quicker_after_all(ask: Ask, world) -> None:
-    world.upstream.enqueue_slowly(0.25)
-    world.upstream.enqueue_silence(20)
+    world.upstream.enqueue_when(lambda: len(world.upstream.seen) == 2)
+    world.upstream.enqueue_silence(60)
     response = ask(headers=LIVE)
     assert response.status_code == 200
     wait_until_settled()
@@ -48,9 +48,11 @@ def test_the_first_attempt_answers_when_it_is_quicker_after_all(ask: Ask, world)
     assert served.status == "ok" and [line.code for line in lines.values()] == ["hedged"]
 
 
-def test_it_asks_once_where_it_need_not_or_may_not_ask_twice(ask: Ask, world) -> None:
+def test_it_asks_once_where_it_need_not_or_may_not_ask_twice(ask: Ask, world, settings) -> None:
+    settings.GATEWAY_HEDGE_MS = 60_000
     ask(headers=LIVE)
     assert len(world.upstream.seen) == 1, "it was quick"
+    settings.GATEWAY_HEDGE_MS = 60
     world.upstream.enqueue_slowly(0.2)
     ask(headers={"x-facet-lane": "standard"})
     assert len(world.upstream.seen) == 2, "only interactive calls are worth it"
@@ -63,7 +65,7 @@ def test_it_asks_once_where_it_need_not_or_may_not_ask_twice(ask: Ask, world) ->
 
 def test_both_may_fail(ask: Ask, world) -> None:
     for _ in range(2):
-        world.upstream.enqueue_slowly(0.15, status=500)
+        world.upstream.enqueue_when(lambda: len(world.upstream.seen) == 2, status=500)
     response = ask(headers=LIVE)
     assert (response.status_code, response.json()["error"]["code"]) == (502, "upstream_error")
     assert len(world.upstream.seen) == 2

@@ -4,7 +4,8 @@ import threading
 
 from console.audit.models import AuditEvent
 from tests import make
-from tests.upstream import completion, sse, text_chunks
+from tests.upstream import completion
+from tests.waiting import until
 
 KEY = {"Idempotency-Key": "order-10423"}
 
@@ -43,12 +44,13 @@ def test_it_refuses_another_body(ask, world):
 
 
 def test_it_refuses_while_the_first_still_runs(ask, world):
-    world.upstream.enqueue_stream(sse(*text_chunks("slow")), pause=0.6)
+    release = threading.Event()
+    world.upstream.enqueue_when(release.is_set, stream=True)
     running = threading.Thread(target=lambda: ask(headers=KEY, stream=True))
     running.start()
-    while not world.upstream.seen:
-        pass
+    until(lambda: world.upstream.seen, "the first is under way")
     response = ask(headers=KEY, stream=True)
+    release.set()
     running.join()
     assert response.status_code == 409
     assert response.json()["error"]["code"] == "idempotency_in_progress"

@@ -28,6 +28,7 @@ from console.gateway.snapshot import SnapshotKeeper
 from console.gateway.statement import Statement
 from console.gateway.sweep import sweep
 from tests import make
+from tests.waiting import until_async
 from usage_app.models import Quota, QuotaCounter, Reservation
 from usage_app.shapes import quota_shapes
 
@@ -562,11 +563,6 @@ class Readings:
         return snapshot_module.Snapshot(epoch, {}, {}, {}, {}, {}, {}, {})
 
 
-async def until(condition):
-    while not condition():
-        await asyncio.sleep(0.005)
-
-
 async def test_a_crowd_shares_one_reading(monkeypatch):
     readings, keeper = Readings(monkeypatch), SnapshotKeeper()
     first = await asyncio.gather(*(keeper.get() for _ in range(50)))
@@ -582,7 +578,7 @@ async def test_a_reading_that_began_before_the_change_does_not_count(monkeypatch
     old = await keeper.get()
     readings.gate.clear()
     early = asyncio.ensure_future(keeper.newer_than(old))
-    await until(lambda: readings.count == 2)
+    await until_async(lambda: readings.count == 2, "the second reading began")
     readings.epoch = 2  # the change, which the reading under way cannot see
     late = asyncio.ensure_future(keeper.newer_than(old))
     await asyncio.sleep(0.01)
@@ -595,7 +591,7 @@ async def test_a_reading_outlives_who_asked_first(monkeypatch):
     readings, keeper = Readings(monkeypatch), SnapshotKeeper()
     readings.gate.clear()
     first, second = asyncio.ensure_future(keeper.get()), asyncio.ensure_future(keeper.get())
-    await until(lambda: readings.count == 1)
+    await until_async(lambda: readings.count == 1, "the first reading began")
     first.cancel()
     readings.gate.set()
     assert (await second).epoch == 1 and readings.count == 1

@@ -11,6 +11,7 @@ from console.catalog.services.pins import move_pin
 from console.teams.actors import SYSTEM
 from tests import make
 from tests.live import WebProcess
+from tests.waiting import until
 
 BODY = {"model": "support-chat", "messages": [{"role": "user", "content": "hi"}], "max_tokens": 5}
 
@@ -22,7 +23,7 @@ class Answered(NamedTuple):
 
 
 def ask_until(stopped: threading.Event, url: str, headers: dict[str, str], answers: list[Answered]) -> None:
-    with httpx.Client(base_url=url, headers=headers, timeout=20, verify=False) as client:
+    with httpx.Client(base_url=url, headers=headers, timeout=60, verify=False) as client:
         while not stopped.is_set():
             began = time.monotonic()
             response = client.post("/v1/chat/completions", json=BODY)
@@ -41,8 +42,7 @@ def test_a_moved_pin_holds_from_the_next_call_on_in_another_process_and_no_call_
         ]
         for thread in threads:
             thread.start()
-        while min(map(len, answers.values())) < 50:
-            time.sleep(0.01)
+        until(lambda: min(map(len, answers.values())) >= 50, "both answer")
         pin = Pin.objects.get(alias=world.alias, environment="production")
         move_pin(
             actor=SYSTEM,
@@ -53,12 +53,11 @@ def test_a_moved_pin_holds_from_the_next_call_on_in_another_process_and_no_call_
             seen_revision=pin.revision,
         )
         moved, before = time.monotonic(), {where: len(found) for where, found in answers.items()}
-        while any(len(found) < before[where] + 50 for where, found in answers.items()):
-            time.sleep(0.01)
+        until(lambda: all(len(found) >= before[where] + 50 for where, found in answers.items()), "both go on answering")
     finally:
         stopped.set()
         for thread in threads:
-            thread.join(20)
+            thread.join(60)
         other.stop()
     for found in answers.values():
         assert {answer.status for answer in found} == {200}

@@ -2,7 +2,6 @@
 
 import datetime as dt
 import json
-import time
 
 import httpx2 as httpx
 import psycopg
@@ -26,6 +25,7 @@ from prompts_app.text.refs import Ref
 from tests import make
 from tests.gateway.invariants import check_invariants
 from tests.live import WebProcess
+from tests.waiting import until
 
 
 @pytest.fixture
@@ -205,7 +205,7 @@ def test_a_warm_call_with_a_prompt_sends_the_database_what_a_plain_one_does(ask,
 def test_a_published_label_is_live_in_another_process_on_its_next_call(call, world, answer):
     process = WebProcess().wait()
     try:
-        with httpx.Client(base_url=process.url, headers=world.headers, timeout=20) as other:
+        with httpx.Client(base_url=process.url, headers=world.headers, timeout=60) as other:
             body = {"id": "support/answer", "variables": {"order": 7}}
             assert [call(body, at=at).headers["x-facet-prompt"] for at in (other, other)] == ["support/answer@1"] * 2
             for text in ("two {{order}}", "three {{order}}"):
@@ -246,10 +246,11 @@ def test_a_library_reads_only_what_changed(cast, django_assert_num_queries):
 
 def roll_up_until(calls: int) -> None:
     """Roll up until so many calls of texts are counted: it waits for older transactions, those of other tests too."""
-    deadline = time.monotonic() + 30
-    while roll_up_uses() or sum(PromptUse.objects.values_list("calls", flat=True)) < calls:
-        assert time.monotonic() < deadline, list(PromptUse.objects.values())
-        time.sleep(0.05)
+
+    def are_counted() -> bool:
+        return not roll_up_uses() and sum(PromptUse.objects.values_list("calls", flat=True)) >= calls
+
+    until(are_counted, lambda: f"{calls} calls in {list(PromptUse.objects.values())}", 180)
 
 
 def test_calls_become_uses_once(call, world, answer):

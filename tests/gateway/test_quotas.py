@@ -13,7 +13,7 @@ from console.core.clock import now
 from console.teams.actors import SYSTEM
 from tests import make
 from tests.live import WebProcess
-from tests.upstream import sse, text_chunks
+from tests.waiting import until
 from usage_app.models import QuotaCounter
 from usage_app.services.quotas import change_quota, increase_quota, remove_quota, set_quota
 
@@ -75,12 +75,13 @@ def test_a_soft_limit_only_counts(ask, world):
 
 def test_concurrency_frees_itself(ask, world):
     limit(world, "concurrency", "", 1)
-    world.upstream.enqueue_stream(sse(*text_chunks("slow")), pause=0.5)
+    release = threading.Event()
+    world.upstream.enqueue_when(release.is_set, stream=True)
     running = threading.Thread(target=lambda: ask(stream=True))
     running.start()
-    while not world.upstream.seen:
-        pass
+    until(lambda: world.upstream.seen, "the first is under way")
     assert ask().status_code == 429
+    release.set()
     running.join()
     assert ask().status_code == 200
 
@@ -94,7 +95,7 @@ def test_the_last_unit_is_given_once(world):
 
         def call(number: int) -> int:
             url = f"{urls[number % 2]}/v1/chat/completions"
-            return httpx.post(url, json=body, headers=world.headers, timeout=20, verify=False).status_code
+            return httpx.post(url, json=body, headers=world.headers, timeout=60, verify=False).status_code
 
         with ThreadPoolExecutor(32) as pool:
             statuses = list(pool.map(call, range(64)))
@@ -155,11 +156,10 @@ def test_sandbox_and_production_count_together(ask, world):
 def test_a_temporary_increase_counts_until_it_ends(ask, world):
     quota = limit(world, window="day")
     assert [ask().status_code, ask().status_code] == [200, 429]
-    ends_at = now() + dt.timedelta(seconds=1.5)
+    ends_at = now() + dt.timedelta(seconds=3)
     increase_quota(actor=SYSTEM, quota=quota, amount=100, reason="launch", ends_at=ends_at)
     assert ask().status_code == 200
-    while now() < ends_at:
-        pass
+    until(lambda: now() >= ends_at, "the increase is over")
     assert ask().status_code == 429, "nothing had to happen at the end of it"
 
 
@@ -179,12 +179,13 @@ def test_a_changed_limit_holds_from_the_next_call_on(ask, world):
 def test_a_quota_may_go_while_calls_are_open(ask, world):
     quota = limit(world, "tokens", "day", 100_000)
     limit(world, "requests", "day", 10)
-    world.upstream.enqueue_stream(sse(*text_chunks("slow")), pause=0.4)
+    release = threading.Event()
+    world.upstream.enqueue_when(release.is_set, stream=True)
     with ThreadPoolExecutor(1) as pool:
         running = pool.submit(ask, stream=True)
-        while not world.upstream.seen:
-            pass
+        until(lambda: world.upstream.seen, "the call is under way")
         remove_quota(actor=SYSTEM, quota=quota)
+        release.set()
         assert running.result().status_code == 200
     assert [c.status for c in world.calls()] == ["ok"]
     assert [(c.used, c.reserved) for c in QuotaCounter.objects.all()] == [(1, 0)]

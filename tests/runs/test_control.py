@@ -19,13 +19,7 @@ from tests import make
 from tests.runs.conftest import Shop
 from tests.runs.counting import counted
 from tests.runs.scripts import wants, words
-
-
-def until(condition, seconds: float = 10) -> None:
-    latest = time.monotonic() + seconds
-    while not condition():
-        assert time.monotonic() < latest, "It does not come to that."
-        time.sleep(0.02)
+from tests.waiting import until
 
 
 def cancelled_while(shop: Shop, is_there, run: Run) -> Run:
@@ -37,10 +31,10 @@ def cancelled_while(shop: Shop, is_there, run: Run) -> Run:
 
     worker = threading.Thread(target=work)
     worker.start()
-    until(is_there)
+    until(is_there, "the run is where it is to be cancelled")
     assert cancel_run(actor=make.actor_for(shop.ada), run=run).state == "cancelling"
-    worker.join(5)
-    assert not worker.is_alive(), "cancelling takes effect within five seconds"
+    worker.join(50)
+    assert not worker.is_alive(), "it ends long before what hangs does"
     run.refresh_from_db()
     return run
 
@@ -234,7 +228,7 @@ def test_of_decisions_at_once_one_counts_and_workers_at_once_make_one_call(shop:
     for one in doers:
         one.start()
     for one in doers:
-        one.join(20)
+        one.join()
     shop.go(run)
     run.refresh_from_db()
     assert len(heard) == 1 and run.state == "succeeded"

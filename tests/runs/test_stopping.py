@@ -8,9 +8,9 @@ import httpx2 as httpx
 from agents_app.models import Run
 from agents_app.services import queues
 from console.teams.actors import SYSTEM
-from tests.gateway.test_stream import wait_for
 from tests.live import WebProcess
 from tests.runs.conftest import Shop
+from tests.waiting import until
 
 
 def test_who_waits_gets_the_present_state_and_events_end_whole(shop: Shop, committed_db: None) -> None:
@@ -19,11 +19,11 @@ def test_who_waits_gets_the_present_state_and_events_end_whole(shop: Shop, commi
     web = WebProcess().wait()
     said: dict[str, httpx.Response] = {}
     body = {"input": {"message": "Count."}}
-    followed = httpx.post(f"{web.url}/v1/agents/clerk/runs", json=body, headers=shop.world.headers, timeout=20).json()
+    followed = httpx.post(f"{web.url}/v1/agents/clerk/runs", json=body, headers=shop.world.headers, timeout=60).json()
 
     def ask(method: str, path: str, **more: object) -> threading.Thread:
         def wait() -> None:
-            with httpx.Client(base_url=web.url, headers=shop.world.headers, timeout=60) as client:
+            with httpx.Client(base_url=web.url, headers=shop.world.headers, timeout=120) as client:
                 said[path] = client.request(method, path, **more)
 
         thread = threading.Thread(target=wait)
@@ -42,13 +42,13 @@ def test_who_waits_gets_the_present_state_and_events_end_whole(shop: Shop, commi
     try:
         waiting = [*(ask("GET", path) for path in paths[1:]), ask("POST", paths[0], json=body | {"wait": 60})]
         waiting += [chat("plain", {}), chat("again", {"Idempotency-Key": "17"}), chat("stream", {}, stream=True)]
-        wait_for(lambda: Run.objects.count() == 5)
-        time.sleep(1)  # all are under way
+        until(lambda: Run.objects.count() == 5, "five runs were begun")
+        time.sleep(1)  # who only looks has come by now as well
         assert not said
         web.process.terminate()
         for thread in waiting:
-            thread.join(10)
-        web.process.wait(10)
+            thread.join(60)
+        web.process.wait(60)
         assert web.process.stderr is not None and b"exceeded" not in web.process.stderr.read()
     finally:
         web.stop()

@@ -1,6 +1,5 @@
 """Real workers and a real broker, with agents that pay at a till; and what beat would send."""
 
-import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -18,6 +17,7 @@ from tests.live import WebProcess, WorkerProcess
 from tests.runs.holding import Gates, Holds
 from tests.runs.workshop import PARAMETERS, Brain, Till
 from tests.valkey import Valkey, valkey_server  # noqa: F401
+from tests.waiting import until
 from usage_app.models import Reservation
 
 QUICK = {"AGENT_LEASE_SECONDS": "3", "GATEWAY_LEASE_SECONDS": "4"}
@@ -76,13 +76,7 @@ class Works:
 
     def until(self, condition: Callable[[], Any], what: Callable[[], Any] | str = "", *, beats: bool = True) -> None:
         """Wait, and send what beat sends, more often than it does: one message too many is harmless."""
-        deadline, sent = time.monotonic() + 60, 0.0
-        while not condition():
-            assert time.monotonic() < deadline, what() if callable(what) else what or "It does not come to that."
-            if beats and time.monotonic() - sent > 0.7:
-                sent = time.monotonic()
-                self.beat()
-            time.sleep(0.05)
+        until(condition, what or "what that line waits for", 120, meanwhile=self.beat if beats else None)
 
     def until_over(self, runs: list[Run]) -> None:
         left = Run.objects.filter(pk__in=[run.pk for run in runs]).exclude(state__in=Run.OVER)

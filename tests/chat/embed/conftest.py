@@ -1,7 +1,6 @@
 """A widget on a shop's site, with an assistant that the scripted provider answers, and visitors."""
 
 import json
-import time
 from collections.abc import Iterator
 from typing import Any
 
@@ -14,6 +13,7 @@ from console.chat.models import Message, Widget
 from tests import make
 from tests.chat.conftest import Room
 from tests.chat.conftest import room as room
+from tests.waiting import until
 
 SHOP, OTHER = "https://shop.example", "https://other.example"
 
@@ -52,13 +52,15 @@ class Visiting:
         return list(self.get("conversation").json()["turns"])
 
 
-def ended(message: Message, seconds: float = 10) -> Message:
+def ended(message: Message) -> Message:
     """Return a message once nobody writes it any more."""
-    latest = time.monotonic() + seconds
-    while message.status == "writing" or message.pk in BEING_WRITTEN:
-        assert time.monotonic() < latest, "It is still being written."
-        time.sleep(0.02)
+
+    def is_over() -> bool:
         message.refresh_from_db()
+        return message.status != "writing" and message.pk not in BEING_WRITTEN
+
+    until(is_over, "nobody writes the message any more")
+    message.refresh_from_db()
     return message
 
 

@@ -22,6 +22,7 @@ from tests.chat.embed.conftest import Visiting, ended
 from tests.chat.test_markdown import harmless
 from tests.live import LiveServer
 from tests.upstream import sse, text_chunks
+from tests.waiting import until
 
 Event = tuple[str, dict[str, Any]]
 
@@ -175,7 +176,5 @@ def test_a_conversation_and_a_network_hold_a_few_streams(
             patched.setattr(watching, limit, 1)
             refused = visiting.get("stream")
             assert refused.status_code == 429 and refused["Retry-After"], limit
-    latest = time.monotonic() + 10
-    while any(one.watched or one.networks for one in watching._watchers.values()):
-        assert time.monotonic() < latest, "Streams whose readers left are still watched."
-        time.sleep(0.05)
+    watchers = watching._watchers.values()
+    until(lambda: not any(one.watched or one.networks for one in watchers), "streams whose readers left are let go")

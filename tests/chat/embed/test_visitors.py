@@ -1,7 +1,6 @@
 """A visitor from the first word to the last, and everything they cannot do on the way."""
 
 import json
-import time
 from pathlib import Path
 
 import httpx2 as httpx
@@ -22,6 +21,7 @@ from tests.chat.conftest import Room
 from tests.chat.embed.conftest import OTHER, SHOP, Visiting, ended
 from tests.live import LiveServer
 from tests.upstream import sse, text_chunks
+from tests.waiting import until
 from usage_app.services import quotas
 
 
@@ -252,10 +252,7 @@ def test_a_visitor_stops_an_answer_of_their_own_and_asks_again(room: Room, widge
     room.upstream.enqueue_stream(sse(*text_chunks("One, ", "two")[:3]), done=False, hang=30)
     ada, bob = Visiting(widget), Visiting(widget)
     answer = ada.say("Count.")
-    latest = time.monotonic() + 10
-    while answer.pk not in BEING_WRITTEN or "two" not in BEING_WRITTEN[answer.pk].text:
-        assert time.monotonic() < latest
-        time.sleep(0.02)
+    until(lambda: answer.pk in BEING_WRITTEN and "two" in BEING_WRITTEN[answer.pk].text, "two words are there")
     ended(bob.say("Hello"))
     assert _error(bob.post("stop", answer.pk)) == (404, "not_found") and ada.turns()[-1]["writing"]
     assert _error(ada.post("stop", answer.parent_id))[0] == 400, "a question is not being written"

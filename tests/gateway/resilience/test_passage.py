@@ -11,6 +11,7 @@ from console.gateway.resilience import permits
 from console.gateway.resilience.passage import Passage
 from console.gateway.resilience.shared import Shared
 from tests.gateway.resilience.conftest import Valkey, provider
+from tests.waiting import until_async
 
 Open = Callable[[str], Passage]
 
@@ -29,13 +30,6 @@ async def process(monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[Open]:
     yield open_one
     for one in made:
         await one.stop()
-
-
-async def until(holds: Callable[[], bool]) -> None:
-    """Wait for what another process makes true; fail when it does not."""
-    async with asyncio.timeout(10):
-        while not holds():
-            await asyncio.sleep(0.02)
 
 
 async def held(passage: Passage, upstream: object, lane: str, times: int) -> int:
@@ -101,14 +95,15 @@ async def test_a_breaker_opens_and_closes_for_every_process(valkey_server: Valke
     with pytest.raises(ProviderError) as refused:
         await one.enter(upstream, "interactive", tokens=1)
     assert refused.value.code == "upstream_open" and refused.value.retry_after
-    await until(lambda: not other.breakers[upstream.id].is_closed)
+    await until_async(lambda: not other.breakers[upstream.id].is_closed, "the other hears that it is open")
     for each in (one, other):
         each.breakers[upstream.id].open_until = 1.0  # the pause is over
     await one.enter(upstream, "interactive", tokens=1)
     one.leave(upstream, None, code="")
     await other.enter(upstream, "interactive", tokens=1)
     other.leave(upstream, None, code="")
-    await until(lambda: one.breakers[upstream.id].is_closed and other.breakers[upstream.id].is_closed)
+    both = [each.breakers[upstream.id] for each in (one, other)]
+    await until_async(lambda: all(breaker.is_closed for breaker in both), "both know that it is closed")
 
 
 async def test_a_slow_interactive_lane_slows_the_batch_lane_of_other_processes(
@@ -120,4 +115,4 @@ async def test_a_slow_interactive_lane_slows_the_batch_lane_of_other_processes(
         each.leave(upstream, await each.enter(upstream, "batch", tokens=1), code="")
     for _ in range(20):
         web.pace.saw(passage_module.time.time(), 0.5)
-    await until(lambda: worker.pace.factor < 0.5)
+    await until_async(lambda: worker.pace.factor < 0.5, "the batch lane is slowed down")
