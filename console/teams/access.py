@@ -5,6 +5,7 @@ from collections.abc import Callable
 from functools import wraps
 from typing import Any, TypeVar
 
+from allauth.usersessions.models import UserSession
 from django.contrib.auth.views import redirect_to_login
 from django.core.exceptions import PermissionDenied
 from django.db.models import QuerySet
@@ -119,6 +120,14 @@ def person_for(caller: Caller, user_id: uuid.UUID) -> User:
         return people_for(caller).get(pk=user_id)
     except User.DoesNotExist:
         raise Http404("There is no such person.") from None
+
+
+def session_for(caller: Caller, session_id: int) -> UserSession:
+    """Return a session of the caller's own; everybody else's looks like none."""
+    session = UserSession.objects.filter(user_id=caller.actor.id, pk=session_id).first()
+    if session is None:
+        raise Http404("There is no such session.")
+    return session
 
 
 def member_by_email(team: Team, email: str) -> User:

@@ -4,7 +4,7 @@ from django.contrib.auth.decorators import login_required
 from django.urls import path
 
 from console.teams.admin import close_side_doors
-from console.teams.views import coming_in, keys, people, teams
+from console.teams.views import coming_in, keys, people, sessions, teams
 
 # The root URLconf reads the admin's addresses after these, so what it should not offer goes now.
 close_side_doors()
@@ -47,9 +47,11 @@ urlpatterns = [
     path("invitations/<str:token>/", coming_in.accept_invitation, name="accept_invitation"),
 ]
 
-# Included before allauth's own addresses, so this one wins: allauth lets whoever holds a session set a first password,
-# which would turn a borrowed browser into an account.
+# Included before allauth's own addresses, so these win. allauth lets whoever holds a session set a first password,
+# which would turn a borrowed browser into an account; and it ends all other sessions or none, and logs nothing.
 account_urlpatterns = [
-    path("accounts/password/set/", login_required(reauthentication_required(password_set)), name="set_password")
+    path("accounts/password/set/", login_required(reauthentication_required(password_set)), name="set_password"),
+    path("accounts/sessions/", sessions.sessions, name="sessions"),
+    path("accounts/sessions/<int:session_id>/end/", sessions.end_session, name="end_session"),
 ]
 urlpatterns += account_urlpatterns

@@ -75,6 +75,40 @@ def test_it_writes_once_a_minute_at_most(alice: Client, django_assert_num_querie
     assert alice.session[SEEN] >= before
 
 
+def test_a_person_ends_one_session_or_all_others_and_nobody_elses(cast: Cast, alice: Client) -> None:
+    others, bob = [Client(), Client()], Client()
+    for client, email in ((others[0], "alice@example.com"), (others[1], "alice@example.com"), (bob, "bob@example.com")):
+        sign_in(client, email)
+    rows = {client: UserSession.objects.get(session_key=client.session.session_key) for client in (alice, *others, bob)}
+
+    def end(client: Client, session: UserSession) -> Any:
+        return client.post(reverse("teams:end_session", args=[session.pk]))
+
+    page = alice.get("/accounts/sessions/").content.decode()
+    assert [reverse("teams:end_session", args=[rows[client].pk]) in page for client in (*others, alice, bob)] == [
+        True,
+        True,
+        False,
+        False,
+    ]
+    for client, session in ((alice, rows[bob]), (bob, rows[others[0]])):
+        assert end(client, session).status_code == 404
+    assert alice.get(reverse("teams:end_session", args=[rows[others[0]].pk])).status_code == 405
+    assert end(Client(), rows[others[0]]).status_code == 302, "to sign in"
+    assert not log.lines("session.closed") and not is_over(others[0]) and not is_over(bob)
+
+    assert end(alice, rows[others[0]])["Location"] == "/accounts/sessions/"
+    assert [is_over(client) for client in (*others, alice)] == [True, False, False]
+    line = log.lines("session.closed")[0]
+    assert (line.actor_id, line.target) == (cast.alice.pk, "alice@example.com") and "203.0.113.9" in line.detail
+    assert end(alice, rows[others[0]]).status_code == 404
+
+    assert alice.post("/accounts/sessions/").status_code == 302
+    assert [is_over(client) for client in (others[1], alice, bob)] == [True, False, False]
+    assert len(log.lines("session.closed")) == 2
+    assert end(alice, rows[alice]).status_code == 302 and is_over(alice), "one's own session is signed out of"
+
+
 def test_a_new_password_ends_the_other_sessions(cast: Cast, alice: Client) -> None:
     other = Client()
     sign_in(other, "alice@example.com")

@@ -1,0 +1,23 @@
+"""Sessions people have open, here and elsewhere."""
+
+from collections.abc import Sequence
+
+from allauth.usersessions.models import UserSession
+from django.db import transaction
+
+from console.audit import actions
+from console.audit.services import record
+from console.core.words import browser
+from console.teams.actors import Actor
+from console.teams.models import User
+
+
+@transaction.atomic
+def end_sessions(*, actor: Actor, user: User, sessions: Sequence[UserSession]) -> None:
+    """End sessions of a person: the next request of each is nobody's."""
+    if not sessions:
+        return
+    for session in sessions:
+        session.end()
+    ended = [f"{browser(session.user_agent)}, {session.ip}" for session in sessions]
+    record(actions.SESSIONS_CLOSED, actor=actor, target=user, target_name=user.email, detail={"ended": ended})
