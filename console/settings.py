@@ -421,7 +421,7 @@ GATEWAY_INTERACTIVE_TARGET_MS = env_int("GATEWAY_INTERACTIVE_TARGET_MS", 3000, m
 GATEWAY_HEDGE_MS = env_int("GATEWAY_HEDGE_MS", 0, minimum=0)
 # How many batch calls go at once to a provider that sets no limit of its own.
 GATEWAY_BATCH_CONCURRENCY = env_int("GATEWAY_BATCH_CONCURRENCY", 8, minimum=1)
-GATEWAY_UNKNOWN_FIELDS = env_choice("GATEWAY_UNKNOWN_FIELDS", ("pass", "refuse"), "pass")
+GATEWAY_UNKNOWN_FIELDS = env_choice("GATEWAY_UNKNOWN_FIELDS", ("pass", "drop", "refuse"), "pass")
 
 # The chat ---------------------------------------------------------------------------------------------------------
 

@@ -22,6 +22,7 @@ def make_ask(
     is_keyed: bool = False,
     client_address: str = "",
     client_request_id: str = "",
+    dropped: tuple[str, ...] = (),
 ) -> Ask:
     """Return the Ask for a body that `OPERATIONS[operation].check` returned.
 
@@ -46,4 +47,5 @@ def make_ask(
         operation=operation,
         lane=lane,
         is_keyed=is_keyed,
+        dropped=dropped,
     )

@@ -80,6 +80,7 @@ class Ask(NamedTuple):
     is_keyed: bool = False  # carries an Idempotency-Key, so its answer may be wanted again
     prompt: Prompted | None = None
     agent: Answering | None = None  # then `model` is the alias the agent answers with
+    dropped: tuple[str, ...] = ()  # names of unknown fields that were left out of the body
 
 
 Counter = tuple[int, dt.datetime]  # a quota's id and the start of a period

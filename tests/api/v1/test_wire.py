@@ -363,10 +363,13 @@ def test_no_body_breaks_us(client, world):
 
 
 def test_unknown_fields_are_passed_dropped_or_refused(client, world, settings):
-    body = {**BODY, "guided_regex": "a+"}
-    for policy in ("pass", "drop"):
+    body = {**BODY, "guided_regex": "a+", "metadata": {"a": "b"}, "prompt": None, "é\r\nx-evil: 1": 2}
+    for policy, named in (("pass", ""), ("drop", "guided_regex, \\xe9\\r\\nx-evil: 1")):
         settings.GATEWAY_UNKNOWN_FIELDS = policy
-        assert client.post(PATH, json=body).status_code == 200
+        answer = client.post(PATH, json=body)
+        assert (answer.status_code, answer.headers.get("x-facet-dropped-fields", "")) == (200, named)
+        assert "x-evil" not in answer.headers
+        assert ("guided_regex" in line_of(answer).detail) == bool(named)
     settings.GATEWAY_UNKNOWN_FIELDS = "refuse"
     is_error(client.post(PATH, json=body), 400, "invalid_request", "guided_regex")
     assert ["guided_regex" in seen.body for seen in world.upstream.seen] == [True, False]
