@@ -10,6 +10,7 @@ from django.db import transaction
 from django.urls import reverse
 
 from agents_app.brokers import config as queues_outside
+from agents_app.errors import UnknownTrigger
 from agents_app.grants.schemas import LARGEST_VALUE
 from agents_app.models import Agent, Queue, Trigger
 from agents_app.services.naming import check_secret
@@ -90,7 +91,7 @@ def change_trigger(
 
     Conflict when somebody changed it since it was seen.
     """
-    trigger = Trigger.objects.select_for_update(of=("self",)).select_related("agent__team").get(pk=trigger.pk)
+    trigger = _locked(trigger)
     if seen_revision is not None and seen_revision != trigger.revision:
         raise Conflict("Somebody changed this trigger meanwhile. Look at it again; nothing of yours was saved.")
     before = _shown(trigger)
@@ -128,9 +129,10 @@ def renew_secret(*, actor: Actor, trigger: Trigger, secret: str | None = None) -
     if trigger.kind != Kind.WEBHOOK:
         raise BadInput("Only webhooks have a secret.")
     secret = _secret(trigger.kind, secret)
-    Trigger.objects.filter(pk=trigger.pk).update(
-        secret=encrypt(secret), revision=trigger.revision + 1, set_up_by=_person(actor)
-    )
+    trigger = _locked(trigger)
+    trigger.secret, trigger.set_up_by_id = encrypt(secret), _person(actor)
+    trigger.revision += 1
+    trigger.save(update_fields=["secret", "set_up_by", "revision"])
     _note(actions.TRIGGER_SECRET_RENEWED, actor, trigger, {})
     return secret
 
@@ -138,8 +140,18 @@ def renew_secret(*, actor: Actor, trigger: Trigger, secret: str | None = None) -
 @transaction.atomic
 def delete_trigger(*, actor: Actor, trigger: Trigger) -> None:
     """Remove it; runs it started go on."""
+    trigger = _locked(trigger)
     _note(actions.TRIGGER_DELETED, actor, trigger, {"before": _shown(trigger)})
     trigger.delete()
+
+
+def _locked(trigger: Trigger) -> Trigger:
+    """Return it as it is now, nobody else's to change; UnknownTrigger where it was removed since it was looked up."""
+    rows = Trigger.objects.select_for_update(of=("self",)).select_related("agent__team")
+    found = rows.filter(pk=trigger.pk).first()
+    if found is None:
+        raise UnknownTrigger
+    return found
 
 
 def address_of(trigger: Trigger) -> str:

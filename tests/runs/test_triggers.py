@@ -187,6 +187,21 @@ def test_another_secret_ends_the_old_one(hook, cast):
     assert AuditEvent.objects.filter(action="trigger.secret_renewed").count() == 1
 
 
+def test_one_that_was_deleted_meanwhile_is_not_found_and_nothing_is_logged(hook, cast):
+    trigger, _ = hook
+    seen = Trigger.objects.get(pk=trigger.pk)
+    services.delete_trigger(actor=make.actor_for(cast.alice), trigger=trigger)
+    lines = AuditEvent.objects.count()
+    for late in (
+        lambda actor: services.change_trigger(actor=actor, trigger=seen, name="Late"),
+        lambda actor: services.renew_secret(actor=actor, trigger=seen),
+        lambda actor: services.delete_trigger(actor=actor, trigger=seen),
+    ):
+        with pytest.raises(UnknownTrigger):
+            late(make.actor_for(cast.alice))
+    assert (AuditEvent.objects.count(), Trigger.objects.count()) == (lines, 0)
+
+
 def test_who_sets_it_up_counts_as_who_started_it_where_others_approve(hook, agent, cast):
     trigger, secret = hook
     otto = make.make_member(cast.team_a, make.make_user("otto@example.com"), Role.OWNER)

@@ -137,7 +137,9 @@ class TriggerEndpoint(Endpoint):
         return key.owner
 
     def shown(self, trigger: Trigger, *, status: int = 200, secret: str = "") -> Response:
-        row = Trigger.objects.select_related("agent", "owner", "set_up_by", "reader").get(pk=trigger.pk)
+        row = Trigger.objects.select_related("agent", "owner", "set_up_by", "reader").filter(pk=trigger.pk).first()
+        if row is None:
+            raise UnknownTrigger
         if status == 201:
             shown = TriggerMadeSerializer(row, context={"secret": secret}).data
             return Response(shown, status=status, headers={"Cache-Control": "no-store"})
