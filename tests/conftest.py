@@ -11,6 +11,7 @@ from pytest_django.plugin import DjangoDbBlocker
 from tests import database
 from tests.live import LiveServer
 from tests.upstream import Upstream
+from tests.waiting import let_it_end
 
 
 @pytest.fixture(scope="session", autouse=True)
@@ -94,6 +95,12 @@ def _no_refusals_of_another_test() -> Iterator[None]:
 
     yield
     refusals._counts.clear()
+
+
+@pytest.fixture
+def same_minute() -> None:
+    """For what is counted by the minute: begin with enough of one left."""
+    let_it_end(60, last=15)
 
 
 @pytest.fixture

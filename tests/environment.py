@@ -10,6 +10,7 @@ from collections.abc import Iterator
 import pytest
 
 from tests import server
+from tests.waiting import let_it_end
 
 # Workers of pytest-xdist inherit the environment, so only the first process starts the server and makes the folder.
 if "FACET_TEST_DATABASE_URL" not in os.environ:
@@ -41,6 +42,16 @@ def pytest_collection() -> Iterator[None]:
         gc.collect()
         gc.freeze()
         gc.enable()
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_runtest_setup() -> None:
+    """Let an hour that is nearly over end first, and with it a day or a month.
+
+    A test that counts in windows, days or budgets would find half of what it did in the next one. What happens at such
+    an end is for tests that set the clock.
+    """
+    let_it_end(3600, last=30)
 
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:

@@ -33,6 +33,13 @@ def until(
     return found
 
 
+def let_it_end(period: int, last: float) -> None:
+    """Wait for the next minute or hour of the clock (`period` in seconds) if only its last seconds are left."""
+    left = period - time.time() % period
+    if left < last:
+        time.sleep(left + 0.1)
+
+
 async def until_async(holds: Callable[[], object], what: str, seconds: float = PATIENCE_SECONDS) -> None:
     """Wait as `until` does, and let the event loop go on meanwhile."""
     latest = time.monotonic() + seconds

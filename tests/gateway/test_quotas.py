@@ -17,6 +17,8 @@ from tests.waiting import until
 from usage_app.models import QuotaCounter
 from usage_app.services.quotas import change_quota, increase_quota, remove_quota, set_quota
 
+pytestmark = pytest.mark.usefixtures("same_minute")
+
 
 def limit(world, metric="requests", window="minute", most=1, **more):
     return set_quota(actor=SYSTEM, team=world.team, metric=metric, window=window, limit=most, **more)

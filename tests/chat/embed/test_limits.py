@@ -44,7 +44,7 @@ def _take(widget: Widget, visitor: str = "v", address: str = "192.0.2.1", most: 
     ("limit", "others"),
     [("visitor_minute", True), ("network_minute", False), ("widget_day", False), ("cost_day_micros", False)],
 )
-@pytest.mark.usefixtures("committed_db")
+@pytest.mark.usefixtures("committed_db", "same_minute")
 def test_it_gives_the_last_unit_once_and_counts_nothing_of_what_it_refuses(limit: str, others: bool) -> None:
     widget = _widget(**{limit: 30 if limit == "cost_day_micros" else 3})
     begin, taken, refused = threading.Barrier(8), [], []

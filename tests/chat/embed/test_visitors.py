@@ -4,6 +4,7 @@ import json
 from pathlib import Path
 
 import httpx2 as httpx
+import pytest
 from django.conf import settings
 from django.urls import reverse
 
@@ -184,6 +185,7 @@ def test_it_refuses_a_body_nobody_needs_before_reading_it(widget: Widget, server
     assert visiting.post("say", **large).status_code == 413
 
 
+@pytest.mark.usefixtures("same_minute")
 def test_limits_hold_whatever_a_visitor_calls_themselves(room: Room, widget: Widget) -> None:
     """WID4: the visitor's, the network's, the widget's cost, and the team's own quota around them."""
     widget.limits = {"visitor_minute": 1, "network_minute": 3}
@@ -224,6 +226,7 @@ def test_limits_hold_whatever_a_visitor_calls_themselves(room: Room, widget: Wid
     assert _error(ada.post("again", whole.pk))[0] == 400, "it is answered"
 
 
+@pytest.mark.usefixtures("same_minute")
 def test_every_limit_is_held_by_the_server_without_valkey(room: Room, widget: Widget) -> None:
     """WID4 and WID5: each limit by itself, the others as wide as they go; what is refused reaches no model."""
     assert not Path(settings.VALKEY_URL.removeprefix("unix://")).exists(), "there is no Valkey in these tests"
