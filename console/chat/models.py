@@ -218,7 +218,7 @@ class Allowance(models.Model):
 class Held(models.Model):
     """What is set aside in an allowance for an answer that is being written: the most it can come to.
 
-    The end of the answer puts what it really came to in its place. When the process dies, what was set aside stays.
+    The end of the answer puts what it really came to in its place; where the process dies, the sweeper does.
     """
 
     pk = models.CompositePrimaryKey("message_id", "name")

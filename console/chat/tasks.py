@@ -4,7 +4,7 @@ import uuid
 
 from celery import shared_task
 
-from console.chat.embed.allowances import forget_old
+from console.chat.embed.allowances import forget_old, give_back_lost
 from console.chat.services import titles
 from console.chat.services.erasing import erase_deleted
 from console.chat.services.sweeping import sweep_lost
@@ -13,6 +13,7 @@ from console.chat.services.sweeping import sweep_lost
 @shared_task(name="chat.sweep")
 def sweep() -> None:
     sweep_lost()
+    give_back_lost()
     erase_deleted()
 
 

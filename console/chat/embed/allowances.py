@@ -3,6 +3,8 @@
 import datetime as dt
 import ipaddress
 
+from django.conf import settings
+
 from console.chat.embed import sql
 from console.chat.embed.errors import AllowanceSpent
 from console.chat.embed.limits import limits_of
@@ -14,6 +16,9 @@ from console.gateway.estimating import Most
 # An answer's share of these is known at its end; until then the most it can come to is set aside.
 _SET_ASIDE = ("cost_day_micros", "tokens_day")
 _KEEP = dt.timedelta(days=2)
+# Whoever ends an answer settles it at once. After so long, its process is lost: with a line of its call in the log, and
+# without one, which the gateway's own sweep writes of every call that was begun.
+_LOGGED, _UNKNOWN = dt.timedelta(minutes=1), dt.timedelta(minutes=15)
 
 
 def network_of(address: str) -> str:
@@ -83,6 +88,12 @@ def hold(answer: Message, widget: Widget, uses: list[Use]) -> None:
         for use in uses
         if use.name in _SET_ASIDE
     )
+
+
+def give_back_lost() -> int:
+    """Put what answers came to in the place of what was set aside for them, where their process died."""
+    swept = dt.timedelta(seconds=settings.GATEWAY_LEASE_SECONDS)
+    return sql.give_back(logged=now() - _LOGGED, unknown=now() - _UNKNOWN - swept)
 
 
 def forget_old() -> None:

@@ -1,6 +1,8 @@
 """A visitor from the first word to the last, and everything they cannot do on the way."""
 
+import datetime as dt
 import json
+import uuid
 from pathlib import Path
 
 import httpx2 as httpx
@@ -15,6 +17,7 @@ from console.chat.embed.limits import DEFAULTS, MOST
 from console.chat.embed.views import face
 from console.chat.live import BEING_WRITTEN
 from console.chat.models import Allowance, Conversation, Feedback, Held, Message, Visitor, Widget
+from console.chat.tasks import sweep
 from console.core.clock import now
 from console.core.crypto import encrypt
 from console.teams.actors import SYSTEM
@@ -61,6 +64,38 @@ def test_it_asks_and_is_answered_by_the_widgets_assistant_and_nothing_else(room:
         k: v for k, v in sent.items() if k != "messages"
     }
     assert again["messages"][0] == sent["messages"][0] and again["messages"][-1]["role"] == "user"
+
+
+def test_what_lost_answers_hold_is_settled_at_what_the_log_says(room: Room, widget: Widget) -> None:
+    """A crash, told by its rows: answers without an end, one whose call is on record and one whose call never began."""
+    visiting = Visiting(widget)
+    room.upstream.enqueue_stream(sse(*text_chunks("On its way.")))
+    known = ended(visiting.say("Where is it?"))
+    spent = dict(Allowance.objects.values_list("name", "used"))
+    assert spent["tokens_day"] and spent["cost_day_micros"]
+    unknown = Message.objects.create(
+        conversation=known.conversation, parent=known, role="assistant", author_name="Helper", request_id=uuid.uuid4()
+    )
+    day, most = Allowance.objects.get(name="tokens_day").period_start, {"tokens_day": 900, "cost_day_micros": 7_000}
+    Allowance.objects.filter(name__in=most).update(used=0)
+    for name, amount in most.items():
+        subject = Allowance.objects.get(name=name).subject
+        for message in (known, unknown):
+            held = {"name": name, "widget_id": widget.pk, "subject": subject, "period_start": day, "amount": amount}
+            Held.objects.create(message=message, **held)
+        Allowance.objects.filter(name=name).update(used=2 * amount)
+    Message.objects.filter(role="assistant").update(status="writing", lease_until=now() - dt.timedelta(seconds=1))
+
+    sweep()
+    assert set(Message.objects.filter(role="assistant").values_list("status", flat=True)) == {"interrupted"}
+    assert Held.objects.count() == 4, "their processes may only be slow"
+    Message.objects.filter(role="assistant").update(ended_at=now() - dt.timedelta(minutes=2))
+    sweep()
+    assert set(Held.objects.values_list("message", flat=True)) == {unknown.pk}, "its call may have yet to be recorded"
+    Message.objects.filter(role="assistant").update(ended_at=now() - dt.timedelta(minutes=20))
+    for _ in range(2):
+        sweep()
+        assert dict(Allowance.objects.values_list("name", "used")) == spent and not Held.objects.exists()
 
 
 def test_a_visitor_reaches_only_what_is_theirs(room: Room, widget: Widget) -> None:
