@@ -1,6 +1,7 @@
 """MCP servers behind streamable HTTP on loopback, served by the official package as anybody would serve them."""
 
 import asyncio
+import json
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -12,16 +13,33 @@ from tests.live import free_port
 
 
 class Heard:
-    """What a server got: the headers of each request."""
+    """What a server got: method and headers of each request, and the bodies."""
 
     def __init__(self, app: Any) -> None:
-        self._app, self.requests = app, []
+        self._app, self.requests, self.bodies = app, [], []
 
     async def __call__(self, scope: Any, receive: Any, send: Any) -> None:
-        if scope["type"] == "http":
-            headers = {name.decode(): value.decode() for name, value in scope["headers"]}
-            self.requests.append((scope["method"], headers))
-        await self._app(scope, receive, send)
+        if scope["type"] != "http":
+            await self._app(scope, receive, send)
+            return
+        headers = {name.decode(): value.decode() for name, value in scope["headers"]}
+        self.requests.append((scope["method"], headers))
+        place = len(self.bodies)
+        self.bodies.append(b"")
+
+        async def listen() -> Any:
+            message = await receive()
+            self.bodies[place] += message.get("body", b"")
+            return message
+
+        await self._app(scope, listen, send)
+
+    def calls(self) -> list[tuple[dict[str, str], dict[str, Any]]]:
+        """Return headers and parameters of the calls of tools."""
+        said = [
+            (headers, json.loads(body)) for (_, headers), body in zip(self.requests, self.bodies, strict=True) if body
+        ]
+        return [(headers, message["params"]) for headers, message in said if message.get("method") == "tools/call"]
 
 
 @contextmanager

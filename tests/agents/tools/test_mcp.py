@@ -49,9 +49,13 @@ def test_the_reference_server_for_time_works_as_a_tool(live, use):
         tool = taken(server, "convert_time", effect="read")
         assert (tool.slug, tool.kind, len(tool.digest)) == ("clock__convert_time", "mcp", 64)
         assert tool.parameters["additionalProperties"] is False and "time" in tool.parameters["required"]
-        answer = use(tool, {"source_timezone": "UTC", "target_timezone": "Asia/Tokyo", "time": "12:00"})
+        asked = {"source_timezone": "UTC", "target_timezone": "Asia/Tokyo", "time": "12:00"}
+        answer = use(tool, asked, idempotency_key=tool.pk)
         assert json.loads(answer.content)["time_difference"] == "+9.0h" and not answer.is_error
         assert all(headers["x-facet-run"].startswith("run_") for _, headers in heard.requests[-2:])
+        headers, called = heard.calls()[-1]
+        told = {name: value for name, value in called["_meta"].items() if name.startswith("facet/")}
+        assert told == {"facet/run": headers["x-facet-run"], "facet/idempotency-key": str(tool.pk)}
         assert "x-facet-run" not in heard.requests[0][1], "looking at what there is is for no run"
         wrong = use(tool, {"source_timezone": "No/Where", "target_timezone": "UTC", "time": "12:00"})
         assert wrong.is_error
