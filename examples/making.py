@@ -1,4 +1,7 @@
-"""Make what a story needs where it is missing. What is there stays as people left it, so a story can be told twice."""
+"""Make what a story needs where it is missing. What is there stays as people left it, so a story can be told twice.
+
+What a telling that broke off left half made is finished by the next one.
+"""
 
 from typing import Any
 
@@ -35,13 +38,13 @@ def _model(console: Console, provider: str) -> str:
 
 def ensure_prompt(console: Console, slug: str, text: str, *, kind: str = "text", about: str = "") -> None:
     """Have a prompt that is published in both environments."""
-    if console.find(f"prompts/{slug}/"):
-        return
-    fields = {"team": console.team, "slug": slug, "kind": kind, "description": about}
-    console.ask("POST", "prompts/", fields | {"content": [{"role": "", "text": text}], "message": _REASON})
+    if not console.find(f"prompts/{slug}/"):
+        fields = {"team": console.team, "slug": slug, "kind": kind, "description": about}
+        console.ask("POST", "prompts/", fields | {"content": [{"role": "", "text": text}], "message": _REASON})
     for label in ("production", "staging"):
-        publish = {"version": 1, "reason": _REASON, "seen_revision": 0}
-        console.ask("PUT", f"prompts/{slug}/-/labels/{label}/", publish)
+        if not console.find(f"prompts/{slug}/-/labels/{label}/"):
+            publish = {"version": 1, "reason": _REASON, "seen_revision": 0}
+            console.ask("PUT", f"prompts/{slug}/-/labels/{label}/", publish)
 
 
 def ensure_tool(console: Console, slug: str, **fields: Any) -> None:
@@ -66,6 +69,9 @@ def ensure_agent(console: Console, slug: str, **fields: Any) -> None:
         )
     if console.ask("GET", f"agents/{slug}/")["live"] is None:
         draft = console.ask("GET", f"agents/{slug}/draft/")
+        if draft["problems"]:
+            needed = {name: value for name, value in fields.items() if name in draft}
+            draft = console.ask("PATCH", f"agents/{slug}/draft/", needed | {"revision": draft["revision"]})
         console.ask("POST", f"agents/{slug}/publish/", {"revision": draft["revision"], "message": _REASON})
 
 

@@ -1,0 +1,56 @@
+"""What the stories of examples/ need is made by whichever telling gets that far."""
+
+import json
+from typing import Any
+
+import httpx2
+import pytest
+from django.test import Client
+
+from agents_app.models import Agent
+from examples.console import Console
+from examples.making import ensure_agent, ensure_prompt
+from prompts_app.models import Label
+from tests import make
+from tests.conftest import Cast
+
+
+class Inside(Console):
+    """A console spoken to without a server."""
+
+    client: Client
+
+    def _request(self, method: str, path: str, body: Any = None) -> httpx2.Response:
+        sent = json.dumps(body) if body is not None else ""
+        answer = self.client.generic(method, f"/api/{path}", sent, content_type="application/json")
+        request = httpx2.Request(method, f"http://test/api/{path}")
+        return httpx2.Response(answer.status_code, content=answer.content, request=request)
+
+    def ask(self, method: str, path: str, body: Any = None) -> Any:
+        return self._read(self._request(method, path, body))
+
+    def find(self, path: str) -> Any:
+        answer = self._request("GET", path)
+        return None if answer.status_code == 404 else self._read(answer)
+
+
+@pytest.fixture
+def console(cast: Cast) -> Inside:
+    found = Inside(url="http://test", team=cast.team_a.slug, key="", browser=httpx2.Client())
+    found.client = Client()
+    found.client.force_login(cast.alice, backend="allauth.account.auth_backends.AuthenticationBackend")
+    return found
+
+
+def test_a_telling_finishes_what_one_before_it_left_half_made(cast: Cast, console: Inside) -> None:
+    make.make_alias("chat", production=make.make_model(), sandbox=make.make_model()).teams.set([cast.team_a])
+    left = {"team": console.team, "slug": "voice", "content": [{"role": "", "text": "Be brief."}], "message": "x"}
+    console.ask("POST", "prompts/", left)
+    console.ask("POST", "agents/", {"team": console.team, "slug": "shop", "name": "Shop", "alias": "gone"})
+    for _ in range(2):
+        ensure_prompt(console, "voice", "Be brief.")
+        ensure_agent(console, "shop", name="Shop", prompt_slug="voice", alias="chat")
+        assert set(Label.objects.values_list("name", flat=True)) == {"production", "staging"}
+        agent = Agent.objects.get()
+        assert agent.live is not None
+        assert (agent.live.number, agent.live.alias, agent.live.prompt_slug) == (1, "chat", "voice")
