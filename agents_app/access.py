@@ -6,6 +6,7 @@ Runs are seen by whoever started them, and by those who see the audit log of the
 """
 
 import uuid
+from typing import TypeVar
 
 from django.core.exceptions import PermissionDenied
 from django.db.models import Q, QuerySet
@@ -36,9 +37,12 @@ from agents_app.models import (
     ToolServer,
 )
 from console.core.clock import now
+from console.core.errors import NotFound
 from console.teams.access import teams_for
 from console.teams.callers import Caller
 from console.teams.models import Team
+
+_Owned = TypeVar("_Owned", Tool, ToolServer, Queue, Broker)
 
 # A broker's address reaches into private networks, so connecting one is for owners.
 # `inspect` is to see what it is made of: sharing an agent does not share its instructions.
@@ -163,6 +167,20 @@ def approvals_waiting(caller: Caller) -> int:
     return waiting.order_by()[:100].count()
 
 
+def _one(caller: Caller, rows: QuerySet[_Owned], pk: uuid.UUID, unknown: type[NotFound], to: str) -> _Owned:
+    """Return a thing of a team among those the caller can see: 404 if it is not there, 403 for who may not do `to`."""
+    found = rows.filter(pk=pk).first()
+    if found is None:
+        raise unknown
+    _check_may(caller, found.team, to)
+    return found
+
+
+def _check_may(caller: Caller, team: Team, to: str) -> None:
+    if to != "view" and not caller.may(RIGHTS[to], team.pk):
+        raise PermissionDenied(f"Your role in {team} does not allow that. An owner of the team can change it.")
+
+
 def tools_for(caller: Caller, to: str = "view") -> QuerySet[Tool]:
     """Return the tools of the teams in which the caller may view or edit what agents are made of."""
     rows = Tool.objects.filter(deleted_at=None, team__in=teams_for(caller, RIGHTS[to]))
@@ -170,11 +188,7 @@ def tools_for(caller: Caller, to: str = "view") -> QuerySet[Tool]:
 
 
 def tool_for(caller: Caller, tool_id: uuid.UUID, to: str = "view") -> Tool:
-    tool = tools_for(caller).filter(pk=tool_id).first()
-    if tool is None:
-        raise UnknownTool
-    _check_may(caller, tool.team, to)
-    return tool
+    return _one(caller, tools_for(caller), tool_id, UnknownTool, to)
 
 
 def servers_for(caller: Caller, to: str = "view") -> QuerySet[ToolServer]:
@@ -183,11 +197,7 @@ def servers_for(caller: Caller, to: str = "view") -> QuerySet[ToolServer]:
 
 
 def server_for(caller: Caller, server_id: uuid.UUID, to: str = "view") -> ToolServer:
-    server = servers_for(caller).filter(pk=server_id).first()
-    if server is None:
-        raise UnknownServer
-    _check_may(caller, server.team, to)
-    return server
+    return _one(caller, servers_for(caller), server_id, UnknownServer, to)
 
 
 def queues_for(caller: Caller, to: str = "view") -> QuerySet[Queue]:
@@ -196,11 +206,7 @@ def queues_for(caller: Caller, to: str = "view") -> QuerySet[Queue]:
 
 
 def queue_for(caller: Caller, queue_id: uuid.UUID, to: str = "view") -> Queue:
-    queue = queues_for(caller).filter(pk=queue_id).first()
-    if queue is None:
-        raise UnknownQueue
-    _check_may(caller, queue.team, to)
-    return queue
+    return _one(caller, queues_for(caller), queue_id, UnknownQueue, to)
 
 
 def item_for(caller: Caller, item_id: uuid.UUID, to: str = "view") -> QueueItem:
@@ -217,11 +223,7 @@ def brokers_for(caller: Caller, to: str = "view") -> QuerySet[Broker]:
 
 
 def broker_for(caller: Caller, broker_id: uuid.UUID, to: str = "view") -> Broker:
-    broker = brokers_for(caller).filter(pk=broker_id).first()
-    if broker is None:
-        raise UnknownBroker
-    _check_may(caller, broker.team, to)
-    return broker
+    return _one(caller, brokers_for(caller), broker_id, UnknownBroker, to)
 
 
 def parked_messages_for(caller: Caller) -> QuerySet[Firing]:
@@ -245,8 +247,3 @@ def parked_message_for(caller: Caller, firing_id: uuid.UUID, to: str = "inspect"
 def may_read_items(caller: Caller, team: Team) -> bool:
     """Say whether the caller may read what queue items say: it is content, as the log's is."""
     return caller.may("read_content", team.pk)
-
-
-def _check_may(caller: Caller, team: Team, to: str) -> None:
-    if to != "view" and not caller.may(RIGHTS[to], team.pk):
-        raise PermissionDenied(f"Your role in {team} does not allow that. An owner of the team can change it.")
