@@ -10,9 +10,10 @@ from django.urls import reverse
 
 from console.audit.models import AuditEvent
 from console.chat.models import Conversation, Message
+from console.core.clock import now
 from console.teams.actors import SYSTEM
 from tests.chat.conftest import Room
-from tests.gateway.invariants import wait_until_settled
+from tests.gateway.invariants import let_leases_run_out, wait_until_settled
 from tests.live import WebProcess
 from tests.upstream import sse, text_chunks
 from tests.waiting import until
@@ -26,10 +27,10 @@ class Browser:
 
     def __init__(self, room: Room, stack: ExitStack) -> None:
         # Nobody else is there who could end what a dead process left: no worker, and no call in the test's process.
-        self.process = WebProcess(GATEWAY_LEASE_SECONDS="3", CHAT_LEASE_SECONDS="3")
+        self.process = WebProcess(GATEWAY_LEASE_SECONDS="8", CHAT_LEASE_SECONDS="8")
         stack.callback(self.process.stop)
         session = {settings.SESSION_COOKIE_NAME: room.client.cookies[settings.SESSION_COOKIE_NAME].value}
-        made = httpx.Client(base_url=self.process.wait().url, cookies=session, timeout=10)
+        made = httpx.Client(base_url=self.process.wait().url, cookies=session, timeout=60)
         self._client = stack.enter_context(made)
         self._token = self.read(reverse("chat:chat")).partition('"X-CSRFToken": "')[2].partition('"')[0]
 
@@ -55,7 +56,7 @@ def _check_settled() -> None:
 def test_it_keeps_and_marks_a_partial_answer_and_tries_again(room: Room, stack: ExitStack) -> None:
     set_quota(actor=SYSTEM, team=room.team, metric="tokens", window="day", limit=100_000)
     set_quota(actor=SYSTEM, team=room.team, metric="concurrency", window="", limit=1)
-    room.upstream.enqueue_stream(sse(*text_chunks("Half of **it")[:2]), done=False, hang=60)
+    room.upstream.enqueue_stream(sse(*text_chunks("Half of **it")[:2]), done=False, hang=120)
     doomed = Browser(room, stack)
     assert doomed.post(reverse("chat:start"), agent="helper", text="Tell me all.") == 302
     until(Message.objects.filter(status="writing", text="Half of **it").exists, "what there is is kept")
@@ -63,6 +64,8 @@ def test_it_keeps_and_marks_a_partial_answer_and_tries_again(room: Room, stack: 
     broken = room.answer(conversation)
     doomed.process.kill()
     assert Reservation.objects.count() == 1 and QuotaCounter.objects.filter(reserved__gt=0).count() == 2
+    let_leases_run_out()
+    Message.objects.filter(pk=broken.pk).update(lease_until=now())
 
     browser = Browser(room, stack)
     page = reverse("chat:conversation", args=[conversation.pk])

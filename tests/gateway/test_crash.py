@@ -60,9 +60,9 @@ def test_one_process_dies_and_the_other_one_is_asked_to_stop(world, processes):
         one_word_and_silence(world)
     world.upstream.enqueue_silence(120)
     with ExitStack() as stack, httpx.Client(headers=world.headers, timeout=60, verify=False) as client:
-        for _ in range(2):
-            response = stack.enter_context(client.stream("POST", doomed.url + PATH, json=STREAM))
-            assert "One" in next(response.iter_text())
+        begun = [stack.enter_context(client.stream("POST", doomed.url + PATH, json=STREAM)) for _ in range(2)]
+        read = [response.iter_text() for response in begun]  # kept, for the connection ends with its reader
+        assert all("One" in next(pieces) for pieces in read)
         plain = threading.Thread(
             target=lambda: pytest.raises(httpx.HTTPError, client.post, doomed.url + PATH, json=BODY)
         )

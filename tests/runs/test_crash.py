@@ -139,7 +139,7 @@ class Held:
             run.refresh_from_db()
             word = self.words[phase]
             assert (run.state, run.lease_until) == ("succeeded", None), (phase, run.state, run.code, run.trouble)
-            assert works.till.taken[word] == 1, phase
+            assert works.till.taken[word] == 1, (phase, list(run.steps.values_list("kind", "state", "note", "output")))
             if works.brain.asked[f"{word} 0"] != 1:
                 asked_twice.add(phase)
             lines = AuditEvent.objects.filter(client_request_id=run.public_id)
@@ -164,7 +164,7 @@ def test_whatever_is_killed_at_each_phase_of_a_step_every_effect_is_there_once(
 ) -> None:
     web = works.web()
     # It lives through the first two deaths: what is held for longer than a lease would be lost to it.
-    worker = works.worker(AGENT_LEASE_SECONDS="60")
+    worker = works.worker(AGENT_LEASE_SECONDS="60", GATEWAY_LEASE_SECONDS="60")
     lose_the_broker(works)
     lose_the_web(works, web.wait(), server)
 

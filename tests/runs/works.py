@@ -20,7 +20,7 @@ from tests.valkey import Valkey, valkey_server  # noqa: F401
 from tests.waiting import until
 from usage_app.models import Reservation
 
-QUICK = {"AGENT_LEASE_SECONDS": "3", "GATEWAY_LEASE_SECONDS": "4"}
+QUICK = {"AGENT_LEASE_SECONDS": "5", "GATEWAY_LEASE_SECONDS": "8"}
 
 
 class Works:

@@ -13,17 +13,17 @@ from tests.live import LiveServer
 @pytest.fixture
 def sdk(server: LiveServer, world: World) -> Iterator[Any]:  # noqa: F811
     """OpenAI's own client, as a team would set it up."""
-    with sdks.openai.OpenAI(base_url=f"{server.url}/v1", api_key=world.key_text, timeout=20, max_retries=0) as made:
+    with sdks.openai.OpenAI(base_url=f"{server.url}/v1", api_key=world.key_text, timeout=60, max_retries=0) as made:
         yield made
 
 
 @pytest.fixture
 async def async_sdk(server: LiveServer, world: World) -> AsyncIterator[Any]:  # noqa: F811
-    async with sdks.openai.AsyncOpenAI(base_url=f"{server.url}/v1", api_key=world.key_text, timeout=20) as made:
+    async with sdks.openai.AsyncOpenAI(base_url=f"{server.url}/v1", api_key=world.key_text, timeout=60) as made:
         yield made
 
 
 @pytest.fixture
 def anthropic_sdk(server: LiveServer, world: World) -> Iterator[Any]:  # noqa: F811
-    with sdks.anthropic.Anthropic(base_url=server.url, api_key=world.key_text, timeout=20, max_retries=0) as made:
+    with sdks.anthropic.Anthropic(base_url=server.url, api_key=world.key_text, timeout=60, max_retries=0) as made:
         yield made

@@ -1,7 +1,5 @@
 """The clients people really use: OpenAI's, in both its forms, and Anthropic's list of models."""
 
-import time
-
 import pydantic
 import pytest
 
@@ -9,6 +7,7 @@ from console.core.ids import parse_request_id
 from console.teams.actors import SYSTEM
 from tests import make, sdks
 from tests.upstream import chunk, completion, sse, text_chunks, usage
+from tests.waiting import until
 from usage_app.services.quotas import set_quota
 
 ASK = {"model": "support-chat", "messages": [{"role": "user", "content": "Hello?"}]}
@@ -180,20 +179,17 @@ def test_what_may_get_better_is_tried_again(sdk, world):
 
 
 def test_a_client_that_loses_patience(sdk, world):
-    world.upstream.enqueue_silence(20)
-    started = time.monotonic()
-    with pytest.raises(sdks.openai.APITimeoutError):
-        sdk.with_options(timeout=0.3).chat.completions.create(**ASK)
-    while not world.upstream.closed_early:
-        assert time.monotonic() - started < 5
-        time.sleep(0.02)
+    for patience in (0.3, 3, 30):
+        world.upstream.enqueue_silence(120)
+        with pytest.raises(sdks.openai.APITimeoutError):
+            sdk.with_options(timeout=patience).chat.completions.create(**ASK)
+        if world.upstream.seen:  # where the machine is slow the first may end before the provider is asked
+            break
+    until(lambda: world.upstream.closed_early, "the provider's work is ended")
 
 
 def test_a_stream_that_is_left(sdk, world):
     world.upstream.enqueue_stream(sse(*text_chunks("One")[:2]), done=False, hang=20)
     with sdk.chat.completions.create(**ASK, stream=True) as stream:
         next(iter(stream))
-    started = time.monotonic()
-    while not world.upstream.closed_early:
-        assert time.monotonic() - started < 5
-        time.sleep(0.02)
+    assert world.upstream.was_closed_early()
