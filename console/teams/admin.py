@@ -10,7 +10,8 @@ from allauth.account.decorators import secure_admin_login
 from django.contrib import admin
 from django.contrib.admin import sites
 from django.db import models, transaction
-from django.http import HttpRequest
+from django.http import HttpRequest, HttpResponse
+from django.shortcuts import redirect
 
 from console.audit import actions
 from console.audit.services import changes, record
@@ -108,14 +109,20 @@ class InvitationAdmin(ReadOnlyAdmin):
     exclude = ("token_digest",)
 
 
+def _change_password(request: HttpRequest, extra_context: dict[str, Any] | None = None) -> HttpResponse:
+    """Send people to the console's own page, which the log hears of and which ends their other sessions."""
+    return redirect("account_change_password")
+
+
 def close_side_doors() -> None:
-    """Send the admin's sign-in through allauth, and hide what other packages registered for editing.
+    """Send the admin's sign-in and passwords through allauth, and hide what other packages registered for editing.
 
     Called with the URLconf, when every app has registered its own. allauth and Django offer forms for tokens, sessions
     and groups that would write past the services.
     """
     site = sites.site
     site.login = secure_admin_login(site.login)  # type: ignore[method-assign]
+    site.password_change = _change_password  # type: ignore[method-assign,assignment]
     ours = ("console.", "prompts_app.", "usage_app.", "agents_app.")
     for model, options in list(site._registry.items()):
         if not type(options).__module__.startswith(ours):

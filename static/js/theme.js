@@ -7,7 +7,8 @@
   } catch {
     // Storage may be switched off; the system's preference then decides.
   }
-  const isDark = wanted ? wanted === "dark" : matchMedia("(prefers-color-scheme: dark)").matches;
+  // Other words than these two are not ours: Django's admin keeps "auto" under the same name.
+  const isDark = wanted === "dark" || (wanted !== "light" && matchMedia("(prefers-color-scheme: dark)").matches);
   root.classList.add("js");
   root.classList.toggle("dark", isDark);
 })();

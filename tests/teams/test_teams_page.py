@@ -188,6 +188,8 @@ def test_the_admin_shows_rows_to_operators_and_changes_none(cast: Cast, olga: Cl
 
 
 def test_the_admin_offers_no_side_doors(cast: Cast, olga: Client) -> None:
+    assert olga.get("/admin/password_change/")["Location"] == "/accounts/password/change/"
+    assert olga.post("/admin/password_change/", {"old_password": "x"})["Location"] == "/accounts/password/change/"
     page = olga.get("/admin/").content.decode()
     assert "Facet, database" in page and 'rel="icon"' in page
     for path in ("auth/group", "account/emailaddress", "mfa/authenticator", "socialaccount/socialapp"):
