@@ -31,7 +31,10 @@ def names_given(tree: ast.AST) -> set[str]:
         if isinstance(node, ast.Assign) and encrypts(node.value):
             for target in node.targets:
                 parts = target.elts if isinstance(target, ast.Tuple) else [target]
-                found |= {ast.unparse(part).rpartition(".")[2] for part in parts}
+                # One value for each part, or one call that returns them all.
+                values = node.value.elts if isinstance(node.value, ast.Tuple) else [node.value] * len(parts)
+                pairs = zip(parts, values, strict=True)
+                found |= {ast.unparse(part).rpartition(".")[2] for part, value in pairs if encrypts(value)}
         elif isinstance(node, ast.keyword) and node.arg and encrypts(node.value):
             found.add(node.arg)
         elif isinstance(node, ast.Dict):
