@@ -1,6 +1,7 @@
 """A kind of tool for tests: it counts what it did in a file, which outlives every process that is killed.
 
-Arguments say how it behaves: `seconds` before it acts, `after` before it answers, `fails`, and what it `says`.
+Arguments say how it behaves: `seconds` before it acts or `until` a file is there, `after` before it answers, `fails`,
+and what it `says`.
 """
 
 import asyncio
@@ -18,6 +19,7 @@ PARAMETERS = {
     "properties": {
         "what": {"type": "string"},
         "seconds": {"type": "number"},
+        "until": {"type": "string"},
         "after": {"type": "number"},
         "fails": {"enum": ["plainly", "unknown", "retry", "broken"]},
         "says": {"type": "string"},
@@ -46,6 +48,8 @@ class Counting:
             form = {"type": "object", "properties": {"size": {"enum": ["s", "m"]}}, "required": ["size"]}
             return Pause("Asks for a size", form=form, question="Which size?")
         await asyncio.sleep(given.get("seconds", 0))
+        while "until" in given and not Path(given["until"]).exists():
+            await asyncio.sleep(0.02)
         if given.get("fails") in {"plainly", "retry"}:
             raise ToolFailed("The shelf is empty.", may_retry=given["fails"] == "retry")
         note(path, "done", call)

@@ -1,5 +1,6 @@
 """The pages of queues outside: owners connect a broker, builders make triggers of it and move what was set aside."""
 
+import datetime as dt
 import json
 from typing import Any
 
@@ -92,7 +93,7 @@ def test_a_builder_makes_a_trigger_that_reads_a_queue_outside(builder, agent, ca
     page = builder.get("/agents/clerk/triggers/").text
     assert "No reader yet" in page and "refunded" in page and "hunter2" not in page
     Reader.objects.create(
-        trigger=trigger, lease_until=now().replace(year=2099), state="trouble", said="The broker cannot be reached."
+        trigger=trigger, lease_until=now() + dt.timedelta(days=1), state="trouble", said="The broker cannot be reached."
     )
     page = builder.get("/agents/clerk/triggers/").text
     assert "Trouble" in page and "The broker cannot be reached." in page
@@ -140,7 +141,7 @@ def test_programs_do_the_same(cast, agent):
     sent = {"kind": "queue", "name": "Orders", "config": {"broker": "mq", "queue": "orders"}}
     assert send("POST", "/agents/clerk/triggers/", sent).json()["reader"]["state"] == "none"
     trigger = Trigger.objects.get()
-    Reader.objects.create(trigger=trigger, lease_until=now().replace(year=2099), state="waiting", said="Busy.")
+    Reader.objects.create(trigger=trigger, lease_until=now() + dt.timedelta(days=1), state="waiting", said="Busy.")
     shown = send("GET", "/agents/clerk/triggers/").json()["data"][0]
     assert (shown["reader"]["state"], shown["reader"]["said"]) == ("waiting", "Busy.")
     assert send("DELETE", path).status_code == 409

@@ -20,6 +20,7 @@ from tests import make
 from tests.runs.conftest import Shop
 from tests.runs.counting import counted, keys
 from tests.runs.scripts import wants, words
+from tests.waiting import until
 
 
 def left_behind(run: Run) -> None:
@@ -72,7 +73,8 @@ def test_a_question_to_the_model_that_left_no_trace_is_put_again_and_a_recent_on
 
 
 def test_a_worker_that_lost_its_run_writes_nothing(shop: Shop) -> None:
-    shop.says(wants(("count", {"what": "slow", "seconds": 1.5})))
+    is_lost = shop.file.with_name("is lost")
+    shop.says(wants(("count", {"what": "slow", "until": str(is_lost)})))
     run = shop.start()
 
     def work() -> None:
@@ -81,12 +83,12 @@ def test_a_worker_that_lost_its_run_writes_nothing(shop: Shop) -> None:
 
     first = threading.Thread(target=work)
     first.start()
-    while not counted(shop.file, "begun"):
-        first.join(0.02)
+    until(lambda: counted(shop.file, "begun"), "its tool has begun")
     Run.objects.filter(pk=run.pk).update(lease_until=None)
     taken = lease.take(run.pk)
     assert taken is not None
-    first.join(10)
+    is_lost.touch()
+    first.join()
     step = run.steps.get(kind="tool")
     assert (step.state, step.output) == ("intended", None), "its outcome is another's to find out"
     for fields in ({"state": "failed"}, {}):
@@ -173,7 +175,7 @@ def test_a_team_with_thousands_of_runs_does_not_keep_anothers_waiting(shop: Shop
         Run.objects.select_for_update().get(pk=last.pk)
         other = threading.Thread(target=lambda: (taken.append(lease.take_any()), connections.close_all()))
         other.start()
-        other.join(20)
+        other.join()
     assert taken[-1].team_id == shop.world.team.pk
     assert lease.take_any().pk == last.pk
 
@@ -206,7 +208,7 @@ def test_schedulers_and_takers_at_once_start_each_tick_and_item_once(shop: Shop)
     schema = {"type": "object", "properties": {"message": message}, "required": ["message"]}
     make.publish_agent(shop.agent, input_schema=schema)
     shop.agent.refresh_from_db()
-    every = {"cron": "*/5 * * * *", "time_zone": "Europe/Berlin"}
+    every = {"cron": "0 0 1 1 *", "time_zone": "Europe/Berlin"}
     tick, _ = create_trigger(kind="schedule", name="Every", config=every, **fields)
     queue = make.make_queue(shop.world.team, "work", most_attempts=1)
     create_trigger(kind="queue", name="Work", config={"queue": "work"}, **fields)
@@ -217,7 +219,7 @@ def test_schedulers_and_takers_at_once_start_each_tick_and_item_once(shop: Shop)
     begin = threading.Barrier(4)
 
     def beat() -> None:
-        begin.wait(10)
+        begin.wait(60)
         ticking.tick()
         connections.close_all()
 
@@ -225,7 +227,7 @@ def test_schedulers_and_takers_at_once_start_each_tick_and_item_once(shop: Shop)
     for one in schedulers:
         one.start()
     for one in schedulers:
-        one.join(30)
+        one.join()
     ticking.tick()
     assert Run.objects.filter(trigger="schedule").count() == 1
     said = sorted(run.input["message"] for run in Run.objects.filter(trigger="queue"))
