@@ -1,26 +1,31 @@
 """The real application under the real server, in a thread of the test's process or as processes of its own."""
 
 import os
+import random
 import socket
 import subprocess
 import sys
 import threading
-import time
 import urllib.request
+from contextlib import suppress
 from pathlib import Path
 
 import uvicorn
 from django.conf import settings
 
 from console.embedded.programs import worker_command
+from tests.waiting import until
 
 ROOT = Path(__file__).resolve().parent.parent
 
 
 def free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
+    """Return a port nobody listens at, from below those that systems give to connections of their own accord."""
+    while True:
+        port = random.randint(12_000, 30_000)  # noqa: S311  (no secret)
+        with socket.socket() as probe, suppress(OSError):
+            probe.bind(("127.0.0.1", port))
+            return port
 
 
 class LiveServer:
@@ -48,16 +53,13 @@ class LiveServer:
 
     def start(self) -> "LiveServer":
         self._thread.start()
-        deadline = time.monotonic() + 20
-        while not self._server.started:
-            if time.monotonic() > deadline or not self._thread.is_alive():
-                raise RuntimeError("The live server did not start.")
-            time.sleep(0.02)
+        until(lambda: self._server.started or not self._thread.is_alive(), "the live server started")
+        assert self._server.started, "The live server ended."
         return self
 
     def stop(self) -> None:
         self._server.should_exit = True
-        self._thread.join(10)
+        self._thread.join(30)
 
 
 def environment_of_processes(more: dict[str, str]) -> dict[str, str]:
@@ -88,13 +90,13 @@ class WorkerProcess:
     def kill(self) -> None:
         """End the process as a power cut would."""
         self.process.kill()
-        self.process.wait(5)
+        self.process.wait(60)
 
     def stop(self) -> None:
         if self.process.poll() is None:
             self.process.terminate()
             try:
-                self.process.wait(10)
+                self.process.wait(30)
             except subprocess.TimeoutExpired:
                 self.kill()
 
@@ -126,30 +128,32 @@ class WebProcess:
     def url(self) -> str:
         return f"http://127.0.0.1:{self.port}"
 
-    def wait(self, seconds: float = 40) -> "WebProcess":
-        deadline = time.monotonic() + seconds
-        while True:
-            try:
-                urllib.request.urlopen(f"{self.url}/v1/nothing", timeout=1)
-            except urllib.error.HTTPError:
-                return self
-            except OSError:
-                if time.monotonic() > deadline or self.process.poll() is not None:
-                    raise RuntimeError("The web process did not start.") from None
-                time.sleep(0.05)
+    def wait(self) -> "WebProcess":
+        until(self._answers, "the web process started", 120)
+        return self
+
+    def _answers(self) -> bool:
+        assert self.process.poll() is None, "The web process ended."
+        try:
+            urllib.request.urlopen(f"{self.url}/v1/nothing", timeout=10)
+        except urllib.error.HTTPError:
+            return True
+        except OSError:
+            pass
+        return False
 
     def kill(self) -> None:
         """End the process as a power cut would."""
         self.process.kill()
-        self.process.wait(5)
+        self.process.wait(60)
 
     def stop(self) -> None:
         if self.process.poll() is None:
             self.process.terminate()
             try:
-                self.process.wait(10)
+                self.process.wait(30)
             except subprocess.TimeoutExpired:
                 self.process.kill()
-                self.process.wait(5)
+                self.process.wait(60)
         if self.process.stderr:
             self.process.stderr.close()

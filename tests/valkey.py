@@ -2,7 +2,6 @@
 
 import shutil
 import subprocess
-import time
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -11,6 +10,7 @@ import redis
 
 from console.embedded import valkey
 from console.embedded.defaults import socket_folder
+from tests.waiting import until
 
 
 class Valkey:
@@ -25,16 +25,18 @@ class Valkey:
 
     def start(self) -> "Valkey":
         self._process = subprocess.Popen(valkey.command(self._folder), stdout=subprocess.DEVNULL)
-        client, deadline = redis.from_url(self.url), time.monotonic() + 10
-        while True:
-            try:
-                client.ping()
-                break
-            except redis.RedisError:
-                assert self._process.poll() is None and time.monotonic() < deadline, "Valkey did not start"
-                time.sleep(0.02)
-        client.close()
+        until(self._is_there, "Valkey started")
         return self
+
+    def _is_there(self) -> bool:
+        assert self._process is not None and self._process.poll() is None, "Valkey ended"
+        client = redis.from_url(self.url)
+        try:
+            return bool(client.ping())
+        except redis.RedisError:
+            return False
+        finally:
+            client.close()
 
     def lose_everything(self) -> None:
         """Die as in a power cut, and come back empty."""
@@ -46,7 +48,7 @@ class Valkey:
     def stop(self) -> None:
         if self._process is not None:
             self._process.kill()
-            self._process.wait(5)
+            self._process.wait(60)
 
 
 @pytest.fixture(scope="module")

@@ -18,6 +18,7 @@ from console.teams.models import Role, Team, User
 from console.teams.rights import must_set_up_two_factor, rights_of
 from tests import make
 from tests.conftest import Cast
+from tests.waiting import until_async
 
 
 def _present(user: User) -> Caller | None:
@@ -93,9 +94,7 @@ def test_it_follows_what_other_processes_write_and_ends_with_it_or_with_the_righ
 
     async def change(work: Callable[[], object], said: Callable[[], bool] = lambda: True) -> None:
         await following.aside(work)
-        async with asyncio.timeout(10):
-            while not said():
-                await asyncio.sleep(0.01)
+        await until_async(said, "the readers heard of the change")
 
     def update(answer: Message, **fields: object) -> Callable[[], object]:
         return lambda: Message.objects.filter(pk=answer.pk).update(**fields)

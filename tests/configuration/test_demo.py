@@ -1,6 +1,5 @@
 """manage.py demo: believable, labelled, once, and never mixed with what people made."""
 
-import time
 from io import StringIO
 from typing import Any
 
@@ -23,6 +22,7 @@ from console.teams.models import ApiKey, Team
 from prompts_app.models import LabelMove, Prompt, PromptUse, PromptVersion, Review
 from prompts_app.services.uses import roll_up_uses
 from tests import make
+from tests.waiting import until
 from usage_app.models import Quota, QuotaCounter, UsageDay
 from usage_app.services.roll_up import roll_up
 
@@ -57,11 +57,9 @@ def test_it_fills_an_empty_console_once(filled: str) -> None:
     assert steps > 20
 
     # The roll-up waits for every transaction of the server that began earlier, those of other databases too.
-    deadline = time.monotonic() + 30
-    while sum(UsageDay.objects.values_list("requests", flat=True)) < count + steps and time.monotonic() < deadline:
-        time.sleep(0.2)
-        roll_up()
-    assert sum(UsageDay.objects.values_list("requests", flat=True)) == count + steps
+    rolled_up = UsageDay.objects.values_list("requests", flat=True)
+    until(lambda: sum(rolled_up.all()) >= count + steps, "every call is rolled up", 180, meanwhile=roll_up)
+    assert sum(rolled_up.all()) == count + steps
     roll_up_uses()
     answer = Prompt.objects.get(slug="support/live-chat-answer")
     assert answer.calls > 1_000 and answer.description.startswith("Demo.")

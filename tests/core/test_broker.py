@@ -13,7 +13,7 @@ def test_what_was_under_way_when_the_broker_went_is_settled_as_a_lost_connection
     with app.connection_for_read(server.url.replace("unix://", "redis+socket://")) as connection:
         queue = connection.SimpleQueue("work")
         queue.put("a task")
-        message = queue.get(timeout=10)
+        message = queue.get(timeout=60)
         server.stop()
         # What kombu and Celery do before they connect again; it used to end the worker with an AttributeError.
         message.channel._disconnect_pools()

@@ -13,10 +13,13 @@ from typing import Any
 
 import pytest
 
+from console.embedded import supervise
 from tests.live import ROOT, free_port, is_running
 from tests.runs.workshop import Brain, Till
+from tests.waiting import until
 
-STOPS_WITHIN = 5
+# It promises five seconds and kills what is left before; a busy machine has its own.
+STOPS_WITHIN = 20
 
 
 class Console:
@@ -52,7 +55,7 @@ class Console:
         return self.output.read_text()
 
     def ask(self, path: str, **headers: str) -> tuple[int, dict[str, Any]]:
-        connection = http.client.HTTPConnection("127.0.0.1", self.port, timeout=5)
+        connection = http.client.HTTPConnection("127.0.0.1", self.port, timeout=30)
         try:
             connection.request("GET", path, headers=headers)
             response = connection.getresponse()
@@ -65,12 +68,12 @@ class Console:
     def is_ready(self) -> bool:
         return self.ask("/health/ready")[0] == 200
 
-    def wait(self, condition: Callable[[], bool], seconds: float = 60) -> None:
-        deadline = time.monotonic() + seconds
-        while not condition():
+    def wait(self, condition: Callable[[], bool]) -> None:
+        def holds() -> bool:
             assert self.process.poll() is None, self.said()
-            assert time.monotonic() < deadline, self.said()
-            time.sleep(0.05)
+            return condition()
+
+        until(holds, self.said, 120)
 
     def pid(self, program: str) -> int:
         """Ask supervisord, as a person would with supervisorctl."""
@@ -94,7 +97,7 @@ class Console:
     def stop(self, number: int = signal.SIGTERM) -> float:
         started = time.monotonic()
         self.process.send_signal(number)
-        self.process.wait(timeout=30)
+        self.process.wait(timeout=60)
         return time.monotonic() - started
 
 
@@ -183,6 +186,6 @@ def test_it_starts_mends_itself_and_stops_in_time(console: Console, agents: tupl
     assert not any(is_running(pid) for pid in started)
     console.wait(lambda: brain.asked["pay 1"] == 1)
     assert (brain.asked["pay 0"], till.taken["pay"], len(till.seen)) == (1, 1, 2)
-    assert console.stop(signal.SIGINT) < STOPS_WITHIN
+    assert supervise._KILL_AFTER_SECONDS < 5 and console.stop(signal.SIGINT) < STOPS_WITHIN
     assert console.process.returncode == 0
     assert console.said().endswith("Stopped.\n")

@@ -10,6 +10,7 @@ from uvicorn.server import ServerState
 
 from console.api.v1.app import application
 from console.api.v1.server import WHOLE_ANSWER, Http, make_head
+from tests.waiting import until_async
 
 
 def test_no_header_begins_a_line_of_its_own():
@@ -98,7 +99,7 @@ async def test_a_body_is_given_once_however_it_arrives_and_then_the_clients_leav
             await asyncio.sleep(0)
         assert not over.is_set(), "it waits for the client, who is still there"
         protocol.connection_lost(None)
-        await asyncio.wait_for(over.wait(), 5)
+        await asyncio.wait_for(over.wait(), 60)
         *given, last = messages
         assert b"".join(message["body"] for message in given) == body and last == {"type": "http.disconnect"}
         assert [message["more_body"] for message in given] == [True] * (len(given) - 1) + [False]
@@ -113,20 +114,14 @@ async def test_a_connection_that_is_silent_for_long_is_closed_and_one_in_use_is_
         await send({"type": WHOLE_ANSWER, "status": 200, "headers": [], "body": b"yes"})
 
     ask = b"GET %b HTTP/1.1\r\nHost: localhost\r\n\r\n"
-    (idle, idle_wire), (busy, busy_wire) = connect(app, timeout_keep_alive=0.1), connect(app, timeout_keep_alive=0.1)
+    (idle, idle_wire), (busy, busy_wire) = connect(app, timeout_keep_alive=0.5), connect(app, timeout_keep_alive=0.5)
     idle.data_received(ask % b"/")
     busy.data_received(ask % b"/")
     await asyncio.sleep(0.01)
     busy.data_received(ask % b"/slow")
-    for _ in range(200):
-        await asyncio.sleep(0.01)
-        if idle_wire.is_closed:
-            break
-    assert idle_wire.is_closed and not busy_wire.is_closed, "a request is under way on the other"
+    await until_async(lambda: idle_wire.is_closed, "the silent one is closed")
+    assert not busy_wire.is_closed, "a request is under way on the other"
     release.set()
-    for _ in range(200):
-        await asyncio.sleep(0.01)
-        if busy_wire.is_closed:
-            break
-    assert busy_wire.is_closed and busy_wire.written.count(b"yes") == 2
+    await until_async(lambda: busy_wire.is_closed, "the other is silent, too")
+    assert busy_wire.written.count(b"yes") == 2
     busy.connection_lost(None)
