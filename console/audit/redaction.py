@@ -38,6 +38,7 @@ class PreparedPayload(NamedTuple):
 class _Rules(NamedTuple):
     limit: int
     names: tuple[str, ...]
+    ascii_names: tuple[bytes, ...]
     field: re.Pattern[str] | None
 
 
@@ -59,7 +60,8 @@ def _rules() -> _Rules:
         r")",
         re.IGNORECASE | re.DOTALL,
     )
-    return _Rules(settings.AUDIT_CONTENT_BYTES, names, field if names else None)
+    ascii_names = tuple(name.encode() for name in names if name.isascii())
+    return _Rules(settings.AUDIT_CONTENT_BYTES, names, ascii_names, field if names else None)
 
 
 @receiver(setting_changed)
@@ -77,9 +79,9 @@ def redact(body: str) -> tuple[str, int]:
     """Return the body without known secrets and without the values of AUDIT_REDACT_FIELDS, and how many went."""
     body, found = scrub(body)
     rules = _rules()
+    if body.isascii() and not any(map(body.encode().lower().__contains__, rules.ascii_names)):
+        return body, found  # nearly all; bytes are put into small letters four times as fast as text
     lowered = body.lower()
-    if not any(map(lowered.__contains__, rules.names)):
-        return body, found
     for name in rules.names:
         if name in lowered and (f'{name}"' in lowered or f'{name}\\"' in lowered) and rules.field:
             body, more = rules.field.subn(_without_value, body)

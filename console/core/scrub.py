@@ -7,7 +7,7 @@ REDACTED = "[redacted]"
 # Each shape is (rare letter, cheap hint, pattern). The letter costs 25 ns per 600 characters, the hint ten times that,
 # and the pattern is only tried when both are there. Runs are bounded or possessive, and start only where a run
 # begins, so the whole is linear in the text's length.
-_GITHUB, _SLACK = re.compile(r"_(?<=gh[pousr]_)"), re.compile(r"-(?<=xox[abprs]-)")
+_GITHUB = re.compile(r"_(?<=gh[pousr]_)")
 _SHAPES: tuple[tuple[str, str | re.Pattern[str], re.Pattern[str]], ...] = (
     ("K", "PRIVATE KEY", re.compile(r"-----BEGIN [A-Z ]{0,20}PRIVATE KEY-----[A-Za-z0-9+/=\s\\]{0,8000}+-----END")),
     (
@@ -21,7 +21,7 @@ _SHAPES: tuple[tuple[str, str | re.Pattern[str], re.Pattern[str]], ...] = (
     ("_", "fws_", re.compile(r"fws_(?<!\wfws_)[A-Za-z0-9_-]{40,64}")),  # a widget's secret for identities
     ("_", _GITHUB, re.compile(r"gh(?<!\wgh)[pousr]_[A-Za-z0-9]{30,100}")),
     ("-", "sk-", re.compile(r"sk-(?<!\wsk-)(?:ant-|proj-|or-)?[A-Za-z0-9_-]{16,200}")),
-    ("-", _SLACK, re.compile(r"xox(?<!\wxox)[abprs]-[A-Za-z0-9-]{10,100}")),
+    ("-", "xox", re.compile(r"xox(?<!\wxox)[abprs]-[A-Za-z0-9-]{10,100}")),
     ("K", "AKIA", re.compile(r"AKIA(?<!\wAKIA)[0-9A-Z]{16}\b")),
     ("z", "AIza", re.compile(r"AIza(?<!\wAIza)[0-9A-Za-z_-]{35}")),
     ("B", "BEARER", re.compile(r"BEARER(?<!\wBEARER)\s+[A-Za-z0-9._~+/=-]{16,2000}")),
@@ -32,8 +32,8 @@ _SHAPES: tuple[tuple[str, str | re.Pattern[str], re.Pattern[str]], ...] = (
 def _may_hold_one(text: str) -> bool:
     """Say whether a text holds the hint of any shape: asked in one piece, because nearly none does."""
     return (
-        ("_" in text and ("fk_" in text or "fws_" in text or _GITHUB.search(text) is not None))
-        or ("-" in text and ("sk-" in text or _SLACK.search(text) is not None))
+        ("_" in text and ("fk_" in text or "fws_" in text or ("gh" in text and _GITHUB.search(text) is not None)))
+        or ("-" in text and ("sk-" in text or "xox" in text))
         or ("K" in text and ("PRIVATE KEY" in text or "AKIA" in text))
         or ("J" in text and "eyJ" in text)
         or ("z" in text and "AIza" in text)

@@ -65,8 +65,9 @@ def _has_nul(value: Any) -> bool:
 
 
 _UNSURE = object()
-_NOT_DIGITS = bytes(set(range(256)) - set(b"0123456789"))
-_LONG_NUMBER = re.compile(rb"[0-9]{%d}" % (_MAX_DIGITS + 1))
+_DIGITS_AS_ZEROS = bytes(ord("0") if chr(byte) in "0123456789" else ord(" ") for byte in range(256))
+_LONG_NUMBER = b"0" * (_MAX_DIGITS + 1)
+_LEAST_MEMBER = len(b'"":0,')
 
 
 def _plain(raw: bytes) -> Any:
@@ -80,10 +81,9 @@ def _plain(raw: bytes) -> Any:
             return _UNSURE
     except (orjson.JSONDecodeError, TypeError):
         return _UNSURE
-    has_many_digits = len(raw.translate(None, _NOT_DIGITS)) > _MAX_DIGITS
-    if (has_many_digits and _LONG_NUMBER.search(raw)) or raw.count(b'":') > MAX_MEMBERS:
-        return _UNSURE
-    return value
+    has_long_number = _LONG_NUMBER in raw.translate(_DIGITS_AS_ZEROS)
+    may_have_many_members = len(raw) > MAX_MEMBERS * _LEAST_MEMBER and raw.count(b'":') > MAX_MEMBERS
+    return _UNSURE if has_long_number or may_have_many_members else value
 
 
 def _decode(text: str) -> Any:
@@ -106,19 +106,31 @@ def loads(raw: bytes) -> tuple[Any, str]:
     except UnicodeDecodeError as error:
         raise BadInput(f"The body is not UTF-8: byte {error.start} cannot be read.") from None
     # Few brackets cannot nest deeply, so ordinary bodies skip the scan.
-    if text.count("{") + text.count("[") > MAX_DEPTH and _depth(text) > MAX_DEPTH:
+    if raw.count(b"{") + raw.count(b"[") > MAX_DEPTH and _depth(text) > MAX_DEPTH:
         raise BadInput(f"The body nests more than {MAX_DEPTH} levels.")
     value = _plain(raw)
     if value is _UNSURE:
         value = _decode(text)
+    if "\\u" in text:
+        _check_escapes(value, text)
+    if "\0" in text and _has_nul(value):
+        raise _nul()
+    return value, text
+
+
+def _check_escapes(value: Any, text: str) -> None:
+    """Refuse what only an escaped character can be: half a surrogate pair, and most NUL characters."""
     if "\\ud" in text or "\\uD" in text:
         try:
             orjson.dumps(value)
         except TypeError:
             raise BadInput("The body holds half of a surrogate pair, which is no character.") from None
-    if ("\\u0000" in text or "\0" in text) and _has_nul(value):
-        raise BadInput("The body holds a NUL character, which cannot be stored.")
-    return value, text
+    if "\\u0000" in text and _has_nul(value):
+        raise _nul()
+
+
+def _nul() -> BadInput:
+    return BadInput("The body holds a NUL character, which cannot be stored.")
 
 
 def typed(text: str, param: str) -> Any:

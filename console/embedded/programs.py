@@ -70,8 +70,7 @@ def _postgres(data_dir: Path) -> Program:
 def worker_command(lane: str) -> list[str]:
     """Return the command line of one lane's worker: one process, a few threads, since its work is waiting."""
     return _python(
-        *("-m", "console.embedded.background", "--app", "console.celery"),
-        *("worker", "--queues", lane, "--hostname", f"{lane}@%h"),
+        *("-m", "celery", "--app", "console.celery", "worker", "--queues", lane, "--hostname", f"{lane}@%h"),
         *("--pool", "threads", "--concurrency", str(settings.WORKER_THREADS)),
         *("--without-gossip", "--without-mingle", "--loglevel", "INFO"),
     )
@@ -80,8 +79,7 @@ def worker_command(lane: str) -> list[str]:
 def beat_command() -> list[str]:
     """Return the command line of beat, which sends what is due. There is one in all."""
     return _python(
-        *("-m", "console.embedded.background", "--app", "console.celery"),
-        *("beat", "--pidfile=", "--loglevel", "INFO"),
+        *("-m", "celery", "--app", "console.celery", "beat", "--pidfile=", "--loglevel", "INFO"),
         *("--schedule", settings.CELERY_BEAT_SCHEDULE_FILENAME),
     )
 

@@ -66,8 +66,8 @@ def _payloads(payloads: Iterable[PreparedPayload | None]) -> list[bytes]:
         arrays.texts(raws),
         arrays.integers(sizes),
         arrays.byteas(digests),
-        arrays.booleans(cuts),
-        arrays.integers(redactions),
+        arrays.usual_booleans(cuts),
+        arrays.usual_integers(redactions),
     ]
 
 
@@ -111,11 +111,13 @@ def _keys(limits: Iterable[Limit]) -> list[bytes]:
     ]
 
 
-def begin_parameters(items: list[Begin], process: bytes, lease: int) -> tuple[list[bytes], list[int], list[Counter]]:
+def begin_parameters(
+    items: list[Begin], process: bytes, lease: int
+) -> tuple[list[bytes], tuple[int, ...], list[Counter]]:
     """Return the parameters of BEGIN, each call's first charge, and the counters in the order they are counted."""
     epochs, ids, _, records, teams, _, charged, are_refusals, inputs = zip(*items, strict=True)
-    counts = list(map(len, charged))
-    first = list(accumulate(counts, initial=1))[:-1]
+    counts = tuple(map(len, charged))
+    first = tuple(accumulate(counts[:-1], initial=1))
     charges = list(chain.from_iterable(charged))
     counters = _counters(charges)
     bounds = [bound for bound, _ in counters]
@@ -123,13 +125,13 @@ def begin_parameters(items: list[Begin], process: bytes, lease: int) -> tuple[li
     columns = zip(*[limit.columns for limit in limits], strict=True) if charges else _NO_COLUMNS
     quotas, periods, metrics, mosts, refusals = columns
     parameters = [
-        arrays.bigints(epochs),
+        arrays.usual_bigints(epochs),
         arrays.uuids(ids),
         arrays.uuids(teams),
-        arrays.booleans(are_refusals),
+        arrays.usual_booleans(are_refusals),
         arrays.texts(records),
-        arrays.integers(first),
-        arrays.integers(counts),
+        arrays.usual_integers(first),
+        arrays.usual_integers(counts),
         *_payloads(inputs),
         process,
         lease.to_bytes(4, "big"),
@@ -146,7 +148,7 @@ def begin_parameters(items: list[Begin], process: bytes, lease: int) -> tuple[li
     return parameters, first, [bound.counter for bound in bounds]
 
 
-def verdicts_of(row: list[bytes | None], first: list[int], counters: list[Counter]) -> list[Verdict]:
+def verdicts_of(row: list[bytes | None], first: tuple[int, ...], counters: list[Counter]) -> list[Verdict]:
     numbers = arrays.read_integers(row[0])
     counted = dict(zip(counters, arrays.read_integers(row[1]), strict=False))
     return [
