@@ -3,9 +3,10 @@
 import datetime as dt
 import struct
 import uuid
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from functools import lru_cache
 from itertools import chain
+from typing import Any
 
 NULL = b"\xff\xff\xff\xff"
 BOOL, BYTEA, INT8, INT4, TEXT, TIMESTAMPTZ, UUID = 16, 17, 20, 23, 25, 1184, 2950
@@ -85,20 +86,10 @@ def booleans(values: Sequence[bool | None]) -> bytes:
     return array(BOOL, list(map(_TRUTHS.__getitem__, values)))
 
 
-@lru_cache(maxsize=1024)
-def usual_integers(values: tuple[int, ...]) -> bytes:
-    """Return a column that is the same for most batches of its length; looking it up takes a fraction of making it."""
-    return integers(values)
-
-
-@lru_cache(maxsize=1024)
-def usual_bigints(values: tuple[int, ...]) -> bytes:
-    return bigints(values)
-
-
-@lru_cache(maxsize=1024)
-def usual_booleans(values: tuple[bool | None, ...]) -> bytes:
-    return booleans(values)
+@lru_cache(maxsize=4096)
+def usual(column: Callable[[Any], bytes], values: tuple[Any, ...]) -> bytes:
+    """Return a column that is the same for most batches of its length: looking it up costs a fraction of making it."""
+    return column(values)
 
 
 def uuids(values: Sequence[uuid.UUID | None]) -> bytes:

@@ -66,8 +66,8 @@ def _payloads(payloads: Iterable[PreparedPayload | None]) -> list[bytes]:
         arrays.texts(raws),
         arrays.integers(sizes),
         arrays.byteas(digests),
-        arrays.usual_booleans(cuts),
-        arrays.usual_integers(redactions),
+        arrays.usual(arrays.booleans, cuts),
+        arrays.usual(arrays.integers, redactions),
     ]
 
 
@@ -125,13 +125,13 @@ def begin_parameters(
     columns = zip(*[limit.columns for limit in limits], strict=True) if charges else _NO_COLUMNS
     quotas, periods, metrics, mosts, refusals = columns
     parameters = [
-        arrays.usual_bigints(epochs),
+        arrays.usual(arrays.bigints, epochs),
         arrays.uuids(ids),
         arrays.uuids(teams),
-        arrays.usual_booleans(are_refusals),
+        arrays.usual(arrays.booleans, are_refusals),
         arrays.texts(records),
-        arrays.usual_integers(first),
-        arrays.usual_integers(counts),
+        arrays.usual(arrays.integers, first),
+        arrays.usual(arrays.integers, counts),
         *_payloads(inputs),
         process,
         lease.to_bytes(4, "big"),

@@ -33,14 +33,15 @@ DECLARE
     present integer;
     taken_places bigint[];
     hit integer;
-    verdict integer;
-    has_refusals boolean := false;
     refusals jsonb;
 BEGIN
     SELECT value INTO now_epoch FROM audit_epoch WHERE id = 1;
-    FOR i IN 1..calls LOOP
-        verdicts[i] := CASE WHEN p_epoch[i] <> now_epoch THEN -1 WHEN p_refusal[i] THEN -2 ELSE 0 END;
-    END LOOP;
+    IF now_epoch = ALL (p_epoch) AND NOT true = ANY (p_refusal) THEN
+        verdicts := array_fill(0, ARRAY[calls]);
+    ELSE
+        SELECT array_agg(CASE WHEN x.epoch <> now_epoch THEN -1 WHEN x.is_refusal THEN -2 ELSE 0 END ORDER BY x.n) INTO verdicts
+          FROM unnest(p_epoch, p_refusal) WITH ORDINALITY x(epoch, is_refusal, n);
+    END IF;
 
     IF counters > 0 AND 0 = ANY (verdicts) THEN
         fits := NOT (-1 = ANY (verdicts));
@@ -97,10 +98,7 @@ BEGIN
            WHERE x.verdict = 0;
     END IF;
 
-    FOREACH verdict IN ARRAY verdicts LOOP
-        has_refusals := has_refusals OR verdict > 0 OR verdict = -2;
-    END LOOP;
-    IF has_refusals THEN
+    IF -2 = ANY (verdicts) OR 0 < ANY (verdicts) THEN
         PERFORM set_config('synchronous_commit', 'on', true);
         SELECT jsonb_agg(r.doc) INTO refusals
           FROM (SELECT CASE WHEN verdicts[i] > 0 THEN p_record[i]::jsonb || c_refusal[verdicts[i]]::jsonb
