@@ -7,6 +7,8 @@ the template has, on the same database, so that other connections (pools, a live
 import fcntl
 import hashlib
 import os
+import subprocess
+import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -93,9 +95,12 @@ def _locked(name: str) -> Iterator[None]:
         yield
 
 
-def _make_template(admin: psycopg.Connection[Any], name: str) -> None:
+def _migrate(admin: psycopg.Connection[Any], name: str) -> None:
+    import django
     from django.core.management import call_command
     from django.db import connections
+
+    django.setup()
 
     connection = connections["default"]
     usual = connection.settings_dict["NAME"]
@@ -136,12 +141,25 @@ def claim(wanted: str) -> tuple[str, IO[str]]:
         return name, lock
 
 
-def create(name: str) -> None:
-    """Make the database `name` as a copy of the template, and the template if the migrations changed."""
+def make_template() -> str:
+    """Return the name of the migrated template, made anew if the migrations changed."""
     template = f"facet_template_{_fingerprint()}"
     with _locked("template.lock"), _admin() as admin:
         if not admin.execute("SELECT 1 FROM pg_database WHERE datname = %s", [template]).fetchone():
-            _make_template(admin, template)
+            _migrate(admin, template)
+    return template
+
+
+def begin_template() -> None:
+    """Have a process of its own make the template, while the tests are still being collected."""
+    quiet = subprocess.DEVNULL  # whoever needs the template makes it if this failed, and tells why
+    subprocess.Popen([sys.executable, "-m", "tests.database"], cwd=ROOT, stdin=quiet, stdout=quiet, stderr=quiet)
+
+
+def create(name: str) -> None:
+    """Make the database `name` as a copy of the template."""
+    template = make_template()
+    with _locked("template.lock"), _admin() as admin:
         admin.execute(sql.SQL("DROP DATABASE IF EXISTS {} WITH (FORCE)").format(sql.Identifier(name)))
         admin.execute(
             sql.SQL("CREATE DATABASE {} TEMPLATE {} STRATEGY file_copy").format(
@@ -189,3 +207,8 @@ def run(statements: str) -> None:
 
     with connection.cursor() as cursor:
         cursor.execute(statements)
+
+
+if __name__ == "__main__":
+    os.environ["DJANGO_SETTINGS_MODULE"] = "console.settings"
+    make_template()

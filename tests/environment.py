@@ -4,16 +4,20 @@ import atexit
 import gc
 import os
 import shutil
+import signal
 import tempfile
 from collections.abc import Iterator
+from contextlib import suppress
+from importlib import import_module
 
 import pytest
 
-from tests import server
+from tests import database, server
 from tests.waiting import let_it_end
 
 # Workers of pytest-xdist inherit the environment, so only the first process starts the server and makes the folder.
-if "FACET_TEST_DATABASE_URL" not in os.environ:
+_is_first = "FACET_TEST_DATABASE_URL" not in os.environ
+if _is_first:
     os.environ["FACET_TEST_DATABASE_URL"] = server.start()
 os.environ["DATABASE_URL"] = os.environ["FACET_TEST_DATABASE_URL"]
 # A DATA_DIR of the shell is a console's, whose files tests would overwrite.
@@ -23,6 +27,11 @@ if "FACET_TEST_DATA_DIR" not in os.environ:
 os.environ["DATA_DIR"] = os.environ["FACET_TEST_DATA_DIR"]
 os.environ["BUILTIN_MODEL"] = "0"
 os.environ["DATABASE_POOL"] = "0"
+# A shell that runs this in the background has it ignore Ctrl-C, and what it starts inherits that.
+if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
+    signal.signal(signal.SIGINT, signal.default_int_handler)
+if _is_first:
+    database.begin_template()
 
 
 # First, because the hook takes one answer, and xdist has its own.
@@ -33,10 +42,11 @@ def pytest_xdist_auto_num_workers(config: pytest.Config) -> int:
 
 
 @pytest.hookimpl(wrapper=True)
-def pytest_collection() -> Iterator[None]:
+def pytest_collection(session: pytest.Session) -> Iterator[None]:
     """Keep the modules, which stay until the end, from the collector of garbage: it would walk through them all day."""
     gc.disable()
     try:
+        _compile_a_share(session.config)
         return (yield)
     finally:
         gc.collect()
@@ -52,6 +62,20 @@ def pytest_runtest_setup() -> None:
     an end is for tests that set the clock.
     """
     let_it_end(3600, last=30)
+
+
+def _compile_a_share(config: pytest.Config) -> None:
+    """Import every n-th test module, so that each process compiles some and finds those of the others on the disk.
+
+    In a fresh clone each would otherwise compile them all, in the same order at the same time.
+    """
+    worker = getattr(config, "workerinput", None)
+    if worker is None or config.args_source is not pytest.Config.ArgsSource.TESTPATHS:
+        return
+    modules = sorted(config.rootpath.glob("tests/**/test_*.py"))
+    for path in modules[int(worker["workerid"].removeprefix("gw")) :: worker["workercount"]]:
+        with suppress(Exception):  # collecting it says what is wrong
+            import_module(".".join(path.relative_to(config.rootpath).with_suffix("").parts))
 
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
