@@ -152,8 +152,9 @@ def make_template() -> str:
 
 def begin_template() -> None:
     """Have a process of its own make the template, while the tests are still being collected."""
-    quiet = subprocess.DEVNULL  # whoever needs the template makes it if this failed, and tells why
-    subprocess.Popen([sys.executable, "-m", "tests.database"], cwd=ROOT, stdin=quiet, stdout=quiet, stderr=quiet)
+    # Through a shell that ends at once. Whoever needs the template makes it if this failed, and tells why.
+    command = ["/bin/sh", "-c", '"$@" >/dev/null 2>&1 &', "sh", sys.executable, "-m", "tests.database"]
+    subprocess.run(command, cwd=ROOT, check=True, stdin=subprocess.DEVNULL)
 
 
 def create(name: str) -> None:
