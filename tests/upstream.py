@@ -111,15 +111,27 @@ class Upstream:
         self.script.append(play)
 
     def enqueue_stream(
-        self, *pieces: bytes, pause: float = 0.0, done: bool = True, hang: float = 0.0, headers_after: float = 0.0
+        self,
+        *pieces: bytes | Callable[[], object],
+        pause: float = 0.0,
+        done: bool = True,
+        hang: float = 0.0,
+        headers_after: float = 0.0,
     ) -> None:
-        """Stream these bytes, with `pause` seconds between; `hang` keeps the connection open in silence afterwards."""
+        """Stream these bytes, with `pause` seconds between; `hang` keeps the connection open in silence afterwards.
+
+        What can be called among them is waited for: the rest comes once it holds.
+        """
 
         async def play(writer: asyncio.StreamWriter) -> None:
             await asyncio.sleep(headers_after)
             writer.write(head(200, "text/event-stream"))
             await writer.drain()
             for piece in pieces:
+                if not isinstance(piece, bytes):
+                    while not piece():
+                        await asyncio.sleep(0.01)
+                    continue
                 writer.write(piece)
                 await writer.drain()
                 await asyncio.sleep(pause)

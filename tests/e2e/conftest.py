@@ -19,7 +19,7 @@ from allauth.account.internal.flows import login as sign_in
 from axe_playwright_python.base import AXE_SCRIPT
 from django.conf import settings
 from django.test import Client
-from playwright.sync_api import Browser, BrowserContext, Page, sync_playwright
+from playwright.sync_api import Browser, BrowserContext, Page, expect, sync_playwright
 
 from console.teams.models import User
 from tests.live import LiveServer
@@ -27,6 +27,8 @@ from tests.live import LiveServer
 WIDE, NARROW = (1440, 900), (390, 844)
 SHOTS = Path(__file__).resolve().parent.parent.parent / "test-results"
 _looks: WeakKeyDictionary[BrowserContext, int] = WeakKeyDictionary()
+# What is not there by then is not coming: no test waits for it in order to find it missing.
+expect.set_options(timeout=30_000)
 _RULES = ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa"]
 
 
@@ -108,7 +110,7 @@ def page_as(browser: Browser, site: str, watch: Watch) -> Iterator[OpenPage]:
             reduced_motion="reduce",
             java_script_enabled=scripts,
         )
-        context.set_default_timeout(10_000)
+        context.set_default_timeout(30_000)
         contexts.append(context)
         if user is not None:
             context.add_cookies([{"name": settings.SESSION_COOKIE_NAME, "value": session_of(user), "url": site}])

@@ -1,5 +1,6 @@
 """The chat page when the network breaks, in two tabs, and for somebody who has a keyboard only."""
 
+import threading
 from collections.abc import Iterator
 
 import pytest
@@ -37,7 +38,8 @@ def test_it_goes_on_after_the_network_broke_and_catches_up(
     watch.expects("ERR_CONNECTION|ERR_INCOMPLETE|ERR_EMPTY_RESPONSE|htmx:")
     page = page_as(room.ada)
     page.goto(f"{wire.url}/chat/")
-    room.upstream.enqueue_stream(*_pieces("n", 16), pause=0.4)
+    pieces, is_cut = _pieces("n", 16), threading.Event()
+    room.upstream.enqueue_stream(*pieces[:4], is_cut.is_set, *pieces[4:], pause=0.4)
     field = page.get_by_label("Message", exact=True)
     field.fill("Count.")
     field.press("Enter")
@@ -45,6 +47,7 @@ def test_it_goes_on_after_the_network_broke_and_catches_up(
     expect(answer).to_contain_text("n2")
     # A short break: the stream begins anew while the answer is written, and what is there stands there once.
     wire.cut()
+    is_cut.set()
     field.fill("And backwards?")
     page.wait_for_timeout(500)
     assert "n9" not in answer.inner_text()
@@ -60,11 +63,13 @@ def test_it_goes_on_after_the_network_broke_and_catches_up(
     expect(field).to_have_value("And backwards?")
     assert page.locator(".toast-card").count() == 0
     wire.mend()
-    room.upstream.enqueue_stream(*_pieces("m", 6), pause=0.4)
+    pieces, is_away = _pieces("m", 6), threading.Event()
+    room.upstream.enqueue_stream(*pieces[:3], is_away.is_set, *pieces[3:], pause=0.4)
     field.press("Enter")
     expect(answer).to_contain_text("m1")
     # A long one: the answer is whole before the network is back. No word is lost, and nobody asks twice.
     wire.cut()
+    is_away.set()
     whole = room.ended(Conversation.objects.get())
     assert (whole.status, whole.text) == ("done", "".join(_words("m", 6))) and "m ends." not in answer.inner_text()
     wire.mend()

@@ -12,6 +12,7 @@ from tests import make
 from tests.conftest import Cast
 from tests.e2e.conftest import NARROW, OpenPage, check_axe, check_width, shoot
 from tests.upstream import Upstream, sse, text_chunks
+from tests.waiting import until
 
 pytestmark = pytest.mark.e2e
 
@@ -78,15 +79,15 @@ def test_it_runs_two_set_ups_beside_each_other(page_as: OpenPage, bella: User, u
     check_axe(page)
 
     # Leaving a column's answer ends its call upstream.
-    upstream.enqueue_stream(sse(*text_chunks("Wait")[:2]), hang=20, done=False)
-    upstream.enqueue_stream(sse(*text_chunks("Wait")[:2]), hang=20, done=False)
+    upstream.enqueue_stream(sse(*text_chunks("Wait")[:2]), hang=60, done=False)
+    upstream.enqueue_stream(sse(*text_chunks("Wait")[:2]), hang=60, done=False)
     page.get_by_role("button", name="Run both").click()
     expect(a.locator("[data-answer]")).to_have_text("Wait")
     expect(b.locator("[data-answer]")).to_have_text("Wait")
     page.get_by_role("button", name="Stop").click()
     expect(a.get_by_text("Stopped.")).to_be_visible()
-    page.wait_for_timeout(300)
-    assert AuditEvent.objects.filter(type="playground", status="client_disconnected").count() == 2
+    left = AuditEvent.objects.filter(type="playground", status="client_disconnected")
+    until(lambda: left.count() == 2, "both calls have ended on record")
 
     narrow = page_as(bella, size=NARROW, theme="dark")
     narrow.goto("/playground/?prompt=support/answer@2")

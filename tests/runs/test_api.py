@@ -16,7 +16,7 @@ from tests.runs.scripts import wants, words
 
 @pytest.fixture
 def client(shop: Shop, server):
-    with httpx.Client(base_url=server.url, headers=shop.world.headers, timeout=20) as made:
+    with httpx.Client(base_url=server.url, headers=shop.world.headers, timeout=60) as made:
         yield made
 
 
@@ -42,7 +42,7 @@ def test_it_starts_follows_and_shows_a_run(shop: Shop, client: httpx.Client) -> 
     listener = threading.Thread(target=follow)
     listener.start()
     shop.go(run)
-    listener.join(20)
+    listener.join(60)
     assert not listener.is_alive() and seen[0].startswith("text/event-stream")
     names = [line.removeprefix("event: ") for line in seen[1].splitlines() if line.startswith("event: ")]
     assert names[-1] == "run" and names.count("step") >= 3

@@ -112,15 +112,15 @@ def test_slow_addresses_hold_one_thread_of_a_worker(monkeypatch: pytest.MonkeyPa
     def call_back_due() -> None:
         rounds.append(None)
         begun.release()
-        release.wait(10)
+        release.wait(60)
 
     monkeypatch.setattr(tasks.calling_back, "call_back_due", call_back_due)
     slow = threading.Thread(target=tasks.call_back)
     slow.start()
-    assert begun.acquire(timeout=10)
+    assert begun.acquire(timeout=60)
     tasks.call_back()
     assert len(rounds) == 1, "it went by, and did not wait"
     release.set()
-    slow.join(10)
+    slow.join(60)
     tasks.call_back()
     assert len(rounds) == 2

@@ -251,7 +251,7 @@ def lose_the_web(works: Works, web: WebProcess, server: LiveServer) -> None:
     works.until(lambda: "event: step" in client.lines)
     web.kill()
     for thread in client.threads:
-        thread.join(10)
+        thread.join(60)
     assert client.answers == [] and not any('"succeeded"' in line for line in client.lines)
     held.release()
     held.check(is_worker_lost=False)

@@ -32,7 +32,7 @@ class Held:
         self._trigger, self._go, self._has = trigger, threading.Event(), threading.Event()
         self._thread = threading.Thread(target=self._hold)
         self._thread.start()
-        assert self._has.wait(10)
+        assert self._has.wait(60)
 
     def _hold(self) -> None:
         with transaction.atomic():
@@ -43,7 +43,7 @@ class Held:
 
     def release(self) -> None:
         self._go.set()
-        self._thread.join(10)
+        self._thread.join(60)
 
 
 def test_a_reader_killed_before_it_settled_a_message_starts_no_second_run(

@@ -12,6 +12,7 @@ from console.core.histogram import bucket_of, percentile
 from console.teams.models import Team
 from tests import make
 from tests.usage.rows import a_call
+from tests.waiting import until
 from usage_app import sql
 from usage_app.models import Quota, RollUpState, UsageDay, UsageHour
 from usage_app.services import quotas
@@ -33,13 +34,15 @@ def _next_tx() -> int:
 
 def roll_up_past(tx: int) -> int:
     """Roll up until everything that was written before `tx` has been read."""
-    total = 0
-    for _ in range(600):
-        total += service.roll_up()
-        if RollUpState.objects.get().next_tx >= tx:
-            return total
-        time.sleep(0.05)
-    raise AssertionError("the horizon did not move for half a minute")
+    counts = []
+
+    def is_read() -> bool:
+        counts.append(service.roll_up())
+        return RollUpState.objects.get().next_tx >= tx
+
+    # It waits for what transactions of other databases hold back, those of other tests.
+    until(is_read, "the horizon moved past what was written", 180)
+    return sum(counts)
 
 
 def test_it_sums_calls_by_hour_day_and_cut(team: Team) -> None:
@@ -97,13 +100,13 @@ def test_a_call_that_commits_late_is_read_later_and_once(team: Team) -> None:
             with transaction.atomic():
                 a_call(team, alias="late")
                 is_written.set()
-                assert may_commit.wait(30)
+                assert may_commit.wait(180)
         finally:
             connection.close()
 
     thread = threading.Thread(target=late)
     thread.start()
-    assert is_written.wait(30)
+    assert is_written.wait(180)
     a_call(team, alias="early")
     service.roll_up()
     assert not UsageHour.objects.filter(alias="late").exists()
@@ -173,12 +176,15 @@ def test_it_goes_on_where_a_batch_failed(team: Team, monkeypatch: pytest.MonkeyP
         raise RuntimeError("the process died")
 
     monkeypatch.setattr(sql, "roll_up", fail)
-    for _ in range(600):
+
+    def has_failed() -> bool:
         try:
             service.roll_up()
         except RuntimeError:
-            break
-        time.sleep(0.05)
+            return True
+        return False
+
+    until(has_failed, "there was something to roll up", 180)
     assert not UsageHour.objects.exists()
     monkeypatch.setattr(sql, "roll_up", real)
     assert roll_up_past(tx) == 1

@@ -250,7 +250,7 @@ def test_kinds_of_body_that_are_read(client, kind):
 
 def raw(server, text):
     """Send bytes as they are and return all that comes back."""
-    with socket.create_connection(("127.0.0.1", server.port), timeout=5) as connection:
+    with socket.create_connection(("127.0.0.1", server.port), timeout=60) as connection:
         connection.sendall(text)
         connection.shutdown(socket.SHUT_WR)
         return b"".join(iter(lambda: connection.recv(65536), b""))
