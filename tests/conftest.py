@@ -100,7 +100,7 @@ def _no_refusals_of_another_test() -> Iterator[None]:
 @pytest.fixture
 def same_minute() -> None:
     """For what is counted by the minute: begin with enough of one left."""
-    let_it_end(60, last=15)
+    let_it_end(60, last=8)
 
 
 @pytest.fixture
