@@ -23,13 +23,14 @@ def until(
     Wait for the last state the test asserts, not for the first sign of it: rows are written one after the other.
     What is to be done `meanwhile` is done at once and about every second.
     """
-    latest, due = time.monotonic() + seconds, 0.0
+    began, due = time.monotonic(), 0.0
     while not (found := holds()):
-        assert time.monotonic() < latest, f"it did not come to this: {what() if callable(what) else what}"
+        waited = time.monotonic() - began
+        assert waited < seconds, f"it did not come to this: {what() if callable(what) else what}"
         if meanwhile is not None and time.monotonic() > due:
             due = time.monotonic() + 0.7
             meanwhile()
-        time.sleep(0.02)
+        time.sleep(min(0.01 + waited / 20, 0.1))  # looking takes time from what is waited for
     return found
 
 
