@@ -103,6 +103,24 @@ def same_minute() -> None:
     let_it_end(60, last=8)
 
 
+@pytest.fixture(autouse=True)
+def _no_database_unasked(request: pytest.FixtureRequest) -> Iterator[None]:
+    """Refuse the database to tests that did not ask for it: what they wrote would stay for whoever comes next.
+
+    pytest-django would refuse it to every thread, and live servers go on between tests.
+    """
+    if "django_db_setup" in request.fixturenames or request.node.get_closest_marker("django_db"):
+        yield
+        return
+    from django.db import connection
+
+    def refuse(*_: Any) -> Any:
+        raise RuntimeError("This test uses the database and does not say so: mark it django_db.")
+
+    with connection.execute_wrapper(refuse):
+        yield
+
+
 @pytest.fixture
 def cast(db: None) -> Cast:
     """alice owns Team A, bob is a member there, charlie owns Team B, olga is an operator, kim is a key of Team A."""

@@ -128,6 +128,7 @@ def _migrate(admin: psycopg.Connection[Any], name: str) -> None:
 
 def claim(wanted: str) -> tuple[str, IO[str]]:
     """Return a database name no other run holds, with the lock that says so while it is open."""
+    server.FOLDER.mkdir(parents=True, exist_ok=True)
     number = 1
     while True:
         name = wanted if number == 1 else f"{wanted}_{number}"
@@ -142,7 +143,9 @@ def claim(wanted: str) -> tuple[str, IO[str]]:
 
 
 def make_template() -> str:
-    """Return the name of the migrated template, made anew if the migrations changed."""
+    """Start our server unless it runs, and return the name of the migrated template, made if there is none yet."""
+    if os.environ["FACET_TEST_DATABASE_URL"] == server.address():
+        server.start()
     template = f"facet_template_{_fingerprint()}"
     with _locked("template.lock"), _admin() as admin:
         if not admin.execute("SELECT 1 FROM pg_database WHERE datname = %s", [template]).fetchone():
@@ -151,7 +154,7 @@ def make_template() -> str:
 
 
 def begin_template() -> None:
-    """Have a process of its own make the template, while the tests are still being collected."""
+    """Have a process of its own start the server and make the template, while the tests are still being collected."""
     # Through a shell that ends at once. Whoever needs the template makes it if this failed, and tells why.
     command = ["/bin/sh", "-c", '"$@" >/dev/null 2>&1 &', "sh", sys.executable, "-m", "tests.database"]
     subprocess.run(command, cwd=ROOT, check=True, stdin=subprocess.DEVNULL)

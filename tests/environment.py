@@ -15,10 +15,10 @@ import pytest
 from tests import database, server
 from tests.waiting import let_it_end
 
-# Workers of pytest-xdist inherit the environment, so only the first process starts the server and makes the folder.
+# Workers of pytest-xdist inherit the environment, so only the first process says which server, and makes the folder.
 _is_first = "FACET_TEST_DATABASE_URL" not in os.environ
 if _is_first:
-    os.environ["FACET_TEST_DATABASE_URL"] = server.start()
+    os.environ["FACET_TEST_DATABASE_URL"] = server.address()
 os.environ["DATABASE_URL"] = os.environ["FACET_TEST_DATABASE_URL"]
 # A DATA_DIR of the shell is a console's, whose files tests would overwrite.
 if "FACET_TEST_DATA_DIR" not in os.environ:

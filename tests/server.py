@@ -15,8 +15,13 @@ from console.embedded import defaults, postgres
 FOLDER = Path(__file__).resolve().parent.parent / ".cache" / "test"
 
 
+def address() -> str:
+    """Return the DATABASE_URL of the server, whether it runs or not (database `facet`, role postgres)."""
+    return f"postgresql://postgres@/facet?host={quote(str(defaults.socket_folder(FOLDER)), safe='')}"
+
+
 def start() -> str:
-    """Start the server unless it runs, and return its DATABASE_URL (database `facet`, role postgres)."""
+    """Start the server unless it runs, and return its address."""
     FOLDER.mkdir(parents=True, exist_ok=True)
     data, sockets = FOLDER / "postgres", defaults.socket_folder(FOLDER)
     with (FOLDER / "lock").open("w") as lock:
@@ -47,7 +52,7 @@ def start() -> str:
             postgres.wait_until_ready(sockets)
         if not postgres.psql(sockets, "SELECT 1 FROM pg_database WHERE datname = 'facet'"):
             postgres.psql(sockets, "CREATE DATABASE facet")
-    return f"postgresql://postgres@/facet?host={quote(str(sockets), safe='')}"
+    return address()
 
 
 def stop() -> None:

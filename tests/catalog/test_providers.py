@@ -219,6 +219,7 @@ def test_another_kind_waits_until_no_pin_depends_on_it(operator: Client, monkeyp
     assert Provider.objects.get(pk=provider.pk).has_secret, "the host is the same"
 
 
+@pytest.mark.django_db
 def test_the_built_in_provider_is_the_installations_own() -> None:
     provider = ensure_builtin(actor=SYSTEM, base_url="http://127.0.0.1:9/v1").provider
     with pytest.raises(BadInput, match="BUILTIN_MODEL=0"):
