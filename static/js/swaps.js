@@ -44,6 +44,22 @@
     pressed(detail)?.removeAttribute("aria-busy");
   });
 
+  // Who asked may be gone when the answer comes, replaced by another swap. From there htmx would find neither how to swap
+  // nor its extensions, and put the answer inside its target: so we remember how, and swap it from where the target is.
+  const ways = new WeakMap();
+  document.addEventListener("htmx:beforeRequest", ({ detail: { requestConfig } }) => {
+    ways.set(requestConfig, requestConfig.elt.closest("[hx-swap]")?.getAttribute("hx-swap"));
+  });
+  document.addEventListener("htmx:beforeSwap", ({ detail }) => {
+    const { requestConfig, serverResponse, target, xhr } = detail;
+    if (!detail.shouldSwap || requestConfig.elt.isConnected) return;
+    detail.shouldSwap = false;
+    if (!target.isConnected) return;
+    const way = xhr.getResponseHeader("HX-Reswap") ?? ways.get(requestConfig) ?? htmx.config.defaultSwapStyle;
+    const how = { swapStyle: way.split(" ")[0], swapDelay: 0, settleDelay: htmx.config.defaultSettleDelay };
+    htmx.swap(target, serverResponse, how, { contextElement: target, eventInfo: detail });
+  });
+
   // Focus follows what was swapped in: the first wrong field, else what asks for it (a drawer's heading).
   document.addEventListener("htmx:afterSettle", ({ detail }) => {
     const root = detail.elt;

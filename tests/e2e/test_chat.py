@@ -22,6 +22,13 @@ for job in jobs:
 
 See [the case study](https://evil.example/x) and <img src=x onerror=alert(1)>."""
 
+_REPLACE_LAST_TURN_BEFORE_THE_ANSWER = """
+document.addEventListener("htmx:beforeOnLoad", () => {
+  const last = [...document.querySelectorAll("#thread article")].at(-1);
+  last.replaceWith(last.cloneNode(true));
+}, {once: true})
+"""
+
 
 def _file(name: str, text: str) -> FilePayload:
     return {"name": name, "mimeType": "text/plain", "buffer": text.encode()}
@@ -88,6 +95,8 @@ def test_it_asks_reads_stops_asks_again_and_reloads(page_as: OpenPage, room: Roo
     expect(field).to_have_value("And then?")
     expect(other.get_by_role("log")).to_contain_text("You stopped it here.")
 
+    # What is clicked may be gone when the answer to the click comes: another tab's news, say, replaced it meanwhile.
+    page.evaluate(_REPLACE_LAST_TURN_BEFORE_THE_ANSWER)
     room.upstream.enqueue_stream(sse(*text_chunks("One two three.")))
     thread.get_by_label("Answer again").last.click()
     expect(thread).to_contain_text("One two three.")
