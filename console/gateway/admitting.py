@@ -15,6 +15,7 @@ from console.gateway.refusing import Identify, as_attempt, changing_too_fast, re
 from console.gateway.running import Gateway, gateway
 from console.gateway.targets import is_fallback
 from console.gateway.types import Ask, Asker, Call, Plan, Remaining
+from console.gateway.unknown_fields import settled
 
 # What speaks against one version and not against the caller; of a fallback the call goes on to the next.
 PASSED_OVER = (QuotaExceeded, Unpriced, BadInput)
@@ -39,7 +40,7 @@ async def admit(
         filled = ask
         try:
             asker = identify(snapshot)
-            filled = with_agent(snapshot, asker, ask)
+            filled = with_agent(snapshot, asker, settled(asker, ask))
             if "prompt" in filled.body:
                 filled = await prompted(snapshot, asker, filled)
             kept = prepare_payload(filled.text)

@@ -4,6 +4,7 @@ import datetime as dt
 import uuid
 from typing import Any
 
+from console.gateway.operations import OPERATIONS
 from console.gateway.shapes import chat
 from console.gateway.types import Ask
 
@@ -22,7 +23,6 @@ def make_ask(
     is_keyed: bool = False,
     client_address: str = "",
     client_request_id: str = "",
-    dropped: tuple[str, ...] = (),
 ) -> Ask:
     """Return the Ask for a body that `OPERATIONS[operation].check` returned.
 
@@ -47,5 +47,5 @@ def make_ask(
         operation=operation,
         lane=lane,
         is_keyed=is_keyed,
-        dropped=dropped,
+        unknown=body.keys() - OPERATIONS[operation].known,
     )

@@ -5,7 +5,7 @@ Named tuples where every call makes one: they are made three times faster than f
 
 import datetime as dt
 import uuid
-from collections.abc import Callable
+from collections.abc import Callable, Set
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, NamedTuple
 
@@ -80,6 +80,7 @@ class Ask(NamedTuple):
     is_keyed: bool = False  # carries an Idempotency-Key, so its answer may be wanted again
     prompt: Prompted | None = None
     agent: Answering | None = None  # then `model` is the alias the agent answers with
+    unknown: Set[str] = frozenset()  # fields of the body nobody has decided about yet
     dropped: tuple[str, ...] = ()  # names of unknown fields that were left out of the body
 
 

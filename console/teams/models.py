@@ -17,6 +17,15 @@ class Environment(models.TextChoices):
     SANDBOX = "sandbox"
 
 
+class UnknownFields(models.TextChoices):
+    """What happens to request fields we do not know, in the words of GATEWAY_UNKNOWN_FIELDS."""
+
+    INSTALLATION = "", "As the installation says"
+    PASS = "pass", "Send them to the provider"
+    DROP = "drop", "Leave them out"
+    REFUSE = "refuse", "Refuse the request"
+
+
 class Role(models.TextChoices):
     OWNER = "owner"
     BUILDER = "builder"
@@ -177,6 +186,13 @@ class ApiKey(models.Model):
     networks = ArrayField(models.CharField(max_length=50), default=list, blank=True)
     max_lane = models.CharField(
         max_length=12, choices=Lane.choices, default=Lane.INTERACTIVE, help_text="The fastest lane its calls may have."
+    )
+    unknown_fields = models.CharField(
+        max_length=6,
+        choices=UnknownFields.choices,
+        default=UnknownFields.INSTALLATION,
+        blank=True,
+        help_text="What happens to request fields Facet does not know; empty: what the installation's setting says.",
     )
     # Who answers for the key: it can never do more than this person may now. Empty for keys made by the installation.
     owner = models.ForeignKey(User, on_delete=models.SET_NULL, null=True, blank=True, related_name="api_keys")

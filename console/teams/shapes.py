@@ -35,6 +35,7 @@ class KeyShape:
     # Exact versions (`provider/name`) besides aliases.
     may_call_exact: bool
     max_lane: str
+    unknown_fields: str  # pass, drop or refuse; empty: the installation's setting
     networks: tuple[Network, ...]
     expires_at: dt.datetime | None
     refused: str
@@ -133,6 +134,7 @@ def key_shapes(teams: dict[uuid.UUID, TeamShape]) -> dict[bytes, KeyShape]:
             aliases=frozenset(key.aliases),
             may_call_exact=EXACT_MODELS in key.scopes and SCOPES[EXACT_MODELS] in key_rights,
             max_lane=key.max_lane,
+            unknown_fields=key.unknown_fields,
             networks=tuple(ipaddress.ip_network(n) for n in key.networks),
             expires_at=key.expires_at,
             refused=_refused(key, team, owner),

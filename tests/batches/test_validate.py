@@ -1,9 +1,12 @@
 """Files that cannot be run are refused as a whole, with the line and what is wrong with it."""
 
+import json
 from collections.abc import Callable
 
 from console.batches.models import Batch, Line
 from console.batches.storage import CHUNK
+from console.teams.actors import SYSTEM
+from console.teams.services.keys import change_key
 from tests.batches.conftest import line
 from tests.gateway.conftest import World
 
@@ -39,6 +42,19 @@ def test_it_names_line_and_fault(world: World, make_batch: Make, run: Run) -> No
         (4, "duplicate_custom_id", "custom_id"),
     ]
     assert not world.upstream.seen
+
+
+def test_unknown_fields_go_by_the_word_of_its_key(world: World, make_batch: Make, run: Run) -> None:
+    lines = line(1), line(2, guided_regex="a+")
+    key, by = world.key, {"actor": SYSTEM, "name": world.key.name, "scopes": world.key.scopes}
+    change_key(key=key, **by, unknown_fields="refuse")
+    batch = run(make_batch(*lines))
+    assert (batch.state, [(e["line"], e["param"]) for e in batch.errors]) == ("failed", [(2, "guided_regex")])
+    change_key(key=key, **by, unknown_fields="drop")
+    assert run(make_batch(*lines)).completed == 2
+    named = [json.loads(call.detail or "{}").get("dropped_fields") for call in world.calls()]
+    assert sorted(named, key=str) == [None, ["guided_regex"]]
+    assert not any("guided_regex" in seen.body for seen in world.upstream.seen)
 
 
 def test_it_refuses_empty_and_endless_files(make_batch: Make, run: Run, settings) -> None:

@@ -27,11 +27,13 @@ def test_it_prints_json() -> None:
     call_command(
         "create_key",
         *("--team", "support", "--name", "ci", "--environment", "production", "--scopes", "audit:read", "--json"),
+        *("--unknown-fields", "refuse"),
         stdout=out,
     )
     printed = json.loads(out.getvalue())
     assert (printed["team"], printed["scopes"]) == ("support", ["audit:read"])
-    assert ApiKey.objects.get().digest == keys.digest(printed["key"])
+    key = ApiKey.objects.get()
+    assert (key.digest, key.unknown_fields) == (keys.digest(printed["key"]), "refuse")
 
 
 @pytest.mark.parametrize(

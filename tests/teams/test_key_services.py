@@ -85,6 +85,11 @@ def test_it_lets_only_operators_give_away_exact_versions(cast: Cast) -> None:
     assert changed.max_lane == "standard"
     detail = json.loads(log.last().detail)
     assert detail["before"]["max_lane"] == "batch"
+    services.change_key(actor=actor(cast.alice), key=key, name="app", scopes=["models:call"], unknown_fields="drop")
+    assert json.loads(log.last().detail) == {"before": {"unknown_fields": ""}, "after": {"unknown_fields": "drop"}}
+    assert key_shapes(team_shapes())[bytes(key.digest)].unknown_fields == "drop"
+    with pytest.raises(BadInput, match="pass, drop, refuse"):
+        services.create_key(actor=SYSTEM, team=cast.team_a, name="a", environment="sandbox", unknown_fields="keep")
     with pytest.raises(BadInput, match="not a lane"):
         services.change_key(actor=actor(cast.alice), key=key, name="app", scopes=["models:call"], max_lane="fast")
 

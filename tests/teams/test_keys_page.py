@@ -96,7 +96,7 @@ def test_it_says_what_a_key_is_for_when_there_is_none(cast: Cast, alice: Client)
 
 @pytest.mark.parametrize("headers", [{}, HTMX], ids=["page", "htmx"])
 def test_it_creates_a_key_and_shows_it_once(cast: Cast, alice: Client, headers: dict[str, str]) -> None:
-    response = alice.post("/keys/new/", new(cast), headers=headers)
+    response = alice.post("/keys/new/", new(cast, unknown_fields="drop"), headers=headers)
     assert response.status_code == 200
     assert response["Cache-Control"] == "no-store"
     found = KEY.search(response.content.decode())
@@ -105,6 +105,7 @@ def test_it_creates_a_key_and_shows_it_once(cast: Cast, alice: Client, headers: 
     assert caller_for_key(text, "").key_id == key.pk
     assert (key.owner, key.environment, key.aliases) == (cast.alice, "sandbox", ["assistant", "support-chat"])
     assert key.expires_at is not None
+    assert key.unknown_fields == "drop" and "Leave them out" in alice.get(f"/keys/{key.pk}/").content.decode()
     assert text not in str(dict(alice.session))
     assert text not in str(response.headers)
     for path in ("/keys/", f"/keys/{key.pk}/", f"/keys/{key.pk}/change/"):
@@ -163,16 +164,22 @@ def test_it_changes_a_key(cast: Cast, alice: Client) -> None:
         "networks": "203.0.113.7",
         "aliases": "",
         "expires_in": "30",
+        "unknown_fields": "refuse",
     }
     response = alice.post(f"/keys/{cast.kim.pk}/change/", values)
     assert response.status_code == 302
     cast.kim.refresh_from_db()
     assert (cast.kim.name, cast.kim.networks) == ("renamed", ["203.0.113.7/32"])
     assert cast.kim.expires_at is not None
+    assert '<option value="refuse" selected' in alice.get(f"/keys/{cast.kim.pk}/change/").content.decode()
+    del values["unknown_fields"]  # a form without it leaves it as it is
     alice.post(f"/keys/{cast.kim.pk}/change/", {**values, "expires_in": "keep", "name": "again"})
     before = cast.kim.expires_at
     cast.kim.refresh_from_db()
-    assert cast.kim.expires_at == before
+    assert (cast.kim.expires_at, cast.kim.unknown_fields) == (before, "refuse")
+    alice.post(f"/keys/{cast.kim.pk}/change/", {**values, "unknown_fields": ""})
+    cast.kim.refresh_from_db()
+    assert cast.kim.unknown_fields == ""
 
 
 def test_it_rotates_a_key(cast: Cast, alice: Client) -> None:

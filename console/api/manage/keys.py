@@ -12,7 +12,7 @@ from rest_framework.response import Response
 from console.api.manage.base import Endpoint, Strict, listed
 from console.core.lanes import Lane
 from console.teams import access
-from console.teams.models import ApiKey, Environment, User
+from console.teams.models import ApiKey, Environment, UnknownFields, User
 from console.teams.roles import ADMINISTRATIVE_SCOPES, DEFAULT_SCOPES, SCOPES
 from console.teams.services import keys
 
@@ -27,8 +27,8 @@ class KeySerializer(serializers.ModelSerializer[ApiKey]):
     class Meta:
         model = ApiKey
         fields = [
-            "id", "team", "name", "key", "environment", "scopes", "aliases", "networks", "max_lane", "owner",
-            "created_at", "expires_at", "revoked_at", "last_used_at", "replaced_by",
+            "id", "team", "name", "key", "environment", "scopes", "aliases", "networks", "max_lane",
+            "unknown_fields", "owner", "created_at", "expires_at", "revoked_at", "last_used_at", "replaced_by",
         ]  # fmt: skip
 
 
@@ -42,6 +42,11 @@ class NewKeySerializer(Strict):
     max_lane = serializers.ChoiceField(
         choices=Lane.choices, default=Lane.INTERACTIVE.value, help_text="The fastest lane its calls may have."
     )
+    unknown_fields = serializers.ChoiceField(
+        choices=UnknownFields.choices,
+        default=UnknownFields.INSTALLATION.value,
+        help_text="What happens to request fields Facet does not know; empty: what the installation's setting says.",
+    )
     expires_at = serializers.DateTimeField(default=None, allow_null=True)
 
 
@@ -51,6 +56,7 @@ class KeyChangeSerializer(Strict):
     aliases = serializers.ListField(child=serializers.CharField(max_length=100), required=False, max_length=100)
     networks = serializers.ListField(child=serializers.CharField(max_length=50), required=False, max_length=50)
     max_lane = serializers.ChoiceField(choices=Lane.choices, required=False)
+    unknown_fields = serializers.ChoiceField(choices=UnknownFields.choices, required=False)
     expires_at = serializers.DateTimeField(required=False, allow_null=True)
 
 
@@ -131,6 +137,7 @@ class OneKey(_KeyEndpoint):
             aliases=given.get("aliases", key.aliases),
             networks=given.get("networks", key.networks),
             max_lane=given.get("max_lane"),
+            unknown_fields=given.get("unknown_fields"),
             expires_at=given.get("expires_at", key.expires_at),
         )
         return Response(KeySerializer(key).data)

@@ -31,6 +31,7 @@ from console.core.errors import BadInput, Conflict, NotAllowed, Refusal, Unavail
 from console.gateway import pipeline
 from console.gateway.agents import PREFIX, unknown_agent
 from console.gateway.types import Ask
+from console.gateway.unknown_fields import settled
 
 _LOOK_SECONDS, _RETRY_AFTER = 0.25, 2
 # What a run has of its own, or cannot give.
@@ -125,6 +126,7 @@ def _slug(model: str) -> tuple[str, str]:
 
 
 def _start(asked: rows.Asked, ask: Ask) -> Run:
+    ask = settled(asked.asker, ask)
     slug, environment = _slug(ask.model)
     try:
         agent = access.agent_for(asked.caller, slug, "use")

@@ -28,7 +28,6 @@ from console.gateway.agents import PREFIX
 from console.gateway.asks import make_ask
 from console.gateway.identity import KeyIdentity
 from console.gateway.operations import OPERATIONS
-from console.gateway.shapes import fields
 from console.gateway.types import Ask, Call
 
 
@@ -89,7 +88,7 @@ async def read_ask(request: Request, identify: KeyIdentity, route: Route) -> Ask
             raise request.problem
         value, text = await read_json(request)
         body = OPERATIONS[route.operation].check(value)
-        return _ask(request, route, body, text, fields.dropped(value, body))
+        return _ask(request, route, body, text)
     except Refusal as refusal:
         blank = _ask(request, route, {}, text)
         is_of_the_head = refusal is request.problem
@@ -133,7 +132,7 @@ async def _send_replay(request: Request, send: Send, ask: Ask, replay: idempoten
     await send({"type": "http.response.body", "body": frames})
 
 
-def _ask(request: Request, route: Route, body: dict[str, object], text: str, dropped: tuple[str, ...] = ()) -> Ask:
+def _ask(request: Request, route: Route, body: dict[str, object], text: str) -> Ask:
     return make_ask(
         route.operation,
         body,
@@ -146,7 +145,6 @@ def _ask(request: Request, route: Route, body: dict[str, object], text: str, dro
         is_keyed=request.idempotency_key is not None,
         client_address=request.client_address,
         client_request_id=request.client_request_id,
-        dropped=dropped,
     )
 
 

@@ -14,6 +14,8 @@ from console.providers.types import Endpoint, Outgoing, StreamReader
 
 
 class Chat:
+    known = chat.KNOWN
+
     def check(self, value: Any) -> dict[str, Any]:
         return chat.check(value)
 

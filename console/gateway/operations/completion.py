@@ -30,6 +30,8 @@ def _echoes(ask: Ask) -> list[str]:
 
 
 class Completion:
+    known = completions.KNOWN
+
     def check(self, value: Any) -> dict[str, Any]:
         return completions.check(value)
 

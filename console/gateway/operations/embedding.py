@@ -15,6 +15,8 @@ from console.providers.types import Endpoint, Outgoing, StreamReader
 
 
 class Embedding:
+    known = embeddings.KNOWN
+
     def check(self, value: Any) -> dict[str, Any]:
         return embeddings.check(value)
 

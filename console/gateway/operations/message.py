@@ -25,6 +25,8 @@ _SHARED = frozenset({"temperature", "top_p", "top_k"})
 
 
 class Message:
+    known = messages.KNOWN
+
     def check(self, value: Any) -> dict[str, Any]:
         return messages.check(value)
 

@@ -25,6 +25,10 @@ class Read(NamedTuple):
 class Operation(Protocol):
     """One thing that can be asked of a model. Listed in `operations.OPERATIONS`; `kind` is a key of the registry."""
 
+    @property
+    def known(self) -> frozenset[str]:
+        """The fields its bodies can have; what happens to others is for the caller's key to say."""
+
     def check(self, value: Any) -> dict[str, Any]:
         """Return a body from outside, ready to be sent on; raises BadInput that names the field at fault."""
 

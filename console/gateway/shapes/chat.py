@@ -9,7 +9,7 @@ _ROLES = {"system", "developer", "user", "assistant", "tool", "function"}
 _USUAL_ROLES = ("system", "user", "assistant", "developer", "tool")  # not a set: what is sent may be a list
 _MAX_MESSAGES = 2000
 _MAX_TOOLS = 128
-_KNOWN = frozenset(
+KNOWN = frozenset(
     {
         "model",
         "messages",
@@ -92,7 +92,7 @@ def check(value: Any) -> dict[str, Any]:
         else:
             body = {name: value for name, value in body.items() if name != "messages"}
     fields.check_members(body, _CHECKS)
-    return fields.keep(body, _KNOWN)
+    return fields.keep(body)
 
 
 def uses_functions(body: dict[str, Any]) -> bool:

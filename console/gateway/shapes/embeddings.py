@@ -19,4 +19,4 @@ def check(value: Any) -> dict[str, Any]:
         raise BadInput("encoding_format must be float or base64.", param="encoding_format")
     if body.get("stream"):
         raise BadInput("Embeddings are not streamed.", param="stream")
-    return fields.keep(body, KNOWN)
+    return fields.keep(body)

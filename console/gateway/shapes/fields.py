@@ -4,12 +4,10 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 from console.core.errors import BadInput
-from console.core.quick_settings import settings
 
 # For us or for nobody: never sent on. Where a call goes and with whose credentials is not the caller's to say.
 _NOT_THEIRS = frozenset({"api_base", "base_url", "api_key", "api_version", "headers", "extra_headers", "extra_body"})
 _OURS = frozenset({"metadata", "store", "service_tier"})
-_ONE_OR_OTHER = frozenset({"prompt", "messages"})  # left out where empty beside the other
 
 # Raises BadInput for a member of this name and value.
 Check = Callable[[str, Any], None]
@@ -59,22 +57,9 @@ def thing(name: str, value: Any) -> None:
 STREAMING: dict[str, Check] = {"stream": truth, "stream_options": thing}
 
 
-def keep(body: dict[str, Any], known: frozenset[str]) -> dict[str, Any]:
-    """Apply the policy for fields we do not know, and keep to ourselves what is ours."""
+def keep(body: dict[str, Any]) -> dict[str, Any]:
+    """Keep to ourselves what is ours. Fields nobody knows stay: who asks decides about them (`unknown_fields.py`)."""
     if not body.keys().isdisjoint(_NOT_THEIRS):
         name = min(body.keys() & _NOT_THEIRS)
         raise BadInput(f"{name} cannot be set by a request; the alias decides where a call goes.", param=name)
-    unknown = body.keys() - known
-    if unknown and settings.GATEWAY_UNKNOWN_FIELDS == "refuse":
-        name = min(unknown)
-        raise BadInput(f"{name[:60]!r} is not a field of this request.", param=name[:60])
-    left_out = _OURS | (unknown if settings.GATEWAY_UNKNOWN_FIELDS == "drop" else frozenset())
-    return body if body.keys().isdisjoint(left_out) else {k: v for k, v in body.items() if k not in left_out}
-
-
-def dropped(sent: Any, kept: dict[str, Any]) -> tuple[str, ...]:
-    """Return the names the policy `drop` took out of a body, for whoever wonders: a few of them, not to be too long."""
-    if settings.GATEWAY_UNKNOWN_FIELDS != "drop" or not isinstance(sent, dict):
-        return ()
-    names = sent.keys() - kept.keys() - _OURS - _ONE_OR_OTHER
-    return tuple(ascii(name[:60])[1:-1] for name in sorted(names)[:20])
+    return body if body.keys().isdisjoint(_OURS) else {k: v for k, v in body.items() if k not in _OURS}

@@ -10,7 +10,7 @@ from console.gateway.shapes import fields, prompt_ref
 _ROLES = {"user", "assistant", "system"}
 _MAX_MESSAGES = 2000
 _MAX_TOOLS = 128
-_KNOWN = frozenset(
+KNOWN = frozenset(
     {
         "cache_control",
         "max_tokens",
@@ -47,7 +47,7 @@ def check(value: Any) -> dict[str, Any]:
         raise BadInput("Say how many tokens the answer may have at most.", param="max_tokens")
     fields.check_members(body, _CHECKS)
     metadata = body.get("metadata")
-    kept = fields.keep(body, _KNOWN)
+    kept = fields.keep(body)
     # Theirs names the caller's own user, for Anthropic's eyes; there is nothing else in it.
     return kept if not isinstance(metadata, dict) or not metadata else {**kept, "metadata": metadata}
 

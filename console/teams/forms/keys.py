@@ -9,7 +9,7 @@ from django.db.models import QuerySet
 from console.core.clock import now
 from console.core.lanes import Lane
 from console.teams.forms.base import ConsoleForm, WordsField
-from console.teams.models import ApiKey, Environment, Team, User
+from console.teams.models import ApiKey, Environment, Team, UnknownFields, User
 from console.teams.roles import ADMINISTRATIVE_SCOPES, DEFAULT_SCOPES, OPERATOR_SCOPES, SCOPE_SENTENCES, SCOPES
 from console.teams.services.keys import OVERLAPS
 
@@ -51,10 +51,19 @@ class _Limits(ConsoleForm):
         help_text="Its calls never get a faster one. Give background programs standard or batch.",
     )
 
+    unknown_fields = forms.ChoiceField(
+        label="Fields Facet does not know",
+        choices=UnknownFields.choices,
+        required=False,
+        help_text="What happens to them in its requests; fields left out are named in the answer's headers.",
+    )
+
     def clean(self) -> dict[str, Any]:
         values = super().clean() or {}
         if not values.get("max_lane"):
             values.pop("max_lane", None)  # a form without it leaves the lane as it is
+        if self.add_prefix("unknown_fields") not in self.data:
+            values.pop("unknown_fields", None)
         return values
 
 
@@ -71,7 +80,17 @@ class CreateKeyForm(_Limits):
         label="Expires after", choices=list(_LIFETIMES.items()), required=False, initial="90"
     )
 
-    field_order = ("team", "name", "environment", "scopes", "expires_in", "aliases", "networks", "max_lane")
+    field_order = (
+        "team",
+        "name",
+        "environment",
+        "scopes",
+        "expires_in",
+        "aliases",
+        "networks",
+        "max_lane",
+        "unknown_fields",
+    )
 
     def __init__(
         self, *args: Any, teams: QuerySet[Team], allowed: frozenset[str], is_operator: bool = False, **kwargs: Any
@@ -92,7 +111,7 @@ class ChangeKeyForm(_Limits):
     name = forms.CharField(max_length=80)
     expires_in = forms.ChoiceField(label="Expires", required=False)
 
-    field_order = ("name", "scopes", "expires_in", "aliases", "networks", "max_lane")
+    field_order = ("name", "scopes", "expires_in", "aliases", "networks", "max_lane", "unknown_fields")
 
     def __init__(
         self, *args: Any, key: ApiKey, allowed: frozenset[str], is_operator: bool = False, **kwargs: Any
@@ -105,6 +124,7 @@ class ChangeKeyForm(_Limits):
                 "aliases": key.aliases,
                 "networks": key.networks,
                 "max_lane": key.max_lane,
+                "unknown_fields": key.unknown_fields,
                 "expires_in": _KEEP if key.expires_at else "",
             },
         )

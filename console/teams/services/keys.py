@@ -18,7 +18,7 @@ from console.core.errors import BadInput, Conflict, NotAllowed
 from console.core.lanes import Lane
 from console.teams import keys
 from console.teams.actors import Actor
-from console.teams.models import ApiKey, Environment, Membership, Team, User
+from console.teams.models import ApiKey, Environment, Membership, Team, UnknownFields, User
 from console.teams.rights import rights_of_actor
 from console.teams.roles import DEFAULT_SCOPES, OPERATOR_SCOPES, SCOPES
 
@@ -88,6 +88,14 @@ def _check_lane(lane: str) -> str:
     return lane
 
 
+def _check_unknown_fields(word: str) -> str:
+    if word not in UnknownFields.values:
+        words = ", ".join(filter(None, UnknownFields.values))
+        said = f"{word!r} cannot happen to unknown fields; choose {words}, or nothing for the installation's setting."
+        raise BadInput(said, param="unknown_fields")
+    return word
+
+
 def _is_wider(before: Sequence[str], after: Sequence[str]) -> bool:
     """Say whether a list of what is allowed, where an empty one allows everything, now allows more."""
     return bool(before) and (not after or not set(after) <= set(before))
@@ -116,6 +124,7 @@ def _facts(key: ApiKey) -> dict[str, Any]:
         "aliases": key.aliases,
         "networks": key.networks,
         "max_lane": key.max_lane,
+        "unknown_fields": key.unknown_fields,
         "expires_at": key.expires_at,
     }
 
@@ -136,6 +145,7 @@ def create_key(
     aliases: Sequence[str] = (),
     networks: Sequence[str] = (),
     max_lane: str = Lane.INTERACTIVE,
+    unknown_fields: str = UnknownFields.INSTALLATION,
     expires_at: dt.datetime | None = None,
 ) -> tuple[ApiKey, str]:
     """Create a key and return it with its full text, which is shown once and not kept.
@@ -154,6 +164,7 @@ def create_key(
     _check_owner(team, owner)
     networks = _check_limits(aliases, networks, expires_at)
     _check_lane(max_lane)
+    _check_unknown_fields(unknown_fields)
     key, text = _make(
         team=team,
         name=name,
@@ -162,6 +173,7 @@ def create_key(
         aliases=list(aliases),
         networks=networks,
         max_lane=max_lane,
+        unknown_fields=unknown_fields,
         owner=owner,
         was_personal=owner is not None,
         expires_at=expires_at,
@@ -194,6 +206,7 @@ def change_key(
     aliases: Sequence[str] = (),
     networks: Sequence[str] = (),
     max_lane: str | None = None,
+    unknown_fields: str | None = None,
     expires_at: dt.datetime | None = None,
 ) -> ApiKey:
     """Give a key another name or other limits.
@@ -217,9 +230,11 @@ def change_key(
     key.networks, key.expires_at = networks, expires_at
     if max_lane is not None:
         key.max_lane = _check_lane(max_lane)
+    if unknown_fields is not None:
+        key.unknown_fields = _check_unknown_fields(unknown_fields)
     difference = changes(before, _facts(key))
     if difference["after"]:
-        key.save(update_fields=["name", "scopes", "aliases", "networks", "max_lane", "expires_at"])
+        key.save(update_fields=["name", "scopes", "aliases", "networks", "max_lane", "unknown_fields", "expires_at"])
         record(actions.KEY_CHANGED, actor=actor, target=key, target_name=_named(key), detail=difference)
     return key
 
@@ -249,6 +264,7 @@ def rotate_key(*, actor: Actor, key: ApiKey, overlap: dt.timedelta = dt.timedelt
         aliases=key.aliases,
         networks=key.networks,
         max_lane=key.max_lane,
+        unknown_fields=key.unknown_fields,
         owner=key.owner,
         was_personal=key.was_personal,
         expires_at=moment + (key.expires_at - key.created_at) if key.expires_at else None,

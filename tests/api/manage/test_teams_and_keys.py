@@ -78,8 +78,15 @@ def test_it_rotates_and_changes(program, cast):
     made = program("POST", f"keys/{cast.kim.pk}/rotate/", {"overlap_hours": 1})
     assert made.status_code in {201, 403}
     key, _ = make.make_key(cast.team_a, "mine", scopes=["usage:read"])
-    assert program("PATCH", f"keys/{key.pk}/", {"name": "renamed"}).json()["name"] == "renamed"
-    assert program("POST", f"keys/{key.pk}/rotate/", {"overlap_hours": 1}).status_code == 201
+    assert program("PATCH", f"keys/{key.pk}/", {"unknown_fields": "refuse"}).json()["unknown_fields"] == "refuse"
+    renamed = program("PATCH", f"keys/{key.pk}/", {"name": "renamed"}).json()
+    assert (renamed["name"], renamed["unknown_fields"]) == ("renamed", "refuse")
+    assert program("PATCH", f"keys/{key.pk}/", {"unknown_fields": "keep"}).json()["error"]["param"] == "unknown_fields"
+    rotated = program("POST", f"keys/{key.pk}/rotate/", {"overlap_hours": 1})
+    assert (rotated.status_code, rotated.json()["unknown_fields"]) == (201, "refuse")
+    new = {"team": "team-a", "name": "n", "environment": "sandbox", "scopes": ["usage:read"]}
+    for given, kept in (({}, ""), ({"unknown_fields": ""}, ""), ({"unknown_fields": "drop"}, "drop")):
+        assert program("POST", "keys/", {**new, **given}).json()["unknown_fields"] == kept
 
 
 def test_it_refuses_unknown_fields_by_name(program, cast):

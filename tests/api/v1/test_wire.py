@@ -11,7 +11,7 @@ from console.audit.services import record
 from console.catalog.services.versions import retire_version
 from console.core.ids import parse_request_id
 from console.teams.actors import SYSTEM
-from console.teams.services.keys import revoke_key
+from console.teams.services.keys import change_key, revoke_key
 from tests import make
 
 PATH = "/v1/chat/completions"
@@ -373,6 +373,24 @@ def test_unknown_fields_are_passed_dropped_or_refused(client, world, settings):
     settings.GATEWAY_UNKNOWN_FIELDS = "refuse"
     is_error(client.post(PATH, json=body), 400, "invalid_request", "guided_regex")
     assert ["guided_regex" in seen.body for seen in world.upstream.seen] == [True, False]
+
+
+def test_the_keys_word_goes_before_the_installations(client, world, settings):
+    settings.GATEWAY_UNKNOWN_FIELDS = "refuse"
+    body = {**BODY, "guided_regex": "a+"}
+    made = {word: make.make_key(world.team, word or "none", unknown_fields=word) for word in ("", "pass", "drop")}
+    heads = {word: {"authorization": f"Bearer {text}"} for word, (_, text) in made.items()}
+    for word, status, named in (("pass", 200, ""), ("drop", 200, "guided_regex"), ("", 400, "")):
+        answer = client.post(PATH, json=body, headers=heads[word])
+        assert (answer.status_code, answer.headers.get("x-facet-dropped-fields", "")) == (status, named), word
+        assert ("guided_regex" in line_of(answer).detail) == bool(named)
+    assert ["guided_regex" in seen.body for seen in world.upstream.seen] == [True, False]
+    settings.GATEWAY_UNKNOWN_FIELDS = "pass"
+    key = made["drop"][0]
+    change_key(actor=SYSTEM, key=key, name=key.name, scopes=key.scopes, unknown_fields="refuse")
+    refused = client.post(PATH, json=body, headers=heads["drop"])
+    is_error(refused, 400, "invalid_request", "guided_regex")
+    assert (line_of(refused).status, line_of(refused).key_id) == ("refused", key.pk)
 
 
 def test_what_openai_knows_is_accepted(client, world):

@@ -8,7 +8,7 @@ from django.core.management.base import BaseCommand, CommandError
 
 from console.core.errors import Refusal
 from console.teams.callers import SYSTEM
-from console.teams.models import Environment, Team
+from console.teams.models import Environment, Team, UnknownFields
 from console.teams.roles import DEFAULT_SCOPES
 from console.teams.services.keys import create_key
 
@@ -22,6 +22,13 @@ class Command(BaseCommand):
         parser.add_argument("--environment", required=True, choices=Environment.values)
         parser.add_argument("--scopes", default=",".join(DEFAULT_SCOPES), help="Separated by commas.")
         parser.add_argument("--aliases", default="", help="Only these aliases, separated by commas; none means all.")
+        parser.add_argument(
+            "--unknown-fields",
+            default="",
+            choices=UnknownFields.values,
+            metavar="pass|drop|refuse",
+            help="What happens to request fields Facet does not know; without it, what GATEWAY_UNKNOWN_FIELDS says.",
+        )
         parser.add_argument("--json", action="store_true", help="Print one line of JSON.")
 
     def handle(self, **options: Any) -> None:
@@ -37,6 +44,7 @@ class Command(BaseCommand):
                 environment=options["environment"],
                 scopes=_split(options["scopes"]),
                 aliases=_split(options["aliases"]),
+                unknown_fields=options["unknown_fields"],
             )
         except Refusal as refusal:
             raise CommandError(refusal.message) from None
