@@ -76,6 +76,20 @@ def head(status: int, content_type: str, length: int | None = None, extra: str =
     return f"HTTP/1.1 {status} X\r\nContent-Type: {content_type}\r\n{sized}{extra}\r\n".encode()
 
 
+class _Written:
+    """A writer that remembers whether the answer says how long it is."""
+
+    def __init__(self, writer: asyncio.StreamWriter) -> None:
+        self._writer, self.is_sized = writer, False
+
+    def write(self, raw: bytes) -> None:
+        self.is_sized = self.is_sized or b"Content-Length:" in raw
+        self._writer.write(raw)
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._writer, name)
+
+
 @dataclass
 class Upstream:
     """The provider. `script` holds what the next requests get; when it is empty, an ordinary answer."""
@@ -235,7 +249,8 @@ class Upstream:
                 body = json.loads(raw) if raw[:1] in {b"{", b"["} else {}
                 self.seen.append(Seen(first.split()[1], headers, body, first.split()[0], raw))
                 script = self.script.pop(0) if self.script else self._default(body)
-                test, playing = self._test, asyncio.ensure_future(script(writer))
+                written = _Written(writer)
+                test, playing = self._test, asyncio.ensure_future(script(written))  # type: ignore[arg-type]
                 playing.add_done_callback(lambda played: played.cancelled() or played.exception())
                 gone = asyncio.ensure_future(reader.read(1))
                 await asyncio.wait({playing, gone}, return_when=asyncio.FIRST_COMPLETED)
@@ -246,7 +261,8 @@ class Upstream:
                 gone.cancel()
                 await asyncio.wait({gone})
                 await writer.drain()
-                if (isinstance(body, dict) and body.get("stream")) or writer.is_closing():
+                # Only who was told that the connection ends may find it closed: others send the next request on it.
+                if not written.is_sized or writer.is_closing():
                     return
         except (asyncio.IncompleteReadError, ConnectionError, asyncio.CancelledError):
             pass
