@@ -16,8 +16,10 @@ from tests.conftest import Cast
 
 _HARMLESS = "An ordinary line."
 # Outside of answers nothing is read as Markdown, so what counts there is what gets out of text, of an attribute, of a
-# script or of a line. What answers make of each attack is seen in test_markdown.py; here an answer has all of them.
-_OUTSIDE = [one for one in ATTACKS if one.startswith(("<script>", "<svg", '"', "&lt;", "[\u202e", "<a hx", "<x-a"))]
+# script or of a line: one of each kind of the corpus. What answers make of each attack is seen in test_markdown.py;
+# here an answer has all of them.
+_KINDS = ("<script>", "<img", "<a ", "<svg", "<div hx", "<p data-hx", "<style>", "![x]", "[x](javascript", "[x](java\t")
+_OUTSIDE = [one for one in ATTACKS if one.startswith((*_KINDS, '"', "&lt;", "[\u202e", "<x-a", "<!--"))]
 _ALL = "\n\n".join(ATTACKS)
 
 

@@ -14,10 +14,11 @@ from console.teams.models import User
 
 @transaction.atomic
 def end_sessions(*, actor: Actor, user: User, sessions: Sequence[UserSession]) -> None:
-    """End sessions of a person: the next request of each is nobody's."""
-    if not sessions:
+    """End sessions of a person: the next request of each is nobody's. What ended meanwhile is not ended twice."""
+    here = UserSession.objects.select_for_update().filter(user=user, pk__in=[session.pk for session in sessions])
+    if not (still_there := list(here.order_by("pk"))):
         return
-    for session in sessions:
+    for session in still_there:
         session.end()
-    ended = [f"{browser(session.user_agent)}, {session.ip}" for session in sessions]
+    ended = [f"{browser(session.user_agent)}, {session.ip}" for session in still_there]
     record(actions.SESSIONS_CLOSED, actor=actor, target=user, target_name=user.email, detail={"ended": ended})
