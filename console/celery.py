@@ -4,7 +4,7 @@ import os
 from typing import Any
 
 from celery import Celery
-from celery.signals import celeryd_init
+from celery.signals import celeryd_init, worker_process_init
 from kombu.transport import TRANSPORT_ALIASES
 
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "console.settings")
@@ -24,3 +24,17 @@ app.autodiscover_tasks()
 def be_patient(conf: Any, **_: Any) -> None:
     """Let a worker wait for work: its reads block longer than any page may, and still notice a dead broker."""
     conf.broker_transport_options = {"socket_connect_timeout": 5, "socket_timeout": 15}
+
+
+@worker_process_init.connect  # type: ignore[untyped-decorator]
+def keep_no_connections(**_: Any) -> None:
+    """Have each process of a pool of processes open connections as it needs them.
+
+    Celery closes such a process's pool of connections after every task, also those that the gateway and the engine hold
+    in threads of their own; what came with the fork has no threads to serve it.
+    """
+    from django.db import connections
+    from django.db.backends.postgresql.base import DatabaseWrapper
+
+    connections.settings["default"]["OPTIONS"]["pool"] = False
+    DatabaseWrapper._connection_pools.clear()  # type: ignore[attr-defined]

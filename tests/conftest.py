@@ -50,12 +50,14 @@ def django_db_setup(
     with lock, django_db_blocker.unblock():
         database.create(name)
         connections["default"].close()
+        connections["default"].close_pool()
         connections["default"].settings_dict["NAME"] = name
         # Tests that commit are undone by restoring rows: Django would empty tables that migrations fill.
         TransactionTestCase._fixture_teardown = lambda self: database.restore()  # type: ignore[method-assign]
         yield
         refusals.flush(everything=True)  # while there is a database to write them to
         connections.close_all()
+        connections["default"].close_pool()
         database.drop(name)
 
 

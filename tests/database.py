@@ -108,6 +108,7 @@ def _migrate(admin: psycopg.Connection[Any], name: str) -> None:
     admin.execute(sql.SQL("DROP DATABASE IF EXISTS {} WITH (FORCE)").format(sql.Identifier(draft)))
     admin.execute(sql.SQL("CREATE DATABASE {}").format(sql.Identifier(draft)))
     connection.close()
+    connection.close_pool()
     connection.settings_dict["NAME"] = draft
     try:
         call_command("migrate", verbosity=0, interactive=False)
@@ -115,6 +116,7 @@ def _migrate(admin: psycopg.Connection[Any], name: str) -> None:
             cursor.execute(_SEED)
     finally:
         connection.close()
+        connection.close_pool()
         connection.settings_dict["NAME"] = usual
     admin.execute(sql.SQL("ALTER DATABASE {} RENAME TO {}").format(sql.Identifier(draft), sql.Identifier(name)))
     admin.execute(sql.SQL("ALTER DATABASE {} ALLOW_CONNECTIONS false").format(sql.Identifier(name)))

@@ -26,7 +26,8 @@ if "FACET_TEST_DATA_DIR" not in os.environ:
     atexit.register(shutil.rmtree, os.environ["FACET_TEST_DATA_DIR"], ignore_errors=True)
 os.environ["DATA_DIR"] = os.environ["FACET_TEST_DATA_DIR"]
 os.environ["BUILTIN_MODEL"] = "0"
-os.environ["DATABASE_POOL"] = "0"
+# More than a process usually keeps: a test's own threads stand beside those of the live server.
+os.environ["DATABASE_POOL"] = "32"
 # A shell that runs this in the background has it ignore Ctrl-C, and what it starts inherits that.
 if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
     signal.signal(signal.SIGINT, signal.default_int_handler)

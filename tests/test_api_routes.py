@@ -72,6 +72,7 @@ pytestmark = pytest.mark.long
 
 # One cast and one of everything for all tests here, too.
 cast, made = test_routes.cast, test_routes.made
+_who_tries_is_found_once = test_routes._who_tries_is_found_once
 
 ROUTES = [route for route in ours() if route.pattern.startswith("api/")]
 OBJECTS = [route for route in ROUTES if route.is_object]
