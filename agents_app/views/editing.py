@@ -14,7 +14,6 @@ from agents_app.forms.draft import DraftForm
 from agents_app.models import Agent, AgentDraft
 from agents_app.queries import choices, detail
 from agents_app.queries.grants import granted
-from agents_app.readiness import checks
 from agents_app.services import agents, drafts
 from agents_app.services.from_template import create_from_template
 from agents_app.trying import Tried, ask_draft, turns_from
@@ -142,7 +141,6 @@ def _page(
         **frame(request, agent, "edit"),
         "form": form,
         "prompt_names": choices.prompt_names(agent.team),
-        "checks": checks(agent.team, agent.draft),
         "instructions": detail.instructions(agent, agent.draft),
         "granted": granted(agent, agent.draft),
         "run_limits": run_limits(agent.draft),

@@ -4,11 +4,13 @@ from dataclasses import dataclass
 from typing import Any
 
 from django.urls import reverse
+from django.utils.functional import SimpleLazyObject
 
 from agents_app import access, where_used
 from agents_app.models import Agent
 from agents_app.queries import detail
 from agents_app.queries.listing import is_changed
+from agents_app.readiness import checks
 from console.teams.callers import TeamRequest
 
 ACTIVE = "agents"
@@ -27,6 +29,8 @@ def frame(request: TeamRequest, agent: Agent, tab: str) -> dict[str, Any]:
     versions = detail.versions_of(agent)
     may_edit = request.caller.may("build", agent.team_id)
     is_inside = request.caller.may("view_team", agent.team_id)
+    # Asked on most pages only where there is something to publish.
+    found = SimpleLazyObject(lambda: checks(agent.team, agent.draft))
     return {
         "active": ACTIVE,
         "agent": agent,
@@ -35,6 +39,8 @@ def frame(request: TeamRequest, agent: Agent, tab: str) -> dict[str, Any]:
         "versions": versions,
         "next_number": (versions[0].number if versions else 0) + 1,
         "is_changed": is_changed(agent),
+        "checks": found,
+        "is_ready": SimpleLazyObject(lambda: all(check.is_met for check in found)),
         "may_edit": may_edit,
         "may_use": agent.live is not None and access.may(request.caller, agent, "use"),
         "may_start": may_edit or (agent.live is not None and access.may(request.caller, agent, "use")),

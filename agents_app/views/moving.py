@@ -8,7 +8,6 @@ from agents_app import access
 from agents_app.forms.agents import PublishForm, RollBackForm, refuse
 from agents_app.models import Agent, AgentVersion
 from agents_app.queries import detail
-from agents_app.readiness import checks
 from agents_app.services import versions
 from agents_app.views.frame import frame
 from console.core.errors import Conflict, Refusal
@@ -46,14 +45,11 @@ def _seen(agent: Agent) -> dict[str, int]:
 def _publish_page(
     request: TeamRequest, agent: Agent, form: PublishForm, *, changed: str = "", status: int = 200
 ) -> HttpResponse:
-    found = checks(agent.team, agent.draft)
     context = {
         **frame(request, agent, "publish"),
         "form": form,
         "changed": changed,
         "differences": detail.differences(agent.live, agent.draft, agent.team_id),
-        "checks": found,
-        "is_ready": all(check.is_met for check in found),
     }
     return render(request, "agents/publish.html", context, status=status)
 

@@ -14,7 +14,6 @@ from agents_app.models import Agent, AgentDraft, AgentVersion
 from agents_app.queries import detail
 from agents_app.queries.grants import granted
 from agents_app.queries.listing import listing
-from agents_app.readiness import checks
 from agents_app.views.frame import ACTIVE, frame
 from console.teams.access import needs, scope_for, teams_for
 from console.teams.callers import TeamRequest
@@ -65,7 +64,6 @@ def state_page(request: TeamRequest, agent: Agent, shown: AgentVersion | AgentDr
         "granted": granted(agent, shown),
         "can_open_prompt": prompts_for(request.caller).filter(slug=shown.prompt_slug).exists(),
         "moves": detail.moves_of(agent),
-        "checks": checks(agent.team, agent.draft),
         "base_url": settings.BASE_URL,
     }
     return render(request, "agents/detail.html", context)

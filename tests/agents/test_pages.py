@@ -47,6 +47,7 @@ def test_it_builds_an_assistant_from_nothing_without_htmx(builder, cast):
     looked = builder.post("/agents/helper/edit/", form_of(agent, prompt_slug=prompt.slug, do="look")).text
     assert 'name="var-shop"' in looked and 'name="var-times"' in looked
     assert Agent.objects.get().draft.prompt_slug == "", "looking saves nothing"
+    assert "/agents/helper/publish/" not in builder.get("/agents/helper/").text, "what cannot work is not offered"
     typed = form_of(
         agent,
         **{"prompt_slug": prompt.slug, "alias": "support-chat", "var-shop": "Larkfield", "var-times": "2"},
@@ -65,7 +66,9 @@ def test_it_builds_an_assistant_from_nothing_without_htmx(builder, cast):
     assert "Larkfield" in page.text and "Publish v1" in page.text
     seen = {"seen_revision": draft.revision, "seen_live": 0, "message": "first"}
     assert builder.post("/agents/helper/publish/", seen)["Location"] == "/agents/helper/"
+    builder.post("/agents/helper/edit/", form_of(agent, which="canary", alias="support-chat"))
     page = builder.get("/agents/helper/").text
+    assert "no label" in page and "Publish one of its versions there" in page and "/agents/helper/publish/" not in page
     assert "You speak for Larkfield, 2 times." in page and "Hello!" in page and "agent:helper" in page
     line = AuditEvent.objects.filter(action="agent.published").get()
     assert (line.target, line.reason, line.team) == ("helper", "first", "Team A")

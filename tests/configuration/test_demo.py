@@ -8,7 +8,8 @@ from django.core.management import CommandError, call_command
 from django.test import Client
 
 from agents_app.agent_templates import TEMPLATES
-from agents_app.models import Run
+from agents_app.models import Agent, Run
+from agents_app.readiness import problems
 from console.audit.models import AuditEvent, Payload
 from console.catalog.models import Alias, PinMove, Provider
 from console.chat.models import Conversation, Widget
@@ -79,6 +80,7 @@ def test_it_fills_an_empty_console_once(filled: str) -> None:
 
     assert Run.objects.count() == len(TRACES)
     assert Conversation.objects.count() == len(TALKS)
+    assert not [agent for agent in Agent.objects.all() if agent.live is None or problems(agent.team, agent.draft)]
 
     _look()
 
