@@ -94,7 +94,11 @@ def test_it_obeys_no_single_letter_when_the_profile_says_so(page_as: OpenPage, p
 
 
 def test_it_follows_the_system_and_remembers_the_choice(page_as: OpenPage, people: Cast) -> None:
-    page = page_as(people.alice, theme="dark")
+    page = page_as(people.operator, theme="dark")
+    page.goto("/admin/")
+    expect(page.locator("html")).to_have_class(re.compile(r"\bdark\b"))
+    assert page.evaluate("localStorage.getItem('theme')") is None
+    page.evaluate("localStorage.setItem('theme', 'auto')")  # as Django's own script does
     page.goto("/docs/")
     expect(page.locator("html")).to_have_class(re.compile(r"\bdark\b"))
     page.click(".topbar [data-theme-toggle]")
