@@ -69,7 +69,9 @@ async def has_tools(ask: Ask) -> bool:
     if ask.operation != "chat" or not ask.model.startswith(PREFIX):
         return False
     here = pipeline.gateway()
-    snapshot = here.snapshots.current or await here.snapshots.get()
+    snapshot = await here.snapshots.get()
+    if await here.ledger.epoch() != snapshot.epoch:  # the agent may have got its tools a moment ago
+        snapshot = await here.snapshots.newer_than(snapshot)
     agent = snapshot.agents.get(_slug(ask.model)[0])
     return agent is not None and agent.has_tools
 
