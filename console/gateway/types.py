@@ -80,8 +80,8 @@ class Ask(NamedTuple):
     is_keyed: bool = False  # carries an Idempotency-Key, so its answer may be wanted again
     prompt: Prompted | None = None
     agent: Answering | None = None  # then `model` is the alias the agent answers with
-    unknown: Set[str] = frozenset()  # fields of the body nobody has decided about yet
-    dropped: tuple[str, ...] = ()  # names of unknown fields that were left out of the body
+    unknown: Set[str] = frozenset()  # fields of the body that may not be sent on; nobody has decided yet
+    dropped: tuple[str, ...] = ()  # names of those that were left out of the body
 
 
 Counter = tuple[int, dt.datetime]  # a quota's id and the start of a period

@@ -1,37 +1,46 @@
 """Fields of a request that we do not know: sent on, left out or refused, as the caller's key says.
 
 A key without a word of its own, and whoever calls without a key, goes by the installation's setting. The word is read
-from the snapshot a call is planned from, so another one holds from the key's next request on.
+from the snapshot a call is planned from, so another one holds from the key's next request on. Nothing goes without a
+word: what is left out, by that or because it is never sent on (`fields.NOT_SENT`), is named to the caller.
 """
 
-from collections.abc import Set
+from collections.abc import Iterable, Set
 
 from console.core.errors import BadInput
 from console.core.quick_settings import settings
+from console.gateway.operations import OPERATIONS
+from console.gateway.shapes.fields import NOT_SENT
 from console.gateway.types import Ask, Asker
 
 _MOST_NAMES = 20  # the answer's header and the log say a few of them, for whoever wonders
 
 
-def policy(own: str) -> str:
-    """Return what counts for a key with this word of its own."""
-    return own or str(settings.GATEWAY_UNKNOWN_FIELDS)
+def left_out(own: str, unknown: Set[str], withheld: Set[str]) -> Set[str]:
+    """Return those of these fields that go no further, by a key's own word. May raise BadInput.
+
+    `withheld` are fields that the operation takes and keeps: no reason to refuse a request.
+    """
+    word = own or str(settings.GATEWAY_UNKNOWN_FIELDS)
+    if word == "refuse" and (strange := unknown - withheld):
+        name = min(strange)[:60]
+        raise BadInput(f"{name!r} is not a field of this request.", param=name)
+    return unknown & NOT_SENT if word == "pass" else unknown
 
 
-def refuse(unknown: Set[str]) -> None:
-    name = min(unknown)[:60]
-    raise BadInput(f"{name!r} is not a field of this request.", param=name)
+def names_of(fields: Iterable[str]) -> tuple[str, ...]:
+    """Return the names of fields as a header and the log can say them."""
+    return tuple(ascii(name[:60])[1:-1] for name in sorted(fields)[:_MOST_NAMES])
+
+
+def word_of(asker: Asker) -> str:
+    return asker.key.unknown_fields if asker.key is not None else ""
 
 
 def settled(asker: Asker, ask: Ask) -> Ask:
     """Return the ask with its unknown fields dealt with; the same ask when it has none. May raise BadInput."""
     if not ask.unknown:
         return ask
-    word = policy(asker.key.unknown_fields if asker.key is not None else "")
-    if word == "refuse":
-        refuse(ask.unknown)
-    if word == "pass":
-        return ask._replace(unknown=frozenset())
-    body = {name: value for name, value in ask.body.items() if name not in ask.unknown}
-    names = tuple(ascii(name[:60])[1:-1] for name in sorted(ask.unknown)[:_MOST_NAMES])
-    return ask._replace(body=body, unknown=frozenset(), dropped=names)
+    out = left_out(word_of(asker), ask.unknown, OPERATIONS[ask.operation].withheld)
+    body = {name: value for name, value in ask.body.items() if name not in out} if out else ask.body
+    return ask._replace(body=body, unknown=frozenset(), dropped=names_of(out))

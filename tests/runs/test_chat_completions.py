@@ -40,7 +40,8 @@ def worker(shop: Shop) -> Iterator[None]:
 
 def test_it_answers_with_the_last_word_of_a_run(shop: Shop, ask: Ask) -> None:  # noqa: F811
     shop.says(wants(("count", {"what": "apples", "says": "seven"})), words("Seven apples."))
-    response = ask("How many?", model="agent:clerk")
+    response = ask("How many?", model="agent:clerk", temperature=0, tools=None, guided_regex="a+", n=1)
+    assert response.headers.get("x-facet-dropped-fields") == "guided_regex, temperature", response.text
     answer, run = response.json(), Run.objects.get()
     assert response.status_code == 200, response.text
     assert answer["choices"][0] == {

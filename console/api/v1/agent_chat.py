@@ -22,7 +22,16 @@ from agents_app.queries.running import run_said
 from agents_app.services.runs import start_run
 from console.api.idempotency import KeyReused, check_key
 from console.api.v1 import rows
-from console.api.v1.http import ClientGone, Headers, Request, Send, common_headers, error_body, send_json
+from console.api.v1.http import (
+    ClientGone,
+    Headers,
+    Request,
+    Send,
+    common_headers,
+    dropped_header,
+    error_body,
+    send_json,
+)
 from console.api.v1.replay import as_stream
 from console.api.v1.stream import EVENT_STREAM
 from console.audit.models import EventType
@@ -31,9 +40,11 @@ from console.core.errors import BadInput, Conflict, NotAllowed, Refusal, Unavail
 from console.gateway import pipeline
 from console.gateway.agents import PREFIX, unknown_agent
 from console.gateway.types import Ask
-from console.gateway.unknown_fields import settled
+from console.gateway.unknown_fields import names_of, settled
 
 _LOOK_SECONDS, _RETRY_AFTER = 0.25, 2
+# What of a request concerns a run.
+_TAKEN = frozenset({"model", "messages", "n", "stream", "stream_options"})
 # What a run has of its own, or cannot give.
 _NOT_TAKEN = ("prompt", "tools", "tool_choice", "functions", "function_call", "response_format")
 
@@ -80,6 +91,8 @@ async def answer_by_run(request: Request, send: Send, ask: Ask) -> None:
     asked = await rows.asked(request, EventType.AGENT.value, ask.route)
     run = await asked.do(_start, asked, ask)
     headers = [(b"x-facet-run", run.public_id.encode()), (b"x-facet-agent", run.agent.slug.encode())]
+    # A run calls its models in its own way, whatever the key's word: the rest goes no further.
+    headers += dropped_header(names_of(k for k, v in ask.body.items() if v is not None and k not in _TAKEN))
     beat = _Beat(request, send, headers) if ask.is_stream else None
     try:
         seen = await _wait(asked, run, beat)

@@ -4,7 +4,7 @@ from typing import Any
 
 import orjson
 
-from console.api.v1.http import Request, Send, read_json, send_json
+from console.api.v1.http import Request, Send, dropped_header, read_json, send_json
 from console.audit.models import EventType
 from console.core.errors import Refusal
 from console.gateway import pipeline
@@ -13,6 +13,7 @@ from console.gateway.messages.stream import named
 from console.gateway.naming import resolve
 from console.gateway.shapes import messages
 from console.gateway.types import Ask
+from console.gateway.unknown_fields import left_out, names_of, word_of
 
 COUNT = "/v1/messages/count_tokens"
 
@@ -28,13 +29,15 @@ async def count_tokens(request: Request, send: Send) -> None:
         body = messages.check_count(value)
         ask = _ask(request, str(body["model"]), text)
         snapshot, asker = await pipeline.look_up(identify, ask, started=request.started)
+        out = left_out(word_of(asker), body.keys() - messages.COUNTED, frozenset())
         resolve(snapshot, asker, ask.model)
     except Refusal as refusal:
         is_of_the_head = refusal is request.problem
         raise await pipeline.refuse(
             identify, ask, refusal, started=request.started, is_for_anybody=is_of_the_head
         ) from None
-    await send_json(send, request, 200, orjson.dumps({"input_tokens": messages.estimate_tokens(body, text)}), [])
+    counted = {"input_tokens": messages.estimate_tokens(body, text)}
+    await send_json(send, request, 200, orjson.dumps(counted), dropped_header(names_of(out)))
 
 
 def _ask(request: Request, model: str, text: str) -> Ask:

@@ -228,6 +228,11 @@ def common_headers(request: Request) -> Headers:
     return [(b"x-request-id", own), *_ALWAYS]
 
 
+def dropped_header(names: tuple[str, ...]) -> Headers:
+    """Return what tells a caller which fields of the request went no further; empty if none."""
+    return [(b"x-facet-dropped-fields", ", ".join(names).encode())] if names else []
+
+
 def error_body(message: str, *, kind: str, code: str, param: str | None = None) -> dict[str, Any]:
     return {"error": {"message": message, "type": kind, "param": param, "code": code}}
 

@@ -3,7 +3,16 @@
 import time
 from typing import Any
 
-from console.api.v1.http import Headers, Request, Send, common_headers, failure_parts, said_to, send_failure
+from console.api.v1.http import (
+    Headers,
+    Request,
+    Send,
+    common_headers,
+    dropped_header,
+    failure_parts,
+    said_to,
+    send_failure,
+)
 from console.api.v1.watch import Watch
 from console.core import sse
 from console.core.errors import ProviderError
@@ -37,8 +46,7 @@ def call_headers(request: Request, call: Call) -> Headers:
         headers.append((b"x-facet-fallback-from", _latin(call.fell_back_from)))
     if call.passed_over:
         headers.append((b"x-facet-passed-over", _latin(", ".join(call.passed_over))))
-    if call.plan.ask.dropped:
-        headers.append((b"x-facet-dropped-fields", _latin(", ".join(call.plan.ask.dropped))))
+    headers += dropped_header(call.plan.ask.dropped)
     if call.is_closed:
         headers.append((b"x-facet-cost", b"%.6f" % (call.cost_micros / 1_000_000)))
     return headers

@@ -14,7 +14,7 @@ from console.batches.models import Batch, Line, State
 from console.batches.sql import NewLine
 from console.core.errors import BadInput
 from console.gateway.operations import OPERATIONS
-from console.gateway.unknown_fields import policy, refuse
+from console.gateway.unknown_fields import left_out
 
 _AT_ONCE = 1000
 # More would tell nobody more. OpenAI's clients show them all.
@@ -34,7 +34,7 @@ def validate(batch: Batch) -> None:
     """Make the batch's lines and set it in progress; or set it failed, with what is wrong in which line."""
     Line.objects.filter(batch=batch).delete()  # what a worker that died had written
     errors, total = _Errors(), 0
-    refuses = policy(batch.key.unknown_fields if batch.key else "") == "refuse"
+    word = batch.key.unknown_fields if batch.key else ""
     waiting: list[NewLine] = []
     for raw in storage.raw_lines(batch.input_file_id, longest=settings.GATEWAY_BODY_BYTES):
         if not raw.body.strip():
@@ -43,7 +43,7 @@ def validate(batch: Batch) -> None:
         if total > settings.BATCH_MAX_LINES:
             errors.add("too_many_lines", f"A batch has at most {settings.BATCH_MAX_LINES:,} lines.", line=raw.number)
             break
-        if (line := _line(batch, raw, errors, refuses=refuses)) is not None:
+        if (line := _line(batch, raw, errors, word)) is not None:
             waiting.append(line)
         if len(waiting) >= _AT_ONCE:
             _write(batch, waiting, errors)
@@ -54,16 +54,15 @@ def validate(batch: Batch) -> None:
     _conclude(batch, total, errors)
 
 
-def _line(batch: Batch, raw: storage.RawLine, errors: _Errors, *, refuses: bool) -> NewLine | None:
+def _line(batch: Batch, raw: storage.RawLine, errors: _Errors, word: str) -> NewLine | None:
     if raw.is_cut:
         limit = f"{settings.GATEWAY_BODY_BYTES:,}"
         errors.add("line_too_long", f"The line is longer than {limit} bytes.", line=raw.number)
         return None
     try:
         parsed = parse(raw.body, batch.endpoint)
-        unknown = parsed.body.keys() - OPERATIONS[ENDPOINTS[batch.endpoint]].known
-        if unknown and refuses:
-            refuse(unknown)
+        operation = OPERATIONS[ENDPOINTS[batch.endpoint]]
+        left_out(word, parsed.body.keys() - operation.known, operation.withheld)
     except BadInput as wrong:
         errors.add(wrong.code, wrong.message, line=raw.number, param=wrong.param)
         return None

@@ -14,7 +14,7 @@ from console.providers.types import Endpoint, Outgoing, StreamReader
 
 
 class Chat:
-    known = chat.KNOWN
+    known, withheld = chat.KNOWN, chat.WITHHELD
 
     def check(self, value: Any) -> dict[str, Any]:
         return chat.check(value)

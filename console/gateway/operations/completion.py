@@ -30,7 +30,7 @@ def _echoes(ask: Ask) -> list[str]:
 
 
 class Completion:
-    known = completions.KNOWN
+    known, withheld = completions.KNOWN, completions.WITHHELD
 
     def check(self, value: Any) -> dict[str, Any]:
         return completions.check(value)

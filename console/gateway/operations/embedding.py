@@ -15,7 +15,7 @@ from console.providers.types import Endpoint, Outgoing, StreamReader
 
 
 class Embedding:
-    known = embeddings.KNOWN
+    known, withheld = embeddings.KNOWN, embeddings.WITHHELD
 
     def check(self, value: Any) -> dict[str, Any]:
         return embeddings.check(value)

@@ -25,7 +25,7 @@ _SHARED = frozenset({"temperature", "top_p", "top_k"})
 
 
 class Message:
-    known = messages.KNOWN
+    known, withheld = messages.KNOWN, messages.WITHHELD
 
     def check(self, value: Any) -> dict[str, Any]:
         return messages.check(value)

@@ -29,6 +29,10 @@ class Operation(Protocol):
     def known(self) -> frozenset[str]:
         """The fields its bodies can have; what happens to others is for the caller's key to say."""
 
+    @property
+    def withheld(self) -> frozenset[str]:
+        """Those it takes as well, and never sends on; the answer names them."""
+
     def check(self, value: Any) -> dict[str, Any]:
         """Return a body from outside, ready to be sent on; raises BadInput that names the field at fault."""
 

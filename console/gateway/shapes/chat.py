@@ -30,9 +30,6 @@ KNOWN = frozenset(
         "top_logprobs",
         "user",
         "safety_identifier",
-        "metadata",
-        "store",
-        "service_tier",
         "parallel_tool_calls",
         "tool_choice",
         "tools",
@@ -51,6 +48,7 @@ KNOWN = frozenset(
         "repeat_penalty",
     }
 )
+WITHHELD = fields.NOT_SENT
 
 
 def _tools(name: str, value: Any) -> None:
@@ -92,7 +90,7 @@ def check(value: Any) -> dict[str, Any]:
         else:
             body = {name: value for name, value in body.items() if name != "messages"}
     fields.check_members(body, _CHECKS)
-    return fields.keep(body)
+    return fields.theirs(body)
 
 
 def uses_functions(body: dict[str, Any]) -> bool:

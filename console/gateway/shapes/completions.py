@@ -25,12 +25,12 @@ KNOWN = frozenset(
         "logit_bias",
         "logprobs",
         "user",
-        "metadata",
         "top_k",
         "min_p",
         "repeat_penalty",
     }
 )
+WITHHELD = frozenset({"metadata"})
 
 _CHECKS = {
     "n": fields.whole(1, 16),
@@ -58,4 +58,4 @@ def check(value: Any) -> dict[str, Any]:
         raise BadInput("best_of must be at least n: it is how many answers n are chosen from.", param="best_of")
     if best_of is not None and best_of > 1 and body.get("stream"):
         raise BadInput("best_of cannot be streamed: the best is known when all are complete.", param="best_of")
-    return fields.keep(body)
+    return fields.theirs(body)

@@ -6,6 +6,7 @@ from console.core.errors import BadInput
 from console.gateway.shapes import fields, prompts
 
 KNOWN = frozenset({"model", "input", "encoding_format", "dimensions", "user", "input_type", "truncate"})
+WITHHELD: frozenset[str] = frozenset()
 
 _CHECKS = {"dimensions": fields.whole(1, 100_000)}
 
@@ -19,4 +20,4 @@ def check(value: Any) -> dict[str, Any]:
         raise BadInput("encoding_format must be float or base64.", param="encoding_format")
     if body.get("stream"):
         raise BadInput("Embeddings are not streamed.", param="stream")
-    return fields.keep(body)
+    return fields.theirs(body)

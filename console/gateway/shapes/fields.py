@@ -5,9 +5,11 @@ from typing import Any
 
 from console.core.errors import BadInput
 
-# For us or for nobody: never sent on. Where a call goes and with whose credentials is not the caller's to say.
+# Where a call goes and with whose credentials is not the caller's to say.
 _NOT_THEIRS = frozenset({"api_base", "base_url", "api_key", "api_version", "headers", "extra_headers", "extra_body"})
-_OURS = frozenset({"metadata", "store", "service_tier"})
+# Labels are for our log, and whether a provider keeps an answer and at which price it gives it is the house's to say:
+# never sent on, whoever asks. A shape that has some of them lists those as WITHHELD.
+NOT_SENT = frozenset({"metadata", "store", "service_tier"})
 
 # Raises BadInput for a member of this name and value.
 Check = Callable[[str, Any], None]
@@ -57,9 +59,9 @@ def thing(name: str, value: Any) -> None:
 STREAMING: dict[str, Check] = {"stream": truth, "stream_options": thing}
 
 
-def keep(body: dict[str, Any]) -> dict[str, Any]:
-    """Keep to ourselves what is ours. Fields nobody knows stay: who asks decides about them (`unknown_fields.py`)."""
+def theirs(body: dict[str, Any]) -> dict[str, Any]:
+    """Return the body, if all in it is the caller's to say. Fields nobody knows stay (`unknown_fields.py`)."""
     if not body.keys().isdisjoint(_NOT_THEIRS):
         name = min(body.keys() & _NOT_THEIRS)
         raise BadInput(f"{name} cannot be set by a request; the alias decides where a call goes.", param=name)
-    return body if body.keys().isdisjoint(_OURS) else {k: v for k, v in body.items() if k not in _OURS}
+    return body

@@ -19,7 +19,6 @@ KNOWN = frozenset(
         "model",
         "output_config",
         "prompt",
-        "service_tier",
         "stop_sequences",
         "stream",
         "system",
@@ -30,6 +29,11 @@ KNOWN = frozenset(
         "top_k",
         "top_p",
     }
+)
+WITHHELD = frozenset({"service_tier"})
+# What a request to count tokens can have: the same without what concerns the answer.
+COUNTED = frozenset(
+    {"cache_control", "messages", "model", "output_config", "system", "thinking", "tool_choice", "tools"}
 )
 
 _CHECKS = {
@@ -46,18 +50,18 @@ def check(value: Any) -> dict[str, Any]:
     if body.get("max_tokens") is None:
         raise BadInput("Say how many tokens the answer may have at most.", param="max_tokens")
     fields.check_members(body, _CHECKS)
-    metadata = body.get("metadata")
-    kept = fields.keep(body)
-    # Theirs names the caller's own user, for Anthropic's eyes; there is nothing else in it.
-    return kept if not isinstance(metadata, dict) or not metadata else {**kept, "metadata": metadata}
+    # Here `metadata` names the caller's own user, for Anthropic's eyes; there is nothing else in it.
+    if "metadata" in body and not body["metadata"]:
+        body = {name: value for name, value in body.items() if name != "metadata"}
+    return fields.theirs(body)
 
 
 def check_count(value: Any) -> dict[str, Any]:
-    """Return the body of a request to count tokens, which is the same without what concerns the answer."""
+    """Return the body of a request to count tokens; what else is in it than COUNTED is for the caller's key to say."""
     body = _checked(value)
     if "prompt" in body:
         raise BadInput("Prompts of the library are not counted; leave prompt out.", param="prompt")
-    return body
+    return fields.theirs(body)
 
 
 def _checked(value: Any) -> dict[str, Any]:

@@ -118,7 +118,11 @@ def test_headers_and_redaction_are_those_of_every_call(client, world):
     set_quota(actor=SYSTEM, team=world.team, metric="requests", window="minute", limit=10)
     world.upstream.enqueue(vectors(VECTORS[0]))
     secret = "sk-proj-" + "a1B2" * 12
-    answer = client.post("/v1/embeddings", json={"model": "embed", "input": f"my key is {secret}"})
+    body = {"model": "embed", "input": f"my key is {secret}", "pooling": "mean", "metadata": {"a": "b"}}
+    answer = client.post("/v1/embeddings", json=body)
+    sent = world.upstream.seen[0].body
+    assert sent["pooling"] == "mean" and "metadata" not in sent
+    assert answer.headers["x-facet-dropped-fields"] == "metadata"
     assert answer.headers["x-ratelimit-remaining-requests"] == "9" and answer.json()["data"][0]["index"] == 0
     assert secret not in Payload.objects.get(event_id=world.calls()[-1].pk, kind="input").body
     assert world.calls()[-1].first_token_us is None

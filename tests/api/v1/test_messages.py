@@ -194,6 +194,36 @@ def test_it_counts_tokens(anthropic_sdk, desk, client: httpx.Client):
     assert [line.status for line in desk.calls()] == ["refused"] and desk.upstream.seen == []
 
 
+def test_unknown_fields_go_by_the_policy_where_messages_are_written_and_counted(anthropic_sdk, desk, settings):
+    count, create = (
+        anthropic_sdk.messages.with_raw_response.count_tokens,
+        anthropic_sdk.messages.with_raw_response.create,
+    )
+    beyond, asked = {"max_tokens": 9, "topp": 1}, {"model": "claude", "messages": HELLO}
+    for policy, named in (("pass", None), ("drop", "max_tokens, topp")):
+        settings.GATEWAY_UNKNOWN_FIELDS = policy
+        answer = count(**asked, extra_body=beyond)
+        assert answer.headers.get("x-facet-dropped-fields") == named and answer.parse().input_tokens > 5
+    settings.GATEWAY_UNKNOWN_FIELDS = "refuse"
+    thinks = {"thinking": {"type": "adaptive"}, "tools": [TOOL], "tool_choice": {"type": "auto"}, "system": "Be kind."}
+    assert "x-facet-dropped-fields" not in count(**asked, **thinks, output_config={"effort": "low"}).headers
+    with pytest.raises(sdks.anthropic.BadRequestError) as refused:
+        count(**asked, extra_body={"topp": 1})
+    error = refused.value.body["error"]
+    assert (error["type"], error["message"]) == ("invalid_request_error", "'topp' is not a field of this request.")
+    (line,) = desk.calls()
+    assert (line.status, line.route, line.key_id) == ("refused", "/v1/messages/count_tokens", desk.key.pk)
+    with pytest.raises(sdks.anthropic.BadRequestError, match="api_key"):
+        count(**asked, extra_body={"api_key": "x"})
+    assert desk.upstream.seen == []
+
+    desk.upstream.enqueue(claude.message(claude.text()))
+    answer = create(**{**ASK, "model": "claude"}, metadata={"user_id": "u-1"}, service_tier="standard_only")
+    sent = desk.upstream.seen[0].body
+    assert (answer.headers["x-facet-dropped-fields"], sent["metadata"]) == ("service_tier", {"user_id": "u-1"})
+    assert "service_tier" not in sent
+
+
 def test_a_prompt_and_an_agent_answer_where_messages_are_written(anthropic_sdk, desk):
     voice = make.make_prompt(desk.team, "shop/voice", "You speak for {{shop}}.", variables=[{"name": "shop"}])
     prompt = {"id": "shop/voice", "variables": {"shop": "Larkfield"}}

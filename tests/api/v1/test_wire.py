@@ -364,15 +364,34 @@ def test_no_body_breaks_us(client, world):
 
 def test_unknown_fields_are_passed_dropped_or_refused(client, world, settings):
     body = {**BODY, "guided_regex": "a+", "metadata": {"a": "b"}, "prompt": None, "é\r\nx-evil: 1": 2}
-    for policy, named in (("pass", ""), ("drop", "guided_regex, \\xe9\\r\\nx-evil: 1")):
+    for policy, named in (("pass", "metadata"), ("drop", "guided_regex, metadata, \\xe9\\r\\nx-evil: 1")):
         settings.GATEWAY_UNKNOWN_FIELDS = policy
         answer = client.post(PATH, json=body)
         assert (answer.status_code, answer.headers.get("x-facet-dropped-fields", "")) == (200, named)
         assert "x-evil" not in answer.headers
-        assert ("guided_regex" in line_of(answer).detail) == bool(named)
+        assert ", ".join(json.loads(line_of(answer).detail)["dropped_fields"]) == named
     settings.GATEWAY_UNKNOWN_FIELDS = "refuse"
     is_error(client.post(PATH, json=body), 400, "invalid_request", "guided_regex")
     assert ["guided_regex" in seen.body for seen in world.upstream.seen] == [True, False]
+    assert not any("metadata" in seen.body for seen in world.upstream.seen)
+
+
+def test_what_is_never_sent_on_is_named_where_it_belongs_and_refused_where_it_does_not(client, sdk, world, settings):
+    settings.GATEWAY_UNKNOWN_FIELDS = "refuse"
+    kept = {"metadata": {"order": "7"}, "store": True, "service_tier": "flex"}
+    answer = sdk.chat.completions.with_raw_response.create(**BODY, **kept)
+    assert answer.headers["x-facet-dropped-fields"] == "metadata, service_tier, store"
+    assert json.loads(line_of(answer).detail)["dropped_fields"] == sorted(kept)
+    assert kept.keys().isdisjoint(world.upstream.seen[0].body)
+    for path, body, param in (
+        ("/v1/embeddings", {"input": "a", "metadata": {}}, "metadata"),
+        ("/v1/completions", {"prompt": "a", "metadata": {}, "store": False}, "store"),
+        ("/v1/messages", {"messages": BODY["messages"], "max_tokens": 9, "store": None}, "store"),
+    ):
+        refused = client.post(path, json={"model": BODY["model"], **body})
+        assert refused.status_code == 400 and param in refused.json()["error"]["message"], path
+        assert line_of(refused).status == "refused"
+    assert len(world.upstream.seen) == 1
 
 
 def test_the_keys_word_goes_before_the_installations(client, world, settings):
