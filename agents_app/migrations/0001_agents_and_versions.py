@@ -56,6 +56,12 @@ class Migration(migrations.Migration):
             ],
             options={
                 "ordering": ["name"],
+                "indexes": [models.Index(fields=["team", "name"], name="agents_of_a_team")],
+                "constraints": [
+                    models.UniqueConstraint(
+                        condition=models.Q(("archived_at", None)), fields=("slug",), name="one_living_agent_per_slug"
+                    )
+                ],
             },
         ),
         migrations.CreateModel(
@@ -102,6 +108,9 @@ class Migration(migrations.Migration):
             ],
             options={
                 "ordering": ["-number"],
+                "constraints": [
+                    models.UniqueConstraint(fields=("agent", "number"), name="one_agent_version_per_number")
+                ],
             },
         ),
         migrations.CreateModel(
@@ -211,19 +220,5 @@ class Migration(migrations.Migration):
             options={
                 "abstract": False,
             },
-        ),
-        migrations.AddConstraint(
-            model_name="agentversion",
-            constraint=models.UniqueConstraint(fields=("agent", "number"), name="one_agent_version_per_number"),
-        ),
-        migrations.AddIndex(
-            model_name="agent",
-            index=models.Index(fields=["team", "name"], name="agents_of_a_team"),
-        ),
-        migrations.AddConstraint(
-            model_name="agent",
-            constraint=models.UniqueConstraint(
-                condition=models.Q(("archived_at", None)), fields=("slug",), name="one_living_agent_per_slug"
-            ),
         ),
     ]

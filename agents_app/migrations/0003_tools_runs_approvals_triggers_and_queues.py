@@ -42,6 +42,11 @@ class Migration(migrations.Migration):
             ],
             options={
                 "ordering": ["name"],
+                "constraints": [
+                    models.UniqueConstraint(
+                        condition=models.Q(("archived_at", None)), fields=("team", "slug"), name="one_queue_per_slug"
+                    )
+                ],
             },
         ),
         migrations.CreateModel(
@@ -158,6 +163,21 @@ class Migration(migrations.Migration):
             ],
             options={
                 "ordering": ["-created_at", "-id"],
+                "indexes": [
+                    models.Index(fields=["team", "-created_at"], name="runs_of_a_team"),
+                    models.Index(fields=["agent", "-created_at"], name="runs_of_an_agent"),
+                    models.Index(
+                        condition=models.Q(("state__in", ["queued", "running", "cancelling", "waiting"])),
+                        fields=["wake_at", "lease_until"],
+                        name="runs_to_advance",
+                    ),
+                ],
+                "constraints": [
+                    models.CheckConstraint(
+                        condition=models.Q(("version__isnull", False), ("definition__isnull", False), _connector="OR"),
+                        name="run_has_a_definition",
+                    )
+                ],
             },
         ),
         migrations.CreateModel(
@@ -213,6 +233,14 @@ class Migration(migrations.Migration):
             ],
             options={
                 "ordering": ["created_at", "id"],
+                "indexes": [
+                    models.Index(
+                        condition=models.Q(("state__in", ["ready", "taken"])),
+                        fields=["queue", "created_at"],
+                        name="items_to_take",
+                    )
+                ],
+                "constraints": [models.UniqueConstraint(fields=("queue", "dedupe_id"), name="one_item_per_dedupe_id")],
             },
         ),
         migrations.CreateModel(
@@ -279,6 +307,7 @@ class Migration(migrations.Migration):
             ],
             options={
                 "ordering": ["number"],
+                "constraints": [models.UniqueConstraint(fields=("run", "number"), name="one_step_per_number")],
             },
         ),
         migrations.CreateModel(
@@ -368,6 +397,19 @@ class Migration(migrations.Migration):
             ],
             options={
                 "ordering": ["expires_at"],
+                "indexes": [
+                    models.Index(
+                        condition=models.Q(("state", "waiting")),
+                        fields=["team", "expires_at"],
+                        name="approvals_waiting",
+                    ),
+                    models.Index(fields=["team", "-decided_at"], name="approvals_decided"),
+                ],
+                "constraints": [
+                    models.UniqueConstraint(
+                        condition=models.Q(("state", "waiting")), fields=("step",), name="one_open_approval_per_step"
+                    )
+                ],
             },
         ),
         migrations.CreateModel(
@@ -421,6 +463,11 @@ class Migration(migrations.Migration):
             ],
             options={
                 "ordering": ["slug"],
+                "constraints": [
+                    models.UniqueConstraint(
+                        condition=models.Q(("deleted_at", None)), fields=("team", "slug"), name="one_tool_per_slug"
+                    )
+                ],
             },
         ),
         migrations.AddField(
@@ -465,6 +512,13 @@ class Migration(migrations.Migration):
             ],
             options={
                 "ordering": ["name"],
+                "constraints": [
+                    models.UniqueConstraint(
+                        condition=models.Q(("deleted_at", None)),
+                        fields=("team", "slug"),
+                        name="one_tool_server_per_slug",
+                    )
+                ],
             },
         ),
         migrations.AddField(
@@ -525,6 +579,7 @@ class Migration(migrations.Migration):
             ],
             options={
                 "ordering": ["name"],
+                "indexes": [models.Index(fields=["next_at"], name="triggers_due")],
             },
         ),
         migrations.CreateModel(
@@ -567,87 +622,7 @@ class Migration(migrations.Migration):
             ],
             options={
                 "ordering": ["-at"],
+                "constraints": [models.UniqueConstraint(fields=("trigger", "key"), name="one_firing_per_key")],
             },
-        ),
-        migrations.AddConstraint(
-            model_name="queue",
-            constraint=models.UniqueConstraint(
-                condition=models.Q(("archived_at", None)), fields=("team", "slug"), name="one_queue_per_slug"
-            ),
-        ),
-        migrations.AddIndex(
-            model_name="run",
-            index=models.Index(fields=["team", "-created_at"], name="runs_of_a_team"),
-        ),
-        migrations.AddIndex(
-            model_name="run",
-            index=models.Index(fields=["agent", "-created_at"], name="runs_of_an_agent"),
-        ),
-        migrations.AddIndex(
-            model_name="run",
-            index=models.Index(
-                condition=models.Q(("state__in", ["queued", "running", "cancelling", "waiting"])),
-                fields=["wake_at", "lease_until"],
-                name="runs_to_advance",
-            ),
-        ),
-        migrations.AddConstraint(
-            model_name="run",
-            constraint=models.CheckConstraint(
-                condition=models.Q(("version__isnull", False), ("definition__isnull", False), _connector="OR"),
-                name="run_has_a_definition",
-            ),
-        ),
-        migrations.AddIndex(
-            model_name="queueitem",
-            index=models.Index(
-                condition=models.Q(("state__in", ["ready", "taken"])),
-                fields=["queue", "created_at"],
-                name="items_to_take",
-            ),
-        ),
-        migrations.AddConstraint(
-            model_name="queueitem",
-            constraint=models.UniqueConstraint(fields=("queue", "dedupe_id"), name="one_item_per_dedupe_id"),
-        ),
-        migrations.AddIndex(
-            model_name="approval",
-            index=models.Index(
-                condition=models.Q(("state", "waiting")), fields=["team", "expires_at"], name="approvals_waiting"
-            ),
-        ),
-        migrations.AddIndex(
-            model_name="approval",
-            index=models.Index(fields=["team", "-decided_at"], name="approvals_decided"),
-        ),
-        migrations.AddConstraint(
-            model_name="approval",
-            constraint=models.UniqueConstraint(
-                condition=models.Q(("state", "waiting")), fields=("step",), name="one_open_approval_per_step"
-            ),
-        ),
-        migrations.AddConstraint(
-            model_name="step",
-            constraint=models.UniqueConstraint(fields=("run", "number"), name="one_step_per_number"),
-        ),
-        migrations.AddConstraint(
-            model_name="toolserver",
-            constraint=models.UniqueConstraint(
-                condition=models.Q(("deleted_at", None)), fields=("team", "slug"), name="one_tool_server_per_slug"
-            ),
-        ),
-        migrations.AddConstraint(
-            model_name="tool",
-            constraint=models.UniqueConstraint(
-                condition=models.Q(("deleted_at", None)), fields=("team", "slug"), name="one_tool_per_slug"
-            ),
-        ),
-        migrations.AddIndex(
-            model_name="trigger",
-            index=models.Index(fields=["next_at"], name="triggers_due"),
-        ),
-        migrations.AddConstraint(
-            model_name="firing",
-            constraint=models.UniqueConstraint(fields=("trigger", "key"), name="one_firing_per_key"),
         ),
     ]

@@ -57,6 +57,9 @@ class Migration(migrations.Migration):
             ],
             options={
                 "ordering": ["created_at", "id"],
+                "indexes": [
+                    models.Index(condition=models.Q(("sent_at", None)), fields=["not_before"], name="outgoing_to_send")
+                ],
             },
         ),
         migrations.CreateModel(
@@ -192,10 +195,6 @@ class Migration(migrations.Migration):
         migrations.AddConstraint(
             model_name="broker",
             constraint=models.UniqueConstraint(fields=("team", "slug"), name="one_broker_per_slug"),
-        ),
-        migrations.AddIndex(
-            model_name="outgoing",
-            index=models.Index(condition=models.Q(("sent_at", None)), fields=["not_before"], name="outgoing_to_send"),
         ),
         migrations.AddConstraint(
             model_name="outgoing",

@@ -60,6 +60,16 @@ class Migration(migrations.Migration):
             ],
             options={
                 "ordering": ["slug"],
+                "indexes": [models.Index(fields=["team", "slug"], name="prompts_of_a_team")],
+                "constraints": [
+                    models.UniqueConstraint(
+                        condition=models.Q(("deleted_at", None)), fields=("slug",), name="one_living_prompt_per_slug"
+                    ),
+                    models.CheckConstraint(
+                        condition=models.Q(("is_required", False), ("kind", "partial"), _connector="OR"),
+                        name="only_partials_are_required",
+                    ),
+                ],
             },
         ),
         migrations.CreateModel(
@@ -97,6 +107,7 @@ class Migration(migrations.Migration):
             ],
             options={
                 "ordering": ["-number"],
+                "constraints": [models.UniqueConstraint(fields=("prompt", "number"), name="one_version_per_number")],
             },
         ),
         migrations.AddField(
@@ -153,6 +164,7 @@ class Migration(migrations.Migration):
             ],
             options={
                 "ordering": ["-moved_at", "-id"],
+                "indexes": [models.Index(fields=["prompt", "-moved_at"], name="label_moves_of_a_prompt")],
             },
         ),
         migrations.CreateModel(
@@ -183,6 +195,7 @@ class Migration(migrations.Migration):
             ],
             options={
                 "ordering": ["name"],
+                "constraints": [models.UniqueConstraint(fields=("prompt", "name"), name="one_label_per_name")],
             },
         ),
         migrations.CreateModel(
@@ -219,6 +232,9 @@ class Migration(migrations.Migration):
                     ),
                 ),
             ],
+            options={
+                "constraints": [models.UniqueConstraint(fields=("prompt", "person"), name="one_draft_per_person")],
+            },
         ),
         migrations.CreateModel(
             name="Review",
@@ -293,6 +309,13 @@ class Migration(migrations.Migration):
             ],
             options={
                 "ordering": ["-requested_at"],
+                "constraints": [
+                    models.UniqueConstraint(
+                        condition=models.Q(("status__in", ["open", "changes"])),
+                        fields=("prompt", "label"),
+                        name="one_live_review_a_label",
+                    )
+                ],
             },
         ),
         migrations.CreateModel(
@@ -359,6 +382,9 @@ class Migration(migrations.Migration):
                     ),
                 ),
             ],
+            options={
+                "constraints": [models.UniqueConstraint(fields=("prompt", "partial"), name="one_waiver_per_partial")],
+            },
         ),
         migrations.CreateModel(
             name="LabelRule",
@@ -404,50 +430,5 @@ class Migration(migrations.Migration):
                     )
                 ],
             },
-        ),
-        migrations.AddConstraint(
-            model_name="promptversion",
-            constraint=models.UniqueConstraint(fields=("prompt", "number"), name="one_version_per_number"),
-        ),
-        migrations.AddIndex(
-            model_name="prompt",
-            index=models.Index(fields=["team", "slug"], name="prompts_of_a_team"),
-        ),
-        migrations.AddConstraint(
-            model_name="prompt",
-            constraint=models.UniqueConstraint(
-                condition=models.Q(("deleted_at", None)), fields=("slug",), name="one_living_prompt_per_slug"
-            ),
-        ),
-        migrations.AddConstraint(
-            model_name="prompt",
-            constraint=models.CheckConstraint(
-                condition=models.Q(("is_required", False), ("kind", "partial"), _connector="OR"),
-                name="only_partials_are_required",
-            ),
-        ),
-        migrations.AddIndex(
-            model_name="labelmove",
-            index=models.Index(fields=["prompt", "-moved_at"], name="label_moves_of_a_prompt"),
-        ),
-        migrations.AddConstraint(
-            model_name="label",
-            constraint=models.UniqueConstraint(fields=("prompt", "name"), name="one_label_per_name"),
-        ),
-        migrations.AddConstraint(
-            model_name="draft",
-            constraint=models.UniqueConstraint(fields=("prompt", "person"), name="one_draft_per_person"),
-        ),
-        migrations.AddConstraint(
-            model_name="review",
-            constraint=models.UniqueConstraint(
-                condition=models.Q(("status__in", ["open", "changes"])),
-                fields=("prompt", "label"),
-                name="one_live_review_a_label",
-            ),
-        ),
-        migrations.AddConstraint(
-            model_name="waiver",
-            constraint=models.UniqueConstraint(fields=("prompt", "partial"), name="one_waiver_per_partial"),
         ),
     ]

@@ -77,6 +77,25 @@ class Migration(migrations.Migration):
             ],
             options={
                 "ordering": ["team__name", "metric", "window"],
+                "constraints": [
+                    models.UniqueConstraint(
+                        fields=("team", "key", "alias", "metric", "window"),
+                        name="one_quota_of_a_kind",
+                        nulls_distinct=False,
+                    ),
+                    models.CheckConstraint(condition=models.Q(("limit__gte", 0)), name="quota_limit_not_negative"),
+                    models.CheckConstraint(
+                        condition=models.Q(
+                            models.Q(("metric", "concurrency"), ("window", "")),
+                            models.Q(
+                                models.Q(("metric", "concurrency"), _negated=True),
+                                models.Q(("window", ""), _negated=True),
+                            ),
+                            _connector="OR",
+                        ),
+                        name="quota_has_a_window_unless_concurrency",
+                    ),
+                ],
             },
         ),
         migrations.CreateModel(
@@ -96,6 +115,11 @@ class Migration(migrations.Migration):
                     ),
                 ),
             ],
+            options={
+                "constraints": [
+                    models.UniqueConstraint(fields=("quota", "period_start", "percent"), name="one_alert_per_threshold")
+                ],
+            },
         ),
         migrations.CreateModel(
             name="QuotaCounter",
@@ -148,6 +172,9 @@ class Migration(migrations.Migration):
             ],
             options={
                 "ordering": ["-starts_at"],
+                "constraints": [
+                    models.CheckConstraint(condition=models.Q(("amount__gt", 0)), name="increase_is_positive")
+                ],
             },
         ),
         migrations.CreateModel(
@@ -256,38 +283,5 @@ class Migration(migrations.Migration):
                     )
                 ],
             },
-        ),
-        migrations.AddConstraint(
-            model_name="quota",
-            constraint=models.UniqueConstraint(
-                fields=("team", "key", "alias", "metric", "window"), name="one_quota_of_a_kind", nulls_distinct=False
-            ),
-        ),
-        migrations.AddConstraint(
-            model_name="quota",
-            constraint=models.CheckConstraint(condition=models.Q(("limit__gte", 0)), name="quota_limit_not_negative"),
-        ),
-        migrations.AddConstraint(
-            model_name="quota",
-            constraint=models.CheckConstraint(
-                condition=models.Q(
-                    models.Q(("metric", "concurrency"), ("window", "")),
-                    models.Q(
-                        models.Q(("metric", "concurrency"), _negated=True), models.Q(("window", ""), _negated=True)
-                    ),
-                    _connector="OR",
-                ),
-                name="quota_has_a_window_unless_concurrency",
-            ),
-        ),
-        migrations.AddConstraint(
-            model_name="quotaalert",
-            constraint=models.UniqueConstraint(
-                fields=("quota", "period_start", "percent"), name="one_alert_per_threshold"
-            ),
-        ),
-        migrations.AddConstraint(
-            model_name="quotaincrease",
-            constraint=models.CheckConstraint(condition=models.Q(("amount__gt", 0)), name="increase_is_positive"),
         ),
     ]

@@ -73,6 +73,10 @@ class Migration(migrations.Migration):
             ],
             options={
                 "ordering": ["-id"],
+                "indexes": [
+                    models.Index(fields=["team", "-id"], name="files_of_a_team"),
+                    models.Index(fields=["expires_at"], name="files_by_expiry"),
+                ],
             },
         ),
         migrations.CreateModel(
@@ -221,6 +225,16 @@ class Migration(migrations.Migration):
             ],
             options={
                 "ordering": ["-id"],
+                "indexes": [
+                    models.Index(fields=["team", "-id"], name="batches_of_a_team"),
+                    models.Index(
+                        condition=models.Q(
+                            ("state__in", ("failed", "completed", "expired", "cancelled")), _negated=True
+                        ),
+                        fields=["state"],
+                        name="batches_under_way",
+                    ),
+                ],
             },
         ),
         migrations.CreateModel(
@@ -236,6 +250,9 @@ class Migration(migrations.Migration):
                     ),
                 ),
             ],
+            options={
+                "constraints": [models.UniqueConstraint(fields=("file", "number"), name="one_chunk_per_number")],
+            },
         ),
         migrations.CreateModel(
             name="Line",
@@ -271,54 +288,21 @@ class Migration(migrations.Migration):
             ],
             options={
                 "db_table": "batches_line",
+                "indexes": [
+                    models.Index(
+                        condition=models.Q(("state", "pending")), fields=["batch", "number"], name="lines_to_send"
+                    ),
+                    models.Index(condition=models.Q(("state", "sent")), fields=["batch"], name="lines_under_way"),
+                    models.Index(
+                        condition=models.Q(("state", "failed")),
+                        fields=["batch", "error_code"],
+                        name="lines_that_failed",
+                    ),
+                ],
+                "constraints": [
+                    models.UniqueConstraint(fields=("batch", "number"), name="one_line_per_number"),
+                    models.UniqueConstraint(fields=("batch", "custom_id"), name="one_line_per_custom_id"),
+                ],
             },
-        ),
-        migrations.AddIndex(
-            model_name="file",
-            index=models.Index(fields=["team", "-id"], name="files_of_a_team"),
-        ),
-        migrations.AddIndex(
-            model_name="file",
-            index=models.Index(fields=["expires_at"], name="files_by_expiry"),
-        ),
-        migrations.AddIndex(
-            model_name="batch",
-            index=models.Index(fields=["team", "-id"], name="batches_of_a_team"),
-        ),
-        migrations.AddIndex(
-            model_name="batch",
-            index=models.Index(
-                condition=models.Q(("state__in", ("failed", "completed", "expired", "cancelled")), _negated=True),
-                fields=["state"],
-                name="batches_under_way",
-            ),
-        ),
-        migrations.AddConstraint(
-            model_name="filechunk",
-            constraint=models.UniqueConstraint(fields=("file", "number"), name="one_chunk_per_number"),
-        ),
-        migrations.AddIndex(
-            model_name="line",
-            index=models.Index(
-                condition=models.Q(("state", "pending")), fields=["batch", "number"], name="lines_to_send"
-            ),
-        ),
-        migrations.AddIndex(
-            model_name="line",
-            index=models.Index(condition=models.Q(("state", "sent")), fields=["batch"], name="lines_under_way"),
-        ),
-        migrations.AddIndex(
-            model_name="line",
-            index=models.Index(
-                condition=models.Q(("state", "failed")), fields=["batch", "error_code"], name="lines_that_failed"
-            ),
-        ),
-        migrations.AddConstraint(
-            model_name="line",
-            constraint=models.UniqueConstraint(fields=("batch", "number"), name="one_line_per_number"),
-        ),
-        migrations.AddConstraint(
-            model_name="line",
-            constraint=models.UniqueConstraint(fields=("batch", "custom_id"), name="one_line_per_custom_id"),
         ),
     ]

@@ -110,6 +110,9 @@ class Migration(migrations.Migration):
             ],
             options={
                 "ordering": ["provider__name", "name"],
+                "constraints": [
+                    models.UniqueConstraint(fields=("provider", "name"), name="one_version_per_name_and_provider")
+                ],
             },
         ),
         migrations.CreateModel(
@@ -144,6 +147,11 @@ class Migration(migrations.Migration):
                     ),
                 ),
             ],
+            options={
+                "constraints": [
+                    models.UniqueConstraint(fields=("alias", "environment"), name="one_pin_per_environment")
+                ],
+            },
         ),
         migrations.CreateModel(
             name="PinMove",
@@ -210,29 +218,17 @@ class Migration(migrations.Migration):
             ],
             options={
                 "ordering": ["-effective_from"],
+                "constraints": [
+                    models.UniqueConstraint(fields=("model_version", "effective_from"), name="one_price_per_moment"),
+                    models.CheckConstraint(
+                        condition=models.Q(
+                            ("input__gte", 0),
+                            ("output__gte", 0),
+                            models.Q(("cached_input__isnull", True), ("cached_input__gte", 0), _connector="OR"),
+                        ),
+                        name="price_not_negative",
+                    ),
+                ],
             },
-        ),
-        migrations.AddConstraint(
-            model_name="pin",
-            constraint=models.UniqueConstraint(fields=("alias", "environment"), name="one_pin_per_environment"),
-        ),
-        migrations.AddConstraint(
-            model_name="price",
-            constraint=models.UniqueConstraint(fields=("model_version", "effective_from"), name="one_price_per_moment"),
-        ),
-        migrations.AddConstraint(
-            model_name="price",
-            constraint=models.CheckConstraint(
-                condition=models.Q(
-                    ("input__gte", 0),
-                    ("output__gte", 0),
-                    models.Q(("cached_input__isnull", True), ("cached_input__gte", 0), _connector="OR"),
-                ),
-                name="price_not_negative",
-            ),
-        ),
-        migrations.AddConstraint(
-            model_name="modelversion",
-            constraint=models.UniqueConstraint(fields=("provider", "name"), name="one_version_per_name_and_provider"),
         ),
     ]

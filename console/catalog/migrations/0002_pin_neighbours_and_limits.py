@@ -43,6 +43,9 @@ class Migration(migrations.Migration):
             ],
             options={
                 "ordering": ["position"],
+                "constraints": [
+                    models.CheckConstraint(condition=models.Q(("tries__gte", 1)), name="fallback_is_tried")
+                ],
             },
         ),
         migrations.CreateModel(
@@ -348,10 +351,6 @@ class Migration(migrations.Migration):
         migrations.AddConstraint(
             model_name="pinfallback",
             constraint=models.UniqueConstraint(fields=("pin", "model_version"), name="one_fallback_per_version"),
-        ),
-        migrations.AddConstraint(
-            model_name="pinfallback",
-            constraint=models.CheckConstraint(condition=models.Q(("tries__gte", 1)), name="fallback_is_tried"),
         ),
         migrations.AddConstraint(
             model_name="pinproposal",

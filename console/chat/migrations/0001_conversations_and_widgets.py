@@ -86,6 +86,7 @@ class Migration(migrations.Migration):
             ],
             options={
                 "ordering": ["-last_at"],
+                "indexes": [models.Index(fields=["owner", "-last_at"], name="conversations_of_a_person")],
             },
         ),
         migrations.CreateModel(
@@ -176,6 +177,12 @@ class Migration(migrations.Migration):
             ],
             options={
                 "ordering": ["created_at", "id"],
+                "indexes": [
+                    models.Index(fields=["conversation", "created_at"], name="messages_of_a_conversation"),
+                    models.Index(
+                        condition=models.Q(("status", "writing")), fields=["lease_until"], name="messages_being_written"
+                    ),
+                ],
             },
         ),
         migrations.AddField(
@@ -222,6 +229,13 @@ class Migration(migrations.Migration):
                     ),
                 ),
             ],
+            options={
+                "constraints": [
+                    models.UniqueConstraint(
+                        fields=("message", "person", "visitor"), name="one_feedback_each", nulls_distinct=False
+                    )
+                ],
+            },
         ),
         migrations.AddField(
             model_name="conversation",
@@ -293,6 +307,7 @@ class Migration(migrations.Migration):
             ],
             options={
                 "ordering": ["name"],
+                "indexes": [models.Index(fields=["team", "name"], name="widgets_of_a_team")],
             },
         ),
         migrations.AddField(
@@ -313,26 +328,6 @@ class Migration(migrations.Migration):
                 to="chat.widget",
             ),
         ),
-        migrations.AddIndex(
-            model_name="message",
-            index=models.Index(fields=["conversation", "created_at"], name="messages_of_a_conversation"),
-        ),
-        migrations.AddIndex(
-            model_name="message",
-            index=models.Index(
-                condition=models.Q(("status", "writing")), fields=["lease_until"], name="messages_being_written"
-            ),
-        ),
-        migrations.AddConstraint(
-            model_name="feedback",
-            constraint=models.UniqueConstraint(
-                fields=("message", "person", "visitor"), name="one_feedback_each", nulls_distinct=False
-            ),
-        ),
-        migrations.AddIndex(
-            model_name="widget",
-            index=models.Index(fields=["team", "name"], name="widgets_of_a_team"),
-        ),
         migrations.AddConstraint(
             model_name="visitor",
             constraint=models.UniqueConstraint(
@@ -340,10 +335,6 @@ class Migration(migrations.Migration):
                 fields=("widget", "identity"),
                 name="one_visitor_per_identity",
             ),
-        ),
-        migrations.AddIndex(
-            model_name="conversation",
-            index=models.Index(fields=["owner", "-last_at"], name="conversations_of_a_person"),
         ),
         migrations.AddIndex(
             model_name="conversation",

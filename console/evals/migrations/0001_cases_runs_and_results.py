@@ -38,6 +38,7 @@ class Migration(migrations.Migration):
             ],
             options={
                 "ordering": ["name"],
+                "constraints": [models.UniqueConstraint(fields=("prompt", "name"), name="one_test_case_per_name")],
             },
         ),
         migrations.CreateModel(
@@ -93,6 +94,14 @@ class Migration(migrations.Migration):
             ],
             options={
                 "ordering": ["-started_at", "-id"],
+                "indexes": [
+                    models.Index(fields=["prompt", "version", "-started_at"], name="test_runs_of_a_version"),
+                    models.Index(
+                        condition=models.Q(("status__in", ["queued", "running"])),
+                        fields=["lease_until"],
+                        name="test_runs_going_on",
+                    ),
+                ],
             },
         ),
         migrations.CreateModel(
@@ -140,26 +149,7 @@ class Migration(migrations.Migration):
             ],
             options={
                 "ordering": ["name"],
+                "constraints": [models.UniqueConstraint(fields=("run", "case"), name="one_result_per_case_and_run")],
             },
-        ),
-        migrations.AddConstraint(
-            model_name="testcase",
-            constraint=models.UniqueConstraint(fields=("prompt", "name"), name="one_test_case_per_name"),
-        ),
-        migrations.AddIndex(
-            model_name="testrun",
-            index=models.Index(fields=["prompt", "version", "-started_at"], name="test_runs_of_a_version"),
-        ),
-        migrations.AddIndex(
-            model_name="testrun",
-            index=models.Index(
-                condition=models.Q(("status__in", ["queued", "running"])),
-                fields=["lease_until"],
-                name="test_runs_going_on",
-            ),
-        ),
-        migrations.AddConstraint(
-            model_name="testresult",
-            constraint=models.UniqueConstraint(fields=("run", "case"), name="one_result_per_case_and_run"),
         ),
     ]
