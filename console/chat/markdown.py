@@ -36,6 +36,8 @@ _CLASSES = {
     "span": {_PREFIX + name for name in STANDARD_TYPES.values() if name} | {"host"},
     "code": {"math"},
     "pre": {"code", "is-wide"},
+    "th": {"is-right", "is-center"},
+    "td": {"is-right", "is-center"},
 }
 _FORMATTER: HtmlFormatter[str] = HtmlFormatter(nowrap=True, classprefix=_PREFIX)
 
@@ -96,6 +98,14 @@ def _link_close(_self: RendererHTML, tokens: Sequence[Token], index: int, _optio
     return f"</a>{_host(str(tokens[opened].attrs.get('href', '')), words)}"
 
 
+def _cell(self: RendererHTML, tokens: Sequence[Token], index: int, options: OptionsDict, env: Any) -> str:
+    """Say by a class how a column is aligned: the policy of the page allows no styles."""
+    side = str(tokens[index].attrs.pop("style", "")).removeprefix("text-align:")
+    if side in {"right", "center"}:
+        tokens[index].attrSet("class", f"is-{side}")
+    return self.renderToken(tokens, index, options, env)
+
+
 def _renderer() -> MarkdownIt:
     made = MarkdownIt("commonmark", {"html": False, "linkify": True, "highlight": _highlighted, "breaks": True})
     made.enable(["table", "strikethrough", "linkify"])
@@ -109,6 +119,8 @@ def _renderer() -> MarkdownIt:
     made.inline.ruler.before("escape", "math", _math)
     made.add_render_rule("image", _image)
     made.add_render_rule("link_close", _link_close)
+    for cell in ("th_open", "td_open"):
+        made.add_render_rule(cell, _cell)
     made.add_render_rule(
         "math", lambda _s, tokens, at, _o, _e: f'<code class="math">{escape(tokens[at].content)}</code>'
     )

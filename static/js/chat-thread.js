@@ -28,7 +28,7 @@
   });
 
   const withCopy = () => {
-    for (const block of document.querySelectorAll(".msg:not([aria-busy]) .prose > pre:not(.has-copy)")) {
+    for (const block of document.querySelectorAll(".msg:not([aria-busy]) .prose pre:not(.has-copy)")) {
       block.classList.add("has-copy");
       const button = document.createElement("button");
       button.type = "button";

@@ -7,13 +7,21 @@
     getSelection().selectAllChildren(element);
   };
 
+  // Buttons that stand within what is copied are no part of it.
+  const words = (element) => {
+    if ("value" in element) return element.value;
+    const copy = element.cloneNode(true);
+    for (const button of copy.querySelectorAll("button")) button.remove();
+    return copy.textContent;
+  };
+
   document.addEventListener("click", async (event) => {
     const button = event.target.closest("[data-copy]");
     if (!button) return;
     const source = document.querySelector(button.dataset.copy);
     if (!source) return;
     try {
-      await navigator.clipboard.writeText("value" in source ? source.value : source.textContent);
+      await navigator.clipboard.writeText(words(source));
       say("Copied to the clipboard.", "ok");
     } catch {
       // Without TLS browsers give no clipboard; the selected text is one key away from it.

@@ -42,8 +42,9 @@ def test_it_shows_where_links_and_images_lead_and_fetches_nothing() -> None:
 
 
 def test_it_draws_tables_code_and_math() -> None:
-    table = render("| a | b |\n|---|---|\n| 1 | `2` |")
-    assert "<table>" in table and "<code>2</code>" in table
+    table = render("| a | b | c |\n|---|--:|:-:|\n| 1 | `2` | 3 |")
+    assert "<table>" in table and '<td class="is-right"><code>2</code></td>' in table
+    assert "<td>1</td>" in table and '<th class="is-center">c</th>' in table and "style" not in table
     code = render("```python\nprint('<b>')\n```")
     assert 'class="hl-nb"' in code and "&lt;b&gt;" in code and "<b>" not in code
     assert "<pre" in render("```nonsense\nx\n```")

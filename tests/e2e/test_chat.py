@@ -11,9 +11,9 @@ from tests.waiting import until
 
 _ANSWER = """Before seven, the board used to look like a **dare**.
 
-| Plan | Before | Now |
-|---|---|---|
-| Minutes | 52 | 6 |
+| Plan | Before | Now | Who measured it, and with which van |
+|---|--:|--:|---|
+| Minutes | 52 | 6 | Ines, on two days, with the old one |
 
 ```python
 for job in jobs:
@@ -136,6 +136,9 @@ def test_it_asks_reads_stops_asks_again_and_reloads(page_as: OpenPage, room: Roo
     small = page_as(room.ada, size=NARROW, theme="dark")
     small.goto(page.url)
     check_width(small)
+    assert small.get_by_role("log").evaluate("(log) => log.scrollWidth <= log.clientWidth"), (
+        "tables scroll, words do not"
+    )
     check_axe(small)
     shoot(small, "chat-390-dark")
     small.get_by_role("button", name="Conversations").click()

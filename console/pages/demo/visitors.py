@@ -103,6 +103,7 @@ def _make(widget: Widget, talk: Talk) -> None:
             parent=last,
             role=Message.Role.ASSISTANT if is_answer else Message.Role.USER,
             text=text,
+            author_name=widget.agent.name if is_answer else "",
             agent_version=widget.agent.live if is_answer else None,
             created_at=at,
             ended_at=at,
