@@ -161,6 +161,8 @@ DATABASES = {
         "PASSWORD": unquote(_db.password or ""),
         "HOST": unquote(_db_query.pop("host", "") or _db.hostname or ""),
         "PORT": str(_db.port or ""),
+        # A kept connection is tried before it is used: after PostgreSQL was restarted each would fail one request.
+        "CONN_HEALTH_CHECKS": True,
         "OPTIONS": {
             # Connections a process keeps for pages and tasks; 0 opens one per thread instead.
             "pool": {"min_size": 0, "max_size": _pool, "timeout": 10}
