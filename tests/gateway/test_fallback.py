@@ -321,8 +321,8 @@ def test_a_share_of_the_calls_is_copied_and_counted_by_quotas_for_copies_only(as
 def test_a_canary_answers_its_share_of_the_callers(ask: Ask, world, spare) -> None:
     canary = PinFallback.objects.get().model_version
     change_pin(world, canary_version=canary, canary_percent=50)
-    served = [ask(user=f"customer {n % 10}").headers["x-facet-model-version"] for n in range(20)]
-    assert served[:10] == served[10:], "each caller stays with its version"
+    served = [ask(user=f"customer {n % 20}").headers["x-facet-model-version"] for n in range(40)]
+    assert served[:20] == served[20:], "each caller stays with its version"
     assert set(served) == {"fake/fake-model", "spare/spare-model"}
     assert len(spare.seen) == served.count("spare/spare-model")
 
