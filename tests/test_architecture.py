@@ -55,7 +55,7 @@ def calls(tree: ast.AST) -> list[str]:
 
 
 @pytest.fixture(scope="module", autouse=True)
-def _let_go_of_the_trees() -> Iterator[None]:
+def lets_go_of_the_trees() -> Iterator[None]:
     """Half a million objects, which every collection of garbage would walk through for the rest of the run."""
     yield
     for kept in (trees, imports, calls):

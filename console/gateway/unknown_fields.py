@@ -34,6 +34,7 @@ def names_of(fields: Iterable[str]) -> tuple[str, ...]:
 
 
 def word_of(asker: Asker) -> str:
+    """Return what the caller's key says for itself; empty where it says nothing, or there is no key."""
     return asker.key.unknown_fields if asker.key is not None else ""
 
 

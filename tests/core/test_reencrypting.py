@@ -12,7 +12,7 @@ from console.audit.models import AuditEvent
 from console.catalog.models import Provider
 from console.core.crypto import decrypt, encrypt, is_newest
 from console.pages.reencrypting import columns
-from tests.test_architecture import _let_go_of_the_trees, trees  # noqa: F401 (a fixture)
+from tests.test_architecture import lets_go_of_the_trees, trees  # noqa: F401 (a fixture)
 
 
 def names_given(tree: ast.AST) -> set[str]:
