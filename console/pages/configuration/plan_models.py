@@ -1,0 +1,128 @@
+"""The part of a plan that speaks of model versions and their prices."""
+
+from __future__ import annotations
+
+import datetime as dt
+from decimal import Decimal
+from typing import TYPE_CHECKING, Any
+
+from console.catalog.models import ModelVersion, Price, Provider
+from console.catalog.queries import price_now
+from console.catalog.services import versions as services
+from console.core.clock import now
+from console.pages.configuration.forms import Entry
+from console.pages.configuration.steps import FieldChange, Step, differences, shown
+
+if TYPE_CHECKING:
+    from console.pages.configuration.plan import Plan
+
+# What one price says, by name.
+Amounts = dict[str, Decimal | None]
+_AMOUNTS = ("input", "output", "cached_input", "reasoning")
+_FIELDS = ("context_tokens", "max_output_tokens", "description", "shutdown_on")
+
+
+class ModelPlan:
+    """Adds the steps of model versions to a plan."""
+
+    def __init__(self, plan: Plan) -> None:
+        self.plan = plan
+        rows = ModelVersion.objects.select_related("provider").prefetch_related("prices")
+        self.rows = {str(version): version for version in rows}
+
+    def model(self, entry: Entry) -> None:
+        slug, name = entry["provider"], entry["name"]
+        if not self.plan.exists("provider", slug):
+            self.plan.problem(
+                entry, "provider", f"There is no provider {slug!r}, here or in this file; add it to providers."
+            )
+            return
+        label = f"{slug}/{name}"
+        new_price, later = _prices_of(entry)
+        wanted = {n: entry[n] for n in _FIELDS if entry.has(n)}
+        if entry.has("capabilities"):
+            wanted["capabilities"] = services.in_order(entry["capabilities"])
+        row = self.rows.get(label)
+        if row is None:
+            self._create(entry, label, wanted, new_price, later)
+            return
+        pairs = {n: (getattr(row, n), value) for n, value in wanted.items()}
+        fields = differences(pairs)
+        current = price_now(row)
+        old_price = _amounts(current) if current else None
+        prices = new_price is not None and new_price != old_price
+        if new_price is not None and prices:
+            fields.append(FieldChange("price", _price_text(old_price), _price_text(new_price)))
+        version = row
+        known = {price.effective_from: _amounts(price) for price in row.prices.all()}
+        for moment in [moment for moment in later if moment in known]:
+            if later.pop(moment) != known[moment]:
+                self.plan.problem(
+                    entry,
+                    "later_prices",
+                    f"{label} has another price from {moment.isoformat()} on already, and prices never change; "
+                    "choose another moment.",
+                )
+        fields += [_later_change(moment, price) for moment, price in later.items()]
+
+        def run() -> None:
+            changed = {n: value for n, (old, value) in pairs.items() if old != value}
+            if changed:
+                services.change_version(actor=self.plan.actor, version=version, **changed)
+            if new_price is not None and prices:
+                self._set_price(version, new_price)
+            for moment, price in later.items():
+                self._set_price(version, price, moment)
+
+        self.plan.change(entry, "model", label, fields, run, frozenset({("provider", slug)}))
+
+    def _create(
+        self, entry: Entry, label: str, wanted: dict[str, Any], price: Amounts | None, later: dict[dt.datetime, Amounts]
+    ) -> None:
+        fields = [FieldChange(n, "none", shown(v)) for n, v in wanted.items()]
+        if price:
+            fields.append(FieldChange("price", "none", _price_text(price)))
+        fields += [_later_change(moment, amounts) for moment, amounts in later.items()]
+
+        def run() -> None:
+            provider = Provider.objects.get(slug=entry["provider"])
+            version = services.create_version(actor=self.plan.actor, provider=provider, name=entry["name"], **wanted)
+            if price:
+                self._set_price(version, price)
+            for moment, amounts in later.items():
+                self._set_price(version, amounts, moment)
+
+        needs = frozenset({("provider", str(entry["provider"]))})
+        self.plan.steps.append(Step(entry.place, "model", label, "+", fields, run, needs))
+
+    def _set_price(self, version: ModelVersion, price: Amounts, effective_from: dt.datetime | None = None) -> None:
+        # `effective_from` was still to come when the plan was made.
+        begins = effective_from if effective_from and effective_from > now() else None
+        services.set_price(actor=self.plan.actor, version=version, effective_from=begins, **price)  # type: ignore[arg-type]
+
+
+def _amounts(price: Entry | Price) -> Amounts:
+    return {name: price.get(name) if isinstance(price, Entry) else getattr(price, name) for name in _AMOUNTS}
+
+
+def _prices_of(entry: Entry) -> tuple[Amounts | None, dict[dt.datetime, Amounts]]:
+    """Return the price from now on and those that begin later. One that lacks a half is a problem already."""
+    price: Entry | None = entry.get("price")
+    whole = [one for one in entry.get("later_prices", []) if isinstance(one, Entry) and one.has("from")]
+    later = {one["from"]: _amounts(one) for one in whole if one.has("input") and one.has("output")}
+    begun = [moment for moment in sorted(later) if moment <= now()]
+    present = _amounts(price) if price is not None and price.has("input") and price.has("output") else None
+    for moment in begun:
+        present = later.pop(moment)
+    return present, later
+
+
+def _later_change(moment: dt.datetime, price: Amounts) -> FieldChange:
+    return FieldChange(f"price from {moment.isoformat()}", "none", _price_text(price))
+
+
+def _price_text(price: Amounts | None) -> str:
+    if price is None:
+        return "none"
+    words = {"input": "in", "output": "out", "cached_input": "cached", "reasoning": "reasoning"}
+    return ", ".join(f"{shown(value)} {words[name]}" for name, value in price.items() if value is not None)

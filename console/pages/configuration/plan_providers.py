@@ -1,0 +1,71 @@
+"""The part of a plan that speaks of providers."""
+
+from __future__ import annotations
+
+from functools import partial
+from typing import TYPE_CHECKING, Any
+
+from console.catalog.models import Provider
+from console.catalog.names import checked_base_url
+from console.catalog.services import providers as services
+from console.core.errors import BadInput
+from console.pages.configuration.forms import Entry
+from console.pages.configuration.plan_secrets import secret_change
+from console.pages.configuration.steps import FieldChange, Step, differences, drop, shown
+
+if TYPE_CHECKING:
+    from console.pages.configuration.plan import Plan
+
+_NUMBERS = (
+    "first_byte_seconds", "total_seconds", "max_concurrency", "requests_per_minute", "tokens_per_minute",
+)  # fmt: skip
+
+
+class ProviderPlan:
+    """Adds the steps of providers to a plan."""
+
+    def __init__(self, plan: Plan) -> None:
+        self.plan = plan
+        self.rows = {provider.slug: provider for provider in Provider.objects.all()}
+
+    def provider(self, entry: Entry) -> None:
+        slug = entry["slug"]
+        secret = self.plan.secret(entry)
+        try:
+            address = checked_base_url(entry.get("base_url", "")) if entry.has("base_url") else ""
+        except BadInput as refusal:
+            self.plan.problem(entry, "base_url", refusal.message)
+            return
+        row = self.rows.get(slug)
+        numbers = {name: entry[name] for name in _NUMBERS if entry.has(name)}
+        if row is None:
+            fields = [FieldChange(n, "none", shown(v)) for n, v in (("kind", entry.get("kind")), ("base_url", address))]
+            if secret:
+                fields.append(FieldChange("secret", "none", "set"))
+            fields += [FieldChange(name, "none", shown(value)) for name, value in numbers.items()]
+            make = partial(
+                services.create_provider,
+                actor=self.plan.actor,
+                slug=slug,
+                name=slug,
+                kind=entry.get("kind", ""),
+                base_url=address,
+                secret=secret or "",
+                **numbers,
+            )
+            self.plan.steps.append(Step(entry.place, "provider", slug, "+", fields, lambda: drop(make())))
+            return
+        pairs: dict[str, tuple[Any, Any]] = {
+            "kind": (row.kind, entry.get("kind", row.kind)),
+            "base_url": (row.base_url, address or row.base_url),
+        } | {name: (getattr(row, name), value) for name, value in numbers.items()}
+        fields = differences(pairs)
+        fields += secret_change("secret", row.secret, secret)
+        change = partial(
+            services.change_provider,
+            actor=self.plan.actor,
+            provider=row,
+            secret=secret,
+            **{name: new for name, (old, new) in pairs.items() if old != new},
+        )
+        self.plan.change(entry, "provider", slug, fields, lambda: drop(change()))
