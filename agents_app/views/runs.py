@@ -11,8 +11,10 @@ from django.views.decorators.http import require_POST, require_safe
 from agents_app import access
 from agents_app.models import Run
 from agents_app.queries import approvals as asked
+from agents_app.queries import comparing, reading
 from agents_app.queries import runs as queries
 from agents_app.queries.rerunning import base_of
+from agents_app.queries.trace import trace
 from agents_app.services import questions, rerunning
 from agents_app.services import runs as services
 from agents_app.services.approvals import why_not_decide
@@ -67,27 +69,27 @@ def run(request: TeamRequest, run_id: str) -> HttpResponse:
 def page_of(request: TeamRequest, run: Run, number: str = "") -> dict[str, Any]:
     """Return the context of a run's page, with one of its steps open where the address names one."""
     may_read = access.may_read(request.caller, run)
-    step = queries.step_of(run, int(number)) if number.isascii() and number.isdecimal() and len(number) < 8 else None
+    step = reading.step_of(run, int(number)) if number.isascii() and number.isdecimal() and len(number) < 8 else None
     if number and step is None:
         raise Http404("The run has no such step.")
     may_stop = not run.is_over and access.runs_for(request.caller, "cancel").filter(pk=run.pk).exists()
     may_run = run.version_id is not None and access.may(request.caller, run.agent, "use")
     actor = request.caller.actor
     seen = access.approvals_for(request.caller)
-    cards = [asked.card(one, why_not_decide(actor, one), seen) for one in queries.open_approvals(run)]
+    cards = [asked.card(one, why_not_decide(actor, one), seen) for one in reading.open_approvals(run)]
     return {
         "active": ACTIVE,
         "run": run,
         "row": queries.Row(run),
-        "trace": queries.trace(run),
+        "trace": trace(run),
         "step": step,
-        "parts": queries.parts_of(step) if step is not None and may_read else [],
+        "parts": reading.parts_of(step) if step is not None and may_read else [],
         "cards": cards,
         "have": have(cards),
-        "questions": queries.questions_of(run) if may_read else [],
+        "questions": reading.questions_of(run) if may_read else [],
         "may_ask": may_read and request.caller.user is not None and run.steps_done > 0 and not run.forgotten_at,
-        "input": queries.laid_out(run.input) if may_read else "",
-        "output": queries.outcome(run.output) if may_read else "",
+        "input": reading.laid_out(run.input) if may_read else "",
+        "output": reading.outcome(run.output) if may_read else "",
         "may_read": may_read,
         "may_stop": may_stop,
         "may_run": may_run and run.is_over and not run.forgotten_at,
@@ -188,13 +190,13 @@ def compare(request: TeamRequest, run_id: str) -> HttpResponse:
     found = access.run_for(request.caller, run_id)
     seen = access.runs_for(request.caller)
     other_id = request.GET.get("with", "")
-    other = access.run_for(request.caller, other_id) if other_id else queries.neighbour(found, seen)
+    other = access.run_for(request.caller, other_id) if other_id else comparing.neighbour(found, seen)
     readable = [access.may_read(request.caller, one) for one in (found, other) if one is not None]
     context = {
         "active": ACTIVE,
         "run": found,
         "other": other,
-        "comparison": queries.comparison(other, found, with_content=all(readable)) if other is not None else None,
-        "candidates": queries.candidates(found, seen),
+        "comparison": comparing.comparison(other, found, with_content=all(readable)) if other is not None else None,
+        "candidates": comparing.candidates(found, seen),
     }
     return render(request, "agents/runs/compare.html", context)

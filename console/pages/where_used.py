@@ -8,8 +8,8 @@ from typing import Any
 from console.catalog.where_used import Traffic, Use
 from console.core.clock import now
 from console.core.histogram import merged, percentile
-from usage_app import sql
 from usage_app.models import Metric, Purpose, Quota
+from usage_app.sql.figures import usage_by_alias_and_model
 
 # Rows of alias and model, the dearest first: more aliases than anybody reads on one page.
 _MOST_ROWS = 1000
@@ -38,7 +38,7 @@ class UsageSource:
 
 def _rows(grain: str, since: dt.datetime, teams: Sequence[uuid.UUID], environment: str) -> list[tuple[Any, ...]]:
     until = now() + dt.timedelta(days=1)
-    return sql.usage_by_alias_and_model(grain, list(teams), environment, since, until, _MOST_ROWS, with_shadows=False)
+    return usage_by_alias_and_model(grain, list(teams), environment, since, until, _MOST_ROWS, with_shadows=False)
 
 
 def _summed(rows: Iterable[tuple[str, tuple[Any, ...]]]) -> dict[str, Traffic]:

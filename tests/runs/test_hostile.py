@@ -5,7 +5,7 @@ from django.test import Client
 from django.utils.html import escape
 
 from agents_app.models import Approval, Run
-from agents_app.queries.runs import _text
+from agents_app.queries.reading import _text
 from agents_app.trying import turns_from
 from console.audit.models import AuditEvent
 from tests import make

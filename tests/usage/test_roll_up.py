@@ -13,10 +13,10 @@ from console.teams.models import Team
 from tests import make
 from tests.usage.rows import a_call
 from tests.waiting import until
-from usage_app import sql
 from usage_app.models import Quota, RollUpState, UsageDay, UsageHour
 from usage_app.services import quotas
 from usage_app.services import roll_up as service
+from usage_app.sql import roll_up as sql
 
 pytestmark = pytest.mark.usefixtures("committed_db")
 

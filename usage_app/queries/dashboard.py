@@ -11,8 +11,8 @@ from django.db.models import Sum
 
 from console.core import clock
 from console.core.histogram import merged, percentile
-from usage_app import sql
 from usage_app.models import UsageDay, UsageHour
+from usage_app.sql.figures import latency_and_tops, usage_by_time_and_team
 
 Grain = Literal["hour", "day"]
 _STEPS: dict[Grain, dt.timedelta] = {"hour": dt.timedelta(hours=1), "day": dt.timedelta(days=1)}
@@ -119,7 +119,7 @@ def dashboard(span: Span, *, team_ids: Iterable[uuid.UUID], environment: str) ->
     now, before = Figures(), Figures()
     steps = {moment: Figures() for moment in moments}
     cost_by_team: dict[uuid.UUID, dict[dt.datetime, int]] = defaultdict(dict)
-    for moment, team_id, *sums in sql.usage_by_time_and_team(span.grain, teams, environment, span.before, span.end):
+    for moment, team_id, *sums in usage_by_time_and_team(span.grain, teams, environment, span.before, span.end):
         if moment < span.start:
             before.add(*sums)
             continue
@@ -128,7 +128,7 @@ def dashboard(span: Span, *, team_ids: Iterable[uuid.UUID], environment: str) ->
         cost_by_team[team_id][moment] = sums[-1]
     latency_by_type: dict[str, dict[dt.datetime, list[int]]] = defaultdict(dict)
     old: list[Sequence[int]] = []
-    latencies, tops = sql.latency_and_tops(
+    latencies, tops = latency_and_tops(
         span.grain, teams, environment, span.before, span.end, tops_since=span.start, limit=200
     )
     for moment, kind, counts in latencies:

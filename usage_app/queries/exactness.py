@@ -6,8 +6,8 @@ from dataclasses import dataclass
 from django.db import transaction
 
 from console.core.clock import now
-from usage_app import sql
 from usage_app.models import Quota
+from usage_app.sql.counters import recount
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,7 +34,7 @@ def differences(*, quota_id: int | None = None, closed: bool = True) -> list[Dif
     """Return the counters that differ from the log, of open periods and, with `closed`, of past ones."""
     wrong = [
         one
-        for one in sql.recount(now(), quota_id=quota_id, closed=closed)
+        for one in recount(now(), quota_id=quota_id, closed=closed)
         if (one.used or 0, one.reserved or 0) != (one.true_used, one.true_reserved)
     ]
     names = {

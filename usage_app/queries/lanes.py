@@ -7,8 +7,8 @@ from dataclasses import dataclass, field
 
 from console.core.histogram import merged, percentile
 from console.core.lanes import Lane
-from usage_app import sql
 from usage_app.queries.dashboard import Span
+from usage_app.sql.figures import usage_by_time_and_lane
 
 
 @dataclass(slots=True)
@@ -45,7 +45,7 @@ class LaneUse:
 def lanes(span: Span, *, team_ids: Iterable[uuid.UUID], environment: str) -> list[LaneUse]:
     """Return every lane, fastest first, in one query."""
     found = {lane.value: LaneUse(lane) for lane in Lane}
-    rows = sql.usage_by_time_and_lane(span.grain, list(team_ids), environment, span.start, span.end)
+    rows = usage_by_time_and_lane(span.grain, list(team_ids), environment, span.start, span.end)
     for moment, name, requests, errors, refusals, latency, first_token in rows:
         if (lane := found.get(name)) is None:
             continue

@@ -8,10 +8,11 @@ from dataclasses import dataclass
 from django.db.models import F, Prefetch, Q, QuerySet
 
 from console.core import clock
-from usage_app import amounts, sql
+from usage_app import amounts
 from usage_app.forecast import Forecast, elapsed, forecast
 from usage_app.models import Metric, Mode, Purpose, Quota, QuotaCounter, QuotaIncrease, Window
 from usage_app.shapes import ENDLESS
+from usage_app.sql.counters import key_line
 
 
 @dataclass(frozen=True, slots=True)
@@ -250,7 +251,7 @@ def remaining(
     """
     applies = Q(key=None)
     if key_id is not None:
-        applies |= Q(key_id__in=sql.key_line(key_id, backwards=True))
+        applies |= Q(key_id__in=key_line(key_id, backwards=True))
     if alias is not None:
         applies &= Q(alias="") | Q(alias=alias)
     quotas = Quota.objects.filter(applies, team_id=team_id, purpose=Purpose.CALLS).select_related("team", "key")

@@ -3,14 +3,14 @@
 from django.db import transaction
 
 from console.core.clock import now
-from usage_app import sql
 from usage_app.queries.exactness import Difference
+from usage_app.sql import counters
 
 
 @transaction.atomic
 def repair(difference: Difference) -> None:
     """Set one counter to what the log says, holding it while counting, so that no call slips in between."""
-    sql.lock_counter(difference.quota_id, difference.period_start)
-    for one in sql.recount(now(), quota_id=difference.quota_id, closed=True):
+    counters.lock_counter(difference.quota_id, difference.period_start)
+    for one in counters.recount(now(), quota_id=difference.quota_id, closed=True):
         if one.period_start == difference.period_start:
-            sql.put_counter(one.quota_id, one.period_start, used=one.true_used, reserved=one.true_reserved)
+            counters.put_counter(one.quota_id, one.period_start, used=one.true_used, reserved=one.true_reserved)

@@ -7,8 +7,8 @@ from functools import partial
 from django.conf import settings
 
 from console.core.clock import now
-from usage_app import sql
 from usage_app.models import Window
+from usage_app.sql.pruning import prune_alerts, prune_counters, prune_hours
 
 _BATCH = 5_000
 # Hours are drawn for two days and read for a month's opening; the days carry everything older.
@@ -34,7 +34,7 @@ def prune() -> int:
     }
     gone = 0
     for window, age in ages.items():
-        gone += _in_batches(partial(sql.prune_counters, window, moment - age))
-    gone += _in_batches(partial(sql.prune_alerts, moment - kept))
-    gone += _in_batches(partial(sql.prune_hours, moment - dt.timedelta(days=_HOURS_KEPT_DAYS)))
+        gone += _in_batches(partial(prune_counters, window, moment - age))
+    gone += _in_batches(partial(prune_alerts, moment - kept))
+    gone += _in_batches(partial(prune_hours, moment - dt.timedelta(days=_HOURS_KEPT_DAYS)))
     return gone

@@ -11,8 +11,8 @@ from console.core import clock
 from console.core.errors import BadInput, Conflict
 from console.teams.callers import Actor
 from console.teams.models import ApiKey, Team
-from usage_app import sql
 from usage_app.models import Metric, Mode, Purpose, Quota, QuotaCounter, QuotaIncrease, Window
+from usage_app.sql.counters import used_before
 
 # A bigint holds more, but sums of limits and increases must not come near its end.
 LARGEST = 10**15
@@ -87,7 +87,7 @@ def set_quota(
     quota.since_epoch = audit_sql.epoch()
     if quota.window:
         quota.opening_period = clock.period_start(quota.clock_window, clock.now())
-        quota.opening_used = sql.used_before(
+        quota.opening_used = used_before(
             team_id=team.pk,
             key_id=key.pk if key else None,
             alias=alias,

@@ -5,8 +5,8 @@ import logging
 from django.db import transaction
 
 from console.core.clock import now
-from usage_app import sql
 from usage_app.models import RollUpState
+from usage_app.sql import roll_up as sql
 
 log = logging.getLogger(__name__)
 

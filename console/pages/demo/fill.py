@@ -31,7 +31,7 @@ from prompts_app.services.uses import roll_up_uses
 from usage_app.models import Quota
 from usage_app.services.quotas import set_quota
 from usage_app.services.roll_up import roll_up
-from usage_app.sql import used_before
+from usage_app.sql.counters import used_before
 
 ACTOR = Actor(kind="system", id=None, name="manage.py demo")
 _MICROS = 1_000_000

@@ -9,8 +9,11 @@ from rest_framework.response import Response
 
 from agents_app import access
 from agents_app.models import Run, RunQuestion, Step
-from agents_app.queries import runs as queries
+from agents_app.queries import comparing
+from agents_app.queries.reading import MOST_QUESTIONS
 from agents_app.queries.running import run_said
+from agents_app.queries.runs import FILTERS
+from agents_app.queries.trace import TraceRow
 from agents_app.services import questions, rerunning
 from agents_app.services import runs as services
 from console.api.manage.base import Endpoint, Strict, listed
@@ -98,7 +101,7 @@ class Runs(RunEndpoint):
         parameters=[
             OpenApiParameter("team", str, description="Of this team's agents."),
             OpenApiParameter("agent", str, description="Of this agent."),
-            OpenApiParameter("state", str, enum=list(dict.fromkeys([*queries.FILTERS, *Run.State.values]))),
+            OpenApiParameter("state", str, enum=list(dict.fromkeys([*FILTERS, *Run.State.values]))),
             OpenApiParameter("trigger", str, enum=Run.Trigger.values),
         ],
         responses=listed(RunSerializer),
@@ -110,11 +113,9 @@ class Runs(RunEndpoint):
         if agent := given.get("agent", "").replace("\0", ""):
             rows = rows.filter(agent__slug=agent)
         if state := given.get("state"):
-            if state not in queries.FILTERS and state not in Run.State.values:
-                raise BadInput(
-                    f"state must be one of {', '.join([*queries.FILTERS, *Run.State.values])}.", param="state"
-                )
-            rows = rows.filter(state__in=queries.FILTERS[state][1] if state in queries.FILTERS else [state])
+            if state not in FILTERS and state not in Run.State.values:
+                raise BadInput(f"state must be one of {', '.join([*FILTERS, *Run.State.values])}.", param="state")
+            rows = rows.filter(state__in=FILTERS[state][1] if state in FILTERS else [state])
         if trigger := given.get("trigger"):
             if trigger not in Run.Trigger.values:
                 raise BadInput(f"trigger must be one of {', '.join(Run.Trigger.values)}.", param="trigger")
@@ -219,13 +220,13 @@ class Compare(RunEndpoint):
     def get(self, request: Any, run_id: str) -> Response:
         run, seen = self.run(run_id), access.runs_for(self.caller)
         other_id = request.query_params.get("with", "")
-        other = self.run(other_id) if other_id else queries.neighbour(run, seen)
+        other = self.run(other_id) if other_id else comparing.neighbour(run, seen)
         if other is None:
             raise NotFound("There is no run to compare this one with; name one by ?with=.")
         may_read = {one.pk: access.may_read(self.caller, one) for one in (other, run)}
-        found = queries.comparison(other, run, with_content=all(may_read.values()))
+        found = comparing.comparison(other, run, with_content=all(may_read.values()))
 
-        def step(row: queries.TraceRow | None, of: Run) -> Any:
+        def step(row: TraceRow | None, of: Run) -> Any:
             return RunStepSerializer(row.step, context={"may_read": may_read[of.pk]}).data if row else None
 
         context = {"caller": self.caller}
@@ -259,7 +260,7 @@ class Questions(RunEndpoint):
     )
     def get(self, request: Any, run_id: str) -> Response:
         run = self.readable(run_id)
-        newest = RunQuestion.objects.filter(run=run).order_by("-created_at", "-id")[: queries.MOST_QUESTIONS]
+        newest = RunQuestion.objects.filter(run=run).order_by("-created_at", "-id")[:MOST_QUESTIONS]
         return Response({"data": self._shown(run, list(newest)[::-1])})
 
     @extend_schema(

@@ -1,0 +1,163 @@
+"""What quotas count: what was used before, and counters counted again."""
+
+import datetime as dt
+import uuid
+from dataclasses import dataclass
+
+from django.db import connection  # noqa: TID251
+
+from usage_app.sql.calls import NOT_CALLS
+
+_OF_EVENTS = {
+    "requests": "count(*)",
+    "tokens": "sum(prompt_tokens::bigint + completion_tokens)",
+    "cost": "sum(cost_micros)",
+}
+_OF_HOURS = {
+    "requests": "sum(requests - refusals)",
+    "tokens": "sum(prompt_tokens + completion_tokens)",
+    "cost": "sum(cost_micros)",
+}
+_SCOPE = """team_id = %(team)s
+      AND (%(keys)s::uuid[] IS NULL OR key_id = ANY(%(keys)s)) AND (%(alias)s = '' OR alias = %(alias)s)
+      AND (type = 'shadow') = %(is_shadow)s"""
+
+
+def used_before(
+    *,
+    team_id: uuid.UUID,
+    key_id: uuid.UUID | None,
+    alias: str,
+    metric: str,
+    window: str,
+    start: dt.datetime,
+    purpose: str = "",
+) -> int:
+    """Return what calls closed so far have used in the period from `start` on.
+
+    Hours that are rolled up already come from there and only the rest from the log, in one snapshot, so a month of
+    ten million calls is read in milliseconds; minutes are shorter than the roll-up's hours and come from the log.
+    """
+    rolled = (
+        "SELECT 0 AS n"
+        if window == "minute"
+        else (
+            f"SELECT {_OF_HOURS[metric]} AS n FROM usage_usagehour"  # noqa: S608
+            f" WHERE {_SCOPE} AND hour >= %(start)s AND type NOT IN {NOT_CALLS}"
+        )
+    )
+    floor = "0" if window == "minute" else "coalesce((SELECT next_tx FROM usage_rollupstate WHERE id = 1), 0)"
+    statement = f"""
+    SELECT coalesce((SELECT n FROM ({rolled}) h), 0) + coalesce((
+        SELECT {_OF_EVENTS[metric]} FROM audit_event
+        WHERE {_SCOPE} AND id >= audit_id_floor(%(start)s) AND tx >= {floor}
+          AND type NOT IN {NOT_CALLS} AND status <> 'refused'), 0)"""  # noqa: S608
+    with connection.cursor() as cursor:
+        keys = list(key_line(key_id)) if key_id else None
+        cursor.execute(
+            statement,
+            {"team": team_id, "keys": keys, "alias": alias, "start": start, "is_shadow": purpose == "shadow"},
+        )
+        return int(cursor.fetchone()[0])
+
+
+def key_line(key_id: uuid.UUID, *, backwards: bool = False) -> list[uuid.UUID]:
+    """Return a key and those that replaced it, or, backwards, those it replaced: rotation makes lines of any length."""
+    step = "k.replaced_by_id = line.id" if backwards else "k.id = line.next"
+    statement = f"""
+    WITH RECURSIVE line AS (
+        SELECT id, replaced_by_id AS next FROM teams_apikey WHERE id = %s
+        UNION SELECT k.id, k.replaced_by_id FROM line JOIN teams_apikey k ON {step}
+    ) SELECT id FROM line"""  # noqa: S608
+    with connection.cursor() as cursor:
+        cursor.execute(statement, [key_id])
+        return [row[0] for row in cursor.fetchall()]
+
+
+@dataclass(frozen=True, slots=True)
+class Recount:
+    """What a counter says beside what the log and the open reservations say."""
+
+    quota_id: int
+    period_start: dt.datetime
+    used: int | None
+    reserved: int | None
+    true_used: int
+    true_reserved: int
+
+
+_RECOUNT = f"""
+WITH RECURSIVE keys AS (
+    SELECT id AS quota_id, key_id FROM usage_quota WHERE key_id IS NOT NULL
+    UNION SELECT k.quota_id, a.replaced_by_id FROM keys k JOIN teams_apikey a ON a.id = k.key_id
+    WHERE a.replaced_by_id IS NOT NULL
+),
+open AS (
+    SELECT u.quota_id, u.period_start, sum(u.amount)::bigint AS amount
+    FROM usage_reservation r, unnest(r.quota_ids, r.period_starts, r.amounts) AS u(quota_id, period_start, amount)
+    GROUP BY 1, 2
+),
+starts AS (
+    SELECT id AS quota_id, date_trunc("window", %(now)s::timestamptz, 'UTC') AS period_start
+    FROM usage_quota WHERE metric <> 'concurrency'
+    UNION SELECT quota_id, period_start FROM usage_quotacounter WHERE reserved <> 0 OR %(closed)s
+    UNION SELECT quota_id, period_start FROM open
+)
+SELECT q.id, s.period_start, c.used, c.reserved,
+       (CASE WHEN q.opening_period = s.period_start THEN q.opening_used ELSE 0 END + coalesce(e.n, 0))::bigint,
+       coalesce(o.amount, 0)
+FROM starts s
+JOIN usage_quota q ON q.id = s.quota_id
+LEFT JOIN usage_quotacounter c ON c.quota_id = q.id AND c.period_start = s.period_start
+LEFT JOIN open o ON o.quota_id = q.id AND o.period_start = s.period_start
+-- Concurrency uses nothing up: its one endless period only ever holds reservations.
+LEFT JOIN LATERAL (
+    SELECT CASE q.metric WHEN 'requests' THEN count(*)
+                         WHEN 'tokens' THEN sum(a.prompt_tokens::bigint + a.completion_tokens)
+                         ELSE sum(a.cost_micros) END AS n
+    FROM audit_event a
+    WHERE q.metric <> 'concurrency'
+      AND a.team_id = q.team_id AND (q.alias = '' OR a.alias = q.alias)
+      AND (q.key_id IS NULL OR a.key_id = ANY(ARRAY(SELECT k.key_id FROM keys k WHERE k.quota_id = q.id)))
+      AND a.id >= audit_id_floor(s.period_start)
+      AND a.id < audit_id_floor((s.period_start AT TIME ZONE 'UTC' + CASE q."window"
+          WHEN 'minute' THEN interval '1 minute' WHEN 'hour' THEN interval '1 hour'
+          WHEN 'day' THEN interval '1 day' ELSE interval '1 month' END) AT TIME ZONE 'UTC')
+      AND a.epoch >= q.since_epoch AND a.type NOT IN {NOT_CALLS} AND a.status <> 'refused'
+      AND (a.type = 'shadow') = (q.purpose = 'shadow')
+) e ON true
+WHERE %(quota)s::bigint IS NULL OR q.id = %(quota)s
+ORDER BY q.id, s.period_start"""  # noqa: S608
+
+
+def recount(now: dt.datetime, *, quota_id: int | None = None, closed: bool = False) -> list[Recount]:
+    """Count the open periods again, those with something reserved, and with `closed` every one there is a counter of.
+
+    One statement sees one moment: a call that closes meanwhile is in the counter and in the log, or in neither.
+    """
+    with connection.cursor() as cursor:
+        cursor.execute("SET LOCAL statement_timeout = 0")
+        cursor.execute(_RECOUNT, {"now": now, "quota": quota_id, "closed": closed})
+        return [Recount(*row) for row in cursor.fetchall()]
+
+
+def lock_counter(quota_id: int, period_start: dt.datetime) -> None:
+    """Make sure the counter is there and hold it, so that no call is admitted or closed against it meanwhile."""
+    with connection.cursor() as cursor:
+        cursor.execute(
+            "INSERT INTO usage_quotacounter (quota_id, period_start) VALUES (%s, %s) ON CONFLICT DO NOTHING",
+            [quota_id, period_start],
+        )
+        cursor.execute(
+            "SELECT 1 FROM usage_quotacounter WHERE quota_id = %s AND period_start = %s FOR UPDATE",
+            [quota_id, period_start],
+        )
+
+
+def put_counter(quota_id: int, period_start: dt.datetime, *, used: int, reserved: int) -> None:
+    with connection.cursor() as cursor:
+        cursor.execute(
+            "INSERT INTO usage_quotacounter (quota_id, period_start, used, reserved) VALUES (%s, %s, %s, %s)"
+            " ON CONFLICT (quota_id, period_start) DO UPDATE SET used = excluded.used, reserved = excluded.reserved",
+            [quota_id, period_start, used, reserved],
+        )

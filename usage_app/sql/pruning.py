@@ -1,0 +1,37 @@
+"""Pruning, a few thousand rows at a time so that no lock is held for long."""
+
+import datetime as dt
+
+from django.db import connection  # noqa: TID251
+
+
+def prune_counters(window: str, before: dt.datetime, limit: int) -> int:
+    with connection.cursor() as cursor:
+        cursor.execute(
+            """
+            DELETE FROM usage_quotacounter WHERE ctid = ANY(ARRAY(
+                SELECT c.ctid FROM usage_quotacounter c JOIN usage_quota q ON q.id = c.quota_id
+                WHERE q."window" = %s AND c.period_start < %s AND c.reserved = 0 LIMIT %s
+                FOR UPDATE OF c SKIP LOCKED))""",
+            [window, before, limit],
+        )
+        return int(cursor.rowcount)
+
+
+def prune_alerts(before: dt.datetime, limit: int) -> int:
+    with connection.cursor() as cursor:
+        cursor.execute(
+            "DELETE FROM usage_quotaalert"
+            " WHERE id IN (SELECT id FROM usage_quotaalert WHERE period_start < %s LIMIT %s)",
+            [before, limit],
+        )
+        return int(cursor.rowcount)
+
+
+def prune_hours(before: dt.datetime, limit: int) -> int:
+    with connection.cursor() as cursor:
+        cursor.execute(
+            "DELETE FROM usage_usagehour WHERE id IN (SELECT id FROM usage_usagehour WHERE hour < %s LIMIT %s)",
+            [before, limit],
+        )
+        return int(cursor.rowcount)

@@ -1,0 +1,80 @@
+"""Hours and days, summed from the log a stretch of transactions at a time."""
+
+from django.db import connection  # noqa: TID251
+
+from console.core.histogram import BOUNDS, BUCKETS
+
+_CUT = "team_id, environment, type, lane, alias, model"
+_SUMS = ("requests", "errors", "refusals", "prompt_tokens", "completion_tokens", "cost_micros")
+
+
+def _array(bucket: str) -> str:
+    """One count per bucket, as an integer array. The counts come in grouped already, so this runs over few rows."""
+    counts = ", ".join(f"coalesce(sum(n) FILTER (WHERE {bucket} = {i}), 0)::int" for i in range(BUCKETS))
+    return f"ARRAY[{counts}]"
+
+
+def _upsert(table: str, column: str, value: str, cut: str) -> str:
+    sums = ", ".join(f"{name} = t.{name} + excluded.{name}" for name in _SUMS)
+    arrays = ", ".join(
+        f"{name} = ARRAY(SELECT a + b FROM unnest(t.{name}, excluded.{name}) WITH ORDINALITY AS u(a, b, i) ORDER BY i)"  # noqa: S608
+        for name in ("latency", "first_token")
+    )
+    return f"""
+    INSERT INTO {table} AS t ({column}, {cut}, {", ".join(_SUMS)}, latency, first_token)
+    SELECT {value}, {cut}, {", ".join(f"sum({name})" for name in _SUMS)}, {_array("lb")}, {_array("fb")}
+    FROM grouped GROUP BY {value}, {cut}
+    ON CONFLICT ({column}, {cut}) DO UPDATE SET {sums}, {arrays}
+    """  # noqa: S608
+
+
+# The innermost step leaves one row per hour, cut and pair of buckets; both tables are filled from it. A call that was
+# refused before it meant any model has an alias nobody checked: it is counted, and its alias is not kept.
+_ROLL_UP = f"""
+WITH grouped AS MATERIALIZED (
+    SELECT date_trunc('hour', at, 'UTC') AS hour, team_id, key_id, left(environment, 10) AS environment,
+           left(type, 20) AS type, left(lane, 12) AS lane,
+           CASE WHEN model = '' THEN '' ELSE left(alias, 100) END AS alias, left(model, 270) AS model,
+           width_bucket(CASE WHEN status <> 'refused' THEN latency_us END, %(bounds)s::bigint[]) AS lb,
+           width_bucket(CASE WHEN status <> 'refused' THEN first_token_us END, %(bounds)s::bigint[]) AS fb,
+           count(*) AS n, count(*) AS requests,
+           count(*) FILTER (WHERE status IN ('error', 'interrupted')) AS errors,
+           count(*) FILTER (WHERE status = 'refused') AS refusals,
+           sum(prompt_tokens) AS prompt_tokens, sum(completion_tokens) AS completion_tokens,
+           sum(cost_micros) AS cost_micros
+    FROM audit_event
+    WHERE tx >= %(from_tx)s AND tx < %(to_tx)s AND team_id IS NOT NULL AND type NOT IN ('admin', 'access')
+    GROUP BY 1, 2, 3, 4, 5, 6, 7, 8, lb, fb
+),
+hours AS ({_upsert("usage_usagehour", "hour", "hour", f"key_id, {_CUT}")} RETURNING 1),
+days AS ({_upsert("usage_usageday", "day", "(hour AT TIME ZONE 'UTC')::date", _CUT)} RETURNING 1)
+SELECT coalesce((SELECT sum(n) FROM grouped), 0)"""  # noqa: S608
+
+
+def horizon() -> int:
+    """Return the transaction number below which everything is committed and visible, or will never be."""
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT audit_horizon()")
+        return int(cursor.fetchone()[0])
+
+
+def holds_more_than(limit: int, from_tx: int, to_tx: int) -> bool:
+    """Say whether these transactions wrote more lines than that; reads no more than are needed to know."""
+    with connection.cursor() as cursor:
+        cursor.execute(
+            "SELECT count(*) FROM (SELECT FROM audit_event WHERE tx >= %s AND tx < %s LIMIT %s) AS few",
+            [from_tx, to_tx, limit + 1],
+        )
+        return int(cursor.fetchone()[0]) > limit
+
+
+def roll_up(from_tx: int, to_tx: int) -> int:
+    """Add the calls of these transactions to the hours and days, and return how many they were.
+
+    One pass over the log per batch; the arrays are merged in place. Callers hold the state's row, so a transaction
+    is added once.
+    """
+    with connection.cursor() as cursor:
+        cursor.execute("SET LOCAL statement_timeout = 0")
+        cursor.execute(_ROLL_UP, {"from_tx": from_tx, "to_tx": to_tx, "bounds": list(BOUNDS)})
+        return int(cursor.fetchone()[0])
