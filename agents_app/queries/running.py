@@ -4,6 +4,7 @@ import uuid
 
 from agents_app.models import AgentDraft, Definition, Run, Step, Tool
 from console.teams.actors import Actor
+from console.teams.models import ApiKey
 
 
 def definition_of(run: Run) -> Definition:
@@ -25,6 +26,20 @@ def run_said(name: str) -> Run | None:
     except ValueError:
         return None
     return Run.objects.filter(pk=identifier).first() if identifier else None
+
+
+def requesters_of(run: Run) -> set[uuid.UUID]:
+    """Return the people who asked for a run or for one that called it: started it, set it up, answer for its key."""
+    people: set[uuid.UUID | None] = set()
+    keys: set[uuid.UUID | None] = set()
+    one: Run | None = run
+    while one is not None:
+        (keys if one.actor_kind == "key" else people).add(one.actor_id)
+        people.add(one.set_up_by_id)
+        keys.update(one.queue_items.values_list("put_by_id", flat=True))
+        one = one.called_by
+    people.update(ApiKey.objects.filter(pk__in=[key for key in keys if key]).values_list("owner_id", flat=True))
+    return {person for person in people if person is not None}
 
 
 def tool_named(run: Run, name: str) -> Tool | None:

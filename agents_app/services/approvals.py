@@ -16,7 +16,7 @@ from agents_app.grants.parsing import DENY, grants_of
 from agents_app.grants.schemas import check_arguments
 from agents_app.grants.standing import standing_of
 from agents_app.models import Approval, Run, Step
-from agents_app.queries.running import actor_of, calls_of, definition_of, tool_named
+from agents_app.queries.running import actor_of, calls_of, definition_of, requesters_of, tool_named
 from agents_app.services.runs import wake
 from console.audit import actions
 from console.audit.services import changes, record
@@ -119,8 +119,8 @@ def why_not_decide(actor: Actor, approval: Approval) -> str:
     is_requester = _started_it(actor, approval.run)
     if approval.is_for_others and is_requester:
         return "You started this run, and this agent's rule wants somebody else to decide."
-    if approval.is_for_others and actor.id and actor.id == approval.run.set_up_by_id:
-        return "You set up the trigger that started this run, and this agent's rule wants somebody else to decide."
+    if approval.is_for_others and actor.id in requesters_of(approval.run):
+        return "You set up what started this run, and this agent's rule wants somebody else to decide."
     if approval.kind in {Kind.QUESTION, Kind.STEP} and is_requester:
         return ""
     rights = rights_of_actor(actor, approval.team_id)

@@ -20,7 +20,7 @@ from console.teams.actors import Actor
 from console.teams.models import Team
 
 __all__ = [
-    "archive_queue", "change_queue", "create_queue", "finish", "give_back", "park", "put", "renew",
+    "archive_queue", "change_queue", "create_queue", "finish", "give_back", "is_served_in", "park", "put", "renew",
     "renew_queue_secret", "requeue", "sweep", "take",
 ]  # fmt: skip
 
@@ -97,6 +97,11 @@ def renew_queue_secret(*, actor: Actor, queue: Queue, secret: str | None = None)
     Queue.objects.filter(pk=queue.pk).update(secret=encrypt(secret))
     record(actions.QUEUE_SECRET_RENEWED, actor=actor, target=queue)
     return secret
+
+
+def is_served_in(queue: Queue, environment: str) -> bool:
+    """Say whether a trigger takes what is put into a queue and starts runs in this environment."""
+    return waking.readers_of(queue).filter(environment=environment).exists()
 
 
 # Items, as people move them ----------------------------------------------------------------------------------------

@@ -21,7 +21,7 @@ from console.core.clock import now
 from console.core.errors import BadInput, Conflict
 from console.core.tasks import enqueue_on_commit
 from console.teams.actors import Actor
-from console.teams.models import Environment, Team
+from console.teams.models import ApiKey, Environment, Team
 
 MESSAGE_SCHEMA: dict[str, Any] = {
     "type": "object",
@@ -62,7 +62,7 @@ def start_run(
 
     The same `dedupe_key` returns the run it has started before. `team` pays; without one it follows from the actor.
     `taken_over` are steps of `parent` it begins with; `called_by` is the run one of whose tools started this one;
-    `set_up_by_id` is who set its trigger up.
+    `set_up_by_id` is who set its trigger up; of a key it is who answers for it now, whoever it is handed to later.
     """
     if dedupe_key is not None and (earlier := _earlier(agent, dedupe_key)) is not None:
         return earlier
@@ -95,7 +95,7 @@ def start_run(
         client_address=client_address or actor.client_address,
         trigger=trigger,
         trigger_name=trigger_name[:200],
-        set_up_by_id=set_up_by_id or (called_by.set_up_by_id if called_by else None),
+        set_up_by_id=set_up_by_id or _answering(actor) or (called_by.set_up_by_id if called_by else None),
         dedupe_key=dedupe_key,
         parent=parent,
         parent_step=parent_step,
@@ -204,6 +204,12 @@ def _earlier(agent: Agent, dedupe_key: str) -> Run | None:
     if earlier is not None and earlier.agent_id != agent.pk:
         raise Conflict("This key has started a run of another agent.")
     return earlier
+
+
+def _answering(actor: Actor) -> uuid.UUID | None:
+    if actor.kind != "key":
+        return None
+    return ApiKey.objects.filter(pk=actor.id or uuid.UUID(int=0)).values_list("owner_id", flat=True).first()
 
 
 def _with_address(actor: Actor, client_address: str) -> Actor:

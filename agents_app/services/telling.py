@@ -16,6 +16,7 @@ from django.db import transaction
 from django.template.loader import render_to_string
 
 from agents_app.models import Approval
+from agents_app.queries.running import requesters_of
 from agents_app.tools import web
 from agents_app.tools.base import ToolFailed
 from agents_app.triggers import signing
@@ -92,7 +93,7 @@ def recipients(approval: Approval, *, is_escalated: bool) -> list[str]:
         found = found.union(User.objects.filter(is_active=True, is_superuser=True))
     if starter is not None and approval.kind in {Approval.Kind.QUESTION, Approval.Kind.STEP}:
         found = found.union(User.objects.filter(is_active=True, pk=starter))
-    requesters = {starter, approval.run.set_up_by_id} if approval.is_for_others else set()
+    requesters = requesters_of(approval.run) if approval.is_for_others else set()
     return sorted({user.email for user in found if user.pk not in requesters})
 
 

@@ -61,9 +61,25 @@ _MATH = re.compile(
 )
 
 
+_CLOSERS = {"\\(": "\\)", "\\[": "\\]"}
+
+
+def _can_be_closed(state: StateInline) -> bool:
+    """Say whether what would end a formula stands behind its beginning: looking for it each time takes too long."""
+    opener = state.src[state.pos : state.pos + 2]
+    if opener not in _CLOSERS:
+        return opener[0] == "$"
+    last = state.env.setdefault("last", {}).setdefault(state.src, {})
+    if opener not in last:
+        last[opener] = state.src.rfind(_CLOSERS[opener])
+    return bool(last[opener] > state.pos)
+
+
 def _math(state: StateInline, silent: bool) -> bool:
     """Keep formulas as they are written: their underscores and stars mean something else."""
     if state.src[state.pos] not in "$\\":
+        return False
+    if not _can_be_closed(state):
         return False
     found = _MATH.match(state.src, state.pos)
     if found is None:
@@ -164,33 +180,59 @@ _LINE_END = re.compile(r"\r\n|\r|\n")
 
 
 class Growing:
-    """An answer while it comes in: blocks that are whole are rendered once, the last one again with every piece."""
+    """An answer while it comes in: blocks that are whole are rendered once, the last one again with every piece.
+
+    `done` is how many characters are in blocks that were rendered for good.
+    """
 
     def __init__(self) -> None:
-        self._done = 0
+        self.done = 0
 
     def feed(self, text: str) -> tuple[str, str]:
         """Return the HTML of blocks that are now whole, and that of the block being written."""
-        rest = text[self._done :]
+        rest = text[self.done :]
         blocks = _BLOCKS.parse(rest) if _LINE_END.search(rest) else []
         starts = [token.map[0] for token in blocks if token.level == 0 and token.map and token.nesting >= 0]
         whole = ""
         if len(starts) > 1:
             size = [found.end() for found in _LINE_END.finditer(rest)][starts[-1] - 1]
             whole, rest = _html(rest[:size]), rest[size:]
-            self._done += size
+            self.done += size
         return whole, _html(mended(rest))
 
 
 _FENCE = re.compile(r"^ {0,3}(```|~~~)", re.M)
-_HALF_LINK = re.compile(r"!?\[([^\]\n]*)\]\([^)\s]*$|!?\[([^\]\n]*)\]?$")
+
+
+def _without_half_link(text: str) -> str:
+    """Return a text with only the words of a link or picture it breaks off in; in time that grows with its length."""
+    line = text.rfind("\n", 0, max(len(text) - 1, 0)) + 1
+    end = len(text.removesuffix("\n"))
+    begun, words_end = _half_link(text, line, end)
+    if begun < 0:
+        return text
+    start = begun - 1 if text[begun - 1 : begun] == "!" and begun > line else begun
+    return text[:start] + text[begun + 1 : words_end] + text[end:]
+
+
+def _half_link(text: str, line: int, end: int) -> tuple[int, int]:
+    """Return where the bracket of an unfinished link of the last line is, and where its words end; -1 without one."""
+    # An address has neither ) nor a space in it: only what follows the last of these can be one.
+    at = max(line, *(1 + text.rfind(mark, line, end) for mark in (")", " ", "\t")))
+    while (ends := text.find("](", at, end)) >= 0:
+        begun = text.find("[", 1 + max(text.rfind("]", line, ends), line - 1), ends)
+        if begun >= 0:
+            return begun, ends
+        at = ends + 1
+    words_end = end - 1 if text[line:end].endswith("]") else end
+    return text.find("[", 1 + max(text.rfind("]", line, words_end), line - 1), words_end), words_end
 
 
 def mended(text: str) -> str:
     """Close what the last block of an unfinished text has open, so that it looks as it will."""
     if len(_FENCE.findall(text)) % 2:
         return text
-    text = _HALF_LINK.sub(lambda found: found.group(1) or found.group(2) or "", text.rstrip(" "))
+    text = _without_half_link(text.rstrip(" "))
     if text.count("`") % 2:
         return text + "`"
     for mark in ("**", "~~"):

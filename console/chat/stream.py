@@ -20,6 +20,8 @@ from console.core.sse import PING, let_thread_go
 
 # Between two frames at least this long: eyes see no more. Beside many readers it is longer (following.py).
 FRAME_SECONDS = 0.12
+# A model may write one block without an end. What takes long to render is rendered less often, and not in the loop.
+_LONG_BLOCK, _REST = 4_000, 5
 
 
 async def frames(message_id: uuid.UUID, conversation_id: uuid.UUID, user_id: uuid.UUID) -> AsyncGenerator[bytes, None]:
@@ -41,17 +43,27 @@ async def frames(message_id: uuid.UUID, conversation_id: uuid.UUID, user_id: uui
 
 async def words(reader: Reader, seconds: float) -> AsyncGenerator[dict[str, object] | None, None]:
     """Yield what an answer grew by, until it is over; None when `seconds` passed without a word, or reading ended."""
-    growing, shown, is_first, framed = Growing(), "", True, 0.0
+    growing, shown, is_first, framed, took = Growing(), "", True, 0.0, 0.0
     while True:
         text, is_over = await reader.present()
         if text != shown or is_first:
-            whole, last = growing.feed(text)
+            began = time.monotonic()
+            whole, last = await _fed(growing, text)
             yield {"fresh": is_first, "whole": whole, "last": last}
             shown, is_first, framed = text, False, time.monotonic()
+            took = framed - began
         elif not is_over:
             yield None
         if is_over:
             return
         # The first words come at once, and so does the end.
         if await reader.wait(shown, seconds) and shown and reader.goes_on:
-            await asyncio.sleep(max(framed + FRAME_SECONDS - time.monotonic(), readers().pause()))
+            pause = max(FRAME_SECONDS, took * _REST)
+            await asyncio.sleep(max(framed + pause - time.monotonic(), readers().pause()))
+
+
+async def _fed(growing: Growing, text: str) -> tuple[str, str]:
+    """Render what an answer grew by; a long block, which is rendered anew each time, beside the event loop."""
+    if len(text) - growing.done > _LONG_BLOCK:
+        return await asyncio.to_thread(growing.feed, text)
+    return growing.feed(text)

@@ -3,6 +3,7 @@
 import json
 import math
 import re
+from collections import Counter
 from typing import Any, NoReturn
 
 import orjson
@@ -16,13 +17,12 @@ _STRING = re.compile(r'"(?:[^"\\]++|\\.)*+"', re.DOTALL)
 
 
 def _object(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    if len(pairs) > MAX_MEMBERS:  # first: an object is looked through only when it is one of a bounded size
+        raise BadInput(f"An object in the body has more than {MAX_MEMBERS:,} members.")
     found = dict(pairs)
     if len(found) != len(pairs):
-        names = [name for name, _ in pairs]
-        twice = next(name for name in names if names.count(name) > 1)
+        twice = Counter(name for name, _ in pairs).most_common(1)[0][0]
         raise BadInput(f"The body names {twice[:60]!r} twice in one object; which one counts would be a guess.")
-    if len(pairs) > MAX_MEMBERS:
-        raise BadInput(f"An object in the body has more than {MAX_MEMBERS:,} members.")
     return found
 
 

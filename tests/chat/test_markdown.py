@@ -5,7 +5,7 @@ import re
 import pytest
 
 from console.chat.events import event
-from console.chat.markdown import Growing, render
+from console.chat.markdown import Growing, mended, render
 from tests.chat.corpus import ATTACKS
 
 _ALLOWED = re.compile(
@@ -63,6 +63,17 @@ def test_it_looks_right_while_it_grows() -> None:
         seen.append(page + last)
     assert seen[-1] == render(text)
     assert not any("**" in html or "](" in html for html in seen)
+
+
+def test_it_reads_what_is_never_closed_in_time_that_grows_with_its_length(monkeypatch: pytest.MonkeyPatch) -> None:
+    for opened in ("[", "![", "[[](", "](["):  # hours, if it did not
+        assert mended(opened * 300_000 + "]x")
+    with monkeypatch.context() as patch:
+        patch.setattr("console.chat.markdown._MATH", None)  # not looked for where nothing closes it
+        assert harmless(render("\\(" * 1000)) and harmless(render("\\[" * 1000 + "\\)"))
+    half = {"a [b": "a b", "a ![b](https://x": "a b", "[a] [[b]": "[a] [b", "[a](b) c": "[a](b) c", "[a](b\n": "a\n"}
+    assert {text: mended(text) for text in half} == half
+    assert '<code class="math">' in render(r"\( and \(x\)")
 
 
 def test_it_encodes_events_that_words_cannot_break_out_of() -> None:

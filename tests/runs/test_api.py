@@ -8,6 +8,7 @@ import pytest
 
 from agents_app.models import QueueItem, Run
 from agents_app.services import queues
+from agents_app.services.triggers import create_trigger
 from console.teams.actors import SYSTEM
 from tests import make
 from tests.runs.conftest import Shop
@@ -75,6 +76,22 @@ def test_it_refuses_and_hides(shop: Shop, client: httpx.Client, server) -> None:
     assert client.post(f"/v1/agents/clerk/runs/{run.public_id}/cancel", headers=stranger).status_code == 404
     assert client.get("/v1/agents/clerk/runs", headers={"Authorization": "Bearer x"}).status_code == 401
     assert Run.objects.count() == 1
+    _, text = make.make_key(shop.world.team, scopes=["models:call", "audit:read", "prompts:write"])
+    stopped = client.post(
+        f"/v1/agents/clerk/runs/{run.public_id}/cancel", headers={"Authorization": f"Bearer {text}"}
+    ).json()
+    assert (stopped["status"], stopped["input"]) == ("cancelled", None), "to stop it is not to read it"
+
+
+def test_it_finds_a_run_again_by_the_longest_key(shop: Shop, client: httpx.Client) -> None:
+    longest = ["a" * 254 + end for end in "bc"]
+    ids = [
+        client.post(
+            "/v1/agents/clerk/runs", json={"input": {"message": "Count."}}, headers={"Idempotency-Key": key}
+        ).json()["id"]
+        for key in (*longest, *longest)
+    ]
+    assert ids[:2] == ids[2:] and Run.objects.count() == 2
 
 
 def test_work_goes_into_a_queue_and_its_result_comes_out(shop: Shop, client: httpx.Client) -> None:
@@ -96,3 +113,36 @@ def test_work_goes_into_a_queue_and_its_result_comes_out(shop: Shop, client: htt
     assert client.post("/v1/queues/tickets/items", json=answered).status_code == 202
     assert client.post("/v1/queues/tickets/items", json={"body": 1, "callback_url": 7}).status_code == 400
     assert QueueItem.objects.count() == 2
+
+
+def test_what_is_put_into_a_queue_is_for_the_key_and_the_environment_that_put_it(
+    shop: Shop, client: httpx.Client
+) -> None:
+    team, path = shop.world.team, "/v1/queues/tickets/items"
+    queue = queues.create_queue(actor=SYSTEM, team=team, slug="tickets", name="Tickets")
+    _, other = make.make_key(team)
+    _, sandbox = make.make_key(team, environment="sandbox")
+
+    def put(body: int, key: str, bearer: str = "") -> httpx.Response:
+        as_ = {"Authorization": f"Bearer {bearer}"} if bearer else {}
+        return client.post(path, json={"body": body}, headers={"Idempotency-Key": key, **as_})
+
+    longest = "k" * 254
+    first = put(1, f"{longest}a")
+    assert put(1, f"{longest}a").json()["id"] == first.json()["id"]
+    assert (put(2, f"{longest}a").status_code, put(1, f"{longest}b").status_code) == (422, 202)
+    assert put(1, f"{longest}a", other).json()["id"] != first.json()["id"], "a key is its credential's own"
+    assert QueueItem.objects.get(pk=first.json()["id"].removeprefix("item_")).put_by_id == shop.world.key.pk
+    assert put(1, "a", sandbox).status_code == 202
+    trigger = {
+        "actor": SYSTEM,
+        "agent": shop.agent,
+        "owner": shop.ada,
+        "kind": "queue",
+        "config": {"queue": queue.slug},
+    }
+    create_trigger(**trigger, name="Tries", environment="sandbox")
+    assert put(1, "b", sandbox).status_code == 202
+    create_trigger(**trigger, name="Works", environment="production")
+    refused = put(1, "c", sandbox)
+    assert (refused.status_code, QueueItem.objects.count()) == (403, 5) and "production" in refused.text

@@ -6,14 +6,16 @@ import pytest
 from django.core.exceptions import PermissionDenied
 
 from agents_app.errors import AlreadyDecided
-from agents_app.models import Approval, Run, Step
+from agents_app.models import Approval, QueueItem, Run, Step
 from agents_app.services.approvals import decide_approval, extend_approval
-from agents_app.services.runs import cancel_run
+from agents_app.services.queues import create_queue, put
+from agents_app.services.runs import cancel_run, start_run
 from console.audit.models import AuditEvent
 from console.core.clock import now
 from console.core.errors import BadInput
-from console.teams.actors import Actor
+from console.teams.actors import SYSTEM, Actor
 from console.teams.models import Role
+from console.teams.services.keys import hand_over_key
 from tests import make
 
 
@@ -65,6 +67,25 @@ def test_the_requester_does_not_decide_where_the_grant_says_so(agent, cast):
     Run.objects.filter(pk=run.pk).update(actor_kind="key", actor_id=key.pk)
     with pytest.raises(PermissionDenied, match="somebody else"):
         decide(other, cast.alice)
+
+
+def test_nor_does_who_asked_for_it_in_a_roundabout_way(agent, cast, anna):
+    otto = make.make_member(cast.team_a, make.make_user("otto@example.com"), Role.OWNER)
+    hers, _ = make.make_key(cast.team_a, "hers", owner=cast.alice)
+    work = {"message": "Refund 17."}
+    by_key = start_run(
+        actor=Actor("key", hers.pk, "hers"), agent=agent, input=work, environment="production", trigger="api"
+    )
+    hand_over_key(actor=make.actor_for(cast.alice), key=hers, owner=otto)
+    called = make.make_run(agent, cast.bob, called_by=make.make_run(agent, cast.alice))
+    from_queue = make.make_run(agent, cast.bob)
+    queue = create_queue(actor=SYSTEM, team=cast.team_a, slug="refunds", name="Refunds")
+    item, _ = put(queue=queue, body=work, put_by_name="hers", put_by_id=hers.pk)
+    QueueItem.objects.filter(pk=item.pk).update(run=from_queue)
+    for run, who in ((by_key, cast.alice), (by_key, otto), (called, cast.alice), (from_queue, otto)):
+        with pytest.raises(PermissionDenied, match="somebody else"):
+            decide(make.make_approval(run, is_for_others=True), who)
+        assert decide(Approval.objects.get(run=run, state="waiting"), anna).state == "approved"
 
 
 def test_it_refuses_what_was_not_seen_is_late_or_over(run, anna, cast):

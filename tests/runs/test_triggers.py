@@ -218,12 +218,12 @@ def test_who_sets_it_up_counts_as_who_started_it_where_others_approve(hook, agen
     mail.outbox.clear()
     config = {"source": "alertmanager", "input": {"message": "Look."}}
     services.change_trigger(actor=make.actor_for(otto), trigger=trigger, config=config)
-    assert why_not(otto).startswith("You set up the trigger") and not mail.outbox
+    assert why_not(otto).startswith("You set up what") and not mail.outbox
     services.change_trigger(actor=make.actor_for(cast.alice), trigger=trigger, config={"source": "alertmanager"})
     assert why_not(otto) == ""
     key, _ = make.make_key(cast.team_a, "his", owner=otto)
     secret = services.renew_secret(actor=Actor("key", key.pk, "his"), trigger=trigger)
-    assert why_not(otto).startswith("You set up the trigger"), "of a key, who answers for it"
+    assert why_not(otto).startswith("You set up what"), "of a key, who answers for it"
     trigger.refresh_from_db()
     assert (trigger.owner, trigger.set_up_by) == (cast.alice, otto)
     assert "set up by" in as_(cast.alice).get("/agents/clerk/triggers/").text

@@ -146,6 +146,47 @@ def test_a_key_makes_keys_no_wider_than_itself_for_the_same_person(cast: Cast) -
         services.create_key(actor=key_actor(parent), team=cast.team_b, name="other", environment="production")
 
 
+def test_a_key_gives_away_no_wider_limits_than_its_own(cast: Cast) -> None:
+    soon = now() + dt.timedelta(days=1)
+    limits: dict[str, Any] = {
+        "aliases": ["a", "b"],
+        "networks": ["203.0.113.0/24"],
+        "max_lane": "standard",
+        "expires_at": soon,
+    }
+    scopes = ["models:call", "keys:manage"]
+    parent, _ = make.make_key(cast.team_a, environment="sandbox", owner=cast.alice, scopes=scopes, **limits)
+    own = {"environment": "sandbox", "scopes": ["models:call"], **limits}
+    wider: tuple[dict[str, Any], ...] = (
+        {"environment": "production"},
+        {"aliases": []},
+        {"aliases": ["a", "c"]},
+        {"networks": []},
+        {"networks": ["203.0.113.0/24", "2001:db8::/32"]},
+        {"networks": ["203.0.112.0/23"]},
+        {"max_lane": "interactive"},
+        {"expires_at": None},
+        {"expires_at": soon + dt.timedelta(seconds=1)},
+    )
+    for change in wider:
+        with pytest.raises(NotAllowed) as refused:
+            services.create_key(actor=key_actor(parent), team=cast.team_a, name="child", **own | change)
+        assert {refused.value.param} == set(change)
+        if "environment" in change:
+            continue
+        for key in (parent, make.make_key(cast.team_a, environment="sandbox", scopes=["models:call"], **limits)[0]):
+            same = {"key": key, "name": key.name, "scopes": key.scopes} | limits
+            with pytest.raises(NotAllowed):
+                services.change_key(actor=key_actor(parent), **same | change)
+    narrower = {"aliases": ["b"], "networks": ["203.0.113.7"], "max_lane": "batch"}
+    services.create_key(actor=key_actor(parent), team=cast.team_a, name="child", **own | narrower)
+    for unlimited in (cast.kim, make.make_key(cast.team_a, environment="sandbox", aliases=["a"], max_lane="batch")[0]):
+        with pytest.raises(NotAllowed):
+            services.rotate_key(actor=key_actor(parent), key=unlimited)
+    followed, _ = services.rotate_key(actor=key_actor(parent), key=parent)
+    assert followed.networks == parent.networks
+
+
 def test_its_rights_are_its_scopes_as_far_as_its_owner_has_them(cast: Cast) -> None:
     key, _ = make.make_key(cast.team_a, owner=cast.alice, scopes=["models:call", "keys:manage"])
     assert key_rights(key) == {"view_team", "use_models", "manage_keys"}
@@ -217,7 +258,7 @@ def test_it_lets_a_builder_change_a_wider_key_but_not_widen_it(cast: Cast) -> No
 
 def test_it_lets_nobody_loosen_the_limits_of_a_key_they_could_not_have_made(cast: Cast) -> None:
     builder, soon = make.make_member(cast.team_a, role=Role.BUILDER), now() + dt.timedelta(days=1)
-    limits: dict[str, Any] = {"aliases": ["a"], "networks": ["203.0.113.0/24"], "expires_at": soon}
+    limits: dict[str, Any] = {"aliases": ["a"], "networks": ["203.0.113.0/24"], "expires_at": soon, "max_lane": "batch"}
     key, _ = make.make_key(cast.team_a, owner=cast.alice, scopes=["team:manage"], **limits)
     same = {"key": key, "name": key.name, "scopes": key.scopes} | limits
     wider: tuple[dict[str, Any], ...] = (
@@ -225,6 +266,7 @@ def test_it_lets_nobody_loosen_the_limits_of_a_key_they_could_not_have_made(cast
         {"aliases": ["a", "b"]},
         {"networks": []},
         {"networks": ["0.0.0.0/0"]},
+        {"max_lane": "interactive"},
         {"expires_at": None},
         {"expires_at": soon + dt.timedelta(days=1)},
     )

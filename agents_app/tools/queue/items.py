@@ -53,12 +53,16 @@ def put(
     queue: Queue,
     body: Any,
     put_by_name: str,
+    put_by_id: uuid.UUID | None = None,
     put_by_run: Run | None = None,
     dedupe_id: str | None = None,
     callback_url: str = "",
     not_before: dt.datetime | None = None,
 ) -> tuple[QueueItem, bool]:
-    """Add an item, and say whether it is new: one with the dedupe id of an earlier one is that one, as it was put."""
+    """Add an item, and say whether it is new: one with the dedupe id of an earlier one is that one, as it was put.
+
+    `put_by_id` is the key that put it.
+    """
     if dedupe_id is not None and not 0 < len(dedupe_id) <= 200:
         raise BadInput("dedupe_id has 1 to 200 characters.", param="dedupe_id")
     if callback_url:
@@ -77,6 +81,7 @@ def put(
         callback_url=callback_url,
         not_before=not_before,
         put_by_name=put_by_name[:200],
+        put_by_id=put_by_id,
         put_by_run=put_by_run,
     )
     try:

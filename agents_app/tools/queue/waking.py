@@ -1,5 +1,7 @@
 """Have queues looked at as soon as something changed. Beat looks as well, so what a lost message said is only late."""
 
+from django.db.models import QuerySet
+
 from agents_app.models import Outgoing, Queue, QueueItem, Run, Trigger
 from console.core.tasks import enqueue_on_commit
 
@@ -7,10 +9,15 @@ from console.core.tasks import enqueue_on_commit
 _EXPIRES = 5
 
 
+def readers_of(queue: Queue) -> QuerySet[Trigger]:
+    """Return the triggers that take what is put into a queue."""
+    readers = Trigger.objects.filter(kind=Trigger.Kind.QUEUE, is_enabled=True, agent__team=queue.team_id)
+    return readers.exclude(config__has_key="broker").filter(config__queue=queue.slug)
+
+
 def serve(queue: Queue) -> None:
     """Have a trigger take what waits in a queue, if one reads it."""
-    readers = Trigger.objects.filter(kind=Trigger.Kind.QUEUE, is_enabled=True, agent__team=queue.team_id)
-    if readers.exclude(config__has_key="broker").filter(config__queue=queue.slug).exists():
+    if readers_of(queue).exists():
         enqueue_on_commit("agents.serve_queue", queue.pk, expires=_EXPIRES)
 
 

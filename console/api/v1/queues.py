@@ -1,5 +1,6 @@
 """/v1/queues/{name}/items: put work into a queue of the key's team, and read what came of it."""
 
+import hashlib
 import time
 import uuid
 
@@ -9,12 +10,13 @@ from agents_app.models import Queue, QueueItem
 from agents_app.queries.running import run_said
 from agents_app.services import queues as services
 from agents_app.tools.queue.said import queue_item
-from console.api.idempotency import check_key
+from console.api.idempotency import KeyReused, check_key
 from console.api.v1 import rows
 from console.api.v1.http import MethodNotAllowed, Request, Send, read_json, send_json
 from console.audit.models import EventType
 from console.core import stopping
-from console.core.errors import BadInput, NotFound, Refusal
+from console.core.errors import BadInput, NotAllowed, NotFound, Refusal
+from console.teams.models import Environment
 
 ROUTE = "/v1/queues/{name}/items"
 LONGEST_WAIT = 300
@@ -56,21 +58,31 @@ async def _put(request: Request, send: Send, name: str) -> None:
             raise BadInput("dedupe_id is a text.", param="dedupe_id")
         if not isinstance(given.get("callback_url", ""), str):
             raise BadInput("callback_url is a text.", param="callback_url")
-        dedupe = given.get("dedupe_id")
-        if dedupe is None and request.idempotency_key is not None:
-            dedupe = check_key(request.idempotency_key)[:200]
+        key = check_key(request.idempotency_key) if request.idempotency_key is not None else None
     except Refusal as refusal:
         raise await asked.refuse(refusal) from None
 
+    dedupe, is_keyed = given.get("dedupe_id"), False
+    if dedupe is None and key is not None:  # a word of this credential's, unlike a dedupe_id, which is the queue's
+        digest = hashlib.sha256(f"{asked.caller.key_id}\0{key}".encode()).hexdigest()
+        dedupe, is_keyed = f"idempotency:{digest}", True
+
     def put() -> tuple[QueueItem, bool]:
-        return services.put(
-            queue=_queue(asked, name),
+        queue = _queue(asked, name)
+        if asked.asker.environment == Environment.SANDBOX and services.is_served_in(queue, Environment.PRODUCTION):
+            raise NotAllowed(f"A sandbox key puts nothing into {queue.slug}, which starts agents in production.")
+        item, is_new = services.put(
+            queue=queue,
             body=given["body"],
             put_by_name=asked.caller.actor.name,
+            put_by_id=asked.caller.key_id,
             put_by_run=run_said(request.calling_run),
             dedupe_id=dedupe,
             callback_url=given.get("callback_url", ""),
         )
+        if is_keyed and (item.body, item.callback_url) != (given["body"], given.get("callback_url", "")):
+            raise KeyReused("This Idempotency-Key put something else; use a new key.", param="Idempotency-Key")
+        return item, is_new
 
     item, is_new = await asked.do(put)
     await send_json(send, request, 202 if is_new else 200, orjson.dumps(queue_item(item)), [])

@@ -2,6 +2,7 @@
 
 import asyncio
 import datetime as dt
+import hashlib
 import time
 from typing import Any, NamedTuple
 
@@ -26,6 +27,7 @@ ROUTE = "/v1/agents/{slug}/runs"
 LONGEST_WAIT = 300
 _LOOK_SECONDS = 0.5
 _HEARTBEAT_SECONDS = 15.0
+_LONGEST_DEDUPE_KEY = 300  # as wide as its column
 
 
 async def agents(request: Request, send: Send, path: list[str]) -> None:
@@ -108,7 +110,7 @@ async def _start(request: Request, send: Send, slug: str) -> None:
     except Refusal as refusal:
         raise await asked.refuse(refusal) from None
     assert asked.asker.key is not None
-    dedupe = f"key:{asked.asker.key.id}:{slug[:60]}:{key}" if key is not None else None
+    dedupe = _dedupe_key(f"key:{asked.asker.key.id}:{slug[:60]}:", key) if key is not None else None
 
     def start() -> tuple[Run, bool]:
         agent = access.agent_for(asked.caller, slug, to="use")
@@ -139,6 +141,12 @@ async def _start(request: Request, send: Send, slug: str) -> None:
         run = await _wait(asked, run, wait)
     status = 200 if run.is_over else 202
     await send_json(send, request, status, orjson.dumps(shape(run)), [])
+
+
+def _dedupe_key(credential: str, key: str) -> str:
+    """Return what finds the run a key has started before; one too long to be kept is kept as its digest."""
+    whole = f"{credential}{key}"
+    return whole if len(whole) <= _LONGEST_DEDUPE_KEY else f"{credential}{hashlib.sha256(key.encode()).hexdigest()}"
 
 
 class Again(NamedTuple):
@@ -202,15 +210,20 @@ def _one(asked: rows.Asked, slug: str, run_id: str, to: str = "view") -> Run:
     return run
 
 
+def _shown(asked: rows.Asked, run: Run) -> dict[str, Any]:
+    """Return a run as this key may see it: what was said is for who started it, and for who may read content."""
+    hidden = {} if access.may_read(asked.caller, run) else {"input": None, "output": None}
+    return shape(run) | hidden
+
+
 async def _see(request: Request, send: Send, slug: str, run_id: str) -> None:
     asked = await rows.asked(request, EventType.AGENT.value, f"{ROUTE}/{{run_id}}")
 
     def read() -> dict[str, Any]:
         run = _one(asked, slug, run_id)
-        may_read = access.may_read(asked.caller, run)
-        said = shape(run)
-        if not may_read:
-            return said | {"input": None, "output": None}
+        said = _shown(asked, run)
+        if not access.may_read(asked.caller, run):
+            return said
         steps = Step.objects.filter(run=run).order_by("number")[:500]
         return said | {"steps": [step_shape(step) for step in steps]}
 
@@ -225,11 +238,7 @@ async def _list(request: Request, send: Send, slug: str) -> None:
         agent = access.agent_for(asked.caller, slug)
         found = access.runs_for(asked.caller).filter(agent=agent).select_related("agent__team", "version")
 
-        def shown(run: Run) -> dict[str, Any]:
-            hidden = {} if access.may_read(asked.caller, run) else {"input": None, "output": None}
-            return shape(run) | hidden
-
-        return rows.page(found, by, "run_", "run", shown)
+        return rows.page(found, by, "run_", "run", lambda run: _shown(asked, run))
 
     await send_json(send, request, 200, orjson.dumps(await asked.do(read)), [])
 
@@ -242,7 +251,7 @@ async def _cancel(request: Request, send: Send, slug: str, run_id: str) -> None:
         cancel_run(actor=asked.caller.actor, run=run)
         return access.run_for(asked.caller, run.public_id)
 
-    await send_json(send, request, 200, orjson.dumps(shape(await asked.do(cancel))), [])
+    await send_json(send, request, 200, orjson.dumps(_shown(asked, await asked.do(cancel))), [])
 
 
 async def _follow(request: Request, send: Send, slug: str, run_id: str) -> None:
@@ -276,8 +285,7 @@ async def _follow(request: Request, send: Send, slug: str, run_id: str) -> None:
                     frames.append(sse.frame(said if may_read else said | {"arguments": None, "output": None}, "step"))
             if state != run.state or run.is_over:
                 state = run.state
-                said = shape(run)
-                frames.append(sse.frame(said if may_read else said | {"input": None, "output": None}, "run"))
+                frames.append(sse.frame(_shown(asked, run), "run"))
             if not frames and time.monotonic() - beat > _HEARTBEAT_SECONDS:
                 frames.append(b": still here\n\n")
             if frames:

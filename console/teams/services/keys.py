@@ -1,7 +1,6 @@
 """Make, change, rotate, hand over and revoke API keys."""
 
 import datetime as dt
-import re
 import uuid
 from collections.abc import Mapping, Sequence
 from typing import Any
@@ -12,7 +11,6 @@ from django.db.models.functions import Greatest
 
 from console.audit import actions
 from console.audit.services import changes, record
-from console.core.client_address import parse_network
 from console.core.clock import now
 from console.core.errors import BadInput, Conflict, NotAllowed
 from console.core.lanes import Lane
@@ -21,6 +19,7 @@ from console.teams.actors import Actor
 from console.teams.models import ApiKey, Environment, Membership, Team, UnknownFields, User
 from console.teams.rights import rights_of_actor
 from console.teams.roles import DEFAULT_SCOPES, OPERATOR_SCOPES, SCOPES
+from console.teams.services.key_limits import Limits, check_lane, check_limits, check_within, limits_of, wider
 
 # How long the old key may go on after a rotation.
 OVERLAPS: dict[str, dt.timedelta] = {
@@ -29,8 +28,6 @@ OVERLAPS: dict[str, dt.timedelta] = {
     "24h": dt.timedelta(hours=24),
     "7d": dt.timedelta(days=7),
 }
-_ALIAS = re.compile(r"[A-Za-z0-9][A-Za-z0-9._:/-]{0,99}")
-_MOST_LIMITS = 50
 
 
 def _is_operator(actor: Actor) -> bool:
@@ -62,43 +59,12 @@ def _check_owner(team: Team, owner: User | None) -> None:
         raise BadInput(f"{owner} is not a member of {team}, so the key could do nothing.", param="owner")
 
 
-def _check_limits(aliases: Sequence[str], networks: Sequence[str], expires_at: dt.datetime | None) -> list[str]:
-    """Refuse limits that could never match, and return the networks the way they are stored."""
-    if len(aliases) > _MOST_LIMITS or len(networks) > _MOST_LIMITS:
-        raise BadInput(f"A key can name up to {_MOST_LIMITS} aliases and {_MOST_LIMITS} networks.")
-    for alias in aliases:
-        if not _ALIAS.fullmatch(alias):
-            raise BadInput(f"{alias!r} cannot be the name of an alias.", param="aliases")
-    parsed = []
-    for network in networks:
-        try:
-            parsed.append(str(parse_network(network.strip())))
-        except ValueError:
-            raise BadInput(
-                f"{network!r} is not a network; write 203.0.113.0/24 or one address.", param="networks"
-            ) from None
-    if expires_at is not None and expires_at <= now():
-        raise BadInput("The key would have expired already; choose a time to come.", param="expires_at")
-    return parsed
-
-
-def _check_lane(lane: str) -> str:
-    if lane not in Lane.values:
-        raise BadInput(f"{lane!r} is not a lane; choose {', '.join(Lane.values)}.", param="max_lane")
-    return lane
-
-
 def _check_unknown_fields(word: str) -> str:
     if word not in UnknownFields.values:
         words = ", ".join(filter(None, UnknownFields.values))
         said = f"{word!r} cannot happen to unknown fields; choose {words}, or nothing for the installation's setting."
         raise BadInput(said, param="unknown_fields")
     return word
-
-
-def _is_wider(before: Sequence[str], after: Sequence[str]) -> bool:
-    """Say whether a list of what is allowed, where an empty one allows everything, now allows more."""
-    return bool(before) and (not after or not set(after) <= set(before))
 
 
 def _check_name(name: str) -> str:
@@ -162,8 +128,9 @@ def create_key(
     elif owner is None and actor.kind == "key":
         owner = ApiKey.objects.select_related("owner").get(pk=actor.id or "").owner
     _check_owner(team, owner)
-    networks = _check_limits(aliases, networks, expires_at)
-    _check_lane(max_lane)
+    networks = check_limits(aliases, networks, expires_at)
+    check_lane(max_lane)
+    check_within(actor, Limits(environment, aliases, networks, max_lane, expires_at))
     _check_unknown_fields(unknown_fields)
     key, text = _make(
         team=team,
@@ -219,17 +186,14 @@ def change_key(
     added = [scope for scope in scopes if scope not in key.scopes]
     if added or not scopes:
         _check_scopes(actor, key.team, added or scopes)
-    networks = _check_limits(aliases, networks, expires_at if expires_at != key.expires_at else None)
-    if (
-        _is_wider(key.aliases, aliases)
-        or _is_wider(key.networks, networks)
-        or (key.expires_at is not None and (expires_at is None or expires_at > key.expires_at))
-    ):
+    networks = check_limits(aliases, networks, expires_at if expires_at != key.expires_at else None)
+    lane = key.max_lane if max_lane is None else check_lane(max_lane)
+    after = Limits(key.environment, aliases, networks, lane, expires_at)
+    if wider(limits_of(key), after):
         _check_scopes(actor, key.team, scopes)
+        check_within(actor, after)
     key.name, key.scopes, key.aliases = _check_name(name), list(scopes), list(aliases)
-    key.networks, key.expires_at = networks, expires_at
-    if max_lane is not None:
-        key.max_lane = _check_lane(max_lane)
+    key.networks, key.max_lane, key.expires_at = networks, lane, expires_at
     if unknown_fields is not None:
         key.unknown_fields = _check_unknown_fields(unknown_fields)
     difference = changes(before, _facts(key))
@@ -244,7 +208,7 @@ def rotate_key(*, actor: Actor, key: ApiKey, overlap: dt.timedelta = dt.timedelt
     """Make a new key with the same name and limits; the old one goes on for `overlap`, then ends.
 
     Only somebody who could have made the key may rotate it: they are shown the new one. It lives as long as the old one
-    was meant to when it was made.
+    was meant to when it was made; so a key that may make keys can also follow itself.
     """
     key = _lock(key)
     moment = now()
@@ -256,6 +220,9 @@ def rotate_key(*, actor: Actor, key: ApiKey, overlap: dt.timedelta = dt.timedelt
         raise BadInput("The old key can go on for up to seven days.", param="overlap")
     _check_scopes(actor, key.team, key.scopes)
     _check_owner(key.team, key.owner)
+    lives_until = moment + (key.expires_at - key.created_at) if key.expires_at else None
+    if actor.id != key.pk:
+        check_within(actor, limits_of(key)._replace(expires_at=lives_until))
     new, text = _make(
         team=key.team,
         name=key.name,
@@ -267,7 +234,7 @@ def rotate_key(*, actor: Actor, key: ApiKey, overlap: dt.timedelta = dt.timedelt
         unknown_fields=key.unknown_fields,
         owner=key.owner,
         was_personal=key.was_personal,
-        expires_at=moment + (key.expires_at - key.created_at) if key.expires_at else None,
+        expires_at=lives_until,
     )
     key.replaced_by = new
     if overlap:
