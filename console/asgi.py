@@ -14,16 +14,20 @@ from django.conf import settings
 from django.core.asgi import get_asgi_application
 from django.urls import reverse
 
-os.environ.setdefault("DJANGO_SETTINGS_MODULE", "console.settings")
-_django: Any = get_asgi_application()
+from console.core.bodies import FORM_FIELDS, bounded, stated_length
+from console.core.loading import loading
 
-from console.api.v1.app import application as _v1  # noqa: E402  (needs the apps loaded)
-from console.chat import answering  # noqa: E402
-from console.chat.embed import door  # noqa: E402
-from console.chat.files import MOST_BYTES, MOST_FILES  # noqa: E402
-from console.core.bodies import FORM_FIELDS, bounded, stated_length  # noqa: E402
-from console.gateway import pipeline, sync  # noqa: E402
-from console.teams.sessions import is_signed_in  # noqa: E402
+os.environ.setdefault("DJANGO_SETTINGS_MODULE", "console.settings")
+with loading():
+    _django: Any = get_asgi_application()
+
+    # These need the apps loaded.
+    from console.api.v1.app import application as _v1
+    from console.chat import answering
+    from console.chat.embed import door
+    from console.chat.files import MOST_BYTES, MOST_FILES
+    from console.gateway import pipeline, sync
+    from console.teams.sessions import is_signed_in
 
 _Scope = MutableMapping[str, Any]
 _Receive = Callable[[], Awaitable[MutableMapping[str, Any]]]

@@ -3,9 +3,12 @@
 import os
 from typing import Any
 
+import django
 from celery import Celery
-from celery.signals import celeryd_init, worker_process_init
+from celery.signals import celeryd_init, import_modules, worker_process_init
 from kombu.transport import TRANSPORT_ALIASES
+
+from console.core.loading import loading
 
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "console.settings")
 # Django's checks are made by `migrate` and at the start of `make run`. Made once more by each worker they would load
@@ -14,6 +17,14 @@ os.environ.setdefault("CELERY_SKIP_CHECKS", "1")
 
 for _scheme in ("redis", "rediss"):
     TRANSPORT_ALIASES[_scheme] = "console.core.broker:Transport"  # loaded with the first connection
+
+
+@import_modules.connect  # type: ignore[untyped-decorator]
+def load_the_site(**_: Any) -> None:
+    """Load Django before Celery's own support for it does, which is connected below."""
+    with loading():
+        django.setup()
+
 
 app = Celery("facet")
 app.config_from_object("django.conf:settings", namespace="CELERY")

@@ -15,6 +15,8 @@ import pytest
 from tests import database, server
 from tests.waiting import let_it_end
 
+# Until everything is imported: see pytest_collection.
+gc.disable()
 # Workers of pytest-xdist inherit the environment, so only the first process says which server, and makes the folder.
 _is_first = "FACET_TEST_DATABASE_URL" not in os.environ
 if _is_first:
@@ -45,7 +47,6 @@ def pytest_xdist_auto_num_workers(config: pytest.Config) -> int:
 @pytest.hookimpl(wrapper=True)
 def pytest_collection(session: pytest.Session) -> Iterator[None]:
     """Keep the modules, which stay until the end, from the collector of garbage: it would walk through them all day."""
-    gc.disable()
     try:
         _compile_a_share(session.config)
         return (yield)

@@ -22,6 +22,7 @@ from django.db import OperationalError, connections
 from django.db.migrations.executor import MigrationExecutor
 from supervisor.childutils import getRPCInterface
 
+from console.core.loading import loading
 from console.embedded import model, ports, postgres
 from console.embedded.defaults import APP_ROLE, DATABASE_NAME, socket_folder
 
@@ -119,7 +120,8 @@ def start_the_rest() -> None:
 
 def main() -> None:
     os.environ.setdefault("DJANGO_SETTINGS_MODULE", "console.settings")
-    django.setup()
+    with loading():
+        django.setup()
     wait_for_database()
     has_migrated = migrate()
     prepared().touch()

@@ -7,6 +7,8 @@ import time
 import uvicorn
 from django.conf import settings
 
+from console.core.loading import loading
+
 # Streams that are open at Ctrl-C end soon: all of `make run` stops within five seconds.
 _STOP_SECONDS = 1
 
@@ -35,7 +37,8 @@ def main() -> None:
     os.environ.setdefault("DJANGO_SETTINGS_MODULE", "console.settings")
     reload = "--reload" in sys.argv[1:]
     if not reload and settings.WEB_PROCESSES == 1:
-        _load()
+        with loading():
+            _load()
     (settings.DATA_DIR / "static").mkdir(parents=True, exist_ok=True)
     if _is_supervised():
         _wait_until_prepared()
