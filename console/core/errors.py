@@ -66,7 +66,8 @@ class Unavailable(Refusal):
 class ProviderError(Exception):
     """Something upstream broke. `permanent` means that trying again will not help.
 
-    `status` is what our caller sees (502 or 504); `upstream_status` is what the provider said, for the log.
+    `status` is what our caller sees (502 or 504); `upstream_status` is what the provider said, for the log. `param` is
+    the field of the request that the provider found fault with, if it said so.
     """
 
     def __init__(
@@ -78,9 +79,11 @@ class ProviderError(Exception):
         code: str = "upstream_error",
         upstream_status: int | None = None,
         retry_after: int | None = None,
+        param: str | None = None,
     ) -> None:
         super().__init__(message)
         self.message = message
+        self.param = param
         self.permanent = permanent
         self.status = status
         self.code = code

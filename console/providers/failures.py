@@ -3,8 +3,21 @@
 Bad input is the caller's to mend, so the provider's sentence is passed on, scrubbed; all else is told in our words.
 """
 
+from typing import NamedTuple
+
 from console.core.errors import ProviderError
 from console.core.scrub import scrub
+
+# The request itself is at fault, also where no sentence says how: to send it again cannot help.
+_ALWAYS_THEIRS = frozenset({400, 413, 422})
+
+
+class Said(NamedTuple):
+    """What a provider said of a request it refuses: `code` is a word of ours, `param` the field at fault."""
+
+    message: str = ""
+    code: str = ""
+    param: str = ""
 
 
 def without_secret(raw: bytes, secret: str) -> bytes:
@@ -17,15 +30,16 @@ def _for_callers(message: str) -> str:
     return scrub("".join(c if c.isprintable() else " " for c in message[:2000]))[0][:500]
 
 
-def failure(status: int, message: str = "", code: str = "") -> ProviderError:
-    """Return the error for a status. `code` is ours, and kept when the request itself is at fault."""
-    if status in {400, 404, 413, 422} and message:
+def failure(status: int, said: Said) -> ProviderError:
+    """Return the error for a status. A 404 without a sentence is a wrong address, and so the installation's fault."""
+    if status in _ALWAYS_THEIRS or (status == 404 and said.message):
         return ProviderError(
-            f"The model refused the request: {_for_callers(message)}",
+            f"The model refused the request: {_for_callers(said.message) or f'status {status}, without a reason.'}",
             permanent=True,
             status=400,
-            code=code or "upstream_refused",
+            code=said.code or "upstream_refused",
             upstream_status=status,
+            param=_for_callers(said.param)[:100] or None,
         )
     if status in {401, 403}:
         return ProviderError(

@@ -92,7 +92,7 @@ def test_any_cutting_and_any_writing_gives_the_whole_message(data):
     ] == calls
     assert found[-1]["choices"] == [] and found[-1]["usage"] == completion["usage"]
     assert found[-2]["choices"][0]["finish_reason"] == whole["finish_reason"]
-    assert all("usage" not in chunk for chunk in found[:-1])
+    assert all(chunk["usage"] is None for chunk in found[:-1])
     logged = reader.answer()["choices"][0]
     for call in logged["message"].get("tool_calls", []):
         call["function"]["arguments"] = orjson.dumps(orjson.loads(call["function"]["arguments"])).decode()

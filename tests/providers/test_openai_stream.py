@@ -20,13 +20,22 @@ HEAD = {"id": "chatcmpl-1", "object": "chat.completion.chunk", "created": 1, "mo
 def deltas(draw):
     kind = draw(st.sampled_from(["content", "reasoning_content", "refusal", "tool", "empty"]))
     if kind == "tool":
-        function = {"arguments": draw(text)}
-        call = {"index": draw(st.integers(0, 2)), "function": function}
-        if draw(st.booleans()):
-            call |= {"id": "call_1", "type": "function"}
-            function["name"] = "find"
-        return {"tool_calls": [call]}
+        return {"tool_calls": [{"index": draw(st.integers(0, 2)), "function": {"arguments": draw(text)}}]}
     return {} if kind == "empty" else {kind: draw(text)}
+
+
+def _as_openai_writes(parts):
+    """Number the calls of each choice from 0 without gaps; the first piece of each says what it is."""
+    begun = {}
+    for index, delta in parts:
+        for call in delta.get("tool_calls", ()):
+            known = begun.setdefault(index, [])
+            call["index"] = min(call["index"], len(known))
+            if call["index"] == len(known):
+                known.append(call)
+                call |= {"id": f"call_{index}{len(known)}", "type": "function"}
+                call["function"]["name"] = "find"
+    return parts
 
 
 @st.composite
@@ -34,6 +43,7 @@ def answers(draw):
     """Return how many choices were asked for, and the events of a whole answer without its [DONE]."""
     choices = draw(st.integers(1, 3))
     parts = draw(st.lists(st.tuples(st.integers(0, choices - 1), deltas()), max_size=8))
+    parts = [(i, {"role": "assistant"}) for i in range(choices)] + _as_openai_writes(parts)
     events = [{**HEAD, "choices": [{"index": i, "delta": d, "finish_reason": None}]} for i, d in parts]
     reasons = st.sampled_from(["stop", "length", "tool_calls"])
     events += [{**HEAD, "choices": [{"index": i, "delta": {}, "finish_reason": draw(reasons)}]} for i in range(choices)]
@@ -125,7 +135,7 @@ def test_the_answer_for_the_log_is_what_the_client_got(data):
             for name, value in choice["delta"].items():
                 if name == "tool_calls":
                     said[choice["index"]]["arguments"] += value[0]["function"]["arguments"]
-                else:
+                elif name != "role":
                     said[choice["index"]][name] += value
     for choice in reader.answer()["choices"]:
         message, expected = choice["message"], said[choice["index"]]

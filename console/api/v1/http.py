@@ -153,7 +153,8 @@ class Request:
     @property
     def speaks_messages(self) -> bool:
         """Say whether the answer goes to a client of Anthropic's, errors too."""
-        return self.path.startswith("/v1/messages")
+        path = self.path
+        return path.startswith("/v1/messages") or (self.has_anthropic_version and path.startswith("/v1/models"))
 
     @property
     def length(self) -> int:
@@ -291,7 +292,7 @@ def failure_parts(error: ProviderError) -> tuple[int, dict[str, Any], Headers]:
     if error.retry_after is not None:
         headers.append((b"retry-after", str(error.retry_after).encode()))
     kind = "invalid_request_error" if error.status < 500 else "api_error"
-    return error.status, error_body(error.message, kind=kind, code=error.code), headers
+    return error.status, error_body(error.message, kind=kind, code=error.code, param=error.param), headers
 
 
 async def send_refusal(send: Send, request: Request, refusal: Refusal) -> None:

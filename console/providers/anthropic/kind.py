@@ -80,4 +80,4 @@ class Anthropic:
             )
         # The message is all there is to tell this case by; clients shorten the conversation when they see the code.
         code = "context_length_exceeded" if message.startswith("prompt is too long") else ""
-        return failures.failure(status, message, code)
+        return failures.failure(status, failures.Said(message, code))

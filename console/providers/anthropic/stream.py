@@ -107,7 +107,10 @@ class AnthropicStream:
         return step(event)
 
     def _chunk(self, choices: list[dict[str, Any]], **more: Any) -> bytes:
-        chunk = {**self._head, "object": "chat.completion.chunk", "choices": choices, **more}
+        chunk = {**self._head, "object": "chat.completion.chunk", "choices": choices}
+        if self._include_usage:
+            chunk["usage"] = None  # as OpenAI says on all but the last
+        chunk |= more
         if self._is_legacy:
             chunk = from_tools(chunk, part="delta")
         return sse.frame(chunk)

@@ -7,10 +7,16 @@ import orjson
 
 from console.core import sse
 from console.core.errors import ProviderError
+from console.providers.openai import mending
 from console.providers.openai.stream import OpenAIStream, usage_in, usage_of
 from console.providers.types import Answer, Usage
 
-FINISH_REASONS = frozenset({"stop", "length", "content_filter"})
+_FINISH_REASONS = frozenset({"stop", "length", "content_filter"})
+
+
+def _finish_of(said: Any) -> str:
+    finish = mending.finish_of(said, has_calls=False)
+    return finish if finish in _FINISH_REASONS else "stop"
 
 
 def read(raw: bytes, echo: Sequence[str] = ()) -> Answer:
@@ -21,8 +27,7 @@ def read(raw: bytes, echo: Sequence[str] = ()) -> Answer:
     choices = answer.get("choices") if isinstance(answer, dict) else None
     if not isinstance(choices, list) or not choices:
         raise ProviderError("The provider's answer holds no choices.", code="upstream_invalid")
-    is_mended = answer.get("object") != "text_completion"
-    answer["object"] = "text_completion"
+    is_mended = mending.head_of(answer, "text_completion")
     for place, choice in enumerate(choices):
         if not isinstance(choice, dict) or not isinstance(choice.get("text"), str):
             raise ProviderError("The provider's answer holds a choice without a text.", code="upstream_invalid")
@@ -37,8 +42,9 @@ def _mend(choice: dict[str, Any], place: int) -> bool:
     is_mended = False
     if type(choice.get("index")) is not int:
         choice["index"], is_mended = place, True
-    if choice.get("finish_reason") not in FINISH_REASONS:
-        choice["finish_reason"], is_mended = "stop", True
+    finish = _finish_of(choice.get("finish_reason"))
+    if finish != choice.get("finish_reason"):
+        choice["finish_reason"], is_mended = finish, True
     return _mend_logprobs(choice, 0) or is_mended
 
 
@@ -68,6 +74,8 @@ def _mend_logprobs(choice: dict[str, Any], offset: int) -> bool:
 
 class CompletionStream(OpenAIStream):
     """Reads a stream of texts. What differs from chat is what a choice holds, and where its usage is said."""
+
+    object = "text_completion"
 
     __slots__ = ("_echo", "_spent")
 
@@ -103,20 +111,21 @@ class CompletionStream(OpenAIStream):
         if self._include_usage:
             counts = {"prompt_tokens": total.prompt, "completion_tokens": total.completion}
             usage = {**counts, "total_tokens": total.prompt + total.completion}
-            last = {**self._head, "object": "text_completion", "choices": [], "usage": usage}
+            last = {**self._head, "object": self.object, "choices": [], "usage": usage}
             self.held = sse.frame(last) + self.held
 
     def _choice(self, choice: Any) -> bool:
         if not isinstance(choice, dict):
             raise ProviderError("The provider sent a choice that is not an object.", code="upstream_invalid")
-        index = choice.get("index", 0)
+        index, is_mended = choice.get("index"), False
+        if index is None:
+            choice["index"], index, is_mended = 0, 0, True
         if type(index) is not int:
             raise ProviderError("The provider sent a choice without a place.", code="upstream_invalid")
-        is_mended = False
         is_first = index not in self._choices
         kept = self._choices.setdefault(index, {"text": [], "finish": None, "length": 0})
         if choice.get("logprobs") is not None:
-            is_mended = _mend_logprobs(choice, kept["length"])
+            is_mended |= _mend_logprobs(choice, kept["length"])
         text = choice.get("text")
         if not isinstance(text, str):  # a last event may have none, which clients cannot add up
             choice["text"], text, is_mended = "", "", True
@@ -124,8 +133,9 @@ class CompletionStream(OpenAIStream):
             choice["text"] = text = self._echo[index] + text
             is_mended = True
         finish = choice.get("finish_reason")
-        if finish and (not isinstance(finish, str) or finish not in FINISH_REASONS):
-            choice["finish_reason"], finish, is_mended = "stop", "stop", True
+        if finish and _finish_of(finish) != finish:
+            choice["finish_reason"] = finish = _finish_of(finish)
+            is_mended = True
         kept["finish"] = finish or kept["finish"]
         if text:
             kept["text"].append(text)

@@ -8,8 +8,8 @@ import orjson
 
 from console.core.errors import ProviderError
 from console.providers import failures
-from console.providers.openai import completion, embeddings, legacy
-from console.providers.openai.stream import FINISH_REASONS, OpenAIStream, usage_in
+from console.providers.openai import completion, embeddings, errors, legacy, mending
+from console.providers.openai.stream import OpenAIStream, usage_in
 from console.providers.types import Answer, Embedded, Endpoint, Outgoing, Preset, StreamReader
 
 
@@ -56,14 +56,11 @@ class OpenAI:
         choices = answer.get("choices") if isinstance(answer, dict) else None
         if not isinstance(choices, list) or not choices:
             raise ProviderError("The provider's answer holds no choices.", code="upstream_invalid")
-        is_mended = False
-        for choice in choices:
+        is_mended = mending.head_of(answer, "chat.completion")
+        for place, choice in enumerate(choices):
             if not isinstance(choice, dict) or not isinstance(choice.get("message"), dict):
                 raise ProviderError("The provider's answer holds a choice without a message.", code="upstream_invalid")
-            finish = choice.get("finish_reason")
-            if not isinstance(finish, str) or finish not in FINISH_REASONS:
-                choice["finish_reason"] = "stop"
-                is_mended = True
+            is_mended |= mending.choice_of(choice, place)
         if is_legacy:
             answer = legacy.from_tools(answer, part="message")
         if is_mended or is_legacy:
@@ -99,11 +96,4 @@ class OpenAI:
             raise ProviderError("The provider's list of models cannot be read.", code="upstream_invalid") from None
 
     def failure(self, status: int, raw: bytes) -> ProviderError:
-        message, code = "", ""
-        try:
-            error = orjson.loads(raw).get("error")
-            if isinstance(error, dict):
-                message, code = str(error.get("message") or ""), str(error.get("code") or "")
-        except (orjson.JSONDecodeError, AttributeError):
-            pass
-        return failures.failure(status, message, code if code in {"context_length_exceeded", "content_filter"} else "")
+        return failures.failure(status, errors.said_in(raw))

@@ -2,21 +2,22 @@
 
 Events go to the client as the bytes they came in whenever they are one plain `data:` line of JSON, which is nearly
 always; anything else that the standard allows (CRLF, comments, several data lines) is put into that form first. So a
-client only ever sees frames with one data line, and no field or event name an upstream invents.
+client only ever sees frames with one data line, and no event name an upstream invents. What clients insist on and a
+provider left out is added to its event (`mending.py`, `calls.py`).
 """
 
-from typing import Any
+from typing import Any, ClassVar
 
 import orjson
 
 from console.core import sse
 from console.core.errors import ProviderError
+from console.providers.openai import mending
+from console.providers.openai.calls import Calls
 from console.providers.openai.legacy import from_tools
 from console.providers.sse import EventSplitter, data_of
 from console.providers.types import Usage
 
-# Clients validate this field against OpenAI's list; a word of a provider's own would break them.
-FINISH_REASONS = frozenset({"stop", "length", "tool_calls", "content_filter", "function_call"})
 _DONE = b"[DONE]"
 _MOST_TOKENS = 2**31 - 1
 
@@ -50,6 +51,8 @@ def usage_in(answer: dict[str, Any], choices: int) -> Usage | None:
 
 
 class OpenAIStream:
+    object: ClassVar = "chat.completion.chunk"
+
     __slots__ = (
         "usage",
         "is_complete",
@@ -118,8 +121,10 @@ class OpenAIStream:
             if found and self.usage and self._asked > 1 and not choices:
                 found = Usage(*map(sum, zip(self.usage, found, strict=True)))  # llama.cpp: one for each choice
             self.usage = found or self.usage
-        if not self._head:
-            self._head = {k: event[k] for k in ("id", "created", "model", "system_fingerprint") if k in event}
+        if not choices and usage is None:
+            return b""  # what Azure says of the prompt before the answer, under no id
+        if self._has_other_head(event):
+            frame = b""
         for choice in choices:
             if self._choice(choice):
                 frame = b""
@@ -137,6 +142,23 @@ class OpenAIStream:
             event, frame = from_tools(event, part="delta"), b""
         return frame or b"data: " + orjson.dumps(event)
 
+    def _has_other_head(self, event: dict[str, Any]) -> bool:
+        """Have an event say of the answer what the first one said; return whether it had said something else."""
+        head = self._head
+        if not head:
+            is_mended = mending.head_of(event, self.object)
+            self._head = {k: event[k] for k in ("id", "created", "model", "system_fingerprint") if k in event}
+            return is_mended
+        if (
+            event.get("id") == head["id"]
+            and event.get("created") == head["created"]
+            and event.get("model") == head["model"]
+            and event.get("object") == self.object
+        ):
+            return False
+        event |= {"id": head["id"], "object": self.object, "created": head["created"], "model": head["model"]}
+        return True
+
     def _without_usage(self, event: dict[str, Any], frame: bytes) -> bytes:
         """Have a chunk with choices say `usage: null`, as OpenAI's do; what it counted comes once, at the end."""
         if "usage" not in event:
@@ -153,29 +175,42 @@ class OpenAIStream:
         self.is_complete = True
         self.held = sse.DONE
         if self._said is not None:
-            last = {**self._head, "object": "chat.completion.chunk", "choices": [], "usage": self._said}
+            last = {**self._head, "object": self.object, "choices": [], "usage": self._said}
             self.held = sse.frame(last) + self.held
 
     def _choice(self, choice: Any) -> bool:
         """Keep what a choice adds to the answer; return whether it had to be mended."""
         if not isinstance(choice, dict):
             raise ProviderError("The provider sent a choice that is not an object.", code="upstream_invalid")
-        index = choice.get("index", 0)
-        if not isinstance(index, int):
-            raise ProviderError("The provider sent a choice without a place.", code="upstream_invalid")
-        is_mended = False
+        index, is_mended = choice.get("index"), False
+        if type(index) is not int:
+            if index is not None:
+                raise ProviderError("The provider sent a choice without a place.", code="upstream_invalid")
+            choice["index"], index, is_mended = 0, 0, True
+        delta = choice.get("delta")
+        if type(delta) is not dict:
+            choice["delta"], delta, is_mended = {}, {}, True
         kept = self._choices.get(index)
         if kept is None:
-            kept = self._choices[index] = {"text": [], "reasoning": [], "refusal": [], "tools": {}, "finish": None}
+            kept = {"text": [], "reasoning": [], "refusal": [], "calls": Calls(), "finish": None}
+            self._choices[index] = kept
+            if delta.get("role") != "assistant":
+                delta["role"], is_mended = "assistant", True
+        elif "role" in delta:
+            del delta["role"]  # clients would join it to the first one's
+            is_mended = True
+        if self._delta(kept, delta):
+            is_mended = True
         finish = choice.get("finish_reason")
         if finish:
-            if not isinstance(finish, str) or finish not in FINISH_REASONS:
-                finish, is_mended = "stop", True
-                choice["finish_reason"] = finish
-            kept["finish"] = finish
-        delta = choice.get("delta")
-        if not isinstance(delta, dict):
-            return is_mended
+            kept["finish"] = mending.finish_of(finish, has_calls=bool(kept["calls"].made))
+            if kept["finish"] != finish:
+                choice["finish_reason"], is_mended = kept["finish"], True
+        return is_mended
+
+    def _delta(self, kept: dict[str, Any], delta: dict[str, Any]) -> bool:
+        """Keep what an event adds to a choice; return whether it had to be mended."""
+        is_mended = mending.content_of(delta) if type(delta.get("content")) is list else False
         text = delta.get("content")
         if isinstance(text, str) and text:
             kept["text"].append(text)
@@ -189,23 +224,10 @@ class OpenAIStream:
             kept["refusal"].append(refusal)
         calls = delta.get("tool_calls")
         for call in calls if isinstance(calls, list) else ():
-            self._tool_call(kept["tools"], call)
+            if isinstance(call, dict):
+                self.has_content = True
+                is_mended |= kept["calls"].take(call)
         return is_mended
-
-    def _tool_call(self, tools: dict[int, dict[str, Any]], call: Any) -> None:
-        if not isinstance(call, dict):
-            return
-        self.has_content = True
-        function, index = call.get("function"), call.get("index")
-        if not isinstance(function, dict):
-            function = {}
-        kept = tools.setdefault(
-            index if isinstance(index, int) else 0,
-            {"id": "", "type": "function", "function": {"name": "", "arguments": ""}},
-        )
-        kept["id"] += str(call.get("id") or "")
-        kept["function"]["name"] += str(function.get("name") or "")
-        kept["function"]["arguments"] += str(function.get("arguments") or "")
 
     def finish(self) -> bytes:
         """Say that no more bytes come: return what may still go out, and decide whether the answer is complete."""
@@ -226,8 +248,8 @@ class OpenAIStream:
                 message["reasoning_content"] = "".join(kept["reasoning"])
             if kept["refusal"]:
                 message["refusal"] = "".join(kept["refusal"])
-            if kept["tools"]:
-                message["tool_calls"] = [call for _, call in sorted(kept["tools"].items())]
+            if kept["calls"].made:
+                message["tool_calls"] = kept["calls"].made
             choices.append({"index": index, "message": message, "finish_reason": kept["finish"]})
         answer = {**self._head, "object": "chat.completion", "choices": choices}
         return from_tools(answer, part="message") if self._is_legacy else answer

@@ -85,6 +85,21 @@ def test_the_stream_helper_with_tool_calls_and_two_choices(sdk, world):
         assert [c.function.arguments for c in calls] == ['{"n":0}', '{"n":1}']
 
 
+def test_a_provider_that_only_goes_for_compatible(sdk, world):
+    """Its calls have no number and no id, its chunks neither head nor role, its words for the end are its own."""
+    calls = [{"function": {"name": "track", "arguments": {"n": n}}} for n in (1, 2)]
+    events = [{"choices": [{"delta": {"role": "assistant", "tool_calls": [call]}}]} for call in calls]
+    world.upstream.enqueue_stream(*map(sse, [*events, {"choices": [{"delta": {}, "finish_reason": "tool_use"}]}]))
+    with sdk.chat.completions.stream(**ASK, tools=[TOOL]) as stream:
+        streamed = stream.get_final_completion()
+    world.upstream.enqueue({"choices": [{"message": {"tool_calls": calls}, "finish_reason": "tool_use"}]})
+    for said in (streamed, sdk.chat.completions.create(**ASK, tools=[TOOL])):
+        choice = said.choices[0]
+        assert (choice.finish_reason, choice.message.role, choice.index) == ("tool_calls", "assistant", 0)
+        assert [call.function.arguments for call in choice.message.tool_calls] == ['{"n":1}', '{"n":2}']
+        assert len({call.id for call in choice.message.tool_calls}) == 2 and said.id and said.created
+
+
 def test_parse(sdk, world):
     world.upstream.enqueue(completion('{"number": 7, "is_late": false}'))
     answer = sdk.chat.completions.parse(**ASK, response_format=Order)
@@ -127,8 +142,14 @@ def test_anthropics_models(anthropic_sdk, world):
     page = anthropic_sdk.models.list()
     assert [m.id for m in page] == ["support-chat", "team/special"] and not page.has_more
     assert anthropic_sdk.models.retrieve("team/special").display_name == "team/special"
-    with pytest.raises(sdks.anthropic.AuthenticationError):
-        anthropic_sdk.copy(api_key="nobody").models.list()
+    assert page._request_id.startswith("req_")
+    for kind, word, asks in (
+        (sdks.anthropic.AuthenticationError, "authentication_error", anthropic_sdk.copy(api_key="nobody").models.list),
+        (sdks.anthropic.NotFoundError, "not_found_error", lambda: anthropic_sdk.models.retrieve("nobody")),
+    ):
+        with pytest.raises(kind) as caught:
+            asks()
+        assert caught.value.body["error"]["type"] == word and caught.value.request_id == caught.value.body["request_id"]
 
 
 def test_errors_are_the_right_exceptions(sdk, world):
@@ -146,8 +167,9 @@ def test_errors_are_the_right_exceptions(sdk, world):
     fails_with(sdks.openai.PermissionDeniedError, "scope_missing", sdk.copy(api_key=reader))
     world.upstream.enqueue("oops", status=500)
     fails_with(sdks.openai.InternalServerError, "upstream_error")
-    world.upstream.enqueue({"error": {"message": "too long", "code": "context_length_exceeded"}}, status=400)
-    fails_with(sdks.openai.BadRequestError, "context_length_exceeded")
+    said = {"message": "too long", "code": "context_length_exceeded", "param": "messages"}
+    world.upstream.enqueue({"error": said}, status=400)
+    assert fails_with(sdks.openai.BadRequestError, "context_length_exceeded").param == "messages"
     set_quota(actor=SYSTEM, team=world.team, metric="requests", window="month", limit=0)
     fails_with(sdks.openai.RateLimitError, "insufficient_quota")
     fails_with(sdks.openai.RateLimitError, "insufficient_quota", stream=True)

@@ -1,0 +1,45 @@
+"""What a provider says of a request it refuses, in any of the forms that go for OpenAI's."""
+
+from typing import Any
+
+import orjson
+
+from console.providers.failures import Said
+
+_CODES = frozenset({"context_length_exceeded", "content_filter"})
+# Clients shorten the conversation when they see the code; llama.cpp and vLLM say the same in words of their own.
+_TOO_LONG = ("maximum context length", "exceeds the available context size")
+
+
+def said_in(raw: bytes) -> Said:
+    """Return the sentence, the code and the field at fault, as far as they can be read.
+
+    OpenAI says `{"error": {…}}`, Gemini the same in a list, others `{"error": "…"}`, `{"message": "…"}` or, as FastAPI
+    does, `{"detail": …}`.
+    """
+    try:
+        value = orjson.loads(raw)
+    except orjson.JSONDecodeError:
+        return Said()
+    value = value[0] if isinstance(value, list) and value else value
+    if not isinstance(value, dict):
+        return Said()
+    error = value.get("error", value)
+    error = error if isinstance(error, dict) else {"message": error}
+    message = _sentence(error.get("message") or error.get("detail"))
+    code, param = error.get("code"), error.get("param")
+    if any(words in message for words in _TOO_LONG):
+        code = "context_length_exceeded"
+    return Said(
+        message, code if isinstance(code, str) and code in _CODES else "", param if isinstance(param, str) else ""
+    )
+
+
+def _sentence(said: Any) -> str:
+    """Return what is said as one text; of FastAPI's list each place with what is wrong there."""
+    if isinstance(said, str):
+        return said
+    if isinstance(said, dict):
+        return _sentence(said.get("detail") or said.get("message"))
+    places = [one for one in said if isinstance(one, dict)] if isinstance(said, list) else []
+    return "; ".join(f"{'.'.join(map(str, one.get('loc') or ()))}: {one.get('msg')}".strip(": ") for one in places)

@@ -1,0 +1,106 @@
+"""What clients insist on and not every provider gives: whole answers and chunks are completed here.
+
+Nothing is invented about the answer itself: a word of a provider's own is put into OpenAI's, and what only names or
+numbers things is added where it is missing.
+"""
+
+from typing import Any
+
+from console.core.clock import now
+from console.core.errors import ProviderError
+from console.core.ids import uuid7
+from console.providers.openai.calls import as_text, holder_of, new_id
+
+# Clients validate this field against OpenAI's list; a word of a provider's own would break them.
+FINISH_REASONS = frozenset({"stop", "length", "tool_calls", "content_filter", "function_call"})
+_SAME = {
+    "max_tokens": "length",
+    "max_length": "length",
+    "model_length": "length",
+    "tool_call": "tool_calls",
+    "tool_use": "tool_calls",
+    "refusal": "content_filter",
+    "safety": "content_filter",
+    "recitation": "content_filter",
+    "prohibited_content": "content_filter",
+    "content_filtered": "content_filter",
+}
+
+
+def finish_of(said: Any, *, has_calls: bool) -> str:
+    """Return OpenAI's word for why an answer ended, whatever the provider's own; one yet to be invented is an end."""
+    if not isinstance(said, str) or not said:
+        return "tool_calls" if has_calls else "stop"
+    if said in FINISH_REASONS:
+        return said
+    if said == "error":
+        raise ProviderError("The provider reported an error in mid-answer.", code="upstream_error")
+    return _SAME.get(said.lower()) or ("tool_calls" if has_calls else "stop")
+
+
+def head_of(event: dict[str, Any], kind: str) -> bool:
+    """Complete what stands around the choices; return whether anything had to be given."""
+    is_mended = False
+    if not isinstance(event.get("id"), str) or not event["id"]:
+        event["id"], is_mended = f"chatcmpl-{uuid7().hex}", True
+    if event.get("object") != kind:
+        event["object"], is_mended = kind, True
+    if type(event.get("created")) is not int:
+        event["created"], is_mended = int(now().timestamp()), True
+    if not isinstance(event.get("model"), str):
+        event["model"], is_mended = "", True
+    return is_mended
+
+
+def content_of(holder: dict[str, Any]) -> bool:
+    """Make texts of content that comes as a list of parts, as models of Mistral's that reason write it."""
+    parts = holder.get("content")
+    if type(parts) is not list:
+        return False
+    texts, thoughts = [], []
+    for part in parts:
+        kind = part.get("type") if isinstance(part, dict) else None
+        if kind == "text":
+            texts.append(as_text(part.get("text")))
+        elif kind == "thinking":
+            within = part.get("thinking")
+            inner = within if isinstance(within, list) else [{"text": within}]
+            thoughts += [as_text(one.get("text")) for one in inner if isinstance(one, dict)]
+    holder["content"] = "".join(texts) or None
+    if "".join(thoughts):
+        holder["reasoning_content"] = "".join(thoughts)
+    return True
+
+
+def choice_of(choice: dict[str, Any], place: int) -> bool:
+    """Complete one choice of a whole answer, whose message is there; return whether anything had to be given."""
+    message = choice["message"]
+    is_mended = content_of(message)
+    if type(choice.get("index")) is not int:
+        choice["index"], is_mended = place, True
+    if message.get("role") != "assistant":
+        message["role"], is_mended = "assistant", True
+    for holder, name in ((message, "content"), (choice, "logprobs")):
+        if name not in holder:
+            holder[name], is_mended = None, True
+    calls = message.get("tool_calls")
+    for call in calls if isinstance(calls, list) else ():
+        if isinstance(call, dict):
+            is_mended |= _call(call)
+    finish = finish_of(choice.get("finish_reason"), has_calls=bool(calls))
+    if finish != choice.get("finish_reason"):
+        choice["finish_reason"], is_mended = finish, True
+    return is_mended
+
+
+def _call(call: dict[str, Any]) -> bool:
+    kind, text = holder_of(call)
+    held = call.get(kind)
+    is_mended = False
+    if not isinstance(call.get("id"), str) or not call["id"]:
+        call["id"], is_mended = new_id(), True
+    if call.get("type") != kind:
+        call["type"], is_mended = kind, True
+    if isinstance(held, dict) and (not isinstance(held.get(text), str) or (not held[text] and text == "arguments")):
+        held[text], is_mended = as_text(held.get(text)) or "{}", True
+    return is_mended
