@@ -39,6 +39,10 @@ class Replay:
 
     request: uuid.UUID
     answer: dict[str, Any]
+    model: str  # the version that gave it
+    prompt: str
+    agent: str
+    notes: dict[str, Any]  # its line's detail
 
 
 def check_key(key: str) -> str:
@@ -61,20 +65,20 @@ def _claim(digest: bytes, body: bytes, request: uuid.UUID, credential: uuid.UUID
         held = sql.claim(digest=digest, body=body, request=request, keep=KEEP)
         if held is None:
             return None
-        first, first_body, has_ended, answer, is_cut = held
-        if first_body != body:
+        first = held.request
+        if held.body != body:
             raise KeyReused(
                 f"This Idempotency-Key was used with another body, in {request_id(first)}; use a new key.",
                 param="Idempotency-Key",
             )
-        if not has_ended:
+        if not held.has_ended:
             raise Conflict(
                 f"The first request with this Idempotency-Key, {request_id(first)}, is still running.",
                 param="Idempotency-Key",
                 code="idempotency_in_progress",
                 retry_after=2,
             )
-        if answer is None or is_cut:
+        if held.answer is None or held.is_cut:
             raise Conflict(
                 f"The answer of {request_id(first)} is not kept whole, so it cannot be sent again; use a new key.",
                 param="Idempotency-Key",
@@ -82,7 +86,15 @@ def _claim(digest: bytes, body: bytes, request: uuid.UUID, credential: uuid.UUID
                 headers={"x-should-retry": "false"},
             )
         _record_replay(credential, first, client_address)
-        return Replay(first, orjson.loads(answer))
+        took_part = orjson.loads(held.prompt or "[]")
+        return Replay(
+            first,
+            orjson.loads(held.answer),
+            model=held.model,
+            prompt=f"{took_part[0]['slug']}@{took_part[0]['number']}" if took_part else "",
+            agent=held.agent,
+            notes=orjson.loads(held.detail or "{}"),
+        )
     except OperationalError as error:
         raise Unavailable("The console cannot look the Idempotency-Key up right now.", retry_after=2) from error
     finally:

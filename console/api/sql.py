@@ -2,7 +2,7 @@
 
 import datetime as dt
 import uuid
-from typing import Any
+from typing import Any, NamedTuple
 
 from django.db import connection  # noqa: TID251
 
@@ -25,7 +25,8 @@ ON CONFLICT (digest) DO UPDATE
 RETURNING request_id
 """
 _HOLDER = """
-SELECT held.request_id, held.body_sha256, e.status IS NOT NULL, p.body, coalesce(p.is_cut, false)
+SELECT held.request_id, held.body_sha256, e.status IS NOT NULL, p.body, coalesce(p.is_cut, false),
+       coalesce(e.model, ''), coalesce(e.prompt, ''), coalesce(e.agent, ''), coalesce(e.detail, '')
   FROM api_idempotencyclaim held
   LEFT JOIN audit_event e ON e.id = held.request_id
   LEFT JOIN audit_payload p ON p.event_id = held.request_id AND p.kind = 'output'
@@ -33,10 +34,22 @@ SELECT held.request_id, held.body_sha256, e.status IS NOT NULL, p.body, coalesce
 """
 
 
-def claim(
-    *, digest: bytes, body: bytes, request: uuid.UUID, keep: dt.timedelta
-) -> tuple[uuid.UUID, bytes, bool, str | None, bool] | None:
-    """Take the claim and return None, or return who holds it: request, body digest, whether it ended, answer, cut."""
+class Holder(NamedTuple):
+    """Who holds a claim, and what the log says of the answer, if the request has ended."""
+
+    request: uuid.UUID
+    body: bytes
+    has_ended: bool
+    answer: str | None
+    is_cut: bool
+    model: str
+    prompt: str
+    agent: str
+    detail: str
+
+
+def claim(*, digest: bytes, body: bytes, request: uuid.UUID, keep: dt.timedelta) -> Holder | None:
+    """Take the claim and return None, or return who holds it."""
     with connection.cursor() as cursor:
         values: dict[str, Any] = {"digest": digest, "body": body, "request": request, "keep": keep, "grace": _GRACE}
         cursor.execute(_CLAIM, values)
@@ -46,7 +59,8 @@ def claim(
         row = cursor.fetchone()
     if row is None:  # it was pruned between the two statements
         return claim(digest=digest, body=body, request=request, keep=keep)
-    return row[0], bytes(row[1]), bool(row[2]), row[3], bool(row[4])
+    first, first_body, *said = row
+    return Holder(first, bytes(first_body), *said)
 
 
 def lock_claim(digest: bytes) -> bool:

@@ -114,8 +114,8 @@ def _notes(call: Call) -> dict[str, Any]:
         notes["route"] = call.plan.route
     if call.fell_back_from:
         notes["fell_back_from"] = call.fell_back_from
-    if call.plan.ask.dropped:
-        notes["dropped_fields"] = call.plan.ask.dropped
+    if call.plan.dropped:
+        notes["dropped_fields"] = call.plan.dropped
     if call.passed_over:
         notes["passed_over"] = call.passed_over
     return notes

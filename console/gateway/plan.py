@@ -11,6 +11,7 @@ from console.gateway.snapshot import Snapshot
 from console.gateway.targets import CANARY, PINNED_STEP
 from console.gateway.terms import terms_of
 from console.gateway.types import Ask, Asker, Charge, Plan, Terms
+from console.gateway.unknown_fields import named
 from console.providers.registry import KINDS
 
 # Where a person waits for the answer, streamed or not.
@@ -43,6 +44,7 @@ def _plan(
     operation.check_fit(version, ask)
     if pin.max_parameters:
         _check_maximum(pin, ask)
+    dropped = named(asker, ask, operation.unsaid(version, ask))
     body, output_tokens = operation.fit(ask, pin, default_output)
     prompt_tokens = operation.prompt_tokens(ask)
     lane = terms.lanes[ask.lane or ("interactive" if ask.is_stream or ask.surface in _LIVE else "standard")]
@@ -70,6 +72,7 @@ def _plan(
         pin=terms.pinned,
         route=terms.route,
         step=step,
+        dropped=dropped,
     )
 
 

@@ -81,7 +81,7 @@ class Ask(NamedTuple):
     prompt: Prompted | None = None
     agent: Answering | None = None  # then `model` is the alias the agent answers with
     unknown: Set[str] = frozenset()  # fields of the body that may not be sent on; nobody has decided yet
-    dropped: tuple[str, ...] = ()  # names of those that were left out of the body
+    dropped: tuple[str, ...] = ()  # names of those that were left out of the body, whoever answers
 
 
 Counter = tuple[int, dt.datetime]  # a quota's id and the start of a period
@@ -149,6 +149,7 @@ class Plan(NamedTuple):
     pin: PinShape
     route: str  # how its version was chosen: a word of targets.py
     step: int  # its place in the pin's fallback chain
+    dropped: tuple[str, ...]  # names of what went no further, by anybody's word
 
 
 class Remaining(NamedTuple):

@@ -2,7 +2,8 @@
 
 A key without a word of its own, and whoever calls without a key, goes by the installation's setting. The word is read
 from the snapshot a call is planned from, so another one holds from the key's next request on. Nothing goes without a
-word: what is left out, by that or because it is never sent on (`fields.NOT_SENT`), is named to the caller.
+word: what is left out, by that or because it is never sent on (`fields.NOT_SENT`), is named to the caller. So is what
+the wire format of the provider that answers has no word for, which is known once that one is chosen.
 """
 
 from collections.abc import Iterable, Set
@@ -45,3 +46,16 @@ def settled(asker: Asker, ask: Ask) -> Ask:
     out = left_out(word_of(asker), ask.unknown, OPERATIONS[ask.operation].withheld)
     body = {name: value for name, value in ask.body.items() if name not in out} if out else ask.body
     return ask._replace(body=body, unknown=frozenset(), dropped=names_of(out))
+
+
+def named(asker: Asker, ask: Ask, unsaid: Set[str]) -> tuple[str, ...]:
+    """Return the names of all that goes no further, with what the chosen provider cannot be told. May raise BadInput.
+
+    Only whole fields are refused: what is inside messages is the conversation's, and unknown members of it never were.
+    """
+    if not unsaid:
+        return ask.dropped
+    if (word_of(asker) or settings.GATEWAY_UNKNOWN_FIELDS) == "refuse" and (whole := unsaid & ask.body.keys()):
+        name = min(whole)
+        raise BadInput(f"The model behind {ask.model!r} cannot be told {name}.", param=name)
+    return names_of({*ask.dropped, *unsaid})

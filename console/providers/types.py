@@ -97,6 +97,12 @@ class Kind(Protocol):
 class Chats(Protocol):
     """A kind that answers conversations."""
 
+    def unsaid(self, body: dict[str, Any]) -> frozenset[str]:
+        """Return what of a chat completion request goes no further here: fields, and places inside (`messages[].name`).
+
+        Only what asks for something; what would change the answer is refused by `chat` instead.
+        """
+
     def chat(self, endpoint: Endpoint, body: dict[str, Any], *, is_legacy: bool = False) -> Outgoing:
         """Return the provider's form of an OpenAI chat completion request; `is_legacy`: it uses `functions`."""
 

@@ -27,10 +27,12 @@ def helper(world):
 
 def test_it_answers_with_its_instructions_alias_parameters_and_limits(ask, world, helper):
     world.model.pins.update(default_parameters={"top_p": 0.1, "seed": 7})
-    response = ask("Where is it?", model="agent:helper", temperature=0.9, max_tokens=400)
+    wanted, key = {"model": "agent:helper", "temperature": 0.9, "max_tokens": 400}, {"Idempotency-Key": "once"}
+    response, again = (ask("Where is it?", **wanted, headers=key) for _ in range(2))
     assert response.status_code == 200, response.text
-    assert response.headers["x-facet-agent"] == "helper@1"
-    assert response.headers["x-facet-prompt"] == "shop/voice@1"
+    assert again.headers["x-facet-idempotent-replay"] == "true"
+    for said in (response.headers, again.headers):
+        assert (said["x-facet-agent"], said["x-facet-prompt"]) == ("helper@1", "shop/voice@1")
     sent = world.upstream.seen[-1].body
     assert sent["messages"] == [
         {"role": "system", "content": "You speak for Larkfield."},

@@ -9,7 +9,6 @@ import orjson
 from console.api import idempotency
 from console.api.v1 import agent_chat, anthropic_face
 from console.api.v1.http import (
-    Headers,
     Request,
     Send,
     common_headers,
@@ -19,10 +18,9 @@ from console.api.v1.http import (
     send_json,
 )
 from console.api.v1.replay import as_stream
-from console.api.v1.stream import EVENT_STREAM, StreamBody, call_headers, error_frame
+from console.api.v1.stream import EVENT_STREAM, StreamBody, call_headers, error_frame, replay_headers
 from console.api.v1.watch import Watch
 from console.core.errors import NotAllowed, ProviderError, Refusal, Unavailable
-from console.core.ids import request_id
 from console.gateway import pipeline
 from console.gateway.agents import PREFIX
 from console.gateway.asks import make_ask
@@ -115,10 +113,7 @@ async def _claim(request: Request, key: str, identify: KeyIdentity, ask: Ask) ->
 
 
 async def _send_replay(request: Request, send: Send, ask: Ask, replay: idempotency.Replay) -> None:
-    headers: Headers = [
-        (b"x-facet-idempotent-replay", b"true"),
-        (b"x-facet-original-request-id", request_id(replay.request).encode()),
-    ]
+    headers = replay_headers(replay)
     if not ask.is_stream:
         await send_json(send, request, 200, orjson.dumps(replay.answer), headers)
         return

@@ -3,7 +3,7 @@
 import asyncio
 import time
 import uuid
-from collections.abc import Awaitable, Callable, MutableMapping
+from collections.abc import Awaitable, Callable, MutableMapping, Sequence
 from itertools import chain
 from typing import Any
 from urllib.parse import parse_qsl
@@ -229,7 +229,7 @@ def common_headers(request: Request) -> Headers:
     return [(b"x-request-id", own), *_ALWAYS]
 
 
-def dropped_header(names: tuple[str, ...]) -> Headers:
+def dropped_header(names: Sequence[str]) -> Headers:
     """Return what tells a caller which fields of the request went no further; empty if none."""
     return [(b"x-facet-dropped-fields", ", ".join(names).encode())] if names else []
 

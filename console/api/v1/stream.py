@@ -1,8 +1,10 @@
 """The response of one stream, and the headers of every answer of a model."""
 
 import time
+from collections.abc import Iterable, Sequence
 from typing import Any
 
+from console.api.idempotency import Replay
 from console.api.v1.http import (
     Headers,
     Request,
@@ -16,6 +18,7 @@ from console.api.v1.http import (
 from console.api.v1.watch import Watch
 from console.core import sse
 from console.core.errors import ProviderError
+from console.core.ids import request_id
 from console.gateway.limits import rate_limit_headers
 from console.gateway.meter import overhead_seconds
 from console.gateway.targets import PIN
@@ -27,26 +30,70 @@ EVENT_STREAM: Headers = [
 ]
 
 
+def answer_headers(
+    version: str,
+    *,
+    prompt: str = "",
+    agent: str = "",
+    route: str = "",
+    fell_back_from: str = "",
+    passed_over: Iterable[str] = (),
+    dropped: Sequence[str] = (),
+) -> Headers:
+    """Return what an answer is, whenever it is given: who gave it, to which request and by which way."""
+    headers = [(b"x-facet-model-version", _latin(version))]
+    if prompt:
+        headers.append((b"x-facet-prompt", _latin(prompt)))
+    if agent:
+        headers.append((b"x-facet-agent", _latin(agent)))
+    if route:
+        headers.append((b"x-facet-route", _latin(route)))
+    if fell_back_from:
+        headers.append((b"x-facet-fallback-from", _latin(fell_back_from)))
+    if passed_over:
+        headers.append((b"x-facet-passed-over", _latin(", ".join(passed_over))))
+    return headers + dropped_header(dropped)
+
+
+def replay_headers(replay: Replay) -> Headers:
+    """Return the headers of an answer given again.
+
+    It costs nothing, no limit counts it and no provider is waited for, so cost, limits, attempts and times, which were
+    the first request's, are not said again: programs would add them up twice.
+    """
+    notes = replay.notes
+    return [
+        (b"x-facet-idempotent-replay", b"true"),
+        (b"x-facet-original-request-id", request_id(replay.request).encode()),
+        *answer_headers(
+            replay.model,
+            prompt=replay.prompt,
+            agent=replay.agent,
+            route=notes.get("route", ""),
+            fell_back_from=notes.get("fell_back_from", ""),
+            passed_over=notes.get("passed_over", ()),
+            dropped=notes.get("dropped_fields", ()),
+        ),
+    ]
+
+
 def call_headers(request: Request, call: Call) -> Headers:
-    moment = time.perf_counter()
+    moment, plan = time.perf_counter(), call.plan
     headers = [
-        (b"x-facet-model-version", _latin(call.plan.version.label)),
         (b"x-facet-attempts", b"%d" % (call.attempts_before + call.attempts)),
         (b"x-facet-overhead-ms", b"%.2f" % (overhead_seconds(call, moment) * 1000)),
         (b"openai-processing-ms", b"%d" % round((moment - call.started) * 1000)),
-        *rate_limit_headers(call.remaining, call.plan.ask.at),
+        *rate_limit_headers(call.remaining, plan.ask.at),
+        *answer_headers(
+            plan.version.label,
+            prompt=plan.ask.prompt.ref if plan.ask.prompt is not None else "",
+            agent=plan.ask.agent.ref if plan.ask.agent is not None else "",
+            route=plan.route if plan.route != PIN else "",
+            fell_back_from=call.fell_back_from,
+            passed_over=call.passed_over,
+            dropped=plan.dropped,
+        ),
     ]
-    if call.plan.ask.prompt is not None:
-        headers.append((b"x-facet-prompt", _latin(call.plan.ask.prompt.ref)))
-    if call.plan.ask.agent is not None:
-        headers.append((b"x-facet-agent", _latin(call.plan.ask.agent.ref)))
-    if call.plan.route != PIN:
-        headers.append((b"x-facet-route", _latin(call.plan.route)))
-    if call.fell_back_from:
-        headers.append((b"x-facet-fallback-from", _latin(call.fell_back_from)))
-    if call.passed_over:
-        headers.append((b"x-facet-passed-over", _latin(", ".join(call.passed_over))))
-    headers += dropped_header(call.plan.ask.dropped)
     if call.is_closed:
         headers.append((b"x-facet-cost", b"%.6f" % (call.cost_micros / 1_000_000)))
     return headers

@@ -7,26 +7,23 @@ import orjson
 
 from console.core.errors import BadInput
 
-# What of a message goes to a model only if it is Anthropic's own.
-_NOT_SAID = {
-    "cache_control",
-    "inference_geo",
-    "metadata",
-    "output_config",
-    "speed",
-    "stop_sequences",
-    "system",
-    "thinking",
-}
+# Hints that only Anthropic's own models take: left out, and named to the caller.
+HINTS = {"cache_control", "context_management", "diagnostics", "inference_geo"}
+_NOT_SAID = HINTS | {"metadata", "output_config", "speed", "stop_sequences", "system", "thinking"}
+# Without these the answer would be another one.
+_ONLY_THEIRS = ("compaction", "container", "fallbacks", "mcp_servers", "thread")
 _SAID_OTHERWISE = {"messages", "max_tokens", "tools", "tool_choice"}
 _CHOICES = {"auto": "auto", "any": "required", "none": "none"}
-_THOUGHTS = {"thinking", "redacted_thinking"}
+THOUGHTS = {"thinking", "redacted_thinking"}
 
 Part = dict[str, Any]
 
 
 def chat_request(body: dict[str, Any], *, can_reason: bool) -> dict[str, Any]:
     """Return the chat completion request that a checked body amounts to; other fields go along as they are."""
+    for name in _ONLY_THEIRS:
+        if body.get(name):
+            raise BadInput(f"{name} needs a model of Anthropic's.", param=name)
     chat = {k: v for k, v in body.items() if k not in _NOT_SAID | _SAID_OTHERWISE and v is not None}
     chat["messages"] = _messages(body)
     chat["max_tokens"] = body["max_tokens"]
@@ -92,7 +89,7 @@ def _assistant(blocks: list[Part], where: str) -> dict[str, Any]:
         elif block["type"] == "tool_use":
             function = {"name": str(block.get("name")), "arguments": orjson.dumps(block.get("input") or {}).decode()}
             calls.append({"id": str(block.get("id")), "type": "function", "function": function})
-        elif block["type"] not in _THOUGHTS:
+        elif block["type"] not in THOUGHTS:
             raise _only_theirs(block, f"{where}[{place}]")
     message: dict[str, Any] = {"role": "assistant", "content": "".join(texts) or None}
     if calls:

@@ -30,6 +30,9 @@ class Chat:
         if kind in {"json_object", "json_schema"} and "json_schema" not in able:
             raise BadInput(f"The model behind {ask.model!r} cannot promise {kind}.", param="response_format.type")
 
+    def unsaid(self, version: VersionShape, ask: Ask) -> frozenset[str]:
+        return CHATS[version.provider.kind].unsaid(ask.body)
+
     def fit(self, ask: Ask, pin: PinShape, default_output: int) -> Fitted:
         under = at_most(ask.prompt.parameters, pin) if ask.prompt else {}
         body = {**under, **pin.default_parameters, **ask.body, "model": pin.version.name}

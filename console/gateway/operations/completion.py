@@ -41,6 +41,9 @@ class Completion:
             hint = " It chats: send messages to /v1/chat/completions." if "chat" in able else ""
             raise BadInput(f"The model behind {ask.model!r} does not complete text.{hint}", param="model")
 
+    def unsaid(self, version: VersionShape, ask: Ask) -> frozenset[str]:
+        return frozenset()
+
     def fit(self, ask: Ask, pin: PinShape, default_output: int) -> Fitted:
         body = {k: v for k, v in pin.default_parameters.items() if k in completions.KNOWN}  # others are meant for chat
         body |= {**ask.body, "model": pin.version.name}

@@ -24,6 +24,9 @@ class Embedding:
         if "embedding" not in version.capabilities or version.provider.kind not in EMBEDS:
             raise BadInput(f"The model behind {ask.model!r} does not make embeddings.", param="model")
 
+    def unsaid(self, version: VersionShape, ask: Ask) -> frozenset[str]:
+        return frozenset()
+
     def fit(self, ask: Ask, pin: PinShape, default_output: int) -> Fitted:
         body = {k: v for k, v in pin.default_parameters.items() if k in embeddings.KNOWN}  # others are meant for chat
         return Fitted({**body, **ask.body, "model": pin.version.name}, 0)

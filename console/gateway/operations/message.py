@@ -13,6 +13,7 @@ from console.core.errors import BadInput
 from console.gateway.messages.answer import message_of
 from console.gateway.messages.request import chat_request
 from console.gateway.messages.stream import MessageStream
+from console.gateway.messages.unsaid import unsaid
 from console.gateway.operations.lengths import at_most, most_output
 from console.gateway.operations.types import Fitted, Read
 from console.gateway.shapes import messages
@@ -38,6 +39,11 @@ class Message:
             raise BadInput(f"The model behind {ask.model!r} cannot call tools.", param="tools")
         if (body.get("output_config") or {}).get("format") and "json_schema" not in able:
             raise BadInput(f"The model behind {ask.model!r} cannot answer by a schema.", param="output_config.format")
+
+    def unsaid(self, version: VersionShape, ask: Ask) -> frozenset[str]:
+        if version.provider.kind in MESSAGES:
+            return frozenset()
+        return unsaid(ask.body, can_reason="reasoning" in version.capabilities)
 
     def fit(self, ask: Ask, pin: PinShape, default_output: int) -> Fitted:
         version, body = pin.version, ask.body

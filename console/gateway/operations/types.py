@@ -39,6 +39,9 @@ class Operation(Protocol):
     def check_fit(self, version: VersionShape, ask: Ask) -> None:
         """Refuse what the model cannot do, by the name of the field that asks for it."""
 
+    def unsaid(self, version: VersionShape, ask: Ask) -> frozenset[str]:
+        """Return what of the request the wire format of the model's provider has no word for, by its names."""
+
     def fit(self, ask: Ask, pin: PinShape, default_output: int) -> Fitted:
         """Return the body for the provider, with the pin's parameters and the model's limits."""
 

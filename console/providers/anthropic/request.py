@@ -17,11 +17,14 @@ _REFUSED: dict[str, tuple[Any, ...]] = {
     "repeat_penalty": (1,),
     "min_p": (0,),
     "modalities": (["text"],),
+    "moderation": (),
     "audio": (),
     "web_search_options": (),
     "verbosity": ("medium",),
 }
-_HINTS = {"metadata", "prediction", "prompt_cache_key", "seed", "service_tier", "store", "stream_options"}
+# Hints that promise nothing: left out, and named to the caller.
+_HINTS = {"prediction", "prompt_cache_key", "prompt_cache_options", "prompt_cache_retention", "seed"}
+_HOUSES = {"metadata", "service_tier", "store", "stream_options"}
 _SAID_OTHERWISE = {
     "function_call",
     "functions",
@@ -36,7 +39,7 @@ _SAID_OTHERWISE = {
     "tools",
     "user",
 }
-_LEFT_OUT = _HINTS | _SAID_OTHERWISE | _REFUSED.keys()
+_LEFT_OUT = _HINTS | _HOUSES | _SAID_OTHERWISE | _REFUSED.keys()
 
 
 def messages_request(body: dict[str, Any]) -> dict[str, Any]:
@@ -63,6 +66,24 @@ def messages_request(body: dict[str, Any]) -> dict[str, Any]:
     if user:
         request["metadata"] = {"user_id": str(user)}
     return request
+
+
+def unsaid(body: dict[str, Any]) -> frozenset[str]:
+    """Return what of a request there is no word for here: fields by their names, and what is inside messages."""
+    found = {name for name in _HINTS if body.get(name) is not None}
+    if body.get("safety_identifier") and body.get("user"):
+        found.add("user")
+    for message in body.get("messages", ()):
+        if message.get("name") and message.get("role") != "function":
+            found.add("messages[].name")
+        if message.get("audio"):
+            found.add("messages[].audio")
+        content = message.get("content")
+        for part in content if isinstance(content, list) else ():
+            image = part.get("image_url")
+            if isinstance(image, dict) and image.get("detail") not in (None, "auto"):
+                found.add("messages[].content[].image_url.detail")
+    return frozenset(found)
 
 
 def _refuse(body: dict[str, Any]) -> None:

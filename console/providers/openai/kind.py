@@ -12,6 +12,8 @@ from console.providers.openai import completion, embeddings, errors, legacy, men
 from console.providers.openai.stream import OpenAIStream, usage_in
 from console.providers.types import Answer, Embedded, Endpoint, Outgoing, Preset, StreamReader
 
+_NOTHING: frozenset[str] = frozenset()
+
 
 @lru_cache(maxsize=256)
 def _headers(endpoint: Endpoint) -> Mapping[str, str]:
@@ -42,6 +44,9 @@ class OpenAI:
         Preset("llama-cpp", "llama.cpp", "http://localhost:8080/v1", needs_secret=False),
         Preset("lm-studio", "LM Studio", "http://localhost:1234/v1", needs_secret=False),
     )
+
+    def unsaid(self, body: dict[str, Any]) -> frozenset[str]:
+        return _NOTHING
 
     def chat(self, endpoint: Endpoint, body: dict[str, Any], *, is_legacy: bool = False) -> Outgoing:
         if is_legacy:

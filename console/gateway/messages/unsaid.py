@@ -1,0 +1,55 @@
+"""What of a request to /v1/messages is lost where it is told as a chat completion, by its names."""
+
+from collections.abc import Iterator
+from typing import Any
+
+from console.gateway.messages.request import HINTS, THOUGHTS
+
+# What of each kind of block is said; whatever else asks for something is named.
+_SAID = {
+    "text": {"type", "text"},
+    "image": {"type", "source"},
+    "document": {"type", "source", "title"},
+    "tool_use": {"type", "id", "name", "input"},
+    "tool_result": {"type", "tool_use_id", "content"},
+}
+_SAID_OF_A_TOOL = {"type", "name", "description", "input_schema", "strict"}
+_SAID_OF_A_CONFIG = {"format"}
+
+
+def unsaid(body: dict[str, Any], *, can_reason: bool) -> frozenset[str]:
+    """Return the fields that go no further, and the places inside (`messages[].content[].citations`) that do not."""
+    found = {name for name in HINTS if body.get(name)}
+    if body.get("speed") not in (None, "standard"):
+        found.add("speed")
+    if _loses_thinking(body.get("thinking") or {}, can_reason=can_reason):
+        found.add("thinking")
+    config = _SAID_OF_A_CONFIG | {"effort"} if can_reason else _SAID_OF_A_CONFIG
+    found.update(_others(body.get("output_config") or {}, config, "output_config."))
+    found.update(_others(body.get("metadata") or {}, {"user_id"}, "metadata."))
+    found.update(_in_blocks(body.get("system"), "system[]."))
+    for tool in body.get("tools") or ():
+        found.update(_others(tool, _SAID_OF_A_TOOL, "tools[]."))
+    for message in body["messages"]:
+        found.update(_in_blocks(message.get("content"), "messages[].content[]."))
+    return frozenset(found)
+
+
+def _loses_thinking(thinking: dict[str, Any], *, can_reason: bool) -> bool:
+    """Say whether what is wanted of thinking is not what comes of it: a budget is told, leaving it out is not."""
+    kind = thinking.get("type")
+    return kind is not None and (kind == "disabled") == can_reason
+
+
+def _others(holder: dict[str, Any], said: set[str], where: str) -> Iterator[str]:
+    return (f"{where}{name}" for name, value in holder.items() if value and name not in said)
+
+
+def _in_blocks(content: Any, where: str) -> Iterator[str]:
+    for block in content if isinstance(content, list) else ():
+        if block["type"] in THOUGHTS:
+            yield f"{where}{block['type']}"
+        else:
+            yield from _others(block, _SAID.get(block["type"], set(block)), where)
+            if block["type"] == "tool_result":
+                yield from _in_blocks(block.get("content"), f"{where}content[].")
