@@ -1,6 +1,7 @@
 """Fields of a request that we do not know: sent on, left out or refused, as the caller's key says.
 
-A key without a word of its own, and whoever calls without a key, goes by the installation's setting. The word is read
+A key without a word of its own, and whoever calls without a key, goes by the installation's setting; a laxer one holds
+only where an operator gave it (`teams/unknown_fields.py`). The word is read
 from the snapshot a call is planned from, so another one holds from the key's next request on. Nothing goes without a
 word: what is left out, by that or because it is never sent on (`fields.NOT_SENT`), is named to the caller. So is what
 the wire format of the provider that answers has no word for, which is known once that one is chosen.
@@ -9,20 +10,19 @@ the wire format of the provider that answers has no word for, which is known onc
 from collections.abc import Iterable, Set
 
 from console.core.errors import BadInput
-from console.core.quick_settings import settings
 from console.gateway.operations import OPERATIONS
 from console.gateway.shapes.fields import NOT_SENT
 from console.gateway.types import Ask, Asker
+from console.teams.unknown_fields import word_of
 
 _MOST_NAMES = 20  # the answer's header and the log say a few of them, for whoever wonders
 
 
-def left_out(own: str, unknown: Set[str], withheld: Set[str]) -> Set[str]:
-    """Return those of these fields that go no further, by a key's own word. May raise BadInput.
+def left_out(word: str, unknown: Set[str], withheld: Set[str]) -> Set[str]:
+    """Return those of these fields that go no further, by the word that holds for a key. May raise BadInput.
 
     `withheld` are fields that the operation takes and keeps: no reason to refuse a request.
     """
-    word = own or str(settings.GATEWAY_UNKNOWN_FIELDS)
     if word == "refuse" and (strange := unknown - withheld):
         name = min(strange)[:60]
         raise BadInput(f"{name!r} is not a field of this request.", param=name)
@@ -34,16 +34,11 @@ def names_of(fields: Iterable[str]) -> tuple[str, ...]:
     return tuple(ascii(name[:60])[1:-1] for name in sorted(fields)[:_MOST_NAMES])
 
 
-def word_of(asker: Asker) -> str:
-    """Return what the caller's key says for itself; empty where it says nothing, or there is no key."""
-    return asker.key.unknown_fields if asker.key is not None else ""
-
-
 def settled(asker: Asker, ask: Ask) -> Ask:
     """Return the ask with its unknown fields dealt with; the same ask when it has none. May raise BadInput."""
     if not ask.unknown:
         return ask
-    out = left_out(word_of(asker), ask.unknown, OPERATIONS[ask.operation].withheld)
+    out = left_out(word_of(asker.key), ask.unknown, OPERATIONS[ask.operation].withheld)
     body = {name: value for name, value in ask.body.items() if name not in out} if out else ask.body
     return ask._replace(body=body, unknown=frozenset(), dropped=names_of(out))
 
@@ -55,7 +50,7 @@ def named(asker: Asker, ask: Ask, unsaid: Set[str]) -> tuple[str, ...]:
     """
     if not unsaid:
         return ask.dropped
-    if (word_of(asker) or settings.GATEWAY_UNKNOWN_FIELDS) == "refuse" and (whole := unsaid & ask.body.keys()):
+    if word_of(asker.key) == "refuse" and (whole := unsaid & ask.body.keys()):
         name = min(whole)
         raise BadInput(f"The model behind {ask.model!r} cannot be told {name}.", param=name)
     return names_of({*ask.dropped, *unsaid})

@@ -10,6 +10,7 @@ from django.db.models.functions import Lower
 from console.core.clock import now
 from console.core.ids import uuid7
 from console.core.lanes import Lane
+from console.teams.unknown_fields import word_of
 
 
 class Environment(models.TextChoices):
@@ -194,6 +195,9 @@ class ApiKey(models.Model):
         blank=True,
         help_text="What happens to request fields Facet does not know; empty: what the installation's setting says.",
     )
+    unknown_fields_by_operator = models.BooleanField(
+        default=False, help_text="An operator gave it, so it may be laxer than the installation's setting."
+    )
     # Who answers for the key: it can never do more than this person may now. Empty for keys made by the installation.
     owner = models.ForeignKey(User, on_delete=models.SET_NULL, null=True, blank=True, related_name="api_keys")
     was_personal = models.BooleanField(default=False, help_text="Had an owner once; without one it has no rights.")
@@ -216,3 +220,8 @@ class ApiKey(models.Model):
     def shown(self) -> str:
         """The key as people see it after the first time: `fk_live_…7f2c`."""
         return f"{self.prefix}…{self.last4}"
+
+    @property
+    def unknown_fields_now(self) -> str:
+        """What really happens to fields nobody knows: pass, drop or refuse."""
+        return word_of(self)

@@ -36,6 +36,7 @@ class KeyShape:
     may_call_exact: bool
     max_lane: str
     unknown_fields: str  # pass, drop or refuse; empty: the installation's setting
+    unknown_fields_by_operator: bool  # so it holds although it is laxer than that
     networks: tuple[Network, ...]
     expires_at: dt.datetime | None
     refused: str
@@ -135,6 +136,7 @@ def key_shapes(teams: dict[uuid.UUID, TeamShape]) -> dict[bytes, KeyShape]:
             may_call_exact=EXACT_MODELS in key.scopes and SCOPES[EXACT_MODELS] in key_rights,
             max_lane=key.max_lane,
             unknown_fields=key.unknown_fields,
+            unknown_fields_by_operator=key.unknown_fields_by_operator,
             networks=tuple(ipaddress.ip_network(n) for n in key.networks),
             expires_at=key.expires_at,
             refused=_refused(key, team, owner),

@@ -19,6 +19,7 @@ from console.teams.services import keys as services
 from console.teams.services import people
 from console.teams.services import teams as team_services
 from console.teams.shapes import key_shapes, team_shapes
+from console.teams.unknown_fields import word_of
 from tests import make
 from tests.conftest import Cast
 from tests.teams import log
@@ -92,6 +93,41 @@ def test_it_lets_only_operators_give_away_exact_versions(cast: Cast) -> None:
         services.create_key(actor=SYSTEM, team=cast.team_a, name="a", environment="sandbox", unknown_fields="keep")
     with pytest.raises(BadInput, match="not a lane"):
         services.change_key(actor=actor(cast.alice), key=key, name="app", scopes=["models:call"], max_lane="fast")
+
+
+def test_only_an_operator_lets_a_key_be_laxer_than_the_installation(cast: Cast, settings) -> None:
+    alice, operator = actor(cast.alice), actor(cast.operator)
+    wanted = {"team": cast.team_a, "environment": "sandbox", "owner": cast.alice}
+
+    def change(who, key, word=None, name="a"):
+        return services.change_key(actor=who, key=key, name=name, scopes=key.scopes, unknown_fields=word)
+
+    settings.GATEWAY_UNKNOWN_FIELDS = "pass"
+    earlier, _ = services.create_key(actor=alice, **wanted, name="a", unknown_fields="pass")
+    granted, _ = services.create_key(actor=operator, **wanted, name="b", unknown_fields="pass")
+    settings.GATEWAY_UNKNOWN_FIELDS = "drop"
+    assert (word_of(earlier), word_of(granted), word_of(None)) == ("drop", "pass", "drop")
+    shapes = key_shapes(team_shapes())
+    assert [word_of(shapes[bytes(key.digest)]) for key in (earlier, granted)] == ["drop", "pass"]
+    for lax in (
+        lambda: services.create_key(actor=alice, **wanted, name="c", unknown_fields="pass"),
+        lambda: change(alice, cast.kim, "pass"),
+    ):
+        with pytest.raises(NotAllowed, match="word for unknown fields is drop; only an operator") as caught:
+            lax()
+        assert caught.value.param == "unknown_fields"
+    for stricter in ("drop", "refuse", ""):
+        assert word_of(change(alice, cast.kim, stricter)) == (stricter or "drop")
+    assert word_of(change(alice, granted, "pass", name="renamed")) == "pass", "what an operator said stays"
+    new, _ = services.rotate_key(actor=alice, key=granted)
+    assert word_of(new) == "pass"
+    assert word_of(change(alice, new, "refuse")) == "refuse"
+    with pytest.raises(NotAllowed):
+        change(alice, new, "pass")
+    assert word_of(change(operator, earlier, "pass")) == "pass"
+    assert json.loads(log.last().detail)["after"] == {"unknown_fields_by_operator": True}
+    by_program, _ = services.create_key(actor=SYSTEM, team=cast.team_a, name="d", environment="sandbox")
+    assert not by_program.unknown_fields_by_operator
 
 
 def test_it_refuses_another_teams_member(cast: Cast) -> None:

@@ -182,6 +182,20 @@ def test_it_changes_a_key(cast: Cast, alice: Client) -> None:
     assert cast.kim.unknown_fields == ""
 
 
+def test_it_offers_and_says_what_a_key_may_say_of_unknown_fields(cast: Cast, alice: Client, settings) -> None:
+    ApiKey.objects.filter(pk=cast.kim.pk).update(unknown_fields="pass")
+    settings.GATEWAY_UNKNOWN_FIELDS = "drop"
+    page = alice.get("/keys/new/").content.decode()
+    assert '<option value="pass"' not in page and '<option value="refuse"' in page
+    assert "This installation says: leave them out. Only an operator can let a key be laxer." in page
+    assert "its word holds: drop" in alice.get(f"/keys/{cast.kim.pk}/").content.decode()
+    assert '<option value="pass" selected' in alice.get(f"/keys/{cast.kim.pk}/change/").content.decode()
+    refused = alice.post("/keys/new/", new(cast, unknown_fields="pass")).content.decode()
+    assert not ApiKey.objects.filter(name="help-app").exists() and "Select a valid choice" in refused
+    alice.force_login(cast.operator)
+    assert '<option value="pass"' in alice.get("/keys/new/").content.decode()
+
+
 def test_it_rotates_a_key(cast: Cast, alice: Client) -> None:
     response = alice.post(f"/keys/{cast.kim.pk}/rotate/", {"overlap": "24h"}, headers=HTMX)
     found = KEY.search(response.content.decode())

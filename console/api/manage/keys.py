@@ -22,13 +22,17 @@ _MOST_OVERLAP_HOURS = 24 * 7
 class KeySerializer(serializers.ModelSerializer[ApiKey]):
     team = serializers.SlugRelatedField("slug", read_only=True)  # type: ignore[var-annotated]
     key = serializers.CharField(source="shown", help_text="What is left to see of it: fk_live_…7f2c")
+    unknown_fields_now = serializers.CharField(
+        read_only=True,
+        help_text="What holds: the key's own word, unless it is laxer than the installation's and no operator's.",
+    )
     owner = serializers.EmailField(source="owner.email", default=None, help_text="Who answers for it.")
 
     class Meta:
         model = ApiKey
         fields = [
             "id", "team", "name", "key", "environment", "scopes", "aliases", "networks", "max_lane",
-            "unknown_fields", "owner", "created_at", "expires_at", "revoked_at", "last_used_at", "replaced_by",
+            "unknown_fields", "unknown_fields_now", "owner", "created_at", "expires_at", "revoked_at", "last_used_at", "replaced_by",
         ]  # fmt: skip
 
 

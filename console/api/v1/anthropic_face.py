@@ -13,7 +13,8 @@ from console.gateway.messages.stream import named
 from console.gateway.naming import resolve
 from console.gateway.shapes import messages
 from console.gateway.types import Ask
-from console.gateway.unknown_fields import left_out, names_of, word_of
+from console.gateway.unknown_fields import left_out, names_of
+from console.teams.unknown_fields import word_of
 
 COUNT = "/v1/messages/count_tokens"
 
@@ -29,7 +30,7 @@ async def count_tokens(request: Request, send: Send) -> None:
         body = messages.check_count(value)
         ask = _ask(request, str(body["model"]), text)
         snapshot, asker = await pipeline.look_up(identify, ask, started=request.started)
-        out = left_out(word_of(asker), body.keys() - messages.COUNTED, frozenset())
+        out = left_out(word_of(asker.key), body.keys() - messages.COUNTED, frozenset())
         resolve(snapshot, asker, ask.model)
     except Refusal as refusal:
         is_of_the_head = refusal is request.problem

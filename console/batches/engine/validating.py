@@ -15,6 +15,7 @@ from console.batches.sql import NewLine
 from console.core.errors import BadInput
 from console.gateway.operations import OPERATIONS
 from console.gateway.unknown_fields import left_out
+from console.teams.unknown_fields import word_of
 
 _AT_ONCE = 1000
 # More would tell nobody more. OpenAI's clients show them all.
@@ -34,7 +35,7 @@ def validate(batch: Batch) -> None:
     """Make the batch's lines and set it in progress; or set it failed, with what is wrong in which line."""
     Line.objects.filter(batch=batch).delete()  # what a worker that died had written
     errors, total = _Errors(), 0
-    word = batch.key.unknown_fields if batch.key else ""
+    word = word_of(batch.key)
     waiting: list[NewLine] = []
     for raw in storage.raw_lines(batch.input_file_id, longest=settings.GATEWAY_BODY_BYTES):
         if not raw.body.strip():

@@ -8,10 +8,12 @@ from django.db.models import QuerySet
 
 from console.core.clock import now
 from console.core.lanes import Lane
+from console.core.quick_settings import settings
 from console.teams.forms.base import ConsoleForm, WordsField
 from console.teams.models import ApiKey, Environment, Team, UnknownFields, User
 from console.teams.roles import ADMINISTRATIVE_SCOPES, DEFAULT_SCOPES, OPERATOR_SCOPES, SCOPE_SENTENCES, SCOPES
 from console.teams.services.keys import OVERLAPS
+from console.teams.unknown_fields import is_laxer
 
 _LIFETIMES = {"30": "30 days", "90": "90 days", "365": "1 year", "": "Never"}
 _KEEP = "keep"
@@ -55,8 +57,18 @@ class _Limits(ConsoleForm):
         label="Fields Facet does not know",
         choices=UnknownFields.choices,
         required=False,
-        help_text="What happens to them in its requests; fields left out are named in the answer's headers.",
     )
+
+    def _offer_words(self, *, is_operator: bool, present: str = "") -> None:
+        """Offer what this person may say of unknown fields, and what the key's word is already."""
+        field = self.fields["unknown_fields"]
+        assert isinstance(field, forms.ChoiceField)
+        offered = [row for row in UnknownFields.choices if is_operator or row[0] == present or not is_laxer(row[0])]
+        field.choices = offered
+        field.help_text = "What happens to them in its requests; fields left out are named in the answer's headers."
+        if len(offered) < len(UnknownFields.choices):
+            limit = UnknownFields(settings.GATEWAY_UNKNOWN_FIELDS).label.lower()
+            field.help_text += f" This installation says: {limit}. Only an operator can let a key be laxer."
 
     def clean(self) -> dict[str, Any]:
         values = super().clean() or {}
@@ -100,6 +112,7 @@ class CreateKeyForm(_Limits):
         assert isinstance(choices, forms.ModelChoiceField)
         choices.queryset = teams
         self.fields["scopes"].choices = _scope_choices(allowed, is_operator=is_operator)  # type: ignore[attr-defined]
+        self._offer_words(is_operator=is_operator)
 
     def clean(self) -> dict[str, Any]:
         values = super().clean()
@@ -130,6 +143,7 @@ class ChangeKeyForm(_Limits):
         )
         super().__init__(*args, **kwargs)
         self.key = key
+        self._offer_words(is_operator=is_operator, present=key.unknown_fields)
         choices = _scope_choices(allowed, key.scopes, is_operator=is_operator)
         self.fields["scopes"].choices = choices  # type: ignore[attr-defined]
         keep = [(_KEEP, f"As it is: {key.expires_at:%-d %b %Y}")] if key.expires_at else []

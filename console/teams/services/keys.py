@@ -14,12 +14,14 @@ from console.audit.services import changes, record
 from console.core.clock import now
 from console.core.errors import BadInput, Conflict, NotAllowed
 from console.core.lanes import Lane
+from console.core.quick_settings import settings
 from console.teams import keys
 from console.teams.actors import Actor
 from console.teams.models import ApiKey, Environment, Membership, Team, UnknownFields, User
-from console.teams.rights import rights_of_actor
+from console.teams.rights import manages_installation, rights_of_actor
 from console.teams.roles import DEFAULT_SCOPES, OPERATOR_SCOPES, SCOPES
 from console.teams.services.key_limits import Limits, check_lane, check_limits, check_within, limits_of, wider
+from console.teams.unknown_fields import is_laxer
 
 # How long the old key may go on after a rotation.
 OVERLAPS: dict[str, dt.timedelta] = {
@@ -59,11 +61,22 @@ def _check_owner(team: Team, owner: User | None) -> None:
         raise BadInput(f"{owner} is not a member of {team}, so the key could do nothing.", param="owner")
 
 
-def _check_unknown_fields(word: str) -> str:
+def _speaks_for_installation(actor: Actor) -> bool:
+    if actor.kind == "key" and actor.id:
+        key = ApiKey.objects.select_related("owner").filter(pk=actor.id).first()
+        return key is not None and manages_installation(key)
+    return actor.kind == "system" or _is_operator(actor)
+
+
+def _check_unknown_fields(actor: Actor, word: str, before: str = "") -> str:
     if word not in UnknownFields.values:
         words = ", ".join(filter(None, UnknownFields.values))
         said = f"{word!r} cannot happen to unknown fields; choose {words}, or nothing for the installation's setting."
         raise BadInput(said, param="unknown_fields")
+    if word != before and is_laxer(word) and not _speaks_for_installation(actor):
+        limit = settings.GATEWAY_UNKNOWN_FIELDS
+        said = f"This installation's word for unknown fields is {limit}; only an operator can let a key {word} them."
+        raise NotAllowed(said, param="unknown_fields")
     return word
 
 
@@ -91,6 +104,7 @@ def _facts(key: ApiKey) -> dict[str, Any]:
         "networks": key.networks,
         "max_lane": key.max_lane,
         "unknown_fields": key.unknown_fields,
+        "unknown_fields_by_operator": key.unknown_fields_by_operator,
         "expires_at": key.expires_at,
     }
 
@@ -131,7 +145,7 @@ def create_key(
     networks = check_limits(aliases, networks, expires_at)
     check_lane(max_lane)
     check_within(actor, Limits(environment, aliases, networks, max_lane, expires_at))
-    _check_unknown_fields(unknown_fields)
+    _check_unknown_fields(actor, unknown_fields)
     key, text = _make(
         team=team,
         name=name,
@@ -141,6 +155,7 @@ def create_key(
         networks=networks,
         max_lane=max_lane,
         unknown_fields=unknown_fields,
+        unknown_fields_by_operator=bool(unknown_fields) and _speaks_for_installation(actor),
         owner=owner,
         was_personal=owner is not None,
         expires_at=expires_at,
@@ -179,7 +194,7 @@ def change_key(
     """Give a key another name or other limits.
 
     Scopes can only be added by somebody who has them, and a limit only be loosened by somebody who has all that the key
-    may do: they could have made it.
+    may do: they could have made it. What an operator said of unknown fields stays while others say nothing else.
     """
     key = _lock(key)
     before = _facts(key)
@@ -195,10 +210,13 @@ def change_key(
     key.name, key.scopes, key.aliases = _check_name(name), list(scopes), list(aliases)
     key.networks, key.max_lane, key.expires_at = networks, lane, expires_at
     if unknown_fields is not None:
-        key.unknown_fields = _check_unknown_fields(unknown_fields)
+        word = _check_unknown_fields(actor, unknown_fields, before=key.unknown_fields)
+        if word != key.unknown_fields or _speaks_for_installation(actor):
+            key.unknown_fields_by_operator = bool(word) and _speaks_for_installation(actor)
+        key.unknown_fields = word
     difference = changes(before, _facts(key))
     if difference["after"]:
-        key.save(update_fields=["name", "scopes", "aliases", "networks", "max_lane", "unknown_fields", "expires_at"])
+        key.save(update_fields=list(before))
         record(actions.KEY_CHANGED, actor=actor, target=key, target_name=_named(key), detail=difference)
     return key
 
@@ -232,6 +250,7 @@ def rotate_key(*, actor: Actor, key: ApiKey, overlap: dt.timedelta = dt.timedelt
         networks=key.networks,
         max_lane=key.max_lane,
         unknown_fields=key.unknown_fields,
+        unknown_fields_by_operator=key.unknown_fields_by_operator,
         owner=key.owner,
         was_personal=key.was_personal,
         expires_at=lives_until,

@@ -74,7 +74,7 @@ def test_a_key_cannot_make_a_key_with_more_rights(program, cast):
     assert made.status_code == 403 and ApiKey.objects.filter(name="n").count() == 0
 
 
-def test_it_rotates_and_changes(program, cast):
+def test_it_rotates_and_changes(program, cast, settings):
     made = program("POST", f"keys/{cast.kim.pk}/rotate/", {"overlap_hours": 1})
     assert made.status_code in {201, 403}
     key, _ = make.make_key(cast.team_a, "mine", scopes=["usage:read"])
@@ -82,6 +82,10 @@ def test_it_rotates_and_changes(program, cast):
     renamed = program("PATCH", f"keys/{key.pk}/", {"name": "renamed"}).json()
     assert (renamed["name"], renamed["unknown_fields"]) == ("renamed", "refuse")
     assert program("PATCH", f"keys/{key.pk}/", {"unknown_fields": "keep"}).json()["error"]["param"] == "unknown_fields"
+    settings.GATEWAY_UNKNOWN_FIELDS = "drop"
+    assert program("GET", f"keys/{cast.kim.pk}/").json()["unknown_fields_now"] == "drop"
+    lax = program("PATCH", f"keys/{key.pk}/", {"unknown_fields": "pass"})
+    assert lax.status_code == 403 and "word for unknown fields is drop" in lax.json()["error"]["message"]
     rotated = program("POST", f"keys/{key.pk}/rotate/", {"overlap_hours": 1})
     assert (rotated.status_code, rotated.json()["unknown_fields"]) == (201, "refuse")
     new = {"team": "team-a", "name": "n", "environment": "sandbox", "scopes": ["usage:read"]}
