@@ -12,6 +12,7 @@ from functools import cache
 from typing import Any
 
 import pytest
+from allauth.usersessions.models import UserSession
 from django.db import transaction
 from django.test import Client
 from django.urls import reverse
@@ -103,6 +104,9 @@ FURTHER_IN: dict[tuple[str, str], int | tuple[int, ...]] = {
         )
         for method in ("GET", "POST", "PUT", "PATCH", "DELETE")
     },
+    # Sessions are a person's: everybody else's look like none, and a key has none.
+    **dict.fromkeys([("api:sessions", "GET"), ("api:end_other_sessions", "POST")], 403),
+    ("api:session", "DELETE"): (403, 404),
     **dict.fromkeys([("api:visits", "GET"), ("api:visit", "GET"), ("api:visit_messages", "GET")], 403),
     ("api:visit_messages", "POST"): 403,
     ("api:take_over", "POST"): 403,
@@ -130,6 +134,11 @@ def _of_quota(cast: Cast) -> Arguments:
     return {"public_id": QuotaIncrease.objects.get(pk=increase_id).quota.public_id, "pk": increase_id}
 
 
+def _session(cast: Cast) -> Arguments:
+    made = UserSession.objects.create(user=cast.alice, ip="203.0.113.9", session_key="of another browser")
+    return {"session_id": made.pk}
+
+
 def _visit_pk(cast: Cast) -> Arguments:
     made = _visit(cast)
     return {"widget_id": made["widget_id"], "pk": made["conversation_id"]}
@@ -149,6 +158,7 @@ FACTORIES: dict[str, Any] = {
     ),
     **dict.fromkeys(("api:team", "api:members", "api:invitations"), _team),
     "api:member": lambda cast: _pk(_member(cast)),
+    "api:session": _session,
     "api:invitation": lambda cast: _pk(_invitation(cast)),
     **dict.fromkeys(("api:person", "api:sign_in_link"), lambda cast: {"pk": cast.bob.pk}),
     **dict.fromkeys(("api:key", "api:rotate_key", "api:hand_over_key"), lambda cast: {"pk": cast.kim.pk}),
@@ -227,6 +237,7 @@ def _view(route: Route) -> Any:
         "widget_id": uuid.uuid4(),
         "environment": "production",
         "number": 1,
+        "session_id": 1,
     }
     kwargs = {name: values.get(name, "x") for name in route.parameters}
     return resolve(reverse(route.name, kwargs=kwargs or None)).func.cls  # type: ignore[attr-defined]

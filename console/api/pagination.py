@@ -5,6 +5,7 @@ import binascii
 import uuid
 from typing import Any
 
+from django.db import models
 from django.db.models import Model, QuerySet
 from rest_framework.request import Request
 
@@ -28,14 +29,17 @@ def _decode(cursor: str) -> uuid.UUID:
 
 
 def page_of(request: Request, rows: QuerySet[Any], *, key: str = "pk") -> tuple[list[Any], str | None]:
-    """Return one page of rows, newest first by their UUIDv7 `key`, and the cursor of the next."""
+    """Return one page of rows, newest first by their `key`, a UUIDv7 or a number, and the cursor of the next."""
     limit = limit_of(request)
     rows = rows.order_by(f"-{key}")
     cursor = request.query_params.get("cursor")
     if cursor:
-        rows = rows.filter(**{f"{key}__lt": _decode(cursor)})
+        before = _decode(cursor)
+        is_number = isinstance(rows.model._meta.pk, models.IntegerField)
+        rows = rows.filter(**{f"{key}__lt": before.int if is_number else before})
     found: list[Model] = list(rows[: limit + 1])
     if len(found) <= limit:
         return found, None
-    last: uuid.UUID = getattr(found[limit - 1], key)
+    last = getattr(found[limit - 1], key)
+    last = last if isinstance(last, uuid.UUID) else uuid.UUID(int=last)
     return found[:limit], base64.urlsafe_b64encode(last.bytes).decode().rstrip("=")

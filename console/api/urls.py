@@ -9,6 +9,7 @@ urlpatterns = [
         *(
             "teams",
             "keys",
+            "sessions",
             "catalog",
             "prompts.urls",
             "agents",

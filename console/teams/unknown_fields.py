@@ -1,7 +1,7 @@
 """What happens to request fields nobody knows: the installation's word, and how far a key's own goes before it.
 
-A key may be stricter by itself. Laxer it is only where an operator said so: whoever set the installation's word relies on
-it, and who makes a team's keys is somebody else.
+A key may be stricter by itself. Laxer it is only where an operator said so: whoever set the installation's word relies
+on it, and who makes a team's keys is somebody else.
 """
 
 from typing import Protocol

@@ -72,10 +72,15 @@ class Endpoint(APIView):
         return dict(checked.validated_data)
 
     def page(
-        self, rows: QuerySet[Any], serializer: type[serializers.BaseSerializer[Any]], *, key: str = "pk"
+        self,
+        rows: QuerySet[Any],
+        serializer: type[serializers.BaseSerializer[Any]],
+        *,
+        key: str = "pk",
+        context: dict[str, Any] | None = None,
     ) -> Response:
         found, after = page_of(self.request, rows, key=key)
-        return Response({"data": serializer(found, many=True).data, "next": after})
+        return Response({"data": serializer(found, many=True, context=context or {}).data, "next": after})
 
 
 def listed(serializer: type[serializers.Serializer[Any]]) -> type[serializers.Serializer[Any]]:

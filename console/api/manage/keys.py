@@ -32,7 +32,8 @@ class KeySerializer(serializers.ModelSerializer[ApiKey]):
         model = ApiKey
         fields = [
             "id", "team", "name", "key", "environment", "scopes", "aliases", "networks", "max_lane",
-            "unknown_fields", "unknown_fields_now", "owner", "created_at", "expires_at", "revoked_at", "last_used_at", "replaced_by",
+            "unknown_fields", "unknown_fields_now", "owner", "created_at", "expires_at", "revoked_at",
+            "last_used_at", "replaced_by",
         ]  # fmt: skip
 
 
