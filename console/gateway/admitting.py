@@ -7,7 +7,7 @@ from console.core.errors import BadInput, Refusal
 from console.core.quick_settings import settings
 from console.gateway.agents import with_agent
 from console.gateway.entries import Begin
-from console.gateway.errors import QuotaExceeded, Unpriced
+from console.gateway.errors import NeedsRun, QuotaExceeded, Unpriced
 from console.gateway.limits import as_attempts, quota_refused, remaining_after
 from console.gateway.plan import make_plan
 from console.gateway.prompting import prompted
@@ -53,6 +53,8 @@ async def admit(
                 step=step,
             )
         except Refusal as refusal:
+            if isinstance(refusal, NeedsRun) and ask.may_run:
+                raise  # the run has lines of its own
             is_attempt = goes_on and isinstance(refusal, PASSED_OVER)
             if await record_refusal(
                 here, snapshot, asker, filled, refusal, began, has_input=has_input, is_attempt=is_attempt

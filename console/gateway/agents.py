@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 from console.catalog.shapes import AliasShape
 from console.core.errors import BadInput
-from console.gateway.errors import AgentNotReady, UnknownModel
+from console.gateway.errors import AgentNotReady, NeedsRun, UnknownModel
 from console.gateway.types import Answering, Ask, Asker
 
 if TYPE_CHECKING:
@@ -88,11 +88,10 @@ def with_agent(snapshot: "Snapshot", asker: Asker, ask: Ask) -> Ask:
     if ask.operation not in {"chat", "message"}:
         raise BadInput("Agents answer at /v1/chat/completions and /v1/messages.", param="model")
     if agent.has_tools:
-        raise BadInput(
+        raise NeedsRun(
             f"{ask.model} works with tools, so it is started as a run: on its page, or with a key at"
             f" /v1/chat/completions and /v1/agents/{slug}/runs.",
             param="model",
-            code="agent_has_tools",
         )
     if alias_of(agent, snapshot.aliases, asker) is None:
         raise AgentNotReady(slug, f"it answers with the alias {agent.alias!r}, which this key may not call")

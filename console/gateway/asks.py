@@ -21,6 +21,7 @@ def make_ask(
     lane: str = "",
     type: str = "",
     is_keyed: bool = False,
+    may_run: bool = False,
     client_address: str = "",
     client_request_id: str = "",
 ) -> Ask:
@@ -47,5 +48,6 @@ def make_ask(
         operation=operation,
         lane=lane,
         is_keyed=is_keyed,
+        may_run=may_run,
         unknown=body.keys() - OPERATIONS[operation].known,
     )

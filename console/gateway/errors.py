@@ -1,6 +1,6 @@
 """The refusals of the pipeline."""
 
-from console.core.errors import NotAllowed, Refusal, Unavailable
+from console.core.errors import BadInput, NotAllowed, Refusal, Unavailable
 
 
 class UnknownModel(Refusal):
@@ -18,6 +18,12 @@ class AgentNotReady(UnknownModel):
         said = f": {why.rstrip('.')}" if is_inside else ""
         super().__init__(f"The agent {slug!r} cannot answer{said}. Its team has to mend it.", param="model")
         self.reason = why  # for the log
+
+
+class NeedsRun(BadInput):
+    """The agent works with tools, so what was asked is done by a run and not by a call."""
+
+    code = "agent_has_tools"
 
 
 class QuotaExceeded(Refusal):

@@ -77,6 +77,7 @@ class Ask(NamedTuple):
     client_request_id: str = ""
     operation: str = "chat"  # a name in operations.OPERATIONS
     lane: str = ""  # empty: decided by whether the answer is streamed
+    may_run: bool = False  # who asks starts a run for an agent that needs one, so that is no refusal
     is_keyed: bool = False  # carries an Idempotency-Key, so its answer may be wanted again
     prompt: Prompted | None = None
     agent: Answering | None = None  # then `model` is the alias the agent answers with

@@ -6,6 +6,8 @@ import pytest
 
 from agents_app.services import agents, versions
 from console.audit.models import Payload
+from console.core.errors import Unavailable
+from console.gateway.ledger import Ledger
 from console.teams.actors import SYSTEM
 from tests import make
 
@@ -23,6 +25,17 @@ def helper(world):
         parameters={"temperature": 0.3, "top_p": 0.8},
         limits={"output_tokens": 50, "messages": 3},
     )
+
+
+def test_it_is_answered_without_asking_the_database_how_new_the_settings_are(ask, helper, monkeypatch):
+    """That is asked with the first statement of the call, as for every other."""
+
+    async def away(self):
+        raise Unavailable("asked")
+
+    assert ask(model="agent:helper").status_code == 200  # the settings are read
+    monkeypatch.setattr(Ledger, "epoch", away)
+    assert ask(model="agent:helper").status_code == 200
 
 
 def test_it_answers_with_its_instructions_alias_parameters_and_limits(ask, world, helper):

@@ -73,6 +73,7 @@ def test_it_answers_with_the_last_word_of_a_run(shop: Shop, ask: Ask) -> None:  
     make.make_agent(shop.world.team, "newcomer", grants=[{"tool": "count"}])
     shop.says(words("Here I am."))
     assert ask("Who?", model="agent:newcomer").status_code == 200
+    assert not AuditEvent.objects.filter(status="refused").exists(), "that it needs a run is no refusal"
 
 
 def test_one_that_waits_for_a_person_says_so_and_one_that_fails_is_not_tried_again(shop: Shop, ask: Ask) -> None:  # noqa: F811

@@ -76,13 +76,13 @@ class Seen(NamedTuple):
 
 
 async def has_tools(ask: Ask) -> bool:
-    """Say whether a request names an agent with tools; whether the caller may use it is asked later."""
-    if ask.operation != "chat" or not ask.model.startswith(PREFIX):
+    """Say whether a request names an agent with tools, as far as this process knows; admission knows for certain.
+
+    Whether the caller may use it is asked later.
+    """
+    if not ask.may_run or not ask.model.startswith(PREFIX):
         return False
-    here = pipeline.gateway()
-    snapshot = await here.snapshots.get()
-    if await here.ledger.epoch() != snapshot.epoch:  # the agent may have got its tools a moment ago
-        snapshot = await here.snapshots.newer_than(snapshot)
+    snapshot = await pipeline.gateway().snapshots.get()
     agent = snapshot.agents.get(_slug(ask.model)[0])
     return agent is not None and agent.has_tools
 

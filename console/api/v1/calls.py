@@ -24,6 +24,7 @@ from console.core.errors import NotAllowed, ProviderError, Refusal, Unavailable
 from console.gateway import pipeline
 from console.gateway.agents import PREFIX
 from console.gateway.asks import make_ask
+from console.gateway.errors import NeedsRun
 from console.gateway.identity import KeyIdentity
 from console.gateway.operations import OPERATIONS
 from console.gateway.types import Ask, Call
@@ -55,7 +56,7 @@ async def call_model(request: Request, send: Send, route: Route) -> None:
             await _send_replay(request, send, ask, replay)
             return
     watch = Watch(request.receive)
-    call = None
+    call, needs_run = None, False
     try:
         call = await pipeline.open_call(identify, ask, started=request.started)
         watch.call = call
@@ -63,6 +64,8 @@ async def call_model(request: Request, send: Send, route: Route) -> None:
             await _stream(request, send, call, watch)
         else:
             await _answer(request, send, call)
+    except NeedsRun:
+        needs_run = True  # the agent got its tools a moment ago
     except asyncio.CancelledError:
         task = asyncio.current_task()
         if task is None or task.uncancel():
@@ -76,6 +79,8 @@ async def call_model(request: Request, send: Send, route: Route) -> None:
             raise NotAllowed("The key's access ended during the request.", code=call.cut_off) from None
     finally:
         watch.stop()
+    if needs_run:
+        await agent_chat.answer_by_run(request, send, ask)
 
 
 async def read_ask(request: Request, identify: KeyIdentity, route: Route) -> Ask:
@@ -138,6 +143,7 @@ def _ask(request: Request, route: Route, body: dict[str, object], text: str) -> 
         route=route.path,
         lane=request.lane,
         is_keyed=request.idempotency_key is not None,
+        may_run=route is CHAT,
         client_address=request.client_address,
         client_request_id=request.client_request_id,
     )
