@@ -135,6 +135,14 @@ def test_a_whole_answer_that_says_nothing_of_itself():
     assert OpenAI().read(raw).body is raw, "who keeps to the format is passed on byte by byte"
 
 
+def test_a_count_without_its_total():
+    counted = {"prompt_tokens": 3, "completion_tokens": 4}
+    assert whole({"message": {"content": "a"}}, usage=dict(counted)).usage.total_tokens == 7
+    reader = OpenAIStream(include_usage=True)
+    out, _ = frames(chunk({"content": "a"}, finish="stop"), {**HEAD, "choices": [], "usage": counted}, reader=reader)
+    assert out[-1]["usage"]["total_tokens"] == 7
+
+
 @pytest.mark.parametrize(
     ("said", "ours"),
     [("model_length", "length"), ("tool_use", "tool_calls"), ("SAFETY", "content_filter"), ("eos", "stop")],

@@ -48,7 +48,7 @@ def answers(draw):
     reasons = st.sampled_from(["stop", "length", "tool_calls"])
     events += [{**HEAD, "choices": [{"index": i, "delta": {}, "finish_reason": draw(reasons)}]} for i in range(choices)]
     if draw(st.booleans()):
-        events.append({**HEAD, "choices": [], "usage": {"prompt_tokens": 3, "completion_tokens": 4}})
+        events.append({**HEAD, "choices": [], "usage": {"prompt_tokens": 3, "completion_tokens": 4, "total_tokens": 7}})
     return choices, events
 
 
@@ -263,7 +263,7 @@ def test_zero_is_a_count():
 
 
 def test_usage_on_the_last_chunk_gets_a_chunk_of_its_own():
-    counted = {"prompt_tokens": 3, "completion_tokens": 4}
+    counted = {"prompt_tokens": 3, "completion_tokens": 4, "total_tokens": 7}
     last = {**HEAD, "choices": [{"index": 0, "delta": {}, "finish_reason": "stop"}], "usage": counted}
     for done in (b"data: [DONE]\n\n", b""):
         pieces = [event(delta={"content": "x"}), b"data: " + orjson.dumps(last) + b"\n\n", done]

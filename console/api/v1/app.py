@@ -82,4 +82,15 @@ async def _route(request: Request, send: Send) -> None:
     elif path.startswith("/v1/queues/"):
         await queues(request, send, path.removeprefix("/v1/queues/").strip("/").split("/"))
     else:
-        raise NotFound(f"There is no {path[:100]} here. The routes are in the documentation.", code="unknown_route")
+        raise NotFound(f"There is no {path[:100]} here. {_hint(path)}", code="unknown_route")
+
+
+def _hint(path: str) -> str:
+    """Say what helps whoever comes with a client's default."""
+    if path.startswith("/v1/v1/"):
+        return "Anthropic's clients add /v1 themselves: leave it out of their base_url."
+    if path.startswith("/v1/responses"):
+        return (
+            "Facet does not speak the Responses API: use /v1/chat/completions, which clients and frameworks offer too."
+        )
+    return "The routes are in the documentation."

@@ -17,6 +17,12 @@ STOP_REASONS = {
 }
 
 
+def stop_of(finish: Any, *, has_refused: bool) -> str:
+    """Return Anthropic's word for why an answer ended. OpenAI's models end a refusal with `stop`, as any other text."""
+    found = STOP_REASONS.get(finish, "end_turn") if isinstance(finish, str) else "end_turn"
+    return "refusal" if has_refused and found == "end_turn" else found
+
+
 def usage_shape(usage: Usage | None) -> dict[str, int]:
     """Return a usage as Anthropic writes it, where what was read from a cache is beside the input, not in it."""
     counted = usage or Usage(0, 0)
@@ -84,6 +90,6 @@ def message_of(completion: dict[str, Any], usage: Usage | None) -> dict[str, Any
         completion.get("id"),
         completion.get("model"),
         content=blocks,
-        stop_reason=STOP_REASONS.get(choice.get("finish_reason"), "end_turn"),
+        stop_reason=stop_of(choice.get("finish_reason"), has_refused=bool(said.get("refusal"))),
         usage=usage_shape(usage),
     )

@@ -11,10 +11,10 @@ import orjson
 from console.core import sse
 from console.core.errors import ProviderError
 from console.gateway.messages.answer import (
-    STOP_REASONS,
     calls_of,
     message_of,
     message_shape,
+    stop_of,
     tool_use,
     usage_shape,
 )
@@ -43,6 +43,7 @@ class MessageStream:
         self._open: tuple[str, int] | None = None  # what the open block holds, and which call
         self._calls: set[int] = set()
         self._finish = "stop"
+        self._has_refused = False
 
     def feed(self, chunk: bytes) -> bytes:
         return self._told(self._chat.feed(chunk))
@@ -82,6 +83,7 @@ class MessageStream:
         if isinstance(thoughts, str) and thoughts:
             self._enter(("thinking", 0), {"type": "thinking", "thinking": "", "signature": ""})
             self._piece(type="thinking_delta", thinking=thoughts)
+        self._has_refused = self._has_refused or bool(delta.get("refusal"))
         text = delta.get("content") or delta.get("refusal")
         if isinstance(text, str) and text:
             self._enter(("text", 0), {"type": "text", "text": ""})
@@ -115,7 +117,7 @@ class MessageStream:
 
     def _ending(self) -> list[Event]:
         self._leave()
-        delta = {"stop_reason": STOP_REASONS.get(self._finish, "end_turn"), "stop_sequence": None}
+        delta = {"stop_reason": stop_of(self._finish, has_refused=self._has_refused), "stop_sequence": None}
         self._events.append({"type": "message_delta", "delta": delta, "usage": usage_shape(self.usage)})
         self._events.append({"type": "message_stop"})
         return self._take()

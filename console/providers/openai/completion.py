@@ -27,7 +27,7 @@ def read(raw: bytes, echo: Sequence[str] = ()) -> Answer:
     choices = answer.get("choices") if isinstance(answer, dict) else None
     if not isinstance(choices, list) or not choices:
         raise ProviderError("The provider's answer holds no choices.", code="upstream_invalid")
-    is_mended = mending.head_of(answer, "text_completion")
+    is_mended = mending.head_of(answer, "text_completion") | mending.usage_of(answer)
     for place, choice in enumerate(choices):
         if not isinstance(choice, dict) or not isinstance(choice.get("text"), str):
             raise ProviderError("The provider's answer holds a choice without a text.", code="upstream_invalid")

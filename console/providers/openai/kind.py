@@ -62,6 +62,7 @@ class OpenAI:
         if not isinstance(choices, list) or not choices:
             raise ProviderError("The provider's answer holds no choices.", code="upstream_invalid")
         is_mended = mending.head_of(answer, "chat.completion")
+        is_mended |= mending.usage_of(answer)
         for place, choice in enumerate(choices):
             if not isinstance(choice, dict) or not isinstance(choice.get("message"), dict):
                 raise ProviderError("The provider's answer holds a choice without a message.", code="upstream_invalid")

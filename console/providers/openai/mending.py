@@ -52,6 +52,18 @@ def head_of(event: dict[str, Any], kind: str) -> bool:
     return is_mended
 
 
+def usage_of(answer: dict[str, Any]) -> bool:
+    """Add up the total where a count is without one, which clients insist on; return whether it was."""
+    usage = answer.get("usage")
+    if not isinstance(usage, dict) or type(usage.get("total_tokens")) is int:
+        return False
+    counts = usage.get("prompt_tokens"), usage.get("completion_tokens")
+    if not all(type(count) is int for count in counts):
+        return False
+    usage["total_tokens"] = sum(counts)
+    return True
+
+
 def content_of(holder: dict[str, Any]) -> bool:
     """Make texts of content that comes as a list of parts, as models of Mistral's that reason write it."""
     parts = holder.get("content")

@@ -121,6 +121,8 @@ class OpenAIStream:
             if found and self.usage and self._asked > 1 and not choices:
                 found = Usage(*map(sum, zip(self.usage, found, strict=True)))  # llama.cpp: one for each choice
             self.usage = found or self.usage
+            if mending.usage_of(event):
+                frame = b""
         if not choices and usage is None:
             return b""  # what Azure says of the prompt before the answer, under no id
         if self._has_other_head(event):

@@ -104,6 +104,19 @@ def test_a_stream_of_a_model_that_does_not_speak_them(anthropic_sdk, world):
     assert sent[4]["content"] == [{"type": "image_url", "image_url": {"url": "data:image/png;base64,AAAA"}}]
 
 
+def test_a_refusal_of_a_model_that_does_not_speak_messages(anthropic_sdk, world):
+    """OpenAI's models end one with `stop`."""
+    answer = completion(None)
+    answer["choices"][0]["message"]["refusal"] = "I would rather not."
+    world.upstream.enqueue(answer)
+    world.upstream.enqueue_stream(sse(chunk({"refusal": "I would rather not."}), chunk({}, finish="stop")))
+    whole = anthropic_sdk.messages.create(**ASK)
+    with anthropic_sdk.messages.stream(**ASK) as stream:
+        streamed = stream.get_final_message()
+    for said in (whole, streamed):
+        assert (said.stop_reason, said.content[0].text) == ("refusal", "I would rather not.")
+
+
 def test_nothing_is_lost_between_two_that_speak_messages(anthropic_sdk, desk):
     cached = {"type": "text", "text": "Be kind.", "cache_control": {"type": "ephemeral"}}
     whole = claude.message(claude.thought(), claude.text(), claude.tool_use(n=7), stop="tool_use")

@@ -48,6 +48,11 @@ def test_an_unknown_address(client, path):
     is_error(client.post(path, json=BODY), 404, "unknown_route")
 
 
+def test_an_address_clients_come_to_by_themselves(client):
+    for path, hint in (("/v1/responses", "/v1/chat/completions"), ("/v1/v1/messages", "base_url")):
+        assert hint in is_error(client.post(path, json=BODY), 404, "unknown_route")["message"]
+
+
 @pytest.mark.parametrize("method", ["GET", "PUT", "PATCH", "DELETE", "OPTIONS", "TRACE"])
 def test_a_method_chat_does_not_have(client, method):
     response = client.request(method, PATH)
