@@ -14,6 +14,7 @@ _NOT_SAID = HINTS | {"metadata", "output_config", "speed", "stop_sequences", "sy
 _ONLY_THEIRS = ("compaction", "container", "fallbacks", "mcp_servers", "thread")
 _SAID_OTHERWISE = {"messages", "max_tokens", "tools", "tool_choice"}
 _CHOICES = {"auto": "auto", "any": "required", "none": "none"}
+_SHOWN = {"image", "document"}
 THOUGHTS = {"thinking", "redacted_thinking"}
 
 Part = dict[str, Any]
@@ -98,12 +99,20 @@ def _assistant(blocks: list[Part], where: str) -> dict[str, Any]:
 
 
 def _user(blocks: list[Part], where: str) -> list[dict[str, Any]]:
-    """Return a user's turn: the results of tools first, each a message of its own, then what the user says."""
+    """Return a user's turn: the results of tools first, each a message of its own, then what the user says.
+
+    A tool's message holds text only, so pictures and documents of a result stand before the user's words.
+    """
     results, parts = [], []
     for place, block in enumerate(blocks):
         if block["type"] == "tool_result":
-            content = _text_of(block.get("content") or "", f"{where}[{place}].content")
-            results.append({"role": "tool", "tool_call_id": str(block.get("tool_use_id")), "content": content})
+            content, inside = block.get("content") or "", f"{where}[{place}].content"
+            if isinstance(content, list):
+                shown = [(at, one) for at, one in enumerate(content) if one["type"] in _SHOWN]
+                parts += [_part(one, f"{inside}[{at}]") for at, one in shown]
+                content = [one for one in content if one["type"] not in _SHOWN]
+            said = _text_of(content, inside)
+            results.append({"role": "tool", "tool_call_id": str(block.get("tool_use_id")), "content": said})
         else:
             parts.append(_part(block, f"{where}[{place}]"))
     return [*results, {"role": "user", "content": parts}] if parts else results

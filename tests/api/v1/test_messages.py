@@ -91,8 +91,9 @@ def test_a_stream_of_a_model_that_does_not_speak_them(anthropic_sdk, world):
     assert kept["content"][2]["input"] == {"n": 7} and kept["usage"]["output_tokens"] == 9
 
     history = [*HELLO, {"role": "assistant", "content": [b.model_dump() for b in said.content]}]
-    results = [{"type": "tool_result", "tool_use_id": f"call_{i}", "content": "late"} for i in (0, 1)]
     picture = {"type": "image", "source": {"type": "base64", "media_type": "image/png", "data": "AAAA"}}
+    results = [{"type": "tool_result", "tool_use_id": f"call_{i}", "content": "late"} for i in (0, 1)]
+    results[1]["content"] = [{"type": "text", "text": "late"}, picture]
     anthropic_sdk.messages.create(**ASK | {"messages": [*history, {"role": "user", "content": [*results, picture]}]})
     sent = world.upstream.seen[1].body["messages"]
     assert [m["role"] for m in sent] == ["user", "assistant", "tool", "tool", "user"]
@@ -101,7 +102,8 @@ def test_a_stream_of_a_model_that_does_not_speak_them(anthropic_sdk, world):
         "type": "function",
         "function": {"name": "track", "arguments": '{"n":7}'},
     }
-    assert sent[4]["content"] == [{"type": "image_url", "image_url": {"url": "data:image/png;base64,AAAA"}}]
+    shown = {"type": "image_url", "image_url": {"url": "data:image/png;base64,AAAA"}}
+    assert [one["content"] for one in sent[2:]] == ["late", "late", [shown, shown]], "a tool's own message is text"
 
 
 def test_a_refusal_of_a_model_that_does_not_speak_messages(anthropic_sdk, world):
