@@ -6,6 +6,8 @@ import orjson
 import pytest
 
 from console.core.errors import ProviderError
+from console.gateway.messages.answer import message_of
+from console.gateway.messages.stream import MessageStream
 from console.providers.openai.completion import CompletionStream
 from console.providers.openai.kind import OpenAI
 from console.providers.openai.stream import OpenAIStream
@@ -183,3 +185,60 @@ def test_a_refusal_in_another_form_is_the_callers_to_read(body, message, code, p
     assert (error.status, error.permanent, error.param) == (400, True, param) and message in error.message
     assert error.code == ("context_length_exceeded" if code else "upstream_refused")
     assert OpenAI().failure(404, b"<html>").status == 502, "a wrong address is the installation's fault"
+
+
+ODD = [None, 5, 5.5, True, "x", [], {}, [5], [None], {"type": []}, {"name": []}, {"arguments": []}]
+ODD += [[{"type": "text", "text": 5}], [{"type": "thinking", "thinking": [5]}], [{"detail": {"detail": 5}}]]
+
+
+def odd_answers():
+    """Yield choices of every odd shape, each as a whole answer's and as a stream's has it."""
+    for odd in ODD:
+        yield from ([{"message": {"content": "a"}, "delta": {}, "text": "a", name: odd}] for name in CHOICE)
+        yield from ([{"message": {name: odd}, "delta": {name: odd}, "text": ""}] for name in MESSAGE)
+        for kind, name in (*(("", name) for name in CALL), *((k, n) for k in ("function", "custom") for n in HELD)):
+            call = {"id": "a", "type": "function", "function": {"name": "f", "arguments": "{}"}}
+            call = {"id": "a", kind: {"name": "f", name: odd}} if kind else {**call, name: odd}
+            calls = {"tool_calls": [call, {"index": 0, **call}]}
+            yield [{"message": calls, "delta": calls, "text": ""}]
+
+
+CHOICE = ["index", "message", "finish_reason", "logprobs", "delta", "text"]
+MESSAGE = ["role", "content", "refusal", "reasoning_content", "tool_calls", "function_call", "audio"]
+CALL, HELD = ["id", "type", "function", "custom", "index"], ["name", "arguments", "input"]
+
+
+def test_answers_of_odd_shapes_are_read_or_the_providers_fault():
+    kind = OpenAI()
+
+    def at_once(raw):
+        kind.read(raw, is_legacy=True)
+        answer = kind.read(raw)
+        message_of(orjson.loads(answer.body), answer.usage)
+        kind.read_completion(raw)
+
+    def streamed(raw):
+        for reader in (
+            OpenAIStream(include_usage=True),
+            OpenAIStream(include_usage=False, is_legacy=True),
+            MessageStream(OpenAIStream(include_usage=True)),
+            CompletionStream(include_usage=True),
+        ):
+            reader.feed((b"data: " + raw + b"\n\n") * 2 + b"data: [DONE]\n\n")
+            orjson.dumps(reader.answer())
+
+    whole_ones = [{"choices": choices} for choices in odd_answers()]
+    heads = ("id", "object", "created", "model", "usage", "choices", "error")
+    whole_ones += [{"choices": [{"message": {}, "delta": {}, "text": ""}], name: odd} for name in heads for odd in ODD]
+    for body in whole_ones:
+        for read in (at_once, streamed):
+            try:
+                read(orjson.dumps(body))
+            except ProviderError:
+                pass
+            except Exception as fault:
+                raise AssertionError(f"{fault!r} of {body}") from fault
+    deep = b'{"detail":' * 900 + b"5" + b"}" * 900
+    bodies = [{name: odd} for name in ("error", "message", "detail") for odd in [*ODD, [{"loc": 5, "msg": []}]]]
+    for raw in (deep, *map(orjson.dumps, bodies)):
+        assert kind.failure(400, raw).status == 400

@@ -151,7 +151,7 @@ def _tools(body: dict[str, Any], chat: dict[str, Any]) -> None:
     choice = body.get("tool_choice") or {"type": "auto"}
     if choice.get("type") == "tool":
         chat["tool_choice"] = {"type": "function", "function": {"name": choice.get("name")}}
-    elif choice.get("type") in _CHOICES:
+    elif isinstance(choice.get("type"), str) and choice["type"] in _CHOICES:
         chat["tool_choice"] = _CHOICES[choice["type"]]
     else:
         raise BadInput("tool_choice must be of type auto, any, none or tool.", param="tool_choice.type")
@@ -160,7 +160,7 @@ def _tools(body: dict[str, Any], chat: dict[str, Any]) -> None:
 
 
 def _tool(tool: Part, where: str) -> Part:
-    if tool.get("type") not in {None, "custom"} or not isinstance(tool.get("name"), str):
+    if tool.get("type") not in (None, "custom") or not isinstance(tool.get("name"), str):
         raise BadInput("A tool that Anthropic runs needs a model of Anthropic's.", param=f"{where}.type")
     function = {"name": tool["name"], "parameters": tool.get("input_schema") or {"type": "object", "properties": {}}}
     function |= {name: tool[name] for name in ("description", "strict") if tool.get(name)}

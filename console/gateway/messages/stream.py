@@ -132,8 +132,8 @@ class MessageStream:
         message = message_of(completion, self.usage)
         for call, function in calls:
             try:
-                given = orjson.loads(function["arguments"] or "{}")
+                given = orjson.loads(function.get("arguments") or "{}")
             except orjson.JSONDecodeError:
-                given = {"partial_json": function["arguments"]}
+                given = {"partial_json": function.get("arguments")}
             message["content"].append(tool_use(call, function, given))
         return message if self.is_complete else message | {"stop_reason": None}

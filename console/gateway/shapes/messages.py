@@ -139,3 +139,5 @@ def _content(content: Any, where: str) -> None:
     for place, block in enumerate(content):
         if not isinstance(block, dict) or not isinstance(block.get("type"), str):
             raise BadInput("Each block must be an object with a type.", param=f"{where}[{place}]")
+        if block["type"] == "tool_result":
+            _content(block.get("content"), f"{where}[{place}].content")

@@ -29,7 +29,7 @@ def blocks_of(content: Any, where: str) -> list[Block]:
 
 def _block(part: dict[str, Any], where: str) -> Block | None:
     kind = part.get("type")
-    if kind in {"text", "refusal"}:
+    if kind in ("text", "refusal"):
         text = part.get(kind)
         if not isinstance(text, str):
             raise BadInput(f"A part of type {kind} needs its text.", param=f"{where}.{kind}")

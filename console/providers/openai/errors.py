@@ -40,6 +40,11 @@ def _sentence(said: Any) -> str:
     if isinstance(said, str):
         return said
     if isinstance(said, dict):
-        return _sentence(said.get("detail") or said.get("message"))
+        inner = said.get("detail") or said.get("message")
+        return "" if isinstance(inner, dict) else _sentence(inner)
     places = [one for one in said if isinstance(one, dict)] if isinstance(said, list) else []
-    return "; ".join(f"{'.'.join(map(str, one.get('loc') or ()))}: {one.get('msg')}".strip(": ") for one in places)
+    return "; ".join(f"{_place(one.get('loc'))}: {one.get('msg')}".strip(": ") for one in places)
+
+
+def _place(loc: Any) -> str:
+    return ".".join(map(str, loc)) if isinstance(loc, list) else ""

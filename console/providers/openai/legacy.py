@@ -39,9 +39,9 @@ def from_tools(answer: dict[str, Any], *, part: str) -> dict[str, Any]:
         held = choice.get(part)
         if isinstance(held, dict) and held.get("tool_calls"):
             calls = held["tool_calls"]
-            held = {k: v for k, v in held.items() if k != "tool_calls"} | {
-                "function_call": calls[0].get("function", {})
-            }
+            held = {k: v for k, v in held.items() if k != "tool_calls"}
+            if isinstance(calls, list) and isinstance(calls[0], dict):
+                held["function_call"] = calls[0].get("function", {})
             choice = {**choice, part: held}
         if choice.get("finish_reason") == "tool_calls":
             choice = {**choice, "finish_reason": "function_call"}

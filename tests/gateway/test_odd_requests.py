@@ -1,0 +1,71 @@
+"""Requests of odd shapes on their way to the other wire format: told, or refused by name, and never a fault of ours."""
+
+from itertools import product
+
+import pytest
+
+from console.core.errors import BadInput
+from console.gateway.messages.request import chat_request
+from console.gateway.messages.unsaid import unsaid as unsaid_as_chat
+from console.gateway.shapes import chat, messages
+from console.providers.anthropic.request import messages_request
+from console.providers.anthropic.request import unsaid as unsaid_to_anthropic
+
+BASE = {"model": "m", "max_tokens": 5, "messages": [{"role": "user", "content": "Hi"}]}
+ODD = [None, 5, True, "x", [], {}, [5], [None], [[]], {"type": []}, {"type": {}}, [{"type": []}], {"name": []}]
+FIELDS = [
+    "system",
+    "tools",
+    "tool_choice",
+    "thinking",
+    "output_config",
+    "metadata",
+    "stop_sequences",
+    "response_format",
+]
+FIELDS += ["stop", "user", "functions", "function_call", "reasoning_effort", "modalities", "parallel_tool_calls"]
+KINDS = ["text", "image", "document", "tool_use", "tool_result", "thinking", "image_url", "file", "refusal"]
+MEMBERS = ["type", "text", "source", "content", "input", "id", "name", "image_url", "file", "tool_use_id", "title"]
+OF_MESSAGES = ["tool_calls", "tool_call_id", "name", "audio", "function_call", "reasoning_details", "refusal"]
+OF_TOOLS = ["name", "input_schema", "type", "description", "strict", "function"]
+
+
+def as_message(body):
+    checked = messages.check(body)
+    messages.estimate_tokens(checked, "")
+    for can_reason in (True, False):
+        unsaid_as_chat(checked, can_reason=can_reason)
+        chat_request(checked, can_reason=can_reason)
+
+
+def as_chat(body):
+    checked = chat.check(body)
+    unsaid_to_anthropic(checked)
+    messages_request(checked)
+
+
+def bodies():
+    tool = {"name": "f", "type": "function", "function": {"name": "f"}}
+    for odd in ODD:
+        yield from ({**BASE, name: odd} for name in FIELDS)
+        yield from ({**BASE, "tools": [{"name": "f"}], "tool_choice": {"type": kind}} for kind in (odd, "any"))
+        yield from ({**BASE, "tools": [{**one, name: odd}]} for name in OF_TOOLS for one in (tool, {"name": "f"}))
+        for kind, member, role in product(KINDS, MEMBERS, ("user", "assistant", "system", "tool")):
+            yield {**BASE, "messages": [{"role": role, "content": [{"type": kind, member: odd}]}]}
+        for member, role in product(OF_MESSAGES, ("user", "assistant", "tool", "function")):
+            yield {**BASE, "messages": [*BASE["messages"], {"role": role, "content": None, member: odd}]}
+
+
+@pytest.mark.parametrize("tell", [as_message, as_chat])
+def test_it_tells_or_refuses_whatever_comes(tell):
+    told = refused = 0
+    for body in bodies():
+        try:
+            tell(body)
+        except BadInput:
+            refused += 1
+        except Exception as fault:
+            raise AssertionError(f"{fault!r} of {body}") from fault
+        else:
+            told += 1
+    assert told > 100 and refused > 100
