@@ -55,6 +55,8 @@ _BLOCKED: tuple[Network, ...] = tuple(
         "ff00::/8",
     )
 )
+# All of IPv6 that is given out to be reached from everywhere. Who knows what the rest is translated into.
+_GLOBAL_UNICAST = ipaddress.ip_network("2000::/3")
 _HOST = re.compile(r"[A-Za-z0-9](?:[A-Za-z0-9._-]{0,251}[A-Za-z0-9])?\Z")
 # What inet_aton takes for an address though it is not written as one: 2130706433, 0x7f.1, 0177.0.0.1, 127.1
 _NUMERIC = re.compile(r"(?:0[xX][0-9a-fA-F]*|[0-9]+)(?:\.(?:0[xX][0-9a-fA-F]*|[0-9]+)){0,3}\Z")
@@ -91,6 +93,8 @@ def is_refused(address: Address, *, is_tool: bool = False) -> bool:
         address = address.ipv4_mapped
     if any(address in network for network in _allowed(tuple(allowed)) if network.version == address.version):
         return False
+    if address.version == 6 and address not in _GLOBAL_UNICAST:
+        return True
     return not address.is_global or any(
         address in network for network in _BLOCKED if network.version == address.version
     )

@@ -56,6 +56,10 @@ class KeyShape:
                 return "the client's address is outside the key's networks"
         return ""
 
+    def may_go_on(self, moment: dt.datetime, client_address: str) -> bool:
+        """Say whether what was begun with the key may go on at this moment."""
+        return "use_models" in self.rights and not self.refusal(moment, client_address)
+
 
 @dataclass(frozen=True, slots=True)
 class PersonShape:

@@ -10,6 +10,7 @@ from agents_app.models import QueueItem, Run
 from agents_app.services import queues
 from agents_app.services.triggers import create_trigger
 from console.teams.actors import SYSTEM
+from console.teams.services.keys import revoke_key
 from tests import make
 from tests.runs.conftest import Shop
 from tests.runs.scripts import wants, words
@@ -92,6 +93,16 @@ def test_it_finds_a_run_again_by_the_longest_key(shop: Shop, client: httpx.Clien
         for key in (*longest, *longest)
     ]
     assert ids[:2] == ids[2:] and Run.objects.count() == 2
+
+
+def test_it_stops_telling_a_key_whose_access_ended(shop: Shop, client: httpx.Client) -> None:
+    run = client.post("/v1/agents/clerk/runs", json={"input": {"message": "Count."}}).json()
+    with client.stream("GET", f"/v1/agents/clerk/runs/{run['id']}/events") as events:
+        lines = events.iter_lines()
+        assert next(lines) == "event: run"
+        revoke_key(actor=SYSTEM, key=shop.world.key)
+        rest = list(lines)  # which ends though the run waits
+    assert rest[-3] == "event: error" and '"code":"access_ended"' in rest[-2]
 
 
 def test_work_goes_into_a_queue_and_its_result_comes_out(shop: Shop, client: httpx.Client) -> None:

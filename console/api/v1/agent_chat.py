@@ -208,6 +208,7 @@ async def _wait(asked: rows.Asked, run: Run, beat: _Beat | None) -> Seen:
     gone, stops = asyncio.ensure_future(_left(asked.request)), asyncio.ensure_future(stopping.told().wait())
     try:
         while True:
+            asked = asked.again()
             seen = await asked.do(_look, run)
             if seen.run.is_over or seen.asks:
                 return seen

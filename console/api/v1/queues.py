@@ -103,6 +103,7 @@ async def _see(request: Request, send: Send, name: str, item_id: str) -> None:
     latest, is_stopping = time.monotonic() + _wait_of(request), False
     while item.state not in _OVER and time.monotonic() < latest and not is_stopping:
         is_stopping = await stopping.is_told_within(_LOOK_SECONDS)
+        asked = asked.again()
         item = await asked.do(read)
     await send_json(send, request, 200, orjson.dumps(queue_item(item)), [])
 

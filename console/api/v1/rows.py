@@ -15,6 +15,7 @@ from django.db.models import QuerySet
 from django.http import Http404
 
 from console.api.v1.http import Request
+from console.core.clock import now
 from console.core.errors import BadInput, NotAllowed, NotFound, Refusal, Unavailable
 from console.gateway import pipeline
 from console.gateway.identity import KeyIdentity
@@ -45,6 +46,18 @@ class Asked(NamedTuple):
             request_id=self.request.id,
         )
         return Caller(actor=actor, key_id=key.id, rights={key.team.id: key.rights})
+
+    def again(self) -> "Asked":
+        """Return who asks as this process knows them now; NotAllowed when the key's access has ended meanwhile."""
+        here = pipeline.gateway()
+        here.refresh_soon()
+        snapshot, key = here.snapshots.current, self.asker.key
+        if snapshot is None or key is None:
+            return self
+        latest = snapshot.keys_by_id.get(key.id)
+        if latest is None or not latest.may_go_on(now(), self.request.client_address):
+            raise NotAllowed("The key's access ended during the request.", code="access_ended")
+        return self._replace(asker=self.asker._replace(key=latest))
 
     async def refuse(self, refusal: Refusal) -> Refusal:
         return await pipeline.refuse(self.identify, self.ask, refusal, started=self.request.started)

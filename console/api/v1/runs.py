@@ -17,7 +17,7 @@ from agents_app.services.rerunning import rerun_from
 from agents_app.services.runs import cancel_run, start_run
 from console.api.idempotency import KeyReused, check_key
 from console.api.v1 import rows
-from console.api.v1.http import MethodNotAllowed, Request, Send, common_headers, read_json, send_json
+from console.api.v1.http import MethodNotAllowed, Request, Send, common_headers, error_body, read_json, send_json
 from console.api.v1.stream import EVENT_STREAM
 from console.audit.models import EventType
 from console.core import sse, stopping
@@ -197,6 +197,7 @@ async def _wait(asked: rows.Asked, run: Run, seconds: float) -> Run:
     latest, is_stopping = time.monotonic() + seconds, False
     while not run.is_over and time.monotonic() < latest and not is_stopping:
         is_stopping = await stopping.is_told_within(_LOOK_SECONDS)
+        asked = asked.again()
         run = await asked.do(access.run_for, asked.caller, run.public_id)
         if run.state == Run.State.WAITING and run.wake_at is None:
             break
@@ -258,11 +259,10 @@ async def _follow(request: Request, send: Send, slug: str, run_id: str) -> None:
     """Stream what the run does: `step` for each step that changed, `run` for its state, then the end.
 
     It is read from the rows, so a stream that broke is simply opened again; no connection is held in between. One whose
-    process stops ends as if it were over, but for the last `run`.
+    process stops ends as if it were over, but for the last `run`. A key whose access ends gets an `error`.
     """
     asked = await rows.asked(request, EventType.AGENT.value, f"{ROUTE}/{{run_id}}/events")
-    first = await asked.do(_one, asked, slug, run_id)
-    may_read = access.may_read(asked.caller, first)
+    await asked.do(_one, asked, slug, run_id)
     request.is_answered = True
     headers = [*EVENT_STREAM, *common_headers(request)[:-1]]
     await send({"type": "http.response.start", "status": 200, "headers": headers})
@@ -270,14 +270,15 @@ async def _follow(request: Request, send: Send, slug: str, run_id: str) -> None:
     seen: dict[int, str] = {}
     state, beat = "", time.monotonic()
 
-    def read() -> tuple[Run, list[Step]]:
+    def read(asked: rows.Asked) -> tuple[Run, list[Step]]:
         run = _one(asked, slug, run_id)
         return run, list(Step.objects.filter(run=run).order_by("number")[:500])
 
     try:
         while not gone.done() and not stops.done():
-            run, steps = await asked.do(read)
-            frames = []
+            asked = asked.again()
+            run, steps = await asked.do(read, asked)
+            may_read, frames = access.may_read(asked.caller, run), []
             for step in steps:
                 if seen.get(step.number) != step.state:
                     seen[step.number] = step.state
@@ -295,6 +296,9 @@ async def _follow(request: Request, send: Send, slug: str, run_id: str) -> None:
                 break
             await asyncio.wait({gone, stops}, timeout=_LOOK_SECONDS, return_when=asyncio.FIRST_COMPLETED)
         await send({"type": "http.response.body", "body": b"", "more_body": False})
+    except Refusal as refusal:
+        body = error_body(refusal.message, kind=refusal.type, code=refusal.code)
+        await send({"type": "http.response.body", "body": sse.frame(body, "error")})
     finally:
         gone.cancel()
         stops.cancel()

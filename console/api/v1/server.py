@@ -15,6 +15,7 @@ from uvicorn.protocols.http.httptools_impl import STATUS_LINE, HttpToolsProtocol
 from uvicorn.server import ServerState
 
 from console.core import stopping
+from console.core.bodies import stated_length
 from console.core.ticker import Tick, Ticker
 
 # The extension, and the type of its message: `status`, `headers` and `body`.
@@ -75,6 +76,12 @@ class Cycle(RequestResponseCycle):
 _tickers: "weakref.WeakKeyDictionary[ServerState, Ticker]" = weakref.WeakKeyDictionary()
 
 
+# How long a request may take to arrive: its head, and then its body at no less than so many bytes a second. Without an
+# end to that, whoever sends a byte now and then holds all the connections there can be.
+_RECEIVE_SECONDS, _LEAST_BYTES_A_SECOND = 60.0, 16 * 1024
+_UNSTATED_BYTES = 8 * 1024 * 1024
+
+
 class Http(HttpToolsProtocol):
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
         super().connection_made(transport)
@@ -83,7 +90,8 @@ class Http(HttpToolsProtocol):
             ticker = _tickers[self.server_state] = Ticker(self.loop)
         self._ticker = ticker
         self._idle_since = 0.0  # 0: a request is under way
-        self._idle_tick: Tick | None = None
+        self._begun = self.loop.time()  # when that one began to arrive
+        self._idle_tick: Tick | None = ticker.call_later(self.timeout_keep_alive, self._look_whether_idle)
 
     def shutdown(self) -> None:
         """Hear that the server stops: uvicorn tells connections so, and nobody else before streams are cut off."""
@@ -111,17 +119,32 @@ class Http(HttpToolsProtocol):
             self._idle_tick = self._ticker.call_later(self.timeout_keep_alive, self._look_whether_idle)
 
     def _unset_keepalive_if_required(self) -> None:
-        self._idle_since = 0.0
+        if self._idle_since:
+            self._idle_since, self._begun = 0.0, self.loop.time()
 
     def _look_whether_idle(self) -> None:
         self._idle_tick = None
         if not self._idle_since:
+            self._look_whether_it_arrives()
             return
         left = self._idle_since + self.timeout_keep_alive - self.loop.time()
         if left > 0:
             self._idle_tick = self._ticker.call_later(left, self._look_whether_idle)
         else:
             self.timeout_keep_alive_handler()
+
+    def _look_whether_it_arrives(self) -> None:
+        """Hang up on a request that takes too long to arrive; one that is here is answered, however long that takes."""
+        cycle = self.cycle
+        if cycle is not None and not cycle.response_complete and not cycle.more_body:
+            return
+        seconds = _RECEIVE_SECONDS
+        if cycle is not None and not cycle.response_complete:
+            seconds += (stated_length(dict(cycle.scope)) or _UNSTATED_BYTES) / _LEAST_BYTES_A_SECOND
+        if self._begun + seconds < self.loop.time():
+            self.transport.close()
+        else:
+            self._idle_tick = self._ticker.call_later(self.timeout_keep_alive, self._look_whether_idle)
 
     def on_message_begin(self) -> None:
         super().on_message_begin()

@@ -68,7 +68,7 @@ class Watch:
         if snapshot is None or asker.key is None:
             return True
         key = snapshot.keys_by_id.get(asker.key.id)
-        if key is None or key.refusal(now(), call.plan.ask.client_address) or "use_models" not in key.rights:
+        if key is None or not key.may_go_on(now(), call.plan.ask.client_address):
             return False
         if call.plan.alias == call.plan.version.label and call.plan.alias not in snapshot.aliases:
             return key.may_call_exact

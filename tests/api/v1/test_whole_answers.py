@@ -125,3 +125,27 @@ async def test_a_connection_that_is_silent_for_long_is_closed_and_one_in_use_is_
     await until_async(lambda: busy_wire.is_closed, "the other is silent, too")
     assert busy_wire.written.count(b"yes") == 2
     busy.connection_lost(None)
+
+
+async def test_a_request_that_hardly_arrives_is_hung_up_on_and_one_that_is_answered_is_not(monkeypatch):
+    monkeypatch.setattr("console.api.v1.server._RECEIVE_SECONDS", 0.3)
+    release = asyncio.Event()
+
+    async def app(scope, receive, send):
+        while (await receive()).get("more_body"):
+            pass
+        await release.wait()
+        await send({"type": WHOLE_ANSWER, "status": 200, "headers": [], "body": b"yes"})
+
+    head = b"POST / HTTP/1.1\r\nHost: localhost\r\nContent-Length: 6\r\n\r\n"
+    arrived = {b"": False, head[:20]: False, head + b"abc": False, head + b"abcdef": True}
+    wires = {}
+    for sent in arrived:
+        protocol, wires[sent] = connect(app, timeout_keep_alive=0.1)
+        protocol.data_received(sent)
+    slow = [wires[sent] for sent, is_whole in arrived.items() if not is_whole]
+    await until_async(lambda: all(wire.is_closed for wire in slow), "what does not arrive is hung up on")
+    whole = wires[head + b"abcdef"]
+    assert not whole.is_closed
+    release.set()
+    await until_async(lambda: b"yes" in whole.written, "what arrived is answered")
