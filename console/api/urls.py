@@ -6,20 +6,19 @@ app_name = "api"
 urlpatterns = [
     path("", include(f"console.api.manage.{area}"))
     for area in (
-        *(
-            "teams",
-            "keys",
-            "sessions",
-            "catalog",
-            "prompts.urls",
-            "agents",
-            "runs.urls",
-            "tools.urls",
-            "chat.urls",
-            "widgets",
-            "usage",
-            "audit",
-        ),
+        "teams",
+        "keys",
+        "sessions",
+        "catalog",
+        "prompts.urls",
+        "agents",
+        "runs.urls",
+        "tools.urls",
+        "chat.urls",
+        "widgets",
+        "quotas",
+        "usage",
+        "audit",
         "installation",
     )
 ]
