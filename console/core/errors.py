@@ -1,6 +1,6 @@
 """What the house says when it refuses, and when something outside breaks."""
 
-from typing import ClassVar
+from typing import Any, ClassVar
 
 
 class Refusal(Exception):
@@ -11,6 +11,7 @@ class Refusal(Exception):
 
     status: ClassVar[int] = 400
     code: str = "invalid_request"
+    details: ClassVar[dict[str, Any]] = {}  # what a wire format wants to be told besides
     type: ClassVar[str] = "invalid_request_error"
 
     def __init__(

@@ -261,7 +261,10 @@ def said_to(request: Request, status: int, body: dict[str, Any]) -> tuple[int, d
     kind = _THEIR_WORDS.get(status, "invalid_request_error" if status < 500 else "api_error")
     param = error["param"]
     message = f"{param}: {error['message']}" if param and param not in error["message"] else error["message"]
-    return status, {"type": "error", "error": {"type": kind, "message": message}, "request_id": request.public_id}
+    said = {"type": kind, "message": message}
+    if "details" in error:
+        said["details"] = error["details"]
+    return status, {"type": "error", "error": said, "request_id": request.public_id}
 
 
 async def send_json(send: Send, request: Request, status: int, body: bytes, headers: Headers) -> None:
@@ -281,6 +284,8 @@ def refusal_parts(refusal: Refusal) -> tuple[int, dict[str, Any], Headers]:
     if refusal.retry_after is not None:
         headers.append((b"retry-after", str(refusal.retry_after).encode()))
     body = error_body(refusal.message, kind=refusal.type, code=refusal.code, param=refusal.param)
+    if refusal.details:
+        body["error"]["details"] = refusal.details
     return refusal.status, body, headers
 
 

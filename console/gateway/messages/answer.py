@@ -17,10 +17,15 @@ STOP_REASONS = {
 }
 
 
-def stop_of(finish: Any, *, has_refused: bool) -> str:
-    """Return Anthropic's word for why an answer ended. OpenAI's models end a refusal with `stop`, as any other text."""
+def stop_of(finish: Any, *, has_refused: bool, has_calls: bool) -> str:
+    """Return Anthropic's word for why an answer ended.
+
+    OpenAI ends with `stop` what it refuses and calls that were asked for by name; here both have words of their own.
+    """
     found = STOP_REASONS.get(finish, "end_turn") if isinstance(finish, str) else "end_turn"
-    return "refusal" if has_refused and found == "end_turn" else found
+    if found != "end_turn":
+        return found
+    return "tool_use" if has_calls else "refusal" if has_refused else found
 
 
 def usage_shape(usage: Usage | None) -> dict[str, int]:
@@ -84,12 +89,12 @@ def message_of(completion: dict[str, Any], usage: Usage | None) -> dict[str, Any
     text = said.get("content") or said.get("refusal")
     if isinstance(text, str) and text:
         blocks.append({"type": "text", "text": text})
-    calls = calls_of(said.get("tool_calls"))
+    calls = list(calls_of(said.get("tool_calls")))
     blocks += [tool_use(call, function, _input(function.get("arguments"))) for call, function in calls]
     return message_shape(
         completion.get("id"),
         completion.get("model"),
         content=blocks,
-        stop_reason=stop_of(choice.get("finish_reason"), has_refused=bool(said.get("refusal"))),
+        stop_reason=stop_of(choice.get("finish_reason"), has_refused=bool(said.get("refusal")), has_calls=bool(calls)),
         usage=usage_shape(usage),
     )

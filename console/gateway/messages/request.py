@@ -11,7 +11,7 @@ from console.core.errors import BadInput
 HINTS = {"cache_control", "context_management", "diagnostics", "inference_geo"}
 _NOT_SAID = HINTS | {"metadata", "output_config", "speed", "stop_sequences", "system", "thinking"}
 # Without these the answer would be another one.
-_ONLY_THEIRS = ("compaction", "container", "fallbacks", "mcp_servers", "thread")
+_ONLY_THEIRS = ("compaction", "container", "fallbacks", "mcp_servers")
 _SAID_OTHERWISE = {"messages", "max_tokens", "tools", "tool_choice"}
 _CHOICES = {"auto": "auto", "any": "required", "none": "none"}
 _SHOWN = {"image", "document"}

@@ -117,7 +117,8 @@ class MessageStream:
 
     def _ending(self) -> list[Event]:
         self._leave()
-        delta = {"stop_reason": stop_of(self._finish, has_refused=self._has_refused), "stop_sequence": None}
+        reason = stop_of(self._finish, has_refused=self._has_refused, has_calls=bool(self._calls))
+        delta = {"stop_reason": reason, "stop_sequence": None}
         self._events.append({"type": "message_delta", "delta": delta, "usage": usage_shape(self.usage)})
         self._events.append({"type": "message_stop"})
         return self._take()

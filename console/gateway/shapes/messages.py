@@ -1,7 +1,7 @@
 """The body of a request to /v1/messages."""
 
 from collections.abc import Iterator
-from typing import Any
+from typing import Any, ClassVar
 
 from console.core import size
 from console.core.errors import BadInput
@@ -44,9 +44,20 @@ _CHECKS = {
 }
 
 
+class ThreadUnsupported(BadInput):
+    """A conversation that the provider should hold; Anthropic's clients send the whole when they read these details.
+
+    Which provider answers the next turn is the pin's to say, and what a turn was asked with is for the log.
+    """
+
+    details: ClassVar = {"error_code": "thread_unsupported_request", "unsupported": ["thread"]}
+
+
 def check(value: Any) -> dict[str, Any]:
     """Return the body, ready to be sent on; raise BadInput that names the field at fault."""
     body = _checked(value)
+    if body.get("thread") is not None:
+        raise ThreadUnsupported("Send the whole conversation: no provider holds it for Facet.", param="thread")
     if body.get("max_tokens") is None:
         raise BadInput("Say how many tokens the answer may have at most.", param="max_tokens")
     fields.check_members(body, _CHECKS)

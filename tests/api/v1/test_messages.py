@@ -119,6 +119,29 @@ def test_a_refusal_of_a_model_that_does_not_speak_messages(anthropic_sdk, world)
         assert (said.stop_reason, said.content[0].text) == ("refusal", "I would rather not.")
 
 
+def test_the_clients_own_loop_of_tools(anthropic_sdk, desk):
+    """It would have the provider hold the conversation, and sends the whole when it hears that nobody does."""
+
+    @sdks.anthropic.beta_tool
+    def track(n: int) -> str:
+        """Find order `n`."""
+        return f"{n} is late"
+
+    call = {"id": "call_1", "type": "function", "function": {"name": "track", "arguments": '{"n": 7}'}}
+    wants = completion(None)
+    wants["choices"][0] |= {"message": {"role": "assistant", "content": None, "tool_calls": [call]}}
+    for model, answers in (
+        ("support-chat", (wants, completion("It is late."))),
+        ("claude", (claude.message(claude.tool_use(n=7), stop="tool_use"), claude.message(claude.text("It is late.")))),
+    ):
+        for answer in answers:
+            desk.upstream.enqueue(answer)
+        ran = list(anthropic_sdk.beta.messages.tool_runner(**ASK | {"model": model}, tools=[track]))
+        assert [turn.stop_reason for turn in ran] == ["tool_use", "end_turn"], model
+        assert "7 is late" in json.dumps(desk.upstream.seen[-1].body["messages"])
+        assert ran[-1].content[0].text == "It is late." and "thread" not in desk.upstream.seen[-1].body
+
+
 def test_nothing_is_lost_between_two_that_speak_messages(anthropic_sdk, desk):
     cached = {"type": "text", "text": "Be kind.", "cache_control": {"type": "ephemeral"}}
     whole = claude.message(claude.thought(), claude.text(), claude.tool_use(n=7), stop="tool_use")
