@@ -10,6 +10,9 @@ admin.site.site_header = admin.site.site_title = f"{settings.INSTALLATION_NAME},
 admin.site.index_title = "What is stored, to look at"
 
 urlpatterns = [
+    # First, because one look tells that an address is theirs: a program's request tries no page.
+    path("api/", include("console.api.urls")),
+    path("embed/", include("console.chat.embed.urls")),
     path("", include("console.pages.urls")),
     path("", include("console.teams.urls")),
     path("", include("console.catalog.urls")),
@@ -21,8 +24,6 @@ urlpatterns = [
     path("", include("agents_app.urls")),
     path("", include("console.playground.urls")),
     path("", include("console.chat.urls")),
-    path("embed/", include("console.chat.embed.urls")),
-    path("api/", include("console.api.urls")),
     path("accounts/", include("allauth.urls")),
     path("admin/", admin.site.urls),
 ]
