@@ -13,7 +13,6 @@ import time
 import uuid
 
 from django.db import transaction
-from django.db.models.functions import Now
 
 from agents_app.engine import lease, limits, model_steps, tool_steps
 from agents_app.engine.ending import end
@@ -112,8 +111,3 @@ def _put_aside(run: Run) -> None:
         lease.put_down(run, wake_at=now() + dt.timedelta(seconds=_PAUSE * run.attempts))
     except LeaseLost:
         return
-
-
-def release_all(worker: str) -> int:
-    """Give back the leases of a worker that stops; whoever takes the runs goes on at once."""
-    return Run.objects.filter(worker=worker, lease_until__gt=Now()).update(lease_until=None)

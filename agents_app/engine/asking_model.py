@@ -1,7 +1,6 @@
 """One call of the model: what is sent, and what can come of it."""
 
 import logging
-import time
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, NamedTuple
@@ -106,11 +105,13 @@ def _offered(tool: Tool) -> dict[str, Any]:
 
 async def ask_model(identify: Identify, ask: Ask, line: Line, *, latest: float) -> Outcome:
     """Make the call. After `latest` (monotonic) another worker may have the run, so nothing begins any more."""
-    if time.monotonic() > latest or line.cut_off:
+    if line.cut_off:
         return Unknown()
     try:
         await hooks.before_model_call(ask)
-        line.call = await pipeline.open_call(identify, ask)
+        line.call = await pipeline.open_by(identify, ask, latest)
+        if line.call is None:
+            return Unknown()
         line.call.cut_off = line.cut_off
         body = await pipeline.answer(line.call)
         await hooks.after_model_call(ask, body)

@@ -3,6 +3,7 @@
 import asyncio
 import logging
 import time
+from typing import NamedTuple
 
 from agents_app import hooks
 from agents_app.engine import limits
@@ -14,7 +15,13 @@ from console.core.clock import now
 from console.core.crypto import SecretUnreadable, decrypt
 
 log = logging.getLogger(__name__)
-Outcome = Result | Pause | ToolFailed
+
+
+class TooLate(NamedTuple):
+    """The call was not begun, as another worker may have the run by now: it is made in another turn."""
+
+
+Outcome = Result | Pause | ToolFailed | TooLate
 
 
 def call_for(run: Run, step: Step, tool: Tool) -> ToolCall:
@@ -46,10 +53,12 @@ async def call_tool(kind: str, call: ToolCall, *, latest: float) -> Outcome:
     if kind not in KINDS:
         return ToolFailed(f"This installation has no tools of the kind {kind!r}.")
     if time.monotonic() > latest:
-        return ToolFailed("The worker was too slow to begin the call.", may_retry=True)
+        return TooLate()
     try:
         async with asyncio.timeout(call.seconds):
             await hooks.before_tool_call(call)
+            if time.monotonic() > latest:  # hooks may take their time
+                return TooLate()
             outcome = await KINDS[kind].call(call)
         return await _shown(call, outcome)
     except hooks.HookFailed as stopped:

@@ -8,7 +8,7 @@ from django.db.models.functions import Now
 
 from agents_app.engine import lease
 from agents_app.engine.asking_people import Kind
-from agents_app.engine.recording import note_call
+from agents_app.engine.recording import note_refusal
 from agents_app.engine.turns import Over, Turn
 from agents_app.models import Approval, Run, Step
 
@@ -82,5 +82,5 @@ def _end(turn: Turn, step: Step, state: str, words: str, note: str = "") -> Hear
         ended_at=Now(),
     )
     if state == Step.State.DENIED:
-        note_call(turn.run, step, status="refused", code="denied_approval", reason=words)
+        note_refusal(turn.run, step, code="denied_approval", reason=words)
     return Heard.ENDED

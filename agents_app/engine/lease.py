@@ -7,7 +7,7 @@ import uuid
 
 from django.conf import settings
 from django.db import transaction
-from django.db.models import Count, F, Min, Q
+from django.db.models import Case, Count, F, Min, Q, Value, When
 from django.db.models.functions import Now
 
 from agents_app import sql
@@ -34,16 +34,21 @@ def free() -> Q:
 
 def take(run_id: uuid.UUID) -> Run | None:
     """Return the run with a lease on it, None when it has a worker, must wait, or is over."""
-    taken = Run.objects.filter(free(), pk=run_id).update(
+    run = Run.objects.select_related("agent__team", "team", "version").filter(free(), pk=run_id).first()
+    if run is None:
+        return None
+    # The fence is ours by what was read before. Read afterwards, it could be that of whoever took the run from a worker
+    # that was away in between, and two would hold the same.
+    is_as_read = Run.objects.filter(free(), pk=run_id, fence=run.fence)
+    run.fence, run.attempts, run.worker, run.wake_at = run.fence + 1, run.attempts + 1, _name(), None
+    taken = is_as_read.update(
         lease_until=Now() + _length(),
-        fence=F("fence") + 1,
+        fence=run.fence,
         attempts=F("attempts") + 1,
-        worker=_name(),
+        worker=run.worker,
         wake_at=None,
     )
-    if not taken:
-        return None
-    return Run.objects.select_related("agent__team", "team", "version").get(pk=run_id)
+    return run if taken else None
 
 
 def _name() -> str:
@@ -53,7 +58,7 @@ def _name() -> str:
 def change(run: Run, **fields: object) -> None:
     """Write to the run as its worker, and extend the lease. Locks the row until the end of a transaction."""
     held = Run.objects.filter(pk=run.pk, fence=run.fence).exclude(state__in=Run.OVER)
-    if not held.update(lease_until=Now() + _length(), **fields):
+    if not held.update(lease_until=Now() + _length(), **_unless_cancelling(fields)):
         raise LeaseLost
 
 
@@ -67,10 +72,19 @@ def renew(run: Run) -> None:
 
 
 def put_down(run: Run, **fields: object) -> None:
-    """Let the next worker have the run."""
+    """Let the next worker have the run; one that somebody cancels at once, whatever it was to wait for."""
     held = Run.objects.filter(pk=run.pk, fence=run.fence).exclude(state__in=Run.OVER)
-    if not held.update(lease_until=None, worker="", **fields):
+    if not held.update(lease_until=None, worker="", **_unless_cancelling(fields)):
         raise LeaseLost
+
+
+def _unless_cancelling(fields: dict[str, object]) -> dict[str, object]:
+    """Return what is written so that it leaves a wish to cancel as it is, which may come between any two statements."""
+    kept: dict[str, object] = {"state": Value(State.CANCELLING), "wake_at": None}
+    return {
+        name: Case(When(state=State.CANCELLING, then=kept[name]), default=Value(value)) if name in kept else value
+        for name, value in fields.items()
+    }
 
 
 def take_any() -> Run | None:

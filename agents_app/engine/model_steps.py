@@ -1,7 +1,9 @@
 """The model's part of a turn: asked once, its answer and the calls it wants written down together."""
 
 import json
+import time
 from collections.abc import Sequence
+from concurrent.futures import Future
 from datetime import timedelta
 from typing import Any
 
@@ -25,7 +27,7 @@ from agents_app.engine.asking_model import (
 from agents_app.engine.asking_people import ask
 from agents_app.engine.history import messages_of
 from agents_app.engine.identity import RunIdentity
-from agents_app.engine.recording import note_call
+from agents_app.engine.recording import LOST, note_refusal
 from agents_app.engine.turns import Over, Turn
 from agents_app.grants.schemas import WrongArguments, check_arguments
 from agents_app.models import Approval, Run, Step
@@ -47,6 +49,7 @@ def ask_next(turn: Turn, steps: Sequence[Step]) -> bool | None:
     if shortened(turn, steps):
         return None
     step = _next_step(run, steps)
+    moment = time.monotonic()
     with transaction.atomic():
         if run.is_step_by_step:
             lease.change(run)
@@ -55,6 +58,7 @@ def ask_next(turn: Turn, steps: Sequence[Step]) -> bool | None:
             step.save(update_fields=["state"])
             return None
         _begin(run, step)
+    turn.holds_from(moment)
     return _send(turn, steps, step)
 
 
@@ -62,8 +66,10 @@ def go_on(turn: Turn, steps: Sequence[Step], step: Step) -> bool | None:
     """Take up a step that was begun by a worker who is gone, or that waited for a person."""
     if step.state == State.INTENDED:
         return _record(turn, steps, step, _recovered(turn, steps, step))
+    moment = time.monotonic()
     with transaction.atomic():
         _begin(turn.run, step)
+    turn.holds_from(moment)
     return _send(turn, steps, step)
 
 
@@ -109,13 +115,20 @@ def _send(turn: Turn, steps: Sequence[Step], step: Step) -> bool | None:
     call = sync.start(ask_model(identify, asked, line, latest=turn.latest()))
     try:
         turn.wait_for([call])
+    except (Over, limits.LimitReached):
+        _cut_off(line, call, "run_ended")
+        raise
     except BaseException:
-        line.cut_off = "run_ended"
-        if line.call is not None:
-            line.call.cut_off = line.cut_off
-        call.cancel()
+        _cut_off(line, call, LOST)
         raise
     return _record(turn, steps, step, call.result())
+
+
+def _cut_off(line: Line, call: "Future[Outcome]", why: str) -> None:
+    line.cut_off = why
+    if line.call is not None:
+        line.call.cut_off = why
+    call.cancel()
 
 
 def _most_output(turn: Turn) -> int | None:
@@ -141,7 +154,11 @@ def _fail(turn: Turn, steps: Sequence[Step], step: Step, trouble: Trouble) -> bo
     with transaction.atomic():
         lease.change(run, attempts=0, **({} if trouble.counts else {"model_calls": Greatest(F("model_calls") - 1, 0)}))
         Step.objects.filter(pk=step.pk).update(
-            state=State.FAILED, trouble=trouble.sentence[:1000], note=trouble.code[:200], ended_at=Now()
+            state=State.FAILED,
+            trouble=trouble.sentence[:1000],
+            note=trouble.code[:200],
+            attempts=int(trouble.counts),
+            ended_at=Now(),
         )
     attempts = 1 + _failures_before(steps, step)
     if trouble.wait is None or (trouble.counts and attempts >= MOST_ATTEMPTS):
@@ -154,11 +171,12 @@ def _fail(turn: Turn, steps: Sequence[Step], step: Step, trouble: Trouble) -> bo
 
 
 def _failures_before(steps: Sequence[Step], step: Step) -> int:
+    """Return how often the model failed for this answer: not how often a limit, or a worker, was in the way."""
     count = 0
     for one in reversed([one for one in steps if one.kind == Kind.MODEL and one.number < step.number]):
         if one.state != State.FAILED:
             break
-        count += 1
+        count += one.attempts
     return count
 
 
@@ -189,7 +207,7 @@ def _keep(turn: Turn, steps: Sequence[Step], step: Step, outcome: Answered) -> N
     Step.objects.bulk_create(planned)
     for one in planned:
         if one.state == State.FAILED:
-            note_call(run, one, status="refused", code="invalid_arguments", reason=one.trouble)
+            note_refusal(run, one, code="invalid_arguments", reason=one.trouble)
 
 
 def _planned(turn: Turn, step: Step, number: int, call: Wanted) -> Step:

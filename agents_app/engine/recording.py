@@ -1,15 +1,28 @@
 """What the log gets of a tool's call: one line per attempt, with what went in and out and what was decided."""
 
 import datetime as dt
+import json
 import uuid
 
 from agents_app.grants.binding import canonical
 from agents_app.models import Run, Step
-from console.audit.models import EventType
+from console.audit.models import AuditEvent, EventType
 from console.audit.services import record_call
 from console.core.clock import now
 from console.core.ids import time_of, uuid7
 from console.core.lanes import Lane
+
+# The codes of attempts of which nobody knows whether they took effect.
+LOST, UNKNOWN = "worker_lost", "tool_unknown"
+
+
+def may_have_happened(step: Step) -> bool:
+    """Say whether an earlier attempt at this call may have taken effect, whatever came of the last."""
+    if step.attempts < 2:
+        return False
+    lines = AuditEvent.objects.filter(at__gte=step.created_at, type=EventType.TOOL)
+    unclear = lines.filter(client_request_id=step.run.public_id, code__in=[LOST, UNKNOWN])
+    return any(json.loads(detail)["step"] == step.number for detail in unclear.values_list("detail", flat=True))
 
 
 def version_name(run: Run) -> str:
@@ -25,9 +38,10 @@ def note_call(
     code: str = "",
     reason: str = "",
     closed_at: dt.datetime | None = None,
+    identifier: uuid.UUID | None = None,
 ) -> uuid.UUID:
-    """Append the line of a step's present attempt and return its id. One that never began gets a line of its own."""
-    identifier = step.request_id or uuid7()
+    """Append the line of a step's present attempt, or one with an id of its own; return its id."""
+    identifier = identifier or step.request_id or uuid7()
     began: dt.datetime = time_of(identifier)
     is_key = run.actor_kind == "key"
     record_call(
@@ -59,3 +73,8 @@ def note_call(
         detail={"run": run.public_id, "step": step.number, "decisions": step.decisions},
     )
     return identifier
+
+
+def note_refusal(run: Run, step: Step, *, code: str, reason: str) -> None:
+    """Append a line of its own for a call that is not made: earlier attempts at it may have theirs."""
+    note_call(run, step, status="refused", code=code, reason=reason, identifier=uuid7())

@@ -10,9 +10,11 @@ from typing import NamedTuple
 from django.conf import settings
 
 from agents_app.engine.asking_model import Outcome, Trouble, Unknown, answered
+from agents_app.engine.recording import LOST
 from agents_app.models import Step
 from console.audit.models import AuditEvent, Payload, Status
 from console.core.clock import now
+from console.gateway.errors import TOO_LATE
 from usage_app.models import Reservation
 
 
@@ -26,15 +28,18 @@ class Found(NamedTuple):
 def look_up(step: Step) -> Found:
     """Return what came of the call a step has begun."""
     assert step.request_id is not None
+    # Asked first: a call that ends between the two questions has its line by the second.
+    is_open = Reservation.objects.filter(pk=step.request_id).exists()
     event = AuditEvent.objects.filter(pk=step.request_id).first()
     if event is None:
-        is_open = Reservation.objects.filter(pk=step.request_id).exists()
         if is_open or not _is_settled(step):
             return Found(Unknown())
         return Found(Trouble("not_sent", "The worker stopped before it asked the model.", 0, counts=False))
     if event.status != Status.OK:
-        said = "The worker stopped during the call." if event.status == Status.INTERRUPTED else "The call failed."
-        return Found(Trouble(event.code or event.status, said, 0, counts=event.status != Status.REFUSED))
+        is_cut = event.status == Status.INTERRUPTED or event.code in {LOST, TOO_LATE}
+        said = "The worker stopped during the call." if is_cut else "The call failed."
+        is_unsent = event.status == Status.REFUSED or event.code == TOO_LATE
+        return Found(Trouble(event.code or event.status, said, 0, counts=not is_unsent))
     kept = Payload.objects.filter(event_id=event.pk, kind="output").first()
     # What the log took out of an answer, or cut from it, cannot be put back; only then it is asked for again.
     if kept is None or kept.is_cut or kept.redactions:

@@ -19,12 +19,12 @@ from agents_app.engine.asking_people import Kind, approvals_of, ask, ask_for_res
 from agents_app.engine.calling_tools import may_repeat
 from agents_app.engine.hearing import Heard, hear
 from agents_app.engine.making_calls import MOST_ATTEMPTS, make_calls
-from agents_app.engine.recording import note_call
+from agents_app.engine.recording import LOST, note_call, note_refusal
 from agents_app.engine.turns import Turn
 from agents_app.grants.binding import digest_of, mark_of
 from agents_app.grants.deciding import Decision, decide
 from agents_app.grants.parsing import ALLOW, ASK, DENY
-from agents_app.models import Approval, Run, Step
+from agents_app.models import Approval, Run, Step, Tool
 from agents_app.queries.running import is_begun
 from console.core.clock import now
 
@@ -42,7 +42,7 @@ def take_further(turn: Turn, steps: Sequence[Step]) -> bool | None:
         for step in mine:
             _one(turn, steps, step, asked.get(step.pk, []), ready)
     if not ready:
-        return _wait(run)
+        return _wait(turn)
     if pause := make_calls(turn, ready):
         lease.put_down(run, wake_at=now() + timedelta(seconds=pause), attempts=0)
         return False
@@ -138,7 +138,7 @@ def deny(turn: Turn, step: Step, decision: Decision) -> None:
     Step.objects.filter(pk=step.pk).update(
         state=step.state, trouble=step.trouble, is_error=True, ended_at=Now(), decisions=step.decisions
     )
-    note_call(turn.run, step, status="refused", code=f"denied_{decision.rule.partition('.')[0]}", reason=step.trouble)
+    note_refusal(turn.run, step, code=f"denied_{decision.rule.partition('.')[0]}", reason=step.trouble)
 
 
 def done(turn: Turn, step: Step, content: str, note: str = "") -> None:
@@ -152,18 +152,20 @@ def done(turn: Turn, step: Step, content: str, note: str = "") -> None:
 
 def _recover(turn: Turn, step: Step) -> None:
     """See to a call that was begun by a worker who is gone."""
-    note_call(turn.run, step, status="interrupted", code="worker_lost", reason="The worker stopped during the call.")
-    if may_repeat(step, turn.tools.get(step.tool_name)):
-        if step.attempts >= MOST_ATTEMPTS:
-            deny_lost(turn, step)
-            return
+    note_call(turn.run, step, status="interrupted", code=LOST, reason="The worker stopped during the call.")
+    tool = turn.tools.get(step.tool_name)
+    if may_repeat(step, tool) and step.attempts < MOST_ATTEMPTS:
         step.state = State.PLANNED  # the same idempotency key goes along
         step.save(update_fields=["state"])
+        return
+    if tool is not None and tool.effect == Tool.Effect.READ:
+        lost(turn, step)
         return
     unknown(turn, step, "The worker stopped during the call, so what came of it is not known.")
 
 
-def deny_lost(turn: Turn, step: Step) -> None:
+def lost(turn: Turn, step: Step) -> None:
+    """End a call that changes nothing, and ended a worker each time."""
     lease.change(turn.run, steps_done=F("steps_done") + 1, attempts=0)
     step.state = State.FAILED
     Step.objects.filter(pk=step.pk).update(
@@ -179,10 +181,11 @@ def unknown(turn: Turn, step: Step, trouble: str) -> None:
     ask(turn.run, step, Kind.OUTCOME, reason=trouble)
 
 
-def _wait(run: Run) -> bool | None:
+def _wait(turn: Turn) -> bool | None:
     """Put the run down until a person decides or a time comes; None when something was decided meanwhile."""
+    run = turn.run
     with transaction.atomic():
-        lease.change(run)
+        turn.look()  # holds the row: who cancels from here on finds a run that waits
         waiting = list(Step.objects.filter(run=run).exclude(state__in=Step.OVER))
         asked = Approval.objects.filter(step__in=[step.pk for step in waiting])
         latest = {one.step_id: one for one in asked.order_by("created_at", "id")}

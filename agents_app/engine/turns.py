@@ -6,7 +6,7 @@ from concurrent.futures import FIRST_COMPLETED, Future, wait
 from typing import Any
 
 from django.conf import settings
-from django.db import connections
+from django.db import InterfaceError, OperationalError, connections
 
 from agents_app.engine import lease, limits
 from agents_app.engine.compacting import room_of
@@ -69,8 +69,9 @@ class Turn:
 
     def look(self) -> None:
         """Renew the lease and raise what must be known: the run is lost, to be cancelled, or out of time."""
+        moment = time.monotonic()  # taken before: whoever is stopped in between has less time and not more
         lease.renew(self.run)
-        self._looked = time.monotonic()
+        self.holds_from(moment)
         if self.run.state == State.CANCELLING:
             raise Over(State.CANCELLED, "cancelled", self.run.trouble)
         limits.check_time(self.run)
@@ -78,14 +79,23 @@ class Turn:
     def wait_for(self, calls: Sequence["Future[Any]"]) -> "set[Future[Any]]":
         """Return those that have ended, at least one; meanwhile no connection to the database is held."""
         every = min(settings.AGENT_LEASE_SECONDS / 3, 1.0)
+        due = self._looked + every
         while True:
             connections.close_all()
-            ended, _ = wait(
-                calls, timeout=max(self._looked + every - time.monotonic(), 0.01), return_when=FIRST_COMPLETED
-            )
+            ended, _ = wait(calls, timeout=max(due - time.monotonic(), 0.01), return_when=FIRST_COMPLETED)
             if ended:
                 return ended
-            self.look()
+            due = time.monotonic() + every
+            try:
+                self.look()
+            except (InterfaceError, OperationalError):
+                # A database that restarts cuts no call off: nobody else can take the run while it is away.
+                if time.monotonic() > self._looked + settings.AGENT_LEASE_SECONDS:
+                    raise
+
+    def holds_from(self, moment: float) -> None:
+        """Note when (monotonic) the lease was last extended, at the earliest."""
+        self._looked = moment
 
     def latest(self) -> float:
         """Return until when a call may begin: later another worker may have the run."""

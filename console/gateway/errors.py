@@ -36,6 +36,10 @@ class Unpriced(NotAllowed):
     """A cost limit applies, and nobody said what the model costs."""
 
 
+# The code of a call that was opened too late to be sent: nothing was.
+TOO_LATE = "too_late"
+
+
 class DatabaseAway(Unavailable):
     """The log cannot be written, so nothing is sent anywhere."""
 

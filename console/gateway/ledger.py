@@ -70,6 +70,11 @@ async def _read_epoch(connection: psycopg.AsyncConnection[Any]) -> int:
     return int(row[0]) if row else 0
 
 
+async def _read_status(id: uuid.UUID, connection: psycopg.AsyncConnection[Any]) -> str:
+    row = await (await connection.execute("SELECT status FROM audit_event WHERE id = %s", [id])).fetchone()
+    return str(row[0]) if row else ""
+
+
 def _write_aside(used_keys: dict[uuid.UUID, dt.datetime]) -> None:
     """Write what no call waits for: when keys were last used, and refusals of strangers."""
     try:
@@ -132,6 +137,13 @@ class Ledger:
         self._open.discard(item.reservation)
         try:
             return await self._closes.put(item)
+        except psycopg.Error as error:
+            raise AnswerUnrecorded from error
+
+    async def has_ended(self, id: uuid.UUID, status: str) -> bool:
+        """Say whether a call's end on record is this one: a second attempt to write it finds the first one's."""
+        try:
+            return await self._keep_connection.run(partial(_read_status, id)) == status
         except psycopg.Error as error:
             raise AnswerUnrecorded from error
 

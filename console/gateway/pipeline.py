@@ -7,9 +7,29 @@ close   settle and write the end record, exactly once, however the call ended
 After trouble before the first byte a call may be opened again for the next version of its pin's fallback chain.
 """
 
-from console.gateway.admitting import open_call
-from console.gateway.refusing import Identify, look_up, refuse
-from console.gateway.relay import Frames, answer, stream
-from console.gateway.running import gateway, stop
+import time
 
-__all__ = ["Frames", "Identify", "answer", "gateway", "look_up", "open_call", "refuse", "stop", "stream"]
+from console.gateway.admitting import open_call
+from console.gateway.errors import TOO_LATE
+from console.gateway.refusing import Identify, look_up, refuse
+from console.gateway.relay import Frames, answer, give_up, stream
+from console.gateway.running import gateway, stop
+from console.gateway.types import Ask, Call
+
+__all__ = [
+    "Frames", "Identify", "answer", "gateway", "look_up", "open_by", "open_call", "refuse", "stop", "stream",
+]  # fmt: skip
+
+
+async def open_by(identify: Identify, ask: Ask, latest: float) -> Call | None:
+    """Open a call that must be on record by `latest` (monotonic): whoever looks for it later takes it for not made.
+
+    None when it came too late; nothing was sent then, and the log says so.
+    """
+    if time.monotonic() > latest:
+        return None
+    call = await open_call(identify, ask)
+    if time.monotonic() <= latest:
+        return call
+    await give_up(call, TOO_LATE)
+    return None

@@ -8,11 +8,13 @@ from contextlib import suppress
 from typing import NamedTuple
 
 from console import outbound
+from console.audit.models import Status
 from console.core.deadline import Deadline
 from console.core.errors import ProviderError, Unavailable
 from console.core.lanes import Lane
 from console.core.quick_settings import settings
 from console.gateway import shadowing
+from console.gateway.errors import AnswerUnrecorded
 from console.gateway.falling_back import following, go_on, seconds_left
 from console.gateway.hedging import send_hedged
 from console.gateway.meter import answer_text, end_record
@@ -39,7 +41,10 @@ async def _close(
     reason: str = "",
     goes_on: bool = False,
 ) -> None:
-    """Write the end of a call, once; with `goes_on`, that of an attempt after which another version is tried."""
+    """Write the end of a call, once; with `goes_on`, that of an attempt after which another version is tried.
+
+    Raises AnswerUnrecorded where the log says another end of an answer: this process was away, and the sweeper came.
+    """
     leave(call, code or ("" if status == "ok" else status), reason)
     if call.is_closed:
         return
@@ -56,7 +61,9 @@ async def _close(
         reason=reason,
         goes_on=goes_on,
     )
-    await call.here.ledger.close(end)
+    ledger = call.here.ledger
+    if not await ledger.close(end) and status == Status.OK and not await ledger.has_ended(call.plan.ask.id, status):
+        raise AnswerUnrecorded
 
 
 async def _fail(call: Call, error: ProviderError) -> int | None:
@@ -71,6 +78,11 @@ async def _fail(call: Call, error: ProviderError) -> int | None:
         goes_on=step is not None,
     )
     return step
+
+
+async def give_up(call: Call, code: str) -> None:
+    """Close a call that is open and of which nothing was sent, because it came too late."""
+    await _close(call, status="error", http_status=None, code=code)
 
 
 async def _end_loser(call: Call, error: ProviderError | None) -> None:

@@ -15,6 +15,7 @@ from console.catalog.services.providers import change_provider
 from console.teams.actors import SYSTEM
 from console.teams.services.keys import revoke_key
 from tests.batches.conftest import content, line
+from tests.between import After
 from tests.gateway.conftest import World
 from tests.waiting import until
 from usage_app.services.quotas import set_quota
@@ -156,6 +157,17 @@ def test_a_worker_that_lost_its_lease_writes_nothing(make_batch: Make, run: Run)
     batch = make_batch(line(1))
     held = lease.take(batch.pk)
     assert held is not None and lease.take(batch.pk) is None
+
+    others = []
+
+    def another_comes() -> None:
+        Batch.objects.filter(pk=batch.pk).update(lease_until=None)
+        others.append(lease.take(batch.pk))
+
+    Batch.objects.filter(pk=batch.pk).update(lease_until=None)
+    with connection.execute_wrapper(After(another_comes)):
+        mine = lease.take(batch.pk)
+    assert mine is None or mine.fence != others[0].fence, "who is away while it takes a batch gets no other's fence"
     Batch.objects.filter(pk=batch.pk).update(lease_until=timezone.now() - dt.timedelta(seconds=1))
     assert run(batch).state == "completed"
     try:

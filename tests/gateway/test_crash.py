@@ -9,6 +9,7 @@ import pytest
 from django.db import connection
 
 from console.audit.models import Payload
+from console.gateway.sweep import sweep
 from console.teams.actors import SYSTEM
 from tests.gateway.invariants import let_leases_run_out, wait_until_settled
 from tests.gateway.test_stream import events, said
@@ -138,6 +139,31 @@ def test_an_answer_that_comes_while_the_database_is_away_is_recorded_when_it_is_
     ending.join()
     assert response.status_code == 200 and "Hello" in response.text
     assert [line.status for line in world.calls()] == ["ok"]
+
+
+@pytest.mark.parametrize("stream", [False, True])
+def test_an_answer_that_comes_after_its_call_was_ended_as_lost_is_not_given_out(ask, world, stream):
+    """As when a process is stopped for longer than its lease: the log says that there was no answer."""
+    is_ended = threading.Event()
+
+    def end() -> None:
+        until(lambda: world.upstream.seen, "the provider was asked")
+        while Reservation.objects.exists():  # whose process renews it
+            let_leases_run_out()
+            sweep()
+        connection.close()
+        is_ended.set()
+
+    world.upstream.enqueue_when(is_ended.is_set, stream=stream)
+    ending = threading.Thread(target=end)
+    ending.start()
+    response = ask(stream=stream)
+    ending.join()
+    assert [line.status for line in world.calls()] == ["interrupted"]
+    if stream:
+        assert '"service_unavailable"' in response.text and "[DONE]" not in response.text
+    else:
+        assert response.status_code == 503 and "Hello" not in response.text
 
 
 def test_nothing_is_sent_when_the_start_cannot_be_written(ask, world, monkeypatch):

@@ -100,6 +100,7 @@ class Driver:
         room = settings.BATCH_CONCURRENCY - len(self._open)
         if room <= 0:
             return
+        latest = time.monotonic() + settings.BATCH_LEASE_SECONDS / 2  # before the ids, which others go by
         with transaction.atomic():
             lines = list(self._ready().order_by("number")[:room])
             for line in lines:
@@ -108,7 +109,7 @@ class Driver:
                 lease.change(self._batch)
                 sql.mark_sent({line.pk: line.request_id for line in lines if line.request_id}, fence=self._batch.fence)
         for line in lines:
-            self._start(line)
+            self._start(line, latest)
 
     def _ready(self) -> "QuerySet[Line]":
         return self._pending().filter(Q(not_before=None) | Q(not_before__lte=Now()))
@@ -116,7 +117,7 @@ class Driver:
     def _pending(self) -> "QuerySet[Line]":
         return Line.objects.filter(batch=self._batch, state=LineState.PENDING)
 
-    def _start(self, line: Line) -> None:
+    def _start(self, line: Line, latest: float) -> None:
         assert line.request_id is not None
         batch, at = self._batch, time_of(line.request_id)
         identify = identity_of(batch, at)
@@ -127,7 +128,6 @@ class Driver:
         except Refusal as wrong:
             parsed, refusal = Parsed(line.custom_id, {}, ""), wrong
         ask = ask_for(parsed, batch.endpoint, request_id=line.request_id, at=at, client_address=batch.client_address)
-        latest = time.monotonic() + settings.BATCH_LEASE_SECONDS / 2
         sending = Sending()
         call = refuse(identify, ask, refusal) if refusal else sending.send(identify, ask, latest=latest)
         self._open[sync.start(call)] = line, sending

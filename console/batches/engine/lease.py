@@ -4,7 +4,7 @@ import datetime as dt
 import uuid
 
 from django.conf import settings
-from django.db.models import F, Q
+from django.db.models import Q
 from django.db.models.functions import Now
 
 from console.batches.models import Batch
@@ -29,10 +29,14 @@ def free() -> Q:
 
 def take(batch_id: uuid.UUID) -> Batch | None:
     """Return the batch with a lease on it, None when it has a worker, must wait, or is over."""
-    taken = Batch.objects.filter(free(), pk=batch_id).update(
-        lease_until=Now() + _length(), fence=F("fence") + 1, not_before=None, waits_for=""
-    )
-    return Batch.objects.select_related("team").get(pk=batch_id) if taken else None
+    batch = Batch.objects.select_related("team").filter(free(), pk=batch_id).first()
+    if batch is None:
+        return None
+    # The fence is ours by what was read before: read afterwards, it could be that of whoever came in between.
+    is_as_read = Batch.objects.filter(free(), pk=batch_id, fence=batch.fence)
+    batch.fence, batch.not_before, batch.waits_for = batch.fence + 1, None, ""
+    taken = is_as_read.update(lease_until=Now() + _length(), fence=batch.fence, not_before=None, waits_for="")
+    return batch if taken else None
 
 
 def change(batch: Batch, **fields: object) -> None:

@@ -12,6 +12,7 @@ from console.batches.engine.outcomes import Again, Done, Failed, Outcome, Used
 from console.batches.engine.results import Finding
 from console.batches.models import Batch, Line, LineState
 from console.core.clock import now
+from console.gateway.errors import TOO_LATE
 from usage_app.models import Reservation
 
 _AT_ONCE = 32
@@ -68,5 +69,5 @@ def _outcome(event: AuditEvent | None, output: Payload | None) -> Outcome:
         )
     code = event.code or event.status
     said = "The worker stopped during the call." if event.status == Status.INTERRUPTED else f"The call ended: {code}."
-    is_no_fault_of_it = event.status == Status.REFUSED
+    is_no_fault_of_it = event.status == Status.REFUSED or event.code == TOO_LATE
     return Again(Failed(event.http_status or 500, code, said, "api_error"), 0, counts=not is_no_fault_of_it)

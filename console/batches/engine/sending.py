@@ -2,7 +2,6 @@
 
 import asyncio
 import logging
-import time
 from typing import Any
 
 import orjson
@@ -59,10 +58,10 @@ class Sending:
             self._task.cancel()
 
     async def _send(self, identify: Identify, ask: Ask, latest: float) -> Outcome:
-        if time.monotonic() > latest:
-            return Unknown()
         try:
-            self._call = call = await pipeline.open_call(identify, ask)
+            self._call = call = await pipeline.open_by(identify, ask, latest)
+            if call is None:
+                return Unknown()
             return Done(body := await pipeline.answer(call), _used(body, call.cost_micros))
         except AnswerUnrecorded:
             return Unknown()
