@@ -3,6 +3,7 @@
 import json
 import math
 from collections.abc import Callable, Iterator
+from types import SimpleNamespace
 
 import httpx2 as httpx
 import pytest
@@ -15,6 +16,7 @@ from console.catalog.models.providers import CLOSED, OPENED
 from console.catalog.services.providers import change_provider
 from console.core.ids import parse_request_id
 from console.gateway import running
+from console.gateway.targets import is_in_share
 from console.teams.actors import SYSTEM
 from tests import make
 from tests.gateway.conftest import World
@@ -71,11 +73,16 @@ def silent(upstream: Upstream) -> None:
     upstream.enqueue_silence(20)
 
 
+def run_into(trouble: Callable[[Upstream], None], upstream: Upstream, provider: Provider) -> None:
+    """Have the next call run into trouble. Only silence is waited for shortly, and only of who is silent."""
+    change_provider(actor=SYSTEM, provider=provider, first_byte_seconds=1 if trouble is silent else None)
+    trouble(upstream)
+
+
 @pytest.mark.parametrize("stream", [False, True])
-def test_it_goes_on_with_the_next_version_after_each_kind_of_trouble(ask: Ask, world, spare, settings, stream) -> None:
-    settings.GATEWAY_SILENCE_SECONDS = 1
+def test_it_goes_on_with_the_next_version_after_each_kind_of_trouble(ask: Ask, world, spare, stream) -> None:
     for trouble in (broken, busy, cut, silent):
-        trouble(world.upstream)
+        run_into(trouble, world.upstream, world.provider)
         world.forgive()
         response = ask(stream=stream)
         assert response.status_code == 200 and "Hello" in response.text
@@ -153,18 +160,18 @@ def test_a_fallback_that_cannot_be_told_what_is_asked_is_passed_over(ask: Ask, w
 
 
 @pytest.mark.parametrize("stream", [False, True])
-def test_a_canary_that_fails_leaves_its_callers_the_pinned_version(ask: Ask, world, spare, settings, stream) -> None:
-    settings.GATEWAY_SILENCE_SECONDS = 1
+def test_a_canary_that_fails_leaves_its_callers_the_pinned_version(ask: Ask, world, spare, stream) -> None:
     canary = PinFallback.objects.get().model_version
     change_pin(world, fallbacks=[], canary_version=canary, canary_percent=100)
     for trouble in (broken, busy, cut, silent):
-        trouble(spare)
+        run_into(trouble, spare, canary.provider)
         world.forgive()
         response = ask(stream=stream)
         assert response.status_code == 200 and "Hello" in response.text
         assert response.headers["x-facet-model-version"] == "fake/fake-model"
         assert response.headers["x-facet-fallback-from"] == "spare/spare-model"
         assert "x-facet-route" not in response.headers
+    change_provider(actor=SYSTEM, provider=canary.provider, first_byte_seconds=None)
     assert ask(stream=stream).headers["x-facet-route"] == "canary", "the next call asks the canary again"
     last = make.make_model("last-model", provider=canary.provider, capabilities=["chat"])
     change_pin(world, fallbacks=[(last, EVERYTHING)])
@@ -207,8 +214,8 @@ def test_a_fallback_or_canary_that_cannot_do_what_is_asked_for_is_passed_over(as
     assert ask().headers["x-facet-route"] == "canary"
 
 
-def test_a_stream_that_breaks_between_its_head_and_its_first_bytes_falls_back(ask: Ask, world, spare, settings) -> None:
-    settings.GATEWAY_SILENCE_SECONDS = 1
+def test_a_stream_that_breaks_between_its_head_and_its_first_bytes_falls_back(ask: Ask, world, spare) -> None:
+    change_provider(actor=SYSTEM, provider=world.provider, first_byte_seconds=1)
     for start in (
         lambda: world.upstream.enqueue_stream(done=False),
         lambda: world.upstream.enqueue_stream(done=False, hang=20),
@@ -321,10 +328,15 @@ def test_a_share_of_the_calls_is_copied_and_counted_by_quotas_for_copies_only(as
 def test_a_canary_answers_its_share_of_the_callers(ask: Ask, world, spare) -> None:
     canary = PinFallback.objects.get().model_version
     change_pin(world, canary_version=canary, canary_percent=50)
-    served = [ask(user=f"customer {n % 20}").headers["x-facet-model-version"] for n in range(40)]
-    assert served[:20] == served[20:], "each caller stays with its version"
-    assert set(served) == {"fake/fake-model", "spare/spare-model"}
-    assert len(spare.seen) == served.count("spare/spare-model")
+    key, sides = SimpleNamespace(actor_id=world.key.pk), {True: list[str](), False: list[str]()}
+    for name in (f"customer {n}" for n in range(10_000)):
+        side = sides[is_in_share(50, world.alias.name, key, SimpleNamespace(body={"user": name}))]
+        side.extend([name] * (len(side) < 3))
+    for _ in range(2):  # each caller stays with its version
+        for is_canary, names in sides.items():
+            served = [ask(user=name).headers["x-facet-model-version"] for name in names]
+            assert served == ["spare/spare-model" if is_canary else "fake/fake-model"] * 3
+    assert len(spare.seen) == 6
 
 
 def test_the_lane_is_what_was_asked_for_and_never_faster_than_allowed(ask: Ask, world) -> None:

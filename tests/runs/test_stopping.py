@@ -1,7 +1,6 @@
 """A web process that is told to stop lets those go who wait for others' work, with what there is."""
 
 import threading
-import time
 
 import httpx2 as httpx
 
@@ -21,10 +20,16 @@ def test_who_waits_gets_the_present_state_and_events_end_whole(shop: Shop, commi
     body = {"input": {"message": "Count."}}
     followed = httpx.post(f"{web.url}/v1/agents/clerk/runs", json=body, headers=shop.world.headers, timeout=60).json()
 
+    sent = threading.Semaphore(0)
+
+    def seen(event: str, info: object) -> None:
+        if event == "http11.send_request_body.complete":
+            sent.release()
+
     def ask(method: str, path: str, **more: object) -> threading.Thread:
         def wait() -> None:
             with httpx.Client(base_url=web.url, headers=shop.world.headers, timeout=120) as client:
-                said[path] = client.request(method, path, **more)
+                said[path] = client.request(method, path, extensions={"trace": seen}, **more)
 
         thread = threading.Thread(target=wait)
         thread.start()
@@ -40,10 +45,11 @@ def test_who_waits_gets_the_present_state_and_events_end_whole(shop: Shop, commi
         f"/v1/agents/clerk/runs/{followed['id']}/events",
     )
     try:
-        waiting = [*(ask("GET", path) for path in paths[1:]), ask("POST", paths[0], json=body | {"wait": 60})]
+        waiting = [ask("GET", path) for path in paths[1:]]
+        assert all(sent.acquire(timeout=60) for _ in waiting), "who only looks has asked before the others"
+        waiting.append(ask("POST", paths[0], json=body | {"wait": 60}))
         waiting += [chat("plain", {}), chat("again", {"Idempotency-Key": "17"}), chat("stream", {}, stream=True)]
         until(lambda: Run.objects.count() == 5, "five runs were begun")
-        time.sleep(1)  # who only looks has come by now as well
         assert not said
         web.process.terminate()
         for thread in waiting:

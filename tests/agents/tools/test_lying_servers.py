@@ -144,7 +144,7 @@ def test_a_call_that_gets_no_answer_may_have_happened(tool, liar, use, upstream)
         return answer(asked, None, error={"code": -32603, "message": "boom"})
 
     for lie in (other_id, endless, lambda asked: None, half, as_page, broken, error):
-        seconds = 0.3 if lie is other_id else 3
+        seconds = 1.5 if lie is other_id else 10  # who greets it first has the time for it
         liar(tools_call=lie)
         with pytest.raises(ToolFailed) as failed:
             use(tool, {"what": "x"}, seconds=seconds)

@@ -1,8 +1,10 @@
 """MCP servers: the reference server for time as a tool, and one that changes, refuses and hangs."""
 
+import asyncio
 import json
 import sys
-import time
+import threading
+from collections.abc import Callable
 from typing import Any
 
 import pytest
@@ -11,6 +13,7 @@ from agents_app.errors import StaleTool, StillUsed
 from agents_app.models import Tool, ToolServer
 from agents_app.services import servers, tools
 from agents_app.tools.base import ToolFailed
+from agents_app.tools.mcp import session
 from agents_app.tools.mcp.kind import Mcp
 from agents_app.tools.mcp.offers import offer_of, offers_in
 from console.audit.models import AuditEvent
@@ -69,12 +72,11 @@ def test_the_reference_server_for_time_works_as_a_tool(live, use):
     assert not failed.value.is_unknown
 
 
-def changing(description: str, *, hang: float = 0) -> Any:
+def changing(description: str, *, hold: Callable[[], object] = bool) -> Any:
     server = sdks.mcp_server.MCPServer("changing")
 
     def act(what: str) -> str:
-        if hang:
-            time.sleep(hang)
+        hold()
         if what == "break":
             raise ValueError("no")
         return f"did {what}"
@@ -125,22 +127,38 @@ def test_a_tool_that_says_something_else_is_suspended_until_it_is_reviewed(live,
     assert AuditEvent.objects.get(action="tool.reviewed").actor == "Alice"
 
 
-def test_a_hanging_server_delays_nobody_else_and_can_be_left_at_once(live, use):
-    with served(changing("Acts.", hang=4)) as (url, _):
+def test_a_hanging_server_delays_nobody_else_and_can_be_left_at_once(live, use, monkeypatch):
+    begun, release, deadlines = threading.Semaphore(0), threading.Event(), list[asyncio.Timeout]()
+
+    def hold() -> None:
+        begun.release()
+        release.wait(60)
+
+    def within(seconds: float) -> asyncio.Timeout:
+        deadlines.append(asyncio.timeout(seconds))
+        return deadlines[-1]
+
+    with served(changing("Acts.", hold=hold)) as (url, _):
         tool = taken(looked(connect(live, url)), "act")
-        hanging = sync.start(Mcp().call(call_of(tool, {"what": "it"}, seconds=30)))
-        with pytest.raises(ToolFailed, match="took too long") as failed:
-            use(tool, {"what": "it"}, seconds=1.5)
-        assert failed.value.is_unknown, "it was asked, and nobody knows whether it acted"
-        assert not hanging.done()
-        hanging.cancel()
-        sync.run(_settled())
-        assert hanging.cancelled()
+        monkeypatch.setattr(session, "within", within)
+        hanging = sync.start(Mcp().call(call_of(tool, {"what": "it"}, seconds=120)))
+        try:
+            assert begun.acquire(timeout=60)
+            other = sync.start(Mcp().call(call_of(tool, {"what": "it"}, seconds=120)))
+            assert begun.acquire(timeout=60), "it waits for nobody"
+            sync.soon(lambda: deadlines[1].reschedule(0))  # its time is over
+            with pytest.raises(ToolFailed, match="took too long") as failed:
+                other.result(60)
+            assert failed.value.is_unknown, "it was asked, and nobody knows whether it acted"
+            assert not hanging.done()
+            hanging.cancel()
+            sync.run(_settled())
+            assert hanging.cancelled()
+        finally:
+            release.set()
 
 
 async def _settled() -> None:
-    import asyncio
-
     for _ in range(400):
         if not [task for task in asyncio.all_tasks() if task is not asyncio.current_task()]:
             return
