@@ -7,6 +7,7 @@ process, with the same settings, models and migrations.
 import asyncio
 import gc
 import os
+import re
 from collections.abc import Awaitable, Callable, MutableMapping
 from typing import Any
 
@@ -27,11 +28,15 @@ with loading():
     from console.chat.embed import door
     from console.chat.files import MOST_BYTES, MOST_FILES
     from console.gateway import pipeline, sync
+    from console.teams.keys import PREFIXES
     from console.teams.sessions import is_signed_in
 
 _Scope = MutableMapping[str, Any]
 _Receive = Callable[[], Awaitable[MutableMapping[str, Any]]]
 _Send = Callable[[MutableMapping[str, Any]], Awaitable[None]]
+
+_KEY_HEADERS = (b"authorization", b"x-api-key")
+_A_KEY = re.compile(rb"(?:bearer\s+)?(?:%s)" % "|".join(PREFIXES.values()).encode(), re.IGNORECASE).match
 
 
 async def application(scope: _Scope, receive: _Receive, send: _Send) -> None:
@@ -40,6 +45,8 @@ async def application(scope: _Scope, receive: _Receive, send: _Send) -> None:
             await _v1(scope, receive, send)
         elif scope["path"].startswith(door.PREFIX):
             await door.enter(_django, scope, receive, send)
+        elif _has_strayed(scope):
+            await _v1(scope, receive, send)  # which says where it belongs; a page would puzzle a program
         else:
             await _django(scope, bounded(scope, receive, await _most_bytes(scope)), send)
     elif scope["type"] == "lifespan":
@@ -61,6 +68,13 @@ def _upload_bytes(path: str) -> int:
     if path == reverse("batches:new_batch"):
         return settings.FILE_MAX_BYTES
     return MOST_FILES * MOST_BYTES if path.startswith(reverse("chat:chat")) else 0
+
+
+def _has_strayed(scope: _Scope) -> bool:
+    """Say whether a key came to the pages, which take none: mostly from a client whose base URL lacks /v1."""
+    if scope["path"].startswith("/api/"):
+        return False
+    return any(name in _KEY_HEADERS and _A_KEY(value) for name, value in scope["headers"])
 
 
 def _cookies(scope: _Scope) -> str:

@@ -1,5 +1,6 @@
 """Start and cancel runs. Starting commits the run and the wish to have it done together; a worker does the rest."""
 
+import json
 import uuid
 from collections.abc import Sequence
 from typing import Any
@@ -167,7 +168,11 @@ def check_input(definition: Definition, value: Any) -> dict[str, Any]:
     try:
         return check_arguments(definition.input_schema or MESSAGE_SCHEMA, value)
     except BadInput as wrong:
-        raise BadInput(f"The input does not fit. {wrong.message}", param="input", code="input_does_not_fit") from None
+        said = wrong.message
+        if not isinstance(value, dict):
+            names = (definition.input_schema or MESSAGE_SCHEMA).get("properties") or {"message": {}}
+            said = "It is a JSON object, such as " + json.dumps(dict.fromkeys(list(names)[:3], "…"), ensure_ascii=False)
+        raise BadInput(f"The input does not fit. {said}", param="input", code="input_does_not_fit") from None
 
 
 def _depth(agent: Agent, called_by: Run | None) -> int:

@@ -61,7 +61,7 @@ def _made(request: TeamRequest, form: NewAgentForm) -> Agent:
 
 @needs("build")
 def edit(request: TeamRequest, slug: str) -> HttpResponse:
-    """Save the draft and perhaps go on to publish it; or look at what is typed, and ask it, which saves nothing."""
+    """Save the draft and perhaps go on to its next page; or look at what is typed, and ask it, which saves nothing."""
     agent = access.agent_for(request.caller, slug, to="edit")
     if request.method != "POST":
         return _page(request, agent, DraftForm(agent=agent, draft=agent.draft))
@@ -80,9 +80,23 @@ def edit(request: TeamRequest, slug: str) -> HttpResponse:
     except Refusal as refusal:
         refuse(form, refusal)
         return _page(request, agent, form, status=422)
-    if request.POST.get("do") == "publish":
-        return go(request, reverse("agents:publish", args=[slug]))
+    if (page := _next_page(agent, request.POST.get("do", ""))) is not None:
+        return go(request, page)
     return go(request, reverse("agents:edit", args=[slug]), f"Saved the draft of {agent.name}.")
+
+
+# What is typed is saved before a page of its own is opened, so that coming back from it finds everything.
+_PAGES = {"publish": "agents:publish", "grant": "agents:choose_tool", "limits": "agents:limits"}
+
+
+def _next_page(agent: Agent, do: str) -> str | None:
+    """Return the page a saved draft goes on to, if any: `grant:` and a name is that tool's."""
+    if do in _PAGES:
+        return reverse(_PAGES[do], args=[agent.slug])
+    does, _, tool = do.partition(":")
+    if does == "grant" and any(grant["tool"] == tool for grant in agent.draft.grants):
+        return reverse("agents:grant", args=[agent.slug, tool])
+    return None
 
 
 # What only looks at a draft, and the piece of the page each comes back with.

@@ -27,7 +27,7 @@ def snippets(body: dict[str, Any], base_url: str) -> list[Snippet]:
 def _curl(body: dict[str, Any], base_url: str) -> str:
     return (
         f"curl {shlex.quote(base_url + '/v1/chat/completions')} \\\n"
-        '  -H "Authorization: Bearer $FACET_API_KEY" \\\n'
+        '  -H "Authorization: Bearer $FACET_KEY" \\\n'
         '  -H "Content-Type: application/json" \\\n'
         f"  -d {shlex.quote(json.dumps(body, ensure_ascii=False, indent=2))}"
     )
@@ -42,7 +42,7 @@ def _python(body: dict[str, Any], base_url: str) -> str:
         lines.append(f"    extra_body={_indented({'prompt': prompt})},")
     return (
         "from os import environ\n\nfrom openai import OpenAI\n\n"
-        f'client = OpenAI(base_url={base_url + "/v1"!r}, api_key=environ["FACET_API_KEY"])\n'
+        f'client = OpenAI(base_url={base_url + "/v1"!r}, api_key=environ["FACET_KEY"])\n'
         "answer = client.chat.completions.create(\n" + "\n".join(lines) + "\n)\n"
         "print(answer.choices[0].message.content)"
     )
@@ -59,7 +59,7 @@ def _javascript(body: dict[str, Any], base_url: str) -> str:
     return (
         'import OpenAI from "openai";\n\n'
         f"const client = new OpenAI({{\n  baseURL: {address},\n"
-        "  apiKey: process.env.FACET_API_KEY,\n});\n"
+        "  apiKey: process.env.FACET_KEY,\n});\n"
         f"const answer = await client.chat.completions.create({shown});\n"
         "console.log(answer.choices[0].message.content);"
     )

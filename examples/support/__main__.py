@@ -32,7 +32,9 @@ def story() -> None:
 
     say("1. A script has resolved tickets summed up as articles:")
     summarise(console)
-    say(f"\n2. A widget answers on a customer's site. Ask it what a return costs:\n   {site}/")
+    say(
+        f"\n2. A widget answers on a customer's site. Ask it what a return costs; the story waits for that:\n   {site}/"
+    )
     wait_for_visitor(console, widget)
 
     say(f"\n3. The price policy changes once, in one document: {console.url}/prompts/{POLICY}/")

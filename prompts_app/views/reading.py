@@ -66,7 +66,7 @@ def text_page(
             "is_newest": shown.pk == row.head_id,
             "shown_labels": [one.label for one in page.labels if one.label.version_id == shown.pk],
             "includes": _includes(shown, access.prompts_for(request.caller)),
-            "call": _call(request.caller, row, shown),
+            "call": _call(request.caller, row, shown, is_live=page.live is not None),
             "refused": refused,
         },
         status=status,
@@ -82,16 +82,20 @@ def _includes(shown: PromptVersion, visible: Any) -> list[dict[str, str]]:
     ]
 
 
-def _call(caller: Caller, row: Prompt, shown: PromptVersion) -> str:
-    """Return how programs use the prompt, ready to be pasted: with an alias that its team may call."""
+def _call(caller: Caller, row: Prompt, shown: PromptVersion, *, is_live: bool) -> str:
+    """Return how programs use the prompt, ready to be pasted: with an alias that its team may call.
+
+    The version is named only while production has none, where a call without it would be refused.
+    """
     if row.kind == Kind.PARTIAL:
         return f"{{{{> {row.slug}}}}}"
     values = example_values(shown.variables)
     names = aliases_for(caller, row.team).order_by("created_at", "pk").values_list("name", flat=True)
-    body = {"model": names.first() or "ALIAS", "prompt": {"id": row.slug, "variables": values}}
+    which = {} if is_live else {"version": shown.number}
+    body = {"model": names.first() or "ALIAS", "prompt": {"id": row.slug, **which, "variables": values}}
     return (
         f"curl {settings.BASE_URL}/v1/chat/completions \\\n"
-        '  -H "Authorization: Bearer $FACET_API_KEY" -H "Content-Type: application/json" \\\n'
+        '  -H "Authorization: Bearer $FACET_KEY" -H "Content-Type: application/json" \\\n'
         f"  -d {shlex.quote(json.dumps(body, ensure_ascii=False, indent=2))}"
     )
 

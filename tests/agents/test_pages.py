@@ -57,8 +57,10 @@ def test_it_builds_an_assistant_from_nothing_without_htmx(builder, cast):
         opening_message="Hello!",
         suggested_questions="Where is my order?\n\nWho are you?",
     )
-    assert builder.post("/agents/helper/edit/", typed | {"do": "publish"})["Location"] == "/agents/helper/publish/"
-    draft = Agent.objects.get().draft
+    for do, page in (("grant", "grants/new/"), ("limits", "limits/"), ("publish", "publish/")):
+        typed |= {"do": do, "seen_revision": Agent.objects.get().draft.revision}
+        assert builder.post("/agents/helper/edit/", typed)["Location"] == f"/agents/helper/{page}"
+    draft = Agent.objects.get().draft  # saved by the first of them, and whole
     assert draft.prompt_variables == {"shop": "Larkfield", "times": 2}
     assert draft.parameters == {"stop": ["END"], "temperature": 0.4} and draft.limits == {"output_tokens": 200}
     assert draft.suggested_questions == ["Where is my order?", "Who are you?"]

@@ -251,4 +251,10 @@ def test_it_says_why_a_widget_answers_nobody(cast: Cast, bella: Client) -> None:
     assert "Live" in bella.get(url(widget)).text
     type(theirs).objects.filter(pk=theirs.pk).update(audience="team")
     assert "does not answer Team A any more" in bella.get(url(widget)).text
+    make.make_alias("with-tools", production=make.make_model(capabilities=["chat", "tools"]))
+    make.make_tool(cast.team_a, "refund")
+    doer = make.make_agent(cast.team_a, "doer", name="Doer", alias="with-tools", grants=[{"tool": "refund"}])
+    assert "Doer" not in bella.get(url(widget)).text, "what works in runs is not offered"
+    type(widget).objects.filter(pk=widget.pk).update(agent=doer)
+    assert "Doer has tools, and works in runs" in bella.get(url(widget)).text
     assert "Answers nobody" in bella.get("/widgets/").text

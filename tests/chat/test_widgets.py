@@ -78,7 +78,8 @@ def test_the_secret_is_kept_encrypted_and_shown_once(cast: Cast) -> None:
         ("http://127.0.0.1", "http://127.0.0.1"),
         ("http://[::1]:8000", "http://[::1]:8000"),
         ("https://bücher.example", "https://xn--bcher-kva.example"),
-        ("shop.example", "lacks its scheme"),
+        ("shop.example", "lacks its scheme; write https"),
+        ("localhost:3000", "lacks its scheme; write http:"),
         ("https://*.shop.example", "placeholder"),
         ("https://shop.example/help", "is not an origin"),
         ("https://shop.example?a", "is not an origin"),
@@ -138,7 +139,10 @@ def test_limits_say_only_what_is_not_usual() -> None:
 def test_it_speaks_only_with_an_agent_that_answers_its_team(cast: Cast) -> None:
     theirs = make.make_agent(cast.team_b, "theirs")
     draft = make.make_agent(cast.team_a, "draft", is_live=False)
-    for agent, says in ((theirs, "is not shared with Team A"), (draft, "does not answer")):
+    make.make_alias("with-tools", production=make.make_model(capabilities=["chat", "tools"]))
+    make.make_tool(cast.team_a, "refund")
+    doer = make.make_agent(cast.team_a, "doer", alias="with-tools", grants=[{"tool": "refund"}])
+    for agent, says in ((theirs, "is not shared with Team A"), (draft, "does not answer"), (doer, "has tools")):
         with pytest.raises(BadInput, match=says):
             widgets.create_widget(actor=SYSTEM, team=cast.team_a, agent=agent, name="W")
     agents.change_agent(actor=SYSTEM, agent=theirs, audience="teams", shared_with=[cast.team_a])

@@ -52,7 +52,7 @@ def test_it_restarts_once_after_a_person_said_yes_and_says_why(
 ) -> None:
     page = page_as(bella)
     page.goto("/agents/watcher/edit/")
-    page.get_by_role("link", name="Grant a tool").click()
+    page.get_by_role("button", name="Grant a tool").click()
     page.get_by_role("link", name="Grant restart").click()
     page.get_by_label("Limit of what").select_option("prefix")
     page.get_by_label("Value for what").fill("checkout")

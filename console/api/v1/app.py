@@ -3,6 +3,7 @@
 import logging
 
 import orjson
+from django.conf import settings
 
 from console.api.v1.anthropic_face import COUNT, count_tokens
 from console.api.v1.batches import batches
@@ -86,11 +87,13 @@ async def _route(request: Request, send: Send) -> None:
 
 
 def _hint(path: str) -> str:
-    """Say what helps whoever comes with a client's default."""
+    """Say what most likely went wrong: what a client was given as its base URL, or what it does by default."""
+    if not path.startswith("/v1/"):
+        return f"Programs call {settings.BASE_URL}/v1/: a client's base URL ends in /v1, Anthropic's clients add it."
     if path.startswith("/v1/v1/"):
         return "Anthropic's clients add /v1 themselves: leave it out of their base_url."
     if path.startswith("/v1/responses"):
         return (
             "Facet does not speak the Responses API: use /v1/chat/completions, which clients and frameworks offer too."
         )
-    return "The routes are in the documentation."
+    return f"{settings.BASE_URL}/docs/ lists the routes."

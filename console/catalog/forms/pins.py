@@ -66,6 +66,9 @@ class MoveForm(PinForm):
 class RollBackForm(PinForm):
     title, action, done = "Roll {alias} back in {environment}", "Roll back", "Rolled {alias} back in {environment}."
 
+    def initial_of(self, pin: Pin) -> dict[str, Any]:
+        return {"reason": f"Back from {pin.model_version}."}  # who is in a hurry need not type
+
     def verb(self) -> pins.Verb:
         return pins.RollBack()
 

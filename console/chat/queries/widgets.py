@@ -62,7 +62,10 @@ class Row:
         if not self.widget.origins:
             return "No site may show it yet, so it answers nobody."
         if not self.is_answered:
-            return f"{self.widget.agent.name} does not answer {self.widget.team} any more. Choose another assistant."
+            agent = self.widget.agent
+            if agent.live is not None and agent.live.grants:
+                return f"{agent.name} has tools, and works in runs, so it answers no visitor. Choose another assistant."
+            return f"{agent.name} does not answer {self.widget.team} any more. Choose another assistant."
         return ""
 
 
@@ -93,7 +96,7 @@ def answered(widgets: Sequence[uuid.UUID]) -> set[uuid.UUID]:
     """Return those whose assistant answers, and answers their team."""
     shared = Q(agent__audience=Audience.TEAMS, agent__shared_with=F("team"))
     ours = Q(agent__team=F("team")) | Q(agent__audience=Audience.ORGANISATION) | shared
-    rows = Widget.objects.filter(ours, pk__in=widgets, agent__archived_at=None, agent__live__isnull=False)
+    rows = Widget.objects.filter(ours, pk__in=widgets, agent__archived_at=None, agent__live__grants=[])
     return set(rows.values_list("pk", flat=True))
 
 
@@ -103,10 +106,13 @@ def snippet_of(widget: Widget) -> str:
 
 
 def agents_answering(team: Team) -> QuerySet[Agent]:
-    """Return the agents that answer for a team: its own, those shared with it, those of the organisation."""
+    """Return the agents that answer for a team: its own, those shared with it, those of the organisation.
+
+    Those with tools work in runs, which are no conversation.
+    """
     shared = Agent.objects.filter(audience=Audience.TEAMS, shared_with=team).values("pk")
     ours = Q(team=team) | Q(audience=Audience.ORGANISATION) | Q(pk__in=shared)
-    return Agent.objects.filter(ours, archived_at=None, live__isnull=False, team__archived_at=None).order_by("name")
+    return Agent.objects.filter(ours, archived_at=None, live__grants=[], team__archived_at=None).order_by("name")
 
 
 @dataclass(frozen=True, slots=True)

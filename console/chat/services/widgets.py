@@ -140,6 +140,9 @@ def _check_agent(team: Team, agent: Agent) -> None:
     found = Agent.objects.select_for_update(of=("self",)).filter(pk=agent.pk, archived_at=None).first()
     if found is None or found.live_id is None:
         raise BadInput(f"{agent.name} does not answer; publish it, or choose another one.", param="agent")
+    if found.live is not None and found.live.grants:
+        message = f"{agent.name} has tools, and works in runs; visitors need an agent without. Choose another one."
+        raise BadInput(message, param="agent")
     is_ours = found.team_id == team.pk or found.audience == Audience.ORGANISATION
     if not is_ours and not (found.audience == Audience.TEAMS and found.shared_with.filter(pk=team.pk).exists()):
         raise BadInput(f"{agent.name} is not shared with {team}.", param="agent")

@@ -2,6 +2,7 @@
 
 import uuid
 
+from django.conf import settings
 from django.core.exceptions import PermissionDenied
 from django.http import HttpResponse
 from django.shortcuts import render
@@ -20,6 +21,9 @@ from console.teams.models import Invitation, Team, User
 from console.teams.services import invitations
 from console.teams.services import teams as services
 from console.teams.views.questions import Question, ask, go_back, posted, refuse, shown_once
+
+_SENT = "We sent this link by e-mail. You can also pass it on yourself; it is not shown again."
+_NOT_SENT = "Pass this link on yourself: no mail server is set up here. It is not shown again."
 
 
 def _question(team: Team, title: str, text: str, verb: str, *, is_destructive: bool = False) -> Question:
@@ -186,7 +190,7 @@ def invite(request: TeamRequest, slug: str) -> HttpResponse:
             refuse(form, refusal)
         else:
             return _show_link(request, team, invitation, token)
-    text = "We send a link that works once and makes the person a member."
+    text = "A link that works once makes the person a member."
     return ask(request, _question(team, f"Invite somebody to {team.name}", text, "Send invitation"), form)
 
 
@@ -194,7 +198,7 @@ def _show_link(request: TeamRequest, team: Team, invitation: Invitation, token: 
     context = {
         "active": "teams",
         "title": f"{invitation.email} is invited",
-        "text": "We sent this link by e-mail. You can also pass it on yourself; it is not shown again.",
+        "text": _SENT if settings.EMAIL_HOST else _NOT_SENT,
         "link": invitations.link_to(token),
         "ends_at": invitation.expires_at,
         "back": _url(team),

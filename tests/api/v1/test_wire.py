@@ -53,6 +53,13 @@ def test_an_address_clients_come_to_by_themselves(client):
         assert hint in is_error(client.post(path, json=BODY), 404, "unknown_route")["message"]
 
 
+def test_a_key_at_an_address_of_the_console_is_told_where_programs_call(client):
+    for method, path in (("POST", "/chat/completions"), ("GET", "/models"), ("POST", "/messages"), ("GET", "/")):
+        error = is_error(client.request(method, path), 404, "unknown_route")
+        assert "a client's base URL ends in /v1" in error["message"]
+    assert "error" not in client.get("/health/live", headers={"Authorization": "Bearer something-else"}).text
+
+
 @pytest.mark.parametrize("method", ["GET", "PUT", "PATCH", "DELETE", "OPTIONS", "TRACE"])
 def test_a_method_chat_does_not_have(client, method):
     response = client.request(method, PATH)
