@@ -5,6 +5,10 @@
   const FONT = "Geist, sans-serif";
   const HOUR = 3600;
 
+  // Where values stand alone: no line reaches them, so on a first day there would be nothing to see.
+  const alone = (values) =>
+    [...values.keys()].filter((i) => values[i] != null && values[i - 1] == null && values[i + 1] == null);
+
   // How many digits tell numbers apart that lie a step from each other.
   const digits = (step) => (step >= 1 && step % 1 === 0 ? 0 : Math.max(2, Math.ceil(-Math.log10(step))));
 
@@ -107,7 +111,7 @@
               stroke: token(one.color),
               width: one.dash ? 1.5 : 2,
               dash: one.dash,
-              points: { show: data[0].length < 2 },
+              points: { show: false, size: 6, filter: (plot, index) => alone(plot.data[index]) },
               fill: one.fill ? `${token(one.color)}1c` : undefined,
               spanGaps: false,
             })),

@@ -1,3 +1,6 @@
+import json
+import shlex
+
 from django.test import Client, override_settings
 
 from console.pages.views.docs import operations
@@ -57,6 +60,9 @@ def test_it_lists_every_operation_of_the_management_api(client: Client, cast: Ca
     for operation in found:
         assert f'id="{operation.id}"' in html
         assert operation.path.startswith("/api/")
+        body = json.loads(shlex.split(operation.body)[0])
+        assert set(body) >= {name for name, _, is_required in operation.fields if is_required}, operation.id
+        assert bool(body) == bool(operation.fields), operation.id
 
 
 def test_it_is_for_people_who_signed_in(client: Client, db: None) -> None:

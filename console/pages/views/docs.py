@@ -1,5 +1,7 @@
 """The docs inside the console: a quick start with the reader's own address, and the management API by operation."""
 
+import json
+import shlex
 from dataclasses import dataclass
 from functools import lru_cache
 from typing import Any
@@ -16,6 +18,8 @@ from console.teams.models import Team
 # What the examples call where the reader may use no alias yet.
 SOME_ALIAS = "assistant"
 _METHODS = ("get", "post", "put", "patch", "delete")
+# What stands for a value of each kind in an example; everything else is a text.
+_VALUES = {"integer": 1, "number": 1, "boolean": True}
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,6 +33,7 @@ class Operation:
     text: str
     parameters: tuple[tuple[str, str], ...]
     fields: tuple[tuple[str, str, bool], ...]
+    body: str  # a body to begin with, as the shell takes it
 
     @property
     def copy_target(self) -> str:
@@ -93,14 +98,46 @@ def _operation(document: dict[str, Any], method: str, path: str, found: dict[str
         parameters=tuple(
             (one["name"], one.get("description", "")) for one in found.get("parameters", []) if one["in"] == "query"
         ),
-        fields=_fields(document, found.get("requestBody", {})),
+        fields=_fields(schema := _body_of(document, found.get("requestBody", {}))),
+        body=shlex.quote(json.dumps(_example(document, schema), ensure_ascii=False)),
     )
 
 
-def _fields(document: dict[str, Any], body: dict[str, Any]) -> tuple[tuple[str, str, bool], ...]:
-    schema = body.get("content", {}).get("application/json", {}).get("schema", {})
-    if "$ref" in schema:
+def _body_of(document: dict[str, Any], body: dict[str, Any]) -> dict[str, Any]:
+    return _named(document, body.get("content", {}).get("application/json", {}).get("schema", {}))
+
+
+def _named(document: dict[str, Any], schema: dict[str, Any]) -> dict[str, Any]:
+    """Return the schema itself, where another place only names it."""
+    while "$ref" in schema:
         schema = document["components"]["schemas"][schema["$ref"].rpartition("/")[2]]
+    return schema
+
+
+def _example(document: dict[str, Any], schema: dict[str, Any]) -> dict[str, Any]:
+    """Return what has to be in a body, or its first field if nothing has, with something of the right kind at each."""
+    fields = {name: one for name, one in schema.get("properties", {}).items() if not one.get("readOnly")}
+    names = [name for name in fields if name in schema.get("required", ())] or list(fields)[:1]
+    return {name: _value(document, fields[name]) for name in names}
+
+
+def _value(document: dict[str, Any], schema: dict[str, Any]) -> Any:
+    schema = _named(document, schema)
+    if "example" in schema:
+        return schema["example"]
+    for key in ("allOf", "oneOf", "anyOf"):
+        if key in schema:
+            return _value(document, schema[key][0])
+    if "enum" in schema:
+        return schema["enum"][0]
+    if schema.get("type") == "array":
+        return [_value(document, schema.get("items", {}))]
+    if schema.get("type") == "object":
+        return _example(document, schema)
+    return _VALUES.get(str(schema.get("type")), "…")
+
+
+def _fields(schema: dict[str, Any]) -> tuple[tuple[str, str, bool], ...]:
     required = set(schema.get("required", ()))
     return tuple(
         (name, _type_of(one), name in required)
