@@ -72,22 +72,32 @@ def fill(*, days: int, actor: Actor = ACTOR) -> Filled:
     return Filled(len(teams), added, payloads, quotas)
 
 
+_ELSEWHERE = "Fill a console of its own: make run DATA_DIR=demo PORT=8001, then DATA_DIR=demo PORT=8001 manage.py demo."
+
+
 def _refuse_strangers() -> None:
     """The demo never mixes with what people made: a name that is taken stops it before anything is written."""
     taken = list(Team.objects.filter(slug__in=[t.slug for t in TEAMS], is_demo=False).values_list("slug", flat=True))
     if taken:
-        raise Conflict(f"There are teams of your own called {', '.join(taken)}; the demo would mix with them.")
+        raise Conflict(
+            f"There are teams of your own called {', '.join(taken)}; the demo would mix with them. {_ELSEWHERE}"
+        )
     if Team.objects.filter(slug__in=[t.slug for t in TEAMS]).exists():
         return
     if slugs := prompts.slugs_of_strangers():
-        raise Conflict(f"There are prompts of your own called {', '.join(slugs)}; the demo would mix with them.")
+        raise Conflict(
+            f"There are prompts of your own called {', '.join(slugs)}; the demo would mix with them. {_ELSEWHERE}"
+        )
     if slugs := agents.slugs_of_strangers():
-        raise Conflict(f"There are agents of your own called {', '.join(slugs)}; the demo would mix with them.")
+        raise Conflict(
+            f"There are agents of your own called {', '.join(slugs)}; the demo would mix with them. {_ELSEWHERE}"
+        )
     aliases = list(Alias.objects.filter(name__in=[a.name for a in ALIASES]).values_list("name", flat=True))
     providers = list(Provider.objects.filter(slug__in=[slug for slug, _ in PROVIDERS]).values_list("slug", flat=True))
     if aliases or providers:
         raise Conflict(
-            f"There are things of your own called {', '.join(aliases + providers)}; the demo would mix with them."
+            f"There are things of your own called {', '.join(aliases + providers)}; the demo would mix with them. "
+            + _ELSEWHERE
         )
 
 
