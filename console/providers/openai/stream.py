@@ -19,6 +19,7 @@ from console.providers.sse import EventSplitter, data_of
 from console.providers.types import Usage
 
 _DONE = b"[DONE]"
+_NO_ID = object()  # no event has it, so each one's head is looked at
 _MOST_TOKENS = 2**31 - 1
 
 
@@ -64,6 +65,8 @@ class OpenAIStream:
         "_is_legacy",
         "_events",
         "_head",
+        "_id",
+        "_created",
         "_choices",
     )
 
@@ -78,6 +81,8 @@ class OpenAIStream:
         self._is_legacy = is_legacy
         self._events = EventSplitter()
         self._head: dict[str, Any] = {}
+        self._id: Any = _NO_ID
+        self._created: Any = None
         self._choices: dict[int, dict[str, Any]] = {}
 
     def feed(self, chunk: bytes) -> bytes:
@@ -125,8 +130,8 @@ class OpenAIStream:
                 frame = b""
         if not choices and usage is None:
             return b""  # what Azure says of the prompt before the answer, under no id
-        if self._has_other_head(event):
-            frame = b""
+        if event.get("id") != self._id or event.get("created") != self._created:  # seldom; the first says the rest
+            frame = self._headed(event, frame)
         for choice in choices:
             if self._choice(choice):
                 frame = b""
@@ -144,22 +149,20 @@ class OpenAIStream:
             event, frame = from_tools(event, part="delta"), b""
         return frame or b"data: " + orjson.dumps(event)
 
-    def _has_other_head(self, event: dict[str, Any]) -> bool:
-        """Have an event say of the answer what the first one said; return whether it had said something else."""
-        head = self._head
-        if not head:
+    def _headed(self, event: dict[str, Any], frame: bytes) -> bytes:
+        """Have an event say of the answer what the first one said; return its frame, nothing where that is new."""
+        if not self._head:
             is_mended = mending.head_of(event, self.object)
             self._head = {k: event[k] for k in ("id", "created", "model", "system_fingerprint") if k in event}
-            return is_mended
-        if (
-            event.get("id") == head["id"]
-            and event.get("created") == head["created"]
-            and event.get("model") == head["model"]
-            and event.get("object") == self.object
-        ):
-            return False
-        event |= {"id": head["id"], "object": self.object, "created": head["created"], "model": head["model"]}
-        return True
+            if not is_mended:
+                self._id, self._created = event["id"], event["created"]
+            return b"" if is_mended else frame
+        said = {"id": self._head["id"], "object": self.object}
+        said |= {"created": self._head["created"], "model": self._head["model"]}
+        if said.items() <= event.items():
+            return frame
+        event |= said
+        return b""
 
     def _without_usage(self, event: dict[str, Any], frame: bytes) -> bytes:
         """Have a chunk with choices say `usage: null`, as OpenAI's do; what it counted comes once, at the end."""
