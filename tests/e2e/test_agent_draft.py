@@ -5,7 +5,7 @@ from playwright.sync_api import expect
 from tests import make
 from tests.chat.conftest import Room
 from tests.chat.conftest import room as room
-from tests.e2e.conftest import NARROW, OpenPage, Watch, check_axe, check_width, shoot
+from tests.e2e.conftest import OpenPage, Watch, check_axe, check_width, shoot, take_to_phone
 from tests.upstream import completion, sse, text_chunks
 
 
@@ -71,8 +71,7 @@ def test_it_builds_publishes_talks_and_rolls_back(page_as: OpenPage, room: Room,
     expect(thread).to_contain_text("The first again.")
     expect(thread).to_contain_text("larkfield@1")
 
-    small = page_as(bella, size=NARROW, theme="dark")
-    small.goto("/agents/larkfield/edit/")
-    check_width(small)
-    check_axe(small)
-    shoot(small, "agent-draft-390-dark")
+    take_to_phone(page, "/agents/larkfield/edit/")
+    check_width(page)
+    check_axe(page)
+    shoot(page, "agent-draft-390-dark")

@@ -12,7 +12,7 @@ from console.gateway import sync
 from tests import make
 from tests.batches.conftest import jsonl, line
 from tests.conftest import Cast
-from tests.e2e.conftest import NARROW, OpenPage, check_axe, check_width, shoot
+from tests.e2e.conftest import OpenPage, check_axe, check_width, shoot, take_to_phone
 from tests.upstream import Upstream
 
 pytestmark = pytest.mark.e2e
@@ -56,7 +56,6 @@ def test_a_file_is_uploaded_run_and_its_answers_are_downloaded(
 
     page.get_by_role("button", name="Run failed lines again").click()
     expect(page.get_by_role("heading", name="tickets <i>7 again.jsonl")).to_be_visible()
-    look = page_as(people.bob, size=NARROW, theme="dark")
     for path in ("/batches/", "/batches/new/", f"/batches/{Batch.objects.latest('pk').pk}/"):
-        look.goto(path)
-        check_width(look)
+        take_to_phone(page, path)
+        check_width(page)

@@ -5,7 +5,7 @@ from playwright.sync_api import FilePayload, expect
 from console.chat.models import Conversation
 from tests.chat.conftest import Room
 from tests.chat.conftest import room as room
-from tests.e2e.conftest import NARROW, OpenPage, Watch, check_axe, check_width, shoot
+from tests.e2e.conftest import OpenPage, Watch, check_axe, check_width, shoot, take_to_phone
 from tests.upstream import sse, text_chunks
 from tests.waiting import until
 
@@ -133,14 +133,13 @@ def test_it_asks_reads_stops_asks_again_and_reloads(page_as: OpenPage, room: Roo
     assert "File a.txt:" in room.upstream.seen[-1].body["messages"][-1]["content"]
     shoot(page, "chat-files-sent")
 
-    small = page_as(room.ada, size=NARROW, theme="dark")
-    small.goto(page.url)
-    check_width(small)
-    assert small.get_by_role("log").evaluate("(log) => log.scrollWidth <= log.clientWidth"), (
+    take_to_phone(page)
+    check_width(page)
+    assert page.get_by_role("log").evaluate("(log) => log.scrollWidth <= log.clientWidth"), (
         "tables scroll, words do not"
     )
-    check_axe(small)
-    shoot(small, "chat-390-dark")
-    small.get_by_role("button", name="Conversations").click()
-    expect(small.get_by_role("link", name="What did the case study say?")).to_be_visible()
-    shoot(small, "chat-390-list")
+    check_axe(page)
+    shoot(page, "chat-390-dark")
+    page.get_by_role("button", name="Conversations").click()
+    expect(page.get_by_role("link", name="What did the case study say?")).to_be_visible()
+    shoot(page, "chat-390-list")

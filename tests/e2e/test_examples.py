@@ -14,6 +14,7 @@ from console.teams.models import User
 from tests.e2e.conftest import OpenPage, check_axe, check_width, shoot
 from tests.e2e.stories import told, working
 from tests.valkey import Valkey, valkey_server  # noqa: F401
+from tests.waiting import until
 from usage_app.models import QuotaCounter
 
 pytestmark = pytest.mark.e2e
@@ -27,11 +28,9 @@ def test_operations(page_as: OpenPage, site: str, valkey_server: Valkey) -> None
             assert quiet.result["value"]["action"] == "none"
             operator = User.objects.get(is_superuser=True)
             page = page_as(operator)
+            until(Approval.objects.filter(state="waiting").exists, "the run asks a person")
             page.goto("/approvals/")
             card = page.locator(".approval").first
-            while card.count() == 0:
-                page.wait_for_timeout(100)
-                page.reload()
             expect(card).to_contain_text("3 OutOfMemory kills, and checkout says it is degraded.")
             check_axe(page)
             shoot(page, "example-operations-approval")

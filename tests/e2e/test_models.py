@@ -12,7 +12,7 @@ from console.core.clock import now
 from console.teams.actors import SYSTEM
 from tests import make
 from tests.conftest import Cast
-from tests.e2e.conftest import NARROW, WIDE, OpenPage, Watch, check_axe, check_width, shoot
+from tests.e2e.conftest import NARROW, WIDE, OpenPage, Watch, check_axe, check_width, shoot, take_to_phone
 from tests.upstream import Upstream
 
 pytestmark = pytest.mark.e2e
@@ -102,10 +102,9 @@ def test_it_connects_imports_promotes_and_rolls_back(
     expect(page.get_by_role("dialog").get_by_role("alert")).to_contain_text("Look again and decide anew")
     answer(page, "Save parameters", max_tokens="500", Reason="Shorter")
     expect(around.get_by_text("max_tokens=500")).to_be_visible()
-    phone = page_as(people.operator, size=NARROW)
     for path in ("", "parameters/production/", "fallbacks/production/"):
-        phone.goto(f"/models/aliases/support-chat/{path}")
-        check_width(phone)
+        take_to_phone(page, f"/models/aliases/support-chat/{path}")
+        check_width(page)
 
 
 def test_two_people_decide_on_any_screen(page_as: OpenPage, people: Cast) -> None:
@@ -121,13 +120,16 @@ def test_two_people_decide_on_any_screen(page_as: OpenPage, people: Cast) -> Non
     answer(page, "Propose", Reason="Better tables")
     expect(page.get_by_text("Waits for somebody else.")).to_be_visible()
     shown = ("/models/", "/models/aliases/article-writer/", "/models/providers/fake/", f"/models/versions/{old.pk}/")
-    for size, theme in ((WIDE, "light"), (WIDE, "dark"), (NARROW, "light"), (NARROW, "dark")):
-        look = page_as(otto, size=size, theme=theme)
-        for path in shown:
-            look.goto(path)
-            check_width(look)
-            name = re.sub(r"\W+", "-", path.replace(str(old.pk), "one")).strip("-")
-            shoot(look, f"{name}-{size[0]}-{theme}")
+    look = page_as(otto)
+    for path in shown:
+        look.goto(path)
+        name = re.sub(r"\W+", "-", path.replace(str(old.pk), "one")).strip("-")
+        for size in (WIDE, NARROW):
+            look.set_viewport_size({"width": size[0], "height": size[1]})
+            for theme in ("light", "dark"):
+                look.evaluate("(dark) => document.documentElement.classList.toggle('dark', dark)", theme == "dark")
+                check_width(look)
+                shoot(look, f"{name}-{size[0]}-{theme}")
     plain = page_as(otto, scripts=False)
     plain.goto("/models/aliases/article-writer/")
     plain.get_by_role("link", name="Approve").click()

@@ -10,7 +10,7 @@ from console.catalog.models import Provider
 from console.teams.models import Role, User
 from tests import make
 from tests.conftest import Cast
-from tests.e2e.conftest import NARROW, OpenPage, check_axe, check_width, shoot
+from tests.e2e.conftest import OpenPage, check_axe, check_width, shoot, take_to_phone
 from tests.upstream import Upstream, sse, text_chunks
 from tests.waiting import until
 
@@ -89,11 +89,10 @@ def test_it_runs_two_set_ups_beside_each_other(page_as: OpenPage, bella: User, u
     left = AuditEvent.objects.filter(type="playground", status="client_disconnected")
     until(lambda: left.count() == 2, "both calls have ended on record")
 
-    narrow = page_as(bella, size=NARROW, theme="dark")
-    narrow.goto("/playground/?prompt=support/answer@2")
-    check_width(narrow)
-    check_axe(narrow)
-    shoot(narrow, "playground-narrow-dark")
+    take_to_phone(page, "/playground/?prompt=support/answer@2")
+    check_width(page)
+    check_axe(page)
+    shoot(page, "playground-page-dark")
 
 
 def test_it_waits_for_whole_answers_without_scripts(page_as: OpenPage, bella: User, upstream: Upstream) -> None:

@@ -9,7 +9,7 @@ from console.evals.models import TestRun
 from console.teams.models import Role, User
 from tests import make
 from tests.conftest import Cast
-from tests.e2e.conftest import NARROW, OpenPage, check_axe, check_width, shoot
+from tests.e2e.conftest import NARROW, OpenPage, check_axe, check_width, shoot, take_to_phone
 from tests.upstream import Upstream, completion, sse, text_chunks
 
 pytestmark = pytest.mark.e2e
@@ -87,8 +87,7 @@ def test_it_saves_a_test_and_compares_two_versions(page_as: OpenPage, bella: Use
     check_axe(page)
     shoot(page, "playground-checks-narrow")
 
-    narrow = page_as(bella, size=NARROW, theme="dark")
-    narrow.goto("/prompts/support/answer/-/tests/?a=1&b=2")
-    check_width(narrow)
-    check_axe(narrow)
-    shoot(narrow, "tests-narrow-dark")
+    take_to_phone(page, "/prompts/support/answer/-/tests/?a=1&b=2")
+    check_width(page)
+    check_axe(page)
+    shoot(page, "tests-page-dark")

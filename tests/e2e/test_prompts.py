@@ -11,7 +11,7 @@ from prompts_app.models import Label, Prompt
 from prompts_app.services.labels import set_rule
 from tests import make
 from tests.conftest import Cast
-from tests.e2e.conftest import NARROW, OpenPage, check_axe, check_width, look_for_barriers, shoot
+from tests.e2e.conftest import NARROW, OpenPage, check_axe, check_width, look_at, shoot
 
 pytestmark = pytest.mark.e2e
 
@@ -125,14 +125,7 @@ def test_every_page_is_whole_at_both_widths(page_as: OpenPage, people: Cast, bel
              f"{at}/edit/", f"{at}/where-used/", f"{at}/settings/", f"{at}/delete/", f"{at}/publish/?label=staging",
              f"{at}/labels/production/remove/", "/prompts/shared/tone/-/settings/"]  # fmt: skip
     for path in paths:
-        page.set_viewport_size({"width": 1440, "height": 900})
-        page.goto(path)
-        check_width(page)
-        check_axe(page)
-        page.set_viewport_size({"width": NARROW[0], "height": NARROW[1]})
-        check_width(page)
-        barriers = look_for_barriers(page)
-        assert not barriers, f"{page.url} on a phone\n" + "\n".join(barriers)
+        look_at(page, path)
 
 
 def test_it_works_without_scripts(page_as: OpenPage, people: Cast, bella: User) -> None:

@@ -9,7 +9,7 @@ from playwright.sync_api import expect
 from prompts_app.git import sync
 from tests import make
 from tests.conftest import Cast
-from tests.e2e.conftest import NARROW, OpenPage, Watch, check_axe, check_width, shoot
+from tests.e2e.conftest import OpenPage, Watch, check_axe, check_width, shoot, take_to_phone
 from tests.prompts.git.git import git, head, save
 
 pytestmark = pytest.mark.e2e
@@ -55,11 +55,10 @@ def test_it_connects_syncs_and_settles(
     check_axe(page)
     check_width(page)
     shoot(page, "git-conflict")
-    narrow = page_as(people.operator, size=NARROW, theme="dark")
-    narrow.goto("/prompts/git/")
-    check_width(narrow)
-    check_axe(narrow)
-    shoot(narrow, "git-conflict-narrow-dark")
+    take_to_phone(page)
+    check_width(page)
+    check_axe(page)
+    shoot(page, "git-conflict-narrow-dark")
     page.get_by_role("button", name="Use git's text").click()
     expect(page.get_by_role("heading", name="Conflicts")).to_have_count(0)
     newest = head("support/answer").head

@@ -14,7 +14,7 @@ from console.gateway import sync
 from console.teams.models import Role, User
 from tests import make
 from tests.conftest import Cast
-from tests.e2e.conftest import NARROW, OpenPage, check_axe, check_width, shoot
+from tests.e2e.conftest import OpenPage, check_axe, check_width, shoot, take_to_phone
 from tests.runs.counting import PARAMETERS, Counting, counted
 from tests.runs.scripts import wants, words
 from tests.upstream import Upstream, completion
@@ -103,9 +103,8 @@ def test_it_restarts_once_after_a_person_said_yes_and_says_why(
     assert "tools" not in upstream.seen[-1].body
     check_axe(page)
     shoot(page, "run")
-    phone = page_as(bella, size=NARROW, theme="dark")
     for path in (f"/runs/{run.public_id}/?step=2", "/runs/", "/agents/watcher/triggers/", "/agents/watcher/limits/"):
-        phone.goto(path)
-        check_width(phone)
-        check_axe(phone)
+        take_to_phone(page, path)
+        check_width(page)
+        check_axe(page)
     sync.stop()

@@ -8,7 +8,7 @@ from console.teams.models import Role
 from tests import make
 from tests.chat.conftest import Room
 from tests.chat.conftest import room as room
-from tests.e2e.conftest import NARROW, OpenPage, Watch, check_axe, check_width, shoot
+from tests.e2e.conftest import OpenPage, Watch, check_axe, check_width, shoot, take_to_phone
 from tests.e2e.test_widget import OpenSite
 from tests.e2e.test_widget import open_site as open_site
 from tests.upstream import sse, text_chunks
@@ -90,14 +90,13 @@ def test_a_widget_is_made_and_a_person_answers_its_visitor(
     expect(chat.get_by_role("log")).to_contain_text("I am calling the driver.")
     _look(member, "widgets-answering")
 
-    second = page_as(bella, size=NARROW, theme="dark")
-    second.goto(member.url)
-    expect(second.get_by_role("button", name="Take over from")).to_be_visible()
-    _look(second, "widgets-second-390")
-    second.goto(f"/widgets/{widget.pk}/")
-    _look(second, "widgets-page-390")
-    second.goto("/widgets/")
-    _look(second, "widgets-390")
+    take_to_phone(page, member.url)  # Bella is the second to look at it
+    expect(page.get_by_role("button", name="Take over from")).to_be_visible()
+    _look(page, "widgets-second-390")
+    page.goto(f"/widgets/{widget.pk}/")
+    _look(page, "widgets-page-390")
+    page.goto("/widgets/")
+    _look(page, "widgets-390")
 
     room.upstream.enqueue_stream(sse(*text_chunks("Gladly.")))
     member.get_by_role("button", name="Give back").click()
