@@ -6,6 +6,7 @@ import uuid
 from collections.abc import Callable, Sequence
 from functools import lru_cache
 from itertools import chain
+from operator import attrgetter, methodcaller
 from typing import Any
 
 NULL = b"\xff\xff\xff\xff"
@@ -13,6 +14,7 @@ BOOL, BYTEA, INT8, INT4, TEXT, TIMESTAMPTZ, UUID = 16, 17, 20, 23, 25, 1184, 295
 _HEAD = struct.Struct(">iiIii")  # dimensions, whether there are nulls, type of the elements, length, first index
 _EMPTY = struct.Struct(">iiI")
 _UUID_LENGTH = b"\0\0\0\x10"
+_INT, _BYTES = attrgetter("int"), methodcaller("to_bytes", 16, "big")  # of a UUID
 _LENGTH = struct.Struct(">i").pack
 _ORIGIN = dt.datetime(2000, 1, 1, tzinfo=dt.UTC)
 _MICROSECOND = dt.timedelta(microseconds=1)
@@ -93,7 +95,9 @@ def usual(column: Callable[[Any], bytes], values: tuple[Any, ...]) -> bytes:
 
 
 def uuids(values: Sequence[uuid.UUID | None]) -> bytes:
-    return array(UUID, [NULL if v is None else _UUID_LENGTH + v.bytes for v in values])
+    if not all(values):
+        return array(UUID, [NULL if v is None else _UUID_LENGTH + v.bytes for v in values])
+    return array_head(UUID, len(values)) + _UUID_LENGTH.join([b"", *map(_BYTES, map(_INT, values))])
 
 
 def _strings(kind: int, values: Sequence[bytes | None]) -> bytes:

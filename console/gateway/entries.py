@@ -3,8 +3,9 @@
 import datetime as dt
 import uuid
 from collections.abc import Iterable
-from itertools import accumulate, chain
-from typing import NamedTuple
+from itertools import accumulate, chain, repeat
+from operator import add, attrgetter
+from typing import Any, NamedTuple
 
 from console.audit.redaction import PreparedPayload
 from console.gateway import arrays
@@ -55,9 +56,9 @@ CLOSE = (
     "CALL gateway_end($1::json, $2::uuid[], $3::uuid[], $4::text[], $5::integer[], $6::bytea[], $7::boolean[],"
     " $8::integer[], $9::bigint[], $10::timestamptz[], $11::bigint[], $12::bigint[], NULL)"
 )
-_NOTHING_CHARGED: tuple[tuple[Limit, ...], tuple[int, ...]] = ((), ())
-_NO_COLUMNS: tuple[tuple[bytes, ...], ...] = ((),) * 5
 _NO_PAYLOAD = PreparedPayload(None, None, None, None, None, None)  # type: ignore[arg-type]
+_counter_of = attrgetter("counter")
+_columns_of = attrgetter("columns")
 
 
 def _payloads(payloads: Iterable[PreparedPayload | None]) -> list[bytes]:
@@ -88,27 +89,36 @@ def with_refusal(columns: LimitColumns, refusal: bytes) -> LimitColumns:
     return columns._replace(refusal=arrays.octets(refusal))
 
 
-def _counters(charges: Iterable[Charge]) -> list[tuple[Limit, int]]:
-    """Return each counter concerned once, in the order they are locked in, as its least limit and whole amount."""
-    found: dict[Counter, tuple[Limit, int]] = {}
-    for limit, amount in charges:
-        known = found.get(limit.counter)
-        if known is None:
-            found[limit.counter] = limit, amount
-        else:
-            other, amount_before = known
-            is_less = limit.quota.is_hard and (not other.quota.is_hard or limit.most < other.most)
-            found[limit.counter] = limit if is_less else other, amount_before + amount
-    return [found[counter] for counter in sorted(found)]
+# A batch has many charges, so what is done for each of them is left to C functions where that reads as well as a loop.
 
 
-def _keys(limits: Iterable[Limit]) -> list[bytes]:
-    """Return the two arrays that name the counters of limits."""
-    columns = [limit.columns for limit in limits]
-    return [
-        arrays.array(arrays.INT8, [c.quota for c in columns]),
-        arrays.array(arrays.TIMESTAMPTZ, [c.period for c in columns]),
-    ]
+def _split(charged: Iterable[tuple[Charge, ...]]) -> tuple[tuple[Limit, ...], tuple[int, ...]]:
+    """Return the limits of all calls' charges, one after the other, and what each sets aside."""
+    charges = tuple(chain.from_iterable(charged))
+    return tuple(zip(*charges, strict=True)) if charges else ((), ())  # type: ignore[return-value]
+
+
+def _columns(limits: Iterable[Limit]) -> tuple[tuple[bytes, ...], ...]:
+    """Return what limits put into the arrays, array by array."""
+    return tuple(zip(*map(_columns_of, limits), strict=True)) or ((),) * len(LimitColumns._fields)
+
+
+def _in_order(limits: tuple[Limit, ...], *amounts: tuple[int, ...]) -> tuple[tuple[Any, ...], ...]:
+    """Return each counter concerned once, in the order they are locked in: its least limit, and sums of its amounts."""
+    rows = zip(limits, *amounts, strict=True)
+    found: dict[Counter, tuple[Any, ...]] = dict(zip(map(_counter_of, limits), rows, strict=True))
+    if len(found) < len(limits):  # calls of one team
+        found = _summed(zip(limits, *amounts, strict=True))
+    return tuple(zip(*map(found.__getitem__, sorted(found)), strict=True)) or ((),) * (1 + len(amounts))
+
+
+def _summed(rows: Iterable[tuple[Any, ...]]) -> dict[Counter, tuple[Any, ...]]:
+    found: dict[Counter, tuple[Any, ...]] = {}
+    for limit, *amounts in rows:
+        other, *before = found.get(limit.counter) or (limit, *repeat(0, len(amounts)))
+        is_less = limit.quota.is_hard and (not other.quota.is_hard or limit.most < other.most)
+        found[limit.counter] = (limit if is_less else other, *map(add, before, amounts))
+    return found
 
 
 def begin_parameters(
@@ -118,12 +128,10 @@ def begin_parameters(
     epochs, ids, _, records, teams, _, charged, are_refusals, inputs = zip(*items, strict=True)
     counts = tuple(map(len, charged))
     first = tuple(accumulate(counts[:-1], initial=1))
-    charges = list(chain.from_iterable(charged))
-    counters = _counters(charges)
-    bounds = [bound for bound, _ in counters]
-    limits, amounts = zip(*charges, strict=True) if charges else _NOTHING_CHARGED
-    columns = zip(*[limit.columns for limit in limits], strict=True) if charges else _NO_COLUMNS
-    quotas, periods, metrics, mosts, refusals = columns
+    limits, amounts = _split(charged)
+    quotas, periods, metrics, mosts, refusals = _columns(limits)
+    bounds, sums = _in_order(limits, amounts)
+    of_quotas, of_periods, _, bound_mosts, _ = _columns(bounds)
     parameters = [
         arrays.usual(arrays.bigints, epochs),
         arrays.uuids(ids),
@@ -141,11 +149,12 @@ def begin_parameters(
         arrays.bigints(amounts),
         arrays.array(arrays.INT8, mosts),
         arrays.array(arrays.TEXT, refusals),
-        *_keys(bounds),
-        arrays.bigints([amount for _, amount in counters]),
-        arrays.array(arrays.INT8, [bound.columns.most for bound in bounds]),
+        arrays.array(arrays.INT8, of_quotas),
+        arrays.array(arrays.TIMESTAMPTZ, of_periods),
+        arrays.bigints(sums),
+        arrays.array(arrays.INT8, bound_mosts),
     ]
-    return parameters, first, [bound.counter for bound in bounds]
+    return parameters, first, list(map(_counter_of, bounds))
 
 
 def verdicts_of(row: list[bytes | None], first: tuple[int, ...], counters: list[Counter]) -> list[Verdict]:
@@ -157,23 +166,25 @@ def verdicts_of(row: list[bytes | None], first: tuple[int, ...], counters: list[
     ]
 
 
+def _spent(item: Close) -> list[int]:
+    """Return what each charge of a call came to; a concurrency is only freed."""
+    spent = {"requests": 1, "tokens": item.tokens, "cost": item.cost_micros, "concurrency": 0}
+    return [spent[limit.metric] for limit, _ in item.charges]
+
+
 def close_parameters(items: list[Close]) -> list[bytes]:
-    ids = [item.reservation for item in items]
-    events = [item.id or item.reservation for item in items]
-    settled: dict[Counter, tuple[Limit, int, int]] = {}
-    for item in items:
-        spent = {"requests": 1, "tokens": item.tokens, "cost": item.cost_micros}
-        for limit, amount in item.charges:
-            _, freed, used = settled.get(limit.counter) or (limit, 0, 0)
-            settled[limit.counter] = limit, freed + amount, used + spent.get(limit.metric, 0)
-    in_order = [settled[counter] for counter in sorted(settled)]
+    ids, records, charged, _, _, outputs, events = zip(*items, strict=True)
+    limits, amounts = _split(charged)
+    settled, freed, spent = _in_order(limits, amounts, tuple(chain.from_iterable(map(_spent, items))))
+    quotas, periods, _, _, _ = _columns(settled)
     reservations = arrays.uuids(ids)
     return [
-        b"[%b]" % b",".join([item.record for item in items]),
+        b"[%b]" % b",".join(records),
         reservations,
-        reservations if events == ids else arrays.uuids(events),
-        *_payloads([item.output for item in items]),
-        *_keys([limit for limit, _, _ in in_order]),
-        arrays.bigints([freed for _, freed, _ in in_order]),
-        arrays.bigints([used for _, _, used in in_order]),
+        reservations if events == ids else arrays.uuids([event or id for event, id in zip(events, ids, strict=True)]),
+        *_payloads(outputs),
+        arrays.array(arrays.INT8, quotas),
+        arrays.array(arrays.TIMESTAMPTZ, periods),
+        arrays.bigints(freed),
+        arrays.bigints(spent),
     ]

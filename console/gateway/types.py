@@ -7,6 +7,7 @@ import datetime as dt
 import uuid
 from collections.abc import Callable, Set
 from dataclasses import dataclass, field
+from functools import partial
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from console.catalog.shapes import PinShape, PriceShape, VersionShape
@@ -160,7 +161,12 @@ class Remaining(NamedTuple):
     left: int
 
 
-@dataclass(slots=True, eq=False)
+# Most of what a call may become it never does. Such a member is the class's until a call has a value of its own, so
+# that beginning one does not write all of them.
+_begins_as = partial(field, init=False)
+
+
+@dataclass(eq=False)
 class Call:
     """An admitted call that is open until `close` wrote its end record."""
 
@@ -168,21 +174,21 @@ class Call:
     plan: Plan
     identify: Callable[[Any], Asker]  # resolves the caller anew, against a newer snapshot
     started: float  # time.perf_counter() when the request arrived
-    remaining: list[Remaining] = field(default_factory=list)
-    sent: float = 0.0  # when the provider was called
-    first_token: float = 0.0
-    answered: float = 0.0  # when the provider's answer was complete
-    attempts: int = 0  # at the present version
-    attempts_before: int = 0  # at versions it fell back from
-    fell_back_from: str = ""  # the version it was first meant for
-    reservation: uuid.UUID | None = None  # where it is not the record's id: see hedging.py
-    permit: Permit | None = None
-    is_waiting: bool = False  # for its turn at the provider; nothing is under way there
-    is_inside: bool = False  # has passed the provider's breaker, which must hear how it went
-    cost_micros: int = 0
-    is_unused: bool = False  # the provider was not reached or refused, so there is nothing to charge
-    is_closed: bool = False
-    cut_off: str = ""  # why we ended it from our side: the code for the log
-    has_client_left: bool = False
+    remaining: list[Remaining]
     notes: dict[str, str] = field(default_factory=dict)  # what the log keeps besides, as its detail
+    sent: float = _begins_as(default=0.0)  # when the provider was called
+    first_token: float = _begins_as(default=0.0)
+    answered: float = _begins_as(default=0.0)  # when the provider's answer was complete
+    attempts: int = _begins_as(default=0)  # at the present version
+    attempts_before: int = _begins_as(default=0)  # at versions it fell back from
+    fell_back_from: str = _begins_as(default="")  # the version it was first meant for
+    reservation: uuid.UUID | None = _begins_as(default=None)  # where it is not the record's id: see hedging.py
+    permit: Permit | None = _begins_as(default=None)
+    is_waiting: bool = _begins_as(default=False)  # for its turn at the provider; nothing is under way there
+    is_inside: bool = _begins_as(default=False)  # has passed the provider's breaker, which must hear how it went
+    cost_micros: int = _begins_as(default=0)
+    is_unused: bool = _begins_as(default=False)  # the provider was not reached or refused: nothing to charge
+    is_closed: bool = _begins_as(default=False)
+    cut_off: str = _begins_as(default="")  # why we ended it from our side: the code for the log
+    has_client_left: bool = _begins_as(default=False)
     passed_over: dict[str, str] = field(default_factory=dict)  # fallbacks that were refused, and why

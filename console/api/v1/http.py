@@ -29,7 +29,6 @@ _MAX_HEADER_BYTES = 32 * 1024
 _MAX_QUERY_BYTES = 4 * 1024
 _LARGE_BODY = 128 * 1024
 JSON = (b"content-type", b"application/json")
-_NOTHING: dict[bytes, bytes] = {}
 _RARE = frozenset(
     {
         b"anthropic-version",
@@ -61,43 +60,22 @@ class MethodNotAllowed(Refusal):
 class Request:
     """The head of one request, read once. `key` is the credential it carries."""
 
-    __slots__ = (
-        "_length",
-        "at",
-        "calling_run",
-        "client_address",
-        "client_request_id",
-        "content_encoding",
-        "content_type",
-        "has_anthropic_version",
-        "id",
-        "is_answered",
-        "lane",
-        "idempotency_key",
-        "key",
-        "method",
-        "path",
-        "problem",
-        "query",
-        "raw_content_type",
-        "receive",
-        "started",
-        "takes_whole_answers",
-    )
+    # What few clients say, and what seldom happens, is written only then.
+    content_encoding = client_request_id = lane = calling_run = ""
+    idempotency_key: str | None = None
+    has_anthropic_version = False
+    is_answered = False  # its response has begun
+    problem: Refusal | None = None  # with the head; refused once we know who asks, so that the log can say
 
     def __init__(self, scope: Scope, receive: Receive) -> None:
         self.started = time.perf_counter()
-        self.lane: str
         self.id: uuid.UUID = uuid7()
         self.at = time_of(self.id)
         self.method: str = scope["method"]
         self.path: str = scope["path"]
         self.receive = receive
         self.key: str | None = None
-        self.is_answered = False  # its response has begun
         self.takes_whole_answers = WHOLE_ANSWER in scope.get("extensions", ())
-        # What is wrong with the head; refused once we know who asks, so that the log can say.
-        self.problem: Refusal | None = None
         self._read_headers(scope)
 
     def _read_headers(self, scope: Scope) -> None:
@@ -110,7 +88,8 @@ class Request:
         peer = scope.get("client")
         forwarded = said.get(b"x-forwarded-for", b"").decode("latin-1")
         self.client_address = client_address(peer[0] if peer else "", forwarded)
-        self._read_rare_headers(_NOTHING if _RARE.isdisjoint(said) else said)
+        if not _RARE.isdisjoint(said):
+            self._read_rare_headers(said)
         self.query = query = scope.get("query_string", b"")
         try:
             is_plain = len(said) == len(headers) and b"x-api-key" not in said
@@ -130,11 +109,7 @@ class Request:
             self.problem = refusal
 
     def _read_rare_headers(self, said: dict[bytes, bytes]) -> None:
-        """Read what few clients send; most say none of it."""
-        if not said:
-            self.content_encoding = self.client_request_id = self.lane = self.calling_run = ""
-            self.idempotency_key, self.has_anthropic_version = None, False
-            return
+        """Read what few clients send."""
 
         def text(name: bytes) -> str:
             return said.get(name, b"").decode("latin-1")

@@ -22,20 +22,22 @@ _LOOK_SECONDS = 1.0
 class Watch:
     """Cancels the request's task when the call must end; `call.cut_off` then says why, empty for a client that left."""
 
+    # What most calls are over before, so that they do not pay for writing it.
+    call: Call | None = None
+    sending_since = 0.0
+    is_cut = False
+    _heartbeat: Callable[[], Coroutine[Any, Any, None]] | None = None
+    _listener: asyncio.Task[None] | None = None
+    _beat: asyncio.Task[None] | None = None
+
     def __init__(self, receive: Receive) -> None:
         self._ticker = ticker = gateway().ticker
         task = asyncio.current_task(ticker.loop)
         assert task is not None
         self._task = task
         self._receive = receive
-        self._heartbeat: Callable[[], Coroutine[Any, Any, None]] | None = None
         self._tick = ticker.call_later(FIRST_LOOK_SECONDS, self._look)
-        self._listener: asyncio.Task[None] | None = None
-        self._beat: asyncio.Task[None] | None = None
-        self.call: Call | None = None
         self.last_sent = time.monotonic()
-        self.sending_since = 0.0
-        self.is_cut = False
 
     def on_silence(self, heartbeat: Callable[[], Coroutine[Any, Any, None]]) -> None:
         """Have `heartbeat` called whenever nothing has been sent for a while."""
@@ -90,6 +92,8 @@ class Watch:
     def stop(self) -> None:
         self._tick.cancel()
         self._heartbeat = None  # it is a method of who holds this; the circle would be left to the collector
+        if self._listener is None:  # it never looked
+            return
         for task in (self._listener, self._beat):
             if task is not None and not task.done():
                 task.cancel()

@@ -1,17 +1,18 @@
 -- Insert the end records of calls, each of them for the first time: who calls this has made sure of that, for ON CONFLICT
 -- costs a partitioned table as much as an index. `docs` is a JSON array of objects whose members are columns of audit_event;
 -- what is missing takes the column's default, and of a member named twice the later one counts. As `json`: making `jsonb`
--- of text only to take it apart again costs as much as the rest. The transaction number is the table's own default.
+-- of text only to take it apart again costs as much as the rest. The transaction number is the one the table's default says,
+-- asked for once and not for each record: audit_tx() reads a table.
 CREATE OR REPLACE FUNCTION gateway_insert_events(docs json) RETURNS void LANGUAGE sql AS $$
     INSERT INTO audit_event (
-        id, at, closed_at, type, status, http_status, code, reason,
+        tx, id, at, closed_at, type, status, http_status, code, reason,
         team_id, team, actor_kind, actor_id, actor, key_id, key, environment, lane, surface, route,
         client_address, client_request_id, alias, model, model_version_id, prompt, agent, stream, attempts,
         prompt_tokens, cached_tokens, completion_tokens, reasoning_tokens, cost_micros, usage_note,
         latency_us, first_token_us, overhead_us, epoch, input_sha256, output_sha256, detail
     )
     SELECT
-        x.id, x.at, x.closed_at, x.type, x.status, x.http_status, coalesce(x.code, ''), coalesce(x.reason, ''),
+        (SELECT audit_tx()), x.id, x.at, x.closed_at, x.type, x.status, x.http_status, coalesce(x.code, ''), coalesce(x.reason, ''),
         x.team_id, coalesce(x.team, ''), coalesce(x.actor_kind, ''), x.actor_id, coalesce(x.actor, ''),
         x.key_id, coalesce(x.key, ''), coalesce(x.environment, ''), coalesce(x.lane, ''), coalesce(x.surface, ''),
         coalesce(x.route, ''), coalesce(x.client_address, ''), coalesce(x.client_request_id, ''),
