@@ -35,6 +35,7 @@ _Scope = MutableMapping[str, Any]
 _Receive = Callable[[], Awaitable[MutableMapping[str, Any]]]
 _Send = Callable[[MutableMapping[str, Any]], Awaitable[None]]
 
+_TAKE_KEYS = ("/api/", "/health/")  # or take no notice of them
 _KEY_HEADERS = (b"authorization", b"x-api-key")
 _A_KEY = re.compile(rb"(?:bearer\s+)?(?:%s)" % "|".join(PREFIXES.values()).encode(), re.IGNORECASE).match
 
@@ -72,7 +73,7 @@ def _upload_bytes(path: str) -> int:
 
 def _has_strayed(scope: _Scope) -> bool:
     """Say whether a key came to the pages, which take none: mostly from a client whose base URL lacks /v1."""
-    if scope["path"].startswith("/api/"):
+    if scope["path"].startswith(_TAKE_KEYS):
         return False
     return any(name in _KEY_HEADERS and _A_KEY(value) for name, value in scope["headers"])
 

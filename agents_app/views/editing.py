@@ -91,6 +91,8 @@ _PAGES = {"publish": "agents:publish", "grant": "agents:choose_tool", "limits": 
 
 def _next_page(agent: Agent, do: str) -> str | None:
     """Return the page a saved draft goes on to, if any: `grant:` and a name is that tool's."""
+    if do == "prompt":
+        return reverse("prompts:new_prompt") + f"?team={agent.team.slug}"
     if do in _PAGES:
         return reverse(_PAGES[do], args=[agent.slug])
     does, _, tool = do.partition(":")

@@ -57,7 +57,7 @@ def test_a_key_at_an_address_of_the_console_is_told_where_programs_call(client):
     for method, path in (("POST", "/chat/completions"), ("GET", "/models"), ("POST", "/messages"), ("GET", "/")):
         error = is_error(client.request(method, path), 404, "unknown_route")
         assert "a client's base URL ends in /v1" in error["message"]
-    assert "error" not in client.get("/health/live", headers={"Authorization": "Bearer something-else"}).text
+    assert client.get("/health/live").status_code == 200, "whoever watches it may send a key along"
 
 
 @pytest.mark.parametrize("method", ["GET", "PUT", "PATCH", "DELETE", "OPTIONS", "TRACE"])
