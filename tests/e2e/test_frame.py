@@ -19,9 +19,17 @@ def people(committed_db: None) -> Cast:
     return Cast()
 
 
-def test_it_jumps_with_the_palette(page_as: OpenPage, people: Cast) -> None:
+def test_it_obeys_the_keyboard_unless_the_profile_says_otherwise(page_as: OpenPage, people: Cast) -> None:
     page = page_as(people.alice)
     page.goto("/docs/?team=team-a")
+
+    # The palette jumps, within the scope; closed, it gives the focus back.
+    page.focus(".jump")
+    page.keyboard.press("Enter")
+    expect(page.locator("#palette")).to_be_visible()
+    page.keyboard.press("Escape")
+    expect(page.locator("#palette")).to_be_hidden()
+    expect(page.locator(".jump")).to_be_focused()
     page.keyboard.press("Control+k")
     field, options = page.get_by_role("combobox"), page.locator("#palette-list [role=option]")
     expect(field).to_be_focused()
@@ -35,24 +43,31 @@ def test_it_jumps_with_the_palette(page_as: OpenPage, people: Cast) -> None:
     page.keyboard.press("Enter")
     expect(page).to_have_url(re.compile(r"/audit/\?team=team-a$"))
 
-
-def test_it_closes_the_palette_and_gives_the_focus_back(page_as: OpenPage, people: Cast) -> None:
-    page = page_as(people.alice)
-    page.goto("/docs/")
-    page.focus(".jump")
-    page.keyboard.press("Enter")
-    expect(page.locator("#palette")).to_be_visible()
+    # Two letters go somewhere; the keys are listed, and letters typed into a field are its own.
+    page.goto("/profile/")
+    page.keyboard.press("?")
+    expect(page.locator("#keys > div")).to_be_visible()
+    check_axe(page, frame=True)
     page.keyboard.press("Escape")
-    expect(page.locator("#palette")).to_be_hidden()
-    expect(page.locator(".jump")).to_be_focused()
-
-
-def test_it_goes_where_two_letters_say(page_as: OpenPage, people: Cast) -> None:
-    page = page_as(people.alice)
+    page.focus("#id_name")
+    page.keyboard.type("gq?t")
+    expect(page.locator("#id_name")).to_have_value(re.compile("gq\\?t"))
+    expect(page).to_have_url(re.compile("/profile/"))
     page.goto("/docs/")
     page.keyboard.press("g")
     page.keyboard.press("q")
     expect(page).to_have_url(re.compile("/quotas/$"))
+
+    people.alice.shortcuts_enabled = False
+    people.alice.save(update_fields=["shortcuts_enabled"])
+    page.goto("/docs/")
+    page.keyboard.press("g")
+    page.keyboard.press("q")
+    page.keyboard.press("t")
+    page.keyboard.press("Control+k")
+    expect(page.locator("#palette")).to_be_visible()
+    expect(page).to_have_url(re.compile("/docs/"))
+    assert "dark" not in (page.locator("html").get_attribute("class") or "")
 
 
 def test_it_moves_through_rows_and_opens_one(page_as: OpenPage, people: Cast) -> None:
@@ -64,33 +79,6 @@ def test_it_moves_through_rows_and_opens_one(page_as: OpenPage, people: Cast) ->
     expect(page.locator("tbody tr").first.locator("a").first).to_be_focused()
     page.keyboard.press("Enter")
     expect(page).to_have_url(re.compile("/teams/team-a/"))
-
-
-def test_it_lists_its_keys_and_leaves_fields_alone(page_as: OpenPage, people: Cast) -> None:
-    page = page_as(people.alice)
-    page.goto("/profile/")
-    page.keyboard.press("?")
-    expect(page.locator("#keys > div")).to_be_visible()
-    check_axe(page, frame=True)
-    page.keyboard.press("Escape")
-    page.focus("#id_name")
-    page.keyboard.type("gq?t")
-    expect(page.locator("#id_name")).to_have_value(re.compile("gq\\?t"))
-    expect(page).to_have_url(re.compile("/profile/"))
-
-
-def test_it_obeys_no_single_letter_when_the_profile_says_so(page_as: OpenPage, people: Cast) -> None:
-    people.alice.shortcuts_enabled = False
-    people.alice.save(update_fields=["shortcuts_enabled"])
-    page = page_as(people.alice)
-    page.goto("/docs/")
-    page.keyboard.press("g")
-    page.keyboard.press("q")
-    page.keyboard.press("t")
-    page.keyboard.press("Control+k")
-    expect(page.locator("#palette")).to_be_visible()
-    expect(page).to_have_url(re.compile("/docs/"))
-    assert "dark" not in (page.locator("html").get_attribute("class") or "")
 
 
 def test_it_follows_the_system_and_remembers_the_choice(page_as: OpenPage, people: Cast) -> None:
@@ -118,24 +106,21 @@ def test_it_opens_the_navigation_on_a_phone(page_as: OpenPage, people: Cast) -> 
     expect(page).to_have_url(re.compile("/keys/"))
 
 
-def test_it_shows_refusals_of_pieces_as_toasts(page_as: OpenPage, people: Cast, watch: Watch) -> None:
-    watch.expects(REFUSED)
-    page = page_as(people.alice)
-    page.goto("/docs/")
-    page.evaluate("htmx.ajax('GET', '/settings/', {target: '#main'})")
-    toast = page.locator("#toasts [role=alert]")
-    expect(toast).to_contain_text("Only operators of this installation can do that.")
-    expect(toast).to_have_count(1)
-    expect(page.locator("h1")).to_have_text("Quick start")
-    toast.get_by_role("button", name="Close").click()
-    expect(toast).to_have_count(0)
-
-
-def test_it_keeps_the_page_when_the_session_is_gone(page_as: OpenPage, people: Cast, watch: Watch) -> None:
+def test_it_keeps_the_page_when_a_piece_is_refused_or_the_session_is_gone(
+    page_as: OpenPage, people: Cast, watch: Watch
+) -> None:
     watch.expects(REFUSED)
     page = page_as(people.alice)
     page.goto("/profile/")
     page.fill("#id_name", "Half a name")
+    page.evaluate("htmx.ajax('GET', '/settings/', {target: '#main'})")
+    toast = page.locator("#toasts [role=alert]")
+    expect(toast).to_contain_text("Only operators of this installation can do that.")
+    expect(toast).to_have_count(1)
+    expect(page.locator("h1")).to_have_text("Profile")
+    toast.get_by_role("button", name="Close").click()
+    expect(toast).to_have_count(0)
+
     page.context.clear_cookies()
     page.evaluate("htmx.ajax('GET', '/docs/', {target: '#main'})")
     expect(page.locator("#signed-out > div")).to_be_visible()
