@@ -8,10 +8,16 @@ import sys
 def main() -> None:
     os.environ.setdefault("DJANGO_SETTINGS_MODULE", "console.settings")
     from django.core.management import execute_from_command_line
-    from django.db import OperationalError
+    from django.db import OperationalError, ProgrammingError
 
     try:
         execute_from_command_line(sys.argv)
+    except ProgrammingError as error:
+        from console.embedded.checks import why_not_set_up
+
+        if sys.argv[1:2] == ["migrate"] or not (why := why_not_set_up(error)):
+            raise
+        sys.exit(why)
     except OperationalError:
         from console.embedded.checks import why_no_database
 

@@ -1,4 +1,4 @@
-"""Whether a draft could answer: what is asked before it is published, each point with what to do about it."""
+"""Whether a draft could answer: what is asked before it is published or tried, each point with what to do about it."""
 
 from dataclasses import dataclass
 
@@ -7,7 +7,7 @@ from agents_app.instructions import rendered
 from agents_app.models import Definition
 from console.catalog.models import Alias, Capability
 from console.core.errors import Refusal
-from console.teams.models import Team
+from console.teams.models import Environment, Team
 
 _NO_LABEL = {"unknown_prompt_label": " Publish one of its versions there, or name a number."}
 
@@ -24,11 +24,11 @@ class Check:
         return not self.problem
 
 
-def checks(team: Team, definition: Definition) -> list[Check]:
+def checks(team: Team, definition: Definition, environment: str = Environment.PRODUCTION) -> list[Check]:
     """Return every point for a draft or version of an agent of this team."""
     aliases = Alias.objects.prefetch_related("teams", "pins__model_version__provider")
     alias = aliases.filter(name=definition.alias).first()
-    found = [_instructions(team, definition), alias_check(team, definition, alias)]
+    found = [_instructions(team, definition, environment), alias_check(team, definition, alias, environment)]
     if not found[-1].is_met:
         alias = None  # the models of other teams are not talked of
     if alias is not None:
@@ -42,29 +42,31 @@ def checks(team: Team, definition: Definition) -> list[Check]:
     return found
 
 
-def problems(team: Team, definition: Definition) -> list[str]:
-    return [check.problem for check in checks(team, definition) if check.problem]
+def problems(team: Team, definition: Definition, environment: str = Environment.PRODUCTION) -> list[str]:
+    return [check.problem for check in checks(team, definition, environment) if check.problem]
 
 
-def _instructions(team: Team, definition: Definition) -> Check:
+def _instructions(team: Team, definition: Definition, environment: str) -> Check:
     if not definition.prompt_slug:
         return Check("It has instructions", "Choose the prompt with its instructions.")
     try:
-        rendered(team.pk, definition)
+        rendered(team.pk, definition, environment)
     except Refusal as refusal:
         return Check("Its instructions can be read", f"{refusal.message}{_NO_LABEL.get(refusal.code, '')}")
     return Check("Its instructions can be read")
 
 
-def alias_check(team: Team, definition: Definition, alias: Alias | None) -> Check:
-    text = "Its alias answers in production"
+def alias_check(
+    team: Team, definition: Definition, alias: Alias | None, environment: str = Environment.PRODUCTION
+) -> Check:
+    text = f"Its alias answers in {environment}"
     if not definition.alias:
         return Check(text, "Choose the alias it answers with.")
     teams = {one.pk for one in alias.teams.all()} if alias else set()
     if alias is None or (teams and team.pk not in teams):
         return Check(text, f"{team} may not call an alias {definition.alias!r}.")
-    if not any(pin.environment == "production" for pin in alias.pins.all()):
-        return Check(text, f"The alias {definition.alias!r} is not pinned in production.")
+    if not any(pin.environment == environment for pin in alias.pins.all()):
+        return Check(text, f"The alias {definition.alias!r} is not pinned in {environment}.")
     return Check(text)
 
 

@@ -10,8 +10,9 @@ from agents_app import access, where_used
 from agents_app.models import Agent
 from agents_app.queries import detail
 from agents_app.queries.listing import is_changed
-from agents_app.readiness import checks
+from agents_app.readiness import checks, problems
 from console.teams.callers import TeamRequest
+from console.teams.models import Environment
 
 ACTIVE = "agents"
 
@@ -29,8 +30,10 @@ def frame(request: TeamRequest, agent: Agent, tab: str) -> dict[str, Any]:
     versions = detail.versions_of(agent)
     may_edit = request.caller.may("build", agent.team_id)
     is_inside = request.caller.may("view_team", agent.team_id)
-    # Asked on most pages only where there is something to publish.
+    may_use = agent.live is not None and access.may(request.caller, agent, "use")
+    # Asked on most pages only where there is something to publish or to try.
     found = SimpleLazyObject(lambda: checks(agent.team, agent.draft))
+    is_ready = SimpleLazyObject(lambda: all(check.is_met for check in found))
     return {
         "active": ACTIVE,
         "agent": agent,
@@ -40,10 +43,10 @@ def frame(request: TeamRequest, agent: Agent, tab: str) -> dict[str, Any]:
         "next_number": (versions[0].number if versions else 0) + 1,
         "is_changed": is_changed(agent),
         "checks": found,
-        "is_ready": SimpleLazyObject(lambda: all(check.is_met for check in found)),
+        "is_ready": is_ready,
         "may_edit": may_edit,
-        "may_use": agent.live is not None and access.may(request.caller, agent, "use"),
-        "may_start": may_edit or (agent.live is not None and access.may(request.caller, agent, "use")),
+        "may_use": may_use,
+        "may_start": may_use or (may_edit and (is_ready or not problems(agent.team, agent.draft, Environment.SANDBOX))),
         "is_inside": is_inside,
         "tabs": _tabs(agent, tab, len(where_used.uses_of(agent)), is_inside=is_inside, has_two=len(versions) > 1),
     }

@@ -8,8 +8,10 @@ from django.shortcuts import render
 from django.urls import reverse
 
 from agents_app import access
+from agents_app.errors import NotReady
 from agents_app.models import Definition, Run
 from agents_app.queries.approvals import Field, fields_of
+from agents_app.readiness import problems
 from agents_app.services.runs import MESSAGE_SCHEMA, start_run
 from agents_app.views.frame import frame
 from console.core import strict_json
@@ -32,9 +34,12 @@ def start(request: TeamRequest, slug: str) -> HttpResponse:
     is_draft = may_try and wants_draft
     definition: Definition = agent.draft if is_draft or agent.live is None else agent.live
     fields = fields_of(definition.input_schema or MESSAGE_SCHEMA)
+    lacks = {one: problems(agent.team, agent.draft, one) if is_draft else [] for one in Environment.values}
     trouble = ""
     if request.method == "POST":
         try:
+            if found := lacks.get(request.POST.get("environment", Environment.PRODUCTION)):
+                raise NotReady(found)
             run = start_run(
                 actor=request.caller.actor,
                 agent=agent,
@@ -52,7 +57,7 @@ def start(request: TeamRequest, slug: str) -> HttpResponse:
     context = {
         **frame(request, agent, "start"),
         "fields": [(field, request.POST.get(f"answer-{field.name}", "")) for field in fields],
-        "environments": Environment.choices,
+        "environments": [(value, label) for value, label in Environment.choices if not lacks[value]],
         "is_draft": is_draft,
         "may_try": may_try,
         "may_run": may_run,

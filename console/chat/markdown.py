@@ -14,6 +14,7 @@ from urllib.parse import urlsplit
 import nh3
 from markdown_it import MarkdownIt
 from markdown_it.renderer import RendererHTML
+from markdown_it.rules_core import StateCore
 from markdown_it.rules_inline import StateInline
 from markdown_it.token import Token
 from markdown_it.utils import OptionsDict
@@ -30,11 +31,12 @@ _LONGEST_HIGHLIGHTED = 20_000
 _SCHEMES = {"http", "https", "mailto"}
 _TAGS = {
     *("p", "br", "hr", "h1", "h2", "h3", "h4", "h5", "h6", "ul", "ol", "li", "blockquote", "pre", "code"),
-    *("em", "strong", "s", "a", "span", "table", "thead", "tbody", "tr", "th", "td"),
+    *("em", "strong", "s", "a", "span", "table", "thead", "tbody", "tr", "th", "td", "label", "input"),
 }
 _CLASSES = {
     "span": {_PREFIX + name for name in STANDARD_TYPES.values() if name} | {"host"},
     "code": {"math"},
+    "li": {"task"},
     "pre": {"code", "is-wide"},
     "th": {"is-right", "is-center"},
     "td": {"is-right", "is-center"},
@@ -91,6 +93,27 @@ def _math(state: StateInline, silent: bool) -> bool:
     return True
 
 
+_TASK = re.compile(r"\[([ xX])\][ \t]")
+
+
+def _tasks(state: StateCore) -> None:
+    """Draw `[ ]` and `[x]` at the start of a list's item as check boxes, which nobody can press."""
+    for item, token in zip(state.tokens, state.tokens[2:], strict=False):
+        if token.type != "inline" or item.type != "list_item_open" or not token.children:
+            continue
+        first = token.children[0]
+        if first.type != "text" or not (found := _TASK.match(first.content)):
+            continue
+        first.content = first.content[found.end() :]
+        mark = f'<label><input type="checkbox"{"" if found[1] == " " else " checked"} disabled>'
+        token.children = [
+            Token("html_inline", "", 0, content=mark),
+            *token.children,
+            Token("html_inline", "", 0, content="</label>"),
+        ]
+        item.attrSet("class", "task")
+
+
 def _image(_self: RendererHTML, tokens: Sequence[Token], index: int, _options: OptionsDict, _env: Any) -> str:
     url, words = str(tokens[index].attrs.get("src", "")), tokens[index].content
     return f'<a href="{escape(url)}">{escape(words or "Image")}</a>{_host(url, words)}'
@@ -133,6 +156,7 @@ def _renderer() -> MarkdownIt:
         # Every link begins with a scheme or "//"; the library's own first look takes as long as all else of a block.
         made.linkify.pretest = lambda text: (":" in text or "//" in text) and looks_like_a_link(text)
     made.inline.ruler.before("escape", "math", _math)
+    made.core.ruler.after("inline", "tasks", _tasks)
     made.add_render_rule("image", _image)
     made.add_render_rule("link_close", _link_close)
     for cell in ("th_open", "td_open"):
@@ -153,12 +177,12 @@ def _clean(html: str) -> str:
     return nh3.clean(
         html,
         tags=_TAGS,
-        attributes={"a": {"href"}, "ol": {"start"}, "*": set()},
+        attributes={"a": {"href"}, "ol": {"start"}, "input": {"checked"}, "*": set()},
         tag_attribute_values={"pre": {"tabindex": {"0"}}},
         allowed_classes=_CLASSES,
         url_schemes=_SCHEMES,
         link_rel="noopener noreferrer nofollow",
-        set_tag_attribute_values={"a": {"target": "_blank"}},
+        set_tag_attribute_values={"a": {"target": "_blank"}, "input": {"type": "checkbox", "disabled": ""}},
     )
 
 

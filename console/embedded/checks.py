@@ -5,7 +5,9 @@ from typing import Any
 
 from django.conf import settings
 from django.core.checks import CheckMessage, Error, Tags, Warning, register
-from django.db import DEFAULT_DB_ALIAS, DatabaseError, connections
+from django.db import DEFAULT_DB_ALIAS, DatabaseError, ProgrammingError, connections
+from django.db.migrations.loader import MigrationLoader
+from psycopg.errors import InsufficientPrivilege, UndefinedColumn, UndefinedTable
 
 from console.embedded import defaults, sql
 
@@ -29,9 +31,32 @@ def why_no_database() -> str:
     if not settings.HAS_EMBEDDED_POSTGRES or (defaults.socket_folder(settings.DATA_DIR) / _SOCKET).exists():
         return ""
     return (
-        f"No console runs in {settings.DATA_DIR}. Start one with `make run`; "
+        f"No console runs in {settings.DATA_DIR}, or it has only just begun to start. Start one with `make run`; "
         "if it was given a DATA_DIR and PORT, give this command the same ones."
     )
+
+
+def why_not_set_up(error: ProgrammingError) -> str:
+    """Return what to do while tables are missing or not yet open to the application; empty when that is not it."""
+    said = str(error).partition("\n")[0]
+    if isinstance(error.__cause__, UndefinedTable | UndefinedColumn):
+        is_early = _has_unapplied_migrations()
+    else:  # rights are given after the last migration
+        is_early = isinstance(error.__cause__, InsufficientPrivilege) and said.startswith("permission denied for ")
+    if not is_early:
+        return ""
+    return (
+        f"The console is still being set up ({said}). Wait until {settings.BASE_URL}/health/ready answers 200; "
+        "where no console is starting, run `manage.py migrate`."
+    )
+
+
+def _has_unapplied_migrations() -> bool:
+    try:
+        loader = MigrationLoader(connections[DEFAULT_DB_ALIAS])
+    except DatabaseError:
+        return True
+    return any(leaf not in loader.applied_migrations for leaf in loader.graph.leaf_nodes())
 
 
 @register(Tags.database)

@@ -7,11 +7,12 @@
     getSelection().selectAllChildren(element);
   };
 
-  // Buttons that stand within what is copied are no part of it.
+  // Buttons that stand within what is copied are no part of it; a ticked box is written as it was.
   const words = (element) => {
     if ("value" in element) return element.value;
     const copy = element.cloneNode(true);
     for (const button of copy.querySelectorAll("button")) button.remove();
+    for (const box of copy.querySelectorAll("input[type=checkbox]")) box.replaceWith(box.checked ? "[x] " : "[ ] ");
     return copy.textContent;
   };
 

@@ -4,7 +4,7 @@ import pytest
 from django.db import connection
 from django.test.utils import CaptureQueriesContext
 
-from agents_app.models import Agent
+from agents_app.models import Agent, Run
 from agents_app.services import agents as services
 from console.audit.models import AuditEvent
 from console.chat.models import Widget
@@ -47,7 +47,14 @@ def test_it_builds_an_assistant_from_nothing_without_htmx(builder, cast):
     looked = builder.post("/agents/helper/edit/", form_of(agent, prompt_slug=prompt.slug, do="look")).text
     assert 'name="var-shop"' in looked and 'name="var-times"' in looked
     assert Agent.objects.get().draft.prompt_slug == "", "looking saves nothing"
-    assert "/agents/helper/publish/" not in builder.get("/agents/helper/").text, "what cannot work is not offered"
+    page = builder.get("/agents/helper/").text
+    assert "/agents/helper/publish/" not in page and "/agents/helper/run/" not in page, (
+        "what cannot work is not offered"
+    )
+    page = builder.get("/agents/helper/run/").text
+    assert "The draft cannot answer yet" in page and "Choose the alias it answers with." in page
+    said = builder.post("/agents/helper/run/", {"what": "draft", "environment": "sandbox", "answer-message": "Hi"})
+    assert said.status_code == 422 and not Run.objects.exists()
     typed = form_of(
         agent,
         **{"prompt_slug": prompt.slug, "alias": "support-chat", "var-shop": "Larkfield", "var-times": "2"},
@@ -66,6 +73,8 @@ def test_it_builds_an_assistant_from_nothing_without_htmx(builder, cast):
     assert draft.prompt_variables == {"shop": "Larkfield", "times": 2}
     assert draft.parameters == {"stop": ["END"], "temperature": 0.4} and draft.limits == {"output_tokens": 200}
     assert draft.suggested_questions == ["Where is my order?", "Who are you?"]
+    assert "/agents/helper/run/" in builder.get("/agents/helper/").text
+    assert '<option value="production">' in builder.get("/agents/helper/run/").text
     page = builder.get("/agents/helper/publish/")
     assert "Larkfield" in page.text and "Publish v1" in page.text
     seen = {"seen_revision": draft.revision, "seen_live": 0, "message": "first"}

@@ -9,15 +9,17 @@ from console.chat.markdown import Growing, mended, render
 from tests.chat.corpus import ATTACKS
 
 _ALLOWED = re.compile(
-    r"</?(?:p|br|hr|h[1-6]|ul|ol|li|blockquote|pre|code|em|strong|s|a|span|table|thead|tbody|tr|th|td)"
+    r"</?(?:p|br|hr|h[1-6]|ul|ol|li|blockquote|pre|code|em|strong|s|a|span|table|thead|tbody|tr|th|td|label)"
     r'(?: (?:class="[\w -]+"|tabindex="0"|start="\d+"|target="_blank"|rel="noopener noreferrer nofollow"'
     r'|href="(?:https?:|mailto:)[^"<>]*"))*>'
 )
 
+_BOX = re.compile(r'<input(?: checked="")? type="checkbox" disabled="">')
+
 
 def harmless(html: str) -> bool:
     """Say whether a text has no markup but what the allow-list names."""
-    return "<" not in _ALLOWED.sub("", html)
+    return "<" not in _BOX.sub("", _ALLOWED.sub("", html))
 
 
 @pytest.mark.parametrize("size", [1, 2, 3, 7, 10_000])
@@ -52,6 +54,16 @@ def test_it_draws_tables_code_and_math() -> None:
     assert (
         '<code class="math">$a_1 * b_1 * c$</code>' in math and "\\(x_2 &lt; y\\)" in math and "for $5 and $6." in math
     )
+
+
+def test_it_draws_tasks_as_boxes_nobody_can_press() -> None:
+    html = render(
+        "- [ ] Buy **milk**\n- [x] Done\n- [x](https://a.example)\n- \\[ ] typed\n- [ ]\n\n[ ] no list <input>"
+    )
+    todo, done, *others = html.split("<li")[1:]
+    assert todo.startswith(' class="task"><label><input type="checkbox" disabled="">Buy <strong>milk</strong></label>')
+    assert done.startswith(' class="task"><label><input checked="" type="checkbox" disabled="">Done</label>')
+    assert not any("<input" in other or "task" in other for other in others) and harmless(html)
 
 
 def test_it_looks_right_while_it_grows() -> None:

@@ -1,7 +1,8 @@
 """The tests' own database: what a committing test leaves behind is gone afterwards."""
 
 import pytest
-from django.db import OperationalError, connection
+from django.db import OperationalError, ProgrammingError, connection, transaction
+from django.db.migrations.recorder import MigrationRecorder
 
 import manage
 from console.audit import actions
@@ -37,8 +38,34 @@ def test_a_command_beside_no_console_says_which_folder_it_looked_in(monkeypatch,
 
     monkeypatch.setattr("django.core.management.execute_from_command_line", unreachable)
     settings.DATA_DIR, settings.HAS_EMBEDDED_POSTGRES = tmp_path, True
-    with pytest.raises(SystemExit, match=f"No console runs in {tmp_path}. .*DATA_DIR"):
+    with pytest.raises(SystemExit, match=f"No console runs in {tmp_path}, .*DATA_DIR"):
         manage.main()
     settings.HAS_EMBEDDED_POSTGRES = False
     with pytest.raises(OperationalError):
+        manage.main()
+
+
+@pytest.mark.django_db
+def test_a_command_says_in_one_line_that_the_console_is_still_being_set_up(monkeypatch) -> None:
+    asked = "SELECT 1 FROM audit_epoch"
+
+    def early(_: list[str]) -> None:
+        with transaction.atomic(), connection.cursor() as cursor:
+            cursor.execute("CREATE ROLE early; SET LOCAL ROLE early")
+            cursor.execute(asked)
+
+    monkeypatch.setattr("django.core.management.execute_from_command_line", early)
+    monkeypatch.setattr("sys.argv", ["manage.py", "demo"])
+    with pytest.raises(
+        SystemExit, match=r"^The console is still being set up .permission denied .*/health/ready .*migrate`\.$"
+    ):
+        manage.main()
+    asked = "SELECT 1 FROM no_such_table"
+    with pytest.raises(ProgrammingError, match="no_such_table"):
+        manage.main()  # every migration is applied: a mistake
+    monkeypatch.setattr(MigrationRecorder, "applied_migrations", lambda _: {})
+    with pytest.raises(SystemExit, match="still being set up .*no_such_table"):
+        manage.main()
+    monkeypatch.setattr("sys.argv", ["manage.py", "migrate"])
+    with pytest.raises(ProgrammingError):
         manage.main()
