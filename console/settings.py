@@ -245,6 +245,8 @@ SOCIALACCOUNT_ADAPTER = "console.teams.adapters.SocialAccountAdapter"
 ACCOUNT_LOGIN_METHODS = {"email"}
 ACCOUNT_FORMS = {
     "login": "console.teams.forms.passwords.LoginForm",
+    "add_email": "console.teams.forms.passwords.AddEmailForm",
+    "reset_password": "console.teams.forms.passwords.ResetPasswordForm",
     "change_password": "console.teams.forms.passwords.ChangePasswordForm",
     "set_password": "console.teams.forms.passwords.SetPasswordForm",
     "reset_password_from_key": "console.teams.forms.passwords.ResetPasswordKeyForm",
@@ -269,6 +271,7 @@ PASSWORD_RESET_TIMEOUT = env_int("PASSWORD_RESET_SECONDS", 3600, minimum=60)
 INVITATION_DAYS = env_int("INVITATION_DAYS", 7, minimum=1)
 ACCOUNT_SESSION_REMEMBER = True
 ACCOUNT_DEFAULT_HTTP_PROTOCOL = "https" if BEHIND_TLS else "http"
+MFA_ADAPTER = "console.teams.adapters.MFAAdapter"
 MFA_SUPPORTED_TYPES = ["totp", "webauthn", "recovery_codes"]
 MFA_PASSKEY_LOGIN_ENABLED = True
 MFA_TOTP_ISSUER = INSTALLATION_NAME

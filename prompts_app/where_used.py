@@ -92,7 +92,7 @@ def calls(prompt: Prompt) -> list[Use]:
             None,
             "",
             holds=holds and row["surface"] not in TRIALS,
-            detail=f"{row['total']:,} calls in 30 days, last on {row['last']:%-d %B}",
+            detail=f"{row['total']:,} calls in 30 days, last on {row['last']:%-d %b}",
             calls=row["total"],
         )
         for row in rows
@@ -115,7 +115,7 @@ def keys(prompt: Prompt) -> list[Use]:
             row["team_id"],
             row["of"],
             holds=False,
-            detail=f"{row['total']:,} calls in 30 days, last on {row['last']:%-d %B}",
+            detail=f"{row['total']:,} calls in 30 days, last on {row['last']:%-d %b}",
             calls=row["total"],
         )
         for row in rows

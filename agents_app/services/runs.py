@@ -168,7 +168,7 @@ def check_input(definition: Definition, value: Any) -> dict[str, Any]:
     try:
         return check_arguments(definition.input_schema or MESSAGE_SCHEMA, value)
     except BadInput as wrong:
-        said = wrong.message
+        said = wrong.message.removeprefix("The arguments do not fit: ")
         if not isinstance(value, dict):
             names = (definition.input_schema or MESSAGE_SCHEMA).get("properties") or {"message": {}}
             said = "It is a JSON object, such as " + json.dumps(dict.fromkeys(list(names)[:3], "…"), ensure_ascii=False)

@@ -200,6 +200,14 @@ def render(text: str) -> str:
     return _html(text)
 
 
+_MARKS = re.compile(r"\*\*|`|^ {0,3}(?:#{1,6} |[-*>] )", re.M)
+
+
+def excerpt(text: str) -> str:
+    """Return the beginning of an answer as one line of words, without the marks that would be drawn."""
+    return " ".join(_MARKS.sub("", text).split())
+
+
 _LINE_END = re.compile(r"\r\n|\r|\n")
 
 

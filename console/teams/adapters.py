@@ -6,6 +6,8 @@ from typing import Any
 
 from allauth.account.adapter import DefaultAccountAdapter
 from allauth.core.internal import ratelimit
+from allauth.mfa.adapter import DefaultMFAAdapter
+from allauth.mfa.models import Authenticator
 from allauth.socialaccount.adapter import DefaultSocialAccountAdapter
 from allauth.socialaccount.models import SocialLogin
 from django.conf import settings
@@ -169,3 +171,10 @@ def _auto_join(actor: Actor, user: User) -> None:
     team = Team.objects.filter(slug=slug, archived_at=None).first()
     if team is not None:
         join(actor=actor, team=team, user=user, role=role)
+
+
+class MFAAdapter(DefaultMFAAdapter):  # type: ignore[misc]
+    def generate_authenticator_name(self, user: User, type: Authenticator.Type) -> str:
+        """Return what a new key is called until somebody says better."""
+        count = Authenticator.objects.filter(user=user, type=type).count()
+        return f"Passkey {count + 1}" if count else "Passkey"

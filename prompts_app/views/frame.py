@@ -78,6 +78,7 @@ def frame(
         "version": shown,
         "may": allowed,
         "uses": uses,
+        "is_held": any(use.holds for use in uses),
         "used_by": _words(uses),
         "tabs": _tabs(prompt, tab, uses),
         "actions": [

@@ -74,7 +74,7 @@ def test_it_connects_imports_promotes_and_rolls_back(
     page.get_by_role("button", name="Create alias").click()
 
     # Sandbox, canary, production; then the way back in one click and a reason.
-    page.get_by_role("link", name="Start with sandbox's").click()
+    page.get_by_role("link", name="Start canary with the sandbox pin").click()
     answer(page, "Set canary", Share="10", Reason="Passes the same tests")
     expect(page.get_by_role("img", name="10 % canary")).to_be_visible()
     check_axe(page)

@@ -7,6 +7,7 @@ from console.pages.navigation import ITEMS, Item
 from console.teams.access import rights_of
 from console.teams.callers import SYSTEM, Caller
 from console.teams.models import User
+from tests import make
 from tests.conftest import Cast
 from tests.e2e.conftest import NARROW, WIDE, OpenPage, look_at
 
@@ -23,6 +24,23 @@ def people(committed_db: None) -> Cast:
     return Cast()
 
 
+def _make_long_names() -> None:
+    """What people name things in some languages, so that no list breaks under it."""
+    team = make.make_team("Kundenbetreuung und Rueckerstattungen Nordwest")
+    agent = make.make_agent(
+        team,
+        "rueckerstattungen-nordwest-assistentin-der-nacht",
+        prompt=make.make_prompt(team, "kundenbetreuung/rueckerstattungen-nordwest/assistentin-der-nacht"),
+        name="Rueckerstattungsassistentin Nordwest fuer die Nacht und das Wochenende",
+        description="Sie antwortet, wenn sonst niemand da ist. " * 5,
+    )
+    alias = make.make_alias("rueckerstattungen-nordwest-antworten-der-nacht")
+    alias.teams.add(team)
+    make.make_key(team, "Was in der Nacht und am Wochenende das Gateway ruft, ohne dass jemand da ist")
+    make.make_tool(team, "rueckerstattungen_nordwest_nachschlagen")
+    make.make_widget(team, agent, name="Rueckerstattungen auf der Seite der Aussenstellen im Nordwesten")
+
+
 def _open_to(user: User, item: Item) -> bool:
     return item.is_open_to(Caller(actor=SYSTEM, is_operator=user.is_operator, user=user, rights=rights_of(user)))
 
@@ -31,6 +49,8 @@ def _open_to(user: User, item: Item) -> bool:
 def test_it_walks_the_navigation(page_as: OpenPage, people: Cast, who: str) -> None:
     user = getattr(people, who)
     page = page_as(user)
+    if who == "operator":
+        _make_long_names()
     # The operator has walked here before, and what one does not see is no barrier.
     axe = () if who == "bob" else (WIDE, NARROW)
     for place, item in enumerate([item for item in ITEMS if _open_to(user, item)]):

@@ -94,6 +94,18 @@ def _area_sheets() -> list[str]:
     ]
 
 
+def test_it_puts_what_a_form_does_last() -> None:
+    footers = [
+        (path.name, footer)
+        for path in (ROOT / "templates").rglob("*.html")
+        for footer in re.findall(r"<footer.*?</footer>", path.read_text(), re.S)
+    ]
+    wrong = [
+        name for name, footer in footers if re.search(r'</button>\s*<a class="btn" data-variant="outline"', footer)
+    ]
+    assert len(footers) > 60 and not wrong
+
+
 def test_it_counts_every_file_the_base_loads() -> None:
     base = "".join((ROOT / "templates" / name).read_text() for name in ("base.html", "base_team.html"))
     loaded = set(re.findall(r'{% static "((?:css|js|vendor)/[\w.-]+)" %}', base))

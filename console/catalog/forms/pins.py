@@ -17,6 +17,7 @@ class PinForm(forms.Form):
 
     title: ClassVar[str]  # with {alias} and {environment}
     action: ClassVar[str]
+    here: ClassVar[str] = ""  # what its page is called, where the button does not say it
     done: ClassVar[str]  # what the toast says
     is_destructive: ClassVar[bool] = False
 
@@ -80,6 +81,7 @@ def _percent(initial: int, help_text: str, *, required: bool = True) -> forms.In
 
 
 class CanaryForm(PinForm):
+    here = "Canary"
     title, action, done = "Canary of {alias} in {environment}", "Set canary", "Set the canary of {alias}."
     version = VersionField(ModelVersion.objects.none(), label="Model version", empty_label="Choose a version")
     percent = _percent(10, "Of the callers; the same ones call after call.")
@@ -110,6 +112,7 @@ class EndCanaryForm(PinForm):
 
 
 class ShadowForm(PinForm):
+    here = "Shadow copies"
     title, action, done = "Shadow copies of {alias} in {environment}", "Save", "Changed the shadow copies of {alias}."
     version = VersionField(
         ModelVersion.objects.none(), label="Copied to", required=False, empty_label="Nothing is copied"
@@ -129,6 +132,7 @@ class ShadowForm(PinForm):
 
 
 class LaneForm(PinForm):
+    here = "Lane"
     title, action, done = "Lane of {alias} in {environment}", "Save", "Changed the lane of {alias}."
     lane = forms.ChoiceField(
         choices=[("", "As the caller may"), *Lane.choices],
@@ -148,6 +152,7 @@ class LaneForm(PinForm):
 class FallbacksForm(PinForm):
     """A chain of up to five steps; two empty ones wait after those there are. A step without a version goes."""
 
+    here = "Fallbacks"
     title, action, done = "Fallbacks of {alias} in {environment}", "Save chain", "Changed the fallbacks of {alias}."
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
@@ -190,6 +195,7 @@ class FallbacksForm(PinForm):
 class ParametersForm(PinForm):
     """For each parameter a default and, where it has one, a most."""
 
+    here = "Parameters"
     title, action = "Parameters of {alias} in {environment}", "Save parameters"
     done = "Changed the parameters of {alias}."
 

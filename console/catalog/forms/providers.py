@@ -35,6 +35,7 @@ class ProviderForm(forms.Form):
     slug = forms.SlugField(
         max_length=60,
         label="Short name",
+        error_messages={"invalid": "Write lower-case letters, digits and hyphens."},
         help_text=mark_safe("The part before the slash in <code>openai/gpt-4o-mini</code>. It never changes."),
         widget=forms.TextInput(attrs={"class": "mono", "spellcheck": "false"}),
     )

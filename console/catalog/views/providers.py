@@ -2,6 +2,7 @@
 
 from typing import Any
 
+from django.conf import settings
 from django.http import HttpResponse
 from django.shortcuts import render
 from django.urls import reverse
@@ -148,6 +149,7 @@ def _page(request: TeamRequest, row: Provider, *, piece: str = "", status: int =
         "offered": [(name, name in known, families.guess(name)) for name in outcome.models] if outcome else [],
         "takes_prices": outcome is not None and len(outcome.models) <= _MOST_PRICED,
         "incidents": lately,
+        "currency": settings.CURRENCY,
         "health": queries.health_of(row, lately),
         "form": ProviderForm(provider=row),
         "question": confirm.REMOVE_PROVIDER,

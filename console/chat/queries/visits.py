@@ -11,6 +11,7 @@ from django.db.models.functions import Left
 from django.utils.dateparse import parse_datetime
 
 from console.chat import access
+from console.chat.markdown import excerpt
 from console.chat.models import Conversation, Feedback, Message, Widget
 from console.chat.queries.thread import Thread, thread
 from console.core.clock import now
@@ -157,7 +158,8 @@ def _with_ends(rows: QuerySet[Conversation]) -> QuerySet[Conversation]:
 
 
 def _visit(row: Any) -> Visit:
-    return Visit(row, row.last_role, row.last_status, " ".join(row.last_text.split()), row.good or 0, row.bad or 0)
+    said = excerpt(row.last_text) if row.last_role == "assistant" else " ".join(row.last_text.split())
+    return Visit(row, row.last_role, row.last_status, said, row.good or 0, row.bad or 0)
 
 
 def thread_of(conversation: Conversation, *, before: uuid.UUID | None = None) -> Thread:

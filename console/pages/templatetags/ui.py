@@ -23,6 +23,7 @@ from django.utils.safestring import SafeString, mark_safe
 from console.core import hidden, words
 from console.core.clock import now
 from console.core.ids import request_id
+from console.pages.navigation import ITEMS, Item
 
 register = template.Library()
 
@@ -82,10 +83,16 @@ def nav_count(context: Context, item: Any) -> SafeString:
 
 
 @register.simple_tag
+def page_of(active: str) -> Item | None:
+    """Return the page of the navigation that what is shown belongs to."""
+    return next((item for item in ITEMS if item.name == active), None)
+
+
+@register.simple_tag
 def team_tag(team: Any) -> SafeString:
     """Show a team by its colour slot and name. Anything with `.name` and `.colour` will do."""
     return format_html(
-        '<span class="team"><span class="dot" data-team="{}"></span>{}</span>',
+        '<span class="team"><span class="dot" data-team="{}"></span><span>{}</span></span>',
         getattr(team, "colour", ""),
         visible(team.name),
     )

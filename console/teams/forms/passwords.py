@@ -6,6 +6,7 @@ from allauth.account import forms
 
 _WORDS = {
     "login": "E-mail",
+    "email": "E-mail",
     "password": "Password",
     "oldpassword": "Present password",
     "password1": "New password",
@@ -23,6 +24,14 @@ class _OurWords:
 
 
 class LoginForm(_OurWords, forms.LoginForm):  # type: ignore[misc]
+    pass
+
+
+class AddEmailForm(_OurWords, forms.AddEmailForm):  # type: ignore[misc]
+    pass
+
+
+class ResetPasswordForm(_OurWords, forms.ResetPasswordForm):  # type: ignore[misc]
     pass
 
 

@@ -33,6 +33,11 @@ class Question:
     facts: list[tuple[str, str]] = field(default_factory=list)
     losses: list[str] = field(default_factory=list)
 
+    @property
+    def here(self) -> str:
+        """What the page is called behind what it is about."""
+        return "Change" if self.verb == "Save changes" else self.verb
+
 
 def posted(request: HttpRequest) -> QueryDict | None:
     """Return what a form is bound to: the fields of a POST, however few, and nothing otherwise."""

@@ -19,8 +19,12 @@ def olga(library: Cast, client: Client, settings: Any, tmp_path: Path) -> Client
     return client
 
 
-def test_an_operator_connects_tests_syncs_and_settles(olga: Client, tmp_path: Path) -> None:
+def test_an_operator_connects_tests_syncs_and_settles(olga: Client, settings: Any, tmp_path: Path) -> None:
     page = "/prompts/git/"
+    allowed, settings.PROMPTS_GIT_FOLDERS = settings.PROMPTS_GIT_FOLDERS, []
+    shown = olga.get(page).content.decode()
+    assert "PROMPTS_GIT_FOLDERS" in shown and "Connect a repository" not in shown, "what cannot work is not offered"
+    settings.PROMPTS_GIT_FOLDERS = allowed
     assert "Connect a repository" in olga.get(page).content.decode()
     wrong = olga.post(page, {"address": "/etc/x", "branch": "main", "every_minutes": "0"})
     assert wrong.status_code == 422 and "are not allowed here" in wrong.content.decode()

@@ -67,6 +67,9 @@ def test_it_deletes_only_what_nothing_uses(cast: Cast, signed_in: SignedIn, bell
     make.make_prompt(cast.team_a, "mine", "{{> tone}}")
     make.make_prompt(cast.team_b, "secret", "{{> tone}}")
     client = signed_in(bella)
+    page = client.get("/prompts/tone/-/settings/").content.decode()
+    assert "See where it is used" in page and "Delete prompt" not in page
+    assert "Delete prompt" in client.get("/prompts/mine/-/settings/").content.decode()
     page = client.get("/prompts/tone/-/delete/").content.decode()
     assert "cannot be deleted while it is in use" in page and "mine" in page
     assert "secret" not in page and "1 of teams you do not belong to" in page
