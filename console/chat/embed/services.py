@@ -36,12 +36,13 @@ def say(*, widget: Widget, held: Pass, text: str, address: str) -> Message:
     with transaction.atomic():
         _refuse_if_off(widget)
         conversation = before or _begun(widget, held)
+        # The visitor's row before the conversation's, as whoever begins one takes them: or two tabs wait for good.
+        Visitor.objects.filter(pk=conversation.visitor_id).update(seen_at=now())
         if conversation.agent_id != widget.agent_id:
             conversation.agent = widget.agent
             conversation.save(update_fields=["agent"])
         message = messages.send(conversation=conversation, speaker=speaker, text=text)
         _count(widget, message, uses)
-        Visitor.objects.filter(conversations=conversation).update(seen_at=now())
     return message
 
 
@@ -120,7 +121,7 @@ def _refuse_if_off(widget: Widget) -> None:
 
 def _begun(widget: Widget, held: Pass) -> Conversation:
     """Return the visitor's conversation, made with their first words: one, however many tabs they have."""
-    visitor = Visitor.objects.select_for_update().get(pk=_present(widget, held).pk)
+    visitor = Visitor.objects.select_for_update(no_key=True).get(pk=_present(widget, held).pk)
     return conversation_of(widget, held) or Conversation.objects.create(
         team=widget.team, agent=widget.agent, visitor=visitor, widget=widget
     )

@@ -2,12 +2,15 @@
 
 import datetime as dt
 import json
+import re
 import uuid
 from pathlib import Path
 
 import httpx2 as httpx
 import pytest
 from django.conf import settings
+from django.db import connection
+from django.test.utils import CaptureQueriesContext
 from django.urls import reverse
 
 from agents_app.models import Agent
@@ -64,6 +67,17 @@ def test_it_asks_and_is_answered_by_the_widgets_assistant_and_nothing_else(room:
         k: v for k, v in sent.items() if k != "messages"
     }
     assert again["messages"][0] == sent["messages"][0] and again["messages"][-1]["role"] == "user"
+
+
+def test_tabs_of_one_visitor_take_rows_in_one_order(room: Room, widget: Widget) -> None:
+    visiting = Visiting(widget)
+    for text in ("The first word begins the conversation.", "The next one finds it."):
+        with CaptureQueriesContext(connection) as asked:
+            ended(visiting.say(text))
+        rows = re.compile(r'(?:^UPDATE|FROM) "chat_(visitor|conversation)"')
+        locks = [one["sql"] for one in asked if re.search(r"^UPDATE|FOR (?:NO KEY )?UPDATE", one["sql"])]
+        taken = [found[1] for sql in locks if (found := rows.search(sql))]
+        assert taken[0] == "visitor" and "conversation" in taken, "the other order lets two wait for each other"
 
 
 def test_what_lost_answers_hold_is_settled_at_what_the_log_says(room: Room, widget: Widget) -> None:
