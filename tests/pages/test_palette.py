@@ -38,7 +38,11 @@ def test_it_finds_by_the_beginnings_of_words(client: Client, cast: Cast) -> None
 def test_it_finds_teams_keys_aliases_and_models_of_ones_own(client: Client, cast: Cast) -> None:
     version = make.make_model("meridian-large")
     make.make_alias("support-chat", production=version).teams.add(cast.team_a)
+    make.make_prompt(cast.team_a, "refunds/answer")
+    make.make_widget(cast.team_a, name="Help centre")
     client.force_login(cast.alice)
+    assert "refunds/answer" in labels(client.get("/palette/?q=refund", **HTMX).text)
+    assert "Help centre" in labels(client.get("/palette/?q=help", **HTMX).text)
     assert "Team A" in labels(client.get("/palette/?q=team", **HTMX).text)
     assert "kim" in labels(client.get("/palette/?q=kim", **HTMX).text)
     assert "kim" in labels(client.get(f"/palette/?q={cast.kim_text}", **HTMX).text)
@@ -49,10 +53,13 @@ def test_it_finds_teams_keys_aliases_and_models_of_ones_own(client: Client, cast
 def test_it_hides_other_teams_things(client: Client, cast: Cast) -> None:
     version = make.make_model("meridian-large")
     make.make_alias("support-chat", production=version).teams.add(cast.team_a)
+    make.make_prompt(cast.team_a, "refunds/answer")
+    make.make_widget(cast.team_a, name="Help centre")
     client.force_login(cast.charlie)
-    for words in ("Team A", "kim", cast.kim_text, "support", "meridian"):
+    hidden = {"Team A", "kim", "support-chat", "meridian-large", "refunds/answer", "Help centre"}
+    for words in ("Team A", "kim", cast.kim_text, "support", "meridian", "refund", "help"):
         found = labels(client.get("/palette/", {"q": words}, **HTMX).text)
-        assert not {"Team A", "kim", "support-chat", "meridian-large"} & set(found), words
+        assert not hidden & set(found), words
 
 
 def test_it_opens_a_record_by_its_request_id(client: Client, cast: Cast) -> None:

@@ -82,6 +82,9 @@ def test_it_refuses_and_hides(shop: Shop, client: httpx.Client, server) -> None:
         f"/v1/agents/clerk/runs/{run.public_id}/cancel", headers={"Authorization": f"Bearer {text}"}
     ).json()
     assert (stopped["status"], stopped["input"]) == ("cancelled", None), "to stop it is not to read it"
+    again = {"again": {"run": run.public_id, "step": 1}}
+    repeated = client.post("/v1/agents/clerk/runs", json=again, headers={"Authorization": f"Bearer {text}"})
+    assert repeated.status_code == 403, "nor is to see it to go on with what it read"
 
 
 def test_it_finds_a_run_again_by_the_longest_key(shop: Shop, client: httpx.Client) -> None:
@@ -145,6 +148,12 @@ def test_what_is_put_into_a_queue_is_for_the_key_and_the_environment_that_put_it
     assert put(1, f"{longest}a", other).json()["id"] != first.json()["id"], "a key is its credential's own"
     assert QueueItem.objects.get(pk=first.json()["id"].removeprefix("item_")).put_by_id == shop.world.key.pk
     assert put(1, "a", sandbox).status_code == 202
+    strangers = make.make_team("Others")
+    _, stranger = make.make_key(strangers)
+    assert put(1, "a", stranger).status_code == 404
+    queues.create_queue(actor=SYSTEM, team=strangers, slug="tickets", name="Tickets")
+    seen = client.get(f"{path}/{first.json()['id']}", headers={"Authorization": f"Bearer {stranger}"})
+    assert seen.status_code == 404, "a queue of the same name has items of its own"
     trigger = {
         "actor": SYSTEM,
         "agent": shop.agent,

@@ -168,6 +168,12 @@ def test_it_answers_sites_on_its_list_and_nobody_else(widget: Widget) -> None:
         response = allowed.client.get(reverse("embed:conversation", args=[widget.public_id]), headers=headers)
         assert response.status_code == status and "Access-Control-Allow-Origin" not in response, origin
 
+    widget.origins = [SHOP, OTHER]
+    widget.save()
+    elsewhere = {site: Visiting(widget, site, token=allowed.token).mint(token=allowed.token) for site in (SHOP, OTHER)}
+    visitors = {site: tokens.read(said.json()["token"], widget=widget).visitor for site, said in elsewhere.items()}
+    mine = tokens.read(allowed.token, widget=widget).visitor
+    assert visitors[SHOP] == mine != visitors[OTHER], "a site's visitor is a stranger on the next one"
     widget.origins = [OTHER]
     widget.save()
     assert _error(allowed.get("conversation")) == (401, "token"), "taken off the list"
