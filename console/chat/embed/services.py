@@ -37,7 +37,7 @@ def say(*, widget: Widget, held: Pass, text: str, address: str) -> Message:
         _refuse_if_off(widget)
         conversation = before or _begun(widget, held)
         # The visitor's row before the conversation's, as whoever begins one takes them: or two tabs wait for good.
-        Visitor.objects.filter(pk=conversation.visitor_id).update(seen_at=now())
+        Visitor.objects.filter(conversations=conversation).update(seen_at=now())
         if conversation.agent_id != widget.agent_id:
             conversation.agent = widget.agent
             conversation.save(update_fields=["agent"])
