@@ -8,8 +8,10 @@ from typing import NamedTuple
 from console.core.errors import ProviderError
 from console.core.scrub import scrub
 
-# The request itself is at fault, also where no sentence says how: to send it again cannot help.
-_ALWAYS_THEIRS = frozenset({400, 413, 422})
+# The request itself is at fault, also where no sentence says how: to send it again cannot help. A 400 or a 404 that
+# says nothing may be a proxy's, of a wrong address.
+_ALWAYS_THEIRS = frozenset({413, 422})
+_THEIRS_IF_SAID = frozenset({400, 404})
 
 
 class Said(NamedTuple):
@@ -31,8 +33,8 @@ def _for_callers(message: str) -> str:
 
 
 def failure(status: int, said: Said) -> ProviderError:
-    """Return the error for a status. A 404 without a sentence is a wrong address, and so the installation's fault."""
-    if status in _ALWAYS_THEIRS or (status == 404 and said.message):
+    """Return the error for a status: the caller's to mend, or the installation's."""
+    if status in _ALWAYS_THEIRS or (status in _THEIRS_IF_SAID and said.message):
         return ProviderError(
             f"The model refused the request: {_for_callers(said.message) or f'status {status}, without a reason.'}",
             permanent=True,

@@ -233,9 +233,12 @@ def test_a_refusals_sentence_is_scrubbed(ask, world, stream):
 
 
 def test_a_refusal_without_a_sentence(ask, world):
-    for raw in (b"<html>Bad Request</html>", b"", b"[]", b'{"error": "flat"}', b"\xff\xfe"):
+    for raw in (b"<html>Bad Request</html>", b"", b"[]", b'{"error": {}}', b"\xff\xfe"):
         world.upstream.enqueue(raw, status=400)
-        fails(world, ask(), 400, "upstream_refused", is_free=True)
+        fails(world, ask(), 502, "upstream_error", is_free=True)
+    world.forgive()
+    world.upstream.enqueue(b"<html>Too large</html>", status=413)
+    fails(world, ask(), 400, "upstream_refused", is_free=True)
 
 
 LIES = [

@@ -241,4 +241,4 @@ def test_answers_of_odd_shapes_are_read_or_the_providers_fault():
     deep = b'{"detail":' * 900 + b"5" + b"}" * 900
     bodies = [{name: odd} for name in ("error", "message", "detail") for odd in [*ODD, [{"loc": 5, "msg": []}]]]
     for raw in (deep, *map(orjson.dumps, bodies)):
-        assert kind.failure(400, raw).status == 400
+        assert kind.failure(422, raw).status == 400
