@@ -192,9 +192,8 @@ if urlsplit(VALKEY_URL).scheme not in {"redis", "rediss", "unix"}:
 BUILTIN_MODEL = env_bool("BUILTIN_MODEL", EMBEDDED_PARTS)
 CACHES = {
     "default": {
-        "BACKEND": "django.core.cache.backends.db.DatabaseCache",
+        "BACKEND": "console.core.cache.KeptCache",
         "LOCATION": "core_cache",  # made by a migration of console.core
-        "OPTIONS": {"MAX_ENTRIES": 100_000},
     }
 }
 

@@ -2,6 +2,7 @@
 
 import json
 import threading
+from typing import Any
 
 import httpx2 as httpx
 import pytest
@@ -9,11 +10,13 @@ import pytest
 from agents_app.models import QueueItem, Run
 from agents_app.services import queues
 from agents_app.services.triggers import create_trigger
+from console.api.v1 import rows
 from console.teams.actors import SYSTEM
 from console.teams.services.keys import revoke_key
 from tests import make
 from tests.runs.conftest import Shop
 from tests.runs.scripts import wants, words
+from tests.waiting import until
 
 
 @pytest.fixture
@@ -106,6 +109,45 @@ def test_it_stops_telling_a_key_whose_access_ended(shop: Shop, client: httpx.Cli
         revoke_key(actor=SYSTEM, key=shop.world.key)
         rest = list(lines)  # which ends though the run waits
     assert rest[-3] == "event: error" and '"code":"access_ended"' in rest[-2]
+
+
+def test_who_waits_with_a_key_whose_access_ended_is_told(
+    shop: Shop, client: httpx.Client, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Nobody works on these runs and this item, so who asks for them waits."""
+    queue = queues.create_queue(actor=SYSTEM, team=shop.world.team, slug="tickets", name="Tickets")
+    item, _ = queues.put(queue=queue, body={"message": "17"}, put_by_name="shop")
+    chat = {"model": "agent:clerk", "messages": [{"role": "user", "content": "Count."}]}
+    asks: dict[str, tuple[str, str, dict[str, Any]]] = {
+        "item": ("GET", f"/v1/queues/tickets/items/item_{item.pk.hex}?wait=60", {}),
+        "run": ("POST", "/v1/agents/clerk/runs", {"json": {"input": {"message": "Count."}, "wait": 60}}),
+        "chat": ("POST", "/v1/chat/completions", {"json": chat}),
+        "stream": ("POST", "/v1/chat/completions", {"json": chat | {"stream": True}}),
+    }
+    said: dict[str, httpx.Response] = {}
+    waiting, asked_again = set[str](), rows.Asked.again
+
+    def again(asked: rows.Asked) -> rows.Asked:
+        latest = asked_again(asked)
+        waiting.add(asked.request.id)
+        return latest
+
+    def wait(name: str) -> None:
+        method, path, more = asks[name]
+        said[name] = client.request(method, path, **more)
+
+    monkeypatch.setattr(rows.Asked, "again", again)
+    threads = [threading.Thread(target=wait, args=(name,)) for name in asks]
+    for thread in threads:
+        thread.start()
+    until(lambda: len(waiting) == len(asks) or said, lambda: f"all wait: {waiting} {said}")
+    revoke_key(actor=SYSTEM, key=shop.world.key)
+    for thread in threads:
+        thread.join(60)
+    assert said.keys() == asks.keys()
+    for name, answer in said.items():  # a stream may have begun to say that it is still there
+        assert '"code":"access_ended"' in answer.text, name
+        assert answer.status_code == 403 or name == "stream", name
 
 
 def test_work_goes_into_a_queue_and_its_result_comes_out(shop: Shop, client: httpx.Client) -> None:

@@ -192,6 +192,11 @@ def test_it_says_when_nothing_decided_yet(agent, cast):
 def test_it_keeps_what_runs_did_from_those_who_may_not_read_it(run, anna, cast):
     assert as_(anna).post(f"/runs/{run.public_id}/ask/", {"question": "Why?"}).status_code == 403
     assert as_(cast.charlie).post(f"/runs/{run.public_id}/ask/", {"question": "Why?"}).status_code == 404
+    for path in (f"/runs/{run.public_id}/again/", f"/api/runs/{run.public_id}/again/"):
+        for body in ({}, {"step": 1}):
+            refused = as_(anna).post(path, json.dumps(body), content_type="application/json")
+            assert refused.status_code in {403, 404}, path
+    assert Run.objects.count() == 1
 
 
 def test_it_asks_the_same_model_with_the_record_and_no_tools(committed_db, upstream):
