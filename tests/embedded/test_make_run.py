@@ -9,6 +9,7 @@ import sys
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any
 
 import pytest
@@ -91,12 +92,14 @@ class Console:
 
 
 @pytest.fixture
-def console(tmp_path: Path) -> Iterator[Console]:
-    console = Console(tmp_path / "data")
-    console.start()
-    yield console
-    if console.process.poll() is None:
-        console.stop()
+def console() -> Iterator[Console]:
+    # Not in pytest's own folder: every pytest that begins on this machine closes that to the user PostgreSQL runs as.
+    with TemporaryDirectory(prefix="facet-") as folder:
+        console = Console(Path(folder) / "data")
+        console.start()
+        yield console
+        if console.process.poll() is None:
+            console.stop()
 
 
 @pytest.fixture
