@@ -347,7 +347,7 @@ STATIC_URL = "/static/"
 STATICFILES_DIRS = [BASE_DIR / "static"]
 STORAGES = {
     "default": {"BACKEND": "django.core.files.storage.FileSystemStorage"},
-    "staticfiles": {"BACKEND": "django.contrib.staticfiles.storage.StaticFilesStorage"},
+    "staticfiles": {"BACKEND": "console.core.static_files.AddressedByContent"},
 }
 # Served from where they lie: nothing has to be collected before a start.
 WHITENOISE_USE_FINDERS = True

@@ -181,6 +181,7 @@ def decided(approvals: QuerySet[Approval]) -> list[Approval]:
 @dataclass(frozen=True, slots=True)
 class Week:
     asked: int
+    decided: int  # or too late to be; not those that wait, and not those nobody needs any more
     approved: int
     expired: int
     median_seconds: float | None
@@ -191,7 +192,7 @@ class Week:
 
     @property
     def approved_percent(self) -> float:
-        return 100 * self.approved / self.asked if self.asked else 0.0
+        return 100 * self.approved / self.decided if self.decided else 0.0
 
 
 def week(approvals: QuerySet[Approval]) -> Week:
@@ -205,6 +206,7 @@ def week(approvals: QuerySet[Approval]) -> Week:
     times = [(decided - asked).total_seconds() for _, asked, decided, who in rows if decided and who]
     return Week(
         asked=len(rows),
+        decided=sum(state in {State.APPROVED, State.REJECTED, State.EXPIRED} for state, *_ in rows),
         approved=sum(state == State.APPROVED for state, *_ in rows),
         expired=sum(state == State.EXPIRED for state, *_ in rows),
         median_seconds=median(times) if times else None,

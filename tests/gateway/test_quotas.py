@@ -197,7 +197,8 @@ def test_a_model_without_a_price_cannot_be_used_under_a_cost_limit(ask, world):
     free = make.make_model("unpriced", provider=world.provider, price=None)
     make.make_alias("unpriced", production=free)
     record(actions.MODEL_CREATED, actor=SYSTEM, target=free)
-    assert ask(model="unpriced").status_code == 200
+    free_of_charge = ask(model="unpriced")
+    assert free_of_charge.status_code == 200 and "x-facet-cost" not in free_of_charge.headers
     limit(world, "cost", "month", 10**9)
     refused = ask(model="unpriced")
     assert refused.status_code == 403 and refused.json()["error"]["param"] == "model"

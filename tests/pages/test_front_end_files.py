@@ -2,10 +2,12 @@
 
 import gzip
 import hashlib
+import os
 import re
 from pathlib import Path
 
 import pytest
+from django.templatetags.static import static
 
 ROOT = Path(__file__).resolve().parent.parent.parent
 STATIC = ROOT / "static"
@@ -42,6 +44,19 @@ def test_it_lists_every_vendored_file_with_package_version_and_licence() -> None
     for package, _ in listed.values():
         licence = VENDOR / "licences" / f"{package.lstrip('@').replace('/', '-')}.txt"
         assert licence.read_text().strip(), package
+
+
+def test_the_address_of_a_file_changes_with_what_is_in_it(settings, tmp_path: Path) -> None:
+    settings.STATICFILES_DIRS = [tmp_path]
+    (tmp_path / "later.js").write_text("first();")
+    first = static("later.js")
+    assert re.fullmatch(r"/static/later\.js\?v=[0-9a-f]{8}", first) and static("later.js") == first
+    (tmp_path / "later.js").write_text("second();")
+    os.utime(tmp_path / "later.js", ns=(1, 1))  # also where both were written within one tick of the clock
+    assert static("later.js") != first
+    (tmp_path / "later.js").unlink()
+    assert static("later.js") == "/static/later.js"
+    assert static("never.js") == "/static/never.js"
 
 
 def test_it_has_every_icon_the_pages_name() -> None:

@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 from django import forms
 from django.template import Context, Template
+from django.templatetags.static import static
 from django.test import RequestFactory
 
 EVIL = '<script>alert("x")</script>'
@@ -21,7 +22,7 @@ def draw(source: str, **context: Any) -> str:
 
 def test_it_draws_icons_from_the_sprite() -> None:
     assert draw('{% icon "pin" "icon-sm" %}') == (
-        '<svg class="icon icon-sm" aria-hidden="true"><use href="/static/vendor/icons.svg#pin"/></svg>'
+        '<svg class="icon icon-sm" aria-hidden="true"><use href="' + static("vendor/icons.svg") + '#pin"/></svg>'
     )
 
 

@@ -94,7 +94,7 @@ def call_headers(request: Request, call: Call) -> Headers:
             dropped=plan.dropped,
         ),
     ]
-    if call.is_closed:
+    if call.is_closed and plan.price is not None:
         headers.append((b"x-facet-cost", b"%.6f" % (call.cost_micros / 1_000_000)))
     return headers
 
