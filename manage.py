@@ -7,6 +7,8 @@ import sys
 
 def main() -> None:
     os.environ.setdefault("DJANGO_SETTINGS_MODULE", "console.settings")
+    # One connection is all a command needs, and a pool tries for ten seconds where there is no database.
+    os.environ.setdefault("DATABASE_POOL", "0")
     from django.core.management import execute_from_command_line
     from django.db import OperationalError, ProgrammingError
 
