@@ -162,9 +162,9 @@ def test_the_page_says_what_callers_would_miss(operator: Client, scene: Scene) -
     scene.change(pins.SetFallbacks((pins.Step(scene.new),)))
     scene.change(pins.SetCanary(scene.spare, 10))
     page = operator.get("/models/aliases/support-chat/").content.decode()
-    assert "The fallback <b" in page and "The canary <b" in page and "no tools; no JSON schema" in page
+    assert "the fallback <b" in page and "the canary <b" in page and "no tools; no JSON schema" in page
     scene.change(pins.Move(scene.spare))
-    assert "The pin <b" in operator.get("/models/aliases/support-chat/").content.decode()
+    assert "the pin <b" in operator.get("/models/aliases/support-chat/").content.decode()
 
 
 def test_its_forms_change_fallbacks_parameters_shadow_and_lane(operator: Client, scene: Scene) -> None:
