@@ -85,8 +85,8 @@ def with_agent(snapshot: "Snapshot", asker: Asker, ask: Ask) -> Ask:
     agent = snapshot.agents.get(slug)
     if agent is None or not agent.is_for(asker.team.id):
         raise unknown_agent(ask.model)
-    if ask.operation not in {"chat", "message"}:
-        raise BadInput("Agents answer at /v1/chat/completions and /v1/messages.", param="model")
+    if ask.operation not in {"chat", "message", "response"}:
+        raise BadInput("Agents answer at /v1/chat/completions, /v1/messages and /v1/responses.", param="model")
     if agent.has_tools:
         raise NeedsRun(
             f"{ask.model} works with tools, so it is started as a run: on its page, or with a key at"
@@ -97,12 +97,14 @@ def with_agent(snapshot: "Snapshot", asker: Asker, ask: Ask) -> Ask:
         raise AgentNotReady(slug, f"it answers with the alias {agent.alias!r}, which this key may not call")
     if "prompt" in ask.body:
         raise BadInput("An agent has its own instructions; leave prompt out.", param="prompt")
-    count = len(ask.body.get("messages", ()))
+    held = "input" if ask.operation == "response" else "messages"
+    said = ask.body.get(held, ())
+    count = 1 if isinstance(said, str) else len(said)
     if agent.most_messages is not None and count > agent.most_messages:
         raise BadInput(
             f"{ask.model} takes at most {agent.most_messages:,} messages; this request has {count:,}."
             " Leave out the oldest.",
-            param="messages",
+            param=held,
         )
     mine = agent.parameters
     if ask.operation == "message":  # which has names of its own for the rest, and does not know most of it

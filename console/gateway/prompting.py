@@ -22,7 +22,7 @@ from prompts_app import shapes
 from prompts_app.rendering import Filled, NotRead, fill, is_callable, not_there
 from prompts_app.shapes import Finder, Key
 
-_TAKES_PROMPTS = frozenset({"chat", "message"})
+_TAKES_PROMPTS = frozenset({"chat", "message", "response"})
 _SYSTEM = frozenset({"system", "developer"})
 
 
@@ -46,7 +46,7 @@ async def prompted(snapshot: Snapshot, asker: Asker, ask: Ask) -> Ask:
 
 async def _prompted_as(snapshot: Snapshot, team_id: uuid.UUID, asker: Asker, ask: Ask) -> Ask:
     named = prompt_ref.read(ask.body["prompt"])
-    given = ask.body.get("messages", [])
+    given = ask.body.get("input" if ask.operation == "response" else "messages", [])
     finder = Finder(snapshot.prompts.prompts, snapshot.closed_teams)
     while True:
         try:
@@ -69,6 +69,8 @@ async def _prompted_as(snapshot: Snapshot, team_id: uuid.UUID, asker: Asker, ask
     body = {name: value for name, value in ask.body.items() if name != "prompt"}
     if ask.operation == "message":
         _put_before(body, filled.rendered.messages, given)
+    elif ask.operation == "response":
+        body |= {"messages": list(filled.rendered.messages), "prompt": ask.body["prompt"]}  # which the answer repeats
     else:
         body["messages"] = [*filled.rendered.messages, *given]
     # The log keeps both: what was asked for, and the words it came to.

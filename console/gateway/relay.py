@@ -208,6 +208,7 @@ async def _begin(call: Call, reply: outbound.Reply) -> _Begun:
             raise ProviderError("The provider did not answer with a stream.", code="upstream_invalid")
         plan = call.plan
         reader = OPERATIONS[plan.ask.operation].reader(plan.version.provider.kind, plan.ask)
+        call.reader = reader
         chunk = await reply.chunk()
         if not chunk:
             raise ProviderError("The provider's answer broke off.", code="upstream_truncated")

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 from console.catalog.shapes import PinShape, PriceShape, VersionShape
 from console.gateway.resilience.permits import Permit
-from console.providers.types import Endpoint, Kind, Outgoing
+from console.providers.types import Endpoint, Kind, Outgoing, StreamReader
 from console.teams.shapes import KeyShape, TeamShape
 from usage_app.shapes import QuotaShape
 
@@ -191,4 +191,5 @@ class Call:
     is_closed: bool = _begins_as(default=False)
     cut_off: str = _begins_as(default="")  # why we ended it from our side: the code for the log
     has_client_left: bool = _begins_as(default=False)
+    reader: StreamReader | None = _begins_as(default=None)  # of its stream, once that has begun
     passed_over: dict[str, str] = field(default_factory=dict)  # fallbacks that were refused, and why

@@ -7,7 +7,7 @@ from django.conf import settings
 
 from console.api.v1.anthropic_face import COUNT, count_tokens
 from console.api.v1.batches import batches
-from console.api.v1.calls import CHAT, COMPLETION, EMBEDDING, MESSAGE, call_model
+from console.api.v1.calls import CHAT, COMPLETION, EMBEDDING, MESSAGE, RESPONSE, call_model
 from console.api.v1.files import files
 from console.api.v1.http import (
     ClientGone,
@@ -28,7 +28,7 @@ from console.api.v1.runs import agents
 from console.core.errors import NotFound, ProviderError, Refusal
 from console.core.ids import request_id
 
-_CALLS = {route.path: route for route in (CHAT, COMPLETION, EMBEDDING, MESSAGE)}
+_CALLS = {route.path: route for route in (CHAT, COMPLETION, EMBEDDING, MESSAGE, RESPONSE)}
 
 log = logging.getLogger(__name__)
 
@@ -92,8 +92,4 @@ def _hint(path: str) -> str:
         return f"Programs call {settings.BASE_URL}/v1/: a client's base URL ends in /v1, Anthropic's clients add it."
     if path.startswith("/v1/v1/"):
         return "Anthropic's clients add /v1 themselves: leave it out of their base_url."
-    if path.startswith("/v1/responses"):
-        return (
-            "Facet does not speak the Responses API: use /v1/chat/completions, which clients and frameworks offer too."
-        )
     return f"{settings.BASE_URL}/docs/ lists the routes."

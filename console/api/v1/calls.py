@@ -7,7 +7,7 @@ from typing import NamedTuple
 import orjson
 
 from console.api import idempotency
-from console.api.v1 import agent_chat, anthropic_face
+from console.api.v1 import agent_chat, anthropic_face, responses_face
 from console.api.v1.http import (
     Request,
     Send,
@@ -41,6 +41,7 @@ CHAT = Route("/v1/chat/completions", "chat")
 COMPLETION = Route("/v1/completions", "completion")
 EMBEDDING = Route("/v1/embeddings", "embedding")
 MESSAGE = Route("/v1/messages", "message")
+RESPONSE = Route("/v1/responses", "response")
 _RESTARTING = "The console is restarting; try again."
 
 
@@ -127,6 +128,8 @@ async def _send_replay(request: Request, send: Send, ask: Ask, replay: idempoten
     await send({"type": "http.response.start", "status": 200, "headers": headers})
     if request.speaks_messages:
         frames = anthropic_face.as_stream(replay.answer)
+    elif request.speaks_responses:
+        frames = responses_face.as_stream(replay.answer)
     else:
         frames = as_stream(replay.answer, include_usage=ask.include_usage)
     await send({"type": "http.response.body", "body": frames})
@@ -181,5 +184,5 @@ async def _stream(request: Request, send: Send, call: Call, watch: Watch) -> Non
             if not call.cut_off:
                 status = 503
                 said = error_body(_RESTARTING, kind="api_error", code="shutting_down")
-            await send({"type": "http.response.body", "body": error_frame(request, status, said)})
+            await send({"type": "http.response.body", "body": error_frame(request, status, said, call)})
         raise

@@ -132,6 +132,11 @@ class Request:
         return path.startswith("/v1/messages") or (self.has_anthropic_version and path.startswith("/v1/models"))
 
     @property
+    def speaks_responses(self) -> bool:
+        """Say whether a stream to this client is made of the events of a response."""
+        return self.path == "/v1/responses"
+
+    @property
     def length(self) -> int:
         """Return how long the body says it is; 0 when it does not say."""
         return self._length

@@ -5,6 +5,7 @@ from collections.abc import Iterable, Sequence
 from typing import Any
 
 from console.api.idempotency import Replay
+from console.api.v1 import responses_face
 from console.api.v1.http import (
     Headers,
     Request,
@@ -103,8 +104,10 @@ def _latin(text: str) -> bytes:
     return text.encode("latin-1", "replace")
 
 
-def error_frame(request: Request, status: int, body: dict[str, Any]) -> bytes:
-    """Return an error in mid-stream; Anthropic's clients want its name on a line of its own."""
+def error_frame(request: Request, status: int, body: dict[str, Any], call: Call) -> bytes:
+    """Return an error in mid-stream, as the client of this route knows it."""
+    if request.speaks_responses:
+        return responses_face.failing(call, status, body["error"])
     _, said = said_to(request, status, body)
     return sse.frame(said, "error" if request.speaks_messages else "")
 
@@ -138,7 +141,7 @@ class StreamBody:
             await send_failure(self._send, self._request, error)
             return
         status, body, _ = failure_parts(error)
-        await self.write(error_frame(self._request, status, body))
+        await self.write(error_frame(self._request, status, body, self._call))
         await self.end()
 
     async def end(self) -> None:

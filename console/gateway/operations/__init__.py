@@ -4,6 +4,7 @@ from console.gateway.operations.chat import Chat
 from console.gateway.operations.completion import Completion
 from console.gateway.operations.embedding import Embedding
 from console.gateway.operations.message import Message
+from console.gateway.operations.response import Response
 from console.gateway.operations.types import Operation
 
 OPERATIONS: dict[str, Operation] = {
@@ -11,4 +12,5 @@ OPERATIONS: dict[str, Operation] = {
     "completion": Completion(),
     "embedding": Embedding(),
     "message": Message(),
+    "response": Response(),
 }

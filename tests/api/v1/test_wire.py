@@ -49,7 +49,7 @@ def test_an_unknown_address(client, path):
 
 
 def test_an_address_clients_come_to_by_themselves(client):
-    for path, hint in (("/v1/responses", "/v1/chat/completions"), ("/v1/v1/messages", "base_url")):
+    for path, hint in (("/v1/assistants", "/docs/"), ("/v1/v1/messages", "base_url")):
         assert hint in is_error(client.post(path, json=BODY), 404, "unknown_route")["message"]
 
 

@@ -1,0 +1,47 @@
+"""What is OpenAI's about /v1/responses: how a stream fails, and how an answer is streamed again."""
+
+from typing import Any
+
+from console.core.errors import ProviderError
+from console.gateway.responses.answer import frame_of
+from console.gateway.responses.events import ResponseEvents, named
+from console.gateway.responses.stream import ResponseStream
+from console.gateway.types import Call
+
+
+def failing(call: Call, status: int, error: dict[str, Any]) -> bytes:
+    """Return the events that end a stream after an error, numbered on from those that were sent."""
+    reader = call.reader
+    if not isinstance(reader, ResponseStream):  # only heartbeats were sent
+        told = ResponseEvents(frame_of(call.plan.ask))
+        told.fail(error["code"], error["message"], error["param"], "server_error")
+        return named(told.take())
+    return reader.fail(ProviderError(error["message"], status=status, code=error["code"], param=error["param"]))
+
+
+def as_stream(response: dict[str, Any]) -> bytes:
+    """Return a whole response as the stream a client would have got: each part in one piece."""
+    begun: dict[str, Any] = {
+        "status": "in_progress",
+        "output": [],
+        "usage": None,
+        "completed_at": None,
+        "incomplete_details": None,
+    }
+    told = ResponseEvents({**response, **begun})
+    for place, item in enumerate(response.get("output", ())):
+        if item.get("type") == "function_call":
+            told.call(place, item.get("call_id", ""), item.get("name", ""), item.get("arguments", ""))
+        elif item.get("type") == "reasoning":
+            for part in item.get("summary", ()):
+                told.thought(part.get("text", ""))
+            if item.get("encrypted_content"):
+                told.carry(item["encrypted_content"])
+        else:
+            for part in item.get("content", ()):
+                if part.get("type") == "refusal":
+                    told.refusal(part.get("refusal", ""), [])
+                else:
+                    told.text(part.get("text", ""), part.get("logprobs") or [])
+    told.again(response)
+    return named(told.take())

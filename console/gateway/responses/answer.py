@@ -1,0 +1,146 @@
+"""Chat completions told as responses."""
+
+import time
+import uuid
+from typing import Any
+
+from console.gateway.messages.answer import calls_of
+from console.gateway.responses.events import ResponseEvents
+from console.gateway.responses.unsaid import THOUGHTS
+from console.gateway.types import Ask
+from console.providers.types import Usage
+
+_ECHOED: dict[str, Any] = {
+    "instructions": None,
+    "max_output_tokens": None,
+    "max_tool_calls": None,
+    "parallel_tool_calls": True,
+    "prompt_cache_key": None,
+    "safety_identifier": None,
+    "temperature": None,
+    "tool_choice": "auto",
+    "top_logprobs": None,
+    "top_p": None,
+    "truncation": "disabled",
+    "user": None,
+}
+_INCOMPLETE = {"length": "max_output_tokens", "content_filter": "content_filter"}
+
+
+def response_id(id: uuid.UUID) -> str:
+    """Return a response's id: its request's, so that the log's line of it is found by either."""
+    return f"resp_{id.hex}"
+
+
+def frame_of(ask: Ask) -> dict[str, Any]:
+    """Return a response that has not begun to be answered, with what was asked for."""
+    body = ask.body
+    reasoning = body.get("reasoning") or {}
+    text = body.get("text") or {}
+    prompt = body.get("prompt") if ask.agent is None else None
+    if prompt is not None:
+        prompt = {"variables": None, **prompt, "version": str(prompt["version"]) if prompt.get("version") else None}
+    return {
+        "id": response_id(ask.id),
+        "object": "response",
+        "created_at": int(ask.at.timestamp()),
+        "status": "in_progress",
+        "completed_at": None,
+        "error": None,
+        "incomplete_details": None,
+        "model": ask.model,
+        "output": [],
+        "usage": None,
+        "background": False,
+        "previous_response_id": None,
+        "prompt": prompt,
+        "reasoning": {"effort": reasoning.get("effort"), "summary": reasoning.get("summary")},
+        "service_tier": "default",
+        "store": False,
+        "metadata": body.get("metadata", {}),
+        "text": {"format": {"type": "text"}, **text},
+        "tools": [_tool(tool) for tool in body.get("tools", ())],
+        **{name: body.get(name, usual) for name, usual in _ECHOED.items()},
+    }
+
+
+def _tool(tool: dict[str, Any]) -> dict[str, Any]:
+    """Return a function as the typed object has it."""
+    return {"description": None, "parameters": None, "strict": None, **tool}
+
+
+def usage_shape(usage: Usage | None, written: int = 0) -> dict[str, Any] | None:
+    """Return a usage as a response says it, None when the provider did not; `written` tokens went into a cache."""
+    if usage is None:
+        return None
+    return {
+        "input_tokens": usage.prompt,
+        "input_tokens_details": {"cached_tokens": usage.cached, "cache_write_tokens": written},
+        "output_tokens": usage.completion,
+        "output_tokens_details": {"reasoning_tokens": usage.reasoning},
+        "total_tokens": usage.prompt + usage.completion,
+    }
+
+
+def written_in(usage: Any) -> int:
+    """Return how many tokens of a chat completion's usage were written to a cache."""
+    details = usage.get("prompt_tokens_details") if isinstance(usage, dict) else None
+    written = details.get("cache_write_tokens") if isinstance(details, dict) else None
+    return written if type(written) is int and written > 0 else 0
+
+
+def wants_thoughts(ask: Ask) -> bool:
+    """Say whether the caller wants the provider's own form of its thoughts, to send them back."""
+    return THOUGHTS in ask.body.get("include", ())
+
+
+def logprobs_of(choice: dict[str, Any]) -> list[dict[str, Any]]:
+    """Return the log probabilities of a choice's text, each with all that the typed object has."""
+    holder = choice.get("logprobs")
+    found = holder.get("content") if isinstance(holder, dict) else None
+    return [
+        {**_token(one), "top_logprobs": [_token(other) for other in one.get("top_logprobs") or ()]}
+        for one in (found if isinstance(found, list) else ())
+        if isinstance(one, dict)
+    ]
+
+
+def _token(one: dict[str, Any]) -> dict[str, Any]:
+    return {"token": one.get("token", ""), "bytes": one.get("bytes") or [], "logprob": one.get("logprob", 0.0)}
+
+
+def take(told: ResponseEvents, part: dict[str, Any], logprobs: list[dict[str, Any]], *, seals: bool) -> None:
+    """Tell what a message or a delta of one says, in the order that responses have."""
+    thoughts = part.get("reasoning_content") or part.get("reasoning")
+    details = part.get("reasoning_details") if seals else None
+    if isinstance(thoughts, str) and thoughts:
+        told.thought(thoughts)
+    if isinstance(details, list) and details:
+        told.seal(details)
+    for name, say in (("content", told.text), ("refusal", told.refusal)):
+        text = part.get(name)
+        if isinstance(text, str) and text:
+            say(text, logprobs)
+    for place, (call, function) in enumerate(calls_of(part.get("tool_calls"))):
+        index = call.get("index")
+        told.call(
+            index if type(index) is int else place,
+            str(call.get("id") or ""),
+            str(function.get("name") or ""),
+            str(function.get("arguments") or ""),
+        )
+
+
+def ending(told: ResponseEvents, finish: Any, usage: Usage | None, written: int) -> None:
+    """End a response as its chat completion ended."""
+    reason = _INCOMPLETE.get(finish) if isinstance(finish, str) else None
+    told.end(usage_shape(usage, written), reason=reason, at=int(time.time()))
+
+
+def response_of(completion: dict[str, Any], usage: Usage | None, ask: Ask) -> dict[str, Any]:
+    """Return a chat completion's first choice as a response."""
+    choice = completion["choices"][0]
+    told = ResponseEvents({**frame_of(ask), "model": str(completion.get("model") or ask.model)})
+    take(told, choice["message"], logprobs_of(choice), seals=wants_thoughts(ask))
+    ending(told, choice.get("finish_reason"), usage, written_in(completion.get("usage")))
+    return told.response

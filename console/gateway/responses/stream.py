@@ -1,0 +1,78 @@
+"""A stream of chat completion chunks told as the events of a response."""
+
+from typing import Any
+
+import orjson
+
+from console.core.errors import ProviderError
+from console.gateway.responses.answer import ending, frame_of, logprobs_of, take, wants_thoughts, written_in
+from console.gateway.responses.events import ResponseEvents, named
+from console.gateway.types import Ask
+from console.providers.types import StreamReader, Usage
+
+_DONE = b"[DONE]"
+_RETRY = {429: "rate_limit_exceeded"}
+
+
+class ResponseStream:
+    """Wraps a kind's reader of chat streams that was asked for usage and for one choice."""
+
+    def __init__(self, chat: StreamReader, ask: Ask) -> None:
+        self.usage: Usage | None = None
+        self.is_complete = False
+        self.has_content = False
+        self.held = b""
+        self._chat, self._ask = chat, ask
+        self._seals = wants_thoughts(ask)
+        self._told: ResponseEvents | None = None
+        self._finish: Any = None
+        self._written = 0
+
+    def feed(self, chunk: bytes) -> bytes:
+        return self._tell(self._chat.feed(chunk))
+
+    def finish(self) -> bytes:
+        return self._tell(self._chat.finish())
+
+    def fail(self, error: ProviderError) -> bytes:
+        """Return how a stream ends that broke off after its first byte."""
+        told = self._begun({})
+        told.fail(error.code, error.message, error.param, _RETRY.get(error.status, "server_error"))
+        return named(told.take())
+
+    def _tell(self, frames: bytes) -> bytes:
+        self._read(frames)
+        chat = self._chat
+        self.usage, self.has_content = chat.usage, chat.has_content
+        out = named(self._told.take()) if self._told is not None else b""
+        if chat.is_complete and not self.is_complete:
+            self.is_complete = True
+            self._read(chat.held)
+            told = self._begun({})
+            ending(told, self._finish, self.usage, self._written)
+            self.held = named(told.take())
+        return out
+
+    def _read(self, frames: bytes) -> None:
+        for frame in frames.split(b"\n\n"):
+            data = frame.removeprefix(b"data: ")
+            if data and data != _DONE:
+                self._chunk(orjson.loads(data))
+
+    def _begun(self, chunk: dict[str, Any]) -> ResponseEvents:
+        if self._told is None:
+            self._told = ResponseEvents({**frame_of(self._ask), "model": str(chunk.get("model") or self._ask.model)})
+        return self._told
+
+    def _chunk(self, chunk: dict[str, Any]) -> None:
+        told = self._begun(chunk)
+        self._written = self._written or written_in(chunk.get("usage"))
+        for choice in chunk["choices"]:
+            delta = choice.get("delta")
+            if isinstance(delta, dict):
+                take(told, delta, logprobs_of(choice), seals=self._seals)
+            self._finish = choice.get("finish_reason") or self._finish
+
+    def answer(self) -> dict[str, Any]:
+        """Return what was streamed as one response, for the log; one that broke off is as far as it came."""
+        return self._begun({}).response

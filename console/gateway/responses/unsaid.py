@@ -1,0 +1,41 @@
+"""What of a request to /v1/responses is lost where it is told as a chat completion, by its names."""
+
+from collections.abc import Iterator
+from typing import Any
+
+from console.gateway.responses.request import LOGPROBS
+from console.gateway.responses.turns import unsealed
+from console.gateway.shapes.responses import items_of, kind_of
+
+THOUGHTS = "reasoning.encrypted_content"
+_INCLUDED = {LOGPROBS, THOUGHTS}
+_SAID_OF_A_TOOL = {"type", "name", "description", "parameters", "strict"}
+_SAID_OF_TEXT = {"format", "verbosity"}
+
+
+def unsaid(body: dict[str, Any], *, can_reason: bool, keeps_thoughts: bool) -> frozenset[str]:
+    """Return the fields that go no further, and the places inside (`tools[].async`) that do not."""
+    found: set[str] = set()
+    if body.get("truncation") == "auto":
+        found.add("truncation")
+    if body.get("max_tool_calls"):
+        found.add("max_tool_calls")
+    found.update(f"include.{name}" for name in body.get("include", ()) if name not in _INCLUDED)
+    if THOUGHTS in body.get("include", ()) and not keeps_thoughts:
+        found.add(f"include.{THOUGHTS}")
+    reasoning = body.get("reasoning") or {}
+    if reasoning.get("effort") and not can_reason:
+        found.add("reasoning.effort")
+    # Thoughts come as their provider gives them; how long a summary of them is, is not ours to say.
+    found.update(_others(reasoning, {"effort", "summary", "generate_summary"}, "reasoning."))
+    found.update(_others(body.get("text") or {}, _SAID_OF_TEXT, "text."))
+    for tool in body.get("tools") or ():
+        found.update(_others(tool, _SAID_OF_A_TOOL, "tools[]."))
+    for item in items_of(body):
+        if kind_of(item) == "reasoning" and not (keeps_thoughts and unsealed(item.get("encrypted_content"))):
+            found.add("input[].reasoning")
+    return frozenset(found)
+
+
+def _others(holder: dict[str, Any], said: set[str], where: str) -> Iterator[str]:
+    return (f"{where}{name}" for name, value in holder.items() if value and name not in said)

@@ -1,0 +1,204 @@
+"""The body of a request to /v1/responses."""
+
+from typing import Any
+
+from console.core import size
+from console.core.errors import BadInput
+from console.gateway.shapes import fields, prompt_ref
+
+_ROLES = {"user", "assistant", "system", "developer"}
+_MAX_ITEMS = 2000
+_MAX_TOOLS = 128
+_MAX_LABELS = 16
+KNOWN = frozenset(
+    {
+        "background",
+        "include",
+        "input",
+        "instructions",
+        "max_output_tokens",
+        "max_tool_calls",
+        "metadata",
+        "model",
+        "parallel_tool_calls",
+        "prompt",
+        "prompt_cache_key",
+        "prompt_cache_options",
+        "prompt_cache_retention",
+        "reasoning",
+        "safety_identifier",
+        "store",
+        "stream",
+        "stream_options",
+        "temperature",
+        "text",
+        "tool_choice",
+        "tools",
+        "top_logprobs",
+        "top_p",
+        "truncation",
+        "user",
+    }
+)
+WITHHELD = frozenset({"service_tier"})
+
+# What would make the answer another one, and what to do instead.
+_NOT_HERE = {
+    "previous_response_id": "Responses are not kept: send the whole conversation as input.",
+    "conversation": "No conversation is held here: send the whole of it as input.",
+    "messages": "Send the messages as input; /v1/chat/completions is what takes messages.",
+    "context_management": "Facet does not shorten conversations: send what the model is to read.",
+    "moderation": "Facet does not moderate by a request's word; leave moderation out.",
+}
+
+
+def _metadata(name: str, value: Any) -> None:
+    if not isinstance(value, dict) or not all(isinstance(one, str) for one in value.values()):
+        raise BadInput("metadata must be an object of texts.", param=name)
+    if len(value) > _MAX_LABELS or any(len(k) > 64 or len(v) > 512 for k, v in value.items()):
+        raise BadInput(
+            f"metadata takes {_MAX_LABELS} entries, with names of 64 and texts of 512 characters at most.", param=name
+        )
+
+
+def _text(name: str, value: Any) -> None:
+    if not isinstance(value, str):
+        raise BadInput(f"{name} must be text.", param=name)
+
+
+def _formatted(name: str, value: Any) -> None:
+    fields.thing(name, value)
+    wanted = value.get("format")
+    if wanted is not None and not (isinstance(wanted, dict) and isinstance(wanted.get("type"), str)):
+        raise BadInput("text.format must be an object with a type.", param="text.format")
+
+
+def _tools(name: str, value: Any) -> None:
+    if not isinstance(value, list) or len(value) > _MAX_TOOLS:
+        raise BadInput(f"tools must be a list of at most {_MAX_TOOLS}.", param=name)
+    for place, tool in enumerate(value):
+        if not isinstance(tool, dict) or not isinstance(tool.get("type"), str):
+            raise BadInput("Each tool must be an object with a type.", param=f"tools[{place}]")
+
+
+def _include(name: str, value: Any) -> None:
+    if not isinstance(value, list) or not all(isinstance(one, str) for one in value):
+        raise BadInput("include must be a list of names.", param=name)
+
+
+def _truncation(name: str, value: Any) -> None:
+    if value not in ("auto", "disabled"):
+        raise BadInput("truncation is auto or disabled.", param=name)
+
+
+def _background(name: str, value: Any) -> None:
+    fields.truth(name, value)
+    if value:
+        raise BadInput("Responses are answered at once: leave background out, or send a batch.", param=name)
+
+
+_CHECKS: dict[str, fields.Check] = {
+    "background": _background,
+    "include": _include,
+    "instructions": _text,
+    "max_output_tokens": fields.whole(1, 10_000_000),
+    "max_tool_calls": fields.whole(1, 10_000_000),
+    "metadata": _metadata,
+    "parallel_tool_calls": fields.truth,
+    "reasoning": fields.thing,
+    "store": fields.truth,
+    "temperature": fields.number,
+    "text": _formatted,
+    "tools": _tools,
+    "top_logprobs": fields.whole(0, 20),
+    "top_p": fields.number,
+    "truncation": _truncation,
+    **fields.STREAMING,
+}
+
+
+def check(value: Any) -> dict[str, Any]:
+    """Return the body, ready to be sent on; raise BadInput that names the field at fault."""
+    body = {name: one for name, one in fields.model(value).items() if one is not None}
+    for name, instead in _NOT_HERE.items():
+        if name in body:
+            raise BadInput(instead, param=name)
+    if "prompt" in body:
+        body["prompt"] = _as_ours(body["prompt"])
+        prompt_ref.check(body["prompt"])
+    if "input" in body or "prompt" not in body:
+        _input(body.get("input"))
+    fields.check_members(body, _CHECKS)
+    return fields.theirs(body)
+
+
+def _as_ours(prompt: Any) -> Any:
+    """Return a prompt as the library names it: OpenAI's clients write a version as text, and may write variables so."""
+    if not isinstance(prompt, dict):
+        return prompt
+    version, variables = prompt.get("version"), prompt.get("variables")
+    said = dict(prompt)
+    if isinstance(version, str) and version.isdecimal() and len(version) < 10:
+        said["version"] = int(version)
+    if isinstance(variables, dict):
+        said["variables"] = {name: _plain(value) for name, value in variables.items()}
+    return said
+
+
+def _plain(value: Any) -> Any:
+    is_text = isinstance(value, dict) and value.get("type") == "input_text"
+    return value.get("text") if is_text else value
+
+
+def items_of(body: dict[str, Any]) -> list[dict[str, Any]]:
+    """Return the input of a checked body as items."""
+    given = body.get("input", [])
+    return [{"type": "message", "role": "user", "content": given}] if isinstance(given, str) else given
+
+
+def kind_of(item: dict[str, Any]) -> str:
+    """Return an item's type, which a message may leave out."""
+    return str(item.get("type") or "message")
+
+
+def estimate_tokens(body: dict[str, Any], text: str) -> int:
+    """Return an upper estimate of a checked body's tokens, in which the bytes of a picture say little."""
+    sizes = [
+        len(part["image_url"])
+        for item in items_of(body)
+        for name in ("content", "output")
+        for part in (item[name] if isinstance(item.get(name), list) else ())
+        if part["type"] == "input_image" and isinstance(part.get("image_url"), str)
+    ]
+    return max(8, size.estimate_tokens(text) - sum(sizes) // 4) + len(sizes) * size.TOKENS_PER_IMAGE
+
+
+def _input(given: Any) -> None:
+    if isinstance(given, str) and given:
+        return
+    if not isinstance(given, list) or not given:
+        raise BadInput("input must be text, or a list with at least one item.", param="input")
+    if len(given) > _MAX_ITEMS:
+        raise BadInput(f"A request may have {_MAX_ITEMS:,} items; this one has {len(given):,}.", param="input")
+    for place, item in enumerate(given):
+        where = f"input[{place}]"
+        if not isinstance(item, dict) or not isinstance(item.get("type", "message"), str | None):
+            raise BadInput("Each item must be an object with a type.", param=where)
+        if kind_of(item) == "message":
+            role = item.get("role")
+            if not isinstance(role, str) or role not in _ROLES:
+                raise BadInput("role must be user, assistant, system or developer.", param=f"{where}.role")
+            if item.get("content") is None:
+                raise BadInput("Each message needs its content.", param=f"{where}.content")
+        _content(item.get("content"), f"{where}.content")
+        _content(item.get("output"), f"{where}.output")
+
+
+def _content(content: Any, where: str) -> None:
+    if content is None or isinstance(content, str):
+        return
+    if not isinstance(content, list):
+        raise BadInput("It must be text or a list of parts.", param=where)
+    for place, part in enumerate(content):
+        if not isinstance(part, dict) or not isinstance(part.get("type"), str):
+            raise BadInput("Each part must be an object with a type.", param=f"{where}[{place}]")
