@@ -2,6 +2,7 @@
 
 ENDPOINTS = {
     "/v1/chat/completions": "chat",
+    "/v1/responses": "response",
     "/v1/completions": "completion",
     "/v1/embeddings": "embedding",
 }

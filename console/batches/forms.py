@@ -9,7 +9,12 @@ from console.batches.endpoints import ENDPOINTS
 from console.core.errors import Refusal
 from console.teams.models import Environment, Team
 
-_WORDS = {"chat": "Chat completions", "completion": "Completions", "embedding": "Embeddings"}
+_WORDS = {
+    "chat": "Chat completions",
+    "response": "Responses",
+    "completion": "Completions",
+    "embedding": "Embeddings",
+}
 
 
 class NewBatchForm(forms.Form):

@@ -64,6 +64,17 @@ def test_it_pages_through_files(sdk: Any, creator: Any) -> None:
     assert [f.id for f in page.data] == made[-2:-4:-1] and page.has_more
 
 
+def test_responses_run_too(sdk: Any, world: World, run: Run) -> None:
+    url = "/v1/responses"
+    one = {"custom_id": "r", "method": "POST", "url": url, "body": {"model": "support-chat", "input": "Where?"}}
+    file = sdk.files.create(file=("responses.jsonl", jsonl(one)), purpose="batch")
+    batch = sdk.batches.create(input_file_id=file.id, endpoint=url, completion_window="24h")
+    run(Batch.objects.get())
+    answer = json.loads(sdk.files.content(sdk.batches.retrieve(batch.id).output_file_id).text)["response"]
+    assert answer["body"]["object"] == "response" and answer["body"]["status"] == "completed"
+    assert answer["body"]["usage"]["total_tokens"] == 28 and answer["request_id"]
+
+
 def test_embeddings_and_completions_run_too(sdk: Any, world: World, run: Run) -> None:
     model = make.make_model("vectors", provider=world.provider, capabilities=["embedding"])
     make.make_alias("embed", production=model)
@@ -98,7 +109,7 @@ def test_it_refuses_in_openais_shape_and_on_record(
     assert code(post("/v1/files", files={"file": ("a", b"x")})) == (400, "invalid_request", "purpose")
     assert code(post("/v1/files", data={"purpose": "batch"}, files={"other": b"x"})) == (400, "invalid_request", "file")
     assert code(post("/v1/files", data={"purpose": "batch"}, files={"file": ("a", b"")}))[0] == 400
-    assert code(post("/v1/batches", json={**want, "endpoint": "/v1/responses"})) == (400, "invalid_request", "endpoint")
+    assert code(post("/v1/batches", json={**want, "endpoint": "/v1/messages"})) == (400, "invalid_request", "endpoint")
     assert code(post("/v1/batches", json={**want, "completion_window": "1h"}))[2] == "completion_window"
     assert code(post("/v1/batches", json={**want, "input_file_id": note}))[2] == "input_file_id"
     assert code(post("/v1/batches", json={**want, "input_file_id": "file-1"})) == (404, "not_found", None)
