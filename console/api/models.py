@@ -28,3 +28,13 @@ class ManagementClaim(models.Model):
 
     def __str__(self) -> str:
         return str(self.request_id)
+
+
+class ForgottenResponse(models.Model):
+    """That a response was deleted by its caller. What it was is in the audit log, which keeps what it keeps."""
+
+    id = models.UUIDField(primary_key=True, editable=False, help_text="The id of its request.")
+    forgotten_at = models.DateTimeField()
+
+    def __str__(self) -> str:
+        return str(self.pk)

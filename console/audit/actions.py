@@ -123,10 +123,12 @@ TEST_RUN_STOPPED = _quiet("test_run.stopped", "stopped a run of the prompt's tes
 WAIVER_GIVEN = _quiet("waiver.given", "let the prompt leave out a required partial")
 WAIVER_ENDED = _quiet("waiver.ended", "ended the prompt's waiver")
 
-# Files and batches
+# Files, responses and batches
 FILE_UPLOADED = _quiet("file.uploaded", "uploaded the file")
 FILE_DELETED = _quiet("file.deleted", "deleted the file")
 FILE_READ = _access("file.read", "read the file")
+RESPONSE_READ = _access("response.read", "read the response")
+RESPONSE_DELETED = _quiet("response.deleted", "deleted the response")
 BATCH_CREATED = _quiet("batch.created", "created the batch")
 BATCH_CANCELLED = _quiet("batch.cancelled", "cancelled the batch")
 BATCH_ENDED = _quiet("batch.ended", "ended the batch")

@@ -99,7 +99,7 @@ def with_agent(snapshot: "Snapshot", asker: Asker, ask: Ask) -> Ask:
         raise BadInput("An agent has its own instructions; leave prompt out.", param="prompt")
     held = "input" if ask.operation == "response" else "messages"
     said = ask.body.get(held, ())
-    count = 1 if isinstance(said, str) else len(said)
+    count = len(ask.history) + (1 if isinstance(said, str) else len(said))
     if agent.most_messages is not None and count > agent.most_messages:
         raise BadInput(
             f"{ask.model} takes at most {agent.most_messages:,} messages; this request has {count:,}."

@@ -46,7 +46,7 @@ async def prompted(snapshot: Snapshot, asker: Asker, ask: Ask) -> Ask:
 
 async def _prompted_as(snapshot: Snapshot, team_id: uuid.UUID, asker: Asker, ask: Ask) -> Ask:
     named = prompt_ref.read(ask.body["prompt"])
-    given = ask.body.get("input" if ask.operation == "response" else "messages", [])
+    given = list(ask.history) or ask.body.get("input" if ask.operation == "response" else "messages", [])
     finder = Finder(snapshot.prompts.prompts, snapshot.closed_teams)
     while True:
         try:

@@ -83,6 +83,7 @@ class Ask(NamedTuple):
     prompt: Prompted | None = None
     agent: Answering | None = None  # then `model` is the alias the agent answers with
     unknown: Set[str] = frozenset()  # fields of the body that may not be sent on; nobody has decided yet
+    history: tuple[dict[str, Any], ...] = ()  # items of kept responses that this one goes on from
     dropped: tuple[str, ...] = ()  # names of those that were left out of the body, whoever answers
 
 

@@ -367,7 +367,7 @@ def test_signed_thoughts_come_back_where_they_were():
         ({"metadata": {"a": 1}}, "metadata"),
         ({"truncation": "middle"}, "truncation"),
         ({"background": True}, "background"),
-        ({"previous_response_id": "resp_1"}, "previous_response_id"),
+        ({"previous_response_id": 7}, "previous_response_id"),
         ({"conversation": "conv_1"}, "conversation"),
         ({"messages": [{"role": "user", "content": "x"}]}, "messages"),
         ({"max_output_tokens": 0}, "max_output_tokens"),
@@ -385,6 +385,6 @@ def test_a_picture_counts_as_a_picture_and_not_by_its_bytes():
         body = shape.check(
             {"model": "m", "input": [{"role": "user", "content": [{"type": "input_image", "image_url": url}]}]}
         )
-        return shape.estimate_tokens(body, json.dumps(body))
+        return shape.estimate_tokens(body["input"], json.dumps(body))
 
     assert estimate("data:image/png;base64," + "A" * 400_000) < 5_000

@@ -24,6 +24,7 @@ from console.api.v1.http import (
 )
 from console.api.v1.models import models
 from console.api.v1.queues import queues
+from console.api.v1.responses import responses
 from console.api.v1.runs import agents
 from console.core.errors import NotFound, ProviderError, Refusal
 from console.core.ids import request_id
@@ -78,6 +79,8 @@ async def _route(request: Request, send: Send) -> None:
         await files(request, send, path.removeprefix("/v1/files").strip("/").split("/"))
     elif path == "/v1/batches" or path.startswith("/v1/batches/"):
         await batches(request, send, path.removeprefix("/v1/batches").strip("/").split("/"))
+    elif path.startswith("/v1/responses/"):
+        await responses(request, send, path.removeprefix("/v1/responses/").strip("/").split("/"))
     elif path.startswith("/v1/agents/"):
         await agents(request, send, path.removeprefix("/v1/agents/").strip("/").split("/"))
     elif path.startswith("/v1/queues/"):

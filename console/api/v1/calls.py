@@ -7,7 +7,7 @@ from typing import NamedTuple
 import orjson
 
 from console.api import idempotency
-from console.api.v1 import agent_chat, anthropic_face, responses_face
+from console.api.v1 import agent_chat, anthropic_face, responses, responses_face
 from console.api.v1.http import (
     Request,
     Send,
@@ -56,6 +56,8 @@ async def call_model(request: Request, send: Send, route: Route) -> None:
         if replay is not None:
             await _send_replay(request, send, ask, replay)
             return
+    if route is RESPONSE:
+        ask = await responses.going_on(request, identify, ask)
     watch = Watch(request.receive)
     call, needs_run = None, False
     try:

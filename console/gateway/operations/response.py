@@ -29,6 +29,8 @@ class Response:
 
     def check_fit(self, version: VersionShape, ask: Ask) -> None:
         able, body = version.capabilities, ask.body
+        if "previous_response_id" in body and not ask.history:
+            raise BadInput("Only a call of its own goes on from a response.", param="previous_response_id")
         if "chat" not in able or version.provider.kind not in CHATS:
             raise BadInput(f"The model behind {ask.model!r} does not chat.", param="model")
         if body.get("tools") and "tools" not in able:
@@ -55,7 +57,13 @@ class Response:
         return Fitted(chat, most)
 
     def prompt_tokens(self, ask: Ask) -> int:
-        return responses.estimate_tokens(ask.body, ask.text)
+        """Return an estimate of what was sent, or of what it came to with items that were named by their ids."""
+        items = responses.items_of(ask.body)
+        whole = [*ask.history, *items]
+        said = responses.estimate_tokens(items, ask.text)
+        if not ask.history and not any("id" in item for item in items):
+            return said
+        return max(said, responses.estimate_tokens(whole, orjson.dumps({**ask.body, "input": whole}).decode()))
 
     def outgoing(self, kind: str, endpoint: Endpoint, body: dict[str, Any], ask: Ask) -> Outgoing:
         try:
@@ -75,4 +83,4 @@ class Response:
 
 def _chat(version: VersionShape, ask: Ask) -> dict[str, Any]:
     can_reason, keeps_thoughts = "reasoning" in version.capabilities, version.provider.kind in MESSAGES
-    return chat_request(ask.body, can_reason=can_reason, keeps_thoughts=keeps_thoughts)
+    return chat_request(ask.body, ask.history, can_reason=can_reason, keeps_thoughts=keeps_thoughts)

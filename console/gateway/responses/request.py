@@ -1,5 +1,6 @@
 """A request to /v1/responses as a chat completion request. What has no counterpart is refused by its name."""
 
+from collections.abc import Iterable
 from typing import Any
 
 from console.core.errors import BadInput
@@ -18,6 +19,7 @@ _SAID_OTHERWISE = frozenset(
         "messages",
         "metadata",
         "parallel_tool_calls",
+        "previous_response_id",
         "prompt",
         "reasoning",
         "store",
@@ -44,17 +46,17 @@ FIELDS = {
 Part = dict[str, Any]
 
 
-def chat_request(body: Part, *, can_reason: bool, keeps_thoughts: bool) -> Part:
+def chat_request(body: Part, history: Iterable[Part] = (), *, can_reason: bool, keeps_thoughts: bool) -> Part:
     """Return the chat completion request that a checked body amounts to.
 
-    A prompt of the library has put its own `messages` into the body, to stand first. `keeps_thoughts`: the provider
-    takes back the thoughts it signed.
+    A prompt of the library has put its own `messages` into the body, to stand first; `history` are the items of the
+    responses it goes on from. `keeps_thoughts`: the provider takes back the thoughts it signed.
     """
     chat = {name: value for name, value in body.items() if name not in _SAID_OTHERWISE}
     said = list(body.get("messages", ()))
     if body.get("instructions"):
         said.append({"role": "system", "content": body["instructions"]})
-    chat["messages"] = said + messages_of(items_of(body), keeps_thoughts=keeps_thoughts)
+    chat["messages"] = said + messages_of(items_of(body), history, keeps_thoughts=keeps_thoughts)
     if not chat["messages"]:
         raise BadInput("The prompt says nothing; send input beside it.", param="input")
     _tools(body, chat)

@@ -6,12 +6,13 @@ row is one turn, and the results of its calls follow it before anybody else spea
 
 import binascii
 from base64 import b64decode, b64encode
+from collections.abc import Iterable
 from typing import Any
 
 import orjson
 
 from console.core.errors import BadInput
-from console.gateway.shapes.responses import kind_of
+from console.gateway.shapes.responses import REFERENCE, kind_of
 
 Part = dict[str, Any]
 
@@ -35,8 +36,11 @@ def unsealed(text: Any) -> list[Any]:
     return details if isinstance(details, list) else []
 
 
-def messages_of(items: list[Part], *, keeps_thoughts: bool) -> list[Part]:
+def messages_of(items: Iterable[Part], history: Iterable[Part] = (), *, keeps_thoughts: bool) -> list[Part]:
+    """Return what these items say after those of `history`, which somebody else sent before."""
     turns = _Turns(keeps_thoughts=keeps_thoughts)
+    for item in history:
+        turns.take(item, "previous_response_id")
     for place, item in enumerate(items):
         turns.take(item, f"input[{place}]")
     return turns.end()
@@ -159,6 +163,6 @@ def _part(part: Part, where: str) -> Part:
 
 
 def _not_here(kind: str, where: str) -> BadInput:
-    if kind == "item_reference":
-        return BadInput("Send the item itself: none is kept here by its id.", param=where)
+    if kind == REFERENCE:
+        return BadInput("Send the item itself; only a call of its own can name one by its id.", param=where)
     return BadInput(f"Facet has no word for {kind[:40]!r} in a conversation; leave it out.", param=where)

@@ -1,11 +1,13 @@
 """The body of a request to /v1/responses."""
 
+from collections.abc import Iterable
 from typing import Any
 
 from console.core import size
 from console.core.errors import BadInput
 from console.gateway.shapes import fields, prompt_ref
 
+REFERENCE = "item_reference"
 _ROLES = {"user", "assistant", "system", "developer"}
 _MAX_ITEMS = 2000
 _MAX_TOOLS = 128
@@ -21,6 +23,7 @@ KNOWN = frozenset(
         "metadata",
         "model",
         "parallel_tool_calls",
+        "previous_response_id",
         "prompt",
         "prompt_cache_key",
         "prompt_cache_options",
@@ -44,8 +47,7 @@ WITHHELD = frozenset({"service_tier"})
 
 # What would make the answer another one, and what to do instead.
 _NOT_HERE = {
-    "previous_response_id": "Responses are not kept: send the whole conversation as input.",
-    "conversation": "No conversation is held here: send the whole of it as input.",
+    "conversation": "No conversation is held here: go on from previous_response_id, or send the whole of it as input.",
     "messages": "Send the messages as input; /v1/chat/completions is what takes messages.",
     "context_management": "Facet does not shorten conversations: send what the model is to read.",
     "moderation": "Facet does not moderate by a request's word; leave moderation out.",
@@ -105,6 +107,7 @@ _CHECKS: dict[str, fields.Check] = {
     "max_tool_calls": fields.whole(1, 10_000_000),
     "metadata": _metadata,
     "parallel_tool_calls": fields.truth,
+    "previous_response_id": _text,
     "reasoning": fields.thing,
     "store": fields.truth,
     "temperature": fields.number,
@@ -161,11 +164,11 @@ def kind_of(item: dict[str, Any]) -> str:
     return str(item.get("type") or "message")
 
 
-def estimate_tokens(body: dict[str, Any], text: str) -> int:
-    """Return an upper estimate of a checked body's tokens, in which the bytes of a picture say little."""
+def estimate_tokens(items: Iterable[dict[str, Any]], text: str) -> int:
+    """Return an upper estimate of the tokens of a text that holds items, in which the bytes of a picture say little."""
     sizes = [
         len(part["image_url"])
-        for item in items_of(body)
+        for item in items
         for name in ("content", "output")
         for part in (item[name] if isinstance(item.get(name), list) else ())
         if part["type"] == "input_image" and isinstance(part.get("image_url"), str)

@@ -9,6 +9,7 @@ from console.audit.models import Payload
 from console.catalog.models import Provider
 from console.core.ids import parse_request_id
 from console.teams.actors import SYSTEM
+from console.teams.services.keys import revoke_key
 from tests import claude, make, sdks
 from tests.upstream import chunk, completion, sse, text_chunks, usage
 from tests.waiting import until
@@ -208,7 +209,7 @@ def test_refusals_are_on_record_and_name_the_field(client, world):
     make.make_alias("plain", production=plain)
     for fields, param, word in (
         ({"tools": [{"type": "web_search"}]}, "tools[0].type", "agent:"),
-        ({"previous_response_id": "resp_1"}, "previous_response_id", "whole conversation"),
+        ({"conversation": "conv_1"}, "conversation", "previous_response_id"),
         ({"background": True}, "background", "batch"),
         ({"input": ""}, "input", "at least one"),
         ({"text": {"format": {"type": "json_object"}}, "model": "plain"}, "text.format.type", "cannot promise"),
@@ -265,6 +266,16 @@ def test_an_error_after_a_heartbeat_is_an_event(client, world, settings):
     response = client.post("/v1/responses", json={**ASK, "stream": True})
     assert ": ping\n\n" in response.text
     assert [event["type"] for event in events_of(response.text)][-2:] == ["error", "response.failed"]
+
+
+def test_a_stream_ends_with_its_keys_access(client, world):
+    world.upstream.enqueue_stream(sse(chunk({"content": "Half"})), done=False, hang=60)
+    with client.stream("POST", "/v1/responses", json={**ASK, "stream": True}) as response:
+        revoke_key(actor=SYSTEM, key=world.key)
+        found = events_of(response.read().decode())
+    assert [event["type"] for event in found[-2:]] == ["error", "response.failed"]
+    assert found[-2]["code"] == "access_ended" and found[-1]["response"]["output"][0]["status"] == "incomplete"
+    until(lambda: [line.code for line in world.calls()] == ["access_ended"], "its end is on record")
 
 
 def test_who_leaves_a_stream_is_settled(client, world):

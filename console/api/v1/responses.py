@@ -1,0 +1,109 @@
+"""/v1/responses/{id} in OpenAI's shape: look at, delete, list what was said; and the way on from a kept one."""
+
+from typing import Any
+
+import orjson
+
+from console.api import responses as kept_responses
+from console.api.v1 import rows
+from console.api.v1.http import MethodNotAllowed, Request, Send, send_json
+from console.audit.models import EventType
+from console.core.errors import BadInput, NotFound
+from console.gateway import pipeline
+from console.gateway.identity import KeyIdentity
+from console.gateway.responses.kept import listed, said_in
+from console.gateway.shapes.responses import REFERENCE, items_of, kind_of
+from console.gateway.types import Ask
+
+ROUTE = "/v1/responses/{response_id}"
+_ITEMS, _CANCEL = "input_items", "cancel"
+
+
+async def responses(request: Request, send: Send, path: list[str]) -> None:
+    """Answer what is below /v1/responses. `path` is what follows."""
+    match request.method, path:
+        case "GET", [name]:
+            await _see(request, send, name)
+        case "DELETE", [name]:
+            await _delete(request, send, name)
+        case "GET", [name, "input_items"]:
+            await _list(request, send, name)
+        case "POST", [name, "cancel"]:
+            await _cancel(request, send, name)
+        case _, [_] | [_, "input_items"] | [_, "cancel"]:
+            allowed = {_ITEMS: "GET", _CANCEL: "POST"}.get(path[-1], "GET, DELETE") if len(path) > 1 else "GET, DELETE"
+            raise MethodNotAllowed(f"{request.path[:100]} answers to {allowed}.", headers={"Allow": allowed})
+        case _:
+            raise NotFound(f"There is no {request.path[:100]} here.", code="unknown_route")
+
+
+async def going_on(request: Request, identify: KeyIdentity, ask: Ask) -> Ask:
+    """Return the ask with the conversation it goes on from and the items it names; the same ask without either."""
+    name, items = ask.body.get("previous_response_id"), items_of(ask.body)
+    names_items = any(kind_of(item) == REFERENCE for item in items)
+    if name is None and not names_items:
+        return ask
+    _, asker = await pipeline.look_up(identify, ask, started=request.started)
+    asked = rows.Asked(request, identify, ask, asker)
+    if names_items:
+        whole = await asked.do(kept_responses.named_items, asked.caller, items)
+        ask = ask._replace(body={**ask.body, "input": whole})
+    if name is not None:
+        ask = ask._replace(history=tuple(await asked.do(kept_responses.history, asked.caller, name)))
+    return ask
+
+
+async def _see(request: Request, send: Send, name: str) -> None:
+    asked = await rows.asked(request, EventType.RESPONSE.value, ROUTE)
+
+    def see() -> dict[str, Any]:
+        if b"stream=true" in request.query.lower():
+            raise BadInput("A response that is over is not streamed; leave stream out.", param="stream")
+        return kept_responses.read(asked.caller, name, what="response").response
+
+    await send_json(send, request, 200, orjson.dumps(await asked.do(see)), [])
+
+
+async def _delete(request: Request, send: Send, name: str) -> None:
+    asked = await rows.asked(request, EventType.RESPONSE.value, ROUTE)
+    await asked.do(kept_responses.forget, asked.caller, name)
+    said = {"id": name, "object": "response", "deleted": True}
+    await send_json(send, request, 200, orjson.dumps(said), [])
+
+
+async def _list(request: Request, send: Send, name: str) -> None:
+    asked = await rows.asked(request, EventType.RESPONSE.value, f"{ROUTE}/{_ITEMS}")
+
+    def read() -> dict[str, Any]:
+        by = rows.paging(request, usual=20, most=100)
+        kept = kept_responses.read(asked.caller, name, what=_ITEMS)
+        items = listed(said_in(kept.asked), name)
+        return _page(items if by.is_ascending else items[::-1], by)
+
+    await send_json(send, request, 200, orjson.dumps(await asked.do(read)), [])
+
+
+def _page(items: list[dict[str, Any]], by: rows.Paging) -> dict[str, Any]:
+    if by.after:
+        places = [place for place, item in enumerate(items) if item["id"] == by.after]
+        if not places:
+            raise BadInput("after is the id of an item of this response.", param="after")
+        items = items[places[-1] + 1 :]
+    shown = items[: by.limit]
+    return {
+        "object": "list",
+        "data": shown,
+        "first_id": shown[0]["id"] if shown else None,
+        "last_id": shown[-1]["id"] if shown else None,
+        "has_more": len(items) > by.limit,
+    }
+
+
+async def _cancel(request: Request, send: Send, name: str) -> None:
+    asked = await rows.asked(request, EventType.RESPONSE.value, f"{ROUTE}/{_CANCEL}")
+
+    def cancel() -> None:
+        kept_responses.find(asked.caller, name)
+        raise BadInput("Only a response in the background can be cancelled; this one is over.", param="response_id")
+
+    await asked.do(cancel)

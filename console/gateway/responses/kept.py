@@ -1,0 +1,44 @@
+"""What a kept request said, as the items that a later one goes on from, and as those a client lists."""
+
+from collections.abc import Iterable
+from typing import Any
+
+from console.gateway.shapes.responses import items_of, kind_of
+
+Item = dict[str, Any]
+_PREFIXES = {"message": "msg", "function_call": "fc", "function_call_output": "fco", "reasoning": "rs"}
+
+
+def said_in(body: Item) -> list[Item]:
+    """Return the input of a request as items. A prompt that stood for the input is what was said in its place.
+
+    Instructions hold for one response only, so they and what a prompt's system says stay behind.
+    """
+    if "input" in body:
+        return items_of(body)
+    said = body.get("messages", ())
+    return [
+        {"type": "message", "role": one["role"], "content": one["content"]}
+        for one in said
+        if one.get("role") in {"user", "assistant"}
+    ]
+
+
+def listed(items: Iterable[Item], response_id: str) -> list[Item]:
+    """Return items as a client gets them: each with an id, and a message's content in parts."""
+    own = response_id.removeprefix("resp_")
+    return [_listed(item, f"{own}i{place:03d}") for place, item in enumerate(items)]
+
+
+def _listed(item: Item, number: str) -> Item:
+    kind = kind_of(item)
+    shown = {"status": "completed", **item, "type": kind}
+    shown["id"] = item.get("id") or f"{_PREFIXES.get(kind, 'item')}_{number}"
+    if kind == "message" and isinstance(item.get("content"), str):
+        text = item["content"]
+        is_own = item.get("role") == "assistant"
+        part = (
+            {"type": "output_text", "text": text, "annotations": []} if is_own else {"type": "input_text", "text": text}
+        )
+        shown["content"] = [part]
+    return shown
