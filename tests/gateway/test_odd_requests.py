@@ -7,7 +7,9 @@ import pytest
 from console.core.errors import BadInput
 from console.gateway.messages.request import chat_request
 from console.gateway.messages.unsaid import unsaid as unsaid_as_chat
-from console.gateway.shapes import chat, messages
+from console.gateway.responses.request import chat_request as response_as_chat
+from console.gateway.responses.unsaid import unsaid as unsaid_of_response
+from console.gateway.shapes import chat, messages, responses
 from console.providers.anthropic.request import messages_request
 from console.providers.anthropic.request import unsaid as unsaid_to_anthropic
 
@@ -27,6 +29,11 @@ FIELDS += ["stop", "user", "functions", "function_call", "reasoning_effort", "mo
 KINDS = ["text", "image", "document", "tool_use", "tool_result", "thinking", "image_url", "file", "refusal"]
 MEMBERS = ["type", "text", "source", "content", "input", "id", "name", "image_url", "file", "tool_use_id", "title"]
 OF_MESSAGES = ["tool_calls", "tool_call_id", "name", "audio", "function_call", "reasoning_details", "refusal"]
+OF_RESPONSES = ["instructions", "tools", "tool_choice", "text", "reasoning", "include", "input", "metadata", "prompt"]
+ITEMS = ["message", "function_call", "function_call_output", "reasoning", "item_reference", "web_search_call"]
+OF_ITEMS = ["type", "role", "content", "output", "call_id", "name", "arguments", "id", "encrypted_content", "summary"]
+PARTS = ["input_text", "output_text", "refusal", "input_image", "input_file", "input_audio"]
+OF_PARTS = ["type", "text", "refusal", "image_url", "detail", "file_data", "filename", "input_audio"]
 OF_TOOLS = ["name", "input_schema", "type", "description", "strict", "function"]
 
 
@@ -56,8 +63,43 @@ def bodies():
             yield {**BASE, "messages": [*BASE["messages"], {"role": role, "content": None, member: odd}]}
 
 
-@pytest.mark.parametrize("tell", [as_message, as_chat])
-def test_it_tells_or_refuses_whatever_comes(tell):
+def as_response(body):
+    checked = responses.check(body)
+    responses.estimate_tokens(responses.items_of(checked), "")
+    for able in (True, False):
+        unsaid_of_response(checked, can_reason=able, keeps_thoughts=able)
+        told = response_as_chat(checked, can_reason=able, keeps_thoughts=able)
+        unsaid_to_anthropic(told)
+        messages_request({**told, "max_tokens": 5})
+
+
+def response_bodies():
+    base, tool = {"model": "m", "input": "Hi"}, {"type": "function", "name": "f"}
+    item = {"role": "assistant", "content": "x", "call_id": "c", "name": "f", "output": "o"}
+    for odd in ODD:
+        yield from ({**base, "tools": [tool], name: odd} for name in OF_RESPONSES)
+        yield from ({**base, "tools": [{**tool, name: odd}]} for name in OF_TOOLS)
+        yield from (
+            {**base, "tools": [tool], "tool_choice": {"type": kind, "name": odd, "tools": odd}}
+            for kind in (odd, "function")
+        )
+        yield {
+            **base,
+            "tools": [tool],
+            "tool_choice": {"type": "allowed_tools", "tools": [{"name": odd}, odd], "mode": odd},
+        }
+        for name in ("type", "name", "schema"):
+            yield {**base, "text": {"format": {"type": "json_schema", "name": "n", "schema": {}, name: odd}}}
+        for kind, member in product(ITEMS, OF_ITEMS):
+            yield from ({**base, "input": [{"type": kind, **rest, member: odd}]} for rest in (item, {}))
+        for kind, member in product(PARTS, OF_PARTS):
+            part = {"type": kind, "text": "t", member: odd}
+            yield from ({**base, "input": [{"role": role, "content": [part]}]} for role in ("user", "assistant"))
+            yield {**base, "input": [{"type": "function_call_output", "call_id": "c", "output": [part]}]}
+
+
+@pytest.mark.parametrize(("tell", "bodies"), [(as_message, bodies), (as_chat, bodies), (as_response, response_bodies)])
+def test_it_tells_or_refuses_whatever_comes(tell, bodies):
     told = refused = 0
     for body in bodies():
         try:

@@ -17,6 +17,7 @@ from console.gateway.asks import make_ask
 from console.gateway.responses.answer import response_of
 from console.gateway.responses.request import chat_request
 from console.gateway.responses.stream import ResponseStream
+from console.gateway.responses.turns import unsealed
 from console.gateway.responses.unsaid import unsaid
 from console.gateway.shapes import responses as shape
 from console.providers.openai.stream import OpenAIStream, usage_in
@@ -388,3 +389,22 @@ def test_a_picture_counts_as_a_picture_and_not_by_its_bytes():
         return shape.estimate_tokens(body["input"], json.dumps(body))
 
     assert estimate("data:image/png;base64," + "A" * 400_000) < 5_000
+
+
+def test_signed_thoughts_of_one_item_stay_together():
+    """Whatever they come after, and in however many pieces."""
+    pieces = [{"type": "reasoning.text", "text": text, "signature": "c2ln", "index": 0} for text in ("One.", "Two.")]
+    deltas = [{"content": "So."}, *({"reasoning_details": [piece]} for piece in pieces), {"content": "Done."}]
+    chunks = [*map(chunk, deltas), chunk({}, finish="stop")]
+    reader, events = streamed(chunks, include=["reasoning.encrypted_content"])
+    (thoughts,) = [item for item in reader.answer()["output"] if item["type"] == "reasoning"]
+    assert unsealed(thoughts["encrypted_content"]) == pieces
+    done = [event["item"] for event in events if event["type"] == "response.output_item.done"]
+    assert done[1]["encrypted_content"] == thoughts["encrypted_content"]
+
+
+def test_what_is_said_and_called_in_a_row_is_one_turn():
+    call = {"type": "function_call", "call_id": "c", "name": "track", "arguments": "{}"}
+    words = [{"role": "assistant", "content": text} for text in ("I", " look", " now.")]
+    (turn,) = said(input=[words[0], call, *words[1:]])["messages"]
+    assert turn["content"] == "I look now." and len(turn["tool_calls"]) == 1

@@ -53,9 +53,9 @@ class ResponseEvents:
         self._of("response.reasoning_summary_text.delta", summary_index=0, delta=text)
 
     def seal(self, details: list[Any]) -> None:
-        """Keep thoughts in the provider's own form, for the caller to send back."""
+        """Keep thoughts in the provider's own form, for the caller to send back; sealed once they are whole."""
+        self._thinking()  # first: it closes what came before, with the thoughts of that
         self._details += details
-        self.carry(sealed(self._details))
 
     def carry(self, text: str) -> None:
         """Keep thoughts that are sealed already."""
@@ -120,6 +120,8 @@ class ResponseEvents:
             holder, name = self._growing
             holder[name] += "".join(self._pieces)
             self._growing, self._pieces = None, []
+        if self._details and self._open is not None:
+            self._open["encrypted_content"] = sealed(self._details)
 
     def _shown(self) -> dict[str, Any]:
         return {**self._response, "output": list(self._response["output"])}

@@ -95,7 +95,7 @@ def _tools(body: Part, chat: Part) -> None:
     elif isinstance(choice, dict) and choice.get("type") == "allowed_tools":
         # The allowed ones alone come to the same, and every provider understands that.
         allowed = choice.get("tools")
-        names = {one.get("name") for one in allowed if isinstance(one, dict)} if isinstance(allowed, list) else set()
+        names = [one.get("name") for one in allowed if isinstance(one, dict)] if isinstance(allowed, list) else []
         tools = [tool for tool in tools if tool["function"]["name"] in names]
         if not tools:
             raise BadInput("tool_choice allows none of the tools.", param="tool_choice.tools")

@@ -50,6 +50,9 @@ class _Turns:
     def __init__(self, *, keeps_thoughts: bool) -> None:
         self._said: list[Part] = []
         self._turn: Part | None = None  # of the assistant, still growing
+        self._texts: list[
+            tuple[Part, list[str]]
+        ] = []  # what assistants say, joined at the end: joining each copies all
         self._thoughts: list[Any] = []
         self._shown: list[Part] = []  # pictures and files among the results of tools, whose messages are text
         self._keeps_thoughts = keeps_thoughts
@@ -75,6 +78,8 @@ class _Turns:
 
     def end(self) -> list[Part]:
         self._show()
+        for turn, pieces in self._texts:
+            turn["content"] = "".join(pieces)
         return self._said
 
     def _show(self) -> None:
@@ -87,8 +92,7 @@ class _Turns:
             self._turn = {"role": "assistant", "content": None}
             self._said.append(self._turn)
         if self._thoughts and self._keeps_thoughts:
-            kept = [*self._turn.get("reasoning_details", ()), *self._thoughts]
-            self._turn["reasoning_details"] = kept
+            self._turn.setdefault("reasoning_details", []).extend(self._thoughts)
         self._thoughts = []
         return self._turn
 
@@ -96,7 +100,10 @@ class _Turns:
         if self._turn is not None and self._turn["content"] is not None and "tool_calls" not in self._turn:
             self._turn = None  # two messages in a row
         turn = self._growing()
-        turn["content"] = (turn["content"] or "") + _text_of(content, where)
+        if turn["content"] is None:
+            turn["content"] = ""
+            self._texts.append((turn, []))
+        self._texts[-1][1].append(_text_of(content, where))
 
     def _call(self, item: Part, where: str) -> None:
         for name in ("call_id", "name"):
