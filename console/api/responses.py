@@ -23,10 +23,11 @@ from console.core.errors import BadInput, Conflict, NotFound
 from console.gateway.responses.kept import said_in
 from console.gateway.shapes.responses import REFERENCE, kind_of
 from console.teams.callers import Caller
-from console.teams.models import Team
+from console.teams.models import ApiKey, Team
 
 PREFIX = "resp_"
 _MOST_TURNS = 500
+_NAME = re.compile(rf"{PREFIX}[0-9a-f]{{32}}")
 # An item of an answer is named after its response and its place there.
 _ITEM = re.compile(r"[a-z]+_(?P<response>[0-9a-f]{32})[0-9]{2,4}")
 
@@ -50,12 +51,18 @@ def _missing(name: str, param: str | None) -> NotFound:
     return NotFound(f"There is no response {name[:60]!r}, or it is not kept any more.", param=param)
 
 
+def _made(caller: Caller, key_id: uuid.UUID | None) -> bool:
+    """Say whether it was the caller who called with this key, or with one that was rotated into the caller's."""
+    seen = set[uuid.UUID]()
+    while key_id is not None and key_id != caller.key_id and key_id not in seen:
+        seen.add(key_id)
+        key_id = ApiKey.objects.filter(pk=key_id).values_list("replaced_by_id", flat=True).first()
+    return key_id is not None and key_id == caller.key_id
+
+
 def find(caller: Caller, name: str, *, param: str | None = None) -> Kept:
     """Return a response to who made it, and to those who may read the team's content; NotFound for all others."""
-    try:
-        id = uuid.UUID(hex=name.removeprefix(PREFIX)) if name.startswith(PREFIX) else None
-    except ValueError:
-        id = None
+    id = uuid.UUID(hex=name.removeprefix(PREFIX)) if _NAME.fullmatch(name) else None
     if id is None or ForgottenResponse.objects.filter(pk=id).exists():
         raise _missing(name, param)
     line = AuditEvent.objects.filter(
@@ -63,7 +70,7 @@ def find(caller: Caller, name: str, *, param: str | None = None) -> Kept:
     ).first()
     if line is None or line.team_id is None:
         raise _missing(name, param)
-    if (caller.key_id is None or line.key_id != caller.key_id) and not caller.may("read_content", line.team_id):
+    if not caller.may("read_content", line.team_id) and not _made(caller, line.key_id):
         raise _missing(name, param)
     bodies = {payload.kind: payload for payload in Payload.objects.filter(event_id=id)}
     if bodies.keys() < {"input", "output"}:
@@ -82,55 +89,78 @@ def find(caller: Caller, name: str, *, param: str | None = None) -> Kept:
     return Kept(id, line.team_id, asked, response, sum(len(payload.body) for payload in bodies.values()))
 
 
-def turns(caller: Caller, name: str) -> list[Kept]:
-    """Return a response and those it went on from, the first of all first."""
-    param, found, size = "previous_response_id", list[Kept](), 0
-    while name:
-        kept = find(caller, name, param=param)
-        found.append(kept)
-        size += kept.size
-        if len(found) > _MOST_TURNS or size > settings.GATEWAY_BODY_BYTES:
-            raise BadInput(
-                f"A conversation goes on for {_MOST_TURNS} responses and {settings.GATEWAY_BODY_BYTES:,} bytes at most:"
-                " begin another one with what still matters.",
-                param=param,
-            )
-        name = kept.previous
-    return found[::-1]
+class _Reading:
+    """What one request reads of kept responses: as many, and as much of them, as a conversation may have."""
+
+    def __init__(self, caller: Caller) -> None:
+        self._caller = caller
+        self._outputs: dict[str, list[dict[str, Any]]] = {}  # of responses whose items were named
+        self._count = self._size = 0
+
+    def turns(self, name: str) -> list[Kept]:
+        """Return a response and those it went on from, the first of all first."""
+        param = "previous_response_id"
+        found = [self._find(name, param)]
+        self._take(found[0].size, param)
+        while previous := found[-1].previous:
+            found.append(self._find(previous, param))
+            self._take(found[-1].size, param)
+        return found[::-1]
+
+    def whole(self, items: list[dict[str, Any]], param: str = "") -> list[dict[str, Any]]:
+        return [
+            self._named(str(item.get("id") or ""), param or f"input[{place}].id")
+            if kind_of(item) == REFERENCE
+            else item
+            for place, item in enumerate(items)
+        ]
+
+    def _named(self, name: str, param: str) -> dict[str, Any]:
+        made = _ITEM.fullmatch(name)
+        if made is None:
+            raise NotFound(f"There is no item {name[:60]!r}; send the item itself.", param=param)
+        response = PREFIX + made["response"]
+        if response not in self._outputs:
+            self._outputs[response] = self._find(response, param).response["output"]
+        for one in self._outputs[response]:
+            if one["id"] == name:
+                self._take(len(orjson.dumps(one)), param)  # each time: naming it is short, and what it says is not
+                return dict(one)
+        raise NotFound(f"There is no item {name[:60]!r} in {response}; send the item itself.", param=param)
+
+    def _find(self, name: str, param: str) -> Kept:
+        self._count += 1
+        if self._count > _MOST_TURNS:
+            raise _too_long(param)
+        return find(self._caller, name, param=param)
+
+    def _take(self, size: int, param: str) -> None:
+        self._size += size
+        if self._size > settings.GATEWAY_BODY_BYTES:
+            raise _too_long(param)
+
+
+def _too_long(param: str) -> BadInput:
+    return BadInput(
+        f"A conversation goes on for {_MOST_TURNS} responses and {settings.GATEWAY_BODY_BYTES:,} bytes at most:"
+        " begin another one with what still matters.",
+        param=param,
+    )
 
 
 def history(caller: Caller, name: str) -> list[dict[str, Any]]:
     """Return all items of a conversation up to and with this response: what was said to it, and what it said."""
+    reading = _Reading(caller)
     items: list[dict[str, Any]] = []
-    for kept in turns(caller, name):
-        items += named_items(caller, said_in(kept.asked), param="previous_response_id")
+    for kept in reading.turns(name):
+        items += reading.whole(said_in(kept.asked), "previous_response_id")
         items += kept.response["output"]
     return items
 
 
-def named_items(caller: Caller, items: list[dict[str, Any]], *, param: str = "") -> list[dict[str, Any]]:
+def named_items(caller: Caller, items: list[dict[str, Any]]) -> list[dict[str, Any]]:
     """Return items with those in full that are only named (`item_reference`): parts of kept answers, by their ids."""
-    found: dict[str, Kept] = {}
-    whole = []
-    for place, item in enumerate(items):
-        if kind_of(item) == REFERENCE:
-            item = _named(caller, item, found, param or f"input[{place}].id")
-        whole.append(item)
-    return whole
-
-
-def _named(caller: Caller, item: dict[str, Any], found: dict[str, Kept], param: str) -> dict[str, Any]:
-    name = str(item.get("id") or "")
-    made = _ITEM.fullmatch(name)
-    if made is None:
-        raise NotFound(f"There is no item {name[:60]!r}; send the item itself.", param=param)
-    response = PREFIX + made["response"]
-    if response not in found:
-        found[response] = find(caller, response, param=param)
-    for one in found[response].response["output"]:
-        if one["id"] == name:
-            return dict(one)
-    raise NotFound(f"There is no item {name[:60]!r} in {response}; send the item itself.", param=param)
+    return _Reading(caller).whole(items)
 
 
 @transaction.atomic

@@ -10,6 +10,8 @@ from console.api.models import ForgottenResponse
 from console.audit.models import AuditEvent, Payload
 from console.core.clock import now
 from console.core.ids import uuid7
+from console.teams.actors import SYSTEM
+from console.teams.services.keys import rotate_key
 from tests import make, sdks
 from tests.upstream import chunk, completion, sse, usage
 
@@ -125,6 +127,7 @@ def test_it_is_its_makers_and_theirs_who_may_read_content(client, world):
         (world.key_text, other, 404),
         (world.key_text, "resp_nothing", 404),
         (world.key_text, made.removeprefix("resp_"), 404),
+        (world.key_text, "resp_" + "-" * 300 + made.removeprefix("resp_"), 404),
         ("fk_live_nobody", made, 401),
     ):
         head = {"Authorization": f"Bearer {key}"}
@@ -158,7 +161,28 @@ def test_a_conversation_is_as_long_as_a_request_may_be(client, world, settings):
     settings.GATEWAY_BODY_BYTES = 3000
     answer = client.post("/v1/responses", json={**ASK, "previous_response_id": second})
     assert (answer.status_code, answer.json()["error"]["param"]) == (400, "previous_response_id")
+    # An item is named in a few bytes, and what it says is sent each time.
+    item = client.get(f"/v1/responses/{second}").json()["output"][0]["id"]
+    named = [{"type": "item_reference", "id": item}] * 30
+    answer = client.post("/v1/responses", json={**ASK, "input": named})
+    assert (answer.status_code, answer.json()["error"]["param"][:6]) == (400, "input["), answer.text
     assert len(world.upstream.seen) == 2
+
+
+def test_it_goes_on_with_the_key_that_replaced_its_makers(client, world):
+    made = client.post("/v1/responses", json=ASK).json()["id"]
+    key = world.key
+    for _ in range(2):
+        key, text = rotate_key(actor=SYSTEM, key=key)
+    head = {"Authorization": f"Bearer {text}"}
+    again = client.post("/v1/responses", json={**ASK, "previous_response_id": made}, headers=head)
+    assert again.status_code == 200, again.text
+    assert client.get(f"/v1/responses/{made}").status_code == 401, "the old key has ended"
+
+
+def test_nothing_is_no_response_to_go_on_from(client, world):
+    answer = client.post("/v1/responses", json={**ASK, "previous_response_id": ""})
+    assert (answer.status_code, answer.json()["error"]["param"]) == (404, "previous_response_id")
 
 
 def test_a_prompt_that_stood_for_the_input_is_what_was_said(client, world):
