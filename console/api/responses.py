@@ -63,12 +63,15 @@ def _made(caller: Caller, key_id: uuid.UUID | None) -> bool:
 def find(caller: Caller, name: str, *, param: str | None = None) -> Kept:
     """Return a response to who made it, and to those who may read the team's content; NotFound for all others."""
     id = uuid.UUID(hex=name.removeprefix(PREFIX)) if _NAME.fullmatch(name) else None
-    if id is None or ForgottenResponse.objects.filter(pk=id).exists():
-        raise _missing(name, param)
-    line = AuditEvent.objects.filter(
-        pk=id, type=EventType.RESPONSE, status=Status.OK, team_id__in=list(caller.rights)
-    ).first()
-    if line is None or line.team_id is None:
+    line = (
+        AuditEvent.objects.filter(pk=id, type=EventType.RESPONSE, status=Status.OK, team_id__in=list(caller.rights))
+        .exclude(Exists(ForgottenResponse.objects.filter(pk=OuterRef("pk"))))
+        .only("team_id", "key_id")
+        .first()
+        if id is not None
+        else None
+    )
+    if id is None or line is None or line.team_id is None:
         raise _missing(name, param)
     if not caller.may("read_content", line.team_id) and not _made(caller, line.key_id):
         raise _missing(name, param)
