@@ -41,6 +41,7 @@ class Kept:
     asked: dict[str, Any]
     response: dict[str, Any]
     size: int  # bytes of both in the log
+    is_own: bool  # made by who asks, who needs no right to content for it
 
     @property
     def previous(self) -> str:
@@ -73,7 +74,8 @@ def find(caller: Caller, name: str, *, param: str | None = None) -> Kept:
     )
     if id is None or line is None or line.team_id is None:
         raise _missing(name, param)
-    if not caller.may("read_content", line.team_id) and not _made(caller, line.key_id):
+    is_own = _made(caller, line.key_id)
+    if not is_own and not caller.may("read_content", line.team_id):
         raise _missing(name, param)
     bodies = {payload.kind: payload for payload in Payload.objects.filter(event_id=id)}
     if bodies.keys() < {"input", "output"}:
@@ -89,7 +91,8 @@ def find(caller: Caller, name: str, *, param: str | None = None) -> Kept:
     asked, response = (orjson.loads(bodies[kind].body) for kind in ("input", "output"))
     if asked.get("store") is False:
         raise _missing(name, param)
-    return Kept(id, line.team_id, asked, response, sum(len(payload.body) for payload in bodies.values()))
+    size = sum(len(payload.body) for payload in bodies.values())
+    return Kept(id, line.team_id, asked, response, size, is_own)
 
 
 class _Reading:
@@ -104,6 +107,7 @@ class _Reading:
         """Return a response and those it went on from, the first of all first."""
         param = "previous_response_id"
         found = [self._find(name, param)]
+        self._note(found[0], param)
         self._take(found[0].size, param)
         while previous := found[-1].previous:
             found.append(self._find(previous, param))
@@ -124,7 +128,9 @@ class _Reading:
             raise NotFound(f"There is no item {name[:60]!r}; send the item itself.", param=param)
         response = PREFIX + made["response"]
         if response not in self._outputs:
-            self._outputs[response] = self._find(response, param).response["output"]
+            kept = self._find(response, param)
+            self._note(kept, REFERENCE)
+            self._outputs[response] = kept.response["output"]
         for one in self._outputs[response]:
             if one["id"] == name:
                 self._take(len(orjson.dumps(one)), param)  # each time: naming it is short, and what it says is not
@@ -136,6 +142,11 @@ class _Reading:
         if self._count > _MOST_TURNS:
             raise _too_long(param)
         return find(self._caller, name, param=param)
+
+    def _note(self, kept: Kept, what: str) -> None:
+        """Put on record that somebody has a model read to them what another key said and heard."""
+        if not kept.is_own:
+            _record_reading(self._caller, kept, what)
 
     def _take(self, size: int, param: str) -> None:
         self._size += size
@@ -166,19 +177,23 @@ def named_items(caller: Caller, items: list[dict[str, Any]]) -> list[dict[str, A
     return _Reading(caller).whole(items)
 
 
-@transaction.atomic
 def read(caller: Caller, name: str, *, what: str) -> Kept:
     """Return a response to somebody who looks at it, which the log says like every reading of content."""
     kept = find(caller, name)
+    _record_reading(caller, kept, what)
+    return kept
+
+
+@transaction.atomic
+def _record_reading(caller: Caller, kept: Kept, what: str) -> None:
     record(
         actions.RESPONSE_READ,
         actor=caller.actor,
-        target_name=name,
+        target_name=PREFIX + kept.id.hex,
         team=_team(kept),
         surface="api",
         detail={"part": what},
     )
-    return kept
 
 
 @transaction.atomic

@@ -144,6 +144,18 @@ def test_it_is_its_makers_and_theirs_who_may_read_content(client, world):
             assert error["param"] == ("previous_response_id" if key != stranger else error["param"])
 
 
+def test_going_on_from_anothers_response_is_a_reading_of_it(client, world):
+    made = client.post("/v1/responses", json=ASK).json()
+    _, reader = make.make_key(world.team, "reader", scopes=["models:call", "audit:content"])
+    named = {"input": [{"type": "item_reference", "id": made["output"][0]["id"]}] * 2}
+    for key, fields in ((world.key_text, named), (reader, named), (reader, {"previous_response_id": made["id"]})):
+        head = {"Authorization": f"Bearer {key}"}
+        assert client.post("/v1/responses", json={**ASK, **fields}, headers=head).status_code == 200
+    reads = AuditEvent.objects.filter(action="response.read", target=made["id"]).order_by("id")
+    parts = [json.loads(line.detail)["part"] for line in reads]
+    assert parts == ["item_reference", "previous_response_id"] and world.key.pk not in {line.actor_id for line in reads}
+
+
 def test_what_is_not_kept_whole_is_said_to_be_so(client, world, settings):
     settings.AUDIT_CONTENT_BYTES = 400
     made = client.post("/v1/responses", json={**ASK, "input": "x" * 1000}).json()["id"]
