@@ -16,7 +16,7 @@ import orjson
 from django.db import OperationalError, connections
 
 from console.api import sql
-from console.api.models import IdempotencyClaim
+from console.api.models import ForgottenResponse, IdempotencyClaim
 from console.audit import actions
 from console.audit.services import record
 from console.core.clock import now
@@ -81,6 +81,13 @@ def _claim(digest: bytes, body: bytes, request: uuid.UUID, credential: uuid.UUID
         if held.answer is None or held.is_cut:
             raise Conflict(
                 f"The answer of {request_id(first)} is not kept whole, so it cannot be sent again; use a new key.",
+                param="Idempotency-Key",
+                code="idempotency_answer_gone",
+                headers={"x-should-retry": "false"},
+            )
+        if ForgottenResponse.objects.filter(pk=first).exists():
+            raise Conflict(
+                f"The response of {request_id(first)} was deleted, so it is not sent again; use a new key.",
                 param="Idempotency-Key",
                 code="idempotency_answer_gone",
                 headers={"x-should-retry": "false"},

@@ -19,7 +19,7 @@ from console.audit import actions
 from console.audit.models import AuditEvent, EventType, Payload, Status
 from console.audit.services import record
 from console.core.clock import now
-from console.core.errors import BadInput, Conflict, NotFound
+from console.core.errors import BadInput, Conflict, NotAllowed, NotFound
 from console.gateway.responses.kept import said_in
 from console.gateway.shapes.responses import REFERENCE, kind_of
 from console.teams.callers import Caller
@@ -198,8 +198,10 @@ def _record_reading(caller: Caller, kept: Kept, what: str) -> None:
 
 @transaction.atomic
 def forget(caller: Caller, name: str) -> None:
-    """Make a response unknown to everybody who calls; what the log keeps of it stays as long as that keeps it."""
+    """Make a response of one's own unknown to everybody who calls; the log keeps of it what it keeps."""
     kept = find(caller, name)
+    if not kept.is_own:
+        raise NotAllowed("Only the key that made a response, or one it was rotated into, deletes it.")
     ForgottenResponse.objects.get_or_create(pk=kept.id, defaults={"forgotten_at": now()})
     record(actions.RESPONSE_DELETED, actor=caller.actor, target_name=name, team=_team(kept), surface="api")
 

@@ -137,11 +137,23 @@ def test_it_is_its_makers_and_theirs_who_may_read_content(client, world):
             *([client.delete(f"/v1/responses/{name}", headers=head)] if status != 200 else []),
         ):
             assert answer.status_code == status, (key, name, answer.text)
+        if key == reader:  # to read is not to delete
+            assert client.delete(f"/v1/responses/{name}", headers=head).status_code == 403
         if status == 404:
             answer = client.post("/v1/responses", json={**ASK, "previous_response_id": name}, headers=head)
             error = answer.json()["error"]
             assert answer.status_code == 404, answer.text
             assert error["param"] == ("previous_response_id" if key != stranger else error["param"])
+
+
+def test_a_deleted_response_is_not_sent_again_for_its_idempotency_key(client, world):
+    head = {"Idempotency-Key": "once"}
+    made = client.post("/v1/responses", json=ASK, headers=head).json()["id"]
+    assert client.post("/v1/responses", json=ASK, headers=head).json()["id"] == made
+    assert client.delete(f"/v1/responses/{made}").status_code == 200
+    again = client.post("/v1/responses", json=ASK, headers=head)
+    assert (again.status_code, again.json()["error"]["code"]) == (409, "idempotency_answer_gone")
+    assert len(world.upstream.seen) == 1
 
 
 def test_going_on_from_anothers_response_is_a_reading_of_it(client, world):
