@@ -181,6 +181,18 @@ BROKER_CHANGED = _quiet("broker.changed", "changed the broker")
 BROKER_DELETED = _quiet("broker.deleted", "removed the broker")
 BROKER_LOOKED_AT = _access("broker.looked_at", "asked whether the broker answers")
 
+# Knowledge
+COLLECTION_CREATED = _quiet("collection.created", "made the collection of documents")
+COLLECTION_CHANGED = _quiet("collection.changed", "changed the collection of documents")
+COLLECTION_DELETED = _quiet("collection.deleted", "deleted the collection of documents")
+COLLECTION_EMBEDDED_AGAIN = _quiet("collection.embedded_again", "had the collection's vectors made anew")
+COLLECTION_RETRIED = _quiet("collection.retried", "had the collection's missing vectors tried again")
+DOCUMENT_CREATED = _quiet("document.created", "added the document")
+DOCUMENT_CHANGED = _quiet("document.changed", "renamed the document")
+DOCUMENT_SAVED = _quiet("document.saved", "saved a version of the document")
+DOCUMENT_ROLLED_BACK = _quiet("document.rolled_back", "made another version of the document current")
+DOCUMENT_DELETED = _quiet("document.deleted", "deleted the document")
+
 # Conversations
 CONVERSATION_SHARED = _quiet("conversation.shared", "shared the conversation with the team")
 CONVERSATION_UNSHARED = _quiet("conversation.unshared", "ended the sharing of the conversation")

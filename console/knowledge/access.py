@@ -1,0 +1,85 @@
+"""The only way to get a collection or a document for somebody.
+
+People and keys see the collections of their teams and those of the whole organisation. Everything else looks like
+nothing. Writing needs the right `build` in the owning team; what is the organisation's only operators write.
+"""
+
+import uuid
+
+from django.core.exceptions import PermissionDenied
+from django.db.models import Q, QuerySet
+
+from console.knowledge.errors import UnknownCollection, UnknownDocument, UnknownDocumentVersion
+from console.knowledge.models import Collection, Document, DocumentVersion
+from console.teams.access import teams_for
+from console.teams.callers import Caller
+from console.teams.models import Team
+
+
+def visible_collections(who: Caller | Team | uuid.UUID) -> QuerySet[Collection]:
+    """Return the living collections a caller may read, or those that calls of a team (or its id) may search."""
+    living = Collection.objects.filter(deleted_at=None).select_related("team", "model__provider")
+    of_open_teams = Q(team=None) | Q(team__archived_at=None)
+    if not isinstance(who, Caller):
+        team_id = who.pk if isinstance(who, Team) else who
+        return living.filter(of_open_teams, Q(team=None) | Q(team_id=team_id))
+    if who.is_operator:
+        return living.filter(of_open_teams)
+    if not who.may("view_team"):
+        return living.none()
+    return living.filter(Q(team=None) | Q(team__in=teams_for(who)))
+
+
+def get_collection(team: Team | uuid.UUID, ref: str) -> Collection:
+    """Return what calls of a team mean by a slug: the team's own collection, else the organisation's."""
+    if "\0" not in ref:
+        found = list(visible_collections(team).filter(slug=ref))
+        if found:
+            return min(found, key=lambda collection: collection.team_id is None)
+    raise UnknownCollection(ref.replace("\0", "?"))
+
+
+def collection_for(caller: Caller, collection_id: uuid.UUID, to: str = "view") -> Collection:
+    """Return the collection, 404 for those who cannot see it, 403 for those who see it and may not change it."""
+    found = visible_collections(caller).filter(pk=collection_id).first()
+    if found is None:
+        raise UnknownCollection(str(collection_id))
+    if to != "view" and not may_change(caller, found):
+        raise PermissionDenied(
+            f"Your role in {found.team} does not allow that. An owner of the team can change it."
+            if found.team
+            else "Only operators change the collections of the whole organisation."
+        )
+    return found
+
+
+def may_change(caller: Caller, collection: Collection) -> bool:
+    """Say whether the caller may write into a collection they can see."""
+    return caller.is_operator if collection.team_id is None else caller.may("build", collection.team_id)
+
+
+def document_for(caller: Caller, document_id: uuid.UUID, to: str = "view") -> Document:
+    """Return a living document of a collection the caller can see; as `collection_for` otherwise."""
+    found = (
+        Document.objects.filter(pk=document_id, deleted_at=None, collection__in=visible_collections(caller))
+        .select_related("collection__team", "collection__model__provider", "current")
+        .first()
+    )
+    if found is None:
+        raise UnknownDocument
+    if to != "view":
+        collection_for(caller, found.collection_id, to)
+    return found
+
+
+def version_for(document: Document, number: int) -> DocumentVersion:
+    found = DocumentVersion.objects.filter(document=document, number=number).first() if number < 2**31 else None
+    if found is None:
+        raise UnknownDocumentVersion(document.name, number)
+    found.document = document
+    return found
+
+
+def owning_teams(caller: Caller) -> QuerySet[Team]:
+    """Return the teams in which the caller may make collections."""
+    return teams_for(caller, "build")

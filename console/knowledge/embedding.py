@@ -1,0 +1,89 @@
+"""Make vectors: an ordinary call of the pipeline, in the quotas and in the log, by whoever asks."""
+
+import asyncio
+import uuid
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import orjson
+
+from console.catalog.models import ModelVersion
+from console.core.errors import NotAllowed, ProviderError
+from console.core.ids import time_of, uuid7
+from console.core.lanes import Lane
+from console.gateway import pipeline
+from console.gateway.asks import make_ask
+from console.gateway.operations import OPERATIONS
+from console.gateway.refusing import Identify
+from console.gateway.snapshot import Snapshot
+from console.gateway.types import Asker
+
+SURFACE = "knowledge"
+
+
+@dataclass(frozen=True, slots=True)
+class Asked:
+    """What the log says of the call besides who made it: the face it came by."""
+
+    surface: str = SURFACE
+    route: str = ""
+    client_address: str = ""
+    lane: str = Lane.INTERACTIVE
+
+
+async def embed(identify: Identify, model: ModelVersion, texts: Sequence[str], asked: Asked) -> list[str]:
+    """Return a vector for each text, as pgvector writes it; raises Refusal or ProviderError."""
+    body = {"model": str(model), "input": list(texts)}
+    identifier = uuid7()
+    ask = make_ask(
+        "embedding",
+        OPERATIONS["embedding"].check(body),
+        text=orjson.dumps(body).decode(),
+        id=identifier,
+        at=time_of(identifier),
+        surface=asked.surface,
+        route=asked.route,
+        lane=asked.lane,
+        client_address=asked.client_address,
+    )
+    call = await pipeline.open_call(_with_the_collections_model(identify), ask)
+    raw = await pipeline.answer(call)
+    return await asyncio.to_thread(_vectors, raw, len(texts))
+
+
+def _vectors(raw: bytes, count: int) -> list[str]:
+    try:
+        rows = [[float(number) for number in row["embedding"]] for row in orjson.loads(raw)["data"]]
+    except (orjson.JSONDecodeError, KeyError, TypeError, ValueError):
+        rows = []
+    if len(rows) != count or not all(rows):
+        raise ProviderError("The embeddings model did not answer with a vector for each text.", code="upstream_invalid")
+    return [orjson.dumps(row).decode() for row in rows]
+
+
+def _with_the_collections_model(identify: Identify) -> Identify:
+    """Return the same caller, who may use the model the collection was given: its passages fit no other.
+
+    Whoever set the collection up chose it among what their team may call. All else stays the caller's: team, key,
+    environment, quotas.
+    """
+
+    def resolve(snapshot: Snapshot) -> Asker:
+        return identify(snapshot)._replace(aliases=frozenset(), may_call_exact=True, terms={})
+
+    return resolve
+
+
+class TeamIdentity:
+    """The installation at work for a team: vectors of passages are charged to the team that pays for the collection."""
+
+    __slots__ = ("_team_id",)
+
+    def __init__(self, team_id: uuid.UUID) -> None:
+        self._team_id = team_id
+
+    def __call__(self, snapshot: Snapshot) -> Asker:
+        team = snapshot.teams.get(self._team_id)
+        if team is None or not team.is_open:
+            raise NotAllowed("The team that pays for this collection's vectors is archived; choose another.")
+        return Asker(team=team, environment="production", actor_kind="system", actor_id=None, actor="Facet", terms={})

@@ -1,0 +1,54 @@
+"""The refusals of this room."""
+
+from console.core.errors import BadInput, Conflict, NotFound
+
+
+class UnknownCollection(NotFound):
+    code = "unknown_collection"
+
+    def __init__(self, ref: str) -> None:
+        super().__init__(
+            f"There is no collection {ref[:100]!r} of this team or of the whole organisation.", param="knowledge"
+        )
+
+
+class UnknownDocument(NotFound):
+    code = "unknown_document"
+
+    def __init__(self) -> None:
+        super().__init__("There is no such document in this collection.")
+
+
+class UnknownDocumentVersion(NotFound):
+    code = "unknown_version"
+
+    def __init__(self, name: str, number: int) -> None:
+        super().__init__(f"{name} has no version {number}.", param="version")
+
+
+class StaleDocument(Conflict):
+    """Somebody saved since the form was opened. `newest` is the number to begin from."""
+
+    code = "stale_document"
+
+    def __init__(self, message: str, *, newest: int) -> None:
+        super().__init__(message, param="seen_version")
+        self.newest = newest
+
+
+class StaleCollection(Conflict):
+    code = "stale_collection"
+
+
+class StillUsed(Conflict):
+    code = "collection_in_use"
+
+
+class NothingChanged(BadInput):
+    code = "nothing_changed"
+
+
+class CannotUse(BadInput):
+    """A file or text that cannot become a document; the message says why and what to do."""
+
+    code = "unreadable_document"

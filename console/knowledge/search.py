@@ -1,0 +1,178 @@
+"""Find the passages that answer a question: by its words and by its meaning, in the versions that are current.
+
+The vector of a question is an ordinary call by whoever asks. Where it cannot be made, because a quota is used up or the
+model is away, the words alone decide, and that is said.
+"""
+
+import asyncio
+import datetime as dt
+import uuid
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Any, TypeVar
+
+from django.db import close_old_connections
+
+from console.core.errors import BadInput, ProviderError, Refusal
+from console.gateway import sync
+from console.gateway.refusing import Identify
+from console.knowledge import sql
+from console.knowledge.embedding import Asked, embed
+from console.knowledge.models import Collection
+
+MOST_FOUND = 20
+# The end of a question says what it is about, where somebody pastes a page before it.
+LONGEST_QUESTION = 4_000
+MOST_COLLECTIONS = 20
+_T = TypeVar("_T")
+
+
+@dataclass(frozen=True, slots=True)
+class Found:
+    """One passage, and where it stands. `version` is the number that was current, `document` its name.
+
+    `score` orders what was found; it compares with nothing else. `words_place` and `meaning_place` are its places in
+    the two lists it was fused from, None where it is in only one. `similarity` is the cosine, 1 for the same direction.
+    """
+
+    document_id: uuid.UUID
+    document: str
+    version: int
+    version_id: uuid.UUID
+    passage_position: int
+    heading: str
+    text: str
+    score: float
+    collection: str  # its slug
+    collection_id: uuid.UUID
+    updated_at: dt.datetime
+    words_place: int | None = None
+    meaning_place: int | None = None
+    similarity: float | None = None
+
+    @property
+    def source(self) -> str:
+        """What a citation says of it."""
+        return f"{self.document}, version {self.version}" + (f", {self.heading}" if self.heading else "")
+
+
+@dataclass(frozen=True, slots=True)
+class Search:
+    """What a search came to. `problem` says why meaning did not count where it should have."""
+
+    found: list[Found]
+    by_meaning: bool
+    problem: str = ""
+
+
+async def find(
+    caller: Identify | None,
+    collections: Sequence[Collection],
+    question: str,
+    limit: int = 5,
+    *,
+    asked: Asked = Asked(),  # noqa: B008 (frozen)
+) -> list[Found]:
+    """Return the best passages of collections the caller may read, best first; see `search`."""
+    return (await search(caller, collections, question, limit, asked=asked)).found
+
+
+async def search(
+    caller: Identify | None,
+    collections: Sequence[Collection],
+    question: str,
+    limit: int = 5,
+    *,
+    asked: Asked = Asked(),  # noqa: B008 (frozen)
+) -> Search:
+    """Search as `caller`, who pays for the vector of the question; None searches by words alone.
+
+    Which collections the caller may read is decided before (`access`). Runs on an event loop of the gateway.
+    """
+    question = _readable(question)
+    if len(collections) > MOST_COLLECTIONS:
+        raise BadInput(f"{len(collections)} collections are too many for one search; {MOST_COLLECTIONS} is the most.")
+    if not 1 <= limit <= MOST_FOUND:
+        raise BadInput(f"limit must be from 1 to {MOST_FOUND}.", param="limit")
+    if not question or not collections:
+        return Search([], False)
+    vectors, problem = await _vectors(caller, collections, question, asked)
+    slugs = {collection.pk: collection.slug for collection in collections}
+    rows = await _in_thread(lambda: sql.find(list(slugs), question, vectors, limit))
+    return Search([_found(slugs, row) for row in rows], bool(vectors), problem)
+
+
+def find_now(
+    caller: Identify | None,
+    collections: Sequence[Collection],
+    question: str,
+    limit: int = 5,
+    *,
+    asked: Asked = Asked(),  # noqa: B008 (frozen)
+) -> list[Found]:
+    """`find`, for callers that are not async."""
+    return search_now(caller, collections, question, limit, asked=asked).found
+
+
+def search_now(
+    caller: Identify | None,
+    collections: Sequence[Collection],
+    question: str,
+    limit: int = 5,
+    *,
+    asked: Asked = Asked(),  # noqa: B008 (frozen)
+) -> Search:
+    """`search`, for callers that are not async."""
+    return sync.run(search(caller, collections, question, limit, asked=asked))
+
+
+def _readable(question: str) -> str:
+    return question.replace("\x00", " ").encode(errors="replace").decode().strip()[-LONGEST_QUESTION:]
+
+
+async def _vectors(
+    caller: Identify | None, collections: Sequence[Collection], question: str, asked: Asked
+) -> tuple[dict[uuid.UUID, str], str]:
+    """Return the question's vector for each model of the collections, and what kept one from being made."""
+    models = {model.pk: model for collection in collections if (model := collection.model) is not None}
+    found: dict[uuid.UUID, str] = {}
+    problem = ""
+    if caller is None:
+        return found, problem
+    for model_id, model in models.items():
+        try:
+            found[model_id] = (await embed(caller, model, [question], asked))[0]
+        except (Refusal, ProviderError) as error:
+            problem = error.message
+    return found, problem
+
+
+async def _in_thread(work: Callable[[], _T]) -> _T:
+    def clean() -> _T:
+        close_old_connections()
+        try:
+            return work()
+        finally:
+            close_old_connections()
+
+    return await asyncio.to_thread(clean)
+
+
+def _found(slugs: dict[uuid.UUID, str], row: tuple[Any, ...]) -> Found:
+    collection, document, name, version, number, at, position, heading, text, score, words, meaning, similarity = row
+    return Found(
+        document_id=document,
+        document=name,
+        version=number,
+        version_id=version,
+        passage_position=position,
+        heading=heading,
+        text=text,
+        score=round(float(score), 5),
+        collection=slugs[collection],
+        collection_id=collection,
+        updated_at=at,
+        words_place=words,
+        meaning_place=meaning,
+        similarity=None if similarity is None else round(float(similarity), 4),
+    )

@@ -1,0 +1,52 @@
+"""What a question finds: by words at once, by meaning once there are vectors, and only in current versions."""
+
+from console.audit.models import AuditEvent
+from console.gateway.identity import PersonIdentity
+from console.knowledge import access, making_vectors, search
+from console.knowledge.models import Passage
+from console.knowledge.services import collections, documents
+from tests.knowledge.conftest import POLICY, World
+from tests.upstream import Upstream
+
+
+def vectors(*data: list[float]) -> dict[str, object]:
+    rows = [{"object": "embedding", "index": i, "embedding": e} for i, e in enumerate(data)]
+    usage = {"prompt_tokens": 7, "total_tokens": 7}
+    return {"object": "list", "data": rows, "model": "fake-embed", "usage": usage}
+
+
+def test_it_finds_words_then_meaning_in_what_is_current(live: World, upstream: Upstream) -> None:
+    alice = PersonIdentity(live.cast.alice.pk, live.cast.team_a.pk, "production")
+    shelf = [access.get_collection(live.cast.team_a, "support")]
+
+    found = search.find_now(alice, shelf, "When can I have a refund of what was returned?")
+    assert [(one.heading, one.version) for one in found][0] == ("Price policy › Refunds", 1)
+    assert found[0].document == "Price policy" and "30 days" in found[0].text and found[0].meaning_place is None
+    assert not upstream.seen, "without a model nothing is asked"
+
+    collections.change_collection(actor=live.alice, collection=live.support, model=live.model)
+    upstream.enqueue(vectors([0, 1, 0], [1, 0, 0], [0, 0, 1]))
+    assert not making_vectors.make_vectors(live.support.pk), "all is done in one turn"
+    assert upstream.seen[-1].body["input"][1].startswith("Price policy\nPrice policy › Refunds\nA jacket")
+    line = AuditEvent.objects.get(type="embedding")
+    assert (line.actor, line.team, line.lane, line.surface) == ("Facet", "Team A", "batch", "knowledge")
+
+    shelf = [access.get_collection(live.cast.team_a, "support")]
+    upstream.enqueue(vectors([0.9, 0.1, 0]))
+    hit = search.search_now(alice, shelf, "Umtausch")  # no word of it stands in the text
+    assert hit.by_meaning and not hit.problem
+    assert (hit.found[0].heading, hit.found[0].meaning_place) == ("Price policy › Refunds", 1)
+    assert AuditEvent.objects.filter(type="embedding", actor="Alice", team="Team A").count() == 1
+
+    upstream.enqueue("no", status=400)
+    hit = search.search_now(alice, shelf, "refund")
+    assert not hit.by_meaning and hit.problem and hit.found[0].words_place == 1, "words still find it"
+
+    documents.save_version(actor=live.alice, document=live.policy, text=POLICY.replace("30 days", "60 days"))
+    assert Passage.objects.filter(version__number=2, embedding=None).count() == 1, "the others keep what was paid for"
+    found = search.find_now(None, shelf, "refund")
+    assert [(one.version, "60 days" in one.text) for one in found] == [(2, True)]
+    documents.make_current(
+        actor=live.alice, document=live.policy, version=access.version_for(live.policy, 1), seen_current=2
+    )
+    assert [one.version for one in search.find_now(None, shelf, "refund")] == [1]
