@@ -35,7 +35,7 @@ _Scope = MutableMapping[str, Any]
 _Receive = Callable[[], Awaitable[MutableMapping[str, Any]]]
 _Send = Callable[[MutableMapping[str, Any]], Awaitable[None]]
 
-_TAKE_KEYS = ("/api/", "/health/")  # or take no notice of them
+_TAKE_KEYS = ("/api/", "/health/", "/metrics")  # or take no notice of them
 _KEY_HEADERS = (b"authorization", b"x-api-key")
 _A_KEY = re.compile(rb"(?:bearer\s+)?(?:%s)" % "|".join(PREFIXES.values()).encode(), re.IGNORECASE).match
 

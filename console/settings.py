@@ -94,6 +94,7 @@ INSTALLED_APPS = [
     "console.chat",
     "console.playground",
     "console.evals",
+    "console.telemetry",
     "prompts_app",
     "usage_app",
     "agents_app",
@@ -103,6 +104,7 @@ MIDDLEWARE = [
     "console.pages.middleware.RequestIdMiddleware",
     "console.pages.health.HealthMiddleware",
     "console.core.client_address.ClientAddressMiddleware",
+    "console.telemetry.middleware.MetricsMiddleware",
     "django.middleware.security.SecurityMiddleware",
     "console.pages.middleware.StaticMiddleware",
     "csp.middleware.CSPMiddleware",
@@ -509,6 +511,15 @@ LOGGING = {
         "django.security.DisallowedHost": {"handlers": ["nowhere"], "propagate": False},
     },
 }
+
+# Observability ----------------------------------------------------------------------------------------------------
+
+# What a scraper of /metrics shows. Without it, only API keys read them.
+METRICS_TOKEN = env_secret("METRICS_TOKEN")
+if METRICS_TOKEN and len(METRICS_TOKEN) < 20:
+    raise ImproperlyConfigured("METRICS_TOKEN is shorter than 20 characters; `openssl rand -hex 32` makes one.")
+# Cuts of calls that have series of their own; what comes later shares `other`.
+METRICS_MOST_SERIES = env_int("METRICS_MOST_SERIES", 2000, minimum=1)
 
 # Periodic work ----------------------------------------------------------------------------------------------------
 

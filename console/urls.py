@@ -13,6 +13,7 @@ urlpatterns = [
     # First, because one look tells that an address is theirs: a program's request tries no page.
     path("api/", include("console.api.urls")),
     path("embed/", include("console.chat.embed.urls")),
+    path("", include("console.telemetry.urls")),
     path("", include("console.pages.urls")),
     path("", include("console.teams.urls")),
     path("", include("console.catalog.urls")),

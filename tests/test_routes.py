@@ -524,7 +524,7 @@ HIDDEN_WITHOUT = {
 BEARERS = {"teams:sign_in_link", "teams:accept_invitation", "agents:deliver"}
 # Routes of visitors: the id is public, and a visitor's token opens the rest, which none of these people has.
 VISITORS = {name for name in FACTORIES if name.startswith("embed:")}
-ASKS_FOR_TOKEN = {"embed:conversation", "embed:stream"}
+ASKS_FOR_TOKEN = {"embed:conversation", "embed:stream", "telemetry:metrics"}
 
 
 def missing(arguments: Arguments) -> Arguments:

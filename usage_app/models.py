@@ -4,6 +4,7 @@ from typing import cast
 
 from django.contrib.postgres.fields import ArrayField
 from django.db import models
+from django.db.models.functions import Now
 
 from console.core import clock
 from console.core.clock import now
@@ -223,6 +224,45 @@ class UsageDay(UsageSum):
 
     def __str__(self) -> str:
         return f"{self.day} {self.alias}: {self.requests}"
+
+
+class UsageTotal(models.Model):
+    """Calls since `since`, summed by everything the metrics cut by. Made by `roll_up`; only ever grows, never pruned.
+
+    Metrics are counters, so what they count must not fall when hours and records are forgotten. `code` is empty for
+    calls that were answered, and for failures whose code is a provider's own word.
+    """
+
+    id = models.BigAutoField(primary_key=True)
+    team_id = models.UUIDField()
+    environment = models.CharField(max_length=10)
+    type = models.CharField(max_length=20)
+    lane = models.CharField(max_length=12)
+    alias = models.CharField(max_length=100)
+    model = models.CharField(max_length=270)
+    status = models.CharField(max_length=20)
+    code = models.CharField(max_length=60)
+    requests = models.BigIntegerField(default=0)
+    prompt_tokens = models.BigIntegerField(default=0)
+    completion_tokens = models.BigIntegerField(default=0)
+    cost_micros = models.BigIntegerField(default=0)
+    # All durations together, and how many there were in each octave of console.core.histogram.
+    latency_us = models.BigIntegerField(default=0)
+    first_token_us = models.BigIntegerField(default=0)
+    latency = ArrayField(models.BigIntegerField(), default=list)
+    first_token = ArrayField(models.BigIntegerField(), default=list)
+    since = models.DateTimeField(default=now, db_default=Now())
+
+    class Meta:
+        constraints = [
+            models.UniqueConstraint(
+                fields=["team_id", "environment", "type", "lane", "alias", "model", "status", "code"],
+                name="one_total_per_cut",
+            )
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.alias} {self.status}: {self.requests}"
 
 
 class RollUpState(models.Model):

@@ -11,6 +11,9 @@ PER_OCTAVE = 4
 # Microseconds. Bucket i holds BOUNDS[i - 1] <= duration < BOUNDS[i]; the first is open below, the last above.
 BOUNDS: tuple[int, ...] = tuple(round(1000 * 2 ** (step / PER_OCTAVE)) for step in range(20 * PER_OCTAVE + 1))
 BUCKETS = len(BOUNDS) + 1
+# The same in whole octaves, for those who keep a series per bucket. Octave i holds OCTAVE_BOUNDS[i - 1] <= duration.
+OCTAVE_BOUNDS: tuple[int, ...] = BOUNDS[::PER_OCTAVE]
+OCTAVES = len(OCTAVE_BOUNDS) + 1
 
 
 def bucket_of(duration_us: int) -> int:
@@ -32,6 +35,14 @@ def merged(*histograms: Sequence[int]) -> list[int]:
         for bucket, count in enumerate(one):
             counts[bucket] += count
     return counts
+
+
+def by_octave(counts: Sequence[int]) -> list[int]:
+    """Return a histogram with one count per octave."""
+    octaves = [0] * OCTAVES
+    for bucket, count in enumerate(counts):
+        octaves[(bucket + PER_OCTAVE - 1) // PER_OCTAVE] += count
+    return octaves
 
 
 def _edges(bucket: int) -> tuple[float, float]:

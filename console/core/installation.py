@@ -89,6 +89,17 @@ def facts() -> list[tuple[str, list[Fact]]]:
             ],
         ),
         (
+            "Observability",
+            [
+                Fact(
+                    "Metrics at /metrics for",
+                    "The token, and API keys" if settings.METRICS_TOKEN else "API keys only",
+                    "METRICS_TOKEN",
+                ),
+                Fact("Series of calls at most", f"{settings.METRICS_MOST_SERIES:,} cuts", "METRICS_MOST_SERIES"),
+            ],
+        ),
+        (
             "Signing in",
             [
                 Fact("Session ends when idle for", _seconds(settings.SESSION_IDLE_SECONDS), "SESSION_IDLE_SECONDS"),

@@ -4,7 +4,6 @@ Probes come often, from anybody, and most of all when something is broken. So th
 names and callers are looked at, and all probes of one second share one look.
 """
 
-import datetime as dt
 import functools
 import threading
 import time
@@ -14,13 +13,13 @@ from typing import Any
 import psycopg
 import redis
 from django.conf import settings
-from django.core.cache import cache
 from django.db import Error as DatabaseError
 from django.db.migrations.loader import MigrationLoader
 from django.http import HttpRequest, HttpResponse, JsonResponse
 from django.urls import resolve
 from django.views.decorators.http import require_safe
 
+from console.core import canaries
 from console.core.clock import now
 from console.embedded import ports
 from console.embedded.defaults import socket_folder
@@ -33,7 +32,6 @@ Check = dict[str, Any]
 PREFIX = "/health/"
 # A canary is sent to every lane each 15 seconds; three missed ones are no accident.
 CANARY_LATE_SECONDS = 60
-_CANARY_KEPT_SECONDS = 24 * 3600
 _SHARED_SECONDS = 1.0
 _SNAPSHOT_SECONDS = 15.0
 _RETRY_AFTER_SECONDS = 2
@@ -163,28 +161,18 @@ def _valkey() -> Check:
     return {"state": "ok"}
 
 
-def _canary_key(lane: str) -> str:
-    return f"canary.{lane}"
-
-
-def note_canary(lane: str) -> None:
-    """Write down that a worker of this lane consumed a canary just now."""
-    cache.set(_canary_key(lane), now().isoformat(), _CANARY_KEPT_SECONDS)
-
-
 def workers() -> dict[str, Check]:
     """Return per lane when a canary was last consumed: ok, late, or never seen."""
-    keys = {_canary_key(lane): lane for lane in settings.LANES}
     try:
-        seen = cache.get_many(keys)
+        seen = canaries.last_seen()
     except DatabaseError:
         return {lane: {"state": "unknown"} for lane in settings.LANES}
     found: dict[str, Check] = {}
-    for key, lane in keys.items():
-        if key not in seen:
+    for lane in settings.LANES:
+        if lane not in seen:
             found[lane] = {"state": "never"}
             continue
-        seconds = int((now() - dt.datetime.fromisoformat(seen[key])).total_seconds())
+        seconds = int((now() - seen[lane]).total_seconds())
         found[lane] = {"state": "ok" if seconds <= CANARY_LATE_SECONDS else "late", "seconds_ago": seconds}
     return found
 

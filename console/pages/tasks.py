@@ -1,8 +1,8 @@
 from celery import shared_task
 
-from console.pages import health
+from console.core import canaries
 
 
 @shared_task(name="pages.canary")
 def canary(lane: str) -> None:
-    health.note_canary(lane)
+    canaries.note(lane)

@@ -8,12 +8,12 @@ import pytest
 from django.db import connection, transaction  # noqa: TID251
 
 from console.core.clock import now
-from console.core.histogram import bucket_of, percentile
+from console.core.histogram import bucket_of, by_octave, histogram, percentile
 from console.teams.models import Team
 from tests import make
 from tests.usage.rows import a_call
 from tests.waiting import until
-from usage_app.models import Quota, RollUpState, UsageDay, UsageHour
+from usage_app.models import Quota, RollUpState, UsageDay, UsageHour, UsageTotal
 from usage_app.services import quotas
 from usage_app.services import roll_up as service
 from usage_app.sql import roll_up as sql
@@ -49,11 +49,21 @@ def test_it_sums_calls_by_hour_day_and_cut(team: Team) -> None:
     at = dt.datetime(2026, 3, 31, 23, 40, tzinfo=dt.UTC)
     for minutes in (0, 10, 30):
         a_call(team, at=at + dt.timedelta(minutes=minutes))
-    a_call(team, at=at, status="error", latency_us=3_000_000, first_token_us=None, completion_tokens=0, cost_micros=0)
+    a_call(
+        team,
+        at=at,
+        status="error",
+        code="their own word",
+        latency_us=3_000_000,
+        first_token_us=None,
+        completion_tokens=0,
+        cost_micros=0,
+    )
     a_call(
         team,
         at=at,
         status="refused",
+        code="quota_exceeded",
         latency_us=10,
         first_token_us=None,
         prompt_tokens=0,
@@ -76,6 +86,12 @@ def test_it_sums_calls_by_hour_day_and_cut(team: Team) -> None:
         (dt.date(2026, 3, 31), 4),
         (dt.date(2026, 4, 1), 1),
     ]
+    totals = {row.status: row for row in UsageTotal.objects.filter(environment="production")}
+    assert {status: row.requests for status, row in totals.items()} == {"ok": 3, "error": 1, "refused": 1}
+    assert (totals["ok"].prompt_tokens, totals["ok"].latency_us, totals["ok"].first_token_us) == (300, 600_000, 150_000)
+    assert totals["ok"].latency == by_octave(histogram([200_000] * 3))
+    assert totals["error"].code == "" and totals["error"].latency == by_octave(histogram([3_000_000]))
+    assert totals["refused"].code == "quota_exceeded" and sum(totals["refused"].latency) == 0
 
 
 def test_it_adds_later_calls_to_what_is_there(team: Team) -> None:
@@ -85,8 +101,9 @@ def test_it_adds_later_calls_to_what_is_there(team: Team) -> None:
     a_call(team, at=at, latency_us=900_000)
     assert roll_up_past(_next_tx()) == 1
     assert roll_up_past(_next_tx()) == 0
-    hour = UsageHour.objects.get()
-    assert hour.requests == 2
+    hour, total = UsageHour.objects.get(), UsageTotal.objects.get()
+    assert hour.requests == total.requests == 2
+    assert total.latency == by_octave(hour.latency) and total.latency_us == 1_100_000
     assert hour.latency[bucket_of(200_000)] == 1 and hour.latency[bucket_of(900_000)] == 1
     assert percentile(hour.latency, 99) > 800_000
 

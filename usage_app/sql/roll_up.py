@@ -1,39 +1,64 @@
-"""Hours and days, summed from the log a stretch of transactions at a time."""
+"""Hours, days and totals, summed from the log a stretch of transactions at a time."""
 
 from django.db import connection  # noqa: TID251
 
-from console.core.histogram import BOUNDS, BUCKETS
+from console.core.histogram import BOUNDS, BUCKETS, OCTAVES, PER_OCTAVE
 
 _CUT = "team_id, environment, type, lane, alias, model"
 _SUMS = ("requests", "errors", "refusals", "prompt_tokens", "completion_tokens", "cost_micros")
 
 
-def _array(bucket: str) -> str:
+# Since the first call: finer cut than the days, by how a call ended, with coarser durations and their sums.
+_TOTAL_CUT = f"{_CUT}, status, code"
+_TOTAL_SUMS = ("requests", "prompt_tokens", "completion_tokens", "cost_micros", "latency_us", "first_token_us")
+
+
+def _array(bucket: str, buckets: int = BUCKETS) -> str:
     """One count per bucket, as an integer array. The counts come in grouped already, so this runs over few rows."""
-    counts = ", ".join(f"coalesce(sum(n) FILTER (WHERE {bucket} = {i}), 0)::int" for i in range(BUCKETS))
+    counts = ", ".join(f"coalesce(sum(n) FILTER (WHERE {bucket} = {i}), 0)::int" for i in range(buckets))
     return f"ARRAY[{counts}]"
 
 
-def _upsert(table: str, column: str, value: str, cut: str) -> str:
-    sums = ", ".join(f"{name} = t.{name} + excluded.{name}" for name in _SUMS)
+def _octave(bucket: str) -> str:
+    """Which octave a bucket belongs to; console.core.histogram.by_octave says the same."""
+    return f"({bucket} + {PER_OCTAVE - 1}) / {PER_OCTAVE}"
+
+
+def _added(sums: tuple[str, ...]) -> str:
+    """What an upsert does to a row that is there: sums are added, arrays place by place."""
     arrays = ", ".join(
         f"{name} = ARRAY(SELECT a + b FROM unnest(t.{name}, excluded.{name}) WITH ORDINALITY AS u(a, b, i) ORDER BY i)"  # noqa: S608
         for name in ("latency", "first_token")
     )
+    return ", ".join(f"{name} = t.{name} + excluded.{name}" for name in sums) + f", {arrays}"
+
+
+def _upsert(table: str, column: str, value: str, cut: str) -> str:
     return f"""
     INSERT INTO {table} AS t ({column}, {cut}, {", ".join(_SUMS)}, latency, first_token)
     SELECT {value}, {cut}, {", ".join(f"sum({name})" for name in _SUMS)}, {_array("lb")}, {_array("fb")}
     FROM grouped GROUP BY {value}, {cut}
-    ON CONFLICT ({column}, {cut}) DO UPDATE SET {sums}, {arrays}
+    ON CONFLICT ({column}, {cut}) DO UPDATE SET {_added(_SUMS)}
     """  # noqa: S608
 
 
-# The innermost step leaves one row per hour, cut and pair of buckets; both tables are filled from it. A call that was
-# refused before it meant any model has an alias nobody checked: it is counted, and its alias is not kept.
+_TOTALS = f"""
+    INSERT INTO usage_usagetotal AS t ({_TOTAL_CUT}, {", ".join(_TOTAL_SUMS)}, latency, first_token)
+    SELECT {_TOTAL_CUT}, {", ".join(f"sum({name})" for name in _TOTAL_SUMS)},
+           {_array(_octave("lb"), OCTAVES)}, {_array(_octave("fb"), OCTAVES)}
+    FROM grouped GROUP BY {_TOTAL_CUT}
+    ON CONFLICT ({_TOTAL_CUT}) DO UPDATE SET {_added(_TOTAL_SUMS)}
+    """  # noqa: S608
+
+
+# The innermost step leaves one row per hour, cut and pair of buckets; all tables are filled from it. A call that was
+# refused before it meant any model has an alias nobody checked: it is counted, and its alias is not kept. Codes of
+# failures may be the provider's own words, of which there is no end: only ours are kept.
 _ROLL_UP = f"""
 WITH grouped AS MATERIALIZED (
     SELECT date_trunc('hour', at, 'UTC') AS hour, team_id, key_id, left(environment, 10) AS environment,
-           left(type, 20) AS type, left(lane, 12) AS lane,
+           left(type, 20) AS type, left(lane, 12) AS lane, left(status, 20) AS status,
+           CASE WHEN status = 'refused' OR code LIKE 'upstream\\_%%' THEN left(code, 60) ELSE '' END AS code,
            CASE WHEN model = '' THEN '' ELSE left(alias, 100) END AS alias, left(model, 270) AS model,
            width_bucket(CASE WHEN status <> 'refused' THEN latency_us END, %(bounds)s::bigint[]) AS lb,
            width_bucket(CASE WHEN status <> 'refused' THEN first_token_us END, %(bounds)s::bigint[]) AS fb,
@@ -41,13 +66,16 @@ WITH grouped AS MATERIALIZED (
            count(*) FILTER (WHERE status IN ('error', 'interrupted')) AS errors,
            count(*) FILTER (WHERE status = 'refused') AS refusals,
            sum(prompt_tokens) AS prompt_tokens, sum(completion_tokens) AS completion_tokens,
-           sum(cost_micros) AS cost_micros
+           sum(cost_micros) AS cost_micros,
+           coalesce(sum(latency_us) FILTER (WHERE status <> 'refused'), 0) AS latency_us,
+           coalesce(sum(first_token_us) FILTER (WHERE status <> 'refused'), 0) AS first_token_us
     FROM audit_event
     WHERE tx >= %(from_tx)s AND tx < %(to_tx)s AND team_id IS NOT NULL AND type NOT IN ('admin', 'access')
-    GROUP BY 1, 2, 3, 4, 5, 6, 7, 8, lb, fb
+    GROUP BY 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, lb, fb
 ),
 hours AS ({_upsert("usage_usagehour", "hour", "hour", f"key_id, {_CUT}")} RETURNING 1),
-days AS ({_upsert("usage_usageday", "day", "(hour AT TIME ZONE 'UTC')::date", _CUT)} RETURNING 1)
+days AS ({_upsert("usage_usageday", "day", "(hour AT TIME ZONE 'UTC')::date", _CUT)} RETURNING 1),
+totals AS ({_TOTALS} RETURNING 1)
 SELECT coalesce((SELECT sum(n) FROM grouped), 0)"""  # noqa: S608
 
 
@@ -69,7 +97,7 @@ def holds_more_than(limit: int, from_tx: int, to_tx: int) -> bool:
 
 
 def roll_up(from_tx: int, to_tx: int) -> int:
-    """Add the calls of these transactions to the hours and days, and return how many they were.
+    """Add the calls of these transactions to the hours, days and totals, and return how many they were.
 
     One pass over the log per batch; the arrays are merged in place. Callers hold the state's row, so a transaction
     is added once.

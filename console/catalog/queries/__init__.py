@@ -11,7 +11,7 @@ from console.catalog.queries.aliases import (
     open_proposals,
     teams_shown,
 )
-from console.catalog.queries.providers import Health, ProviderRow, health_of, incidents, provider_rows
+from console.catalog.queries.providers import Health, ProviderRow, breakers_open, health_of, incidents, provider_rows
 from console.catalog.queries.versions import Dependent, choices, dependents, price_now, versions_of
 
 __all__ = [
@@ -24,6 +24,7 @@ __all__ = [
     "Stop",
     "alias_page",
     "alias_rows",
+    "breakers_open",
     "choices",
     "dependents",
     "health_of",

@@ -1,6 +1,7 @@
 """What the pages of providers show: how many models and pins they serve, and how they are."""
 
 import datetime as dt
+import uuid
 from dataclasses import dataclass
 
 from django.db.models import Count, OuterRef, Q, QuerySet, Subquery, Sum
@@ -27,6 +28,7 @@ class ProviderRow:
     provider: Provider
     models: int
     pins: int
+    failures: int  # of the last quarter of an hour
     health: Health
 
 
@@ -56,9 +58,16 @@ def provider_rows(rows: QuerySet[Provider]) -> list[ProviderRow]:
         failures=Coalesce(Subquery(recent.values("n")), 0),
     )
     return [
-        ProviderRow(row, row.models, row.pins, health(row, row.failures))
+        ProviderRow(row, row.models, row.pins, row.failures, health(row, row.failures))
         for row in counted.order_by("-is_builtin", "name")
     ]
+
+
+def breakers_open() -> set[uuid.UUID]:
+    """Return the providers calls are held back from. A breaker that stays open says so after each probe."""
+    lately = ProviderIncident.objects.filter(last_at__gte=now() - RECENT, code__in=(OPENED, CLOSED))
+    last: dict[uuid.UUID, str] = dict(lately.order_by("last_at", "id").values_list("provider_id", "code"))
+    return {provider_id for provider_id, code in last.items() if code == OPENED}
 
 
 def incidents(provider: Provider) -> list[ProviderIncident]:

@@ -1,0 +1,145 @@
+"""The figures a scraper gets, who gets which, and that counters never fall."""
+
+import datetime as dt
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+from django.test import Client
+from prometheus_client.openmetrics.parser import text_string_to_metric_families as open_metrics
+from prometheus_client.parser import text_string_to_metric_families as plain
+
+from console.core import canaries
+from console.core.clock import now
+from console.core.histogram import by_octave, histogram
+from console.teams.actors import SYSTEM
+from console.telemetry.metrics import text
+from tests import make
+from tests.conftest import Cast
+from usage_app.models import UsageTotal
+from usage_app.services import pruning, quotas
+
+TOKEN = "a-token-of-the-installation-0123456789"
+OPEN_METRICS = "application/openmetrics-text; version=1.0.0"
+
+
+@pytest.fixture(autouse=True)
+def _nothing_kept(settings: Any) -> Iterator[None]:
+    settings.METRICS_TOKEN = TOKEN
+    text.forget()
+    yield
+    text.forget()
+
+
+def scrape(token: str, **headers: str) -> Any:
+    text.forget()
+    # By whatever name Prometheus knows the process.
+    return Client().get("/metrics", headers={"authorization": f"Bearer {token}", **headers}, HTTP_HOST="10.2.3.4:8000")
+
+
+def samples(token: str = TOKEN) -> dict[tuple[str, ...], float]:
+    """Return every sample by name and labels; a second one of the same labels would be an error."""
+    found: dict[tuple[str, ...], float] = {}
+    for family in plain(scrape(token).text):
+        assert family.documentation, family.name
+        for sample in family.samples:
+            key = (sample.name, *(f"{name}={value}" for name, value in sorted(sample.labels.items())))
+            assert key not in found
+            found[key] = sample.value
+    return found
+
+
+def of(found: dict[tuple[str, ...], float], name: str, *labels: str) -> list[float]:
+    return [value for key, value in found.items() if key[0] == name and set(labels) <= set(key)]
+
+
+def a_total(team: Any, durations: tuple[int, ...] = (200_000, 3_000_000), **columns: Any) -> UsageTotal:
+    fields = {
+        "team_id": team.pk,
+        "environment": "production",
+        "type": "chat",
+        "lane": "interactive",
+        "alias": "support-chat",
+        "model": "fake/model",
+        "status": "ok",
+        "code": "",
+        "requests": len(durations),
+        "prompt_tokens": 100,
+        "completion_tokens": 50,
+        "cost_micros": 1_500_000,
+        "latency_us": sum(durations),
+        "latency": by_octave(histogram(durations)),
+        "first_token": by_octave(histogram([])),
+    }
+    return UsageTotal.objects.create(**fields | columns)
+
+
+def test_it_shows_each_reader_what_they_may_see(cast: Cast) -> None:
+    a_total(cast.team_a)
+    a_total(cast.team_b)
+    operator = make.make_key(cast.team_a, owner=cast.operator, scopes=["installation:manage"])[1]
+    blind = make.make_key(cast.team_a, scopes=["models:call"])[1]
+    assert Client().get("/metrics").status_code == 401
+    for token, status in ((TOKEN + "x", 401), (TOKEN[:-1], 401), (blind, 403)):
+        refused = scrape(token)
+        assert refused.status_code == status and "team-a" not in refused.text
+    signed_in = Client()
+    signed_in.force_login(cast.operator)
+    assert signed_in.get("/metrics").status_code == 401
+    for token in (TOKEN, operator):
+        found = samples(token)
+        assert of(found, "facet_calls_total", "team=team-a") == of(found, "facet_calls_total", "team=team-b") == [2]
+        assert of(found, "facet_info")
+    found = samples(cast.kim_text)
+    assert of(found, "facet_calls_total") == of(found, "facet_calls_total", "team=team-a") == [2]
+    assert not of(found, "facet_info") and not of(found, "facet_process_cpu_seconds_total")
+
+
+def test_it_tells_calls_limits_and_what_is_under_way(cast: Cast, django_assert_num_queries: Any) -> None:
+    a_total(cast.team_a)
+    a_total(cast.team_a, (), status="refused", code="quota_exceeded", requests=3, cost_micros=0)
+    a_total(cast.team_a, type="tool")  # no call of a model, as on the Overview
+    a_total(cast.team_a, alias="fk_live_" + "a" * 40)
+    quotas.set_quota(actor=SYSTEM, team=cast.team_a, metric="cost", window="month", limit=12_500_000, mode="hard")
+    canaries.note("batch")
+    found = samples()
+    assert of(found, "facet_calls_total", "status=refused", "code=quota_exceeded") == [3]
+    assert sum(of(found, "facet_calls_total")) == 7
+    assert of(found, "facet_tokens_total", "direction=output", "alias=support-chat") == [50]
+    assert of(found, "facet_cost_total", "alias=[redacted]", "currency=USD") == [1.5]
+    (timed,) = of(found, "facet_call_duration_seconds_sum")
+    assert timed == pytest.approx(6.4)
+    assert of(found, "facet_call_duration_seconds_bucket", "le=0.256") == [2]
+    assert of(found, "facet_call_duration_seconds_bucket", "le=+Inf") == [4]
+    assert of(found, "facet_call_duration_seconds_count") == [4]
+    assert of(found, "facet_quota_limit", "team=team-a", "metric=cost", "window=month") == [12.5]
+    assert of(found, "facet_calls_in_flight", "lane=interactive") == [0]
+    assert of(found, "facet_runs", "state=waiting") == [0]
+    assert of(found, "facet_worker_seen_timestamp_seconds", "lane=batch")[0] > now().timestamp() - 60
+    assert of(found, "facet_process_resident_memory_bytes")[0] > 1_000_000
+    answer = scrape(TOKEN, accept=OPEN_METRICS)
+    assert answer["Content-Type"].startswith("application/openmetrics-text")
+    assert {f"{family.name}" for family in open_metrics(answer.text)} >= {"facet_calls", "facet_info"}
+    text.forget()
+    with django_assert_num_queries(17):
+        Client().get("/metrics", headers={"authorization": f"Bearer {TOKEN}"})
+    with django_assert_num_queries(0):
+        assert Client().get("/metrics", headers={"authorization": f"Bearer {TOKEN}"}).status_code == 200
+
+
+def test_its_counters_never_fall(cast: Cast, settings: Any) -> None:
+    """Not when records and hours are forgotten, and not when there are more cuts than series."""
+    settings.METRICS_MOST_SERIES = 2
+    old = now() - dt.timedelta(days=900)
+    rows = [a_total(cast.team_a, alias=f"alias-{number}", since=old) for number in range(4)]
+    before = samples()
+    assert of(before, "facet_calls_total", "alias=alias-0") == [2]
+    assert of(before, "facet_calls_total", "alias=other", "team=other", "lane=interactive") == [4]
+    assert of(before, "facet_series_in_other", "of=calls") == [2]
+    # The last one is now called most by far; it stays where it is.
+    UsageTotal.objects.filter(pk=rows[-1].pk).update(requests=1000)
+    pruning.prune()
+    after = samples()
+    fallen = [key for key, value in before.items() if "_total" in key[0] and after.get(key, -1) < value]
+    assert not [key for key in fallen if not key[0].startswith("facet_process")]
+    assert of(after, "facet_calls_total", "alias=other") == [1002]
