@@ -20,6 +20,7 @@ SENDERS = {
     "console/gateway/hedging.py",
     "console/gateway/running.py",
     "console/catalog/services/connection.py",
+    "console/notices/sending/posting.py",
     "prompts_app/git/transport.py",
     "agents_app/tools/web.py",
     "agents_app/tools/mcp/session.py",

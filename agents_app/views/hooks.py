@@ -8,9 +8,9 @@ from django.views.decorators.http import require_POST
 
 from agents_app.models import Firing, Trigger
 from agents_app.queries.running import run_said
-from agents_app.triggers import payloads, signing
+from agents_app.triggers import payloads
 from agents_app.triggers.firing import fire
-from console.core import strict_json
+from console.core import signing, strict_json
 from console.core.crypto import decrypt
 from console.core.errors import Refusal
 from console.core.ids import request_id

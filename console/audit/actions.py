@@ -92,6 +92,11 @@ CANARY_ENDED = _change("canary.ended", "ended the canary")
 PIN_PROPOSED = _quiet("pin.proposed", "proposed a change of the pin")
 PROPOSAL_REJECTED = _quiet("proposal.rejected", "rejected a proposed change")
 PROPOSAL_WITHDRAWN = _quiet("proposal.withdrawn", "withdrew a proposed change")
+CHANNEL_CREATED = _quiet("channel.created", "set up the alert channel")
+CHANNEL_CHANGED = _quiet("channel.changed", "changed the alert channel")
+CHANNEL_DELETED = _quiet("channel.deleted", "deleted the alert channel")
+CHANNEL_TESTED = _access("channel.tested", "sent a test by the alert channel")
+CHANNEL_RETRIED = _access("channel.retried", "tried a delivery of the alert channel again")
 SHUTDOWN_ANNOUNCED = _access("shutdown.announced", "warned of a model's shutdown")
 
 # Prompts

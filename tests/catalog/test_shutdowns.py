@@ -10,6 +10,7 @@ from console.catalog.models import ModelVersion, ShutdownNotice
 from console.catalog.services import pins
 from console.catalog.services.shutdowns import warn_of_shutdowns
 from console.core.clock import now
+from console.notices.services.sending import send_due
 from tests.catalog.scene import Scene
 from tests.conftest import Cast
 
@@ -28,6 +29,7 @@ def test_it_mails_operators_once_at_each_threshold(cast: Cast, django_capture_on
         mail.outbox.clear()
         with django_capture_on_commit_callbacks(execute=True):
             warn_of_shutdowns()
+        send_due()
         return [message.subject for message in mail.outbox]
 
     assert look(31) == []

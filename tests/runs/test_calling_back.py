@@ -9,7 +9,7 @@ from agents_app import tasks
 from agents_app.models import QueueItem
 from agents_app.services import queues
 from agents_app.services.calling_back import MOST_TRIES, call_back_due
-from agents_app.triggers import signing
+from console.core import signing
 from console.core.clock import now
 from console.core.errors import BadInput
 from console.gateway import sync

@@ -9,7 +9,8 @@ from django.test import Client
 from agents_app.models import Firing, QueueItem, Run
 from agents_app.services.triggers import create_trigger
 from agents_app.tools.queue.kind import WorkQueue
-from agents_app.triggers import signing, ticking
+from agents_app.triggers import ticking
+from console.core import signing
 from console.core.crypto import encrypt
 from tests import make
 from tests.runs.conftest import Shop

@@ -8,17 +8,25 @@ from django.core import mail
 
 from agents_app.engine import sweeping
 from agents_app.models import Approval
-from agents_app.services.telling import tell
-from agents_app.triggers import signing
+from agents_app.services import telling
 from console.audit.models import AuditEvent
+from console.core import signing
 from console.core.clock import now
-from console.gateway import sync
+from console.notices.models import Delivery
+from console.notices.services.sending import send_due
 from tests import make
 
 
 @pytest.fixture
 def run(cast, agent):
     return make.make_run(agent, cast.bob)
+
+
+def tell(approval_id) -> bool:
+    """Have somebody told, and what that puts on its way sent."""
+    is_told = telling.tell(approval_id)
+    send_due()
+    return is_told
 
 
 def told() -> list[str]:
@@ -50,7 +58,7 @@ def test_questions_reach_who_started_the_run_and_rules_keep_the_starter_out(run,
 
 def test_nobody_in_time_tells_operators_too_once_and_on_record(run, anna, cast, monkeypatch):
     sent = []
-    monkeypatch.setattr("console.core.tasks.current_app.send_task", lambda name, args, **more: sent.append(args[0]))
+    monkeypatch.setattr("console.core.tasks.current_app.send_task", lambda name, args, **more: sent.extend(args))
     monkeypatch.setattr("django.db.transaction.on_commit", lambda work, **more: work())
     late = now() - dt.timedelta(seconds=1)
     approval = make.make_approval(run, escalate_at=late, told_at=late)
@@ -68,7 +76,6 @@ def test_it_posts_a_signed_notice_to_the_webhook(run, upstream, settings):
     approval = make.make_approval(run)
     upstream.enqueue({})
     assert tell(approval.pk)
-    sync.stop()
     seen = upstream.seen[0]
     assert signing.check("whsec", seen.raw, seen.headers, source="plain")
     notice = json.loads(seen.raw)
@@ -76,4 +83,5 @@ def test_it_posts_a_signed_notice_to_the_webhook(run, upstream, settings):
     assert "arguments" not in notice
     upstream.enqueue({}, status=500)
     assert tell(make.make_approval(run).pk), "a webhook that fails breaks nothing"
-    sync.stop()
+    failed = Delivery.objects.get(way="setting", state="waiting")
+    assert (failed.attempts, failed.problem[:16]) == (1, "It answered 500:")

@@ -19,11 +19,13 @@ from agents_app.services import queues
 from agents_app.services import triggers as services
 from agents_app.services.approvals import why_not_decide
 from agents_app.services.telling import tell
-from agents_app.triggers import firing, payloads, signing, ticking
+from agents_app.triggers import firing, payloads, ticking
 from agents_app.triggers.schedule import newest_tick, next_tick
 from console.audit.models import AuditEvent
+from console.core import signing
 from console.core.clock import now
 from console.core.errors import BadInput
+from console.notices.services.sending import send_due
 from console.teams.actors import Actor
 from console.teams.models import Role
 from tests import make
@@ -209,7 +211,9 @@ def test_who_sets_it_up_counts_as_who_started_it_where_others_approve(hook, agen
     def why_not(user: Any) -> str:
         assert deliver(trigger, secret, {**ALERTS, "groupKey": str(uuid.uuid4())}).status_code == 202
         approval = make.make_approval(Run.objects.latest("created_at", "id"), is_for_others=True)
-        assert tell(approval.pk) and why_not_decide(make.actor_for(cast.alice), approval).startswith("You started")
+        assert tell(approval.pk)
+        send_due()
+        assert why_not_decide(make.actor_for(cast.alice), approval).startswith("You started")
         return why_not_decide(make.actor_for(user), approval)
 
     services.change_trigger(actor=make.actor_for(otto), trigger=trigger, name="At night", is_enabled=True)

@@ -5,12 +5,32 @@ import uuid
 from django.db import transaction
 from django.db.models import F
 
-from console.catalog.models import ProviderIncident
+from console.catalog.models import Provider, ProviderIncident
+from console.catalog.models.providers import CLOSED, OPENED
 from console.core.clock import now
 from console.core.scrub import scrub
+from console.notices.kinds import NoticeKind
+from console.notices.services import tell
 
 # Older ones are in the audit log, call by call.
 KEPT = 50
+
+
+def _tell(provider_id: uuid.UUID, code: str, sentence: str) -> None:
+    """Have operators told that calls are held back, or no longer: at most once an hour for each, however it flaps."""
+    provider = Provider.objects.filter(pk=provider_id, is_enabled=True).first()
+    if provider is None:
+        return
+    is_opened = code == OPENED
+    tell(
+        NoticeKind.PROVIDER,
+        team=None,
+        title=f"{provider} keeps failing" if is_opened else f"{provider} answers again",
+        text=sentence,
+        url=f"/models/providers/{provider.slug}/",
+        facts={"type": "provider.failing" if is_opened else "provider.answering", "provider": provider.slug},
+        key=f"{provider_id}:{code}:{now():%Y-%m-%dT%H}",
+    )
 
 
 @transaction.atomic
@@ -33,6 +53,8 @@ def note_failure(*, provider_id: uuid.UUID, code: str, sentence: str, model: str
         ProviderIncident.objects.filter(pk=row.pk).update(count=F("count") + times, sentence=sentence, last_at=moment)
         return
     of_provider = ProviderIncident.objects.filter(provider_id=provider_id)
+    if code in {OPENED, CLOSED}:
+        _tell(provider_id, code, sentence)
     oldest_kept = of_provider.order_by("-last_at", "-id").values_list("last_at", flat=True)[KEPT - 1 : KEPT].first()
     if oldest_kept is not None:
         of_provider.filter(last_at__lt=oldest_kept).delete()

@@ -1,11 +1,7 @@
-"""Warn operators by mail before a provider shuts a model down: once at each threshold."""
+"""Warn operators before a provider shuts a model down: once at each threshold."""
 
 import datetime as dt
-import logging
-from smtplib import SMTPException
 
-from django.conf import settings
-from django.core.mail import EmailMessage, get_connection
 from django.db import transaction
 from django.template.loader import render_to_string
 
@@ -14,17 +10,16 @@ from console.audit.services import record
 from console.catalog.models import ModelVersion, ShutdownNotice
 from console.catalog.queries.versions import Dependent, dependents
 from console.core.clock import now
+from console.notices.kinds import NoticeKind
+from console.notices.services import tell
 from console.teams.callers import SYSTEM
-from console.teams.models import User
-
-log = logging.getLogger(__name__)
 
 # Days before the end; the smallest that is reached is the one that is told.
 THRESHOLDS = (30, 7, 1)
 
 
 def warn_of_shutdowns() -> int:
-    """Mail what ends soon and has not been told at this threshold. Returns how many models that were."""
+    """Tell what ends soon and has not been told at this threshold. Returns how many models that were."""
     today = now().date()
     ending = ModelVersion.objects.filter(
         retired_at=None, shutdown_on__gte=today, shutdown_on__lte=today + dt.timedelta(days=max(THRESHOLDS))
@@ -38,7 +33,7 @@ def _warn(version: ModelVersion, today: dt.date) -> bool:
     left = (version.shutdown_on - today).days
     threshold = min(days for days in THRESHOLDS if left <= days)
     # Another process may be here too: the constraint decides who tells. A new date is told anew.
-    _, is_new = ShutdownNotice.objects.get_or_create(
+    notice, is_new = ShutdownNotice.objects.get_or_create(
         model_version=version, shutdown_on=version.shutdown_on, days=threshold
     )
     if not is_new:
@@ -51,28 +46,26 @@ def _warn(version: ModelVersion, today: dt.date) -> bool:
         detail={"shutdown_on": version.shutdown_on.isoformat(), "days": left, "used_by": [str(d) for d in using]},
         surface="background",
     )
-    transaction.on_commit(lambda: _mail(version, left, using))
+    _tell(notice, version, left, using)
     return True
 
 
-def _mail(version: ModelVersion, left: int, using: list[Dependent]) -> None:
-    """Send one mail to each operator. A mail that cannot be sent is logged; the warning stands on the pages."""
+def _tell(notice: ShutdownNotice, version: ModelVersion, left: int, using: list[Dependent]) -> None:
+    """Have operators told."""
     when = "today" if left == 0 else "tomorrow" if left == 1 else f"in {left} days"
-    context = {
-        "version": version,
-        "when": when,
-        "using": using,
-        "url": f"{settings.BASE_URL}/models/versions/{version.pk}/",
-        "installation": settings.INSTALLATION_NAME,
-    }
-    body = render_to_string("catalog/shutdown_notice.txt", context)
-    operators = User.objects.filter(is_active=True, is_superuser=True).order_by("email")
-    try:
-        get_connection().send_messages(
-            [
-                EmailMessage(subject=f"{version} is shut down {when}", body=body, to=[address])
-                for address in operators.values_list("email", flat=True)
-            ]
-        )
-    except (OSError, SMTPException) as error:
-        log.warning("The warning of the shutdown of %s could not be mailed: %s", version, error)
+    tell(
+        NoticeKind.SHUTDOWN,
+        team=None,
+        title=f"{version} is shut down {when}",
+        text=render_to_string("catalog/shutdown_notice.txt", {"version": version, "when": when, "using": using}),
+        url=f"/models/versions/{version.pk}/",
+        facts={
+            "type": "shutdown.announced",
+            "model": str(version),
+            "shutdown_on": notice.shutdown_on.isoformat(),
+            "days": left,
+            "successor": str(version.successor) if version.successor else None,
+            "used_by": [str(use) for use in using],
+        },
+        key=str(notice.pk),
+    )

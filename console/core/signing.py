@@ -6,6 +6,7 @@ header of its own, over `<t>:<body>`, when its contact point names a timestamp h
 A sender whose secret is being changed may sign with both, as `t=…,v1=…,v1=…`: one that is right is enough.
 """
 
+import base64
 import hashlib
 import hmac
 import re
@@ -18,6 +19,7 @@ TOLERANCE_SECONDS = 300
 _MOST_SIGNATURES = 4
 _STAMP = re.compile(r"[0-9]{1,12}")
 OURS = "x-facet-signature"
+STANDARD_PREFIX = "whsec_"
 GRAFANA, GRAFANA_TIME = "x-grafana-alerting-signature", "x-grafana-alerting-timestamp"
 
 
@@ -33,6 +35,17 @@ class BadSignature(NotSignedIn):
 def sign(secret: str, body: bytes, at: int) -> str:
     """Return the header of a delivery."""
     return f"t={at},v1={_digest(secret, f'{at}.'.encode() + body)}"
+
+
+def standard(secret: str, identity: str, body: bytes, at: int) -> dict[str, str]:
+    """Return the headers of the Standard Webhooks specification, for which there are libraries that check them.
+
+    Its secrets are `whsec_` and the key in base64.
+    """
+    key = base64.b64decode(secret.removeprefix(STANDARD_PREFIX))
+    right = hmac.new(key, f"{identity}.{at}.".encode() + body, hashlib.sha256).digest()
+    signature = f"v1,{base64.b64encode(right).decode()}"
+    return {"Webhook-Id": identity, "Webhook-Timestamp": str(at), "Webhook-Signature": signature}
 
 
 def check(secret: str, body: bytes, headers: Mapping[str, str], *, source: str) -> str:

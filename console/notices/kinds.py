@@ -1,0 +1,29 @@
+"""What is told, and who may choose to hear of it."""
+
+from django.db import models
+
+
+class NoticeKind(models.TextChoices):
+    QUOTA = "quota", "Quotas"
+    APPROVAL = "approval", "Approvals"
+    DRIFT = "drift", "Drift"
+    SHUTDOWN = "shutdown", "Shutdowns of models"
+    PROVIDER = "provider", "Health of providers"
+    SEAL = "seal", "Seal of the log"
+
+
+SENTENCES: dict[str, str] = {
+    NoticeKind.QUOTA: "A quota is nearly or entirely used",
+    NoticeKind.APPROVAL: "An agent asks for leave, or nobody has decided yet",
+    NoticeKind.DRIFT: "An evaluation scores lower than when its pin was promoted",
+    NoticeKind.SHUTDOWN: "A provider shuts a model down in 30, 7 or 1 days",
+    NoticeKind.PROVIDER: "A provider keeps failing, or answers again",
+    NoticeKind.SEAL: "The audit log was changed after it was sealed",
+}
+# What a team is concerned with; the rest is told to those who run the installation.
+OF_TEAMS = (NoticeKind.QUOTA, NoticeKind.APPROVAL, NoticeKind.DRIFT)
+
+
+def kinds_of(*, is_of_team: bool) -> tuple[NoticeKind, ...]:
+    """Return what a channel of a team, or of the installation, can be told."""
+    return OF_TEAMS if is_of_team else tuple(NoticeKind)

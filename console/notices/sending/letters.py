@@ -1,0 +1,79 @@
+"""Notices by mail: one message to one address each, all over one connection."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from email.utils import parseaddr
+from smtplib import SMTPException, SMTPRecipientsRefused, SMTPResponseException
+
+from django.conf import settings
+from django.core.mail import EmailMessage, get_connection
+from django.core.mail.backends.base import BaseEmailBackend
+
+from console.notices.models import Notice
+from console.notices.sending.outcome import ACCEPTED, Outcome
+
+_SECONDS = 10
+
+
+@dataclass(frozen=True, slots=True)
+class Letter:
+    """A notice to one address. `identity` stays the same when it is tried again, so that a reader can see it twice."""
+
+    notice: Notice
+    address: str
+    identity: str
+    instead_of: str = ""
+
+
+def _body(letter: Letter) -> str:
+    parts = [letter.notice.text, letter.notice.url, settings.INSTALLATION_NAME]
+    if letter.instead_of:
+        parts.insert(0, letter.instead_of)
+    return "\n\n".join(parts) + "\n"
+
+
+def _message(letter: Letter) -> EmailMessage:
+    host = parseaddr(settings.DEFAULT_FROM_EMAIL)[1].rpartition("@")[2] or "facet"
+    return EmailMessage(
+        subject=letter.notice.title,
+        body=_body(letter),
+        to=[letter.address],
+        headers={"Message-ID": f"<{letter.identity}@{host}>", "Auto-Submitted": "auto-generated"},
+    )
+
+
+def mail(letters: Sequence[Letter]) -> list[Outcome]:
+    """Send each, and return how each went. A server that is away is asked once, not once for each."""
+    if not letters:
+        return []
+    connection = get_connection(timeout=_SECONDS)
+    try:
+        connection.open()
+    except (OSError, SMTPException) as error:
+        return [_trouble(error)] * len(letters)
+    try:
+        return [_send(connection, letter) for letter in letters]
+    finally:
+        connection.close()
+
+
+def _send(connection: BaseEmailBackend, letter: Letter) -> Outcome:
+    message = _message(letter)
+    message.connection = connection
+    try:
+        message.send()
+    except (OSError, SMTPException, ValueError) as error:
+        return _trouble(error)
+    return ACCEPTED
+
+
+def _trouble(error: Exception) -> Outcome:
+    """Say what went wrong without the server's banner or address."""
+    if isinstance(error, SMTPRecipientsRefused):
+        codes = [code for code, _ in error.recipients.values()]
+        return Outcome("The mail server does not take mail to this address.", is_final=all(c >= 500 for c in codes))
+    if isinstance(error, SMTPResponseException):
+        return Outcome(f"The mail server answered {error.smtp_code}.")
+    if isinstance(error, ValueError):
+        return Outcome("The mail cannot be written to this address.", is_final=True)
+    return Outcome("The mail server cannot be reached.")

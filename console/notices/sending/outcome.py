@@ -1,0 +1,21 @@
+"""How one attempt went."""
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """Without a problem the other side has accepted. `is_final`: trying again would not help."""
+
+    problem: str = ""
+    is_final: bool = False
+    wait_seconds: int = 0
+    said: str = ""
+
+    @property
+    def is_accepted(self) -> bool:
+        return not self.problem
+
+
+ACCEPTED = Outcome()
+UNREADABLE = Outcome("Its address or secret cannot be read with the present ENCRYPTION_KEYS.", is_final=True)

@@ -1,0 +1,142 @@
+"""Send what waits: claimed for a while, tried later and later, given up after a few hours, and never sent twice
+where the other side accepted it.
+"""
+
+import datetime as dt
+
+from django.conf import settings
+from django.db import transaction
+
+from console.core.clock import now
+from console.core.crypto import SecretUnreadable
+from console.notices.models import Channel, Delivery
+from console.notices.sending import letters, posting
+from console.notices.sending.letters import Letter
+from console.notices.sending.outcome import UNREADABLE, Outcome
+from console.notices.sending.posting import Post
+from console.notices.services.telling import addresses_of_operators, owners_of
+
+MOST_TRIES = 12
+_AT_ONCE, _MOST_ROUNDS = 20, 10
+_FIRST_WAIT, _LONGEST_WAIT = 10, 3600
+# Twenty mails to a slow server take no longer. A worker that died leaves its deliveries to others after that.
+_CLAIM = dt.timedelta(minutes=5)
+# Due so long ago it is of no use any more, or comes from a backup and was sent after that was made.
+_TOO_OLD = dt.timedelta(days=1)
+_TOO_OLD_SENTENCE = "It waited longer than a day for a worker, so it was not sent."
+
+
+def send_due() -> int:
+    """Send what is due; return how many deliveries were tried."""
+    tried = 0
+    for _ in range(_MOST_ROUNDS):
+        claimed = _claim()
+        tried += len(claimed)
+        for delivery, outcome in _send(claimed):
+            _mark(delivery, outcome)
+        if len(claimed) < _AT_ONCE:
+            break
+    return tried
+
+
+@transaction.atomic
+def _claim() -> list[Delivery]:
+    """Take what is due for a while: whoever else looks meanwhile does not see it."""
+    moment = now()
+    waiting = Delivery.objects.filter(state=Delivery.State.WAITING)
+    waiting.filter(next_try_at__lt=moment - _TOO_OLD).update(
+        state=Delivery.State.FAILED, next_try_at=None, ended_at=moment, problem=_TOO_OLD_SENTENCE
+    )
+    due = waiting.filter(next_try_at__lte=moment)
+    rows = list(
+        due.order_by("next_try_at", "id")
+        .select_for_update(skip_locked=True, of=("self",))
+        .select_related("notice__team", "channel__team")[:_AT_ONCE]
+    )
+    until = moment + _CLAIM
+    Delivery.objects.filter(pk__in=[row.pk for row in rows]).update(next_try_at=until)
+    for row in rows:
+        row.next_try_at = until
+    return rows
+
+
+def _send(deliveries: list[Delivery]) -> list[tuple[Delivery, Outcome]]:
+    ended: list[tuple[Delivery, Outcome]] = []
+    mails: list[tuple[Delivery, Letter]] = []
+    posts: list[tuple[Delivery, Post]] = []
+    for delivery in deliveries:
+        if reason := _is_over(delivery):
+            ended.append((delivery, Outcome(reason, is_final=True)))
+        elif delivery.address:
+            letter = Letter(delivery.notice, delivery.address, str(delivery.pk), delivery.instead_of)
+            mails.append((delivery, letter))
+        else:
+            try:
+                posts.append((delivery, _post(delivery)))
+            except SecretUnreadable:
+                ended.append((delivery, UNREADABLE))
+    ended += zip([d for d, _ in posts], posting.post([p for _, p in posts]), strict=True)
+    ended += zip([d for d, _ in mails], letters.mail([m for _, m in mails]), strict=True)
+    return ended
+
+
+def _post(delivery: Delivery) -> Post:
+    if delivery.channel is None:
+        return posting.by_setting(delivery.notice, str(delivery.pk))
+    return posting.by_channel(delivery.notice, delivery.channel, str(delivery.pk))
+
+
+def _is_over(delivery: Delivery) -> str:
+    """Say why something is not sent any more, or nothing."""
+    if delivery.channel is not None and not delivery.channel.is_active:
+        return "The channel is switched off."
+    if delivery.way == Delivery.Way.SETTING and not settings.APPROVAL_WEBHOOK_URL:
+        return "APPROVAL_WEBHOOK_URL is not set any more."
+    return ""
+
+
+@transaction.atomic
+def _mark(delivery: Delivery, outcome: Outcome) -> None:
+    """Write how it went, unless somebody else has taken it over meanwhile."""
+    moment, tries = now(), delivery.attempts + 1
+    is_last = outcome.is_final or tries >= MOST_TRIES
+    if outcome.is_accepted:
+        values = {"state": Delivery.State.DELIVERED, "next_try_at": None, "ended_at": moment, "problem": ""}
+    elif is_last:
+        given_up = "" if outcome.is_final else f" Given up after {tries} tries."
+        problem = f"{outcome.problem[:450]}{given_up}"
+        values = {"state": Delivery.State.FAILED, "next_try_at": None, "ended_at": moment, "problem": problem}
+    else:
+        wait = max(min(_FIRST_WAIT * 2 ** (tries - 1), _LONGEST_WAIT), outcome.wait_seconds)
+        values = {"next_try_at": moment + dt.timedelta(seconds=wait), "problem": outcome.problem[:500]}
+    mine = Delivery.objects.filter(pk=delivery.pk, state=Delivery.State.WAITING, next_try_at=delivery.next_try_at)
+    if not mine.update(attempts=tries, **values):
+        return
+    if delivery.channel is not None:
+        note(delivery.channel, outcome)
+        if is_last and not outcome.is_accepted:
+            _mail_instead(delivery, outcome)
+
+
+def note(channel: Channel, outcome: Outcome) -> None:
+    """Remember on a channel how the last delivery went."""
+    mine = Channel.objects.filter(pk=channel.pk)
+    if outcome.is_accepted:
+        mine.update(delivered_at=now(), problem="", problem_at=None)
+    else:
+        mine.update(problem=outcome.problem[:500], problem_at=now())
+
+
+def _mail_instead(delivery: Delivery, outcome: Outcome) -> None:
+    """Mail what a channel did not take to those it stands in for, so that an alert is not lost with it."""
+    channel = delivery.channel
+    assert channel is not None
+    addresses = owners_of(channel.team) if channel.team is not None else addresses_of_operators()
+    why = f"This was for the channel {channel.name}, which did not take it. {outcome.problem}"[:700]
+    Delivery.objects.bulk_create(
+        [
+            Delivery(notice=delivery.notice, way=Delivery.Way.MAIL, address=address, instead_of=why)
+            for address in addresses
+        ],
+        ignore_conflicts=True,  # who was mailed of it by another way has it
+    )

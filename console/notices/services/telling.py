@@ -1,0 +1,112 @@
+"""Tell people of something, once: by the channels that want it, and by mail where nobody chose a channel."""
+
+from collections.abc import Collection
+from dataclasses import dataclass
+from typing import Any
+
+from django.conf import settings
+from django.db import transaction
+from django.db.models import Q
+
+from console.core.hidden import spelled
+from console.core.tasks import enqueue_on_commit
+from console.notices.kinds import NoticeKind
+from console.notices.models import Channel, Delivery, Notice
+from console.teams.models import Role, Team, User
+
+_LONGEST_TITLE, _LONGEST_TEXT = 300, 20_000
+
+
+@dataclass(frozen=True, slots=True)
+class People:
+    """Whose addresses a notice is mailed to as long as no channel takes it in their place.
+
+    `of_team` stands back for a channel of the team, `operators` for one of the installation, `always` for none: those
+    are asked in person.
+    """
+
+    of_team: Collection[str] = ()
+    operators: Collection[str] = ()
+    always: Collection[str] = ()
+
+
+def owners_of(team: Team) -> list[str]:
+    """Return the addresses of a team's owners."""
+    owners = User.objects.filter(is_active=True, memberships__team=team, memberships__role=Role.OWNER)
+    return sorted(owners.values_list("email", flat=True))
+
+
+def addresses_of_operators() -> list[str]:
+    return sorted(User.objects.filter(is_active=True, is_superuser=True).values_list("email", flat=True))
+
+
+def everyone_concerned(team: Team | None) -> People:
+    """Return who is told by default: the owners of the team, if it is about one, and the operators."""
+    return People(of_team=owners_of(team) if team else (), operators=addresses_of_operators())
+
+
+@transaction.atomic
+def tell(
+    kind: str,
+    *,
+    team: Team | None,
+    title: str,
+    text: str,
+    url: str,
+    facts: dict[str, Any],
+    key: str,
+    people: People | None = None,
+) -> bool:
+    """Have a notice sent once the caller's transaction is committed; return whether it is the first with this key.
+
+    `text` is a few plain lines without a link and `url` a path of the console, which every channel shows in its own
+    way. `facts` is what programs read of it, as JSON. `people` are mailed where there is no channel: everyone
+    concerned, unless the caller knows better.
+    """
+    notice, is_new = Notice.objects.get_or_create(
+        kind=NoticeKind(kind),
+        key=key,
+        defaults={
+            "team": team,
+            "title": spelled(" ".join(title.split()))[:_LONGEST_TITLE],
+            "text": spelled(text.strip())[:_LONGEST_TEXT],
+            "url": f"{settings.BASE_URL}{url}",
+            "facts": facts,
+        },
+    )
+    if not is_new:
+        return False
+    channels = _channels(notice)
+    deliveries = [delivery for channel in channels for delivery in _by_channel(notice, channel)]
+    mailed = _mailed(people or everyone_concerned(team), channels)
+    deliveries += [Delivery(notice=notice, way=Delivery.Way.MAIL, address=address) for address in mailed]
+    if kind == NoticeKind.APPROVAL and settings.APPROVAL_WEBHOOK_URL:
+        deliveries.append(Delivery(notice=notice, way=Delivery.Way.SETTING))
+    Delivery.objects.bulk_create(deliveries)
+    if deliveries:
+        enqueue_on_commit("notices.send", expires=60)
+    return True
+
+
+def _channels(notice: Notice) -> list[Channel]:
+    """Return the channels that want a notice: the team's own, and the installation's, which hears of every team."""
+    whose = Q(team=None) | Q(team=notice.team_id) if notice.team_id else Q(team=None)
+    wanting = Channel.objects.filter(whose, is_active=True, wants__contains=[notice.kind])
+    return list(wanting.order_by("created_at", "id"))
+
+
+def _by_channel(notice: Notice, channel: Channel) -> list[Delivery]:
+    addresses = channel.addresses if channel.kind == Channel.Kind.EMAIL else [""]
+    return [
+        Delivery(notice=notice, channel=channel, way=Delivery.Way.CHANNEL, address=address) for address in addresses
+    ]
+
+
+def _mailed(people: People, channels: list[Channel]) -> list[str]:
+    """Return whom no channel stands in for."""
+    addresses = set(people.always)
+    if all(channel.team_id is None for channel in channels):
+        addresses |= set(people.of_team)
+    if all(channel.team_id is not None for channel in channels):
+        addresses |= set(people.operators)
+    return sorted(addresses)
