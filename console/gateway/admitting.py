@@ -8,6 +8,7 @@ from console.core.quick_settings import settings
 from console.gateway.agents import with_agent
 from console.gateway.entries import Begin
 from console.gateway.errors import NeedsRun, QuotaExceeded, Unpriced
+from console.gateway.knowledge import informed
 from console.gateway.limits import as_attempts, quota_refused, remaining_after
 from console.gateway.plan import make_plan
 from console.gateway.prompting import prompted
@@ -43,6 +44,8 @@ async def admit(
             filled = with_agent(snapshot, asker, settled(asker, ask))
             if "prompt" in filled.body:
                 filled = await prompted(snapshot, asker, filled)
+            if "knowledge" in filled.body:
+                filled = await informed(identify, asker, filled)
             kept = prepare_payload(filled.text)
             plan = make_plan(
                 snapshot,

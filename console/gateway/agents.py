@@ -40,6 +40,7 @@ class AgentShape:
     most_output: int | None  # tokens of an answer
     most_messages: int | None  # of one call, those of the instructions not counted
     has_tools: bool = False  # then it answers by runs, not by calls
+    knowledge: dict[str, Any] | None = None  # what a body's `knowledge` would be
 
     @property
     def model(self) -> str:
@@ -97,6 +98,8 @@ def with_agent(snapshot: "Snapshot", asker: Asker, ask: Ask) -> Ask:
         raise AgentNotReady(slug, f"it answers with the alias {agent.alias!r}, which this key may not call")
     if "prompt" in ask.body:
         raise BadInput("An agent has its own instructions; leave prompt out.", param="prompt")
+    if "knowledge" in ask.body:
+        raise BadInput("An agent answers from the documents it was given; leave knowledge out.", param="knowledge")
     held = "input" if ask.operation == "response" else "messages"
     said = ask.body.get(held, ())
     count = len(ask.history) + (1 if isinstance(said, str) else len(said))
@@ -112,5 +115,7 @@ def with_agent(snapshot: "Snapshot", asker: Asker, ask: Ask) -> Ask:
     body = {**mine, **ask.body}
     if agent.prompt is not None:
         body["prompt"] = agent.prompt
+    if agent.knowledge is not None:
+        body["knowledge"] = agent.knowledge
     answering = Answering(agent.id, slug, agent.version_id, agent.number, agent.team_id, agent.most_output)
     return ask._replace(model=f"{agent.alias}{at}{environment}", body=body, agent=answering)

@@ -77,7 +77,7 @@ async def _end(call: "Call", error: ProviderError) -> None:
         "prompt_tokens": 0,
         "cost_micros": 0,
         "latency_us": round((time.perf_counter() - call.started) * 1_000_000),
-        "detail": json.dumps({"passed_over": call.passed_over}),
+        "detail": json.dumps({"passed_over": call.passed_over, **_sources(call)}),
     }
     record = joined(plan.record, orjson.dumps(end))
     for _ in tries():
@@ -85,6 +85,11 @@ async def _end(call: "Call", error: ProviderError) -> None:
         if not (await here.ledger.begin(begin)).is_stale:
             return
         snapshot = await here.snapshots.newer_than(snapshot)
+
+
+def _sources(call: "Call") -> dict[str, object]:
+    knowledge = call.plan.ask.knowledge
+    return {} if knowledge is None else {"knowledge": knowledge.record}
 
 
 def _version(pin: "PinShape", step: int) -> str:

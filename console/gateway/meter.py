@@ -116,6 +116,8 @@ def _notes(call: Call) -> dict[str, Any]:
         notes["fell_back_from"] = call.fell_back_from
     if call.plan.dropped:
         notes["dropped_fields"] = call.plan.dropped
+    if call.plan.ask.knowledge is not None:
+        notes["knowledge"] = call.plan.ask.knowledge.record
     if call.passed_over:
         notes["passed_over"] = call.passed_over
     return notes

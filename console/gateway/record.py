@@ -6,6 +6,8 @@ the later one counts, for PostgreSQL keeps the last.
 
 from typing import Any
 
+import orjson
+
 from console.gateway.types import Ask, Asker
 
 
@@ -43,4 +45,6 @@ def of_ask(ask: Ask) -> dict[str, Any]:
         record["prompt"] = ask.prompt.record
     if ask.agent is not None:
         record["agent"] = ask.agent.ref
+    if ask.knowledge is not None:
+        record["detail"] = orjson.dumps({"knowledge": ask.knowledge.record}).decode()
     return record

@@ -57,6 +57,18 @@ class Answering(NamedTuple):
         return f"{self.slug}@{self.number}"
 
 
+class Informed(NamedTuple):
+    """The passages of documents that stand before a call's question."""
+
+    told: list[dict[str, Any]]  # as the answer names them, in order
+    record: dict[str, Any]  # as the log does
+
+    @property
+    def sources(self) -> list[dict[str, Any]]:
+        """Return the passages as rooms of the house keep them: with the ids of their documents."""
+        return self.record["sources"]  # type: ignore[no-any-return]
+
+
 class Ask(NamedTuple):
     """What came in: a checked body in OpenAI's shape, and where from.
 
@@ -82,6 +94,7 @@ class Ask(NamedTuple):
     is_keyed: bool = False  # carries an Idempotency-Key, so its answer may be wanted again
     prompt: Prompted | None = None
     agent: Answering | None = None  # then `model` is the alias the agent answers with
+    knowledge: Informed | None = None
     unknown: Set[str] = frozenset()  # fields of the body that may not be sent on; nobody has decided yet
     history: tuple[dict[str, Any], ...] = ()  # items of kept responses that this one goes on from
     dropped: tuple[str, ...] = ()  # names of those that were left out of the body, whoever answers

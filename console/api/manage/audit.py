@@ -7,7 +7,7 @@ from typing import Any, cast
 from django.http.response import HttpResponseBase
 from django.urls import path
 from drf_spectacular.types import OpenApiTypes
-from drf_spectacular.utils import OpenApiParameter, OpenApiResponse, extend_schema
+from drf_spectacular.utils import OpenApiParameter, OpenApiResponse, extend_schema, extend_schema_field
 from rest_framework import serializers
 from rest_framework.negotiation import DefaultContentNegotiation
 from rest_framework.response import Response
@@ -24,7 +24,7 @@ from usage_app import access_audit as access
 from usage_app.forms.audit import RANGES, AuditFilterForm
 from usage_app.queries.audit import content as contents
 from usage_app.queries.audit.listing import listing, parse_cursor
-from usage_app.queries.audit.record import record
+from usage_app.queries.audit.record import record, sources_of
 from usage_app.services import audit as services
 from usage_app.views.audit import audit_export
 
@@ -45,11 +45,22 @@ _CURSOR = OpenApiParameter("cursor", str, description="`next` of the page before
 _LIMIT = OpenApiParameter("limit", int, description="Records a page, 1 to 200; 50 when missing.")
 
 
+class SourceSerializer(serializers.Serializer[Any]):
+    """A part of a document that stood before the question of a call."""
+
+    n = serializers.IntegerField(help_text="Its number, as the model was told to cite it.")
+    document = serializers.CharField()
+    version = serializers.IntegerField()
+    collection = serializers.CharField()
+    heading = serializers.CharField()
+
+
 class EventSerializer(serializers.ModelSerializer[AuditEvent]):
     """One record without its content."""
 
     request_id = serializers.SerializerMethodField()
     detail = serializers.SerializerMethodField(help_text="Before and after of a change.")
+    knowledge = serializers.SerializerMethodField(help_text="The parts of documents a call was given.")
     input_sha256 = serializers.SerializerMethodField()
     output_sha256 = serializers.SerializerMethodField()
 
@@ -60,8 +71,8 @@ class EventSerializer(serializers.ModelSerializer[AuditEvent]):
             "team", "actor_kind", "actor_id", "actor", "key_id", "key", "environment", "surface", "route",
             "client_address", "alias", "model", "prompt", "agent", "stream", "attempts", "prompt_tokens",
             "cached_tokens", "completion_tokens", "reasoning_tokens", "cost_micros", "usage_note", "latency_us",
-            "first_token_us", "overhead_us", "target_type", "target_id", "target", "detail", "input_sha256",
-            "output_sha256",
+            "first_token_us", "overhead_us", "target_type", "target_id", "target", "detail", "knowledge",
+            "input_sha256", "output_sha256",
         ]  # fmt: skip
 
     def get_request_id(self, event: AuditEvent) -> str:
@@ -73,6 +84,10 @@ class EventSerializer(serializers.ModelSerializer[AuditEvent]):
         except ValueError:
             detail = event.detail
         return detail if detail is None or isinstance(detail, dict) else {"text": detail}
+
+    @extend_schema_field(SourceSerializer(many=True))
+    def get_knowledge(self, event: AuditEvent) -> list[dict[str, Any]]:
+        return SourceSerializer(sources_of(event), many=True).data  # type: ignore[return-value]
 
     def get_input_sha256(self, event: AuditEvent) -> str | None:
         return bytes(event.input_sha256).hex() if event.input_sha256 else None

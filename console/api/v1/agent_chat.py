@@ -46,7 +46,7 @@ _LOOK_SECONDS, _RETRY_AFTER = 0.25, 2
 # What of a request concerns a run.
 _TAKEN = frozenset({"model", "messages", "n", "stream", "stream_options"})
 # What a run has of its own, or cannot give.
-_NOT_TAKEN = ("prompt", "tools", "tool_choice", "functions", "function_call", "response_format")
+_NOT_TAKEN = ("prompt", "knowledge", "tools", "tool_choice", "functions", "function_call", "response_format")
 
 
 class RunFailed(Conflict):

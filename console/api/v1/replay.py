@@ -11,10 +11,14 @@ def as_stream(answer: dict[str, Any], *, include_usage: bool) -> bytes:
     head: dict[str, Any] = {k: answer[k] for k in ("id", "created", "model", "system_fingerprint") if k in answer}
     head["object"] = "chat.completion.chunk" if is_chat else "text_completion"
     choices = answer.get("choices", [])
-    frames = [{**head, "choices": [part]} for choice in choices for part in (_chat if is_chat else _text)(choice)]
+    frames: list[dict[str, Any]] = [
+        {**head, "choices": [part]} for choice in choices for part in (_chat if is_chat else _text)(choice)
+    ]
     if include_usage and answer.get("usage"):
         frames = [{**one, "usage": None} for one in frames]
         frames.append({**head, "choices": [], "usage": answer["usage"]})
+    if "facet" in answer and frames:
+        frames[0]["facet"] = answer["facet"]
     return b"".join(sse.frame(one) for one in frames) + sse.DONE
 
 

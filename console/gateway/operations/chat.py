@@ -8,6 +8,7 @@ from console.core.size import estimate_tokens
 from console.gateway.operations.lengths import at_most, most_output
 from console.gateway.operations.types import Fitted, Read
 from console.gateway.shapes import chat
+from console.gateway.sources import SourcedStream, with_sources
 from console.gateway.types import Ask
 from console.providers.registry import CHATS
 from console.providers.types import Endpoint, Outgoing, StreamReader
@@ -57,9 +58,12 @@ class Chat:
 
     def read(self, kind: str, raw: bytes, ask: Ask) -> Read:
         body, usage = CHATS[kind].read(raw, is_legacy=ask.is_legacy)
+        if ask.knowledge is not None:
+            body = with_sources(body, ask.knowledge)
         return Read(body, usage, body.decode("utf-8", "replace"))
 
     def reader(self, kind: str, ask: Ask) -> StreamReader:
-        return CHATS[kind].reader(
+        reader = CHATS[kind].reader(
             choices=ask.body.get("n") or 1, include_usage=ask.include_usage, is_legacy=ask.is_legacy
         )
+        return reader if ask.knowledge is None else SourcedStream(reader, ask.knowledge)

@@ -17,6 +17,7 @@ from console.gateway.messages.unsaid import unsaid
 from console.gateway.operations.lengths import at_most, most_output
 from console.gateway.operations.types import Fitted, Read
 from console.gateway.shapes import messages
+from console.gateway.sources import SourcedStream, with_sources
 from console.gateway.types import Ask
 from console.providers.registry import CHATS, MESSAGES
 from console.providers.types import Endpoint, Outgoing, StreamReader
@@ -74,9 +75,14 @@ class Message:
         else:
             chat, usage = CHATS[kind].read(raw)
             body = orjson.dumps(message_of(orjson.loads(chat), usage))
+        if ask.knowledge is not None:
+            body = with_sources(body, ask.knowledge)
         return Read(body, usage, body.decode("utf-8", "replace"))
 
     def reader(self, kind: str, ask: Ask) -> StreamReader:
-        if kind in MESSAGES:
-            return MESSAGES[kind].message_reader()
-        return MessageStream(CHATS[kind].reader(choices=1, include_usage=True))
+        reader: StreamReader = (
+            MESSAGES[kind].message_reader()
+            if kind in MESSAGES
+            else MessageStream(CHATS[kind].reader(choices=1, include_usage=True))
+        )
+        return reader if ask.knowledge is None else SourcedStream(reader, ask.knowledge)

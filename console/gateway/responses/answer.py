@@ -7,6 +7,7 @@ from typing import Any
 from console.gateway.messages.answer import calls_of
 from console.gateway.responses.events import ResponseEvents
 from console.gateway.responses.unsaid import THOUGHTS
+from console.gateway.sources import member_of
 from console.gateway.types import Ask
 from console.providers.types import Usage
 
@@ -40,7 +41,9 @@ def frame_of(ask: Ask) -> dict[str, Any]:
     prompt = body.get("prompt") if ask.agent is None else None
     if prompt is not None:
         prompt = {"variables": None, **prompt, "version": str(prompt["version"]) if prompt.get("version") else None}
+    frame = {} if ask.knowledge is None else {"facet": member_of(ask.knowledge)}
     return {
+        **frame,
         "id": response_id(ask.id),
         "object": "response",
         "created_at": int(ask.at.timestamp()),

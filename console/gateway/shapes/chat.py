@@ -3,7 +3,7 @@
 from typing import Any
 
 from console.core.errors import BadInput
-from console.gateway.shapes import fields, prompt_ref
+from console.gateway.shapes import fields, knowledge_ref, prompt_ref
 
 _ROLES = {"system", "developer", "user", "assistant", "tool", "function"}
 _USUAL_ROLES = ("system", "user", "assistant", "developer", "tool")  # not a set: what is sent may be a list
@@ -12,6 +12,7 @@ _MAX_TOOLS = 128
 KNOWN = frozenset(
     {
         "model",
+        "knowledge",
         "messages",
         "prompt",
         "stream",
@@ -65,6 +66,7 @@ def _response_format(name: str, value: Any) -> None:
 
 
 _CHECKS = {
+    "knowledge": knowledge_ref.check,
     "n": fields.whole(1, 16),
     "max_tokens": fields.whole(1, 10_000_000),
     "max_completion_tokens": fields.whole(1, 10_000_000),

@@ -5,7 +5,7 @@ from typing import Any, ClassVar
 
 from console.core import size
 from console.core.errors import BadInput
-from console.gateway.shapes import fields, prompt_ref
+from console.gateway.shapes import fields, knowledge_ref, prompt_ref
 
 _ROLES = {"user", "assistant", "system"}
 _MAX_MESSAGES = 2000
@@ -14,6 +14,7 @@ KNOWN = frozenset(
     {
         "cache_control",
         "max_tokens",
+        "knowledge",
         "messages",
         "metadata",
         "model",
@@ -37,6 +38,7 @@ COUNTED = frozenset(
 )
 
 _CHECKS = {
+    "knowledge": knowledge_ref.check,
     "max_tokens": fields.whole(1, 10_000_000),
     "temperature": fields.number,
     "top_p": fields.number,

@@ -5,7 +5,7 @@ from typing import Any
 
 from console.core import size
 from console.core.errors import BadInput
-from console.gateway.shapes import fields, prompt_ref
+from console.gateway.shapes import fields, knowledge_ref, prompt_ref
 
 REFERENCE = "item_reference"
 _ROLES = {"user", "assistant", "system", "developer"}
@@ -18,6 +18,7 @@ KNOWN = frozenset(
         "include",
         "input",
         "instructions",
+        "knowledge",
         "max_output_tokens",
         "max_tool_calls",
         "metadata",
@@ -103,6 +104,7 @@ _CHECKS: dict[str, fields.Check] = {
     "background": _background,
     "include": _include,
     "instructions": _text,
+    "knowledge": knowledge_ref.check,
     "max_output_tokens": fields.whole(1, 10_000_000),
     "max_tool_calls": fields.whole(1, 10_000_000),
     "metadata": _metadata,

@@ -22,6 +22,17 @@ class Change:
     after: str | None
 
 
+@dataclass(frozen=True, slots=True)
+class Source:
+    """A part of a document that stood before the question of a call."""
+
+    n: int
+    document: str
+    version: int
+    collection: str
+    heading: str
+
+
 @dataclass(slots=True)
 class Record:
     line: Line
@@ -29,6 +40,7 @@ class Record:
     prompts: list[str]
     changes: list[Change]
     notes: list[tuple[str, str]]
+    sources: list[Source]
     newer: AuditEvent | None = None
     older: AuditEvent | None = None
 
@@ -62,6 +74,18 @@ def _details(text: str) -> tuple[list[Change], list[tuple[str, str]]]:
     return changes, [(str(name), _plain(value) or "") for name, value in detail.items()]
 
 
+def sources_of(event: AuditEvent) -> list[Source]:
+    """Return the parts of documents a call was given, as they were called then."""
+    try:
+        detail = json.loads(event.detail) if event.detail else {}
+        return [
+            Source(one["n"], one["document"], one["version"], one["collection"], one["heading"])
+            for one in detail.get("knowledge", {}).get("sources", ())
+        ]
+    except (ValueError, AttributeError, TypeError, KeyError):
+        return []  # of something else that is called so
+
+
 def _prompts(text: str) -> list[str]:
     try:
         refs = json.loads(text) if text else []
@@ -89,7 +113,10 @@ def _seal_of(event: AuditEvent) -> Seal | None:
 def record(event: AuditEvent, criteria: Criteria | None = None) -> Record:
     """Return the record and, within the list's filter, the records beside it."""
     changes, notes = _details(event.detail)
-    found = Record(Line(event), _seal_of(event), _prompts(event.prompt), changes, notes)
+    sources = sources_of(event)
+    if sources:
+        notes = [(name, text) for name, text in notes if name != "knowledge"]
+    found = Record(Line(event), _seal_of(event), _prompts(event.prompt), changes, notes, sources)
     if criteria is not None and not criteria.text:
         older = search.find(criteria, older_than=event.pk, limit=1, seconds=_NEIGHBOUR_SECONDS).events
         newer = search.find(criteria, newer_than=event.pk, limit=1, seconds=_NEIGHBOUR_SECONDS).events

@@ -1,0 +1,118 @@
+"""Put passages of documents before the question of a call, numbered, and remember which they were.
+
+What documents there are is known in a room above, which registers its look-up here when the process starts
+(`AppConfig.ready`). Calls that name no collections never come here. Why the passages stand in the user's message:
+docs/decisions/knowledge-in-calls.md.
+"""
+
+import uuid
+from collections.abc import Awaitable, Sequence
+from typing import Any, NamedTuple, Protocol
+
+import orjson
+
+from console.core.errors import BadInput, Refusal
+from console.core.scrub import scrub
+from console.gateway.errors import AgentNotReady, DatabaseAway
+from console.gateway.questions import Place, question_in, with_block
+from console.gateway.refusing import Identify
+from console.gateway.shapes import knowledge_ref
+from console.gateway.shapes.knowledge_ref import KnowledgeRef
+from console.gateway.sources import block_of
+from console.gateway.types import Ask, Asker, Informed
+
+_OPERATIONS = frozenset({"chat", "message", "response"})
+
+
+class Passage(NamedTuple):
+    """A part of one version of a document."""
+
+    collection: str
+    document_id: uuid.UUID
+    document: str
+    version: int
+    heading: str
+    position: int
+    text: str
+
+
+class Found(NamedTuple):
+    """Passages, the best first. `note` says in a word what the search had to do without; empty when nothing."""
+
+    passages: Sequence[Passage]
+    note: str = ""
+
+
+class LookUp(Protocol):
+    """Finds passages in collections as a team sees them; raises a Refusal that names a collection that is not there.
+
+    What that costs is whoever's who makes the call.
+    """
+
+    def __call__(
+        self, identify: Identify, ask: Ask, team_id: uuid.UUID, wanted: KnowledgeRef, question: str
+    ) -> Awaitable[Found]: ...
+
+
+LOOK_UPS: list[LookUp] = []
+
+
+async def informed(identify: Identify, asker: Asker, ask: Ask) -> Ask:
+    """Return the ask with what its collections say about its question; the same ask where the operation has none.
+
+    The collections of an agent are read as its own team sees them: what they answer is what its team shares.
+    """
+    if ask.operation not in _OPERATIONS:
+        return ask
+    named = ask.body["knowledge"]
+    body = {name: value for name, value in ask.body.items() if name != "knowledge"}
+    if named is None:
+        return ask._replace(body=body)
+    wanted = knowledge_ref.read(named)
+    place = question_in(ask.operation, body)
+    if place is None and ask.agent is None:
+        raise BadInput("knowledge needs a question: the last message of the user has no words.", param="knowledge")
+    found = await _found(identify, asker, ask, wanted, place) if place else Found((), "no_question")
+    if place and found.passages:
+        body = with_block(body, place, block_of(found.passages))
+    # The log keeps both: what was asked for, and the words it came to.
+    text = orjson.dumps({**orjson.loads(ask.text), **body, "knowledge": named}).decode()
+    return ask._replace(body=body, text=text, knowledge=_informed(wanted, found))
+
+
+async def _found(identify: Identify, asker: Asker, ask: Ask, wanted: KnowledgeRef, place: Place) -> Found:
+    (look_up,) = LOOK_UPS
+    if ask.agent is None:
+        return await look_up(identify, ask, asker.team.id, wanted, place.text)
+    try:
+        return await look_up(identify, ask, ask.agent.team_id, wanted, place.text)
+    except DatabaseAway:
+        raise
+    except Refusal as refusal:
+        is_inside = asker.team.id == ask.agent.team_id
+        raise AgentNotReady(ask.agent.slug, refusal.message, is_inside=is_inside) from refusal
+
+
+def _informed(wanted: KnowledgeRef, found: Found) -> Informed:
+    told: list[dict[str, Any]] = [
+        {
+            "n": n,
+            "document": passage.document,
+            "version": passage.version,
+            "collection": passage.collection,
+            "heading": passage.heading,
+        }
+        for n, passage in enumerate(found.passages, 1)
+    ]
+    kept = [
+        {
+            **one,
+            "document": scrub(passage.document)[0],
+            "heading": scrub(passage.heading)[0],
+            "document_id": str(passage.document_id),
+            "passage": passage.position,
+        }
+        for one, passage in zip(told, found.passages, strict=True)
+    ]
+    record: dict[str, Any] = {"collections": wanted.collections, "sources": kept}
+    return Informed(told, record | ({"note": found.note} if found.note else {}))

@@ -1,0 +1,62 @@
+"""Where the question of a call stands in its body, and how something is put before it."""
+
+from collections.abc import Sequence
+from typing import Any, NamedTuple
+
+Body = dict[str, Any]
+_TEXTS = frozenset({"text", "input_text"})
+
+
+class Place(NamedTuple):
+    """The last words of the user: in which member of the body, which of its items (None: it is text), and the words."""
+
+    member: str
+    at: int | None
+    text: str
+
+
+def question_in(operation: str, body: Body) -> Place | None:
+    """Return where the user last said something in words; None when that is nowhere."""
+    if operation == "response":
+        said = body.get("input")
+        if isinstance(said, str):
+            return Place("input", None, said) if said.strip() else None
+        return _last("input", said or ()) or _last("messages", body.get("messages", ()))
+    return _last("messages", body.get("messages", ()))
+
+
+def _last(member: str, items: Sequence[Any]) -> Place | None:
+    for index in range(len(items) - 1, -1, -1):
+        item = items[index]
+        if item.get("role") == "user" and (text := _words(item.get("content"))):
+            return Place(member, index, text)
+    return None
+
+
+def _words(content: Any) -> str:
+    if isinstance(content, str):
+        return content.strip()
+    parts = content if isinstance(content, list) else ()
+    return "\n".join(part["text"] for part in parts if _is_text(part)).strip()
+
+
+def _is_text(part: Any) -> bool:
+    return isinstance(part, dict) and part.get("type") in _TEXTS and isinstance(part.get("text"), str)
+
+
+def with_block(body: Body, place: Place, block: str) -> Body:
+    """Return the body with a block of text before the question, in the same message."""
+    said = body[place.member]
+    if place.at is None:
+        return {**body, place.member: f"{block}\n\n{said}"}
+    item = said[place.at]
+    changed = {**item, "content": _before(item["content"], block)}
+    return {**body, place.member: [*said[: place.at], changed, *said[place.at + 1 :]]}
+
+
+def _before(content: Any, block: str) -> Any:
+    """Put a block before the first words of a message. Results of tools stand before words, so they stay first."""
+    if isinstance(content, str):
+        return f"{block}\n\n{content}"
+    first = next(place for place, part in enumerate(content) if _is_text(part))
+    return [*content[:first], {"type": content[first]["type"], "text": block}, *content[first:]]
