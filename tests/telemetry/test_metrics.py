@@ -1,22 +1,29 @@
 """The figures a scraper gets, who gets which, and that counters never fall."""
 
 import datetime as dt
+import json
+import re
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
 import pytest
+import yaml
+from django.conf import settings
 from django.test import Client
 from prometheus_client.openmetrics.parser import text_string_to_metric_families as open_metrics
 from prometheus_client.parser import text_string_to_metric_families as plain
 
+from console.audit.models import SealState
 from console.core import canaries
 from console.core.clock import now
 from console.core.histogram import by_octave, histogram
+from console.core.lanes import Lane
 from console.teams.actors import SYSTEM
-from console.telemetry.metrics import text
+from console.telemetry.metrics import installation, text
 from tests import make
 from tests.conftest import Cast
-from usage_app.models import UsageTotal
+from usage_app.models import RollUpState, UsageTotal
 from usage_app.services import pruning, quotas
 
 TOKEN = "a-token-of-the-installation-0123456789"
@@ -143,3 +150,30 @@ def test_its_counters_never_fall(cast: Cast, settings: Any) -> None:
     fallen = [key for key, value in before.items() if "_total" in key[0] and after.get(key, -1) < value]
     assert not [key for key in fallen if not key[0].startswith("facet_process")]
     assert of(after, "facet_calls_total", "alias=other") == [1002]
+
+
+def test_dashboards_and_rules_name_what_exists(cast: Cast, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(installation, "queue_lengths", lambda: dict.fromkeys(map(str, Lane), 0))  # no broker here
+    make.make_model()
+    a_total(cast.team_a, first_token=by_octave(histogram([50_000])))
+    quotas.set_quota(actor=SYSTEM, team=cast.team_a, metric="cost", window="month", limit=1, mode="hard")
+    for lane in Lane:
+        canaries.note(lane)
+    SealState.objects.update_or_create(pk=1, defaults={"sealed_at": now(), "verified_at": now()})
+    RollUpState.objects.get_or_create(pk=1)
+    found = samples()
+    there = {key[0]: {part.partition("=")[0] for part in key[1:]} for key in found}
+    deploy = Path(settings.BASE_DIR) / "deploy"
+    dashboard = json.loads((deploy / "grafana/dashboards/facet.json").read_text())
+    rules = yaml.safe_load((deploy / "prometheus/facet-rules.yml").read_text())
+    asked = [target["expr"] for panel in dashboard["panels"] for target in panel.get("targets", [])]
+    asked += [rule["expr"] for group in rules["groups"] for rule in group["rules"]]
+    assert len(asked) > 40
+    for expression in asked:
+        for name, conditions in re.findall(r"(facet_\w+)(?:\{([^}]*)\})?", expression):
+            labels = set(re.findall(r"(\w+)\s*(?:=~|!=|!~|=)", conditions))
+            assert name in there and labels <= there[name], expression
+    documented = (Path(settings.BASE_DIR) / "docs/observability.md").read_text()
+    families = {name.removesuffix("_bucket").removesuffix("_sum").removesuffix("_count") for name in there}
+    lacking = {name for name in families if f"`{name}`" not in documented}
+    assert not {name for name in lacking if not name.startswith("facet_process_")}
