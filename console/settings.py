@@ -555,6 +555,7 @@ CELERY_BEAT_SCHEDULE: dict[str, dict[str, Any]] = {
     "agents.tick": {"task": "agents.tick", "schedule": 5, "options": {"expires": 5}},
     "agents.drive": {"task": "agents.drive", "schedule": 10, "options": {"expires": 10}},
     "knowledge.drive": {"task": "knowledge.drive", "schedule": 30, "options": {"expires": 30}},
+    "evals.tick": {"task": "evals.tick", "schedule": 10, "options": {"expires": 10}},
     "evals.sweep": {"task": "evals.sweep", "schedule": 30, "options": {"expires": 30}},
     "evals.forget_answers": {"task": "evals.forget_answers", "schedule": 86400, "options": {"expires": 3600}},
     "notices.send": {"task": "notices.send", "schedule": 10, "options": {"expires": 10}},

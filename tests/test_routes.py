@@ -34,6 +34,7 @@ from console.chat.files import of_texts
 from console.chat.models import Conversation, Message
 from console.core.clock import now
 from console.core.crypto import encrypt
+from console.evals.models import Incident, Schedule
 from console.evals.services import cases, runs
 from console.teams import middleware
 from console.teams.access import OPERATOR, PUBLIC, SIGNED_IN
@@ -246,6 +247,30 @@ def _test_run(cast: Cast) -> Arguments:
     return {"slug": prompt.slug, "run_id": run.pk}
 
 
+def _test_schedule(cast: Cast) -> Arguments:
+    prompt = Prompt.objects.get(slug=_test_case(cast)["slug"])
+    made = Schedule.objects.create(
+        prompt=prompt,
+        label="production",
+        model="support-chat",
+        environment="production",
+        cron="0 3 * * *",
+        acts_as_kind="user",
+        acts_as_id=cast.alice.pk,
+        acts_as_name="Alice",
+        next_at=now() + dt.timedelta(days=1),
+    )
+    return {"slug": prompt.slug, "schedule_id": made.pk}
+
+
+def _test_incident(cast: Cast) -> Arguments:
+    made = _test_schedule(cast)
+    incident = Incident.objects.create(
+        schedule_id=made["schedule_id"], score_before=100, score_after=50, sentence="It fell."
+    )
+    return {**made, "incident_id": incident.pk}
+
+
 def _agent(cast: Cast) -> Arguments:
     agent = make.make_agent(cast.team_a)
     make.publish_agent(agent, opening_message="Hello")
@@ -446,7 +471,15 @@ FACTORIES: dict[str, Callable[[Cast], Arguments]] = {
     "batches:cancel_batch": _batch,
     "batches:rerun_batch": _batch,
     "batches:download": _batch_file,
-    **dict.fromkeys(("evals:tests", "evals:new_case", "evals:start_run"), _prompt),
+    **dict.fromkeys(("evals:tests", "evals:new_case", "evals:start_run", "evals:new_schedule"), _prompt),
+    **dict.fromkeys(
+        (
+            *("evals:schedule", "evals:change_schedule", "evals:run_schedule", "evals:pause_schedule"),
+            *("evals:resume_schedule", "evals:delete_schedule", "evals:take_baseline"),
+        ),
+        _test_schedule,
+    ),
+    "evals:close_incident": _test_incident,
     **dict.fromkeys(("evals:edit_case", "evals:delete_case"), _test_case),
     **dict.fromkeys(("evals:run", "evals:stop_run"), _test_run),
     **dict.fromkeys(

@@ -7,7 +7,8 @@ from django import forms
 from agents_app.brokers import config
 from agents_app.models import Agent, Broker, Queue, Trigger
 from agents_app.tools.fields import JsonField
-from agents_app.triggers import payloads, schedule
+from agents_app.triggers import payloads
+from console.core import schedules
 from console.teams.models import Environment
 
 _INPUT = {
@@ -39,7 +40,7 @@ class TriggerForm(forms.Form):
             )
             self.fields["catch_up"] = forms.ChoiceField(
                 label="Ticks nobody was there for",
-                choices=[(schedule.SKIP, "Leave them out"), (schedule.ONCE, "Run once for all of them")],
+                choices=[(schedules.SKIP, "Leave them out"), (schedules.ONCE, "Run once for all of them")],
             )
         elif kind == Trigger.Kind.WEBHOOK:
             self.fields["source"] = forms.ChoiceField(label="Who sends it", choices=list(payloads.SOURCES.items()))

@@ -14,9 +14,10 @@ from agents_app.errors import UnknownTrigger
 from agents_app.grants.schemas import LARGEST_VALUE
 from agents_app.models import Agent, Queue, Trigger
 from agents_app.services.naming import check_secret
-from agents_app.triggers import payloads, schedule
+from agents_app.triggers import payloads
 from console.audit import actions
 from console.audit.services import changes, record
+from console.core import schedules
 from console.core.clock import now
 from console.core.crypto import encrypt
 from console.core.errors import BadInput, Conflict
@@ -187,9 +188,9 @@ def check_config(agent: Agent, kind: str, config: Any) -> dict[str, Any]:
     given = {"input": config["input"]} if config.get("input") else {}
     if kind == Kind.SCHEDULE:
         cron, zone = str(config.get("cron", "")).strip(), str(config.get("time_zone") or "UTC").strip()
-        schedule.check_cron(cron, zone)
-        catch_up = config.get("catch_up") or schedule.SKIP
-        if catch_up not in (schedule.SKIP, schedule.ONCE):
+        schedules.check_cron(cron, zone)
+        catch_up = config.get("catch_up") or schedules.SKIP
+        if catch_up not in (schedules.SKIP, schedules.ONCE):
             raise BadInput("catch_up is skip or once.", param="config.catch_up")
         return given | {"cron": cron, "time_zone": zone, "catch_up": catch_up}
     if kind == Kind.WEBHOOK:
@@ -206,7 +207,7 @@ def check_config(agent: Agent, kind: str, config: Any) -> dict[str, Any]:
 
 
 def _next(kind: str, config: dict[str, Any]) -> Any:
-    return schedule.next_tick(config["cron"], config["time_zone"], now()) if kind == Kind.SCHEDULE else None
+    return schedules.next_tick(config["cron"], config["time_zone"], now()) if kind == Kind.SCHEDULE else None
 
 
 def _name(name: str) -> str:

@@ -11,9 +11,9 @@ from agents_app.models import Firing, Queue, QueueItem, Run, Trigger
 from agents_app.services import queues
 from agents_app.triggers.firing import fire
 from agents_app.triggers.payloads import input_of
-from agents_app.triggers.schedule import GRACE, ONCE, newest_tick, next_tick
 from console.core.clock import now
 from console.core.errors import Refusal
+from console.core.schedules import GRACE, ONCE, newest_tick, next_tick
 
 log = logging.getLogger(__name__)
 # At most so many items of one queue begin in one round, so that no queue starves another.

@@ -3,9 +3,11 @@
 import uuid
 
 from django.core.exceptions import PermissionDenied
+from django.db.models import QuerySet
 
 from console.core.errors import NotFound
-from console.evals.models import TestCase, TestRun
+from console.evals.models import Incident, Schedule, TestCase, TestRun
+from console.teams.access import teams_for
 from console.teams.callers import Caller
 from prompts_app import access
 from prompts_app.models import Prompt
@@ -37,4 +39,27 @@ def run_for(prompt: Prompt, run_id: uuid.UUID) -> TestRun:
     if found is None:
         raise NotFound("There is no such run.")
     found.prompt = found.version.prompt = prompt
+    return found
+
+
+def schedules_for(caller: Caller) -> QuerySet[Schedule]:
+    """Return the schedules of the teams the caller belongs to, of prompts that are there."""
+    living = Schedule.objects.filter(prompt__deleted_at=None, prompt__team__archived_at=None)
+    return living if caller.is_operator else living.filter(prompt__team__in=teams_for(caller))
+
+
+def schedule_for(prompt: Prompt, schedule_id: uuid.UUID) -> Schedule:
+    rows = Schedule.objects.select_related("version", "baseline__version", "baseline__run")
+    found = rows.filter(prompt=prompt, pk=schedule_id).first()
+    if found is None:
+        raise NotFound("There is no such schedule.")
+    found.prompt = prompt
+    return found
+
+
+def incident_for(schedule: Schedule, incident_id: uuid.UUID) -> Incident:
+    found = Incident.objects.filter(schedule=schedule, pk=incident_id).first()
+    if found is None:
+        raise NotFound("There is no such incident.")
+    found.schedule = schedule
     return found

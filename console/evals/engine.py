@@ -113,10 +113,15 @@ def _cover(result: TestResult) -> None:
         check["reason"] = redact(check["reason"])[0].replace("\x00", "\ufffd")
 
 
+def _named(run: TestRun) -> str:
+    """Return the model with the run's environment: a key has one of its own, which need not be the run's."""
+    return run.model if "/" in run.model else f"{run.model}@{run.environment}"
+
+
 async def _ask(run: TestRun, result: TestResult, identify: Identify) -> None:
     spec = result.spec
     body: dict[str, Any] = {
-        "model": run.model,
+        "model": _named(run),
         "prompt": {"id": run.version.prompt.slug, "version": run.version.number, "variables": spec["variables"]},
     }
     if spec["message"]:

@@ -4,13 +4,19 @@ import uuid
 
 from celery import shared_task
 
-from console.evals import engine
-from console.evals.services import keeping, runs
+from console.evals import engine, ticking
+from console.evals.services import keeping, runs, settling
 
 
 @shared_task(name="evals.advance")
 def advance_task(run_id: str) -> None:
     engine.advance(uuid.UUID(run_id))
+    settling.settle_run(uuid.UUID(run_id))
+
+
+@shared_task(name="evals.tick")
+def tick_task() -> None:
+    ticking.tick()
 
 
 @shared_task(name="evals.sweep")

@@ -15,7 +15,7 @@ class NoticeKind(models.TextChoices):
 SENTENCES: dict[str, str] = {
     NoticeKind.QUOTA: "A quota is nearly or entirely used",
     NoticeKind.APPROVAL: "An agent asks for leave, or nobody has decided yet",
-    NoticeKind.DRIFT: "An evaluation scores lower than when its pin was promoted",
+    NoticeKind.DRIFT: "The tests of a prompt do worse than at its last promotion, or no longer run",
     NoticeKind.SHUTDOWN: "A provider shuts a model down in 30, 7 or 1 days",
     NoticeKind.PROVIDER: "A provider keeps failing, or answers again",
     NoticeKind.SEAL: "The audit log was changed after it was sealed",

@@ -56,6 +56,16 @@ ITEMS = (
     Item(
         "tools", "Tools", "wrench", "agents:tools", "Build", "view_team", "t", "http mcp openapi server queue function"
     ),
+    Item(
+        "evaluations",
+        "Evaluations",
+        "flask-conical",
+        "evals:evaluations",
+        "Build",
+        "view_team",
+        "v",
+        "tests drift schedule baseline score incident",
+    ),
     Item("models", "Models and pins", "pin", "catalog:models", "Run", "view_team", "m", "alias provider version"),
     Item("runs", "Agent runs", "list-tree", "agents:runs", "Run", "view_team", "r", "trace steps agents"),
     Item("batches", "Batches", "layers", "batches:batches", "Run", "view_usage", "b", "files jobs bulk openai"),

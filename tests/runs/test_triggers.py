@@ -20,11 +20,11 @@ from agents_app.services import triggers as services
 from agents_app.services.approvals import why_not_decide
 from agents_app.services.telling import tell
 from agents_app.triggers import firing, payloads, ticking
-from agents_app.triggers.schedule import newest_tick, next_tick
 from console.audit.models import AuditEvent
 from console.core import signing
 from console.core.clock import now
 from console.core.errors import BadInput
+from console.core.schedules import newest_tick, next_tick
 from console.notices.services.sending import send_due
 from console.teams.actors import Actor
 from console.teams.models import Role

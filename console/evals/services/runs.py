@@ -1,6 +1,7 @@
 """Start and stop runs. The work itself is in `engine.py`."""
 
 import datetime as dt
+from typing import Any
 
 from django.db import transaction
 
@@ -9,6 +10,7 @@ from console.core.clock import now
 from console.core.errors import BadInput, NotAllowed
 from console.core.tasks import enqueue_on_commit
 from console.evals.models import TestCase, TestResult, TestRun
+from console.evals.subjects import pinned_to
 from console.teams.actors import Actor
 from console.teams.models import Environment
 from prompts_app.models import Prompt, PromptVersion
@@ -25,6 +27,11 @@ def environment_of(model: str) -> tuple[str, str]:
     if at and environment in Environment.values:
         return name, environment
     return model, Environment.SANDBOX if "/" in model else Environment.PRODUCTION
+
+
+def spec_of(case: TestCase) -> dict[str, Any]:
+    """Return a case as a run keeps it."""
+    return {field: getattr(case, field) for field in _SPEC}
 
 
 @transaction.atomic
@@ -50,15 +57,13 @@ def start_run(*, actor: Actor, prompt: Prompt, version: PromptVersion, model: st
         team_id=prompt.team_id,
         model=name,
         environment=environment,
+        pinned=pinned_to(name, environment),
         started_by_kind=actor.kind,
         started_by_id=actor.id,
         started_by_name=actor.name,
         client_address=actor.client_address,
     )
-    TestResult.objects.bulk_create(
-        TestResult(run=run, case=case, name=case.name, spec={field: getattr(case, field) for field in _SPEC})
-        for case in cases
-    )
+    TestResult.objects.bulk_create(TestResult(run=run, case=case, name=case.name, spec=spec_of(case)) for case in cases)
     detail = {"version": version.number, "model": name, "environment": environment, "tests": len(cases)}
     note(actions.TEST_RUN_STARTED, actor=actor, prompt=prompt, detail=detail)
     enqueue_on_commit(_TASK, run.pk, queue=_QUEUE)

@@ -15,7 +15,7 @@ from console.core.errors import Refusal
 from console.core.htmx import go
 from console.evals import access
 from console.evals.checks import KINDS, MOST_CHECKS
-from console.evals.forms import CaseForm, CheckRow, Sent, fields_of, of_case, read, sent_over
+from console.evals.forms.cases import CaseForm, CheckRow, Sent, fields_of, of_case, read, sent_over
 from console.evals.models import TestCase
 from console.evals.services import cases
 from console.teams.access import needs

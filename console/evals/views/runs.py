@@ -12,7 +12,9 @@ from console.catalog.access import aliases_for
 from console.catalog.models import Pin
 from console.core.errors import Refusal
 from console.core.htmx import go, is_htmx
-from console.evals import access, gate, queries
+from console.evals import access, gate
+from console.evals.models import Schedule
+from console.evals.queries import comparing, schedules
 from console.evals.services import runs
 from console.teams.access import needs
 from console.teams.callers import TeamRequest
@@ -54,7 +56,7 @@ def run(request: TeamRequest, slug: str, run_id: uuid.UUID) -> HttpResponse:
     context = {
         "active": "prompts",
         "prompt": prompt,
-        "progress": queries.progress_of(row),
+        "progress": comparing.progress_of(row),
         "may_run": access.may_run(request.caller, prompt),
     }
     if is_htmx(request):
@@ -79,11 +81,12 @@ def _page(request: TeamRequest, prompt: Prompt, *, refused: str = "", status: in
     old, new = _two(request, prompt)
     context: dict[str, Any] = {
         **frame(request, prompt, "tests", version=new),
-        "matrix": queries.matrix(prompt, old, new),
-        "runs": queries.runs_of(prompt),
+        "matrix": comparing.matrix(prompt, old, new),
+        "runs": comparing.runs_of(prompt),
+        "schedules": schedules.shown(Schedule.objects.filter(prompt=prompt)),
         "objections": gate.objections(new, "production"),
         "numbers": list(prompt.versions.values_list("number", flat=True)[:_MOST_NUMBERS]),
-        "models": _models(request, prompt),
+        "models": models_for(request, prompt),
         "may_run": access.may_run(request.caller, prompt),
         "refused": refused,
     }
@@ -91,7 +94,7 @@ def _page(request: TeamRequest, prompt: Prompt, *, refused: str = "", status: in
     return render(request, "evals/tests.html", context, status=status)
 
 
-def _models(request: TeamRequest, prompt: Prompt) -> list[tuple[str, str]]:
+def models_for(request: TeamRequest, prompt: Prompt) -> list[tuple[str, str]]:
     """Return what the tests can be run against: the aliases of the owning team, as each environment pins them."""
     pins = (
         Pin.objects.filter(

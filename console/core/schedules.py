@@ -48,6 +48,12 @@ def check_cron(expression: str, time_zone: str) -> None:
         raise BadInput("This schedule never ticks.", param="cron") from None
 
 
+def in_words(expression: str, time_zone: str) -> str:
+    """Say when a checked expression ticks, as people say it: at 03:00 every day, UTC."""
+    said = str(CronSim(expression, dt.datetime.now(dt.UTC)).explain())
+    return f"{said[:1].lower()}{said[1:]}, {time_zone}"
+
+
 def _ticks(expression: str, time_zone: str, after: dt.datetime) -> Iterator[dt.datetime]:
     """Yield the ticks after a moment, in UTC, each once and in order.
 

@@ -54,6 +54,9 @@ class TestRun(models.Model):
     team = models.ForeignKey(Team, on_delete=models.PROTECT, related_name="+")
     model = models.CharField(max_length=200, help_text="The alias or exact version that answers.")
     environment = models.CharField(max_length=10, choices=Environment.choices)
+    pinned = models.CharField(
+        max_length=261, blank=True, db_default="", help_text="The exact version this meant when the run started."
+    )
     status = models.CharField(max_length=8, choices=Status.choices, default=Status.QUEUED)
     started_by_kind = models.CharField(max_length=10)
     started_by_id = models.UUIDField()

@@ -1,0 +1,101 @@
+"""Do the tests do worse than their baseline, or was it one flaky case? The rule, without tables.
+
+1. Only what can be compared is: cases of the baseline that are still as they were then, and were answered.
+2. A case is lost when it passed in the baseline and fails now. One round with more lost than the tolerance is only
+   suspicious: models are not the same twice. It is repeated at once.
+3. It is drift when both rounds say so: the cases lost in both of them are more points than the tolerance, or the better
+   score of the two is more than the tolerance below the baseline's.
+
+So a flaky case has to fail twice running, a loss is not hidden by cases that got better, and a model that fails here
+and there is found by its score. With a tolerance of 0, any case that fails twice is drift.
+"""
+
+import hashlib
+import json
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from console.evals.models import TestResult
+
+Status = TestResult.Status
+_ANSWERED = frozenset({Status.PASSED, Status.FAILED})
+
+
+@dataclass(frozen=True, slots=True)
+class Comparison:
+    """One round against the baseline: scores of what both have, in points of 100, and the lost cases by id."""
+
+    compared: int
+    before: float
+    after: float
+    lost: dict[str, str]
+    not_compared: int
+    errors: int
+
+    @property
+    def points_lost(self) -> float:
+        return points(len(self.lost), self.compared)
+
+
+def points(part: int, whole: int) -> float:
+    return 100 * part / whole if whole else 0.0
+
+
+def digest(spec: Mapping[str, Any]) -> str:
+    """Return what tells whether a case is still the same."""
+    return hashlib.sha256(json.dumps(spec, sort_keys=True).encode()).hexdigest()[:32]
+
+
+def score_of(results: Iterable[TestResult]) -> float | None:
+    """Return how many of the answered cases passed, in points of 100; None when none was answered."""
+    said = [result.status == Status.PASSED for result in results if result.status in _ANSWERED]
+    return points(sum(said), len(said)) if said else None
+
+
+def frozen(results: Iterable[TestResult]) -> dict[str, dict[str, Any]]:
+    """Return a run as a baseline keeps it."""
+    return {
+        str(result.case_id): {
+            "name": result.name,
+            "passed": result.status == Status.PASSED,
+            "spec": digest(result.spec),
+        }
+        for result in results
+        if result.case_id is not None and result.status in _ANSWERED
+    }
+
+
+def compare(cases: Mapping[str, Mapping[str, Any]], results: Iterable[TestResult]) -> Comparison:
+    """Hold a run's results against the cases of a baseline."""
+    lost: dict[str, str] = {}
+    compared = passed_before = passed_now = others = errors = 0
+    for result in results:
+        was = cases.get(str(result.case_id))
+        if result.status not in _ANSWERED:
+            errors += 1
+        elif was is None or was["spec"] != digest(result.spec):
+            others += 1
+        else:
+            is_passed = result.status == Status.PASSED
+            compared, passed_before, passed_now = compared + 1, passed_before + was["passed"], passed_now + is_passed
+            if was["passed"] and not is_passed:
+                lost[str(result.case_id)] = result.name
+    return Comparison(compared, points(passed_before, compared), points(passed_now, compared), lost, others, errors)
+
+
+def is_suspicious(one: Comparison, tolerance: int) -> bool:
+    return one.points_lost > tolerance
+
+
+def lost_in_both(one: Comparison, other: Comparison) -> dict[str, str]:
+    return {case: name for case, name in one.lost.items() if case in other.lost}
+
+
+def is_drift(one: Comparison, other: Comparison, tolerance: int) -> bool:
+    """Say whether two rounds, one after the other, are drift."""
+    if not one.compared or not other.compared:
+        return False
+    kept_losing = points(len(lost_in_both(one, other)), min(one.compared, other.compared))
+    fall = min(one.before - one.after, other.before - other.after)
+    return kept_losing > tolerance or fall > tolerance

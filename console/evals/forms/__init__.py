@@ -1,0 +1,1 @@
+"""Tests and their schedules as they are typed."""

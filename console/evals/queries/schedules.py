@@ -1,0 +1,170 @@
+"""Schedules as pages show them: what the last round found, the history of scores, what is open."""
+
+import uuid
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from django.db.models import Count, Q, QuerySet
+
+from console.core import words
+from console.evals.models import Incident, Round, Schedule, TestCase, TestResult, TestRun
+
+_MOST_POINTS = 90
+_MOST_FAILING = 8
+_MOST_ROUNDS = 20
+
+# State, its words, the tone of its badge.
+_STATES = {
+    "drifted": ("Drifted", "bad"),
+    "paused": ("Paused", ""),
+    "failing": ("Cannot run", "warn"),
+    "running": ("Running", ""),
+    "suspicious": ("Being repeated", "warn"),
+    "fine": ("Fine", "ok"),
+    "new": ("Not run yet", ""),
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Shown:
+    """One schedule, the newest round that has a score, and what is open of it."""
+
+    schedule: Schedule
+    last: Round | None
+    newest: Round | None
+    incident: Incident | None
+    cases: int
+
+    @property
+    def state(self) -> str:
+        if self.incident is not None:
+            return "drifted"
+        if self.schedule.is_paused:
+            return "paused"
+        if self.schedule.trouble:
+            return "failing"
+        if self.newest is not None and self.newest.outcome == Round.Outcome.OPEN:
+            return "running"
+        return "fine" if self.last is not None else "new"
+
+    @property
+    def state_words(self) -> str:
+        return _STATES[self.state][0]
+
+    @property
+    def tone(self) -> str:
+        return _STATES[self.state][1]
+
+    @property
+    def change(self) -> float | None:
+        """How far the last score is from the baseline's, in points."""
+        if self.last is None or self.last.score is None or self.schedule.baseline is None:
+            return None
+        return self.last.score - self.schedule.baseline.score
+
+    @property
+    def is_low(self) -> bool:
+        return self.change is not None and -self.change > self.schedule.tolerance
+
+
+@dataclass(frozen=True, slots=True)
+class History:
+    """The scores of a schedule, oldest first, as a chart and in words."""
+
+    rounds: list[Round]
+    data: dict[str, Any]
+    label: str
+
+
+def shown(schedules: QuerySet[Schedule]) -> list[Shown]:
+    """Return schedules with their states: five queries, however many there are."""
+    rows = list(schedules.select_related("prompt__team", "version", "baseline").order_by("created_at", "id"))
+    ids = [row.pk for row in rows]
+    scored = _newest(ids, Q(score__isnull=False))
+    newest = _newest(ids, Q())
+    incidents = {one.schedule_id: one for one in Incident.objects.filter(schedule__in=ids, closed_at=None)}
+    counts = TestCase.objects.filter(prompt__in={row.prompt_id for row in rows}).order_by()
+    cases = dict(counts.values_list("prompt").annotate(Count("pk")))
+    return [
+        Shown(row, scored.get(row.pk), newest.get(row.pk), incidents.get(row.pk), cases.get(row.prompt_id, 0))
+        for row in rows
+    ]
+
+
+def _newest(ids: Sequence[uuid.UUID], which: Q) -> dict[uuid.UUID, Round]:
+    rows = Round.objects.filter(which, schedule__in=ids).select_related("run__version")
+    return {one.schedule_id: one for one in rows.order_by("schedule_id", "-at", "-id").distinct("schedule_id")}
+
+
+def shown_one(schedule: Schedule) -> Shown:
+    return shown(Schedule.objects.filter(pk=schedule.pk))[0]
+
+
+def most_pressing(schedules: Sequence[Shown]) -> Shown | None:
+    """Return what a page shows first: what drifted, then what is low, then what ran last."""
+    ran = [one for one in schedules if one.last is not None]
+    return max(ran, key=lambda one: (one.state == "drifted", one.is_low, one.last and one.last.at), default=None)
+
+
+def history(schedule: Schedule) -> History | None:
+    """Return the scores; nothing while there are none. One query."""
+    rows = Round.objects.filter(schedule=schedule, score__isnull=False).select_related("run__version")
+    rounds = list(reversed(rows[:_MOST_POINTS]))
+    if not rounds:
+        return None
+    scores = [round(one.score or 0.0, 1) for one in rounds]
+    baseline = schedule.baseline
+    floor = min([*scores, *([baseline.score - schedule.tolerance] if baseline else [])])
+    data: dict[str, Any] = {
+        "unit": "%",
+        "range": [max(0, int(floor // 10) * 10 - 5), 102],
+        "data": [[one.at.timestamp() for one in rounds], scores],
+        "series": [{"name": "Score", "color": "--team-1"}],
+        "marks": _moves(rounds),
+    }
+    if baseline:
+        lowest = max(0.0, round(baseline.score - schedule.tolerance, 1))
+        data["limits"] = [{"v": lowest, "label": f"Tolerated down to {words.percent(lowest)}", "below": True}]
+    said = f"Score by run. The last one is {words.percent(scores[-1])}"
+    if baseline:
+        said += f", the baseline {words.percent(round(baseline.score, 1))}"
+    return History(rounds, data, f"{said}.")
+
+
+def _moves(rounds: Sequence[Round]) -> list[dict[str, Any]]:
+    """Return where another version or another model began to be tried."""
+    marks = []
+    for before, after in zip(rounds, rounds[1:], strict=False):
+        if before.run is None or after.run is None:
+            continue
+        if before.run.version_id != after.run.version_id:
+            marks.append({"t": after.at.timestamp(), "label": f"v{after.run.version.number}"})
+        elif before.run.pinned != after.run.pinned:
+            marks.append({"t": after.at.timestamp(), "label": after.run.pinned.rpartition("/")[2]})
+    return marks[-4:]
+
+
+def rounds_of(schedule: Schedule) -> list[Round]:
+    return list(Round.objects.filter(schedule=schedule).select_related("run__version")[:_MOST_ROUNDS])
+
+
+def failing_of(one: Round | None) -> list[TestResult]:
+    """Return the cases a round did not pass, without the answers."""
+    if one is None or one.run_id is None:
+        return []
+    red = TestResult.objects.filter(run=one.run_id, status__in=[TestResult.Status.FAILED, TestResult.Status.ERROR])
+    return list(red.defer("spec", "calls", "output")[:_MOST_FAILING])
+
+
+def runs_to_take(schedule: Schedule) -> QuerySet[TestRun]:
+    """Return the finished runs that could be the baseline, the newest first."""
+    same = TestRun.objects.filter(
+        prompt=schedule.prompt_id,
+        model=schedule.model,
+        environment=schedule.environment,
+        status=TestRun.Status.DONE,
+    )
+    return same.select_related("version").annotate(
+        total=Count("results"), passed=Count("results", filter=Q(results__status=TestResult.Status.PASSED))
+    )

@@ -1,0 +1,58 @@
+"""Freeze a run as what a schedule's later rounds are held against."""
+
+from collections.abc import Sequence
+
+from django.db import transaction
+
+from console.audit import actions
+from console.core.errors import BadInput
+from console.evals.drift import frozen, score_of
+from console.evals.models import Baseline, Schedule, TestResult, TestRun
+from console.evals.services import incidents
+from console.evals.services.noting import note_schedule
+from console.evals.services.rounds import locked_schedule
+from console.teams.actors import Actor
+from prompts_app.services.noting import check_reason
+
+
+def freeze(*, actor: Actor, schedule: Schedule, run: TestRun, results: Sequence[TestResult], reason: str) -> Baseline:
+    """Make a finished run the baseline of a locked schedule."""
+    score = score_of(results)
+    if score is None:
+        raise BadInput("No test of this run was answered, so it has no score to hold others against.", param="run")
+    was = schedule.baseline
+    baseline = Baseline.objects.create(
+        schedule=schedule,
+        run=run,
+        version=run.version,
+        pinned=run.pinned,
+        score=score,
+        cases=frozen(results),
+        reason=reason,
+        taken_by_name=actor.name,
+    )
+    schedule.baseline = baseline
+    schedule.save(update_fields=["baseline"])
+    detail = {"before": _shown(was), "after": _shown(baseline)}
+    note_schedule(actions.TEST_BASELINE_TAKEN, actor, schedule, detail, reason=reason)
+    return baseline
+
+
+def _shown(baseline: Baseline | None) -> dict[str, object]:
+    if baseline is None:
+        return {"score": None}
+    return {"score": round(baseline.score, 1), "version": baseline.version.number, "model": baseline.pinned}
+
+
+@transaction.atomic
+def take_baseline(*, actor: Actor, schedule: Schedule, run: TestRun, reason: str) -> Baseline:
+    """Hold later rounds against this run: whoever does so says that it is good enough, so an open incident ends."""
+    reason = check_reason(reason)
+    schedule = locked_schedule(schedule)
+    if run.prompt_id != schedule.prompt_id or (run.model, run.environment) != (schedule.model, schedule.environment):
+        raise BadInput(f"A baseline is a run of this prompt on {schedule.target}.", param="run")
+    if run.status != TestRun.Status.DONE:
+        raise BadInput("Only a run that came to its end can be the baseline.", param="run")
+    baseline = freeze(actor=actor, schedule=schedule, run=run, results=list(run.results.all()), reason=reason)
+    incidents.end(schedule, actor, f"A new baseline was taken: {reason}")
+    return baseline

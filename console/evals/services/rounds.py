@@ -1,0 +1,121 @@
+"""Begin a round of a schedule: once per tick, promotion or wish, and in somebody's name who may."""
+
+import datetime as dt
+
+from django.db import transaction
+
+from console.audit import actions
+from console.core.clock import now
+from console.core.errors import Refusal
+from console.evals.drift import digest
+from console.evals.models import Round, Schedule, TestCase, TestRun
+from console.evals.services import runs, telling
+from console.evals.services.noting import note_schedule
+from console.evals.subjects import subject_of
+from console.teams.actors import SYSTEM, Actor
+from console.teams.callers import why_refused
+from console.teams.models import ApiKey, User
+from console.teams.rights import rights_of_actor
+
+# A run from before a promotion speaks for what was promoted if it is no older.
+_STILL_SPEAKS = dt.timedelta(days=1)
+_NEEDED = frozenset({"build", "use_models"})
+_LONGEST = 500
+
+
+def locked_schedule(schedule: Schedule) -> Schedule:
+    """Return the schedule as it is now, its row ours until commit."""
+    rows = Schedule.objects.select_for_update(of=("self",)).select_related("prompt__team", "prompt__head", "version")
+    return rows.get(pk=schedule.pk)
+
+
+def acting(schedule: Schedule) -> Actor:
+    return Actor(
+        schedule.acts_as_kind, schedule.acts_as_id, schedule.acts_as_name, client_address=schedule.client_address
+    )
+
+
+def _objection(schedule: Schedule, actor: Actor) -> str:
+    """Return why nobody may run tests in this name any more, empty while somebody may."""
+    team = schedule.prompt.team
+    if team.archived_at is not None:
+        return f"{team} is archived."
+    assert actor.id is not None
+    if actor.kind == "key":
+        key = ApiKey.objects.select_related("team", "owner").filter(pk=actor.id).first()
+        if key is None or (reason := why_refused(key, actor.client_address)):
+            return f"The key {actor.name} cannot be used any more{f': {reason}' if key else ''}."
+    elif not User.objects.filter(pk=actor.id, is_active=True).exists():
+        return f"{actor.name} cannot sign in any more."
+    rights = rights_of_actor(actor, team.pk)
+    if rights is not None and not rights >= _NEEDED:
+        return f"{actor.name} may not run tests for {team} any more."
+    return ""
+
+
+def pause(schedule: Schedule, actor: Actor, said: str) -> None:
+    """Stop a locked schedule, saying why."""
+    schedule.is_paused, schedule.pause_reason = True, said[:_LONGEST]
+    schedule.save(update_fields=["is_paused", "pause_reason"])
+    detail = {"before": {"is_paused": False}, "after": {"is_paused": True}}
+    note_schedule(actions.TEST_SCHEDULE_PAUSED, actor, schedule, detail, reason=schedule.pause_reason)
+
+
+def begin(
+    schedule: Schedule, cause: str, key: str, *, actor: Actor | None = None, before: Round | None = None
+) -> Round:
+    """Start a run of a locked schedule; a key there was before starts nothing. A refusal is kept with the round."""
+    earlier = Round.objects.filter(schedule=schedule, key=key).first()
+    if earlier is not None:
+        return earlier
+    found = Round(schedule=schedule, key=key, cause=cause, before=before)
+    by = actor or acting(schedule)
+    try:
+        with transaction.atomic():
+            if objection := _objection(schedule, by):
+                raise _Left(objection)
+            found.run = _run(schedule, cause, by)
+    except _Left as left:
+        found.outcome, found.sentence = Round.Outcome.REFUSED, left.message
+        pause(schedule, SYSTEM, f"{left.message} Whoever resumes it answers for its runs.")
+        telling.tell_of_pause(schedule)
+    except Refusal as refusal:
+        found.outcome, found.sentence = Round.Outcome.REFUSED, refusal.message[:_LONGEST]
+        schedule.trouble = found.sentence
+        schedule.save(update_fields=["trouble"])
+    found.save(force_insert=True)
+    return found
+
+
+class _Left(Refusal):
+    """Whoever a schedule acts for may not any more."""
+
+
+def _run(schedule: Schedule, cause: str, by: Actor) -> TestRun:
+    subject = subject_of(schedule)
+    if subject.version is None:
+        raise Refusal(f"The label {schedule.label} is on no version.")
+    if not subject.pinned:
+        raise Refusal(f"The alias {schedule.model} is not pinned in {schedule.environment}.")
+    if cause == Round.Cause.PROMOTION and (made := _speaks_for(schedule)):
+        return made
+    return runs.start_run(actor=by, prompt=schedule.prompt, version=subject.version, model=schedule.target)
+
+
+def _speaks_for(schedule: Schedule) -> TestRun | None:
+    """Return a run that tried just what was promoted, such as the one that opened the gate."""
+    same = TestRun.objects.filter(
+        version=schedule.version,
+        model=schedule.model,
+        environment=schedule.environment,
+        pinned=schedule.pinned,
+        status=TestRun.Status.DONE,
+        started_at__gt=now() - _STILL_SPEAKS,
+    )
+    run = same.first()
+    if run is None:
+        return None
+    tried = {case: digest(spec) for case, spec in run.results.values_list("case_id", "spec")}
+    cases = TestCase.objects.filter(prompt=schedule.prompt)
+    is_whole = all(tried.get(case.pk) == digest(runs.spec_of(case)) for case in cases)
+    return run if is_whole else None

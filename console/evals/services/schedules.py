@@ -1,0 +1,179 @@
+"""Make, change, pause and remove schedules of a prompt's tests."""
+
+from typing import Any
+
+from django.db import transaction
+
+from console.audit import actions
+from console.audit.services import changes
+from console.core.clock import now
+from console.core.errors import BadInput, Conflict, NotAllowed
+from console.core.schedules import check_cron, next_tick
+from console.evals.models import Round, Schedule
+from console.evals.services import incidents, rounds
+from console.evals.services.noting import note_schedule
+from console.evals.services.runs import environment_of
+from console.evals.subjects import subject_of
+from console.teams.actors import Actor
+from prompts_app.models import Kind, Prompt
+from prompts_app.services.noting import check_reason, locked
+from prompts_app.text.refs import LABEL
+
+MOST_SCHEDULES = 20
+_SHOWN = ("label", "model", "environment", "cron", "time_zone", "tolerance")
+
+
+def _shown(schedule: Schedule) -> dict[str, Any]:
+    return {name: getattr(schedule, name) for name in _SHOWN}
+
+
+def _checked(fields: dict[str, Any]) -> dict[str, Any]:
+    """Return the fields in one spelling; `model` may say its environment, as a run's does."""
+    if not isinstance(fields["label"], str) or not LABEL.fullmatch(fields["label"]):
+        raise BadInput("Say which label's version is tested, as production.", param="label")
+    model, environment = environment_of(str(fields["model"]).strip())
+    if not model or len(model) > 200 or "\x00" in model:
+        raise BadInput("Say which alias, or which exact version, should answer.", param="model")
+    cron, time_zone = " ".join(str(fields["cron"]).split()), str(fields["time_zone"]).strip() or "UTC"
+    check_cron(cron, time_zone)
+    tolerance = fields["tolerance"]
+    if isinstance(tolerance, bool) or not isinstance(tolerance, int) or not 0 <= tolerance <= 100:
+        raise BadInput("The tolerance is a whole number of points from 0 to 100.", param="tolerance")
+    return {
+        "label": fields["label"],
+        "model": model,
+        "environment": environment,
+        "cron": cron,
+        "time_zone": time_zone,
+        "tolerance": tolerance,
+    }
+
+
+def _acting(actor: Actor) -> dict[str, Any]:
+    if actor.kind not in {"user", "key"} or actor.id is None:
+        raise NotAllowed("A schedule's calls are somebody's: a person's, or a key's.")
+    return {
+        "acts_as_kind": actor.kind,
+        "acts_as_id": actor.id,
+        "acts_as_name": actor.name,
+        "client_address": actor.client_address,
+    }
+
+
+def _check_single(prompt: Prompt, wanted: dict[str, Any], but: Schedule | None = None) -> None:
+    same = Schedule.objects.filter(prompt=prompt, **{name: wanted[name] for name in ("label", "model", "environment")})
+    if but is not None:
+        same = same.exclude(pk=but.pk)
+    if same.exists():
+        raise Conflict(
+            f"{wanted['label']} on {wanted['model']}@{wanted['environment']} has a schedule already; change that.",
+            param="model",
+        )
+
+
+@transaction.atomic
+def create_schedule(
+    *,
+    actor: Actor,
+    prompt: Prompt,
+    label: str,
+    model: str,
+    cron: str,
+    time_zone: str = "UTC",
+    tolerance: int = 5,
+    starts_now: bool = True,
+) -> Schedule:
+    """Have a prompt's tests run again and again. The first round begins at once: it is the first baseline."""
+    prompt = locked(prompt)
+    if prompt.kind == Kind.PARTIAL:
+        raise BadInput("A partial is never called; test the prompts that include it.")
+    if Schedule.objects.filter(prompt=prompt).count() >= MOST_SCHEDULES:
+        raise BadInput(f"A prompt has at most {MOST_SCHEDULES} schedules.")
+    given = {"label": label, "model": model, "cron": cron, "time_zone": time_zone, "tolerance": tolerance}
+    wanted = _checked(given)
+    _check_single(prompt, wanted)
+    schedule = Schedule(prompt=prompt, created_by_name=actor.name, **wanted, **_acting(actor))
+    subject = subject_of(schedule)
+    if subject.version is None:
+        raise BadInput(f"{label} of {prompt.slug} is on no version yet. Publish one to it first.", param="label")
+    if not prompt.test_cases.exists():
+        raise BadInput("There are no tests yet; add one first.")
+    schedule.version, schedule.pinned = subject
+    schedule.next_at = next_tick(schedule.cron, schedule.time_zone, now())
+    schedule.save(force_insert=True)
+    note_schedule(actions.TEST_SCHEDULE_CREATED, actor, schedule, {"after": _shown(schedule)})
+    if starts_now:
+        rounds.begin(schedule, Round.Cause.BY_HAND, "first")
+    return schedule
+
+
+@transaction.atomic
+def change_schedule(*, actor: Actor, schedule: Schedule, **fields: Any) -> Schedule:
+    """Change what is tested, when, or how much the score may fall. Its runs are the changer's from now on.
+
+    A schedule of another label or model has no baseline any more: its next round takes one.
+    """
+    schedule = rounds.locked_schedule(schedule)
+    before = _shown(schedule)
+    if "model" not in fields:
+        fields["model"] = schedule.target
+    wanted = _checked({**before, **fields})
+    _check_single(schedule.prompt, wanted, schedule)
+    differences = changes(before, wanted)
+    if not differences["after"]:
+        return schedule
+    for name, value in {**wanted, **_acting(actor)}.items():
+        setattr(schedule, name, value)
+    if any(before[name] != wanted[name] for name in ("label", "model", "environment")):
+        incidents.end(schedule, actor, "Another label or model is tested now.")
+        schedule.baseline = None
+        schedule.version, schedule.pinned = subject_of(schedule)
+    if before["cron"] != wanted["cron"] or before["time_zone"] != wanted["time_zone"]:
+        schedule.next_at = next_tick(schedule.cron, schedule.time_zone, now())
+    schedule.save()
+    note_schedule(actions.TEST_SCHEDULE_CHANGED, actor, schedule, differences)
+    return schedule
+
+
+@transaction.atomic
+def pause_schedule(*, actor: Actor, schedule: Schedule, reason: str = "") -> Schedule:
+    """Begin no further round until somebody resumes it."""
+    schedule = rounds.locked_schedule(schedule)
+    if not schedule.is_paused:
+        said = f"Paused by {actor.name}." if not reason.strip() else f"{actor.name}: {check_reason(reason)}"
+        rounds.pause(schedule, actor, said)
+    return schedule
+
+
+@transaction.atomic
+def resume_schedule(*, actor: Actor, schedule: Schedule) -> Schedule:
+    """Go on from now, without catching up, and in the name of whoever resumes it."""
+    schedule = rounds.locked_schedule(schedule)
+    if schedule.is_paused:
+        schedule.is_paused, schedule.pause_reason, schedule.trouble = False, "", ""
+        for name, value in _acting(actor).items():
+            setattr(schedule, name, value)
+        schedule.version, schedule.pinned = subject_of(schedule)
+        schedule.next_at = next_tick(schedule.cron, schedule.time_zone, now())
+        schedule.save()
+        detail = {"before": {"is_paused": True}, "after": {"is_paused": False}}
+        note_schedule(actions.TEST_SCHEDULE_RESUMED, actor, schedule, detail)
+    return schedule
+
+
+@transaction.atomic
+def delete_schedule(*, actor: Actor, schedule: Schedule) -> None:
+    """Remove a schedule with its rounds, baselines and incidents; the runs themselves and the log stay."""
+    schedule = rounds.locked_schedule(schedule)
+    note_schedule(actions.TEST_SCHEDULE_DELETED, actor, schedule, {"before": _shown(schedule)})
+    Schedule.objects.filter(pk=schedule.pk).delete()
+
+
+@transaction.atomic
+def run_now(*, actor: Actor, schedule: Schedule) -> Round:
+    """Run the tests out of turn, as whoever asks."""
+    schedule = rounds.locked_schedule(schedule)
+    found = rounds.begin(schedule, Round.Cause.BY_HAND, f"by hand {now().isoformat()}", actor=actor)
+    if found.outcome == Round.Outcome.REFUSED:
+        raise BadInput(found.sentence)
+    return found

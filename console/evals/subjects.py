@@ -1,0 +1,51 @@
+"""What a schedule's label and model mean at this moment: the version of the prompt, and the pinned model version."""
+
+from collections.abc import Sequence
+from typing import NamedTuple
+
+from console.catalog.models import Pin
+from console.evals.models import Schedule
+from prompts_app.models import Label, PromptVersion
+
+
+class Subject(NamedTuple):
+    """`version` is None while the label is on none; `pinned` is empty while the alias is not pinned."""
+
+    version: PromptVersion | None
+    pinned: str
+
+
+def pinned_to(model: str, environment: str) -> str:
+    """Return the exact version a run's model means now; a name with a slash is one already."""
+    if "/" in model:
+        return model
+    pin = Pin.objects.filter(alias__name=model, environment=environment).select_related("model_version__provider")
+    found = pin.first()
+    return str(found.model_version) if found else ""
+
+
+def subjects_of(schedules: Sequence[Schedule]) -> list[Subject]:
+    """Return what each means now. Two queries, however many there are."""
+    labels = {
+        (label.prompt_id, label.name): label.version
+        for label in Label.objects.filter(prompt__in={one.prompt_id for one in schedules})
+        .select_related("version")
+        .defer("version__content", "version__variables")
+    }
+    pins = {
+        (pin.alias.name, pin.environment): str(pin.model_version)
+        for pin in Pin.objects.filter(alias__name__in={one.model for one in schedules}).select_related(
+            "alias", "model_version__provider"
+        )
+    }
+    return [
+        Subject(
+            labels.get((one.prompt_id, one.label)),
+            one.model if "/" in one.model else pins.get((one.model, one.environment), ""),
+        )
+        for one in schedules
+    ]
+
+
+def subject_of(schedule: Schedule) -> Subject:
+    return subjects_of([schedule])[0]

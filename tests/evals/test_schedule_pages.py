@@ -1,0 +1,84 @@
+"""Pages of schedules: the section on a prompt's tests, one schedule with its history, and the list of all."""
+
+from typing import Any
+
+from django.db import connection
+from django.test.utils import CaptureQueriesContext
+
+from console.evals.models import Incident, Schedule, TestRun
+from tests.evals.conftest import World
+from tests.evals.test_pages import BASE, signed_in
+from tests.evals.test_schedules import answer, scheduled
+
+FORM = {
+    "label": "production",
+    "model": "support-chat@sandbox",
+    "often": "0 3 * * *",
+    "time_zone": "Europe/Berlin",
+    "tolerance": "5",
+}
+
+
+def test_it_schedules_runs_and_holds_against_the_baseline(world: World) -> None:
+    for name in ("a", "b"):
+        world.case(name)
+    alice, bob = signed_in(world.cast.alice), signed_in(world.cast.bob)
+    assert "Nothing is run by itself yet" in alice.get("/evaluations/").text
+    assert "Models change behind the same name" in alice.get(BASE).text
+    new = f"{BASE}schedules/new/"
+    wrong = alice.post(new, {**FORM, "often": "own", "cron": "at night"})
+    assert wrong.status_code == 422 and "is no cron expression" in wrong.text
+    assert bob.post(new, FORM).status_code == 403
+    assert alice.post(new, FORM).status_code == 302
+    schedule = Schedule.objects.get()
+    page = f"{BASE}schedules/{schedule.pk}/"
+    assert "At 03:00 every day, Europe/Berlin" in alice.get(page).text and "Running" in alice.get(page).text
+
+    answer(schedule, "++")
+    assert alice.post(f"{page}run/").status_code == 302
+    answer(schedule, "+-")
+    answer(schedule, "+-")
+    shown = alice.get(page).text
+    assert "fell from 100 % to 50 %" in shown and "Close the incident" in shown and "<time-chart" in shown
+    listed = bob.get("/evaluations/").text
+    assert "1 of 1 schedule drifted" in listed and "Drifted" in listed and "<b>b</b>" in listed
+    looked_at = bob.get(page).text
+    assert "Close the incident" not in looked_at and "Run now" not in looked_at
+    stranger = signed_in(world.cast.charlie)
+    assert "Nothing is run by itself yet" in stranger.get("/evaluations/").text
+    assert stranger.get(page).status_code == 404
+
+    refused = alice.post(f"{page}incidents/{Incident.objects.get().pk}/close/", {"reason": ""})
+    assert refused.status_code == 400 and "Say why" in refused.text
+    last = TestRun.objects.first()
+    assert last is not None
+    assert alice.post(f"{page}baseline/", {"run": "x", "reason": "Good."}).status_code == 400
+    assert alice.post(f"{page}baseline/", {"run": str(last.pk), "reason": "Good enough."}).status_code == 302
+    assert "Good enough." in alice.get(page).text and Incident.objects.get().closed_at is not None
+    alice.post(f"{page}change/", {**FORM, "often": "own", "cron": "0 7 * * MON-FRI"})
+    alice.post(f"{page}pause/")
+    assert "Paused by Alice" in alice.get("/evaluations/").text
+    alice.post(f"{page}resume/")
+    schedule.refresh_from_db()
+    assert (schedule.cron, schedule.is_paused) == ("0 7 * * MON-FRI", False)
+    assert alice.post(f"{page}delete/").status_code == 302 and not Schedule.objects.exists()
+
+
+def test_it_says_what_an_expression_means(world: World) -> None:
+    alice = signed_in(world.cast.alice)
+    said = alice.get("/evaluations/words/", {"cron": "0 7 * * MON-FRI", "time_zone": "UTC"}).text
+    assert "That is at 07:00 on Monday through Friday, UTC." in said
+    assert "is no cron expression" in alice.get("/evaluations/words/", {"cron": "<b>"}).text
+
+
+def test_it_asks_as_often_however_many_schedules(world: World, django_assert_num_queries: Any) -> None:
+    world.case("a")
+    alice = signed_in(world.cast.alice)
+    answer(scheduled(world), "+")
+    alice.get("/evaluations/")
+    with CaptureQueriesContext(connection) as before:
+        alice.get("/evaluations/")
+    answer(scheduled(world, model="support-chat@production"), "-")
+    scheduled(world, model="embed@sandbox")
+    with django_assert_num_queries(len(before)):
+        alice.get("/evaluations/")
