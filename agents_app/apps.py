@@ -14,9 +14,11 @@ class AgentsConfig(AppConfig):
         from agents_app.tools.queue import waking
         from console.catalog import where_used as of_aliases
         from console.gateway import agents
+        from console.knowledge import where_used as of_collections
         from prompts_app import where_used as of_prompts
 
         agents.SOURCES.append(agent_shapes)
         ending.LISTENERS.append(waking.run_ended)
         of_prompts.SOURCES.append(where_used.agents_with)
+        of_collections.SOURCES.append(where_used.agents_from)
         of_aliases.register(where_used.UsesOfAliases())

@@ -9,6 +9,8 @@ from agents_app.grants.parsing import check_grants
 from agents_app.grants.schemas import check_schema
 from agents_app.models import Definition
 from console.core.errors import BadInput
+from console.gateway.shapes import knowledge_ref
+from console.gateway.shapes.knowledge_ref import MOST_PASSAGES
 from prompts_app.parameters import check_parameters
 from prompts_app.text.refs import LABEL, parse_ref
 
@@ -20,6 +22,7 @@ FIELDS = (
     "alias",
     "parameters",
     "limits",
+    "knowledge",
     "opening_message",
     "suggested_questions",
     "grants",
@@ -27,7 +30,7 @@ FIELDS = (
     "output_schema",
 )
 # Each limit's name, and the most it may be set to. Of an answer and a call:
-CALL_LIMITS = {"output_tokens": 10_000_000, "messages": 2_000}
+CALL_LIMITS = {"output_tokens": 10_000_000, "messages": 2_000, "passages": MOST_PASSAGES}
 # Of a run:
 RUN_LIMITS = {
     "steps": 200,
@@ -133,6 +136,19 @@ def _limits(value: Any) -> dict[str, int]:
     return {name: limit for name, limit in value.items() if limit is not None}
 
 
+def _knowledge(value: Any) -> list[str]:
+    """Return the collections it answers from, as a call would name them."""
+    if not isinstance(value, Sequence) or isinstance(value, str):
+        raise BadInput("knowledge must be a list of collections.", param="knowledge")
+    if not value:
+        return []
+    try:
+        return list(knowledge_ref.read(list(value)).collections)
+    except BadInput as wrong:
+        wrong.param = "knowledge"
+        raise
+
+
 def _questions(value: Any) -> list[str]:
     if not isinstance(value, Sequence) or isinstance(value, str):
         raise BadInput("suggested_questions must be a list of texts.", param="suggested_questions")
@@ -152,6 +168,7 @@ _CHECKS: Mapping[str, Callable[[Any], Any]] = {
     "prompt_label": _prompt_label,
     "prompt_number": _prompt_number,
     "prompt_variables": _prompt_variables,
+    "knowledge": _knowledge,
     "alias": lambda value: _text("alias", value, 100),
     "parameters": _parameters,
     "limits": _limits,

@@ -30,6 +30,14 @@ def as_named_in_a_call(definition: Definition) -> dict[str, Any] | None:
     return named
 
 
+def knowledge_of(definition: Definition) -> dict[str, Any] | None:
+    """Return what the `knowledge` of a call would be to answer from the same documents; None without any."""
+    if not definition.knowledge:
+        return None
+    limit = definition.limits.get("passages")
+    return {"collections": definition.knowledge} | ({"limit": limit} if limit else {})
+
+
 def rendered(team_id: uuid.UUID, definition: Definition, environment: str = "production") -> Filled | None:
     """Return the instructions as a call would get them, None without a prompt; raises the Refusal a call would get."""
     ref = ref_of(definition)

@@ -7,6 +7,7 @@ from agents_app.instructions import rendered
 from agents_app.models import Definition
 from console.catalog.models import Alias, Capability
 from console.core.errors import Refusal
+from console.knowledge.access import get_collection
 from console.teams.models import Environment, Team
 
 _NO_LABEL = {"unknown_prompt_label": " Publish one of its versions there, or name a number."}
@@ -35,6 +36,8 @@ def checks(team: Team, definition: Definition, environment: str = Environment.PR
         found.append(_chats(definition, alias))
     if definition.parameters and alias is not None:
         found.append(_parameters(definition, alias))
+    if definition.knowledge:
+        found.append(_documents(team, definition))
     if definition.grants:
         found.append(Check("Its tools can be called", " ".join(problems_of(team, definition.grants))))
         if alias is not None:
@@ -54,6 +57,16 @@ def _instructions(team: Team, definition: Definition, environment: str) -> Check
     except Refusal as refusal:
         return Check("Its instructions can be read", f"{refusal.message}{_NO_LABEL.get(refusal.code, '')}")
     return Check("Its instructions can be read")
+
+
+def _documents(team: Team, definition: Definition) -> Check:
+    text = "Its documents can be searched"
+    try:
+        for slug in definition.knowledge:
+            get_collection(team, slug)
+    except Refusal as refusal:
+        return Check(text, f"{refusal.message} Make it, or leave it out.")
+    return Check(text)
 
 
 def alias_check(

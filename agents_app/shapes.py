@@ -2,7 +2,7 @@
 
 import uuid
 
-from agents_app.instructions import as_named_in_a_call
+from agents_app.instructions import as_named_in_a_call, knowledge_of
 from agents_app.models import Agent, Audience
 from console.gateway.agents import Agents, AgentShape
 
@@ -33,5 +33,6 @@ def agent_shapes() -> Agents:
             most_output=live.limits.get("output_tokens"),
             most_messages=live.limits.get("messages"),
             has_tools=bool(live.grants),
+            knowledge=knowledge_of(live),
         )
     return found

@@ -8,7 +8,7 @@ from typing import Any
 import orjson
 
 from agents_app.definition import LIMITS
-from agents_app.instructions import as_named_in_a_call
+from agents_app.instructions import as_named_in_a_call, knowledge_of
 from agents_app.models import Agent, Definition
 from console.core import strict_json
 from console.core.connections import let_go
@@ -66,6 +66,8 @@ def body_of(definition: Definition, turns: Sequence[Turn]) -> dict[str, Any]:
     body: dict[str, Any] = {**definition.parameters, "model": definition.alias, "messages": list(turns[-most:])}
     if prompt := as_named_in_a_call(definition):
         body["prompt"] = prompt
+    if knowledge := knowledge_of(definition):
+        body["knowledge"] = knowledge
     if tokens := definition.limits.get("output_tokens"):
         body["max_tokens"] = tokens
     return body

@@ -8,10 +8,13 @@ import uuid
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
+from django.db.models import Q
 from django.urls import reverse
 
 from agents_app.models import Agent, AgentDraft, Definition
 from console.catalog import where_used as of_aliases
+from console.knowledge import where_used as of_collections
+from console.knowledge.models import Collection
 from prompts_app import where_used as of_prompts
 from prompts_app.models import Prompt
 
@@ -58,6 +61,30 @@ def agents_with(prompt: Prompt) -> list[of_prompts.Use]:
             detail=which if is_live else f"{which}, in its draft",
         )
     return [found[slug] for slug in sorted(found)]
+
+
+def agents_from(collection: Collection) -> list[of_collections.Use]:
+    """Return the agents whose live version or draft answers from a collection; only what is live holds it."""
+    named = Agent.objects.filter(archived_at=None).select_related("team").order_by("slug")
+    if collection.team_id is not None:
+        named = named.filter(team=collection.team_id)
+    else:  # a team's own of the same name stands before it
+        own = Collection.objects.filter(slug=collection.slug, deleted_at=None, team__isnull=False)
+        named = named.exclude(team__in=own.values("team"))
+    live = set(named.filter(live__knowledge__contains=[collection.slug]).values_list("pk", flat=True))
+    wanted = named.filter(Q(pk__in=live) | Q(draft__knowledge__contains=[collection.slug]))
+    return [
+        of_collections.Use(
+            "agent",
+            agent.slug,
+            agent.team_id,
+            agent.team.name,
+            holds=agent.pk in live,
+            url=reverse("agents:agent", args=[agent.slug]),
+            detail="" if agent.pk in live else "in its draft",
+        )
+        for agent in wanted
+    ]
 
 
 class UsesOfAliases:

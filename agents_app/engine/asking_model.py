@@ -9,6 +9,7 @@ import orjson
 
 from agents_app import hooks
 from agents_app.engine.answers import Answer, read_answer
+from agents_app.instructions import knowledge_of
 from agents_app.models import Definition, Run, Step, Tool
 from console.audit.models import EventType
 from console.core import strict_json
@@ -76,6 +77,8 @@ def ask_for(
     }
     if run.prompt:
         body["prompt"] = run.prompt
+    if knowledge := knowledge_of(definition):
+        body["knowledge"] = knowledge
     if tools:
         body["tools"] = [_offered(tool) for tool in tools]
     value, text = strict_json.loads(orjson.dumps(body))

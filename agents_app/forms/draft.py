@@ -7,9 +7,10 @@ from django import forms
 
 from agents_app.definition import CALL_LIMITS, LIMITS, LONGEST_OPENING, MOST_QUESTIONS, checked
 from agents_app.models import Agent, AgentDraft
-from agents_app.queries.choices import aliases_of, variables_of
+from agents_app.queries.choices import aliases_of, collections_of, variables_of
 from console.core import strict_json
 from console.core.errors import BadInput
+from console.gateway.shapes.knowledge_ref import MOST_PASSAGES, USUAL_PASSAGES
 
 _SIMPLE = {"temperature": "Temperature", "top_p": "Top p"}
 _ROWS = {"rows": 2}
@@ -63,6 +64,16 @@ class DraftForm(forms.Form):
         label="Messages it looks back on",
         help_text="Chat sends the newest ones; a program that sends more is refused.",
     )
+    knowledge = forms.MultipleChoiceField(
+        required=False, label="Collections", choices=(), widget=forms.CheckboxSelectMultiple
+    )
+    passages = forms.IntegerField(
+        required=False,
+        min_value=1,
+        max_value=MOST_PASSAGES,
+        label="Passages before a question, at most",
+        help_text=f"{USUAL_PASSAGES} unless given. Each is paid for like what people write.",
+    )
     opening_message = forms.CharField(
         required=False,
         max_length=LONGEST_OPENING,
@@ -88,6 +99,8 @@ class DraftForm(forms.Form):
         field.choices = choices
         if typed in kept:
             field.help_text = f"{agent.team} may not call {typed}, or in production it is no model that chats."
+        documents: forms.MultipleChoiceField = self.fields["knowledge"]  # type: ignore[assignment]
+        documents.choices = _collections(agent, draft)
         self.variables = variables_of(agent.team, self._asked_for(draft))
         for one in self.variables:
             self.fields[f"var-{one['name']}"] = _variable_field(one, draft.prompt_variables.get(one["name"]))
@@ -134,6 +147,7 @@ class DraftForm(forms.Form):
         for name in _SIMPLE:
             if given.get(name) is not None:
                 self._check(given, name, {"parameters": {name: given[name]}})
+        self._check(given, "knowledge", {"knowledge": given.get("knowledge", [])})
         questions = given.get("suggested_questions", "").splitlines()
         self._check(given, "suggested_questions", {"suggested_questions": questions})
         return given
@@ -158,6 +172,7 @@ class DraftForm(forms.Form):
             "alias": given["alias"],
             "parameters": parameters,
             "limits": self._other_limits | {name: given[name] for name in CALL_LIMITS if given[name] is not None},
+            "knowledge": given["knowledge"],
             "opening_message": given["opening_message"],
             "suggested_questions": given["suggested_questions"].splitlines(),
         }
@@ -172,10 +187,17 @@ def _initial(draft: AgentDraft) -> dict[str, Any]:
         **{name: draft.parameters.get(name) for name in _SIMPLE},
         "more": json.dumps(more) if more else "",
         **{name: draft.limits.get(name) for name in CALL_LIMITS},
+        "knowledge": draft.knowledge,
         "opening_message": draft.opening_message,
         "suggested_questions": "\n".join(draft.suggested_questions),
         "seen_revision": draft.revision,
     }
+
+
+def _collections(agent: Agent, draft: AgentDraft) -> list[tuple[str, str]]:
+    """Return the collections to choose from; one that is gone stays until somebody leaves it out."""
+    found = {one.slug: f"{one.name} ({one.owner})" for one in collections_of(agent.team)}
+    return [*found.items(), *((slug, f"{slug} (not there any more)") for slug in draft.knowledge if slug not in found)]
 
 
 def _variable_field(declared: dict[str, Any], value: Any) -> forms.Field:

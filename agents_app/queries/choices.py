@@ -8,6 +8,8 @@ from agents_app.instructions import ref_of
 from agents_app.models import Definition
 from console.catalog.models import Alias, Capability, Pin
 from console.core.errors import Refusal
+from console.knowledge.access import visible_collections
+from console.knowledge.models import Collection
 from console.teams.models import Team
 from prompts_app import shapes
 from prompts_app.models import Kind, Prompt, Visibility
@@ -34,6 +36,15 @@ def aliases_of(team: Team) -> list[Alias]:
     pinned = Pin.objects.filter(environment="production", model_version__capabilities__contains=[Capability.CHAT])
     mine = Alias.objects.filter(Q(teams=team) | Q(teams=None), pk__in=pinned.values("alias"))
     return list(mine.distinct().order_by("name"))
+
+
+def collections_of(team: Team) -> list[Collection]:
+    """Return the collections whose documents calls of the team may be answered from."""
+    own_first = sorted(visible_collections(team), key=lambda one: one.team_id is None)
+    found: dict[str, Collection] = {}
+    for one in own_first:
+        found.setdefault(one.slug, one)  # the team's own stands before the organisation's of the same name
+    return sorted(found.values(), key=lambda one: (one.name, one.slug))
 
 
 def variables_of(team: Team, definition: Definition) -> list[dict[str, Any]]:

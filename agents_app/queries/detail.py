@@ -21,6 +21,7 @@ MOST_MOVES = 20
 LIMIT_TITLES = {
     "output_tokens": "Longest answer, tokens",
     "messages": "Messages of a call",
+    "passages": "Passages of a call",
     "steps": "Steps of a run",
     "model_calls": "Calls of the model",
     "tool_calls": "Calls of tools",
@@ -108,6 +109,7 @@ def _lines(definition: Definition) -> dict[str, str]:
     found |= {f"Parameter {name}": _text(value) for name, value in sorted(definition.parameters.items())}
     found |= {LIMIT_TITLES[name]: limit_text(name, value) for name, value in _known(definition.limits).items()}
     found |= {f"Tool {name}": "\n".join(in_words(grant)) for name, grant in grants_of(definition.grants).items()}
+    found["Documents"] = "\n".join(definition.knowledge)
     found["Input"] = _text(definition.input_schema) if definition.input_schema else ""
     found["Output"] = _text(definition.output_schema) if definition.output_schema else ""
     found["Opening message"] = definition.opening_message

@@ -8,6 +8,8 @@ from agents_app.models import Agent, Run
 from agents_app.services import agents as services
 from console.audit.models import AuditEvent
 from console.chat.models import Widget
+from console.knowledge.errors import StillUsed
+from console.knowledge.services.collections import create_collection, delete_collection
 from console.teams.actors import SYSTEM
 from tests import make
 
@@ -42,6 +44,9 @@ def test_it_builds_an_assistant_from_nothing_without_htmx(builder, cast):
     assert made["Location"] == "/agents/helper/edit/"
     page = builder.get("/agents/helper/edit/").text
     assert "Choose the prompt with its instructions." in page and "Choose the alias it answers with." in page
+    assert "This team has no documents yet" in page
+    prices = create_collection(actor=SYSTEM, team=cast.team_a, slug="prices", name="Prices")
+    assert "Prices (Team A)" in builder.get("/agents/helper/edit/").text
     assert page.count("needed to publish") == 2 and 'value="support-chat"' in page and 'value="embed"' not in page
     agent = Agent.objects.get()
     looked = builder.post("/agents/helper/edit/", form_of(agent, prompt_slug=prompt.slug, do="look")).text
@@ -61,6 +66,8 @@ def test_it_builds_an_assistant_from_nothing_without_htmx(builder, cast):
         temperature="0.4",
         more='{"stop": ["END"]}',
         output_tokens="200",
+        knowledge=["prices"],
+        passages="3",
         opening_message="Hello!",
         suggested_questions="Where is my order?\n\nWho are you?",
     )
@@ -71,12 +78,15 @@ def test_it_builds_an_assistant_from_nothing_without_htmx(builder, cast):
         assert builder.post("/agents/helper/edit/", typed)["Location"] == f"/agents/helper/{page}"
     draft = Agent.objects.get().draft  # saved by the first of them, and whole
     assert draft.prompt_variables == {"shop": "Larkfield", "times": 2}
-    assert draft.parameters == {"stop": ["END"], "temperature": 0.4} and draft.limits == {"output_tokens": 200}
+    assert draft.parameters == {"stop": ["END"], "temperature": 0.4} and draft.limits == {
+        "output_tokens": 200,
+        "passages": 3,
+    }
     assert draft.suggested_questions == ["Where is my order?", "Who are you?"]
     assert "/agents/helper/run/" in builder.get("/agents/helper/").text
     assert '<option value="production">' in builder.get("/agents/helper/run/").text
     page = builder.get("/agents/helper/publish/")
-    assert "Larkfield" in page.text and "Publish v1" in page.text
+    assert "Larkfield" in page.text and "Publish v1" in page.text and "prices" in page.text
     seen = {"seen_revision": draft.revision, "seen_live": 0, "message": "first"}
     assert builder.post("/agents/helper/publish/", seen)["Location"] == "/agents/helper/"
     builder.post("/agents/helper/edit/", form_of(agent, which="canary", alias="support-chat"))
@@ -85,6 +95,8 @@ def test_it_builds_an_assistant_from_nothing_without_htmx(builder, cast):
     assert "You speak for Larkfield, 2 times." in page and "Hello!" in page and "agent:helper" in page
     line = AuditEvent.objects.filter(action="agent.published").get()
     assert (line.target, line.reason, line.team) == ("helper", "first", "Team A")
+    with pytest.raises(StillUsed, match="in use: agent helper"):
+        delete_collection(actor=SYSTEM, collection=prices)
 
 
 def test_it_says_what_is_wrong_at_the_field_and_keeps_what_was_typed(builder, cast):

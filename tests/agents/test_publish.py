@@ -72,14 +72,20 @@ def test_it_asks_for_all_that_is_missing_at_once(cast):
     far = make.make_alias("far", production=make.make_model())
     far.teams.add(cast.team_b)
     theirs = make.make_prompt(cast.team_b, "their/words")
-    agent = make.make_agent(cast.team_a, "new-one", is_live=False, alias="far", prompt_slug=theirs.slug)
+    agent = make.make_agent(
+        cast.team_a, "new-one", is_live=False, alias="far", prompt_slug=theirs.slug, knowledge=["prices"]
+    )
     with pytest.raises(NotReady) as refused:
         versions.publish_agent(actor=SYSTEM, agent=agent, message="", seen_revision=1)
-    assert refused.value.problems == ("There is no prompt 'their/words'.", "Team A may not call an alias 'far'.")
+    assert refused.value.problems == (
+        "There is no prompt 'their/words'.",
+        "Team A may not call an alias 'far'.",
+        "There is no collection 'prices' of this team or of the whole organisation. Make it, or leave it out.",
+    )
     asks = make.make_prompt(cast.team_a, "own/words", "{{who}}", variables=[{"name": "who"}])
     far.teams.clear()
     far.pins.update(max_parameters={"temperature": 1})
-    save(agent, prompt_slug=asks.slug, parameters={"temperature": 1.5})
+    save(agent, prompt_slug=asks.slug, parameters={"temperature": 1.5}, knowledge=[])
     with pytest.raises(NotReady, match=r"missing: who.*allows at most 1 in production"):
         versions.publish_agent(actor=SYSTEM, agent=agent, message="", seen_revision=2)
     save(agent, prompt_variables={"who": "you"}, parameters={})
@@ -120,7 +126,9 @@ def test_it_refuses_what_cannot_be_by_name(cast, agent):
         ({"grants": [{"tool": "look_up", "mode": "maybe"}]}, "grants.0.mode"),
         ({"input_schema": {"type": "string"}}, "input_schema"),
         ({"output_schema": {"type": "object", "properties": {"a": {"pattern": "a"}}}}, "output_schema"),
-        ({"knowledge": []}, "knowledge"),
+        ({"knowledge": "prices"}, "knowledge"),
+        ({"knowledge": [f"c{n}" for n in range(11)]}, "knowledge"),
+        ({"limits": {"passages": 21}}, "limits.passages"),
     ):
         with pytest.raises(BadInput) as refused:
             save(agent, **fields)

@@ -16,9 +16,11 @@ from console.audit.models import AuditEvent
 from console.chat.models import Widget
 from console.core.crypto import decrypt
 from console.gateway import sync
+from console.knowledge.services.collections import create_collection
 from console.pages.configuration.apply import parse
 from console.pages.configuration.document import plain, read
 from console.pages.configuration.shape import json_schema
+from console.teams.actors import SYSTEM
 from prompts_app.models import Label, Prompt
 from tests import make, sdks
 from tests.agents.tools.mcp_server import served
@@ -72,6 +74,7 @@ agents:
     alias: support-chat
     parameters: {temperature: 0.2}
     limits: {steps: 12, cost: 0.5}
+    knowledge: [handbook]
     opening_message: Hello!
     suggested_questions: ["Where is my order?"]
     grants:
@@ -125,6 +128,7 @@ def surroundings(monkeypatch: pytest.MonkeyPatch) -> None:
     for name, value in SECRETS.items():
         monkeypatch.setenv(name, value)
     make.make_alias("support-chat", production=make.make_model(capabilities=["chat", "tools"]))
+    create_collection(actor=SYSTEM, team=None, slug="handbook", name="Handbook")
 
 
 @pytest.fixture
@@ -158,7 +162,9 @@ def test_it_makes_agents_with_all_they_need_and_changes_only_what_differs(run: A
     said = run(FILE)
     agent = Agent.objects.select_related("live", "draft").get(slug="helper")
     assert agent.live is not None and agent.live.number == 1 and agent.live.message == "Applied from facet.yaml"
-    assert (agent.live.limits, agent.live.parameters) == ({"steps": 12, "cost_micros": 500_000}, {"temperature": 0.2})
+    limits = {"steps": 12, "cost_micros": 500_000}
+    assert (agent.live.limits, agent.live.parameters) == (limits, {"temperature": 0.2})
+    assert agent.live.knowledge == ["handbook"]
     assert agent.live.grants[0]["rules"] == [{"id": "small", "effect": "allow", "when": {"sum": {"max": 5}}}]
     assert [team.slug for team in agent.shared_with.all()] == ["sales"]
     prompt = Prompt.objects.get(slug="support/helper")

@@ -6,9 +6,11 @@ import pytest
 
 from console.api.manage.audit import EventSerializer
 from console.audit.models import Payload
+from console.core.clock import now
 from console.core.errors import BadInput
 from console.gateway import knowledge
 from console.gateway.questions import question_in, with_block
+from console.knowledge.models import Collection
 from console.knowledge.services.collections import create_collection
 from console.knowledge.services.documents import add_document, save_version
 from console.teams.actors import SYSTEM
@@ -116,6 +118,25 @@ def test_it_refuses_by_name_and_on_record(ask, world, prices):
         assert words in error["message"]
     assert "needs a question" in ask("  ", knowledge=["prices"]).json()["error"]["message"]
     assert {line.status for line in world.calls()} == {"refused"} and not world.upstream.seen
+
+
+def test_an_agent_answers_from_its_documents_whoever_asks(ask, world, prices):
+    make.make_agent(world.team, "helper", knowledge=["prices"], limits={"passages": 1}, audience="organisation")
+    _, other = make.make_key(make.make_team("Others"))
+    theirs = {"Authorization": f"Bearer {other}"}
+    for headers in (None, theirs):
+        response = ask(QUESTION, model="agent:helper", headers=headers)
+        assert response.json()["facet"] == {"knowledge": [SOURCE]} and "30 days" in said(world), response.text
+        content = [{"type": "image_url", "image_url": {"url": "data:image/png;base64,AA"}}]
+        picture = [{"role": "user", "content": content}]
+        assert ask(model="agent:helper", messages=picture, headers=headers).json()["facet"] == {"knowledge": []}
+    assert json.loads(world.calls()[-1].detail)["knowledge"]["note"] == "no_question"
+    refused = ask(QUESTION, model="agent:helper", knowledge=["prices"])
+    assert refused.status_code == 400 and refused.json()["error"]["param"] == "knowledge"
+    Collection.objects.update(deleted_at=now())
+    for headers, names_it in ((None, True), (theirs, False)):
+        error = ask(QUESTION, model="agent:helper", headers=headers).json()["error"]
+        assert error["code"] == "agent_not_ready" and ("'prices'" in error["message"]) is names_it
 
 
 def test_a_call_is_not_lost_with_the_vector_of_its_question(ask, world, prices):

@@ -4,6 +4,10 @@ import json
 
 from agents_app.models import Approval, Step
 from console.audit.models import AuditEvent, Payload
+from console.knowledge.services.collections import create_collection
+from console.knowledge.services.documents import add_document
+from console.teams.actors import SYSTEM
+from tests import make
 from tests.runs.conftest import Shop
 from tests.runs.counting import counted
 from tests.runs.scripts import wants, words
@@ -29,6 +33,19 @@ def test_it_calls_what_the_model_asks_for_side_by_side_and_ends_with_its_last_wo
     assert [message["content"] for message in second.body["messages"][3:]] == ["seven", "pears is done"]
     ids = [call["id"] for call in second.body["messages"][2]["tool_calls"]]
     assert [message["tool_call_id"] for message in second.body["messages"][3:]] == ids
+
+
+def test_its_documents_are_before_its_input_at_every_step(shop: Shop) -> None:
+    prices = create_collection(actor=SYSTEM, team=shop.world.team, slug="prices", name="Prices")
+    add_document(actor=SYSTEM, collection=prices, name="Fruit", text="Apples are counted in baskets.")
+    make.publish_agent(shop.agent, knowledge=["prices"])
+    run = shop.run(wants(("count", {"what": "apples"})), words("Done."), message="Count the apples.")
+    assert run.state == "succeeded"
+    for number in (-2, -1):
+        asked = next(one for one in shop.sent(number) if one["role"] == "user")
+        assert "in baskets" in asked["content"] and asked["content"].endswith("Count the apples.")
+    lines = AuditEvent.objects.filter(client_request_id=run.public_id, type="agent")
+    assert all(json.loads(line.detail)["knowledge"]["sources"] for line in lines) and len(lines) == 2
 
 
 def test_every_step_has_its_line_in_the_log(shop: Shop) -> None:

@@ -53,6 +53,9 @@ class _Definition(Strict):
     limits = serializers.DictField(required=False, help_text=f"{', '.join(LIMITS)}")
     opening_message = serializers.CharField(required=False, allow_blank=True)
     suggested_questions = serializers.ListField(child=serializers.CharField(), required=False)
+    knowledge = serializers.ListField(
+        child=serializers.CharField(), required=False, help_text="Collections whose documents it answers from."
+    )
     grants = serializers.ListField(child=serializers.DictField(), required=False, help_text="Tools it may call.")
     input_schema = serializers.DictField(required=False, allow_null=True, help_text="JSON schema of a run's input.")
     output_schema = serializers.DictField(required=False, allow_null=True, help_text="JSON schema of its answer.")

@@ -165,7 +165,7 @@ def _is_usual(declared: dict[str, Any]) -> bool:
 def _definition(fields: dict[str, Any]) -> dict[str, Any]:
     row = {
         name: fields[name]
-        for name in ("prompt_variables", "alias", "parameters", "opening_message", "suggested_questions")
+        for name in ("prompt_variables", "alias", "parameters", "knowledge", "opening_message", "suggested_questions")
         if fields[name]
     }
     if fields["limits"]:

@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 
 _MICROS = 1_000_000
 _GIVEN = (
-    *("prompt_variables", "alias", "parameters", "opening_message", "suggested_questions"),
+    *("prompt_variables", "alias", "parameters", "opening_message", "suggested_questions", "knowledge"),
     *("input_schema", "output_schema"),
 )
 _WORDS = ("name", "description", "audience")

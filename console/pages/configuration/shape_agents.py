@@ -17,6 +17,7 @@ from prompts_app.text.refs import LABEL, SLUG
 COST = {"cost": "cost_micros", "cost_day": "cost_day_micros"}
 _LONGEST_INSTRUCTIONS = 200_000
 _cost = Number(1_000_000)
+COLLECTION = Text("a collection, by its short name", longest=100)
 _question = Text("a question", longest=LONGEST_QUESTION)
 
 RULE = Record(
@@ -102,8 +103,9 @@ AGENT = Record(
                     "cost": Field(_cost, "Of one run, in the installation's currency."),
                 },
             ),
-            "Of one answer (output_tokens, messages) and of one run. An empty mapping: the usual ones.",
+            "Of one answer (output_tokens, messages, passages) and of one run. An empty mapping: the usual ones.",
         ),
+        "knowledge": Field(ListOf(COLLECTION, "collections"), "Collections whose documents it answers from."),
         "opening_message": Field(OrNone(Text("a text", longest=LONGEST_OPENING)), "What it says first."),
         "suggested_questions": Field(ListOf(_question, "questions"), "What people may ask by one click."),
         "grants": Field(ListOf(GRANT, "grants"), "Tools it may call; everything else is denied."),
