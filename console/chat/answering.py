@@ -19,6 +19,7 @@ from typing import Any
 import psycopg
 from django.conf import settings
 from django.db import connections
+from psycopg.types.json import Jsonb
 
 from console.chat import sql, troubles
 from console.chat.live import BEING_WRITTEN, Live
@@ -64,6 +65,7 @@ class Ending:
             "text": live.text,
             "request_id": ask.id,
             "model": call.plan.version.label if call else "",
+            "sources": Jsonb(call.plan.ask.knowledge.sources if call and call.plan.ask.knowledge else []),
             "agent_version_id": agent.version_id if agent else None,
             "prompt_tokens": usage.prompt if usage else 0,
             "completion_tokens": usage.completion if usage else 0,

@@ -145,6 +145,8 @@ class Message(models.Model):
     text = models.TextField(blank=True)
     # Files people attached: {"name", "media_type", "bytes", "text"}; they are part of what is sent.
     attachments = models.JSONField(default=list, blank=True)
+    # Parts of documents an answer was given, as they were called then: {"n", "document", "version", "collection", …}.
+    sources = models.JSONField(default=list, db_default=[], blank=True)
     trouble = models.CharField(max_length=500, blank=True, help_text="Why there is no (whole) answer, for people.")
     author = models.ForeignKey(User, on_delete=models.SET_NULL, null=True, blank=True, related_name="+")
     author_name = models.CharField(max_length=200, blank=True)

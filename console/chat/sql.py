@@ -37,7 +37,7 @@ UPDATE chat_message SET
   status = CASE WHEN status = 'stopped' THEN status ELSE %(status)s END,
   trouble = CASE WHEN status = 'stopped' THEN trouble ELSE %(trouble)s END,
   text = %(text)s, request_id = %(request_id)s, model = %(model)s,
-  agent_version_id = coalesce(%(agent_version_id)s, agent_version_id),
+  agent_version_id = coalesce(%(agent_version_id)s, agent_version_id), sources = %(sources)s,
   prompt_tokens = %(prompt_tokens)s, completion_tokens = %(completion_tokens)s, cost_micros = %(cost_micros)s,
   latency_us = %(latency_us)s, first_token_us = %(first_token_us)s, lease_until = NULL, ended_at = now()
 WHERE id = %(id)s AND status IN ('writing', 'stopped', 'interrupted')

@@ -135,6 +135,14 @@
     return made("p", "fb", made("span", "", words.helped), yes, no);
   };
 
+  const sources = (turn) => {
+    const list = made("ol", "src");
+    list.setAttribute("aria-label", words.sources);
+    for (const { n, name, heading } of turn.sources)
+      list.append(made("li", "", made("b", "", n), made("span", "", heading ? `${name}: ${heading}` : name)));
+    return list;
+  };
+
   const trouble = (turn, element) => {
     const button = made("button", "", words.again);
     button.type = "button";
@@ -163,6 +171,7 @@
       put(prose, turn.html);
       if (turn.writing) placeCaret(prose);
       element.append(prose);
+      if (turn.sources.length) element.append(sources(turn));
       if (turn.trouble) element.append(trouble(turn, element));
       else if (!turn.writing && turn.html && turn.role === "assistant") element.append(rating(turn));
     }

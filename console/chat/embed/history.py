@@ -50,10 +50,16 @@ def shown_turn(turn: Message, widget: Widget, rated: bool | None = None) -> dict
         "name": turn.author_name if turn.role == Message.Role.PERSON else "",
         "text": turn.text if is_question else "",
         "html": "" if is_question else render(turn.text),
+        "sources": [] if is_writing else [_source(one) for one in turn.sources],
         "writing": is_writing,
         "trouble": "" if is_question or is_writing else _trouble(turn, widget),
         "rated": rated,
     }
+
+
+def _source(one: dict[str, Any]) -> dict[str, Any]:
+    """Return what visitors read of a source: what it is called, and not where the team keeps it."""
+    return {"n": one["n"], "name": one["document"], "heading": one["heading"]}
 
 
 def is_lost(turn: Message) -> bool:

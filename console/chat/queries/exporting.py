@@ -4,6 +4,7 @@ from typing import Any
 
 from console.chat.asking import path_to
 from console.chat.models import Conversation, Message
+from console.chat.queries.thread import Source, sources_of
 from console.core.ids import request_id
 
 
@@ -20,8 +21,14 @@ def as_markdown(conversation: Conversation) -> str:
         parts.append(f"## {turn.author_name or turn.get_role_display()}, {turn.created_at:%Y-%m-%d %H:%M} UTC")
         parts += [turn.text] if turn.text else []
         parts += [f"Attached: {file['name']}" for file in turn.attachments]
+        if turn.sources:
+            parts.append("\n".join(f"[{one.n}] {_named(one)}" for one in sources_of(turn)))
         parts += [f"> {turn.trouble}"] if turn.trouble else []
     return "\n\n".join(parts) + "\n"
+
+
+def _named(source: Source) -> str:
+    return f"{source.document}, version {source.version}" + (f": {source.heading}" if source.heading else "")
 
 
 def as_json(conversation: Conversation) -> dict[str, Any]:
@@ -45,6 +52,7 @@ def _as_json(message: Message) -> dict[str, Any]:
         "status": message.status,
         "text": message.text,
         "attachments": message.attachments,
+        "sources": message.sources,
         "trouble": message.trouble,
         "created_at": message.created_at,
         "agent_version": str(message.agent_version) if message.agent_version else None,

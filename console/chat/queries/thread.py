@@ -12,6 +12,7 @@ from console.chat import troubles
 from console.chat.markdown import render
 from console.chat.models import Conversation, Feedback, Message
 from console.core.clock import now
+from console.knowledge.chunking import JOINT
 from console.teams.models import User
 
 PAGE = 30
@@ -23,6 +24,28 @@ class File:
 
     name: str
     size: int
+
+
+@dataclass(frozen=True, slots=True)
+class Source:
+    """A part of a document an answer was given."""
+
+    n: int
+    document: str
+    version: int
+    collection: str
+    heading: str
+
+    @property
+    def part(self) -> str:
+        """Return the last of the headings it stands under."""
+        return self.heading.rpartition(JOINT)[2]
+
+
+def sources_of(message: Message) -> list[Source]:
+    return [
+        Source(one["n"], one["document"], one["version"], one["collection"], one["heading"]) for one in message.sources
+    ]
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,6 +86,10 @@ class Turn:
     @property
     def html(self) -> SafeString:
         return mark_safe(render(self.message.text))  # noqa: S308 (sanitised as its last step)
+
+    @property
+    def sources(self) -> list[Source]:
+        return sources_of(self.message)
 
     @property
     def tokens(self) -> int:

@@ -4,6 +4,7 @@ from typing import Any
 
 from rest_framework import serializers
 
+from console.api.manage.audit import SourceSerializer
 from console.api.manage.base import Strict
 from console.chat.models import Conversation, Message
 from console.core.ids import request_id
@@ -55,6 +56,7 @@ class ChatMessageSerializer(serializers.ModelSerializer[Message]):
     parent = serializers.UUIDField(source="parent_id", allow_null=True)  # type: ignore[assignment]
     author = serializers.CharField(source="author_name")
     files = serializers.SerializerMethodField()
+    sources = SourceSerializer(many=True, read_only=True)
     trouble = serializers.CharField(help_text="Why there is no (whole) answer, in words for people.")
     agent_version = serializers.SerializerMethodField()
     request = serializers.SerializerMethodField(help_text="Finds the call in the log.")
@@ -62,8 +64,9 @@ class ChatMessageSerializer(serializers.ModelSerializer[Message]):
     class Meta:
         model = Message
         fields = [
-            "id", "conversation", "parent", "role", "author", "status", "text", "files", "trouble", "created_at",
-            "ended_at", "agent_version", "model", "request", "prompt_tokens", "completion_tokens", "cost_micros",
+            "id", "conversation", "parent", "role", "author", "status", "text", "files", "sources", "trouble",
+            "created_at", "ended_at", "agent_version", "model", "request", "prompt_tokens", "completion_tokens",
+            "cost_micros",
         ]  # fmt: skip
 
     def get_files(self, message: Message) -> list[dict[str, Any]]:

@@ -26,7 +26,7 @@ _NOBODY = "// There is no chat for this address, or it is switched off.\n"
 # What of the fixed texts the snippet and the frame's script say by themselves.
 _SNIPPET_WORDS = ("open", "close", "unread")
 _FRAME_WORDS = (
-    *("subtitle", "answered_by", "wanted", "you", "assistant", "helped", "yes", "no", "again", "writing"),
+    *("subtitle", "answered_by", "wanted", "you", "assistant", "sources", "helped", "yes", "no", "again", "writing"),
     *("failed", "off", "identity", "identity_needed", "too_long", "lost", "empty"),
 )
 
