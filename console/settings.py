@@ -96,6 +96,7 @@ INSTALLED_APPS = [
     "console.playground",
     "console.evals",
     "console.telemetry",
+    "console.touchpoints",
     "prompts_app",
     "usage_app",
     "agents_app",

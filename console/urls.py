@@ -25,6 +25,7 @@ urlpatterns = [
     path("", include("agents_app.urls")),
     path("", include("console.playground.urls")),
     path("", include("console.chat.urls")),
+    path("", include("console.touchpoints.urls")),
     path("accounts/", include("allauth.urls")),
     path("admin/", admin.site.urls),
 ]

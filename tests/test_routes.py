@@ -44,6 +44,7 @@ from console.teams.models import Role, User
 from console.teams.roles import ALL_RIGHTS, RIGHTS
 from console.teams.services import invitations, people
 from console.teams.services.sign_in import make_sign_in_link
+from console.touchpoints.services import legacy
 from prompts_app.models import Prompt, Waiver
 from prompts_app.services import reviews
 from tests import database, make
@@ -381,7 +382,17 @@ def _parked_message(cast: Cast) -> Arguments:
     return {"slug": trigger.agent.slug, "firing_id": made.pk}
 
 
+def _expectation(cast: Cast) -> Arguments:
+    return {"kind": "key", "subject_id": cast.kim.pk}
+
+
+def _legacy(cast: Cast) -> Arguments:
+    return {"legacy_id": legacy.create_legacy(actor=SYSTEM, team=cast.team_a, name="Old bot", kind="chat").pk}
+
+
 FACTORIES: dict[str, Callable[[Cast], Arguments]] = {
+    "touchpoints:expectation": _expectation,
+    **dict.fromkeys(("touchpoints:edit", "touchpoints:migrate", "touchpoints:remove"), _legacy),
     **dict.fromkeys(
         (
             *("agents:tool", "agents:edit_tool", "agents:try_tool", "agents:enable_tool", "agents:review_tool"),

@@ -157,14 +157,12 @@ class QuotaAlert(models.Model):
         return f"{self.percent} % of {self.quota}"
 
 
-class UsageSum(models.Model):
-    """Calls of one stretch of time, summed by everything the dashboards cut by. Made from the log by `roll_up` only."""
+class Sums(models.Model):
+    """Calls of one stretch of time, summed. Made from the log by `roll_up` only."""
 
     id = models.BigAutoField(primary_key=True)
     team_id = models.UUIDField()
     environment = models.CharField(max_length=10)
-    type = models.CharField(max_length=20)
-    lane = models.CharField(max_length=12)
     alias = models.CharField(max_length=100)
     model = models.CharField(max_length=270)
     requests = models.IntegerField(default=0)
@@ -176,6 +174,16 @@ class UsageSum(models.Model):
     # Latency and time to first token as histograms: counts per bucket of console.core.histogram.
     latency = ArrayField(models.IntegerField(), default=list)
     first_token = ArrayField(models.IntegerField(), default=list)
+
+    class Meta:
+        abstract = True
+
+
+class UsageSum(Sums):
+    """Cut by everything the dashboards cut by."""
+
+    type = models.CharField(max_length=20)
+    lane = models.CharField(max_length=12)
 
     class Meta:
         abstract = True
@@ -263,6 +271,38 @@ class UsageTotal(models.Model):
 
     def __str__(self) -> str:
         return f"{self.alias} {self.status}: {self.requests}"
+
+
+class UsageTouchpoint(Sums):
+    """One day, UTC, of one place where AI is used: what the inventory says of a key, a widget or an agent.
+
+    Each call is in one of them: a run's is its agent's, whoever started it; else it is the key's or the widget's it
+    came by, and a person's chat is the assistant's. What people only try out is in none, nor are copies to a shadow.
+    """
+
+    class Kind(models.TextChoices):
+        KEY = "key"
+        WIDGET = "widget"
+        AGENT = "agent"
+
+    day = models.DateField()
+    kind = models.CharField(max_length=6, choices=Kind.choices)
+    subject = models.CharField(max_length=60, help_text="The id of a key or a widget; the short name of an agent.")
+    last_at = models.DateTimeField()
+
+    class Meta:
+        constraints = [
+            models.UniqueConstraint(
+                fields=["day", "team_id", "kind", "subject", "environment", "alias", "model"],
+                name="one_row_per_day_and_touchpoint",
+            )
+        ]
+        indexes = [
+            models.Index(fields=["team_id", "day"], include=["kind", "subject", "last_at"], name="touchpoint_days")
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.day} {self.kind} {self.subject}: {self.requests}"
 
 
 class RollUpState(models.Model):

@@ -222,6 +222,13 @@ WIDGET_DELETED = _change("widget.deleted", "deleted the widget")
 WIDGET_SECRET_MADE = _quiet("widget.secret_made", "made a secret for identities of the widget's visitors")
 WIDGET_SECRET_FORGOTTEN = _quiet("widget.secret_forgotten", "forgot the secret for identities of the widget's visitors")
 
+# Touchpoints
+EXPECTATION_SET = _quiet("expectation.set", "said what is expected of")
+EXPECTATION_CLEARED = _quiet("expectation.cleared", "took back what was expected of")
+LEGACY_CREATED = _quiet("legacy.created", "listed a touchpoint that is not on Facet")
+LEGACY_CHANGED = _quiet("legacy.changed", "changed a touchpoint that is not on Facet")
+LEGACY_REMOVED = _quiet("legacy.removed", "took a touchpoint off the list")
+
 # Quotas
 QUOTA_CREATED = _change("quota.created", "set the quota")
 QUOTA_CHANGED = _change("quota.changed", "changed the quota")

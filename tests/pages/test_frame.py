@@ -37,6 +37,7 @@ def test_it_shows_members_what_they_may_open(client: Client, cast: Cast) -> None
         "/batches/",
         "/lanes/",
         "/widgets/",
+        "/touchpoints/",
         "/quotas/",
         "/teams/",
         "/docs/",

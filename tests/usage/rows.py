@@ -9,7 +9,7 @@ from console.core.clock import now
 from console.core.histogram import histogram
 from console.core.ids import uuid7_at
 from console.teams.models import ApiKey, Team
-from usage_app.models import UsageDay, UsageHour
+from usage_app.models import UsageDay, UsageHour, UsageTouchpoint
 
 
 def a_call(team: Team, *, at: dt.datetime | None = None, key: ApiKey | None = None, **columns: Any) -> uuid.UUID:
@@ -70,3 +70,22 @@ def a_sum(team: Team, at: dt.datetime, *, durations: tuple[int, ...] = (200_000,
         day.latency = [a + b for a, b in zip(day.latency, fields["latency"], strict=True)]
         day.first_token = [a + b for a, b in zip(day.first_token, fields["first_token"], strict=True)]
         day.save()
+
+
+def a_touchpoint_day(
+    team: Team, kind: str, subject: object, at: dt.datetime, *, durations: tuple[int, ...] = (200_000,), **columns: Any
+) -> None:
+    """What roll_up would have made of calls that came by one key, widget or agent that day."""
+    fields = {
+        "environment": "production",
+        "alias": "support-chat",
+        "model": "fake/model",
+        "requests": len(durations),
+        "cost_micros": 1000 * len(durations),
+        "latency": histogram(durations),
+        "first_token": histogram([d // 4 for d in durations]),
+        **columns,
+    }
+    UsageTouchpoint.objects.create(
+        team_id=team.pk, kind=kind, subject=str(subject), day=at.date(), last_at=at, **fields
+    )

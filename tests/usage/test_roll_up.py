@@ -3,6 +3,7 @@
 import datetime as dt
 import threading
 import time
+import uuid
 
 import pytest
 from django.db import connection, transaction  # noqa: TID251
@@ -13,7 +14,8 @@ from console.teams.models import Team
 from tests import make
 from tests.usage.rows import a_call
 from tests.waiting import until
-from usage_app.models import Quota, RollUpState, UsageDay, UsageHour, UsageTotal
+from usage_app.models import Quota, RollUpState, UsageDay, UsageHour, UsageTotal, UsageTouchpoint
+from usage_app.queries.touchpoints import uses
 from usage_app.services import quotas
 from usage_app.services import roll_up as service
 from usage_app.sql import roll_up as sql
@@ -92,6 +94,33 @@ def test_it_sums_calls_by_hour_day_and_cut(team: Team) -> None:
     assert totals["ok"].latency == by_octave(histogram([200_000] * 3))
     assert totals["error"].code == "" and totals["error"].latency == by_octave(histogram([3_000_000]))
     assert totals["refused"].code == "quota_exceeded" and sum(totals["refused"].latency) == 0
+
+
+def test_each_call_is_in_one_touchpoint(team: Team) -> None:
+    key, other = (make.make_key(team)[0] for _ in range(2))
+    widget, at = uuid.uuid4(), now()
+    person = {"actor_kind": "user", "actor_id": uuid.uuid4(), "alias": "a"}
+    by_key = {"actor_kind": "key", "key": key, "alias": "a"}
+    a_call(team, at=at, **by_key)
+    a_call(team, at=at - dt.timedelta(seconds=1), **by_key, agent="helper@3")  # a program asks an assistant
+    a_call(team, at=at, **by_key, type="agent", agent="worker@1", surface="agent")  # a run it started
+    a_call(team, at=at, **(by_key | {"key": other, "alias": "b"}), type="shadow")
+    a_call(team, at=at, actor_kind="widget", actor_id=widget, agent="helper@3", alias="a")
+    a_call(team, at=at, **person, agent="helper@4", surface="chat")
+    a_call(team, at=at, **person, type="playground")
+    a_call(team, at=at, **person, type="tool", agent="worker@1")
+    assert roll_up_past(_next_tx()) == 8
+    found = UsageTouchpoint.objects.values_list("kind", "subject", "alias", "requests", "last_at")
+    assert sorted(found) == sorted(
+        [
+            ("agent", "helper", "a", 1, at),
+            ("agent", "worker", "a", 1, at),
+            ("key", str(key.pk), "a", 2, at),
+            ("widget", str(widget), "a", 1, at),
+        ]
+    )
+    [use] = [use for (kind, _), use in uses([team.pk], since=at.date()).items() if kind == "key"]
+    assert (use.requests, use.cost_micros, use.models, sum(use.latency)) == (2, 2000, ["fake/model"], 2)
 
 
 def test_it_adds_later_calls_to_what_is_there(team: Team) -> None:

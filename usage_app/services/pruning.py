@@ -8,11 +8,12 @@ from django.conf import settings
 
 from console.core.clock import now
 from usage_app.models import Window
-from usage_app.sql.pruning import prune_alerts, prune_counters, prune_hours
+from usage_app.sql.pruning import prune_alerts, prune_counters, prune_hours, prune_touchpoints
 
 _BATCH = 5_000
-# Hours are drawn for two days and read for a month's opening; the days carry everything older.
-_HOURS_KEPT_DAYS = 100
+# Hours are drawn for two days and read for a month's opening; the days carry everything older. The inventory reads a
+# month of each touchpoint, and when it was last used.
+_HOURS_KEPT_DAYS = TOUCHPOINTS_KEPT_DAYS = 100
 
 
 def _in_batches(prune_some: Callable[[int], int]) -> int:
@@ -37,4 +38,5 @@ def prune() -> int:
         gone += _in_batches(partial(prune_counters, window, moment - age))
     gone += _in_batches(partial(prune_alerts, moment - kept))
     gone += _in_batches(partial(prune_hours, moment - dt.timedelta(days=_HOURS_KEPT_DAYS)))
+    gone += _in_batches(partial(prune_touchpoints, moment - dt.timedelta(days=TOUCHPOINTS_KEPT_DAYS)))
     return gone

@@ -35,3 +35,13 @@ def prune_hours(before: dt.datetime, limit: int) -> int:
             [before, limit],
         )
         return int(cursor.rowcount)
+
+
+def prune_touchpoints(before: dt.datetime, limit: int) -> int:
+    with connection.cursor() as cursor:
+        cursor.execute(
+            "DELETE FROM usage_usagetouchpoint"
+            " WHERE id IN (SELECT id FROM usage_usagetouchpoint WHERE day < %s LIMIT %s)",
+            [before.date(), limit],
+        )
+        return int(cursor.rowcount)

@@ -3,8 +3,11 @@
 from django.db import connection  # noqa: TID251
 
 from console.core.histogram import BOUNDS, BUCKETS, OCTAVES, PER_OCTAVE
+from usage_app.sql.calls import NOT_CALLS
 
 _CUT = "team_id, environment, type, lane, alias, model"
+_PLACE = "team_id, kind, subject, environment, alias, model"
+_DAY = "(hour AT TIME ZONE 'UTC')::date"
 _SUMS = ("requests", "errors", "refusals", "prompt_tokens", "completion_tokens", "cost_micros")
 
 
@@ -33,12 +36,15 @@ def _added(sums: tuple[str, ...]) -> str:
     return ", ".join(f"{name} = t.{name} + excluded.{name}" for name in sums) + f", {arrays}"
 
 
-def _upsert(table: str, column: str, value: str, cut: str) -> str:
+def _upsert(table: str, column: str, value: str, cut: str, *, is_last_kept: bool = False, where: str = "") -> str:
+    """Add what is grouped to a table of sums; with `is_last_kept`, the newest call's time stands there too."""
+    last = ("last_at, ", "max(last_at), ", ", last_at = greatest(t.last_at, excluded.last_at)")
+    column_, value_, set_ = last if is_last_kept else ("", "", "")
     return f"""
-    INSERT INTO {table} AS t ({column}, {cut}, {", ".join(_SUMS)}, latency, first_token)
-    SELECT {value}, {cut}, {", ".join(f"sum({name})" for name in _SUMS)}, {_array("lb")}, {_array("fb")}
-    FROM grouped GROUP BY {value}, {cut}
-    ON CONFLICT ({column}, {cut}) DO UPDATE SET {_added(_SUMS)}
+    INSERT INTO {table} AS t ({column}, {cut}, {column_}{", ".join(_SUMS)}, latency, first_token)
+    SELECT {value}, {cut}, {value_}{", ".join(f"sum({name})" for name in _SUMS)}, {_array("lb")}, {_array("fb")}
+    FROM grouped {where} GROUP BY {value}, {cut}
+    ON CONFLICT ({column}, {cut}) DO UPDATE SET {_added(_SUMS)}{set_}
     """  # noqa: S608
 
 
@@ -51,6 +57,16 @@ _TOTALS = f"""
     """  # noqa: S608
 
 
+# Where a call belongs in the inventory: see UsageTouchpoint. An agent's name in the log is `slug@version`.
+_IS_NOWHERE = f"(type IN {NOT_CALLS} OR type IN ('shadow', 'playground', 'evaluation'))"
+_IS_AGENT = "(agent <> '' AND (type = 'agent' OR (key_id IS NULL AND actor_kind <> 'widget')))"
+_IS_WIDGET = "(actor_kind = 'widget' AND actor_id IS NOT NULL)"
+_KIND = f"""CASE WHEN {_IS_NOWHERE} THEN '' WHEN {_IS_AGENT} THEN 'agent' WHEN {_IS_WIDGET} THEN 'widget'
+                WHEN key_id IS NOT NULL THEN 'key' ELSE '' END"""
+_SUBJECT = f"""CASE WHEN {_IS_NOWHERE} THEN '' WHEN {_IS_AGENT} THEN left(split_part(agent, '@', 1), 60)
+                WHEN {_IS_WIDGET} THEN actor_id::text ELSE coalesce(key_id::text, '') END"""
+_SOMEWHERE = "WHERE kind <> ''"
+
 # The innermost step leaves one row per hour, cut and pair of buckets; all tables are filled from it. A call that was
 # refused before it meant any model has an alias nobody checked: it is counted, and its alias is not kept. Codes of
 # failures may be the provider's own words, of which there is no end: only ours are kept.
@@ -60,6 +76,7 @@ WITH grouped AS MATERIALIZED (
            left(type, 20) AS type, left(lane, 12) AS lane, left(status, 20) AS status,
            CASE WHEN status = 'refused' OR code LIKE 'upstream\\_%%' THEN left(code, 60) ELSE '' END AS code,
            CASE WHEN model = '' THEN '' ELSE left(alias, 100) END AS alias, left(model, 270) AS model,
+           {_KIND} AS kind, {_SUBJECT} AS subject,
            width_bucket(CASE WHEN status <> 'refused' THEN latency_us END, %(bounds)s::bigint[]) AS lb,
            width_bucket(CASE WHEN status <> 'refused' THEN first_token_us END, %(bounds)s::bigint[]) AS fb,
            count(*) AS n, count(*) AS requests,
@@ -68,14 +85,16 @@ WITH grouped AS MATERIALIZED (
            sum(prompt_tokens) AS prompt_tokens, sum(completion_tokens) AS completion_tokens,
            sum(cost_micros) AS cost_micros,
            coalesce(sum(latency_us) FILTER (WHERE status <> 'refused'), 0) AS latency_us,
-           coalesce(sum(first_token_us) FILTER (WHERE status <> 'refused'), 0) AS first_token_us
+           coalesce(sum(first_token_us) FILTER (WHERE status <> 'refused'), 0) AS first_token_us,
+           max(at) AS last_at
     FROM audit_event
     WHERE tx >= %(from_tx)s AND tx < %(to_tx)s AND team_id IS NOT NULL AND type NOT IN ('admin', 'access')
-    GROUP BY 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, lb, fb
+    GROUP BY 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, lb, fb
 ),
 hours AS ({_upsert("usage_usagehour", "hour", "hour", f"key_id, {_CUT}")} RETURNING 1),
-days AS ({_upsert("usage_usageday", "day", "(hour AT TIME ZONE 'UTC')::date", _CUT)} RETURNING 1),
-totals AS ({_TOTALS} RETURNING 1)
+days AS ({_upsert("usage_usageday", "day", _DAY, _CUT)} RETURNING 1),
+totals AS ({_TOTALS} RETURNING 1),
+places AS ({_upsert("usage_usagetouchpoint", "day", _DAY, _PLACE, is_last_kept=True, where=_SOMEWHERE)} RETURNING 1)
 SELECT coalesce((SELECT sum(n) FROM grouped), 0)"""  # noqa: S608
 
 
