@@ -21,6 +21,7 @@ urlpatterns = [
     path("", include("prompts_app.urls")),
     path("", include("console.evals.urls")),
     path("", include("usage_app.urls")),
+    path("", include("console.knowledge.urls")),
     path("", include("console.batches.urls")),
     path("", include("agents_app.urls")),
     path("", include("console.playground.urls")),

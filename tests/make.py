@@ -34,6 +34,9 @@ from agents_app.tools.mcp.offers import offer_of
 from console.catalog.models import Alias, ModelVersion, Pin, Price, Provider
 from console.chat.models import Conversation, Message, Visitor, Widget
 from console.core.clock import now
+from console.knowledge.models import Collection, Document
+from console.knowledge.services import collections as collection_services
+from console.knowledge.services import documents as document_services
 from console.teams.actors import Actor
 from console.teams.callers import SYSTEM
 from console.teams.models import ApiKey, Role, Team, User
@@ -136,6 +139,20 @@ def publish(prompt: Prompt, version: PromptVersion | None = None, label: str = "
     prompt.refresh_from_db()
     fields = {"actor": SYSTEM, "reason": "because", "seen_revision": seen, **fields}
     return label_services.publish(prompt=prompt, version=version or prompt.head, label=label, **fields)
+
+
+def make_collection(team: Team | None, slug: str = "", **fields: Any) -> Collection:
+    """A collection of a team, or of the whole organisation; searched by words unless a model is given."""
+    slug = slug or f"collection-{next(_numbers)}"
+    fields = {"actor": SYSTEM, "name": slug.replace("-", " ").capitalize(), **fields}
+    return collection_services.create_collection(team=team, slug=slug, **fields)
+
+
+def make_document(
+    collection: Collection, name: str = "Price policy", text: str = "Nine euros.", **fields: Any
+) -> Document:
+    fields = {"actor": SYSTEM, **fields}
+    return document_services.add_document(collection=collection, name=name, text=text, **fields)
 
 
 def make_agent(

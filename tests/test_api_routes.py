@@ -36,7 +36,9 @@ from tests.test_routes import (
     _alias,
     _approval,
     _broker,
+    _collection,
     _conversation,
+    _document,
     _increase,
     _invitation,
     _member,
@@ -151,6 +153,11 @@ FACTORIES: dict[str, Any] = {
     ),
     **dict.fromkeys(("api:queue", "api:queue_items", "api:renew_queue_secret"), lambda cast: _pk(_queue(cast))),
     **dict.fromkeys(("api:park_queue_item", "api:requeue_queue_item"), lambda cast: _pk(_queue_item(cast))),
+    **dict.fromkeys(("api:collection", "api:collection_vectors", "api:documents"), lambda cast: _pk(_collection(cast))),
+    **dict.fromkeys(
+        ("api:document", "api:document_versions", "api:current_version"), lambda cast: _pk(_document(cast))
+    ),
+    "api:document_version": lambda cast: {**_pk(_document(cast)), "number": 1},
     **dict.fromkeys(("api:broker", "api:look_at_broker"), lambda cast: _pk(_broker(cast))),
     **dict.fromkeys(
         ("api:try_parked_message", "api:drop_parked_message"),

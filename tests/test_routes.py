@@ -372,6 +372,18 @@ def _queue_item(cast: Cast) -> Arguments:
     return {"item_id": item.pk}
 
 
+def _collection(cast: Cast) -> Arguments:
+    return {"collection_id": make.make_collection(cast.team_a).pk}
+
+
+def _document(cast: Cast) -> Arguments:
+    return {"document_id": make.make_document(make.make_collection(cast.team_a)).pk}
+
+
+def _document_version(cast: Cast) -> Arguments:
+    return {**_document(cast), "number": 1}
+
+
 def _broker(cast: Cast) -> Arguments:
     return {"broker_id": make.make_broker(cast.team_a).pk}
 
@@ -407,6 +419,11 @@ FACTORIES: dict[str, Callable[[Cast], Arguments]] = {
         ),
         _tool_server,
     ),
+    **dict.fromkeys(("knowledge:collection", "knowledge:search", "knowledge:change_collection"), _collection),
+    **dict.fromkeys(("knowledge:vectors", "knowledge:delete_collection", "knowledge:new_document"), _collection),
+    **dict.fromkeys(("knowledge:document", "knowledge:edit_document", "knowledge:delete_document"), _document),
+    "knowledge:compare": _document,
+    **dict.fromkeys(("knowledge:version", "knowledge:make_current"), _document_version),
     **dict.fromkeys(("agents:queue", "agents:edit_queue", "agents:archive_queue", "agents:renew_queue_secret"), _queue),
     "agents:move_item": _queue_item,
     **dict.fromkeys(("agents:broker", "agents:edit_broker", "agents:look_at_broker", "agents:remove_broker"), _broker),

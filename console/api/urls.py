@@ -14,6 +14,7 @@ urlpatterns = [
         "agents",
         "runs.urls",
         "tools.urls",
+        "knowledge.urls",
         "chat.urls",
         "widgets",
         "quotas",

@@ -1,23 +1,19 @@
 """Files people attach to what they say: their text is sent with it. What cannot be read is refused in one sentence."""
 
-import json
-import subprocess
-import sys
 from collections.abc import Iterable, Sequence
-from pathlib import Path, PurePosixPath
-from threading import BoundedSemaphore
+from pathlib import PurePosixPath
 from typing import Any
 
 from django.core.files.uploadedfile import UploadedFile
 
 from console.chat.errors import CannotSend
-from console.core.connections import let_go
+from console.core.files import pdf
+from console.core.files.plain import plain_text
 
 MOST_FILES = 5
 MOST_BYTES = 5 * 1024 * 1024
 MOST_CHARACTERS = 200_000  # of all files of a message
 MOST_PAGES = 200
-PDF_SECONDS = 10
 MEDIA_TYPES = {
     ".txt": "text/plain",
     ".md": "text/markdown",
@@ -25,9 +21,9 @@ MEDIA_TYPES = {
     ".json": "application/json",
     ".pdf": "application/pdf",
 }
-# Readers of PDF at a time in one web process: each may take a processor.
-_READERS = BoundedSemaphore(2)
 _PDF_PROBLEMS = {
+    "busy": "could not be read: too many files are being read. Send it again in a moment.",
+    "slow": f"took longer than {pdf.SECONDS} seconds to read. Attach its text.",
     "locked": "is locked with a password. Attach an unlocked copy.",
     "pages": f"has more than {MOST_PAGES} pages. Attach the part that matters.",
     "characters": f"has more than {MOST_CHARACTERS:,} characters. Attach the part that matters.",
@@ -107,35 +103,14 @@ def _read(upload: "UploadedFile[bytes]") -> Attachment:
 
 
 def _text(name: str, raw: bytes) -> str:
-    """Return a file's text: UTF-8, or UTF-16 that says so as spreadsheets write it."""
-    is_wide = raw.startswith((b"\xff\xfe", b"\xfe\xff"))
-    try:
-        text = raw.decode("utf-16" if is_wide else "utf-8-sig")
-    except UnicodeDecodeError:
-        text = "\x00"
-    if "\x00" in text:
+    text = plain_text(raw)
+    if text is None:
         raise _cannot(f"{name} is not text in UTF-8. Save it as UTF-8 and attach it again.")
     return text
 
 
 def _pdf(name: str, raw: bytes) -> str:
-    """Return a PDF's text, read by a process that is ended when it takes too long."""
-    let_go()
-    limits = [str(limit) for limit in (MOST_PAGES, MOST_CHARACTERS, PDF_SECONDS)]
-    program = [sys.executable, "-I", str(Path(__file__).with_name("pdf_text.py")), *limits]
-    if not _READERS.acquire(timeout=PDF_SECONDS):
-        raise _cannot(f"{name} could not be read: too many files are being read. Send it again in a moment.")
     try:
-        done = subprocess.run(  # noqa: S603 (a program of ours, and numbers)
-            program, input=raw, capture_output=True, timeout=PDF_SECONDS, check=True, env={}
-        )
-        found = json.loads(done.stdout)
-    except subprocess.TimeoutExpired:
-        raise _cannot(f"{name} took longer than {PDF_SECONDS} seconds to read. Attach its text.") from None
-    except (subprocess.CalledProcessError, ValueError):  # it was ended by its own limits
-        found = {"problem": "broken"}
-    finally:
-        _READERS.release()
-    if "problem" in found:
-        raise _cannot(f"{name} {_PDF_PROBLEMS[found['problem']]}")
-    return str(found["text"])
+        return pdf.pdf_text(raw, most_pages=MOST_PAGES, most_characters=MOST_CHARACTERS)
+    except pdf.CannotReadPdf as error:
+        raise _cannot(f"{name} {_PDF_PROBLEMS[error.problem]}") from None

@@ -43,7 +43,7 @@ def collection_for(caller: Caller, collection_id: uuid.UUID, to: str = "view") -
     """Return the collection, 404 for those who cannot see it, 403 for those who see it and may not change it."""
     found = visible_collections(caller).filter(pk=collection_id).first()
     if found is None:
-        raise UnknownCollection(str(collection_id))
+        raise UnknownCollection
     if to != "view" and not may_change(caller, found):
         raise PermissionDenied(
             f"Your role in {found.team} does not allow that. An owner of the team can change it."

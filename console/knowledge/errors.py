@@ -6,10 +6,9 @@ from console.core.errors import BadInput, Conflict, NotFound
 class UnknownCollection(NotFound):
     code = "unknown_collection"
 
-    def __init__(self, ref: str) -> None:
-        super().__init__(
-            f"There is no collection {ref[:100]!r} of this team or of the whole organisation.", param="knowledge"
-        )
+    def __init__(self, ref: str = "") -> None:
+        which = f"There is no collection {ref[:100]!r} of this team or of the whole organisation."
+        super().__init__(which if ref else "There is no such collection.", param="knowledge" if ref else None)
 
 
 class UnknownDocument(NotFound):

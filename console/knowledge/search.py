@@ -13,6 +13,7 @@ from typing import Any, TypeVar
 
 from django.db import close_old_connections
 
+from console.core.connections import let_go
 from console.core.errors import BadInput, ProviderError, Refusal
 from console.gateway import sync
 from console.gateway.refusing import Identify
@@ -89,17 +90,12 @@ async def search(
 
     Which collections the caller may read is decided before (`access`). Runs on an event loop of the gateway.
     """
-    question = _readable(question)
-    if len(collections) > MOST_COLLECTIONS:
-        raise BadInput(f"{len(collections)} collections are too many for one search; {MOST_COLLECTIONS} is the most.")
-    if not 1 <= limit <= MOST_FOUND:
-        raise BadInput(f"limit must be from 1 to {MOST_FOUND}.", param="limit")
-    if not question or not collections:
+    question = _checked(collections, question, limit)
+    if not question:
         return Search([], False)
     vectors, problem = await _vectors(caller, collections, question, asked)
-    slugs = {collection.pk: collection.slug for collection in collections}
-    rows = await _in_thread(lambda: sql.find(list(slugs), question, vectors, limit))
-    return Search([_found(slugs, row) for row in rows], bool(vectors), problem)
+    found = await _in_thread(lambda: _look(collections, question, vectors, limit))
+    return Search(found, bool(vectors), problem)
 
 
 def find_now(
@@ -122,12 +118,31 @@ def search_now(
     *,
     asked: Asked = Asked(),  # noqa: B008 (frozen)
 ) -> Search:
-    """`search`, for callers that are not async."""
-    return sync.run(search(caller, collections, question, limit, asked=asked))
+    """`search`, for callers that are not async. No connection is held while the model is asked."""
+    question = _checked(collections, question, limit)
+    if not question:
+        return Search([], False)
+    vectors: dict[uuid.UUID, str] = {}
+    problem = ""
+    if caller is not None and any(collection.model_id for collection in collections):
+        let_go()
+        vectors, problem = sync.run(_vectors(caller, collections, question, asked))
+    return Search(_look(collections, question, vectors, limit), bool(vectors), problem)
 
 
-def _readable(question: str) -> str:
-    return question.replace("\x00", " ").encode(errors="replace").decode().strip()[-LONGEST_QUESTION:]
+def _checked(collections: Sequence[Collection], question: str, limit: int) -> str:
+    """Return the question as it is searched; empty when there is nothing to look for or in."""
+    if len(collections) > MOST_COLLECTIONS:
+        raise BadInput(f"{len(collections)} collections are too many for one search; {MOST_COLLECTIONS} is the most.")
+    if not 1 <= limit <= MOST_FOUND:
+        raise BadInput(f"limit must be from 1 to {MOST_FOUND}.", param="limit")
+    readable = question.replace("\x00", " ").encode(errors="replace").decode().strip()
+    return readable[-LONGEST_QUESTION:] if collections else ""
+
+
+def _look(collections: Sequence[Collection], question: str, vectors: dict[uuid.UUID, str], limit: int) -> list[Found]:
+    slugs = {collection.pk: collection.slug for collection in collections}
+    return [_found(slugs, row) for row in sql.find(list(slugs), question, vectors, limit)]
 
 
 async def _vectors(

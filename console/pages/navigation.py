@@ -57,6 +57,16 @@ ITEMS = (
         "tools", "Tools", "wrench", "agents:tools", "Build", "view_team", "t", "http mcp openapi server queue function"
     ),
     Item(
+        "knowledge",
+        "Knowledge",
+        "file-text",
+        "knowledge:collections",
+        "Build",
+        "view_team",
+        "u",
+        "documents collections rag",
+    ),
+    Item(
         "evaluations",
         "Evaluations",
         "flask-conical",

@@ -61,7 +61,7 @@ ADMINISTRATIVE_SCOPES = frozenset(
 # For people who choose a role or a scope.
 ROLE_SENTENCES: dict[str, str] = {
     Role.OWNER: "Everything: members, keys, quotas, prompts, agents, approvals and the team itself.",
-    Role.BUILDER: "Builds prompts and agents, manages API keys, reads the audit log with its content.",
+    Role.BUILDER: "Builds prompts, agents and knowledge, manages API keys, reads the audit log with its content.",
     Role.APPROVER: "Decides approvals and reviews, calls models, sees the audit log without its content.",
     Role.MEMBER: "Calls models and chats, sees usage and quotas.",
     Role.AUDITOR: "Reads usage and the audit log with its content. Changes nothing and calls no model.",
@@ -72,7 +72,7 @@ SCOPE_SENTENCES: dict[str, str] = {
     "usage:read": "Read usage and quotas",
     "audit:read": "Read the audit log, without content",
     "audit:content": "Read inputs and outputs in the audit log",
-    "prompts:write": "Write and publish prompts, build agents",
+    "prompts:write": "Write and publish prompts and documents, build agents",
     "prompts:review": "Review prompts and give waivers",
     "keys:manage": "Create, rotate and revoke API keys",
     "quotas:manage": "Set quotas inside the team",

@@ -7,6 +7,7 @@ from django.urls import reverse
 
 from console.chat import files
 from console.chat.models import Message
+from console.core.files import pdf
 from tests.chat.conftest import Room, signed_in
 from tests.chat.test_conversations import talk
 from tests.conftest import Cast
@@ -114,11 +115,11 @@ def test_it_refuses_in_one_sentence_and_keeps_what_was_typed(cast: Cast) -> None
 
 def test_it_gives_up_a_pdf_that_takes_too_long(cast: Cast, monkeypatch) -> None:
     made = talk(cast)
-    monkeypatch.setattr(files, "PDF_SECONDS", 0)
+    monkeypatch.setattr(pdf, "SECONDS", 0)
     page = signed_in(cast.alice).post(
         reverse("chat:send", args=[made.pk]), {"text": "Read.", "files": [upload("slow.pdf", pdf_of("x"))]}
     )
-    assert page.status_code == 400 and "slow.pdf took longer than 0 seconds to read" in page.content.decode()
+    assert page.status_code == 400 and "slow.pdf took longer than 10 seconds to read" in page.content.decode()
 
 
 def test_it_reads_what_spreadsheets_write(cast: Cast) -> None:

@@ -31,6 +31,7 @@ def test_it_shows_members_what_they_may_open(client: Client, cast: Cast) -> None
         "/prompts/",
         "/agents/",
         "/tools/",
+        "/knowledge/",
         "/evaluations/",
         "/models/",
         "/runs/",

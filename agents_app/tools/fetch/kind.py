@@ -8,8 +8,8 @@ from urllib.parse import urlsplit
 
 from agents_app.tools import reading, web
 from agents_app.tools.base import Result, ToolCall, ToolFailed, cut
-from agents_app.tools.fetch.words import words_of
 from console.core.errors import BadInput
+from console.core.files.page_words import words_of
 from console.outbound.guard import check_url
 
 _HOST = re.compile(r"(?:\*\.)?[a-z0-9](?:[a-z0-9.-]{0,251}[a-z0-9])?(?::[0-9]{1,5})?\Z")

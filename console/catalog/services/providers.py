@@ -164,7 +164,8 @@ def delete_provider(*, actor: Actor, provider: Provider) -> None:
             provider.delete()
     except ProtectedError:
         raise Conflict(
-            f"Pins point, or once pointed, at models of {provider.name} and their history names it; disable it instead."
+            f"Pins point, or once pointed, at models of {provider.name} and their history names it, or collections have"
+            " their vectors from them; disable it instead."
         ) from None
     provider.pk = identifier
     record(actions.PROVIDER_DELETED, actor=actor, target=provider, detail={"before": before})

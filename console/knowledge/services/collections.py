@@ -30,7 +30,7 @@ def plain(value: str, name: str, *, most: int, is_required: bool = False) -> str
     if len(value) > most:
         raise BadInput(f"{name} has {len(value)} characters; {most} is the most.", param=name)
     if is_required and not value:
-        raise BadInput(f"{name} is missing.", param=name)
+        raise BadInput(f"The {name} is missing.", param=name)
     return value
 
 
@@ -158,9 +158,7 @@ def change_collection(
 @transaction.atomic
 def embed_again(*, actor: Actor, collection: Collection) -> int:
     """Make every vector of a collection anew, say after its provider changed the model; returns how many went."""
-    collection = locked(collection)
-    if collection.model is None:
-        raise BadInput(f"{collection.name} has no embeddings model, so there are no vectors to make.", param="model")
+    collection = _with_model(collection)
     gone = sql.forget_vectors(collection.pk)
     _try_now(collection)
     record(actions.COLLECTION_EMBEDDED_AGAIN, actor=actor, target=collection, detail={"vectors": gone})
@@ -170,8 +168,16 @@ def embed_again(*, actor: Actor, collection: Collection) -> int:
 @transaction.atomic
 def retry_vectors(*, actor: Actor, collection: Collection) -> None:
     """Go on with vectors that could not be made, without waiting for the next try."""
-    _try_now(locked(collection))
+    collection = _with_model(collection)
+    _try_now(collection)
     record(actions.COLLECTION_RETRIED, actor=actor, target=collection)
+
+
+def _with_model(collection: Collection) -> Collection:
+    collection = locked(collection)
+    if collection.model is None:
+        raise BadInput(f"{collection.name} has no embeddings model, so there are no vectors to make.", param="model")
+    return collection
 
 
 def _try_now(collection: Collection) -> None:

@@ -24,6 +24,8 @@ MOST_PASSAGES = 20_000  # of a collection's current versions
 MOST_DOCUMENTS = 2_000
 # Versions whose passages are kept besides the current one's; those of older ones are made again when they are wanted.
 _RECENT = 3
+# Kinds whose text marks headings as Markdown does.
+_WITH_HEADINGS = frozenset({Document.Kind.MARKDOWN, Document.Kind.HTML})
 
 
 def check_text(text: str) -> str:
@@ -202,7 +204,7 @@ def _add_version(
     text = check_text(text)
     if kind not in Document.Kind.values:
         raise BadInput(f"kind must be one of {', '.join(Document.Kind.values)}.", param="kind")
-    pieces = pieces_of(text, has_headings=kind != Document.Kind.TEXT)
+    pieces = pieces_of(text, has_headings=kind in _WITH_HEADINGS)
     if not pieces:
         raise CannotUse("The document has headings only, and nothing under them to find.", param="text")
     _check_room(document, len(pieces))
@@ -239,7 +241,7 @@ def _check_room(document: Document, more: int) -> None:
 
 def _make_passages(document: Document, version: DocumentVersion, pieces: list[Piece] | None = None) -> None:
     if pieces is None:
-        pieces = pieces_of(version.text, has_headings=version.kind != Document.Kind.TEXT)
+        pieces = pieces_of(version.text, has_headings=version.kind in _WITH_HEADINGS)
     Passage.objects.bulk_create(
         Passage(
             version=version,

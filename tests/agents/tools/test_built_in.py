@@ -9,11 +9,11 @@ from agents_app.models import QueueItem, Run, RunNote, Tool
 from agents_app.services import queues, tools
 from agents_app.tools.base import Pause, ToolFailed
 from agents_app.tools.fetch.kind import is_allowed
-from agents_app.tools.fetch.words import words_of
 from console.audit.models import AuditEvent
 from console.catalog.models import Provider
 from console.core.clock import now
 from console.core.errors import BadInput
+from console.core.files.page_words import words_of
 from console.gateway.identity import PersonIdentity
 from console.teams.actors import SYSTEM
 from tests import make

@@ -22,16 +22,20 @@ _BREAKS = frozenset(
 _TAG = re.compile(r"<(/?)([A-Za-z][^\s/>]*+)([^>=]*+(?:=\s*+(?:\"[^\"]*+\"|'[^']*+')?+[^>=]*+)*+)>")
 _BEGINS_TAG = re.compile(r"</?[A-Za-z]")
 _BEGINS_MARK = re.compile(r"<(?:[!?]|/)")  # declarations, and ends of nothing
+_HEADINGS = {f"h{level}": level for level in range(1, 7)}
 _NO_CHARACTER = re.compile(r"&#(?:[0-9]{9,}|[xX][0-9A-Fa-f]{9,});?")
+# A mark whose element has no words.
+_EMPTY_MARKS = frozenset({"-", *("#" * level for level in _HEADINGS.values())})
+_BLANK_LINES = re.compile(r"\n{3,}")
 _SPACES = re.compile(r"[ \t\r\f\v]+")
 
 
 class _Reader:
     """Where the reading is, what was read, and the element whose words are left out."""
 
-    def __init__(self, page: str) -> None:
-        self.page, self.at, self.parts = page, 0, list[str]()
-        self.skipping, self.depth = "", 0
+    def __init__(self, page: str, *, marks: bool = False) -> None:
+        self.page, self.at, self.parts, self.marks = page, 0, list[str](), marks
+        self.skipping, self.depth, self.is_pre = "", 0, False
 
     def read(self) -> str:
         while (start := self.page.find("<", self.at)) >= 0:
@@ -42,7 +46,7 @@ class _Reader:
 
     def _take(self, text: str) -> None:
         if not self.skipping:
-            self.parts.append(text)
+            self.parts.append(text.replace("\n", " ") if self.marks and not self.is_pre else text)
 
     def _markup(self, start: int) -> int:
         """Return where what begins with this `<` ends."""
@@ -73,10 +77,19 @@ class _Reader:
         elif name in _SKIPPED and not is_end and not tag[3].endswith("/"):
             self.skipping, self.depth = name, 1
         elif name in _BREAKS:
-            self.parts.append("\n")
+            self.is_pre = (self.is_pre or name == "pre") and not (name == "pre" and is_end)
+            self.parts.append(self._mark(name, is_end) if self.marks else "\n")
         elif name in {"td", "th"} and not is_end:
             self.parts.append("\t")
         return tag.end()
+
+    def _mark(self, name: str, is_end: bool) -> str:
+        """Return what stands in Markdown where an element begins or ends."""
+        if name in _HEADINGS and not is_end:
+            return f"\n\n{'#' * _HEADINGS[name]} "
+        if name == "li":
+            return "" if is_end else "\n- "
+        return "\n" if name in {"br", "tr"} else "\n\n"
 
     def _skip(self, name: str, is_end: bool) -> None:
         if name == self.skipping:
@@ -88,3 +101,9 @@ class _Reader:
 def words_of(page: str) -> str:
     lines = (_SPACES.sub(" ", line).strip() for line in _Reader(page).read().split("\n"))
     return "\n".join(line for line in lines if line)
+
+
+def marked_words_of(page: str) -> str:
+    """Return the words of a page with its headings, paragraphs and lists marked as in Markdown."""
+    lines = (_SPACES.sub(" ", line).strip() for line in _Reader(page, marks=True).read().split("\n"))
+    return _BLANK_LINES.sub("\n\n", "\n".join(line for line in lines if line not in _EMPTY_MARKS)).strip()

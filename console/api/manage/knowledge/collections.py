@@ -1,0 +1,125 @@
+"""Collections, and the making of their vectors."""
+
+from typing import Any
+from uuid import UUID
+
+from django.db.models import QuerySet
+from drf_spectacular.utils import OpenApiParameter, extend_schema
+from rest_framework.response import Response
+
+from console.api.manage.base import Endpoint, listed
+from console.api.manage.knowledge.shapes import (
+    CollectionChangeSerializer,
+    CollectionSerializer,
+    NewCollectionSerializer,
+    VectorsSerializer,
+)
+from console.api.pagination import page_of
+from console.catalog.models import ModelVersion
+from console.core.errors import BadInput, NotAllowed
+from console.knowledge import access, queries
+from console.knowledge.models import Collection
+from console.knowledge.services import collections
+from console.teams.access import team_for
+
+
+class KnowledgeEndpoint(Endpoint):
+    needs = "view_team"
+
+    def shown(self, found: list[Collection]) -> Any:
+        rows: QuerySet[Collection] = Collection.objects.filter(pk__in=[one.pk for one in found])
+        counted = {row.collection.pk: row for row in queries.rows(rows.select_related("team", "model__provider"))}
+        return CollectionSerializer(found, many=True, context={"rows": counted}).data
+
+    def one(self, found: Collection, status: int = 200) -> Response:
+        return Response(self.shown([found])[0], status=status)
+
+    def chosen(self, given: dict[str, Any]) -> dict[str, Any]:
+        """Return what was sent with the rows its names mean."""
+        if given.get("model"):
+            given["model"] = self._model(given["model"])
+        if given.get("payer"):
+            given["payer"] = team_for(self.caller, given["payer"], to="build")
+        return given
+
+    def _model(self, name: str) -> ModelVersion:
+        provider, _, model = name.partition("/")
+        found = queries.embedding_models(self.caller).filter(provider__slug=provider, name=model).first()
+        if "\0" in name or found is None:
+            raise BadInput(f"{name[:100]!r} is no embeddings model you may choose.", param="model")
+        return found
+
+
+class Collections(KnowledgeEndpoint):
+    needs_to = {"POST": "build"}
+
+    @extend_schema(
+        operation_id="list_collections",
+        tags=["knowledge"],
+        summary="List collections of documents, newest first",
+        parameters=[OpenApiParameter("team", str, description="What calls of this team may search.")],
+        responses=listed(CollectionSerializer),
+    )
+    def get(self, request: Any) -> Response:
+        team = request.query_params.get("team")
+        rows = access.visible_collections(team_for(self.caller, team) if team else self.caller)
+        found, after = page_of(request, rows.select_related("payer"))
+        return Response({"data": self.shown(found), "next": after})
+
+    @extend_schema(
+        tags=["knowledge"],
+        summary="Make a collection of documents",
+        request=NewCollectionSerializer,
+        responses={201: CollectionSerializer},
+    )
+    def post(self, request: Any) -> Response:
+        given = self.chosen(self.read(NewCollectionSerializer))
+        if given["team"] is not None:
+            given["team"] = team_for(self.caller, given["team"], to="build")
+        elif not self.caller.is_operator:
+            raise NotAllowed("Only operators make collections of the whole organisation.")
+        return self.one(collections.create_collection(actor=self.actor, **given), 201)
+
+
+class OneCollection(KnowledgeEndpoint):
+    needs_to = {"PATCH": "build", "DELETE": "build"}
+
+    @extend_schema(tags=["knowledge"], summary="Show a collection", responses=CollectionSerializer)
+    def get(self, request: Any, pk: UUID) -> Response:
+        return self.one(access.collection_for(self.caller, pk))
+
+    @extend_schema(
+        tags=["knowledge"],
+        summary="Change a collection; another model begins its vectors anew",
+        request=CollectionChangeSerializer,
+        responses=CollectionSerializer,
+    )
+    def patch(self, request: Any, pk: UUID) -> Response:
+        found = access.collection_for(self.caller, pk, to="change")
+        given = self.chosen(self.read(CollectionChangeSerializer))
+        return self.one(collections.change_collection(actor=self.actor, collection=found, **given))
+
+    @extend_schema(tags=["knowledge"], summary="Delete a collection nothing uses", responses={204: None})
+    def delete(self, request: Any, pk: UUID) -> Response:
+        found = access.collection_for(self.caller, pk, to="change")
+        collections.delete_collection(actor=self.actor, collection=found)
+        return Response(status=204)
+
+
+class Vectors(KnowledgeEndpoint):
+    needs = "build"
+
+    @extend_schema(
+        operation_id="make_vectors",
+        tags=["knowledge"],
+        summary="Make the vectors that are missing now, or all anew",
+        request=VectorsSerializer,
+        responses={202: CollectionSerializer},
+    )
+    def post(self, request: Any, pk: UUID) -> Response:
+        found = access.collection_for(self.caller, pk, to="change")
+        if self.read(VectorsSerializer)["all"]:
+            collections.embed_again(actor=self.actor, collection=found)
+        else:
+            collections.retry_vectors(actor=self.actor, collection=found)
+        return self.one(access.collection_for(self.caller, pk), 202)

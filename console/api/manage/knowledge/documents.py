@@ -1,0 +1,132 @@
+"""Documents and their versions."""
+
+from typing import Any
+from uuid import UUID
+
+from drf_spectacular.utils import extend_schema
+from rest_framework.response import Response
+
+from console.api.manage.base import Endpoint, listed
+from console.api.manage.knowledge.shapes import (
+    CurrentSerializer,
+    DocumentChangeSerializer,
+    DocumentSerializer,
+    DocumentVersionSerializer,
+    NewDocumentSerializer,
+    NewDocumentVersionSerializer,
+    WholeVersionSerializer,
+)
+from console.core.files.page_words import marked_words_of
+from console.knowledge import access, queries
+from console.knowledge.models import Document, DocumentVersion
+from console.knowledge.services import documents
+
+
+def _as_kept(given: dict[str, Any]) -> dict[str, Any]:
+    if given["kind"] == Document.Kind.HTML:
+        given["text"] = marked_words_of(given["text"])
+    return given
+
+
+class Documents(Endpoint):
+    needs, needs_to = "view_team", {"POST": "build"}
+
+    @extend_schema(
+        operation_id="list_documents",
+        tags=["knowledge"],
+        summary="List the documents of a collection, newest first",
+        responses=listed(DocumentSerializer),
+    )
+    def get(self, request: Any, pk: UUID) -> Response:
+        return self.page(queries.documents_of(access.collection_for(self.caller, pk)), DocumentSerializer)
+
+    @extend_schema(
+        tags=["knowledge"],
+        summary="Add a document to a collection",
+        request=NewDocumentSerializer,
+        responses={201: DocumentSerializer},
+    )
+    def post(self, request: Any, pk: UUID) -> Response:
+        collection = access.collection_for(self.caller, pk, to="change")
+        given = _as_kept(self.read(NewDocumentSerializer))
+        made = documents.add_document(actor=self.actor, collection=collection, **given)
+        return Response(DocumentSerializer(made).data, status=201)
+
+
+class OneDocument(Endpoint):
+    needs, needs_to = "view_team", {"PATCH": "build", "DELETE": "build"}
+
+    @extend_schema(tags=["knowledge"], summary="Show a document", responses=DocumentSerializer)
+    def get(self, request: Any, pk: UUID) -> Response:
+        return Response(DocumentSerializer(access.document_for(self.caller, pk)).data)
+
+    @extend_schema(
+        tags=["knowledge"], summary="Rename a document", request=DocumentChangeSerializer, responses=DocumentSerializer
+    )
+    def patch(self, request: Any, pk: UUID) -> Response:
+        found = access.document_for(self.caller, pk, to="change")
+        given = self.read(DocumentChangeSerializer)
+        return Response(DocumentSerializer(documents.rename_document(actor=self.actor, document=found, **given)).data)
+
+    @extend_schema(tags=["knowledge"], summary="Delete a document; its versions stay on record", responses={204: None})
+    def delete(self, request: Any, pk: UUID) -> Response:
+        documents.delete_document(actor=self.actor, document=access.document_for(self.caller, pk, to="change"))
+        return Response(status=204)
+
+
+class Versions(Endpoint):
+    needs, needs_to = "view_team", {"POST": "build"}
+
+    @extend_schema(
+        operation_id="list_document_versions",
+        tags=["knowledge"],
+        summary="List the versions of a document, newest first, without their texts",
+        responses=listed(DocumentVersionSerializer),
+    )
+    def get(self, request: Any, pk: UUID) -> Response:
+        rows = DocumentVersion.objects.filter(document=access.document_for(self.caller, pk)).defer("text")
+        return self.page(rows, DocumentVersionSerializer)
+
+    @extend_schema(
+        operation_id="save_document_version",
+        tags=["knowledge"],
+        summary="Save the next version, which is searched at once",
+        request=NewDocumentVersionSerializer,
+        responses={201: DocumentVersionSerializer},
+    )
+    def post(self, request: Any, pk: UUID) -> Response:
+        found = access.document_for(self.caller, pk, to="change")
+        given = _as_kept(self.read(NewDocumentVersionSerializer))
+        made = documents.save_version(actor=self.actor, document=found, **given)
+        return Response(DocumentVersionSerializer(made).data, status=201)
+
+
+class OneVersion(Endpoint):
+    needs = "view_team"
+
+    @extend_schema(
+        operation_id="show_document_version",
+        tags=["knowledge"],
+        summary="Show a version with its text",
+        responses=WholeVersionSerializer,
+    )
+    def get(self, request: Any, pk: UUID, number: int) -> Response:
+        found = access.version_for(access.document_for(self.caller, pk), number)
+        return Response(WholeVersionSerializer(found).data)
+
+
+class Current(Endpoint):
+    needs = "build"
+
+    @extend_schema(
+        operation_id="make_version_current",
+        tags=["knowledge"],
+        summary="Have searches find another version: roll back, or forward again",
+        request=CurrentSerializer,
+        responses=DocumentSerializer,
+    )
+    def post(self, request: Any, pk: UUID) -> Response:
+        found = access.document_for(self.caller, pk, to="change")
+        version = access.version_for(found, self.read(CurrentSerializer)["version"])
+        found = documents.make_current(actor=self.actor, document=found, version=version)
+        return Response(DocumentSerializer(found).data)

@@ -1,0 +1,61 @@
+"""The search, for programs that put passages into what they ask themselves."""
+
+import uuid
+from typing import Any
+
+from drf_spectacular.utils import extend_schema
+from rest_framework.response import Response
+
+from console.api.manage.base import Endpoint
+from console.api.manage.knowledge.shapes import FoundSerializer, QuestionSerializer, SearchSerializer
+from console.core.clock import now
+from console.core.errors import BadInput
+from console.gateway.identity import PersonIdentity, StartedByKey
+from console.gateway.refusing import Identify
+from console.knowledge import access
+from console.knowledge.embedding import Asked
+from console.knowledge.search import search_now
+from console.teams.access import team_for
+from console.teams.models import Environment
+
+
+class Search(Endpoint):
+    needs = "view_team"
+    calls_out = True
+
+    @extend_schema(
+        operation_id="search_knowledge",
+        tags=["knowledge"],
+        summary="Find the passages that answer a question, best first",
+        description="By words; by meaning too where a collection has a model and the caller may call models. "
+        "The vector of the question is an ordinary call of the caller's.",
+        request=QuestionSerializer,
+        responses=SearchSerializer,
+    )
+    def post(self, request: Any) -> Response:
+        given = self.read(QuestionSerializer)
+        team_id = self._team(given.get("team"))
+        collections = [access.get_collection(team_id, slug) for slug in dict.fromkeys(given["collections"])]
+        address = getattr(request._request, "client_address", "")
+        asked = Asked(surface="api", route=request.path, client_address=address)
+        found = search_now(
+            self._identity(team_id, address), collections, given["question"], given["limit"], asked=asked
+        )
+        data = FoundSerializer(found.found, many=True).data
+        return Response({"data": data, "by_meaning": found.by_meaning, "problem": found.problem})
+
+    def _team(self, slug: str | None) -> uuid.UUID:
+        if slug:
+            return team_for(self.caller, slug).pk
+        if len(self.caller.rights) == 1:
+            return next(iter(self.caller.rights))
+        raise BadInput("Say whose collections they are: team.", param="team")
+
+    def _identity(self, team_id: uuid.UUID, address: str) -> Identify | None:
+        """Return who pays for the question's vector; None, and words decide, for those who may not call models."""
+        caller = self.caller
+        if not caller.may("use_models", team_id):
+            return None
+        if caller.key_id is not None:
+            return StartedByKey(caller.key_id, address, now())
+        return PersonIdentity(caller.user.pk, team_id, Environment.PRODUCTION) if caller.user else None

@@ -1,0 +1,70 @@
+"""Files that become documents: their text, and what kind it is. What cannot be read is refused in one sentence."""
+
+from pathlib import PurePosixPath
+from typing import NamedTuple
+
+from django.core.files.uploadedfile import UploadedFile
+
+from console.core.files import pdf
+from console.core.files.page_words import marked_words_of
+from console.core.files.plain import plain_text
+from console.knowledge.errors import CannotUse
+from console.knowledge.models import Document
+from console.knowledge.services.documents import MOST_CHARACTERS
+
+MOST_BYTES = 20 * 1024 * 1024
+MOST_PAGES = 500
+KINDS = {
+    ".md": Document.Kind.MARKDOWN,
+    ".markdown": Document.Kind.MARKDOWN,
+    ".txt": Document.Kind.TEXT,
+    ".csv": Document.Kind.TEXT,
+    ".html": Document.Kind.HTML,
+    ".htm": Document.Kind.HTML,
+    ".pdf": Document.Kind.PDF,
+}
+_PDF_PROBLEMS = {
+    "busy": "could not be read: too many files are being read. Send it again in a moment.",
+    "slow": f"took longer than {pdf.SECONDS} seconds to read. Paste its text.",
+    "locked": "is locked with a password. Upload an unlocked copy.",
+    "pages": f"has more than {MOST_PAGES} pages. Split it into several documents.",
+    "characters": f"has more than {MOST_CHARACTERS:,} characters. Split it into several documents.",
+    "empty": "has no text that can be read, only pictures perhaps. Paste its text.",
+    "broken": "could not be read as PDF. Save it again, or paste its text.",
+}
+
+
+class Read(NamedTuple):
+    name: str  # of the file, without a folder
+    kind: str
+    text: str
+
+    @property
+    def title(self) -> str:
+        """What a document of it is called unless somebody says."""
+        return " ".join(PurePosixPath(self.name).stem.replace("_", " ").replace("-", " ").split())[:120]
+
+
+def read(upload: "UploadedFile[bytes]") -> Read:
+    """Return what an uploaded file says, or refuse naming the file and what to do."""
+    path = PurePosixPath(" ".join((upload.name or "").replace("\\", "/").split()).rpartition("/")[2] or "file")
+    name = "".join(letter for letter in f"{path.stem[:100]}{path.suffix[:12]}" if letter.isprintable())
+    kind = KINDS.get(path.suffix.lower())
+    if kind is None:
+        raise _cannot(f"{name} cannot become a document: files may be {', '.join(ending[1:] for ending in KINDS)}.")
+    if (upload.size or 0) > MOST_BYTES:
+        raise _cannot(f"{name} is larger than {MOST_BYTES // 1024**2} MB. Split it, or paste its text.")
+    raw = upload.read()
+    if kind == Document.Kind.PDF:
+        try:
+            return Read(name, kind, pdf.pdf_text(raw, most_pages=MOST_PAGES, most_characters=MOST_CHARACTERS))
+        except pdf.CannotReadPdf as error:
+            raise _cannot(f"{name} {_PDF_PROBLEMS[error.problem]}") from None
+    text = plain_text(raw)
+    if text is None:
+        raise _cannot(f"{name} is not text in UTF-8. Save it as UTF-8 and upload it again.")
+    return Read(name, kind, marked_words_of(text) if kind == Document.Kind.HTML else text)
+
+
+def _cannot(sentence: str) -> CannotUse:
+    return CannotUse(sentence, param="file")

@@ -1,0 +1,191 @@
+"""What people type about collections and documents. What cannot be saved stays in the form."""
+
+from typing import Any
+
+from django import forms
+from django.db.models import QuerySet
+
+from console.catalog.models import ModelVersion
+from console.core.errors import Refusal
+from console.knowledge import files
+from console.knowledge.models import Collection, Document, Language
+from console.knowledge.services.documents import MOST_CHARACTERS
+from console.teams.models import Team
+
+ORGANISATION = "-"  # no team has such a slug
+
+
+def refuse(form: forms.Form, refusal: Refusal) -> None:
+    """Show a service's refusal at the field it names, or above the form."""
+    form.add_error(refusal.param if refusal.param in form.fields else None, refusal.message)
+
+
+class CollectionForm(forms.Form):
+    name = forms.CharField(max_length=80, widget=forms.TextInput(attrs={"placeholder": "Support"}))
+    slug = forms.CharField(
+        max_length=64,
+        label="Short name",
+        widget=forms.TextInput(attrs={"class": "mono", "autocomplete": "off", "placeholder": "support"}),
+        help_text="Agents and programs name it so. It never changes.",
+    )
+    team = forms.ChoiceField(label="Whose it is")
+    description = forms.CharField(
+        max_length=300, required=False, help_text="What stands in it; agents that search it read this too."
+    )
+    language = forms.ChoiceField(
+        choices=Language.choices,
+        initial=Language.ENGLISH,
+        help_text="In which its words are read: in English, “refunds” finds “refund”.",
+    )
+    model = forms.ModelChoiceField(
+        ModelVersion.objects.none(),
+        required=False,
+        label="Embeddings model",
+        empty_label="None: search by words alone",
+        help_text="Finds what means the same in other words. Passages and questions are ordinary calls of it.",
+    )
+    payer = forms.ModelChoiceField(
+        Team.objects.none(),
+        required=False,
+        to_field_name="slug",
+        label="Who pays for vectors of passages",
+        empty_label="The team itself",
+        help_text="For a collection of the whole organisation: the team whose quotas they count in.",
+    )
+    seen_revision = forms.IntegerField(min_value=1, widget=forms.HiddenInput)
+
+    def __init__(
+        self,
+        *args: Any,
+        teams: QuerySet[Team],
+        models: QuerySet[ModelVersion],
+        is_operator: bool,
+        collection: Collection | None = None,
+        **kwargs: Any,
+    ) -> None:
+        if collection is not None:
+            names = ("name", "description", "language", "model")
+            kwargs["initial"] = {name: getattr(collection, name) for name in names} | {
+                "payer": collection.payer.slug if collection.payer else "",
+                "seen_revision": collection.revision,
+            }
+        super().__init__(*args, **kwargs)
+        self.collection, self.teams = collection, teams
+        self._models().queryset = models
+        if collection is None:
+            del self.fields["seen_revision"]
+            whose = [(team.slug, team.name) for team in teams]
+            whose += [(ORGANISATION, "The whole organisation: every team reads it")] if is_operator else []
+            self._choices().choices = whose
+        else:
+            del self.fields["slug"], self.fields["team"]
+            if collection.model_id is not None:
+                self._models().queryset = models | ModelVersion.objects.filter(pk=collection.model_id).select_related(
+                    "provider"
+                )
+        self.fields["payer"].when_needed = "for the organisation’s"  # type: ignore[attr-defined]
+        if is_operator and (collection is None or collection.team_id is None):
+            payer: forms.ModelChoiceField[Team] = self.fields["payer"]  # type: ignore[assignment]
+            payer.queryset = teams
+        else:
+            del self.fields["payer"]
+
+    def _models(self) -> "forms.ModelChoiceField[ModelVersion]":
+        return self.fields["model"]  # type: ignore[return-value]
+
+    def _choices(self) -> forms.ChoiceField:
+        return self.fields["team"]  # type: ignore[return-value]
+
+    def changes(self) -> dict[str, Any]:
+        """Return what a service takes."""
+        given = dict(self.cleaned_data)
+        if "team" in given:
+            given["team"] = next((team for team in self.teams if team.slug == given["team"]), None)
+        return given
+
+
+class DocumentForm(forms.Form):
+    """A document's next version, pasted or uploaded. A file's text stays in the form when something else is wrong."""
+
+    name = forms.CharField(
+        max_length=120,
+        required=False,
+        widget=forms.TextInput(attrs={"placeholder": "Price policy"}),
+        help_text="Citations name it. Empty: as the file is called.",
+    )
+    text = forms.CharField(
+        max_length=MOST_CHARACTERS + 50_000,  # the service counts without what surrounds it
+        required=False,
+        strip=False,
+        widget=forms.Textarea(attrs={"rows": 22, "spellcheck": "true"}),
+        help_text="Markdown or plain text. Headings (#) become the path a citation shows.",
+    )
+    file = forms.FileField(
+        required=False,
+        label="Or a file instead",
+        allow_empty_file=True,
+        widget=forms.ClearableFileInput(attrs={"accept": ",".join(files.KINDS)}),
+        help_text=f"md, txt, csv, html or pdf, up to {files.MOST_BYTES // 1024**2} MB. Its text replaces the other.",
+    )
+    message = forms.CharField(
+        max_length=500,
+        required=False,
+        label="What changed, and why",
+        widget=forms.TextInput(attrs={"placeholder": "Express delivery costs 9 euros from June on"}),
+    )
+    kind = forms.ChoiceField(choices=Document.Kind.choices, required=False, widget=forms.HiddenInput)
+    source_name = forms.CharField(max_length=120, required=False, widget=forms.HiddenInput)
+    seen_version = forms.IntegerField(min_value=0, required=False, widget=forms.HiddenInput)
+
+    def __init__(self, *args: Any, document: Document | None = None, **kwargs: Any) -> None:
+        if document is not None and document.current is not None:
+            kwargs["initial"] = {
+                "name": document.name,
+                "text": document.current.text,
+                "seen_version": document.newest,
+            } | (kwargs.get("initial") or {})
+        super().__init__(*args, **kwargs)
+        self.document = document
+        self.fields["text"].when_needed = "or a file"  # type: ignore[attr-defined]
+        if document is not None:
+            self.fields["name"].help_text = "Citations name it."
+            self.fields["name"].required = True
+        else:
+            self.fields["name"].when_needed = "unless a file has one"  # type: ignore[attr-defined]
+
+    def read_file(self) -> None:
+        """Have the text of an uploaded file stand where one types, so that nothing is lost by another mistake."""
+        upload = self.cleaned_data.get("file")
+        if upload is None:
+            return
+        read = files.read(upload)
+        found = {"text": read.text, "kind": read.kind, "source_name": read.name}
+        found["name"] = self.cleaned_data.get("name") or (self.document.name if self.document else read.title)
+        self.cleaned_data |= found
+        self._show(found)
+
+    def begin_from(self, newest: int) -> None:
+        """Have the next save go over what somebody else saved: its author was told."""
+        self._show({"seen_version": newest})
+
+    def _show(self, values: dict[str, Any]) -> None:
+        self.data = {name: self.data.get(name) for name in self.data} | values
+
+    def changes(self) -> dict[str, Any]:
+        """Return what a service takes."""
+        given = {name: self.cleaned_data[name] for name in ("name", "text", "message", "source_name")}
+        given["kind"] = self.cleaned_data.get("kind") or self._typed_kind()
+        return given
+
+    def _typed_kind(self) -> str:
+        current = self.document.current if self.document else None
+        is_text = current is not None and current.kind == Document.Kind.TEXT
+        return Document.Kind.TEXT if is_text else Document.Kind.MARKDOWN
+
+
+class SearchForm(forms.Form):
+    question = forms.CharField(
+        max_length=2_000,
+        label="A question, as a customer would ask it",
+        widget=forms.TextInput(attrs={"placeholder": "How long can I return a jacket?", "autocomplete": "off"}),
+    )

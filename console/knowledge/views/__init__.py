@@ -1,0 +1,1 @@
+"""The pages of knowledge: collections, their documents, and documents' versions."""

@@ -1,0 +1,155 @@
+"""Collections: list, make, look into, try a search, change, delete."""
+
+import uuid
+from typing import Any
+
+from django.http import HttpResponse
+from django.shortcuts import render
+from django.urls import reverse
+from django.views.decorators.http import require_POST, require_safe
+
+from console.core.errors import Refusal
+from console.core.htmx import go, is_htmx
+from console.knowledge import access, queries, where_used
+from console.knowledge.embedding import Asked
+from console.knowledge.forms import CollectionForm, SearchForm, refuse
+from console.knowledge.models import Collection
+from console.knowledge.search import Search, search_now
+from console.knowledge.services import collections as services
+from console.knowledge.views.frame import ACTIVE, STOP_POLLING, ask, frame, searcher
+from console.teams.access import needs, scope_for
+from console.teams.callers import TeamRequest
+
+
+@needs("view_team")
+@require_safe
+def collections(request: TeamRequest) -> HttpResponse:
+    scope = scope_for(request.caller, request.GET.get("team", ""))
+    shown = access.visible_collections(scope or request.caller)
+    context = {"active": ACTIVE, "rows": queries.rows(shown), "may_build": request.caller.may("build")}
+    return render(request, "knowledge/list.html", context)
+
+
+@needs("build")
+def new_collection(request: TeamRequest) -> HttpResponse:
+    form = _form(request, initial={"team": request.GET.get("team", "")})
+    if form.is_bound and form.is_valid():
+        try:
+            made = services.create_collection(actor=request.caller.actor, **form.changes())
+        except Refusal as refusal:
+            refuse(form, refusal)
+        else:
+            return go(request, _url(made), f"Made {made.name}. Add its first document.")
+    context = {"active": ACTIVE, "form": form}
+    return render(request, "knowledge/collection_form.html", context, status=422 if form.is_bound else 200)
+
+
+def _form(request: TeamRequest, collection: Collection | None = None, **kwargs: Any) -> CollectionForm:
+    models = queries.embedding_models(request.caller)
+    if collection is None:
+        first = models.first()
+        kwargs["initial"] = {"model": first.pk if first else None} | kwargs.get("initial", {})
+    return CollectionForm(
+        request.POST if request.method == "POST" else None,
+        teams=access.owning_teams(request.caller),
+        models=models,
+        is_operator=request.caller.is_operator,
+        collection=collection,
+        **kwargs,
+    )
+
+
+def _url(collection: Collection) -> str:
+    return reverse("knowledge:collection", args=[collection.pk])
+
+
+@needs("view_team")
+@require_safe
+def collection(request: TeamRequest, collection_id: uuid.UUID) -> HttpResponse:
+    """Its documents, and how far its vectors are: that piece asks again while some are being made."""
+    found = access.collection_for(request.caller, collection_id)
+    if is_htmx(request) and request.GET.get("piece") == "state":
+        context = {**frame(request, found), "row": queries.row(found)}
+        status = 200 if context["row"].is_making else STOP_POLLING
+        return render(request, "knowledge/collection.html#state", context, status=status)
+    return render(request, "knowledge/collection.html", _page(request, found))
+
+
+def _page(
+    request: TeamRequest, found: Collection, form: SearchForm | None = None, search: Search | None = None
+) -> dict[str, Any]:
+    documents = list(queries.documents_of(found)[: queries.DOCUMENTS_SHOWN + 1])
+    uses = where_used.uses_of(found)
+    seen = [use for use in uses if use.team_id is None or request.caller.may("view_team", use.team_id)]
+    return {
+        **frame(request, found),
+        "row": queries.row(found),
+        "documents": documents[: queries.DOCUMENTS_SHOWN],
+        "is_cut": len(documents) > queries.DOCUMENTS_SHOWN,
+        "uses": seen,
+        "uses_elsewhere": len(uses) - len(seen),
+        "search_form": form or SearchForm(),
+        "search": search,
+    }
+
+
+@needs("view_team")
+@require_POST
+def search(request: TeamRequest, collection_id: uuid.UUID) -> HttpResponse:
+    """Try a search: what chat, the API and agents would be given for a question."""
+    found = access.collection_for(request.caller, collection_id)
+    form, result = SearchForm(request.POST), None
+    if form.is_valid():
+        asked = Asked(route=request.path, client_address=request.client_address)
+        result = search_now(searcher(request, found), [found], form.cleaned_data["question"], 8, asked=asked)
+    context = _page(request, found, form, result)
+    template = "knowledge/collection.html#search" if is_htmx(request) else "knowledge/collection.html"
+    return render(request, template, context, status=422 if result is None else 200)
+
+
+@needs("build")
+def change_collection(request: TeamRequest, collection_id: uuid.UUID) -> HttpResponse:
+    found = access.collection_for(request.caller, collection_id, to="change")
+    form = _form(request, found)
+    if form.is_bound and form.is_valid():
+        try:
+            services.change_collection(actor=request.caller.actor, collection=found, **form.changes())
+        except Refusal as refusal:
+            refuse(form, refusal)
+        else:
+            return go(request, _url(found), f"Changed {form.cleaned_data['name']}.")
+    context = {**frame(request, found), "form": form}
+    return render(request, "knowledge/collection_form.html", context, status=422 if form.is_bound else 200)
+
+
+@needs("build")
+@require_POST
+def vectors(request: TeamRequest, collection_id: uuid.UUID) -> HttpResponse:
+    """Make missing vectors now, or with `do=again` all of them anew."""
+    found = access.collection_for(request.caller, collection_id, to="change")
+    if request.POST.get("do") == "again":
+        services.embed_again(actor=request.caller.actor, collection=found)
+        said = "All vectors are made anew. Until then words decide."
+    else:
+        services.retry_vectors(actor=request.caller.actor, collection=found)
+        said = "Trying again."
+    return go(request, _url(found), said)
+
+
+@needs("build")
+def delete_collection(request: TeamRequest, collection_id: uuid.UUID) -> HttpResponse:
+    found = access.collection_for(request.caller, collection_id, to="change")
+    refused = ""
+    if request.method == "POST":
+        try:
+            services.delete_collection(actor=request.caller.actor, collection=found)
+        except Refusal as refusal:
+            refused = refusal.message
+        else:
+            return go(request, reverse("knowledge:collections"), f"Deleted {found.name}.")
+    count = queries.row(found).documents
+    lost = (
+        f"Nothing finds its {count} document{'' if count == 1 else 's'} any more. What was answered from them stays on"
+        " record, with the versions it was answered from."
+    )
+    return ask(request, found, verb="Delete", name=found.name, lost=lost, back_url=_url(found), refused=refused)
