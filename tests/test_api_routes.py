@@ -41,6 +41,7 @@ from tests.test_routes import (
     _document,
     _increase,
     _invitation,
+    _legacy,
     _member,
     _message,
     _own_widget,
@@ -147,6 +148,8 @@ def _visit_pk(cast: Cast) -> Arguments:
 
 
 FACTORIES: dict[str, Any] = {
+    "api:expectation": lambda cast: {"kind": "key", "pk": cast.kim.pk},
+    "api:legacy_touchpoint": lambda cast: _pk(_legacy(cast)),
     **dict.fromkeys(("api:tool", "api:try_tool", "api:review_tool"), lambda cast: _pk(_tool(cast))),
     **dict.fromkeys(
         ("api:tool_server", "api:look_at_tool_server", "api:take_tool"), lambda cast: _pk(_tool_server(cast))

@@ -3,13 +3,16 @@
 import base64
 import binascii
 import uuid
-from typing import Any
+from collections.abc import Callable, Sequence
+from typing import Any, TypeVar
 
 from django.db import models
 from django.db.models import Model, QuerySet
 from rest_framework.request import Request
 
 from console.core.errors import BadInput
+
+_Row = TypeVar("_Row")
 
 DEFAULT, MOST = 50, 200
 
@@ -28,6 +31,22 @@ def _decode(cursor: str) -> uuid.UUID:
         raise BadInput("cursor is not one this API gave out; leave it away to begin again.", param="cursor") from None
 
 
+def _encode(key: uuid.UUID) -> str:
+    return base64.urlsafe_b64encode(key.bytes).decode().rstrip("=")
+
+
+def page_of_found(
+    request: Request, rows: Sequence[_Row], *, key: Callable[[_Row], uuid.UUID]
+) -> tuple[list[_Row], str | None]:
+    """Return one page of what was read already, newest first by a UUIDv7, and the cursor of the next."""
+    limit, cursor = limit_of(request), request.query_params.get("cursor")
+    rows = sorted(rows, key=key, reverse=True)
+    if cursor:
+        before = _decode(cursor)
+        rows = [row for row in rows if key(row) < before]
+    return rows[:limit], _encode(key(rows[limit - 1])) if len(rows) > limit else None
+
+
 def page_of(request: Request, rows: QuerySet[Any], *, key: str = "pk") -> tuple[list[Any], str | None]:
     """Return one page of rows, newest first by their `key`, a UUIDv7 or a number, and the cursor of the next."""
     limit = limit_of(request)
@@ -42,4 +61,4 @@ def page_of(request: Request, rows: QuerySet[Any], *, key: str = "pk") -> tuple[
         return found, None
     last = getattr(found[limit - 1], key)
     last = last if isinstance(last, uuid.UUID) else uuid.UUID(int=last)
-    return found[:limit], base64.urlsafe_b64encode(last.bytes).decode().rstrip("=")
+    return found[:limit], _encode(last)

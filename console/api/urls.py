@@ -19,6 +19,7 @@ urlpatterns = [
         "widgets",
         "quotas",
         "usage",
+        "touchpoints.urls",
         "audit",
         "installation",
     )

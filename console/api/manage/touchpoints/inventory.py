@@ -1,0 +1,109 @@
+"""Every place where AI is used, and what is expected of those on Facet."""
+
+import uuid
+from typing import Any
+
+from drf_spectacular.utils import OpenApiParameter, extend_schema
+from rest_framework.response import Response
+
+from console.api.manage.base import Endpoint, listed
+from console.api.manage.touchpoints.shapes import (
+    ExpectationChangeSerializer,
+    ExpectationSerializer,
+    TouchpointSerializer,
+    TouchpointSummarySerializer,
+)
+from console.api.pagination import page_of_found
+from console.core.errors import BadInput
+from console.teams import access as teams_access
+from console.touchpoints import access, queries
+from console.touchpoints.exporting import as_dict
+from console.touchpoints.models import Kind
+from console.touchpoints.queries import FILTERS, Inventory, Wanted
+from console.touchpoints.services import expectations
+from usage_app import amounts
+from usage_app.models import Metric
+
+TEAM = OpenApiParameter("team", str, description="Only this team's.")
+FILTER_PARAMETERS = [
+    TEAM,
+    OpenApiParameter("kind", str, enum=Kind.values),
+    OpenApiParameter("state", str, enum=list(FILTERS), description="Unless given, all but migrated and retired ones."),
+    OpenApiParameter("q", str, description="Words of the name, owner, purpose, place or model."),
+]
+
+
+class InventoryEndpoint(Endpoint):
+    needs = access.VIEW
+
+    def inventory(self) -> Inventory:
+        team = teams_access.scope_for(self.caller, self.request.query_params.get("team", ""), access.VIEW)
+        return queries.inventory(access.reach_of(self.caller, team))
+
+    def wanted(self) -> Wanted:
+        """Return the filters; a program is told of what is none, where a page shrugs."""
+        for name, known in (("kind", Kind.values), ("state", list(FILTERS))):
+            if (given := self.request.query_params.get(name, "")) and given not in known:
+                raise BadInput(f"{name} must be one of {', '.join(known)}.", param=name)
+        return Wanted.of(*(self.request.query_params.get(name, "") for name in ("kind", "state", "q")))
+
+
+class Touchpoints(InventoryEndpoint):
+    @extend_schema(
+        operation_id="list_touchpoints",
+        tags=["touchpoints"],
+        summary="List every place where AI is used, newest first",
+        parameters=FILTER_PARAMETERS,
+        responses=listed(TouchpointSerializer),
+    )
+    def get(self, request: Any) -> Response:
+        rows = self.inventory().found(self.wanted())
+        found, after = page_of_found(request, rows, key=lambda row: row.id)
+        return Response({"data": TouchpointSerializer(map(as_dict, found), many=True).data, "next": after})
+
+
+class Summary(InventoryEndpoint):
+    @extend_schema(
+        operation_id="touchpoints_summary",
+        tags=["touchpoints"],
+        summary="Say how many there are, miss what is expected, and are left to migrate",
+        parameters=[TEAM],
+        responses=TouchpointSummarySerializer,
+    )
+    def get(self, request: Any) -> Response:
+        summary = self.inventory().summary
+        names = ("total", "missed", "unset", "overlapping", "legacy_left", "legacy_done")
+        said = {name: getattr(summary, name) for name in names}
+        said["cost"] = amounts.for_input(Metric.COST, summary.cost_micros)
+        said["legacy_spend_estimate"] = amounts.for_input(Metric.COST, summary.legacy_micros)
+        return Response(TouchpointSummarySerializer(said).data)
+
+
+class OneExpectation(Endpoint):
+    needs = access.EDIT
+
+    @extend_schema(
+        operation_id="set_expectation",
+        tags=["touchpoints"],
+        summary="Say what is expected of a key, a widget or an agent",
+        request=ExpectationChangeSerializer,
+        responses=ExpectationSerializer,
+    )
+    def patch(self, request: Any, kind: str, pk: uuid.UUID) -> Response:
+        subject = access.subject_for(self.caller, kind, pk, to=access.EDIT)
+        given = self.read(ExpectationChangeSerializer)
+        kept = expectations.set_expectation(
+            actor=self.actor, team=subject.team, kind=kind, subject_id=pk, name=subject.name, **given
+        )
+        return Response(ExpectationSerializer(kept).data)
+
+    @extend_schema(
+        operation_id="clear_expectation",
+        tags=["touchpoints"],
+        summary="Take back what was expected",
+        responses={204: None},
+    )
+    def delete(self, request: Any, kind: str, pk: uuid.UUID) -> Response:
+        subject = access.subject_for(self.caller, kind, pk, to=access.EDIT)
+        expectations.clear_expectation(actor=self.actor, kind=kind, subject_id=pk, name=subject.name)
+        return Response(status=204)
