@@ -15,7 +15,7 @@ from console.gateway.prompting import prompted
 from console.gateway.refusing import Identify, as_attempt, changing_too_fast, record_refusal, tries
 from console.gateway.running import Gateway, gateway
 from console.gateway.targets import is_fallback
-from console.gateway.types import Ask, Asker, Call, Plan, Remaining
+from console.gateway.types import Ask, Asker, Call, Informed, Plan, Remaining
 from console.gateway.unknown_fields import settled
 
 # What speaks against one version and not against the caller; of a fallback the call goes on to the next.
@@ -36,6 +36,7 @@ async def admit(
     goes_on = has_input is None and is_fallback(step)
     if has_input is None:
         has_input = goes_on  # a copy for a shadow has its own
+    known: Informed | None = None
     for _ in tries():
         asker: Asker | None = None
         filled = ask
@@ -45,7 +46,8 @@ async def admit(
             if "prompt" in filled.body:
                 filled = await prompted(snapshot, asker, filled)
             if "knowledge" in filled.body:
-                filled = await informed(identify, asker, filled)
+                filled = await informed(identify, asker, filled, known)
+                known = filled.knowledge
             kept = prepare_payload(filled.text)
             plan = make_plan(
                 snapshot,

@@ -57,10 +57,11 @@ class LookUp(Protocol):
 LOOK_UPS: list[LookUp] = []
 
 
-async def informed(identify: Identify, asker: Asker, ask: Ask) -> Ask:
+async def informed(identify: Identify, asker: Asker, ask: Ask, known: Informed | None = None) -> Ask:
     """Return the ask with what its collections say about its question; the same ask where the operation has none.
 
-    The collections of an agent are read as its own team sees them: what they answer is what its team shares.
+    The collections of an agent are read as its own team sees them: what they answer is what its team shares. `known` is
+    what was found for the same ask a moment ago, under settings that have changed: that is not paid for again.
     """
     if ask.operation not in _OPERATIONS:
         return ask
@@ -72,12 +73,16 @@ async def informed(identify: Identify, asker: Asker, ask: Ask) -> Ask:
     place = question_in(ask.operation, body)
     if place is None and ask.agent is None:
         raise BadInput("knowledge needs a question: the last message of the user has no words.", param="knowledge")
-    found = await _found(identify, asker, ask, wanted, place) if place else Found((), "no_question")
-    if place and found.passages:
-        body = with_block(body, place, block_of(found.passages))
+    team_id = asker.team.id if ask.agent is None else ask.agent.team_id
+    looked_up = (team_id, wanted, place)
+    if known is None or known.looked_up != looked_up:
+        found = await _found(identify, asker, ask, wanted, place) if place else Found((), "no_question")
+        known = _informed(looked_up, wanted, found)
+    if place and known.block:
+        body = with_block(body, place, known.block)
     # The log keeps both: what was asked for, and the words it came to.
     text = orjson.dumps({**orjson.loads(ask.text), **body, "knowledge": named}).decode()
-    return ask._replace(body=body, text=text, knowledge=_informed(wanted, found))
+    return ask._replace(body=body, text=text, knowledge=known)
 
 
 async def _found(identify: Identify, asker: Asker, ask: Ask, wanted: KnowledgeRef, place: Place) -> Found:
@@ -93,7 +98,7 @@ async def _found(identify: Identify, asker: Asker, ask: Ask, wanted: KnowledgeRe
         raise AgentNotReady(ask.agent.slug, refusal.message, is_inside=is_inside) from refusal
 
 
-def _informed(wanted: KnowledgeRef, found: Found) -> Informed:
+def _informed(looked_up: tuple[object, ...], wanted: KnowledgeRef, found: Found) -> Informed:
     told: list[dict[str, Any]] = [
         {
             "n": n,
@@ -115,4 +120,5 @@ def _informed(wanted: KnowledgeRef, found: Found) -> Informed:
         for one, passage in zip(told, found.passages, strict=True)
     ]
     record: dict[str, Any] = {"collections": wanted.collections, "sources": kept}
-    return Informed(told, record | ({"note": found.note} if found.note else {}))
+    record |= {"note": found.note} if found.note else {}
+    return Informed(told, record, looked_up, block_of(found.passages) if found.passages else "")

@@ -62,6 +62,8 @@ class Informed(NamedTuple):
 
     told: list[dict[str, Any]]  # as the answer names them, in order
     record: dict[str, Any]  # as the log does
+    looked_up: tuple[object, ...]  # what was looked up for them, and for whom
+    block: str  # as the model reads them; empty when there are none
 
     @property
     def sources(self) -> list[dict[str, Any]]:

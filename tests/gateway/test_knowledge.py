@@ -10,12 +10,14 @@ from console.core.clock import now
 from console.core.errors import BadInput
 from console.gateway import knowledge
 from console.gateway.questions import question_in, with_block
+from console.knowledge import in_calls
 from console.knowledge.models import Collection
 from console.knowledge.services.collections import create_collection
 from console.knowledge.services.documents import add_document, save_version
 from console.teams.actors import SYSTEM
 from tests import make
 from tests.sdks import anthropic, openai
+from tests.waiting import until
 from usage_app.queries.audit.record import record
 
 OLD = "# Refunds\n\nRefunds are paid within 30 days.\n\n# Shipping\n\nParcels cost 4 euros."
@@ -139,7 +141,7 @@ def test_an_agent_answers_from_its_documents_whoever_asks(ask, world, prices):
         assert error["code"] == "agent_not_ready" and ("'prices'" in error["message"]) is names_it
 
 
-def test_a_call_is_not_lost_with_the_vector_of_its_question(ask, world, prices):
+def test_a_call_is_not_lost_with_the_vector_of_its_question(ask, world, prices, monkeypatch):
     world.model.capabilities = ["chat", "embedding"]
     world.model.save()
     prices.model, prices.payer = world.model, world.team
@@ -150,6 +152,14 @@ def test_a_call_is_not_lost_with_the_vector_of_its_question(ask, world, prices):
     vector, call = sorted(world.calls(), key=lambda line: line.type, reverse=True)
     assert (vector.type, vector.status, call.status) == ("embedding", "error", "ok")
     assert json.loads(call.detail)["knowledge"]["note"].startswith("Found by words alone")
+
+    monkeypatch.setattr(in_calls, "PATIENCE_SECONDS", 0.05)
+    world.upstream.enqueue_slowly(0.5)
+    create_collection(actor=SYSTEM, team=None, slug="new", name="New")  # settings changed: planned twice, asked once
+    assert ask(QUESTION, knowledge=["prices"]).json()["facet"] == {"knowledge": [SOURCE]}
+    until(lambda: len(world.calls()) == 4, "the vector that came too late is on record")
+    notes = [json.loads(line.detail)["knowledge"].get("note") for line in world.calls() if line.type == "chat"]
+    assert notes[1] == "Found by words alone: The embeddings model took too long."
 
 
 def test_a_call_that_names_no_collections_looks_nowhere(ask, monkeypatch):
