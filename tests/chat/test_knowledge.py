@@ -50,6 +50,7 @@ def test_a_changed_document_is_in_the_next_answer_of_chat_widget_and_api(room: R
         assert told.sources == shown.sources == [source | {"document_id": str(policy.pk), "passage": 1}]
         page = room.client.get(place).content.decode()
         assert 'aria-label="Sources"' in page and f"v{version}" in page
+        assert f'href="{reverse("knowledge:version", args=[policy.pk, version])}"' in page
         assert f"[1] Price policy, version {version}: Refunds" in as_markdown(conversation)
         record = auditor.get(reverse("usage:audit_record", args=[answer.headers["x-request-id"]])).content.decode()
         assert f"Price policy, version {version} " in record

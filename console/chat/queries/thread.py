@@ -2,17 +2,21 @@
 
 import uuid
 from collections import defaultdict
+from collections.abc import Collection, Iterable
 from dataclasses import dataclass
 from typing import Any
 
 from django.db.models import Func, JSONField, Value
+from django.urls import reverse
 from django.utils.safestring import SafeString, mark_safe
 
 from console.chat import troubles
 from console.chat.markdown import render
 from console.chat.models import Conversation, Feedback, Message
 from console.core.clock import now
+from console.knowledge.access import visible_collections
 from console.knowledge.chunking import JOINT
+from console.knowledge.models import Document
 from console.teams.models import User
 
 PAGE = 30
@@ -28,13 +32,14 @@ class File:
 
 @dataclass(frozen=True, slots=True)
 class Source:
-    """A part of a document an answer was given."""
+    """A part of a document an answer was given. `url` is empty for those who cannot read it there, or not any more."""
 
     n: int
     document: str
     version: int
     collection: str
     heading: str
+    url: str = ""
 
     @property
     def part(self) -> str:
@@ -42,10 +47,30 @@ class Source:
         return self.heading.rpartition(JOINT)[2]
 
 
-def sources_of(message: Message) -> list[Source]:
+def sources_of(message: Message, readable: Collection[str] = ()) -> list[Source]:
+    """Return the sources of an answer, with addresses where their documents (by id) are readable."""
     return [
-        Source(one["n"], one["document"], one["version"], one["collection"], one["heading"]) for one in message.sources
+        Source(one["n"], one["document"], one["version"], one["collection"], one["heading"], _url(one, readable))
+        for one in message.sources
     ]
+
+
+def _url(one: dict[str, Any], readable: Collection[str]) -> str:
+    return (
+        reverse("knowledge:version", args=[one["document_id"], one["version"]])
+        if one["document_id"] in readable
+        else ""
+    )
+
+
+def _readable(conversation: Conversation, messages: Iterable[Message]) -> frozenset[str]:
+    """Return which documents of these answers the team of the conversation can open, whose members read it."""
+    named = {one["document_id"] for message in messages for one in message.sources}
+    if not named:
+        return frozenset()
+    seen = visible_collections(conversation.team_id)
+    there = Document.objects.filter(pk__in=named, deleted_at=None, collection__in=seen)
+    return frozenset(map(str, there.values_list("pk", flat=True)))
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,6 +81,7 @@ class Turn:
     siblings: tuple[uuid.UUID, ...] = ()
     feedback: Feedback | None = None
     files: tuple[File, ...] = ()
+    readable: frozenset[str] = frozenset()  # ids of documents that can be opened
 
     @property
     def is_question(self) -> bool:
@@ -89,7 +115,7 @@ class Turn:
 
     @property
     def sources(self) -> list[Source]:
-        return sources_of(self.message)
+        return sources_of(self.message, self.readable)
 
     @property
     def tokens(self) -> int:
@@ -137,8 +163,9 @@ def thread(conversation: Conversation, reader: User | None, *, before: uuid.UUID
     messages = Message.objects.select_related("agent_version", "author").defer("attachments")
     rows = messages.annotate(file_names=_of_files("name"), file_sizes=_of_files("bytes")).in_bulk(shown)
     given = {one.message_id: one for one in Feedback.objects.filter(message__in=shown, person=reader)} if reader else {}
+    readable = _readable(conversation, rows.values())
     turns = [
-        Turn(rows[one], tuple(children[parents[one]]), given.get(one), _files(rows[one]))
+        Turn(rows[one], tuple(children[parents[one]]), given.get(one), _files(rows[one]), readable)
         for one in shown
         if one in rows
     ]
@@ -154,7 +181,7 @@ def turn(message: Message, reader: User | None) -> Turn:
     _, children = _tree(message.conversation)
     files = tuple(File(file["name"], file["bytes"]) for file in message.attachments)
     given = Feedback.objects.filter(message=message, person=reader).first() if reader else None
-    return Turn(message, tuple(children[message.parent_id]), given, files)
+    return Turn(message, tuple(children[message.parent_id]), given, files, _readable(message.conversation, [message]))
 
 
 def _of_files(what: str) -> Func:
