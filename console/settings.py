@@ -17,6 +17,7 @@ from console.core.env import (
     env_secret,
     env_str,
     env_url,
+    headers_in,
 )
 from console.embedded import defaults as embedded
 
@@ -492,11 +493,12 @@ AUDIT_REDACT_FIELDS = env_list("AUDIT_REDACT_FIELDS", ["password", "secret", "au
 # Logging ----------------------------------------------------------------------------------------------------------
 
 _LEVELS = ("DEBUG", "INFO", "WARNING", "ERROR", "CRITICAL")
+LOG_JSON = env_bool("LOG_JSON", IS_PRODUCTION)
 LOGGING = {
     "version": 1,
     "disable_existing_loggers": False,
     "filters": {"scrub": {"()": "console.core.logs.ScrubFilter"}},
-    "formatters": {"line": {"()": "console.core.logs.LineFormatter", "json": env_bool("LOG_JSON", IS_PRODUCTION)}},
+    "formatters": {"line": {"()": "console.core.logs.LineFormatter", "json": LOG_JSON}},
     "handlers": {
         "stderr": {"class": "logging.StreamHandler", "formatter": "line", "filters": ["scrub"]},
         "nowhere": {"class": "logging.NullHandler"},
@@ -522,6 +524,10 @@ if METRICS_TOKEN and len(METRICS_TOKEN) < 20:
     raise ImproperlyConfigured("METRICS_TOKEN is shorter than 20 characters; `openssl rand -hex 32` makes one.")
 # Cuts of calls that have series of their own; what comes later shares `other`.
 METRICS_MOST_SERIES = env_int("METRICS_MOST_SERIES", 2000, minimum=1)
+# A collector of OpenTelemetry, which gets the log's calls as traces; by the names its own tools use.
+OTEL_EXPORTER_OTLP_ENDPOINT = env_url("OTEL_EXPORTER_OTLP_ENDPOINT")
+OTEL_EXPORTER_OTLP_HEADERS = headers_in("OTEL_EXPORTER_OTLP_HEADERS", env_secret("OTEL_EXPORTER_OTLP_HEADERS"))
+OTEL_SERVICE_NAME = env_str("OTEL_SERVICE_NAME", "facet")
 
 # Periodic work ----------------------------------------------------------------------------------------------------
 
@@ -562,6 +568,17 @@ CELERY_BEAT_SCHEDULE: dict[str, dict[str, Any]] = {
     "notices.send": {"task": "notices.send", "schedule": 10, "options": {"expires": 10}},
     "notices.watch": {"task": "notices.watch", "schedule": 60, "options": {"expires": 60}},
     "notices.forget": {"task": "notices.forget", "schedule": 86400, "options": {"expires": 3600}},
+    **(
+        {
+            "telemetry.export_traces": {
+                "task": "telemetry.export_traces",
+                "schedule": 5,
+                "options": {"expires": 5},
+            }
+        }
+        if OTEL_EXPORTER_OTLP_ENDPOINT
+        else {}
+    ),
     "audit.seal": {"task": "audit.seal", "schedule": 30, "options": {"expires": 30}},
     "audit.verify": {"task": "audit.verify", "schedule": 120, "options": {"expires": 120}},
     "audit.make_months": {"task": "audit.make_months", "schedule": 3600, "options": {"expires": 3600}},

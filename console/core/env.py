@@ -3,9 +3,10 @@
 import ipaddress
 import json
 import os
+import re
 from collections.abc import Collection
 from pathlib import Path
-from urllib.parse import urlsplit
+from urllib.parse import unquote, urlsplit
 
 from django.core.exceptions import ImproperlyConfigured
 
@@ -89,6 +90,18 @@ def env_secret(name: str, default: str = "") -> str:
         return Path(path).read_text(encoding="utf-8").strip()
     except OSError as error:
         raise ImproperlyConfigured(f"{name}_FILE is {path!r}, which cannot be read: {error.strerror}.") from None
+
+
+def headers_in(name: str, text: str) -> dict[str, str]:
+    """Return the headers of `name=value,name=value`, values percent-encoded, as OpenTelemetry writes them."""
+    found = {}
+    for part in filter(None, (part.strip() for part in text.split(","))):
+        header, equals, value = part.partition("=")
+        value = unquote(value.strip())
+        if not equals or not re.fullmatch(r"[A-Za-z0-9_-]+", header.strip()) or not value.isprintable():
+            raise ImproperlyConfigured(f"{name} holds something else than name=value pairs, separated by commas.")
+        found[header.strip()] = value
+    return found
 
 
 def env_commands(name: str) -> dict[str, list[str]]:

@@ -91,12 +91,14 @@ def facts() -> list[tuple[str, list[Fact]]]:
         (
             "Observability",
             [
-                Fact(
-                    "Metrics at /metrics for",
-                    "The token, and API keys" if settings.METRICS_TOKEN else "API keys only",
-                    "METRICS_TOKEN",
-                ),
+                Fact("Token for metrics", "Set" if settings.METRICS_TOKEN else "None", "METRICS_TOKEN"),
                 Fact("Series of calls at most", f"{settings.METRICS_MOST_SERIES:,} cuts", "METRICS_MOST_SERIES"),
+                Fact(
+                    "Collector of traces",
+                    _where(settings.OTEL_EXPORTER_OTLP_ENDPOINT) if settings.OTEL_EXPORTER_OTLP_ENDPOINT else "None",
+                    "OTEL_EXPORTER_OTLP_ENDPOINT",
+                ),
+                Fact("Name in traces", settings.OTEL_SERVICE_NAME, "OTEL_SERVICE_NAME"),
             ],
         ),
         (

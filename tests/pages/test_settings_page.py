@@ -17,6 +17,7 @@ def test_it_shows_operators_how_the_house_is_set_up(client: Client, cast: Cast) 
     assert "INSTALLATION_NAME" in html
     assert "AUDIT_KEEP_DAYS" in html
     assert "PostgreSQL" in html
+    assert "What your own monitoring is told" in html and "/metrics" in html
 
 
 def test_it_is_for_operators_only(client: Client, cast: Cast) -> None:

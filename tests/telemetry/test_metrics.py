@@ -9,7 +9,6 @@ from typing import Any
 
 import pytest
 import yaml
-from django.conf import settings
 from django.test import Client
 from prometheus_client.openmetrics.parser import text_string_to_metric_families as open_metrics
 from prometheus_client.parser import text_string_to_metric_families as plain
@@ -152,7 +151,8 @@ def test_its_counters_never_fall(cast: Cast, settings: Any) -> None:
     assert of(after, "facet_calls_total", "alias=other") == [1002]
 
 
-def test_dashboards_and_rules_name_what_exists(cast: Cast, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_dashboards_and_rules_name_what_exists(cast: Cast, settings: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    settings.OTEL_EXPORTER_OTLP_ENDPOINT = "http://collector.example.com:4318"
     monkeypatch.setattr(installation, "queue_lengths", lambda: dict.fromkeys(map(str, Lane), 0))  # no broker here
     make.make_model()
     a_total(cast.team_a, first_token=by_octave(histogram([50_000])))

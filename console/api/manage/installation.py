@@ -3,7 +3,8 @@
 from functools import cache
 from typing import Any, NoReturn
 
-from django.urls import path, re_path
+from django.conf import settings
+from django.urls import path, re_path, reverse
 from drf_spectacular.generators import SchemaGenerator
 from drf_spectacular.utils import extend_schema
 from drf_spectacular.views import SpectacularAPIView
@@ -16,6 +17,7 @@ from console.api.permissions import DeclaredPermission
 from console.core.errors import NotFound
 from console.core.installation import facts
 from console.teams import access
+from console.telemetry import queries
 
 
 @cache
@@ -56,6 +58,44 @@ class Settings(Endpoint):
         return Response({"settings": said})
 
 
+class MetricsSerializer(serializers.Serializer[Any]):
+    path = serializers.CharField()
+    readers = serializers.CharField(help_text="Whose tokens are taken, in words.")
+    most_series = serializers.IntegerField(help_text="Cuts of calls with series of their own.")
+
+
+class TracesSerializer(serializers.Serializer[Any]):
+    state = serializers.ChoiceField(["off", "waiting", "ok", "failing"])
+    collector = serializers.CharField(help_text="Its host; empty while off.")
+    exported = serializers.IntegerField(help_text="Spans the collector has taken.")
+    dropped = serializers.IntegerField(help_text="Spans the collector refused for good.")
+    exported_at = serializers.DateTimeField(allow_null=True)
+    failures = serializers.IntegerField(help_text="In a row.")
+    next_try_at = serializers.DateTimeField(allow_null=True)
+    problem = serializers.CharField(help_text="The last one, empty once traces are taken again.")
+    problem_at = serializers.DateTimeField(allow_null=True)
+
+
+class ObservabilitySerializer(serializers.Serializer[Any]):
+    metrics = MetricsSerializer()
+    traces = TracesSerializer()
+
+
+class Observability(Endpoint):
+    needs = access.OPERATOR
+
+    @extend_schema(
+        tags=["installation"], summary="What monitoring is told, and how that goes", responses=ObservabilitySerializer
+    )
+    def get(self, request: Any) -> Response:
+        metrics = {
+            "path": reverse("telemetry:metrics"),
+            "readers": queries.metrics_readers(),
+            "most_series": settings.METRICS_MOST_SERIES,
+        }
+        return Response(ObservabilitySerializer({"metrics": metrics, "traces": queries.traces()}).data)
+
+
 class Unknown(Endpoint):
     needs = access.PUBLIC
 
@@ -71,6 +111,7 @@ class Unknown(Endpoint):
 
 urlpatterns = [
     path("schema/", Schema.as_view(), name="schema"),
+    path("observability/", Observability.as_view(), name="observability"),
     path("settings/", Settings.as_view(), name="settings"),
     re_path(r"", Unknown.as_view(), name="unknown"),
 ]

@@ -22,13 +22,13 @@ def _last() -> tuple[int, int, bytes]:
     return (last.number, last.to_tx, bytes(last.sha256)) if last else (0, 0, GENESIS)
 
 
-def _end_of_block(start: int, horizon: int, most: int) -> int:
+def end_of_block(start: int, horizon: int, most: int) -> int:
     """Return where a block from `start` on ends, so that it has at most `most` rows unless one transaction has more."""
     end = horizon
     while end - start > 1 and sql.count_rows(start, end, most + 1) > most:
         end = start + max((end - start) // 4, 1)
     if end < horizon and not sql.count_rows(start, end, 1):
-        return _end_of_block(end, horizon, most)
+        return end_of_block(end, horizon, most)
     return end
 
 
@@ -39,7 +39,7 @@ def _seal_one(most: int) -> tuple[int, bool]:
         return 0, False
     horizon, moment = sql.horizon()
     number, start, previous = _last()
-    end = _end_of_block(start, horizon, most)
+    end = end_of_block(start, horizon, most)
     rows = 0
     if end > start and sql.count_rows(start, end, 1):
         rows = sql.write_block(number + 1, previous, start, end, now())

@@ -11,6 +11,7 @@ from console.core.installation import facts
 from console.pages import health
 from console.teams.access import OPERATOR, needs
 from console.teams.callers import TeamRequest
+from console.telemetry.queries import ways
 
 _PARTS = {
     "database": ("PostgreSQL", "Holds everything that must not be lost"),
@@ -44,7 +45,7 @@ class Part:
 
 @needs(OPERATOR)
 def settings_page(request: TeamRequest) -> HttpResponse:
-    context = {"active": "settings", "groups": facts(), "parts": parts(health.look())}
+    context = {"active": "settings", "groups": facts(), "parts": parts(health.look()), "ways": ways()}
     return render(request, "pages/settings.html", context)
 
 

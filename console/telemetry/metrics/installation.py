@@ -11,7 +11,8 @@ from console.catalog.models import Provider
 from console.catalog.queries import breakers_open, provider_rows
 from console.core import canaries
 from console.core.installation import own_version
-from console.telemetry.metrics.families import add, gauge, moment
+from console.telemetry.metrics.families import add, counter, gauge, moment
+from console.telemetry.queries import traces
 from console.telemetry.valkey import queue_lengths
 
 
@@ -22,6 +23,7 @@ def families() -> Iterator[Metric]:
     yield from _workers()
     yield from _providers()
     yield from _log()
+    yield from _traces()
 
 
 def _workers() -> Iterator[Metric]:
@@ -61,3 +63,17 @@ def _log() -> Iterator[Metric]:
     problem = gauge("facet_audit_problem", "1 while the last check of the log found something changed.")
     add(problem, (), bool(state.problem))
     yield problem
+
+
+def _traces() -> Iterator[Metric]:
+    """Nothing is told of an export that is off."""
+    found = traces()
+    if found.state == "off":
+        return
+    exported = counter("facet_spans_exported", "Spans the collector of traces has taken.")
+    dropped = counter("facet_spans_dropped", "Spans the collector of traces refused for good.")
+    failures = gauge("facet_traces_failures", "How often in a row the collector has not taken traces.")
+    add(exported, (), found.exported)
+    add(dropped, (), found.dropped)
+    add(failures, (), found.failures)
+    yield from (exported, dropped, failures)

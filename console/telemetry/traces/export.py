@@ -1,0 +1,120 @@
+"""Follow the log and hand it to the collector, a batch at a time.
+
+1. Whoever claims the row exports, for a while; a process that dies is followed by the next one.
+2. A batch is sent, and only then is the place in the log moved: what a crash repeats, a collector knows by its ids.
+3. A collector in trouble is asked again after a pause that doubles up to five minutes, with ever smaller batches.
+4. A span alone with which it finds fault again and again is left out and counted. Nothing else is ever skipped.
+5. Nobody waits for any of this: calls know nothing of it, and no transaction is open while the network is slow.
+"""
+
+import datetime as dt
+import logging
+import time
+
+from django.conf import settings
+from django.db.models import F, Q
+
+from console.catalog.models import Provider
+from console.core.clock import now
+from console.telemetry.models import TraceExport
+from console.telemetry.traces import reading
+from console.telemetry.traces.reading import Place
+
+log = logging.getLogger(__name__)
+
+BATCH = 512
+# After so many failures in a row a span is alone in its batch, and to blame.
+_PATIENCE = 10
+_FIRST_PAUSE, _LONGEST_PAUSE = 5.0, 300.0
+_CLAIM = dt.timedelta(seconds=90)
+# Whoever switches the export on again after so long wants what happens now.
+_FORGOTTEN = dt.timedelta(days=7)
+
+
+def export(seconds: float = 20.0) -> int:
+    """Export what is new for at most about so long. Returns how many spans the collector has taken."""
+    if not settings.OTEL_EXPORTER_OTLP_ENDPOINT or (state := _claim()) is None:
+        return 0
+    total, deadline, goes_on = 0, time.monotonic() + seconds, True
+    try:
+        while goes_on and time.monotonic() < deadline:
+            taken, goes_on = _one_batch(state)
+            total += taken
+    finally:
+        _save(state, claimed_until=None, looked_at=now())
+    return total
+
+
+def _claim() -> TraceExport | None:
+    """Return the row for as long as nobody else has it; None while it is taken or pauses."""
+    moment = now()
+    start = reading.horizon()
+    TraceExport.objects.get_or_create(pk=1, defaults={"next_tx": start.tx})
+    free = Q(claimed_until=None) | Q(claimed_until__lt=moment)
+    due = Q(not_before=None) | Q(not_before__lte=moment)
+    rows = TraceExport.objects.filter(free, due, pk=1)
+    if not rows.update(fence=F("fence") + 1, claimed_until=moment + _CLAIM):
+        return None
+    state = TraceExport.objects.get(pk=1)
+    if state.looked_at < moment - _FORGOTTEN:
+        log.info("The export of traces was off for a week or longer: it goes on from now.")
+        _save(state, next_tx=start.tx, after_id=start.after)
+    return state
+
+
+def _save(state: TraceExport, **changes: object) -> bool:
+    """Write down changes, unless somebody else has claimed the row since."""
+    for name, value in changes.items():
+        setattr(state, name, value)
+    return bool(TraceExport.objects.filter(pk=1, fence=state.fence).update(**changes))
+
+
+def _one_batch(state: TraceExport) -> tuple[int, bool]:
+    """Send the next spans. Returns how many were taken, and whether there are more to try now."""
+    # The format and what writes it are loaded where something is exported, and by nobody else.
+    from console.telemetry.traces import sending
+    from console.telemetry.traces.spans import span_of
+
+    size = max(1, BATCH >> state.failures)
+    found = reading.read(Place(state.next_tx, state.after_id), size)
+    if not found.events:
+        return 0, _save(state, next_tx=found.end.tx, after_id=found.end.after) and not found.is_last
+    hosts = {provider.slug: provider.host for provider in Provider.objects.all()}
+    try:
+        taken = sending.send([span_of(event, hosts) for event in found.events])
+    except sending.NotTaken as error:
+        if error.is_refusal and len(found.events) == 1 and state.failures >= _PATIENCE:
+            log.warning("The collector refuses one span for good; it is left out: %s", error)
+            return 0, _save(state, next_tx=found.end.tx, after_id=found.end.after, dropped=state.dropped + 1)
+        _note(state, str(error), error.retry_after)
+        return 0, False
+    if state.failures:
+        log.info("The collector takes traces again.")
+    problem = f"It rejected {taken.rejected} spans. {taken.why}".strip() if taken.rejected else ""
+    goes_on = _save(
+        state,
+        next_tx=found.end.tx,
+        after_id=found.end.after,
+        exported=state.exported + len(found.events) - taken.rejected,
+        dropped=state.dropped + taken.rejected,
+        exported_at=now(),
+        claimed_until=now() + _CLAIM,
+        failures=0,
+        not_before=None,
+        problem=problem[:300],
+        problem_at=now() if problem else state.problem_at,
+    )
+    return len(found.events) - taken.rejected, goes_on and not found.is_last
+
+
+def _note(state: TraceExport, problem: str, retry_after: float) -> None:
+    if not state.failures:
+        log.warning("Traces are not taken, and will be sent again: %s", problem)
+    pause = min(_LONGEST_PAUSE, max(retry_after, _FIRST_PAUSE * 2 ** min(state.failures, 10)))
+    _save(
+        state,
+        failures=state.failures + 1,
+        not_before=now() + dt.timedelta(seconds=pause),
+        problem=problem[:300],
+        problem_at=now(),
+    )

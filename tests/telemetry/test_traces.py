@@ -1,0 +1,219 @@
+"""Lines of the log at a collector: what they say, that none is lost or skipped, and what does not leave the house."""
+
+import datetime as dt
+import uuid
+from typing import Any
+
+import pytest
+from django.test import Client
+from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import (
+    ExportTraceServiceRequest,
+    ExportTraceServiceResponse,
+)
+
+from console import outbound
+from console.audit.actions import RUN_ENDED
+from console.audit.services.lines import record
+from console.core.clock import now
+from console.core.errors import ProviderError
+from console.core.ids import request_id
+from console.teams.actors import SYSTEM
+from console.telemetry import queries
+from console.telemetry.models import TraceExport
+from console.telemetry.traces import export, reading
+from console.telemetry.traces.reading import Place
+from tests import make
+from tests.conftest import Cast
+from tests.usage.rows import a_call
+
+
+class Collector:
+    """What stands where the network is: takes what it is sent, or answers what it was told to."""
+
+    def __init__(self) -> None:
+        self.answers: list[int] = []
+        self.requests: list[dict[str, Any]] = []
+        self.batches: list[list[Any]] = []
+        self.said = ExportTraceServiceResponse()
+        self.retry_after = ""
+
+    async def request(self, method: str, url: str, *, body: bytes, **others: Any) -> Any:
+        self.status = self.answers.pop(0) if self.answers else 200
+        if self.status == 0:
+            raise ProviderError("The provider's address is not one this installation may call.")
+        self.requests.append({"method": method, "url": url, **others})
+        if self.status == 200:
+            told = ExportTraceServiceRequest.FromString(body)
+            (resource,) = told.resource_spans
+            self.resource = {one.key: one.value.string_value for one in resource.resource.attributes}
+            self.batches.append([span for scope in resource.scope_spans for span in scope.spans])
+        return self
+
+    async def read(self, limit: int) -> bytes:
+        return self.said.SerializeToString()
+
+    def close(self) -> None:
+        pass
+
+    @property
+    def spans(self) -> list[Any]:
+        return [span for batch in self.batches for span in batch]
+
+
+@pytest.fixture
+def collector(cast: Cast, settings: Any, monkeypatch: pytest.MonkeyPatch) -> Collector:
+    """A collector, and a log whose every line is old enough to be read, though it is this transaction's own."""
+    settings.OTEL_EXPORTER_OTLP_ENDPOINT = "http://collector.example.com:4318"
+    settings.OTEL_EXPORTER_OTLP_HEADERS = {"x-api-key": "planted-for-the-collector"}
+    found = Collector()
+    monkeypatch.setattr(outbound, "request", found.request)
+    monkeypatch.setattr(reading.log, "horizon", lambda: (1 << 62, now()))
+    start = uuid.UUID(int=0)
+    TraceExport.objects.create(pk=1, next_tx=_own_tx(), after_id=start)
+    return found
+
+
+def _own_tx() -> int:
+    from django.db import connection
+
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT audit_tx()")
+        return int(cursor.fetchone()[0])
+
+
+def _again() -> int:
+    TraceExport.objects.update(not_before=None)
+    return export.export()
+
+
+def _later(cast: Cast, calls: list[uuid.UUID]) -> uuid.UUID:
+    """Add a call after those there are, in the transaction of the test, which the export takes for unread again."""
+    TraceExport.objects.filter(next_tx=1 << 62).update(next_tx=_own_tx(), after_id=max(calls))
+    calls.append(a_call(cast.team_a, at=now() + dt.timedelta(seconds=len(calls))))
+    return calls[-1]
+
+
+def told(span: Any) -> dict[str, Any]:
+    return {one.key: getattr(one.value, one.value.WhichOneof("value")) for one in span.attributes}
+
+
+def test_it_tells_calls_tools_and_runs_in_genai_conventions(cast: Cast, collector: Collector) -> None:
+    model = make.make_model()
+    run = make.make_run(make.make_agent(cast.team_a), cast.alice)
+    parent = "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01"
+    planted = "sk-proj-CANARYCANARYCANARYCANARY1234"
+    begun = now() - dt.timedelta(seconds=2)
+    call = a_call(
+        cast.team_a,
+        at=begun,
+        closed_at=begun + dt.timedelta(seconds=1.5),
+        model=f"{model.provider.slug}/the-model",
+        cached_tokens=7,
+        actor="Alice Adams",
+        client_address="192.0.2.7",
+        alias=f"support {planted}",
+        client_request_id=parent,
+        http_status=200,
+    )
+    failed = a_call(cast.team_a, type="embedding", status="error", code="upstream_busy", client_request_id="mine")
+    step = {"surface": "agent", "client_request_id": run.public_id, "agent": "watcher@3"}
+    tool = a_call(cast.team_a, type="tool", target_type="tool", target="read_logs", **step)
+    asked = a_call(cast.team_a, type="agent", **step)
+    posing = a_call(cast.team_a, client_request_id=run.public_id)  # a client's own word for its request
+    a_call(cast.team_a, type="models")
+    detail = {"state": "succeeded", "steps": 2, "model_calls": 1, "tool_calls": 1, "cost_micros": 1000}
+    record(RUN_ENDED, actor=SYSTEM, target=run, team=cast.team_a, detail=detail, status="ok", surface="agent")
+    assert export.export() == 6
+    (request,) = collector.requests
+    assert (request["method"], request["url"]) == ("POST", "http://collector.example.com:4318/v1/traces")
+    assert request["headers"] == {"Content-Type": "application/x-protobuf", "x-api-key": "planted-for-the-collector"}
+    assert collector.resource["service.name"] == "facet"
+    spans = {span.span_id: span for span in collector.spans}
+    said = spans[call.bytes[8:]]
+    assert (said.trace_id.hex(), said.parent_span_id.hex()) == (parent[3:35], parent[36:52])
+    assert said.end_time_unix_nano - said.start_time_unix_nano == 1_500_000_000
+    assert said.status.code == 0 and said.kind == said.SPAN_KIND_CLIENT
+    assert told(said) | {
+        "gen_ai.operation.name": "chat",
+        "gen_ai.provider.name": model.provider.slug,
+        "gen_ai.request.model": "support [redacted]",
+        "gen_ai.response.model": "the-model",
+        "gen_ai.usage.input_tokens": 100,
+        "gen_ai.usage.output_tokens": 50,
+        "gen_ai.usage.cache_read.input_tokens": 7,
+        "gen_ai.response.time_to_first_chunk": 0.05,
+        "server.address": model.provider.host.partition(":")[0],
+        "http.response.status_code": 200,
+        "facet.request_id": request_id(call),
+        "facet.cost": 0.001,
+    } == told(said)
+    broken = spans[failed.bytes[8:]]
+    assert broken.trace_id == failed.bytes and not broken.parent_span_id
+    assert (broken.name, broken.status.code) == ("embeddings support-chat", broken.status.STATUS_CODE_ERROR)
+    assert told(broken)["error.type"] == "upstream_busy"
+    root = spans[run.pk.bytes[8:]]
+    assert (root.name, root.trace_id, root.parent_span_id) == ("invoke_agent", run.pk.bytes, b"")
+    assert told(root)["facet.run.state"] == "succeeded" and told(root)["facet.run.steps"] == 2
+    for identifier, name in ((tool, "execute_tool read_logs"), (asked, "chat support-chat")):
+        child = spans[identifier.bytes[8:]]
+        assert (child.name, child.trace_id, child.parent_span_id) == (name, root.trace_id, root.span_id)
+        assert told(child)["gen_ai.agent.name"] == "watcher"
+    assert spans[posing.bytes[8:]].trace_id == posing.bytes
+    everything = " ".join(str(span) for span in collector.spans)
+    assert not [word for word in (planted, "Alice", "192.0.2.7", "support [redacted] [") if word in everything]
+
+
+def test_it_loses_none_and_skips_none(cast: Cast, collector: Collector, settings: Any, monkeypatch: Any) -> None:
+    monkeypatch.setattr(export, "BATCH", 4)
+    calls = [a_call(cast.team_a) for _ in range(10)]
+    collector.answers = [200, 503]
+    assert export.export() == 4  # the second batch was not taken
+    state = TraceExport.objects.get()
+    assert (state.failures, state.problem) == (1, "The collector answered 503.")
+    assert state.not_before is not None and state.not_before > now() and state.claimed_until is None
+    assert export.export() == 0 and len(collector.batches) == 1  # it pauses
+    collector.answers = [0]
+    assert _again() == 0
+    assert "PRIVATE_NETWORKS_ALLOWED" in TraceExport.objects.get().problem
+    client = Client()
+    client.force_login(cast.operator)
+    way = next(way for way in queries.ways() if way.name == "Traces")
+    assert (way.state, way.where) == ("Failing", "collector.example.com:4318")
+    said = client.get("/api/observability/").json()["traces"]
+    assert (said["state"], said["failures"]) == ("failing", 2) and "PRIVATE" in said["problem"]
+    assert _again() == 6
+    assert [len(batch) for batch in collector.batches] == [4, 1, 4, 1]  # small after failures, then as before
+    assert {span.span_id for span in collector.spans} == {call.bytes[8:] for call in calls}
+    assert len(collector.spans) == 10
+    said = client.get("/api/observability/").json()["traces"]
+    assert (said["state"], said["exported"], said["dropped"], said["problem"]) == ("ok", 10, 0, "")
+    # One alone that is refused for good is left out; the one after it is not.
+    bad, good = _later(cast, calls), _later(cast, calls)
+    TraceExport.objects.update(failures=export._PATIENCE)
+    collector.answers = [400]
+    assert _again() == 1
+    assert {bad.bytes[8:], good.bytes[8:]} - {span.span_id for span in collector.spans} == {bad.bytes[8:]}
+    assert TraceExport.objects.get().dropped == 1
+    # What a collector takes in part is not sent again.
+    collector.said.partial_success.rejected_spans = 1
+    collector.said.partial_success.error_message = "too old"
+    _later(cast, calls)
+    assert _again() == 0
+    state = TraceExport.objects.get()
+    assert (state.dropped, state.problem) == (2, "It rejected 1 spans. too old")
+    # Whoever lost the claim moves nothing.
+    TraceExport.objects.update(claimed_until=now() + dt.timedelta(seconds=60))
+    _later(cast, calls)
+    assert export.export() == 0
+    settings.OTEL_EXPORTER_OTLP_ENDPOINT = ""
+    assert client.get("/api/observability/").json()["traces"]["state"] == "off"
+
+
+def test_it_begins_with_what_happens_from_then_on(cast: Cast, collector: Collector) -> None:
+    a_call(cast.team_a)
+    TraceExport.objects.update(looked_at=now() - dt.timedelta(days=8))
+    assert export.export() == 0 and not collector.requests
+    assert TraceExport.objects.get().next_tx == 1 << 62
+    TraceExport.objects.all().delete()
+    assert export.export() == 0 and not collector.requests
+    assert reading.read(Place(1 << 62), 10).is_last
