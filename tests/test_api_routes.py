@@ -61,6 +61,7 @@ from tests.test_routes import (
     _team,
     _test_case,
     _test_run,
+    _test_schedule,
     _tool,
     _tool_server,
     _trigger,
@@ -198,6 +199,14 @@ FACTORIES: dict[str, Any] = {
     **dict.fromkeys(("api:prompt_labels", "api:prompt_moves", "api:prompt_reviews", "api:prompt_waivers"), _prompt),
     **dict.fromkeys(
         ("api:prompt_where_used", "api:render_prompt", "api:render_by_path", "api:test_cases", "api:test_runs"), _prompt
+    ),
+    "api:test_schedules": _prompt,
+    **dict.fromkeys(
+        (
+            *("api:test_schedule", "api:run_test_schedule", "api:pause_test_schedule", "api:resume_test_schedule"),
+            *("api:test_rounds", "api:test_baselines", "api:drift_incidents", "api:close_drift_incident"),
+        ),
+        lambda cast: _pk(_test_schedule(cast)),
     ),
     "api:prompt_version": _prompt_version,
     **dict.fromkeys(("api:prompt_label", "api:roll_back_prompt"), _prompt_label),

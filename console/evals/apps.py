@@ -10,9 +10,13 @@ class EvalsConfig(AppConfig):
         """Put the tests on every prompt's page, and between a version and the labels that ask for them."""
         from django.urls import reverse
 
+        from console.catalog import notes as notes_on_aliases
+        from console.catalog import where_used
+        from console.evals import notes
         from console.evals.gate import objections
         from console.evals.models import TestCase
         from prompts_app import gates, tabs
+        from prompts_app import notes as notes_on_prompts
         from prompts_app.rendering import is_callable
 
         tabs.add_tab(
@@ -24,3 +28,6 @@ class EvalsConfig(AppConfig):
             )
         )
         gates.GATES.append(objections)
+        notes_on_prompts.SOURCES.append(notes.on_prompt)
+        notes_on_aliases.SOURCES.append(notes.on_alias)
+        where_used.register(notes.ScheduleSource())

@@ -4,7 +4,7 @@ import datetime as dt
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from django.db.models import Q
+from django.db.models import F, FilteredRelation, Q
 from django.urls import reverse
 
 from agents_app.access import approvals_for
@@ -15,6 +15,7 @@ from console.catalog.models import ModelVersion, Pin, PinFallback
 from console.catalog.queries import open_proposals
 from console.chat.queries.visits import waited
 from console.core import words
+from console.evals.models import Schedule
 from console.teams.callers import Caller
 from console.teams.models import ApiKey, Team
 from prompts_app.queries.reviews import waiting
@@ -51,6 +52,7 @@ def items(caller: Caller, teams: Sequence[Team], quotas: Sequence[QuotaState], *
         *_quotas(quotas),
         *_providers(teams, now),
         *_models(caller, now),
+        *_drift(caller, teams),
         *_visitors(caller, teams),
         *_proposals(caller),
         *_approvals(caller, teams),
@@ -127,6 +129,35 @@ def _models(caller: Caller, now: dt.datetime) -> list[Attention]:
             )
         )
     return found
+
+
+def _drift(caller: Caller, teams: Sequence[Team]) -> list[Attention]:
+    """Prompts whose tests do worse than at the last promotion, and schedules that cannot say so. One query."""
+    seen = [team.pk for team in teams if caller.may("view_team", team.pk)]
+    found = (
+        Schedule.objects.filter(prompt__team__in=seen, prompt__deleted_at=None)
+        .annotate(open=FilteredRelation("incidents", condition=Q(incidents__closed_at=None)))
+        .annotate(drift=F("open__sentence"))
+        .filter(Q(drift__isnull=False) | Q(is_left=True) | (Q(is_paused=False) & ~Q(trouble="")))
+        .select_related("prompt")
+        .order_by("open__opened_at", "created_at", "id")
+    )
+    return [
+        Attention(
+            tone="bad" if schedule.drift else "warn",
+            icon="trending-down" if schedule.drift else "flask-conical",
+            title=_of_tests(schedule, bool(schedule.drift)),
+            text=schedule.drift or schedule.pause_reason or schedule.trouble,
+            url=reverse("evals:schedule", args=[schedule.prompt.slug, schedule.pk]),
+        )
+        for schedule in found[: 2 * _MOST_OF_A_KIND]
+    ]
+
+
+def _of_tests(schedule: Schedule, is_drifted: bool) -> str:
+    if is_drifted:
+        return f"{schedule.prompt.slug} has drifted on {schedule.model}"
+    return f"The tests of {schedule.prompt.slug} {'are paused' if schedule.is_paused else 'cannot be run'}"
 
 
 def _visitors(caller: Caller, teams: Sequence[Team]) -> list[Attention]:

@@ -9,6 +9,7 @@ from django.urls import reverse
 from console.teams.callers import TeamRequest
 from prompts_app import tabs, where_used
 from prompts_app.models import Prompt, PromptVersion
+from prompts_app.notes import notes_on
 from prompts_app.queries import detail
 from prompts_app.queries.detail import RailItem
 from prompts_app.where_used import Use
@@ -77,6 +78,7 @@ def frame(
         "page": page,
         "version": shown,
         "may": allowed,
+        "notes": notes_on(request.caller, prompt),
         "uses": uses,
         "is_held": any(use.holds for use in uses),
         "used_by": _words(uses),

@@ -42,6 +42,8 @@ def test_it_schedules_runs_and_holds_against_the_baseline(world: World) -> None:
     assert "fell from 100 % to 50 %" in shown and "Close the incident" in shown and "<time-chart" in shown
     listed = bob.get("/evaluations/").text
     assert "1 of 1 schedule drifted" in listed and "Drifted" in listed and "<b>b</b>" in listed
+    for address in ("/", "/prompts/support/answer/", "/models/aliases/support-chat/"):
+        assert "fell from 100 % to 50 %" in alice.get(address).text, address
     looked_at = bob.get(page).text
     assert "Close the incident" not in looked_at and "Run now" not in looked_at
     stranger = signed_in(world.cast.charlie)

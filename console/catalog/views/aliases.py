@@ -10,6 +10,7 @@ from django.urls import reverse
 from console.catalog import access, queries
 from console.catalog.forms import AliasForm, NewAliasForm, refuse
 from console.catalog.models import Alias
+from console.catalog.notes import notes_on
 from console.catalog.services import aliases as services
 from console.catalog.services import pins as pin_services
 from console.catalog.views import confirm
@@ -43,6 +44,7 @@ def _page_of(request: TeamRequest, alias: Alias, **more: Any) -> dict[str, Any]:
     return {
         "active": "models",
         "page": queries.alias_page(alias, request.caller),
+        "notes": notes_on(request.caller, alias.name),
         "is_operator": request.caller.is_operator,
         "me": request.caller.user,
         "question": confirm.DELETE_ALIAS,

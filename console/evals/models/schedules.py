@@ -28,6 +28,7 @@ class Schedule(models.Model):
     tolerance = models.PositiveSmallIntegerField(default=5, help_text="Points of 100 the score may fall.")
     is_paused = models.BooleanField(default=False)
     pause_reason = models.CharField(max_length=500, blank=True)
+    is_left = models.BooleanField(default=False, help_text="It paused itself: nobody answers for it any more.")
     trouble = models.CharField(max_length=500, blank=True, help_text="Why the last round could not be judged whole.")
     acts_as_kind = models.CharField(max_length=10)
     acts_as_id = models.UUIDField()

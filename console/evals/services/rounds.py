@@ -6,7 +6,7 @@ from django.db import transaction
 
 from console.audit import actions
 from console.core.clock import now
-from console.core.errors import Refusal
+from console.core.errors import NotAllowed, Refusal
 from console.evals.drift import digest
 from console.evals.models import Round, Schedule, TestCase, TestRun
 from console.evals.services import runs, telling
@@ -14,7 +14,7 @@ from console.evals.services.noting import note_schedule
 from console.evals.subjects import subject_of
 from console.teams.actors import SYSTEM, Actor
 from console.teams.callers import why_refused
-from console.teams.models import ApiKey, User
+from console.teams.models import ApiKey, Team, User
 from console.teams.rights import rights_of_actor
 
 # A run from before a promotion speaks for what was promoted if it is no older.
@@ -35,9 +35,8 @@ def acting(schedule: Schedule) -> Actor:
     )
 
 
-def _objection(schedule: Schedule, actor: Actor) -> str:
-    """Return why nobody may run tests in this name any more, empty while somebody may."""
-    team = schedule.prompt.team
+def objection(team: Team, actor: Actor) -> str:
+    """Return why no tests of the team's prompts may be run in this name any more, empty while they may."""
     if team.archived_at is not None:
         return f"{team} is archived."
     assert actor.id is not None
@@ -49,14 +48,14 @@ def _objection(schedule: Schedule, actor: Actor) -> str:
         return f"{actor.name} cannot sign in any more."
     rights = rights_of_actor(actor, team.pk)
     if rights is not None and not rights >= _NEEDED:
-        return f"{actor.name} may not run tests for {team} any more."
+        return f"{actor.name} may not run tests for {team}."
     return ""
 
 
 def pause(schedule: Schedule, actor: Actor, said: str) -> None:
     """Stop a locked schedule, saying why."""
-    schedule.is_paused, schedule.pause_reason = True, said[:_LONGEST]
-    schedule.save(update_fields=["is_paused", "pause_reason"])
+    schedule.is_paused, schedule.pause_reason, schedule.is_left = True, said[:_LONGEST], actor == SYSTEM
+    schedule.save(update_fields=["is_paused", "pause_reason", "is_left"])
     detail = {"before": {"is_paused": False}, "after": {"is_paused": True}}
     note_schedule(actions.TEST_SCHEDULE_PAUSED, actor, schedule, detail, reason=schedule.pause_reason)
 
@@ -72,14 +71,16 @@ def begin(
     by = actor or acting(schedule)
     try:
         with transaction.atomic():
-            if objection := _objection(schedule, by):
-                raise _Left(objection)
+            if said := objection(schedule.prompt.team, by):
+                raise NotAllowed(said) if actor else _Left(said)
             found.run = _run(schedule, cause, by)
     except _Left as left:
         found.outcome, found.sentence = Round.Outcome.REFUSED, left.message
         pause(schedule, SYSTEM, f"{left.message} Whoever resumes it answers for its runs.")
         telling.tell_of_pause(schedule)
     except Refusal as refusal:
+        if actor is not None:  # somebody waits for the answer
+            raise
         found.outcome, found.sentence = Round.Outcome.REFUSED, refusal.message[:_LONGEST]
         schedule.trouble = found.sentence
         schedule.save(update_fields=["trouble"])

@@ -49,9 +49,12 @@ def _checked(fields: dict[str, Any]) -> dict[str, Any]:
     }
 
 
-def _acting(actor: Actor) -> dict[str, Any]:
+def _acting(actor: Actor, prompt: Prompt) -> dict[str, Any]:
+    """Return in whose name the runs are made, who must be able to make them."""
     if actor.kind not in {"user", "key"} or actor.id is None:
         raise NotAllowed("A schedule's calls are somebody's: a person's, or a key's.")
+    if said := rounds.objection(prompt.team, actor):
+        raise NotAllowed(said)
     return {
         "acts_as_kind": actor.kind,
         "acts_as_id": actor.id,
@@ -92,7 +95,7 @@ def create_schedule(
     given = {"label": label, "model": model, "cron": cron, "time_zone": time_zone, "tolerance": tolerance}
     wanted = _checked(given)
     _check_single(prompt, wanted)
-    schedule = Schedule(prompt=prompt, created_by_name=actor.name, **wanted, **_acting(actor))
+    schedule = Schedule(prompt=prompt, created_by_name=actor.name, **wanted, **_acting(actor, prompt))
     subject = subject_of(schedule)
     if subject.version is None:
         raise BadInput(f"{label} of {prompt.slug} is on no version yet. Publish one to it first.", param="label")
@@ -103,7 +106,7 @@ def create_schedule(
     schedule.save(force_insert=True)
     note_schedule(actions.TEST_SCHEDULE_CREATED, actor, schedule, {"after": _shown(schedule)})
     if starts_now:
-        rounds.begin(schedule, Round.Cause.BY_HAND, "first")
+        rounds.begin(schedule, Round.Cause.BY_HAND, "first", actor=actor)
     return schedule
 
 
@@ -122,7 +125,7 @@ def change_schedule(*, actor: Actor, schedule: Schedule, **fields: Any) -> Sched
     differences = changes(before, wanted)
     if not differences["after"]:
         return schedule
-    for name, value in {**wanted, **_acting(actor)}.items():
+    for name, value in {**wanted, **_acting(actor, schedule.prompt)}.items():
         setattr(schedule, name, value)
     if any(before[name] != wanted[name] for name in ("label", "model", "environment")):
         incidents.end(schedule, actor, "Another label or model is tested now.")
@@ -150,8 +153,8 @@ def resume_schedule(*, actor: Actor, schedule: Schedule) -> Schedule:
     """Go on from now, without catching up, and in the name of whoever resumes it."""
     schedule = rounds.locked_schedule(schedule)
     if schedule.is_paused:
-        schedule.is_paused, schedule.pause_reason, schedule.trouble = False, "", ""
-        for name, value in _acting(actor).items():
+        schedule.is_paused, schedule.pause_reason, schedule.trouble, schedule.is_left = False, "", "", False
+        for name, value in _acting(actor, schedule.prompt).items():
             setattr(schedule, name, value)
         schedule.version, schedule.pinned = subject_of(schedule)
         schedule.next_at = next_tick(schedule.cron, schedule.time_zone, now())
@@ -173,7 +176,4 @@ def delete_schedule(*, actor: Actor, schedule: Schedule) -> None:
 def run_now(*, actor: Actor, schedule: Schedule) -> Round:
     """Run the tests out of turn, as whoever asks."""
     schedule = rounds.locked_schedule(schedule)
-    found = rounds.begin(schedule, Round.Cause.BY_HAND, f"by hand {now().isoformat()}", actor=actor)
-    if found.outcome == Round.Outcome.REFUSED:
-        raise BadInput(found.sentence)
-    return found
+    return rounds.begin(schedule, Round.Cause.BY_HAND, f"by hand {now().isoformat()}", actor=actor)

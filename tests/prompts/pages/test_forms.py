@@ -13,7 +13,7 @@ from tests.conftest import Cast
 _NAMESPACES = ("prompts", "prompts_git", "evals", "playground")
 _SAMPLES = {
     "slug": "support/answer", "number": 1, "label": "production", "review_id": uuid.uuid4(), "case_id": uuid.uuid4(),
-    "run_id": uuid.uuid4(), "waiver_id": uuid.uuid4(),
+    "run_id": uuid.uuid4(), "waiver_id": uuid.uuid4(), "schedule_id": uuid.uuid4(), "incident_id": uuid.uuid4(),
 }  # fmt: skip
 
 

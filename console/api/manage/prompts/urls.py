@@ -2,9 +2,10 @@
 
 from django.urls import path, re_path
 
-from console.api.manage.prompts import git, labels, library, reviews, testing, versions
+from console.api.manage.prompts import git, labels, library, reviews, schedules, testing, versions
 
 _BELOW = "prompts/<path:slug>/-/"
+_SCHEDULE = f"{_BELOW}tests/schedules/<uuid:pk>/"
 
 urlpatterns = [
     path("prompts/", library.Prompts.as_view(), name="prompts"),
@@ -36,6 +37,16 @@ urlpatterns = [
     path(f"{_BELOW}tests/runs/<uuid:pk>/", testing.OneRun.as_view(), name="test_run"),
     path(f"{_BELOW}tests/runs/<uuid:pk>/results/", testing.Results.as_view(), name="test_results"),
     path(f"{_BELOW}tests/runs/<uuid:pk>/stop/", testing.Stop.as_view(), name="stop_test_run"),
+    path(f"{_BELOW}tests/schedules/", schedules.Schedules.as_view(), name="test_schedules"),
+    path(_SCHEDULE, schedules.OneSchedule.as_view(), name="test_schedule"),
+    path(f"{_SCHEDULE}run/", schedules.RunNow.as_view(), name="run_test_schedule"),
+    path(f"{_SCHEDULE}pause/", schedules.Pause.as_view(), name="pause_test_schedule"),
+    path(f"{_SCHEDULE}resume/", schedules.Resume.as_view(), name="resume_test_schedule"),
+    path(f"{_SCHEDULE}rounds/", schedules.Rounds.as_view(), name="test_rounds"),
+    path(f"{_SCHEDULE}baselines/", schedules.Baselines.as_view(), name="test_baselines"),
+    path(f"{_SCHEDULE}incidents/", schedules.Incidents.as_view(), name="drift_incidents"),
+    path(f"{_SCHEDULE}close/", schedules.CloseIncident.as_view(), name="close_drift_incident"),
+    path("evaluations/", schedules.Evaluations.as_view(), name="evaluations"),
     path(f"{_BELOW}where-used/", library.WhereUsed.as_view(), name="prompt_where_used"),
     path(f"{_BELOW}render/", library.RenderBelow.as_view(), name="render_prompt"),
     re_path(r"^prompts/(?P<slug>(?:(?!/-/).)+)/render/?$", library.RenderByPath.as_view(), name="render_by_path"),

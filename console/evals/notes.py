@@ -1,0 +1,63 @@
+"""Drift where people meet it: on the prompt's pages, and on the page of the alias that its tests ask."""
+
+import datetime as dt
+import uuid
+
+from django.db.models import QuerySet
+from django.urls import reverse
+
+from console.catalog.where_used import Traffic, Use
+from console.core.notes import Note
+from console.evals import access
+from console.evals.models import Incident, Schedule
+from console.teams.callers import Caller
+from prompts_app.models import Prompt
+
+_MOST = 4
+
+
+def on_prompt(caller: Caller, prompt: Prompt) -> list[Note]:
+    if not caller.may("view_team", prompt.team_id):
+        return []
+    return _notes(Incident.objects.filter(schedule__prompt=prompt))
+
+
+def on_alias(caller: Caller, alias: str) -> list[Note]:
+    return _notes(Incident.objects.filter(schedule__model=alias, schedule__in=access.schedules_for(caller)))
+
+
+def _notes(incidents: QuerySet[Incident]) -> list[Note]:
+    open_ones = incidents.filter(closed_at=None).select_related("schedule__prompt").order_by("opened_at", "id")
+    return [
+        Note(
+            tone="bad",
+            icon="trending-down",
+            title="The tests drifted.",
+            text=incident.sentence,
+            action="Look at it",
+            url=reverse("evals:schedule", args=[incident.schedule.prompt.slug, incident.schedule_id]),
+        )
+        for incident in open_ones[:_MOST]
+    ]
+
+
+class ScheduleSource:
+    """Registered with `console.catalog.where_used`: schedules ask an alias, and do not hold it."""
+
+    def uses(self, alias: str) -> list[Use]:
+        rows = Schedule.objects.filter(model=alias, prompt__deleted_at=None).select_related("prompt__team")
+        return [
+            Use("tests", f"{row.prompt.slug}, {row.label}", row.prompt.team_id, row.prompt.team.name, holds=False)
+            for row in rows
+        ]
+
+    def shadow_budgets(self, alias: str) -> dict[uuid.UUID, str]:
+        return {}
+
+    def traffic(self, since: dt.datetime, *, teams: object, environment: str) -> dict[str, Traffic]:
+        return {}
+
+    def traffic_by_model(
+        self, alias: str, since: dt.datetime, *, teams: object, environment: str
+    ) -> dict[str, Traffic]:
+        return {}
