@@ -92,7 +92,12 @@ class UsesOfAliases:
 
     def uses(self, alias: str) -> list[of_aliases.Use]:
         agents = Agent.objects.filter(archived_at=None, live__alias=alias).select_related("team").order_by("slug")
-        return [of_aliases.Use("agent", agent.slug, agent.team_id, agent.team.name) for agent in agents]
+        return [
+            of_aliases.Use(
+                "agent", agent.slug, agent.team_id, agent.team.name, url=reverse("agents:agent", args=[agent.slug])
+            )
+            for agent in agents
+        ]
 
     def shadow_budgets(self, alias: str) -> dict[uuid.UUID, str]:
         return {}

@@ -10,19 +10,26 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
+from django.urls import reverse
+
 from console.catalog.models import Alias
 from console.teams.models import ApiKey
 
 
 @dataclass(frozen=True, slots=True)
 class Use:
-    """One thing that depends on an alias. `holds` means that the alias cannot be deleted while it is there."""
+    """One thing that depends on an alias. `holds` means that the alias cannot be deleted while it is there.
+
+    `url` is its page, which opens to those with `opens_to` in its team.
+    """
 
     kind: str
     name: str
     team_id: uuid.UUID | None
     team: str
     holds: bool = True
+    url: str = ""
+    opens_to: str = "view_team"
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,7 +75,17 @@ def register(source: Source) -> None:
 def uses_of(alias: Alias) -> list[Use]:
     """Return everything that depends on an alias now, keys first."""
     keys = ApiKey.objects.filter(aliases__contains=[alias.name], revoked_at=None).select_related("team")
-    found = [Use("key", f"{key.name} {key.shown}", key.team_id, key.team.name) for key in keys.order_by("name")]
+    found = [
+        Use(
+            "key",
+            f"{key.name} {key.shown}",
+            key.team_id,
+            key.team.name,
+            url=reverse("teams:key", args=[key.pk]),
+            opens_to="manage_keys",
+        )
+        for key in keys.order_by("name")
+    ]
     for source in _sources:
         found += source.uses(alias.name)
     return found

@@ -23,14 +23,15 @@ _SPAN = re.compile(r"(?:[0-9]{1,9} ?(?:d|h|min|m|s)(?![a-z]) ?)+")
 
 
 def money(micros: int | Decimal, currency: str = "USD") -> str:
-    """Two places, and below a cent as many as the first two digits need: a call costs fractions of a cent."""
+    """Two places, and below a cent the first two digits: a call costs fractions of a cent.
+
+    A zero at the end stays, so that what stands below each other is told as exactly: $0.0020 and $0.0034.
+    """
     amount = abs(Decimal(micros)) / 1_000_000
     places = 2
     if 0 < amount < Decimal("0.01"):
         places = min(6, -amount.adjusted() + 1)
     text = f"{amount:,.{places}f}"
-    if places > 2:
-        text = text.rstrip("0")
     return f"{_MINUS if micros < 0 else ''}{SYMBOLS.get(currency, currency + ' ')}{text}"
 
 
@@ -84,11 +85,12 @@ def seconds_of(text: str) -> int:
     return sum(int(count) * _UNITS[unit] for count, unit in _PART.findall(text))
 
 
-def percent(value: float) -> str:
-    """Whole when it is, one place otherwise, two below one per cent."""
-    places = 2 if 0 < abs(value) < 1 else 1
-    text = f"{value:,.{places}f}"
-    text = text.rstrip("0").rstrip(".")
+def percent(value: float, places: int | None = None) -> str:
+    """Whole when it is, one place otherwise, two below one per cent; `places` for what stands in a column."""
+    if places is not None:
+        text = f"{value:,.{places}f}"
+    else:
+        text = f"{value:,.{2 if 0 < abs(value) < 1 else 1}f}".rstrip("0").rstrip(".")
     return f"{text} %".replace("-", _MINUS)
 
 

@@ -120,14 +120,14 @@ def _error_kpi(now: Figures, before: Figures, steps: Sequence[Figures]) -> Kpi:
         difference = now.error_percent - before.error_percent
         change = {
             "change": f"{abs(difference):.2f} pt",
-            "before": words.percent(round(before.error_percent, 2)),
+            "before": words.percent(before.error_percent, 2),
             "good": difference <= 0,
             "up": difference > 0,
         }
     refused = f"{now.refusals:,} refused" if now.refusals else ""
     return Kpi(
         label=f"Error rate{f', {refused}' if refused else ''}",
-        value=words.percent(round(now.error_percent, 2)),
+        value=words.percent(now.error_percent, 2),
         points=[step.error_percent for step in steps],
         **change,
     )

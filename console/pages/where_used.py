@@ -5,6 +5,8 @@ import uuid
 from collections.abc import Iterable, Sequence
 from typing import Any
 
+from django.urls import reverse
+
 from console.catalog.where_used import Traffic, Use
 from console.core.clock import now
 from console.core.histogram import merged, percentile
@@ -20,7 +22,18 @@ class UsageSource:
 
     def uses(self, alias: str) -> list[Use]:
         quotas = Quota.objects.filter(alias=alias).select_related("team", "key")
-        return [Use("quota", quota.what, quota.team_id, quota.team.name) for quota in quotas]
+        page = reverse("usage:quotas")
+        return [
+            Use(
+                "quota",
+                quota.what,
+                quota.team_id,
+                quota.team.name,
+                url=f"{page}?team={quota.team.slug}",
+                opens_to="view_usage",
+            )
+            for quota in quotas
+        ]
 
     def shadow_budgets(self, alias: str) -> dict[uuid.UUID, str]:
         budgets = Quota.objects.filter(purpose=Purpose.SHADOW, alias__in=["", alias], team__archived_at=None)

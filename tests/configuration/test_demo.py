@@ -104,6 +104,8 @@ def _look() -> None:
     waiting = states["waiting"]
     page = client.get(f"/runs/{waiting.public_id}/").content.decode()
     assert "Because the workers are gone, not slow" in page and "the runbook" in page.lower()
+    page = client.get("/touchpoints/").content.decode()
+    assert "Headline helper (demo)" in page and "2 of 6 done" in page and "Overlaps with" in page
     widget = Widget.objects.get()
     page = client.get(f"/widgets/{widget.pk}/conversations/").content.decode()
     assert "Oda Fisker" in page

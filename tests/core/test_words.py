@@ -14,7 +14,7 @@ NOW = dt.datetime(2026, 11, 22, 14, 31, 52, tzinfo=dt.UTC)
         (0, "$0.00"),
         (10_000, "$0.01"),
         (7_100, "$0.0071"),
-        (7_000, "$0.007"),
+        (7_000, "$0.0070"),
         (450, "$0.00045"),
         (1, "$0.000001"),
         (-3_200_000, "\u2212$3.20"),
@@ -70,6 +70,10 @@ def test_it_writes_durations(microseconds: int, said: str) -> None:
 )
 def test_it_writes_percentages(value: float, said: str) -> None:
     assert words.percent(value) == said
+
+
+def test_in_a_column_percentages_have_as_many_places() -> None:
+    assert [words.percent(value, 2) for value in (0, 0.3, 0.384, 12)] == ["0.00 %", "0.30 %", "0.38 %", "12.00 %"]
 
 
 @pytest.mark.parametrize(

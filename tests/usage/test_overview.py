@@ -96,7 +96,7 @@ def test_it_tells_latency_and_errors(cast: Cast) -> None:
     a_sum(cast.team_a, ago(days=1), durations=(400_000,) * 94 + (4_000_000,) * 6, errors=5)
     page = text(as_(cast.alice).get("/"))
     assert "4 %" not in page.split("Error rate")[1][:40]
-    assert "5 %" in page.split("Error rate")[1][:200]
+    assert "5.00 %" in page.split("Error rate")[1][:200]
     assert "Latency p50 / p95" in page
     (_, latency) = charts_of(page)
     assert latency["series"] == [{"name": "Chat", "color": "--team-1"}]

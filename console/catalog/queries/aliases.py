@@ -3,7 +3,7 @@
 import datetime as dt
 import uuid
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import NamedTuple
 
 from django.db.models import Prefetch, QuerySet, prefetch_related_objects
@@ -221,6 +221,7 @@ def alias_page(alias: Alias, caller: Caller) -> AliasPage:
     if not caller.is_operator:
         budgets = {team: name for team, name in budgets.items() if team in teams}
         uses = [use for use in uses if use.team_id in teams]
+    uses = [use if caller.may(use.opens_to, use.team_id) else replace(use, url="") for use in uses]
     return AliasPage(
         alias=alias,
         sandbox=stop(Environment.SANDBOX),

@@ -276,9 +276,9 @@ def ms(microseconds: float | None) -> str:
 
 
 @register.filter
-def percent(value: float | Decimal | None) -> str:
-    """Write a value out of a hundred: 70 %, 91.3 %, 0.42 %."""
-    return "" if value is None else words.percent(float(value))
+def percent(value: float | Decimal | None, places: int | None = None) -> str:
+    """Write a value out of a hundred: 70 %, 91.3 %, 0.42 %. In a column all have as many places: `percent:2`."""
+    return "" if value is None else words.percent(float(value), places)
 
 
 @register.filter
