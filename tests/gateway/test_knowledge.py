@@ -15,8 +15,7 @@ from console.knowledge.models import Collection
 from console.knowledge.services.collections import create_collection
 from console.knowledge.services.documents import add_document, save_version
 from console.teams.actors import SYSTEM
-from tests import make
-from tests.sdks import anthropic, openai
+from tests import make, sdks
 from tests.waiting import until
 from usage_app.queries.audit.record import record
 
@@ -74,7 +73,7 @@ def test_it_puts_passages_before_the_question_and_says_which(ask, world, prices)
 def test_the_official_clients_of_each_wire_format_are_told(client, world, prices):
     more = {"extra_body": {"knowledge": ["prices"]}}
     told = {"knowledge": [SOURCE]}
-    one = openai.OpenAI(base_url=f"{client.base_url}/v1", api_key=world.key_text, http_client=client)
+    one = sdks.openai.OpenAI(base_url=f"{client.base_url}/v1", api_key=world.key_text, http_client=client)
     parts = [{"type": "text", "text": QUESTION}]
     chat = {"model": "support-chat", "messages": [{"role": "user", "content": parts}], **more}
     assert one.chat.completions.create(**chat).facet == told
@@ -88,7 +87,7 @@ def test_the_official_clients_of_each_wire_format_are_told(client, world, prices
     with one.responses.stream(model="support-chat", input=items, **more) as stream:
         assert stream.get_final_response().facet == told
 
-    two = anthropic.Anthropic(base_url=str(client.base_url), api_key=world.key_text, http_client=client)
+    two = sdks.anthropic.Anthropic(base_url=str(client.base_url), api_key=world.key_text, http_client=client)
     called = [{"type": "tool_use", "id": "t", "name": "x", "input": {}}]
     content = [{"type": "tool_result", "tool_use_id": "t", "content": "4"}, {"type": "text", "text": QUESTION}]
     messages = [{"role": "assistant", "content": called}, {"role": "user", "content": content}]
