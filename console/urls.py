@@ -15,6 +15,7 @@ urlpatterns = [
     path("embed/", include("console.chat.embed.urls")),
     path("", include("console.telemetry.urls")),
     path("", include("console.pages.urls")),
+    path("", include("console.notices.urls")),
     path("", include("console.teams.urls")),
     path("", include("console.catalog.urls")),
     path("", include("prompts_app.git.urls")),  # before the library's own, which take every name

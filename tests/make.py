@@ -37,6 +37,8 @@ from console.core.clock import now
 from console.knowledge.models import Collection, Document
 from console.knowledge.services import collections as collection_services
 from console.knowledge.services import documents as document_services
+from console.notices.models import Channel, Delivery, Notice
+from console.notices.services import channels
 from console.teams.actors import Actor
 from console.teams.callers import SYSTEM
 from console.teams.models import ApiKey, Role, Team, User
@@ -233,6 +235,27 @@ def make_queue(team: Team, slug: str = "", **fields: Any) -> Queue:
     slug = slug or f"queue-{next(_numbers)}"
     fields.setdefault("name", slug.capitalize())
     return queue_services.create_queue(actor=SYSTEM, team=team, slug=slug, **fields)
+
+
+def make_channel(team: Team | None, kind: str = "email", url: str = "", **fields: Any) -> Channel:
+    """A channel by e-mail, or one that posts to `url`."""
+    where = {"url": url} if url else {"addresses": ["ops@example.com"]}
+    fields = {"name": f"channel-{next(_numbers)}", "wants": ["quota"], **where, **fields}
+    return channels.create_channel(actor=SYSTEM, team=team, kind=kind, **fields).channel
+
+
+def make_delivery(channel: Channel, **fields: Any) -> Delivery:
+    """A notice of a quota that this channel did not take."""
+    notice = Notice.objects.create(
+        kind="quota",
+        key=str(next(_numbers)),
+        team=channel.team,
+        title="A quota is used up",
+        text="All of it.",
+        url="/quotas/",
+    )
+    fields = {"state": "failed", "next_try_at": None, "problem": "It answered 404.", "ended_at": now(), **fields}
+    return Delivery.objects.create(notice=notice, channel=channel, way="channel", **fields)
 
 
 def make_broker(team: Team, slug: str = "", url: str = "redis://127.0.0.1:1/0", **fields: Any) -> Broker:

@@ -388,6 +388,14 @@ def _broker(cast: Cast) -> Arguments:
     return {"broker_id": make.make_broker(cast.team_a).pk}
 
 
+def _channel(cast: Cast) -> Arguments:
+    return {"channel_id": make.make_channel(cast.team_a).pk}
+
+
+def _delivery(cast: Cast) -> Arguments:
+    return {"delivery_id": make.make_delivery(make.make_channel(cast.team_a)).pk}
+
+
 def _parked_message(cast: Cast) -> Arguments:
     trigger = make.make_outside_trigger(make.make_agent(cast.team_a), cast.alice)
     made = Firing.objects.create(trigger=trigger, key="m-1", state="parked", body={"message": "Hello"})
@@ -437,6 +445,11 @@ FACTORIES: dict[str, Callable[[Cast], Arguments]] = {
         _agent,
     ),
     **dict.fromkeys(("agents:version", "agents:roll_back"), _agent_version),
+    **dict.fromkeys(("notices:team_alerts", "notices:new_team_channel"), _team),
+    **dict.fromkeys(
+        ("notices:channel", "notices:test_channel", "notices:enable_channel", "notices:delete_channel"), _channel
+    ),
+    "notices:try_again": _delivery,
     "teams:team": _team,
     "teams:change_team": _team,
     "teams:archive_team": _team,

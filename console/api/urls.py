@@ -18,6 +18,7 @@ urlpatterns = [
         "chat.urls",
         "widgets",
         "quotas",
+        "alerts",
         "usage",
         "touchpoints.urls",
         "audit",

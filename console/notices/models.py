@@ -48,8 +48,8 @@ class Channel(models.Model):
         return ", ".join(self.addresses) if self.kind == self.Kind.EMAIL else self.host
 
     @property
-    def is_troubled(self) -> bool:
-        return bool(self.problem)
+    def wants_text(self) -> str:
+        return ", ".join(str(NoticeKind(kind).label) for kind in self.wants)
 
 
 class Notice(models.Model):
@@ -116,3 +116,11 @@ class Delivery(models.Model):
 
     def __str__(self) -> str:
         return f"{self.notice_id} by {self.way}: {self.state}"
+
+    @property
+    def has_failed(self) -> bool:
+        return self.state == self.State.FAILED
+
+    @property
+    def tone(self) -> str:
+        return {"waiting": "line", "delivered": "ok"}.get(self.state, "bad")

@@ -102,9 +102,18 @@ ITEMS = (
     ),
     Item("quotas", "Quotas", "gauge", "usage:quotas", "Govern", "view_usage", "q", "limits budget"),
     Item("keys", "API keys", "key-round", "teams:keys", "Govern", "manage_keys", "k", "credential secret token"),
-    Item("teams", "Teams", "users", "teams:teams", "Govern", chord="e", keywords="members people roles"),
+    Item("teams", "Teams", "users", "teams:teams", "Govern", chord="e", keywords="members people roles alerts"),
     Item("audit", "Audit log", "scroll-text", "usage:audit", "Govern", "view_audit", "a", "requests history record"),
-    Item("settings", "Settings", "settings", "pages:settings", "Govern", OPERATOR, "s", "configuration health"),
+    Item(
+        "settings",
+        "Settings",
+        "settings",
+        "pages:settings",
+        "Govern",
+        OPERATOR,
+        "s",
+        "configuration health alerts e-mail slack webhook",
+    ),
     Item("docs", "Docs", "book-open", "pages:docs", "Govern", chord="d", keywords="quick start curl python openapi"),
 )
 

@@ -10,6 +10,7 @@ class Outcome:
     problem: str = ""
     is_final: bool = False
     wait_seconds: int = 0
+    status: int | None = None
     said: str = ""
 
     @property

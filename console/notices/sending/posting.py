@@ -115,7 +115,7 @@ async def _read(reply: outbound.Reply) -> str:
 
 def _judge(status: int, retry_after: str, said: str) -> Outcome:
     if 200 <= status < 300:
-        return Outcome(said=said)
+        return Outcome(status=status, said=said)
     if 300 <= status < 400:
         return Outcome(
             f"It answered {status}: redirects are not followed, write the address it leads to.", is_final=True

@@ -10,11 +10,11 @@ from django.db import transaction
 from console.core.clock import now
 from console.core.crypto import SecretUnreadable
 from console.notices.models import Channel, Delivery
+from console.notices.people import addresses_of_operators, owners_of
 from console.notices.sending import letters, posting
 from console.notices.sending.letters import Letter
 from console.notices.sending.outcome import UNREADABLE, Outcome
 from console.notices.sending.posting import Post
-from console.notices.services.telling import addresses_of_operators, owners_of
 
 MOST_TRIES = 12
 _AT_ONCE, _MOST_ROUNDS = 20, 10
@@ -34,7 +34,7 @@ def send_due() -> int:
         tried += len(claimed)
         for delivery, outcome in _send(claimed):
             _mark(delivery, outcome)
-        if len(claimed) < _AT_ONCE:
+        if not claimed:  # what came while these were sent has been waited for as well
             break
     return tried
 

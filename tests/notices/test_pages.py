@@ -1,0 +1,125 @@
+"""The pages of alerts: whose channels, who is told of what, a test with its real answer, and what did not arrive."""
+
+import pytest
+from django.core import mail
+from django.test import Client
+
+from console.audit.models import AuditEvent
+from console.core.crypto import decrypt
+from console.notices.models import Channel, Delivery
+from console.teams.models import User
+from tests import make
+from tests.conftest import Cast
+from tests.upstream import Upstream
+
+pytestmark = pytest.mark.django_db
+TEAM, INSTALLATION = "/teams/team-a/alerts/", "/settings/alerts/"
+
+
+def browser(user: User) -> Client:
+    client = Client()
+    client.force_login(user)
+    return client
+
+
+def test_an_empty_page_says_who_is_told_by_default(cast: Cast) -> None:
+    said = browser(cast.alice).get(TEAM).content.decode()
+    assert "No channel yet" in said and "Mail to 1 owner" in said and "Mail to owners and approvers" in said
+    assert "Shutdowns of models" not in said
+    said = browser(cast.operator).get(INSTALLATION).content.decode()
+    assert "Mail to 1 operator" in said and "Shutdowns of models" in said
+    assert "/settings/alerts/" in browser(cast.operator).get("/settings/").content.decode()
+    assert TEAM in browser(cast.alice).get("/teams/team-a/").content.decode()
+
+
+def test_it_is_for_owners_and_operators(cast: Cast) -> None:
+    theirs, ours = make.make_channel(cast.team_a), make.make_channel(None)
+    delivery = make.make_delivery(ours)
+
+    def tried(user: User, channel: Channel) -> list[int]:
+        client = browser(user)
+        return [
+            client.get(f"/alerts/{channel.pk}/").status_code,
+            client.post(f"/alerts/{channel.pk}/enable/", {"enabled": "0"}).status_code,
+        ]
+
+    assert tried(cast.alice, theirs) == tried(cast.operator, theirs) == tried(cast.operator, ours) == [200, 302]
+    assert tried(cast.alice, ours) == tried(cast.charlie, theirs) == [404, 404], "another's looks like none"
+    assert tried(cast.bob, theirs) == [403, 403]
+    assert browser(cast.alice).get(INSTALLATION).status_code == 403
+    assert browser(cast.alice).post(f"/alerts/deliveries/{delivery.pk}/again/").status_code == 404
+    assert browser(cast.bob).get(TEAM).status_code == 403 and browser(cast.charlie).get(TEAM).status_code == 404
+
+
+def test_it_sets_up_changes_tries_and_deletes_a_channel(cast: Cast, upstream: Upstream) -> None:
+    client, url = browser(cast.alice), f"{upstream.url}/hook/t0psecret"
+    form = {"name": "On duty", "url": url, "wants": ["quota", "drift"]}
+    refused = client.post(f"{TEAM}new/?kind=webhook", {**form, "url": "ftp://x", "wants": ["shutdown"]})
+    assert refused.status_code == 422
+    shown = client.post(f"{TEAM}new/?kind=webhook", form)
+    channel = Channel.objects.get()
+    secret = decrypt(channel.secret)
+    assert secret in shown.content.decode() and shown["Cache-Control"] == "no-store"
+    page = f"/alerts/{channel.pk}/"
+    assert channel.wants == ["quota", "drift"] and channel.team == cast.team_a
+
+    again = client.post(f"{TEAM}new/?kind=webhook", form)
+    assert again.status_code == 422 and "There is a channel" in again.content.decode()
+    renamed = client.post(page, {"name": "Nightly <b>", "url": "", "wants": ["quota"]}, follow=True).content.decode()
+    assert "Nightly &lt;b&gt;" in renamed and decrypt(Channel.objects.get().secret) == secret
+    renewed = client.post(page, {"name": "Nightly", "url": url, "wants": ["quota"], "renew_secret": "on"})
+    assert (renewed_secret := decrypt(Channel.objects.get().secret)) != secret
+    assert renewed_secret in renewed.content.decode()
+    moved = client.post(page, {"name": "Nightly", "url": url.replace("127.0.0.1", "localhost"), "wants": ["quota"]})
+    assert decrypt(Channel.objects.get().secret) not in (secret, renewed_secret), "another host gets another secret"
+    assert "Copy the secret now" in moved.content.decode()
+    client.post(page, {"name": "Nightly", "url": url, "wants": ["quota"]})
+
+    upstream.enqueue("no such room", status=404)
+    assert "It answered 404: no such room" in client.post(f"{page}test/").content.decode()
+    upstream.enqueue("welcome")
+    tested = client.post(f"{page}test/", headers={"HX-Request": "true"}).content.decode()
+    assert "It was accepted with 200" in tested and "welcome" in tested and "<html" not in tested
+    assert upstream.seen[-1].body["kind"] == "test" and not Delivery.objects.exists()
+
+    client.post(f"{page}enable/", {"enabled": "0"})
+    assert "Switched off" in client.get(page).content.decode()
+    assert "Delete Nightly?" in client.get(f"{page}delete/").content.decode()
+    client.post(f"{page}delete/")
+    assert not Channel.objects.exists()
+    lines = AuditEvent.objects.filter(action__startswith="channel.").order_by("at", "id")
+    assert [line.action.partition(".")[2] for line in lines] == [
+        "created", "changed", "changed", "changed", "changed", "tested", "tested", "changed", "deleted",
+    ]  # fmt: skip
+    log = " ".join(line.detail for line in lines)
+    assert "t0psecret" not in log and "whsec_" not in log and "On duty" in log
+    pages = "".join(client.get(address).content.decode() for address in (TEAM, f"{TEAM}new/"))
+    assert "t0psecret" not in pages and {line.team_id for line in lines} == {cast.team_a.pk}
+
+
+def test_what_did_not_arrive_is_listed_and_tried_again(cast: Cast) -> None:
+    channel = make.make_channel(cast.team_a, addresses=["a@example.com"])
+    delivery = make.make_delivery(channel, address="a@example.com")
+    client = browser(cast.alice)
+    assert "It answered 404." in client.get(TEAM).content.decode()
+    assert "It answered 404." in client.get(f"/alerts/{channel.pk}/").content.decode()
+    sent = client.post(f"/alerts/deliveries/{delivery.pk}/again/", {"back": "https://evil.example/"})
+    assert sent["Location"] == TEAM
+    delivery.refresh_from_db()
+    assert (delivery.state, delivery.attempts) == ("waiting", 0) and delivery.next_try_at
+    twice = client.post(f"/alerts/deliveries/{delivery.pk}/again/", {"back": TEAM}, follow=True)
+    assert "has not failed" in twice.content.decode()
+    assert client.post(f"/alerts/{channel.pk}/test/").status_code == 200 and mail.outbox[0].to == ["a@example.com"]
+
+
+def test_more_channels_take_no_more_queries(cast: Cast, django_assert_max_num_queries) -> None:
+    client = browser(cast.operator)
+    for _ in range(3):
+        make.make_delivery(make.make_channel(None), address="a@example.com")
+    client.get(INSTALLATION)
+    with django_assert_max_num_queries(16) as first:
+        client.get(INSTALLATION)
+    for _ in range(5):
+        make.make_delivery(make.make_channel(None), address="a@example.com")
+    with django_assert_max_num_queries(len(first)):
+        client.get(INSTALLATION)
