@@ -47,6 +47,24 @@ def ensure_prompt(console: Console, slug: str, text: str, *, kind: str = "text",
             console.ask("PUT", f"prompts/{slug}/-/labels/{label}/", publish)
 
 
+def ensure_collection(console: Console, slug: str, *, name: str, about: str) -> str:
+    """Have a collection of documents, and return its id. It is searched by words, which needs no model."""
+    for one in every(console, f"knowledge/collections/?team={console.team}"):
+        if one["slug"] == slug:
+            return str(one["id"])
+    fields = {"team": console.team, "slug": slug, "name": name, "description": about}
+    return str(console.ask("POST", "knowledge/collections/", fields)["id"])
+
+
+def ensure_document(console: Console, collection: str, name: str, text: str) -> dict[str, Any]:
+    """Have a document in a collection, and return how it stands."""
+    path = f"knowledge/collections/{collection}/documents/"
+    for one in every(console, path):
+        if one["name"] == name:
+            return dict(one)
+    return dict(console.ask("POST", path, {"name": name, "text": text, "message": _REASON}))
+
+
 def ensure_tool(console: Console, slug: str, **fields: Any) -> None:
     """Have a tool; one that calls another address than is asked for now is changed."""
     found = console.ask("GET", f"tools/?team={console.team}&slug={slug}")["data"]

@@ -9,7 +9,7 @@ from examples.console import Console, find_console
 from examples.scripted import answer_as
 from examples.serving import Reply, Request, say, serve, tell
 from examples.support.model import think
-from examples.support.setting_up import ALIAS, MODEL, POLICY, VOICE, change_prices, set_up
+from examples.support.setting_up import ALIAS, COLLECTION, MODEL, VOICE, change_prices, policy_of, set_up
 
 PORT = int(os.environ.get("EXAMPLE_PORT") or 8753)
 TICKETS = ("How to send a bike bell back.", "Exchanging a helmet that is too small.")
@@ -37,7 +37,8 @@ def story() -> None:
     )
     wait_for_visitor(console, widget)
 
-    say(f"\n3. The price policy changes once, in one document: {console.url}/prompts/{POLICY}/")
+    policy = f"{console.url}/knowledge/documents/{policy_of(console)['id']}/"
+    say(f"\n3. The price policy changes once, in one document: {policy}")
     say(f"   {change_prices(console)}")
     say("   The script again:")
     summarise(console)
@@ -47,10 +48,11 @@ def story() -> None:
 
 
 def summarise(console: Console) -> None:
-    """Do what a help desk's script does: an ordinary call, with the voice of the library."""
+    """Do what a help desk's script does: an ordinary call, with the voice and the documents that the widget has."""
     for ticket in TICKETS:
         wish = f"Summarise this resolved ticket as an article of our help pages.\nTicket: {ticket}"
         body = {"model": ALIAS, "prompt": {"id": VOICE}, "messages": [{"role": "user", "content": wish}]}
+        body["knowledge"] = [COLLECTION]
         article = console.call("POST", "chat/completions", body)["choices"][0]["message"]["content"]
         say(f"   {article.replace(chr(10) * 2, ': ')}")
 

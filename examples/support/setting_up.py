@@ -3,21 +3,28 @@
 from typing import Any
 
 from examples.console import Console
-from examples.making import ensure_agent, ensure_model, ensure_prompt, every
+from examples.making import ensure_agent, ensure_collection, ensure_document, ensure_model, ensure_prompt, every
 
-ALIAS, MODEL, AGENT, VOICE, POLICY = "shop-chat", "scripted-support", "shop-support", "support-voice", "price-policy"
+ALIAS, MODEL, AGENT, VOICE = "shop-chat", "scripted-support", "shop-support", "support-voice"
+COLLECTION, POLICY = "shop-prices", "Price policy"
 WIDGET = "Larkfield Bikes"
 
-VOICE_TEXT = """You speak for Larkfield Bikes: friendly, brief, and never a price that is not written here.
-{{> price-policy}}"""
+VOICE_TEXT = "You speak for Larkfield Bikes: friendly, brief, and never a price that is not in your sources."
 PRICES = ("Returns: A return costs 4.90 within 30 days.", "Returns: Returns are free within 60 days.")
+_AROUND = """# Returns
+
+What it costs to send an article back, or to exchange it for another.
+
+{price}
+"""
 
 
 def set_up(console: Console, site: str, outside: str) -> dict[str, Any]:
-    """Make the voice with the price policy in it, the assistant and the widget that speak in it; return the widget."""
+    """Make the voice, the price policy, and the assistant and widget that answer with both; return the widget."""
     about = "Answers customers. Scripted until you pin it to a model of yours."
     ensure_model(console, alias=ALIAS, name=MODEL, base_url=f"{outside}/v1", about=about)
-    ensure_prompt(console, POLICY, PRICES[0], kind="partial", about="What things cost. The one document that says so.")
+    shelf = ensure_collection(console, COLLECTION, name="Shop prices", about="What things cost.")
+    ensure_document(console, shelf, POLICY, _AROUND.format(price=PRICES[0]))
     ensure_prompt(console, VOICE, VOICE_TEXT, about="How support sounds, everywhere.")
     ensure_agent(
         console,
@@ -26,6 +33,7 @@ def set_up(console: Console, site: str, outside: str) -> dict[str, Any]:
         description="Answers customers of the shop.",
         prompt_slug=VOICE,
         alias=ALIAS,
+        knowledge=[COLLECTION],
     )
     return _widget(console, site)
 
@@ -43,14 +51,18 @@ def _widget(console: Console, site: str) -> dict[str, Any]:
     return dict(found[0])
 
 
+def policy_of(console: Console) -> dict[str, Any]:
+    """Return the one document that says what things cost."""
+    shelf = ensure_collection(console, COLLECTION, name="Shop prices", about="What things cost.")
+    return ensure_document(console, shelf, POLICY, _AROUND.format(price=PRICES[0]))
+
+
 def change_prices(console: Console) -> str:
-    """Publish the other price policy, and return what it says. Both environments follow from their next call on."""
-    newest = console.ask("GET", f"prompts/{POLICY}/-/versions/?limit=1")["data"][0]
-    text = PRICES[1] if newest["content"][0]["text"] == PRICES[0] else PRICES[0]
-    said = {"content": [{"role": "", "text": text}], "message": "New prices", "parent": newest["number"]}
-    version = console.ask("POST", f"prompts/{POLICY}/-/versions/", said)["number"]
-    for label in ("production", "staging"):
-        seen = console.ask("GET", f"prompts/{POLICY}/-/labels/{label}/")["revision"]
-        publish = {"version": version, "reason": "New prices hold from today", "seen_revision": seen}
-        console.ask("PUT", f"prompts/{POLICY}/-/labels/{label}/", publish)
-    return text
+    """Save the other price policy, and return what it says. All that answers from it follows from the next call on."""
+    document = policy_of(console)
+    path = f"knowledge/documents/{document['id']}/versions/"
+    now = console.ask("GET", f"{path}{document['version']}/")["text"]
+    price = PRICES[1] if PRICES[0] in now else PRICES[0]
+    said = {"text": _AROUND.format(price=price), "message": "New prices hold from today"}
+    console.ask("POST", path, said | {"seen_version": document["newest_version"]})
+    return price

@@ -138,6 +138,8 @@ def test_support(
         shoot(operator, "example-support-audit")
         lines = AuditEvent.objects.filter(alias="shop-chat").order_by("id")
         assert [line.surface for line in lines] == ["api", "api", "widget", "api", "api", "widget"]
-        policies = [{one["slug"]: one["number"] for one in json.loads(line.prompt)}["price-policy"] for line in lines]
-        assert policies == [1, 1, 1, 2, 2, 2]
+        sources = [json.loads(line.detail)["knowledge"]["sources"][0] for line in lines]
+        assert [(one["document"], one["version"]) for one in sources] == [
+            ("Price policy", n) for n in (1, 1, 1, 2, 2, 2)
+        ]
     sync.stop()
