@@ -20,5 +20,5 @@ class AgentsConfig(AppConfig):
         agents.SOURCES.append(agent_shapes)
         ending.LISTENERS.append(waking.run_ended)
         of_prompts.SOURCES.append(where_used.agents_with)
-        of_collections.SOURCES.append(where_used.agents_from)
+        of_collections.SOURCES += [where_used.agents_from, where_used.tools_in]
         of_aliases.register(where_used.UsesOfAliases())

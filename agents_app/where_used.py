@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from django.db.models import Q
 from django.urls import reverse
 
-from agents_app.models import Agent, AgentDraft, Definition
+from agents_app.models import Agent, AgentDraft, Definition, Tool
 from console.catalog import where_used as of_aliases
 from console.knowledge import where_used as of_collections
 from console.knowledge.models import Collection
@@ -63,14 +63,35 @@ def agents_with(prompt: Prompt) -> list[of_prompts.Use]:
     return [found[slug] for slug in sorted(found)]
 
 
+def _teams_that_mean(collection: Collection) -> Q:
+    """Return whose agents and tools mean this collection by its name: a team's own stands before the shared."""
+    if collection.team_id is not None:
+        return Q(team=collection.team_id)
+    own = Collection.objects.filter(slug=collection.slug, deleted_at=None, team__isnull=False)
+    return ~Q(team__in=own.values("team"))
+
+
+def tools_in(collection: Collection) -> list[of_collections.Use]:
+    """Return the tools that search a collection, which hold it whether or not they are granted to anybody."""
+    found = Tool.objects.filter(
+        _teams_that_mean(collection), kind="knowledge", deleted_at=None, config__collections__contains=[collection.slug]
+    )
+    return [
+        of_collections.Use(
+            "tool",
+            tool.name,
+            tool.team_id,
+            tool.team.name,
+            url=reverse("agents:tool", args=[tool.pk]),
+            detail=tool.slug,
+        )
+        for tool in found.select_related("team").order_by("slug")
+    ]
+
+
 def agents_from(collection: Collection) -> list[of_collections.Use]:
     """Return the agents whose live version or draft answers from a collection; only what is live holds it."""
-    named = Agent.objects.filter(archived_at=None).select_related("team").order_by("slug")
-    if collection.team_id is not None:
-        named = named.filter(team=collection.team_id)
-    else:  # a team's own of the same name stands before it
-        own = Collection.objects.filter(slug=collection.slug, deleted_at=None, team__isnull=False)
-        named = named.exclude(team__in=own.values("team"))
+    named = Agent.objects.filter(_teams_that_mean(collection), archived_at=None).select_related("team").order_by("slug")
     live = set(named.filter(live__knowledge__contains=[collection.slug]).values_list("pk", flat=True))
     wanted = named.filter(Q(pk__in=live) | Q(draft__knowledge__contains=[collection.slug]))
     return [

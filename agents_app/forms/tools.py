@@ -13,6 +13,7 @@ from agents_app.tools.fetch.form import FetchForm
 from agents_app.tools.fields import MONO, JsonField
 from agents_app.tools.form import KEPT, ToolForm
 from agents_app.tools.http.form import HttpForm
+from agents_app.tools.knowledge.form import KnowledgeForm
 from agents_app.tools.person.form import PersonForm
 from agents_app.tools.plugin.form import PluginForm
 from agents_app.tools.queue.form import QueueForm as QueueToolForm
@@ -28,6 +29,7 @@ FORMS: dict[str, type[ToolForm]] = {
     "queue": QueueToolForm,
     "person": PersonForm,
     "wait": WaitForm,
+    "knowledge": KnowledgeForm,
     "plugin": PluginForm,
 }
 

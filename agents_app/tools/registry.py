@@ -17,13 +17,13 @@ _ALL: tuple[Kind, ...] = (
     Http(),
     Mcp(),
     Fetch(),
+    Knowledge(),
     Completion(),
     WorkQueue(),
     Person(),
     Wait(),
     Notes(),
     Plugin(),
-    Knowledge(),
 )
 KINDS: dict[str, Kind] = {kind.slug: kind for kind in _ALL}
 

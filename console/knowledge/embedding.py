@@ -4,6 +4,7 @@ import asyncio
 import uuid
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import NamedTuple
 
 import orjson
 
@@ -31,8 +32,17 @@ class Asked:
     lane: str = Lane.INTERACTIVE
 
 
-async def embed(identify: Identify, model: ModelVersion, texts: Sequence[str], asked: Asked) -> list[str]:
-    """Return a vector for each text, as pgvector writes it; raises Refusal or ProviderError."""
+class Embedded(NamedTuple):
+    """A vector for each text, as pgvector writes it, and the call that made them."""
+
+    vectors: list[str]
+    request_id: uuid.UUID
+    tokens: int
+    cost_micros: int
+
+
+async def embed(identify: Identify, model: ModelVersion, texts: Sequence[str], asked: Asked) -> Embedded:
+    """Have a model make a vector of each text; raises Refusal or ProviderError."""
     body = {"model": str(model), "input": list(texts)}
     identifier = uuid7()
     ask = make_ask(
@@ -48,17 +58,21 @@ async def embed(identify: Identify, model: ModelVersion, texts: Sequence[str], a
     )
     call = await pipeline.open_call(_with_the_collections_model(identify), ask)
     raw = await pipeline.answer(call)
-    return await asyncio.to_thread(_vectors, raw, len(texts))
+    vectors, tokens = await asyncio.to_thread(_read, raw, len(texts))
+    return Embedded(vectors, identifier, tokens, call.cost_micros)
 
 
-def _vectors(raw: bytes, count: int) -> list[str]:
+def _read(raw: bytes, count: int) -> tuple[list[str], int]:
+    """Return the vectors of an answer and the tokens it counts."""
     try:
-        rows = [[float(number) for number in row["embedding"]] for row in orjson.loads(raw)["data"]]
+        body = orjson.loads(raw)
+        rows = [[float(number) for number in row["embedding"]] for row in body["data"]]
     except (orjson.JSONDecodeError, KeyError, TypeError, ValueError):
-        rows = []
+        body, rows = {}, []
     if len(rows) != count or not all(rows):
         raise ProviderError("The embeddings model did not answer with a vector for each text.", code="upstream_invalid")
-    return [orjson.dumps(row).decode() for row in rows]
+    tokens = (body.get("usage") or {}).get("prompt_tokens")
+    return [orjson.dumps(row).decode() for row in rows], tokens if isinstance(tokens, int) else 0
 
 
 def _with_the_collections_model(identify: Identify) -> Identify:

@@ -84,9 +84,9 @@ def _make_lot(collection: Collection, passages: list[Passage]) -> None:
         raise AssertionError("A collection without a model is not claimed.")
     let_go()
     texts = [passage_text(passage) for passage in passages]
-    vectors = sync.run(embed(TeamIdentity(collection.payer_id), collection.model, texts, _ASKED))
+    made = sync.run(embed(TeamIdentity(collection.payer_id), collection.model, texts, _ASKED))
     ids = [passage.pk for passage in passages]
-    sql.write_vectors(dict(zip(ids, vectors, strict=True)), collection.model.pk)
+    sql.write_vectors(dict(zip(ids, made.vectors, strict=True)), collection.model.pk)
 
 
 def passage_text(passage: Passage) -> str:

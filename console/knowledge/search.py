@@ -8,7 +8,7 @@ import asyncio
 import datetime as dt
 import uuid
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, TypeVar
 
 from django.db import close_old_connections
@@ -59,11 +59,17 @@ class Found:
 
 @dataclass(frozen=True, slots=True)
 class Search:
-    """What a search came to. `problem` says why meaning did not count where it should have."""
+    """What a search came to. `problem` says why meaning did not count where it should have.
+
+    The rest is about the calls that made the question's vectors: the last one's id, and what all came to.
+    """
 
     found: list[Found]
     by_meaning: bool
     problem: str = ""
+    request_id: uuid.UUID | None = None
+    tokens: int = 0
+    cost_micros: int = 0
 
 
 async def find(
@@ -93,9 +99,8 @@ async def search(
     question = _checked(collections, question, limit)
     if not question:
         return Search([], False)
-    vectors, problem = await _vectors(caller, collections, question, asked)
-    found = await _in_thread(lambda: _look(collections, question, vectors, limit))
-    return Search(found, bool(vectors), problem)
+    asking = await _asked(caller, collections, question, asked)
+    return asking.search(await _in_thread(lambda: _look(collections, question, asking.vectors, limit)))
 
 
 def find_now(
@@ -122,12 +127,11 @@ def search_now(
     question = _checked(collections, question, limit)
     if not question:
         return Search([], False)
-    vectors: dict[uuid.UUID, str] = {}
-    problem = ""
+    asking = _Asking()
     if caller is not None and any(collection.model_id for collection in collections):
         let_go()
-        vectors, problem = sync.run(_vectors(caller, collections, question, asked))
-    return Search(_look(collections, question, vectors, limit), bool(vectors), problem)
+        asking = sync.run(_asked(caller, collections, question, asked))
+    return asking.search(_look(collections, question, asking.vectors, limit))
 
 
 def _checked(collections: Sequence[Collection], question: str, limit: int) -> str:
@@ -145,21 +149,37 @@ def _look(collections: Sequence[Collection], question: str, vectors: dict[uuid.U
     return [_found(slugs, row) for row in sql.find(list(slugs), question, vectors, limit)]
 
 
-async def _vectors(
-    caller: Identify | None, collections: Sequence[Collection], question: str, asked: Asked
-) -> tuple[dict[uuid.UUID, str], str]:
-    """Return the question's vector for each model of the collections, and what kept one from being made."""
+@dataclass(slots=True)
+class _Asking:
+    """The question's vector for each model, and what making them came to."""
+
+    vectors: dict[uuid.UUID, str] = field(default_factory=dict)
+    problem: str = ""
+    request_id: uuid.UUID | None = None
+    tokens: int = 0
+    cost_micros: int = 0
+
+    def search(self, found: list[Found]) -> Search:
+        return Search(found, bool(self.vectors), self.problem, self.request_id, self.tokens, self.cost_micros)
+
+
+async def _asked(caller: Identify | None, collections: Sequence[Collection], question: str, asked: Asked) -> _Asking:
+    """Have each model of the collections make the question's vector; what goes wrong is kept as a sentence."""
     models = {model.pk: model for collection in collections if (model := collection.model) is not None}
-    found: dict[uuid.UUID, str] = {}
-    problem = ""
+    asking = _Asking()
     if caller is None:
-        return found, problem
+        return asking
     for model_id, model in models.items():
         try:
-            found[model_id] = (await embed(caller, model, [question], asked))[0]
+            made = await embed(caller, model, [question], asked)
         except (Refusal, ProviderError) as error:
-            problem = error.message
-    return found, problem
+            asking.problem = error.message
+            continue
+        asking.vectors[model_id] = made.vectors[0]
+        asking.request_id = made.request_id
+        asking.tokens += made.tokens
+        asking.cost_micros += made.cost_micros
+    return asking
 
 
 async def _in_thread(work: Callable[[], _T]) -> _T:

@@ -1,37 +1,88 @@
-"""Search the team's documents. There are none yet, and it says so instead of finding nothing."""
+"""Search the documents of the agent's team: by words and by meaning, in the collections the tool names.
+
+What comes back is a stranger's text as far as the model is concerned, like every other tool's result. The vector of the
+question is an ordinary call by whoever the run acts for.
+"""
 
 from collections.abc import Mapping
 from typing import Any
 
 from agents_app.tools import reading
-from agents_app.tools.base import Result, ToolCall, ToolFailed
+from agents_app.tools.base import Result, ToolCall, ToolFailed, cut, within
+from agents_app.tools.database import in_thread
+from console.core.errors import BadInput, Refusal
+from console.knowledge.access import get_collection
+from console.knowledge.embedding import Asked
+from console.knowledge.search import MOST_COLLECTIONS, MOST_FOUND, Found, search
+
+USUAL = 5
 
 
 class Knowledge:
     slug = "knowledge"
     label = "Knowledge search"
-    icon = "library"
-    sentence = "Find passages in the team's documents."
-    description = "Find passages in the team's documents."
+    icon = "file-text"
+    sentence = "Find passages in your documents, each with the document and version it stands in."
+    description = (
+        "Search our documents. Give a whole question; passages come back, best first, each with its document and "
+        "version. Name the document when you answer from one."
+    )
     effect = "read"
     is_idempotent = True
     needs_run = False
-    unavailable = "This installation keeps no documents yet, so there is nothing to search."
+    unavailable = ""
 
     def schema(self, config: Mapping[str, Any], parameters: Mapping[str, Any]) -> dict[str, Any]:
-        return {
-            "type": "object",
-            "properties": {"query": {"type": "string", "minLength": 1, "maxLength": 1_000}},
-            "required": ["query"],
-            "additionalProperties": False,
+        collections = list(config.get("collections", []))
+        properties: dict[str, Any] = {
+            "query": {"type": "string", "minLength": 1, "maxLength": 1_000, "description": "What you want to know."}
         }
+        if len(collections) > 1:
+            properties["collection"] = {
+                "type": "string",
+                "enum": collections,
+                "description": "Search only this collection; without it, all.",
+            }
+        return {"type": "object", "properties": properties, "required": ["query"], "additionalProperties": False}
 
     def check(self, config: Mapping[str, Any]) -> dict[str, Any]:
-        reading.only(config, ())
-        return {}
+        reading.only(config, ("collections", "passages"))
+        collections = reading.texts(config, "collections", most=MOST_COLLECTIONS, longest=64)
+        if not collections:
+            raise BadInput("Name at least one collection of documents it may search.", param="collections")
+        passages = reading.number(config, "passages", least=1, most=MOST_FOUND, default=USUAL)
+        return {"collections": collections, "passages": passages}
 
     def origin(self, config: Mapping[str, Any]) -> str:
         return ""
 
     async def call(self, call: ToolCall) -> Result:
-        raise ToolFailed(f"Knowledge search is not available. {self.unavailable}")
+        only = str(call.arguments.get("collection", ""))
+        slugs = [slug for slug in call.config["collections"] if slug == only or not only]
+        asked = Asked(surface="agent", route=f"tool {call.tool_name}")
+        try:
+            async with within(call.seconds):
+                collections = await in_thread(lambda: [get_collection(call.team_id, slug) for slug in slugs])
+                done = await search(
+                    call.identify,
+                    collections,
+                    str(call.arguments["query"]),
+                    call.config.get("passages", USUAL),
+                    asked=asked,
+                )
+        except Refusal as refusal:
+            raise ToolFailed(refusal.message) from None
+        except TimeoutError:
+            raise ToolFailed("The search took too long.", may_retry=True) from None
+        passages = f"{len(done.found)} passage{'' if len(done.found) == 1 else 's'}"
+        return Result(
+            cut("\n\n".join(map(_written, done.found)) or "No passage was found.", call.most_bytes),
+            note=f"{passages}, {'by words and meaning' if done.by_meaning else 'by words'}",
+            request_id=done.request_id,
+            tokens=done.tokens,
+            cost_micros=done.cost_micros,
+        )
+
+
+def _written(found: Found) -> str:
+    return f"[{found.source}; collection {found.collection}]\n{found.text}"

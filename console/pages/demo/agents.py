@@ -46,7 +46,10 @@ AGENTS = (
                 },
                 "First version",
             ),
-            ({"limits": {"output_tokens": 300, "messages": 40}}, "Shorter answers; nobody reads the long ones"),
+            (
+                {"limits": {"output_tokens": 300, "messages": 40}, "knowledge": ["support"]},
+                "Shorter answers, and from our documents",
+            ),
             ({"opening_message": "Hello! What went wrong with your order?"}, ""),
         ),
         Audience.TEAMS,

@@ -19,7 +19,7 @@ from console.catalog.services.providers import create_provider
 from console.catalog.services.versions import change_version, create_version, set_price
 from console.core.clock import now, period_end, period_start
 from console.core.errors import Conflict
-from console.pages.demo import agents, prompts, runs, tools, touchpoints, visitors
+from console.pages.demo import agents, knowledge, prompts, runs, tools, touchpoints, visitors
 from console.pages.demo.calls import COLUMNS, Made, Served, calls
 from console.pages.demo.cast import ALIASES, MODELS, PEOPLE, PROVIDERS, TEAMS
 from console.teams.actors import Actor
@@ -57,6 +57,7 @@ def fill(*, days: int, actor: Actor = ACTOR) -> Filled:
         _aliases(actor, teams, people, versions)
         prompts.make_prompts(teams, people)
         tools.make_tools(teams, people)
+        knowledge.make_knowledge(teams, people)
         agents.make_agents(teams, people)
         added, payloads = _calls(teams, keys, versions, days)
         if added:

@@ -15,6 +15,8 @@ from console.core.clock import now
 from console.core.errors import BadInput
 from console.core.files.page_words import words_of
 from console.gateway.identity import PersonIdentity
+from console.knowledge.errors import StillUsed
+from console.knowledge.services import collections
 from console.teams.actors import SYSTEM
 from tests import make
 from tests.conftest import Cast
@@ -55,11 +57,28 @@ def test_a_person_and_a_moment_are_waited_for_without_a_worker(cast, use):
         tool_of(cast, "wait", {"most_seconds": 10**9})
 
 
-def test_knowledge_says_that_there_is_none(cast, use):
-    with pytest.raises(BadInput, match="keeps no documents"):
+def test_knowledge_brings_passages_with_their_versions(live, use):
+    cast = live
+    with pytest.raises(BadInput, match="at least one collection"):
         tool_of(cast, "knowledge")
-    with pytest.raises(ToolFailed, match="not available"):
-        use(Tool(kind="knowledge", slug="k", team=cast.team_a), {"query": "x"})
+    shop = make.make_collection(cast.team_a, "shop")
+    make.make_document(shop, "Prices", "# Prices\n\n## Express\n\nAn express parcel costs nine euros.")
+    make.make_document(make.make_collection(None, "handbook"), "Rules", "Parcels are weighed.")
+    make.make_document(make.make_collection(cast.team_b, "shop"), "Theirs", "Parcels of Team B.")
+    tool = tool_of(cast, "knowledge", {"collections": ["shop", "handbook"]})
+    assert tool.parameters["properties"]["collection"]["enum"] == ["shop", "handbook"]
+    found = use(tool, {"query": "What does an express parcel cost?"})
+    assert found.content == (
+        "[Prices, version 1, Prices › Express; collection shop]\nAn express parcel costs nine euros.\n\n"
+        "[Rules, version 1; collection handbook]\nParcels are weighed."
+    )
+    assert found.note == "2 passages, by words"
+    assert use(tool, {"query": "parcel", "collection": "handbook"}).note == "1 passage, by words"
+    assert use(tool, {"query": "zebra"}).content == "No passage was found."
+    with pytest.raises(StillUsed, match=tool.name):
+        collections.delete_collection(actor=SYSTEM, collection=shop)
+    with pytest.raises(ToolFailed, match="no collection 'gone'"):
+        use(tool_of(cast, "knowledge", {"collections": ["gone"]}), {"query": "parcel"})
 
 
 def test_it_reads_pages_of_allowed_hosts_only(cast, use, upstream):
