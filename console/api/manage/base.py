@@ -1,5 +1,6 @@
 """What every view of the management API shares."""
 
+from functools import cache
 from typing import Any, ClassVar
 
 from allauth.account.internal.flows.reauthentication import is_reauthentication_required
@@ -83,8 +84,9 @@ class Endpoint(APIView):
         return Response({"data": serializer(found, many=True, context=context or {}).data, "next": after})
 
 
+@cache
 def listed(serializer: type[serializers.Serializer[Any]]) -> type[serializers.Serializer[Any]]:
-    """Return the serializer of a page of these, for the OpenAPI document."""
+    """Return the serializer of a page of these, for the OpenAPI document: one for all lists of them."""
     name = serializer.__name__.removesuffix("Serializer")
     return type(
         f"{name}PageSerializer",

@@ -52,7 +52,7 @@ class BaselineSerializer(serializers.ModelSerializer[Baseline]):
         fields = ("id", "run", "version", "pinned", "score", "cases", "reason", "taken_by_name", "taken_at")
 
 
-class IncidentSerializer(serializers.ModelSerializer[Incident]):
+class DriftIncidentSerializer(serializers.ModelSerializer[Incident]):
     class Meta:
         model = Incident
         fields = (
@@ -91,7 +91,7 @@ class TestScheduleSerializer(serializers.Serializer[Shown]):
     last_score = serializers.FloatField(source="last.score", default=None, allow_null=True)
     last_at = serializers.DateTimeField(source="last.at", default=None, allow_null=True)
     baseline_score = serializers.FloatField(source="schedule.baseline.score", default=None, allow_null=True)
-    incident = IncidentSerializer(allow_null=True)
+    incident = DriftIncidentSerializer(allow_null=True)
     created_by_name = serializers.CharField(source="schedule.created_by_name")
     created_at = serializers.DateTimeField(source="schedule.created_at")
 
@@ -274,10 +274,10 @@ class Incidents(ScheduleEndpoint):
         operation_id="list_drift_incidents",
         tags=["prompts"],
         summary="List the incidents of a schedule, the newest first",
-        responses=listed(IncidentSerializer),
+        responses=listed(DriftIncidentSerializer),
     )
     def get(self, request: Any, slug: str, pk: uuid.UUID) -> Response:
-        return self.page(Incident.objects.filter(schedule=self.schedule(slug, pk)), IncidentSerializer)
+        return self.page(Incident.objects.filter(schedule=self.schedule(slug, pk)), DriftIncidentSerializer)
 
 
 class CloseIncident(ScheduleEndpoint):
