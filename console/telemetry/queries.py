@@ -67,7 +67,7 @@ def ways() -> list[Way]:
     """Return every way with its state, in words."""
     logs = "One JSON object a line" if settings.LOG_JSON else "Text; LOG_JSON=1 for JSON"
     return [
-        Way("Metrics", "On", "ok", f"{settings.BASE_URL}/metrics", f"{metrics_readers()}."),
+        Way("Metrics", "On", "ok", "/metrics", f"{metrics_readers()}."),
         _traces(traces()),
         Way("Logs", "On", "ok", "Error output of each process", f"{logs}."),
     ]

@@ -152,7 +152,8 @@ def test_it_tells_calls_tools_and_runs_in_genai_conventions(cast: Cast, collecto
     assert (broken.name, broken.status.code) == ("embeddings support-chat", broken.status.STATUS_CODE_ERROR)
     assert told(broken)["error.type"] == "upstream_busy"
     root = spans[run.pk.bytes[8:]]
-    assert (root.name, root.trace_id, root.parent_span_id) == ("invoke_agent", run.pk.bytes, b"")
+    assert (root.trace_id, root.parent_span_id) == (run.pk.bytes, b"")
+    assert (root.name, told(root)["gen_ai.agent.name"]) == (f"invoke_agent {run.agent.slug}", run.agent.slug)
     assert told(root)["facet.run.state"] == "succeeded" and told(root)["facet.run.steps"] == 2
     for identifier, name in ((tool, "execute_tool read_logs"), (asked, "chat support-chat")):
         child = spans[identifier.bytes[8:]]

@@ -14,6 +14,9 @@ import time
 from django.conf import settings
 from django.db.models import F, Q
 
+from agents_app.models import Run
+from console.audit.actions import RUN_ENDED
+from console.audit.models import AuditEvent
 from console.catalog.models import Provider
 from console.core.clock import now
 from console.telemetry.models import TraceExport
@@ -73,15 +76,15 @@ def _one_batch(state: TraceExport) -> tuple[int, bool]:
     """Send the next spans. Returns how many were taken, and whether there are more to try now."""
     # The format and what writes it are loaded where something is exported, and by nobody else.
     from console.telemetry.traces import sending
-    from console.telemetry.traces.spans import span_of
+    from console.telemetry.traces.spans import Names, span_of
 
     size = max(1, BATCH >> state.failures)
     found = reading.read(Place(state.next_tx, state.after_id), size)
     if not found.events:
         return 0, _save(state, next_tx=found.end.tx, after_id=found.end.after) and not found.is_last
-    hosts = {provider.slug: provider.host for provider in Provider.objects.all()}
+    names = Names({provider.slug: provider.host for provider in Provider.objects.all()}, _agents(found.events))
     try:
-        taken = sending.send([span_of(event, hosts) for event in found.events])
+        taken = sending.send([span_of(event, names) for event in found.events])
     except sending.NotTaken as error:
         if error.is_refusal and len(found.events) == 1 and state.failures >= _PATIENCE:
             log.warning("The collector refuses one span for good; it is left out: %s", error)
@@ -105,6 +108,13 @@ def _one_batch(state: TraceExport) -> tuple[int, bool]:
         problem_at=now() if problem else state.problem_at,
     )
     return len(found.events) - taken.rejected, goes_on and not found.is_last
+
+
+def _agents(events: list[AuditEvent]) -> dict[str, str]:
+    """Return the agents of the runs that end here, by the run's id."""
+    runs = [event.target_id for event in events if event.action == RUN_ENDED.name]
+    found = Run.objects.filter(pk__in=runs).values_list("pk", "agent__slug") if runs else ()
+    return {str(run): agent for run, agent in found}
 
 
 def _note(state: TraceExport, problem: str, retry_after: float) -> None:

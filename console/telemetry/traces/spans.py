@@ -10,6 +10,7 @@ import json
 import re
 import uuid
 from collections.abc import Mapping
+from dataclasses import dataclass
 from datetime import datetime
 
 from django.conf import settings
@@ -38,10 +39,18 @@ _PARENT = re.compile(r"[0-9a-f]{2}-(?!0{32})([0-9a-f]{32})-(?!0{16})([0-9a-f]{16
 Value = str | int | float | bool
 
 
-def span_of(event: AuditEvent, hosts: Mapping[str, str]) -> Span:
-    """Return the span of a call, of a tool's call or of a run's end. `hosts` are the providers' addresses by name."""
+@dataclass(frozen=True, slots=True)
+class Names:
+    """What a line of the log refers to and does not say: providers' addresses by name, runs' agents by the run's id."""
+
+    hosts: Mapping[str, str]
+    agents: Mapping[str, str]
+
+
+def span_of(event: AuditEvent, names: Names) -> Span:
+    """Return the span of a call, of a tool's call or of a run's end."""
     if event.action == RUN_ENDED.name:
-        return _run(event)
+        return _run(event, names.agents.get(event.target_id, ""))
     run = _run_of(event)
     parent = None if run else _PARENT.match(event.client_request_id)
     operation = _OPERATIONS.get(EventType(event.type), "chat")
@@ -57,7 +66,7 @@ def span_of(event: AuditEvent, hosts: Mapping[str, str]) -> Span:
         status=_status(event),
     )
     _describe(span, {"gen_ai.operation.name": operation, **_common(event)})
-    _describe(span, _of_tool(event) if event.type == EventType.TOOL else _of_model(event, hosts))
+    _describe(span, _of_tool(event) if event.type == EventType.TOOL else _of_model(event, names.hosts))
     return span
 
 
@@ -67,14 +76,14 @@ def _run_of(event: AuditEvent) -> uuid.UUID | None:
     return uuid.UUID(found[1]) if found else None
 
 
-def _run(event: AuditEvent) -> Span:
+def _run(event: AuditEvent, agent: str) -> Span:
     run = uuid.UUID(event.target_id)
     detail = json.loads(event.detail or "{}")
     began = (run.int >> 80) * 1_000_000  # a run's id begins with the millisecond it was made in
     span = Span(
         trace_id=run.bytes,
         span_id=run.bytes[8:],
-        name="invoke_agent",
+        name=f"invoke_agent {agent}".strip(),
         kind=Span.SPAN_KIND_INTERNAL,
         start_time_unix_nano=began,
         end_time_unix_nano=max(began, _nanoseconds(event.at)),
@@ -82,7 +91,8 @@ def _run(event: AuditEvent) -> Span:
     )
     counted = {f"facet.run.{name}": detail[name] for name in ("steps", "model_calls", "tool_calls") if name in detail}
     told = {"gen_ai.operation.name": "invoke_agent", "facet.run.state": detail.get("state", ""), **counted}
-    _describe(span, {**told, **_cost(int(detail.get("cost_micros", 0))), **_common(event)})
+    about = {"gen_ai.agent.name": agent, "facet.type": "run"}
+    _describe(span, {**told, **_cost(int(detail.get("cost_micros", 0))), **_common(event), **about})
     return span
 
 
