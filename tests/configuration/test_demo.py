@@ -14,6 +14,7 @@ from console.audit.models import AuditEvent, Payload
 from console.catalog.models import Alias, PinMove, Provider
 from console.chat.models import Conversation, Widget
 from console.core.clock import now
+from console.evals.models import Incident, Round, Schedule
 from console.pages.demo.agents import AGENTS
 from console.pages.demo.cast import TEAMS
 from console.pages.demo.library import PROMPTS
@@ -53,6 +54,9 @@ def test_it_fills_an_empty_console_once(filled: str) -> None:
     assert all(team.is_demo for team in Team.objects.all())
     assert all("Demo." in alias.description for alias in Alias.objects.all())
     assert all("(demo)" in provider.name for provider in Provider.objects.all())
+
+    assert set(Round.objects.values_list("outcome", flat=True)) == {"fine", "suspicious", "drifted"}
+    assert Incident.objects.get().closed_at is not None and Schedule.objects.get().is_paused
 
     steps = AuditEvent.objects.filter(client_request_id__startswith="run_").count()
     assert steps > 20

@@ -83,6 +83,10 @@ class Progress:
     red: int
     cost_micros: int
 
+    @property
+    def red_words(self) -> str:
+        return f"{self.red} red"
+
 
 def _side(version: PromptVersion) -> Side:
     """Return the newest run that was not stopped, also one that is going on."""

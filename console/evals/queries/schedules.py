@@ -9,10 +9,11 @@ from django.db.models import Count, Q, QuerySet
 
 from console.core import words
 from console.evals.models import Incident, Round, Schedule, TestCase, TestResult, TestRun
+from prompts_app.models import Prompt
 
 _MOST_POINTS = 90
 _MOST_FAILING = 8
-_MOST_ROUNDS = 20
+_MOST_ROUNDS = 12
 
 # State, its words, the tone of its badge.
 _STATES = {
@@ -118,7 +119,8 @@ def history(schedule: Schedule) -> History | None:
     floor = min([*scores, *([baseline.score - schedule.tolerance] if baseline else [])])
     data: dict[str, Any] = {
         "unit": "%",
-        "range": [max(0, int(floor // 10) * 10 - 5), 102],
+        "range": [max(0, int(floor // 10) * 10 - 5), 107],
+        "incrs": [5, 10, 20],
         "data": [[one.at.timestamp() for one in rounds], scores],
         "series": [{"name": "Score", "color": "--team-1"}],
         "marks": _moves(rounds),
@@ -168,3 +170,11 @@ def runs_to_take(schedule: Schedule) -> QuerySet[TestRun]:
     return same.select_related("version").annotate(
         total=Count("results"), passed=Count("results", filter=Q(results__status=TestResult.Status.PASSED))
     )
+
+
+def usual_model(prompt: Prompt, models: Sequence[tuple[str, str]]) -> str:
+    """Return what the tests were run on last, else the first that there is."""
+    last = TestRun.objects.filter(prompt=prompt).first()
+    if last is not None:
+        return last.model if "/" in last.model else f"{last.model}@{last.environment}"
+    return models[0][0] if models else ""

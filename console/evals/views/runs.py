@@ -64,7 +64,10 @@ def run(request: TeamRequest, slug: str, run_id: uuid.UUID) -> HttpResponse:
         if row.is_over:  # the page then shows what came of it
             response["HX-Refresh"] = "true"
         return response
-    context["results"] = row.results.all()
+    # What needs somebody first.
+    order = {"error": 0, "failed": 1, "waiting": 2}
+    context["results"] = sorted(row.results.all(), key=lambda one: order.get(one.status, 3))
+    context["rounds"] = row.rounds.select_related("schedule")
     return render(request, "evals/run.html", context)
 
 
@@ -79,6 +82,7 @@ def stop(request: TeamRequest, slug: str, run_id: uuid.UUID) -> HttpResponse:
 
 def _page(request: TeamRequest, prompt: Prompt, *, refused: str = "", status: int = 200) -> HttpResponse:
     old, new = _two(request, prompt)
+    models = models_for(request, prompt)
     context: dict[str, Any] = {
         **frame(request, prompt, "tests", version=new),
         "matrix": comparing.matrix(prompt, old, new),
@@ -86,7 +90,8 @@ def _page(request: TeamRequest, prompt: Prompt, *, refused: str = "", status: in
         "schedules": schedules.shown(Schedule.objects.filter(prompt=prompt)),
         "objections": gate.objections(new, "production"),
         "numbers": list(prompt.versions.values_list("number", flat=True)[:_MOST_NUMBERS]),
-        "models": models_for(request, prompt),
+        "models": models,
+        "model": schedules.usual_model(prompt, models),
         "may_run": access.may_run(request.caller, prompt),
         "refused": refused,
     }

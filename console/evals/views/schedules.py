@@ -63,7 +63,9 @@ def new_schedule(request: TeamRequest, slug: str) -> HttpResponse:
     prompt = access.prompt_for(request.caller, slug, to="edit")
     models = models_for(request, prompt)
     form = ScheduleForm(
-        request.POST or None, prompt=prompt, initial={"label": "production", "model": models[0][0] if models else ""}
+        request.POST or None,
+        prompt=prompt,
+        initial={"label": "production", "model": queries.usual_model(prompt, models)},
     )
     if request.method == "POST" and form.is_valid():
         try:

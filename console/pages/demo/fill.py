@@ -19,7 +19,7 @@ from console.catalog.services.providers import create_provider
 from console.catalog.services.versions import change_version, create_version, set_price
 from console.core.clock import now, period_end, period_start
 from console.core.errors import Conflict
-from console.pages.demo import agents, knowledge, prompts, runs, tools, touchpoints, visitors
+from console.pages.demo import agents, evaluations, knowledge, prompts, runs, tools, touchpoints, visitors
 from console.pages.demo.calls import COLUMNS, Made, Served, calls
 from console.pages.demo.cast import ALIASES, MODELS, PEOPLE, PROVIDERS, TEAMS
 from console.teams.actors import Actor
@@ -62,6 +62,7 @@ def fill(*, days: int, actor: Actor = ACTOR) -> Filled:
         added, payloads = _calls(teams, keys, versions, days)
         if added:
             runs.make_runs(teams, people)
+            evaluations.make_evaluations(people)
             visitors.make_visitors(teams, people)
         touchpoints.make_touchpoints(teams, people, keys)
     if added:
