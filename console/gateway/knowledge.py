@@ -22,6 +22,7 @@ from console.gateway.sources import block_of
 from console.gateway.types import Ask, Asker, Informed
 
 _OPERATIONS = frozenset({"chat", "message", "response"})
+_NO_QUESTION = "The last message of the user has no words to look up."
 
 
 class Passage(NamedTuple):
@@ -37,7 +38,7 @@ class Passage(NamedTuple):
 
 
 class Found(NamedTuple):
-    """Passages, the best first. `note` says in a word what the search had to do without; empty when nothing."""
+    """Passages, the best first. `note` says in a sentence what the search had to do without; empty for nothing."""
 
     passages: Sequence[Passage]
     note: str = ""
@@ -76,7 +77,7 @@ async def informed(identify: Identify, asker: Asker, ask: Ask, known: Informed |
     team_id = asker.team.id if ask.agent is None else ask.agent.team_id
     looked_up = (team_id, wanted, place)
     if known is None or known.looked_up != looked_up:
-        found = await _found(identify, asker, ask, wanted, place) if place else Found((), "no_question")
+        found = await _found(identify, asker, ask, wanted, place) if place else Found((), _NO_QUESTION)
         known = _informed(looked_up, wanted, found)
     if place and known.block:
         body = with_block(body, place, known.block)

@@ -131,7 +131,10 @@ def test_an_agent_answers_from_its_documents_whoever_asks(ask, world, prices):
         content = [{"type": "image_url", "image_url": {"url": "data:image/png;base64,AA"}}]
         picture = [{"role": "user", "content": content}]
         assert ask(model="agent:helper", messages=picture, headers=headers).json()["facet"] == {"knowledge": []}
-    assert json.loads(world.calls()[-1].detail)["knowledge"]["note"] == "no_question"
+    assert record(world.calls()[-1]).notes == [
+        ("Documents", "Nothing found in prices."),
+        ("Search", "The last message of the user has no words to look up."),
+    ]
     refused = ask(QUESTION, model="agent:helper", knowledge=["prices"])
     assert refused.status_code == 400 and refused.json()["error"]["param"] == "knowledge"
     Collection.objects.update(deleted_at=now())

@@ -76,14 +76,28 @@ def _details(text: str) -> tuple[list[Change], list[tuple[str, str]]]:
 
 def sources_of(event: AuditEvent) -> list[Source]:
     """Return the parts of documents a call was given, as they were called then."""
-    try:
-        detail = json.loads(event.detail) if event.detail else {}
-        return [
-            Source(one["n"], one["document"], one["version"], one["collection"], one["heading"])
-            for one in detail.get("knowledge", {}).get("sources", ())
-        ]
-    except (ValueError, AttributeError, TypeError, KeyError):
-        return []  # of something else that is called so
+    return [
+        Source(one["n"], one["document"], one["version"], one["collection"], one["heading"])
+        for one in _knowledge_of(event).get("sources", ())
+    ]
+
+
+def _knowledge_of(event: AuditEvent) -> dict[str, Any]:
+    """Return what the line of a call says of documents; an agent's line has a field that is called so as well."""
+    if event.action or '"knowledge"' not in event.detail:
+        return {}
+    found = json.loads(event.detail).get("knowledge")
+    return found if isinstance(found, dict) else {}
+
+
+def _search(knowledge: dict[str, Any]) -> list[tuple[str, str]]:
+    """Return what there is to say of a search besides what it found."""
+    said = []
+    if not knowledge["sources"]:
+        said.append(("Documents", f"Nothing found in {', '.join(knowledge['collections'])}."))
+    if knowledge.get("note"):
+        said.append(("Search", knowledge["note"]))
+    return said
 
 
 def _prompts(text: str) -> list[str]:
@@ -113,10 +127,9 @@ def _seal_of(event: AuditEvent) -> Seal | None:
 def record(event: AuditEvent, criteria: Criteria | None = None) -> Record:
     """Return the record and, within the list's filter, the records beside it."""
     changes, notes = _details(event.detail)
-    sources = sources_of(event)
-    if sources:
-        notes = [(name, text) for name, text in notes if name != "knowledge"]
-    found = Record(Line(event), _seal_of(event), _prompts(event.prompt), changes, notes, sources)
+    if knowledge := _knowledge_of(event):
+        notes = [*_search(knowledge), *((name, text) for name, text in notes if name != "knowledge")]
+    found = Record(Line(event), _seal_of(event), _prompts(event.prompt), changes, notes, sources_of(event))
     if criteria is not None and not criteria.text:
         older = search.find(criteria, older_than=event.pk, limit=1, seconds=_NEIGHBOUR_SECONDS).events
         newer = search.find(criteria, newer_than=event.pk, limit=1, seconds=_NEIGHBOUR_SECONDS).events
