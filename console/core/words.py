@@ -87,10 +87,9 @@ def seconds_of(text: str) -> int:
 
 def percent(value: float, places: int | None = None) -> str:
     """Whole when it is, one place otherwise, two below one per cent; `places` for what stands in a column."""
-    if places is not None:
-        text = f"{value:,.{places}f}"
-    else:
-        text = f"{value:,.{2 if 0 < abs(value) < 1 else 1}f}".rstrip("0").rstrip(".")
+    if places is None and 0 < abs(value) < 1:
+        places = 2
+    text = f"{value:,.1f}".removesuffix(".0") if places is None else f"{value:,.{places}f}"
     return f"{text} %".replace("-", _MINUS)
 
 

@@ -16,7 +16,7 @@ from usage_app.models import Metric
 
 _EXPECTED = [
     ("", "Nothing set"),
-    *((value, f"{Expected(value).label}. {SENTENCES[value]}") for value in Expected.values),
+    *((value, f"{Expected(value).label}: {SENTENCES[value]}") for value in Expected.values),
 ]
 _PLAIN = {"autocomplete": "off"}
 _LARGEST = 1_000_000
@@ -62,7 +62,7 @@ class LegacyForm(forms.Form):
         required=False,
         label="Vendor and model",
         max_length=LONGEST["model"],
-        help_text="In words, the model last. What uses the same is told apart by it.",
+        help_text="In words, the model last: two that use the same one are found by it.",
         widget=forms.TextInput(attrs={**_PLAIN, "placeholder": "OpenAI gpt-4o-mini"}),
     )
     owner = forms.CharField(required=False, max_length=LONGEST["owner"], widget=forms.TextInput(attrs=_PLAIN))

@@ -91,7 +91,8 @@ class Touchpoint:
 
     @property
     def kind_words(self) -> str:
-        return ", ".join(str(kind.label) if n == 0 else str(kind.label).lower() for n, kind in enumerate(self.kinds))
+        """Return how AI is used there, as it reads within a line: chat, API, agent, scheduled."""
+        return ", ".join("API" if kind == Kind.API else str(kind.label).lower() for kind in self.kinds)
 
     @property
     def expected_words(self) -> str:

@@ -110,6 +110,7 @@ def _look() -> None:
     assert "Because the workers are gone, not slow" in page and "the runbook" in page.lower()
     page = client.get("/touchpoints/").content.decode()
     assert "Headline helper (demo)" in page and "2 of 6 done" in page and "Overlaps with" in page
+    assert "Slower than expected</span>" in page
     widget = Widget.objects.get()
     page = client.get(f"/widgets/{widget.pk}/conversations/").content.decode()
     assert "Oda Fisker" in page

@@ -66,7 +66,15 @@ def test_it_writes_durations(microseconds: int, said: str) -> None:
 
 @pytest.mark.parametrize(
     ("value", "said"),
-    [(70, "70 %"), (91.3, "91.3 %"), (0.42, "0.42 %"), (0, "0 %"), (100, "100 %"), (-2.5, "\u22122.5 %")],
+    [
+        (70, "70 %"),
+        (91.3, "91.3 %"),
+        (0.42, "0.42 %"),
+        (0.6, "0.60 %"),
+        (0, "0 %"),
+        (100, "100 %"),
+        (-2.5, "\u22122.5 %"),
+    ],
 )
 def test_it_writes_percentages(value: float, said: str) -> None:
     assert words.percent(value) == said

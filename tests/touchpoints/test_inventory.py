@@ -92,7 +92,7 @@ def test_it_lists_everything_with_what_it_did(cast: Cast) -> None:
     assert (rows["Helper"].source, rows["Helper"].state) == ("assistant", "unset")
     assert (rows["Help centre"].state, rows["Returns"].state) == ("unused", "unset")
     nightly = rows["Nightly"]
-    assert nightly.kind_words == "Agent, scheduled" and "0 3 * * *" in nightly.place
+    assert nightly.kind_words == "agent, scheduled" and "0 3 * * *" in nightly.place
     # Of the runs nobody was asked in: half of them took 80 s.
     assert nightly.observed.is_of_runs and abs(nightly.observed.p50 - 80_000_000) < 500_000
     assert nightly.state == "in_time"
