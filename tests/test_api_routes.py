@@ -74,6 +74,7 @@ from tests.test_routes import (
     _visit,
     _waiver,
     client_of,
+    may_least,
     missing,
     ours,
 )
@@ -341,12 +342,6 @@ def nearest(door: str) -> set[str]:
     inside = [role for role in by_rights if door in {PUBLIC, SIGNED_IN} or door in RIGHTS[role]]
     outside = [role for role in by_rights if role not in inside]
     return {*inside[:1], *outside[-1:]}
-
-
-def may_least(door: str) -> set[str]:
-    """Return the roles it opens to whose rights contain those of no other such role."""
-    inside = {role: rights for role, rights in RIGHTS.items() if door in {PUBLIC, SIGNED_IN} or door in rights}
-    return {role for role, rights in inside.items() if not any(other < rights for other in inside.values())}
 
 
 @contextmanager
