@@ -1,5 +1,6 @@
 """Django's `migrate`, as the owner of the tables, one at a time, with the application's rights set afterwards."""
 
+import gc
 from typing import Any
 
 from django.conf import settings
@@ -13,6 +14,8 @@ from console.embedded.owner import as_owner
 
 class Command(MigrateCommand):
     def handle(self, *args: Any, **options: Any) -> None:
+        # Each step makes models anew, and with that many the collector of garbage walks through every module often.
+        gc.freeze()
         with as_owner() as application_role, sql.one_at_a_time():
             super().handle(*args, **options)
             if application_role and not options["plan"] and not options["check_unapplied"]:
