@@ -15,7 +15,7 @@ pytestmark = pytest.mark.e2e
 
 OWN_PAGES = ["/profile/", "/accounts/2fa/", "/accounts/2fa/totp/activate/", "/accounts/2fa/webauthn/",
              "/accounts/2fa/webauthn/add/", "/accounts/password/change/", "/accounts/email/", "/accounts/sessions/",
-             "/docs/api/", "/palette/?q=a"]  # fmt: skip
+             "/docs/api/", "/palette/?q=a", "/teams/team-a/alerts/"]  # fmt: skip
 OPEN_PAGES = ["/accounts/login/", "/accounts/password/reset/", "/accounts/password/reset/done/", "/accounts/inactive/"]
 
 
@@ -61,6 +61,7 @@ def test_it_walks_the_navigation(page_as: OpenPage, people: Cast, who: str) -> N
 
 def test_it_walks_a_persons_own_pages(page_as: OpenPage, people: Cast) -> None:
     page = page_as(people.alice)
+    make.make_delivery(make.make_channel(people.team_a, name="Kundenbetreuung und Rueckerstattungen Nordwest"))
     for path in OWN_PAGES:
         look_at(page, path, "own" + path.partition("?")[0].replace("/", "-"))
 

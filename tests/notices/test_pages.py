@@ -28,7 +28,6 @@ def test_an_empty_page_says_who_is_told_by_default(cast: Cast) -> None:
     assert "Shutdowns of models" not in said
     said = browser(cast.operator).get(INSTALLATION).content.decode()
     assert "Mail to 1 operator" in said and "Shutdowns of models" in said
-    assert "/settings/alerts/" in browser(cast.operator).get("/settings/").content.decode()
     assert TEAM in browser(cast.alice).get("/teams/team-a/").content.decode()
 
 
@@ -75,8 +74,8 @@ def test_it_sets_up_changes_tries_and_deletes_a_channel(cast: Cast, upstream: Up
     assert "Copy the secret now" in moved.content.decode()
     client.post(page, {"name": "Nightly", "url": url, "wants": ["quota"]})
 
-    upstream.enqueue("no such room", status=404)
-    assert "It answered 404: no such room" in client.post(f"{page}test/").content.decode()
+    upstream.enqueue("no such room: /hook/t0psecret", status=404)
+    assert "It answered 404: no such room: /hook/[address]" in client.post(f"{page}test/").content.decode()
     upstream.enqueue("welcome")
     tested = client.post(f"{page}test/", headers={"HX-Request": "true"}).content.decode()
     assert "It was accepted with 200" in tested and "welcome" in tested and "<html" not in tested

@@ -5,6 +5,7 @@ import json
 import time
 from dataclasses import dataclass
 from email.utils import parsedate_to_datetime
+from urllib.parse import urlsplit
 
 from django.conf import settings
 
@@ -20,8 +21,10 @@ from console.notices.sending import payloads
 from console.notices.sending.outcome import Outcome
 from console.outbound import Deadlines
 
-_SECONDS, _LIMIT, _SHOWN = 10.0, 64 * 1024, 200
+_SECONDS, _READ_SECONDS, _LIMIT, _SHOWN = 10.0, 5.0, 64 * 1024, 200
 _LONGEST_WAIT = 3600
+# What is shorter stands in many words by chance.
+_SHORTEST_SECRET = 6
 # Answers that may be another one a moment later; every other refusal is meant.
 _PASSING = frozenset({408, 409, 425, 429})
 _SAID = {
@@ -91,26 +94,35 @@ async def _send(one: Post) -> Outcome:
                 body=one.body,
                 is_tool=one.is_tool,
             )
-            try:
-                # Its head has said whether it was taken; a body that breaks off or never ends makes no difference.
-                said = await _read(reply)
-            finally:
-                reply.close()
     except ProviderError as error:
         return Outcome(_SAID.get(error.code, "The server could not be called."), is_final=error.permanent)
     except TimeoutError:
         return Outcome("The server took too long.")
-    return _judge(reply.status, reply.retry_after, said)
+    try:
+        # Its head has said whether it was taken; a body that breaks off or never ends makes no difference.
+        said = await _read(reply)
+    finally:
+        reply.close()
+    return _judge(reply.status, reply.retry_after, _without_address(said, one.url))
 
 
 async def _read(reply: outbound.Reply) -> str:
     try:
-        async with asyncio.timeout(_SECONDS / 2):
+        async with asyncio.timeout(_READ_SECONDS):
             content = await reply.read(_LIMIT)
     except (ProviderError, TimeoutError):
         return ""
     text = " ".join(spelled(content.decode(errors="replace")).split())
     return scrub(text)[0][:_SHOWN] if "<html" not in text.lower() else ""
+
+
+def _without_address(said: str, url: str) -> str:
+    """Return an answer without what it repeats of the address, which may be all it takes to post there."""
+    parts = urlsplit(url)
+    pieces = {url, parts.path, parts.query, *parts.path.split("/"), *parts.query.replace("&", "=").split("=")}
+    for piece in sorted((piece for piece in pieces if len(piece) >= _SHORTEST_SECRET), key=len, reverse=True):
+        said = said.replace(piece, "[address]")
+    return said
 
 
 def _judge(status: int, retry_after: str, said: str) -> Outcome:

@@ -131,7 +131,8 @@ def _mail_instead(delivery: Delivery, outcome: Outcome) -> None:
     """Mail what a channel did not take to those it stands in for, so that an alert is not lost with it."""
     channel = delivery.channel
     assert channel is not None
-    addresses = owners_of(channel.team) if channel.team is not None else addresses_of_operators()
+    owners = owners_of(channel.team) if channel.team is not None else []
+    addresses = owners or addresses_of_operators()
     why = f"This was for the channel {channel.name}, which did not take it. {outcome.problem}"[:700]
     Delivery.objects.bulk_create(
         [

@@ -32,8 +32,10 @@ def tell(
 
     `text` is a few plain lines without a link and `url` a path of the console, which every channel shows in its own
     way. `facts` is what programs read of it, as JSON. `people` are mailed where there is no channel: everyone
-    concerned, unless the caller knows better.
+    concerned, unless the caller knows better. A team of the demo tells nobody.
     """
+    if team is not None and team.is_demo:
+        return False
     notice, is_new = Notice.objects.get_or_create(
         kind=NoticeKind(kind),
         key=key,

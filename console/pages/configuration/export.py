@@ -45,6 +45,7 @@ def export(*, actor: Actor = ACTOR) -> str:
         "models": _models(left_out),
         "aliases": _aliases(left_out),
         "teams": _teams(left_out),
+        "channels": export_agents.channels(),
         "queues": export_agents.queues(),
         "brokers": export_agents.brokers(),
         "tool_servers": export_agents.servers(),

@@ -8,6 +8,7 @@ from agents_app.tools.registry import kind_of
 from console.chat.models import Widget
 from console.chat.widget_fields import fields_of as widget_fields
 from console.core.errors import BadInput
+from console.notices.models import Channel
 from console.pages.configuration.plan_agents import NOTHING, prompt_of, shown_limits
 from console.pages.configuration.plan_prompts import USUAL, text_of
 from prompts_app.models import Kind, Prompt
@@ -34,6 +35,20 @@ def queues() -> list[dict[str, Any]]:
         )
         for queue in rows.order_by("team__slug", "slug")
     ]
+
+
+def channels() -> list[dict[str, Any]]:
+    rows = Channel.objects.filter(team__archived_at=None).select_related("team")
+    said = []
+    for channel in rows.order_by("team__slug", "name"):
+        team = {"team": channel.team.slug} if channel.team is not None else {}
+        row: dict[str, Any] = {"name": channel.name, **team, "kind": channel.kind, "wants": channel.wants}
+        if channel.kind == Channel.Kind.EMAIL:
+            row["addresses"] = channel.addresses
+        else:
+            row["url"] = {"env": variable(*team.values(), channel.name)}
+        said.append(row if channel.is_active else {**row, "is_active": False})
+    return said
 
 
 def brokers() -> list[dict[str, Any]]:

@@ -12,6 +12,7 @@ from console.pages.configuration.document import Place, Problem
 from console.pages.configuration.forms import Entry
 from console.pages.configuration.plan_agents import AgentPlan
 from console.pages.configuration.plan_aliases import AliasPlan
+from console.pages.configuration.plan_channels import ChannelPlan, name_of
 from console.pages.configuration.plan_models import ModelPlan
 from console.pages.configuration.plan_providers import ProviderPlan
 from console.pages.configuration.plan_secrets import read_secret
@@ -55,6 +56,7 @@ class Plan:
         teams = TeamPlan(self, file.get("teams", []))
         self._each(file, "teams", lambda e: ("team", e["slug"]), teams.team)
         teams.finish()
+        self._each(file, "channels", lambda e: ("channel", name_of(e)), ChannelPlan(self).channel)
         tools, agents, widgets = ToolPlan(self, offers), AgentPlan(self), WidgetPlan(self)
         for kind, noun, plan_one in (
             ("queues", "queue", tools.queue),

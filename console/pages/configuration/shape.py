@@ -6,6 +6,8 @@ from console.catalog.models import Capability, Trouble
 from console.catalog.names import kinds
 from console.catalog.parameters import KNOWN
 from console.core.lanes import Lane
+from console.notices.kinds import NoticeKind
+from console.notices.models import Channel
 from console.pages.configuration import shape_agents, shape_tools
 from console.pages.configuration.forms import (
     CallParameter,
@@ -175,6 +177,21 @@ TEAM = Record(
         "quotas": Field(ListOf(QUOTA, "quotas"), "Limits of the team."),
     },
 )
+CHANNEL = Record(
+    "A channel of alerts",
+    {
+        "name": Field(Text("what people call it", longest=80), "Its name; files know it by that and its team.", True),
+        "kind": Field(Choice(lambda: list(Channel.Kind.values)), "How it is told.", required=True),
+        "team": Field(SHORT_NAME, "The team it belongs to; without one it is the installation's."),
+        "wants": Field(
+            ListOf(Choice(lambda: list(NoticeKind.values)), "kinds"),
+            "What it is told of; everything a channel of a team or of the installation can be, unless given.",
+        ),
+        "addresses": Field(ListOf(Text("an e-mail address", longest=254), "addresses"), "Of email."),
+        "url": Field(SECRET, "Of slack and webhook. Kept encrypted, never written by export."),
+        "is_active": Field(Flag(), "Whether alerts go there."),
+    },
+)
 FILE = Record(
     "The file",
     {
@@ -182,6 +199,7 @@ FILE = Record(
         "models": Field(ListOf(MODEL, "models"), "Exact models of providers, with limits and prices."),
         "aliases": Field(ListOf(ALIAS_RECORD, "aliases"), "Names callers use, and what they mean."),
         "teams": Field(ListOf(TEAM, "teams"), "Teams with their members, aliases and quotas."),
+        "channels": Field(ListOf(CHANNEL, "channels"), "Where alerts go."),
         "queues": Field(ListOf(shape_tools.QUEUE, "queues"), "Built-in queues of teams."),
         "brokers": Field(ListOf(shape_tools.BROKER, "brokers"), "Brokers outside, whose queues triggers read."),
         "tool_servers": Field(ListOf(shape_tools.SERVER, "tool servers"), "MCP servers, and the tools taken over."),

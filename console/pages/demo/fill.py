@@ -19,6 +19,8 @@ from console.catalog.services.providers import create_provider
 from console.catalog.services.versions import change_version, create_version, set_price
 from console.core.clock import now, period_end, period_start
 from console.core.errors import Conflict
+from console.notices.models import Channel
+from console.notices.services.channels import create_channel
 from console.pages.demo import agents, evaluations, knowledge, prompts, runs, tools, touchpoints, visitors
 from console.pages.demo.calls import COLUMNS, Made, Served, calls
 from console.pages.demo.cast import ALIASES, MODELS, PEOPLE, PROVIDERS, TEAMS
@@ -55,6 +57,7 @@ def fill(*, days: int, actor: Actor = ACTOR) -> Filled:
         keys = _keys(actor, teams)
         versions = _models(actor)
         _aliases(actor, teams, people, versions)
+        _channel(actor, teams["support"])
         prompts.make_prompts(teams, people)
         tools.make_tools(teams, people)
         knowledge.make_knowledge(teams, people)
@@ -257,6 +260,14 @@ def _calls(
     added = append_many(COLUMNS, (one.row for one in made))
     payloads = append_payloads(payload for one in made for payload in one.payloads)
     return added, payloads
+
+
+def _channel(actor: Actor, team: Team) -> None:
+    """Set up a channel to look at; its host never resolves, and a team of the demo tells nobody."""
+    name = "#support-alerts (demo)"
+    if not Channel.objects.filter(team=team, name=name).exists():
+        url = "https://hooks.demo.example/services/demo"
+        create_channel(actor=actor, team=team, kind="slack", name=name, wants=["quota", "approval"], url=url)
 
 
 def _quotas(actor: Actor, teams: dict[str, Team], days: int) -> int:

@@ -1,0 +1,85 @@
+"""The part of a plan that speaks of channels of alerts."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from console.notices.kinds import kinds_of
+from console.notices.models import Channel
+from console.notices.services import channels as services
+from console.pages.configuration.forms import Entry
+from console.pages.configuration.plan_secrets import secret_change
+from console.pages.configuration.steps import Step, differences
+
+if TYPE_CHECKING:
+    from console.pages.configuration.plan import Plan
+
+
+def name_of(entry: Entry) -> str:
+    """Return a channel's name behind that of its team; without a team it is the installation's."""
+    return f"{entry['team']}/{entry['name']}" if entry.has("team") else str(entry["name"])
+
+
+class ChannelPlan:
+    """Adds the steps of channels to a plan."""
+
+    def __init__(self, plan: Plan) -> None:
+        self.plan = plan
+        rows = Channel.objects.filter(team__archived_at=None).select_related("team")
+        self.rows = {f"{row.team.slug}/{row.name}" if row.team else row.name: row for row in rows}
+
+    def channel(self, entry: Entry) -> None:
+        if not entry.has("kind"):
+            return
+        if entry.has("team") and not self.plan.exists("team", entry["team"]):
+            said = f"There is no team {entry['team']!r}, here or in this file; add it to teams."
+            self.plan.problem(entry, "team", said)
+            return
+        row, url = self.rows.get(name_of(entry)), self.plan.secret(entry, "url")
+        wanted = {name: list(entry[name]) for name in ("addresses", "wants") if entry.has(name)}
+        if row is None:
+            self._create(entry, wanted, url)
+        elif row.kind == entry["kind"]:
+            self._change(entry, row, wanted, url)
+        else:
+            said = f"{row} is of the kind {row.kind}, which stays; choose another name."
+            self.plan.problem(entry, "kind", said)
+
+    def _create(self, entry: Entry, wanted: dict[str, Any], url: str | None) -> None:
+        wanted = {"wants": [str(kind) for kind in kinds_of(is_of_team=entry.has("team"))]} | wanted
+
+        def make() -> None:
+            channel, secret = services.create_channel(
+                actor=self.plan.actor,
+                team=self.plan.team(entry) if entry.has("team") else None,
+                kind=entry["kind"],
+                name=entry["name"],
+                url=url or "",
+                **wanted,
+            )
+            if entry.get("is_active") is False:
+                services.enable_channel(actor=self.plan.actor, channel=channel, enabled=False)
+            self._reveal(step, channel, secret)
+
+        said = {"kind": entry["kind"]} | wanted | ({"url": "set"} if url else {})
+        step: Step = self.plan.create(entry, "channel", name_of(entry), said, make)
+
+    def _change(self, entry: Entry, row: Channel, wanted: dict[str, Any], url: str | None) -> None:
+        known = [str(kind) for kind in kinds_of(is_of_team=row.team_id is not None)]
+        if "wants" in wanted:  # kept in the order they are listed in; what is unknown stays, for the service to refuse
+            wanted["wants"].sort(key=lambda kind: known.index(kind) if kind in known else len(known))
+        is_active = entry.get("is_active", row.is_active)
+        fields = differences({name: (getattr(row, name), value) for name, value in wanted.items()})
+        fields += secret_change("url", row.url, url) + differences({"is_active": (row.is_active, is_active)})
+
+        def change() -> None:
+            _, secret = services.change_channel(actor=self.plan.actor, channel=row, url=url or "", **wanted)
+            services.enable_channel(actor=self.plan.actor, channel=row, enabled=is_active)
+            self._reveal(step, row, secret)
+
+        step: Step = self.plan.change(entry, "channel", name_of(entry), fields, change)
+
+    @staticmethod
+    def _reveal(step: Step, channel: Channel, secret: str) -> None:
+        if secret:
+            step.reveals.append(f"Secret the webhook {channel} is signed with, shown this once: {secret}")

@@ -1,0 +1,57 @@
+"""Channels of alerts in a configuration file: made, compared, changed, and written without their addresses."""
+
+from io import StringIO
+from pathlib import Path
+
+import pytest
+from django.core.management import CommandError, call_command
+
+from console.core.crypto import decrypt
+from console.notices.models import Channel
+
+pytestmark = pytest.mark.django_db
+FILE = """\
+teams:
+  - {slug: support}
+channels:
+  - {name: "#platform", kind: slack, url: {value: "https://hooks.example.com/T/t0psecret"}}
+  - {name: On duty, team: support, kind: email, addresses: [a@example.com], wants: [drift, quota]}
+  - {name: Bridge, team: support, kind: webhook, url: {value: "https://b.example.com/t0psecret"}, is_active: false}
+"""
+
+
+def test_it_sets_up_changes_and_exports_channels(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def apply(text: str) -> str:
+        (tmp_path / "facet.yaml").write_text(text)
+        out = StringIO()
+        call_command("apply", str(tmp_path / "facet.yaml"), stdout=out, no_color=True)
+        return out.getvalue()
+
+    said = apply(FILE)
+    platform, duty, bridge = (Channel.objects.get(name=name) for name in ("#platform", "On duty", "Bridge"))
+    assert platform.team is None and len(platform.wants) == 6 and platform.is_active
+    assert (duty.wants, duty.addresses, duty.team.slug) == (["quota", "drift"], ["a@example.com"], "support")
+    assert not bridge.is_active and decrypt(bridge.secret) in said and "t0psecret" not in said
+    assert "0 to create, 0 to change, 4 unchanged" in apply(FILE)
+    said = apply(FILE.replace("[drift, quota]", "[approval]").replace("/T/t0p", "/T/another-t0p"))
+    assert "wants: quota, drift → approval" in said and "url: set → set anew" in said and "2 to change" in said
+    assert decrypt(Channel.objects.get(name="#platform").url).endswith("another-t0psecret")
+
+    out = StringIO()
+    call_command("export", stdout=out)
+    written = out.getvalue()
+    assert "t0psecret" not in written
+    monkeypatch.setenv("_PLATFORM_SECRET", "https://hooks.example.com/T/another-t0psecret")
+    monkeypatch.setenv("SUPPORT_BRIDGE_SECRET", "https://b.example.com/t0psecret")
+    assert "0 to create, 0 to change" in apply(written)
+    for wrong, sentence in (
+        ("wants: [shutdown]", "cannot be told of shutdown"),
+        ("addresses: [nobody]", "is not an e-mail address"),
+        ("team: sales", "There is no team 'sales'"),
+    ):
+        line = "channels:\n  - {name: Other, kind: email, addresses: [a@example.com], team: support, wants: [quota]}\n"
+        field = wrong.partition(":")[0]
+        start = line.index(f"{field}: ")
+        end = line.index("]", start) + 1 if "[" in wrong else line.index(",", start)
+        with pytest.raises(CommandError, match=sentence):
+            apply(line[:start] + wrong + line[end:])
