@@ -25,8 +25,11 @@ Spec = dict[str, Any]
 
 @dataclass(frozen=True, slots=True)
 class Verdict:
+    """What a check says; one that could not be made says nothing of the answer, and has not passed."""
+
     passed: bool
     reason: str = ""
+    was_made: bool = True
 
 
 def check_specs(raw: Any, *, expected: str) -> list[Spec]:

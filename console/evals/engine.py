@@ -136,8 +136,17 @@ async def _ask(run: TestRun, result: TestResult, identify: Identify) -> None:
         verdict = await verdict_on(check, spec["expected"], result.output, _asking(identify, result, f"check-{at}"))
         shown = {"kind": check["kind"], "title": title_of(check), "passed": verdict.passed, "reason": verdict.reason}
         result.checks.append(shown)
+        if not verdict.was_made and not result.error:
+            result.error = f"{shown['title']}: this could not be checked. {verdict.reason}"
     is_fine = all(check["passed"] for check in result.checks)
-    result.status = TestResult.Status.PASSED if is_fine else TestResult.Status.FAILED
+    result.status = _status(is_fine, result)
+
+
+def _status(is_fine: bool, result: TestResult) -> str:
+    """Return passed or failed, and error where a check could not be made: that is no verdict on the answer."""
+    if result.error:
+        return TestResult.Status.ERROR
+    return TestResult.Status.PASSED if is_fine else TestResult.Status.FAILED
 
 
 def _asking(identify: Identify, result: TestResult, step: str) -> AskModel:

@@ -14,7 +14,7 @@ AskModel = Callable[[str, dict[str, Any]], Awaitable[bytes]]
 
 
 async def verdict_on(check: Spec, expected: str, output: str, ask: AskModel) -> Verdict:
-    """Return what a check says. One that cannot be made fails with the reason: nobody knows that it would pass."""
+    """Return what a check says. One that cannot be made has not passed: nobody knows that it would."""
     if check["kind"] not in NEEDS_CALL:
         return await asyncio.to_thread(look, check, output, expected)
     try:
@@ -24,6 +24,6 @@ async def verdict_on(check: Spec, expected: str, output: str, ask: AskModel) -> 
         body = judging.embedding_body(check["alias"], check["value"] or expected, output)
         return judging.read_similarity(await ask("embedding", body), check["threshold"])
     except (Refusal, ProviderError) as error:
-        return Verdict(False, error.message)
+        return Verdict(False, error.message, was_made=False)
     except (ValueError, KeyError, IndexError, TypeError):
         return Verdict(False, "The answer to this check cannot be read.")

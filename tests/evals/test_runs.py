@@ -90,11 +90,15 @@ def test_it_keeps_answers_as_the_log_does(live: World, upstream: Upstream, setti
 def test_it_says_what_went_wrong_with_one_case(live: World, upstream: Upstream) -> None:
     live.case("fine")
     live.case("wrong", variables={"colour": "red"})
-    upstream.enqueue(completion("Settings."))
+    live.case("unjudged", [{"kind": "judge", "value": "Is it kind?", "alias": "nobody"}])
+    for _ in range(2):
+        upstream.enqueue(completion("Settings."))
     run = start(live, live.v1)
     engine.advance(run.pk)
     found = results(run)
     assert (found["fine"].status, found["wrong"].status) == ("passed", "error")
+    assert found["unjudged"].status == "error", "a judge that is away says nothing of the answer"
+    assert "could not be checked" in found["unjudged"].error and found["unjudged"].output == "Settings."
     assert "colour" in found["wrong"].error and "question" in found["wrong"].error
 
 

@@ -132,6 +132,12 @@ def test_what_is_promoted_is_tried_at_once(world: World, schedule: Schedule) -> 
     assert schedule.baseline is not None
     assert (schedule.baseline.version, schedule.baseline.reason) == (world.v2, "production moved from v1 to v2.")
 
+    # A run of the version before, which ends only now, takes nothing back.
+    late = runs.start_run(actor=world.alice, prompt=world.prompt, version=world.v1, model=MODEL)
+    Round.objects.create(schedule=schedule, key="late", cause="due", run=late)
+    answer(schedule, "++")
+    assert schedule.baseline is not None and schedule.baseline.version == world.v2
+
     # A worse model: the baseline stays, and people are told, until somebody says that this is good enough.
     worse = make.make_model("worse", provider=world.provider, capabilities=["chat"])
     Pin.objects.filter(alias=world.alias, environment="sandbox").update(model_version=worse)

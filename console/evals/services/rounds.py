@@ -8,7 +8,7 @@ from console.audit import actions
 from console.core.clock import now
 from console.core.errors import NotAllowed, Refusal
 from console.evals.drift import digest
-from console.evals.models import Round, Schedule, TestCase, TestRun
+from console.evals.models import Round, Schedule, TestCase, TestResult, TestRun
 from console.evals.services import runs, telling
 from console.evals.services.noting import note_schedule
 from console.evals.subjects import subject_of
@@ -116,7 +116,8 @@ def _speaks_for(schedule: Schedule) -> TestRun | None:
     run = same.first()
     if run is None:
         return None
-    tried = {case: digest(spec) for case, spec in run.results.values_list("case_id", "spec")}
+    answered = run.results.filter(status__in=[TestResult.Status.PASSED, TestResult.Status.FAILED])
+    tried = {case: digest(spec) for case, spec in answered.values_list("case_id", "spec")}
     cases = TestCase.objects.filter(prompt=schedule.prompt)
     is_whole = all(tried.get(case.pk) == digest(runs.spec_of(case)) for case in cases)
     return run if is_whole else None

@@ -87,7 +87,9 @@ def _first(schedule: Schedule, found: Round, run: TestRun, results: list[TestRes
 def _fine(schedule: Schedule, found: Round, run: TestRun, results: list[TestResult], seen: drift.Comparison) -> None:
     found.outcome = Outcome.FINE
     incidents.end(schedule, SYSTEM, f"Back within the tolerance: {_score(seen.after)}.")
-    if moved := _moved(schedule, run):
+    # A run of what was live before may end after the promotion: it is no measure of what is live now.
+    is_live = (run.version_id, run.pinned) == (schedule.version_id, schedule.pinned)
+    if is_live and (moved := _moved(schedule, run)):
         baselines.freeze(actor=SYSTEM, schedule=schedule, run=run, results=results, reason=f"{moved}.")
         found.sentence = f"{moved}. Taken as the baseline."[:_LONGEST]
     elif found.lost:
