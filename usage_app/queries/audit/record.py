@@ -78,7 +78,7 @@ def sources_of(event: AuditEvent) -> list[Source]:
     """Return the parts of documents a call was given, as they were called then."""
     return [
         Source(one["n"], one["document"], one["version"], one["collection"], one["heading"])
-        for one in _knowledge_of(event).get("sources", ())
+        for one in _knowledge_of(event).get("sources", [])
     ]
 
 
@@ -86,8 +86,11 @@ def _knowledge_of(event: AuditEvent) -> dict[str, Any]:
     """Return what the line of a call says of documents; an agent's line has a field that is called so as well."""
     if event.action or '"knowledge"' not in event.detail:
         return {}
-    found = json.loads(event.detail).get("knowledge")
-    return found if isinstance(found, dict) else {}
+    try:
+        found = json.loads(event.detail)["knowledge"]
+    except (ValueError, TypeError, KeyError):
+        return {}
+    return found if isinstance(found, dict) and "sources" in found else {}
 
 
 def _search(knowledge: dict[str, Any]) -> list[tuple[str, str]]:
