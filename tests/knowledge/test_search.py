@@ -1,10 +1,12 @@
 """What a question finds: by words at once, by meaning once there are vectors, and only in current versions."""
 
 from console.audit.models import AuditEvent
+from console.core.clock import now
 from console.gateway.identity import PersonIdentity
-from console.knowledge import access, making_vectors, search
-from console.knowledge.models import Passage
+from console.knowledge import access, making_vectors, search, sql
+from console.knowledge.models import Collection, Passage
 from console.knowledge.services import collections, documents
+from tests import make
 from tests.knowledge.conftest import POLICY, World
 from tests.upstream import Upstream
 
@@ -50,3 +52,24 @@ def test_it_finds_words_then_meaning_in_what_is_current(live: World, upstream: U
         actor=live.alice, document=live.policy, version=access.version_for(live.policy, 1), seen_current=2
     )
     assert [one.version for one in search.find_now(None, shelf, "refund")] == [1]
+
+
+def test_it_says_what_keeps_vectors_from_being_made_and_tries_again(live: World, upstream: Upstream) -> None:
+    collections.change_collection(actor=live.alice, collection=live.support, model=live.model)
+    upstream.enqueue("no", status=400)
+    assert not making_vectors.make_vectors(live.support.pk)
+    live.support.refresh_from_db()
+    assert live.support.problem and live.support.held_until is None
+    assert live.support.retry_at is not None and sql.collections_waiting(now()) == []
+    collections.retry_vectors(actor=live.alice, collection=live.support)
+    assert sql.collections_waiting(now()) == [live.support.pk]
+    asked = len(upstream.seen)
+    Collection.objects.filter(pk=live.support.pk).update(held_until=now() + making_vectors.LEASE)
+    assert not making_vectors.make_vectors(live.support.pk) and len(upstream.seen) == asked, "somebody is at it"
+    Collection.objects.filter(pk=live.support.pk).update(held_until=now())
+    upstream.enqueue(vectors([0, 1], [1, 0], [1, 1]))
+    assert not making_vectors.make_vectors(live.support.pk)
+    assert not Passage.objects.filter(embedding=None).exists()
+    other = make.make_model("other-embed", provider=live.provider, capabilities=["embedding"])
+    collections.change_collection(actor=live.alice, collection=live.support, model=other)
+    assert not Passage.objects.exclude(embedding=None).exists(), "another model begins anew"
