@@ -1,6 +1,5 @@
 """Collections of documents, documents with numbered states that never change, and the passages a search finds."""
 
-from django.contrib.postgres.indexes import GinIndex
 from django.contrib.postgres.search import SearchVector, SearchVectorField
 from django.db import models
 from django.db.models import F, Q
@@ -170,7 +169,6 @@ class Passage(models.Model):
         ordering = ["version", "position"]
         constraints = [models.UniqueConstraint(fields=["version", "position"], name="one_passage_per_position")]
         indexes = [
-            GinIndex(fields=["words"], name="passages_by_word"),
             models.Index(fields=["version"], name="passages_without_vector", condition=Q(embedding=None)),
         ]
 
