@@ -12,7 +12,7 @@ import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
-from weakref import WeakKeyDictionary
+from weakref import WeakKeyDictionary, WeakSet
 
 import pytest
 from allauth.account.internal.flows import login as sign_in
@@ -27,6 +27,7 @@ from tests.live import LiveServer
 WIDE, NARROW = (1440, 900), (390, 844)
 SHOTS = Path(__file__).resolve().parent.parent.parent / "test-results"
 _looks: WeakKeyDictionary[BrowserContext, int] = WeakKeyDictionary()
+_with_axe: WeakSet[BrowserContext] = WeakSet()
 # What is not there by then is not coming: no test waits for it in order to find it missing.
 expect.set_options(timeout=30_000)
 # A third of axe's work is reading colours, anew for every element. A page has a dozen, and the same words are the same.
@@ -43,6 +44,38 @@ _AXE = (
 )
 _SAME = ["#nav", ".topbar", ".operations > li:nth-child(n + 4)"]
 _RULES = ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa"]
+# What the same elements can break in one theme or width and not in the other. Names and roles stay what they are.
+_RULES_OF_LOOKS = ["color-contrast", "link-in-text-block", "scrollable-region-focusable", "target-size"]
+# Answers null when axe is not there yet. `again` asks only for the rules of looks, unless something came into sight or
+# went out of it since the look before. `turned` looks at the other theme.
+_FIND_BARRIERS = """async ({frame, same, rules, rulesOfLooks, again, turned}) => {
+  if (!window.axe && !window.bringAxe) return null;
+  if (!window.axe) bringAxe();
+  const {classList} = document.documentElement;
+  if (turned) classList.toggle("dark");
+  const theme = classList.contains("dark") ? "dark" : "light";
+  const inSight = [...document.querySelectorAll("body *")].filter(
+    (one) => one.checkVisibility({visibilityProperty: true}) && (frame || !same.some((skip) => one.closest(skip))));
+  const isSeen = again && window.seenByAxe?.size === inSight.length && inSight.every((one) => seenByAxe.has(one));
+  window.seenByAxe = new Set(inSight);
+  const {violations} = await axe.run(frame ? document : {exclude: same.map((one) => [one])}, {
+    runOnly: isSeen ? {type: "rule", values: rulesOfLooks} : {type: "tag", values: rules},
+    resultTypes: ["violations"],
+    preload: false,
+  });
+  if (turned) classList.toggle("dark");
+  return violations.flatMap(({id, nodes}) => nodes.map(({html, failureSummary}) =>
+    `${theme}, ${id}: ${html.slice(0, 160)} (${failureSummary.split("\\n").at(-1).trim()})`));
+}"""
+_SUM_UP = "() => ({h1s: document.querySelectorAll('h1').length, title: document.title, width: innerWidth})"
+_MEASURE_WIDTH = """() => {
+  const over = document.documentElement.scrollWidth - innerWidth;
+  const wide = over <= 0 ? [] : [...document.querySelectorAll("body *")]
+    .filter((one) => one.getBoundingClientRect().right > innerWidth + 1)
+    .filter((one) => !one.closest(".scroll-x, .filters, pre"))
+    .slice(0, 3).map((one) => one.outerHTML.slice(0, 120));
+  return {over, wide};
+}"""
 
 
 def _chromium() -> str | None:
@@ -157,49 +190,39 @@ def take_to_phone(page: Page, path: str | None = None) -> None:
     _looks.pop(page.context, None)
 
 
-def look_for_barriers(page: Page, *, frame: bool = False) -> list[str]:
+def look_for_barriers(page: Page, *, frame: bool = False, again: bool = False, turned: bool = False) -> list[str]:
     """Run axe and return what it found, one line each.
+
+    `again` is for a page of which only the width or the theme changed, `turned` for a look at the theme it is not in.
 
     The frame is the same around every page: who looks at that asks for it, and for what axe asks of whole documents.
     Of the API's reference it sees the first operations of each topic: hundreds are made alike.
     """
-    if not page.evaluate("'axe' in window"):
+    wanted = {"frame": frame, "same": _SAME, "again": again, "turned": turned}
+    wanted |= {"rules": _RULES, "rulesOfLooks": _RULES_OF_LOOKS}
+    found: list[str] | None = page.evaluate(_FIND_BARRIERS, wanted)
+    if found is None:
         page.evaluate(_AXE)
-    found = page.evaluate(
-        "([frame, same, only]) => axe.run(frame ? document : {exclude: same},"
-        " {runOnly: only, resultTypes: ['violations'], preload: false})",
-        [frame, [[one] for one in _SAME], {"type": "tag", "values": _RULES}],
-    )
-    return [
-        f"{one['id']}: {node['html'][:160]} ({node['failureSummary'].splitlines()[-1].strip()})"
-        for one in found["violations"]
-        for node in one["nodes"]
-    ]
+        if page.context not in _with_axe:
+            # The pages to come have it ready: the browser compiles once what it was given once.
+            page.context.add_init_script(f"window.bringAxe = () => {{{_AXE}}};")
+            _with_axe.add(page.context)
+        found = page.evaluate(_FIND_BARRIERS, wanted)
+    assert found is not None
+    return found
 
 
 def check_axe(page: Page, *, frame: bool = False) -> None:
     """Fail on any barrier. The themes take turns: they differ in a few colours, which are the same everywhere."""
     turn = _looks[page.context] = _looks.get(page.context, 0) + 1
-    turn_around = "document.documentElement.classList.toggle('dark')"
-    if turn % 2 == 0:
-        page.evaluate(turn_around)
-    barriers = look_for_barriers(page, frame=frame)
-    theme = "dark" if page.evaluate("document.documentElement.classList.contains('dark')") else "light"
-    if turn % 2 == 0:
-        page.evaluate(turn_around)
-    assert not barriers, f"{page.url}, {theme}\n" + "\n".join(barriers)
+    barriers = look_for_barriers(page, frame=frame, turned=turn % 2 == 0)
+    assert not barriers, f"{page.url}\n" + "\n".join(barriers)
 
 
 def check_width(page: Page) -> None:
     """Fail when the page is wider than its window."""
-    wide = page.evaluate(
-        """() => [...document.querySelectorAll('body *')]
-            .filter((one) => one.getBoundingClientRect().right > innerWidth + 1)
-            .filter((one) => !one.closest('.scroll-x, .filters, pre'))
-            .slice(0, 3).map((one) => one.outerHTML.slice(0, 120))"""
-    )
-    over = page.evaluate("document.documentElement.scrollWidth - innerWidth")
-    assert over <= 0, f"{page.url} is {over} px too wide: {wide}"
+    measured = page.evaluate(_MEASURE_WIDTH)
+    assert measured["over"] <= 0, f"{page.url} is {measured['over']} px too wide: {measured['wide']}"
 
 
 def _resize(page: Page, size: tuple[int, int]) -> None:
@@ -216,16 +239,17 @@ def look_at(
     """
     response = page.goto(path)
     assert response is not None and response.ok, f"{path} answered {response and response.status}"
-    assert page.locator("h1").count() == 1 and not page.title().startswith("·")
+    found = page.evaluate(_SUM_UP)
+    assert found["h1s"] == 1 and not found["title"].startswith("·"), f"{path} has {found}"
     barriers: list[str] = []
-    is_narrow = page.evaluate("innerWidth") < WIDE[0]
+    is_narrow = found["width"] < WIDE[0]
     for size in (NARROW, WIDE) if is_narrow else (WIDE, NARROW):
         if (size == NARROW) != is_narrow:
             _resize(page, size)
         page.evaluate("(dark) => document.documentElement.classList.toggle('dark', dark)", size == NARROW)
         check_width(page)
         if size in axe:
-            barriers += [f"{size[0]}: {one}" for one in look_for_barriers(page, frame=frame)]
+            barriers += [f"{size[0]}, {one}" for one in look_for_barriers(page, frame=frame, again=True)]
         if name:
             shoot(page, f"{name}-{size[0]}")
     assert not barriers, f"{page.url}\n" + "\n".join(barriers)
