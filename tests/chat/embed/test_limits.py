@@ -105,7 +105,7 @@ def test_what_was_set_aside_makes_room_for_what_the_answer_came_to_once() -> Non
         _take(widget, most=Most(500, 80))
 
     fields = {
-        **dict.fromkeys(("request_id", "agent_version_id", "latency_us", "first_token_us")),
+        **dict.fromkeys(("request_id", "agent_version_id", "latency_us", "first_token_us", "sources")),
         **{"id": answer.pk, "status": "done", "trouble": "", "text": "Yes.", "model": "m"},
         **{"prompt_tokens": 20, "completion_tokens": 5, "cost_micros": 15},
     }
