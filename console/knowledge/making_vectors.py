@@ -52,7 +52,7 @@ def make_vectors(collection_id: uuid.UUID) -> bool:
 
 def _claimed(collection_id: uuid.UUID) -> Collection | None:
     mine = now() + LEASE
-    free = Q(held_until=None) | Q(held_until__lt=now())
+    free = Q(held_until=None) | Q(held_until__lte=now())
     if not Collection.objects.filter(free, pk=collection_id, deleted_at=None, model__isnull=False).update(
         held_until=mine
     ):

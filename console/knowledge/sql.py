@@ -87,7 +87,7 @@ WHERE v.id = p.version_id AND d.id = v.document_id AND d.collection_id = %s AND 
 
 _WAITING = """
 SELECT c.id FROM knowledge_collection c
-WHERE c.deleted_at IS NULL AND c.model_id IS NOT NULL AND (c.held_until IS NULL OR c.held_until < %(now)s)
+WHERE c.deleted_at IS NULL AND c.model_id IS NOT NULL AND (c.held_until IS NULL OR c.held_until <= %(now)s)
     AND (c.retry_at IS NULL OR c.retry_at <= %(now)s)
     AND EXISTS (
         SELECT FROM knowledge_document d JOIN knowledge_passage p ON p.version_id = d.current_id
