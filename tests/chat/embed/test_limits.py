@@ -5,6 +5,7 @@ import threading
 
 import pytest
 from django.db import connection, transaction
+from psycopg.types.json import Jsonb
 
 from console.chat import sql as writing
 from console.chat.embed import allowances
@@ -105,8 +106,8 @@ def test_what_was_set_aside_makes_room_for_what_the_answer_came_to_once() -> Non
         _take(widget, most=Most(500, 80))
 
     fields = {
-        **dict.fromkeys(("request_id", "agent_version_id", "latency_us", "first_token_us", "sources")),
-        **{"id": answer.pk, "status": "done", "trouble": "", "text": "Yes.", "model": "m"},
+        **dict.fromkeys(("request_id", "agent_version_id", "latency_us", "first_token_us")),
+        **{"id": answer.pk, "status": "done", "trouble": "", "text": "Yes.", "model": "m", "sources": Jsonb([])},
         **{"prompt_tokens": 20, "completion_tokens": 5, "cost_micros": 15},
     }
 
