@@ -5,6 +5,7 @@ nothing. Writing needs the right `build` in the owning team; what is the organis
 """
 
 import uuid
+from collections.abc import Iterable
 
 from django.core.exceptions import PermissionDenied
 from django.db.models import Q, QuerySet
@@ -14,6 +15,8 @@ from console.knowledge.models import Collection, Document, DocumentVersion
 from console.teams.access import teams_for
 from console.teams.callers import Caller
 from console.teams.models import Team
+
+_MOST_NAMED = 20
 
 
 def visible_collections(who: Caller | Team | uuid.UUID) -> QuerySet[Collection]:
@@ -37,6 +40,17 @@ def get_collection(team: Team | uuid.UUID, ref: str) -> Collection:
         if found:
             return min(found, key=lambda collection: collection.team_id is None)
     raise UnknownCollection(ref.replace("\0", "?"))
+
+
+def get_collections(team_id: uuid.UUID, refs: Iterable[str], param: str) -> list[Collection]:
+    """Return what a caller named in `param`; whoever names one that is not there is told those that are."""
+    try:
+        return [get_collection(team_id, ref) for ref in dict.fromkeys(refs)]
+    except UnknownCollection as unknown:
+        there = sorted(set(visible_collections(team_id).values_list("slug", flat=True)[:_MOST_NAMED]))
+        named = f"There are: {', '.join(there)}." if there else "There are none yet."
+        unknown.message, unknown.param = f"{unknown.message} {named}", param
+        raise
 
 
 def collection_for(caller: Caller, collection_id: uuid.UUID, to: str = "view") -> Collection:

@@ -14,15 +14,13 @@ from console.gateway.knowledge import Found, Passage
 from console.gateway.refusing import Identify
 from console.gateway.shapes.knowledge_ref import KnowledgeRef
 from console.gateway.types import Ask
-from console.knowledge.access import get_collection, visible_collections
+from console.knowledge.access import get_collections
 from console.knowledge.embedding import Asked
-from console.knowledge.errors import UnknownCollection
 from console.knowledge.models import Collection
 from console.knowledge.search import Search, search
 
 # How long the vector of a question may take before the words alone decide. It is made to its end all the same.
 PATIENCE_SECONDS = 4.0
-_MOST_NAMED = 20
 _late: set["asyncio.Task[Search]"] = set()
 
 
@@ -74,12 +72,6 @@ def _forget(task: "asyncio.Task[Search]") -> None:
 def _collections(team_id: uuid.UUID, slugs: tuple[str, ...]) -> list[Collection]:
     close_old_connections()
     try:
-        return [get_collection(team_id, slug) for slug in slugs]
-    except UnknownCollection as unknown:
-        there = sorted(set(visible_collections(team_id).values_list("slug", flat=True)[:_MOST_NAMED]))
-        named = f"There are: {', '.join(there)}." if there else "There are none yet."
-        unknown.message = f"{unknown.message} {named}"
-        unknown.param = "knowledge"
-        raise
+        return get_collections(team_id, slugs, "knowledge")
     finally:
         close_old_connections()

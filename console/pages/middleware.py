@@ -7,7 +7,7 @@ from http import HTTPStatus
 from pathlib import Path
 from typing import Any
 
-from django.http import HttpRequest, HttpResponse
+from django.http import HttpRequest, HttpResponse, HttpResponseNotAllowed
 from django.utils.cache import patch_vary_headers
 from whitenoise.middleware import WhiteNoiseMiddleware
 
@@ -82,7 +82,7 @@ class BodyMiddleware:
 
 
 class PageMiddleware:
-    """Keep pages out of caches, and turn refusals that no view caught into a page or a toast.
+    """Keep pages out of caches, and turn refusals that no view caught into a page or a toast, as what only forms open.
 
     The same address answers with a page or, for htmx, with a piece of it: caches must not mix the two up. And a page
     may show a key or an answer, which neither a shared cache nor the browser's disk should keep.
@@ -93,6 +93,9 @@ class PageMiddleware:
 
     def __call__(self, request: HttpRequest) -> HttpResponse:
         response = self.get_response(request)
+        if isinstance(response, HttpResponseNotAllowed) and request.method == "GET" and not response.content:
+            allowed, response = response["Allow"], errors.not_to_open(request)
+            response["Allow"] = allowed
         if response.get("Content-Type", "").startswith("text/html"):
             patch_vary_headers(response, ["HX-Request"])
             response.setdefault("Cache-Control", "no-store")

@@ -112,7 +112,7 @@ ITEMS = (
         "Govern",
         OPERATOR,
         "s",
-        "configuration health alerts e-mail slack webhook",
+        "configuration health alerts e-mail slack webhook observability metrics prometheus grafana traces",
     ),
     Item("docs", "Docs", "book-open", "pages:docs", "Govern", chord="d", keywords="quick start curl python openapi"),
 )

@@ -40,7 +40,9 @@ def test_it_does_what_the_pages_do(client: Client, world: World) -> None:
     assert (found["document"], found["version"], found["heading"]) == ("Policy", 2, "Price policy › Refunds")
     assert ask("POST", f"{there}current/", version=1).json()["version"] == 1
     assert "30 days" in ask("POST", "search/", **question).json()["data"][0]["text"]
-    assert ask("POST", "search/", **question | {"collections": ["none"]}).status_code == 404
+    missing = ask("POST", "search/", **question | {"collections": ["none"]})
+    assert missing.status_code == 404 and missing.json()["error"]["param"] == "collections"
+    assert "There are: " in missing.json()["error"]["message"] and "shop" in missing.json()["error"]["message"]
     assert ask("PATCH", there, name="Prices").json()["name"] == "Prices"
     assert ask("PATCH", here, description="Of the shop", language="simple").json()["language"] == "simple"
     assert ask("POST", f"{here}vectors/").status_code == 400, "no model makes any"

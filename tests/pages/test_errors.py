@@ -10,11 +10,12 @@ import pytest
 from django.db import OperationalError
 from django.http import HttpRequest, HttpResponse
 from django.test import Client, RequestFactory, override_settings
-from django.urls import path
+from django.urls import path, reverse
 from psycopg.errors import QueryCanceled
 
 from console.api.exceptions import handle
 from console.core.errors import Conflict
+from console.core.ids import uuid7
 from console.core.outage import is_database_away
 from console.pages.views import errors
 from console.teams.access import PUBLIC, needs
@@ -74,6 +75,13 @@ def test_it_says_a_form_is_too_old(db: None) -> None:
     response = Client(enforce_csrf_checks=True).post("/profile/", {"name": "x"})
     assert response.status_code == 403
     assert "This form is too old" in response.text
+
+
+def test_it_says_what_only_forms_open(client: Client, cast: Cast) -> None:
+    client.force_login(cast.alice)
+    response = client.get(reverse("knowledge:search", args=[uuid7()]))
+    assert (response.status_code, response["Allow"]) == (405, "POST")
+    assert errors.ONLY_FORMS in response.text and "Go to the overview" in response.text
 
 
 def test_it_answers_htmx_with_a_toast(client: Client, db: None) -> None:

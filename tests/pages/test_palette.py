@@ -3,6 +3,7 @@ import re
 import pytest
 from django.test import Client
 
+from agents_app.models import Agent
 from console.core.ids import request_id, uuid7
 from tests import make
 from tests.conftest import Cast
@@ -40,7 +41,12 @@ def test_it_finds_teams_keys_aliases_and_models_of_ones_own(client: Client, cast
     make.make_alias("support-chat", production=version).teams.add(cast.team_a)
     make.make_prompt(cast.team_a, "refunds/answer")
     make.make_widget(cast.team_a, name="Help centre")
+    make.make_document(make.make_collection(cast.team_a, "shelf"), "Delivery times")
     client.force_login(cast.alice)
+    assert labels(client.get("/palette/?q=shel", **HTMX).text) == ["Shelf"]
+    assert labels(client.get("/palette/?q=delivery", **HTMX).text) == ["Delivery times"]
+    agent = Agent.objects.get(team=cast.team_a)
+    assert agent.name in labels(client.get("/palette/", {"q": agent.slug}, **HTMX).text)
     assert "refunds/answer" in labels(client.get("/palette/?q=refund", **HTMX).text)
     assert "Help centre" in labels(client.get("/palette/?q=help", **HTMX).text)
     assert "Team A" in labels(client.get("/palette/?q=team", **HTMX).text)
@@ -54,10 +60,13 @@ def test_it_hides_other_teams_things(client: Client, cast: Cast) -> None:
     version = make.make_model("meridian-large")
     make.make_alias("support-chat", production=version).teams.add(cast.team_a)
     make.make_prompt(cast.team_a, "refunds/answer")
-    make.make_widget(cast.team_a, name="Help centre")
+    agent = make.make_widget(cast.team_a, name="Help centre").agent
+    make.make_document(make.make_collection(cast.team_a, "shelf"), "Delivery times")
     client.force_login(cast.charlie)
-    hidden = {"Team A", "kim", "support-chat", "meridian-large", "refunds/answer", "Help centre"}
-    for words in ("Team A", "kim", cast.kim_text, "support", "meridian", "refund", "help"):
+    hidden = {"Team A", "kim", "support-chat", "meridian-large", "refunds/answer", "Help centre", agent.name}
+    hidden |= {"Shelf", "Delivery times"}
+    others = ("Team A", "kim", cast.kim_text, "support", "meridian", "refund", "help", agent.slug, "shel", "delivery")
+    for words in others:
         found = labels(client.get("/palette/", {"q": words}, **HTMX).text)
         assert not hidden & set(found), words
 
@@ -98,7 +107,7 @@ def test_it_asks_a_fixed_number_of_questions(client: Client, cast: Cast, django_
     for number in range(8):
         make.make_key(cast.team_a, f"kim {number}")
     client.get("/palette/", **HTMX)  # the session's first sight is written down once
-    with django_assert_max_num_queries(10):
+    with django_assert_max_num_queries(13):
         client.get("/palette/?q=kim", **HTMX)
 
 

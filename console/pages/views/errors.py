@@ -16,6 +16,9 @@ logger = logging.getLogger(__name__)
 
 NOT_FOUND = "There is nothing at this address, or it is not yours to see."
 TOO_MANY = "Too many attempts. Wait a few minutes, then try again."
+ONLY_FORMS = (
+    "This address takes what a form sends, and shows nothing by itself. Go back, and press the button there again."
+)
 BROKEN = "Something broke on our side. Nothing you did caused it, and what you sent may not have been saved."
 
 # Stable codes for programs that wandered off /api/, in the shape the API uses everywhere.
@@ -23,6 +26,7 @@ _CODES = {
     400: "invalid_request",
     403: "policy_denied",
     404: "not_found",
+    405: "method_not_allowed",
     413: "request_too_large",
     429: "rate_limited",
     500: "internal_error",
@@ -42,6 +46,11 @@ def forbidden(request: HttpRequest, exception: Exception | None = None) -> HttpR
 def not_found(request: HttpRequest, exception: Exception | None = None) -> HttpResponse:
     # One sentence for all: a stranger cannot tell somebody else's object from none.
     return _answer(request, 404, NOT_FOUND)
+
+
+def not_to_open(request: HttpRequest) -> HttpResponse:
+    """Say why a form's address shows nothing: it was reloaded, kept as a bookmark, or come to by signing in again."""
+    return _answer(request, 405, ONLY_FORMS, title="Nothing to open here")
 
 
 def too_many_requests(request: HttpRequest, exception: Exception | None = None) -> HttpResponse:

@@ -1,4 +1,4 @@
-"""The palette: one field that finds pages, actions, teams, keys, prompts, widgets, models and records you may see."""
+"""The palette: one field that finds pages, actions and records, and by name whatever else you may see."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -8,9 +8,12 @@ from django.http import HttpResponse
 from django.shortcuts import render
 from django.urls import reverse
 
+from agents_app.access import agents_for
 from console.catalog.access import aliases_for, versions_for
 from console.chat.access import widgets_for
 from console.core.ids import parse_request_id, request_id
+from console.knowledge.access import visible_collections
+from console.knowledge.models import Document
 from console.pages.navigation import items_for
 from console.teams.access import OPERATOR, SIGNED_IN, keys_for, needs, teams_for
 from console.teams.callers import Caller, TeamRequest
@@ -51,12 +54,15 @@ ACTIONS = (
     Action("Reviews of prompts", "message-square-text", "prompts:reviews", "view_team", "approve waiting comments"),
     Action("Protect a label", "shield-check", "prompts:rules", "view_team", "rules review tests publish"),
     Action("Make a chat widget", "panels-top-left", "chat:new_widget", "build", "embed website visitors snippet new"),
+    Action("Make a collection", "file-text", "knowledge:new_collection", "build", "knowledge documents new"),
+    Action("List a place that is not on Facet", "list-checks", "touchpoints:new", "build", "legacy migrate new"),
     Action("Create an API key", "key-round", "teams:create_key", "manage_keys", "token credential secret new"),
     Action("Limit a team, key or alias", "gauge", "usage:set_quota", "manage_quotas", "quota budget new raise"),
     Action("Make a team", "users", "teams:create_team", OPERATOR, "new tenant"),
     Action("Add a person", "user-plus", "teams:add_person", OPERATOR, "account new invite"),
     Action("Connect a provider", "server", "catalog:new_provider", OPERATOR, "upstream openai new"),
     Action("Make an alias", "tag", "catalog:new_alias", OPERATOR, "name pin new"),
+    Action("Alerts", "bell", "notices:alerts", OPERATOR, "channels slack mattermost discord webhook mail notify"),
     Action("People of the installation", "user-cog", "teams:people", OPERATOR, "accounts operators disable"),
     Action("Your sign-in security", "shield-check", "mfa_index", SIGNED_IN, "two factor passkey 2fa totp recovery"),
     Action("Your sessions", "laptop", "usersessions_list", SIGNED_IN, "sign out devices"),
@@ -83,6 +89,8 @@ def find(caller: Caller, words: str, scope: str = "") -> Iterator[tuple[str, lis
         ("Teams", _teams(caller, words)),
         ("API keys", _keys(caller, words)),
         ("Prompts", _prompts(caller, words)),
+        ("Agents", _agents(caller, words)),
+        ("Knowledge", _knowledge(caller, words)),
         ("Widgets", _widgets(caller, words)),
         ("Aliases", _aliases(caller, words)),
         ("Models", _models(caller, words)),
@@ -140,6 +148,31 @@ def _prompts(caller: Caller, words: str) -> list[Hit]:
     return [
         Hit(prompt.slug, "library", reverse("prompts:prompt", args=[prompt.slug]), prompt.team.name)
         for prompt in found[:_EACH]
+    ]
+
+
+def _agents(caller: Caller, words: str) -> list[Hit]:
+    if not words:
+        return []
+    found = agents_for(caller).filter(Q(name__icontains=words) | Q(slug__icontains=words))
+    return [
+        Hit(agent.name, "bot", reverse("agents:agent", args=[agent.slug]), agent.team.name)
+        for agent in found.select_related("team").order_by("name")[:_EACH]
+    ]
+
+
+def _knowledge(caller: Caller, words: str) -> list[Hit]:
+    """Find collections, then documents of those the caller may read."""
+    if not words:
+        return []
+    seen = visible_collections(caller)
+    collections = seen.filter(Q(name__icontains=words) | Q(slug__icontains=words)).order_by("name")[:_EACH]
+    documents = Document.objects.filter(name__icontains=words, deleted_at=None, collection__in=seen)
+    return [
+        Hit(one.name, "file-text", reverse("knowledge:collection", args=[one.pk]), "Collection") for one in collections
+    ] + [
+        Hit(one.name, "file-text", reverse("knowledge:document", args=[one.pk]), one.collection.name)
+        for one in documents.select_related("collection").order_by("name")[:_EACH]
     ]
 
 

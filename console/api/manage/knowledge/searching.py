@@ -35,7 +35,7 @@ class Search(Endpoint):
     def post(self, request: Any) -> Response:
         given = self.read(QuestionSerializer)
         team_id = self._team(given.get("team"))
-        collections = [access.get_collection(team_id, slug) for slug in dict.fromkeys(given["collections"])]
+        collections = access.get_collections(team_id, given["collections"], "collections")
         address = getattr(request._request, "client_address", "")
         asked = Asked(surface="api", route=request.path, client_address=address)
         found = search_now(
