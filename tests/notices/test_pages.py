@@ -7,6 +7,7 @@ from django.test import Client
 from console.audit.models import AuditEvent
 from console.core.crypto import decrypt
 from console.notices.models import Channel, Delivery
+from console.notices.services import trying
 from console.teams.models import User
 from tests import make
 from tests.conftest import Cast
@@ -109,6 +110,19 @@ def test_what_did_not_arrive_is_listed_and_tried_again(cast: Cast) -> None:
     twice = client.post(f"/alerts/deliveries/{delivery.pk}/again/", {"back": TEAM}, follow=True)
     assert "has not failed" in twice.content.decode()
     assert client.post(f"/alerts/{channel.pk}/test/").status_code == 200 and mail.outbox[0].to == ["a@example.com"]
+
+
+def test_a_team_sends_a_few_tests_a_minute_however_many_channels_it_has(cast: Cast, monkeypatch) -> None:
+    monkeypatch.setattr(trying, "_SECONDS", 3600)  # a slow machine may take a minute
+    one, other = (make.make_channel(cast.team_a) for _ in range(2))
+    client, operator = browser(cast.alice), browser(cast.operator)
+    for channel in (one, one, other, one, other):
+        assert client.post(f"/alerts/{channel.pk}/test/").status_code == 200
+    refused = client.post(f"/alerts/{other.pk}/test/")
+    assert (refused.status_code, refused["Retry-After"]) == (429, "3600") and "5 tests were sent" in refused.text
+    assert operator.post(f"/alerts/{one.pk}/test/").status_code == 429
+    assert operator.post(f"/alerts/{make.make_channel(None).pk}/test/").status_code == 200
+    assert len(mail.outbox) == 6
 
 
 def test_more_channels_take_no_more_queries(cast: Cast, django_assert_max_num_queries) -> None:

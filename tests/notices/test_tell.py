@@ -8,6 +8,7 @@ from django.core import mail
 from console.core import signing
 from console.core.clock import now
 from console.notices.models import Channel, Delivery, Notice
+from console.notices.sending import letters
 from console.notices.services import People, channels, sending, tell
 from console.notices.services.sending import send_due
 from console.teams.actors import SYSTEM
@@ -90,7 +91,7 @@ def test_a_webhook_is_signed_and_tells_programs_what_happened(cast: Cast, upstre
 def test_slack_gets_blocks_in_which_nothing_is_markup_and_nobody_is_woken(cast: Cast, upstream: Upstream) -> None:
     by(None, "slack", upstream)
     say(cast.team_a)
-    say(cast.team_a, "long", text="&" * 5000)
+    say(cast.team_a, "long", text="[Sign in](https://evil.example)[1]: " + "&" * 5000)
     upstream.enqueue("ok")
     upstream.enqueue("ok")
     send_due()
@@ -98,6 +99,7 @@ def test_slack_gets_blocks_in_which_nothing_is_markup_and_nobody_is_woken(cast: 
     assert first["text"].startswith("*Nearly &lt;all&gt; is used*\n80 &amp; more, @ channel.\n<http")
     assert first["blocks"][1]["text"] == {"type": "plain_text", "text": "80 &amp; more, @ channel.", "emoji": False}
     long = second["blocks"][1]["text"]["text"]
+    assert "] (https" in long and "] :" in long, "no words lead elsewhere than they say"
     assert len(long) < 3000 and long.endswith("&amp;…")
 
 
@@ -141,6 +143,26 @@ def test_what_is_refused_for_good_is_mailed_instead(cast: Cast, upstream: Upstre
     assert (refused.state, len(upstream.seen)) == ("failed", 1)
     assert refused.problem == "The server's address is not one this installation may call."
     assert "127.0.0.1" not in refused.problem
+
+
+def test_one_that_cannot_be_written_holds_up_none(cast: Cast, upstream: Upstream, monkeypatch) -> None:
+    by(cast.team_a, "slack", upstream)
+    by(None, "email", addresses=["bad@example.com", "good@example.com"])
+    say(cast.team_a)
+    write = letters._message
+
+    def message(letter):
+        if letter.address == "bad@example.com":
+            raise AttributeError
+        return write(letter)
+
+    monkeypatch.setattr(letters, "_message", message)
+    upstream.enqueue("ok")
+    assert send_due() == 3 and send_due() == 0 and len(upstream.seen) == 1
+    assert [address for one in mail.outbox for address in one.to] == ["good@example.com"]
+    bad = Delivery.objects.get(address="bad@example.com")
+    assert (bad.state, bad.attempts, bad.problem) == ("waiting", 1, "Something broke on our side.")
+    assert Delivery.objects.filter(state="delivered").count() == 2
 
 
 def test_it_gives_up_after_some_tries_and_sends_nothing_old(cast: Cast, upstream: Upstream) -> None:

@@ -1,5 +1,6 @@
 """Notices by mail: one message to one address each, all over one connection."""
 
+import logging
 from collections.abc import Sequence
 from dataclasses import dataclass
 from email.utils import parseaddr
@@ -10,8 +11,9 @@ from django.core.mail import EmailMessage, get_connection
 from django.core.mail.backends.base import BaseEmailBackend
 
 from console.notices.models import Notice
-from console.notices.sending.outcome import ACCEPTED, Outcome
+from console.notices.sending.outcome import ACCEPTED, BROKEN, Outcome
 
+log = logging.getLogger(__name__)
 _SECONDS = 10
 
 
@@ -58,12 +60,15 @@ def mail(letters: Sequence[Letter]) -> list[Outcome]:
 
 
 def _send(connection: BaseEmailBackend, letter: Letter) -> Outcome:
-    message = _message(letter)
-    message.connection = connection
     try:
+        message = _message(letter)
+        message.connection = connection
         message.send()
     except (OSError, SMTPException, ValueError) as error:
         return _trouble(error)
+    except Exception:
+        log.exception("One mail could not be written; the others go on.")
+        return BROKEN
     return ACCEPTED
 
 

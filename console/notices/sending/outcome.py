@@ -19,4 +19,5 @@ class Outcome:
 
 
 ACCEPTED = Outcome()
+BROKEN = Outcome("Something broke on our side.")
 UNREADABLE = Outcome("Its address or secret cannot be read with the present ENCRYPTION_KEYS.", is_final=True)

@@ -9,6 +9,8 @@ from console.notices.models import Notice
 _LONGEST_HEADER, _LONGEST_SECTION = 150, 2900
 # What wakes everybody in a room. A name that holds it stays readable, and wakes nobody.
 _EVERYBODY = re.compile(r"@(?=(?:channel|here|everyone|all)\b)", re.IGNORECASE)
+# What makes words a link elsewhere than they say, in the Markdown of Mattermost and Discord.
+_LINK = re.compile(r"\](?=[(\[:])")
 
 
 def own(notice: Notice) -> bytes:
@@ -44,8 +46,8 @@ def _plain(text: str) -> dict[str, Any]:
 
 
 def _shown(text: str, longest: int) -> str:
-    """Return a text as it may stand in a message: escaped, nobody woken, cut between characters and not inside one."""
-    escaped = [_ESCAPED.get(character, character) for character in _EVERYBODY.sub("@ ", text)]
+    """Return a text as it may stand in a message: escaped, nobody woken, no words a link, cut between characters."""
+    escaped = [_ESCAPED.get(character, character) for character in _LINK.sub("] ", _EVERYBODY.sub("@ ", text))]
     length = 0
     for position, piece in enumerate(escaped):
         length += len(piece)

@@ -2,6 +2,7 @@
 
 import asyncio
 import json
+import logging
 import time
 from dataclasses import dataclass
 from email.utils import parsedate_to_datetime
@@ -18,8 +19,10 @@ from console.core.hidden import spelled
 from console.core.scrub import scrub
 from console.notices.models import Channel, Notice
 from console.notices.sending import payloads
-from console.notices.sending.outcome import Outcome
+from console.notices.sending.outcome import BROKEN, Outcome
 from console.outbound import Deadlines
+
+log = logging.getLogger(__name__)
 
 _SECONDS, _READ_SECONDS, _LIMIT, _SHOWN = 10.0, 5.0, 64 * 1024, 200
 _LONGEST_WAIT = 3600
@@ -78,9 +81,18 @@ def post(posts: list[Post]) -> list[Outcome]:
 
 async def _all(posts: list[Post]) -> list[Outcome]:
     try:
-        return await asyncio.gather(*[_send(one) for one in posts])
+        return await asyncio.gather(*[_guarded(one) for one in posts])
     finally:
         await outbound.close()
+
+
+async def _guarded(one: Post) -> Outcome:
+    """One that breaks must not take along what is sent beside it."""
+    try:
+        return await _send(one)
+    except Exception:
+        log.exception("One notice could not be posted; the others go on.")
+        return BROKEN
 
 
 async def _send(one: Post) -> Outcome:

@@ -3,6 +3,8 @@ where the other side accepted it.
 """
 
 import datetime as dt
+import logging
+from collections.abc import Iterator
 
 from django.conf import settings
 from django.db import transaction
@@ -13,8 +15,10 @@ from console.notices.models import Channel, Delivery
 from console.notices.people import addresses_of_operators, owners_of
 from console.notices.sending import letters, posting
 from console.notices.sending.letters import Letter
-from console.notices.sending.outcome import UNREADABLE, Outcome
+from console.notices.sending.outcome import BROKEN, UNREADABLE, Outcome
 from console.notices.sending.posting import Post
+
+log = logging.getLogger(__name__)
 
 MOST_TRIES = 12
 _AT_ONCE, _MOST_ROUNDS = 20, 10
@@ -60,13 +64,13 @@ def _claim() -> list[Delivery]:
     return rows
 
 
-def _send(deliveries: list[Delivery]) -> list[tuple[Delivery, Outcome]]:
-    ended: list[tuple[Delivery, Outcome]] = []
+def _send(deliveries: list[Delivery]) -> Iterator[tuple[Delivery, Outcome]]:
+    """Yield how each went once that is known: what was posted is written down before mails begin."""
     mails: list[tuple[Delivery, Letter]] = []
     posts: list[tuple[Delivery, Post]] = []
     for delivery in deliveries:
         if reason := _is_over(delivery):
-            ended.append((delivery, Outcome(reason, is_final=True)))
+            yield delivery, Outcome(reason, is_final=True)
         elif delivery.address:
             letter = Letter(delivery.notice, delivery.address, str(delivery.pk), delivery.instead_of)
             mails.append((delivery, letter))
@@ -74,10 +78,12 @@ def _send(deliveries: list[Delivery]) -> list[tuple[Delivery, Outcome]]:
             try:
                 posts.append((delivery, _post(delivery)))
             except SecretUnreadable:
-                ended.append((delivery, UNREADABLE))
-    ended += zip([d for d, _ in posts], posting.post([p for _, p in posts]), strict=True)
-    ended += zip([d for d, _ in mails], letters.mail([m for _, m in mails]), strict=True)
-    return ended
+                yield delivery, UNREADABLE
+            except Exception:
+                log.exception("One notice could not be written; the others go on.")
+                yield delivery, BROKEN
+    yield from zip([d for d, _ in posts], posting.post([p for _, p in posts]), strict=True)
+    yield from zip([d for d, _ in mails], letters.mail([m for _, m in mails]), strict=True)
 
 
 def _post(delivery: Delivery) -> Post:

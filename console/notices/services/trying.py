@@ -1,6 +1,7 @@
 """Try a channel out, and try again what it did not take."""
 
 from django.conf import settings
+from django.core.cache import cache
 from django.db import transaction
 
 from console.audit import actions
@@ -10,6 +11,7 @@ from console.core.clock import now
 from console.core.crypto import SecretUnreadable
 from console.core.errors import Conflict
 from console.core.tasks import enqueue_on_commit
+from console.notices.errors import TooManyTests
 from console.notices.models import Channel, Delivery, Notice
 from console.notices.sending import letters, posting
 from console.notices.sending.letters import Letter
@@ -17,9 +19,12 @@ from console.notices.sending.outcome import ACCEPTED, UNREADABLE, Outcome
 from console.notices.services.sending import note
 from console.teams.actors import Actor
 
+MOST_TESTS, _SECONDS = 5, 60
+
 
 def try_channel(*, actor: Actor, channel: Channel) -> Outcome:
     """Send a test by a channel while the caller waits, and return what the other side really answered."""
+    _take_turn(channel)
     outcome = _send(_test_notice(actor, channel), channel)
     with transaction.atomic():
         note(channel, outcome)
@@ -32,6 +37,13 @@ def try_channel(*, actor: Actor, channel: Channel) -> Outcome:
             detail={"outcome": outcome.problem or "accepted"},
         )
     return outcome
+
+
+def _take_turn(channel: Channel) -> None:
+    """Refuse more tests than a few a minute by all channels of a team: each goes to up to 20 addresses of anybody."""
+    whose = f"notices.test:{channel.team_id or 'installation'}"
+    if not any(cache.add(f"{whose}:{place}", 1, _SECONDS) for place in range(MOST_TESTS)):
+        raise TooManyTests(MOST_TESTS, _SECONDS)
 
 
 def _test_notice(actor: Actor, channel: Channel) -> Notice:
