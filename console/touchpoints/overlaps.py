@@ -1,4 +1,4 @@
-"""Which touchpoints of a team seem to do the same work: a hint, not a verdict.
+"""Which touchpoints of a team seem to do the same work: a hint, not a verdict, which names a few and not all.
 
 On Facet: the same alias with the same prompt, asked in the same way (chat, program or agent) and environment. Where
 prompts are not known, elsewhere: the same kind with the same model. One assistant in several places is one.
@@ -6,9 +6,9 @@ prompts are not known, elsewhere: the same kind with the same model. One assista
 
 import re
 from collections import defaultdict
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 
-from console.touchpoints.rows import Link, Touchpoint
+from console.touchpoints.rows import MOST_OVERLAPS, Touchpoint
 
 _WORDS = re.compile(r"[a-z0-9.]+")
 
@@ -27,7 +27,7 @@ def find(rows: Iterable[Touchpoint]) -> None:
             alike[row.team.pk, row.environment, *row.same].append(row)
     for group in alike.values():
         for row in group:
-            row.overlaps = [other.link for other in group if _is_other(row, other)]
+            _add(row, (other for other in group if _is_other(row, other)))
     _with_legacy(shown)
 
 
@@ -38,26 +38,35 @@ def _is_other(one: Touchpoint, other: Touchpoint) -> bool:
 
 def _with_legacy(shown: list[Touchpoint]) -> None:
     """Compare what is not on Facet by kind and model, with each other and with what is."""
-    by_kind: dict[tuple[object, ...], list[tuple[str, Touchpoint]]] = defaultdict(list)
+    by_kind: dict[tuple[object, ...], dict[str, list[Touchpoint]]] = defaultdict(lambda: defaultdict(list))
     for row in shown:
         for kind in row.kinds:
-            models = row.models if row.legacy is None else filter(None, [row.legacy.model])
-            by_kind[row.team.pk, kind] += [(_plain(model.partition("/")[2] or model), row) for model in models]
-    for group in by_kind.values():
-        for words, row in group:
-            if row.legacy is None:
-                continue
-            for other_words, other in group:
-                if other is not row and words.endswith(other_words):
-                    _join(row, other)
+            for model in row.models if row.legacy is None else filter(None, [row.legacy.model]):
+                by_kind[row.team.pk, kind][_plain(model.partition("/")[2] or model)].append(row)
+    for by_words in by_kind.values():
+        for words, rows in by_words.items():
+            elsewhere = [row for row in rows if row.legacy is not None]
+            for end in _ends(words) if elsewhere else ():
+                others = by_words.get(end, [])
+                for row in elsewhere:
+                    _add(row, others)
+                for other in others:
+                    _add(other, elsewhere)
 
 
-def _join(one: Touchpoint, other: Touchpoint) -> None:
-    for row, link in ((one, other.link), (other, one.link)):
-        if _has(row.overlaps, link):
-            continue
-        row.overlaps = [*row.overlaps, link]
+def _ends(words: str) -> Iterator[str]:
+    """Yield the words and every end of them, such as that without the vendor."""
+    parts = words.split()
+    for first in range(len(parts)):
+        yield f" {' '.join(parts[first:])} "
 
 
-def _has(links: list[Link], link: Link) -> bool:
-    return any(had.id == link.id and had.source == link.source for had in links)
+def _add(row: Touchpoint, others: Iterable[Touchpoint]) -> None:
+    """Link a row to others, once each, until it names as many as it may: however many do the same, it is quick."""
+    had = {(link.source, link.id) for link in row.overlaps}
+    for other in others:
+        if len(row.overlaps) >= MOST_OVERLAPS:
+            return
+        if other is not row and (other.source, other.id) not in had:
+            had.add((other.source, other.id))
+            row.overlaps.append(other.link)

@@ -25,6 +25,8 @@ def read(text: str) -> list[Row]:
     if not lines:
         raise BadList(["The list is empty. Its first line names the columns: name, where, kind, owner …"])
     columns = _head(lines[0][1])
+    if len(lines) - 1 > MOST_LINES:  # before each is looked at, which takes its time
+        raise BadList([f"The list has {len(lines) - 1:,} places; {MOST_LINES} at most. Import it in parts."])
     rows, problems, seen = [], [], dict[str, int]()
     for line, cells in lines[1:]:
         wrong, fields = _row(line, cells, columns)
@@ -35,8 +37,6 @@ def read(text: str) -> list[Row]:
             seen[name] = line
         problems += wrong
         rows.append((line, fields))
-    if len(rows) > MOST_LINES:
-        problems.insert(0, f"The list has {len(rows):,} places; {MOST_LINES} at most. Import it in parts.")
     if not rows:
         problems.append("Below its head the list is empty.")
     if problems:

@@ -9,6 +9,7 @@ from console.touchpoints.latency import Observed
 from console.touchpoints.models import Expected, Kind, LegacyTouchpoint, Status
 
 UNUSED_AFTER = dt.timedelta(days=30)
+MOST_OVERLAPS = 20  # that a row names; more do not help, and all of them would be every pair
 # A state by name: the words, and the tone of its badge.
 STATES: dict[str, tuple[str, str]] = {
     "slower": ("Slower than expected", "bad"),
@@ -93,6 +94,12 @@ class Touchpoint:
     def kind_words(self) -> str:
         """Return how AI is used there, as it reads within a line: chat, API, agent, scheduled."""
         return ", ".join("API" if kind == Kind.API else str(kind.label).lower() for kind in self.kinds)
+
+    @property
+    def overlaps_left(self) -> str:
+        """Say how many it overlaps with beside the two that are shown."""
+        left = len(self.overlaps) - 2
+        return "" if left <= 0 else "many more" if len(self.overlaps) >= MOST_OVERLAPS else f"{left} more"
 
     @property
     def expected_words(self) -> str:

@@ -2,6 +2,7 @@
 
 import datetime as dt
 import json
+import uuid
 
 import pytest
 from django.db import connection
@@ -11,11 +12,11 @@ from agents_app.models import Run, Trigger
 from console.audit.models import AuditEvent
 from console.core.clock import now
 from console.teams.actors import SYSTEM
-from console.teams.models import ApiKey, Role
+from console.teams.models import ApiKey, Role, Team
 from console.teams.services import keys as key_services
-from console.touchpoints import access, queries
-from console.touchpoints.models import Expectation, LegacyTouchpoint
-from console.touchpoints.rows import Touchpoint
+from console.touchpoints import access, overlaps, queries
+from console.touchpoints.models import Expectation, Kind, LegacyTouchpoint
+from console.touchpoints.rows import MOST_OVERLAPS, Touchpoint
 from console.touchpoints.services import expectations, legacy
 from prompts_app.models import PromptKeyUse
 from tests import make
@@ -142,6 +143,17 @@ def test_it_finds_those_that_do_the_same_work(cast: Cast) -> None:
         "Small": [],
         "Gone": [],
     }
+
+
+def test_it_names_a_few_of_many_that_do_the_same() -> None:
+    team, moment = Team(slug="t"), now()
+    rows = [
+        Touchpoint("legacy", uuid.uuid4(), f"Bot {n}", team, (Kind.CHAT,), moment, legacy=LegacyTouchpoint(model=model))
+        for n, model in enumerate(["OpenAI gpt-4o"] * 999 + ["gpt-4o", "本地"])
+    ]
+    overlaps.find(rows)
+    assert {len({link.id for link in row.overlaps} - {row.id}) for row in rows[:-1]} == {MOST_OVERLAPS}
+    assert rows[0].overlaps_left == "many more" and not rows[-1].overlaps
 
 
 def test_the_page_filters_and_teaches(cast: Cast) -> None:
@@ -295,6 +307,8 @@ def test_a_list_is_taken_whole_or_not_at_all(cast: Cast) -> None:
         ("name,kind\n", "Below its head the list is empty."),
         ("name,colour\na,b\n", "&#x27;colour&#x27; is no column here"),
         ('name,kind\n"a,chat\n', "this is not CSV"),
+        ("name,kind\n" + "a\n" * 501, "The list has 501 places; 500 at most."),
+        ("name,kind\nİx,chat\nix,chat\n", "&#x27;ix&#x27; is in the team&#x27;s list already."),
     ):
         assert said in alice.post("/touchpoints/import/", {"team": "team-a", "csv": text}).text, said
     assert not LegacyTouchpoint.objects.exists()

@@ -4,7 +4,7 @@ import uuid
 from collections.abc import Sequence
 from typing import Any
 
-from django.db import transaction
+from django.db import IntegrityError, transaction
 
 from console.audit import actions
 from console.audit.services import changes, record
@@ -84,7 +84,7 @@ def change_legacy(
     if before == after:
         return legacy
     legacy.revision, legacy.changed_at = legacy.revision + 1, now()
-    legacy.save()
+    _save(legacy)
     record(actions.LEGACY_CHANGED, actor=actor, target=legacy, detail=changes(before, after))
     return legacy
 
@@ -104,9 +104,19 @@ def shown(legacy: LegacyTouchpoint) -> dict[str, Any]:
 
 
 def _create(actor: Actor, team: Team, kept: dict[str, Any]) -> LegacyTouchpoint:
-    legacy = LegacyTouchpoint.objects.create(team=team, **kept)
+    legacy = LegacyTouchpoint(team=team, **kept)
+    _save(legacy)
     record(actions.LEGACY_CREATED, actor=actor, target=legacy, detail={"after": shown(legacy)})
     return legacy
+
+
+def _save(legacy: LegacyTouchpoint) -> None:
+    """Save one; of a few letters the database knows another small one than we do, and it has the last word."""
+    try:
+        with transaction.atomic():
+            legacy.save()
+    except IntegrityError:
+        raise NameTaken(legacy.name) from None
 
 
 def _locked(legacy: LegacyTouchpoint) -> LegacyTouchpoint:
