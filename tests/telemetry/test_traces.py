@@ -20,7 +20,7 @@ from console.core.ids import request_id
 from console.teams.actors import SYSTEM
 from console.telemetry import queries
 from console.telemetry.models import TraceExport
-from console.telemetry.traces import export, reading
+from console.telemetry.traces import export, reading, spans
 from console.telemetry.traces.reading import Place
 from tests import make
 from tests.conftest import Cast
@@ -195,13 +195,19 @@ def test_it_loses_none_and_skips_none(cast: Cast, collector: Collector, settings
     assert _again() == 1
     assert {bad.bytes[8:], good.bytes[8:]} - {span.span_id for span in collector.spans} == {bad.bytes[8:]}
     assert TraceExport.objects.get().dropped == 1
+    # So is a line no span can be made of.
+    with monkeypatch.context() as broken:
+        broken.setattr(spans, "_status", lambda event: 1 / 0)
+        _later(cast, calls)
+        assert _again() == 0
+    assert TraceExport.objects.get().dropped == 2
     # What a collector takes in part is not sent again.
     collector.said.partial_success.rejected_spans = 1
     collector.said.partial_success.error_message = "too old"
     _later(cast, calls)
     assert _again() == 0
     state = TraceExport.objects.get()
-    assert (state.dropped, state.problem) == (2, "It rejected 1 spans. too old")
+    assert (state.dropped, state.problem) == (3, "It rejected 1 spans. too old")
     # Whoever lost the claim moves nothing.
     TraceExport.objects.update(claimed_until=now() + dt.timedelta(seconds=60))
     _later(cast, calls)

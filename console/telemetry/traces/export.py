@@ -3,13 +3,15 @@
 1. Whoever claims the row exports, for a while; a process that dies is followed by the next one.
 2. A batch is sent, and only then is the place in the log moved: what a crash repeats, a collector knows by its ids.
 3. A collector in trouble is asked again after a pause that doubles up to five minutes, with ever smaller batches.
-4. A span alone with which it finds fault again and again is left out and counted. Nothing else is ever skipped.
+4. A span alone with which it finds fault again and again is left out and counted, as is a line no span can be made
+   of. Nothing else is ever skipped.
 5. Nobody waits for any of this: calls know nothing of it, and no transaction is open while the network is slow.
 """
 
 import datetime as dt
 import logging
 import time
+from typing import TYPE_CHECKING
 
 from django.conf import settings
 from django.db.models import F, Q
@@ -22,6 +24,11 @@ from console.core.clock import now
 from console.telemetry.models import TraceExport
 from console.telemetry.traces import reading
 from console.telemetry.traces.reading import Place
+
+if TYPE_CHECKING:
+    from opentelemetry.proto.trace.v1.trace_pb2 import Span
+
+    from console.telemetry.traces.spans import Names
 
 log = logging.getLogger(__name__)
 
@@ -76,15 +83,16 @@ def _one_batch(state: TraceExport) -> tuple[int, bool]:
     """Send the next spans. Returns how many were taken, and whether there are more to try now."""
     # The format and what writes it are loaded where something is exported, and by nobody else.
     from console.telemetry.traces import sending
-    from console.telemetry.traces.spans import Names, span_of
+    from console.telemetry.traces.spans import Names
 
     size = max(1, BATCH >> state.failures)
     found = reading.read(Place(state.next_tx, state.after_id), size)
     if not found.events:
         return 0, _save(state, next_tx=found.end.tx, after_id=found.end.after) and not found.is_last
     names = Names({provider.slug: provider.host for provider in Provider.objects.all()}, _agents(found.events))
+    spans = _spans(found.events, names)
     try:
-        taken = sending.send([span_of(event, names) for event in found.events])
+        taken = sending.send(spans) if spans else sending.Taken()
     except sending.NotTaken as error:
         if error.is_refusal and len(found.events) == 1 and state.failures >= _PATIENCE:
             log.warning("The collector refuses one span for good; it is left out: %s", error)
@@ -93,13 +101,14 @@ def _one_batch(state: TraceExport) -> tuple[int, bool]:
         return 0, False
     if state.failures:
         log.info("The collector takes traces again.")
+    exported = len(spans) - taken.rejected
     problem = f"It rejected {taken.rejected} spans. {taken.why}".strip() if taken.rejected else ""
     goes_on = _save(
         state,
         next_tx=found.end.tx,
         after_id=found.end.after,
-        exported=state.exported + len(found.events) - taken.rejected,
-        dropped=state.dropped + taken.rejected,
+        exported=state.exported + exported,
+        dropped=state.dropped + len(found.events) - exported,
         exported_at=now(),
         claimed_until=now() + _CLAIM,
         failures=0,
@@ -107,7 +116,20 @@ def _one_batch(state: TraceExport) -> tuple[int, bool]:
         problem=problem[:300],
         problem_at=now() if problem else state.problem_at,
     )
-    return len(found.events) - taken.rejected, goes_on and not found.is_last
+    return exported, goes_on and not found.is_last
+
+
+def _spans(events: list[AuditEvent], names: "Names") -> "list[Span]":
+    """Return the spans of lines. One that none can be made of is left out: it would hold up all that come later."""
+    from console.telemetry.traces.spans import span_of
+
+    made = []
+    for event in events:
+        try:
+            made.append(span_of(event, names))
+        except Exception:
+            log.exception("No span can be made of the record %s; it is left out.", event.pk)
+    return made
 
 
 def _agents(events: list[AuditEvent]) -> dict[str, str]:
