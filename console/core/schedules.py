@@ -8,6 +8,7 @@ schedulers there are.
 
 import datetime as dt
 from collections.abc import Iterator
+from itertools import islice, pairwise
 from zoneinfo import ZoneInfo
 
 from cronsim import CronSim, CronSimError
@@ -22,6 +23,7 @@ LONGEST_CRON = 100
 _OF_THE_MACHINE = frozenset({"localtime", "posixrules"})
 # How far back to look for the newest tick first, so that a schedule of every minute that stood still is not slow.
 _DAYS_BACK = (1, 7, 31, 366)
+_LOOKED_AT = 100
 
 
 def check_cron(expression: str, time_zone: str) -> None:
@@ -46,6 +48,15 @@ def check_cron(expression: str, time_zone: str) -> None:
         raise BadInput(f"{expression[:60]!r} is no cron expression: {wrong}.", param="cron") from None
     except StopIteration:
         raise BadInput("This schedule never ticks.", param="cron") from None
+
+
+def check_pace(expression: str, time_zone: str, least: dt.timedelta) -> None:
+    """Refuse a checked expression two of whose next ticks are closer than that: each of them costs something."""
+    coming = islice(_ticks(expression, time_zone, dt.datetime.now(dt.UTC)), _LOOKED_AT)
+    if any(later - tick < least for tick, later in pairwise(coming)):
+        raise BadInput(
+            f"{expression[:60]!r} ticks more often than every {least // dt.timedelta(minutes=1)} minutes.", param="cron"
+        )
 
 
 def in_words(expression: str, time_zone: str) -> str:

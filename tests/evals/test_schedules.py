@@ -196,6 +196,7 @@ def test_it_says_what_cannot_be_scheduled(world: World) -> None:
     schedule = scheduled(world)
     for wrong, what in (
         ({"cron": "every night"}, "no cron expression"),
+        ({"cron": "*/5 * * * *"}, "more often than every 15 minutes"),
         ({"time_zone": "Mars/Olympus"}, "no time zone"),
         ({"label": "canary", "model": "x"}, "on no version yet"),
         ({"label": "Not a label", "model": "x"}, "which label"),

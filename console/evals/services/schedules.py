@@ -1,5 +1,6 @@
 """Make, change, pause and remove schedules of a prompt's tests."""
 
+import datetime as dt
 from typing import Any
 
 from django.db import transaction
@@ -8,7 +9,7 @@ from console.audit import actions
 from console.audit.services import changes
 from console.core.clock import now
 from console.core.errors import BadInput, Conflict, NotAllowed
-from console.core.schedules import check_cron, next_tick
+from console.core.schedules import check_cron, check_pace, next_tick
 from console.evals.models import Round, Schedule
 from console.evals.services import incidents, rounds
 from console.evals.services.noting import note_schedule
@@ -20,6 +21,8 @@ from prompts_app.services.noting import check_reason, locked
 from prompts_app.text.refs import LABEL
 
 MOST_SCHEDULES = 20
+# All tests of a prompt, up to 500, on whatever model: once a minute would be a mistake that a quota has to end.
+LEAST_PAUSE = dt.timedelta(minutes=15)
 _SHOWN = ("label", "model", "environment", "cron", "time_zone", "tolerance")
 
 
@@ -36,6 +39,7 @@ def _checked(fields: dict[str, Any]) -> dict[str, Any]:
         raise BadInput("Say which alias, or which exact version, should answer.", param="model")
     cron, time_zone = " ".join(str(fields["cron"]).split()), str(fields["time_zone"]).strip() or "UTC"
     check_cron(cron, time_zone)
+    check_pace(cron, time_zone, LEAST_PAUSE)
     tolerance = fields["tolerance"]
     if isinstance(tolerance, bool) or not isinstance(tolerance, int) or not 0 <= tolerance <= 100:
         raise BadInput("The tolerance is a whole number of points from 0 to 100.", param="tolerance")
