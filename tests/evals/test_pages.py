@@ -76,6 +76,8 @@ def test_it_shows_two_versions_beside_each_other(world: World) -> None:
     html = response.content.decode()
     assert "Gate closed" in html and "1 test is red" in html
     assert "Run the tests" not in html, "members look on"
+    alone = bob.get(f"{BASE}?a=2&b=2").content.decode()
+    assert "Tests on v2" in alone and "Change</th>" not in alone, "one version is compared with none"
     shown = bob.get(f"{BASE}runs/{run.pk}/").content.decode()
     assert "&lt;b&gt;Hi&lt;/b&gt;" in shown
     piece = bob.get(f"{BASE}runs/{run.pk}/", headers={"HX-Request": "true"})

@@ -29,6 +29,7 @@ def evaluations(request: TeamRequest) -> HttpResponse:
         "active": "evaluations",
         "schedules": sorted(shown, key=lambda one: (order.get(one.state, 2), one.schedule.prompt.slug)),
         "open": sum(one.incident is not None for one in shown),
+        "may_build": request.caller.may("build"),
         "first": first,
         "history": queries.history(first.schedule) if first else None,
         "failing": queries.failing_of(first.last) if first else [],

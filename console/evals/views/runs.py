@@ -85,6 +85,7 @@ def _page(request: TeamRequest, prompt: Prompt, *, refused: str = "", status: in
     models = models_for(request, prompt)
     context: dict[str, Any] = {
         **frame(request, prompt, "tests", version=new),
+        "is_compared": old.pk != new.pk,
         "matrix": comparing.matrix(prompt, old, new),
         "runs": comparing.runs_of(prompt),
         "schedules": schedules.shown(Schedule.objects.filter(prompt=prompt)),
