@@ -3,8 +3,9 @@
 import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from difflib import SequenceMatcher
 from typing import Any
+
+from prompts_app.matching import Budget, Matcher, match_lines
 
 _WORD = re.compile(r"\w+|\s+|[^\w\s]")
 # Lines less alike than this are told apart as a whole; pairing them word by word would be a riddle.
@@ -13,9 +14,6 @@ _ALIKE = 0.35
 _MOST_WORK = 400_000
 # Words of a longer line are not told apart.
 _LONGEST_LINE = 4_000
-# From this many lines on, those that come up all the time do not anchor a comparison. Without that, a text of blank
-# lines takes minutes.
-MANY_LINES = 1_000
 CONTEXT = 3
 
 Span = tuple[int, int]
@@ -50,34 +48,35 @@ def rows(old: str, new: str) -> list[Row]:
     """Return all lines of both texts, those that belong together side by side."""
     a, b = old.split("\n"), new.split("\n")
     found: list[Row] = []
-    for tag, i1, i2, j1, j2 in SequenceMatcher(None, a, b, autojunk=len(b) > MANY_LINES).get_opcodes():
+    of_words = Budget()
+    for tag, i1, i2, j1, j2 in match_lines(a, b).get_opcodes():
         if tag == "equal":
             found += [
                 Row(Side(i + 1, a[i]), Side(j + 1, b[j]), True)
                 for i, j in zip(range(i1, i2), range(j1, j2), strict=True)
             ]
             continue
-        for i, j in _pairs(a[i1:i2], b[j1:j2]):
+        for i, j in _pairs(a[i1:i2], b[j1:j2], of_words):
             left = None if i is None else i1 + i
             right = None if j is None else j1 + j
-            found.append(_row(a, b, left, right))
+            found.append(_row(a, b, left, right, of_words))
     return found
 
 
-def _row(a: Sequence[str], b: Sequence[str], i: int | None, j: int | None) -> Row:
+def _row(a: Sequence[str], b: Sequence[str], i: int | None, j: int | None, budget: Budget) -> Row:
     if i is None or j is None:
         return Row(None if i is None else Side(i + 1, a[i]), None if j is None else Side(j + 1, b[j]), False)
-    left, right = _changed_words(a[i], b[j])
+    left, right = _changed_words(a[i], b[j], budget)
     return Row(Side(i + 1, a[i], left), Side(j + 1, b[j], right), False)
 
 
-def _pairs(a: Sequence[str], b: Sequence[str]) -> Iterator[tuple[int | None, int | None]]:
+def _pairs(a: Sequence[str], b: Sequence[str], budget: Budget) -> Iterator[tuple[int | None, int | None]]:
     """Yield which changed lines belong together, in order: the pairing that keeps most of what is alike."""
     if sum(map(len, a)) * len(b) + sum(map(len, b)) * len(a) + len(a) * len(b) > _MOST_WORK:
         for at in range(max(len(a), len(b))):
             yield (at if at < len(a) else None), (at if at < len(b) else None)
         return
-    alike = [[_alike(x, y) for y in b] for x in a]
+    alike = [[_alike(x, y, budget) for y in b] for x in a]
     best = [[0.0] * (len(b) + 1) for _ in range(len(a) + 1)]
     for i in reversed(range(len(a))):
         for j in reversed(range(len(b))):
@@ -102,21 +101,21 @@ def _pairs(a: Sequence[str], b: Sequence[str]) -> Iterator[tuple[int | None, int
             j += 1
 
 
-def _alike(x: str, y: str) -> float:
+def _alike(x: str, y: str, budget: Budget) -> float:
     if not x.strip() or not y.strip() or len(x) > _LONGEST_LINE or len(y) > _LONGEST_LINE:
         return 0.0
-    matcher = SequenceMatcher(None, _WORD.findall(x), _WORD.findall(y), autojunk=False)
+    matcher = Matcher(_WORD.findall(x), _WORD.findall(y), budget)
     return matcher.ratio() if matcher.quick_ratio() >= _ALIKE else 0.0
 
 
-def _changed_words(x: str, y: str) -> tuple[tuple[Span, ...], tuple[Span, ...]]:
+def _changed_words(x: str, y: str, budget: Budget) -> tuple[tuple[Span, ...], tuple[Span, ...]]:
     """Return the stretches of both lines that differ, as character positions."""
     if len(x) > _LONGEST_LINE or len(y) > _LONGEST_LINE:
         return ((0, len(x)),), ((0, len(y)),)
     a, b = _WORD.findall(x), _WORD.findall(y)
     at_a, at_b = _starts(a), _starts(b)
     left, right = [], []
-    for tag, i1, i2, j1, j2 in SequenceMatcher(None, a, b, autojunk=False).get_opcodes():
+    for tag, i1, i2, j1, j2 in Matcher(a, b, budget).get_opcodes():
         if tag != "equal":
             if i2 > i1:
                 left.append((at_a[i1], at_a[i2]))

@@ -6,9 +6,8 @@ lines count; where both did, it is a conflict, unless they did the same.
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from difflib import SequenceMatcher
 
-from prompts_app.diff import MANY_LINES
+from prompts_app.matching import match_lines
 
 _SHOWN = 7
 
@@ -63,8 +62,8 @@ def regions(base: str, theirs: str, mine: str) -> list[Region]:
 
 def _common(a: Sequence[str], b: Sequence[str], c: Sequence[str]) -> Iterator[tuple[int, int, int, int]]:
     """Yield (start, end, place in theirs, place in mine) of the stretches of base that both kept, then the end."""
-    to_theirs = SequenceMatcher(None, a, b, autojunk=len(b) > MANY_LINES).get_matching_blocks()
-    to_mine = SequenceMatcher(None, a, c, autojunk=len(c) > MANY_LINES).get_matching_blocks()
+    to_theirs = match_lines(a, b).get_matching_blocks()
+    to_mine = match_lines(a, c).get_matching_blocks()
     i = j = 0
     while i < len(to_theirs) and j < len(to_mine):
         x, y = to_theirs[i], to_mine[j]

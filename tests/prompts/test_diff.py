@@ -44,6 +44,10 @@ def test_it_answers_for_texts_made_to_be_slow() -> None:
     """Blank lines, repeated words and one endless line: each is quadratic for a comparison without bounds."""
     assert diff.counts(diff.rows("\n" * 40_000, "x\n" + "\n" * 39_000))[0] >= 1
     assert diff.counts(diff.rows("a b " * 20_000, "a c " * 20_000)) == (1, 1)
+    words = ["\n".join(f"{start}{'a ' * 1_900}{n}" for n in range(60)) for start in ("", "b ")]
+    assert diff.counts(diff.rows(*words)) == (60, 60)
+    turns = ["\n".join(f"a\n{one}" for _ in range(450)) for one in "bc"]
+    assert diff.counts(diff.rows(*turns))[0] >= 450 and regions(turns[0], turns[1], turns[0])
     many = ["\n".join(f"the line {n % k} is so" for n in range(3_000)) for k in (5, 7)]
     assert len(diff.rows(*many)) >= 3_000
 
