@@ -1,4 +1,4 @@
-"""What two texts have in common, within bounds: the standard comparison takes the cube of a length that repeats itself."""
+"""What two texts have in common, within bounds: the standard comparison takes the cube of what repeats itself."""
 
 from collections.abc import Sequence
 from difflib import Match, SequenceMatcher

@@ -72,6 +72,11 @@ def may_change(caller: Caller, collection: Collection) -> bool:
     return caller.is_operator if collection.team_id is None else caller.may("build", collection.team_id)
 
 
+def sees_payer(caller: Caller, collection: Collection) -> bool:
+    """Say whether the caller may read which team pays for vectors, and what its quotas say of that."""
+    return collection.payer_id is None or caller.is_operator or caller.may("view_team", collection.payer_id)
+
+
 def document_for(caller: Caller, document_id: uuid.UUID, to: str = "view") -> Document:
     """Return a living document of a collection the caller can see; as `collection_for` otherwise."""
     found = (

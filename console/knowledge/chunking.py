@@ -48,7 +48,7 @@ def _sections(text: str, has_headings: bool) -> Iterator[tuple[str, list[str]]]:
         while path and path[-1][0] >= level:
             path.pop()
         if name:
-            path.append((level, name))
+            path.append((level, name[:_LONGEST_PATH]))
 
     for line in text.split("\n"):
         if (mark := _FENCE.match(line)) and (not fence or line.strip().startswith(fence)):

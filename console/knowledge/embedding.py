@@ -20,6 +20,8 @@ from console.gateway.snapshot import Snapshot
 from console.gateway.types import Asker
 
 SURFACE = "knowledge"
+# What pgvector keeps.
+_MOST_NUMBERS = 16_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,7 +73,13 @@ def _read(raw: bytes, count: int) -> tuple[list[str], int]:
         body, rows = {}, []
     if len(rows) != count or not all(rows):
         raise ProviderError("The embeddings model did not answer with a vector for each text.", code="upstream_invalid")
-    tokens = (body.get("usage") or {}).get("prompt_tokens")
+    if (longest := max(map(len, rows), default=0)) > _MOST_NUMBERS:
+        raise ProviderError(
+            f"The embeddings model answers with vectors of {longest:,} numbers; {_MOST_NUMBERS:,} is the most.",
+            code="upstream_invalid",
+        )
+    usage = body.get("usage")
+    tokens = usage.get("prompt_tokens") if isinstance(usage, dict) else None
     return [orjson.dumps(row).decode() for row in rows], tokens if isinstance(tokens, int) else 0
 
 

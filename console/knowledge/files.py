@@ -14,6 +14,8 @@ from console.knowledge.services.documents import MOST_CHARACTERS
 
 MOST_BYTES = 20 * 1024 * 1024
 MOST_PAGES = 500
+# Of a web page, which is read by letters and not by a process of its own: more takes seconds of ours.
+_MOST_OF_WEB_PAGE = 4 * 1024 * 1024
 KINDS = {
     ".md": Document.Kind.MARKDOWN,
     ".markdown": Document.Kind.MARKDOWN,
@@ -52,8 +54,9 @@ def read(upload: "UploadedFile[bytes]") -> Read:
     kind = KINDS.get(path.suffix.lower())
     if kind is None:
         raise _cannot(f"{name} cannot become a document: files may be {', '.join(ending[1:] for ending in KINDS)}.")
-    if (upload.size or 0) > MOST_BYTES:
-        raise _cannot(f"{name} is larger than {MOST_BYTES // 1024**2} MB. Split it, or paste its text.")
+    most = _MOST_OF_WEB_PAGE if kind == Document.Kind.HTML else MOST_BYTES
+    if (upload.size or 0) > most:
+        raise _cannot(f"{name} is larger than {most // 1024**2} MB. Split it, or paste its text.")
     raw = upload.read()
     if kind == Document.Kind.PDF:
         try:

@@ -54,11 +54,11 @@ async def _searched(identify: Identify, ask: Ask, collections: list[Collection],
         lane=ask.lane or Lane.INTERACTIVE,
     )
     task = asyncio.ensure_future(search(identify, collections, question, limit, asked=asked))
+    _late.add(task)  # it goes on when nobody waits any more: the client may have left
+    task.add_done_callback(_forget)
     done, _ = await asyncio.wait({task}, timeout=PATIENCE_SECONDS)
     if done:
         return task.result()
-    _late.add(task)
-    task.add_done_callback(_forget)
     by_words = await search(None, collections, question, limit, asked=asked)
     return Search(by_words.found, False, "The embeddings model took too long.")
 

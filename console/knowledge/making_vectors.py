@@ -12,6 +12,7 @@ the collection, for people, and tried again later; a search finds those passages
 import datetime as dt
 import uuid
 
+from django.conf import settings
 from django.db.models import F, Q
 
 from console.core.clock import now
@@ -24,8 +25,10 @@ from console.knowledge.embedding import SURFACE, Asked, TeamIdentity, embed
 from console.knowledge.models import Collection, Passage
 
 LOT = 64
-LEASE = dt.timedelta(minutes=3)
-RETRY = dt.timedelta(minutes=5)
+# Longer than any call may take: whoever came in meanwhile would pay for the same passages again.
+LEASE = dt.timedelta(seconds=settings.GATEWAY_TOTAL_SECONDS + 60)
+# Until the next try, twice as long after each that failed, for a failed call may be paid for too.
+RETRY, LONGEST_RETRY = dt.timedelta(minutes=5), dt.timedelta(hours=1)
 # Lots of one turn; then other collections have theirs.
 _MOST_LOTS = 50
 _ASKED = Asked(surface=SURFACE, route="vectors of passages", lane=Lane.BATCH)
@@ -36,7 +39,7 @@ def make_vectors(collection_id: uuid.UUID) -> bool:
     collection = _claimed(collection_id)
     if collection is None:
         return False
-    problem, is_done = "", False
+    problem, is_done = "The vectors could not be kept; the log of the worker says why.", False
     try:
         for _ in range(_MOST_LOTS):
             passages = _lacking(collection)
@@ -44,9 +47,12 @@ def make_vectors(collection_id: uuid.UUID) -> bool:
             if is_done or not _is_still_held(collection):
                 break
             _make_lot(collection, passages)
+            collection.failures = 0
+        problem = ""
     except (Refusal, ProviderError) as error:
         problem = error.message
-    _let_free(collection, problem)
+    finally:
+        _let_free(collection, problem)
     return not is_done and not problem
 
 
@@ -95,6 +101,10 @@ def passage_text(passage: Passage) -> str:
 
 
 def _let_free(collection: Collection, problem: str) -> None:
+    wait = min(RETRY * 2 ** min(collection.failures, 10), LONGEST_RETRY)
     Collection.objects.filter(pk=collection.pk, held_until=collection.held_until).update(
-        held_until=None, problem=problem[:500], retry_at=now() + RETRY if problem else None
+        held_until=None,
+        problem=problem[:500],
+        retry_at=now() + wait if problem else None,
+        failures=min(collection.failures + 1, 1_000) if problem else 0,
     )

@@ -37,8 +37,8 @@ class Collection(models.Model):
     exact version: vectors of two models say nothing of each other, so a pin that moves may not change it. `payer` is
     the team whose quotas the vectors of passages count in.
 
-    The last group is about the making of vectors: who is at it until when, what went wrong last, and when it is tried
-    again.
+    The last group is about the making of vectors: who is at it until when, what went wrong last and how often since
+    one was made, and when it is tried again.
     """
 
     id = models.UUIDField(primary_key=True, default=uuid7, editable=False)
@@ -56,6 +56,7 @@ class Collection(models.Model):
     held_until = models.DateTimeField(null=True, editable=False)
     retry_at = models.DateTimeField(null=True, editable=False)
     problem = models.CharField(max_length=500, blank=True, editable=False)
+    failures = models.PositiveSmallIntegerField(default=0, editable=False)
 
     class Meta:
         ordering = ["name", "id"]

@@ -8,6 +8,7 @@ import asyncio
 import datetime as dt
 import uuid
 from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from typing import Any, TypeVar
 
@@ -25,6 +26,8 @@ MOST_FOUND = 20
 # The end of a question says what it is about, where somebody pastes a page before it.
 LONGEST_QUESTION = 4_000
 MOST_COLLECTIONS = 20
+# Searches of one process at a time: no other work of threads ever waits behind them.
+_SEARCHERS = ThreadPoolExecutor(4, thread_name_prefix="knowledge")
 _T = TypeVar("_T")
 
 
@@ -190,7 +193,7 @@ async def _in_thread(work: Callable[[], _T]) -> _T:
         finally:
             close_old_connections()
 
-    return await asyncio.to_thread(clean)
+    return await asyncio.get_running_loop().run_in_executor(_SEARCHERS, clean)
 
 
 def _found(slugs: dict[uuid.UUID, str], row: tuple[Any, ...]) -> Found:

@@ -61,6 +61,14 @@ def test_it_says_what_keeps_vectors_from_being_made_and_tries_again(live: World,
     live.support.refresh_from_db()
     assert live.support.problem and live.support.held_until is None
     assert live.support.retry_at is not None and sql.collections_waiting(now()) == []
+    waits = []
+    for answer in (vectors(*[[0.5] * 16_001] * 3), vectors([1, 0])):  # longer than is kept; fewer than were asked for
+        upstream.enqueue(answer)
+        assert not making_vectors.make_vectors(live.support.pk)
+        live.support.refresh_from_db()
+        assert live.support.problem.startswith(("The embeddings model answers", "The provider")), live.support.problem
+        waits.append(live.support.retry_at - now())
+    assert waits[1] > 1.5 * waits[0] > making_vectors.RETRY, "what fails again is asked for less often"
     collections.retry_vectors(actor=live.alice, collection=live.support)
     assert sql.collections_waiting(now()) == [live.support.pk]
     asked = len(upstream.seen)

@@ -58,7 +58,11 @@ def _check_model(model: ModelVersion | None, payer: Team | None) -> None:
         raise BadInput(f"{model} does not make embeddings; choose a model that does, or none.", param="model")
     if model.retired_at is not None:
         raise BadInput(f"{model} is retired; choose another.", param="model")
-    if payer is None:
+    _check_payer(model, payer)
+
+
+def _check_payer(model: ModelVersion | None, payer: Team | None) -> None:
+    if model is not None and payer is None:
         raise BadInput("Say which team pays for the vectors.", param="payer")
 
 
@@ -140,11 +144,12 @@ def change_collection(
         collection.payer = collection.team
     if collection.model_id != had[0]:
         _check_model(collection.model, collection.payer)
+    _check_payer(collection.model, collection.payer)
     after = _shown(collection)
     if before == after:
         return collection
     collection.revision += 1
-    collection.problem, collection.retry_at = "", None
+    collection.problem, collection.retry_at, collection.failures = "", None, 0
     collection.save()
     if collection.language != had[1]:
         Passage.objects.filter(version__document__collection=collection).update(language=collection.language)
@@ -181,8 +186,8 @@ def _with_model(collection: Collection) -> Collection:
 
 
 def _try_now(collection: Collection) -> None:
-    collection.problem, collection.retry_at = "", None
-    collection.save(update_fields=["problem", "retry_at"])
+    collection.problem, collection.retry_at, collection.failures = "", None, 0
+    collection.save(update_fields=["problem", "retry_at", "failures"])
     want_vectors(collection)
 
 

@@ -123,6 +123,8 @@ def make_current(
         raise NothingChanged(f"Version {version.number} is the current one already.")
     if seen_current is not None and before.number != seen_current:
         raise _stale(document)
+    if version.passages_made > before.passages_made:
+        _check_room(document, version.passages_made)
     if not Passage.objects.filter(version=version).exists():
         _make_passages(document, version)
     _point_at(document, version)

@@ -17,7 +17,12 @@ STOP_POLLING = 286  # tells htmx to stop asking
 
 
 def frame(request: TeamRequest, collection: Collection) -> dict[str, Any]:
-    return {"active": ACTIVE, "collection": collection, "may_change": access.may_change(request.caller, collection)}
+    return {
+        "active": ACTIVE,
+        "collection": collection,
+        "may_change": access.may_change(request.caller, collection),
+        "sees_payer": access.sees_payer(request.caller, collection),
+    }
 
 
 def ask(

@@ -29,7 +29,7 @@ class KnowledgeEndpoint(Endpoint):
     def shown(self, found: list[Collection]) -> Any:
         rows: QuerySet[Collection] = Collection.objects.filter(pk__in=[one.pk for one in found])
         counted = {row.collection.pk: row for row in queries.rows(rows.select_related("team", "model__provider"))}
-        return CollectionSerializer(found, many=True, context={"rows": counted}).data
+        return CollectionSerializer(found, many=True, context={"rows": counted, "caller": self.caller}).data
 
     def one(self, found: Collection, status: int = 200) -> Response:
         return Response(self.shown([found])[0], status=status)

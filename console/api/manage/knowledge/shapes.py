@@ -5,6 +5,7 @@ from typing import Any
 from rest_framework import serializers
 
 from console.api.manage.base import Strict
+from console.knowledge.access import sees_payer
 from console.knowledge.models import Collection, Document, DocumentVersion, Language
 from console.knowledge.search import MOST_COLLECTIONS, MOST_FOUND
 
@@ -18,11 +19,13 @@ class CollectionSerializer(serializers.ModelSerializer[Collection]):
     model = serializers.CharField(
         allow_null=True, help_text="The model that makes its vectors; null: it is searched by words alone."
     )
-    payer = serializers.SlugField(source="payer.slug", default=None, allow_null=True)
+    payer = serializers.SerializerMethodField(help_text="The team that pays; null for those who do not see that team.")
     documents = serializers.SerializerMethodField()
     passages = serializers.SerializerMethodField()
     vectors = serializers.SerializerMethodField(help_text="How many of its passages have one.")
-    problem = serializers.CharField(help_text="What keeps vectors from being made; empty when nothing does.")
+    problem = serializers.SerializerMethodField(
+        help_text="What keeps vectors from being made; empty when nothing does."
+    )
 
     class Meta:
         model = Collection
@@ -30,6 +33,14 @@ class CollectionSerializer(serializers.ModelSerializer[Collection]):
             "id", "team", "slug", "name", "description", "language", "model", "payer", "documents", "passages",
             "vectors", "problem", "revision", "created_at",
         ]  # fmt: skip
+
+    def get_payer(self, collection: Collection) -> str | None:
+        payer = collection.payer
+        return payer.slug if payer is not None and sees_payer(self.context["caller"], collection) else None
+
+    def get_problem(self, collection: Collection) -> str:
+        is_hidden = collection.problem and not sees_payer(self.context["caller"], collection)
+        return "Vectors cannot be made for now." if is_hidden else collection.problem
 
     def get_documents(self, collection: Collection) -> int:
         return int(self.context["rows"][collection.pk].documents)
