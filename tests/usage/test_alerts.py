@@ -5,7 +5,7 @@ from django.core import mail
 
 from console.audit.models import AuditEvent
 from console.core import clock
-from console.notices.models import Delivery
+from console.notices.models import Delivery, Notice
 from console.notices.services.sending import send_due
 from tests import make
 from tests.conftest import Cast
@@ -54,6 +54,8 @@ def test_it_tells_owners_and_operators_once(quota: Quota, mails) -> None:
     assert sent[0].subject == "Team A has used 80 % of its quota: Cost per month"
     assert "$80.00 of $100.00" in sent[0].body and "calls go on" in sent[0].body
     assert "/quotas/?team=team-a" in sent[0].body
+    (facts,) = Notice.objects.values_list("facts", flat=True)
+    assert facts["quota"] == str(quota.public_id), "as it is called in /api/quotas/"
     assert mails() == []
     use(quota, 99_000_000)
     assert mails() == []

@@ -67,7 +67,7 @@ def _tell(state: QuotaState, alert: QuotaAlert) -> None:
         url=f"/quotas/?team={quota.team.slug}",
         facts={
             "type": "quota.passed",
-            "quota": str(quota.pk),
+            "quota": str(quota.public_id),
             "title": quota.title,
             "metric": quota.metric,
             "window": quota.window,

@@ -1,5 +1,7 @@
 """Make the demo's documents by the services that people use: what the support team's assistant answers from."""
 
+import re
+
 from console.catalog.models import ModelVersion
 from console.catalog.services.builtin import EMBEDDINGS
 from console.knowledge.models import Collection
@@ -95,18 +97,23 @@ def make_knowledge(teams: dict[str, Team], people: dict[str, User]) -> None:
         actor=actor,
         collection=collection,
         name="Price policy",
-        text=PRICE_POLICY.format(express=12),
+        text=_unbroken(PRICE_POLICY).format(express=12),
         message="As agreed with finance",
     )
-    add_document(actor=actor, collection=collection, name="Returns and refunds", text=RETURNS)
-    add_document(actor=actor, collection=collection, name="Lost and damaged parcels", text=PARCELS)
+    add_document(actor=actor, collection=collection, name="Returns and refunds", text=_unbroken(RETURNS))
+    add_document(actor=actor, collection=collection, name="Lost and damaged parcels", text=_unbroken(PARCELS))
     save_version(
         actor=actor,
         document=policy,
-        text=PRICE_POLICY.format(express=9),
+        text=_unbroken(PRICE_POLICY).format(express=9),
         message="Express delivery is three euros cheaper",
         seen_version=1,
     )
+
+
+def _unbroken(text: str) -> str:
+    """Give each paragraph one line, as people type them; here they are broken for whoever reads this file."""
+    return re.sub(r"(?<!\n)\n(?=\w)", " ", text)
 
 
 def _built_in_embeddings() -> ModelVersion | None:
