@@ -165,6 +165,35 @@ def test_one_that_cannot_be_written_holds_up_none(cast: Cast, upstream: Upstream
     assert Delivery.objects.filter(state="delivered").count() == 2
 
 
+def test_what_ends_its_workers_is_given_up_and_repeats_nothing(cast: Cast, upstream: Upstream, monkeypatch) -> None:
+    by(cast.team_a, "slack", upstream)
+    by(None, "email", addresses=["a@example.com", "b@example.com", "c@example.com"])
+    say(cast.team_a)
+    send, sent = letters._send, []
+
+    def dies(connection, letter):
+        sent.append(letter.address)
+        if len(sent) == 2:
+            raise SystemExit
+        return send(connection, letter)
+
+    monkeypatch.setattr(letters, "_send", dies)
+    upstream.enqueue("ok")
+    with pytest.raises(SystemExit):
+        send_due()
+    left = Delivery.objects.exclude(state="delivered")
+    assert {row.address for row in left} == {"a@example.com", "b@example.com", "c@example.com"} - {sent[0]}
+    assert {row.attempts for row in left} == {1} and send_due() == 0
+
+    # Whoever is so slow that another may have taken them over meanwhile leaves the rest to it.
+    monkeypatch.setattr(letters, "_send", send)
+    monkeypatch.setattr(sending, "_LONGEST_MAIL", sending._CLAIM * 2)
+    left.update(next_try_at=now())
+    assert send_due() == 2 and left.count() == 2 and len(mail.outbox) == 1
+    left.update(next_try_at=now(), attempts=sending.MOST_TRIES)
+    assert send_due() == 0 and {row.state for row in left} == {"failed"}
+
+
 def test_it_gives_up_after_some_tries_and_sends_nothing_old(cast: Cast, upstream: Upstream) -> None:
     by(cast.team_a, "slack", upstream)
     say(cast.team_a, people=People())

@@ -1,7 +1,7 @@
 """Notices by mail: one message to one address each, all over one connection."""
 
 import logging
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from email.utils import parseaddr
 from smtplib import SMTPException, SMTPRecipientsRefused, SMTPResponseException
@@ -44,17 +44,19 @@ def _message(letter: Letter) -> EmailMessage:
     )
 
 
-def mail(letters: Sequence[Letter]) -> list[Outcome]:
-    """Send each, and return how each went. A server that is away is asked once, not once for each."""
+def mail(letters: Sequence[Letter]) -> Iterator[Outcome]:
+    """Send one after the other, and yield how each went. A server that is away is asked once, not once for each."""
     if not letters:
-        return []
+        return
     connection = get_connection(timeout=_SECONDS)
     try:
         connection.open()
     except (OSError, SMTPException) as error:
-        return [_trouble(error)] * len(letters)
+        yield from [_trouble(error)] * len(letters)
+        return
     try:
-        return [_send(connection, letter) for letter in letters]
+        for letter in letters:
+            yield _send(connection, letter)
     finally:
         connection.close()
 

@@ -8,6 +8,7 @@ from collections.abc import Iterator
 
 from django.conf import settings
 from django.db import transaction
+from django.db.models import F
 
 from console.core.clock import now
 from console.core.crypto import SecretUnreadable
@@ -23,11 +24,13 @@ log = logging.getLogger(__name__)
 MOST_TRIES = 12
 _AT_ONCE, _MOST_ROUNDS = 20, 10
 _FIRST_WAIT, _LONGEST_WAIT = 10, 3600
-# Twenty mails to a slow server take no longer. A worker that died leaves its deliveries to others after that.
-_CLAIM = dt.timedelta(minutes=5)
+# A worker that died leaves its deliveries to others after that. So does one at a slow server, as long before as a
+# mail may take.
+_CLAIM, _LONGEST_MAIL = dt.timedelta(minutes=5), dt.timedelta(minutes=1)
 # Due so long ago it is of no use any more, or comes from a backup and was sent after that was made.
 _TOO_OLD = dt.timedelta(days=1)
 _TOO_OLD_SENTENCE = "It waited longer than a day for a worker, so it was not sent."
+_NEVER_ENDED = f"Given up after {MOST_TRIES} tries, of which no worker saw the end."
 
 
 def send_due() -> int:
@@ -45,27 +48,29 @@ def send_due() -> int:
 
 @transaction.atomic
 def _claim() -> list[Delivery]:
-    """Take what is due for a while: whoever else looks meanwhile does not see it."""
+    """Take what is due for a while: whoever else looks meanwhile does not see it. That counts as a try already: what
+    ends its workers must not do so for ever.
+    """
     moment = now()
     waiting = Delivery.objects.filter(state=Delivery.State.WAITING)
-    waiting.filter(next_try_at__lt=moment - _TOO_OLD).update(
-        state=Delivery.State.FAILED, next_try_at=None, ended_at=moment, problem=_TOO_OLD_SENTENCE
-    )
+    over = {"state": Delivery.State.FAILED, "next_try_at": None, "ended_at": moment}
+    waiting.filter(next_try_at__lt=moment - _TOO_OLD).update(**over, problem=_TOO_OLD_SENTENCE)
     due = waiting.filter(next_try_at__lte=moment)
+    due.filter(attempts__gte=MOST_TRIES).update(**over, problem=_NEVER_ENDED)
     rows = list(
         due.order_by("next_try_at", "id")
         .select_for_update(skip_locked=True, of=("self",))
         .select_related("notice__team", "channel__team")[:_AT_ONCE]
     )
     until = moment + _CLAIM
-    Delivery.objects.filter(pk__in=[row.pk for row in rows]).update(next_try_at=until)
+    Delivery.objects.filter(pk__in=[row.pk for row in rows]).update(next_try_at=until, attempts=F("attempts") + 1)
     for row in rows:
-        row.next_try_at = until
+        row.next_try_at, row.attempts = until, row.attempts + 1
     return rows
 
 
 def _send(deliveries: list[Delivery]) -> Iterator[tuple[Delivery, Outcome]]:
-    """Yield how each went once that is known: what was posted is written down before mails begin."""
+    """Yield how each went once that is known, to be written down before the next mail begins."""
     mails: list[tuple[Delivery, Letter]] = []
     posts: list[tuple[Delivery, Post]] = []
     for delivery in deliveries:
@@ -83,7 +88,11 @@ def _send(deliveries: list[Delivery]) -> Iterator[tuple[Delivery, Outcome]]:
                 log.exception("One notice could not be written; the others go on.")
                 yield delivery, BROKEN
     yield from zip([d for d, _ in posts], posting.post([p for _, p in posts]), strict=True)
-    yield from zip([d for d, _ in mails], letters.mail([m for _, m in mails]), strict=True)
+    outcomes = letters.mail([letter for _, letter in mails])
+    for delivery, _ in mails:
+        if delivery.next_try_at is not None and now() > delivery.next_try_at - _LONGEST_MAIL:
+            break
+        yield delivery, next(outcomes)
 
 
 def _post(delivery: Delivery) -> Post:
@@ -104,7 +113,7 @@ def _is_over(delivery: Delivery) -> str:
 @transaction.atomic
 def _mark(delivery: Delivery, outcome: Outcome) -> None:
     """Write how it went, unless somebody else has taken it over meanwhile."""
-    moment, tries = now(), delivery.attempts + 1
+    moment, tries = now(), delivery.attempts
     is_last = outcome.is_final or tries >= MOST_TRIES
     if outcome.is_accepted:
         values = {"state": Delivery.State.DELIVERED, "next_try_at": None, "ended_at": moment, "problem": ""}
@@ -116,7 +125,7 @@ def _mark(delivery: Delivery, outcome: Outcome) -> None:
         wait = max(min(_FIRST_WAIT * 2 ** (tries - 1), _LONGEST_WAIT), outcome.wait_seconds)
         values = {"next_try_at": moment + dt.timedelta(seconds=wait), "problem": outcome.problem[:500]}
     mine = Delivery.objects.filter(pk=delivery.pk, state=Delivery.State.WAITING, next_try_at=delivery.next_try_at)
-    if not mine.update(attempts=tries, **values):
+    if not mine.update(**values):
         return
     if delivery.channel is not None:
         note(delivery.channel, outcome)

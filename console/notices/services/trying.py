@@ -61,7 +61,7 @@ def _test_notice(actor: Actor, channel: Channel) -> Notice:
 def _send(notice: Notice, channel: Channel) -> Outcome:
     identity = f"test-{notice.pk}"
     if channel.kind == Channel.Kind.EMAIL:
-        outcomes = letters.mail([Letter(notice, address, identity) for address in channel.addresses])
+        outcomes = list(letters.mail([Letter(notice, address, identity) for address in channel.addresses]))
         return next((outcome for outcome in outcomes if not outcome.is_accepted), ACCEPTED)
     try:
         return posting.post([posting.by_channel(notice, channel, identity)])[0]
