@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from django.urls import reverse
 
 from console.core.clock import now as present
+from console.teams.models import Environment
 from console.touchpoints import overlaps, sources
 from console.touchpoints.models import TO_MIGRATE, Expectation, Kind, LegacyTouchpoint
 from console.touchpoints.rows import Link, Touchpoint
@@ -206,13 +207,14 @@ def _replacement(legacy: LegacyTouchpoint, by_id: dict[tuple[str, uuid.UUID], To
 def replacements(team_id: uuid.UUID, *, now: dt.datetime | None = None) -> list[tuple[str, str]]:
     """Return what on Facet could stand for something of a team: (`kind:id`, words), by name."""
     teams = [team_id]
-    found = [
-        *(("key", key.pk, key.name) for key in sources.calling_keys(teams, now or present()).filter(replaced_by=None)),
-        *(("widget", widget.pk, widget.name) for widget in sources.living_widgets(teams)),
-        *(("agent", agent.pk, agent.name) for agent in sources.answering_agents(teams)),
-    ]
     words = {"key": "API key", "widget": "Chat widget", "agent": "Agent"}
+    keys = sources.calling_keys(teams, now or present()).filter(replaced_by=None)
+    found = [
+        *(("key", key.pk, key.name, key.environment) for key in keys),
+        *(("widget", widget.pk, widget.name, "") for widget in sources.living_widgets(teams)),
+        *(("agent", agent.pk, agent.name, "") for agent in sources.answering_agents(teams)),
+    ]
     return [
-        (f"{kind}:{pk}", f"{name} ({words[kind]})")
-        for kind, pk, name in sorted(found, key=lambda one: one[2].casefold())
+        (f"{kind}:{pk}", f"{name} ({words[kind]}{', sandbox' if where == Environment.SANDBOX else ''})")
+        for kind, pk, name, where in sorted(found, key=lambda one: one[2].casefold())
     ]

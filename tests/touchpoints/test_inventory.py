@@ -2,6 +2,7 @@
 
 import datetime as dt
 import json
+import re
 import uuid
 
 import pytest
@@ -260,6 +261,9 @@ def test_places_elsewhere_are_listed_changed_brought_over_and_taken_off(cast: Ca
     assert stale.status_code == 409 and "Somebody changed Help desk bot" in stale.text and 'value="Tomas"' in stale.text
 
     other, _ = make.make_key(cast.team_b, "of others")
+    make.make_key(cast.team_a, "kim", environment="sandbox")
+    offered = re.findall(r">(kim[^<]+)<", alice.get(f"{url}migrate/").text)
+    assert {"kim (API key)", "kim (API key, sandbox)"} <= set(offered), "two of one name are told apart"
     assert alice.post(f"{url}migrate/", {"replaced_by": f"key:{other.pk}"}).status_code == 422
     assert alice.post(f"{url}migrate/", {"replaced_by": f"key:{cast.kim.pk}"}).status_code == 302
     page = alice.get("/touchpoints/?state=over").text
