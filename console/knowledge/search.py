@@ -15,7 +15,8 @@ from typing import Any, TypeVar
 from django.db import close_old_connections
 
 from console.core.connections import let_go
-from console.core.errors import BadInput, ProviderError, Refusal
+from console.core.errors import BadInput, ProviderError, Refusal, Unavailable
+from console.core.sql import TooSlow
 from console.gateway import sync
 from console.gateway.refusing import Identify
 from console.knowledge import sql
@@ -149,7 +150,10 @@ def _checked(collections: Sequence[Collection], question: str, limit: int) -> st
 
 def _look(collections: Sequence[Collection], question: str, vectors: dict[uuid.UUID, str], limit: int) -> list[Found]:
     slugs = {collection.pk: collection.slug for collection in collections}
-    return [_found(slugs, row) for row in sql.find(list(slugs), question, vectors, limit)]
+    try:
+        return [_found(slugs, row) for row in sql.find(list(slugs), question, vectors, limit)]
+    except TooSlow:
+        raise Unavailable("The search took too long. Search fewer collections at once.", retry_after=10) from None
 
 
 @dataclass(slots=True)

@@ -9,10 +9,15 @@ import uuid
 from collections.abc import Sequence
 from typing import Any
 
+from django.conf import settings
 from django.db import connection  # noqa: TID251
+
+from console.core.sql import cursor_within
 
 # Each list gives so many places to the fused one; further down neither says much.
 _DEPTH = 50
+# Each word is looked for in each passage: a thousand take seconds. The last of a long question say what it is about.
+_MOST_WORDS = 100
 # Of reciprocal rank fusion: how much less the second place counts than the first. 60 is what its authors found good.
 _FLATNESS = 60
 
@@ -29,8 +34,10 @@ WITH shelf AS MATERIALIZED (
     WHERE d.collection_id = ANY(%(collections)s) AND d.deleted_at IS NULL AND c.deleted_at IS NULL
 ), asked AS MATERIALIZED (
     SELECT language, (
-        SELECT string_agg(quote_literal(lexeme), ' | ')::tsquery
-        FROM unnest(to_tsvector(language::regconfig, %(question)s))
+        SELECT string_agg(quote_literal(lexeme), ' | ')::tsquery FROM (
+            SELECT lexeme FROM unnest(to_tsvector(language::regconfig, %(question)s))
+            ORDER BY positions[array_upper(positions, 1)] DESC, lexeme LIMIT %(most_words)s
+        ) last
     ) AS query
     FROM (SELECT DISTINCT language FROM shelf) each
 ), by_words AS (
@@ -102,9 +109,9 @@ def find(
 ) -> list[tuple[Any, ...]]:
     """Return the best passages of the current versions: two lists, by words and by meaning, fused by their places.
 
-    `vectors` has the question's vector for each model that made the collections' passages.
+    `vectors` has the question's vector for each model that made the collections' passages. Raises TooSlow.
     """
-    with connection.cursor() as cursor:
+    with cursor_within(settings.STATEMENT_TIMEOUT_MS) as cursor:
         cursor.execute(
             _FIND,
             {
@@ -113,6 +120,7 @@ def find(
                 "models": list(vectors),
                 "vectors": list(vectors.values()),
                 "depth": _DEPTH,
+                "most_words": _MOST_WORDS,
                 "flatness": _FLATNESS,
                 "limit": limit,
             },

@@ -1,12 +1,13 @@
 """What a collection costs is bounded, and what its payer's quotas say is not for everybody."""
 
 import pytest
+from django.conf import settings
 from django.core.files.uploadedfile import SimpleUploadedFile
 from django.test import Client
 from django.urls import reverse
 
-from console.core.errors import BadInput
-from console.knowledge import files
+from console.core.errors import BadInput, Unavailable
+from console.knowledge import files, search, sql
 from console.knowledge.errors import CannotUse
 from console.knowledge.models import Collection
 from console.knowledge.services import collections, documents
@@ -25,6 +26,16 @@ def test_going_back_to_a_longer_version_needs_room_too(world: World, monkeypatch
     documents.make_current(actor=world.alice, document=world.policy, version=long)
     monkeypatch.setattr(documents, "MOST_PASSAGES", 2)
     documents.make_current(actor=world.alice, document=world.policy, version=short)
+
+
+def test_a_search_takes_a_bounded_time(world: World, monkeypatch) -> None:
+    long = "jacket " + " ".join(f"word{n}" for n in range(120))
+    assert search.find_now(None, [world.support], long) == [], "the last 100 words count"
+    assert search.find_now(None, [world.support], f"{long} jacket")[0].heading == "Price policy › Refunds"
+    monkeypatch.setattr(sql, "_FIND", "SELECT pg_sleep(30)")
+    monkeypatch.setattr(settings, "STATEMENT_TIMEOUT_MS", 1)
+    with pytest.raises(Unavailable, match="fewer collections"):
+        search.find_now(None, [world.support], "jacket")
 
 
 def test_only_those_of_the_paying_team_read_who_pays_and_what_keeps_it_from_paying(client: Client, world: World):

@@ -20,6 +20,7 @@ from console.core.clock import now
 from console.core.errors import BadInput, NotAllowed
 from console.core.htmx import go, is_htmx
 from console.core.ids import parse_request_id, request_id
+from console.core.sql import TooSlow
 from console.teams.access import needs
 from console.teams.callers import TeamRequest
 from usage_app import access_audit as access
@@ -139,7 +140,7 @@ def tail(request: TeamRequest) -> HttpResponse:
         criteria = replace(criteria, content_team_ids=())  # no page of ours asked, so no search of it is on record
     try:
         events, tx = search.since(criteria, after, _TAIL_ROWS)
-    except search.TooSlow:
+    except TooSlow:
         events, tx = [], after
     is_over = polls >= _MOST_POLLS
     context = {

@@ -7,16 +7,15 @@ chosen by the criteria; every value is a parameter.
 import json
 import time
 import uuid
-from collections.abc import Iterable, Iterator
-from contextlib import contextmanager
+from collections.abc import Iterable
 from typing import Any
 
-from django.conf import settings
-from django.db import OperationalError, connection, transaction  # noqa: TID251
+from django.db import connection  # noqa: TID251
 
 from console.audit.models import AuditEvent, Payload
 from console.audit.search import FIRST_ID, LAST_ID, Criteria, Page
 from console.core.ids import uuid7_at
+from console.core.sql import TooSlow, cursor_within
 
 _FIELDS = [f.attname for f in AuditEvent._meta.concrete_fields]
 _COLUMNS = ", ".join(f'e."{name}"' for name in _FIELDS)
@@ -26,30 +25,6 @@ _SEARCHED = (
 )
 _HOUR = 3_600_000  # milliseconds, as in the ids
 _NARROWEST = _HOUR // 12
-
-
-class TooSlow(Exception):
-    """A statement was stopped because its time was up."""
-
-
-@contextmanager
-def _within(milliseconds: int) -> Iterator[Any]:
-    """Give a cursor whose statements end after the time, and leave no limit behind in a transaction around it."""
-    limit = max(1, min(milliseconds, settings.STATEMENT_TIMEOUT_MS))
-    is_inner = connection.in_atomic_block
-    try:
-        with transaction.atomic(), connection.cursor() as cursor:
-            cursor.execute(
-                "SELECT current_setting('statement_timeout'), set_config('statement_timeout', %s, true)", [str(limit)]
-            )
-            before = cursor.fetchone()[0]
-            yield cursor
-            if is_inner:
-                cursor.execute("SELECT set_config('statement_timeout', %s, true)", [before])
-    except OperationalError as error:
-        if getattr(error.__cause__, "sqlstate", "") == "57014":
-            raise TooSlow from None
-        raise
 
 
 def _like(text: str) -> str:
@@ -205,7 +180,7 @@ def find(
         began = time.monotonic()
         patience = left if walk.width is not None and walk.width <= _NARROWEST else min(left, max(seconds / 4, 0.05))
         try:
-            with _within(int(patience * 1000)) as cursor:
+            with cursor_within(int(patience * 1000)) as cursor:
                 wanted = limit + 1 - len(page.events)
                 cursor.execute(statement, values | {"low": span[0], "high": span[1], "limit": wanted})
                 page.events += [AuditEvent.from_db("default", _FIELDS, row) for row in cursor]
@@ -238,7 +213,7 @@ def since(criteria: Criteria, tx: int, limit: int = 100) -> tuple[list[AuditEven
     if criteria.team_ids is not None:
         conditions.append("e.team_id = ANY(%(teams)s)")
     where = " AND ".join(["e.id >= audit_id_floor(now() - interval '1 day')", "e.tx >= %(tx)s", *conditions])
-    with _within(1500) as cursor:
+    with cursor_within(1500) as cursor:
         cursor.execute("SELECT audit_horizon()")
         horizon = int(cursor.fetchone()[0])
         cursor.execute(
