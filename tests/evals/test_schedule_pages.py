@@ -80,7 +80,10 @@ def test_it_asks_as_often_however_many_schedules(world: World, django_assert_num
     alice.get("/evaluations/")
     with CaptureQueriesContext(connection) as before:
         alice.get("/evaluations/")
-    answer(scheduled(world, model="support-chat@production"), "-")
+    red = scheduled(world, model="support-chat@production")
+    answer(red, "-")
     scheduled(world, model="embed@sandbox")
     with django_assert_num_queries(len(before)):
         alice.get("/evaluations/")
+    shown = alice.get(f"{BASE}schedules/{red.pk}/").text
+    assert "No test of the baseline passed" in shown and "One run so far: 0.0 %." in shown
