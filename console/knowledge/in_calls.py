@@ -17,18 +17,23 @@ from console.gateway.types import Ask
 from console.knowledge.access import get_collections
 from console.knowledge.embedding import Asked
 from console.knowledge.models import Collection
-from console.knowledge.search import Search, search
+from console.knowledge.search import search
 
-# How long the vector of a question may take before the words alone decide. It is made to its end all the same.
+# How long the vector of a question may take before the words alone decide.
 PATIENCE_SECONDS = 4.0
-_late: set["asyncio.Task[Search]"] = set()
 
 
 async def look_up(identify: Identify, ask: Ask, team_id: uuid.UUID, wanted: KnowledgeRef, question: str) -> Found:
     """Return what a team's collections, or the organisation's, say about a question; the caller pays for its vector."""
     try:
         collections = await asyncio.to_thread(_collections, team_id, wanted.collections)
-        done = await _searched(identify, ask, collections, question, wanted.limit)
+        asked = Asked(
+            surface=ask.surface,
+            route=ask.route,
+            client_address=ask.client_address,
+            lane=ask.lane or Lane.INTERACTIVE,
+        )
+        done = await search(identify, collections, question, wanted.limit, asked=asked, patience=PATIENCE_SECONDS)
     except Error as error:
         raise DatabaseAway from error
     passages = [
@@ -44,29 +49,6 @@ async def look_up(identify: Identify, ask: Ask, team_id: uuid.UUID, wanted: Know
         for one in done.found
     ]
     return Found(passages, f"Found by words alone: {done.problem}" if done.problem else "")
-
-
-async def _searched(identify: Identify, ask: Ask, collections: list[Collection], question: str, limit: int) -> Search:
-    asked = Asked(
-        surface=ask.surface,
-        route=ask.route,
-        client_address=ask.client_address,
-        lane=ask.lane or Lane.INTERACTIVE,
-    )
-    task = asyncio.ensure_future(search(identify, collections, question, limit, asked=asked))
-    _late.add(task)  # it goes on when nobody waits any more: the client may have left
-    task.add_done_callback(_forget)
-    done, _ = await asyncio.wait({task}, timeout=PATIENCE_SECONDS)
-    if done:
-        return task.result()
-    by_words = await search(None, collections, question, limit, asked=asked)
-    return Search(by_words.found, False, "The embeddings model took too long.")
-
-
-def _forget(task: "asyncio.Task[Search]") -> None:
-    _late.discard(task)
-    if not task.cancelled():
-        task.exception()  # whoever waited has gone on without it
 
 
 def _collections(team_id: uuid.UUID, slugs: tuple[str, ...]) -> list[Collection]:

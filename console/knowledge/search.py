@@ -10,6 +10,7 @@ import uuid
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
+from threading import BoundedSemaphore
 from typing import Any, TypeVar
 
 from django.db import close_old_connections
@@ -29,6 +30,10 @@ LONGEST_QUESTION = 4_000
 MOST_COLLECTIONS = 20
 # Searches of one process at a time: no other work of threads ever waits behind them.
 _SEARCHERS = ThreadPoolExecutor(4, thread_name_prefix="knowledge")
+_ROOM = BoundedSemaphore(32)  # those under way, and those that wait
+# How long the question's vector may take before words alone decide. It is made to its end all the same.
+PATIENCE_SECONDS = 10.0
+_late: set["asyncio.Task[_Asking]"] = set()
 _T = TypeVar("_T")
 
 
@@ -95,6 +100,7 @@ async def search(
     limit: int = 5,
     *,
     asked: Asked = Asked(),  # noqa: B008 (frozen)
+    patience: float = PATIENCE_SECONDS,
 ) -> Search:
     """Search as `caller`, who pays for the vector of the question; None searches by words alone.
 
@@ -103,7 +109,7 @@ async def search(
     question = _checked(collections, question, limit)
     if not question:
         return Search([], False)
-    asking = await _asked(caller, collections, question, asked)
+    asking = await _patiently(patience, caller, collections, question, asked)
     return asking.search(await _in_thread(lambda: _look(collections, question, asking.vectors, limit)))
 
 
@@ -134,7 +140,7 @@ def search_now(
     asking = _Asking()
     if caller is not None and any(collection.model_id for collection in collections):
         let_go()
-        asking = sync.run(_asked(caller, collections, question, asked))
+        asking = sync.run(_patiently(PATIENCE_SECONDS, caller, collections, question, asked))
     return asking.search(_look(collections, question, asking.vectors, limit))
 
 
@@ -170,6 +176,22 @@ class _Asking:
         return Search(found, bool(self.vectors), self.problem, self.request_id, self.tokens, self.cost_micros)
 
 
+async def _patiently(
+    seconds: float, caller: Identify | None, collections: Sequence[Collection], question: str, asked: Asked
+) -> _Asking:
+    task = asyncio.ensure_future(_asked(caller, collections, question, asked))
+    _late.add(task)  # it goes on when nobody waits any more
+    task.add_done_callback(_forget)
+    done, _ = await asyncio.wait({task}, timeout=seconds)
+    return task.result() if done else _Asking(problem="The embeddings model took too long.")
+
+
+def _forget(task: "asyncio.Task[_Asking]") -> None:
+    _late.discard(task)
+    if not task.cancelled():
+        task.exception()  # whoever waited has gone on without it
+
+
 async def _asked(caller: Identify | None, collections: Sequence[Collection], question: str, asked: Asked) -> _Asking:
     """Have each model of the collections make the question's vector; what goes wrong is kept as a sentence."""
     models = {model.pk: model for collection in collections if (model := collection.model) is not None}
@@ -197,7 +219,12 @@ async def _in_thread(work: Callable[[], _T]) -> _T:
         finally:
             close_old_connections()
 
-    return await asyncio.get_running_loop().run_in_executor(_SEARCHERS, clean)
+    if not _ROOM.acquire(blocking=False):
+        raise Unavailable("Too many searches are under way; try again in a moment.", retry_after=5)
+    try:
+        return await asyncio.get_running_loop().run_in_executor(_SEARCHERS, clean)
+    finally:
+        _ROOM.release()
 
 
 def _found(slugs: dict[uuid.UUID, str], row: tuple[Any, ...]) -> Found:

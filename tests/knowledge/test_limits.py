@@ -1,5 +1,8 @@
 """What a collection costs is bounded, and what its payer's quotas say is not for everybody."""
 
+import asyncio
+from threading import Semaphore
+
 import pytest
 from django.conf import settings
 from django.core.files.uploadedfile import SimpleUploadedFile
@@ -32,6 +35,9 @@ def test_a_search_takes_a_bounded_time(world: World, monkeypatch) -> None:
     long = "jacket " + " ".join(f"word{n}" for n in range(120))
     assert search.find_now(None, [world.support], long) == [], "the last 100 words count"
     assert search.find_now(None, [world.support], f"{long} jacket")[0].heading == "Price policy › Refunds"
+    monkeypatch.setattr(search, "_ROOM", Semaphore(0))
+    with pytest.raises(Unavailable, match="Too many searches"):
+        asyncio.run(search.search(None, [world.support], "jacket"))
     monkeypatch.setattr(sql, "_FIND", "SELECT pg_sleep(30)")
     monkeypatch.setattr(settings, "STATEMENT_TIMEOUT_MS", 1)
     with pytest.raises(Unavailable, match="fewer collections"):
