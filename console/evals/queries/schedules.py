@@ -23,6 +23,7 @@ _STATES = {
     "running": ("Running", ""),
     "suspicious": ("Being repeated", "warn"),
     "fine": ("Fine", "ok"),
+    "red": ("No test passes", "warn"),
     "new": ("Not run yet", ""),
 }
 
@@ -47,7 +48,9 @@ class Shown:
             return "failing"
         if self.newest is not None and self.newest.outcome == Round.Outcome.OPEN:
             return "running"
-        return "fine" if self.last is not None else "new"
+        if self.last is None:
+            return "new"
+        return "fine" if self.last.score else "red"
 
     @property
     def state_words(self) -> str:
