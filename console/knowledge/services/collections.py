@@ -87,7 +87,9 @@ def create_collection(
     """Make a collection of a team, or, without one, of the whole organisation. Its slug never changes."""
     if not _SLUG.fullmatch(slug):
         raise BadInput(
-            "A slug has lower-case letters, digits and hyphens, and begins and ends with none of these.", param="slug"
+            f"{slug[:64]!r} cannot be a short name; write up to 64 lower-case letters, digits and hyphens, and begin"
+            " and end without a hyphen.",
+            param="slug",
         )
     payer = team or payer if model is not None else None
     _check_model(model, payer)
@@ -105,7 +107,7 @@ def create_collection(
             collection.save(force_insert=True)
     except IntegrityError:
         whose = team.name if team else "The organisation"
-        raise Conflict(f"{whose} has a collection {slug!r} already; choose another slug.", param="slug") from None
+        raise Conflict(f"{whose} has a collection {slug!r} already; choose another short name.", param="slug") from None
     after = {"team": team.slug if team else None, "slug": slug} | _shown(collection)
     record(actions.COLLECTION_CREATED, actor=actor, target=collection, detail={"after": after})
     return collection
