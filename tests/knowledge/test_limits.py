@@ -44,10 +44,15 @@ def test_a_search_takes_a_bounded_time(world: World, monkeypatch) -> None:
         search.find_now(None, [world.support], "jacket")
 
 
-def test_only_those_of_the_paying_team_read_who_pays_and_what_keeps_it_from_paying(client: Client, world: World):
+def test_only_those_of_the_paying_team_read_who_pays_and_what_keeps_it_from_paying(
+    client: Client, world: World, monkeypatch
+) -> None:
     shelf = collections.change_collection(
         actor=world.alice, collection=world.everybody, model=world.model, payer=world.cast.team_a
     )
+    monkeypatch.setattr(collections, "MOST_COLLECTIONS", 1)
+    with pytest.raises(BadInput, match="The organisation has 1 collections, which is the most"):
+        collections.create_collection(actor=world.alice, team=None, slug="more", name="More")
     with pytest.raises(BadInput, match="Say which team pays"):
         collections.change_collection(actor=world.alice, collection=shelf, payer=None)
     Collection.objects.filter(pk=shelf.pk).update(problem="Team A has used its budget.")

@@ -17,6 +17,7 @@ from console.knowledge.models import Collection, Document, Language, Passage
 from console.teams.actors import Actor
 from console.teams.models import Team
 
+MOST_COLLECTIONS = 200  # of a team, and of the organisation: pages and answers list them all
 _SLUG = re.compile(r"[a-z0-9](?:[a-z0-9-]{0,62}[a-z0-9])?")
 _SHOWN = ("name", "description", "language", "model", "payer")
 UNSET: Any = object()
@@ -91,6 +92,9 @@ def create_collection(
             " and end without a hyphen.",
             param="slug",
         )
+    if Collection.objects.filter(team=team, deleted_at=None).count() >= MOST_COLLECTIONS:
+        whose = team.name if team else "The organisation"
+        raise BadInput(f"{whose} has {MOST_COLLECTIONS} collections, which is the most. Delete one that nothing uses.")
     payer = team or payer if model is not None else None
     _check_model(model, payer)
     collection = Collection(
