@@ -1,5 +1,6 @@
 """Say an amount in the unit of its metric, and read what a person typed in it."""
 
+import re
 from decimal import ROUND_HALF_UP, Decimal, InvalidOperation
 
 from django.conf import settings
@@ -8,6 +9,7 @@ from usage_app.models import Metric
 
 _SIGNS = {"USD": "$", "EUR": "€", "GBP": "£", "JPY": "¥"}
 MICROS = 1_000_000
+_THOUSANDS = re.compile(r"-?\d{1,3}(?:,\d{3})+(?:\.\d*)?[kKmM]?")
 
 
 def currency_sign() -> str:
@@ -55,8 +57,12 @@ def parse(metric: str, text: str) -> int:
 
     `2.5 M` and `250k` are understood. Raises ValueError with a sentence.
     """
-    raw = text.strip().replace(",", "").replace("_", "").replace("\u202f", "").replace(" ", "")
+    raw = text.strip().replace("_", "").replace("\u202f", "").replace(" ", "")
     raw = raw.removeprefix(currency_sign().strip())
+    if "," in raw and not _THOUSANDS.fullmatch(raw):
+        # 9,50 is nine and a half to whoever writes so: it must not become nine hundred and fifty.
+        raise ValueError("Write a comma between thousands alone, and a point before decimals, as in 1,200.50.")
+    raw = raw.replace(",", "")
     factor = 1
     if raw[-1:] in {"k", "K", "m", "M"}:
         factor = 1000 if raw[-1] in "kK" else MICROS

@@ -35,6 +35,7 @@ def test_counts(metric: str, number: int, text: str) -> None:
         ("tokens", "2.5 M", 2_500_000),
         ("tokens", "250k", 250_000),
         ("requests", "1,000", 1000),
+        ("cost", "$1,234,567.5", 1_234_567_500_000),
     ],
 )
 def test_what_people_type(metric: str, text: str, amount: int) -> None:
@@ -43,7 +44,8 @@ def test_what_people_type(metric: str, text: str, amount: int) -> None:
 
 @pytest.mark.parametrize(
     ("metric", "text"),
-    [("cost", "ten"), ("tokens", "1.5"), ("tokens", ""), ("cost", "NaN"), ("cost", "1e30"), ("cost", "Infinity")],
+    [("cost", "ten"), ("tokens", "1.5"), ("tokens", ""), ("cost", "NaN"), ("cost", "1e30"), ("cost", "Infinity")]
+    + [("cost", text) for text in ("9,50", "1.200,50", "1,2000", "12,34,567", ",500", "1,20 k")],
 )
 def test_what_makes_no_sense(metric: str, text: str) -> None:
     with pytest.raises(ValueError, match=r"\w"):
