@@ -1,5 +1,10 @@
 """What a question finds: by words at once, by meaning once there are vectors, and only in current versions."""
 
+from unittest.mock import Mock
+
+import pytest
+from django.db import OperationalError
+
 from console.audit.models import AuditEvent
 from console.core.clock import now
 from console.gateway.identity import PersonIdentity
@@ -54,7 +59,9 @@ def test_it_finds_words_then_meaning_in_what_is_current(live: World, upstream: U
     assert [one.version for one in search.find_now(None, shelf, "refund")] == [1]
 
 
-def test_it_says_what_keeps_vectors_from_being_made_and_tries_again(live: World, upstream: Upstream) -> None:
+def test_it_says_what_keeps_vectors_from_being_made_and_tries_again(
+    live: World, upstream: Upstream, monkeypatch: pytest.MonkeyPatch
+) -> None:
     collections.change_collection(actor=live.alice, collection=live.support, model=live.model)
     upstream.enqueue("no", status=400)
     assert not making_vectors.make_vectors(live.support.pk)
@@ -69,6 +76,12 @@ def test_it_says_what_keeps_vectors_from_being_made_and_tries_again(live: World,
         assert live.support.problem.startswith(("The embeddings model answers", "The provider")), live.support.problem
         waits.append(live.support.retry_at - now())
     assert waits[1] > 1.5 * waits[0] > making_vectors.RETRY, "what fails again is asked for less often"
+    upstream.enqueue(vectors([0, 1], [1, 0], [1, 1]))
+    with monkeypatch.context() as away, pytest.raises(OperationalError):
+        away.setattr(sql, "write_vectors", Mock(side_effect=OperationalError))
+        making_vectors.make_vectors(live.support.pk)
+    live.support.refresh_from_db()
+    assert live.support.held_until is None and "could not be kept" in live.support.problem
     collections.retry_vectors(actor=live.alice, collection=live.support)
     assert sql.collections_waiting(now()) == [live.support.pk]
     asked = len(upstream.seen)
