@@ -30,9 +30,13 @@ def block_of(passages: Iterable["Passage"]) -> str:
 
 
 def _source(n: int, passage: "Passage") -> str:
-    heading = f' heading="{_named(passage.heading)}"' if passage.heading else ""
-    head = f'<source n="{n}" document="{_named(passage.document)}" version="{passage.version}"{heading}>'
-    return f"{head}\n{_MARK.sub('‹', passage.text.strip())}\n</source>"
+    return as_source(passage.text, n=n, document=passage.document, version=passage.version, heading=passage.heading)
+
+
+def as_source(text: str, **said: str | int) -> str:
+    """Return a text between marks that no words in it can end or repeat, with what is said of it in the first."""
+    named = "".join(f' {name}="{_named(str(value))}"' for name, value in said.items() if value != "")
+    return f"<source{named}>\n{_MARK.sub('‹', text.strip())}\n</source>"
 
 
 def _named(text: str) -> str:

@@ -11,6 +11,7 @@ from agents_app.tools import reading
 from agents_app.tools.base import Result, ToolCall, ToolFailed, cut, within
 from agents_app.tools.database import in_thread
 from console.core.errors import BadInput, Refusal
+from console.gateway.sources import as_source
 from console.knowledge.access import get_collection
 from console.knowledge.embedding import Asked
 from console.knowledge.search import MOST_COLLECTIONS, MOST_FOUND, Found, search
@@ -76,7 +77,7 @@ class Knowledge:
             raise ToolFailed("The search took too long.", may_retry=True) from None
         passages = f"{len(done.found)} passage{'' if len(done.found) == 1 else 's'}"
         return Result(
-            cut("\n\n".join(map(_written, done.found)) or "No passage was found.", call.most_bytes),
+            cut("\n".join(map(_written, done.found)) or "No passage was found.", call.most_bytes),
             note=f"{passages}, {'by words and meaning' if done.by_meaning else 'by words'}",
             request_id=done.request_id,
             tokens=done.tokens,
@@ -85,4 +86,11 @@ class Knowledge:
 
 
 def _written(found: Found) -> str:
-    return f"[{found.source}; collection {found.collection}]\n{found.text}"
+    """Return a passage so that its words cannot name another source."""
+    return as_source(
+        found.text,
+        document=found.document,
+        version=found.version,
+        heading=found.heading,
+        collection=found.collection,
+    )

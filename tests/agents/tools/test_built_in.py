@@ -69,8 +69,9 @@ def test_knowledge_brings_passages_with_their_versions(live, use):
     assert tool.parameters["properties"]["collection"]["enum"] == ["shop", "handbook"]
     found = use(tool, {"query": "What does an express parcel cost?"})
     assert found.content == (
-        "[Prices, version 1, Prices › Express; collection shop]\nAn express parcel costs nine euros.\n\n"
-        "[Rules, version 1; collection handbook]\nParcels are weighed."
+        '<source document="Prices" version="1" heading="Prices › Express" collection="shop">\n'
+        "An express parcel costs nine euros.\n</source>\n"
+        '<source document="Rules" version="1" collection="handbook">\nParcels are weighed.\n</source>'
     )
     assert found.note == "2 passages, by words"
     assert use(tool, {"query": "parcel", "collection": "handbook"}).note == "1 passage, by words"
