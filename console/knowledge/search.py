@@ -60,11 +60,6 @@ class Found:
     meaning_place: int | None = None
     similarity: float | None = None
 
-    @property
-    def source(self) -> str:
-        """What a citation says of it."""
-        return f"{self.document}, version {self.version}" + (f", {self.heading}" if self.heading else "")
-
 
 @dataclass(frozen=True, slots=True)
 class Search:
