@@ -34,6 +34,7 @@ class ScheduleForm(forms.Form):
         required=False,
         label="Cron expression",
         widget=forms.TextInput(attrs={**_MONO, "placeholder": "0 7 * * MON-FRI"}),
+        help_text="Needed where that is how often; ignored otherwise.",
     )
     time_zone = forms.CharField(
         max_length=60, initial="UTC", widget=forms.TextInput(attrs=_MONO), help_text="As Europe/Berlin."
