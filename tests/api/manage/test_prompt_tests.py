@@ -77,7 +77,7 @@ def test_it_schedules_tests_and_decides_on_drift(cast: Cast) -> None:
     assert [one["outcome"] for one in rounds] == ["drifted", "suspicious", "fine"]
     assert key.post(f"{address}close/", {"reason": " "}, format="json").status_code == 400
     closed = key.post(f"{address}close/", {"reason": "Known."}, format="json").json()
-    assert (closed["state"], closed["incident"]) == ("fine", None)
+    assert (closed["state"], closed["incident"]) == ("red", None)
     assert key.post(f"{address}close/", {"reason": "Known."}, format="json").status_code == 409
     taken = key.post(f"{address}baselines/", {"run": rounds[0]["run"], "reason": "It will do."}, format="json")
     assert (taken.status_code, taken.json()["score"]) == (201, 0)
@@ -85,7 +85,7 @@ def test_it_schedules_tests_and_decides_on_drift(cast: Cast) -> None:
     assert key.get(f"{address}incidents/").json()["data"][0]["closed_reason"] == "Known."
     paused = key.post(f"{address}pause/", {"reason": "Holiday."}, format="json").json()
     assert (paused["state"], paused["pause_reason"].partition(": ")[2]) == ("paused", "Holiday.")
-    assert key.post(f"{address}resume/").json()["state"] == "fine"
+    assert key.post(f"{address}resume/").json()["state"] == "red"
     assert key.patch(address, {"cron": "0 4 * * *"}, format="json").json()["when"].startswith("at 04:00")
 
     weak = as_key(make.make_key(cast.team_a, scopes=["prompts:write"])[1])

@@ -82,7 +82,9 @@ class TestScheduleSerializer(serializers.Serializer[Shown]):
     time_zone = serializers.CharField(source="schedule.time_zone")
     when = serializers.CharField(source="schedule.when_words", help_text="The cron expression in words.")
     tolerance = serializers.IntegerField(source="schedule.tolerance")
-    state = serializers.CharField(help_text="new, running, suspicious, fine, drifted, failing or paused")
+    state = serializers.CharField(
+        help_text="new, running, suspicious, fine, red (no test passes), drifted, failing (cannot run) or paused"
+    )
     is_paused = serializers.BooleanField(source="schedule.is_paused")
     pause_reason = serializers.CharField(source="schedule.pause_reason")
     trouble = serializers.CharField(source="schedule.trouble")
