@@ -16,10 +16,11 @@ from django.conf import settings
 
 from console.audit.redaction import prepare_payload, redact
 from console.core.clock import now
+from console.core.connections import in_thread
 from console.core.errors import ProviderError, Refusal
 from console.evals.checks import title_of
 from console.evals.models import TestResult, TestRun
-from console.evals.paying import Paid, in_thread, pay
+from console.evals.paying import Paid, pay
 from console.evals.verdicts import AskModel, verdict_on
 from console.gateway import sync
 from console.gateway.identity import PersonIdentity, StartedByKey

@@ -4,15 +4,14 @@ The request's id is written down before the call. Whoever goes on later finds it
 answer that is on record is taken from there; a call whose answer is lost is not made again.
 """
 
-import asyncio
 import uuid
-from collections.abc import Callable
-from typing import Any, NamedTuple, TypeVar
+from typing import Any, NamedTuple
 
 import orjson
-from django.db import close_old_connections, transaction
+from django.db import transaction
 
 from console.audit.models import AuditEvent, EventType, Payload, Status
+from console.core.connections import in_thread
 from console.core.errors import Refusal
 from console.core.ids import time_of, uuid7
 from console.core.lanes import Lane
@@ -24,7 +23,6 @@ from console.gateway.refusing import Identify
 from usage_app.models import Reservation
 
 SURFACE = "evaluation"
-_T = TypeVar("_T")
 
 
 class Lost(Refusal):
@@ -39,19 +37,6 @@ class Paid(NamedTuple):
     tokens: int
     cost_micros: int
     latency_us: int | None
-
-
-async def in_thread(work: Callable[[], _T]) -> _T:
-    """Do what needs the database away from the event loop, and give the connection back."""
-
-    def clean() -> _T:
-        close_old_connections()
-        try:
-            return work()
-        finally:
-            close_old_connections()
-
-    return await asyncio.to_thread(clean)
 
 
 async def pay(identify: Identify, result_id: uuid.UUID, step: str, operation: str, body: dict[str, Any]) -> Paid:

@@ -4,15 +4,15 @@ A warm call asks the database nothing: labels are in the snapshot, versions in t
 database when it takes part for the first time in this process, and never again, for it never changes.
 """
 
-import asyncio
 import uuid
 from collections.abc import Mapping, Sequence
 from typing import Any
 
 import orjson
 import psycopg
-from django.db import Error, close_old_connections
+from django.db import Error
 
+from console.core.connections import in_thread
 from console.core.errors import BadInput, Refusal
 from console.gateway.errors import AgentNotReady, DatabaseAway
 from console.gateway.shapes import prompt_ref
@@ -98,15 +98,7 @@ def _prompted(filled: Filled, label: str | None) -> Prompted:
 
 async def _read(key: Key) -> bool:
     """Read a version into this process; False when there is none."""
-
-    def read() -> bool:
-        close_old_connections()
-        try:
-            return bool(shapes.read([key]))
-        finally:
-            close_old_connections()
-
     try:
-        return await asyncio.to_thread(read)
+        return await in_thread(lambda: bool(shapes.read([key])))
     except (Error, psycopg.Error) as error:
         raise DatabaseAway from error

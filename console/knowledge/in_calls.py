@@ -3,11 +3,11 @@
 A call is never lost because its question has no vector: the words alone decide then, and the record says so.
 """
 
-import asyncio
 import uuid
 
-from django.db import Error, close_old_connections
+from django.db import Error
 
+from console.core.connections import in_thread
 from console.core.lanes import Lane
 from console.gateway.errors import DatabaseAway
 from console.gateway.knowledge import Found, Passage
@@ -16,7 +16,6 @@ from console.gateway.shapes.knowledge_ref import KnowledgeRef
 from console.gateway.types import Ask
 from console.knowledge.access import get_collections
 from console.knowledge.embedding import Asked
-from console.knowledge.models import Collection
 from console.knowledge.search import search
 
 # How long the vector of a question may take before the words alone decide.
@@ -26,7 +25,7 @@ PATIENCE_SECONDS = 4.0
 async def look_up(identify: Identify, ask: Ask, team_id: uuid.UUID, wanted: KnowledgeRef, question: str) -> Found:
     """Return what a team's collections, or the organisation's, say about a question; the caller pays for its vector."""
     try:
-        collections = await asyncio.to_thread(_collections, team_id, wanted.collections)
+        collections = await in_thread(lambda: get_collections(team_id, wanted.collections, "knowledge"))
         asked = Asked(
             surface=ask.surface,
             route=ask.route,
@@ -49,11 +48,3 @@ async def look_up(identify: Identify, ask: Ask, team_id: uuid.UUID, wanted: Know
         for one in done.found
     ]
     return Found(passages, f"Found by words alone: {done.problem}" if done.problem else "")
-
-
-def _collections(team_id: uuid.UUID, slugs: tuple[str, ...]) -> list[Collection]:
-    close_old_connections()
-    try:
-        return get_collections(team_id, slugs, "knowledge")
-    finally:
-        close_old_connections()

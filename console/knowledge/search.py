@@ -13,9 +13,7 @@ from dataclasses import dataclass, field
 from threading import BoundedSemaphore
 from typing import Any, TypeVar
 
-from django.db import close_old_connections
-
-from console.core.connections import let_go
+from console.core.connections import in_thread, let_go
 from console.core.errors import BadInput, ProviderError, Refusal, Unavailable
 from console.core.sql import TooSlow
 from console.gateway import sync
@@ -105,7 +103,7 @@ async def search(
     if not question:
         return Search([], False)
     asking = await _patiently(patience, caller, collections, question, asked)
-    return asking.search(await _in_thread(lambda: _look(collections, question, asking.vectors, limit)))
+    return asking.search(await _search(lambda: _look(collections, question, asking.vectors, limit)))
 
 
 def find_now(
@@ -206,18 +204,11 @@ async def _asked(caller: Identify | None, collections: Sequence[Collection], que
     return asking
 
 
-async def _in_thread(work: Callable[[], _T]) -> _T:
-    def clean() -> _T:
-        close_old_connections()
-        try:
-            return work()
-        finally:
-            close_old_connections()
-
+async def _search(work: Callable[[], _T]) -> _T:
     if not _ROOM.acquire(blocking=False):
         raise Unavailable("Too many searches are under way; try again in a moment.", retry_after=5)
     try:
-        return await asyncio.get_running_loop().run_in_executor(_SEARCHERS, clean)
+        return await in_thread(work, _SEARCHERS)
     finally:
         _ROOM.release()
 

@@ -8,9 +8,9 @@ import orjson
 
 from agents_app.tools import reading
 from agents_app.tools.base import Result, ToolCall, ToolFailed, cut, within
-from agents_app.tools.database import in_thread
 from console.audit.models import AuditEvent, EventType
 from console.core.clock import now
+from console.core.connections import in_thread
 from console.core.errors import BadInput, ProviderError, Refusal
 from console.core.ids import uuid7
 from console.gateway import pipeline

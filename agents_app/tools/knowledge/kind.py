@@ -9,7 +9,7 @@ from typing import Any
 
 from agents_app.tools import reading
 from agents_app.tools.base import Result, ToolCall, ToolFailed, cut, within
-from agents_app.tools.database import in_thread
+from console.core.connections import in_thread
 from console.core.errors import BadInput, Refusal
 from console.gateway.sources import as_source
 from console.knowledge.access import get_collection

@@ -8,11 +8,11 @@ from typing import Any
 from agents_app.models import Tool, ToolServer
 from agents_app.tools import reading
 from agents_app.tools.base import Result, ToolCall, ToolFailed, cut
-from agents_app.tools.database import in_thread
 from agents_app.tools.mcp.session import Address, Changed, call_offer
 from agents_app.tools.web import without_secret
 from console.audit import actions
 from console.audit.services import record
+from console.core.connections import in_thread
 from console.core.crypto import decrypt
 from console.teams.actors import SYSTEM
 

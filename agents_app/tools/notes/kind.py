@@ -7,7 +7,7 @@ from typing import Any
 from agents_app.models import RunNote, Step
 from agents_app.tools import reading
 from agents_app.tools.base import Result, ToolCall, ToolFailed, cut
-from agents_app.tools.database import in_thread
+from console.core.connections import in_thread
 
 MOST_NOTES, LONGEST_NOTE = 50, 8_000
 

@@ -8,8 +8,8 @@ from typing import Any
 from agents_app.models import Queue, Run
 from agents_app.tools import reading
 from agents_app.tools.base import Result, ToolCall, ToolFailed, cut
-from agents_app.tools.database import in_thread
 from agents_app.tools.queue import items
+from console.core.connections import in_thread
 from console.core.errors import BadInput, Refusal
 
 ACTIONS = {
