@@ -1,11 +1,13 @@
 """Channels of alerts in a configuration file: made, compared, changed, and written without their addresses."""
 
+import base64
 from io import StringIO
 from pathlib import Path
 
 import pytest
 from django.core.management import CommandError, call_command
 
+from console.audit.models import AuditEvent
 from console.core.crypto import decrypt
 from console.notices.models import Channel
 
@@ -43,7 +45,23 @@ def test_it_sets_up_changes_and_exports_channels(tmp_path: Path, monkeypatch: py
     assert "t0psecret" not in written
     monkeypatch.setenv("_PLATFORM_SECRET", "https://hooks.example.com/T/another-t0psecret")
     monkeypatch.setenv("SUPPORT_BRIDGE_SECRET", "https://b.example.com/t0psecret")
+    monkeypatch.setenv("SUPPORT_BRIDGE_SIGNING_SECRET", decrypt(bridge.secret))
     assert "0 to create, 0 to change" in apply(written)
+    # A webhook is signed with what the file says, also at another host; what is not a key is refused.
+    given = "whsec_" + base64.b64encode(b"f" * 32).decode()
+    signed = FILE.replace("b.example.com/", "c.example.com/").replace(
+        "is_active", f'secret: {{value: "{given}"}}, is_active'
+    )
+    said = apply(signed)
+    assert "secret: set → set anew" in said and "shown this once" not in said and given not in said
+    assert decrypt(Channel.objects.get(name="Bridge").secret) == given
+    last = AuditEvent.objects.filter(action="channel.changed").latest("id")
+    assert '"secret": "set anew"' in last.detail and given not in last.detail
+    assert "0 to create, 0 to change" in apply(signed)
+    with pytest.raises(CommandError, match=r"channels\[2\]\.secret: Write whsec_ and 24 to 64 random bytes"):
+        apply(signed.replace(given, "whsec_short"))
+    with pytest.raises(CommandError, match=r"channels\[0\]\.secret: Only webhooks are signed"):
+        apply(FILE.replace("kind: slack,", f'kind: slack, secret: {{value: "{given}"}},'))
     for wrong, sentence in (
         ("wants: [shutdown]", "cannot be told of shutdown"),
         ("addresses: [nobody]", "is not an e-mail address"),

@@ -89,8 +89,13 @@ def create_schedule(
     time_zone: str = "UTC",
     tolerance: int = 5,
     starts_now: bool = True,
+    acts_as: Actor | None = None,
 ) -> Schedule:
-    """Have a prompt's tests run again and again. The first round begins at once: it is the first baseline."""
+    """Have a prompt's tests run again and again. The first round begins at once: it is the first baseline.
+
+    Its runs are those of `acts_as`, unless given of whoever makes it.
+    """
+    runner = acts_as or actor
     prompt = locked(prompt)
     if prompt.kind == Kind.PARTIAL:
         raise BadInput("A partial is never called; test the prompts that include it.")
@@ -99,7 +104,7 @@ def create_schedule(
     given = {"label": label, "model": model, "cron": cron, "time_zone": time_zone, "tolerance": tolerance}
     wanted = _checked(given)
     _check_single(prompt, wanted)
-    schedule = Schedule(prompt=prompt, created_by_name=actor.name, **wanted, **_acting(actor, prompt))
+    schedule = Schedule(prompt=prompt, created_by_name=actor.name, **wanted, **_acting(runner, prompt))
     subject = subject_of(schedule)
     if subject.version is None:
         raise BadInput(f"{label} of {prompt.slug} is on no version yet. Publish one to it first.", param="label")
@@ -110,15 +115,16 @@ def create_schedule(
     schedule.save(force_insert=True)
     note_schedule(actions.TEST_SCHEDULE_CREATED, actor, schedule, {"after": _shown(schedule)})
     if starts_now:
-        rounds.begin(schedule, Round.Cause.BY_HAND, "first", actor=actor)
+        rounds.begin(schedule, Round.Cause.BY_HAND, "first", actor=runner)
     return schedule
 
 
 @transaction.atomic
-def change_schedule(*, actor: Actor, schedule: Schedule, **fields: Any) -> Schedule:
-    """Change what is tested, when, or how much the score may fall. Its runs are the changer's from now on.
+def change_schedule(*, actor: Actor, schedule: Schedule, acts_as: Actor | None = None, **fields: Any) -> Schedule:
+    """Change what is tested, when, or how much the score may fall.
 
-    A schedule of another label or model has no baseline any more: its next round takes one.
+    Its runs are those of `acts_as` from now on, unless given of whoever changes it. A schedule of another label or
+    model has no baseline any more: its next round takes one.
     """
     schedule = rounds.locked_schedule(schedule)
     before = _shown(schedule)
@@ -127,9 +133,12 @@ def change_schedule(*, actor: Actor, schedule: Schedule, **fields: Any) -> Sched
     wanted = _checked({**before, **fields})
     _check_single(schedule.prompt, wanted, schedule)
     differences = changes(before, wanted)
+    if acts_as is not None and (acts_as.kind, acts_as.id) != (schedule.acts_as_kind, schedule.acts_as_id):
+        for side, who in (("before", schedule.acts_as_name), ("after", acts_as.name)):
+            differences[side]["acts_as"] = who
     if not differences["after"]:
         return schedule
-    for name, value in {**wanted, **_acting(actor, schedule.prompt)}.items():
+    for name, value in {**wanted, **_acting(acts_as or actor, schedule.prompt)}.items():
         setattr(schedule, name, value)
     if any(before[name] != wanted[name] for name in ("label", "model", "environment")):
         incidents.end(schedule, actor, "Another label or model is tested now.")
@@ -153,12 +162,12 @@ def pause_schedule(*, actor: Actor, schedule: Schedule, reason: str = "") -> Sch
 
 
 @transaction.atomic
-def resume_schedule(*, actor: Actor, schedule: Schedule) -> Schedule:
-    """Go on from now, without catching up, and in the name of whoever resumes it."""
+def resume_schedule(*, actor: Actor, schedule: Schedule, acts_as: Actor | None = None) -> Schedule:
+    """Go on from now, without catching up, and in the name of `acts_as`, unless given of whoever resumes it."""
     schedule = rounds.locked_schedule(schedule)
     if schedule.is_paused:
         schedule.is_paused, schedule.pause_reason, schedule.trouble, schedule.is_left = False, "", "", False
-        for name, value in _acting(actor, schedule.prompt).items():
+        for name, value in _acting(acts_as or actor, schedule.prompt).items():
             setattr(schedule, name, value)
         schedule.version, schedule.pinned = subject_of(schedule)
         schedule.next_at = next_tick(schedule.cron, schedule.time_zone, now())

@@ -20,6 +20,7 @@ from console.teams.models import Team
 
 MOST_CHANNELS = 50
 _LONGEST_NAME = 80
+_KEY_BYTES = (24, 64)  # of a secret somebody gives, as the Standard Webhooks specification asks
 
 
 class Made(NamedTuple):
@@ -39,18 +40,21 @@ def create_channel(
     wants: Iterable[str],
     addresses: Iterable[str] = (),
     url: str = "",
+    secret: str | None = None,
 ) -> Made:
-    """Set up a channel of a team, or of the installation."""
+    """Set up a channel of a team, or of the installation. A webhook is signed with `secret`, or with one made here."""
     if kind not in Channel.Kind.values:
         raise BadInput(f"{kind!r} is not a kind of channel; choose {', '.join(Channel.Kind.values)}.", param="kind")
     if Channel.objects.filter(team=team).count() >= MOST_CHANNELS:
         raise Conflict(f"There are {MOST_CHANNELS} channels already; remove one first.")
     channel = Channel(team=team, kind=kind, name=_checked_name(name), wants=_checked_wants(wants, team))
-    secret = _set_address(channel, addresses, url)
+    made = _set_address(channel, addresses, url)
+    if secret is not None:
+        made = _take_secret(channel, secret)
     _save(channel)
     detail = {"after": _shown(channel)}
     record(actions.CHANNEL_CREATED, actor=actor, target=channel, team=team, detail=detail)
-    return Made(channel, secret)
+    return Made(channel, made)
 
 
 @transaction.atomic
@@ -63,28 +67,35 @@ def change_channel(
     addresses: Iterable[str] | None = None,
     url: str = "",
     renew_secret: bool = False,
+    secret: str | None = None,
 ) -> Made:
-    """Change what is given; without a URL the present one stays. A webhook at another host gets a new secret (SEC3)."""
+    """Change what is given; without a URL the present one stays.
+
+    A webhook at another host gets a new secret (SEC3), unless whoever sends it there gives one.
+    """
     channel = Channel.objects.select_for_update(of=("self",)).select_related("team").get(pk=channel.pk)
     before, was = _shown(channel), channel.url
     if name is not None:
         channel.name = _checked_name(name)
     if wants is not None:
         channel.wants = _checked_wants(wants, channel.team)
-    secret = ""
+    made, signed_with = "", channel.secret
     if (channel.kind == Channel.Kind.EMAIL and addresses is not None) or (channel.kind != Channel.Kind.EMAIL and url):
-        secret = _set_address(channel, addresses or (), url)
-    if renew_secret and channel.kind == Channel.Kind.WEBHOOK and not secret:
-        secret = _new_secret(channel)
+        made = _set_address(channel, addresses or (), url)
+    if secret is not None:
+        channel.secret = signed_with
+        made = _take_secret(channel, secret)
+    elif renew_secret and channel.kind == Channel.Kind.WEBHOOK and not made:
+        made = _new_secret(channel)
     after = _shown(channel)
     if channel.url != was:
         after |= {"url": "set anew"}
-    if secret:
+    if channel.secret != signed_with:
         after |= {"secret": "set anew"}
     if after != before:
         _save(channel)
         record(actions.CHANNEL_CHANGED, actor=actor, target=channel, team=channel.team, detail=changes(before, after))
-    return Made(channel, secret)
+    return Made(channel, made)
 
 
 @transaction.atomic
@@ -151,6 +162,29 @@ def _new_secret(channel: Channel) -> str:
     secret = STANDARD_PREFIX + base64.b64encode(secrets.token_bytes(32)).decode()
     channel.secret = encrypt(secret)
     return secret
+
+
+def _take_secret(channel: Channel, secret: str) -> str:
+    """Keep a secret that somebody gave: nothing is left to be shown. One that is kept already is not written again."""
+    if channel.kind != Channel.Kind.WEBHOOK:
+        raise BadInput("Only webhooks are signed; leave the secret out.", param="secret")
+    if not _is_key(secret):
+        raise BadInput(
+            f"Write {STANDARD_PREFIX} and {_KEY_BYTES[0]} to {_KEY_BYTES[1]} random bytes in base64, as"
+            f" `echo {STANDARD_PREFIX}$(openssl rand -base64 32)` makes them.",
+            param="secret",
+        )
+    if not (channel.secret and _is_same(channel.secret, secret)):
+        channel.secret = encrypt(secret)
+    return ""
+
+
+def _is_key(secret: str) -> bool:
+    try:
+        key = base64.b64decode(secret.removeprefix(STANDARD_PREFIX), validate=True)
+    except ValueError:
+        return False
+    return secret.startswith(STANDARD_PREFIX) and _KEY_BYTES[0] <= len(key) <= _KEY_BYTES[1]
 
 
 def _save(channel: Channel) -> None:

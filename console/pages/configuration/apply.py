@@ -14,6 +14,7 @@ from console.pages.configuration.forms import Entry, Wrong
 from console.pages.configuration.looking import look_ahead
 from console.pages.configuration.plan import Plan
 from console.pages.configuration.plan_tools import Offers
+from console.pages.configuration.reading import Texts, read_documents
 from console.pages.configuration.shape import FILE
 from console.pages.configuration.steps import Ref, Step, summary
 from console.teams.actors import Actor
@@ -47,14 +48,16 @@ def apply(
     """
     file, problems = parse(text)
     offers = {} if problems else look_ahead(file, folder=folder, environ=environ)
+    texts = read_documents(file, folder=folder)
     with transaction.atomic():
-        return _apply(file, problems, offers, source, folder, environ, dry_run, show, actor)
+        return _apply(file, problems, offers, texts, source, folder, environ, dry_run, show, actor)
 
 
 def _apply(
     file: Entry,
     problems: list[Problem],
     offers: Offers,
+    texts: Texts,
     source: str,
     folder: Path,
     environ: Mapping[str, str],
@@ -63,7 +66,7 @@ def _apply(
     actor: Actor,
 ) -> list[Step]:
     Epoch.objects.select_for_update().get(pk=1)  # every change takes its turn here, so files do too
-    plan = Plan(file, actor=actor, source=source, folder=folder, environ=environ, offers=offers)
+    plan = Plan(file, actor=actor, source=source, folder=folder, environ=environ, offers=offers, texts=texts)
     if problems or plan.problems:
         raise Unusable(problems + plan.problems)
     show(plan.steps)

@@ -10,7 +10,7 @@ from typing import Any
 
 import yaml
 
-_LARGEST = 1024 * 1024
+LARGEST = 1024 * 1024
 _DEEPEST = 20
 _TAG = "tag:yaml.org,2002:"
 # What YAML can spell and no database keeps: NUL, and halves of surrogate pairs.
@@ -73,7 +73,7 @@ Value = Scalar | Items | Mapping
 def read(text: str) -> tuple[Mapping, list[Problem]]:
     """Return the file's mapping and what is wrong with its form; Unusable when there is nothing to go on with."""
     top = Place("", 1)
-    if len(text.encode()) > _LARGEST:
+    if len(text.encode()) > LARGEST:
         raise Unusable([Problem(top, "The file is larger than 1 MiB.")])
     try:
         _refuse_anchors(text)

@@ -3,7 +3,6 @@
 from decimal import Decimal
 from typing import Any
 
-import yaml
 from django.db import transaction
 
 from console.audit import actions
@@ -11,7 +10,10 @@ from console.audit.services import record
 from console.catalog.models import Alias, ModelVersion, Price, Provider
 from console.catalog.queries import price_now
 from console.core.clock import now
-from console.pages.configuration import export_agents
+from console.pages.configuration import export_agents, export_knowledge
+from console.pages.configuration.document import LARGEST
+from console.pages.configuration.export_knowledge import Beside
+from console.pages.configuration.export_yaml import written
 from console.pages.configuration.plan_pins import AROUND, state_of
 from console.teams.actors import Actor
 from console.teams.models import ApiKey, Environment, Team
@@ -19,50 +21,45 @@ from usage_app.models import Metric, Quota
 
 ACTOR = Actor(kind="system", id=None, name="manage.py export")
 _NUMBERS = ("first_byte_seconds", "total_seconds", "max_concurrency", "requests_per_minute", "tokens_per_minute")
+_ROOM_FOR_THE_REST = 100_000  # of a file with documents: collections without them, and the notes at the end
 _HEAD = """\
 # Configuration of this Facet installation, written by `manage.py export`, read by `manage.py apply`.
 # Secrets are not in here: set the environment variables named under `secret` before applying this file.
 """
 
 
-class _Dumper(yaml.SafeDumper):
-    """Writes a text of several lines as lines, so that a change of it can be read."""
-
-
-def _text(dumper: yaml.SafeDumper, text: str) -> yaml.ScalarNode:
-    return dumper.represent_scalar("tag:yaml.org,2002:str", text, style="|" if "\n" in text else None)
-
-
-_Dumper.add_representer(str, _text)
-
-
 @transaction.atomic
-def export(*, actor: Actor = ACTOR) -> str:
-    """Return the file's text, with what it leaves out named at its end."""
+def export(*, actor: Actor = ACTOR, documents: str = "", files: dict[str, str] | None = None) -> str:
+    """Return the file's text, with what it leaves out named at its end.
+
+    With `documents`, the name of a folder beside the file, texts of documents are put into `files`, by path.
+    """
     left_out: list[str] = []
-    document: dict[str, Any] = {
+    lists: dict[str, Any] = {
         "providers": _providers(left_out),
         "models": _models(left_out),
         "aliases": _aliases(left_out),
         "teams": _teams(left_out),
         "channels": export_agents.channels(),
+        "collections": [],
         "queues": export_agents.queues(),
         "brokers": export_agents.brokers(),
         "tool_servers": export_agents.servers(),
         "tools": export_agents.tools(left_out),
         "agents": export_agents.agents(left_out),
         "widgets": export_agents.widgets(left_out),
+        "test_schedules": export_knowledge.test_schedules(left_out),
+        "legacy_touchpoints": export_knowledge.legacy_touchpoints(left_out),
     }
-    body = yaml.dump(
-        {name: rows for name, rows in document.items() if rows},
-        Dumper=_Dumper,
-        sort_keys=False,
-        allow_unicode=True,
-        width=120,
-    )
+    room = LARGEST - _ROOM_FOR_THE_REST - len(written(lists).encode())
+    beside = Beside(folder=documents, room=room)
+    lists["collections"] = export_knowledge.collections(left_out, beside)
+    if files is not None:
+        files |= beside.files
+    body = written({name: rows for name, rows in lists.items() if rows})
     record(actions.CONFIGURATION_EXPORTED, actor=actor)
     notes = "".join(f"# Not in this file: {' '.join(note.split())}\n" for note in left_out)
-    return _HEAD + body + notes if any(document.values()) else _HEAD + notes
+    return _HEAD + body + notes if any(lists.values()) else _HEAD + notes
 
 
 def variable(slug: str) -> str:

@@ -47,6 +47,8 @@ def channels() -> list[dict[str, Any]]:
             row["addresses"] = channel.addresses
         else:
             row["url"] = {"env": variable(*team.values(), channel.name)}
+        if channel.secret:
+            row["secret"] = {"env": variable(*team.values(), channel.name, "signing")}
         said.append(row if channel.is_active else {**row, "is_active": False})
     return said
 

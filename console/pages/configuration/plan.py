@@ -13,12 +13,19 @@ from console.pages.configuration.forms import Entry
 from console.pages.configuration.plan_agents import AgentPlan
 from console.pages.configuration.plan_aliases import AliasPlan
 from console.pages.configuration.plan_channels import ChannelPlan, name_of
+from console.pages.configuration.plan_knowledge import KnowledgePlan
+from console.pages.configuration.plan_knowledge import ref_of as collection_of
+from console.pages.configuration.plan_legacy import LegacyPlan
+from console.pages.configuration.plan_legacy import ref_of as place_of
 from console.pages.configuration.plan_models import ModelPlan
 from console.pages.configuration.plan_providers import ProviderPlan
+from console.pages.configuration.plan_schedules import SchedulePlan
+from console.pages.configuration.plan_schedules import ref_of as schedule_of
 from console.pages.configuration.plan_secrets import read_secret
 from console.pages.configuration.plan_teams import TeamPlan
 from console.pages.configuration.plan_tools import Offers, ToolPlan
 from console.pages.configuration.plan_widgets import WidgetPlan
+from console.pages.configuration.reading import Texts
 from console.pages.configuration.steps import FieldChange, Ref, Step, brief
 from console.teams.callers import Actor
 from console.teams.models import Team
@@ -36,6 +43,7 @@ class Plan:
         folder: Path,
         environ: Mapping[str, str],
         offers: Offers,
+        texts: Texts,
     ) -> None:
         self.actor, self.source, self.folder, self.environ = actor, source, folder, environ
         self.steps: list[Step] = []
@@ -57,6 +65,7 @@ class Plan:
         self._each(file, "teams", lambda e: ("team", e["slug"]), teams.team)
         teams.finish()
         self._each(file, "channels", lambda e: ("channel", name_of(e)), ChannelPlan(self).channel)
+        self._each(file, "collections", collection_of, KnowledgePlan(self, texts).collection)
         tools, agents, widgets = ToolPlan(self, offers), AgentPlan(self), WidgetPlan(self)
         for kind, noun, plan_one in (
             ("queues", "queue", tools.queue),
@@ -67,6 +76,8 @@ class Plan:
             self._each(file, kind, partial(_of_team, noun, "slug"), self._in_a_team(plan_one))
         self._each(file, "agents", lambda e: ("agent", e["slug"]), self._in_a_team(agents.agent))
         self._each(file, "widgets", partial(_of_team, "widget", "name"), self._in_a_team(widgets.widget))
+        self._each(file, "test_schedules", schedule_of, SchedulePlan(self).schedule)
+        self._each(file, "legacy_touchpoints", place_of, self._in_a_team(LegacyPlan(self).place))
 
     def _in_a_team(self, plan_one: Callable[[Entry], None]) -> Callable[[Entry], None]:
         """Plan what belongs to a team there is, or will be."""

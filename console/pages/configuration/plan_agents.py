@@ -54,9 +54,11 @@ class AgentPlan:
         definition = self._definition(entry, row)
         if definition is None:
             return
+        of_team = f"{entry['team']}/"
         needs: frozenset[steps.Ref] = frozenset(
             {("tool", f"{entry['team']}/{grant['tool']}") for grant in definition.get("grants", [])}
             | ({("alias", definition["alias"])} if definition.get("alias") else set())
+            | {("collection", f"{whose}{slug}") for slug in definition.get("knowledge", []) for whose in (of_team, "")}
         )
         if entry.has("instructions"):
             needs |= self.prompts.instructions(entry, definition["prompt_slug"], definition["prompt_label"])

@@ -35,47 +35,52 @@ class ChannelPlan:
             said = f"There is no team {entry['team']!r}, here or in this file; add it to teams."
             self.plan.problem(entry, "team", said)
             return
-        row, url = self.rows.get(name_of(entry)), self.plan.secret(entry, "url")
+        row, url, secret = self.rows.get(name_of(entry)), self.plan.secret(entry, "url"), self.plan.secret(entry)
         wanted = {name: list(entry[name]) for name in ("addresses", "wants") if entry.has(name)}
         if row is None:
-            self._create(entry, wanted, url)
+            self._create(entry, wanted, url, secret)
         elif row.kind == entry["kind"]:
-            self._change(entry, row, wanted, url)
+            self._change(entry, row, wanted, url, secret)
         else:
             said = f"{row} is of the kind {row.kind}, which stays; choose another name."
             self.plan.problem(entry, "kind", said)
 
-    def _create(self, entry: Entry, wanted: dict[str, Any], url: str | None) -> None:
+    def _create(self, entry: Entry, wanted: dict[str, Any], url: str | None, secret: str | None) -> None:
         wanted = {"wants": [str(kind) for kind in kinds_of(is_of_team=entry.has("team"))]} | wanted
 
         def make() -> None:
-            channel, secret = services.create_channel(
+            channel, made = services.create_channel(
                 actor=self.plan.actor,
                 team=self.plan.team(entry) if entry.has("team") else None,
                 kind=entry["kind"],
                 name=entry["name"],
                 url=url or "",
+                secret=secret,
                 **wanted,
             )
             if entry.get("is_active") is False:
                 services.enable_channel(actor=self.plan.actor, channel=channel, enabled=False)
-            self._reveal(step, channel, secret)
+            self._reveal(step, channel, made)
 
         said = {"kind": entry["kind"]} | wanted | ({"url": "set"} if url else {})
+        said |= {"secret": "set"} if secret else {}
         step: Step = self.plan.create(entry, "channel", name_of(entry), said, make)
 
-    def _change(self, entry: Entry, row: Channel, wanted: dict[str, Any], url: str | None) -> None:
+    def _change(self, entry: Entry, row: Channel, wanted: dict[str, Any], url: str | None, secret: str | None) -> None:
         known = [str(kind) for kind in kinds_of(is_of_team=row.team_id is not None)]
         if "wants" in wanted:  # kept in the order they are listed in; what is unknown stays, for the service to refuse
             wanted["wants"].sort(key=lambda kind: known.index(kind) if kind in known else len(known))
         is_active = entry.get("is_active", row.is_active)
         fields = differences({name: (getattr(row, name), value) for name, value in wanted.items()})
-        fields += secret_change("url", row.url, url) + differences({"is_active": (row.is_active, is_active)})
+        fields += secret_change("url", row.url, url) + secret_change("secret", row.secret, secret)
+        fields += differences({"is_active": (row.is_active, is_active)})
 
         def change() -> None:
-            _, secret = services.change_channel(actor=self.plan.actor, channel=row, url=url or "", **wanted)
+            _, made = services.change_channel(
+                actor=self.plan.actor, channel=row, url=url or "", secret=secret, **wanted
+            )
             services.enable_channel(actor=self.plan.actor, channel=row, enabled=is_active)
-            self._reveal(step, row, secret)
+            self._reveal(step, row, made)
 
         step: Step = self.plan.change(entry, "channel", name_of(entry), fields, change)
 

@@ -8,7 +8,7 @@ from console.catalog.parameters import KNOWN
 from console.core.lanes import Lane
 from console.notices.kinds import NoticeKind
 from console.notices.models import Channel
-from console.pages.configuration import shape_agents, shape_tools
+from console.pages.configuration import shape_agents, shape_knowledge, shape_places, shape_tools
 from console.pages.configuration.forms import (
     CallParameter,
     Choice,
@@ -23,11 +23,10 @@ from console.pages.configuration.forms import (
     Text,
     Whole,
 )
-from console.pages.configuration.shape_words import ALIAS, DESCRIPTION, SECRET, SHORT_NAME
+from console.pages.configuration.shape_words import ALIAS, DESCRIPTION, EMAIL, MODEL_NAME, SECRET, SHORT_NAME
 from console.teams.models import Role
 from usage_app.models import Metric, Mode, Purpose, Window
 
-_model = Text("provider/name, for example openai/gpt-4o-mini", r"[a-z0-9][a-z0-9-]{0,59}/[^\s]{1,200}", 261)
 _price = Number(999_999)
 _PRICES = {
     "input": Field(_price, "Per million input tokens.", required=True),
@@ -80,7 +79,7 @@ MODEL = Record(
 _SHARE = Record(
     "A share",
     {
-        "model": Field(_model, "The model version that gets it.", required=True),
+        "model": Field(MODEL_NAME, "The model version that gets it.", required=True),
         "percent": Field(Whole(1, 100), "How much, in percent.", required=True),
     },
 )
@@ -96,7 +95,7 @@ PIN = Record(
                 Record(
                     "A fallback",
                     {
-                        "model": Field(_model, "The version to try next.", required=True),
+                        "model": Field(MODEL_NAME, "The version to try next.", required=True),
                         "on": Field(
                             ListOf(Choice(lambda: list(Trouble.values)), "troubles"), "After which; any unless given."
                         ),
@@ -130,8 +129,8 @@ ALIAS_RECORD = Record(
     {
         "name": Field(ALIAS, "What callers write as model.", required=True),
         "description": Field(DESCRIPTION, "What people read about it."),
-        "production": Field(_model, "The model version it means for production keys."),
-        "sandbox": Field(_model, "The model version it means for sandbox keys."),
+        "production": Field(MODEL_NAME, "The model version it means for production keys."),
+        "sandbox": Field(MODEL_NAME, "The model version it means for sandbox keys."),
         "two_people": Field(Flag(), "Changes of its production pin wait until a second person agrees."),
         "production_pin": Field(PIN, "What surrounds the production pin."),
         "sandbox_pin": Field(PIN, "What surrounds the sandbox pin."),
@@ -140,9 +139,7 @@ ALIAS_RECORD = Record(
 MEMBER = Record(
     "A member",
     {
-        "email": Field(
-            Text("an e-mail address", r"[^@\s]+@[^@\s]+", 254), "Who; made when nobody has the address.", required=True
-        ),
+        "email": Field(EMAIL, "Who; made when nobody has the address.", required=True),
         "role": Field(Choice(lambda: list(Role.values)), "What they may do in the team.", required=True),
     },
 )
@@ -189,6 +186,7 @@ CHANNEL = Record(
         ),
         "addresses": Field(ListOf(Text("an e-mail address", longest=254), "addresses"), "Of email."),
         "url": Field(SECRET, "Of slack and webhook. Kept encrypted, never written by export."),
+        "secret": Field(SECRET, "What a webhook is signed with; one is made and shown once unless given."),
         "is_active": Field(Flag(), "Whether alerts go there."),
     },
 )
@@ -200,12 +198,19 @@ FILE = Record(
         "aliases": Field(ListOf(ALIAS_RECORD, "aliases"), "Names callers use, and what they mean."),
         "teams": Field(ListOf(TEAM, "teams"), "Teams with their members, aliases and quotas."),
         "channels": Field(ListOf(CHANNEL, "channels"), "Where alerts go."),
+        "collections": Field(ListOf(shape_knowledge.COLLECTION, "collections"), "Documents that answers come from."),
         "queues": Field(ListOf(shape_tools.QUEUE, "queues"), "Built-in queues of teams."),
         "brokers": Field(ListOf(shape_tools.BROKER, "brokers"), "Brokers outside, whose queues triggers read."),
         "tool_servers": Field(ListOf(shape_tools.SERVER, "tool servers"), "MCP servers, and the tools taken over."),
         "tools": Field(ListOf(shape_tools.TOOL, "tools"), "Tools of teams, which their agents are granted."),
         "agents": Field(ListOf(shape_agents.AGENT, "agents"), "Agents with their triggers."),
         "widgets": Field(ListOf(shape_agents.WIDGET, "widgets"), "Chats on the sites of others."),
+        "test_schedules": Field(
+            ListOf(shape_places.TEST_SCHEDULE, "schedules"), "When the tests of prompts run by themselves."
+        ),
+        "legacy_touchpoints": Field(
+            ListOf(shape_places.LEGACY, "places"), "Places where AI is used that are not on this installation yet."
+        ),
     },
 )
 

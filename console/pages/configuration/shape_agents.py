@@ -9,7 +9,7 @@ from console.chat.models import Position
 from console.chat.widget_fields import LONGEST_GREETING
 from console.pages.configuration.forms import Choice, Field, Flag, ListOf, Number, OrNone, Record, Text, Whole
 from console.pages.configuration.free import Free
-from console.pages.configuration.shape_words import ALIAS, SECRET, SHORT_NAME
+from console.pages.configuration.shape_words import ALIAS, EMAIL, SECRET, SHORT_NAME
 from console.teams.models import Environment
 from prompts_app.text.refs import LABEL, SLUG
 
@@ -62,7 +62,7 @@ TRIGGER = Record(
             "schedule: cron, time_zone, catch_up. webhook: source. queue: queue. All: input. docs/runs.md says more.",
         ),
         "owner": Field(
-            Text("an e-mail address", r"[^@\s]+@[^@\s]+", 254),
+            EMAIL,
             "For whom its runs act, with the rights of that moment; who has it stays unless the trigger is new.",
         ),
         "environment": Field(Choice(lambda: list(Environment.values)), "production unless given."),

@@ -5,6 +5,8 @@ from console.pages.configuration.forms import Field, Record, Text
 
 SHORT_NAME = Text("a short name of lower-case letters, digits and hyphens", names.SLUG.pattern, 60)
 ALIAS = Text("an alias of lower-case letters, digits, dots, hyphens and underscores", names.ALIAS.pattern, 100)
+MODEL_NAME = Text("provider/name, for example openai/gpt-4o-mini", r"[a-z0-9][a-z0-9-]{0,59}/[^\s]{1,200}", 261)
+EMAIL = Text("an e-mail address", r"[^@\s]+@[^@\s]+", 254)
 DESCRIPTION = Text("a few words", longest=300)
 SECRET = Record(
     "A secret",

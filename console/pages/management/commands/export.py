@@ -14,14 +14,26 @@ class Command(BaseCommand):
 
     def add_arguments(self, parser: ArgumentParser) -> None:
         parser.add_argument("file", nargs="?", help="Where to write; standard output unless given.")
+        parser.add_argument(
+            "--documents", metavar="FOLDER", default="", help="Write documents into this folder beside the file."
+        )
 
     def handle(self, **options: Any) -> None:
-        text = export()
+        files: dict[str, str] = {}
+        text = export(documents=options["documents"], files=files)
+        beside = Path(options["file"]).resolve().parent if options["file"] else Path.cwd()
+        for path, content in files.items():
+            _write(beside / path, content)
         if not options["file"]:
             self.stdout.write(text, ending="")
             return
-        try:
-            Path(options["file"]).write_text(text, encoding="utf-8")
-        except OSError as error:
-            raise CommandError(f"{options['file']} cannot be written: {error.strerror}.") from None
-        self.stderr.write(f"Wrote {options['file']}.")
+        _write(Path(options["file"]), text)
+        self.stderr.write(f"Wrote {options['file']}{f' and {len(files)} documents' if files else ''}.")
+
+
+def _write(path: Path, text: str) -> None:
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(text, encoding="utf-8")
+    except OSError as error:
+        raise CommandError(f"{path} cannot be written: {error.strerror}.") from None
