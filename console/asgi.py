@@ -28,14 +28,16 @@ with loading():
     from console.chat.embed import door
     from console.chat.files import MOST_BYTES, MOST_FILES
     from console.gateway import pipeline, sync
+    from console.knowledge import files as documents
     from console.teams.keys import PREFIXES
-    from console.teams.sessions import is_signed_in
+    from console.teams.sessions import holds_key, is_signed_in
 
 _Scope = MutableMapping[str, Any]
 _Receive = Callable[[], Awaitable[MutableMapping[str, Any]]]
 _Send = Callable[[MutableMapping[str, Any]], Awaitable[None]]
 
 _TAKE_KEYS = ("/api/", "/health/", "/metrics")  # or take no notice of them
+_API_OF_DOCUMENTS = "/api/knowledge/"
 _KEY_HEADERS = (b"authorization", b"x-api-key")
 _A_KEY = re.compile(rb"(?:bearer\s+)?(?:%s)" % "|".join(PREFIXES.values()).encode(), re.IGNORECASE).match
 
@@ -60,14 +62,21 @@ async def _most_bytes(scope: _Scope) -> int:
     if scope["method"] != "POST":
         return usual
     wanted = _upload_bytes(scope["path"]) + FORM_FIELDS
-    is_trusted = wanted > usual and (stated_length(scope) or wanted) > usual
-    return wanted if is_trusted and await asyncio.to_thread(is_signed_in, _cookies(scope)) else usual
+    if wanted <= usual or (stated_length(scope) or wanted) <= usual:
+        return usual
+    if scope["path"].startswith(_TAKE_KEYS) and (keys := _keys(scope)):
+        is_known = await asyncio.to_thread(holds_key, keys)
+    else:
+        is_known = await asyncio.to_thread(is_signed_in, _cookies(scope))
+    return wanted if is_known else usual
 
 
 def _upload_bytes(path: str) -> int:
     """Return how long the files may be that are sent to a page."""
     if path == reverse("batches:new_batch"):
         return settings.FILE_MAX_BYTES
+    if path.startswith((reverse("knowledge:collections"), _API_OF_DOCUMENTS)):
+        return documents.MOST_BYTES
     return MOST_FILES * MOST_BYTES if path.startswith(reverse("chat:chat")) else 0
 
 
@@ -76,6 +85,10 @@ def _has_strayed(scope: _Scope) -> bool:
     if scope["path"].startswith(_TAKE_KEYS):
         return False
     return any(name in _KEY_HEADERS and _A_KEY(value) for name, value in scope["headers"])
+
+
+def _keys(scope: _Scope) -> list[str]:
+    return [value.decode("latin-1") for name, value in scope["headers"] if name in _KEY_HEADERS]
 
 
 def _cookies(scope: _Scope) -> str:

@@ -1,10 +1,11 @@
-"""JSON bodies, strictly."""
+"""JSON bodies, strictly, and forms with a file where one may be sent."""
 
 from collections.abc import Mapping
 from typing import IO, Any
 
 from django.conf import settings
-from rest_framework.parsers import BaseParser
+from django.core.exceptions import RequestDataTooBig, TooManyFieldsSent, TooManyFilesSent
+from rest_framework.parsers import BaseParser, MultiPartParser
 
 from console.core import strict_json
 from console.core.errors import BadInput, TooLarge
@@ -25,3 +26,15 @@ class StrictJSONParser(BaseParser):
         if not isinstance(value, dict):
             raise BadInput("The body must be a JSON object.")
         return value
+
+
+class UploadParser(MultiPartParser):
+    """Read a form with a file. Whoever sends it with a session sends the token of that session too, as with JSON."""
+
+    def parse(
+        self, stream: IO[Any], media_type: str | None = None, parser_context: Mapping[str, Any] | None = None
+    ) -> Any:
+        try:
+            return super().parse(stream, media_type, parser_context)
+        except (RequestDataTooBig, TooManyFieldsSent, TooManyFilesSent):
+            raise TooLarge("The form has more, or longer, fields than a file needs.") from None

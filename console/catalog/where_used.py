@@ -1,4 +1,4 @@
-"""What depends on an alias.
+"""What depends on an alias, and what besides pins on a model version.
 
 Keys are known here. Quotas, prompts and agents live in rooms above, which the catalog does not import; they register a
 source when the process starts (`AppConfig.ready`).
@@ -6,19 +6,21 @@ source when the process starts (`AppConfig.ready`).
 
 import datetime as dt
 import uuid
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
 from django.urls import reverse
 
-from console.catalog.models import Alias
+from console.catalog.models import Alias, ModelVersion
 from console.teams.models import ApiKey
 
 
 @dataclass(frozen=True, slots=True)
 class Use:
     """One thing that depends on an alias. `holds` means that the alias cannot be deleted while it is there.
+
+    Without a team it is the whole organisation's.
 
     `url` is its page, which opens to those with `opens_to` in its team.
     """
@@ -112,3 +114,11 @@ def traffic_by_model(
     for source in _sources:
         found |= source.traffic_by_model(alias, since, teams=teams, environment=environment)
     return found
+
+
+# Each returns what uses a version itself, not an alias that is pinned to it.
+VERSION_SOURCES: list[Callable[[ModelVersion], list[Use]]] = []
+
+
+def uses_of_version(version: ModelVersion) -> list[Use]:
+    return [use for source in VERSION_SOURCES for use in source(version)]

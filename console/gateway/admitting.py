@@ -5,15 +5,17 @@ import time
 from console.audit.redaction import prepare_payload
 from console.core.errors import BadInput, Refusal
 from console.core.quick_settings import settings
+from console.gateway.affording import check_room
 from console.gateway.agents import with_agent
 from console.gateway.entries import Begin
 from console.gateway.errors import NeedsRun, QuotaExceeded, Unpriced
-from console.gateway.knowledge import informed
+from console.gateway.knowledge import informed, looks_up, uninformed
 from console.gateway.limits import as_attempts, quota_refused, remaining_after
 from console.gateway.plan import make_plan
 from console.gateway.prompting import prompted
 from console.gateway.refusing import Identify, as_attempt, changing_too_fast, record_refusal, tries
 from console.gateway.running import Gateway, gateway
+from console.gateway.snapshot import Snapshot
 from console.gateway.targets import is_fallback
 from console.gateway.types import Ask, Asker, Call, Informed, Plan, Remaining
 from console.gateway.unknown_fields import settled
@@ -46,17 +48,14 @@ async def admit(
             if "prompt" in filled.body:
                 filled = await prompted(snapshot, asker, filled)
             if "knowledge" in filled.body:
+                if known is None and looks_up(
+                    filled
+                ):  # what its own limits refuse is not searched for, and pays nothing
+                    await check_room(_planned(snapshot, asker, uninformed(filled), step))
                 filled = await informed(identify, asker, filled, known)
                 known = filled.knowledge
             kept = prepare_payload(filled.text)
-            plan = make_plan(
-                snapshot,
-                asker,
-                filled,
-                input_sha256=kept.stored_sha256.hex(),
-                default_output=settings.GATEWAY_MAX_OUTPUT_TOKENS,
-                step=step,
-            )
+            plan = _planned(snapshot, asker, filled, step, kept.stored_sha256.hex())
         except Refusal as refusal:
             if isinstance(refusal, NeedsRun) and ask.may_run:
                 raise  # the run has lines of its own
@@ -86,6 +85,11 @@ async def admit(
             raise quota_refused(plan, verdict)
         return plan, remaining_after(plan, verdict)
     raise changing_too_fast()
+
+
+def _planned(snapshot: Snapshot, asker: Asker, ask: Ask, step: int, input_sha256: str = "") -> Plan:
+    most = settings.GATEWAY_MAX_OUTPUT_TOKENS
+    return make_plan(snapshot, asker, ask, input_sha256=input_sha256, default_output=most, step=step)
 
 
 async def open_call(identify: Identify, ask: Ask, *, started: float | None = None) -> Call:

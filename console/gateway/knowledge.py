@@ -14,7 +14,7 @@ import orjson
 from console.core.errors import BadInput, Refusal
 from console.core.scrub import scrub
 from console.gateway.errors import AgentNotReady, DatabaseAway
-from console.gateway.questions import Place, question_in, with_block
+from console.gateway.questions import question_in, searched_for, with_block
 from console.gateway.refusing import Identify
 from console.gateway.shapes import knowledge_ref
 from console.gateway.shapes.knowledge_ref import KnowledgeRef
@@ -58,6 +58,16 @@ class LookUp(Protocol):
 LOOK_UPS: list[LookUp] = []
 
 
+def looks_up(ask: Ask) -> bool:
+    """Say whether passages will be looked up for an ask, which may cost something."""
+    return ask.operation in _OPERATIONS and ask.body.get("knowledge") is not None
+
+
+def uninformed(ask: Ask) -> Ask:
+    """Return the ask as if it named no collections."""
+    return ask._replace(body={name: value for name, value in ask.body.items() if name != "knowledge"})
+
+
 async def informed(identify: Identify, asker: Asker, ask: Ask, known: Informed | None = None) -> Ask:
     """Return the ask with what its collections say about its question; the same ask where the operation has none.
 
@@ -66,8 +76,7 @@ async def informed(identify: Identify, asker: Asker, ask: Ask, known: Informed |
     """
     if ask.operation not in _OPERATIONS:
         return ask
-    named = ask.body["knowledge"]
-    body = {name: value for name, value in ask.body.items() if name != "knowledge"}
+    named, body = ask.body["knowledge"], uninformed(ask).body
     if named is None:
         return ask._replace(body=body)
     wanted = knowledge_ref.read(named)
@@ -75,9 +84,10 @@ async def informed(identify: Identify, asker: Asker, ask: Ask, known: Informed |
     if place is None and ask.agent is None:
         raise BadInput("knowledge needs a question: the last message of the user has no words.", param="knowledge")
     team_id = asker.team.id if ask.agent is None else ask.agent.team_id
-    looked_up = (team_id, wanted, place)
+    question = searched_for(body, place, ask.history) if place else ""
+    looked_up = (team_id, wanted, place, question)
     if known is None or known.looked_up != looked_up:
-        found = await _found(identify, asker, ask, wanted, place) if place else Found((), _NO_QUESTION)
+        found = await _found(identify, asker, ask, wanted, question) if place else Found((), _NO_QUESTION)
         known = _informed(looked_up, wanted, found)
     if place and known.block:
         body = with_block(body, place, known.block)
@@ -86,12 +96,12 @@ async def informed(identify: Identify, asker: Asker, ask: Ask, known: Informed |
     return ask._replace(body=body, text=text, knowledge=known)
 
 
-async def _found(identify: Identify, asker: Asker, ask: Ask, wanted: KnowledgeRef, place: Place) -> Found:
+async def _found(identify: Identify, asker: Asker, ask: Ask, wanted: KnowledgeRef, question: str) -> Found:
     (look_up,) = LOOK_UPS
     if ask.agent is None:
-        return await look_up(identify, ask, asker.team.id, wanted, place.text)
+        return await look_up(identify, ask, asker.team.id, wanted, question)
     try:
-        return await look_up(identify, ask, ask.agent.team_id, wanted, place.text)
+        return await look_up(identify, ask, ask.agent.team_id, wanted, question)
     except DatabaseAway:
         raise
     except Refusal as refusal:

@@ -1,10 +1,14 @@
-"""Where the question of a call stands in its body, and how something is put before it."""
+"""Where the question of a call stands in its body, what is looked up for it, and how something is put before it."""
 
 from collections.abc import Sequence
 from typing import Any, NamedTuple
 
 Body = dict[str, Any]
 _TEXTS = frozenset({"text", "input_text"})
+# Of the turn before a question: its end says what "and abroad?" is about.
+LONGEST_BEFORE = 500
+# What the user is kept to have said in an earlier call may begin with the passages of that one.
+_END_OF_BLOCK = "</sources>\n\n"
 
 
 class Place(NamedTuple):
@@ -23,6 +27,17 @@ def question_in(operation: str, body: Body) -> Place | None:
             return Place("input", None, said) if said.strip() else None
         return _last("input", said or ()) or _last("messages", body.get("messages", ()))
     return _last("messages", body.get("messages", ()))
+
+
+def searched_for(body: Body, place: Place, history: Sequence[Any] = ()) -> str:
+    """Return what is looked up: the question, behind the end of what the user said in the turn before.
+
+    `history` are the items of kept responses, which stand before those of the body.
+    """
+    items = body[place.member][: place.at] if place.at is not None else ()
+    before = _last("", items) or (_last("", history) if place.member == "input" else None)
+    words = before.text.rpartition(_END_OF_BLOCK)[2][-LONGEST_BEFORE:].strip() if before else ""
+    return f"{words}\n{place.text}" if words else place.text
 
 
 def _last(member: str, items: Sequence[Any]) -> Place | None:

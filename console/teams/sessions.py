@@ -1,11 +1,15 @@
-"""Sessions, where there is no request yet."""
+"""Whether somebody is known, where there is no request yet."""
 
+from collections.abc import Iterable
 from http.cookies import CookieError, SimpleCookie
 
 from django.conf import settings
 from django.contrib.auth import SESSION_KEY
 from django.contrib.sessions.backends.db import SessionStore
 from django.db import DatabaseError, connections
+
+from console.teams import keys
+from console.teams.models import ApiKey
 
 
 def is_signed_in(cookies: str) -> bool:
@@ -14,6 +18,18 @@ def is_signed_in(cookies: str) -> bool:
         held = SimpleCookie(cookies).get(settings.SESSION_COOKIE_NAME)
         return held is not None and SESSION_KEY in SessionStore(held.value)
     except (CookieError, DatabaseError):
+        return False
+    finally:
+        connections.close_all()
+
+
+def holds_key(headers: Iterable[str]) -> bool:
+    """Say whether one of these headers is a key that is not revoked. What it may do is found out later."""
+    texts = [header.strip().rpartition(" ")[2] for header in headers]
+    try:
+        found = [keys.digest(text) for text in texts if keys.is_well_formed(text)]
+        return bool(found) and ApiKey.objects.filter(digest__in=found, revoked_at=None).exists()
+    except DatabaseError:
         return False
     finally:
         connections.close_all()

@@ -135,8 +135,18 @@ def test_it_refuses_amounts_that_are_no_price(bad: str) -> None:
 
 
 def test_it_retires_what_nothing_points_at(operator: Client) -> None:
-    version = make.make_model("x")
+    version = make.make_model("x", capabilities=["embedding"])
+    shelf = make.make_collection(make.make_team("Shop"), "prices", model=version)
+    make.make_collection(None, "other", model=None)
+    there = f'<a class="link" href="/knowledge/{shelf.pk}/">Prices</a></td><td>Shop</td><td class="muted">'
+    assert f"{there}makes its vectors" in operator.get(f"/models/versions/{version.pk}/").content.decode()
     assert operator.post(f"/models/versions/{version.pk}/retire/").status_code == 302
+    assert (
+        f"{there}made its vectors: searched by words"
+        in operator.get(f"/models/versions/{version.pk}/").content.decode()
+    )
+    (use,) = operator.get(f"/api/models/{version.pk}/uses/").json()
+    assert use == {"alias": None, "environment": None, "collection": "Prices", "team": "Shop", "roles": ["vectors"]}
     version.refresh_from_db()
     assert version.retired_at is not None
     assert b"No pin can point at it any more" in operator.get(f"/models/versions/{version.pk}/").content

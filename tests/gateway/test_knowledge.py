@@ -9,7 +9,7 @@ from console.audit.models import Payload
 from console.core.clock import now
 from console.core.errors import BadInput
 from console.gateway import knowledge
-from console.gateway.questions import question_in, with_block
+from console.gateway.questions import LONGEST_BEFORE, question_in, searched_for, with_block
 from console.knowledge import in_calls
 from console.knowledge.models import Collection
 from console.knowledge.services.collections import create_collection
@@ -18,6 +18,7 @@ from console.teams.actors import SYSTEM
 from tests import make, sdks
 from tests.waiting import until
 from usage_app.queries.audit.record import record
+from usage_app.services.quotas import set_quota
 
 OLD = "# Refunds\n\nRefunds are paid within 30 days.\n\n# Shipping\n\nParcels cost 4 euros."
 SOURCE = {"n": 1, "document": "Price policy", "version": 1, "collection": "prices", "heading": "Refunds"}
@@ -162,6 +163,38 @@ def test_a_call_is_not_lost_with_the_vector_of_its_question(ask, world, prices, 
     until(lambda: len(world.calls()) == 4, "the vector that came too late is on record")
     notes = [json.loads(line.detail)["knowledge"].get("note") for line in world.calls() if line.type == "chat"]
     assert notes[1] == "Found by words alone: The embeddings model took too long."
+
+
+def test_what_was_said_before_is_searched_too_and_a_call_without_room_pays_for_no_search(ask, world, prices):
+    turns = [{"role": "user", "content": text} for text in ("How soon are refunds paid?", "Thank you", "And abroad?")]
+    turns.insert(1, {"role": "assistant", "content": "Parcels."})
+    assert ask(messages=turns[:2] + turns[3:], knowledge=["prices"]).json()["facet"] == {"knowledge": [SOURCE]}
+    assert said(world).endswith("</sources>\n\nAnd abroad?") and "Thank you" not in said(world)
+    assert ask(messages=turns, knowledge=["prices"]).json()["facet"] == {"knowledge": []}, "only the turn before"
+    kept = {
+        "role": "user",
+        "content": [{"type": "input_text", "text": "<sources>\nParcels\n</sources>\n\n" + "x " * 300}],
+    }
+    place = question_in("response", {"input": "And abroad?"})
+    assert searched_for({}, place, [kept]) == f"{('x ' * 300)[-LONGEST_BEFORE:].strip()}\nAnd abroad?"
+
+    world.model.capabilities = ["chat", "embedding"]
+    world.model.save()
+    prices.model, prices.payer = world.model, world.team
+    prices.save()
+    quota = set_quota(actor=SYSTEM, team=world.team, metric="tokens", window="month", limit=100)
+    plain = ask(QUESTION, max_tokens=190)
+    before, sent = len(world.calls()), len(world.upstream.seen)
+    refused = ask(QUESTION, knowledge=["prices"], max_tokens=190)
+    assert (refused.status_code, refused.json()["error"]["code"]) == (429, "insufficient_quota")
+    assert "and it may need" in refused.json()["error"]["message"] and refused.headers["x-ratelimit-limit-tokens"]
+    (line,) = world.calls()[before:]
+    assert (line.type, line.status, line.alias, line.code) == ("chat", "refused", "support-chat", "insufficient_quota")
+    assert line.reason.startswith(f"quota {quota.pk}: 100 tokens a month") and line.model and line.team_id
+    assert Payload.objects.filter(event_id=line.pk, kind="input").exists()
+    assert len(world.upstream.seen) == sent, "no vector was made for it"
+    said_plainly, said_before = (one.json()["error"]["message"].partition(", and") for one in (plain, refused))
+    assert said_plainly[0] == said_before[0] and said_plainly[2]
 
 
 def test_a_call_that_names_no_collections_looks_nowhere(ask, monkeypatch):

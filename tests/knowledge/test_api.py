@@ -3,6 +3,7 @@
 import json
 from typing import Any
 
+from django.core.files.uploadedfile import SimpleUploadedFile
 from django.test import Client
 
 from tests import make
@@ -43,6 +44,29 @@ def test_it_does_what_the_pages_do(client: Client, world: World) -> None:
     missing = ask("POST", "search/", **question | {"collections": ["none"]})
     assert missing.status_code == 404 and missing.json()["error"]["param"] == "collections"
     assert "There are: " in missing.json()["error"]["message"] and "shop" in missing.json()["error"]["message"]
+    # A file is read as the page reads one, also twice with the same key.
+    for _ in range(2):
+        page = SimpleUploadedFile("returns_2.html", b"<h1>Returns</h1><p>Within 14 days.</p>", "text/html")
+        form = {"file": page, "message": "From the shop"}
+        sent = client.post(f"/api/knowledge/{here}documents/", form, headers=headers | {"Idempotency-Key": "one"})
+        assert sent.status_code == 201 and sent.json()["name"] == "returns 2", sent.text
+    uploaded = f"documents/{sent.json()['id']}/versions/"
+    (version,) = ask("GET", uploaded).json()["data"]
+    assert (version["kind"], version["source_name"], version["number"]) == ("html", "returns_2.html", 1)
+    for name, more, status, code in (
+        ("b.md", {"seen_version": 0}, 409, "stale_document"),
+        ("b.md", {"seen_version": 1}, 201, None),
+        ("b.exe", {}, 400, "unreadable_document"),
+        ("b.md", {"text": "x"}, 400, "invalid_request"),
+    ):
+        sent = client.post(
+            f"/api/knowledge/{uploaded}",
+            {"file": SimpleUploadedFile(name, b"Within 30 days."), **more},
+            headers=headers,
+        )
+        said = sent.json().get("error", {})
+        assert (sent.status_code, said.get("code")) == (status, code), sent.text
+    assert "'text' is not a field here" in said["message"]
     assert ask("PATCH", there, name="Prices").json()["name"] == "Prices"
     assert ask("PATCH", here, description="Of the shop", language="simple").json()["language"] == "simple"
     assert ask("POST", f"{here}vectors/").status_code == 400, "no model makes any"

@@ -9,6 +9,7 @@ from django.conf import settings as of_django
 from django.test import Client
 
 from console.batches.models import Batch, File
+from console.teams import keys
 from tests import make
 from tests.batches.conftest import jsonl, line
 from tests.conftest import Cast
@@ -43,7 +44,7 @@ def test_strangers_can_send_little_wherever_they_send_it(web: httpx.Client) -> N
     assert web.get("/accounts/login/").status_code == 200, "the connection is good for the next request"
 
 
-def test_a_batch_s_file_may_be_larger_and_only_for_somebody_signed_in(web: httpx.Client) -> None:
+def test_files_may_be_larger_and_only_for_somebody_known(web: httpx.Client) -> None:
     cast = Cast()
     make.make_alias("support-chat", production=make.make_model())
     session = Client()
@@ -67,6 +68,26 @@ def test_a_batch_s_file_may_be_larger_and_only_for_somebody_signed_in(web: httpx
     assert upload(content).status_code == 302 and Batch.objects.count() == 1
     refused = upload(b"x" * (FILE_LIMIT + FIELDS))
     assert (refused.status_code, File.objects.count()) == (413, 1)
+
+    shelf = make.make_collection(cast.team_a, "prices")
+    text = b"Express delivery costs nine euros. " * 9_000
+    assert LIMIT + FIELDS < len(text) < FILE_LIMIT
+
+    def add(path: str, fields: dict[str, str], headers: dict[str, str] | None = None) -> int:
+        return web.post(path, data=fields, files={"file": ("prices.md", text)}, headers=headers).status_code
+
+    page, api = f"/knowledge/{shelf.pk}/documents/new/", f"/api/knowledge/collections/{shelf.pk}/documents/"
+    web.cookies.clear()
+    session.force_login(cast.alice, backend="allauth.account.auth_backends.AuthenticationBackend")
+    web.cookies.set(name, session.cookies[name].value)
+    token = re.search(r'name="csrfmiddlewaretoken" value="(\w+)"', web.get(page).text)
+    assert token is not None and add(page, {"csrfmiddlewaretoken": token[1]}) == 302
+
     web.cookies.clear()
     web.cookies.set(name, "made-up")
     assert upload(content).status_code == 413 and File.objects.count() == 1
+    _, key = make.make_key(cast.team_a, scopes=["prompts:write"])
+    unknown = keys.generate("production")
+    for given, status in ((f"Bearer {key}", 201), (f"Bearer {unknown}", 413), ("", 413)):
+        assert add(api, {"name": f"Prices {status}"}, {"Authorization": given}) == status
+    assert shelf.documents.count() == 2

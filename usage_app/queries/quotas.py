@@ -2,7 +2,7 @@
 
 import datetime as dt
 import uuid
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 from dataclasses import dataclass
 
 from django.db.models import F, Prefetch, Q, QuerySet
@@ -13,6 +13,16 @@ from usage_app.forecast import Forecast, elapsed, forecast
 from usage_app.models import Metric, Mode, Purpose, Quota, QuotaCounter, QuotaIncrease, Window
 from usage_app.shapes import ENDLESS
 from usage_app.sql.counters import key_line
+
+
+def counted(counters: Collection[tuple[int, dt.datetime]]) -> dict[tuple[int, dt.datetime], int]:
+    """Return what each counter, a quota and the start of a period, has used and promised."""
+    quotas, periods = zip(*counters, strict=True) if counters else ((), ())
+    rows = QuotaCounter.objects.filter(quota_id__in=quotas, period_start__in=periods)
+    held = {
+        (row[0], row[1]): row[2] + row[3] for row in rows.values_list("quota_id", "period_start", "used", "reserved")
+    }
+    return {counter: held.get(counter, 0) for counter in counters}
 
 
 @dataclass(frozen=True, slots=True)

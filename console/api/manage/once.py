@@ -6,6 +6,7 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 import orjson
+from django.core.files.uploadedfile import UploadedFile
 from django.db import transaction
 from rest_framework.renderers import JSONRenderer
 from rest_framework.response import Response
@@ -29,7 +30,7 @@ def once(post: Post) -> Post:
             return post(view, request, *args, **kwargs)
         actor = caller_of(request).actor
         digest = claims.digest_of("manage", actor, request.path, check_key(key))
-        body = hashlib.sha256(orjson.dumps(request.data, option=orjson.OPT_SORT_KEYS)).digest()
+        body = hashlib.sha256(orjson.dumps(request.data, _digest_of_file, option=orjson.OPT_SORT_KEYS)).digest()
         with transaction.atomic():
             held = claims.held(digest, body, actor=actor, route=request.path)
             if held is not None:
@@ -47,6 +48,17 @@ def once(post: Post) -> Post:
         return response
 
     return claimed
+
+
+def _digest_of_file(value: Any) -> list[str]:
+    """Return what stands for an uploaded file where two requests are compared."""
+    if not isinstance(value, UploadedFile):
+        raise TypeError
+    found = hashlib.sha256()
+    for chunk in value.chunks():
+        found.update(chunk)
+    value.seek(0)
+    return [value.name or "", found.hexdigest()]
 
 
 def _kept(response: Response, shown_once: tuple[str, ...]) -> str:

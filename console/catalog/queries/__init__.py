@@ -12,7 +12,7 @@ from console.catalog.queries.aliases import (
     teams_shown,
 )
 from console.catalog.queries.providers import Health, ProviderRow, breakers_open, health_of, incidents, provider_rows
-from console.catalog.queries.versions import Dependent, choices, dependents, price_now, versions_of
+from console.catalog.queries.versions import Dependent, choices, collections_with, dependents, price_now, versions_of
 
 __all__ = [
     "AliasPage",
@@ -26,6 +26,7 @@ __all__ = [
     "alias_rows",
     "breakers_open",
     "choices",
+    "collections_with",
     "dependents",
     "health_of",
     "incidents",

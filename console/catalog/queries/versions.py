@@ -4,8 +4,12 @@ from dataclasses import dataclass
 
 from django.db.models import Prefetch, Q, QuerySet
 
+from console.catalog import where_used
 from console.catalog.models import Alias, ModelVersion, Pin, Price, Provider
+from console.catalog.where_used import Use
 from console.core.clock import now
+from console.teams.access import teams_for
+from console.teams.callers import Caller
 
 
 def price_now(version: ModelVersion) -> Price | None:
@@ -58,6 +62,15 @@ def dependents(version: ModelVersion, aliases: QuerySet[Alias] | None = None) ->
     pins = Pin.objects.filter(uses) if aliases is None else Pin.objects.filter(uses, alias__in=aliases)
     pins = pins.select_related("alias").prefetch_related("fallbacks").distinct()
     return [Dependent(pin, _roles(pin, version)) for pin in pins.order_by("alias__name", "environment")]
+
+
+def collections_with(version: ModelVersion, caller: Caller) -> list[Use]:
+    """Return what a version makes vectors for, as far as the caller sees it."""
+    uses = where_used.uses_of_version(version)
+    if caller.is_operator or not uses:
+        return uses
+    teams = set(teams_for(caller).values_list("pk", flat=True))
+    return [use for use in uses if use.team_id is None or use.team_id in teams]
 
 
 def choices() -> QuerySet[ModelVersion]:

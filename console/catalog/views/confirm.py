@@ -20,8 +20,8 @@ REMOVE_PROVIDER = {
 RETIRE_VERSION = {
     "verb": "Retire",
     "noun": "model version",
-    "lost": "No pin can point at it again, and calls that name it are refused. This cannot be taken back. The records "
-    "of its calls stay.",
+    "lost": "No pin can point at it again, and calls that name it are refused. Collections it makes vectors for are "
+    "searched by words alone. This cannot be taken back. The records of its calls stay.",
 }
 
 

@@ -111,6 +111,7 @@ def _page(request: TeamRequest, row: ModelVersion, *, piece: str = "", status: i
         "current": next((price for price in prices if price.effective_from <= moment), None),
         "moment": moment,
         "dependents": queries.dependents(row, access.aliases_for(request.caller)),
+        "collections": queries.collections_with(row, request.caller),
         "form": PriceForm(),
         "question": confirm.RETIRE_VERSION,
         "currency": settings.CURRENCY,

@@ -62,7 +62,8 @@ def test_it_sets_everything_around_a_pin(operator, scene):
     assert shown["production"]["fallbacks"] == [chain[0] | {"model": "fake/spare-3"}]
     assert shown["sandbox"]["fallbacks"] == []
     uses = operator("GET", f"models/{scene.spare.pk}/uses/").json()
-    assert uses == [{"alias": "support-chat", "environment": "production", "roles": ["fallback"]}]
+    none = {"collection": None, "team": None}
+    assert uses == [{"alias": "support-chat", "environment": "production", "roles": ["fallback"], **none}]
 
 
 def test_it_says_what_is_wrong(operator, scene):

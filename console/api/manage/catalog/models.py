@@ -12,7 +12,7 @@ from console.api.manage.base import Endpoint, Strict, listed
 from console.api.manage.catalog.shared import seen_revision
 from console.catalog import access
 from console.catalog.models import Capability, ModelVersion, Price
-from console.catalog.queries import dependents
+from console.catalog.queries import collections_with, dependents
 from console.catalog.services import versions
 from console.teams.access import OPERATOR
 
@@ -59,10 +59,14 @@ class NewModelSerializer(ModelChangeSerializer):
 
 
 class ModelUseSerializer(serializers.Serializer[Any]):
-    alias = serializers.CharField(source="pin.alias.name")
-    environment = serializers.CharField(source="pin.environment")
+    alias = serializers.CharField(source="pin.alias.name", default=None, help_text="Null: it is no pin.")
+    environment = serializers.CharField(source="pin.environment", default=None)
+    collection = serializers.CharField(source="name", default=None, help_text="A collection it makes vectors for.")
+    team = serializers.CharField(default=None, help_text="Whose collection that is.")
     roles = serializers.ListField(
-        child=serializers.ChoiceField(choices=["pinned", "canary", "shadow", "fallback"]), help_text="What it is there."
+        child=serializers.ChoiceField(choices=["pinned", "canary", "shadow", "fallback", "vectors"]),
+        default=["vectors"],
+        help_text="What it is there.",
     )
 
 
@@ -157,11 +161,13 @@ class Uses(Endpoint):
     needs = "view_team"
 
     @extend_schema(
-        tags=["models"], summary="List the pins that use a model version", responses=ModelUseSerializer(many=True)
+        tags=["models"],
+        summary="List the pins and collections that use a model version",
+        responses=ModelUseSerializer(many=True),
     )
     def get(self, request: Any, pk: uuid.UUID) -> Response:
         version = access.version_for(self.caller, pk)
-        found = dependents(version, access.aliases_for(self.caller))
+        found = [*dependents(version, access.aliases_for(self.caller)), *collections_with(version, self.caller)]
         return Response(ModelUseSerializer(found, many=True).data)
 
 

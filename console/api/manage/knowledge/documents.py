@@ -6,7 +6,7 @@ from uuid import UUID
 from drf_spectacular.utils import extend_schema
 from rest_framework.response import Response
 
-from console.api.manage.base import Endpoint, listed
+from console.api.manage.base import Endpoint, Strict, listed
 from console.api.manage.knowledge.shapes import (
     CurrentSerializer,
     DocumentChangeSerializer,
@@ -14,21 +14,35 @@ from console.api.manage.knowledge.shapes import (
     DocumentVersionSerializer,
     NewDocumentSerializer,
     NewDocumentVersionSerializer,
+    UploadedDocumentSerializer,
+    UploadedDocumentVersionSerializer,
     WholeVersionSerializer,
 )
+from console.api.parsers import StrictJSONParser, UploadParser
 from console.core.files.page_words import marked_words_of
-from console.knowledge import access, queries
+from console.knowledge import access, files, queries
 from console.knowledge.models import Document, DocumentVersion
 from console.knowledge.services import documents
 
 
-def _as_kept(given: dict[str, Any]) -> dict[str, Any]:
-    if given["kind"] == Document.Kind.HTML:
-        given["text"] = marked_words_of(given["text"])
-    return given
+class _Texts(Endpoint):
+    """Takes a text as JSON, or the file that has it in a form."""
+
+    parser_classes = (StrictJSONParser, UploadParser)
+
+    def text(self, as_json: type[Strict], as_form: type[Strict]) -> dict[str, Any]:
+        """Return what a service takes, and as `title` what an uploaded document is called unless somebody says."""
+        if self.request.content_type.startswith(UploadParser.media_type):
+            given = self.read(as_form)
+            found = files.read(given.pop("file"))
+            return given | {"text": found.text, "kind": found.kind, "source_name": found.name, "title": found.title}
+        given = self.read(as_json)
+        if given["kind"] == Document.Kind.HTML:
+            given["text"] = marked_words_of(given["text"])
+        return given
 
 
-class Documents(Endpoint):
+class Documents(_Texts):
     needs, needs_to = "view_team", {"POST": "build"}
 
     @extend_schema(
@@ -43,12 +57,13 @@ class Documents(Endpoint):
     @extend_schema(
         tags=["knowledge"],
         summary="Add a document to a collection",
-        request=NewDocumentSerializer,
+        request={UploadParser.media_type: UploadedDocumentSerializer, "application/json": NewDocumentSerializer},
         responses={201: DocumentSerializer},
     )
     def post(self, request: Any, pk: UUID) -> Response:
         collection = access.collection_for(self.caller, pk, to="change")
-        given = _as_kept(self.read(NewDocumentSerializer))
+        given = self.text(NewDocumentSerializer, UploadedDocumentSerializer)
+        given = {"name": given.pop("title", "")} | given
         made = documents.add_document(actor=self.actor, collection=collection, **given)
         return Response(DocumentSerializer(made).data, status=201)
 
@@ -74,7 +89,7 @@ class OneDocument(Endpoint):
         return Response(status=204)
 
 
-class Versions(Endpoint):
+class Versions(_Texts):
     needs, needs_to = "view_team", {"POST": "build"}
 
     @extend_schema(
@@ -91,12 +106,16 @@ class Versions(Endpoint):
         operation_id="save_document_version",
         tags=["knowledge"],
         summary="Save the next version, which is searched at once",
-        request=NewDocumentVersionSerializer,
+        request={
+            UploadParser.media_type: UploadedDocumentVersionSerializer,
+            "application/json": NewDocumentVersionSerializer,
+        },
         responses={201: DocumentVersionSerializer},
     )
     def post(self, request: Any, pk: UUID) -> Response:
         found = access.document_for(self.caller, pk, to="change")
-        given = _as_kept(self.read(NewDocumentVersionSerializer))
+        given = self.text(NewDocumentVersionSerializer, UploadedDocumentVersionSerializer)
+        given.pop("title", "")
         made = documents.save_version(actor=self.actor, document=found, **given)
         return Response(DocumentVersionSerializer(made).data, status=201)
 

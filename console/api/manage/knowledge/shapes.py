@@ -122,6 +122,21 @@ class NewDocumentVersionSerializer(_TextFields):
     )
 
 
+class _FileFields(Strict):
+    file = serializers.FileField(allow_empty_file=True, help_text="md, txt, csv, html or pdf; its ending says which.")
+    message = serializers.CharField(required=False, allow_blank=True, help_text="What changed, and why.")
+
+
+class UploadedDocumentSerializer(_FileFields):
+    name = serializers.CharField(required=False, help_text="As the file is called unless given.")
+
+
+class UploadedDocumentVersionSerializer(_FileFields):
+    seen_version = serializers.IntegerField(
+        required=False, min_value=0, help_text="The newest you know: where somebody saved since, nothing is written."
+    )
+
+
 class DocumentChangeSerializer(Strict):
     name = serializers.CharField()
 
