@@ -11,8 +11,8 @@ from kombu.transport import TRANSPORT_ALIASES
 from console.core.loading import loading
 
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "console.settings")
-# Django's checks are made by `migrate` and at the start of `make run`. Made once more by each worker they would load
-# every page and form: half of its start, and 30 MiB for as long as it lives.
+# Django's checks are made by `make check` and by `migrate`, those that ask the database at each start of `make run`.
+# Made once more by each worker they would load every page and form: half of its start, and 30 MiB as long as it lives.
 os.environ.setdefault("CELERY_SKIP_CHECKS", "1")
 
 for _scheme in ("redis", "rediss"):

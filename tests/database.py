@@ -74,6 +74,7 @@ def _fingerprint() -> str:
             *ROOT.glob("*/migrations/*.py"),
             *ROOT.glob("*/*/migrations/*.py"),
             *ROOT.glob("console/gateway/sql/*.sql"),
+            ROOT / "console/core/operations.py",
             ROOT / "requirements/base.txt",
         ]
     ):

@@ -6,6 +6,7 @@ from typing import Any
 from django.conf import settings
 from django.core.checks import CheckMessage, Error, Tags, Warning, register
 from django.db import DEFAULT_DB_ALIAS, DatabaseError, ProgrammingError, connections
+from django.db.migrations.exceptions import NodeNotFoundError
 from django.db.migrations.loader import MigrationLoader
 from psycopg.errors import InsufficientPrivilege, UndefinedColumn, UndefinedTable
 
@@ -54,7 +55,7 @@ def why_not_set_up(error: ProgrammingError) -> str:
 def _has_unapplied_migrations() -> bool:
     try:
         loader = MigrationLoader(connections[DEFAULT_DB_ALIAS])
-    except DatabaseError:
+    except (DatabaseError, NodeNotFoundError):
         return True
     return any(leaf not in loader.applied_migrations for leaf in loader.graph.leaf_nodes())
 

@@ -1,13 +1,16 @@
 """The tests' own database: what a committing test leaves behind is gone afterwards."""
 
 import pytest
+from django.core.management import CommandError, call_command
 from django.db import OperationalError, ProgrammingError, connection, transaction
+from django.db.migrations.loader import MigrationLoader
 from django.db.migrations.recorder import MigrationRecorder
 
 import manage
 from console.audit import actions
 from console.audit.models import AuditEvent, Epoch
 from console.audit.services import record
+from console.embedded import boot
 from console.teams.callers import SYSTEM
 from console.teams.models import User
 from tests import database, make
@@ -69,3 +72,25 @@ def test_a_command_says_in_one_line_that_the_console_is_still_being_set_up(monke
     monkeypatch.setattr("sys.argv", ["manage.py", "migrate"])
     with pytest.raises(ProgrammingError):
         manage.main()
+
+
+@pytest.mark.django_db
+def test_it_goes_on_from_all_of_the_older_steps_and_from_no_place_between(monkeypatch) -> None:
+    rows = MigrationRecorder.Migration.objects
+    before = sorted(rows.values_list("app", "name"))
+    newer = MigrationLoader(None).replacements
+    assert ("usage", "0001_initial") in newer
+    for app, name in newer:
+        assert rows.filter(app=app, name=name).delete()[0] == 1, app  # as the older version left it
+    call_command("migrate", check_unapplied=True, verbosity=0)
+    monkeypatch.setattr(boot, "say", lambda text: pytest.fail(text))  # there is nothing to prepare
+    assert not boot.migrate()
+    assert sorted(rows.values_list("app", "name")) == before
+
+    rows.filter(app="agents", name__in=("0001_initial", "0014_who_put_an_item")).delete()
+    refusal = "older version .agents 0013_what_runs_forget.*Nothing was changed.*git checkout"
+    with pytest.raises(SystemExit, match=refusal):
+        boot.migrate()
+    for command in ({}, {"check_unapplied": True}, {"plan": True}):
+        with pytest.raises(CommandError, match=refusal):
+            call_command("migrate", verbosity=0, **command)

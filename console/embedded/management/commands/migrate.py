@@ -8,7 +8,7 @@ from django.core.management.base import CommandError
 from django.core.management.commands.migrate import Command as MigrateCommand
 from django.db import ProgrammingError
 
-from console.embedded import sql
+from console.embedded import history, sql
 from console.embedded.owner import as_owner
 
 
@@ -17,6 +17,8 @@ class Command(MigrateCommand):
         # Each step makes models anew, and with that many the collector of garbage walks through every module often.
         gc.freeze()
         with as_owner() as application_role, sql.one_at_a_time():
+            if why := history.why_not_from_here():
+                raise CommandError(why)
             super().handle(*args, **options)
             if application_role and not options["plan"] and not options["check_unapplied"]:
                 self._let_work(application_role)

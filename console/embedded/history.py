@@ -1,0 +1,29 @@
+"""From which states of a database this version can go on.
+
+The first migrations of the rooms stand for all that led up to them, so a database has either all of those or none.
+"""
+
+from django.db import DEFAULT_DB_ALIAS, connections
+from django.db.migrations.loader import MigrationLoader
+from django.db.migrations.recorder import MigrationRecorder
+
+# The last version that has each of those steps.
+_THROUGH = "4fc4a82"
+
+
+def why_not_from_here() -> str:
+    """Return what to do with a database that stopped between two such steps; empty when it did not."""
+    connection = connections[DEFAULT_DB_ALIAS]
+    applied = MigrationRecorder(connection).applied_migrations().keys()
+    loader = MigrationLoader(connection, load=False)  # its graph cannot be made of what is half there
+    loader.load_disk()
+    for migration in loader.disk_migrations.values():
+        there = applied & set(migration.replaces)
+        if there and len(there) < len(migration.replaces):
+            step = max(name for _, name in there)
+            return (
+                f"The tables are of an older version ({migration.app_label} {step}), and this one no longer knows the "
+                f"steps from there. Nothing was changed. Upgrade to {_THROUGH} first (`git checkout {_THROUGH}`, then "
+                "`make run` or `manage.py migrate`), and from there to this version."
+            )
+    return ""
