@@ -22,6 +22,8 @@ from supervisor.options import ServerOptions
 from supervisor.states import ProcessStates, SupervisorStates
 from supervisor.supervisord import Supervisor
 
+from console.embedded import copies
+
 # supervisord looks around once a second; stopping in time and quick restarts need a shorter look.
 _LOOK_SECONDS = 0.1
 _LONGEST_WAIT_SECONDS = 5
@@ -61,6 +63,11 @@ class Options(ServerOptions):  # type: ignore[misc]
         number: int | None = super().get_signal()
         return signal.SIGTERM if number == signal.SIGHUP else number
 
+    def execve(self, filename: str, argv: list[str], env: dict[str, str]) -> None:
+        if env.get("SUPERVISOR_GROUP_NAME") == "app" and copies.can_begin(argv):
+            copies.begin(argv, env)
+        super().execve(filename, argv, env)
+
     def setpgrp(self) -> None:
         super().setpgrp()
         _die_with_parent()
@@ -75,10 +82,12 @@ class Watch(Supervisor):  # type: ignore[misc]
     """supervisord that tells the terminal what happens, and stops when the boot step fails."""
 
     failed = False
+    shares = copies.IS_SAFE
     quit_at = kill_at = float("inf")
 
     def runforever(self) -> None:
         events.subscribe(events.ProcessLogStdoutEvent, self._heard)
+        events.subscribe(events.ProcessStateStartingEvent, self._starting)
         events.subscribe(events.ProcessStateExitedEvent, self._exited)
         events.subscribe(events.ProcessStateBackoffEvent, self._stumbled)
         events.subscribe(events.SupervisorStoppingEvent, self._stopping)
@@ -99,6 +108,11 @@ class Watch(Supervisor):  # type: ignore[misc]
         say("\nStopping.")
         self.quit_at = time.monotonic() + _QUIT_AFTER_SECONDS
         self.kill_at = time.monotonic() + _KILL_AFTER_SECONDS
+
+    def _starting(self, event: Any) -> None:
+        # The data stores, which are started first, get ready meanwhile.
+        if self.shares and event.process.group.config.name == "app":
+            copies.load()
 
     def _heard(self, event: Any) -> None:
         name, text = event.process.config.name, event.data
@@ -200,6 +214,7 @@ def main() -> int:
     options.realize(["--configuration", str(path)])
     options.first, options.test = True, False
     watch = Watch(options)
+    watch.shares = copies.IS_SAFE and not dev  # what is reloaded begins anew
     with contextlib.suppress(asyncore.ExitNow):
         watch.main()
     options.close_httpservers()

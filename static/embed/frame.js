@@ -339,10 +339,7 @@
     event.preventDefault();
     submit(field.value);
   });
-  form.addEventListener("submit", (event) => {
-    event.preventDefault();
-    submit(field.value);
-  });
+  send.addEventListener("click", () => submit(field.value));
   at("questions")?.addEventListener("click", ({ target }) => {
     if (target.matches("button")) submit(target.textContent);
   });
@@ -368,5 +365,7 @@
   at("close").addEventListener("click", () => tell("close"));
   addEventListener("keydown", ({ key }) => key === "Escape" && tell("close"));
   addEventListener("online", () => !reading && token && isOpen && follow());
+  // Until here nobody heard what was typed: Enter would only have begun a line.
+  field.readOnly = false;
   if (config.off) hear("off");
 })();

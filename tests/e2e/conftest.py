@@ -99,6 +99,11 @@ def browser() -> Iterator[Browser]:
         del os.environ["DJANGO_ALLOW_ASYNC_UNSAFE"]
 
 
+# Leaving a page ends what it was still loading, and htmx complains of that twice, first in words it uses of every
+# request that failed: of one that failed for another reason its second complaint remains.
+_LEAVING = re.compile(r"net::ERR_ABORTED|^htmx:(afterRequest|sendAbort)\b")
+
+
 @dataclass
 class Watch:
     """What went wrong in the browser during one test, except what the test says it expects."""
@@ -113,8 +118,7 @@ class Watch:
         page.on("requestfailed", lambda request: self._note("request", f"{request.url} {request.failure}"))
 
     def _note(self, kind: str, text: str, counts: bool = True) -> None:
-        # Leaving a page ends what it was still loading.
-        if counts and "net::ERR_ABORTED" not in text:
+        if counts and not _LEAVING.search(text):
             self.problems.append(f"{kind}: {text}")
 
     def expects(self, pattern: str) -> None:

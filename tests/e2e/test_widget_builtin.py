@@ -7,7 +7,7 @@ import urllib.request
 from collections.abc import Iterator
 
 import pytest
-from playwright.sync_api import Page, expect
+from playwright.sync_api import Page, Route, expect
 
 from console.catalog.models import Pin
 from console.catalog.services.builtin import ensure_builtin
@@ -68,7 +68,7 @@ def _ask(page: Page, text: str) -> Message:
     field.fill(text)
     field.press("Enter")
     # A busy machine has the small model think for a while.
-    expect(chat.locator(".fb")).to_have_count(before + 1, timeout=60_000)
+    expect(chat.locator(".fb, .trouble")).to_have_count(before + 1, timeout=60_000)
     answer = ended(Message.objects.filter(role="assistant").latest("created_at"))
     assert (answer.status, answer.model.split("@")[0]) == ("done", f"builtin/{model.NAME}")
     assert answer.completion_tokens > 3 and answer.text.strip()
@@ -87,8 +87,14 @@ def test_it_reads_a_streamed_answer_of_the_built_in_model_and_goes_on_after_a_re
 
     page = page_as()
     page.context.add_init_script(_WATCH_GROWTH)
+    held: list[Route] = []
+    page.route("**/embed/frame.js?*", lambda route: held.append(route), times=1)
     page.goto(shop.url)
     page.get_by_role("button", name="Ask the shop: Open chat").click()
+    expect(frame_of(page).get_by_label("Message", exact=True)).not_to_be_editable()
+    while not held:
+        page.wait_for_timeout(10)
+    held[0].continue_()
     answer = _ask(page, "Tell me a story.")
     lengths = page.frames[1].evaluate("window.lengths")
     assert len(lengths) > 1 and lengths == sorted(lengths), "It came in one piece."
