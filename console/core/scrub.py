@@ -29,7 +29,7 @@ _SHAPES: tuple[tuple[str, str | re.Pattern[str], re.Pattern[str]], ...] = (
 )
 
 
-def _may_hold_one(text: str) -> bool:
+def may_hold_a_secret(text: str) -> bool:
     """Say whether a text holds the hint of any shape: asked in one piece, because nearly none does."""
     return (
         ("_" in text and ("fk_" in text or "fws_" in text or ("gh" in text and _GITHUB.search(text) is not None)))
@@ -44,7 +44,7 @@ def _may_hold_one(text: str) -> bool:
 
 def scrub(text: str) -> tuple[str, int]:
     """Return the text without secrets, and how many were taken out."""
-    if not _may_hold_one(text):
+    if not may_hold_a_secret(text):
         return text, 0
     found = 0
     for letter, hint, shape in _SHAPES:

@@ -68,13 +68,14 @@ async def admit(
             raise
         verdict = await here.ledger.begin(
             Begin(
-                epoch=plan.epoch,
-                id=ask.id,
-                at=ask.at,
-                record=plan.record,
-                team_id=asker.team.id,
-                key_id=asker.key.id if asker.key is not None else None,
-                charges=as_attempts(plan.charges, as_attempt(ask.id)) if goes_on else plan.charges,
+                plan.epoch,
+                ask.id,
+                ask.at,
+                plan.record,
+                asker.team.id,
+                asker.key.id if asker.key is not None else None,
+                as_attempts(plan.charges, as_attempt(ask.id)) if goes_on else plan.charges,
+                is_refusal=False,
                 input=None if has_input else kept,
             )
         )
@@ -92,9 +93,12 @@ def _planned(snapshot: Snapshot, asker: Asker, ask: Ask, step: int, input_sha256
     return make_plan(snapshot, asker, ask, input_sha256=input_sha256, default_output=most, step=step)
 
 
-async def open_call(identify: Identify, ask: Ask, *, started: float | None = None) -> Call:
-    """Make everything true that must be true before a byte leaves the house; raise Refusal otherwise."""
+async def open_call(identify: Identify, ask: Ask, *, started: float | None = None, here: Gateway | None = None) -> Call:
+    """Make everything true that must be true before a byte leaves the house; raise Refusal otherwise.
+
+    `here` is the event loop's gateway, where the caller has it at hand.
+    """
     began = started or time.perf_counter()
-    here = gateway()
+    here = here or gateway()
     plan, remaining = await admit(here, identify, ask, began)
     return Call(here=here, plan=plan, identify=identify, started=began, remaining=remaining)

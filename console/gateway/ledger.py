@@ -104,9 +104,10 @@ class Ledger:
             *closes, longest=settings.GATEWAY_QUEUE_LENGTH * 4, patience=CLOSE_PATIENCE, beside=_LONG_SECONDS
         )
         self._keeper: asyncio.Task[None] | None = None
-        self._used_keys: dict[uuid.UUID, dt.datetime] = {}
+        # Both by an id's number: what a UUID hashes is asked of Python code each time.
+        self._used_keys: dict[int, dt.datetime] = {}
         # The calls whose leases are renewed. One that was lost on the way is not here, so the sweeper ends it.
-        self._open: set[uuid.UUID] = set()
+        self._open: set[int] = set()
 
     def start(self) -> None:
         """Begin to renew leases and to end what dead processes left; one that opens no call does the latter too."""
@@ -117,7 +118,7 @@ class Ledger:
         """Admit one call, or record one refusal; raises DatabaseAway when it cannot be written."""
         self.start()
         if item.key_id is not None:
-            self._used_keys[item.key_id] = item.at
+            self._used_keys[item.key_id.int] = item.at
         try:
             verdict = await self._begins.put(item)
         except psycopg.errors.ForeignKeyViolation:
@@ -126,7 +127,7 @@ class Ledger:
             log.warning("The ledger could not begin: %s", type(error).__name__)
             raise DatabaseAway from error
         if verdict.refused_by is None and not verdict.is_stale and not item.is_refusal:
-            self._open.add(item.id)
+            self._open.add(item.id.int)
         return verdict
 
     async def close(self, item: Close) -> bool:
@@ -134,7 +135,7 @@ class Ledger:
 
         Cancelling whoever waits does not cancel the record: it is queued before the first pause.
         """
-        self._open.discard(item.reservation)
+        self._open.discard(item.reservation.int)
         try:
             return await self._closes.put(item)
         except psycopg.Error as error:
@@ -198,13 +199,13 @@ class Ledger:
                     await connection.execute(
                         "UPDATE usage_reservation SET expires_at = clock_timestamp() + make_interval(secs => %s)"
                         " WHERE id = ANY(%s) AND expires_at < clock_timestamp() + make_interval(secs => %s)",
-                        (lease, list(self._open), lease * 3 / 4),
+                        (lease, [uuid.UUID(int=number) for number in self._open], lease * 3 / 4),
                     )
                 if turns % 2 == 0:
                     await connection.execute("SELECT gateway_sweep(500)")
                 if self._used_keys or refusals.is_due():
                     used, self._used_keys = self._used_keys, {}
-                    await asyncio.to_thread(_write_aside, used)
+                    await asyncio.to_thread(_write_aside, {uuid.UUID(int=number): at for number, at in used.items()})
             except (psycopg.Error, DatabaseFault) as error:
                 log.warning("Leases could not be renewed: %s", type(error).__name__)
 

@@ -11,7 +11,7 @@ from console.core.quick_settings import settings
 from console.gateway.entries import Verdict, limit_columns, with_refusal
 from console.gateway.errors import QuotaExceeded
 from console.gateway.record import joined
-from console.gateway.types import Charge, Limit, Plan, Remaining
+from console.gateway.types import Charge, Limit, LimitHeaders, Plan, Remaining
 from usage_app.shapes import QuotaShape
 
 # Windows that pass while a client waits. The others are budgets, which a retry cannot help.
@@ -19,10 +19,7 @@ _SHORT = {"minute", "hour", ""}
 
 
 # What the rate-limit headers speak of.
-_HEADERS = {
-    metric: tuple(f"x-ratelimit-{part}-{metric}".encode() for part in ("limit", "remaining", "reset"))
-    for metric in ("requests", "tokens")
-}
+_TOLD = ("requests", "tokens")
 _UNITS = {
     "requests": ("request", "requests"),
     "tokens": ("token", "tokens"),
@@ -75,12 +72,20 @@ def limit_at(quota: QuotaShape, moment: dt.datetime) -> Limit:
         resets_at=quota.resets_at(moment),
         refusal=refusal,
         columns=limit_columns(counter, quota.metric, most if quota.is_hard else None, refusal),
+        headers=_headers(quota, most, moment) if quota.metric in _TOLD and quota.is_hard else None,
     )
 
 
-def is_told(limit: Limit) -> bool:
-    """Say whether the rate-limit headers speak of a limit."""
-    return limit.metric in _HEADERS and limit.quota.is_hard
+def _headers(quota: QuotaShape, most: int, moment: dt.datetime) -> LimitHeaders:
+    total, left, reset = (f"x-ratelimit-{part}-{quota.metric}".encode() for part in ("limit", "remaining", "reset"))
+    resets_at = quota.resets_at(moment)
+    return LimitHeaders((total, b"%d" % most), left, reset, resets_at.timestamp() if resets_at else 0.0)
+
+
+def told_of(limits: tuple[Limit, ...]) -> tuple[tuple[Limit, ...], ...]:
+    """Return the limits the rate-limit headers speak of, by metric."""
+    by_metric = (tuple(limit for limit in limits if limit.headers and limit.metric == metric) for metric in _TOLD)
+    return tuple(filter(None, by_metric))
 
 
 def as_attempts(charges: tuple[Charge, ...], attempt: dict[str, Any]) -> tuple[Charge, ...]:
@@ -107,22 +112,24 @@ def quota_refused(plan: Plan, verdict: Verdict) -> QuotaExceeded:
     if resets_at is not None:
         sentence += f" It resets at {resets_at:%Y-%m-%d %H:%M:%S} UTC."
     headers = {"x-should-retry": "true" if _is_rate(quota) else "false"}
-    if quota.metric in _HEADERS:
-        left = Remaining(limit, max(0, limit.most - counted))
-        headers |= {name.decode(): value.decode() for name, value in rate_limit_headers([left], plan.ask.at)}
+    if quota.metric in _TOLD:
+        told = limit if limit.headers else limit._replace(headers=_headers(quota, limit.most, plan.ask.at))
+        left = [(told, max(0, limit.most - counted))]
+        headers |= {name.decode(): value.decode() for name, value in rate_limit_headers(left, plan.ask.at)}
     return QuotaExceeded(sentence, code=_code(quota), retry_after=wait, headers=headers)
 
 
 def remaining_after(plan: Plan, verdict: Verdict) -> list[Remaining]:
     """Return the tightest requests limit and the tightest tokens limit, for the rate-limit headers."""
-    tightest: dict[str, Remaining] = {}
-    counted = verdict.counted
-    for limit in plan.told:
+    tightest, counted = [], verdict.counted
+    for limits in plan.told:
+        limit = limits[0]
         left = limit.most - counted.get(limit.counter, 0)
-        known = tightest.get(limit.metric)
-        if known is None or left < known.left:
-            tightest[limit.metric] = Remaining(limit, left if left > 0 else 0)
-    return list(tightest.values())
+        for other in limits[1:]:
+            if (less := other.most - counted.get(other.counter, 0)) < left:
+                limit, left = other, less
+        tightest.append((limit, left if left > 0 else 0))
+    return tightest
 
 
 @lru_cache(maxsize=4096)
@@ -136,9 +143,9 @@ def _duration(seconds: int) -> bytes:
 
 def rate_limit_headers(limits: list[Remaining], moment: dt.datetime) -> list[tuple[bytes, bytes]]:
     """Return the headers as they go out, every answer has them."""
-    headers = []
+    headers, present = [], moment.timestamp()
     for limit, left in limits:
-        total, remaining, reset = _HEADERS[limit.metric]
-        seconds = round((limit.resets_at - moment).total_seconds()) if limit.resets_at else 0
-        headers += [(total, b"%d" % limit.most), (remaining, b"%d" % left), (reset, _duration(seconds))]
+        if (said := limit.headers) is not None:
+            seconds = round(said.resets_at - present) if said.resets_at else 0
+            headers += [said.total, (said.left, b"%d" % left), (said.reset, _duration(seconds))]
     return headers

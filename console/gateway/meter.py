@@ -19,7 +19,7 @@ from console.providers.types import Usage
 
 
 def _micros(seconds: float) -> int:
-    return max(0, round(seconds * 1_000_000))
+    return round(seconds * 1_000_000) if seconds > 0 else 0
 
 
 def overhead_seconds(call: Call, moment: float) -> float:
@@ -88,7 +88,7 @@ def end_record(
     notes, id, reservation = _notes(call), plan.ask.id, call.reservation or plan.ask.id
     if goes_on:
         id, notes = uuid7(), {**notes, "attempt_of": request_id(id)}
-    if id != reservation:
+    if id is not reservation:
         end["id"] = id
     if notes:
         end["detail"] = json.dumps(notes)
@@ -96,15 +96,8 @@ def end_record(
     if output is not None:
         kept = prepare_payload(output)
         end["output_sha256"] = kept.stored_sha256.hex()
-    return Close(
-        reservation=reservation,
-        record=joined(plan.record, orjson.dumps(end)),
-        charges=plan.charges,
-        tokens=charged.prompt + charged.completion,
-        cost_micros=call.cost_micros,
-        output=kept,
-        id=id,
-    )
+    tokens = charged.prompt + charged.completion
+    return Close(reservation, joined(plan.record, orjson.dumps(end)), plan.charges, tokens, call.cost_micros, kept, id)
 
 
 def _notes(call: Call) -> dict[str, Any]:

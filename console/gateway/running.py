@@ -24,6 +24,7 @@ class Gateway:
         self.snapshots = SnapshotKeeper()
         self.ledger = Ledger()
         self.passage = Passage()
+        self.connections = outbound.connections()  # to providers
         self._refreshed = 0.0
         self._refreshing: asyncio.Task[None] | None = None
 

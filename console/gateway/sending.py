@@ -61,7 +61,12 @@ async def _send_once(call: Call) -> outbound.Reply:
     call.sent, call.is_unused = call.sent or time.perf_counter(), False
     try:
         reply = await outbound.request(
-            "POST", outgoing.url, headers=outgoing.headers, body=outgoing.body, deadlines=_deadlines(call)
+            "POST",
+            outgoing.url,
+            headers=outgoing.headers,
+            body=outgoing.body,
+            deadlines=_deadlines(call),
+            pool=call.here.connections,
         )
     except ProviderError as error:
         call.is_unused = error.code in _NOT_SENT

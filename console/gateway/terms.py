@@ -13,7 +13,7 @@ from console.audit.models import EventType
 from console.catalog.shapes import VersionShape
 from console.core.errors import Unavailable
 from console.core.lanes import Lane, slowest
-from console.gateway.limits import is_told, limit_at
+from console.gateway.limits import limit_at, told_of
 from console.gateway.naming import resolve
 from console.gateway.record import of_asker
 from console.gateway.snapshot import Snapshot
@@ -60,7 +60,7 @@ def _make(snapshot: Snapshot, asker: Asker, ask: Ask, step: int) -> Terms:
         lanes={wanted: slowest(wanted, most_lane, pin.lane) for wanted in Lane.values},
         endpoint=Endpoint(version.provider.base_url, version.provider.secret),
         limits=limits,
-        told=tuple(filter(is_told, limits)),
+        told=told_of(limits),
         record=orjson.dumps(shared | of_asker(asker)),
     )
 

@@ -115,6 +115,15 @@ class LimitColumns(NamedTuple):
     refusal: bytes
 
 
+class LimitHeaders(NamedTuple):
+    """What the rate-limit headers say of a limit in all answers: the whole of the first, and names of the others."""
+
+    total: tuple[bytes, bytes]
+    left: bytes
+    reset: bytes
+    resets_at: float  # seconds since 1970; 0 where it never does
+
+
 class Limit(NamedTuple):
     """A quota in its present period, in the forms every call needs it in."""
 
@@ -125,6 +134,7 @@ class Limit(NamedTuple):
     resets_at: dt.datetime | None
     refusal: bytes  # what the log's line of a call becomes when this refuses it, as JSON
     columns: LimitColumns
+    headers: LimitHeaders | None  # None where the rate-limit headers do not speak of it
 
 
 class Terms(NamedTuple):
@@ -140,7 +150,7 @@ class Terms(NamedTuple):
     lanes: dict[str, str]  # the lane a call gets for the one it wants
     endpoint: Endpoint
     limits: tuple[Limit, ...]
-    told: tuple[Limit, ...]  # those of them the rate-limit headers speak of
+    told: tuple[tuple[Limit, ...], ...]  # those of them the rate-limit headers speak of, by metric
     record: bytes  # their part of the log's line
 
 
@@ -162,7 +172,7 @@ class Plan(NamedTuple):
     lane: str
     prompt_tokens: int
     charges: tuple[Charge, ...]
-    told: tuple[Limit, ...]  # the limits the rate-limit headers speak of
+    told: tuple[tuple[Limit, ...], ...]  # the limits the rate-limit headers speak of, by metric
     record: bytes  # the log's line as far as it is known when the call starts: record.py
     pin: PinShape
     route: str  # how its version was chosen: a word of targets.py
@@ -170,11 +180,8 @@ class Plan(NamedTuple):
     dropped: tuple[str, ...]  # names of what went no further, by anybody's word
 
 
-class Remaining(NamedTuple):
-    """One limit after admission, for the rate-limit headers."""
-
-    limit: Limit
-    left: int
+# One limit after admission and what it leaves, for the rate-limit headers; a plain tuple as well.
+Remaining = tuple[Limit, int]
 
 
 # Most of what a call may become it never does. Such a member is the class's until a call has a value of its own, so

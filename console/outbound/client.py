@@ -95,6 +95,15 @@ class Reply:
 _pools: "weakref.WeakKeyDictionary[asyncio.AbstractEventLoop, Pool]" = weakref.WeakKeyDictionary()
 
 
+def connections() -> Pool:
+    """Return the connections of the running event loop."""
+    loop = asyncio.get_running_loop()
+    pool = _pools.get(loop)
+    if pool is None:
+        pool = _pools[loop] = Pool()
+    return pool
+
+
 async def close() -> None:
     """Close this event loop's connections that are not in use."""
     pool = _pools.pop(asyncio.get_running_loop(), None)
@@ -110,10 +119,12 @@ async def request(
     deadlines: Deadlines,
     body: bytes | None = None,
     is_tool: bool = False,
+    pool: Pool | None = None,
 ) -> Reply:
     """Send a request and return when the answer's head is here. Redirects are answers, never followed.
 
-    `is_tool`: a team chose the address, so the private networks of tools are allowed and not those of providers.
+    `is_tool`: a team chose the address, so the private networks of tools are allowed and not those of providers. `pool`
+    is the event loop's, where the caller has it at hand: asking for the loop is a call into the system.
     """
     try:
         head = make_head(method, url, tuple(headers.items()), is_tool)
@@ -121,10 +132,7 @@ async def request(
         raise errors.refused() from error
     except ValueError as error:
         raise errors.broken() from error
-    loop = asyncio.get_running_loop()
-    pool = _pools.get(loop)
-    if pool is None:
-        pool = _pools[loop] = Pool()
+    pool = pool or connections()
     connection = await pool.connect(head.origin, deadlines.connect)
     content = body or b""
     try:

@@ -447,7 +447,7 @@ async def test_leases_of_open_calls_are_renewed_and_of_lost_ones_not(team, setti
         held, lost = begin_of(team, epoch), begin_of(team, epoch)
         await ledger.begin(held)
         await ledger.begin(lost)
-        ledger._open.discard(lost.id)  # as when its end could not be written
+        ledger._open.discard(lost.id.int)  # as when its end could not be written
         rows = Reservation.objects.filter
         soon = now() + dt.timedelta(seconds=4)  # less than three quarters of it
         await sync_to_async(rows(pk=held.id).update)(expires_at=soon)

@@ -58,10 +58,11 @@ async def call_model(request: Request, send: Send, route: Route) -> None:
             return
     if route is RESPONSE:
         ask = await responses.going_on(request, identify, ask)
-    watch = Watch(request.receive)
+    here = pipeline.gateway()
+    watch = Watch(request.receive, here.ticker)
     call, needs_run = None, False
     try:
-        call = await pipeline.open_call(identify, ask, started=request.started)
+        call = await pipeline.open_call(identify, ask, started=request.started, here=here)
         watch.call = call
         if ask.is_stream:
             await _stream(request, send, call, watch)

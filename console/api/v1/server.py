@@ -7,8 +7,10 @@ message; `uvicorn --http httptools` works as well, only dearer.
 """
 
 import asyncio
+import re
 import weakref
 from collections.abc import Awaitable
+from functools import lru_cache
 from typing import Any
 
 from uvicorn.protocols.http.httptools_impl import STATUS_LINE, HttpToolsProtocol, RequestResponseCycle
@@ -20,14 +22,15 @@ from console.core.ticker import Tick, Ticker
 
 # The extension, and the type of its message: `status`, `headers` and `body`.
 WHOLE_ANSWER = "facet.http.response.whole"
+_PLAIN_PATH, _SHORT = re.compile(rb"/[A-Za-z0-9_/.-]*"), 256
 _EXTENSIONS: dict[str, dict[str, Any]] = {WHOLE_ANSWER: {}}
 
 
 def make_head(status: int, headers: list[tuple[bytes, bytes]]) -> bytes:
     """Return the head of an answer; raises RuntimeError where a header would begin a line of its own."""
-    lines = len(headers)
     head = b"%b%b\r\n" % (STATUS_LINE[status], b"\r\n".join(map(b": ".join, headers)))
-    if head.count(b"\n") > lines + 1 or head.count(b"\r") > lines + 1 or b"\0" in head:
+    # Taking characters out counts them twice as fast as `count` does.
+    if len(head) - len(head.translate(None, b"\r\n\0")) > 2 * len(headers) + 2:
         raise RuntimeError("Invalid HTTP header.")
     return head
 
@@ -89,6 +92,7 @@ class Http(HttpToolsProtocol):
         if ticker is None:
             ticker = _tickers[self.server_state] = Ticker(self.loop)
         self._ticker = ticker
+        self._has_usual_settings = self.limit_concurrency is None and not self.root_path
         self._idle_since = 0.0  # 0: a request is under way
         self._begun = self.loop.time()  # when that one began to arrive
         self._idle_tick: Tick | None = ticker.call_later(self.timeout_keep_alive, self._look_whether_idle)
@@ -151,6 +155,40 @@ class Http(HttpToolsProtocol):
         self.scope["extensions"] = _EXTENSIONS  # type: ignore[typeddict-item]
 
     def on_headers_complete(self) -> None:
-        super().on_headers_complete()
-        if self.cycle is not None:  # uvicorn has no place to name its class, and the request's task has yet to begin
-            self.cycle.__class__ = Cycle
+        """Begin to answer a request: as uvicorn does, without what nearly none needs and what is known from others.
+
+        uvicorn itself begins those that are none of the usual.
+        """
+        parser, before = self.parser, self.cycle
+        is_free = before is None or before.response_complete  # or the request is sent ahead, and waits for its turn
+        is_usual = is_free and self._has_usual_settings and not parser.should_upgrade() and len(self.url) < _SHORT
+        raw_path, _, query = self.url.partition(b"?")
+        path = _plain(raw_path) if is_usual and b"#" not in query else None
+        if path is None or parser.get_http_version() != "1.1":
+            super().on_headers_complete()
+            if self.cycle is not None:
+                self.cycle.__class__ = Cycle  # uvicorn has no place to name its class; the task has yet to begin
+            return
+        scope = self.scope
+        scope["method"] = parser.get_method().decode("ascii")
+        scope["path"], scope["raw_path"], scope["query_string"] = path, raw_path, query
+        self.cycle = Cycle(
+            scope,
+            self.transport,
+            self.flow,
+            self.logger,
+            self.access_logger,
+            self.access_log,
+            self.server_state.default_headers,
+            asyncio.Event(),
+            self.expect_100_continue,
+            parser.should_keep_alive(),
+            self.on_response_complete,
+        )
+        self._start_asgi_task(self.cycle, self.app)
+
+
+@lru_cache(maxsize=256)
+def _plain(path: bytes) -> str | None:
+    """Return the path of a request as text; None for one that uvicorn should read."""
+    return path.decode("ascii") if _PLAIN_PATH.fullmatch(path) else None

@@ -42,7 +42,7 @@ def answer_headers(
     dropped: Sequence[str] = (),
 ) -> Headers:
     """Return what an answer is, whenever it is given: who gave it, to which request and by which way."""
-    headers = [(b"x-facet-model-version", _latin(version))]
+    headers = [(b"x-facet-model-version", version.encode("latin-1", "replace"))]
     if prompt:
         headers.append((b"x-facet-prompt", _latin(prompt)))
     if agent:
@@ -53,7 +53,7 @@ def answer_headers(
         headers.append((b"x-facet-fallback-from", _latin(fell_back_from)))
     if passed_over:
         headers.append((b"x-facet-passed-over", _latin(", ".join(passed_over))))
-    return headers + dropped_header(dropped)
+    return headers + dropped_header(dropped) if dropped else headers
 
 
 def replay_headers(replay: Replay) -> Headers:
@@ -80,15 +80,16 @@ def replay_headers(replay: Replay) -> Headers:
 
 def call_headers(request: Request, call: Call) -> Headers:
     moment, plan = time.perf_counter(), call.plan
+    ask = plan.ask
     headers = [
         (b"x-facet-attempts", b"%d" % (call.attempts_before + call.attempts)),
         (b"x-facet-overhead-ms", b"%.2f" % (overhead_seconds(call, moment) * 1000)),
         (b"openai-processing-ms", b"%d" % round((moment - call.started) * 1000)),
-        *rate_limit_headers(call.remaining, plan.ask.at),
+        *rate_limit_headers(call.remaining, ask.at),
         *answer_headers(
             plan.version.label,
-            prompt=plan.ask.prompt.ref if plan.ask.prompt is not None else "",
-            agent=plan.ask.agent.ref if plan.ask.agent is not None else "",
+            prompt=ask.prompt.ref if ask.prompt is not None else "",
+            agent=ask.agent.ref if ask.agent is not None else "",
             route=plan.route if plan.route != PIN else "",
             fell_back_from=call.fell_back_from,
             passed_over=call.passed_over,

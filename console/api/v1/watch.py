@@ -12,7 +12,7 @@ from typing import Any
 from console.api.v1.http import Receive
 from console.core.clock import now
 from console.core.quick_settings import settings
-from console.gateway.pipeline import gateway
+from console.core.ticker import Ticker
 from console.gateway.types import Call
 
 FIRST_LOOK_SECONDS = 0.5
@@ -30,8 +30,8 @@ class Watch:
     _listener: asyncio.Task[None] | None = None
     _beat: asyncio.Task[None] | None = None
 
-    def __init__(self, receive: Receive) -> None:
-        self._ticker = ticker = gateway().ticker
+    def __init__(self, receive: Receive, ticker: Ticker) -> None:
+        self._ticker = ticker
         task = asyncio.current_task(ticker.loop)
         assert task is not None
         self._task = task

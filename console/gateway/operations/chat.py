@@ -13,6 +13,9 @@ from console.gateway.types import Ask
 from console.providers.registry import CHATS
 from console.providers.types import Endpoint, Outgoing, StreamReader
 
+# What not every model that chats can do.
+_NEED_MORE = frozenset({"tools", "functions", "response_format"})
+
 
 class Chat:
     known, withheld = chat.KNOWN, chat.WITHHELD
@@ -24,6 +27,8 @@ class Chat:
         able, body = version.capabilities, ask.body
         if "chat" not in able or version.provider.kind not in CHATS:
             raise BadInput(f"The model behind {ask.model!r} does not chat.", param="model")
+        if body.keys().isdisjoint(_NEED_MORE):
+            return
         if (body.get("tools") or body.get("functions")) and "tools" not in able:
             raise BadInput(f"The model behind {ask.model!r} cannot call tools.", param="tools")
         wanted = body.get("response_format")

@@ -92,16 +92,16 @@ def choice_of(choice: dict[str, Any], place: int) -> bool:
         choice["index"], is_mended = place, True
     if message.get("role") != "assistant":
         message["role"], is_mended = "assistant", True
-    for holder, name in ((message, "content"), (choice, "logprobs")):
-        if name not in holder:
-            holder[name], is_mended = None, True
-    calls = message.get("tool_calls")
+    if "content" not in message:
+        message["content"], is_mended = None, True
+    if "logprobs" not in choice:
+        choice["logprobs"], is_mended = None, True
+    calls, said = message.get("tool_calls"), choice.get("finish_reason")
     for call in calls if isinstance(calls, list) else ():
         if isinstance(call, dict):
             is_mended |= _call(call)
-    finish = finish_of(choice.get("finish_reason"), has_calls=bool(calls))
-    if finish != choice.get("finish_reason"):
-        choice["finish_reason"], is_mended = finish, True
+    if type(said) is not str or said not in FINISH_REASONS:
+        choice["finish_reason"], is_mended = finish_of(said, has_calls=bool(calls)), True
     return is_mended
 
 

@@ -6,7 +6,7 @@ client only ever sees frames with one data line, and no event name an upstream i
 provider left out is added to its event (`mending.py`, `calls.py`).
 """
 
-from typing import Any, ClassVar
+from typing import Any, ClassVar, TypeGuard
 
 import orjson
 
@@ -23,24 +23,29 @@ _NO_ID = object()  # no event has it, so each one's head is looked at
 _MOST_TOKENS = 2**31 - 1
 
 
-def _tokens(holder: Any, name: str) -> int | None:
+def _is_count(value: Any) -> TypeGuard[int]:
+    return type(value) is int and 0 <= value <= _MOST_TOKENS
+
+
+def _detail(holder: Any, name: str) -> int:
     value = holder.get(name) if isinstance(holder, dict) else None
-    return value if type(value) is int and 0 <= value <= _MOST_TOKENS else None
+    return value if _is_count(value) else 0
 
 
 def usage_of(raw: Any) -> Usage | None:
     """Return the usage object as numbers; None when there is none or it makes no sense. Zero stays zero."""
     if not isinstance(raw, dict):
         return None
-    prompt, completion = _tokens(raw, "prompt_tokens"), _tokens(raw, "completion_tokens")
-    if prompt is None or (completion is None and raw.get("completion_tokens") is not None):
+    prompt, completion = raw.get("prompt_tokens"), raw.get("completion_tokens")
+    if completion is None:
+        completion = 0
+    if not (_is_count(prompt) and _is_count(completion)):
         return None
     read, written = raw.get("prompt_tokens_details"), raw.get("completion_tokens_details")
-    cached = (_tokens(read, "cached_tokens") or 0) if read else 0
-    reasoning = (_tokens(written, "reasoning_tokens") or 0) if written else 0
-    if type(completion) is int and not cached and not reasoning:
+    if not read and not written:
         return Usage(prompt, completion)
-    return Usage(prompt=prompt, completion=completion or 0, cached=min(cached, prompt), reasoning=reasoning)
+    cached, reasoning = _detail(read, "cached_tokens"), _detail(written, "reasoning_tokens")
+    return Usage(prompt, completion, min(cached, prompt), reasoning)
 
 
 def usage_in(answer: dict[str, Any], choices: int) -> Usage | None:

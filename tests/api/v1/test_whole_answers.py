@@ -6,6 +6,7 @@ import socket
 import orjson
 import pytest
 from uvicorn.config import Config
+from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 from uvicorn.server import ServerState
 
 from console.api.v1.app import application
@@ -74,12 +75,44 @@ class Wire(asyncio.Transport):
         pass
 
 
-def connect(app, *, timeout_keep_alive=5):
-    config = Config(app, http=Http, timeout_keep_alive=timeout_keep_alive, log_config=None)
+def connect(app, *, timeout_keep_alive=5, kind=Http, root_path=""):
+    config = Config(app, http=kind, timeout_keep_alive=timeout_keep_alive, log_config=None, root_path=root_path)
     config.load()
-    protocol, wire = Http(config=config, server_state=ServerState(), app_state={}), Wire()
+    protocol, wire = kind(config=config, server_state=ServerState(), app_state={}), Wire()
     protocol.connection_made(wire)
     return protocol, wire
+
+
+async def test_the_application_is_told_of_a_request_what_uvicorn_tells():
+    """Of the usual ones, which are read here, and of all others, which are left to uvicorn."""
+
+    async def told(kind, raw, root_path):
+        scopes = []
+
+        async def app(scope, receive, send):
+            scopes.append({name: value for name, value in scope.items() if name != "extensions"})
+            await receive()
+            await send({"type": "http.response.start", "status": 204, "headers": []})
+            await send({"type": "http.response.body", "body": b""})
+
+        protocol, wire = connect(app, kind=kind, root_path=root_path)
+        protocol.data_received(raw)
+        await until_async(lambda: wire.written.count(b"HTTP/1.1 204") == raw.count(b"\r\n\r\n"), "all are answered")
+        return scopes, wire.written.count(b"100 Continue"), wire.is_closed
+
+    one, ahead = b"GET /first HTTP/1.1\r\nHost: a\r\n\r\n", b"GET /second?b#c HTTP/1.1\r\nHost: a\r\n\r\n"
+    for raw in (
+        b"POST /v1/chat/completions?a=b&c=%2F HTTP/1.1\r\nHost: a\r\nX-Twice: 1\r\nx-twice: 2\r\n\r\n",
+        b"POST /v1/x HTTP/1.1\r\nHost: a\r\nContent-Length: 0\r\nExpect: 100-Continue\r\n\r\n",
+        b"GET /v1/a%2Fb%20c HTTP/1.1\r\nHost: a\r\n\r\n",
+        b"GET http://a/v1/x?y HTTP/1.1\r\nHost: a\r\n\r\n",
+        b"GET /x#y?z HTTP/1.1\r\nHost: a\r\n\r\n",
+        b"GET /x HTTP/1.0\r\n\r\n",
+        b"GET /" + b"x" * 300 + b" HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n",
+        one + ahead,
+    ):
+        for root_path in ("", "/below"):
+            assert await told(Http, raw, root_path) == await told(HttpToolsProtocol, raw, root_path), raw
 
 
 async def test_a_body_is_given_once_however_it_arrives_and_then_the_clients_leaving():
