@@ -3,8 +3,8 @@
 import os
 import random
 import socket
-import subprocess
 import sys
+import tempfile
 import threading
 import urllib.request
 from contextlib import suppress
@@ -14,6 +14,7 @@ import uvicorn
 from django.conf import settings
 
 from console.embedded.programs import worker_command
+from tests.copies import Copy
 from tests.waiting import until
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -70,17 +71,20 @@ def environment_of_processes(more: dict[str, str]) -> dict[str, str]:
     return {**os.environ, **of_its_own, **more}
 
 
+def _copy(command: list[str], environment: dict[str, str]) -> tuple[Copy, Path]:
+    """Start a process of Facet's own on the test's database; returns it and what it says to complain."""
+    handle, errors = tempfile.mkstemp(dir=os.environ["DATA_DIR"], prefix="said-")
+    os.close(handle)
+    of_all = environment_of_processes({})
+    return Copy(command, environment_of_processes(environment), of_all=of_all, errors=Path(errors)), Path(errors)
+
+
 class WorkerProcess:
     """One lane's worker of Celery on the test's database, run as production runs it, or with another pool."""
 
     def __init__(self, lane: str, *, pool: str = "threads", **environment: str) -> None:
-        self.process = subprocess.Popen(
-            [pool if part == "threads" else part for part in worker_command(lane)],
-            cwd=ROOT,
-            env=environment_of_processes(environment),
-            stdout=subprocess.DEVNULL,
-            stderr=subprocess.DEVNULL,
-        )
+        command = [pool if part == "threads" else part for part in worker_command(lane)]
+        self.process, self._errors = _copy(command, environment)
 
     def children(self) -> list[int]:
         """Return the processes of its pool; none with threads."""
@@ -90,14 +94,11 @@ class WorkerProcess:
     def kill(self) -> None:
         """End the process as a power cut would."""
         self.process.kill()
-        self.process.wait(60)
 
     def stop(self) -> None:
         if self.process.poll() is None:
             self.process.terminate()
-            try:
-                self.process.wait(30)
-            except subprocess.TimeoutExpired:
+            if self.process.wait(30) is None:
                 self.kill()
 
 
@@ -117,12 +118,7 @@ class WebProcess:
         command = [sys.executable, "-m", "uvicorn", "console.asgi:application", "--port", str(self.port)]
         command += ["--loop", "uvloop", "--http", "console.api.v1.server:Http", "--no-access-log", "--no-proxy-headers"]
         command += ["--timeout-graceful-shutdown", "1"]
-        self.process = subprocess.Popen(
-            [*command, "--log-level", "warning"],
-            cwd=ROOT,
-            env=environment_of_processes(environment),
-            stderr=subprocess.PIPE,
-        )
+        self.process, self._errors = _copy([*command, "--log-level", "warning"], environment)
 
     @property
     def url(self) -> str:
@@ -145,15 +141,13 @@ class WebProcess:
     def kill(self) -> None:
         """End the process as a power cut would."""
         self.process.kill()
-        self.process.wait(60)
 
     def stop(self) -> None:
         if self.process.poll() is None:
             self.process.terminate()
-            try:
-                self.process.wait(30)
-            except subprocess.TimeoutExpired:
-                self.process.kill()
-                self.process.wait(60)
-        if self.process.stderr:
-            self.process.stderr.close()
+            if self.process.wait(30) is None:
+                self.kill()
+
+    def complaints(self) -> str:
+        """Return what it wrote to its standard error."""
+        return self._errors.read_text()
