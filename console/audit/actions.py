@@ -140,6 +140,7 @@ WAIVER_ENDED = _quiet("waiver.ended", "ended the prompt's waiver")
 FILE_UPLOADED = _quiet("file.uploaded", "uploaded the file")
 FILE_DELETED = _quiet("file.deleted", "deleted the file")
 FILE_READ = _access("file.read", "read the file")
+CONVERSATION_EXPORTED = _access("conversation.exported", "exported the conversation")
 RESPONSE_READ = _access("response.read", "read the response")
 RESPONSE_DELETED = _quiet("response.deleted", "deleted the response")
 BATCH_CREATED = _quiet("batch.created", "created the batch")
@@ -228,6 +229,7 @@ EXPECTATION_CLEARED = _quiet("expectation.cleared", "took back what was expected
 LEGACY_CREATED = _quiet("legacy.created", "listed a touchpoint that is not on Facet")
 LEGACY_CHANGED = _quiet("legacy.changed", "changed a touchpoint that is not on Facet")
 LEGACY_REMOVED = _quiet("legacy.removed", "took a touchpoint off the list")
+TOUCHPOINTS_EXPORTED = _access("touchpoints.exported", "exported the list of touchpoints")
 
 # Quotas
 QUOTA_CREATED = _change("quota.created", "set the quota")

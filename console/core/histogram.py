@@ -30,11 +30,8 @@ def histogram(durations_us: Sequence[int]) -> list[int]:
 
 def merged(*histograms: Sequence[int]) -> list[int]:
     """Return the sum of histograms; an empty one counts as nothing."""
-    counts = [0] * BUCKETS
-    for one in histograms:
-        for bucket, count in enumerate(one):
-            counts[bucket] += count
-    return counts
+    held = [one for one in histograms if one]
+    return [sum(counts) for counts in zip(*held, strict=True)] if held else [0] * BUCKETS
 
 
 def by_octave(counts: Sequence[int]) -> list[int]:

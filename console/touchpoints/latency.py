@@ -1,6 +1,7 @@
 """What is expected of a place, in seconds, and what it did."""
 
 from dataclasses import dataclass
+from typing import Protocol
 
 from console.touchpoints.models import Expected
 
@@ -20,21 +21,46 @@ SENTENCES: dict[str, str] = {
 }
 
 
+class Measured(Protocol):
+    """Latency of a place in the last 30 days, in microseconds; reading one may take a moment."""
+
+    @property
+    def p50(self) -> int | None: ...
+    @property
+    def p95(self) -> int | None: ...
+    @property
+    def first_token_p95(self) -> int | None: ...
+
+
 @dataclass(frozen=True, slots=True)
-class Observed:
-    """Latency of a place in the last 30 days, in microseconds: of its calls, or of an agent's whole runs."""
+class Durations:
+    """Figures that are known."""
 
     p50: int | None = None
     p95: int | None = None
-    first_token: int | None = None
+    first_token_p95: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Observed:
+    """What a place did: its calls, or an agent's whole runs."""
+
+    measured: Measured = Durations()
     is_of_runs: bool = False
+
+    @property
+    def p50(self) -> int | None:
+        return self.measured.p50
+
+    @property
+    def p95(self) -> int | None:
+        return self.measured.p95
+
+    @property
+    def first_token(self) -> int | None:
+        return self.measured.first_token_p95
 
     def against(self, expected: str) -> int | None:
         """Return the figure an expectation is held against; None when nothing was measured."""
-        if expected == Expected.REAL_TIME and self.first_token is not None:
-            return self.first_token
-        return self.p95
-
-    def is_slower_than(self, expected: str) -> bool:
-        measured = self.against(expected)
-        return measured is not None and measured > BOUNDS[expected]
+        first = self.first_token if expected == Expected.REAL_TIME else None
+        return self.p95 if first is None else first

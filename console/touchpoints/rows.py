@@ -5,7 +5,7 @@ import uuid
 from dataclasses import dataclass, field
 
 from console.teams.models import Team
-from console.touchpoints.latency import Observed
+from console.touchpoints.latency import BOUNDS, Observed
 from console.touchpoints.models import Expected, Kind, LegacyTouchpoint, Status
 
 UNUSED_AFTER = dt.timedelta(days=30)
@@ -125,7 +125,7 @@ class Touchpoint:
             self.state = "unused"
         elif not self.expected:
             self.state = "unset"
-        elif self.observed.against(self.expected) is None:
+        elif (measured := self.observed.against(self.expected)) is None:
             self.state = "quiet"
         else:
-            self.state = "slower" if self.observed.is_slower_than(self.expected) else "in_time"
+            self.state = "slower" if measured > BOUNDS[self.expected] else "in_time"

@@ -17,13 +17,15 @@ from agents_app.sql import run_durations
 from console.chat.models import Widget
 from console.teams.models import ApiKey
 from console.teams.roles import SCOPES
-from console.touchpoints.latency import Observed
+from console.touchpoints.latency import Durations, Observed
 from console.touchpoints.models import Kind
 from console.touchpoints.rows import Touchpoint
 from prompts_app.models import PromptKeyUse
-from usage_app.queries.touchpoints import Use
+from usage_app.queries.touchpoints import Use, together
 
 Uses = dict[tuple[str, str], Use]
+_OF_KEYS = ("name", "team_id", "owner_id", "environment", "created_at", "last_used_at", "replaced_by_id")
+_NOBODY = uuid.UUID(int=0)  # stands in an address for the id of each
 _CALLING = [scope for scope, right in SCOPES.items() if right == "use_models"]
 
 
@@ -59,7 +61,7 @@ def fill(row: Touchpoint, use: Use | None) -> Touchpoint:
     if use is None:
         return row
     row.requests, row.errors, row.cost_micros = use.requests, use.errors, use.cost_micros
-    row.observed = Observed(use.p50, use.p95, use.first_token_p95)
+    row.observed = Observed(use)
     row.aliases, row.models = use.aliases, use.models
     row.last_used_at = max(filter(None, (row.last_used_at, use.last_at)), default=None)
     return row
@@ -85,17 +87,17 @@ def chain_of(key_id: uuid.UUID, older: dict[uuid.UUID, uuid.UUID]) -> list[uuid.
 def keys(reach: Reach, uses: Uses, now: dt.datetime) -> Iterable[tuple[Touchpoint, list[uuid.UUID]]]:
     """Yield each key with the ids of itself and of those it replaced. Three queries."""
     older = older_of(reach.teams)
-    living = {key.pk: key for key in calling_keys(reach.teams, now).select_related("team", "owner")}
+    # Teams and owners are few: each is read once, not with every key.
+    rows = calling_keys(reach.teams, now).prefetch_related("team", "owner").only(*_OF_KEYS)
+    living = {key.pk: key for key in rows}
+    page = reverse("teams:key", args=[_NOBODY])
     prompts = _prompts_of_keys(reach, (now - dt.timedelta(days=30)).date())
     chains = {pk: chain_of(pk, older) for pk in living}
     replaced = {one for pk, chain in chains.items() for one in chain if one != pk}
     for pk, key in living.items():
         if pk in replaced:
             continue
-        use = Use()
-        for one in chains[pk]:
-            if ("key", str(one)) in uses:
-                use.add(uses["key", str(one)])
+        counted = [use for one in chains[pk] if (use := uses.get(("key", str(one)))) is not None]
         row = Touchpoint(
             source="key",
             id=pk,
@@ -103,14 +105,14 @@ def keys(reach: Reach, uses: Uses, now: dt.datetime) -> Iterable[tuple[Touchpoin
             team=key.team,
             kinds=(Kind.API,),
             created_at=min(living[one].created_at for one in chains[pk] if one in living),
-            url=reverse("teams:key", args=[pk]) if key.team_id in reach.keys_in else "",
+            url=page.replace(str(_NOBODY), str(pk)) if key.team_id in reach.keys_in else "",
             owner=str(key.owner) if key.owner else "",
             environment=key.environment,
             last_used_at=max(
                 (at for one in chains[pk] if one in living and (at := living[one].last_used_at)), default=None
             ),
         )
-        fill(row, use)
+        fill(row, together(counted) if counted else None)
         called = sorted({slug for one in chains[pk] for slug in prompts.get(one, ())})
         if called:
             aliases = sorted({alias.partition("@")[0] for alias in row.aliases})
@@ -173,8 +175,7 @@ def agents(reach: Reach, uses: Uses, now: dt.datetime) -> Iterable[Touchpoint]:
         if not row.aliases and agent.live:
             row.aliases = [agent.live.alias]
         if is_working:
-            p50, p95 = durations.get(agent.pk, (None, None))
-            row.observed = Observed(p50, p95, None, is_of_runs=True)
+            row.observed = Observed(Durations(*durations.get(agent.pk, (None, None))), is_of_runs=True)
         yield row
 
 

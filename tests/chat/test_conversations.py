@@ -1,6 +1,7 @@
 """Whose conversations are whose, and what their owner can do with them."""
 
 import datetime as dt
+import json
 
 import pytest
 from django.db import connection
@@ -195,6 +196,8 @@ def test_it_exports_the_branch_shown_and_every_branch(cast: Cast) -> None:
     assert [one["text"] for one in data["messages"]] == ["Write **three** lines.", "Here they are.", "Another one."]
     assert data["shown_until"] == str(first.pk)
     assert signed_in(cast.bob).get(reverse("chat:export_json", args=[made.pk])).status_code == 404
+    lines = AuditEvent.objects.filter(action="conversation.exported", target_id=str(made.pk), actor_id=cast.alice.pk)
+    assert [json.loads(line.detail)["format"] for line in lines.order_by("id")] == ["md", "json"]
 
 
 def test_it_keeps_one_feedback_of_everybody_who_reads(cast: Cast) -> None:

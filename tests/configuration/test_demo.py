@@ -18,9 +18,11 @@ from console.evals.models import Incident, Round, Schedule
 from console.pages.demo.agents import AGENTS
 from console.pages.demo.cast import TEAMS
 from console.pages.demo.library import PROMPTS
+from console.pages.demo.touchpoints import PLACES, make_touchpoints
 from console.pages.demo.traces import TRACES
 from console.pages.demo.visitors import TALKS
 from console.teams.models import ApiKey, Team
+from console.touchpoints.models import LegacyTouchpoint
 from prompts_app.models import LabelMove, Prompt, PromptUse, PromptVersion, Review
 from prompts_app.services.uses import roll_up_uses
 from tests import make
@@ -87,6 +89,11 @@ def test_it_fills_an_empty_console_once(filled: str) -> None:
     assert not [agent for agent in Agent.objects.all() if agent.live is None or problems(agent.team, agent.draft)]
 
     _look()
+
+    assert LegacyTouchpoint.objects.count() == len(PLACES)
+    LegacyTouchpoint.objects.all().delete()
+    make_touchpoints({team.slug: team for team in Team.objects.all()}, {}, {})
+    assert not LegacyTouchpoint.objects.exists(), "what people took off the list does not come back"
 
 
 def _look() -> None:

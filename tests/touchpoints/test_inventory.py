@@ -98,6 +98,12 @@ def test_it_lists_everything_with_what_it_did(cast: Cast) -> None:
     # Of the runs nobody was asked in: half of them took 80 s.
     assert nightly.observed.is_of_runs and abs(nightly.observed.p50 - 80_000_000) < 500_000
     assert nightly.state == "in_time"
+    # Days that are over are remembered, but not against calls that are added to them.
+    assert of(cast)["kim"] == kim
+    a_touchpoint_day(cast.team_a, "key", cast.kim.pk, moment - dt.timedelta(days=20), requests=7)
+    assert of(cast)["kim"].requests == 10
+    UsageTouchpoint.objects.filter(requests=7).update(requests=8, last_at=moment)
+    assert of(cast)["kim"].requests == 11
     assert rows["Old bot"].state == "planned"
 
 
@@ -179,6 +185,9 @@ def test_the_page_filters_and_teaches(cast: Cast) -> None:
     assert [row["name"] for row in exported] == ["kim"] and exported[0]["state"] == "in_time"
     legacy.create_legacy(actor=SYSTEM, team=cast.team_a, name="=1+1", kind="chat")
     assert "'=1+1" in alice.get("/touchpoints/export.csv").text
+    lines = AuditEvent.objects.filter(action="touchpoints.exported", actor_id=cast.alice.pk).order_by("id")
+    as_json, as_csv = (json.loads(line.detail) for line in lines)
+    assert as_json == {"format": "json", "rows": 1, "filter": {"kind": "api"}} and as_csv["format"] == "csv"
     stranger = signed_in(cast.charlie)
     assert "kim" not in stranger.get("/touchpoints/").text + stranger.get("/touchpoints/export.json").text
     assert stranger.get("/touchpoints/?team=team-a").status_code == 404

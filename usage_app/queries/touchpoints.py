@@ -1,39 +1,48 @@
-"""What single places where AI is used did lately: a key, a widget, an agent."""
+"""What single places where AI is used did lately: a key, a widget, an agent.
+
+A month of hundreds of busy places is tens of thousands of days with histograms. All but today are over, and each
+process remembers what they came to; it reads them again when a call was added to them, as shortly after midnight.
+"""
 
 import datetime as dt
 import uuid
-from collections.abc import Iterable
+from collections import OrderedDict
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
+from time import monotonic
+from typing import Any, NamedTuple
 
+import orjson
+
+from console.core.clock import now
 from console.core.histogram import merged, percentile
-from usage_app.sql.touchpoints import usage_by_touchpoint
+from usage_app.sql import touchpoints as sql
+
+# What is remembered is read again after so long: a late call that began before the last one leaves the mark as it was.
+_REMEMBERED_SECONDS = 3600
+_MOST_TEAMS = 500
 
 
-@dataclass(slots=True)
+@dataclass(frozen=True, slots=True)
 class Use:
-    """One place in the days asked for; `last_at` looks back as far as days are kept. Times in microseconds."""
+    """One place in the days asked for; `last_at` looks back as far as days are kept. Times in microseconds.
+
+    Histograms are kept as they were read, in parts: of most places nobody asks more than one figure.
+    """
 
     requests: int = 0
     errors: int = 0
     refusals: int = 0
     cost_micros: int = 0
     last_at: dt.datetime | None = None
-    latency: list[int] = field(default_factory=list)
-    first_token: list[int] = field(default_factory=list)
+    latencies: tuple[str, ...] = ()
+    first_tokens: tuple[str, ...] = ()
     aliases: list[str] = field(default_factory=list)
     models: list[str] = field(default_factory=list)
 
-    def add(self, other: "Use") -> None:
-        """Count another's calls as its own, such as those of the key it replaced."""
-        self.requests += other.requests
-        self.errors += other.errors
-        self.refusals += other.refusals
-        self.cost_micros += other.cost_micros
-        self.last_at = max(filter(None, (self.last_at, other.last_at)), default=None)
-        self.latency = merged(self.latency, other.latency)
-        self.first_token = merged(self.first_token, other.first_token)
-        self.aliases = sorted({*self.aliases, *other.aliases})
-        self.models = sorted({*self.models, *other.models})
+    @property
+    def latency(self) -> list[int]:
+        return merged(*map(orjson.loads, self.latencies))
 
     @property
     def p50(self) -> int | None:
@@ -45,26 +54,91 @@ class Use:
 
     @property
     def first_token_p95(self) -> int | None:
-        return percentile(self.first_token, 95)
+        return percentile(merged(*map(orjson.loads, self.first_tokens)), 95)
 
 
-def uses(team_ids: Iterable[uuid.UUID], *, since: dt.date) -> dict[tuple[str, str], Use]:
-    """Return what these teams' calls came by since that day, by (kind, subject). One query."""
-    found = {}
-    for (
-        kind,
-        subject,
-        last_at,
-        requests,
-        errors,
-        refusals,
-        cost,
-        latency,
-        first,
-        aliases,
-        models,
-    ) in usage_by_touchpoint(list(team_ids), since):
-        found[kind, subject] = Use(
-            requests, errors, refusals, cost, last_at, latency, first, sorted(aliases), sorted(models)
-        )
-    return found
+def together(uses: Sequence[Use]) -> Use:
+    """Return several as one, such as a key with those it replaced."""
+    if len(uses) == 1:
+        return uses[0]
+    return Use(
+        requests=sum(use.requests for use in uses),
+        errors=sum(use.errors for use in uses),
+        refusals=sum(use.refusals for use in uses),
+        cost_micros=sum(use.cost_micros for use in uses),
+        last_at=max((use.last_at for use in uses if use.last_at), default=None),
+        latencies=tuple(one for use in uses for one in use.latencies),
+        first_tokens=tuple(one for use in uses for one in use.first_tokens),
+        aliases=sorted({alias for use in uses for alias in use.aliases}),
+        models=sorted({model for use in uses for model in use.models}),
+    )
+
+
+Place = tuple[str, str]  # kind and subject
+
+
+class _Over(NamedTuple):
+    """What the days of a team that are over came to, read at `at`, when they had the mark."""
+
+    at: float
+    mark: tuple[Any, ...]
+    uses: dict[Place, Use]
+
+
+_over: OrderedDict[tuple[uuid.UUID, dt.date, dt.date], _Over] = OrderedDict()
+
+
+def uses(team_ids: Iterable[uuid.UUID], *, since: dt.date) -> dict[Place, Use]:
+    """Return what these teams' calls came by since that day, by (kind, subject). Two queries once they are known."""
+    teams = list(team_ids)
+    until = max(since, now().date())
+    found: dict[Place, list[Use]] = {}
+    for over in _days_over(teams, since, until):
+        for place, use in over.items():
+            found.setdefault(place, []).append(use)
+    for row in sql.usage_by_touchpoint(teams, until, dt.date.max):
+        found.setdefault(row[1:3], []).append(_use(row))
+    return {place: together(parts) for place, parts in found.items()}
+
+
+def _days_over(teams: list[uuid.UUID], since: dt.date, until: dt.date) -> list[dict[Place, Use]]:
+    """Return by team what the days before `until` came to, as far as it is remembered without reading them."""
+    marks, at = sql.marks(teams, since, until), monotonic()
+    known = {team: _over.get((team, since, until)) for team in teams}
+    missing = [
+        team
+        for team, over in known.items()
+        if over is None or over.mark != marks.get(team, ()) or at - over.at > _REMEMBERED_SECONDS
+    ]
+    if missing:
+        read: dict[uuid.UUID, dict[Place, Use]] = {team: {} for team in missing}
+        for team, kind, subject, last_at in sql.last_before(missing, since):
+            read[team][kind, subject] = Use(last_at=last_at)
+        for row in sql.usage_by_touchpoint(missing, since, until):
+            read[row[0]][row[1:3]] = _use(row)
+        for team in missing:
+            _remember((team, since, until), _Over(at, marks.get(team, ()), read[team]))
+        known |= {team: _over.get((team, since, until)) or _Over(at, (), read[team]) for team in missing}
+    return [over.uses for over in known.values() if over is not None]
+
+
+def _remember(key: tuple[uuid.UUID, dt.date, dt.date], over: _Over) -> None:
+    _over[key] = over
+    _over.move_to_end(key)
+    while len(_over) > _MOST_TEAMS:
+        _over.popitem(last=False)
+
+
+def _use(row: tuple[Any, ...]) -> Use:
+    _, _, _, last_at, requests, errors, refusals, cost, latency, first_token, aliases, models = row
+    return Use(
+        requests=requests,
+        errors=errors,
+        refusals=refusals,
+        cost_micros=cost,
+        last_at=last_at,
+        latencies=(latency,) if latency else (),
+        first_tokens=(first_token,) if first_token else (),
+        aliases=sorted(aliases),
+        models=sorted(models),
+    )

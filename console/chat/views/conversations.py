@@ -9,6 +9,8 @@ from django.shortcuts import render
 from django.urls import reverse
 from django.views.decorators.http import require_POST, require_safe
 
+from console.audit import actions
+from console.audit.services import record
 from console.chat import access, asking, files
 from console.chat.errors import CannotSend
 from console.chat.forms import StartForm, TitleForm
@@ -97,6 +99,9 @@ def conversation(request: TeamRequest, conversation_id: uuid.UUID) -> HttpRespon
 def export(request: TeamRequest, conversation_id: uuid.UUID, kind: str) -> HttpResponse:
     """A file of one's own: never shown by the browser, under a name of ours."""
     found = access.conversation_for(request.caller, conversation_id)
+    with transaction.atomic():  # before its first byte leaves
+        detail = {"format": kind}
+        record(actions.CONVERSATION_EXPORTED, actor=request.caller.actor, target=found, team=found.team, detail=detail)
     if kind == "md":
         response = HttpResponse(exporting.as_markdown(found), content_type="text/markdown; charset=utf-8")
     else:

@@ -3,6 +3,8 @@
 from dataclasses import dataclass
 
 from agents_app.models import Agent
+from console.audit import actions
+from console.audit.models import AuditEvent
 from console.chat.models import Widget
 from console.teams.actors import Actor
 from console.teams.models import ApiKey, Team, User
@@ -119,8 +121,9 @@ _NOTE = "Demo: there is no such place."
 
 
 def make_touchpoints(teams: dict[str, Team], people: dict[str, User], keys: dict[tuple[str, str], ApiKey]) -> None:
-    """List the places and say what is expected, unless there are some already."""
-    if LegacyTouchpoint.objects.filter(team__in=teams.values()).exists():
+    """List the places and say what is expected, once: who took them off the list does not find them there again."""
+    listed = AuditEvent.objects.filter(action=actions.LEGACY_CREATED.name, team_id__in=[t.pk for t in teams.values()])
+    if listed.exists() or LegacyTouchpoint.objects.filter(team__in=teams.values()).exists():
         return
     for one in PLACES:
         person = people[one.by]

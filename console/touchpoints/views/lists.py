@@ -1,13 +1,18 @@
 """The inventory in and out as a file."""
 
+from dataclasses import asdict
+
+from django.db import transaction
 from django.http import HttpResponse, JsonResponse
 from django.shortcuts import render
 from django.urls import reverse
 from django.views.decorators.http import require_http_methods, require_safe
 
+from console.audit import actions
+from console.audit.services import record
 from console.core.errors import Refusal
 from console.core.htmx import go
-from console.teams.access import needs, teams_for
+from console.teams.access import needs, scope_for, teams_for
 from console.teams.callers import TeamRequest
 from console.touchpoints import access, reading
 from console.touchpoints.errors import BadList
@@ -21,7 +26,13 @@ from console.touchpoints.views.inventory import ACTIVE, inventory_of, wanted_of
 @require_safe
 def export(request: TeamRequest, form: str) -> HttpResponse:
     """Return what the page shows with the same filters, whole."""
-    rows = inventory_of(request).found(wanted_of(request))
+    wanted = wanted_of(request)
+    rows = inventory_of(request).found(wanted)
+    scope = scope_for(request.caller, request.GET.get("team", ""), access.VIEW)
+    chosen = {name: value for name, value in asdict(wanted).items() if value}
+    with transaction.atomic():  # before its first byte leaves
+        detail = {"format": form, "rows": len(rows), "filter": chosen}
+        record(actions.TOUCHPOINTS_EXPORTED, actor=request.caller.actor, team=scope, detail=detail)
     if form == "json":
         response: HttpResponse = JsonResponse({"data": [as_dict(row) for row in rows]})
     else:
