@@ -1,6 +1,7 @@
 """The metrics, for Prometheus and whatever reads its format."""
 
 import gzip
+import logging
 
 from django.db import Error as DatabaseError
 from django.http import HttpRequest, HttpResponse
@@ -12,6 +13,8 @@ from console.teams.access import PUBLIC, needs
 from console.telemetry import access
 from console.telemetry.metrics import text
 
+log = logging.getLogger(__name__)
+
 _PLAIN = "text/plain; charset=utf-8"
 
 
@@ -22,6 +25,8 @@ def metrics(request: HttpRequest) -> HttpResponse:
     try:
         body, content_type = text.for_teams(access.teams_shown_to(request), request.headers.get("accept", ""))
     except Refusal as refusal:
+        if refusal.status == 403:  # a token we know; who set the scraping up looks here for why there are no figures
+            log.warning("/metrics was refused to %s: %s", getattr(request, "client_address", ""), refusal.message)
         return _refused(refusal.message, refusal.status, refusal.headers)
     except DatabaseError:
         return _refused("The figures cannot be read right now.", 503, {"Retry-After": "5"})

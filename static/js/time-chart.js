@@ -185,14 +185,9 @@
         const y = Math.round(plot.valToPos(limit.v, "y", true));
         const colour = token(limit.color ?? "--bad");
         this.line(plot, colour, [5, 4], 1.25, [plot.bbox.left, y], [plot.bbox.left + plot.bbox.width, y]);
-        this.word(
-          plot,
-          limit.label,
-          colour,
-          plot.bbox.left + 6 * devicePixelRatio,
-          y + (limit.below ? 12 : -10) * devicePixelRatio,
-          false,
-        );
+        const [left, middle] = this.placeOf(plot, limit.label, y, limit.below);
+        this.plate(plot, limit.label, left, middle);
+        this.word(plot, limit.label, colour, left, middle, false);
       }
     }
 
@@ -209,11 +204,56 @@
       ctx.restore();
     }
 
+    // Where words about a limit stand: on its own side where no series passes, else on the other, else where they begin.
+    placeOf(plot, text, y, isBelow) {
+      plot.ctx.font = this.font();
+      const width = plot.ctx.measureText(text).width;
+      const gap = 6 * devicePixelRatio;
+      const sides = [y + 12 * devicePixelRatio, y - 10 * devicePixelRatio];
+      const [first, last] = [plot.bbox.left + gap, plot.bbox.left + plot.bbox.width - width - gap];
+      const places = (isBelow ? sides : sides.reverse()).flatMap((middle) => [first, last].map((left) => [left, middle]));
+      return places.find(([left, middle]) => this.isFree(plot, left, middle, width)) ?? places[0];
+    }
+
+    // Whether no series passes through where words would stand.
+    isFree(plot, left, middle, width) {
+      const half = 8 * devicePixelRatio;
+      const [times, ...series] = plot.data;
+      return series.every((values) =>
+        values.every((value, i) => {
+          const before = values[i - 1];
+          if (value == null || before == null) return true;
+          const [x0, x1] = [times[i - 1], times[i]].map((time) => plot.valToPos(time, "x", true));
+          const [y0, y1] = [before, value].map((one) => plot.valToPos(one, "y", true));
+          const [from, to] = [Math.max(x0, left), Math.min(x1, left + width)];
+          if (from > to) return true;
+          const heights = [from, to].map((x) => y0 + ((y1 - y0) * (x - x0)) / (x1 - x0 || 1));
+          return Math.max(...heights) < middle - half || Math.min(...heights) > middle + half;
+        }),
+      );
+    }
+
+    // What keeps a line of the chart from running through words: on a phone they are as wide as it is.
+    plate(plot, text, x, y) {
+      const { ctx } = plot;
+      ctx.save();
+      ctx.font = this.font();
+      ctx.globalAlpha = 0.75;
+      ctx.fillStyle = token("--surface");
+      const [edge, height] = [3 * devicePixelRatio, 16 * devicePixelRatio];
+      ctx.fillRect(x - edge, y - height / 2, ctx.measureText(text).width + 2 * edge, height);
+      ctx.restore();
+    }
+
+    font() {
+      return `500 ${11 * devicePixelRatio}px ${FONT}`;
+    }
+
     word(plot, text, colour, x, y, isRight) {
       const { ctx } = plot;
       ctx.save();
       ctx.fillStyle = colour;
-      ctx.font = `500 ${11 * devicePixelRatio}px ${FONT}`;
+      ctx.font = this.font();
       ctx.textBaseline = "middle";
       ctx.textAlign = isRight ? "right" : "left";
       ctx.fillText(text, x, y);

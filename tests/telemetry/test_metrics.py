@@ -18,6 +18,7 @@ from console.core import canaries
 from console.core.clock import now
 from console.core.histogram import by_octave, histogram
 from console.core.lanes import Lane
+from console.notices.models import Delivery, Notice
 from console.teams.actors import SYSTEM
 from console.telemetry.metrics import installation, text
 from tests import make
@@ -80,7 +81,7 @@ def a_total(team: Any, durations: tuple[int, ...] = (200_000, 3_000_000), **colu
     return UsageTotal.objects.create(**fields | columns)
 
 
-def test_it_shows_each_reader_what_they_may_see(cast: Cast) -> None:
+def test_it_shows_each_reader_what_they_may_see(cast: Cast, caplog: pytest.LogCaptureFixture) -> None:
     a_total(cast.team_a)
     a_total(cast.team_b)
     operator = make.make_key(cast.team_a, owner=cast.operator, scopes=["installation:manage"])[1]
@@ -89,6 +90,17 @@ def test_it_shows_each_reader_what_they_may_see(cast: Cast) -> None:
     for token, status in ((TOKEN + "x", 401), (TOKEN[:-1], 401), (blind, 403)):
         refused = scrape(token)
         assert refused.status_code == status and "team-a" not in refused.text
+    assert caplog.text.count("/metrics was refused to") == 1 and "the scope usage:read" in caplog.text
+    notice = Notice.objects.create(kind="quota", key="k", team=cast.team_a, title="t", text="t", url="/")
+    theirs = Notice.objects.create(kind="quota", key="l", team=cast.team_b, title="t", text="t", url="/")
+    long_ago = now() - dt.timedelta(days=2)
+    for told, team, ended in (
+        (notice, cast.team_a, now()),
+        (notice, cast.team_a, long_ago),
+        (theirs, cast.team_b, None),
+    ):
+        state = {"state": "failed", "next_try_at": None, "ended_at": ended} if ended else {}
+        Delivery.objects.create(notice=told, channel=make.make_channel(team), way="channel", **state)
     signed_in = Client()
     signed_in.force_login(cast.operator)
     assert signed_in.get("/metrics").status_code == 401
@@ -96,7 +108,9 @@ def test_it_shows_each_reader_what_they_may_see(cast: Cast) -> None:
         found = samples(token)
         assert of(found, "facet_calls_total", "team=team-a") == of(found, "facet_calls_total", "team=team-b") == [2]
         assert of(found, "facet_info")
+        assert [of(found, "facet_alert_deliveries", f"state={state}") for state in ("waiting", "failed")] == [[1], [1]]
     found = samples(cast.kim_text)
+    assert [of(found, "facet_alert_deliveries", f"state={state}") for state in ("waiting", "failed")] == [[0], [1]]
     assert of(found, "facet_calls_total") == of(found, "facet_calls_total", "team=team-a") == [2]
     assert not of(found, "facet_info") and not of(found, "facet_process_cpu_seconds_total")
 
@@ -127,7 +141,7 @@ def test_it_tells_calls_limits_and_what_is_under_way(cast: Cast, django_assert_n
     assert answer["Content-Type"].startswith("application/openmetrics-text")
     assert {f"{family.name}" for family in open_metrics(answer.text)} >= {"facet_calls", "facet_info"}
     text.forget()
-    with django_assert_num_queries(17):
+    with django_assert_num_queries(18):
         Client().get("/metrics", headers={"authorization": f"Bearer {TOKEN}"})
     with django_assert_num_queries(0):
         assert Client().get("/metrics", headers={"authorization": f"Bearer {TOKEN}"}).status_code == 200

@@ -36,17 +36,20 @@ class Collector:
         self.batches: list[list[Any]] = []
         self.said = ExportTraceServiceResponse()
         self.retry_after = ""
+        self.refused = b""
 
     async def request(self, method: str, url: str, *, body: bytes, **others: Any) -> Any:
         self.status = self.answers.pop(0) if self.answers else 200
         if self.status == 0:
             raise ProviderError("The provider's address is not one this installation may call.")
         self.requests.append({"method": method, "url": url, **others})
-        if self.status == 200:
-            told = ExportTraceServiceRequest.FromString(body)
-            (resource,) = told.resource_spans
+        (resource,) = ExportTraceServiceRequest.FromString(body).resource_spans
+        spans = [span for scope in resource.scope_spans for span in scope.spans]
+        if self.refused in {span.span_id for span in spans} or self.refused == b"all":
+            self.status = 400
+        if self.status == 200 and spans:
             self.resource = {one.key: one.value.string_value for one in resource.resource.attributes}
-            self.batches.append([span for scope in resource.scope_spans for span in scope.spans])
+            self.batches.append(spans)
         return self
 
     async def read(self, limit: int) -> bytes:
@@ -164,7 +167,9 @@ def test_it_tells_calls_tools_and_runs_in_genai_conventions(cast: Cast, collecto
     assert not [word for word in (planted, "Alice", "192.0.2.7", "support [redacted] [") if word in everything]
 
 
-def test_it_loses_none_and_skips_none(cast: Cast, collector: Collector, settings: Any, monkeypatch: Any) -> None:
+def test_it_loses_none_and_skips_none(
+    cast: Cast, collector: Collector, settings: Any, monkeypatch: Any, caplog: Any
+) -> None:
     monkeypatch.setattr(export, "BATCH", 4)
     calls = [a_call(cast.team_a) for _ in range(10)]
     collector.answers = [200, 503]
@@ -188,13 +193,29 @@ def test_it_loses_none_and_skips_none(cast: Cast, collector: Collector, settings
     assert len(collector.spans) == 10
     said = client.get("/api/observability/").json()["traces"]
     assert (said["state"], said["exported"], said["dropped"], said["problem"]) == ("ok", 10, 0, "")
-    # One alone that is refused for good is left out; the one after it is not.
-    bad, good = _later(cast, calls), _later(cast, calls)
+    # One that is refused again and again is found among others, and left out; those around it are not.
+    before, bad, *after = [_later(cast, calls) for _ in range(4)]
+    collector.refused, collector.batches = bad.bytes[8:], []
+    assert _again() == 1 and [span.span_id for span in collector.spans] == [before.bytes[8:]]
+    assert _again() == 0 and TraceExport.objects.get().failures == 2
+    collector.refused = b"all"
+    assert _again() == 0 and TraceExport.objects.get().dropped == 0, "where all is refused no span is to blame"
+    collector.refused = bad.bytes[8:]
+    with caplog.at_level("WARNING", logger=export.__name__):
+        assert _again() == 2
+    assert f"refuses the span of {bad} for good" in caplog.text
+    assert {span.span_id for span in collector.spans} == {call.bytes[8:] for call in (before, *after)}
+    state = TraceExport.objects.get()
+    assert (state.dropped, state.failures, state.not_before) == (1, 0, None)
+    # Whatever it says to others, half an hour is enough.
+    worse, collector.refused = _later(cast, calls), b"all"
     TraceExport.objects.update(failures=export._PATIENCE)
-    collector.answers = [400]
-    assert _again() == 1
-    assert {bad.bytes[8:], good.bytes[8:]} - {span.span_id for span in collector.spans} == {bad.bytes[8:]}
-    assert TraceExport.objects.get().dropped == 1
+    late = _later(cast, calls)
+    assert _again() == 0 and TraceExport.objects.get().dropped == 2, "one, and then it pauses"
+    collector.refused = b""
+    assert _again() == 1 and collector.spans[-1].span_id == late.bytes[8:]
+    TraceExport.objects.update(dropped=1)
+    assert worse.bytes[8:] not in {span.span_id for span in collector.spans}
     # So is a line no span can be made of.
     with monkeypatch.context() as broken:
         broken.setattr(spans, "_status", lambda event: 1 / 0)

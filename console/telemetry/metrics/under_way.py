@@ -1,5 +1,6 @@
-"""What is open or waits now: calls, batches, runs of agents, approvals."""
+"""What is open or waits now: calls, batches, runs of agents, approvals, alerts on their way."""
 
+import datetime as dt
 from collections.abc import Iterator
 from typing import Any
 
@@ -11,9 +12,12 @@ from console.batches.models import Batch, State
 from console.batches.models.batches import TERMINAL
 from console.core.clock import now
 from console.core.lanes import Lane
+from console.notices.models import Delivery
 from console.telemetry import sql
 from console.telemetry.metrics.families import add, gauge
 from usage_app.queries.totals import Teams
+
+_LATELY = dt.timedelta(days=1)
 
 
 def families(teams: Teams) -> Iterator[Metric]:
@@ -27,6 +31,7 @@ def families(teams: Teams) -> Iterator[Metric]:
     approvals = gauge("facet_approvals_waiting", "Approvals that wait for a person.")
     add(approvals, (), _of(Approval.objects.filter(state=Approval.State.WAITING, expires_at__gt=now()), teams).count())
     yield approvals
+    yield _deliveries(teams)
 
 
 def _of(rows: QuerySet[Any], teams: Teams) -> QuerySet[Any]:
@@ -74,3 +79,18 @@ def _runs(teams: Teams, late: Any) -> Iterator[Metric]:
         add(family, (state.value,), found[state.value]["n"] if state.value in found else 0)
     add(late, ("runs",), sum(row["late"] for row in found.values()))
     yield family
+
+
+def _deliveries(teams: Teams) -> Metric:
+    """Return alerts on their way, and those given up lately; what was given up long ago is nothing to act on."""
+    family = gauge(
+        "facet_alert_deliveries", "Alerts on their way, and those given up in the last 24 hours.", ("state",)
+    )
+    rows = Delivery.objects.all() if teams is None else Delivery.objects.filter(channel__team_id__in=teams)
+    found = rows.aggregate(
+        waiting=Count("pk", filter=Q(state=Delivery.State.WAITING)),
+        failed=Count("pk", filter=Q(state=Delivery.State.FAILED, ended_at__gt=now() - _LATELY)),
+    )
+    for state, count in found.items():
+        add(family, (state,), count)
+    return family

@@ -3,8 +3,9 @@
 1. Whoever claims the row exports, for a while; a process that dies is followed by the next one.
 2. A batch is sent, and only then is the place in the log moved: what a crash repeats, a collector knows by its ids.
 3. A collector in trouble is asked again after a pause that doubles up to five minutes, with ever smaller batches.
-4. A span alone with which it finds fault again and again is left out and counted, as is a line no span can be made
-   of. Nothing else is ever skipped.
+4. A batch with which it finds fault is halved at once until one span is to blame. That one is sent three times; if it
+   takes a request without spans meanwhile, or has found fault for half an hour, the span is left out, counted and
+   named in the process's log, as is a line no span can be made of. Nothing else is ever skipped.
 5. Nobody waits for any of this: calls know nothing of it, and no transaction is open while the network is slow.
 """
 
@@ -33,7 +34,9 @@ if TYPE_CHECKING:
 log = logging.getLogger(__name__)
 
 BATCH = 512
-# After so many failures in a row a span is alone in its batch, and to blame.
+# So often a span alone is sent, if nothing else is wrong with the collector.
+_TRIES = 3
+# After so many failures in a row it is to blame whatever the collector says to others.
 _PATIENCE = 10
 _FIRST_PAUSE, _LONGEST_PAUSE = 5.0, 300.0
 _CLAIM = dt.timedelta(seconds=90)
@@ -46,9 +49,10 @@ def export(seconds: float = 20.0) -> int:
     if not settings.OTEL_EXPORTER_OTLP_ENDPOINT or (state := _claim()) is None:
         return 0
     total, deadline, goes_on = 0, time.monotonic() + seconds, True
+    size = max(1, BATCH >> state.failures)
     try:
         while goes_on and time.monotonic() < deadline:
-            taken, goes_on = _one_batch(state)
+            taken, goes_on, size = _one_batch(state, size)
             total += taken
     finally:
         _save(state, claimed_until=None, looked_at=now())
@@ -79,26 +83,32 @@ def _save(state: TraceExport, **changes: object) -> bool:
     return bool(TraceExport.objects.filter(pk=1, fence=state.fence).update(**changes))
 
 
-def _one_batch(state: TraceExport) -> tuple[int, bool]:
-    """Send the next spans. Returns how many were taken, and whether there are more to try now."""
+def _one_batch(state: TraceExport, size: int) -> tuple[int, bool, int]:
+    """Send the next spans. Returns how many were taken, whether there are more to try now, and how many at once."""
     # The format and what writes it are loaded where something is exported, and by nobody else.
     from console.telemetry.traces import sending
     from console.telemetry.traces.spans import Names
 
-    size = max(1, BATCH >> state.failures)
     found = reading.read(Place(state.next_tx, state.after_id), size)
     if not found.events:
-        return 0, _save(state, next_tx=found.end.tx, after_id=found.end.after) and not found.is_last
+        return 0, _save(state, next_tx=found.end.tx, after_id=found.end.after) and not found.is_last, size
     names = Names({provider.slug: provider.host for provider in Provider.objects.all()}, _agents(found.events))
     spans = _spans(found.events, names)
     try:
         taken = sending.send(spans) if spans else sending.Taken()
     except sending.NotTaken as error:
-        if error.is_refusal and len(found.events) == 1 and state.failures >= _PATIENCE:
-            log.warning("The collector refuses one span for good; it is left out: %s", error)
-            return 0, _save(state, next_tx=found.end.tx, after_id=found.end.after, dropped=state.dropped + 1)
-        _note(state, str(error), error.retry_after)
-        return 0, False
+        if error.is_refusal and len(found.events) > 1:
+            return 0, True, len(found.events) // 2
+        is_patience_over = state.failures >= _PATIENCE
+        is_to_blame = error.is_refusal and (is_patience_over or _takes_others(state))
+        if is_to_blame:
+            log.warning("The collector refuses the span of %s for good; it is left out: %s", found.events[0].pk, error)
+            end = {"next_tx": found.end.tx, "after_id": found.end.after, "claimed_until": now() + _CLAIM}
+            _save(state, **end, dropped=state.dropped + 1)
+        if is_to_blame and not is_patience_over:
+            return 0, True, 1
+        _note(state, str(error), error.retry_after)  # who refuses everything gets at most one span in five minutes
+        return 0, False, size
     if state.failures:
         log.info("The collector takes traces again.")
     exported = len(spans) - taken.rejected
@@ -116,7 +126,20 @@ def _one_batch(state: TraceExport) -> tuple[int, bool]:
         problem=problem[:300],
         problem_at=now() if problem else state.problem_at,
     )
-    return exported, goes_on and not found.is_last
+    return exported, goes_on and not found.is_last, min(BATCH, size * 4)
+
+
+def _takes_others(state: TraceExport) -> bool:
+    """Say whether a span refused alone three times is at fault, and not a collector that refuses everything."""
+    from console.telemetry.traces import sending
+
+    if state.failures + 1 < _TRIES:
+        return False
+    try:
+        sending.send([])
+    except sending.NotTaken:
+        return False
+    return True
 
 
 def _spans(events: list[AuditEvent], names: "Names") -> "list[Span]":
