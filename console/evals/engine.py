@@ -1,166 +1,193 @@
-"""Work through a run: a few cases at a time, on a lease, to be taken up by anybody when the worker is gone.
+"""Work through a run of tests or a replay: a few at a time, on a lease, taken up by anybody when the worker is gone.
 
-1. Claim the run: nobody else works on it while the lease lives. It is renewed while calls are under way.
-2. For each case that has no verdict yet: ask, check the answer, write the verdict. Calls are made once (`paying.py`).
-3. When no case waits any more, the run is done.
+1. Claim the work: nobody else is at it while the lease lives. It is renewed while calls are under way.
+2. For each outcome that waits: ask, judge the answer, write what came of it. Calls are made once (`paying.py`).
+3. When none waits any more, the work is done.
 """
 
 import asyncio
 import datetime as dt
 import logging
 import uuid
+from collections.abc import Awaitable, Callable, Sequence
+from dataclasses import dataclass
 from functools import partial
-from typing import Any
+from typing import Any, Generic, TypeVar
 
 from django.conf import settings
+from django.db.models import QuerySet
 
 from console.audit.redaction import prepare_payload, redact
 from console.core.clock import now
 from console.core.connections import in_thread
 from console.core.errors import ProviderError, Refusal
-from console.evals.checks import title_of
-from console.evals.models import TestResult, TestRun
+from console.core.tasks import enqueue_on_commit
+from console.evals.checks import Spec, title_of
+from console.evals.models import GOING_ON, Outcome, Work
 from console.evals.paying import Paid, pay
 from console.evals.verdicts import AskModel, verdict_on
 from console.gateway import sync
 from console.gateway.identity import PersonIdentity, StartedByKey
-from console.gateway.reading import AnswerReader
 from console.gateway.refusing import Identify
 
 log = logging.getLogger(__name__)
 
-# Cases of one run under way at a time; the batch lane's permits hold all runs together.
+# Outcomes of one piece of work under way at a time; the batch lane's permits hold all of it together.
 _AT_ONCE = 4
+# A message may be on its way for so long before somebody takes it for lost.
+_PATIENCE = dt.timedelta(seconds=15)
+QUEUE = "batch"
+
+WorkT = TypeVar("WorkT", bound=Work)
+OutcomeT = TypeVar("OutcomeT", bound=Outcome)
+
+
+@dataclass(frozen=True)
+class Kind(Generic[WorkT, OutcomeT]):
+    """One kind of work: its tables, the task that advances it, and how one outcome is asked for and judged."""
+
+    task: str
+    work: type[WorkT]
+    outcome: type[OutcomeT]
+    of: str  # the outcome's field that names its work
+    ask: Callable[[WorkT, OutcomeT], Awaitable[None]]
+    joined: tuple[str, ...] = ()  # what asking reads of the work
+    joined_each: tuple[str, ...] = ()  # and of each outcome
+
+    def going_on(self) -> QuerySet[WorkT]:
+        return self.work._default_manager.filter(status__in=GOING_ON)
 
 
 def _lease() -> dt.timedelta:
     return dt.timedelta(seconds=settings.BATCH_LEASE_SECONDS)
 
 
-def advance(run_id: uuid.UUID) -> None:
-    """Go on with a run until it is over. Safe to call twice, late or never."""
-    run = _claim(run_id)
-    if run is not None:
-        sync.run(_work(run))
+def advance(kind: Kind[WorkT, OutcomeT], work_id: uuid.UUID) -> None:
+    """Go on with a piece of work until it is over. Safe to call twice, late or never."""
+    work = _claim(kind, work_id)
+    if work is not None:
+        sync.run(_through(kind, work))
 
 
-def _claim(run_id: uuid.UUID) -> TestRun | None:
+def _claim(kind: Kind[WorkT, OutcomeT], work_id: uuid.UUID) -> WorkT | None:
     moment = now()
-    free = TestRun.objects.filter(pk=run_id, status__in=[TestRun.Status.QUEUED, TestRun.Status.RUNNING])
-    free = free.exclude(lease_until__gt=moment)
-    if not free.update(status=TestRun.Status.RUNNING, lease_until=moment + _lease()):
+    free = kind.going_on().filter(pk=work_id).exclude(lease_until__gt=moment)
+    if not free.update(status=Work.Status.RUNNING, lease_until=moment + _lease()):
         return None
-    return TestRun.objects.select_related("version__prompt").get(pk=run_id)
+    return kind.work._default_manager.select_related(*kind.joined).get(pk=work_id)
 
 
-def identity_of(run: TestRun) -> Identify:
-    if run.started_by_kind == "key":
-        return StartedByKey(run.started_by_id, run.client_address, now())
-    return PersonIdentity(run.started_by_id, run.team_id, run.environment)
+def sweep(kind: Kind[WorkT, OutcomeT]) -> int:
+    """Wake the work whose worker is gone, or whose message was lost."""
+    moment = now()
+    waiting = kind.going_on().exclude(lease_until__gt=moment).filter(started_at__lt=moment - _PATIENCE)
+    found = list(waiting.values_list("pk", flat=True)[:100])
+    for work_id in found:
+        enqueue_on_commit(kind.task, work_id, queue=QUEUE)
+    return len(found)
 
 
-async def _work(run: TestRun) -> None:
-    keeper = asyncio.create_task(_keep_lease(run.pk))
+def identity_of(work: Work, environment: str = "") -> Identify:
+    """Return whoever started the work, with their rights of each moment."""
+    if work.started_by_kind == "key":
+        return StartedByKey(work.started_by_id, work.client_address, now())
+    return PersonIdentity(work.started_by_id, work.team_id, environment or work.environment)
+
+
+async def _through(kind: Kind[WorkT, OutcomeT], work: WorkT) -> None:
+    keeper = asyncio.create_task(_keep_lease(kind, work.pk))
     try:
-        waiting = await in_thread(lambda: list(run.results.filter(status=TestResult.Status.WAITING)))
-        turn, identify = asyncio.Semaphore(_AT_ONCE), identity_of(run)
+        waiting = await in_thread(lambda: _waiting(kind, work))
+        turn = asyncio.Semaphore(_AT_ONCE)
 
-        async def one(result: TestResult) -> None:
+        async def one(outcome: OutcomeT) -> None:
             async with turn:
-                await _try(run, result, identify)
+                await _try(kind, work, outcome)
 
-        await asyncio.gather(*(one(result) for result in waiting))
-        await in_thread(lambda: _finish(run.pk))
+        await asyncio.gather(*(one(outcome) for outcome in waiting))
+        await in_thread(lambda: _finish(kind, work.pk))
     finally:
         keeper.cancel()
 
 
-async def _keep_lease(run_id: uuid.UUID) -> None:
+def _waiting(kind: Kind[WorkT, OutcomeT], work: WorkT) -> Sequence[OutcomeT]:
+    rows = kind.outcome._default_manager.filter(**{kind.of: work}, status=Outcome.Status.WAITING)
+    return list(rows.select_related(*kind.joined_each) if kind.joined_each else rows)
+
+
+def _running(kind: Kind[WorkT, OutcomeT], work_id: uuid.UUID) -> QuerySet[WorkT]:
+    return kind.work._default_manager.filter(pk=work_id, status=Work.Status.RUNNING)
+
+
+async def _keep_lease(kind: Kind[WorkT, OutcomeT], work_id: uuid.UUID) -> None:
     while True:
         await asyncio.sleep(settings.BATCH_LEASE_SECONDS / 3)
-        await in_thread(partial(_renew, run_id))
+        await in_thread(partial(_renew, kind, work_id))
 
 
-def _renew(run_id: uuid.UUID) -> None:
-    TestRun.objects.filter(pk=run_id, status=TestRun.Status.RUNNING).update(lease_until=now() + _lease())
+def _renew(kind: Kind[WorkT, OutcomeT], work_id: uuid.UUID) -> None:
+    _running(kind, work_id).update(lease_until=now() + _lease())
 
 
-def _finish(run_id: uuid.UUID) -> None:
-    TestRun.objects.filter(pk=run_id, status=TestRun.Status.RUNNING).update(
-        status=TestRun.Status.DONE, finished_at=now(), lease_until=None
-    )
+def _finish(kind: Kind[WorkT, OutcomeT], work_id: uuid.UUID) -> None:
+    _running(kind, work_id).update(status=Work.Status.DONE, finished_at=now(), lease_until=None)
 
 
-async def _try(run: TestRun, result: TestResult, identify: Identify) -> None:
-    """Ask one case and write its verdict; what goes wrong is the verdict of this case alone."""
-    if not await in_thread(lambda: TestRun.objects.filter(pk=run.pk, status=TestRun.Status.RUNNING).exists()):
+async def _try(kind: Kind[WorkT, OutcomeT], work: WorkT, outcome: OutcomeT) -> None:
+    """Ask for one outcome and write it; what goes wrong is the verdict of this one alone."""
+    if not await in_thread(lambda: _running(kind, work.pk).exists()):
         return
     try:
-        await _ask(run, result, identify)
+        await kind.ask(work, outcome)
     except (Refusal, ProviderError) as error:
-        result.status, result.error = TestResult.Status.ERROR, error.message
+        outcome.status, outcome.error = Outcome.Status.ERROR, error.message
     except Exception as broken:
-        log.exception("Case %s of run %s could not be tried.", result.pk, run.pk)
-        result.status, result.error = TestResult.Status.ERROR, f"Something broke on our side: {type(broken).__name__}."
-    _cover(result)
-    fields = ["status", "error", "output", "checks", "request_id", "tokens", "cost_micros", "latency_us"]
-    await in_thread(lambda: result.save(update_fields=fields))
+        log.exception("%s of %s could not be tried.", outcome.pk, work.pk)
+        outcome.status, outcome.error = Outcome.Status.ERROR, f"Something broke on our side: {type(broken).__name__}."
+    _cover(outcome)
+    await in_thread(lambda: outcome.save(update_fields=outcome.KEPT))
 
 
-def _cover(result: TestResult) -> None:
+def _cover(outcome: Outcome) -> None:
     """Keep of the answer what the log would keep: no secrets, not longer. It was judged as it came."""
-    result.output = prepare_payload(result.output).body
-    for check in result.checks:
+    outcome.output = prepare_payload(outcome.output).body
+    for check in outcome.all_checks():
         check["reason"] = redact(check["reason"])[0].replace("\x00", "\ufffd")
 
 
-def _named(run: TestRun) -> str:
-    """Return the model with the run's environment: a key has one of its own, which need not be the run's."""
-    return run.model if "/" in run.model else f"{run.model}@{run.environment}"
+Bill = Callable[[Paid], None]
 
 
-async def _ask(run: TestRun, result: TestResult, identify: Identify) -> None:
-    spec = result.spec
-    body: dict[str, Any] = {
-        "model": _named(run),
-        "prompt": {"id": run.version.prompt.slug, "version": run.version.number, "variables": spec["variables"]},
-    }
-    if spec["message"]:
-        body["messages"] = [{"role": "user", "content": spec["message"]}]
-    paid = await pay(identify, result.pk, "answer", "chat", body)
-    reader = AnswerReader()
-    result.output = reader.whole(paid.body)
-    result.request_id, result.latency_us = paid.id, paid.latency_us
-    _add(result, paid)
-    result.checks = []
-    for at, check in enumerate(spec["checks"]):
-        verdict = await verdict_on(check, spec["expected"], result.output, _asking(identify, result, f"check-{at}"))
-        shown = {"kind": check["kind"], "title": title_of(check), "passed": verdict.passed, "reason": verdict.reason}
-        result.checks.append(shown)
-        if not verdict.was_made and not result.error:
-            result.error = f"{shown['title']}: this could not be checked. {verdict.reason}"
-    is_fine = all(check["passed"] for check in result.checks)
-    result.status = _status(is_fine, result)
-
-
-def _status(is_fine: bool, result: TestResult) -> str:
-    """Return passed or failed, and error where a check could not be made: that is no verdict on the answer."""
-    if result.error:
-        return TestResult.Status.ERROR
-    return TestResult.Status.PASSED if is_fine else TestResult.Status.FAILED
-
-
-def _asking(identify: Identify, result: TestResult, step: str) -> AskModel:
-    """Return how a check of a result asks: once, and on the result's account."""
+def asking(identify: Identify, outcome: Outcome, step: str, bill: Bill) -> AskModel:
+    """Return how a check asks: once, and on the outcome's account."""
 
     async def ask(operation: str, body: dict[str, Any]) -> bytes:
-        paid = await pay(identify, result.pk, step, operation, body)
-        _add(result, paid)
+        paid = await pay(identify, outcome, step, operation, body)
+        bill(paid)
         return paid.body
 
     return ask
 
 
-def _add(result: TestResult, paid: Paid) -> None:
-    result.tokens += paid.tokens
-    result.cost_micros += paid.cost_micros
+async def judged(
+    checks: Sequence[Spec], expected: str, output: str, ask_for: Callable[[int], AskModel]
+) -> tuple[list[dict[str, Any]], str]:
+    """Return what checks say of an answer, and which could not be made and why."""
+    shown: list[dict[str, Any]] = []
+    trouble = ""
+    for at, check in enumerate(checks):
+        said = await verdict_on(check, expected, output, ask_for(at))
+        title = title_of(check)
+        one = {"kind": check["kind"], "title": title, "passed": said.passed, "reason": said.reason}
+        shown.append(one if said.was_made else {**one, "was_made": False})
+        if not said.was_made and not trouble:
+            trouble = f"{title}: this could not be checked. {said.reason}"
+    return shown, trouble
+
+
+def verdict(outcome: Outcome) -> str:
+    """Return passed or failed, and error where a check could not be made: that is no verdict on the answer."""
+    if outcome.error:
+        return Outcome.Status.ERROR
+    is_fine = all(check["passed"] for check in outcome.checks if check.get("was_made", True))
+    return Outcome.Status.PASSED if is_fine else Outcome.Status.FAILED

@@ -1,4 +1,4 @@
-"""Make each call of a run once, whatever happens to the process that makes it.
+"""Make each call of a run or a replay once, whatever happens to the process that makes it.
 
 The request's id is written down before the call. Whoever goes on later finds it, and asks the log what came of it: an
 answer that is on record is taken from there; a call whose answer is lost is not made again.
@@ -15,7 +15,7 @@ from console.core.connections import in_thread
 from console.core.errors import Refusal
 from console.core.ids import time_of, uuid7
 from console.core.lanes import Lane
-from console.evals.models import TestResult
+from console.evals.models import Outcome
 from console.gateway import pipeline
 from console.gateway.asks import make_ask
 from console.gateway.operations import OPERATIONS
@@ -32,16 +32,28 @@ class Lost(Refusal):
 
 
 class Paid(NamedTuple):
+    """An answer with the log's line of it."""
+
     id: uuid.UUID
     body: bytes
-    tokens: int
-    cost_micros: int
-    latency_us: int | None
+    line: AuditEvent
+
+    @property
+    def tokens(self) -> int:
+        return self.line.prompt_tokens + self.line.completion_tokens
+
+    @property
+    def cost_micros(self) -> int:
+        return self.line.cost_micros
+
+    @property
+    def latency_us(self) -> int | None:
+        return self.line.latency_us
 
 
-async def pay(identify: Identify, result_id: uuid.UUID, step: str, operation: str, body: dict[str, Any]) -> Paid:
-    """Make the call `step` of a result, or return what it came to when it has been made."""
-    identifier, is_new = await in_thread(lambda: _claim(result_id, step))
+async def pay(identify: Identify, outcome: Outcome, step: str, operation: str, body: dict[str, Any]) -> Paid:
+    """Make the call `step` of an outcome, or return what it came to when it has been made."""
+    identifier, is_new = await in_thread(lambda: _claim(outcome, step))
     if not is_new:
         made = await in_thread(lambda: _made(identifier))
         if made is not None:
@@ -60,13 +72,13 @@ async def pay(identify: Identify, result_id: uuid.UUID, step: str, operation: st
     call = await pipeline.open_call(identify, ask)
     answer = await pipeline.answer(call)
     line = await in_thread(lambda: AuditEvent.objects.get(pk=identifier))
-    return Paid(identifier, answer, line.prompt_tokens + line.completion_tokens, line.cost_micros, line.latency_us)
+    return Paid(identifier, answer, line)
 
 
-def _claim(result_id: uuid.UUID, step: str) -> tuple[uuid.UUID, bool]:
+def _claim(outcome: Outcome, step: str) -> tuple[uuid.UUID, bool]:
     """Return the id of a step's call, and whether it was chosen just now."""
     with transaction.atomic():
-        row = TestResult.objects.select_for_update().only("id", "calls").get(pk=result_id)
+        row = type(outcome)._default_manager.select_for_update().only("id", "calls").get(pk=outcome.pk)
         if step in row.calls:
             return uuid.UUID(row.calls[step]), False
         identifier = uuid7()
@@ -80,10 +92,11 @@ def _made(identifier: uuid.UUID) -> Paid | None:
     line = AuditEvent.objects.filter(pk=identifier).first()
     if line is None:
         if Reservation.objects.filter(pk=identifier).exists():
-            raise Lost("The worker stopped while this call was under way. It is not made twice; run the tests again.")
+            raise Lost(
+                "The worker stopped while this call was under way. It is not made twice by itself; run it again."
+            )
         return None
     kept = Payload.objects.filter(event_id=identifier, kind="output").first()
     if line.status != Status.OK or kept is None or kept.is_cut or kept.redactions:
         raise Lost("The worker stopped before this answer was looked at, and the log does not have it whole.")
-    tokens = line.prompt_tokens + line.completion_tokens
-    return Paid(identifier, kept.body.encode(), tokens, line.cost_micros, line.latency_us)
+    return Paid(identifier, kept.body.encode(), line)

@@ -5,12 +5,13 @@ import uuid
 from celery import shared_task
 
 from console.evals import engine, ticking
-from console.evals.services import keeping, runs, settling
+from console.evals.services import keeping, settling
+from console.evals.trying import TESTS
 
 
 @shared_task(name="evals.advance")
 def advance_task(run_id: str) -> None:
-    engine.advance(uuid.UUID(run_id))
+    engine.advance(TESTS, uuid.UUID(run_id))
     settling.settle_run(uuid.UUID(run_id))
 
 
@@ -21,7 +22,7 @@ def tick_task() -> None:
 
 @shared_task(name="evals.sweep")
 def sweep_task() -> None:
-    runs.sweep()
+    engine.sweep(TESTS)
 
 
 @shared_task(name="evals.forget_answers")

@@ -6,6 +6,7 @@ from playwright.sync_api import expect
 from console.catalog.models import Provider
 from console.evals import engine
 from console.evals.models import TestRun
+from console.evals.trying import TESTS
 from console.teams.models import Role, User
 from tests import make
 from tests.conftest import Cast
@@ -57,7 +58,7 @@ def test_it_saves_a_test_and_compares_two_versions(page_as: OpenPage, bella: Use
         page.get_by_role("button", name="Run 1 test").click()
         expect(page.locator("#progress")).to_contain_text("0 of 1")
         upstream.enqueue(completion(words))
-        engine.advance(TestRun.objects.get(version__number=version).pk)
+        engine.advance(TESTS, TestRun.objects.get(version__number=version).pk)
         expect(page.locator("#progress")).to_have_count(0)  # the page asks by itself
     page.goto("/prompts/support/answer/-/tests/?a=1&b=2")
     expect(page.get_by_text("Worse")).to_be_visible()

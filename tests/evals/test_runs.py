@@ -13,6 +13,7 @@ from console.core.ids import uuid7
 from console.evals import engine, gate
 from console.evals.models import TestResult, TestRun
 from console.evals.services import cases, keeping, runs
+from console.evals.trying import TESTS
 from prompts_app.errors import TestsNeeded
 from prompts_app.models import PromptVersion
 from prompts_app.services import labels
@@ -35,7 +36,7 @@ def test_it_asks_each_case_and_checks_the_answer(live: World, upstream: Upstream
     judged = [{"kind": "judge", "value": "Is it kind?", "alias": "support-chat"}]
     run = start(live, live.v1)
     upstream.enqueue(completion("Open Settings for a refund."))
-    engine.advance(run.pk)
+    engine.advance(TESTS, run.pk)
     run.refresh_from_db()
     plain = results(run)["plain"]
     assert (run.status, plain.status) == ("done", "failed")
@@ -52,7 +53,7 @@ def test_it_asks_each_case_and_checks_the_answer(live: World, upstream: Upstream
         upstream.enqueue(completion("Hello."))
         upstream.enqueue(completion(verdict))
         run = start(live, live.v2)
-        engine.advance(run.pk)
+        engine.advance(TESTS, run.pk)
         judgement = results(run)["judged"]
         assert judgement.status == status, judgement.checks
         assert judgement.tokens == 56
@@ -63,7 +64,7 @@ def test_it_asks_each_case_and_checks_the_answer(live: World, upstream: Upstream
     usage = {"prompt_tokens": 2, "total_tokens": 2}
     upstream.enqueue({"object": "list", "data": vectors, "model": "fake-model", "usage": usage})
     run = start(live, live.v2)
-    engine.advance(run.pk)
+    engine.advance(TESTS, run.pk)
     assert results(run)["near"].status == "passed", results(run)["near"].checks
 
 
@@ -74,7 +75,7 @@ def test_it_keeps_answers_as_the_log_does(live: World, upstream: Upstream, setti
     live.case("leaks", [{"kind": "contains", "value": secret}, {"kind": "json_schema", "value": {"type": "string"}}])
     upstream.enqueue(completion(json.dumps({"key": secret, "more": "x" * 2000})))
     run = start(live, live.v1)
-    engine.advance(run.pk)
+    engine.advance(TESTS, run.pk)
     kept = results(run)["leaks"]
     assert [check["passed"] for check in kept.checks] == [True, False], "the secret was there when it was judged"
     assert secret not in kept.output + json.dumps([check["reason"] for check in kept.checks])
@@ -94,7 +95,7 @@ def test_it_says_what_went_wrong_with_one_case(live: World, upstream: Upstream) 
     for _ in range(2):
         upstream.enqueue(completion("Settings."))
     run = start(live, live.v1)
-    engine.advance(run.pk)
+    engine.advance(TESTS, run.pk)
     found = results(run)
     assert (found["fine"].status, found["wrong"].status) == ("passed", "error")
     assert found["unjudged"].status == "error", "a judge that is away says nothing of the answer"
@@ -109,7 +110,7 @@ def test_it_pays_no_case_twice(live: World, upstream: Upstream) -> None:
     run = start(live, live.v1)
     for _ in range(3):
         upstream.enqueue(completion("Settings."))
-    engine.advance(run.pk)
+    engine.advance(TESTS, run.pk)
     assert len(upstream.seen) == 3
     run.results.update(status="waiting", output="", checks=[], tokens=0)
     under_way, not_begun = uuid7(), uuid7()
@@ -127,11 +128,11 @@ def test_it_pays_no_case_twice(live: World, upstream: Upstream) -> None:
         record="{}",
     )
     TestRun.objects.filter(pk=run.pk).update(status="running", lease_until=now() + dt.timedelta(minutes=1))
-    engine.advance(run.pk)
+    engine.advance(TESTS, run.pk)
     assert results(run)["answered"].status == "waiting", "its lease lives, so somebody works on it"
     TestRun.objects.filter(pk=run.pk).update(lease_until=now() - dt.timedelta(seconds=1))
     upstream.enqueue(completion("Settings."))
-    engine.advance(run.pk)
+    engine.advance(TESTS, run.pk)
     found = results(run)
     assert {name: one.status for name, one in found.items()} == {
         "answered": "passed",
@@ -160,15 +161,15 @@ def test_it_keeps_a_red_version_off_a_label(live: World, upstream: Upstream) -> 
     case = live.case("sync")
     assert "have not been run on v2" in against()
     upstream.enqueue(completion("No idea."))
-    engine.advance(start(live, live.v2).pk)
+    engine.advance(TESTS, start(live, live.v2).pk)
     assert "1 test is red on support-chat: sync." in against()
     upstream.enqueue(completion("Settings."))
-    engine.advance(start(live, live.v2).pk)
+    engine.advance(TESTS, start(live, live.v2).pk)
     assert gate.objections(live.v2, "production") == []
     cases.change_case(actor=live.alice, case=case, expected="Settings")
     assert "sync changed since" in against()
     upstream.enqueue(completion("Settings."))
-    engine.advance(start(live, live.v2).pk)
+    engine.advance(TESTS, start(live, live.v2).pk)
     publish()
     assert live.prompt.labels.get(name="production").version_id == live.v2.pk
 
@@ -179,10 +180,10 @@ def test_it_stops_and_sweeps(world: World) -> None:
     world.case("one")
     run = start(world, world.v1)
     TestRun.objects.update(started_at=now() - dt.timedelta(minutes=1))
-    assert runs.sweep() == 1
+    assert engine.sweep(TESTS) == 1
     runs.stop_run(actor=world.alice, run=run)
-    assert runs.sweep() == 0
-    engine.advance(run.pk)
+    assert engine.sweep(TESTS) == 0
+    engine.advance(TESTS, run.pk)
     assert results(run)["one"].status == "waiting"
     actions = AuditEvent.objects.filter(action__startswith="test_").order_by("id").values_list("action", flat=True)
     assert list(actions) == ["test_case.created", "test_run.started", "test_run.stopped"]

@@ -2,5 +2,17 @@
 
 from console.evals.models.schedules import Baseline, Incident, Round, Schedule
 from console.evals.models.tests import TestCase, TestResult, TestRun
+from console.evals.models.work import GOING_ON, Outcome, Work
 
-__all__ = ["Baseline", "Incident", "Round", "Schedule", "TestCase", "TestResult", "TestRun"]
+__all__ = [
+    "GOING_ON",
+    "Baseline",
+    "Incident",
+    "Outcome",
+    "Round",
+    "Schedule",
+    "TestCase",
+    "TestResult",
+    "TestRun",
+    "Work",
+]

@@ -1,6 +1,5 @@
-"""Start and stop runs. The work itself is in `engine.py`."""
+"""Start and stop runs. The work itself is in `engine.py` and `trying.py`."""
 
-import datetime as dt
 from typing import Any
 
 from django.db import transaction
@@ -9,7 +8,7 @@ from console.audit import actions
 from console.core.clock import now
 from console.core.errors import BadInput, NotAllowed
 from console.core.tasks import enqueue_on_commit
-from console.evals.models import TestCase, TestResult, TestRun
+from console.evals.models import GOING_ON, TestCase, TestResult, TestRun
 from console.evals.subjects import pinned_to
 from console.teams.actors import Actor
 from console.teams.models import Environment
@@ -48,7 +47,7 @@ def start_run(*, actor: Actor, prompt: Prompt, version: PromptVersion, model: st
     cases = list(TestCase.objects.filter(prompt=prompt))
     if not cases:
         raise BadInput("There are no tests yet; add one first.")
-    going_on = TestRun.objects.filter(prompt=prompt, status__in=[TestRun.Status.QUEUED, TestRun.Status.RUNNING])
+    going_on = TestRun.objects.filter(prompt=prompt, status__in=GOING_ON)
     if going_on.count() >= _MOST_GOING_ON:
         raise BadInput(f"{_MOST_GOING_ON} runs of this prompt are going on; wait for one of them or stop it.")
     run = TestRun.objects.create(
@@ -73,18 +72,7 @@ def start_run(*, actor: Actor, prompt: Prompt, version: PromptVersion, model: st
 @transaction.atomic
 def stop_run(*, actor: Actor, run: TestRun) -> None:
     """Begin no further case. Calls under way end by themselves and are paid."""
-    going_on = TestRun.objects.filter(pk=run.pk, status__in=[TestRun.Status.QUEUED, TestRun.Status.RUNNING])
+    going_on = TestRun.objects.filter(pk=run.pk, status__in=GOING_ON)
     if going_on.update(status=TestRun.Status.STOPPED, finished_at=now(), lease_until=None):
         detail = {"version": run.version.number, "model": run.model}
         note(actions.TEST_RUN_STOPPED, actor=actor, prompt=run.prompt, detail=detail)
-
-
-def sweep() -> int:
-    """Wake the runs whose worker is gone, or whose message was lost."""
-    moment = now()
-    waiting = TestRun.objects.filter(status__in=[TestRun.Status.QUEUED, TestRun.Status.RUNNING])
-    waiting = waiting.exclude(lease_until__gt=moment).filter(started_at__lt=moment - dt.timedelta(seconds=15))
-    found = list(waiting.values_list("pk", flat=True)[:100])
-    for run_id in found:
-        enqueue_on_commit(_TASK, run_id, queue=_QUEUE)
-    return len(found)

@@ -1,0 +1,44 @@
+"""Try one case of a prompt's tests: ask, and check the answer."""
+
+from functools import partial
+from typing import Any
+
+from console.evals.engine import Kind, asking, identity_of, judged, verdict
+from console.evals.models import TestResult, TestRun
+from console.evals.paying import Paid, pay
+from console.gateway.reading import AnswerReader
+
+
+def _named(run: TestRun) -> str:
+    """Return the model with the run's environment: a key has one of its own, which need not be the run's."""
+    return run.model if "/" in run.model else f"{run.model}@{run.environment}"
+
+
+async def _ask(run: TestRun, result: TestResult) -> None:
+    spec, identify = result.spec, identity_of(run)
+    body: dict[str, Any] = {
+        "model": _named(run),
+        "prompt": {"id": run.version.prompt.slug, "version": run.version.number, "variables": spec["variables"]},
+    }
+    if spec["message"]:
+        body["messages"] = [{"role": "user", "content": spec["message"]}]
+    paid = await pay(identify, result, "answer", "chat", body)
+    result.output = AnswerReader().whole(paid.body)
+    result.request_id, result.latency_us = paid.id, paid.latency_us
+    bill = partial(_add, result)
+    bill(paid)
+    result.checks, result.error = await judged(
+        spec["checks"],
+        spec["expected"],
+        result.output,
+        lambda at: asking(identify, result, f"check-{at}", bill),
+    )
+    result.status = verdict(result)
+
+
+def _add(result: TestResult, paid: Paid) -> None:
+    result.tokens += paid.tokens
+    result.cost_micros += paid.cost_micros
+
+
+TESTS = Kind("evals.advance", TestRun, TestResult, "run", _ask, joined=("version__prompt",))
