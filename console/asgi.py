@@ -27,6 +27,7 @@ with loading():
     from console.chat import answering
     from console.chat.embed import door
     from console.chat.files import MOST_BYTES, MOST_FILES
+    from console.evals import sampling
     from console.gateway import pipeline, sync
     from console.knowledge import files as documents
     from console.teams.keys import PREFIXES
@@ -77,6 +78,8 @@ def _upload_bytes(path: str) -> int:
         return settings.FILE_MAX_BYTES
     if path.startswith((reverse("knowledge:collections"), _API_OF_DOCUMENTS)):
         return documents.MOST_BYTES
+    if path in {reverse("evals:new_dataset"), reverse("api:datasets")}:
+        return sampling.MOST_BYTES
     return MOST_FILES * MOST_BYTES if path.startswith(reverse("chat:chat")) else 0
 
 

@@ -42,6 +42,7 @@ from tests.test_routes import (
     _channel,
     _collection,
     _conversation,
+    _dataset,
     _delivery,
     _document,
     _increase,
@@ -61,6 +62,7 @@ from tests.test_routes import (
     _queue_item,
     _quota_id,
     _record,
+    _replay,
     _review,
     _run,
     _team,
@@ -96,6 +98,9 @@ CONTENT = {
     "api:take_back_review",
     "api:prompt_waivers",
     "api:prompt_waiver",
+    "api:dataset_items",
+    "api:replay_results",
+    "api:retry_replay",
 }
 # Inside, and yet: what is asked for is not there (nobody has a draft, no repository is connected, `x/render` is the
 # name of no prompt), or a rule asks for more than the door (a remark is for those who build or approve).
@@ -215,6 +220,10 @@ FACTORIES: dict[str, Any] = {
             *("api:test_rounds", "api:test_baselines", "api:drift_incidents", "api:close_drift_incident"),
         ),
         lambda cast: _pk(_test_schedule(cast)),
+    ),
+    **dict.fromkeys(("api:dataset", "api:dataset_items"), lambda cast: _pk(_dataset(cast))),
+    **dict.fromkeys(
+        ("api:replay", "api:replay_results", "api:retry_replay", "api:stop_replay"), lambda cast: _pk(_replay(cast))
     ),
     "api:prompt_version": _prompt_version,
     **dict.fromkeys(("api:prompt_label", "api:roll_back_prompt"), _prompt_label),

@@ -34,8 +34,8 @@ from console.chat.files import of_texts
 from console.chat.models import Conversation, Message
 from console.core.clock import now
 from console.core.crypto import encrypt
-from console.evals.models import Incident, Schedule
-from console.evals.services import cases, runs
+from console.evals.models import Dataset, Incident, Replay, Schedule
+from console.evals.services import cases, datasets, runs
 from console.teams import middleware
 from console.teams.access import OPERATOR, PUBLIC, SIGNED_IN
 from console.teams.actors import SYSTEM, Actor
@@ -270,6 +270,37 @@ def _test_incident(cast: Cast) -> Arguments:
         schedule_id=made["schedule_id"], score_before=100, score_after=50, sentence="It fell."
     )
     return {**made, "incident_id": incident.pk}
+
+
+def _dataset(cast: Cast) -> Arguments:
+    made = datasets.upload_dataset(
+        actor=SYSTEM, team=cast.team_a, name=f"File {uuid.uuid4()}", text='{"input": "Why?"}', form="jsonl"
+    )
+    return {"dataset_id": made.pk}
+
+
+def _dataset_item(cast: Cast) -> Arguments:
+    return {**_dataset(cast), "place": 1}
+
+
+def _replay(cast: Cast) -> Arguments:
+    dataset = Dataset.objects.get(pk=_dataset(cast)["dataset_id"])
+    made = Replay.objects.create(
+        dataset=dataset,
+        team=cast.team_a,
+        model="support-chat",
+        environment="production",
+        status="done",
+        started_by_kind="user",
+        started_by_id=cast.alice.pk,
+        started_by_name="Alice",
+    )
+    made.results.create(item=dataset.items.get())
+    return {"replay_id": made.pk}
+
+
+def _replay_item(cast: Cast) -> Arguments:
+    return {**_replay(cast), "place": 1}
 
 
 def _agent(cast: Cast) -> Arguments:
@@ -521,6 +552,10 @@ FACTORIES: dict[str, Callable[[Cast], Arguments]] = {
         _test_schedule,
     ),
     "evals:close_incident": _test_incident,
+    **dict.fromkeys(("evals:dataset", "evals:delete_dataset"), _dataset),
+    "evals:item": _dataset_item,
+    **dict.fromkeys(("evals:replay", "evals:retry_replay", "evals:stop_replay", "evals:delete_replay"), _replay),
+    "evals:result": _replay_item,
     **dict.fromkeys(("evals:edit_case", "evals:delete_case"), _test_case),
     **dict.fromkeys(("evals:run", "evals:stop_run"), _test_run),
     **dict.fromkeys(

@@ -11,6 +11,7 @@ urlpatterns = [
         "sessions",
         "catalog",
         "prompts.urls",
+        "evaluations.urls",
         "agents",
         "runs.urls",
         "tools.urls",

@@ -27,6 +27,7 @@ class Criteria:
     alias: str = ""
     person_id: uuid.UUID | None = None
     environment: str = ""
+    prompt: str = ""  # the name of the prompt that a call named, not of a partial in it
     text: str = ""
     content_team_ids: tuple[uuid.UUID, ...] | None = ()
 
@@ -34,7 +35,13 @@ class Criteria:
     def filters(self) -> int:
         """How many conditions there are besides team and time."""
         return sum(
-            map(bool, (self.key_id, self.types, self.statuses, self.alias, self.person_id, self.environment, self.text))
+            map(
+                bool,
+                (
+                    *(self.key_id, self.types, self.statuses, self.alias),
+                    *(self.person_id, self.environment, self.prompt, self.text),
+                ),
+            )
         )
 
     @property

@@ -1,4 +1,8 @@
-"""The only way to get a test for somebody: the members of the owning team, for outputs are the team's content."""
+"""The only way to get a test, a dataset or a replay for somebody: members of the owning team.
+
+What tests answered is the team's. What stands in datasets and what replays answered may be copied from the log: that is
+for those who may read content, and each look is recorded.
+"""
 
 import uuid
 
@@ -6,9 +10,19 @@ from django.core.exceptions import PermissionDenied
 from django.db.models import QuerySet
 
 from console.core.errors import NotFound
-from console.evals.models import Incident, Schedule, TestCase, TestRun
+from console.evals.models import (
+    Dataset,
+    DatasetItem,
+    Incident,
+    Replay,
+    ReplayResult,
+    Schedule,
+    TestCase,
+    TestRun,
+)
 from console.teams.access import teams_for
 from console.teams.callers import Caller
+from console.teams.models import Team
 from prompts_app import access
 from prompts_app.models import Prompt
 
@@ -62,4 +76,80 @@ def incident_for(schedule: Schedule, incident_id: uuid.UUID) -> Incident:
     if found is None:
         raise NotFound("There is no such incident.")
     found.schedule = schedule
+    return found
+
+
+# What somebody needs to make datasets of the log and to start replays: they read content, and call models for the team.
+_TO_SAMPLE = ("build", "view_audit", "read_content")
+_TO_REPLAY = ("build", "use_models", "read_content")
+_RIGHTS = {
+    "view": (),
+    "read": ("read_content",),
+    "upload": ("build",),
+    "sample": _TO_SAMPLE,
+    "start": _TO_REPLAY,
+    "change": ("build",),
+}
+
+
+def may(caller: Caller, to: str, team_id: uuid.UUID) -> bool:
+    """Say whether the caller may read, upload, sample, start or change in a team."""
+    return all(caller.may(right, team_id) for right in _RIGHTS[to])
+
+
+def teams_to(caller: Caller, to: str) -> list[Team]:
+    return [team for team in teams_for(caller).order_by("name") if may(caller, to, team.pk)]
+
+
+def check_may(caller: Caller, to: str, team_id: uuid.UUID) -> None:
+    if not may(caller, to, team_id):
+        raise PermissionDenied("Your role in this team does not allow that. An owner of the team can change it.")
+
+
+def datasets_for(caller: Caller) -> QuerySet[Dataset]:
+    """Return the datasets of the teams the caller belongs to."""
+    living = Dataset.objects.filter(team__archived_at=None).select_related("team")
+    return living if caller.is_operator else living.filter(team__in=teams_for(caller))
+
+
+def dataset_for(caller: Caller, dataset_id: uuid.UUID, to: str = "view") -> Dataset:
+    found = datasets_for(caller).filter(pk=dataset_id).first()
+    if found is None:
+        raise NotFound("There is no such dataset.")
+    check_may(caller, to, found.team_id)
+    return found
+
+
+def item_for(caller: Caller, dataset_id: uuid.UUID, place: int) -> DatasetItem:
+    """Return one item for its content to be read."""
+    dataset = dataset_for(caller, dataset_id, to="read")
+    found = DatasetItem.objects.filter(dataset=dataset, place=place).first()
+    if found is None:
+        raise NotFound("There is no such item.")
+    found.dataset = dataset
+    return found
+
+
+def replays_for(caller: Caller) -> QuerySet[Replay]:
+    """Return the replays of the teams the caller belongs to."""
+    living = Replay.objects.filter(team__archived_at=None)
+    living = living.select_related("team", "dataset__team", "version__prompt").defer("version__content")
+    return living if caller.is_operator else living.filter(team__in=teams_for(caller))
+
+
+def replay_for(caller: Caller, replay_id: uuid.UUID, to: str = "view") -> Replay:
+    found = replays_for(caller).filter(pk=replay_id).first()
+    if found is None:
+        raise NotFound("There is no such replay.")
+    check_may(caller, to, found.team_id)
+    return found
+
+
+def result_for(caller: Caller, replay_id: uuid.UUID, place: int) -> ReplayResult:
+    """Return what came of one item for its content to be read."""
+    replay = replay_for(caller, replay_id, to="read")
+    found = ReplayResult.objects.select_related("item").filter(replay=replay, item__place=place).first()
+    if found is None:
+        raise NotFound("There is no such item.")
+    found.replay = replay
     return found

@@ -10,6 +10,7 @@ class EvalsConfig(AppConfig):
         """Put the tests on every prompt's page, and between a version and the labels that ask for them."""
         from django.urls import reverse
 
+        from console.catalog import links as links_on_aliases
         from console.catalog import notes as notes_on_aliases
         from console.catalog import where_used
         from console.evals import notes
@@ -30,4 +31,5 @@ class EvalsConfig(AppConfig):
         gates.GATES.append(objections)
         notes_on_prompts.SOURCES.append(notes.on_prompt)
         notes_on_aliases.SOURCES.append(notes.on_alias)
+        links_on_aliases.SOURCES.append(notes.replay_alias)
         where_used.register(notes.ScheduleSource())

@@ -44,10 +44,15 @@ def embedding_body(alias: str, expected: str, output: str) -> dict[str, Any]:
     return {"model": alias, "input": [expected, output or " "]}
 
 
-def read_similarity(body: bytes, threshold: float) -> Verdict:
-    """Return whether two texts are near enough, by the cosine of their vectors."""
+def likeness(body: bytes) -> float:
+    """Return how near two texts are, by the cosine of their vectors."""
     rows = sorted(json.loads(body)["data"], key=lambda row: row["index"])
     a, b = rows[0]["embedding"], rows[1]["embedding"]
     length = math.hypot(*a) * math.hypot(*b)
-    likeness = sum(x * y for x, y in zip(a, b, strict=True)) / length if length else 0.0
-    return Verdict(likeness >= threshold, f"{likeness:.2f}, wanted {threshold:.2f}")
+    return float(sum(x * y for x, y in zip(a, b, strict=True)) / length) if length else 0.0
+
+
+def read_similarity(body: bytes, threshold: float) -> Verdict:
+    """Return whether two texts are near enough."""
+    found = likeness(body)
+    return Verdict(found >= threshold, f"{found:.2f}, wanted {threshold:.2f}")

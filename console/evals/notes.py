@@ -2,15 +2,19 @@
 
 import datetime as dt
 import uuid
+from urllib.parse import urlencode
 
 from django.db.models import QuerySet
 from django.urls import reverse
 
+from console.catalog.links import Link
+from console.catalog.models import Pin
 from console.catalog.where_used import Traffic, Use
 from console.core.notes import Note
 from console.evals import access
 from console.evals.models import Incident, Schedule
 from console.teams.callers import Caller
+from console.teams.models import Environment
 from prompts_app.models import Prompt
 
 _MOST = 4
@@ -39,6 +43,17 @@ def _notes(incidents: QuerySet[Incident]) -> list[Note]:
         )
         for incident in open_ones[:_MOST]
     ]
+
+
+def replay_alias(caller: Caller, alias: str) -> list[Link]:
+    """Lead from an alias to a replay of its calls: on its sandbox pin, where it has one."""
+    if not access.teams_to(caller, "start"):
+        return []
+    where = {"alias": alias}
+    if Pin.objects.filter(alias__name=alias, environment=Environment.SANDBOX).exists():
+        where["model"] = f"{alias}@{Environment.SANDBOX.value}"
+    url = f"{reverse('evals:new_replay')}?{urlencode(where)}"
+    return [Link("Replay traffic against another version before promoting", "history", url)]
 
 
 class ScheduleSource:

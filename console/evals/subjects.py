@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from typing import NamedTuple
 
-from console.catalog.models import Pin
+from console.catalog.models import ModelVersion, Pin
 from console.evals.models import Schedule
 from prompts_app.models import Label, PromptVersion
 
@@ -15,13 +15,19 @@ class Subject(NamedTuple):
     pinned: str
 
 
-def pinned_to(model: str, environment: str) -> str:
-    """Return the exact version a run's model means now; a name with a slash is one already."""
+def version_behind(model: str, environment: str) -> ModelVersion | None:
+    """Return the model version a name means now: an alias in an environment, or a version by its own name."""
     if "/" in model:
-        return model
+        slug, _, name = model.partition("/")
+        return ModelVersion.objects.filter(provider__slug=slug, name=name).select_related("provider").first()
     pin = Pin.objects.filter(alias__name=model, environment=environment).select_related("model_version__provider")
     found = pin.first()
-    return str(found.model_version) if found else ""
+    return found.model_version if found else None
+
+
+def pinned_to(model: str, environment: str) -> str:
+    """Return the exact version a run's model means now; a name with a slash is one already."""
+    return model if "/" in model else str(version_behind(model, environment) or "")
 
 
 def subjects_of(schedules: Sequence[Schedule]) -> list[Subject]:

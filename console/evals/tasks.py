@@ -1,10 +1,11 @@
-"""Background work of tests: thin wrappers, safe to run twice, late or never."""
+"""Background work of tests and replays: thin wrappers, safe to run twice, late or never."""
 
 import uuid
 
 from celery import shared_task
 
 from console.evals import engine, ticking
+from console.evals.replaying import REPLAYS
 from console.evals.services import keeping, settling
 from console.evals.trying import TESTS
 
@@ -15,6 +16,11 @@ def advance_task(run_id: str) -> None:
     settling.settle_run(uuid.UUID(run_id))
 
 
+@shared_task(name="evals.replay")
+def replay_task(replay_id: str) -> None:
+    engine.advance(REPLAYS, uuid.UUID(replay_id))
+
+
 @shared_task(name="evals.tick")
 def tick_task() -> None:
     ticking.tick()
@@ -23,8 +29,10 @@ def tick_task() -> None:
 @shared_task(name="evals.sweep")
 def sweep_task() -> None:
     engine.sweep(TESTS)
+    engine.sweep(REPLAYS)
 
 
 @shared_task(name="evals.forget_answers")
 def forget_answers_task() -> None:
     keeping.forget_answers()
+    keeping.forget_items()

@@ -82,6 +82,11 @@ def compare_texts(title: str, old: str, new: str) -> MessageDiff:
     return MessageDiff(0, title, "", [_shown(row) for row in diff.inline(diff.folded(rows))])
 
 
+def compare_sides(old: str, new: str) -> MessageDiff:
+    """Return how two texts differ, in two columns."""
+    return MessageDiff(0, "", "", [_shown(row) for row in diff.folded(diff.rows(old, new))])
+
+
 def _rows(before: dict[str, Any] | None, after: dict[str, Any] | None) -> list[diff.Row]:
     if before is None and after is not None:
         return [diff.Row(None, diff.Side(n, line), False) for n, line in enumerate(after["text"].split("\n"), 1)]

@@ -27,9 +27,12 @@ _HOUR = 3_600_000  # milliseconds, as in the ids
 _NARROWEST = _HOUR // 12
 
 
+def _escaped(text: str) -> str:
+    return text.replace("\\", "\\\\").replace("%", "\\%").replace("_", "\\_")
+
+
 def _like(text: str) -> str:
-    escaped = text.replace("\\", "\\\\").replace("%", "\\%").replace("_", "\\_")
-    return f"%{escaped}%"
+    return f"%{_escaped(text)}%"
 
 
 def _conditions(criteria: Criteria) -> tuple[list[str], dict[str, Any]]:
@@ -59,6 +62,10 @@ def _conditions(criteria: Criteria) -> tuple[list[str], dict[str, Any]]:
         add("e.actor_id = %(person)s AND e.actor_kind = 'user'", person=criteria.person_id)
     if criteria.environment:
         add("e.environment = %(environment)s", environment=criteria.environment)
+    if criteria.prompt:
+        # What took part stands there as JSON, the prompt first.
+        named = [f"{_escaped(start + json.dumps(criteria.prompt))},%" for start in ('[{"slug":', '[{"slug": ')]
+        add("e.prompt LIKE ANY(%(prompt)s)", prompt=named)
     if criteria.text:
         add(*_text_condition(criteria, values))
     return found, values

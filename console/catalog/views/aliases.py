@@ -9,6 +9,7 @@ from django.urls import reverse
 
 from console.catalog import access, queries
 from console.catalog.forms import AliasForm, NewAliasForm, refuse
+from console.catalog.links import links_on
 from console.catalog.models import Alias
 from console.catalog.notes import notes_on
 from console.catalog.services import aliases as services
@@ -45,6 +46,7 @@ def _page_of(request: TeamRequest, alias: Alias, **more: Any) -> dict[str, Any]:
         "active": "models",
         "page": queries.alias_page(alias, request.caller),
         "notes": notes_on(request.caller, alias.name),
+        "links": links_on(request.caller, alias.name),
         "is_operator": request.caller.is_operator,
         "me": request.caller.user,
         "question": confirm.DELETE_ALIAS,

@@ -1,6 +1,6 @@
 """A test case as it is typed: fields for the variables of the prompt, and a row for each check."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -39,9 +39,9 @@ def of_case(case: TestCase, texts: Mapping[str, str]) -> CaseForm:
     return CaseForm(case.name, case.message, case.expected, dict(texts), rows)
 
 
-def read(posted: Mapping[str, str]) -> CaseForm:
-    """Return what was typed, in the page's own form or in the playground's."""
-    rows = [
+def read_checks(posted: Mapping[str, str]) -> list[CheckRow]:
+    """Return the checks that were typed, a row each."""
+    return [
         CheckRow(
             posted[f"c-{at}-kind"],
             posted.get(f"c-{at}-value", ""),
@@ -51,6 +51,11 @@ def read(posted: Mapping[str, str]) -> CaseForm:
         for at in range(MOST_CHECKS + 1)
         if f"c-{at}-kind" in posted
     ]
+
+
+def read(posted: Mapping[str, str]) -> CaseForm:
+    """Return what was typed, in the page's own form or in the playground's."""
+    rows = read_checks(posted)
     values = {name.removeprefix("var-"): text for name, text in posted.items() if name.startswith("var-")}
     return CaseForm(posted.get("name", "").strip(), posted.get("message", ""), posted.get("expected", ""), values, rows)
 
@@ -107,8 +112,13 @@ def fields_of(form: CaseForm, declared: list[Mapping[str, Any]]) -> dict[str, An
         "message": form.message.replace("\r\n", "\n").strip(),
         "expected": form.expected.replace("\r\n", "\n").strip(),
         "variables": values_from_texts(declared, typed),
-        "checks": [_spec(row) for row in form.checks if row.kind],
+        "checks": specs_of(form.checks),
     }
+
+
+def specs_of(rows: Sequence[CheckRow]) -> list[Spec]:
+    """Return checks as the services take them; one whose threshold is no number is refused."""
+    return [_spec(row) for row in rows if row.kind]
 
 
 def _spec(row: CheckRow) -> Spec:

@@ -1,5 +1,6 @@
-"""Tables of tests: cases and runs; schedules, baselines and incidents."""
+"""Tables of tests (cases, runs, schedules, baselines, incidents), of datasets and of replays."""
 
+from console.evals.models.replays import Dataset, DatasetItem, Replay, ReplayResult
 from console.evals.models.schedules import Baseline, Incident, Round, Schedule
 from console.evals.models.tests import TestCase, TestResult, TestRun
 from console.evals.models.work import GOING_ON, Outcome, Work
@@ -7,8 +8,12 @@ from console.evals.models.work import GOING_ON, Outcome, Work
 __all__ = [
     "GOING_ON",
     "Baseline",
+    "Dataset",
+    "DatasetItem",
     "Incident",
     "Outcome",
+    "Replay",
+    "ReplayResult",
     "Round",
     "Schedule",
     "TestCase",

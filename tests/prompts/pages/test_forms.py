@@ -14,6 +14,7 @@ _NAMESPACES = ("prompts", "prompts_git", "evals", "playground")
 _SAMPLES = {
     "slug": "support/answer", "number": 1, "label": "production", "review_id": uuid.uuid4(), "case_id": uuid.uuid4(),
     "run_id": uuid.uuid4(), "waiver_id": uuid.uuid4(), "schedule_id": uuid.uuid4(), "incident_id": uuid.uuid4(),
+    "dataset_id": uuid.uuid4(), "replay_id": uuid.uuid4(), "place": 1,
 }  # fmt: skip
 
 

@@ -141,6 +141,14 @@ def _parsed(text: str, is_cut: bool) -> dict[str, Any] | None:
     return body if isinstance(body, dict) else None
 
 
+def turns_of(body: dict[str, Any]) -> list[Turn]:
+    """Return what a body says, by role; nothing where it is shaped like nothing we know."""
+    try:
+        return [turn for turn, _ in zip(_turns(body), range(_MOST_TURNS), strict=False)]
+    except (TypeError, AttributeError, KeyError, ValueError):
+        return []
+
+
 def pane(kind: str, payload: Payload | None) -> Pane:
     """Take one body apart."""
     if payload is None:
@@ -150,10 +158,7 @@ def pane(kind: str, payload: Payload | None) -> Pane:
     settings: list[tuple[str, str]] = []
     raw = payload.body
     if body is not None:
-        try:
-            turns = [turn for turn, _ in zip(_turns(body), range(_MOST_TURNS), strict=False)]
-        except (TypeError, AttributeError, KeyError, ValueError):  # shaped like nothing we know
-            turns = []
+        turns = turns_of(body)
         settings = [(name, str(body[name])) for name in _SETTINGS if body.get(name) is not None]
         raw = json.dumps(body, ensure_ascii=False, indent=2)
     return Pane(kind, payload, turns or [Turn("", payload.body)], raw, settings)

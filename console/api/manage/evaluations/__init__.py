@@ -1,0 +1,1 @@
+"""Datasets and replays in the management API."""

@@ -1,0 +1,219 @@
+"""Datasets: from a file, or sampled from the log. Reading items is recorded."""
+
+import uuid
+from typing import Any
+
+from drf_spectacular.utils import extend_schema
+from rest_framework import serializers
+from rest_framework.response import Response
+
+from console.api.manage.base import Endpoint, Strict, listed
+from console.api.pagination import page_of
+from console.api.parsers import StrictJSONParser, UploadParser
+from console.audit.models import Status
+from console.evals import access, uploads
+from console.evals.models import Dataset, DatasetItem
+from console.evals.queries.replays import datasets_counted
+from console.evals.sampling import MOST_BYTES, NEWEST, RANDOM, Wanted
+from console.evals.services import datasets
+from console.teams.access import team_for
+from console.teams.models import Environment, Team
+
+
+class DatasetUploadSerializer(Strict):
+    team = serializers.CharField(max_length=100, help_text="Its short name.")
+    name = serializers.CharField(max_length=100)
+    format = serializers.ChoiceField(choices=list(uploads.FORMATS), default="jsonl")
+    content = serializers.CharField(
+        trim_whitespace=False,
+        help_text="JSON lines with input (and system) or messages, and expected, parameters, variables; "
+        "or CSV with the columns input, system, expected and variables.NAME.",
+    )
+
+
+class DatasetFileSerializer(Strict):
+    team = serializers.CharField(max_length=100, help_text="Its short name.")
+    name = serializers.CharField(max_length=100)
+    file = serializers.FileField(help_text="CSV where its name ends in .csv, else JSON lines; up to 20 MB.")
+
+
+class DatasetSampleSerializer(Strict):
+    team = serializers.CharField(max_length=100, help_text="Its short name.")
+    name = serializers.CharField(max_length=100)
+    number = serializers.IntegerField(min_value=1, max_value=uploads.MOST_ITEMS, default=50)
+    order = serializers.ChoiceField(choices=[NEWEST, RANDOM], default=NEWEST)
+    alias = serializers.CharField(max_length=100, default="", allow_blank=True)
+    prompt = serializers.CharField(
+        max_length=200, default="", allow_blank=True, help_text="The prompt that calls named."
+    )
+    key = serializers.UUIDField(default=None, allow_null=True)
+    environment = serializers.ChoiceField(choices=Environment.choices, default="", allow_blank=True)
+    status = serializers.MultipleChoiceField(choices=[Status.OK.value, Status.ERROR.value], default={Status.OK.value})
+    since = serializers.DateTimeField(default=None, allow_null=True)
+    until = serializers.DateTimeField(default=None, allow_null=True)
+
+    def validate(self, attrs: dict[str, Any]) -> dict[str, Any]:
+        if attrs["since"] and attrs["until"] and attrs["since"] >= attrs["until"]:
+            raise serializers.ValidationError({"until": "This is before the start."})
+        return attrs
+
+
+class DatasetSerializer(serializers.ModelSerializer[Dataset]):
+    team = serializers.CharField(source="team.slug")
+    items = serializers.IntegerField(source="size")
+    replays = serializers.IntegerField(source="replayed")
+
+    class Meta:
+        model = Dataset
+        fields = ("id", "team", "name", "source", "origin", "items", "replays", "made_by_name", "made_at")
+
+
+class SampledDatasetSerializer(DatasetSerializer):
+    passed_over = serializers.CharField(source="said", help_text="What was passed over and why, in words.")
+
+    class Meta(DatasetSerializer.Meta):
+        fields = (*DatasetSerializer.Meta.fields, "passed_over")  # type: ignore[assignment]
+
+
+class DatasetItemSerializer(serializers.ModelSerializer[DatasetItem]):
+    class Meta:
+        model = DatasetItem
+        fields = (
+            *("id", "place", "operation", "body", "prompt", "expected", "tool_calls", "record_id", "recorded_at"),
+            *("alias", "environment", "model", "status", "prompt_tokens", "completion_tokens", "cost_micros"),
+            *("latency_us", "is_redacted", "is_forgotten"),
+        )
+        extra_kwargs = {
+            "latency_us": {"help_text": "From sending the call to its whole answer."},
+            "expected": {"help_text": "What was answered, or what is wanted."},
+        }
+
+
+class DatasetEndpoint(Endpoint):
+    """A view that answers with datasets."""
+
+    def team(self, slug: str, to: str) -> Team:
+        team = team_for(self.caller, slug)
+        access.check_may(self.caller, to, team.pk)
+        return team
+
+    def answer(self, dataset: Dataset, status: int = 200, **more: Any) -> Response:
+        found = datasets_counted(Dataset.objects.filter(pk=dataset.pk).select_related("team")).get()
+        for name, value in more.items():
+            setattr(found, name, value)
+        shape = SampledDatasetSerializer if more else DatasetSerializer
+        return Response(shape(found).data, status=status)
+
+
+class Datasets(DatasetEndpoint):
+    needs, needs_to = "view_team", {"POST": "build"}
+    parser_classes = (StrictJSONParser, UploadParser)
+
+    @extend_schema(
+        operation_id="list_datasets",
+        tags=["evaluations"],
+        summary="List the datasets of your teams, newest first",
+        responses=listed(DatasetSerializer),
+    )
+    def get(self, request: Any) -> Response:
+        return self.page(datasets_counted(access.datasets_for(self.caller)), DatasetSerializer)
+
+    @extend_schema(
+        operation_id="upload_dataset",
+        tags=["evaluations"],
+        summary="Make a dataset of the lines of a file",
+        request={UploadParser.media_type: DatasetFileSerializer, "application/json": DatasetUploadSerializer},
+        responses={201: DatasetSerializer},
+    )
+    def post(self, request: Any) -> Response:
+        given = self._given()
+        team = self.team(given["team"], "upload")
+        made = datasets.upload_dataset(actor=self.actor, **{**given, "team": team})
+        return self.answer(made, 201)
+
+    def _given(self) -> dict[str, Any]:
+        """Return what the service takes, from JSON or from a form with a file."""
+        if not self.request.content_type.startswith(UploadParser.media_type):
+            given = self.read(DatasetUploadSerializer)
+            return {"form": given.pop("format"), "text": given.pop("content"), **given}
+        given = self.read(DatasetFileSerializer)
+        file = given.pop("file")
+        text = uploads.decoded(file.read(MOST_BYTES + 1))
+        return {"form": uploads.format_of(file.name), "text": text, "filename": file.name[:200], **given}
+
+
+class SampleDataset(DatasetEndpoint):
+    needs = "build"
+
+    @extend_schema(
+        operation_id="sample_dataset",
+        tags=["evaluations"],
+        summary="Copy records of the log into a dataset; that their content was read is recorded",
+        request=DatasetSampleSerializer,
+        responses={201: SampledDatasetSerializer},
+    )
+    def post(self, request: Any) -> Response:
+        given = self.read(DatasetSampleSerializer)
+        team = self.team(given["team"], "sample")
+        wanted = Wanted(
+            team_id=team.pk,
+            number=given["number"],
+            order=given["order"],
+            alias=given["alias"],
+            key_id=given["key"],
+            statuses=tuple(sorted(given["status"])) or (Status.OK.value,),
+            environment=given["environment"],
+            prompt=given["prompt"],
+            start=given["since"],
+            end=given["until"],
+        )
+        made, sample = datasets.sample_dataset(
+            actor=self.actor, team=team, name=given["name"], wanted=wanted, chosen=_words(given)
+        )
+        return self.answer(made, 201, said=sample.said)
+
+
+def _words(given: dict[str, Any]) -> str:
+    """Return the filter as the dataset and the log tell it."""
+    said = [f"{'The newest' if given['order'] == NEWEST else 'A random'} {given['number']}"]
+    said += [
+        f"{name} {given[name]}" for name in ("alias", "prompt", "key", "environment", "since", "until") if given[name]
+    ]
+    return ", ".join([*said, " or ".join(sorted(given["status"]))])
+
+
+class OneDataset(DatasetEndpoint):
+    needs, needs_to = "view_team", {"DELETE": "build"}
+
+    @extend_schema(
+        operation_id="show_dataset", tags=["evaluations"], summary="Show a dataset", responses=DatasetSerializer
+    )
+    def get(self, request: Any, pk: uuid.UUID) -> Response:
+        return self.answer(access.dataset_for(self.caller, pk))
+
+    @extend_schema(
+        operation_id="delete_dataset",
+        tags=["evaluations"],
+        summary="Remove a dataset with its replays",
+        responses={204: None},
+    )
+    def delete(self, request: Any, pk: uuid.UUID) -> Response:
+        datasets.delete_dataset(actor=self.actor, dataset=access.dataset_for(self.caller, pk, to="change"))
+        return Response(status=204)
+
+
+class DatasetItems(Endpoint):
+    needs = "read_content"
+
+    @extend_schema(
+        operation_id="list_dataset_items",
+        tags=["evaluations"],
+        summary="Read the items of a dataset, the last first; that is recorded",
+        responses=listed(DatasetItemSerializer),
+    )
+    def get(self, request: Any, pk: uuid.UUID) -> Response:
+        dataset = access.dataset_for(self.caller, pk, to="read")
+        found, after = page_of(self.request, DatasetItem.objects.filter(dataset=dataset))
+        datasets.read_all(actor=self.actor, dataset=dataset, items=len(found))
+        data = {"data": DatasetItemSerializer(found, many=True).data, "next": after}
+        return Response(data, headers={"Cache-Control": "no-store"})

@@ -1,0 +1,91 @@
+"""What an answer of any operation says: its words, and the functions it wants called. The first choice alone."""
+
+import json
+from collections.abc import Iterator
+from typing import Any, NamedTuple
+
+import orjson
+
+ToolCall = list[str]  # a function's name, and its arguments as canonical JSON
+
+
+class Said(NamedTuple):
+    """`text` has the calls, too, a line each, so that two answers can be laid beside each other."""
+
+    text: str
+    tool_calls: list[ToolCall]
+
+
+def read(operation: str, body: bytes) -> Said:
+    """Return what a whole answer says; nothing where it has no shape we know."""
+    answer = orjson.loads(body)
+    words, calls = _READERS[operation](answer) if isinstance(answer, dict) else ("", [])
+    lines = [f"{name}({arguments})" for name, arguments in calls]
+    return Said("\n".join([words, *lines] if words else lines), calls)
+
+
+def _canonical(arguments: Any) -> str:
+    """Return arguments so that the same are the same text, however a model spaced them."""
+    if isinstance(arguments, str):
+        try:
+            arguments = json.loads(arguments or "{}")
+        except (ValueError, RecursionError):
+            return str(arguments)
+    return json.dumps(arguments, ensure_ascii=False, sort_keys=True)
+
+
+def _words(content: Any) -> str:
+    """Return a content's texts, whether it is one or a list of parts."""
+    if isinstance(content, str):
+        return content
+    return "".join(_texts(content))
+
+
+def _texts(parts: Any) -> Iterator[str]:
+    for part in parts if isinstance(parts, list) else ():
+        if isinstance(part, dict):
+            text = part.get("text") or part.get("refusal")
+            if isinstance(text, str):
+                yield text
+
+
+def _listed(value: Any) -> list[dict[str, Any]]:
+    return [one for one in value if isinstance(one, dict)] if isinstance(value, list) else []
+
+
+def _chat(answer: dict[str, Any]) -> tuple[str, list[ToolCall]]:
+    choice = next(iter(_listed(answer.get("choices"))), {})
+    message = choice.get("message")
+    if not isinstance(message, dict):
+        return "", []
+    functions = [one.get("function") for one in _listed(message.get("tool_calls"))]
+    functions.append(message.get("function_call"))
+    calls = [
+        [str(one.get("name") or ""), _canonical(one.get("arguments"))] for one in functions if isinstance(one, dict)
+    ]
+    return _words(message.get("content") or message.get("refusal")), calls
+
+
+def _completion(answer: dict[str, Any]) -> tuple[str, list[ToolCall]]:
+    return _words(next(iter(_listed(answer.get("choices"))), {}).get("text")), []
+
+
+def _message(answer: dict[str, Any]) -> tuple[str, list[ToolCall]]:
+    blocks = _listed(answer.get("content"))
+    calls = [
+        [str(one.get("name") or ""), _canonical(one.get("input"))] for one in blocks if one.get("type") == "tool_use"
+    ]
+    return _words(answer.get("content")), calls
+
+
+def _response(answer: dict[str, Any]) -> tuple[str, list[ToolCall]]:
+    items = _listed(answer.get("output"))
+    calls = [
+        [str(one.get("name") or ""), _canonical(one.get("arguments"))]
+        for one in items
+        if one.get("type") == "function_call"
+    ]
+    return "".join(_words(one.get("content")) for one in items if one.get("type") == "message"), calls
+
+
+_READERS = {"chat": _chat, "completion": _completion, "message": _message, "response": _response}

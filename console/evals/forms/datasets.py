@@ -1,0 +1,123 @@
+"""A dataset as it is asked for: a file, or which records of the log."""
+
+import uuid
+from collections.abc import Sequence
+from typing import Any
+
+from django import forms
+
+from console.audit.models import Status
+from console.core.clock import now
+from console.core.errors import Refusal
+from console.evals.sampling import NEWEST, RANDOM, Wanted
+from console.evals.uploads import MOST_ITEMS
+from console.teams.models import ApiKey, Environment, Team
+from usage_app.forms.audit import RANGES
+
+_MONO = {"class": "mono", "autocomplete": "off", "spellcheck": "false"}
+_MOST_KEYS = 200
+# Which calls, as people choose it.
+_STATUSES = {
+    "ok": ("Answered", (Status.OK.value,)),
+    "error": ("Failed", (Status.ERROR.value,)),
+    "any": ("Answered or failed", (Status.OK.value, Status.ERROR.value)),
+}
+
+
+class TeamForm(forms.Form):
+    """Whose a dataset is, among the teams in which somebody may make one."""
+
+    team = forms.ChoiceField(label="Team")
+
+    def __init__(self, *args: Any, teams: Sequence[Team], **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self.teams = {team.slug: team for team in teams}
+        field = self.fields["team"]
+        assert isinstance(field, forms.ChoiceField)
+        field.choices = [(slug, team.name) for slug, team in self.teams.items()]
+
+    @property
+    def chosen_team(self) -> Team:
+        return self.teams[self.cleaned_data["team"]]
+
+    def refuse(self, refusal: Refusal) -> None:
+        """Show a service's refusal at the field it names, or above the form."""
+        self.add_error(refusal.param if refusal.param in self.fields else None, refusal.message)
+
+
+class UploadForm(TeamForm):
+    name = forms.CharField(max_length=100, widget=forms.TextInput(attrs={"placeholder": "Refund questions"}))
+    file = forms.FileField(
+        help_text=f"CSV or JSON lines, UTF-8, up to {MOST_ITEMS} lines.",
+        widget=forms.ClearableFileInput(attrs={"accept": ".csv,.jsonl,.ndjson,text/csv,application/jsonl"}),
+    )
+
+
+class SampleForm(TeamForm):
+    """The filter of the log, and how many of what it finds."""
+
+    alias = forms.CharField(
+        max_length=100,
+        required=False,
+        label="Alias",
+        widget=forms.TextInput(attrs={**_MONO, "list": "aliases", "placeholder": "support-chat"}),
+    )
+    prompt = forms.CharField(
+        max_length=200, required=False, label="Prompt", widget=forms.TextInput(attrs={**_MONO, "list": "prompts"})
+    )
+    environment = forms.ChoiceField(required=False, choices=[("", "Any"), *Environment.choices])
+    key = forms.ChoiceField(label="API key", required=False)
+    status = forms.ChoiceField(
+        label="Calls", choices=[(name, words) for name, (words, _) in _STATUSES.items()], initial="ok"
+    )
+    range = forms.ChoiceField(
+        label="Time", choices=[(name, words) for name, (words, _) in RANGES.items()], initial="7d"
+    )
+    order = forms.ChoiceField(
+        label="Which of them", choices=[(NEWEST, "The newest"), (RANDOM, "At random over that time")], initial=RANDOM
+    )
+    number = forms.IntegerField(label="How many", min_value=1, max_value=MOST_ITEMS, initial=50)
+
+    def __init__(self, *args: Any, teams: Sequence[Team], **kwargs: Any) -> None:
+        super().__init__(*args, teams=teams, **kwargs)
+        keys = ApiKey.objects.filter(team__in=teams).order_by("name").select_related("team")[:_MOST_KEYS]
+        field = self.fields["key"]
+        assert isinstance(field, forms.ChoiceField)
+        field.choices = [("", "Any"), *((str(key.pk), f"{key.name} ({key.shown})") for key in keys)]
+
+    def wanted(self) -> Wanted:
+        given = self.cleaned_data
+        return Wanted(
+            team_id=self.chosen_team.pk,
+            number=given["number"],
+            order=given["order"],
+            alias=given["alias"],
+            key_id=uuid.UUID(given["key"]) if given["key"] else None,
+            statuses=_STATUSES[given["status"]][1],
+            environment=given["environment"],
+            prompt=given["prompt"],
+            start=now() - RANGES[given["range"]][1],
+        )
+
+    def chosen(self) -> str:
+        """Return the filter in words, for the dataset and the log."""
+        given = self.cleaned_data
+        said = [f"{'The newest' if given['order'] == NEWEST else 'A random'} {given['number']}"]
+        said += [f"{name} {given[name]}" for name in ("alias", "prompt") if given[name]]
+        said += [given["environment"]] if given["environment"] else []
+        if given["key"]:
+            choices = self.fields["key"].choices  # type: ignore[attr-defined]
+            said.append(f"key {dict(choices)[given['key']]}")
+        said += [_STATUSES[given["status"]][0].lower(), RANGES[given["range"]][0].lower()]
+        return ", ".join(said)
+
+    def usual_name(self) -> str:
+        """Return a name for a dataset that nobody named."""
+        given = self.cleaned_data
+        what = given["prompt"] or given["alias"] or "All calls"
+        return f"{what[:60]}, {now():%d %b %Y %H:%M:%S}"
+
+
+class NamedSampleForm(SampleForm):
+    name = forms.CharField(max_length=100, widget=forms.TextInput(attrs={"placeholder": "A week of support-chat"}))
+    field_order = ("team", "name")

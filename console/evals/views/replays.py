@@ -1,0 +1,271 @@
+"""Pages of replays: the list, a new one with what it would cost, its report, and one item beside the record."""
+
+import uuid
+from typing import Any
+
+from django.core.exceptions import PermissionDenied
+from django.http import HttpResponse
+from django.shortcuts import render
+from django.urls import reverse
+from django.views.decorators.http import require_http_methods, require_POST, require_safe
+
+from console.catalog.access import aliases_for
+from console.catalog.models import Pin
+from console.core.errors import Refusal
+from console.core.htmx import go, is_htmx
+from console.evals import access
+from console.evals.checks import EMBED_ALIAS, KINDS
+from console.evals.forms.cases import CheckRow, read_checks, specs_of
+from console.evals.forms.datasets import SampleForm
+from console.evals.forms.replays import LOG, ReplayForm
+from console.evals.models import Dataset, Replay
+from console.evals.queries import replays as queries
+from console.evals.queries.side_by_side import lines_of
+from console.evals.services import datasets as dataset_services
+from console.evals.services import replays as services
+from console.evals.views.datasets import lists_for, page_number, pages
+from console.teams.access import needs, scope_for
+from console.teams.callers import TeamRequest
+from console.teams.models import Team
+from prompts_app import access as library
+
+_A_PAGE = 100
+_MOST = 200
+
+
+@needs("view_team")
+@require_safe
+def replays(request: TeamRequest) -> HttpResponse:
+    scope = scope_for(request.caller, request.GET.get("team", ""))
+    rows = access.replays_for(request.caller)
+    if scope is not None:
+        rows = rows.filter(team=scope)
+    page = page_number(request)
+    found = queries.progress_of(rows)[(page - 1) * _A_PAGE : page * _A_PAGE]
+    context = {
+        "active": "evaluations",
+        "tab": "replays",
+        "replays": found,
+        "may_start": bool(access.teams_to(request.caller, "start")),
+        **pages(page, page * _A_PAGE + (len(found) == _A_PAGE)),
+    }
+    return render(request, "evals/replays.html", context)
+
+
+@needs("build")
+@require_http_methods(["GET", "HEAD", "POST"])
+def new_replay(request: TeamRequest) -> HttpResponse:
+    """Choose, see what it would cost, and start. A sample is drawn before the estimate, which is of its calls."""
+    teams = access.teams_to(request.caller, "start")
+    if not teams:
+        raise PermissionDenied("Your role does not allow that. An owner of the team can change it.")
+    sampled = [team for team in teams if access.may(request.caller, "sample", team.pk)]
+    form = _form(request, teams, may_sample=bool(sampled), data=request.POST or None)
+    is_drawn = request.POST.get("dataset") == LOG
+    sample = SampleForm(request.POST if is_drawn else None, teams=sampled, initial=_initial(request))
+    checks, do = read_checks(request.POST), request.POST.get("do", "plan")
+    if request.method != "POST":
+        return _form_page(request, form, sample, checks)
+    if do == "add" or do.startswith("remove-"):
+        checks = [row for at, row in enumerate(checks) if do != f"remove-{at}"]
+        return _form_page(request, form, sample, [*checks, CheckRow()] if do == "add" else checks, status=200)
+    if not form.is_valid() or (is_drawn and not sample.is_valid()):
+        return _form_page(request, form, sample, checks)
+    if do == "change":
+        return _form_page(request, form, sample, checks, status=200)
+    made: Dataset | None = None
+    try:
+        wanted = _wanted(request, form, checks)
+        if form.dataset_id is None:
+            made, said = _drawn(request, sample, wanted)
+            return _confirm(request, form, checks, made, wanted, said)
+        dataset = access.dataset_for(request.caller, form.dataset_id, to="start")
+        if do == "start":
+            started = services.start_replay(actor=request.caller.actor, dataset=dataset, **wanted)
+            return go(request, _to(started), "Started. The answers come in below.")
+        return _confirm(request, form, checks, dataset, wanted)
+    except Refusal as refusal:
+        if made is not None:  # the sample is there, and need not be drawn again
+            form = _form(
+                request, teams, may_sample=bool(sampled), data={**request.POST.dict(), "dataset": str(made.pk)}
+            )
+            form.is_valid()
+        (sample if is_drawn and made is None and refusal.param in sample.fields else form).refuse(refusal)
+        return _form_page(request, form, sample, checks)
+
+
+def _form(request: TeamRequest, teams: list[Team], *, may_sample: bool, data: Any) -> ReplayForm:
+    datasets = access.datasets_for(request.caller).filter(team__in=teams)[:_MOST]
+    return ReplayForm(data, datasets=datasets, may_sample=may_sample, initial=_initial(request))
+
+
+def _wanted(request: TeamRequest, form: ReplayForm, checks: list[CheckRow]) -> dict[str, Any]:
+    """Return the candidate and the checks as the services take them."""
+    given, version = form.cleaned_data, None
+    if given["prompt"]:
+        version = library.version_for(library.prompt_for(request.caller, given["prompt"]), given["version"])
+    return {
+        "model": given["model"],
+        "version": version,
+        "checks": specs_of(checks),
+        "likeness_by": EMBED_ALIAS if given["likeness"] else "",
+    }
+
+
+def _drawn(request: TeamRequest, sample: SampleForm, wanted: dict[str, Any]) -> tuple[Dataset, str]:
+    """Draw a sample for a candidate that can be asked: of its prompt, where it is a version of one."""
+    actor, team = request.caller.actor, sample.chosen_team
+    services.check_wanted(actor=actor, team=team, **wanted)
+    if wanted["version"] is not None and not sample.cleaned_data["prompt"]:
+        sample.cleaned_data["prompt"] = wanted["version"].prompt.slug
+    made, drawn = dataset_services.sample_dataset(
+        actor=actor, team=team, name=sample.usual_name(), wanted=sample.wanted(), chosen=sample.chosen()
+    )
+    return made, drawn.said
+
+
+def _confirm(
+    request: TeamRequest,
+    form: ReplayForm,
+    checks: list[CheckRow],
+    dataset: Dataset,
+    wanted: dict[str, Any],
+    said: str = "",
+) -> HttpResponse:
+    replay, _, costs = services.plan(actor=request.caller.actor, dataset=dataset, **wanted)
+    context = {
+        "active": "evaluations",
+        "replay": replay,
+        "dataset": dataset,
+        "costs": costs,
+        "said": said,
+        "given": form.cleaned_data,
+        "checks": checks,
+    }
+    return render(request, "evals/replay_confirm.html", context)
+
+
+def _initial(request: TeamRequest) -> dict[str, str]:
+    named = {name: request.GET[name] for name in ("team", "alias", "model", "prompt", "version") if name in request.GET}
+    return {**named, "dataset": request.GET.get("dataset", LOG)}
+
+
+def _form_page(
+    request: TeamRequest, form: ReplayForm, sample: SampleForm, checks: list[CheckRow], status: int = 0
+) -> HttpResponse:
+    if status == 200:  # nothing was sent off yet, so nothing is wrong with it
+        form.errors.clear()
+        sample.errors.clear()
+    context = {
+        "active": "evaluations",
+        "form": form,
+        "sample": sample,
+        "checks": checks,
+        "kinds": KINDS.items(),
+        "can_add": len(checks) < services.MOST_CHECKS,
+        "models": _models(request),
+        **lists_for(request),
+    }
+    return render(request, "evals/replay_form.html", context, status=status or (422 if form.is_bound else 200))
+
+
+def _models(request: TeamRequest) -> list[tuple[str, str]]:
+    """Return what can answer: the aliases of the caller's teams, as each environment pins them."""
+    pins = (
+        Pin.objects.filter(alias__in=aliases_for(request.caller), model_version__capabilities__contains=["chat"])
+        .select_related("alias", "model_version")
+        .order_by("alias__name", "environment")
+    )
+    return [
+        (f"{pin.alias.name}@{pin.environment}", f"{pin.alias.name}, {pin.environment}: {pin.model_version.name}")
+        for pin in pins[:_MOST]
+    ]
+
+
+def _to(replay: Replay) -> str:
+    return reverse("evals:replay", args=[replay.pk])
+
+
+@needs("view_team")
+@require_safe
+def replay(request: TeamRequest, replay_id: uuid.UUID) -> HttpResponse:
+    """What was recorded and what the candidate did, side by side; htmx asks for it again while it goes on."""
+    found = access.replay_for(request.caller, replay_id)
+    return _page(request, found)
+
+
+def _page(request: TeamRequest, found: Replay, *, refused: str = "", status: int = 200) -> HttpResponse:
+    rows = queries.rows_of(found)
+    has_record = found.dataset.source == Dataset.Source.LOG
+    report = queries.report(rows, has_record=has_record)
+    page = page_number(request)
+    context = {
+        "active": "evaluations",
+        "replay": found,
+        "report": report,
+        "lines": lines_of(report),
+        "rows": queries.in_order(rows)[(page - 1) * _A_PAGE : page * _A_PAGE],
+        "has_record": has_record,
+        "may_read": access.may(request.caller, "read", found.team_id),
+        "may_change": access.may(request.caller, "change", found.team_id),
+        "may_retry": access.may(request.caller, "start", found.team_id) and bool(report.errors or report.waiting),
+        "refused": refused,
+        **pages(page, len(rows)),
+    }
+    if is_htmx(request) and request.method != "POST":
+        response = render(request, "evals/replay.html#report", context)
+        if found.is_over:  # the page then shows what came of it
+            response["HX-Refresh"] = "true"
+        return response
+    return render(request, "evals/replay.html", context, status=status)
+
+
+@needs("read_content")
+@require_safe
+def result(request: TeamRequest, replay_id: uuid.UUID, place: int) -> HttpResponse:
+    """One item: what was asked, what was answered then, and what the candidate says. The look is recorded."""
+    found = access.result_for(request.caller, replay_id, place)
+    services.read_result(actor=request.caller.actor, replay=found.replay, result=found)
+    context = {
+        "active": "evaluations",
+        "replay": found.replay,
+        "shown": queries.shown_item(found),
+        "has_record": found.replay.dataset.source == Dataset.Source.LOG,
+    }
+    return render(request, "evals/replay_item.html", context)
+
+
+@needs("build")
+@require_POST
+def stop_replay(request: TeamRequest, replay_id: uuid.UUID) -> HttpResponse:
+    found = access.replay_for(request.caller, replay_id, to="change")
+    services.stop_replay(actor=request.caller.actor, replay=found)
+    return go(request, _to(found), "Stopped. No further item of this replay begins.")
+
+
+@needs("build")
+@require_POST
+def retry_replay(request: TeamRequest, replay_id: uuid.UUID) -> HttpResponse:
+    """Ask again what has no answer yet."""
+    found = access.replay_for(request.caller, replay_id, to="start")
+    try:
+        count = services.retry_replay(actor=request.caller.actor, replay=found)
+    except Refusal as refusal:
+        return _page(request, found, refused=refusal.message, status=refusal.status)
+    return go(request, _to(found), f"Asking {count} item{'' if count == 1 else 's'} again.")
+
+
+@needs("build")
+@require_http_methods(["GET", "HEAD", "POST"])
+def delete_replay(request: TeamRequest, replay_id: uuid.UUID) -> HttpResponse:
+    """Ask, then remove a replay with its answers."""
+    found = access.replay_for(request.caller, replay_id, to="change")
+    refused = ""
+    if request.method == "POST":
+        try:
+            services.delete_replay(actor=request.caller.actor, replay=found)
+            return go(request, reverse("evals:replays"), "Removed the replay.")
+        except Refusal as refusal:
+            refused = refusal.message
+    context = {"active": "evaluations", "replay": found, "refused": refused}
+    return render(request, "evals/replay_delete.html", context, status=409 if refused else 200)
