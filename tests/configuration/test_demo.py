@@ -14,7 +14,7 @@ from console.audit.models import AuditEvent, Payload
 from console.catalog.models import Alias, PinMove, Provider
 from console.chat.models import Conversation, Widget
 from console.core.clock import now
-from console.evals.models import Incident, Round, Schedule
+from console.evals.models import Incident, Replay, Round, Schedule
 from console.pages.demo.agents import AGENTS
 from console.pages.demo.cast import TEAMS
 from console.pages.demo.library import PROMPTS
@@ -121,6 +121,9 @@ def _look() -> None:
     widget = Widget.objects.get()
     page = client.get(f"/widgets/{widget.pk}/conversations/").content.decode()
     assert "Oda Fisker" in page
+    replay = Replay.objects.get()
+    page = client.get(f"/evaluations/replays/{replay.pk}/").content.decode()
+    assert "24 both answered" in page and "meridian/meridian-large-2026-10-28" in page and "Word for word" in page
 
 
 @pytest.mark.django_db

@@ -21,7 +21,17 @@ from console.core.clock import now, period_end, period_start
 from console.core.errors import Conflict
 from console.notices.models import Channel
 from console.notices.services.channels import create_channel
-from console.pages.demo import agents, evaluations, knowledge, prompts, runs, tools, touchpoints, visitors
+from console.pages.demo import (
+    agents,
+    evaluations,
+    knowledge,
+    prompts,
+    replays,
+    runs,
+    tools,
+    touchpoints,
+    visitors,
+)
 from console.pages.demo.calls import COLUMNS, Made, Served, calls
 from console.pages.demo.cast import ALIASES, MODELS, PEOPLE, PROVIDERS, TEAMS
 from console.teams.actors import Actor
@@ -66,6 +76,7 @@ def fill(*, days: int, actor: Actor = ACTOR) -> Filled:
         if added:
             runs.make_runs(teams, people)
             evaluations.make_evaluations(people)
+            replays.make_replay(teams["support"], people)
             visitors.make_visitors(teams, people)
         touchpoints.make_touchpoints(teams, people, keys)
     if added:
