@@ -7,6 +7,7 @@ from typing import Any, NamedTuple
 import orjson
 
 ToolCall = list[str]  # a function's name, and its arguments as canonical JSON
+_LONGEST = 20_000  # characters of one call's arguments that are looked at
 
 
 class Said(NamedTuple):
@@ -30,8 +31,8 @@ def _canonical(arguments: Any) -> str:
         try:
             arguments = json.loads(arguments or "{}")
         except (ValueError, RecursionError):
-            return str(arguments)
-    return json.dumps(arguments, ensure_ascii=False, sort_keys=True)
+            return str(arguments)[:_LONGEST]
+    return json.dumps(arguments, ensure_ascii=False, sort_keys=True)[:_LONGEST]
 
 
 def _words(content: Any) -> str:

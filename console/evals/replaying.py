@@ -3,6 +3,7 @@
 from functools import partial
 from typing import Any
 
+from console.audit.redaction import redact
 from console.catalog.models import Pin
 from console.core.connections import in_thread
 from console.core.errors import BadInput, NotFound, ProviderError, Refusal
@@ -80,11 +81,13 @@ async def _ask(replay: Replay, result: ReplayResult) -> None:
     body = await in_thread(lambda: body_of(replay, item))
     paid = await pay(identify, result, "answer", item.operation, body)
     said = answers.read(item.operation, paid.body)
-    result.output, result.tool_calls = said.text, said.tool_calls
+    result.output = said.text
+    # As the log keeps arguments, and as those it is compared with were kept.
+    result.tool_calls = [[name, redact(arguments)[0]] for name, arguments in said.tool_calls]
     result.request_id, result.latency_us, result.model = paid.id, at_provider(paid.line), paid.line.model
     result.tokens, result.cost_micros = paid.tokens, paid.cost_micros
     if item.expected:
-        result.is_same = item.expected.strip() == result.output.strip()
+        result.is_same = item.expected.strip() == redact(result.output)[0].strip()
     bill = partial(_add, result)
     result.checks, trouble = await judged(
         checks_of(replay, item), item.expected, result.output, lambda at: asking(identify, result, f"check-{at}", bill)

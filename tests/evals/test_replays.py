@@ -83,7 +83,7 @@ def test_it_asks_a_candidate_what_was_really_asked(live: World, upstream: Upstre
     make.publish(live.prompt, params)
     secret = "sk-" + "a1b2c3d4" * 5
     first = call(live, upstream, {**said("Where is the card?"), "temperature": 0.1}, completion("Under Settings."))
-    call(live, upstream, {**said("Look it up."), "tools": [TOOL]}, calling('{"q":"card"}'))
+    call(live, upstream, {**said("Look it up."), "tools": [TOOL]}, calling(json.dumps({"q": "card", "with": secret})))
     named = {"prompt": {"id": "support/answer", "variables": {"question": "Why?"}}, **said("And how?")}
     call(live, upstream, named, completion("So."))
     message = {"max_tokens": 50, **said("Hello"), "system": "Be kind."}
@@ -105,7 +105,7 @@ def test_it_asks_a_candidate_what_was_really_asked(live: World, upstream: Upstre
     redacted, prompted, tooled, plain = items[1], items[3], items[4], items[5]
     assert redacted.is_redacted and secret not in json.dumps(redacted.body) and plain.record_id == first
     assert plain.body == {**said("Where is the card?"), "temperature": 0.1} and plain.expected == "Under Settings."
-    assert tooled.tool_calls == [["look_up", '{"q": "card"}']]
+    assert tooled.tool_calls == [["look_up", '{"q": "card", "with": "[redacted]"}']]
     assert prompted.prompt | {"variables": {}} == {
         "slug": "support/answer", "number": 3, "variables": {}, "parameters": {"temperature": 0.3}, "messages": 1,
     }  # fmt: skip
@@ -131,7 +131,7 @@ def test_it_asks_a_candidate_what_was_really_asked(live: World, upstream: Upstre
             *(completion("Keep it safe."),),  # the same, so no vectors are asked for
             *(completion("Hi there."), vectors([1.0, 0.0], [1.0, 0.1])),
             *(completion("Thus."), vectors([1.0, 0.0], [0.0, 1.0])),
-            *(calling('{ "q" : "card" }'),),
+            *(calling(f'{{"with":"{secret}", "q" : "card" }}'),),
             *(completion("In Settings."), vectors([1.0, 0.0], [1.0, 0.0])),
         ):
             upstream.enqueue(answer)
@@ -149,6 +149,7 @@ def test_it_asks_a_candidate_what_was_really_asked(live: World, upstream: Upstre
     line = AuditEvent.objects.get(pk=found[5].request_id)
     assert (line.type, line.lane, line.actor, line.model) == ("evaluation", "batch", "Alice", "fake/other-model")
     assert [found[place].is_same for place in (1, 2, 4)] == [True, False, True]
+    assert secret not in json.dumps(found[4].tool_calls) + found[4].output, "kept as the log keeps it"
     assert found[2].likeness == pytest.approx(0.995, abs=0.001) and found[3].likeness == 0 and found[1].likeness == 1
     assert (found[5].status, found[2].status) == ("failed", "failed")
     assert [check["passed"] for check in found[5].checks] == [True, False]
