@@ -167,6 +167,10 @@ def approvals_waiting(caller: Caller) -> int:
     return waiting.order_by()[:100].count()
 
 
+def waiting_for_anyone() -> QuerySet[Approval]:
+    return Approval.objects.filter(state=Approval.State.WAITING)
+
+
 def _one(caller: Caller, rows: QuerySet[_Owned], pk: uuid.UUID, unknown: type[NotFound], to: str) -> _Owned:
     """Return a thing of a team among those the caller can see: 404 if it is not there, 403 for who may not do `to`."""
     found = rows.filter(pk=pk).first()

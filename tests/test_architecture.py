@@ -111,7 +111,7 @@ def test_nothing_is_sent_before_its_start_is_on_record():
     """`outbound.request` is called in `_send_once` alone, which takes a Call; those who make one admit it first."""
     sending, relay = functions("console/gateway/sending.py"), functions("console/gateway/relay.py")
     running = calls(trees()["console/gateway/running.py"])
-    assert {name for name in running if name.startswith("outbound.")} == {"outbound.close"}
+    assert {name for name in running if name.startswith("outbound.")} == {"outbound.connections", "outbound.close"}
     assert [name for name, node in sending.items() if "outbound.request" in calls(node)] == ["_send_once"]
     assert [name for name, node in sending.items() if "_send_once" in calls(node)] == ["send"]
     assert {name for name, node in relay.items() if "send_hedged" in calls(node)} == {"_answer", "_open_stream"}

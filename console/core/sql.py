@@ -1,11 +1,12 @@
-"""Statements that are given up when they take too long."""
+"""Statements that are given up when they take too long, and several questions asked as one."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from typing import Any
 
 from django.conf import settings
 from django.db import OperationalError, connection, transaction  # noqa: TID251
+from django.db.models import QuerySet
 
 
 class TooSlow(Exception):
@@ -30,3 +31,19 @@ def cursor_within(milliseconds: int) -> Iterator[Any]:
         if getattr(error.__cause__, "sqlstate", "") == "57014":
             raise TooSlow from None
         raise
+
+
+class AnyRows:
+    """One question for several: which of these have a row at all. It is put into words once."""
+
+    def __init__(self, named: Mapping[str, QuerySet[Any]]) -> None:
+        worded = [rows.order_by().values("pk").query.sql_with_params() for rows in named.values()]
+        self._names = tuple(named)
+        self._statement = "SELECT " + ", ".join(f"EXISTS ({statement})" for statement, _ in worded)
+        self._parameters = [one for _, parameters in worded for one in parameters]
+
+    def true(self) -> frozenset[str]:
+        """Ask, and return the names of those that have one."""
+        with connection.cursor() as cursor:
+            cursor.execute(self._statement, self._parameters)
+            return frozenset(name for name, is_there in zip(self._names, cursor.fetchone(), strict=True) if is_there)

@@ -8,7 +8,7 @@ from typing import Any
 from django.conf import settings
 from django.http import HttpRequest
 
-from console.pages.navigation import Item, groups_for, items_for
+from console.pages.navigation import Item, groups_for, items_for, waiting_for
 from console.teams.access import teams_for
 from console.teams.callers import ANONYMOUS, Caller
 from console.teams.models import Team
@@ -27,9 +27,7 @@ class Shell:
 
     @cached_property
     def waiting(self) -> dict[str, int]:
-        """How much waits for the caller, by item; what nothing waits on is not there."""
-        counted = [(item.name, item.count(self.caller)) for item in items_for(self.caller) if item.count]
-        return {name: count for name, count in counted if count}
+        return waiting_for(self.caller)
 
     @property
     def chords_json(self) -> str:

@@ -3,16 +3,26 @@
 A new room adds one line. An item is shown to those who may open its page.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
+from functools import cache
+from typing import Any
 
+from django.db.models import QuerySet
 from django.urls import reverse
 
-from agents_app.access import approvals_waiting
-from console.chat.queries.visits import waiting_for
+from agents_app import access as agents
+from console.chat.queries import visits
+from console.core.sql import AnyRows
 from console.teams.access import OPERATOR, SIGNED_IN
 from console.teams.callers import Caller
-from prompts_app.queries.reviews import waiting_count
+from prompts_app.queries import reviews
+
+
+@cache
+def _url(name: str) -> str:
+    """Every page asks for the addresses of all, which never change."""
+    return reverse(name)
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,12 +37,13 @@ class Item:
     right: str = SIGNED_IN
     chord: str = ""
     keywords: str = ""
-    # What waits for the caller on that page; shown as a number beside the label.
+    # What waits for the caller on that page, shown as a number beside the label; and for anyone, asked first.
     count: Callable[[Caller], int] | None = None
+    anyone: Callable[[], QuerySet[Any]] | None = None
 
     @property
     def url(self) -> str:
-        return reverse(self.url_name)
+        return _url(self.url_name)
 
     def is_open_to(self, caller: Caller) -> bool:
         if caller.is_anonymous:
@@ -47,11 +58,31 @@ _WIDGET_WORDS = "embed embedded site website visitors conversations snippet supp
 ITEMS = (
     Item("overview", "Overview", "layout-dashboard", "pages:overview", "", chord="o", keywords="home dashboard usage"),
     Item(
-        "approvals", "Approvals", "inbox", "agents:approvals", "", "view_team", "i", "inbox waiting", approvals_waiting
+        "approvals",
+        "Approvals",
+        "inbox",
+        "agents:approvals",
+        "",
+        "view_team",
+        "i",
+        "inbox waiting",
+        agents.approvals_waiting,
+        agents.waiting_for_anyone,
     ),
     Item("chat", "Chat", "message-square", "chat:chat", "", "view_team", "c", "ask assistant conversations"),
     Item("playground", "Playground", "git-compare", "playground:bench", "Build", "use_models", "y", "try compare run"),
-    Item("prompts", "Prompts", "library", "prompts:prompts", "Build", "view_team", "p", "library text", waiting_count),
+    Item(
+        "prompts",
+        "Prompts",
+        "library",
+        "prompts:prompts",
+        "Build",
+        "view_team",
+        "p",
+        "library text",
+        reviews.waiting_count,
+        reviews.waiting_for_anyone,
+    ),
     Item("agents", "Agents", "bot", "agents:agents", "Build", "view_team", keywords="assistant assistants bot"),
     Item(
         "tools", "Tools", "wrench", "agents:tools", "Build", "view_team", "t", "http mcp openapi server queue function"
@@ -89,7 +120,8 @@ ITEMS = (
         "view_team",
         "w",
         _WIDGET_WORDS,
-        waiting_for,
+        visits.waiting_for,
+        visits.waiting_for_anyone,
     ),
     Item(
         "touchpoints",
@@ -123,8 +155,26 @@ def items_for(caller: Caller) -> list[Item]:
 
 
 def groups_for(caller: Caller) -> list[tuple[str, list[Item]]]:
+    return grouped(items_for(caller))
+
+
+def grouped(items: Iterable[Item]) -> list[tuple[str, list[Item]]]:
     """Return the items by group, in the order of the list; groups without an item do not exist."""
     groups: dict[str, list[Item]] = {}
-    for item in items_for(caller):
+    for item in items:
         groups.setdefault(item.group, []).append(item)
     return list(groups.items())
+
+
+def waiting_for(caller: Caller) -> dict[str, int]:
+    """Return how much waits for the caller, by page; pages where nothing does are left out."""
+    asked = [item for item in items_for(caller) if item.count]
+    # Counting for one caller takes longer than asking where anything waits for anyone, and every page would count.
+    some = _some_wait().true() if asked else frozenset()
+    counted = {item.name: item.count(caller) for item in asked if item.count and item.name in some}
+    return {name: count for name, count in counted.items() if count}
+
+
+@cache
+def _some_wait() -> AnyRows:
+    return AnyRows({item.name: item.anyone() for item in ITEMS if item.anyone})

@@ -33,6 +33,10 @@ def waiting_count(caller: Caller) -> int:
     return waiting(caller).count() if caller.may("approve") else 0
 
 
+def waiting_for_anyone() -> QuerySet[Review]:
+    return Review.objects.filter(status=Review.Status.OPEN)
+
+
 @dataclass(frozen=True, slots=True)
 class Desk:
     """The reviews of one person: to decide, their own that go on, and what was decided lately."""

@@ -1,12 +1,15 @@
 """The frame every page sits in: navigation by rights, the team in scope, the demo's banner, the person's menu."""
 
 import re
+from typing import Any
 
 import pytest
 from django.test import Client, override_settings
 
 from console.pages.navigation import ITEMS
+from console.teams.actors import SYSTEM
 from console.teams.models import Team
+from prompts_app.services.reviews import request_review
 from tests import make
 from tests.conftest import Cast
 
@@ -18,6 +21,29 @@ def nav(html: str) -> list[str]:
 def test_it_shows_operators_everything(client: Client, cast: Cast) -> None:
     client.force_login(cast.operator)
     assert nav(client.get("/profile/").text) == [item.url for item in ITEMS]
+
+
+def test_it_counts_what_waits_for_the_reader_only_where_anything_waits(
+    client: Client, cast: Cast, django_assert_max_num_queries: Any
+) -> None:
+    client.force_login(cast.alice)
+    client.get("/docs/")
+    with django_assert_max_num_queries(7) as quiet:
+        assert "nav-count" not in client.get("/docs/").text
+    for team, shown_count in ((cast.team_b, 0), (cast.team_a, 1)):
+        prompt = make.make_prompt(team)
+        request_review(
+            actor=SYSTEM,
+            prompt=prompt,
+            version=make.save(prompt, "another text"),
+            label="production",
+            reason="clearer",
+            seen_revision=1,
+        )
+        with django_assert_max_num_queries(len(quiet) + 1):
+            shown = client.get("/docs/").text
+        assert shown.count('"nav-count"') == shown_count
+    assert 'Prompts<span class="nav-count">1<' in shown
 
 
 def test_it_shows_members_what_they_may_open(client: Client, cast: Cast) -> None:

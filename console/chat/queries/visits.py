@@ -74,10 +74,14 @@ def is_waiting(conversation: Conversation, last_role: str) -> bool:
     return last_role == Message.Role.USER
 
 
+def _with_persons() -> Q:
+    """Return the condition of a partial index."""
+    return Q(taken_by__isnull=False) | Q(person_wanted_at__isnull=False)
+
+
 def _waiting() -> Q:
-    is_in_index = Q(taken_by__isnull=False) | Q(person_wanted_at__isnull=False)  # the condition of a partial index
     spoke_last = Q(taken_by__isnull=False, leaf__role=Message.Role.USER)
-    return is_in_index & (spoke_last | Q(taken_by=None, person_wanted_at__isnull=False))
+    return _with_persons() & (spoke_last | Q(taken_by=None, person_wanted_at__isnull=False))
 
 
 def _unhappy() -> Exists:
@@ -115,6 +119,11 @@ def waiting_for(caller: Caller) -> int:
     return Conversation.objects.filter(
         _waiting(), widget__in=access.widgets_for(caller, "answer"), deleted_at=None
     ).count()
+
+
+def waiting_for_anyone() -> QuerySet[Conversation]:
+    """Return those of whom some may wait."""
+    return Conversation.objects.filter(_with_persons())
 
 
 def around(caller: Caller, widget: Widget) -> dict[str, Any]:

@@ -8,7 +8,7 @@ import json
 import uuid
 from collections.abc import Sequence
 from decimal import Decimal
-from functools import cache
+from functools import cache, lru_cache
 from typing import Any
 
 from django import template
@@ -16,6 +16,7 @@ from django.conf import settings
 from django.forms import BoundField, CheckboxInput
 from django.http import QueryDict
 from django.template.context import Context
+from django.template.loader import render_to_string
 from django.templatetags.static import static
 from django.utils.html import escape, format_html
 from django.utils.safestring import SafeString, mark_safe
@@ -23,7 +24,7 @@ from django.utils.safestring import SafeString, mark_safe
 from console.core import hidden, words
 from console.core.clock import now
 from console.core.ids import request_id
-from console.pages.navigation import ITEMS, Item
+from console.pages.navigation import ITEMS, Item, grouped
 
 register = template.Library()
 
@@ -72,9 +73,27 @@ def badge(text: object, tone: str = "", icon_name: str = "") -> SafeString:
 
 
 @register.simple_tag(takes_context=True)
-def nav_count(context: Context, item: Any) -> SafeString:
+def nav_sections(context: Context) -> SafeString:
+    """Draw the navigation's groups and their pages, the one that is shown marked. Nearly every page draws the same."""
+    shell = context["shell"]
+    draw = _nav_sections.__wrapped__ if settings.DEBUG else _nav_sections  # templates may change there
+    names = tuple(item.name for _, items in shell.groups for item in items)
+    return draw(names, context.get("active", ""), shell.scope_query, tuple(shell.waiting.items()))
+
+
+@lru_cache(maxsize=1000)
+def _nav_sections(
+    names: tuple[str, ...], active: str, scope_query: str, waiting: tuple[tuple[str, int], ...]
+) -> SafeString:
+    groups = grouped(item for item in ITEMS if item.name in names)
+    shown = {"groups": groups, "active": active, "scope_query": scope_query, "waiting": dict(waiting)}
+    return SafeString(render_to_string("ui/nav_sections.html", shown))
+
+
+@register.simple_tag
+def nav_count(item: Item, waiting: dict[str, int]) -> SafeString:
     """Show how much waits for the reader on a page of the navigation; nothing when nothing does."""
-    count = context["shell"].waiting.get(item.name)
+    count = waiting.get(item.name)
     return (
         format_html('<span class="nav-count">{}<span class="vh"> waiting</span></span>', count)
         if count
