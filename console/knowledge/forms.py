@@ -8,6 +8,7 @@ from django.db.models import QuerySet
 from console.catalog.models import ModelVersion
 from console.core.errors import Refusal
 from console.knowledge import files
+from console.knowledge.likeness import MEASURED
 from console.knowledge.models import Collection, Document, Language
 from console.knowledge.services.documents import MOST_CHARACTERS
 from console.teams.models import Team
@@ -44,6 +45,14 @@ class CollectionForm(forms.Form):
         empty_label="None: search by words alone",
         help_text="Finds what means the same in other words. Passages and questions are ordinary calls of it.",
     )
+    least_likeness = forms.FloatField(
+        required=False,
+        min_value=0,
+        max_value=1,
+        help_text="Passages less like the question are not sent with calls; what the search shows helps to choose. "
+        f"Empty: {MEASURED} with the built-in embeddings, else none. 0: none.",
+        widget=forms.NumberInput(attrs={"step": "0.01", "inputmode": "decimal"}),
+    )
     payer = forms.ModelChoiceField(
         Team.objects.none(),
         required=False,
@@ -64,7 +73,7 @@ class CollectionForm(forms.Form):
         **kwargs: Any,
     ) -> None:
         if collection is not None:
-            names = ("name", "description", "language", "model")
+            names = ("name", "description", "language", "model", "least_likeness")
             kwargs["initial"] = {name: getattr(collection, name) for name in names} | {
                 "payer": collection.payer.slug if collection.payer else "",
                 "seen_revision": collection.revision,

@@ -16,7 +16,8 @@ from console.gateway.shapes.knowledge_ref import KnowledgeRef
 from console.gateway.types import Ask
 from console.knowledge.access import get_collections
 from console.knowledge.embedding import Asked
-from console.knowledge.search import search
+from console.knowledge.likeness import alike_enough
+from console.knowledge.search import MOST_FOUND, search
 
 # How long the vector of a question may take before the words alone decide.
 PATIENCE_SECONDS = 4.0
@@ -32,7 +33,7 @@ async def look_up(identify: Identify, ask: Ask, team_id: uuid.UUID, wanted: Know
             client_address=ask.client_address,
             lane=ask.lane or Lane.INTERACTIVE,
         )
-        done = await search(identify, collections, question, wanted.limit, asked=asked, patience=PATIENCE_SECONDS)
+        done = await search(identify, collections, question, MOST_FOUND, asked=asked, patience=PATIENCE_SECONDS)
     except Error as error:
         raise DatabaseAway from error
     passages = [
@@ -45,6 +46,6 @@ async def look_up(identify: Identify, ask: Ask, team_id: uuid.UUID, wanted: Know
             position=one.passage_position,
             text=one.text,
         )
-        for one in done.found
+        for one in alike_enough(done.found, collections)[: wanted.limit]
     ]
     return Found(passages, f"Found by words alone: {done.problem}" if done.problem else "")

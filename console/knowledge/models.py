@@ -49,6 +49,9 @@ class Collection(models.Model):
     language = models.CharField(max_length=20, choices=Language.choices, default=Language.ENGLISH)
     model = models.ForeignKey(ModelVersion, on_delete=models.PROTECT, null=True, related_name="+")
     payer = models.ForeignKey(Team, on_delete=models.PROTECT, null=True, related_name="+")
+    least_likeness = models.FloatField(
+        null=True, blank=True, help_text="What a passage sent with calls needs; 0 for none, empty as was measured."
+    )
     revision = models.PositiveIntegerField(default=1, help_text="Grows with every change.")
     created_at = models.DateTimeField(default=now, editable=False)
     deleted_at = models.DateTimeField(null=True, blank=True)
@@ -69,6 +72,10 @@ class Collection(models.Model):
             ),
             models.CheckConstraint(
                 condition=Q(model=None) | Q(payer__isnull=False), name="somebody_pays_for_a_collections_vectors"
+            ),
+            models.CheckConstraint(
+                condition=Q(least_likeness=None) | Q(least_likeness__gte=0, least_likeness__lte=1),
+                name="likeness_is_from_0_to_1",
             ),
         ]
 

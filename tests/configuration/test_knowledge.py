@@ -23,6 +23,7 @@ collections:
     team: team-a
     description: What things cost
     model: fake/fake-model
+    least_likeness: 0.25
     documents:
       - name: Price policy
         text: |
@@ -90,8 +91,10 @@ def test_it_keeps_collections_and_the_versions_of_their_documents(
     assert "0 to create, 0 to change, 4 unchanged" in folder.apply(COLLECTIONS)
     assert AuditEvent.objects.count() == before
     (folder.path / "words" / "terms.txt").write_text("Goods can be returned.")
-    said = folder.apply(COLLECTIONS.replace("What things cost", "Prices"))
+    said = folder.apply(COLLECTIONS.replace("What things cost", "Prices").replace("0.25", "none"))
     assert "text: version 1, 20 characters → version 2, 22 characters" in said and "2 to change" in said
+    assert "least_likeness: 0.25 → none" in said
+    folder.apply(COLLECTIONS)
     assert DocumentVersion.objects.get(document=terms, number=2).text == "Goods can be returned."
 
     # What an export says is what there is, inline and in files beside it, whatever the text is made of.
@@ -113,14 +116,14 @@ def test_it_keeps_collections_and_the_versions_of_their_documents(
         ("words/terms.txt", "words/none.txt", "collections[0].documents[1].file: There is no file"),
         ("words/terms.txt", "facet.yaml", "files may be md, markdown, txt"),
         ("{name: Terms,", "{name: Price policy,", "has the document 'Price policy' twice in this file"),
-        ("file: words/terms.txt}", "kind: text}", "line 12: collections[0].documents[1]: Write either text or file."),
+        ("file: words/terms.txt}", "kind: text}", "line 13: collections[0].documents[1]: Write either text or file."),
         ("fake/fake-model", "fake/other", "collections[0].model: There is no model 'fake/other'"),
         ("    team: team-a\n", "", "payer: Say which team pays"),
         ("language: german", "payer: team-a, team: team-a", "leave payer out"),
         (
             "          Express delivery costs 9 euros.\n",
             "",
-            "line 8: collections[0].documents[0].text: The document has",
+            "line 9: collections[0].documents[0].text: The document has",
         ),
     ):
         assert sentence in folder.refuses(COLLECTIONS.replace(old, new)), sentence

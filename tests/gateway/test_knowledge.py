@@ -11,9 +11,10 @@ from console.core.errors import BadInput
 from console.gateway import knowledge
 from console.gateway.questions import LONGEST_BEFORE, question_in, searched_for, with_block
 from console.knowledge import in_calls
-from console.knowledge.models import Collection
+from console.knowledge.models import Collection, Passage
 from console.knowledge.services.collections import create_collection
 from console.knowledge.services.documents import add_document, save_version
+from console.knowledge.sql import write_vectors
 from console.teams.actors import SYSTEM
 from tests import make, sdks
 from tests.waiting import until
@@ -182,6 +183,23 @@ def test_what_was_said_before_is_searched_too_and_a_call_without_room_pays_for_n
     world.model.save()
     prices.model, prices.payer = world.model, world.team
     prices.save()
+    set_quota(actor=SYSTEM, team=world.team, metric="requests", window="month", limit=1_000)  # settings are read again
+    # What is unlike the question is not sent: half as much is asked of what shares a word with it.
+    refunds, parcels = Passage.objects.filter(version__document=world.document).order_by("position")
+    write_vectors({refunds.pk: "[1, 0]", parcels.pk: "[0, 1]"}, world.model.pk)
+    for least, vector, sources in (
+        (None, [0.0, 1.0], 2),
+        (0.5, [0.0, 1.0], 1),
+        (0.5, [0.3, 1.0], 2),
+        (0.5, [1.0, 0.3], 1),
+    ):
+        Collection.objects.update(least_likeness=least)
+        data = [{"object": "embedding", "index": 0, "embedding": vector}]
+        world.upstream.enqueue({"object": "list", "data": data, "usage": {"prompt_tokens": 1, "total_tokens": 1}})
+        answer = ask(QUESTION, knowledge=["prices"])
+        assert answer.status_code == 200, answer.text
+        told = answer.json()["facet"]["knowledge"]
+        assert len(told) == sources, (least, vector, told)
     quota = set_quota(actor=SYSTEM, team=world.team, metric="tokens", window="month", limit=100)
     plain = ask(QUESTION, max_tokens=190)
     before, sent = len(world.calls()), len(world.upstream.seen)

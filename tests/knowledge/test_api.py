@@ -69,6 +69,8 @@ def test_it_does_what_the_pages_do(client: Client, world: World) -> None:
     assert "'text' is not a field here" in said["message"]
     assert ask("PATCH", there, name="Prices").json()["name"] == "Prices"
     assert ask("PATCH", here, description="Of the shop", language="simple").json()["language"] == "simple"
+    assert ask("PATCH", here, least_likeness=0.3).json()["least_likeness"] == 0.3
+    assert ask("PATCH", here, least_likeness=1.5).json()["error"]["param"] == "least_likeness"
     assert ask("POST", f"{here}vectors/").status_code == 400, "no model makes any"
     assert ask("DELETE", there).status_code == 204 and ask("GET", there).status_code == 404
     assert ask("DELETE", here).status_code == 204 and ask("GET", here).status_code == 404

@@ -19,7 +19,7 @@ from console.teams.models import Team
 
 MOST_COLLECTIONS = 200  # of a team, and of the organisation: pages and answers list them all
 _SLUG = re.compile(r"[a-z0-9](?:[a-z0-9-]{0,62}[a-z0-9])?")
-_SHOWN = ("name", "description", "language", "model", "payer")
+_SHOWN = ("name", "description", "language", "model", "payer", "least_likeness")
 UNSET: Any = object()
 
 
@@ -73,6 +73,12 @@ def _check_language(language: str) -> str:
     return language
 
 
+def _check_likeness(likeness: float | None) -> float | None:
+    if likeness is not None and not 0 <= likeness <= 1:
+        raise BadInput("The least likeness is a number from 0 to 1.", param="least_likeness")
+    return likeness
+
+
 @transaction.atomic
 def create_collection(
     *,
@@ -84,6 +90,7 @@ def create_collection(
     language: str = Language.ENGLISH,
     model: ModelVersion | None = None,
     payer: Team | None = None,
+    least_likeness: float | None = None,
 ) -> Collection:
     """Make a collection of a team, or, without one, of the whole organisation. Its slug never changes."""
     if not _SLUG.fullmatch(slug):
@@ -105,6 +112,7 @@ def create_collection(
         language=_check_language(language),
         model=model,
         payer=payer,
+        least_likeness=_check_likeness(least_likeness),
     )
     try:
         with transaction.atomic():
@@ -128,6 +136,7 @@ def change_collection(
     language: str | None = None,
     model: ModelVersion | None = UNSET,
     payer: Team | None = UNSET,
+    least_likeness: float | None = UNSET,
 ) -> Collection:
     """Change what is said of a collection and how it is read. Another model begins its vectors anew."""
     collection = locked(collection)
@@ -142,6 +151,8 @@ def change_collection(
         collection.language = _check_language(language)
     if model is not UNSET:
         collection.model = model
+    if least_likeness is not UNSET:
+        collection.least_likeness = _check_likeness(least_likeness)
     if payer is not UNSET and collection.team_id is None:
         collection.payer = payer
     if collection.model is None:

@@ -58,6 +58,7 @@ def collections(left_out: list[str], beside: Beside) -> list[dict[str, Any]]:
         row |= {"name": collection.name} | ({"description": collection.description} if collection.description else {})
         row["language"] = collection.language
         row |= {"model": str(collection.model)} if collection.model else {}
+        row |= {} if collection.least_likeness is None else {"least_likeness": collection.least_likeness}
         if collection.payer is not None and collection.team is None:
             row["payer"] = collection.payer.slug
         documents, without = [], 0

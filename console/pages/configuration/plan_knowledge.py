@@ -78,10 +78,10 @@ class KnowledgePlan:
                 team=self.plan.team(entry) if entry.has("team") else None,
                 slug=entry["slug"],
                 **words,
-                **_paid(entry),
+                **_beside(entry),
             )
 
-        said = words | {field: entry[field] for field in ("model", "payer") if entry.has(field)}
+        said = words | {field: entry[field] for field in ("model", "least_likeness", "payer") if entry.has(field)}
         self.plan.create(entry, "collection", name, said, make, needs)
 
     def _change(self, entry: Entry, row: Collection, name: str, needs: frozenset[Ref]) -> None:
@@ -89,11 +89,13 @@ class KnowledgePlan:
         pairs: dict[str, tuple[Any, Any]] = {field: (getattr(row, field), words[field]) for field in words}
         if entry.has("model"):
             pairs["model"] = (str(row.model) if row.model else None, entry["model"])
+        if entry.has("least_likeness"):
+            pairs["least_likeness"] = (row.least_likeness, _likeness(entry))
         if entry.has("payer"):
             pairs["payer"] = (row.payer.slug if row.payer else None, entry["payer"])
 
         def change() -> None:
-            services.change_collection(actor=self.plan.actor, collection=row, **words, **_paid(entry))
+            services.change_collection(actor=self.plan.actor, collection=row, **words, **_beside(entry))
 
         self.plan.change(entry, "collection", name, differences(pairs), change, needs)
 
@@ -171,9 +173,13 @@ def _words(entry: Entry) -> dict[str, Any]:
     return {field: " ".join((entry[field] or "").split()) for field in _WORDS if entry.has(field)}
 
 
-def _paid(entry: Entry) -> dict[str, Any]:
-    """Return the model and the payer the file gives, looked up: earlier steps may have made them."""
-    found: dict[str, Any] = {}
+def _likeness(entry: Entry) -> float | None:
+    return None if entry["least_likeness"] is None else float(entry["least_likeness"])
+
+
+def _beside(entry: Entry) -> dict[str, Any]:
+    """Return what the file gives besides words, looked up: earlier steps may have made it."""
+    found: dict[str, Any] = {"least_likeness": _likeness(entry)} if entry.has("least_likeness") else {}
     if entry.has("model"):
         provider, _, model = (entry["model"] or "").partition("/")
         found["model"] = ModelVersion.objects.get(provider__slug=provider, name=model) if model else None

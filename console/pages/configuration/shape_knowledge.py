@@ -2,7 +2,7 @@
 
 from console.knowledge.models import Document, Language
 from console.knowledge.services.documents import MOST_CHARACTERS
-from console.pages.configuration.forms import Choice, Field, ListOf, OrNone, Record, Text
+from console.pages.configuration.forms import Choice, Field, ListOf, Number, OrNone, Record, Text
 from console.pages.configuration.shape_words import DESCRIPTION, MODEL_NAME, SHORT_NAME
 
 DOCUMENT = Record(
@@ -35,6 +35,9 @@ COLLECTION = Record(
         "language": Field(Choice(lambda: list(Language.values)), "How its words are read; english unless given."),
         "model": Field(
             OrNone(MODEL_NAME), "The model version that makes its vectors; without one it is searched by words alone."
+        ),
+        "least_likeness": Field(
+            OrNone(Number(1)), "What a passage sent with calls needs; 0 for none, none as was measured for its model."
         ),
         "payer": Field(SHORT_NAME, "Of the whole organisation's: the team whose quotas its vectors count in."),
         "documents": Field(ListOf(DOCUMENT, "documents"), "Its documents. A text that differs is the next version."),

@@ -30,8 +30,8 @@ class CollectionSerializer(serializers.ModelSerializer[Collection]):
     class Meta:
         model = Collection
         fields = [
-            "id", "team", "slug", "name", "description", "language", "model", "payer", "documents", "passages",
-            "vectors", "problem", "revision", "created_at",
+            "id", "team", "slug", "name", "description", "language", "model", "least_likeness", "payer", "documents",
+            "passages", "vectors", "problem", "revision", "created_at",
         ]  # fmt: skip
 
     def get_payer(self, collection: Collection) -> str | None:
@@ -58,6 +58,13 @@ class _CollectionFields(Strict):
     language = serializers.ChoiceField(choices=Language.choices, required=False)
     model = serializers.CharField(
         required=False, allow_null=True, help_text="An embeddings model as `provider/name`; null for none."
+    )
+    least_likeness = serializers.FloatField(
+        required=False,
+        allow_null=True,
+        min_value=0,
+        max_value=1,
+        help_text="What a passage sent with calls needs; 0 for none, null as was measured for its model.",
     )
     payer = serializers.SlugField(
         required=False, allow_null=True, help_text="Of the organisation's: the team that pays for its vectors."
