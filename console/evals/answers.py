@@ -1,4 +1,8 @@
-"""What an answer of any operation says: its words, and the functions it wants called. The first choice alone."""
+"""What an answer of any operation says: its words, and the functions it wants called. The first choice alone.
+
+A model writes what it likes. What PostgreSQL cannot keep is replaced as the log replaces it, so that an answer is an
+answer, whatever it says.
+"""
 
 import json
 from collections.abc import Iterator
@@ -8,6 +12,7 @@ import orjson
 
 ToolCall = list[str]  # a function's name, and its arguments as canonical JSON
 _LONGEST = 20_000  # characters of one call's arguments that are looked at
+_LONGEST_NAME, _MOST_CALLS = 200, 100
 
 
 class Said(NamedTuple):
@@ -20,9 +25,16 @@ class Said(NamedTuple):
 def read(operation: str, body: bytes) -> Said:
     """Return what a whole answer says; nothing where it has no shape we know."""
     answer = orjson.loads(body)
-    words, calls = _READERS[operation](answer) if isinstance(answer, dict) else ("", [])
+    words, found = _READERS[operation](answer) if isinstance(answer, dict) else ("", [])
+    words = storable(words)
+    calls = [[storable(name[:_LONGEST_NAME]), storable(arguments)] for name, arguments in found[:_MOST_CALLS]]
     lines = [f"{name}({arguments})" for name, arguments in calls]
     return Said("\n".join([words, *lines] if words else lines), calls)
+
+
+def storable(text: str) -> str:
+    """Return a text with what PostgreSQL can hold in place of NUL and of half a surrogate pair."""
+    return text.replace("\0", "\N{SYMBOL FOR NULL}").encode("utf-8", "replace").decode()
 
 
 def _canonical(arguments: Any) -> str:

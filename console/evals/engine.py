@@ -15,6 +15,7 @@ from functools import partial
 from typing import Any, Generic, TypeVar
 
 from django.conf import settings
+from django.db import DataError
 from django.db.models import QuerySet
 
 from console.audit.redaction import prepare_payload, redact
@@ -22,6 +23,7 @@ from console.core.clock import now
 from console.core.connections import in_thread
 from console.core.errors import ProviderError, Refusal
 from console.core.tasks import enqueue_on_commit
+from console.evals.answers import storable
 from console.evals.checks import Spec, title_of
 from console.evals.models import GOING_ON, Outcome, Work
 from console.evals.paying import Paid, pay
@@ -145,14 +147,26 @@ async def _try(kind: Kind[WorkT, OutcomeT], work: WorkT, outcome: OutcomeT) -> N
         log.exception("%s of %s could not be tried.", outcome.pk, work.pk)
         outcome.status, outcome.error = Outcome.Status.ERROR, f"Something broke on our side: {type(broken).__name__}."
     _cover(outcome)
-    await in_thread(lambda: outcome.save(update_fields=outcome.KEPT))
+    await in_thread(lambda: _keep(outcome))
 
 
 def _cover(outcome: Outcome) -> None:
     """Keep of the answer what the log would keep: no secrets, not longer. It was judged as it came."""
     outcome.output = prepare_payload(outcome.output).body
+    outcome.error = storable(outcome.error)
     for check in outcome.all_checks():
-        check["reason"] = redact(check["reason"])[0].replace("\x00", "\ufffd")
+        check["reason"] = storable(redact(check["reason"])[0])
+
+
+def _keep(outcome: Outcome) -> None:
+    """Write what came of one try. What cannot be written is an error of this one alone, and not tried for ever."""
+    try:
+        outcome.save(update_fields=outcome.KEPT)
+    except (DataError, ValueError) as broken:  # their words may quote the answer
+        log.error("What came of %s cannot be kept: %s.", outcome.pk, type(broken).__name__)
+        error = "What came of it cannot be kept."
+        rows = type(outcome)._default_manager.filter(pk=outcome.pk)
+        rows.update(status=Outcome.Status.ERROR, error=error)
 
 
 Bill = Callable[[Paid], None]

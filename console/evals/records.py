@@ -6,6 +6,7 @@ from typing import Any
 import orjson
 
 from console.audit.models import AuditEvent, EventType, Payload, Status
+from console.core import strict_json
 from console.core.errors import BadInput
 from console.evals import answers
 from console.evals.models import DatasetItem
@@ -142,8 +143,9 @@ def _object(payload: Payload | None) -> dict[str, Any]:
     if payload.is_cut:
         raise NotReplayable("cut")
     try:
-        body = orjson.loads(payload.body)
-    except orjson.JSONDecodeError:
+        # What a tool of an agent said may hold a NUL, which a request may not, and which a dataset cannot keep.
+        body = strict_json.loads(payload.body.encode())[0] if "\\u0000" in payload.body else orjson.loads(payload.body)
+    except (orjson.JSONDecodeError, BadInput):
         raise NotReplayable("shape") from None
     if not isinstance(body, dict):
         raise NotReplayable("shape")

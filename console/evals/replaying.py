@@ -105,7 +105,7 @@ async def _ask(replay: Replay, result: ReplayResult) -> None:
             result.likeness = await _likeness(replay, item, result, asking(identify, result, "likeness", bill))
         except (Refusal, ProviderError) as error:
             trouble = trouble or f"The likeness could not be measured. {error.message}"
-    result.trouble = trouble[:500]
+    result.trouble = answers.storable(trouble[:500])
     result.status = verdict(result)
 
 

@@ -16,6 +16,7 @@ from console.evals.sampling import MOST_BYTES
 from console.gateway.operations import OPERATIONS
 
 MOST_ITEMS = 500
+_MOST_LINES = 10_000  # empty ones and all: twenty million of them would be read for seconds, and say nothing
 FORMATS = {"jsonl": "JSON lines", "csv": "CSV"}
 _FIELDS = frozenset({"input", "system", "messages", "variables", "parameters", "expected"})
 _VARIABLE = "variables."
@@ -59,7 +60,8 @@ def read(text: str, form: str) -> list[DatasetItem]:
 
 
 def _json_lines(text: str) -> Iterator[tuple[int, dict[str, Any]]]:
-    for number, line in enumerate(text.split("\n"), 1):
+    for number, line in enumerate(io.StringIO(text, newline="\n"), 1):
+        _check_lines(number)
         if not line.strip():
             continue
         try:
@@ -71,6 +73,11 @@ def _json_lines(text: str) -> Iterator[tuple[int, dict[str, Any]]]:
         yield number, row
 
 
+def _check_lines(number: int) -> None:
+    if number > _MOST_LINES:
+        raise BadInput(f"The file has more than {_MOST_LINES:,} lines; leave the empty ones out.", param="file")
+
+
 def _csv(text: str) -> Iterator[tuple[int, dict[str, Any]]]:
     if "\0" in text:
         raise BadInput("The file holds a NUL character, which cannot be stored.", param="file")
@@ -78,7 +85,8 @@ def _csv(text: str) -> Iterator[tuple[int, dict[str, Any]]]:
     try:
         head = [name.strip() for name in next(rows, [])]
         _check_head(head)
-        for row in rows:
+        for number, row in enumerate(rows, 2):
+            _check_lines(number)
             if not any(cell.strip() for cell in row):
                 continue
             if len(row) != len(head):

@@ -82,9 +82,11 @@ def compare_texts(title: str, old: str, new: str) -> MessageDiff:
     return MessageDiff(0, title, "", [_shown(row) for row in diff.inline(diff.folded(rows))])
 
 
-def compare_sides(old: str, new: str) -> MessageDiff:
-    """Return how two texts differ, in two columns."""
-    return MessageDiff(0, "", "", [_shown(row) for row in diff.folded(diff.rows(old, new))])
+def compare_sides(old: str, new: str) -> tuple[MessageDiff, MessageDiff]:
+    """Return how two texts differ, in two columns and in one, with what is the same left out."""
+    rows = diff.folded(diff.rows(old, new))
+    wide, narrow = ([_shown(row) for row in each] for each in (rows, diff.inline(rows)))
+    return MessageDiff(0, "", "", wide), MessageDiff(0, "", "", narrow)
 
 
 def _rows(before: dict[str, Any] | None, after: dict[str, Any] | None) -> list[diff.Row]:

@@ -1,9 +1,12 @@
 """Real calls copied from the log and asked of a candidate: what is drawn, asked, and held against what."""
 
 import json
+import threading
+import time
 from typing import Any
 
 import pytest
+from django.db import connection, transaction
 
 from console.audit.models import AuditEvent
 from console.core.clock import now
@@ -179,7 +182,9 @@ def test_it_asks_a_candidate_what_was_really_asked(live: World, upstream: Upstre
 
     # Content is not kept for longer than the log keeps it, and what is gone is not asked.
     by_prompt.items.update(recorded_at=now().replace(year=2020))
+    again.results.update(recorded_checks=[{"kind": "judge", "title": "Kind", "passed": True, "reason": "It says: So."}])
     assert (keeping.forget_items(), keeping.forget_items()) == (1, 0)
+    assert results(again)[1].recorded_checks[0] == {"kind": "judge", "title": "Kind", "passed": True, "reason": ""}
     late = replays.start_replay(actor=live.alice, dataset=by_prompt, model="support-chat")
     engine.advance(REPLAYS, late.pk)
     assert "past the retention" in results(late)[1].error and by_prompt.items.get().body == {}
@@ -204,6 +209,8 @@ def test_it_goes_on_where_a_worker_left_and_refuses_what_cannot_be_asked(live: W
         ("input,expected\na", "csv", "Line 2: it has 1 cells, the head has 2"),
         ("input\n", "csv", "nothing in this file"),
         ("input\n" + "a\n" * 501, "csv", "at most 500 items"),
+        ("input\n" + "\n" * 10_000, "csv", "more than 10,000 lines"),
+        ("\n" * 10_001, "jsonl", "more than 10,000 lines"),
     ):
         with pytest.raises(BadInput, match=wrong):
             upload(text, form)
@@ -263,3 +270,82 @@ def test_it_goes_on_where_a_worker_left_and_refuses_what_cannot_be_asked(live: W
     actions = AuditEvent.objects.filter(action__startswith="replay.").order_by("id").values_list("action", flat=True)
     assert list(actions) == ["replay.started"] * 3 + ["replay.stopped", "replay.deleted"]
     assert not Replay.objects.filter(dataset=table.pk).exists()
+
+
+def test_what_a_model_writes_holds_up_neither_a_sample_nor_a_replay(live: World, upstream: Upstream) -> None:
+    """NUL, half a surrogate pair, names and figures without end: each is what came of one item."""
+    live.model.capabilities = ["chat", "embedding", "tools"]
+    live.model.save()
+    odd = calling("no JSON \0")
+    odd["choices"][0]["message"]["tool_calls"][0]["function"]["name"] = "\0" + "n" * 5_000
+    call(live, upstream, said("One"), completion("Be\0fore."))
+    call(live, upstream, said("Two"), odd)
+    call(live, upstream, said("Three"), calling('{"q": "\\ud800"}'))
+    lines = "\n".join(map(str, range(2_001)))
+    call(live, upstream, said("Four"), completion(lines))
+    dataset, drawn = sample(live)
+    items = {item.body["messages"][0]["content"]: item for item in drawn.items}
+    assert dataset.items.count() == 4 and items["One"].expected == "Be\u2400fore."
+    assert items["Two"].tool_calls == [["\u2400" + "n" * 199, "no JSON \u2400"]]
+    assert items["Three"].tool_calls == [["look_up", '{"q": "?"}']]
+
+    # A judge's reason is read from JSON, too; tokens beyond what a column holds are an error of that item.
+    checks = [{"kind": "judge", "value": "Is it kind?", "alias": "support-chat"}]
+    replay = replays.start_replay(actor=live.alice, dataset=dataset, model="support-chat", checks=checks)
+    verdict = json.dumps({"pass": True, "reason": "Half \ud800 of it\0"})
+    engine._AT_ONCE, was = 1, engine._AT_ONCE
+    try:
+        for answer in (completion(lines + "!"), calling('{"q": "\\ud800"}'), odd, completion("\0")):
+            upstream.enqueue(answer)
+            for _ in range(2):
+                upstream.enqueue(completion(verdict))
+        engine.advance(REPLAYS, replay.pk)
+    finally:
+        engine._AT_ONCE = was
+    replay.refresh_from_db()
+    found = {one.item.body["messages"][0]["content"]: one for one in replay.results.select_related("item")}
+    assert replay.status == "done" and {one.status for one in found.values()} == {"passed"}
+    assert found["Two"].tool_calls == items["Two"].tool_calls and found["One"].output == "\u2400"
+    assert found["Three"].checks[0]["reason"] == "Half ? of it\u2400"
+    assert queries.shown_item(found["One"]).wide and queries.shown_item(found["Four"]).wide is None
+
+    found["Two"].tokens, found["Two"].status = 2**32, "waiting"
+    engine._keep(found["Two"])
+    found["Two"].refresh_from_db()
+    assert (found["Two"].status, found["Two"].error) == ("error", "What came of it cannot be kept.")
+
+
+def test_bounds_of_a_team_hold_for_those_who_come_at_once(live: World) -> None:
+    def upload(name: str) -> Dataset:
+        return datasets.upload_dataset(
+            actor=live.alice, team=live.cast.team_a, name=name, text='{"input": "a"}', form="jsonl"
+        )
+
+    def start(dataset: Dataset) -> Replay:
+        return replays.start_replay(actor=live.alice, dataset=dataset, model="support-chat")
+
+    first, second = upload("First"), upload("Second")
+    start(first), start(first)
+    refused: list[str] = []
+
+    def late() -> None:
+        try:
+            for work in (lambda: upload("Third"), lambda: start(second)):
+                try:
+                    work()
+                except Conflict as refusal:
+                    refused.append(refusal.message)
+        finally:
+            connection.close()
+
+    with transaction.atomic():
+        upload("Third")
+        start(first)
+        other = threading.Thread(target=late)
+        other.start()
+        time.sleep(0.3)
+    other.join()
+    assert refused == [
+        "Team A has a dataset 'Third' already.",
+        "3 replays of Team A are going on; wait for one of them or stop it.",
+    ]

@@ -8,12 +8,14 @@ from typing import Any
 from django.db.models import Count, Q, QuerySet, Sum
 
 from console.evals.models import Dataset, DatasetItem, Replay, ReplayResult
-from prompts_app.queries.comparison import MessageDiff, compare_sides, compare_texts
+from prompts_app.queries.comparison import MessageDiff, compare_sides
 from usage_app.queries.audit.content import Turn, turns_of
 
 Status = ReplayResult.Status
 # From this likeness on, two answers are shown as saying the same.
 ALIKE = 0.9
+# Lines of the longer answer up to which two are laid beside each other; comparing more takes seconds.
+_MOST_LINES = 2_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -217,7 +219,10 @@ def progress_of(replays: QuerySet[Replay]) -> list[Progress]:
 
 @dataclass(frozen=True, slots=True)
 class Shown:
-    """One item with what was said then and by the candidate. `wide` and `narrow` are the same difference."""
+    """One item with what was said then and by the candidate. `wide` and `narrow` are the same difference.
+
+    Both are None where one side said nothing, and where the answers are too long to be compared.
+    """
 
     result: ReplayResult
     item: DatasetItem
@@ -231,13 +236,15 @@ class Shown:
 def shown_item(result: ReplayResult) -> Shown:
     item = result.item
     is_there = bool(item.expected and result.output)
+    is_short = max(item.expected.count("\n"), result.output.count("\n")) < _MOST_LINES
+    wide, narrow = compare_sides(item.expected, result.output) if is_there and is_short else (None, None)
     places = ReplayResult.objects.filter(replay=result.replay_id)
     return Shown(
         result,
         item,
         turns_of(item.body),
-        compare_sides(item.expected, result.output) if is_there else None,
-        compare_texts("", item.expected, result.output) if is_there else None,
+        wide,
+        narrow,
         places.filter(item__place__lt=item.place)
         .order_by("-item__place")
         .values_list("item__place", flat=True)

@@ -18,6 +18,11 @@ from console.teams.models import Team
 MOST_DATASETS = 200
 
 
+def locked(team: Team) -> Team:
+    """Have whoever adds to a team's datasets and replays take their turn, so that its bounds hold."""
+    return Team.objects.select_for_update(no_key=True).get(pk=team.pk)
+
+
 def _name(team: Team, name: str) -> str:
     name = " ".join(name.split())
     if not name or len(name) > 100:
@@ -32,6 +37,7 @@ def _name(team: Team, name: str) -> str:
 def _create(
     actor: Actor, team: Team, name: str, source: Dataset.Source, origin: str, items: Sequence[DatasetItem]
 ) -> Dataset:
+    locked(team)
     dataset = Dataset.objects.create(
         team=team, name=_name(team, name), source=source, origin=origin[:500], made_by_name=actor.name
     )

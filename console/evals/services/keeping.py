@@ -33,6 +33,9 @@ def _bare(checks: list[dict[str, Any]]) -> list[dict[str, Any]]:
 
 
 def forget_items() -> int:
-    """Empty the items copied from records whose own content is past its retention."""
+    """Empty the items copied from records whose own content is past its retention, and what judges said of them."""
     old = DatasetItem.objects.filter(recorded_at__lt=content_kept_since(), is_forgotten=False)
+    judged = ReplayResult.objects.filter(item__in=old).exclude(recorded_checks=[]).order_by("pk")
+    for row in judged.only("id", "recorded_checks").iterator(_AT_ONCE):
+        ReplayResult.objects.filter(pk=row.pk).update(recorded_checks=_bare(row.recorded_checks))
     return old.update(body={}, prompt={}, expected="", tool_calls=[], is_forgotten=True)

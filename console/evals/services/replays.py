@@ -17,6 +17,7 @@ from console.evals.engine import QUEUE
 from console.evals.estimating import Estimate, estimate
 from console.evals.models import GOING_ON, Dataset, DatasetItem, Replay, ReplayResult
 from console.evals.replaying import REPLAYS
+from console.evals.services.datasets import locked
 from console.evals.services.runs import environment_of
 from console.evals.subjects import version_behind
 from console.teams.actors import Actor
@@ -128,6 +129,7 @@ def _check_items(replay: Replay, items: Sequence[DatasetItem]) -> None:
 
 
 def _check_going_on(team: Team) -> None:
+    locked(team)
     if Replay.objects.filter(team=team, status__in=GOING_ON).count() >= MOST_GOING_ON:
         raise Conflict(f"{MOST_GOING_ON} replays of {team} are going on; wait for one of them or stop it.")
 
