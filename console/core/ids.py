@@ -19,8 +19,8 @@ def uuid7() -> uuid.UUID:
 
 
 def uuid7_at(moment: dt.datetime, *, last: bool = False) -> uuid.UUID:
-    """Return the smallest (or, with `last`, the largest) UUIDv7 of the millisecond of `moment`."""
-    millis = int(moment.timestamp() * 1000)
+    """Return the smallest (or, with `last`, the largest) UUIDv7 of the millisecond of `moment`; of 1970 before that."""
+    millis = max(0, int(moment.timestamp() * 1000))
     low = (1 << 74) - 1 if last else 0
     return uuid.UUID(int=(millis << 80) | (0x7 << 76) | ((low >> 62) << 64) | (0b10 << 62) | (low & ((1 << 62) - 1)))
 

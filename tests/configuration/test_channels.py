@@ -62,6 +62,10 @@ def test_it_sets_up_changes_and_exports_channels(tmp_path: Path, monkeypatch: py
         apply(signed.replace(given, "whsec_short"))
     with pytest.raises(CommandError, match=r"channels\[0\]\.secret: Only webhooks are signed"):
         apply(FILE.replace("kind: slack,", f'kind: slack, secret: {{value: "{given}"}},'))
+    # A channel of the installation may be called as one of a team is written: neither is the other.
+    like = 'channels:\n  - {name: support/Bridge, kind: slack, url: {value: "https://a.example.com/t0psecret"}}\n'
+    assert "+ channel   support/Bridge" in apply(like) and Channel.objects.get(name="Bridge").kind == "webhook"
+    assert "1 unchanged" in apply(like) and "0 to create, 0 to change" in apply(signed)
     for wrong, sentence in (
         ("wants: [shutdown]", "cannot be told of shutdown"),
         ("addresses: [nobody]", "is not an e-mail address"),

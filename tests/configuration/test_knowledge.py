@@ -114,6 +114,7 @@ def test_it_keeps_collections_and_the_versions_of_their_documents(
 
     for old, new, sentence in (
         ("words/terms.txt", "words/none.txt", "collections[0].documents[1].file: There is no file"),
+        ("words/terms.txt", f"{'t' * 300}.txt", "cannot be read: File name too long"),
         ("words/terms.txt", "facet.yaml", "files may be md, markdown, txt"),
         ("{name: Terms,", "{name: Price policy,", "has the document 'Price policy' twice in this file"),
         ("file: words/terms.txt}", "kind: text}", "line 13: collections[0].documents[1]: Write either text or file."),

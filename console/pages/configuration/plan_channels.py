@@ -26,7 +26,8 @@ class ChannelPlan:
     def __init__(self, plan: Plan) -> None:
         self.plan = plan
         rows = Channel.objects.filter(team__archived_at=None).select_related("team")
-        self.rows = {f"{row.team.slug}/{row.name}" if row.team else row.name: row for row in rows}
+        # By both: the installation may have a channel called support/ops, and the team support one called ops.
+        self.rows = {(row.team.slug if row.team else None, row.name): row for row in rows}
 
     def channel(self, entry: Entry) -> None:
         if not entry.has("kind"):
@@ -35,7 +36,8 @@ class ChannelPlan:
             said = f"There is no team {entry['team']!r}, here or in this file; add it to teams."
             self.plan.problem(entry, "team", said)
             return
-        row, url, secret = self.rows.get(name_of(entry)), self.plan.secret(entry, "url"), self.plan.secret(entry)
+        row = self.rows.get((entry.get("team"), entry["name"]))
+        url, secret = self.plan.secret(entry, "url"), self.plan.secret(entry)
         wanted = {name: list(entry[name]) for name in ("addresses", "wants") if entry.has(name)}
         if row is None:
             self._create(entry, wanted, url, secret)

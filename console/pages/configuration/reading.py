@@ -24,9 +24,9 @@ def read_documents(file: Entry, *, folder: Path) -> dict[str, files.Read | str]:
 
 
 def _read(path: Path) -> files.Read | str:
-    if not path.is_file():
-        return f"There is no file {path}."
     try:
+        if not path.is_file():
+            return f"There is no file {path}."
         with path.open("rb") as opened:
             return files.read(UploadedFile(opened, name=path.name, size=path.stat().st_size))
     except OSError as error:
