@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 from django.db import connection, transaction
+from django.test.utils import CaptureQueriesContext
 
 from console.audit.models import AuditEvent
 from console.core.clock import now
@@ -23,6 +24,7 @@ from console.gateway import sync
 from console.gateway.asks import make_ask
 from console.gateway.identity import PersonIdentity
 from console.gateway.operations import OPERATIONS
+from console.teams.actors import Actor
 from tests import make
 from tests.evals.conftest import World
 from tests.upstream import Upstream, completion
@@ -325,7 +327,18 @@ def test_bounds_of_a_team_hold_for_those_who_come_at_once(live: World) -> None:
         return replays.start_replay(actor=live.alice, dataset=dataset, model="support-chat")
 
     first, second = upload("First"), upload("Second")
-    start(first), start(first)
+    newest = [start(first), start(first)][::-1]
+    with CaptureQueriesContext(connection) as asked:
+        pages = [queries.progress_of(Replay.objects.all(), first=place, most=1) for place in range(3)]
+    assert [[one.replay for one in page] for page in pages] == [[newest[0]], [newest[1]], []] and len(asked) == 3
+    assert [(one.total, one.done) for one in pages[0]] == [(1, 0)]
+    with CaptureQueriesContext(connection) as asked:
+        counted = [(one.name, one.size, one.replayed) for one in queries.datasets_counted(Dataset.objects.all())]  # type: ignore[attr-defined]
+    assert counted == [("Second", 1, 0), ("First", 1, 2)] and "JOIN" not in asked[0]["sql"], "items times replays"
+    # A key that may manage every team calls for its own: what was said here would stand in the log of another team.
+    stranger = Actor("key", make.make_key(live.cast.team_b)[0].pk, "Of Team B")
+    with pytest.raises(NotAllowed, match="take a key of Team A"):
+        replays.plan(actor=stranger, dataset=first, model="support-chat")
     refused: list[str] = []
 
     def late() -> None:

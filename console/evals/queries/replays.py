@@ -5,7 +5,8 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from django.db.models import Count, Q, QuerySet, Sum
+from django.db.models import Count, OuterRef, Q, QuerySet, Subquery, Sum
+from django.db.models.functions import Coalesce
 
 from console.evals.models import Dataset, DatasetItem, Replay, ReplayResult
 from prompts_app.queries.comparison import MessageDiff, compare_sides
@@ -202,15 +203,20 @@ def _share(checks: Iterable[dict[str, Any]]) -> float | None:
     return 100 * sum(said) / len(said) if said else None
 
 
-def progress_of(replays: QuerySet[Replay]) -> list[Progress]:
-    """Return how far each is: one query, however many there are."""
-    counted = replays.annotate(
-        total=Count("results"),
-        waiting=Count("results", filter=Q(results__status=Status.WAITING)),
-        errors=Count("results", filter=Q(results__status=Status.ERROR)),
-        cost=Sum("results__cost_micros"),
-        judging=Sum("results__judging_micros"),
-    ).order_by("-started_at", "-id")
+def progress_of(replays: QuerySet[Replay], *, first: int = 0, most: int = 100) -> list[Progress]:
+    """Return how far each of so many is, newest first: one query, which counts in no others."""
+    newest = replays.order_by("-started_at", "-id")
+    counted = (
+        replays.filter(pk__in=newest.values("pk")[first : first + most])
+        .annotate(
+            total=Count("results"),
+            waiting=Count("results", filter=Q(results__status=Status.WAITING)),
+            errors=Count("results", filter=Q(results__status=Status.ERROR)),
+            cost=Sum("results__cost_micros"),
+            judging=Sum("results__judging_micros"),
+        )
+        .order_by("-started_at", "-id")
+    )
     return [
         Progress(one, one.total, one.total - one.waiting, one.errors, (one.cost or 0) + (one.judging or 0))
         for one in counted
@@ -254,7 +260,10 @@ def shown_item(result: ReplayResult) -> Shown:
 
 
 def datasets_counted(datasets: QuerySet[Dataset]) -> QuerySet[Dataset]:
-    return datasets.annotate(
-        size=Count("items", distinct=True),
-        replayed=Count("replays", distinct=True),
-    ).order_by("-made_at", "-id")
+    """Return datasets, newest first, with how many items and replays each has, counted apart from each other."""
+    return datasets.annotate(size=_counted(DatasetItem), replayed=_counted(Replay)).order_by("-made_at", "-id")
+
+
+def _counted(rows: type[DatasetItem] | type[Replay]) -> Coalesce:
+    mine = rows._default_manager.filter(dataset=OuterRef("pk")).order_by().values("dataset")
+    return Coalesce(Subquery(mine.annotate(number=Count("pk")).values("number")), 0)

@@ -41,8 +41,8 @@ def check_wanted(
     likeness_by: str = "",
 ) -> Replay:
     """Return a replay without a dataset, which is not stored; refuse what no dataset could be asked of."""
-    if actor.kind not in {"user", "key"} or actor.id is None:
-        raise NotAllowed("A replay's calls are somebody's: a person's, or a key's.")
+    _check_caller(actor, team)
+    assert actor.id is not None
     name, environment = environment_of(model.strip())
     replay = Replay(
         team=team,
@@ -58,6 +58,14 @@ def check_wanted(
     )
     _check_candidate(actor, replay)
     return replay
+
+
+def _check_caller(actor: Actor, team: Team) -> None:
+    """Refuse whoever's calls would not be the team's: a key's count, and are recorded, in its own team alone."""
+    if actor.kind not in {"user", "key"} or actor.id is None:
+        raise NotAllowed("A replay's calls are somebody's: a person's, or a key's.")
+    if actor.kind == "key" and not ApiKey.objects.filter(pk=actor.id, team=team).exists():
+        raise NotAllowed(f"The calls of this key count and are kept in its own team; take a key of {team}.")
 
 
 def plan(*, actor: Actor, dataset: Dataset, **wanted: Any) -> tuple[Replay, list[DatasetItem], Estimate]:
@@ -170,6 +178,7 @@ def retry_replay(*, actor: Actor, replay: Replay) -> int:
     if not replay.is_over:
         raise Conflict("This replay is going on.")
     _check_going_on(replay.team)
+    _check_caller(actor, replay.team)
     _check_candidate(actor, replay)
     # What waits may be under way still, where somebody stopped it a moment ago: its calls are not forgotten.
     failed = replay.results.filter(status=ReplayResult.Status.ERROR)

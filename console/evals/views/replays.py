@@ -41,7 +41,7 @@ def replays(request: TeamRequest) -> HttpResponse:
     if scope is not None:
         rows = rows.filter(team=scope)
     page = page_number(request)
-    found = queries.progress_of(rows)[(page - 1) * _A_PAGE : page * _A_PAGE]
+    found = queries.progress_of(rows, first=(page - 1) * _A_PAGE, most=_A_PAGE)
     context = {
         "active": "evaluations",
         "tab": "replays",
