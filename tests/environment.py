@@ -11,9 +11,13 @@ from contextlib import suppress
 from importlib import import_module
 
 import pytest
+from _pytest.runner import runtestprotocol
 
+from console.core.roomy import roomy
 from tests import database, server
 from tests.waiting import let_it_end
+
+_run = roomy(runtestprotocol)
 
 # Until everything is imported: see pytest_collection.
 gc.disable()
@@ -42,6 +46,15 @@ if _is_first:
 def pytest_xdist_auto_num_workers(config: pytest.Config) -> int:
     """One process more than cores: many tests wait for a clock, a provider or a browser."""
     return (os.cpu_count() or 1) + 1
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_runtest_protocol(item: pytest.Item, nextitem: pytest.Item | None) -> bool:
+    """Run a test as pytest does, with room for its stack: see console/core/roomy.py."""
+    item.ihook.pytest_runtest_logstart(nodeid=item.nodeid, location=item.location)
+    _run(item, nextitem=nextitem)
+    item.ihook.pytest_runtest_logfinish(nodeid=item.nodeid, location=item.location)
+    return True
 
 
 @pytest.hookimpl(wrapper=True)

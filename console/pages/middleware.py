@@ -14,6 +14,7 @@ from whitenoise.middleware import WhiteNoiseMiddleware
 from console.core.bodies import TOO_LARGE
 from console.core.errors import Refusal, TooLarge
 from console.core.ids import request_id, uuid7
+from console.core.roomy import roomy
 from console.pages.views import errors
 
 
@@ -21,6 +22,7 @@ class RequestIdMiddleware:
     def __init__(self, get_response: Callable[[HttpRequest], HttpResponse]) -> None:
         self.get_response = get_response
 
+    @roomy  # all that Django does for a request is called from here
     def __call__(self, request: HttpRequest) -> HttpResponse:
         request.request_id = uuid7()  # type: ignore[attr-defined]
         response = self.get_response(request)
