@@ -21,6 +21,7 @@ from console.teams.services.sign_in import make_sign_in_link, use_sign_in_link
 from tests import make
 from tests.conftest import Cast
 from tests.teams import log
+from tests.waiting import let_it_end
 
 LOGIN = "/accounts/login/"
 
@@ -47,6 +48,8 @@ def add_totp(user: User) -> str:
 
 
 def code_of(secret: str) -> str:
+    """Return the code of this half minute, with enough of it left to use it."""
+    let_it_end(30, last=5)
     return format_hotp_value(hotp_value(secret, list(yield_hotp_counters_from_time())[-1]))
 
 
