@@ -115,7 +115,7 @@ class SampleForm(TeamForm):
         """Return a name for a dataset that nobody named."""
         given = self.cleaned_data
         what = given["prompt"] or given["alias"] or "All calls"
-        return f"{what[:60]}, {now():%d %b %Y %H:%M:%S}"
+        return f"{what[:60]}, {now():%d %b %Y %H:%M}"
 
 
 class NamedSampleForm(SampleForm):

@@ -34,6 +34,15 @@ def _name(team: Team, name: str) -> str:
     return name
 
 
+def _free(team: Team, name: str) -> str:
+    """Return the name, with a number where the team has a dataset of that name."""
+    taken, number, free = set(Dataset.objects.filter(team=team, name__startswith=name).values_list("name")), 1, name
+    while (free,) in taken:
+        number += 1
+        free = f"{name} ({number})"
+    return free
+
+
 def _create(
     actor: Actor, team: Team, name: str, source: Dataset.Source, origin: str, items: Sequence[DatasetItem]
 ) -> Dataset:
@@ -59,14 +68,21 @@ def upload_dataset(*, actor: Actor, team: Team, name: str, text: str, form: str,
     return _create(actor, team, name, Dataset.Source.UPLOAD, origin, items)
 
 
-def sample_dataset(*, actor: Actor, team: Team, name: str, wanted: Wanted, chosen: str) -> tuple[Dataset, Sample]:
-    """Make a dataset of records of the team's log. That their content was read is on record. `chosen` is in words."""
+def sample_dataset(
+    *, actor: Actor, team: Team, name: str, wanted: Wanted, chosen: str, is_named: bool = True
+) -> tuple[Dataset, Sample]:
+    """Make a dataset of records of the team's log. That their content was read is on record. `chosen` is in words.
+
+    A name that nobody gave (`is_named`) gets a number where it is taken.
+    """
     _check_number(wanted.number)
     sample = sampling.draw(wanted)
     if not sample.items:
         said = f"The log has no record to sample: {chosen}."
         raise BadInput(f"{said} {sample.said}".strip())
     with transaction.atomic():
+        locked(team)
+        name = name if is_named else _free(team, name)
         dataset = _create(actor, team, name, Dataset.Source.LOG, chosen, sample.items)
         detail = {
             "dataset": dataset.name,

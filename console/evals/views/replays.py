@@ -119,7 +119,12 @@ def _drawn(request: TeamRequest, sample: SampleForm, wanted: dict[str, Any]) -> 
     if wanted["version"] is not None and not sample.cleaned_data["prompt"]:
         sample.cleaned_data["prompt"] = wanted["version"].prompt.slug
     made, drawn = dataset_services.sample_dataset(
-        actor=actor, team=team, name=sample.usual_name(), wanted=sample.wanted(), chosen=sample.chosen()
+        actor=actor,
+        team=team,
+        name=sample.usual_name(),
+        wanted=sample.wanted(),
+        chosen=sample.chosen(),
+        is_named=False,
     )
     return made, drawn.said
 
