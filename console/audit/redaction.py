@@ -101,6 +101,11 @@ def _encode(body: str) -> bytes:
         return body.encode("utf-8", "replace")
 
 
+def storable(text: str) -> str:
+    """Return a text with what PostgreSQL can hold in place of NUL and of half a surrogate pair."""
+    return _encode(text.replace("\0", _NUL)).decode()
+
+
 def prepare_payload(body: str) -> PreparedPayload:
     """Redact a body, cut it at AUDIT_CONTENT_BYTES on a character boundary, and take the digests the seal covers."""
     limit = _rules().limit

@@ -10,6 +10,8 @@ from typing import Any, NamedTuple
 
 import orjson
 
+from console.audit.redaction import storable
+
 ToolCall = list[str]  # a function's name, and its arguments as canonical JSON
 _LONGEST = 20_000  # characters of one call's arguments that are looked at
 _LONGEST_NAME, _MOST_CALLS = 200, 100
@@ -30,11 +32,6 @@ def read(operation: str, body: bytes) -> Said:
     calls = [[storable(name[:_LONGEST_NAME]), storable(arguments)] for name, arguments in found[:_MOST_CALLS]]
     lines = [f"{name}({arguments})" for name, arguments in calls]
     return Said("\n".join([words, *lines] if words else lines), calls)
-
-
-def storable(text: str) -> str:
-    """Return a text with what PostgreSQL can hold in place of NUL and of half a surrogate pair."""
-    return text.replace("\0", "\N{SYMBOL FOR NULL}").encode("utf-8", "replace").decode()
 
 
 def _canonical(arguments: Any) -> str:

@@ -18,12 +18,11 @@ from django.conf import settings
 from django.db import DataError
 from django.db.models import QuerySet
 
-from console.audit.redaction import prepare_payload, redact
+from console.audit.redaction import prepare_payload, redact, storable
 from console.core.clock import now
 from console.core.connections import in_thread
 from console.core.errors import ProviderError, Refusal
 from console.core.tasks import enqueue_on_commit
-from console.evals.answers import storable
 from console.evals.checks import Spec, title_of
 from console.evals.models import GOING_ON, Outcome, Work
 from console.evals.paying import Paid, pay

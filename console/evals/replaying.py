@@ -3,7 +3,7 @@
 from functools import partial
 from typing import Any
 
-from console.audit.redaction import redact
+from console.audit.redaction import redact, storable
 from console.catalog.models import Pin
 from console.core.connections import in_thread
 from console.core.errors import BadInput, NotFound, ProviderError, Refusal
@@ -105,7 +105,7 @@ async def _ask(replay: Replay, result: ReplayResult) -> None:
             result.likeness = await _likeness(replay, item, result, asking(identify, result, "likeness", bill))
         except (Refusal, ProviderError) as error:
             trouble = trouble or f"The likeness could not be measured. {error.message}"
-    result.trouble = answers.storable(trouble[:500])
+    result.trouble = storable(trouble[:500])
     result.status = verdict(result)
 
 

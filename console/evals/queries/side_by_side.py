@@ -1,9 +1,10 @@
 """The report of a replay as a table shows it: a figure, what it was, what it is, and whether the change is good."""
 
+from collections.abc import Callable
 from dataclasses import dataclass
 
 from console.core import words
-from console.evals.queries.replays import Figures, Report
+from console.evals.queries.replays import Report
 
 _NONE = ""
 # Smaller changes than this, in percent, are neither good nor bad.
@@ -24,11 +25,14 @@ class Line:
 def lines_of(report: Report) -> list[Line]:
     """Return the figures, cost first."""
     was, now = report.recorded, report.candidate
-    each = [_money("Cost of 1,000 calls", was.micros_of_thousand if was else None, now.micros_of_thousand)]
-    each += [
-        _time("Time to the answer, half of the calls", was.p50_us if was else None, now.p50_us),
-        _time("Time to the answer, 95 of 100", was.p95_us if was else None, now.p95_us),
-        _tokens(was, now),
+    thousand, half, most, tokens = (
+        (was.micros_of_thousand, was.p50_us, was.p95_us, was.tokens_each) if was else [None] * 4
+    )
+    each = [
+        _line("Cost of 1,000 calls", thousand, now.micros_of_thousand, words.money),
+        _line("Time to the answer, half of the calls", half, now.p50_us, words.duration),
+        _line("Time to the answer, 95 of 100", most, now.p95_us, words.duration),
+        _line("Tokens of a call", tokens, now.tokens_each, words.tokens),
         _errors(report),
     ]
     each += [
@@ -43,32 +47,8 @@ def lines_of(report: Report) -> list[Line]:
     return each
 
 
-def _money(title: str, was: int | None, now: int | None) -> Line:
-    return Line(
-        title,
-        _NONE if was is None else words.money(was),
-        _NONE if now is None else words.money(now),
-        *_change(was, now),
-    )
-
-
-def _time(title: str, was: int | None, now: int | None) -> Line:
-    return Line(
-        title,
-        _NONE if was is None else words.duration(was),
-        _NONE if now is None else words.duration(now),
-        *_change(was, now),
-    )
-
-
-def _tokens(was: Figures | None, now: Figures) -> Line:
-    before, after = was.tokens_each if was else None, now.tokens_each
-    return Line(
-        "Tokens of a call",
-        _NONE if before is None else words.tokens(before),
-        _NONE if after is None else words.tokens(after),
-        *_change(before, after),
-    )
+def _line(title: str, was: int | None, now: int | None, say: Callable[[int], str]) -> Line:
+    return Line(title, _NONE if was is None else say(was), _NONE if now is None else say(now), *_change(was, now))
 
 
 def _errors(report: Report) -> Line:
