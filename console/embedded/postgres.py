@@ -147,14 +147,14 @@ def begin_checkpoint(sockets: Path) -> subprocess.Popen[bytes]:
     return subprocess.Popen(_psql(sockets, "CHECKPOINT"), stdin=subprocess.DEVNULL)
 
 
+def is_ready(sockets: Path) -> bool:
+    pg_isready: list[str | Path] = [binaries() / "pg_isready", "-q", "-h", sockets, "-U", "postgres", "-d", "postgres"]
+    return subprocess.run(pg_isready, check=False).returncode == 0
+
+
 def wait_until_ready(sockets: Path, seconds: float = 20) -> None:
     deadline = time.monotonic() + seconds
-    while (
-        subprocess.run(
-            [binaries() / "pg_isready", "-q", "-h", sockets, "-U", "postgres", "-d", "postgres"], check=False
-        ).returncode
-        != 0
-    ):
+    while not is_ready(sockets):
         if time.monotonic() > deadline:
             raise TimeoutError(f"PostgreSQL did not start within {seconds:g} s; its log says why.")
         time.sleep(0.05)

@@ -1,0 +1,28 @@
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from console.embedded import defaults, postgres
+from tests import server
+
+
+@pytest.fixture
+def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
+    monkeypatch.setattr(server, "FOLDER", tmp_path)
+    yield tmp_path
+    server.stop()
+
+
+def test_a_cluster_that_cannot_start_is_made_anew(folder: Path, capfd: pytest.CaptureFixture[str]) -> None:
+    data = folder / "postgres"
+    postgres.prepare(data, defaults.socket_folder(folder))
+    for segment in (data / "pg_wal").glob("0*"):  # as after a power cut without fsync: nothing to recover from
+        segment.unlink()
+
+    address = server.start()
+
+    assert "making it anew" in capfd.readouterr().err
+    assert postgres.psql(defaults.socket_folder(folder), "SELECT 1 FROM pg_database WHERE datname = 'facet'") == "1"
+    assert server.start() == address, "a second run finds it running"
+    assert "making it anew" not in capfd.readouterr().err
