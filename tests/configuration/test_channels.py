@@ -66,6 +66,17 @@ def test_it_sets_up_changes_and_exports_channels(tmp_path: Path, monkeypatch: py
     like = 'channels:\n  - {name: support/Bridge, kind: slack, url: {value: "https://a.example.com/t0psecret"}}\n'
     assert "+ channel   support/Bridge" in apply(like) and Channel.objects.get(name="Bridge").kind == "webhook"
     assert "1 unchanged" in apply(like) and "0 to create, 0 to change" in apply(signed)
+    # Both may stand in one file: an export names another variable for each secret, and is taken as what is there.
+    out = StringIO()
+    call_command("export", stdout=out)
+    assert out.getvalue().count("SUPPORT_BRIDGE_SECRET\n") == 1 and "SUPPORT_BRIDGE_SECRET_2" in out.getvalue()
+    monkeypatch.setenv("_PLATFORM_SECRET", "https://hooks.example.com/T/t0psecret")
+    monkeypatch.setenv("SUPPORT_BRIDGE_SECRET", "https://c.example.com/t0psecret")
+    monkeypatch.setenv("SUPPORT_BRIDGE_SECRET_2", "https://a.example.com/t0psecret")
+    monkeypatch.setenv("SUPPORT_BRIDGE_SIGNING_SECRET", given)
+    assert "0 to create, 0 to change" in apply(out.getvalue())
+    with pytest.raises(CommandError, match="channel of the installation support/Bridge is in this file twice"):
+        apply(f"{like}{like.splitlines()[1]}\n")
     for wrong, sentence in (
         ("wants: [shutdown]", "cannot be told of shutdown"),
         ("addresses: [nobody]", "is not an e-mail address"),

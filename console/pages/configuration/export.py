@@ -22,6 +22,7 @@ from usage_app.models import Metric, Quota
 ACTOR = Actor(kind="system", id=None, name="manage.py export")
 _NUMBERS = ("first_byte_seconds", "total_seconds", "max_concurrency", "requests_per_minute", "tokens_per_minute")
 _ROOM_FOR_THE_REST = 100_000  # of a file with documents: collections without them, and the notes at the end
+_SECRETS = ("url", "secret", "identity_secret")
 _HEAD = """\
 # Configuration of this Facet installation, written by `manage.py export`, read by `manage.py apply`.
 # Secrets are not in here: set the environment variables named under `secret` before applying this file.
@@ -56,6 +57,7 @@ def export(*, actor: Actor = ACTOR, documents: str = "", files: dict[str, str] |
     lists["collections"] = export_knowledge.collections(left_out, beside)
     if files is not None:
         files |= beside.files
+    _name_apart(lists)
     body = written({name: rows for name, rows in lists.items() if rows})
     record(actions.CONFIGURATION_EXPORTED, actor=actor)
     notes = "".join(f"# Not in this file: {' '.join(note.split())}\n" for note in left_out)
@@ -66,6 +68,18 @@ def variable(slug: str) -> str:
     """Return the environment variable that stands for a provider's secret: `my-openai` gives MY_OPENAI_API_KEY."""
     name = slug.upper().replace("-", "_") + "_API_KEY"
     return f"_{name}" if name[0].isdigit() else name
+
+
+def _name_apart(lists: dict[str, Any]) -> None:
+    """Give each secret a variable of its own: names are made of what things are called, and two may come to one."""
+    seen: dict[str, int] = {}
+    for row in (row for rows in lists.values() for row in rows):
+        for owner in (row, *row.get("triggers", ())):
+            for field in (field for field in _SECRETS if field in owner):
+                name = owner[field].get("env") if isinstance(owner[field], dict) else None
+                if name:
+                    seen[name] = seen.get(name, 0) + 1
+                    owner[field]["env"] = name if seen[name] == 1 else f"{name}_{seen[name]}"
 
 
 def _number(value: Decimal) -> int | float:

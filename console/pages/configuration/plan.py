@@ -12,7 +12,7 @@ from console.pages.configuration.document import Place, Problem
 from console.pages.configuration.forms import Entry
 from console.pages.configuration.plan_agents import AgentPlan
 from console.pages.configuration.plan_aliases import AliasPlan
-from console.pages.configuration.plan_channels import ChannelPlan, name_of
+from console.pages.configuration.plan_channels import ChannelPlan, channel_of
 from console.pages.configuration.plan_knowledge import KnowledgePlan
 from console.pages.configuration.plan_knowledge import ref_of as collection_of
 from console.pages.configuration.plan_legacy import LegacyPlan
@@ -64,7 +64,7 @@ class Plan:
         teams = TeamPlan(self, file.get("teams", []))
         self._each(file, "teams", lambda e: ("team", e["slug"]), teams.team)
         teams.finish()
-        self._each(file, "channels", lambda e: ("channel", name_of(e)), ChannelPlan(self).channel)
+        self._each(file, "channels", channel_of, ChannelPlan(self).channel)
         self._each(file, "collections", collection_of, KnowledgePlan(self, texts).collection)
         tools, agents, widgets = ToolPlan(self, offers), AgentPlan(self), WidgetPlan(self)
         for kind, noun, plan_one in (

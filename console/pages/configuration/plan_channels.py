@@ -9,7 +9,7 @@ from console.notices.models import Channel
 from console.notices.services import channels as services
 from console.pages.configuration.forms import Entry
 from console.pages.configuration.plan_secrets import secret_change
-from console.pages.configuration.steps import Step, differences
+from console.pages.configuration.steps import Ref, Step, differences
 
 if TYPE_CHECKING:
     from console.pages.configuration.plan import Plan
@@ -18,6 +18,11 @@ if TYPE_CHECKING:
 def name_of(entry: Entry) -> str:
     """Return a channel's name behind that of its team; without a team it is the installation's."""
     return f"{entry['team']}/{entry['name']}" if entry.has("team") else str(entry["name"])
+
+
+def channel_of(entry: Entry) -> Ref:
+    """Return what tells channels apart: no team's short name has a space, so none is taken for the installation's."""
+    return "channel", name_of(entry) if entry.has("team") else f"of the installation {name_of(entry)}"
 
 
 class ChannelPlan:
