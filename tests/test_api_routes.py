@@ -102,6 +102,9 @@ CONTENT = {
     "api:replay_results",
     "api:retry_replay",
 }
+# Runs of tests are calls, and those of a key count and are recorded in its own team: even a key that manages the
+# installation begins them there alone, as it does replays.
+OF_ITS_OWN_TEAM = {("api:run_test_schedule", "POST")}
 # Inside, and yet: what is asked for is not there (nobody has a draft, no repository is connected, `x/render` is the
 # name of no prompt), or a rule asks for more than the door (a remark is for those who build or approve).
 FURTHER_IN: dict[tuple[str, str], int | tuple[int, ...]] = {
@@ -401,8 +404,14 @@ def test_keys_get_in_as_scopes_and_their_owners_role_say(cast: Cast, tries: list
     rights = rights_of_key(["models:call"], ALL_RIGHTS)
     wrong += wrong_doors(tries, "key to call models", client, key_of(cast, Role.OWNER, "models:call"), rights, False)
     managing = make.make_key(cast.team_b, owner=cast.operator, scopes=[INSTALLATION])[1]
-    allowed = [one for one in tries if one.route.name not in CONTENT]
+    ours, others = [], []
+    for one in tries:
+        (others if (one.route.name, one.method) in OF_ITS_OWN_TEAM else ours).append(one)
+    allowed = [one for one in ours if one.route.name not in CONTENT]
     wrong += wrong_doors(allowed, "key that manages the installation", client, managing, ALL_RIGHTS, True)
+    refused = [ask(client, one.method, one.url, managing) for one in others]
+    assert [one.status_code for one in refused] == [403]
+    assert "take a key of Team A" in refused[0].json()["error"]["message"]
     assert not wrong, "\n".join(wrong)
 
 

@@ -9,13 +9,14 @@ import pytest
 from console.audit.models import AuditEvent
 from console.catalog.models import Pin
 from console.core.clock import now
-from console.core.errors import BadInput, Conflict
+from console.core.errors import BadInput, Conflict, NotAllowed
 from console.evals import ticking
 from console.evals.models import Baseline, Incident, Round, Schedule, TestRun
 from console.evals.services import baselines, incidents, runs, schedules, settling
 from console.notices.models import Notice
 from console.teams.actors import Actor
 from console.teams.models import User
+from console.teams.roles import INSTALLATION
 from tests import make
 from tests.evals.conftest import World
 
@@ -187,6 +188,21 @@ def test_it_pauses_when_nobody_answers_for_it(world: World, schedule: Schedule) 
     ticking.tick()
     schedule.refresh_from_db()
     assert "nightly may not run tests for Team A" in schedule.pause_reason
+    # A key that may manage every team calls for its own: its rounds would count, and stand in the log, there.
+    other, _ = make.make_key(world.cast.team_b, owner=world.cast.operator, scopes=[INSTALLATION, "models:call"])
+    stranger = Actor("key", other.pk, other.name)
+    for begin in (
+        lambda: runs.start_run(actor=stranger, prompt=world.prompt, version=world.v1, model=MODEL),
+        lambda: schedules.resume_schedule(actor=stranger, schedule=schedule),
+        lambda: schedules.run_now(actor=stranger, schedule=schedule),
+    ):
+        with pytest.raises(NotAllowed, match="take a key of Team A"):
+            begin()
+    Schedule.objects.update(acts_as_id=other.pk, acts_as_name=other.name, is_paused=False)
+    make_due(schedule)
+    ticking.tick()
+    schedule.refresh_from_db()
+    assert schedule.is_paused and "take a key of Team A. Whoever resumes it" in schedule.pause_reason
 
 
 def test_it_says_what_cannot_be_scheduled(world: World) -> None:

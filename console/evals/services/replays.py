@@ -17,6 +17,7 @@ from console.evals.engine import QUEUE
 from console.evals.estimating import Estimate, estimate
 from console.evals.models import GOING_ON, Dataset, DatasetItem, Replay, ReplayResult
 from console.evals.replaying import REPLAYS
+from console.evals.services.callers import check_caller
 from console.evals.services.datasets import locked
 from console.evals.services.runs import environment_of
 from console.evals.subjects import version_behind
@@ -41,7 +42,7 @@ def check_wanted(
     likeness_by: str = "",
 ) -> Replay:
     """Return a replay without a dataset, which is not stored; refuse what no dataset could be asked of."""
-    _check_caller(actor, team)
+    check_caller(actor, team, what="replay")
     assert actor.id is not None
     name, environment = environment_of(model.strip())
     replay = Replay(
@@ -58,14 +59,6 @@ def check_wanted(
     )
     _check_candidate(actor, replay)
     return replay
-
-
-def _check_caller(actor: Actor, team: Team) -> None:
-    """Refuse whoever's calls would not be the team's: a key's count, and are recorded, in its own team alone."""
-    if actor.kind not in {"user", "key"} or actor.id is None:
-        raise NotAllowed("A replay's calls are somebody's: a person's, or a key's.")
-    if actor.kind == "key" and not ApiKey.objects.filter(pk=actor.id, team=team).exists():
-        raise NotAllowed(f"The calls of this key count and are kept in its own team; take a key of {team}.")
 
 
 def plan(*, actor: Actor, dataset: Dataset, **wanted: Any) -> tuple[Replay, list[DatasetItem], Estimate]:
@@ -178,7 +171,7 @@ def retry_replay(*, actor: Actor, replay: Replay) -> int:
     if not replay.is_over:
         raise Conflict("This replay is going on.")
     _check_going_on(replay.team)
-    _check_caller(actor, replay.team)
+    check_caller(actor, replay.team, what="replay")
     _check_candidate(actor, replay)
     # What waits may be under way still, where somebody stopped it a moment ago: its calls are not forgotten.
     failed = replay.results.filter(status=ReplayResult.Status.ERROR)

@@ -10,6 +10,7 @@ from console.core.errors import NotAllowed, Refusal
 from console.evals.drift import digest
 from console.evals.models import Round, Schedule, TestCase, TestResult, TestRun
 from console.evals.services import runs, telling
+from console.evals.services.callers import other_team
 from console.evals.services.noting import note_schedule
 from console.evals.subjects import subject_of
 from console.teams.actors import SYSTEM, Actor
@@ -44,6 +45,8 @@ def objection(team: Team, actor: Actor) -> str:
         key = ApiKey.objects.select_related("team", "owner").filter(pk=actor.id).first()
         if key is None or (reason := why_refused(key, actor.client_address)):
             return f"The key {actor.name} cannot be used any more{f': {reason}' if key else ''}."
+        if key.team_id != team.pk:  # one that manages the installation may come in anywhere
+            return other_team(team)
     elif not User.objects.filter(pk=actor.id, is_active=True).exists():
         return f"{actor.name} cannot sign in any more."
     rights = rights_of_actor(actor, team.pk)

@@ -6,9 +6,10 @@ from django.db import transaction
 
 from console.audit import actions
 from console.core.clock import now
-from console.core.errors import BadInput, NotAllowed
+from console.core.errors import BadInput
 from console.core.tasks import enqueue_on_commit
 from console.evals.models import GOING_ON, TestCase, TestResult, TestRun
+from console.evals.services.callers import check_caller
 from console.evals.subjects import pinned_to
 from console.teams.actors import Actor
 from console.teams.models import Environment
@@ -39,8 +40,8 @@ def start_run(*, actor: Actor, prompt: Prompt, version: PromptVersion, model: st
     prompt = locked(prompt)
     if version.prompt_id != prompt.pk:
         raise BadInput(f"{version} is not a version of {prompt.slug}.", param="version")
-    if actor.kind not in {"user", "key"} or actor.id is None:
-        raise NotAllowed("A run's calls are somebody's: a person's, or a key's.")
+    check_caller(actor, prompt.team, what="run")
+    assert actor.id is not None
     name, environment = environment_of(model.strip())
     if not name or len(name) > 200:
         raise BadInput("Say which alias, or which exact version, should answer.", param="model")
