@@ -449,6 +449,8 @@ BATCH_CONCURRENCY = env_int("BATCH_CONCURRENCY", 8, minimum=1)
 BATCH_LEASE_SECONDS = env_int("BATCH_LEASE_SECONDS", 30, minimum=2)
 BATCH_LINE_ATTEMPTS = env_int("BATCH_LINE_ATTEMPTS", 3, minimum=1)
 BATCH_WINDOW_SECONDS = env_int("BATCH_WINDOW_SECONDS", 24 * 3600, minimum=60)
+# Responses in the background that one worker has under way at once; they wait for models.
+BACKGROUND_CONCURRENCY = env_int("BACKGROUND_CONCURRENCY", 32, minimum=1)
 
 # Runs of agents ---------------------------------------------------------------------------------------------------
 
@@ -549,6 +551,7 @@ CELERY_BEAT_SCHEDULE: dict[str, dict[str, Any]] = {
     "batches.drive": {"task": "batches.drive", "schedule": 10, "options": {"expires": 10}},
     "batches.prune": {"task": "batches.prune", "schedule": 3600, "options": {"expires": 3600}},
     "api.prune_idempotency": {"task": "api.prune_idempotency", "schedule": 3600, "options": {"expires": 3600}},
+    "api.drive": {"task": "api.drive", "schedule": 10, "options": {"expires": 10}},
     "usage.roll_up": {"task": "usage.roll_up", "schedule": 5, "options": {"expires": 5}},
     "usage.check_alerts": {"task": "usage.check_alerts", "schedule": 60, "options": {"expires": 60}},
     "usage.prune": {"task": "usage.prune", "schedule": 3600, "options": {"expires": 3600}},

@@ -1,6 +1,10 @@
 """Tables of the JSON face itself."""
 
 from django.db import models
+from django.db.models import Q
+
+from console.core.clock import now
+from console.teams.models import ApiKey, Team
 
 
 class IdempotencyClaim(models.Model):
@@ -38,3 +42,79 @@ class ForgottenResponse(models.Model):
 
     def __str__(self) -> str:
         return str(self.pk)
+
+
+class BackgroundResponse(models.Model):
+    """A response whose caller does not wait: that it was promised, and what became of it.
+
+    `request_id` is that of the call that was made for it last; the answer is in the log, under that id. `body` is what
+    was sent as long as the log does not have it: until the call has ended, or for good where it ended without an
+    answer; redacted then. `lease_until` and `fence` say which worker is at it, as of a batch.
+    """
+
+    class State(models.TextChoices):
+        """OpenAI's states."""
+
+        QUEUED = "queued"
+        IN_PROGRESS = "in_progress", "In progress"
+        COMPLETED = "completed"
+        INCOMPLETE = "incomplete"
+        FAILED = "failed"
+        CANCELLED = "cancelled"
+
+    id = models.UUIDField(primary_key=True, editable=False, help_text="The id of the request that asked for it.")
+    team = models.ForeignKey(Team, on_delete=models.CASCADE, related_name="+")
+    key = models.ForeignKey(ApiKey, on_delete=models.SET_NULL, null=True, related_name="+")
+    client_address = models.CharField(max_length=45, blank=True, help_text="Where from; a key's networks are asked.")
+    client_request_id = models.CharField(max_length=200, blank=True)
+    lane = models.CharField(max_length=12)
+    model = models.CharField(max_length=200)
+    is_stream = models.BooleanField(default=False, help_text="Its events are kept, to be followed.")
+    body = models.TextField(blank=True)
+    size = models.IntegerField(help_text="Bytes of the body as it was sent.")
+    state = models.CharField(max_length=12, choices=State.choices, default=State.QUEUED)
+    error_code = models.CharField(max_length=80, blank=True)
+    error_message = models.CharField(max_length=500, blank=True)
+    request_id = models.UUIDField(null=True)
+    told = models.IntegerField(default=0, help_text="How many events there are.")
+    lease_until = models.DateTimeField(null=True)
+    fence = models.IntegerField(default=0)
+    not_before = models.DateTimeField(null=True, help_text="It is not asked before: a limit said so.")
+    created_at = models.DateTimeField(default=now, editable=False)
+    expires_at = models.DateTimeField(help_text="What did not begin by then does not.")
+    ended_at = models.DateTimeField(null=True)
+
+    class Meta:
+        ordering = ["created_at", "id"]
+        indexes = [
+            models.Index(
+                fields=["lane", "id"], name="responses_under_way", condition=Q(state__in=["queued", "in_progress"])
+            ),
+            models.Index(fields=["ended_at"], name="responses_that_ended"),
+        ]
+
+    def __str__(self) -> str:
+        return self.public_id
+
+    @property
+    def public_id(self) -> str:
+        return f"resp_{self.pk.hex}"
+
+    @property
+    def is_open(self) -> bool:
+        return self.state in {self.State.QUEUED, self.State.IN_PROGRESS}
+
+
+class ResponseFrames(models.Model):
+    """Events of a response in the background, as they go over the wire: `count` of them, from number `first` on."""
+
+    response = models.ForeignKey(BackgroundResponse, on_delete=models.CASCADE, related_name="frames")
+    first = models.IntegerField()
+    count = models.IntegerField()
+    body = models.TextField()
+
+    class Meta:
+        constraints = [models.UniqueConstraint(fields=["response", "first"], name="events_are_told_once")]
+
+    def __str__(self) -> str:
+        return f"{self.first} of {self.response_id}"

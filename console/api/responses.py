@@ -1,7 +1,8 @@
 """Responses as they are kept: the input and output of their lines in the audit log, and nothing besides.
 
 A line is written in the commit that closes its call, before the answer is given out, so any process can go on from it
-at once; redaction, retention and the rights to content are the log's. Only that one was deleted is written down here.
+at once; redaction, retention and the rights to content are the log's. Only that one was deleted is written down here,
+and which line one in the background has that was promised before there was any.
 """
 
 import re
@@ -14,7 +15,7 @@ from django.conf import settings
 from django.db import transaction
 from django.db.models import Exists, OuterRef
 
-from console.api.models import ForgottenResponse
+from console.api.models import BackgroundResponse, ForgottenResponse
 from console.audit import actions
 from console.audit.models import AuditEvent, EventType, Payload, Status
 from console.audit.services import record
@@ -61,23 +62,48 @@ def _made(caller: Caller, key_id: uuid.UUID | None) -> bool:
     return key_id is not None and key_id == caller.key_id
 
 
+def promised(caller: Caller, name: str) -> tuple[BackgroundResponse, bool] | None:
+    """Return a response in the background and whether it is the caller's own; None for strangers, and for others."""
+    if _NAME.fullmatch(name) is None:
+        return None
+    mine = BackgroundResponse.objects.filter(team_id__in=list(caller.rights)).select_related("team")
+    row = mine.filter(pk=uuid.UUID(hex=name.removeprefix(PREFIX))).first()
+    if row is None:
+        return None
+    is_own = _made(caller, row.key_id)
+    return (row, is_own) if is_own or caller.may("read_content", row.team_id) else None
+
+
 def find(caller: Caller, name: str, *, param: str | None = None) -> Kept:
     """Return a response to who made it, and to those who may read the team's content; NotFound for all others."""
-    id = uuid.UUID(hex=name.removeprefix(PREFIX)) if _NAME.fullmatch(name) else None
+    id = line_id = uuid.UUID(hex=name.removeprefix(PREFIX)) if _NAME.fullmatch(name) else None
+    found = promised(caller, name)
+    if found is not None:
+        row = found[0]
+        if row.is_open:
+            raise Conflict(
+                f"The response {name!r} is {row.get_state_display().lower()}; go on from it when it is completed.",
+                param=param,
+                code="response_not_over",
+            )
+        is_answered = row.state in {BackgroundResponse.State.COMPLETED, BackgroundResponse.State.INCOMPLETE}
+        line_id = row.request_id if is_answered else None
     line = (
-        AuditEvent.objects.filter(pk=id, type=EventType.RESPONSE, status=Status.OK, team_id__in=list(caller.rights))
+        AuditEvent.objects.filter(
+            pk=line_id, type=EventType.RESPONSE, status=Status.OK, team_id__in=list(caller.rights)
+        )
         .exclude(Exists(ForgottenResponse.objects.filter(pk=OuterRef("pk"))))
         .only("team_id", "key_id")
         .first()
-        if id is not None
+        if line_id is not None
         else None
     )
-    if id is None or line is None or line.team_id is None:
+    if id is None or line_id is None or line is None or line.team_id is None:
         raise _missing(name, param)
     is_own = _made(caller, line.key_id)
     if not is_own and not caller.may("read_content", line.team_id):
         raise _missing(name, param)
-    bodies = {payload.kind: payload for payload in Payload.objects.filter(event_id=id)}
+    bodies = {payload.kind: payload for payload in Payload.objects.filter(event_id=line_id)}
     if bodies.keys() < {"input", "output"}:
         raise _missing(name, param)
     if any(payload.is_cut for payload in bodies.values()):
@@ -146,7 +172,7 @@ class _Reading:
     def _note(self, kept: Kept, what: str) -> None:
         """Put on record that somebody has a model read to them what another key said and heard."""
         if not kept.is_own:
-            _record_reading(self._caller, kept, what)
+            record_reading(self._caller, kept, what)
 
     def _take(self, size: int, param: str) -> None:
         self._size += size
@@ -180,12 +206,27 @@ def named_items(caller: Caller, items: list[dict[str, Any]]) -> list[dict[str, A
 def read(caller: Caller, name: str, *, what: str) -> Kept:
     """Return a response to somebody who looks at it, which the log says like every reading of content."""
     kept = find(caller, name)
-    _record_reading(caller, kept, what)
+    record_reading(caller, kept, what)
     return kept
 
 
 @transaction.atomic
-def _record_reading(caller: Caller, kept: Kept, what: str) -> None:
+def note_reading(caller: Caller, row: BackgroundResponse, is_own: bool, *, what: str) -> None:
+    """Put on record that somebody looked at a response in the background; not each look of who waits for their own."""
+    if not (is_own and row.is_open):
+        detail = {"part": what}
+        record(
+            actions.RESPONSE_READ,
+            actor=caller.actor,
+            target_name=row.public_id,
+            team=row.team,
+            surface="api",
+            detail=detail,
+        )
+
+
+@transaction.atomic
+def record_reading(caller: Caller, kept: Kept, what: str) -> None:
     record(
         actions.RESPONSE_READ,
         actor=caller.actor,

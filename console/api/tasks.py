@@ -1,8 +1,15 @@
 """Background work of the JSON face."""
 
+import uuid
+from typing import Any
+
 from celery import shared_task
+from celery.signals import worker_process_shutdown, worker_shutting_down
+from django.conf import settings
 
 from console.api import claims, idempotency, responses
+from console.api.background import sweeping, working
+from console.gateway import sync
 
 
 @shared_task(name="api.prune_idempotency")
@@ -10,3 +17,32 @@ def prune_idempotency() -> None:
     idempotency.prune()
     claims.prune()
     responses.prune()
+    sweeping.prune()
+
+
+@shared_task(name=sweeping.TASK)
+def answer(response_id: str, queue: str) -> None:
+    working.offer(uuid.UUID(response_id), queue)
+
+
+@shared_task(name="api.drive")
+def drive() -> None:
+    sweeping.drive()
+
+
+@worker_shutting_down.connect
+def stop_starting(**_: Any) -> None:
+    """Let no further response begin; those under way have a moment to end."""
+    working.stopping.set()
+
+
+@worker_process_shutdown.connect
+def stop_in_a_child(**_: Any) -> None:
+    """In a pool of processes the responses are carried by its children, which hear of the end for themselves."""
+    stop_starting()
+    working.wait_until_idle(1.0)
+
+
+@sync.before_stop
+def wait_for_the_open_ones() -> None:
+    working.wait_until_idle(settings.STOP_SECONDS)

@@ -23,7 +23,9 @@ OPERATION_OF = {
     EventType.RESPONSE.value: "response",
 }
 # Not of the question: which model, how the answer is sent, and what the words came from.
-_LEFT_OUT = frozenset({"model", "stream", "stream_options", "knowledge", "metadata", "store", "service_tier"})
+_LEFT_OUT = frozenset(
+    {"model", "background", "stream", "stream_options", "knowledge", "metadata", "store", "service_tier"}
+)
 _OURS_TO_RUN = frozenset({"function", "custom", ""})
 _WORKS = frozenset({"mcp_servers", "web_search_options", "container"})
 

@@ -51,11 +51,11 @@ async def admit(
                 if known is None and looks_up(
                     filled
                 ):  # what its own limits refuse is not searched for, and pays nothing
-                    await check_room(_planned(snapshot, asker, uninformed(filled), step))
+                    await check_room(planned(snapshot, asker, uninformed(filled), step))
                 filled = await informed(identify, asker, filled, known)
                 known = filled.knowledge
             kept = prepare_payload(filled.text)
-            plan = _planned(snapshot, asker, filled, step, kept.stored_sha256.hex())
+            plan = planned(snapshot, asker, filled, step, kept.stored_sha256.hex())
         except Refusal as refusal:
             if isinstance(refusal, NeedsRun) and ask.may_run:
                 raise  # the run has lines of its own
@@ -88,7 +88,7 @@ async def admit(
     raise changing_too_fast()
 
 
-def _planned(snapshot: Snapshot, asker: Asker, ask: Ask, step: int, input_sha256: str = "") -> Plan:
+def planned(snapshot: Snapshot, asker: Asker, ask: Ask, step: int, input_sha256: str = "") -> Plan:
     most = settings.GATEWAY_MAX_OUTPUT_TOKENS
     return make_plan(snapshot, asker, ask, input_sha256=input_sha256, default_output=most, step=step)
 

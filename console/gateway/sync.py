@@ -63,9 +63,20 @@ async def _answer(identify: Identify, ask: Ask) -> tuple[Call, bytes]:
     return call, await pipeline.answer(call)
 
 
+_before: list[Callable[[], None]] = []
+
+
+def before_stop(do: Callable[[], None]) -> Callable[[], None]:
+    """Have something done before the loop ends: calls that nobody's thread waits for are let come to theirs."""
+    _before.append(do)
+    return do
+
+
 def stop() -> None:
     """Write what waits and close the connections; for the end of a worker."""
     global _running
+    for do in _before:
+        do()
     with _lock:
         held, _running = _running, None
     if held is not None and held[0] == os.getpid():

@@ -367,7 +367,7 @@ def test_signed_thoughts_come_back_where_they_were():
         ({"text": {"format": "json"}}, "text.format"),
         ({"metadata": {"a": 1}}, "metadata"),
         ({"truncation": "middle"}, "truncation"),
-        ({"background": True}, "background"),
+        ({"background": True, "store": False}, "store"),
         ({"previous_response_id": 7}, "previous_response_id"),
         ({"conversation": "conv_1"}, "conversation"),
         ({"messages": [{"role": "user", "content": "x"}]}, "messages"),

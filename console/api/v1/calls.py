@@ -7,7 +7,7 @@ from typing import NamedTuple
 import orjson
 
 from console.api import idempotency
-from console.api.v1 import agent_chat, anthropic_face, responses, responses_face
+from console.api.v1 import agent_chat, anthropic_face, background, responses, responses_face
 from console.api.v1.http import (
     Request,
     Send,
@@ -50,6 +50,9 @@ async def call_model(request: Request, send: Send, route: Route) -> None:
     ask = await read_ask(request, identify, route)
     if ask.model.startswith(PREFIX) and await agent_chat.has_tools(ask):
         await agent_chat.answer_by_run(request, send, ask)
+        return
+    if route is RESPONSE and ask.body.get("background"):
+        await background.promise(request, send, identify, ask, await responses.going_on(request, identify, ask))
         return
     if request.idempotency_key is not None:
         replay = await _claim(request, request.idempotency_key, identify, ask)

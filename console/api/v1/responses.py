@@ -5,7 +5,8 @@ from typing import Any
 import orjson
 
 from console.api import responses as kept_responses
-from console.api.v1 import rows
+from console.api.background import promising, reading, telling
+from console.api.v1 import background, rows
 from console.api.v1.http import MethodNotAllowed, Request, Send, send_json
 from console.audit.models import EventType
 from console.core.errors import BadInput, NotFound
@@ -56,17 +57,35 @@ async def going_on(request: Request, identify: KeyIdentity, ask: Ask) -> Ask:
 async def _see(request: Request, send: Send, name: str) -> None:
     asked = await rows.asked(request, EventType.RESPONSE.value, ROUTE)
 
+    after = await asked.do(background.starting_after, request)
+    found = await background.find(asked, name)
+    if found is not None and after is not None:
+        await asked.do(reading.check_followed, found[0])
+        await asked.do(kept_responses.note_reading, asked.caller, *found, what="events")
+        await background.follow(request, send, asked, name, after)
+        return
+
     def see() -> dict[str, Any]:
-        if b"stream=true" in request.query.lower():
-            raise BadInput("A response that is over is not streamed; leave stream out.", param="stream")
-        return kept_responses.read(asked.caller, name, what="response").response
+        if found is not None:
+            said = reading.object_of(found[0])
+            kept_responses.note_reading(asked.caller, *found, what="response")
+            return said
+        kept = kept_responses.find(asked.caller, name)
+        if after is not None:
+            raise BadInput("Only a response in the background is streamed again; leave stream out.", param="stream")
+        kept_responses.record_reading(asked.caller, kept, "response")
+        return kept.response
 
     await send_json(send, request, 200, orjson.dumps(await asked.do(see)), [])
 
 
 async def _delete(request: Request, send: Send, name: str) -> None:
     asked = await rows.asked(request, EventType.RESPONSE.value, ROUTE)
-    await asked.do(kept_responses.forget, asked.caller, name)
+    found = await background.find(asked, name)
+    if found is not None and found[1]:
+        await asked.do(promising.forget, asked.caller, found[0])
+    else:
+        await asked.do(kept_responses.forget, asked.caller, name)
     said = {"id": name, "object": "response", "deleted": True}
     await send_json(send, request, 200, orjson.dumps(said), [])
 
@@ -76,11 +95,19 @@ async def _list(request: Request, send: Send, name: str) -> None:
 
     def read() -> dict[str, Any]:
         by = rows.paging(request, usual=20, most=100)
-        kept = kept_responses.read(asked.caller, name, what=_ITEMS)
-        items = listed(said_in(kept.asked), name)
+        items = listed(said_in(_asked_in(asked, name)), name)
         return _page(items if by.is_ascending else items[::-1], by)
 
     await send_json(send, request, 200, orjson.dumps(await asked.do(read)), [])
+
+
+def _asked_in(asked: rows.Asked, name: str) -> dict[str, Any]:
+    """Return what a response was asked with: of one that has no answer its row says."""
+    found = kept_responses.promised(asked.caller, name)
+    if found is not None and found[0].body:
+        kept_responses.note_reading(asked.caller, *found, what=_ITEMS)
+        return telling.asked_in(found[0])
+    return kept_responses.read(asked.caller, name, what=_ITEMS).asked
 
 
 def _page(items: list[dict[str, Any]], by: rows.Paging) -> dict[str, Any]:
@@ -101,9 +128,4 @@ def _page(items: list[dict[str, Any]], by: rows.Paging) -> dict[str, Any]:
 
 async def _cancel(request: Request, send: Send, name: str) -> None:
     asked = await rows.asked(request, EventType.RESPONSE.value, f"{ROUTE}/{_CANCEL}")
-
-    def cancel() -> None:
-        kept_responses.find(asked.caller, name)
-        raise BadInput("Only a response in the background can be cancelled; this one is over.", param="response_id")
-
-    await asked.do(cancel)
+    await background.cancel(request, send, asked, name)

@@ -10,9 +10,9 @@ from collections.abc import Callable, Coroutine
 from typing import Any
 
 from console.api.v1.http import Receive
-from console.core.clock import now
 from console.core.quick_settings import settings
 from console.core.ticker import Ticker
+from console.gateway.going_on import may_go_on
 from console.gateway.types import Call
 
 FIRST_LOOK_SECONDS = 0.5
@@ -50,7 +50,7 @@ class Watch:
         moment = time.monotonic()
         if self.sending_since and moment - self.sending_since > settings.GATEWAY_WRITE_SECONDS:
             self._cut("")  # a reader this slow is as good as gone
-        elif self.call is not None and not self._may_go_on(self.call):
+        elif self.call is not None and not may_go_on(self.call):
             self._cut("access_ended")
         elif (
             self._heartbeat is not None
@@ -60,21 +60,6 @@ class Watch:
         ):
             self.last_sent = moment
             self._beat = asyncio.create_task(self._heartbeat())
-
-    @staticmethod
-    def _may_go_on(call: Call) -> bool:
-        """Say whether the key that started the call is still good, by the newest snapshot this process has."""
-        here, asker = call.here, call.plan.asker
-        here.refresh_soon()
-        snapshot = here.snapshots.current
-        if snapshot is None or asker.key is None:
-            return True
-        key = snapshot.keys_by_id.get(asker.key.id)
-        if key is None or not key.may_go_on(now(), call.plan.ask.client_address):
-            return False
-        if call.plan.alias == call.plan.version.label and call.plan.alias not in snapshot.aliases:
-            return key.may_call_exact
-        return not key.aliases or call.plan.alias in key.aliases
 
     async def _listen(self) -> None:
         while (await self._receive())["type"] != "http.disconnect":

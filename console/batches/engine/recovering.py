@@ -5,6 +5,8 @@
 3. Any other end, or no trace at all: the line is sent again, a few times at most.
 """
 
+import uuid
+
 from django.conf import settings
 
 from console.audit.models import AuditEvent, Payload, Status
@@ -18,11 +20,9 @@ from usage_app.models import Reservation
 _AT_ONCE = 32
 
 
-def _is_settled(line: Line) -> bool:
+def is_settled(request: uuid.UUID) -> bool:
     """Say whether a call without a trace will never leave one: its worker begins it within its lease or not at all."""
-    return (
-        line.request_id is None or line.request_id.int >> 80 < (now().timestamp() - settings.BATCH_LEASE_SECONDS) * 1000
-    )
+    return request.int >> 80 < (now().timestamp() - settings.BATCH_LEASE_SECONDS) * 1000
 
 
 def recover(batch: Batch) -> tuple[list[Finding], bool]:
@@ -42,13 +42,18 @@ def recover(batch: Batch) -> tuple[list[Finding], bool]:
     found = []
     for line in lines:
         event = events.get(line.request_id) if line.request_id else None
-        if event is None and (line.request_id in open_ones or not _is_settled(line)):
+        if (
+            event is None
+            and line.request_id is not None
+            and (line.request_id in open_ones or not is_settled(line.request_id))
+        ):
             continue
-        found.append(Finding(line, _outcome(event, outputs.get(event.pk) if event is not None else None)))
+        found.append(Finding(line, outcome_of(event, outputs.get(event.pk) if event is not None else None)))
     return found, True
 
 
-def _outcome(event: AuditEvent | None, output: Payload | None) -> Outcome:
+def outcome_of(event: AuditEvent | None, output: Payload | None) -> Outcome:
+    """Return what the log says of a call that somebody made who is gone."""
     if event is None:
         return Again(
             Failed(500, "interrupted", "The worker stopped before it sent the line.", "api_error"), 0, counts=False

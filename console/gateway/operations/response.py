@@ -31,6 +31,8 @@ class Response:
         able, body = version.capabilities, ask.body
         if "previous_response_id" in body and not ask.history:
             raise BadInput("Only a call of its own goes on from a response.", param="previous_response_id")
+        if body.get("background") and ask.known_as is None:
+            raise BadInput("Only a call of its own is answered in the background.", param="background")
         if "chat" not in able or version.provider.kind not in CHATS:
             raise BadInput(f"The model behind {ask.model!r} does not chat.", param="model")
         if body.get("tools") and "tools" not in able:

@@ -29,7 +29,7 @@ _INCOMPLETE = {"length": "max_output_tokens", "content_filter": "content_filter"
 
 
 def response_id(id: uuid.UUID) -> str:
-    """Return a response's id: its request's, so that the log's line of it is found by either."""
+    """Return a response's id: that of the request that asked for it."""
     return f"resp_{id.hex}"
 
 
@@ -44,7 +44,7 @@ def frame_of(ask: Ask) -> dict[str, Any]:
     frame = {} if ask.knowledge is None else {"facet": member_of(ask.knowledge)}
     return {
         **frame,
-        "id": response_id(ask.id),
+        "id": response_id(ask.known_as or ask.id),
         "object": "response",
         "created_at": int(ask.at.timestamp()),
         "status": "in_progress",
@@ -54,7 +54,7 @@ def frame_of(ask: Ask) -> dict[str, Any]:
         "model": ask.model,
         "output": [],
         "usage": None,
-        "background": False,
+        "background": body.get("background", False),
         "previous_response_id": body.get("previous_response_id"),
         "prompt": prompt,
         "reasoning": {"effort": reasoning.get("effort"), "summary": reasoning.get("summary")},

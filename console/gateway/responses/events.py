@@ -20,20 +20,30 @@ def named(events: list[Event]) -> bytes:
 
 
 class ResponseEvents:
-    """Tells `response`, which begins as its frame. `take` returns the events since it was last asked."""
+    """Tells `response`, which begins as its frame. `take` returns the events since it was last asked.
 
-    def __init__(self, frame: dict[str, Any]) -> None:
+    One in the background is queued first. With `number` somebody else has told those before it.
+    """
+
+    def __init__(self, frame: dict[str, Any], *, number: int | None = None) -> None:
         self._response = frame
         self._events: list[Event] = []
-        self._number = 0
+        self._number = number or 0
         self._open: Item | None = None
         self._place: int | None = None  # of the open call among the provider's
         self._places: set[int] = set()
         self._details: list[Any] = []  # signed thoughts of the open item
         self._growing: tuple[Item, str] | None = None  # the text that grows, and what it grew by
         self._pieces: list[str] = []
-        for name in ("response.created", "response.in_progress"):
-            self._emit(name, response=self._shown())
+        if number is not None:
+            return
+        waiting = {**self._shown(), "status": "queued"}
+        if frame.get("background"):
+            self._emit("response.created", response=waiting)
+            self._emit("response.queued", response=waiting)
+        else:
+            self._emit("response.created", response=self._shown())
+        self._emit("response.in_progress", response=self._shown())
 
     @property
     def response(self) -> dict[str, Any]:
@@ -101,6 +111,11 @@ class ResponseEvents:
         self._response |= {"status": "failed", "error": {"code": kind, "message": message}, "completed_at": None}
         if self._open is not None:
             self._open["status"] = "incomplete"
+        self._emit("response.failed", response=self.response)
+
+    def drop(self) -> None:
+        """Say that there will be no answer, since somebody cancelled it; clients know no event of that name."""
+        self._response |= {"status": "cancelled", "completed_at": None}
         self._emit("response.failed", response=self.response)
 
     def again(self, response: dict[str, Any]) -> None:

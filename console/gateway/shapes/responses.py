@@ -94,14 +94,8 @@ def _truncation(name: str, value: Any) -> None:
         raise BadInput("truncation is auto or disabled.", param=name)
 
 
-def _background(name: str, value: Any) -> None:
-    fields.truth(name, value)
-    if value:
-        raise BadInput("Responses are answered at once: leave background out, or send a batch.", param=name)
-
-
 _CHECKS: dict[str, fields.Check] = {
-    "background": _background,
+    "background": fields.truth,
     "include": _include,
     "instructions": _text,
     "knowledge": knowledge_ref.check,
@@ -134,6 +128,8 @@ def check(value: Any) -> dict[str, Any]:
     if "input" in body or "prompt" not in body:
         _input(body.get("input"))
     fields.check_members(body, _CHECKS)
+    if body.get("background") and body.get("store") is False:
+        raise BadInput("What is answered in the background is kept, to be asked for: leave store out.", param="store")
     return fields.theirs(body)
 
 

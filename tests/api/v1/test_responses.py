@@ -210,7 +210,7 @@ def test_refusals_are_on_record_and_name_the_field(client, world):
     for fields, param, word in (
         ({"tools": [{"type": "web_search"}]}, "tools[0].type", "agent:"),
         ({"conversation": "conv_1"}, "conversation", "previous_response_id"),
-        ({"background": True}, "background", "batch"),
+        ({"background": True, "store": False}, "store", "kept"),
         ({"input": ""}, "input", "at least one"),
         ({"text": {"format": {"type": "json_object"}}, "model": "plain"}, "text.format.type", "cannot promise"),
     ):

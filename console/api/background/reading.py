@@ -1,0 +1,75 @@
+"""What a caller reads of a response in the background: the object as it is now, and its events from a number on."""
+
+from typing import Any, NamedTuple
+
+import orjson
+from django.db.models import Subquery
+from django.db.models.functions import Coalesce
+
+from console.api import responses as kept_responses
+from console.api.background import telling
+from console.api.background.rows import State
+from console.api.models import BackgroundResponse, ResponseFrames
+from console.audit.models import Payload
+from console.core.errors import BadInput, Conflict, NotFound
+from console.teams.callers import Caller
+
+_MOST_ROWS = 200
+
+
+class Heard(NamedTuple):
+    """Events, the number of the last of them, and whether more will come."""
+
+    frames: bytes
+    last: int
+    goes_on: bool
+
+
+def object_of(row: BackgroundResponse) -> dict[str, Any]:
+    """Return a response as it is now; the answer of one that has one is what the log keeps."""
+    is_answered = row.state in {State.COMPLETED, State.INCOMPLETE}
+    output = None
+    if row.request_id is not None and not row.is_open:
+        output = Payload.objects.filter(event_id=row.request_id, kind="output").first()
+    if not is_answered:
+        said = telling.shown(row)
+        if output is not None and not output.is_cut:  # as far as it came
+            partial = orjson.loads(output.body)
+            said |= {name: partial[name] for name in ("output", "usage") if partial.get(name)}
+        return said
+    if output is None:
+        raise NotFound(f"There is no response {row.public_id!r}, or it is not kept any more.")
+    if output.is_cut:
+        raise Conflict(
+            f"The response {row.public_id!r} is longer than what the log keeps of one, so it is not there as a whole:"
+            " ask for such answers with stream: true, and follow their events.",
+            code="response_not_whole",
+            headers={"x-should-retry": "false"},
+        )
+    answer: dict[str, Any] = orjson.loads(output.body)
+    return answer
+
+
+def heard(caller: Caller, name: str, after: int) -> Heard:
+    """Return the events of a response after this number, as far as they are told."""
+    found = kept_responses.promised(caller, name)
+    if found is None:
+        raise NotFound(f"There is no response {name[:60]!r}, or it is not kept any more.")
+    row = found[0]
+    # The last events come in the commit that ends it, so whoever read the end before the events reads all of them.
+    told = ResponseFrames.objects.filter(response=row)
+    holds_the_next = told.filter(first__lte=after + 1).order_by("-first").values("first")[:1]
+    pieces = list(told.filter(first__gte=Coalesce(Subquery(holds_the_next), 0)).order_by("first")[:_MOST_ROWS])
+    events = [
+        event for piece in pieces for event in telling.split(piece.body.encode())[max(0, after + 1 - piece.first) :]
+    ]
+    goes_on = row.is_open or len(pieces) == _MOST_ROWS
+    return Heard(b"".join(events), after + len(events), goes_on and bool(row.is_open or events))
+
+
+def check_followed(row: BackgroundResponse) -> None:
+    """Refuse to follow what has no events."""
+    if not row.is_stream:
+        raise BadInput("This response was asked for without stream: true; look at it without stream.", param="stream")
+    if not row.is_open and not ResponseFrames.objects.filter(response=row).exists():
+        raise BadInput("The events of this response are not kept any more; look at it without stream.", param="stream")

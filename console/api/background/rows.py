@@ -1,0 +1,121 @@
+"""The row of a response in the background: who may have it, and what may be written to it.
+
+Whatever is written asks in the same statement whether the response is still open and still its writer's: a worker that
+lost its lease, or whose response was cancelled, finds another fence and writes nothing more.
+"""
+
+import datetime as dt
+import uuid
+from typing import Any
+
+from django.conf import settings
+from django.db import transaction
+from django.db.models import Count, OuterRef, Q, QuerySet, Subquery
+from django.db.models.functions import Coalesce, Now
+
+from console.api.models import BackgroundResponse, ResponseFrames
+from console.audit.redaction import prepare_payload
+from console.core.lanes import Lane
+
+State = BackgroundResponse.State
+OPEN = (State.QUEUED, State.IN_PROGRESS)
+
+
+class Taken(Exception):
+    """Another worker has the response, or it was cancelled; nothing may be written any more."""
+
+
+def queue_of(lane: str) -> str:
+    """Return the queue whose workers answer what is asked in a lane; nobody waits for it, so two are enough."""
+    return Lane.BATCH.value if lane == Lane.BATCH else Lane.STANDARD.value
+
+
+def _of_queue(queue: str) -> Q:
+    return Q(lane=Lane.BATCH) if queue == Lane.BATCH else ~Q(lane=Lane.BATCH)
+
+
+def length() -> dt.timedelta:
+    return dt.timedelta(seconds=settings.BATCH_LEASE_SECONDS)
+
+
+def free() -> Q:
+    """Match responses a worker may take: open, with no worker, and not told to wait."""
+    has_no_worker = Q(lease_until=None) | Q(lease_until__lt=Now())
+    may_go_on = Q(not_before=None) | Q(not_before__lte=Now()) | Q(expires_at__lte=Now())
+    return Q(state__in=OPEN) & has_no_worker & may_go_on
+
+
+@transaction.atomic
+def take(queue: str, id: uuid.UUID | None = None) -> BackgroundResponse | None:
+    """Return a response with a lease on it: this one, or the next of the team that has the fewest under way."""
+    found = BackgroundResponse.objects.filter(free(), _of_queue(queue))
+    if id is not None:
+        found = found.filter(pk=id)
+    else:
+        found = found.annotate(busy=Coalesce(Subquery(_busy()), 0)).order_by("busy", "pk")
+    row = found.select_for_update(skip_locked=True, of=("self",)).first()
+    if row is None:
+        return None
+    row.fence, row.not_before = row.fence + 1, None
+    BackgroundResponse.objects.filter(pk=row.pk).update(fence=row.fence, lease_until=Now() + length(), not_before=None)
+    return row
+
+
+def _busy() -> "QuerySet[Any, Any]":
+    of_team = BackgroundResponse.objects.filter(team=OuterRef("team"), state=State.IN_PROGRESS)
+    return of_team.order_by().values("team").annotate(count=Count("*")).values("count")
+
+
+def _held(row: BackgroundResponse) -> "QuerySet[BackgroundResponse]":
+    return BackgroundResponse.objects.filter(pk=row.pk, fence=row.fence, state__in=OPEN)
+
+
+def change(row: BackgroundResponse, **fields: object) -> None:
+    """Write to the row as its worker, and extend the lease."""
+    if not _held(row).update(lease_until=Now() + length(), **fields):
+        raise Taken
+
+
+def release(row: BackgroundResponse, *, wait: float, **fields: object) -> None:
+    """Let another worker have it after so many seconds."""
+    _held(row).update(lease_until=None, not_before=Now() + dt.timedelta(seconds=wait), **fields)
+
+
+@transaction.atomic
+def tell(row: BackgroundResponse, frames: list[bytes]) -> None:
+    """Keep events, as its worker."""
+    if frames:
+        change(row, told=row.told + len(frames))
+        keep(row, frames)
+
+
+def keep(row: BackgroundResponse, frames: list[bytes]) -> None:
+    """Write events down after those there are; the caller has the row."""
+    if frames:
+        body = b"".join(frames).decode()
+        ResponseFrames.objects.create(response=row, first=row.told, count=len(frames), body=body)
+        row.told += len(frames)
+
+
+@transaction.atomic
+def end(row: BackgroundResponse, state: str, frames: list[bytes], *, code: str = "", message: str = "") -> bool:
+    """End it with its last events, as its worker; False where somebody else has ended it or has it now."""
+    is_answered = state in {State.COMPLETED, State.INCOMPLETE}
+    ended = _held(row).update(
+        state=state,
+        error_code=code[:80],
+        error_message=message.replace("\0", "")[:500],
+        body="" if is_answered else kept_body(row.body),
+        told=row.told + len(frames),
+        lease_until=None,
+        ended_at=Now(),
+    )
+    if ended:
+        keep(row, frames)
+    return bool(ended)
+
+
+def kept_body(text: str) -> str:
+    """Return of a body what the log would keep: no secrets; nothing where it is too long to be kept whole."""
+    kept = prepare_payload(text)
+    return "" if kept.is_cut else kept.body

@@ -1,0 +1,36 @@
+"""PostgreSQL is the queue of record: what is open and has no worker is woken, again and again."""
+
+import datetime as dt
+
+from django.conf import settings
+
+from console.api.background import rows
+from console.api.models import BackgroundResponse, ResponseFrames
+from console.core.clock import now
+from console.core.tasks import enqueue_on_commit
+
+_MOST_AT_ONCE = 200
+# A stream is followed while it comes, and for a while after. The answer itself is in the log.
+_EVENTS_STAY = dt.timedelta(hours=1)
+TASK = "api.answer"
+
+
+def wake(row: BackgroundResponse) -> None:
+    """Have a worker look at it. The sweeper does when this message is lost."""
+    queue = rows.queue_of(row.lane)
+    enqueue_on_commit(TASK, row.pk, queue, queue=queue, expires=60)
+
+
+def drive() -> int:
+    """Wake every response that a worker may take, the oldest first; return how many."""
+    woken = list(BackgroundResponse.objects.filter(rows.free()).order_by("pk")[:_MOST_AT_ONCE])
+    for row in woken:
+        wake(row)
+    return len(woken)
+
+
+def prune() -> None:
+    """Remove events that nobody follows any more, and rows whose answers the log does not keep any more."""
+    ResponseFrames.objects.filter(response__ended_at__lt=now() - _EVENTS_STAY).delete()
+    kept = dt.timedelta(days=settings.AUDIT_CONTENT_KEEP_DAYS)
+    BackgroundResponse.objects.filter(ended_at__lt=now() - kept).delete()

@@ -1,0 +1,80 @@
+"""What is said of a response in the background, from its row: the object, and the events that end it."""
+
+from typing import Any
+
+import orjson
+
+from console.api.models import BackgroundResponse
+from console.core.errors import Refusal
+from console.gateway.asks import make_ask
+from console.gateway.responses.answer import frame_of
+from console.gateway.responses.events import ResponseEvents, named
+from console.gateway.shapes import responses
+from console.gateway.types import Ask
+
+State = BackgroundResponse.State
+ROUTE = "/v1/responses"
+
+
+def asked_in(row: BackgroundResponse) -> dict[str, Any]:
+    """Return the checked body; of one that is over and was not kept, the little its row knows."""
+    try:
+        return responses.check(orjson.loads(row.body))
+    except (orjson.JSONDecodeError, Refusal):
+        return {"model": row.model, "background": True, "input": []}
+
+
+def ask_of(row: BackgroundResponse, body: dict[str, Any], **more: Any) -> Ask:
+    """Return the ask a row is; under the id it was promised under unless `more` says another."""
+    given = {"id": row.pk, "at": row.created_at, **more}
+    ask = make_ask(
+        "response",
+        body,
+        text=row.body,
+        surface="api",
+        route=ROUTE,
+        lane=row.lane,
+        client_address=row.client_address,
+        client_request_id=row.client_request_id,
+        **given,
+    )
+    return ask._replace(known_as=row.pk, is_stream=row.is_stream)
+
+
+def shown(row: BackgroundResponse) -> dict[str, Any]:
+    """Return the object of a response that has no answer: not yet, or not any more."""
+    said = {**frame_of(ask_of(row, asked_in(row))), "background": True, "status": row.state}
+    if row.state == State.FAILED:
+        said["error"] = {"code": row.error_code, "message": row.error_message}
+    return said
+
+
+def split(frames: bytes) -> list[bytes]:
+    """Return events one by one."""
+    return [frame + b"\n\n" for frame in frames.split(b"\n\n") if frame]
+
+
+def first_frames(row: BackgroundResponse) -> list[bytes]:
+    """Return the events of a response that waits for its turn: that it was made, and that it waits."""
+    return split(named(ResponseEvents({**shown(row), "status": "in_progress"}).take()[:2]))
+
+
+def last_frames(row: BackgroundResponse, number: int, *, code: str = "", message: str = "") -> list[bytes]:
+    """Return the events of an end without an answer; none where nobody asked for events."""
+    if not row.is_stream:
+        return []
+    told = ResponseEvents(shown(row), number=number)
+    if code:
+        told.fail(code, message, None, code)
+    else:
+        told.drop()
+    return split(named(told.take()))
+
+
+def answered_frames(row: BackgroundResponse, response: dict[str, Any]) -> list[bytes]:
+    """Return the event that ends the stream with a whole answer, which was told by somebody who is gone."""
+    if not row.is_stream:
+        return []
+    told = ResponseEvents(response, number=row.told)
+    told.again(response)
+    return split(named(told.take()))

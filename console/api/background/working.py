@@ -1,0 +1,69 @@
+"""The responses of one worker process: each a task of the gateway's event loop, so that a few workers carry many.
+
+A message only says that there is one to answer: Celery's task hands it over and is done, so slow models never hold up
+the lane. Who has answered one looks for the next; PostgreSQL says which.
+"""
+
+import logging
+import threading
+import time
+import uuid
+from functools import partial
+
+from django.conf import settings
+
+from console.api.background import rows
+from console.api.background.answering import Answering
+from console.core.connections import in_thread
+from console.gateway import sync
+
+log = logging.getLogger(__name__)
+_lock = threading.Lock()
+_busy = 0
+_open: set[Answering] = set()
+stopping = threading.Event()
+
+
+def offer(id: uuid.UUID, queue: str) -> None:
+    """Take up a response if there is room; otherwise somebody who finishes finds it."""
+    global _busy
+    with _lock:
+        if _busy >= settings.BACKGROUND_CONCURRENCY or stopping.is_set():
+            return
+        _busy += 1
+    sync.start(_carry(id, queue))
+
+
+async def _carry(id: uuid.UUID, queue: str) -> None:
+    global _busy
+    try:
+        row = await in_thread(partial(rows.take, queue, id))
+        while row is not None:
+            answering = Answering(row)
+            _open.add(answering)
+            try:
+                await answering.run()
+            finally:
+                _open.discard(answering)
+            if stopping.is_set():
+                return
+            row = await in_thread(partial(rows.take, queue))
+    except Exception:
+        log.exception("A worker of responses broke; the sweeper finds what it leaves.")
+    finally:
+        with _lock:
+            _busy -= 1
+
+
+def wait_until_idle(seconds: float) -> None:
+    """Let what is under way come to its end, because the process stops; what does not is cut off and says so."""
+    for latest, at_once in ((time.monotonic() + seconds, False), (time.monotonic() + seconds + 2, True)):
+        while _busy and time.monotonic() < latest:
+            if _open:
+                sync.soon(partial(_stop, at_once=at_once))
+            time.sleep(0.1)
+
+
+def _stop(*, at_once: bool) -> None:
+    for answering in list(_open):
+        answering.stop(at_once=at_once)

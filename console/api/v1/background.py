@@ -1,0 +1,149 @@
+"""`background: true` at /v1/responses: promised at once, answered by a worker, followed and taken back by its id."""
+
+import asyncio
+import time
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import asynccontextmanager
+from urllib.parse import parse_qsl
+
+import orjson
+from django.conf import settings
+
+from console.api import responses as kept_responses
+from console.api.background import promising, reading, telling
+from console.api.models import BackgroundResponse
+from console.api.v1 import rows
+from console.api.v1.http import Headers, Request, Send, common_headers, dropped_header, send_json
+from console.api.v1.once import Made, digest, once
+from console.api.v1.stream import EVENT_STREAM
+from console.core import sse, stopping
+from console.core.errors import BadInput, Conflict, NotAllowed, Refusal
+from console.core.ids import time_of, uuid7
+from console.gateway import pipeline
+from console.gateway.foreseeing import foresee
+from console.gateway.identity import KeyIdentity, StartedByKey
+from console.gateway.types import Ask
+
+_LOOK_SECONDS = 0.2
+
+
+async def promise(request: Request, send: Send, identify: KeyIdentity, ask: Ask, going_on: Ask) -> None:
+    """Promise an answer: all that can be said against it now is said now. `going_on` has what was said before."""
+    plan = await foresee(identify, going_on._replace(known_as=ask.id), started=request.started)
+    asked = rows.Asked(request, identify, ask, plan.asker)
+    headers = dropped_header(plan.dropped)
+
+    def make() -> Made:
+        return once(asked, lambda: digest(ask.body), lambda: telling.shown(promising.promise(ask, plan.asker)))
+
+    made = await asked.do(make)
+    if ask.is_stream:
+        await follow(request, send, asked, orjson.loads(made.body)["id"], -1, [*headers, *made.headers])
+    else:
+        await send_json(send, request, 200, made.body, [*headers, *made.headers])
+
+
+async def find(asked: rows.Asked, name: str) -> tuple[BackgroundResponse, bool] | None:
+    return await asked.do(kept_responses.promised, asked.caller, name)
+
+
+def starting_after(request: Request) -> int | None:
+    """Return after which event a caller wants to follow a response, None where it does not."""
+    said = dict(parse_qsl(request.query.decode("latin-1")))
+    if said.get("stream", "").lower() != "true":
+        return None
+    after = said.get("starting_after", "")
+    if after and not (after.isdecimal() and len(after) < 10):
+        raise BadInput("starting_after is the sequence_number of an event.", param="starting_after")
+    return int(after) if after else -1
+
+
+async def follow(
+    request: Request, send: Send, asked: rows.Asked, name: str, after: int, headers: Headers | None = None
+) -> None:
+    """Send the events of a response after a number until it is over.
+
+    They are read from rows, so whoever is cut off asks again from the last number it saw. A stream whose process stops
+    ends without the last event; one whose key's access ends says so.
+    """
+    latest = await asked.do(reading.heard, asked.caller, name, after)
+    request.is_answered = True
+    head = [*EVENT_STREAM, *common_headers(request)[:-1], *(headers or [])]
+    await send({"type": "http.response.start", "status": 200, "headers": head})
+    beat = time.monotonic()
+    async with _ended(request) as wait:
+        try:
+            while True:
+                if latest.frames or time.monotonic() - beat > settings.GATEWAY_HEARTBEAT_SECONDS:
+                    beat = time.monotonic()
+                    frames = latest.frames or sse.PING
+                    await send({"type": "http.response.body", "body": frames, "more_body": True})
+                if not latest.goes_on or await wait(_LOOK_SECONDS):
+                    break
+                asked = asked.again()
+                latest = await asked.do(reading.heard, asked.caller, name, latest.last)
+        except Refusal as refusal:
+            said = {"type": "error", "code": refusal.code, "message": refusal.message, "param": None}
+            frame = sse.frame({**said, "sequence_number": latest.last + 1}, "error")
+            await send({"type": "http.response.body", "body": frame, "more_body": True})
+    await send({"type": "http.response.body", "body": b""})
+
+
+@asynccontextmanager
+async def _ended(request: Request) -> AsyncIterator[Callable[[float], Awaitable[bool]]]:
+    """Give a wait that says whether the client has left or the process stops."""
+    gone = asyncio.ensure_future(_left(request))
+    stops = asyncio.ensure_future(stopping.told().wait())
+
+    async def wait(seconds: float) -> bool:
+        await asyncio.wait({gone, stops}, timeout=seconds, return_when=asyncio.FIRST_COMPLETED)
+        return gone.done() or stops.done()
+
+    try:
+        yield wait
+    finally:
+        gone.cancel()
+        stops.cancel()
+
+
+async def _left(request: Request) -> None:
+    while (await request.receive())["type"] != "http.disconnect":
+        pass
+
+
+class Cancelled(Conflict):
+    """What the log says of a call that was cancelled before there was one."""
+
+    code = "cancelled"
+
+
+async def cancel(request: Request, send: Send, asked: rows.Asked, name: str) -> None:
+    found = await find(asked, name)
+    if found is None:
+        await asked.do(_not_open, asked, name)
+        return
+    row, is_own = found
+    if not is_own and not asked.caller.may("manage_keys", row.team_id):
+        raise await asked.refuse(
+            NotAllowed("Only who asked for a response, or may manage the team's keys, cancels it.")
+        )
+    sent = row.body
+    row, is_ended = await asked.do(promising.cancel, asked.caller, row)
+    if is_ended and row.request_id is None and row.key_id is not None:
+        await _record_unmade(row, sent)
+    await send_json(send, request, 200, orjson.dumps(await asked.do(reading.object_of, row)), [])
+
+
+def _not_open(asked: rows.Asked, name: str) -> None:
+    kept_responses.find(asked.caller, name)
+    raise BadInput("Only a response in the background can be cancelled; this one is over.", param="response_id")
+
+
+async def _record_unmade(row: BackgroundResponse, sent: str) -> None:
+    """Have the log say of a call that it was asked for and never made."""
+    assert row.key_id is not None
+    id = row.pk if row.fence == 1 else uuid7()  # nobody had it before who cancelled it
+    row.body = sent
+    ask = telling.ask_of(row, telling.asked_in(row), id=id, at=time_of(id))
+    identify = StartedByKey(row.key_id, row.client_address, ask.at)
+    await pipeline.refuse(identify, ask, Cancelled("It was cancelled before its turn came."))

@@ -1,0 +1,19 @@
+"""Whether whoever began a long call may still make it."""
+
+from console.core.clock import now
+from console.gateway.types import Call
+
+
+def may_go_on(call: Call) -> bool:
+    """Say whether the key that started the call is still good, by the newest snapshot this process has."""
+    here, asker = call.here, call.plan.asker
+    here.refresh_soon()
+    snapshot = here.snapshots.current
+    if snapshot is None or asker.key is None:
+        return True
+    key = snapshot.keys_by_id.get(asker.key.id)
+    if key is None or not key.may_go_on(now(), call.plan.ask.client_address):
+        return False
+    if call.plan.alias == call.plan.version.label and call.plan.alias not in snapshot.aliases:
+        return key.may_call_exact
+    return not key.aliases or call.plan.alias in key.aliases
