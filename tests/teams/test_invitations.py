@@ -11,6 +11,7 @@ from django.contrib.auth.models import AnonymousUser
 from django.contrib.messages.storage.fallback import FallbackStorage
 from django.core import mail
 from django.core.cache import cache
+from django.db import connection
 from django.test import Client, RequestFactory
 
 from console.core.clock import now
@@ -18,9 +19,10 @@ from console.core.errors import Conflict, NotAllowed, NotFound
 from console.teams.actors import SYSTEM, Actor
 from console.teams.adapters import SocialAccountAdapter
 from console.teams.models import ApiKey, Invitation, Role, User
-from console.teams.services import invitations
+from console.teams.services import invitations, people
 from console.teams.services import teams as team_services
 from tests import make
+from tests.between import After
 from tests.conftest import Cast
 from tests.teams import log
 from tests.teams.test_sign_in import is_in
@@ -142,6 +144,44 @@ def test_a_key_gives_no_role_above_its_own_rights(cast: Cast) -> None:
             invitations.invite(actor=actor, team=cast.team_a, email="b@example.com", role=role)
         with pytest.raises(NotAllowed):
             team_services.add_member(actor=actor, team=cast.team_a, user=cast.charlie, role=role)
+
+
+def test_whoever_sends_an_invitation_again_has_the_rights_of_its_role(cast: Cast) -> None:
+    """The link is shown to them, and makes the account of the invited address."""
+    alice = Actor("user", cast.alice.pk, "Alice")
+    invitation, _ = invitations.invite(actor=alice, team=cast.team_a, email="new@example.com", role=Role.OWNER)
+    _, text = make.make_key(cast.team_a, owner=cast.alice, scopes=["members:manage"])
+    again = f"/api/teams/team-a/invitations/{invitation.pk}/"
+    response = Client().post(again, headers={"authorization": f"Bearer {text}"})
+    assert response.status_code == 403 and "link" not in response.json()
+    assert client_of(cast.alice).post(again, content_type="application/json").status_code == 200
+    # And vouches for it from then on, whoever invited first.
+    make.make_member(cast.team_a, cast.charlie, Role.OWNER)
+    _, token = invitations.resend_invitation(actor=make.actor_for(cast.charlie), invitation=invitation)
+    team_services.remove_member(actor=SYSTEM, membership=cast.team_a.memberships.get(user=cast.alice))
+    assert Client().get(f"/invitations/{token}/").status_code == 200
+
+
+def test_what_a_key_sent_is_worth_what_its_owner_may_give(cast: Cast) -> None:
+    scopes = ["members:manage", "models:call", "usage:read"]
+    of_alice, _ = make.make_key(cast.team_a, owner=cast.alice, scopes=scopes)
+    of_nobody, _ = make.make_key(cast.team_a, owner=None, scopes=scopes)
+    actors = [Actor("key", key.pk, "k") for key in (of_alice, of_nobody)]
+    tokens = [
+        invitations.invite(actor=actor, team=cast.team_a, email=f"{at}@example.com", role=Role.MEMBER)[1]
+        for at, actor in enumerate(actors)
+    ]
+    make.make_member(cast.team_a, cast.charlie, Role.OWNER)
+    assert [Client().get(f"/invitations/{token}/").status_code for token in tokens] == [200, 200]
+    team_services.remove_member(actor=SYSTEM, membership=cast.team_a.memberships.get(user=cast.alice))
+    assert [Client().get(f"/invitations/{token}/").status_code for token in tokens] == [404, 200]
+
+
+def test_accepted_twice_at_the_same_moment_it_makes_one_account(cast: Cast) -> None:
+    other = After(lambda: make.make_user("new@example.com"), of='WHERE UPPER("teams_user"."email"')
+    assert not User.objects.filter(email="new@example.com").exists()
+    with connection.execute_wrapper(other), pytest.raises(Conflict, match="There is an account"):
+        people.create_person(actor=SYSTEM, email="new@example.com", password="a long password")
 
 
 # Single sign-on -----------------------------------------------------------------------------------------------

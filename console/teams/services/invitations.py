@@ -3,6 +3,7 @@
 import datetime as dt
 import hashlib
 import secrets
+import uuid
 
 from django.conf import settings
 from django.core.mail import send_mail
@@ -15,7 +16,7 @@ from console.audit.services import record
 from console.core.clock import now
 from console.core.errors import Conflict, NotFound
 from console.teams.actors import Actor
-from console.teams.models import Invitation, Membership, Team, User
+from console.teams.models import ApiKey, Invitation, Membership, Team, User
 from console.teams.rights import rights_in_team
 from console.teams.roles import RIGHTS
 from console.teams.services.people import create_person
@@ -57,6 +58,13 @@ def _send(invitation: Invitation, token: str, actor: Actor) -> None:
     )
 
 
+def _voucher(actor: Actor) -> uuid.UUID | None:
+    """Return the person whose rights an invitation stands and falls with: who sends it, or answers for the key."""
+    if actor.kind == "key" and actor.id:
+        return ApiKey.objects.values_list("owner_id", flat=True).filter(pk=actor.id).first()
+    return actor.id if actor.kind == "user" else None
+
+
 @transaction.atomic
 def invite(*, actor: Actor, team: Team, email: str, role: str) -> tuple[Invitation, str]:
     """Invite an address and return the invitation with its token, which is not kept. An older one is replaced."""
@@ -73,7 +81,7 @@ def invite(*, actor: Actor, team: Team, email: str, role: str) -> tuple[Invitati
         email=email,
         role=role,
         token_digest=_digest(token),
-        invited_by_id=actor.id if actor.kind == "user" else None,
+        invited_by_id=_voucher(actor),
         expires_at=now() + _lifetime(),
     )
     record(
@@ -89,11 +97,20 @@ def invite(*, actor: Actor, team: Team, email: str, role: str) -> tuple[Invitati
 
 @transaction.atomic
 def resend_invitation(*, actor: Actor, invitation: Invitation) -> tuple[Invitation, str]:
-    """Send a new link for days to come; the old one stops working."""
+    """Send a new link for days to come; the old one stops working.
+
+    Whoever does it sees the link and vouches for it from now on, so it takes the rights that inviting takes.
+    """
+    check_role(actor, invitation.team, invitation.role)
     token = secrets.token_urlsafe(32)
     invitation.token_digest, invitation.expires_at = _digest(token), now() + _lifetime()
+    invitation.invited_by_id = _voucher(actor)
     open_ones = Invitation.objects.filter(pk=invitation.pk, accepted_at=None, revoked_at=None)
-    if not open_ones.update(token_digest=invitation.token_digest, expires_at=invitation.expires_at):
+    if not open_ones.update(
+        token_digest=invitation.token_digest,
+        expires_at=invitation.expires_at,
+        invited_by_id=invitation.invited_by_id,
+    ):
         raise Conflict("This invitation has been accepted or revoked meanwhile.")
     record(actions.INVITATION_RESENT, actor=actor, target=invitation, target_name=invitation.email)
     transaction.on_commit(lambda: _send(invitation, token, actor), robust=True)

@@ -1,7 +1,7 @@
 """The people of the installation: create, disable, enable, make an operator."""
 
 from allauth.usersessions.models import UserSession
-from django.db import transaction
+from django.db import IntegrityError, transaction
 
 from console.audit import actions
 from console.audit.services import changes, record
@@ -16,9 +16,14 @@ def create_person(
 ) -> User:
     """Create an account. Without a password the person comes in by a link, a passkey or single sign-on."""
     email = email.strip().lower()
+    taken = Conflict(f"There is an account for {email} already.", param="email")
     if User.objects.filter(email__iexact=email).exists():
-        raise Conflict(f"There is an account for {email} already.", param="email")
-    user = User.objects.create_user(email, password, name=name.strip(), is_superuser=is_operator)
+        raise taken
+    try:
+        with transaction.atomic():
+            user = User.objects.create_user(email, password, name=name.strip(), is_superuser=is_operator)
+    except IntegrityError:  # an invitation opened twice, and both sent at the same moment
+        raise taken from None
     record(
         actions.USER_CREATED,
         actor=actor,
