@@ -10,6 +10,7 @@ from allauth.mfa.adapter import DefaultMFAAdapter
 from allauth.mfa.models import Authenticator
 from allauth.socialaccount.adapter import DefaultSocialAccountAdapter
 from allauth.socialaccount.models import SocialLogin
+from allauth.socialaccount.providers.oauth2.client import OAuth2Error
 from django.conf import settings
 from django.core.exceptions import ImproperlyConfigured
 from django.core.signing import BadSignature
@@ -128,9 +129,15 @@ class AccountAdapter(DefaultAccountAdapter):  # type: ignore[misc]
 class SocialAccountAdapter(DefaultSocialAccountAdapter):  # type: ignore[misc]
     """Single sign-on lets in addresses the provider has verified: of an account, invited, or (OIDC_AUTO_JOIN) any."""
 
-    def can_authenticate_by_email(self, login: SocialLogin, email: str) -> bool:
-        """Only addresses the provider has verified get here; those may link to the account that has them."""
-        return True
+    def authenticate_by_email(self, sociallogin: SocialLogin) -> tuple[User, str] | None:
+        """Return the account a verified address belongs to, by the address that account has proven to have.
+
+        allauth also looks at addresses that people merely asked to change to: whoever typed a colleague's would wait
+        there for the colleague's first sign-in.
+        """
+        email = _verified_email(sociallogin)
+        user = User.objects.filter(email=email).first() if email else None
+        return (user, email) if user is not None else None
 
     def is_open_for_signup(self, request: HttpRequest, sociallogin: SocialLogin) -> bool:
         email = _verified_email(sociallogin)
@@ -139,6 +146,10 @@ class SocialAccountAdapter(DefaultSocialAccountAdapter):  # type: ignore[misc]
         return bool(settings.OIDC_AUTO_JOIN) or bool(open_invitations(email))
 
     def populate_user(self, request: HttpRequest, sociallogin: SocialLogin, data: dict[str, Any]) -> Any:
+        """Take what the provider says about somebody, as strictly as it was meant."""
+        _check_subject(sociallogin.account.extra_data)
+        for address in sociallogin.email_addresses:
+            address.verified = _is_true(address.verified)
         user = super().populate_user(request, sociallogin, data)
         name = data.get("name") or f"{data.get('first_name') or ''} {data.get('last_name') or ''}"
         user.name = " ".join(str(name).split())[:120]
@@ -155,6 +166,19 @@ class SocialAccountAdapter(DefaultSocialAccountAdapter):  # type: ignore[misc]
             accept_invitation(actor=actor_of(user, actor), invitation=invitation, user=user)
         _auto_join(actor, user)
         return user
+
+
+def _is_true(claim: object) -> bool:
+    """Say whether a claim is true. Some providers write it as text, and the text "false" counts as true in Python."""
+    return claim is True or claim == "true"
+
+
+def _check_subject(said: dict[str, Any]) -> None:
+    """Refuse answers that name nobody, or one person in the token and another with the details."""
+    answers = [said[part] for part in ("userinfo", "id_token") if isinstance(said.get(part), dict)]
+    subjects = [answer.get("sub") for answer in answers]
+    if any(not isinstance(subject, str) or subject != subjects[0] for subject in subjects):
+        raise OAuth2Error("The identity provider does not say clearly whom it means.")
 
 
 def _verified_email(sociallogin: SocialLogin) -> str:

@@ -17,9 +17,10 @@ CLIENT, SECRET = "facet", "a-secret-of-the-client"
 
 @dataclass
 class IdentityProvider:
-    """Answers the four addresses of the protocol; `person` is who just signed in there."""
+    """Answers the four addresses of the protocol. `person` is who just signed in; `token_says` bends its tokens."""
 
     person: dict[str, Any] = field(default_factory=dict)
+    token_says: dict[str, Any] = field(default_factory=dict)
     _codes: dict[str, dict[str, str]] = field(default_factory=dict)
     _server: ThreadingHTTPServer | None = None
 
@@ -94,6 +95,7 @@ class IdentityProvider:
         ):
             return 400, {"error": "invalid_grant"}
         claims = {"iss": self.address, "aud": CLIENT, "iat": time.time(), "exp": time.time() + 60, **self.person}
+        claims |= self.token_says
         return 200, {
             "access_token": "access",
             "token_type": "Bearer",

@@ -4,7 +4,9 @@ from collections.abc import Iterator
 from typing import Any
 
 import pytest
+from allauth.account.models import EmailAddress
 from allauth.mfa.totp.internal.auth import TOTP, generate_totp_secret
+from django.core import mail
 from django.test import Client
 
 from console.teams.actors import SYSTEM
@@ -78,8 +80,38 @@ def test_it_lets_in_the_invited_and_nobody_else(provider, cast):
     assert User.objects.get(email="new@example.com").memberships.get().role == "builder"
 
 
-def test_it_trusts_no_address_the_provider_did_not_verify(provider, cast):
-    assert not is_in(come_in(provider, ALICE | {"email_verified": False})[0])
+@pytest.mark.parametrize("claim", [False, "false", "no", 1, None])
+def test_it_trusts_no_address_the_provider_did_not_verify(provider, cast, claim):
+    assert not is_in(come_in(provider, ALICE | {"email_verified": claim})[0])
+
+
+def test_it_understands_providers_that_write_claims_as_text(provider, cast):
+    assert is_in(come_in(provider, ALICE | {"email_verified": "true"})[0])
+
+
+def test_an_address_somebody_only_asked_for_leads_to_nobody(provider, cast):
+    """Who waits at a colleague's address gets neither the colleague's sign-in nor their mail."""
+    EmailAddress.objects.create(user=cast.bob, email="new@example.com", verified=False)
+    new = {"sub": "8", "email": "new@example.com", "email_verified": True, "name": "New"}
+    assert not is_in(come_in(provider, new)[0])
+    cast.bob.refresh_from_db()
+    assert cast.bob.has_usable_password() and not cast.bob.socialaccount_set.exists()
+    Client().post("/accounts/password/reset/", {"email": "new@example.com"})
+    assert "no account" in mail.outbox[-1].body and "/key/" not in mail.outbox[-1].body
+    invitations.invite(actor=SYSTEM, team=cast.team_a, email="new@example.com", role="member")
+    assert signed_in(come_in(provider, new)[0]).email == "new@example.com"
+
+
+@pytest.mark.parametrize(
+    "token", [{"sub": "8"}, {"sub": None}, {"aud": "another client"}, {"iss": "https://elsewhere.example"}, {"exp": 1}]
+)
+def test_it_takes_no_token_of_somebody_or_something_else(provider, cast, token):
+    provider.token_says = token
+    try:
+        browser, answer = come_in(provider, ALICE)
+    finally:
+        provider.token_says = {}
+    assert answer.status_code == 401 and not is_in(browser)
 
 
 def test_it_keeps_disabled_people_out(provider, cast):

@@ -4,6 +4,8 @@ from typing import Any
 
 from allauth.account import forms
 
+from console.teams.models import User
+
 _WORDS = {
     "login": "E-mail",
     "email": "E-mail",
@@ -32,7 +34,12 @@ class AddEmailForm(_OurWords, forms.AddEmailForm):  # type: ignore[misc]
 
 
 class ResetPasswordForm(_OurWords, forms.ResetPasswordForm):  # type: ignore[misc]
-    pass
+    def clean_email(self) -> str:
+        """Serve only whoever has the address; an account that asked to change to it has not proven it yet."""
+        email: str = super().clean_email()
+        found: list[User] = self.users  # type: ignore[has-type]
+        self.users = [user for user in found if user.email == email.lower()]
+        return email
 
 
 class ChangePasswordForm(_OurWords, forms.ChangePasswordForm):  # type: ignore[misc]
