@@ -3,6 +3,7 @@
 import time
 import uuid
 from typing import Any
+from urllib.parse import urlsplit, urlunsplit
 
 from allauth.account.adapter import DefaultAccountAdapter
 from allauth.core.internal import ratelimit
@@ -40,6 +41,12 @@ def actor_for(request: HttpRequest, user: User | None = None) -> Actor:
     return Actor("user", user.pk, str(user), client_address=address, request_id=request_id)
 
 
+def at_home(url: str) -> str:
+    """Return an address of the console as BASE_URL has it."""
+    parts = urlsplit(url)
+    return settings.BASE_URL + urlunsplit(("", "", parts.path, parts.query, ""))
+
+
 class AccountAdapter(DefaultAccountAdapter):  # type: ignore[misc]
     def is_open_for_signup(self, request: HttpRequest) -> bool:
         """Nobody signs up by themselves; the page of an invitation makes accounts."""
@@ -50,6 +57,19 @@ class AccountAdapter(DefaultAccountAdapter):  # type: ignore[misc]
 
     def get_client_ip(self, request: HttpRequest) -> str:
         return getattr(request, "client_address", "") or "0.0.0.0"  # noqa: S104  (unknown, not "any")
+
+    # Mails ------------------------------------------------------------------------------------------------------------
+
+    def get_reset_password_from_key_url(self, key: str) -> str:
+        """Return where a reset leads: never to the host a stranger wrote into the request that asked for it."""
+        return at_home(super().get_reset_password_from_key_url(key))
+
+    def get_email_confirmation_url(self, request: HttpRequest, emailconfirmation: Any) -> str:
+        return at_home(super().get_email_confirmation_url(request, emailconfirmation))
+
+    def send_mail(self, template_prefix: str, email: str, context: dict[str, Any]) -> None:
+        site = {"name": settings.INSTALLATION_NAME, "domain": urlsplit(settings.BASE_URL).netloc}
+        super().send_mail(template_prefix, email, {"current_site": site, **context})
 
     # Sign-in attempts ---------------------------------------------------------------------------------------------
 

@@ -239,6 +239,23 @@ def test_it_answers_a_reset_for_nobody_the_same(cast: Cast) -> None:
     assert len(mail.outbox) == 2
 
 
+def test_mails_lead_home_whatever_host_the_request_named(cast: Cast, settings: Any) -> None:
+    settings.BASE_URL, settings.INSTALLATION_NAME = "https://facet.example.com", "Facet of Example"
+    for host in ("localhost", "127.0.0.1:1", "testserver:8080"):
+        mail.outbox.clear()
+        Client().post("/accounts/password/reset/", {"email": "alice@example.com"}, headers={"host": host})
+        body = str(mail.outbox[0].body)
+        assert "https://facet.example.com/accounts/password/reset/key/" in body and host not in body
+        assert body.rstrip().endswith("Facet of Example")
+    client = Client()
+    sign_in(client, "alice@example.com")
+    client.post("/accounts/reauthenticate/", {"password": make.PASSWORD}, REMOTE_ADDR="203.0.113.9")
+    mail.outbox.clear()
+    client.post("/accounts/email/", {"email": "alice.new@example.com", "action_add": ""}, headers={"host": "localhost"})
+    sent = next(letter for letter in mail.outbox if letter.to == ["alice.new@example.com"])
+    assert "https://facet.example.com/accounts/confirm-email/" in sent.body and "localhost" not in sent.body
+
+
 # One-time links --------------------------------------------------------------------------------
 
 
