@@ -279,6 +279,11 @@ ACCOUNT_DEFAULT_HTTP_PROTOCOL = "https" if BEHIND_TLS else "http"
 MFA_ADAPTER = "console.teams.adapters.MFAAdapter"
 MFA_SUPPORTED_TYPES = ["totp", "webauthn", "recovery_codes"]
 MFA_PASSKEY_LOGIN_ENABLED = True
+MFA_FORMS = {
+    "login_webauthn": "console.teams.forms.passkeys.LoginForm",
+    "authenticate_webauthn": "console.teams.forms.passkeys.AuthenticateForm",
+    "reauthenticate_webauthn": "console.teams.forms.passkeys.ReauthenticateForm",
+}
 MFA_TOTP_ISSUER = INSTALLATION_NAME
 MFA_WEBAUTHN_ALLOW_INSECURE_ORIGIN = not BEHIND_TLS
 USERSESSIONS_TRACK_ACTIVITY = True  # CallerMiddleware does, once a minute instead of on every page

@@ -1,0 +1,62 @@
+"""Coming in with a passkey: what it was asked for, and once."""
+
+from typing import Any
+
+from django.core.cache import cache
+from django.test import Client
+
+from tests.conftest import Cast
+from tests.teams.passkey import Passkey
+from tests.teams.test_sign_in import is_in, sign_in
+
+LOGIN = "/accounts/2fa/webauthn/login/"
+
+
+def ask(client: Client) -> str:
+    """Return the challenge of the sign-in page, as its script fetches it."""
+    options = client.get(LOGIN, headers={"x-requested-with": "XMLHttpRequest"}).json()["request_options"]
+    assert options["publicKey"]["userVerification"] == "required"
+    return str(options["publicKey"]["challenge"])
+
+
+def challenge_in(client: Client) -> str:
+    return str(client.session["mfa.webauthn.state"]["challenge"])
+
+
+def test_a_passkey_stands_for_both_factors_only_when_it_asked_for_a_finger(cast: Cast) -> None:
+    cache.clear()
+    alices, bobs = Passkey(cast.alice), Passkey(cast.bob)
+    client = Client()
+    client.post(LOGIN, alices.answer(ask(client), is_verified=False))
+    assert not is_in(client)
+    client.post(LOGIN, alices.answer(ask(client), is_verified=True))
+    assert client.session["_auth_user_id"] == str(cast.alice.pk)
+
+    # Bob found Alice's key. His own second factor asks for a touch only; its challenge outlives his sign-in.
+    client = Client()
+    client.get(sign_in(client, "bob@example.com")["Location"])
+    session = client.session
+    session["account_login"] = session["account_login"] | {"initiated_at": 0}
+    session.save()
+    client.post(LOGIN, alices.answer(challenge_in(client), is_verified=False))
+    assert not is_in(client)
+    client = Client()
+    client.get(second := sign_in(client, "bob@example.com")["Location"])
+    client.post(second, bobs.answer(challenge_in(client), is_verified=False))
+    assert client.session["_auth_user_id"] == str(cast.bob.pk)
+
+
+def test_an_answer_counts_once_however_many_bring_it_at_the_same_moment(cast: Cast) -> None:
+    cache.clear()
+    key, first = Passkey(cast.alice), Client()
+    answer = key.answer(ask(first), is_verified=True)
+    # The second request began before the first had ended: its session holds the challenge still.
+    asked: Any = first.session["mfa.webauthn.state"]
+    second = Client()
+    ask(second)
+    session = second.session
+    session["mfa.webauthn.state"] = asked
+    session.save()
+    first.post(LOGIN, answer)
+    second.post(LOGIN, answer)
+    assert is_in(first) and not is_in(second)
