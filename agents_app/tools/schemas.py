@@ -116,6 +116,9 @@ _CHECKS: dict[str, Callable[[Any, str], None]] = {
 }
 
 
+_LONGEST_REF = 1_000
+
+
 class TooInvolved(Exception):
     """A schema from outside that is too deep, too large, goes in circles or points elsewhere."""
 
@@ -147,6 +150,8 @@ def resolved(node: Any, root: Mapping[str, Any], seen: tuple[str, ...] = ()) -> 
     while isinstance(node, Mapping) and isinstance(ref := node.get("$ref"), str):
         if not ref.startswith("#/") and ref != "#":
             raise TooInvolved("it refers to another document")
+        if len(ref) > _LONGEST_REF:  # it is followed anew wherever it stands
+            raise TooInvolved("its references are too long")
         if ref in seen:
             raise TooInvolved("its schema goes in circles")
         if len(seen) >= 20:

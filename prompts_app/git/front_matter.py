@@ -12,7 +12,7 @@ from typing import Any
 
 import yaml
 
-from prompts_app.git.problems import unreadable
+from prompts_app.git.problems import Unreadable, unreadable
 
 _DEEPEST = 20
 _TAG = "tag:yaml.org,2002:"
@@ -63,10 +63,15 @@ def write(values: Mapping[str, Any]) -> str:
 
 def read(text: str, *, path: str, first_line: int) -> tuple[dict[str, Any], dict[str, int]]:
     """Return the mapping, and the line in the file on which each of its keys stands."""
+    depth = 0
     try:
         for event in yaml.parse(text, Loader=_Reader):
             if isinstance(event, yaml.AliasEvent) or getattr(event, "anchor", None):
                 raise unreadable(path, _line(event, first_line), "Anchors and aliases are not read; write it out.")
+            # As early as this: each further level makes every word after it dearer to read.
+            depth += isinstance(event, yaml.CollectionStartEvent) - isinstance(event, yaml.CollectionEndEvent)
+            if depth > _DEEPEST + 1:
+                raise _too_deep(path, _line(event, first_line))
         documents = list(yaml.compose_all(text, Loader=_Reader))
     except yaml.MarkedYAMLError as error:
         mark = error.problem_mark or error.context_mark
@@ -83,6 +88,10 @@ def read(text: str, *, path: str, first_line: int) -> tuple[dict[str, Any], dict
     return reading.value(top, 0), {str(key.value): _line(key, first_line) for key, _ in top.value}
 
 
+def _too_deep(path: str, line: int) -> Unreadable:
+    return unreadable(path, line, "The front matter is nested too deep.")
+
+
 def _line(at: Any, first_line: int) -> int:
     return first_line + (at.start_mark.line if at.start_mark else 0)
 
@@ -96,7 +105,7 @@ class _Reading:
     def value(self, node: yaml.Node, depth: int) -> Any:
         line = _line(node, self.first_line)
         if depth > _DEEPEST:
-            raise unreadable(self.path, line, "The front matter is nested too deep.")
+            raise _too_deep(self.path, line)
         if isinstance(node, yaml.MappingNode):
             return self._mapping(node, depth)
         if isinstance(node, yaml.SequenceNode):

@@ -24,6 +24,7 @@ from console.core.errors import BadInput
 LARGEST, MOST_OPERATIONS = 1024 * 1024, 500
 # Of all schemas of a document together: a thousand references to one large schema are a small document.
 _MOST_PARTS = 100_000
+_LONGEST_SERVER = 2_000
 _IGNORED_HEADERS = web.FORBIDDEN_HEADERS | {"accept", "content-type"}
 _BODY = "body"
 
@@ -89,9 +90,14 @@ def read_document(text: str) -> dict[str, Any]:
 
 def _of_yaml(text: str) -> Any:
     try:
+        depth = 0
         for event in yaml.parse(text, Loader=_Loader):
             if isinstance(event, yaml.AliasEvent):
                 raise BadInput("The document uses YAML anchors; write it without them, or as JSON.", param="document")
+            # As early as this: each further level makes every token after it dearer to read.
+            depth += isinstance(event, yaml.CollectionStartEvent) - isinstance(event, yaml.CollectionEndEvent)
+            if depth > strict_json.MAX_DEPTH:
+                raise _too_deep()
         return _plain(yaml.load(text, Loader=_Loader), 0)  # noqa: S506 - a safe loader
     except (yaml.YAMLError, ValueError, RecursionError) as wrong:
         mark = getattr(wrong, "problem_mark", None)
@@ -99,9 +105,13 @@ def _of_yaml(text: str) -> Any:
         raise BadInput(f"The document is neither JSON nor YAML{where}.", param="document") from None
 
 
+def _too_deep() -> BadInput:
+    return BadInput(f"The document nests more than {strict_json.MAX_DEPTH} levels.", param="document")
+
+
 def _plain(value: Any, depth: int) -> Any:
     if depth > strict_json.MAX_DEPTH:
-        raise BadInput(f"The document nests more than {strict_json.MAX_DEPTH} levels.", param="document")
+        raise _too_deep()
     if isinstance(value, dict):
         return {_plain(str(key), depth): _plain(inner, depth + 1) for key, inner in value.items()}
     if isinstance(value, list):
@@ -136,7 +146,14 @@ def operations(document: Mapping[str, Any], *, server: str = "", found_at: str =
     found: list[Operation] = []
     patience = _Patience()
     for path, item in document["paths"].items():
-        item = _resolved(item, document)
+        if len(found) >= MOST_OPERATIONS:
+            break
+        try:
+            item = _resolved(item, document)
+        except TooInvolved as involved:
+            found.append(_named("ANY", str(path), {}))
+            found[-1].trouble = str(involved)
+            continue
         for method in METHODS:
             operation = item.get(method.lower())
             if not isinstance(operation, Mapping) or len(found) >= MOST_OPERATIONS:
@@ -244,7 +261,11 @@ def _parameters(
 ) -> list[Mapping[str, Any]]:
     found: dict[tuple[str, str], Mapping[str, Any]] = {}
     for listed in (item.get("parameters"), operation.get("parameters")):
-        for one in listed if isinstance(listed, list) else []:
+        if not isinstance(listed, list):
+            continue
+        if len(listed) > 100:  # before they are looked at: a thousand operations may have this one list
+            raise TooInvolved("it has more than 100 parameters")
+        for one in listed:
             one = _resolved(one, document)
             found[str(one.get("in")), str(one.get("name"))] = one
     if len(found) > 100:
@@ -302,6 +323,20 @@ def _body(
     return f"{{{_BODY}}}", "json"
 
 
+def _with_defaults(url: str, variables: Any) -> str:
+    """Return a server's address with the defaults of its variables in place, once: none fills another."""
+    if not isinstance(variables, Mapping):
+        return url
+    parts, size = [], 0
+    for part in re.split(r"(\{[^{}]*\})", url):
+        one = variables.get(part[1:-1]) if part.startswith("{") else None
+        parts.append(str(one.get("default", "")) if isinstance(one, Mapping) else part)
+        size += len(parts[-1])
+        if size > _LONGEST_SERVER:
+            raise TooInvolved("its server's address is too long")
+    return "".join(parts)
+
+
 def _server(
     document: Mapping[str, Any], item: Mapping[str, Any], operation: Mapping[str, Any], server: str, found_at: str
 ) -> str:
@@ -309,11 +344,7 @@ def _server(
         return server
     for listed in (operation.get("servers"), item.get("servers"), document.get("servers")):
         if isinstance(listed, list) and listed and isinstance(listed[0], Mapping):
-            url = _text(listed[0].get("url"))
-            variables = listed[0].get("variables")
-            for name, one in variables.items() if isinstance(variables, Mapping) else ():
-                if isinstance(one, Mapping):
-                    url = url.replace(f"{{{name}}}", str(one.get("default", "")))
+            url = _with_defaults(_text(listed[0].get("url")), listed[0].get("variables"))
             if "://" in url:
                 return url
             if found_at:

@@ -127,6 +127,29 @@ def test_a_small_document_that_means_a_large_one_is_read_in_bounded_time(monkeyp
     )
 
 
+def test_what_would_grow_or_be_read_again_and_again_is_stopped_early():
+    variables = {f"v{n}": {"default": f"{{v{n + 1}}}{{v{n + 1}}}"} for n in range(20)}  # of which 60 double for hours
+    base = {"openapi": "3.1.0", "servers": [{"url": "https://a.example/{v0}/b", "variables": variables}]}
+    get = operations(base | {"paths": {"/c": {"get": {}}}})[0]
+    assert get.config["url"] == "https://a.example/{v1}{v1}/b/c"
+    variables["v0"] = {"default": "x" * 3_000}
+    assert "too long" in operations(base | {"paths": {"/c": {"get": {}}}})[0].trouble
+
+    same = {"parameters": [{"$ref": "#/one"}] * 101, "get": {}}  # a thousand paths may be this one
+    one = {"one": {"in": "query", "name": "a"}, "same": same, "long": {"$ref": "#" + "/" * 2_000 + "same"}}
+    paths = {"/a": {"$ref": "#/same"}, "/b": {"$ref": "#/long"}, "/c": {"$ref": "b.yaml"}, "/d": {"get": {}}}
+    found = operations(base | one | {"paths": paths}, server="https://a.example")
+    assert [made.trouble for made in found] == [
+        "it has more than 100 parameters",
+        "its references are too long",
+        "it refers to another document",
+        "",
+    ]
+    for text in ("openapi: 3.1.0\npaths: " + "[" * 200, "- " * 200):  # a hundred kilobytes of it took a minute
+        with pytest.raises(BadInput, match="more than 32 levels"):
+            read_document(text)
+
+
 def test_importing_calls_nothing_and_makes_all_or_none(cast, upstream, signed_in, bella):
     text = SHOP.replace("https://{region}.api.example.com/v1", upstream.url)
     with pytest.raises(BadInput, match="circles"):

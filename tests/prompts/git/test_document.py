@@ -129,6 +129,7 @@ WRONG = [
     ("---\n? [a]\n: b\n---\n", 2, "key must be a word"),
     ("---\nparameters: {a: 1e999}\n---\n", 2, "too large"),
     ("---\nparameters: " + "[" * 60 + "]" * 60 + "\n---\n", 2, "nested too deep"),
+    ("---\nparameters: " + "[" * 60 + "\n---\n", 2, "nested too deep"),  # found before the end is looked for
     ("---\nkind: chat\n---\nHi\n", 4, "begins with a line"),
     ("---\nkind: chat\n---\n# [system]\na\n# [robot]\n", 6, "'robot' is not a role"),
 ]
