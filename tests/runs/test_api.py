@@ -1,5 +1,6 @@
 """/v1/agents/{slug}/runs and /v1/queues/{name}/items, as programs use them against a real server."""
 
+import datetime as dt
 import json
 import threading
 from typing import Any
@@ -12,7 +13,7 @@ from agents_app.services import queues
 from agents_app.services.triggers import create_trigger
 from console.api.v1 import rows
 from console.teams.actors import SYSTEM
-from console.teams.services.keys import revoke_key
+from console.teams.services.keys import revoke_key, rotate_key
 from tests import make
 from tests.runs.conftest import Shop
 from tests.runs.scripts import wants, words
@@ -160,6 +161,22 @@ def test_work_goes_into_a_queue_and_its_result_comes_out(shop: Shop, client: htt
     queues.finish(queue=queue, item_id=item.pk, receipt=item.receipt, result={"text": "Done."})
     shown = client.get(f"/v1/queues/tickets/items/{first.json()['id']}?wait=5").json()
     assert (shown["status"], shown["result"]) == ("done", {"text": "Done."})
+    # Whoever names the dedupe id learns that the work is there, and not what came of it.
+    team, same = shop.world.team, {"body": {"message": "?"}, "dedupe_id": "17"}
+    _, other = make.make_key(team)
+    _, reader = make.make_key(team, scopes=["models:call", "audit:content"])
+    path = f"/v1/queues/tickets/items/{first.json()['id']}"
+    for bearer, result in ((other, None), (reader, {"text": "Done."})):
+        as_ = {"Authorization": f"Bearer {bearer}"}
+        put = client.post("/v1/queues/tickets/items", json=same, headers=as_)
+        assert (put.status_code, put.json()["id"], put.json()["result"]) == (200, first.json()["id"], result)
+        seen = client.get(path, headers=as_).json()
+        assert (seen["status"], seen["result"]) == ("done", result)
+        listed = client.get(f"/api/queues/{queue.pk}/items/", headers=as_).json()["data"]
+        assert [one["dedupe_id"] for one in listed] == ["17" if result else None]
+    _, rotated = rotate_key(actor=SYSTEM, key=shop.world.key, overlap=dt.timedelta(hours=1))
+    seen = client.get(path, headers={"Authorization": f"Bearer {rotated}"}).json()
+    assert seen["result"] == {"text": "Done."}
     assert client.post("/v1/queues/nothing/items", json={"body": 1}).status_code == 404
     assert client.post("/v1/queues/tickets/items", json={"text": 1}).status_code == 400
     answered = {"body": 1, "callback_url": "https://shop.example.com/results"}

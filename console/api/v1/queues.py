@@ -3,9 +3,11 @@
 import hashlib
 import time
 import uuid
+from typing import Any
 
 import orjson
 
+from agents_app import access
 from agents_app.models import Queue, QueueItem
 from agents_app.queries.running import run_said
 from agents_app.services import queues as services
@@ -16,7 +18,7 @@ from console.api.v1.http import MethodNotAllowed, Request, Send, read_json, send
 from console.audit.models import EventType
 from console.core import stopping
 from console.core.errors import BadInput, NotAllowed, NotFound, Refusal
-from console.teams.models import Environment
+from console.teams.models import ApiKey, Environment
 
 ROUTE = "/v1/queues/{name}/items"
 LONGEST_WAIT = 300
@@ -46,6 +48,20 @@ def _queue(asked: rows.Asked, name: str) -> Queue:
     return queue
 
 
+def _shown(asked: rows.Asked, item: QueueItem) -> dict[str, Any]:
+    """Return an item as this key may see it: what came of it is for the key that put it, and for who may read content.
+
+    A dedupe id is the whole team's and often easy to guess, so to name one is not to be told.
+    """
+    caller = asked.caller
+    is_own = item.put_by_id is not None and (
+        item.put_by_id == caller.key_id
+        or ApiKey.objects.filter(pk=item.put_by_id, replaced_by=caller.key_id).exists()  # which this one came after
+    )
+    is_told = is_own or access.may_read_items(caller, item.queue.team)
+    return queue_item(item) | ({} if is_told else {"result": None})
+
+
 async def _put(request: Request, send: Send, name: str) -> None:
     asked = await rows.asked(request, EventType.AGENT.value, ROUTE)
     try:
@@ -67,7 +83,7 @@ async def _put(request: Request, send: Send, name: str) -> None:
         digest = hashlib.sha256(f"{asked.caller.key_id}\0{key}".encode()).hexdigest()
         dedupe, is_keyed = f"idempotency:{digest}", True
 
-    def put() -> tuple[QueueItem, bool]:
+    def put() -> tuple[dict[str, Any], bool]:
         queue = _queue(asked, name)
         if asked.asker.environment == Environment.SANDBOX and services.is_served_in(queue, Environment.PRODUCTION):
             raise NotAllowed(f"A sandbox key puts nothing into {queue.slug}, which starts agents in production.")
@@ -82,10 +98,10 @@ async def _put(request: Request, send: Send, name: str) -> None:
         )
         if is_keyed and (item.body, item.callback_url) != (given["body"], given.get("callback_url", "")):
             raise KeyReused("This Idempotency-Key put something else; use a new key.", param="Idempotency-Key")
-        return item, is_new
+        return _shown(asked, item), is_new
 
-    item, is_new = await asked.do(put)
-    await send_json(send, request, 202 if is_new else 200, orjson.dumps(queue_item(item)), [])
+    said, is_new = await asked.do(put)
+    await send_json(send, request, 202 if is_new else 200, orjson.dumps(said), [])
 
 
 async def _see(request: Request, send: Send, name: str, item_id: str) -> None:
@@ -94,7 +110,8 @@ async def _see(request: Request, send: Send, name: str, item_id: str) -> None:
 
     def read() -> QueueItem:
         identifier: uuid.UUID = rows.identifier(item_id, "item_", "item")
-        item = QueueItem.objects.filter(queue=_queue(asked, name), pk=identifier).first()
+        rows_here = QueueItem.objects.select_related("queue__team").filter(queue=_queue(asked, name))
+        item = rows_here.filter(pk=identifier).first()
         if item is None:
             raise NotFound("There is no such item.")
         return item
@@ -105,7 +122,7 @@ async def _see(request: Request, send: Send, name: str, item_id: str) -> None:
         is_stopping = await stopping.is_told_within(_LOOK_SECONDS)
         asked = asked.again()
         item = await asked.do(read)
-    await send_json(send, request, 200, orjson.dumps(queue_item(item)), [])
+    await send_json(send, request, 200, orjson.dumps(await asked.do(_shown, asked, item)), [])
 
 
 def _wait_of(request: Request) -> float:

@@ -45,12 +45,13 @@ class QueueChangeSerializer(_QueueFields):
 
 
 class QueueItemSerializer(serializers.ModelSerializer[QueueItem]):
-    """`body` and `result` are null for those who may not read content."""
+    """`body`, `result` and `dedupe_id` are null for those who may not read content."""
 
     queue = serializers.SlugRelatedField("slug", read_only=True)  # type: ignore[var-annotated]
     run = serializers.CharField(source="run.public_id", default=None)
     body = serializers.SerializerMethodField()
     result = serializers.SerializerMethodField()
+    dedupe_id = serializers.SerializerMethodField()
 
     class Meta:
         model = QueueItem
@@ -67,6 +68,10 @@ class QueueItemSerializer(serializers.ModelSerializer[QueueItem]):
 
     def get_result(self, item: QueueItem) -> Any:
         return self._content(item, item.result)
+
+    def get_dedupe_id(self, item: QueueItem) -> str | None:
+        said: str | None = self._content(item, item.dedupe_id)
+        return said
 
 
 class QueueEndpoint(Endpoint):
