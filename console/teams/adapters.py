@@ -17,6 +17,7 @@ from django.core.exceptions import ImproperlyConfigured
 from django.core.signing import BadSignature
 from django.forms import ValidationError
 from django.http import HttpRequest, HttpResponse
+from django.utils.http import url_has_allowed_host_and_scheme
 
 from console.audit import actions
 from console.audit.models import Status
@@ -57,6 +58,11 @@ class AccountAdapter(DefaultAccountAdapter):  # type: ignore[misc]
 
     def get_client_ip(self, request: HttpRequest) -> str:
         return getattr(request, "client_address", "") or "0.0.0.0"  # noqa: S104  (unknown, not "any")
+
+    def is_safe_url(self, url: str | None) -> bool:
+        """Say whether a redirect stays here: the other names the console answers to lead to other machines."""
+        here, is_secure = self.request.get_host(), self.request.is_secure()
+        return url_has_allowed_host_and_scheme(url, allowed_hosts={here}, require_https=is_secure)
 
     # Mails ------------------------------------------------------------------------------------------------------------
 

@@ -112,7 +112,11 @@ def test_it_refuses_the_disabled(cast: Cast) -> None:
 
 
 @pytest.mark.parametrize(
-    "target", ["https://evil.example/", "//evil.example/", "https:evil.example", "javascript:alert(1)"]
+    "target",
+    [
+        *("https://evil.example/", "//evil.example/", "https:evil.example", "javascript:alert(1)"),
+        *("http://localhost/", "//127.0.0.1/", "https://[::1]/"),  # the console's too, of whoever opens the link
+    ],
 )
 def test_it_stays_on_this_host(cast: Cast, target: str) -> None:
     response = sign_in(Client(), "alice@example.com", next=target)
