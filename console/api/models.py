@@ -3,6 +3,7 @@
 from django.db import models
 from django.db.models import Q
 
+from agents_app.models import Run
 from console.core.clock import now
 from console.teams.models import ApiKey, Team
 
@@ -47,6 +48,7 @@ class ForgottenResponse(models.Model):
 class BackgroundResponse(models.Model):
     """A response whose caller does not wait: that it was promised, and what became of it.
 
+    One that an agent with tools answers is its `run`, whether or not its caller waits: that says what became of it.
     `request_id` is that of the call that was made for it last; the answer is in the log, under that id. `body` is what
     was sent as long as the log does not have it: until the call has ended, or for good where it ended without an
     answer; redacted then. `lease_until` and `fence` say which worker is at it, as of a batch.
@@ -65,6 +67,7 @@ class BackgroundResponse(models.Model):
     id = models.UUIDField(primary_key=True, editable=False, help_text="The id of the request that asked for it.")
     team = models.ForeignKey(Team, on_delete=models.CASCADE, related_name="+")
     key = models.ForeignKey(ApiKey, on_delete=models.SET_NULL, null=True, related_name="+")
+    run = models.ForeignKey(Run, on_delete=models.CASCADE, null=True, related_name="+")
     client_address = models.CharField(max_length=45, blank=True, help_text="Where from; a key's networks are asked.")
     client_request_id = models.CharField(max_length=200, blank=True)
     lane = models.CharField(max_length=12)

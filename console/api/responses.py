@@ -15,6 +15,7 @@ from django.conf import settings
 from django.db import transaction
 from django.db.models import Exists, OuterRef
 
+from console.api.background import runs, telling
 from console.api.models import BackgroundResponse, ForgottenResponse
 from console.audit import actions
 from console.audit.models import AuditEvent, EventType, Payload, Status
@@ -66,10 +67,11 @@ def promised(caller: Caller, name: str) -> tuple[BackgroundResponse, bool] | Non
     """Return a response in the background and whether it is the caller's own; None for strangers, and for others."""
     if _NAME.fullmatch(name) is None:
         return None
-    mine = BackgroundResponse.objects.filter(team_id__in=list(caller.rights)).select_related("team")
-    row = mine.filter(pk=uuid.UUID(hex=name.removeprefix(PREFIX))).first()
+    mine = BackgroundResponse.objects.filter(team_id__in=list(caller.rights))
+    row = mine.select_related("team", "run__agent").filter(pk=uuid.UUID(hex=name.removeprefix(PREFIX))).first()
     if row is None:
         return None
+    runs.look(row)
     is_own = _made(caller, row.key_id)
     return (row, is_own) if is_own or caller.may("read_content", row.team_id) else None
 
@@ -86,6 +88,8 @@ def find(caller: Caller, name: str, *, param: str | None = None) -> Kept:
                 param=param,
                 code="response_not_over",
             )
+        if row.run_id is not None:
+            return _of_run(row, name, param, is_own=found[1])
         is_answered = row.state in {BackgroundResponse.State.COMPLETED, BackgroundResponse.State.INCOMPLETE}
         line_id = row.request_id if is_answered else None
     line = (
@@ -107,18 +111,33 @@ def find(caller: Caller, name: str, *, param: str | None = None) -> Kept:
     if bodies.keys() < {"input", "output"}:
         raise _missing(name, param)
     if any(payload.is_cut for payload in bodies.values()):
-        raise Conflict(
-            f"The response {name!r} is longer than what the log keeps of one, so it is not there as a whole:"
-            " send the whole conversation as input.",
-            param=param,
-            code="response_not_whole",
-            headers={"x-should-retry": "false"},
-        )
+        raise _not_whole(name, param)
     asked, response = (orjson.loads(bodies[kind].body) for kind in ("input", "output"))
     if asked.get("store") is False:
         raise _missing(name, param)
     size = sum(len(payload.body) for payload in bodies.values())
     return Kept(id, line.team_id, asked, response, size, is_own)
+
+
+def _of_run(row: BackgroundResponse, name: str, param: str | None, *, is_own: bool) -> Kept:
+    """Return a response that a run answered."""
+    asked = telling.asked_in(row)
+    if row.state != BackgroundResponse.State.COMPLETED or asked.get("store") is False:
+        raise _missing(name, param)
+    if not row.body:
+        raise _not_whole(name, param)
+    response = runs.told(row, waits=False).events.response
+    return Kept(row.pk, row.team_id, asked, response, row.size + len(orjson.dumps(response)), is_own)
+
+
+def _not_whole(name: str, param: str | None) -> Conflict:
+    return Conflict(
+        f"The response {name!r} is longer than what the log keeps of one, so it is not there as a whole:"
+        " send the whole conversation as input.",
+        param=param,
+        code="response_not_whole",
+        headers={"x-should-retry": "false"},
+    )
 
 
 class _Reading:

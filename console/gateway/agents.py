@@ -91,7 +91,7 @@ def with_agent(snapshot: "Snapshot", asker: Asker, ask: Ask) -> Ask:
     if agent.has_tools:
         raise NeedsRun(
             f"{ask.model} works with tools, so it is started as a run: on its page, or with a key at"
-            f" /v1/chat/completions and /v1/agents/{slug}/runs.",
+            f" /v1/chat/completions, /v1/responses and /v1/agents/{slug}/runs.",
             param="model",
         )
     if alias_of(agent, snapshot.aliases, asker) is None:

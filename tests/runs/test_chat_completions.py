@@ -11,11 +11,12 @@ from django.db import connections
 from agents_app.engine import advancing, lease
 from agents_app.models import Agent, Run
 from console.audit.models import AuditEvent
-from tests import make
+from tests import make, sdks
 from tests.gateway.conftest import ask, client  # noqa: F401
 from tests.runs.conftest import Shop
 from tests.runs.counting import counted
 from tests.runs.scripts import wants, words
+from tests.waiting import until
 
 Ask = Callable[..., httpx.Response]
 
@@ -121,3 +122,73 @@ def test_it_refuses_what_a_run_cannot_take_on_record(shop: Shop, ask: Ask) -> No
     assert probing.status_code == 404
     assert not Run.objects.exists()
     assert AuditEvent.objects.filter(status="refused", type__in=["agent", "chat"]).count() >= 5
+
+
+def test_it_answers_as_a_response_too(shop: Shop, client: httpx.Client) -> None:  # noqa: F811
+    """With OpenAI's own client: waited for, in the background, streamed, gone on from, cancelled."""
+    base, key = f"{client.base_url}/v1/", shop.world.key_text
+    shop.says(wants(("count", {"what": "apples", "says": "seven"})), words("Seven apples."), words("As I said."))
+    with sdks.openai.OpenAI(base_url=base, api_key=key, max_retries=0) as sdk:
+        raw = sdk.responses.with_raw_response.create(
+            model="agent:clerk", input="How many?", instructions="Be brief.", temperature=0, metadata={"ticket": "7"}
+        )
+        whole, run = raw.parse(), Run.objects.get()
+        assert (whole.output_text, whole.status, whole.usage.total_tokens) == ("Seven apples.", "completed", 56)
+        assert (raw.headers["x-facet-run"], raw.headers["x-facet-dropped-fields"]) == (run.public_id, "temperature")
+        assert run.input["message"].endswith("Now:\n\nHow many?") and "system: Be brief." in run.input["message"]
+        assert sdk.responses.retrieve(whole.id).model_dump() == whole.model_dump() and whole.metadata == {"ticket": "7"}
+
+        once = {"Idempotency-Key": "once"}
+        further = {"model": "agent:clerk", "input": "Sure?", "previous_response_id": whole.id, "background": True}
+        made, same = (sdk.responses.create(**further, extra_headers=once) for _ in range(2))
+        assert made.id == same.id and made.background and Run.objects.count() == 2
+        events = list(sdk.responses.retrieve(made.id, stream=True))
+        assert [event.sequence_number for event in events] == list(range(len(events)))
+        assert (events[1].type, events[-1].type) == ("response.queued", "response.completed")
+        assert list(sdk.responses.retrieve(made.id, stream=True, starting_after=3)) == events[4:]
+        assert sdk.responses.retrieve(made.id).output_text == "As I said."
+        said = Run.objects.latest("created_at").input["message"]
+        assert "user: How many?" in said and "assistant: Seven apples." in said and "Be brief" not in said
+        assert [item.content[0].text for item in sdk.responses.input_items.list(made.id)] == ["Sure?"]
+
+        # One that asks a person: who waits is told so, who does not sees it go on.
+        shop.says(wants(("pay", {"what": "rent"})), wants(("pay", {"what": "rent"})))
+        told = list(sdk.responses.create(model="agent:clerk", input="Pay.", stream=True))
+        assert told[-1].type == "response.incomplete" and "decision about pay" in told[-1].response.output_text
+        made = sdk.responses.create(model="agent:clerk", input="Pay.", background=True)
+        waiting = Run.objects.latest("created_at")
+        until(lambda: Run.objects.get(pk=waiting.pk).state == "waiting", "it waits")
+        seen = sdk.responses.retrieve(made.id)
+        assert (seen.status, seen.output, seen.to_dict()["facet"]["waits_for"]) == ("in_progress", [], "pay")
+        for _ in range(2):
+            assert sdk.responses.cancel(made.id).status == "cancelled"
+        assert sdk.responses.retrieve(made.id).status == "cancelled" == Run.objects.get(pk=waiting.pk).state
+        assert list(sdk.responses.retrieve(made.id, stream=True))[-1].type == "response.failed"
+
+        make.publish_agent(shop.agent, limits={"steps": 1})
+        shop.says(*[wants(("count", {"what": "pears"}))] * 2)
+        with pytest.raises(sdks.openai.UnprocessableEntityError) as failed:
+            sdk.responses.create(model="agent:clerk", input="Count.")
+        assert failed.value.code == "limit_reached"
+        (*_, last) = sdk.responses.create(model="agent:clerk", input="Count.", stream=True)
+        assert last.response.error.code == "limit_reached"
+        assert sdk.responses.retrieve(last.response.id).status == "failed"
+
+        picture = [{"role": "user", "content": [{"type": "input_image", "image_url": "https://x.example/a.png"}]}]
+        for more, param in (
+            ({"tools": [{"type": "function", "name": "mine"}]}, "tools"),
+            ({"input": picture}, "input[0].content"),
+            ({"text": {"format": {"type": "json_object"}}}, "text.format"),
+        ):
+            with pytest.raises(sdks.openai.BadRequestError) as refused:
+                sdk.responses.create(**{"model": "agent:clerk", "input": "x", **more})
+            assert refused.value.param == param
+        sdk.responses.delete(whole.id)
+        with pytest.raises(sdks.openai.NotFoundError):
+            sdk.responses.retrieve(whole.id)
+    _, stranger = make.make_key(make.make_team("Others"))
+    Agent.objects.filter(pk=shop.agent.pk).update(audience="team")
+    head = {"Authorization": f"Bearer {stranger}"}
+    assert client.get(f"/v1/responses/{made.id}", headers=head).status_code == 404
+    asked = {"model": "agent:clerk", "input": picture, "background": True}
+    assert client.post("/v1/responses", json=asked, headers=head).status_code == 404

@@ -6,7 +6,9 @@ from django.conf import settings
 from django.db import transaction
 from django.db.models import Count, Sum
 
-from console.api.background import rows, sweeping, telling
+from agents_app.models import Run
+from agents_app.services.runs import cancel_run
+from console.api.background import rows, runs, sweeping, telling
 from console.api.background.rows import State
 from console.api.models import BackgroundResponse, ForgottenResponse
 from console.audit import actions
@@ -32,7 +34,7 @@ def promise(ask: Ask, asker: Asker) -> BackgroundResponse:
     """Write a response down that is to be answered; a worker does."""
     size = len(ask.text.encode())
     team = Team.objects.select_for_update(no_key=True).get(pk=asker.team.id)  # of two that come at once, one is last
-    held = BackgroundResponse.objects.filter(team=team, state__in=rows.OPEN)
+    held = BackgroundResponse.objects.filter(team=team, state__in=rows.OPEN, run=None)
     there = held.aggregate(count=Count("pk"), bytes=Sum("size"))
     if there["count"] >= _MOST_OPEN or (there["bytes"] or 0) + size > _MOST_BYTES:
         raise TooManyOpen(
@@ -40,7 +42,17 @@ def promise(ask: Ask, asker: Asker) -> BackgroundResponse:
             " Wait until some are over, or send a batch.",
             retry_after=_RETRY_SECONDS,
         )
-    row = BackgroundResponse(
+    row = _row(ask, asker, team)
+    row.save(force_insert=True)
+    if row.is_stream:
+        rows.keep(row, telling.first_frames(row))
+        row.save(update_fields=["told"])
+    sweeping.wake(row)
+    return row
+
+
+def _row(ask: Ask, asker: Asker, team: Team) -> BackgroundResponse:
+    return BackgroundResponse(
         id=ask.id,
         team=team,
         key_id=asker.key.id if asker.key is not None else None,
@@ -50,15 +62,22 @@ def promise(ask: Ask, asker: Asker) -> BackgroundResponse:
         model=ask.model[:200],
         is_stream=ask.is_stream,
         body=ask.text,
-        size=size,
+        size=len(ask.text.encode()),
         created_at=ask.at,
         expires_at=now() + dt.timedelta(seconds=settings.BATCH_WINDOW_SECONDS),
     )
+
+
+def promise_of_run(ask: Ask, asker: Asker, run: Run) -> BackgroundResponse:
+    """Write down that a run answers a response; of a run that was found again, the response it answers."""
+    Run.objects.select_for_update(no_key=True, of=("self",)).get(pk=run.pk)  # of two that find it at once, one is last
+    earlier = BackgroundResponse.objects.filter(run=run).order_by("created_at", "id").first()
+    if earlier is not None:
+        earlier.run = run
+        return earlier
+    row = _row(ask, asker, Team.objects.get(pk=asker.team.id))
+    row.run, row.body = run, rows.kept_body(row.body)  # the run has its input; this is for who asks for it later
     row.save(force_insert=True)
-    if row.is_stream:
-        rows.keep(row, telling.first_frames(row))
-        row.save(update_fields=["told"])
-    sweeping.wake(row)
     return row
 
 
@@ -68,6 +87,8 @@ def cancel(caller: Caller, row: BackgroundResponse) -> tuple[BackgroundResponse,
 
     Says as well whether it was this that ended it.
     """
+    if row.run is not None:
+        return _cancel_run(caller, row, row.run)
     row = BackgroundResponse.objects.select_for_update(of=("self",)).select_related("team").get(pk=row.pk)
     if row.state == State.CANCELLED:
         return row, False
@@ -82,10 +103,19 @@ def cancel(caller: Caller, row: BackgroundResponse) -> tuple[BackgroundResponse,
     return row, True
 
 
+def _cancel_run(caller: Caller, row: BackgroundResponse, run: Run) -> tuple[BackgroundResponse, bool]:
+    if not row.is_open and row.state != State.CANCELLED:
+        raise BadInput(f"Only an open response can be cancelled; this one is {row.state}.", param="response_id")
+    row.run = cancel_run(actor=caller.actor, run=run)
+    runs.look(row)
+    return row, False
+
+
 @transaction.atomic
 def forget(caller: Caller, row: BackgroundResponse) -> None:
     """Remove what is promised no more; the log keeps of it what it keeps."""
-    row = BackgroundResponse.objects.select_for_update(of=("self",)).select_related("team").get(pk=row.pk)
+    if row.run_id is None:
+        row = BackgroundResponse.objects.select_for_update(of=("self",)).select_related("team").get(pk=row.pk)
     if row.is_open:
         raise Conflict("The response is under way; cancel it first.", headers={"x-should-retry": "false"})
     record(actions.RESPONSE_DELETED, actor=caller.actor, target_name=row.public_id, team=row.team, surface="api")

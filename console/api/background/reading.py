@@ -7,11 +7,12 @@ from django.db.models import Subquery
 from django.db.models.functions import Coalesce
 
 from console.api import responses as kept_responses
-from console.api.background import telling
+from console.api.background import runs, telling
 from console.api.background.rows import State
 from console.api.models import BackgroundResponse, ResponseFrames
 from console.audit.models import Payload
 from console.core.errors import BadInput, Conflict, NotFound
+from console.gateway.responses.events import named
 from console.teams.callers import Caller
 
 _MOST_ROWS = 200
@@ -27,6 +28,8 @@ class Heard(NamedTuple):
 
 def object_of(row: BackgroundResponse) -> dict[str, Any]:
     """Return a response as it is now; the answer of one that has one is what the log keeps."""
+    if row.run_id is not None:
+        return runs.told(row, waits=False).events.response
     is_answered = row.state in {State.COMPLETED, State.INCOMPLETE}
     output = None
     if row.request_id is not None and not row.is_open:
@@ -50,12 +53,21 @@ def object_of(row: BackgroundResponse) -> dict[str, Any]:
     return answer
 
 
-def heard(caller: Caller, name: str, after: int) -> Heard:
-    """Return the events of a response after this number, as far as they are told."""
+def again(caller: Caller, name: str) -> BackgroundResponse:
+    """Return a response as it is now."""
     found = kept_responses.promised(caller, name)
     if found is None:
         raise NotFound(f"There is no response {name[:60]!r}, or it is not kept any more.")
-    row = found[0]
+    return found[0]
+
+
+def heard(caller: Caller, name: str, after: int, *, waits: bool = False) -> Heard:
+    """Return the events of a response after this number, as far as they are told."""
+    row = again(caller, name)
+    if row.run_id is not None:
+        told_now = runs.told(row, waits=waits)
+        new = telling.split(named(told_now.events.take()))[after + 1 :]
+        return Heard(b"".join(new), after + len(new), not told_now.is_over)
     # The last events come in the commit that ends it, so whoever read the end before the events reads all of them.
     told = ResponseFrames.objects.filter(response=row)
     holds_the_next = told.filter(first__lte=after + 1).order_by("-first").values("first")[:1]
@@ -68,7 +80,9 @@ def heard(caller: Caller, name: str, after: int) -> Heard:
 
 
 def check_followed(row: BackgroundResponse) -> None:
-    """Refuse to follow what has no events."""
+    """Refuse to follow what has no events; a run's are told anew each time."""
+    if row.run_id is not None:
+        return
     if not row.is_stream:
         raise BadInput("This response was asked for without stream: true; look at it without stream.", param="stream")
     if not row.is_open and not ResponseFrames.objects.filter(response=row).exists():

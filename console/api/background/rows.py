@@ -42,7 +42,7 @@ def free() -> Q:
     """Match responses a worker may take: open, with no worker, and not told to wait."""
     has_no_worker = Q(lease_until=None) | Q(lease_until__lt=Now())
     may_go_on = Q(not_before=None) | Q(not_before__lte=Now()) | Q(expires_at__lte=Now())
-    return Q(state__in=OPEN) & has_no_worker & may_go_on
+    return Q(state__in=OPEN, run=None) & has_no_worker & may_go_on
 
 
 @transaction.atomic

@@ -34,3 +34,4 @@ def prune() -> None:
     ResponseFrames.objects.filter(response__ended_at__lt=now() - _EVENTS_STAY).delete()
     kept = dt.timedelta(days=settings.AUDIT_CONTENT_KEEP_DAYS)
     BackgroundResponse.objects.filter(ended_at__lt=now() - kept).delete()
+    BackgroundResponse.objects.filter(run__isnull=False, created_at__lt=now() - kept).delete()

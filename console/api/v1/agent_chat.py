@@ -9,6 +9,7 @@
 import asyncio
 import hashlib
 import time
+from collections.abc import Callable, Sequence
 from typing import Any, NamedTuple
 
 import orjson
@@ -41,6 +42,8 @@ from console.gateway import pipeline
 from console.gateway.agents import PREFIX, unknown_agent
 from console.gateway.types import Ask
 from console.gateway.unknown_fields import names_of, settled
+
+Said = Sequence[tuple[str, str]]  # by whom, and what
 
 _LOOK_SECONDS, _RETRY_AFTER = 0.25, 2
 # What of a request concerns a run.
@@ -95,9 +98,9 @@ async def answer_by_run(request: Request, send: Send, ask: Ask) -> None:
     headers += dropped_header(names_of(k for k, v in ask.body.items() if v is not None and k not in _TAKEN))
     beat = _Beat(request, send, headers) if ask.is_stream else None
     try:
-        seen = await _wait(asked, run, beat)
+        seen = await wait_for(asked, run, beat)
         if seen.run.state in {Run.State.FAILED, Run.State.CANCELLED}:
-            raise _failed(seen.run)
+            raise failed(seen.run)
     except Refusal as refusal:
         if beat is None or not beat.is_started:
             raise
@@ -141,21 +144,31 @@ def _slug(model: str) -> tuple[str, str]:
 
 
 def _start(asked: rows.Asked, ask: Ask) -> Run:
+    def said() -> list[tuple[str, str]]:
+        return [(str(message.get("role", "user")), _text(message)) for message in ask.body.get("messages", [])]
+
+    return start(asked, ask, said, trigger=Run.Trigger.CHAT, not_taken=_NOT_TAKEN, param="messages")
+
+
+def start(
+    asked: rows.Asked, ask: Ask, said: Callable[[], Said], *, trigger: str, not_taken: Sequence[str], param: str
+) -> Run:
+    """Start the run of what was `said` in the field `param` of the request, read once it is known who may."""
     ask = settled(asked.asker, ask)
     slug, environment = _slug(ask.model)
     try:
         agent = access.agent_for(asked.caller, slug, "use")
     except UnknownAgent:
         raise unknown_agent(ask.model) from None
-    if taken := next((name for name in _NOT_TAKEN if ask.body.get(name) is not None), None):
-        said = f"{ask.model} works by itself, with its own instructions and tools; leave {taken} out."
-        raise BadInput(said, param=taken)
+    if taken := next((name for name in not_taken if ask.body.get(name) is not None), None):
+        why = f"{ask.model} works by itself, with its own instructions and tools; leave {taken} out."
+        raise BadInput(why, param=taken)
     if ask.body.get("n", 1) != 1:
         raise BadInput("A run has one answer; leave n out.", param="n")
     own = asked.asker.environment
     if environment == "production" and own != "production":
         raise NotAllowed("A sandbox key cannot run agents in production.", param="model")
-    given = _input(agent.live.input_schema if agent.live else None, ask.body.get("messages", []))
+    given = _input(agent.live.input_schema if agent.live else None, said(), param)
     key = asked.request.idempotency_key
     digest = hashlib.sha256(check_key(key).encode()).hexdigest() if key is not None else None
     run = start_run(
@@ -163,8 +176,8 @@ def _start(asked: rows.Asked, ask: Ask) -> Run:
         agent=agent,
         input=given,
         environment=environment or own,
-        trigger=Run.Trigger.CHAT,
-        dedupe_key=f"chat:{asked.caller.key_id}:{digest}" if digest else None,
+        trigger=trigger,
+        dedupe_key=f"{trigger}:{asked.caller.key_id}:{digest}" if digest else None,
         client_address=asked.request.client_address,
         called_by=run_said(asked.request.calling_run),
     )
@@ -174,17 +187,16 @@ def _start(asked: rows.Asked, ask: Ask) -> Run:
     return run
 
 
-def _input(schema: dict[str, Any] | None, messages: list[dict[str, Any]]) -> dict[str, Any]:
+def _input(schema: dict[str, Any] | None, texts: Said, param: str) -> dict[str, Any]:
     """Return what the run is given: the message, after what was said before it; an object where the agent wants one."""
-    texts = [(str(message.get("role", "user")), _text(message)) for message in messages]
     if not texts or texts[-1][0] != "user":
-        raise BadInput("The last message must be the user's: it is what the run is about.", param="messages")
+        raise BadInput("The last message must be the user's: it is what the run is about.", param=param)
     if schema is not None:
         try:
             value = orjson.loads(texts[-1][1])
         except orjson.JSONDecodeError:
             raise BadInput(
-                "This agent takes a JSON object as its message; see its input schema.", param="messages"
+                "This agent takes a JSON object as its message; see its input schema.", param=param
             ) from None
         return dict(value) if isinstance(value, dict) else {"": value}
     if len(texts) == 1:
@@ -203,7 +215,7 @@ def _text(message: dict[str, Any]) -> str:
     return "\n".join(str(part.get("text", "")) for part in parts)
 
 
-async def _wait(asked: rows.Asked, run: Run, beat: _Beat | None) -> Seen:
+async def wait_for(asked: rows.Asked, run: Run, beat: _Beat | None = None) -> Seen:
     """Wait until the run is over or asks a person; RunGoesOn when this process stops before."""
     gone, stops = asyncio.ensure_future(_left(asked.request)), asyncio.ensure_future(stopping.told().wait())
     try:
@@ -239,7 +251,7 @@ def _look(run: Run) -> Seen:
     return Seen(found, ", ".join(one.tool_name or "the next step" for one in approvals), tokens)
 
 
-def _failed(run: Run) -> RunFailed:
+def failed(run: Run) -> RunFailed:
     said = f"{run.public_id} {run.get_state_display().lower()}. {run.trouble}".strip()
     return RunFailed(said, code=run.code or RunFailed.code, headers={"X-Facet-Run": run.public_id})
 

@@ -59,14 +59,21 @@ def starting_after(request: Request) -> int | None:
 
 
 async def follow(
-    request: Request, send: Send, asked: rows.Asked, name: str, after: int, headers: Headers | None = None
+    request: Request,
+    send: Send,
+    asked: rows.Asked,
+    name: str,
+    after: int,
+    headers: Headers | None = None,
+    *,
+    waits: bool = False,
 ) -> None:
     """Send the events of a response after a number until it is over.
 
     They are read from rows, so whoever is cut off asks again from the last number it saw. A stream whose process stops
     ends without the last event; one whose key's access ends says so.
     """
-    latest = await asked.do(reading.heard, asked.caller, name, after)
+    latest = await asked.do(reading.heard, asked.caller, name, after, waits=waits)
     request.is_answered = True
     head = [*EVENT_STREAM, *common_headers(request)[:-1], *(headers or [])]
     await send({"type": "http.response.start", "status": 200, "headers": head})
@@ -81,7 +88,7 @@ async def follow(
                 if not latest.goes_on or await wait(_LOOK_SECONDS):
                     break
                 asked = asked.again()
-                latest = await asked.do(reading.heard, asked.caller, name, latest.last)
+                latest = await asked.do(reading.heard, asked.caller, name, latest.last, waits=waits)
         except Refusal as refusal:
             said = {"type": "error", "code": refusal.code, "message": refusal.message, "param": None}
             frame = sse.frame({**said, "sequence_number": latest.last + 1}, "error")

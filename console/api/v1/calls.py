@@ -7,7 +7,7 @@ from typing import NamedTuple
 import orjson
 
 from console.api import idempotency
-from console.api.v1 import agent_chat, anthropic_face, background, responses, responses_face
+from console.api.v1 import agent_chat, anthropic_face, background, responses, responses_face, run_responses
 from console.api.v1.http import (
     Request,
     Send,
@@ -49,11 +49,15 @@ async def call_model(request: Request, send: Send, route: Route) -> None:
     identify = KeyIdentity(request.key, request.client_address, request.at)
     ask = await read_ask(request, identify, route)
     if ask.model.startswith(PREFIX) and await agent_chat.has_tools(ask):
-        await agent_chat.answer_by_run(request, send, ask)
+        await _answer_by_run(request, send, identify, route, ask)
         return
     if route is RESPONSE and ask.body.get("background"):
-        await background.promise(request, send, identify, ask, await responses.going_on(request, identify, ask))
+        try:
+            await background.promise(request, send, identify, ask, await responses.going_on(request, identify, ask))
+        except NeedsRun:
+            await _answer_by_run(request, send, identify, route, ask)
         return
+    as_sent = ask
     if request.idempotency_key is not None:
         replay = await _claim(request, request.idempotency_key, identify, ask)
         if replay is not None:
@@ -87,6 +91,13 @@ async def call_model(request: Request, send: Send, route: Route) -> None:
     finally:
         watch.stop()
     if needs_run:
+        await _answer_by_run(request, send, identify, route, as_sent)
+
+
+async def _answer_by_run(request: Request, send: Send, identify: KeyIdentity, route: Route, ask: Ask) -> None:
+    if route is RESPONSE:
+        await run_responses.answer(request, send, identify, ask)
+    else:
         await agent_chat.answer_by_run(request, send, ask)
 
 
@@ -152,7 +163,7 @@ def _ask(request: Request, route: Route, body: dict[str, object], text: str) -> 
         route=route.path,
         lane=request.lane,
         is_keyed=request.idempotency_key is not None,
-        may_run=route is CHAT,
+        may_run=route in (CHAT, RESPONSE),
         client_address=request.client_address,
         client_request_id=request.client_request_id,
     )

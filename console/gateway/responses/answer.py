@@ -85,6 +85,11 @@ def usage_shape(usage: Usage | None, written: int = 0) -> dict[str, Any] | None:
     }
 
 
+def usage_of(prompt: int, completion: int) -> dict[str, Any] | None:
+    """Return the usage of several calls together."""
+    return usage_shape(Usage(prompt, completion))
+
+
 def written_in(usage: Any) -> int:
     """Return how many tokens of a chat completion's usage were written to a cache."""
     details = usage.get("prompt_tokens_details") if isinstance(usage, dict) else None

@@ -115,7 +115,7 @@ def _tool(tool: Part, where: str) -> Part:
     if tool["type"] != "function":
         raise BadInput(
             f"A tool of type {tool['type'][:40]!r} runs at OpenAI, and nothing runs it here. Offer a function and run"
-            " it yourself, or name an agent that has such a tool: model agent:<its name> at /v1/chat/completions.",
+            " it yourself, or name an agent that has such a tool: model agent:<its name>.",
             param=f"{where}.type",
         )
     if not isinstance(tool.get("name"), str) or not tool["name"]:

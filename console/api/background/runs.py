@@ -1,0 +1,74 @@
+"""Responses that a run answers: agents with tools. The run is the durable thing; the response is told from it."""
+
+from typing import NamedTuple
+
+from django.db.models import Sum
+
+from agents_app.models import Approval, Run
+from console.api.background import telling
+from console.api.models import BackgroundResponse
+from console.core.errors import NotFound
+from console.gateway.responses.answer import usage_of
+from console.gateway.responses.events import ResponseEvents
+
+State = BackgroundResponse.State
+_STATES = {
+    Run.State.QUEUED: State.QUEUED,
+    Run.State.SUCCEEDED: State.COMPLETED,
+    Run.State.FAILED: State.FAILED,
+    Run.State.CANCELLING: State.CANCELLED,
+    Run.State.CANCELLED: State.CANCELLED,
+}
+
+
+class Told(NamedTuple):
+    """A response as its run says it now. `is_over`: nothing more will be told to who waits for it."""
+
+    events: ResponseEvents
+    is_over: bool
+
+
+def look(row: BackgroundResponse) -> None:
+    """Let a row say what its run says."""
+    run = row.run
+    if run is not None:
+        row.state = _STATES.get(Run.State(run.state), State.IN_PROGRESS)
+        row.error_code, row.error_message = run.code or "run_failed", run.trouble
+
+
+def told(row: BackgroundResponse, *, waits: bool) -> Told:
+    """Tell a response from its run. Who `waits` is not kept waiting for a person: a sentence says that a run is."""
+    run = row.run
+    assert run is not None
+    if run.forgotten_at is not None:
+        raise NotFound(f"There is no response {row.public_id!r}, or it is not kept any more.")
+    frame = {**telling.shown(row), "error": None, "facet": {"run": run.public_id}}
+    asks = _asked(run) if run.state == Run.State.WAITING else ""
+    if asks:
+        frame["facet"]["waits_for"] = asks
+    events = ResponseEvents({**frame, "status": "in_progress"})
+    if row.state == State.COMPLETED:
+        events.text(str((run.output or {}).get("text", "")), [])
+        ended = run.ended_at or run.created_at
+        events.end(_usage(run), reason=None, at=int(ended.timestamp()))
+    elif row.state == State.FAILED:
+        events.fail(row.error_code, row.error_message, None, row.error_code)
+    elif row.state == State.CANCELLED:
+        events.drop()
+    elif waits and asks:
+        said = f"This waits for a person's decision about {asks} and goes on by itself then."
+        events.text(f"{said} GET /v1/responses/{row.public_id} says how far it is.", [])
+        events.end(_usage(run), reason="waits_for_a_person", at=0)
+    elif row.state == State.QUEUED:
+        events.response["status"] = row.state
+    return Told(events, is_over=not row.is_open or bool(waits and asks))
+
+
+def _asked(run: Run) -> str:
+    approvals = Approval.objects.filter(run=run, state=Approval.State.WAITING).order_by("created_at", "id")
+    return ", ".join(one.tool_name or "the next step" for one in approvals)
+
+
+def _usage(run: Run) -> dict[str, object] | None:
+    used = run.steps.aggregate(prompt=Sum("prompt_tokens"), completion=Sum("completion_tokens"))
+    return usage_of(used["prompt"] or 0, used["completion"] or 0)
