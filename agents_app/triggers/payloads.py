@@ -1,5 +1,6 @@
 """What alerting systems send, put into words a run can begin with."""
 
+import json
 from collections.abc import Mapping
 from typing import Any
 
@@ -9,6 +10,14 @@ PLAIN, ALERTMANAGER, GRAFANA = "plain", "alertmanager", "grafana"
 SOURCES = {PLAIN: "Any JSON", ALERTMANAGER: "Alertmanager", GRAFANA: "Grafana"}
 _MOST_ALERTS = 50
 _LONGEST = 60_000
+
+
+def example_of(source: str) -> str:
+    """Return a body that a trigger of this source takes, to try it with."""
+    if source == PLAIN:
+        return json.dumps({"message": "Queue depth is 2,960"})
+    alert = {"status": "firing", "labels": {"alertname": "QueueDepth"}, "annotations": {"summary": "2,960 items wait"}}
+    return json.dumps({"status": "firing", "alerts": [alert]})
 
 
 def input_of(source: str, body: Any, *, asks_for_message: bool) -> dict[str, Any]:

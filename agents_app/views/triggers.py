@@ -16,6 +16,7 @@ from agents_app.queries import outside
 from agents_app.services import parked as parked_services
 from agents_app.services import triggers as services
 from agents_app.tools.base import written_json
+from agents_app.triggers import payloads
 from agents_app.views.frame import frame
 from console.core.errors import Refusal
 from console.core.htmx import go
@@ -43,6 +44,7 @@ def _page(request: TeamRequest, agent: Agent, *, made: Trigger | None = None, se
         "base_url": settings.BASE_URL,
         "made": made,
         "secret": secret,
+        "example": payloads.example_of(made.config.get("source", "")) if made else "",
     }
     response = render(request, "agents/triggers/list.html", context)
     if secret:

@@ -1,6 +1,7 @@
 """What starts runs by itself: signed webhooks, schedules, items of queues. Each of them once."""
 
 import datetime as dt
+import html
 import json
 import time
 import uuid
@@ -439,6 +440,8 @@ def test_builders_make_switch_and_remove_triggers(agent, cast):
         and "no-store" in shown["Cache-Control"]
     )
     assert "No reader yet" not in shown.content.decode(), "only queues outside have readers"
+    sample = json.loads(html.unescape(shown.content.decode()).split("body='")[1].split("'\n")[0])
+    assert deliver(hook, shown.context["secret"], sample).status_code == 202, "what the page says to try is taken"
     page = f"{url}{hook.pk}/edit/"
     form = alice.get(page).content.decode()
     assert 'value="Alerts"' in form and '<option value="grafana" selected>' in form and "act for" in form
