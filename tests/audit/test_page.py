@@ -2,6 +2,7 @@
 
 import datetime as dt
 import json
+import uuid
 
 import pytest
 
@@ -93,6 +94,24 @@ def test_it_shows_a_record_without_its_content(cast: Cast) -> None:
         assert words in page
     assert "What is 42?" not in page
     assert of(actions.CONTENT_READ) == []
+
+
+def test_a_call_of_a_tool_names_it_and_leads_to_its_run(cast: Cast) -> None:
+    run, asked = f"run_{uuid.uuid4().hex}", {"effect": "ask", "rule": "mode", "reason": "A person is asked first."}
+    allowed = {"effect": "allow", "rule": "approval", "reason": "Anna: Approved.", "approval": "01a21a23"}
+    detail = json.dumps({"run": run, "step": 2, "decisions": [asked, allowed, asked]})
+    identifier = a_call(
+        cast.team_a, type="tool", surface="agent", agent="clerk@1", target_type="tool", target="restart_service",
+        client_request_id=run, alias="", model="", detail=detail,
+    )  # fmt: skip
+    client = a_client(cast.alice)
+    assert "restart_service</code></td>" in text(client.get("/audit/?type=tool"))
+    page = text(client.get(f"/audit/{request_id(identifier)}/"))
+    assert page.count(f'href="/runs/{run}/"') == page.count(f">{run}<") == 1 and 'href="/agents/clerk/"' in page
+    assert "Ask: A person is asked first.\nAllow: Anna: Approved.</dd>" in page, "in order, and each of them once"
+    odd = a_call(cast.team_a, agent="no agent", surface="api", client_request_id=run)
+    page = text(client.get(f"/audit/{request_id(odd)}/"))
+    assert "/runs/" not in page.partition("<main")[2] and "no agent" in page, "what a client sends is no run of ours"
 
 
 def test_reading_content_is_recorded_once_with_the_records_id(cast: Cast) -> None:

@@ -1,6 +1,7 @@
 """One record of the log with everything that is known about it, except its content."""
 
 import json
+import re
 from dataclasses import dataclass
 from typing import Any
 
@@ -11,6 +12,8 @@ from usage_app.queries.audit.lines import Line
 
 # How long the neighbours of a record may be searched for. Without them the arrows are missing, which is no harm.
 _NEIGHBOUR_SECONDS = 0.15
+_SLUG = re.compile(r"[-a-zA-Z0-9_]+")
+_RUN = re.compile(r"run_[0-9a-f]{32}(?= |$)")
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,6 +52,19 @@ class Record:
         return self.line.event
 
     @property
+    def run(self) -> str:
+        """The run it tells of, by the id people see."""
+        event = self.event
+        named = _RUN.match(event.client_request_id if event.surface == "agent" and not event.action else event.target)
+        return named[0] if named else ""
+
+    @property
+    def agent(self) -> str:
+        """The short name of the agent, without its version; nothing where it cannot be one."""
+        slug = self.event.agent.partition("@")[0]
+        return slug if _SLUG.fullmatch(slug) else ""
+
+    @property
     def has_content(self) -> bool:
         return bool(self.event.input_sha256 or self.event.output_sha256)
 
@@ -71,7 +87,14 @@ def _details(text: str) -> tuple[list[Change], list[tuple[str, str]]]:
     if not isinstance(before, dict) or not isinstance(after, dict):
         before, after = {"value": before}, {"value": after}
     changes = [Change(n, _plain(before.get(n)), _plain(after.get(n))) for n in {**before, **after}]
-    return changes, [(str(name), _plain(value) or "") for name, value in detail.items()]
+    return changes, [(str(name), _said(name, value)) for name, value in detail.items()]
+
+
+def _said(name: str, value: Any) -> str:
+    if name == "decisions" and isinstance(value, list) and all(isinstance(one, dict) for one in value):
+        said = ((one.get("effect"), one.get("reason") or one.get("rule")) for one in value)
+        return "\n".join(dict.fromkeys(f"{str(effect).capitalize()}: {why}" for effect, why in said))
+    return _plain(value) or ""
 
 
 def sources_of(event: AuditEvent) -> list[Source]:
@@ -132,6 +155,7 @@ def record(event: AuditEvent, criteria: Criteria | None = None) -> Record:
     changes, notes = _details(event.detail)
     if knowledge := _knowledge_of(event):
         notes = [*_search(knowledge), *((name, text) for name, text in notes if name != "knowledge")]
+    notes = [(name, text) for name, text in notes if name != "run" or not _RUN.match(text)]
     found = Record(Line(event), _seal_of(event), _prompts(event.prompt), changes, notes, sources_of(event))
     if criteria is not None and not criteria.text:
         older = search.find(criteria, older_than=event.pk, limit=1, seconds=_NEIGHBOUR_SECONDS).events
