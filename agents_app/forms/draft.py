@@ -205,14 +205,23 @@ def _variable_field(declared: dict[str, Any], value: Any) -> forms.Field:
     hint = f"{default} unless given." if default not in (None, "") else ""
     hint = hint or (f"For example {declared['example']}." if declared.get("example") not in (None, "") else "")
     common: dict[str, Any] = {"required": False, "label": declared["name"], "initial": value, "help_text": hint}
+    field: forms.Field
     if kind == "number":
-        return _Number(**common)
-    if kind == "choice":
+        field = _Number(**common)
+    elif kind == "choice":
         choices = [("", "Choose one"), *((one, one) for one in declared["choices"])]
-        return forms.ChoiceField(choices=choices, **common)
-    if kind == "json":
-        return forms.JSONField(widget=forms.Textarea(attrs={**_ROWS, "class": "mono"}), **common)
-    return forms.CharField(widget=forms.Textarea(attrs=_ROWS), max_length=20_000, **common)
+        field = forms.ChoiceField(choices=choices, **common)
+    elif kind == "json":
+        field = forms.JSONField(widget=forms.Textarea(attrs={**_ROWS, "class": "mono"}), **common)
+    else:
+        field = forms.CharField(widget=forms.Textarea(attrs=_ROWS), max_length=20_000, **common)
+    if declared["is_required"] and default in (None, ""):
+        _say_needed(field)
+    return field
+
+
+def _say_needed(field: Any) -> None:
+    field.when_needed = _Prompt.when_needed
 
 
 class _Number(forms.FloatField):

@@ -51,6 +51,7 @@ def test_it_builds_an_assistant_from_nothing_without_htmx(builder, cast):
     agent = Agent.objects.get()
     looked = builder.post("/agents/helper/edit/", form_of(agent, prompt_slug=prompt.slug, do="look")).text
     assert 'name="var-shop"' in looked and 'name="var-times"' in looked
+    assert looked.count("needed to publish") == 4, "the variables too: without them the prompt says nothing"
     assert Agent.objects.get().draft.prompt_slug == "", "looking saves nothing"
     page = builder.get("/agents/helper/").text
     assert "/agents/helper/publish/" not in page and "/agents/helper/run/" not in page, (

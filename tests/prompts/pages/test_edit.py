@@ -1,6 +1,7 @@
 """Writing a prompt: creating, the editor's buttons, looking while typing, drafts, and two people at once."""
 
 import json
+import re
 from typing import Any
 
 from console.audit.models import AuditEvent
@@ -79,6 +80,8 @@ def test_its_buttons_work_without_scripts(cast: Cast, signed_in: SignedIn, bella
     assert texts("kind-text") == [("", "\nfirst\n\n2nd")]
     piece = client.post("/prompts/new/", {**fields, "do": "add"}, headers={"HX-Request": "true"}).content.decode()
     assert 'id="editor"' in piece and "<html" not in piece
+    shaping = re.findall(r'<button[^>]*name="do" value="(?!save)[^>]*>', piece)
+    assert len(shaping) > 5 and all("formnovalidate" in button for button in shaping), "no name is wanted for these"
     assert ">\n\nfirst</textarea>" in piece, "a text that begins with an empty line keeps it"
 
 
