@@ -47,6 +47,12 @@ def sent(cast: Cast) -> tuple[Invitation, str]:
 
 def test_it_mails_the_link_and_shows_it_once(cast: Cast, django_capture_on_commit_callbacks: Any) -> None:
     client = client_of(cast.alice)
+    make.make_team("Empty")
+    assert 'value="member" checked' in re.sub(
+        r" (class|id)=\S+| required", "", client.get("/teams/team-a/invite/").text
+    )
+    first = re.sub(r" (class|id)=\S+| required", "", client_of(cast.operator).get("/teams/empty/invite/").text)
+    assert 'value="owner" checked' in first, "what a team without people needs first"
     with django_capture_on_commit_callbacks(execute=True):
         response = client.post("/teams/team-a/invite/", {"email": "new@example.com", "role": "member"})
     assert response["Cache-Control"] == "no-store"

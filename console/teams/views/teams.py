@@ -17,7 +17,7 @@ from console.teams.access import OPERATOR, SIGNED_IN, needs
 from console.teams.callers import TeamRequest
 from console.teams.forms.base import Confirm
 from console.teams.forms.teams import ChangeTeamForm, CreateTeamForm, InviteForm, RemoveMemberForm, RoleForm
-from console.teams.models import Invitation, Team, User
+from console.teams.models import Invitation, Role, Team, User
 from console.teams.services import invitations
 from console.teams.services import teams as services
 from console.teams.views.questions import Question, ask, go_back, posted, refuse, shown_once
@@ -182,7 +182,8 @@ def remove_member(request: TeamRequest, slug: str, membership_id: uuid.UUID) -> 
 @require_http_methods(["GET", "HEAD", "POST"])
 def invite(request: TeamRequest, slug: str) -> HttpResponse:
     team = access.team_for(request.caller, slug, to="manage_members")
-    form = InviteForm(posted(request))
+    first = None if team.memberships.exists() else {"role": Role.OWNER}
+    form = InviteForm(posted(request), initial=first)
     if request.method == "POST" and form.is_valid():
         try:
             invitation, token = invitations.invite(actor=request.caller.actor, team=team, **form.cleaned_data)
