@@ -50,7 +50,11 @@ class NewWidgetForm(forms.Form):
         help_text="Its quotas pay, and its members answer visitors.",
     )
     agent = forms.ModelChoiceField(
-        Agent.objects.none(), to_field_name="slug", empty_label=None, help_text="Who answers visitors."
+        Agent.objects.none(),
+        to_field_name="slug",
+        empty_label=None,
+        label="Assistant",
+        help_text="Who answers visitors.",
     )
     origins = forms.CharField(
         required=False,

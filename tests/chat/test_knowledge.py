@@ -56,6 +56,9 @@ def test_a_changed_document_is_in_the_next_answer_of_chat_widget_and_api(room: R
         assert f"Price policy, version {version} " in record
         (one,) = shown_turn(shown, visitor.widget)["sources"]
         assert one == {"n": 1, "name": "Price policy", "heading": "Refunds"}
+        for heading, part in (("Price policy › Refunds", "Refunds"), ("Price policy", "")):
+            shown.sources[0]["heading"] = heading
+            assert shown_turn(shown, visitor.widget)["sources"][0]["heading"] == part, "the name is not said twice"
 
     asked(1, "30 days")
     save_version(actor=SYSTEM, document=policy, text=OLD.replace("30 days", "a week"), seen_version=1)

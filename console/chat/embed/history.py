@@ -8,6 +8,7 @@ from console.chat.asking import path_to
 from console.chat.embed.wording import words_for
 from console.chat.markdown import render
 from console.chat.models import Conversation, Feedback, Message, Widget
+from console.chat.queries.thread import part_of
 from console.core.clock import now
 
 MOST = 60
@@ -59,7 +60,7 @@ def shown_turn(turn: Message, widget: Widget, rated: bool | None = None) -> dict
 
 def _source(one: dict[str, Any]) -> dict[str, Any]:
     """Return what visitors read of a source: what it is called, and not where the team keeps it."""
-    return {"n": one["n"], "name": one["document"], "heading": one["heading"]}
+    return {"n": one["n"], "name": one["document"], "heading": part_of(one["document"], one["heading"])}
 
 
 def is_lost(turn: Message) -> bool:

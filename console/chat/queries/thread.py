@@ -30,6 +30,12 @@ class File:
     size: int
 
 
+def part_of(document: str, heading: str) -> str:
+    """Return the last of the headings a passage stands under; nothing where it only says the document's name again."""
+    part = heading.rpartition(JOINT)[2]
+    return "" if part == document else part
+
+
 @dataclass(frozen=True, slots=True)
 class Source:
     """A part of a document an answer was given. `url` is empty for those who cannot read it there, or not any more."""
@@ -43,8 +49,7 @@ class Source:
 
     @property
     def part(self) -> str:
-        """Return the last of the headings it stands under."""
-        return self.heading.rpartition(JOINT)[2]
+        return part_of(self.document, self.heading)
 
 
 def sources_of(message: Message, readable: Collection[str] = ()) -> list[Source]:
