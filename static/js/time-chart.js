@@ -204,15 +204,23 @@
       ctx.restore();
     }
 
-    // Where words about a limit stand: on its own side where no series passes, else on the other, else where they begin.
+    // Where words about a limit stand: on its own side where no series passes, else on the other, at either end or
+    // between; else at the chart's edges, where a steep line leaves room that there is none of beside the limit.
     placeOf(plot, text, y, isBelow) {
       plot.ctx.font = this.font();
       const width = plot.ctx.measureText(text).width;
       const gap = 6 * devicePixelRatio;
+      const { left: start, top, width: whole, height } = plot.bbox;
       const sides = [y + 12 * devicePixelRatio, y - 10 * devicePixelRatio];
-      const [first, last] = [plot.bbox.left + gap, plot.bbox.left + plot.bbox.width - width - gap];
-      const places = (isBelow ? sides : sides.reverse()).flatMap((middle) => [first, last].map((left) => [left, middle]));
-      return places.find(([left, middle]) => this.isFree(plot, left, middle, width)) ?? places[0];
+      const edges = [top + height - 10 * devicePixelRatio, top + 10 * devicePixelRatio];
+      const middles = isBelow ? [...sides, ...edges] : [...sides.reverse(), ...edges.reverse()];
+      const [first, last] = [start + gap, start + whole - width - gap];
+      const lefts = [first, last];
+      for (let left = first + gap; left < last; left += gap) lefts.push(left);
+      const places = middles
+        .filter((middle) => middle - gap >= top && middle + gap <= top + height)
+        .flatMap((middle) => lefts.map((left) => [left, middle]));
+      return places.find(([left, middle]) => this.isFree(plot, left, middle, width)) ?? [first, middles[0]];
     }
 
     // Whether no series passes through where words would stand.
