@@ -11,7 +11,10 @@ from prompts_app.models import PromptVersion
 HOUSE = b"Facet <facet@localhost>"
 _LONGEST_MESSAGE = 500
 _CONTROL = re.compile(r"[\x00-\x08\x0b-\x1f\x7f]")  # all but tabs and line breaks
-_TRAILER = re.compile(r"\s*^Prompt: \S+@[0-9]+\s*\Z", re.MULTILINE)
+_TRAILER = re.compile(r"Prompt: \S+@[0-9]+")
+_ENCODING = re.compile(
+    r"utf-?8|(?:us-)?ascii|latin-?1|(?:iso-?8859-|windows-|cp)\d{1,4}|koi8-[ru]|euc-(?:jp|kr)|shift_jis|gb18030"
+)
 
 
 def person(name: str, email: str) -> bytes:
@@ -31,16 +34,23 @@ def _silent(slug: str) -> str:
 
 def read_message(commit: Commit, slug: str) -> str:
     """Return what a version is to say about itself."""
-    text = _TRAILER.sub("", _CONTROL.sub("", _text(commit, commit.message))).strip()
+    text = _CONTROL.sub("", _text(commit, commit.message)).strip()
+    above, _, last = text.rpartition("\n")
+    if _TRAILER.fullmatch(last):
+        text = above.rstrip()
     if text == _silent(slug):
         return ""
     return text if len(text) <= _LONGEST_MESSAGE else f"{text[: _LONGEST_MESSAGE - 1]}…"
 
 
 def _text(commit: Commit, raw: bytes) -> str:
-    """Return bytes of a commit as text, in the encoding it names if that is one."""
+    """Return bytes of a commit as text, in the encoding it names if that is one people write in.
+
+    Python knows others under such a name; one of them takes the square of what it reads.
+    """
+    named = (commit.encoding or b"utf-8").decode("ascii", "replace").lower()
     try:
-        return raw.decode((commit.encoding or b"utf-8").decode("ascii"))
+        return raw.decode(named if _ENCODING.fullmatch(named) else "utf-8")
     except (LookupError, UnicodeDecodeError):
         return raw.decode("utf-8", "replace")
 
