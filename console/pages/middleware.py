@@ -12,10 +12,13 @@ from django.utils.cache import patch_vary_headers
 from whitenoise.middleware import WhiteNoiseMiddleware
 
 from console.core.bodies import TOO_LARGE
-from console.core.errors import Refusal, TooLarge
+from console.core.errors import BadInput, Refusal, TooLarge
 from console.core.ids import request_id, uuid7
 from console.core.roomy import roomy
 from console.pages.views import errors
+
+_PROGRAMS = "/api/"
+_NUL = "%00"  # which nothing that is stored can hold
 
 
 class RequestIdMiddleware:
@@ -25,6 +28,9 @@ class RequestIdMiddleware:
     @roomy  # all that Django does for a request is called from here
     def __call__(self, request: HttpRequest) -> HttpResponse:
         request.request_id = uuid7()  # type: ignore[attr-defined]
+        if _NUL in request.META.get("QUERY_STRING", "") and not request.path.startswith(_PROGRAMS):
+            # Nobody types it, and no search finds it: a page is read as if it were not there.
+            request.META["QUERY_STRING"] = request.META["QUERY_STRING"].replace(_NUL, "")
         response = self.get_response(request)
         response["X-Request-Id"] = request_id(request.request_id)  # type: ignore[attr-defined]
         return response
@@ -69,7 +75,7 @@ def _compressed(body: bytes) -> bytes:
 
 
 class BodyMiddleware:
-    """Refuse what was too large to be read (see `console.core.bodies`), in the words of the face it was sent to."""
+    """Refuse what was too large to be read (see `console.core.bodies`), or cannot be read, in the face's words."""
 
     def __init__(self, get_response: Callable[[HttpRequest], HttpResponse]) -> None:
         self.get_response = get_response
@@ -80,6 +86,8 @@ class BodyMiddleware:
             return errors.refused(
                 request, TooLarge(f"What was sent is larger than {limit:,} bytes, the most there may be here.")
             )
+        if _NUL in request.META.get("QUERY_STRING", "") and request.path.startswith(_PROGRAMS):
+            return errors.refused(request, BadInput("The address holds a NUL character, which nothing here can hold."))
         return self.get_response(request)
 
 

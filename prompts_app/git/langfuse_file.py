@@ -86,7 +86,7 @@ def _source(item: Any, place: int) -> Source:
         messages=_messages(item["prompt"], name, notes),
         parameters=_parameters(item.get("config"), notes),
         labels=_labels(item.get("labels"), notes),
-        tags=[tag for tag in item.get("tags") or [] if isinstance(tag, str)],
+        tags=[tag for tag in _list(item.get("tags")) if isinstance(tag, str)],
         message=str(item.get("commitMessage") or f"Langfuse version {version}")[:500],
         author=str(item.get("createdBy") or "Langfuse")[:200],
         created_at=_moment(item.get("createdAt")),
@@ -139,7 +139,7 @@ def _parameters(config: Any, notes: list[str]) -> dict[str, Any]:
 
 def _labels(labels: Any, notes: list[str]) -> list[str]:
     kept = []
-    for label in labels if isinstance(labels, list) else ():
+    for label in _list(labels):
         if label == "latest":  # Langfuse's own word for the newest version
             continue
         if isinstance(label, str) and LABEL.fullmatch(label):
@@ -149,12 +149,19 @@ def _labels(labels: Any, notes: list[str]) -> list[str]:
     return kept
 
 
+def _list(value: Any) -> list[Any]:
+    return value if isinstance(value, list) else []
+
+
 def _moment(text: Any) -> dt.datetime:
+    """Return when a version was made; a moment before 1970, or none that can be one, says now."""
+    latest = now()
     try:
         found = dt.datetime.fromisoformat(str(text))
-    except ValueError:
-        return now()
-    return min(found if found.tzinfo else found.replace(tzinfo=dt.UTC), now())
+        found = (found if found.tzinfo else found.replace(tzinfo=dt.UTC)).astimezone(dt.UTC)
+    except (ValueError, OverflowError):
+        return latest
+    return min(found, latest) if found.year >= 1970 else latest
 
 
 def _parts(body: str) -> dict[str, str]:
@@ -175,7 +182,8 @@ def translate(text: str, numbers: Mapping[tuple[str, int], int], partials: Mappi
         parts = _parts(found[1])
         slug = partials.get(parts.get("name", ""))
         version, label = parts.get("version", ""), parts.get("label", "")
-        number = numbers.get((parts.get("name", ""), int(version))) if version.isdecimal() else None
+        is_number = version.isdecimal() and len(version) < 10
+        number = numbers.get((parts.get("name", ""), int(version))) if is_number else None
         if slug and number:
             return f"{{{{> {slug}@{number}}}}}"
         if slug and LABEL.fullmatch(label) and label != "latest":

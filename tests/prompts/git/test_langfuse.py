@@ -115,3 +115,21 @@ def test_the_page_looks_first_and_makes_then(cast: Cast, client: Client) -> None
     assert wrong.status_code == 422 and "not JSON" in wrong.content.decode()
     # A team somebody may not build in cannot be chosen.
     assert client.post(page, {"team": "team-b", "text": json.dumps(FILE), "make": "1"}).status_code == 422
+
+
+def test_what_no_file_of_theirs_says_breaks_nothing(cast: Cast, client: Client) -> None:
+    client.force_login(cast.alice, backend="allauth.account.auth_backends.AuthenticationBackend")
+    long = "@@@langfusePrompt:name=House Style|version=%s@@@" % ("1" * 5_000)
+    for item, status in (
+        (entry("early", "x", createdAt="0001-01-01T00:00:00+23:00"), 302),
+        (entry("before christ", "x", createdAt="0001-01-01T00:00:00+10:00"), 302),
+        (entry("late", "x", createdAt="9999-12-31T23:59:59-23:00"), 302),
+        (entry("tagged", "x", tags=7), 302),
+        (entry("pinned", long), 422),
+    ):
+        made = client.post("/prompts/import/", {"team": "team-a", "text": json.dumps([item]), "make": "1"})
+        assert made.status_code == status, item["name"]
+    assert {prompt.slug for prompt in Prompt.objects.all()} == {"early", "before-christ", "late", "tagged"}
+    for prompt in Prompt.objects.select_related("head"):
+        assert prompt.head is not None and prompt.head.created_at.year > 2000
+        assert client.get(f"/prompts/{prompt.slug}/").status_code == 200
