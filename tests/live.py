@@ -101,6 +101,10 @@ class WorkerProcess:
             if self.process.wait(30) is None:
                 self.kill()
 
+    def complaints(self) -> str:
+        """Return what it wrote to its standard error."""
+        return self._errors.read_text()
+
 
 def is_running(pid: int) -> bool:
     """Say whether a process does anything; one that is dead and not yet collected does not."""

@@ -1,21 +1,26 @@
 """Work through a run of tests or a replay: a few at a time, on a lease, taken up by anybody when the worker is gone.
 
-1. Claim the work: nobody else is at it while the lease lives. It is renewed while calls are under way.
+1. Claim the work: nobody else is at it while the lease lives. It is renewed while calls are under way, and a fence
+   number tells this worker from those before it.
 2. For each outcome that waits: ask, judge the answer, write what came of it. Calls are made once (`paying.py`).
 3. When none waits any more, the work is done.
+
+A worker that is told to stop begins no further call, gives up those that wait for their turn at a provider, sees those
+under way to their end and hands the rest back: the next worker goes on at once.
 """
 
 import asyncio
 import datetime as dt
 import logging
+import threading
+import time
 import uuid
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
-from functools import partial
-from typing import Any, Generic, TypeVar
+from typing import Generic, TypeVar
 
 from django.conf import settings
-from django.db import DataError
+from django.db import DatabaseError, DataError
 from django.db.models import QuerySet
 
 from console.audit.redaction import prepare_payload, redact, storable
@@ -23,10 +28,8 @@ from console.core.clock import now
 from console.core.connections import in_thread
 from console.core.errors import ProviderError, Refusal
 from console.core.tasks import enqueue_on_commit
-from console.evals.checks import Spec, title_of
 from console.evals.models import GOING_ON, Outcome, Work
-from console.evals.paying import Paid, pay
-from console.evals.verdicts import AskModel, verdict_on
+from console.evals.paying import HandedBack, Till
 from console.gateway import sync
 from console.gateway.identity import PersonIdentity, StartedByKey
 from console.gateway.refusing import Identify
@@ -37,7 +40,12 @@ log = logging.getLogger(__name__)
 _AT_ONCE = 4
 # A message may be on its way for so long before somebody takes it for lost.
 _PATIENCE = dt.timedelta(seconds=15)
+# How often a turn looks whether it has to end, or has something to begin.
+_LOOK = 0.2
 QUEUE = "batch"
+
+# Set when the worker is told to stop.
+stopping = threading.Event()
 
 WorkT = TypeVar("WorkT", bound=Work)
 OutcomeT = TypeVar("OutcomeT", bound=Outcome)
@@ -51,7 +59,7 @@ class Kind(Generic[WorkT, OutcomeT]):
     work: type[WorkT]
     outcome: type[OutcomeT]
     of: str  # the outcome's field that names its work
-    ask: Callable[[WorkT, OutcomeT], Awaitable[None]]
+    ask: Callable[[WorkT, OutcomeT, Till], Awaitable[None]]
     joined: tuple[str, ...] = ()  # what asking reads of the work
     joined_each: tuple[str, ...] = ()  # and of each outcome
 
@@ -66,16 +74,31 @@ def _lease() -> dt.timedelta:
 def advance(kind: Kind[WorkT, OutcomeT], work_id: uuid.UUID) -> None:
     """Go on with a piece of work until it is over. Safe to call twice, late or never."""
     work = _claim(kind, work_id)
-    if work is not None:
-        sync.run(_through(kind, work))
+    if work is None:
+        return
+    mine = _held(kind, work)
+    if sync.run(Turn(kind, work).run()):
+        mine.update(status=Work.Status.DONE, finished_at=now(), lease_until=None)
+    else:
+        mine.update(lease_until=None)
 
 
 def _claim(kind: Kind[WorkT, OutcomeT], work_id: uuid.UUID) -> WorkT | None:
     moment = now()
     free = kind.going_on().filter(pk=work_id).exclude(lease_until__gt=moment)
-    if not free.update(status=Work.Status.RUNNING, lease_until=moment + _lease()):
+    work = free.select_related(*kind.joined).first()
+    if work is None:
         return None
-    return kind.work._default_manager.select_related(*kind.joined).get(pk=work_id)
+    # The fence is ours by what was read before: read afterwards, it could be that of whoever came in between.
+    is_as_read = free.filter(fence=work.fence)
+    work.status, work.fence, work.lease_until = Work.Status.RUNNING, work.fence + 1, moment + _lease()
+    taken = is_as_read.update(status=work.status, fence=work.fence, lease_until=work.lease_until)
+    return work if taken else None
+
+
+def _held(kind: Kind[WorkT, OutcomeT], work: WorkT) -> QuerySet[WorkT]:
+    """Match the work as long as it goes on and nobody else has taken it."""
+    return kind.work._default_manager.filter(pk=work.pk, status=Work.Status.RUNNING, fence=work.fence)
 
 
 def sweep(kind: Kind[WorkT, OutcomeT]) -> int:
@@ -95,58 +118,111 @@ def identity_of(work: Work, environment: str = "") -> Identify:
     return PersonIdentity(work.started_by_id, work.team_id, environment or work.environment)
 
 
-async def _through(kind: Kind[WorkT, OutcomeT], work: WorkT) -> None:
-    keeper = asyncio.create_task(_keep_lease(kind, work.pk))
-    try:
-        waiting = await in_thread(lambda: _waiting(kind, work))
-        turn = asyncio.Semaphore(_AT_ONCE)
+class Turn(Generic[WorkT, OutcomeT]):
+    """One worker's turn with a piece of work, on the gateway's event loop."""
 
-        async def one(outcome: OutcomeT) -> None:
-            async with turn:
-                await _try(kind, work, outcome)
+    def __init__(self, kind: Kind[WorkT, OutcomeT], work: WorkT) -> None:
+        self._kind, self._work = kind, work
+        self._mine = _held(kind, work)
+        self._waiting: list[tuple[float, uuid.UUID]] = []  # outcomes, and when to try them (monotonic)
+        self._open: dict[asyncio.Task[HandedBack | None], Till] = {}
+        self._is_lost = False  # it was stopped, or somebody else has taken it
+        self._is_closing = False
+        self._broken: BaseException | None = None
 
-        await asyncio.gather(*(one(outcome) for outcome in waiting))
-        await in_thread(lambda: _finish(kind, work.pk))
-    finally:
-        keeper.cancel()
+    async def run(self) -> bool:
+        """Return whether all outcomes have been tried. What was handed back is for the next turn."""
+        keeper = asyncio.create_task(self._keep_lease())
+        try:
+            self._waiting = [(0.0, one) for one in await in_thread(self._left)]
+            while self._waiting or self._open:
+                if not self._must_end():
+                    self._begin()
+                elif not self._open:
+                    break
+                await self._collect()
+        finally:
+            keeper.cancel()
+        if self._broken is not None:
+            raise self._broken
+        return not self._waiting and not self._is_lost
 
+    def _left(self) -> list[uuid.UUID]:
+        rows = self._kind.outcome._default_manager.filter(**{self._kind.of: self._work}, status=Outcome.Status.WAITING)
+        return list(rows.values_list("pk", flat=True))
 
-def _waiting(kind: Kind[WorkT, OutcomeT], work: WorkT) -> Sequence[OutcomeT]:
-    rows = kind.outcome._default_manager.filter(**{kind.of: work}, status=Outcome.Status.WAITING)
-    return list(rows.select_related(*kind.joined_each) if kind.joined_each else rows)
+    async def _keep_lease(self) -> None:
+        while True:
+            await asyncio.sleep(min(1.0, settings.BATCH_LEASE_SECONDS / 3))
+            try:
+                renewed = await in_thread(lambda: self._mine.update(lease_until=now() + _lease()))
+            except DatabaseError as error:
+                log.warning("The lease of %s could not be renewed: %s.", self._work.pk, type(error).__name__)
+            else:
+                self._is_lost = not renewed
 
+    def _must_end(self) -> bool:
+        """Say whether nothing may begin any more, and have what is open come to its end."""
+        if stopping.is_set() or self._broken is not None:
+            if not self._is_closing:
+                self._is_closing = True
+                log.info("What is under way ends, and the rest is handed back: %s.", self._work.pk)
+            for till in self._open.values():
+                till.close()
+        elif self._is_lost:
+            for till in self._open.values():
+                till.stop()
+        else:
+            return False
+        return True
 
-def _running(kind: Kind[WorkT, OutcomeT], work_id: uuid.UUID) -> QuerySet[WorkT]:
-    return kind.work._default_manager.filter(pk=work_id, status=Work.Status.RUNNING)
+    def _begin(self) -> None:
+        moment = time.monotonic()
+        ready = [one for one in self._waiting if one[0] <= moment][: max(0, _AT_ONCE - len(self._open))]
+        for one in ready:
+            self._waiting.remove(one)
+            till = Till(self._kind.outcome, one[1])
+            self._open[asyncio.create_task(self._try(till))] = till
 
+    async def _collect(self) -> None:
+        """Wait for what is under way, at most until something else is to be seen to."""
+        if not self._open:
+            await asyncio.sleep(_LOOK)
+            return
+        ended, _ = await asyncio.wait(self._open, timeout=_LOOK, return_when=asyncio.FIRST_COMPLETED)
+        for task in ended:
+            till = self._open.pop(task)
+            if (error := task.exception()) is not None:
+                self._broken = error
+            elif (handed := task.result()) is not None:
+                self._waiting.append((time.monotonic() + handed.seconds, till.outcome_id))
 
-async def _keep_lease(kind: Kind[WorkT, OutcomeT], work_id: uuid.UUID) -> None:
-    while True:
-        await asyncio.sleep(settings.BATCH_LEASE_SECONDS / 3)
-        await in_thread(partial(_renew, kind, work_id))
+    async def _try(self, till: Till) -> HandedBack | None:
+        """Ask for one outcome and write it; what goes wrong is the verdict of this one alone."""
+        outcome = await in_thread(lambda: self._fresh(till.outcome_id))
+        if outcome is None:
+            return None
+        try:
+            await self._kind.ask(self._work, outcome, till)
+        except HandedBack as handed:
+            return handed
+        except (Refusal, ProviderError) as error:
+            outcome.status, outcome.error = Outcome.Status.ERROR, error.message
+        except Exception as broken:
+            log.exception("%s of %s could not be tried.", outcome.pk, self._work.pk)
+            outcome.status = Outcome.Status.ERROR
+            outcome.error = f"Something broke on our side: {type(broken).__name__}."
+        _cover(outcome)
+        await in_thread(lambda: _keep(outcome))
+        return None
 
-
-def _renew(kind: Kind[WorkT, OutcomeT], work_id: uuid.UUID) -> None:
-    _running(kind, work_id).update(lease_until=now() + _lease())
-
-
-def _finish(kind: Kind[WorkT, OutcomeT], work_id: uuid.UUID) -> None:
-    _running(kind, work_id).update(status=Work.Status.DONE, finished_at=now(), lease_until=None)
-
-
-async def _try(kind: Kind[WorkT, OutcomeT], work: WorkT, outcome: OutcomeT) -> None:
-    """Ask for one outcome and write it; what goes wrong is the verdict of this one alone."""
-    if not await in_thread(lambda: _running(kind, work.pk).exists()):
-        return
-    try:
-        await kind.ask(work, outcome)
-    except (Refusal, ProviderError) as error:
-        outcome.status, outcome.error = Outcome.Status.ERROR, error.message
-    except Exception as broken:
-        log.exception("%s of %s could not be tried.", outcome.pk, work.pk)
-        outcome.status, outcome.error = Outcome.Status.ERROR, f"Something broke on our side: {type(broken).__name__}."
-    _cover(outcome)
-    await in_thread(lambda: _keep(outcome))
+    def _fresh(self, outcome_id: uuid.UUID) -> OutcomeT | None:
+        """Return an outcome as it is now; None when it waits no more, or its work is not ours any more."""
+        if not self._mine.exists():
+            self._is_lost = True
+            return None
+        rows = self._kind.outcome._default_manager.filter(pk=outcome_id, status=Outcome.Status.WAITING)
+        return (rows.select_related(*self._kind.joined_each) if self._kind.joined_each else rows).first()
 
 
 def _cover(outcome: Outcome) -> None:
@@ -158,49 +234,10 @@ def _cover(outcome: Outcome) -> None:
 
 
 def _keep(outcome: Outcome) -> None:
-    """Write what came of one try. What cannot be written is an error of this one alone, and not tried for ever."""
+    """Write what came of one try, unless somebody did. What cannot be written is an error of this one alone."""
+    rows = type(outcome)._default_manager.filter(pk=outcome.pk, status=Outcome.Status.WAITING)
     try:
-        outcome.save(update_fields=outcome.KEPT)
+        rows.update(**{name: getattr(outcome, name) for name in outcome.KEPT})
     except (DataError, ValueError) as broken:  # their words may quote the answer
         log.error("What came of %s cannot be kept: %s.", outcome.pk, type(broken).__name__)
-        error = "What came of it cannot be kept."
-        rows = type(outcome)._default_manager.filter(pk=outcome.pk)
-        rows.update(status=Outcome.Status.ERROR, error=error)
-
-
-Bill = Callable[[Paid], None]
-
-
-def asking(identify: Identify, outcome: Outcome, step: str, bill: Bill) -> AskModel:
-    """Return how a check asks: once, and on the outcome's account."""
-
-    async def ask(operation: str, body: dict[str, Any]) -> bytes:
-        paid = await pay(identify, outcome, step, operation, body)
-        bill(paid)
-        return paid.body
-
-    return ask
-
-
-async def judged(
-    checks: Sequence[Spec], expected: str, output: str, ask_for: Callable[[int], AskModel]
-) -> tuple[list[dict[str, Any]], str]:
-    """Return what checks say of an answer, and which could not be made and why."""
-    shown: list[dict[str, Any]] = []
-    trouble = ""
-    for at, check in enumerate(checks):
-        said = await verdict_on(check, expected, output, ask_for(at))
-        title = title_of(check)
-        one = {"kind": check["kind"], "title": title, "passed": said.passed, "reason": said.reason}
-        shown.append(one if said.was_made else {**one, "was_made": False})
-        if not said.was_made and not trouble:
-            trouble = f"{title}: this could not be checked. {said.reason}"
-    return shown, trouble
-
-
-def verdict(outcome: Outcome) -> str:
-    """Return passed or failed, and error where a check could not be made: that is no verdict on the answer."""
-    if outcome.error:
-        return Outcome.Status.ERROR
-    is_fine = all(check["passed"] for check in outcome.checks if check.get("was_made", True))
-    return Outcome.Status.PASSED if is_fine else Outcome.Status.FAILED
+        rows.update(status=Outcome.Status.ERROR, error="What came of it cannot be kept.")

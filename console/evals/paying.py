@@ -1,16 +1,21 @@
 """Make each call of a run or a replay once, whatever happens to the process that makes it.
 
 The request's id is written down before the call. Whoever goes on later finds it, and asks the log what came of it: an
-answer that is on record is taken from there; a call whose answer is lost is not made again.
+answer that is on record is taken from there, a call that is still open is waited for, one of which nothing was sent is
+made anew, and a call whose answer is lost is not made again.
 """
 
+import asyncio
+import time
 import uuid
 from typing import Any, NamedTuple
 
 import orjson
+from django.conf import settings
 from django.db import transaction
 
 from console.audit.models import AuditEvent, EventType, Payload, Status
+from console.core.clock import now
 from console.core.connections import in_thread
 from console.core.errors import Refusal
 from console.core.ids import time_of, uuid7
@@ -18,17 +23,33 @@ from console.core.lanes import Lane
 from console.evals.models import Outcome
 from console.gateway import pipeline
 from console.gateway.asks import make_ask
+from console.gateway.errors import TOO_LATE, AnswerUnrecorded
 from console.gateway.operations import OPERATIONS
 from console.gateway.refusing import Identify
+from console.gateway.types import Call
 from usage_app.models import Reservation
 
 SURFACE = "evaluation"
+_STOPPED = "The worker stopped while this call was under way. It is not made twice by itself; run it again."
+_GIVEN_UP = "given_up"
+# No call takes so long: one that is open longer is of a worker that died, and could not be ended.
+_LONGEST_CALL = 3600.0
+# Calls that ended so were never sent: another takes their place.
+_NOT_SENT = frozenset({TOO_LATE, _GIVEN_UP})
 
 
 class Lost(Refusal):
     """A call was made, and nobody can say any more what it answered."""
 
     status, code = 409, "answer_lost"
+
+
+class HandedBack(Exception):
+    """A call is not made now, or what came of it is not known yet; the outcome is tried again after so many seconds."""
+
+    def __init__(self, seconds: float = 1.0) -> None:
+        super().__init__(seconds)
+        self.seconds = seconds
 
 
 class Paid(NamedTuple):
@@ -51,52 +72,122 @@ class Paid(NamedTuple):
         return self.line.latency_us
 
 
-async def pay(identify: Identify, outcome: Outcome, step: str, operation: str, body: dict[str, Any]) -> Paid:
-    """Make the call `step` of an outcome, or return what it came to when it has been made."""
-    identifier, is_new = await in_thread(lambda: _claim(outcome, step))
-    if not is_new:
-        made = await in_thread(lambda: _made(identifier))
-        if made is not None:
-            return made
-    ask = make_ask(
-        operation,
-        OPERATIONS[operation].check(body),
-        text=orjson.dumps(body).decode(),
-        id=identifier,
-        at=time_of(identifier),
-        type=EventType.EVALUATION,
-        surface=SURFACE,
-        route="",
-        lane=Lane.BATCH,
-    )
-    call = await pipeline.open_call(identify, ask)
-    answer = await pipeline.answer(call)
-    line = await in_thread(lambda: AuditEvent.objects.get(pk=identifier))
-    return Paid(identifier, answer, line)
+class Till:
+    """Pays the calls of one outcome in one worker's turn, on the gateway's event loop."""
+
+    def __init__(self, kind: type[Outcome], outcome_id: uuid.UUID) -> None:
+        self.outcome_id = outcome_id
+        self._rows = kind._default_manager.filter(pk=outcome_id)
+        self._is_closing = self._has_paid = False
+        self._is_kept = True  # the log has all that was answered so far, so that anybody may go on from there
+        self._task: asyncio.Task[Any] | None = None
+        self._call: Call | None = None
+
+    def close(self) -> None:
+        """Begin no further call, so that others can go on from here; what is under way at the provider goes on.
+
+        Where the log keeps less than was answered, nobody else can judge that: then the outcome is seen to its end.
+        """
+        self._is_closing = True
+        if self._is_kept:
+            self._let_go()
+
+    def stop(self) -> None:
+        """Give up an outcome of which nothing was asked yet; what was answered is judged."""
+        if not self._has_paid:
+            self._let_go()
+
+    def _let_go(self) -> None:
+        """Give up a call that waits for its turn at the provider."""
+        call = self._call
+        if self._task is not None and call is not None and call.is_waiting and not call.cut_off:
+            call.cut_off = _GIVEN_UP
+            self._task.cancel()
+
+    async def pay(self, identify: Identify, step: str, operation: str, body: dict[str, Any]) -> Paid:
+        """Make the call `step`, or return what it came to when it has been made; HandedBack when not now."""
+        latest = time.monotonic() + settings.BATCH_LEASE_SECONDS / 2  # before the id, which others go by
+        claimed = await in_thread(lambda: self._claim(step))
+        if isinstance(claimed, Paid):
+            self._has_paid = True
+            return claimed
+        ask = make_ask(
+            operation,
+            OPERATIONS[operation].check(body),
+            text=orjson.dumps(body).decode(),
+            id=claimed,
+            at=time_of(claimed),
+            type=EventType.EVALUATION,
+            surface=SURFACE,
+            route="",
+            lane=Lane.BATCH,
+        )
+        answer = await self._answer(await pipeline.open_by(identify, ask, latest))
+        line, is_whole = await in_thread(lambda: _recorded(claimed))
+        self._is_kept, self._has_paid = self._is_kept and is_whole, True
+        return Paid(claimed, answer, line)
+
+    async def _answer(self, call: Call | None) -> bytes:
+        if call is None:  # it came too late, and was not sent
+            raise HandedBack
+        self._task, self._call = asyncio.current_task(), call
+        try:
+            return await pipeline.answer(call)
+        except AnswerUnrecorded:  # the log will say
+            raise HandedBack from None
+        except asyncio.CancelledError:
+            if self._task is None or call.cut_off != _GIVEN_UP or self._task.uncancel():
+                raise
+            raise HandedBack from None
+        finally:
+            self._call = None
+
+    def _claim(self, step: str) -> uuid.UUID | Paid:
+        """Return the id of a step's call, chosen just now; or what it came to."""
+        with transaction.atomic():
+            row = self._rows.select_for_update().only("id", "calls").get()
+            made = _made(uuid.UUID(row.calls[step])) if step in row.calls else None
+            if made is not None:
+                return made
+            if self._is_closing and self._is_kept:
+                raise HandedBack
+            identifier = uuid7()
+            row.calls[step] = str(identifier)
+            row.save(update_fields=["calls"])
+            return identifier
 
 
-def _claim(outcome: Outcome, step: str) -> tuple[uuid.UUID, bool]:
-    """Return the id of a step's call, and whether it was chosen just now."""
-    with transaction.atomic():
-        row = type(outcome)._default_manager.select_for_update().only("id", "calls").get(pk=outcome.pk)
-        if step in row.calls:
-            return uuid.UUID(row.calls[step]), False
-        identifier = uuid7()
-        row.calls[step] = str(identifier)
-        row.save(update_fields=["calls"])
-        return identifier, True
+def _output(identifier: uuid.UUID) -> Payload | None:
+    """Return what the log keeps of an answer if that is all of it."""
+    return Payload.objects.filter(event_id=identifier, kind="output", is_cut=False, redactions=0).first()
+
+
+def _recorded(identifier: uuid.UUID) -> tuple[AuditEvent, bool]:
+    """Return the log's line of a call that was answered, and whether the log has the whole answer."""
+    whole = Payload.objects.filter(event_id=identifier, kind="output", is_cut=False, redactions=0)
+    return AuditEvent.objects.get(pk=identifier), whole.exists()
 
 
 def _made(identifier: uuid.UUID) -> Paid | None:
-    """Return what a call came to, None when it was never made; Lost when it was and its answer is not to be had."""
-    line = AuditEvent.objects.filter(pk=identifier).first()
+    """Return what a call came to, None when nothing was sent; Lost when something was and its answer is not to be had.
+
+    A call that is open is somebody's who may yet end it; when its worker died the sweeper does. One that has left no
+    trace may still begin as long as its worker could have the lease.
+    """
+    is_open = Reservation.objects.filter(pk=identifier).exists()
+    line = None if is_open else AuditEvent.objects.filter(pk=identifier).first()
     if line is None:
-        if Reservation.objects.filter(pk=identifier).exists():
-            raise Lost(
-                "The worker stopped while this call was under way. It is not made twice by itself; run it again."
-            )
+        age = (now() - time_of(identifier)).total_seconds()
+        if age <= (_LONGEST_CALL if is_open else settings.BATCH_LEASE_SECONDS):
+            raise HandedBack
+        if is_open:
+            raise Lost(_STOPPED)
         return None
-    kept = Payload.objects.filter(event_id=identifier, kind="output").first()
-    if line.status != Status.OK or kept is None or kept.is_cut or kept.redactions:
+    if line.status == Status.REFUSED or line.code in _NOT_SENT:
+        return None
+    if line.status == Status.INTERRUPTED:
+        raise Lost(_STOPPED)
+    kept = _output(identifier)
+    if line.status != Status.OK or kept is None:
         raise Lost("The worker stopped before this answer was looked at, and the log does not have it whole.")
     return Paid(identifier, kept.body.encode(), line)

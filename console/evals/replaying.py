@@ -9,9 +9,10 @@ from console.core.connections import in_thread
 from console.core.errors import BadInput, NotFound, ProviderError, Refusal
 from console.evals import answers, judging
 from console.evals.checks import Spec
-from console.evals.engine import Kind, asking, identity_of, judged, verdict
+from console.evals.engine import Kind, identity_of
+from console.evals.marking import asking, judged, verdict
 from console.evals.models import DatasetItem, Replay, ReplayResult
-from console.evals.paying import Paid, pay
+from console.evals.paying import Paid, Till
 from console.evals.records import at_provider
 from console.gateway.operations import OPERATIONS
 from console.gateway.operations.lengths import NAMES
@@ -72,14 +73,14 @@ def _under(item: DatasetItem, model: str, environment: str) -> dict[str, Any]:
     return {name: value for name, value in {**said, **(defaults if is_exact else {})}.items() if name in known}
 
 
-async def _ask(replay: Replay, result: ReplayResult) -> None:
+async def _ask(replay: Replay, result: ReplayResult, till: Till) -> None:
     item = result.item
     if item.is_forgotten:
         raise NotFound("What was asked is past the retention of content.")
     _, environment = target_of(replay, item)
     identify = identity_of(replay, environment or Environment.PRODUCTION)
     body = await in_thread(lambda: body_of(replay, item))
-    paid = await pay(identify, result, "answer", item.operation, body)
+    paid = await till.pay(identify, "answer", item.operation, body)
     said = answers.read(item.operation, paid.body)
     result.output = said.text
     # As the log keeps arguments, and as those it is compared with were kept.
@@ -90,19 +91,19 @@ async def _ask(replay: Replay, result: ReplayResult) -> None:
         result.is_same = item.expected.strip() == redact(result.output)[0].strip()
     bill = partial(_add, result)
     result.checks, trouble = await judged(
-        checks_of(replay, item), item.expected, result.output, lambda at: asking(identify, result, f"check-{at}", bill)
+        checks_of(replay, item), item.expected, result.output, lambda at: asking(identify, till, f"check-{at}", bill)
     )
     if item.was_answered:
         result.recorded_checks, other = await judged(
             checks_of(replay, item, of_record=True),
             "",
             item.expected,
-            lambda at: asking(identify, result, f"recorded-{at}", bill),
+            lambda at: asking(identify, till, f"recorded-{at}", bill),
         )
         trouble = trouble or other
     if replay.likeness_by and item.expected:
         try:
-            result.likeness = await _likeness(replay, item, result, asking(identify, result, "likeness", bill))
+            result.likeness = await _likeness(replay, item, result, asking(identify, till, "likeness", bill))
         except (Refusal, ProviderError) as error:
             trouble = trouble or f"The likeness could not be measured. {error.message}"
     result.trouble = storable(trouble[:500])

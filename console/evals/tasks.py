@@ -1,8 +1,10 @@
 """Background work of tests and replays: thin wrappers, safe to run twice, late or never."""
 
 import uuid
+from typing import Any
 
 from celery import shared_task
+from celery.signals import worker_shutting_down
 
 from console.evals import engine, ticking
 from console.evals.replaying import REPLAYS
@@ -36,3 +38,9 @@ def sweep_task() -> None:
 def forget_answers_task() -> None:
     keeping.forget_answers()
     keeping.forget_items()
+
+
+@worker_shutting_down.connect
+def stop_starting(**_: Any) -> None:
+    """Let no further call begin; those under way end, and the next worker takes over at once."""
+    engine.stopping.set()

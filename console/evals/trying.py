@@ -3,9 +3,10 @@
 from functools import partial
 from typing import Any
 
-from console.evals.engine import Kind, asking, identity_of, judged, verdict
+from console.evals.engine import Kind, identity_of
+from console.evals.marking import asking, judged, verdict
 from console.evals.models import TestResult, TestRun
-from console.evals.paying import Paid, pay
+from console.evals.paying import Paid, Till
 from console.gateway.reading import AnswerReader
 
 
@@ -14,7 +15,7 @@ def _named(run: TestRun) -> str:
     return run.model if "/" in run.model else f"{run.model}@{run.environment}"
 
 
-async def _ask(run: TestRun, result: TestResult) -> None:
+async def _ask(run: TestRun, result: TestResult, till: Till) -> None:
     spec, identify = result.spec, identity_of(run)
     body: dict[str, Any] = {
         "model": _named(run),
@@ -22,7 +23,7 @@ async def _ask(run: TestRun, result: TestResult) -> None:
     }
     if spec["message"]:
         body["messages"] = [{"role": "user", "content": spec["message"]}]
-    paid = await pay(identify, result, "answer", "chat", body)
+    paid = await till.pay(identify, "answer", "chat", body)
     result.output = AnswerReader().whole(paid.body)
     result.request_id, result.latency_us = paid.id, paid.latency_us
     bill = partial(_add, result)
@@ -31,7 +32,7 @@ async def _ask(run: TestRun, result: TestResult) -> None:
         spec["checks"],
         spec["expected"],
         result.output,
-        lambda at: asking(identify, result, f"check-{at}", bill),
+        lambda at: asking(identify, till, f"check-{at}", bill),
     )
     result.status = verdict(result)
 

@@ -1,4 +1,4 @@
-"""A worker that is killed in the middle of a run: another goes on, and no case is asked twice."""
+"""Workers that are killed, and told to stop, in the middle of a run: others go on, and no case is asked twice."""
 
 import asyncio
 import json
@@ -18,7 +18,7 @@ from tests.upstream import Script, Upstream, completion, head
 from tests.valkey import Valkey, valkey_server  # noqa: F401
 from tests.waiting import until
 
-CASES = 12
+CASES = 20
 QUICK = {"BATCH_LEASE_SECONDS": "3", "GATEWAY_LEASE_SECONDS": "4"}
 
 
@@ -45,15 +45,16 @@ def start_worker(valkey_server: Valkey) -> Iterator[Callable[[], WorkerProcess]]
         worker.stop()
 
 
-def test_a_killed_worker_is_replaced_and_no_case_is_asked_twice(
+def test_workers_that_end_are_replaced_and_no_case_is_asked_twice(
     live: World,
     upstream: Upstream,
     valkey_server: Valkey,  # noqa: F811
     start_worker: Callable[[], WorkerProcess],
 ) -> None:
-    is_killed = threading.Event()
-    # When it dies some are finished, some are under way, and some have not begun.
-    upstream.script.extend(answering(is_killed.is_set if n >= 5 else lambda: True) for n in range(2 * CASES))
+    is_killed, is_told, is_replaced = threading.Event(), threading.Event(), threading.Event()
+    # The first worker dies, the second is told to stop: then some are finished, some under way, some have not begun.
+    told = [lambda: True] * 5 + [is_killed.is_set] * 4 + [lambda: True] * 3 + [is_told.is_set] * 4
+    upstream.script.extend(answering(when) for when in told + [is_replaced.is_set] * CASES)
     for number in range(CASES):
         live.case(f"case-{number:02d}")
     run = runs.start_run(actor=live.alice, prompt=live.prompt, version=live.v1, model="support-chat@sandbox")
@@ -65,11 +66,21 @@ def test_a_killed_worker_is_replaced_and_no_case_is_asked_twice(
     results = TestResult.objects.filter(run=run)
     doomed = start_worker()
     passed = results.filter(status="passed")
-    until(lambda: passed.count() >= 3 and len(upstream.seen) > 5, "it is in the middle", meanwhile=advance)
+    until(lambda: passed.count() == 5 and len(upstream.seen) == 9, "it is in the middle", meanwhile=advance)
     doomed.kill()
     is_killed.set()
     finished = dict(passed.values_list("name", "request_id"))
-    assert 3 <= len(finished) < CASES
+    stopped = start_worker()
+    until(
+        lambda: len(upstream.seen) == 16 and passed.count() >= 8, "the second is in the middle", 120, meanwhile=advance
+    )
+    stopped.process.terminate()
+    until(lambda: "What is under way ends" in stopped.complaints(), "it was told to stop")
+    is_told.set()
+    assert stopped.process.wait(20) == 0, "it begins no further case, and goes when those under way have ended"
+    assert len(upstream.seen) == 16 and TestRun.objects.get(pk=run.pk).lease_until is None, "it was handed back"
+    assert passed.count() == 12 and not results.filter(status="error").exclude(error__contains="worker stopped")
+    is_replaced.set()
     start_worker()
     until(lambda: TestRun.objects.get(pk=run.pk).is_over, "the run is over", 120, meanwhile=advance)
     broker.close()
@@ -78,7 +89,7 @@ def test_a_killed_worker_is_replaced_and_no_case_is_asked_twice(
     states = Counter(results.values_list("status", flat=True))
     assert run.status == "done" and set(states) <= {"passed", "error"} and sum(states.values()) == CASES
     lost = list(results.filter(status="error"))
-    assert len(lost) <= 4, "only what was under way is lost"
+    assert len(lost) == 4, "only what was under way when a worker was killed is lost"
     assert all("not made twice" in one.error or "the log does not have it" in one.error for one in lost)
     asked = Counter(seen.body["messages"][0]["content"] for seen in upstream.seen)
     assert set(asked.values()) == {1}, "a case was asked, and paid, twice"

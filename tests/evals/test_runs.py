@@ -2,9 +2,12 @@
 
 import datetime as dt
 import json
+import threading
+import uuid
 from typing import Any
 
 import pytest
+from django.db import connection
 
 from console.audit.models import AuditEvent
 from console.core.clock import now
@@ -14,13 +17,18 @@ from console.evals import engine, gate
 from console.evals.models import TestResult, TestRun
 from console.evals.services import cases, keeping, runs
 from console.evals.trying import TESTS
+from console.gateway import pipeline, relay, sync
+from console.gateway.asks import make_ask
+from console.gateway.identity import PersonIdentity
+from console.gateway.operations import OPERATIONS
+from console.gateway.types import Call
 from prompts_app.errors import TestsNeeded
 from prompts_app.models import PromptVersion
 from prompts_app.services import labels
 from tests import make
 from tests.evals.conftest import World
 from tests.upstream import Upstream, completion
-from usage_app.models import Reservation
+from tests.waiting import until
 
 
 def start(world: World, version: PromptVersion, model: str = "support-chat@sandbox") -> TestRun:
@@ -103,45 +111,58 @@ def test_it_says_what_went_wrong_with_one_case(live: World, upstream: Upstream) 
     assert "colour" in found["wrong"].error and "question" in found["wrong"].error
 
 
-def test_it_pays_no_case_twice(live: World, upstream: Upstream) -> None:
-    """A worker dies after the answer, before the verdict; another in the middle of the call; a third before it."""
-    for name in ("answered", "under way", "not begun"):
+def test_it_pays_no_case_twice(live: World, upstream: Upstream, settings: Any) -> None:
+    """Workers die after the answer, in the middle of the call, before it, and where it waits for its turn."""
+    settings.BATCH_LEASE_SECONDS = 0.5
+    names = ("answered", "under way", "not begun", "given up", "late")
+    for name in names:
         live.case(name)
     run = start(live, live.v1)
-    for _ in range(3):
+    for _ in names:
         upstream.enqueue(completion("Settings."))
     engine.advance(TESTS, run.pk)
-    assert len(upstream.seen) == 3
+    assert len(upstream.seen) == 5
     run.results.update(status="waiting", output="", checks=[], tokens=0)
-    under_way, not_begun = uuid7(), uuid7()
-    run.results.filter(name="under way").update(calls={"answer": str(under_way)})
-    run.results.filter(name="not begun").update(calls={"answer": str(not_begun)})
-    Reservation.objects.create(
-        id=under_way,
-        team_id=live.cast.team_a.pk,
-        process="gone",
-        expires_at=now() + dt.timedelta(minutes=1),
-        quota_ids=[],
-        period_starts=[],
-        metrics=[],
-        amounts=[],
-        record="{}",
-    )
+    body = OPERATIONS["chat"].check({"model": "support-chat", "messages": [{"role": "user", "content": "Hi"}]})
+
+    def left(name: str) -> uuid.UUID:
+        run.results.filter(name=name).update(calls={"answer": str(identifier := uuid7())})
+        return identifier
+
+    def opened(name: str) -> Call:
+        """Open a call as a worker does, which then comes no further."""
+        ask = make_ask("chat", body, text="{}", id=left(name), at=now(), surface="evaluation", route="")
+        identity = PersonIdentity(live.cast.alice.pk, live.cast.team_a.pk, "sandbox")
+        return sync.run(pipeline.open_call(identity, ask))
+
+    under_way, late = opened("under way"), opened("late")
+    sync.run(relay.give_up(opened("given up"), "given_up"))
+    left("not begun")
+
+    def end() -> None:
+        until(lambda: run.results.filter(status="passed").count() == 3, "all but two are done")
+        for call in (under_way, late):
+            assert results(run)["late"].status == "waiting", "its call is open, so that somebody may yet end it"
+            sync.run(relay._close(call, status="interrupted", http_status=None, code="shutting_down"))
+        connection.close()
+
     TestRun.objects.filter(pk=run.pk).update(status="running", lease_until=now() + dt.timedelta(minutes=1))
     engine.advance(TESTS, run.pk)
     assert results(run)["answered"].status == "waiting", "its lease lives, so somebody works on it"
     TestRun.objects.filter(pk=run.pk).update(lease_until=now() - dt.timedelta(seconds=1))
-    upstream.enqueue(completion("Settings."))
+    for _ in range(2):
+        upstream.enqueue(completion("Settings."))
+    other = threading.Thread(target=end)
+    other.start()
     engine.advance(TESTS, run.pk)
+    other.join()
     found = results(run)
-    assert {name: one.status for name, one in found.items()} == {
-        "answered": "passed",
+    assert {name: one.status for name, one in found.items()} == dict.fromkeys(names, "passed") | {
         "under way": "error",
-        "not begun": "passed",
+        "late": "error",
     }
     assert "not made twice" in found["under way"].error
-    assert (len(upstream.seen), found["answered"].tokens) == (4, 28)
-    Reservation.objects.filter(pk=under_way).delete()
+    assert (len(upstream.seen), found["answered"].tokens) == (7, 28)
 
 
 def test_it_keeps_a_red_version_off_a_label(live: World, upstream: Upstream) -> None:

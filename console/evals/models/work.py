@@ -32,6 +32,9 @@ class Work(models.Model):
     started_at = models.DateTimeField(default=now)
     finished_at = models.DateTimeField(null=True)
     lease_until = models.DateTimeField(null=True)
+    fence = models.IntegerField(
+        default=0, db_default=0, help_text="Grows with every worker; one before it goes on no more."
+    )
 
     class Meta:
         abstract = True
