@@ -571,7 +571,7 @@ CELERY_BEAT_SCHEDULE: dict[str, dict[str, Any]] = {
     "agents.drive": {"task": "agents.drive", "schedule": 10, "options": {"expires": 10}},
     "knowledge.drive": {"task": "knowledge.drive", "schedule": 30, "options": {"expires": 30}},
     "evals.tick": {"task": "evals.tick", "schedule": 10, "options": {"expires": 10}},
-    "evals.sweep": {"task": "evals.sweep", "schedule": 30, "options": {"expires": 30}},
+    "evals.sweep": {"task": "evals.sweep", "schedule": 10, "options": {"expires": 10}},
     "evals.forget_answers": {"task": "evals.forget_answers", "schedule": 86400, "options": {"expires": 3600}},
     "notices.send": {"task": "notices.send", "schedule": 10, "options": {"expires": 10}},
     "notices.watch": {"task": "notices.watch", "schedule": 60, "options": {"expires": 60}},

@@ -5,6 +5,10 @@
 2. For each outcome that waits: ask, judge the answer, write what came of it. Calls are made once (`paying.py`).
 3. When none waits any more, the work is done.
 
+Where a limit of a minute or an hour is used up, all of it waits: for seconds here, for longer put down, so that others
+have the thread. One outcome alone then finds out whether there is room. A day after the first wait, what a limit says
+is an error of the outcome, as a spent budget's word is from the start.
+
 A worker that is told to stop begins no further call, gives up those that wait for their turn at a provider, sees those
 under way to their end and hands the rest back: the next worker goes on at once.
 """
@@ -42,6 +46,8 @@ _AT_ONCE = 4
 _PATIENCE = dt.timedelta(seconds=15)
 # How often a turn looks whether it has to end, or has something to begin.
 _LOOK = 0.2
+# A wait up to this long is spent here. Where a limit's own word is too hopeful, each wait is longer than the last.
+_SHORT_WAIT, _LONGEST_PAUSE, _LONGEST_WAIT = 5.0, 60.0, 300.0
 QUEUE = "batch"
 
 # Set when the worker is told to stop.
@@ -77,23 +83,39 @@ def advance(kind: Kind[WorkT, OutcomeT], work_id: uuid.UUID) -> None:
     if work is None:
         return
     mine = _held(kind, work)
-    if sync.run(Turn(kind, work).run()):
+    turn = Turn(kind, work)
+    if sync.run(turn.run()):
         mine.update(status=Work.Status.DONE, finished_at=now(), lease_until=None)
+    elif turn.wait:
+        moment = now()
+        mine.update(
+            lease_until=None,
+            not_before=moment + dt.timedelta(seconds=turn.wait),
+            waits_for=turn.waits_for[:500],
+            held_since=work.held_since or moment,
+        )
     else:
         mine.update(lease_until=None)
 
 
 def _claim(kind: Kind[WorkT, OutcomeT], work_id: uuid.UUID) -> WorkT | None:
     moment = now()
-    free = kind.going_on().filter(pk=work_id).exclude(lease_until__gt=moment)
+    free = _free(kind, moment).filter(pk=work_id)
     work = free.select_related(*kind.joined).first()
     if work is None:
         return None
     # The fence is ours by what was read before: read afterwards, it could be that of whoever came in between.
     is_as_read = free.filter(fence=work.fence)
     work.status, work.fence, work.lease_until = Work.Status.RUNNING, work.fence + 1, moment + _lease()
-    taken = is_as_read.update(status=work.status, fence=work.fence, lease_until=work.lease_until)
+    taken = is_as_read.update(
+        status=work.status, fence=work.fence, lease_until=work.lease_until, not_before=None, waits_for=""
+    )
     return work if taken else None
+
+
+def _free(kind: Kind[WorkT, OutcomeT], moment: dt.datetime) -> QuerySet[WorkT]:
+    """Match what anybody may go on with: no worker has it, and it has not been told to wait."""
+    return kind.going_on().exclude(lease_until__gt=moment).exclude(not_before__gt=moment)
 
 
 def _held(kind: Kind[WorkT, OutcomeT], work: WorkT) -> QuerySet[WorkT]:
@@ -104,7 +126,7 @@ def _held(kind: Kind[WorkT, OutcomeT], work: WorkT) -> QuerySet[WorkT]:
 def sweep(kind: Kind[WorkT, OutcomeT]) -> int:
     """Wake the work whose worker is gone, or whose message was lost."""
     moment = now()
-    waiting = kind.going_on().exclude(lease_until__gt=moment).filter(started_at__lt=moment - _PATIENCE)
+    waiting = _free(kind, moment).filter(started_at__lt=moment - _PATIENCE)
     found = list(waiting.values_list("pk", flat=True)[:100])
     for work_id in found:
         enqueue_on_commit(kind.task, work_id, queue=QUEUE)
@@ -128,6 +150,9 @@ class Turn(Generic[WorkT, OutcomeT]):
         self._open: dict[asyncio.Task[HandedBack | None], Till] = {}
         self._is_lost = False  # it was stopped, or somebody else has taken it
         self._is_closing = False
+        self.waits_for = work.waits_for  # the limit that has to be waited for: whoever put it down said so
+        self.wait = 0.0  # how long it is put down for
+        self._hold_until = self._stuck_since = 0.0
         self._broken: BaseException | None = None
 
     async def run(self) -> bool:
@@ -139,6 +164,9 @@ class Turn(Generic[WorkT, OutcomeT]):
                 if not self._must_end():
                     self._begin()
                 elif not self._open:
+                    break
+                if not self._open and (wait := self._hold_until - time.monotonic()) > _SHORT_WAIT:
+                    self.wait = wait
                     break
                 await self._collect()
         finally:
@@ -178,11 +206,28 @@ class Turn(Generic[WorkT, OutcomeT]):
 
     def _begin(self) -> None:
         moment = time.monotonic()
-        ready = [one for one in self._waiting if one[0] <= moment][: max(0, _AT_ONCE - len(self._open))]
+        if moment < self._hold_until:
+            return
+        if any(till.is_admitted for till in self._open.values()):
+            self.waits_for, self._stuck_since = "", 0.0
+        most = 1 if self.waits_for else _AT_ONCE
+        ready = [one for one in self._waiting if one[0] <= moment][: max(0, most - len(self._open))]
         for one in ready:
             self._waiting.remove(one)
-            till = Till(self._kind.outcome, one[1])
+            till = Till(self._kind.outcome, one[1], may_wait=self._may_wait())
             self._open[asyncio.create_task(self._try(till))] = till
+
+    def _may_wait(self) -> bool:
+        held = self._work.held_since
+        return held is None or now() - held < dt.timedelta(seconds=settings.BATCH_WINDOW_SECONDS)
+
+    def _hold(self, handed: HandedBack) -> None:
+        """Begin nothing for as long as a limit says; longer where that turned out too short before."""
+        moment = time.monotonic()
+        self._stuck_since = self._stuck_since or moment
+        pause = max(handed.seconds, min(_LONGEST_PAUSE, (moment - self._stuck_since) / 4))
+        self._hold_until = max(self._hold_until, moment + min(pause, _LONGEST_WAIT))
+        self.waits_for = handed.why
 
     async def _collect(self) -> None:
         """Wait for what is under way, at most until something else is to be seen to."""
@@ -195,7 +240,9 @@ class Turn(Generic[WorkT, OutcomeT]):
             if (error := task.exception()) is not None:
                 self._broken = error
             elif (handed := task.result()) is not None:
-                self._waiting.append((time.monotonic() + handed.seconds, till.outcome_id))
+                if handed.why:
+                    self._hold(handed)
+                self._waiting.append((0.0 if handed.why else time.monotonic() + handed.seconds, till.outcome_id))
 
     async def _try(self, till: Till) -> HandedBack | None:
         """Ask for one outcome and write it; what goes wrong is the verdict of this one alone."""

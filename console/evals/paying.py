@@ -17,13 +17,13 @@ from django.db import transaction
 from console.audit.models import AuditEvent, EventType, Payload, Status
 from console.core.clock import now
 from console.core.connections import in_thread
-from console.core.errors import Refusal
+from console.core.errors import ProviderError, Refusal
 from console.core.ids import time_of, uuid7
 from console.core.lanes import Lane
 from console.evals.models import Outcome
 from console.gateway import pipeline
 from console.gateway.asks import make_ask
-from console.gateway.errors import TOO_LATE, AnswerUnrecorded
+from console.gateway.errors import TOO_LATE, AnswerUnrecorded, QuotaExceeded
 from console.gateway.operations import OPERATIONS
 from console.gateway.refusing import Identify
 from console.gateway.types import Call
@@ -31,11 +31,14 @@ from usage_app.models import Reservation
 
 SURFACE = "evaluation"
 _STOPPED = "The worker stopped while this call was under way. It is not made twice by itself; run it again."
-_GIVEN_UP = "given_up"
+_GIVEN_UP, _FULL = "given_up", "upstream_full"
 # No call takes so long: one that is open longer is of a worker that died, and could not be ended.
 _LONGEST_CALL = 3600.0
+_PAUSE = 5.0
 # Calls that ended so were never sent: another takes their place.
-_NOT_SENT = frozenset({TOO_LATE, _GIVEN_UP})
+_NOT_SENT = frozenset({TOO_LATE, _GIVEN_UP, _FULL})
+# How long an outcome waits in its place for a limit, where nobody else could go on with it.
+_IN_PLACE = 120.0
 
 
 class Lost(Refusal):
@@ -45,11 +48,14 @@ class Lost(Refusal):
 
 
 class HandedBack(Exception):
-    """A call is not made now, or what came of it is not known yet; the outcome is tried again after so many seconds."""
+    """A call is not made now, or what came of it is not known yet; the outcome is tried again after so many seconds.
 
-    def __init__(self, seconds: float = 1.0) -> None:
-        super().__init__(seconds)
-        self.seconds = seconds
+    `why` is a limit's sentence: the others need not try before, either.
+    """
+
+    def __init__(self, seconds: float = 1.0, why: str = "") -> None:
+        super().__init__(seconds, why)
+        self.seconds, self.why = seconds, why
 
 
 class Paid(NamedTuple):
@@ -75,13 +81,19 @@ class Paid(NamedTuple):
 class Till:
     """Pays the calls of one outcome in one worker's turn, on the gateway's event loop."""
 
-    def __init__(self, kind: type[Outcome], outcome_id: uuid.UUID) -> None:
+    def __init__(self, kind: type[Outcome], outcome_id: uuid.UUID, *, may_wait: bool = True) -> None:
         self.outcome_id = outcome_id
+        self._may_wait = may_wait  # for a limit's window; otherwise what it says is an error
         self._rows = kind._default_manager.filter(pk=outcome_id)
         self._is_closing = self._has_paid = False
         self._is_kept = True  # the log has all that was answered so far, so that anybody may go on from there
         self._task: asyncio.Task[Any] | None = None
         self._call: Call | None = None
+
+    @property
+    def is_admitted(self) -> bool:
+        """Say whether a call of it is open: its limits had room."""
+        return self._call is not None
 
     def close(self) -> None:
         """Begin no further call, so that others can go on from here; what is under way at the provider goes on.
@@ -106,6 +118,22 @@ class Till:
 
     async def pay(self, identify: Identify, step: str, operation: str, body: dict[str, Any]) -> Paid:
         """Make the call `step`, or return what it came to when it has been made; HandedBack when not now."""
+        until = time.monotonic() + _IN_PLACE
+        while True:
+            try:
+                return await self._pay(identify, step, operation, body)
+            except (QuotaExceeded, ProviderError) as error:
+                passes = error.will_pass if isinstance(error, QuotaExceeded) else error.code == _FULL
+                if not passes or not self._may_wait:
+                    raise
+                wait = float(error.retry_after or _PAUSE)
+                if self._is_kept:
+                    raise HandedBack(wait, error.message) from None
+                if self._is_closing or time.monotonic() + wait > until:
+                    raise
+            await asyncio.sleep(wait)
+
+    async def _pay(self, identify: Identify, step: str, operation: str, body: dict[str, Any]) -> Paid:
         latest = time.monotonic() + settings.BATCH_LEASE_SECONDS / 2  # before the id, which others go by
         claimed = await in_thread(lambda: self._claim(step))
         if isinstance(claimed, Paid):

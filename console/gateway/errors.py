@@ -27,9 +27,13 @@ class NeedsRun(BadInput):
 
 
 class QuotaExceeded(Refusal):
-    """A limit bound. Windows that pass soon are rate limits, budgets are not worth retrying."""
+    """A limit bound. Windows that pass soon are rate limits, budgets are not worth retrying.
+
+    `will_pass`: it is a rate limit, and what asked is no larger than all of it, so there will be room one day.
+    """
 
     status, code, type = 429, "rate_limit_exceeded", "rate_limit_error"
+    will_pass: bool = False
 
 
 class Unpriced(NotAllowed):

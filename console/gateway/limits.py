@@ -116,7 +116,9 @@ def quota_refused(plan: Plan, verdict: Verdict) -> QuotaExceeded:
         told = limit if limit.headers else limit._replace(headers=_headers(quota, limit.most, plan.ask.at))
         left = [(told, max(0, limit.most - counted))]
         headers |= {name.decode(): value.decode() for name, value in rate_limit_headers(left, plan.ask.at)}
-    return QuotaExceeded(sentence, code=_code(quota), retry_after=wait, headers=headers)
+    refusal = QuotaExceeded(sentence, code=_code(quota), retry_after=wait, headers=headers)
+    refusal.will_pass = _is_rate(quota) and amount <= limit.most
+    return refusal
 
 
 def remaining_after(plan: Plan, verdict: Verdict) -> list[Remaining]:

@@ -83,6 +83,10 @@ def test_a_rate_limit_makes_it_wait_and_a_spent_budget_fails_the_line(
     batch = run(batch)
     assert (batch.state, batch.completed, batch.failed) == ("completed", 3, 1)
     assert content(batch.error_file)[0]["response"]["body"]["error"]["code"] == "insufficient_quota"
+    # A line that is larger than all of a limit would wait for ever, and all behind it.
+    set_quota(actor=SYSTEM, team=world.team, metric="tokens", window="minute", limit=1, mode="hard")
+    batch = run(make_batch(line(9)))
+    assert (batch.state, batch.failed) == ("completed", 1)
 
 
 def test_a_revoked_key_stops_it_with_the_reason(world: World, make_batch: Make, run: Run) -> None:

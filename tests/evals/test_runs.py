@@ -8,6 +8,8 @@ from typing import Any
 
 import pytest
 from django.db import connection
+from django.test import Client
+from django.urls import reverse
 
 from console.audit.models import AuditEvent
 from console.core.clock import now
@@ -22,13 +24,16 @@ from console.gateway.asks import make_ask
 from console.gateway.identity import PersonIdentity
 from console.gateway.operations import OPERATIONS
 from console.gateway.types import Call
+from console.teams.actors import SYSTEM
 from prompts_app.errors import TestsNeeded
 from prompts_app.models import PromptVersion
 from prompts_app.services import labels
 from tests import make
 from tests.evals.conftest import World
 from tests.upstream import Upstream, completion
-from tests.waiting import until
+from tests.waiting import let_it_end, until
+from usage_app.models import Quota
+from usage_app.services.quotas import set_quota
 
 
 def start(world: World, version: PromptVersion, model: str = "support-chat@sandbox") -> TestRun:
@@ -163,6 +168,61 @@ def test_it_pays_no_case_twice(live: World, upstream: Upstream, settings: Any) -
     }
     assert "not made twice" in found["under way"].error
     assert (len(upstream.seen), found["answered"].tokens) == (7, 28)
+
+
+def test_it_waits_for_the_window_of_a_limit_and_for_no_budget(live: World, upstream: Upstream, settings: Any) -> None:
+    let_it_end(3600, 30)
+
+    def limited(**limit: Any) -> Quota:
+        return set_quota(actor=SYSTEM, team=live.cast.team_a, mode="hard", **limit)
+
+    judged = [{"kind": "judge", "value": "Is it kind?", "alias": "support-chat"}]
+    for name in ("a", "b", "c"):
+        live.case(name, judged)
+    for _ in range(3):
+        upstream.enqueue(completion("Settings."))
+        upstream.enqueue(completion('{"pass": true, "reason": "Kind."}'))
+    engine._AT_ONCE, was = 1, engine._AT_ONCE
+    try:
+        quota = limited(metric="requests", window="hour", limit=3)
+        run = start(live, live.v1)
+        TestRun.objects.update(started_at=now() - dt.timedelta(minutes=1))
+        engine.advance(TESTS, run.pk)
+        run.refresh_from_db()
+        assert (run.status, run.lease_until) == ("running", None) and run.not_before and run.not_before > now()
+        assert [one.status for one in results(run).values()] == ["passed", "waiting", "waiting"]
+        client = Client()
+        client.force_login(live.cast.alice)
+        page = client.get(reverse("evals:run", args=[live.prompt.slug, run.pk])).content.decode()
+        assert "It waits until" in page and "3 requests an hour of the team" in page
+        assert engine.sweep(TESTS) == 0, "nobody need look before"
+        engine.advance(TESTS, run.pk)
+        refused = AuditEvent.objects.filter(status="refused")
+        assert len(upstream.seen) == 3 and refused.count() == 1
+        quota.delete()
+        TestRun.objects.update(not_before=now())
+        assert engine.sweep(TESTS) == 1
+        engine.advance(TESTS, run.pk)
+        run.refresh_from_db()
+        found = results(run)
+        assert (run.status, run.waits_for, len(upstream.seen)) == ("done", "", 6), "no answer was asked for twice"
+        assert {(one.status, one.tokens) for one in found.values()} == {("passed", 56)}
+        # A budget, a call that is larger than all of a limit, and a limit that had no room for a day.
+        for limit, since in (
+            ({"metric": "cost", "window": "day", "limit": 0}, None),
+            ({"metric": "tokens", "window": "minute", "limit": 1}, None),
+            ({"metric": "requests", "window": "hour", "limit": 1}, now() - dt.timedelta(days=2)),
+        ):
+            quota = limited(**limit)
+            run = start(live, live.v1)
+            TestRun.objects.filter(pk=run.pk).update(held_since=since)
+            upstream.enqueue(completion("Settings."))
+            engine.advance(TESTS, run.pk)
+            run.refresh_from_db()
+            assert run.status == "done" and "does not allow this request" in results(run)["c"].error, limit
+            quota.delete()
+    finally:
+        engine._AT_ONCE = was
 
 
 def test_it_keeps_a_red_version_off_a_label(live: World, upstream: Upstream) -> None:

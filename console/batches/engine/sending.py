@@ -80,14 +80,17 @@ async def refuse(identify: Identify, ask: Ask, refusal: Refusal) -> Outcome:
 
 
 def of_refused(refusal: Refusal) -> Outcome:
-    """Say what a refusal means: a rate limit passes, a spent budget does not, a revoked key ends the batch."""
+    """Say what a refusal means: a rate limit passes, a spent budget does not, a revoked key ends the batch.
+
+    A line that is larger than all of a limit would hold up the batch for ever; it fails with what the limit says.
+    """
     failure = of_refusal(refusal)
     if isinstance(refusal, KeyRefused):
         why = f"The key this batch was made with is refused: {refusal.reason}."
         return Stopped(Failed(refusal.status, "key_refused", why, refusal.type))
     if isinstance(refusal, PersonRefused | ScopeMissing):
         return Stopped(failure)
-    passes = refusal.status == 503 or (isinstance(refusal, QuotaExceeded) and refusal.code == "rate_limit_exceeded")
+    passes = refusal.status == 503 or (isinstance(refusal, QuotaExceeded) and refusal.will_pass)
     if passes:
         return Again(failure, min(refusal.retry_after or _PAUSE, _LONGEST_WAIT), holds=True, counts=False)
     return failure

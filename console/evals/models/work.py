@@ -36,8 +36,17 @@ class Work(models.Model):
         default=0, db_default=0, help_text="Grows with every worker; one before it goes on no more."
     )
 
+    not_before = models.DateTimeField(null=True, help_text="Nothing is asked before: a limit says so.")
+    waits_for = models.CharField(max_length=500, blank=True, db_default="", help_text="Why nothing is asked before.")
+    held_since = models.DateTimeField(null=True, help_text="When it had to wait for the first time.")
+
     class Meta:
         abstract = True
+
+    @property
+    def is_waiting(self) -> bool:
+        """Say whether it was put down until a limit has room again."""
+        return bool(self.waits_for) and not self.is_over
 
     @property
     def is_over(self) -> bool:

@@ -180,6 +180,7 @@ def retry_replay(*, actor: Actor, replay: Replay) -> int:
     if not count:
         raise Conflict("Every item of this replay was answered.")
     replay.status, replay.finished_at, replay.lease_until = Replay.Status.QUEUED, None, None
+    replay.not_before, replay.waits_for, replay.held_since = None, "", None
     replay.started_by_kind, replay.started_by_name = actor.kind, actor.name
     assert actor.id is not None
     replay.started_by_id, replay.client_address = actor.id, actor.client_address
@@ -193,7 +194,7 @@ def retry_replay(*, actor: Actor, replay: Replay) -> int:
 def stop_replay(*, actor: Actor, replay: Replay) -> None:
     """Begin no further item. Calls under way end by themselves and are paid."""
     going_on = Replay.objects.filter(pk=replay.pk, status__in=GOING_ON)
-    if going_on.update(status=Replay.Status.STOPPED, finished_at=now(), lease_until=None):
+    if going_on.update(status=Replay.Status.STOPPED, finished_at=now(), lease_until=None, waits_for=""):
         _note(actions.REPLAY_STOPPED, actor, replay, {"candidate": replay.candidate})
 
 

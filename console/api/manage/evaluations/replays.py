@@ -67,7 +67,7 @@ class ReplaySerializer(serializers.ModelSerializer[Replay]):
         model = Replay
         fields = (
             *("id", "team", "dataset", "model", "environment", "pinned", "version", "checks", "likeness_by"),
-            *("estimate_micros", "status", "started_by_name", "started_at", "finished_at"),
+            *("estimate_micros", "status", "started_by_name", "started_at", "finished_at", "not_before", "waits_for"),
         )
 
     def get_version(self, replay: Replay) -> str:

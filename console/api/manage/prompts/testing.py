@@ -42,7 +42,10 @@ class TestRunSerializer(serializers.ModelSerializer[TestRun]):
 
     class Meta:
         model = TestRun
-        fields = ("id", "version", "model", "environment", "status", "started_by_name", "started_at", "finished_at")
+        fields = (
+            *("id", "version", "model", "environment", "status", "started_by_name", "started_at", "finished_at"),
+            *("not_before", "waits_for"),
+        )
 
 
 class TestResultSerializer(serializers.ModelSerializer[TestResult]):
