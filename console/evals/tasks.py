@@ -38,6 +38,7 @@ def sweep_task() -> None:
 def forget_answers_task() -> None:
     keeping.forget_answers()
     keeping.forget_items()
+    keeping.forget_runs()
 
 
 @worker_shutting_down.connect

@@ -5,14 +5,18 @@ import json
 from typing import Any
 
 import pytest
+from django.db.models import F
+from django.test import Client
+from django.urls import reverse
 
 from console.audit.models import AuditEvent
 from console.catalog.models import Pin
 from console.core.clock import now
 from console.core.errors import BadInput, Conflict, NotAllowed
-from console.evals import ticking
+from console.evals import gate, ticking
 from console.evals.models import Baseline, Incident, Round, Schedule, TestRun
-from console.evals.services import baselines, incidents, runs, schedules, settling
+from console.evals.queries import schedules as queries
+from console.evals.services import baselines, incidents, keeping, runs, schedules, settling
 from console.notices.models import Notice
 from console.teams.actors import Actor
 from console.teams.models import User
@@ -166,6 +170,41 @@ def test_a_run_that_opened_the_gate_speaks_for_what_it_let_through(world: World,
     schedule.refresh_from_db()
     assert schedule.baseline is not None and schedule.baseline.run == gate
     assert TestRun.objects.count() == 2, "nothing is asked twice"
+
+
+def test_results_go_with_the_log_and_the_history_of_drift_stays(world: World, schedule: Schedule) -> None:
+    answer(schedule, "++")
+    schedules.run_now(actor=world.alice, schedule=schedule)
+    answer(schedule, "+-")
+    answer(schedule, "+-")
+    # Three that no schedule names: the newest that ended, an older one, and one that was stopped.
+    for status in ("done", "stopped", "done"):
+        one = runs.start_run(actor=world.alice, prompt=world.prompt, version=world.v1, model=MODEL)
+        one.results.update(status="passed")
+        TestRun.objects.filter(pk=one.pk).update(status=status, finished_at=now())
+    going_on = runs.start_run(actor=world.alice, prompt=world.prompt, version=world.v2, model=MODEL)
+    history, incident = queries.history(schedule), Incident.objects.get()
+    assert history is not None and sum(keeping.forget_runs().values()) == 0
+    TestRun.objects.update(started_at=F("started_at") - dt.timedelta(days=401))
+    world.prompt.test_cases.update(changed_at=F("changed_at") - dt.timedelta(days=402))
+    assert keeping.forget_runs() == {"results": 10, "runs": 2} and sum(keeping.forget_runs().values()) == 0
+    assert set(TestRun.objects.filter(results__isnull=False)) == {one, going_on}, "the gate goes by the newest"
+    assert not gate.objections(world.v1, "production")
+    again = queries.history(schedule)
+    assert again is not None and (again.data, again.label) == (history.data, history.label)
+    assert [(r.outcome, r.score, r.lost) for r in again.rounds] == [
+        (r.outcome, r.score, r.lost) for r in history.rounds
+    ]
+    schedule.refresh_from_db()
+    assert schedule.baseline is not None and len(schedule.baseline.cases) == 2 and incident.lost == ["b"]
+    client = Client()
+    client.force_login(world.cast.alice)
+    first = again.rounds[0].run
+    assert first is not None
+    page = client.get(reverse("evals:run", args=[world.prompt.slug, first.pk])).content.decode()
+    assert "Past retention" in page and "All green" not in page
+    line = AuditEvent.objects.get(action="audit.retention_applied")
+    assert json.loads(line.detail) == {"results": 10, "runs": 2}
 
 
 def test_it_pauses_when_nobody_answers_for_it(world: World, schedule: Schedule) -> None:

@@ -4,40 +4,39 @@ from django.db import migrations, models
 
 
 class Migration(migrations.Migration):
-
     dependencies = [
-        ('evals', '0003_work_with_a_fence'),
+        ("evals", "0003_work_with_a_fence"),
     ]
 
     operations = [
         migrations.AddField(
-            model_name='replay',
-            name='held_since',
-            field=models.DateTimeField(help_text='When it had to wait for the first time.', null=True),
+            model_name="replay",
+            name="held_since",
+            field=models.DateTimeField(help_text="When it had to wait for the first time.", null=True),
         ),
         migrations.AddField(
-            model_name='replay',
-            name='not_before',
-            field=models.DateTimeField(help_text='Nothing is asked before: a limit says so.', null=True),
+            model_name="replay",
+            name="not_before",
+            field=models.DateTimeField(help_text="Nothing is asked before: a limit says so.", null=True),
         ),
         migrations.AddField(
-            model_name='replay',
-            name='waits_for',
-            field=models.CharField(blank=True, db_default='', help_text='Why nothing is asked before.', max_length=500),
+            model_name="replay",
+            name="waits_for",
+            field=models.CharField(blank=True, db_default="", help_text="Why nothing is asked before.", max_length=500),
         ),
         migrations.AddField(
-            model_name='testrun',
-            name='held_since',
-            field=models.DateTimeField(help_text='When it had to wait for the first time.', null=True),
+            model_name="testrun",
+            name="held_since",
+            field=models.DateTimeField(help_text="When it had to wait for the first time.", null=True),
         ),
         migrations.AddField(
-            model_name='testrun',
-            name='not_before',
-            field=models.DateTimeField(help_text='Nothing is asked before: a limit says so.', null=True),
+            model_name="testrun",
+            name="not_before",
+            field=models.DateTimeField(help_text="Nothing is asked before: a limit says so.", null=True),
         ),
         migrations.AddField(
-            model_name='testrun',
-            name='waits_for',
-            field=models.CharField(blank=True, db_default='', help_text='Why nothing is asked before.', max_length=500),
+            model_name="testrun",
+            name="waits_for",
+            field=models.CharField(blank=True, db_default="", help_text="Why nothing is asked before.", max_length=500),
         ),
     ]

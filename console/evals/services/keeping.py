@@ -1,9 +1,26 @@
-"""Forget what was said in tests, datasets and replays as the log forgets it; verdicts and figures stay."""
+"""Forget what was said in tests, datasets and replays as the log does, and runs of tests as it forgets its lines."""
 
+import datetime as dt
 from typing import Any
 
+from django.conf import settings
+from django.db.models import Exists, OuterRef, Q, QuerySet
+
+from console.audit import actions
+from console.audit.services import record
 from console.audit.services.retention import content_kept_since
-from console.evals.models import DatasetItem, ReplayResult, TestResult
+from console.core.clock import now
+from console.evals.models import (
+    GOING_ON,
+    Baseline,
+    DatasetItem,
+    Incident,
+    ReplayResult,
+    Round,
+    TestResult,
+    TestRun,
+)
+from console.teams.actors import SYSTEM
 
 _AT_ONCE = 500
 
@@ -39,3 +56,37 @@ def forget_items() -> int:
     for row in judged.only("id", "recorded_checks").iterator(_AT_ONCE):
         ReplayResult.objects.filter(pk=row.pk).update(recorded_checks=_bare(row.recorded_checks))
     return old.update(body={}, prompt={}, expected="", tool_calls=[], is_forgotten=True)
+
+
+def forget_runs() -> dict[str, int]:
+    """Remove the results of runs past AUDIT_KEEP_DAYS, and the runs themselves unless a schedule's history names them.
+
+    What drift is told by stands in rounds, baselines and incidents and stays. The newest finished run of a version
+    stays whole: it is what a label that asks for green tests goes by.
+    """
+    long_ago = now() - dt.timedelta(days=settings.AUDIT_KEEP_DAYS)
+    newer = TestRun.objects.filter(
+        Q(started_at__gt=OuterRef("started_at")) | Q(started_at=OuterRef("started_at"), pk__gt=OuterRef("pk")),
+        version=OuterRef("version"),
+        status=TestRun.Status.DONE,
+    )
+    old = TestRun.objects.filter(started_at__lt=long_ago).exclude(status__in=GOING_ON)
+    gone = old.filter(Q(Exists(newer)) | Q(status=TestRun.Status.STOPPED))
+    unnamed = gone.exclude(
+        Exists(Round.objects.filter(run=OuterRef("pk")))
+        | Exists(Baseline.objects.filter(run=OuterRef("pk")))
+        | Exists(Incident.objects.filter(run=OuterRef("pk")))
+    )
+    done = {"results": _remove(TestResult.objects.filter(run__in=gone)), "runs": _remove(unnamed)}
+    if any(done.values()):
+        record(actions.RETENTION_APPLIED, actor=SYSTEM, target_name="runs of tests", detail=done)
+    return done
+
+
+def _remove(rows: QuerySet[Any]) -> int:
+    """Remove rows a few at a time, so that no lock is held for long, and return how many there were."""
+    done = 0
+    while ids := list(rows.order_by("pk").values_list("pk", flat=True)[:_AT_ONCE]):
+        rows.model._default_manager.filter(pk__in=ids).delete()
+        done += len(ids)
+    return done
