@@ -17,9 +17,12 @@ from console.gateway.operations import OPERATIONS
 
 MOST_ITEMS = 500
 _MOST_LINES = 10_000  # empty ones and all: twenty million of them would be read for seconds, and say nothing
+# Values in all items together: each is looked at several times, and 500 in an item are a long conversation.
+_MOST_VALUES = 250_000
 FORMATS = {"jsonl": "JSON lines", "csv": "CSV"}
 _FIELDS = frozenset({"input", "system", "messages", "variables", "parameters", "expected"})
 _VARIABLE = "variables."
+_SPELT_OUT = 6  # characters that one may be written with
 _COLUMNS = ("input", "system", "expected")
 _CHAT = OPERATIONS["chat"]
 # Of a call's fields, those that a dataset does not say: the candidate does, or nobody.
@@ -60,17 +63,30 @@ def read(text: str, form: str) -> list[DatasetItem]:
 
 
 def _json_lines(text: str) -> Iterator[tuple[int, dict[str, Any]]]:
+    values = 0
     for number, line in enumerate(io.StringIO(text, newline="\n"), 1):
         _check_lines(number)
         if not line.strip():
             continue
+        if len(line) > _SPELT_OUT * _most():
+            raise BadInput(f"Line {number}: It is longer than the log keeps: {_most():,} bytes.", param="file")
         try:
             row, _ = strict_json.loads(line.encode("utf-8", "surrogatepass"))
         except BadInput as wrong:
             raise BadInput(f"Line {number}: {wrong.message.replace('The body', 'It')}", param="file") from None
         if not isinstance(row, dict):
             raise BadInput(f"Line {number}: it is no JSON object.", param="file")
+        values += _values_in(row)
+        if values > _MOST_VALUES:
+            said = f"more than {_MOST_VALUES:,} values stand in the items up to here; make several datasets."
+            raise BadInput(f"Line {number}: {said}", param="file")
         yield number, row
+
+
+def _values_in(value: Any) -> int:
+    if isinstance(value, dict):
+        return len(value) + sum(map(_values_in, value.values()))
+    return len(value) + sum(map(_values_in, value)) if isinstance(value, list) else 0
 
 
 def _check_lines(number: int) -> None:

@@ -213,6 +213,8 @@ def test_it_goes_on_where_a_worker_left_and_refuses_what_cannot_be_asked(live: W
         ("input\n" + "a\n" * 501, "csv", "at most 500 items"),
         ("input\n" + "\n" * 10_000, "csv", "more than 10,000 lines"),
         ("\n" * 10_001, "jsonl", "more than 10,000 lines"),
+        (f'{{"input": "{"a" * 6 * 256 * 1024}"}}', "jsonl", "Line 1: It is longer than the log keeps"),
+        (f'{{"variables": {{"v": [{"0, " * 999}0]}}}}\n' * 251, "jsonl", "Line 250: more than 250,000 values"),
     ):
         with pytest.raises(BadInput, match=wrong):
             upload(text, form)
