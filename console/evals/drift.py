@@ -53,12 +53,19 @@ def score_of(results: Iterable[TestResult]) -> float | None:
     return points(sum(said), len(said)) if said else None
 
 
-def frozen(results: Iterable[TestResult]) -> dict[str, dict[str, Any]]:
-    """Return a run as a baseline keeps it."""
+def frozen(
+    results: Iterable[TestResult], before: Mapping[str, Mapping[str, Any]] | None = None
+) -> dict[str, dict[str, Any]]:
+    """Return a run as a baseline keeps it.
+
+    A case that passed in the baseline `before` and is the same still counts as passed: else each promotion that loses
+    less than the tolerance would make its loss the measure, and a prompt could fall for ever.
+    """
+    passed_before = {(case, one["spec"]) for case, one in (before or {}).items() if one["passed"]}
     return {
         str(result.case_id): {
             "name": result.name,
-            "passed": result.status == Status.PASSED,
+            "passed": result.status == Status.PASSED or (str(result.case_id), digest(result.spec)) in passed_before,
             "spec": digest(result.spec),
         }
         for result in results

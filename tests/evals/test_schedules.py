@@ -172,6 +172,29 @@ def test_a_run_that_opened_the_gate_speaks_for_what_it_let_through(world: World,
     assert TestRun.objects.count() == 2, "nothing is asked twice"
 
 
+def test_losses_of_promotions_add_up(world: World, schedule: Schedule) -> None:
+    """Each within the tolerance, together they are drift, until somebody says that this is good enough."""
+    schedules.change_schedule(actor=world.alice, schedule=schedule, tolerance=50)
+    answer(schedule, "++")
+    make.publish(world.prompt, world.v2)
+    ticking.tick()
+    slipped = answer(schedule, "+-")
+    assert (slipped.outcome, slipped.score) == ("fine", 50)
+    assert "Taken as the baseline. Still counted as passed before: b." in slipped.sentence
+    assert schedule.baseline is not None
+    assert (schedule.baseline.version, schedule.baseline.score) == (world.v2, 100)
+    make.publish(world.prompt, make.save(world.prompt, "Be short. {{question}}"))
+    ticking.tick()
+    assert answer(schedule, "--").outcome == "suspicious"
+    assert answer(schedule, "--").outcome == "drifted"
+    assert Incident.objects.get().lost == ["a", "b"]
+    red = schedule.rounds.filter(outcome="drifted").get().run
+    assert red is not None
+    baselines.take_baseline(actor=world.alice, schedule=schedule, run=slipped.run, reason="Half is enough.")  # type: ignore[arg-type]
+    schedule.refresh_from_db()
+    assert (schedule.baseline.score, Incident.objects.filter(closed_at=None).exists()) == (50, False)
+
+
 def test_results_go_with_the_log_and_the_history_of_drift_stays(world: World, schedule: Schedule) -> None:
     answer(schedule, "++")
     schedules.run_now(actor=world.alice, schedule=schedule)

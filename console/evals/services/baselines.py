@@ -6,7 +6,7 @@ from django.db import transaction
 
 from console.audit import actions
 from console.core.errors import BadInput
-from console.evals.drift import frozen, score_of
+from console.evals.drift import frozen, points, score_of
 from console.evals.models import Baseline, Schedule, TestResult, TestRun
 from console.evals.services import incidents
 from console.evals.services.noting import note_schedule
@@ -15,19 +15,33 @@ from console.teams.actors import Actor
 from prompts_app.services.noting import check_reason
 
 
-def freeze(*, actor: Actor, schedule: Schedule, run: TestRun, results: Sequence[TestResult], reason: str) -> Baseline:
-    """Make a finished run the baseline of a locked schedule."""
+def freeze(
+    *,
+    actor: Actor,
+    schedule: Schedule,
+    run: TestRun,
+    results: Sequence[TestResult],
+    reason: str,
+    keeps_passed: bool = False,
+) -> Baseline:
+    """Make a finished run the baseline of a locked schedule.
+
+    With `keeps_passed`, what passed in the baseline so far is still wanted, though it failed in this run.
+    """
     score = score_of(results)
     if score is None:
         raise BadInput("No test of this run was answered, so it has no score to hold others against.", param="run")
     was = schedule.baseline
+    cases = frozen(results, was.cases if was is not None and keeps_passed else None)
+    if keeps_passed and cases:
+        score = points(sum(one["passed"] for one in cases.values()), len(cases))
     baseline = Baseline.objects.create(
         schedule=schedule,
         run=run,
         version=run.version,
         pinned=run.pinned,
         score=score,
-        cases=frozen(results),
+        cases=cases,
         reason=reason,
         taken_by_name=actor.name,
     )

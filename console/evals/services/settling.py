@@ -90,8 +90,11 @@ def _fine(schedule: Schedule, found: Round, run: TestRun, results: list[TestResu
     # A run of what was live before may end after the promotion: it is no measure of what is live now.
     is_live = (run.version_id, run.pinned) == (schedule.version_id, schedule.pinned)
     if is_live and (moved := _moved(schedule, run)):
-        baselines.freeze(actor=SYSTEM, schedule=schedule, run=run, results=results, reason=f"{moved}.")
-        found.sentence = f"{moved}. Taken as the baseline."[:_LONGEST]
+        baselines.freeze(
+            actor=SYSTEM, schedule=schedule, run=run, results=results, reason=f"{moved}.", keeps_passed=True
+        )
+        still = f" Still counted as passed before: {_names(found.lost)}." if found.lost else ""
+        found.sentence = f"{moved}. Taken as the baseline.{still}"[:_LONGEST]
     elif found.lost:
         found.sentence = f"Failed once, which is no drift: {_names(found.lost)}."[:_LONGEST]
     elif seen.not_compared:
