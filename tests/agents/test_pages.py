@@ -54,7 +54,7 @@ def test_it_builds_an_assistant_from_nothing_without_htmx(builder, cast):
     assert looked.count("needed to publish") == 4, "the variables too: without them the prompt says nothing"
     assert Agent.objects.get().draft.prompt_slug == "", "looking saves nothing"
     page = builder.get("/agents/helper/").text
-    assert "/agents/helper/publish/" not in page and "/agents/helper/run/" not in page, (
+    assert not any(way in page for way in ("/agents/helper/publish/", "/agents/helper/run/", "/chat/?agent=helper")), (
         "what cannot work is not offered"
     )
     page = builder.get("/agents/helper/run/").text
@@ -94,6 +94,7 @@ def test_it_builds_an_assistant_from_nothing_without_htmx(builder, cast):
     page = builder.get("/agents/helper/").text
     assert "no label" in page and "Publish one of its versions there" in page and "/agents/helper/publish/" not in page
     assert "You speak for Larkfield, 2 times." in page and "Hello!" in page and "agent:helper" in page
+    assert 'href="/chat/?agent=helper"' in page, "what answers can be talked to"
     line = AuditEvent.objects.filter(action="agent.published").get()
     assert (line.target, line.reason, line.team) == ("helper", "first", "Team A")
     with pytest.raises(StillUsed, match="in use: agent helper"):
