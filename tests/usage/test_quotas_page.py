@@ -100,6 +100,7 @@ def test_an_operator_limits_a_team_in_units_people_use(cast: Cast) -> None:
 def test_an_owner_limits_a_key_but_not_the_team(cast: Cast) -> None:
     form = text(as_(cast.alice).get("/quotas/new/"))
     assert f"key:{cast.kim.pk}" in form and f"team:{cast.team_a.pk}" not in form
+    assert "Quotas of the whole team are set by operators" in form
     refused = as_(cast.alice).post(
         "/quotas/new/",
         {"applies_to": f"team:{cast.team_a.pk}", "what": "requests:day", "limit": "10", "mode": "hard"},

@@ -95,6 +95,8 @@ class SetQuotaForm(_AmountForm):
         field = self.fields["applies_to"]
         assert isinstance(field, forms.ChoiceField)
         field.choices = [(team.name, found) for team, found in choices.items() if found]
+        if not allows_team_wide:
+            field.help_text = "Quotas of the whole team are set by operators, and hold as well."
 
     def clean(self) -> dict[str, Any]:
         data = super().clean() or {}
