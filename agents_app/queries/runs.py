@@ -45,7 +45,7 @@ class Row:
     def said(self) -> str:
         """Say the state in words: what it waits for, why it failed."""
         if self.run.state == State.WAITING:
-            return self.run.waits_for or "Waiting"
+            return f"Waiting: {self.run.waits_for}" if self.run.waits_for else "Waiting"
         return self.run.get_state_display()
 
     @property
