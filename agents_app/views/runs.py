@@ -59,8 +59,9 @@ def run(request: TeamRequest, run_id: str) -> HttpResponse:
     if piece == "state":
         return render(request, "agents/runs/detail.html#state", context, status=STOP_POLLING if found.is_over else 200)
     if piece == "cards":
-        # Only when something else waits: what a person is typing there must not be swapped away.
-        if request.GET.get("have", "") == context["have"]:
+        # Only when something else waits: what a person is typing there must not be swapped away. A run that is over
+        # gets an answer that asks no more.
+        if not found.is_over and request.GET.get("have", "") == context["have"]:
             return HttpResponse(status=204)
         return render(request, "agents/runs/detail.html#cards", context)
     return render(request, "agents/runs/detail.html", context)

@@ -73,6 +73,8 @@ def test_it_asks_again_while_it_runs_and_stops_when_it_is_over(run, cast):
     Approval.objects.all().update(state="cancelled")
     Run.objects.filter(pk=run.pk).update(state="succeeded", ended_at=now())
     assert bob.get(url + "?piece=state", headers=HTMX).status_code == 286
+    cards = page(bob, f"{url}?piece=cards&have=", **HTMX)
+    assert 'id="cards"' in cards and "every" not in cards, "an open page asks no more after the last approval either"
 
 
 def test_it_decides_exactly_what_was_seen(run, cast, anna):
