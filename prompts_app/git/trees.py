@@ -2,6 +2,7 @@
 
 import stat
 from collections.abc import Iterator
+from itertools import count
 
 from dulwich.object_store import BaseObjectStore
 from dulwich.objects import Blob, Commit, ObjectID, ShaFile, Tree
@@ -14,6 +15,8 @@ _REGULAR = {0o100644, 0o100755, 0o100664}
 # Files that belong to the repository rather than to the library. So does every name that begins with a dot.
 _LEFT_ALONE = {"README.md", "LICENSE", "LICENSE.md", "CODEOWNERS"}
 _DEEPEST = 30
+# Files and folders of one tree: ten folders that are one and the same, ten levels deep, are a small repository.
+_MOST_ENTRIES = 200_000
 SUFFIX = ".md"
 
 
@@ -52,10 +55,10 @@ class Trees:
 
     def changed(self, old: ObjectID | None, new: ObjectID | None) -> Iterator[tuple[str, Entry | None, Entry | None]]:
         """Yield path, entry before and entry after of every file that differs between two trees."""
-        yield from self._changed(old, new, b"", 0)
+        yield from self._changed(old, new, b"", 0, count(1))
 
     def _changed(
-        self, old: ObjectID | None, new: ObjectID | None, prefix: bytes, depth: int
+        self, old: ObjectID | None, new: ObjectID | None, prefix: bytes, depth: int, seen: Iterator[int]
     ) -> Iterator[tuple[str, Entry | None, Entry | None]]:
         if old == new or depth > _DEEPEST:
             return
@@ -64,11 +67,13 @@ class Trees:
             a, b = before.get(name), after.get(name)
             if a == b:
                 continue
+            if next(seen) > _MOST_ENTRIES:
+                raise unreadable(".", 0, f"The repository has more than {_MOST_ENTRIES:,} files and folders.")
             path = prefix + name
             folder_before = a[1] if a and stat.S_ISDIR(a[0]) else None
             folder_after = b[1] if b and stat.S_ISDIR(b[0]) else None
             if folder_before or folder_after:
-                yield from self._changed(folder_before, folder_after, path + b"/", depth + 1)
+                yield from self._changed(folder_before, folder_after, path + b"/", depth + 1, seen)
             file_before, file_after = None if folder_before else a, None if folder_after else b
             if file_before or file_after:
                 yield path.decode("utf-8", "replace"), file_before, file_after
