@@ -9,6 +9,7 @@ from console.audit import actions
 from console.audit.models import Status
 from console.audit.services import record
 from console.core.errors import Refusal
+from console.core.scrub import without_links
 from console.teams.callers import Caller
 
 _CODES = {403: "policy_denied", 413: "request_too_large", 429: "rate_limited"}
@@ -30,7 +31,7 @@ class RefusedRequestMiddleware:
             record(
                 actions.REQUEST_REFUSED,
                 actor=caller.actor,
-                target_name=f"{request.method} {request.path}"[:300],
+                target_name=without_links(f"{request.method} {request.path}")[:300],
                 status=Status.REFUSED,
                 http_status=response.status_code,
                 code=_CODES[response.status_code],

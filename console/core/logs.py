@@ -4,7 +4,7 @@ import datetime as dt
 import json
 import logging
 
-from console.core.scrub import scrub
+from console.core.scrub import scrub, without_links
 
 
 class ScrubFilter(logging.Filter):
@@ -12,7 +12,7 @@ class ScrubFilter(logging.Filter):
 
     def filter(self, record: logging.LogRecord) -> bool:
         message, _ = scrub(record.getMessage())
-        record.msg, record.args = message, None
+        record.msg, record.args = without_links(message), None
         return True
 
 

@@ -16,6 +16,7 @@ from django.test import Client, RequestFactory
 
 from console.core.clock import now
 from console.core.errors import Conflict, NotAllowed, NotFound
+from console.core.scrub import without_links
 from console.teams.actors import SYSTEM, Actor
 from console.teams.adapters import SocialAccountAdapter
 from console.teams.models import ApiKey, Invitation, Role, User
@@ -128,6 +129,19 @@ def test_it_gets_too_old_and_can_be_revoked_or_sent_again(cast: Cast, sent: tupl
         invitations.revoke_invitation(actor=SYSTEM, invitation=invitation)
     with pytest.raises(Conflict):
         invitations.resend_invitation(actor=SYSTEM, invitation=invitation)
+
+
+def test_a_live_link_gets_into_no_log_when_its_form_is_too_old(
+    cast: Cast, sent: tuple[Invitation, str], caplog: pytest.LogCaptureFixture
+) -> None:
+    client, token = Client(enforce_csrf_checks=True), sent[1].split("/")[2]
+    client.force_login(cast.bob, backend=BACKEND)
+    assert client.post(sent[1]).status_code == 403
+    assert (log.last().action, log.last().target) == ("request.refused", "POST /invitations/[redacted]/")
+    assert token not in str([vars(line) for line in log.lines()])
+    assert "/invitations/[redacted]/" in caplog.text and token not in caplog.text, "Django names the address too"
+    for other in ("/sign-in/secure/", f"/teams/team-a/invitations/{sent[0].pk}/resend/"):
+        assert without_links(other) == other
 
 
 def test_a_new_one_replaces_the_old(cast: Cast, sent: tuple[Invitation, str]) -> None:
