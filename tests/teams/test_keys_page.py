@@ -1,5 +1,6 @@
 """The pages about API keys."""
 
+import html
 import re
 from typing import Any
 
@@ -188,7 +189,10 @@ def test_it_offers_and_says_what_a_key_may_say_of_unknown_fields(cast: Cast, ali
     page = alice.get("/keys/new/").content.decode()
     assert '<option value="pass"' not in page and '<option value="refuse"' in page
     assert "This installation says: leave them out. Only an operator can let a key be laxer." in page
-    assert "its word holds: drop" in alice.get(f"/keys/{cast.kim.pk}/").content.decode()
+    page = alice.get(f"/keys/{cast.kim.pk}/").content.decode()
+    assert "its word holds: drop" in page
+    cost = page.split("What it did and cost")[0].rpartition('href="')[2].partition('"')[0]
+    assert cast.kim.name in alice.get(html.unescape(cost)).content.decode()
     assert '<option value="pass" selected' in alice.get(f"/keys/{cast.kim.pk}/change/").content.decode()
     refused = alice.post("/keys/new/", new(cast, unknown_fields="pass")).content.decode()
     assert not ApiKey.objects.filter(name="help-app").exists() and "Select a valid choice" in refused

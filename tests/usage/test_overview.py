@@ -77,7 +77,7 @@ def test_it_hides_other_teams(cast: Cast) -> None:
     assert "secret-alias" not in text(as_(cast.charlie).get("/"))
     assert as_(cast.charlie).get("/?team=team-a").status_code == 404
     page = text(as_(cast.operator).get("/"))
-    assert "secret-alias" in page and ">41<" in page
+    assert 'href="/models/aliases/secret-alias/"' in page and ">41<" in page
 
 
 def test_it_narrows_to_a_team(cast: Cast) -> None:
