@@ -59,5 +59,5 @@ def test_it_puts_health_into_words(check: dict[str, object], state: str, tone: s
 def test_it_gives_each_lane_a_line() -> None:
     lanes = {"interactive": {"state": "ok", "seconds_ago": 3}, "batch": {"state": "never"}}
     first, second = parts({"workers": lanes})
-    assert first.says == "Took a canary 3 s ago."
+    assert first.says == "Took a probe 3 s ago."
     assert second.state == "Not seen"

@@ -64,5 +64,5 @@ def _part(name: str, about: str, check: dict[str, Any]) -> Part:
     if "ms" in check:
         says = f"Answered in {words.duration(float(check['ms']) * 1000)}."
     if "seconds_ago" in check:
-        says = f"Took a canary {check['seconds_ago']} s ago."
+        says = f"Took a probe {check['seconds_ago']} s ago."
     return Part(name, about, word, tone, str(check.get("says", says)))
