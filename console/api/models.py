@@ -49,6 +49,7 @@ class BackgroundResponse(models.Model):
     """A response whose caller does not wait: that it was promised, and what became of it.
 
     One that an agent with tools answers is its `run`, whether or not its caller waits: that says what became of it.
+    `frame` is what of it is told while it is open, apart from the body, which may be megabytes and is asked for often.
     `request_id` is that of the call that was made for it last; the answer is in the log, under that id. `body` is what
     was sent as long as the log does not have it: until the call has ended, or for good where it ended without an
     answer; redacted then. `lease_until` and `fence` say which worker is at it, as of a batch.
@@ -74,6 +75,7 @@ class BackgroundResponse(models.Model):
     model = models.CharField(max_length=200)
     is_stream = models.BooleanField(default=False, help_text="Its events are kept, to be followed.")
     body = models.TextField(blank=True)
+    frame = models.TextField(blank=True)
     size = models.IntegerField(help_text="Bytes of the body as it was sent.")
     state = models.CharField(max_length=12, choices=State.choices, default=State.QUEUED)
     error_code = models.CharField(max_length=80, blank=True)

@@ -68,7 +68,12 @@ def promised(caller: Caller, name: str) -> tuple[BackgroundResponse, bool] | Non
     if _NAME.fullmatch(name) is None:
         return None
     mine = BackgroundResponse.objects.filter(team_id__in=list(caller.rights))
-    row = mine.select_related("team", "run__agent").filter(pk=uuid.UUID(hex=name.removeprefix(PREFIX))).first()
+    row = (
+        mine.select_related("team", "run__agent")
+        .defer("body")
+        .filter(pk=uuid.UUID(hex=name.removeprefix(PREFIX)))
+        .first()
+    )
     if row is None:
         return None
     runs.look(row)

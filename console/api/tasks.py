@@ -21,8 +21,8 @@ def prune_idempotency() -> None:
 
 
 @shared_task(name=sweeping.TASK)
-def answer(response_id: str, queue: str) -> None:
-    working.offer(uuid.UUID(response_id), queue)
+def answer(response_id: str, lane: str) -> None:
+    working.offer(uuid.UUID(response_id), lane)
 
 
 @shared_task(name="api.drive")

@@ -128,8 +128,10 @@ class Answering:
     def _recover(self) -> bool:
         row = self._row
         assert row.request_id is not None
+        # In this order: a call that ends in between has its line when that is looked for.
+        is_open = Reservation.objects.filter(pk=row.request_id).exists()
         event = AuditEvent.objects.filter(pk=row.request_id).first()
-        if event is None and (Reservation.objects.filter(pk=row.request_id).exists() or not is_settled(row.request_id)):
+        if event is None and (is_open or not is_settled(row.request_id)):
             rows.release(row, wait=_UNSURE_SECONDS)  # it is under way somewhere, or the sweeper will end it
             return True
         outcome = outcome_of(event, Payload.objects.filter(event_id=row.request_id, kind="output").first())

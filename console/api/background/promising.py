@@ -43,6 +43,7 @@ def promise(ask: Ask, asker: Asker) -> BackgroundResponse:
             retry_after=_RETRY_SECONDS,
         )
     row = _row(ask, asker, team)
+    row.frame = telling.frame(row)
     row.save(force_insert=True)
     if row.is_stream:
         rows.keep(row, telling.first_frames(row))
@@ -58,7 +59,7 @@ def _row(ask: Ask, asker: Asker, team: Team) -> BackgroundResponse:
         key_id=asker.key.id if asker.key is not None else None,
         client_address=ask.client_address,
         client_request_id=ask.client_request_id,
-        lane=ask.lane or Lane.STANDARD,
+        lane=Lane.BATCH if ask.lane == Lane.BATCH else Lane.STANDARD,  # nobody waits for it
         model=ask.model[:200],
         is_stream=ask.is_stream,
         body=ask.text,
@@ -76,39 +77,42 @@ def promise_of_run(ask: Ask, asker: Asker, run: Run) -> BackgroundResponse:
         earlier.run = run
         return earlier
     row = _row(ask, asker, Team.objects.get(pk=asker.team.id))
-    row.run, row.body = run, rows.kept_body(row.body)  # the run has its input; this is for who asks for it later
+    # The run has its input; this is for who asks for the response later.
+    row.run, row.body, row.frame = run, rows.kept_body(row.body), rows.kept_body(telling.frame(row))
     row.save(force_insert=True)
     return row
 
 
 @transaction.atomic
-def cancel(caller: Caller, row: BackgroundResponse) -> tuple[BackgroundResponse, bool]:
+def cancel(caller: Caller, row: BackgroundResponse) -> tuple[BackgroundResponse, str]:
     """End a response from now on, whatever its worker does: that finds out within a second and lets go of the call.
 
-    Says as well whether it was this that ended it.
+    Returns as well what had been sent with it; nothing where it had been cancelled before.
     """
     if row.run is not None:
         return _cancel_run(caller, row, row.run)
     row = BackgroundResponse.objects.select_for_update(of=("self",)).select_related("team").get(pk=row.pk)
     if row.state == State.CANCELLED:
-        return row, False
+        return row, ""
     if not row.is_open:
         raise BadInput(f"Only an open response can be cancelled; this one is {row.state}.", param="response_id")
+    sent = row.body
     row.state, row.ended_at = State.CANCELLED, now()
     frames = telling.last_frames(row, row.told)
-    row.fence, row.lease_until, row.body = row.fence + 1, None, rows.kept_body(row.body)
+    row.fence, row.lease_until = row.fence + 1, None
+    row.body, row.frame = rows.kept_body(row.body), rows.kept_body(row.frame)
     rows.keep(row, frames)
-    row.save(update_fields=["state", "ended_at", "fence", "lease_until", "body", "told"])
+    row.save(update_fields=["state", "ended_at", "fence", "lease_until", "body", "frame", "told"])
     record(actions.RESPONSE_CANCELLED, actor=caller.actor, target_name=row.public_id, team=row.team, surface="api")
-    return row, True
+    return row, sent
 
 
-def _cancel_run(caller: Caller, row: BackgroundResponse, run: Run) -> tuple[BackgroundResponse, bool]:
+def _cancel_run(caller: Caller, row: BackgroundResponse, run: Run) -> tuple[BackgroundResponse, str]:
     if not row.is_open and row.state != State.CANCELLED:
         raise BadInput(f"Only an open response can be cancelled; this one is {row.state}.", param="response_id")
     row.run = cancel_run(actor=caller.actor, run=run)
     runs.look(row)
-    return row, False
+    return row, ""
 
 
 @transaction.atomic

@@ -15,7 +15,6 @@ from django.db.models.functions import Coalesce, Now
 
 from console.api.models import BackgroundResponse, ResponseFrames
 from console.audit.redaction import prepare_payload
-from console.core.lanes import Lane
 
 State = BackgroundResponse.State
 OPEN = (State.QUEUED, State.IN_PROGRESS)
@@ -23,15 +22,6 @@ OPEN = (State.QUEUED, State.IN_PROGRESS)
 
 class Taken(Exception):
     """Another worker has the response, or it was cancelled; nothing may be written any more."""
-
-
-def queue_of(lane: str) -> str:
-    """Return the queue whose workers answer what is asked in a lane; nobody waits for it, so two are enough."""
-    return Lane.BATCH.value if lane == Lane.BATCH else Lane.STANDARD.value
-
-
-def _of_queue(queue: str) -> Q:
-    return Q(lane=Lane.BATCH) if queue == Lane.BATCH else ~Q(lane=Lane.BATCH)
 
 
 def length() -> dt.timedelta:
@@ -46,9 +36,9 @@ def free() -> Q:
 
 
 @transaction.atomic
-def take(queue: str, id: uuid.UUID | None = None) -> BackgroundResponse | None:
+def take(lane: str, id: uuid.UUID | None = None) -> BackgroundResponse | None:
     """Return a response with a lease on it: this one, or the next of the team that has the fewest under way."""
-    found = BackgroundResponse.objects.filter(free(), _of_queue(queue))
+    found = BackgroundResponse.objects.filter(free(), lane=lane)
     if id is not None:
         found = found.filter(pk=id)
     else:
@@ -106,6 +96,7 @@ def end(row: BackgroundResponse, state: str, frames: list[bytes], *, code: str =
         error_code=code[:80],
         error_message=message.replace("\0", "")[:500],
         body="" if is_answered else kept_body(row.body),
+        frame="" if is_answered else kept_body(row.frame),
         told=row.told + len(frames),
         lease_until=None,
         ended_at=Now(),

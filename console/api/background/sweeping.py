@@ -17,8 +17,7 @@ TASK = "api.answer"
 
 def wake(row: BackgroundResponse) -> None:
     """Have a worker look at it. The sweeper does when this message is lost."""
-    queue = rows.queue_of(row.lane)
-    enqueue_on_commit(TASK, row.pk, queue, queue=queue, expires=60)
+    enqueue_on_commit(TASK, row.pk, row.lane, queue=row.lane, expires=60)
 
 
 def drive() -> int:

@@ -43,10 +43,20 @@ def ask_of(row: BackgroundResponse, body: dict[str, Any], **more: Any) -> Ask:
 
 def shown(row: BackgroundResponse) -> dict[str, Any]:
     """Return the object of a response that has no answer: not yet, or not any more."""
-    said = {**frame_of(ask_of(row, asked_in(row))), "background": True, "status": row.state}
+    said = {**(orjson.loads(row.frame) if row.frame else _least(row)), "status": row.state}
     if row.state == State.FAILED:
         said["error"] = {"code": row.error_code, "message": row.error_message}
     return said
+
+
+def frame(row: BackgroundResponse) -> str:
+    """Return what of a response is told as long as it has no answer."""
+    return orjson.dumps(frame_of(ask_of(row, asked_in(row)))).decode()
+
+
+def _least(row: BackgroundResponse) -> dict[str, Any]:
+    """Return what is known of one whose frame was not kept."""
+    return frame_of(Ask(row.pk, row.created_at, "", row.model, {"background": True}, ""))
 
 
 def split(frames: bytes) -> list[bytes]:

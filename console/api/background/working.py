@@ -24,20 +24,20 @@ _open: set[Answering] = set()
 stopping = threading.Event()
 
 
-def offer(id: uuid.UUID, queue: str) -> None:
+def offer(id: uuid.UUID, lane: str) -> None:
     """Take up a response if there is room; otherwise somebody who finishes finds it."""
     global _busy
     with _lock:
         if _busy >= settings.BACKGROUND_CONCURRENCY or stopping.is_set():
             return
         _busy += 1
-    sync.start(_carry(id, queue))
+    sync.start(_carry(id, lane))
 
 
-async def _carry(id: uuid.UUID, queue: str) -> None:
+async def _carry(id: uuid.UUID, lane: str) -> None:
     global _busy
     try:
-        row = await in_thread(partial(rows.take, queue, id))
+        row = await in_thread(partial(rows.take, lane, id))
         while row is not None:
             answering = Answering(row)
             _open.add(answering)
@@ -47,7 +47,7 @@ async def _carry(id: uuid.UUID, queue: str) -> None:
                 _open.discard(answering)
             if stopping.is_set():
                 return
-            row = await in_thread(partial(rows.take, queue))
+            row = await in_thread(partial(rows.take, lane))
     except Exception:
         log.exception("A worker of responses broke; the sweeper finds what it leaves.")
     finally:

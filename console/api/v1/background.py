@@ -134,9 +134,8 @@ async def cancel(request: Request, send: Send, asked: rows.Asked, name: str) -> 
         raise await asked.refuse(
             NotAllowed("Only who asked for a response, or may manage the team's keys, cancels it.")
         )
-    sent = row.body
-    row, is_ended = await asked.do(promising.cancel, asked.caller, row)
-    if is_ended and row.request_id is None and row.key_id is not None:
+    row, sent = await asked.do(promising.cancel, asked.caller, row)
+    if sent and row.request_id is None and row.key_id is not None:
         await _record_unmade(row, sent)
     await send_json(send, request, 200, orjson.dumps(await asked.do(reading.object_of, row)), [])
 
