@@ -139,6 +139,7 @@ def test_roles_and_teams_decide_who_reads_and_who_answers(talk: Conversation, ca
     auditor = signed_in(make.make_member(cast.team_a, role=Role.AUDITOR))
     assert "You read along" in auditor.get(url(talk)).text
     assert auditor.post(url(talk, "take_over")).status_code == 403
+    assert "You may not ask here" in auditor.get("/chat/").text
     charlie = signed_in(cast.charlie)
     own = make.make_visit(make.make_widget(cast.team_b), "Hello")
     for name in ("take_over", "answer_visitor", "give_back"):
