@@ -173,9 +173,10 @@ class SocialAccountAdapter(DefaultSocialAccountAdapter):  # type: ignore[misc]
 
     def populate_user(self, request: HttpRequest, sociallogin: SocialLogin, data: dict[str, Any]) -> Any:
         """Take what the provider says about somebody, as strictly as it was meant."""
-        _check_subject(sociallogin.account.extra_data)
+        answers = _answers(sociallogin.account.extra_data)
+        _check_subject(answers)
         for address in sociallogin.email_addresses:
-            address.verified = _is_true(address.verified)
+            address.verified = _is_true(address.verified) and not any(map(_becomes_another, answers))
         user = super().populate_user(request, sociallogin, data)
         name = data.get("name") or f"{data.get('first_name') or ''} {data.get('last_name') or ''}"
         user.name = " ".join(str(name).split())[:120]
@@ -199,9 +200,18 @@ def _is_true(claim: object) -> bool:
     return claim is True or claim == "true"
 
 
-def _check_subject(said: dict[str, Any]) -> None:
+def _answers(said: dict[str, Any]) -> list[dict[str, Any]]:
+    return [said[part] for part in ("userinfo", "id_token") if isinstance(said.get(part), dict)]
+
+
+def _becomes_another(answer: dict[str, Any]) -> bool:
+    """Say whether an address is plain letters only in small ones: the sign for kelvin becomes a k, of somebody else."""
+    email = answer.get("email")
+    return isinstance(email, str) and not email.isascii() and email.lower().isascii()
+
+
+def _check_subject(answers: list[dict[str, Any]]) -> None:
     """Refuse answers that name nobody, or one person in the token and another with the details."""
-    answers = [said[part] for part in ("userinfo", "id_token") if isinstance(said.get(part), dict)]
     subjects = [answer.get("sub") for answer in answers]
     if any(not isinstance(subject, str) or subject != subjects[0] for subject in subjects):
         raise OAuth2Error("The identity provider does not say clearly whom it means.")

@@ -12,6 +12,7 @@ from django.test import Client
 from console.teams.actors import SYSTEM
 from console.teams.models import User
 from console.teams.services import invitations
+from tests import make
 from tests.conftest import Cast
 from tests.teams.identity_provider import CLIENT, SECRET, IdentityProvider
 
@@ -83,6 +84,12 @@ def test_it_lets_in_the_invited_and_nobody_else(provider, cast):
 @pytest.mark.parametrize("claim", [False, "false", "no", 1, None])
 def test_it_trusts_no_address_the_provider_did_not_verify(provider, cast, claim):
     assert not is_in(come_in(provider, ALICE | {"email_verified": claim})[0])
+
+
+def test_an_address_in_letters_that_look_alike_is_another(provider, cast):
+    make.make_user("kirk@example.com")
+    assert not is_in(come_in(provider, ALICE | {"sub": "9", "email": "\N{KELVIN SIGN}irk@example.com"})[0])
+    assert is_in(come_in(provider, ALICE | {"sub": "9", "email": "KIRK@example.com"})[0])
 
 
 def test_it_understands_providers_that_write_claims_as_text(provider, cast):
