@@ -278,6 +278,7 @@ class UsageTouchpoint(Sums):
 
     Each call is in one of them: a run's is its agent's, whoever started it; else it is the key's or the widget's it
     came by, and a person's chat is the assistant's. What people only try out is in none, nor are copies to a shadow.
+    What a call looks up in documents costs its place something and is no call of it.
     """
 
     class Kind(models.TextChoices):

@@ -109,18 +109,28 @@ def test_each_call_is_in_one_touchpoint(team: Team) -> None:
     a_call(team, at=at, **person, agent="helper@4", surface="chat")
     a_call(team, at=at, **person, type="playground")
     a_call(team, at=at, **person, type="tool", agent="worker@1")
-    assert roll_up_past(_next_tx()) == 8
+    looked_up = {"type": "embedding", "alias": "", "model": "builtin/words", "latency_us": 1_000}
+    a_call(team, at=at, **(by_key | looked_up), route="/v1/chat/completions")
+    a_call(team, at=at, **looked_up, actor_kind="widget", actor_id=widget, surface="widget", route="/embed/ask")
+    a_call(team, at=at, **(by_key | looked_up | {"key": other}), route="/v1/embeddings")  # what it was asked for
+    assert roll_up_past(_next_tx()) == 11
     found = UsageTouchpoint.objects.values_list("kind", "subject", "alias", "requests", "last_at")
     assert sorted(found) == sorted(
         [
             ("agent", "helper", "a", 1, at),
             ("agent", "worker", "a", 1, at),
+            ("key", str(key.pk), "", 0, at),
             ("key", str(key.pk), "a", 2, at),
+            ("key", str(other.pk), "", 1, at),
+            ("widget", str(widget), "", 0, at),
             ("widget", str(widget), "a", 1, at),
         ]
     )
-    [use] = [use for (kind, _), use in uses([team.pk], since=at.date()).items() if kind == "key"]
-    assert (use.requests, use.cost_micros, use.models, sum(use.latency)) == (2, 2000, ["fake/model"], 2)
+    used = uses([team.pk], since=at.date())
+    use = used["key", str(key.pk)]
+    assert (use.requests, use.cost_micros, use.models, sum(use.latency)) == (2, 3000, ["fake/model"], 2)
+    use = used["key", str(other.pk)]
+    assert (use.requests, use.cost_micros, use.models, sum(use.latency)) == (1, 1000, ["builtin/words"], 1)
 
 
 def test_it_adds_later_calls_to_what_is_there(team: Team) -> None:

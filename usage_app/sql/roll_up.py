@@ -36,14 +36,16 @@ def _added(sums: tuple[str, ...]) -> str:
     return ", ".join(f"{name} = t.{name} + excluded.{name}" for name in sums) + f", {arrays}"
 
 
-def _upsert(table: str, column: str, value: str, cut: str, *, is_last_kept: bool = False, where: str = "") -> str:
+def _upsert(
+    table: str, column: str, value: str, cut: str, *, is_last_kept: bool = False, source: str = "grouped"
+) -> str:
     """Add what is grouped to a table of sums; with `is_last_kept`, the newest call's time stands there too."""
     last = ("last_at, ", "max(last_at), ", ", last_at = greatest(t.last_at, excluded.last_at)")
     column_, value_, set_ = last if is_last_kept else ("", "", "")
     return f"""
     INSERT INTO {table} AS t ({column}, {cut}, {column_}{", ".join(_SUMS)}, latency, first_token)
     SELECT {value}, {cut}, {value_}{", ".join(f"sum({name})" for name in _SUMS)}, {_array("lb")}, {_array("fb")}
-    FROM grouped {where} GROUP BY {value}, {cut}
+    FROM {source} GROUP BY {value}, {cut}
     ON CONFLICT ({column}, {cut}) DO UPDATE SET {_added(_SUMS)}{set_}
     """  # noqa: S608
 
@@ -65,7 +67,21 @@ _KIND = f"""CASE WHEN {_IS_NOWHERE} THEN '' WHEN {_IS_AGENT} THEN 'agent' WHEN {
                 WHEN key_id IS NOT NULL THEN 'key' ELSE '' END"""
 _SUBJECT = f"""CASE WHEN {_IS_NOWHERE} THEN '' WHEN {_IS_AGENT} THEN left(split_part(agent, '@', 1), 60)
                 WHEN {_IS_WIDGET} THEN actor_id::text ELSE coalesce(key_id::text, '') END"""
-_SOMEWHERE = "WHERE kind <> ''"
+# What a call looks up in documents is a call of its own in the log. Its place pays for it, and was asked once only.
+_LOOKS_UP = """(type = 'embedding' AND (surface IN ('chat', 'widget', 'agent')
+                 OR (route LIKE '/v1/%%' AND route <> '/v1/embeddings')))"""
+
+
+def _unless_looked_up(other: str, *names: str) -> str:
+    return ", ".join(f"CASE WHEN looks_up THEN {other} ELSE {name} END AS {name}" for name in names)
+
+
+_SOMEWHERE = f"""(
+    SELECT hour, {_unless_looked_up("''", "alias", "model")},
+           {_unless_looked_up("0", "requests", "errors", "refusals")}, {_unless_looked_up("NULL", "lb", "fb")},
+           team_id, kind, subject, environment, prompt_tokens, completion_tokens, cost_micros, n, last_at
+    FROM grouped WHERE kind <> ''
+) AS somewhere"""  # noqa: S608
 
 # The innermost step leaves one row per hour, cut and pair of buckets; all tables are filled from it. A call that was
 # refused before it meant any model has an alias nobody checked: it is counted, and its alias is not kept. Codes of
@@ -76,7 +92,7 @@ WITH grouped AS MATERIALIZED (
            left(type, 20) AS type, left(lane, 12) AS lane, left(status, 20) AS status,
            CASE WHEN status = 'refused' OR code LIKE 'upstream\\_%%' THEN left(code, 60) ELSE '' END AS code,
            CASE WHEN model = '' THEN '' ELSE left(alias, 100) END AS alias, left(model, 270) AS model,
-           {_KIND} AS kind, {_SUBJECT} AS subject,
+           {_KIND} AS kind, {_SUBJECT} AS subject, {_LOOKS_UP} AS looks_up,
            width_bucket(CASE WHEN status <> 'refused' THEN latency_us END, %(bounds)s::bigint[]) AS lb,
            width_bucket(CASE WHEN status <> 'refused' THEN first_token_us END, %(bounds)s::bigint[]) AS fb,
            count(*) AS n, count(*) AS requests,
@@ -89,12 +105,12 @@ WITH grouped AS MATERIALIZED (
            max(at) AS last_at
     FROM audit_event
     WHERE tx >= %(from_tx)s AND tx < %(to_tx)s AND team_id IS NOT NULL AND type NOT IN ('admin', 'access')
-    GROUP BY 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, lb, fb
+    GROUP BY 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, lb, fb
 ),
 hours AS ({_upsert("usage_usagehour", "hour", "hour", f"key_id, {_CUT}")} RETURNING 1),
 days AS ({_upsert("usage_usageday", "day", _DAY, _CUT)} RETURNING 1),
 totals AS ({_TOTALS} RETURNING 1),
-places AS ({_upsert("usage_usagetouchpoint", "day", _DAY, _PLACE, is_last_kept=True, where=_SOMEWHERE)} RETURNING 1)
+places AS ({_upsert("usage_usagetouchpoint", "day", _DAY, _PLACE, is_last_kept=True, source=_SOMEWHERE)} RETURNING 1)
 SELECT coalesce((SELECT sum(n) FROM grouped), 0)"""  # noqa: S608
 
 
