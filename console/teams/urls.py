@@ -4,7 +4,7 @@ from django.contrib.auth.decorators import login_required
 from django.urls import path
 
 from console.teams.admin import close_side_doors
-from console.teams.views import coming_in, keys, people, sessions, teams
+from console.teams.views import coming_in, keys, people, sessions, sign_on, teams
 
 # The root URLconf reads the admin's addresses after these, so what it should not offer goes now.
 close_side_doors()
@@ -48,10 +48,13 @@ urlpatterns = [
 ]
 
 # Included before allauth's own addresses, so these win. allauth lets whoever holds a session set a first password,
-# which would turn a borrowed browser into an account; and it ends all other sessions or none, and logs nothing.
+# which would turn a borrowed browser into an account; it ends all other sessions or none, and logs nothing; and it
+# breaks where an identity provider does.
 account_urlpatterns = [
     path("accounts/password/set/", login_required(reauthentication_required(password_set)), name="set_password"),
     path("accounts/sessions/", sessions.sessions, name="sessions"),
     path("accounts/sessions/<int:session_id>/end/", sessions.end_session, name="end_session"),
+    path("accounts/oidc/<str:provider_id>/login/", sign_on.login, name="sign_on"),
+    path("accounts/oidc/<str:provider_id>/login/callback/", sign_on.callback, name="sign_on_callback"),
 ]
 urlpatterns += account_urlpatterns

@@ -21,6 +21,7 @@ class IdentityProvider:
 
     person: dict[str, Any] = field(default_factory=dict)
     token_says: dict[str, Any] = field(default_factory=dict)
+    is_away: bool = False  # or answers as if it were
     _codes: dict[str, dict[str, str]] = field(default_factory=dict)
     _server: ThreadingHTTPServer | None = None
 
@@ -71,6 +72,8 @@ class IdentityProvider:
         return {"code": code, "state": asked["state"]}
 
     def get(self, path: str, authorization: str) -> tuple[int, Any]:
+        if self.is_away:
+            return 503, {}
         if path == "/.well-known/openid-configuration":
             return 200, {
                 "issuer": self.address,

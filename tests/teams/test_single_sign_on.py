@@ -92,6 +92,15 @@ def test_an_address_in_letters_that_look_alike_is_another(provider, cast):
     assert is_in(come_in(provider, ALICE | {"sub": "9", "email": "KIRK@example.com"})[0])
 
 
+def test_a_provider_that_is_away_or_names_nobody_is_an_error_page(provider, monkeypatch, caplog):
+    browser, answer = come_in(provider, {"email": "alice@example.com", "email_verified": True})  # without `sub`
+    assert "Signing in did not work" in answer.content.decode() and not is_in(browser)
+    monkeypatch.setattr(provider, "is_away", True)
+    answer = Client().post("/accounts/oidc/oidc/login/")
+    assert "Signing in did not work" in answer.content.decode()
+    assert "503" in caplog.text
+
+
 def test_it_understands_providers_that_write_claims_as_text(provider, cast):
     assert is_in(come_in(provider, ALICE | {"email_verified": "true"})[0])
 
