@@ -36,6 +36,11 @@ def answer(page: Page, action: str, **fields: str) -> None:
     dialog.get_by_role("button", name=action).click()
 
 
+def wait_for_dialog(page: Page, action: str) -> None:
+    """Wait until the dialog is there whose button this is: it is fetched."""
+    expect(page.get_by_role("dialog").get_by_role("button", name=action)).to_be_visible()
+
+
 def meant() -> str:
     return Pin.objects.get(environment="production").model_version.name
 
@@ -79,6 +84,7 @@ def test_it_connects_imports_promotes_and_rolls_back(
     expect(page.get_by_role("img", name="10 % canary")).to_be_visible()
     check_axe(page)
     page.get_by_role("link", name="Promote", exact=True).click()
+    wait_for_dialog(page, "Promote canary")
     check_axe(page)
     answer(page, "Promote canary", Reason="No errors in a day")
     expect(page.get_by_text("canary promoted,")).to_be_visible()
@@ -95,6 +101,7 @@ def test_it_connects_imports_promotes_and_rolls_back(
     answer(page, "Save chain", **{"1. Then try": f"vllm/{MODELS[1]}", "Reason": "One provider is one too few"})
     expect(around.get_by_text("after error, timeout, busy, unreachable")).to_be_visible()
     around.get_by_role("link", name="Change").nth(1).click()
+    wait_for_dialog(page, "Save parameters")
     check_axe(page)
     check_width(page)
     Pin.objects.filter(environment="production").update(revision=99)
