@@ -13,12 +13,3 @@ def told() -> asyncio.Event:
     if loop not in _told:
         _told[loop] = asyncio.Event()
     return _told[loop]
-
-
-async def is_told_within(seconds: float) -> bool:
-    """Wait this long, or until the server has been told to stop; say whether it was."""
-    try:
-        await asyncio.wait_for(told().wait(), seconds)
-    except TimeoutError:
-        return False
-    return True

@@ -6,19 +6,17 @@ from console.audit.redaction import prepare_payload
 from console.core.errors import BadInput, Refusal
 from console.core.quick_settings import settings
 from console.gateway.affording import check_room
-from console.gateway.agents import with_agent
 from console.gateway.entries import Begin
 from console.gateway.errors import NeedsRun, QuotaExceeded, Unpriced
+from console.gateway.filling import Filling
 from console.gateway.knowledge import informed, looks_up, uninformed
 from console.gateway.limits import as_attempts, quota_refused, remaining_after
 from console.gateway.plan import make_plan
-from console.gateway.prompting import prompted
 from console.gateway.refusing import Identify, as_attempt, changing_too_fast, record_refusal, tries
 from console.gateway.running import Gateway, gateway
 from console.gateway.snapshot import Snapshot
 from console.gateway.targets import is_fallback
 from console.gateway.types import Ask, Asker, Call, Informed, Plan, Remaining
-from console.gateway.unknown_fields import settled
 
 # What speaks against one version and not against the caller; of a fallback the call goes on to the next.
 PASSED_OVER = (QuotaExceeded, Unpriced, BadInput)
@@ -40,19 +38,14 @@ async def admit(
         has_input = goes_on  # a copy for a shadow has its own
     known: Informed | None = None
     for _ in tries():
-        asker: Asker | None = None
-        filled = ask
+        filling = Filling(ask)
         try:
-            asker = identify(snapshot)
-            filled = with_agent(snapshot, asker, settled(asker, ask))
-            if "prompt" in filled.body:
-                filled = await prompted(snapshot, asker, filled)
+            asker = await filling.fill(identify, snapshot)
+            filled = filling.ask
             if "knowledge" in filled.body:
-                if known is None and looks_up(
-                    filled
-                ):  # what its own limits refuse is not searched for, and pays nothing
+                if known is None and looks_up(filled):  # what its own limits refuse is not searched for
                     await check_room(planned(snapshot, asker, uninformed(filled), step))
-                filled = await informed(identify, asker, filled, known)
+                filling.ask = filled = await informed(identify, asker, filled, known)
                 known = filled.knowledge
             kept = prepare_payload(filled.text)
             plan = planned(snapshot, asker, filled, step, kept.stored_sha256.hex())
@@ -61,7 +54,14 @@ async def admit(
                 raise  # the run has lines of its own
             is_attempt = goes_on and isinstance(refusal, PASSED_OVER)
             if await record_refusal(
-                here, snapshot, asker, filled, refusal, began, has_input=has_input, is_attempt=is_attempt
+                here,
+                snapshot,
+                filling.asker,
+                filling.ask,
+                refusal,
+                began,
+                has_input=has_input,
+                is_attempt=is_attempt,
             ):
                 snapshot = await here.snapshots.newer_than(snapshot)
                 continue

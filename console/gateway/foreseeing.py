@@ -5,14 +5,12 @@ import time
 from console.core.errors import Refusal
 from console.gateway.admitting import planned
 from console.gateway.affording import check_room
-from console.gateway.agents import with_agent
 from console.gateway.errors import NeedsRun
+from console.gateway.filling import Filling
 from console.gateway.knowledge import uninformed
-from console.gateway.prompting import prompted
 from console.gateway.refusing import Identify, changing_too_fast, record_refusal, tries
 from console.gateway.running import gateway
-from console.gateway.types import Ask, Asker, Plan
-from console.gateway.unknown_fields import settled
+from console.gateway.types import Ask, Plan
 
 
 async def foresee(identify: Identify, ask: Ask, *, started: float | None = None) -> Plan:
@@ -26,19 +24,15 @@ async def foresee(identify: Identify, ask: Ask, *, started: float | None = None)
         if await here.ledger.epoch() != snapshot.epoch:
             snapshot = await here.snapshots.newer_than(snapshot)
             continue
-        asker: Asker | None = None
-        filled = ask
+        filling = Filling(ask)
         try:
-            asker = identify(snapshot)
-            filled = with_agent(snapshot, asker, settled(asker, ask))
-            if "prompt" in filled.body:
-                filled = await prompted(snapshot, asker, filled)
-            plan = planned(snapshot, asker, uninformed(filled), 0)
+            asker = await filling.fill(identify, snapshot)
+            plan = planned(snapshot, asker, uninformed(filling.ask), 0)
             await check_room(plan)
         except Refusal as refusal:
             if isinstance(refusal, NeedsRun) and ask.may_run:
                 raise
-            if not await record_refusal(here, snapshot, asker, filled, refusal, began):
+            if not await record_refusal(here, snapshot, filling.asker, filling.ask, refusal, began):
                 raise
             snapshot = await here.snapshots.newer_than(snapshot)
         else:

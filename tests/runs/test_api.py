@@ -3,6 +3,7 @@
 import datetime as dt
 import json
 import threading
+from collections.abc import Awaitable, Callable
 from typing import Any
 
 import httpx2 as httpx
@@ -11,7 +12,8 @@ import pytest
 from agents_app.models import QueueItem, Run
 from agents_app.services import queues
 from agents_app.services.triggers import create_trigger
-from console.api.v1 import rows
+from console.api.v1 import app, rows
+from console.api.v1.http import ClientGone
 from console.teams.actors import SYSTEM
 from console.teams.services.keys import revoke_key, rotate_key
 from tests import make
@@ -112,6 +114,17 @@ def test_it_stops_telling_a_key_whose_access_ended(shop: Shop, client: httpx.Cli
     assert rest[-3] == "event: error" and '"code":"access_ended"' in rest[-2]
 
 
+def noting_who_left(route: Callable[..., Awaitable[None]], name: str, gone: set[str]) -> Callable[..., Any]:
+    async def answer(*given: Any) -> None:
+        try:
+            await route(*given)
+        except ClientGone:
+            gone.add(name)
+            raise
+
+    return answer
+
+
 def test_who_waits_with_a_key_whose_access_ended_is_told(
     shop: Shop, client: httpx.Client, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -138,6 +151,14 @@ def test_who_waits_with_a_key_whose_access_ended_is_told(
         said[name] = client.request(method, path, **more)
 
     monkeypatch.setattr(rows.Asked, "again", again)
+    gone = set[str]()
+    for name, route in (("item", "queues"), ("run", "agents")):
+        monkeypatch.setattr(app, route, noting_who_left(getattr(app, route), name, gone))
+        method, path, more = asks[name]
+        with pytest.raises(httpx.ReadTimeout):
+            client.request(method, path, **more, timeout=0.1)
+    until(lambda: len(gone) == 2, lambda: f"nobody goes on looking for who has left: {gone}")
+    waiting.clear()
     threads = [threading.Thread(target=wait, args=(name,)) for name in asks]
     for thread in threads:
         thread.start()

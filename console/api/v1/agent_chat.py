@@ -6,7 +6,6 @@
 4. A process that is told to stop says that the run goes on, as an error: what is no answer must not be read as one.
 """
 
-import asyncio
 import hashlib
 import time
 from collections.abc import Callable, Sequence
@@ -35,8 +34,9 @@ from console.api.v1.http import (
 )
 from console.api.v1.replay import as_stream
 from console.api.v1.stream import EVENT_STREAM
+from console.api.v1.waiting import waiting
 from console.audit.models import EventType
-from console.core import sse, stopping
+from console.core import sse
 from console.core.errors import BadInput, Conflict, NotAllowed, Refusal, Unavailable
 from console.gateway import pipeline
 from console.gateway.agents import PREFIX, unknown_agent
@@ -217,28 +217,19 @@ def _text(message: dict[str, Any]) -> str:
 
 async def wait_for(asked: rows.Asked, run: Run, beat: _Beat | None = None) -> Seen:
     """Wait until the run is over or asks a person; RunGoesOn when this process stops before."""
-    gone, stops = asyncio.ensure_future(_left(asked.request)), asyncio.ensure_future(stopping.told().wait())
-    try:
+    async with waiting(asked.request.receive) as pause:
         while True:
             asked = asked.again()
             seen = await asked.do(_look, run)
             if seen.run.is_over or seen.asks:
                 return seen
-            if stops.done():
+            if pause.is_stopping:
                 raise _goes_on(seen.run, has_key=asked.request.idempotency_key is not None)
             if beat is not None:
                 await beat.keep()
-            await asyncio.wait({gone, stops}, timeout=_LOOK_SECONDS, return_when=asyncio.FIRST_COMPLETED)
-            if gone.done():
+            await pause(_LOOK_SECONDS)
+            if pause.has_left:
                 raise ClientGone
-    finally:
-        gone.cancel()
-        stops.cancel()
-
-
-async def _left(request: Request) -> None:
-    while (await request.receive())["type"] != "http.disconnect":
-        pass
 
 
 def _look(run: Run) -> Seen:

@@ -1,9 +1,6 @@
 """`background: true` at /v1/responses: promised at once, answered by a worker, followed and taken back by its id."""
 
-import asyncio
 import time
-from collections.abc import AsyncIterator, Awaitable, Callable
-from contextlib import asynccontextmanager
 from urllib.parse import parse_qsl
 
 import orjson
@@ -16,7 +13,8 @@ from console.api.v1 import rows
 from console.api.v1.http import Headers, Request, Send, common_headers, dropped_header, send_json
 from console.api.v1.once import Made, digest, once
 from console.api.v1.stream import EVENT_STREAM
-from console.core import sse, stopping
+from console.api.v1.waiting import waiting
+from console.core import sse
 from console.core.errors import BadInput, Conflict, NotAllowed, Refusal
 from console.core.ids import time_of, uuid7
 from console.gateway import pipeline
@@ -78,14 +76,17 @@ async def follow(
     head = [*EVENT_STREAM, *common_headers(request)[:-1], *(headers or [])]
     await send({"type": "http.response.start", "status": 200, "headers": head})
     beat = time.monotonic()
-    async with _ended(request) as wait:
+    async with waiting(request.receive) as pause:
         try:
             while True:
                 if latest.frames or time.monotonic() - beat > settings.GATEWAY_HEARTBEAT_SECONDS:
                     beat = time.monotonic()
                     frames = latest.frames or sse.PING
                     await send({"type": "http.response.body", "body": frames, "more_body": True})
-                if not latest.goes_on or await wait(_LOOK_SECONDS):
+                if not latest.goes_on:
+                    break
+                await pause(_LOOK_SECONDS)
+                if pause.is_over:
                     break
                 asked = asked.again()
                 latest = await asked.do(reading.heard, asked.caller, name, latest.last, waits=waits)
@@ -94,28 +95,6 @@ async def follow(
             frame = sse.frame({**said, "sequence_number": latest.last + 1}, "error")
             await send({"type": "http.response.body", "body": frame, "more_body": True})
     await send({"type": "http.response.body", "body": b""})
-
-
-@asynccontextmanager
-async def _ended(request: Request) -> AsyncIterator[Callable[[float], Awaitable[bool]]]:
-    """Give a wait that says whether the client has left or the process stops."""
-    gone = asyncio.ensure_future(_left(request))
-    stops = asyncio.ensure_future(stopping.told().wait())
-
-    async def wait(seconds: float) -> bool:
-        await asyncio.wait({gone, stops}, timeout=seconds, return_when=asyncio.FIRST_COMPLETED)
-        return gone.done() or stops.done()
-
-    try:
-        yield wait
-    finally:
-        gone.cancel()
-        stops.cancel()
-
-
-async def _left(request: Request) -> None:
-    while (await request.receive())["type"] != "http.disconnect":
-        pass
 
 
 class Cancelled(Conflict):

@@ -14,9 +14,9 @@ from agents_app.services import queues as services
 from agents_app.tools.queue.said import queue_item
 from console.api.idempotency import KeyReused, check_key
 from console.api.v1 import rows
-from console.api.v1.http import MethodNotAllowed, Request, Send, read_json, send_json
+from console.api.v1.http import ClientGone, MethodNotAllowed, Request, Send, read_json, send_json
+from console.api.v1.waiting import waiting
 from console.audit.models import EventType
-from console.core import stopping
 from console.core.errors import BadInput, NotAllowed, NotFound, Refusal
 from console.teams.models import ApiKey, Environment
 
@@ -117,11 +117,14 @@ async def _see(request: Request, send: Send, name: str, item_id: str) -> None:
         return item
 
     item = await asked.do(read)
-    latest, is_stopping = time.monotonic() + _wait_of(request), False
-    while item.state not in _OVER and time.monotonic() < latest and not is_stopping:
-        is_stopping = await stopping.is_told_within(_LOOK_SECONDS)
-        asked = asked.again()
-        item = await asked.do(read)
+    latest = time.monotonic() + _wait_of(request)
+    async with waiting(request.receive) as pause:
+        while item.state not in _OVER and time.monotonic() < latest and not pause.is_stopping:
+            await pause(_LOOK_SECONDS)
+            if pause.has_left:
+                raise ClientGone
+            asked = asked.again()
+            item = await asked.do(read)
     await send_json(send, request, 200, orjson.dumps(await asked.do(_shown, asked, item)), [])
 
 

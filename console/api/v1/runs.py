@@ -1,6 +1,5 @@
 """/v1/agents/{slug}/runs: start a run of an agent, wait for it or follow it, look at it, cancel it."""
 
-import asyncio
 import datetime as dt
 import hashlib
 import time
@@ -17,10 +16,20 @@ from agents_app.services.rerunning import rerun_from
 from agents_app.services.runs import cancel_run, start_run
 from console.api.idempotency import KeyReused, check_key
 from console.api.v1 import rows
-from console.api.v1.http import MethodNotAllowed, Request, Send, common_headers, error_body, read_json, send_json
+from console.api.v1.http import (
+    ClientGone,
+    MethodNotAllowed,
+    Request,
+    Send,
+    common_headers,
+    error_body,
+    read_json,
+    send_json,
+)
 from console.api.v1.stream import EVENT_STREAM
+from console.api.v1.waiting import waiting
 from console.audit.models import EventType
-from console.core import sse, stopping
+from console.core import sse
 from console.core.errors import BadInput, NotAllowed, NotFound, Refusal
 
 ROUTE = "/v1/agents/{slug}/runs"
@@ -28,6 +37,7 @@ LONGEST_WAIT = 300
 _LOOK_SECONDS = 0.5
 _HEARTBEAT_SECONDS = 15.0
 _LONGEST_DEDUPE_KEY = 300  # as wide as its column
+_UNSAID = {"arguments": None, "output": None}  # of a step, to who may not read content
 
 
 async def agents(request: Request, send: Send, path: list[str]) -> None:
@@ -194,13 +204,16 @@ def _check(given: Any) -> tuple[float, Again | None]:
 
 async def _wait(asked: rows.Asked, run: Run, seconds: float) -> Run:
     """Wait for the end, for a person to be asked, or for this process to stop; no connection is held in between."""
-    latest, is_stopping = time.monotonic() + seconds, False
-    while not run.is_over and time.monotonic() < latest and not is_stopping:
-        is_stopping = await stopping.is_told_within(_LOOK_SECONDS)
-        asked = asked.again()
-        run = await asked.do(access.run_for, asked.caller, run.public_id)
-        if run.state == Run.State.WAITING and run.wake_at is None:
-            break
+    latest = time.monotonic() + seconds
+    async with waiting(asked.request.receive) as pause:
+        while not run.is_over and time.monotonic() < latest and not pause.is_stopping:
+            await pause(_LOOK_SECONDS)
+            if pause.has_left:
+                raise ClientGone
+            asked = asked.again()
+            run = await asked.do(access.run_for, asked.caller, run.public_id)
+            if run.state == Run.State.WAITING and run.wake_at is None:
+                break
     return run
 
 
@@ -266,7 +279,6 @@ async def _follow(request: Request, send: Send, slug: str, run_id: str) -> None:
     request.is_answered = True
     headers = [*EVENT_STREAM, *common_headers(request)[:-1]]
     await send({"type": "http.response.start", "status": 200, "headers": headers})
-    gone, stops = asyncio.create_task(_until_gone(request)), asyncio.create_task(stopping.told().wait())
     seen: dict[int, str] = {}
     state, beat = "", time.monotonic()
 
@@ -274,36 +286,29 @@ async def _follow(request: Request, send: Send, slug: str, run_id: str) -> None:
         run = _one(asked, slug, run_id)
         return run, list(Step.objects.filter(run=run).order_by("number")[:500])
 
-    try:
-        while not gone.done() and not stops.done():
-            asked = asked.again()
-            run, steps = await asked.do(read, asked)
-            may_read, frames = access.may_read(asked.caller, run), []
-            for step in steps:
-                if seen.get(step.number) != step.state:
-                    seen[step.number] = step.state
-                    said = step_shape(step)
-                    frames.append(sse.frame(said if may_read else said | {"arguments": None, "output": None}, "step"))
-            if state != run.state or run.is_over:
-                state = run.state
-                frames.append(sse.frame(_shown(asked, run), "run"))
-            if not frames and time.monotonic() - beat > _HEARTBEAT_SECONDS:
-                frames.append(b": still here\n\n")
-            if frames:
-                beat = time.monotonic()
-                await send({"type": "http.response.body", "body": b"".join(frames), "more_body": True})
-            if run.is_over:
-                break
-            await asyncio.wait({gone, stops}, timeout=_LOOK_SECONDS, return_when=asyncio.FIRST_COMPLETED)
-        await send({"type": "http.response.body", "body": b"", "more_body": False})
-    except Refusal as refusal:
-        body = error_body(refusal.message, kind=refusal.type, code=refusal.code)
-        await send({"type": "http.response.body", "body": sse.frame(body, "error")})
-    finally:
-        gone.cancel()
-        stops.cancel()
-
-
-async def _until_gone(request: Request) -> None:
-    while (await request.receive())["type"] != "http.disconnect":
-        pass
+    async with waiting(request.receive) as pause:
+        try:
+            while not pause.is_over:
+                asked = asked.again()
+                run, steps = await asked.do(read, asked)
+                may_read, frames = access.may_read(asked.caller, run), []
+                for step in steps:
+                    if seen.get(step.number) != step.state:
+                        seen[step.number] = step.state
+                        said = step_shape(step) if may_read else step_shape(step) | _UNSAID
+                        frames.append(sse.frame(said, "step"))
+                if state != run.state or run.is_over:
+                    state = run.state
+                    frames.append(sse.frame(_shown(asked, run), "run"))
+                if not frames and time.monotonic() - beat > _HEARTBEAT_SECONDS:
+                    frames.append(b": still here\n\n")
+                if frames:
+                    beat = time.monotonic()
+                    await send({"type": "http.response.body", "body": b"".join(frames), "more_body": True})
+                if run.is_over:
+                    break
+                await pause(_LOOK_SECONDS)
+            await send({"type": "http.response.body", "body": b"", "more_body": False})
+        except Refusal as refusal:
+            body = error_body(refusal.message, kind=refusal.type, code=refusal.code)
+            await send({"type": "http.response.body", "body": sse.frame(body, "error")})

@@ -10,6 +10,7 @@ from collections.abc import Callable, Coroutine
 from typing import Any
 
 from console.api.v1.http import Receive
+from console.api.v1.waiting import until_left
 from console.core.quick_settings import settings
 from console.core.ticker import Ticker
 from console.gateway.going_on import may_go_on
@@ -62,8 +63,7 @@ class Watch:
             self._beat = asyncio.create_task(self._heartbeat())
 
     async def _listen(self) -> None:
-        while (await self._receive())["type"] != "http.disconnect":
-            pass
+        await until_left(self._receive)
         self._cut("")
 
     def _cut(self, why: str) -> None:
