@@ -5,7 +5,7 @@ from typing import Any
 
 from agents_app.models import Definition
 from prompts_app import shapes
-from prompts_app.errors import UnknownPrompt
+from prompts_app.errors import NotCallable
 from prompts_app.rendering import Filled, NotRead, fill, is_callable, not_there
 from prompts_app.shapes import Finder, InDatabase
 from prompts_app.text.refs import Ref
@@ -52,5 +52,5 @@ def rendered(team_id: uuid.UUID, definition: Definition, environment: str = "pro
             if not shapes.read([error.key]):
                 raise not_there(error, ref) from None
     if not is_callable(filled.version.kind):
-        raise UnknownPrompt(f"{ref.slug} (it is a partial)")
+        raise NotCallable(ref.slug)
     return filled

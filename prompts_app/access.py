@@ -14,7 +14,7 @@ from django.db.models import Q, QuerySet
 from console.teams.access import teams_for
 from console.teams.callers import Caller
 from console.teams.models import Team
-from prompts_app.errors import UnknownLabel, UnknownPrompt, UnknownVersion
+from prompts_app.errors import UnknownLabel, UnknownPrompt, UnknownReview, UnknownVersion
 from prompts_app.models import Label, Prompt, PromptVersion, Review, Visibility
 from prompts_app.text.refs import LABEL
 
@@ -71,7 +71,8 @@ def label_for(prompt: Prompt, name: str) -> Label:
     if LABEL.fullmatch(name):
         found = Label.objects.select_related("version").filter(prompt=prompt, name=name).first()
     if found is None:
-        raise UnknownLabel(prompt.slug, name.replace("\0", "?"))
+        has = Label.objects.filter(prompt=prompt).values_list("name", flat=True)
+        raise UnknownLabel(prompt.slug, name.replace("\0", "?"), has=has)
     found.prompt = prompt
     return found
 
@@ -84,7 +85,7 @@ def review_for(prompt: Prompt, review_id: uuid.UUID) -> Review:
     """Return a review of this prompt; the caller can see the prompt already."""
     found = Review.objects.select_related("version", "from_version").filter(prompt=prompt, pk=review_id).first()
     if found is None:
-        raise UnknownPrompt(f"{prompt.slug} review {review_id}")
+        raise UnknownReview(prompt.slug)
     found.prompt = prompt
     return found
 

@@ -11,21 +11,51 @@ class UnknownPrompt(NotFound):
     code = "unknown_prompt"
 
     def __init__(self, slug: str, *, param: str | None = None) -> None:
-        super().__init__(f"There is no prompt {slug[:200]!r}.", param=param)
+        super().__init__(
+            f"There is no prompt {slug[:200]!r}, or your team may not use it."
+            " The page Prompts (GET /api/prompts/) lists those it may.",
+            param=param,
+        )
 
 
 class UnknownVersion(NotFound):
     code = "unknown_prompt_version"
 
     def __init__(self, slug: str, number: int, *, param: str | None = None) -> None:
-        super().__init__(f"The prompt {slug!r} has no version {number}.", param=param)
+        super().__init__(
+            f"The prompt {slug!r} has no version {number}."
+            f" Its page (GET /api/prompts/{slug}/-/versions/) lists those it has.",
+            param=param,
+        )
 
 
 class UnknownLabel(NotFound):
     code = "unknown_prompt_label"
 
-    def __init__(self, slug: str, label: str, *, param: str | None = None) -> None:
-        super().__init__(f"The prompt {slug!r} has no label {label[:60]!r}.", param=param)
+    def __init__(self, slug: str, label: str, *, has: Iterable[str], why: str = "", param: str | None = None) -> None:
+        names = ", ".join(sorted(has)[:10]) or "none at all"
+        super().__init__(
+            f"The prompt {slug!r} has no label {label[:60]!r}{why}; it has {names}."
+            " Publish a version to it, or name another label or a version.",
+            param=param,
+        )
+
+
+class UnknownReview(NotFound):
+    code = "unknown_review"
+
+    def __init__(self, slug: str) -> None:
+        super().__init__(
+            f"There is no such review of the prompt {slug!r}."
+            f" Its page (GET /api/prompts/{slug}/-/reviews/) lists those there are."
+        )
+
+
+class NotCallable(BadInput):
+    """A partial that was named where a prompt is asked for."""
+
+    def __init__(self, slug: str) -> None:
+        super().__init__(f"{slug} is a partial: prompts include it, calls do not name it.", param="prompt.id")
 
 
 class BadText(BadInput):

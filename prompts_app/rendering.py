@@ -48,7 +48,9 @@ def fill(
     if prompt is None:
         raise UnknownPrompt(ref.slug, param="prompt.id")
     if number is None:
-        raise UnknownLabel(ref.slug, ref.label or default_label(environment), param="prompt.label")
+        usual = default_label(environment)
+        why = "" if ref.label else f", which calls in {environment} mean when they name none"
+        raise UnknownLabel(ref.slug, ref.label or usual, has=prompt.labels, why=why, param="prompt.label")
     owners = {prompt.slug: prompt.team_id}
 
     def lookup(of: Shape, include: Ref) -> Shape:

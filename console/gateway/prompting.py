@@ -19,6 +19,7 @@ from console.gateway.shapes import prompt_ref
 from console.gateway.snapshot import Snapshot
 from console.gateway.types import Ask, Asker, Prompted
 from prompts_app import shapes
+from prompts_app.errors import NotCallable
 from prompts_app.rendering import Filled, NotRead, fill, is_callable, not_there
 from prompts_app.shapes import Finder, Key
 
@@ -63,9 +64,7 @@ async def _prompted_as(snapshot: Snapshot, team_id: uuid.UUID, asker: Asker, ask
             if not await _read(missing.key):
                 raise not_there(missing, named.ref) from None
     if not is_callable(filled.version.kind):
-        raise BadInput(
-            f"{filled.version.slug} is a partial: prompts include it, calls do not name it.", param="prompt.id"
-        )
+        raise NotCallable(filled.version.slug)
     body = {name: value for name, value in ask.body.items() if name != "prompt"}
     if ask.operation == "message":
         _put_before(body, filled.rendered.messages, given)

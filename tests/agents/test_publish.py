@@ -78,7 +78,8 @@ def test_it_asks_for_all_that_is_missing_at_once(cast):
     with pytest.raises(NotReady) as refused:
         versions.publish_agent(actor=SYSTEM, agent=agent, message="", seen_revision=1)
     assert refused.value.problems == (
-        "There is no prompt 'their/words'.",
+        "There is no prompt 'their/words', or your team may not use it."
+        " The page Prompts (GET /api/prompts/) lists those it may.",
         "Team A may not call an alias 'far'.",
         "There is no collection 'prices' of this team or of the whole organisation. Make it, or leave it out.",
     )
@@ -88,10 +89,13 @@ def test_it_asks_for_all_that_is_missing_at_once(cast):
     save(agent, prompt_slug=asks.slug, parameters={"temperature": 1.5}, knowledge=[])
     with pytest.raises(NotReady, match=r"missing: who.*allows at most 1 in production"):
         versions.publish_agent(actor=SYSTEM, agent=agent, message="", seen_revision=2)
-    save(agent, prompt_variables={"who": "you"}, parameters={})
-    versions.publish_agent(actor=SYSTEM, agent=agent, message="", seen_revision=3)
+    save(agent, prompt_slug=make.make_prompt(cast.team_a, "own/part", "x", kind="partial").slug)
+    with pytest.raises(NotReady, match="own/part is a partial: prompts include it"):
+        versions.publish_agent(actor=SYSTEM, agent=agent, message="", seen_revision=3)
+    save(agent, prompt_slug=asks.slug, prompt_variables={"who": "you"}, parameters={})
+    versions.publish_agent(actor=SYSTEM, agent=agent, message="", seen_revision=4)
     with pytest.raises(NothingChanged):
-        versions.publish_agent(actor=SYSTEM, agent=agent, message="", seen_revision=4)
+        versions.publish_agent(actor=SYSTEM, agent=agent, message="", seen_revision=5)
 
 
 def test_it_is_not_published_with_a_model_that_does_not_chat(cast):

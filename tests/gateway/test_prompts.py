@@ -90,7 +90,8 @@ def test_it_sends_the_words_and_keeps_what_took_part(call, world, answer):
 def test_the_keys_environment_a_version_or_a_label_decides(call, world):
     prompt = make.make_prompt(world.team, "a", "one")
     _, sandbox = make.make_key(world.team, environment="sandbox")
-    assert "'staging'" in call({"id": "a"}, key=sandbox).json()["error"]["message"]
+    said = call({"id": "a"}, key=sandbox).json()["error"]["message"]
+    assert "no label 'staging', which calls in sandbox mean when they name none; it has production." in said
     for text, label in (("two", "staging"), ("three", "canary"), ("four", "")):
         make.save(prompt, text)
         if label:
@@ -116,11 +117,16 @@ def test_it_refuses_by_name_and_on_record(call, world, answer):
     prompts.delete_prompt(actor=SYSTEM, prompt=gone)
     fine = {"order": 7}
     for prompt, status, code, says in (
-        ({"id": "no/such"}, 404, "unknown_prompt", "no prompt 'no/such'"),
+        (
+            {"id": "no/such"},
+            404,
+            "unknown_prompt",
+            "no prompt 'no/such', or your team may not use it. The page Prompts",
+        ),
         ({"id": "their/secret"}, 404, "unknown_prompt", "no prompt 'their/secret'"),
         ({"id": "was/here"}, 404, "unknown_prompt", "no prompt 'was/here'"),
-        ({"id": "support/answer", "version": 9}, 404, "unknown_prompt_version", "no version 9"),
-        ({"id": "support/answer", "label": "canary"}, 404, "unknown_prompt_label", "no label 'canary'"),
+        ({"id": "support/answer", "version": 9}, 404, "unknown_prompt_version", "/support/answer/-/versions/"),
+        ({"id": "support/answer", "label": "canary"}, 404, "unknown_prompt_label", "'canary'; it has production. Pub"),
         ({"id": "house/style", "variables": {"who": "x"}}, 400, "invalid_request", "is a partial"),
         ({"id": "support/answer", "variables": {"order": "7", "x": 1}}, 400, "wrong_variables", "x; wrong: order"),
         ({"id": "support/answer", "variables": {}}, 400, "wrong_variables", "missing: order"),

@@ -56,7 +56,8 @@ def test_it_keeps_what_was_typed(world: World) -> None:
     response = bob.post("/playground/", wrong)
     assert [one.error for one in response.context["bench"].set_ups] == [
         "Temperature is a number; this is 'warm'.",
-        "The prompt 'support/answer' has no version 99.",
+        "The prompt 'support/answer' has no version 99."
+        " Its page (GET /api/prompts/support/answer/-/versions/) lists those it has.",
     ]
     assert 'value="warm"' in response.content.decode()
     response = bob.post("/playground/", {**world.form, "prompt": "no/such", "do": "run"})

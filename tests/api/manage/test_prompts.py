@@ -242,7 +242,8 @@ def test_another_teams_prompt_looks_like_none_on_every_route(cast: Cast) -> None
     # a review of another prompt is not found below one's own
     for method, path in (("GET", ""), ("POST", "withdraw/"), ("POST", "decide/")):
         body = {"decision": "approve"} if path == "decide/" else {}
-        assert charlie(method, f"prompts/{mine.slug}/-/reviews/{review.pk}/{path}", **body).status_code == 404
+        refused = charlie(method, f"prompts/{mine.slug}/-/reviews/{review.pk}/{path}", **body)
+        assert (refused.status_code, refused.json()["error"]["code"]) == (404, "unknown_review")
     # nor is a partial of theirs includable, or its text readable through a prompt of one's own
     refused = charlie("POST", "prompts/mine/-/versions/", content=[{"text": "{{> their/prompt}}"}], parent=1)
     assert (refused.status_code, refused.json()["error"]["code"]) == (400, "missing_partial")
