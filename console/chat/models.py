@@ -90,6 +90,9 @@ class Conversation(models.Model):
     taken_by = models.ForeignKey(User, on_delete=models.SET_NULL, null=True, blank=True, related_name="+")
     taken_at = models.DateTimeField(null=True, blank=True)
     person_wanted_at = models.DateTimeField(null=True, blank=True, help_text="Since when a visitor asks for a person.")
+    escalated_at = models.DateTimeField(
+        null=True, blank=True, help_text="When it first needed a person; stays when they give it back."
+    )
     created_at = models.DateTimeField(default=now, editable=False)
     last_at = models.DateTimeField(default=now)
 
@@ -111,6 +114,7 @@ class Conversation(models.Model):
                 condition=Q(taken_by__isnull=False) | Q(person_wanted_at__isnull=False),
                 name="conversations_for_persons",
             ),
+            models.Index(fields=["team", "created_at"], condition=Q(widget__isnull=False), name="visits_of_a_team"),
         ]
 
     def __str__(self) -> str:
@@ -191,6 +195,7 @@ class Feedback(models.Model):
                 fields=["message", "person", "visitor"], name="one_feedback_each", nulls_distinct=False
             )
         ]
+        indexes = [models.Index(fields=["given_at"], name="feedback_by_time")]
 
     def __str__(self) -> str:
         return "good" if self.is_good else "bad"

@@ -80,6 +80,7 @@ class LegacyTouchpoint(models.Model):
     spend_micros = models.BigIntegerField(null=True, blank=True)
     notes = models.TextField(max_length=2000, blank=True)
     status = models.CharField(max_length=9, choices=Status.choices, default=Status.PLANNED)
+    over_at = models.DateTimeField(null=True, blank=True, help_text="Since when it is migrated or retired.")
     # What does its work on Facet now. The name outlives what it names.
     replaced_by_kind = models.CharField(max_length=6, choices=Subject.choices, blank=True)
     replaced_by_id = models.UUIDField(null=True, blank=True)
@@ -96,6 +97,11 @@ class LegacyTouchpoint(models.Model):
                 condition=Q(replaced_by_kind="", replaced_by_id=None)
                 | (~Q(replaced_by_kind="") & Q(replaced_by_id__isnull=False)),
                 name="replaced_by_is_whole",
+            ),
+            models.CheckConstraint(
+                condition=Q(status__in=TO_MIGRATE, over_at=None)
+                | (~Q(status__in=TO_MIGRATE) & Q(over_at__isnull=False)),
+                name="over_since_it_is_over",
             ),
             models.CheckConstraint(
                 condition=Q(spend_micros=None) | Q(spend_micros__gte=0), name="legacy_spend_not_negative"

@@ -7,6 +7,7 @@ from console.touchpoints.views import inventory, legacy, lists
 app_name = "touchpoints"
 urlpatterns = [
     path("touchpoints/", inventory.touchpoints, name="touchpoints"),
+    path("touchpoints/signals/", inventory.signals, name="signals"),
     path("touchpoints/import/", lists.import_list, name="import"),
     path("touchpoints/export.csv", lists.export, {"form": "csv"}, name="export_csv"),
     path("touchpoints/export.json", lists.export, {"form": "json"}, name="export_json"),

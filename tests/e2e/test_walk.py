@@ -15,7 +15,7 @@ pytestmark = pytest.mark.e2e
 
 OWN_PAGES = ["/profile/", "/accounts/2fa/", "/accounts/2fa/totp/activate/", "/accounts/2fa/webauthn/",
              "/accounts/2fa/webauthn/add/", "/accounts/password/change/", "/accounts/email/", "/accounts/sessions/",
-             "/docs/api/", "/palette/?q=a", "/teams/team-a/alerts/"]  # fmt: skip
+             "/docs/api/", "/palette/?q=a", "/teams/team-a/alerts/", "/touchpoints/signals/"]  # fmt: skip
 OPEN_PAGES = ["/accounts/login/", "/accounts/password/reset/", "/accounts/password/reset/done/", "/accounts/inactive/"]
 
 

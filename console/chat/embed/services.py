@@ -4,6 +4,7 @@ import uuid
 from contextlib import suppress
 
 from django.db import IntegrityError, transaction
+from django.db.models.functions import Coalesce
 
 from agents_app.asking import ask_of
 from console.chat.asking import Speaker, ask_from, history_before
@@ -89,7 +90,7 @@ def ask_for_person(*, widget: Widget, held: Pass) -> Conversation:
     if conversation is None:
         raise UnknownConversation
     wanting = Conversation.objects.filter(pk=conversation.pk, person_wanted_at=None, taken_by=None)
-    wanting.update(person_wanted_at=now())
+    wanting.update(person_wanted_at=now(), escalated_at=Coalesce("escalated_at", now()))
     conversation.refresh_from_db(fields=["person_wanted_at", "taken_by"])
     return conversation
 

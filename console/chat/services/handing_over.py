@@ -31,7 +31,8 @@ def take_over(*, actor: Actor, person: User, conversation: Conversation, seen: u
     if conversation.taken_by_id != seen:
         raise _taken(conversation)
     conversation.taken_by, conversation.taken_at, conversation.person_wanted_at = person, now(), None
-    conversation.save(update_fields=["taken_by", "taken_at", "person_wanted_at"])
+    conversation.escalated_at = conversation.escalated_at or conversation.taken_at
+    conversation.save(update_fields=["taken_by", "taken_at", "person_wanted_at", "escalated_at"])
     for answer in conversation.messages.filter(status=Message.Status.WRITING):
         messages.stop(answer=answer)
     _note(actions.CONVERSATION_TAKEN, actor, conversation, before, person)

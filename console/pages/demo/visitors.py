@@ -112,6 +112,6 @@ def _make(widget: Widget, talk: Talk) -> None:
             Feedback.objects.create(message=last, visitor=visitor, is_good=talk.is_good, comment=talk.comment)
         at += dt.timedelta(seconds=25)
     conversation.leaf, conversation.last_at = last, at
-    conversation.person_wanted_at = at if talk.wants_person else None
+    conversation.person_wanted_at = conversation.escalated_at = at if talk.wants_person else None
     conversation.save()
     Visitor.objects.filter(pk=visitor.pk).update(seen_at=at)

@@ -111,7 +111,8 @@ def _create(actor: Actor, team: Team, kept: dict[str, Any]) -> LegacyTouchpoint:
 
 
 def _save(legacy: LegacyTouchpoint) -> None:
-    """Save one; of a few letters the database knows another small one than we do, and it has the last word."""
+    """Save one, and since when it is over; of a few letters the database knows another small one: its word counts."""
+    legacy.over_at = None if legacy.is_left else legacy.over_at or now()
     try:
         with transaction.atomic():
             legacy.save()

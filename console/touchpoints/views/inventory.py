@@ -1,4 +1,4 @@
-"""The list of every touchpoint, and what is expected of one, set in its line."""
+"""The list of every touchpoint, what is expected of one, set in its line, and the signals that are read from all."""
 
 import uuid
 from typing import Any
@@ -17,6 +17,7 @@ from console.touchpoints.models import Kind
 from console.touchpoints.queries import FILTERS, Inventory, Wanted
 from console.touchpoints.rows import Touchpoint
 from console.touchpoints.services import expectations
+from console.touchpoints.signals import signals as read_signals
 
 ACTIVE = "touchpoints"
 
@@ -35,6 +36,22 @@ def inventory_of(request: TeamRequest) -> Inventory:
 def touchpoints(request: TeamRequest) -> HttpResponse:
     """Everything the caller's teams use; `?team=` narrows to one team's."""
     return listing(request, inventory_of(request))
+
+
+@needs(access.VIEW)
+@require_safe
+def signals(request: TeamRequest) -> HttpResponse:
+    """What became of the move, this month beside the month before; `?team=` narrows to one team's."""
+    scope = scope_for(request.caller, request.GET.get("team", ""), access.VIEW)
+    reach = access.reach_of(request.caller, scope)
+    context = {
+        "active": ACTIVE,
+        "signals": read_signals(reach),
+        "may_list": bool(reach.edits_in & reach.teams),
+        "may_see_teams": request.caller.may("view_team"),
+        "may_read_log": request.caller.may("view_audit"),
+    }
+    return render(request, "touchpoints/signals.html", context)
 
 
 def listing(

@@ -11,16 +11,20 @@ from console.api.manage.touchpoints.shapes import (
     ExpectationChangeSerializer,
     ExpectationSerializer,
     TouchpointSerializer,
+    TouchpointSignalsSerializer,
     TouchpointSummarySerializer,
 )
 from console.api.pagination import page_of_found
 from console.core.errors import BadInput
 from console.teams import access as teams_access
 from console.touchpoints import access, queries
+from console.touchpoints.counting import DAYS
 from console.touchpoints.exporting import as_dict
 from console.touchpoints.models import Kind
 from console.touchpoints.queries import FILTERS, Inventory, Wanted
 from console.touchpoints.services import expectations
+from console.touchpoints.signals import signals
+from console.touchpoints.sources import Reach
 from usage_app import amounts
 from usage_app.models import Metric
 
@@ -36,9 +40,12 @@ FILTER_PARAMETERS = [
 class InventoryEndpoint(Endpoint):
     needs = access.VIEW
 
-    def inventory(self) -> Inventory:
+    def reach(self) -> Reach:
         team = teams_access.scope_for(self.caller, self.request.query_params.get("team", ""), access.VIEW)
-        return queries.inventory(access.reach_of(self.caller, team))
+        return access.reach_of(self.caller, team)
+
+    def inventory(self) -> Inventory:
+        return queries.inventory(self.reach())
 
     def wanted(self) -> Wanted:
         """Return the filters; a program is told of what is none, where a page shrugs."""
@@ -77,6 +84,18 @@ class Summary(InventoryEndpoint):
         said["cost"] = amounts.for_input(Metric.COST, summary.cost_micros)
         said["legacy_spend_estimate"] = amounts.for_input(Metric.COST, summary.legacy_micros)
         return Response(TouchpointSummarySerializer(said).data)
+
+
+class Signals(InventoryEndpoint):
+    @extend_schema(
+        operation_id="touchpoints_signals",
+        tags=["touchpoints"],
+        summary="Say what became of the move: the last 30 days beside the 30 before",
+        parameters=[TEAM],
+        responses=TouchpointSignalsSerializer,
+    )
+    def get(self, request: Any) -> Response:
+        return Response(TouchpointSignalsSerializer({"days": DAYS, "signals": signals(self.reach())}).data)
 
 
 class OneExpectation(Endpoint):

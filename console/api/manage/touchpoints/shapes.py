@@ -8,6 +8,7 @@ from rest_framework import serializers
 from console.api.manage.base import Strict
 from console.touchpoints.models import Expectation, Expected, Kind, LegacyTouchpoint, Status, Subject
 from console.touchpoints.rows import SOURCES, STATES
+from console.touchpoints.signals import Direction
 from usage_app import amounts
 from usage_app.models import Metric
 
@@ -55,6 +56,31 @@ class TouchpointSummarySerializer(serializers.Serializer[Any]):
     legacy_left = serializers.IntegerField()
     legacy_done = serializers.IntegerField()
     legacy_spend_estimate = serializers.CharField(help_text="A month, of what is left to migrate.")
+
+
+class TouchpointFigureSerializer(serializers.Serializer[Any]):
+    """One figure; null is not known. `of` is what a share is a share of."""
+
+    name = serializers.CharField()
+    label = serializers.CharField()  # type: ignore[assignment]
+    unit = serializers.ChoiceField(["count", "percent", "seconds"])
+    now = serializers.FloatField(source="values.now", allow_null=True, help_text="Of the last 30 days.")
+    before = serializers.FloatField(source="values.before", allow_null=True, help_text="Of the 30 days before.")
+    of_now = serializers.IntegerField(source="of.now", allow_null=True, default=None)
+    of_before = serializers.IntegerField(source="of.before", allow_null=True, default=None)
+
+
+class TouchpointSignalSerializer(serializers.Serializer[Any]):
+    name = serializers.CharField()
+    title = serializers.CharField()
+    direction = serializers.ChoiceField([one.value for one in Direction])
+    said = serializers.CharField(help_text="Why, in a sentence.")
+    figures = TouchpointFigureSerializer(many=True)
+
+
+class TouchpointSignalsSerializer(serializers.Serializer[Any]):
+    days = serializers.IntegerField()
+    signals = TouchpointSignalSerializer(many=True)
 
 
 class _ExpectationFields(Strict):
