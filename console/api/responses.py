@@ -137,8 +137,8 @@ def _of_run(row: BackgroundResponse, name: str, param: str | None, *, is_own: bo
 
 def _not_whole(name: str, param: str | None) -> Conflict:
     return Conflict(
-        f"The response {name!r} is longer than what the log keeps of one, so it is not there as a whole:"
-        " send the whole conversation as input.",
+        f"The response {name!r} is longer than what the log keeps of one, so it is not there as a whole: "
+        + ("send the whole conversation as input." if param else "have AUDIT_CONTENT_BYTES raised for such answers."),
         param=param,
         code="response_not_whole",
         headers={"x-should-retry": "false"},

@@ -1,11 +1,13 @@
 """Identifiers: UUIDv7, so that an id sorts by the time it was made."""
 
 import datetime as dt
+import re
 import uuid
 
 import uuid_utils
 
 _PREFIX = "req_"
+_RESPONSE = re.compile(r"resp_([0-9a-f]{32})")
 # Looking a member up in its enum takes Python 3.11 as long as making an id.
 _NOT_SAID = uuid.SafeUUID.unknown
 
@@ -41,3 +43,9 @@ def parse_request_id(text: str) -> uuid.UUID | None:
         return uuid.UUID(text.strip().removeprefix(_PREFIX))
     except ValueError:
         return None
+
+
+def parse_response_id(text: str) -> uuid.UUID | None:
+    """Return the id in `resp_…`: that of the request which asked for the response; None when it is none."""
+    found = _RESPONSE.fullmatch(text.strip())
+    return uuid.UUID(hex=found[1]) if found else None

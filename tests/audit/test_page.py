@@ -10,7 +10,7 @@ from console.audit import actions
 from console.audit.models import AuditEvent
 from console.audit.services import changes, record
 from console.core.clock import now
-from console.core.ids import request_id
+from console.core.ids import request_id, uuid7_at
 from console.teams.models import Role
 from tests import make
 from tests.audit.calls import a_call, a_chat, a_client
@@ -251,6 +251,21 @@ def test_a_pasted_id_opens_its_record(cast: Cast) -> None:
     response = client.get("/audit/", {"q": request_id(mine)})
     assert (response.status_code, response["Location"]) == (302, f"/audit/{request_id(mine)}/")
     assert client.get("/audit/", {"q": request_id(foreign)}).status_code == 200
+    # So does the id of a response; of one in the background all of its records are listed, whatever ids they have.
+    response = client.get("/audit/", {"q": f"resp_{mine.hex}"})
+    assert (response.status_code, response["Location"]) == (302, f"/audit/{request_id(mine)}/")
+    asked_at = now() - dt.timedelta(minutes=9)
+    asked = uuid7_at(asked_at, last=True)
+    name = f"resp_{asked.hex}"
+    named = {"detail": json.dumps({"response": name})}
+    a_call(cast.team_a, at=asked_at, id=asked, status="refused", **named)
+    late = a_call(cast.team_a, at=asked_at + dt.timedelta(minutes=5), **named)
+    for at, team in ((asked_at - dt.timedelta(minutes=1), cast.team_a), (now(), cast.team_b)):
+        a_call(team, at=at, **named)  # nothing before it can name it, and theirs is not seen
+    found = client.get("/audit/", {"q": name, "team": cast.team_a.slug, "type": "chat"})
+    assert ids_on(found) == [str(late), str(asked)]
+    page = client.get(f"/audit/{request_id(late)}/").content.decode()
+    assert f'href="/audit/?q={name}"' in page and page.count(name) == 2
 
 
 def test_it_turns_pages_without_loss_or_repetition(cast: Cast) -> None:

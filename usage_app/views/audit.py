@@ -19,7 +19,7 @@ from console.audit.sql import search
 from console.core.clock import now
 from console.core.errors import BadInput, NotAllowed
 from console.core.htmx import go, is_htmx
-from console.core.ids import parse_request_id, request_id
+from console.core.ids import parse_request_id, parse_response_id, request_id
 from console.core.sql import TooSlow
 from console.teams.access import needs
 from console.teams.callers import TeamRequest
@@ -29,7 +29,7 @@ from usage_app.queries.audit import content as contents
 from usage_app.queries.audit import export as exports
 from usage_app.queries.audit.lines import Line
 from usage_app.queries.audit.listing import Listing, head, listing, parse_cursor
-from usage_app.queries.audit.record import record
+from usage_app.queries.audit.record import record, response_of
 from usage_app.services import audit as services
 
 _LIST = "usage/audit.html"
@@ -70,13 +70,18 @@ def _context(request: TeamRequest, form: AuditFilterForm, page: Listing | None) 
 
 
 def _jump(request: TeamRequest, text: str) -> str:
-    """Return the address of the record a pasted id names, or nothing when there is none for this caller."""
-    identifier = parse_request_id(text) if len(text) >= 32 else None
+    """Return the address of the record a pasted id names, or nothing when there is none for this caller.
+
+    A response in the background may have several records, which are listed.
+    """
+    identifier = (parse_response_id(text) or parse_request_id(text)) if len(text) >= 32 else None
     if identifier is None:
         return ""
     try:
-        event = access.event_for(request.caller, text)
+        event = access.event_for(request.caller, request_id(identifier))
     except Http404:
+        return ""
+    if parse_response_id(text) and response_of(event):
         return ""
     return reverse("usage:audit_record", args=[request_id(event.pk)])
 

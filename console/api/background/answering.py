@@ -68,6 +68,12 @@ def _request_of(row: BackgroundResponse) -> tuple[uuid.UUID, float]:
     return (row.pk, age) if is_first else (uuid7(), 0.0)
 
 
+def _is_cut(row: BackgroundResponse) -> bool:
+    """Say whether the log keeps a part only of what was answered."""
+    assert row.request_id is not None
+    return Payload.objects.filter(event_id=row.request_id, kind="output", is_cut=True).exists()
+
+
 class Answering:
     """One response at one worker. All of it happens on the gateway's event loop, but for what reads and writes rows."""
 
@@ -235,6 +241,7 @@ class Answering:
                     await in_thread(partial(rows.change, self._row))
                 if told := list(self._frames):
                     await in_thread(partial(rows.tell, self._row, told))
+                    self._row.told += len(told)
                     del self._frames[: len(told)]
             except Taken:
                 self._cut(_TAKEN)
@@ -243,8 +250,12 @@ class Answering:
                 log.warning("What %s says cannot be kept right now.", self._row.public_id)
 
     def _finish(self, response: Answer, *, is_told: bool = True) -> None:
-        state = State.COMPLETED if response.get("status") == State.COMPLETED else State.INCOMPLETE
-        rows.end(self._row, state, self._frames if is_told else telling.answered_frames(self._row, response))
+        row, frames = self._row, self._frames
+        # Who was told up to the end by somebody who is gone still waits for it; and what is too long for the log is
+        # here as long as events are.
+        if not is_told if row.is_stream else _is_cut(row):
+            frames = telling.answered_frames(row, response)
+        rows.end(row, State.COMPLETED if response.get("status") == State.COMPLETED else State.INCOMPLETE, frames)
 
     def _refused(self, refusal: Refusal) -> None:
         if isinstance(refusal, KeyRefused):

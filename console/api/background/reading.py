@@ -3,6 +3,7 @@
 from typing import Any, NamedTuple
 
 import orjson
+from django.conf import settings
 from django.db.models import Subquery
 from django.db.models.functions import Coalesce
 
@@ -12,6 +13,7 @@ from console.api.background.rows import State
 from console.api.models import BackgroundResponse, ResponseFrames
 from console.audit.models import Payload
 from console.core.errors import BadInput, Conflict, NotFound
+from console.core.ids import request_id
 from console.gateway.responses.events import named
 from console.teams.callers import Caller
 
@@ -43,14 +45,29 @@ def object_of(row: BackgroundResponse) -> dict[str, Any]:
     if output is None:
         raise NotFound(f"There is no response {row.public_id!r}, or it is not kept any more.")
     if output.is_cut:
+        return _whole_answer(row)
+    answer: dict[str, Any] = orjson.loads(output.body)
+    return answer
+
+
+def _whole_answer(row: BackgroundResponse) -> dict[str, Any]:
+    """Return an answer of which the log keeps a part only, from its last event."""
+    last = ResponseFrames.objects.filter(response=row).order_by("-first").first()
+    answer = telling.answer_in(last.body) if last is not None else None
+    if answer is None:
         raise Conflict(
-            f"The response {row.public_id!r} is longer than what the log keeps of one, so it is not there as a whole:"
-            " ask for such answers with stream: true, and follow their events.",
+            f"The response {row.public_id!r} was {row.state} and is longer than the {settings.AUDIT_CONTENT_BYTES:,}"
+            " bytes that are kept of one. The whole of it was here for an hour after its end: fetch such answers within"
+            " that, or have AUDIT_CONTENT_BYTES raised.",
             code="response_not_whole",
             headers={"x-should-retry": "false"},
         )
-    answer: dict[str, Any] = orjson.loads(output.body)
     return answer
+
+
+def call_of(row: BackgroundResponse) -> str:
+    """Return the id under which the log has the call of a response that is over; nothing where none was made."""
+    return request_id(row.request_id) if row.request_id is not None and not row.is_open else ""
 
 
 def again(caller: Caller, name: str) -> BackgroundResponse:

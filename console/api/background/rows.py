@@ -73,18 +73,26 @@ def release(row: BackgroundResponse, *, wait: float, **fields: object) -> None:
 
 @transaction.atomic
 def tell(row: BackgroundResponse, frames: list[bytes]) -> None:
-    """Keep events, as its worker."""
-    if frames:
-        change(row, told=row.told + len(frames))
-        keep(row, frames)
+    """Keep events, as its worker, which counts them once it knows that they are kept.
+
+    Where the database went away in the middle nobody knows; then they come again, with more behind them.
+    """
+    change(row, told=row.told + len(frames))
+    _write(row, frames)
 
 
 def keep(row: BackgroundResponse, frames: list[bytes]) -> None:
     """Write events down after those there are; the caller has the row."""
     if frames:
-        body = b"".join(frames).decode()
-        ResponseFrames.objects.create(response=row, first=row.told, count=len(frames), body=body)
+        _write(row, frames)
         row.told += len(frames)
+
+
+def _write(row: BackgroundResponse, frames: list[bytes]) -> None:
+    piece = ResponseFrames(response=row, first=row.told, count=len(frames), body=b"".join(frames).decode())
+    ResponseFrames.objects.bulk_create(
+        [piece], update_conflicts=True, unique_fields=["response", "first"], update_fields=["count", "body"]
+    )
 
 
 @transaction.atomic

@@ -5,6 +5,7 @@ from typing import Any
 import orjson
 
 from console.api.models import BackgroundResponse
+from console.audit.redaction import redact
 from console.core.errors import Refusal
 from console.gateway.asks import make_ask
 from console.gateway.responses.answer import frame_of
@@ -82,9 +83,14 @@ def last_frames(row: BackgroundResponse, number: int, *, code: str = "", message
 
 
 def answered_frames(row: BackgroundResponse, response: dict[str, Any]) -> list[bytes]:
-    """Return the event that ends the stream with a whole answer, which was told by somebody who is gone."""
-    if not row.is_stream:
-        return []
+    """Return the event that ends a stream with a whole answer."""
     told = ResponseEvents(response, number=row.told)
     told.again(response)
     return split(named(told.take()))
+
+
+def answer_in(frames: str) -> dict[str, Any] | None:
+    """Return the answer that the last of some events holds, as the log would keep it if it were shorter."""
+    body = frames.rstrip("\n").rpartition("\ndata: ")[2]
+    said: dict[str, Any] = orjson.loads(redact(body)[0])
+    return said.get("response")

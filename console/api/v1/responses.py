@@ -76,7 +76,10 @@ async def _see(request: Request, send: Send, name: str) -> None:
         kept_responses.record_reading(asked.caller, kept, "response")
         return kept.response
 
-    await send_json(send, request, 200, orjson.dumps(await asked.do(see)), [])
+    said = await asked.do(see)
+    call = reading.call_of(found[0]) if found is not None else ""
+    headers = [(b"x-facet-original-request-id", call.encode())] if call else []
+    await send_json(send, request, 200, orjson.dumps(said), headers)
 
 
 async def _delete(request: Request, send: Send, name: str) -> None:

@@ -14,7 +14,7 @@ from django.db import connection  # noqa: TID251
 
 from console.audit.models import AuditEvent, Payload
 from console.audit.search import FIRST_ID, LAST_ID, Criteria, Page
-from console.core.ids import uuid7_at
+from console.core.ids import parse_response_id, uuid7_at
 from console.core.sql import TooSlow, cursor_within
 
 _FIELDS = [f.attname for f in AuditEvent._meta.concrete_fields]
@@ -73,14 +73,20 @@ def _conditions(criteria: Criteria) -> tuple[list[str], dict[str, Any]]:
 
 def _text_condition(criteria: Criteria, values: dict[str, Any]) -> tuple[str]:
     values["like"] = _like(criteria.text)
+    searched = f"{_SEARCHED} ILIKE %(like)s"
+    if (response := parse_response_id(criteria.text)) is not None:
+        # A response has the id of the request that asked for it. The call of one in the background may have another,
+        # and names the response among its details then.
+        values |= {"response": response, "named": _like(criteria.text.strip())}
+        searched = f"({searched} OR e.id = %(response)s OR e.detail LIKE %(named)s)"
     if criteria.content_team_ids == ():
-        return (f"{_SEARCHED} ILIKE %(like)s",)
+        return (searched,)
     # Bodies are JSON, where a client may have written anything outside ASCII as an escape.
     values["like_json"] = _like(json.dumps(criteria.text)[1:-1])
     values["content_teams"] = list(criteria.content_team_ids or ())
     teams = "" if criteria.content_team_ids is None else "e.team_id = ANY(%(content_teams)s) AND "
     return (
-        f"({_SEARCHED} ILIKE %(like)s OR ({teams}coalesce(e.input_sha256, e.output_sha256) IS NOT NULL AND EXISTS ("  # noqa: S608
+        f"({searched} OR ({teams}coalesce(e.input_sha256, e.output_sha256) IS NOT NULL AND EXISTS ("  # noqa: S608
         " SELECT 1 FROM audit_payload p WHERE p.event_id = e.id"
         " AND (p.body ILIKE %(like)s OR p.body ILIKE %(like_json)s))))",
     )
@@ -103,6 +109,8 @@ def _statement(criteria: Criteria, conditions: Iterable[str], order: str) -> str
 def _bounds(criteria: Criteria) -> tuple[uuid.UUID, uuid.UUID]:
     low = uuid7_at(criteria.start) if criteria.start else FIRST_ID
     high = uuid7_at(criteria.end) if criteria.end else LAST_ID
+    if (response := parse_response_id(criteria.text)) is not None:
+        low = max(low, _at_millis(_millis(response)))  # nothing before it knows of it
     return low, high
 
 

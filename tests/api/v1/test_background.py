@@ -7,11 +7,15 @@ import uuid
 
 import pytest
 from celery import Celery
+from django.db import OperationalError
 from django.db.models.functions import Now
 
-from console.api.background import promising, sweeping, working
+from console.api.background import promising, rows, sweeping, working
 from console.api.models import BackgroundResponse, ResponseFrames
 from console.audit.models import AuditEvent, Payload
+from console.audit.search import Criteria
+from console.audit.sql import search
+from console.core.ids import request_id
 from console.gateway import sync
 from console.teams.actors import SYSTEM
 from console.teams.services.keys import revoke_key
@@ -63,7 +67,7 @@ def numbers(events):
     return [event.sequence_number for event in events]
 
 
-def test_it_is_promised_at_once_and_answered_by_a_worker(sdk, client, world, worker):
+def test_it_is_promised_at_once_and_answered_by_a_worker(sdk, client, world, worker, monkeypatch, settings):
     worker.is_there = False
     raw = sdk.responses.with_raw_response.create(
         **ASK, metadata={"ticket": "7"}, service_tier="auto", extra_headers={"Idempotency-Key": "once"}
@@ -90,10 +94,20 @@ def test_it_is_promised_at_once_and_answered_by_a_worker(sdk, client, world, wor
     assert line.cost_micros > 0 and Payload.objects.get(event_id=line.pk, kind="output").body.count(made.id)
     row = BackgroundResponse.objects.get()
     assert row.body == "" and row.request_id == line.pk and json.loads(line.detail)["response"] == made.id
+    shown = client.get(f"/v1/responses/{made.id}")
+    assert shown.headers["x-facet-original-request-id"] == request_id(line.pk)
 
     # What comes after it: another in the background, which goes on from it and is streamed.
     release = threading.Event()
     words = text_chunks("All ", "is ", "well.")
+    told = rows.tell
+
+    def told_and_not_heard_of(*given):
+        monkeypatch.setattr(rows, "tell", told)
+        told(*given)
+        raise OperationalError("the server closed the connection unexpectedly")
+
+    monkeypatch.setattr(rows, "tell", told_and_not_heard_of)
     world.upstream.enqueue_stream(*(sse(e) for e in words[:2]), release.is_set, *(sse(e) for e in words[2:]))
     stream = sdk.responses.create(**ASK | {"input": "And now?", "previous_response_id": made.id}, stream=True)
     begun = []
@@ -160,6 +174,22 @@ def test_it_is_promised_at_once_and_answered_by_a_worker(sdk, client, world, wor
     ok = [one for one in world.calls() if one.status == "ok"]
     assert len(ok) == len(world.upstream.seen) == 3, "each is one call, and on record once"
 
+    # What is longer than the log keeps is given whole as long as events are kept.
+    settings.AUDIT_CONTENT_BYTES = 500
+    for more in ({}, {"stream": True}):
+        world.upstream.enqueue_stream(*(sse(e) for e in text_chunks("All ", "is well. " * 100))) if more else (
+            world.upstream.enqueue(completion("All is well. " * 100))
+        )
+        long = sdk.responses.create(**ASK, **more)
+        long = list(long)[-1].response if more else the_end_of(sdk, long)
+        assert Payload.objects.get(event_id=uuid.UUID(hex=long.id[5:]), kind="output").is_cut
+        assert long.output_text.count("is well. ") == 100
+        assert sdk.responses.retrieve(long.id).model_dump() == long.model_dump()
+    ResponseFrames.objects.all().delete()
+    with pytest.raises(sdks.openai.ConflictError) as gone:
+        sdk.responses.retrieve(long.id)
+    assert gone.value.code == "response_not_whole" and "an hour after its end" in gone.value.message
+
 
 def test_it_ends_otherwise_too_and_says_how(sdk, world, worker, monkeypatch, settings):
     # Cancelled before its turn: never sent, and on record once.
@@ -219,6 +249,10 @@ def test_it_ends_otherwise_too_and_says_how(sdk, world, worker, monkeypatch, set
     remove_quota(actor=SYSTEM, quota=quota)
     BackgroundResponse.objects.update(not_before=None)
     assert [the_end_of(sdk, one, worker.come).status for one in waiting] == ["completed"] * 2
+    for one in waiting:  # it has a line for each try, under ids of their own, and all of them are found
+        found = [line for line in search.find(Criteria(None, text=one.id)).events if not line.action]
+        assert [line.status for line in found] == ["ok", "refused"]
+        assert {json.loads(line.detail)["response"] for line in found} == {one.id}
 
     # A team has only so many open; what never comes to its turn says so; a revoked key stops what it has.
     worker.is_there = False

@@ -13,6 +13,7 @@ from usage_app.queries.audit.lines import Line
 # How long the neighbours of a record may be searched for. Without them the arrows are missing, which is no harm.
 _NEIGHBOUR_SECONDS = 0.15
 _SLUG = re.compile(r"[-a-zA-Z0-9_]+")
+_OF_RESPONSE = re.compile(r'"response": ?"(resp_[0-9a-f]{32})"')
 _RUN = re.compile(r"run_[0-9a-f]{32}(?= |$)")
 
 
@@ -57,6 +58,11 @@ class Record:
         event = self.event
         named = _RUN.match(event.client_request_id if event.surface == "agent" and not event.action else event.target)
         return named[0] if named else ""
+
+    @property
+    def response(self) -> str:
+        """The response in the background that it was the call of."""
+        return response_of(self.event)
 
     @property
     def agent(self) -> str:
@@ -116,6 +122,13 @@ def _knowledge_of(event: AuditEvent) -> dict[str, Any]:
     return found if isinstance(found, dict) and "sources" in found else {}
 
 
+def response_of(event: AuditEvent) -> str:
+    """Return the id of the response in the background that a call was made for; nothing for others."""
+    if event.action or not (named := _OF_RESPONSE.search(event.detail)):
+        return ""
+    return named[1]
+
+
 def _search(knowledge: dict[str, Any]) -> list[tuple[str, str]]:
     """Return what there is to say of a search besides what it found."""
     said = []
@@ -155,7 +168,12 @@ def record(event: AuditEvent, criteria: Criteria | None = None) -> Record:
     changes, notes = _details(event.detail)
     if knowledge := _knowledge_of(event):
         notes = [*_search(knowledge), *((name, text) for name, text in notes if name != "knowledge")]
-    notes = [(name, text) for name, text in notes if name != "run" or not _RUN.match(text)]
+    response = response_of(event)
+    notes = [
+        (name, text)
+        for name, text in notes
+        if not (name == "run" and _RUN.match(text)) and not (name == "response" and text == response)
+    ]
     found = Record(Line(event), _seal_of(event), _prompts(event.prompt), changes, notes, sources_of(event))
     if criteria is not None and not criteria.text:
         older = search.find(criteria, older_than=event.pk, limit=1, seconds=_NEIGHBOUR_SECONDS).events
