@@ -32,14 +32,14 @@ def drive() -> None:
 
 @worker_shutting_down.connect
 def stop_starting(**_: Any) -> None:
-    """Let no further response begin; those under way have a moment to end."""
-    working.stopping.set()
+    """Let no further response begin; those under way have a while to end."""
+    working.stop(settings.STOP_SECONDS)
 
 
 @worker_process_shutdown.connect
 def stop_in_a_child(**_: Any) -> None:
     """In a pool of processes the responses are carried by its children, which hear of the end for themselves."""
-    stop_starting()
+    working.stop(1.0)
     working.wait_until_idle(1.0)
 
 

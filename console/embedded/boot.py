@@ -1,7 +1,8 @@
 """The step between the data stores and the site: database, tables, first content, then everything else.
 
 1. Wait for PostgreSQL; make the embedded one's database and role.
-2. Migrate when something is unapplied. From here on the web process serves.
+2. Migrate when something is unapplied, and end the calls that were open when everything ended the last time. From here
+   on the web process serves.
 3. Make what a first start needs, and tell the built-in models' providers their addresses.
 4. When the site answers, say where it is and start the models, the workers and beat.
 """
@@ -131,6 +132,8 @@ def main() -> None:
         django.setup()
     wait_for_database()
     has_migrated = migrate()
+    if settings.HAS_EMBEDDED_POSTGRES:  # nobody else has this database, so whoever had a call open is gone
+        call_command("sweepreservations", all=True, stdout=io.StringIO())
     prepared().touch()
     checkpoint = None
     if has_migrated and settings.HAS_EMBEDDED_POSTGRES:

@@ -12,10 +12,11 @@ from console.embedded.defaults import socket_folder
 
 # Nothing gives up: what cannot start is tried again, at most this many seconds later (see supervise.py).
 _RETRIES = 1_000_000
-# Stopping everything fits into five seconds: first the programs, all at once, then the data stores. Streams get one of
-# them (see web.py) and tasks two; what is cut off is done again, since tasks may run twice. PostgreSQL gets what is
-# left (see supervise.py): it may have a checkpoint to write.
-STOP_SECONDS = 2
+# Stopping everything fits into five seconds: first the programs, all at once, then the data stores. Streams and calls
+# in the background get one of them (see supervise.py) and then say that they were cut off; programs are killed after
+# three. Tasks that are cut off are done again, since they may run twice. PostgreSQL gets what is left: it may have a
+# checkpoint to write.
+STOP_SECONDS = 3
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,7 +97,7 @@ def programs(*, dev: bool = False) -> list[Program]:
         Program("boot", _python("-m", "console.embedded.boot"), options={"autorestart": "false", "startsecs": "0"})
     )
     web = _python("-m", "console.embedded.web", *(["--reload"] if dev else []))
-    found.append(Program("web", web, options={"stopwaitsecs": "3"}))
+    found.append(Program("web", web))
     if settings.BUILTIN_MODEL:
         for name in ("model", "embeddings"):
             port = str(ports.choose(socket_folder(data_dir), name))

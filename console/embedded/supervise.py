@@ -29,6 +29,7 @@ _LOOK_SECONDS = 0.1
 _LONGEST_WAIT_SECONDS = 5
 # Everything is gone within five seconds of Ctrl-C. A PostgreSQL that still writes its checkpoint is told by SIGQUIT to
 # leave that to its log, which it reads at the next start: nothing is lost. Then comes SIGKILL, for everything.
+_GRACE_SECONDS = 1  # what is open may go on for; copies of this process and programs of their own are told alike
 _QUIT_AFTER_SECONDS = 3.8
 _KILL_AFTER_SECONDS = 4.4
 _IMPORTANT = re.compile(r"^\S+ (warning|error|critical) ")
@@ -190,6 +191,7 @@ def main() -> int:
     os.environ["PYTHONUNBUFFERED"] = "1"
     if dev := "--dev" in sys.argv[1:]:
         os.environ.setdefault("DEBUG", "1")
+    os.environ["STOP_SECONDS"] = str(_GRACE_SECONDS)
     from django.conf import settings
 
     try:

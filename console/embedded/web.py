@@ -9,9 +9,6 @@ from django.conf import settings
 
 from console.core.loading import loading
 
-# Streams that are open at Ctrl-C end soon: all of `make run` stops within five seconds.
-_STOP_SECONDS = 1
-
 
 def _is_supervised() -> bool:
     return "SUPERVISOR_ENABLED" in os.environ
@@ -58,7 +55,7 @@ def main() -> None:
         log_config=None,
         proxy_headers=False,
         server_header=False,
-        timeout_graceful_shutdown=_STOP_SECONDS if _is_supervised() else settings.STOP_SECONDS,
+        timeout_graceful_shutdown=settings.STOP_SECONDS,
     )
 
 

@@ -113,7 +113,7 @@ class Answering:
         if self._why or self._task is None:
             return
         self._why = why
-        if self._call is not None:
+        if self._call is not None and why != _STOPPED:  # a call whose process stops is interrupted, whoever made it
             self._call.cut_off = why
         self._task.cancel()
 

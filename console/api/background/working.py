@@ -22,6 +22,9 @@ _lock = threading.Lock()
 _busy = 0
 _open: set[Answering] = set()
 stopping = threading.Event()
+_cut_at = float("inf")  # (monotonic)
+# What is cut off has a call to close and a row to write, and then is let go of.
+_LAST_WORDS_SECONDS = 2.0
 
 
 def offer(id: uuid.UUID, lane: str) -> None:
@@ -55,13 +58,27 @@ async def _carry(id: uuid.UUID, lane: str) -> None:
             _busy -= 1
 
 
+def stop(seconds: float) -> None:
+    """Begin nothing, because the process stops; what does not come to its end in time is cut off and says so.
+
+    The time is counted from now, whatever else the process waits for before it comes to `wait_until_idle`.
+    """
+    global _cut_at
+    stopping.set()
+    if _busy:
+        log.info("%d responses in the background have %s seconds to come to their end.", _busy, seconds)
+    _cut_at = min(_cut_at, time.monotonic() + seconds)
+    threading.Thread(target=wait_until_idle, args=(seconds,), daemon=True).start()
+
+
 def wait_until_idle(seconds: float) -> None:
-    """Let what is under way come to its end, because the process stops; what does not is cut off and says so."""
-    for latest, at_once in ((time.monotonic() + seconds, False), (time.monotonic() + seconds + 2, True)):
-        while _busy and time.monotonic() < latest:
-            if _open:
-                sync.soon(partial(_stop, at_once=at_once))
-            time.sleep(0.1)
+    """Wait until all that is under way has come to its end, or has been cut off."""
+    began = time.monotonic()
+    cut_at = max(began, min(_cut_at, began + seconds))
+    while _busy and time.monotonic() < cut_at + _LAST_WORDS_SECONDS:
+        if _open:
+            sync.soon(partial(_stop, at_once=time.monotonic() >= cut_at))
+        time.sleep(0.1)
 
 
 def _stop(*, at_once: bool) -> None:

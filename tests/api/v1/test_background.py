@@ -286,7 +286,7 @@ def start_worker(valkey_server: Valkey):  # noqa: F811
     made = []
 
     def start(lane):
-        quick = {"BATCH_LEASE_SECONDS": "3", "GATEWAY_LEASE_SECONDS": "4"}
+        quick = {"BATCH_LEASE_SECONDS": "3", "GATEWAY_LEASE_SECONDS": "4", "STOP_SECONDS": "2"}
         made.append(WorkerProcess(lane, VALKEY_URL=valkey_server.url, **quick))
         return made[-1]
 
@@ -328,13 +328,12 @@ def test_a_killed_worker_loses_nothing_and_asks_nothing_twice(
     rows[second].update(told=told[1].first)
     told.exclude(pk=told[0].pk).delete()
     third = sdk.responses.create(**ASK)
-    start_worker("standard")
+    another = start_worker("standard")
 
     def is_over():
         return all(sdk.responses.retrieve(name).status in OVER for name in (first, second, third.id))
 
     until(is_over, "all three are over", 120, meanwhile=wake)
-    broker.close()
     let_leases_run_out()
     wait_until_settled()
     failed = sdk.responses.retrieve(first)
@@ -346,3 +345,23 @@ def test_a_killed_worker_loses_nothing_and_asks_nothing_twice(
     lines = world.calls()
     assert sorted(line.status for line in lines) == ["interrupted", "ok", "ok"], "each is on record, and charged, once"
     assert len(world.upstream.seen) == 3 and not Reservation.objects.exists()
+
+    # A worker that is told to stop lets them go on for STOP_SECONDS: one ends meanwhile, one is cut off and says so.
+    is_told = threading.Event()
+    world.upstream.enqueue_when(is_told.is_set)
+    ends = sdk.responses.create(**ASK)
+    until(lambda: len(world.upstream.seen) == 4, "the one is under way", meanwhile=wake)
+    world.upstream.enqueue_stream(*(sse(e) for e in text_chunks("All ")[:2]), done=False, hang=600)
+    is_cut = next(iter(sdk.responses.create(**ASK, stream=True))).response
+    until(lambda: sdk.responses.retrieve(is_cut.id).status == "in_progress", "so is the other", meanwhile=wake)
+    until(lambda: len(world.upstream.seen) == 5, "the provider was asked")
+    another.process.terminate()
+    until(lambda: "to come to their end" in another.complaints(), "it was told to stop")
+    is_told.set()
+    assert another.process.wait(30) == 0
+    broker.close()
+    assert sdk.responses.retrieve(ends.id).output_text == "Hello there."
+    cut = sdk.responses.retrieve(is_cut.id)
+    assert (cut.status, cut.error.message) == ("failed", "The console was stopped during the answer; ask anew.")
+    assert {(line.status, line.code) for line in world.calls()[-2:]} == {("ok", ""), ("interrupted", "shutting_down")}
+    assert not Reservation.objects.exists()
