@@ -95,6 +95,15 @@ def record(
     return identifier
 
 
+def take_turn() -> None:
+    """Wait for the changes under way and keep the next ones waiting, so that what is read now is still true at the end.
+
+    Each change holds the epoch from its line on; one that decides by what it reads holds it from here. Rows that other
+    changes lock first are locked before, or two would wait for each other.
+    """
+    sql.hold_epoch()
+
+
 def changes(before: dict[str, Any], after: dict[str, Any]) -> dict[str, Any]:
     """Return {"before": …, "after": …} of the fields that differ, for `detail`."""
     names = [name for name in {**before, **after} if before.get(name) != after.get(name)]

@@ -36,6 +36,12 @@ def move_epoch() -> int:
         return int(cursor.fetchone()[0])
 
 
+def hold_epoch() -> None:
+    """Hold the epoch's row until commit, as `move_epoch` does, before anything is decided."""
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT FROM audit_epoch WHERE id = 1 FOR NO KEY UPDATE")
+
+
 def epoch() -> int:
     with connection.cursor() as cursor:
         cursor.execute("SELECT value FROM audit_epoch WHERE id = 1")

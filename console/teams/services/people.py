@@ -4,7 +4,7 @@ from allauth.usersessions.models import UserSession
 from django.db import IntegrityError, transaction
 
 from console.audit import actions
-from console.audit.services import changes, record
+from console.audit.services import changes, record, take_turn
 from console.core.errors import BadInput, Conflict
 from console.teams.actors import Actor
 from console.teams.models import User
@@ -39,9 +39,16 @@ def _end_sessions(user: User) -> None:
         session.end()
 
 
+def _hold(user: User) -> None:
+    """Let nobody else change who is an operator meanwhile, and read again whether this person is one."""
+    held = User.objects.select_for_update(no_key=True).get(pk=user.pk)
+    take_turn()
+    user.is_active, user.is_superuser = held.is_active, held.is_superuser
+
+
 def _keep_an_operator(user: User) -> None:
-    others = User.objects.select_for_update().filter(is_superuser=True, is_active=True).exclude(pk=user.pk)
-    if user.is_operator and not others.exists():
+    operators = set(User.objects.filter(is_superuser=True, is_active=True).values_list("pk", flat=True))
+    if operators == {user.pk}:
         raise BadInput(f"{user} is the only operator; make somebody else an operator first.")
 
 
@@ -50,6 +57,7 @@ def disable_person(*, actor: Actor, user: User) -> User:
     """Close an account: sessions end, and the person's keys stop with the next call."""
     if actor.id == user.pk:
         raise BadInput("You cannot disable your own account; ask another operator.")
+    _hold(user)
     _keep_an_operator(user)
     if not User.objects.filter(pk=user.pk, is_active=True).update(is_active=False):
         raise Conflict(f"{user} is disabled already.")
@@ -72,11 +80,12 @@ def enable_person(*, actor: Actor, user: User) -> User:
 @transaction.atomic
 def set_operator(*, actor: Actor, user: User, is_operator: bool) -> User:
     """Let a person run the installation, or no longer. They sign in again, so that no session changes its rights."""
-    if not is_operator:
-        _keep_an_operator(user)
+    _hold(user)
     before = user.is_superuser
     if before == is_operator:
         return user
+    if not is_operator:
+        _keep_an_operator(user)
     user.is_superuser = is_operator
     user.save(update_fields=["is_superuser"])
     if actor.id != user.pk:

@@ -6,7 +6,7 @@ from django.db import transaction
 from guardian.models import UserObjectPermission
 
 from console.audit import actions
-from console.audit.services import changes, record
+from console.audit.services import changes, record, take_turn
 from console.core.clock import now
 from console.core.errors import BadInput, Conflict, NotAllowed
 from console.teams.actors import Actor
@@ -74,6 +74,7 @@ def archive_team(*, actor: Actor, team: Team) -> Team:
 @transaction.atomic
 def add_member(*, actor: Actor, team: Team, user: User, role: str) -> Membership:
     """Make a person a member, with the rights of the role."""
+    take_turn()
     check_role(actor, team, role)
     return join(actor=actor, team=team, user=user, role=role)
 
@@ -81,6 +82,7 @@ def add_member(*, actor: Actor, team: Team, user: User, role: str) -> Membership
 @transaction.atomic
 def join(*, actor: Actor, team: Team, user: User, role: str) -> Membership:
     """Make a person a member on somebody else's word: an invitation, or the identity provider's."""
+    take_turn()
     membership, created = Membership.objects.get_or_create(team=team, user=user, defaults={"role": role})
     if not created:
         raise Conflict(f"{user} is a member of {team} already.", param="user")
@@ -91,10 +93,20 @@ def join(*, actor: Actor, team: Team, user: User, role: str) -> Membership:
     return membership
 
 
+def _hold(membership: Membership) -> None:
+    """Let nobody else change who is in the team meanwhile, and read again what this member is.
+
+    A role written while the member is taken out would leave rights that no list shows.
+    """
+    found = Membership.objects.select_for_update(no_key=True).filter(pk=membership.pk).first()
+    if found is None:
+        raise Conflict(f"{membership.user} is no longer in {membership.team}.")
+    take_turn()
+    membership.role = found.role
+
+
 def _keep_an_owner(membership: Membership) -> None:
-    others = (
-        Membership.objects.select_for_update().filter(team=membership.team, role=Role.OWNER).exclude(pk=membership.pk)
-    )
+    others = Membership.objects.filter(team=membership.team, role=Role.OWNER).exclude(pk=membership.pk)
     if membership.role == Role.OWNER and not others.filter(user__is_active=True).exists():
         raise BadInput(f"{membership.user} is the only owner of {membership.team}; make somebody else an owner first.")
 
@@ -102,6 +114,7 @@ def _keep_an_owner(membership: Membership) -> None:
 @transaction.atomic
 def change_role(*, actor: Actor, membership: Membership, role: str) -> Membership:
     """Give a member another role. The last owner stays one."""
+    _hold(membership)
     check_role(actor, membership.team, role)
     before = membership.role
     if role != Role.OWNER:
@@ -125,10 +138,14 @@ def remove_member(*, actor: Actor, membership: Membership, hand_keys_to: User | 
 
     Keys handed to another member go on, with that member's rights.
     """
+    keys: list[ApiKey] = []
+    if hand_keys_to is not None:
+        theirs = ApiKey.objects.filter(team=membership.team, owner=membership.user, revoked_at=None)
+        keys = list(theirs.exclude(expires_at__lte=now()).select_for_update(of=("self",)).order_by("pk"))
+    _hold(membership)
     _keep_an_owner(membership)
     if hand_keys_to is not None:
-        keys = ApiKey.objects.filter(team=membership.team, owner=membership.user, revoked_at=None)
-        for key in keys.exclude(expires_at__lte=now()):
+        for key in keys:
             hand_over_key(actor=actor, key=key, owner=hand_keys_to)
     _grant(membership.team, membership.user, frozenset())
     record(

@@ -1,0 +1,77 @@
+"""Two people change who is in a team, or who runs the installation, at the same moment."""
+
+import threading
+from collections.abc import Iterator
+
+import pytest
+from django.db import connection, connections, transaction
+from guardian.models import UserObjectPermission
+
+from console.core.errors import BadInput, Conflict
+from console.teams.actors import SYSTEM
+from console.teams.models import Membership, Role, User
+from console.teams.services import people, teams
+from tests import make
+from tests.conftest import Cast
+from tests.waiting import until
+
+
+def _somebody_waits() -> bool:
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT pg_stat_clear_snapshot()")  # or it says the same to the end of the transaction
+        cursor.execute(
+            "SELECT EXISTS (SELECT FROM pg_stat_activity"
+            " WHERE datname = current_database() AND wait_event_type = 'Lock')"
+        )
+        return bool(cursor.fetchone()[0])
+
+
+@pytest.mark.django_db(transaction=True)
+def test_whoever_is_taken_out_while_a_role_is_given_keeps_no_right() -> None:
+    cast = Cast()
+    bob = Membership.objects.select_related("team", "user").get(team=cast.team_a, user=cast.bob)
+    seen_by_another = Membership.objects.select_related("team", "user").get(pk=bob.pk)
+
+    def take_out() -> None:
+        try:
+            teams.remove_member(actor=SYSTEM, membership=seen_by_another)
+        finally:
+            connections.close_all()
+
+    thread = threading.Thread(target=take_out)
+    with transaction.atomic():
+        teams.change_role(actor=SYSTEM, membership=bob, role=Role.OWNER)
+        thread.start()
+        until(_somebody_waits, "the second change waits for the first")
+    thread.join()
+    assert not Membership.objects.filter(pk=bob.pk).exists()
+    assert not UserObjectPermission.objects.filter(user=cast.bob).exists()
+
+
+@pytest.fixture
+def alone(cast: Cast) -> Iterator[tuple[Membership, User]]:
+    """Give what was read of somebody before they became the last owner of a team and the last operator."""
+    bob = Membership.objects.select_related("team", "user").get(team=cast.team_a, user=cast.bob)
+    before = User.objects.get(pk=cast.bob.pk)
+    teams.change_role(actor=SYSTEM, membership=Membership.objects.get(pk=bob.pk), role=Role.OWNER)
+    teams.remove_member(actor=SYSTEM, membership=Membership.objects.get(team=cast.team_a, user=cast.alice))
+    people.set_operator(actor=SYSTEM, user=User.objects.get(pk=cast.bob.pk), is_operator=True)
+    people.disable_person(actor=SYSTEM, user=cast.operator)
+    return bob, before
+
+
+def test_what_somebody_is_counts_as_it_is_when_it_is_changed(alone: tuple[Membership, User]) -> None:
+    bob, before = alone
+    with pytest.raises(BadInput, match="the only owner"):
+        teams.remove_member(actor=SYSTEM, membership=bob)
+    bob.role = Role.MEMBER
+    with pytest.raises(BadInput, match="the only owner"):
+        teams.change_role(actor=SYSTEM, membership=bob, role=Role.MEMBER)
+    with pytest.raises(BadInput, match="the only operator"):
+        people.disable_person(actor=SYSTEM, user=before)
+    make.make_member(bob.team, role=Role.OWNER)
+    teams.remove_member(actor=SYSTEM, membership=Membership.objects.get(pk=bob.pk))
+    with pytest.raises(Conflict, match="no longer in"):
+        teams.change_role(actor=SYSTEM, membership=bob, role=Role.OWNER)
+    with pytest.raises(Conflict, match="no longer in"):
+        teams.remove_member(actor=SYSTEM, membership=bob)
