@@ -195,6 +195,19 @@ def test_the_admin_offers_no_side_doors(cast: Cast, olga: Client) -> None:
     for path in ("auth/group", "account/emailaddress", "mfa/authenticator", "socialaccount/socialapp"):
         assert path not in page
         assert olga.get(f"/admin/{path}/").status_code == 404
+    assert olga.get("/admin/r/1/1/").status_code == 404
+
+
+def test_the_admin_tells_nothing_of_columns_it_does_not_show(cast: Cast, olga: Client) -> None:
+    narrowed = olga.get("/admin/teams/user/?is_superuser__exact=1").content.decode()
+    assert "olga@example.com" in narrowed and "bob@example.com" not in narrowed
+    for asked in (
+        *("user/?password__startswith=argon2", "user/?email__regex=(", "user/?last_login__year=99999999999"),
+        *("apikey/?digest__startswith=0", "apikey/?digest=00", "invitation/?token_digest=00"),
+    ):
+        assert olga.get(f"/admin/teams/{asked}").status_code == 400, asked
+    assert olga.get(f"/admin/teams/user/{cast.bob.pk}/change/?_to_field=").status_code == 200
+    assert olga.get(f"/admin/teams/user/{cast.bob.pk}/change/?_to_field=password").status_code == 400
 
 
 def test_the_installations_keys_are_made_without_a_person(cast: Cast) -> None:
