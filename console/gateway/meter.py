@@ -33,16 +33,20 @@ def settle(call: Call, usage: Usage | None, output: str | None) -> tuple[Usage, 
     """Return what the call is charged with and a note on how sure that is.
 
     The provider's count wins, also a zero. Without one it is estimated from what was sent and what came back; a call
-    that never reached a provider used nothing.
+    that never reached a provider used nothing. What the client was told stays what it is charged with.
     """
     if usage is None:
         if not call.sent or call.is_unused:
             return Usage(0, 0), ""
-        return Usage(call.plan.prompt_tokens, estimate_tokens(output) if output else 0), "estimated"
+        return call.estimate or estimated(call, output), "estimated"
     for limit, reserved in call.plan.charges:
         if limit.metric == "tokens":
             return usage, "over_reservation" if usage.prompt + usage.completion > reserved else ""
     return usage, ""
+
+
+def estimated(call: Call, output: str | None) -> Usage:
+    return Usage(call.plan.prompt_tokens, estimate_tokens(output) if output else 0)
 
 
 def end_record(
@@ -63,6 +67,7 @@ def end_record(
     """
     plan, moment = call.plan, time.perf_counter()
     charged, note = settle(call, usage, output)
+    call.used = charged
     if plan.price:
         call.cost_micros = plan.price.cost(charged.prompt, charged.cached, charged.completion, charged.reasoning)
     end: dict[str, Any] = {
@@ -118,15 +123,14 @@ def _notes(call: Call) -> dict[str, Any]:
     return notes
 
 
+def usage_shape(usage: Usage) -> dict[str, int]:
+    """Return a usage as chat and text completions say it."""
+    total = usage.prompt + usage.completion
+    return {"prompt_tokens": usage.prompt, "completion_tokens": usage.completion, "total_tokens": total}
+
+
 def answer_text(answer: dict[str, Any], usage: Usage | None) -> str:
     """Return a streamed answer as the log keeps it: the same object a plain call would have got."""
     if usage is not None and "usage" not in answer:  # a message has its own
-        answer = {
-            **answer,
-            "usage": {
-                "prompt_tokens": usage.prompt,
-                "completion_tokens": usage.completion,
-                "total_tokens": usage.prompt + usage.completion,
-            },
-        }
+        answer = {**answer, "usage": usage_shape(usage)}
     return orjson.dumps(answer).decode()

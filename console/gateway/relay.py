@@ -14,6 +14,7 @@ from console.core.errors import ProviderError, Unavailable
 from console.core.lanes import Lane
 from console.core.quick_settings import settings
 from console.gateway import shadowing
+from console.gateway.counting import counted, last_frames
 from console.gateway.errors import AnswerUnrecorded
 from console.gateway.falling_back import following, go_on, seconds_left
 from console.gateway.hedging import send_hedged
@@ -143,7 +144,7 @@ async def _answer(call: Call) -> bytes:
         call.answered = time.perf_counter()
         if "json" not in reply.content_type:
             raise ProviderError("The provider's answer is not JSON.", code="upstream_invalid")
-        read = await _read(call, raw)
+        read = counted(call, await _read(call, raw))
     except ProviderError as error:
         if step := await _fail(call, error):
             raise _GoesOn(step, error) from error
@@ -266,9 +267,10 @@ async def _relay(call: Call, begun: _Begun) -> AsyncGenerator[bytes, None]:
         call.answered = time.perf_counter()
         if not reader.is_complete:
             raise ProviderError("The provider's answer broke off.", code="upstream_truncated")
-        await _close(call, status="ok", http_status=200, usage=reader.usage, output=_output(reader))
+        last = last_frames(call, reader)
+        await _close(call, status="ok", http_status=200, usage=reader.usage, output=_output(call, reader))
         shadowing.copy_soon(call)
-        yield reader.held
+        yield last
     except ProviderError as error:
         status, code, reason = "error", error.code, error.message
         raise
@@ -289,7 +291,7 @@ async def _relay(call: Call, begun: _Begun) -> AsyncGenerator[bytes, None]:
                 status=status,
                 http_status=200,
                 usage=reader.usage,
-                output=_output(reader),
+                output=_output(call, reader),
                 code=code,
                 reason=reason,
             )
@@ -297,5 +299,5 @@ async def _relay(call: Call, begun: _Begun) -> AsyncGenerator[bytes, None]:
                 await asyncio.shield(ending)
 
 
-def _output(reader: StreamReader) -> str:
-    return answer_text(reader.answer(), reader.usage)
+def _output(call: Call, reader: StreamReader) -> str:
+    return answer_text(reader.answer(), reader.usage or call.estimate)

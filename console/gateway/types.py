@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 from console.catalog.shapes import PinShape, PriceShape, VersionShape
 from console.gateway.resilience.permits import Permit
-from console.providers.types import Endpoint, Kind, Outgoing, StreamReader
+from console.providers.types import Endpoint, Kind, Outgoing, StreamReader, Usage
 from console.teams.shapes import KeyShape, TeamShape
 from usage_app.shapes import QuotaShape
 
@@ -211,6 +211,8 @@ class Call:
     is_waiting: bool = _begins_as(default=False)  # for its turn at the provider; nothing is under way there
     is_inside: bool = _begins_as(default=False)  # has passed the provider's breaker, which must hear how it went
     cost_micros: int = _begins_as(default=0)
+    used: Usage = _begins_as(default=Usage(0, 0))  # what it is charged with, once it is closed
+    estimate: Usage | None = _begins_as(default=None)  # what the client is told where its provider counted nothing
     is_unused: bool = _begins_as(default=False)  # the provider was not reached or refused: nothing to charge
     is_closed: bool = _begins_as(default=False)
     cut_off: str = _begins_as(default="")  # why we ended it from our side: the code for the log

@@ -70,9 +70,11 @@ def test_responses_run_too(sdk: Any, world: World, run: Run) -> None:
     file = sdk.files.create(file=("responses.jsonl", jsonl(one)), purpose="batch")
     batch = sdk.batches.create(input_file_id=file.id, endpoint=url, completion_window="24h")
     run(Batch.objects.get())
-    answer = json.loads(sdk.files.content(sdk.batches.retrieve(batch.id).output_file_id).text)["response"]
+    done = sdk.batches.retrieve(batch.id)
+    answer = json.loads(sdk.files.content(done.output_file_id).text)["response"]
     assert answer["body"]["object"] == "response" and answer["body"]["status"] == "completed"
     assert answer["body"]["usage"]["total_tokens"] == 28 and answer["request_id"]
+    assert (done.usage.input_tokens, done.usage.output_tokens, done.usage.total_tokens) == (23, 5, 28)
 
 
 def test_embeddings_and_completions_run_too(sdk: Any, world: World, run: Run) -> None:

@@ -64,9 +64,11 @@ def test_it_estimates_missing_usage_and_says_so(ask, world):
     answer = completion()
     del answer["usage"]
     world.upstream.enqueue(answer)
-    ask()
+    told = ask().json()["usage"]
     (line,) = world.calls()
     assert line.prompt_tokens > 0 and line.completion_tokens > 0 and line.usage_note == "estimated"
+    assert (told["prompt_tokens"], told["completion_tokens"]) == (line.prompt_tokens, line.completion_tokens)
+    assert told["total_tokens"] == line.prompt_tokens + line.completion_tokens
 
 
 def test_it_counts_cached_tokens_at_their_price(ask, world):

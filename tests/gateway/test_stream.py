@@ -141,6 +141,30 @@ def test_it_ends_a_broken_stream_with_an_error_and_never_with_done(ask, world, r
     assert line.usage_note == "estimated" and line.prompt_tokens > 0 and line.completion_tokens > 0
 
 
+def test_it_completes_what_a_provider_left_open_and_counts_what_it_did_not(ask, world):
+    """The provider says that all is over, but neither why its answer ended nor what it used."""
+    world.upstream.enqueue_stream(sse(chunk({"content": "Half"})))
+    found = events(ask(stream=True, stream_options={"include_usage": True}).text)
+    first, end, counted, done = found
+    assert end["choices"] == [{"index": 0, "delta": {}, "finish_reason": "stop"}] and end["usage"] is None
+    assert (counted["id"], counted["object"], counted["choices"]) == (first["id"], "chat.completion.chunk", [])
+    assert done == "[DONE]"
+    (line,) = world.calls()
+    assert (line.status, line.usage_note) == ("ok", "estimated")
+    told = counted["usage"]["prompt_tokens"], counted["usage"]["completion_tokens"]
+    assert told == (line.prompt_tokens, line.completion_tokens) and min(told) > 0
+    kept = json.loads(Payload.objects.get(event_id=line.pk, kind="output").body)
+    assert kept["usage"] == counted["usage"] and kept["choices"][0]["finish_reason"] == "stop"
+
+
+def test_a_stream_without_an_answer_is_an_error_as_a_plain_answer_is(ask, world):
+    world.upstream.enqueue_stream(b"")
+    response = ask(stream=True)
+    assert (response.status_code, response.json()["error"]["code"]) == (502, "upstream_invalid")
+    (line,) = world.calls()
+    assert (line.status, line.code) == ("error", "upstream_invalid")
+
+
 def test_an_answer_that_finished_is_complete_also_without_done(ask, world):
     world.upstream.enqueue_stream(sse(*text_chunks("All ", "said.")), done=False)
     found = events(ask(stream=True).text)

@@ -4,8 +4,6 @@ import asyncio
 import logging
 from typing import Any
 
-import orjson
-
 from console.batches.engine.outcomes import (
     Again,
     Done,
@@ -62,7 +60,7 @@ class Sending:
             self._call = call = await pipeline.open_by(identify, ask, latest)
             if call is None:
                 return Unknown()
-            return Done(body := await pipeline.answer(call), _used(body, call.cost_micros))
+            return Done(await pipeline.answer(call), _used(call))
         except AnswerUnrecorded:
             return Unknown()
         except Refusal as refusal:
@@ -105,24 +103,13 @@ def _of_trouble(error: ProviderError) -> Outcome:
     return Again(failure, _PAUSE)
 
 
-def _used(body: bytes, cost_micros: int) -> Used:
-    """Read what was used from an answer in OpenAI's shape."""
-    answer = orjson.loads(body)
-    usage = answer.get("usage") if isinstance(answer, dict) else None
-    if not isinstance(usage, dict):
-        return Used(cost_micros=cost_micros)
+def _used(call: Call) -> Used:
+    """Return what a line was charged with, whatever its answer calls it."""
+    used = call.used
     return Used(
-        prompt=_count(usage.get("prompt_tokens")),
-        cached=_count(_of(usage.get("prompt_tokens_details"), "cached_tokens")),
-        completion=_count(usage.get("completion_tokens")),
-        reasoning=_count(_of(usage.get("completion_tokens_details"), "reasoning_tokens")),
-        cost_micros=cost_micros,
+        prompt=used.prompt,
+        cached=used.cached,
+        completion=used.completion,
+        reasoning=used.reasoning,
+        cost_micros=call.cost_micros,
     )
-
-
-def _of(value: Any, name: str) -> Any:
-    return value.get(name) if isinstance(value, dict) else None
-
-
-def _count(value: Any) -> int:
-    return value if isinstance(value, int) and value > 0 else 0

@@ -114,6 +114,10 @@ class CompletionStream(OpenAIStream):
             last = {**self._head, "object": self.object, "choices": [], "usage": usage}
             self.held = sse.frame(last) + self.held
 
+    def _unended(self, index: int, kept: dict[str, Any]) -> dict[str, Any]:
+        kept["finish"] = "stop"
+        return {"index": index, "text": "", "logprobs": None, "finish_reason": "stop"}
+
     def _choice(self, choice: Any) -> bool:
         if not isinstance(choice, dict):
             raise ProviderError("The provider sent a choice that is not an object.", code="upstream_invalid")

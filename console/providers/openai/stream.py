@@ -182,11 +182,22 @@ class OpenAIStream:
         return b""
 
     def _end(self) -> None:
+        if not self._choices:
+            raise ProviderError("The provider's answer holds no choices.", code="upstream_invalid")
         self.is_complete = True
         self.held = sse.DONE
         if self._said is not None:
             last = {**self._head, "object": self.object, "choices": [], "usage": self._said}
             self.held = sse.frame(last) + self.held
+        if unended := [self._unended(index, kept) for index, kept in self._choices.items() if not kept["finish"]]:
+            said = {"usage": None} if self._include_usage else {}
+            last = {**self._head, "object": self.object, "choices": unended, **said}
+            self.held = sse.frame(from_tools(last, part="delta") if self._is_legacy else last) + self.held
+
+    def _unended(self, index: int, kept: dict[str, Any]) -> dict[str, Any]:
+        """Say that a choice is at its end which the provider left open, though it said that all is."""
+        kept["finish"] = mending.finish_of(None, has_calls=bool(kept["calls"].made))
+        return {"index": index, "delta": {}, "finish_reason": kept["finish"]}
 
     def _choice(self, choice: Any) -> bool:
         """Keep what a choice adds to the answer; return whether it had to be mended."""
