@@ -97,7 +97,8 @@ def test_any_cutting_and_any_writing_gives_the_whole_message(data):
     for call in logged["message"].get("tool_calls", []):
         call["function"]["arguments"] = orjson.dumps(orjson.loads(call["function"]["arguments"])).decode()
     assert logged == {k: v for k, v in whole.items() if k != "logprobs"}
-    assert b"secret" not in out and b"invented" not in out and b"event:" not in out
+    said = json.dumps(message)  # hypothesis draws such words too, from this very file
+    assert not any(word in out for word in (b"secret", b"invented", b"event:") if word.decode() not in said)
 
 
 @given(st.lists(blocks.filter(lambda b: b["type"] != "invented_block"), min_size=1, max_size=4))
