@@ -21,6 +21,7 @@ SENDERS = {
     "console/gateway/running.py",
     "console/catalog/services/connection.py",
     "console/notices/sending/posting.py",
+    "console/teams/adapters.py",
     "console/telemetry/traces/sending.py",
     "prompts_app/git/transport.py",
     "agents_app/tools/web.py",

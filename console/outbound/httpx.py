@@ -8,16 +8,14 @@ not at all, so that whoever is cancelled goes at once.
 import asyncio
 from collections.abc import AsyncIterator
 
-import httpx2
+import httpx2  # noqa: TID251 - the way out is ours
 
 from console.core.errors import ProviderError
 from console.outbound import client
 from console.outbound.client import Deadlines, Reply
-from console.outbound.requests import Origin
+from console.outbound.requests import OURS, Origin
 
 _GOODBYE_SECONDS = 2.0
-# What the way out says itself.
-_OURS = frozenset({"host", "content-length", "connection", "accept-encoding", "user-agent", "transfer-encoding"})
 _PASSED_ON = ("content-type", "mcp-session-id", "retry-after", "www-authenticate", "location")
 
 
@@ -64,7 +62,7 @@ class GuardedTransport(httpx2.AsyncBaseTransport):
         if request.method == "GET" and "last-event-id" not in request.headers:
             return httpx2.Response(405)
         body = await request.aread()
-        headers = {name: value for name, value in request.headers.items() if name.lower() not in _OURS}
+        headers = {name: value for name, value in request.headers.items() if name.lower() not in OURS}
         try:
             async with asyncio.timeout(_GOODBYE_SECONDS if request.method == "DELETE" else None):
                 reply = await client.request(

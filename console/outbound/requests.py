@@ -11,7 +11,7 @@ _NAME = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+\Z")
 _VALUE = re.compile(r"[\t\x20-\x7e\x80-\xff]*\Z")
 _TARGET = re.compile(r"[\x21-\x7e]+\Z")
 # Ours to say, or of one hop only. Nobody who names a provider's headers may change how a message ends.
-_OURS = frozenset({"host", "content-length", "transfer-encoding", "connection", "accept-encoding", "user-agent", "te"})
+OURS = frozenset({"host", "content-length", "transfer-encoding", "connection", "accept-encoding", "user-agent", "te"})
 
 
 class Origin(NamedTuple):
@@ -58,7 +58,7 @@ def make_head(method: str, url: str, headers: tuple[tuple[str, str], ...], is_to
     if not any(name.lower() == "accept" for name, _ in headers):
         lines.append("Accept: */*")
     for name, value in headers:
-        if not _NAME.match(name) or not _VALUE.match(value) or name.lower() in _OURS:
+        if not _NAME.match(name) or not _VALUE.match(value) or name.lower() in OURS:
             raise ValueError("A header cannot be sent.")
         lines.append(f"{name}: {value}")
     return Head(origin, "\r\n".join(lines).encode("latin-1") + b"\r\n")

@@ -22,6 +22,7 @@ from django.utils.http import url_has_allowed_host_and_scheme
 from console.audit import actions
 from console.audit.models import Status
 from console.audit.services import record
+from console.outbound.sessions import guarded_session
 from console.teams import refusals
 from console.teams.actors import Actor
 from console.teams.middleware import SEEN, STARTED
@@ -154,6 +155,10 @@ class AccountAdapter(DefaultAccountAdapter):  # type: ignore[misc]
 
 class SocialAccountAdapter(DefaultSocialAccountAdapter):  # type: ignore[misc]
     """Single sign-on lets in addresses the provider has verified: of an account, invited, or (OIDC_AUTO_JOIN) any."""
+
+    def get_requests_session(self) -> Any:
+        """Return the way to the provider: allauth's own takes proxies from the environment and follows redirects."""
+        return guarded_session()
 
     def authenticate_by_email(self, sociallogin: SocialLogin) -> tuple[User, str] | None:
         """Return the account a verified address belongs to, by the address that account has proven to have.

@@ -22,6 +22,8 @@ class IdentityProvider:
     person: dict[str, Any] = field(default_factory=dict)
     token_says: dict[str, Any] = field(default_factory=dict)
     is_away: bool = False  # or answers as if it were
+    leads_to: str = ""  # where its token's address redirects
+    asked: list[str] = field(default_factory=list)  # request lines, as they came
     _codes: dict[str, dict[str, str]] = field(default_factory=dict)
     _server: ThreadingHTTPServer | None = None
 
@@ -30,11 +32,18 @@ class IdentityProvider:
 
         class Handler(BaseHTTPRequestHandler):
             def do_GET(self) -> None:
+                provider.asked.append(self.requestline)
                 self._say(provider.get(self.path, self.headers.get("Authorization", "")))
 
             def do_POST(self) -> None:
                 body = self.rfile.read(int(self.headers["Content-Length"])).decode()
                 basic = self.headers.get("Authorization", "")
+                provider.asked.append(self.requestline)
+                if provider.leads_to:
+                    self.send_response(307)
+                    self.send_header("Location", f"{provider.leads_to}{self.path}")
+                    self.send_header("Content-Length", "0")
+                    return self.end_headers()
                 self._say(provider.token({name: values[0] for name, values in parse_qs(body).items()}, basic))
 
             def _say(self, said: tuple[int, Any]) -> None:

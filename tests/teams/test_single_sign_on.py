@@ -101,6 +101,25 @@ def test_a_provider_that_is_away_or_names_nobody_is_an_error_page(provider, monk
     assert "503" in caplog.text
 
 
+def test_it_goes_to_the_provider_itself_and_nowhere_the_provider_leads(provider, monkeypatch, settings, caplog, cast):
+    """The client's secret and a person's code go along, so neither a proxy nor a redirect may get them."""
+    other = IdentityProvider().start()
+    try:
+        for name in ("http_proxy", "HTTP_PROXY", "ALL_PROXY"):
+            monkeypatch.setenv(name, other.address)
+        assert is_in(come_in(provider, ALICE)[0])
+        monkeypatch.setattr(provider, "leads_to", other.address)
+        browser, answer = come_in(provider, ALICE)
+        assert "Signing in did not work" in answer.content.decode() and not is_in(browser)
+        assert other.asked == []
+    finally:
+        other.stop()
+    settings.PRIVATE_NETWORKS_ALLOWED = []
+    provider.asked.clear()
+    assert "Signing in did not work" in Client().post("/accounts/oidc/oidc/login/").content.decode()
+    assert provider.asked == [] and "PRIVATE_NETWORKS_ALLOWED" in caplog.text
+
+
 def test_it_understands_providers_that_write_claims_as_text(provider, cast):
     assert is_in(come_in(provider, ALICE | {"email_verified": "true"})[0])
 
