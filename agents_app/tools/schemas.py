@@ -24,8 +24,12 @@ _KNOWN = (
     | _LISTS
     | {"type", "properties", "required", "items", "enum", "const", "default", "additionalProperties", "uniqueItems"}
 )
+# What a value may be, which is taken as it is.
+_VALUES = frozenset({"enum", "const", "default"})
+# And what is said another way in OpenAPI 3.0.
+_READ = _KNOWN | {"nullable"}
 NAME = re.compile(r"[A-Za-z0-9_.$-]{1,64}")
-DEEPEST, MOST_NODES, LONGEST = 10, 500, 40_000
+DEEPEST, MOST_NODES, LONGEST, MOST_TOGETHER = 10, 500, 40_000, 100_000
 EMPTY: dict[str, Any] = {"type": "object", "properties": {}, "additionalProperties": False}
 
 
@@ -43,12 +47,20 @@ def checked(schema: Any) -> dict[str, Any]:
 
 
 class _Count:
+    """How many parts were looked at, and how many letters their values have."""
+
     def __init__(self) -> None:
-        self.seen = 0
+        self.seen = self.followed = self.letters = 0
 
     def one_more(self) -> bool:
         self.seen += 1
         return self.seen <= MOST_NODES
+
+    def values(self, value: Any) -> None:
+        """Count what is taken over as it is, each time it is: one long value can be referred to from everywhere."""
+        self.letters += len(json.dumps(value))
+        if self.letters > LONGEST:
+            raise TooInvolved(_TOO_LONG)
 
 
 def _wrong(what: str, path: str) -> BadInput:
@@ -98,13 +110,16 @@ def _is_number(value: Any) -> bool:
 
 def _is_type(value: Any) -> bool:
     names = value if isinstance(value, list) else [value]
-    return bool(names) and all(isinstance(name, str) and name in TYPES for name in names)
+    return 0 < len(names) <= len(TYPES) and all(isinstance(name, str) and name in TYPES for name in names)
 
 
 _CHECKS: dict[str, Callable[[Any, str], None]] = {
     "type": _must(_is_type, f"one of {', '.join(sorted(TYPES))}"),
     "properties": _must(lambda v: isinstance(v, dict), "an object"),
-    "required": _must(lambda v: isinstance(v, list) and all(isinstance(n, str) for n in v), "a list of names"),
+    "required": _must(
+        lambda v: isinstance(v, list) and len(v) <= MOST_NODES and all(isinstance(n, str) for n in v),
+        f"a list of {MOST_NODES} names at most",
+    ),
     "enum": _must(lambda v: isinstance(v, list) and 0 < len(v) <= 500, "a list of 1 to 500 values"),
     "uniqueItems": _must(lambda v: isinstance(v, bool), "true or false"),
     "additionalProperties": _must(lambda v: isinstance(v, bool | dict), "true, false or a schema"),
@@ -117,27 +132,37 @@ _CHECKS: dict[str, Callable[[Any, str], None]] = {
 
 
 _LONGEST_REF = 1_000
+_TOO_LONG = f"its schema is longer than {LONGEST:,} characters"
 
 
 class TooInvolved(Exception):
     """A schema from outside that is too deep, too large, goes in circles or points elsewhere."""
 
 
+class Patience:
+    """How much is still looked at of many schemas together: a thousand references to a large one are a few letters."""
+
+    def __init__(self) -> None:
+        self.left = MOST_TOGETHER
+
+
 def simplified(
-    schema: Any, document: Mapping[str, Any] | None = None, *, spend: Callable[[int], None] = lambda parts: None
+    schema: Any, document: Mapping[str, Any] | None = None, *, patience: Patience | None = None
 ) -> dict[str, Any]:
     """Return a schema from outside in our vocabulary, with its local `$ref`s in place; what we do not know is dropped.
 
-    Raises TooInvolved. Nothing is fetched: a reference to another document is one of its reasons. `spend` is told how
-    many parts were looked at, for whoever reads many schemas that refer to the same large one.
+    Raises TooInvolved. Nothing is fetched: a reference to another document is one of its reasons. `patience` is that
+    for all the schemas that were read with it.
     """
-    root, nodes = schema if document is None else document, _Count()
+    root, nodes, patience = schema if document is None else document, _Count(), patience or Patience()
+    if patience.left < 0:
+        raise TooInvolved("the schemas before it took too long to read; take out what you do not need")
     try:
         made = _simple(schema, root if isinstance(root, Mapping) else {}, 0, nodes, ())
     finally:
-        spend(nodes.seen)
+        patience.left -= nodes.seen + nodes.followed
     if len(written := json.dumps(made)) > LONGEST:
-        raise TooInvolved(f"its schema is longer than {LONGEST:,} characters")
+        raise TooInvolved(_TOO_LONG)
     try:
         strict_json.loads(written.encode())
     except BadInput as wrong:  # NUL, half of a surrogate pair, numbers no other program reads alike
@@ -161,6 +186,10 @@ def resolved(node: Any, root: Mapping[str, Any], seen: tuple[str, ...] = ()) -> 
     return node, seen
 
 
+def _too_many() -> TooInvolved:
+    return TooInvolved(f"its schema nests more than {DEEPEST} levels or has more than {MOST_NODES} parts")
+
+
 def _at(root: Any, ref: str) -> Any:
     for part in ref.removeprefix("#").removeprefix("/").split("/"):
         part = part.replace("~1", "/").replace("~0", "~")
@@ -175,18 +204,22 @@ def _at(root: Any, ref: str) -> Any:
 
 def _simple(node: Any, root: Mapping[str, Any], depth: int, nodes: _Count, seen: tuple[str, ...]) -> dict[str, Any]:
     if depth > DEEPEST or not nodes.one_more():
-        raise TooInvolved(f"its schema nests more than {DEEPEST} levels or has more than {MOST_NODES} parts")
+        raise _too_many()
     beside = {k: v for k, v in node.items() if k in _WORDS} if isinstance(node, Mapping) and "$ref" in node else {}
+    before = len(seen)
     node, seen = resolved(node, root, seen)
+    nodes.followed += sum(1 + len(ref) // 20 for ref in seen[before:])
     if not isinstance(node, Mapping):
         return {}
-    node = {**node, **beside}
+    node = {word: node[word] for word in _READ if word in node} | beside
     made: dict[str, Any] = {}
     for word in _KNOWN & node.keys():
         value = node[word]
         if word in _WORDS and isinstance(value, str):
             made[word] = value[:2_000]
         elif word == "properties" and isinstance(value, Mapping):
+            if len(value) > MOST_NODES:  # also of names that are left out
+                raise _too_many()
             made[word] = {
                 name: _simple(inner, root, depth + 1, nodes, seen)
                 for name, inner in value.items()
@@ -197,6 +230,8 @@ def _simple(node: Any, root: Mapping[str, Any], depth: int, nodes: _Count, seen:
         elif word in _LISTS and isinstance(value, list):
             made[word] = [_simple(inner, root, depth + 1, nodes, seen) for inner in value]
         elif word not in _LISTS | _WORDS and _fits(word, value):
+            if word in _VALUES:
+                nodes.values(value)
             made[word] = value
     if node.get("nullable") is True and isinstance(made.get("type"), str):  # OpenAPI 3.0
         made["type"] = [made["type"], "null"]
@@ -216,8 +251,8 @@ def _fits(word: str, value: Any) -> bool:
     return True
 
 
-def of_arguments(schema: Any) -> dict[str, Any]:
+def of_arguments(schema: Any, patience: Patience | None = None) -> dict[str, Any]:
     """Return a schema from outside as that of a tool's arguments: an object that takes nothing it does not name."""
-    made = simplified(schema)
+    made = simplified(schema, patience=patience)
     made["type"] = "object"
     return {"properties": {}, **made, "additionalProperties": False}

@@ -13,20 +13,23 @@ import httpx2  # noqa: TID251 - the way out is ours
 from console.core.errors import ProviderError
 from console.outbound import client
 from console.outbound.client import Deadlines, Reply
+from console.outbound.measure import Budget, Measure
 from console.outbound.requests import OURS, Origin
 
 _GOODBYE_SECONDS = 2.0
-_PASSED_ON = ("content-type", "mcp-session-id", "retry-after", "www-authenticate", "location")
+_PASSED_ON = ("mcp-session-id", "retry-after", "www-authenticate", "location")
 
 
 class _Body(httpx2.AsyncByteStream):
     def __init__(self, reply: Reply, way: "GuardedTransport") -> None:
         self._reply, self._way = reply, way
+        self._measure = Measure(way.values)
 
     async def __aiter__(self) -> AsyncIterator[bytes]:
         try:
             while piece := await self._reply.chunk():
                 self._way.count(len(piece))
+                self._measure.feed(piece)
                 yield piece
         except ProviderError as error:
             raise self._way.broken(error) from None
@@ -41,9 +44,9 @@ class GuardedTransport(httpx2.AsyncBaseTransport):
     `status` is that of the last answer to a POST.
     """
 
-    def __init__(self, url: str, *, deadlines: Deadlines, limit: int) -> None:
+    def __init__(self, url: str, *, deadlines: Deadlines, limit: int, most_values: int) -> None:
         self._origin = _origin(httpx2.URL(url))
-        self._deadlines, self._left = deadlines, limit
+        self._deadlines, self._left, self.values = deadlines, limit, Budget(most_values)
         self.trouble: ProviderError | None = None
         self.status = 0
 
@@ -80,6 +83,8 @@ class GuardedTransport(httpx2.AsyncBaseTransport):
         if request.method == "POST":
             self.status = reply.status
         said = {name: value for name in _PASSED_ON if (value := reply.header(name))}
+        # It is UTF-8, whatever it says: other encodings hide what was counted, and some take the square of their input.
+        said["content-type"] = reply.content_type.partition(";")[0]
         return httpx2.Response(reply.status, headers=said, stream=_Body(reply, self))
 
 
@@ -87,11 +92,11 @@ def _origin(url: httpx2.URL) -> Origin:
     return Origin(url.scheme == "https", url.host, url.port or (443 if url.scheme == "https" else 80))
 
 
-def guarded(url: str, *, headers: dict[str, str], deadlines: Deadlines, limit: int) -> tuple[
+def guarded(url: str, *, headers: dict[str, str], deadlines: Deadlines, limit: int, most_values: int) -> tuple[
     httpx2.AsyncClient, GuardedTransport
 ]:  # fmt: skip
     """Return a client for one origin and its way out. No proxy, no cookies kept by the environment, no redirects."""
-    way = GuardedTransport(url, deadlines=deadlines, limit=limit)
+    way = GuardedTransport(url, deadlines=deadlines, limit=limit, most_values=most_values)
     return httpx2.AsyncClient(
         transport=way,
         headers=headers,

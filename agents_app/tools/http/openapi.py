@@ -17,13 +17,11 @@ import yaml
 from agents_app.tools import web
 from agents_app.tools.http.config import METHODS, SAFE
 from agents_app.tools.http.config import checked as checked_config
-from agents_app.tools.schemas import LONGEST, NAME, TooInvolved, resolved, simplified
+from agents_app.tools.schemas import LONGEST, NAME, Patience, TooInvolved, resolved, simplified
 from console.core import strict_json
 from console.core.errors import BadInput
 
 LARGEST, MOST_OPERATIONS = 1024 * 1024, 500
-# Of all schemas of a document together: a thousand references to one large schema are a small document.
-_MOST_PARTS = 100_000
 _LONGEST_SERVER = 2_000
 _IGNORED_HEADERS = web.FORBIDDEN_HEADERS | {"accept", "content-type"}
 _BODY = "body"
@@ -126,25 +124,10 @@ def _plain(value: Any, depth: int) -> Any:
 # Its operations -------------------------------------------------------------------------------------------------------
 
 
-class _Patience:
-    """How many parts of schemas are still looked at in one document."""
-
-    def __init__(self) -> None:
-        self.left = _MOST_PARTS
-
-    def spend(self, parts: int) -> None:
-        self.left -= parts
-
-    def simplified(self, schema: Any, document: Mapping[str, Any]) -> dict[str, Any]:
-        if self.left < 0:
-            raise TooInvolved("the schemas before it took too long to read; take out what you do not need")
-        return simplified(schema, document, spend=self.spend)
-
-
 def operations(document: Mapping[str, Any], *, server: str = "", found_at: str = "") -> list[Operation]:
     """Return every operation. `server` stands for the document's own; a relative one is below `found_at`."""
     found: list[Operation] = []
-    patience = _Patience()
+    patience = Patience()
     for path, item in document["paths"].items():
         if len(found) >= MOST_OPERATIONS:
             break
@@ -206,7 +189,7 @@ def _fill(
     operation: Mapping[str, Any],
     server: str,
     found_at: str,
-    patience: _Patience,
+    patience: Patience,
 ) -> None:
     properties: dict[str, Any] = {}
     required: list[str] = []
@@ -221,7 +204,7 @@ def _fill(
                 raise TooInvolved(f"it needs {name[:60]!r}, which cannot be an argument")
             continue
         argument = _argument(name, properties)
-        schema = patience.simplified(one.get("schema") or {"type": "string"}, document)
+        schema = simplified(one.get("schema") or {"type": "string"}, document, patience=patience)
         if about := _text(one.get("description")):
             schema = {**schema, "description": about[:2_000]}
         properties[argument] = schema
@@ -288,7 +271,7 @@ def _body(
     operation: Mapping[str, Any],
     properties: dict[str, Any],
     required: list[str],
-    patience: _Patience,
+    patience: Patience,
 ) -> tuple[Any, str]:
     """Add the body's arguments; return the body's shape and how it is sent."""
     body = _resolved(operation.get("requestBody"), document)
@@ -305,7 +288,7 @@ def _body(
             raise TooInvolved(f"its body is {next(iter(types))[:60]}, which is neither JSON nor a form")
         return None, "json"
     media = types[kind] if isinstance(types[kind], Mapping) else {}
-    schema = patience.simplified(media.get("schema") or {}, document)
+    schema = simplified(media.get("schema") or {}, document, patience=patience)
     inner = schema.get("properties", {})
     is_flat = bool(inner) and not inner.keys() & properties.keys() and all(NAME.fullmatch(name) for name in inner)
     if is_flat and not {"anyOf", "oneOf", "allOf"} & schema.keys():

@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from agents_app.tools.schemas import LONGEST, TooInvolved, of_arguments
+from agents_app.tools.schemas import LONGEST, Patience, TooInvolved, of_arguments
 
 # As a model may call it, behind the server's short name.
 _NAME = re.compile(r"[A-Za-z0-9_-]{1,64}")
@@ -50,7 +50,9 @@ def digest_of(name: str, description: str, schema: Mapping[str, Any]) -> str:
     return hashlib.sha256(said.encode(errors="surrogatepass")).hexdigest()
 
 
-def offer_of(name: str, description: str, schema: Any, hints: Mapping[str, Any]) -> Offer:
+def offer_of(
+    name: str, description: str, schema: Any, hints: Mapping[str, Any], patience: Patience | None = None
+) -> Offer:
     digest, trouble, made = digest_of(name, description, schema), "", {}
     if not _NAME.fullmatch(name):
         trouble = "its name is not one a model can call"
@@ -58,7 +60,7 @@ def offer_of(name: str, description: str, schema: Any, hints: Mapping[str, Any])
         trouble = "its schema is very long"
     else:
         try:
-            made = of_arguments(schema)
+            made = of_arguments(schema, patience)
         except TooInvolved as involved:
             trouble = str(involved)
     if "\0" in name + description:

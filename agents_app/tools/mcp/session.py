@@ -4,6 +4,7 @@ A server over HTTP is called through the one way out. It gets its own bearer tok
 ask for nothing (no sampling, no questions to people, no roots), and what it says of itself is data.
 """
 
+import asyncio
 import os
 import shutil
 from collections.abc import AsyncIterator, Awaitable, Callable
@@ -14,7 +15,8 @@ from typing import Any, TypeVar
 from django.conf import settings
 
 from agents_app.tools.base import ToolFailed, within
-from agents_app.tools.mcp.offers import MOST_TOOLS, Offer, offer_of
+from agents_app.tools.mcp.offers import MOST_TOOLS, Offer, digest_of, offer_of
+from agents_app.tools.schemas import Patience
 from agents_app.tools.web import CALLING_RUN, LARGEST, failure, without_secret
 from console.core.errors import ProviderError
 from console.outbound import Deadlines
@@ -22,6 +24,8 @@ from console.outbound import Deadlines
 _T = TypeVar("_T")
 _CONNECT, _SILENCE = 10.0, 120.0
 _MOST_PAGES = 20
+# Of all a server says in one visit: three hundred tools of twenty arguments each.
+_MOST_VALUES = 50_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -105,7 +109,7 @@ async def _streams(address: Address, seconds: float, seen: _Visit) -> AsyncItera
     if address.run:
         headers[CALLING_RUN] = address.run
     deadlines = Deadlines(min(_CONNECT, seconds), min(_SILENCE, seconds))
-    http, way = guarded(address.where, headers=headers, deadlines=deadlines, limit=LARGEST)
+    http, way = guarded(address.where, headers=headers, deadlines=deadlines, limit=LARGEST, most_values=_MOST_VALUES)
     try:
         async with http, streamable_http_client(address.where, http_client=http) as streams:
             yield streams
@@ -153,26 +157,35 @@ async def _greet(session: Any) -> None:
         await session.discover()
 
 
-async def list_offers(session: Any) -> list[Offer]:
-    """Return what the server offers, page by page up to a bound."""
+async def _tools_of(session: Any) -> list[Any]:
+    """Return what the server says of its tools, page by page up to a bound; of two of one name the first."""
     from mcp_types import PaginatedRequestParams  # noqa: PLC0415
 
-    found: dict[str, Offer] = {}
+    found: dict[str, Any] = {}
     cursor: str | None = None
     for _ in range(_MOST_PAGES):
         page = await session.list_tools(params=PaginatedRequestParams(cursor=cursor) if cursor else None)
         for tool in page.tools:
-            hints = tool.annotations.model_dump(by_alias=True) if tool.annotations else {}
-            found.setdefault(tool.name, offer_of(tool.name, tool.description or "", tool.input_schema, hints))
+            found.setdefault(tool.name, tool)
         cursor = page.next_cursor
         if not cursor or len(found) >= MOST_TOOLS:
             break
     return list(found.values())[:MOST_TOOLS]
 
 
+def _read(tools: list[Any]) -> list[Offer]:
+    """Return each as an offer. All schemas share one patience: what comes after a server has used it up is not read."""
+    patience = Patience()
+    hints = [tool.annotations.model_dump(by_alias=True) if tool.annotations else {} for tool in tools]
+    return [
+        offer_of(tool.name, tool.description or "", tool.input_schema, said, patience)
+        for tool, said in zip(tools, hints, strict=True)
+    ]
+
+
 async def offers_of(address: Address, seconds: float) -> list[Offer]:
     async def work(session: Any, seen: _Visit) -> list[Offer]:
-        return await list_offers(session)
+        return await asyncio.to_thread(_read, await _tools_of(session))  # it may take a second
 
     return await visit(address, seconds, work)
 
@@ -183,9 +196,9 @@ async def call_offer(
     """Call a tool that still says what it said when it was reviewed; Changed when it does not."""
 
     async def work(session: Any, seen: _Visit) -> Any:
-        offer = next((one for one in await list_offers(session) if one.name == name), None)
-        if offer is None or offer.digest != digest:
-            return Changed(offer is None)
+        tool = next((one for one in await _tools_of(session) if one.name == name), None)
+        if tool is None or digest_of(tool.name, tool.description or "", tool.input_schema) != digest:
+            return Changed(tool is None)
         seen.is_sent = True
         meta = {"facet/idempotency-key": key} | ({"facet/run": address.run} if address.run else {})
         return await session.call_tool(name, arguments, meta=meta)

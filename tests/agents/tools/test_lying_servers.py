@@ -167,6 +167,32 @@ def test_a_call_that_gets_no_answer_may_have_happened(tool, liar, use, upstream)
         assert failed.value.is_unknown is (status == 302) and {one.path for one in upstream.seen} == {"/v1/mcp"}
 
 
+def test_an_answer_of_more_values_than_anybody_reads_is_no_answer(tool, liar, use):
+    """Two letters of a list make its reader two kilobytes of a complaint: few bytes of them would be all the memory."""
+
+    def said(kind: str, *bodies: bytes) -> Callable[[dict[str, Any]], bytes]:
+        def say(asked: dict[str, Any]) -> bytes:
+            raw = b"".join(bodies).replace(b"ID", json.dumps(asked["id"]).encode())
+            return head(200, kind, len(raw)) + raw
+
+        return say
+
+    flood = b'{"jsonrpc": "2.0", "id": ID, "result": {"content": [' + b"1," * 60_000 + b"1]}}"
+    news = b'data: {"jsonrpc": "2.0", "method": "notifications/message", "params": {"level": "info", "data": 1}}\n\n'
+    for say in (
+        said("application/json", flood),
+        said("text/event-stream", b': it is "quoted\n', b"data: ", flood, b"\n\n"),
+        said("text/event-stream", news * 12_000),
+    ):
+        liar(tools_call=say)
+        with pytest.raises(ToolFailed, match="larger than") as failed:
+            use(tool, {"what": "x"}, seconds=20)
+        assert failed.value.is_unknown
+    fine = b'data: {"jsonrpc": "2.0", "id": ID, "result": {"content": [{"type": "text", "text": "\xc3\xa4,[{"}]}}\n\n'
+    liar(tools_call=said("text/event-stream; charset=utf-16", fine))
+    assert use(tool, {"what": "x"}).content == "ä,[{", "it is UTF-8, whatever it says"
+
+
 def test_a_flood_of_tools_and_schemas_without_end_are_bounded(tool, liar, use):
     server = ToolServer.objects.get()
 

@@ -6,6 +6,7 @@ import pytest
 
 from agents_app.models import Tool
 from agents_app.services import importing
+from agents_app.tools import schemas
 from agents_app.tools.http.openapi import operations, read_document
 from console.core.errors import BadInput
 from console.teams.actors import SYSTEM
@@ -116,7 +117,7 @@ def test_it_refuses_what_is_no_document():
 
 
 def test_a_small_document_that_means_a_large_one_is_read_in_bounded_time(monkeypatch):
-    monkeypatch.setattr("agents_app.tools.http.openapi._MOST_PARTS", 5_000)
+    monkeypatch.setattr(schemas, "MOST_TOGETHER", 5_000)
     large = {"type": "object", "properties": {f"p{n}": {"type": "string", "title": "x" * 20} for n in range(480)}}
     many = [{"name": f"n{n}", "in": "query", "schema": {"$ref": "#/components/schemas/Large"}} for n in range(3)]
     paths = {f"/p{n}": {"get": {"operationId": f"o{n}", "parameters": many}} for n in range(30)}
@@ -125,6 +126,38 @@ def test_a_small_document_that_means_a_large_one_is_read_in_bounded_time(monkeyp
     assert len(found) == 30 and "characters together" in found[0].trouble and "took too long" in found[-1].trouble, (
         found[0]
     )
+
+
+def test_what_a_schema_says_once_and_refers_to_often_is_bounded_as_it_is_read(monkeypatch):
+    """Not when all of it is there: half a megabyte of document would be gigabytes and hours before."""
+    dumps, written = json.dumps, []
+
+    def measured(value, **more):
+        text = dumps(value, **more)
+        written.append(len(text))
+        return text
+
+    monkeypatch.setattr(json, "dumps", measured)
+    refers = {f"p{n}": {"$ref": "#/big"} for n in range(240)}
+    said = {
+        "enum": {"enum": ["x" * 30_000]},
+        "default": {"default": "x" * 30_000},
+        "required": {"type": "object", "properties": {"a": {}}, "required": ["a"] * 10_000},
+        "type": {"type": ["string"] * 10_000},
+        "names": {"type": "object", "properties": {f"!{n}": {} for n in range(9_000)}},
+    }
+    for name, big in said.items():
+        written.clear()
+        try:
+            made = schemas.simplified({"type": "object", "properties": refers}, {"big": big})
+            assert name in {"required", "type"} and name not in made["properties"]["p0"]
+        except schemas.TooInvolved:
+            assert name in {"enum", "default", "names"}
+        assert sum(written) < 200_000, name
+    far = {"$ref": f"#{'/' * 900}leaf"}
+    patience, leaf = schemas.Patience(), {"leaf": {"type": "string"}}
+    schemas.simplified({"type": "object", "properties": {f"p{n}": far for n in range(400)}}, leaf, patience=patience)
+    assert patience.left < schemas.MOST_TOGETHER - 400 * 40, "what is followed counts by its length"
 
 
 def test_what_would_grow_or_be_read_again_and_again_is_stopped_early():
