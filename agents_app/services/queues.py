@@ -11,6 +11,7 @@ from agents_app.models import Queue, QueueItem
 from agents_app.services.naming import check_line, check_short_name
 from agents_app.tools.queue import waking
 from agents_app.tools.queue.items import finish, give_back, put, renew, take
+from agents_app.tools.queue.waking import is_served_in
 from console.audit import actions
 from console.audit.services import changes, record
 from console.core.clock import now
@@ -97,11 +98,6 @@ def renew_queue_secret(*, actor: Actor, queue: Queue, secret: str | None = None)
     Queue.objects.filter(pk=queue.pk).update(secret=encrypt(secret))
     record(actions.QUEUE_SECRET_RENEWED, actor=actor, target=queue)
     return secret
-
-
-def is_served_in(queue: Queue, environment: str) -> bool:
-    """Say whether a trigger takes what is put into a queue and starts runs in this environment."""
-    return waking.readers_of(queue).filter(environment=environment).exists()
 
 
 # Items, as people move them ----------------------------------------------------------------------------------------

@@ -9,8 +9,10 @@ from agents_app.models import Queue, Run
 from agents_app.tools import reading
 from agents_app.tools.base import Result, ToolCall, ToolFailed, cut
 from agents_app.tools.queue import items
+from agents_app.tools.queue.waking import is_served_in
 from console.core.connections import in_thread
 from console.core.errors import BadInput, Refusal
+from console.teams.models import Environment
 
 ACTIONS = {
     "put": "Put work into the queue",
@@ -83,8 +85,10 @@ def _done(call: ToolCall) -> Result:
     queue = Queue.objects.filter(team_id=call.team_id, slug=call.config["queue"], archived_at=None).first()
     if queue is None:
         raise ToolFailed(f"There is no queue {call.config['queue']!r} any more.")
-    arguments = call.arguments
-    if call.config["action"] == "put":
+    arguments, action = call.arguments, call.config["action"]
+    if call.environment == Environment.SANDBOX and action != "finish" and is_served_in(queue, Environment.PRODUCTION):
+        raise ToolFailed(f"{queue.slug} starts agents in production, so nothing in the sandbox puts or takes its work.")
+    if action == "put":
         run = _run(call)
         dedupe = str(arguments["dedupe_id"]) if arguments.get("dedupe_id") else f"call:{call.idempotency_key}"
         item, is_new = items.put(
@@ -96,7 +100,7 @@ def _done(call: ToolCall) -> Result:
         )
         said = {"item": str(item.pk), "is_new": is_new}
         return Result(json.dumps(said), note=f"put {item.pk}" if is_new else f"was there: {item.pk}")
-    if call.config["action"] == "take":
+    if action == "take":
         taken = items.take(queue=queue, receipt=call.idempotency_key, run=_run(call))
         if taken is None:
             return Result("The queue is empty.", note="empty")

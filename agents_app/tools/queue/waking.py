@@ -15,6 +15,11 @@ def readers_of(queue: Queue) -> QuerySet[Trigger]:
     return readers.exclude(config__has_key="broker").filter(config__queue=queue.slug)
 
 
+def is_served_in(queue: Queue, environment: str) -> bool:
+    """Say whether a trigger takes what is put into a queue and starts runs in this environment."""
+    return readers_of(queue).filter(environment=environment).exists()
+
+
 def serve(queue: Queue) -> None:
     """Have a trigger take what waits in a queue, if one reads it."""
     if readers_of(queue).exists():

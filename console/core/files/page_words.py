@@ -21,7 +21,8 @@ _BREAKS = frozenset(
 # A quotation mark opens a value after `=` only. Nothing is tried in two ways (`++`, `*+`), so a match is one pass.
 _TAG = re.compile(r"<(/?)([A-Za-z][^\s/>]*+)([^>=]*+(?:=\s*+(?:\"[^\"]*+\"|'[^']*+')?+[^>=]*+)*+)>")
 _BEGINS_TAG = re.compile(r"</?[A-Za-z]")
-_BEGINS_MARK = re.compile(r"<(?:[!?]|/)")  # declarations, and ends of nothing
+# Tags, declarations, and ends of nothing. Any other `<` is one, and a million of them are found in one go.
+_BEGINS = re.compile(r"<[A-Za-z!?/]")
 _HEADINGS = {f"h{level}": level for level in range(1, 7)}
 _NO_CHARACTER = re.compile(r"&#(?:[0-9]{9,}|[xX][0-9A-Fa-f]{9,});?")
 # A mark whose element has no words.
@@ -38,9 +39,9 @@ class _Reader:
         self.skipping, self.depth, self.is_pre = "", 0, False
 
     def read(self) -> str:
-        while (start := self.page.find("<", self.at)) >= 0:
-            self._take(self.page[self.at : start])
-            self.at = self._markup(start)
+        while found := _BEGINS.search(self.page, self.at):
+            self._take(self.page[self.at : found.start()])
+            self.at = self._markup(found.start())
         self._take(self.page[self.at :])
         return html.unescape(_NO_CHARACTER.sub("\ufffd", "".join(self.parts)))
 
@@ -56,10 +57,7 @@ class _Reader:
         if _BEGINS_TAG.match(page, start):
             tag = _TAG.match(page, start)
             return self._tag(tag) if tag else len(page)
-        if _BEGINS_MARK.match(page, start):
-            return self._after(">", start)
-        self._take("<")
-        return start + 1
+        return self._after(">", start)
 
     def _after(self, end: str, start: int) -> int:
         found = self.page.find(end, start)

@@ -5,7 +5,7 @@ import uuid
 
 import pytest
 
-from agents_app.models import QueueItem, Run, RunNote, Tool
+from agents_app.models import QueueItem, Run, RunNote, Tool, Trigger
 from agents_app.services import queues, tools
 from agents_app.tools.base import Pause, ToolFailed
 from agents_app.tools.fetch.kind import is_allowed
@@ -186,6 +186,14 @@ def test_notes_and_queues_of_a_run(live, use):
     assert use(finish, done).content == use(finish, done).content == "The item is done."
     item.refresh_from_db()
     assert item.state == "done" and item.result == {"sent": True}
+    works = {"owner": live.alice, "owner_name": "Alice", "kind": "queue", "config": {"queue": "mail"}}
+    trigger = Trigger.objects.create(agent=run.agent, name="Works", environment="sandbox", **works)
+    assert use(put, {"body": {}}, environment="sandbox").content and use(take, environment="sandbox").content
+    Trigger.objects.filter(pk=trigger.pk).update(environment="production")
+    for tool, arguments in ((put, {"body": {}}), (take, {})):
+        with pytest.raises(ToolFailed, match="starts agents in production"):
+            use(tool, arguments, environment="sandbox")
+    assert use(put, {"body": {}}).content, "who runs in production may"
     queues.archive_queue(actor=SYSTEM, queue=queue)
     with pytest.raises(ToolFailed, match="no queue 'mail'"):
         use(put, {"body": {}})
