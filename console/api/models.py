@@ -84,6 +84,7 @@ class BackgroundResponse(models.Model):
     told = models.IntegerField(default=0, help_text="How many events there are.")
     lease_until = models.DateTimeField(null=True)
     fence = models.IntegerField(default=0)
+    lost_workers = models.SmallIntegerField(default=0, db_default=0, help_text="How many died with it in their hands.")
     not_before = models.DateTimeField(null=True, help_text="It is not asked before: a limit said so.")
     created_at = models.DateTimeField(default=now, editable=False)
     expires_at = models.DateTimeField(help_text="What did not begin by then does not.")

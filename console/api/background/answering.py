@@ -53,6 +53,8 @@ _KEEP_SECONDS, _LOOK_SECONDS, _UNSURE_SECONDS = 0.2, 1.0, 1.0
 _WORDS = {429: "rate_limit_exceeded"}
 _PUT_DOWN, _ACCESS_ENDED, _STOPPED, _TAKEN = "given_up", "access_ended", "shutting_down", "cancelled"
 _STOPPED_SENTENCE = "The console was stopped during the answer; ask anew."
+# Workers that may die with a response before anything of it was sent. A restart is none of its faults; five may be.
+_MOST_LOST = 5
 
 Answer = dict[str, Any]
 
@@ -61,11 +63,24 @@ class Expired(Refusal):
     status, code = 408, "expired"
 
 
+class WorkersLost(Refusal):
+    """What has ended several workers would go on to end all there are."""
+
+    status, code = 500, "workers_lost"
+
+
 def _request_of(row: BackgroundResponse) -> tuple[uuid.UUID, float]:
     """Return the id of the call to make, and how old it is: the one it was promised under, if its turn came at once."""
     age = (now() - row.created_at).total_seconds()
     is_first = row.fence == 1 and 0 <= age < settings.BATCH_LEASE_SECONDS / 6
     return (row.pk, age) if is_first else (uuid7(), 0.0)
+
+
+def _workers_lost(row: BackgroundResponse) -> WorkersLost:
+    return WorkersLost(
+        f"{row.lost_workers} workers stopped before they could make the call, so it is not tried again; nothing was"
+        " sent. Ask anew, and if that ends the same, tell an operator: the workers' logs say why they stopped."
+    )
 
 
 def _is_cut(row: BackgroundResponse) -> bool:
@@ -89,8 +104,12 @@ class Answering:
     async def run(self) -> None:
         """Carry the response as far as it goes now; harmless where somebody else ended it meanwhile."""
         try:
-            if not await self._is_made():
-                await self._ask()
+            if await self._is_made():
+                return
+            if self._row.lost_workers > _MOST_LOST:  # the one before could not say so, either
+                await in_thread(partial(self._refused, _workers_lost(self._row)))
+                return
+            await self._ask()
         except Taken:
             log.info("%s was cancelled, or another worker has it.", self._row.public_id)
         except asyncio.CancelledError:
@@ -173,6 +192,8 @@ class Answering:
         identify = StartedByKey(row.key_id or request, row.client_address, time_of(request))
         ask = telling.ask_of(row, telling.asked_in(row), id=request, at=time_of(request))
         try:
+            if row.lost_workers >= _MOST_LOST:
+                raise await pipeline.refuse(identify, ask, _workers_lost(row))
             if row.expires_at <= now():
                 raise await pipeline.refuse(identify, ask, Expired("It did not come to its turn in time."))
             ask = await self._going_on(identify, ask)

@@ -47,7 +47,10 @@ def take(lane: str, id: uuid.UUID | None = None) -> BackgroundResponse | None:
     if row is None:
         return None
     row.fence, row.not_before = row.fence + 1, None
-    BackgroundResponse.objects.filter(pk=row.pk).update(fence=row.fence, lease_until=Now() + length(), not_before=None)
+    row.lost_workers += row.lease_until is not None  # whoever lets go of it leaves no lease
+    BackgroundResponse.objects.filter(pk=row.pk).update(
+        fence=row.fence, lost_workers=row.lost_workers, lease_until=Now() + length(), not_before=None
+    )
     return row
 
 

@@ -254,6 +254,23 @@ def test_it_ends_otherwise_too_and_says_how(sdk, world, worker, monkeypatch, set
         assert [line.status for line in found] == ["ok", "refused"]
         assert {json.loads(line.detail)["response"] for line in found} == {one.id}
 
+    # What ends its workers before they can ask is not tried for ever; what they let go of is nobody's fault.
+    worker.is_there = False
+    fatal = sdk.responses.create(**ASK)
+    open_ones = BackgroundResponse.objects.filter(pk=uuid.UUID(hex=fatal.id[5:]))
+    for _ in range(6):
+        rows.release(rows.take("standard", open_ones.get().pk), wait=-1)
+    assert open_ones.get().lost_workers == 0
+    for _ in range(5):
+        rows.take("standard", open_ones.get().pk)
+        open_ones.update(lease_until=Now() - dt.timedelta(seconds=1))
+    sent = len(world.upstream.seen)
+    worker.come()
+    ended = the_end_of(sdk, fatal)
+    assert (ended.status, ended.error.code) == ("failed", "workers_lost")
+    assert ended.error.message.startswith("5 workers stopped before") and len(world.upstream.seen) == sent
+    assert (world.calls()[-1].status, world.calls()[-1].code) == ("refused", "workers_lost")
+
     # A team has only so many open; what never comes to its turn says so; a revoked key stops what it has.
     worker.is_there = False
     late, mine = sdk.responses.create(**ASK), sdk.responses.create(**ASK)
