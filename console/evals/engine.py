@@ -9,6 +9,9 @@ Where a limit of a minute or an hour is used up, all of it waits: for seconds he
 have the thread. One outcome alone then finds out whether there is room. A day after the first wait, what a limit says
 is an error of the outcome, as a spent budget's word is from the start.
 
+All of it shares the batch lane: a worker gives half of its threads to it, for turns, which end early where other work
+waits for one. What goes on then is that of the team with the least under way, and of that what has waited longest.
+
 A worker that is told to stop begins no further call, gives up those that wait for their turn at a provider, sees those
 under way to their end and hands the rest back: the next worker goes on at once.
 """
@@ -19,20 +22,21 @@ import logging
 import threading
 import time
 import uuid
+from collections import Counter
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
-from typing import Generic, TypeVar
+from typing import Any, Generic, TypeVar
 
 from django.conf import settings
 from django.db import DatabaseError, DataError
-from django.db.models import QuerySet
+from django.db.models import F, QuerySet
 
 from console.audit.redaction import prepare_payload, redact, storable
 from console.core.clock import now
 from console.core.connections import in_thread
 from console.core.errors import ProviderError, Refusal
 from console.core.tasks import enqueue_on_commit
-from console.evals.models import GOING_ON, Outcome, Work
+from console.evals.models import GOING_ON, Outcome, Replay, TestRun, Work
 from console.evals.paying import HandedBack, Till
 from console.gateway import sync
 from console.gateway.identity import PersonIdentity, StartedByKey
@@ -49,6 +53,9 @@ _LOOK = 0.2
 # A wait up to this long is spent here. Where a limit's own word is too hopeful, each wait is longer than the last.
 _SHORT_WAIT, _LONGEST_PAUSE, _LONGEST_WAIT = 5.0, 60.0, 300.0
 QUEUE = "batch"
+# How long one worker keeps a piece of work, as of batches.
+_TURN, _TURN_WHEN_OTHERS_WAIT = 240.0, 15.0
+_MOST_WOKEN = 100
 
 # Set when the worker is told to stop.
 stopping = threading.Event()
@@ -77,11 +84,14 @@ def _lease() -> dt.timedelta:
     return dt.timedelta(seconds=settings.BATCH_LEASE_SECONDS)
 
 
-def advance(kind: Kind[WorkT, OutcomeT], work_id: uuid.UUID) -> None:
-    """Go on with a piece of work until it is over. Safe to call twice, late or never."""
+def advance(kind: Kind[WorkT, OutcomeT], work_id: uuid.UUID) -> bool:
+    """Go on with a piece of work until it is over, or its turn is. Safe to call twice, late or never.
+
+    Returns whether others should have a look at what waits now.
+    """
     work = _claim(kind, work_id)
     if work is None:
-        return
+        return False
     mine = _held(kind, work)
     turn = Turn(kind, work)
     if sync.run(turn.run()):
@@ -94,8 +104,12 @@ def advance(kind: Kind[WorkT, OutcomeT], work_id: uuid.UUID) -> None:
             waits_for=turn.waits_for[:500],
             held_since=work.held_since or moment,
         )
+    elif turn.is_over:
+        mine.update(lease_until=now())  # it stands behind those that have not had a turn since
     else:
         mine.update(lease_until=None)
+        return False
+    return True
 
 
 def _claim(kind: Kind[WorkT, OutcomeT], work_id: uuid.UUID) -> WorkT | None:
@@ -123,14 +137,39 @@ def _held(kind: Kind[WorkT, OutcomeT], work: WorkT) -> QuerySet[WorkT]:
     return kind.work._default_manager.filter(pk=work.pk, status=Work.Status.RUNNING, fence=work.fence)
 
 
-def sweep(kind: Kind[WorkT, OutcomeT]) -> int:
-    """Wake the work whose worker is gone, or whose message was lost."""
+def sweep(*kinds: Kind[Any, Any], patience: dt.timedelta = _PATIENCE) -> int:
+    """Wake the work that has no worker: those are gone, their message was lost, or it was another's turn.
+
+    In the order in which it gets a turn; return how much.
+    """
     moment = now()
-    waiting = _free(kind, moment).filter(started_at__lt=moment - _PATIENCE)
-    found = list(waiting.values_list("pk", flat=True)[:100])
-    for work_id in found:
-        enqueue_on_commit(kind.task, work_id, queue=QUEUE)
-    return len(found)
+    waiting: list[tuple[dt.datetime, dt.datetime, uuid.UUID, uuid.UUID, str]] = []
+    busy: Counter[uuid.UUID] = Counter()
+    for kind in kinds:
+        busy.update(kind.going_on().filter(lease_until__gt=moment).values_list("team_id", flat=True))
+        free = _free(kind, moment).filter(started_at__lte=moment - patience)
+        rows = free.order_by(F("lease_until").asc(nulls_first=True), "started_at", "id")[:_MOST_WOKEN]
+        for had, began, work_id, team_id in rows.values_list("lease_until", "started_at", "pk", "team_id"):
+            waiting.append((had or began, began, work_id, team_id, kind.task))
+    woken = 0
+    while waiting and woken < _MOST_WOKEN:
+        waiting.sort(key=lambda one: (busy[one[3]], *one[:3]))
+        *_, work_id, team_id, task = waiting.pop(0)
+        busy[team_id] += 1
+        enqueue_on_commit(task, work_id, queue=QUEUE, expires=60)
+        woken += 1
+    return woken
+
+
+def _others_wait(moment: dt.datetime) -> bool:
+    """Say whether there is work that could go on, and has no worker."""
+    return any(
+        work._default_manager.filter(status__in=GOING_ON)
+        .exclude(lease_until__gt=moment)
+        .exclude(not_before__gt=moment)
+        .exists()
+        for work in (TestRun, Replay)
+    )
 
 
 def identity_of(work: Work, environment: str = "") -> Identify:
@@ -154,6 +193,8 @@ class Turn(Generic[WorkT, OutcomeT]):
         self.wait = 0.0  # how long it is put down for
         self._hold_until = self._stuck_since = 0.0
         self._broken: BaseException | None = None
+        self._began = time.monotonic()
+        self.is_over = False  # though not all of it has been tried: others have a turn
 
     async def run(self) -> bool:
         """Return whether all outcomes have been tried. What was handed back is for the next turn."""
@@ -184,6 +225,9 @@ class Turn(Generic[WorkT, OutcomeT]):
             await asyncio.sleep(min(1.0, settings.BATCH_LEASE_SECONDS / 3))
             try:
                 renewed = await in_thread(lambda: self._mine.update(lease_until=now() + _lease()))
+                length = time.monotonic() - self._began
+                if length > _TURN_WHEN_OTHERS_WAIT and not self.is_over:
+                    self.is_over = length > _TURN or await in_thread(lambda: _others_wait(now()))
             except DatabaseError as error:
                 log.warning("The lease of %s could not be renewed: %s.", self._work.pk, type(error).__name__)
             else:
@@ -201,7 +245,7 @@ class Turn(Generic[WorkT, OutcomeT]):
             for till in self._open.values():
                 till.stop()
         else:
-            return False
+            return self.is_over
         return True
 
     def _begin(self) -> None:

@@ -1,26 +1,43 @@
 """Background work of tests and replays: thin wrappers, safe to run twice, late or never."""
 
+import datetime as dt
+import threading
 import uuid
 from typing import Any
 
 from celery import shared_task
 from celery.signals import worker_shutting_down
+from django.conf import settings
 
 from console.evals import engine, ticking
 from console.evals.replaying import REPLAYS
 from console.evals.services import keeping, settling
 from console.evals.trying import TESTS
 
+# Half of a worker's threads are for others: documents, titles of chats, batches, which leave one to everybody else.
+_turns = threading.BoundedSemaphore(max(1, settings.WORKER_THREADS // 2))
+
+
+def _advance(kind: engine.Kind[Any, Any], work_id: uuid.UUID) -> None:
+    if not _turns.acquire(blocking=False):
+        return  # whose turn is over asks again, and so does the sweeper
+    try:
+        goes_on = engine.advance(kind, work_id)
+    finally:
+        _turns.release()
+    if goes_on and not engine.stopping.is_set():
+        engine.sweep(TESTS, REPLAYS, patience=dt.timedelta(0))
+
 
 @shared_task(name="evals.advance")
 def advance_task(run_id: str) -> None:
-    engine.advance(TESTS, uuid.UUID(run_id))
+    _advance(TESTS, uuid.UUID(run_id))
     settling.settle_run(uuid.UUID(run_id))
 
 
 @shared_task(name="evals.replay")
 def replay_task(replay_id: str) -> None:
-    engine.advance(REPLAYS, uuid.UUID(replay_id))
+    _advance(REPLAYS, uuid.UUID(replay_id))
 
 
 @shared_task(name="evals.tick")
@@ -30,8 +47,7 @@ def tick_task() -> None:
 
 @shared_task(name="evals.sweep")
 def sweep_task() -> None:
-    engine.sweep(TESTS)
-    engine.sweep(REPLAYS)
+    engine.sweep(TESTS, REPLAYS)
 
 
 @shared_task(name="evals.forget_answers")

@@ -123,7 +123,7 @@ def test_it_samples_confirms_and_lays_answers_side_by_side(world: World, django_
     other.results.filter(item__place=1).update(status="error", error="Away.", calls={"answer": str(uuid7())})
     assert alice.post(f"{BASE}{other.pk}/retry/").status_code == 302
     again = other.results.get(item__place=1)
-    assert (again.status, again.calls) == ("waiting", {}) and "Running" in alice.get(BASE).text
+    assert (again.status, again.calls) == ("waiting", {}) and "Queued" in alice.get(BASE).text
     assert alice.post(f"{BASE}{other.pk}/delete/").status_code == 409
     alice.post(f"{BASE}{other.pk}/stop/")
     assert alice.post(f"{BASE}{other.pk}/delete/").status_code == 302

@@ -15,7 +15,7 @@ from console.audit.models import AuditEvent
 from console.core.clock import now
 from console.core.errors import BadInput
 from console.core.ids import uuid7
-from console.evals import engine, gate
+from console.evals import engine, gate, tasks
 from console.evals.models import TestResult, TestRun
 from console.evals.services import cases, keeping, runs
 from console.evals.trying import TESTS
@@ -223,6 +223,39 @@ def test_it_waits_for_the_window_of_a_limit_and_for_no_budget(live: World, upstr
             quota.delete()
     finally:
         engine._AT_ONCE = was
+
+
+def test_long_work_leaves_others_a_turn(live: World, upstream: Upstream, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Eight cases, and somebody who waits: the four under way end, and the others come after that one's."""
+    for number in range(8):
+        live.case(f"case-{number}")
+    first, second = start(live, live.v1), start(live, live.v2)
+    theirs = TestRun.objects.get(pk=start(live, live.v1).pk)  # begun last, by a team that has nothing under way
+    TestRun.objects.filter(pk=theirs.pk).update(team=live.cast.team_b)
+    TestRun.objects.filter(pk=start(live, live.v2).pk).update(lease_until=now() + dt.timedelta(hours=1))
+    is_known, asked = threading.Event(), engine._others_wait
+
+    def others_wait(moment: dt.datetime) -> bool:
+        found = asked(moment)
+        is_known.set()
+        return found
+
+    woken: list[str] = []
+    monkeypatch.setattr(engine, "_TURN_WHEN_OTHERS_WAIT", 0.0)
+    monkeypatch.setattr(engine, "_others_wait", others_wait)
+    monkeypatch.setattr("console.core.tasks.current_app.send_task", lambda name, args, **_: woken.append(args[0]))
+    for _ in range(4):
+        upstream.enqueue_when(is_known.is_set)
+    with monkeypatch.context() as patch:
+        patch.setattr(tasks, "_turns", threading.BoundedSemaphore(1))
+        with tasks._turns:
+            tasks.advance_task(str(first.pk))
+    assert not upstream.seen, "all that this room may have of the worker's threads is taken"
+    tasks.advance_task(str(first.pk))
+    assert len(upstream.seen) == 4 and first.results.filter(status="waiting").count() == 4
+    assert woken == [str(one.pk) for one in (theirs, second, first)]
+    first.refresh_from_db()
+    assert first.status == "running" and not first.is_waiting
 
 
 def test_it_keeps_a_red_version_off_a_label(live: World, upstream: Upstream) -> None:

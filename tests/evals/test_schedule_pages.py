@@ -1,10 +1,12 @@
 """Pages of schedules: the section on a prompt's tests, one schedule with its history, and the list of all."""
 
+import datetime as dt
 from typing import Any
 
 from django.db import connection
 from django.test.utils import CaptureQueriesContext
 
+from console.core.clock import now
 from console.evals.models import Incident, Schedule, TestRun
 from tests.evals.conftest import World
 from tests.evals.test_pages import BASE, signed_in
@@ -32,7 +34,17 @@ def test_it_schedules_runs_and_holds_against_the_baseline(world: World) -> None:
     assert alice.post(new, FORM).status_code == 302
     schedule = Schedule.objects.get()
     page = f"{BASE}schedules/{schedule.pk}/"
-    assert "At 03:00 every day, Europe/Berlin" in alice.get(page).text and "Running" in alice.get(page).text
+    assert "At 03:00 every day, Europe/Berlin" in alice.get(page).text and "Running" not in alice.get(page).text
+    for fields, said in (
+        ({}, "Queued"),
+        ({"status": "running"}, "Running"),
+        ({"waits_for": "All 9 requests are used.", "not_before": now() + dt.timedelta(minutes=5)}, "Waits"),
+    ):
+        TestRun.objects.update(**fields)
+        for address in ("/evaluations/", page, BASE):
+            assert said in alice.get(address).text, (said, address)
+    shown = alice.get("/evaluations/").text
+    assert "All 9 requests are used. It looks again" in shown and "Running" not in shown
 
     answer(schedule, "++")
     assert alice.post(f"{page}run/").status_code == 302

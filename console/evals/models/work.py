@@ -52,6 +52,13 @@ class Work(models.Model):
     def is_over(self) -> bool:
         return self.status not in GOING_ON
 
+    @property
+    def how_far(self) -> str:
+        """Say in a word how far it is while it goes on: it may wait for a limit, or for its first turn."""
+        if self.is_waiting:
+            return "Waits"
+        return "Queued" if self.status == self.Status.QUEUED else "Running"
+
 
 class Outcome(models.Model):
     """`calls` holds the request id of every call before it is made, so that none is made (and paid) twice.

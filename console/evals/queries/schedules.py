@@ -21,6 +21,8 @@ _STATES = {
     "paused": ("Paused", ""),
     "failing": ("Cannot run", "warn"),
     "running": ("Running", ""),
+    "waiting": ("Waits", "warn"),
+    "queued": ("Queued", ""),
     "suspicious": ("Being repeated", "warn"),
     "fine": ("Fine", "ok"),
     "red": ("No test passes", "warn"),
@@ -47,7 +49,8 @@ class Shown:
         if self.schedule.trouble:
             return "failing"
         if self.newest is not None and self.newest.outcome == Round.Outcome.OPEN:
-            return "running"
+            run = self.newest.run
+            return {"Waits": "waiting", "Queued": "queued"}.get(run.how_far if run else "", "running")
         if self.last is None:
             return "new"
         return "fine" if self.last.score else "red"

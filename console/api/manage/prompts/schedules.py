@@ -83,7 +83,8 @@ class TestScheduleSerializer(serializers.Serializer[Shown]):
     when = serializers.CharField(source="schedule.when_words", help_text="The cron expression in words.")
     tolerance = serializers.IntegerField(source="schedule.tolerance")
     state = serializers.CharField(
-        help_text="new, running, suspicious, fine, red (no test passes), drifted, failing (cannot run) or paused"
+        help_text="new, queued, running, waiting (for a limit), fine, red (no test passes), drifted,"
+        " failing (cannot run) or paused"
     )
     is_paused = serializers.BooleanField(source="schedule.is_paused")
     pause_reason = serializers.CharField(source="schedule.pause_reason")
