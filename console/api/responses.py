@@ -30,6 +30,7 @@ from console.teams.models import ApiKey, Team
 PREFIX = "resp_"
 _MOST_TURNS = 500
 _NAME = re.compile(rf"{PREFIX}[0-9a-f]{{32}}")
+_OF_RESPONSE = re.compile(rf'"response": ?"({PREFIX}[0-9a-f]{{32}})"')
 # An item of an answer is named after its response and its place there.
 _ITEM = re.compile(r"[a-z]+_(?P<response>[0-9a-f]{32})[0-9]{2,4}")
 
@@ -102,13 +103,15 @@ def find(caller: Caller, name: str, *, param: str | None = None) -> Kept:
             pk=line_id, type=EventType.RESPONSE, status=Status.OK, team_id__in=list(caller.rights)
         )
         .exclude(Exists(ForgottenResponse.objects.filter(pk=OuterRef("pk"))))
-        .only("team_id", "key_id")
+        .only("team_id", "key_id", "detail")
         .first()
         if line_id is not None
         else None
     )
     if id is None or line_id is None or line is None or line.team_id is None:
         raise _missing(name, param)
+    if found is None and (names := _OF_RESPONSE.search(line.detail)) and names[1] != name:
+        raise _missing(name, param)  # it is the call of a response that has another id, under which it is found or not
     is_own = _made(caller, line.key_id)
     if not is_own and not caller.may("read_content", line.team_id):
         raise _missing(name, param)

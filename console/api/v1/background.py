@@ -1,6 +1,8 @@
 """`background: true` at /v1/responses: promised at once, answered by a worker, followed and taken back by its id."""
 
 import time
+import uuid
+from collections.abc import Awaitable, Callable
 from urllib.parse import parse_qsl
 
 import orjson
@@ -11,7 +13,7 @@ from console.api.background import promising, reading, telling
 from console.api.models import BackgroundResponse
 from console.api.v1 import rows
 from console.api.v1.http import Headers, Request, Send, common_headers, dropped_header, send_json
-from console.api.v1.once import Made, digest, once
+from console.api.v1.once import Made, digest, earlier, once
 from console.api.v1.stream import EVENT_STREAM
 from console.api.v1.waiting import waiting
 from console.core import sse
@@ -25,20 +27,51 @@ from console.gateway.types import Ask
 _LOOK_SECONDS = 0.2
 
 
-async def promise(request: Request, send: Send, identify: KeyIdentity, ask: Ask, going_on: Ask) -> None:
-    """Promise an answer: all that can be said against it now is said now. `going_on` has what was said before."""
-    plan = await foresee(identify, going_on._replace(known_as=ask.id), started=request.started)
-    asked = rows.Asked(request, identify, ask, plan.asker)
-    headers = dropped_header(plan.dropped)
+async def promise(
+    request: Request, send: Send, identify: KeyIdentity, ask: Ask, going_on: Callable[[], Awaitable[Ask]]
+) -> None:
+    """Promise an answer: all that can be said against it now is said now. `going_on` asks for what was said before.
 
-    def make() -> Made:
-        return once(asked, lambda: digest(ask.body), lambda: telling.shown(promising.promise(ask, plan.asker)))
-
-    made = await asked.do(make)
+    What was promised under the same Idempotency-Key stays promised, whatever is said against it by now.
+    """
+    headers: Headers = []
+    if (found := await _earlier(request, identify, ask)) is not None:
+        asked, made = found
+    else:
+        plan = await foresee(identify, (await going_on())._replace(known_as=ask.id), started=request.started)
+        asked, headers = rows.Asked(request, identify, ask, plan.asker), dropped_header(plan.dropped)
+        made = await asked.do(_make, asked)
+    name = orjson.loads(made.body)["id"]
+    if made.headers:
+        await asked.do(_check_there, name)
     if ask.is_stream:
-        await follow(request, send, asked, orjson.loads(made.body)["id"], -1, [*headers, *made.headers])
+        await follow(request, send, asked, name, -1, [*headers, *made.headers])
     else:
         await send_json(send, request, 200, made.body, [*headers, *made.headers])
+
+
+async def _earlier(request: Request, identify: KeyIdentity, ask: Ask) -> tuple[rows.Asked, Made] | None:
+    if request.idempotency_key is None:
+        return None
+    _, asker = await pipeline.look_up(identify, ask, started=request.started)
+    asked = rows.Asked(request, identify, ask, asker)
+    made = await asked.do(earlier, asked, lambda: digest(ask.body))
+    return (asked, made) if made is not None else None
+
+
+def _make(asked: rows.Asked) -> Made:
+    ask = asked.ask
+    return once(asked, lambda: digest(ask.body), lambda: telling.shown(promising.promise(ask, asked.asker)))
+
+
+def _check_there(name: str) -> None:
+    if not BackgroundResponse.objects.filter(pk=uuid.UUID(hex=name.removeprefix(kept_responses.PREFIX))).exists():
+        raise Conflict(
+            f"The response {name} was deleted, or is not kept any more, so it is not given again; use a new key.",
+            param="Idempotency-Key",
+            code="idempotency_answer_gone",
+            headers={"x-should-retry": "false"},
+        )
 
 
 async def find(asked: rows.Asked, name: str) -> tuple[BackgroundResponse, bool] | None:

@@ -2,6 +2,7 @@
 
 import asyncio
 from contextlib import aclosing
+from functools import partial
 from typing import NamedTuple
 
 import orjson
@@ -53,7 +54,8 @@ async def call_model(request: Request, send: Send, route: Route) -> None:
         return
     if route is RESPONSE and ask.body.get("background"):
         try:
-            await background.promise(request, send, identify, ask, await responses.going_on(request, identify, ask))
+            going_on = partial(responses.going_on, request, identify, ask)
+            await background.promise(request, send, identify, ask, going_on)
         except NeedsRun:
             await _answer_by_run(request, send, identify, route, ask)
         return

@@ -1,4 +1,4 @@
-"""Idempotency-Key on /v1/files and /v1/batches: what is sent twice is made once."""
+"""Idempotency-Key on /v1/files, /v1/batches and responses in the background: what is sent twice is made once."""
 
 import hashlib
 from collections.abc import Callable
@@ -30,19 +30,36 @@ def once(asked: Asked, body: Callable[[], bytes], make: Callable[[], dict[str, A
 
     `body` returns the digest of what was sent, and is asked only where there is a key. Blocks: for a thread.
     """
-    key = asked.request.idempotency_key
-    if key is None:
+    if asked.request.idempotency_key is None:
         return Made(orjson.dumps(make()), [])
-    actor, route = asked.caller.actor, asked.ask.route
-    claimed, sent = claims.digest_of("v1", actor, route, check_key(key)), body()
     with transaction.atomic():
-        held = claims.held(claimed, sent, actor=actor, route=route)
-        if held is not None:
-            replay: Headers = [
-                (b"x-facet-idempotent-replay", b"true"),
-                (b"x-facet-original-request-id", request_id(held.request_id).encode()),
-            ]
-            return Made(held.answer.encode(), replay)
+        claimed, sent = _claim(asked), body()
+        if (made := _held(asked, claimed, sent)) is not None:
+            return made
         answer = orjson.dumps(make())
         claims.keep(claimed, sent, request=asked.request.id, status=200, answer=answer.decode())
     return Made(answer, [])
+
+
+@transaction.atomic
+def earlier(asked: Asked, body: Callable[[], bytes]) -> Made | None:
+    """Return what the first request with the same key was answered, None where there was none; makes nothing.
+
+    For what is looked into at length before it is made: that must not refuse who only asks what became of it.
+    """
+    return _held(asked, _claim(asked), body()) if asked.request.idempotency_key is not None else None
+
+
+def _claim(asked: Asked) -> bytes:
+    return claims.digest_of("v1", asked.caller.actor, asked.ask.route, check_key(asked.request.idempotency_key or ""))
+
+
+def _held(asked: Asked, claimed: bytes, sent: bytes) -> Made | None:
+    held = claims.held(claimed, sent, actor=asked.caller.actor, route=asked.ask.route)
+    if held is None:
+        return None
+    replay: Headers = [
+        (b"x-facet-idempotent-replay", b"true"),
+        (b"x-facet-original-request-id", request_id(held.request_id).encode()),
+    ]
+    return Made(held.answer.encode(), replay)

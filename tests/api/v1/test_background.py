@@ -75,11 +75,17 @@ def test_it_is_promised_at_once_and_answered_by_a_worker(sdk, client, world, wor
     made = raw.parse()
     assert (made.status, made.background, made.output, made.metadata) == ("queued", True, [], {"ticket": "7"})
     assert raw.headers["x-facet-dropped-fields"] == "service_tier" and made.id[5:] == raw.headers["x-request-id"][4:]
+    # What was promised stays promised, whatever is said against it by now.
+    quota = set_quota(actor=SYSTEM, team=world.team, metric="tokens", window="month", limit=1, mode="hard")
     again = sdk.responses.create(
         **ASK, metadata={"ticket": "7"}, service_tier="auto", extra_headers={"Idempotency-Key": "once"}
     )
     assert again.id == made.id and BackgroundResponse.objects.count() == 1
-    assert sdk.responses.retrieve(made.id).status == "queued" and world.calls() == []
+    with pytest.raises(sdks.openai.RateLimitError):
+        sdk.responses.create(**ASK, extra_headers={"Idempotency-Key": "another"})
+    remove_quota(actor=SYSTEM, quota=quota)
+    assert sdk.responses.retrieve(made.id).status == "queued" and world.upstream.seen == []
+    assert [(line.status, line.code) for line in world.calls()] == [("refused", "insufficient_quota")]
     with pytest.raises(sdks.openai.ConflictError) as early:
         sdk.responses.create(**ASK | {"previous_response_id": made.id})
     assert (early.value.code, early.value.param) == ("response_not_over", "previous_response_id")
@@ -171,6 +177,11 @@ def test_it_is_promised_at_once_and_answered_by_a_worker(sdk, client, world, wor
     sdk.responses.delete(made.id)
     with pytest.raises(sdks.openai.NotFoundError):
         sdk.responses.retrieve(made.id)
+    with pytest.raises(sdks.openai.ConflictError) as gone:
+        sdk.responses.create(
+            **ASK, metadata={"ticket": "7"}, service_tier="auto", extra_headers={"Idempotency-Key": "once"}
+        )
+    assert gone.value.code == "idempotency_answer_gone"
     ok = [one for one in world.calls() if one.status == "ok"]
     assert len(ok) == len(world.upstream.seen) == 3, "each is one call, and on record once"
 
@@ -253,6 +264,11 @@ def test_it_ends_otherwise_too_and_says_how(sdk, world, worker, monkeypatch, set
         found = [line for line in search.find(Criteria(None, text=one.id)).events if not line.action]
         assert [line.status for line in found] == ["ok", "refused"]
         assert {json.loads(line.detail)["response"] for line in found} == {one.id}
+    # A response has one id: that of the line is none, while it is there or when it is deleted.
+    sdk.responses.delete(waiting[1].id)
+    for name in (waiting[1].id, f"resp_{found[0].pk.hex}"):
+        with pytest.raises(sdks.openai.NotFoundError):
+            sdk.responses.retrieve(name)
 
     # What ends its workers before they can ask is not tried for ever; what they let go of is nobody's fault.
     worker.is_there = False
