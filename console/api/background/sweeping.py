@@ -7,9 +7,11 @@ from django.conf import settings
 from console.api.background import rows
 from console.api.models import BackgroundResponse, ResponseFrames
 from console.core.clock import now
+from console.core.lanes import Lane
 from console.core.tasks import enqueue_on_commit
 
-_MOST_AT_ONCE = 200
+_MOST_AT_ONCE = 200  # of one lane: a lane whose workers are all busy holds up no other
+LANES = (Lane.STANDARD, Lane.BATCH)  # nobody waits for it, so it is in none that is faster
 # A stream is followed while it comes, and for a while after. The answer itself is in the log.
 _EVENTS_STAY = dt.timedelta(hours=1)
 TASK = "api.answer"
@@ -21,11 +23,15 @@ def wake(row: BackgroundResponse) -> None:
 
 
 def drive() -> int:
-    """Wake every response that a worker may take, the oldest first; return how many."""
-    woken = list(BackgroundResponse.objects.filter(rows.free()).order_by("pk")[:_MOST_AT_ONCE])
-    for row in woken:
-        wake(row)
-    return len(woken)
+    """Wake the responses that a worker may take, of each lane the oldest first; return how many."""
+    woken = 0
+    for lane in LANES:
+        for row in (
+            BackgroundResponse.objects.filter(rows.free(), lane=lane).only("lane").order_by("pk")[:_MOST_AT_ONCE]
+        ):
+            wake(row)
+            woken += 1
+    return woken
 
 
 def prune() -> None:

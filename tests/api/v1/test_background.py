@@ -289,7 +289,11 @@ def test_it_ends_otherwise_too_and_says_how(sdk, world, worker, monkeypatch, set
 
     # A team has only so many open; what never comes to its turn says so; a revoked key stops what it has.
     worker.is_there = False
-    late, mine = sdk.responses.create(**ASK), sdk.responses.create(**ASK)
+    late = sdk.responses.create(**ASK)
+    mine = sdk.responses.create(**ASK, extra_headers={"x-facet-lane": "batch"})
+    with monkeypatch.context() as patch:
+        patch.setattr(sweeping, "_MOST_AT_ONCE", 1)
+        assert sweeping.drive() == 2, "a lane whose workers are busy keeps none of another from being woken"
     monkeypatch.setattr(promising, "_MOST_OPEN", 2)
     with pytest.raises(sdks.openai.RateLimitError):
         sdk.responses.create(**ASK)
