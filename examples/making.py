@@ -36,15 +36,28 @@ def _model(console: Console, provider: str) -> str:
     return str(made["id"])
 
 
-def ensure_prompt(console: Console, slug: str, text: str, *, kind: str = "text", about: str = "") -> None:
-    """Have a prompt that is published in both environments."""
-    if not console.find(f"prompts/{slug}/"):
+def ensure_prompt(console: Console, slug: str, text: str, *, kind: str = "text", about: str = "") -> str:
+    """Have a prompt that is published in both environments, and return its name.
+
+    Where another team has one of that name, it is left alone and the story's own stands in the folder of its team.
+    """
+    found = console.find(f"prompts/{slug}/")
+    if found and found["team"] != console.team:
+        slug = f"{console.team}/{slug}"
+        found = console.find(f"prompts/{slug}/")
+    if found and found["team"] != console.team:
+        raise Trouble(
+            f"The team {found['team']} has the prompt {slug!r} already, and this story makes one in {console.team}.\n"
+            "Tell it to another console: `make run` and this command with another DATA_DIR and PORT."
+        )
+    if not found:
         fields = {"team": console.team, "slug": slug, "kind": kind, "description": about}
         console.ask("POST", "prompts/", fields | {"content": [{"role": "", "text": text}], "message": _REASON})
     for label in ("production", "staging"):
         if not console.find(f"prompts/{slug}/-/labels/{label}/"):
             publish = {"version": 1, "reason": _REASON, "seen_revision": 0}
             console.ask("PUT", f"prompts/{slug}/-/labels/{label}/", publish)
+    return slug
 
 
 def ensure_collection(console: Console, slug: str, *, name: str, about: str) -> str:

@@ -54,3 +54,13 @@ def test_a_telling_finishes_what_one_before_it_left_half_made(cast: Cast, consol
         agent = Agent.objects.get()
         assert agent.live is not None
         assert (agent.live.number, agent.live.alias, agent.live.prompt_slug) == (1, "chat", "voice")
+
+
+def test_a_story_leaves_the_prompt_of_another_team_alone_and_makes_its_own(cast: Cast, console: Inside) -> None:
+    console.client.force_login(cast.operator, backend="allauth.account.auth_backends.AuthenticationBackend")
+    make.make_prompt(cast.team_b, "voice", "Theirs.")
+    for _ in range(2):
+        assert ensure_prompt(console, "voice", "Be brief.") == "team-a/voice"
+    labels = Label.objects.exclude(prompt__slug="voice").values_list("prompt__slug", "prompt__team__slug", "name")
+    assert set(labels) == {("team-a/voice", "team-a", "production"), ("team-a/voice", "team-a", "staging")}
+    assert not Label.objects.filter(prompt__slug="voice", name="staging").exists()

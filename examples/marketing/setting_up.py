@@ -21,10 +21,11 @@ def set_up(console: Console, outside: str) -> None:
     """Make the planner with its two tools, and the assistant the copywriter chats with: on one alias, in one style."""
     about = "Plans and writes campaigns. Scripted until you pin it to a model of yours."
     ensure_model(console, alias=ALIAS, name=MODEL, base_url=f"{outside}/v1", about=about)
-    ensure_prompt(console, "marketing/style", STYLE, kind="partial", about="How everything sounds.")
-    ensure_prompt(console, "marketing/section", SECTION, about="What writes one section is told.")
-    ensure_prompt(console, "marketing/copywriter", TWEAKS, about="What the copywriter's assistant is told.")
-    _tools(console, outside)
+    style = ensure_prompt(console, "marketing/style", STYLE, kind="partial", about="How everything sounds.")
+    section, tweaks = (text.replace("marketing/style", style) for text in (SECTION, TWEAKS))
+    section = ensure_prompt(console, "marketing/section", section, about="What writes one section is told.")
+    tweaks = ensure_prompt(console, "marketing/copywriter", tweaks, about="What the copywriter's assistant is told.")
+    _tools(console, outside, section)
     ensure_bill(console, ALIAS, most="5.00")
     ensure_agent(
         console,
@@ -42,20 +43,20 @@ def set_up(console: Console, outside: str) -> None:
         COPYWRITER,
         name="Copywriter",
         description="Tweaks pieces of a campaign, in the house style.",
-        prompt_slug="marketing/copywriter",
+        prompt_slug=tweaks,
         alias=ALIAS,
         opening_message="Paste a piece and say what should change.",
     )
 
 
-def _tools(console: Console, outside: str) -> None:
+def _tools(console: Console, outside: str, section: str) -> None:
     ensure_tool(
         console,
         "write_section",
         kind="completion",
         name="Write a section",
         description="Have one section of the campaign written. Say which, and what the campaign is about.",
-        config={"alias": ALIAS, "prompt": "marketing/section", "variables": ["section"], "output_tokens": 800},
+        config={"alias": ALIAS, "prompt": section, "variables": ["section"], "output_tokens": 800},
     )
     ensure_tool(
         console,

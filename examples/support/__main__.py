@@ -9,7 +9,7 @@ from examples.console import Console, find_console
 from examples.scripted import answer_as
 from examples.serving import Reply, Request, say, serve, tell
 from examples.support.model import think
-from examples.support.setting_up import ALIAS, COLLECTION, MODEL, VOICE, change_prices, policy_of, set_up
+from examples.support.setting_up import ALIAS, COLLECTION, MODEL, change_prices, policy_of, set_up
 
 PORT = int(os.environ.get("EXAMPLE_PORT") or 8753)
 TICKETS = ("How to send a bike bell back.", "Exchanging a helmet that is too small.")
@@ -27,11 +27,11 @@ def story() -> None:
 
     site = f"http://localhost:{PORT}"
     serve(PORT, answer)
-    widget = set_up(console, site, f"http://127.0.0.1:{PORT}")
+    widget, voice = set_up(console, site, f"http://127.0.0.1:{PORT}")
     page = _SITE.read_text().replace("{snippet}", widget["snippet"]).encode()
 
     say("1. A script has resolved tickets summed up as articles:")
-    summarise(console)
+    summarise(console, voice)
     say(
         f"\n2. A widget answers on a customer's site. Ask it what a return costs; the story waits for that:\n   {site}/"
     )
@@ -41,17 +41,17 @@ def story() -> None:
     say(f"\n3. The price policy changes once, in one document: {policy}")
     say(f"   {change_prices(console)}")
     say("   The script again:")
-    summarise(console)
+    summarise(console, voice)
     say(f"   Ask the widget again: {site}/")
 
     say(f"\n4. The operator sees both in one log:\n   {console.url}/audit/?alias={ALIAS}")
 
 
-def summarise(console: Console) -> None:
+def summarise(console: Console, voice: str) -> None:
     """Do what a help desk's script does: an ordinary call, with the voice and the documents that the widget has."""
     for ticket in TICKETS:
         wish = f"Summarise this resolved ticket as an article of our help pages.\nTicket: {ticket}"
-        body = {"model": ALIAS, "prompt": {"id": VOICE}, "messages": [{"role": "user", "content": wish}]}
+        body = {"model": ALIAS, "prompt": {"id": voice}, "messages": [{"role": "user", "content": wish}]}
         body["knowledge"] = [COLLECTION]
         article = console.call("POST", "chat/completions", body)["choices"][0]["message"]["content"]
         say(f"   {article.replace(chr(10) * 2, ': ')}")

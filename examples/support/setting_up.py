@@ -19,23 +19,26 @@ What it costs to send an article back, or to exchange it for another.
 """
 
 
-def set_up(console: Console, site: str, outside: str) -> dict[str, Any]:
-    """Make the voice, the price policy, and the assistant and widget that answer with both; return the widget."""
+def set_up(console: Console, site: str, outside: str) -> tuple[dict[str, Any], str]:
+    """Make the voice, the price policy, and the assistant and widget that answer with both.
+
+    Returns the widget, and the name of the voice.
+    """
     about = "Answers customers. Scripted until you pin it to a model of yours."
     ensure_model(console, alias=ALIAS, name=MODEL, base_url=f"{outside}/v1", about=about)
     shelf = ensure_collection(console, COLLECTION, name="Shop prices", about="What things cost.")
     ensure_document(console, shelf, POLICY, _AROUND.format(price=PRICES[0]))
-    ensure_prompt(console, VOICE, VOICE_TEXT, about="How support sounds, everywhere.")
+    voice = ensure_prompt(console, VOICE, VOICE_TEXT, about="How support sounds, everywhere.")
     ensure_agent(
         console,
         AGENT,
         name="Shop support",
         description="Answers customers of the shop.",
-        prompt_slug=VOICE,
+        prompt_slug=voice,
         alias=ALIAS,
         knowledge=[COLLECTION],
     )
-    return _widget(console, site)
+    return _widget(console, site), voice
 
 
 def _widget(console: Console, site: str) -> dict[str, Any]:

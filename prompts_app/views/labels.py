@@ -64,7 +64,7 @@ def _publish_or_ask(
         return f"Asked for a review of v{version.number} for {name}.", url
     labels.publish(actor=actor, prompt=prompt, version=version, label=name, **given)
     url = reverse("prompts:version", args=[prompt.slug, version.number])
-    return f"{name} is v{version.number} of {prompt.slug} now.", url
+    return f"Published v{version.number} of {prompt.slug} to {name}.", url
 
 
 def _version(prompt: Prompt, text: str) -> PromptVersion:
@@ -152,7 +152,7 @@ def roll_back(request: TeamRequest, slug: str) -> HttpResponse:
         )
     except Refusal as refusal:
         return _refused(request, prompt, refusal)
-    return go(request, back, f"{name} is v{to.number if to else '?'} again, from the next call on.")
+    return go(request, back, f"Rolled {name} back to v{to.number if to else '?'}, from the next call on.")
 
 
 def _refused(request: TeamRequest, prompt: Prompt, refusal: Refusal) -> HttpResponse:

@@ -1,11 +1,39 @@
 // Dialogs, drawers and the theme button, by attribute: data-open="#id", data-close, data-autoopen, data-dismiss,
-// data-theme-toggle. Native <dialog> and popover do the rest, focus and Esc included.
+// data-theme-toggle. Native <dialog> and popover do the rest, Esc included.
 (() => {
+  // Where the focus goes when a dialog closes. The browser gives it back to what had it, which may be gone by then: an item
+  // of a menu that closed, or a button of the dialog that this one took the place of.
+  const openers = new WeakMap();
+  let last = null;
+  const openerNow = () => {
+    const now = document.activeElement;
+    const menu = now?.closest("[popover]");
+    if (menu) return document.querySelector(`[popovertarget="${menu.id}"]`);
+    const around = now?.closest("dialog");
+    if (around) return openers.get(around);
+    return now && now !== document.body ? now : last;
+  };
+
   const open = (dialog) => {
     if (!dialog || dialog.open) return;
+    last = openerNow();
+    openers.set(dialog, last);
     dialog.showModal();
+    // A part that scrolls is no place to begin: its first field is.
+    if (document.activeElement?.matches("dialog, section")) {
+      dialog.querySelector("section :is(input:not([type=hidden]), select, textarea, button, a[href])")?.focus();
+    }
     dialog.dispatchEvent(new CustomEvent("dialog-open", { bubbles: true }));
   };
+
+  document.addEventListener(
+    "close",
+    ({ target }) => {
+      const now = document.activeElement;
+      if (openers.has(target) && (!now || now === document.body || target.contains(now))) openers.get(target)?.focus();
+    },
+    true,
+  );
 
   const openWaiting = (root) => {
     if (root.matches?.("dialog[data-autoopen]")) open(root);
@@ -26,7 +54,6 @@
     const opener = event.target.closest("[data-open]");
     if (opener) {
       event.preventDefault();
-      opener.closest("[popover]:popover-open")?.hidePopover();
       open(document.querySelector(opener.dataset.open));
       return;
     }

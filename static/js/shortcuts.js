@@ -39,11 +39,12 @@
       opener("palette")?.click();
       return;
     }
-    if (event.ctrlKey || event.metaKey || event.altKey || isTyping(event.target)) return;
-    if (event.key === "Escape" && !isFloating()) {
-      $(".drawer-side:not([hidden]) [data-dismiss]")?.click();
+    if (event.ctrlKey || event.metaKey || event.altKey) return;
+    if (event.key === "Escape" && !isFloating() && (!isTyping(event.target) || event.target.closest("tr"))) {
+      $(":is(.drawer-side:not([hidden]), tr) [data-dismiss]")?.click();
       return;
     }
+    if (isTyping(event.target)) return;
     if (!allowsLetters || isFloating()) return;
     const key = event.key.toLowerCase();
     if (performance.now() - chordAt < CHORD_MS && chords[key]) {

@@ -1,6 +1,7 @@
 // What htmx leaves to us: focus after a swap, busy buttons, and words for what failed.
 (() => {
-  const say = (text) => document.dispatchEvent(new CustomEvent("toast", { detail: { text, tone: "bad" } }));
+  const say = (text, { verb } = {}) =>
+    document.dispatchEvent(new CustomEvent("toast", { detail: { text, tone: "bad", once: verb === "get" } }));
 
   const WORDS = {
     403: "Your role does not allow that. Nothing was changed.",
@@ -11,7 +12,7 @@
     503: "The console cannot do that right now. Nothing was changed; try again in a moment.",
   };
 
-  document.addEventListener("htmx:responseError", ({ detail: { xhr } }) => {
+  document.addEventListener("htmx:responseError", ({ detail: { xhr, requestConfig } }) => {
     if (xhr.status === 401) {
       const dialog = document.getElementById("signed-out");
       if (dialog && !dialog.open) dialog.showModal();
@@ -19,10 +20,18 @@
     }
     // The server's own sentence, when it sent one as a toast, is shown already.
     if (xhr.getResponseHeader("HX-Trigger")?.includes('"toast"')) return;
-    say(WORDS[xhr.status] ?? `Something broke on our side (${xhr.status}). Nothing was changed.`);
+    say(WORDS[xhr.status] ?? `Something broke on our side (${xhr.status}). Nothing was changed.`, requestConfig);
   });
 
-  document.addEventListener("htmx:sendError", () => say("The console cannot be reached. Nothing was changed."));
+  // An answer that is lost on its way back looks like this too, so nobody knows what came of what was sent.
+  document.addEventListener("htmx:sendError", ({ detail: { requestConfig } }) =>
+    say(
+      requestConfig.verb === "get"
+        ? "The console cannot be reached. Try again in a moment."
+        : "The console cannot be reached. What you typed is still here; look whether it was done before you try again.",
+      requestConfig,
+    ),
+  );
   document.addEventListener("htmx:timeout", () =>
     say("The console took too long to answer. Look before you try again."),
   );
@@ -66,6 +75,17 @@
     const wrong = root.matches?.("[aria-invalid=true]") ? root : root.querySelector?.("[aria-invalid=true]");
     const wanted = wrong ?? (root.matches?.("[data-focus]") ? root : root.querySelector?.("[data-focus]"));
     wanted?.focus({ preventScroll: !wrong });
+  });
+
+  // What opened in a row and is closed gives the focus back to the row.
+  let backTo = "";
+  document.addEventListener("htmx:beforeRequest", ({ detail: { elt } }) => {
+    backTo = elt.closest("tr[id]")?.id ?? "";
+  });
+  document.addEventListener("htmx:afterSettle", () => {
+    const now = document.activeElement;
+    if (!backTo || (now && now !== document.body)) return;
+    document.getElementById(backTo)?.querySelector("a[href], button")?.focus({ preventScroll: true });
   });
 
   // A closed drawer gives the focus back to its row.

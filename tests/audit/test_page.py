@@ -180,6 +180,12 @@ def test_it_shows_a_change_with_before_and_after(cast: Cast) -> None:
     assert "changed the quota" in page
     assert "<del>100</del>" in page and "<ins>250</ins>" in page
     assert '<th scope="row">mode</th>' not in page
+    # What is said besides is said in words, too.
+    identifier = record(
+        actions.SIGNED_IN, actor=make.SYSTEM, target=cast.alice, detail={"by": ["sign_in_link", "totp"]}
+    )
+    page = text(a_client(cast.operator).get(f"/audit/{request_id(identifier)}/"))
+    assert "sign-in link, authenticator app" in page and "sign_in_link" not in page
 
 
 @pytest.mark.parametrize(

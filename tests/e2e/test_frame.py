@@ -109,8 +109,23 @@ def test_it_opens_the_navigation_on_a_phone(page_as: OpenPage, people: Cast) -> 
 def test_it_keeps_the_page_when_a_piece_is_refused_or_the_session_is_gone(
     page_as: OpenPage, people: Cast, watch: Watch
 ) -> None:
-    watch.expects(REFUSED)
+    watch.expects(f"{REFUSED}|ERR_INTERNET_DISCONNECTED|htmx:")
     page = page_as(people.alice)
+    page.goto("/teams/team-a/")
+    more = page.get_by_role("button", name="More actions")
+    more.press("Enter")
+    page.get_by_role("link", name="Archive").press("Enter")
+    dialog = page.get_by_role("dialog")
+    expect(dialog.get_by_role("button", name="Cancel")).to_be_focused()
+    page.context.set_offline(True)
+    for _ in range(2):  # said anew, not once more, and not behind the dialog
+        dialog.get_by_role("button", name="Archive").click()
+        expect(dialog.get_by_role("alert")).to_contain_text("look whether it was done before you try again")
+        expect(page.get_by_role("alert")).to_have_count(1)
+    page.context.set_offline(False)
+    page.keyboard.press("Escape")
+    expect(more).to_be_focused()
+
     page.goto("/profile/")
     page.fill("#id_name", "Half a name")
     page.evaluate("htmx.ajax('GET', '/settings/', {target: '#main'})")

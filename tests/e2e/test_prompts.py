@@ -106,11 +106,11 @@ def test_it_edits_reviews_publishes_and_rolls_back(page_as: OpenPage, people: Ca
     dialog = page.get_by_role("dialog", name="Publish v2 to production")
     dialog.get_by_label("Reason").fill("Reviewed by Alice")
     dialog.get_by_role("button", name="Publish v2 to production").click()
-    expect(page.get_by_text("production is v2 of support/answer now.")).to_be_visible()
+    expect(page.get_by_text("Published v2 of support/answer to production.")).to_be_visible()
     assert live() == 2
 
     page.get_by_role("button", name="Roll back to v1").click()
-    expect(page.get_by_text("production is v1 again")).to_be_visible()
+    expect(page.get_by_text("Rolled production back to v1")).to_be_visible()
     assert live() == 1
     page.get_by_text("History of labels").click()
     check_axe(page)
@@ -145,4 +145,4 @@ def test_it_works_without_scripts(page_as: OpenPage, people: Cast, bella: User) 
     page.get_by_role("link", name="Staging").click()
     page.get_by_label("Reason").fill("To try")
     page.get_by_role("button", name="Publish v1 to staging").click()
-    expect(page.get_by_text("staging is v1 of plain/prompt now.")).to_be_visible()
+    expect(page.get_by_text("Published v1 of plain/prompt to staging.")).to_be_visible()

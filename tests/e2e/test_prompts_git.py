@@ -25,6 +25,7 @@ def test_it_connects_syncs_and_settles(
     make.make_prompt(people.team_a, "support/style", "Be brief.", kind="partial")
     page = page_as(people.operator)
     page.goto("/prompts/")
+    page.get_by_role("button", name="More actions").click()
     page.get_by_role("link", name="Git", exact=True).click()
     check_axe(page)
     page.get_by_label("Address").fill("/etc/prompts")

@@ -66,10 +66,10 @@ def test_what_is_published_answers_everywhere(page_as: OpenPage, room: Room, ser
         expect(dialog).to_contain_text("clerk")  # whom it reaches
         dialog.get_by_label("Reason").fill("Shorter")
         dialog.get_by_role("button", name="Publish v2 to production").click()
-        expect(page.get_by_text("production is v2 of support/answer now.")).to_be_visible()
+        expect(page.get_by_text("Published v2 of support/answer to production.")).to_be_visible()
         everywhere_it_is(2, SHORT)
         page.get_by_role("button", name="Roll back to v1").click()
-        expect(page.get_by_text("production is v1 again")).to_be_visible()
+        expect(page.get_by_text("Rolled production back to v1")).to_be_visible()
         everywhere_it_is(1, KIND)
     finally:
         here.close()

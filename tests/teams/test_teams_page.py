@@ -64,8 +64,10 @@ def test_ten_more_members_are_no_more_queries(cast: Cast, alice: Client, django_
 
 def test_operators_create_teams(cast: Cast, alice: Client, olga: Client) -> None:
     assert alice.post("/teams/new/", {"name": "Support"}).status_code == 403
+    Team.objects.filter(pk=cast.team_b.pk).update(colour=3)
     assert olga.post("/teams/new/", {"name": "Customer Support"})["Location"] == "/teams/customer-support/"
     assert log.last().action == "team.created"
+    assert Team.objects.get(slug="customer-support").colour == 2  # 1 and 3 are others'
     assert olga.post("/teams/new/", {"name": "Other", "slug": "customer-support"}).status_code == 422
     assert olga.post("/teams/new/", {"name": "…"}, headers=HTMX).status_code == 422
 

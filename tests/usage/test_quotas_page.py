@@ -60,7 +60,7 @@ def test_it_teaches_when_nothing_is_limited(cast: Cast) -> None:
 def test_a_member_sees_and_cannot_change(cast: Cast) -> None:
     quota = make_quota(cast, alias="support-chat")
     page = text(as_(cast.bob).get("/quotas/"))
-    assert "Add limit" not in page and f"/quotas/{quota.public_id}/change/" not in page
+    assert "Add quota" not in page and f"/quotas/{quota.public_id}/change/" not in page
     for path in ("change", "remove", "increase"):
         for send in (as_(cast.bob).get, as_(cast.bob).post):
             assert send(f"/quotas/{quota.public_id}/{path}/").status_code == 403
@@ -196,7 +196,7 @@ def test_it_refuses_an_increase_that_means_nothing(cast: Cast, change: dict) -> 
 def test_it_removes_after_asking(cast: Cast) -> None:
     quota = make_quota(cast, alias="support-chat")
     url = f"/quotas/{quota.public_id}/remove/"
-    assert "will no longer stop at this limit" in text(as_(cast.alice).get(url))
+    assert "will no longer stop at this quota" in text(as_(cast.alice).get(url))
     assert Quota.objects.exists()
     assert as_(cast.alice).post(url).status_code == 302
     assert not Quota.objects.exists()
@@ -263,6 +263,6 @@ def test_it_draws_many_limits_page_by_page(cast: Cast) -> None:
     fields = {"team": cast.team_a, "metric": "cost", "window": "month", "limit": 1, "since_epoch": 0}
     Quota.objects.bulk_create(Quota(alias=f"alias-{number:02}", **fields) for number in range(52))
     first, last = text(client.get("/quotas/")), text(client.get("/quotas/?page=2"))
-    assert "1 to 50 of 52 limits" in first and 'href="?page=2"' in first and first.count(row) == 50
-    assert "51 to 52 of 52 limits" in last and last.count(row) == 2
+    assert "1 to 50 of 52 quotas" in first and 'href="?page=2"' in first and first.count(row) == 50
+    assert "51 to 52 of 52 quotas" in last and last.count(row) == 2
     assert text(client.get("/quotas/?page=99")).count(row) == 2, "a page that is gone is the last one"

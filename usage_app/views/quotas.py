@@ -104,7 +104,7 @@ def set_quota(request: TeamRequest) -> HttpResponse:
         else:
             return go(request, _back(request), f"{quota.team}: {quota.title} is limited from the next call on.")
     text = "Counts from the next call on, with what the present period has used already."
-    return _ask(request, Question("Add limit", text, "Add limit"), form, refusal)
+    return _ask(request, Question("Add quota", text, "Add quota"), form, refusal)
 
 
 @needs("view_usage")
@@ -123,7 +123,7 @@ def change_quota(request: TeamRequest, public_id: uuid.UUID) -> HttpResponse:
     question = Question(
         f"Change {quota.title}",
         f"{quota.team}. What was used stays counted.",
-        "Change limit",
+        "Change quota",
         remove_url=reverse("usage:remove_quota", args=[quota.public_id]),
     )
     return _ask(request, question, form, refusal)
@@ -136,14 +136,14 @@ def remove_quota(request: TeamRequest, public_id: uuid.UUID) -> HttpResponse:
     if request.method == "POST":
         services.remove_quota(actor=request.caller.actor, quota=quota)
         return go(request, _back(request), f"{quota.team}: {quota.title} is not limited any more.")
-    text = f"{_loss(quota)} The audit log keeps what was used; a new limit starts with the present period's use."
-    question = Question(f"Remove the limit “{quota.title}”?", text, "Remove limit", is_destructive=True)
+    text = f"{_loss(quota)} The audit log keeps what was used; a new quota starts with the present period's use."
+    question = Question(f"Remove the quota “{quota.title}”?", text, "Remove quota", is_destructive=True)
     return _ask(request, question, forms.Form())
 
 
 def _loss(quota: Quota) -> str:
     scope = f"key {quota.key}" if quota.key else f"alias {quota.alias}" if quota.alias else "the whole team"
-    return f"Calls of {quota.team} ({scope}) will no longer stop at this limit, and its increases and alerts are lost."
+    return f"Calls of {quota.team} ({scope}) will no longer stop at this quota, and its increases and alerts are lost."
 
 
 @needs("view_usage")

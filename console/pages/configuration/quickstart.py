@@ -33,6 +33,7 @@ from prompts_app.services.labels import publish
 from prompts_app.services.prompts import create_prompt
 
 TEAM_SLUG, TEAM_NAME = "default", "Default"
+_COLOUR = 4  # the quiet one: the first three are for the teams that come
 KEY_NAME = "Quick start"
 ALIAS = "assistant"
 EMBED_ALIAS = "embed"
@@ -100,7 +101,7 @@ def _operator(email: str) -> User:
 def _team(operator: User) -> Team:
     team = Team.objects.filter(slug=TEAM_SLUG).first()
     if team is None:
-        team = create_team(actor=SYSTEM, name=TEAM_NAME, slug=TEAM_SLUG)
+        team = create_team(actor=SYSTEM, name=TEAM_NAME, slug=TEAM_SLUG, colour=_COLOUR)
     if not Membership.objects.filter(team=team).exists():
         add_member(actor=SYSTEM, team=team, user=operator, role=Role.OWNER)
     return team

@@ -1,5 +1,7 @@
 """Make teams and decide who is in them."""
 
+from collections import Counter
+
 from django.contrib.auth.models import Permission
 from django.contrib.contenttypes.models import ContentType
 from django.db import transaction
@@ -37,12 +39,18 @@ def check_role(actor: Actor, team: Team, role: str) -> None:
         raise NotAllowed(f"You cannot make somebody {role} without having all of that role's rights.", param="role")
 
 
+def _free_colour() -> int:
+    """Return the slot that the fewest teams have, so that teams can be told apart as long as there are slots."""
+    taken = Counter(Team.objects.values_list("colour", flat=True))
+    return min(range(1, 5), key=lambda slot: (taken[slot], slot))
+
+
 @transaction.atomic
 def create_team(*, actor: Actor, name: str, slug: str, colour: int | None = None, is_demo: bool = False) -> Team:
     """Create a team; its first owner is added by `add_member`."""
     if Team.objects.filter(slug=slug).exists():
         raise Conflict(f"There is a team with the short name {slug!r} already; choose another.", param="slug")
-    team = Team.objects.create(name=name, slug=slug, colour=colour or Team.objects.count() % 4 + 1, is_demo=is_demo)
+    team = Team.objects.create(name=name, slug=slug, colour=colour or _free_colour(), is_demo=is_demo)
     record(actions.TEAM_CREATED, actor=actor, target=team, detail={"after": {"name": name, "slug": slug}})
     return team
 

@@ -14,6 +14,15 @@ from usage_app.queries.audit.lines import Line
 _NEIGHBOUR_SECONDS = 0.15
 _SLUG = re.compile(r"[-a-zA-Z0-9_]+")
 _OF_RESPONSE = re.compile(r'"response": ?"(resp_[0-9a-f]{32})"')
+# What a record says by its own names, in words.
+_WORDS = {
+    "sign_in_link": "sign-in link",
+    "password": "password",
+    "totp": "authenticator app",
+    "webauthn": "passkey or security key",
+    "recovery_codes": "recovery code",
+    "socialaccount": "single sign-on",
+}
 _RUN = re.compile(r"run_[0-9a-f]{32}(?= |$)")
 
 
@@ -100,6 +109,8 @@ def _said(name: str, value: Any) -> str:
     if name == "decisions" and isinstance(value, list) and all(isinstance(one, dict) for one in value):
         said = ((one.get("effect"), one.get("reason") or one.get("rule")) for one in value)
         return "\n".join(dict.fromkeys(f"{str(effect).capitalize()}: {why}" for effect, why in said))
+    if isinstance(value, list) and all(isinstance(one, str) for one in value):
+        return ", ".join(_WORDS.get(one) or str(one) for one in value)
     return _plain(value) or ""
 
 
