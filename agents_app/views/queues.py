@@ -5,7 +5,7 @@ from uuid import UUID
 from django.http import HttpResponse
 from django.shortcuts import render
 from django.urls import reverse
-from django.views.decorators.http import require_POST, require_safe
+from django.views.decorators.http import require_http_methods, require_POST, require_safe
 
 from agents_app import access
 from agents_app.forms.tools import QueueForm, refuse
@@ -90,9 +90,12 @@ def _page(request: TeamRequest, queue_id: UUID, secret: str = "") -> HttpRespons
 
 
 @needs("build")
-@require_POST
+@require_http_methods(["GET", "HEAD", "POST"])
 def renew_queue_secret(request: TeamRequest, queue_id: UUID) -> HttpResponse:
     row = access.queue_for(request.caller, queue_id, to="edit")
+    if request.method != "POST":
+        lost = "Results are signed with the new one from now on, and who checks with the present one refuses them."
+        return ask(request, "queues", "Make a new secret for", row.name, lost, url_of(row))
     return _page(request, queue_id, services.renew_queue_secret(actor=request.caller.actor, queue=row))
 
 

@@ -6,7 +6,7 @@ from django.conf import settings
 from django.http import Http404, HttpResponse
 from django.shortcuts import render
 from django.urls import reverse
-from django.views.decorators.http import require_POST, require_safe
+from django.views.decorators.http import require_http_methods, require_POST, require_safe
 
 from agents_app import access
 from agents_app.forms.agents import refuse
@@ -140,9 +140,12 @@ def switch_trigger(request: TeamRequest, slug: str, trigger_id: uuid.UUID) -> Ht
 
 
 @needs("build")
-@require_POST
+@require_http_methods(["GET", "HEAD", "POST"])
 def renew_trigger(request: TeamRequest, slug: str, trigger_id: uuid.UUID) -> HttpResponse:
     trigger = _trigger(request, slug, trigger_id)
+    if request.method != "POST":
+        lost = "Whoever signs with the present secret is refused from now on. The new one is shown once."
+        return _ask(request, trigger, "Make a new secret", lost)
     try:
         secret = services.renew_secret(actor=request.caller.actor, trigger=trigger)
     except Refusal as refusal:
@@ -150,10 +153,21 @@ def renew_trigger(request: TeamRequest, slug: str, trigger_id: uuid.UUID) -> Htt
     return _page(request, trigger.agent, made=trigger, secret=secret)
 
 
+def _ask(request: TeamRequest, trigger: Trigger, verb: str, lost: str) -> HttpResponse:
+    """Ask before something is lost."""
+    context = {**frame(request, trigger.agent, "triggers"), "trigger": trigger, "verb": verb, "lost": lost}
+    return render(request, "agents/triggers/confirm.html", context)
+
+
 @needs("build")
-@require_POST
+@require_http_methods(["GET", "HEAD", "POST"])
 def delete_trigger(request: TeamRequest, slug: str, trigger_id: uuid.UUID) -> HttpResponse:
     trigger = _trigger(request, slug, trigger_id)
+    if request.method != "POST":
+        lost = "It starts nothing any more. Its address and its secret go with it; runs that it started go on."
+        if trigger.kind == "schedule":
+            lost = "It starts nothing any more; runs that it started go on."
+        return _ask(request, trigger, "Remove the trigger", lost)
     services.delete_trigger(actor=request.caller.actor, trigger=trigger)
     return go(request, reverse("agents:triggers", args=[slug]), f"Removed {trigger.name}. Its runs go on.")
 

@@ -467,6 +467,8 @@ def test_builders_make_switch_and_remove_triggers(agent, cast):
     assert as_(cast.bob).post(f"{url}{hook.pk}/switch/").status_code == 403
     assert alice.post(f"{url}{hook.pk}/switch/").status_code == 302
     assert Trigger.objects.get(pk=hook.pk).is_enabled is False
+    for verb, says in (("renew", "refused from now on"), ("delete", "starts nothing any more")):
+        assert says in alice.get(f"{url}{hook.pk}/{verb}/").content.decode()
     assert alice.post(f"{url}{hook.pk}/delete/").status_code == 302
     assert list(Trigger.objects.values_list("name", flat=True)) == ["Nightly"]
     assert as_(cast.charlie).get(url).status_code == 404

@@ -301,6 +301,12 @@ def percent(value: float | Decimal | None, places: int | None = None) -> str:
 
 
 @register.filter
+def without_provider(model: str) -> str:
+    """Write an exact model by its own name: meridian-large-2026-07-30. The whole one belongs into the title."""
+    return model.partition("/")[2] or model
+
+
+@register.filter
 def when(moment: dt.datetime | None) -> SafeString | str:
     """Write a time as people say it, with the exact value in the title."""
     if moment is None:
