@@ -90,7 +90,7 @@ def review_for(prompt: Prompt, review_id: uuid.UUID) -> Review:
     return found
 
 
-def check_may_cover(caller: Caller, prompt: Prompt, covers: Iterable[Team]) -> None:
+def check_may_cover(caller: Caller, covers: Iterable[Team]) -> None:
     """Refuse somebody who makes a partial required for teams that are not theirs to bind; none means all teams."""
     teams = list(covers)
     if caller.is_operator or (teams and all(caller.may("manage_team", team.pk) for team in teams)):
@@ -107,9 +107,9 @@ def check_may_require(
     if is_required is None and covers is None:
         return
     if prompt.is_required:
-        check_may_cover(caller, prompt, prompt.covers.all())
+        check_may_cover(caller, prompt.covers.all())
     if prompt.is_required if is_required is None else is_required:
-        check_may_cover(caller, prompt, prompt.covers.all() if covers is None else covers)
+        check_may_cover(caller, prompt.covers.all() if covers is None else covers)
 
 
 def owning_teams(caller: Caller) -> QuerySet[Team]:

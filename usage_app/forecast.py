@@ -15,10 +15,6 @@ class Forecast:
     runs_out_at: dt.datetime | None
     left_at_end: int
 
-    @property
-    def over_by(self) -> int:
-        return max(0, -self.left_at_end)
-
 
 def elapsed(start: dt.datetime, end: dt.datetime, now: dt.datetime) -> float:
     """Return the part of the period that has passed, from 0 to 1."""

@@ -154,7 +154,7 @@ def _not_begun(turn: Turn, step: Step) -> None:
 
 
 def _failed(turn: Turn, step: Step, failed: ToolFailed) -> None:
-    repeats = failed.may_retry or (failed.is_unknown and may_repeat(step, turn.tools[step.tool_name]))
+    repeats = failed.may_retry or (failed.is_unknown and may_repeat(turn.tools[step.tool_name]))
     code = UNKNOWN if failed.is_unknown else "tool_failed"
     lease.change(turn.run, attempts=0)
     note_call(turn.run, step, status="error", code=code, reason=failed.sentence)

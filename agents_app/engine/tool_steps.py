@@ -154,7 +154,7 @@ def _recover(turn: Turn, step: Step) -> None:
     """See to a call that was begun by a worker who is gone."""
     note_call(turn.run, step, status="interrupted", code=LOST, reason="The worker stopped during the call.")
     tool = turn.tools.get(step.tool_name)
-    if may_repeat(step, tool) and step.attempts < MOST_ATTEMPTS:
+    if may_repeat(tool) and step.attempts < MOST_ATTEMPTS:
         step.state = State.PLANNED  # the same idempotency key goes along
         step.save(update_fields=["state"])
         return

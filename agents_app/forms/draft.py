@@ -140,19 +140,19 @@ class DraftForm(forms.Form):
 
     def clean(self) -> dict[str, Any]:
         given = self.cleaned_data
-        self._check(given, "prompt_slug", self._prompt(given.get("prompt_slug", ""), ""))
-        self._check(given, "which", self._prompt("", given.get("which", "")))
+        self._check("prompt_slug", self._prompt(given.get("prompt_slug", ""), ""))
+        self._check("which", self._prompt("", given.get("which", "")))
         if "more" in given:
-            self._check(given, "more", {"parameters": given["more"]})
+            self._check("more", {"parameters": given["more"]})
         for name in _SIMPLE:
             if given.get(name) is not None:
-                self._check(given, name, {"parameters": {name: given[name]}})
-        self._check(given, "knowledge", {"knowledge": given.get("knowledge", [])})
+                self._check(name, {"parameters": {name: given[name]}})
+        self._check("knowledge", {"knowledge": given.get("knowledge", [])})
         questions = given.get("suggested_questions", "").splitlines()
-        self._check(given, "suggested_questions", {"suggested_questions": questions})
+        self._check("suggested_questions", {"suggested_questions": questions})
         return given
 
-    def _check(self, given: dict[str, Any], name: str, fields: dict[str, Any]) -> None:
+    def _check(self, name: str, fields: dict[str, Any]) -> None:
         """Say what is wrong with a field at that field."""
         if name in self.errors:
             return

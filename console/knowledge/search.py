@@ -74,18 +74,6 @@ class Search:
     cost_micros: int = 0
 
 
-async def find(
-    caller: Identify | None,
-    collections: Sequence[Collection],
-    question: str,
-    limit: int = 5,
-    *,
-    asked: Asked = Asked(),  # noqa: B008 (frozen)
-) -> list[Found]:
-    """Return the best passages of collections the caller may read, best first; see `search`."""
-    return (await search(caller, collections, question, limit, asked=asked)).found
-
-
 async def search(
     caller: Identify | None,
     collections: Sequence[Collection],
@@ -104,18 +92,6 @@ async def search(
         return Search([], False)
     asking = await _patiently(patience, caller, collections, question, asked)
     return asking.search(await _search(lambda: _look(collections, question, asking.vectors, limit)))
-
-
-def find_now(
-    caller: Identify | None,
-    collections: Sequence[Collection],
-    question: str,
-    limit: int = 5,
-    *,
-    asked: Asked = Asked(),  # noqa: B008 (frozen)
-) -> list[Found]:
-    """`find`, for callers that are not async."""
-    return search_now(caller, collections, question, limit, asked=asked).found
 
 
 def search_now(

@@ -1,6 +1,5 @@
 """From a set-up to what the pipeline takes: who asks, and the body of an ordinary chat completion."""
 
-import json
 from typing import Any
 
 import orjson
@@ -93,7 +92,3 @@ def ask_of(
         client_address=request.client_address,
     )
     return PersonIdentity(request.caller.user.pk, team.pk, model_of(set_up)[1]), ask
-
-
-def pretty(body: dict[str, Any]) -> str:
-    return json.dumps(body, ensure_ascii=False, indent=2)

@@ -72,7 +72,7 @@ def team_for(caller: Caller, slug: str, to: str = "view_team") -> Team:
     return team
 
 
-def member_for(caller: Caller, team: Team, membership_id: uuid.UUID) -> Membership:
+def member_for(team: Team, membership_id: uuid.UUID) -> Membership:
     try:
         return Membership.objects.select_related("user", "team").get(team=team, pk=membership_id)
     except Membership.DoesNotExist:
@@ -84,7 +84,7 @@ def scope_for(caller: Caller, slug: str, right: str = "view_team") -> Team | Non
     return team_for(caller, slug, to=right) if slug else None
 
 
-def invitation_for(caller: Caller, team: Team, invitation_id: uuid.UUID) -> Invitation:
+def invitation_for(team: Team, invitation_id: uuid.UUID) -> Invitation:
     try:
         return Invitation.objects.select_related("team").get(team=team, pk=invitation_id)
     except Invitation.DoesNotExist:

@@ -32,7 +32,7 @@ def publish(request: TeamRequest, slug: str) -> HttpResponse:
     prompt = access.prompt_for(request.caller, slug, to="publish")
     given = request.POST if request.method == "POST" else request.GET
     version = _version(prompt, given.get("version", ""))
-    name, wrong = _label_name(prompt, given.get("label", ""))
+    name, wrong = _label_name(given.get("label", ""))
     now = Label.objects.filter(prompt=prompt, name=name).select_related("version").first()
     revision = now.revision if now else 0
     if request.method != "POST" or wrong:
@@ -74,7 +74,7 @@ def _version(prompt: Prompt, text: str) -> PromptVersion:
     return prompt.head
 
 
-def _label_name(prompt: Prompt, text: str) -> tuple[str, str]:
+def _label_name(text: str) -> tuple[str, str]:
     """Return the label that was chosen and what is wrong with its name; production unless somebody says."""
     text = text.strip()
     if not text:

@@ -83,7 +83,6 @@ def review_context(request: TeamRequest, prompt: Prompt, row: Review, *, is_sayi
         "commented": said.messages,
         "general": said.general,
         "is_own": is_own,
-        "is_going_on": is_going_on,
         "is_stale": is_stale,
         "is_live": bool(now and now.version_id == row.version_id),
         "now": now,

@@ -49,9 +49,9 @@ def require(request: TeamRequest, slug: str) -> HttpResponse:
         others = [team for team in prompt.covers.all() if not request.caller.may("manage_team", team.pk)]
         try:
             if prompt.is_required:
-                access.check_may_cover(request.caller, prompt, chosen if others else prompt.covers.all())
+                access.check_may_cover(request.caller, chosen if others else prompt.covers.all())
             if wanted:
-                access.check_may_cover(request.caller, prompt, chosen)
+                access.check_may_cover(request.caller, chosen)
             services.change_prompt(
                 actor=request.caller.actor, prompt=prompt, is_required=wanted, covers=[*chosen, *others]
             )

@@ -19,7 +19,7 @@ from tests import database, make
 @pytest.mark.django_db(transaction=True)
 def test_it_restores_what_migrations_left() -> None:
     make.make_user("someone@example.com")
-    record(actions.SETTING_CHANGED, actor=SYSTEM)
+    record(actions.ADMIN_EDITED, actor=SYSTEM)
     before = Epoch.objects.get().value
     assert before > 1
     assert AuditEvent.objects.exists()

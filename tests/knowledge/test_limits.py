@@ -33,15 +33,15 @@ def test_going_back_to_a_longer_version_needs_room_too(world: World, monkeypatch
 
 def test_a_search_takes_a_bounded_time(world: World, monkeypatch) -> None:
     long = "jacket " + " ".join(f"word{n}" for n in range(120))
-    assert search.find_now(None, [world.support], long) == [], "the last 100 words count"
-    assert search.find_now(None, [world.support], f"{long} jacket")[0].heading == "Price policy › Refunds"
+    assert search.search_now(None, [world.support], long).found == [], "the last 100 words count"
+    assert search.search_now(None, [world.support], f"{long} jacket").found[0].heading == "Price policy › Refunds"
     monkeypatch.setattr(search, "_ROOM", Semaphore(0))
     with pytest.raises(Unavailable, match="Too many searches"):
         asyncio.run(search.search(None, [world.support], "jacket"))
     monkeypatch.setattr(sql, "_FIND", "SELECT pg_sleep(30)")
     monkeypatch.setattr(settings, "STATEMENT_TIMEOUT_MS", 1)
     with pytest.raises(Unavailable, match="fewer collections"):
-        search.find_now(None, [world.support], "jacket")
+        search.search_now(None, [world.support], "jacket")
 
 
 def test_only_those_of_the_paying_team_read_who_pays_and_what_keeps_it_from_paying(

@@ -26,7 +26,7 @@ def test_it_finds_words_then_meaning_in_what_is_current(live: World, upstream: U
     alice = PersonIdentity(live.cast.alice.pk, live.cast.team_a.pk, "production")
     shelf = [access.get_collection(live.cast.team_a, "support")]
 
-    found = search.find_now(alice, shelf, "When can I have a refund of what was returned?")
+    found = search.search_now(alice, shelf, "When can I have a refund of what was returned?").found
     assert [(one.heading, one.version) for one in found][0] == ("Price policy › Refunds", 1)
     assert found[0].document == "Price policy" and "30 days" in found[0].text and found[0].meaning_place is None
     assert not upstream.seen, "without a model nothing is asked"
@@ -51,12 +51,12 @@ def test_it_finds_words_then_meaning_in_what_is_current(live: World, upstream: U
 
     documents.save_version(actor=live.alice, document=live.policy, text=POLICY.replace("30 days", "60 days"))
     assert Passage.objects.filter(version__number=2, embedding=None).count() == 1, "the others keep what was paid for"
-    found = search.find_now(None, shelf, "refund")
+    found = search.search_now(None, shelf, "refund").found
     assert [(one.version, "60 days" in one.text) for one in found] == [(2, True)]
     documents.make_current(
         actor=live.alice, document=live.policy, version=access.version_for(live.policy, 1), seen_current=2
     )
-    assert [one.version for one in search.find_now(None, shelf, "refund")] == [1]
+    assert [one.version for one in search.search_now(None, shelf, "refund").found] == [1]
 
 
 def test_it_says_what_keeps_vectors_from_being_made_and_tries_again(

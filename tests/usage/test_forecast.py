@@ -24,7 +24,7 @@ def test_it_tells_when_the_limit_is_reached() -> None:
     ahead = at(22, 1868)
     assert ahead is not None and ahead.runs_out_at is not None
     assert ahead.runs_out_at.date() == dt.date(2026, 11, 26)
-    assert ahead.over_by == ahead.expected - 2200
+    assert -ahead.left_at_end == ahead.expected - 2200
 
 
 def test_a_used_up_limit_runs_out_now() -> None:

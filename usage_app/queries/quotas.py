@@ -48,10 +48,6 @@ class QuotaState:
         return self.left == 0
 
     @property
-    def is_raised(self) -> bool:
-        return bool(self.increases)
-
-    @property
     def percent(self) -> int:
         """The used part of the limit in whole percent; rounded down, so that 100 means all of it."""
         if self.limit <= 0:
@@ -113,31 +109,8 @@ class QuotaState:
         return amounts.shown(self.quota.metric, self.limit)
 
     @property
-    def left_text(self) -> str:
-        return amounts.shown(self.quota.metric, self.left)
-
-    @property
-    def period_text(self) -> str:
-        start = self.period_start
-        match self.quota.window:
-            case Window.MONTH:
-                return f"{start:%B %Y}"
-            case Window.DAY:
-                return f"{start.day} {start:%b %Y}, UTC"
-            case Window.HOUR:
-                return f"{start.day} {start:%b}, {start:%H}:00 to {start:%H}:59 UTC"
-            case Window.MINUTE:
-                return f"the minute {start:%H:%M} UTC"
-        return "now"
-
-    @property
     def reset_text(self) -> str:
         return moment_text(self.period_end, self.now) if self.period_end else "a call ends"
-
-    @property
-    def runs_out_text(self) -> str:
-        at = self.forecast.runs_out_at if self.forecast else None
-        return moment_text(at, self.now) if at else ""
 
     @property
     def runs_out_words(self) -> str:

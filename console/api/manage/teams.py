@@ -164,7 +164,7 @@ class OneMember(Endpoint):
     needs, needs_to = "view_team", {"PATCH": "manage_members", "DELETE": "manage_members"}
 
     def _member(self, slug: str, pk: uuid.UUID, to: str) -> Membership:
-        return access.member_for(self.caller, access.team_for(self.caller, slug, to=to), pk)
+        return access.member_for(access.team_for(self.caller, slug, to=to), pk)
 
     @extend_schema(tags=["teams"], summary="Show a member", responses=MemberSerializer)
     def get(self, request: Any, slug: str, pk: uuid.UUID) -> Response:
@@ -224,7 +224,7 @@ class OneInvitation(Endpoint):
     needs = "manage_members"
 
     def _invitation(self, slug: str, pk: uuid.UUID) -> Invitation:
-        return access.invitation_for(self.caller, access.team_for(self.caller, slug, to="manage_members"), pk)
+        return access.invitation_for(access.team_for(self.caller, slug, to="manage_members"), pk)
 
     @extend_schema(
         tags=["teams"],

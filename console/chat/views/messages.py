@@ -125,7 +125,6 @@ def _message(request: TeamRequest, found: Message) -> HttpResponse:
         "turn": turn(found, user),
         "me": user,
         "is_mine": user is not None and conversation.owner_id == user.pk,
-        "is_last": conversation.leaf_id == found.pk,
         "may_read_log": request.caller.may("view_audit", conversation.team_id),
     }
     return render(request, "chat/_turn.html", context)

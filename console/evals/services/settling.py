@@ -6,7 +6,7 @@ from django.db import transaction
 
 from console.core import words
 from console.evals import drift
-from console.evals.models import Baseline, Incident, Round, Schedule, TestResult, TestRun
+from console.evals.models import Incident, Round, Schedule, TestResult, TestRun
 from console.evals.services import baselines, incidents, rounds
 from console.teams.actors import SYSTEM
 
@@ -56,7 +56,7 @@ def _judge(schedule: Schedule, found: Round, run: TestRun) -> None:
     pair = drift.compare(baseline.cases, other.results.all()) if other else None
     if pair is not None and drift.is_drift(pair, seen, schedule.tolerance):
         found.outcome = Outcome.DRIFTED
-        found.sentence = _drifted(schedule, baseline, run, seen, pair)
+        found.sentence = _drifted(schedule, run, seen, pair)
         incidents.open_incident(
             schedule=schedule,
             run=run,
@@ -134,9 +134,7 @@ def _moved(schedule: Schedule, run: TestRun) -> str:
     return " and ".join(said)
 
 
-def _drifted(
-    schedule: Schedule, baseline: Baseline, run: TestRun, seen: drift.Comparison, pair: drift.Comparison
-) -> str:
+def _drifted(schedule: Schedule, run: TestRun, seen: drift.Comparison, pair: drift.Comparison) -> str:
     lost = sorted(drift.lost_in_both(pair, seen).values())
     moved = _moved(schedule, run)
     since = f" since {moved}" if moved else ""

@@ -39,7 +39,7 @@ def export(*, actor: Actor = ACTOR, documents: str = "", files: dict[str, str] |
     lists: dict[str, Any] = {
         "providers": _providers(left_out),
         "models": _models(left_out),
-        "aliases": _aliases(left_out),
+        "aliases": _aliases(),
         "teams": _teams(left_out),
         "channels": export_agents.channels(),
         "collections": [],
@@ -135,7 +135,7 @@ def _price(price: Price) -> dict[str, Any]:
     return {name: _number(value) for name, value in amounts.items() if value is not None}
 
 
-def _aliases(left_out: list[str]) -> list[dict[str, Any]]:
+def _aliases() -> list[dict[str, Any]]:
     rows = []
     for alias in Alias.objects.prefetch_related(*AROUND).order_by("name"):
         row: dict[str, Any] = {"name": alias.name} | ({"description": alias.description} if alias.description else {})

@@ -66,7 +66,7 @@ class AgentPlan:
             self._create(entry, definition, needs)
         else:
             self._change(entry, row, definition, needs)
-        self.triggers.triggers(entry, row)
+        self.triggers.triggers(entry)
 
     def _definition(self, entry: Entry, row: Agent | None) -> dict[str, Any] | None:
         """Return the fields of `Definition` the file gives, ready to be kept; None when one of them is wrong."""

@@ -175,7 +175,7 @@ class ToolPlan:
             self._change_server(entry, name, row, secret)
         for offer in entry.get("tools", []):
             if offer.has("name"):
-                self._offer(entry, name, row, offer)
+                self._offer(entry, name, offer)
 
     def _create_server(self, entry: Entry, name: str, secret: str | None) -> None:
         wanted = {n: entry[n] for n in ("name", "transport", "address") if entry.has(n)}
@@ -215,7 +215,7 @@ class ToolPlan:
         if isinstance(offers, list):
             server_services.keep_offers(actor=self.plan.actor, server=server, found=offers)
 
-    def _offer(self, entry: Entry, server: str, row: ToolServer | None, offer: Entry) -> None:
+    def _offer(self, entry: Entry, server: str, offer: Entry) -> None:
         """Take a tool over, review it anew, or change what the team says of it."""
         name = f"{entry['team']}/{tool_name(entry['slug'], offer['name'])}"
         if ("tool", name) in self.plan.will_be:

@@ -27,7 +27,7 @@ class TriggerPlan:
         for row in rows:
             self.rows.setdefault((row.agent.slug, row.name), []).append(row)
 
-    def triggers(self, agent: Entry, row: Agent | None) -> None:
+    def triggers(self, agent: Entry) -> None:
         seen: set[str] = set()
         for entry in agent.get("triggers", []):
             if not (entry.has("name") and entry.has("kind")):

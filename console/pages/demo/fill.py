@@ -74,7 +74,7 @@ def fill(*, days: int, actor: Actor = ACTOR) -> Filled:
         agents.make_agents(teams, people)
         added, payloads = _calls(teams, keys, versions, days)
         if added:
-            runs.make_runs(teams, people)
+            runs.make_runs(people)
             evaluations.make_evaluations(people)
             replays.make_replay(teams["support"], people)
             visitors.make_visitors(teams, people)

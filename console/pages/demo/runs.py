@@ -20,7 +20,7 @@ from console.core.clock import now
 from console.core.lanes import Lane
 from console.pages.demo.ids import id_at
 from console.pages.demo.traces import TRACES, Asked, MadeCall, Question, Trace, Turn
-from console.teams.models import Team, User
+from console.teams.models import User
 
 _CODE = "upstream_error"
 
@@ -44,7 +44,7 @@ class _Writer:
         return round(tokens[0] * float(self.price.input) + tokens[1] * float(self.price.output))
 
 
-def make_runs(teams: dict[str, Team], people: dict[str, User]) -> None:
+def make_runs(people: dict[str, User]) -> None:
     """Write what the demo's agents did. Called once, together with the calls of the demo."""
     for trace in TRACES:
         _make(trace, people)

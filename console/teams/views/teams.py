@@ -126,7 +126,7 @@ def archive_team(request: TeamRequest, slug: str) -> HttpResponse:
 @require_http_methods(["GET", "HEAD", "POST"])
 def change_role(request: TeamRequest, slug: str, membership_id: uuid.UUID) -> HttpResponse:
     team = access.team_for(request.caller, slug, to="manage_members")
-    member = access.member_for(request.caller, team, membership_id)
+    member = access.member_for(team, membership_id)
     form = RoleForm(posted(request), initial={"role": member.role})
     if request.method == "POST" and form.is_valid():
         try:
@@ -144,7 +144,7 @@ def change_role(request: TeamRequest, slug: str, membership_id: uuid.UUID) -> Ht
 def remove_member(request: TeamRequest, slug: str, membership_id: uuid.UUID) -> HttpResponse:
     """Take somebody out of the team; everybody may take themselves out."""
     team = access.team_for(request.caller, slug)
-    member = access.member_for(request.caller, team, membership_id)
+    member = access.member_for(team, membership_id)
     leaves = member.user == request.caller.user
     if not leaves and not request.caller.may("manage_members", team.pk):
         raise PermissionDenied("Your role in this team does not allow that.")
@@ -212,7 +212,7 @@ def _show_link(request: TeamRequest, team: Team, invitation: Invitation, token: 
 @require_POST
 def resend_invitation(request: TeamRequest, slug: str, invitation_id: uuid.UUID) -> HttpResponse:
     team = access.team_for(request.caller, slug, to="manage_members")
-    invitation = access.invitation_for(request.caller, team, invitation_id)
+    invitation = access.invitation_for(team, invitation_id)
     try:
         invitation, token = invitations.resend_invitation(actor=request.caller.actor, invitation=invitation)
     except Refusal as refusal:
@@ -224,7 +224,7 @@ def resend_invitation(request: TeamRequest, slug: str, invitation_id: uuid.UUID)
 @require_POST
 def revoke_invitation(request: TeamRequest, slug: str, invitation_id: uuid.UUID) -> HttpResponse:
     team = access.team_for(request.caller, slug, to="manage_members")
-    invitation = access.invitation_for(request.caller, team, invitation_id)
+    invitation = access.invitation_for(team, invitation_id)
     try:
         invitations.revoke_invitation(actor=request.caller.actor, invitation=invitation)
     except Refusal as refusal:
