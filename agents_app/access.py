@@ -38,6 +38,7 @@ from agents_app.models import (
 )
 from console.core.clock import now
 from console.core.errors import NotFound
+from console.core.ids import parse_id
 from console.teams.access import teams_for
 from console.teams.callers import Caller
 from console.teams.models import Team
@@ -116,11 +117,9 @@ def runs_for(caller: Caller, to: str = "view") -> QuerySet[Run]:
 
 def run_for(caller: Caller, run_id: str, to: str = "view") -> Run:
     """Return a run by its id or `run_…`: 404 for those who cannot see it, 403 for those who may not do `to` with it."""
-    try:
-        identifier = uuid.UUID(run_id.removeprefix("run_"))
-    except ValueError:
-        raise UnknownRun from None
-    run = runs_for(caller).select_related("agent__team", "team", "version").filter(pk=identifier).first()
+    identifier = parse_id(run_id, "run_")
+    runs = runs_for(caller).select_related("agent__team", "team", "version")
+    run = runs.filter(pk=identifier).first() if identifier else None
     if run is None:
         raise UnknownRun
     if to != "view" and not runs_for(caller, to).filter(pk=run.pk).exists():

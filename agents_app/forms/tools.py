@@ -18,7 +18,6 @@ from agents_app.tools.person.form import PersonForm
 from agents_app.tools.plugin.form import PluginForm
 from agents_app.tools.queue.form import QueueForm as QueueToolForm
 from agents_app.tools.wait.form import WaitForm
-from console.core.errors import Refusal
 from console.teams.models import Team
 
 # Kinds that are not here have nothing to fill in besides what all have.
@@ -32,13 +31,6 @@ FORMS: dict[str, type[ToolForm]] = {
     "knowledge": KnowledgeForm,
     "plugin": PluginForm,
 }
-
-
-def refuse(form: forms.Form, refusal: Refusal) -> None:
-    """Show a service's refusal at the field it names, or above the form."""
-    name = (refusal.param or "").partition(".")[0]
-    name = getattr(form, "shown_at", {}).get(name, name)
-    form.add_error(name if name in form.fields else None, refusal.message)
 
 
 def _team(form: forms.Form, teams: QuerySet[Team]) -> None:

@@ -3,6 +3,7 @@
 import uuid
 
 from agents_app.models import AgentDraft, Definition, Run, Step, Tool
+from console.core.ids import parse_id
 from console.teams.actors import Actor
 from console.teams.models import ApiKey
 
@@ -21,10 +22,7 @@ def actor_of(run: Run) -> Actor:
 
 def run_said(name: str) -> Run | None:
     """Return the run a request says it is made for (`X-Facet-Run`); one there is not here says nothing."""
-    try:
-        identifier = uuid.UUID(name.removeprefix("run_")) if name else None
-    except ValueError:
-        return None
+    identifier = parse_id(name, "run_")
     return Run.objects.filter(pk=identifier).first() if identifier else None
 
 

@@ -1,13 +1,13 @@
 """Lists of runs; never writes."""
 
 import datetime as dt
-import uuid
 from dataclasses import dataclass
 
 from django.db.models import QuerySet
 
 from agents_app.models import Run
 from console.core.clock import now
+from console.core.ids import parse_id
 
 PAGE = 30
 State = Run.State
@@ -81,15 +81,8 @@ def page(runs: QuerySet[Run], state: str = "", cursor: str = "") -> Page:
     """Return one page, newest first; `state` is a word of FILTERS, the cursor the last id seen."""
     if state in FILTERS:
         runs = runs.filter(state__in=FILTERS[state][1])
-    if cursor:
-        runs = runs.filter(pk__lt=_after(cursor))
+    if last := parse_id(cursor):
+        runs = runs.filter(pk__lt=last)
     found = list(runs.select_related("agent", "version", "team").order_by("-pk")[: PAGE + 1])
     older = found[PAGE - 1].pk.hex if len(found) > PAGE else None
     return Page([Row(run) for run in found[:PAGE]], older, is_first=not cursor)
-
-
-def _after(cursor: str) -> uuid.UUID:
-    try:
-        return uuid.UUID(hex=cursor)
-    except ValueError:
-        return uuid.UUID(int=(1 << 128) - 1)

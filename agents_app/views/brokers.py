@@ -9,11 +9,11 @@ from django.views.decorators.http import require_POST, require_safe
 
 from agents_app import access
 from agents_app.forms.brokers import BrokerForm
-from agents_app.forms.tools import refuse
 from agents_app.queries import outside
 from agents_app.services import brokers as services
 from agents_app.views.tool_frame import ask, frame, url_of
 from console.core.errors import Refusal
+from console.core.forms import refuse
 from console.core.htmx import go
 from console.teams.access import needs
 from console.teams.callers import TeamRequest

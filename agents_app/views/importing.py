@@ -6,10 +6,10 @@ from django.urls import reverse
 
 from agents_app import access
 from agents_app.forms.importing import DocumentForm
-from agents_app.forms.tools import refuse
 from agents_app.services import importing
 from agents_app.views.tool_frame import frame
 from console.core.errors import Refusal
+from console.core.forms import refuse
 from console.core.htmx import go
 from console.teams.access import needs
 from console.teams.callers import TeamRequest

@@ -8,7 +8,7 @@ from django.urls import reverse
 from django.views.decorators.http import require_http_methods, require_POST, require_safe
 
 from agents_app import access
-from agents_app.forms.tools import QueueForm, refuse
+from agents_app.forms.tools import QueueForm
 from agents_app.models import QueueItem
 from agents_app.queries import outside
 from agents_app.queries import tools as queries
@@ -16,6 +16,7 @@ from agents_app.services import queues as services
 from agents_app.tools.base import written_json
 from agents_app.views.tool_frame import ask, frame, url_of
 from console.core.errors import Refusal
+from console.core.forms import refuse
 from console.core.htmx import go
 from console.teams.access import needs, scope_for
 from console.teams.callers import TeamRequest

@@ -15,6 +15,7 @@ from agents_app.queries import detail
 from agents_app.queries.grants import granted
 from agents_app.queries.listing import listing
 from agents_app.views.frame import ACTIVE, frame
+from console.core import typed
 from console.teams.access import needs, scope_for, teams_for
 from console.teams.callers import TeamRequest
 from prompts_app.access import prompts_for
@@ -31,8 +32,7 @@ def agents(request: TeamRequest) -> HttpResponse:
     if scope:
         shown = shown.filter(team=scope)
     words = request.GET.get("q", "").replace("\0", "").strip()[:_LONGEST]
-    number = request.GET.get("page", "1")
-    page = listing(shown, words, int(number) if number.isascii() and number.isdecimal() and len(number) < 7 else 1)
+    page = listing(shown, words, typed.number(request.GET.get("page", ""), 1))
     may_build = request.caller.may("build")
     context = {"active": ACTIVE, "page": page, "words": words, "may_build": may_build, "templates": TEMPLATES.values()}
     return render(request, "agents/list.html", context)
@@ -76,8 +76,8 @@ def compare(request: TeamRequest, slug: str) -> HttpResponse:
     found = access.agent_for(request.caller, slug, to="inspect")
     context = frame(request, found, "compare")
     newest = context["versions"][0].number if context["versions"] else 1
-    new = access.version_for(found, _number(request, "b", newest))
-    old = access.version_for(found, _number(request, "a", max(1, new.number - 1)))
+    new = access.version_for(found, typed.number(request.GET.get("b", ""), newest))
+    old = access.version_for(found, typed.number(request.GET.get("a", ""), max(1, new.number - 1)))
     context |= {
         "old": old,
         "new": new,
@@ -86,11 +86,6 @@ def compare(request: TeamRequest, slug: str) -> HttpResponse:
         "differences": detail.differences(old, new, found.team_id),
     }
     return render(request, "agents/compare.html", context)
-
-
-def _number(request: TeamRequest, name: str, default: int) -> int:
-    text = request.GET.get(name, "")
-    return int(text) if text.isascii() and text.isdecimal() and len(text) < 10 else default
 
 
 @needs("view_team")

@@ -18,6 +18,7 @@ from agents_app.queries.trace import trace
 from agents_app.services import questions, rerunning
 from agents_app.services import runs as services
 from agents_app.services.approvals import why_not_decide
+from console.core import typed
 from console.core.errors import ProviderError, Refusal
 from console.core.htmx import go, is_htmx
 from console.teams.access import needs, scope_for
@@ -70,7 +71,8 @@ def run(request: TeamRequest, run_id: str) -> HttpResponse:
 def page_of(request: TeamRequest, run: Run, number: str = "") -> dict[str, Any]:
     """Return the context of a run's page, with one of its steps open where the address names one."""
     may_read = access.may_read(request.caller, run)
-    step = reading.step_of(run, int(number)) if number.isascii() and number.isdecimal() and len(number) < 8 else None
+    named = typed.number(number, None)
+    step = reading.step_of(run, named) if named is not None else None
     if number and step is None:
         raise Http404("The run has no such step.")
     may_stop = not run.is_over and access.runs_for(request.caller, "cancel").filter(pk=run.pk).exists()

@@ -8,12 +8,13 @@ from django.urls import reverse
 from django.views.decorators.http import require_POST, require_safe
 
 from agents_app import access
-from agents_app.forms.tools import ServerForm, refuse
+from agents_app.forms.tools import ServerForm
 from agents_app.models import Tool, ToolServer
 from agents_app.queries import tools as queries
 from agents_app.services import servers as services
 from agents_app.views.tool_frame import ask, frame, url_of
 from console.core.errors import Conflict, Refusal
+from console.core.forms import refuse
 from console.core.htmx import go
 from console.teams.access import needs, scope_for
 from console.teams.callers import TeamRequest

@@ -9,7 +9,7 @@ from django.urls import reverse
 from django.views.decorators.http import require_POST, require_safe
 
 from agents_app import access
-from agents_app.forms.tools import FORMS, TryForm, refuse
+from agents_app.forms.tools import FORMS, TryForm
 from agents_app.models import Tool
 from agents_app.queries import tools as queries
 from agents_app.services import servers, trying
@@ -20,6 +20,7 @@ from agents_app.tools.mcp.offers import offers_in
 from agents_app.tools.registry import KINDS
 from agents_app.views.tool_frame import ACTIVE, ask, frame, url_of
 from console.core.errors import Conflict, Refusal
+from console.core.forms import refuse
 from console.core.htmx import go
 from console.teams.access import needs, scope_for
 from console.teams.callers import TeamRequest

@@ -18,6 +18,7 @@ from agents_app.services import triggers as services
 from agents_app.tools.base import written_json
 from agents_app.triggers import payloads
 from agents_app.views.frame import frame
+from console.core import typed
 from console.core.errors import Refusal
 from console.core.htmx import go
 from console.teams.access import needs
@@ -95,8 +96,7 @@ def edit_trigger(request: TeamRequest, slug: str, trigger_id: uuid.UUID) -> Http
     seen = trigger.revision
     form = TriggerForm.of(trigger, request.POST if request.method == "POST" else None)
     if form.is_bound and form.is_valid():
-        fields, sent = form.cleaned_data, request.POST.get("seen_revision", "")
-        seen = int(sent) if sent.isdecimal() and len(sent) < 10 else seen
+        fields, seen = form.cleaned_data, typed.number(request.POST.get("seen_revision", ""), seen)
         try:
             changed = services.change_trigger(
                 actor=request.caller.actor,

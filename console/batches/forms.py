@@ -6,7 +6,6 @@ from django import forms
 from django.db.models import QuerySet
 
 from console.batches.endpoints import ENDPOINTS
-from console.core.errors import Refusal
 from console.teams.models import Environment, Team
 
 _WORDS = {
@@ -41,7 +40,3 @@ class NewBatchForm(forms.Form):
         super().__init__(*args, **kwargs)
         choices: forms.ModelChoiceField[Team] = self.fields["team"]  # type: ignore[assignment]
         choices.queryset = teams
-
-    def refuse(self, refusal: Refusal) -> None:
-        """Show a service's refusal at the field it names, or above the form."""
-        self.add_error(refusal.param if refusal.param in self.fields else None, refusal.message)

@@ -1,6 +1,5 @@
 """What the pages of batches show; never writes."""
 
-import uuid
 from dataclasses import dataclass
 
 from django.db.models import Count, Min, QuerySet
@@ -8,6 +7,7 @@ from django.db.models import Count, Min, QuerySet
 from console.batches.models import Batch, File, Line, LineState, State
 from console.batches.models.batches import ACTIVE, TERMINAL
 from console.core.clock import now
+from console.core.ids import parse_id
 
 PAGE = 25
 _TONES = {
@@ -92,18 +92,11 @@ def page(batches: QuerySet[Batch], cursor: str = "") -> Page:
     """Return what runs, and one page of what is over, newest first. The cursor is the last id seen."""
     running = [Row(batch) for batch in batches.filter(state__in=ACTIVE).order_by("-pk")[:100]] if not cursor else []
     over = batches.filter(state__in=TERMINAL).order_by("-pk")
-    if cursor:
-        over = over.filter(pk__lt=_after(cursor))
+    if last := parse_id(cursor):
+        over = over.filter(pk__lt=last)
     found = list(over[: PAGE + 1])
     older = found[PAGE - 1].pk.hex if len(found) > PAGE else None
     return Page(running, [Row(batch) for batch in found[:PAGE]], older, is_first=not cursor)
-
-
-def _after(cursor: str) -> uuid.UUID:
-    try:
-        return uuid.UUID(hex=cursor)
-    except ValueError:
-        return uuid.UUID(int=(1 << 128) - 1)
 
 
 def error_groups(batch: Batch) -> list[ErrorGroup]:

@@ -21,6 +21,7 @@ from console.batches.services import batches as services
 from console.batches.services.creator import Creator
 from console.batches.services.files import upload_file
 from console.core.errors import Refusal
+from console.core.forms import refuse
 from console.core.htmx import go, is_htmx
 from console.teams.access import needs, scope_for, teams_for
 from console.teams.callers import TeamRequest
@@ -91,7 +92,7 @@ def new_batch(request: TeamRequest) -> HttpResponse:
             )
             made = services.create_batch(creator=creator, file=file, endpoint=given["endpoint"])
         except Refusal as refusal:
-            form.refuse(refusal)
+            refuse(form, refusal)
         else:
             return go(request, reverse("batches:batch", args=[made.pk]), "Batch queued. It starts when chat is quiet.")
     status = 422 if form.is_bound else 200

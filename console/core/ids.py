@@ -37,12 +37,17 @@ def request_id(identifier: uuid.UUID) -> str:
     return f"{_PREFIX}{identifier.hex}"
 
 
-def parse_request_id(text: str) -> uuid.UUID | None:
-    """Return the id in `req_…` or in a plain UUID; None when it is neither."""
+def parse_id(text: str, prefix: str = "") -> uuid.UUID | None:
+    """Return the id in a UUID, with or without what its public form begins with (`run_`); None where there is none."""
     try:
-        return uuid.UUID(text.strip().removeprefix(_PREFIX))
+        return uuid.UUID(text.removeprefix(prefix))
     except ValueError:
         return None
+
+
+def parse_request_id(text: str) -> uuid.UUID | None:
+    """Return the id in `req_…` or in a plain UUID; None when it is neither."""
+    return parse_id(text.strip(), _PREFIX)
 
 
 def parse_response_id(text: str) -> uuid.UUID | None:

@@ -6,7 +6,6 @@ from django import forms
 from django.db.models import QuerySet
 
 from console.catalog.models import ModelVersion
-from console.core.errors import Refusal
 from console.knowledge import files
 from console.knowledge.likeness import MEASURED
 from console.knowledge.models import Collection, Document, Language
@@ -14,11 +13,6 @@ from console.knowledge.services.documents import MOST_CHARACTERS
 from console.teams.models import Team
 
 ORGANISATION = "-"  # no team has such a slug
-
-
-def refuse(form: forms.Form, refusal: Refusal) -> None:
-    """Show a service's refusal at the field it names, or above the form."""
-    form.add_error(refusal.param if refusal.param in form.fields else None, refusal.message)
 
 
 class CollectionForm(forms.Form):

@@ -1,13 +1,13 @@
 """What the page names: the team, the prompt, the set-up, the case. Looked up for whoever looks at it."""
 
 import json
-import uuid
 from dataclasses import replace
 
 from django.core.exceptions import PermissionDenied
 from django.http import HttpRequest
 
 from console.core.errors import NotFound, Refusal
+from console.core.ids import parse_id
 from console.evals.models import TestCase
 from console.playground import choices
 from console.playground.bench import LETTERS, Bench, SetUp
@@ -85,10 +85,7 @@ def case(request: TeamRequest, typed: Bench, prompt: Prompt | None) -> TestCase 
     """Return the case that was chosen, None without one; cases are the owning team's alone."""
     if prompt is None or not typed.case:
         return None
-    try:
-        wanted = uuid.UUID(typed.case)
-    except ValueError:
-        return None
+    wanted = parse_id(typed.case)
     return next((one for one in choices.cases(request.caller, prompt) if one.pk == wanted), None)
 
 

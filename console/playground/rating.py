@@ -1,14 +1,12 @@
 """Keep what somebody said of an answer they got here."""
 
-import uuid
-
 from django.db import transaction
 
 from console.audit import actions
 from console.audit.models import AuditEvent, EventType
 from console.audit.services import record
 from console.core.errors import NotFound
-from console.core.ids import request_id
+from console.core.ids import parse_request_id, request_id
 from console.teams.callers import Actor
 from console.teams.models import Team
 
@@ -29,8 +27,6 @@ def rate(*, actor: Actor, request: str, says: str) -> None:
 
 
 def _line(actor: Actor, request: str) -> AuditEvent | None:
-    try:
-        identifier = uuid.UUID(request.removeprefix("req_"))
-    except ValueError:
-        return None
-    return AuditEvent.objects.filter(pk=identifier, type=EventType.PLAYGROUND, actor_id=actor.id).first()
+    lines = AuditEvent.objects.filter(type=EventType.PLAYGROUND, actor_id=actor.id)
+    identifier = parse_request_id(request)
+    return lines.filter(pk=identifier).first() if identifier else None

@@ -6,7 +6,7 @@ from django import forms
 from django.db.models import QuerySet
 from django.http import QueryDict
 
-from console.core.errors import BadInput, Refusal
+from console.core.errors import BadInput
 from console.teams.models import Team
 from console.touchpoints.fields import LONGEST, spend
 from console.touchpoints.latency import SENTENCES
@@ -20,11 +20,6 @@ _EXPECTED = [
 ]
 _PLAIN = {"autocomplete": "off"}
 _LARGEST = 1_000_000
-
-
-def refuse(form: forms.Form, refusal: Refusal) -> None:
-    """Show a service's refusal at the field it names, or above the form."""
-    form.add_error(refusal.param if refusal.param in form.fields else None, refusal.message)
 
 
 class ExpectationForm(forms.Form):

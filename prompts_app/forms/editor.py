@@ -10,7 +10,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from console.core import strict_json
+from console.core import strict_json, typed
 from console.core.errors import BadInput
 from prompts_app.models import Kind
 from prompts_app.text.content import MOST_MESSAGES, ROLES
@@ -237,13 +237,9 @@ def from_post(kind: str, post: Mapping[str, str]) -> Editor:
         {name: post.get(f"p-{name}", "").strip() for name in NUMBERS},
         _lines(post.get("p-more", "")),
         post.get("message", ""),
-        _whole(post.get("base", "")),
-        _whole(post.get("was", "")),
+        typed.number(post.get("base", ""), None),
+        typed.number(post.get("was", ""), None),
     )
-
-
-def _whole(text: str) -> int | None:
-    return int(text) if text.isdecimal() and text.isascii() and len(text) < 10 else None
 
 
 def _lines(text: str) -> str:

@@ -5,16 +5,10 @@ from typing import Any
 from django import forms
 from django.db.models import QuerySet
 
-from console.core.errors import Refusal
 from console.teams.models import Team
 from prompts_app.models import Kind, Prompt, Visibility
 
 _MONO = {"class": "mono", "autocomplete": "off", "spellcheck": "false"}
-
-
-def refuse(form: forms.Form, refusal: Refusal) -> None:
-    """Show a service's refusal at the field it names, or above the form."""
-    form.add_error(refusal.param if refusal.param in form.fields else None, refusal.message)
 
 
 class TagsField(forms.CharField):

@@ -9,6 +9,7 @@ from django.urls import reverse
 from django.views.decorators.http import require_POST
 
 from console.core.errors import Refusal
+from console.core.forms import refuse
 from console.core.htmx import go, is_htmx
 from console.teams.access import OPERATOR, needs
 from console.teams.callers import TeamRequest
@@ -36,7 +37,7 @@ def git(request: TeamRequest) -> HttpResponse:
             else:
                 remotes.change(actor=request.caller.actor, credential=form.credential_to_set(), **given)
         except Refusal as refusal:
-            form.add_error(refusal.param if refusal.param in form.fields else None, refusal.message)
+            refuse(form, refusal)
         else:
             said = "Saved." if remote else "Connected. Test it, then sync for the first time."
             return go(request, reverse("prompts_git:git"), said)

@@ -9,6 +9,7 @@ from django.urls import reverse
 from django.views.decorators.http import require_POST
 
 from console.core.errors import Refusal
+from console.core.forms import refuse
 from console.core.htmx import go, is_htmx
 from console.teams.access import needs, scope_for
 from console.teams.callers import TeamRequest
@@ -17,7 +18,7 @@ from prompts_app import access, three_way
 from prompts_app.errors import BadText, StalePrompt
 from prompts_app.forms import editor as editing
 from prompts_app.forms.editor import Editor
-from prompts_app.forms.prompts import KIND_WORDS, NewPromptForm, refuse
+from prompts_app.forms.prompts import KIND_WORDS, NewPromptForm
 from prompts_app.models import Draft, Kind, Prompt, PromptVersion
 from prompts_app.queries import preview
 from prompts_app.queries.comparison import Sides, sides

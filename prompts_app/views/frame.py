@@ -6,6 +6,7 @@ from typing import Any
 
 from django.urls import reverse
 
+from console.core import typed
 from console.teams.callers import TeamRequest
 from prompts_app import tabs, where_used
 from prompts_app.models import Prompt, PromptVersion
@@ -65,8 +66,7 @@ def frame(
     rail_url: Callable[[int], str] | None = None,
 ) -> dict[str, Any]:
     """Return the context every page of a prompt begins with. `version` is the one looked at, the newest otherwise."""
-    before = request.GET.get("before", "")
-    page = detail.prompt_page(prompt, before=int(before) if before.isdecimal() and len(before) < 9 else None)
+    page = detail.prompt_page(prompt, before=typed.number(request.GET.get("before", ""), None))
     url_of = rail_url or (lambda number: reverse("prompts:version", args=[prompt.slug, number]))
     uses = where_used.uses_of(prompt)
     shown = version or prompt.head

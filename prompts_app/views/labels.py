@@ -7,12 +7,14 @@ from django.shortcuts import render
 from django.urls import reverse
 from django.views.decorators.http import require_POST
 
+from console.core import typed
 from console.core.errors import BadInput, Conflict, Refusal
+from console.core.forms import refuse
 from console.core.htmx import go, is_htmx
 from console.teams.access import needs, teams_for
 from console.teams.callers import TeamRequest
 from prompts_app import access, gates, where_used
-from prompts_app.forms.prompts import ReasonForm, RemoveLabelForm, refuse
+from prompts_app.forms.prompts import ReasonForm, RemoveLabelForm
 from prompts_app.models import USUAL_LABELS, Label, Prompt, PromptVersion, Review
 from prompts_app.queries import used
 from prompts_app.queries.comparison import compare
@@ -68,8 +70,8 @@ def _publish_or_ask(
 
 
 def _version(prompt: Prompt, text: str) -> PromptVersion:
-    if text.isdecimal() and text.isascii() and len(text) < 10:
-        return access.version_for(prompt, int(text))
+    if (number := typed.number(text, None)) is not None:
+        return access.version_for(prompt, number)
     assert prompt.head is not None
     return prompt.head
 
@@ -148,7 +150,7 @@ def roll_back(request: TeamRequest, slug: str) -> HttpResponse:
             prompt=prompt,
             label=name,
             reason=reason,
-            seen_revision=int(seen) if seen.isdecimal() and len(seen) < 9 else -1,
+            seen_revision=typed.number(seen, -1),
         )
     except Refusal as refusal:
         return _refused(request, prompt, refusal)

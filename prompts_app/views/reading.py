@@ -11,6 +11,7 @@ from django.urls import reverse
 from django.views.decorators.http import require_safe
 
 from console.catalog.access import aliases_for
+from console.core import typed
 from console.core.htmx import is_htmx
 from console.core.size import estimate_tokens
 from console.teams.access import needs, teams_for
@@ -106,8 +107,8 @@ def compare(request: TeamRequest, slug: str) -> HttpResponse:
     """Any two versions, beside each other or in one column."""
     row = access.prompt_for(request.caller, slug)
     newest = row.head.number if row.head else 1
-    new = _number(request.GET.get("b", ""), newest)
-    old = _number(request.GET.get("a", ""), _before(row, new))
+    new = typed.number(request.GET.get("b", ""), newest)
+    old = typed.number(request.GET.get("a", ""), _before(row, new))
     view = "inline" if request.GET.get("view") == "inline" else "side"
     a, b = access.version_for(row, min(old, new)), access.version_for(row, max(old, new))
     address = reverse("prompts:compare", args=[slug])
@@ -129,10 +130,6 @@ def compare(request: TeamRequest, slug: str) -> HttpResponse:
     context["new_labels"] = [one.label for one in page.labels if one.label.version_id == b.pk]
     template = "prompts/compare.html#comparison" if is_htmx(request) else "prompts/compare.html"
     return render(request, template, context)
-
-
-def _number(text: str, default: int) -> int:
-    return int(text) if text.isdecimal() and text.isascii() and len(text) < 10 else default
 
 
 def _before(row: Prompt, number: int) -> int:

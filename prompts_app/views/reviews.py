@@ -10,11 +10,12 @@ from django.urls import reverse
 from django.views.decorators.http import require_POST, require_safe
 
 from console.core.errors import Refusal
+from console.core.forms import refuse
 from console.core.htmx import done, go, is_htmx
 from console.teams.access import needs
 from console.teams.callers import TeamRequest
 from prompts_app import access, gates
-from prompts_app.forms.prompts import CommentForm, DecisionForm, refuse
+from prompts_app.forms.prompts import CommentForm, DecisionForm
 from prompts_app.models import Prompt, Review
 from prompts_app.queries import reviews as queries
 from prompts_app.queries.comparison import compare

@@ -5,11 +5,12 @@ from django.shortcuts import render
 from django.urls import reverse
 
 from console.core.errors import Refusal
+from console.core.forms import refuse
 from console.core.htmx import go
 from console.teams.access import needs, team_for, teams_for
 from console.teams.callers import TeamRequest
 from prompts_app import gates
-from prompts_app.forms.prompts import RuleForm, refuse
+from prompts_app.forms.prompts import RuleForm
 from prompts_app.models import USUAL_LABELS, LabelRule
 from prompts_app.services import labels
 from prompts_app.views.frame import ACTIVE

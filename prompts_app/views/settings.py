@@ -10,11 +10,12 @@ from django.urls import reverse
 from django.views.decorators.http import require_POST
 
 from console.core.errors import Refusal
+from console.core.forms import refuse
 from console.core.htmx import go
 from console.teams.access import needs, teams_for
 from console.teams.callers import TeamRequest
 from prompts_app import access, where_used
-from prompts_app.forms.prompts import RequireForm, SettingsForm, WaiverForm, refuse
+from prompts_app.forms.prompts import RequireForm, SettingsForm, WaiverForm
 from prompts_app.models import Kind, Prompt, Waiver
 from prompts_app.queries import required, used
 from prompts_app.services import prompts as services

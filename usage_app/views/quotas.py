@@ -13,6 +13,7 @@ from django.views.decorators.http import require_http_methods, require_safe
 
 from console.core.clock import now
 from console.core.errors import Refusal
+from console.core.forms import refuse
 from console.core.htmx import go, is_htmx
 from console.teams.access import needs, scope_for, teams_for
 from console.teams.callers import TeamRequest
@@ -43,7 +44,7 @@ class Question:
 def _ask(request: TeamRequest, question: Question, form: forms.Form, refusal: Refusal | None = None) -> HttpResponse:
     """Show the question, again with 422 when the answer could not be used."""
     if refusal and not form.errors:
-        form.add_error(refusal.param if refusal.param in form.fields else None, refusal.message)
+        refuse(form, refusal)
     template = "usage/quotas_form.html#dialog" if is_htmx(request) else "usage/quotas_form.html"
     context = {"active": "quotas", "question": question, "form": form, "back": _back(request)}
     return render(request, template, context, status=422 if form.errors else 200)

@@ -1,7 +1,7 @@
 """Parse and check what a person typed; the services keep the rules."""
 
 from console.catalog.forms.aliases import AliasForm, NewAliasForm
-from console.catalog.forms.base import VersionField, refuse
+from console.catalog.forms.base import VersionField
 from console.catalog.forms.providers import ProviderForm, presets
 from console.catalog.forms.versions import PriceForm, VersionForm, prices_typed
 
@@ -14,5 +14,4 @@ __all__ = [
     "VersionForm",
     "presets",
     "prices_typed",
-    "refuse",
 ]

@@ -6,12 +6,6 @@ from django import forms
 
 from console.catalog.models import ModelVersion
 from console.catalog.queries.comparison import lacks
-from console.core.errors import Refusal
-
-
-def refuse(form: forms.Form, refusal: Refusal) -> None:
-    """Show a service's refusal at the field it names, or above the form."""
-    form.add_error(refusal.param if refusal.param in form.fields else None, refusal.message)
 
 
 class VersionField(forms.ModelChoiceField):  # type: ignore[type-arg]

@@ -8,7 +8,7 @@ from django.shortcuts import render
 from django.urls import reverse
 
 from console.catalog import access, queries
-from console.catalog.forms import AliasForm, NewAliasForm, refuse
+from console.catalog.forms import AliasForm, NewAliasForm
 from console.catalog.links import links_on
 from console.catalog.models import Alias
 from console.catalog.notes import notes_on
@@ -16,6 +16,7 @@ from console.catalog.services import aliases as services
 from console.catalog.services import pins as pin_services
 from console.catalog.views import confirm
 from console.core.errors import Conflict, Refusal
+from console.core.forms import refuse
 from console.core.htmx import go, is_htmx
 from console.teams.access import OPERATOR, needs, scope_for
 from console.teams.callers import TeamRequest

@@ -10,11 +10,11 @@ from django.urls import reverse
 
 from console.catalog import access, queries
 from console.catalog.forms import pins as forms
-from console.catalog.forms import refuse
 from console.catalog.forms.pins import PinForm
 from console.catalog.models import Alias, Pin, PinProposal
 from console.catalog.services import pins
 from console.core.errors import Conflict, Refusal
+from console.core.forms import refuse
 from console.core.htmx import go, is_htmx
 from console.teams.access import OPERATOR, needs
 from console.teams.callers import TeamRequest

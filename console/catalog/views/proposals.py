@@ -7,10 +7,10 @@ from django.shortcuts import render
 from django.urls import reverse
 
 from console.catalog import access
-from console.catalog.forms import refuse
 from console.catalog.forms.proposals import ApproveForm, RejectForm, RuleForm
 from console.catalog.services import aliases, pins
 from console.core.errors import Refusal
+from console.core.forms import refuse
 from console.core.htmx import go, is_htmx
 from console.teams.access import OPERATOR, needs
 from console.teams.callers import TeamRequest

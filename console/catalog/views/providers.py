@@ -9,12 +9,13 @@ from django.urls import reverse
 from django.views.decorators.http import require_POST
 
 from console.catalog import access, families, queries
-from console.catalog.forms import ProviderForm, presets, prices_typed, refuse
+from console.catalog.forms import ProviderForm, presets, prices_typed
 from console.catalog.models import Provider
 from console.catalog.services import connection, imports
 from console.catalog.services import providers as services
 from console.catalog.views import confirm
 from console.core.errors import Conflict, Refusal
+from console.core.forms import refuse
 from console.core.htmx import go, is_htmx
 from console.teams.access import OPERATOR, needs
 from console.teams.callers import TeamRequest

@@ -11,12 +11,13 @@ from django.urls import reverse
 from django.views.decorators.http import require_POST
 
 from console.catalog import access, queries
-from console.catalog.forms import PriceForm, VersionForm, refuse
+from console.catalog.forms import PriceForm, VersionForm
 from console.catalog.models import ModelVersion, Provider
 from console.catalog.services import versions as services
 from console.catalog.views import confirm
 from console.core.clock import now
 from console.core.errors import Conflict, Refusal
+from console.core.forms import refuse
 from console.core.htmx import go, is_htmx
 from console.teams.access import OPERATOR, needs
 from console.teams.callers import TeamRequest

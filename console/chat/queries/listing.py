@@ -5,9 +5,9 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 
 from django.db.models import Exists, OuterRef, Q, QuerySet
-from django.utils.dateparse import parse_datetime
 
 from console.chat.models import Conversation, Message
+from console.core import typed
 from console.core.clock import now
 from console.teams.models import User
 
@@ -75,7 +75,7 @@ def listing(
     if search:
         rows = rows.filter(said_in(search))
     shows_pins = not search and not is_archive
-    moment = _moment(before)
+    moment = typed.moment(before)
     found = rows.filter(last_at__lt=moment) if moment else rows
     pinned: list[Conversation] = []
     if shows_pins:
@@ -86,11 +86,3 @@ def listing(
     older = page[PAGE - 1].last_at.isoformat() if len(page) > PAGE else ""
     groups = [Group("Pinned", pinned)] if pinned else []
     return Listing(groups + grouped(page[:PAGE], now().date(), pins=False), older, search, is_archive)
-
-
-def _moment(text: str) -> dt.datetime | None:
-    try:
-        found = parse_datetime(text.replace(" ", "+"))
-    except ValueError:
-        return None
-    return found if found is not None and found.tzinfo is not None else None

@@ -8,12 +8,12 @@ from typing import Any
 
 from django.db.models import Count, Exists, Max, Min, OuterRef, Q, QuerySet, Subquery
 from django.db.models.functions import Left
-from django.utils.dateparse import parse_datetime
 
 from console.chat import access
 from console.chat.markdown import excerpt
 from console.chat.models import Conversation, Feedback, Message, Widget
 from console.chat.queries.thread import Thread, thread
+from console.core import typed
 from console.core.clock import now
 from console.teams.callers import Caller
 from console.teams.models import Team
@@ -142,7 +142,7 @@ def listing(widget: Widget, *, state: str = "", before: str = "") -> Listing:
         rows = rows.filter(taken_by__isnull=False)
     elif state == "bad":
         rows = rows.filter(_unhappy())
-    moment = _moment(before)
+    moment = typed.moment(before)
     if moment is not None:
         rows = rows.filter(last_at__lt=moment)
     page = list(_with_ends(rows)[: PAGE + 1])
@@ -197,11 +197,3 @@ def state_of(conversation: Conversation) -> str:
     holder = conversation.taken_by_id, conversation.person_wanted_at
     parts = (pk, status, len(text), is_lost, *holder, rated["count"], rated["last"])
     return uuid.uuid5(uuid.NAMESPACE_OID, repr(parts)).hex
-
-
-def _moment(text: str) -> dt.datetime | None:
-    try:
-        found = parse_datetime(text.replace(" ", "+"))
-    except ValueError:
-        return None
-    return found if found is not None and found.tzinfo is not None else None

@@ -22,6 +22,7 @@ from console.chat.services import messages
 from console.chat.views.page import cannot_send, context_of, said_without_scripts, thread_of
 from console.core.errors import Refusal
 from console.core.htmx import go, is_htmx
+from console.core.ids import parse_id
 from console.teams.access import needs
 from console.teams.callers import TeamRequest
 
@@ -85,7 +86,7 @@ def conversation(request: TeamRequest, conversation_id: uuid.UUID) -> HttpRespon
     context = context_of(request, found)
     # Without scripts there are no dialogs: what they ask stands above the thread.
     context["asks"] = next((word for word in ("rename", "delete") if word in request.GET), "")
-    before = _id(request.GET.get("before", ""))
+    before = parse_id(request.GET.get("before", ""))
     if before is not None:
         context["thread"] = read_thread(found, request.caller.user, before=before)
         if is_htmx(request):
@@ -108,13 +109,6 @@ def export(request: TeamRequest, conversation_id: uuid.UUID, kind: str) -> HttpR
         response = JsonResponse(exporting.as_json(found), json_dumps_params={"ensure_ascii": False, "indent": 2})
     response["Content-Disposition"] = f'attachment; filename="conversation-{found.created_at:%Y%m%d}-{found.pk}.{kind}"'
     return response
-
-
-def _id(text: str) -> uuid.UUID | None:
-    try:
-        return uuid.UUID(text)
-    except ValueError:
-        return None
 
 
 def _mine(request: TeamRequest, conversation_id: uuid.UUID) -> Conversation:

@@ -18,6 +18,7 @@ from console.chat.services import handing_over
 from console.chat.views.page import cannot_send
 from console.core.errors import Refusal
 from console.core.htmx import go, is_htmx
+from console.core.ids import parse_id
 from console.teams.access import needs
 from console.teams.callers import TeamRequest
 
@@ -65,7 +66,7 @@ def _page(
     request: TeamRequest, found: Conversation, *, piece: str = "", status: int = 200, **more: Any
 ) -> HttpResponse:
     caller = request.caller
-    earlier = _id(request.GET.get("before", ""))
+    earlier = parse_id(request.GET.get("before", ""))
     context: dict[str, Any] = {
         "active": ACTIVE,
         "widget": found.widget,
@@ -87,13 +88,6 @@ def _page(
     return response
 
 
-def _id(text: str) -> uuid.UUID | None:
-    try:
-        return uuid.UUID(text)
-    except ValueError:
-        return None
-
-
 def _url(found: Conversation) -> str:
     return reverse("chat:visit", args=[found.widget_id, found.pk])
 
@@ -104,7 +98,7 @@ def take_over(request: TeamRequest, widget_id: uuid.UUID, conversation_id: uuid.
     """Answer a visitor oneself; `seen` is who had it on the page that was looked at."""
     found = access.visit_for(request.caller, widget_id, conversation_id, to="answer")
     assert request.caller.user is not None
-    person, seen = request.caller.user, _id(request.POST.get("seen", ""))
+    person, seen = request.caller.user, parse_id(request.POST.get("seen", ""))
     try:
         handing_over.take_over(actor=request.caller.actor, person=person, conversation=found, seen=seen)
     except TakenByOther as other:

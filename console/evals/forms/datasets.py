@@ -8,7 +8,6 @@ from django import forms
 
 from console.audit.models import Status
 from console.core.clock import now
-from console.core.errors import Refusal
 from console.evals.sampling import NEWEST, RANDOM, Wanted
 from console.evals.uploads import MOST_ITEMS
 from console.teams.models import ApiKey, Environment, Team
@@ -39,10 +38,6 @@ class TeamForm(forms.Form):
     @property
     def chosen_team(self) -> Team:
         return self.teams[self.cleaned_data["team"]]
-
-    def refuse(self, refusal: Refusal) -> None:
-        """Show a service's refusal at the field it names, or above the form."""
-        self.add_error(refusal.param if refusal.param in self.fields else None, refusal.message)
 
 
 class UploadForm(TeamForm):

@@ -6,7 +6,6 @@ from typing import Any
 
 from django import forms
 
-from console.core.errors import Refusal
 from console.evals.models import Dataset
 
 LOG = "log"
@@ -55,7 +54,3 @@ class ReplayForm(forms.Form):
         if not given.get("model") and not given.get("prompt") and not self.errors:
             self.add_error("model", "Choose another model, a version of a prompt, or both.")
         return given
-
-    def refuse(self, refusal: Refusal) -> None:
-        """Show a service's refusal at the field it names, or above the form."""
-        self.add_error(refusal.param if refusal.param in self.fields else None, refusal.message)

@@ -11,6 +11,7 @@ from django.views.decorators.http import require_http_methods, require_safe
 
 from console.catalog.access import aliases_for
 from console.core.errors import Refusal
+from console.core.forms import refuse
 from console.core.htmx import go
 from console.evals import access, uploads
 from console.evals.forms.datasets import NamedSampleForm, TeamForm, UploadForm
@@ -79,7 +80,7 @@ def new_dataset(request: TeamRequest) -> HttpResponse:
                 filename=file.name[:200],
             )
         except Refusal as refusal:
-            form.refuse(refusal)
+            refuse(form, refusal)
         else:
             return go(request, _to(made), f"Made the dataset {made.name}.")
     return _form_page(request, form)
@@ -101,7 +102,7 @@ def sample_dataset(request: TeamRequest) -> HttpResponse:
                 chosen=form.chosen(),
             )
         except Refusal as refusal:
-            form.refuse(refusal)
+            refuse(form, refusal)
         else:
             return go(request, _to(made), f"Copied {len(sample.items)} records. {sample.said}".strip())
     return _form_page(request, form, is_sample=True, **lists_for(request))

@@ -12,6 +12,7 @@ from django.views.decorators.http import require_http_methods, require_POST, req
 from console.catalog.access import aliases_for
 from console.catalog.models import Pin
 from console.core.errors import Refusal
+from console.core.forms import refuse
 from console.core.htmx import go, is_htmx
 from console.evals import access
 from console.evals.checks import EMBED_ALIAS, KINDS
@@ -90,7 +91,7 @@ def new_replay(request: TeamRequest) -> HttpResponse:
                 request, teams, may_sample=bool(sampled), data={**request.POST.dict(), "dataset": str(made.pk)}
             )
             form.is_valid()
-        (sample if is_drawn and made is None and refusal.param in sample.fields else form).refuse(refusal)
+        refuse(sample if is_drawn and made is None and refusal.param in sample.fields else form, refusal)
         return _form_page(request, form, sample, checks)
 
 

@@ -9,6 +9,7 @@ from django.urls import reverse
 from django.views.decorators.http import require_http_methods, require_POST, require_safe
 
 from console.core.errors import BadInput, Refusal
+from console.core.forms import refuse
 from console.core.htmx import go
 from console.evals import access
 from console.evals.forms.schedules import ScheduleForm
@@ -71,7 +72,7 @@ def new_schedule(request: TeamRequest, slug: str) -> HttpResponse:
         try:
             made = schedules.create_schedule(actor=request.caller.actor, prompt=prompt, **form.fields_of_schedule())
         except Refusal as refusal:
-            _blame(form, refusal)
+            refuse(form, refusal)
         else:
             return go(request, _to(made), "Scheduled. The first run has begun; it is the baseline.")
     return _form(request, prompt, form, models)
@@ -86,16 +87,10 @@ def change_schedule(request: TeamRequest, slug: str, schedule_id: uuid.UUID) -> 
         try:
             schedules.change_schedule(actor=request.caller.actor, schedule=found, **form.fields_of_schedule())
         except Refusal as refusal:
-            _blame(form, refusal)
+            refuse(form, refusal)
         else:
             return go(request, _to(found), "Saved. Its runs are yours from now on.")
     return _form(request, prompt, form, models_for(request, prompt), found)
-
-
-def _blame(form: ScheduleForm, refusal: Refusal) -> None:
-    """Put what a service refused at the field it is about."""
-    named = refusal.param if isinstance(refusal, BadInput) else None
-    form.add_error(named if named in form.fields else None, refusal.message)
 
 
 def _form(

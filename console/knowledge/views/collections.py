@@ -9,10 +9,11 @@ from django.urls import reverse
 from django.views.decorators.http import require_POST, require_safe
 
 from console.core.errors import Refusal
+from console.core.forms import refuse
 from console.core.htmx import go, is_htmx
 from console.knowledge import access, queries, where_used
 from console.knowledge.embedding import Asked
-from console.knowledge.forms import CollectionForm, SearchForm, refuse
+from console.knowledge.forms import CollectionForm, SearchForm
 from console.knowledge.models import Collection
 from console.knowledge.search import Search, search_now
 from console.knowledge.services import collections as services

@@ -8,10 +8,11 @@ from django.urls import reverse
 from django.views.decorators.http import require_safe
 
 from console.core.errors import Refusal
+from console.core.forms import refuse
 from console.core.htmx import go
 from console.knowledge import access
 from console.knowledge.errors import NothingChanged, StaleDocument
-from console.knowledge.forms import DocumentForm, refuse
+from console.knowledge.forms import DocumentForm
 from console.knowledge.models import Collection, Document
 from console.knowledge.services import documents as services
 from console.knowledge.views import versions

@@ -8,6 +8,7 @@ from django.shortcuts import render
 from django.urls import reverse
 from django.views.decorators.http import require_safe
 
+from console.core import typed
 from console.core.errors import Refusal
 from console.core.htmx import go
 from console.knowledge import access
@@ -54,8 +55,8 @@ def compare(request: TeamRequest, document_id: uuid.UUID) -> HttpResponse:
     """Two versions, `?a=` and `?b=`; without them the current one and the one before."""
     found = access.document_for(request.caller, document_id)
     current = found.current.number if found.current else 1
-    b = _number(request.GET.get("b", ""), current)
-    a = _number(request.GET.get("a", ""), max(1, b - 1))
+    b = typed.number(request.GET.get("b", ""), current)
+    a = typed.number(request.GET.get("a", ""), max(1, b - 1))
     old, new = access.version_for(found, min(a, b)), access.version_for(found, max(a, b))
     context = {
         **frame(request, found.collection),
@@ -66,10 +67,6 @@ def compare(request: TeamRequest, document_id: uuid.UUID) -> HttpResponse:
         **_difference(old, new),
     }
     return render(request, "knowledge/compare.html", context)
-
-
-def _number(text: str, default: int) -> int:
-    return int(text) if text.isdecimal() and text.isascii() and len(text) < 10 else default
 
 
 def _difference(old: DocumentVersion, new: DocumentVersion) -> dict[str, Any]:
@@ -87,7 +84,7 @@ def make_current(request: TeamRequest, document_id: uuid.UUID, number: int) -> H
         raise AssertionError("A document has a version from its first moment.")
     changed = ""
     if request.method == "POST":
-        seen = _number(request.POST.get("seen_current", ""), found.current.number)
+        seen = typed.number(request.POST.get("seen_current", ""), found.current.number)
         try:
             services.make_current(actor=request.caller.actor, document=found, version=to, seen_current=seen)
         except Refusal as refusal:

@@ -10,6 +10,7 @@ from django.views.decorators.http import require_GET, require_http_methods, requ
 
 from console.core.errors import Refusal
 from console.core.htmx import go
+from console.core.ids import parse_id
 from console.teams import access, queries
 from console.teams.access import needs
 from console.teams.callers import Caller, TeamRequest
@@ -21,14 +22,6 @@ from console.teams.services import keys as services
 from console.teams.views.questions import Question, ask, posted, refuse, shown_once, sign_in_first
 
 _STATES = {"usable": "Usable", **queries.STATES}
-
-
-def parse_cursor(text: str) -> uuid.UUID | None:
-    """Return the id a page starts after; nonsense starts at the beginning."""
-    try:
-        return uuid.UUID(text) if text else None
-    except ValueError:
-        return None
 
 
 def _allowed(caller: Caller, teams: list[Team]) -> frozenset[str]:
@@ -55,7 +48,7 @@ def keys(request: TeamRequest) -> HttpResponse:
         environment=environment if environment in Environment.values else "",
         state=state if state in _STATES else "",
         text=request.GET.get("q", "").strip()[:80],
-        cursor=parse_cursor(request.GET.get("cursor", "")),
+        cursor=parse_id(request.GET.get("cursor", "")),
     )
     context = {
         "active": "keys",

@@ -10,6 +10,7 @@ from django.views.decorators.http import require_http_methods, require_POST, req
 
 from console.core.errors import Refusal
 from console.core.htmx import go
+from console.core.ids import parse_id
 from console.teams import access, queries
 from console.teams.access import OPERATOR, needs
 from console.teams.callers import TeamRequest
@@ -18,7 +19,6 @@ from console.teams.forms.teams import AddPersonForm
 from console.teams.models import SignInLink, User
 from console.teams.services import people as services
 from console.teams.services.sign_in import make_sign_in_link
-from console.teams.views.keys import parse_cursor
 from console.teams.views.questions import Question, ask, go_back, posted, refuse, shown_once, sign_in_first
 
 _STATES = {"operators": "Operators", "disabled": "Disabled"}
@@ -32,7 +32,7 @@ def people(request: TeamRequest) -> HttpResponse:
         access.people_for(request.caller),
         text=request.GET.get("q", "").strip()[:80],
         state=state,
-        cursor=parse_cursor(request.GET.get("cursor", "")),
+        cursor=parse_id(request.GET.get("cursor", "")),
     )
     context = {
         "active": "teams",

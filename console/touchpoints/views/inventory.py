@@ -8,6 +8,7 @@ from django.shortcuts import render
 from django.urls import reverse
 from django.views.decorators.http import require_http_methods, require_safe
 
+from console.core import typed
 from console.core.htmx import go, is_htmx, toast
 from console.teams.access import needs, scope_for, teams_for
 from console.teams.callers import TeamRequest
@@ -64,8 +65,7 @@ def listing(
 ) -> HttpResponse:
     """Show the list, one of its lines open to be changed."""
     scope = scope_for(request.caller, request.GET.get("team", ""), access.VIEW)
-    wanted, raw = wanted_of(request), request.GET.get("page", "1")
-    number = int(raw) if raw.isascii() and raw.isdecimal() and len(raw) < 7 else 1
+    wanted, number = wanted_of(request), typed.number(request.GET.get("page", ""), 1)
     context: dict[str, Any] = {
         "active": ACTIVE,
         "summary": found.summary,

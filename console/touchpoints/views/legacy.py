@@ -9,11 +9,12 @@ from django.urls import reverse
 from django.views.decorators.http import require_http_methods
 
 from console.core.errors import Conflict, Refusal
+from console.core.forms import refuse
 from console.core.htmx import go
 from console.teams.access import needs, teams_for
 from console.teams.callers import TeamRequest
 from console.touchpoints import access, queries
-from console.touchpoints.forms import ChangeLegacyForm, LegacyForm, MigrateForm, of_legacy, refuse
+from console.touchpoints.forms import ChangeLegacyForm, LegacyForm, MigrateForm, of_legacy
 from console.touchpoints.models import LegacyTouchpoint, Status
 from console.touchpoints.services import legacy as services
 from console.touchpoints.views.inventory import ACTIVE

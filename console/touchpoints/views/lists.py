@@ -11,13 +11,14 @@ from django.views.decorators.http import require_http_methods, require_safe
 from console.audit import actions
 from console.audit.services import record
 from console.core.errors import Refusal
+from console.core.forms import refuse
 from console.core.htmx import go
 from console.teams.access import needs, scope_for, teams_for
 from console.teams.callers import TeamRequest
 from console.touchpoints import access, reading
 from console.touchpoints.errors import BadList
 from console.touchpoints.exporting import as_csv, as_dict
-from console.touchpoints.forms import ImportForm, refuse
+from console.touchpoints.forms import ImportForm
 from console.touchpoints.services import legacy as services
 from console.touchpoints.views.inventory import ACTIVE, inventory_of, wanted_of
 

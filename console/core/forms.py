@@ -1,0 +1,16 @@
+"""What forms have in common."""
+
+from django import forms
+
+from console.core.errors import Refusal
+
+
+def refuse(form: forms.BaseForm, refusal: Refusal) -> None:
+    """Show a service's refusal at the field it names, or above the form.
+
+    A form that calls a field otherwise than services do says so in `shown_at`, by the services' name.
+    """
+    named = refusal.param or ""
+    shown_at = getattr(form, "shown_at", {})
+    places = [shown_at.get(name, name) for name in (named, named.partition(".")[0])]
+    form.add_error(next((name for name in places if name in form.fields), None), refusal.message)
