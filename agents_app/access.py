@@ -39,7 +39,7 @@ from agents_app.models import (
 from console.core.clock import now
 from console.core.errors import NotFound
 from console.core.ids import parse_id
-from console.teams.access import teams_for
+from console.teams.access import denied, teams_for
 from console.teams.callers import Caller
 from console.teams.models import Team
 
@@ -72,7 +72,7 @@ def agent_for(caller: Caller, slug: str, to: str = "view") -> Agent:
     if agent is None:
         raise UnknownAgent(slug.replace("\x00", "?"))
     if to != "view" and not may(caller, agent, to):
-        raise PermissionDenied(f"Your role in {agent.team} does not allow that. An owner of the team can change it.")
+        raise denied(agent.team)
     return agent
 
 
@@ -123,9 +123,7 @@ def run_for(caller: Caller, run_id: str, to: str = "view") -> Run:
     if run is None:
         raise UnknownRun
     if to != "view" and not runs_for(caller, to).filter(pk=run.pk).exists():
-        raise PermissionDenied(
-            f"Your role in {run.agent.team} does not allow that. An owner of the team can change it."
-        )
+        raise denied(run.agent.team)
     return run
 
 
@@ -181,7 +179,7 @@ def _one(caller: Caller, rows: QuerySet[_Owned], pk: uuid.UUID, unknown: type[No
 
 def _check_may(caller: Caller, team: Team, to: str) -> None:
     if to != "view" and not caller.may(RIGHTS[to], team.pk):
-        raise PermissionDenied(f"Your role in {team} does not allow that. An owner of the team can change it.")
+        raise denied(team)
 
 
 def tools_for(caller: Caller, to: str = "view") -> QuerySet[Tool]:
@@ -241,9 +239,7 @@ def parked_message_for(caller: Caller, firing_id: uuid.UUID, to: str = "inspect"
     if firing is None:
         raise UnknownMessage
     if not may(caller, firing.trigger.agent, to):
-        raise PermissionDenied(
-            f"Your role in {firing.trigger.agent.team} does not allow that. An owner of the team can change it."
-        )
+        raise denied(firing.trigger.agent.team)
     return firing
 
 

@@ -11,7 +11,7 @@ from collections.abc import Iterable
 from django.core.exceptions import PermissionDenied
 from django.db.models import Q, QuerySet
 
-from console.teams.access import teams_for
+from console.teams.access import denied, teams_for
 from console.teams.callers import Caller
 from console.teams.models import Team
 from prompts_app.errors import UnknownLabel, UnknownPrompt, UnknownReview, UnknownVersion
@@ -49,7 +49,7 @@ def prompt_for(caller: Caller, slug: str, to: str = "view") -> Prompt:
     except Prompt.DoesNotExist:
         raise UnknownPrompt(slug) from None
     if to != "view" and not may(caller, prompt, to):
-        raise PermissionDenied(f"Your role in {prompt.team} does not allow that. An owner of the team can change it.")
+        raise denied(prompt.team)
     return prompt
 
 

@@ -6,7 +6,7 @@ from collections.abc import Iterable
 from django.core.exceptions import PermissionDenied
 from django.http import Http404
 
-from console.teams.access import teams_for
+from console.teams.access import denied, teams_for
 from console.teams.callers import Caller
 from console.teams.models import Team
 from usage_app.models import Quota, QuotaIncrease
@@ -28,11 +28,9 @@ def teams_to_limit(caller: Caller, teams: Iterable[Team]) -> list[Team]:
 
 def check_may_set(caller: Caller, team: Team, *, team_wide: bool) -> None:
     if not may_set(caller, team.pk, team_wide=team_wide):
-        raise PermissionDenied(
-            "Only operators limit a whole team; its owners limit keys and aliases inside it."
-            if team_wide
-            else "Your role does not allow that. An owner of the team can change it."
-        )
+        if team_wide:
+            raise PermissionDenied("Only operators limit a whole team; its owners limit keys and aliases inside it.")
+        raise denied(team)
 
 
 def quota_for(caller: Caller, public_id: uuid.UUID, to: str = "view_usage") -> Quota:

@@ -15,7 +15,7 @@ from agents_app.access import agents_for
 from agents_app.models import Agent, Audience
 from console.chat.errors import UnknownConversation, UnknownWidget
 from console.chat.models import Conversation, Message, Widget
-from console.teams.access import teams_for
+from console.teams.access import denied, teams_for
 from console.teams.callers import Caller
 from console.teams.models import Team
 from console.teams.rights import teams_of_people
@@ -120,7 +120,7 @@ def widget_for(caller: Caller, widget_id: uuid.UUID, to: str = "view") -> Widget
     if found is None:
         raise UnknownWidget
     if not any(caller.may(right, found.team_id) for right in _opens(caller, to)):
-        raise PermissionDenied(f"Your role in {found.team} does not allow that. An owner of the team can change it.")
+        raise denied(found.team)
     return found
 
 

@@ -28,7 +28,7 @@ from console.core.clock import now
 from console.core.errors import ProviderError, Refusal
 from console.gateway import pipeline, sync
 from console.gateway.connection import Connection
-from console.gateway.naming import resolve
+from console.gateway.going_on import may_person_go_on
 from console.gateway.reading import AnswerReader
 from console.gateway.refusing import Identify
 from console.gateway.types import Ask, Call
@@ -180,20 +180,6 @@ async def _end(fields: dict[str, Any]) -> None:
     log.error("The end of an answer could not be written.")
 
 
-def _may_go_on(call: Call) -> bool:
-    """Say whether whoever asked may still do this, by the newest snapshot this process has."""
-    here = pipeline.gateway()
-    here.refresh_soon()
-    snapshot = here.snapshots.current
-    if snapshot is None:
-        return True
-    try:
-        resolve(snapshot, call.identify(snapshot), call.plan.ask.model)
-    except Refusal:
-        return False
-    return True
-
-
 # Keeping what there is ------------------------------------------------------------------------------------------------
 
 _connections: dict[asyncio.AbstractEventLoop, Connection] = {}
@@ -233,7 +219,7 @@ async def _keep() -> None:
             if len(live.text) > len(live.kept) or moment - live.kept_at > seldom
         ]
         for live in due:
-            if live.call is not None and not _may_go_on(live.call):
+            if live.call is not None and not may_person_go_on(live.call):
                 live.cut(Status.REFUSED)
         if due:
             with suppress(psycopg.Error, OSError):  # the lease is longer than a short absence of the database

@@ -20,7 +20,7 @@ from console.evals.models import (
     TestCase,
     TestRun,
 )
-from console.teams.access import teams_for
+from console.teams.access import denied, teams_for
 from console.teams.callers import Caller
 from console.teams.models import Team
 from prompts_app import access
@@ -103,7 +103,7 @@ def teams_to(caller: Caller, to: str) -> list[Team]:
 
 def check_may(caller: Caller, to: str, team_id: uuid.UUID) -> None:
     if not may(caller, to, team_id):
-        raise PermissionDenied("Your role in this team does not allow that. An owner of the team can change it.")
+        raise denied()
 
 
 def datasets_for(caller: Caller) -> QuerySet[Dataset]:

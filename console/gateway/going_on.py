@@ -1,6 +1,8 @@
 """Whether whoever began a long call may still make it."""
 
 from console.core.clock import now
+from console.core.errors import Refusal
+from console.gateway.naming import resolve
 from console.gateway.types import Call
 
 
@@ -17,3 +19,16 @@ def may_go_on(call: Call) -> bool:
     if call.plan.alias == call.plan.version.label and call.plan.alias not in snapshot.aliases:
         return key.may_call_exact
     return not key.aliases or call.plan.alias in key.aliases
+
+
+def may_person_go_on(call: Call) -> bool:
+    """Say whether the person a call is for may still make it, by the newest snapshot this process has."""
+    call.here.refresh_soon()
+    snapshot = call.here.snapshots.current
+    if snapshot is None:
+        return True
+    try:
+        resolve(snapshot, call.identify(snapshot), call.plan.ask.model)
+    except Refusal:
+        return False
+    return True

@@ -12,7 +12,7 @@ from django.db.models import Q, QuerySet
 
 from console.knowledge.errors import UnknownCollection, UnknownDocument, UnknownDocumentVersion
 from console.knowledge.models import Collection, Document, DocumentVersion
-from console.teams.access import teams_for
+from console.teams.access import denied, teams_for
 from console.teams.callers import Caller
 from console.teams.models import Team
 
@@ -59,11 +59,9 @@ def collection_for(caller: Caller, collection_id: uuid.UUID, to: str = "view") -
     if found is None:
         raise UnknownCollection
     if to != "view" and not may_change(caller, found):
-        raise PermissionDenied(
-            f"Your role in {found.team} does not allow that. An owner of the team can change it."
-            if found.team
-            else "Only operators change the collections of the whole organisation."
-        )
+        if found.team is None:
+            raise PermissionDenied("Only operators change the collections of the whole organisation.")
+        raise denied(found.team)
     return found
 
 

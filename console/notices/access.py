@@ -7,7 +7,7 @@ from django.db.models import Q, QuerySet
 from django.http import Http404
 
 from console.notices.models import Channel, Delivery
-from console.teams.access import team_for, teams_for
+from console.teams.access import denied, team_for, teams_for
 from console.teams.callers import Caller
 from console.teams.models import Team
 
@@ -27,7 +27,7 @@ def channel_for(caller: Caller, channel_id: uuid.UUID) -> Channel:
     if channel is None:
         raise Http404("There is no such channel.")
     if channel.team_id is not None and not caller.may(RIGHT, channel.team_id):
-        raise PermissionDenied("Your role in this team does not allow that.")
+        raise denied(channel.team)
     return channel
 
 

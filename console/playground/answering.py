@@ -10,7 +10,7 @@ from console.core import words
 from console.core.errors import ProviderError, Refusal
 from console.core.ids import request_id
 from console.gateway import pipeline
-from console.gateway.naming import resolve
+from console.gateway.going_on import may_person_go_on
 from console.gateway.reading import AnswerReader
 from console.gateway.refusing import Identify
 from console.gateway.types import Ask, Call
@@ -45,7 +45,7 @@ async def events(identify: Identify, ask: Ask) -> AsyncGenerator[Event | None, N
             except TimeoutError:
                 if asking.done() and line.events.empty():
                     return
-                if line.call is not None and not _may_go_on(line.call):
+                if line.call is not None and not may_person_go_on(line.call):
                     line.call.cut_off = "access_ended"
                     yield Event("error", {"message": "You may not call this model for the team any more."})
                     return
@@ -101,17 +101,3 @@ def _figures(call: Call, reader: AnswerReader) -> dict[str, str]:
         "cost": words.money(call.cost_micros, settings.CURRENCY) if call.plan.price else "No price",
         "note": "Cut off at its limit of tokens." if reader.finish == "length" else "",
     }
-
-
-def _may_go_on(call: Call) -> bool:
-    """Say whether the person may still do this, by the newest snapshot this process has."""
-    here = pipeline.gateway()
-    here.refresh_soon()
-    snapshot = here.snapshots.current
-    if snapshot is None:
-        return True
-    try:
-        resolve(snapshot, call.identify(snapshot), call.plan.ask.model)
-    except Refusal:
-        return False
-    return True

@@ -24,6 +24,12 @@ SIGNED_IN = "signed_in"  # any person or key
 OPERATOR = "operator"  # operators only
 
 
+def denied(team: Team | None = None) -> PermissionDenied:
+    """Return what tells somebody that their role does not allow it; in `team`, where one team is meant."""
+    where = f" in {team}" if team else ""
+    return PermissionDenied(f"Your role{where} does not allow that. An owner of the team can change it.")
+
+
 def needs(right: str) -> Callable[[_View], _View]:
     """Declare what a route needs: PUBLIC, SIGNED_IN, OPERATOR, or a right the caller must have in some team.
 
@@ -42,7 +48,7 @@ def needs(right: str) -> Callable[[_View], _View]:
             if right == OPERATOR and not caller.is_operator:
                 raise PermissionDenied("Only operators of this installation can do that.")
             if right not in {PUBLIC, SIGNED_IN, OPERATOR} and not caller.may(right):
-                raise PermissionDenied("Your role does not allow that. An owner of the team can change it.")
+                raise denied()
             return view(request, *args, **kwargs)  # type: ignore[no-any-return]
 
         wrapper.needs = right  # type: ignore[attr-defined]
@@ -68,7 +74,7 @@ def team_for(caller: Caller, slug: str, to: str = "view_team") -> Team:
     except Team.DoesNotExist:
         raise Http404("There is no such team.") from None
     if not caller.may(to, team.pk):
-        raise PermissionDenied("Your role in this team does not allow that.")
+        raise denied(team)
     return team
 
 
@@ -106,7 +112,7 @@ def key_for(caller: Caller, key_id: uuid.UUID, to: str = "manage_keys") -> ApiKe
     except ApiKey.DoesNotExist:
         raise Http404("There is no such key.") from None
     if not caller.may(to, key.team_id):
-        raise PermissionDenied("Your role in this team does not allow that.")
+        raise denied(key.team)
     return key
 
 

@@ -4,11 +4,10 @@ import uuid
 from dataclasses import dataclass
 from typing import Any
 
-from django.core.exceptions import PermissionDenied
 from django.db.models import QuerySet
 
 from console.core.clock import now
-from console.teams.access import teams_for
+from console.teams.access import denied, teams_for
 from console.teams.callers import Caller
 from console.teams.models import Team
 from console.touchpoints import sources
@@ -69,4 +68,4 @@ def legacy_one_for(caller: Caller, legacy_id: uuid.UUID, to: str = VIEW) -> Lega
 
 def _check(caller: Caller, team: Team, to: str) -> None:
     if not caller.may(to, team.pk):
-        raise PermissionDenied(f"Your role in {team} does not allow that. An owner of the team can change it.")
+        raise denied(team)

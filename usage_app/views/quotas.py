@@ -4,7 +4,6 @@ import uuid
 from dataclasses import dataclass
 
 from django import forms
-from django.core.exceptions import PermissionDenied
 from django.core.paginator import Paginator
 from django.http import HttpResponse
 from django.shortcuts import render
@@ -15,7 +14,7 @@ from console.core.clock import now
 from console.core.errors import Refusal
 from console.core.forms import refuse
 from console.core.htmx import go, is_htmx
-from console.teams.access import needs, scope_for, teams_for
+from console.teams.access import denied, needs, scope_for, teams_for
 from console.teams.callers import TeamRequest
 from console.teams.models import Team
 from usage_app import access
@@ -92,7 +91,7 @@ def quotas(request: TeamRequest) -> HttpResponse:
 def set_quota(request: TeamRequest) -> HttpResponse:
     teams = access.teams_to_limit(request.caller, _teams(request))
     if not teams:
-        raise PermissionDenied("Your role does not allow that. An owner of the team can change it.")
+        raise denied()
     form = SetQuotaForm(request.POST or None, teams=teams, allows_team_wide=request.caller.is_operator)
     refusal = None
     if request.method == "POST" and form.is_valid():

@@ -3,7 +3,6 @@
 import uuid
 from typing import Any
 
-from django.core.exceptions import PermissionDenied
 from django.http import HttpResponse
 from django.shortcuts import render
 from django.urls import reverse
@@ -19,7 +18,7 @@ from console.evals.models import Dataset, DatasetItem
 from console.evals.queries import replays as queries
 from console.evals.sampling import MOST_BYTES
 from console.evals.services import datasets as services
-from console.teams.access import needs, scope_for
+from console.teams.access import denied, needs, scope_for
 from console.teams.callers import TeamRequest
 from console.teams.models import Team
 from prompts_app.access import prompts_for
@@ -49,7 +48,7 @@ def datasets(request: TeamRequest) -> HttpResponse:
 def _teams(request: TeamRequest, to: str) -> list[Team]:
     teams = access.teams_to(request.caller, to)
     if not teams:
-        raise PermissionDenied("Your role does not allow that. An owner of the team can change it.")
+        raise denied()
     return teams
 
 

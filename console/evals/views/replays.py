@@ -3,7 +3,6 @@
 import uuid
 from typing import Any
 
-from django.core.exceptions import PermissionDenied
 from django.http import HttpResponse
 from django.shortcuts import render
 from django.urls import reverse
@@ -25,7 +24,7 @@ from console.evals.queries.side_by_side import lines_of
 from console.evals.services import datasets as dataset_services
 from console.evals.services import replays as services
 from console.evals.views.datasets import lists_for, page_number, pages
-from console.teams.access import needs, scope_for
+from console.teams.access import denied, needs, scope_for
 from console.teams.callers import TeamRequest
 from console.teams.models import Team
 from prompts_app import access as library
@@ -59,7 +58,7 @@ def new_replay(request: TeamRequest) -> HttpResponse:
     """Choose, see what it would cost, and start. A sample is drawn before the estimate, which is of its calls."""
     teams = access.teams_to(request.caller, "start")
     if not teams:
-        raise PermissionDenied("Your role does not allow that. An owner of the team can change it.")
+        raise denied()
     sampled = [team for team in teams if access.may(request.caller, "sample", team.pk)]
     form = _form(request, teams, may_sample=bool(sampled), data=request.POST or None)
     is_drawn = request.POST.get("dataset") == LOG

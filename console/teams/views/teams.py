@@ -3,7 +3,6 @@
 import uuid
 
 from django.conf import settings
-from django.core.exceptions import PermissionDenied
 from django.http import HttpResponse
 from django.shortcuts import render
 from django.urls import reverse
@@ -147,7 +146,7 @@ def remove_member(request: TeamRequest, slug: str, membership_id: uuid.UUID) -> 
     member = access.member_for(team, membership_id)
     leaves = member.user == request.caller.user
     if not leaves and not request.caller.may("manage_members", team.pk):
-        raise PermissionDenied("Your role in this team does not allow that.")
+        raise access.denied(team)
     keys = queries.keys_of(member.user, team)
     people = User.objects.filter(memberships__team=team, is_active=True).exclude(pk=member.user_id)
     form = RemoveMemberForm(posted(request), people=people, has_keys=bool(keys))
