@@ -41,13 +41,6 @@ WHERE p.id = same.id AND p.deleted_at IS NULL AND p.calls <> coalesce(t.calls, 0
 """
 
 
-def horizon() -> int:
-    """Return the transaction number below which everything is committed and visible, or will never be."""
-    with connection.cursor() as cursor:
-        cursor.execute("SELECT audit_horizon()")
-        return int(cursor.fetchone()[0])
-
-
 def add_uses(from_tx: int, to_tx: int) -> int:
     """Add the calls of these transactions to the uses of every prompt that took part, by surface and by key.
 

@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from typing import Any
 from urllib.parse import urlsplit
 
-from agents_app.grants.parsing import Constraint, Constraints
+from agents_app.grants.parsing import Constraint, Constraints, is_number
 
 
 def outside(constraints: Constraints, arguments: Mapping[str, Any]) -> tuple[str, str] | None:
@@ -32,11 +32,7 @@ def _same(a: Any, b: Any) -> bool:
     """Compare as JSON does: true is not 1, and 1 is 1.0."""
     if isinstance(a, bool) or isinstance(b, bool):
         return a is b
-    return type(a) is type(b) and a == b or (_is_number(a) and _is_number(b) and a == b)
-
-
-def _is_number(value: Any) -> bool:
-    return isinstance(value, int | float) and not isinstance(value, bool)
+    return type(a) is type(b) and a == b or (is_number(a) and is_number(b) and a == b)
 
 
 def _equals(limit: Any, value: Any) -> str:
@@ -48,11 +44,11 @@ def _one_of(limit: list[Any], value: Any) -> str:
 
 
 def _min(limit: float, value: Any) -> str:
-    return "" if _is_number(value) and value >= limit else f"must be a number of at least {limit}"
+    return "" if is_number(value) and value >= limit else f"must be a number of at least {limit}"
 
 
 def _max(limit: float, value: Any) -> str:
-    return "" if _is_number(value) and value <= limit else f"must be a number of at most {limit}"
+    return "" if is_number(value) and value <= limit else f"must be a number of at most {limit}"
 
 
 def _max_length(limit: int, value: Any) -> str:

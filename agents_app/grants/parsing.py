@@ -131,7 +131,7 @@ def _is_count(value: Any) -> bool:
     return isinstance(value, int) and not isinstance(value, bool) and 1 <= value <= 1_000_000
 
 
-def _is_number(value: Any) -> bool:
+def is_number(value: Any) -> bool:
     return isinstance(value, int | float) and not isinstance(value, bool)
 
 
@@ -150,8 +150,8 @@ _CHECKS: Mapping[str, Any] = {
         if isinstance(value, list) and 0 < len(value) <= MOST_VALUES and all(map(_is_plain, value))
         else "a list of plain values"
     ),
-    "min": lambda value: "" if _is_number(value) else "a number",
-    "max": lambda value: "" if _is_number(value) else "a number",
+    "min": lambda value: "" if is_number(value) else "a number",
+    "max": lambda value: "" if is_number(value) else "a number",
     "max_length": lambda value: "" if _is_count(value) else "a whole number from 1",
     "prefix": lambda value: "" if isinstance(value, str) and value else "a text",
     "host": lambda value: "" if _is_texts(value) else "a list of host names",

@@ -91,7 +91,7 @@ def create_agent(
     agent.shared_with.set(teams)
     fields = pinned(team, checked(definition))
     agent.draft = AgentDraft.objects.create(agent=agent, changed_by_name=actor.name[:200], **fields)
-    note(actions.AGENT_CREATED, actor=actor, agent=agent, detail={"after": _shown(agent) | {"slug": slug} | fields})
+    note(actions.AGENT_CREATED, actor, agent, {"after": _shown(agent) | {"slug": slug} | fields})
     return agent
 
 
@@ -119,7 +119,7 @@ def change_agent(
     agent.save(update_fields=["name", "description", "audience"])
     after = _shown(agent)
     if before != after:
-        note(actions.AGENT_CHANGED, actor=actor, agent=agent, detail=changes(before, after))
+        note(actions.AGENT_CHANGED, actor, agent, changes(before, after))
     return agent
 
 
@@ -142,7 +142,7 @@ def archive_agent(*, actor: Actor, agent: Agent) -> None:
     agent.archived_at = now()
     agent.save(update_fields=["archived_at"])
     live = agent.live.number if agent.live else None
-    note(actions.AGENT_ARCHIVED, actor=actor, agent=agent, detail={"before": _shown(agent) | {"live": live}})
+    note(actions.AGENT_ARCHIVED, actor, agent, {"before": _shown(agent) | {"live": live}})
 
 
 @transaction.atomic
@@ -152,5 +152,5 @@ def delete_agent(*, actor: Actor, agent: Agent) -> None:
     if agent.versions.exists():
         raise StillUsed(f"{agent.name} was published, so records speak of it; archive it instead.")
     _check_free(agent)
-    note(actions.AGENT_DELETED, actor=actor, agent=agent, detail={"before": _shown(agent)})
+    note(actions.AGENT_DELETED, actor, agent, {"before": _shown(agent)})
     agent.delete()

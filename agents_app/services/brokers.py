@@ -10,9 +10,9 @@ from agents_app.brokers.trouble import BrokerTrouble
 from agents_app.errors import StaleTool, StillUsed
 from agents_app.models import Broker, Trigger
 from agents_app.services.naming import check_line, check_short_name
+from agents_app.services.noting import note
 from console.audit import actions
-from console.audit.actions import Action
-from console.audit.services import changes, record
+from console.audit.services import changes
 from console.core.clock import now
 from console.core.crypto import decrypt, encrypt
 from console.core.errors import Conflict
@@ -22,10 +22,6 @@ from console.teams.models import Team
 
 def _shown(broker: Broker) -> dict[str, Any]:
     return {"name": broker.name, "address": broker.address}
-
-
-def _note(action: Action, actor: Actor, broker: Broker, detail: dict[str, Any]) -> None:
-    record(action, actor=actor, target=broker, target_name=broker.slug, team=broker.team, detail=detail)
 
 
 @transaction.atomic
@@ -44,7 +40,7 @@ def create_broker(*, actor: Actor, team: Team, slug: str, name: str = "", url: s
             broker.save(force_insert=True)
     except IntegrityError:
         raise Conflict(f"{team} has a broker {slug!r} already.", param="slug") from None
-    _note(actions.BROKER_CREATED, actor, broker, {"after": {"slug": slug} | _shown(broker)})
+    note(actions.BROKER_CREATED, actor, broker, {"after": {"slug": slug} | _shown(broker)})
     return broker
 
 
@@ -69,7 +65,7 @@ def change_broker(
     broker.trouble, broker.checked_at = "", None
     broker.save()
     detail = changes(before, _shown(broker))
-    _note(actions.BROKER_CHANGED, actor, broker, detail | ({"secret": "changed"} if is_other else {}))
+    note(actions.BROKER_CHANGED, actor, broker, detail | ({"secret": "changed"} if is_other else {}))
     return broker
 
 
@@ -82,7 +78,7 @@ def look_at_broker(*, actor: Actor, broker: Broker) -> str:
         trouble = str(said)
     with transaction.atomic():
         Broker.objects.filter(pk=broker.pk).update(checked_at=now(), trouble=trouble[:500])
-        _note(actions.BROKER_LOOKED_AT, actor, broker, {"trouble": trouble} if trouble else {})
+        note(actions.BROKER_LOOKED_AT, actor, broker, {"trouble": trouble} if trouble else {})
     return trouble
 
 
@@ -93,5 +89,5 @@ def delete_broker(*, actor: Actor, broker: Broker) -> None:
     if names := [f"{one.agent.name}: {one.name}" for one in reading.select_related("agent")[:3]]:
         raise StillUsed(f"It is read by {', '.join(names)}. Remove these triggers first.")
     lost = broker.outgoing.filter(sent_at=None).count()
-    _note(actions.BROKER_DELETED, actor, broker, {"before": _shown(broker) | {"unsent": lost}})
+    note(actions.BROKER_DELETED, actor, broker, {"before": _shown(broker) | {"unsent": lost}})
     broker.delete()

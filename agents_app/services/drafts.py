@@ -35,5 +35,5 @@ def save_draft(*, actor: Actor, agent: Agent, seen_revision: int, **fields: Any)
     draft.revision += 1
     draft.changed_by_name, draft.changed_at = actor.name[:200], now()
     draft.save()
-    note(actions.AGENT_SAVED, actor=actor, agent=agent, detail=changes(before, after))
+    note(actions.AGENT_SAVED, actor, agent, changes(before, after))
     return draft

@@ -1,9 +1,9 @@
-"""What every write of an agent begins and ends with."""
+"""What writes of agents, and of what they are made of, begin and end with."""
 
 from typing import Any
 
 from agents_app.errors import StaleAgent
-from agents_app.models import Agent, AgentDraft, AgentMove
+from agents_app.models import Agent, AgentDraft, AgentMove, Broker, Tool, ToolServer
 from console.audit.actions import Action
 from console.audit.services import record
 from console.teams.actors import Actor
@@ -17,8 +17,11 @@ def locked(agent: Agent) -> Agent:
     return found
 
 
-def note(action: Action, *, actor: Actor, agent: Agent, detail: dict[str, Any], reason: str = "") -> None:
-    record(action, actor=actor, target=agent, target_name=agent.slug, team=agent.team, detail=detail, reason=reason)
+def note(
+    action: Action, actor: Actor, target: Agent | Tool | ToolServer | Broker, detail: dict[str, Any], reason: str = ""
+) -> None:
+    """Record a change of what its team knows by its short name."""
+    record(action, actor=actor, target=target, target_name=target.slug, detail=detail, reason=reason)
 
 
 def check_draft_is(draft: AgentDraft, seen_revision: int) -> None:

@@ -14,14 +14,14 @@ from agents_app.errors import StaleTool, StillUsed
 from agents_app.models import Tool, ToolServer
 from agents_app.services import tools
 from agents_app.services.naming import check_line, check_secret, check_short_name
+from agents_app.services.noting import note
 from agents_app.tools import web
 from agents_app.tools.base import ToolFailed
 from agents_app.tools.mcp.kind import address_of, suspend
 from agents_app.tools.mcp.offers import Offer, offers_in, tool_name
 from agents_app.tools.mcp.session import Changed, offers_of
 from console.audit import actions
-from console.audit.actions import Action
-from console.audit.services import changes, record
+from console.audit.services import changes
 from console.core.clock import now
 from console.core.crypto import encrypt
 from console.core.errors import BadInput, Conflict
@@ -36,10 +36,6 @@ Transport = ToolServer.Transport
 
 def _shown(server: ToolServer) -> dict[str, Any]:
     return {name: getattr(server, name) for name in _FIELDS} | {"secret": "set" if server.secret else "not set"}
-
-
-def _note(action: Action, actor: Actor, server: ToolServer, detail: dict[str, Any]) -> None:
-    record(action, actor=actor, target=server, target_name=server.slug, team=server.team, detail=detail)
 
 
 def check_address(transport: str, address: str) -> str:
@@ -85,7 +81,7 @@ def create_server(
     except IntegrityError:
         raise Conflict(f"{team} has a tool server {slug!r} already.", param="slug") from None
     after = {"slug": slug, "transport": transport} | _shown(server)
-    _note(actions.TOOL_SERVER_CREATED, actor, server, {"after": after})
+    note(actions.TOOL_SERVER_CREATED, actor, server, {"after": after})
     return server
 
 
@@ -129,7 +125,7 @@ def change_server(
         return server
     server.revision += 1
     server.save(update_fields=[*_FIELDS, "secret", "revision"])
-    _note(actions.TOOL_SERVER_CHANGED, actor, server, changes(before, after))
+    note(actions.TOOL_SERVER_CHANGED, actor, server, changes(before, after))
     if has_moved:
         for tool in _tools_of(server):
             suspend(tool, "Its server has another address since it was reviewed.")
@@ -163,7 +159,7 @@ def keep_offers(*, actor: Actor, server: ToolServer, found: list[Offer] | None, 
         server.found = [offer.as_row() for offer in found]
     server.save(update_fields=["trouble", "checked_at", "found"])
     detail = {"found": len(found)} if found is not None else {"trouble": trouble}
-    _note(actions.TOOL_SERVER_LOOKED_AT, actor, server, detail)
+    note(actions.TOOL_SERVER_LOOKED_AT, actor, server, detail)
     if found is not None:
         _compare(server, {offer.name: offer for offer in found})
     return server
@@ -224,7 +220,7 @@ def take_tool(
     except IntegrityError:
         raise Conflict(f"{slug} was taken over already.", param="name") from None
     detail = {"slug": slug, "kind": "mcp", "digest": offer.digest} | tools.shown(tool)
-    tools.note(actions.TOOL_CREATED, actor, tool, {"after": detail})
+    note(actions.TOOL_CREATED, actor, tool, {"after": detail})
     return tool
 
 
@@ -242,7 +238,7 @@ def review_tool(*, actor: Actor, tool: Tool, seen_digest: str) -> Tool:
     tool.suspended, tool.revision = "", tool.revision + 1
     tool.save(update_fields=["description", "parameters", "digest", "suspended", "revision"])
     after = {"description": tool.description, "parameters": tool.parameters, "digest": tool.digest}
-    tools.note(actions.TOOL_REVIEWED, actor, tool, changes(before, after))
+    note(actions.TOOL_REVIEWED, actor, tool, changes(before, after))
     return tool
 
 
@@ -256,4 +252,4 @@ def delete_server(*, actor: Actor, server: ToolServer) -> None:
     before = {"slug": server.slug} | _shown(server)
     server.deleted_at, server.secret = now(), ""
     server.save(update_fields=["deleted_at", "secret"])
-    _note(actions.TOOL_SERVER_DELETED, actor, server, {"before": before})
+    note(actions.TOOL_SERVER_DELETED, actor, server, {"before": before})

@@ -7,10 +7,11 @@ from django.db import IntegrityError, transaction
 from agents_app.errors import StaleTool, StillUsed
 from agents_app.models import Agent, Tool
 from agents_app.services.naming import check_line, check_secret, check_text, check_tool_name
+from agents_app.services.noting import note
 from agents_app.tools.base import Kind
 from agents_app.tools.registry import kind_of
 from console.audit import actions
-from console.audit.services import changes, record
+from console.audit.services import changes
 from console.core.clock import now
 from console.core.crypto import encrypt
 from console.core.errors import BadInput, Conflict
@@ -30,10 +31,6 @@ _OF_SERVERS = frozenset({"name", "effect", "is_idempotent", *_NUMBERS})
 def shown(tool: Tool) -> dict[str, Any]:
     """Return what the log may say of a tool: everything but the secret itself."""
     return {name: getattr(tool, name) for name in _FIELDS} | {"secret": "set" if tool.secret else "not set"}
-
-
-def note(action: actions.Action, actor: Actor, tool: Tool, detail: dict[str, Any], reason: str = "") -> None:
-    record(action, actor=actor, target=tool, target_name=tool.slug, team=tool.team, detail=detail, reason=reason)
 
 
 def _apply(tool: Tool, kind: Kind, fields: dict[str, Any]) -> None:

@@ -35,7 +35,7 @@ def _move(action: Action, *, actor: Actor, agent: Agent, to: AgentVersion, reaso
     )
     before: dict[str, Any] = {"live": was.number, **fields_of(was)} if was else {"live": None}
     detail = changes(before, {"live": to.number, **fields_of(to)})
-    note(action, actor=actor, agent=agent, detail=detail, reason=reason)
+    note(action, actor, agent, detail, reason=reason)
 
 
 @transaction.atomic

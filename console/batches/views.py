@@ -1,11 +1,8 @@
 """The pages of batches: list, one batch, a new one, cancel, run again, download."""
 
 import uuid
-from collections.abc import AsyncIterator, Iterator
 
-from asgiref.sync import sync_to_async
 from django.core.exceptions import PermissionDenied
-from django.core.handlers.asgi import ASGIRequest
 from django.db import transaction
 from django.http import Http404, HttpResponse, StreamingHttpResponse
 from django.shortcuts import render
@@ -20,6 +17,7 @@ from console.batches.models import Batch
 from console.batches.services import batches as services
 from console.batches.services.creator import Creator
 from console.batches.services.files import upload_file
+from console.core.downloads import download as streamed
 from console.core.errors import Refusal
 from console.core.forms import refuse
 from console.core.htmx import go, is_htmx
@@ -138,20 +136,10 @@ def download(request: TeamRequest, batch_id: uuid.UUID, what: str) -> StreamingH
         raise Http404("There is no such file.")
     with transaction.atomic():
         record(actions.FILE_READ, actor=request.caller.actor, target=file, team=found.team)
-    pieces = storage.chunks(file.pk)
-    body = _threaded(pieces) if isinstance(request, ASGIRequest) else pieces
-    response = StreamingHttpResponse(body, content_type="application/octet-stream")
-    response["Content-Disposition"] = f'attachment; filename="{_name(found, what)}"'
+    response = streamed(request, storage.chunks(file.pk), _name(found, what), "application/octet-stream")
     response["Content-Length"] = str(file.bytes)
     return response
 
 
 def _name(batch: Batch, what: str) -> str:
     return f"{batch.public_id}_{what}.jsonl"
-
-
-async def _threaded(pieces: Iterator[bytes]) -> AsyncIterator[bytes]:
-    """Read in a thread what a stream would otherwise collect as a whole first."""
-    following = sync_to_async(lambda: next(pieces, None), thread_sensitive=True)
-    while (piece := await following()) is not None:
-        yield piece

@@ -2,6 +2,7 @@
 
 import datetime as dt
 import re
+from collections.abc import Sequence
 from decimal import Decimal
 
 SYMBOLS = {
@@ -119,6 +120,12 @@ def day(moment: dt.datetime, now: dt.datetime) -> str:
 def in_full(moment: dt.datetime) -> str:
     moment = moment.astimezone(dt.UTC)
     return f"{moment.day} {moment:%b %Y, %H:%M:%S} UTC"
+
+
+def some(names: Sequence[str], most: int = 5) -> str:
+    """The first few, and how many more there are."""
+    more = len(names) - most
+    return ", ".join(names[:most]) + (f" and {more:,} more" if more > 0 else "")
 
 
 # In this order: most browsers claim to be the ones before them, too.

@@ -1,9 +1,8 @@
 """What tests say against a version that should get a label which asks for green ones."""
 
+from console.core import words
 from console.evals.models import TestCase, TestResult, TestRun
 from prompts_app.models import PromptVersion
-
-_MOST_NAMED = 5
 
 
 def latest_run(version: PromptVersion) -> TestRun | None:
@@ -26,12 +25,7 @@ def objections(version: PromptVersion, label: str) -> list[str]:
     found = []
     if red:
         are = "test is" if len(red) == 1 else "tests are"
-        found.append(f"{len(red)} {are} red on {run.model}: {_names(red)}.")
+        found.append(f"{len(red)} {are} red on {run.model}: {words.some(red)}.")
     if stale:
-        found.append(f"{_names(stale)} changed since the last run on v{version.number}; run the tests again.")
+        found.append(f"{words.some(stale)} changed since the last run on v{version.number}; run the tests again.")
     return found
-
-
-def _names(names: list[str]) -> str:
-    more = len(names) - _MOST_NAMED
-    return ", ".join(names[:_MOST_NAMED]) + (f" and {more} more" if more > 0 else "")

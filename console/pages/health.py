@@ -26,6 +26,7 @@ from console.embedded.defaults import socket_folder
 from console.gateway import snapshot
 from console.pages import sql
 from console.teams.access import PUBLIC, needs
+from console.telemetry import valkey
 
 Check = dict[str, Any]
 
@@ -147,15 +148,10 @@ def _snapshot() -> Check:
     return {"state": "ok"}
 
 
-@functools.cache
-def _valkey_client() -> redis.Redis:
-    return redis.Redis.from_url(settings.VALKEY_URL, socket_timeout=0.5, socket_connect_timeout=0.5, retry=None)
-
-
 def _valkey() -> Check:
     """Ask the broker. Without it calls and pages work; background work waits for its sweepers."""
     try:
-        _valkey_client().ping()
+        valkey.client().ping()
     except (redis.RedisError, OSError):
         return {"state": "away", "says": "Background work waits; calls and pages go on."}
     return {"state": "ok"}

@@ -7,13 +7,13 @@ from django.conf import settings
 
 
 @functools.cache
-def _client() -> redis.Redis:
+def client() -> redis.Redis:
     return redis.Redis.from_url(settings.VALKEY_URL, socket_timeout=0.5, socket_connect_timeout=0.5, retry=None)
 
 
 def queue_lengths() -> dict[str, int]:
     """Return the length of each lane's queue; raises redis.RedisError or OSError where the broker does not answer."""
-    with _client().pipeline(transaction=False) as pipe:
+    with client().pipeline(transaction=False) as pipe:
         for lane in settings.LANES:
             pipe.llen(lane)
         return dict(zip(settings.LANES, pipe.execute(), strict=True))

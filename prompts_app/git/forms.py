@@ -6,9 +6,9 @@ from django import forms
 from django.utils.safestring import mark_safe
 
 from prompts_app.git.models import GitRemote
+from prompts_app.git.remotes import FIELDS
 
 _PLAIN = {"autocomplete": "off", "spellcheck": "false", "class": "mono"}
-_FIELDS = ("address", "branch", "username", "host_key", "syncs_on_publish", "every_minutes")
 
 
 class RemoteForm(forms.Form):
@@ -47,7 +47,7 @@ class RemoteForm(forms.Form):
 
     def __init__(self, *args: Any, remote: GitRemote | None = None, **kwargs: Any) -> None:
         if remote is not None:
-            kwargs["initial"] = {name: getattr(remote, name) for name in _FIELDS}
+            kwargs["initial"] = {name: getattr(remote, name) for name in FIELDS}
         super().__init__(*args, **kwargs)
         if remote is not None and remote.has_credential:
             self.fields["credential"].label = "New credential"
@@ -58,7 +58,7 @@ class RemoteForm(forms.Form):
             del self.fields["clear_credential"]
 
     def fields_to_set(self) -> dict[str, Any]:
-        return {name: self.cleaned_data[name] for name in _FIELDS}
+        return {name: self.cleaned_data[name] for name in FIELDS}
 
     def credential_to_set(self) -> str | None:
         """Return the credential to set, "" to take it away, None to leave it."""

@@ -19,7 +19,7 @@ from prompts_app.models import Prompt
 
 TASK = "prompts.git_sync"
 _BRANCH = re.compile(r"(?!.*(?:\.\.|//|\.lock$))[A-Za-z0-9][A-Za-z0-9._/-]{0,98}[A-Za-z0-9]\Z|[A-Za-z0-9]\Z")
-_FIELDS = ("address", "branch", "username", "host_key", "syncs_on_publish", "every_minutes")
+FIELDS = ("address", "branch", "username", "host_key", "syncs_on_publish", "every_minutes")
 _WANTS = {actions.PROMPT_CREATED, actions.PROMPT_CHANGED, actions.PROMPT_DELETED, actions.PROMPT_SAVED,
           actions.PROMPT_PUBLISHED, actions.PROMPT_ROLLED_BACK, actions.PROMPT_LABEL_REMOVED}  # fmt: skip
 _LONGEST_PAUSE = 7 * 24 * 60
@@ -30,7 +30,7 @@ def connected() -> GitRemote | None:
 
 
 def _shown(remote: GitRemote) -> dict[str, Any]:
-    return {name: getattr(remote, name) for name in _FIELDS} | {"credential": "set" if remote.credential else "not set"}
+    return {name: getattr(remote, name) for name in FIELDS} | {"credential": "set" if remote.credential else "not set"}
 
 
 def _check(remote: GitRemote) -> Address:
@@ -74,7 +74,7 @@ def change(*, actor: Actor, credential: str | None = None, **fields: Any) -> Git
     remote = _locked()
     before, was = _shown(remote), _origin(remote.address)
     for name, value in fields.items():
-        if name not in _FIELDS:
+        if name not in FIELDS:
             raise TypeError(f"A repository has no {name} to change.")
         setattr(remote, name, value.strip() if isinstance(value, str) else value)
     has_moved = _check(remote).origin != was
@@ -87,7 +87,7 @@ def change(*, actor: Actor, credential: str | None = None, **fields: Any) -> Git
         remote.credential = ""
     after = _shown(remote) | ({"credential": "set anew"} if credential else {})
     if before != after:
-        remote.save(update_fields=[*_FIELDS, "credential"])
+        remote.save(update_fields=[*FIELDS, "credential"])
         record(actions.GIT_CHANGED, actor=actor, target=remote, detail=changes(before, after))
     return remote
 

@@ -4,6 +4,7 @@ import datetime as dt
 
 from django.db import transaction
 
+from console.audit.sql.search import horizon
 from console.core.clock import now
 from prompts_app import sql
 from prompts_app.models import PromptKeyUse, PromptUse, PromptUseState
@@ -24,12 +25,12 @@ def roll_up_uses() -> int:
     state = PromptUseState.objects.select_for_update(skip_locked=True).filter(pk=1).first()
     if state is None:
         return 0
-    horizon = sql.horizon()
-    changed = sql.add_uses(state.next_tx, horizon) if horizon > state.next_tx else 0
+    end = horizon()
+    changed = sql.add_uses(state.next_tx, end) if end > state.next_tx else 0
     today = now().date()
     for uses in (PromptUse, PromptKeyUse):
         uses._default_manager.filter(day__lt=today - _KEPT).delete()
     sql.count_calls(today - CALLS_SPAN)
-    state.next_tx, state.at = max(horizon, state.next_tx), now()
+    state.next_tx, state.at = max(end, state.next_tx), now()
     state.save(update_fields=["next_tx", "at"])
     return changed

@@ -4,6 +4,7 @@ import logging
 
 from django.db import transaction
 
+from console.audit.sql.search import horizon
 from console.core.clock import now
 from usage_app.models import RollUpState
 from usage_app.sql import roll_up as sql
@@ -25,8 +26,8 @@ def _one_batch(step: int) -> tuple[int, int, bool]:
     if state is None:
         return 0, step, False
     # What is below the horizon is committed for good, so a call that commits late is above it and comes later, once.
-    horizon = sql.horizon()
-    step = min(step, horizon - state.next_tx)
+    end = horizon()
+    step = min(step, end - state.next_tx)
     if step <= 0:
         return 0, step, False
     while step > 1 and sql.holds_more_than(BATCH, state.next_tx, state.next_tx + step):
@@ -34,7 +35,7 @@ def _one_batch(step: int) -> tuple[int, int, bool]:
     calls = sql.roll_up(state.next_tx, state.next_tx + step)
     state.next_tx, state.at = state.next_tx + step, now()
     state.save(update_fields=["next_tx", "at"])
-    return calls, step, state.next_tx < horizon
+    return calls, step, state.next_tx < end
 
 
 def roll_up(limit: int = 1_000_000) -> int:

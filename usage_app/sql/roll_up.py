@@ -114,13 +114,6 @@ places AS ({_upsert("usage_usagetouchpoint", "day", _DAY, _PLACE, is_last_kept=T
 SELECT coalesce((SELECT sum(n) FROM grouped), 0)"""  # noqa: S608
 
 
-def horizon() -> int:
-    """Return the transaction number below which everything is committed and visible, or will never be."""
-    with connection.cursor() as cursor:
-        cursor.execute("SELECT audit_horizon()")
-        return int(cursor.fetchone()[0])
-
-
 def holds_more_than(limit: int, from_tx: int, to_tx: int) -> bool:
     """Say whether these transactions wrote more lines than that; reads no more than are needed to know."""
     with connection.cursor() as cursor:

@@ -1,12 +1,10 @@
 """The audit log: the list, one record beside it, its content, the live view and the export."""
 
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import Iterator
 from dataclasses import replace
 from typing import Any
 from urllib.parse import urlencode
 
-from asgiref.sync import sync_to_async
-from django.core.handlers.asgi import ASGIRequest
 from django.core.signing import Signer
 from django.http import Http404, HttpResponse, QueryDict, StreamingHttpResponse
 from django.shortcuts import render
@@ -17,6 +15,7 @@ from django.views.decorators.http import require_safe
 from console.audit.search import Criteria
 from console.audit.sql import search
 from console.core.clock import now
+from console.core.downloads import download
 from console.core.errors import BadInput, NotAllowed
 from console.core.htmx import go, is_htmx
 from console.core.ids import parse_request_id, parse_response_id, request_id
@@ -233,15 +232,7 @@ def audit_export(request: TeamRequest) -> HttpResponse | StreamingHttpResponse:
             sent += len(chunk)
         services.end_export(actor=actor, team=scope, export=export, rows=sent)
 
-    body = _threaded(pieces()) if isinstance(request, ASGIRequest) else pieces()
-    response = StreamingHttpResponse(body, content_type="text/csv" if kind == "csv" else "application/jsonl")
-    response["Content-Disposition"] = f'attachment; filename="audit-{now():%Y-%m-%d-%H%M}.{kind}"'
+    content_type = "text/csv" if kind == "csv" else "application/jsonl"
+    response = download(request, pieces(), f"audit-{now():%Y-%m-%d-%H%M}.{kind}", content_type)
     response["Cache-Control"] = "no-store"
     return response
-
-
-async def _threaded(pieces: Iterator[bytes]) -> AsyncIterator[bytes]:
-    """Read a blocking iterator piece by piece off the event loop. Django would collect a plain one whole."""
-    step = sync_to_async(lambda: next(pieces, None), thread_sensitive=True)
-    while (piece := await step()) is not None:
-        yield piece

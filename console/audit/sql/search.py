@@ -240,6 +240,7 @@ def since(criteria: Criteria, tx: int, limit: int = 100) -> tuple[list[AuditEven
 
 
 def horizon() -> int:
+    """Return the transaction number below which everything is committed and visible, or will never be."""
     with connection.cursor() as cursor:
         cursor.execute("SELECT audit_horizon()")
         return int(cursor.fetchone()[0])

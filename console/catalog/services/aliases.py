@@ -11,6 +11,7 @@ from console.catalog import where_used
 from console.catalog.models import Alias
 from console.catalog.names import check_alias_name
 from console.catalog.services.revisions import check_revision
+from console.core import words
 from console.core.errors import Conflict
 from console.teams.callers import Actor
 from console.teams.models import Team
@@ -93,9 +94,8 @@ def delete_alias(*, actor: Actor, alias: Alias) -> None:
         )
     holders = [use for use in where_used.uses_of(alias) if use.holds]
     if holders:
-        names = ", ".join(f"{use.kind} {use.name}" for use in holders[:5])
-        more = f" and {len(holders) - 5} more" if len(holders) > 5 else ""
-        raise Conflict(f"{alias.name} is in use by {names}{more}; take it out there first.")
+        names = words.some([f"{use.kind} {use.name}" for use in holders])
+        raise Conflict(f"{alias.name} is in use by {names}; take it out there first.")
     before = _shown(alias) | {
         pin.environment: str(pin.model_version) for pin in alias.pins.select_related("model_version__provider")
     }

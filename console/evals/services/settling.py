@@ -11,7 +11,7 @@ from console.evals.services import baselines, incidents, rounds
 from console.teams.actors import SYSTEM
 
 Outcome = Round.Outcome
-_LONGEST, _MOST_NAMED = 500, 5
+_LONGEST = 500
 _ANSWERED = {TestResult.Status.PASSED, TestResult.Status.FAILED}
 
 
@@ -67,7 +67,7 @@ def _judge(schedule: Schedule, found: Round, run: TestRun) -> None:
         )
     elif pair is None and drift.is_suspicious(seen, schedule.tolerance):
         found.outcome = Outcome.SUSPICIOUS
-        found.sentence = f"Passed before and not now: {_names(found.lost)}. Asked again at once."[:_LONGEST]
+        found.sentence = f"Passed before and not now: {words.some(found.lost)}. Asked again at once."[:_LONGEST]
     elif schedule.trouble:
         found.outcome, found.sentence = Outcome.INCOMPLETE, schedule.trouble
     else:
@@ -93,10 +93,10 @@ def _fine(schedule: Schedule, found: Round, run: TestRun, results: list[TestResu
         baselines.freeze(
             actor=SYSTEM, schedule=schedule, run=run, results=results, reason=f"{moved}.", keeps_passed=True
         )
-        still = f" Still counted as passed before: {_names(found.lost)}." if found.lost else ""
+        still = f" Still counted as passed before: {words.some(found.lost)}." if found.lost else ""
         found.sentence = f"{moved}. Taken as the baseline.{still}"[:_LONGEST]
     elif found.lost:
-        found.sentence = f"Failed once, which is no drift: {_names(found.lost)}."[:_LONGEST]
+        found.sentence = f"Failed once, which is no drift: {words.some(found.lost)}."[:_LONGEST]
     elif seen.not_compared:
         are = "test is" if seen.not_compared == 1 else "tests are"
         found.sentence = f"{seen.not_compared} {are} new or changed since the baseline, and not compared."
@@ -139,12 +139,7 @@ def _drifted(schedule: Schedule, run: TestRun, seen: drift.Comparison, pair: dri
     moved = _moved(schedule, run)
     since = f" since {moved}" if moved else ""
     said = f"{schedule.prompt.slug} fell from {_score(seen.before)} to {_score(seen.after)} on {schedule.model}{since}."
-    return (f"{said} No longer passes: {_names(lost)}." if lost else said)[:_LONGEST]
-
-
-def _names(names: list[str]) -> str:
-    more = len(names) - _MOST_NAMED
-    return ", ".join(names[:_MOST_NAMED]) + (f" and {more} more" if more > 0 else "")
+    return (f"{said} No longer passes: {words.some(lost)}." if lost else said)[:_LONGEST]
 
 
 def _score(value: float) -> str:

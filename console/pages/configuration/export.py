@@ -15,12 +15,12 @@ from console.pages.configuration.document import LARGEST
 from console.pages.configuration.export_knowledge import Beside
 from console.pages.configuration.export_yaml import written
 from console.pages.configuration.plan_pins import AROUND, state_of
+from console.pages.configuration.plan_providers import NUMBERS
 from console.teams.actors import Actor
 from console.teams.models import ApiKey, Environment, Team
 from usage_app.models import Metric, Quota
 
 ACTOR = Actor(kind="system", id=None, name="manage.py export")
-_NUMBERS = ("first_byte_seconds", "total_seconds", "max_concurrency", "requests_per_minute", "tokens_per_minute")
 _ROOM_FOR_THE_REST = 100_000  # of a file with documents: collections without them, and the notes at the end
 _SECRETS = ("url", "secret", "identity_secret")
 _HEAD = """\
@@ -95,7 +95,7 @@ def _providers(left_out: list[str]) -> list[dict[str, Any]]:
         row: dict[str, Any] = {"slug": provider.slug, "kind": provider.kind, "base_url": provider.base_url}
         if provider.has_secret:
             row["secret"] = {"env": variable(provider.slug)}
-        row |= {name: value for name in _NUMBERS if (value := getattr(provider, name)) is not None}
+        row |= {name: value for name in NUMBERS if (value := getattr(provider, name)) is not None}
         if not provider.is_enabled:
             left_out.append(f"that the provider {provider.slug} is disabled.")
         rows.append(row)

@@ -16,7 +16,7 @@ from console.pages.configuration.steps import FieldChange, Step, differences, dr
 if TYPE_CHECKING:
     from console.pages.configuration.plan import Plan
 
-_NUMBERS = (
+NUMBERS = (
     "first_byte_seconds", "total_seconds", "max_concurrency", "requests_per_minute", "tokens_per_minute",
 )  # fmt: skip
 
@@ -37,7 +37,7 @@ class ProviderPlan:
             self.plan.problem(entry, "base_url", refusal.message)
             return
         row = self.rows.get(slug)
-        numbers = {name: entry[name] for name in _NUMBERS if entry.has(name)}
+        numbers = {name: entry[name] for name in NUMBERS if entry.has(name)}
         if row is None:
             fields = [FieldChange(n, "none", shown(v)) for n, v in (("kind", entry.get("kind")), ("base_url", address))]
             if secret:
