@@ -90,26 +90,24 @@ def review_for(prompt: Prompt, review_id: uuid.UUID) -> Review:
     return found
 
 
-def check_may_cover(caller: Caller, covers: Iterable[Team]) -> None:
-    """Refuse somebody who makes a partial required for teams that are not theirs to bind; none means all teams."""
-    teams = list(covers)
-    if caller.is_operator or (teams and all(caller.may("manage_team", team.pk) for team in teams)):
-        return
-    raise PermissionDenied(
-        "Only operators make a partial required for every team; an owner can for the teams they own."
-    )
+def _bound(is_required: bool, covers: Iterable[Team]) -> frozenset[Team] | None:
+    """Return the teams that must include a partial; None means every team."""
+    teams = frozenset(covers)
+    return teams or None if is_required else frozenset()
 
 
 def check_may_require(
     caller: Caller, prompt: Prompt, *, is_required: bool | None, covers: Iterable[Team] | None
 ) -> None:
-    """Refuse a change of what a partial is required of by somebody who may not bind the teams before or after it."""
-    if is_required is None and covers is None:
+    """Refuse who would bind, or free, teams that are not theirs; None of both stays as it is."""
+    known = prompt.covers.all()
+    before = _bound(prompt.is_required, known)
+    after = _bound(prompt.is_required if is_required is None else is_required, known if covers is None else covers)
+    if caller.is_operator or before == after:
         return
-    if prompt.is_required:
-        check_may_cover(caller, prompt.covers.all())
-    if prompt.is_required if is_required is None else is_required:
-        check_may_cover(caller, prompt.covers.all() if covers is None else covers)
+    if before is not None and after is not None and all(caller.may("manage_team", team.pk) for team in before ^ after):
+        return
+    raise PermissionDenied("An owner makes a partial required of the teams they own. Only operators do for others.")
 
 
 def owning_teams(caller: Caller) -> QuerySet[Team]:

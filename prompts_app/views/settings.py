@@ -46,16 +46,11 @@ def require(request: TeamRequest, slug: str) -> HttpResponse:
     teams = teams_for(request.caller, "manage_team")
     form = RequireForm(request.POST, prompt=prompt, teams=teams)
     if form.is_valid():
-        wanted, chosen = form.cleaned_data["is_required"], list(form.cleaned_data["covers"])
         others = [team for team in prompt.covers.all() if not request.caller.may("manage_team", team.pk)]
+        wanted = {"is_required": form.cleaned_data["is_required"], "covers": [*form.cleaned_data["covers"], *others]}
         try:
-            if prompt.is_required:
-                access.check_may_cover(request.caller, chosen if others else prompt.covers.all())
-            if wanted:
-                access.check_may_cover(request.caller, chosen)
-            services.change_prompt(
-                actor=request.caller.actor, prompt=prompt, is_required=wanted, covers=[*chosen, *others]
-            )
+            access.check_may_require(request.caller, prompt, **wanted)
+            services.change_prompt(actor=request.caller.actor, prompt=prompt, **wanted)
         except PermissionDenied as denied:
             form.add_error("covers", str(denied))
         except Refusal as refusal:

@@ -52,11 +52,19 @@ def test_it_shows_own_and_shared_prompts_and_nobody_elses(cast: Cast) -> None:
 
 
 def test_only_who_may_binds_other_teams(cast: Cast) -> None:
-    access.check_may_cover(caller(cast.alice), [cast.team_a])
-    access.check_may_cover(caller(cast.operator), [])
-    for teams in ([], [cast.team_a, cast.team_b]):
-        with pytest.raises(PermissionDenied):
-            access.check_may_cover(caller(cast.alice), teams)
+    prompt = make.make_prompt(cast.team_a, "style", "x", kind="partial", visibility="organisation")
+    both, alice = [cast.team_a, cast.team_b], caller(cast.alice)
+    access.check_may_require(alice, prompt, is_required=True, covers=[cast.team_a])
+    access.check_may_require(caller(cast.operator), prompt, is_required=True, covers=[])
+    for teams in ([], both):
+        with pytest.raises(PermissionDenied, match="Only operators"):
+            access.check_may_require(alice, prompt, is_required=True, covers=teams)
+    prompts.change_prompt(actor=SYSTEM, prompt=prompt, is_required=True, covers=both)
+    prompt.refresh_from_db()
+    access.check_may_require(alice, prompt, is_required=True, covers=[cast.team_b])
+    for is_required, teams in ((False, both), (None, [cast.team_a]), (None, [])):
+        with pytest.raises(PermissionDenied, match="Only operators"):
+            access.check_may_require(alice, prompt, is_required=is_required, covers=teams)
 
 
 def test_it_says_who_uses_a_prompt_and_names_no_other_teams_in_a_refusal(cast: Cast) -> None:

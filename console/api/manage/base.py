@@ -29,12 +29,6 @@ class Strict(serializers.Serializer[Any]):
         return super().to_internal_value(data)
 
 
-class ErrorSerializer(serializers.Serializer[Any]):
-    """Every refusal has this shape."""
-
-    error = serializers.DictField(help_text="message, type, param, code, request_id")
-
-
 class Endpoint(APIView):
     """A view whose `needs` says who may come in; `needs_to` where a method needs more."""
 

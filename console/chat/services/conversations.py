@@ -1,6 +1,7 @@
 """Start a conversation and look after it."""
 
 from functools import partial
+from typing import Any
 
 from django.db import transaction
 
@@ -9,6 +10,7 @@ from console.audit import actions
 from console.audit.services import record
 from console.chat import answering
 from console.chat.models import Conversation, Message
+from console.chat.queries import exporting
 from console.core.clock import now
 from console.teams.callers import Actor
 from console.teams.models import Team, User
@@ -46,6 +48,13 @@ def archive(*, conversation: Conversation, is_archived: bool) -> Conversation:
     conversation.archived_at = now() if is_archived else None
     conversation.save(update_fields=["archived_at"])
     return conversation
+
+
+@transaction.atomic
+def export(*, actor: Actor, conversation: Conversation, form: str) -> str | dict[str, Any]:
+    """Return the conversation as `md`, text of the branch shown, or as `json`, an object with every branch."""
+    record(actions.CONVERSATION_EXPORTED, actor=actor, target=conversation, detail={"format": form})
+    return exporting.as_markdown(conversation) if form == "md" else exporting.as_json(conversation)
 
 
 @transaction.atomic

@@ -9,13 +9,10 @@ from django.shortcuts import render
 from django.urls import reverse
 from django.views.decorators.http import require_POST, require_safe
 
-from console.audit import actions
-from console.audit.services import record
 from console.chat import access, asking, files
 from console.chat.errors import CannotSend
 from console.chat.forms import StartForm, TitleForm
 from console.chat.models import Conversation
-from console.chat.queries import exporting
 from console.chat.queries.thread import thread as read_thread
 from console.chat.services import conversations as services
 from console.chat.services import messages
@@ -100,13 +97,11 @@ def conversation(request: TeamRequest, conversation_id: uuid.UUID) -> HttpRespon
 def export(request: TeamRequest, conversation_id: uuid.UUID, kind: str) -> HttpResponse:
     """A file of one's own: never shown by the browser, under a name of ours."""
     found = access.conversation_for(request.caller, conversation_id)
-    with transaction.atomic():  # before its first byte leaves
-        detail = {"format": kind}
-        record(actions.CONVERSATION_EXPORTED, actor=request.caller.actor, target=found, team=found.team, detail=detail)
+    content = services.export(actor=request.caller.actor, conversation=found, form=kind)
     if kind == "md":
-        response = HttpResponse(exporting.as_markdown(found), content_type="text/markdown; charset=utf-8")
+        response = HttpResponse(content, content_type="text/markdown; charset=utf-8")
     else:
-        response = JsonResponse(exporting.as_json(found), json_dumps_params={"ensure_ascii": False, "indent": 2})
+        response = JsonResponse(content, json_dumps_params={"ensure_ascii": False, "indent": 2})
     response["Content-Disposition"] = f'attachment; filename="conversation-{found.created_at:%Y%m%d}-{found.pk}.{kind}"'
     return response
 

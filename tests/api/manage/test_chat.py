@@ -85,6 +85,8 @@ def test_it_looks_after_conversations(cast: Cast, talk: Any) -> None:
     whole = call(alice, "GET", f"{url}export/").json()
     assert [one["text"] for one in whole["messages"]] == ["Write three subject lines.", "Here they are."]
     assert call(alice, "GET", f"{url}export/?as=markdown").json()["markdown"].startswith("# Winter\n")
+    exports = AuditEvent.objects.filter(action="conversation.exported", target_id=str(talk.pk), actor_id=cast.alice.pk)
+    assert [json.loads(line.detail)["format"] for line in exports.order_by("id")] == ["json", "md"]
     rated = f"messages/{talk.leaf_id}/feedback/"
     assert call(alice, "PUT", rated, {"is_good": False, "comment": "Dull."}).status_code == 204
     assert [(one.is_good, one.comment) for one in Feedback.objects.all()] == [(False, "Dull.")]

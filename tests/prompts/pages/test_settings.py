@@ -41,7 +41,14 @@ def test_a_partial_is_required_by_those_who_may_bind_others(cast: Cast, signed_i
     assert operator.post(url, {"is_required": "on"}).status_code == 302
     assert "theirs" in operator.get("/prompts/tone/-/settings/").content.decode().partition("Prompts that miss it")[2]
     assert owner.post(url, {}).status_code == 422, "what binds everybody is not an owner's to end"
-    assert Prompt.objects.get(slug="tone").is_required
+    assert (
+        operator.post(url, {"is_required": "on", "covers": [str(cast.team_a.pk), str(cast.team_b.pk)]}).status_code
+        == 302
+    )
+    assert owner.post(url, {"covers": [str(cast.team_a.pk)]}).status_code == 422, "Team B is bound by somebody else"
+    assert owner.post(url, {"is_required": "on"}).status_code == 302, "their own team they may free"
+    tone = Prompt.objects.get(slug="tone")
+    assert tone.is_required and list(tone.covers.all()) == [cast.team_b]
 
 
 def test_a_waiver_has_a_reason_and_an_end(cast: Cast, signed_in: SignedIn, bella: User) -> None:

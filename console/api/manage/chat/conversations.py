@@ -21,7 +21,6 @@ from console.api.manage.chat.shapes import (
 from console.api.pagination import page_of
 from console.chat import access, files
 from console.chat.models import Conversation, Message
-from console.chat.queries import exporting
 from console.chat.queries.listing import said_in
 from console.chat.services import conversations, messages
 from console.core.errors import BadInput, NotFound
@@ -170,5 +169,5 @@ class Export(ChatEndpoint):
         if kind not in {"json", "markdown"}:
             raise BadInput("as is json or markdown.", param="as")
         if kind == "json":
-            return Response(exporting.as_json(found))
-        return Response({"markdown": exporting.as_markdown(found)})
+            return Response(conversations.export(actor=self.actor, conversation=found, form="json"))
+        return Response({"markdown": conversations.export(actor=self.actor, conversation=found, form="md")})
