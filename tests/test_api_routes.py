@@ -113,6 +113,7 @@ FURTHER_IN: dict[tuple[str, str], int | tuple[int, ...]] = {
     ("api:prompts_git", "DELETE"): 404,
     **{("api:render_by_path", method): 404 for method in ("GET", "PATCH", "DELETE")},
     ("api:review_comments", "POST"): 403,
+    ("api:member", "DELETE"): 403,  # everybody takes themselves out, and this is somebody else
     # Conversations are their owner's: no key comes in, and who reads a shared one cannot change it.
     **{
         (f"api:{name}", method): 403

@@ -85,6 +85,14 @@ def member_for(team: Team, membership_id: uuid.UUID) -> Membership:
         raise Http404("There is no such member.") from None
 
 
+def member_to_remove(caller: Caller, team: Team, membership_id: uuid.UUID) -> Membership:
+    """Return the member to take out of a team; everybody may take themselves out."""
+    member = member_for(team, membership_id)
+    if member.user != caller.user and not caller.may("manage_members", team.pk):
+        raise denied(team)
+    return member
+
+
 def scope_for(caller: Caller, slug: str, right: str = "view_team") -> Team | None:
     """Return the team a page is narrowed to by `?team=slug`, None for all the caller's teams."""
     return team_for(caller, slug, to=right) if slug else None

@@ -2,6 +2,7 @@
 
 from typing import Any
 
+from django.db.models import Prefetch, QuerySet
 from django.urls import path
 from drf_spectacular.utils import OpenApiParameter, extend_schema
 from rest_framework import serializers
@@ -75,7 +76,9 @@ class AgentChangeSerializer(Strict):
     name = serializers.CharField(required=False)
     description = serializers.CharField(required=False, allow_blank=True)
     audience = serializers.ChoiceField(Audience.choices, required=False)
-    shared_with = serializers.ListField(child=serializers.CharField(), required=False)
+    shared_with = serializers.ListField(
+        child=serializers.CharField(), required=False, help_text="Teams you do not see stay as they are."
+    )
 
 
 class AgentDraftChangeSerializer(_Definition):
@@ -138,11 +141,6 @@ class AgentUsesSerializer(serializers.Serializer[Any]):
     hidden = serializers.IntegerField(help_text="How many more belong to teams that are not the caller's.")
 
 
-def _shown(agent: Agent) -> dict[str, Any]:
-    row = Agent.objects.select_related("team", "live").prefetch_related("shared_with").get(pk=agent.pk)
-    return dict(AgentSerializer(row).data)
-
-
 def _state(definition: Definition) -> dict[str, Any]:
     shown = fields_of(definition)
     if isinstance(definition, AgentVersion):
@@ -173,6 +171,15 @@ class AgentEndpoint(Endpoint):
     def agent(self, slug: str, to: str = "inspect") -> Agent:
         return access.agent_for(self.caller, slug, to)
 
+    def with_teams(self, rows: QuerySet[Agent]) -> QuerySet[Agent]:
+        """Have at hand what an answer shows: of the teams an agent is shared with, those the caller sees."""
+        seen = Prefetch("shared_with", teams_access.teams_for(self.caller))
+        return rows.select_related("team", "live").prefetch_related(seen)
+
+    def shown(self, agent: Agent, status: int = 200) -> Response:
+        row = self.with_teams(Agent.objects.filter(pk=agent.pk)).get()
+        return Response(AgentSerializer(row).data, status=status)
+
     def teams(self, slugs: list[str]) -> list[Team]:
         return [teams_access.team_for(self.caller, slug) for slug in slugs]
 
@@ -188,7 +195,7 @@ class Agents(AgentEndpoint):
         responses=listed(AgentSerializer),
     )
     def get(self, request: Any) -> Response:
-        rows = access.agents_for(self.caller).select_related("team", "live").prefetch_related("shared_with")
+        rows = self.with_teams(access.agents_for(self.caller))
         if team := request.query_params.get("team"):
             rows = rows.filter(team=teams_access.team_for(self.caller, team))
         return self.page(rows, AgentSerializer)
@@ -204,10 +211,10 @@ class Agents(AgentEndpoint):
         given["team"] = teams_access.team_for(self.caller, given["team"], to="build")
         given["shared_with"] = self.teams(given.get("shared_with", []))
         if "template" in given:
-            return Response(_shown(create_from_template(actor=self.actor, **given)), status=201)
+            return self.shown(create_from_template(actor=self.actor, **given), status=201)
         if "name" not in given:
             raise BadInput("Give the agent a name, or say a template.", param="name")
-        return Response(_shown(agents.create_agent(actor=self.actor, **given)), status=201)
+        return self.shown(agents.create_agent(actor=self.actor, **given), status=201)
 
 
 class Templates(AgentEndpoint):
@@ -226,7 +233,7 @@ class OneAgent(AgentEndpoint):
 
     @extend_schema(tags=["agents"], summary="Show an agent", responses=AgentSerializer)
     def get(self, request: Any, slug: str) -> Response:
-        return Response(_shown(self.agent(slug, "view")))
+        return self.shown(self.agent(slug, "view"))
 
     @extend_schema(
         tags=["agents"], summary="Change an agent's name or audience", request=AgentChangeSerializer,
@@ -236,8 +243,9 @@ class OneAgent(AgentEndpoint):
         agent = self.agent(slug, "edit")
         given = self.read(AgentChangeSerializer)
         if "shared_with" in given:
-            given["shared_with"] = self.teams(given["shared_with"])
-        return Response(_shown(agents.change_agent(actor=self.actor, agent=agent, **given)))
+            unseen = agent.shared_with.exclude(pk__in=teams_access.teams_for(self.caller))
+            given["shared_with"] = [*self.teams(given["shared_with"]), *unseen]
+        return self.shown(agents.change_agent(actor=self.actor, agent=agent, **given))
 
     @extend_schema(
         tags=["agents"], summary="Archive an agent nothing uses; delete one never published", responses={204: None}
@@ -339,7 +347,7 @@ class RollBack(AgentEndpoint):
         versions.roll_back_agent(
             actor=self.actor, agent=agent, to=to, reason=given["reason"], seen_revision=given["revision"]
         )
-        return Response(_shown(agent))
+        return self.shown(agent)
 
 
 class WhereUsed(AgentEndpoint):

@@ -4,6 +4,7 @@ import uuid
 from typing import Any
 
 from django.conf import settings
+from django.db import transaction
 from django.http import Http404
 from django.urls import path
 from drf_spectacular.utils import extend_schema
@@ -161,7 +162,7 @@ class Members(Endpoint):
 
 
 class OneMember(Endpoint):
-    needs, needs_to = "view_team", {"PATCH": "manage_members", "DELETE": "manage_members"}
+    needs, needs_to = "view_team", {"PATCH": "manage_members"}
 
     def _member(self, slug: str, pk: uuid.UUID, to: str) -> Membership:
         return access.member_for(access.team_for(self.caller, slug, to=to), pk)
@@ -180,12 +181,12 @@ class OneMember(Endpoint):
 
     @extend_schema(
         tags=["teams"],
-        summary="Remove a member; their keys stop unless handed over",
+        summary="Remove a member, or leave; keys of who goes stop unless handed over",
         request=MemberRemovalSerializer,
         responses={204: None},
     )
     def delete(self, request: Any, slug: str, pk: uuid.UUID) -> Response:
-        member = self._member(slug, pk, "manage_members")
+        member = access.member_to_remove(self.caller, access.team_for(self.caller, slug), pk)
         to = self.read(MemberRemovalSerializer).get("hand_keys_to") if request.data else None
         heir = Membership.objects.filter(team=member.team, user_id=to).select_related("user").first() if to else None
         if to and heir is None:
@@ -272,13 +273,14 @@ class OnePerson(Endpoint):
         given = self.read(PersonChangeSerializer)
         if "is_operator" in given:
             self.ask_again("say who is an operator", of_keys_too=True)
-        if "name" in given:
-            person = people.rename_person(actor=self.actor, user=person, name=given["name"])
-        if "is_operator" in given and given["is_operator"] != person.is_superuser:
-            person = people.set_operator(actor=self.actor, user=person, is_operator=given["is_operator"])
-        if "is_active" in given and given["is_active"] != person.is_active:
-            change = people.enable_person if given["is_active"] else people.disable_person
-            person = change(actor=self.actor, user=person)
+        with transaction.atomic():
+            if "name" in given:
+                person = people.rename_person(actor=self.actor, user=person, name=given["name"])
+            if "is_operator" in given:
+                person = people.set_operator(actor=self.actor, user=person, is_operator=given["is_operator"])
+            if "is_active" in given and given["is_active"] != person.is_active:
+                change = people.enable_person if given["is_active"] else people.disable_person
+                person = change(actor=self.actor, user=person)
         return Response(PersonSerializer(person).data)
 
 

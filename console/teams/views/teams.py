@@ -143,10 +143,8 @@ def change_role(request: TeamRequest, slug: str, membership_id: uuid.UUID) -> Ht
 def remove_member(request: TeamRequest, slug: str, membership_id: uuid.UUID) -> HttpResponse:
     """Take somebody out of the team; everybody may take themselves out."""
     team = access.team_for(request.caller, slug)
-    member = access.member_for(team, membership_id)
+    member = access.member_to_remove(request.caller, team, membership_id)
     leaves = member.user == request.caller.user
-    if not leaves and not request.caller.may("manage_members", team.pk):
-        raise access.denied(team)
     keys = queries.keys_of(member.user, team)
     people = User.objects.filter(memberships__team=team, is_active=True).exclude(pk=member.user_id)
     form = RemoveMemberForm(posted(request), people=people, has_keys=bool(keys))

@@ -5,6 +5,7 @@ import json
 import pytest
 from django.test import Client
 
+from agents_app.models import Agent
 from tests import make
 
 
@@ -51,6 +52,10 @@ def test_it_builds_publishes_and_rolls_back(api, cast):
     assert api("GET", "helper/where-used/").json() == {"data": [], "hidden": 0}
     changed = api("PATCH", "helper/", {"audience": "organisation"}).json()
     assert changed["audience"] == "organisation"
+    agent = Agent.objects.get(slug="helper")
+    agent.shared_with.set([cast.team_b])
+    shared = api("PATCH", "helper/", {"audience": "teams", "shared_with": []}).json()
+    assert shared["shared_with"] == [] and list(agent.shared_with.all()) == [cast.team_b], "teams one does not see stay"
     assert [one["slug"] for one in api("GET", "?team=team-a").json()["data"]] == ["helper"]
     assert api("DELETE", "helper/").status_code == 204 and api("GET", "helper/").status_code == 404
 

@@ -150,13 +150,17 @@ def test_unknown_addresses_and_methods_answer_in_json(program, cast):
     assert refused.status_code == 405 and refused.json()["error"]["request_id"]
 
 
-def test_it_changes_members_and_keeps_an_owner(program, cast):
+def test_it_changes_members_and_keeps_an_owner(program, cast, client):
     bob = Membership.objects.get(user=cast.bob)
     assert program("PATCH", f"teams/team-a/members/{bob.pk}/", {"role": "approver"}).status_code == 403
     assert program("PATCH", f"teams/team-a/members/{bob.pk}/", {"role": "member"}).json()["role"] == "member"
     alice = Membership.objects.get(user=cast.alice)
     assert program("DELETE", f"teams/team-a/members/{alice.pk}/").status_code == 400
     assert program("DELETE", f"teams/team-a/members/{bob.pk}/").status_code == 204
+    own = Membership.objects.get(user=make.make_member(cast.team_a))
+    client.force_login(own.user)
+    assert client.delete(f"/api/teams/team-a/members/{alice.pk}/").status_code == 403
+    assert client.delete(f"/api/teams/team-a/members/{own.pk}/").status_code == 204, "everybody may leave"
 
 
 def test_it_invites_and_revokes(program, cast):
