@@ -3,7 +3,7 @@
 from django.urls import path, register_converter
 
 from prompts_app.text.refs import LABEL, SLUG
-from prompts_app.views import editing, labels, library, reading, reviews, rules, settings
+from prompts_app.views import creating, editing, labels, library, reading, reviews, rules, settings
 
 
 class SlugConverter:
@@ -28,9 +28,9 @@ register_converter(LabelConverter, "label")
 app_name = "prompts"
 urlpatterns = [
     path("prompts/", library.prompts, name="prompts"),
-    path("prompts/new/", editing.new_prompt, name="new_prompt"),
-    path("prompts/new/-/check/", editing.check_new, name="check_new"),
-    path("prompts/new/-/draft/", editing.new_draft, name="new_draft"),
+    path("prompts/new/", creating.new_prompt, name="new_prompt"),
+    path("prompts/new/-/check/", creating.check_new, name="check_new"),
+    path("prompts/new/-/draft/", creating.new_draft, name="new_draft"),
     path("prompts/reviews/", reviews.reviews, name="reviews"),
     path("prompts/rules/", rules.rules, name="rules"),
     # Reading

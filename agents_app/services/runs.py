@@ -79,8 +79,6 @@ def start_run(
     if definition is None or definition.agent_id != agent.pk:
         raise NotReady([f"No version of {agent.name} is published."])
     given = check_input(definition, input)
-    depth = _depth(agent, called_by)
-    limits, moment = run_limits(definition), now()
     run = Run(
         agent=agent,
         team=team,
@@ -101,42 +99,48 @@ def start_run(
         parent=parent,
         parent_step=parent_step,
         called_by=called_by,
-        depth=depth,
+        depth=_depth(agent, called_by),
         is_simulated=is_simulated,
         is_step_by_step=is_step_by_step,
-        limits=limits,
-        created_at=moment,
+        limits=run_limits(definition),
+        created_at=now(),
     )
+    if (earlier := _save(run)) is not None:
+        return earlier
+    Step.objects.bulk_create([_taken_over(run, step) for step in taken_over])
+    _note_start(actor, run, definition, len(taken_over))
+    wake(run)
+    return run
+
+
+def _save(run: Run) -> Run | None:
+    """Insert a run; return the one that its key started meanwhile instead."""
     try:
         with transaction.atomic():
             run.save(force_insert=True)
     except IntegrityError:
-        earlier = _earlier(agent, dedupe_key) if dedupe_key is not None else None
+        earlier = _earlier(run.agent, run.dedupe_key) if run.dedupe_key is not None else None
         if earlier is None:
             raise
         return earlier
-    Step.objects.bulk_create([_taken_over(run, step) for step in taken_over])
+    return None
+
+
+def _note_start(actor: Actor, run: Run, definition: AgentVersion | AgentDraft, taken_over: int) -> None:
     detail: dict[str, Any] = {
-        "agent": _named(agent, definition),
-        "trigger": trigger,
-        "trigger_name": trigger_name,
-        "limits": limits,
+        "agent": _named(run.agent, definition),
+        "trigger": run.trigger,
+        "trigger_name": run.trigger_name,
+        "limits": run.limits,
     }
-    if parent is not None:
-        detail |= {"repeats": parent.public_id, "from_step": parent_step, "taken_over": len(taken_over)}
-    if called_by is not None:
-        detail |= {"called_by": called_by.public_id, "depth": depth}
+    if run.parent is not None:
+        detail |= {"repeats": run.parent.public_id, "from_step": run.parent_step, "taken_over": taken_over}
+    if run.called_by is not None:
+        detail |= {"called_by": run.called_by.public_id, "depth": run.depth}
     record(
-        actions.RUN_STARTED,
-        actor=actor,
-        target=run,
-        target_name=run.public_id,
-        team=team,
-        detail=detail,
+        actions.RUN_STARTED, actor=actor, target=run, target_name=run.public_id, team=run.team, detail=detail,
         surface="agent",
-    )
-    wake(run)
-    return run
+    )  # fmt: skip
 
 
 @transaction.atomic

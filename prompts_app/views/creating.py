@@ -1,0 +1,157 @@
+"""Write a new prompt: the editor, what it comes to while typing, and the draft that is kept of it."""
+
+from typing import Any
+
+from django.http import Http404, HttpResponse
+from django.shortcuts import render
+from django.urls import reverse
+from django.views.decorators.http import require_POST
+
+from console.core.errors import Refusal
+from console.core.forms import refuse
+from console.core.htmx import go
+from console.teams.access import needs, scope_for
+from console.teams.callers import TeamRequest
+from console.teams.models import Team
+from prompts_app import access
+from prompts_app.forms import editor as editing
+from prompts_app.forms.editor import Editor
+from prompts_app.forms.prompts import KIND_WORDS, NewPromptForm
+from prompts_app.models import Draft, Kind
+from prompts_app.services import drafts, prompts
+from prompts_app.views import looking
+
+_ABOUT = ("slug", "team", "visibility", "description", "tags")
+
+
+@needs("build")
+def new_prompt(request: TeamRequest) -> HttpResponse:
+    teams = access.owning_teams(request.caller)
+    kind = _kind(request.POST.get("kind", request.GET.get("kind", "")))
+    if request.method != "POST":
+        if draft := drafts.draft_of(None, request.caller.user):
+            return _new_page(request, *_begun_new(draft, teams), teams, draft=draft)
+        folder = request.GET.get("folder", "").strip("/")[:190]
+        scope = scope_for(request.caller, request.GET.get("team", ""))
+        first = {"slug": f"{folder}/" if folder else "", "team": scope.slug if scope else None}
+        return _new_page(request, NewPromptForm(teams=teams, initial=first), editing.blank(kind), teams)
+    typed = editing.from_post(kind, request.POST)
+    wish = request.POST.get("do", "save")
+    if wish != "save":
+        kind = wish.removeprefix("kind-") if wish.removeprefix("kind-") in Kind.values else kind
+        typed = _as_kind(typed, kind)
+        typed.apply(wish, request.POST.get("include", ""))
+        form = NewPromptForm(teams=teams, initial=request.POST.dict())
+        return _new_page(request, form, typed, teams)
+    form = NewPromptForm(request.POST, teams=teams)
+    specs, parameters = typed.variable_specs(), typed.parameters()
+    if form.is_valid() and not typed.has_errors:
+        try:
+            made = prompts.create_prompt(
+                actor=request.caller.actor,
+                kind=kind,
+                content=typed.content,
+                variables=specs,
+                parameters=parameters,
+                message=typed.message,
+                **form.cleaned_data,
+            )
+        except Refusal as refusal:
+            if refusal.param in form.fields:
+                refuse(form, refusal)
+            else:
+                looking.note(typed, refusal)
+        else:
+            drafts.drop_draft(actor=request.caller.actor, prompt=None)
+            return go(request, reverse("prompts:prompt", args=[made.slug]), f"Created {made.slug}, version 1.")
+    return _new_page(request, form, typed, teams, status=422)
+
+
+def _kind(text: str) -> str:
+    return text if text in Kind.values else str(Kind.TEXT)
+
+
+def _begun_new(draft: Draft, teams: Any) -> tuple[NewPromptForm, Editor]:
+    """Return a new prompt as it was left: what was typed about it, and its text."""
+    typed = editing.from_parts(
+        _kind(draft.about.get("kind", "")),
+        draft.content,
+        draft.variables,
+        draft.parameters,
+        message=draft.message,
+    )
+    return NewPromptForm(teams=teams, initial=draft.about), typed
+
+
+def _as_kind(typed: Editor, kind: str) -> Editor:
+    """Turn what was typed into another kind of prompt, keeping every word."""
+    if kind == typed.kind:
+        return typed
+    if kind == Kind.CHAT:
+        typed.messages[0].role = "system"
+        typed.messages.append(editing.MessageRow("user", ""))
+    elif typed.kind == Kind.CHAT:
+        typed.messages = [editing.MessageRow("", "\n\n".join(row.text for row in typed.messages if row.text.strip()))]
+    typed.kind = kind
+    return typed
+
+
+def _new_page(
+    request: TeamRequest,
+    form: NewPromptForm,
+    typed: Editor,
+    teams: Any,
+    *,
+    draft: Draft | None = None,
+    status: int = 200,
+) -> HttpResponse:
+    context = {
+        **looking.editor_context(typed, slug="new", number=1, team=_team_of(request, teams)),
+        "form": form,
+        "kinds": [(str(kind), kind.label, words) for kind, words in KIND_WORDS.items()],
+        "draft": draft,
+        "draft_url": reverse("prompts:new_draft"),
+        "action_url": reverse("prompts:new_prompt"),
+        "check_url": reverse("prompts:check_new"),
+    }
+    return render(request, looking.template(request), context, status=status)
+
+
+def _team_of(request: TeamRequest, teams: Any) -> Team:
+    """Return the team that was chosen, else the first in which the person may build."""
+    chosen = (request.POST.get("team") or request.GET.get("team") or "").replace("\0", "")
+    found: Team | None = (teams.filter(slug=chosen).first() if chosen else None) or teams.first()
+    if found is None:
+        raise Http404("There is no team in which you may build prompts.")
+    return found
+
+
+@needs("build")
+@require_POST
+def check_new(request: TeamRequest) -> HttpResponse:
+    typed = editing.from_post(_kind(request.POST.get("kind", "")), request.POST)
+    team = _team_of(request, access.owning_teams(request.caller))
+    return looking.live(request, typed, slug="new", number=1, team=team)
+
+
+@needs("build")
+@require_POST
+def new_draft(request: TeamRequest) -> HttpResponse:
+    """Keep what was typed of a prompt that is not there yet, or drop it."""
+    if request.caller.user is None:
+        raise Http404("Only people have drafts.")
+    if request.POST.get("do") == "drop":
+        drafts.drop_draft(actor=request.caller.actor, prompt=None)
+        return go(request, reverse("prompts:new_prompt"), "Dropped your draft.")
+    typed = editing.from_post(_kind(request.POST.get("kind", "")), request.POST)
+    kept = drafts.keep_draft(
+        actor=request.caller.actor,
+        prompt=None,
+        base=None,
+        content=typed.content,
+        variables=typed.raw_variables(),
+        parameters=typed.raw_parameters(),
+        message=typed.message,
+        about={"kind": typed.kind, **{name: request.POST.get(name, "") for name in _ABOUT}},
+    )
+    return render(request, "prompts/_draft_state.html", {"kept": kept})
