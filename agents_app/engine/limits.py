@@ -1,15 +1,18 @@
 """What a run is held to: counted in its row, with the step that counts, and looked at before the next one begins."""
 
 import datetime as dt
+from collections.abc import Sequence
 
 from django.db.models import F
 
 from agents_app.grants.binding import canonical
-from agents_app.models import Run, Step
+from agents_app.models import Run, Step, Tool
+from agents_app.tools.completion import Completion
 from agents_app.wording import limit_text
 from console.core.clock import now
 
 REACHED = "limit_reached"
+_LETTERS_A_TOKEN = 4
 # Whoever waits is not working: only the time in between counts.
 NAMES = {
     "steps": "steps",
@@ -57,6 +60,25 @@ def seconds_left(run: Run) -> float:
 def tokens_left(run: Run) -> int | None:
     limit = run.limits.get("tokens")
     return None if limit is None else max(limit - run.tokens, 0)
+
+
+def has_room_beside(run: Run, step: Step, tool: Tool, begun: Sequence[tuple[Step, Tool]]) -> bool:
+    """Say whether a call may begin beside those of the same turn, which are not counted before they end.
+
+    Calls that are paid for share what is left of the run's tokens. What they will cost nobody knows before, so a run
+    with a limit of cost makes them one after the other.
+    """
+    paid = [one for one in begun if one[1].kind == Completion.slug]
+    if tool.kind != Completion.slug or not paid:
+        return True
+    if run.limits.get("cost_micros") is not None:
+        return False
+    left = tokens_left(run)
+    return left is None or sum(_most_tokens(*one) for one in [*paid, (step, tool)]) <= left
+
+
+def _most_tokens(step: Step, tool: Tool) -> int:
+    return int(tool.config["output_tokens"]) + len(canonical(step.arguments)) // _LETTERS_A_TOKEN
 
 
 def check_repeats(run: Run, step: Step, earlier: list[Step]) -> None:

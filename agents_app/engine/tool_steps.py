@@ -1,6 +1,7 @@
 """The calls of a turn, all at once: decided about, asked about, made, and written down; a step further each time.
 
-1. A planned call is decided about. Denied, the model is told; to be asked about, a person is, and the step waits.
+1. A planned call is decided about; one for which the run's limits leave no room beside the others comes after them.
+   Denied, the model is told; to be asked about, a person is, and the step waits.
 2. What people have said in the meantime is heard; before its call every step is decided about once more.
 3. Intents are committed, the calls are made side by side, and each outcome is written down as it comes.
 4. An intent without an outcome, of a worker who is gone, is made again if that is harmless; otherwise a person says
@@ -68,7 +69,9 @@ def _one(turn: Turn, steps: Sequence[Step], step: Step, asked: list[Approval], r
             return
         step.state = State.PLANNED
         step.save(update_fields=["state"])
-    if step.state == State.PLANNED:
+    tool = turn.tools.get(step.tool_name)
+    begun = [(one, turn.tools[one.tool_name]) for one in ready]
+    if step.state == State.PLANNED and (tool is None or limits.has_room_beside(turn.run, step, tool, begun)):
         _decide(turn, steps, step, asked, ready)
 
 

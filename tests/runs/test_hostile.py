@@ -23,6 +23,26 @@ def page(shop: Shop, run: Run, step: int | None = None) -> str:
     return client.get(address).content.decode()
 
 
+def test_calls_of_models_it_asks_for_at_once_are_held_to_the_limits(shop: Shop) -> None:
+    config = {"alias": "support-chat", "output_tokens": 500}
+    asks = {"type": "object", "properties": {"message": {"type": "string"}}}
+    tool = make.make_tool(shop.world.team, "think", kind="completion", config=config, parameters=asks, effect="read")
+    make.publish_agent(shop.agent, grants=[{"tool": "think"}])
+    many = wants(*(("think", {"message": f"Of {number}."}) for number in range(6)))
+    run = shop.run(many, *[words("A thought.")] * 6, words("Done."))
+    assert run.state == "succeeded" and len(shop.world.upstream.seen) == 8
+    price = run.steps.first().cost_micros
+    assert run.cost_micros == sum(step.cost_micros for step in run.steps.all()) > 5 * price > 0
+    make.publish_agent(shop.agent, limits={"cost_micros": price + 1})
+    run = shop.run(many, *[words("A thought.")] * 6)
+    assert (run.state, run.code) == ("failed", "limit_reached") and "of cost" in run.trouble
+    assert run.steps.filter(tool=tool, state="done").count() == 1, "each is looked at before the next"
+    make.publish_agent(shop.agent, limits={"tokens": 700})
+    shop.world.upstream.reset()
+    run = shop.run(many, words("x" * 9_000) | {"usage": {"prompt_tokens": 10, "completion_tokens": 690}})
+    assert (run.code, run.steps.filter(tool=tool, state="done").count()) == ("limit_reached", 1)
+
+
 def test_a_tool_it_was_not_granted_does_not_exist_for_it(shop: Shop) -> None:
     shop.tool("secret_count", effect="read")
     make.make_tool(make.make_team("Others"), "foreign", kind="counting")
