@@ -32,6 +32,10 @@ _STATUS = {
 }
 
 
+def too_large() -> ProviderError:
+    return ProviderError(_SAID["upstream_too_large"], code="upstream_too_large")
+
+
 @dataclass(slots=True)
 class _Head:
     """What dulwich asks of an answer besides its body."""

@@ -11,6 +11,7 @@ from pathlib import Path
 from dulwich.client import SSHGitClient, SSHVendor, SubprocessWrapper
 
 from console.core.errors import BadInput, ProviderError
+from console.outbound.git import LARGEST, too_large
 from console.outbound.guard import is_refused
 
 _TOTAL_SECONDS = 120
@@ -44,6 +45,25 @@ def checked_address(host: str, port: int) -> str:
             "The git host's address is not one this installation may call.", permanent=True, code="address_refused"
         )
     return sorted(answers)[0]
+
+
+class BoundedAnswer(SubprocessWrapper):
+    """What `ssh` says, as far as a repository may be large: its list of refs and its pack together."""
+
+    def __init__(self, started: "subprocess.Popen[bytes]") -> None:
+        super().__init__(started)
+        read, left = self.read, LARGEST
+
+        def bounded(size: int | None = -1) -> bytes:
+            nonlocal left
+            piece = read(left + 1 if size is None or size < 0 else size)
+            left -= len(piece)
+            if left < 0:
+                started.kill()
+                raise too_large()
+            return piece
+
+        self.read = bounded
 
 
 class _Vendor(SSHVendor):
@@ -93,7 +113,7 @@ class _Vendor(SSHVendor):
         limit = threading.Timer(_TOTAL_SECONDS, started.kill)
         limit.daemon = True
         limit.start()
-        return SubprocessWrapper(started)
+        return BoundedAnswer(started)
 
 
 def guarded_ssh(host: str, *, port: int, username: str, host_key: str, private_key: str, folder: Path) -> SSHGitClient:

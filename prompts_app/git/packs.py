@@ -15,6 +15,8 @@ _MOST_INFLATED = 1024 * _MEBIBYTE
 _MOST_TOGETHER = 8192 * _MEBIBYTE
 _OFFSET_DELTA, _REF_DELTA = 6, 7
 _CHUNK = 65_536
+# No number in a pack has more bits. One that never ends would be added to itself for days.
+_MOST_BITS = 63
 
 
 def check_pack(data: bytes) -> None:
@@ -57,6 +59,7 @@ def _head(view: memoryview, at: int) -> tuple[int, int, int]:
     while byte & 128:
         at += 1
         byte = _byte(view, at)
+        _check_bits(shift)
         size |= (byte & 127) << shift
         shift += 7
     return kind, size, at + 1
@@ -67,10 +70,20 @@ def _varint(view: memoryview, at: int) -> tuple[int, int]:
     number = shift = 0
     while True:
         byte = _byte(view, at)
+        _check_bits(shift)
         number |= (byte & 127) << shift
         shift, at = shift + 7, at + 1
         if not byte & 128:
             return number, at
+
+
+def _check_bits(shift: int) -> None:
+    if shift > _MOST_BITS:
+        raise _unreadable()
+
+
+def _unreadable() -> ProviderError:
+    return ProviderError("The repository sends a pack that cannot be read.")
 
 
 def _byte(view: memoryview, at: int) -> int:
@@ -91,7 +104,7 @@ def _inflate(view: memoryview, at: int) -> tuple[bytes, int, int]:
             try:
                 out = stream.decompress(rest, _CHUNK)
             except zlib.error:
-                raise ProviderError("The repository sends a pack that cannot be read.") from None
+                raise _unreadable() from None
             rest, length = stream.unconsumed_tail, length + len(out)
             begin += out[: max(0, 32 - len(begin))]
             _check_size(length)

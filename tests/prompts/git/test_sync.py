@@ -2,14 +2,17 @@
 
 import datetime as dt
 import stat
+import sys
 import zlib
 from pathlib import Path
+from subprocess import PIPE, Popen
 
 import pytest
 
 from console.audit.models import AuditEvent
 from console.core.clock import now
 from console.core.errors import BadInput, Conflict, ProviderError
+from console.outbound.ssh import BoundedAnswer
 from console.teams.callers import SYSTEM
 from prompts_app.git import remotes, sync
 from prompts_app.git.address import check_address
@@ -146,12 +149,26 @@ def _object(kind: int, size: int, body: bytes, base: bytes = b"") -> bytes:
         (_pack(_object(3, 5, b"fine"))[:-3], "ends too early"),
         (_pack()[:8] + b"\xff" * 4, "ends too early"),
         (_pack(b"\x35not zlib at all"), "cannot be read"),
+        (_pack(b"\xb5" + b"\xff" * 11 + b"\x01"), "cannot be read"),  # a number that does not end in time
+        (_pack(_object(6, 12, b"\x05" + b"\x80" * 5 + b"\x01", b"\xff" * 11 + b"\x01")), "cannot be read"),
     ],
 )
 def test_it_refuses_packs_that_are_more_than_they_look(pack: bytes, said: str) -> None:
     with pytest.raises(ProviderError, match=said):
         check_pack(pack)
     check_pack(_pack(_object(3, 4, b"fine"), _object(7, 4, b"\x04\x04ab", b"s" * 20)))
+
+
+def test_it_reads_no_more_over_ssh_than_over_https(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("console.outbound.ssh.LARGEST", 10_000)
+    endless = [sys.executable, "-c", "while True: print('x' * 99)"]
+    for size in (4, -1):
+        with Popen(endless, stdin=PIPE, stdout=PIPE, stderr=PIPE) as program:
+            answer, got = BoundedAnswer(program), 0
+            with pytest.raises(ProviderError, match="larger than 64 MiB"):
+                while True:
+                    got += len(answer.read(size))
+            assert got <= 10_000 and program.wait(10)
 
 
 def test_it_stays_where_it_was_told(library: Cast, host: GitServer, settings: object) -> None:
