@@ -16,9 +16,12 @@ class AgentsConfig(AppConfig):
         from console.gateway import agents
         from console.knowledge import where_used as of_collections
         from prompts_app import where_used as of_prompts
+        from usage_app import scopes
 
         agents.SOURCES.append(agent_shapes)
         ending.LISTENERS.append(waking.run_ended)
         of_prompts.SOURCES.append(where_used.agents_with)
         of_collections.SOURCES += [where_used.agents_from, where_used.tools_in]
         of_aliases.register(where_used.UsesOfAliases())
+        where_used.SOURCES.append(where_used.quotas_of)
+        scopes.SOURCES.append(where_used.limited_in)

@@ -5,18 +5,21 @@ Widgets live in a room above, which agents do not import; they add a source when
 
 import datetime as dt
 import uuid
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 
 from django.db.models import Q
 from django.urls import reverse
 
-from agents_app.models import Agent, AgentDraft, Definition, Tool
+from agents_app.models import Agent, AgentDraft, Audience, Definition, Tool
 from console.catalog import where_used as of_aliases
 from console.knowledge import where_used as of_collections
 from console.knowledge.models import Collection
+from console.teams.models import Team
 from prompts_app import where_used as of_prompts
 from prompts_app.models import Prompt
+from usage_app.models import Quota
+from usage_app.scopes import Subject
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,6 +40,21 @@ SOURCES: list[Callable[[Agent], list[Use]]] = []
 def uses_of(agent: Agent) -> list[Use]:
     """Return everything that uses an agent now."""
     return [use for source in SOURCES for use in source(agent)]
+
+
+def quotas_of(agent: Agent) -> list[Use]:
+    """Return the quotas of an agent; they hold it, as those of an alias hold that."""
+    rows = Quota.objects.filter(agent=agent.slug).select_related("team", "key")
+    return [Use("quota", row.title, row.team_id, row.team.name, url=reverse("usage:quotas")) for row in rows]
+
+
+def limited_in(teams: Sequence[Team]) -> Iterator[Subject]:
+    """Yield the agents that quotas of these teams can limit: their own, and those that answer for them."""
+    for agent in Agent.objects.filter(archived_at=None).select_related("team").prefetch_related("shared_with"):
+        shared = set(agent.shared_with.all()) if agent.audience == Audience.TEAMS else set()
+        for team in teams:
+            if team == agent.team or agent.audience == Audience.ORGANISATION or team in shared:
+                yield Subject("agent", agent.slug, agent.name, team.pk)
 
 
 def agents_with(prompt: Prompt) -> list[of_prompts.Use]:

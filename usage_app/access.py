@@ -29,7 +29,9 @@ def teams_to_limit(caller: Caller, teams: Iterable[Team]) -> list[Team]:
 def check_may_set(caller: Caller, team: Team, *, team_wide: bool) -> None:
     if not may_set(caller, team.pk, team_wide=team_wide):
         if team_wide:
-            raise PermissionDenied("Only operators limit a whole team; its owners limit keys and aliases inside it.")
+            raise PermissionDenied(
+                "Only operators limit a whole team; its owners limit keys, aliases, agents and widgets inside it."
+            )
         raise denied(team)
 
 

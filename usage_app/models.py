@@ -39,11 +39,12 @@ class Purpose(models.TextChoices):
 
 
 class Quota(models.Model):
-    """One limit of a team, or of one key or alias inside it.
+    """One limit of a team, or of one key, alias, agent or widget inside it.
 
     `limit` is in the metric's own unit: requests, tokens, micro-units of currency, or calls at once.
     `window` is empty for concurrency only. `since_epoch` is the first epoch whose calls count here;
-    `opening_used` is what its first period had already used at that moment.
+    `opening_used` is what its first period had already used at that moment. Agents and widgets live in rooms above, so
+    they are named as the log names them: an agent by its short name, a widget by its id; see scopes.py.
     """
 
     id = models.BigAutoField(primary_key=True)
@@ -51,6 +52,9 @@ class Quota(models.Model):
     team = models.ForeignKey(Team, on_delete=models.CASCADE, related_name="quotas")
     key = models.ForeignKey(ApiKey, on_delete=models.CASCADE, null=True, blank=True, related_name="quotas")
     alias = models.CharField(max_length=100, blank=True)
+    agent = models.CharField(max_length=60, blank=True, default="")
+    widget_id = models.UUIDField(null=True, blank=True)
+    widget = models.CharField(max_length=80, blank=True, default="", help_text="Its name, for people.")
     purpose = models.CharField(max_length=10, choices=Purpose.choices, blank=True, default=Purpose.CALLS)
     metric = models.CharField(max_length=12, choices=Metric.choices)
     window = models.CharField(max_length=6, choices=Window.choices, blank=True)
@@ -65,7 +69,7 @@ class Quota(models.Model):
         ordering = ["team__name", "metric", "window"]
         constraints = [
             models.UniqueConstraint(
-                fields=["team", "key", "alias", "purpose", "metric", "window"],
+                fields=["team", "key", "alias", "agent", "widget_id", "purpose", "metric", "window"],
                 name="one_quota_of_a_kind",
                 nulls_distinct=False,
             ),
@@ -83,8 +87,16 @@ class Quota(models.Model):
     @property
     def title(self) -> str:
         """What is limited, without how much: "Cost per month of support-chat"."""
-        scope = f" of key {self.key}" if self.key else f" of {self.alias}" if self.alias else ""
-        return f"{self.what}{scope}"
+        return f"{self.what} of {self.of}" if self.of else self.what
+
+    @property
+    def of(self) -> str:
+        """What inside the team is limited; empty for all of it."""
+        if self.key:
+            return f"key {self.key}"
+        if self.agent:
+            return f"agent {self.agent}"
+        return f"widget {self.widget}" if self.widget_id else self.alias
 
     @property
     def what(self) -> str:
@@ -96,7 +108,7 @@ class Quota(models.Model):
 
     @property
     def is_team_wide(self) -> bool:
-        return self.key_id is None and not self.alias
+        return self.key_id is None and self.widget_id is None and not (self.alias or self.agent)
 
     @property
     def clock_window(self) -> clock.Window:

@@ -27,6 +27,9 @@ class QuotaShape:
     is_hard: bool
     increases: tuple[tuple[dt.datetime, dt.datetime, int], ...]
     purpose: str = ""  # a Purpose: which calls it counts
+    agent: str = ""
+    widget_id: uuid.UUID | None = None
+    widget: str = ""
 
     def limit_at(self, moment: dt.datetime) -> int:
         if not self.increases:
@@ -42,7 +45,9 @@ class QuotaShape:
 
     @property
     def scope(self) -> str:
-        return "key" if self.key_id else "alias" if self.alias else "team"
+        if self.agent:
+            return "agent"
+        return "widget" if self.widget_id else "key" if self.key_id else "alias" if self.alias else "team"
 
 
 def _line(key_id: uuid.UUID | None, successors: dict[uuid.UUID, uuid.UUID]) -> frozenset[uuid.UUID]:
@@ -79,6 +84,9 @@ def quota_shapes() -> dict[uuid.UUID, tuple[QuotaShape, ...]]:
                 is_hard=row.mode == Mode.HARD,
                 increases=increases,
                 purpose=row.purpose,
+                agent=row.agent,
+                widget_id=row.widget_id,
+                widget=row.widget,
             )
         )
     return {team_id: tuple(quotas) for team_id, quotas in found.items()}

@@ -34,7 +34,7 @@ def hold_on(trigger: Trigger) -> Hold | None:
     under_way = Firing.objects.filter(trigger=trigger, run__isnull=False).exclude(run__state__in=Run.OVER)
     if under_way[most - 1 : most].exists():
         return Hold(f"{most} of its runs are under way, the most it may have; it reads on when one ends.", True)
-    for state in remaining(team.pk, None, live.alias, now=now()):
+    for state in remaining(team.pk, None, live.alias, agent=agent.slug, now=now()):
         if state.is_exhausted and state.quota.mode == Mode.HARD:
             metric = state.quota.get_metric_display().lower()
             return Hold(f"A quota of {team} is used up ({metric}); it reads on when there is more.")

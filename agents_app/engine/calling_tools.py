@@ -13,6 +13,7 @@ from agents_app.tools.base import Pause, Result, ToolCall, ToolFailed
 from agents_app.tools.registry import KINDS
 from console.core.clock import now
 from console.core.crypto import SecretUnreadable, decrypt
+from console.gateway.types import Answering
 
 log = logging.getLogger(__name__)
 
@@ -30,6 +31,7 @@ def call_for(run: Run, step: Step, tool: Tool) -> ToolCall:
         secret = decrypt(tool.secret) if tool.secret else ""
     except SecretUnreadable:
         raise ToolFailed("The tool's secret cannot be read with the present ENCRYPTION_KEYS.") from None
+    number = run.version.number if run.version else 0
     return ToolCall(
         run_id=run.pk,
         step_id=step.pk,
@@ -45,6 +47,8 @@ def call_for(run: Run, step: Step, tool: Tool) -> ToolCall:
         identify=RunIdentity(run, now()),
         environment=run.environment,
         by_name=run.actor_name,
+        # The prompts of such a call are those of the team that pays, as they are without a run.
+        agent=Answering(run.agent_id, run.agent.slug, run.version_id or run.agent_id, number, run.team_id, None),
     )
 
 

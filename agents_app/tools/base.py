@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from typing import Any, Protocol
 
 from console.gateway.refusing import Identify
+from console.gateway.types import Answering
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,6 +36,7 @@ class ToolCall:
     identify: Identify | None = None
     environment: str = "production"
     by_name: str = ""  # who acts, for what they put somewhere
+    agent: Answering | None = None  # whose run it is, for the calls of models it makes
 
 
 @dataclass(frozen=True, slots=True)

@@ -12,9 +12,11 @@ class ChatConfig(AppConfig):
         from console.chat import answering
         from console.chat.embed.shapes import widget_shapes
         from console.chat.services.titles import want_title
-        from console.chat.where_used import widgets_with
+        from console.chat.where_used import limited_in, widgets_with
         from console.gateway import widgets
+        from usage_app import scopes
 
         where_used.SOURCES.append(widgets_with)
         widgets.SOURCES.append(widget_shapes)
+        scopes.SOURCES.append(limited_in)
         answering.AFTERWARDS.append(want_title)

@@ -1,10 +1,14 @@
-"""Which widgets speak with an agent."""
+"""Which widgets speak with an agent, and which ones quotas can limit."""
+
+from collections.abc import Iterator, Sequence
 
 from django.urls import reverse
 
 from agents_app.models import Agent
 from agents_app.where_used import Use
 from console.chat.models import Widget
+from console.teams.models import Team
+from usage_app.scopes import Subject
 
 
 def widgets_with(agent: Agent) -> list[Use]:
@@ -14,3 +18,8 @@ def widgets_with(agent: Agent) -> list[Use]:
         Use("widget", row.name, row.team_id, row.team.name, url=reverse("chat:widget", args=[row.pk]))
         for row in widgets
     ]
+
+
+def limited_in(teams: Sequence[Team]) -> Iterator[Subject]:
+    for row in Widget.objects.filter(team__in=teams, deleted_at=None):
+        yield Subject("widget", str(row.pk), row.name, row.team_id)

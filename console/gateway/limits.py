@@ -47,7 +47,13 @@ def _amount(metric: str, amount: int) -> str:
 def describe(quota: QuotaShape, most: int) -> str:
     """Name a limit for the caller it bound: `600 requests a minute of the team`."""
     window = f" {'an' if quota.window == 'hour' else 'a'} {quota.window}" if quota.window else ""
-    scope = {"key": "of this key", "alias": f"of the alias {quota.alias}", "team": "of the team"}[quota.scope]
+    scope = {
+        "key": "of this key",
+        "alias": f"of the alias {quota.alias}",
+        "agent": f"of the agent {quota.agent}",
+        "widget": f"of the widget {quota.widget}",
+        "team": "of the team",
+    }[quota.scope]
     return f"{_amount(quota.metric, most)}{window} {scope}"
 
 

@@ -46,7 +46,8 @@ def _has_budget(call: Call) -> bool:
     snapshot, plan = call.here.snapshots.current, call.plan
     if snapshot is None:
         return False
-    limits = limits_for(snapshot, plan.asker, plan.alias, is_copy=True)
+    agent = plan.ask.agent.slug if plan.ask.agent is not None else ""
+    limits = limits_for(snapshot, plan.asker, plan.alias, agent, is_copy=True)
     return any(limit.metric != Metric.CONCURRENCY for limit in limits)
 
 

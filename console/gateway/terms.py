@@ -28,7 +28,7 @@ _ALWAYS = dt.datetime.min.replace(tzinfo=dt.UTC), dt.datetime.max.replace(tzinfo
 
 def terms_of(snapshot: Snapshot, asker: Asker, ask: Ask, step: int) -> Terms:
     """Return the terms of a call, at one step of its pin's chain. Raises Refusal."""
-    place = (ask.model, ask.type, step)
+    place = (ask.model, ask.type, step, ask.agent.slug if ask.agent is not None else "")
     known = asker.terms.get(place)
     if known is not None and known.since <= ask.at < known.until:
         return known
@@ -44,7 +44,8 @@ def _make(snapshot: Snapshot, asker: Asker, ask: Ask, step: int) -> Terms:
     if target is None:
         raise Unavailable(f"The fallbacks of {alias!r} changed during the request; try again.", retry_after=1)
     pin, version = target.pin, target.pin.version
-    quotas = tuple(limits_for(snapshot, asker, alias, is_copy=ask.type == EventType.SHADOW))
+    agent = ask.agent.slug if ask.agent is not None else ""
+    quotas = tuple(limits_for(snapshot, asker, alias, agent, is_copy=ask.type == EventType.SHADOW))
     limits = tuple(limit_at(quota, ask.at) for quota in quotas)
     since, until = _period(_moments(version, quotas, ask.at), ask.at)
     most_lane = asker.key.max_lane if asker.key is not None else ""
@@ -65,14 +66,16 @@ def _make(snapshot: Snapshot, asker: Asker, ask: Ask, step: int) -> Terms:
     )
 
 
-def limits_for(snapshot: Snapshot, asker: Asker, alias: str, *, is_copy: bool) -> Iterator[QuotaShape]:
+def limits_for(snapshot: Snapshot, asker: Asker, alias: str, agent: str, *, is_copy: bool) -> Iterator[QuotaShape]:
     """Yield the limits that count a call; copies for a shadow have limits of their own."""
     for quota in snapshot.quotas.get(asker.team.id, ()):
         if (quota.purpose == Purpose.SHADOW) != is_copy:
             continue
         if quota.key_id is not None and (asker.key is None or asker.key.id not in quota.key_ids):
             continue
-        if quota.alias and quota.alias != alias:
+        if (quota.alias and quota.alias != alias) or (quota.agent and quota.agent != agent):
+            continue
+        if quota.widget_id is not None and (asker.actor_kind != "widget" or asker.actor_id != quota.widget_id):
             continue
         yield quota
 

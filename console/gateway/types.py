@@ -28,7 +28,7 @@ class Asker(NamedTuple):
     actor_kind: str
     actor_id: uuid.UUID | None
     actor: str
-    terms: "dict[tuple[str, str, int], Terms]"  # what is known of its calls already: terms.py
+    terms: "dict[tuple[str, str, int, str], Terms]"  # what is known of its calls already: terms.py
     key: KeyShape | None = None
     aliases: frozenset[str] = frozenset()  # empty: all the team's
     may_call_exact: bool = False  # exact versions (`provider/name`) besides aliases

@@ -81,7 +81,7 @@ def _quotas(quotas: Sequence[QuotaState]) -> list[Attention]:
 
 def _whose(state: QuotaState) -> str:
     quota = state.quota
-    inside = quota.key.name if quota.key else quota.alias
+    inside = quota.key.name if quota.key else quota.alias or quota.agent or quota.widget
     return f"{inside} of {quota.team}" if inside else str(quota.team)
 
 

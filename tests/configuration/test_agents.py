@@ -24,6 +24,7 @@ from console.teams.actors import SYSTEM
 from prompts_app.models import Label, Prompt
 from tests import make, sdks
 from tests.agents.tools.mcp_server import served
+from usage_app.models import Quota
 
 pytestmark = pytest.mark.django_db
 DOCS = Path(__file__).resolve().parents[2] / "docs"
@@ -34,6 +35,9 @@ teams:
     name: Support
     members:
       - {email: ada@example.com, role: owner}
+    quotas:
+      - {metric: cost, window: day, limit: 2.5, agent: helper}
+      - {metric: requests, window: hour, limit: 60, widget: Shop}
   - {slug: sales}
 queues:
   - {slug: returns, team: support, name: Returns, lease_seconds: 60, secret: {env: RETURNS_SECRET}}
@@ -196,6 +200,9 @@ def test_it_makes_agents_with_all_they_need_and_changes_only_what_differs(run: A
     lines = {line.action for line in AuditEvent.objects.all()}
     assert {"agent.created", "agent.published", "tool.created", "trigger.created", "widget.created"} <= lines
 
+    limits = {quota.of: quota for quota in Quota.objects.all()}
+    assert limits.keys() == {"agent helper", "widget Shop"} and limits["widget Shop"].widget_id == widget.pk
+
     count = AuditEvent.objects.count()
     assert "0 to create, 0 to change" in run(FILE) and AuditEvent.objects.count() == count
 
@@ -228,8 +235,8 @@ def test_what_it_exports_it_takes_here_and_elsewhere(run: Any) -> None:
     }  # fmt: skip
     assert "0 to create, 0 to change" in run(text)
     for slug in ("helper", "plain"):
-        text = text.replace(f"slug: {slug}\n", f"slug: {slug}-2\n")
-    text = text.replace("agent: plain", "agent: plain-2").replace("slug: support\n", "slug: aid\n")
+        text = text.replace(f"slug: {slug}\n", f"slug: {slug}-2\n").replace(f"agent: {slug}\n", f"agent: {slug}-2\n")
+    text = text.replace("slug: support\n", "slug: aid\n")
     text = text.replace("team: support\n", "team: aid\n").replace("slug: sales\n", "slug: trade\n")
     text = text.replace("- sales\n", "- trade\n").replace("prompt: support/helper", "prompt: aid/helper")
     text = text.replace("prompt: plain", "prompt: plain-2")
@@ -242,6 +249,11 @@ def test_what_it_exports_it_takes_here_and_elsewhere(run: Any) -> None:
         text = text.replace(f"SUPPORT_{name}_SECRET", env)
     run(text)
     assert Agent.objects.get(slug="helper-2").team.slug == "aid"
+    assert Quota.objects.filter(team__slug="aid", agent="helper-2").exists()
+    assert Quota.objects.exclude(widget_id=None).values("widget_id").distinct().count() == 2
+    gone = FILE.replace("limit: 60, widget: Shop", "limit: 60, widget: Shed").replace("agent: helper}", "agent: gone}")
+    said = problems_of(run, gone)
+    assert "There is no widget 'Shed' for support" in said and "There is no agent 'gone' for support" in said
     again = yaml.safe_load(exported())
     twin = next(one for one in again["agents"] if one["slug"] == "helper-2")
     same = ("description", "audience", "instructions", "alias", "limits", "grants", "output_schema", "parameters")
@@ -260,7 +272,7 @@ def test_it_shows_a_webhooks_own_secret_once(run: Any) -> None:
 
 
 def test_it_keeps_drafts_and_does_not_write_over_them(run: Any) -> None:
-    text = FILE.partition("widgets:\n")[0]
+    text = FILE.partition("widgets:\n")[0].replace("widget: Shop", "alias: support-chat")
     run(text.replace(PLAIN, PLAIN + "    publish: false\n"))
     plain = Agent.objects.select_related("draft").get(slug="plain")
     assert plain.live_id is None and "publish: false" in exported()

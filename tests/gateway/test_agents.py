@@ -5,11 +5,14 @@ import json
 import pytest
 
 from agents_app.services import agents, versions
+from agents_app.where_used import uses_of
 from console.audit.models import Payload
-from console.core.errors import Unavailable
+from console.core.errors import Refusal, Unavailable
 from console.gateway.ledger import Ledger
 from console.teams.actors import SYSTEM
 from tests import make
+from usage_app.queries.exactness import differences
+from usage_app.services.quotas import set_quota
 
 
 @pytest.fixture
@@ -145,3 +148,17 @@ def test_it_refuses_by_name_and_on_record(ask, client, world, helper):
     assert "secret_name" in inside.text and "secret_name" not in outside.text
     assert [(line.status, line.agent) for line in world.calls()[-2:]] == [("refused", "helper@2")] * 2
     assert "secret_name" in world.calls()[-1].reason
+
+
+def test_a_quota_of_an_agent_counts_what_it_answers_and_nothing_else(ask, world, helper):
+    other = make.make_agent(world.team, "other")
+    assert ask(model="agent:helper").status_code == ask().status_code == 200
+    quota = set_quota(actor=SYSTEM, team=world.team, metric="requests", window="day", limit=2, agent="helper")
+    assert quota.opening_used == 1, "of the alias it answers with there was one call more"
+    answers = [ask(model=model) for model in ("agent:helper", "agent:helper", "support-chat", f"agent:{other.slug}")]
+    assert [answer.status_code for answer in answers] == [200, 429, 200, 200]
+    assert "2 requests a day of the agent helper" in answers[1].json()["error"]["message"]
+    assert differences() == []
+    assert [use.name for use in uses_of(helper)] == ["Requests per day of agent helper"]
+    with pytest.raises(Refusal, match="Requests per day of agent helper"):
+        agents.archive_agent(actor=SYSTEM, agent=helper)

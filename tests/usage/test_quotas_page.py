@@ -97,6 +97,19 @@ def test_an_operator_limits_a_team_in_units_people_use(cast: Cast) -> None:
     assert "shadow copies only" in as_(cast.operator).get("/quotas/").content.decode()
 
 
+def test_an_owner_limits_an_agent_and_a_widget(cast: Cast) -> None:
+    widget, foreign = make.make_widget(cast.team_a, name="Shop <b>"), make.make_widget(cast.team_b)
+    of_widget, of_agent = f"widget:{cast.team_a.pk}:{widget.pk}", f"agent:{cast.team_a.pk}:{widget.agent.slug}"
+    form = text(as_(cast.alice).get("/quotas/new/"))
+    assert of_widget in form and of_agent in form and str(foreign.pk) not in form and foreign.agent.slug not in form
+    data = {"what": "requests:day", "limit": "10", "mode": "hard"}
+    for applies_to in (of_widget, of_agent):
+        assert as_(cast.alice).post("/quotas/new/", data | {"applies_to": applies_to}).status_code == 302
+    assert {(q.agent, q.widget_id) for q in Quota.objects.all()} == {(widget.agent.slug, None), ("", widget.pk)}
+    page = text(as_(cast.bob).get("/quotas/"))
+    assert widget.agent.slug in page and "Shop &lt;b&gt;" in page and "<b>" not in page.partition("Shop ")[2][:20]
+
+
 def test_an_owner_limits_a_key_but_not_the_team(cast: Cast) -> None:
     form = text(as_(cast.alice).get("/quotas/new/"))
     assert f"key:{cast.kim.pk}" in form and f"team:{cast.team_a.pk}" not in form

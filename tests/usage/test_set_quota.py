@@ -1,5 +1,6 @@
 import datetime as dt
 import json
+import uuid
 
 import pytest
 
@@ -12,6 +13,7 @@ from tests.conftest import Cast
 from tests.usage.rows import a_call
 from usage_app.models import Quota, QuotaCounter
 from usage_app.queries.exactness import differences
+from usage_app.scopes import Subject
 from usage_app.services import quotas
 
 pytestmark = pytest.mark.django_db
@@ -55,6 +57,22 @@ def test_it_counts_only_its_alias(cast: Cast) -> None:
     a_call(cast.team_a, alias="summaries")
     a_call(cast.team_a)
     assert set_quota(cast, alias="summaries", metric="tokens").opening_used == 150
+
+
+def test_it_counts_only_its_agent_or_its_widget(cast: Cast) -> None:
+    widget = Subject("widget", str(uuid.uuid4()), "Shop", cast.team_a.pk)
+    a_call(cast.team_a, agent="helper@3")
+    a_call(cast.team_a, agent="helper-2@1")
+    a_call(cast.team_a, agent="helper@2", actor_kind="widget", actor_id=widget.value)
+    a_call(cast.team_a, actor_kind="user", actor_id=widget.value)
+    for window in ("minute", "month"):
+        assert set_quota(cast, window=window, agent="helper").opening_used == 2000
+        assert set_quota(cast, window=window, widget=widget).opening_used == 1000
+    assert differences() == []
+    with pytest.raises(BadInput, match="not of key and agent"):
+        set_quota(cast, key=cast.kim, agent="helper")
+    with pytest.raises(Conflict, match="Cost per month of widget Shop"):
+        set_quota(cast, widget=widget)
 
 
 def test_it_writes_one_audit_line(cast: Cast) -> None:

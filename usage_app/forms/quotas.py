@@ -12,6 +12,7 @@ from console.core.clock import now
 from console.teams.models import ApiKey, Team
 from usage_app import amounts
 from usage_app.models import Metric, Mode, Purpose, Quota, Window
+from usage_app.scopes import subjects_of
 
 _METRICS = (Metric.COST, Metric.TOKENS, Metric.REQUESTS)
 _WINDOWS = (Window.MONTH, Window.DAY, Window.HOUR, Window.MINUTE)
@@ -92,6 +93,11 @@ class SetQuotaForm(_AmountForm):
             for team in teams:
                 if not open_to or team in open_to:
                     choices[team].append((f"alias:{team.pk}:{alias.name}", f"Alias {alias.name}"))
+        self._subjects = {
+            f"{subject.kind}:{subject.team_id}:{subject.value}": subject for subject in subjects_of(teams)
+        }
+        for value, subject in self._subjects.items():
+            choices[self._teams[str(subject.team_id)]].append((value, f"{subject.kind.capitalize()} {subject.name}"))
         field = self.fields["applies_to"]
         assert isinstance(field, forms.ChoiceField)
         field.choices = [(team.name, found) for team, found in choices.items() if found]
@@ -109,6 +115,10 @@ class SetQuotaForm(_AmountForm):
                 )
         return data
 
+    @property
+    def is_team_wide(self) -> bool:
+        return self.cleaned_data["applies_to"].partition(":")[0] in {"team", "shadow"}
+
     def values(self) -> dict[str, Any]:
         """What `set_quota` takes."""
         data = self.cleaned_data
@@ -119,6 +129,8 @@ class SetQuotaForm(_AmountForm):
             "team": team,
             "key": key,
             "alias": rest.partition(":")[2] if kind == "alias" else "",
+            "agent": rest.partition(":")[2] if kind == "agent" else "",
+            "widget": self._subjects[data["applies_to"]] if kind == "widget" else None,
             "purpose": Purpose.SHADOW if kind == "shadow" else Purpose.CALLS,
             "metric": data["metric"],
             "window": data["window"],

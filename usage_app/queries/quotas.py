@@ -209,7 +209,7 @@ def of_teams(team_ids: Iterable[uuid.UUID], *, now: dt.datetime) -> list[QuotaSt
     quotas = (
         Quota.objects.filter(team_id__in=list(team_ids))
         .select_related("team", "key")
-        .order_by("team__name", F("key__name").asc(nulls_first=True), "alias", "metric", "id")
+        .order_by("team__name", F("key__name").asc(nulls_first=True), "alias", "agent", "widget", "metric", "id")
     )
     found = states(quotas, now=now)
     found.sort(
@@ -217,7 +217,7 @@ def of_teams(team_ids: Iterable[uuid.UUID], *, now: dt.datetime) -> list[QuotaSt
             s.quota.team.name.casefold(),
             not s.quota.is_team_wide,
             s.quota.key.name.casefold() if s.quota.key else "",
-            s.quota.alias,
+            (s.quota.alias, s.quota.agent, s.quota.widget),
             _ORDER[s.quota.window],
             s.quota.metric,
         )
@@ -226,16 +226,26 @@ def of_teams(team_ids: Iterable[uuid.UUID], *, now: dt.datetime) -> list[QuotaSt
 
 
 def remaining(
-    team_id: uuid.UUID, key_id: uuid.UUID | None, alias: str | None = None, *, now: dt.datetime | None = None
+    team_id: uuid.UUID,
+    key_id: uuid.UUID | None,
+    alias: str | None = None,
+    *,
+    agent: str | None = None,
+    now: dt.datetime | None = None,
 ) -> list[QuotaState]:
-    """Return every quota that counts calls of this key: the team's, the key's own, the alias's.
+    """Return every quota that counts calls of this key: the team's, the key's own, the alias's, the agent's.
 
-    The quotas of a key it replaced are its own too. Without an alias, those of all limited aliases are included.
+    The quotas of a key it replaced are its own too. Without an alias, or an agent, those of all limited ones are
+    included. Widgets have visitors of their own, and no key speaks for them.
     """
     applies = Q(key=None)
     if key_id is not None:
         applies |= Q(key_id__in=key_line(key_id, backwards=True))
     if alias is not None:
         applies &= Q(alias="") | Q(alias=alias)
-    quotas = Quota.objects.filter(applies, team_id=team_id, purpose=Purpose.CALLS).select_related("team", "key")
+    if agent is not None:
+        applies &= Q(agent="") | Q(agent=agent)
+    quotas = Quota.objects.filter(applies, team_id=team_id, widget_id=None, purpose=Purpose.CALLS).select_related(
+        "team", "key"
+    )
     return states(quotas, now=now or clock.now())

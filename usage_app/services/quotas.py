@@ -1,6 +1,7 @@
 """Set, change, raise and remove quotas. Every change holds from the next admitted call on."""
 
 import datetime as dt
+import uuid
 
 from django.db import IntegrityError, transaction
 
@@ -12,6 +13,7 @@ from console.core.errors import BadInput, Conflict
 from console.teams.callers import Actor
 from console.teams.models import ApiKey, Team
 from usage_app.models import Metric, Mode, Purpose, Quota, QuotaCounter, QuotaIncrease, Window
+from usage_app.scopes import Subject
 from usage_app.sql.counters import used_before
 
 # A bigint holds more, but sums of limits and increases must not come near its end.
@@ -48,20 +50,28 @@ def set_quota(
     mode: str = Mode.HARD,
     key: ApiKey | None = None,
     alias: str = "",
+    agent: str = "",
+    widget: Subject | None = None,
     purpose: str = Purpose.CALLS,
 ) -> Quota:
-    """Limit a team, or one key or alias inside it. What the present period has used already counts."""
+    """Limit a team, or one key, alias, agent or widget inside it. What the present period has used already counts."""
     _check(metric, window, limit, mode)
     if purpose not in Purpose.values:
         raise BadInput(f"{purpose!r} is not a purpose; write shadow, or leave it out.", param="purpose")
     if key is not None and key.team_id != team.pk:
         raise BadInput("The key belongs to another team.", param="key")
-    if key is not None and alias:
-        raise BadInput("A quota is of a key or of an alias, not of both.", param="alias")
+    given = [name for name, value in (("key", key), ("alias", alias), ("agent", agent), ("widget", widget)) if value]
+    if len(given) > 1:
+        raise BadInput(
+            f"A quota is of one thing inside the team, not of {' and '.join(given)}; set two.", param=given[-1]
+        )
     quota = Quota(
         team=team,
         key=key,
         alias=alias,
+        agent=agent,
+        widget_id=uuid.UUID(widget.value) if widget else None,
+        widget=widget.name[:80] if widget else "",
         purpose=purpose,
         metric=metric,
         window=window,
@@ -91,6 +101,8 @@ def set_quota(
             team_id=team.pk,
             key_id=key.pk if key else None,
             alias=alias,
+            agent=agent,
+            widget_id=quota.widget_id,
             metric=metric,
             window=window,
             start=quota.opening_period,
@@ -135,6 +147,18 @@ def remove_quota(*, actor: Actor, quota: Quota) -> None:
         target_name=quota.title,
         detail={"metric": quota.metric, "before": {"limit": quota.limit, "mode": quota.mode}},
     )
+
+
+def rename_widget(*, widget_id: uuid.UUID, name: str) -> None:
+    """Have quotas of a widget say its new name; what they count stays."""
+    Quota.objects.filter(widget_id=widget_id).update(widget=name[:80])
+
+
+@transaction.atomic
+def remove_quotas_of_widget(*, actor: Actor, widget_id: uuid.UUID) -> None:
+    """Lift the limits of a widget that is taken away, which nobody could reach any more."""
+    for quota in Quota.objects.filter(widget_id=widget_id).select_related("team", "key").order_by("id"):
+        remove_quota(actor=actor, quota=quota)
 
 
 @transaction.atomic

@@ -21,6 +21,9 @@ _OF_HOURS = {
 _SCOPE = """team_id = %(team)s
       AND (%(keys)s::uuid[] IS NULL OR key_id = ANY(%(keys)s)) AND (%(alias)s = '' OR alias = %(alias)s)
       AND (type = 'shadow') = %(is_shadow)s"""
+# The log's names for what roll-ups by key and alias do not tell apart.
+_INSIDE = """(%(agent)s = '' OR split_part(agent, '@', 1) = %(agent)s)
+          AND (%(widget)s::uuid IS NULL OR (actor_kind = 'widget' AND actor_id = %(widget)s))"""
 
 
 def used_before(
@@ -32,32 +35,34 @@ def used_before(
     window: str,
     start: dt.datetime,
     purpose: str = "",
+    agent: str = "",
+    widget_id: uuid.UUID | None = None,
 ) -> int:
     """Return what calls closed so far have used in the period from `start` on.
 
     Hours that are rolled up already come from there and only the rest from the log, in one snapshot, so a month of
-    ten million calls is read in milliseconds; minutes are shorter than the roll-up's hours and come from the log.
+    ten million calls is read in milliseconds; minutes are shorter than the roll-up's hours and come from the log, as
+    does all that agents and widgets used, which hours do not name.
     """
+    is_rolled = window != "minute" and not agent and widget_id is None
     rolled = (
         "SELECT 0 AS n"
-        if window == "minute"
+        if not is_rolled
         else (
             f"SELECT {_OF_HOURS[metric]} AS n FROM usage_usagehour"  # noqa: S608
             f" WHERE {_SCOPE} AND hour >= %(start)s AND type NOT IN {NOT_CALLS}"
         )
     )
-    floor = "0" if window == "minute" else "coalesce((SELECT next_tx FROM usage_rollupstate WHERE id = 1), 0)"
+    floor = "0" if not is_rolled else "coalesce((SELECT next_tx FROM usage_rollupstate WHERE id = 1), 0)"
     statement = f"""
     SELECT coalesce((SELECT n FROM ({rolled}) h), 0) + coalesce((
         SELECT {_OF_EVENTS[metric]} FROM audit_event
-        WHERE {_SCOPE} AND id >= audit_id_floor(%(start)s) AND tx >= {floor}
+        WHERE {_SCOPE} AND {_INSIDE} AND id >= audit_id_floor(%(start)s) AND tx >= {floor}
           AND type NOT IN {NOT_CALLS} AND status <> 'refused'), 0)"""  # noqa: S608
     with connection.cursor() as cursor:
         keys = list(key_line(key_id)) if key_id else None
-        cursor.execute(
-            statement,
-            {"team": team_id, "keys": keys, "alias": alias, "start": start, "is_shadow": purpose == "shadow"},
-        )
+        scope = {"team": team_id, "keys": keys, "alias": alias, "agent": agent, "widget": widget_id}
+        cursor.execute(statement, {**scope, "start": start, "is_shadow": purpose == "shadow"})
         return int(cursor.fetchone()[0])
 
 
@@ -118,6 +123,8 @@ LEFT JOIN LATERAL (
     FROM audit_event a
     WHERE q.metric <> 'concurrency'
       AND a.team_id = q.team_id AND (q.alias = '' OR a.alias = q.alias)
+      AND (q.agent = '' OR split_part(a.agent, '@', 1) = q.agent)
+      AND (q.widget_id IS NULL OR (a.actor_kind = 'widget' AND a.actor_id = q.widget_id))
       AND (q.key_id IS NULL OR a.key_id = ANY(ARRAY(SELECT k.key_id FROM keys k WHERE k.quota_id = q.id)))
       AND a.id >= audit_id_floor(s.period_start)
       AND a.id < audit_id_floor((s.period_start AT TIME ZONE 'UTC' + CASE q."window"

@@ -96,7 +96,7 @@ def set_quota(request: TeamRequest) -> HttpResponse:
     refusal = None
     if request.method == "POST" and form.is_valid():
         values = form.values()
-        access.check_may_set(request.caller, values["team"], team_wide=values["key"] is None and not values["alias"])
+        access.check_may_set(request.caller, values["team"], team_wide=form.is_team_wide)
         try:
             quota = services.set_quota(actor=request.caller.actor, **values)
         except Refusal as error:
@@ -142,7 +142,7 @@ def remove_quota(request: TeamRequest, public_id: uuid.UUID) -> HttpResponse:
 
 
 def _loss(quota: Quota) -> str:
-    scope = f"key {quota.key}" if quota.key else f"alias {quota.alias}" if quota.alias else "the whole team"
+    scope = f"alias {quota.alias}" if quota.alias else quota.of or "the whole team"
     return f"Calls of {quota.team} ({scope}) will no longer stop at this quota, and its increases and alerts are lost."
 
 

@@ -90,7 +90,7 @@ class Completion:
                     surface="agent",
                     route=f"tool {call.tool_name}",
                 )
-                opened = await pipeline.open_call(call.identify, ask)
+                opened = await pipeline.open_call(call.identify, ask._replace(agent=call.agent))
                 answer = await pipeline.answer(opened)
         except Refusal as refusal:
             raise ToolFailed(refusal.message, may_retry=refusal.status in {429, 503}) from None

@@ -21,11 +21,15 @@ from console.teams.models import ApiKey, Team
 from usage_app import access, amounts
 from usage_app.models import Metric, Mode, Purpose, Quota, QuotaIncrease, Window
 from usage_app.queries.quotas import QuotaState, remaining, states
+from usage_app.scopes import subject_of
 from usage_app.services import quotas
 
 _DECIMAL = re.compile(r"[0-9]{1,16}(\.[0-9]{1,6})?", re.ASCII)
 _TEAM = OpenApiParameter("team", str, description="Only this team, by its short name.")
 _ALIAS = OpenApiParameter("alias", str, description="Only what counts calls of this alias.")
+_AGENT = OpenApiParameter("agent", str, description="With what counts calls of this agent.")
+
+_INSIDE = ("key", "alias", "agent", "widget")  # what a quota can be of besides a whole team
 
 
 @extend_schema_field(
@@ -86,6 +90,8 @@ class QuotaSerializer(serializers.Serializer[Any]):
     team = serializers.SlugField()
     key = serializers.UUIDField(allow_null=True, help_text="The key it limits, when it is not the team.")
     alias = serializers.CharField(help_text="The alias it limits; empty for all.")
+    agent = serializers.CharField(help_text="The agent it limits, by its short name; empty for all.")
+    widget = serializers.UUIDField(source="widget_id", allow_null=True, help_text="The widget it limits.")
     purpose = serializers.CharField(help_text="shadow: it counts copies sent to a shadow; empty: it counts calls.")
     metric = serializers.ChoiceField(choices=Metric.choices)
     window = serializers.ChoiceField(choices=Window.choices, allow_blank=True, help_text="Empty for concurrency.")
@@ -116,6 +122,13 @@ class NewQuotaSerializer(Strict):
     alias = serializers.CharField(
         default="", allow_blank=True, max_length=100, help_text="Limit what the team calls by one alias."
     )
+    agent = serializers.CharField(
+        default="",
+        allow_blank=True,
+        max_length=60,
+        help_text="Limit what the team uses one agent, by its short name.",
+    )
+    widget = serializers.UUIDField(default=None, allow_null=True, help_text="Limit one widget of the team.")
     purpose = serializers.ChoiceField(
         choices=Purpose.choices,
         default="",
@@ -154,6 +167,8 @@ def _said(state: QuotaState) -> dict[str, Any]:
         "team": quota.team.slug,
         "key": quota.key_id,
         "alias": quota.alias,
+        "agent": quota.agent,
+        "widget_id": quota.widget_id,
         "purpose": quota.purpose,
         "metric": metric,
         "window": quota.window,
@@ -198,14 +213,14 @@ class Quotas(Endpoint):
 
     @extend_schema(
         tags=["usage"],
-        summary="Limit a team, or one key or alias inside it",
+        summary="Limit a team, or one key, alias, agent or widget inside it",
         request=NewQuotaSerializer,
         responses={201: QuotaSerializer},
     )
     def post(self, request: Any) -> Response:
         given = self.read(NewQuotaSerializer)
         team = team_for(self.caller, given["team"], to="view_usage")
-        access.check_may_set(self.caller, team, team_wide=given["key"] is None and not given["alias"])
+        access.check_may_set(self.caller, team, team_wide=not any(given[name] for name in _INSIDE))
         quota = quotas.set_quota(
             actor=self.actor,
             team=team,
@@ -215,6 +230,8 @@ class Quotas(Endpoint):
             mode=given["mode"],
             key=self._key(given["key"]) if given["key"] else None,
             alias=self._alias(given["alias"], team) if given["alias"] else "",
+            agent=subject_of(team, "agent", given["agent"]).value if given["agent"] else "",
+            widget=subject_of(team, "widget", str(given["widget"])) if given["widget"] else None,
             purpose=given["purpose"],
         )
         return _one(quota, 201)
@@ -293,7 +310,7 @@ class Limits(Endpoint):
         operation_id="list_limits",
         tags=["usage"],
         summary="What is left for the calling key; for people, of the team they name",
-        parameters=[_TEAM, _ALIAS],
+        parameters=[_TEAM, _ALIAS, _AGENT],
         responses=QuotaPageSerializer,
     )
     def get(self, request: Any) -> Response:
@@ -303,7 +320,8 @@ class Limits(Endpoint):
             team = teams_for(caller, "view_usage").first()
         if team is None:
             raise BadInput("Name the team with ?team=.", param="team")
-        found = remaining(team.pk, caller.key_id, request.query_params.get("alias") or None)
+        alias, agent = request.query_params.get("alias") or None, request.query_params.get("agent")
+        found = remaining(team.pk, caller.key_id, alias, agent="" if alias and agent is None else agent)
         return Response({"data": _all(found), "next": None})
 
 

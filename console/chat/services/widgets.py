@@ -23,6 +23,7 @@ from console.core.crypto import encrypt
 from console.core.errors import BadInput
 from console.teams.actors import Actor
 from console.teams.models import Team
+from usage_app.services import quotas
 
 _ALPHABET = string.ascii_lowercase + string.digits
 SHORTEST_SECRET = 16
@@ -61,6 +62,7 @@ def change_widget(
     if before == after:
         return widget
     _save(widget, "agent", *kept)
+    quotas.rename_widget(widget_id=widget.pk, name=widget.name)
     _note(actions.WIDGET_CHANGED, actor, widget, changes(before, after))
     return widget
 
@@ -87,6 +89,7 @@ def delete_widget(*, actor: Actor, widget: Widget) -> None:
     widget.deleted_at, widget.identity_secret = now(), ""
     _save(widget, "deleted_at", "identity_secret")
     _note(actions.WIDGET_DELETED, actor, widget, {"before": before})
+    quotas.remove_quotas_of_widget(actor=actor, widget_id=widget.pk)
     _stop_answers(widget)
 
 

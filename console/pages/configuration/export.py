@@ -186,6 +186,10 @@ def _quota(quota: Quota) -> dict[str, Any]:
         row["key"] = quota.key.name
     if quota.alias:
         row["alias"] = quota.alias
+    if quota.agent:
+        row["agent"] = quota.agent
+    if quota.widget_id:
+        row["widget"] = quota.widget
     if quota.purpose:
         row["purpose"] = quota.purpose
     return row

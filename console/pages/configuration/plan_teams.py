@@ -15,12 +15,22 @@ from console.teams.models import ApiKey, Membership, Role, Team, User
 from console.teams.services import people as people_services
 from console.teams.services import teams as team_services
 from usage_app.models import Metric, Mode, Purpose, Quota
+from usage_app.scopes import Subject, subjects_of
 from usage_app.services import quotas as quota_services
 
 if TYPE_CHECKING:
     from console.pages.configuration.plan import Plan
 
 _MICROS = 1_000_000
+
+
+def _names(subject: Subject) -> set[str]:
+    """Return what a file calls it: an agent by its short name, a widget by its name."""
+    return {subject.value if subject.kind == "agent" else subject.name}
+
+
+def _widget(team: Team, name: str) -> Subject:
+    return next(s for s in subjects_of([team]) if s.kind == "widget" and s.name == name)
 
 
 class TeamPlan:
@@ -36,12 +46,13 @@ class TeamPlan:
         }
         self.people = set(User.objects.values_list("email", flat=True)) if slugs else set()
         self.quotas = {
-            (q.team.slug, q.key.name if q.key else "", q.alias, q.metric, q.window, q.purpose): q
+            (q.team.slug, q.of, q.metric, q.window, q.purpose): q
             for q in Quota.objects.filter(team__slug__in=slugs).select_related("team", "key")
         }
         self.keys: dict[tuple[str, str], list[ApiKey]] = {}
         for key in ApiKey.objects.filter(team__slug__in=slugs, revoked_at=None).select_related("team"):
             self.keys.setdefault((key.team.slug, key.name), []).append(key)
+        self.later: list[tuple[Entry, str]] = []
         self.wanted_aliases: dict[str, tuple[Place, list[str]]] = {}
 
     def team(self, entry: Entry) -> None:
@@ -75,6 +86,14 @@ class TeamPlan:
                 continue
             self.wanted_aliases.setdefault(alias, (place, []))[1].append(slug)
         for quota in entry.get("quotas", []):
+            if "agent" in quota.places or "widget" in quota.places:
+                self.later.append((quota, slug))
+            else:
+                self._quota(quota, slug)
+
+    def quotas_of_agents_and_widgets(self) -> None:
+        """Add the steps of what can be limited only once the agents and widgets of the file are there."""
+        for quota, slug in self.later:
             self._quota(quota, slug)
 
     def _rename(self, team: Team, name: str) -> None:
@@ -146,13 +165,32 @@ class TeamPlan:
                 return
             key = found[0]
         alias = entry.get("alias", "")
-        if key is not None and alias:
-            self.plan.problem(entry, "alias", "A quota is of a key or of an alias, not of both; write two quotas.")
+        given = [name for name in ("key", "alias", "agent", "widget") if entry.has(name)]
+        if len(given) > 1:
+            said = f"A quota is of one thing inside the team, not of {' and '.join(given)}; write two quotas."
+            self.plan.problem(entry, given[-1], said)
+            return
+        if not all(self._is_there(entry, slug, kind) for kind in ("agent", "widget") if entry.has(kind)):
             return
         if alias and not self.plan.exists("alias", alias):
             self.plan.problem(entry, "alias", f"There is no alias {alias!r}, here or in this file; add it to aliases.")
             return
         self._quota_step(entry, slug, metric, window, mode, limit, key, alias)
+
+    def _is_there(self, entry: Entry, slug: str, kind: str) -> bool:
+        """Say whether the agent or the widget is there for the team, or will be; put down what is wrong otherwise."""
+        name = entry[kind]
+        ref: Ref = (kind, name if kind == "agent" else f"{slug}/{name}")
+        team = self.teams.get(slug)
+        found = [s for s in subjects_of([team] if team else []) if s.kind == kind and name in _names(s)]
+        if len(found) == 1 or (not found and ref in self.plan.will_be):
+            return True
+        if found:
+            say = f"{len(found)} widgets of {slug} have the name {name!r}; rename them."
+        else:
+            say = f"There is no {kind} {name!r} for {slug}, here or in this file."
+        self.plan.problem(entry, kind, say)
+        return False
 
     def _limit(self, entry: Entry, metric: str) -> int | None:
         """Return the limit in the metric's stored unit: micro-units of currency for cost."""
@@ -178,30 +216,41 @@ class TeamPlan:
         name = f"{metric} per {window}" if window else "calls at once"
         purpose = entry.get("purpose", Purpose.CALLS.value)
         name += " of shadow copies" if purpose else ""
-        name += f" of {slug}" + (f", key {key.name}" if key else f", alias {alias}" if alias else "")
+        agent, widget = entry.get("agent", ""), entry.get("widget", "")
+        inside = f"key {key.name}" if key else f"alias {alias}" if alias else f"agent {agent}" if agent else ""
+        inside = inside or (f"widget {widget}" if widget else "")
+        name += f" of {slug}" + (f", {inside}" if inside else "")
         if ("quota", name) in self.plan.will_be:
             self.plan.problem(entry, "", f"The quota of {name} is in this file twice.")
             return
         self.plan.will_be.add(("quota", name))
-        row = self.quotas.get((slug, key.name if key else "", alias, metric, window, purpose))
+        row = self.quotas.get((slug, alias or inside, metric, window, purpose))
         written = shown(entry["limit"])
         if row is None:
 
             def make() -> None:
+                team = Team.objects.get(slug=slug)
                 quota_services.set_quota(
                     actor=self.plan.actor,
-                    team=Team.objects.get(slug=slug),
+                    team=team,
                     metric=metric,
                     window=window,
                     limit=limit,
                     mode=mode,
                     key=key,
                     alias=alias,
+                    agent=agent,
+                    widget=_widget(team, widget) if widget else None,
                     purpose=purpose,
                 )
 
             fields = [FieldChange("limit", "none", written), FieldChange("mode", "none", mode)]
-            needs = frozenset({("team", slug)} | ({("alias", alias)} if alias else set()))
+            needs: frozenset[Ref] = frozenset(
+                {("team", slug)}
+                | ({("alias", alias)} if alias else set())
+                | ({("agent", agent)} if agent else set())
+                | ({("widget", f"{slug}/{widget}")} if widget else set())
+            )
             self.plan.steps.append(Step(entry.place, "quota", name, "+", fields, make, needs))
             return
         old = shown(Decimal(row.limit) / _MICROS) if metric == Metric.COST else str(row.limit)

@@ -154,6 +154,8 @@ QUOTA = Record(
         "mode": Field(Choice(lambda: list(Mode.values)), "hard refuses at the limit, soft warns; hard unless given."),
         "key": Field(Text("the name of one of the team's API keys", longest=80), "Only calls with this key."),
         "alias": Field(ALIAS, "Only calls of this alias."),
+        "agent": Field(SHORT_NAME, "Only calls of this agent."),
+        "widget": Field(Text("the name of one of the team's widgets", longest=80), "Only calls of this widget."),
         "purpose": Field(
             Choice(lambda: [Purpose.SHADOW.value]), "shadow: only copies for shadows count, which need such a quota."
         ),

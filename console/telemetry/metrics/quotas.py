@@ -12,7 +12,7 @@ from usage_app.models import Metric as Measure
 from usage_app.queries import quotas
 from usage_app.queries.totals import Teams
 
-_NAMES = ("team", "quota", "key", "alias", "metric", "window", "mode", "purpose")
+_NAMES = ("team", "quota", "key", "alias", "agent", "widget", "metric", "window", "mode", "purpose")
 
 
 def families(teams: Teams) -> Iterator[Metric]:
@@ -28,7 +28,7 @@ def families(teams: Teams) -> Iterator[Metric]:
     for state in states[:most]:
         quota = state.quota
         key = quota.key.name if quota.key else ""
-        what = (quota.alias, quota.metric, quota.window, quota.mode, quota.purpose)
+        what = (quota.alias, quota.agent, quota.widget, quota.metric, quota.window, quota.mode, quota.purpose)
         values = (quota.team.slug, quota.public_id, key, *what)
         unit = 1_000_000 if quota.metric == Measure.COST else 1
         add(limit, values, state.limit / unit)

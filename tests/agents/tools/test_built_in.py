@@ -15,6 +15,7 @@ from console.core.clock import now
 from console.core.errors import BadInput
 from console.core.files.page_words import words_of
 from console.gateway.identity import PersonIdentity
+from console.gateway.types import Answering
 from console.knowledge.errors import StillUsed
 from console.knowledge.services import collections
 from console.teams.actors import SYSTEM
@@ -208,12 +209,14 @@ def test_a_model_is_asked_as_the_runs_actor(live, use, upstream):
     assert tool.parameters["required"] == ["who", "message"]
     arguments = {"who": "a pirate", "message": "Say hello"}
     alice = PersonIdentity(live.alice.pk, live.team_a.pk, "production")
-    said = use(tool, arguments, identify=alice)
+    helper = Answering(uuid.uuid4(), "helper", uuid.uuid4(), 3, live.team_a.pk, None)
+    said = use(tool, arguments, identify=alice, agent=helper)
     assert said.content == "Hello there." and said.tokens == 28 and said.cost_micros > 0
     texts = [message["content"] for message in upstream.seen[-1].body["messages"]]
     assert texts == ["Write as a pirate.", "Say hello"]
     line = AuditEvent.objects.get(pk=said.request_id)
     assert (line.type, line.surface, line.actor, line.team) == ("agent", "agent", "Alice", "Team A")
+    assert line.agent == "helper@3", "so that a quota of the agent counts it"
     with pytest.raises(ToolFailed, match="may not call models"):
         use(tool, arguments, identify=PersonIdentity(live.charlie.pk, live.team_a.pk, "production"))
     with pytest.raises(ToolFailed, match="Nobody can be charged"):

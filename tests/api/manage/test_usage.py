@@ -9,6 +9,7 @@ import pytest
 from django.test import Client
 
 from console.audit.models import AuditEvent
+from console.chat.services.widgets import change_widget, delete_widget
 from console.core.clock import now
 from console.teams.actors import SYSTEM
 from tests import make
@@ -65,6 +66,35 @@ def test_it_sets_shows_changes_and_lifts_a_quota(program, cast):
     assert program("DELETE", address).status_code == 204 and program("GET", address).status_code == 404
     lines = AuditEvent.objects.filter(target_id=quota.pk, actor_kind="key", action__startswith="quota.")
     assert sorted(line.action for line in lines) == ["quota.changed", "quota.created", "quota.deleted"]
+
+
+def test_it_limits_agents_and_widgets_of_the_team(program, cast):
+    """Whose widget is renamed or taken away takes its quotas along."""
+    widget, foreign = make.make_widget(cast.team_a), make.make_widget(cast.team_b)
+    made = [
+        program("POST", "quotas/", of_kim(cast, key=None, **inside))
+        for inside in ({"agent": widget.agent.slug}, {"widget": str(widget.pk)})
+    ]
+    assert [answer.status_code for answer in made] == [201, 201], made[0].json()
+    assert [(m.json()["agent"], m.json()["widget"]) for m in made] == [
+        (widget.agent.slug, None),
+        ("", str(widget.pk)),
+    ]
+    for name, value in (("agent", foreign.agent.slug), ("widget", str(foreign.pk))):
+        refused = program("POST", "quotas/", of_kim(cast, key=None, **{name: value}))
+        assert (refused.status_code, refused.json()["error"]["param"]) == (404, name)
+    both = program("POST", "quotas/", of_kim(cast, agent=widget.agent.slug))
+    assert (both.status_code, both.json()["error"]["param"]) == (400, "agent")
+
+    left = [row["agent"] for row in program("GET", "usage/limits/?alias=support-chat").json()["data"]]
+    assert left == [], "of an agent only when it is asked"
+    left = program("GET", f"usage/limits/?alias=support-chat&agent={widget.agent.slug}").json()["data"]
+    assert [row["agent"] for row in left] == [widget.agent.slug]
+
+    change_widget(actor=SYSTEM, widget=widget, name="Till")
+    assert Quota.objects.get(widget_id=widget.pk).title == "Cost per month of widget Till"
+    delete_widget(actor=SYSTEM, widget=widget)
+    assert not Quota.objects.filter(widget_id=widget.pk).exists()
 
 
 @pytest.mark.parametrize(

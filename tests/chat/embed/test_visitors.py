@@ -29,6 +29,7 @@ from tests.chat.embed.conftest import OTHER, SHOP, Visiting, ended
 from tests.live import LiveServer
 from tests.upstream import sse, text_chunks
 from tests.waiting import until
+from usage_app.scopes import Subject, subject_of
 from usage_app.services import quotas
 
 
@@ -267,8 +268,14 @@ def test_limits_hold_whatever_a_visitor_calls_themselves(room: Room, widget: Wid
 
     widget.limits = {}
     widget.save()
-    quotas.set_quota(actor=SYSTEM, team=room.team, metric="requests", window="day", limit=3, mode="hard")
+    limits = {"actor": SYSTEM, "team": room.team, "metric": "requests", "window": "day"}
+    quotas.set_quota(**limits, limit=0, widget=Subject("widget", str(uuid.uuid4()), "Another", room.team.pk))
+    other = room.team.quotas.get()
+    subject = subject_of(room.team, "widget", str(widget.pk))
+    assert quotas.set_quota(**limits, limit=3, widget=subject).opening_used == 3
+    quotas.remove_quota(actor=SYSTEM, quota=other)
     answer = ended(ada.say("Four"))
+    assert AuditEvent.objects.filter(status="refused").latest("id").reason.endswith(f"of the widget {widget.name}")
     shown = ada.turns()[-1]
     assert answer.status == "refused" and "cannot answer right now" in shown["trouble"]
     assert "quota" not in json.dumps(shown).lower() and "owner" not in json.dumps(shown)
