@@ -20,20 +20,23 @@ PIN, CANARY, SHADOW = "pin", "canary", "shadow"
 SHADOW_STEP = -1
 PINNED_STEP = -2  # the pin's own version, after its canary had trouble
 
+_ERROR, _TIMEOUT = frozenset({Trouble.ERROR.value}), frozenset({Trouble.TIMEOUT.value})
+_UNREACHABLE, _BUSY = frozenset({Trouble.UNREACHABLE.value}), frozenset({Trouble.BUSY.value})
 _TROUBLES = {
-    "upstream_unreachable": Trouble.UNREACHABLE,
-    "upstream_open": Trouble.UNREACHABLE,
-    "upstream_tls": Trouble.UNREACHABLE,
-    "address_refused": Trouble.UNREACHABLE,
-    "upstream_timeout": Trouble.TIMEOUT,
-    "upstream_busy": Trouble.BUSY,
-    "upstream_full": Trouble.BUSY,
-    "upstream_error": Trouble.ERROR,
-    "upstream_broken": Trouble.ERROR,
-    "upstream_invalid": Trouble.ERROR,
-    "upstream_truncated": Trouble.ERROR,
-    "upstream_too_large": Trouble.ERROR,
-    "upstream_credentials": Trouble.ERROR,
+    "upstream_unreachable": _UNREACHABLE,
+    # A breaker is opened by any of these, and nobody would want a fallback for the first of them only.
+    "upstream_open": _ERROR | _TIMEOUT | _UNREACHABLE,
+    "upstream_tls": _UNREACHABLE,
+    "address_refused": _UNREACHABLE,
+    "upstream_timeout": _TIMEOUT,
+    "upstream_busy": _BUSY,
+    "upstream_full": _BUSY,
+    "upstream_error": _ERROR,
+    "upstream_broken": _ERROR,
+    "upstream_invalid": _ERROR,
+    "upstream_truncated": _ERROR,
+    "upstream_too_large": _ERROR,
+    "upstream_credentials": _ERROR,
 }
 
 
@@ -103,13 +106,13 @@ def next_step(step: int, route: str, pin: PinShape, error: ProviderError, ask: A
     A canary's trouble is an experiment's, so the version it stands in for is tried whatever the chain says. What cannot
     do what is asked for is passed over: the caller should hear of the trouble, not of a fallback's limits.
     """
-    trouble = _TROUBLES.get(error.code)
-    if trouble is None or step == SHADOW_STEP:
+    troubles = _TROUBLES.get(error.code)
+    if troubles is None or step == SHADOW_STEP:
         return None
     if route == CANARY and can_serve(pin.version) and can_answer(pin.version, ask):
         return PINNED_STEP
     step = max(step, 0)
     for place, fallback in enumerate(chain(pin)[step:], start=step + 1):
-        if trouble.value in fallback.on and can_answer(fallback.version, ask):
+        if not troubles.isdisjoint(fallback.on) and can_answer(fallback.version, ask):
             return place
     return None

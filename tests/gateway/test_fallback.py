@@ -11,7 +11,7 @@ import pytest
 from console.audit import actions
 from console.audit.models import AuditEvent, Payload
 from console.audit.services import record
-from console.catalog.models import Pin, PinFallback, Provider, ProviderIncident
+from console.catalog.models import ModelVersion, Pin, PinFallback, Provider, ProviderIncident
 from console.catalog.models.providers import CLOSED, OPENED
 from console.catalog.services.providers import change_provider
 from console.core.ids import parse_request_id
@@ -287,6 +287,11 @@ def test_after_the_pause_one_call_that_is_answered_closes_the_breaker(ask: Ask, 
         broken(world.upstream)
         ask()
     assert ask().json()["error"]["code"] == "upstream_open"
+    model = ModelVersion.objects.get(name="spare-model")
+    for on, status in ((["error"], 200), (["timeout"], 200), (["busy"], 503)):
+        change_pin(world, fallbacks=[(model, on)])
+        assert ask().status_code == status, f"what opened it stands for {on}"
+    change_pin(world, fallbacks=[])
     until(ProviderIncident.objects.filter(code=OPENED).exists, "its page says that it opened")
     let_pauses_pass()
     broken(world.upstream)
