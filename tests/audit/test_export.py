@@ -32,13 +32,14 @@ def test_it_exports_the_filter_as_csv(cast: Cast, monkeypatch) -> None:
 
 @pytest.mark.django_db
 def test_it_records_the_start_and_the_end(cast: Cast) -> None:
-    a_call(cast.team_a, alias="x")
+    a_call(cast.team_a, alias="x", agent="clerk@2", client_request_id="their-7")
     response = a_client(cast.alice).get("/audit/export/?format=jsonl&alias=x")
     lines = AuditEvent.objects.filter(action=actions.AUDIT_EXPORTED.name)
     (begun,) = lines
     assert json.loads(begun.detail) == {"format": "jsonl", "content": False, "filter": {"alias": "x"}}
     (row,) = [json.loads(line) for line in b"".join(response.streaming_content).decode().splitlines()]
     assert row["alias"] == "x" and row["cost_micros"] == 7100
+    assert (row["agent"], row["lane"], row["client_request_id"]) == ("clerk@2", "interactive", "their-7")
     assert json.loads(lines.get(target="finished").detail) == {"export": request_id(begun.pk), "rows": 1}
 
 

@@ -68,11 +68,11 @@ class EventSerializer(serializers.ModelSerializer[AuditEvent]):
         model = AuditEvent
         fields = [
             "request_id", "at", "closed_at", "type", "action", "status", "http_status", "code", "reason", "team_id",
-            "team", "actor_kind", "actor_id", "actor", "key_id", "key", "environment", "surface", "route",
-            "client_address", "alias", "model", "prompt", "agent", "stream", "attempts", "prompt_tokens",
-            "cached_tokens", "completion_tokens", "reasoning_tokens", "cost_micros", "usage_note", "latency_us",
-            "first_token_us", "overhead_us", "target_type", "target_id", "target", "detail", "knowledge",
-            "input_sha256", "output_sha256",
+            "team", "actor_kind", "actor_id", "actor", "key_id", "key", "environment", "lane", "surface", "route",
+            "client_address", "client_request_id", "alias", "model", "model_version_id", "prompt", "agent", "stream",
+            "attempts", "prompt_tokens", "cached_tokens", "completion_tokens", "reasoning_tokens", "cost_micros",
+            "usage_note", "latency_us", "first_token_us", "overhead_us", "target_type", "target_id", "target",
+            "detail", "knowledge", "input_sha256", "output_sha256",
         ]  # fmt: skip
 
     def get_request_id(self, event: AuditEvent) -> str:

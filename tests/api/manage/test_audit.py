@@ -43,6 +43,9 @@ def ids(response) -> list[str]:
 
 def test_it_lists_by_filter_and_cursor(reader, cast):
     made = {request_id(a_call(cast.team_a, alias="x")) for _ in range(5)}
+    kept = AuditEvent.objects.filter(alias="x").latest("id")
+    said = reader(f"audit/events/{request_id(kept.pk)}/").json()
+    assert (said["lane"], said["client_request_id"], said["model_version_id"]) == ("interactive", "", None)
     a_call(cast.team_a, alias="other")
     a_call(cast.team_b, alias="x")
     found, cursor = [], ""

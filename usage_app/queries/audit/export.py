@@ -19,8 +19,8 @@ _MOST_SECONDS = 3600
 
 _NAMES = (
     "request_id at closed_at type action status http_status code reason team actor_kind actor key "
-    "environment surface route client_address alias model prompt stream attempts prompt_tokens "
-    "cached_tokens completion_tokens reasoning_tokens cost_micros usage_note latency_us first_token_us "
+    "environment lane surface route client_address client_request_id alias model prompt agent stream attempts "
+    "prompt_tokens cached_tokens completion_tokens reasoning_tokens cost_micros usage_note latency_us first_token_us "
     "overhead_us target_type target detail input_sha256 output_sha256"
 )
 COLUMNS = tuple(_NAMES.split())
