@@ -495,6 +495,12 @@ PROMPTS_GIT_FOLDERS = env_list("PROMPTS_GIT_FOLDERS")
 AUDIT_KEEP_DAYS = env_int("AUDIT_KEEP_DAYS", 400, minimum=1)
 AUDIT_CONTENT_KEEP_DAYS = env_int("AUDIT_CONTENT_KEEP_DAYS", 90, minimum=1)
 AUDIT_CONTENT_BYTES = env_int("AUDIT_CONTENT_BYTES", 256 * 1024, minimum=1024)
+AUDIT_S3_URL = env_url("AUDIT_S3_URL")
+AUDIT_S3_REGION = env_str("AUDIT_S3_REGION", "us-east-1")
+AUDIT_S3_ACCESS_KEY = env_str("AUDIT_S3_ACCESS_KEY")
+AUDIT_S3_SECRET_KEY = env_secret("AUDIT_S3_SECRET_KEY")
+if AUDIT_S3_URL and not (AUDIT_S3_ACCESS_KEY and AUDIT_S3_SECRET_KEY):
+    raise ImproperlyConfigured("AUDIT_S3_URL needs AUDIT_S3_ACCESS_KEY and AUDIT_S3_SECRET_KEY.")
 AUDIT_REDACT_FIELDS = env_list("AUDIT_REDACT_FIELDS", ["password", "secret", "authorization", "api_key"])
 
 # Logging ----------------------------------------------------------------------------------------------------------
@@ -589,6 +595,9 @@ CELERY_BEAT_SCHEDULE: dict[str, dict[str, Any]] = {
     ),
     "audit.seal": {"task": "audit.seal", "schedule": 30, "options": {"expires": 30}},
     "audit.verify": {"task": "audit.verify", "schedule": 120, "options": {"expires": 120}},
+    **(
+        {"audit.archive": {"task": "audit.archive", "schedule": 60, "options": {"expires": 60}}} if AUDIT_S3_URL else {}
+    ),
     "audit.make_months": {"task": "audit.make_months", "schedule": 3600, "options": {"expires": 3600}},
     "audit.apply_retention": {"task": "audit.apply_retention", "schedule": 86400, "options": {"expires": 3600}},
 }

@@ -178,6 +178,10 @@ class SealState(models.Model):
     whole_at = models.DateTimeField(null=True)
     problem = models.TextField(blank=True, default="")
     problem_at = models.DateTimeField(null=True)
+    archived_to = models.TextField(blank=True, default="", help_text="The store blocks are copied to: AUDIT_S3_URL.")
+    archived_number = models.BigIntegerField(default=0)
+    archived_at = models.DateTimeField(null=True, help_text="When the last block that was copied was sealed.")
+    archive_problem = models.TextField(blank=True, default="")
 
     class Meta:
         db_table = "audit_seal_state"

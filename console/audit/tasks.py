@@ -3,7 +3,7 @@
 from celery import shared_task
 
 from console.audit.actors import HOUSE
-from console.audit.services import retention, seal, verify
+from console.audit.services import archive, retention, seal, verify
 
 
 @shared_task(name="audit.seal")
@@ -14,6 +14,11 @@ def seal_task() -> None:
 @shared_task(name="audit.verify")
 def verify_task() -> None:
     verify.verify_some()
+
+
+@shared_task(name="audit.archive")
+def archive_task() -> None:
+    archive.archive()
 
 
 @shared_task(name="audit.make_months")

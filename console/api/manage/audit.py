@@ -4,6 +4,7 @@ import json
 from collections.abc import Iterable
 from typing import Any, cast
 
+from django.conf import settings
 from django.http.response import HttpResponseBase
 from django.urls import path
 from drf_spectacular.types import OpenApiTypes
@@ -143,6 +144,9 @@ class SealsSerializer(serializers.Serializer[Any]):
     sealed_at = serializers.DateTimeField(allow_null=True, help_text="Everything until then is sealed.")
     verified_at = serializers.DateTimeField(allow_null=True, help_text="When the chain was last found whole.")
     problem = serializers.CharField(help_text="What the last check found; empty when all is well.")
+    archived_number = serializers.IntegerField(help_text="The last block copied to the archive; 0 without one.")
+    archived_at = serializers.DateTimeField(allow_null=True, help_text="When that block was sealed.")
+    archive_problem = serializers.CharField(help_text="Why the next block was not copied; empty when all is well.")
 
 
 class _Filtered(Endpoint):
@@ -263,6 +267,9 @@ class Seals(Endpoint):
                 "sealed_at": present.sealed_at,
                 "verified_at": present.verified_at,
                 "problem": present.problem,
+                "archived_number": present.archived_number if settings.AUDIT_S3_URL else 0,
+                "archived_at": present.archived_at if settings.AUDIT_S3_URL else None,
+                "archive_problem": present.archive_problem if settings.AUDIT_S3_URL else "",
             }
         )
 

@@ -8,6 +8,7 @@ from django.conf import settings
 from django.db import OperationalError, transaction
 
 from console.audit import actions
+from console.audit.services import archive
 from console.audit.services.lines import ActorLike, record
 from console.audit.sql import months as sql
 from console.core.clock import now, period_end, period_start
@@ -47,7 +48,7 @@ def apply_retention(*, actor: ActorLike) -> list[Dropped]:
 
     Each month is its own transaction with its own line in the log, so an interrupted run goes on where it stopped.
     """
-    read_to = min((reader() for reader in READERS), default=1 << 62)
+    read_to = min(reader() for reader in (archive.read_to, *READERS))
     plans = (
         ("audit_payload", min(settings.AUDIT_CONTENT_KEEP_DAYS, settings.AUDIT_KEEP_DAYS), "content"),
         ("audit_event", settings.AUDIT_KEEP_DAYS, "records"),

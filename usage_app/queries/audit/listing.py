@@ -88,6 +88,14 @@ class Head:
     content_keep_days: int
     records: int | None
 
+    @property
+    def archived_at(self) -> dt.datetime | None:
+        return self.seal.archived_at if settings.AUDIT_S3_URL else None
+
+    @property
+    def archive_problem(self) -> str:
+        return self.seal.archive_problem if settings.AUDIT_S3_URL else ""
+
 
 def head(*, is_operator: bool) -> Head:
     """Only operators see figures of the whole installation."""

@@ -1,0 +1,144 @@
+"""Copy sealed blocks of the log to a store that speaks S3, where who administers this database need not reach.
+
+1. Blocks leave in their order, each as one object: a line that says what the block is, then its rows.
+2. Rows are digested on the way. A block that is not what was sealed stays, and all that follow it.
+3. The state moves on when the store has taken a block. A worker that dies before that sends the same bytes again.
+
+What calls said stays here: it has a retention of its own, which a copy would outlive. Its digests leave with the rows.
+"""
+
+import asyncio
+import gzip
+import hashlib
+import io
+import json
+import time
+from collections.abc import Iterator
+from typing import Any
+
+from django.conf import settings
+
+from console import outbound
+from console.audit.models import AuditEvent, Seal, SealState
+from console.audit.services.seal import state
+from console.audit.sql import seal as sql
+from console.core.clock import now
+from console.core.errors import ProviderError
+from console.outbound.s3 import Credentials, signed
+
+_ROUND_SECONDS = 50.0  # of a task that comes every minute
+_PUT_SECONDS = 60.0
+_CHUNK = 2000
+
+
+class NotArchived(Exception):
+    """A block did not leave; says why, without an address or a secret."""
+
+
+def archive(*, seconds: float = _ROUND_SECONDS) -> int:
+    """Copy what is sealed and has not left yet, for about so long; return how many blocks that were."""
+    destination, until, copied = settings.AUDIT_S3_URL, time.monotonic() + seconds, 0
+    if not destination:
+        return 0
+    present = state()
+    reached = present.archived_number if present.archived_to == destination else 0
+    try:
+        for block in Seal.objects.filter(number__gt=reached).order_by("number").iterator(chunk_size=100):
+            _put(f"{destination}/{block.number:012d}.jsonl.gz", packed(block))
+            _note(destination, archived_number=block.number, archived_at=block.sealed_at, archive_problem="")
+            copied += 1
+            if time.monotonic() > until:
+                break
+    except NotArchived as failed:
+        _note(destination, archive_problem=str(failed))
+    else:
+        if present.archive_problem and not copied:
+            _note(destination, archive_problem="")
+    return copied
+
+
+def read_to() -> int:
+    """Return the transaction number up to which the log was copied; without an archive nobody waits for it."""
+    if not settings.AUDIT_S3_URL:
+        return 1 << 62
+    present = state()
+    reached = present.archived_number if present.archived_to == settings.AUDIT_S3_URL else 0
+    return Seal.objects.filter(number=reached).values_list("to_tx", flat=True).first() or 0
+
+
+def _note(destination: str, **fields: Any) -> None:
+    """Write down how far it came. With another store it begins anew, whatever stands of the one before."""
+    rows = SealState.objects.filter(pk=1)
+    if not rows.filter(archived_to=destination).update(**fields):
+        rows.update(archived_to=destination, **({"archived_number": 0, "archived_at": None} | fields))
+
+
+def packed(block: Seal) -> bytes:
+    """Return a block as it leaves: compressed, the same bytes each time."""
+    head = {
+        "block": block.number,
+        "format": block.format,
+        "from_tx": block.from_tx,
+        "to_tx": block.to_tx,
+        "rows": block.rows,
+        "previous": bytes(block.previous).hex(),
+        "sha256": bytes(block.sha256).hex(),
+        "sealed_at": block.sealed_at.isoformat(),
+    }
+    digests, found = hashlib.sha256(), 0
+    digests.update(bytes(block.previous) + f"{block.number}:{block.from_tx}:{block.to_tx}:{block.rows}:".encode())
+    lines = io.BytesIO()
+    with gzip.GzipFile(fileobj=lines, mode="wb", mtime=0, filename="") as out:
+        for row in _rows(block):
+            out.write(json.dumps(row, ensure_ascii=False).encode() + b"\n")
+            digests.update(hashlib.sha256(json.dumps(list(row.values()), ensure_ascii=False).encode()).digest())
+            found += 1
+    if digests.digest() == bytes(block.sha256):
+        return _line(head) + lines.getvalue()
+    if not found and sql.check_blocks(block.number, block.number)[0].is_dropped:
+        return _line({**head, "dropped": True})  # past their retention; the links of the chain stay whole
+    raise NotArchived(f"Block {block.number} is not what was sealed, so it was not copied.")
+
+
+def _line(head: dict[str, Any]) -> bytes:
+    """Return the first line as a member of its own, which gzip joins with the next."""
+    return gzip.compress(json.dumps(head).encode() + b"\n", mtime=0)
+
+
+def _rows(block: Seal) -> Iterator[dict[str, Any]]:
+    """Yield rows by name, in the order and the writing they are digested in."""
+    names = [field.attname for field in AuditEvent._meta.concrete_fields]
+    rows = AuditEvent.objects.filter(tx__gte=block.from_tx, tx__lt=block.to_tx).order_by("tx", "id")
+    for values in rows.values_list(*names).iterator(chunk_size=_CHUNK):
+        yield {name: _canonical(value) for name, value in zip(names, values, strict=True)}
+
+
+def _canonical(value: Any) -> Any:
+    if value is None or isinstance(value, bool | int | str):
+        return value
+    if hasattr(value, "timestamp"):
+        return round(value.timestamp() * 1_000_000)
+    return bytes(value).hex() if isinstance(value, bytes | memoryview) else str(value)
+
+
+def _put(url: str, body: bytes) -> None:
+    status = asyncio.run(_send(url, body))
+    if status not in {200, 201, 204}:
+        raise NotArchived(f"The archive answered with status {status}.")
+
+
+async def _send(url: str, body: bytes) -> int:
+    whose = Credentials(settings.AUDIT_S3_REGION, settings.AUDIT_S3_ACCESS_KEY, settings.AUDIT_S3_SECRET_KEY)
+    headers = signed("PUT", url, body, whose, at=now(), headers={"Content-Type": "application/gzip"})
+    deadlines = outbound.Deadlines(10.0, _PUT_SECONDS)
+    try:
+        async with asyncio.timeout(_PUT_SECONDS):
+            reply = await outbound.request("PUT", url, headers=headers, deadlines=deadlines, body=body)
+            reply.close()
+            return reply.status
+    except ProviderError as error:
+        raise NotArchived(f"The archive could not be reached ({error.code}).") from error
+    except TimeoutError:
+        raise NotArchived("The archive took too long.") from None
+    finally:
+        await outbound.close()
