@@ -7,14 +7,17 @@ import sys
 import tempfile
 import threading
 import urllib.request
+from collections.abc import Callable, Iterator
 from contextlib import suppress
 from pathlib import Path
 
+import pytest
 import uvicorn
 from django.conf import settings
 
 from console.embedded.programs import worker_command
 from tests.copies import Copy
+from tests.valkey import Valkey
 from tests.waiting import until
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -71,25 +74,14 @@ def environment_of_processes(more: dict[str, str]) -> dict[str, str]:
     return {**os.environ, **of_its_own, **more}
 
 
-def _copy(command: list[str], environment: dict[str, str]) -> tuple[Copy, Path]:
-    """Start a process of Facet's own on the test's database; returns it and what it says to complain."""
-    handle, errors = tempfile.mkstemp(dir=os.environ["DATA_DIR"], prefix="said-")
-    os.close(handle)
-    of_all = environment_of_processes({})
-    return Copy(command, environment_of_processes(environment), of_all=of_all, errors=Path(errors)), Path(errors)
+class _Process:
+    """A process of Facet's own on the test's database."""
 
-
-class WorkerProcess:
-    """One lane's worker of Celery on the test's database, run as production runs it, or with another pool."""
-
-    def __init__(self, lane: str, *, pool: str = "threads", **environment: str) -> None:
-        command = [pool if part == "threads" else part for part in worker_command(lane)]
-        self.process, self._errors = _copy(command, environment)
-
-    def children(self) -> list[int]:
-        """Return the processes of its pool; none with threads."""
-        pid = self.process.pid
-        return [int(one) for one in Path(f"/proc/{pid}/task/{pid}/children").read_text().split()]
+    def __init__(self, command: list[str], environment: dict[str, str]) -> None:
+        handle, errors = tempfile.mkstemp(dir=os.environ["DATA_DIR"], prefix="said-")
+        os.close(handle)
+        self._errors, of_all = Path(errors), environment_of_processes({})
+        self.process = Copy(command, environment_of_processes(environment), of_all=of_all, errors=self._errors)
 
     def kill(self) -> None:
         """End the process as a power cut would."""
@@ -106,6 +98,33 @@ class WorkerProcess:
         return self._errors.read_text()
 
 
+class WorkerProcess(_Process):
+    """One lane's worker of Celery on the test's database, run as production runs it, or with another pool."""
+
+    def __init__(self, lane: str, *, pool: str = "threads", **environment: str) -> None:
+        command = [pool if part == "threads" else part for part in worker_command(lane)]
+        super().__init__(command, environment)
+
+    def children(self) -> list[int]:
+        """Return the processes of its pool; none with threads."""
+        pid = self.process.pid
+        return [int(one) for one in Path(f"/proc/{pid}/task/{pid}/children").read_text().split()]
+
+
+@pytest.fixture
+def start_worker(valkey_server: Valkey) -> Iterator[Callable[..., WorkerProcess]]:
+    """Start workers of a lane at this module's Valkey, as `WorkerProcess` does; all of them end with the test."""
+    made: list[WorkerProcess] = []
+
+    def start(lane: str, **environment: str) -> WorkerProcess:
+        made.append(WorkerProcess(lane, VALKEY_URL=valkey_server.url, **environment))
+        return made[-1]
+
+    yield start
+    for worker in made:
+        worker.stop()
+
+
 def is_running(pid: int) -> bool:
     """Say whether a process does anything; one that is dead and not yet collected does not."""
     try:
@@ -114,7 +133,7 @@ def is_running(pid: int) -> bool:
         return False
 
 
-class WebProcess:
+class WebProcess(_Process):
     """One web process of its own on the test's database, for races between processes and for SIGKILL."""
 
     def __init__(self, **environment: str) -> None:
@@ -122,7 +141,7 @@ class WebProcess:
         command = [sys.executable, "-m", "uvicorn", "console.asgi:application", "--port", str(self.port)]
         command += ["--loop", "uvloop", "--http", "console.api.v1.server:Http", "--no-access-log", "--no-proxy-headers"]
         command += ["--timeout-graceful-shutdown", "1"]
-        self.process, self._errors = _copy([*command, "--log-level", "warning"], environment)
+        super().__init__([*command, "--log-level", "warning"], environment)
 
     @property
     def url(self) -> str:
@@ -141,17 +160,3 @@ class WebProcess:
         except OSError:
             pass
         return False
-
-    def kill(self) -> None:
-        """End the process as a power cut would."""
-        self.process.kill()
-
-    def stop(self) -> None:
-        if self.process.poll() is None:
-            self.process.terminate()
-            if self.process.wait(30) is None:
-                self.kill()
-
-    def complaints(self) -> str:
-        """Return what it wrote to its standard error."""
-        return self._errors.read_text()

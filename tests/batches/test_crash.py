@@ -2,9 +2,8 @@
 
 import threading
 from collections import Counter
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 
-import pytest
 from celery import Celery
 
 from console.audit.models import AuditEvent
@@ -12,7 +11,7 @@ from console.batches.models import Batch, Line
 from tests.batches.conftest import content, line
 from tests.gateway.conftest import World
 from tests.gateway.invariants import wait_until_settled
-from tests.live import WorkerProcess
+from tests.live import WorkerProcess, start_worker  # noqa: F401
 from tests.valkey import Valkey, valkey_server  # noqa: F401
 from tests.waiting import until
 
@@ -20,24 +19,11 @@ LINES = 40
 QUICK = {"BATCH_LEASE_SECONDS": "3", "GATEWAY_LEASE_SECONDS": "4", "BATCH_CONCURRENCY": "4"}
 
 
-@pytest.fixture
-def start_worker(valkey_server: Valkey) -> Iterator[Callable[[], WorkerProcess]]:  # noqa: F811
-    made: list[WorkerProcess] = []
-
-    def start() -> WorkerProcess:
-        made.append(WorkerProcess("batch", VALKEY_URL=valkey_server.url, **QUICK))
-        return made[-1]
-
-    yield start
-    for worker in made:
-        worker.stop()
-
-
 def test_a_killed_worker_loses_nothing_and_sends_nothing_finished_again(
     world: World,
     make_batch: Callable[..., Batch],
     valkey_server: Valkey,  # noqa: F811
-    start_worker: Callable[[], WorkerProcess],
+    start_worker: Callable[..., WorkerProcess],  # noqa: F811
 ) -> None:
     is_killed = threading.Event()
     for number in range(3 * LINES):
@@ -49,14 +35,14 @@ def test_a_killed_worker_loses_nothing_and_sends_nothing_finished_again(
     def advance() -> None:
         broker.send_task("batches.advance", args=[str(batch.pk)], queue="batch")
 
-    doomed = start_worker()
+    doomed = start_worker("batch", **QUICK)
     done = Line.objects.filter(batch=batch, state="done")
     until(lambda: done.count() >= 10 and len(world.upstream.seen) > 14, "it is in the middle", meanwhile=advance)
     doomed.kill()
     is_killed.set()
     finished = {one.custom_id for one in done}
     assert 10 <= len(finished) < LINES
-    start_worker()
+    start_worker("batch", **QUICK)
     until(lambda: Batch.objects.get(pk=batch.pk).is_over, "the batch is over", 120, meanwhile=advance)
     broker.close()
     wait_until_settled()

@@ -4,16 +4,15 @@ import asyncio
 import json
 import threading
 from collections import Counter
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 
-import pytest
 from celery import Celery
 
 from console.audit.models import AuditEvent
 from console.evals.models import TestResult, TestRun
 from console.evals.services import runs
 from tests.evals.conftest import World
-from tests.live import WorkerProcess
+from tests.live import WorkerProcess, start_worker  # noqa: F401
 from tests.upstream import Script, Upstream, completion, head
 from tests.valkey import Valkey, valkey_server  # noqa: F401
 from tests.waiting import until
@@ -32,24 +31,11 @@ def answering(is_time: Callable[[], object]) -> Script:
     return play
 
 
-@pytest.fixture
-def start_worker(valkey_server: Valkey) -> Iterator[Callable[[], WorkerProcess]]:  # noqa: F811
-    made: list[WorkerProcess] = []
-
-    def start() -> WorkerProcess:
-        made.append(WorkerProcess("batch", VALKEY_URL=valkey_server.url, **QUICK))
-        return made[-1]
-
-    yield start
-    for worker in made:
-        worker.stop()
-
-
 def test_workers_that_end_are_replaced_and_no_case_is_asked_twice(
     live: World,
     upstream: Upstream,
     valkey_server: Valkey,  # noqa: F811
-    start_worker: Callable[[], WorkerProcess],
+    start_worker: Callable[..., WorkerProcess],  # noqa: F811
 ) -> None:
     is_killed, is_told, is_replaced = threading.Event(), threading.Event(), threading.Event()
     # The first worker dies, the second is told to stop: then some are finished, some under way, some have not begun.
@@ -64,13 +50,13 @@ def test_workers_that_end_are_replaced_and_no_case_is_asked_twice(
         broker.send_task("evals.advance", args=[str(run.pk)], queue="batch")
 
     results = TestResult.objects.filter(run=run)
-    doomed = start_worker()
+    doomed = start_worker("batch", **QUICK)
     passed = results.filter(status="passed")
     until(lambda: passed.count() == 5 and len(upstream.seen) == 9, "it is in the middle", meanwhile=advance)
     doomed.kill()
     is_killed.set()
     finished = dict(passed.values_list("name", "request_id"))
-    stopped = start_worker()
+    stopped = start_worker("batch", **QUICK)
     until(
         lambda: len(upstream.seen) == 16 and passed.count() >= 8, "the second is in the middle", 120, meanwhile=advance
     )
@@ -81,7 +67,7 @@ def test_workers_that_end_are_replaced_and_no_case_is_asked_twice(
     assert len(upstream.seen) == 16 and TestRun.objects.get(pk=run.pk).lease_until is None, "it was handed back"
     assert passed.count() == 12 and not results.filter(status="error").exclude(error__contains="worker stopped")
     is_replaced.set()
-    start_worker()
+    start_worker("batch", **QUICK)
     until(lambda: TestRun.objects.get(pk=run.pk).is_over, "the run is over", 120, meanwhile=advance)
     broker.close()
 
