@@ -19,6 +19,7 @@ SENDERS = {
     "console/gateway/sending.py",
     "console/gateway/hedging.py",
     "console/gateway/running.py",
+    "console/audit/services/archive.py",
     "console/catalog/services/connection.py",
     "console/notices/sending/posting.py",
     "console/teams/adapters.py",
