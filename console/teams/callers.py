@@ -8,12 +8,12 @@
 """
 
 import uuid
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from typing import NoReturn
 
 from django.db import InterfaceError, OperationalError
-from django.http import HttpRequest
+from django.http import HttpRequest, QueryDict
 from django_htmx.middleware import HtmxDetails
 
 from console.core.client_address import is_within, parse_address, parse_network
@@ -88,8 +88,13 @@ def read_key(authorization: Iterable[str], x_api_key: Iterable[str]) -> str | No
     return found.pop() if found else None
 
 
-def refuse_keys_in_query(query: Mapping[str, str]) -> None:
-    for name, value in query.items():
+def pairs_of(query: QueryDict) -> Iterator[tuple[str, str]]:
+    return ((name, value) for name, values in query.lists() for value in values)
+
+
+def refuse_keys_in_query(query: Iterable[tuple[str, str]]) -> None:
+    """Refuse a key in any place of an address; a name may be there twice."""
+    for name, value in query:
         if name.lower() in _QUERY_NAMES or value.startswith(tuple(keys.PREFIXES.values())):
             raise BadInput(
                 "Send the key in the Authorization header. Addresses end up in logs; revoke the key if it was real.",
@@ -99,7 +104,7 @@ def refuse_keys_in_query(query: Mapping[str, str]) -> None:
 
 def caller_from_request(request: HttpRequest) -> Caller:
     """Return who sends this request to an API route: the key's Caller, the session's, or nobody's."""
-    refuse_keys_in_query(request.GET.dict())
+    refuse_keys_in_query(pairs_of(request.GET))
     # A header sent twice arrives as one, with a comma no key has.
     given = (request.headers.get(name, "").split(",") for name in ("authorization", "x-api-key"))
     text = read_key(*given)

@@ -7,7 +7,7 @@ from django.http import HttpRequest
 
 from console.core.errors import NotAllowed, NotSignedIn
 from console.teams.access import teams_for
-from console.teams.callers import caller_for_key, read_key, refuse_keys_in_query
+from console.teams.callers import caller_for_key, pairs_of, read_key, refuse_keys_in_query
 from usage_app.queries.totals import Teams
 
 
@@ -16,7 +16,7 @@ def teams_shown_to(request: HttpRequest) -> Teams:
 
     Cookies are not looked at, so it does not matter by what name the console was called.
     """
-    refuse_keys_in_query(request.GET.dict())
+    refuse_keys_in_query(pairs_of(request.GET))
     text = read_key(*(request.headers.get(name, "").split(",") for name in ("authorization", "x-api-key")))
     if text is None:
         raise NotSignedIn(

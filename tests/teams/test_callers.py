@@ -170,7 +170,10 @@ def test_it_refuses_other_schemes(value: str) -> None:
         read_key([value], [])
 
 
-@pytest.mark.parametrize("query", ["api_key=x", "API_KEY=x", "access_token=x", "q=fk_live_abc", "key=fk_test_abc"])
+@pytest.mark.parametrize(
+    "query",
+    ["api_key=x", "API_KEY=x", "access_token=x", "q=fk_live_abc", "key=fk_test_abc", "q=fk_live_abc&q=1"],
+)
 def test_it_refuses_keys_in_the_address(query: str) -> None:
     with pytest.raises(BadInput) as caught:
         caller_from_request(request_with(f"/api/keys?{query}"))

@@ -1,6 +1,7 @@
 """Whose word counts about where a request came from."""
 
 from typing import Any
+from unittest.mock import AsyncMock
 
 import pytest
 from django.core.exceptions import ImproperlyConfigured
@@ -9,6 +10,7 @@ from django.test import RequestFactory
 from hypothesis import given
 from hypothesis import strategies as st
 
+from console.api.v1.http import Request
 from console.core.client_address import ClientAddressMiddleware, client_address
 
 
@@ -42,6 +44,13 @@ def test_it_walks_from_the_right_through_trusted_proxies(
     proxies: None, peer: str, forwarded: str, expected: str
 ) -> None:
     assert client_address(peer, forwarded) == expected
+
+
+def test_the_gateway_reads_every_line_of_proxies_as_pages_do(proxies: None) -> None:
+    """Proxies that add a line of their own: the last one alone would name a proxy, which many keys' networks hold."""
+    lines = [(b"x-forwarded-for", b"1.2.3.4, 203.0.113.9"), (b"host", b"x"), (b"x-forwarded-for", b"10.0.0.2")]
+    scope = {"method": "GET", "path": "/v1/models", "headers": lines, "client": ("10.0.0.1", 5), "query_string": b""}
+    assert Request(scope, AsyncMock()).client_address == "203.0.113.9"
 
 
 @given(st.text(max_size=60))

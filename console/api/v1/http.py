@@ -87,6 +87,8 @@ class Request:
         self._length = int(length) if length.isdigit() and len(length) < 16 else 0
         peer = scope.get("client")
         forwarded = said.get(b"x-forwarded-for", b"").decode("latin-1")
+        if forwarded and len(said) != len(headers):
+            forwarded = ",".join(_all(headers, b"x-forwarded-for"))  # some proxies add a line of their own below
         self.client_address = client_address(peer[0] if peer else "", forwarded)
         if not _RARE.isdisjoint(said):
             self._read_rare_headers(said)
@@ -189,8 +191,7 @@ def _all(headers: Headers, name: bytes) -> list[str]:
 
 
 def _refuse_query(query: bytes) -> None:
-    for name, value in parse_qsl(query.decode("latin-1")):  # one by one: a name may be there twice
-        refuse_keys_in_query({name: value})
+    refuse_keys_in_query(parse_qsl(query.decode("latin-1")))
 
 
 _ALWAYS = (
