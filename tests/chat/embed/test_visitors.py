@@ -362,7 +362,9 @@ def test_a_visitor_may_be_vouched_for_and_is_the_same_on_every_device(room: Room
     assert elsewhere.turns() == ada.turns() and len(ada.turns()) == 2
     ended(elsewhere.say("Again"))
     assert Visitor.objects.count() == Conversation.objects.count() == 1
-    renewed = ada.mint(token=ada.token).json()["token"]
-    assert len(Visiting(widget, token=renewed).turns()) == 4
+    assert len(Visiting(widget, token=ada.token).turns()) == 4
+    assert _error(ada.mint(token=ada.token)) == (403, "identity_needed"), "the site vouches for each token"
+    Widget.objects.filter(pk=widget.pk).update(needs_identity=False)
+    assert Visiting(widget, token=ada.mint(token=ada.token).json()["token"]).turns() == []
     sent = room.upstream.seen[-1].body
     assert "ada@shop.example" not in json.dumps(sent), "the provider need not know"

@@ -43,7 +43,7 @@ def _token(request: HttpRequest, widget: Widget, origin: str) -> str:
         raise WidgetOff
     identity, name = _identity(widget, body.get("identity"))
     before = None if identity else _before(widget, origin, body.get("token"))
-    if widget.needs_identity and not identity and not (before and before.identity):
+    if widget.needs_identity and not identity:
         raise IdentityNeeded
     return tokens.mint(widget=widget, origin=origin, identity=identity, name=name, before=before)
 
@@ -57,10 +57,14 @@ def _identity(widget: Widget, said: Any) -> tuple[str, str]:
 
 
 def _before(widget: Widget, origin: str, token: Any) -> Pass | None:
-    """Return whom an earlier token names, if it is from this site and not too old; whoever else comes is new."""
+    """Return whom an earlier token names, if it is from this site and not too old; whoever else comes is new.
+
+    Whom a site vouches for it names again for each token: otherwise a token that got lost would speak for a customer
+    for good, long after the site closed their account.
+    """
     if token is None:
         return None
     if not isinstance(token, str):
         raise BadInput("token must be a text.", param="token")
     held = tokens.read(token, widget=widget, seconds=tokens.RETURN_SECONDS)
-    return held if held is not None and held.origin == origin else None
+    return held if held is not None and held.origin == origin and not held.identity else None
