@@ -25,7 +25,7 @@ from django.db.migrations.executor import MigrationExecutor
 from supervisor.childutils import getRPCInterface
 
 from console.core.loading import loading
-from console.embedded import history, model, ports, postgres
+from console.embedded import history, model, ports, postgres, sql
 from console.embedded.defaults import APP_ROLE, DATABASE_NAME, socket_folder
 
 PATIENCE_SECONDS = 120
@@ -72,7 +72,8 @@ def migrate() -> bool:
     if plan:
         say(f"Preparing the tables ({len(plan)} migrations).")
     # One that stands for older ones, all of them applied, is not in the plan, and still to be written down.
-    if plan or not executor.recorder.applied_migrations().keys() >= set(last):
+    # Nor are settings that only the owner of the tables may tell the database.
+    if plan or not executor.recorder.applied_migrations().keys() >= set(last) or not sql.keeps_log_as_set():
         call_command("migrate", verbosity=0, interactive=False)
     # What asks the database alone. The other checks look at code, and would load every page and form for it.
     call_command("check", databases=["default"], tags=[Tags.database], stdout=io.StringIO())

@@ -6,14 +6,15 @@ Grants, locks and server settings have no expression in the ORM.
 from collections.abc import Iterator
 from contextlib import contextmanager
 
+from django.conf import settings
 from django.db import connection  # noqa: TID251
 from psycopg import sql
 
 # Any number, the same for everybody: one migration at a time, however many processes start at once.
 _MIGRATION_LOCK = 7_246_001
 
-# The application adds to the log and reads it. It never changes a line, its content, the seals or the clock they
-# rest on, and it writes to partitions through their parents only.
+# The application adds to the log and reads it. It never changes a line, its content, the seals, the clock they
+# rest on or how long they are kept, and it writes to partitions through their parents only.
 _GRANTS = """
 GRANT USAGE ON SCHEMA public TO {role};
 REVOKE ALL ON ALL TABLES IN SCHEMA public FROM {role};
@@ -29,7 +30,7 @@ BEGIN
             EXECUTE format('GRANT SELECT ON %I TO {role}', it.relname);
         ELSIF it.relname IN ('audit_event', 'audit_payload', 'audit_seal') THEN
             EXECUTE format('GRANT SELECT, INSERT ON %I TO {role}', it.relname);
-        ELSIF it.relname IN ('audit_clock', 'audit_dropped', 'django_migrations') THEN
+        ELSIF it.relname IN ('audit_clock', 'audit_dropped', 'audit_retention', 'django_migrations') THEN
             EXECUTE format('GRANT SELECT ON %I TO {role}', it.relname);
         ELSE
             EXECUTE format('GRANT SELECT, INSERT, UPDATE, DELETE ON %I TO {role}', it.relname);
@@ -65,6 +66,29 @@ def ensure_role(role: str, password: str) -> None:
         if password:
             words = sql.SQL("{} PASSWORD {}").format(words, sql.Literal(password))
         cursor.execute(words)
+
+
+def _days_to_keep() -> tuple[int, int]:
+    keep = settings.AUDIT_KEEP_DAYS
+    return keep, min(keep, settings.AUDIT_CONTENT_KEEP_DAYS)
+
+
+def keeps_log_as_set() -> bool:
+    """Say whether the database was told how long the settings keep the log and its content."""
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT event_days, content_days FROM audit_retention ORDER BY set_at DESC LIMIT 1")
+        return bool(cursor.fetchone() == _days_to_keep())
+
+
+def tell_how_long_to_keep_log() -> None:
+    """Have the database refuse to drop a month of the log earlier than the settings say, whoever asks.
+
+    Takes the owner of the tables: what runs every day could otherwise drop all that is sealed.
+    """
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT to_regclass('audit_retention') IS NOT NULL")  # it is not while migrating to before it
+        if cursor.fetchone()[0] and not keeps_log_as_set():
+            cursor.execute("INSERT INTO audit_retention (event_days, content_days) VALUES (%s, %s)", _days_to_keep())
 
 
 def owns_tables() -> bool:

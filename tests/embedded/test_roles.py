@@ -1,5 +1,6 @@
 """The application's role may do its work and cannot change the log's past."""
 
+import datetime as dt
 import uuid
 
 import pytest
@@ -8,6 +9,7 @@ from django.db import ProgrammingError, connection, transaction
 from console.audit import actions
 from console.audit.models import AuditEvent
 from console.audit.services import record
+from console.core.clock import now
 from console.embedded import checks, sql
 from console.teams.callers import SYSTEM
 from console.teams.models import Team
@@ -56,6 +58,8 @@ def test_it_works(as_application: None) -> None:
         "UPDATE audit_seal SET sha256 = ''",
         "DELETE FROM audit_seal",
         "UPDATE audit_clock SET tx_offset = 0",
+        "INSERT INTO audit_retention (event_days, content_days) VALUES (1, 1)",
+        "UPDATE audit_retention SET event_days = 1, content_days = 1",
         "INSERT INTO audit_event_rest DEFAULT VALUES",
         "DELETE FROM audit_event_rest",
         "ALTER TABLE audit_event DISABLE TRIGGER ALL",
@@ -82,6 +86,34 @@ def test_it_cannot_reach_past_the_parent_in_a_month_made_later(as_application: N
         cursor.execute("SELECT audit_make_month('2031-05-15')")
     assert refused("DELETE FROM audit_event_2031_05")
     assert refused("INSERT INTO audit_event_2031_05 DEFAULT VALUES")
+
+
+def test_it_drops_no_month_the_owner_keeps_whatever_it_asks_for(as_application: None, settings) -> None:  # type: ignore[no-untyped-def]
+    """With as few days as it likes, of a month that is sealed and read."""
+
+    def asked(parent: str, month: str) -> str:
+        with connection.cursor() as cursor:
+            cursor.execute("SELECT audit_make_month(%s)", [month])
+            cursor.execute("SELECT audit_drop_month(%s, %s, 1, %s)", [parent, month, 1 << 62])
+            return str(cursor.fetchone()[0])
+
+    def months_ago(days: int) -> str:
+        return (now() - dt.timedelta(days=days)).strftime("%Y-%m-01")
+
+    settings.AUDIT_KEEP_DAYS, settings.AUDIT_CONTENT_KEEP_DAYS = 200, 300
+    assert not sql.keeps_log_as_set()
+    assert "keeps it for 400 days" in asked("audit_event", months_ago(300))
+    assert "keeps it for 90 days" in asked("audit_payload", months_ago(70))
+    with connection.cursor() as cursor:
+        cursor.execute("RESET ROLE")  # as the owner
+        sql.tell_how_long_to_keep_log()
+        sql.tell_how_long_to_keep_log()
+        cursor.execute("SELECT event_days, content_days FROM audit_retention ORDER BY set_at")
+        assert cursor.fetchall() == [(400, 90), (200, 200)]
+        cursor.execute(f"SET LOCAL ROLE {ROLE}")
+    assert sql.keeps_log_as_set()
+    assert asked("audit_event", months_ago(300)) == ""
+    assert "keeps it for 200 days" in asked("audit_payload", months_ago(190))
 
 
 def test_it_says_when_the_pools_do_not_fit(db: None, settings) -> None:  # type: ignore[no-untyped-def]

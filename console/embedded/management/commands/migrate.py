@@ -1,4 +1,4 @@
-"""Django's `migrate`, as the owner of the tables, one at a time, with the application's rights set afterwards."""
+"""Django's `migrate`, as the owner of the tables, one at a time; what the application may do is set afterwards."""
 
 import gc
 from typing import Any
@@ -20,7 +20,10 @@ class Command(MigrateCommand):
             if why := history.why_not_from_here():
                 raise CommandError(why)
             super().handle(*args, **options)
-            if application_role and not options["plan"] and not options["check_unapplied"]:
+            if options["plan"] or options["check_unapplied"]:
+                return
+            sql.tell_how_long_to_keep_log()
+            if application_role:
                 self._let_work(application_role)
 
     def _let_work(self, role: str) -> None:
