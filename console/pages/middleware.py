@@ -86,6 +86,8 @@ class BodyMiddleware:
             return errors.refused(
                 request, TooLarge(f"What was sent is larger than {limit:,} bytes, the most there may be here.")
             )
+        if "\0" in request.path:
+            return errors.not_found(request)
         if _NUL in request.META.get("QUERY_STRING", "") and request.path.startswith(_PROGRAMS):
             return errors.refused(request, BadInput("The address holds a NUL character, which nothing here can hold."))
         return self.get_response(request)
