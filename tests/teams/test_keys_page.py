@@ -8,9 +8,10 @@ import pytest
 from django.core.cache import cache
 from django.test import Client
 
+from console.core.hidden import HIDDEN
 from console.teams.actors import SYSTEM
 from console.teams.callers import caller_for_key
-from console.teams.models import ApiKey, Role
+from console.teams.models import ApiKey, Role, User
 from console.teams.services import keys as services
 from tests import make
 from tests.conftest import Cast
@@ -42,6 +43,19 @@ def test_it_lists_the_teams_keys(cast: Cast, alice: Client) -> None:
     assert cast.kim.shown in page
     assert "theirs" not in page
     assert not KEY.search(page)
+
+
+def test_a_name_hides_nothing(cast: Cast, alice: Client) -> None:
+    """Whoever names a key or themselves is not who reads the list: what turns or hides letters has its number."""
+    key, _ = make.make_key(cast.team_a, "deploy\u202etset")
+    User.objects.filter(pk=cast.bob.pk).update(name="Bob\u200bby")
+    bob = cast.team_a.memberships.get(user=cast.bob)
+    for address, shown in (
+        *(("/keys/", "U+202E"), (f"/keys/{key.pk}/", "U+202E"), (f"/keys/{key.pk}/revoke/", "U+202E")),
+        *(("/teams/team-a/", "U+200B"), (f"/teams/team-a/members/{bob.pk}/remove/", "U+200B"), ("/audit/", "U+202E")),
+    ):
+        page = alice.get(address).content.decode()
+        assert shown in page and not HIDDEN.search(page), address
 
 
 def test_it_filters_by_state_environment_team_and_text(cast: Cast, alice: Client) -> None:
