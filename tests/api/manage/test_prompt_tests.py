@@ -58,7 +58,7 @@ def test_it_schedules_tests_and_decides_on_drift(cast: Cast) -> None:
     made = key.post(f"{BASE}/schedules/", wanted, format="json")
     assert made.status_code == 201, made.json()
     said = made.json()
-    assert (said["state"], said["when"], said["version"]) == ("running", "at 03:00 every day, UTC", 1)
+    assert (said["state"], said["when"], said["version"]) == ("queued", "at 03:00 every day, UTC", 1)
     wrong = key.post(f"{BASE}/schedules/", {**wanted, "cron": "nightly"}, format="json")
     assert (wrong.status_code, wrong.json()["error"]["param"]) == (400, "cron")
     assert key.post(f"{BASE}/schedules/", wanted, format="json").status_code == 409
