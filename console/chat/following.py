@@ -1,7 +1,8 @@
 """Readers of answers that are being written: what a thousand of them would each ask is asked once, for all.
 
 Words of this process come by its memory (live.py). Two questions are left for the database, and one task of each event
-loop puts them for all its readers: what other processes wrote, and whether everybody may still read.
+loop puts them for all its readers: what other processes wrote, and whether everybody may still read, in a session that
+is still open.
 """
 
 import asyncio
@@ -21,6 +22,7 @@ from console.chat import access
 from console.chat.live import BEING_WRITTEN, Live
 from console.chat.models import Message
 from console.core.clock import now
+from console.teams.signed_in import open_sessions
 
 _Result = TypeVar("_Result")
 
@@ -53,10 +55,13 @@ _GONE = Seen("", True)
 
 
 class Reader:
-    """Somebody who follows one answer. `user_id` is None where others see to it who may read."""
+    """Somebody who follows one answer, in a session. `user_id` is None where others see to it who may read."""
 
-    def __init__(self, message_id: uuid.UUID, conversation_id: uuid.UUID, user_id: uuid.UUID | None) -> None:
+    def __init__(
+        self, message_id: uuid.UUID, conversation_id: uuid.UUID, user_id: uuid.UUID | None, session: str
+    ) -> None:
         self.message_id, self.conversation_id, self.user_id = message_id, conversation_id, user_id
+        self.session = session
         self.may_read = True
         self.change = asyncio.Event()
         self._loop = asyncio.get_running_loop()
@@ -133,10 +138,10 @@ class Readers:
 
     @asynccontextmanager
     async def reading(
-        self, message_id: uuid.UUID, conversation_id: uuid.UUID, user_id: uuid.UUID | None = None
+        self, message_id: uuid.UUID, conversation_id: uuid.UUID, user_id: uuid.UUID | None = None, session: str = ""
     ) -> AsyncGenerator[Reader, None]:
-        """Follow an answer; with `user_id`, as long as that person may read the conversation."""
-        reader = Reader(message_id, conversation_id, user_id)
+        """Follow an answer; with `user_id`, as long as that person may read the conversation and is in the session."""
+        reader = Reader(message_id, conversation_id, user_id, session)
         self._readers.add(reader)
         if not self._tasks or any(task.done() for task in self._tasks):
             for task in self._tasks:
@@ -175,10 +180,12 @@ class Readers:
             pairs = {(reader.user_id, reader.conversation_id) for reader in asked if reader.user_id is not None}
             if not pairs:
                 continue
+            sessions = {reader.session for reader in asked}
             with suppress(Error):
                 allowed = await aside(lambda pairs=pairs: access.who_may_read(pairs))  # type: ignore[misc]
+                open_ = await aside(lambda sessions=sessions: open_sessions(sessions))  # type: ignore[misc]
                 for reader in asked:
-                    if (reader.user_id, reader.conversation_id) not in allowed:
+                    if (reader.user_id, reader.conversation_id) not in allowed or reader.session not in open_:
                         reader.may_read = False
                         reader.change.set()
 

@@ -24,14 +24,16 @@ FRAME_SECONDS = 0.12
 _LONG_BLOCK, _REST = 4_000, 5
 
 
-async def frames(message_id: uuid.UUID, conversation_id: uuid.UUID, user_id: uuid.UUID) -> AsyncGenerator[bytes, None]:
+async def frames(
+    message_id: uuid.UUID, conversation_id: uuid.UUID, user_id: uuid.UUID, session: str
+) -> AsyncGenerator[bytes, None]:
     """Yield the frames of one answer until it ends, the person may not read on, or a stream's time is over."""
     # Signing in took a connection of this request's thread; it would stay taken for as long as the model talks.
     await sync_to_async(close_old_connections)()
     let_thread_go()
     ends_at = time.monotonic() + settings.GATEWAY_STREAM_SECONDS
     async with (
-        readers().reading(message_id, conversation_id, user_id) as reader,
+        readers().reading(message_id, conversation_id, user_id, session) as reader,
         aclosing(words(reader, settings.GATEWAY_HEARTBEAT_SECONDS)) as found,
     ):
         async for grown in found:

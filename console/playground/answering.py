@@ -1,12 +1,15 @@
 """Ask one set-up and tell what happens, event by event. However the listener leaves, the call upstream ends with it."""
 
 import asyncio
+import time
 from collections.abc import AsyncGenerator
 from contextlib import aclosing
 
 from django.conf import settings
+from django.db import Error
 
 from console.core import words
+from console.core.connections import in_thread
 from console.core.errors import ProviderError, Refusal
 from console.core.ids import request_id
 from console.gateway import pipeline
@@ -15,8 +18,10 @@ from console.gateway.reading import AnswerReader
 from console.gateway.refusing import Identify
 from console.gateway.types import Ask, Call
 from console.playground.events import Event
+from console.teams.signed_in import open_sessions
 
-_LOOK_SECONDS = 1.0
+# Between two looks at whether the person may still make the call, and is still signed in.
+_LOOK_SECONDS, _SESSION_SECONDS = 1.0, 3.0
 # How far the answer may run ahead of a slow reader.
 _MOST_WAITING = 100
 
@@ -33,25 +38,55 @@ class _Line:
             await self.events.put(event)
 
 
-async def events(identify: Identify, ask: Ask) -> AsyncGenerator[Event | None, None]:
-    """Yield the events of one call; None once a second while nothing happens, so that a listener can be kept awake."""
-    line = _Line()
+class _Right:
+    """Whether the listener may still listen, asked once in a while, however much the model says."""
+
+    def __init__(self, session: str) -> None:
+        self._session = session
+        self._look_at = time.monotonic() + _LOOK_SECONDS
+        self._ask_at = time.monotonic() + _SESSION_SECONDS
+
+    async def ended(self, call: Call | None) -> str:
+        """Return why it is over; empty while it is not."""
+        moment = time.monotonic()
+        if moment >= self._look_at:
+            self._look_at = moment + _LOOK_SECONDS
+            if call is not None and not may_person_go_on(call):
+                return "You may not call this model for the team any more."
+        if moment >= self._ask_at:
+            try:
+                is_open = bool(await in_thread(lambda: open_sessions([self._session])))
+            except Error:  # the database is away: it stays as it is until it is back
+                is_open = True
+            self._ask_at = time.monotonic() + _SESSION_SECONDS
+            if not is_open:
+                return "You have been signed out."
+        return ""
+
+
+async def events(identify: Identify, ask: Ask, session: str) -> AsyncGenerator[Event | None, None]:
+    """Yield the events of one call; None once a second while nothing happens, so that a listener can be kept awake.
+
+    It ends with the right to make the call, and with the session it was made in.
+    """
+    line, right = _Line(), _Right(session)
     asking = asyncio.create_task(_ask(line, identify, ask))
     try:
         while True:
+            event, is_silent = None, False
             try:
                 async with asyncio.timeout(_LOOK_SECONDS):
                     event = await line.events.get()
             except TimeoutError:
                 if asking.done() and line.events.empty():
                     return
-                if line.call is not None and not may_person_go_on(line.call):
+                is_silent = True
+            if event is None and not is_silent:
+                return
+            if why := await right.ended(line.call):
+                if line.call is not None:
                     line.call.cut_off = "access_ended"
-                    yield Event("error", {"message": "You may not call this model for the team any more."})
-                    return
-                yield None
-                continue
-            if event is None:
+                yield Event("error", {"message": why})
                 return
             yield event
     finally:

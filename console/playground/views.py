@@ -68,7 +68,7 @@ def stream(request: TeamRequest) -> HttpResponseBase:
         identify, ask = ask_of(request, typed, finding.chosen(request, typed), prompt, team)
     except Refusal as refusal:
         return event_stream(_refused(refusal.message))
-    return event_stream(_encoded(identify, ask))
+    return event_stream(_encoded(identify, ask, str(request.session.session_key)))
 
 
 @needs("use_models")
@@ -117,10 +117,10 @@ async def _refused(message: str) -> AsyncGenerator[bytes, None]:
     yield encode(Event("error", {"message": message}))
 
 
-async def _encoded(identify: Identify, ask: Ask) -> AsyncGenerator[bytes, None]:
+async def _encoded(identify: Identify, ask: Ask, session: str) -> AsyncGenerator[bytes, None]:
     # Signing in took a connection of this request's thread; it would stay taken for as long as the model talks.
     await sync_to_async(close_old_connections)()
-    async with aclosing(events(identify, ask)) as told:
+    async with aclosing(events(identify, ask, session)) as told:
         async for event in told:
             yield PING if event is None else encode(event)
 
@@ -139,7 +139,7 @@ def _run(request: TeamRequest, typed: Bench, team: Team, prompt: Prompt | None) 
     if not asks:
         return typed
     close_old_connections()
-    for letter, answered in sync.run(_answers(asks)).items():
+    for letter, answered in sync.run(_answers(asks, str(request.session.session_key))).items():
         row = typed.set_up(letter)
         assert row is not None
         typed = typed.replacing(replace(row, **answered))
@@ -155,14 +155,14 @@ def _checked(request: TeamRequest, typed: Bench, team: Team, prompt: Prompt | No
     return sync.run(checking.check(request, case, typed, team))
 
 
-async def _answers(asks: dict[str, tuple[Identify, Ask]]) -> dict[str, dict[str, Any]]:
-    found = await asyncio.gather(*(_answer(identify, ask) for identify, ask in asks.values()))
+async def _answers(asks: dict[str, tuple[Identify, Ask]], session: str) -> dict[str, dict[str, Any]]:
+    found = await asyncio.gather(*(_answer(identify, ask, session) for identify, ask in asks.values()))
     return dict(zip(asks, found, strict=True))
 
 
-async def _answer(identify: Identify, ask: Ask) -> dict[str, Any]:
+async def _answer(identify: Identify, ask: Ask, session: str) -> dict[str, Any]:
     said: dict[str, Any] = {"answer": "", "error": "", "figures": {}, "request": "", "rating": ""}
-    async with aclosing(events(identify, ask)) as told:
+    async with aclosing(events(identify, ask, session)) as told:
         async for event in told:
             if event is None:
                 continue

@@ -7,6 +7,7 @@ import uuid
 from collections.abc import Callable
 
 import pytest
+from django.contrib.sessions.models import Session
 
 from console.chat import access, following
 from console.chat.following import Readers
@@ -18,6 +19,7 @@ from console.teams.models import Role, Team, User
 from console.teams.rights import must_set_up_two_factor, rights_of
 from tests import make
 from tests.conftest import Cast
+from tests.e2e.conftest import session_of
 from tests.waiting import until_async
 
 
@@ -66,7 +68,7 @@ def test_it_lets_read_on_whom_the_page_would_let_in(cast: Cast) -> None:
 
 
 @pytest.mark.usefixtures("committed_db")
-def test_it_follows_what_other_processes_write_and_ends_with_it_or_with_the_right_to_read(
+def test_it_follows_what_other_processes_write_and_ends_with_it_or_with_the_right_or_the_session_to_read_in(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     """One task asks for all: the words by their rows, and the readers by theirs."""
@@ -78,13 +80,15 @@ def test_it_follows_what_other_processes_write_and_ends_with_it_or_with_the_righ
     lease = now() + dt.timedelta(minutes=1)
     answers = [
         Message.objects.create(conversation=conversation, role="assistant", status="writing", lease_until=lease)
-        for _ in range(4)
+        for _ in range(5)
     ]
-    ended, stopped, lost, forbidden = answers
+    ended, stopped, lost, signed_out, _ = answers
+    here, elsewhere = session_of(ada), session_of(ada)
+    sessions = dict.fromkeys([one.pk for one in answers], here) | {signed_out.pk: elsewhere}
     heard: dict[uuid.UUID, str] = {}
 
     async def read(readers: Readers, answer: Message) -> bool:
-        async with readers.reading(answer.pk, conversation.pk, ada.pk) as reader:
+        async with readers.reading(answer.pk, conversation.pk, ada.pk, sessions[answer.pk]) as reader:
             async for grown in words(reader, 30):
                 if not reader.may_read:
                     return False
@@ -108,8 +112,10 @@ def test_it_follows_what_other_processes_write_and_ends_with_it_or_with_the_righ
         await change(update(stopped, status="stopped"), tasks[1].done)
         await change(update(lost, lease_until=now()), tasks[2].done)
         assert not tasks[3].done()
-        await change(lambda: User.objects.filter(pk=ada.pk).update(is_active=False), tasks[3].done)
-        assert [task.result() for task in tasks] == [True, True, True, False]
+        await change(lambda: Session.objects.filter(pk=elsewhere).delete(), tasks[3].done)
+        assert not tasks[4].done()
+        await change(lambda: User.objects.filter(pk=ada.pk).update(is_active=False), tasks[4].done)
+        assert [task.result() for task in tasks] == [True, True, True, False, False]
         assert "One two" in heard[ended.pk]
 
     asyncio.run(play())

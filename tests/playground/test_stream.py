@@ -8,8 +8,10 @@ from typing import Any
 import httpx2 as httpx
 import pytest
 from django.conf import settings
+from django.contrib.sessions.models import Session
 
 from console.audit.models import AuditEvent
+from console.playground import answering
 from console.teams.models import Membership
 from console.teams.services import teams
 from tests import make
@@ -89,11 +91,12 @@ def test_it_wants_the_form_to_be_ours(bob: httpx.Client, live: World, upstream: 
 
 
 def test_it_ends_with_the_persons_rights(bob: httpx.Client, live: World, upstream: Upstream) -> None:
-    upstream.enqueue_stream(sse(*text_chunks("Wait")[:2]), hang=15, done=False)
+    """However much the model says meanwhile."""
+    upstream.enqueue_stream(*[sse(*text_chunks("Wait")[:2])] * 300, pause=0.05, done=False)
     told = ""
     with bob.stream("POST", "/playground/stream/?set-up=a", data=live.form) as response:
         for piece in response.iter_text():
-            if "Wait" in piece:
+            if "Wait" in piece and "Wait" not in told:
                 membership = Membership.objects.get(user=live.cast.bob)
                 teams.remove_member(actor=make.SYSTEM, membership=membership)
             told += piece
@@ -101,3 +104,18 @@ def test_it_ends_with_the_persons_rights(bob: httpx.Client, live: World, upstrea
     record = line()
     assert (record.status, record.code) == ("error", "access_ended")
     assert bob.post("/playground/stream/?set-up=a", data=live.form).status_code == 403
+
+
+def test_it_ends_with_the_session(
+    bob: httpx.Client, live: World, upstream: Upstream, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(answering, "_SESSION_SECONDS", 0.2)
+    upstream.enqueue_stream(sse(*text_chunks("Wait")[:2]), hang=15, done=False)
+    told = ""
+    with bob.stream("POST", "/playground/stream/?set-up=a", data=live.form) as response:
+        for piece in response.iter_text():
+            if "Wait" in piece:
+                Session.objects.all().delete()
+            told += piece
+    assert events(told)[-1] == ("error", {"message": "You have been signed out."})
+    assert (line().status, line().code) == ("error", "access_ended")

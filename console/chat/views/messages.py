@@ -157,4 +157,6 @@ def stream(request: TeamRequest, message_id: uuid.UUID) -> HttpResponseBase:
     """Follow an answer as it is written: server-sent events with the names of `events.py`."""
     found = access.message_for(request.caller, message_id)
     assert request.caller.user is not None
-    return event_stream(frames(found.pk, found.conversation_id, request.caller.user.pk))
+    return event_stream(
+        frames(found.pk, found.conversation_id, request.caller.user.pk, str(request.session.session_key))
+    )
