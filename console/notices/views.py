@@ -168,7 +168,7 @@ def try_again(request: TeamRequest, delivery_id: uuid.UUID) -> HttpResponse:
     delivery = access.delivery_for(request.caller, delivery_id)
     team = delivery.channel.team if delivery.channel is not None else None
     back = request.POST.get("back", "")
-    if not url_has_allowed_host_and_scheme(back, allowed_hosts=None):
+    if not (back.startswith("/") and url_has_allowed_host_and_scheme(back, allowed_hosts=None)):
         back = _home(team)
     try:
         trying.try_again(actor=request.caller.actor, delivery=delivery)

@@ -7,7 +7,7 @@ from http import HTTPStatus
 from pathlib import Path
 from typing import Any
 
-from django.http import HttpRequest, HttpResponse, HttpResponseNotAllowed
+from django.http import HttpRequest, HttpResponse, HttpResponseNotAllowed, QueryDict
 from django.utils.cache import patch_vary_headers
 from whitenoise.middleware import WhiteNoiseMiddleware
 
@@ -112,6 +112,19 @@ class PageMiddleware:
             patch_vary_headers(response, ["HX-Request"])
             response.setdefault("Cache-Control", "no-store")
         return response
+
+    def process_view(
+        self, request: HttpRequest, view: Callable[..., HttpResponse], args: Any, kwargs: Any
+    ) -> HttpResponse | None:
+        """Read a form as if there were no NUL in it, as addresses are: nothing that is stored can hold one."""
+        is_form = request.method == "POST" and not getattr(view, "csrf_exempt", False)
+        if is_form and any("\0" in value for values in request.POST.lists() for value in (values[0], *values[1])):
+            form = QueryDict(mutable=True, encoding=request.POST.encoding)
+            for name, values in request.POST.lists():
+                form.setlist(name.replace("\0", ""), [str(value).replace("\0", "") for value in values])
+            form._mutable = False
+            request.POST = form  # type: ignore[assignment]
+        return None
 
     def process_exception(self, request: HttpRequest, exception: Exception) -> HttpResponse | None:
         if isinstance(exception, Refusal):

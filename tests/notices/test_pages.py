@@ -103,8 +103,9 @@ def test_what_did_not_arrive_is_listed_and_tried_again(cast: Cast) -> None:
     client = browser(cast.alice)
     assert "It answered 404." in client.get(TEAM).content.decode()
     assert "It answered 404." in client.get(f"/alerts/{channel.pk}/").content.decode()
-    sent = client.post(f"/alerts/deliveries/{delivery.pk}/again/", {"back": "https://evil.example/"})
-    assert sent["Location"] == TEAM
+    for elsewhere in ("https://evil.example/", "//evil.example/", "nowhere", "a\x00b"):
+        sent = client.post(f"/alerts/deliveries/{delivery.pk}/again/", {"back": elsewhere})
+        assert sent["Location"] == TEAM
     delivery.refresh_from_db()
     assert (delivery.state, delivery.attempts) == ("waiting", 0) and delivery.next_try_at
     twice = client.post(f"/alerts/deliveries/{delivery.pk}/again/", {"back": TEAM}, follow=True)

@@ -1,7 +1,11 @@
-"""What stands in an address and can be stored nowhere."""
+"""What stands in an address or a form and can be stored nowhere."""
+
+from urllib.parse import urlencode
 
 from django.test import Client
 
+from console.evals.models import TestCase as Case
+from tests import make
 from tests.conftest import Cast
 
 
@@ -18,3 +22,16 @@ def test_a_nul_in_an_address_is_not_there_for_pages_and_refused_to_programs(cast
     olga.force_login(cast.operator, backend="allauth.account.auth_backends.AuthenticationBackend")
     for address in ("/models/aliases/%00/", "/teams/a%00b/", "/api/aliases/%00/"):
         assert olga.get(address).status_code == 404, address
+
+
+def test_a_nul_in_a_form_is_not_there(cast: Cast) -> None:
+    alice, prompt = Client(), make.make_prompt(cast.team_a)
+    alice.force_login(cast.alice, backend="allauth.account.auth_backends.AuthenticationBackend")
+    url, typed = (
+        f"/prompts/{prompt.slug}/-/tests/new/",
+        {"message": "Hi", "c-0-kind": "contains", "c-0-va\0lue": "y\0es"},
+    )
+    assert alice.post(url, {"name": "O\0ne", **typed}).status_code == 302
+    encoded = urlencode({"name": "T\0wo", **typed})
+    assert alice.post(url, encoded, content_type="application/x-www-form-urlencoded").status_code == 302
+    assert {(case.name, case.checks[0]["value"]) for case in Case.objects.all()} == {("One", "yes"), ("Two", "yes")}
