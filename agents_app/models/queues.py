@@ -1,5 +1,6 @@
 """Built-in queues: work put there by programs and agents, taken by agents, with the result written back."""
 
+from django.contrib.postgres.fields import ArrayField
 from django.db import models
 from django.db.models import Q
 
@@ -23,6 +24,13 @@ class Queue(models.Model):
     keep_days = models.PositiveSmallIntegerField(default=30)
     secret = EncryptedField(
         blank=True, db_default="", help_text="Encrypted: what results are signed with that are sent somewhere."
+    )
+    callback_addresses = ArrayField(
+        models.CharField(max_length=300),
+        default=list,
+        db_default=[],
+        blank=True,
+        help_text="Where results may be sent: these addresses, and what is below them. None: nowhere.",
     )
     created_at = models.DateTimeField(default=now, editable=False)
     archived_at = models.DateTimeField(null=True, blank=True)

@@ -1,4 +1,4 @@
-"""Send what came of an item to the address its sender named: signed, at least once, later and later, not for ever."""
+"""Send what came of an item where its sender asked, if its queue names that: signed, at least once, not for ever."""
 
 import asyncio
 import datetime as dt
@@ -12,6 +12,7 @@ from django.db.models import Q
 from agents_app.models import QueueItem
 from agents_app.tools import web
 from agents_app.tools.base import ToolFailed
+from agents_app.tools.queue.callbacks import is_named
 from agents_app.tools.queue.said import queue_item
 from console.core import signing
 from console.core.clock import now
@@ -78,6 +79,8 @@ async def _deliver(call: _Call) -> str:
     if call.item.run_id:  # what it starts here counts as that run's doing: results that start runs come to an end
         headers[web.CALLING_RUN] = f"run_{call.item.run_id.hex}"
     url = call.item.callback_url
+    if not is_named(url, call.item.queue.callback_addresses):
+        return "The queue does not name this address (any more)."
     try:
         answer = await web.exchange(
             "POST", url, headers=headers, body=call.body, seconds=_SECONDS, may_change=True, limit=64 * 1024

@@ -10,6 +10,7 @@ from django.db.models import Case, F, Q, Value, When
 from agents_app.models import Queue, QueueItem
 from agents_app.services.naming import check_line, check_short_name
 from agents_app.tools.queue import waking
+from agents_app.tools.queue.callbacks import check_callback_addresses
 from agents_app.tools.queue.items import finish, give_back, put, renew, take
 from agents_app.tools.queue.waking import is_served_in
 from console.audit import actions
@@ -26,7 +27,7 @@ __all__ = [
 ]  # fmt: skip
 
 _NUMBERS = {"lease_seconds": (10, 86_400), "most_attempts": (1, 100), "keep_days": (1, 365)}
-_FIELDS = ("name", "description", *_NUMBERS)
+_FIELDS = ("name", "description", *_NUMBERS, "callback_addresses")
 SHORTEST_SECRET = 16
 State = QueueItem.State
 OVER = (State.DONE, State.FAILED, State.PARKED)
@@ -45,6 +46,8 @@ def _checked(fields: dict[str, Any]) -> dict[str, Any]:
         fields["name"] = check_line(fields["name"], "name", most=80, is_required=True)
     if "description" in fields:
         fields["description"] = check_line(fields["description"], "description", most=300)
+    if "callback_addresses" in fields:
+        fields["callback_addresses"] = check_callback_addresses(fields["callback_addresses"])
     return fields
 
 

@@ -186,6 +186,7 @@ def test_it_makes_a_queue_and_moves_its_items(builder, cast):
         "lease_seconds": "60",
         "most_attempts": "1",
         "keep_days": "7",
+        "callback_addresses": "https://shop.example.com/facet\r\n\r\nhttps://b.example.com",
     }
     answer = builder.post("/tools/queues/new/", typed)
     queue = Queue.objects.get()
@@ -193,6 +194,10 @@ def test_it_makes_a_queue_and_moves_its_items(builder, cast):
         answer["Location"] == f"/tools/queues/{queue.pk}/"
         and "/v1/queues/mail/items" in builder.get(answer["Location"]).text
     )
+    assert queue.callback_addresses == ["https://shop.example.com/facet", "https://b.example.com"]
+    assert "https://b.example.com" in builder.get(f"/tools/queues/{queue.pk}/").text
+    wrong = builder.post(f"/tools/queues/{queue.pk}/edit/", typed | {"callback_addresses": "nowhere"})
+    assert wrong.status_code == 422 and "The URL must start with https://" in wrong.text
     item = make.make_item(queue, {"to": "<b>Ida</b>"})
     taken = queues.take(queue=queue)
     queues.give_back(queue=queue, item_id=item.pk, receipt=taken.receipt, trouble="no such address")

@@ -40,7 +40,8 @@ teams:
       - {metric: requests, window: hour, limit: 60, widget: Shop}
   - {slug: sales}
 queues:
-  - {slug: returns, team: support, name: Returns, lease_seconds: 60, secret: {env: RETURNS_SECRET}}
+  - {slug: returns, team: support, name: Returns, lease_seconds: 60, secret: {env: RETURNS_SECRET},
+     callback_addresses: ["https://shop.example/results"]}
 brokers:
   - {slug: rabbit, team: support, url: {env: RABBIT_URL}}
 tool_servers:

@@ -204,6 +204,9 @@ def test_work_goes_into_a_queue_and_its_result_comes_out(shop: Shop, client: htt
     unsigned = client.post("/v1/queues/tickets/items", json=answered)
     assert unsigned.status_code == 400 and unsigned.json()["error"]["param"] == "callback_url"
     queues.renew_queue_secret(actor=SYSTEM, queue=queue)
+    unnamed = client.post("/v1/queues/tickets/items", json=answered)
+    assert unnamed.status_code == 400 and unnamed.json()["error"]["code"] == "callback_not_named"
+    queues.change_queue(actor=SYSTEM, queue=queue, callback_addresses=["https://shop.example.com"])
     assert client.post("/v1/queues/tickets/items", json=answered).status_code == 202
     assert client.post("/v1/queues/tickets/items", json={"body": 1, "callback_url": 7}).status_code == 400
     assert QueueItem.objects.count() == 2

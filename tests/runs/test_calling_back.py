@@ -2,8 +2,10 @@
 
 import json
 import threading
+from importlib import import_module
 
 import pytest
+from django.apps import apps
 
 from agents_app import tasks
 from agents_app.models import QueueItem
@@ -19,8 +21,8 @@ from tests.agents.conftest import signed_in  # noqa: F401
 
 
 @pytest.fixture
-def queue(cast):
-    made = make.make_queue(cast.team_a, "tickets")
+def queue(cast, upstream):
+    made = make.make_queue(cast.team_a, "tickets", callback_addresses=[upstream.url])
     secret = queues.renew_queue_secret(actor=make.actor_for(cast.alice), queue=made)
     made.refresh_from_db()
     yield made, secret
@@ -91,8 +93,59 @@ def test_an_address_is_one_this_installation_may_call_of_a_queue_that_signs(queu
     assert not QueueItem.objects.exists()
 
 
+def test_a_result_goes_where_a_builder_of_the_queue_sends_them_and_nowhere_else(queue, upstream):
+    made, _ = queue
+    actor, site = SYSTEM, upstream.url
+    named = ["https://shop.example.com/facet", "https://Other.example.com/", site]
+    queues.change_queue(actor=actor, queue=made, callback_addresses=[*named, site, " "])
+    made.refresh_from_db()
+    assert made.callback_addresses == named
+    for url in (
+        "https://evil.example.com/facet",
+        "http://shop.example.com/facet",
+        "https://shop.example.com:8443/facet",
+        "https://shop.example.com.evil.example/facet",
+        "https://shop.example.com/facets",
+        "https://shop.example.com/",
+        "https://shop.example.com/facet/../keys",
+        "https://shop.example.com/facet/%2e%2e/keys",
+        "https://shop.example.com/facet/..%2Fkeys",
+        "https://shop.example.com/facet/%2e%2e%5ckeys",
+    ):
+        with pytest.raises(BadInput, match="sends no results to this address") as refused:
+            queues.put(queue=made, body=1, put_by_name="kim", callback_url=url)
+        assert (refused.value.param, refused.value.code) == ("callback_url", "callback_not_named"), url
+    assert not QueueItem.objects.exists()
+    for url in (
+        "https://SHOP.example.com:443/facet",
+        "https://shop.example.com/facet/a/b",
+        "https://other.example.com",
+    ):
+        queues.put(queue=made, body=1, put_by_name="kim", callback_url=url)
+    QueueItem.objects.all().delete()
+
+    item = ended(made, upstream, result=1)
+    queues.change_queue(actor=actor, queue=made, callback_addresses=[])
+    assert call_back_due() == 1 and upstream.seen == [], "it was taken off the list meanwhile"
+    item.refresh_from_db()
+    assert item.callbacks == 1 and item.call_back_at and "does not name" in item.callback_trouble
+    for bad in (["not an address"], ["https://a.example/?x=1"], [f"https://{n}.example" for n in range(21)]):
+        with pytest.raises(BadInput) as refused:
+            queues.change_queue(actor=actor, queue=made, callback_addresses=bad)
+        assert refused.value.param == "callback_addresses"
+
+
+def test_a_queue_of_before_goes_on_sending_where_its_items_asked_for(queue):
+    made, _ = queue
+    for url in ("https://a.example:8443/x/1", "https://a.example:8443/y", "", "http://b.example/"):
+        QueueItem.objects.create(queue=made, body=1, put_by_name="kim", callback_url=url)
+    import_module("agents_app.migrations.0002_where_results_may_be_sent").name_sites_in_use(apps, None)
+    made.refresh_from_db()
+    assert made.callback_addresses == ["http://b.example", "https://a.example:8443"]
+
+
 def test_builders_make_the_secret_and_see_what_became_of_a_callback(cast, upstream, signed_in):  # noqa: F811
-    made = make.make_queue(cast.team_a, "mail")
+    made = make.make_queue(cast.team_a, "mail", callback_addresses=["https://shop.example.com"])
     alice, url = signed_in(cast.alice), f"/tools/queues/{made.pk}/"
     shown = alice.post(f"{url}secret/")
     made.refresh_from_db()

@@ -379,7 +379,7 @@ def test_an_item_is_taken_and_its_result_sent_as_soon_as_it_can_be(
     app = "console.core.tasks.current_app.send_task"
     monkeypatch.setattr(app, lambda name, args, **options: sent.append((name, args)))
     actor = make.actor_for(cast.alice)
-    queue = queues.create_queue(actor=actor, team=cast.team_a, slug="tickets", name="Tickets")
+    queue = make.make_queue(cast.team_a, "tickets", callback_addresses=["http://127.0.0.1:9"])
     queues.renew_queue_secret(actor=actor, queue=queue)
     queue.refresh_from_db()
 

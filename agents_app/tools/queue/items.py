@@ -17,6 +17,7 @@ from django.db.models import Q
 from agents_app.errors import StaleItem, UnknownItem
 from agents_app.models import Queue, QueueItem, Run
 from agents_app.tools.queue import waking
+from agents_app.tools.queue.callbacks import is_named
 from agents_app.tools.web import checked_address
 from console.core.clock import now
 from console.core.errors import BadInput, Conflict
@@ -36,7 +37,7 @@ def check_body(body: Any, param: str = "body") -> Any:
 
 
 def check_callback(queue: Queue, url: str) -> str:
-    """Return an address a result may be sent to: one this installation may call, of a queue that signs."""
+    """Return an address a result may be sent to: one this installation may call, of a queue that signs and names it."""
     if len(url) > 500:
         raise BadInput("callback_url is longer than 500 characters.", param="callback_url")
     if not queue.secret:
@@ -44,7 +45,15 @@ def check_callback(queue: Queue, url: str) -> str:
             f"The queue {queue.slug} has no secret to sign results with. A builder of its team makes one on its page.",
             param="callback_url",
         )
-    return checked_address(url, "callback_url")
+    checked_address(url, "callback_url")
+    if not is_named(url, queue.callback_addresses):
+        raise BadInput(
+            f"The queue {queue.slug} sends no results to this address. A builder of its team names those it sends to, "
+            "on its page under Change.",
+            param="callback_url",
+            code="callback_not_named",
+        )
+    return url
 
 
 @transaction.atomic

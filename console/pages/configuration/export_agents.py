@@ -31,6 +31,7 @@ def queues() -> list[dict[str, Any]]:
             lease_seconds=queue.lease_seconds,
             most_attempts=queue.most_attempts,
             keep_days=queue.keep_days,
+            **({"callback_addresses": queue.callback_addresses} if queue.callback_addresses else {}),
             **({"secret": {"env": variable(queue.team.slug, queue.slug)}} if queue.secret else {}),
         )
         for queue in rows.order_by("team__slug", "slug")

@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
 # What a tool server said before the plan was made, by its `team/slug`: its offers, or the trouble there was.
 Offers = Mapping[str, list[Offer] | str]
-_QUEUE_FIELDS = ("name", "description", "lease_seconds", "most_attempts", "keep_days")
+_QUEUE_FIELDS = ("name", "description", "lease_seconds", "most_attempts", "keep_days", "callback_addresses")
 _TOOL_FIELDS = ("name", "description", "effect", "is_idempotent", "timeout_seconds", "most_bytes")
 
 
@@ -47,7 +47,7 @@ class ToolPlan:
 
     def queue(self, entry: Entry) -> None:
         name = name_of(entry)
-        wanted = {n: entry[n] or "" for n in _QUEUE_FIELDS if entry.has(n)}
+        wanted = {n: "" if entry[n] is None else entry[n] for n in _QUEUE_FIELDS if entry.has(n)}
         row, secret = self.queues.get(name), self.plan.secret(entry)
         if row is None:
 

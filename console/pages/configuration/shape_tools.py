@@ -2,6 +2,7 @@
 
 from agents_app.models import Tool, ToolServer
 from agents_app.services.tools import LONGEST_DESCRIPTION, LONGEST_NAME
+from agents_app.tools.queue.callbacks import LONGEST
 from agents_app.tools.registry import KINDS
 from console.pages.configuration.forms import Choice, Field, Flag, ListOf, OrNone, Record, Text, Whole
 from console.pages.configuration.free import Free
@@ -22,6 +23,10 @@ QUEUE = Record(
         "lease_seconds": Field(Whole(10, 86_400), "How long a taken item is nobody else's."),
         "most_attempts": Field(Whole(1, 100), "How often an item is taken without a result before it is set aside."),
         "keep_days": Field(Whole(1, 365), "How long items that are over stay."),
+        "callback_addresses": Field(
+            ListOf(Text("an address that begins with https://", longest=LONGEST), "addresses"),
+            "Where results may be sent: these addresses, and what is below them. With none, nowhere.",
+        ),
         "secret": Field(SECRET, "What results are signed with that are sent somewhere."),
     },
 )

@@ -23,7 +23,8 @@ class QueueSerializer(serializers.ModelSerializer[Queue]):
     class Meta:
         model = Queue
         fields = [
-            "id", "slug", "team", "name", "description", "lease_seconds", "most_attempts", "keep_days", "created_at",
+            "id", "slug", "team", "name", "description", "lease_seconds", "most_attempts", "keep_days",
+            "callback_addresses", "created_at",
         ]  # fmt: skip
 
 
@@ -32,6 +33,11 @@ class _QueueFields(Strict):
     lease_seconds = serializers.IntegerField(required=False)
     most_attempts = serializers.IntegerField(required=False)
     keep_days = serializers.IntegerField(required=False)
+    callback_addresses = serializers.ListField(
+        child=serializers.CharField(),
+        required=False,
+        help_text="Where results may be sent: these addresses, and what is below them. With none, nowhere.",
+    )
 
 
 class NewQueueSerializer(_QueueFields):

@@ -1,0 +1,43 @@
+"""Where results of a queue may be sent: what its builders name, and not whatever whoever puts an item asks for.
+
+The result is signed with the queue's secret, so whoever receives one holds proof that it is the team's.
+"""
+
+from collections.abc import Sequence
+from urllib.parse import unquote
+
+from agents_app.tools.web import checked_address
+from console.core.errors import BadInput
+from console.outbound.guard import Target, check_url
+
+MOST, LONGEST = 20, 300
+
+
+def check_callback_addresses(addresses: Sequence[str]) -> list[str]:
+    """Return the addresses a queue names, each once and with its scheme."""
+    kept = list(dict.fromkeys(one.strip() for one in addresses if one.strip()))
+    if len(kept) > MOST:
+        raise BadInput(f"A queue names at most {MOST} addresses.", param="callback_addresses")
+    for one in kept:
+        if len(one) > LONGEST:
+            raise BadInput(f"An address has at most {LONGEST} characters.", param="callback_addresses")
+        checked_address(one, "callback_addresses")
+    return kept
+
+
+def is_named(url: str, addresses: Sequence[str]) -> bool:
+    """Say whether an address is one of these or lies below one: same scheme, host and port, and its path goes on."""
+    try:
+        wanted = check_url(url, is_tool=True)
+        return any(_is_below(wanted, check_url(one, is_tool=True)) for one in addresses)
+    except BadInput:  # a network that is not allowed any more; sending says so
+        return False
+
+
+def _is_below(wanted: Target, named: Target) -> bool:
+    if (wanted.scheme, wanted.host.lower(), wanted.port) != (named.scheme, named.host.lower(), named.port):
+        return False
+    path, start = wanted.path or "/", named.path or "/"
+    if any(part in {".", ".."} for part in unquote(path).replace("\\", "/").split("/")):
+        return False  # what it means is up to whoever reads it
+    return path == start or path.startswith(start.rstrip("/") + "/")
