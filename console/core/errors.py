@@ -67,8 +67,8 @@ class Unavailable(Refusal):
 class ProviderError(Exception):
     """Something upstream broke. `permanent` means that trying again will not help.
 
-    `status` is what our caller sees (502 or 504); `upstream_status` is what the provider said, for the log. `param` is
-    the field of the request that the provider found fault with, if it said so.
+    `status` is what our caller sees (502, 503 or 504, mostly); `upstream_status` is what the provider said, for the
+    log. `param` is the field of the request that the provider found fault with, if it said so.
     """
 
     def __init__(

@@ -14,7 +14,7 @@ from console.gateway.meter import answer_text, estimated, usage_shape
 from console.gateway.operations.types import Read
 from console.gateway.responses import answer as responses
 from console.gateway.types import Call
-from console.providers.types import StreamReader, Usage
+from console.providers.types import StreamReader, TellsUsage, Usage
 
 _SHAPES: dict[str, Callable[[Usage], Any]] = {
     "chat": usage_shape,
@@ -36,13 +36,15 @@ def counted(call: Call, read: Read) -> Read:
 
 
 def last_frames(call: Call, reader: StreamReader) -> bytes:
-    """Return how a stream ends: with a chunk of what it used before the end, for who asked and where none has come."""
+    """Return how a stream ends: telling what it used, to who asks for that, also where the provider counted nothing."""
     ask = call.plan.ask
-    if reader.usage is not None or ask.operation not in _CHUNKS:
+    if reader.usage is not None:
         return reader.held
     answer = reader.answer()
     call.estimate = estimated(call, answer_text(answer, None))
-    if not ask.include_usage:
+    if isinstance(reader, TellsUsage):
+        reader.count(call.estimate)
+    if ask.operation not in _CHUNKS or not ask.include_usage:
         return reader.held
     head = {name: answer[name] for name in ("id", "created", "model", "system_fingerprint") if name in answer}
     usage = usage_shape(call.estimate)

@@ -46,6 +46,8 @@ def settle(call: Call, usage: Usage | None, output: str | None) -> tuple[Usage, 
 
 
 def estimated(call: Call, output: str | None) -> Usage:
+    if output and call.plan.ask.operation == "response":  # it repeats what was asked for, which nobody wrote again
+        output = orjson.dumps(orjson.loads(output)["output"]).decode()
     return Usage(call.plan.prompt_tokens, estimate_tokens(output) if output else 0)
 
 

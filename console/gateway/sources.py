@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 import orjson
 
 from console.gateway.types import Informed
-from console.providers.types import StreamReader, Usage
+from console.providers.types import StreamReader, TellsUsage, Usage
 
 if TYPE_CHECKING:
     from console.gateway.knowledge import Passage
@@ -62,9 +62,16 @@ class SourcedStream:
     def __init__(self, inner: StreamReader, knowledge: Informed) -> None:
         self.usage: Usage | None = None
         self.is_complete = self.has_content = False
-        self.held = b""
         self._inner, self._knowledge = inner, knowledge
         self._has_told = False
+
+    @property
+    def held(self) -> bytes:
+        return self._inner.held
+
+    def count(self, usage: Usage) -> None:
+        if isinstance(self._inner, TellsUsage):
+            self._inner.count(usage)
 
     def feed(self, chunk: bytes) -> bytes:
         return self._passed_on(self._inner.feed(chunk))
@@ -78,7 +85,7 @@ class SourcedStream:
     def _passed_on(self, frames: bytes) -> bytes:
         inner = self._inner
         self.usage, self.is_complete = inner.usage, inner.is_complete
-        self.has_content, self.held = inner.has_content, inner.held
+        self.has_content = inner.has_content
         if not frames or self._has_told:
             return frames
         self._has_told = True

@@ -12,6 +12,7 @@ from console.core.scrub import scrub
 # says nothing may be a proxy's, of a wrong address.
 _ALWAYS_THEIRS = frozenset({413, 422})
 _THEIRS_IF_SAID = frozenset({400, 404})
+_OVERLOADED = 529  # Anthropic's word, which others took over
 
 
 class Said(NamedTuple):
@@ -54,4 +55,8 @@ def failure(status: int, said: Said) -> ProviderError:
         return ProviderError(
             "The provider is limiting this installation.", status=503, code="upstream_busy", upstream_status=status
         )
-    return ProviderError(f"The provider answered with status {status}.", upstream_status=status)
+    if status == _OVERLOADED:
+        return ProviderError("The provider is overloaded.", status=503, code="upstream_busy", upstream_status=status)
+    # A 503 stays one: clients wait as long as it says, and Anthropic's read it as overloaded.
+    ours = 503 if status == 503 else 502
+    return ProviderError(f"The provider answered with status {status}.", status=ours, upstream_status=status)

@@ -64,7 +64,9 @@ class StreamReader(Protocol):
     usage: Usage | None
     is_complete: bool
     has_content: bool
-    held: bytes
+
+    @property
+    def held(self) -> bytes: ...
 
     def feed(self, chunk: bytes) -> bytes:
         """Take bytes from the provider; raises ProviderError when they are not its protocol, or say it failed."""
@@ -73,6 +75,14 @@ class StreamReader(Protocol):
         """Say that the provider's bytes have ended; returns what may still go to the client."""
 
     def answer(self) -> dict[str, Any]: ...
+
+
+@runtime_checkable
+class TellsUsage(Protocol):
+    """A reader whose last event says what was used, whether or not the provider counted it."""
+
+    def count(self, usage: Usage) -> None:
+        """Take what the house estimates, where the provider's stream is over and `usage` is still None."""
 
 
 class Kind(Protocol):

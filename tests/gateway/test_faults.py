@@ -179,7 +179,8 @@ STATUSES = [
     (418, 502, "upstream_error"),
     (429, 503, "upstream_busy"),
     (500, 502, "upstream_error"),
-    (503, 502, "upstream_error"),
+    (503, 503, "upstream_error"),
+    (529, 503, "upstream_busy"),
 ]
 
 

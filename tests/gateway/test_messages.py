@@ -105,19 +105,24 @@ def chats(draw):
 def test_chunks_are_told_as_blocks_however_they_are_cut(data):
     chunks, blocks = data.draw(chats())
     pieces = cut(data.draw(writings(chunks)), data.draw(st.lists(st.integers(0, 9999), max_size=9)))
-    reader = MessageStream(OpenAIStream(include_usage=True))
+    reader = MessageStream(OpenAIStream(include_usage=True), input_tokens=12)
     events = read(reader, pieces)
     assert gathered(events) == blocks
     assert [e["type"] for e in (events[0], *events[-2:])] == ["message_start", "message_delta", "message_stop"]
     ended = "tool_use" if any(block["type"] == "tool_use" for block in blocks) else "end_turn"
-    assert events[-2]["usage"]["output_tokens"] == 4 and events[-2]["delta"]["stop_reason"] == ended
+    assert events[0]["message"]["usage"]["input_tokens"] == 12, "an estimate, until the provider has counted"
+    assert events[-2]["usage"]["input_tokens"] == 3 and events[-2]["usage"]["output_tokens"] == 4
+    assert events[-2]["delta"]["stop_reason"] == ended
     kept = reader.answer()
     assert [b for b in kept["content"] if b["type"] == "tool_use"] == [b for b in blocks if b["type"] == "tool_use"]
 
 
 def test_what_breaks_off_is_never_complete():
     for reader, begun in (
-        (MessageStream(OpenAIStream(include_usage=True)), b"data: " + orjson.dumps(chunk({"content": "x"})) + b"\n\n"),
+        (
+            MessageStream(OpenAIStream(include_usage=True), input_tokens=12),
+            b"data: " + orjson.dumps(chunk({"content": "x"})) + b"\n\n",
+        ),
         (PassedStream(), claude.sse(*claude.events(claude.message())[:4])),
     ):
         events = read(reader, [begun])
@@ -134,7 +139,7 @@ def test_calls_that_are_mixed_are_refused():
         )
 
     with pytest.raises(ProviderError, match="mixed"):
-        read(MessageStream(OpenAIStream(include_usage=True)), [call(0), call(1), call(0)])
+        read(MessageStream(OpenAIStream(include_usage=True), input_tokens=12), [call(0), call(1), call(0)])
 
 
 def said(messages=HELLO, **fields):

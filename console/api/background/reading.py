@@ -96,11 +96,20 @@ def heard(caller: Caller, name: str, after: int, *, waits: bool = False) -> Hear
     return Heard(b"".join(events), after + len(events), goes_on and bool(row.is_open or events))
 
 
-def check_followed(row: BackgroundResponse) -> None:
-    """Refuse to follow what has no events; a run's are told anew each time."""
+def check_followed(row: BackgroundResponse, after: int) -> None:
+    """Refuse to follow what has no events, and to go on from an event nobody told; a run's are told anew each time."""
     if row.run_id is not None:
+        _check_told(after, len(runs.told(row, waits=False).events.take()))
         return
     if not row.is_stream:
         raise BadInput("This response was asked for without stream: true; look at it without stream.", param="stream")
     if not row.is_open and not ResponseFrames.objects.filter(response=row).exists():
         raise BadInput("The events of this response are not kept any more; look at it without stream.", param="stream")
+    last = ResponseFrames.objects.filter(response=row).order_by("-first").first() if after >= 0 else None
+    _check_told(after, last.first + len(telling.split(last.body.encode())) if last is not None else 0)
+
+
+def _check_told(after: int, count: int) -> None:
+    """Refuse a number no event has had yet: whoever waits for what comes after it would miss all that comes before."""
+    if after >= count:
+        raise BadInput(f"No event has had the number {after} yet; so far there are {count}.", param="starting_after")

@@ -29,6 +29,10 @@ _MAX_HEADER_BYTES = 32 * 1024
 _MAX_QUERY_BYTES = 4 * 1024
 _LARGE_BODY = 128 * 1024
 JSON = (b"content-type", b"application/json")
+# Routes of OpenAI's and of ours: who calls them reads OpenAI's errors, whatever else it says.
+_NOT_ANTHROPICS = tuple(
+    f"/v1/{room}" for room in ("agents", "batches", "chat", "completions", "embeddings", "files", "queues", "responses")
+)
 _RARE = frozenset(
     {
         b"anthropic-version",
@@ -131,7 +135,9 @@ class Request:
     def speaks_messages(self) -> bool:
         """Say whether the answer goes to a client of Anthropic's, errors too."""
         path = self.path
-        return path.startswith("/v1/messages") or (self.has_anthropic_version and path.startswith("/v1/models"))
+        if path.startswith("/v1/messages"):
+            return True
+        return self.has_anthropic_version and not path.startswith(_NOT_ANTHROPICS)
 
     @property
     def speaks_responses(self) -> bool:

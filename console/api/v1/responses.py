@@ -60,7 +60,7 @@ async def _see(request: Request, send: Send, name: str) -> None:
     after = await asked.do(background.starting_after, request)
     found = await background.find(asked, name)
     if found is not None and after is not None:
-        await asked.do(reading.check_followed, found[0])
+        await asked.do(reading.check_followed, found[0], after)
         await asked.do(kept_responses.note_reading, asked.caller, *found, what="events")
         await background.follow(request, send, asked, name, after)
         return

@@ -29,14 +29,19 @@ def named(events: list[Event]) -> bytes:
 
 
 class MessageStream:
-    """Wraps a kind's reader of chat streams that was asked for usage and for one choice."""
+    """Wraps a kind's reader of chat streams that was asked for usage and for one choice.
 
-    def __init__(self, chat: StreamReader) -> None:
+    The first event says how long the input is, which such a provider tells at the end: it gets our estimate of it, the
+    one that is answered to who asks beforehand, and the last event the provider's count.
+    """
+
+    def __init__(self, chat: StreamReader, *, input_tokens: int) -> None:
         self.usage: Usage | None = None
         self.is_complete = False
         self.has_content = False
-        self.held = b""
-        self._chat = chat
+        self._chat, self._input_tokens = chat, input_tokens
+        self._estimate: Usage | None = None
+        self._held = b""
         self._events: list[Event] = []
         self._has_begun = False
         self._index = -1
@@ -44,6 +49,16 @@ class MessageStream:
         self._calls: set[int] = set()
         self._finish = "stop"
         self._has_refused = False
+
+    @property
+    def held(self) -> bytes:
+        """Return the events that end it, told when they are asked for: what it used is in them."""
+        if self.is_complete and not self._held:
+            self._held = named(self._ending())
+        return self._held
+
+    def count(self, usage: Usage) -> None:
+        self._estimate = usage
 
     def feed(self, chunk: bytes) -> bytes:
         return self._told(self._chat.feed(chunk))
@@ -58,9 +73,7 @@ class MessageStream:
         told = named(self._take())
         chat = self._chat
         self.usage, self.has_content = chat.usage, chat.has_content
-        if chat.is_complete and not self.is_complete:
-            self.is_complete = True
-            self.held = named(self._ending())
+        self.is_complete = chat.is_complete
         return told
 
     def _take(self) -> list[Event]:
@@ -70,7 +83,9 @@ class MessageStream:
     def _chunk(self, chunk: dict[str, Any]) -> None:
         if not self._has_begun:
             self._has_begun = True
-            message = message_shape(chunk.get("id"), chunk.get("model"), usage=usage_shape(None))
+            message = message_shape(
+                chunk.get("id"), chunk.get("model"), usage=usage_shape(Usage(self._input_tokens, 0))
+            )
             self._events.append({"type": "message_start", "message": message})
         for choice in chunk["choices"]:
             delta = choice.get("delta")
@@ -119,7 +134,9 @@ class MessageStream:
         self._leave()
         reason = stop_of(self._finish, has_refused=self._has_refused, has_calls=bool(self._calls))
         delta = {"stop_reason": reason, "stop_sequence": None}
-        self._events.append({"type": "message_delta", "delta": delta, "usage": usage_shape(self.usage)})
+        self._events.append(
+            {"type": "message_delta", "delta": delta, "usage": usage_shape(self.usage or self._estimate)}
+        )
         self._events.append({"type": "message_stop"})
         return self._take()
 
@@ -130,7 +147,7 @@ class MessageStream:
             return message_shape(completion.get("id"), completion.get("model"))
         said = completion["choices"][0]["message"]
         calls = list(calls_of(said.pop("tool_calls", None)))
-        message = message_of(completion, self.usage)
+        message = message_of(completion, self.usage or self._estimate)
         for call, function in calls:
             try:
                 given = orjson.loads(function.get("arguments") or "{}")

@@ -80,9 +80,10 @@ class Message:
         return Read(body, usage, body.decode("utf-8", "replace"))
 
     def reader(self, kind: str, ask: Ask) -> StreamReader:
-        reader: StreamReader = (
-            MESSAGES[kind].message_reader()
-            if kind in MESSAGES
-            else MessageStream(CHATS[kind].reader(choices=1, include_usage=True))
-        )
+        reader: StreamReader
+        if kind in MESSAGES:
+            reader = MESSAGES[kind].message_reader()
+        else:
+            chat = CHATS[kind].reader(choices=1, include_usage=True)
+            reader = MessageStream(chat, input_tokens=self.prompt_tokens(ask))
         return reader if ask.knowledge is None else SourcedStream(reader, ask.knowledge)

@@ -21,12 +21,25 @@ class ResponseStream:
         self.usage: Usage | None = None
         self.is_complete = False
         self.has_content = False
-        self.held = b""
+        self._estimate: Usage | None = None
+        self._held = b""
         self._chat, self._ask = chat, ask
         self._seals = wants_thoughts(ask)
         self._told: ResponseEvents | None = None
         self._finish: Any = None
         self._written = 0
+
+    @property
+    def held(self) -> bytes:
+        """Return the events that end it, told when they are asked for: what it used is in them."""
+        if self.is_complete and not self._held:
+            told = self._begun({})
+            ending(told, self._finish, self.usage or self._estimate, self._written)
+            self._held = named(told.take())
+        return self._held
+
+    def count(self, usage: Usage) -> None:
+        self._estimate = usage
 
     def feed(self, chunk: bytes) -> bytes:
         return self._tell(self._chat.feed(chunk))
@@ -48,9 +61,6 @@ class ResponseStream:
         if chat.is_complete and not self.is_complete:
             self.is_complete = True
             self._read(chat.held)
-            told = self._begun({})
-            ending(told, self._finish, self.usage, self._written)
-            self.held = named(told.take())
         return out
 
     def _read(self, frames: bytes) -> None:

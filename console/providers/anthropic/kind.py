@@ -17,7 +17,6 @@ from console.providers.openai import legacy
 from console.providers.types import Answer, Endpoint, Outgoing, Preset, StreamReader
 
 _VERSION = "2023-06-01"
-_OVERLOADED = 529
 
 
 @lru_cache(maxsize=256)
@@ -77,10 +76,6 @@ class Anthropic:
         message = ""
         with suppress(orjson.JSONDecodeError, KeyError, TypeError):
             message = str(orjson.loads(raw)["error"]["message"] or "")
-        if status == _OVERLOADED:
-            return ProviderError(
-                "The provider is overloaded.", status=503, code="upstream_busy", upstream_status=status
-            )
         # The message is all there is to tell this case by; clients shorten the conversation when they see the code.
         code = "context_length_exceeded" if message.startswith("prompt is too long") else ""
         return failures.failure(status, failures.Said(message, code))

@@ -140,7 +140,10 @@ def test_it_is_promised_at_once_and_answered_by_a_worker(sdk, client, world, wor
     assert sdk.responses.retrieve(name).model_dump() == rest[-1].response.model_dump()
     with sdk.responses.stream(response_id=name) as helper:
         assert numbers(helper) == list(range(len(begun) + len(rest)))
-    assert list(sdk.responses.retrieve(name, stream=True, starting_after=99)) == []
+    assert list(sdk.responses.retrieve(name, stream=True, starting_after=rest[-1].sequence_number)) == []
+    for beyond in (rest[-1].sequence_number + 1, 99):
+        with pytest.raises(sdks.openai.BadRequestError, match=f"so far there are {rest[-1].sequence_number + 1}"):
+            sdk.responses.retrieve(name, stream=True, starting_after=beyond)
     assert [item.content[0].text for item in sdk.responses.input_items.list(name)] == ["And now?"]
     plain = sdk.responses.create(model="support-chat", input="So?", previous_response_id=name)
     assert plain.output_text == "Hello there." and len(world.upstream.seen[-1].body["messages"]) == 5

@@ -90,12 +90,20 @@ def test_a_stream_of_a_model_that_does_not_speak_them(anthropic_sdk, world):
     kept = json.loads(Payload.objects.get(event_id=world.calls()[0].pk, kind="output").body)
     assert kept["content"][2]["input"] == {"n": 7} and kept["usage"]["output_tokens"] == 9
 
+    expected = anthropic_sdk.messages.count_tokens(model="support-chat", messages=HELLO).input_tokens
+    world.upstream.enqueue_stream(sse(chunk({"content": "Here."}), chunk({}, finish="stop")))  # and counts nothing
+    first, *_, last, _ = anthropic_sdk.messages.create(**ASK, stream=True)
+    assert abs(first.message.usage.input_tokens - expected) < 20, "what is not known yet is estimated"
+    (line,) = (call for call in world.calls() if call.usage_note == "estimated")
+    assert last.usage.input_tokens == line.prompt_tokens == first.message.usage.input_tokens
+    assert 0 < last.usage.output_tokens == line.completion_tokens
+
     history = [*HELLO, {"role": "assistant", "content": [b.model_dump() for b in said.content]}]
     picture = {"type": "image", "source": {"type": "base64", "media_type": "image/png", "data": "AAAA"}}
     results = [{"type": "tool_result", "tool_use_id": f"call_{i}", "content": "late"} for i in (0, 1)]
     results[1]["content"] = [{"type": "text", "text": "late"}, picture]
     anthropic_sdk.messages.create(**ASK | {"messages": [*history, {"role": "user", "content": [*results, picture]}]})
-    sent = world.upstream.seen[1].body["messages"]
+    sent = world.upstream.seen[-1].body["messages"]
     assert [m["role"] for m in sent] == ["user", "assistant", "tool", "tool", "user"]
     assert sent[1]["tool_calls"][0] == {
         "id": "call_0",
@@ -184,11 +192,19 @@ def test_errors_in_their_shape(anthropic_sdk, desk, client):
     fails(sdks.anthropic.BadRequestError, "invalid_request_error", tools=[{"type": "web_search_20250305", "name": "w"}])
     desk.upstream.enqueue({"error": {"message": "x"}}, status=429, extra="retry-after: 7\r\n")
     fails(sdks.anthropic.InternalServerError, "overloaded_error")
+    for alias, status in (("support-chat", 503), ("support-chat", 529), ("claude", 503), ("claude", 529)):
+        desk.upstream.enqueue({"error": {"message": "x"}}, status=status, extra="retry-after: 7\r\n")
+        late = fails(sdks.anthropic.InternalServerError, "overloaded_error", model=alias)
+        assert (late.status_code, late.response.headers["retry-after"]) == (529, "7"), (alias, status)
     desk.upstream.enqueue(b"<html>", content_type="text/html")
     fails(sdks.anthropic.InternalServerError, "api_error")
     answer = client.post("/v1/messages", json={"model": "support-chat", "messages": HELLO})
     assert answer.status_code == 400 and "max_tokens" in answer.json()["error"]["message"]
     assert client.get("/v1/messages").json()["error"]["type"] == "invalid_request_error"
+    elsewhere = client.post("/v1/complete", json={}, headers={"anthropic-version": "2023-06-01"})
+    assert elsewhere.json()["error"]["type"] == "not_found_error" and elsewhere.headers["request-id"]
+    theirs = client.post("/v1/chat/completions", json={}, headers={"anthropic-version": "2023-06-01"})
+    assert theirs.json()["error"]["param"] == "model", "a route of OpenAI's answers as OpenAI does"
     for alias, begun in (
         ("support-chat", sse(chunk({"content": "x"}))),
         (

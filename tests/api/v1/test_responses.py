@@ -278,6 +278,25 @@ def test_a_stream_ends_with_its_keys_access(client, world):
     until(lambda: [line.code for line in world.calls()] == ["access_ended"], "its end is on record")
 
 
+def test_what_nobody_counted_is_estimated_and_told(client, world):
+    long = {**ASK, "instructions": "Be brief. " * 400}
+    world.upstream.enqueue_stream(sse(*text_chunks("Hello ", "there.", with_usage=False)))
+    *_, last = events_of(client.post("/v1/responses", json={**long, "stream": True}).text)
+    uncounted = completion()
+    del uncounted["usage"]
+    world.upstream.enqueue(uncounted)
+    whole = client.post("/v1/responses", json=long).json()
+    for told, line in zip((last["response"], whole), world.calls(), strict=True):
+        assert line.usage_note == "estimated" and line.prompt_tokens > 1000
+        assert (told["usage"]["input_tokens"], told["usage"]["output_tokens"]) == (
+            line.prompt_tokens,
+            line.completion_tokens,
+        )
+        assert 0 < line.completion_tokens < 200, "the model did not write what the response repeats"
+        kept = json.loads(Payload.objects.get(event_id=line.pk, kind="output").body)
+        assert kept["status"] == "completed" and kept["usage"] == told["usage"]
+
+
 def test_who_leaves_a_stream_is_settled(client, world):
     world.upstream.enqueue_stream(*(sse(e) for e in text_chunks("a", "b", with_usage=False)[:3]), done=False, hang=20)
     with client.stream("POST", "/v1/responses", json={**ASK, "stream": True}) as response:
