@@ -2,7 +2,8 @@
 
 import json
 import socket
-from collections.abc import Iterator
+import threading
+from collections.abc import Callable, Iterator
 from typing import Any
 
 import pytest
@@ -45,6 +46,22 @@ def opened(client: Any, world: Any) -> Iterator[Any]:
         assert "One" in next(pieces)
         response.pieces = pieces
         yield response
+
+
+@pytest.fixture
+def ask_in_two(client: Any, world: Any) -> Callable[[bytes, bytes], str]:
+    """Ask for a stream whose provider sends its second part once the first has arrived here; return all that came."""
+
+    def post(first: bytes, second: bytes) -> str:
+        has_arrived = threading.Event()
+        world.upstream.enqueue_stream(first, has_arrived.is_set, second, done=False)
+        with client.stream("POST", "/v1/chat/completions", json=BODY) as response:
+            pieces = response.iter_text()
+            came = next(pieces)
+            has_arrived.set()
+            return came + "".join(pieces)
+
+    return post
 
 
 def raw_request(world: Any) -> bytes:
@@ -130,15 +147,25 @@ def test_it_puts_tool_calls_together_for_the_log(ask, world):
     ],
     ids=["an error event", "no JSON", "no choices", "cut off"],
 )
-def test_it_ends_a_broken_stream_with_an_error_and_never_with_done(ask, world, rest, code):
-    world.upstream.enqueue_stream(sse(chunk({"content": "Half"})), rest, pause=0.02, done=False)
-    found = events(ask(stream=True).text)
+def test_it_ends_a_broken_stream_with_an_error_and_never_with_done(ask_in_two, world, rest, code):
+    found = events(ask_in_two(sse(chunk({"content": "Half"})), rest))
     assert said(found) == "Half"
     assert found[-1]["error"]["code"] == code and "[DONE]" not in found
     assert "secret-host" not in json.dumps(found)
     (line,) = world.calls()
     assert (line.status, line.code) == ("error", code)
     assert line.usage_note == "estimated" and line.prompt_tokens > 0 and line.completion_tokens > 0
+
+
+def test_what_breaks_before_anything_was_passed_on_is_an_error_as_a_whole(ask, world):
+    """The first word and the fault come in one packet: the client has seen nothing, and is told with a status."""
+    broken = sse(chunk({"content": "Half"}), {"error": {"message": "secret-host exploded"}})
+    world.upstream.enqueue_stream(broken, done=False)
+    response = ask(stream=True)
+    assert (response.status_code, response.json()["error"]["code"]) == (502, "upstream_error")
+    assert "secret-host" not in response.text
+    (line,) = world.calls()
+    assert (line.status, line.code) == ("error", "upstream_error")
 
 
 def test_it_completes_what_a_provider_left_open_and_counts_what_it_did_not(ask, world):
@@ -435,7 +462,7 @@ def test_a_stream_whose_frames_nobody_reads_is_ended_too(world):
     assert world.upstream.was_closed_early()
 
 
-def test_something_that_breaks_on_our_side_is_an_error_and_said_so(ask, world, monkeypatch):
+def test_something_that_breaks_on_our_side_is_an_error_and_said_so(ask, ask_in_two, world, monkeypatch):
     from console.providers.openai.stream import OpenAIStream
 
     def broken(self, choice):
@@ -446,8 +473,7 @@ def test_something_that_breaks_on_our_side_is_an_error_and_said_so(ask, world, m
     assert (response.status_code, response.json()["error"]["code"]) == (500, "internal_error")
     start = sse(chunk({"role": "assistant"}))
     monkeypatch.setattr(OpenAIStream, "_choice", lambda self, choice: broken(self, choice) if choice["delta"] else "")
-    world.upstream.enqueue_stream(sse(chunk({})), start, pause=0.2)
-    later = ask(stream=True)
-    assert events(later.text)[-1]["error"]["code"] == "internal_error" and "secret" not in response.text + later.text
+    later = ask_in_two(sse(chunk({})), start)
+    assert events(later)[-1]["error"]["code"] == "internal_error" and "secret" not in response.text + later
     for line in world.calls():
         assert (line.status, line.code, line.reason) == ("error", "internal_error", "ZeroDivisionError")

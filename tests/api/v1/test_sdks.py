@@ -176,8 +176,9 @@ def test_errors_are_the_right_exceptions(sdk, world):
 
 
 def test_an_error_in_mid_stream_is_raised(sdk, world):
-    world.upstream.enqueue_stream(sse(chunk({"content": "Half"})), sse({"error": {"message": "x"}}), pause=0.02)
-    words = []
+    words: list[str] = []
+    broken = sse({"error": {"message": "x"}})
+    world.upstream.enqueue_stream(sse(chunk({"content": "Half"})), lambda: words, broken)
     with pytest.raises(sdks.openai.APIError) as caught, sdk.chat.completions.create(**ASK, stream=True) as stream:
         for event in stream:
             words.append(event.choices[0].delta.content)
