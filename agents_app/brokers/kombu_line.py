@@ -47,7 +47,12 @@ def _sqs(address: Address, queues: tuple[str, ...]) -> Connection:
             "is_secure": address.is_tls,
             "predefined_queues": {_name_at(address, one): {"url": one, "region": address.region} for one in queues},
             "wait_time_seconds": SECONDS - 1,
-            "client-config": {"connect_timeout": SECONDS, "read_timeout": 2 * SECONDS, "retries": {"max_attempts": 1}},
+            "client-config": {
+                "connect_timeout": SECONDS,
+                "read_timeout": 2 * SECONDS,
+                "retries": {"max_attempts": 1},
+                "proxies": {},  # not those of the environment: only BROKER_HOSTS are spoken to
+            },
         },
     )
 

@@ -441,6 +441,8 @@ def test_a_trigger_says_what_of_its_queue_is_wrong(outside, settings, monkeypatc
         with pytest.raises(BadInput, match="by its URL"):
             outside.made(queue=queue)
     made = outside.made(queue="https://sqs.eu-west-1.amazonaws.com/123456789012/orders")
+    line = kombu_line.connection_to(parsed("sqs://AKIA:x@?region=eu-west-1"), made.config["queue"])
+    assert line.transport_options["client-config"]["proxies"] == {}, "boto3 would take those of the environment"
     assert made.config["dedupe"] == "id" and made.config["at_once"] == 10
     # A broker that moves leaves its triggers behind: its new keys are not sent to where the old queue is.
     services.change_broker(actor=outside.actor, broker=outside.broker, url="sqs://AKIA:y@127.0.0.1:9?region=a")
