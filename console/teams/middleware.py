@@ -22,7 +22,7 @@ STARTED, SEEN = "started_at", "seen_at"
 SEEN_EVERY_SECONDS = 60
 # Where somebody who must set up a second factor may go: to set it up, to sign out, or to what needs no sign-in.
 # The management API answers them too, with 403: until then they have no rights.
-_PROGRAMS = "/api/"
+_PROGRAMS, _VISITORS = "/api/", "/embed/"
 _OPEN_TO_HELD = ("/accounts/", "/static/", "/health/", "/sign-in/", "/invitations/", _PROGRAMS)
 
 
@@ -45,6 +45,8 @@ class CallerMiddleware:
             "authorization" in request.headers or "x-api-key" in request.headers
         ):
             return ANONYMOUS  # a program's request; its face reads the key, and the cookie counts for nothing
+        if request.path.startswith(_VISITORS):
+            return ANONYMOUS  # a visitor's, whose token the view reads; no cookie is read or set
         if not request.user.is_authenticated or _is_over(request):
             return ANONYMOUS
         return caller_for_session(request)

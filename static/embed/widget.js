@@ -182,7 +182,7 @@
     const mine = ++era;
     held = minting = null;
     stored("localStorage", null);
-    identity = who ? { id: who.id, signature: who.signature, ...(who.name ? { name: who.name } : {}) } : null;
+    identity = who ? { id: who.id, signature: who.signature, expires: who.expires, name: who.name || undefined } : null;
     if (identity)
       await token(true).catch((error) => {
         if (error?.code && mine === era) identity = null; // refused, and not only out of reach

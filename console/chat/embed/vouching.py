@@ -2,6 +2,7 @@
 
 import hashlib
 import hmac
+import time
 import unicodedata
 
 from console.chat.embed.errors import IdentityRefused
@@ -12,23 +13,32 @@ LONGEST = 200
 LONGEST_NAME = 80
 
 
-def sign(secret: str, identity: str) -> str:
-    """Return what the site sends beside an identity: HMAC-SHA256 of it with the secret, in hexadecimal digits."""
-    return hmac.new(secret.encode(), identity.encode(), hashlib.sha256).hexdigest()
+def sign(secret: str, identity: str, expires: int | None = None) -> str:
+    """Return what the site sends beside an identity: HMAC-SHA256 with the secret, in hexadecimal digits.
+
+    It is of the identity, and of a line with the second since 1970 it ends at, where the site names one. No identity
+    has lines, so a signature of one form is none of the other.
+    """
+    said = identity if expires is None else f"{identity}\n{expires}"
+    return hmac.new(secret.encode(), said.encode(), hashlib.sha256).hexdigest()
 
 
-def vouched(widget: Widget, identity: object, signature: object) -> str:
+def vouched(widget: Widget, identity: object, signature: object, expires: object = None) -> str:
     """Return the identity a site vouches for, or refuse it. The reason is for the site's builder, in its console."""
     if not isinstance(identity, str) or not isinstance(signature, str) or not identity:
         raise IdentityRefused("identify() needs the texts id and signature.")
     if len(identity) > LONGEST or any(unicodedata.category(one).startswith("C") for one in identity):
         raise IdentityRefused(f"An identity has at most {LONGEST} characters, and no control characters.")
+    if expires is not None and (isinstance(expires, bool) or not isinstance(expires, int) or expires < 0):
+        raise IdentityRefused("expires is a whole number: the seconds since 1970 at which the signature ends.")
     try:
         secret = decrypt(widget.identity_secret) if widget.identity_secret else ""
     except SecretUnreadable:
         secret = ""
-    if not secret or not hmac.compare_digest(sign(secret, identity).encode(), signature.lower().encode()):
+    if not secret or not hmac.compare_digest(sign(secret, identity, expires).encode(), signature.lower().encode()):
         raise IdentityRefused("The signature does not fit the identity and this widget's secret.")
+    if expires is not None and expires <= time.time():
+        raise IdentityRefused("The signature has ended; the page gets a new one from its server.")
     return identity
 
 

@@ -21,6 +21,8 @@ ONLY_FORMS = (
 )
 BROKEN = "Something broke on our side. Nothing you did caused it, and what you sent may not have been saved."
 
+_VISITORS = "/embed/"
+
 # Stable codes for programs that wandered off /api/, in the shape the API uses everywhere.
 _CODES = {
     400: "invalid_request",
@@ -85,6 +87,8 @@ def _answer(request: HttpRequest, status: int, message: str, title: str = "") ->
         kind = "api_error" if status >= 500 else "invalid_request_error"
         code = _CODES.get(status, "invalid_request")
         return JsonResponse({"error": {"message": message, "type": kind, "code": code, "param": None}}, status=status)
+    if request.path.startswith(_VISITORS):  # a page of ours would set a cookie and show whoever is signed in here
+        return HttpResponse(f"{message}\n{_id_of(request)}\n", status=status, content_type="text/plain; charset=utf-8")
     if is_htmx(request):
         return toast(HttpResponse(status=status), message, "bad")
     template = {403: "403.html", 404: "404.html", 429: "429.html"}.get(

@@ -1,5 +1,7 @@
 """What visitors hold, which sites a widget answers, and who a site vouches for."""
 
+import time
+
 import pytest
 from django.core import signing
 from django.test import RequestFactory
@@ -78,6 +80,16 @@ def test_a_site_vouches_with_the_widgets_secret_only() -> None:
     for identity, signature in [*wrong, ({"id": 1}, good), ("ada", ["x"]), ("ä", "ä")]:
         with pytest.raises(IdentityRefused):
             vouching.vouched(widget, identity, signature)
+    later, past = int(time.time()) + 60, int(time.time()) - 1
+    ending = vouching.sign("s3cret", "ada", later)
+    assert vouching.vouched(widget, "ada", ending, later) == "ada"
+    endless, over = vouching.sign("s3cret", "ada"), vouching.sign("s3cret", "ada", past)
+    for signature, expires in (
+        *((ending, None), (ending, later + 1), (ending, past), (ending, str(later)), (endless, later)),
+        *((over, past), (vouching.sign("s3cret", "ada", True), True), (vouching.sign("s3cret", "ada", -1), -1)),
+    ):
+        with pytest.raises(IdentityRefused):
+            vouching.vouched(widget, "ada", signature, expires)
     for unsigned in (_widget(), _widget(identity_secret="not encrypted")):
         with pytest.raises(IdentityRefused):
             vouching.vouched(unsigned, "ada", vouching.sign("", "ada"))

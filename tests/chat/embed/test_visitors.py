@@ -3,6 +3,7 @@
 import datetime as dt
 import json
 import re
+import time
 import uuid
 from pathlib import Path
 
@@ -24,8 +25,10 @@ from console.chat.tasks import sweep
 from console.core.clock import now
 from console.core.crypto import encrypt
 from console.teams.actors import SYSTEM
+from tests import make
 from tests.chat.conftest import Room
 from tests.chat.embed.conftest import OTHER, SHOP, Visiting, ended
+from tests.e2e.conftest import session_of
 from tests.live import LiveServer
 from tests.upstream import sse, text_chunks
 from tests.waiting import until
@@ -236,6 +239,12 @@ def test_it_refuses_a_body_nobody_needs_before_reading_it(widget: Widget, server
         assert pieces.status_code == 413
         page = http.get("/embed/shop1/", headers={"Cookie": f"{settings.SESSION_COOKIE_NAME}=abc"})
         assert page.status_code == 200 and "set-cookie" not in page.headers
+    session = {"Cookie": f"{settings.SESSION_COOKIE_NAME}={session_of(make.make_user('ann@example.com'))}"}
+    with httpx.Client(base_url=server.url, headers=session, timeout=10) as http:
+        for path, status in (("/embed/shop1/", 200), ("/embed/shop1/nothing/", 404), ("/embed/a/b/c/", 404)):
+            page = http.get(path)
+            assert (page.status_code, "set-cookie" in page.headers) == (status, False), path
+            assert "ann@example.com" not in page.text and "csrf" not in page.text
     assert _error(visiting.post("say", text="a" * 2_001)) == (400, "too_long")
     assert _error(visiting.post("say", text=" \x00 "))[0] == 400
     assert visiting.post("say", **large).status_code == 413
@@ -354,6 +363,9 @@ def test_a_visitor_may_be_vouched_for_and_is_the_same_on_every_device(room: Room
     assert _error(nobody.mint(token=anonymous)) == (403, "identity_needed")
     who = {"id": "ada@shop.example", "signature": vouching.sign("s3cret", "ada@shop.example"), "name": "Ada\n"}
     assert _error(nobody.mint(identity={**who, "id": "bob@shop.example"})) == (403, "identity")
+    past = int(time.time()) - 1
+    over = {**who, "signature": vouching.sign("s3cret", who["id"], past), "expires": past}
+    assert _error(nobody.mint(identity=over)) == (403, "identity")
     ada = Visiting(widget, identity=who)
     answer = ended(ada.say("Hello"))
     visitor = answer.conversation.visitor

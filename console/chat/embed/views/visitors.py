@@ -53,7 +53,8 @@ def _identity(widget: Widget, said: Any) -> tuple[str, str]:
         return "", ""
     if not isinstance(said, dict):
         raise IdentityRefused("identify() takes an object with id, signature and, if you like, name.")
-    return vouched(widget, said.get("id"), said.get("signature")), shown_name(said.get("name"))
+    identity = vouched(widget, said.get("id"), said.get("signature"), said.get("expires"))
+    return identity, shown_name(said.get("name"))
 
 
 def _before(widget: Widget, origin: str, token: Any) -> Pass | None:
