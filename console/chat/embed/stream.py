@@ -1,6 +1,7 @@
 """Follow a visitor's conversation: answers as they are written, and whatever is said by people.
 
-No database connection is held while it waits. It ends when the widget is switched off, and when a stream's time is up.
+No database connection is held while it waits. It ends when the widget is switched off, when its secret is
+not the one a visitor was vouched with, and when a stream's time is up.
 """
 
 import asyncio
@@ -14,6 +15,7 @@ from django.conf import settings
 from django.db import close_old_connections
 
 from console.chat.embed.history import Turns, shown_turn, state_of, turns_after
+from console.chat.embed.tokens import Pass
 from console.chat.embed.watching import Watched, watcher
 from console.chat.events import event
 from console.chat.following import aside, readers
@@ -26,9 +28,9 @@ _LOOK_SECONDS = 2.0
 
 
 async def frames(
-    conversation: Conversation, widget: Widget, origin: str, network: str, last: uuid.UUID | None
+    conversation: Conversation, widget: Widget, held: Pass, network: str, last: uuid.UUID | None
 ) -> AsyncGenerator[bytes, None]:
-    """Yield what is said after the turn `last`, as it is said. `origin` is the site the visitor's token is for."""
+    """Yield what is said after the turn `last`, as it is said, to whom the token `held` names."""
     await sync_to_async(close_old_connections)()
     let_thread_go()
     ends_at = time.monotonic() + settings.GATEWAY_STREAM_SECONDS
@@ -36,9 +38,11 @@ async def frames(
     try:
         while time.monotonic() < ends_at:
             watched.news.clear()
-            if origin not in watched.state.origins:
+            if held.origin not in watched.state.origins:
                 yield event("off", {})
                 return
+            if not _may_read(watched, widget, held):
+                return  # whoever comes back is asked for a new token
             turns, state = await aside(lambda after=last: _look(conversation, after))  # type: ignore[misc]
             if not turns.is_whole:
                 yield event("reset", {})
@@ -46,7 +50,7 @@ async def frames(
             yield event("state", state)
             for turn in turns.turns:
                 last = turn.pk
-                async for frame in _turn(turn, widget, watched, origin):
+                async for frame in _turn(turn, widget, watched, held):
                     yield frame
             while not watched.news.is_set() and time.monotonic() < ends_at:
                 yield PING
@@ -56,33 +60,43 @@ async def frames(
         watcher().leave(watched)
 
 
+def _may_read(watched: Watched, widget: Widget, held: Pass) -> bool:
+    """Say whether the widget still answers the site, and whether the token still names whom it did.
+
+    `widget` is as it was when the token was read.
+    """
+    state = watched.state
+    is_known = state.identity_secret == widget.identity_secret if held.identity else not state.needs_identity
+    return held.origin in state.origins and is_known
+
+
 def _look(conversation: Conversation, last: uuid.UUID | None) -> tuple[Turns, dict[str, object]]:
     conversation = Conversation.objects.select_related("taken_by", "team").get(pk=conversation.pk)
     return turns_after(conversation, last), state_of(conversation)
 
 
-async def _turn(turn: Message, widget: Widget, watched: Watched, origin: str) -> AsyncGenerator[bytes, None]:
+async def _turn(turn: Message, widget: Widget, watched: Watched, held: Pass) -> AsyncGenerator[bytes, None]:
     """Yield one turn; of an answer that is being written the words as they come, and the whole at its end."""
     yield event("turn", await aside(lambda: shown_turn(turn, widget)))
     if turn.status != Message.Status.WRITING:
         return
-    async for frame in _words(turn, watched, origin):
+    async for frame in _words(turn, widget, watched, held):
         yield frame
-    if origin not in watched.state.origins:
+    if not _may_read(watched, widget, held):
         return
     ended = await aside(lambda: Message.objects.filter(pk=turn.pk).first())
     if ended is not None:
         yield event("turn", await aside(lambda: shown_turn(ended, widget)))
 
 
-async def _words(turn: Message, watched: Watched, origin: str) -> AsyncGenerator[bytes, None]:
+async def _words(turn: Message, widget: Widget, watched: Watched, held: Pass) -> AsyncGenerator[bytes, None]:
     said = time.monotonic()
     async with (
         readers().reading(turn.pk, turn.conversation_id) as reader,
         aclosing(words(reader, _LOOK_SECONDS)) as found,
     ):
         async for grown in found:
-            if origin not in watched.state.origins:
+            if not _may_read(watched, widget, held):
                 return
             if grown:
                 yield event("text", {"id": str(turn.pk), **grown})

@@ -30,6 +30,8 @@ class State:
     taken_by: uuid.UUID | None
     is_wanted: bool
     origins: tuple[str, ...]  # empty: nobody may read it any more
+    identity_secret: str = ""  # as it is kept: another one ends what came of it
+    needs_identity: bool = False
 
 
 @dataclass(slots=True, eq=False)
@@ -49,11 +51,12 @@ def states_of(conversation_ids: Iterable[uuid.UUID]) -> dict[uuid.UUID, State]:
     """Return the states of conversations as they are now; those that are gone are not there."""
     open_ = Conversation.objects.filter(pk__in=list(conversation_ids), deleted_at=None, team__archived_at=None)
     rows = open_.filter(widget__is_enabled=True, widget__deleted_at=None).values_list(
-        "pk", "leaf_id", "leaf__status", "taken_by_id", "person_wanted_at", "widget__origins"
-    )
+        "pk", "leaf_id", "leaf__status", "taken_by_id", "person_wanted_at", "widget__origins",
+        "widget__identity_secret", "widget__needs_identity",
+    )  # fmt: skip
     return {
-        pk: State(leaf, status or "", taken_by, wanted_at is not None, tuple(origins))
-        for pk, leaf, status, taken_by, wanted_at, origins in rows
+        pk: State(leaf, status or "", taken_by, wanted_at is not None, tuple(origins), secret, needs_identity)
+        for pk, leaf, status, taken_by, wanted_at, origins, secret, needs_identity in rows
     }
 
 

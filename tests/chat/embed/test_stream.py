@@ -12,8 +12,9 @@ from django.test import Client
 
 from console.audit import actions
 from console.audit.services import record
-from console.chat.embed import stream, watching
+from console.chat.embed import stream, vouching, watching
 from console.chat.models import Conversation, Message, Widget
+from console.core.crypto import encrypt
 from console.teams.actors import SYSTEM
 from tests.chat.conftest import Room
 from tests.chat.corpus import ATTACKS
@@ -177,3 +178,21 @@ def test_a_conversation_and_a_network_hold_a_few_streams(
             assert refused.status_code == 429 and refused["Retry-After"], limit
     watchers = watching._watchers.values()
     until(lambda: not any(one.watched or one.networks for one in watchers), "streams whose readers left are let go")
+
+
+def test_a_stream_ends_with_what_its_token_came_of(room: Room, widget: Widget, server: LiveServer) -> None:
+    """A new secret ends whom a site vouched for with the old one; a widget for such visitors only ends the others."""
+    widget.identity_secret = encrypt("s3cret")
+    widget.save()
+    ada = Visiting(widget, identity={"id": "ada", "signature": vouching.sign("s3cret", "ada")})
+    somebody = Visiting(widget)
+    for visiting, change in ((somebody, {"needs_identity": True}), (ada, {"identity_secret": encrypt("another")})):
+        if visiting is ada:
+            Widget.objects.filter(pk=widget.pk).update(needs_identity=False)
+        ended(visiting.say("Hello"))
+        with _following(server, visiting) as events:
+            for got, data in events:
+                assert got != "off"
+                if got == "turn" and data["role"] == "assistant":
+                    Widget.objects.filter(pk=widget.pk).update(**change)
+        assert visiting.get("conversation").status_code in {401, 403}

@@ -100,7 +100,7 @@ def stream(request: HttpRequest, public_id: str) -> HttpResponseBase:
     network = network_of(_address(request))
     if not watching.has_room(found.pk, network):
         raise TooManyStreams
-    return event_stream(frames(found, widget, held.origin, network, _after(request)))
+    return event_stream(frames(found, widget, held, network, _after(request)))
 
 
 def _after(request: HttpRequest) -> uuid.UUID | None:
