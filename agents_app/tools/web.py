@@ -30,7 +30,7 @@ FORBIDDEN_HEADERS = frozenset(
 _SAID = {
     "upstream_unreachable": "The server cannot be reached.",
     "upstream_timeout": "The server stopped answering.",
-    "upstream_too_large": "The server's answer is larger than this installation accepts.",
+    "upstream_too_large": "The server's answer is larger than this installation accepts. Ask for less of it.",
     "address_refused": "The server's address is not one this installation may call.",
     "upstream_tls": "The server's TLS certificate is not valid.",
     "upstream_broken": "The connection to the server broke.",
