@@ -3,20 +3,17 @@
 import uuid
 
 from django.core.exceptions import PermissionDenied
-from django.db import transaction
 from django.http import Http404, HttpResponse, StreamingHttpResponse
 from django.shortcuts import render
 from django.urls import reverse
 from django.views.decorators.http import require_POST
 
-from console.audit import actions
-from console.audit.services import record
 from console.batches import access, queries, storage
 from console.batches.forms import NewBatchForm
 from console.batches.models import Batch
 from console.batches.services import batches as services
 from console.batches.services.creator import Creator
-from console.batches.services.files import upload_file
+from console.batches.services.files import read_file, upload_file
 from console.core.downloads import download as streamed
 from console.core.errors import Refusal
 from console.core.forms import refuse
@@ -134,8 +131,7 @@ def download(request: TeamRequest, batch_id: uuid.UUID, what: str) -> StreamingH
     file = queries.existing_files(found).get(what)
     if file is None:
         raise Http404("There is no such file.")
-    with transaction.atomic():
-        record(actions.FILE_READ, actor=request.caller.actor, target=file, team=found.team)
+    read_file(actor=request.caller.actor, file=file, team=found.team)
     response = streamed(request, storage.chunks(file.pk), _name(found, what), "application/octet-stream")
     response["Content-Length"] = str(file.bytes)
     return response

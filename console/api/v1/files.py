@@ -11,13 +11,11 @@ from django.db import transaction
 from console.api.v1 import rows, uploads
 from console.api.v1.http import MethodNotAllowed, Request, Send, common_headers, send_json
 from console.api.v1.once import Made, digest, once
-from console.audit import actions
 from console.audit.models import EventType
-from console.audit.services import record
 from console.batches import access, storage
 from console.batches.models import File, Purpose
 from console.batches.services.creator import Creator
-from console.batches.services.files import delete_file, upload_file
+from console.batches.services.files import delete_file, read_file, upload_file
 from console.core.errors import BadInput, NotFound, Refusal
 from console.teams.callers import Caller
 from console.teams.models import Team
@@ -160,7 +158,7 @@ async def _content(request: Request, send: Send, name: str) -> None:
     @transaction.atomic
     def read() -> File:
         file = _file(asked.caller, name, "read")
-        record(actions.FILE_READ, actor=asked.caller.actor, target=file, team=file.team, surface="api")
+        read_file(actor=asked.caller.actor, file=file, team=file.team, surface="api")
         return file
 
     file = await asked.do(read)

@@ -96,6 +96,12 @@ def _is_needed() -> Exists:
 
 
 @transaction.atomic
+def read_file(*, actor: Actor, file: File, team: Team, surface: str = "console") -> None:
+    """Say that somebody reads what a file of the team holds. Call it before the first byte leaves."""
+    record(actions.FILE_READ, actor=actor, target=file, team=team, surface=surface)
+
+
+@transaction.atomic
 def delete_file(*, actor: Actor, file: File, surface: str = "console") -> None:
     if File.objects.filter(_is_needed(), pk=file.pk).exists():
         raise Conflict("A batch that is under way reads this file; cancel the batch first.", code="file_in_use")

@@ -2,14 +2,11 @@
 
 from dataclasses import asdict
 
-from django.db import transaction
 from django.http import HttpResponse, JsonResponse
 from django.shortcuts import render
 from django.urls import reverse
 from django.views.decorators.http import require_http_methods, require_safe
 
-from console.audit import actions
-from console.audit.services import record
 from console.core.errors import Refusal
 from console.core.forms import refuse
 from console.core.htmx import go
@@ -20,6 +17,7 @@ from console.touchpoints.errors import BadList
 from console.touchpoints.exporting import as_csv, as_dict
 from console.touchpoints.forms import ImportForm
 from console.touchpoints.services import legacy as services
+from console.touchpoints.services.exports import export_list
 from console.touchpoints.views.inventory import ACTIVE, inventory_of, wanted_of
 
 
@@ -31,9 +29,7 @@ def export(request: TeamRequest, form: str) -> HttpResponse:
     rows = inventory_of(request).found(wanted)
     scope = scope_for(request.caller, request.GET.get("team", ""), access.VIEW)
     chosen = {name: value for name, value in asdict(wanted).items() if value}
-    with transaction.atomic():  # before its first byte leaves
-        detail = {"format": form, "rows": len(rows), "filter": chosen}
-        record(actions.TOUCHPOINTS_EXPORTED, actor=request.caller.actor, team=scope, detail=detail)
+    export_list(actor=request.caller.actor, team=scope, form=form, rows=len(rows), chosen=chosen)
     if form == "json":
         response: HttpResponse = JsonResponse({"data": [as_dict(row) for row in rows]})
     else:
