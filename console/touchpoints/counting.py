@@ -9,8 +9,10 @@ from typing import Any, Generic, NamedTuple, TypeVar
 from django.db.models import Count, Exists, OuterRef, Q, QuerySet, Sum
 
 from console.chat.models import Conversation, Feedback
+from console.touchpoints import sources
 from prompts_app.models import LabelMove, PromptUse
 from usage_app.models import UsageTouchpoint
+from usage_app.queries.touchpoints import Uses, uses_over
 
 DAYS = 30
 T = TypeVar("T")
@@ -141,21 +143,18 @@ class Calls:
     providers: frozenset[str]
 
 
-def calls(payers: Collection[uuid.UUID], assistants: Collection[str], months: Months) -> Both[Calls]:
-    """Return the calls these teams paid for as chat, api and agent; `assistants` are the agents people talk to."""
-    days = months.days()
-    rows = UsageTouchpoint.objects.filter(team_id__in=payers, day__gte=months.start.date()).order_by()
-    kinds = Both({"chat": 0, "api": 0, "agent": 0}, {"chat": 0, "api": 0, "agent": 0})
-    providers = Both[set[str]](set(), set())
-    for kind, subject, model, now, before in (
-        rows.values("kind", "subject", "model")
-        .annotate(lately=Sum("requests", filter=days.now), before=Sum("requests", filter=days.before))
-        .values_list("kind", "subject", "model", "lately", "before")
-    ):
+def calls(lately: Uses, payers: Collection[uuid.UUID], months: Months) -> Both[Calls]:
+    """Return the calls these teams paid for as chat, api and agent; `lately` is what the last month's came to."""
+    both = Both(lately, uses_over(payers, since=months.start.date(), until=months.turn.date()))
+    agents = {subject for uses in both for kind, subject in uses if kind == UsageTouchpoint.Kind.AGENT}
+    assistants = sources.assistants(agents)
+    return Both(*(_calls(uses, assistants) for uses in both))
+
+
+def _calls(uses: Uses, assistants: Collection[str]) -> Calls:
+    by_kind, providers = {"chat": 0, "api": 0, "agent": 0}, set[str]()
+    for (kind, subject), use in uses.items():
         is_chat = kind == UsageTouchpoint.Kind.WIDGET or (kind == UsageTouchpoint.Kind.AGENT and subject in assistants)
-        name = "chat" if is_chat else "api" if kind == UsageTouchpoint.Kind.KEY else "agent"
-        for count, by_kind, reached in ((now, kinds.now, providers.now), (before, kinds.before, providers.before)):
-            by_kind[name] += count or 0
-            if count and model:
-                reached.add(model.partition("/")[0])
-    return Both(*(Calls(by_kind, frozenset(reached)) for by_kind, reached in zip(kinds, providers, strict=True)))
+        by_kind["chat" if is_chat else "api" if kind == UsageTouchpoint.Kind.KEY else "agent"] += use.requests
+        providers.update(model.partition("/")[0] for model in use.models)
+    return Calls(by_kind, frozenset(providers))

@@ -17,7 +17,7 @@ from console.touchpoints import overlaps, sources
 from console.touchpoints.models import TO_MIGRATE, Expectation, Kind, LegacyTouchpoint
 from console.touchpoints.rows import Link, Touchpoint
 from console.touchpoints.sources import Reach
-from usage_app.queries.touchpoints import uses
+from usage_app.queries.touchpoints import Uses, all_together, uses_by_team
 
 DAYS = 30
 PER_PAGE = 50
@@ -111,7 +111,10 @@ class Page:
 
 @dataclass(frozen=True, slots=True)
 class Inventory:
+    """`counted` is what was counted in the 30 days for each team that pays, of what is no touchpoint any more too."""
+
     rows: list[Touchpoint]
+    counted: dict[uuid.UUID, Uses]
 
     @property
     def summary(self) -> Summary:
@@ -147,7 +150,8 @@ class Inventory:
 def inventory(reach: Reach, *, now: dt.datetime | None = None) -> Inventory:
     """Read everything these teams use, what it did lately and what is expected of it, what needs a look first."""
     now = now or present()
-    rows = [*_live(reach, now), *_legacy(reach)]
+    counted = uses_by_team(reach.payers, since=(now - dt.timedelta(days=DAYS)).date())
+    rows = [*_live(reach, all_together(counted.values()), now), *_legacy(reach)]
     by_id = {(row.subject, row.id): row for row in rows}
     for row in rows:
         if row.legacy is not None and row.legacy.replaced_by_id:
@@ -155,11 +159,10 @@ def inventory(reach: Reach, *, now: dt.datetime | None = None) -> Inventory:
         row.judge(now)
     overlaps.find(rows)
     rows.sort(key=lambda row: (_FIRST.get(row.state, 2), row.name.casefold(), row.id))
-    return Inventory(rows)
+    return Inventory(rows, counted)
 
 
-def _live(reach: Reach, now: dt.datetime) -> Iterable[Touchpoint]:
-    counted = uses(reach.payers, since=(now - dt.timedelta(days=DAYS)).date())
+def _live(reach: Reach, counted: Uses, now: dt.datetime) -> Iterable[Touchpoint]:
     expected = {(one.kind, one.subject_id): one for one in Expectation.objects.filter(team__in=reach.teams)}
     for row, chain in sources.keys(reach, counted, now):
         yield _with_expectation(row, expected, chain)

@@ -10,7 +10,6 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import Literal
 
-from agents_app.models import Agent
 from console.audit.services.seal import state as sealed
 from console.core import words
 from console.core.clock import now as present
@@ -20,6 +19,7 @@ from console.touchpoints.models import LegacyTouchpoint
 from console.touchpoints.queries import inventory
 from console.touchpoints.rows import Touchpoint
 from console.touchpoints.sources import Reach
+from usage_app.queries.touchpoints import all_together
 
 # Of fewer conversations, ratings or changes in a month than these nobody can say where it goes.
 ENOUGH, ENOUGH_CHANGES = 20, 3
@@ -95,12 +95,11 @@ class Signal:
 def signals(reach: Reach, *, now: dt.datetime | None = None) -> list[Signal]:
     """Return the four signals of these teams. As many queries whatever there is."""
     now = now or present()
-    months, rows = Months.until(now), inventory(reach, now=now).rows
-    live = [row for row in rows if row.legacy is None]
-    legacy = [row.legacy for row in rows if row.legacy is not None]
-    speaking = {row.agent_id for row in live if row.agent_id and row.source in {"assistant", "widget"}}
-    slugs = Agent.objects.filter(pk__in=speaking).values_list("slug", flat=True)
-    made = counting.calls(reach.teams, set(slugs), months)
+    months, found = Months.until(now), inventory(reach, now=now)
+    live = [row for row in found.rows if row.legacy is None]
+    legacy = [row.legacy for row in found.rows if row.legacy is not None]
+    lately = all_together(uses for team, uses in found.counted.items() if team in reach.teams)
+    made = counting.calls(lately, reach.teams, months)
     # One that was listed since was there before it was listed: the list is of what there is, not of what is new.
     left = Both(*(sum(one.over_at is None or one.over_at > at for one in legacy) for at in (now, months.turn)))
     return [

@@ -9,7 +9,7 @@ from collections import defaultdict
 from collections.abc import Collection, Iterable
 from dataclasses import dataclass
 
-from django.db.models import Q, QuerySet
+from django.db.models import Exists, F, OuterRef, Q, QuerySet
 from django.urls import reverse
 
 from agents_app.models import Agent, Trigger
@@ -21,9 +21,8 @@ from console.touchpoints.latency import Durations, Observed
 from console.touchpoints.models import Kind
 from console.touchpoints.rows import Touchpoint
 from prompts_app.models import PromptKeyUse
-from usage_app.queries.touchpoints import Use, together
+from usage_app.queries.touchpoints import Use, Uses, together
 
-Uses = dict[tuple[str, str], Use]
 _OF_KEYS = ("name", "team_id", "owner_id", "environment", "created_at", "last_used_at", "replaced_by_id")
 _NOBODY = uuid.UUID(int=0)  # stands in an address for the id of each
 _CALLING = [scope for scope, right in SCOPES.items() if right == "use_models"]
@@ -207,3 +206,20 @@ def _same(how: str, agent: Agent) -> tuple[str, ...]:
     """Return what makes two of the same sort alike; nothing without a prompt of the library."""
     live = agent.live
     return (how, live.alias, live.prompt_slug) if live is not None and live.prompt_slug else ()
+
+
+def assistants(slugs: Collection[str]) -> set[str]:
+    """Return which of these agents people talk to, by short name; of one that was given twice, whom has it now.
+
+    An archived agent counts as what it was. One without tools and triggers is talked to, and so is one of a widget.
+    """
+    found = (
+        Agent.objects.filter(slug__in=slugs, live__isnull=False)
+        .order_by(F("archived_at").asc(nulls_last=True), "created_at")
+        .values_list(
+            "slug",
+            Q(live__grants=[]) & ~Exists(Trigger.objects.filter(agent=OuterRef("pk"), is_enabled=True)),
+            Exists(Widget.objects.filter(agent=OuterRef("pk"), deleted_at=None)),
+        )
+    )
+    return {slug for slug, is_talked_to in {slug: any(told) for slug, *told in found}.items() if is_talked_to}

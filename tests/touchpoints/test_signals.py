@@ -6,7 +6,7 @@ import pytest
 from django.db import connection
 from django.test.utils import CaptureQueriesContext
 
-from agents_app.models import Agent
+from agents_app.models import Agent, Trigger
 from console.audit.models import SealState
 from console.chat.models import Conversation, Feedback, Message
 from console.chat.services import handing_over
@@ -87,6 +87,15 @@ def test_months_stand_beside_each_other(cast: Cast) -> None:
     a_touchpoint_day(cast.team_a, "agent", "helper", lately, requests=3)
     a_touchpoint_day(cast.team_a, "agent", "nightly", before, requests=2)
     a_touchpoint_day(cast.team_b, "key", cast.kim.pk, lately, model="other/big")
+    # An assistant that was archived was talked to, as was another team's that is shared; what a trigger starts was not,
+    # and a name that was given twice is whose it is now.
+    Trigger.objects.create(agent=make.make_agent(cast.team_a, "mover", prompt=prompt), kind="webhook", name="Moves")
+    before_it = make.make_agent(cast.team_a, "mover-before", prompt=prompt)
+    Agent.objects.filter(pk=before_it.pk).update(slug="mover", archived_at=moment)
+    Agent.objects.filter(pk=make.make_agent(cast.team_a, "greeter", prompt=prompt).pk).update(archived_at=moment)
+    make.make_agent(cast.team_b, "shared")
+    for name in ("greeter", "shared", "mover"):
+        a_touchpoint_day(cast.team_a, "agent", name, before, requests=7)
     for surface, at in (
         ("api", lately),
         ("widget", lately),
@@ -126,7 +135,7 @@ def test_months_stand_beside_each_other(cast: Cast) -> None:
     assert (values(answers, "unhelpful"), answers["figures"]["unhelpful"]["of_now"]) == ((100, None), 1)
     assert values(answers, "shared_prompts") == (1, 0)
     assert log["direction"] == "better"
-    assert [values(log, f"{kind}_calls") for kind in ("chat", "api", "agent")] == [(3, 0), (8, 4), (0, 2)]
+    assert [values(log, f"{kind}_calls") for kind in ("chat", "api", "agent")] == [(3, 14), (8, 4), (0, 9)]
     assert changes["direction"] == "better"
     assert changes["said"].startswith("Half of the changes were live within 2 h; the month before it took 1 d.")
     assert values(changes, "lead_time") == (7200, 86400)

@@ -20,7 +20,7 @@ from usage_app.sql import touchpoints as sql
 
 # What is remembered is read again after so long: a late call that began before the last one leaves the mark as it was.
 _REMEMBERED_SECONDS = 3600
-_MOST_TEAMS = 500
+_MOST = 1_000  # spans of days, of which a team has two
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,6 +75,7 @@ def together(uses: Sequence[Use]) -> Use:
 
 
 Place = tuple[str, str]  # kind and subject
+Uses = dict[Place, Use]
 
 
 class _Over(NamedTuple):
@@ -82,26 +83,38 @@ class _Over(NamedTuple):
 
     at: float
     mark: tuple[Any, ...]
-    uses: dict[Place, Use]
+    uses: Uses
 
 
 _over: OrderedDict[tuple[uuid.UUID, dt.date, dt.date], _Over] = OrderedDict()
 
 
-def uses(team_ids: Iterable[uuid.UUID], *, since: dt.date) -> dict[Place, Use]:
-    """Return what these teams' calls came by since that day, by (kind, subject). Two queries once they are known."""
+def uses_by_team(team_ids: Iterable[uuid.UUID], *, since: dt.date) -> dict[uuid.UUID, Uses]:
+    """Return what each team's calls came by since that day. Two queries once the days that are over are known."""
     teams = list(team_ids)
     until = max(since, now().date())
-    found: dict[Place, list[Use]] = {}
-    for over in _days_over(teams, since, until):
-        for place, use in over.items():
-            found.setdefault(place, []).append(use)
+    found = _days_over(teams, since, until)
+    today: dict[uuid.UUID, Uses] = {}
     for row in sql.usage_by_touchpoint(teams, until, dt.date.max):
-        found.setdefault(row[1:3], []).append(_use(row))
-    return {place: together(parts) for place, parts in found.items()}
+        today.setdefault(row[0], {})[row[1:3]] = _use(row)
+    return {team: all_together([found[team], today.get(team, {})]) for team in found}
 
 
-def _days_over(teams: list[uuid.UUID], since: dt.date, until: dt.date) -> list[dict[Place, Use]]:
+def all_together(parts: Iterable[Uses]) -> Uses:
+    """Return several as one, such as those of all teams, place by place."""
+    found: dict[Place, list[Use]] = {}
+    for uses in parts:
+        for place, use in uses.items():
+            found.setdefault(place, []).append(use)
+    return {place: together(several) for place, several in found.items()}
+
+
+def uses_over(team_ids: Iterable[uuid.UUID], *, since: dt.date, until: dt.date) -> Uses:
+    """Return what these teams' calls came by in days that are over. One query once they are known."""
+    return all_together(_days_over(list(team_ids), since, until).values())
+
+
+def _days_over(teams: list[uuid.UUID], since: dt.date, until: dt.date) -> dict[uuid.UUID, Uses]:
     """Return by team what the days before `until` came to, as far as it is remembered without reading them."""
     marks, at = sql.marks(teams, since, until), monotonic()
     known = {team: _over.get((team, since, until)) for team in teams}
@@ -111,7 +124,7 @@ def _days_over(teams: list[uuid.UUID], since: dt.date, until: dt.date) -> list[d
         if over is None or over.mark != marks.get(team, ()) or at - over.at > _REMEMBERED_SECONDS
     ]
     if missing:
-        read: dict[uuid.UUID, dict[Place, Use]] = {team: {} for team in missing}
+        read: dict[uuid.UUID, Uses] = {team: {} for team in missing}
         for team, kind, subject, last_at in sql.last_before(missing, since):
             read[team][kind, subject] = Use(last_at=last_at)
         for row in sql.usage_by_touchpoint(missing, since, until):
@@ -119,13 +132,13 @@ def _days_over(teams: list[uuid.UUID], since: dt.date, until: dt.date) -> list[d
         for team in missing:
             _remember((team, since, until), _Over(at, marks.get(team, ()), read[team]))
         known |= {team: _over.get((team, since, until)) or _Over(at, (), read[team]) for team in missing}
-    return [over.uses for over in known.values() if over is not None]
+    return {team: over.uses for team, over in known.items() if over is not None}
 
 
 def _remember(key: tuple[uuid.UUID, dt.date, dt.date], over: _Over) -> None:
     _over[key] = over
     _over.move_to_end(key)
-    while len(_over) > _MOST_TEAMS:
+    while len(_over) > _MOST:
         _over.popitem(last=False)
 
 
