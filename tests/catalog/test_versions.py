@@ -2,14 +2,18 @@
 
 import datetime as dt
 from decimal import Decimal
+from io import StringIO
+from pathlib import Path
 from typing import Any
 
 import pytest
+from django.core.management import CommandError, call_command
 from django.test import Client
 
 from console.audit.models import AuditEvent
 from console.catalog.models import ModelVersion, Price
 from console.catalog.queries import price_now
+from console.catalog.services.imports import import_models
 from console.catalog.services.versions import change_version, create_version, retire_version, set_price
 from console.core.clock import now
 from console.core.errors import BadInput, Conflict
@@ -132,6 +136,38 @@ def test_it_refuses_a_price_in_the_past(operator: Client) -> None:
 def test_it_refuses_amounts_that_are_no_price(bad: str) -> None:
     with pytest.raises(BadInput):
         set_price(actor=SYSTEM, version=make.make_model("x"), input=Decimal(bad), output=Decimal(1))
+
+
+@pytest.mark.django_db
+def test_only_vectors_have_no_price_of_output(operator: Client, tmp_path: Path) -> None:
+    """On the page, over the API, in a file, and at the import of several."""
+    provider = make.make_model("other").provider
+    embed = make.make_model("embed", provider=provider, capabilities=["embedding"])
+    both = make.make_model("both", provider=provider, capabilities=["chat", "embedding"])
+    for version, status in ((embed, 302), (both, 422)):
+        before = version.prices.count()
+        answer = operator.post(f"/models/versions/{version.pk}/price/", {"input": "0.02", "output": ""})
+        assert answer.status_code == status and version.prices.count() == before + (status == 302), version
+        told = operator.post(f"/api/models/{version.pk}/prices/", {"input": "0.03"}, content_type="application/json")
+        assert told.status_code == (201 if version == embed else 400), told.content
+    assert all(price.output == 0 for price in embed.prices.filter(input__in=[Decimal("0.02"), Decimal("0.03")]))
+    assert embed.prices.filter(input__in=[Decimal("0.02"), Decimal("0.03")]).count() == 2
+
+    file = tmp_path / "facet.yaml"
+    new = f"{{provider: {provider.slug}, name: new, capabilities: [embedding], price: {{input: 0.04}}}}"
+    for name, fits in (("embed", True), ("both", False)):
+        file.write_text(
+            f"models:\n  - {{provider: {provider.slug}, name: {name}, price: {{input: 0.04}}}}\n  - {new}\n"
+        )
+        if fits:
+            call_command("apply", str(file), stdout=StringIO())
+            assert price_now(embed).output == 0 and price_now(embed).input == Decimal("0.04")  # type: ignore[union-attr]
+            assert Price.objects.get(model_version__name="new").output == 0
+        else:
+            with pytest.raises(CommandError, match="say what its output costs"):
+                call_command("apply", str(file), stdout=StringIO())
+    with pytest.raises(BadInput, match="output price of gpt-4o"):
+        import_models(actor=SYSTEM, provider=provider, names=["gpt-4o"], prices={"gpt-4o": (Decimal(1), None)})
 
 
 def test_it_retires_what_nothing_points_at(operator: Client) -> None:

@@ -247,7 +247,7 @@ WRONG = [
     (PIN + "{parameters: {temperature: 9}}}", 2, "aliases[0].production_pin.parameters.temperature", "goes from 0"),
     (PIN + "{canary: {model: a/b}}}", 2, "aliases[0].production_pin.canary", "needs percent"),
     ("models:\n  - {provider: nope, name: x}", 2, "models[0].provider", "no provider 'nope'"),
-    ("models:\n  - {provider: p, name: x, price: {input: 1}}", 2, "models[0].price", "needs output"),
+    ("models:\n  - {provider: p, name: x, price: {output: 1}}", 2, "models[0].price", "needs input"),
     ("providers:\n  - {slug: p, kind: magic, base_url: https://a.example}", 2, "providers[0].kind", "write one of"),
     (PROVIDER + "base_url: ftp://a}", 2, "providers[0].base_url", "write an address"),
     (PROVIDER + "base_url: http://169.254.169.254/v1}", 2, "providers[0].base_url", "private or reserved"),

@@ -50,7 +50,7 @@ class VersionForm(forms.Form):
             self.order_fields(["name"])
 
 
-def prices_typed(typed: Mapping[str, str], names: Sequence[str]) -> dict[str, tuple[Decimal, Decimal]]:
+def prices_typed(typed: Mapping[str, str], names: Sequence[str]) -> dict[str, tuple[Decimal, Decimal | None]]:
     """Return the prices of input and output typed beside names of models; BadInput names what cannot be one."""
     found = {}
     for name in names:
@@ -75,7 +75,14 @@ class PriceForm(forms.Form):
         label="Cached input",
         help_text="Empty: as input.",
     )
-    output = forms.DecimalField(max_digits=12, decimal_places=6, min_value=Decimal(0), label="Output")
+    output = forms.DecimalField(
+        max_digits=12,
+        decimal_places=6,
+        min_value=Decimal(0),
+        required=False,
+        label="Output",
+        help_text="Empty only for embeddings.",
+    )
     reasoning = forms.DecimalField(
         max_digits=12,
         decimal_places=6,

@@ -21,7 +21,7 @@ def import_models(
     actor: Actor,
     provider: Provider,
     names: Sequence[str],
-    prices: Mapping[str, tuple[Decimal, Decimal]] = MappingProxyType({}),
+    prices: Mapping[str, tuple[Decimal, Decimal | None]] = MappingProxyType({}),
 ) -> list[ModelVersion]:
     """Add the named models; those that are there already stay as they are. Limits are guesses, and prices never.
 
@@ -46,6 +46,8 @@ def import_models(
             context_tokens=found.context_tokens if found else 8192,
             max_output_tokens=found.max_output_tokens if found else 4096,
         )
+        if name in prices and prices[name][1] is None and version.capabilities != [Capability.EMBEDDING]:
+            raise BadInput(f"The output price of {name}: only models for embeddings have none.", param="prices")
         if name in prices:
             set_price(actor=actor, version=version, input=prices[name][0], output=prices[name][1])
         made.append(version)

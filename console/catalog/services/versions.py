@@ -131,13 +131,20 @@ def set_price(
     actor: Actor,
     version: ModelVersion,
     input: Decimal,  # noqa: A002
-    output: Decimal,
+    output: Decimal | None = None,
     cached_input: Decimal | None = None,
     reasoning: Decimal | None = None,
     effective_from: dt.datetime | None = None,
 ) -> Price:
-    """Say what a model version costs from a moment on, per million tokens. What was charged before stays as it was."""
+    """Say what a model version costs from a moment on, per million tokens. What was charged before stays as it was.
+
+    Output may be left out for a model that makes vectors and nothing else.
+    """
     moment = now()
+    if output is None:
+        if set(version.capabilities) != {Capability.EMBEDDING}:
+            raise BadInput("Say what output costs; only models for embeddings have none.", param="output")
+        output = Decimal(0)
     if effective_from is not None and effective_from < moment - dt.timedelta(minutes=1):
         raise BadInput("A price cannot begin in the past: those calls are charged already.", param="effective_from")
     prices = {"input": input, "output": output, "cached_input": cached_input, "reasoning": reasoning}

@@ -6,7 +6,7 @@ import datetime as dt
 from decimal import Decimal
 from typing import TYPE_CHECKING, Any
 
-from console.catalog.models import ModelVersion, Price, Provider
+from console.catalog.models import Capability, ModelVersion, Price, Provider
 from console.catalog.queries import price_now
 from console.catalog.services import versions as services
 from console.core.clock import now
@@ -38,11 +38,14 @@ class ModelPlan:
             )
             return
         label = f"{slug}/{name}"
-        new_price, later = _prices_of(entry)
         wanted = {n: entry[n] for n in _FIELDS if entry.has(n)}
         if entry.has("capabilities"):
             wanted["capabilities"] = services.in_order(entry["capabilities"])
         row = self.rows.get(label)
+        able = wanted.get("capabilities") or (row.capabilities if row is not None else [])
+        if not self._are_whole(entry, label, only_embeds=set(able) == {Capability.EMBEDDING}):
+            return
+        new_price, later = _prices_of(entry)
         if row is None:
             self._create(entry, label, wanted, new_price, later)
             return
@@ -75,6 +78,18 @@ class ModelPlan:
                 self._set_price(version, price, moment)
 
         self.plan.change(entry, "model", label, fields, run, frozenset({("provider", slug)}))
+
+    def _are_whole(self, entry: Entry, label: str, *, only_embeds: bool) -> bool:
+        """See to it that each price says what output costs; that of vectors, which nobody writes, is nothing."""
+        prices = [("price", entry.get("price")), *(("later_prices", one) for one in entry.get("later_prices", []))]
+        for field, price in prices:
+            if not isinstance(price, Entry) or price.has("output"):
+                continue
+            if not only_embeds:
+                self.plan.problem(entry, field, f"{label} is not for embeddings only; say what its output costs.")
+                return False
+            price.values["output"] = Decimal(0)
+        return True
 
     def _create(
         self, entry: Entry, label: str, wanted: dict[str, Any], price: Amounts | None, later: dict[dt.datetime, Amounts]

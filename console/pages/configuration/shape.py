@@ -30,7 +30,7 @@ from usage_app.models import Metric, Mode, Purpose, Window
 _price = Number(999_999)
 _PRICES = {
     "input": Field(_price, "Per million input tokens.", required=True),
-    "output": Field(_price, "Per million output tokens.", required=True),
+    "output": Field(_price, "Per million output tokens. Only a model that makes vectors and nothing else has none."),
     "cached_input": Field(_price, "Per million input tokens read from the provider's cache."),
     "reasoning": Field(_price, "Per million output tokens the model thought with."),
 }

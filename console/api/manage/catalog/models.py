@@ -25,7 +25,9 @@ class PriceSerializer(serializers.ModelSerializer[Price]):
 
 class NewPriceSerializer(Strict):
     input = serializers.DecimalField(12, 6, help_text="Currency units per million tokens.")
-    output = serializers.DecimalField(12, 6)
+    output = serializers.DecimalField(
+        12, 6, default=None, allow_null=True, help_text="null: only for a model whose one capability is embedding."
+    )
     cached_input = serializers.DecimalField(12, 6, default=None, allow_null=True, help_text="null: as input.")
     reasoning = serializers.DecimalField(12, 6, default=None, allow_null=True, help_text="null: as output.")
     effective_from = serializers.DateTimeField(default=None, allow_null=True)
