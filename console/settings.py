@@ -280,12 +280,15 @@ MFA_ADAPTER = "console.teams.adapters.MFAAdapter"
 MFA_SUPPORTED_TYPES = ["totp", "webauthn", "recovery_codes"]
 MFA_PASSKEY_LOGIN_ENABLED = True
 MFA_FORMS = {
+    "add_webauthn": "console.teams.forms.passkeys.AddForm",
     "login_webauthn": "console.teams.forms.passkeys.LoginForm",
     "authenticate_webauthn": "console.teams.forms.passkeys.AuthenticateForm",
     "reauthenticate_webauthn": "console.teams.forms.passkeys.ReauthenticateForm",
 }
 MFA_TOTP_ISSUER = INSTALLATION_NAME
-MFA_WEBAUTHN_ALLOW_INSECURE_ORIGIN = not BEHIND_TLS
+MFA_WEBAUTHN_ALLOW_INSECURE_ORIGIN = (
+    False  # takes every origin; browsers have passkeys over https and on localhost only
+)
 USERSESSIONS_TRACK_ACTIVITY = True  # CallerMiddleware does, once a minute instead of on every page
 SOCIALACCOUNT_EMAIL_AUTHENTICATION_AUTO_CONNECT = True
 SOCIALACCOUNT_STORE_TOKENS = False

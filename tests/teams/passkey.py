@@ -20,7 +20,7 @@ from fido2.webauthn import (
 from console.teams.models import User
 
 HOST = "testserver"
-_ORIGIN = f"http://{HOST}"
+_ORIGIN = f"https://{HOST}"
 _HOST_HASH = hashlib.sha256(HOST.encode()).digest()
 _FLAG = AuthenticatorData.FLAG
 

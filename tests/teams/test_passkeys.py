@@ -2,10 +2,12 @@
 
 from typing import Any
 
+import pytest
 from django.core.cache import cache
 from django.test import Client
 
 from tests.conftest import Cast
+from tests.teams import passkey
 from tests.teams.passkey import Passkey
 from tests.teams.test_sign_in import is_in, sign_in
 
@@ -60,3 +62,18 @@ def test_an_answer_counts_once_however_many_bring_it_at_the_same_moment(cast: Ca
     first.post(LOGIN, answer)
     second.post(LOGIN, answer)
     assert is_in(first) and not is_in(second)
+
+
+def test_an_answer_is_given_on_a_page_of_ours(cast: Cast, monkeypatch: pytest.MonkeyPatch) -> None:
+    cache.clear()
+    key, client = Passkey(cast.alice), Client()
+    for origin in ("https://evil.example", "https://testserver.evil.example", "http://testserver", "null"):
+        monkeypatch.setattr(passkey, "_ORIGIN", origin)
+        client.post(LOGIN, key.answer(ask(client), is_verified=True))
+        assert not is_in(client), origin
+    ask(client)
+    deep = client.post(LOGIN, {"credential": "[" * 100_000})
+    assert deep["Location"] == "/accounts/login/" and not is_in(client), "and not a 500 for anybody"
+    monkeypatch.undo()
+    client.post(LOGIN, key.answer(ask(client), is_verified=True))
+    assert is_in(client)
