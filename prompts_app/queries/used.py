@@ -35,6 +35,7 @@ SURFACES = {
 @dataclass(frozen=True, slots=True)
 class ShownUse:
     name: str
+    team_id: uuid.UUID | None
     team: str
     detail: str
     url: str
@@ -74,7 +75,7 @@ def groups(uses: Sequence[Use], visible: QuerySet[Prompt], teams: QuerySet[Team]
 def _shown(use: Use) -> ShownUse:
     url = use.url or (reverse("prompts:prompt", args=[use.name]) if use.kind == "prompt" else "")
     name = SURFACES.get(use.name, use.name) if use.kind == "calls" else use.name
-    return ShownUse(name, use.team, use.detail, url, use.calls)
+    return ShownUse(name, use.team_id, use.team, use.detail, url, use.calls)
 
 
 def calls_by_day(prompt: Prompt) -> list[int]:

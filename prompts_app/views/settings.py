@@ -117,11 +117,13 @@ def give_waiver(request: TeamRequest, slug: str) -> HttpResponse:
 
 
 @needs("approve")
-@require_POST
 def end_waiver(request: TeamRequest, slug: str, waiver_id: uuid.UUID) -> HttpResponse:
+    """Ask first, then end a waiver: it can be given again, but only under a new reason and name."""
     prompt = access.prompt_for(request.caller, slug, to="waive")
     waiver = Waiver.objects.select_related("partial").filter(prompt=prompt, pk=waiver_id).first()
     if waiver is None:
         raise Http404("There is no such waiver.")
+    if request.method != "POST":
+        return render(request, "prompts/end_waiver.html", {"active": ACTIVE, "prompt": prompt, "waiver": waiver})
     waivers.end_waiver(actor=request.caller.actor, waiver=waiver)
     return go(request, reverse("prompts:settings", args=[slug]), f"Ended the waiver for {waiver.partial.slug}.")

@@ -40,6 +40,7 @@ def test_it_builds_publishes_talks_and_rolls_back(page_as: OpenPage, room: Room,
     check_axe(page)
     shoot(page, "agent-try")
     page.get_by_role("button", name="Save and publish").click()
+    expect(page.get_by_role("button", name="Publish v1")).to_be_visible()
     check_axe(page)
     page.locator("#id_message").fill("The first one.")
     page.get_by_role("button", name="Publish v1").click()

@@ -17,7 +17,16 @@ KB = 1000
 ORDINARY = [
     *("vendor/basecoat.css", "css/tokens.css", "css/base.css", "css/ui.css"),
     *("vendor/htmx.js", "vendor/idiomorph.js", "vendor/htmx-sse.js", "vendor/basecoat.js"),
-    *("js/theme.js", "js/toasts.js", "js/dialogs.js", "js/copy.js", "js/swaps.js", "js/shortcuts.js", "js/palette.js"),
+    *(
+        "js/theme.js",
+        "js/toasts.js",
+        "js/dialogs.js",
+        "js/copy.js",
+        "js/swaps.js",
+        "js/posts.js",
+        "js/shortcuts.js",
+        "js/palette.js",
+    ),
 ]
 CHARTS = ["vendor/uplot.css", "vendor/uplot.js", "js/time-chart.js"]
 

@@ -171,3 +171,13 @@ def test_it_shows_what_hides_and_turns() -> None:
     assert attribute == '<i title="&quot;[U+202E]&gt;">'
     team = SimpleNamespace(name="Team\u200b A", colour="1")
     assert ">U+200B</span> A</span>" in draw("{% team_tag team %}", team=team)
+
+
+def test_it_shows_whose_a_use_is_in_the_colour_of_a_team_the_reader_knows() -> None:
+    known = SimpleNamespace(pk=uuid.uuid4(), name="Support", colour=3)
+    shell = SimpleNamespace(teams=[known])
+    mine = SimpleNamespace(team_id=known.pk, team="Support")
+    assert draw("{% team_of use %}", shell=shell, use=mine) == draw("{% team_tag team %}", team=known)
+    theirs = SimpleNamespace(team_id=uuid.uuid4(), team=EVIL)
+    assert "<script" not in (said := draw("{% team_of use %}", shell=shell, use=theirs)) and "alert" in said
+    assert draw("{% team_of use %}", shell=shell, use=SimpleNamespace(team_id=None, team="")) == ""

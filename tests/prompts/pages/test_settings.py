@@ -64,6 +64,8 @@ def test_a_waiver_has_a_reason_and_an_end(cast: Cast, signed_in: SignedIn, bella
     assert b"May go without: Only digits" in signed_in(bella).get("/prompts/answer/-/settings/").content
     waiver = Waiver.objects.get()
     assert signed_in(bella).post(f"{url}{waiver.pk}/end/").status_code == 403
+    asked = approver.get(f"{url}{waiver.pk}/end/").content.decode()
+    assert waiver.reason in asked and "must include it again" in asked and Waiver.objects.exists()
     assert approver.post(f"{url}{waiver.pk}/end/").status_code == 302
     assert approver.post(f"{url}{waiver.pk}/end/").status_code == 404
     assert AuditEvent.objects.filter(action__startswith="waiver.").count() == 2
