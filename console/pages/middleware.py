@@ -7,7 +7,8 @@ from http import HTTPStatus
 from pathlib import Path
 from typing import Any
 
-from django.http import HttpRequest, HttpResponse, HttpResponseNotAllowed, QueryDict
+from django.db import DataError
+from django.http import HttpRequest, HttpResponse, HttpResponseNotAllowed
 from django.utils.cache import patch_vary_headers
 from whitenoise.middleware import WhiteNoiseMiddleware
 
@@ -113,20 +114,20 @@ class PageMiddleware:
             response.setdefault("Cache-Control", "no-store")
         return response
 
-    def process_view(
-        self, request: HttpRequest, view: Callable[..., HttpResponse], args: Any, kwargs: Any
-    ) -> HttpResponse | None:
-        """Read a form as if there were no NUL in it, as addresses are: nothing that is stored can hold one."""
-        is_form = request.method == "POST" and not getattr(view, "csrf_exempt", False)
-        if is_form and any("\0" in value for values in request.POST.lists() for value in (values[0], *values[1])):
-            form = QueryDict(mutable=True, encoding=request.POST.encoding)
-            for name, values in request.POST.lists():
-                form.setlist(name.replace("\0", ""), [str(value).replace("\0", "") for value in values])
-            form._mutable = False
-            request.POST = form  # type: ignore[assignment]
-        return None
-
     def process_exception(self, request: HttpRequest, exception: Exception) -> HttpResponse | None:
         if isinstance(exception, Refusal):
             return errors.refused(request, exception)
+        # Fields that a form checks name the character themselves, and keep what was typed. This is for all others.
+        if isinstance(exception, DataError) and (field := _field_with_nul(request)):
+            name = field.replace("\0", "")
+            return errors.refused(
+                request, BadInput(f"{name} holds a NUL character (U+0000), which cannot be kept: take it out.")
+            )
         return None
+
+
+def _field_with_nul(request: HttpRequest) -> str | None:
+    """Return the name of the first field of a form that holds what no column can, or has it in its name."""
+    return next(
+        (name for name, values in request.POST.lists() if any("\0" in str(one) for one in (name, *values))), None
+    )

@@ -24,14 +24,16 @@ def test_a_nul_in_an_address_is_not_there_for_pages_and_refused_to_programs(cast
         assert olga.get(address).status_code == 404, address
 
 
-def test_a_nul_in_a_form_is_not_there(cast: Cast) -> None:
+def test_a_nul_in_a_form_is_refused_with_the_fields_name(cast: Cast) -> None:
     alice, prompt = Client(), make.make_prompt(cast.team_a)
     alice.force_login(cast.alice, backend="allauth.account.auth_backends.AuthenticationBackend")
-    url, typed = (
-        f"/prompts/{prompt.slug}/-/tests/new/",
-        {"message": "Hi", "c-0-kind": "contains", "c-0-va\0lue": "y\0es"},
-    )
-    assert alice.post(url, {"name": "O\0ne", **typed}).status_code == 302
-    encoded = urlencode({"name": "T\0wo", **typed})
-    assert alice.post(url, encoded, content_type="application/x-www-form-urlencoded").status_code == 302
-    assert {(case.name, case.checks[0]["value"]) for case in Case.objects.all()} == {("One", "yes"), ("Two", "yes")}
+    url = f"/prompts/{prompt.slug}/-/tests/new/"
+    typed = {"name": "One", "message": "Hi", "c-0-kind": "contains", "c-0-value": "yes"}
+    for field in ("name", "c-0-value"):
+        hostile = typed | {field: "T\0wo"}
+        whole = alice.post(url, hostile)
+        encoded = alice.post(url, urlencode(hostile), content_type="application/x-www-form-urlencoded")
+        for refused in (whole, encoded):
+            assert refused.status_code == 400
+            assert f"{field} holds a NUL character (U+0000)" in refused.content.decode()
+    assert not Case.objects.exists()
