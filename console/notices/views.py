@@ -10,6 +10,7 @@ from django.utils.http import url_has_allowed_host_and_scheme
 from django.views.decorators.http import require_http_methods, require_POST, require_safe
 
 from console.core.errors import Refusal
+from console.core.forms import refuse
 from console.core.htmx import go, is_htmx
 from console.notices import access, queries
 from console.notices.forms import ChannelForm
@@ -21,7 +22,7 @@ from console.teams.access import OPERATOR, needs
 from console.teams.callers import TeamRequest
 from console.teams.forms.base import Confirm
 from console.teams.models import Team
-from console.teams.views.questions import Question, ask, go_back, posted, refuse, shown_once
+from console.teams.views.questions import Question, ask, go_back, posted, shown_once
 
 
 def _home(team: Team | None) -> str:

@@ -35,6 +35,8 @@ def _end_of(lifetime: str) -> dt.datetime | None:
 
 
 class _Limits(ConsoleForm):
+    shown_at = {"expires_at": "expires_in"}
+
     scopes = forms.MultipleChoiceField(
         label="What it may do", widget=forms.CheckboxSelectMultiple, initial=list(DEFAULT_SCOPES)
     )

@@ -1,7 +1,6 @@
 """Invite somebody to a team, and let them accept: once, and within a few days."""
 
 import datetime as dt
-import hashlib
 import secrets
 import uuid
 
@@ -16,6 +15,7 @@ from console.audit.services import record
 from console.core.clock import now
 from console.core.errors import Conflict, NotFound
 from console.teams.actors import Actor
+from console.teams.keys import digest
 from console.teams.models import ApiKey, Invitation, Membership, Team, User
 from console.teams.rights import rights_in_team
 from console.teams.roles import RIGHTS
@@ -23,10 +23,6 @@ from console.teams.services.people import create_person
 from console.teams.services.teams import check_role, join
 
 GONE = "This invitation has been used, revoked, or is too old. Ask for a new one."
-
-
-def _digest(token: str) -> bytes:
-    return hashlib.sha256(token.encode()).digest()
 
 
 def _open() -> dict[str, object]:
@@ -80,7 +76,7 @@ def invite(*, actor: Actor, team: Team, email: str, role: str) -> tuple[Invitati
         team=team,
         email=email,
         role=role,
-        token_digest=_digest(token),
+        token_digest=digest(token),
         invited_by_id=_voucher(actor),
         expires_at=now() + _lifetime(),
     )
@@ -103,7 +99,7 @@ def resend_invitation(*, actor: Actor, invitation: Invitation) -> tuple[Invitati
     """
     check_role(actor, invitation.team, invitation.role)
     token = secrets.token_urlsafe(32)
-    invitation.token_digest, invitation.expires_at = _digest(token), now() + _lifetime()
+    invitation.token_digest, invitation.expires_at = digest(token), now() + _lifetime()
     invitation.invited_by_id = _voucher(actor)
     open_ones = Invitation.objects.filter(pk=invitation.pk, accepted_at=None, revoked_at=None)
     if not open_ones.update(
@@ -134,7 +130,7 @@ def _is_vouched_for(invitation: Invitation) -> bool:
 def find_invitation(token: str) -> Invitation:
     """Return the invitation a link belongs to, if it still works; looking at it changes nothing."""
     found = (
-        Invitation.objects.select_related("team", "invited_by").filter(token_digest=_digest(token), **_open()).first()
+        Invitation.objects.select_related("team", "invited_by").filter(token_digest=digest(token), **_open()).first()
     )
     if found is None or not _is_vouched_for(found):
         raise NotFound(GONE)

@@ -1,7 +1,6 @@
 """One-time links that sign one person in."""
 
 import datetime as dt
-import hashlib
 import secrets
 
 from django.conf import settings
@@ -13,13 +12,10 @@ from console.audit.services import record
 from console.core.clock import now
 from console.core.errors import BadInput, NotFound
 from console.teams.actors import Actor
+from console.teams.keys import digest
 from console.teams.models import SignInLink, User
 
 LIFETIME = dt.timedelta(hours=24)
-
-
-def _digest(token: str) -> bytes:
-    return hashlib.sha256(token.encode()).digest()
 
 
 @transaction.atomic
@@ -31,7 +27,7 @@ def make_sign_in_link(*, actor: Actor, user: User) -> tuple[SignInLink, str]:
     if not user.is_active:
         raise BadInput(f"{user} is disabled; enable the account first.")
     token = secrets.token_urlsafe(32)
-    link = SignInLink.objects.create(user=user, token_digest=_digest(token), expires_at=now() + LIFETIME)
+    link = SignInLink.objects.create(user=user, token_digest=digest(token), expires_at=now() + LIFETIME)
     record(actions.SIGN_IN_LINK_MADE, actor=actor, target=user, target_name=user.email)
     if actor.kind != "system" and actor.id != user.pk:
         transaction.on_commit(lambda: _tell(user, actor), robust=True)
@@ -52,7 +48,7 @@ def find_sign_in_link(token: str) -> SignInLink:
     """Return the link if it still works; looking at it changes nothing."""
     link = (
         SignInLink.objects.select_related("user")
-        .filter(token_digest=_digest(token), used_at=None, expires_at__gt=now(), user__is_active=True)
+        .filter(token_digest=digest(token), used_at=None, expires_at__gt=now(), user__is_active=True)
         .first()
     )
     if link is None:

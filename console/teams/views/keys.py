@@ -9,6 +9,7 @@ from django.urls import reverse
 from django.views.decorators.http import require_GET, require_http_methods, require_safe
 
 from console.core.errors import Refusal
+from console.core.forms import refuse
 from console.core.htmx import go
 from console.core.ids import parse_id
 from console.teams import access, queries
@@ -19,7 +20,7 @@ from console.teams.forms.keys import ChangeKeyForm, CreateKeyForm, HandOverKeyFo
 from console.teams.models import ApiKey, Environment, Team, User
 from console.teams.roles import ADMINISTRATIVE_SCOPES, ALL_RIGHTS
 from console.teams.services import keys as services
-from console.teams.views.questions import Question, ask, posted, refuse, shown_once, sign_in_first
+from console.teams.views.questions import Question, ask, posted, shown_once, sign_in_first
 
 _STATES = {"usable": "Usable", **queries.STATES}
 

@@ -9,6 +9,7 @@ from django.urls import reverse
 from django.views.decorators.http import require_http_methods, require_POST, require_safe
 
 from console.core.errors import Refusal
+from console.core.forms import refuse
 from console.core.htmx import go
 from console.core.ids import parse_id
 from console.teams import access, queries
@@ -19,7 +20,7 @@ from console.teams.forms.teams import AddPersonForm
 from console.teams.models import SignInLink, User
 from console.teams.services import people as services
 from console.teams.services.sign_in import make_sign_in_link
-from console.teams.views.questions import Question, ask, go_back, posted, refuse, shown_once, sign_in_first
+from console.teams.views.questions import Question, ask, go_back, posted, shown_once, sign_in_first
 
 _STATES = {"operators": "Operators", "disabled": "Disabled"}
 

@@ -64,12 +64,6 @@ def sign_in_first(request: HttpRequest) -> HttpResponse | None:
     return HttpResponse(status=204, headers={"HX-Redirect": response.url}) if by_htmx else response
 
 
-def refuse(form: forms.Form, refusal: Refusal) -> None:
-    """Put what a service refused where the person typed it."""
-    name = {"expires_at": "expires_in", "owner": "owner"}.get(refusal.param or "", refusal.param)
-    form.add_error(name if name in form.fields else None, refusal.message)
-
-
 def go_back(request: HttpRequest, url: str, refusal: Refusal) -> HttpResponse:
     """Say on the page one came from why nothing was done."""
     messages.error(request, refusal.message)

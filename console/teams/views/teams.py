@@ -10,6 +10,7 @@ from django.views.decorators.http import require_http_methods, require_POST, req
 
 from console.core.clock import now
 from console.core.errors import Refusal
+from console.core.forms import refuse
 from console.core.htmx import go
 from console.teams import access, queries
 from console.teams.access import OPERATOR, SIGNED_IN, needs
@@ -19,7 +20,7 @@ from console.teams.forms.teams import ChangeTeamForm, CreateTeamForm, InviteForm
 from console.teams.models import Invitation, Role, Team, User
 from console.teams.services import invitations
 from console.teams.services import teams as services
-from console.teams.views.questions import Question, ask, go_back, posted, refuse, shown_once
+from console.teams.views.questions import Question, ask, go_back, posted, shown_once
 
 _SENT = "We sent this link by e-mail. You can also pass it on yourself; it is not shown again."
 _NOT_SENT = "Pass this link on yourself: no mail server is set up here. It is not shown again."

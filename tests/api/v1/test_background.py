@@ -21,9 +21,9 @@ from console.teams.actors import SYSTEM
 from console.teams.services.keys import revoke_key
 from tests import make, sdks
 from tests.gateway.invariants import let_leases_run_out, wait_until_settled
-from tests.live import WorkerProcess
+from tests.live import start_worker  # noqa: F401
 from tests.upstream import completion, sse, text_chunks
-from tests.valkey import Valkey, valkey_server  # noqa: F401
+from tests.valkey import valkey_server  # noqa: F401
 from tests.waiting import let_it_end, until
 from usage_app.models import Reservation
 from usage_app.services.quotas import remove_quota, set_quota
@@ -321,25 +321,11 @@ def test_it_ends_otherwise_too_and_says_how(sdk, world, worker, monkeypatch, set
     assert the_end_of(sdk, mine).status == "completed" and len(world.upstream.seen) == sent + 2
 
 
-@pytest.fixture
-def start_worker(valkey_server: Valkey):  # noqa: F811
-    made = []
-
-    def start(lane):
-        quick = {"BATCH_LEASE_SECONDS": "3", "GATEWAY_LEASE_SECONDS": "4", "STOP_SECONDS": "2"}
-        made.append(WorkerProcess(lane, VALKEY_URL=valkey_server.url, **quick))
-        return made[-1]
-
-    yield start
-    for worker in made:
-        worker.stop()
-
-
 def test_a_killed_worker_loses_nothing_and_asks_nothing_twice(
     sdk,
     world,
     valkey_server,  # noqa: F811
-    start_worker,
+    start_worker,  # noqa: F811
     monkeypatch,
     settings,
 ):
@@ -356,7 +342,8 @@ def test_a_killed_worker_loses_nothing_and_asks_nothing_twice(
     broken, answered = (sdk.responses.create(**ASK, stream=True) for _ in range(2))
     first, second = (next(iter(stream)).response.id for stream in (broken, answered))
     rows = {name: BackgroundResponse.objects.filter(pk=uuid.UUID(hex=name[5:])) for name in (first, second)}
-    doomed = start_worker("standard")
+    quick = {"BATCH_LEASE_SECONDS": "3", "GATEWAY_LEASE_SECONDS": "4", "STOP_SECONDS": "2"}
+    doomed = start_worker("standard", **quick)
     rows[second].update(not_before=Now() + dt.timedelta(hours=1))
     until(lambda: ResponseFrames.objects.filter(body__contains="All ").exists(), "it is in the middle", meanwhile=wake)
     rows[second].update(not_before=None)
@@ -368,7 +355,7 @@ def test_a_killed_worker_loses_nothing_and_asks_nothing_twice(
     rows[second].update(told=told[1].first)
     told.exclude(pk=told[0].pk).delete()
     third = sdk.responses.create(**ASK)
-    another = start_worker("standard")
+    another = start_worker("standard", **quick)
 
     def is_over():
         return all(sdk.responses.retrieve(name).status in OVER for name in (first, second, third.id))
