@@ -29,6 +29,22 @@ def test_it_shows_both_curves_and_the_target(cast: Cast, settings) -> None:
     assert "above the target of 750 ms" in page and ">40<" in page
 
 
+def test_the_api_says_what_the_page_shows(cast: Cast) -> None:
+    fill(cast, 2)
+    a_sum(cast.team_b, ago(hours=1), durations=(90_000_000,) * 999, lane="standard")
+    client = as_(cast.alice)
+    said = client.get("/api/usage/lanes/").json()
+    assert (said["period"], said["environment"], said["target_us"] > 0) == ("24h", "production", True)
+    interactive, standard, batch = said["lanes"]
+    assert [lane["lane"] for lane in said["lanes"]] == ["interactive", "standard", "batch"]
+    assert (interactive["requests"], standard["requests"], batch["requests"]) == (40, 0, 60)
+    assert [step["requests"] for step in interactive["steps"]] == [20, 20] and standard["steps"] == []
+    assert all(abs(step["first_token_p95_us"] - 1_000_000) < 200_000 for step in interactive["steps"])
+    assert interactive["p95_us"] > 3_000_000 and standard["p95_us"] is None
+    assert client.get("/api/usage/lanes/?team=team-b").status_code == 404
+    assert client.get("/api/usage/lanes/?period=soon").json()["error"]["param"] == "period"
+
+
 def test_it_teaches_when_there_is_nothing(cast: Cast) -> None:
     page = text(as_(cast.bob).get("/lanes/?environment=sandbox&span=30d"))
     assert "x-facet-lane" in page and "time-chart" not in page

@@ -1,6 +1,7 @@
 """What was used, in figures."""
 
-from typing import Any
+import uuid
+from typing import Any, NamedTuple
 
 from django.conf import settings
 from django.urls import path
@@ -11,11 +12,14 @@ from rest_framework.response import Response
 from console.api.manage.base import Endpoint
 from console.core.clock import now
 from console.core.errors import BadInput
+from console.core.lanes import Lane
 from console.teams.access import scope_for, teams_for
 from console.teams.models import Environment
 from usage_app import amounts
 from usage_app.models import Metric
 from usage_app.queries import dashboard
+from usage_app.queries.lanes import LaneUse
+from usage_app.queries.lanes import lanes as lanes_of
 
 
 class FiguresSerializer(serializers.Serializer[Any]):
@@ -68,6 +72,90 @@ def _choice(request: Any, name: str, choices: list[str], default: str) -> str:
     return value
 
 
+class LaneStepSerializer(serializers.Serializer[Any]):
+    at = serializers.DateTimeField()
+    requests = serializers.IntegerField()
+    first_token_p95_us = serializers.IntegerField(allow_null=True)
+
+
+class LaneSerializer(serializers.Serializer[Any]):
+    lane = serializers.ChoiceField(choices=Lane.choices)
+    requests = serializers.IntegerField()
+    errors = serializers.IntegerField()  # type: ignore[assignment]
+    refusals = serializers.IntegerField()
+    p95_us = serializers.IntegerField(allow_null=True, help_text="Latency in microseconds.")
+    first_token_p50_us = serializers.IntegerField(allow_null=True)
+    first_token_p95_us = serializers.IntegerField(allow_null=True)
+    steps = LaneStepSerializer(many=True, help_text="Those with calls, by the summary's grain.")
+
+
+class LanesSerializer(serializers.Serializer[Any]):
+    period = serializers.CharField()
+    environment = serializers.CharField()
+    start = serializers.DateTimeField()
+    end = serializers.DateTimeField()
+    target_us = serializers.IntegerField(help_text="Of the interactive lane's first token, p95.")
+    lanes = LaneSerializer(many=True, help_text="Every lane, the fastest first.")
+
+
+def _lane(use: LaneUse) -> dict[str, Any]:
+    return {
+        "lane": use.lane,
+        "requests": use.requests,
+        "errors": use.errors,
+        "refusals": use.refusals,
+        "p95_us": use.p95,
+        "first_token_p50_us": use.first_token_p50,
+        "first_token_p95_us": use.first_token_p95,
+        "steps": [
+            {"at": at, "requests": requests, "first_token_p95_us": use.first_token_at[at]}
+            for at, requests in sorted(use.requests_at.items())
+        ],
+    }
+
+
+class _Asked(NamedTuple):
+    """Of which time, whose and which environment's calls figures are wanted."""
+
+    span: dashboard.Span
+    team_ids: list[uuid.UUID]
+    environment: str
+
+
+def _asked(view: Endpoint, request: Any, period: str) -> _Asked:
+    scope = scope_for(view.caller, request.query_params.get("team", ""), "view_usage")
+    teams = [scope] if scope else list(teams_for(view.caller, "view_usage"))
+    span = dashboard.span(_choice(request, "period", list(dashboard.SPANS), period), now())
+    environment = _choice(request, "environment", list(Environment.values), Environment.PRODUCTION)
+    return _Asked(span, [team.pk for team in teams], environment)
+
+
+class Lanes(Endpoint):
+    needs = "view_usage"
+
+    @extend_schema(
+        tags=["usage"],
+        summary="How quick and how busy each lane was, as the page of lanes shows it",
+        parameters=[
+            OpenApiParameter("team", str, description="Only this team, by its short name."),
+            OpenApiParameter("period", str, enum=list(dashboard.SPANS), default="24h"),
+            OpenApiParameter("environment", str, enum=Environment.values, default=Environment.PRODUCTION.value),
+        ],
+        responses=LanesSerializer,
+    )
+    def get(self, request: Any) -> Response:
+        span, team_ids, environment = _asked(self, request, "24h")
+        said = {
+            "period": span.name,
+            "environment": environment,
+            "start": span.start,
+            "end": span.end,
+            "target_us": settings.GATEWAY_INTERACTIVE_TARGET_MS * 1000,
+            "lanes": [_lane(use) for use in lanes_of(span, team_ids=team_ids, environment=environment)],
+        }
+        return Response(LanesSerializer(said).data)
+
+
 class Summary(Endpoint):
     needs = "view_usage"
 
@@ -82,11 +170,8 @@ class Summary(Endpoint):
         responses=SummarySerializer,
     )
     def get(self, request: Any) -> Response:
-        scope = scope_for(self.caller, request.query_params.get("team", ""), "view_usage")
-        teams = [scope] if scope else list(teams_for(self.caller, "view_usage"))
-        span = dashboard.span(_choice(request, "period", list(dashboard.SPANS), "7d"), now())
-        environment = _choice(request, "environment", list(Environment.values), Environment.PRODUCTION)
-        usage = dashboard.dashboard(span, team_ids=[team.pk for team in teams], environment=environment)
+        span, team_ids, environment = _asked(self, request, "7d")
+        usage = dashboard.dashboard(span, team_ids=team_ids, environment=environment)
         said = {
             "period": span.name,
             "environment": environment,
@@ -102,4 +187,7 @@ class Summary(Endpoint):
         return Response(SummarySerializer(said).data)
 
 
-urlpatterns = [path("usage/summary/", Summary.as_view(), name="usage_summary")]
+urlpatterns = [
+    path("usage/summary/", Summary.as_view(), name="usage_summary"),
+    path("usage/lanes/", Lanes.as_view(), name="usage_lanes"),
+]
