@@ -211,3 +211,12 @@ def test_it_names_raw_colours_only_in_the_tokens() -> None:
             continue
         text = re.sub(r"/\*.*?\*/", "", path.read_text(), flags=re.S)
         assert not re.findall(r":[^;{]*(#[0-9a-fA-F]{3,8}\b|rgba?\(|hsla?\()", text), path.name
+
+
+def test_it_gives_every_time_its_exact_value_as_a_title() -> None:
+    wrong = [
+        path.name
+        for path in (ROOT / "templates").rglob("*.html")
+        if re.search(r"<time\b(?![^>]*\btitle=)", path.read_text().replace("|date:", " "))
+    ]
+    assert not wrong
