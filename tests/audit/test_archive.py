@@ -11,6 +11,7 @@ import pytest
 from django.core.management import CommandError, call_command
 
 from console.audit.models import AuditEvent, Seal
+from console.audit.services import archive as services
 from console.audit.services.archive import archive, read_to
 from console.audit.services.seal import GENESIS, seal, state
 from tests import make
@@ -99,3 +100,21 @@ def test_it_goes_on_where_it_stopped_and_says_why_it_did(store: Upstream, cast: 
     assert archive() == 0 and read_to() > last.to_tx
     with pytest.raises(CommandError, match="Set AUDIT_S3_URL first"):
         call_command("archiveaudit")
+
+
+def test_a_round_that_is_overtaken_sets_nothing_back(store: Upstream, cast: Any, monkeypatch: Any) -> None:
+    for _ in range(3):
+        a_call(cast.team_a)
+        until_finished()
+        seal()
+    last, put, overtaken = Seal.objects.order_by("number").last(), services._put, []
+
+    def slow(url: str, body: bytes) -> None:
+        put(url, body)
+        if not overtaken:
+            overtaken.append(url)
+            archive()  # the round of the next minute, from the same block on and to the end
+
+    monkeypatch.setattr(services, "_put", slow)
+    archive(seconds=0)
+    assert overtaken and state().archived_number == last.number and read_to() == last.to_tx

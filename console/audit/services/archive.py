@@ -45,15 +45,15 @@ def archive(*, seconds: float = _ROUND_SECONDS) -> int:
     try:
         for block in Seal.objects.filter(number__gt=reached).order_by("number").iterator(chunk_size=100):
             _put(f"{destination}/{block.number:012d}.jsonl.gz", packed(block))
-            _note(destination, archived_number=block.number, archived_at=block.sealed_at, archive_problem="")
+            _note(destination, copied=block)
             copied += 1
             if time.monotonic() > until:
                 break
     except NotArchived as failed:
-        _note(destination, archive_problem=str(failed))
+        _note(destination, problem=str(failed))
     else:
         if present.archive_problem and not copied:
-            _note(destination, archive_problem="")
+            _note(destination)
     return copied
 
 
@@ -66,11 +66,18 @@ def read_to() -> int:
     return Seal.objects.filter(number=reached).values_list("to_tx", flat=True).first() or 0
 
 
-def _note(destination: str, **fields: Any) -> None:
-    """Write down how far it came. With another store it begins anew, whatever stands of the one before."""
+def _note(destination: str, *, copied: Seal | None = None, problem: str = "") -> None:
+    """Write down how far it came, or why no further. With another store it begins anew.
+
+    A slow store has the round of the next minute begin before this one ends: whichever came less far sets nothing back.
+    """
     rows = SealState.objects.filter(pk=1)
-    if not rows.filter(archived_to=destination).update(**fields):
-        rows.update(archived_to=destination, **({"archived_number": 0, "archived_at": None} | fields))
+    rows.exclude(archived_to=destination).update(archived_to=destination, archived_number=0, archived_at=None)
+    if copied is not None:
+        rows = rows.filter(archived_number__lt=copied.number)
+        rows.update(archived_number=copied.number, archived_at=copied.sealed_at, archive_problem="")
+    else:
+        rows.update(archive_problem=problem)
 
 
 def packed(block: Seal) -> bytes:
