@@ -174,7 +174,8 @@ def test_it_retires_what_nothing_points_at(operator: Client) -> None:
     version = make.make_model("x", capabilities=["embedding"])
     shelf = make.make_collection(make.make_team("Shop"), "prices", model=version)
     make.make_collection(None, "other", model=None)
-    there = f'<a class="link" href="/knowledge/{shelf.pk}/">Prices</a></td><td>Shop</td><td class="muted">'
+    team = '<span class="team"><span class="dot" data-team="3"></span><span>Shop</span></span>'
+    there = f'<a class="link" href="/knowledge/{shelf.pk}/">Prices</a></td><td>{team}</td><td class="muted">'
     assert f"{there}makes its vectors" in operator.get(f"/models/versions/{version.pk}/").content.decode()
     assert operator.post(f"/models/versions/{version.pk}/retire/").status_code == 302
     assert (

@@ -15,7 +15,7 @@ from tests import make
 from tests.usage.rows import a_call
 from tests.waiting import until
 from usage_app.models import Quota, RollUpState, UsageDay, UsageHour, UsageTotal, UsageTouchpoint
-from usage_app.queries.touchpoints import uses
+from usage_app.queries.touchpoints import uses_by_team
 from usage_app.services import quotas
 from usage_app.services import roll_up as service
 from usage_app.sql import roll_up as sql
@@ -126,7 +126,7 @@ def test_each_call_is_in_one_touchpoint(team: Team) -> None:
             ("widget", str(widget), "a", 1, at),
         ]
     )
-    used = uses([team.pk], since=at.date())
+    used = uses_by_team([team.pk], since=at.date())[team.pk]
     use = used["key", str(key.pk)]
     assert (use.requests, use.cost_micros, use.models, sum(use.latency)) == (2, 3000, ["fake/model"], 2)
     use = used["key", str(other.pk)]
