@@ -78,7 +78,7 @@ class LaneStepSerializer(serializers.Serializer[Any]):
     first_token_p95_us = serializers.IntegerField(allow_null=True)
 
 
-class LaneSerializer(serializers.Serializer[Any]):
+class LaneFiguresSerializer(serializers.Serializer[Any]):
     lane = serializers.ChoiceField(choices=Lane.choices)
     requests = serializers.IntegerField()
     errors = serializers.IntegerField()  # type: ignore[assignment]
@@ -95,7 +95,7 @@ class LanesSerializer(serializers.Serializer[Any]):
     start = serializers.DateTimeField()
     end = serializers.DateTimeField()
     target_us = serializers.IntegerField(help_text="Of the interactive lane's first token, p95.")
-    lanes = LaneSerializer(many=True, help_text="Every lane, the fastest first.")
+    lanes = LaneFiguresSerializer(many=True, help_text="Every lane, the fastest first.")
 
 
 def _lane(use: LaneUse) -> dict[str, Any]:
