@@ -53,7 +53,7 @@ def test_nothing_runs_and_nothing_is_fetched(page_as: OpenPage, room: Room, watc
     here = urlsplit(page.url).netloc
     away = {one.url for one in asked if urlsplit(one.url).netloc != here and not one.url.startswith(("data:", "blob:"))}
     assert not away
-    known = ("/chat/", "/static/", "/favicon", "/health/live")
+    known = ("/chat/", "/static/", "/favicon")
     assert not [one.url for one in asked if not urlsplit(one.url).path.startswith(known) and one.url[:5] == "http:"]
     # Links are all there is to follow, and say where they lead.
     links = thread.locator(".prose a")

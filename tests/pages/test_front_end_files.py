@@ -23,7 +23,6 @@ ORDINARY = [
         "js/dialogs.js",
         "js/copy.js",
         "js/swaps.js",
-        "js/posts.js",
         "js/shortcuts.js",
         "js/palette.js",
     ),
