@@ -17,7 +17,9 @@ def test_a_nul_in_an_address_is_not_there_for_pages_and_refused_to_programs(cast
     assert alice.get("/palette/?q=%00").status_code == alice.get("/palette/?q=").status_code
     for address in ("/api/conversations/?agent=%00", "/api/audit/?text=a%00", "/api/keys/?team=%00"):
         answer = alice.get(address)
-        assert (answer.status_code, answer.json()["error"]["code"]) == (400, "invalid_request"), address
+        error = answer.json()["error"]
+        assert (answer.status_code, error["code"]) == (400, "invalid_request"), address
+        assert error["request_id"] == answer["X-Request-Id"] and error["request_id"].startswith("req_")
     olga = Client()
     olga.force_login(cast.operator, backend="allauth.account.auth_backends.AuthenticationBackend")
     for address in ("/models/aliases/%00/", "/teams/a%00b/", "/api/aliases/%00/"):

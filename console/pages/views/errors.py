@@ -86,7 +86,8 @@ def _answer(request: HttpRequest, status: int, message: str, title: str = "") ->
     if request.path.startswith("/api/"):
         kind = "api_error" if status >= 500 else "invalid_request_error"
         code = _CODES.get(status, "invalid_request")
-        return JsonResponse({"error": {"message": message, "type": kind, "code": code, "param": None}}, status=status)
+        said = {"message": message, "type": kind, "param": None, "code": code, "request_id": _id_of(request)}
+        return JsonResponse({"error": said}, status=status)
     if request.path.startswith(_VISITORS):  # a page of ours would set a cookie and show whoever is signed in here
         return HttpResponse(f"{message}\n{_id_of(request)}\n", status=status, content_type="text/plain; charset=utf-8")
     if is_htmx(request):
