@@ -67,11 +67,15 @@ def checked(fields: Mapping[str, Any]) -> dict[str, Any]:
     if unknown:
         raise BadInput(f"{unknown[0][:60]!r} is not part of an agent.", param=unknown[0][:60])
     kept = {name: _CHECKS[name](value) for name, value in fields.items()}
-    if kept.get("prompt_label") and kept.get("prompt_number"):
-        raise BadInput("Name a label or a version of the prompt, not both.", param="prompt_number")
+    check_one_prompt(kept)
     if "\\u0000" in json.dumps(kept):
         raise BadInput("The agent holds a character that is not text (U+0000).")
     return kept
+
+
+def check_one_prompt(fields: Mapping[str, Any]) -> None:
+    if fields.get("prompt_label") and fields.get("prompt_number"):
+        raise BadInput("Name a label or a version of the prompt, not both.", param="prompt_number")
 
 
 def _text(name: str, value: Any, most: int) -> str:

@@ -1,15 +1,15 @@
 """Talk to a draft before it is published: as it is typed, through the one pipeline, on record and counted."""
 
 import json
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
 import orjson
 
-from agents_app.definition import LIMITS
+from agents_app.definition import LIMITS, check_one_prompt, checked, fields_of
 from agents_app.instructions import as_named_in_a_call, knowledge_of
-from agents_app.models import Agent, Definition
+from agents_app.models import Agent, AgentDraft, Definition
 from console.core import strict_json
 from console.core.connections import let_go
 from console.core.errors import BadInput, ProviderError, Refusal
@@ -19,6 +19,7 @@ from console.gateway.asks import make_ask
 from console.gateway.identity import PersonIdentity
 from console.gateway.operations import OPERATIONS
 from console.gateway.reading import AnswerReader
+from console.gateway.refusing import Identify
 from console.gateway.types import Ask
 from console.teams.models import Environment, User
 
@@ -73,7 +74,14 @@ def body_of(definition: Definition, turns: Sequence[Turn]) -> dict[str, Any]:
     return body
 
 
-def _ask(agent: Agent, definition: Definition, turns: Sequence[Turn], client_address: str) -> Ask:
+def as_typed(draft: AgentDraft, fields: Mapping[str, Any]) -> AgentDraft:
+    """Return a draft with these fields in place of its own, which nobody has saved."""
+    typed = fields_of(draft) | checked(fields)
+    check_one_prompt(typed)
+    return AgentDraft(**typed)
+
+
+def _ask(definition: Definition, turns: Sequence[Turn], route: str, client_address: str) -> Ask:
     value, text = strict_json.loads(orjson.dumps(body_of(definition, turns)))
     identifier = uuid7()
     return make_ask(
@@ -83,30 +91,51 @@ def _ask(agent: Agent, definition: Definition, turns: Sequence[Turn], client_add
         id=identifier,
         at=time_of(identifier),
         surface="playground",
-        route=f"/agents/{agent.slug}/edit/",
+        route=route,
         client_address=client_address,
     )
 
 
 def ask_draft(
-    *, person: User, agent: Agent, definition: Definition, turns: list[Turn], question: str, client_address: str = ""
+    *, identify: Identify, definition: Definition, turns: list[Turn], question: str, route: str, client_address: str
 ) -> Tried:
-    """Ask and wait for the answer; it counts for the agent's own team, in production as everybody will get it."""
-    question = question.replace("\x00", "").strip()[:LONGEST]
+    """Ask and wait for the answer, in the name of whoever asks; raises Refusal or ProviderError."""
+    question = _plain(question)
     if not question:
-        return Tried(turns, "Write a question first.")
+        raise BadInput("Write a question first.", param="question")
     if not definition.alias:
-        return Tried(turns, "Choose the alias it answers with.", question)
+        raise BadInput("Choose the alias it answers with.", param="alias")
     asked: list[Turn] = [*turns, {"role": "user", "content": question}]
     reader = AnswerReader()
-    try:
-        ask = _ask(agent, definition, asked, client_address)
-        let_go()
-        call, raw = sync.answer(PersonIdentity(person.pk, agent.team_id, Environment.PRODUCTION), ask)
-        reader.whole(raw)
-    except Refusal as refusal:
-        return Tried(turns, refusal.message, question)
-    except ProviderError as error:
-        return Tried(turns, str(error), question)
+    ask = _ask(definition, asked, route, client_address)
+    let_go()
+    call, raw = sync.answer(identify, ask)
+    reader.whole(raw)
     answered: Turn = {"role": "assistant", "content": reader.text}
     return Tried([*asked, answered], "", "", call.plan.ask.id, call.plan.version.label, call.cost_micros)
+
+
+def talk_with_draft(
+    *, person: User, agent: Agent, definition: Definition, turns: list[Turn], question: str, client_address: str
+) -> Tried:
+    """Ask as a person, for the agent's own team and in production as everybody will get it; say why there is no answer.
+
+    The question is kept where there is none.
+    """
+    try:
+        return ask_draft(
+            identify=PersonIdentity(person.pk, agent.team_id, Environment.PRODUCTION),
+            definition=definition,
+            turns=turns,
+            question=question,
+            route=f"/agents/{agent.slug}/edit/",
+            client_address=client_address,
+        )
+    except Refusal as refusal:
+        return Tried(turns, refusal.message, _plain(question))
+    except ProviderError as error:
+        return Tried(turns, str(error), _plain(question))
+
+
+def _plain(question: str) -> str:
+    return question.replace("\x00", "").strip()[:LONGEST]

@@ -203,7 +203,7 @@ FACTORIES: dict[str, Any] = {
     **dict.fromkeys(("api:channel", "api:test_channel"), lambda cast: _pk(_channel(cast))),
     "api:try_delivery_again": lambda cast: _pk(_delivery(cast)),
     **dict.fromkeys(("api:agent", "api:agent_draft", "api:agent_versions", "api:publish_agent"), _agent),
-    **dict.fromkeys(("api:roll_back_agent", "api:agent_where_used"), _agent),
+    **dict.fromkeys(("api:roll_back_agent", "api:agent_where_used", "api:try_agent_draft"), _agent),
     "api:agent_version": _agent_version,
     **dict.fromkeys(("api:triggers", "api:compare_agent_versions", "api:agent_moves"), _agent),
     **dict.fromkeys(("api:trigger", "api:renew_trigger_secret", "api:firings"), lambda cast: _pk(_trigger(cast))),

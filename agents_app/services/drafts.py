@@ -4,14 +4,13 @@ from typing import Any
 
 from django.db import transaction
 
-from agents_app.definition import checked, fields_of
+from agents_app.definition import check_one_prompt, checked, fields_of
 from agents_app.grants.pinning import pinned
 from agents_app.models import Agent, AgentDraft
 from agents_app.services.noting import check_draft_is, locked, note
 from console.audit import actions
 from console.audit.services import changes
 from console.core.clock import now
-from console.core.errors import BadInput
 from console.teams.actors import Actor
 
 
@@ -26,8 +25,7 @@ def save_draft(*, actor: Actor, agent: Agent, seen_revision: int, **fields: Any)
     check_draft_is(draft, seen_revision)
     before = fields_of(draft)
     after = before | pinned(agent.team, checked(fields))
-    if after["prompt_label"] and after["prompt_number"]:
-        raise BadInput("Name a label or a version of the prompt, not both.", param="prompt_number")
+    check_one_prompt(after)
     if before == after:
         return draft
     for name, value in after.items():

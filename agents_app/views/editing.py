@@ -16,7 +16,7 @@ from agents_app.queries import choices, detail
 from agents_app.queries.grants import granted
 from agents_app.services import agents, drafts
 from agents_app.services.from_template import create_from_template
-from agents_app.trying import Tried, ask_draft, turns_from
+from agents_app.trying import Tried, talk_with_draft, turns_from
 from agents_app.views.frame import ACTIVE, frame
 from console.core.errors import Conflict, Refusal
 from console.core.htmx import go, is_htmx
@@ -130,7 +130,7 @@ def _tried(request: TeamRequest, agent: Agent, typed: AgentDraft | None) -> Trie
     if typed is None:
         return Tried(turns, "Some fields hold what cannot be used; they say what.", question)
     assert request.caller.user is not None
-    return ask_draft(
+    return talk_with_draft(
         person=request.caller.user,
         agent=agent,
         definition=typed,

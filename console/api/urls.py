@@ -12,7 +12,7 @@ urlpatterns = [
         "catalog",
         "prompts.urls",
         "evaluations.urls",
-        "agents",
+        "agents.urls",
         "runs.urls",
         "tools.urls",
         "knowledge.urls",

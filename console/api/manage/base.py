@@ -12,9 +12,14 @@ from rest_framework.views import APIView
 from console.api.authentication import caller_of
 from console.api.manage.once import once
 from console.api.pagination import page_of
+from console.core.clock import now
 from console.core.errors import BadInput, NotAllowed
+from console.evals.services.callers import check_caller
+from console.gateway.identity import PersonIdentity, StartedByKey
+from console.gateway.refusing import Identify
 from console.teams.actors import Actor
 from console.teams.callers import Caller
+from console.teams.models import Environment, Team
 
 
 class Strict(serializers.Serializer[Any]):
@@ -59,6 +64,18 @@ class Endpoint(APIView):
                 raise NotAllowed(f"Only a person can {to}; a key cannot.", code="person_required")
         elif is_reauthentication_required(self.request._request, app="console.teams"):
             raise NotAllowed(f"Sign in again before you {to}.", code="reauthentication_required")
+
+    @property
+    def client_address(self) -> str:
+        return getattr(self.request._request, "client_address", "")
+
+    def identify(self, team: Team, *, what: str) -> Identify:
+        """Return in whose name a team's call is made: a person's in production, a key's as that key may call."""
+        check_caller(self.actor, team, what=what)
+        if self.caller.user is not None:
+            return PersonIdentity(self.caller.user.pk, team.pk, Environment.PRODUCTION)
+        assert self.caller.key_id is not None
+        return StartedByKey(self.caller.key_id, self.client_address, now())
 
     def read(self, serializer: type[serializers.Serializer[Any]]) -> dict[str, Any]:
         """Return the checked body of the request."""

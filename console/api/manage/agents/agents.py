@@ -1,0 +1,225 @@
+"""Agents over the management API: what the pages do, for programs."""
+
+from typing import Any
+
+from django.urls import path
+from drf_spectacular.utils import OpenApiParameter, extend_schema
+from rest_framework.response import Response
+
+from agents_app import access, where_used
+from agents_app.agent_templates import TEMPLATES
+from agents_app.models import AgentVersion
+from agents_app.services import agents, drafts, versions
+from agents_app.services.from_template import create_from_template
+from console.api.manage.agents.base import AgentEndpoint
+from console.api.manage.agents.shapes import (
+    AgentChangeSerializer,
+    AgentDraftChangeSerializer,
+    AgentPublishSerializer,
+    AgentRollBackSerializer,
+    AgentSerializer,
+    AgentStateSerializer,
+    AgentTemplateSerializer,
+    AgentTemplatesSerializer,
+    AgentUseSerializer,
+    AgentUsesSerializer,
+    AgentVersionStateSerializer,
+    NewAgentSerializer,
+    state_of,
+)
+from console.api.manage.base import listed
+from console.core.errors import BadInput
+from console.teams import access as teams_access
+
+
+class Agents(AgentEndpoint):
+    needs_to = {"POST": "build"}
+
+    @extend_schema(
+        operation_id="list_agents",
+        tags=["agents"],
+        summary="List agents, newest first",
+        parameters=[OpenApiParameter("team", str, description="Only this team's own.")],
+        responses=listed(AgentSerializer),
+    )
+    def get(self, request: Any) -> Response:
+        rows = self.with_teams(access.agents_for(self.caller))
+        if team := request.query_params.get("team"):
+            rows = rows.filter(team=teams_access.team_for(self.caller, team))
+        return self.page(rows, AgentSerializer)
+
+    @extend_schema(
+        tags=["agents"],
+        summary="Create an agent with its first draft",
+        request=NewAgentSerializer,
+        responses={201: AgentSerializer},
+    )
+    def post(self, request: Any) -> Response:
+        given = self.read(NewAgentSerializer)
+        given["team"] = teams_access.team_for(self.caller, given["team"], to="build")
+        given["shared_with"] = self.teams(given.get("shared_with", []))
+        if "template" in given:
+            return self.shown(create_from_template(actor=self.actor, **given), status=201)
+        if "name" not in given:
+            raise BadInput("Give the agent a name, or say a template.", param="name")
+        return self.shown(agents.create_agent(actor=self.actor, **given), status=201)
+
+
+class Templates(AgentEndpoint):
+    @extend_schema(
+        operation_id="list_agent_templates",
+        tags=["agents"],
+        summary="List the templates an agent can start from",
+        responses=AgentTemplatesSerializer,
+    )
+    def get(self, request: Any) -> Response:
+        return Response({"data": AgentTemplateSerializer(TEMPLATES.values(), many=True).data})
+
+
+class OneAgent(AgentEndpoint):
+    needs_to = {"PATCH": "build", "DELETE": "build"}
+
+    @extend_schema(tags=["agents"], summary="Show an agent", responses=AgentSerializer)
+    def get(self, request: Any, slug: str) -> Response:
+        return self.shown(self.agent(slug, "view"))
+
+    @extend_schema(
+        tags=["agents"], summary="Change an agent's name or audience", request=AgentChangeSerializer,
+        responses=AgentSerializer,
+    )  # fmt: skip
+    def patch(self, request: Any, slug: str) -> Response:
+        agent = self.agent(slug, "edit")
+        given = self.read(AgentChangeSerializer)
+        if "shared_with" in given:
+            unseen = agent.shared_with.exclude(pk__in=teams_access.teams_for(self.caller))
+            given["shared_with"] = [*self.teams(given["shared_with"]), *unseen]
+        return self.shown(agents.change_agent(actor=self.actor, agent=agent, **given))
+
+    @extend_schema(
+        tags=["agents"], summary="Archive an agent nothing uses; delete one never published", responses={204: None}
+    )
+    def delete(self, request: Any, slug: str) -> Response:
+        agent = self.agent(slug, "edit")
+        if agent.versions.exists():
+            agents.archive_agent(actor=self.actor, agent=agent)
+        else:
+            agents.delete_agent(actor=self.actor, agent=agent)
+        return Response(status=204)
+
+
+class Draft(AgentEndpoint):
+    needs_to = {"PATCH": "build"}
+
+    @extend_schema(
+        operation_id="agent_draft",
+        tags=["agents"],
+        summary="Show the draft, and what it lacks",
+        responses=AgentStateSerializer,
+    )
+    def get(self, request: Any, slug: str) -> Response:
+        return Response(state_of(self.agent(slug).draft))
+
+    @extend_schema(
+        operation_id="save_agent_draft",
+        tags=["agents"],
+        summary="Change fields of the draft",
+        request=AgentDraftChangeSerializer,
+        responses=AgentStateSerializer,
+    )
+    def patch(self, request: Any, slug: str) -> Response:
+        agent = self.agent(slug, "edit")
+        given = self.read(AgentDraftChangeSerializer)
+        seen = given.pop("revision")
+        return Response(state_of(drafts.save_draft(actor=self.actor, agent=agent, seen_revision=seen, **given)))
+
+
+class Versions(AgentEndpoint):
+    @extend_schema(
+        operation_id="list_agent_versions",
+        tags=["agents"],
+        summary="List versions, newest first",
+        responses=listed(AgentStateSerializer),
+    )
+    def get(self, request: Any, slug: str) -> Response:
+        agent = self.agent(slug)
+        return self.page(AgentVersion.objects.filter(agent=agent), AgentVersionStateSerializer)
+
+
+class OneVersion(AgentEndpoint):
+    @extend_schema(
+        operation_id="agent_version", tags=["agents"], summary="Show a version", responses=AgentStateSerializer
+    )
+    def get(self, request: Any, slug: str, number: int) -> Response:
+        return Response(state_of(access.version_for(self.agent(slug), number)))
+
+
+class Publish(AgentEndpoint):
+    needs = "build"
+
+    @extend_schema(
+        operation_id="publish_agent",
+        tags=["agents"],
+        summary="Make the draft a version and let it answer",
+        request=AgentPublishSerializer,
+        responses={201: AgentStateSerializer},
+    )
+    def post(self, request: Any, slug: str) -> Response:
+        agent = self.agent(slug, "edit")
+        given = self.read(AgentPublishSerializer)
+        version = versions.publish_agent(
+            actor=self.actor,
+            agent=agent,
+            message=given["message"],
+            seen_revision=given["revision"],
+            seen_live=given.get("live"),
+        )
+        return Response(state_of(version), status=201)
+
+
+class RollBack(AgentEndpoint):
+    needs = "build"
+
+    @extend_schema(
+        operation_id="roll_back_agent",
+        tags=["agents"],
+        summary="Let an older version answer again",
+        request=AgentRollBackSerializer,
+        responses=AgentSerializer,
+    )
+    def post(self, request: Any, slug: str) -> Response:
+        agent = self.agent(slug, "edit")
+        given = self.read(AgentRollBackSerializer)
+        if given["to"] < 1:
+            raise BadInput("to is the number of a version.", param="to")
+        to = access.version_for(agent, given["to"])
+        versions.roll_back_agent(
+            actor=self.actor, agent=agent, to=to, reason=given["reason"], seen_revision=given["revision"]
+        )
+        return self.shown(agent)
+
+
+class WhereUsed(AgentEndpoint):
+    @extend_schema(
+        operation_id="agent_where_used",
+        tags=["agents"],
+        summary="List what uses an agent",
+        responses=AgentUsesSerializer,
+    )
+    def get(self, request: Any, slug: str) -> Response:
+        uses = where_used.uses_of(self.agent(slug))
+        mine = set(teams_access.teams_for(self.caller).values_list("pk", flat=True))
+        shown = [use for use in uses if use.team_id in mine]
+        return Response({"data": AgentUseSerializer(shown, many=True).data, "hidden": len(uses) - len(shown)})
+
+
+urlpatterns = [
+    path("agents/", Agents.as_view(), name="agents"),
+    path("agents/templates/", Templates.as_view(), name="agent_templates"),
+    path("agents/<slug:slug>/", OneAgent.as_view(), name="agent"),
+    path("agents/<slug:slug>/draft/", Draft.as_view(), name="agent_draft"),
+    path("agents/<slug:slug>/versions/", Versions.as_view(), name="agent_versions"),
+    path("agents/<slug:slug>/versions/<int:number>/", OneVersion.as_view(), name="agent_version"),
+    path("agents/<slug:slug>/publish/", Publish.as_view(), name="publish_agent"),
+    path("agents/<slug:slug>/roll-back/", RollBack.as_view(), name="roll_back_agent"),
+    path("agents/<slug:slug>/where-used/", WhereUsed.as_view(), name="agent_where_used"),
+]
