@@ -15,7 +15,7 @@ from django.conf import settings
 from django.db import transaction
 from django.db.models import Exists, OuterRef
 
-from console.api.background import runs, telling
+from console.api.background import rows, runs, telling
 from console.api.models import BackgroundResponse, ForgottenResponse
 from console.audit import actions
 from console.audit.models import AuditEvent, EventType, Payload, Status
@@ -49,10 +49,6 @@ class Kept:
     @property
     def previous(self) -> str:
         return str(self.asked.get("previous_response_id") or "")
-
-
-def _missing(name: str, param: str | None) -> NotFound:
-    return NotFound(f"There is no response {name[:60]!r}, or it is not kept any more.", param=param)
 
 
 def _made(caller: Caller, key_id: uuid.UUID | None) -> bool:
@@ -109,20 +105,20 @@ def find(caller: Caller, name: str, *, param: str | None = None) -> Kept:
         else None
     )
     if id is None or line_id is None or line is None or line.team_id is None:
-        raise _missing(name, param)
+        raise rows.missing(name, param)
     if found is None and (names := _OF_RESPONSE.search(line.detail)) and names[1] != name:
-        raise _missing(name, param)  # it is the call of a response that has another id, under which it is found or not
+        raise rows.missing(name, param)  # the call of a response with another id, under which it is found or not
     is_own = _made(caller, line.key_id)
     if not is_own and not caller.may("read_content", line.team_id):
-        raise _missing(name, param)
+        raise rows.missing(name, param)
     bodies = {payload.kind: payload for payload in Payload.objects.filter(event_id=line_id)}
     if bodies.keys() < {"input", "output"}:
-        raise _missing(name, param)
+        raise rows.missing(name, param)
     if any(payload.is_cut for payload in bodies.values()):
         raise _not_whole(name, param)
     asked, response = (orjson.loads(bodies[kind].body) for kind in ("input", "output"))
     if asked.get("store") is False:
-        raise _missing(name, param)
+        raise rows.missing(name, param)
     size = sum(len(payload.body) for payload in bodies.values())
     return Kept(id, line.team_id, asked, response, size, is_own)
 
@@ -131,7 +127,7 @@ def _of_run(row: BackgroundResponse, name: str, param: str | None, *, is_own: bo
     """Return a response that a run answered."""
     asked = telling.asked_in(row)
     if row.state != BackgroundResponse.State.COMPLETED or asked.get("store") is False:
-        raise _missing(name, param)
+        raise rows.missing(name, param)
     if not row.body:
         raise _not_whole(name, param)
     response = runs.told(row, waits=False).events.response

@@ -91,7 +91,7 @@ def cancel(caller: Caller, row: BackgroundResponse) -> tuple[BackgroundResponse,
     """
     if row.run is not None:
         return _cancel_run(caller, row, row.run)
-    row = BackgroundResponse.objects.select_for_update(of=("self",)).select_related("team").get(pk=row.pk)
+    row = rows.locked(row)
     if row.state == State.CANCELLED:
         return row, ""
     if not row.is_open:
@@ -118,8 +118,8 @@ def _cancel_run(caller: Caller, row: BackgroundResponse, run: Run) -> tuple[Back
 @transaction.atomic
 def forget(caller: Caller, row: BackgroundResponse) -> None:
     """Remove what is promised no more; the log keeps of it what it keeps."""
-    if row.run_id is None:
-        row = BackgroundResponse.objects.select_for_update(of=("self",)).select_related("team").get(pk=row.pk)
+    row = rows.locked(row)
+    runs.look(row)
     if row.is_open:
         raise Conflict("The response is under way; cancel it first.", headers={"x-should-retry": "false"})
     record(actions.RESPONSE_DELETED, actor=caller.actor, target_name=row.public_id, team=row.team, surface="api")

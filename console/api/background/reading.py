@@ -8,11 +8,11 @@ from django.db.models import Subquery
 from django.db.models.functions import Coalesce
 
 from console.api import responses as kept_responses
-from console.api.background import runs, telling
+from console.api.background import rows, runs, telling
 from console.api.background.rows import State
 from console.api.models import BackgroundResponse, ResponseFrames
 from console.audit.models import Payload
-from console.core.errors import BadInput, Conflict, NotFound
+from console.core.errors import BadInput, Conflict
 from console.core.ids import request_id
 from console.gateway.responses.events import named
 from console.teams.callers import Caller
@@ -43,7 +43,7 @@ def object_of(row: BackgroundResponse) -> dict[str, Any]:
             said |= {name: partial[name] for name in ("output", "usage") if partial.get(name)}
         return said
     if output is None:
-        raise NotFound(f"There is no response {row.public_id!r}, or it is not kept any more.")
+        raise rows.missing(row.public_id)
     if output.is_cut:
         return _whole_answer(row)
     answer: dict[str, Any] = orjson.loads(output.body)
@@ -74,7 +74,7 @@ def again(caller: Caller, name: str) -> BackgroundResponse:
     """Return a response as it is now."""
     found = kept_responses.promised(caller, name)
     if found is None:
-        raise NotFound(f"There is no response {name[:60]!r}, or it is not kept any more.")
+        raise rows.missing(name)
     return found[0]
 
 

@@ -15,6 +15,7 @@ from django.db.models.functions import Coalesce, Now
 
 from console.api.models import BackgroundResponse, ResponseFrames
 from console.audit.redaction import prepare_payload
+from console.core.errors import NotFound
 
 State = BackgroundResponse.State
 OPEN = (State.QUEUED, State.IN_PROGRESS)
@@ -22,6 +23,19 @@ OPEN = (State.QUEUED, State.IN_PROGRESS)
 
 class Taken(Exception):
     """Another worker has the response, or it was cancelled; nothing may be written any more."""
+
+
+def missing(name: str, param: str | None = None) -> NotFound:
+    return NotFound(f"There is no response {name[:60]!r}, or it is not kept any more.", param=param)
+
+
+def locked(row: BackgroundResponse) -> BackgroundResponse:
+    """Return a response as it is now, for nobody else to change; NotFound where it was deleted since it was read."""
+    of_all = BackgroundResponse.objects.select_for_update(of=("self",)).select_related("team", "run__agent")
+    found = of_all.filter(pk=row.pk).first()
+    if found is None:
+        raise missing(row.public_id)
+    return found
 
 
 def length() -> dt.timedelta:

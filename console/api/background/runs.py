@@ -5,9 +5,8 @@ from typing import NamedTuple
 from django.db.models import Sum
 
 from agents_app.models import Approval, Run
-from console.api.background import telling
+from console.api.background import rows, telling
 from console.api.models import BackgroundResponse
-from console.core.errors import NotFound
 from console.gateway.responses.answer import usage_of
 from console.gateway.responses.events import ResponseEvents
 
@@ -41,7 +40,7 @@ def told(row: BackgroundResponse, *, waits: bool) -> Told:
     run = row.run
     assert run is not None
     if run.forgotten_at is not None:
-        raise NotFound(f"There is no response {row.public_id!r}, or it is not kept any more.")
+        raise rows.missing(row.public_id)
     frame = {**telling.shown(row), "error": None, "facet": {"run": run.public_id}}
     asks = _asked(run) if run.state == Run.State.WAITING else ""
     if asks:

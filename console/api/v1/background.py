@@ -149,6 +149,8 @@ async def cancel(request: Request, send: Send, asked: rows.Asked, name: str) -> 
     row, sent = await asked.do(promising.cancel, asked.caller, row)
     if sent and row.request_id is None and row.key_id is not None:
         await _record_unmade(row, sent)
+    if not sent and row.run_id is None:  # it was cancelled before, and what it said until then is told
+        await asked.do(kept_responses.note_reading, asked.caller, row, is_own, what="response")
     await send_json(send, request, 200, orjson.dumps(await asked.do(reading.object_of, row)), [])
 
 

@@ -10,6 +10,7 @@ from celery import Celery
 from django.db import OperationalError
 from django.db.models.functions import Now
 
+from console.api import responses as kept_responses
 from console.api.background import promising, rows, sweeping, working
 from console.api.models import BackgroundResponse, ResponseFrames
 from console.audit.models import AuditEvent, Payload
@@ -210,13 +211,23 @@ def test_it_ends_otherwise_too_and_says_how(sdk, world, worker, monkeypatch, set
     worker.is_there = False
     queued = sdk.responses.create(**ASK, stream=True)
     name = next(iter(queued)).response.id
-    assert sdk.responses.cancel(name).status == "cancelled" == sdk.responses.cancel(name).status
+    assert sdk.responses.cancel(name).status == "cancelled"
+    reads = AuditEvent.objects.filter(action="response.read", target=name)
+    assert not reads.exists() and sdk.responses.cancel(name).status == "cancelled"
+    assert reads.count() == 1, "cancelling it once more tells what it said until then"
     rest = list(queued)
     assert rest[-1].type == "response.failed" and rest[-1].response.status == "cancelled"
     worker.come()
     (line,) = world.calls()
     assert (line.status, line.code, line.pk.hex) == ("refused", "cancelled", name[5:]) and world.upstream.seen == []
     assert AuditEvent.objects.filter(action="response.cancelled", target=name).count() == 1
+    with monkeypatch.context() as patch:  # somebody else deletes it at the same moment
+        find = kept_responses.promised
+        patch.setattr(
+            kept_responses, "promised", lambda *who: (find(*who), BackgroundResponse.objects.all().delete())[0]
+        )
+        with pytest.raises(sdks.openai.NotFoundError):
+            sdk.responses.cancel(name)
 
     # Cancelled under way: the provider is let go of, what was said stays to be read.
     world.upstream.enqueue_stream(*(sse(e) for e in text_chunks("All ", "is ")[:3]), done=False, hang=60)
