@@ -93,11 +93,14 @@ def test_an_address_is_one_this_installation_may_call_of_a_queue_that_signs(queu
     assert not QueueItem.objects.exists()
 
 
-def test_a_result_goes_where_a_builder_of_the_queue_sends_them_and_nowhere_else(queue, upstream):
+def test_a_result_goes_where_a_builder_of_the_queue_sends_them_and_nowhere_else(queue, upstream, settings):
     made, _ = queue
     actor, site = SYSTEM, upstream.url
-    named = ["https://shop.example.com/facet", "https://Other.example.com/", site]
+    named = ["http://10.9.8.7", "https://shop.example.com/facet", "https://Other.example.com/", site]
+    before = settings.PRIVATE_NETWORKS_ALLOWED_FOR_TOOLS
+    settings.PRIVATE_NETWORKS_ALLOWED_FOR_TOOLS = [*before, "10.9.8.0/24"]
     queues.change_queue(actor=actor, queue=made, callback_addresses=[*named, site, " "])
+    settings.PRIVATE_NETWORKS_ALLOWED_FOR_TOOLS = before  # what is not allowed any more closes no other
     made.refresh_from_db()
     assert made.callback_addresses == named
     for url in (
@@ -111,6 +114,8 @@ def test_a_result_goes_where_a_builder_of_the_queue_sends_them_and_nowhere_else(
         "https://shop.example.com/facet/%2e%2e/keys",
         "https://shop.example.com/facet/..%2Fkeys",
         "https://shop.example.com/facet/%2e%2e%5ckeys",
+        "https://shop.example.com/facet/%252e%252e/keys",
+        "https://shop.example.com/facet/..;x=1/keys",
     ):
         with pytest.raises(BadInput, match="sends no results to this address") as refused:
             queues.put(queue=made, body=1, put_by_name="kim", callback_url=url)

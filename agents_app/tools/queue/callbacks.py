@@ -27,17 +27,26 @@ def check_callback_addresses(addresses: Sequence[str]) -> list[str]:
 
 def is_named(url: str, addresses: Sequence[str]) -> bool:
     """Say whether an address is one of these or lies below one: same scheme, host and port, and its path goes on."""
+    wanted = _read(url)
+    named = filter(None, map(_read, addresses))
+    return wanted is not None and any(_is_below(wanted, one) for one in named)
+
+
+def _read(url: str) -> Target | None:
     try:
-        wanted = check_url(url, is_tool=True)
-        return any(_is_below(wanted, check_url(one, is_tool=True)) for one in addresses)
-    except BadInput:  # a network that is not allowed any more; sending says so
-        return False
+        return check_url(url, is_tool=True)
+    except BadInput:  # a network that is not allowed any more
+        return None
 
 
 def _is_below(wanted: Target, named: Target) -> bool:
     if (wanted.scheme, wanted.host.lower(), wanted.port) != (named.scheme, named.host.lower(), named.port):
         return False
     path, start = wanted.path or "/", named.path or "/"
-    if any(part in {".", ".."} for part in unquote(path).replace("\\", "/").split("/")):
-        return False  # what it means is up to whoever reads it
-    return path == start or path.startswith(start.rstrip("/") + "/")
+    return not _may_lead_up(path) and (path == start or path.startswith(start.rstrip("/") + "/"))
+
+
+def _may_lead_up(path: str) -> bool:
+    """Say whether somebody could read a path as one that leads up again, also who decodes it twice or drops `;…`."""
+    read = unquote(unquote(path)).replace("\\", "/")
+    return any(part.partition(";")[0] in {".", ".."} for part in read.split("/"))
