@@ -17,6 +17,7 @@ from django.db.models import Exists, OuterRef
 
 from console.api.background import rows, runs, telling
 from console.api.models import BackgroundResponse, ForgottenResponse
+from console.api.sql import chain
 from console.audit import actions
 from console.audit.models import AuditEvent, EventType, Payload, Status
 from console.audit.services import record
@@ -60,17 +61,54 @@ def _made(caller: Caller, key_id: uuid.UUID | None) -> bool:
     return key_id is not None and key_id == caller.key_id
 
 
+@dataclass(frozen=True, slots=True)
+class _Written:
+    """What is written down of several responses, read together; nothing of other teams than the caller's."""
+
+    promises: dict[uuid.UUID, BackgroundResponse]
+    lines: dict[uuid.UUID, AuditEvent]
+    bodies: dict[uuid.UUID, dict[str, Payload]]
+
+    @classmethod
+    def of(cls, caller: Caller, ids: list[uuid.UUID]) -> "_Written":
+        promises = _promises(caller, ids)
+        lines = AuditEvent.objects.filter(
+            pk__in=[_line_of(id, promises.get(id)) for id in ids],
+            type=EventType.RESPONSE,
+            status=Status.OK,
+            team_id__in=list(caller.rights),
+        ).exclude(Exists(ForgottenResponse.objects.filter(pk=OuterRef("pk"))))
+        found = {line.pk: line for line in lines.only("team_id", "key_id", "detail")}
+        bodies: dict[uuid.UUID, dict[str, Payload]] = {}
+        for payload in Payload.objects.filter(event_id__in=list(found)):
+            bodies.setdefault(payload.event_id, {})[payload.kind] = payload
+        return cls(promises, found, bodies)
+
+    def has(self, id: uuid.UUID) -> bool:
+        return id in self.promises or id in self.lines
+
+
+def _id_of(name: str) -> uuid.UUID | None:
+    return uuid.UUID(hex=name.removeprefix(PREFIX)) if _NAME.fullmatch(name) else None
+
+
+def _promises(caller: Caller, ids: list[uuid.UUID]) -> dict[uuid.UUID, BackgroundResponse]:
+    mine = BackgroundResponse.objects.filter(pk__in=ids, team_id__in=list(caller.rights))
+    return {row.pk: row for row in mine.select_related("team", "run__agent").defer("body")}
+
+
+def _line_of(id: uuid.UUID, promise: BackgroundResponse | None) -> uuid.UUID | None:
+    """Say which line of the log has a response: its own, or that of the call made for it in the background."""
+    return id if promise is None else promise.request_id
+
+
 def promised(caller: Caller, name: str) -> tuple[BackgroundResponse, bool] | None:
     """Return a response in the background and whether it is the caller's own; None for strangers, and for others."""
-    if _NAME.fullmatch(name) is None:
-        return None
-    mine = BackgroundResponse.objects.filter(team_id__in=list(caller.rights))
-    row = (
-        mine.select_related("team", "run__agent")
-        .defer("body")
-        .filter(pk=uuid.UUID(hex=name.removeprefix(PREFIX)))
-        .first()
-    )
+    id = _id_of(name)
+    return _judged(caller, _promises(caller, [id]).get(id)) if id is not None else None
+
+
+def _judged(caller: Caller, row: BackgroundResponse | None) -> tuple[BackgroundResponse, bool] | None:
     if row is None:
         return None
     runs.look(row)
@@ -80,8 +118,15 @@ def promised(caller: Caller, name: str) -> tuple[BackgroundResponse, bool] | Non
 
 def find(caller: Caller, name: str, *, param: str | None = None) -> Kept:
     """Return a response to who made it, and to those who may read the team's content; NotFound for all others."""
-    id = line_id = uuid.UUID(hex=name.removeprefix(PREFIX)) if _NAME.fullmatch(name) else None
-    found = promised(caller, name)
+    id = _id_of(name)
+    if id is None:
+        raise rows.missing(name, param)
+    return _found(caller, name, id, _Written.of(caller, [id]), param)
+
+
+def _found(caller: Caller, name: str, id: uuid.UUID, written: _Written, param: str | None) -> Kept:
+    line_id: uuid.UUID | None = id
+    found = _judged(caller, written.promises.get(id))
     if found is not None:
         row = found[0]
         if row.is_open:
@@ -94,24 +139,15 @@ def find(caller: Caller, name: str, *, param: str | None = None) -> Kept:
             return _of_run(row, name, param, is_own=found[1])
         is_answered = row.state in {BackgroundResponse.State.COMPLETED, BackgroundResponse.State.INCOMPLETE}
         line_id = row.request_id if is_answered else None
-    line = (
-        AuditEvent.objects.filter(
-            pk=line_id, type=EventType.RESPONSE, status=Status.OK, team_id__in=list(caller.rights)
-        )
-        .exclude(Exists(ForgottenResponse.objects.filter(pk=OuterRef("pk"))))
-        .only("team_id", "key_id", "detail")
-        .first()
-        if line_id is not None
-        else None
-    )
-    if id is None or line_id is None or line is None or line.team_id is None:
+    line = written.lines.get(line_id) if line_id is not None else None
+    if line is None or line.team_id is None:
         raise rows.missing(name, param)
     if found is None and (names := _OF_RESPONSE.search(line.detail)) and names[1] != name:
         raise rows.missing(name, param)  # the call of a response with another id, under which it is found or not
     is_own = _made(caller, line.key_id)
     if not is_own and not caller.may("read_content", line.team_id):
         raise rows.missing(name, param)
-    bodies = {payload.kind: payload for payload in Payload.objects.filter(event_id=line_id)}
+    bodies = written.bodies.get(line.pk, {})
     if bodies.keys() < {"input", "output"}:
         raise rows.missing(name, param)
     if any(payload.is_cut for payload in bodies.values()):
@@ -149,17 +185,18 @@ class _Reading:
 
     def __init__(self, caller: Caller) -> None:
         self._caller = caller
+        self._written = _Written({}, {}, {})
         self._outputs: dict[str, list[dict[str, Any]]] = {}  # of responses whose items were named
         self._count = self._size = 0
 
     def turns(self, name: str) -> list[Kept]:
         """Return a response and those it went on from, the first of all first."""
         param = "previous_response_id"
-        found = [self._find(name, param)]
+        found = [self._find(name, param, follow=True)]
         self._note(found[0], param)
         self._take(found[0].size, param)
         while previous := found[-1].previous:
-            found.append(self._find(previous, param))
+            found.append(self._find(previous, param, follow=True))
             self._take(found[-1].size, param)
         return found[::-1]
 
@@ -186,11 +223,18 @@ class _Reading:
                 return dict(one)
         raise NotFound(f"There is no item {name[:60]!r} in {response}; send the item itself.", param=param)
 
-    def _find(self, name: str, param: str) -> Kept:
+    def _find(self, name: str, param: str, *, follow: bool = False) -> Kept:
+        """Return one response; those it went on from are read with it where they will be asked for next."""
         self._count += 1
         if self._count > _MOST_TURNS:
             raise _too_long(param)
-        return find(self._caller, name, param=param)
+        id = _id_of(name)
+        if id is None:
+            raise rows.missing(name, param)
+        if not self._written.has(id):
+            left = {"most": _MOST_TURNS - self._count + 1, "bytes": settings.GATEWAY_BODY_BYTES - self._size}
+            self._written = _Written.of(self._caller, [id, *chain(id, **left)] if follow else [id])
+        return _found(self._caller, name, id, self._written, param)
 
     def _note(self, kept: Kept, what: str) -> None:
         """Put on record that somebody has a model read to them what another key said and heard."""

@@ -1,4 +1,4 @@
-"""Plain SQL of the JSON face: a claim must be taken and judged in one statement, which the ORM cannot say."""
+"""Plain SQL of the JSON face: what is taken and judged, or followed, in one statement, which the ORM cannot say."""
 
 import datetime as dt
 import uuid
@@ -31,6 +31,25 @@ SELECT held.request_id, held.body_sha256, e.status IS NOT NULL, p.body, coalesce
   LEFT JOIN audit_event e ON e.id = held.request_id
   LEFT JOIN audit_payload p ON p.event_id = held.request_id AND p.kind = 'output'
  WHERE held.digest = %s
+"""
+
+# A response in the background is found under the call that was made for it last. The text of a JSON document cannot
+# hold a bare quote, so this finds a name of a member, though of which object it does not know.
+_CHAIN = """
+WITH RECURSIVE turn (id, previous, place, size) AS (
+    SELECT NULL::uuid, %(last)s::uuid, 0, 0::bigint
+     UNION ALL
+    SELECT turn.previous,
+           substring(asked.body FROM '"previous_response_id": ?"resp_([0-9a-f]{32})"')::uuid,
+           turn.place + 1,
+           turn.size + octet_length(asked.body) + octet_length(said.body)
+      FROM turn
+      LEFT JOIN api_backgroundresponse promise ON promise.id = turn.previous
+      JOIN audit_payload asked ON asked.event_id = coalesce(promise.request_id, turn.previous) AND asked.kind = 'input'
+      JOIN audit_payload said ON said.event_id = asked.event_id AND said.kind = 'output'
+     WHERE turn.place < %(most)s AND turn.size <= %(bytes)s
+)
+SELECT id FROM turn WHERE place > 0 ORDER BY place
 """
 
 
@@ -72,3 +91,13 @@ def lock_claim(digest: bytes) -> bool:
         cursor.execute("SELECT pg_try_advisory_xact_lock(%s)", [int.from_bytes(digest[:8], signed=True)])
         (is_ours,) = cursor.fetchone()
     return bool(is_ours)
+
+
+def chain(last: uuid.UUID, *, most: int, bytes: int) -> list[uuid.UUID]:
+    """Return the ids of the responses one went on from, itself first: `most` of them, and no more once past `bytes`.
+
+    Found by text, so a guess of what is worth reading together: whether it is so, and whose it is, is not asked here.
+    """
+    with connection.cursor() as cursor:
+        cursor.execute(_CHAIN, {"last": last, "most": most, "bytes": bytes})
+        return [id for (id,) in cursor.fetchall()]

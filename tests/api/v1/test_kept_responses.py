@@ -4,13 +4,17 @@ import json
 import uuid
 
 import pytest
+from django.db import connection
+from django.test.utils import CaptureQueriesContext
 
 from console.api import responses
 from console.api.models import ForgottenResponse
+from console.api.sql import chain
 from console.audit.models import AuditEvent, Payload
 from console.core.clock import now
 from console.core.ids import uuid7
 from console.teams.actors import SYSTEM
+from console.teams.callers import caller_for_key
 from console.teams.services.keys import rotate_key
 from tests import make, sdks
 from tests.upstream import chunk, completion, sse, usage
@@ -191,6 +195,22 @@ def test_a_conversation_is_as_long_as_a_request_may_be(client, world, settings):
     answer = client.post("/v1/responses", json={**ASK, "input": named})
     assert (answer.status_code, answer.json()["error"]["param"][:6]) == (400, "input["), answer.text
     assert len(world.upstream.seen) == 2
+
+
+def test_a_long_conversation_is_read_in_as_many_questions_as_a_short_one(client, world):
+    """A name that a caller writes where another stands is at most read in vain."""
+    named, asked = "", []
+    bait = {"previous_response_id": "resp_" + "0" * 32}
+    for turn in range(6):
+        more = {"previous_response_id": named} if named else {}
+        answer = client.post("/v1/responses", json={"metadata": bait if turn == 3 else {}, **ASK, **more})
+        named = answer.json()["id"]
+        with CaptureQueriesContext(connection) as queries:
+            items = responses.history(caller_for_key(world.key_text, "192.0.2.1"), named)
+        assert len(items) == 2 * (turn + 1)
+        asked.append(len(queries))
+    assert asked == [5, 5, 5, 9, 9, 9], "the first is of the key"
+    assert len(chain(uuid.UUID(hex=named[5:]), most=500, bytes=1)) == 1, "no more is read than may be told"
 
 
 def test_it_goes_on_with_the_key_that_replaced_its_makers(client, world):
