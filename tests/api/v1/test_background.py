@@ -260,12 +260,12 @@ def test_it_ends_otherwise_too_and_says_how(sdk, world, worker, monkeypatch, set
     assert the_end_of(sdk, sdk.responses.create(**ASK)).status == "incomplete"
     world.forgive()
 
-    # A minute's limit that binds when its turn comes makes it wait; when it is asked for, it is refused at once.
+    # An hour's limit that binds when its turn comes makes it wait; when it is asked for, it is refused at once.
     worker.is_there = False
     waiting = [sdk.responses.create(**ASK) for _ in range(2)]
-    let_it_end(60, 5)
+    let_it_end(3600, 30)
     sdk.responses.create(model="support-chat", input="Hello.")
-    quota = set_quota(actor=SYSTEM, team=world.team, metric="requests", window="minute", limit=1, mode="hard")
+    quota = set_quota(actor=SYSTEM, team=world.team, metric="requests", window="hour", limit=1, mode="hard")
     worker.come()
     until(lambda: BackgroundResponse.objects.filter(not_before__gt=Now()).count() == 2, "both wait")
     assert {sdk.responses.retrieve(one.id).status for one in waiting} == {"queued"}
