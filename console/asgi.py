@@ -74,7 +74,7 @@ async def _most_bytes(scope: _Scope) -> int:
 
 def _upload_bytes(path: str) -> int:
     """Return how long the files may be that are sent to a page."""
-    if path == reverse("batches:new_batch"):
+    if path in {reverse("batches:new_batch"), reverse("api:batches")}:
         return settings.FILE_MAX_BYTES
     if path.startswith((reverse("knowledge:collections"), _API_OF_DOCUMENTS)):
         return documents.MOST_BYTES

@@ -38,6 +38,8 @@ from tests.test_routes import (
     _agent_version,
     _alias,
     _approval,
+    _batch,
+    _batch_file,
     _broker,
     _channel,
     _collection,
@@ -101,6 +103,8 @@ CONTENT = {
     "api:dataset_items",
     "api:replay_results",
     "api:retry_replay",
+    "api:rerun_batch",
+    "api:download_batch_file",
 }
 # Runs of tests are calls, and those of a key count and are recorded in its own team: even a key that manages the
 # installation begins them there alone, as it does replays.
@@ -130,6 +134,11 @@ FURTHER_IN: dict[tuple[str, str], int | tuple[int, ...]] = {
     ("api:visit_messages", "POST"): 403,
     ("api:take_over", "POST"): 403,
     ("api:give_back", "POST"): 403,
+    # Batches are seen by who made them and who sees the usage, and stopped, read and sent again by fewer.
+    ("api:batch", "GET"): 404,
+    **dict.fromkeys(
+        [("api:cancel_batch", "POST"), ("api:rerun_batch", "POST"), ("api:download_batch_file", "GET")], (403, 404)
+    ),
     # Members see their own runs only, what a run said is for who may read content, and people decide, if they may.
     **{(f"api:{name}", "GET"): 404 for name in ("run", "compare_runs", "approval")},
     **{(f"api:{name}", "GET"): (403, 404) for name in ("run_questions",)},
@@ -198,6 +207,8 @@ FACTORIES: dict[str, Any] = {
     **dict.fromkeys(("api:set_canary", "api:promote_canary", "api:end_canary"), _pin),
     **dict.fromkeys(("api:set_shadow", "api:set_fallbacks", "api:set_parameters", "api:set_lane"), _pin),
     **dict.fromkeys(("api:approve_proposal", "api:reject_proposal"), lambda cast: _pk(_proposal(cast))),
+    **dict.fromkeys(("api:batch", "api:cancel_batch", "api:rerun_batch"), _batch),
+    "api:download_batch_file": _batch_file,
     **dict.fromkeys(("api:quota", "api:increases"), _quota_id),
     "api:increase": _of_quota,
     **dict.fromkeys(("api:channel", "api:test_channel"), lambda cast: _pk(_channel(cast))),

@@ -18,6 +18,7 @@ urlpatterns = [
         "knowledge.urls",
         "chat.urls",
         "widgets",
+        "batches",
         "quotas",
         "alerts",
         "usage",

@@ -10,6 +10,7 @@ from django.core.exceptions import PermissionDenied
 from django.db.models import Q, QuerySet
 from django.http import Http404
 
+from console.batches import queries
 from console.batches.models import Batch, File
 from console.teams.callers import Caller
 from console.teams.models import Team
@@ -75,3 +76,26 @@ def batch_for(caller: Caller, batch_id: uuid.UUID, *, to: str = "see") -> Batch:
     if to == "change" and not may_change(caller, batch):
         raise PermissionDenied("Only who made this batch, or may manage the team's keys, can change it.")
     return batch
+
+
+def batch_to_rerun(caller: Caller, batch_id: uuid.UUID) -> Batch:
+    """Return a batch whose lines the caller may send again: it is theirs to change, and its input theirs to read."""
+    batch = batch_for(caller, batch_id, to="change")
+    if not caller.may("use_models", batch.team_id):
+        raise PermissionDenied("Your role in this team does not allow calling models.")
+    file_for(caller, batch.input_file_id, to="read")
+    return batch
+
+
+def may_read_results(caller: Caller, batch: Batch) -> bool:
+    return owns(caller, batch) or caller.may("read_content", batch.team_id)
+
+
+def result_for(caller: Caller, batch: Batch, what: str) -> File:
+    """Return what a batch answered, its `output` or its `errors`."""
+    if not may_read_results(caller, batch):
+        raise PermissionDenied("What a batch answered is for who made it, and for those who may read content.")
+    file = queries.existing_files(batch).get(what) if what in {"output", "errors"} else None
+    if file is None:
+        raise Http404("There is no such file.")
+    return file

@@ -2,8 +2,7 @@
 
 import uuid
 
-from django.core.exceptions import PermissionDenied
-from django.http import Http404, HttpResponse, StreamingHttpResponse
+from django.http import HttpRequest, HttpResponse, StreamingHttpResponse
 from django.shortcuts import render
 from django.urls import reverse
 from django.views.decorators.http import require_POST
@@ -19,7 +18,7 @@ from console.core.errors import Refusal
 from console.core.forms import refuse
 from console.core.htmx import go, is_htmx
 from console.teams.access import needs, scope_for, teams_for
-from console.teams.callers import TeamRequest
+from console.teams.callers import Caller, TeamRequest
 from console.teams.models import Team
 
 # Tells htmx to stop asking: nothing changes any more.
@@ -56,7 +55,7 @@ def batch(request: TeamRequest, batch_id: uuid.UUID) -> HttpResponse:
         "row": queries.Row(found),
         "groups": queries.error_groups(found),
         "files": files,
-        "may_read": access.owns(request.caller, found) or request.caller.may("read_content", found.team_id),
+        "may_read": access.may_read_results(request.caller, found),
         "may_change": may_change,
         "may_rerun": may_rerun and request.caller.may("use_models", found.team_id),
     }
@@ -111,10 +110,7 @@ def cancel_batch(request: TeamRequest, batch_id: uuid.UUID) -> HttpResponse:
 @require_POST
 def rerun_batch(request: TeamRequest, batch_id: uuid.UUID) -> HttpResponse:
     """Run the lines without an answer again, in the name of whoever asks."""
-    found = access.batch_for(request.caller, batch_id, to="change")
-    if not request.caller.may("use_models", found.team_id):
-        raise PermissionDenied("Your role in this team does not allow calling models.")
-    access.file_for(request.caller, found.input_file_id, to="read")
+    found = access.batch_to_rerun(request.caller, batch_id)
     try:
         made = services.rerun_batch(creator=_creator(request, found.team, found.environment), batch=found)
     except Refusal as refusal:
@@ -124,15 +120,15 @@ def rerun_batch(request: TeamRequest, batch_id: uuid.UUID) -> HttpResponse:
 
 @needs("view_usage")
 def download(request: TeamRequest, batch_id: uuid.UUID, what: str) -> StreamingHttpResponse:
-    """Send the output or error file: an attachment of a fixed type, under a name of ours."""
-    found = access.batch_for(request.caller, batch_id)
-    if not (access.owns(request.caller, found) or request.caller.may("read_content", found.team_id)):
-        raise PermissionDenied("What a batch answered is for who made it, and for those who may read content.")
-    file = queries.existing_files(found).get(what)
-    if file is None:
-        raise Http404("There is no such file.")
-    read_file(actor=request.caller.actor, file=file, team=found.team)
-    response = streamed(request, storage.chunks(file.pk), _name(found, what), "application/octet-stream")
+    """Send the output or error file."""
+    return send_file(request, request.caller, access.batch_for(request.caller, batch_id), what)
+
+
+def send_file(request: HttpRequest, caller: Caller, batch: Batch, what: str) -> StreamingHttpResponse:
+    """Send a file as an attachment of a fixed type, under a name of ours; that somebody read it is recorded."""
+    file = access.result_for(caller, batch, what)
+    read_file(actor=caller.actor, file=file, team=batch.team)
+    response = streamed(request, storage.chunks(file.pk), _name(batch, what), "application/octet-stream")
     response["Content-Length"] = str(file.bytes)
     return response
 

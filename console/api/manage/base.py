@@ -19,7 +19,7 @@ from console.gateway.identity import PersonIdentity, StartedByKey
 from console.gateway.refusing import Identify
 from console.teams.actors import Actor
 from console.teams.callers import Caller
-from console.teams.models import Environment, Team
+from console.teams.models import ApiKey, Environment, Team
 
 
 class Strict(serializers.Serializer[Any]):
@@ -76,6 +76,15 @@ class Endpoint(APIView):
             return PersonIdentity(self.caller.user.pk, team.pk, Environment.PRODUCTION)
         assert self.caller.key_id is not None
         return StartedByKey(self.caller.key_id, self.client_address, now())
+
+    def environment(self, given: str | None) -> str:
+        """Return where something is run: where it says, but a key stays in its own environment."""
+        if self.caller.key_id is None:
+            return given or Environment.PRODUCTION
+        own = ApiKey.objects.values_list("environment", flat=True).get(pk=self.caller.key_id)
+        if given not in {None, own}:
+            raise NotAllowed(f"A key of {own} runs nothing in {given}.")
+        return own
 
     def read(self, serializer: type[serializers.Serializer[Any]]) -> dict[str, Any]:
         """Return the checked body of the request."""

@@ -27,7 +27,7 @@ from console.api.manage.runs.shapes import (
 from console.api.pagination import page_of
 from console.core.errors import BadInput, Conflict, NotAllowed, NotFound
 from console.teams import access as teams_access
-from console.teams.models import ApiKey, Environment
+from console.teams.models import Environment
 
 _AT_HAND = ("agent__team", "team", "version")
 
@@ -80,15 +80,6 @@ class RunEndpoint(Endpoint):
     def shown(self, run: Run, *, status: int = 200) -> Response:
         row = Run.objects.select_related(*_AT_HAND).get(pk=run.pk)
         return Response(RunDetailSerializer(row, context={"caller": self.caller}).data, status=status)
-
-    def environment(self, given: str | None) -> str:
-        """Return where a run happens: where it says, but a key stays in its own environment."""
-        if self.caller.key_id is None:
-            return given or Environment.PRODUCTION
-        own = ApiKey.objects.values_list("environment", flat=True).get(pk=self.caller.key_id)
-        if given not in {None, own}:
-            raise NotAllowed(f"A key of {own} runs nothing in {given}.")
-        return own
 
 
 class Runs(RunEndpoint):
