@@ -46,8 +46,7 @@
       clear();
     } else if (data.type === "open") {
       isOpen = true;
-      if (matchMedia("(pointer: fine)").matches) field.focus();
-      else at("close").focus();
+      if (!data.isQuiet) (matchMedia("(pointer: fine)").matches ? field : at("close")).focus();
       if (token && !reading) follow();
     } else if (data.type === "closed") {
       isOpen = false;

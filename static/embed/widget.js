@@ -121,6 +121,7 @@
   let frame = null;
   let isReady = false;
   let isOpen = false;
+  let isQuiet = false;
 
   const tell = (type, more) => {
     if (isReady) frame.contentWindow.postMessage({ facet: config.id, type, ...more }, host);
@@ -148,21 +149,23 @@
     frame.addEventListener("load", () => {
       isReady = true;
       give(false);
-      if (isOpen) tell("open");
+      if (isOpen) tell("open", { isQuiet });
     });
     frame.src = base;
     addEventListener("message", heard);
     shadow.append(frame);
   };
 
-  const open = () => {
+  const open = (isAgain) => {
     if (!frame) mount();
     isOpen = true;
     frame.hidden = false;
     launcher.hidden = dot.hidden = true;
     label();
-    frame.focus();
-    tell("open");
+    // One that was open on the page before leaves the focus where the page has it.
+    isQuiet = isAgain === true;
+    if (!isQuiet) frame.focus();
+    tell("open", { isQuiet });
     stored("sessionStorage", "open");
   };
 
@@ -192,14 +195,14 @@
     if (frame) await give(false);
   };
 
-  launcher.addEventListener("click", open);
-  facet.widgets.set(config.id, { open, close, identify, side: config.side });
+  launcher.addEventListener("click", () => open());
+  facet.widgets.set(config.id, { open: () => open(), close, identify, side: config.side });
   label();
   const begin = () => {
     document.body.append(root);
     document.dispatchEvent(new CustomEvent("facet:ready", { detail: { id: config.id } }));
     // A conversation goes on from page to page, but not over a whole small screen.
-    if (stored("sessionStorage") && innerWidth > 600) open();
+    if (stored("sessionStorage") && innerWidth > 600) open(true);
   };
   document.body ? begin() : addEventListener("DOMContentLoaded", begin);
 })();

@@ -77,6 +77,17 @@
     wanted?.focus({ preventScroll: !wrong });
   });
 
+  // Newer and Older: reading goes on at the first of the rows that came, and so does the next Tab.
+  const paged = new WeakSet();
+  document.addEventListener("htmx:beforeRequest", ({ detail: { elt, requestConfig } }) => {
+    if (elt.closest(".pager")) paged.add(requestConfig);
+  });
+  document.addEventListener("htmx:afterSettle", ({ detail: { requestConfig, target } }) => {
+    if (!paged.has(requestConfig)) return;
+    target.querySelector("[tabindex='0'], table a[href]")?.focus({ preventScroll: true });
+    target.scrollIntoView({ block: "start" });
+  });
+
   // What opened in a row and is closed gives the focus back to the row.
   let backTo = "";
   document.addEventListener("htmx:beforeRequest", ({ detail: { elt } }) => {

@@ -82,7 +82,7 @@
           cursor: { y: false, points: { size: 7 } },
           scales: {
             x: { time: true },
-            y: { range: range ? () => range : (_plot, _low, high) => [0, (high || 1) * 1.12] },
+            y: { range: range ? () => range : (_plot, _low, high) => [0, this.highest(high || 1) * 1.12] },
           },
           tzDate: (seconds) => uPlot.tzDate(new Date(seconds * 1000), "Etc/UTC"),
           axes: [
@@ -128,6 +128,12 @@
       this.tip.className = "chart-tip";
       this.tip.hidden = true;
       this.plot.over.append(this.tip);
+    }
+
+    // A limit near the values belongs into the picture; one far above would press them flat.
+    highest(value) {
+      const near = (this.data.limits ?? []).map((limit) => limit.v).filter((limit) => limit <= value * 3);
+      return Math.max(value, ...near);
     }
 
     showTip(plot) {
@@ -182,12 +188,19 @@
     // Limits: dashed, labelled, in the colour of what happens there.
     drawLimits(plot) {
       for (const limit of this.data.limits ?? []) {
+        if (limit.v < plot.scales.y.min || limit.v > plot.scales.y.max) continue;
         const y = Math.round(plot.valToPos(limit.v, "y", true));
         const colour = token(limit.color ?? "--bad");
         this.line(plot, colour, [5, 4], 1.25, [plot.bbox.left, y], [plot.bbox.left + plot.bbox.width, y]);
-        const [left, middle] = this.placeOf(plot, limit.label, y, limit.below);
-        this.plate(plot, limit.label, left, middle);
-        this.word(plot, limit.label, colour, left, middle, false);
+        plot.ctx.font = this.font();
+        const width = plot.ctx.measureText(limit.label).width;
+        const sample = 20 * devicePixelRatio;
+        const [left, middle] = this.placeOf(plot, width, width + sample, y, limit.below);
+        const isAway = Math.abs(middle - y) > 16 * devicePixelRatio;
+        this.plate(plot, isAway ? width + sample : width, left, middle);
+        // Words that stand away from their line show a piece of it.
+        if (isAway) this.line(plot, colour, [5, 4], 1.25, [left, middle], [left + 14 * devicePixelRatio, middle]);
+        this.word(plot, limit.label, colour, isAway ? left + sample : left, middle, false);
       }
     }
 
@@ -206,21 +219,22 @@
 
     // Where words about a limit stand: on its own side where no series passes, else on the other, at either end or
     // between; else at the chart's edges, where a steep line leaves room that there is none of beside the limit.
-    placeOf(plot, text, y, isBelow) {
-      plot.ctx.font = this.font();
-      const width = plot.ctx.measureText(text).width;
+    placeOf(plot, beside, away, y, isBelow) {
       const gap = 6 * devicePixelRatio;
       const { left: start, top, width: whole, height } = plot.bbox;
       const sides = [y + 12 * devicePixelRatio, y - 10 * devicePixelRatio];
       const edges = [top + height - 10 * devicePixelRatio, top + 10 * devicePixelRatio];
-      const middles = isBelow ? [...sides, ...edges] : [...sides.reverse(), ...edges.reverse()];
-      const [first, last] = [start + gap, start + whole - width - gap];
-      const lefts = [first, last];
-      for (let left = first + gap; left < last; left += gap) lefts.push(left);
-      const places = middles
-        .filter((middle) => middle - gap >= top && middle + gap <= top + height)
-        .flatMap((middle) => lefts.map((left) => [left, middle]));
-      return places.find(([left, middle]) => this.isFree(plot, left, middle, width)) ?? [first, middles[0]];
+      const inOrder = (two) => (isBelow ? two : [...two].reverse());
+      const placesAt = (middles, width) => {
+        const [first, last] = [start + gap, start + whole - width - gap];
+        const lefts = [first, last];
+        for (let left = first + gap; left < last; left += gap) lefts.push(left);
+        return middles
+          .filter((middle) => middle - gap >= top && middle + gap <= top + height)
+          .flatMap((middle) => lefts.map((left) => [left, middle, width]));
+      };
+      const places = [...placesAt(inOrder(sides), beside), ...placesAt(inOrder(edges), away)];
+      return places.find(([left, middle, width]) => this.isFree(plot, left, middle, width)) ?? [start + gap, inOrder(sides)[0]];
     }
 
     // Whether no series passes through where words would stand.
@@ -242,14 +256,13 @@
     }
 
     // What keeps a line of the chart from running through words: on a phone they are as wide as it is.
-    plate(plot, text, x, y) {
+    plate(plot, width, x, y) {
       const { ctx } = plot;
       ctx.save();
-      ctx.font = this.font();
       ctx.globalAlpha = 0.75;
       ctx.fillStyle = token("--surface");
       const [edge, height] = [3 * devicePixelRatio, 16 * devicePixelRatio];
-      ctx.fillRect(x - edge, y - height / 2, ctx.measureText(text).width + 2 * edge, height);
+      ctx.fillRect(x - edge, y - height / 2, width + 2 * edge, height);
       ctx.restore();
     }
 

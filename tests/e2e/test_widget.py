@@ -85,8 +85,9 @@ def test_a_visitor_asks_reloads_and_goes_on_and_a_person_joins(
     assert room.upstream.was_closed_early()
 
     room.upstream.enqueue_stream(sse(*text_chunks("Tomorrow.")))
-    page.reload()  # it was open, so it opens again
+    page.reload()  # it was open, so it opens again, and leaves the focus to the page
     expect(frame_of(page).get_by_role("log")).to_contain_text("on its way")
+    assert page.evaluate("document.activeElement === document.body")
     expect(frame_of(page).get_by_role("button", name="Yes")).to_have_attribute("aria-pressed", "true")
     field = frame_of(page).get_by_label("Message", exact=True)
     field.fill("When?")

@@ -95,6 +95,8 @@ def test_it_starts_and_stops_a_run(world: World) -> None:
     assert "0 of 1" in alice.get(BASE).content.decode()
     alice.post(f"{BASE}runs/{run.pk}/stop/")
     assert TestRun.objects.get().status == "stopped"
+    shown = alice.get(f"{BASE}runs/{run.pk}/").content.decode()
+    assert "Not asked" in shown and "Waiting" not in shown
     for client in (signed_in(world.cast.bob), signed_in(world.cast.charlie)):
         assert client.post(f"{BASE}run/", {"version": "2", "model": "x"}).status_code in {403, 404}
 

@@ -25,6 +25,7 @@ ORDINARY = [
         "js/swaps.js",
         "js/shortcuts.js",
         "js/palette.js",
+        "js/cut.js",
     ),
 ]
 CHARTS = ["vendor/uplot.css", "vendor/uplot.js", "js/time-chart.js"]

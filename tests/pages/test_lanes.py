@@ -47,7 +47,7 @@ def test_the_api_says_what_the_page_shows(cast: Cast) -> None:
 
 def test_it_teaches_when_there_is_nothing(cast: Cast) -> None:
     page = text(as_(cast.bob).get("/lanes/?environment=sandbox&span=30d"))
-    assert "x-facet-lane" in page and "time-chart" not in page
+    assert "x-facet-lane" in page and "time-chart" not in page and "Open the quick start" in page
 
 
 def test_it_is_for_people_who_may_see_usage(cast: Cast) -> None:

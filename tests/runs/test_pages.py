@@ -119,7 +119,8 @@ def test_the_inbox_holds_what_waits_for_the_reader(run, cast, anna):
     shown = page(as_(anna), "/approvals/")
     assert "Approve refund?" in shown and "1 waiting for you" in shown and "The parcel is lost." in shown
     assert "characters at most 9" in shown  # what the grant says of the order
-    assert "Nothing waits for you" in page(as_(cast.bob), "/approvals/")
+    nothing = page(as_(cast.bob), "/approvals/")
+    assert "Nothing waits for you" in nothing and 'href="/agents/">See what agents may do' in nothing
     assert "Nothing waits for you" in page(as_(cast.charlie), "/approvals/")
     assert "Nobody" not in page(as_(anna), "/approvals/?show=decided")
     overview = page(as_(anna), "/")
