@@ -114,9 +114,11 @@ def _swap(call: Call, winner: Call) -> None:
     ask, other = call.plan.ask, winner.plan.ask
     call.plan, winner.plan = winner.plan._replace(ask=ask), call.plan._replace(ask=ask._replace(id=uuid7()))
     call.reservation, winner.reservation = winner.reservation or other.id, call.reservation or ask.id
-    for name in ("permit", "is_inside", "is_unused", "sent", "attempts", "remaining"):
+    for name in ("permit", "is_inside", "is_unused", "attempts", "remaining"):
         mine_now = getattr(call, name)
         setattr(call, name, getattr(winner, name))
         setattr(winner, name, mine_now)
+    # What the first one kept us waiting for was the provider's time, not the house's.
+    call.sent, winner.sent = call.sent or winner.sent, call.sent
     call.notes, winner.notes = {"hedged": "second"}, {"hedge_of": request_id(ask.id)}
     call.attempts_before += winner.attempts
