@@ -52,15 +52,31 @@ def span(name: str, now: dt.datetime) -> Span:
 
 
 @dataclass(slots=True)
-class Figures:
-    """Sums over any set of calls."""
+class Tally:
+    """How any set of calls went. Latencies are a histogram of microseconds."""
 
     requests: int = 0
     errors: int = 0
     refusals: int = 0
+    latency: list[int] = field(default_factory=list)
+
+    @property
+    def error_percent(self) -> float:
+        """Errors among the calls that were let through."""
+        tried = self.requests - self.refusals
+        return self.errors * 100 / tried if tried else 0.0
+
+    @property
+    def p95(self) -> int | None:
+        return percentile(self.latency, 95)
+
+
+@dataclass(slots=True)
+class Figures(Tally):
+    """Sums over any set of calls."""
+
     tokens: int = 0
     cost_micros: int = 0
-    latency: list[int] = field(default_factory=list)
 
     def add(self, requests: int, errors: int, refusals: int, tokens: int, cost_micros: int) -> None:
         self.requests += requests
@@ -70,18 +86,8 @@ class Figures:
         self.cost_micros += cost_micros
 
     @property
-    def error_percent(self) -> float:
-        """Errors among the calls that were let through."""
-        tried = self.requests - self.refusals
-        return self.errors * 100 / tried if tried else 0.0
-
-    @property
     def p50(self) -> int | None:
         return percentile(self.latency, 50)
-
-    @property
-    def p95(self) -> int | None:
-        return percentile(self.latency, 95)
 
 
 @dataclass(slots=True)

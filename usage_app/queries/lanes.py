@@ -7,31 +7,18 @@ from dataclasses import dataclass, field
 
 from console.core.histogram import merged, percentile
 from console.core.lanes import Lane
-from usage_app.queries.dashboard import Span
+from usage_app.queries.dashboard import Span, Tally
 from usage_app.sql.figures import usage_by_time_and_lane
 
 
 @dataclass(slots=True)
-class LaneUse:
+class LaneUse(Tally):
     """One lane in one span: sums, and its steps. Times are in microseconds."""
 
-    lane: Lane
-    requests: int = 0
-    errors: int = 0
-    refusals: int = 0
-    latency: list[int] = field(default_factory=list)
+    lane: Lane = field(kw_only=True)
     first_token: list[int] = field(default_factory=list)
     requests_at: dict[dt.datetime, int] = field(default_factory=dict)
     first_token_at: dict[dt.datetime, int | None] = field(default_factory=dict)
-
-    @property
-    def error_percent(self) -> float:
-        tried = self.requests - self.refusals
-        return self.errors * 100 / tried if tried else 0.0
-
-    @property
-    def p95(self) -> int | None:
-        return percentile(self.latency, 95)
 
     @property
     def first_token_p50(self) -> int | None:
@@ -44,7 +31,7 @@ class LaneUse:
 
 def lanes(span: Span, *, team_ids: Iterable[uuid.UUID], environment: str) -> list[LaneUse]:
     """Return every lane, fastest first, in one query."""
-    found = {lane.value: LaneUse(lane) for lane in Lane}
+    found = {lane.value: LaneUse(lane=lane) for lane in Lane}
     rows = usage_by_time_and_lane(span.grain, list(team_ids), environment, span.start, span.end)
     for moment, name, requests, errors, refusals, latency, first_token in rows:
         if (lane := found.get(name)) is None:

@@ -65,32 +65,22 @@ def prices_typed(typed: Mapping[str, str], names: Sequence[str]) -> dict[str, tu
     return found
 
 
+def _price(label: str, *, when_empty: str = "") -> forms.DecimalField:
+    return forms.DecimalField(
+        max_digits=12,
+        decimal_places=6,
+        min_value=Decimal(0),
+        required=not when_empty,
+        label=label,
+        help_text=when_empty,
+    )
+
+
 class PriceForm(forms.Form):
-    input = forms.DecimalField(max_digits=12, decimal_places=6, min_value=Decimal(0), label="Input")
-    cached_input = forms.DecimalField(
-        max_digits=12,
-        decimal_places=6,
-        min_value=Decimal(0),
-        required=False,
-        label="Cached input",
-        help_text="Empty: as input.",
-    )
-    output = forms.DecimalField(
-        max_digits=12,
-        decimal_places=6,
-        min_value=Decimal(0),
-        required=False,
-        label="Output",
-        help_text="Empty only for embeddings.",
-    )
-    reasoning = forms.DecimalField(
-        max_digits=12,
-        decimal_places=6,
-        min_value=Decimal(0),
-        required=False,
-        label="Reasoning",
-        help_text="Empty: as output.",
-    )
+    input = _price("Input")
+    cached_input = _price("Cached input", when_empty="Empty: as input.")
+    output = _price("Output", when_empty="Empty only for embeddings.")
+    reasoning = _price("Reasoning", when_empty="Empty: as output.")
     effective_from = forms.DateTimeField(
         required=False,
         label="From (UTC)",
