@@ -48,6 +48,13 @@ class NotFound(Refusal):
     status, code, type = 404, "not_found", "invalid_request_error"
 
 
+class Gone(NotFound):
+    """What was there when it was looked up, and not when a service went to change it."""
+
+    def __init__(self) -> None:
+        super().__init__("It is not there any more: somebody else has just removed it.")
+
+
 class Conflict(Refusal):
     """Somebody else was quicker; the message says what changed."""
 

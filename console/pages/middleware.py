@@ -7,13 +7,14 @@ from http import HTTPStatus
 from pathlib import Path
 from typing import Any
 
+from django.core.exceptions import ObjectDoesNotExist
 from django.db import DataError
 from django.http import HttpRequest, HttpResponse, HttpResponseNotAllowed
 from django.utils.cache import patch_vary_headers
 from whitenoise.middleware import WhiteNoiseMiddleware
 
 from console.core.bodies import TOO_LARGE
-from console.core.errors import BadInput, Refusal, TooLarge
+from console.core.errors import BadInput, Gone, Refusal, TooLarge
 from console.core.ids import request_id, uuid7
 from console.core.roomy import roomy
 from console.pages.views import errors
@@ -117,6 +118,8 @@ class PageMiddleware:
     def process_exception(self, request: HttpRequest, exception: Exception) -> HttpResponse | None:
         if isinstance(exception, Refusal):
             return errors.refused(request, exception)
+        if isinstance(exception, ObjectDoesNotExist):  # views look up with `access`; its service came too late
+            return errors.refused(request, Gone())
         # Fields that a form checks name the character themselves, and keep what was typed. This is for all others.
         if isinstance(exception, DataError) and (field := _field_with_nul(request)):
             name = field.replace("\0", "")

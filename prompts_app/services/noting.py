@@ -13,6 +13,7 @@ from console.core.errors import BadInput
 from console.teams.actors import Actor
 from console.teams.models import ApiKey, Team, User
 from prompts_app import listeners
+from prompts_app.errors import UnknownPrompt
 from prompts_app.models import Label, Prompt, PromptVersion
 from prompts_app.text.plain import check_plain
 
@@ -54,8 +55,14 @@ def check_reason(reason: str) -> str:
 
 
 def locked(prompt: Prompt) -> Prompt:
-    """Return the prompt as it is now, its row ours until commit: writers of one prompt take their turn."""
-    return Prompt.objects.select_for_update(of=("self",)).select_related("team", "head").get(pk=prompt.pk)
+    """Return the prompt as it is now, its row ours until commit: writers of one prompt take their turn.
+
+    UnknownPrompt where it was deleted since it was looked up.
+    """
+    found = Prompt.objects.select_for_update(of=("self",)).select_related("team", "head").get(pk=prompt.pk)
+    if found.deleted_at is not None:
+        raise UnknownPrompt(found.slug)
+    return found
 
 
 def refresh(prompt: Prompt) -> None:

@@ -34,7 +34,8 @@ def give_waiver(*, actor: Actor, prompt: Prompt, partial: Prompt, reason: str) -
 @transaction.atomic
 def end_waiver(*, actor: Actor, waiver: Waiver) -> None:
     """End a waiver: the next version has to include the partial again. What is live stays live."""
-    detail = {"partial": waiver.partial.slug, "reason": waiver.reason}
     prompt = locked(waiver.prompt)
-    Waiver.objects.filter(pk=waiver.pk).delete()
+    waiver = Waiver.objects.select_related("partial").get(pk=waiver.pk)  # of two who end it at once, one is last
+    detail = {"partial": waiver.partial.slug, "reason": waiver.reason}
+    waiver.delete()
     note(actions.WAIVER_ENDED, actor=actor, prompt=prompt, detail=detail)

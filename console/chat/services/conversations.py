@@ -12,6 +12,7 @@ from console.chat import answering
 from console.chat.models import Conversation, Message
 from console.chat.queries import exporting
 from console.core.clock import now
+from console.core.errors import Gone
 from console.teams.callers import Actor
 from console.teams.models import Team, User
 
@@ -31,23 +32,26 @@ def title_from(question: Message) -> str:
     return line[: TITLE_LENGTH - 1].rsplit(" ", 1)[0].rstrip(".,;:") + "…"
 
 
+def _change(conversation: Conversation, **fields: Any) -> Conversation:
+    """Write to a conversation, unless it was deleted since it was looked up: nothing comes back to one that was."""
+    if not Conversation.objects.filter(pk=conversation.pk, deleted_at=None).update(**fields):
+        raise Gone
+    for name, value in fields.items():
+        setattr(conversation, name, value)
+    return conversation
+
+
 def rename(*, conversation: Conversation, title: str) -> Conversation:
     """Give it a title by hand, which no model changes any more."""
-    conversation.title, conversation.is_title_by_hand = " ".join(title.split())[:120], True
-    conversation.save(update_fields=["title", "is_title_by_hand"])
-    return conversation
+    return _change(conversation, title=" ".join(title.split())[:120], is_title_by_hand=True)
 
 
 def pin(*, conversation: Conversation, is_pinned: bool) -> Conversation:
-    conversation.pinned_at = now() if is_pinned else None
-    conversation.save(update_fields=["pinned_at"])
-    return conversation
+    return _change(conversation, pinned_at=now() if is_pinned else None)
 
 
 def archive(*, conversation: Conversation, is_archived: bool) -> Conversation:
-    conversation.archived_at = now() if is_archived else None
-    conversation.save(update_fields=["archived_at"])
-    return conversation
+    return _change(conversation, archived_at=now() if is_archived else None)
 
 
 @transaction.atomic
@@ -62,8 +66,7 @@ def share(*, actor: Actor, conversation: Conversation, is_shared: bool) -> Conve
     """Let the team read along, or stop that."""
     if (conversation.shared_at is not None) == is_shared:
         return conversation
-    conversation.shared_at = now() if is_shared else None
-    conversation.save(update_fields=["shared_at"])
+    _change(conversation, shared_at=now() if is_shared else None)
     action = actions.CONVERSATION_SHARED if is_shared else actions.CONVERSATION_UNSHARED
     record(action, actor=actor, target=conversation)
     return conversation
@@ -72,8 +75,7 @@ def share(*, actor: Actor, conversation: Conversation, is_shared: bool) -> Conve
 @transaction.atomic
 def delete(*, actor: Actor, conversation: Conversation) -> None:
     """Delete a conversation with all it says; what its calls said stays in the log as long as everything there."""
-    conversation.title, conversation.leaf, conversation.deleted_at = "", None, now()
-    conversation.save(update_fields=["title", "leaf", "deleted_at"])
+    _change(conversation, title="", leaf=None, deleted_at=now())
     writing = list(conversation.messages.filter(status=Message.Status.WRITING).values_list("pk", flat=True))
     conversation.messages.all().delete()
     for message_id in writing:

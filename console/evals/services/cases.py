@@ -65,6 +65,7 @@ def create_case(
 def change_case(*, actor: Actor, case: TestCase, **fields: Any) -> TestCase:
     """Change a case. Runs from before do not count for it any more."""
     prompt = locked(case.prompt)
+    case = TestCase.objects.get(pk=case.pk)
     now_is = {name: getattr(case, name) for name in ("name", "variables", "checks", "message", "expected")}
     wanted = _checked({**now_is, **fields})
     if TestCase.objects.filter(prompt=prompt, name=wanted["name"]).exclude(pk=case.pk).exists():
@@ -82,5 +83,7 @@ def change_case(*, actor: Actor, case: TestCase, **fields: Any) -> TestCase:
 @transaction.atomic
 def delete_case(*, actor: Actor, case: TestCase) -> None:
     """Forget a case; what past runs said of it stays."""
-    _note(actions.TEST_CASE_DELETED, actor, case.prompt, case)
-    TestCase.objects.filter(pk=case.pk).delete()
+    prompt = locked(case.prompt)
+    case = TestCase.objects.get(pk=case.pk)
+    _note(actions.TEST_CASE_DELETED, actor, prompt, case)
+    case.delete()

@@ -73,7 +73,7 @@ def change_channel(
 
     A webhook at another host gets a new secret (SEC3), unless whoever sends it there gives one.
     """
-    channel = Channel.objects.select_for_update(of=("self",)).select_related("team").get(pk=channel.pk)
+    channel = _locked(channel)
     before, was = _shown(channel), channel.url
     if name is not None:
         channel.name = _checked_name(name)
@@ -111,10 +111,15 @@ def enable_channel(*, actor: Actor, channel: Channel, enabled: bool) -> Channel:
 @transaction.atomic
 def delete_channel(*, actor: Actor, channel: Channel) -> None:
     """Remove a channel with the list of its deliveries. What was on its way by it goes nowhere."""
+    channel = _locked(channel)
     before, identifier = _shown(channel), channel.pk
     channel.delete()
     channel.pk = identifier
     record(actions.CHANNEL_DELETED, actor=actor, target=channel, team=channel.team, detail={"before": before})
+
+
+def _locked(channel: Channel) -> Channel:
+    return Channel.objects.select_for_update(of=("self",)).select_related("team").get(pk=channel.pk)
 
 
 def _checked_name(name: str) -> str:
