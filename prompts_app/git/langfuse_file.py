@@ -14,6 +14,7 @@ from prompts_app.parameters import KNOWN, check_parameters
 from prompts_app.text.refs import LABEL, LONGEST_SLUG, RESERVED, SLUG
 
 LARGEST = 20 * 1024 * 1024
+LARGEST_SENT = 1_500_000  # over the wire, where somebody waits; the command takes larger files
 _MOST = 20_000
 _REFERENCE = re.compile(r"@@@langfusePrompt:([^@\n]*)@@@")
 _BRACES = re.compile(r"\{\{([^{}]*)\}\}|\{\{")

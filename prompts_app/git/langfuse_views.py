@@ -13,9 +13,8 @@ from console.teams.access import needs, teams_for
 from console.teams.callers import TeamRequest
 from console.teams.models import Team
 from prompts_app.git.langfuse import import_langfuse
+from prompts_app.git.langfuse_file import LARGEST_SENT
 from prompts_app.git.problems import Unreadable
-
-LARGEST = 1_500_000  # what a form may carry; the command takes larger files
 
 
 class _TeamForm(forms.Form):
@@ -36,7 +35,7 @@ class LookForm(_TeamForm):
 
     def clean_file(self) -> Any:
         file = self.cleaned_data["file"]
-        if file.size > LARGEST:
+        if file.size > LARGEST_SENT:
             raise forms.ValidationError("This is more than 1.5 MB; `manage.py prompts import-langfuse` takes it.")
         return file
 
@@ -47,7 +46,7 @@ class LookForm(_TeamForm):
 class MakeForm(_TeamForm):
     """What was looked at travels with the page, so that nothing else is made."""
 
-    text = forms.CharField(strip=False, max_length=LARGEST)
+    text = forms.CharField(strip=False, max_length=LARGEST_SENT)
 
     def raw(self) -> bytes:
         return str(self.cleaned_data["text"]).encode()

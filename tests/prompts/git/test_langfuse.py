@@ -9,9 +9,11 @@ from django.core.files.uploadedfile import SimpleUploadedFile
 from django.core.management import CommandError
 from django.test import Client
 
+from console.audit.models import AuditEvent
 from console.teams.actors import SYSTEM
 from prompts_app.models import Prompt
 from prompts_app.services.labels import set_rule
+from tests import make
 from tests.conftest import Cast
 from tests.prompts.git.git import head, run
 
@@ -115,6 +117,45 @@ def test_the_page_looks_first_and_makes_then(cast: Cast, client: Client) -> None
     assert wrong.status_code == 422 and "not JSON" in wrong.content.decode()
     # A team somebody may not build in cannot be chosen.
     assert client.post(page, {"team": "team-b", "text": json.dumps(FILE), "make": "1"}).status_code == 422
+
+
+def test_programs_import_it(cast: Cast, client: Client) -> None:
+    """As a text or as a file; with `dry_run` nothing is made. What is wrong names the field it was sent in."""
+    key = make.make_key(cast.team_a, owner=cast.alice, scopes=["prompts:write"])[1]
+
+    def send(sent: dict[str, Any], text: str = key, **more: Any) -> Any:
+        return client.post("/api/prompts/import/", sent, headers={"Authorization": f"Bearer {text}"}, **more)
+
+    def typed(content: str, **fields: Any) -> Any:
+        return send({"team": "team-a", "content": content} | fields, content_type="application/json")
+
+    looked = typed(json.dumps(FILE), dry_run=True)
+    assert looked.status_code == 200, looked.text
+    first = looked.json()["made"][0]
+    assert (first["ref"], first["title"], first["is_new"]) == ("house-style@1", "House Style v1", True)
+    assert "+Brief." in first["diff"] and not Prompt.objects.exists()
+    made = send({"team": "team-a", "file": SimpleUploadedFile("p.json", json.dumps(FILE).encode())})
+    assert made.status_code == 201 and made.json() == looked.json() and Prompt.objects.count() == 4
+    assert "movie-critic:staging → 2" in made.json()["labels"] and made.json()["notes"]
+    made_by = AuditEvent.objects.filter(action="prompt.created").values_list("actor_kind", flat=True)
+    assert list(made_by) == ["key"] * 4
+    again = typed(json.dumps(FILE))
+    assert (again.status_code, again.json()["made"], again.json()["already"]) == (200, [], 5)
+    unreadable = typed(json.dumps([entry("a", "@@@langfusePrompt:name=nowhere|label=production@@@")]))
+    assert "names no text prompt" in unreadable.json()["error"]["message"]
+    empty = send({"team": "team-a", "file": SimpleUploadedFile("p.json", b"[]")})
+    large = send({"team": "team-a", "file": SimpleUploadedFile("p.json", b" " * 1_500_001)})
+    for wrong, param in (
+        (typed("["), "content"),
+        (unreadable, "content"),
+        (empty, "file"),
+        (large, "file"),
+        (typed("[]", label="x"), "label"),
+    ):
+        assert (wrong.status_code, wrong.json()["error"]["param"]) == (400, param), wrong.text
+    assert typed("[]", team="team-b").status_code == 404
+    reading = make.make_key(cast.team_a, owner=cast.alice, scopes=["usage:read"])[1]
+    assert send({"team": "team-a", "content": "[]"}, reading, content_type="application/json").status_code == 403
 
 
 def test_what_no_file_of_theirs_says_breaks_nothing(cast: Cast, client: Client) -> None:

@@ -2,7 +2,7 @@
 
 from django.urls import path, re_path
 
-from console.api.manage.prompts import git, labels, library, reviews, schedules, testing, versions
+from console.api.manage.prompts import git, labels, langfuse, library, reviews, schedules, testing, versions
 
 _BELOW = "prompts/<path:slug>/-/"
 _SCHEDULE = f"{_BELOW}tests/schedules/<uuid:pk>/"
@@ -13,6 +13,7 @@ urlpatterns = [
     path("prompts/git/test/", git.GitTest.as_view(), name="test_prompts_git"),
     path("prompts/git/sync/", git.GitSyncNow.as_view(), name="sync_prompts_git"),
     path("prompts/git/syncs/", git.GitSyncs.as_view(), name="prompts_git_syncs"),
+    path("prompts/import/", langfuse.Import.as_view(), name="import_prompts"),
     path("prompts/rules/", labels.Rules.as_view(), name="label_rules"),
     path("prompts/reviews/", reviews.AllReviews.as_view(), name="reviews"),
     path(f"{_BELOW}versions/", versions.Versions.as_view(), name="prompt_versions"),
