@@ -139,6 +139,9 @@ FURTHER_IN: dict[tuple[str, str], int | tuple[int, ...]] = {
     **dict.fromkeys(
         [("api:cancel_batch", "POST"), ("api:rerun_batch", "POST"), ("api:download_batch_file", "GET")], (403, 404)
     ),
+    # Answers of the playground are rated by whoever asked, and a profile is a person's.
+    **dict.fromkeys([("api:rate_answer", "PUT"), ("api:rate_answer", "DELETE")], 404),
+    ("api:me", "PATCH"): 403,
     # Members see their own runs only, what a run said is for who may read content, and people decide, if they may.
     **{(f"api:{name}", "GET"): 404 for name in ("run", "compare_runs", "approval")},
     **{(f"api:{name}", "GET"): (403, 404) for name in ("run_questions",)},
@@ -261,6 +264,7 @@ FACTORIES: dict[str, Any] = {
     **dict.fromkeys(("api:message", "api:stop_answer", "api:regenerate_answer"), lambda cast: _pk(_message(cast))),
     **dict.fromkeys(("api:edit_message", "api:show_branch", "api:feedback"), lambda cast: _pk(_message(cast))),
     **dict.fromkeys(("api:audit_event", "api:audit_event_content"), _record),
+    "api:rate_answer": lambda cast: {"reference": _record(cast)["reference"]},
 }
 
 

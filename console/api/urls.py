@@ -7,6 +7,7 @@ urlpatterns = [
     path("", include(f"console.api.manage.{area}"))
     for area in (
         "teams",
+        "people",
         "keys",
         "sessions",
         "catalog",
@@ -19,6 +20,7 @@ urlpatterns = [
         "chat.urls",
         "widgets",
         "batches",
+        "playground",
         "quotas",
         "alerts",
         "usage",

@@ -11,22 +11,23 @@ from console.teams.callers import Actor
 from console.teams.models import Team
 
 
-@transaction.atomic
-def rate(*, actor: Actor, request: str, says: str) -> None:
-    """Put a line in the log: good, bad, or nothing any more. Only of one's own calls in the playground."""
-    line = _line(actor, request)
-    if line is None:
+def answer_for(actor: Actor, reference: str) -> AuditEvent:
+    """Return the call in the playground that `req_…` names. Everybody rates their own."""
+    lines = AuditEvent.objects.filter(type=EventType.PLAYGROUND, actor_id=actor.id)
+    identifier = parse_request_id(reference)
+    answer = lines.filter(pk=identifier).first() if identifier else None
+    if answer is None:
         raise NotFound("There is no such answer of yours. Run it again, then rate it.")
+    return answer
+
+
+@transaction.atomic
+def rate(*, actor: Actor, answer: AuditEvent, says: str) -> None:
+    """Put a line in the log: good, bad, or nothing any more."""
     record(
         actions.ANSWER_RATED,
         actor=actor,
-        target_name=request_id(line.pk),
-        team=Team.objects.filter(pk=line.team_id).first() if line.team_id else None,
-        detail={"answer": says or "not rated", "model": line.model, "prompt": line.prompt},
+        target_name=request_id(answer.pk),
+        team=Team.objects.filter(pk=answer.team_id).first() if answer.team_id else None,
+        detail={"answer": says or "not rated", "model": answer.model, "prompt": answer.prompt},
     )
-
-
-def _line(actor: Actor, request: str) -> AuditEvent | None:
-    lines = AuditEvent.objects.filter(type=EventType.PLAYGROUND, actor_id=actor.id)
-    identifier = parse_request_id(request)
-    return lines.filter(pk=identifier).first() if identifier else None

@@ -105,7 +105,8 @@ def rate(request: TeamRequest) -> HttpResponse:
     set_up = finding.chosen(request, typed)
     says = request.POST.get("do", "")
     says = says if says in RATINGS and says != set_up.rating else ""
-    rating.rate(actor=request.caller.actor, request=set_up.request, says=says)
+    actor = request.caller.actor
+    rating.rate(actor=actor, answer=rating.answer_for(actor, set_up.request), says=says)
     set_up = replace(set_up, rating=says)
     if is_htmx(request):
         return render(request, "playground/_ratings.html", {"set_up": set_up})

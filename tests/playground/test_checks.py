@@ -117,6 +117,25 @@ def test_a_reader_rates_their_own_answers(live: World, upstream: Upstream) -> No
         assert rate(client, "good", **{"a-request": request}).status_code == 404
     assert lines.all().count() == 3
 
+    def over_the_api(client: Client, method: str, request: str, body: object = None, **headers: str) -> Any:
+        return client.generic(
+            method, f"/api/playground/answers/{request}/rating/", json.dumps(body or {}), "application/json",
+            headers=headers,
+        )  # fmt: skip
+
+    rated = over_the_api(bob, "PUT", requests["b"], {"rating": "bad"})
+    assert (rated.status_code, rated.json()) == (200, {"request_id": requests["b"], "rating": "bad"})
+    assert over_the_api(bob, "DELETE", requests["b"]).status_code == 204
+    by_api = [(line.target, json.loads(line.detail)["answer"], line.actor) for line in lines.all()[3:]]
+    assert by_api == [(requests["b"], says, str(live.cast.bob)) for says in ("bad", "not rated")]
+    odd = over_the_api(bob, "PUT", requests["b"], {"rating": "fair"})
+    assert (odd.status_code, odd.json()["error"]["param"]) == (400, "rating")
+    for client, request in ((dora, requests["b"]), (bob, "req_x"), (bob, "0" * 32)):
+        assert over_the_api(client, "PUT", request, {"rating": "good"}).status_code == 404
+    bearer = {"Authorization": f"Bearer {live.cast.kim_text}"}
+    assert over_the_api(Client(), "PUT", requests["b"], {"rating": "good"}, **bearer).status_code == 404
+    assert lines.all().count() == 5
+
 
 def test_it_says_which_answer_a_test_expects(world: World) -> None:
     alice = signed_in(world.cast.alice)

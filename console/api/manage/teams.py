@@ -1,10 +1,8 @@
-"""Teams, their members and invitations; the people of the installation."""
+"""Who is calling; teams, their members and invitations."""
 
 import uuid
 from typing import Any
 
-from django.conf import settings
-from django.db import transaction
 from django.http import Http404
 from django.urls import path
 from drf_spectacular.utils import extend_schema
@@ -12,9 +10,12 @@ from rest_framework import serializers
 from rest_framework.response import Response
 
 from console.api.manage.base import Endpoint, Strict, listed
+from console.core.errors import NotAllowed
 from console.teams import access
-from console.teams.models import Invitation, Membership, Role, Team, User
-from console.teams.services import invitations, people, sign_in, teams
+from console.teams.callers import Caller, caller_for_session
+from console.teams.models import Invitation, Membership, Role, Team
+from console.teams.services import invitations, teams
+from console.teams.services.profile import change_profile
 
 
 class TeamSerializer(serializers.ModelSerializer[Team]):
@@ -71,26 +72,20 @@ class SentInvitationSerializer(InvitationSerializer):
         fields = [*InvitationSerializer.Meta.fields, "link"]
 
 
-class PersonSerializer(serializers.ModelSerializer[User]):
-    is_operator = serializers.BooleanField(source="is_superuser")
-
-    class Meta:
-        model = User
-        fields = ["id", "email", "name", "is_active", "is_operator", "created_at", "last_login"]
-
-
-class PersonChangeSerializer(Strict):
-    name = serializers.CharField(max_length=120, required=False)
-    is_active = serializers.BooleanField(required=False)
-    is_operator = serializers.BooleanField(required=False)
-
-
 class MeSerializer(serializers.Serializer[Any]):
     kind = serializers.CharField(help_text="user or key")
     id = serializers.UUIDField()
     name = serializers.CharField()
     is_operator = serializers.BooleanField()
     teams = serializers.DictField(help_text="Rights by team slug.")
+    shortcuts_enabled = serializers.BooleanField(allow_null=True, help_text="Of a person; null for a key.")
+
+
+class MeChangeSerializer(Strict):
+    name = serializers.CharField(
+        max_length=120, required=False, allow_blank=True, help_text="Empty: the e-mail address."
+    )
+    shortcuts_enabled = serializers.BooleanField(required=False, help_text="Whether single letters act.")
 
 
 class Me(Endpoint):
@@ -98,7 +93,25 @@ class Me(Endpoint):
 
     @extend_schema(tags=["teams"], summary="Who is calling, and what they may do", responses=MeSerializer)
     def get(self, request: Any) -> Response:
-        caller = self.caller
+        return self.shown(self.caller)
+
+    @extend_schema(
+        tags=["teams"], summary="Change one's own profile", request=MeChangeSerializer, responses=MeSerializer
+    )
+    def patch(self, request: Any) -> Response:
+        person = self.caller.user
+        if person is None:
+            raise NotAllowed("Only a person has a profile; a key has none.", code="person_required")
+        given = self.read(MeChangeSerializer)
+        change_profile(
+            actor=self.actor,
+            user=person,
+            name=given.get("name", person.name),
+            shortcuts_enabled=given.get("shortcuts_enabled", person.shortcuts_enabled),
+        )
+        return self.shown(caller_for_session(request._request))
+
+    def shown(self, caller: Caller) -> Response:
         named = {team.pk: team.slug for team in access.teams_for(caller)}
         rights = {slug: sorted(caller.rights.get(pk, ())) for pk, slug in named.items()}
         actor = caller.actor
@@ -108,6 +121,7 @@ class Me(Endpoint):
             "name": actor.name,
             "is_operator": caller.is_operator,
             "teams": rights,
+            "shortcuts_enabled": caller.user.shortcuts_enabled if caller.user else None,
         }
         return Response(MeSerializer(said).data)
 
@@ -245,61 +259,6 @@ class OneInvitation(Endpoint):
         return Response(status=204)
 
 
-class People(Endpoint):
-    needs = access.OPERATOR
-
-    @extend_schema(
-        operation_id="list_people", tags=["people"], summary="List people", responses=listed(PersonSerializer)
-    )
-    def get(self, request: Any) -> Response:
-        return self.page(access.people_for(self.caller), PersonSerializer)
-
-
-class OnePerson(Endpoint):
-    needs = access.OPERATOR
-
-    @extend_schema(tags=["people"], summary="Show a person", responses=PersonSerializer)
-    def get(self, request: Any, pk: uuid.UUID) -> Response:
-        return Response(PersonSerializer(access.person_for(self.caller, pk)).data)
-
-    @extend_schema(
-        tags=["people"],
-        summary="Rename, disable, enable or make an operator",
-        request=PersonChangeSerializer,
-        responses=PersonSerializer,
-    )
-    def patch(self, request: Any, pk: uuid.UUID) -> Response:
-        person = access.person_for(self.caller, pk)
-        given = self.read(PersonChangeSerializer)
-        if "is_operator" in given:
-            self.ask_again("say who is an operator", of_keys_too=True)
-        with transaction.atomic():
-            if "name" in given:
-                person = people.rename_person(actor=self.actor, user=person, name=given["name"])
-            if "is_operator" in given:
-                person = people.set_operator(actor=self.actor, user=person, is_operator=given["is_operator"])
-            if "is_active" in given and given["is_active"] != person.is_active:
-                change = people.enable_person if given["is_active"] else people.disable_person
-                person = change(actor=self.actor, user=person)
-        return Response(PersonSerializer(person).data)
-
-
-class SignInLinkSerializer(serializers.Serializer[Any]):
-    link = serializers.CharField(help_text="Signs the person in once, within 24 hours. Shown once.")
-
-
-class SignInLinks(Endpoint):
-    needs = access.OPERATOR
-
-    @extend_schema(
-        tags=["people"], summary="Make a one-time sign-in link", request=None, responses={201: SignInLinkSerializer}
-    )
-    def post(self, request: Any, pk: uuid.UUID) -> Response:
-        self.ask_again("make a link that signs somebody in", of_keys_too=True)
-        _, token = sign_in.make_sign_in_link(actor=self.actor, user=access.person_for(self.caller, pk))
-        return Response({"link": f"{settings.BASE_URL}/sign-in/{token}/"}, status=201)
-
-
 urlpatterns = [
     path("me/", Me.as_view(), name="me"),
     path("teams/", Teams.as_view(), name="teams"),
@@ -308,7 +267,4 @@ urlpatterns = [
     path("teams/<slug:slug>/members/<uuid:pk>/", OneMember.as_view(), name="member"),
     path("teams/<slug:slug>/invitations/", Invitations.as_view(), name="invitations"),
     path("teams/<slug:slug>/invitations/<uuid:pk>/", OneInvitation.as_view(), name="invitation"),
-    path("people/", People.as_view(), name="people"),
-    path("people/<uuid:pk>/", OnePerson.as_view(), name="person"),
-    path("people/<uuid:pk>/sign-in-link/", SignInLinks.as_view(), name="sign_in_link"),
 ]

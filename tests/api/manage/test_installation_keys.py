@@ -103,6 +103,31 @@ def test_operators_and_links_are_for_people_who_just_signed_in(cast: Cast, key: 
     assert send(Client(), "PATCH", person, {"name": "Robert"}, key).json()["name"] == "Robert"
 
 
+def test_people_are_created_by_operators_and_such_keys(cast: Cast, key: str) -> None:
+    stale, recent = as_user(cast.operator), as_user(cast.operator, recently=True)
+    nina = {"email": "Nina@Example.com", "name": "Nina"}
+    assert send(stale, "POST", "people/", nina).json()["error"]["code"] == "reauthentication_required"
+    assert send(as_user(cast.alice, recently=True), "POST", "people/", nina).status_code == 403
+    made = send(recent, "POST", "people/", nina)
+    assert (made.status_code, made.json()["email"], made.json()["is_operator"]) == (201, "nina@example.com", False)
+    assert send(recent, "POST", f"people/{made.json()['id']}/sign-in-link/").status_code == 201
+    for body, status, param in (
+        (nina, 409, "email"),
+        ({"email": "nobody", "name": "N"}, 400, "email"),
+        ({"email": "n@example.com"}, 400, "name"),
+        (nina | {"password": "x"}, 400, "password"),
+    ):
+        refused = send(recent, "POST", "people/", body)
+        assert (refused.status_code, refused.json()["error"]["param"]) == (status, param), refused.text
+    otto = {"email": "otto@example.com", "name": "Otto", "is_operator": True}
+    assert send(Client(), "POST", "people/", otto, key).json()["error"]["code"] == "person_required"
+    assert send(Client(), "POST", "people/", otto | {"is_operator": False}, key).status_code == 201
+    assert send(recent, "POST", "people/", otto | {"email": "oda@example.com"}).json()["is_operator"] is True
+    lines = AuditEvent.objects.filter(action="user.created").order_by("id")
+    said = [(line.target, line.actor_kind) for line in lines if not line.target.endswith("@x")][-3:]
+    assert said == [("nina@example.com", "user"), ("otto@example.com", "key"), ("oda@example.com", "user")]
+
+
 def test_it_ends_with_the_operators_rights(cast: Cast, key: str) -> None:
     olga = Actor("user", cast.operator.pk, "Olga")
     people.set_operator(actor=olga, user=cast.bob, is_operator=True)

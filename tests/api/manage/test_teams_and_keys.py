@@ -53,7 +53,17 @@ def test_another_team_looks_like_none(program, cast):
 
 def test_it_says_who_calls(program, cast):
     said = program("GET", "me/").json()
-    assert said["kind"] == "key" and "manage_keys" in said["teams"]["team-a"]
+    assert said["kind"] == "key" and "manage_keys" in said["teams"]["team-a"] and said["shortcuts_enabled"] is None
+    refused = program("PATCH", "me/", {"name": "Mallory"})
+    assert (refused.status_code, refused.json()["error"]["code"]) == (403, "person_required")
+    bob = Client()
+    bob.force_login(cast.bob, backend="allauth.account.auth_backends.AuthenticationBackend")
+    changed = bob.patch("/api/me/", {"name": " Robert ", "shortcuts_enabled": False}, content_type="application/json")
+    assert (changed.json()["name"], changed.json()["shortcuts_enabled"]) == ("Robert", False), changed.text
+    assert bob.patch("/api/me/", {"name": "Bob"}, content_type="application/json").json()["shortcuts_enabled"] is False
+    assert AuditEvent.objects.filter(action="user.changed", actor_id=cast.bob.pk).count() == 2
+    wrong = bob.patch("/api/me/", {"is_operator": True}, content_type="application/json")
+    assert (wrong.status_code, wrong.json()["error"]["param"]) == (400, "is_operator")
 
 
 def test_it_creates_shows_once_and_revokes_a_key(program, cast):
