@@ -256,7 +256,7 @@ FACTORIES: dict[str, Any] = {
         lambda cast: _pk(_review(cast)),
     ),
     "api:prompt_waiver": lambda cast: _pk(_waiver(cast)),
-    "api:test_case": lambda cast: _pk(_test_case(cast)),
+    **dict.fromkeys(("api:test_case", "api:check_answer"), lambda cast: _pk(_test_case(cast))),
     **dict.fromkeys(("api:test_run", "api:test_results", "api:stop_test_run"), lambda cast: _pk(_test_run(cast))),
     **dict.fromkeys(
         ("api:conversation", "api:messages", "api:export_conversation"), lambda cast: _pk(_conversation(cast))

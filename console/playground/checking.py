@@ -14,6 +14,7 @@ from console.gateway import pipeline
 from console.gateway.asks import make_ask
 from console.gateway.identity import PersonIdentity
 from console.gateway.operations import OPERATIONS
+from console.gateway.refusing import Identify
 from console.playground.asking import ROUTE, SURFACE, model_of
 from console.playground.bench import Bench, SetUp
 from console.teams.callers import TeamRequest
@@ -23,7 +24,7 @@ from console.teams.models import Team
 @dataclass(frozen=True, slots=True)
 class Row:
     title: str
-    verdicts: tuple[Verdict, ...]
+    verdicts: list[Verdict]
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,21 +39,27 @@ class Checked:
 async def check(request: TeamRequest, case: TestCase, bench: Bench, team: Team) -> Checked:
     """Return what every check says of every answer; all are asked at once."""
     answered = [one for one in bench.set_ups if one.answer and one.model]
-    asked = [
-        verdict_on(spec, case.expected, set_up.answer, _asking(request, set_up, team))
-        for spec in case.checks
-        for set_up in answered
-    ]
-    said = await asyncio.gather(*asked)
-    width = len(answered)
-    rows = [Row(title_of(spec), tuple(said[at * width : (at + 1) * width])) for at, spec in enumerate(case.checks)]
+    columns = await asyncio.gather(
+        *(verdicts(case, set_up.answer, _asking(request, set_up, team)) for set_up in answered)
+    )
+    rows = [Row(title_of(spec), said) for spec, *said in zip(case.checks, *columns, strict=True)]
     return Checked(case, tuple(one.name for one in answered), tuple(rows))
+
+
+async def verdicts(case: TestCase, answer: str, ask: AskModel) -> list[Verdict]:
+    """Return what each check of a case says of one answer."""
+    return await asyncio.gather(*(verdict_on(spec, case.expected, answer, ask) for spec in case.checks))
 
 
 def _asking(request: TeamRequest, set_up: SetUp, team: Team) -> AskModel:
     """Return how a check asks: as the person, for the team, in the environment of the set-up."""
     assert request.caller.user is not None
     identify = PersonIdentity(request.caller.user.pk, team.pk, model_of(set_up)[1])
+    return asking(identify, route=ROUTE, client_address=request.client_address)
+
+
+def asking(identify: Identify, *, route: str, client_address: str) -> AskModel:
+    """Return how a check asks a model in somebody's name: by calls of the playground."""
 
     async def ask(operation: str, body: dict[str, Any]) -> bytes:
         identifier = uuid7()
@@ -64,8 +71,8 @@ def _asking(request: TeamRequest, set_up: SetUp, team: Team) -> AskModel:
             at=time_of(identifier),
             type="playground",
             surface=SURFACE,
-            route=ROUTE,
-            client_address=request.client_address,
+            route=route,
+            client_address=client_address,
         )
         return await pipeline.answer(await pipeline.open_call(identify, wanted))
 

@@ -72,6 +72,33 @@ def test_it_holds_the_answers_to_a_case(live: World, upstream: Upstream) -> None
     assert "<html" not in piece and "Checks on the answer" in piece and "Curt." in piece
     assert "Checks on" not in bob.post("/playground/checks/", form, headers=HTMX).content.decode()
 
+    # Programs send the answer; the judge is asked as who sends it.
+    url = f"/api/prompts/support/answer/-/tests/cases/{case.pk}/check/"
+    key = make.make_key(live.cast.team_a, owner=live.cast.alice, scopes=["models:call"])[1]
+
+    def send(body: dict[str, Any], client: Client | None = None) -> Any:
+        headers = {} if client else {"Authorization": f"Bearer {key}"}
+        return (client or Client()).post(url, json.dumps(body), content_type="application/json", headers=headers)
+
+    upstream.enqueue(completion('{"pass": false, "reason": "Curt."}'))
+    said = send({"answer": "Sorry."})
+    assert said.json() == {
+        "passed": False,
+        "verdicts": [
+            {"title": "Contains: Sorry", "passed": True, "reason": "", "was_made": True},
+            {"title": "A model judges: Kind <b>?", "passed": False, "reason": "Curt.", "was_made": True},
+        ],
+    }, said.text
+    upstream.enqueue(completion('{"pass": true, "reason": "Kind."}'))
+    assert send({"answer": "Sorry.", "environment": "sandbox"}, bob).json()["passed"] is True
+    newest = AuditEvent.objects.filter(type="playground", status="ok").order_by("-id")[:2]
+    asked_by = [(line.actor_kind, line.environment, line.route) for line in newest]
+    assert asked_by == [("user", "sandbox", url), ("key", "production", url)]
+    for wrong, status, param in (({}, 400, "answer"), ({"answer": "x", "environment": "sandbox"}, 403, None)):
+        refused = send(wrong)
+        assert (refused.status_code, refused.json()["error"]["param"]) == (status, param)
+    assert send({"answer": "x"}, signed_in(live.cast.charlie)).status_code == 404
+
 
 def test_cases_are_their_teams_alone(world: World) -> None:
     case = case_of(world, [{"kind": "contains", "value": "secret plan"}])

@@ -69,11 +69,12 @@ class Endpoint(APIView):
     def client_address(self) -> str:
         return getattr(self.request._request, "client_address", "")
 
-    def identify(self, team: Team, *, what: str) -> Identify:
-        """Return in whose name a team's call is made: a person's in production, a key's as that key may call."""
+    def identify(self, team: Team, *, what: str, environment: str | None = None) -> Identify:
+        """Return in whose name a team's call is made: a person's, or a key's as that key may call."""
         check_caller(self.actor, team, what=what)
+        environment = self.environment(environment)
         if self.caller.user is not None:
-            return PersonIdentity(self.caller.user.pk, team.pk, Environment.PRODUCTION)
+            return PersonIdentity(self.caller.user.pk, team.pk, environment)
         assert self.caller.key_id is not None
         return StartedByKey(self.caller.key_id, self.client_address, now())
 

@@ -9,9 +9,15 @@ from rest_framework.response import Response
 
 from console.api.manage.base import Strict, listed
 from console.api.manage.prompts.base import PromptEndpoint
+from console.core.connections import let_go
 from console.evals import access
+from console.evals.checks import title_of
 from console.evals.models import TestCase, TestResult, TestRun
 from console.evals.services import cases, runs
+from console.gateway import sync
+from console.playground import checking
+from console.teams.access import denied
+from console.teams.models import Environment
 from prompts_app.models import Prompt
 
 
@@ -30,6 +36,25 @@ class TestCaseSerializer(serializers.ModelSerializer[TestCase]):
     class Meta:
         model = TestCase
         fields = ("id", "name", "variables", "message", "expected", "checks", "changed_by_name", "changed_at")
+
+
+class TestCaseAnswerSerializer(Strict):
+    answer = serializers.CharField(max_length=100_000, allow_blank=True, trim_whitespace=False)
+    environment = serializers.ChoiceField(
+        Environment.choices, required=False, help_text="Where checks ask models: production unless given; a key's own."
+    )
+
+
+class TestVerdictSerializer(serializers.Serializer[Any]):
+    title = serializers.CharField()
+    passed = serializers.BooleanField()
+    reason = serializers.CharField()
+    was_made = serializers.BooleanField(help_text="False where the check could not be made, which is no pass.")
+
+
+class TestVerdictsSerializer(serializers.Serializer[Any]):
+    passed = serializers.BooleanField(help_text="Whether all did.")
+    verdicts = TestVerdictSerializer(many=True)
 
 
 class TestRunStartSerializer(Strict):
@@ -114,6 +139,35 @@ class OneCase(TestEndpoint):
     def delete(self, request: Any, slug: str, pk: uuid.UUID) -> Response:
         cases.delete_case(actor=self.actor, case=access.case_for(self.prompt(slug, "edit"), pk))
         return Response(status=204)
+
+
+class CheckAnswer(TestEndpoint):
+    needs = "use_models"
+    calls_out = True
+
+    @extend_schema(
+        operation_id="check_answer",
+        tags=["prompts"],
+        summary="Hold an answer to the checks of a test, as the playground does; nothing is kept",
+        description="Checks that ask a model are calls of the caller's for the prompt's team.",
+        request=TestCaseAnswerSerializer,
+        responses=TestVerdictsSerializer,
+    )
+    def post(self, request: Any, slug: str, pk: uuid.UUID) -> Response:
+        case = access.case_for(self.prompt(slug), pk)
+        team = case.prompt.team
+        if not self.caller.may("use_models", team.pk):
+            raise denied(team)
+        given = self.read(TestCaseAnswerSerializer)
+        identify = self.identify(team, what="check", environment=given.get("environment"))
+        ask = checking.asking(identify, route=request.path, client_address=self.client_address)
+        let_go()
+        said = sync.run(checking.verdicts(case, given["answer"], ask))
+        rows = [
+            {"title": title_of(spec), "passed": one.passed, "reason": one.reason, "was_made": one.was_made}
+            for spec, one in zip(case.checks, said, strict=True)
+        ]
+        return Response({"passed": all(one.passed for one in said), "verdicts": rows})
 
 
 class Runs(TestEndpoint):

@@ -34,6 +34,7 @@ urlpatterns = [
     path(f"{_BELOW}waivers/<uuid:pk>/", reviews.OneWaiver.as_view(), name="prompt_waiver"),
     path(f"{_BELOW}tests/cases/", testing.Cases.as_view(), name="test_cases"),
     path(f"{_BELOW}tests/cases/<uuid:pk>/", testing.OneCase.as_view(), name="test_case"),
+    path(f"{_BELOW}tests/cases/<uuid:pk>/check/", testing.CheckAnswer.as_view(), name="check_answer"),
     path(f"{_BELOW}tests/runs/", testing.Runs.as_view(), name="test_runs"),
     path(f"{_BELOW}tests/runs/<uuid:pk>/", testing.OneRun.as_view(), name="test_run"),
     path(f"{_BELOW}tests/runs/<uuid:pk>/results/", testing.Results.as_view(), name="test_results"),
