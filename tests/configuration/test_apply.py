@@ -1,5 +1,6 @@
 """manage.py apply: diff, all or nothing, audited, every problem named with its line and field."""
 
+import datetime as dt
 import json
 from io import StringIO
 from pathlib import Path
@@ -12,12 +13,16 @@ from django.core.management import CommandError, call_command
 
 from console.audit.models import AuditEvent, Epoch
 from console.catalog.models import Alias, ModelVersion, Pin, PinMove, Price, Provider
+from console.core.clock import now
 from console.core.crypto import decrypt
 from console.pages.configuration.apply import parse
 from console.pages.configuration.document import Unusable
+from console.pages.configuration.export import export
 from console.pages.configuration.shape import json_schema
 from console.teams.access import rights_of
-from console.teams.models import Membership, Team, User
+from console.teams.actors import SYSTEM
+from console.teams.models import ApiKey, Membership, Team, User
+from console.teams.services.keys import revoke_key, rotate_key
 from tests import make
 from usage_app.models import Quota
 
@@ -188,6 +193,22 @@ def test_it_finds_a_key_by_its_name(run: Any) -> None:
     key, _ = make.make_key(team, "help-app")
     run("teams:\n  - slug: support\n    quotas:\n      - {metric: requests, window: day, limit: 5, key: help-app}\n")
     assert Quota.objects.get().key == key
+
+    # Of a line of keys the last has the name, and the line one quota; another key of that name is another.
+    text = "teams:\n  - slug: support\n    quotas:\n      - {metric: requests, window: day, limit: 7, key: help-app}\n"
+    between, _ = rotate_key(actor=SYSTEM, key=key, overlap=dt.timedelta(days=7))
+    last, _ = rotate_key(actor=SYSTEM, key=between)
+    run(text)
+    assert [(one.key, one.limit) for one in Quota.objects.all()] == [(key, 7)]
+    ApiKey.objects.filter(pk=key.pk).update(expires_at=now())
+    assert "= quota     requests per day of support, key help-app" in run(text)
+    revoke_key(actor=SYSTEM, key=last)
+    other, _ = make.make_key(team, "help-app")
+    run(text)
+    assert {one.key for one in Quota.objects.all()} == {key, other}
+    written = export()
+    assert written.count("key: help-app") == 1, "only that of the key which lives"
+    assert "a quota of the key 'help-app' in support, which has ended." in written
 
 
 def test_it_reads_a_secret_from_a_file_beside_it(run: Any, tmp_path: Path) -> None:

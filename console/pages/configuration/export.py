@@ -14,11 +14,13 @@ from console.pages.configuration import export_agents, export_knowledge
 from console.pages.configuration.document import LARGEST
 from console.pages.configuration.export_knowledge import Beside
 from console.pages.configuration.export_yaml import written
+from console.pages.configuration.keys import named_keys
 from console.pages.configuration.plan_pins import AROUND, state_of
 from console.pages.configuration.plan_providers import NUMBERS
 from console.teams.actors import Actor
 from console.teams.models import ApiKey, Environment, Team
 from usage_app.models import Metric, Quota
+from usage_app.sql.counters import key_line
 
 ACTOR = Actor(kind="system", id=None, name="manage.py export")
 _ROOM_FOR_THE_REST = 100_000  # of a file with documents: collections without them, and the notes at the end
@@ -157,9 +159,7 @@ def _teams(left_out: list[str]) -> list[dict[str, Any]]:
     quotas: dict[Any, list[Quota]] = {}
     for quota in Quota.objects.select_related("key").order_by("metric", "window", "id"):
         quotas.setdefault(quota.team_id, []).append(quota)
-    names: dict[tuple[Any, str], int] = {}
-    for team_id, name in ApiKey.objects.filter(revoked_at=None).values_list("team_id", "name"):
-        names[team_id, name] = names.get((team_id, name), 0) + 1
+    named = named_keys(team__in=teams)
     rows = []
     for team in teams:
         row: dict[str, Any] = {"slug": team.slug, "name": team.name}
@@ -168,12 +168,28 @@ def _teams(left_out: list[str]) -> list[dict[str, Any]]:
         row["aliases"] = sorted(alias.name for alias in team.aliases.all())
         row["quotas"] = []
         for quota in quotas.get(team.pk, []):
-            if quota.key and names.get((team.pk, quota.key.name)) != 1:
-                left_out.append(f"a quota of the key {quota.key.name!r} in {team.slug}, whose name is not unique.")
-                continue
-            row["quotas"].append(_quota(quota))
+            limit = _quota(quota)
+            if quota.key and (why := _unnamed(quota.key, named.get((team.slug, quota.key.name), []))):
+                left_out.append(f"a quota of the key {quota.key.name!r} in {team.slug}, {why}.")
+            elif limit.keys() & {"key"} and any(_is_same(limit, other) for other in row["quotas"]):
+                left_out.append(f"a second quota of the key {limit['key']!r} in {team.slug}.")
+            else:
+                row["quotas"].append(limit)
         rows.append({name: value for name, value in row.items() if value != []})
     return rows
+
+
+def _unnamed(key: ApiKey, named: list[ApiKey]) -> str:
+    """Return why a file cannot name a key by its name; nothing where the one of this name is it, or replaced it."""
+    line = key_line(key.pk)
+    if not any(other.pk in line for other in named):
+        return "which has ended"
+    return "whose name is not unique" if len(named) > 1 else ""
+
+
+def _is_same(limit: dict[str, Any], other: dict[str, Any]) -> bool:
+    """Say whether two quotas are of one thing in one window: a key's, and one of the key that replaced it."""
+    return all(limit.get(name) == other.get(name) for name in ("key", "metric", "window", "purpose"))
 
 
 def _quota(quota: Quota) -> dict[str, Any]:

@@ -10,6 +10,7 @@ from console.catalog.models import Alias
 from console.catalog.services import aliases as alias_services
 from console.pages.configuration.document import Place
 from console.pages.configuration.forms import Entry
+from console.pages.configuration.keys import named_keys
 from console.pages.configuration.steps import FieldChange, Ref, Step, differences, drop, shown
 from console.teams.models import ApiKey, Membership, Role, Team, User
 from console.teams.services import people as people_services
@@ -17,6 +18,7 @@ from console.teams.services import teams as team_services
 from usage_app.models import Metric, Mode, Purpose, Quota
 from usage_app.scopes import Subject, subjects_of
 from usage_app.services import quotas as quota_services
+from usage_app.sql.counters import key_line
 
 if TYPE_CHECKING:
     from console.pages.configuration.plan import Plan
@@ -46,12 +48,10 @@ class TeamPlan:
         }
         self.people = set(User.objects.values_list("email", flat=True)) if slugs else set()
         self.quotas = {
-            (q.team.slug, q.of, q.metric, q.window, q.purpose): q
+            (q.team.slug, q.key_id or q.of, q.metric, q.window, q.purpose): q
             for q in Quota.objects.filter(team__slug__in=slugs).select_related("team", "key")
         }
-        self.keys: dict[tuple[str, str], list[ApiKey]] = {}
-        for key in ApiKey.objects.filter(team__slug__in=slugs, revoked_at=None).select_related("team"):
-            self.keys.setdefault((key.team.slug, key.name), []).append(key)
+        self.keys = named_keys(team__slug__in=slugs)
         self.later: list[tuple[Entry, str]] = []
         self.wanted_aliases: dict[str, tuple[Place, list[str]]] = {}
 
@@ -224,7 +224,10 @@ class TeamPlan:
             self.plan.problem(entry, "", f"The quota of {name} is in this file twice.")
             return
         self.plan.will_be.add(("quota", name))
-        row = self.quotas.get((slug, alias or inside, metric, window, purpose))
+        # A key's may have been set for one it replaced. One of that name that ended otherwise is another key.
+        subjects = key_line(key.pk, backwards=True) if key else [alias or inside]
+        rows = (self.quotas.get((slug, subject, metric, window, purpose)) for subject in subjects)
+        row = next(filter(None, rows), None)
         written = shown(entry["limit"])
         if row is None:
 

@@ -1,0 +1,27 @@
+"""Keys as files name them: by team and name, those that can still be called with."""
+
+from django.db.models import Q
+
+from console.core.clock import now
+from console.teams.models import ApiKey
+
+Named = dict[tuple[str, str], list[ApiKey]]
+
+
+def named_keys(**those: object) -> Named:
+    """Return the living keys of some teams by short name of the team and their own; of a line, the last.
+
+    While a key goes on beside the one that replaced it both have one name, and the quotas of both are the same.
+    """
+    living = Q(revoked_at=None) & (Q(expires_at=None) | Q(expires_at__gt=now()))
+    found = list(ApiKey.objects.filter(living, **those).select_related("team").order_by("created_at", "id"))
+    replaced = dict(ApiKey.objects.filter(**those).exclude(replaced_by=None).values_list("pk", "replaced_by_id"))
+    there = {key.pk for key in found}
+    named: Named = {}
+    for key in found:
+        later = replaced.get(key.pk)
+        while later is not None and later not in there:
+            later = replaced.get(later)
+        if later is None:
+            named.setdefault((key.team.slug, key.name), []).append(key)
+    return named
