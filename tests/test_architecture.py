@@ -170,6 +170,21 @@ def test_plain_sql_stays_in_its_rooms():
     assert not strangers
 
 
+def test_whoever_holds_a_row_keeps_nobody_from_speaking_of_it():
+    """`console/core/races.py` says why. No row speaks of the epoch."""
+    plain = [
+        f"{path}:{node.lineno}"
+        for path, tree in trees().items()
+        for node in ast.walk(tree)
+        if isinstance(node, ast.Call)
+        and isinstance(node.func, ast.Attribute)
+        and node.func.attr == "select_for_update"
+        and not any(word.arg == "no_key" for word in node.keywords)
+        and ast.unparse(node.func.value) != "Epoch.objects"
+    ]
+    assert plain == []
+
+
 def test_only_tests_that_need_a_large_library_import_it():
     """Every test process reads every test's module, so a library that takes seconds goes by tests/sdks.py."""
     large = ("import openai", "import anthropic", "import mcp", "from openai", "from anthropic", "from mcp")

@@ -62,7 +62,10 @@ def _due() -> Any:
 def _claim(broker_id: uuid.UUID) -> list[Outgoing]:
     """Take what is due of one broker, for a while: nobody else sends it meanwhile."""
     rows = (
-        _due().filter(broker=broker_id).order_by("not_before", "id").select_for_update(skip_locked=True, of=("self",))
+        _due()
+        .filter(broker=broker_id)
+        .order_by("not_before", "id")
+        .select_for_update(no_key=True, skip_locked=True, of=("self",))
     )
     # What was set aside may be large, so bodies are fetched one at a time, as they are sent.
     found = list(rows.select_related("broker", "run__agent", "firing").defer("body")[:_MOST])

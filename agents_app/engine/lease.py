@@ -95,7 +95,7 @@ def take_any() -> Run | None:
     """
     for team_id in _teams_in_turn():
         with transaction.atomic():
-            waiting = Run.objects.select_for_update(skip_locked=True).filter(free(), team=team_id)
+            waiting = Run.objects.select_for_update(no_key=True, skip_locked=True).filter(free(), team=team_id)
             run_id = waiting.order_by("fence", "created_at").values_list("pk", flat=True).first()
             if run_id is not None and (run := take(run_id)) is not None:
                 return run

@@ -138,8 +138,8 @@ def _started_it(actor: Actor, run: Run) -> bool:
 
 def _locked(approval: Approval) -> Approval:
     """Return an approval that still waits, its run's row and its own held until commit, in the engine's order."""
-    Run.objects.select_for_update().get(pk=approval.run_id)
-    rows = Approval.objects.select_for_update(of=("self",))
+    Run.objects.select_for_update(no_key=True).get(pk=approval.run_id)
+    rows = Approval.objects.select_for_update(no_key=True, of=("self",))
     found = rows.select_related("run__agent__team", "run__team", "run__version", "step", "team").get(pk=approval.pk)
     if found.state == Approval.State.WAITING and found.expires_at > now():
         return found

@@ -49,7 +49,7 @@ def change_broker(
     *, actor: Actor, broker: Broker, name: str | None = None, url: str | None = None, seen_revision: int | None = None
 ) -> Broker:
     """Change what is given. With another address, readers go on there from their next message on."""
-    broker = Broker.objects.select_for_update(of=("self",)).select_related("team").get(pk=broker.pk)
+    broker = Broker.objects.select_for_update(no_key=True, of=("self",)).select_related("team").get(pk=broker.pk)
     if seen_revision is not None and seen_revision != broker.revision:
         raise StaleTool("Somebody changed this broker after you opened it. Look again and decide anew.")
     before, is_other = _shown(broker), False
@@ -85,7 +85,7 @@ def look_at_broker(*, actor: Actor, broker: Broker) -> str:
 @transaction.atomic
 def delete_broker(*, actor: Actor, broker: Broker) -> None:
     """Remove one no trigger reads. What was still to be sent there is lost."""
-    broker = Broker.objects.select_for_update(of=("self",)).select_related("team").get(pk=broker.pk)
+    broker = Broker.objects.select_for_update(no_key=True, of=("self",)).select_related("team").get(pk=broker.pk)
     reading = Trigger.objects.filter(agent__team=broker.team_id, config__broker=broker.slug, agent__archived_at=None)
     if names := [f"{one.agent.name}: {one.name}" for one in reading.select_related("agent")[:3]]:
         raise StillUsed(f"It is read by {', '.join(names)}. Remove these triggers first.")

@@ -45,7 +45,7 @@ def _claim() -> list[_Call]:
     """Take what is due for a while. A retry or a second end in between makes it due anew."""
     moment = now()
     rows = QueueItem.objects.filter(call_back_at__lte=moment).order_by("call_back_at", "id")
-    items = list(rows.select_for_update(skip_locked=True, of=("self",)).select_related("queue")[:_MOST])
+    items = list(rows.select_for_update(no_key=True, skip_locked=True, of=("self",)).select_related("queue")[:_MOST])
     claimed = moment + dt.timedelta(seconds=_CLAIM_SECONDS)
     QueueItem.objects.filter(pk__in=[item.pk for item in items]).update(call_back_at=claimed)
     calls = []

@@ -11,7 +11,11 @@ from console.teams.actors import Actor
 
 def locked(agent: Agent) -> Agent:
     """Return the agent as it is now, its row ours until commit: writers of one agent take their turn."""
-    found = Agent.objects.select_for_update(of=("self",)).select_related("team", "live", "draft").get(pk=agent.pk)
+    found = (
+        Agent.objects.select_for_update(no_key=True, of=("self",))
+        .select_related("team", "live", "draft")
+        .get(pk=agent.pk)
+    )
     if found.archived_at is not None:
         raise StaleAgent(f"{found.name} was archived at {found.archived_at:%H:%M:%S} UTC.")
     return found

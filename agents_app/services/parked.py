@@ -12,7 +12,7 @@ from console.teams.actors import Actor
 
 
 def _locked(firing: Firing) -> Firing:
-    rows = Firing.objects.select_for_update(of=("self",))
+    rows = Firing.objects.select_for_update(no_key=True, of=("self",))
     found = rows.select_related("trigger__agent__team", "trigger__agent__live", "trigger__owner").get(pk=firing.pk)
     if found.state != Firing.State.PARKED or "broker" not in found.trigger.config:
         raise Conflict("This message is not set aside any more.")

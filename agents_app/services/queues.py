@@ -70,7 +70,7 @@ def create_queue(*, actor: Actor, team: Team, slug: str, name: str, **fields: An
 
 @transaction.atomic
 def change_queue(*, actor: Actor, queue: Queue, **fields: Any) -> Queue:
-    queue = Queue.objects.select_for_update(of=("self",)).select_related("team").get(pk=queue.pk)
+    queue = Queue.objects.select_for_update(no_key=True, of=("self",)).select_related("team").get(pk=queue.pk)
     before = _shown(queue)
     for name, value in _checked(fields).items():
         setattr(queue, name, value)

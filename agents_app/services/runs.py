@@ -146,7 +146,9 @@ def _note_start(actor: Actor, run: Run, definition: AgentVersion | AgentDraft, t
 @transaction.atomic
 def cancel_run(*, actor: Actor, run: Run) -> Run:
     """Stop a run: at once when nobody works on it, otherwise within moments. One that is over stays as it is."""
-    locked = Run.objects.select_for_update(of=("self",)).select_related("agent__team", "team").get(pk=run.pk)
+    locked = (
+        Run.objects.select_for_update(no_key=True, of=("self",)).select_related("agent__team", "team").get(pk=run.pk)
+    )
     if locked.is_over or locked.state == Run.State.CANCELLING:
         return locked
     record(

@@ -86,7 +86,7 @@ def create_server(
 
 
 def _locked(server: ToolServer, seen_revision: int | None = None) -> ToolServer:
-    found = ToolServer.objects.select_for_update(of=("self",)).select_related("team").get(pk=server.pk)
+    found = ToolServer.objects.select_for_update(no_key=True, of=("self",)).select_related("team").get(pk=server.pk)
     if found.deleted_at is not None:
         raise StaleTool(f"{found.name} was removed at {found.deleted_at:%H:%M:%S} UTC.")
     if seen_revision is not None and seen_revision != found.revision:

@@ -99,7 +99,7 @@ def _check_may_have_secret(kind: Kind, tool: Tool) -> None:
 
 def locked(tool: Tool, seen_revision: int | None = None) -> Tool:
     """Return the tool as it is now, ours until commit; StaleTool when it is not the one that was looked at."""
-    found = Tool.objects.select_for_update(of=("self",)).select_related("team", "server").get(pk=tool.pk)
+    found = Tool.objects.select_for_update(no_key=True, of=("self",)).select_related("team", "server").get(pk=tool.pk)
     if found.deleted_at is not None:
         raise StaleTool(f"{found.slug} was removed at {found.deleted_at:%H:%M:%S} UTC.")
     if seen_revision is not None and seen_revision != found.revision:

@@ -148,7 +148,7 @@ def delete_trigger(*, actor: Actor, trigger: Trigger) -> None:
 
 def _locked(trigger: Trigger) -> Trigger:
     """Return it as it is now, nobody else's to change; UnknownTrigger where it was removed since it was looked up."""
-    rows = Trigger.objects.select_for_update(of=("self",)).select_related("agent__team")
+    rows = Trigger.objects.select_for_update(no_key=True, of=("self",)).select_related("agent__team")
     found = rows.filter(pk=trigger.pk).first()
     if found is None:
         raise UnknownTrigger

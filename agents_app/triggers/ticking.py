@@ -67,7 +67,7 @@ def _due() -> list[uuid.UUID]:
 @transaction.atomic
 def _tick(trigger_id: uuid.UUID) -> None:
     """Start the run of the tick that is due, and work the next one out."""
-    rows = Trigger.objects.select_for_update(of=("self",), skip_locked=True)
+    rows = Trigger.objects.select_for_update(no_key=True, of=("self",), skip_locked=True)
     trigger = rows.select_related("agent__team", "agent__live", "owner").filter(pk=trigger_id).first()
     if trigger is None or trigger.next_at is None or not trigger.is_enabled:
         return

@@ -3,14 +3,15 @@
 import logging
 from typing import Any
 
-from django.core.exceptions import ObjectDoesNotExist, PermissionDenied
+from django.core.exceptions import PermissionDenied
 from django.http import Http404
 from rest_framework import exceptions as drf
 from rest_framework.response import Response
 
-from console.core.errors import Gone, ProviderError, Refusal
+from console.core.errors import ProviderError, Refusal
 from console.core.ids import request_id
 from console.core.outage import database_away, is_database_away
+from console.core.races import lost
 
 log = logging.getLogger(__name__)
 
@@ -44,8 +45,7 @@ def handle(error: Exception, context: dict[str, Any]) -> Response:
     headers: dict[str, str] = {}
     if is_database_away(error):
         error = database_away()
-    elif isinstance(error, ObjectDoesNotExist):  # views look up with `access`; its service came too late
-        error = Gone()
+    error = lost(error) or error
     if isinstance(error, Refusal):
         request.refused_because = error.message
         headers = dict(error.headers)

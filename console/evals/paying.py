@@ -173,7 +173,7 @@ class Till:
     def _claim(self, step: str) -> uuid.UUID | Paid:
         """Return the id of a step's call, chosen just now; or what it came to."""
         with transaction.atomic():
-            row = self._rows.select_for_update().only("id", "calls").get()
+            row = self._rows.select_for_update(no_key=True).only("id", "calls").get()
             made = _made(uuid.UUID(row.calls[step])) if step in row.calls else None
             if made is not None:
                 return made

@@ -49,7 +49,7 @@ def _guarded(work: Callable[..., object], *given: Any) -> None:
 
 def _claimed(schedule_id: uuid.UUID) -> Schedule | None:
     """Return the schedule, its row ours until commit; None where somebody else has it, or it stopped."""
-    rows = Schedule.objects.select_for_update(of=("self",), skip_locked=True)
+    rows = Schedule.objects.select_for_update(no_key=True, of=("self",), skip_locked=True)
     rows = rows.select_related("prompt__team", "prompt__head", "version")
     return rows.filter(pk=schedule_id, is_paused=False, prompt__deleted_at=None).first()
 

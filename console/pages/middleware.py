@@ -7,15 +7,15 @@ from http import HTTPStatus
 from pathlib import Path
 from typing import Any
 
-from django.core.exceptions import ObjectDoesNotExist
 from django.db import DataError
 from django.http import HttpRequest, HttpResponse, HttpResponseNotAllowed
 from django.utils.cache import patch_vary_headers
 from whitenoise.middleware import WhiteNoiseMiddleware
 
 from console.core.bodies import TOO_LARGE
-from console.core.errors import BadInput, Gone, Refusal, TooLarge
+from console.core.errors import BadInput, Refusal, TooLarge
 from console.core.ids import request_id, uuid7
+from console.core.races import lost
 from console.core.roomy import roomy
 from console.pages.views import errors
 
@@ -116,10 +116,8 @@ class PageMiddleware:
         return response
 
     def process_exception(self, request: HttpRequest, exception: Exception) -> HttpResponse | None:
-        if isinstance(exception, Refusal):
-            return errors.refused(request, exception)
-        if isinstance(exception, ObjectDoesNotExist):  # views look up with `access`; its service came too late
-            return errors.refused(request, Gone())
+        if (refusal := exception if isinstance(exception, Refusal) else lost(exception)) is not None:
+            return errors.refused(request, refusal)
         # Fields that a form checks name the character themselves, and keep what was typed. This is for all others.
         if isinstance(exception, DataError) and (field := _field_with_nul(request)):
             name = field.replace("\0", "")

@@ -110,7 +110,7 @@ def disconnect(*, actor: Actor) -> None:
 
 
 def _locked() -> GitRemote:
-    remote = GitRemote.objects.select_for_update().first()
+    remote = GitRemote.objects.select_for_update(no_key=True).first()
     if remote is None:
         raise Conflict("No repository is connected; connect one first.")
     return remote

@@ -146,4 +146,4 @@ def lock_around(prompt: Prompt, refs: Iterable[Ref]) -> None:
     """
     slugs = [ref.slug for ref in refs]
     rows = Prompt.objects.filter(Q(pk=prompt.pk) | Q(slug__in=slugs, deleted_at=None))
-    list(rows.select_for_update().order_by("pk").values_list("pk"))
+    list(rows.select_for_update(no_key=True).order_by("pk").values_list("pk"))

@@ -190,7 +190,7 @@ def set_rule(
         }
 
     label = check_label(label)
-    rule = LabelRule.objects.select_for_update().filter(team=team, label=label).first()
+    rule = LabelRule.objects.select_for_update(no_key=True).filter(team=team, label=label).first()
     before = shown(rule)
     if not needs_review and not needs_green_tests:
         if rule is not None:

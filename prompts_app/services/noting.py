@@ -59,7 +59,7 @@ def locked(prompt: Prompt) -> Prompt:
 
     UnknownPrompt where it was deleted since it was looked up.
     """
-    found = Prompt.objects.select_for_update(of=("self",)).select_related("team", "head").get(pk=prompt.pk)
+    found = Prompt.objects.select_for_update(no_key=True, of=("self",)).select_related("team", "head").get(pk=prompt.pk)
     if found.deleted_at is not None:
         raise UnknownPrompt(found.slug)
     return found

@@ -32,7 +32,11 @@ def _mine(review: Review, actor: Actor) -> bool:
 
 
 def _locked(review: Review) -> Review:
-    found = Review.objects.select_for_update(of=("self",)).select_related("version", "from_version").get(pk=review.pk)
+    found = (
+        Review.objects.select_for_update(no_key=True, of=("self",))
+        .select_related("version", "from_version")
+        .get(pk=review.pk)
+    )
     found.prompt = locked(found.prompt)
     return found
 

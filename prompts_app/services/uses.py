@@ -22,7 +22,7 @@ def roll_up_uses() -> int:
     finds the state's row taken steps aside.
     """
     PromptUseState.objects.get_or_create(pk=1)
-    state = PromptUseState.objects.select_for_update(skip_locked=True).filter(pk=1).first()
+    state = PromptUseState.objects.select_for_update(no_key=True, skip_locked=True).filter(pk=1).first()
     if state is None:
         return 0
     end = horizon()

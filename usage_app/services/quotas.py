@@ -117,7 +117,7 @@ def set_quota(
 def change_quota(*, actor: Actor, quota: Quota, limit: int, mode: str) -> Quota:
     """Give a quota another limit or mode; its counters stay."""
     _check_limit(quota.metric, limit, mode)
-    held = Quota.objects.select_for_update(of=("self",)).select_related("team", "key").get(pk=quota.pk)
+    held = Quota.objects.select_for_update(no_key=True, of=("self",)).select_related("team", "key").get(pk=quota.pk)
     before = {"limit": held.limit, "mode": held.mode}
     after = {"limit": limit, "mode": mode}
     if before == after:

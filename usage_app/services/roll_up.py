@@ -22,7 +22,7 @@ def _one_batch(step: int) -> tuple[int, int, bool]:
 
     Returns how many calls that were, the step taken, and whether more can be read now.
     """
-    state = RollUpState.objects.select_for_update(skip_locked=True).filter(pk=1).first()
+    state = RollUpState.objects.select_for_update(no_key=True, skip_locked=True).filter(pk=1).first()
     if state is None:
         return 0, step, False
     # What is below the horizon is committed for good, so a call that commits late is above it and comes later, once.

@@ -116,7 +116,7 @@ def take(*, queue: Queue, receipt: uuid.UUID | None = None, run: Run | None = No
     is_abandoned = Q(state=State.TAKEN, lease_until__lt=moment)
     while True:
         free = items.filter(is_ready | is_abandoned).order_by("created_at", "id")
-        item = free.select_for_update(skip_locked=True, of=("self",)).first()
+        item = free.select_for_update(no_key=True, skip_locked=True, of=("self",)).first()
         if item is None:
             return None
         if item.attempts >= queue.most_attempts:
@@ -142,7 +142,7 @@ def finish(*, queue: Queue, item_id: uuid.UUID, receipt: uuid.UUID, result: Any 
     check_body(result, "result")
     moment = now()
     ends = {"state": State.FAILED if trouble else State.DONE, "trouble": trouble[:500], "result": result}
-    item = QueueItem.objects.select_for_update().filter(pk=item_id, queue=queue).first()
+    item = QueueItem.objects.select_for_update(no_key=True).filter(pk=item_id, queue=queue).first()
     if item is None:
         raise UnknownItem
     if item.receipt == receipt and item.state in {State.DONE, State.FAILED}:
@@ -159,7 +159,7 @@ def finish(*, queue: Queue, item_id: uuid.UUID, receipt: uuid.UUID, result: Any 
 @transaction.atomic
 def give_back(*, queue: Queue, item_id: uuid.UUID, receipt: uuid.UUID, trouble: str) -> QueueItem:
     """Say that this attempt failed: it is ready again after a while that grows, or parked after the last attempt."""
-    item = QueueItem.objects.select_for_update().filter(pk=item_id, queue=queue).first()
+    item = QueueItem.objects.select_for_update(no_key=True).filter(pk=item_id, queue=queue).first()
     if item is None:
         raise UnknownItem
     if item.receipt != receipt or item.state != State.TAKEN:

@@ -31,7 +31,9 @@ def missing(name: str, param: str | None = None) -> NotFound:
 
 def locked(row: BackgroundResponse) -> BackgroundResponse:
     """Return a response as it is now, for nobody else to change; NotFound where it was deleted since it was read."""
-    of_all = BackgroundResponse.objects.select_for_update(of=("self",)).select_related("team", "run__agent")
+    of_all = BackgroundResponse.objects.select_for_update(no_key=True, of=("self",)).select_related(
+        "team", "run__agent"
+    )
     found = of_all.filter(pk=row.pk).first()
     if found is None:
         raise missing(row.public_id)
@@ -57,7 +59,7 @@ def take(lane: str, id: uuid.UUID | None = None) -> BackgroundResponse | None:
         found = found.filter(pk=id)
     else:
         found = found.annotate(busy=Coalesce(Subquery(_busy()), 0)).order_by("busy", "pk")
-    row = found.select_for_update(skip_locked=True, of=("self",)).first()
+    row = found.select_for_update(no_key=True, skip_locked=True, of=("self",)).first()
     if row is None:
         return None
     row.fence, row.not_before = row.fence + 1, None

@@ -9,14 +9,15 @@ from collections.abc import Callable
 from typing import Any, NamedTuple, TypeVar
 from urllib.parse import parse_qsl
 
-from django.core.exceptions import ObjectDoesNotExist, PermissionDenied
+from django.core.exceptions import PermissionDenied
 from django.db import InterfaceError, OperationalError, connections
 from django.db.models import QuerySet
 from django.http import Http404
 
 from console.api.v1.http import Request
 from console.core.clock import now
-from console.core.errors import BadInput, Gone, NotAllowed, NotFound, Refusal, Unavailable
+from console.core.errors import BadInput, NotAllowed, NotFound, Refusal, Unavailable
+from console.core.races import lost
 from console.gateway import pipeline
 from console.gateway.identity import KeyIdentity
 from console.gateway.types import Ask, Asker
@@ -75,12 +76,14 @@ def with_database(work: Callable[..., _Result], *given: Any, **named: Any) -> _R
         return work(*given, **named)
     except Http404 as missing:
         raise NotFound(str(missing)) from None
-    except ObjectDoesNotExist:  # it was there when it was looked up
-        raise Gone from None
     except PermissionDenied as denied:
         raise NotAllowed(str(denied)) from None
-    except (OperationalError, InterfaceError) as error:
-        raise Unavailable("The console cannot reach its database right now; try again.", retry_after=2) from error
+    except Exception as error:
+        if (refusal := lost(error)) is not None:
+            raise refusal from error
+        if isinstance(error, (OperationalError, InterfaceError)):
+            raise Unavailable("The console cannot reach its database right now; try again.", retry_after=2) from error
+        raise
     finally:
         connections.close_all()
 

@@ -103,7 +103,7 @@ def read_file(*, actor: Actor, file: File, team: Team, surface: str = "console")
 
 @transaction.atomic
 def delete_file(*, actor: Actor, file: File, surface: str = "console") -> None:
-    file = File.objects.select_for_update(of=("self",)).select_related("team").get(pk=file.pk)
+    file = File.objects.select_for_update(no_key=True, of=("self",)).select_related("team").get(pk=file.pk)
     if File.objects.filter(_is_needed(), pk=file.pk).exists():
         raise Conflict("A batch that is under way reads this file; cancel the batch first.", code="file_in_use")
     record(actions.FILE_DELETED, actor=actor, target=file, team=file.team, surface=surface)

@@ -49,7 +49,7 @@ def change_alias(
     seen_revision: int | None = None,
 ) -> Alias:
     """Change what is said about an alias and who may use it. A name never changes: callers hold it."""
-    alias = Alias.objects.select_for_update().get(pk=alias.pk)
+    alias = Alias.objects.select_for_update(no_key=True).get(pk=alias.pk)
     check_revision(alias, seen_revision)
     before = _shown(alias)
     if description is not None:
@@ -72,7 +72,7 @@ def require_second_person(*, actor: Actor, alias: Alias) -> Alias:
 
     One person can begin this; ending it is a proposal (`pins.ask_to_lift_rule`), or the rule would hold nobody.
     """
-    alias = Alias.objects.select_for_update().get(pk=alias.pk)
+    alias = Alias.objects.select_for_update(no_key=True).get(pk=alias.pk)
     if alias.needs_second_person:
         return alias
     before = _shown(alias)
@@ -86,7 +86,7 @@ def require_second_person(*, actor: Actor, alias: Alias) -> Alias:
 @transaction.atomic
 def delete_alias(*, actor: Actor, alias: Alias) -> None:
     """Delete an alias nothing holds. Calls that still name it are refused from then on."""
-    alias = Alias.objects.select_for_update().get(pk=alias.pk)
+    alias = Alias.objects.select_for_update(no_key=True).get(pk=alias.pk)
     if alias.needs_second_person:
         raise Conflict(
             f"Two people decide on {alias.name}, and a new alias of this name would need only one. "

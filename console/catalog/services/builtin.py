@@ -53,7 +53,7 @@ def ensure_builtin(
 
     The address is the installation's own doing and on loopback, so it is not checked like one a person types.
     """
-    provider, created = Provider.objects.select_for_update().get_or_create(
+    provider, created = Provider.objects.select_for_update(no_key=True).get_or_create(
         slug=builtin.slug,
         defaults={
             "name": builtin.provider_name,

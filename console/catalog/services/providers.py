@@ -108,7 +108,7 @@ def change_provider(
 
     With `seen_revision`, a Conflict when somebody else changed the provider since.
     """
-    provider = Provider.objects.select_for_update().get(pk=provider.pk)
+    provider = Provider.objects.select_for_update(no_key=True).get(pk=provider.pk)
     check_revision(provider, seen_revision)
     unknown = set(fields) - set(_FIELDS)
     if unknown:
@@ -153,7 +153,7 @@ def enable_provider(*, actor: Actor, provider: Provider, enabled: bool) -> Provi
 @transaction.atomic
 def delete_provider(*, actor: Actor, provider: Provider) -> None:
     """Remove a provider that no pin, present or past, speaks of, together with its model versions."""
-    provider = Provider.objects.select_for_update().get(pk=provider.pk)
+    provider = Provider.objects.select_for_update(no_key=True).get(pk=provider.pk)
     if provider.is_builtin:
         raise BadInput("The built-in model is set up by the installation; switch it off with BUILTIN_MODEL=0.")
     before = {"slug": provider.slug} | _shown(provider)

@@ -86,7 +86,9 @@ def change_version(
     unknown = set(fields) - set(_FIELDS)
     if unknown:
         raise TypeError(f"A model version has no {', '.join(sorted(unknown))} to change.")
-    version = ModelVersion.objects.select_for_update(of=("self",)).select_related("provider").get(pk=version.pk)
+    version = (
+        ModelVersion.objects.select_for_update(no_key=True, of=("self",)).select_related("provider").get(pk=version.pk)
+    )
     check_revision(version, seen_revision)
     before = _shown(version)
     for name, value in fields.items():
@@ -104,7 +106,9 @@ def change_version(
 @transaction.atomic
 def retire_version(*, actor: Actor, version: ModelVersion) -> ModelVersion:
     """Take a model version out of use for good. Refused while a pin uses it, as what it means or beside it."""
-    version = ModelVersion.objects.select_for_update(of=("self",)).select_related("provider").get(pk=version.pk)
+    version = (
+        ModelVersion.objects.select_for_update(no_key=True, of=("self",)).select_related("provider").get(pk=version.pk)
+    )
     if version.retired_at is not None:
         return version
     using = [str(dependent) for dependent in dependents(version)]

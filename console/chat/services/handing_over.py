@@ -68,7 +68,7 @@ def give_back(*, actor: Actor, person: User, conversation: Conversation) -> Conv
 def _locked(conversation: Conversation) -> Conversation:
     """Return a visitor's conversation as it is now, its row ours until commit."""
     # Not with taken_by at hand: after waiting for the lock, a joined row is still the one of before.
-    rows = Conversation.objects.select_for_update(of=("self",)).select_related("team")
+    rows = Conversation.objects.select_for_update(no_key=True, of=("self",)).select_related("team")
     locked = rows.filter(pk=conversation.pk, widget__isnull=False, deleted_at=None).first()
     if locked is None:
         raise UnknownConversation

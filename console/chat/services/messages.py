@@ -74,7 +74,9 @@ def stop(*, answer: Message) -> Message:
 
 def _claimed(conversation: Conversation) -> Conversation:
     """Lock a conversation in which nothing is being written, or refuse."""
-    rows = Conversation.objects.select_for_update(of=("self",)).select_related("agent__live", "agent__team")
+    rows = Conversation.objects.select_for_update(no_key=True, of=("self",)).select_related(
+        "agent__live", "agent__team"
+    )
     locked = rows.filter(pk=conversation.pk, deleted_at=None).first()
     if locked is None:
         raise UnknownConversation

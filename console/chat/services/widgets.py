@@ -126,7 +126,7 @@ def forget_identity_secret(*, actor: Actor, widget: Widget) -> Widget:
 
 def _locked(widget: Widget) -> Widget:
     """Return the widget as it is now, its row ours until commit."""
-    rows = Widget.objects.select_for_update(of=("self",)).select_related("team", "agent")
+    rows = Widget.objects.select_for_update(no_key=True, of=("self",)).select_related("team", "agent")
     found = rows.filter(pk=widget.pk, deleted_at=None).first()
     if found is None:
         raise UnknownWidget
@@ -140,7 +140,7 @@ def _save(widget: Widget, *fields: str) -> None:
 
 def _check_agent(team: Team, agent: Agent) -> None:
     """Refuse an agent that does not answer this team. Its row is locked: whoever archives it waits, or came first."""
-    found = Agent.objects.select_for_update(of=("self",)).filter(pk=agent.pk, archived_at=None).first()
+    found = Agent.objects.select_for_update(no_key=True, of=("self",)).filter(pk=agent.pk, archived_at=None).first()
     if found is None or found.live_id is None:
         raise BadInput(f"{agent.name} does not answer; publish it, or choose another one.", param="agent")
     if found.live is not None and found.live.grants:

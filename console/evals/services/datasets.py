@@ -107,7 +107,7 @@ def _check_number(number: int) -> None:
 @transaction.atomic
 def delete_dataset(*, actor: Actor, dataset: Dataset) -> None:
     """Remove a dataset with its replays; the calls they made stay in the log."""
-    dataset = Dataset.objects.select_for_update(of=("self",)).select_related("team").get(pk=dataset.pk)
+    dataset = Dataset.objects.select_for_update(no_key=True, of=("self",)).select_related("team").get(pk=dataset.pk)
     if dataset.replays.filter(status__in=GOING_ON).exists():
         raise Conflict("A replay of this dataset is going on; stop it first.")
     detail = {"items": dataset.items.count(), "replays": dataset.replays.count(), "origin": dataset.origin}

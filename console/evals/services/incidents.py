@@ -59,7 +59,9 @@ def close_incident(*, actor: Actor, incident: Incident, reason: str) -> None:
     """Close an incident by hand. If the tests stay as bad, the next two rounds open another."""
     reason = check_reason(reason)
     schedule = (
-        Schedule.objects.select_for_update(of=("self",)).select_related("prompt__team").get(pk=incident.schedule_id)
+        Schedule.objects.select_for_update(no_key=True, of=("self",))
+        .select_related("prompt__team")
+        .get(pk=incident.schedule_id)
     )
     if not Incident.objects.filter(pk=incident.pk, closed_at=None).exists():
         raise Conflict("This incident is closed already.")

@@ -138,7 +138,7 @@ def _check_going_on(team: Team) -> None:
 def start_replay(*, actor: Actor, dataset: Dataset, **wanted: Any) -> Replay:
     """Begin to ask a candidate all items of a dataset. The calls are the actor's, on the team's quota."""
     with transaction.atomic():
-        dataset = Dataset.objects.select_for_update(of=("self",)).select_related("team").get(pk=dataset.pk)
+        dataset = Dataset.objects.select_for_update(no_key=True, of=("self",)).select_related("team").get(pk=dataset.pk)
         replay, items, costs = plan(actor=actor, dataset=dataset, **wanted)
         _check_going_on(dataset.team)
         if dataset.replays.count() >= MOST_REPLAYS:
@@ -166,7 +166,9 @@ def _note(action: actions.Action, actor: Actor, replay: Replay, detail: dict[str
 @transaction.atomic
 def retry_replay(*, actor: Actor, replay: Replay) -> int:
     """Ask again what has no answer, errors and what was not reached, as whoever wants it. Answers there are stay."""
-    rows = Replay.objects.select_for_update(of=("self",)).select_related("dataset__team", "version__prompt")
+    rows = Replay.objects.select_for_update(no_key=True, of=("self",)).select_related(
+        "dataset__team", "version__prompt"
+    )
     replay = rows.get(pk=replay.pk)
     if not replay.is_over:
         raise Conflict("This replay is going on.")
@@ -201,7 +203,9 @@ def stop_replay(*, actor: Actor, replay: Replay) -> None:
 @transaction.atomic
 def delete_replay(*, actor: Actor, replay: Replay) -> None:
     """Remove a replay with its answers; the calls it made stay in the log."""
-    replay = Replay.objects.select_for_update(of=("self",)).select_related("dataset__team").get(pk=replay.pk)
+    replay = (
+        Replay.objects.select_for_update(no_key=True, of=("self",)).select_related("dataset__team").get(pk=replay.pk)
+    )
     if not replay.is_over:
         raise Conflict("This replay is going on; stop it first.")
     _note(actions.REPLAY_DELETED, actor, replay, {"candidate": replay.candidate})

@@ -26,7 +26,9 @@ _LONGEST = 500
 
 def locked_schedule(schedule: Schedule) -> Schedule:
     """Return the schedule as it is now, its row ours until commit."""
-    rows = Schedule.objects.select_for_update(of=("self",)).select_related("prompt__team", "prompt__head", "version")
+    rows = Schedule.objects.select_for_update(no_key=True, of=("self",)).select_related(
+        "prompt__team", "prompt__head", "version"
+    )
     return rows.get(pk=schedule.pk)
 
 

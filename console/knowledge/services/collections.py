@@ -38,7 +38,7 @@ def plain(value: str, name: str, *, most: int, is_required: bool = False) -> str
 def locked(collection: Collection) -> Collection:
     """Return the collection as it is now, its row ours until commit; gone is stale."""
     found = (
-        Collection.objects.select_for_update(of=("self",))
+        Collection.objects.select_for_update(no_key=True, of=("self",))
         .select_related("team", "model__provider", "payer")
         .filter(pk=collection.pk, deleted_at=None)
         .first()

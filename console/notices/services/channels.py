@@ -119,7 +119,7 @@ def delete_channel(*, actor: Actor, channel: Channel) -> None:
 
 
 def _locked(channel: Channel) -> Channel:
-    return Channel.objects.select_for_update(of=("self",)).select_related("team").get(pk=channel.pk)
+    return Channel.objects.select_for_update(no_key=True, of=("self",)).select_related("team").get(pk=channel.pk)
 
 
 def _checked_name(name: str) -> str:

@@ -59,7 +59,7 @@ def _claim() -> list[Delivery]:
     due.filter(attempts__gte=MOST_TRIES).update(**over, problem=_NEVER_ENDED)
     rows = list(
         due.order_by("next_try_at", "id")
-        .select_for_update(skip_locked=True, of=("self",))
+        .select_for_update(no_key=True, skip_locked=True, of=("self",))
         .select_related("notice__team", "channel__team")[:_AT_ONCE]
     )
     until = moment + _CLAIM

@@ -172,7 +172,7 @@ def create_key(
 
 def _lock(key: ApiKey) -> ApiKey:
     """Return the key as it is now, held until commit; a revoked one cannot be changed any more."""
-    key = ApiKey.objects.select_for_update(of=("self",)).select_related("team", "owner").get(pk=key.pk)
+    key = ApiKey.objects.select_for_update(no_key=True, of=("self",)).select_related("team", "owner").get(pk=key.pk)
     if key.revoked_at is not None:
         raise Conflict(f"{key.name} has been revoked and cannot be changed any more.")
     return key

@@ -15,7 +15,9 @@ from console.teams.models import User
 @transaction.atomic
 def end_sessions(*, actor: Actor, user: User, sessions: Sequence[UserSession]) -> None:
     """End sessions of a person: the next request of each is nobody's. What ended meanwhile is not ended twice."""
-    here = UserSession.objects.select_for_update().filter(user=user, pk__in=[session.pk for session in sessions])
+    here = UserSession.objects.select_for_update(no_key=True).filter(
+        user=user, pk__in=[session.pk for session in sessions]
+    )
     if not (still_there := list(here.order_by("pk"))):
         return
     for session in still_there:

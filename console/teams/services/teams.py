@@ -149,7 +149,7 @@ def remove_member(*, actor: Actor, membership: Membership, hand_keys_to: User | 
     keys: list[ApiKey] = []
     if hand_keys_to is not None:
         theirs = ApiKey.objects.filter(team=membership.team, owner=membership.user, revoked_at=None)
-        keys = list(theirs.exclude(expires_at__lte=now()).select_for_update(of=("self",)).order_by("pk"))
+        keys = list(theirs.exclude(expires_at__lte=now()).select_for_update(no_key=True, of=("self",)).order_by("pk"))
     _hold(membership)
     _keep_an_owner(membership)
     if hand_keys_to is not None:

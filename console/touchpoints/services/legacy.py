@@ -122,7 +122,12 @@ def _save(legacy: LegacyTouchpoint) -> None:
 
 def _locked(legacy: LegacyTouchpoint) -> LegacyTouchpoint:
     lock_team(legacy.team)  # first, as whoever adds one does
-    found = LegacyTouchpoint.objects.select_for_update(of=["self"]).select_related("team").filter(pk=legacy.pk).first()
+    found = (
+        LegacyTouchpoint.objects.select_for_update(no_key=True, of=["self"])
+        .select_related("team")
+        .filter(pk=legacy.pk)
+        .first()
+    )
     if found is None:
         raise UnknownTouchpoint
     return found

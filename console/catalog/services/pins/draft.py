@@ -71,7 +71,7 @@ def open_draft(alias: Alias, environment: str, seen_revision: int) -> Draft:
     if environment not in Environment.values:
         raise BadInput(f"{environment!r} is not an environment; choose production or sandbox.", param="environment")
     pin = (
-        Pin.objects.select_for_update(of=("self",))
+        Pin.objects.select_for_update(no_key=True, of=("self",))
         .select_related("alias", "model_version__provider", "canary_version__provider", "shadow_version__provider")
         .filter(alias=alias, environment=environment)
         .first()
@@ -90,7 +90,7 @@ def open_draft(alias: Alias, environment: str, seen_revision: int) -> Draft:
 
 def usable(to: ModelVersion, param: str) -> ModelVersion:
     """Return the version as it is now, locked, so that it cannot be retired while a pin begins to use it."""
-    to = ModelVersion.objects.select_for_update(of=("self",)).select_related("provider").get(pk=to.pk)
+    to = ModelVersion.objects.select_for_update(no_key=True, of=("self",)).select_related("provider").get(pk=to.pk)
     if to.retired_at is not None:
         raise BadInput(f"{to} is retired; choose another version.", param=param)
     if not to.provider.is_enabled:

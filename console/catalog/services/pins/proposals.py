@@ -55,7 +55,7 @@ def ask_for_change(
 @transaction.atomic
 def ask_to_lift_rule(*, actor: Actor, alias: Alias, reason: str) -> PinProposal:
     """Propose that one person is enough again. One person cannot decide that."""
-    alias = Alias.objects.select_for_update().get(pk=alias.pk)
+    alias = Alias.objects.select_for_update(no_key=True).get(pk=alias.pk)
     if not alias.needs_second_person:
         raise Conflict(f"One person is enough to change {alias.name} already.")
     return _propose(
@@ -95,7 +95,7 @@ def _propose(*, actor: Actor, alias: Alias, **fields: object) -> PinProposal:
 
 def _claim(actor: Actor, proposal: PinProposal) -> PinProposal:
     """Return the proposal, held until commit, when it is still open."""
-    held = PinProposal.objects.select_for_update(of=("self",)).select_related("alias").get(pk=proposal.pk)
+    held = PinProposal.objects.select_for_update(no_key=True, of=("self",)).select_related("alias").get(pk=proposal.pk)
     if held.decision:
         raise Conflict(f"{held.decided_by_name} has {held.decision} this proposal already.")
     if actor.kind != "user":
@@ -129,7 +129,7 @@ def approve_proposal(*, actor: Actor, proposal: PinProposal, reason: str = "") -
 
 
 def _lift_rule(actor: Actor, proposal: PinProposal) -> None:
-    alias = Alias.objects.select_for_update().get(pk=proposal.alias_id)
+    alias = Alias.objects.select_for_update(no_key=True).get(pk=proposal.alias_id)
     alias.needs_second_person = False
     alias.revision += 1
     alias.save(update_fields=["needs_second_person", "revision"])

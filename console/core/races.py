@@ -1,0 +1,24 @@
+"""What becomes of a change that meets another one of the same things. That is no mistake of ours, nor of the caller's.
+
+Who changes something holds its row until commit with `select_for_update(no_key=True)`: a plain one also keeps off rows
+that speak of it, whose writers hold the epoch by then, which the first will want. The two would wait for each other.
+"""
+
+from django.core.exceptions import ObjectDoesNotExist
+from django.db import IntegrityError, OperationalError
+
+from console.core.errors import Conflict, Gone, Refusal, Unavailable
+
+_DEADLOCK, _FOREIGN_KEY = "40P01", "23503"
+
+
+def lost(error: BaseException) -> Refusal | None:
+    """Return what to answer when a change broke on somebody else's; None for every other error."""
+    if isinstance(error, ObjectDoesNotExist):  # whoever looks up for somebody says otherwise: it was there then
+        return Gone()
+    state = getattr(error.__cause__, "sqlstate", None)
+    if isinstance(error, OperationalError) and state == _DEADLOCK:
+        return Unavailable("Somebody else is changing the same things; nothing was changed, try again.", retry_after=1)
+    if isinstance(error, IntegrityError) and state == _FOREIGN_KEY:
+        return Conflict("Somebody else has just removed something this needs, or made something that needs it.")
+    return None

@@ -1,0 +1,57 @@
+"""Changes that meet: who holds a row keeps nobody from speaking of it, and who loses hears so."""
+
+import threading
+
+import psycopg.errors as postgres
+import pytest
+from django.db import IntegrityError, OperationalError, connection, connections
+
+from console.catalog.models import ModelVersion, Provider
+from console.catalog.services.providers import change_provider
+from console.core.errors import Gone
+from console.core.races import lost
+from console.teams.actors import SYSTEM
+from tests import make
+from tests.between import After
+
+
+@pytest.mark.django_db(transaction=True)
+def test_a_provider_that_is_changed_takes_a_model_meanwhile() -> None:
+    provider = make.make_model("old").provider
+
+    def add() -> None:
+        try:
+            make.make_model("new", provider=provider)
+        finally:
+            connections.close_all()
+
+    thread = threading.Thread(target=add)
+
+    def meanwhile() -> None:
+        thread.start()
+        thread.join(10)
+        assert not thread.is_alive(), "it waits for whoever waits for it"
+
+    with connection.execute_wrapper(After(meanwhile, of="FOR ")):
+        change_provider(actor=SYSTEM, provider=provider, name="Changed")
+    assert Provider.objects.get(pk=provider.pk).name == "Changed"
+    assert set(ModelVersion.objects.values_list("name", flat=True)) == {"old", "new"}
+
+
+def test_whoever_loses_a_race_hears_so_and_faults_stay_faults() -> None:
+    def of(kind: type[Exception], cause: Exception) -> Exception:
+        error = kind()
+        error.__cause__ = cause
+        return error
+
+    waits = lost(of(OperationalError, postgres.DeadlockDetected()))
+    assert waits is not None and (waits.status, waits.retry_after) == (503, 1)
+    used = lost(of(IntegrityError, postgres.ForeignKeyViolation()))
+    assert used is not None and used.status == 409
+    assert isinstance(lost(Provider.DoesNotExist()), Gone)
+    for fault in (
+        of(IntegrityError, postgres.UniqueViolation()),
+        of(OperationalError, postgres.DiskFull()),
+        KeyError(),
+    ):
+        assert lost(fault) is None
