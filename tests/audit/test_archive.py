@@ -65,6 +65,7 @@ def test_the_chain_can_be_checked_from_what_was_copied(store: Upstream) -> None:
 def test_it_goes_on_where_it_stopped_and_says_why_it_did(store: Upstream, cast: Any, settings: Any) -> None:
     for _ in range(3):
         a_call(cast.team_a)
+        a_call(cast.team_a)
         until_finished()
         seal()
     first, *_, last = Seal.objects.order_by("number")
@@ -96,6 +97,17 @@ def test_it_goes_on_where_it_stopped_and_says_why_it_did(store: Upstream, cast: 
     ((_, (head,)), *_) = taken(store)
     assert head["dropped"] and head["block"] == 1
 
+    # So it is of the block across the end of the dropped month, with the rows left; no copy is replaced by less.
+    kept = AuditEvent.objects.filter(tx__gte=last.from_tx, tx__lt=last.to_tx).order_by("tx", "id").first()
+    tamper("DELETE FROM audit_event WHERE tx >= %s AND tx < %s AND id <> %s", last.from_tx, last.to_tx, kept.pk)
+    settings.AUDIT_S3_URL, store.seen = f"{settings.AUDIT_S3_URL}/3", []
+    store.enqueue("<Error/>", status=412, content_type="application/xml")
+    assert archive() == last.number and state().archive_problem == ""
+    (_, (head, *rows)) = taken(store)[-1]
+    assert head["dropped"] and head["rows"] > 1 and [row["id"] for row in rows] == [str(kept.pk)]
+    conditions = [seen.headers.get("if-none-match") for seen in store.seen]
+    assert conditions[0] == conditions[-1] == "*" and set(conditions[1:-1]) <= {None}
+
     settings.AUDIT_S3_URL = ""
     assert archive() == 0 and read_to() > last.to_tx
     with pytest.raises(CommandError, match="Set AUDIT_S3_URL first"):
@@ -109,8 +121,8 @@ def test_a_round_that_is_overtaken_sets_nothing_back(store: Upstream, cast: Any,
         seal()
     last, put, overtaken = Seal.objects.order_by("number").last(), services._put, []
 
-    def slow(url: str, body: bytes) -> None:
-        put(url, body)
+    def slow(url: str, block: services.Packed) -> None:
+        put(url, block)
         if not overtaken:
             overtaken.append(url)
             archive()  # the round of the next minute, from the same block on and to the end

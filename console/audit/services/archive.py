@@ -14,7 +14,7 @@ import io
 import json
 import time
 from collections.abc import Iterator
-from typing import Any
+from typing import Any, NamedTuple
 
 from django.conf import settings
 
@@ -29,6 +29,7 @@ from console.outbound.s3 import Credentials, signed
 _ROUND_SECONDS = 50.0  # of a task that comes every minute
 _PUT_SECONDS = 60.0
 _CHUNK = 2000
+_IS_THERE = 412  # to `If-None-Match: *`
 
 
 class NotArchived(Exception):
@@ -80,7 +81,12 @@ def _note(destination: str, *, copied: Seal | None = None, problem: str = "") ->
         rows.update(archive_problem=problem)
 
 
-def packed(block: Seal) -> bytes:
+class Packed(NamedTuple):
+    body: bytes
+    is_whole: bool = True  # retention took none of its rows
+
+
+def packed(block: Seal) -> Packed:
     """Return a block as it leaves: compressed, the same bytes each time."""
     head = {
         "block": block.number,
@@ -101,9 +107,10 @@ def packed(block: Seal) -> bytes:
             digests.update(hashlib.sha256(json.dumps(list(row.values()), ensure_ascii=False).encode()).digest())
             found += 1
     if digests.digest() == bytes(block.sha256):
-        return _line(head) + lines.getvalue()
-    if not found and sql.check_blocks(block.number, block.number)[0].is_dropped:
-        return _line({**head, "dropped": True})  # past their retention; the links of the chain stay whole
+        return Packed(_line(head) + lines.getvalue())
+    if sql.check_blocks(block.number, block.number)[0].is_dropped:
+        # Past their retention; the links of the chain stay whole. A block across the end of a month has some rows left.
+        return Packed(_line({**head, "dropped": True}) + (lines.getvalue() if found else b""), is_whole=False)
     raise NotArchived(f"Block {block.number} is not what was sealed, so it was not copied.")
 
 
@@ -128,15 +135,19 @@ def _canonical(value: Any) -> Any:
     return bytes(value).hex() if isinstance(value, bytes | memoryview) else str(value)
 
 
-def _put(url: str, body: bytes) -> None:
-    status = asyncio.run(_send(url, body))
+def _put(url: str, block: Packed) -> None:
+    status = asyncio.run(_send(url, block))
+    if status == _IS_THERE and not block.is_whole:
+        return
     if status not in {200, 201, 204}:
         raise NotArchived(f"The archive answered with status {status}.")
 
 
-async def _send(url: str, body: bytes) -> int:
+async def _send(url: str, block: Packed) -> int:
+    """Send a block and return what the store says. One that is not whole any more takes the place of none."""
+    body, asked = block.body, {"Content-Type": "application/gzip"} | ({} if block.is_whole else {"If-None-Match": "*"})
     whose = Credentials(settings.AUDIT_S3_REGION, settings.AUDIT_S3_ACCESS_KEY, settings.AUDIT_S3_SECRET_KEY)
-    headers = signed("PUT", url, body, whose, at=now(), headers={"Content-Type": "application/gzip"})
+    headers = signed("PUT", url, body, whose, at=now(), headers=asked)
     deadlines = outbound.Deadlines(10.0, _PUT_SECONDS)
     try:
         async with asyncio.timeout(_PUT_SECONDS):
