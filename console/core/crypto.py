@@ -30,6 +30,11 @@ def decrypt(token: str) -> str:
         raise SecretUnreadable("A stored secret cannot be read with the present ENCRYPTION_KEYS.") from None
 
 
+def is_token(text: str) -> bool:
+    """Say whether something stored was encrypted, by any key: so all such begin."""
+    return text.startswith("gAAAAA")
+
+
 def is_newest(token: str) -> bool:
     """Say whether a secret is encrypted with the first of ENCRYPTION_KEYS."""
     try:

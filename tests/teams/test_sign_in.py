@@ -176,8 +176,9 @@ def test_success_uses_up_no_allowance(cast: Cast) -> None:
 # Second factors --------------------------------------------------------------------------------
 
 
-def test_it_asks_for_the_second_factor_once_per_code(cast: Cast) -> None:
+def test_it_asks_for_the_second_factor_once_per_code(cast: Cast, settings: Any) -> None:
     secret = add_totp(cast.alice)
+    assert secret not in str(Authenticator.objects.get(user=cast.alice).data), "whoever has a backup makes no codes"
     client, code = Client(), code_of(secret)
     response = sign_in(client, "alice@example.com")
     assert response["Location"].startswith("/accounts/2fa/authenticate/")
@@ -190,6 +191,8 @@ def test_it_asks_for_the_second_factor_once_per_code(cast: Cast) -> None:
     response = sign_in(again, "alice@example.com")
     again.post(response["Location"], {"code": code})
     assert not is_in(again)
+    settings.ENCRYPTION_KEYS = ["another, which reads nothing of it"]
+    assert again.post(response["Location"], {"code": code}).status_code == 503 and not is_in(again)
 
 
 @pytest.mark.parametrize("way", ["link", "reset"])
