@@ -74,6 +74,11 @@
     if (!response.ok) throw (await response.json()).error;
     return response;
   };
+  // What was pressed is gone or does nothing for now: the focus goes on to what comes next, without a keyboard in the way.
+  const goOn = () => {
+    const now = document.activeElement;
+    if (!now || now === document.body || !now.checkVisibility()) (matchMedia("(pointer: fine)").matches ? field : log).focus();
+  };
   const complain = (error) => {
     if (error?.code === "off") shut();
     say(error?.code === "too_long" ? tooLong() : (error?.message && error.code && error.message) || words.lost);
@@ -152,6 +157,7 @@
         element.remove();
         known.delete(turn.id);
         begin(turns);
+        goOn();
       } catch (error) {
         button.disabled = false;
         complain(error);
@@ -325,6 +331,7 @@
       complain(error);
     } finally {
       send.disabled = isWriting;
+      goOn();
     }
   };
 

@@ -89,6 +89,7 @@
       border-radius: 16px; background: #fff; color-scheme: light;
       box-shadow: 0 24px 60px -12px rgb(0 0 0 / .35), 0 0 0 1px rgb(0 0 0 / .1) }
     [hidden] { display: none }
+    span { position: fixed; width: 1px; height: 1px; overflow: hidden; clip-path: inset(50%) }
     @media (max-width: 600px) { iframe { inset: 0; width: 100%; height: 100%; border-radius: 0; box-shadow: none } }
     @media print { button, iframe { display: none } }
     @media (prefers-reduced-motion: no-preference) {
@@ -110,7 +111,10 @@
   launcher.append(dot);
   const beside = [...facet.widgets.values()].filter((one) => one.side === config.side).length;
   root.style.setProperty("--nth", beside);
-  shadow.append(launcher);
+  // Said to who does not see the dot.
+  const news = document.createElement("span");
+  news.setAttribute("role", "status");
+  shadow.append(launcher, news);
 
   const label = () => {
     launcher.setAttribute("aria-label", `${config.title}: ${config.words.open}${dot.hidden ? "" : `, ${config.words.unread}`}`);
@@ -139,6 +143,7 @@
     if (data.type === "close") close();
     if (data.type === "unread" && !isOpen) {
       dot.hidden = false;
+      news.textContent = `${config.title}: ${config.words.unread}`;
       label();
     }
   };
@@ -161,6 +166,7 @@
     isOpen = true;
     frame.hidden = false;
     launcher.hidden = dot.hidden = true;
+    news.textContent = "";
     label();
     // One that was open on the page before leaves the focus where the page has it.
     isQuiet = isAgain === true;

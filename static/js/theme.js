@@ -11,4 +11,16 @@
   const isDark = wanted === "dark" || (wanted !== "light" && matchMedia("(prefers-color-scheme: dark)").matches);
   root.classList.add("js");
   root.classList.toggle("dark", isDark);
+
+  // Paper is light, charts as well.
+  let wasDark = false;
+  addEventListener("beforeprint", () => {
+    wasDark = root.classList.contains("dark");
+    root.classList.remove("dark");
+    if (wasDark) document.dispatchEvent(new Event("theme-change"));
+  });
+  addEventListener("afterprint", () => {
+    root.classList.toggle("dark", wasDark);
+    if (wasDark) document.dispatchEvent(new Event("theme-change"));
+  });
 })();

@@ -77,6 +77,7 @@ def test_a_visitor_asks_reloads_and_goes_on_and_a_person_joins(
     chat.get_by_role("button", name="Send").click()
     expect(log).to_contain_text("One two")
     expect(chat.get_by_role("button", name="Send")).to_be_hidden()
+    expect(chat.get_by_label("Message", exact=True)).to_be_focused()  # what was pressed is gone
     shoot(page, "widget-writing")
     chat.get_by_role("button", name="Stop").click()
     expect(log).to_contain_text("The answer was stopped here.")
@@ -113,6 +114,7 @@ def test_a_visitor_asks_reloads_and_goes_on_and_a_person_joins(
     expect(launcher).to_be_focused()
     handing_over.say(person=room.ada, conversation=conversation, text="Still there?")
     expect(page.get_by_role("button", name="Ask the shop: Open chat, New message")).to_be_visible()
+    expect(page.get_by_role("status").filter(has_text="Ask the shop: New message")).to_be_attached()
     shoot(page, "widget-unread")
 
     # Another widget of the page is another conversation, opened by the page itself.

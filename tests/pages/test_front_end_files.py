@@ -15,7 +15,7 @@ VENDOR = STATIC / "vendor"
 KB = 1000
 
 ORDINARY = [
-    *("vendor/basecoat.css", "css/tokens.css", "css/base.css", "css/ui.css"),
+    *("vendor/basecoat.css", "css/tokens.css", "css/base.css", "css/ui.css", "css/print.css"),
     *("vendor/htmx.js", "vendor/idiomorph.js", "vendor/htmx-sse.js", "vendor/basecoat.js"),
     *(
         "js/theme.js",
