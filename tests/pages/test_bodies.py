@@ -91,3 +91,9 @@ def test_files_may_be_larger_and_only_for_somebody_known(web: httpx.Client) -> N
     for given, status in ((f"Bearer {key}", 201), (f"Bearer {unknown}", 413), ("", 413)):
         assert add(api, {"name": f"Prices {status}"}, {"Authorization": given}) == status
     assert shelf.documents.count() == 2
+    calls, sent = make.make_key(cast.team_a, scopes=["models:call"])[1], dict(list(fields.items())[1:])
+    for text, status in ((calls, 201), (unknown, 413)):
+        files = {"file": ("many.jsonl", content, "application/jsonl")}
+        said = web.post("/api/batches/", data=sent, files=files, headers={"Authorization": f"Bearer {text}"})
+        assert said.status_code == status, said.text
+    assert Batch.objects.count() == 2
