@@ -43,9 +43,13 @@ def approval_for(prompt: Prompt, label: str, version: PromptVersion) -> Review |
     It was given for one move: once the label has moved, what was compared is no longer what is live.
     """
     revision = Label.objects.filter(prompt=prompt, name=label).values_list("revision", flat=True).first() or 0
-    return Review.objects.filter(
+    approved = Review.objects.filter(
         prompt=prompt, label=label, version=version, status=Review.Status.APPROVED, seen_revision=revision
     ).first()
+    if approved is not None and not revision:  # no label yet, or one that was there meanwhile and was taken off
+        moves = LabelMove.objects.filter(prompt=prompt, label=label, moved_at__gte=approved.requested_at)
+        return None if moves.exists() else approved
+    return approved
 
 
 def _check_rule(prompt: Prompt, label: str, version: PromptVersion) -> None:

@@ -85,6 +85,21 @@ def test_it_approves_for_the_next_publish_only(scene: Scene) -> None:
     said = set(AuditEvent.objects.filter(action__startswith="review.").values_list("action", flat=True))
     assert said == {"review.requested", "review.commented", "review.approved"}
 
+    # It is one move, also of a label that is not there before it, nor after it was taken off.
+    def protect(*, is_protected: bool) -> None:
+        labels.set_rule(actor=SYSTEM, team=scene.cast.team_a, label="beta", needs_review=is_protected)
+
+    protect(is_protected=True)
+    first = scene.ask(label="beta", seen_revision=0)
+    reviews.decide(actor=scene.ann, review=first, decision="approve")
+    beta = make.publish(scene.prompt, label="beta", actor=scene.ben)
+    protect(is_protected=False)
+    removal = {"label": "beta", "reason": "x", "seen_revision": beta.revision}
+    labels.remove_label(actor=scene.ben, prompt=scene.prompt, **removal)
+    protect(is_protected=True)
+    with pytest.raises(ReviewNeeded):
+        make.publish(scene.prompt, label="beta", actor=scene.ben)
+
 
 def test_nobody_decides_their_own_request(scene: Scene) -> None:
     review = scene.ask(actor(scene.cast.alice))  # an owner: may build and approve
