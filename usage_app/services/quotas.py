@@ -137,9 +137,10 @@ def change_quota(*, actor: Actor, quota: Quota, limit: int, mode: str) -> Quota:
 @transaction.atomic
 def remove_quota(*, actor: Actor, quota: Quota) -> None:
     """Lift a limit. Its counters, increases and alerts go with it; the log keeps what was used."""
-    gone, _ = Quota.objects.filter(pk=quota.pk).delete()
-    if not gone:
+    held = Quota.objects.select_for_update(no_key=True, of=("self",)).filter(pk=quota.pk).first()
+    if held is None:
         raise Conflict("This quota was removed already.")
+    held.delete()
     record(
         actions.QUOTA_DELETED,
         actor=actor,
@@ -171,6 +172,7 @@ def increase_quota(*, actor: Actor, quota: Quota, amount: int, reason: str, ends
         raise BadInput("Say why; the audit log keeps the reason.", param="reason")
     if ends_at <= moment:
         raise BadInput("The increase would have ended already; choose a later moment.", param="ends_at")
+    quota = Quota.objects.select_for_update(no_key=True, of=("self",)).select_related("team", "key").get(pk=quota.pk)
     increase = QuotaIncrease.objects.create(
         quota=quota,
         amount=amount,

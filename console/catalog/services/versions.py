@@ -66,6 +66,7 @@ def in_order(capabilities: Sequence[str]) -> list[str]:
 @transaction.atomic
 def create_version(*, actor: Actor, provider: Provider, name: str, **fields: Any) -> ModelVersion:
     """Add one exact model of a provider. Without a price its calls cost nothing; see `set_price`."""
+    provider = Provider.objects.select_for_update(no_key=True).get(pk=provider.pk)  # before the epoch, as removing it
     version = ModelVersion(provider=provider, name=check_model_name(name.strip()), **fields)
     version.capabilities = in_order(version.capabilities or [Capability.CHAT])
     _check(version)
