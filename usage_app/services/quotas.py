@@ -114,12 +114,13 @@ def set_quota(
 
 
 @transaction.atomic
-def change_quota(*, actor: Actor, quota: Quota, limit: int, mode: str) -> Quota:
-    """Give a quota another limit or mode; its counters stay."""
-    _check_limit(quota.metric, limit, mode)
+def change_quota(*, actor: Actor, quota: Quota, limit: int | None = None, mode: str | None = None) -> Quota:
+    """Give a quota another limit or mode; its counters stay, and what is not given as it is by now."""
     held = Quota.objects.select_for_update(no_key=True, of=("self",)).select_related("team", "key").get(pk=quota.pk)
     before = {"limit": held.limit, "mode": held.mode}
+    limit, mode = held.limit if limit is None else limit, held.mode if mode is None else mode
     after = {"limit": limit, "mode": mode}
+    _check_limit(held.metric, limit, mode)
     if before == after:
         return held
     held.limit, held.mode = limit, mode

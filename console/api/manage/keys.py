@@ -4,6 +4,7 @@ import datetime as dt
 import uuid
 from typing import Any
 
+from django.db import transaction
 from django.urls import path
 from drf_spectacular.utils import OpenApiParameter, extend_schema
 from rest_framework import serializers
@@ -129,9 +130,10 @@ class OneKey(_KeyEndpoint):
         return Response(KeySerializer(access.key_for(self.caller, pk)).data)
 
     @extend_schema(tags=["keys"], summary="Change an API key", request=KeyChangeSerializer, responses=KeySerializer)
+    @transaction.atomic
     def patch(self, request: Any, pk: uuid.UUID) -> Response:
-        key = access.key_for(self.caller, pk)
         given = self.read(KeyChangeSerializer)
+        key = keys.lock_key(access.key_for(self.caller, pk))  # what is not given stays as it is by now
         scopes = set(given.get("scopes", key.scopes))
         self._check_recent(scopes - set(key.scopes))
         key = keys.change_key(

@@ -264,8 +264,8 @@ class OneQuota(Endpoint):
     def patch(self, request: Any, public_id: uuid.UUID) -> Response:
         quota = access.quota_for(self.caller, public_id, to="manage")
         given = self.read(QuotaChangeSerializer)
-        limit = _amount(quota.metric, given["limit"], "limit") if "limit" in given else quota.limit
-        quota = quotas.change_quota(actor=self.actor, quota=quota, limit=limit, mode=given.get("mode", quota.mode))
+        limit = _amount(quota.metric, given["limit"], "limit") if "limit" in given else None
+        quota = quotas.change_quota(actor=self.actor, quota=quota, limit=limit, mode=given.get("mode"))
         return _one(quota)
 
     @extend_schema(tags=["usage"], summary="Lift a quota; its increases and alerts go with it", responses={204: None})

@@ -150,12 +150,7 @@ class OneTeam(Endpoint):
     def patch(self, request: Any, slug: str) -> Response:
         team = access.team_for(self.caller, slug, to="manage_team")
         given = self.read(TeamChangeSerializer)
-        team = teams.change_team(
-            actor=self.actor,
-            team=team,
-            name=given.get("name", team.name),
-            requires_two_factor=given.get("requires_two_factor", team.requires_two_factor),
-        )
+        team = teams.change_team(actor=self.actor, team=team, **given)
         return Response(TeamSerializer(team).data)
 
     @extend_schema(tags=["teams"], summary="Archive a team; its keys stop at once", responses={204: None})

@@ -97,9 +97,7 @@ class TeamPlan:
             self._quota(quota, slug)
 
     def _rename(self, team: Team, name: str) -> None:
-        team_services.change_team(
-            actor=self.plan.actor, team=team, name=name, requires_two_factor=team.requires_two_factor
-        )
+        team_services.change_team(actor=self.plan.actor, team=team, name=name)
 
     def _members(self, entry: Entry, slug: str) -> None:
         needs: frozenset[Ref] = frozenset({("team", slug)})
@@ -261,7 +259,7 @@ class TeamPlan:
         fields = differences({"limit": (old, written), "mode": (row.mode, wanted_mode)})
 
         def change() -> None:
-            quota_services.change_quota(actor=self.plan.actor, quota=row, limit=limit, mode=wanted_mode)
+            quota_services.change_quota(actor=self.plan.actor, quota=row, limit=limit, mode=entry.get("mode"))
 
         self.plan.change(entry, "quota", name, fields, change)
 

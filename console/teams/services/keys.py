@@ -170,7 +170,7 @@ def create_key(
     return key, text
 
 
-def _lock(key: ApiKey) -> ApiKey:
+def lock_key(key: ApiKey) -> ApiKey:
     """Return the key as it is now, held until commit; a revoked one cannot be changed any more."""
     key = ApiKey.objects.select_for_update(no_key=True, of=("self",)).select_related("team", "owner").get(pk=key.pk)
     if key.revoked_at is not None:
@@ -196,7 +196,7 @@ def change_key(
     Scopes can only be added by somebody who has them, and a limit only be loosened by somebody who has all that the key
     may do: they could have made it. What an operator said of unknown fields stays while others say nothing else.
     """
-    key = _lock(key)
+    key = lock_key(key)
     before = _facts(key)
     added = [scope for scope in scopes if scope not in key.scopes]
     if added or not scopes:
@@ -228,7 +228,7 @@ def rotate_key(*, actor: Actor, key: ApiKey, overlap: dt.timedelta = dt.timedelt
     Only somebody who could have made the key may rotate it: they are shown the new one. It lives as long as the old one
     was meant to when it was made; so a key that may make keys can also follow itself.
     """
-    key = _lock(key)
+    key = lock_key(key)
     moment = now()
     if key.replaced_by_id is not None:
         raise Conflict(f"{key.name} has been rotated already; rotate the key that replaced it.")
@@ -274,7 +274,7 @@ def rotate_key(*, actor: Actor, key: ApiKey, overlap: dt.timedelta = dt.timedelt
 @transaction.atomic
 def revoke_key(*, actor: Actor, key: ApiKey) -> ApiKey:
     """End a key for good, from the next call on."""
-    key = _lock(key)
+    key = lock_key(key)
     key.revoked_at = now()
     key.save(update_fields=["revoked_at"])
     record(actions.KEY_REVOKED, actor=actor, target=key, target_name=_named(key))
@@ -284,7 +284,7 @@ def revoke_key(*, actor: Actor, key: ApiKey) -> ApiKey:
 @transaction.atomic
 def hand_over_key(*, actor: Actor, key: ApiKey, owner: User) -> ApiKey:
     """Make another member answer for a key. It may come back to life, so the actor must have its scopes."""
-    key = _lock(key)
+    key = lock_key(key)
     _check_scopes(actor, key.team, key.scopes)
     _check_owner(key.team, owner)
     before = str(key.owner) if key.owner else None

@@ -56,9 +56,14 @@ def create_team(*, actor: Actor, name: str, slug: str, colour: int | None = None
 
 
 @transaction.atomic
-def change_team(*, actor: Actor, team: Team, name: str, requires_two_factor: bool) -> Team:
-    """Rename a team, or require two-factor sign-in of its members from their next request on."""
-    name = name.strip()
+def change_team(*, actor: Actor, team: Team, name: str | None = None, requires_two_factor: bool | None = None) -> Team:
+    """Rename a team, or require two-factor sign-in of its members from their next request on.
+
+    What is not given stays as it is by now, whatever the caller saw.
+    """
+    team = Team.objects.select_for_update(no_key=True).get(pk=team.pk)
+    name = team.name if name is None else name.strip()
+    requires_two_factor = team.requires_two_factor if requires_two_factor is None else requires_two_factor
     if not name or len(name) > 120:
         raise BadInput("Give the team a name of up to 120 characters.", param="name")
     before = {"name": team.name, "requires_two_factor": team.requires_two_factor}

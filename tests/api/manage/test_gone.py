@@ -1,4 +1,4 @@
-"""What somebody else removes between a look-up and its change is not there: no fault, and nothing on record."""
+"""What somebody else does between a look-up and its change: what they removed is not there, what they changed stays."""
 
 import json
 from collections.abc import Callable
@@ -15,10 +15,13 @@ from console.evals.models import TestCase
 from console.evals.services.cases import create_case
 from console.notices.models import Channel
 from console.teams.callers import SYSTEM
+from console.teams.models import ApiKey, Team
 from prompts_app.models import Prompt
 from tests import make
 from tests.between import After
 from tests.conftest import Cast
+from usage_app.models import Quota
+from usage_app.services.quotas import set_quota
 
 REASON = {"reason": "Because.", "seen_revision": 0}
 
@@ -95,3 +98,36 @@ def test_what_is_removed_meanwhile_is_not_there(cast: Cast, client: Client) -> N
         ("chat_conversation", remove_talk, f"/api/conversations/{talk.pk}/", "DELETE", None),
     ):
         assert meanwhile(of, remove, path, method, body) == 404, (method, path)
+
+
+def test_a_change_takes_back_nothing_that_it_does_not_name(cast: Cast, client: Client) -> None:
+    client.force_login(cast.operator)
+    quota = set_quota(actor=SYSTEM, team=cast.team_a, metric="requests", window="day", limit=9, mode="soft")
+    for of, narrow, path, body in (
+        (
+            'FROM "teams_apikey"',
+            lambda: ApiKey.objects.filter(pk=cast.kim.pk).update(scopes=["usage:read"], networks=["10.0.0.0/8"]),
+            f"/api/keys/{cast.kim.pk}/",
+            {"name": "renamed"},
+        ),
+        (
+            '"teams_team"."slug" =',
+            lambda: Team.objects.filter(pk=cast.team_a.pk).update(requires_two_factor=True),
+            f"/api/teams/{cast.team_a.slug}/",
+            {"name": "Renamed"},
+        ),
+        (
+            'FROM "usage_quota"',
+            lambda: Quota.objects.update(mode="hard"),
+            f"/api/quotas/{quota.public_id}/",
+            {"limit": 7},
+        ),
+    ):
+        with connection.execute_wrapper(After(narrow, of=of)):
+            changed = client.patch(path, json.dumps(body), content_type="application/json")
+        assert changed.status_code == 200, changed.content
+    key, team = ApiKey.objects.get(pk=cast.kim.pk), Team.objects.get(pk=cast.team_a.pk)
+    assert (key.name, key.scopes, key.networks) == ("renamed", ["usage:read"], ["10.0.0.0/8"])
+    assert (team.name, team.requires_two_factor) == ("Renamed", True)
+    quota.refresh_from_db()
+    assert (quota.limit, quota.mode) == (7, "hard")
