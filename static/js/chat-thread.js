@@ -49,8 +49,20 @@
     }
   };
 
+  // Where what was pressed is gone (stopped, asked again, another branch), one goes on writing, or, on a phone, reading.
+  let hasPressed = false;
+  document.addEventListener("htmx:beforeRequest", ({ detail }) => {
+    if (detail.requestConfig.verb === "post") hasPressed = true;
+  });
+  for (const deed of ["pointerdown", "keydown"]) document.addEventListener(deed, () => (hasPressed = false), true);
+
   document.addEventListener("htmx:afterSettle", () => {
     const one = thread();
+    const now = document.activeElement;
+    if (hasPressed && (now === document.body || !now.checkVisibility() || now.matches(":disabled"))) {
+      (matchMedia("(pointer: fine)").matches ? document.querySelector("[data-composer] textarea") : one)?.focus();
+      hasPressed = false;
+    }
     if (before !== null && one) {
       one.scrollTop = one.scrollHeight - before;
       before = null;

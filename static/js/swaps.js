@@ -99,6 +99,22 @@
     document.getElementById(backTo)?.querySelector("a[href], button")?.focus({ preventScroll: true });
   });
 
+  // Whoever had the focus on something that a swap replaces finds it on the same again: a rating, a filter, a row's menu.
+  const nameOf = (element) => element.getAttribute("aria-label") || element.name || element.textContent.trim();
+  let held = null;
+  document.addEventListener("htmx:beforeSwap", ({ detail: { target } }) => {
+    const now = document.activeElement;
+    const isGoing = now !== document.body && target.contains(now);
+    held = isGoing ? { within: now.closest("[id]")?.id, tag: now.tagName, name: nameOf(now) } : null;
+  });
+  document.addEventListener("htmx:afterSettle", () => {
+    if (!held || document.activeElement !== document.body) return;
+    const within = document.getElementById(held.within);
+    const all = within ? [within, ...within.querySelectorAll(held.tag)] : [];
+    all.find((one) => one.tagName === held.tag && nameOf(one) === held.name)?.focus({ preventScroll: true });
+    held = null;
+  });
+
   // A closed drawer gives the focus back to its row.
   document.addEventListener("click", (event) => {
     if (!event.target.closest("[data-dismiss]")) return;

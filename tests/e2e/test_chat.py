@@ -93,6 +93,7 @@ def test_it_asks_reads_stops_asks_again_and_reloads(page_as: OpenPage, room: Roo
     page.get_by_role("button", name="Stop").click()
     expect(thread).to_contain_text("You stopped it here.")
     expect(field).to_have_value("And then?")
+    expect(field).to_be_focused()  # what was pressed is gone
     expect(other.get_by_role("log")).to_contain_text("You stopped it here.")
 
     # What is clicked may be gone when the answer to the click comes: another tab's news, say, replaced it meanwhile.
@@ -105,6 +106,7 @@ def test_it_asks_reads_stops_asks_again_and_reloads(page_as: OpenPage, room: Roo
     page.reload()
     expect(thread).to_contain_text("One two three.")
     thread.get_by_label("Bad answer").last.click()
+    expect(thread.get_by_label("Bad answer").last).to_be_focused()
     thread.get_by_label("Your comment").fill("It cannot count.")
     thread.get_by_role("button", name="Save").click()
     expect(thread.get_by_label("Bad answer").last).to_have_attribute("aria-pressed", "true")
