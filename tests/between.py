@@ -3,6 +3,8 @@
 from collections.abc import Callable
 from typing import Any
 
+from django.db import connection
+
 
 class After:
     """For `connection.execute_wrapper`: does something once, after the next statement that has `of` in it."""
@@ -16,3 +18,14 @@ class After:
             self._is_done = True
             self._what()
         return result
+
+
+def somebody_waits() -> bool:
+    """Say whether somebody waits for what another connection holds."""
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT pg_stat_clear_snapshot()")  # or it says the same to the end of the transaction
+        cursor.execute(
+            "SELECT EXISTS (SELECT FROM pg_stat_activity"
+            " WHERE datname = current_database() AND wait_event_type = 'Lock')"
+        )
+        return bool(cursor.fetchone()[0])

@@ -1,18 +1,23 @@
 """Changes that meet: who holds a row keeps nobody from speaking of it, and who loses hears so."""
 
 import threading
+from contextlib import suppress
+from pathlib import Path
 
 import psycopg.errors as postgres
 import pytest
 from django.db import IntegrityError, OperationalError, connection, connections
 
 from console.catalog.models import ModelVersion, Provider
+from console.catalog.services.aliases import change_alias
 from console.catalog.services.providers import change_provider
 from console.core.errors import Gone
 from console.core.races import lost
+from console.pages.configuration.apply import apply
 from console.teams.actors import SYSTEM
 from tests import make
-from tests.between import After
+from tests.between import After, somebody_waits
+from tests.waiting import until
 
 
 @pytest.mark.django_db(transaction=True)
@@ -55,3 +60,31 @@ def test_whoever_loses_a_race_hears_so_and_faults_stay_faults() -> None:
         KeyError(),
     ):
         assert lost(fault) is None
+
+
+@pytest.mark.django_db(transaction=True)
+def test_a_file_begins_again_where_it_meets_another_change() -> None:
+    alias = make.make_alias("help")
+    said: list[str] = []
+
+    def apply_file() -> None:
+        try:
+            steps = apply(
+                "aliases: [{name: help, description: As the file says}]", source="x", folder=Path(), environ={}
+            )
+            said.extend(step.sign for step in steps)
+        finally:
+            connections.close_all()
+
+    thread = threading.Thread(target=apply_file)
+
+    def meanwhile() -> None:
+        thread.start()
+        until(somebody_waits, "the file, which has the epoch, waits for the alias")
+
+    # The file waits first, so it is what PostgreSQL takes back; on a machine that stands still it may be the other.
+    with suppress(OperationalError), connection.execute_wrapper(After(meanwhile, of="FOR NO KEY UPDATE")):
+        change_alias(actor=SYSTEM, alias=alias, description="As somebody says")
+    thread.join(30)
+    alias.refresh_from_db()
+    assert (said, alias.description) == (["~"], "As the file says")

@@ -4,7 +4,7 @@ import threading
 from collections.abc import Iterator
 
 import pytest
-from django.db import connection, connections, transaction
+from django.db import connections, transaction
 from guardian.models import UserObjectPermission
 
 from console.core.errors import BadInput, Conflict
@@ -12,18 +12,9 @@ from console.teams.actors import SYSTEM
 from console.teams.models import Membership, Role, User
 from console.teams.services import people, teams
 from tests import make
+from tests.between import somebody_waits
 from tests.conftest import Cast
 from tests.waiting import until
-
-
-def _somebody_waits() -> bool:
-    with connection.cursor() as cursor:
-        cursor.execute("SELECT pg_stat_clear_snapshot()")  # or it says the same to the end of the transaction
-        cursor.execute(
-            "SELECT EXISTS (SELECT FROM pg_stat_activity"
-            " WHERE datname = current_database() AND wait_event_type = 'Lock')"
-        )
-        return bool(cursor.fetchone()[0])
 
 
 @pytest.mark.django_db(transaction=True)
@@ -42,7 +33,7 @@ def test_whoever_is_taken_out_while_a_role_is_given_keeps_no_right() -> None:
     with transaction.atomic():
         teams.change_role(actor=SYSTEM, membership=bob, role=Role.OWNER)
         thread.start()
-        until(_somebody_waits, "the second change waits for the first")
+        until(somebody_waits, "the second change waits for the first")
     thread.join()
     assert not Membership.objects.filter(pk=bob.pk).exists()
     assert not UserObjectPermission.objects.filter(user=cast.bob).exists()

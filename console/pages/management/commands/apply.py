@@ -10,6 +10,7 @@ from typing import Any
 
 from django.core.management.base import BaseCommand, CommandError
 
+from console.core.errors import Unavailable
 from console.pages.configuration.apply import apply
 from console.pages.configuration.document import Unusable
 from console.pages.configuration.shape import json_schema
@@ -43,6 +44,8 @@ class Command(BaseCommand):
         except Unusable as unusable:
             lines = "\n".join(f"  {problem}" for problem in unusable.problems)
             raise CommandError(f"{source} cannot be applied; nothing was changed.\n{lines}") from None
+        except Unavailable as met:
+            raise CommandError(f"{source}: {met.message}") from None
         for line in [] if options["dry_run"] else [line for step in steps for line in step.reveals]:
             self.stdout.write(line)
         self.stdout.write(summary(steps) + (" Dry run: nothing was changed." if options["dry_run"] else ""))
