@@ -1,6 +1,5 @@
 """The cast, the same in every test: alice owns Team A, bob is a member, charlie is a stranger with Team B."""
 
-import copy
 import os
 from collections.abc import Iterator
 from typing import Any
@@ -64,19 +63,10 @@ def django_db_setup(
 class Cast:
     """Who is there in a test. Made by the services once in a process; from then on the rows they wrote are repeated."""
 
-    _made: dict[str, Any] = {}
-    _writes = ""
-
     def __init__(self) -> None:
-        if Cast._made:
-            database.run(Cast._writes)
-            vars(self).update(copy.deepcopy(Cast._made))
-            return
-        with database.recorded() as writes:
-            self._make()
-        Cast._writes, Cast._made = ";".join(writes), copy.deepcopy(vars(self))
+        vars(self).update(database.once("cast", self._made))
 
-    def _make(self) -> None:
+    def _made(self) -> dict[str, Any]:
         from console.teams.models import Role
         from tests import make
 
@@ -88,6 +78,7 @@ class Cast:
         self.team_b = make.make_team("Team B", owner=self.charlie)
         make.make_member(self.team_a, self.bob, Role.MEMBER)
         self.kim, self.kim_text = make.make_key(self.team_a, "kim")
+        return vars(self)
 
 
 @pytest.fixture(autouse=True)

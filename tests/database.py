@@ -4,21 +4,23 @@ Migrating takes seconds and copying a tenth of one. A test that commits is undon
 the template has, on the same database, so that other connections (pools, a live server) stay whole.
 """
 
+import copy
 import fcntl
 import hashlib
 import os
 import subprocess
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Hashable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import IO, Any
+from typing import IO, Any, TypeVar, cast
 
 import psycopg
 from psycopg import sql
 
 from tests import server
 
+Made = TypeVar("Made")
 ROOT = Path(__file__).resolve().parent.parent
 _KEPT_TEMPLATES = 3
 
@@ -214,6 +216,24 @@ def run(statements: str) -> None:
 
     with connection.cursor() as cursor:
         cursor.execute(statements)
+
+
+_kept: dict[Hashable, tuple[str, Any]] = {}
+
+
+def once(name: Hashable, make: Callable[[], Made]) -> Made:
+    """Have `make` write rows the first time in this process; from then on repeat what it wrote, and return a copy.
+
+    For worlds that many tests begin with, made in a database with nothing in it that they could find.
+    """
+    if name not in _kept:
+        with recorded() as writes:
+            made = make()
+        _kept[name] = ";".join(writes), copy.deepcopy(made)
+        return made
+    statements, kept = _kept[name]
+    run(statements)
+    return cast(Made, copy.deepcopy(kept))
 
 
 if __name__ == "__main__":

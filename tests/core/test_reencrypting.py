@@ -18,6 +18,11 @@ from tests import make
 from tests.test_architecture import lets_go_of_the_trees, trees  # noqa: F401 (a fixture)
 
 
+def name_of(function: ast.AST) -> str:
+    """Return the last name of what is called; what is neither a name nor an attribute has none."""
+    return function.attr if isinstance(function, ast.Attribute) else getattr(function, "id", "")
+
+
 def names_given(tree: ast.AST) -> set[str]:
     """Return what results of `encrypt` are assigned to, passed as or put under."""
     found: set[str] = set()
@@ -26,11 +31,14 @@ def names_given(tree: ast.AST) -> set[str]:
         """Say whether a value is what was encrypted; what stands inside under a name of its own is found by that."""
         if isinstance(node, ast.Dict | ast.keyword):
             return False
-        if isinstance(node, ast.Call) and ast.unparse(node.func).endswith("encrypt"):
+        if isinstance(node, ast.Call) and name_of(node.func).endswith("encrypt"):
             return True
         return any(encrypts(child) for child in ast.iter_child_nodes(node))
 
-    for node in ast.walk(tree):
+    nodes = list(ast.walk(tree))
+    if not any(isinstance(node, ast.Call) and name_of(node.func).endswith("encrypt") for node in nodes):
+        return found
+    for node in nodes:
         if isinstance(node, ast.Assign) and encrypts(node.value):
             for target in node.targets:
                 parts = target.elts if isinstance(target, ast.Tuple) else [target]

@@ -9,7 +9,7 @@ from console.evals.models import TestCase
 from console.evals.services import cases
 from console.teams.actors import Actor
 from prompts_app.models import Prompt, PromptVersion
-from tests import make
+from tests import database, make
 from tests.conftest import Cast
 from tests.upstream import Upstream
 
@@ -35,7 +35,9 @@ class World:
 
 @pytest.fixture
 def world(cast: Cast) -> World:
-    return World(cast, "http://127.0.0.1:9/v1")
+    made = database.once("world of tests", lambda: World(cast, "http://127.0.0.1:9/v1"))
+    made.cast = cast
+    return made
 
 
 @pytest.fixture

@@ -12,7 +12,7 @@ from agents_app.services.approvals import decide_approval
 from agents_app.tools.registry import KINDS
 from console.gateway import sync
 from console.teams.models import Role, User
-from tests import make
+from tests import database, make
 from tests.gateway.conftest import World, world  # noqa: F401
 from tests.runs.counting import PARAMETERS, Counting
 from tests.runs.works import works  # noqa: F401
@@ -35,11 +35,15 @@ def refund(cast):
     amount = {"type": "integer", "minimum": 1}
     properties = {"order": {"type": "string"}, "amount": amount}
     parameters = {"type": "object", "properties": properties, "required": ["order"]}
-    return make.make_tool(cast.team_a, "refund", parameters=parameters, effect="write")
+    return database.once("refund", lambda: make.make_tool(cast.team_a, "refund", parameters=parameters, effect="write"))
 
 
 @pytest.fixture
 def agent(cast, refund):
+    return database.once("clerk", lambda: make_clerk(cast))
+
+
+def make_clerk(cast):
     make.make_tool(cast.team_a, "look_up")
     make.make_alias("support-chat", production=make.make_model(capabilities=["chat", "tools"]))
     grants = [
