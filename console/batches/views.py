@@ -2,23 +2,22 @@
 
 import uuid
 
-from django.http import HttpRequest, HttpResponse, StreamingHttpResponse
+from django.http import HttpResponse, StreamingHttpResponse
 from django.shortcuts import render
 from django.urls import reverse
 from django.views.decorators.http import require_POST
 
-from console.batches import access, queries, storage
+from console.batches import access, queries
+from console.batches.downloads import send_file
 from console.batches.forms import NewBatchForm
-from console.batches.models import Batch
 from console.batches.services import batches as services
 from console.batches.services.creator import Creator
-from console.batches.services.files import read_file, upload_file
-from console.core.downloads import download as streamed
+from console.batches.services.files import upload_file
 from console.core.errors import Refusal
 from console.core.forms import refuse
 from console.core.htmx import go, is_htmx
 from console.teams.access import needs, scope_for, teams_for
-from console.teams.callers import Caller, TeamRequest
+from console.teams.callers import TeamRequest
 from console.teams.models import Team
 
 # Tells htmx to stop asking: nothing changes any more.
@@ -122,16 +121,3 @@ def rerun_batch(request: TeamRequest, batch_id: uuid.UUID) -> HttpResponse:
 def download(request: TeamRequest, batch_id: uuid.UUID, what: str) -> StreamingHttpResponse:
     """Send the output or error file."""
     return send_file(request, request.caller, access.batch_for(request.caller, batch_id), what)
-
-
-def send_file(request: HttpRequest, caller: Caller, batch: Batch, what: str) -> StreamingHttpResponse:
-    """Send a file as an attachment of a fixed type, under a name of ours; that somebody read it is recorded."""
-    file = access.result_for(caller, batch, what)
-    read_file(actor=caller.actor, file=file, team=batch.team)
-    response = streamed(request, storage.chunks(file.pk), _name(batch, what), "application/octet-stream")
-    response["Content-Length"] = str(file.bytes)
-    return response
-
-
-def _name(batch: Batch, what: str) -> str:
-    return f"{batch.public_id}_{what}.jsonl"

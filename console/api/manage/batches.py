@@ -13,12 +13,12 @@ from rest_framework.response import Response
 from console.api.manage.base import Endpoint, Strict, listed
 from console.api.parsers import UploadParser
 from console.batches import access, queries
+from console.batches.downloads import send_file
 from console.batches.endpoints import ENDPOINTS
 from console.batches.models import Batch
 from console.batches.services import batches as services
 from console.batches.services.creator import Creator
 from console.batches.services.files import upload_file
-from console.batches.views import send_file
 from console.core.ids import parse_id
 from console.evals.services.callers import check_caller
 from console.teams import access as teams_access
