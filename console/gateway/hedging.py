@@ -70,25 +70,26 @@ async def _race(
     call: Call, first: "asyncio.Task[outbound.Reply]", second_call: Call, end_loser: EndLoser
 ) -> outbound.Reply:
     second = asyncio.create_task(send(second_call))
+    ending: asyncio.Future[None] | None = None
     try:
         while True:
             done, _ = await asyncio.wait({first, second} - _failed(first, second), return_when=asyncio.FIRST_COMPLETED)
             if len(_failed(first, second)) == 2 or any(task.exception() is None for task in done):
                 break
+        has_second_won = second.done() and second.exception() is None and (not first.done() or first.exception())
+        winner, loser = (second, first) if has_second_won else (first, second)
+        error = _error_of(loser)
+        await _drop(loser)
+        if has_second_won:
+            _swap(call, second_call)
+        ending = asyncio.ensure_future(end_loser(second_call, error))
+        await asyncio.shield(ending)
+        return await winner
     except asyncio.CancelledError:
+        # The caller may leave at any of these points: a call nobody ends would keep its reservation for ever.
         await _drop(second)
-        await asyncio.shield(end_loser(second_call, None))
+        await asyncio.shield(ending or end_loser(second_call, None))
         raise
-    if second.done() and second.exception() is None and (not first.done() or first.exception() is not None):
-        error = _error_of(first)
-        await _drop(first)
-        _swap(call, second_call)
-        await end_loser(second_call, error)
-        return second.result()
-    error = _error_of(second)
-    await _drop(second)
-    await end_loser(second_call, error)
-    return await first
 
 
 def _failed(*tasks: "asyncio.Task[outbound.Reply]") -> set["asyncio.Task[outbound.Reply]"]:

@@ -1,13 +1,18 @@
 """Asking twice when the first byte is late: the first answer counts, the other attempt is closed and on record."""
 
+import asyncio
 import json
 from collections.abc import Callable
+from types import SimpleNamespace
+from typing import Any, cast
 
 import httpx2 as httpx
 import pytest
 
 from console.audit.models import Payload
 from console.core.ids import parse_request_id
+from console.gateway import hedging
+from console.gateway.types import Call
 from console.teams.actors import SYSTEM
 from tests.gateway.invariants import wait_until_settled
 from usage_app.services.quotas import set_quota
@@ -72,3 +77,46 @@ def test_both_may_fail(ask: Ask, world) -> None:
     response = ask(headers=LIVE)
     assert (response.status_code, response.json()["error"]["code"]) == (502, "upstream_error")
     assert len(world.upstream.seen) == 2
+
+
+@pytest.mark.parametrize("winner", [0, 1])
+@pytest.mark.parametrize("moment", ["the loser's connection closes", "the loser is ended"])
+def test_a_caller_who_leaves_as_the_race_is_decided_leaves_nothing_open(monkeypatch, winner: int, moment: str) -> None:
+    """A connection would be lost to its pool, and a call without an end would keep its reservation for ever."""
+    closed, ended = [], []
+
+    async def leave_in_the_middle() -> None:
+        leave = asyncio.Event()
+        calls = [cast(Call, SimpleNamespace(name=name)) for name in ("first", "second")]
+
+        async def send(call: Call) -> Any:
+            if call is calls[winner]:
+                await asyncio.sleep(0.01)
+                return SimpleNamespace(close=lambda: closed.append(call))
+            try:
+                return await asyncio.sleep(60)
+            finally:
+                if moment == "the loser's connection closes":
+                    leave.set()
+                    await asyncio.sleep(0.02)
+
+        async def admit_second(call: Call) -> Call:
+            return calls[1]
+
+        async def end_loser(call: Call, error: object) -> None:
+            leave.set()
+            await asyncio.sleep(0.02)
+            ended.append(call)
+
+        monkeypatch.setattr(hedging, "send", send)
+        monkeypatch.setattr(hedging, "_admit_second", admit_second)
+        monkeypatch.setattr(hedging, "_swap", lambda call, winner: None)
+        asking = asyncio.create_task(hedging._send_twice(calls[0], 0, end_loser))
+        await leave.wait()
+        asking.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await asking
+        assert closed == [calls[winner]] and ended == [calls[1]]
+        assert asyncio.all_tasks() == {asyncio.current_task()}
+
+    asyncio.run(leave_in_the_middle())
