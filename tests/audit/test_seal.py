@@ -145,6 +145,19 @@ def test_it_compares_content(sealed: list[str]) -> None:
     assert "output of req_" in missing and "is missing" in missing
 
 
+def test_it_compares_content_of_a_record_that_was_added(sealed: list[str]) -> None:
+    """Its id may lie before or after those of every block: the transaction says which block it is in."""
+    tamper(
+        "INSERT INTO audit_event SELECT (json_populate_record(e, json_build_object("
+        "'id', 'ffffffff-ffff-7fff-bfff-ffffffffffff'))).* FROM audit_event e WHERE id = %s",
+        sealed[2],
+    )
+    number = Seal.objects.count() - 1
+    said = [str(problem) for problem in verify(content=True)]
+    assert [words.partition(":")[0] for words in said] == [f"Block {number}"] * 3
+    assert "1 records were added to 2" in said[0] and "input of req_" in said[1] and "is missing" in said[2]
+
+
 def test_its_owner_cannot_change_it_by_mistake(sealed: list[str]) -> None:
     for statement in (
         "UPDATE audit_event SET cost_micros = 1",

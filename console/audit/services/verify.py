@@ -92,7 +92,7 @@ def verify(
             report.rows += block.rows
         if content and blocks:
             for difference in sql.check_content(blocks[0].from_tx, blocks[-1].to_tx):
-                at = next(b.number for b in blocks if b.first_id <= difference.event_id <= b.last_id)
+                at = next(b.number for b in blocks if difference.tx < b.to_tx)
                 yield Problem(at, f"the {difference.kind} of {request_id(difference.event_id)} {difference.what}")
     if expected <= last:
         yield Problem(expected, f"the blocks up to {last} are missing")

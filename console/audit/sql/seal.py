@@ -31,6 +31,7 @@ class Difference:
     """A stored input or output that is not what its record says."""
 
     event_id: uuid.UUID
+    tx: int
     kind: str
     what: str
 
@@ -112,7 +113,7 @@ def check_content(from_tx: int, to_tx: int) -> list[Difference]:
     with connection.cursor() as cursor:
         cursor.execute(
             """
-            SELECT e.id, k.kind,
+            SELECT e.id, e.tx, k.kind,
                    CASE WHEN p.body IS NULL THEN 'is missing'
                         WHEN k.digest IS NULL THEN 'was added' ELSE 'was changed' END
             FROM audit_event e
@@ -121,7 +122,7 @@ def check_content(from_tx: int, to_tx: int) -> list[Difference]:
             WHERE e.tx >= %s AND e.tx < %s
               AND k.digest IS DISTINCT FROM sha256(convert_to(p.body, 'UTF8'))
               AND NOT EXISTS (SELECT 1 FROM audit_dropped d WHERE e.id < d.until_id)
-            ORDER BY e.id LIMIT 1000""",
+            ORDER BY e.id, k.kind LIMIT 1000""",
             [from_tx, to_tx],
         )
         return [Difference(*row) for row in cursor]
