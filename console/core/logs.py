@@ -11,9 +11,17 @@ class ScrubFilter(logging.Filter):
     """Take secrets out of a record before any handler formats it."""
 
     def filter(self, record: logging.LogRecord) -> bool:
-        message, _ = scrub(record.getMessage())
+        message, _ = scrub(_message(record))
         record.msg, record.args = without_links(message), None
         return True
+
+
+def _message(record: logging.LogRecord) -> str:
+    """Return what a record says. One whose arguments do not fit, of a library say, must not fail whoever logs it."""
+    try:
+        return record.getMessage()
+    except (TypeError, ValueError, KeyError):
+        return f"{record.msg} {record.args}"
 
 
 class LineFormatter(logging.Formatter):

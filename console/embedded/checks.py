@@ -15,8 +15,8 @@ from console.embedded import defaults, sql
 # Connections for a person with psql, a migration, a backup.
 _RESERVE = 10
 _SOCKET = ".s.PGSQL.5432"
-# What a process may hold outside the pool: the gateway's begin, two for close and keep, and a probe.
-GATEWAY_CONNECTIONS = 5
+# What a process may hold outside the pool: the gateway's begin, three for close, keep, and a health check's own.
+GATEWAY_CONNECTIONS = 6
 
 
 def connections_wanted() -> int:

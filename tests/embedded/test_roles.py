@@ -11,6 +11,7 @@ from console.audit.models import AuditEvent
 from console.audit.services import record
 from console.core.clock import now
 from console.embedded import checks, sql
+from console.gateway.ledger import Ledger
 from console.teams.callers import SYSTEM
 from console.teams.models import Team
 from tests import make
@@ -122,6 +123,12 @@ def test_it_says_when_the_pools_do_not_fit(db: None, settings) -> None:  # type:
     (problem,) = checks.pools_fit(databases=["default"])
     assert problem.id == "embedded.E001"
     assert checks.pools_fit(databases=[]) == []
+
+
+async def test_what_a_process_may_hold_outside_the_pool_is_counted() -> None:
+    ledger = Ledger()
+    held = [ledger._begin_statement, *ledger._close_statements, ledger._keep_connection]
+    assert len(held) + 1 == checks.GATEWAY_CONNECTIONS, "and that of a health check"
 
 
 def test_it_warns_production_of_an_owner(db: None, settings) -> None:  # type: ignore[no-untyped-def]
