@@ -83,24 +83,25 @@ class Pool:
 
     def give_back(self, origin: Origin, connection: Connection) -> None:
         """Keep a connection for the next request, if its last one left it clean; close it otherwise."""
-        idle = self._idle.setdefault(origin, [])
-        if not connection.may_be_used_again or len(idle) >= _MOST_IDLE:
+        if not connection.may_be_used_again or len(self._idle.get(origin, ())) >= _MOST_IDLE:
             connection.abort()
             return
         connection.idle_since = self._loop.time()
-        idle.append(connection)
+        self._idle.setdefault(origin, []).append(connection)
         if self._sweeper is None:
             self._sweeper = self._loop.call_later(_IDLE_SECONDS / 2, self._sweep)
 
     def _sweep(self) -> None:
         oldest = self._loop.time() - _IDLE_SECONDS
         for origin, idle in list(self._idle.items()):
-            kept = [c for c in idle if not c.is_closed and c.idle_since > oldest]
+            kept = []
             for connection in idle:
-                if connection not in kept:
+                if connection.is_closed or connection.idle_since <= oldest:
                     connection.abort()
+                else:
+                    kept.append(connection)
             if kept:
-                idle[:] = kept
+                self._idle[origin] = kept
             else:
                 del self._idle[origin]
         self._sweeper = self._loop.call_later(_IDLE_SECONDS / 2, self._sweep) if self._idle else None

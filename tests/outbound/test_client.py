@@ -9,7 +9,7 @@ import pytest
 
 from console import outbound
 from console.core.errors import ProviderError
-from console.outbound import guard, pool
+from console.outbound import client, guard, pool
 from tests.live import free_port
 from tests.outbound.test_guard import answering
 from tests.upstream import head, sse, text_chunks
@@ -214,3 +214,12 @@ async def test_a_name_with_one_private_address(get, upstream, settings, monkeypa
 async def test_headers_cannot_be_split(get, upstream):
     await refused(get(**{"X-Note": "a\r\nX-Evil: 1"}))
     assert not upstream.seen
+
+
+async def test_nothing_is_remembered_of_servers_whose_connections_are_not_kept(get, upstream):
+    """A tool's model may choose ever new hosts."""
+    upstream.enqueue("", status=200, extra="Connection: close\r\n")
+    reply = await get()
+    await reply.read(100)
+    reply.close()
+    assert client.connections()._idle == {}
