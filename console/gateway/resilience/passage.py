@@ -29,8 +29,9 @@ log = logging.getLogger(__name__)
 
 _PULSE_SECONDS = 1.0
 _PACE_KEY = f"{PREFIX}pace"
-# What a process said about its pace counts for this long.
+# What a process said about its pace counts for this long, and is taken away after a while.
 _PACE_SECONDS = 5.0
+_PACE_KEPT_SECONDS = 60
 # What speaks against the endpoint itself. A refusal of one request, or of too many, does not.
 _AGAINST = frozenset(
     {
@@ -161,15 +162,21 @@ class Passage:
                 pipe.hset(_PACE_KEY, self._process, said)
             elif self._said:
                 pipe.hdel(_PACE_KEY, self._process)
-            pipe.expire(_PACE_KEY, 60)
+            pipe.expire(_PACE_KEY, _PACE_KEPT_SECONDS)
             pipe.hgetall(_PACE_KEY)
             return (await pipe.execute())[-1]  # type: ignore[no-any-return]
 
         slowest = mine
-        for told in (await self.shared.ask(share) or {}).values():
+        gone = []
+        for process, told in (await self.shared.ask(share) or {}).items():
             at, _, p95 = told.decode().partition(":")
-            if moment - float(at) < _PACE_SECONDS:
+            age = moment - float(at)
+            if age < _PACE_SECONDS:
                 slowest = max(slowest or 0.0, float(p95))
+            elif age > _PACE_KEPT_SECONDS:
+                gone.append(process)
+        if gone:  # the key itself lasts for as long as any process is there
+            self.shared.tell(lambda client: client.hdel(_PACE_KEY, *gone))
         self._said = said is not None
         self.pace.adjust(slowest, settings.GATEWAY_INTERACTIVE_TARGET_MS / 1000)
 

@@ -118,3 +118,18 @@ async def test_a_slow_interactive_lane_slows_the_batch_lane_of_other_processes(
     for _ in range(20):
         web.pace.saw(passage_module.time.time(), 0.5)
     await until_async(lambda: worker.pace.factor < 0.5, "the batch lane is slowed down")
+
+
+async def test_what_a_process_that_is_gone_said_of_its_pace_is_taken_away(valkey_server: Valkey, process: Open) -> None:
+    """Those that go on renew the key they all write to, which grew by a field with each restart."""
+    passage, upstream = process(valkey_server.url), provider()
+    said_at = passage_module.time.time()
+    mine = {b"gone": f"{said_at - 61}:0.5", b"silent for a moment": f"{said_at - 30}:0.5"}
+    await passage.shared.ask(lambda client: client.hset(passage_module._PACE_KEY, mapping=mine))
+    passage.leave(upstream, await passage.enter(upstream, "batch", tokens=1), code="")
+
+    said: set[bytes] = {b"gone"}
+    while b"gone" in said:
+        await asyncio.sleep(0.02)
+        said = set(await passage.shared.ask(lambda client: client.hkeys(passage_module._PACE_KEY)) or ())
+    assert b"silent for a moment" in said
