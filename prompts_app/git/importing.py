@@ -26,6 +26,7 @@ from prompts_app.git.report import Change, Imported, diff
 from prompts_app.git.signing import read_author, read_message, read_time
 from prompts_app.git.states import document_of, same
 from prompts_app.models import Prompt
+from prompts_app.services.includes import lock_library
 from prompts_app.services.prompts import change_prompt, create_prompt
 from prompts_app.services.versions import save_version
 
@@ -49,6 +50,7 @@ def import_commits(
     the same, and those in `keep` are set aside, so that the next export writes the console's text over them.
     """
     with transaction.atomic():
+        lock_library()
         doing = _Import(actor, Reader(repo), team)
         doing.found.tip = tip.decode()
         doing.run(find_pending(repo, tip, doing.reader), take, keep)

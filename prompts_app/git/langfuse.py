@@ -18,6 +18,7 @@ from prompts_app.git.problems import Problem, Unreadable
 from prompts_app.git.report import diff
 from prompts_app.git.states import document_of, same
 from prompts_app.models import Label, Prompt, PromptVersion
+from prompts_app.services.includes import lock_library
 from prompts_app.services.labels import publish
 from prompts_app.services.prompts import create_prompt
 from prompts_app.services.versions import save_version
@@ -52,8 +53,10 @@ def import_langfuse(*, actor: Actor, team: Team, raw: bytes, dry_run: bool = Fal
     rights = rights_of_actor(actor, team.pk)
     if rights is not None and "build" not in rights:
         raise BadInput(f"{actor.name} may not build prompts of {team.name}.", param="team")
+    sources = read_file(raw)
     with transaction.atomic():
-        doing = _Import(actor, team, read_file(raw))
+        lock_library()
+        doing = _Import(actor, team, sources)
         doing.run()
         if doing.problems:
             raise Unreadable(doing.problems)

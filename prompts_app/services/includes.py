@@ -4,7 +4,7 @@ import uuid
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 
-from django.db.models import Q
+from django.db.models import Q, QuerySet
 
 from prompts_app.errors import CircularInclude, MissingPartial, RequiredPartial, TooDeep, TooManyPartials
 from prompts_app.models import Kind, Label, Prompt, PromptVersion, Visibility, Waiver
@@ -140,10 +140,23 @@ def check_required(prompt: Prompt, reached: set[str]) -> None:
 
 
 def lock_around(prompt: Prompt, refs: Iterable[Ref]) -> None:
-    """Take the rows of a prompt and of the partials it names, in one order.
+    """Take the rows of a prompt and of the partials it names, in one order, until commit.
 
-    Two that begin to include each other at the same moment would both see no circle; so the second waits and sees it.
+    Two that begin to include each other at the same moment would both see no circle, and a partial could be deleted
+    while a text with it is published; so the second waits, and sees what the first did.
     """
     slugs = [ref.slug for ref in refs]
-    rows = Prompt.objects.filter(Q(pk=prompt.pk) | Q(slug__in=slugs, deleted_at=None))
-    list(rows.select_for_update(no_key=True).order_by("pk").values_list("pk"))
+    _lock(Prompt.objects.filter(Q(pk=prompt.pk) | Q(slug__in=slugs, deleted_at=None)))
+
+
+def lock_library() -> None:
+    """Take the rows of all prompts until commit: for whoever changes many of them in one transaction.
+
+    Taken one by one they would meet in a deadlock with people who publish meanwhile: from its first label or setting
+    on, an import holds the epoch, for which each of them waits with a prompt's row in hand.
+    """
+    _lock(Prompt.objects.filter(deleted_at=None))
+
+
+def _lock(prompts: QuerySet[Prompt]) -> None:
+    list(prompts.select_for_update(no_key=True).order_by("pk").values_list("pk"))

@@ -14,7 +14,7 @@ from console.teams.models import Team
 from prompts_app import gates
 from prompts_app.errors import ReviewNeeded, StaleLabel, TestsNeeded
 from prompts_app.models import Label, LabelMove, LabelRule, Prompt, PromptVersion, Review
-from prompts_app.services.includes import check_includes, refs_of
+from prompts_app.services.includes import check_includes, lock_around, refs_of
 from prompts_app.services.noting import check_reason, locked, note, person_of, refresh
 from prompts_app.text.refs import check_label
 
@@ -125,6 +125,7 @@ def publish(
     `seen_revision` is the label's revision the decision was made on, 0 when there was none.
     """
     reason, label = check_reason(reason), check_label(label)
+    lock_around(prompt, refs_of(version))
     prompt = locked(prompt)
     if version.prompt_id != prompt.pk:
         raise BadInput(f"{version} is not a version of {prompt.slug}.", param="version")
@@ -153,6 +154,8 @@ def version_before(prompt: Prompt, label: str) -> PromptVersion | None:
 def roll_back(*, actor: Actor, prompt: Prompt, label: str, reason: str, seen_revision: int) -> Label:
     """Undo the last move of a label. What was live before was allowed then, so nobody has to approve it again."""
     reason = check_reason(reason)
+    meant = version_before(prompt, label)  # `_now` refuses below when it is another by then
+    lock_around(prompt, refs_of(meant) if meant else [])
     prompt = locked(prompt)
     before = _now(prompt, label, seen_revision)
     to = version_before(prompt, label)

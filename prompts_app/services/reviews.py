@@ -32,12 +32,14 @@ def _mine(review: Review, actor: Actor) -> bool:
 
 
 def _locked(review: Review) -> Review:
+    """Return a review as it is now, its row ours until commit: after its prompt's, as in `request_review`."""
+    prompt = locked(review.prompt)
     found = (
         Review.objects.select_for_update(no_key=True, of=("self",))
         .select_related("version", "from_version")
         .get(pk=review.pk)
     )
-    found.prompt = locked(found.prompt)
+    found.prompt = prompt
     return found
 
 
