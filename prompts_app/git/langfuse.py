@@ -4,6 +4,7 @@ Versions that are here already are not made again, so the same file can be impor
 stays where it is: publishing anew is a decision, not an import.
 """
 
+from collections.abc import Hashable
 from dataclasses import dataclass, field
 
 from django.db import transaction
@@ -13,10 +14,10 @@ from console.teams.callers import Actor
 from console.teams.models import Team
 from console.teams.rights import rights_of_actor
 from prompts_app.git.document import Document
-from prompts_app.git.langfuse_file import Source, read_file, translate
+from prompts_app.git.langfuse_file import Source, in_order, plain_slug, read_file, translate
 from prompts_app.git.problems import Problem, Unreadable
 from prompts_app.git.report import diff
-from prompts_app.git.states import document_of, same
+from prompts_app.git.states import document_of, key_of
 from prompts_app.models import Label, Prompt, PromptVersion
 from prompts_app.services.includes import lock_library
 from prompts_app.services.labels import publish
@@ -66,6 +67,8 @@ def import_langfuse(*, actor: Actor, team: Team, raw: bytes, dry_run: bool = Fal
 
 
 class _Import:
+    """One import under way. Prompts are looked at in proportion to the file: each once, with all of its versions."""
+
     def __init__(self, actor: Actor, team: Team, sources: list[Source]) -> None:
         self.actor, self.team, self.sources = actor, team, sources
         self.out = Outcome()
@@ -75,22 +78,29 @@ class _Import:
         self._numbers: dict[tuple[str, int], int] = {}
         self._partials: dict[str, str] = {}
         self._versions: dict[tuple[str, int], PromptVersion] = {}
+        self._here: dict[str, dict[Hashable, PromptVersion]] = {}
 
     def run(self) -> None:
+        self._find_partials()
+        self._check_slugs()
+        for versions in in_order(self.sources):
+            kept = len(self.problems)
+            for source in versions:
+                self._version(source)
+            if len(self.problems) == kept:
+                self._labels(versions)
+        if self.problems:
+            self.problems += self._unset
+
+    def _find_partials(self) -> None:
+        """Find what the names that are referred to mean: a text of the file, else a partial of this library."""
         referred = {name for source in self.sources for name in source.references()}
         texts = {source.name: source.slug for source in self.sources if not source.is_chat}
         self._partials = {name: slug for name, slug in texts.items() if name in referred}
-        here = Prompt.objects.filter(kind="partial", deleted_at=None, slug__in=[n.lower() for n in referred])
-        self._partials |= {p.slug: p.slug for p in here if p.slug not in self._partials}
-        self._check_slugs()
-        for name in self._in_order():
-            kept = len(self.problems)
-            for source in (s for s in self.sources if s.name == name):
-                self._version(source)
-            if len(self.problems) == kept:
-                self._labels([s for s in self.sources if s.name == name])
-        if self.problems:
-            self.problems += self._unset
+        slugs = {name: found for name in referred - texts.keys() if (found := plain_slug(name))}
+        rows = Prompt.objects.filter(kind="partial", deleted_at=None, slug__in=set(slugs.values()))
+        here = set(rows.values_list("slug", flat=True))
+        self._partials |= {name: slug for name, slug in slugs.items() if slug in here}
 
     def _check_slugs(self) -> None:
         names: dict[str, str] = {}
@@ -98,17 +108,6 @@ class _Import:
             other = names.setdefault(source.slug, source.name)
             if other != source.name:
                 self.problems.append(Problem(source.name, 0, f"This and {other!r} would both be {source.slug}."))
-
-    def _in_order(self) -> list[str]:
-        """Return the names so that what is referred to comes first; circles are for the save to refuse."""
-        needs = {s.name: set[str]() for s in self.sources}
-        for source in self.sources:
-            needs[source.name] |= source.references() & needs.keys()
-        order: list[str] = []
-        while len(order) < len(needs):
-            free = [name for name in needs if name not in order and needs[name] <= set(order)]
-            order += free or [next(name for name in needs if name not in order)]
-        return order
 
     def _version(self, source: Source) -> None:
         notes = list(source.notes)
@@ -131,15 +130,23 @@ class _Import:
         if prompt is not None and prompt.kind != kind:
             raise BadInput(f"{source.slug} is a {prompt.kind} prompt here, and would be {kind}.")
         document = Document(kind=kind, content=content, parameters=source.parameters)
-        version = (
-            next((v for v in prompt.versions.all() if same(document, document_of(prompt, v))), None) if prompt else None
-        )
+        here, key = self._versions_of(source.slug, prompt), key_of(document)
+        version = here.get(key) if key else None
         if version is not None:
             self.out.already += 1
         else:
-            version = self._save(source, prompt, document)
+            version = here[key] = self._save(source, prompt, document)
         self._numbers[source.name, source.version] = version.number
         self._versions[source.name, source.version] = version
+
+    def _versions_of(self, slug: str, prompt: Prompt | None) -> dict[Hashable, PromptVersion]:
+        """Return the versions a prompt has, by what they say; read once, and grown as they are made."""
+        if slug not in self._here:
+            versions = prompt.versions.order_by("-number") if prompt else PromptVersion.objects.none()
+            self._here[slug] = {}
+            for version in versions.select_related("prompt__team"):
+                self._here[slug].setdefault(key_of(document_of(version.prompt, version)), version)
+        return self._here[slug]
 
     def _save(self, source: Source, prompt: Prompt | None, document: Document) -> PromptVersion:
         before = document_of(prompt, prompt.head) if prompt and prompt.head else None

@@ -2,7 +2,8 @@
 
 import datetime as dt
 import re
-from collections.abc import Mapping
+from collections import Counter
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -11,6 +12,7 @@ from console.core.errors import BadInput
 from console.core.strict_json import loads
 from prompts_app.errors import BadText
 from prompts_app.parameters import KNOWN, check_parameters
+from prompts_app.text.parse import NAME
 from prompts_app.text.refs import LABEL, LONGEST_SLUG, RESERVED, SLUG
 
 LARGEST = 20 * 1024 * 1024
@@ -18,13 +20,12 @@ LARGEST_SENT = 1_500_000  # over the wire, where somebody waits; the command tak
 _MOST = 20_000
 _REFERENCE = re.compile(r"@@@langfusePrompt:([^@\n]*)@@@")
 _BRACES = re.compile(r"\{\{([^{}]*)\}\}|\{\{")
-_VARIABLE = re.compile(r"[A-Za-z_][A-Za-z0-9_]{0,59}")
 _ROLES = {"system": "system", "developer": "system", "user": "user", "assistant": "assistant"}
 
 
 @dataclass(slots=True)
 class Source:
-    """One version of one prompt, as the file has it. `references` are (name, version or label)."""
+    """One version of one prompt, as the file has it. `notes` are remarks on what has no counterpart here."""
 
     name: str
     slug: str
@@ -65,10 +66,30 @@ def read_file(raw: bytes) -> list[Source]:
     if not isinstance(value, list) or not value or len(value) > _MOST:
         raise BadInput(f"The file must hold a list of 1 to {_MOST:,} prompts.", param="file")
     found = [_source(item, place) for place, item in enumerate(value, 1)]
-    twice = {s.title for s in found if sum(1 for o in found if o.title == s.title) > 1} if len(found) < 2000 else set()
-    if twice:
-        raise BadInput(f"The file has {sorted(twice)[0]} twice.", param="file")
+    title, count = Counter(source.title for source in found).most_common(1)[0]
+    if count > 1:
+        raise BadInput(f"The file has {title} {'twice' if count == 2 else f'{count} times'}.", param="file")
     return sorted(found, key=lambda s: (s.name, s.version))
+
+
+def in_order(sources: Iterable[Source]) -> list[list[Source]]:
+    """Return the versions of each prompt, those first that others refer to; circles are for the save to refuse."""
+    by_name: dict[str, list[Source]] = {}
+    for source in sources:
+        by_name.setdefault(source.name, []).append(source)
+    order: dict[str, list[Source]] = {}
+    begun: set[str] = set()
+    for first in by_name:
+        path = [first]
+        while path:
+            name = path[-1]
+            needs = set() if name in begun else {one for source in by_name[name] for one in source.references()}
+            begun.add(name)
+            if further := sorted(needs & by_name.keys() - begun):
+                path += further
+            else:
+                order[path.pop()] = by_name[name]
+    return list(order.values())
 
 
 def _source(item: Any, place: int) -> Source:
@@ -96,12 +117,17 @@ def _source(item: Any, place: int) -> Source:
 
 
 def slug_for(name: str) -> str:
-    """Return the name as a slug: `Movie Critic` is `movie-critic`."""
-    parts = [re.sub(r"[^a-z0-9_-]+", "-", part.lower()).strip("-_") for part in name.split("/")]
-    slug = "/".join(part for part in parts if part)
-    if not SLUG.fullmatch(slug) or len(slug) > LONGEST_SLUG or slug.partition("/")[0] in RESERVED:
+    """Return the name as a slug: `Movie Critic` is `movie-critic`. BadInput when it cannot become one."""
+    slug = plain_slug(name)
+    if slug is None or slug.partition("/")[0] in RESERVED:
         raise BadInput(f"{name[:60]!r} cannot become a prompt's name; rename it in the file.", param="file")
     return slug
+
+
+def plain_slug(name: str) -> str | None:
+    parts = [re.sub(r"[^a-z0-9_-]+", "-", part.lower()).strip("-_") for part in name.split("/")]
+    slug = "/".join(part for part in parts if part)
+    return slug if SLUG.fullmatch(slug) and len(slug) <= LONGEST_SLUG else None
 
 
 def _messages(prompt: Any, name: str, notes: list[str]) -> list[dict[str, str]]:
@@ -174,7 +200,7 @@ def translate(text: str, numbers: Mapping[tuple[str, int], int], partials: Mappi
 
     def braces(found: re.Match[str]) -> str:
         inside = (found[1] or "").strip()
-        if _VARIABLE.fullmatch(inside):
+        if NAME.fullmatch(inside):
             return f"{{{{{inside}}}}}"
         notes.append(f"{found[0][:60]!r} is no variable here and stays as text")
         return f"\\{found[0]}"

@@ -1,6 +1,8 @@
 """What the console holds, as documents, so that it can be compared with what files say."""
 
+from collections.abc import Hashable
 from dataclasses import replace
+from typing import Any
 
 from console.core.errors import Refusal
 from prompts_app.git.document import Document
@@ -42,6 +44,20 @@ def same(one: Document | None, other: Document | None) -> bool:
     """Say whether versions made of both would be equal."""
     a, b = (settled(document) if document else None for document in (one, other))
     return a is not None and b is not None and a.says_the_same(b)
+
+
+def key_of(document: Document) -> Hashable:
+    """Return what two documents share of which versions would be equal (see `same`); None when neither can be saved."""
+    kept = settled(document)
+    if kept is None:
+        return None
+    return kept.kind, _frozen(kept.content), _frozen(kept.variables), _frozen(kept.parameters)
+
+
+def _frozen(value: Any) -> Hashable:
+    if isinstance(value, dict):
+        return frozenset((name, _frozen(inner)) for name, inner in value.items())
+    return tuple(map(_frozen, value)) if isinstance(value, list) else value
 
 
 def is_written(document: Document | None, now: Document) -> bool:

@@ -11,6 +11,7 @@ from django.test import Client
 
 from console.audit.models import AuditEvent
 from console.teams.actors import SYSTEM
+from prompts_app.git.langfuse_file import in_order, read_file
 from prompts_app.models import Prompt
 from prompts_app.services.labels import set_rule
 from tests import make
@@ -74,6 +75,7 @@ WRONG = [
     (json.dumps([entry("!!!", "x")]), "cannot become"),
     (json.dumps([entry("new/x", "x")]), "cannot become"),
     (json.dumps([entry("a", "x"), entry("a", "y")]), "a v1 twice"),
+    (json.dumps([*(entry(f"p{number}", "x") for number in range(2_500)), entry("p7", "y")]), "p7 v1 twice"),
     (json.dumps([entry("A b", "x"), entry("a-b", "y")]), "would both be a-b"),
     (json.dumps([entry("a", "@@@langfusePrompt:name=nowhere|label=production@@@")]), "names no text prompt"),
     (json.dumps([entry(a, f"@@@langfusePrompt:name={b}|label=x@@@") for a, b in ("ab", "ba")]), "a v1"),
@@ -87,6 +89,19 @@ def test_it_refuses_and_makes_nothing(cast: Cast, tmp_path: Path, text: str, sai
     with pytest.raises(CommandError, match=said):
         run("import-langfuse", str(file), "--team", "team-a")
     assert not Prompt.objects.exists()
+
+
+def test_it_includes_what_the_library_has_and_orders_what_the_file_has(cast: Cast, tmp_path: Path) -> None:
+    make.make_prompt(cast.team_a, "house-style", "Brief.", kind="partial")
+    file = tmp_path / "prompts.json"
+    file.write_text(json.dumps([entry("greeting", "@@@langfusePrompt:name=House Style|label=production@@@\nHello")]))
+    assert "Imported 1 version" in run("import-langfuse", str(file), "--team", "team-a")
+    assert head("greeting").head.content[0]["text"] == "{{> house-style:production}}\nHello"
+    reference = "@@@langfusePrompt:name=p%d|version=1@@@"
+    # Each refers to the next, and the last to the first.
+    chain = [entry(f"p{number}", reference % ((number + 1) % 3_000)) for number in range(3_000)]
+    names = [versions[0].name for versions in in_order(read_file(json.dumps(chain).encode()))]
+    assert names == ["p2999", *(f"p{number}" for number in range(2_998, -1, -1))]
 
 
 def test_it_says_which_label_was_missing_and_why(cast: Cast, tmp_path: Path) -> None:
