@@ -13,7 +13,7 @@
 The text is what stands below the second `---`, without the file's last line break, byte for byte.
 """
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -21,11 +21,11 @@ from console.core.errors import Refusal
 from prompts_app.errors import BadText
 from prompts_app.git import front_matter, sections
 from prompts_app.git.problems import Problem, Unreadable, unreadable
+from prompts_app.models import Kind, Visibility
+from prompts_app.text import plain
+from prompts_app.text.content import ROLES
 
 LARGEST = 2 * 1024 * 1024
-KINDS = ("text", "chat", "partial")
-VISIBILITIES = ("team", "organisation")
-ROLES = ("system", "user", "assistant")
 _FENCE = "---\n"
 _VARIABLE_FIELDS = ("name", "type", "required", "choices", "default", "example")
 
@@ -116,7 +116,7 @@ def _apart(text: str, path: str) -> tuple[str, str, int]:
     return "\n".join(lines[1:end]), "\n".join(lines[end + 1 :]), end + 2
 
 
-def _one_of(choices: tuple[str, ...]) -> Callable[[Any], str]:
+def _one_of(choices: Sequence[str]) -> Callable[[Any], str]:
     def read(value: Any) -> str:
         if value not in choices:
             raise ValueError(f"{str(value)[:60]!r} is none of {', '.join(choices)}.")
@@ -131,6 +131,8 @@ def _text(longest: int) -> Callable[[Any], str]:
             raise ValueError(f"{str(value)[:60]!r} must be text; put it in quotes.")
         if len(value) > longest:
             raise ValueError(f"This has {len(value):,} characters; {longest:,} is the most.")
+        if said := plain.problem(value):
+            raise ValueError(f"This {said}.")
         return value
 
     return read
@@ -181,9 +183,9 @@ def _variable_out(one: Mapping[str, Any]) -> dict[str, Any]:
 
 
 _READERS: dict[str, Callable[[Any], Any]] = {
-    "kind": _one_of(KINDS),
+    "kind": _one_of(Kind.values),
     "team": _text(60),
-    "visibility": _one_of(VISIBILITIES),
+    "visibility": _one_of(Visibility.values),
     "description": _text(300),
     "tags": _tags,
     "variables": _variables,

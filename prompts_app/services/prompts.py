@@ -17,6 +17,7 @@ from prompts_app.errors import StillUsed
 from prompts_app.models import Kind, Label, Prompt, Visibility
 from prompts_app.services.noting import locked, note, refresh
 from prompts_app.services.versions import add_version, read
+from prompts_app.text.plain import check_plain
 from prompts_app.text.refs import check_slug
 
 _MOST_TAGS, _LONGEST_TAG, _LONGEST_DESCRIPTION = 20, 40, 300
@@ -25,8 +26,10 @@ _MOST_TAGS, _LONGEST_TAG, _LONGEST_DESCRIPTION = 20, 40, 300
 def check_tags(tags: Sequence[str]) -> list[str]:
     """Return tags in one spelling: lower case, no blanks around, each once."""
     kept = list(dict.fromkeys(tag.strip().lower() for tag in tags if tag.strip()))
-    if len(kept) > _MOST_TAGS or any(len(tag) > _LONGEST_TAG or not tag.isprintable() for tag in kept):
+    if len(kept) > _MOST_TAGS or any(len(tag) > _LONGEST_TAG for tag in kept):
         raise BadInput(f"A prompt has at most {_MOST_TAGS} tags of up to {_LONGEST_TAG} characters.", param="tags")
+    if unseen := next((tag for tag in kept if not tag.isprintable()), None):
+        raise BadInput(f"The tag {unseen!r} holds characters that cannot be seen.", param="tags")
     return kept
 
 
@@ -37,6 +40,7 @@ def _check_description(description: str) -> str:
             f"The description has {len(description)} characters; {_LONGEST_DESCRIPTION} is the most.",
             param="description",
         )
+    check_plain(description, "The description", param="description")
     return description
 
 

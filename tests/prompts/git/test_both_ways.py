@@ -168,6 +168,9 @@ def test_it_refuses_what_is_outside_the_schema_and_changes_nothing(library: Cast
         "binary.md": "---\nteam: team-a\n---\na\0b",
         "good.md": good,
         "missing.md": "---\nteam: team-a\n---\n\n{{> nowhere}}\n",
+        "nul.md": '---\nteam: team-a\ndescription: "Two\\0words"\n---\nGood\n',
+        "surrogate.md": '---\ndescription: Good\nteam: "\\ud800"\n---\nGood\n',
+        "tag.md": '---\nteam: team-a\ntags:\n  - "a\\u202eb"\n---\nGood\n',
         "braces.md": "---\nteam: team-a\nkind: chat\n---\n# [system]\nA\n\n# [user]\nB\n{{1 + 1}}\n",
     }
     for name, text in wrong.items():
@@ -194,7 +197,8 @@ def test_it_refuses_what_is_outside_the_schema_and_changes_nothing(library: Cast
         run("import", str(out))
     said = str(caught.value)
     for words in ("keys.md:2: 'code' is not a key", "binary.md:4: This is a binary", "latin.md:4: This is not UTF-8",
-                  "missing.md:4: The partial 'nowhere'", "braces.md:10: "):  # fmt: skip
+                  "missing.md:4: The partial 'nowhere'", "braces.md:10: ", "nul.md:3: This holds a character",
+                  "surrogate.md:3: This holds", r"tag.md:3: The tag 'a\u202eb' holds"):  # fmt: skip
         assert words in said, said
     assert not Prompt.objects.filter(slug="good").exists()
 
