@@ -77,17 +77,19 @@ def rail(prompt: Prompt, labels: Sequence[Label], before: int | None = None) -> 
 
 
 def prompt_page(prompt: Prompt, *, before: int | None = None) -> PromptPage:
-    """Return what the frame of a prompt's pages needs. Five queries, however many versions there are."""
+    """Return what the frame of a prompt's pages needs. Five queries, or six, however many versions there are."""
     labels = in_order(list(prompt.labels.select_related("version").defer(*(f"version__{name}" for name in HEAVY))))
-    moves = list(
-        prompt.label_moves.select_related("from_version", "to_version").defer(
-            *(f"{side}_version__{name}" for side in ("from", "to") for name in HEAVY)
-        )[:_MOST_MOVES]
+    all_moves = prompt.label_moves.select_related("from_version", "to_version").defer(
+        *(f"{side}_version__{name}" for side in ("from", "to") for name in HEAVY)
     )
+    moves = list(all_moves[:_MOST_MOVES])
     rules = {rule.label: rule for rule in LabelRule.objects.filter(team=prompt.team_id)}
     last: dict[str, LabelMove] = {}
     for move in moves:
         last.setdefault(move.label, move)
+    if further := [label.name for label in labels if label.name not in last]:  # not moved for as many moves of others
+        older = all_moves.filter(label__in=further).order_by("label", "-moved_at", "-id").distinct("label")
+        last |= {move.label: move for move in older}
     rows = [_row(label, last.get(label.name), rules.get(label.name)) for label in labels]
     reviews = list(
         Review.objects.filter(status__in=["open", "changes", "approved"], prompt=prompt)

@@ -1,7 +1,6 @@
 """One page of the library: filtered, sorted by use, by name or by change, and paged by where the last one ended."""
 
 import base64
-import binascii
 import datetime as dt
 import json
 import re
@@ -57,7 +56,7 @@ def parse_cursor(text: str) -> Cursor | None:
         return None
     try:
         is_back, key, slug = json.loads(base64.urlsafe_b64decode(text + "=" * (-len(text) % 4)))
-    except (ValueError, binascii.Error, TypeError):
+    except (ValueError, TypeError, RecursionError):  # a ValueError also of what is no base64
         is_back = key = slug = None
     if not (isinstance(is_back, bool) and isinstance(key, str | int) and isinstance(slug, str) and "\0" not in slug):
         raise BadInput(_UNREADABLE)

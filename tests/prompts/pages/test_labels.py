@@ -62,6 +62,14 @@ def test_it_rolls_back_in_one_click(cast: Cast, signed_in: SignedIn, bella: User
     assert live() == 1
     assert LabelMove.objects.first().reason == "Rolled back from v2"  # type: ignore[union-attr]
     assert AuditEvent.objects.filter(action="prompt.rolled_back").count() == 1
+    # However often other labels have moved since.
+    first, second = prompt.versions.order_by("number")
+    make.publish(prompt, first, label="beta")
+    make.publish(prompt, second, label="beta")
+    LabelMove.objects.bulk_create(
+        LabelMove(prompt=prompt, label="canary", to_version=first, moved_by_name="x") for _ in range(60)
+    )
+    assert "Roll back to v1" in client.get("/prompts/answer/").content.decode()
     assert signed_in(cast.bob).post("/prompts/answer/-/roll-back/", fields).status_code == 403
 
 

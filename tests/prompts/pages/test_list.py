@@ -88,7 +88,7 @@ def test_it_pages_both_ways(cast: Cast, signed_in: SignedIn, monkeypatch: pytest
         assert "".join(slug[-1] for slug in seen) == order, sort
         back = client.get(f"/prompts/?sort={sort}&cursor={page.context['page'].before}")
         assert names(back) == pages[-2]
-    for wrong in ("x", "W10", "WyJ4Il0", "WzEsMiwzXQ", "W2ZhbHNlLCJ4IiwieSJd"):
+    for wrong in ("x", "W10", "WyJ4Il0", "WzEsMiwzXQ", "W2ZhbHNlLCJ4IiwieSJd", "W1tb" * 2_000):
         assert client.get(f"/prompts/?sort=use&cursor={wrong}").status_code == 400, wrong
 
 
