@@ -570,7 +570,7 @@ CELERY_BEAT_SCHEDULE: dict[str, dict[str, Any]] = {
     "usage.check_alerts": {"task": "usage.check_alerts", "schedule": 60, "options": {"expires": 60}},
     "usage.prune": {"task": "usage.prune", "schedule": 3600, "options": {"expires": 3600}},
     "prompts.roll_up_uses": {"task": "prompts.roll_up_uses", "schedule": 60, "options": {"expires": 60}},
-    "prompts.git_tick": {"task": "prompts.git_tick", "schedule": 60, "options": {"expires": 60}},
+    "prompts.git_sync": {"task": "prompts.git_sync", "schedule": 60, "options": {"expires": 60}},
     "agents.sweep_queues": {"task": "agents.sweep_queues", "schedule": 60, "options": {"expires": 60}},
     "agents.read_queues": {"task": "agents.read_queues", "schedule": 5, "options": {"expires": 5}},
     "agents.send_results": {"task": "agents.send_results", "schedule": 5, "options": {"expires": 5}},

@@ -13,9 +13,5 @@ def roll_up_uses_task() -> None:
 
 @shared_task(name="prompts.git_sync")
 def git_sync_task() -> None:
-    sync.tick()
-
-
-@shared_task(name="prompts.git_tick")
-def git_tick_task() -> None:
+    """Sync if somebody asked for it or it is time; from beat every minute, and after each change that asks for it."""
     sync.tick()

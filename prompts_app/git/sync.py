@@ -41,8 +41,9 @@ Outcome = GitSync.Outcome
 
 def sync(*, actor: Actor = SYSTEM, take: Collection[str] = (), keep: Collection[str] = ()) -> GitSync | None:
     """Exchange with the connected repository now; None when none is connected or another worker is at it."""
-    free = Q(claimed_at=None) | Q(claimed_at__lt=now() - _CLAIM)
-    if not GitRemote.objects.filter(free).update(claimed_at=now(), wanted_at=None):
+    claimed = now()
+    free = Q(claimed_at=None) | Q(claimed_at__lt=claimed - _CLAIM)
+    if not GitRemote.objects.filter(free).update(claimed_at=claimed, wanted_at=None):
         return None
     remote = GitRemote.objects.get()
     # The claim is ours, so whoever is still said to run has ended without a word.
@@ -65,7 +66,7 @@ def sync(*, actor: Actor = SYSTEM, take: Collection[str] = (), keep: Collection[
         _failed(log, Outcome.FAILED, "Something broke; the worker's log has the details.")
         raise
     finally:
-        GitRemote.objects.update(claimed_at=None)
+        GitRemote.objects.filter(claimed_at=claimed).update(claimed_at=None)  # by now it may be another worker's
         log.save()
         _tidy(log)
     record(

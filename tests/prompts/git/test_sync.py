@@ -16,8 +16,10 @@ from console.outbound.ssh import BoundedAnswer
 from console.teams.callers import SYSTEM
 from prompts_app.git import remotes, sync
 from prompts_app.git.address import check_address
+from prompts_app.git.exporting import Written
 from prompts_app.git.models import GitCommit, GitRemote, GitSync
 from prompts_app.git.packs import LARGEST_OBJECT, check_pack
+from prompts_app.git.report import Imported
 from prompts_app.services.labels import publish
 from tests.conftest import Cast
 from tests.prompts.git.git import GitServer, git, git_server, head, save
@@ -243,7 +245,9 @@ def test_it_works_in_a_folder_of_this_machine(library: Cast, settings: object, t
     assert "keeps its files in another folder" in sync.sync().sentence
 
 
-def test_a_save_wakes_one_sync_and_an_import_none(library: Cast, settings: object, tmp_path: Path) -> None:
+def test_a_save_wakes_one_sync_and_an_import_none(
+    library: Cast, settings: object, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     settings.PROMPTS_GIT_FOLDERS = [str(tmp_path)]  # type: ignore[attr-defined]
     remotes.connect(actor=SYSTEM, address=str(tmp_path / "here"))
     assert sync.tick() is None
@@ -266,6 +270,11 @@ def test_a_save_wakes_one_sync_and_an_import_none(library: Cast, settings: objec
     assert sync.sync().outcome == "ok"
     died.refresh_from_db()
     assert died.outcome == "failed"
+    # One that is only slow leaves the claim of whoever came after it alone.
+    later = now() + dt.timedelta(minutes=16)
+    came = Imported(), Written(None), 0
+    monkeypatch.setattr(sync, "_exchange", lambda *_: GitRemote.objects.update(claimed_at=later) and came)
+    assert sync.sync().outcome == "ok" and GitRemote.objects.get().claimed_at == later
 
 
 def test_it_speaks_ssh_through_the_systems_program(
