@@ -1,6 +1,7 @@
 """One part of a production installation: `python -m console.embedded.role web | worker LANE | beat | migrate`.
 
-The same command lines `make run` supervises, for containers and service managers that supervise by themselves.
+The same command lines `make run` supervises, for containers and service managers that supervise by themselves; and
+`manage COMMAND…`, so that a container of the same image runs any command of `manage.py`.
 """
 
 import os
@@ -10,7 +11,7 @@ from django.conf import settings
 
 from console.embedded.programs import beat_command, worker_command
 
-USAGE = "Say what to run: web, worker LANE, beat or migrate."
+USAGE = "Say what to run: web, worker LANE, beat, migrate, or manage and a command of manage.py."
 
 
 def command(arguments: list[str]) -> list[str]:
@@ -26,6 +27,8 @@ def command(arguments: list[str]) -> list[str]:
             return beat_command()
         case ["migrate"]:
             return [sys.executable, str(settings.BASE_DIR / "manage.py"), "migrate", "--no-input"]
+        case ["manage", _, *_]:
+            return [sys.executable, str(settings.BASE_DIR / "manage.py"), *arguments[1:]]
     raise SystemExit(USAGE)
 
 

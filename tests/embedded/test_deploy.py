@@ -1,5 +1,6 @@
 """The files for production hold together: what compose starts exists, as the Dockerfile starts it."""
 
+import re
 from typing import Any
 
 import pytest
@@ -28,7 +29,15 @@ def test_it_knows_how_to_run(name: str) -> None:
     assert role.command(OURS[name]["command"])
 
 
-@pytest.mark.parametrize("words", [[], ["worker"], ["worker", "express"], ["everything"]])
+def test_it_knows_every_command_its_steps_name() -> None:
+    steps = (ROOT / "deploy/compose.yaml").read_text() + (ROOT / "docs/running.md").read_text()
+    named = re.findall(r"compose\.yaml run --rm (\w+) (.+)", steps)
+    assert named
+    for service, words in named:
+        assert service in OURS and role.command(words.split()), words
+
+
+@pytest.mark.parametrize("words", [[], ["worker"], ["worker", "express"], ["manage"], ["everything"]])
 def test_it_says_what_it_can_run(words: list[str]) -> None:
     with pytest.raises(SystemExit, match="Say what to run|Name the lane"):
         role.command(words)
