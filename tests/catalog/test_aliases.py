@@ -1,5 +1,6 @@
 """Aliases: who sees which, creating with pins, deleting only what nothing holds."""
 
+import re
 from collections.abc import Callable
 from typing import Any
 
@@ -9,8 +10,10 @@ from django.test import Client
 from console.audit.models import AuditEvent
 from console.catalog.models import Alias, Pin
 from console.catalog.services.aliases import change_alias, create_alias, delete_alias
+from console.core.clock import now
 from console.core.errors import BadInput, Conflict
 from console.teams.actors import SYSTEM
+from console.teams.models import Team
 from tests import make
 from tests.conftest import Cast
 from usage_app.services.quotas import set_quota
@@ -124,6 +127,12 @@ def test_it_changes_teams_and_says_who_had_it(cast: Cast, signed_in: SignedIn) -
     line = AuditEvent.objects.get(action="alias.changed")
     assert '"teams": []' in line.detail
     assert '"teams": ["team-a", "team-b"]' in line.detail
+    Team.objects.update(archived_at=now())
+    page = signed_in(cast.operator).get("/models/aliases/help/change/").text
+    kept = re.findall(r'name="teams" value="([\w-]+)"[^>]*checked', page)
+    assert "Team A (archived)" in page and set(kept) == {str(cast.team_a.pk), str(cast.team_b.pk)}
+    signed_in(cast.operator).post("/models/aliases/help/change/", fields | {"description": "y"})
+    assert Alias.objects.get(description="y").teams.count() == 2, "nor does it open to everybody"
 
 
 @pytest.mark.django_db

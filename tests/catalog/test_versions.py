@@ -97,6 +97,9 @@ def test_it_changes_limits_and_says_what_was(operator: Client) -> None:
     line = AuditEvent.objects.get(action="model.changed")
     assert '"context_tokens": 8192' in line.detail
     assert '"context_tokens": 9000' in line.detail
+    ModelVersion.objects.filter(pk=after.pk).update(retired_at=now())
+    form = operator.get(f"/models/versions/{version.pk}/change/").text
+    assert f'<option value="{after.pk}" selected>' in form, "saving something else would take it away"
 
 
 @pytest.mark.django_db

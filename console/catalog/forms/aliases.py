@@ -3,12 +3,18 @@
 from typing import Any
 
 from django import forms
+from django.db.models import Q
 from django.utils.safestring import mark_safe
 
 from console.catalog.forms.base import VersionField, seen_field
 from console.catalog.models import Alias, ModelVersion
 from console.catalog.queries import choices
 from console.teams.models import Team
+
+
+class TeamsField(forms.ModelMultipleChoiceField):  # type: ignore[type-arg]
+    def label_from_instance(self, team: Any) -> str:
+        return f"{team} (archived)" if team.archived_at else str(team)
 
 
 class AliasForm(forms.Form):
@@ -18,7 +24,7 @@ class AliasForm(forms.Form):
         widget=forms.TextInput(attrs={"autocomplete": "off", "spellcheck": "false", "class": "mono"}),
     )
     description = forms.CharField(max_length=300, required=False, help_text="What it is for, in a few words.")
-    teams = forms.ModelMultipleChoiceField(
+    teams = TeamsField(
         Team.objects.none(),
         required=False,
         widget=forms.CheckboxSelectMultiple,
@@ -36,9 +42,11 @@ class AliasForm(forms.Form):
             }
         super().__init__(*args, **kwargs)
         teams: forms.ModelMultipleChoiceField[Team] = self.fields["teams"]  # type: ignore[assignment]
-        teams.queryset = Team.objects.filter(archived_at=None)
+        shown = Q(archived_at=None)
         if alias is not None:
             del self.fields["name"]
+            shown |= Q(pk__in=alias.teams.values("pk"))  # an archived one left out would open the alias to everybody
+        teams.queryset = Team.objects.filter(shown)
 
 
 class NewAliasForm(AliasForm):

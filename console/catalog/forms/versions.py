@@ -44,7 +44,7 @@ class VersionForm(forms.Form):
         successor.queryset = choices()
         if version is not None:
             del self.fields["name"]
-            successor.queryset = choices().exclude(pk=version.pk)
+            successor.queryset = choices(or_this=version.successor_id).exclude(pk=version.pk)
         else:
             del self.fields["seen_revision"]
             self.order_fields(["name"])

@@ -1,5 +1,6 @@
 """What the pages of model versions show, and what uses them."""
 
+import uuid
 from dataclasses import dataclass
 
 from django.db.models import Prefetch, Q, QuerySet
@@ -73,10 +74,10 @@ def collections_with(version: ModelVersion, caller: Caller) -> list[Use]:
     return [use for use in uses if use.team_id is None or use.team_id in teams]
 
 
-def choices() -> QuerySet[ModelVersion]:
-    """Return the versions a pin can be moved to."""
+def choices(*, or_this: uuid.UUID | None = None) -> QuerySet[ModelVersion]:
+    """Return the versions a pin can be moved to, and the one that is chosen already."""
     return (
-        ModelVersion.objects.filter(retired_at=None, provider__is_enabled=True)
+        ModelVersion.objects.filter(Q(retired_at=None, provider__is_enabled=True) | Q(pk=or_this))
         .select_related("provider")
         .prefetch_related("prices")
         .order_by("provider__name", "name")
