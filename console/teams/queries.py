@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 from allauth.mfa.models import Authenticator
-from django.db.models import Count, Exists, OuterRef, Q, QuerySet
+from django.db.models import Count, Exists, OuterRef, Prefetch, Q, QuerySet
 from django.db.models.functions import Lower
 
 from console.core.clock import now
@@ -267,6 +267,7 @@ def people_page(people: QuerySet[User], *, text: str, state: str, cursor: uuid.U
     if cursor:
         people = people.filter(pk__lt=cursor)
     two_factor = Exists(Authenticator.objects.filter(user=OuterRef("pk"), type__in=SECOND_FACTORS))
-    people = people.annotate(has_two_factor=two_factor).prefetch_related("teams").order_by("-pk")
+    teams = Prefetch("teams", Team.objects.filter(archived_at=None))
+    people = people.annotate(has_two_factor=two_factor).prefetch_related(teams).order_by("-pk")
     found = list(people[: PAGE + 1])
     return PeoplePage(found[:PAGE], str(found[PAGE - 1].pk) if len(found) > PAGE else None, cursor is None)

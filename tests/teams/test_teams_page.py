@@ -6,6 +6,7 @@ import pytest
 from django.core.cache import cache
 from django.test import Client
 
+from console.core.clock import now
 from console.teams.actors import SYSTEM, Actor
 from console.teams.models import ApiKey, Membership, Role, Team, User
 from console.teams.services import people
@@ -145,6 +146,10 @@ def test_operators_disable_and_enable(cast: Cast, olga: Client) -> None:
     cast.bob.refresh_from_db()
     assert not cast.bob.is_active
     assert "Disabled" in olga.get("/people/?state=disabled").content.decode()
+    assert "/teams/team-a/" in olga.get("/people/").text
+    Team.objects.filter(pk=cast.team_a.pk).update(archived_at=now())
+    assert "/teams/team-a/" not in olga.get("/people/").text, "its page is gone"
+    Team.objects.filter(pk=cast.team_a.pk).update(archived_at=None)
     olga.post(f"/people/{cast.bob.pk}/enable/")
     cast.bob.refresh_from_db()
     assert cast.bob.is_active
@@ -153,10 +158,15 @@ def test_operators_disable_and_enable(cast: Cast, olga: Client) -> None:
 
 def test_the_last_operator_stays_one(cast: Cast, olga: Client) -> None:
     for path in ("disable", "operator"):
-        assert olga.post(f"/people/{cast.operator.pk}/{path}/").status_code == 422
-    olga.post(f"/people/{cast.alice.pk}/operator/")
-    cast.alice.refresh_from_db()
-    assert cast.alice.is_operator
+        assert olga.post(f"/people/{cast.operator.pk}/{path}/", {"becomes": "no"}).status_code == 422
+    make_operator = f"/people/{cast.alice.pk}/operator/"
+    field = '<input type="hidden" name="becomes" value="yes" id="id_becomes">'
+    assert field in olga.get(make_operator).text and field in olga.get(make_operator, headers=HTMX).text
+    for _ in ("one person", "another at once"):
+        olga.post(make_operator, {"becomes": "yes"})
+        cast.alice.refresh_from_db()
+        assert cast.alice.is_operator
+    assert olga.post(make_operator).status_code == 422, "it does not guess"
     people.set_operator(actor=Actor("user", cast.alice.pk, "Alice"), user=cast.operator, is_operator=False)
     assert olga.get("/people/").status_code in {302, 403}
 
@@ -165,7 +175,7 @@ def test_making_operators_and_links_asks_to_sign_in_again(cast: Cast) -> None:
     client = Client()
     sign_in(client, "olga@example.com")
     for path in (f"/people/{cast.bob.pk}/operator/", f"/people/{cast.bob.pk}/sign-in-link/"):
-        assert "reauthenticate" in client.post(path)["Location"]
+        assert "reauthenticate" in client.post(path, {"becomes": "yes"})["Location"]
     cast.bob.refresh_from_db()
     assert not cast.bob.is_superuser
 

@@ -36,3 +36,9 @@ class WordsField(forms.CharField):
 
 class Confirm(ConsoleForm):
     """Nothing to fill in: the button is the answer."""
+
+
+class ConfirmOperator(Confirm):
+    """Says what was asked for, so that a page that has become old does not do the opposite."""
+
+    becomes = forms.ChoiceField(choices=[("yes", "yes"), ("no", "no")], widget=forms.HiddenInput)

@@ -15,7 +15,7 @@ from console.core.ids import parse_id
 from console.teams import access, queries
 from console.teams.access import OPERATOR, needs
 from console.teams.callers import TeamRequest
-from console.teams.forms.base import Confirm
+from console.teams.forms.base import Confirm, ConfirmOperator
 from console.teams.forms.teams import AddPersonForm
 from console.teams.models import SignInLink, User
 from console.teams.services import people as services
@@ -141,11 +141,11 @@ def set_operator(request: TeamRequest, user_id: uuid.UUID) -> HttpResponse:
     """Make a person an operator, or an operator a person like the others."""
     user = access.person_for(request.caller, user_id)
     becomes = not user.is_superuser
-    form = Confirm(posted(request))
+    form = ConfirmOperator(posted(request), initial={"becomes": "yes" if becomes else "no"})
     if request.method == "POST" and form.is_valid():
         if again := sign_in_first(request):
             return again
-        becomes = request.POST.get("becomes", "yes" if becomes else "no") == "yes"
+        becomes = form.cleaned_data["becomes"] == "yes"
         try:
             services.set_operator(actor=request.caller.actor, user=user, is_operator=becomes)
         except Refusal as refusal:
