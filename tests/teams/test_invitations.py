@@ -66,6 +66,12 @@ def test_it_mails_the_link_and_shows_it_once(cast: Cast, django_capture_on_commi
     assert token not in client.get("/teams/team-a/").content.decode()
     assert token not in str([vars(line) for line in log.lines()])
     assert (log.last().action, log.last().team_id) == ("invitation.sent", cast.team_a.pk)
+    cast.team_a.name = "Pay\u202eroll"
+    with django_capture_on_commit_callbacks(execute=True):
+        odd = Actor("user", cast.alice.pk, "Alice\r\nBcc: all@example.com")
+        invitations.invite(actor=odd, team=cast.team_a, email="new@example.com", role=Role.MEMBER)
+    assert mail.outbox[1].subject == "[Facet] Alice Bcc: all@example.com invites you to Pay[U+202E]roll"
+    assert "to the team Pay[U+202E]roll" in mail.outbox[1].body
 
 
 def test_it_makes_an_account_and_a_member(cast: Cast, sent: tuple[Invitation, str]) -> None:

@@ -14,6 +14,7 @@ from console.audit import actions
 from console.audit.services import record
 from console.core.clock import now
 from console.core.errors import Conflict, NotFound
+from console.core.hidden import spelled
 from console.teams.actors import Actor
 from console.teams.keys import digest
 from console.teams.models import ApiKey, Invitation, Membership, Team, User
@@ -46,8 +47,9 @@ def _send(invitation: Invitation, token: str, actor: Actor) -> None:
         "days": settings.INVITATION_DAYS,
         "installation_name": settings.INSTALLATION_NAME,
     }
+    subject = f"[{settings.INSTALLATION_NAME}] {actor.name} invites you to {invitation.team.name}"
     send_mail(
-        f"[{settings.INSTALLATION_NAME}] {actor.name} invites you to {invitation.team.name}".replace("\n", " "),
+        " ".join(spelled(subject).split()),
         render_to_string("teams/mail/invitation.txt", context),
         None,
         [invitation.email],

@@ -11,6 +11,7 @@ from console.audit import actions
 from console.audit.services import record
 from console.core.clock import now
 from console.core.errors import BadInput, NotFound
+from console.core.hidden import spelled
 from console.teams.actors import Actor
 from console.teams.keys import digest
 from console.teams.models import SignInLink, User
@@ -37,7 +38,7 @@ def make_sign_in_link(*, actor: Actor, user: User) -> tuple[SignInLink, str]:
 def _tell(user: User, actor: Actor) -> None:
     send_mail(
         f"[{settings.INSTALLATION_NAME}] A sign-in link was made for you",
-        f"{actor.name} made a link that signs in as you once within 24 hours.\n\n"
+        f"{spelled(actor.name)} made a link that signs in as you once within 24 hours.\n\n"
         "If you did not ask for it, tell the operators of this installation.\n",
         None,
         [user.email],
