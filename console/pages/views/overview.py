@@ -2,7 +2,6 @@
 
 import uuid
 
-from django.conf import settings
 from django.db.models import Q
 from django.http import HttpResponse
 from django.shortcuts import render
@@ -11,6 +10,7 @@ from django.views.decorators.http import require_safe
 from console.catalog.models import Alias
 from console.core.clock import now
 from console.pages import attention, charts
+from console.pages.views.docs import own_url
 from console.teams.access import SIGNED_IN, needs, scope_for, teams_for
 from console.teams.callers import TeamRequest
 from console.teams.models import Environment
@@ -59,5 +59,5 @@ def overview(request: TeamRequest) -> HttpResponse:
     }
     # A stranger to the console sees how to make the first call, not a page of zeroes.
     if usage.is_empty and not dashboard.has_usage(ids):
-        context |= {"is_fresh": True, "base_url": settings.BASE_URL, "alias": _first_alias(ids)}
+        context |= {"is_fresh": True, "base_url": own_url(request), "alias": _first_alias(ids)}
     return render(request, "pages/overview.html", context)
