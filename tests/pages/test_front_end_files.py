@@ -103,6 +103,21 @@ def test_it_writes_nothing_inline() -> None:
             assert "src=" in attributes or "application/json" in attributes, f"{path}: an inline script"
 
 
+def test_it_shows_hidden_characters_where_it_can() -> None:
+    """`visible` writes markup: nothing may cut it behind, and a title or an attribute would show or break on it."""
+    for path in (ROOT / "templates").rglob("*.html"):
+        text = path.read_text()
+        cut = re.findall(r"\{\{[^}]*\|visible\|(?!default:)[^}]*\}\}", text)
+        titles = [
+            title
+            for title in re.findall(r"\{% block title %\}(.*?)\{% endblock", text)
+            if re.search(r"\|visible|(name|title) \}\}", title)
+        ]
+        assert not cut, f"{path}: {cut}"
+        assert not titles or path.parts[-2] in {"admin", "socialaccount"}, f"{path}: {titles}"
+        assert not re.search(r"""="[^"<>]*\{\{[^}"<>]*\|visible""", text), f"{path}: visible in an attribute"
+
+
 # Weight -------------------------------------------------------------------------------------------------------------
 
 
