@@ -25,8 +25,9 @@ from console.core.clock import now
 from console.core.errors import BadInput, Conflict, NotAllowed, NotFound
 from console.gateway.responses.kept import said_in
 from console.gateway.shapes.responses import REFERENCE, kind_of
+from console.teams.access import is_key_of
 from console.teams.callers import Caller
-from console.teams.models import ApiKey, Team
+from console.teams.models import Team
 
 PREFIX = "resp_"
 _MOST_TURNS = 500
@@ -50,15 +51,6 @@ class Kept:
     @property
     def previous(self) -> str:
         return str(self.asked.get("previous_response_id") or "")
-
-
-def _made(caller: Caller, key_id: uuid.UUID | None) -> bool:
-    """Say whether it was the caller who called with this key, or with one that was rotated into the caller's."""
-    seen = set[uuid.UUID]()
-    while key_id is not None and key_id != caller.key_id and key_id not in seen:
-        seen.add(key_id)
-        key_id = ApiKey.objects.filter(pk=key_id).values_list("replaced_by_id", flat=True).first()
-    return key_id is not None and key_id == caller.key_id
 
 
 @dataclass(frozen=True, slots=True)
@@ -112,7 +104,7 @@ def _judged(caller: Caller, row: BackgroundResponse | None) -> tuple[BackgroundR
     if row is None:
         return None
     runs.look(row)
-    is_own = _made(caller, row.key_id)
+    is_own = is_key_of(caller, row.key_id)
     return (row, is_own) if is_own or caller.may("read_content", row.team_id) else None
 
 
@@ -144,7 +136,7 @@ def _found(caller: Caller, name: str, id: uuid.UUID, written: _Written, param: s
         raise rows.missing(name, param)
     if found is None and (names := _OF_RESPONSE.search(line.detail)) and names[1] != name:
         raise rows.missing(name, param)  # the call of a response with another id, under which it is found or not
-    is_own = _made(caller, line.key_id)
+    is_own = is_key_of(caller, line.key_id)
     if not is_own and not caller.may("read_content", line.team_id):
         raise rows.missing(name, param)
     bodies = written.bodies.get(line.pk, {})

@@ -113,6 +113,15 @@ def keys_for(caller: Caller, right: str = "manage_keys") -> QuerySet[ApiKey]:
     return keys.filter(team__in=[team_id for team_id, rights in caller.rights.items() if right in rights])
 
 
+def is_key_of(caller: Caller, key_id: uuid.UUID | None) -> bool:
+    """Say whether a key is the one the caller calls with, or was rotated into it, over however many keys in between."""
+    seen = set[uuid.UUID]()
+    while key_id is not None and key_id != caller.key_id and key_id not in seen:
+        seen.add(key_id)
+        key_id = ApiKey.objects.filter(pk=key_id).values_list("replaced_by_id", flat=True).first()
+    return key_id is not None and key_id == caller.key_id
+
+
 def key_for(caller: Caller, key_id: uuid.UUID, to: str = "manage_keys") -> ApiKey:
     """Return the key, 404 for those outside its team, 403 for members who may not manage keys."""
     try:

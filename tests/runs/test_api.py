@@ -195,9 +195,11 @@ def test_work_goes_into_a_queue_and_its_result_comes_out(shop: Shop, client: htt
         assert (seen["status"], seen["result"]) == ("done", result)
         listed = client.get(f"/api/queues/{queue.pk}/items/", headers=as_).json()["data"]
         assert [one["dedupe_id"] for one in listed] == ["17" if result else None]
-    _, rotated = rotate_key(actor=SYSTEM, key=shop.world.key, overlap=dt.timedelta(hours=1))
-    seen = client.get(path, headers={"Authorization": f"Bearer {rotated}"}).json()
-    assert seen["result"] == {"text": "Done."}
+    key = shop.world.key
+    for _ in range(2):
+        key, rotated = rotate_key(actor=SYSTEM, key=key, overlap=dt.timedelta(hours=1))
+        seen = client.get(path, headers={"Authorization": f"Bearer {rotated}"}).json()
+        assert seen["result"] == {"text": "Done."}
     assert client.post("/v1/queues/nothing/items", json={"body": 1}).status_code == 404
     assert client.post("/v1/queues/tickets/items", json={"text": 1}).status_code == 400
     answered = {"body": 1, "callback_url": "https://shop.example.com/results"}

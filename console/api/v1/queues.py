@@ -18,7 +18,8 @@ from console.api.v1.http import ClientGone, MethodNotAllowed, Request, Send, rea
 from console.api.v1.waiting import waiting
 from console.audit.models import EventType
 from console.core.errors import BadInput, NotAllowed, NotFound, Refusal
-from console.teams.models import ApiKey, Environment
+from console.teams.access import is_key_of
+from console.teams.models import Environment
 
 ROUTE = "/v1/queues/{name}/items"
 LONGEST_WAIT = 300
@@ -54,11 +55,7 @@ def _shown(asked: rows.Asked, item: QueueItem) -> dict[str, Any]:
     A dedupe id is the whole team's and often easy to guess, so to name one is not to be told.
     """
     caller = asked.caller
-    is_own = item.put_by_id is not None and (
-        item.put_by_id == caller.key_id
-        or ApiKey.objects.filter(pk=item.put_by_id, replaced_by=caller.key_id).exists()  # which this one came after
-    )
-    is_told = is_own or access.may_read_items(caller, item.queue.team)
+    is_told = is_key_of(caller, item.put_by_id) or access.may_read_items(caller, item.queue.team)
     return queue_item(item) | ({} if is_told else {"result": None})
 
 
