@@ -53,7 +53,10 @@ def handle(error: Exception, context: dict[str, Any]) -> Response:
             headers["Retry-After"] = str(error.retry_after)
         status, said = error.status, body(error.message, kind=error.type, code=error.code, param=error.param, **more)
     elif isinstance(error, ProviderError):
-        status, said = error.status, body(error.message, kind="api_error", code=error.code, **more)
+        kind = "invalid_request_error" if error.status < 500 else "api_error"
+        status, said = error.status, body(error.message, kind=kind, code=error.code, param=error.param, **more)
+        if error.retry_after is not None:
+            headers["Retry-After"] = str(error.retry_after)
     elif isinstance(error, Http404):
         status, said = (
             404,

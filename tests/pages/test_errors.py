@@ -14,7 +14,7 @@ from django.urls import path, reverse
 from psycopg.errors import QueryCanceled
 
 from console.api.exceptions import handle
-from console.core.errors import Conflict
+from console.core.errors import Conflict, ProviderError
 from console.core.ids import uuid7
 from console.core.outage import is_database_away
 from console.pages.views import errors
@@ -130,6 +130,14 @@ def test_it_says_that_the_database_is_away(client: Client, db: None, with_traps:
     slow = OperationalError("canceling statement due to statement timeout")
     slow.__cause__ = QueryCanceled()
     assert not is_database_away(slow), "a statement that took too long is a mistake of ours"
+
+
+def test_the_api_says_of_trouble_upstream_when_to_try_again_and_what_was_at_fault() -> None:
+    request = {"request": SimpleNamespace(_request=RequestFactory().get("/api/"))}
+    full = handle(ProviderError("Many calls are under way.", status=503, code="upstream_full", retry_after=5), request)
+    assert (full.status_code, full["Retry-After"], full.data["error"]["type"]) == (503, "5", "api_error")
+    refused = handle(ProviderError("No such voice.", status=400, code="upstream_refused", param="voice"), request)
+    assert (refused.data["error"]["param"], refused.data["error"]["type"]) == ("voice", "invalid_request_error")
 
 
 def test_it_still_speaks_when_the_error_page_breaks(monkeypatch: pytest.MonkeyPatch) -> None:
