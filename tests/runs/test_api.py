@@ -4,17 +4,19 @@ import datetime as dt
 import json
 import threading
 from collections.abc import Awaitable, Callable
-from typing import Any
+from types import SimpleNamespace
+from typing import Any, cast
 
 import httpx2 as httpx
 import pytest
 
-from agents_app.models import QueueItem, Run
+from agents_app.models import QueueItem, Run, Step
 from agents_app.services import queues
 from agents_app.services.triggers import create_trigger
-from console.api.v1 import app, rows
+from console.api.v1 import app, rows, run_events
 from console.api.v1.http import ClientGone
 from console.teams.actors import SYSTEM
+from console.teams.callers import Caller
 from console.teams.services.keys import revoke_key, rotate_key
 from tests import make
 from tests.runs.conftest import Shop
@@ -102,6 +104,25 @@ def test_it_finds_a_run_again_by_the_longest_key(shop: Shop, client: httpx.Clien
         for key in (*longest, *longest)
     ]
     assert ids[:2] == ids[2:] and Run.objects.count() == 2
+
+
+def test_it_reads_only_the_steps_that_changed_and_few_at_once(shop: Shop, client: httpx.Client, monkeypatch) -> None:
+    """Their outputs may be large, and a run is looked at twice a second for as long as anybody follows it."""
+    monkeypatch.setattr(run_events, "_STEPS_AT_ONCE", 1)
+    client.post("/v1/agents/clerk/runs", json={"input": {"message": "Count."}})
+    run = Run.objects.get()
+    for number in (1, 2, 3):
+        Step.objects.create(run=run, number=number, turn=1, kind="tool", state="done", output={"text": "x"})
+    seen: dict[int, str] = {1: "done", 2: "intended", 3: "done"}
+    asked = cast(Any, SimpleNamespace(caller=Caller(actor=SYSTEM, is_operator=True)))
+    look = run_events._look(asked, "clerk", run.public_id, seen)
+    assert [step.number for step in look.steps] == [2] and not look.has_more
+    seen[2] = "done"
+    assert run_events._look(asked, "clerk", run.public_id, seen).steps == []
+    Run.objects.filter(pk=run.pk).update(state=Run.State.CANCELLED)
+    with client.stream("GET", f"/v1/agents/clerk/runs/{run.public_id}/events") as events:
+        names = [line for line in events.iter_lines() if line.startswith("event: ")]
+    assert names == ["event: step"] * 3 + ["event: run"]
 
 
 def test_it_stops_telling_a_key_whose_access_ended(shop: Shop, client: httpx.Client) -> None:

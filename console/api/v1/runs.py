@@ -1,6 +1,5 @@
 """/v1/agents/{slug}/runs: start a run of an agent, wait for it or follow it, look at it, cancel it."""
 
-import datetime as dt
 import hashlib
 import time
 from typing import Any, NamedTuple
@@ -8,7 +7,6 @@ from typing import Any, NamedTuple
 import orjson
 
 from agents_app import access
-from agents_app.errors import UnknownRun
 from agents_app.models import Run, Step
 from agents_app.queries.rerunning import base_of
 from agents_app.queries.running import run_said
@@ -16,28 +14,17 @@ from agents_app.services.rerunning import rerun_from
 from agents_app.services.runs import cancel_run, start_run
 from console.api.idempotency import KeyReused, check_key
 from console.api.v1 import rows
-from console.api.v1.http import (
-    ClientGone,
-    MethodNotAllowed,
-    Request,
-    Send,
-    common_headers,
-    error_body,
-    read_json,
-    send_json,
-)
-from console.api.v1.stream import EVENT_STREAM
+from console.api.v1.http import ClientGone, MethodNotAllowed, Request, Send, read_json, send_json
+from console.api.v1.run_events import follow
+from console.api.v1.run_shapes import one, shape, shown, step_shape
 from console.api.v1.waiting import waiting
 from console.audit.models import EventType
-from console.core import sse
 from console.core.errors import BadInput, NotAllowed, NotFound, Refusal
 
 ROUTE = "/v1/agents/{slug}/runs"
 LONGEST_WAIT = 300
 _LOOK_SECONDS = 0.5
-_HEARTBEAT_SECONDS = 15.0
 _LONGEST_DEDUPE_KEY = 300  # as wide as its column
-_UNSAID = {"arguments": None, "output": None}  # of a step, to who may not read content
 
 
 async def agents(request: Request, send: Send, path: list[str]) -> None:
@@ -50,7 +37,7 @@ async def agents(request: Request, send: Send, path: list[str]) -> None:
         case "GET", [slug, "runs", run_id]:
             await _see(request, send, slug, run_id)
         case "GET", [slug, "runs", run_id, "events"]:
-            await _follow(request, send, slug, run_id)
+            await follow(request, send, slug, run_id)
         case "POST", [slug, "runs", run_id, "cancel"]:
             await _cancel(request, send, slug, run_id)
         case _, [_, "runs"] | [_, "runs", _] | [_, "runs", _, "events" | "cancel"]:
@@ -58,57 +45,6 @@ async def agents(request: Request, send: Send, path: list[str]) -> None:
             raise MethodNotAllowed(f"{request.path[:100]} answers to {allowed}.", headers={"Allow": allowed})
         case _:
             raise NotFound(f"There is no {request.path[:100]} here.", code="unknown_route")
-
-
-def _time(moment: dt.datetime | None) -> int | None:
-    return int(moment.timestamp()) if moment is not None else None
-
-
-def shape(run: Run) -> dict[str, Any]:
-    """Return a run as programs read it. Needs `agent` and `version`."""
-    return {
-        "id": run.public_id,
-        "object": "agent.run",
-        "agent": run.agent.slug,
-        "version": run.version.number if run.version else None,
-        "status": run.state,
-        "waits_for": run.waits_for or None,
-        "input": run.input,
-        "output": run.output,
-        "error": {"code": run.code, "message": run.trouble} if run.code or run.trouble else None,
-        "environment": run.environment,
-        "again": _shape_of_parent(run),
-        "usage": {
-            "steps": run.steps_done,
-            "model_calls": run.model_calls,
-            "tool_calls": run.tool_calls,
-            "total_tokens": run.tokens,
-            "cost": f"{run.cost_micros / 1_000_000:.6f}",
-        },
-        "created_at": _time(run.created_at),
-        "started_at": _time(run.started_at),
-        "ended_at": _time(run.ended_at),
-    }
-
-
-def _shape_of_parent(run: Run) -> dict[str, Any] | None:
-    return {"run": f"run_{run.parent_id.hex}", "step": run.parent_step} if run.parent_id else None
-
-
-def step_shape(step: Step) -> dict[str, Any]:
-    return {
-        "number": step.number,
-        "object": "agent.run.step",
-        "kind": step.kind,
-        "status": step.state,
-        "tool": step.tool_name or None,
-        "arguments": step.arguments,
-        "output": step.output,
-        "error": step.trouble or None,
-        "is_taken_over": step.is_taken_over,
-        "model": step.model or None,
-        "ended_at": _time(step.ended_at),
-    }
 
 
 async def _start(request: Request, send: Send, slug: str) -> None:
@@ -122,7 +58,7 @@ async def _start(request: Request, send: Send, slug: str) -> None:
     assert asked.asker.key is not None
     dedupe = _dedupe_key(f"key:{asked.asker.key.id}:{slug[:60]}:", key) if key is not None else None
 
-    def start() -> tuple[Run, bool]:
+    def start() -> Run:
         agent = access.agent_for(asked.caller, slug, to="use")
         common: dict[str, Any] = {
             "actor": asked.caller.actor,
@@ -144,9 +80,9 @@ async def _start(request: Request, send: Send, slug: str) -> None:
                 f"This Idempotency-Key started {run.public_id} with something else; use a new key.",
                 param="Idempotency-Key",
             )
-        return access.run_for(asked.caller, run.public_id), True
+        return access.run_for(asked.caller, run.public_id)
 
-    run, _ = await asked.do(start)
+    run = await asked.do(start)
     if wait:
         run = await _wait(asked, run, wait)
     status = 200 if run.is_over else 202
@@ -168,7 +104,7 @@ class Again(NamedTuple):
 
 def _repeated(asked: rows.Asked, slug: str, run_id: str) -> Run:
     """Return the run a new one takes steps over from: of this agent and environment, and only for who may read it."""
-    run = _one(asked, slug, run_id)
+    run = one(asked, slug, run_id)
     if not access.may_read(asked.caller, run):
         raise NotAllowed("What a run did is for the key that started it, and for keys with audit:content.")
     if run.environment != asked.asker.environment:
@@ -217,25 +153,12 @@ async def _wait(asked: rows.Asked, run: Run, seconds: float) -> Run:
     return run
 
 
-def _one(asked: rows.Asked, slug: str, run_id: str, to: str = "view") -> Run:
-    run = access.run_for(asked.caller, run_id, to=to)
-    if run.agent.slug != slug:
-        raise UnknownRun
-    return run
-
-
-def _shown(asked: rows.Asked, run: Run) -> dict[str, Any]:
-    """Return a run as this key may see it: what was said is for who started it, and for who may read content."""
-    hidden = {} if access.may_read(asked.caller, run) else {"input": None, "output": None}
-    return shape(run) | hidden
-
-
 async def _see(request: Request, send: Send, slug: str, run_id: str) -> None:
     asked = await rows.asked(request, EventType.AGENT.value, f"{ROUTE}/{{run_id}}")
 
     def read() -> dict[str, Any]:
-        run = _one(asked, slug, run_id)
-        said = _shown(asked, run)
+        run = one(asked, slug, run_id)
+        said = shown(asked, run)
         if not access.may_read(asked.caller, run):
             return said
         steps = Step.objects.filter(run=run).order_by("number")[:500]
@@ -252,7 +175,7 @@ async def _list(request: Request, send: Send, slug: str) -> None:
         agent = access.agent_for(asked.caller, slug)
         found = access.runs_for(asked.caller).filter(agent=agent).select_related("agent__team", "version")
 
-        return rows.page(found, by, "run_", "run", lambda run: _shown(asked, run))
+        return rows.page(found, by, "run_", "run", lambda run: shown(asked, run))
 
     await send_json(send, request, 200, orjson.dumps(await asked.do(read)), [])
 
@@ -261,54 +184,8 @@ async def _cancel(request: Request, send: Send, slug: str, run_id: str) -> None:
     asked = await rows.asked(request, EventType.AGENT.value, f"{ROUTE}/{{run_id}}/cancel")
 
     def cancel() -> Run:
-        run = _one(asked, slug, run_id, to="cancel")
+        run = one(asked, slug, run_id, to="cancel")
         cancel_run(actor=asked.caller.actor, run=run)
         return access.run_for(asked.caller, run.public_id)
 
-    await send_json(send, request, 200, orjson.dumps(_shown(asked, await asked.do(cancel))), [])
-
-
-async def _follow(request: Request, send: Send, slug: str, run_id: str) -> None:
-    """Stream what the run does: `step` for each step that changed, `run` for its state, then the end.
-
-    It is read from the rows, so a stream that broke is simply opened again; no connection is held in between. One whose
-    process stops ends as if it were over, but for the last `run`. A key whose access ends gets an `error`.
-    """
-    asked = await rows.asked(request, EventType.AGENT.value, f"{ROUTE}/{{run_id}}/events")
-    await asked.do(_one, asked, slug, run_id)
-    request.is_answered = True
-    headers = [*EVENT_STREAM, *common_headers(request)[:-1]]
-    await send({"type": "http.response.start", "status": 200, "headers": headers})
-    seen: dict[int, str] = {}
-    state, beat = "", time.monotonic()
-
-    def read(asked: rows.Asked) -> tuple[Run, list[Step]]:
-        run = _one(asked, slug, run_id)
-        return run, list(Step.objects.filter(run=run).order_by("number")[:500])
-
-    async with waiting(request.receive) as pause:
-        try:
-            while not pause.is_over:
-                asked = asked.again()
-                run, steps = await asked.do(read, asked)
-                may_read, frames = access.may_read(asked.caller, run), []
-                for step in steps:
-                    if seen.get(step.number) != step.state:
-                        seen[step.number] = step.state
-                        said = step_shape(step) if may_read else step_shape(step) | _UNSAID
-                        frames.append(sse.frame(said, "step"))
-                if state != run.state or run.is_over:
-                    state = run.state
-                    frames.append(sse.frame(_shown(asked, run), "run"))
-                if not frames and time.monotonic() - beat > _HEARTBEAT_SECONDS:
-                    frames.append(b": still here\n\n")
-                if frames:
-                    beat = time.monotonic()
-                    await send({"type": "http.response.body", "body": b"".join(frames), "more_body": True})
-                if run.is_over:
-                    break
-                await pause(_LOOK_SECONDS)
-            await send({"type": "http.response.body", "body": b"", "more_body": False})
-        except Refusal as refusal:
-            body = error_body(refusal.message, kind=refusal.type, code=refusal.code)
-            await send({"type": "http.response.body", "body": sse.frame(body, "error")})
+    await send_json(send, request, 200, orjson.dumps(shown(asked, await asked.do(cancel))), [])
