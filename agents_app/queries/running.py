@@ -2,7 +2,9 @@
 
 import uuid
 
-from agents_app.models import AgentDraft, Definition, Run, Step, Tool
+from django.db.models import Sum
+
+from agents_app.models import AgentDraft, Approval, Definition, Run, Step, Tool
 from console.core.ids import parse_id
 from console.teams.actors import Actor
 from console.teams.models import ApiKey
@@ -38,6 +40,18 @@ def requesters_of(run: Run) -> set[uuid.UUID]:
         one = one.called_by
     people.update(ApiKey.objects.filter(pk__in=[key for key in keys if key]).values_list("owner_id", flat=True))
     return {person for person in people if person is not None}
+
+
+def waits_for(run: Run) -> str:
+    """Return what people are asked before the run goes on, the oldest question first; empty when nothing is."""
+    approvals = Approval.objects.filter(run=run, state=Approval.State.WAITING).order_by("created_at", "id")
+    return ", ".join(one.tool_name or "the next step" for one in approvals)
+
+
+def tokens_of(run: Run) -> tuple[int, int]:
+    """Return how many tokens the models' calls of a run read and wrote until now."""
+    used = run.steps.aggregate(prompt=Sum("prompt_tokens"), completion=Sum("completion_tokens"))
+    return used["prompt"] or 0, used["completion"] or 0
 
 
 def tool_named(run: Run, name: str) -> Tool | None:

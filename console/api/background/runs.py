@@ -2,9 +2,8 @@
 
 from typing import NamedTuple
 
-from django.db.models import Sum
-
-from agents_app.models import Approval, Run
+from agents_app.models import Run
+from agents_app.queries.running import tokens_of, waits_for
 from console.api.background import rows, telling
 from console.api.models import BackgroundResponse
 from console.gateway.responses.answer import usage_of
@@ -42,14 +41,14 @@ def told(row: BackgroundResponse, *, waits: bool) -> Told:
     if run.forgotten_at is not None:
         raise rows.missing(row.public_id)
     frame = {**telling.shown(row), "error": None, "facet": {"run": run.public_id}}
-    asks = _asked(run) if run.state == Run.State.WAITING else ""
+    asks = waits_for(run) if run.state == Run.State.WAITING else ""
     if asks:
         frame["facet"]["waits_for"] = asks
     events = ResponseEvents({**frame, "status": "in_progress"})
     if row.state == State.COMPLETED:
         events.text(str((run.output or {}).get("text", "")), [])
         ended = run.ended_at or run.created_at
-        events.end(_usage(run), reason=None, at=int(ended.timestamp()))
+        events.end(usage_of(*tokens_of(run)), reason=None, at=int(ended.timestamp()))
     elif row.state == State.FAILED:
         events.fail(row.error_code, row.error_message, None, row.error_code)
     elif row.state == State.CANCELLED:
@@ -57,17 +56,7 @@ def told(row: BackgroundResponse, *, waits: bool) -> Told:
     elif waits and asks:
         said = f"This waits for a person's decision about {asks} and goes on by itself then."
         events.text(f"{said} GET /v1/responses/{row.public_id} says how far it is.", [])
-        events.end(_usage(run), reason="waits_for_a_person", at=0)
+        events.end(usage_of(*tokens_of(run)), reason="waits_for_a_person", at=0)
     elif row.state == State.QUEUED:
         events.response["status"] = row.state
     return Told(events, is_over=not row.is_open or bool(waits and asks))
-
-
-def _asked(run: Run) -> str:
-    approvals = Approval.objects.filter(run=run, state=Approval.State.WAITING).order_by("created_at", "id")
-    return ", ".join(one.tool_name or "the next step" for one in approvals)
-
-
-def _usage(run: Run) -> dict[str, object] | None:
-    used = run.steps.aggregate(prompt=Sum("prompt_tokens"), completion=Sum("completion_tokens"))
-    return usage_of(used["prompt"] or 0, used["completion"] or 0)

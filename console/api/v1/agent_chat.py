@@ -13,12 +13,11 @@ from typing import Any, NamedTuple
 
 import orjson
 from django.conf import settings
-from django.db.models import Sum
 
 from agents_app import access
 from agents_app.errors import UnknownAgent
-from agents_app.models import Approval, Run
-from agents_app.queries.running import run_said
+from agents_app.models import Run
+from agents_app.queries.running import run_said, tokens_of, waits_for
 from agents_app.services.runs import start_run
 from console.api.idempotency import KeyReused, check_key
 from console.api.v1 import rows
@@ -27,13 +26,12 @@ from console.api.v1.http import (
     Headers,
     Request,
     Send,
-    common_headers,
     dropped_header,
     error_body,
     send_json,
 )
 from console.api.v1.replay import as_stream
-from console.api.v1.stream import EVENT_STREAM
+from console.api.v1.stream import stream_headers
 from console.api.v1.waiting import waiting
 from console.audit.models import EventType
 from console.core import sse
@@ -118,7 +116,7 @@ class _Beat:
 
     def __init__(self, request: Request, send: Send, headers: Headers) -> None:
         self._request, self._send = request, send
-        self._headers = [*EVENT_STREAM, *common_headers(request)[:-1], *headers]
+        self._headers = stream_headers(request, headers)
         self._last = time.monotonic()
         self.is_started = False
 
@@ -236,10 +234,7 @@ def _look(run: Run) -> Seen:
     found = Run.objects.select_related("version", "agent").get(pk=run.pk)
     if found.state != Run.State.WAITING and not found.is_over:
         return Seen(found)
-    used = found.steps.aggregate(prompt=Sum("prompt_tokens"), completion=Sum("completion_tokens"))
-    tokens = used["prompt"] or 0, used["completion"] or 0
-    approvals = list(Approval.objects.filter(run=found, state=Approval.State.WAITING).order_by("created_at"))
-    return Seen(found, ", ".join(one.tool_name or "the next step" for one in approvals), tokens)
+    return Seen(found, waits_for(found), tokens_of(found))
 
 
 def failed(run: Run) -> RunFailed:

@@ -12,9 +12,9 @@ from console.api import responses as kept_responses
 from console.api.background import promising, reading, telling
 from console.api.models import BackgroundResponse
 from console.api.v1 import rows
-from console.api.v1.http import Headers, Request, Send, common_headers, dropped_header, send_json
+from console.api.v1.http import Headers, Request, Send, dropped_header, send_json
 from console.api.v1.once import Made, digest, earlier, once
-from console.api.v1.stream import EVENT_STREAM
+from console.api.v1.stream import stream_headers
 from console.api.v1.waiting import waiting
 from console.core import sse
 from console.core.errors import BadInput, Conflict, NotAllowed, Refusal
@@ -106,7 +106,7 @@ async def follow(
     """
     latest = await asked.do(reading.heard, asked.caller, name, after, waits=waits)
     request.is_answered = True
-    head = [*EVENT_STREAM, *common_headers(request)[:-1], *(headers or [])]
+    head = stream_headers(request, headers)
     await send({"type": "http.response.start", "status": 200, "headers": head})
     beat = time.monotonic()
     async with waiting(request.receive) as pause:

@@ -12,14 +12,13 @@ from console.api.v1 import agent_chat, anthropic_face, background, responses, re
 from console.api.v1.http import (
     Request,
     Send,
-    common_headers,
     error_body,
     read_json,
     send_failure,
     send_json,
 )
 from console.api.v1.replay import as_stream
-from console.api.v1.stream import EVENT_STREAM, StreamBody, call_headers, error_frame, replay_headers
+from console.api.v1.stream import StreamBody, call_headers, error_frame, replay_headers, stream_headers
 from console.api.v1.watch import Watch
 from console.core.errors import NotAllowed, ProviderError, Refusal, Unavailable
 from console.gateway import pipeline
@@ -142,7 +141,7 @@ async def _send_replay(request: Request, send: Send, ask: Ask, replay: idempoten
     if not ask.is_stream:
         await send_json(send, request, 200, orjson.dumps(replay.answer), headers)
         return
-    headers = [*EVENT_STREAM, *common_headers(request)[:-1], *headers]
+    headers = stream_headers(request, headers)
     request.is_answered = True
     await send({"type": "http.response.start", "status": 200, "headers": headers})
     if request.speaks_messages:

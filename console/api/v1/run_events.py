@@ -8,9 +8,9 @@ from django.conf import settings
 from agents_app import access
 from agents_app.models import Run, Step
 from console.api.v1 import rows
-from console.api.v1.http import Request, Send, common_headers, error_body
+from console.api.v1.http import Request, Send, error_body
 from console.api.v1.run_shapes import one, shown, step_shape
-from console.api.v1.stream import EVENT_STREAM
+from console.api.v1.stream import stream_headers
 from console.api.v1.waiting import waiting
 from console.audit.models import EventType
 from console.core import sse
@@ -48,7 +48,7 @@ async def follow(request: Request, send: Send, slug: str, run_id: str) -> None:
     asked = await rows.asked(request, EventType.AGENT.value, ROUTE)
     await asked.do(one, asked, slug, run_id)
     request.is_answered = True
-    headers = [*EVENT_STREAM, *common_headers(request)[:-1]]
+    headers = stream_headers(request)
     await send({"type": "http.response.start", "status": 200, "headers": headers})
     seen: dict[int, str] = {}
     state, beat = "", time.monotonic()

@@ -25,10 +25,15 @@ from console.gateway.meter import overhead_seconds
 from console.gateway.targets import PIN
 from console.gateway.types import Call
 
-EVENT_STREAM: Headers = [
+_EVENT_STREAM: Headers = [
     (b"content-type", sse.MEDIA_TYPE.encode()),
     *((name.lower().encode(), value.encode()) for name, value in sse.HEADERS.items()),
 ]
+
+
+def stream_headers(request: Request, more: Headers | None = None) -> Headers:
+    """Headers of every answer under /v1/ that is an event stream: its own cache-control, in place of the common one."""
+    return [*_EVENT_STREAM, *common_headers(request)[:-1], *(more or [])]
 
 
 def answer_headers(
@@ -122,7 +127,7 @@ class StreamBody:
 
     async def start(self) -> None:
         self.is_started = self._request.is_answered = True
-        headers = [*EVENT_STREAM, *common_headers(self._request)[:-1], *call_headers(self._request, self._call)]
+        headers = stream_headers(self._request, call_headers(self._request, self._call))
         await self._send({"type": "http.response.start", "status": 200, "headers": headers})
 
     async def write(self, frames: bytes) -> None:
