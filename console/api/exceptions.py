@@ -17,13 +17,25 @@ log = logging.getLogger(__name__)
 
 
 def _first(detail: Any, path: str = "") -> tuple[str, str]:
-    """Return the path and the sentence of the first complaint of a serializer."""
+    """Return the path, as `content.1.role`, and the sentence of the first complaint of a serializer."""
     if isinstance(detail, dict):
         for name, inner in detail.items():
             return _first(inner, f"{path}.{name}" if path else str(name))
     if isinstance(detail, list) and detail:
-        return _first(detail[0], path)
+        # Of a list of objects each has a place, those without a complaint an empty one.
+        at = next((at for at, inner in enumerate(detail) if inner), 0)
+        return _first(detail[at], f"{path}.{at}" if isinstance(detail[at], dict) else path)
     return path.removesuffix(".non_field_errors").removeprefix("non_field_errors"), str(detail)
+
+
+def _naming(param: str, sentence: str) -> str:
+    """Return the sentence with the field's name in it: a log shows it alone. The framework's say only *this field*."""
+    if not param or param.rpartition(".")[2] in sentence:
+        return sentence
+    for this in ("This field", "this field"):
+        if this in sentence:
+            return sentence.replace(this, f"'{param}'", 1)
+    return f"'{param}': {sentence}"
 
 
 def _plain(detail: Any) -> Any:
@@ -70,7 +82,8 @@ def handle(error: Exception, context: dict[str, Any]) -> Response:
         )
     elif isinstance(error, drf.ValidationError):
         param, sentence = _first(error.detail)
-        said = body(sentence, kind="invalid_request_error", code="invalid_request", param=param or None, **more)
+        message = _naming(param, sentence)
+        said = body(message, kind="invalid_request_error", code="invalid_request", param=param or None, **more)
         said["error"]["details"] = _plain(error.detail)
         status = 400
     elif isinstance(error, drf.APIException):

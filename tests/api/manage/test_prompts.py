@@ -175,6 +175,14 @@ def test_drafts_and_waivers(builder: Api, approver: Api, cast: Cast) -> None:
     required = Api(user=cast.alice)("PATCH", "prompts/style/", is_required=True, covers=["team-a"])
     assert required.status_code == 200 and required.json()["is_required"]
     assert Api(user=cast.alice)("PATCH", "prompts/style/", is_required=True, covers=[]).status_code == 403
+    for body, said in (
+        ({}, ("content", "'content' is required.")),
+        ({"content": "two"}, ("content", "'content': Expected a list of items but got type \"str\".")),
+        ({"content": [{"text": "two"}, {"role": "user"}]}, ("content.1.text", "'content.1.text' is required.")),
+        ({"content": [], "message": "x" * 501}, ("message", "Ensure 'message' has no more than 500 characters.")),
+    ):
+        error = builder("POST", "prompts/a/-/versions/", **body, parent=1).json()["error"]
+        assert (error["param"], error["message"]) == said
     lacking = builder("POST", "prompts/a/-/versions/", content=[{"text": "two"}], parent=1)
     assert (lacking.status_code, lacking.json()["error"]["code"]) == (400, "required_partial")
     given = approver("POST", "prompts/a/-/waivers/", partial=style.slug, reason="legal text")
