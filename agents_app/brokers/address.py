@@ -11,6 +11,9 @@ from urllib.parse import SplitResult, parse_qsl, unquote, urlsplit
 
 from django.conf import settings
 
+from agents_app.brokers.trouble import BrokerTrouble
+from agents_app.models import Broker
+from console.core.crypto import SecretUnreadable, decrypt
 from console.core.errors import BadInput
 
 AMQP, REDIS, SQS = "amqp", "redis", "sqs"
@@ -54,6 +57,15 @@ class Address:
             return {self.path}
         host = f"[{self.host}]" if ":" in self.host else self.host
         return {host, f"{host}:{self.port}"}
+
+
+def address_of(broker: Broker) -> Address:
+    """Return a broker's address; BrokerTrouble when its key is gone, BadInput when it is not allowed any more."""
+    try:
+        url = decrypt(broker.secret)
+    except SecretUnreadable:
+        raise BrokerTrouble("The broker's address cannot be read with the present ENCRYPTION_KEYS.") from None
+    return parsed(url)
 
 
 def parsed(url: str) -> Address:

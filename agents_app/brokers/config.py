@@ -4,10 +4,10 @@ import uuid
 from typing import Any
 from urllib.parse import urlsplit
 
-from agents_app.brokers.address import SQS, Address, parsed
+from agents_app.brokers.address import SQS, Address, address_of
 from agents_app.brokers.message import check_dedupe
+from agents_app.brokers.trouble import BrokerTrouble
 from agents_app.models import Broker
-from console.core.crypto import decrypt
 from console.core.errors import BadInput
 
 # All there is, and what only a queue outside has.
@@ -24,7 +24,10 @@ def checked(team_id: uuid.UUID, config: dict[str, Any]) -> dict[str, Any]:
     broker = Broker.objects.filter(team=team_id, slug=slug[:40]).first()
     if broker is None:
         raise BadInput(f"There is no broker {slug[:60]!r}. An owner of the team connects one.", param="config.broker")
-    address = parsed(decrypt(broker.secret))
+    try:
+        address = address_of(broker)
+    except BrokerTrouble as trouble:
+        raise BadInput(f"{trouble} An owner of the team enters it anew.", param="config.broker") from None
     found: dict[str, Any] = {"broker": broker.slug}
     for name, what in _NAMES.items():
         value = str(config.get(name) or "").strip()

@@ -11,14 +11,13 @@ from collections.abc import Callable
 from django.conf import settings
 
 from agents_app.brokers import gate, lease, wire
-from agents_app.brokers.address import Address, parsed
+from agents_app.brokers.address import address_of
 from agents_app.brokers.config import check_at
 from agents_app.brokers.message import Message
 from agents_app.brokers.receiving import receive
 from agents_app.brokers.trouble import BrokerTrouble
 from agents_app.models import Broker, Reader, Trigger
 from console.core.clock import now
-from console.core.crypto import SecretUnreadable, decrypt
 from console.core.errors import BadInput
 
 log = logging.getLogger(__name__)
@@ -55,8 +54,6 @@ class Reading:
             return self._stumble(State.TROUBLE, str(trouble))
         except BadInput as refused:
             return self._stumble(State.TROUBLE, refused.message)
-        except SecretUnreadable:
-            return self._stumble(State.TROUBLE, "The address cannot be read with the present ENCRYPTION_KEYS.")
 
     def _visit(self, trigger: Trigger) -> float:
         broker = Broker.objects.filter(team=trigger.agent.team_id, slug=trigger.config["broker"]).first()
@@ -96,7 +93,7 @@ class Reading:
         wanted = (broker.pk, broker.revision, trigger.config["queue"])
         if self._line is None or self._opened != wanted:
             self.close()
-            address: Address = parsed(decrypt(broker.secret))
+            address = address_of(broker)
             check_at(address, trigger.config["queue"])
             self._line = wire.open_line(address, trigger.config["queue"], trigger.pk.hex)
             self._opened = wanted

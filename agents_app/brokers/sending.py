@@ -15,13 +15,12 @@ from django.db import transaction
 from django.db.models import F, Q
 
 from agents_app.brokers import wire
-from agents_app.brokers.address import parsed
+from agents_app.brokers.address import address_of
 from agents_app.brokers.config import check_at
 from agents_app.brokers.message import Message
 from agents_app.brokers.trouble import BrokerTrouble
 from agents_app.models import Broker, Outgoing, Run
 from console.core.clock import now
-from console.core.crypto import SecretUnreadable, decrypt
 from console.core.errors import BadInput
 
 log = logging.getLogger(__name__)
@@ -87,13 +86,11 @@ def _send(outgoing: Outgoing) -> str:
 def deliver(broker: Broker, queue: str, message: Message) -> str:
     """Send one message; return what went wrong, if anything did."""
     try:
-        address = parsed(decrypt(broker.secret))
+        address = address_of(broker)
         check_at(address, queue)
         wire.send(address, queue, message)
     except (BrokerTrouble, BadInput) as trouble:
         return str(trouble)
-    except SecretUnreadable:
-        return "The broker's address cannot be read with the present ENCRYPTION_KEYS."
     return ""
 
 

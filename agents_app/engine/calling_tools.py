@@ -11,8 +11,8 @@ from agents_app.engine.identity import RunIdentity
 from agents_app.models import Run, Step, Tool
 from agents_app.tools.base import Pause, Result, ToolCall, ToolFailed
 from agents_app.tools.registry import KINDS
+from agents_app.tools.secret import secret_of
 from console.core.clock import now
-from console.core.crypto import SecretUnreadable, decrypt
 from console.gateway.types import Answering
 
 log = logging.getLogger(__name__)
@@ -27,10 +27,6 @@ Outcome = Result | Pause | ToolFailed | TooLate
 
 def call_for(run: Run, step: Step, tool: Tool) -> ToolCall:
     """Return the call of a step whose intent is committed; raises ToolFailed when it cannot be made."""
-    try:
-        secret = decrypt(tool.secret) if tool.secret else ""
-    except SecretUnreadable:
-        raise ToolFailed("The tool's secret cannot be read with the present ENCRYPTION_KEYS.") from None
     number = run.version.number if run.version else 0
     return ToolCall(
         run_id=run.pk,
@@ -40,7 +36,7 @@ def call_for(run: Run, step: Step, tool: Tool) -> ToolCall:
         tool_name=tool.slug,
         arguments=step.arguments or {},
         config=tool.config,
-        secret=secret,
+        secret=secret_of(tool),
         idempotency_key=step.idempotency_key,
         seconds=min(float(tool.timeout_seconds), limits.seconds_left(run)),
         most_bytes=tool.most_bytes,

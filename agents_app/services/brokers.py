@@ -5,7 +5,7 @@ from typing import Any
 from django.db import IntegrityError, transaction
 
 from agents_app.brokers import wire
-from agents_app.brokers.address import parsed
+from agents_app.brokers.address import address_of, parsed
 from agents_app.brokers.trouble import BrokerTrouble
 from agents_app.errors import StaleTool, StillUsed
 from agents_app.models import Broker, Trigger
@@ -14,7 +14,7 @@ from agents_app.services.noting import note
 from console.audit import actions
 from console.audit.services import changes
 from console.core.clock import now
-from console.core.crypto import decrypt, encrypt
+from console.core.crypto import SecretUnreadable, decrypt, encrypt
 from console.core.errors import Conflict
 from console.teams.actors import Actor
 from console.teams.models import Team
@@ -57,7 +57,7 @@ def change_broker(
         broker.name = check_line(name, "name", most=80, is_required=True)
     if url:
         broker.address = parsed(url).shown[:500]
-        is_other = decrypt(broker.secret) != url.strip()
+        is_other = not _is_at(broker, url.strip())
         broker.secret = encrypt(url.strip())
     if before == _shown(broker) and not is_other:
         return broker
@@ -69,11 +69,19 @@ def change_broker(
     return broker
 
 
+def _is_at(broker: Broker, url: str) -> bool:
+    """Say whether this is the address kept. One whose key is gone is not: so another can be entered."""
+    try:
+        return decrypt(broker.secret) == url
+    except SecretUnreadable:
+        return False
+
+
 def look_at_broker(*, actor: Actor, broker: Broker) -> str:
     """Ask whether it answers and lets us in; return what is wrong, if anything is."""
     trouble = ""
     try:
-        wire.look(parsed(decrypt(broker.secret)))
+        wire.look(address_of(broker))
     except BrokerTrouble as said:
         trouble = str(said)
     with transaction.atomic():

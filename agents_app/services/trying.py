@@ -1,16 +1,15 @@
 """Try a tool by hand: the real call, made as the person who asks, and on record."""
 
-import uuid
 from typing import Any
 
 from agents_app.grants.schemas import check_arguments
 from agents_app.models import Tool
 from agents_app.tools.base import Pause, Result, ToolCall, ToolFailed
 from agents_app.tools.registry import kind_of
+from agents_app.tools.secret import secret_of
 from console.audit import actions
 from console.audit.models import Status
 from console.audit.services import record
-from console.core.crypto import decrypt
 from console.core.errors import BadInput, Conflict
 from console.core.ids import uuid7
 from console.gateway import sync
@@ -31,24 +30,24 @@ def try_tool(*, actor: Actor, tool: Tool, arguments: dict[str, Any]) -> Result:
     identify = None
     if actor.kind == "user" and actor.id is not None:
         identify = PersonIdentity(actor.id, tool.team_id, "sandbox")
-    call = ToolCall(
-        run_id=None,
-        step_id=None,
-        team_id=tool.team_id,
-        tool_id=tool.pk,
-        tool_name=tool.slug,
-        arguments=arguments,
-        config=tool.config,
-        secret=decrypt(tool.secret) if tool.secret else "",
-        idempotency_key=uuid7(),
-        seconds=min(float(tool.timeout_seconds), MOST_SECONDS),
-        most_bytes=tool.most_bytes,
-        identify=identify,
-        environment="sandbox",
-        by_name=actor.name,
-    )
-    key: uuid.UUID = call.idempotency_key
+    key = uuid7()
     try:
+        call = ToolCall(
+            run_id=None,
+            step_id=None,
+            team_id=tool.team_id,
+            tool_id=tool.pk,
+            tool_name=tool.slug,
+            arguments=arguments,
+            config=tool.config,
+            secret=secret_of(tool),
+            idempotency_key=key,
+            seconds=min(float(tool.timeout_seconds), MOST_SECONDS),
+            most_bytes=tool.most_bytes,
+            identify=identify,
+            environment="sandbox",
+            by_name=actor.name,
+        )
         answer = sync.run(kind.call(call))
     except ToolFailed as failed:
         answer = Result(failed.sentence, True, "may have happened" if failed.is_unknown else "did not happen")

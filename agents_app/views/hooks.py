@@ -11,8 +11,8 @@ from agents_app.queries.running import run_said
 from agents_app.triggers import payloads
 from agents_app.triggers.firing import fire
 from console.core import signing, strict_json
-from console.core.crypto import decrypt
-from console.core.errors import Refusal
+from console.core.crypto import SecretUnreadable, decrypt
+from console.core.errors import Refusal, Unavailable
 from console.core.ids import request_id
 from console.teams.access import PUBLIC, needs
 
@@ -42,7 +42,7 @@ def _deliver(request: HttpRequest, trigger_id: uuid.UUID, body: bytes) -> HttpRe
         raise signing.BadSignature
     headers = {name.lower(): value for name, value in request.headers.items()}
     source = trigger.config.get("source", payloads.PLAIN)
-    key = signing.check(decrypt(trigger.secret), body, headers, source=source)
+    key = signing.check(_secret(trigger), body, headers, source=source)
     if not trigger.is_enabled:
         return _refused(request, 409, "switched_off", "This webhook is switched off.")
     value, _ = strict_json.loads(body)
@@ -53,6 +53,16 @@ def _deliver(request: HttpRequest, trigger_id: uuid.UUID, body: bytes) -> HttpRe
         return _refused(request, 422, "not_started", firing.trouble)
     run = firing.run.public_id if firing.run else None
     return JsonResponse({"run": run, "is_new": is_new}, status=202 if is_new else 200)
+
+
+def _secret(trigger: Trigger) -> str:
+    try:
+        return decrypt(trigger.secret)
+    except SecretUnreadable:
+        raise Unavailable(
+            "Signatures cannot be checked: the secret of this webhook was encrypted with a key that is not among "
+            "ENCRYPTION_KEYS. Give the webhook another secret, or bring the key back."
+        ) from None
 
 
 def _refused(request: HttpRequest, status: int, code: str, message: str) -> HttpResponse:

@@ -33,6 +33,7 @@ def test_an_owner_connects_changes_and_removes_a_broker_and_its_password_is_neve
     cast,
     signed_in,  # noqa: F811
     builder,
+    settings,
 ):
     alice = signed_in(cast.alice)
     assert "Connect broker" in alice.get("/tools/queues/").text
@@ -58,9 +59,20 @@ def test_an_owner_connects_changes_and_removes_a_broker_and_its_password_is_neve
     assert kept.status_code == 409 and "Remove these triggers first" in kept.text
     assert "orders" in alice.get(page).text
     trigger.delete()
+    settings.ENCRYPTION_KEYS = ["another, which reads nothing of it"]
+    lost = alice.post(f"{page}look/", follow=True).text
+    assert escape("The broker's address cannot be read with the present ENCRYPTION_KEYS.") in lost
+    make.make_agent(cast.team_a, "clerk")
+    reading = {"name": "Refunds", "environment": "production", "broker": "orders", "queue": "refunds"}
+    reading |= {"dedupe": "/id", "at_once": "1", "attempts": "1"}
+    asked = builder.post("/agents/clerk/triggers/new/queue/?from=broker", reading)
+    assert asked.status_code == 422 and "An owner of the team enters it anew." in asked.text
+    assert alice.post(f"{page}edit/", {"name": "Orders", "url": URL, "seen_revision": "2"}).status_code == 302
+    assert decrypt(Broker.objects.get().secret) == URL
     assert alice.post(f"{page}remove/").status_code == 302 and not Broker.objects.exists()
     actions = list(AuditEvent.objects.filter(action__startswith="broker.").values_list("action", flat=True))
-    assert sorted(actions) == ["broker.changed", "broker.created", "broker.deleted", "broker.looked_at"]
+    changes, looks = ["broker.changed"] * 2, ["broker.looked_at"] * 2
+    assert sorted(actions) == [*changes, "broker.created", "broker.deleted", *looks]
 
 
 def test_a_builder_makes_a_trigger_that_reads_a_queue_outside(builder, agent, cast):

@@ -150,7 +150,7 @@ def test_it_starts_nothing_without_a_good_signature(hook, agent, cast):
     assert Run.objects.count() == 0
 
 
-def test_it_says_what_is_wrong_with_a_signed_delivery(hook):
+def test_it_says_what_is_wrong_with_a_signed_delivery(hook, settings):
     trigger, secret = hook
     assert deliver(trigger, secret, {"alerts": []}).status_code == 400
     assert deliver(trigger, secret, b'{"a": NaN}').status_code == 400
@@ -163,6 +163,9 @@ def test_it_says_what_is_wrong_with_a_signed_delivery(hook):
         assert deliver(trigger, secret, raw).status_code == 400, raw
     Trigger.objects.update(is_enabled=False)
     assert deliver(trigger, secret).status_code == 409
+    settings.ENCRYPTION_KEYS = ["another, which reads nothing of it"]
+    lost = deliver(trigger, secret)
+    assert lost.status_code == 503 and "Give the webhook another secret" in lost.json()["error"]["message"]
     assert Run.objects.count() == 0
 
 

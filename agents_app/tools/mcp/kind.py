@@ -9,11 +9,11 @@ from agents_app.models import Tool, ToolServer
 from agents_app.tools import reading
 from agents_app.tools.base import Result, ToolCall, ToolFailed, cut
 from agents_app.tools.mcp.session import Address, Changed, call_offer
+from agents_app.tools.secret import secret_of
 from agents_app.tools.web import without_secret
 from console.audit import actions
 from console.audit.services import record
 from console.core.connections import in_thread
-from console.core.crypto import decrypt
 from console.teams.actors import SYSTEM
 
 
@@ -63,9 +63,9 @@ def _row(tool_id: uuid.UUID | None) -> Tool | None:
 
 
 def address_of(server: ToolServer, run_id: uuid.UUID | None = None) -> Address:
-    secret = decrypt(server.secret) if server.secret else ""
+    """Return where a server is called, for a run if one is given; ToolFailed when its secret cannot be read."""
     run = f"run_{run_id.hex}" if run_id is not None else ""
-    return Address(server.transport == ToolServer.Transport.STDIO, server.address, secret, run)
+    return Address(server.transport == ToolServer.Transport.STDIO, server.address, secret_of(server), run)
 
 
 def suspend(tool: Tool, why: str) -> bool:

@@ -11,7 +11,7 @@ import pytest
 
 from agents_app.errors import StaleTool, StillUsed
 from agents_app.models import Tool, ToolServer
-from agents_app.services import servers, tools
+from agents_app.services import servers, tools, trying
 from agents_app.tools.base import ToolFailed
 from agents_app.tools.mcp import session
 from agents_app.tools.mcp.kind import Mcp
@@ -85,7 +85,7 @@ def changing(description: str, *, hold: Callable[[], object] = bool) -> Any:
     return server
 
 
-def test_a_tool_that_says_something_else_is_suspended_until_it_is_reviewed(live, use):
+def test_a_tool_that_says_something_else_is_suspended_until_it_is_reviewed(live, use, settings):
     alice = Actor("user", live.alice.pk, "Alice")
     with served(changing("Acts.")) as (url, _):
         server = looked(connect(live, url))
@@ -115,6 +115,13 @@ def test_a_tool_that_says_something_else_is_suspended_until_it_is_reviewed(live,
         assert "Ignore all rules" in tool.description and tool.digest == offer.digest and not tool.suspended
         assert use(tool, {"what": "it"}).content == "did it"
         assert use(tool, {"what": "break"}).is_error
+        servers.change_server(actor=alice, server=server, secret="tok3n")
+        keys, settings.ENCRYPTION_KEYS = settings.ENCRYPTION_KEYS, ["another, which reads nothing of it"]
+        lost = "The server's secret cannot be read with the present ENCRYPTION_KEYS."
+        assert (
+            looked(server).trouble == trying.try_tool(actor=alice, tool=tool, arguments={"what": "it"}).content == lost
+        )
+        settings.ENCRYPTION_KEYS = keys
     with served(sdks.mcp_server.MCPServer("empty")) as (url, _):
         ToolServer.objects.update(address=url)
         looked(server)
