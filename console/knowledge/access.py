@@ -35,17 +35,24 @@ def visible_collections(who: Caller | Team | uuid.UUID) -> QuerySet[Collection]:
 
 def get_collection(team: Team | uuid.UUID, ref: str) -> Collection:
     """Return what calls of a team mean by a slug: the team's own collection, else the organisation's."""
-    if "\0" not in ref:
-        found = list(visible_collections(team).filter(slug=ref))
-        if found:
-            return min(found, key=lambda collection: collection.team_id is None)
-    raise UnknownCollection(ref.replace("\0", "?"))
+    return get_all(team, [ref])[0]
+
+
+def get_all(team: Team | uuid.UUID, refs: Iterable[str]) -> list[Collection]:
+    """Return what calls of a team mean by several slugs, each once; UnknownCollection names the first missing one."""
+    wanted = list(dict.fromkeys(refs))
+    rows = visible_collections(team).filter(slug__in=[ref for ref in wanted if "\0" not in ref])
+    found = {row.slug: row for row in sorted(rows, key=lambda row: row.team_id is not None)}
+    for ref in wanted:
+        if ref not in found:
+            raise UnknownCollection(ref.replace("\0", "?"))
+    return [found[ref] for ref in wanted]
 
 
 def get_collections(team_id: uuid.UUID, refs: Iterable[str], param: str) -> list[Collection]:
     """Return what a caller named in `param`; whoever names one that is not there is told those that are."""
     try:
-        return [get_collection(team_id, ref) for ref in dict.fromkeys(refs)]
+        return get_all(team_id, refs)
     except UnknownCollection as unknown:
         there = sorted(set(visible_collections(team_id).values_list("slug", flat=True)[:_MOST_NAMED]))
         named = f"There are: {', '.join(there)}." if there else "There are none yet."

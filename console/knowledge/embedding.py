@@ -1,6 +1,7 @@
 """Make vectors: an ordinary call of the pipeline, in the quotas and in the log, by whoever asks."""
 
 import asyncio
+import math
 import uuid
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -21,7 +22,7 @@ from console.gateway.types import Asker
 
 SURFACE = "knowledge"
 # What pgvector keeps.
-_MOST_NUMBERS = 16_000
+_MOST_NUMBERS, _LARGEST = 16_000, 3.4e38
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,9 +79,19 @@ def _read(raw: bytes, count: int) -> tuple[list[str], int]:
             f"The embeddings model answers with vectors of {longest:,} numbers; {_MOST_NUMBERS:,} is the most.",
             code="upstream_invalid",
         )
+    if not all(map(_is_finite, rows)):
+        raise ProviderError(
+            "The embeddings model answers with vectors that cannot be kept: a number in them is too large or none.",
+            code="upstream_invalid",
+        )
     usage = body.get("usage")
     tokens = usage.get("prompt_tokens") if isinstance(usage, dict) else None
     return [orjson.dumps(row).decode() for row in rows], tokens if isinstance(tokens, int) else 0
+
+
+def _is_finite(row: list[float]) -> bool:
+    """Say whether each number is one in single precision."""
+    return not any(map(math.isnan, row)) and max(map(abs, row)) <= _LARGEST
 
 
 def _with_the_collections_model(identify: Identify) -> Identify:

@@ -9,7 +9,7 @@ from django.test.utils import CaptureQueriesContext
 from django.urls import reverse
 
 from console.audit.models import AuditEvent
-from console.knowledge import where_used
+from console.knowledge import access, where_used
 from console.knowledge.models import Collection, Document
 from tests import make
 from tests.knowledge.conftest import POLICY, World
@@ -94,7 +94,10 @@ def test_it_keeps_what_is_used(client: Client, world: World, monkeypatch) -> Non
     assert client.get(page("collection", world.support.pk)).status_code == 404
 
 
-def test_more_rows_are_no_more_queries(client: Client, world: World) -> None:
+def test_more_rows_are_no_more_queries(client: Client, world: World, django_assert_num_queries) -> None:
+    with django_assert_num_queries(1):
+        named = access.get_collections(world.cast.team_a.pk, ["handbook", "support", "handbook"], "knowledge")
+    assert named == [world.everybody, world.support]
     client.force_login(world.cast.bob)
     for address in (page("collections"), page("collection", world.support.pk)):
         client.get(address)

@@ -69,7 +69,8 @@ def test_it_says_what_keeps_vectors_from_being_made_and_tries_again(
     assert live.support.problem and live.support.held_until is None
     assert live.support.retry_at is not None and sql.collections_waiting(now()) == []
     waits = []
-    for answer in (vectors(*[[0.5] * 16_001] * 3), vectors([1, 0])):  # longer than is kept; fewer than were asked for
+    # Longer than is kept; fewer than were asked for; too large for single precision.
+    for answer in (vectors(*[[0.5] * 16_001] * 3), vectors([1, 0]), vectors([0, 1], [1, 1e39], [1, 1])):
         upstream.enqueue(answer)
         assert not making_vectors.make_vectors(live.support.pk)
         live.support.refresh_from_db()

@@ -12,7 +12,7 @@ from agents_app.tools.base import Result, ToolCall, ToolFailed, cut, within
 from console.core.connections import in_thread
 from console.core.errors import BadInput, Refusal
 from console.gateway.sources import as_source
-from console.knowledge.access import get_collection
+from console.knowledge.access import get_all
 from console.knowledge.embedding import Asked
 from console.knowledge.search import MOST_COLLECTIONS, MOST_FOUND, Found, search
 
@@ -63,7 +63,7 @@ class Knowledge:
         asked = Asked(surface="agent", route=f"tool {call.tool_name}")
         try:
             async with within(call.seconds):
-                collections = await in_thread(lambda: [get_collection(call.team_id, slug) for slug in slugs])
+                collections = await in_thread(lambda: get_all(call.team_id, slugs))
                 done = await search(
                     call.identify,
                     collections,
