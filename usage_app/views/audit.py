@@ -1,6 +1,5 @@
 """The audit log: the list, one record beside it, its content, the live view and the export."""
 
-from collections.abc import Iterator
 from dataclasses import replace
 from typing import Any
 from urllib.parse import urlencode
@@ -14,18 +13,16 @@ from django.views.decorators.http import require_safe
 
 from console.audit.search import Criteria
 from console.audit.sql import search
-from console.core.clock import now
-from console.core.downloads import download
-from console.core.errors import BadInput, NotAllowed
+from console.core.errors import BadInput
 from console.core.htmx import go, is_htmx
 from console.core.ids import parse_request_id, parse_response_id, request_id
 from console.core.sql import TooSlow
 from console.teams.access import needs
 from console.teams.callers import TeamRequest
 from usage_app import access_audit as access
+from usage_app.downloads import send_export
 from usage_app.forms.audit import AuditFilterForm
 from usage_app.queries.audit import content as contents
-from usage_app.queries.audit import export as exports
 from usage_app.queries.audit.lines import Line
 from usage_app.queries.audit.listing import Listing, head, listing, parse_cursor
 from usage_app.queries.audit.record import record, response_of
@@ -203,36 +200,10 @@ def audit_content(request: TeamRequest, reference: str) -> HttpResponse:
 
 @require_safe
 @needs("view_audit")
-def audit_export(request: TeamRequest) -> HttpResponse | StreamingHttpResponse:
+def audit_export(request: TeamRequest) -> StreamingHttpResponse:
     """The present filter's records as a file, streamed."""
     sight = access.sight_for(request.caller, request.GET.get("team", ""))
     form = AuditFilterForm(request.GET, sight=sight)
-    kind = request.GET.get("format", "csv")
-    if not form.is_valid() or kind not in {"csv", "jsonl"}:
-        raise BadInput("The export needs a valid filter and the format csv or jsonl.")
-    content = request.GET.get("content") == "1"
-    if content and not sight.may_read_content_of_all():
-        raise NotAllowed("Your role may not read content in all of these teams. Export without inputs and outputs.")
-    criteria = form.criteria()
-    actor, scope = request.caller.actor, sight.scope
-    export = services.begin_export(
-        actor=actor,
-        team=scope,
-        form=kind,
-        content=content,
-        chosen={name: value for name, _, value in form.words()},
-    )
-
-    def pieces() -> Iterator[bytes]:
-        sent = 0
-        if kind == "csv":
-            yield exports.head(content=content)
-        for chunk in exports.rows(criteria, content=content):
-            yield exports.as_csv(chunk) if kind == "csv" else exports.as_jsonl(chunk)
-            sent += len(chunk)
-        services.end_export(actor=actor, team=scope, export=export, rows=sent)
-
-    content_type = "text/csv" if kind == "csv" else "application/jsonl"
-    response = download(request, pieces(), f"audit-{now():%Y-%m-%d-%H%M}.{kind}", content_type)
-    response["Cache-Control"] = "no-store"
-    return response
+    if not form.is_valid():
+        raise BadInput("The export needs a valid filter.")
+    return send_export(request, form)

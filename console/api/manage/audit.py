@@ -22,12 +22,12 @@ from console.core.ids import request_id
 from console.teams.callers import TeamRequest
 from console.teams.models import Environment
 from usage_app import access_audit as access
+from usage_app.downloads import send_export
 from usage_app.forms.audit import RANGES, AuditFilterForm
 from usage_app.queries.audit import content as contents
 from usage_app.queries.audit.listing import listing, parse_cursor
 from usage_app.queries.audit.record import record, sources_of
 from usage_app.services import audit as services
-from usage_app.views.audit import audit_export
 
 _FILTERS = [
     OpenApiParameter("team", str, description="Only this team, by its short name."),
@@ -236,8 +236,7 @@ class Export(_Filtered):
         },
     )
     def get(self, request: Any) -> HttpResponseBase:
-        self._form("format", "content")
-        return audit_export(cast(TeamRequest, self.request._request))
+        return send_export(cast(TeamRequest, self.request._request), self._form("format", "content"))
 
 
 class Seals(Endpoint):
