@@ -11,6 +11,7 @@ from django.db.models import Model, QuerySet
 from rest_framework.request import Request
 
 from console.core.errors import BadInput
+from console.core.typed import number
 
 _Row = TypeVar("_Row")
 
@@ -18,17 +19,17 @@ DEFAULT, MOST = 50, 200
 
 
 def limit_of(request: Request) -> int:
-    raw = request.query_params.get("limit", str(DEFAULT))
-    if not raw.isascii() or not raw.isdigit() or len(raw) > 6 or not 1 <= int(raw) <= MOST:
+    limit = number(request.query_params.get("limit", str(DEFAULT)), 0)
+    if not 1 <= limit <= MOST:
         raise BadInput(f"limit must be a whole number from 1 to {MOST}.", param="limit")
-    return int(raw)
+    return limit
 
 
 def _decode(cursor: str) -> uuid.UUID:
     try:
         return uuid.UUID(bytes=base64.urlsafe_b64decode(cursor + "=" * (-len(cursor) % 4)))
     except (ValueError, binascii.Error):
-        raise BadInput("cursor is not one this API gave out; leave it away to begin again.", param="cursor") from None
+        raise BadInput("cursor is not one this API gave out; leave it out to begin again.", param="cursor") from None
 
 
 def _encode(key: uuid.UUID) -> str:

@@ -11,6 +11,7 @@ from rest_framework.response import Response
 
 from console.api.manage.base import Endpoint, Strict, listed
 from console.core.errors import BadInput
+from console.core.ids import parse_id
 from console.notices import access
 from console.notices.addresses import LONGEST_URL, MOST_ADDRESSES
 from console.notices.kinds import NoticeKind
@@ -209,10 +210,10 @@ class Deliveries(Endpoint):
 
 
 def _id(text: str) -> uuid.UUID:
-    try:
-        return uuid.UUID(text)
-    except ValueError:
-        raise BadInput("channel is the id of a channel.", param="channel") from None
+    found = parse_id(text)
+    if found is None:
+        raise BadInput("channel is the id of a channel.", param="channel")
+    return found
 
 
 def _state(text: str) -> str:

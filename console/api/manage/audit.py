@@ -19,6 +19,7 @@ from console.audit.models import AuditEvent, EventType, Payload, Seal, Status
 from console.audit.services.seal import state
 from console.core.errors import BadInput
 from console.core.ids import request_id
+from console.core.typed import number
 from console.teams.callers import TeamRequest
 from console.teams.models import Environment
 from usage_app import access_audit as access
@@ -253,9 +254,10 @@ class Seals(Endpoint):
         limit, cursor = limit_of(request), request.query_params.get("cursor", "")
         rows = Seal.objects.order_by("-number")
         if cursor:
-            if not cursor.isascii() or not cursor.isdigit() or len(cursor) > 18:
-                raise BadInput("cursor is not one this API gave out; leave it away to begin again.", param="cursor")
-            rows = rows.filter(number__lt=int(cursor))
+            before = number(cursor, None)
+            if before is None:
+                raise BadInput("cursor is not one this API gave out; leave it out to begin again.", param="cursor")
+            rows = rows.filter(number__lt=before)
         found = list(rows[: limit + 1])
         serializer = OperatorSealSerializer if self.caller.is_operator else SealSerializer
         present = state()

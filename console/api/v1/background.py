@@ -19,6 +19,7 @@ from console.api.v1.waiting import waiting
 from console.core import sse
 from console.core.errors import BadInput, Conflict, NotAllowed, Refusal
 from console.core.ids import time_of, uuid7
+from console.core.typed import number
 from console.gateway import pipeline
 from console.gateway.foreseeing import foresee
 from console.gateway.identity import KeyIdentity, StartedByKey
@@ -83,10 +84,12 @@ def starting_after(request: Request) -> int | None:
     said = dict(parse_qsl(request.query.decode("latin-1")))
     if said.get("stream", "").lower() != "true":
         return None
-    after = said.get("starting_after", "")
-    if after and not (after.isdecimal() and len(after) < 10):
+    if not said.get("starting_after"):
+        return -1
+    after = number(said["starting_after"], None)
+    if after is None:
         raise BadInput("starting_after is the sequence_number of an event.", param="starting_after")
-    return int(after) if after else -1
+    return after
 
 
 async def follow(

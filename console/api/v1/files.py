@@ -17,6 +17,7 @@ from console.batches.models import File, Purpose
 from console.batches.services.creator import Creator
 from console.batches.services.files import delete_file, read_file, upload_file
 from console.core.errors import BadInput, NotFound, Refusal
+from console.core.typed import number
 from console.teams.callers import Caller
 from console.teams.models import Team
 
@@ -103,14 +104,15 @@ def _digest(form: uploads.Form) -> bytes:
 
 def _keep_for(fields: dict[str, str]) -> dt.timedelta | None:
     """Return how long the client wants the file kept, in OpenAI's words; None when it does not say."""
-    seconds = fields.get("expires_after[seconds]")
-    if seconds is None:
+    said = fields.get("expires_after[seconds]")
+    if said is None:
         return None
     if fields.get("expires_after[anchor]", "created_at") != "created_at":
         raise BadInput("expires_after counts from created_at.", param="expires_after[anchor]")
-    if not seconds.isdecimal() or len(seconds) > 9 or not 3600 <= int(seconds) <= 2_592_000:
+    seconds = number(said, 0)
+    if not 3600 <= seconds <= 2_592_000:
         raise BadInput("expires_after takes 3600 to 2592000 seconds.", param="expires_after[seconds]")
-    return dt.timedelta(seconds=int(seconds))
+    return dt.timedelta(seconds=seconds)
 
 
 async def _list(request: Request, send: Send) -> None:

@@ -18,6 +18,7 @@ from console.api.v1.http import ClientGone, MethodNotAllowed, Request, Send, rea
 from console.api.v1.waiting import waiting
 from console.audit.models import EventType
 from console.core.errors import BadInput, NotAllowed, NotFound, Refusal
+from console.core.typed import number
 from console.teams.access import is_key_of
 from console.teams.models import Environment
 
@@ -125,8 +126,8 @@ async def _see(request: Request, send: Send, name: str, item_id: str) -> None:
     await send_json(send, request, 200, orjson.dumps(await asked.do(_shown, asked, item)), [])
 
 
-def _wait_of(request: Request) -> float:
-    text = rows.paging(request, usual=20, most=100).others.get("wait", "0")
-    if not text.isdecimal() or len(text) > 6 or int(text) > LONGEST_WAIT:
+def _wait_of(request: Request) -> int:
+    wait = number(rows.paging(request, usual=20, most=100).others.get("wait", "0"), -1)
+    if not 0 <= wait <= LONGEST_WAIT:
         raise BadInput(f"wait is a number of seconds from 0 to {LONGEST_WAIT}.", param="wait")
-    return float(text)
+    return wait

@@ -18,6 +18,7 @@ from console.api.v1.http import Request
 from console.core.clock import now
 from console.core.errors import BadInput, NotAllowed, NotFound, Refusal, Unavailable
 from console.core.races import lost
+from console.core.typed import number
 from console.gateway import pipeline
 from console.gateway.identity import KeyIdentity
 from console.gateway.types import Ask, Asker
@@ -127,12 +128,12 @@ class Paging(NamedTuple):
 
 def paging(request: Request, *, usual: int, most: int) -> Paging:
     given = dict(parse_qsl(request.query.decode("latin-1")))
-    limit, order = given.pop("limit", str(usual)), given.pop("order", "desc")
-    if not limit.isdecimal() or len(limit) > 9 or not 1 <= int(limit) <= most:
+    limit, order = number(given.pop("limit", str(usual)), 0), given.pop("order", "desc")
+    if not 1 <= limit <= most:
         raise BadInput(f"limit is a number from 1 to {most:,}.", param="limit")
     if order not in {"asc", "desc"}:
         raise BadInput("order is asc or desc.", param="order")
-    return Paging(given.pop("after", ""), int(limit), order == "asc", given)
+    return Paging(given.pop("after", ""), limit, order == "asc", given)
 
 
 def page(rows: QuerySet[Any], by: Paging, prefix: str, what: str, shape: Callable[[Any], Any]) -> dict[str, Any]:

@@ -17,6 +17,7 @@ from console import outbound
 from console.core.errors import ProviderError
 from console.core.installation import own_version
 from console.core.scrub import scrub
+from console.core.typed import number
 from console.gateway import sync
 from console.telemetry.traces.spans import attribute
 
@@ -63,11 +64,10 @@ async def _post(body: bytes) -> Taken:
     )
     try:
         if not 200 <= reply.status < 300:
-            wait = reply.retry_after
             raise NotTaken(
                 f"The collector answered {reply.status}.",
                 is_refusal=reply.status in {400, 413},
-                retry_after=float(wait) if wait.isdigit() else 0.0,
+                retry_after=number(reply.retry_after, 0),
             )
         return _read(await reply.read(_ANSWER_BYTES))
     finally:

@@ -16,6 +16,7 @@ from console.api.manage.prompts.shapes import (
     VersionSerializer,
 )
 from console.core.errors import BadInput, NotFound
+from console.core.typed import number
 from prompts_app.models import Prompt, PromptVersion
 from prompts_app.queries.comparison import compare
 from prompts_app.services import drafts, versions
@@ -75,10 +76,10 @@ class Compare(PromptEndpoint):
         )
 
     def _number(self, prompt: Prompt, name: str) -> PromptVersion:
-        said = self.request.query_params.get(name, "")
-        if not said.isascii() or not said.isdigit() or len(said) > 9:
+        found = number(self.request.query_params.get(name, ""), None)
+        if found is None:
             raise BadInput(f"{name} is the number of a version: ?a=17&b=18.", param=name)
-        return self.version(prompt, int(said))
+        return self.version(prompt, found)
 
 
 class Draft(PromptEndpoint):

@@ -12,6 +12,7 @@ from agents_app.models import AgentMove, Definition
 from agents_app.queries import detail
 from console.api.manage.base import Endpoint, listed
 from console.core.errors import BadInput
+from console.core.typed import number
 
 DRAFT = "draft"
 
@@ -59,9 +60,10 @@ class Compare(Endpoint):
             name = names[param]
             if name == DRAFT:
                 return agent.draft
-            if not name.isascii() or not name.isdecimal() or len(name) > 9:
+            found = number(name, None)
+            if found is None:
                 raise BadInput(f"{param} is the number of a version, or draft.", param=param)
-            return access.version_for(agent, int(name))
+            return access.version_for(agent, found)
 
         found = detail.differences(state("a"), state("b"), agent.team_id)
         return Response(names | {"differences": DifferenceSerializer(found, many=True).data})
