@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 from console.catalog.shapes import AliasShape
 from console.core.errors import BadInput
-from console.gateway.errors import AgentNotReady, NeedsRun, UnknownModel
+from console.gateway.errors import AgentNotReady, NeedsRun, unknown_model
 from console.gateway.types import Answering, Ask, Asker
 
 if TYPE_CHECKING:
@@ -70,14 +70,6 @@ def alias_of(agent: AgentShape, aliases: Mapping[str, AliasShape], asker: Asker)
     return alias
 
 
-def unknown_agent(model: str) -> UnknownModel:
-    """Return the refusal of a name that means no agent, or none of the caller's: the same for both."""
-    return UnknownModel(
-        f"The model {model[:100]!r} does not exist or this key may not call it. GET /v1/models lists what it may.",
-        param="model",
-    )
-
-
 def with_agent(snapshot: "Snapshot", asker: Asker, ask: Ask) -> Ask:
     """Return the ask as the agent it names would put it; the same ask when it names none."""
     if not ask.model.startswith(PREFIX):
@@ -85,7 +77,7 @@ def with_agent(snapshot: "Snapshot", asker: Asker, ask: Ask) -> Ask:
     slug, at, environment = ask.model.removeprefix(PREFIX).partition("@")
     agent = snapshot.agents.get(slug)
     if agent is None or not agent.is_for(asker.team.id):
-        raise unknown_agent(ask.model)
+        raise unknown_model(ask.model)
     if ask.operation not in {"chat", "message", "response"}:
         raise BadInput("Agents answer at /v1/chat/completions, /v1/messages and /v1/responses.", param="model")
     if agent.has_tools:

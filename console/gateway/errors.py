@@ -9,6 +9,14 @@ class UnknownModel(Refusal):
     status, code, type = 404, "model_not_found", "invalid_request_error"
 
 
+def unknown_model(model: str) -> UnknownModel:
+    """Return the refusal of a name that means nothing here, or nothing this caller may use: the same for both."""
+    return UnknownModel(
+        f"The model {model[:100]!r} does not exist or this key may not call it. GET /v1/models lists what it may.",
+        param="model",
+    )
+
+
 class AgentNotReady(UnknownModel):
     """An agent the caller may use cannot answer; the caller can do nothing about it, its team can."""
 

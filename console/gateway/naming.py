@@ -2,7 +2,7 @@
 
 from console.catalog.shapes import PinShape, VersionShape
 from console.core.errors import NotAllowed, Unavailable
-from console.gateway.errors import UnknownModel
+from console.gateway.errors import UnknownModel, unknown_model
 from console.gateway.snapshot import Snapshot
 from console.gateway.types import Asker
 from console.providers.registry import KINDS
@@ -15,11 +15,7 @@ def resolve(snapshot: Snapshot, asker: Asker, model: str) -> tuple[str, PinShape
     if alias is None or not alias.is_for(asker.team.id) or (asker.aliases and name not in asker.aliases):
         version = exact_version(snapshot, asker, model)
         if version is None:
-            raise UnknownModel(
-                f"The model {model[:100]!r} does not exist or this key may not call it."
-                " GET /v1/models lists what it may.",
-                param="model",
-            )
+            raise unknown_model(model)
         _check_usable(version, model)
         return model, PinShape(version, {})
     environment = environment or asker.environment

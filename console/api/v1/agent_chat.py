@@ -37,7 +37,8 @@ from console.audit.models import EventType
 from console.core import sse
 from console.core.errors import BadInput, Conflict, NotAllowed, Refusal, Unavailable
 from console.gateway import pipeline
-from console.gateway.agents import PREFIX, unknown_agent
+from console.gateway.agents import PREFIX
+from console.gateway.errors import unknown_model
 from console.gateway.types import Ask
 from console.gateway.unknown_fields import names_of, settled
 
@@ -157,7 +158,7 @@ def start(
     try:
         agent = access.agent_for(asked.caller, slug, "use")
     except UnknownAgent:
-        raise unknown_agent(ask.model) from None
+        raise unknown_model(ask.model) from None
     if taken := next((name for name in not_taken if ask.body.get(name) is not None), None):
         why = f"{ask.model} works by itself, with its own instructions and tools; leave {taken} out."
         raise BadInput(why, param=taken)

@@ -4,6 +4,7 @@ from typing import Any
 
 import orjson
 
+from console.api.v1.asks import uncalled
 from console.api.v1.http import Request, Send, dropped_header, read_json, send_json
 from console.audit.models import EventType
 from console.core.errors import Refusal
@@ -12,7 +13,6 @@ from console.gateway.identity import KeyIdentity
 from console.gateway.messages.stream import named
 from console.gateway.naming import resolve
 from console.gateway.shapes import messages
-from console.gateway.types import Ask
 from console.gateway.unknown_fields import left_out, names_of
 from console.teams.unknown_fields import word_of
 
@@ -22,13 +22,13 @@ COUNT = "/v1/messages/count_tokens"
 async def count_tokens(request: Request, send: Send) -> None:
     """Answer the house's own estimate, the one that reservations are made of; no provider is asked."""
     identify = KeyIdentity(request.key, request.client_address, request.at)
-    ask = _ask(request, "", "")
+    ask = uncalled(request, EventType.MESSAGE.value, COUNT)
     try:
         if request.problem is not None:
             raise request.problem
         value, text = await read_json(request)
         body = messages.check_count(value)
-        ask = _ask(request, str(body["model"]), text)
+        ask = uncalled(request, EventType.MESSAGE.value, COUNT, model=str(body["model"]), text=text)
         snapshot, asker = await pipeline.look_up(identify, ask, started=request.started)
         out = left_out(word_of(asker.key), body.keys() - messages.COUNTED, frozenset())
         resolve(snapshot, asker, ask.model)
@@ -39,20 +39,6 @@ async def count_tokens(request: Request, send: Send) -> None:
         ) from None
     counted = {"input_tokens": messages.estimate_tokens(body, text)}
     await send_json(send, request, 200, orjson.dumps(counted), dropped_header(names_of(out)))
-
-
-def _ask(request: Request, model: str, text: str) -> Ask:
-    return Ask(
-        id=request.id,
-        at=request.at,
-        type=EventType.MESSAGE.value,
-        model=model,
-        body={},
-        text=text,
-        route=COUNT,
-        client_address=request.client_address,
-        client_request_id=request.client_request_id,
-    )
 
 
 def as_stream(message: dict[str, Any]) -> bytes:

@@ -5,16 +5,17 @@ from typing import Any, NamedTuple
 
 import orjson
 
+from console.api.v1.asks import uncalled
 from console.api.v1.http import Request, Send, send_json
 from console.audit.models import EventType
 from console.catalog.shapes import VersionShape
-from console.core.errors import NotFound
 from console.gateway import pipeline
 from console.gateway.agents import alias_of
+from console.gateway.errors import unknown_model
 from console.gateway.identity import KeyIdentity
 from console.gateway.naming import exact_version
 from console.gateway.snapshot import Snapshot
-from console.gateway.types import Ask, Asker
+from console.gateway.types import Asker
 
 ROUTE = "/v1/models"
 
@@ -31,25 +32,13 @@ class Listed(NamedTuple):
 async def models(request: Request, send: Send, name: str = "") -> None:
     """Answer the list, or with `name` one of it."""
     identify = KeyIdentity(request.key, request.client_address, request.at)
-    ask = Ask(
-        id=request.id,
-        at=request.at,
-        type=EventType.MODELS.value,
-        model=name,
-        body={},
-        text="",
-        route=ROUTE,
-        client_address=request.client_address,
-        client_request_id=request.client_request_id,
-    )
+    ask = uncalled(request, EventType.MODELS.value, ROUTE, model=name)
     if request.problem is not None:
         raise await pipeline.refuse(identify, ask, request.problem, started=request.started, is_for_anybody=True)
     snapshot, asker = await pipeline.look_up(identify, ask, started=request.started)
     found = [row for row in callable_models(snapshot, asker, name.partition("@")[2]) if not name or row.id == name]
     if name and not found:
-        message = f"The model {name[:100]!r} does not exist or this key may not call it."
-        unknown = NotFound(message, param="model", code="model_not_found")
-        raise await pipeline.refuse(identify, ask, unknown, started=request.started)
+        raise await pipeline.refuse(identify, ask, unknown_model(name), started=request.started)
     as_anthropic = request.has_anthropic_version
     rows = [_anthropic(row) if as_anthropic else _openai(row) for row in found]
     answer: dict[str, Any]

@@ -14,6 +14,7 @@ from django.db import InterfaceError, OperationalError, connections
 from django.db.models import QuerySet
 from django.http import Http404
 
+from console.api.v1.asks import uncalled
 from console.api.v1.http import Request
 from console.core.clock import now
 from console.core.errors import BadInput, NotAllowed, NotFound, Refusal, Unavailable
@@ -92,17 +93,7 @@ def with_database(work: Callable[..., _Result], *given: Any, **named: Any) -> _R
 async def asked(request: Request, type: str, route: str) -> Asked:
     """Return who asks; raise the refusal, on record, when the key is no good."""
     identify = KeyIdentity(request.key, request.client_address, request.at)
-    ask = Ask(
-        id=request.id,
-        at=request.at,
-        type=type,
-        model="",
-        body={},
-        text="",
-        route=route,
-        client_address=request.client_address,
-        client_request_id=request.client_request_id,
-    )
+    ask = uncalled(request, type, route)
     if request.problem is not None:
         raise await pipeline.refuse(identify, ask, request.problem, started=request.started, is_for_anybody=True)
     _, asker = await pipeline.look_up(identify, ask, started=request.started)

@@ -10,11 +10,10 @@ from django.core.files.uploadhandler import TemporaryFileUploadHandler
 from django.http.multipartparser import MultiPartParser, MultiPartParserError
 
 from console.api.v1.http import ClientGone, Request, UnsupportedMediaType
+from console.core.bodies import FORM_FIELDS
 from console.core.errors import BadInput, TooLarge
 
 _IN_MEMORY = 1024 * 1024
-# What a form needs besides its file.
-_FIELDS = 64 * 1024
 
 
 class Form(NamedTuple):
@@ -24,7 +23,7 @@ class Form(NamedTuple):
 
 async def receive(request: Request, into: IO[bytes]) -> None:
     """Copy the body; TooLarge as soon as it is known to be."""
-    limit = settings.FILE_MAX_BYTES + _FIELDS
+    limit = settings.FILE_MAX_BYTES + FORM_FIELDS
     if not request.content_type.startswith("multipart/form-data"):
         raise UnsupportedMediaType("Send the file as multipart/form-data, in the field `file`.")
     size, more = request.length, True
