@@ -27,14 +27,6 @@ FORBIDDEN_HEADERS = frozenset(
         *("x-forwarded-host", "x-forwarded-proto", "x-forwarded-port", "x-real-ip", "idempotency-key", "x-facet-run"),
     }
 )
-_SAID = {
-    "upstream_unreachable": "The server cannot be reached.",
-    "upstream_timeout": "The server stopped answering.",
-    "upstream_too_large": "The server's answer is larger than this installation accepts. Ask for less of it.",
-    "address_refused": "The server's address is not one this installation may call.",
-    "upstream_tls": "The server's TLS certificate is not valid.",
-    "upstream_broken": "The connection to the server broke.",
-}
 # Encodings of text. Python knows others under such a name, some of which take minutes for a large body.
 _CHARSET = re.compile(
     r"utf-?8|utf-?16(?:-?[bl]e)?|(?:us-)?ascii|latin-?1|(?:iso-8859-|windows-|cp)\d{1,4}|koi8-[ru]|euc-(?:jp|kr)"
@@ -92,8 +84,9 @@ def checked_address(url: str, param: str) -> str:
 def failure(error: ProviderError, *, may_have_happened: bool) -> ToolFailed:
     """Return what a model may hear of trouble on the way; of who answered it hears nothing."""
     is_before = error.code in _BEFORE
+    more = " Ask for less of it." if error.code == "upstream_too_large" else ""
     return ToolFailed(
-        _SAID.get(error.code, "The server could not be called."),
+        outbound.sentence(error, "the server") + more,
         is_unknown=may_have_happened and not is_before,
         may_retry=not error.permanent and (is_before or not may_have_happened),
     )

@@ -1,6 +1,28 @@
-"""What a caller may hear of trouble on the way out: no addresses, ports or banners."""
+"""What a caller may hear of trouble on the way out: no addresses, ports or banners.
+
+It is said of the provider, to whom most requests go. Who asked somebody else says it of them, with `sentence`.
+"""
 
 from console.core.errors import ProviderError
+
+_SAID = {
+    "upstream_unreachable": "{Who} cannot be reached.",
+    "upstream_timeout": "{Who} stopped answering.",
+    "upstream_too_large": "{Who}'s answer is larger than this installation accepts.",
+    "address_refused": "{Who}'s address is not one this installation may call.",
+    "upstream_tls": "{Who}'s TLS certificate is not valid.",
+    "upstream_broken": "The connection to {who} broke.",
+}
+_ALLOW = " A private network must be in PRIVATE_NETWORKS_ALLOWED."
+
+
+def sentence(error: ProviderError, who: str, *, is_operators: bool = False) -> str:
+    """Return what went wrong on the way to `who` ("the collector"), in a sentence.
+
+    `is_operators`: an operator chose the address and reads this, so a refused one comes with what would allow it.
+    """
+    words = _SAID.get(error.code, "{Who} could not be called.").format(who=who, Who=who[:1].upper() + who[1:])
+    return words + _ALLOW if is_operators and error.code == "address_refused" else words
 
 
 def unreachable(*, is_late: bool = False) -> ProviderError:

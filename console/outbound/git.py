@@ -14,17 +14,11 @@ from dulwich.client import AbstractHttpGitClient
 from console.core.errors import ProviderError
 from console.outbound import client
 from console.outbound.client import Deadlines, Reply
+from console.outbound.errors import sentence
 
 _DEADLINES = Deadlines(connect=10, silence=30)
 _TOTAL_SECONDS = 120
 LARGEST = 64 * 1024 * 1024
-_SAID = {
-    "upstream_unreachable": "The git host cannot be reached.",
-    "upstream_timeout": "The git host stopped answering.",
-    "upstream_too_large": "The repository is larger than 64 MiB.",
-    "address_refused": "The git host's address is not one this installation may call.",
-    "upstream_tls": "The git host's TLS certificate is not valid.",
-}
 _STATUS = {
     401: "The git host refused the credential.",
     403: "The git host refused the credential, or it may not do this.",
@@ -33,7 +27,7 @@ _STATUS = {
 
 
 def too_large() -> ProviderError:
-    return ProviderError(_SAID["upstream_too_large"], code="upstream_too_large")
+    return ProviderError("The repository is larger than 64 MiB.", code="upstream_too_large")
 
 
 @dataclass(slots=True)
@@ -76,7 +70,11 @@ class GuardedGitClient(AbstractHttpGitClient):
         try:
             head, content = self._runner.run(self._exchange(url, sent | self._headers, body))
         except ProviderError as error:
-            raise ProviderError(_SAID.get(error.code, error.message), code=error.code) from None
+            if error.upstream_status is not None:
+                raise  # what it answered
+            if error.code == "upstream_too_large":
+                raise too_large() from None
+            raise ProviderError(sentence(error, "the git host"), code=error.code) from None
         except TimeoutError:
             raise ProviderError("The git host took too long.", status=504, code="upstream_timeout") from None
         return head, _reader(content)

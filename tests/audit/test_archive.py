@@ -78,6 +78,10 @@ def test_it_goes_on_where_it_stopped_and_says_why_it_did(store: Upstream, cast: 
     said = a_client(cast.operator).get("/api/audit/seals/").json()
     assert (said["archived_number"], said["archive_problem"]) == (1, "The archive answered with status 403.")
 
+    networks, settings.PRIVATE_NETWORKS_ALLOWED = settings.PRIVATE_NETWORKS_ALLOWED, []
+    assert archive() == 0 and "must be in PRIVATE_NETWORKS_ALLOWED" in state().archive_problem
+    settings.PRIVATE_NETWORKS_ALLOWED = networks
+
     tamper("UPDATE audit_event SET cost_micros = 1 WHERE tx >= %s AND tx < %s", last.from_tx, last.to_tx)
     with pytest.raises(CommandError, match=f"Block {last.number} is not what was sealed"):
         call_command("archiveaudit")

@@ -15,8 +15,8 @@ from console import outbound
 from console.audit.actions import RUN_ENDED
 from console.audit.services.lines import record
 from console.core.clock import now
-from console.core.errors import ProviderError
 from console.core.ids import request_id
+from console.outbound import errors
 from console.teams.actors import SYSTEM
 from console.telemetry import queries
 from console.telemetry.models import TraceExport
@@ -40,8 +40,8 @@ class Collector:
 
     async def request(self, method: str, url: str, *, body: bytes, **others: Any) -> Any:
         self.status = self.answers.pop(0) if self.answers else 200
-        if self.status == 0:
-            raise ProviderError("The provider's address is not one this installation may call.")
+        if self.status <= 0:
+            raise errors.refused() if self.status == 0 else errors.bad_tls()
         self.requests.append({"method": method, "url": url, **others})
         (resource,) = ExportTraceServiceRequest.FromString(body).resource_spans
         spans = [span for scope in resource.scope_spans for span in scope.spans]
@@ -178,7 +178,9 @@ def test_it_loses_none_and_skips_none(
     assert (state.failures, state.problem) == (1, "The collector answered 503.")
     assert state.not_before is not None and state.not_before > now() and state.claimed_until is None
     assert export.export() == 0 and len(collector.batches) == 1  # it pauses
-    collector.answers = [0]
+    collector.answers = [-1, 0]
+    assert _again() == 0
+    assert TraceExport.objects.get().problem == "The collector's TLS certificate is not valid."
     assert _again() == 0
     assert "PRIVATE_NETWORKS_ALLOWED" in TraceExport.objects.get().problem
     client = Client()
@@ -186,7 +188,7 @@ def test_it_loses_none_and_skips_none(
     way = next(way for way in queries.ways() if way.name == "Traces")
     assert (way.state, way.where) == ("Failing", "collector.example.com:4318")
     said = client.get("/api/observability/").json()["traces"]
-    assert (said["state"], said["failures"]) == ("failing", 2) and "PRIVATE" in said["problem"]
+    assert (said["state"], said["failures"]) == ("failing", 3) and "PRIVATE" in said["problem"]
     assert _again() == 6
     assert [len(batch) for batch in collector.batches] == [4, 1, 4, 1]  # small after failures, then as before
     assert {span.span_id for span in collector.spans} == {call.bytes[8:] for call in calls}

@@ -155,7 +155,7 @@ async def _send(url: str, block: Packed) -> int:
             reply.close()
             return reply.status
     except ProviderError as error:
-        raise NotArchived(f"The archive could not be reached ({error.code}).") from error
+        raise NotArchived(outbound.sentence(error, "the archive", is_operators=True)) from error
     except TimeoutError:
         raise NotArchived("The archive took too long.") from None
     finally:

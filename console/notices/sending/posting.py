@@ -30,14 +30,6 @@ _LONGEST_WAIT = 3600
 _SHORTEST_SECRET = 6
 # Answers that may be another one a moment later; every other refusal is meant.
 _PASSING = frozenset({408, 409, 425, 429})
-_SAID = {
-    "upstream_unreachable": "The server cannot be reached.",
-    "upstream_timeout": "The server stopped answering.",
-    "upstream_too_large": "The server's answer is larger than this installation accepts.",
-    "address_refused": "The server's address is not one this installation may call.",
-    "upstream_tls": "The server's TLS certificate is not valid.",
-    "upstream_broken": "The connection to the server broke.",
-}
 
 
 @dataclass(frozen=True, slots=True)
@@ -107,7 +99,7 @@ async def _send(one: Post) -> Outcome:
                 is_tool=one.is_tool,
             )
     except ProviderError as error:
-        return Outcome(_SAID.get(error.code, "The server could not be called."), is_final=error.permanent)
+        return Outcome(outbound.sentence(error, "the server"), is_final=error.permanent)
     except TimeoutError:
         return Outcome("The server took too long.")
     try:

@@ -51,7 +51,7 @@ def send(spans: Sequence[Span]) -> Taken:
     try:
         return sync.run(_post(body.SerializeToString()))
     except ProviderError as error:
-        raise NotTaken(f"{error.message} A private network must be in PRIVATE_NETWORKS_ALLOWED.") from error
+        raise NotTaken(outbound.sentence(error, "the collector", is_operators=True)) from error
 
 
 async def _post(body: bytes) -> Taken:
