@@ -6,6 +6,8 @@
   const list = document.getElementById("palette-list");
   const options = () => [...list.querySelectorAll("[role=option]")];
   const active = () => list.querySelector("[aria-selected=true]");
+  let listed = null; // the words the list answers
+  let isAwaited = false; // Enter came before the list for what is typed
 
   const activate = (option) => {
     for (const other of options()) other.setAttribute("aria-selected", String(other === option));
@@ -26,14 +28,24 @@
     input.select();
     htmx.trigger(input, "palette-open");
   });
-  list.addEventListener("htmx:afterSwap", () => move(0));
+  list.addEventListener("htmx:afterSwap", (event) => {
+    listed = event.detail.requestConfig.parameters.q;
+    move(0);
+    if (isAwaited) open();
+  });
   list.addEventListener("mousemove", (event) => {
     const option = event.target.closest("[role=option]");
     if (option && option !== active()) activate(option);
   });
   // An action that opens a dialog of this page leaves the palette first.
-  list.addEventListener("click", () => dialog.close());
+  list.addEventListener("click", (event) => event.target.closest("a") && dialog.close());
 
+  const open = () => {
+    isAwaited = listed !== input.value;
+    if (!isAwaited) active()?.click();
+  };
+
+  input.addEventListener("input", () => (isAwaited = false));
   input.addEventListener("keydown", (event) => {
     const now = options().indexOf(active());
     const steps = { ArrowDown: now + 1, ArrowUp: now - 1, Home: 0, End: Infinity };
@@ -43,9 +55,8 @@
     }
   });
   dialog.querySelector("form").addEventListener("submit", (event) => {
-    const option = active();
-    if (!option) return;
+    if (!active()) return;
     event.preventDefault();
-    option.click();
+    open();
   });
 })();

@@ -42,6 +42,11 @@ def test_it_obeys_the_keyboard_unless_the_profile_says_otherwise(page_as: OpenPa
     expect(options).to_have_count(1)
     page.keyboard.press("Enter")
     expect(page).to_have_url(re.compile(r"/audit/\?team=team-a$"))
+    page.keyboard.press("Control+k")
+    expect(options.first).to_have_attribute("aria-selected", "true")
+    page.keyboard.type("quotas")
+    page.keyboard.press("Enter")  # before the list for these words is there
+    expect(page).to_have_url(re.compile(r"/quotas/\?team=team-a$"))
 
     # Two letters go somewhere; the keys are listed, and letters typed into a field are its own.
     page.goto("/profile/")
