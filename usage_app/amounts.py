@@ -5,23 +5,19 @@ from decimal import ROUND_HALF_UP, Decimal, InvalidOperation
 
 from django.conf import settings
 
+from console.core import words
 from usage_app.models import Metric
 
-_SIGNS = {"USD": "$", "EUR": "€", "GBP": "£", "JPY": "¥"}
 MICROS = 1_000_000
 _THOUSANDS = re.compile(r"-?\d{1,3}(?:,\d{3})+(?:\.\d*)?[kKmM]?")
 
 
 def currency_sign() -> str:
-    """Return the sign, or the code and a space for a currency without one here."""
-    return _SIGNS.get(settings.CURRENCY, f"{settings.CURRENCY} ")
+    return words.sign(settings.CURRENCY)
 
 
 def money(micros: int) -> str:
-    """`$3,284.17`; below a cent with its first two digits: `$0.0071`."""
-    value = Decimal(micros) / MICROS
-    places = min(6, 1 - value.adjusted()) if 0 < value < Decimal("0.01") else 2
-    return f"{currency_sign()}{value:,.{places}f}"
+    return words.money(micros, settings.CURRENCY)
 
 
 def count(metric: str, number: int) -> str:

@@ -23,6 +23,11 @@ _PART = re.compile(r"([0-9]{1,9}) ?(d|h|min|m|s)(?![a-z])")
 _SPAN = re.compile(r"(?:[0-9]{1,9} ?(?:d|h|min|m|s)(?![a-z]) ?)+")
 
 
+def sign(currency: str) -> str:
+    """Return what stands before an amount: the sign, or the code and a space where there is none here."""
+    return SYMBOLS.get(currency, f"{currency} ")
+
+
 def money(micros: int | Decimal, currency: str = "USD") -> str:
     """Two places, and below a cent the first two digits: a call costs fractions of a cent.
 
@@ -33,7 +38,7 @@ def money(micros: int | Decimal, currency: str = "USD") -> str:
     if 0 < amount < Decimal("0.01"):
         places = min(6, -amount.adjusted() + 1)
     text = f"{amount:,.{places}f}"
-    return f"{_MINUS if micros < 0 else ''}{SYMBOLS.get(currency, currency + ' ')}{text}"
+    return f"{_MINUS if micros < 0 else ''}{sign(currency)}{text}"
 
 
 def number(value: float | Decimal) -> str:

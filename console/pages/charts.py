@@ -155,7 +155,7 @@ def cost(usage: Dashboard, teams: Sequence[Team]) -> Chart:
         series.append((f"{len(rest)} other teams", "--ink-3", together))
     return Chart(
         data={
-            "unit": amounts.currency_sign().strip(),
+            "unit": amounts.currency_sign(),
             "data": [_seconds(moments), *([value / amounts.MICROS for value in values] for _, _, values in series)],
             "series": [{"name": name, "color": colour} for name, colour, _ in series],
         },

@@ -13,9 +13,12 @@
   const digits = (step) => (step >= 1 && step % 1 === 0 ? 0 : Math.max(2, Math.ceil(-Math.log10(step))));
 
   // Written for a value, the digits its series asks for, and the step between ticks when it is one of an axis.
+  // A unit without a writer of its own is the sign of a currency.
+  const money =
+    (sign) =>
+    (value, _places, step = Math.abs(value) < 10 ? 0.01 : 1) =>
+      `${value < 0 ? "\u2212" : ""}${sign}${Math.abs(value).toLocaleString("en", { minimumFractionDigits: digits(step), maximumFractionDigits: digits(step) })}`;
   const writers = {
-    $: (value, _places, step = Math.abs(value) < 10 ? 0.01 : 1) =>
-      `${value < 0 ? "\u2212" : ""}$${Math.abs(value).toLocaleString("en", { minimumFractionDigits: digits(step), maximumFractionDigits: digits(step) })}`,
     ms: (value, _places, step = value >= 10000 ? 1000 : 100) =>
       value >= 1000 ? `${(value / 1000).toFixed(step % 1000 === 0 ? 0 : step % 100 === 0 ? 1 : 2)} s` : `${Math.round(value)} ms`,
     "%": (value, places) => `${value.toFixed(places ?? 0)} %`,
@@ -47,7 +50,7 @@
     write(value, step) {
       if (value == null) return "";
       const unit = this.data.unit ?? "";
-      return unit in writers ? writers[unit](value, this.data.dp, step) : `${unit}${writers[""](value)}`;
+      return (writers[unit] ?? money(unit))(value, this.data.dp, step);
     }
 
     // Days as "9 Nov"; spans below three days show the hour. UTC, as everything in the console.

@@ -1,3 +1,5 @@
+from typing import Any
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -11,6 +13,14 @@ from usage_app import amounts
 )
 def test_money(micros: int, text: str) -> None:
     assert amounts.money(micros) == text
+
+
+def test_it_reads_the_sign_it_writes(settings: Any) -> None:
+    """As everywhere in the console: the page of quotas had a list of its own, without this one."""
+    settings.CURRENCY = "INR"
+    assert amounts.rough("cost", 300_000_000) == "₹300" and amounts.parse("cost", "₹300") == 300_000_000
+    settings.CURRENCY = "CHF"
+    assert amounts.money(7_100) == "CHF 0.0071" and amounts.parse("cost", "CHF 300") == 300_000_000
 
 
 @pytest.mark.parametrize(

@@ -102,7 +102,7 @@ def _spending(state: QuotaState, now: dt.datetime) -> Spending:
         spent.append(None)
         ahead.append(None if expected is None else expected / amounts.MICROS)
     chart = {
-        "unit": amounts.currency_sign().strip() or amounts.currency_sign(),
+        "unit": amounts.currency_sign(),
         "data": [moments, spent, ahead],
         "series": [
             {"name": "Spent", "color": f"--team-{state.quota.team.colour}", "fill": True},
