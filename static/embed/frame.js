@@ -312,7 +312,7 @@
   };
 
   // Write -------------------------------------------------------------------------------------------------------------
-  const tooLong = () => words.too_long.replace("{length}", field.value.trim().length).replace("{most}", config.most);
+  const tooLong = () => words.too_long.replace("{length}", [...field.value.trim()].length).replace("{most}", config.most);
 
   const submit = async (text) => {
     if (isWriting || send.disabled) return;
