@@ -101,7 +101,7 @@
             {
               ...axis,
               values: (_plot, ticks, _axis, _space, step) => ticks.map((tick) => this.write(tick, step)),
-              size: 56,
+              size: (_plot, labels) => Math.max(56, ...(labels ?? []).map((label) => 8 + 6.5 * label.length)),
               gap: 8,
               space: 36,
               ...(incrs && { incrs }),
