@@ -10,6 +10,8 @@ from console.core.clock import now
 from console.core.ids import parse_id
 
 PAGE = 30
+# A list that looks again every few seconds counts no further.
+MOST_COUNTED = 10_000
 State = Run.State
 _TONES = {State.SUCCEEDED: "ok", State.FAILED: "bad", State.WAITING: "warn", State.CANCELLING: "warn"}
 _ICONS = {
@@ -71,6 +73,8 @@ class Page:
     rows: list[Row]
     older: str | None
     is_first: bool
+    total: int
+    are_more: bool
 
     @property
     def is_moving(self) -> bool:
@@ -81,8 +85,11 @@ def page(runs: QuerySet[Run], state: str = "", cursor: str = "") -> Page:
     """Return one page, newest first; `state` is a word of FILTERS, the cursor the last id seen."""
     if state in FILTERS:
         runs = runs.filter(state__in=FILTERS[state][1])
+    everything = runs
     if last := parse_id(cursor):
         runs = runs.filter(pk__lt=last)
     found = list(runs.select_related("agent", "version", "team").order_by("-pk")[: PAGE + 1])
     older = found[PAGE - 1].pk.hex if len(found) > PAGE else None
-    return Page([Row(run) for run in found[:PAGE]], older, is_first=not cursor)
+    total = len(found) if not (older or cursor) else everything.order_by()[: MOST_COUNTED + 1].count()
+    rows = [Row(run) for run in found[:PAGE]]
+    return Page(rows, older, not cursor, min(total, MOST_COUNTED), total > MOST_COUNTED)

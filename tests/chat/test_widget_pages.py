@@ -211,6 +211,7 @@ def test_members_read_strangers_see_nothing_and_agents_know_their_widgets(cast: 
     page = bob.get(url(widget)).text
     assert "disabled" in page and "Save changes" not in page and "Delete widget" not in page
     assert bob.post(url(widget), form_of(widget, title="x")).status_code == 403
+    assert "1 widget<" in bob.get("/widgets/").text
     assert "Help centre" in bob.get("/widgets/").text and "Help centre" not in charlie.get("/widgets/").text
     for name in ("widget", "enable_widget", "delete_widget", "make_widget_secret", "visits"):
         assert charlie.get(url(widget, name)).status_code in {404, 405}, name

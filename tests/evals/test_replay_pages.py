@@ -118,6 +118,7 @@ def test_it_samples_confirms_and_lays_answers_side_by_side(world: World, django_
     with django_assert_num_queries(asked):
         for address in addresses:
             alice.get(address)
+    assert "2 replays<" in alice.get(BASE).text and "2 datasets<" in alice.get("/evaluations/datasets/").text
 
     assert "Every item of this replay was answered" in alice.post(f"{page}retry/").text
     other.results.filter(item__place=1).update(status="error", error="Away.", calls={"answer": str(uuid7())})

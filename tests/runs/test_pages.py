@@ -2,6 +2,7 @@
 
 import datetime as dt
 import json
+import re
 
 import pytest
 from django.test import Client
@@ -174,7 +175,7 @@ def test_it_runs_again_in_the_name_of_whoever_asks(run, cast):
     assert "look_up" in compared and "Differs" in compared
 
 
-def test_the_list_asks_the_database_no_more_for_more_runs(run, agent, cast, django_assert_num_queries):
+def test_the_list_asks_the_database_no_more_for_more_runs(run, agent, cast, django_assert_num_queries, monkeypatch):
     bob = as_(cast.bob)
     bob.get("/runs/")
     with django_assert_num_queries(8):
@@ -182,7 +183,14 @@ def test_the_list_asks_the_database_no_more_for_more_runs(run, agent, cast, djan
     for _ in range(10):
         make.make_run(agent, cast.bob)
     with django_assert_num_queries(8):
-        bob.get("/runs/")
+        assert "11 runs<" in bob.get("/runs/").text
+    monkeypatch.setattr("agents_app.queries.runs.PAGE", 5)
+    first = bob.get("/runs/").text
+    assert "11 runs<" in first
+    older = re.search(r'rel="next" href="([^"]+)"', first)[1]
+    assert "11 runs<" in bob.get(f"/runs/{older}").text, "of all, not from here on"
+    monkeypatch.setattr("agents_app.queries.runs.MOST_COUNTED", 8)
+    assert "More than 8 runs<" in bob.get("/runs/").text
 
 
 def test_it_says_when_nothing_decided_yet(agent, cast):

@@ -10,6 +10,7 @@ from django.db.models import Count, F, Q, QuerySet
 from agents_app.models import Agent, Audience
 from console.chat.embed.limits import limits_of
 from console.chat.models import Allowance, Conversation, Widget
+from console.chat.queries.visits import waiting_in
 from console.chat.widget_fields import COST, LIMIT_TITLES, fields_of
 from console.core.clock import now, period_start
 from console.teams.models import Team
@@ -42,6 +43,7 @@ class Row:
     widget: Widget
     today: Today
     is_answered: bool
+    waiting: int = 0  # visitors who wait for a person
 
     @property
     def cap_micros(self) -> int:
@@ -72,8 +74,8 @@ class Row:
 def rows(widgets: QuerySet[Widget]) -> list[Row]:
     found = list(widgets.select_related("team", "agent__live").order_by("name", "pk")[:MOST_WIDGETS])
     ids = [widget.pk for widget in found]
-    days, fine = today_of(ids), answered(ids)
-    return [Row(widget, days[widget.pk], widget.pk in fine) for widget in found]
+    days, fine, waiting = today_of(ids), answered(ids), waiting_in(ids)
+    return [Row(widget, days[widget.pk], widget.pk in fine, waiting.get(widget.pk, 0)) for widget in found]
 
 
 def row(widget: Widget) -> Row:

@@ -36,11 +36,9 @@ def widgets(request: TeamRequest) -> HttpResponse:
     shown = access.widgets_for(request.caller)
     if scope:
         shown = shown.filter(team=scope)
-    rows = queries.rows(shown)
     context = {
         "active": ACTIVE,
-        "rows": rows,
-        "waiting": visits.waiting_in([row.widget.pk for row in rows]),
+        "rows": queries.rows(shown),
         "may_build": request.caller.may("build"),
         "has_agent": access.agents_to_talk_to(request.caller).exists(),
     }

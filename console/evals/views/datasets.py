@@ -35,10 +35,12 @@ def datasets(request: TeamRequest) -> HttpResponse:
     rows = access.datasets_for(request.caller)
     if scope is not None:
         rows = rows.filter(team=scope)
+    found = list(queries.datasets_counted(rows)[:_MOST])
     context = {
         "active": "evaluations",
         "tab": "datasets",
-        "datasets": queries.datasets_counted(rows)[:_MOST],
+        "datasets": found,
+        "total": len(found) if len(found) < _MOST else rows.count(),
         "may_upload": bool(access.teams_to(request.caller, "upload")),
         "may_sample": bool(access.teams_to(request.caller, "sample")),
     }

@@ -10,6 +10,7 @@ from django.views.decorators.http import require_http_methods, require_POST, req
 
 from console.catalog.access import aliases_for
 from console.catalog.models import Pin
+from console.core import words
 from console.core.errors import Refusal
 from console.core.forms import refuse
 from console.core.htmx import go, is_htmx
@@ -42,12 +43,14 @@ def replays(request: TeamRequest) -> HttpResponse:
         rows = rows.filter(team=scope)
     page = page_number(request)
     found = queries.progress_of(rows, first=(page - 1) * _A_PAGE, most=_A_PAGE)
+    total = len(found) if page == 1 and len(found) < _A_PAGE else rows.count()
     context = {
         "active": "evaluations",
         "tab": "replays",
         "replays": found,
+        "counted": f"{words.number(total)} replay{'' if total == 1 else 's'}",
         "may_start": bool(access.teams_to(request.caller, "start")),
-        **pages(page, page * _A_PAGE + (len(found) == _A_PAGE)),
+        **pages(page, total),
     }
     return render(request, "evals/replays.html", context)
 
