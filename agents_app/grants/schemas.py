@@ -15,7 +15,7 @@ from console.core.errors import BadInput
 
 LARGEST_SCHEMA, LARGEST_VALUE = 20_000, 64_000
 _DEEPEST = 12
-# What lets one small schema or value keep a processor busy (DOS4), or reach outside.
+# What lets one small schema or value keep a processor busy, or reach outside.
 _REFUSED = {
     "pattern": "regular expressions are not used here; write an enum or a maxLength",
     "patternProperties": "regular expressions are not used here; name the properties",

@@ -1,4 +1,4 @@
-"""Make, change, switch off and remove tools. A secret is encrypted, never shown, and leaves with its host (SEC1-3)."""
+"""Make, change, switch off and remove tools. A secret is encrypted, never shown, and leaves with its host."""
 
 from typing import Any
 

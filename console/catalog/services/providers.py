@@ -104,7 +104,7 @@ def _check_unpinned(provider: Provider) -> None:
 def change_provider(
     *, actor: Actor, provider: Provider, secret: str | None = None, seen_revision: int | None = None, **fields: Any
 ) -> Provider:
-    """Change the fields given. `secret=None` leaves it, "" takes it away; another host takes it away too (SEC3).
+    """Change the fields given. `secret=None` leaves it, "" takes it away; another host takes it away too.
 
     With `seen_revision`, a Conflict when somebody else changed the provider since.
     """

@@ -71,7 +71,7 @@ def change_channel(
 ) -> Made:
     """Change what is given; without a URL the present one stays.
 
-    A webhook at another host gets a new secret (SEC3), unless whoever sends it there gives one.
+    A webhook at another host gets a new secret, unless whoever sends it there gives one.
     """
     channel = _locked(channel)
     before, was = _shown(channel), channel.url

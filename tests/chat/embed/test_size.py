@@ -36,7 +36,7 @@ def test_all_a_visitor_loads_is_small(cast: Cast) -> None:
 
 
 def test_the_scripts_keep_no_cookies_write_no_markup_on_the_site_and_name_whom_they_speak_to() -> None:
-    """WID7, and what a site's strict policy asks for."""
+    """And keep what a site's strict policy asks for."""
     snippet, frame = (_SOURCES / "widget.js").read_text(), (_SOURCES / "frame.js").read_text()
     for script in (snippet, frame):
         assert "cookie" not in re.sub(r"//.*", "", script) and "eval(" not in script and "Function(" not in script

@@ -97,7 +97,7 @@ def _until_whole(events: Iterator[Event], message_id: str) -> Iterator[Event]:
 def test_switching_it_off_stops_messages_at_once_and_streams_within_five_seconds(
     room: Room, widget: Widget, server: LiveServer
 ) -> None:
-    """WID9, for a stream that waits, one that shows an answer, and the answer itself."""
+    """For a stream that waits, one that shows an answer, and the answer itself."""
     writer, reader = Visiting(widget), Visiting(widget)
     ended(reader.say("Hello"))
     room.upstream.enqueue_stream(sse(*text_chunks("Half")[:2]), done=False, hang=120)

@@ -41,7 +41,7 @@ def _error(response: object) -> tuple[int, str]:
 
 
 def test_it_asks_and_is_answered_by_the_widgets_assistant_and_nothing_else(room: Room, widget: Widget) -> None:
-    """WID6, and what is on record of it."""
+    """And it is on record."""
     visiting = Visiting(widget)
     assert not Visitor.objects.exists(), "a token is no row"
     room.upstream.enqueue_stream(sse(*text_chunks("It is **on its way**.")))
@@ -117,7 +117,6 @@ def test_what_lost_answers_hold_is_settled_at_what_the_log_says(room: Room, widg
 
 
 def test_a_visitor_reaches_only_what_is_theirs(room: Room, widget: Widget) -> None:
-    """WID2 and WID5."""
     ada, bob = Visiting(widget), Visiting(widget)
     answer = ended(ada.say("My address is 5 High Street."))
     assert bob.turns() == [] and bob.get("stream").status_code == 404
@@ -144,7 +143,6 @@ def test_a_visitor_reaches_only_what_is_theirs(room: Room, widget: Widget) -> No
 
 
 def test_it_answers_sites_on_its_list_and_nobody_else(widget: Widget) -> None:
-    """WID1, WID3 and WID8."""
     url = reverse("embed:visitor", args=[widget.public_id])
     near = (
         "http://shop.example",
@@ -193,7 +191,7 @@ def test_it_answers_sites_on_its_list_and_nobody_else(widget: Widget) -> None:
 
 
 def test_the_frame_is_held_by_the_widgets_sites_only(widget: Widget) -> None:
-    """WID7: the header; what the scripts check is tried in the browser."""
+    """The header; what the scripts check is tried in the browser."""
     widget.origins = [SHOP, "http://localhost:3000"]
     widget.title, widget.colour = "</script><script>alert(1)</script>", "red;}*"
     widget.save()
@@ -225,7 +223,7 @@ def test_it_takes_json_of_a_sensible_shape(widget: Widget) -> None:
 
 
 def test_it_refuses_a_body_nobody_needs_before_reading_it(widget: Widget, server: LiveServer) -> None:
-    """DOS1; and a cookie of the console counts for nothing here."""
+    """And a cookie of the console counts for nothing here."""
     visiting = Visiting(widget)
     large = {"text": "a" * face.LARGEST}
     with httpx.Client(base_url=server.url, headers=visiting.headers, timeout=10) as http:
@@ -252,7 +250,7 @@ def test_it_refuses_a_body_nobody_needs_before_reading_it(widget: Widget, server
 
 @pytest.mark.usefixtures("same_minute")
 def test_limits_hold_whatever_a_visitor_calls_themselves(room: Room, widget: Widget) -> None:
-    """WID4: the visitor's, the network's, the widget's cost, and the team's own quota around them."""
+    """The visitor's, the network's, the widget's cost, and the team's own quota around them."""
     widget.limits = {"visitor_minute": 1, "network_minute": 3}
     widget.save()
     ada = Visiting(widget)
@@ -299,7 +297,7 @@ def test_limits_hold_whatever_a_visitor_calls_themselves(room: Room, widget: Wid
 
 @pytest.mark.usefixtures("same_minute")
 def test_every_limit_is_held_by_the_server_without_valkey(room: Room, widget: Widget) -> None:
-    """WID4 and WID5: each limit by itself, the others as wide as they go; what is refused reaches no model."""
+    """Each limit by itself, the others as wide as they go; what is refused reaches no model."""
     assert not Path(settings.VALKEY_URL.removeprefix("unix://")).exists(), "there is no Valkey in these tests"
     whose = {"visitor_minute": False, "visitor_day": False, "network_minute": True, "network_day": True}
     whose |= {"widget_day": True}
