@@ -60,6 +60,7 @@ class _Written:
     promises: dict[uuid.UUID, BackgroundResponse]
     lines: dict[uuid.UUID, AuditEvent]
     bodies: dict[uuid.UUID, dict[str, Payload]]
+    own_keys: frozenset[uuid.UUID | None]  # of the keys that made them, the caller's
 
     @classmethod
     def of(cls, caller: Caller, ids: list[uuid.UUID]) -> "_Written":
@@ -74,7 +75,8 @@ class _Written:
         bodies: dict[uuid.UUID, dict[str, Payload]] = {}
         for payload in Payload.objects.filter(event_id__in=list(found)):
             bodies.setdefault(payload.event_id, {})[payload.kind] = payload
-        return cls(promises, found, bodies)
+        keys = {row.key_id for row in promises.values()} | {line.key_id for line in found.values()}
+        return cls(promises, found, bodies, frozenset(key for key in keys if is_key_of(caller, key)))
 
     def has(self, id: uuid.UUID) -> bool:
         return id in self.promises or id in self.lines
@@ -97,14 +99,12 @@ def _line_of(id: uuid.UUID, promise: BackgroundResponse | None) -> uuid.UUID | N
 def promised(caller: Caller, name: str) -> tuple[BackgroundResponse, bool] | None:
     """Return a response in the background and whether it is the caller's own; None for strangers, and for others."""
     id = _id_of(name)
-    return _judged(caller, _promises(caller, [id]).get(id)) if id is not None else None
+    row = _promises(caller, [id]).get(id) if id is not None else None
+    return _judged(caller, row, is_own=is_key_of(caller, row.key_id)) if row is not None else None
 
 
-def _judged(caller: Caller, row: BackgroundResponse | None) -> tuple[BackgroundResponse, bool] | None:
-    if row is None:
-        return None
+def _judged(caller: Caller, row: BackgroundResponse, *, is_own: bool) -> tuple[BackgroundResponse, bool] | None:
     runs.look(row)
-    is_own = is_key_of(caller, row.key_id)
     return (row, is_own) if is_own or caller.may("read_content", row.team_id) else None
 
 
@@ -118,7 +118,8 @@ def find(caller: Caller, name: str, *, param: str | None = None) -> Kept:
 
 def _found(caller: Caller, name: str, id: uuid.UUID, written: _Written, param: str | None) -> Kept:
     line_id: uuid.UUID | None = id
-    found = _judged(caller, written.promises.get(id))
+    promise = written.promises.get(id)
+    found = _judged(caller, promise, is_own=promise.key_id in written.own_keys) if promise is not None else None
     if found is not None:
         row = found[0]
         if row.is_open:
@@ -136,7 +137,7 @@ def _found(caller: Caller, name: str, id: uuid.UUID, written: _Written, param: s
         raise rows.missing(name, param)
     if found is None and (names := _OF_RESPONSE.search(line.detail)) and names[1] != name:
         raise rows.missing(name, param)  # the call of a response with another id, under which it is found or not
-    is_own = is_key_of(caller, line.key_id)
+    is_own = line.key_id in written.own_keys
     if not is_own and not caller.may("read_content", line.team_id):
         raise rows.missing(name, param)
     bodies = written.bodies.get(line.pk, {})
@@ -177,7 +178,7 @@ class _Reading:
 
     def __init__(self, caller: Caller) -> None:
         self._caller = caller
-        self._written = _Written({}, {}, {})
+        self._written = _Written({}, {}, {}, frozenset())
         self._outputs: dict[str, list[dict[str, Any]]] = {}  # of responses whose items were named
         self._count = self._size = 0
 

@@ -213,6 +213,21 @@ def test_a_long_conversation_is_read_in_as_many_questions_as_a_short_one(client,
     assert len(chain(uuid.UUID(hex=named[5:]), most=500, bytes=1)) == 1, "no more is read than may be told"
 
 
+def test_whose_keys_made_the_turns_of_a_conversation_is_asked_once(client, world):
+    """Each turn of the key before cost a question to the one that replaced it."""
+    names, asked = [""], []
+    for _ in range(4):
+        more = {"previous_response_id": names[-1]} if names[-1] else {}
+        names.append(client.post("/v1/responses", json={**ASK, **more}).json()["id"])
+    _, text = rotate_key(actor=SYSTEM, key=world.key)
+    for named in names[2], names[3]:
+        caller = caller_for_key(text, "192.0.2.1")
+        with CaptureQueriesContext(connection) as queries:
+            responses.history(caller, named)
+        asked.append(len(queries))
+    assert asked[0] == asked[1], asked
+
+
 def test_it_goes_on_with_the_key_that_replaced_its_makers(client, world):
     made = client.post("/v1/responses", json=ASK).json()["id"]
     key = world.key
