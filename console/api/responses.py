@@ -11,30 +11,23 @@ from dataclasses import dataclass
 from typing import Any
 
 import orjson
-from django.conf import settings
 from django.db import transaction
 from django.db.models import Exists, OuterRef
 
 from console.api.background import rows, runs, telling
 from console.api.models import BackgroundResponse, ForgottenResponse
-from console.api.sql import chain
 from console.audit import actions
 from console.audit.models import AuditEvent, EventType, Payload, Status
 from console.audit.services import record
 from console.core.clock import now
-from console.core.errors import BadInput, Conflict, NotAllowed, NotFound
-from console.gateway.responses.kept import said_in
-from console.gateway.shapes.responses import REFERENCE, kind_of
+from console.core.errors import Conflict, NotAllowed
 from console.teams.access import is_key_of
 from console.teams.callers import Caller
 from console.teams.models import Team
 
 PREFIX = "resp_"
-_MOST_TURNS = 500
 _NAME = re.compile(rf"{PREFIX}[0-9a-f]{{32}}")
 _OF_RESPONSE = re.compile(rf'"response": ?"({PREFIX}[0-9a-f]{{32}})"')
-# An item of an answer is named after its response and its place there.
-_ITEM = re.compile(r"[a-z]+_(?P<response>[0-9a-f]{32})[0-9]{2,4}")
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,7 +47,7 @@ class Kept:
 
 
 @dataclass(frozen=True, slots=True)
-class _Written:
+class Written:
     """What is written down of several responses, read together; nothing of other teams than the caller's."""
 
     promises: dict[uuid.UUID, BackgroundResponse]
@@ -63,7 +56,7 @@ class _Written:
     own_keys: frozenset[uuid.UUID | None]  # of the keys that made them, the caller's
 
     @classmethod
-    def of(cls, caller: Caller, ids: list[uuid.UUID]) -> "_Written":
+    def of(cls, caller: Caller, ids: list[uuid.UUID]) -> "Written":
         promises = _promises(caller, ids)
         lines = AuditEvent.objects.filter(
             pk__in=[_line_of(id, promises.get(id)) for id in ids],
@@ -82,7 +75,8 @@ class _Written:
         return id in self.promises or id in self.lines
 
 
-def _id_of(name: str) -> uuid.UUID | None:
+def id_of(name: str) -> uuid.UUID | None:
+    """Return the id in `resp_…`; None where there is none."""
     return uuid.UUID(hex=name.removeprefix(PREFIX)) if _NAME.fullmatch(name) else None
 
 
@@ -98,7 +92,7 @@ def _line_of(id: uuid.UUID, promise: BackgroundResponse | None) -> uuid.UUID | N
 
 def promised(caller: Caller, name: str) -> tuple[BackgroundResponse, bool] | None:
     """Return a response in the background and whether it is the caller's own; None for strangers, and for others."""
-    id = _id_of(name)
+    id = id_of(name)
     row = _promises(caller, [id]).get(id) if id is not None else None
     return _judged(caller, row, is_own=is_key_of(caller, row.key_id)) if row is not None else None
 
@@ -110,13 +104,14 @@ def _judged(caller: Caller, row: BackgroundResponse, *, is_own: bool) -> tuple[B
 
 def find(caller: Caller, name: str, *, param: str | None = None) -> Kept:
     """Return a response to who made it, and to those who may read the team's content; NotFound for all others."""
-    id = _id_of(name)
+    id = id_of(name)
     if id is None:
         raise rows.missing(name, param)
-    return _found(caller, name, id, _Written.of(caller, [id]), param)
+    return kept_in(caller, name, id, Written.of(caller, [id]), param)
 
 
-def _found(caller: Caller, name: str, id: uuid.UUID, written: _Written, param: str | None) -> Kept:
+def kept_in(caller: Caller, name: str, id: uuid.UUID, written: Written, param: str | None) -> Kept:
+    """Return a response out of what was read of several, as `find` does."""
     line_id: uuid.UUID | None = id
     promise = written.promises.get(id)
     found = _judged(caller, promise, is_own=promise.key_id in written.own_keys) if promise is not None else None
@@ -171,96 +166,6 @@ def _not_whole(name: str, param: str | None) -> Conflict:
         code="response_not_whole",
         headers={"x-should-retry": "false"},
     )
-
-
-class _Reading:
-    """What one request reads of kept responses: as many, and as much of them, as a conversation may have."""
-
-    def __init__(self, caller: Caller) -> None:
-        self._caller = caller
-        self._written = _Written({}, {}, {}, frozenset())
-        self._outputs: dict[str, list[dict[str, Any]]] = {}  # of responses whose items were named
-        self._count = self._size = 0
-
-    def turns(self, name: str) -> list[Kept]:
-        """Return a response and those it went on from, the first of all first."""
-        param = "previous_response_id"
-        found = [self._find(name, param, follow=True)]
-        self._note(found[0], param)
-        self._take(found[0].size, param)
-        while previous := found[-1].previous:
-            found.append(self._find(previous, param, follow=True))
-            self._take(found[-1].size, param)
-        return found[::-1]
-
-    def whole(self, items: list[dict[str, Any]], param: str = "") -> list[dict[str, Any]]:
-        return [
-            self._named(str(item.get("id") or ""), param or f"input[{place}].id")
-            if kind_of(item) == REFERENCE
-            else item
-            for place, item in enumerate(items)
-        ]
-
-    def _named(self, name: str, param: str) -> dict[str, Any]:
-        made = _ITEM.fullmatch(name)
-        if made is None:
-            raise NotFound(f"There is no item {name[:60]!r}; send the item itself.", param=param)
-        response = PREFIX + made["response"]
-        if response not in self._outputs:
-            kept = self._find(response, param)
-            self._note(kept, REFERENCE)
-            self._outputs[response] = kept.response["output"]
-        for one in self._outputs[response]:
-            if one["id"] == name:
-                self._take(len(orjson.dumps(one)), param)  # each time: naming it is short, and what it says is not
-                return dict(one)
-        raise NotFound(f"There is no item {name[:60]!r} in {response}; send the item itself.", param=param)
-
-    def _find(self, name: str, param: str, *, follow: bool = False) -> Kept:
-        """Return one response; those it went on from are read with it where they will be asked for next."""
-        self._count += 1
-        if self._count > _MOST_TURNS:
-            raise _too_long(param)
-        id = _id_of(name)
-        if id is None:
-            raise rows.missing(name, param)
-        if not self._written.has(id):
-            left = {"most": _MOST_TURNS - self._count + 1, "bytes": settings.GATEWAY_BODY_BYTES - self._size}
-            self._written = _Written.of(self._caller, [id, *chain(id, **left)] if follow else [id])
-        return _found(self._caller, name, id, self._written, param)
-
-    def _note(self, kept: Kept, what: str) -> None:
-        """Put on record that somebody has a model read to them what another key said and heard."""
-        if not kept.is_own:
-            record_reading(self._caller, kept, what)
-
-    def _take(self, size: int, param: str) -> None:
-        self._size += size
-        if self._size > settings.GATEWAY_BODY_BYTES:
-            raise _too_long(param)
-
-
-def _too_long(param: str) -> BadInput:
-    return BadInput(
-        f"A conversation goes on for {_MOST_TURNS} responses and {settings.GATEWAY_BODY_BYTES:,} bytes at most:"
-        " begin another one with what still matters.",
-        param=param,
-    )
-
-
-def history(caller: Caller, name: str) -> list[dict[str, Any]]:
-    """Return all items of a conversation up to and with this response: what was said to it, and what it said."""
-    reading = _Reading(caller)
-    items: list[dict[str, Any]] = []
-    for kept in reading.turns(name):
-        items += reading.whole(said_in(kept.asked), "previous_response_id")
-        items += kept.response["output"]
-    return items
-
-
-def named_items(caller: Caller, items: list[dict[str, Any]]) -> list[dict[str, Any]]:
-    """Return items with those in full that are only named (`item_reference`): parts of kept answers, by their ids."""
-    return _Reading(caller).whole(items)
 
 
 def read(caller: Caller, name: str, *, what: str) -> Kept:

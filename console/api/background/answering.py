@@ -23,7 +23,7 @@ import orjson
 from django.conf import settings
 from django.db import InterfaceError, OperationalError
 
-from console.api import responses as kept_responses
+from console.api import conversations
 from console.api.background import rows, telling
 from console.api.background.rows import State, Taken
 from console.api.models import BackgroundResponse
@@ -221,10 +221,10 @@ class Answering:
         caller = Caller(actor=actor, key_id=key.id, rights={key.team.id: key.rights})
         try:
             if names_items:
-                whole = await in_thread(partial(kept_responses.named_items, caller, items))
+                whole = await in_thread(partial(conversations.named_items, caller, items))
                 ask = ask._replace(body={**ask.body, "input": whole})
             if previous is not None:
-                ask = ask._replace(history=tuple(await in_thread(partial(kept_responses.history, caller, previous))))
+                ask = ask._replace(history=tuple(await in_thread(partial(conversations.history, caller, previous))))
         except Refusal as refusal:
             raise await pipeline.refuse(identify, ask, refusal) from None
         return ask

@@ -4,6 +4,7 @@ from typing import Any
 
 import orjson
 
+from console.api import conversations
 from console.api import responses as kept_responses
 from console.api.background import promising, reading, telling
 from console.api.v1 import background, rows
@@ -47,10 +48,10 @@ async def going_on(request: Request, identify: KeyIdentity, ask: Ask) -> Ask:
     _, asker = await pipeline.look_up(identify, ask, started=request.started)
     asked = rows.Asked(request, identify, ask, asker)
     if names_items:
-        whole = await asked.do(kept_responses.named_items, asked.caller, items)
+        whole = await asked.do(conversations.named_items, asked.caller, items)
         ask = ask._replace(body={**ask.body, "input": whole})
     if name is not None:
-        ask = ask._replace(history=tuple(await asked.do(kept_responses.history, asked.caller, name)))
+        ask = ask._replace(history=tuple(await asked.do(conversations.history, asked.caller, name)))
     return ask
 
 

@@ -7,7 +7,7 @@ import pytest
 from django.db import connection
 from django.test.utils import CaptureQueriesContext
 
-from console.api import responses
+from console.api import conversations, responses
 from console.api.models import ForgottenResponse
 from console.api.sql import chain
 from console.audit.models import AuditEvent, Payload
@@ -206,7 +206,7 @@ def test_a_long_conversation_is_read_in_as_many_questions_as_a_short_one(client,
         answer = client.post("/v1/responses", json={"metadata": bait if turn == 3 else {}, **ASK, **more})
         named = answer.json()["id"]
         with CaptureQueriesContext(connection) as queries:
-            items = responses.history(caller_for_key(world.key_text, "192.0.2.1"), named)
+            items = conversations.history(caller_for_key(world.key_text, "192.0.2.1"), named)
         assert len(items) == 2 * (turn + 1)
         asked.append(len(queries))
     assert asked == [5, 5, 5, 9, 9, 9], "the first is of the key"
@@ -223,7 +223,7 @@ def test_whose_keys_made_the_turns_of_a_conversation_is_asked_once(client, world
     for named in names[2], names[3]:
         caller = caller_for_key(text, "192.0.2.1")
         with CaptureQueriesContext(connection) as queries:
-            responses.history(caller, named)
+            conversations.history(caller, named)
         asked.append(len(queries))
     assert asked[0] == asked[1], asked
 
