@@ -18,7 +18,7 @@ urlpatterns = [
         "tools.urls",
         "knowledge.urls",
         "chat.urls",
-        "widgets",
+        "widgets.urls",
         "batches",
         "playground",
         "quotas",

@@ -1,0 +1,129 @@
+"""Widgets: what they are, whether they are on, and the secret their sites sign identities with."""
+
+import uuid
+from typing import Any
+
+from drf_spectacular.utils import OpenApiParameter, extend_schema
+from rest_framework import serializers
+from rest_framework.response import Response
+
+from agents_app import access as agents_access
+from console.api.manage.base import Endpoint, listed
+from console.api.manage.widgets.shapes import (
+    NewWidgetSerializer,
+    WidgetChangeSerializer,
+    WidgetSecretSerializer,
+    WidgetSerializer,
+    WidgetSwitchSerializer,
+)
+from console.chat import access
+from console.chat.models import Widget
+from console.chat.services import widgets
+from console.teams import access as teams_access
+
+
+class WidgetEndpoint(Endpoint):
+    """A view below one widget."""
+
+    needs = "view_team"
+
+    def widget(self, pk: uuid.UUID, to: str = "view") -> Widget:
+        return access.widget_for(self.caller, pk, to)
+
+    def shown(self, widget: Widget, *, status: int = 200) -> Response:
+        row = Widget.objects.select_related("team", "agent").get(pk=widget.pk)
+        return Response(WidgetSerializer(row).data, status=status)
+
+    def given(self, serializer: type[serializers.Serializer[Any]]) -> dict[str, Any]:
+        given = self.read(serializer)
+        if "agent" in given:
+            given["agent"] = agents_access.agent_for(self.caller, given["agent"])
+        return given
+
+
+class Widgets(WidgetEndpoint):
+    needs_to = {"POST": "build"}
+
+    @extend_schema(
+        operation_id="list_widgets",
+        tags=["widgets"],
+        summary="List widgets, newest first",
+        parameters=[OpenApiParameter("team", str, description="Only this team's.")],
+        responses=listed(WidgetSerializer),
+    )
+    def get(self, request: Any) -> Response:
+        rows = access.widgets_for(self.caller).select_related("team", "agent")
+        if team := request.query_params.get("team"):
+            rows = rows.filter(team=teams_access.team_for(self.caller, team))
+        return self.page(rows, WidgetSerializer)
+
+    @extend_schema(
+        tags=["widgets"], summary="Create a widget", request=NewWidgetSerializer, responses={201: WidgetSerializer}
+    )
+    def post(self, request: Any) -> Response:
+        given = self.given(NewWidgetSerializer)
+        given["team"] = teams_access.team_for(self.caller, given["team"], to="build")
+        return self.shown(widgets.create_widget(actor=self.actor, **given), status=201)
+
+
+class OneWidget(WidgetEndpoint):
+    needs_to = {"PATCH": "build", "DELETE": "build"}
+
+    @extend_schema(tags=["widgets"], summary="Show a widget", responses=WidgetSerializer)
+    def get(self, request: Any, pk: uuid.UUID) -> Response:
+        return self.shown(self.widget(pk))
+
+    @extend_schema(
+        tags=["widgets"], summary="Change a widget", request=WidgetChangeSerializer, responses=WidgetSerializer
+    )
+    def patch(self, request: Any, pk: uuid.UUID) -> Response:
+        widget = self.widget(pk, "edit")
+        given = self.given(WidgetChangeSerializer)
+        seen = given.pop("revision")
+        return self.shown(widgets.change_widget(actor=self.actor, widget=widget, seen_revision=seen, **given))
+
+    @extend_schema(tags=["widgets"], summary="Delete a widget with what its visitors said", responses={204: None})
+    def delete(self, request: Any, pk: uuid.UUID) -> Response:
+        widgets.delete_widget(actor=self.actor, widget=self.widget(pk, "edit"))
+        return Response(status=204)
+
+
+class Switch(WidgetEndpoint):
+    needs = "build"
+
+    @extend_schema(
+        operation_id="switch_widget",
+        tags=["widgets"],
+        summary="Switch a widget on or off",
+        request=WidgetSwitchSerializer,
+        responses=WidgetSerializer,
+    )
+    def post(self, request: Any, pk: uuid.UUID) -> Response:
+        widget = self.widget(pk, "edit")
+        is_enabled = self.read(WidgetSwitchSerializer)["enabled"]
+        return self.shown(widgets.enable_widget(actor=self.actor, widget=widget, is_enabled=is_enabled))
+
+
+class IdentitySecret(WidgetEndpoint):
+    needs = "build"
+
+    @extend_schema(
+        operation_id="make_widget_secret",
+        tags=["widgets"],
+        summary="Make the secret for identities, in place of the one before",
+        request=None,
+        responses={201: WidgetSecretSerializer},
+    )
+    def post(self, request: Any, pk: uuid.UUID) -> Response:
+        _, text = widgets.make_identity_secret(actor=self.actor, widget=self.widget(pk, "edit"))
+        return Response({"secret": text}, status=201, headers={"Cache-Control": "no-store"})
+
+    @extend_schema(
+        operation_id="forget_widget_secret",
+        tags=["widgets"],
+        summary="Forget the secret for identities",
+        responses={204: None},
+    )
+    def delete(self, request: Any, pk: uuid.UUID) -> Response:
+        widgets.forget_identity_secret(actor=self.actor, widget=self.widget(pk, "edit"))
+        return Response(status=204)
