@@ -21,7 +21,7 @@ urlpatterns = [
         "widgets.urls",
         "batches",
         "playground",
-        "quotas",
+        "quotas.urls",
         "alerts",
         "usage",
         "touchpoints.urls",

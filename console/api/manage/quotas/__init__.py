@@ -1,0 +1,1 @@
+"""Quotas over the management API: what the pages show and do, for programs."""

@@ -1,0 +1,178 @@
+"""Quotas, their increases, and what is left of them."""
+
+import uuid
+from typing import Any
+
+from django.http import Http404
+from drf_spectacular.utils import OpenApiParameter, extend_schema
+from rest_framework.response import Response
+
+from console.api.manage.base import Endpoint
+from console.api.manage.quotas.shapes import (
+    IncreaseSerializer,
+    NewIncreaseSerializer,
+    NewQuotaSerializer,
+    QuotaChangeSerializer,
+    QuotaPageSerializer,
+    QuotaSerializer,
+    amount_in,
+    said,
+    said_increase,
+)
+from console.api.pagination import page_of
+from console.catalog.access import aliases_for
+from console.core.clock import now
+from console.core.errors import BadInput, NotFound
+from console.teams.access import key_for, scope_for, team_for, teams_for
+from console.teams.models import ApiKey, Team
+from usage_app import access
+from usage_app.models import Quota
+from usage_app.queries.quotas import QuotaState, remaining, states
+from usage_app.scopes import subject_of
+from usage_app.services import quotas
+
+_TEAM = OpenApiParameter("team", str, description="Only this team, by its short name.")
+_ALIAS = OpenApiParameter("alias", str, description="Only what counts calls of this alias.")
+_AGENT = OpenApiParameter("agent", str, description="With what counts calls of this agent.")
+
+_INSIDE = ("key", "alias", "agent", "widget")  # what a quota can be of besides a whole team
+
+
+def _all(found: list[QuotaState]) -> list[Any]:
+    return list(QuotaSerializer([said(state) for state in found], many=True).data)
+
+
+def _one(quota: Quota, status: int = 200) -> Response:
+    (shown,) = _all(states(Quota.objects.filter(pk=quota.pk).select_related("team", "key"), now=now()))
+    return Response(shown, status=status)
+
+
+class Quotas(Endpoint):
+    needs, needs_to = "view_usage", {"POST": "manage_quotas"}
+
+    @extend_schema(
+        operation_id="list_quotas",
+        tags=["usage"],
+        summary="List quotas and how much of each is used",
+        parameters=[_TEAM],
+        responses=QuotaPageSerializer,
+    )
+    def get(self, request: Any) -> Response:
+        scope = scope_for(self.caller, request.query_params.get("team", ""), "view_usage")
+        teams = [scope] if scope else list(teams_for(self.caller, "view_usage"))
+        found, after = page_of(request, Quota.objects.filter(team__in=teams), key="public_id")
+        rows = Quota.objects.filter(pk__in=[quota.pk for quota in found]).select_related("team", "key")
+        return Response({"data": _all(states(rows.order_by("-public_id"), now=now())), "next": after})
+
+    @extend_schema(
+        tags=["usage"],
+        summary="Limit a team, or one key, alias, agent or widget inside it",
+        request=NewQuotaSerializer,
+        responses={201: QuotaSerializer},
+    )
+    def post(self, request: Any) -> Response:
+        given = self.read(NewQuotaSerializer)
+        team = team_for(self.caller, given["team"], to="view_usage")
+        access.check_may_set(self.caller, team, team_wide=not any(given[name] for name in _INSIDE))
+        quota = quotas.set_quota(
+            actor=self.actor,
+            team=team,
+            metric=given["metric"],
+            window=given["window"],
+            limit=amount_in(given["metric"], given["limit"], "limit"),
+            mode=given["mode"],
+            key=self._key(given["key"]) if given["key"] else None,
+            alias=self._alias(given["alias"], team) if given["alias"] else "",
+            agent=subject_of(team, "agent", given["agent"]).value if given["agent"] else "",
+            widget=subject_of(team, "widget", str(given["widget"])) if given["widget"] else None,
+            purpose=given["purpose"],
+        )
+        return _one(quota, 201)
+
+    def _key(self, key_id: uuid.UUID) -> ApiKey:
+        key = key_for(self.caller, key_id, to="view_usage")
+        if key.revoked_at is not None:
+            raise BadInput("This key is revoked; there is nothing left to limit.", param="key")
+        return key
+
+    def _alias(self, name: str, team: Team) -> str:
+        if not aliases_for(self.caller, team).filter(name=name).exists():
+            raise NotFound("The team has no such alias.", param="alias")
+        return name
+
+
+class OneQuota(Endpoint):
+    needs, needs_to = "view_usage", {"PATCH": "manage_quotas", "DELETE": "manage_quotas"}
+
+    @extend_schema(tags=["usage"], summary="Show a quota and how much of it is used", responses=QuotaSerializer)
+    def get(self, request: Any, public_id: uuid.UUID) -> Response:
+        return _one(access.quota_for(self.caller, public_id))
+
+    @extend_schema(
+        tags=["usage"],
+        summary="Change a quota's limit or mode; what was used stays counted",
+        request=QuotaChangeSerializer,
+        responses=QuotaSerializer,
+    )
+    def patch(self, request: Any, public_id: uuid.UUID) -> Response:
+        quota = access.quota_for(self.caller, public_id, to="manage")
+        given = self.read(QuotaChangeSerializer)
+        limit = amount_in(quota.metric, given["limit"], "limit") if "limit" in given else None
+        quota = quotas.change_quota(actor=self.actor, quota=quota, limit=limit, mode=given.get("mode"))
+        return _one(quota)
+
+    @extend_schema(tags=["usage"], summary="Lift a quota; its increases and alerts go with it", responses={204: None})
+    def delete(self, request: Any, public_id: uuid.UUID) -> Response:
+        quotas.remove_quota(actor=self.actor, quota=access.quota_for(self.caller, public_id, to="manage"))
+        return Response(status=204)
+
+
+class Increases(Endpoint):
+    needs = "manage_quotas"
+
+    @extend_schema(
+        tags=["usage"],
+        summary="Raise a limit until a moment",
+        request=NewIncreaseSerializer,
+        responses={201: IncreaseSerializer},
+    )
+    def post(self, request: Any, public_id: uuid.UUID) -> Response:
+        quota = access.quota_for(self.caller, public_id, to="manage")
+        given = self.read(NewIncreaseSerializer)
+        given["amount"] = amount_in(quota.metric, given["amount"], "amount")
+        increase = quotas.increase_quota(actor=self.actor, quota=quota, **given)
+        return Response(IncreaseSerializer(said_increase(increase, quota.metric)).data, status=201)
+
+
+class OneIncrease(Endpoint):
+    needs = "manage_quotas"
+
+    @extend_schema(tags=["usage"], summary="End an increase now", responses={204: None})
+    def delete(self, request: Any, public_id: uuid.UUID, pk: uuid.UUID) -> Response:
+        increase = access.increase_for(self.caller, pk)
+        if increase.quota.public_id != public_id:
+            raise Http404("There is no such increase.")
+        quotas.end_increase(actor=self.actor, increase=increase)
+        return Response(status=204)
+
+
+class Limits(Endpoint):
+    needs = "view_usage"
+
+    @extend_schema(
+        operation_id="list_limits",
+        tags=["usage"],
+        summary="What is left for the calling key; for people, of the team they name",
+        parameters=[_TEAM, _ALIAS, _AGENT],
+        responses=QuotaPageSerializer,
+    )
+    def get(self, request: Any) -> Response:
+        caller = self.caller
+        team = scope_for(caller, request.query_params.get("team", ""), "view_usage")
+        if team is None and caller.key_id is not None:
+            team = teams_for(caller, "view_usage").first()
+        if team is None:
+            raise BadInput("Name the team with ?team=.", param="team")
+        alias, agent = request.query_params.get("alias") or None, request.query_params.get("agent")
+        found = remaining(team.pk, caller.key_id, alias, agent="" if alias and agent is None else agent)
+        return Response({"data": _all(found), "next": None})
