@@ -547,8 +547,46 @@ OTEL_SERVICE_NAME = env_str("OTEL_SERVICE_NAME", "facet")
 
 # Periodic work ----------------------------------------------------------------------------------------------------
 
-# Beat sends these by name. `expires` keeps them from piling up while no worker is there.
 CELERY_BEAT_SCHEDULE_FILENAME = str(DATA_DIR / "beat-schedule")
+# The tasks that beat sends by name, and every how many seconds.
+_EVERY = {
+    "catalog.warn_of_shutdowns": 86_400,
+    "chat.forget_allowances": 3_600,
+    "chat.sweep": 10,
+    "gateway.sweep": 20,
+    "batches.drive": 10,
+    "batches.prune": 3_600,
+    "api.prune_idempotency": 3_600,
+    "api.drive": 10,
+    "usage.roll_up": 5,
+    "usage.check_alerts": 60,
+    "usage.prune": 3_600,
+    "prompts.roll_up_uses": 60,
+    "prompts.git_sync": 60,
+    "agents.sweep_queues": 60,
+    "agents.read_queues": 5,
+    "agents.send_results": 5,
+    "agents.call_back": 5,
+    "agents.forget": 86_400,
+    "agents.tick": 5,
+    "agents.drive": 10,
+    "knowledge.drive": 30,
+    "evals.tick": 10,
+    "evals.sweep": 10,
+    "evals.forget_answers": 86_400,
+    "notices.send": 10,
+    "notices.watch": 60,
+    "notices.forget": 86_400,
+    "audit.seal": 30,
+    "audit.verify": 120,
+    "audit.make_months": 3_600,
+    "audit.apply_retention": 86_400,
+}
+if OTEL_EXPORTER_OTLP_ENDPOINT:
+    _EVERY["telemetry.export_traces"] = 5
+if AUDIT_S3_URL:
+    _EVERY["audit.archive"] = 60
+# One that no worker took expires when the next is sent, or after an hour: they do not pile up while there is none.
 CELERY_BEAT_SCHEDULE: dict[str, dict[str, Any]] = {
     f"canary.{lane}": {
         "task": "pages.canary",
@@ -558,49 +596,6 @@ CELERY_BEAT_SCHEDULE: dict[str, dict[str, Any]] = {
     }
     for lane in LANES
 } | {
-    "catalog.warn_of_shutdowns": {"task": "catalog.warn_of_shutdowns", "schedule": 86400, "options": {"expires": 3600}},
-    "chat.forget_allowances": {"task": "chat.forget_allowances", "schedule": 3600, "options": {"expires": 3600}},
-    "chat.sweep": {"task": "chat.sweep", "schedule": 10, "options": {"expires": 10}},
-    "gateway.sweep": {"task": "gateway.sweep", "schedule": 20, "options": {"expires": 20}},
-    "batches.drive": {"task": "batches.drive", "schedule": 10, "options": {"expires": 10}},
-    "batches.prune": {"task": "batches.prune", "schedule": 3600, "options": {"expires": 3600}},
-    "api.prune_idempotency": {"task": "api.prune_idempotency", "schedule": 3600, "options": {"expires": 3600}},
-    "api.drive": {"task": "api.drive", "schedule": 10, "options": {"expires": 10}},
-    "usage.roll_up": {"task": "usage.roll_up", "schedule": 5, "options": {"expires": 5}},
-    "usage.check_alerts": {"task": "usage.check_alerts", "schedule": 60, "options": {"expires": 60}},
-    "usage.prune": {"task": "usage.prune", "schedule": 3600, "options": {"expires": 3600}},
-    "prompts.roll_up_uses": {"task": "prompts.roll_up_uses", "schedule": 60, "options": {"expires": 60}},
-    "prompts.git_sync": {"task": "prompts.git_sync", "schedule": 60, "options": {"expires": 60}},
-    "agents.sweep_queues": {"task": "agents.sweep_queues", "schedule": 60, "options": {"expires": 60}},
-    "agents.read_queues": {"task": "agents.read_queues", "schedule": 5, "options": {"expires": 5}},
-    "agents.send_results": {"task": "agents.send_results", "schedule": 5, "options": {"expires": 5}},
-    "agents.call_back": {"task": "agents.call_back", "schedule": 5, "options": {"expires": 5}},
-    "agents.forget": {"task": "agents.forget", "schedule": 86400, "options": {"expires": 3600}},
-    "agents.tick": {"task": "agents.tick", "schedule": 5, "options": {"expires": 5}},
-    "agents.drive": {"task": "agents.drive", "schedule": 10, "options": {"expires": 10}},
-    "knowledge.drive": {"task": "knowledge.drive", "schedule": 30, "options": {"expires": 30}},
-    "evals.tick": {"task": "evals.tick", "schedule": 10, "options": {"expires": 10}},
-    "evals.sweep": {"task": "evals.sweep", "schedule": 10, "options": {"expires": 10}},
-    "evals.forget_answers": {"task": "evals.forget_answers", "schedule": 86400, "options": {"expires": 3600}},
-    "notices.send": {"task": "notices.send", "schedule": 10, "options": {"expires": 10}},
-    "notices.watch": {"task": "notices.watch", "schedule": 60, "options": {"expires": 60}},
-    "notices.forget": {"task": "notices.forget", "schedule": 86400, "options": {"expires": 3600}},
-    **(
-        {
-            "telemetry.export_traces": {
-                "task": "telemetry.export_traces",
-                "schedule": 5,
-                "options": {"expires": 5},
-            }
-        }
-        if OTEL_EXPORTER_OTLP_ENDPOINT
-        else {}
-    ),
-    "audit.seal": {"task": "audit.seal", "schedule": 30, "options": {"expires": 30}},
-    "audit.verify": {"task": "audit.verify", "schedule": 120, "options": {"expires": 120}},
-    **(
-        {"audit.archive": {"task": "audit.archive", "schedule": 60, "options": {"expires": 60}}} if AUDIT_S3_URL else {}
-    ),
-    "audit.make_months": {"task": "audit.make_months", "schedule": 3600, "options": {"expires": 3600}},
-    "audit.apply_retention": {"task": "audit.apply_retention", "schedule": 86400, "options": {"expires": 3600}},
+    task: {"task": task, "schedule": seconds, "options": {"expires": min(seconds, 3600)}}
+    for task, seconds in _EVERY.items()
 }
