@@ -57,6 +57,11 @@ def failure(status: int, said: Said) -> ProviderError:
         )
     if status == _OVERLOADED:
         return ProviderError("The provider is overloaded.", status=503, code="upstream_busy", upstream_status=status)
+    if status == 404:
+        return ProviderError(
+            "The provider has nothing at this address (404). Whoever runs this installation should check its base URL.",
+            upstream_status=status,
+        )
     # A 503 stays one: clients wait as long as it says, and Anthropic's read it as overloaded.
     ours = 503 if status == 503 else 502
     return ProviderError(f"The provider answered with status {status}.", status=ours, upstream_status=status)

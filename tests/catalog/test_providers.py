@@ -247,7 +247,7 @@ class Upstream(BaseHTTPRequestHandler):
         self.seen.append(f"{self.path} {key}")
         is_known = key in {f"Bearer {SECRET}", SECRET}
         body = json.dumps({"data": [{"id": "gpt-x"}, {"id": "gpt-y"}]} if is_known else {"error": {"message": "no"}})
-        self.send_response(200 if is_known else 401)
+        self.send_response(404 if not self.path.startswith("/v1/") else 200 if is_known else 401)
         self.send_header("Content-Type", "application/json")
         self.send_header("Content-Length", str(len(body)))
         self.end_headers()
@@ -301,6 +301,16 @@ def test_it_shows_the_result_in_place(operator: Client, upstream: str) -> None:
 def test_it_says_so_when_nobody_answers(operator: Client) -> None:
     connect(base_url="http://127.0.0.1:9/v1")
     assert b"The provider cannot be reached." in operator.post("/models/providers/open/test/").content
+
+
+def test_it_says_what_it_asked_where_there_is_nothing(operator: Client, upstream: str) -> None:
+    provider = connect(base_url=upstream.removesuffix("/v1"))
+    page = operator.post("/models/providers/open/test/").content.decode()
+    said = f"The provider has nothing at {provider.base_url}/models (404). Most base URLs end in /v1: try {upstream}."
+    assert said in page
+    assert AuditEvent.objects.get(action="provider.tested").reason == said
+    change_provider(actor=SYSTEM, provider=provider, base_url=f"{provider.base_url}/api/v1")
+    assert "/api/v1/models (404). Check the base URL." in operator.post("/models/providers/open/test/").content.decode()
 
 
 def test_it_is_not_called_by_get(operator: Client, upstream: str) -> None:

@@ -1,8 +1,10 @@
 """Ask a provider which models it has: the smallest real call there is."""
 
 import asyncio
+import re
 import time
 from dataclasses import dataclass, field
+from urllib.parse import urlsplit
 
 from console.audit import actions
 from console.audit.models import Status
@@ -38,6 +40,13 @@ class Outcome:
     left_out: int = 0  # names that are no names of models, and those beyond MOST_NAMED
 
 
+def _nothing_at(base_url: str, asked: str) -> str:
+    """Return a sentence that says what was asked, and of an address without a version what is mostly missing."""
+    versioned = re.search(r"/v\d", urlsplit(base_url).path)
+    hint = "Check the base URL." if versioned else f"Most base URLs end in /v1: try {base_url}/v1."
+    return f"The provider has nothing at {asked} (404). {hint}"
+
+
 async def _ask(kind: str, endpoint: Endpoint) -> list[str]:
     adapter = KINDS[kind]
     outgoing = adapter.models(endpoint)
@@ -52,6 +61,8 @@ async def _ask(kind: str, endpoint: Endpoint) -> list[str]:
         raise ProviderError("The provider did not answer in time.", code="upstream_timeout") from None
     finally:
         await client.close()
+    if reply.status == 404:
+        raise ProviderError(_nothing_at(endpoint.base_url, outgoing.url), upstream_status=404)
     if reply.status != 200:
         raise adapter.failure(reply.status, without_secret(raw, endpoint.secret))
     return adapter.read_models(raw)
