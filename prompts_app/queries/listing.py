@@ -59,7 +59,7 @@ def parse_cursor(text: str) -> Cursor | None:
     except (ValueError, TypeError, RecursionError):  # a ValueError also of what is no base64
         is_back = key = slug = None
     if not (isinstance(is_back, bool) and isinstance(key, str | int) and isinstance(slug, str) and "\0" not in slug):
-        raise BadInput(_UNREADABLE)
+        raise BadInput(_UNREADABLE, param="cursor")
     return Cursor(is_back, key, slug)
 
 
@@ -135,9 +135,9 @@ def _read(key: str | int, sort: str) -> int | dt.datetime:
     try:
         found = dt.datetime.fromisoformat(str(key)) if sort == "changed" else int(key)
     except ValueError:
-        raise BadInput(_UNREADABLE) from None
+        raise BadInput(_UNREADABLE, param="cursor") from None
     if isinstance(found, dt.datetime) and found.tzinfo is None:
-        raise BadInput(_UNREADABLE)
+        raise BadInput(_UNREADABLE, param="cursor")
     return found
 
 

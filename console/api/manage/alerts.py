@@ -17,7 +17,6 @@ from console.notices.addresses import LONGEST_URL, MOST_ADDRESSES
 from console.notices.kinds import NoticeKind
 from console.notices.models import Channel, Delivery
 from console.notices.services import channels, trying
-from console.teams.access import scope_for
 
 _TEAM = OpenApiParameter("team", str, description="Only this team, by its short name.")
 _CHANNEL = OpenApiParameter("channel", uuid.UUID, description="Only by this channel.")
@@ -125,7 +124,7 @@ class Channels(Endpoint):
         responses=listed(ChannelSerializer),
     )
     def get(self, request: Any) -> Response:
-        scope = scope_for(self.caller, request.query_params.get("team", ""), access.RIGHT)
+        scope = self.asked_team(access.RIGHT)
         rows = access.channels_for(self.caller)
         return self.page(rows.filter(team=scope) if scope else rows, ChannelSerializer)
 
@@ -198,14 +197,14 @@ class Deliveries(Endpoint):
     )
     def get(self, request: Any) -> Response:
         asked = request.query_params
-        scope = scope_for(self.caller, asked.get("team", ""), access.RIGHT)
+        scope = self.asked_team(access.RIGHT)
         rows = access.deliveries_for(self.caller)
         if scope:
             rows = rows.filter(channel__team=scope)
         if asked.get("channel"):
             rows = rows.filter(channel=access.channel_for(self.caller, _id(asked["channel"])))
-        if asked.get("state"):
-            rows = rows.filter(state=_state(asked["state"]))
+        if state := self.choice("state", Delivery.State.values):
+            rows = rows.filter(state=state)
         return self.page(rows, DeliverySerializer)
 
 
@@ -214,12 +213,6 @@ def _id(text: str) -> uuid.UUID:
     if found is None:
         raise BadInput("channel is the id of a channel.", param="channel")
     return found
-
-
-def _state(text: str) -> str:
-    if text not in Delivery.State.values:
-        raise BadInput(f"state is one of {', '.join(Delivery.State.values)}.", param="state")
-    return text
 
 
 class TryAgain(Endpoint):

@@ -1,10 +1,11 @@
 """What every view of the management API shares."""
 
+from collections.abc import Collection
 from functools import cache
-from typing import Any, ClassVar
+from typing import Any, ClassVar, TypeVar
 
 from allauth.account.internal.flows.reauthentication import is_reauthentication_required
-from django.db.models import QuerySet
+from django.db.models import Model, QuerySet
 from rest_framework import serializers
 from rest_framework.response import Response
 from rest_framework.views import APIView
@@ -17,9 +18,13 @@ from console.core.errors import BadInput, NotAllowed
 from console.evals.services.callers import check_caller
 from console.gateway.identity import PersonIdentity, StartedByKey
 from console.gateway.refusing import Identify
+from console.teams.access import scope_for
 from console.teams.actors import Actor
 from console.teams.callers import Caller
 from console.teams.models import ApiKey, Environment, Team
+
+_Row = TypeVar("_Row", bound=Model)
+_TRUE, _FALSE = {"true", "1", "yes"}, {"", "false", "0", "no"}
 
 
 class Strict(serializers.Serializer[Any]):
@@ -86,6 +91,29 @@ class Endpoint(APIView):
         if given not in {None, own}:
             raise NotAllowed(f"A key of {own} runs nothing in {given}.")
         return own
+
+    def asked_team(self, right: str = "view_team") -> Team | None:
+        """Return the team the query names; None where it names none, NotFound and PermissionDenied as for its page."""
+        return scope_for(self.caller, self.request.query_params.get("team", ""), right)
+
+    def of_team(self, rows: QuerySet[_Row], field: str = "team") -> QuerySet[_Row]:
+        """Return those of the team the query names; all of them where it names none."""
+        team = self.asked_team()
+        return rows.filter(**{field: team}) if team is not None else rows
+
+    def choice(self, name: str, known: Collection[str], default: str = "") -> str:
+        """Return which of the known words the query has under `name`; BadInput lists them."""
+        said = self.request.query_params.get(name) or default
+        if said and said not in known:
+            raise BadInput(f"{name} must be one of {', '.join(known)}.", param=name)
+        return said
+
+    def flag(self, name: str) -> bool:
+        """Return whether the query says `name` is so; where it does not name it, it is not."""
+        said = self.request.query_params.get(name, "").lower()
+        if said not in _TRUE | _FALSE:
+            raise BadInput(f"{name} is true or false.", param=name)
+        return said in _TRUE
 
     def read(self, serializer: type[serializers.Serializer[Any]]) -> dict[str, Any]:
         """Return the checked body of the request."""

@@ -116,9 +116,7 @@ class Batches(BatchEndpoint):
         responses=listed(BatchSerializer),
     )
     def get(self, request: Any) -> Response:
-        slug = request.query_params.get("team")
-        team = teams_access.team_for(self.caller, slug) if slug else None
-        return self.page(access.batches_for(self.caller, team), BatchSerializer)
+        return self.page(access.batches_for(self.caller, self.asked_team()), BatchSerializer)
 
     @extend_schema(
         operation_id="create_batch",

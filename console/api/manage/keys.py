@@ -97,7 +97,8 @@ class _KeyEndpoint(Endpoint):
         """Return who answers for a key made now: the person, or whoever answers for the key that makes it."""
         if self.caller.user is not None:
             return self.caller.user
-        return ApiKey.objects.select_related("owner").get(pk=self.actor.id or uuid.UUID(int=0)).owner
+        assert self.caller.key_id is not None
+        return ApiKey.objects.select_related("owner").get(pk=self.caller.key_id).owner
 
 
 class Keys(_KeyEndpoint):
@@ -110,7 +111,7 @@ class Keys(_KeyEndpoint):
     )
     def get(self, request: Any) -> Response:
         rows = access.keys_for(self.caller)
-        team = access.scope_for(self.caller, request.query_params.get("team", ""), "manage_keys")
+        team = self.asked_team("manage_keys")
         return self.page(rows.filter(team=team) if team else rows, KeySerializer)
 
     @extend_schema(

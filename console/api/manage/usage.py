@@ -11,9 +11,8 @@ from rest_framework.response import Response
 
 from console.api.manage.base import Endpoint
 from console.core.clock import now
-from console.core.errors import BadInput
 from console.core.lanes import Lane
-from console.teams.access import scope_for, teams_for
+from console.teams.access import teams_for
 from console.teams.models import Environment
 from usage_app import amounts
 from usage_app.models import Metric
@@ -63,13 +62,6 @@ def _figures(figures: dashboard.Figures) -> dict[str, Any]:
         "p50_us": figures.p50,
         "p95_us": figures.p95,
     }
-
-
-def _choice(request: Any, name: str, choices: list[str], default: str) -> str:
-    value: str = request.query_params.get(name, default)
-    if value not in choices:
-        raise BadInput(f"{name} must be one of {', '.join(choices)}.", param=name)
-    return value
 
 
 class LaneStepSerializer(serializers.Serializer[Any]):
@@ -122,11 +114,11 @@ class _Asked(NamedTuple):
     environment: str
 
 
-def _asked(view: Endpoint, request: Any, period: str) -> _Asked:
-    scope = scope_for(view.caller, request.query_params.get("team", ""), "view_usage")
+def _asked(view: Endpoint, period: str) -> _Asked:
+    scope = view.asked_team("view_usage")
     teams = [scope] if scope else list(teams_for(view.caller, "view_usage"))
-    span = dashboard.span(_choice(request, "period", list(dashboard.SPANS), period), now())
-    environment = _choice(request, "environment", list(Environment.values), Environment.PRODUCTION)
+    span = dashboard.span(view.choice("period", dashboard.SPANS, period), now())
+    environment = view.choice("environment", Environment.values, Environment.PRODUCTION)
     return _Asked(span, [team.pk for team in teams], environment)
 
 
@@ -144,7 +136,7 @@ class Lanes(Endpoint):
         responses=LanesSerializer,
     )
     def get(self, request: Any) -> Response:
-        span, team_ids, environment = _asked(self, request, "24h")
+        span, team_ids, environment = _asked(self, "24h")
         said = {
             "period": span.name,
             "environment": environment,
@@ -170,7 +162,7 @@ class Summary(Endpoint):
         responses=SummarySerializer,
     )
     def get(self, request: Any) -> Response:
-        span, team_ids, environment = _asked(self, request, "7d")
+        span, team_ids, environment = _asked(self, "7d")
         usage = dashboard.dashboard(span, team_ids=team_ids, environment=environment)
         said = {
             "period": span.name,

@@ -39,7 +39,9 @@ def parse_cursor(text: str) -> Cursor | None:
         return None
     match = _CURSOR.fullmatch(text)
     if not match:
-        raise BadInput("This page of the log cannot be read from its address. Start again from the newest records.")
+        raise BadInput(
+            "This page of the log cannot be read from its address. Start again from the newest records.", param="cursor"
+        )
     return Cursor(match[1] == "o", uuid.UUID(match[2]))
 
 

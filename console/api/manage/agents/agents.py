@@ -44,9 +44,7 @@ class Agents(AgentEndpoint):
     )
     def get(self, request: Any) -> Response:
         rows = self.with_teams(access.agents_for(self.caller))
-        if team := request.query_params.get("team"):
-            rows = rows.filter(team=teams_access.team_for(self.caller, team))
-        return self.page(rows, AgentSerializer)
+        return self.page(self.of_team(rows), AgentSerializer)
 
     @extend_schema(
         tags=["agents"],

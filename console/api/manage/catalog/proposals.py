@@ -43,7 +43,7 @@ class Proposals(Endpoint):
     )
     def get(self, request: Any) -> Response:
         rows = access.proposals_for(self.caller)
-        if request.query_params.get("open") in {"1", "true"}:
+        if self.flag("open"):
             rows = rows.filter(decision="")
         return self.page(rows, ProposalSerializer)
 

@@ -36,4 +36,4 @@ class ChatEndpoint(Endpoint):
         return access.message_for(self.caller, pk, to)
 
     def speaker(self, conversation: Conversation) -> Speaker:
-        return asking.person(conversation, self.person, self.request._request.client_address)  # type: ignore[attr-defined]
+        return asking.person(conversation, self.person, self.client_address)

@@ -23,7 +23,7 @@ from console.chat import access, files
 from console.chat.models import Conversation, Message
 from console.chat.queries.listing import said_in
 from console.chat.services import conversations, messages
-from console.core.errors import BadInput, NotFound
+from console.core.errors import NotFound
 
 
 def shown_message(message: Message) -> dict[str, Any]:
@@ -50,9 +50,7 @@ class Conversations(ChatEndpoint):
         rows = access.conversations_for(self.caller).filter(leaf__isnull=False)
         if agent := given.get("agent"):
             rows = rows.filter(agent__slug=agent)
-        if given.get("archived", "false") not in {"true", "false"}:
-            raise BadInput("archived is true or false.", param="archived")
-        rows = rows.filter(archived_at__isnull=given.get("archived") != "true")
+        rows = rows.filter(archived_at__isnull=not self.flag("archived"))
         if words := given.get("q", ""):
             rows = rows.filter(said_in(words[:200]))
         found, after = page_of(request, rows.select_related("agent", "team", "owner"))
@@ -165,9 +163,6 @@ class Export(ChatEndpoint):
     )
     def get(self, request: Any, pk: uuid.UUID) -> Response:
         found = self.conversation(pk)
-        kind = request.query_params.get("as", "json")
-        if kind not in {"json", "markdown"}:
-            raise BadInput("as is json or markdown.", param="as")
-        if kind == "json":
+        if self.choice("as", ["json", "markdown"], "json") == "json":
             return Response(conversations.export(actor=self.actor, conversation=found, form="json"))
         return Response({"markdown": conversations.export(actor=self.actor, conversation=found, form="md")})

@@ -61,8 +61,7 @@ class Collections(KnowledgeEndpoint):
         responses=listed(CollectionSerializer),
     )
     def get(self, request: Any) -> Response:
-        team = request.query_params.get("team")
-        rows = access.visible_collections(team_for(self.caller, team) if team else self.caller)
+        rows = access.visible_collections(self.asked_team() or self.caller)
         found, after = page_of(request, rows.select_related("payer"))
         return Response({"data": self.shown(found), "next": after})
 

@@ -36,11 +36,8 @@ class Search(Endpoint):
         given = self.read(QuestionSerializer)
         team_id = self._team(given.get("team"))
         collections = access.get_collections(team_id, given["collections"], "collections")
-        address = getattr(request._request, "client_address", "")
-        asked = Asked(surface="api", route=request.path, client_address=address)
-        found = search_now(
-            self._identity(team_id, address), collections, given["question"], given["limit"], asked=asked
-        )
+        asked = Asked(surface="api", route=request.path, client_address=self.client_address)
+        found = search_now(self._identity(team_id), collections, given["question"], given["limit"], asked=asked)
         data = FoundSerializer(found.found, many=True).data
         return Response({"data": data, "by_meaning": found.by_meaning, "problem": found.problem})
 
@@ -51,11 +48,11 @@ class Search(Endpoint):
             return next(iter(self.caller.rights))
         raise BadInput("Say whose collections they are: team.", param="team")
 
-    def _identity(self, team_id: uuid.UUID, address: str) -> Identify | None:
+    def _identity(self, team_id: uuid.UUID) -> Identify | None:
         """Return who pays for the question's vector; None, and words decide, for those who may not call models."""
         caller = self.caller
         if not caller.may("use_models", team_id):
             return None
         if caller.key_id is not None:
-            return StartedByKey(caller.key_id, address, now())
+            return StartedByKey(caller.key_id, self.client_address, now())
         return PersonIdentity(caller.user.pk, team_id, Environment.PRODUCTION) if caller.user else None

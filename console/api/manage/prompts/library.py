@@ -55,21 +55,15 @@ class Prompts(Endpoint):
     )
     def get(self, request: Any) -> Response:
         asked = request.query_params
-        if any("\x00" in value for value in asked.values()):
-            raise BadInput("The query holds a character that is not text (U+0000).")
-        if asked.get("sort", "use") not in SORTS or asked.get("kind", "") not in {"", *Kind.values}:
-            raise BadInput(f"sort is one of {', '.join(SORTS)} and kind one of {', '.join(Kind.values)}.", param="sort")
-        rows = access.prompts_for(self.caller)
-        if asked.get("team"):
-            rows = rows.filter(team=teams_access.team_for(self.caller, asked["team"]))
+        rows = self.of_team(access.prompts_for(self.caller))
         wanted = Wanted(
             words=asked.get("q", "").strip(),
             folder=asked.get("folder", "").strip("/"),
             label=asked.get("label", ""),
             tag=asked.get("tag", ""),
-            kind=asked.get("kind", ""),
-            is_unused=asked.get("unused", "").lower() in {"1", "true", "yes"},
-            sort=asked.get("sort", "use"),
+            kind=self.choice("kind", Kind.values),
+            is_unused=self.flag("unused"),
+            sort=self.choice("sort", SORTS, "use"),
         )
         page = listing(rows, wanted, parse_cursor(asked.get("cursor", "")))
         found = [row.prompt for row in page.rows]

@@ -23,7 +23,7 @@ from console.api.pagination import page_of
 from console.catalog.access import aliases_for
 from console.core.clock import now
 from console.core.errors import BadInput, NotFound
-from console.teams.access import key_for, scope_for, team_for, teams_for
+from console.teams.access import key_for, team_for, teams_for
 from console.teams.models import ApiKey, Team
 from usage_app import access
 from usage_app.models import Quota
@@ -58,7 +58,7 @@ class Quotas(Endpoint):
         responses=QuotaPageSerializer,
     )
     def get(self, request: Any) -> Response:
-        scope = scope_for(self.caller, request.query_params.get("team", ""), "view_usage")
+        scope = self.asked_team("view_usage")
         teams = [scope] if scope else list(teams_for(self.caller, "view_usage"))
         found, after = page_of(request, Quota.objects.filter(team__in=teams), key="public_id")
         rows = Quota.objects.filter(pk__in=[quota.pk for quota in found]).select_related("team", "key")
@@ -168,7 +168,7 @@ class Limits(Endpoint):
     )
     def get(self, request: Any) -> Response:
         caller = self.caller
-        team = scope_for(caller, request.query_params.get("team", ""), "view_usage")
+        team = self.asked_team("view_usage")
         if team is None and caller.key_id is not None:
             team = teams_for(caller, "view_usage").first()
         if team is None:

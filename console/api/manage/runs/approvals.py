@@ -16,7 +16,6 @@ from console.api.manage.runs.shapes import ApprovalDetailSerializer, ApprovalSer
 from console.api.pagination import page_of
 from console.core.clock import now
 from console.core.errors import BadInput
-from console.teams import access as teams_access
 
 State = Approval.State
 _AT_HAND = ("run__agent__team", "run__version", "step", "team")
@@ -67,21 +66,13 @@ class Approvals(ApprovalEndpoint):
         responses=listed(ApprovalSerializer),
     )
     def get(self, request: Any) -> Response:
-        given = request.query_params
-        is_mine = given.get("mine", "false")
-        if is_mine not in {"true", "false"}:
-            raise BadInput("mine is true or false.", param="mine")
-        rows = access.approvals_for(self.caller, "decide" if is_mine == "true" else "view").select_related(*_AT_HAND)
-        if team := given.get("team"):
-            rows = rows.filter(team=teams_access.team_for(self.caller, team))
-        if agent := given.get("agent", "").replace("\0", ""):
+        rows = access.approvals_for(self.caller, "decide" if self.flag("mine") else "view")
+        rows = self.of_team(rows.select_related(*_AT_HAND))
+        if agent := request.query_params.get("agent"):
             rows = rows.filter(run__agent__slug=agent)
-        for name, values in (("state", State.values), ("kind", Approval.Kind.values)):
-            if value := given.get(name):
-                if value not in values:
-                    raise BadInput(f"{name} must be one of {', '.join(values)}.", param=name)
-                rows = rows.filter(**{name: value})
-        if given.get("state") == State.WAITING:
+        state, kind = self.choice("state", State.values), self.choice("kind", Approval.Kind.values)
+        rows = rows.filter(**{name: value for name, value in (("state", state), ("kind", kind)) if value})
+        if state == State.WAITING:
             rows = rows.filter(expires_at__gt=now())
         found, after = page_of(request, rows)
         shown = ApprovalSerializer(found, many=True, context={"caller": self.caller})

@@ -26,10 +26,10 @@ from console.api.manage.runs.shapes import (
 )
 from console.api.pagination import page_of
 from console.core.errors import BadInput, Conflict, NotAllowed, NotFound
-from console.teams import access as teams_access
 from console.teams.models import Environment
 
 _AT_HAND = ("agent__team", "team", "version")
+_STATES = list(dict.fromkeys([*FILTERS, *Run.State.values]))
 
 
 class NewRunSerializer(Strict):
@@ -92,24 +92,18 @@ class Runs(RunEndpoint):
         parameters=[
             OpenApiParameter("team", str, description="Of this team's agents."),
             OpenApiParameter("agent", str, description="Of this agent."),
-            OpenApiParameter("state", str, enum=list(dict.fromkeys([*FILTERS, *Run.State.values]))),
+            OpenApiParameter("state", str, enum=_STATES),
             OpenApiParameter("trigger", str, enum=Run.Trigger.values),
         ],
         responses=listed(RunSerializer),
     )
     def get(self, request: Any) -> Response:
-        rows, given = access.runs_for(self.caller).select_related(*_AT_HAND), request.query_params
-        if team := given.get("team"):
-            rows = rows.filter(agent__team=teams_access.team_for(self.caller, team))
-        if agent := given.get("agent", "").replace("\0", ""):
+        rows = self.of_team(access.runs_for(self.caller).select_related(*_AT_HAND), "agent__team")
+        if agent := request.query_params.get("agent"):
             rows = rows.filter(agent__slug=agent)
-        if state := given.get("state"):
-            if state not in FILTERS and state not in Run.State.values:
-                raise BadInput(f"state must be one of {', '.join([*FILTERS, *Run.State.values])}.", param="state")
+        if state := self.choice("state", _STATES):
             rows = rows.filter(state__in=FILTERS[state][1] if state in FILTERS else [state])
-        if trigger := given.get("trigger"):
-            if trigger not in Run.Trigger.values:
-                raise BadInput(f"trigger must be one of {', '.join(Run.Trigger.values)}.", param="trigger")
+        if trigger := self.choice("trigger", Run.Trigger.values):
             rows = rows.filter(trigger=trigger)
         found, after = page_of(request, rows)
         return Response({"data": RunSerializer(found, many=True, context={"caller": self.caller}).data, "next": after})

@@ -71,9 +71,7 @@ class Brokers(Endpoint):
     )
     def get(self, request: Any) -> Response:
         rows = access.brokers_for(self.caller)
-        if team := request.query_params.get("team"):
-            rows = rows.filter(team=teams_access.team_for(self.caller, team))
-        return self.page(rows, BrokerSerializer)
+        return self.page(self.of_team(rows), BrokerSerializer)
 
     @extend_schema(
         tags=["tools"], summary="Connect a broker; nothing is asked of it", request=NewBrokerSerializer,

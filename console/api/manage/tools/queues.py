@@ -13,7 +13,6 @@ from agents_app.models import Queue, QueueItem
 from agents_app.services import queues
 from console.api.manage.base import Endpoint, Strict, listed
 from console.api.pagination import page_of
-from console.core.errors import BadInput
 from console.teams import access as teams_access
 
 
@@ -101,9 +100,7 @@ class Queues(QueueEndpoint):
     )
     def get(self, request: Any) -> Response:
         rows = access.queues_for(self.caller)
-        if team := request.query_params.get("team"):
-            rows = rows.filter(team=teams_access.team_for(self.caller, team))
-        return self.page(rows, QueueSerializer)
+        return self.page(self.of_team(rows), QueueSerializer)
 
     @extend_schema(
         tags=["queues"], summary="Make a queue", request=NewQueueSerializer, responses={201: QueueSerializer}
@@ -163,9 +160,7 @@ class Items(QueueEndpoint):
     def get(self, request: Any, pk: UUID) -> Response:
         queue = access.queue_for(self.caller, pk)
         rows = QueueItem.objects.filter(queue=queue).select_related("queue__team", "run")
-        if state := request.query_params.get("state"):
-            if state not in QueueItem.State.values:
-                raise BadInput(f"state must be one of {', '.join(QueueItem.State.values)}.", param="state")
+        if state := self.choice("state", QueueItem.State.values):
             rows = rows.filter(state=state)
         found, after = page_of(self.request, rows)
         return Response({"data": self.shown(found), "next": after})

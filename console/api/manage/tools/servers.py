@@ -69,9 +69,7 @@ class Servers(Endpoint):
     )
     def get(self, request: Any) -> Response:
         rows = access.servers_for(self.caller)
-        if team := request.query_params.get("team"):
-            rows = rows.filter(team=teams_access.team_for(self.caller, team))
-        return self.page(rows, ToolServerSerializer)
+        return self.page(self.of_team(rows), ToolServerSerializer)
 
     @extend_schema(
         tags=["tools"], summary="Connect a tool server; nothing is asked of it", request=NewToolServerSerializer,

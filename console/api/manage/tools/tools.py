@@ -113,11 +113,9 @@ class Tools(Endpoint):
     )
     def get(self, request: Any) -> Response:
         rows = access.tools_for(self.caller)
-        if team := request.query_params.get("team"):
-            rows = rows.filter(team=teams_access.team_for(self.caller, team))
-        if slug := request.query_params.get("slug", "").replace("\0", ""):
+        if slug := request.query_params.get("slug"):
             rows = rows.filter(slug=slug)
-        return self.page(rows, ToolSerializer)
+        return self.page(self.of_team(rows), ToolSerializer)
 
     @extend_schema(tags=["tools"], summary="Make a tool", request=NewToolSerializer, responses={201: ToolSerializer})
     def post(self, request: Any) -> Response:

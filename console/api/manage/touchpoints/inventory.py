@@ -15,8 +15,6 @@ from console.api.manage.touchpoints.shapes import (
     TouchpointSummarySerializer,
 )
 from console.api.pagination import page_of_found
-from console.core.errors import BadInput
-from console.teams import access as teams_access
 from console.touchpoints import access, queries
 from console.touchpoints.counting import DAYS
 from console.touchpoints.exporting import as_dict
@@ -41,18 +39,15 @@ class InventoryEndpoint(Endpoint):
     needs = access.VIEW
 
     def reach(self) -> Reach:
-        team = teams_access.scope_for(self.caller, self.request.query_params.get("team", ""), access.VIEW)
-        return access.reach_of(self.caller, team)
+        return access.reach_of(self.caller, self.asked_team(access.VIEW))
 
     def inventory(self) -> Inventory:
         return queries.inventory(self.reach())
 
     def wanted(self) -> Wanted:
         """Return the filters; a program is told of what is none, where a page shrugs."""
-        for name, known in (("kind", Kind.values), ("state", list(FILTERS))):
-            if (given := self.request.query_params.get(name, "")) and given not in known:
-                raise BadInput(f"{name} must be one of {', '.join(known)}.", param=name)
-        return Wanted.of(*(self.request.query_params.get(name, "") for name in ("kind", "state", "q")))
+        kind, state = self.choice("kind", Kind.values), self.choice("state", FILTERS)
+        return Wanted.of(kind, state, self.request.query_params.get("q", ""))
 
 
 class Touchpoints(InventoryEndpoint):

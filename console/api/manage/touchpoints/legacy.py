@@ -16,7 +16,6 @@ from console.api.manage.touchpoints.shapes import (
     LegacyTouchpointSerializer,
     NewLegacyTouchpointSerializer,
 )
-from console.core.errors import BadInput
 from console.teams import access as teams_access
 from console.touchpoints import access, reading
 from console.touchpoints.fields import spend
@@ -50,11 +49,9 @@ class Legacy(LegacyEndpoint):
     )
     def get(self, request: Any) -> Response:
         rows = access.legacy_for(self.caller)
-        if team := request.query_params.get("team"):
-            rows = rows.filter(team=teams_access.team_for(self.caller, team, to=access.VIEW))
-        if status := request.query_params.get("status"):
-            if status not in Status.values:
-                raise BadInput(f"status must be one of {', '.join(Status.values)}.", param="status")
+        if team := self.asked_team(access.VIEW):
+            rows = rows.filter(team=team)
+        if status := self.choice("status", Status.values):
             rows = rows.filter(status=status)
         return self.page(rows, LegacyTouchpointSerializer)
 

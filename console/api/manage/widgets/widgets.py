@@ -53,9 +53,7 @@ class Widgets(WidgetEndpoint):
     )
     def get(self, request: Any) -> Response:
         rows = access.widgets_for(self.caller).select_related("team", "agent")
-        if team := request.query_params.get("team"):
-            rows = rows.filter(team=teams_access.team_for(self.caller, team))
-        return self.page(rows, WidgetSerializer)
+        return self.page(self.of_team(rows), WidgetSerializer)
 
     @extend_schema(
         tags=["widgets"], summary="Create a widget", request=NewWidgetSerializer, responses={201: WidgetSerializer}
