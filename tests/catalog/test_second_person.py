@@ -10,6 +10,7 @@ from console.catalog.models import Alias, PinMove, PinProposal
 from console.catalog.services import aliases, pins
 from console.core.errors import BadInput, Conflict, NotAllowed
 from console.teams.actors import SYSTEM
+from console.teams.models import User
 from tests import make
 from tests.catalog.scene import Scene, person
 from tests.conftest import Cast
@@ -157,8 +158,26 @@ def test_one_person_begins_the_rule_and_two_end_it(cast: Cast) -> None:
     with pytest.raises(NotAllowed):
         pins.approve_proposal(actor=scene.actor, proposal=proposal)
     other = make.make_user("otto@example.com", is_superuser=True)
-    pins.approve_proposal(actor=person(other), proposal=proposal)
+    aliases.change_alias(actor=scene.actor, alias=scene.alias, description="Meant for refunds now")
+    with pytest.raises(Conflict, match="was changed since"):
+        pins.approve_proposal(actor=person(other), proposal=proposal)
+    pins.reject_proposal(actor=scene.actor, proposal=proposal, reason="")
+    assert olga.post(address, {"reason": "Too slow"}).status_code == 302
+    pins.approve_proposal(actor=person(other), proposal=PinProposal.objects.get(decision=""))
     assert not Alias.objects.get().needs_second_person
+
+
+def test_both_are_operators_when_it_is_carried_out(two: Two, cast: Cast) -> None:
+    proposal = two.propose()
+    for who, refusal in ((cast.operator, Conflict), (two.other, NotAllowed)):
+        for field in ("is_active", "is_superuser"):
+            User.objects.filter(pk=who.pk).update(**{field: False})
+            with pytest.raises(refusal):
+                pins.approve_proposal(actor=person(two.other), proposal=proposal)
+            User.objects.filter(pk=who.pk).update(**{field: True})
+    assert two.pin.model_version == two.old
+    pins.approve_proposal(actor=person(two.other), proposal=proposal)
+    assert two.pin.model_version == two.new
 
 
 def test_nobody_but_operators_sees_proposals(two: Two, cast: Cast) -> None:

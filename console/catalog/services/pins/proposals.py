@@ -12,7 +12,7 @@ from console.catalog.words import describe
 from console.core.clock import now
 from console.core.errors import BadInput, Conflict, NotAllowed
 from console.teams.callers import Actor
-from console.teams.models import Environment
+from console.teams.models import Environment, User
 
 
 class PersonNeeded(BadInput):
@@ -110,12 +110,26 @@ def _close(proposal: PinProposal, actor: Actor, decision: Decision, reason: str)
     return proposal
 
 
+def _check_two(actor: Actor, proposal: PinProposal) -> None:
+    """Refuse unless two people who may make the change at this moment agree on it."""
+    if proposal.proposed_by_id == actor.id:
+        raise NotAllowed("Somebody else has to agree: you proposed this.")
+    people = [person for person in (proposal.proposed_by_id, actor.id) if person]
+    operators = set(User.objects.filter(pk__in=people, is_active=True, is_superuser=True).values_list("pk", flat=True))
+    if actor.id not in operators:
+        raise NotAllowed("Only operators decide on proposals.")
+    if proposal.proposed_by_id not in operators:
+        raise Conflict(
+            f"{proposal.proposed_by_name} is not an operator any more, so nobody but you would agree. "
+            "Reject this, and propose it anew."
+        )
+
+
 @transaction.atomic
 def approve_proposal(*, actor: Actor, proposal: PinProposal, reason: str = "") -> PinProposal:
     """Agree, and carry it out. Nobody agrees with themselves; a pin that changed since is a Conflict."""
     proposal = _claim(actor, proposal)
-    if proposal.proposed_by_id == actor.id:
-        raise NotAllowed("Somebody else has to agree: you proposed this.")
+    _check_two(actor, proposal)
     if proposal.verb == LIFT_RULE:
         _lift_rule(actor, proposal)
     else:
@@ -130,6 +144,8 @@ def approve_proposal(*, actor: Actor, proposal: PinProposal, reason: str = "") -
 
 def _lift_rule(actor: Actor, proposal: PinProposal) -> None:
     alias = Alias.objects.select_for_update(no_key=True).get(pk=proposal.alias_id)
+    if alias.revision != proposal.seen_revision:
+        raise Conflict(f"{alias.name} was changed since this was proposed. Reject this, and propose it anew.")
     alias.needs_second_person = False
     alias.revision += 1
     alias.save(update_fields=["needs_second_person", "revision"])
