@@ -36,6 +36,7 @@ def reach_of(caller: Caller, team: Team | None = None) -> Reach:
         payers=mine,
         keys_in=frozenset(one for one in mine if caller.may("manage_keys", one)),
         edits_in=frozenset(one for one in mine if caller.may(EDIT, one)),
+        checks_log=caller.may("view_audit"),
     )
 
 

@@ -39,6 +39,7 @@ class Reach:
     payers: frozenset[uuid.UUID]
     keys_in: frozenset[uuid.UUID]  # where the pages of keys open
     edits_in: frozenset[uuid.UUID]
+    checks_log: bool  # whether the log's seal is theirs to know of
 
 
 def calling_keys(teams: Collection[uuid.UUID], now: dt.datetime) -> QuerySet[ApiKey]:

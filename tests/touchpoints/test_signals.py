@@ -68,6 +68,10 @@ def test_nothing_is_said_of_too_little(cast: Cast) -> None:
     SealState.objects.update_or_create(pk=1, defaults={"problem": "Record 7 was changed."})
     broken = signals(cast)["one_log"]
     assert broken["direction"] == "worse" and "Record 7" not in broken["said"]
+    bob = signed_in(cast.bob)  # sees the team's usage, and no log
+    [told] = [one for one in bob.get(URL).json()["signals"] if one["name"] == "one_log"]
+    assert (told["direction"], told["said"]) == ("reached", "Every touchpoint that is listed writes into the one log.")
+    assert b"sealed" not in bob.get("/touchpoints/signals/").content
 
 
 def test_months_stand_beside_each_other(cast: Cast) -> None:
