@@ -40,6 +40,7 @@ from console.gateway.errors import AnswerUnrecorded
 from console.gateway.going_on import may_go_on
 from console.gateway.identity import KeyRefused, StartedByKey
 from console.gateway.refusing import Identify
+from console.gateway.relay import give_up
 from console.gateway.responses.stream import ResponseStream
 from console.gateway.shapes.responses import REFERENCE, items_of, kind_of
 from console.gateway.types import Ask, Call
@@ -132,7 +133,9 @@ class Answering:
         if self._why or self._task is None:
             return
         self._why = why
-        if self._call is not None and why != _STOPPED:  # a call whose process stops is interrupted, whoever made it
+        if self._call is None:  # it comes to be on record first; then nothing is sent
+            return
+        if why != _STOPPED:  # a call whose process stops is interrupted, whoever made it
             self._call.cut_off = why
         self._task.cancel()
 
@@ -200,6 +203,9 @@ class Answering:
             self._call = call = await pipeline.open_by(identify, ask, latest)
             if call is None:
                 raise AnswerUnrecorded
+            if self._why:
+                await give_up(call, self._why)
+                raise Taken
             return partial(self._finish, await (self._stream(call) if row.is_stream else self._whole(call)))
         except AnswerUnrecorded:
             return partial(rows.release, row, wait=_UNSURE_SECONDS)  # the log will say

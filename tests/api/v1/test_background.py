@@ -1,5 +1,6 @@
 """Responses in the background, with OpenAI's own client: promised, answered by a worker, followed, cancelled."""
 
+import asyncio
 import datetime as dt
 import json
 import threading
@@ -16,8 +17,9 @@ from console.api.models import BackgroundResponse, ResponseFrames
 from console.audit.models import AuditEvent, Payload
 from console.audit.search import Criteria
 from console.audit.sql import search
+from console.core.connections import in_thread
 from console.core.ids import request_id
-from console.gateway import sync
+from console.gateway import pipeline, sync
 from console.teams.actors import SYSTEM
 from console.teams.services.keys import revoke_key
 from tests import make, sdks
@@ -228,6 +230,24 @@ def test_it_ends_otherwise_too_and_says_how(sdk, world, worker, monkeypatch, set
         )
         with pytest.raises(sdks.openai.NotFoundError):
             sdk.responses.cancel(name)
+
+    # Cancelled when a worker has it and has not opened its call: that comes to be on record, and sends nothing.
+    opens = pipeline.open_by
+
+    async def cancelled_meanwhile(identify, ask, latest):
+        row = await in_thread(BackgroundResponse.objects.get)
+        await in_thread(lambda: sdk.responses.cancel(row.public_id))
+        await asyncio.sleep(1.5)  # longer than it takes a worker to notice
+        return await opens(identify, ask, latest)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(pipeline, "open_by", cancelled_meanwhile)
+        told = list(sdk.responses.create(**ASK, stream=True))
+        until(lambda: world.calls()[-1].pk.hex == told[0].response.id[5:], "the call that was cancelled is on record")
+    assert [event.type for event in told][-1] == "response.failed" and numbers(told) == list(range(len(told)))
+    line = world.calls()[-1]
+    assert (line.status, line.code, line.cost_micros) == ("error", "cancelled", 0)
+    assert world.upstream.seen == []
 
     # Cancelled under way: the provider is let go of, what was said stays to be read.
     world.upstream.enqueue_stream(*(sse(e) for e in text_chunks("All ", "is ")[:3]), done=False, hang=60)
