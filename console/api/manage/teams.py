@@ -14,6 +14,7 @@ from console.core.errors import NotAllowed
 from console.teams import access
 from console.teams.callers import Caller, caller_for_session
 from console.teams.models import Invitation, Membership, Role, Team
+from console.teams.roles import ALL_RIGHTS
 from console.teams.services import invitations, teams
 from console.teams.services.profile import change_profile
 
@@ -102,18 +103,12 @@ class Me(Endpoint):
         person = self.caller.user
         if person is None:
             raise NotAllowed("Only a person has a profile; a key has none.", code="person_required")
-        given = self.read(MeChangeSerializer)
-        change_profile(
-            actor=self.actor,
-            user=person,
-            name=given.get("name", person.name),
-            shortcuts_enabled=given.get("shortcuts_enabled", person.shortcuts_enabled),
-        )
+        change_profile(actor=self.actor, user=person, **self.read(MeChangeSerializer))
         return self.shown(caller_for_session(request._request))
 
     def shown(self, caller: Caller) -> Response:
         named = {team.pk: team.slug for team in access.teams_for(caller)}
-        rights = {slug: sorted(caller.rights.get(pk, ())) for pk, slug in named.items()}
+        rights = {slug: [right for right in sorted(ALL_RIGHTS) if caller.may(right, pk)] for pk, slug in named.items()}
         actor = caller.actor
         said = {
             "kind": actor.kind,

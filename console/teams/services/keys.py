@@ -36,6 +36,11 @@ def _is_operator(actor: Actor) -> bool:
     return actor.kind == "user" and User.objects.filter(pk=actor.id or "", is_superuser=True, is_active=True).exists()
 
 
+def _once(values: Sequence[str]) -> list[str]:
+    """Return each of these once, in their order."""
+    return list(dict.fromkeys(values))
+
+
 def _check_scopes(actor: Actor, team: Team, scopes: Sequence[str]) -> None:
     """Refuse scopes that do not exist or that the actor could not use: a key is no way to more rights."""
     if not scopes:
@@ -150,9 +155,9 @@ def create_key(
         team=team,
         name=name,
         environment=environment,
-        scopes=list(scopes),
-        aliases=list(aliases),
-        networks=networks,
+        scopes=_once(scopes),
+        aliases=_once(aliases),
+        networks=_once(networks),
         max_lane=max_lane,
         unknown_fields=unknown_fields,
         unknown_fields_by_operator=bool(unknown_fields) and _speaks_for_installation(actor),
@@ -207,8 +212,8 @@ def change_key(
     if wider(limits_of(key), after):
         _check_scopes(actor, key.team, scopes)
         check_within(actor, after)
-    key.name, key.scopes, key.aliases = _check_name(name), list(scopes), list(aliases)
-    key.networks, key.max_lane, key.expires_at = networks, lane, expires_at
+    key.name, key.scopes, key.aliases = _check_name(name), _once(scopes), _once(aliases)
+    key.networks, key.max_lane, key.expires_at = _once(networks), lane, expires_at
     if unknown_fields is not None:
         word = _check_unknown_fields(actor, unknown_fields, before=key.unknown_fields)
         if word != key.unknown_fields or _speaks_for_installation(actor):

@@ -105,7 +105,7 @@ def rename_person(*, actor: Actor, user: User, name: str) -> User:
     name = name.strip()
     if not name or len(name) > 120:
         raise BadInput("Write a name of up to 120 characters.", param="name")
-    before, user.name = user.name, name
+    before, user.name = User.objects.select_for_update(no_key=True).get(pk=user.pk).name, name
     user.save(update_fields=["name"])
     record(
         actions.USER_CHANGED,

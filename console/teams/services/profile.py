@@ -9,13 +9,21 @@ from console.teams.models import User
 
 
 @transaction.atomic
-def change_profile(*, actor: Actor, user: User, name: str, shortcuts_enabled: bool) -> User:
-    """Change how a person is called and whether single letters act. The name is what the log shows from now on."""
+def change_profile(*, actor: Actor, user: User, name: str | None = None, shortcuts_enabled: bool | None = None) -> User:
+    """Change how a person is called and whether single letters act; what is not given stays as it is by then.
+
+    The name is what the log shows from now on.
+    """
+    held = User.objects.select_for_update(no_key=True).get(pk=user.pk)
+    user.name, user.shortcuts_enabled = held.name, held.shortcuts_enabled
     before = {"name": user.name, "shortcuts_enabled": user.shortcuts_enabled}
-    after = {"name": name.strip(), "shortcuts_enabled": shortcuts_enabled}
+    if name is not None:
+        user.name = name.strip()
+    if shortcuts_enabled is not None:
+        user.shortcuts_enabled = shortcuts_enabled
+    after = {"name": user.name, "shortcuts_enabled": user.shortcuts_enabled}
     if before == after:
         return user
-    user.name, user.shortcuts_enabled = name.strip(), shortcuts_enabled
     user.save(update_fields=["name", "shortcuts_enabled"])
     record(actions.USER_CHANGED, actor=actor, target=user, target_name=user.email, detail=changes(before, after))
     return user

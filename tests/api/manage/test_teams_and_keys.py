@@ -7,8 +7,10 @@ import pytest
 from django.test import Client
 
 from console.audit.models import AuditEvent
-from console.teams.models import ApiKey, Invitation, Membership, Team
-from console.teams.roles import INSTALLATION, SCOPES
+from console.teams.actors import SYSTEM
+from console.teams.models import ApiKey, Invitation, Membership, Team, User
+from console.teams.roles import ALL_RIGHTS, INSTALLATION, SCOPES
+from console.teams.services.profile import change_profile
 from tests import make
 from tests.conftest import Cast
 
@@ -62,15 +64,25 @@ def test_it_says_who_calls(program, cast):
     assert (changed.json()["name"], changed.json()["shortcuts_enabled"]) == ("Robert", False), changed.text
     assert bob.patch("/api/me/", {"name": "Bob"}, content_type="application/json").json()["shortcuts_enabled"] is False
     assert AuditEvent.objects.filter(action="user.changed", actor_id=cast.bob.pk).count() == 2
+    stale = User.objects.get(pk=cast.bob.pk)  # as a request read him before the name was changed
+    User.objects.filter(pk=cast.bob.pk).update(name="Rob")
+    change_profile(actor=SYSTEM, user=stale, shortcuts_enabled=True)
+    assert User.objects.filter(pk=cast.bob.pk, name="Rob", shortcuts_enabled=True).exists()
+    olga = Client()
+    olga.force_login(cast.operator, backend="allauth.account.auth_backends.AuthenticationBackend")
+    assert olga.get("/api/me/").json()["teams"]["team-a"] == sorted(ALL_RIGHTS)
     wrong = bob.patch("/api/me/", {"is_operator": True}, content_type="application/json")
     assert (wrong.status_code, wrong.json()["error"]["param"]) == (400, "is_operator")
 
 
 def test_it_creates_shows_once_and_revokes_a_key(program, cast):
     made = program(
-        "POST", "keys/", {"team": "team-a", "name": "new", "environment": "sandbox", "scopes": ["usage:read"]}
+        "POST",
+        "keys/",
+        {"team": "team-a", "name": "new", "environment": "sandbox", "scopes": ["usage:read", "usage:read"]},
     )
     assert made.status_code == 201 and made.json()["text"].startswith("fk_test_")
+    assert made.json()["scopes"] == ["usage:read"]
     pk = made.json()["id"]
     assert "text" not in program("GET", f"keys/{pk}/").json()
     assert program("DELETE", f"keys/{pk}/").json()["revoked_at"]
