@@ -11,7 +11,7 @@ from console.gateway.snapshot import Snapshot
 from console.gateway.types import Asker
 from console.teams import keys
 from console.teams.callers import REFUSED
-from console.teams.shapes import KeyShape
+from console.teams.shapes import KeyShape, PersonShape, TeamShape
 
 
 def _record_of(key: KeyShape) -> dict[str, object]:
@@ -130,17 +130,11 @@ class PersonIdentity:
     def __call__(self, snapshot: Snapshot) -> Asker:
         person, team = snapshot.people.get(self._user_id), snapshot.teams.get(self._team_id)
         if person is None or team is None or not person.may_call_for(team.id):
-            name = person.name if person else ""
-            raise PersonRefused(
-                "You may not call models for this team. An owner of the team can change your role.",
-                {"actor_kind": "user", "actor_id": self._user_id, "actor": name, "environment": self._environment}
-                | ({"team_id": team.id, "team": team.name} if team else {}),
+            raise self._refused(
+                "You may not call models for this team. An owner of the team can change your role.", person, team
             )
         if not team.is_open:
-            raise PersonRefused(
-                f"{team.name} is archived, so nobody calls models for it.",
-                {"actor_kind": "user", "actor_id": self._user_id, "actor": person.name, "team_id": team.id},
-            )
+            raise self._refused(f"{team.name} is archived, so nobody calls models for it.", person, team)
         # Past what operators decided for a team reach operators only; a key needs a scope they give.
         return Asker(
             team=team,
@@ -151,3 +145,12 @@ class PersonIdentity:
             terms={},
             may_call_exact=person.is_operator,
         )
+
+    def _refused(self, sentence: str, person: PersonShape | None, team: TeamShape | None) -> PersonRefused:
+        record: dict[str, object] = {
+            "actor_kind": "user",
+            "actor_id": self._user_id,
+            "actor": person.name if person else "",
+            "environment": self._environment,
+        }
+        return PersonRefused(sentence, record | ({"team_id": team.id, "team": team.name} if team else {}))

@@ -51,7 +51,8 @@ def test_it_refuses_whoever_may_not_call_for_the_team(cast: Cast) -> None:
     ):
         with pytest.raises(NotAllowed) as refused:
             PersonIdentity(user_id, team.pk, "production")(taken)
-        assert refused.value.record["actor_id"] == user_id  # type: ignore[attr-defined]
+        said = refused.value.record  # type: ignore[attr-defined]
+        assert (said["actor_id"], said["team"], said["environment"]) == (user_id, team.name, "production")
 
 
 def test_it_asks_again_for_the_key_that_started_work(cast: Cast) -> None:
