@@ -51,7 +51,7 @@ class AuditEvent(models.Model):
 
     `id` is a UUIDv7 of `at`; the table is partitioned by month on it, so a range of time is a range of ids.
     `tx` is the transaction that inserted the row: it orders rows by commit horizon, which ids cannot.
-    Rows are inserted by SQL (console/audit/sql.py and console/gateway/sql) and never updated or deleted.
+    Rows are inserted by SQL (console/audit/sql and console/gateway/sql) and never updated or deleted.
     """
 
     id = models.UUIDField(primary_key=True, default=uuid7)
@@ -168,7 +168,7 @@ class SealState(models.Model):
     """How far the log is sealed and when the chain was last found whole. One row; what the audit page's head says.
 
     `window_number` is the last block the rolling check of older blocks has reached; `whole_at` is when it last
-    completed a round. `problem` stays until a check finds the place whole again.
+    completed a round. `problem` stays until `verifyaudit` finds the whole chain as it was sealed.
     """
 
     id = models.PositiveSmallIntegerField(primary_key=True, default=1)

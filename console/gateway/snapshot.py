@@ -42,9 +42,10 @@ class Snapshot:
 
 
 def load(before: Snapshot | None = None) -> Snapshot:
-    """Read everything in one consistent view of the database. The epoch comes first: at worst it is too old.
+    """Read everything there is to know, each table as it is when its turn comes.
 
-    Prompts are many and seldom change, so of these only what changed since `before` is read.
+    The epoch is read first. What changes meanwhile has a newer one: at worst a plan made of this is refused, and made
+    again. Prompts are many and seldom change, so of these only what changed since `before` is read.
     """
     with transaction.atomic():
         epoch = Epoch.objects.values_list("value", flat=True).get(pk=1)

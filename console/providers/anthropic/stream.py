@@ -53,6 +53,11 @@ class _Growing:
 
 
 class AnthropicStream:
+    """A StreamReader of Anthropic's events, which the client gets as OpenAI's chunks.
+
+    `include_usage`: the client asked for a chunk with what was used. `is_legacy`: it speaks of functions, not of tools.
+    """
+
     def __init__(self, *, include_usage: bool, is_legacy: bool = False) -> None:
         self.usage: Usage | None = None
         self.is_complete = False

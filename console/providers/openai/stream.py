@@ -57,6 +57,12 @@ def usage_in(answer: dict[str, Any], choices: int) -> Usage | None:
 
 
 class OpenAIStream:
+    """A StreamReader of OpenAI's chunks, which go through as they came where nothing has to be put right.
+
+    `choices`: how many were asked for. `include_usage`: the client asked for a chunk with what was used.
+    `is_legacy`: it speaks of functions, not of tools.
+    """
+
     object: ClassVar = "chat.completion.chunk"
 
     __slots__ = (
