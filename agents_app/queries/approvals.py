@@ -2,7 +2,8 @@
 
 import datetime as dt
 import json
-from collections.abc import Mapping
+import uuid
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from statistics import median
 from typing import Any
@@ -16,6 +17,7 @@ from console.core import hidden
 from console.core.clock import now
 
 State = Approval.State
+_CALL = Approval.Kind.CALL
 MOST_WAITING, MOST_DECIDED, MOST_COUNTED = 100, 50, 2_000
 
 
@@ -111,10 +113,16 @@ def waiting(approvals: QuerySet[Approval]) -> QuerySet[Approval]:
     )
 
 
-def card(approval: Approval, why_not: str, seen: QuerySet[Approval], typed: Mapping[str, str] | None = None) -> Card:
+def cards(approvals: Sequence[Approval], seen: QuerySet[Approval], why_not: Callable[[Approval], str]) -> list[Card]:
+    """Return everything about several approvals; `seen` are the approvals of whoever looks."""
+    lasts = lasts_like(approvals, seen)
+    return [card(one, why_not(one), lasts.get(one.pk)) for one in approvals]
+
+
+def card(approval: Approval, why_not: str, last: Approval | None, typed: Mapping[str, str] | None = None) -> Card:
     """Return everything about one approval. Needs `run__agent`, `run__version`, `step` and `team`.
 
-    `seen` are the approvals of whoever looks. `typed` is a form that was refused: what stands in it is shown again.
+    `last` is the last one like it. `typed` is a form that was refused: what stands in it is shown again.
     """
     typed = typed or {}
     grant = grants_of(definition_of(approval.run).grants).get(approval.tool_name)
@@ -128,7 +136,7 @@ def card(approval: Approval, why_not: str, seen: QuerySet[Approval], typed: Mapp
         )
         for name, value in approval.arguments.items()
     ]
-    return Card(approval, arguments, last_like(approval, seen), why_not, typed)
+    return Card(approval, arguments, last, why_not, typed)
 
 
 def _text(value: Any) -> str:
@@ -160,16 +168,21 @@ def _limit(rule: Mapping[str, Any] | None) -> str:
 
 def last_like(approval: Approval, seen: QuerySet[Approval]) -> Approval | None:
     """Return the last call of the same tool by the same agent that somebody approved, of those one may see."""
-    if approval.kind != Approval.Kind.CALL:
-        return None
-    rows = seen.filter(
-        team=approval.team_id,
-        state=State.APPROVED,
-        kind=Approval.Kind.CALL,
-        tool_name=approval.tool_name,
-        run__agent=approval.run.agent_id,
-    )
-    return rows.exclude(pk=approval.pk).select_related("run__agent").order_by("-decided_at").first()
+    return lasts_like([approval], seen).get(approval.pk)
+
+
+def lasts_like(approvals: Sequence[Approval], seen: QuerySet[Approval]) -> dict[uuid.UUID, Approval]:
+    """Return `last_like` of several approvals, by their ids, in one query. Those that have none are left out."""
+    calls = {one.pk: (one.team_id, one.run.agent_id, one.tool_name) for one in approvals if one.kind == _CALL}
+    if not calls:
+        return {}
+    teams, agents, tools = map(set, zip(*calls.values(), strict=True))
+    alike = seen.filter(state=State.APPROVED, kind=_CALL, team__in=teams, run__agent__in=agents, tool_name__in=tools)
+    of_each = ("team_id", "run__agent_id", "tool_name")
+    newest = alike.exclude(pk__in=calls).order_by(*of_each, "-decided_at", "-pk").distinct(*of_each)
+    found = Approval.objects.filter(pk__in=newest.values("pk")).select_related("run__agent")
+    by_call = {(one.team_id, one.run.agent_id, one.tool_name): one for one in found}
+    return {pk: by_call[call] for pk, call in calls.items() if call in by_call}
 
 
 def decided(approvals: QuerySet[Approval]) -> list[Approval]:

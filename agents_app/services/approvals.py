@@ -1,7 +1,8 @@
 """Decide what runs ask people. A decision is for one exact call, is made once, and wakes the run."""
 
 import datetime as dt
-from collections.abc import Mapping
+import uuid
+from collections.abc import Callable, Mapping
 from typing import Any
 
 from django.core.exceptions import PermissionDenied
@@ -27,6 +28,7 @@ from console.teams.models import ApiKey, User
 from console.teams.rights import rights_of_actor
 
 Kind = Approval.Kind
+RightsIn = Callable[[Actor, uuid.UUID], frozenset[str] | None]
 _LONGEST_MESSAGE = 1000
 _LONGEST_RESULT = 20_000
 # Of an approval of kind `outcome`: what a person says became of the call.
@@ -112,8 +114,11 @@ def check_may_decide(actor: Actor, approval: Approval) -> None:
         raise PermissionDenied(reason)
 
 
-def why_not_decide(actor: Actor, approval: Approval) -> str:
-    """Return why an actor may not decide, empty when they may: a person, with the right at this moment."""
+def why_not_decide(actor: Actor, approval: Approval, rights_in: RightsIn = rights_of_actor) -> str:
+    """Return why an actor may not decide, empty when they may: a person, with the right at this moment.
+
+    `rights_in` is asked what the actor may do in a team. Who asks of many approvals gives one that remembers.
+    """
     if actor.kind != "user":
         return "Approvals are decided by people."
     is_requester = _started_it(actor, approval.run)
@@ -123,7 +128,7 @@ def why_not_decide(actor: Actor, approval: Approval) -> str:
         return "You set up what started this run, and this agent's rule wants somebody else to decide."
     if approval.kind in {Kind.QUESTION, Kind.STEP} and is_requester:
         return ""
-    rights = rights_of_actor(actor, approval.team_id)
+    rights = rights_in(actor, approval.team_id)
     if rights is not None and "approve" not in rights:
         return f"Your role in {approval.team} does not allow you to decide this. Approvers and owners can."
     return ""

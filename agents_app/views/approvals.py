@@ -14,7 +14,7 @@ from agents_app import access
 from agents_app.models import Approval
 from agents_app.queries import approvals as queries
 from agents_app.services import approvals as services
-from agents_app.views.runs import have
+from agents_app.views.runs import cards_of, have
 from agents_app.views.starting import read_fields
 from console.core import strict_json
 from console.core.clock import now
@@ -36,23 +36,19 @@ def approvals(request: TeamRequest) -> HttpResponse:
     mine = access.approvals_for(request.caller, to="decide")
     if scope:
         seen, mine = seen.filter(team=scope), mine.filter(team=scope)
-    actor = request.caller.actor
     rows = list(queries.waiting(mine)[: queries.MOST_WAITING])
-    everything = access.approvals_for(request.caller)
-    cards = [queries.card(row, services.why_not_decide(actor, row), everything) for row in rows]
+    is_piece = is_htmx(request) and request.GET.get("piece") == "waiting"
+    if is_piece and request.GET.get("have", "") == have(rows):
+        return HttpResponse(status=204)
     context = {
         "active": ACTIVE,
-        "cards": cards,
-        "have": have(cards),
+        "cards": cards_of(request, rows),
+        "have": have(rows),
         "decided": queries.decided(seen),
         "week": queries.week(seen),
         "shows_decided": request.GET.get("show") == "decided",
     }
-    if is_htmx(request) and request.GET.get("piece") == "waiting":
-        if request.GET.get("have", "") == context["have"]:
-            return HttpResponse(status=204)
-        return render(request, "agents/approvals/list.html#waiting", context)
-    return render(request, "agents/approvals/list.html", context)
+    return render(request, "agents/approvals/list.html#waiting" if is_piece else "agents/approvals/list.html", context)
 
 
 @needs("view_team")
@@ -65,7 +61,7 @@ def approval(request: TeamRequest, approval_id: uuid.UUID) -> HttpResponse:
 
 def _page(request: TeamRequest, found: Approval, **more: Any) -> dict[str, Any]:
     why_not, seen = services.why_not_decide(request.caller.actor, found), access.approvals_for(request.caller)
-    card = queries.card(found, why_not, seen, more.get("typed"))
+    card = queries.card(found, why_not, queries.last_like(found, seen), more.get("typed"))
     return {"active": ACTIVE, "card": card, "is_open": found.state == "waiting", **more}
 
 

@@ -1,5 +1,7 @@
 """The pages of runs: the list, one run with its trace, stop, again."""
 
+from collections.abc import Sequence
+from functools import cache
 from typing import Any
 
 from django.core.exceptions import PermissionDenied
@@ -9,7 +11,7 @@ from django.urls import reverse
 from django.views.decorators.http import require_POST, require_safe
 
 from agents_app import access
-from agents_app.models import Run
+from agents_app.models import Approval, Run
 from agents_app.queries import approvals as asked
 from agents_app.queries import comparing, reading
 from agents_app.queries import runs as queries
@@ -23,6 +25,7 @@ from console.core.errors import ProviderError, Refusal
 from console.core.htmx import go, is_htmx
 from console.teams.access import needs, scope_for
 from console.teams.callers import TeamRequest
+from console.teams.rights import rights_of_actor
 
 ACTIVE = "runs"
 # Tells htmx to stop asking: nothing changes any more.
@@ -55,15 +58,14 @@ def runs(request: TeamRequest) -> HttpResponse:
 def run(request: TeamRequest, run_id: str) -> HttpResponse:
     """What a run did and does, and what it waits for."""
     found = access.run_for(request.caller, run_id)
-    context = page_of(request, found, request.GET.get("step", ""))
     piece = request.GET.get("piece") if is_htmx(request) else ""
+    if piece == "cards" and not found.is_over and request.GET.get("have") == have(reading.open_approvals(found)):
+        # What a person is typing there must not be swapped away. A run that is over gets an answer that asks no more.
+        return HttpResponse(status=204)
+    context = page_of(request, found, request.GET.get("step", ""))
     if piece == "state":
         return render(request, "agents/runs/detail.html#state", context, status=STOP_POLLING if found.is_over else 200)
     if piece == "cards":
-        # Only when something else waits: what a person is typing there must not be swapped away. A run that is over
-        # gets an answer that asks no more.
-        if not found.is_over and request.GET.get("have", "") == context["have"]:
-            return HttpResponse(status=204)
         return render(request, "agents/runs/detail.html#cards", context)
     return render(request, "agents/runs/detail.html", context)
 
@@ -77,9 +79,7 @@ def page_of(request: TeamRequest, run: Run, number: str = "") -> dict[str, Any]:
         raise Http404("The run has no such step.")
     may_stop = not run.is_over and access.runs_for(request.caller, "cancel").filter(pk=run.pk).exists()
     may_run = run.version_id is not None and access.may(request.caller, run.agent, "use")
-    actor = request.caller.actor
-    seen = access.approvals_for(request.caller)
-    cards = [asked.card(one, why_not_decide(actor, one), seen) for one in reading.open_approvals(run)]
+    approvals = reading.open_approvals(run)
     return {
         "active": ACTIVE,
         "run": run,
@@ -87,8 +87,8 @@ def page_of(request: TeamRequest, run: Run, number: str = "") -> dict[str, Any]:
         "trace": trace(run),
         "step": step,
         "parts": reading.parts_of(step) if step is not None and may_read else [],
-        "cards": cards,
-        "have": have(cards),
+        "cards": cards_of(request, approvals),
+        "have": have(approvals),
         "questions": reading.questions_of(run) if may_read else [],
         "may_ask": may_read and request.caller.user is not None and run.steps_done > 0 and not run.forgotten_at,
         "input": reading.laid_out(run.input) if may_read else "",
@@ -100,9 +100,16 @@ def page_of(request: TeamRequest, run: Run, number: str = "") -> dict[str, Any]:
     }
 
 
-def have(cards: list[asked.Card]) -> str:
+def cards_of(request: TeamRequest, approvals: Sequence[Approval]) -> list[asked.Card]:
+    """Return approvals as whoever looks may decide them; each team's rights are read once."""
+    actor, rights_in = request.caller.actor, cache(rights_of_actor)
+    seen = access.approvals_for(request.caller)
+    return asked.cards(approvals, seen, lambda one: why_not_decide(actor, one, rights_in))
+
+
+def have(approvals: Sequence[Approval]) -> str:
     """Return which approvals a page shows, for the question whether others wait by now."""
-    return "-".join(card.approval.pk.hex[-12:] for card in cards)
+    return "-".join(approval.pk.hex[-12:] for approval in approvals)
 
 
 @needs("view_team")

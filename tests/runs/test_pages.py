@@ -5,9 +5,12 @@ import json
 import re
 
 import pytest
+from django.db import connection
 from django.test import Client
+from django.test.utils import CaptureQueriesContext
 
 from agents_app.models import Approval, Run, RunQuestion, Step
+from agents_app.queries.approvals import lasts_like
 from console.audit.models import AuditEvent
 from console.catalog.models import Provider
 from console.core.clock import now
@@ -191,6 +194,29 @@ def test_the_list_asks_the_database_no_more_for_more_runs(run, agent, cast, djan
     assert "11 runs<" in bob.get(f"/runs/{older}").text, "of all, not from here on"
     monkeypatch.setattr("agents_app.queries.runs.MOST_COUNTED", 8)
     assert "More than 8 runs<" in bob.get("/runs/").text
+
+
+def test_more_approvals_are_no_more_queries(run, agent, anna, cast):
+    client, first = as_(anna), run.approvals.get()
+    approved = make.make_approval(run, state="approved", decided_at=now(), decided_by_name="Anna")
+
+    def count(address: str, status: int = 200, **headers: str) -> int:
+        with CaptureQueriesContext(connection) as seen:
+            assert client.get(address, headers=headers).status_code == status
+        return len(seen)
+
+    addresses = ("/approvals/", f"/runs/{run.public_id}/", "/api/approvals/?state=waiting")
+    for address in addresses:
+        client.get(address)
+    before = [count(address) for address in addresses]
+    others = [make.make_approval(made) for made in (run, run, make.make_run(agent, cast.bob))]
+    assert [count(address) for address in addresses] == before
+    assert lasts_like([first, *others], Approval.objects.all()) == dict.fromkeys(
+        (one.pk for one in (first, *others)), approved
+    )
+    have = "-".join(one.pk.hex[-12:] for one in (first, *others))
+    asked = count(f"/approvals/?piece=waiting&have={have}", 204, **HTMX)
+    assert asked < before[0] / 2, "what waits still is not shown anew"
 
 
 def test_it_says_when_nothing_decided_yet(agent, cast):

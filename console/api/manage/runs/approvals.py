@@ -1,6 +1,7 @@
 """Approvals over the management API: the inbox, one with its exact arguments, and the decision, which people make."""
 
 import uuid
+from functools import cache
 from typing import Any
 
 from django.urls import path
@@ -16,6 +17,7 @@ from console.api.manage.runs.shapes import ApprovalDetailSerializer, ApprovalSer
 from console.api.pagination import page_of
 from console.core.clock import now
 from console.core.errors import BadInput
+from console.teams.rights import rights_of_actor
 
 State = Approval.State
 _AT_HAND = ("run__agent__team", "run__version", "step", "team")
@@ -75,7 +77,8 @@ class Approvals(ApprovalEndpoint):
         if state == State.WAITING:
             rows = rows.filter(expires_at__gt=now())
         found, after = page_of(request, rows)
-        shown = ApprovalSerializer(found, many=True, context={"caller": self.caller})
+        context = {"caller": self.caller, "rights_in": cache(rights_of_actor)}
+        shown = ApprovalSerializer(found, many=True, context=context)
         return Response({"data": shown.data, "next": after})
 
 

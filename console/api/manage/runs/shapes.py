@@ -14,6 +14,7 @@ from agents_app.models import Approval, Run, RunQuestion, Step
 from agents_app.queries.approvals import last_like
 from agents_app.services.approvals import why_not_decide
 from console.teams.callers import Caller
+from console.teams.rights import rights_of_actor
 
 NOT_SHOWN = "Null for those who may not read content."
 
@@ -207,7 +208,8 @@ class ApprovalSerializer(serializers.ModelSerializer[Approval]):
         return approval.form if may_read_call(self.context["caller"], approval) else None
 
     def get_why_not(self, approval: Approval) -> str:
-        return why_not_decide(self.context["caller"].actor, approval)
+        rights_in = self.context.get("rights_in", rights_of_actor)
+        return why_not_decide(self.context["caller"].actor, approval, rights_in)
 
 
 class LastApprovedSerializer(serializers.ModelSerializer[Approval]):
