@@ -15,9 +15,8 @@ from agents_app.brokers.message import Message, kept_of, key_of, value_of
 from agents_app.brokers.sending import deliver
 from agents_app.brokers.trouble import text_of
 from agents_app.models import Broker, Firing, Outgoing, Run, Trigger
-from agents_app.services.runs import start_run
-from agents_app.triggers.firing import actor_of
-from agents_app.triggers.payloads import PLAIN, input_of
+from agents_app.triggers.firing import input_for, start
+from agents_app.triggers.payloads import PLAIN
 from console.core.clock import now
 from console.core.errors import BadInput, Refusal
 
@@ -83,21 +82,11 @@ def _row(trigger: Trigger, key: str, message: Message) -> Firing:
 @transaction.atomic
 def begin(firing: Firing, trigger: Trigger, broker: Broker, value: Any) -> Run:
     """Start the run of a message, with what is owed in return."""
-    live = trigger.agent.live
     try:
-        given = input_of(PLAIN, value, asks_for_message=live is None or not live.input_schema)
+        given = input_for(trigger, PLAIN, value)
     except BadInput as wrong:
         raise BadInput(wrong.message, param="input") from None
-    run = start_run(
-        actor=actor_of(trigger),
-        agent=trigger.agent,
-        input={**trigger.config.get("input", {}), **given},
-        environment=trigger.environment,
-        trigger=trigger.kind,
-        trigger_name=trigger.name,
-        set_up_by_id=trigger.set_up_by_id,
-        dedupe_key=f"trigger:{trigger.pk.hex}:{firing.key}"[:300],
-    )
+    run = start(trigger, firing.key, given)
     claimed = Firing.objects.filter(pk=firing.pk, state__in=[State.TRYING, State.PARKED])
     claimed.update(state=State.STARTED, run=run, trouble="", body=None, at=now())
     if queue := trigger.config.get("result_queue"):

@@ -7,6 +7,7 @@ from django.db import IntegrityError, transaction
 from agents_app.errors import UnknownTrigger
 from agents_app.models import Firing, Run, Trigger
 from agents_app.services.runs import start_run
+from agents_app.triggers.payloads import input_of
 from console.core.clock import now
 from console.core.errors import Refusal
 from console.teams.actors import Actor
@@ -32,7 +33,7 @@ def fire(
     try:
         with transaction.atomic():
             firing = Firing.objects.create(trigger=trigger, key=key)
-            firing.run = _start(trigger, key, given, called_by)
+            firing.run = start(trigger, key, given, called_by)
             firing.save(update_fields=["run"])
             Trigger.objects.filter(pk=trigger.pk).update(last_at=now(), trouble="")
             return firing, True
@@ -45,7 +46,14 @@ def fire(
         return _refused(trigger, key, refusal, body)
 
 
-def _start(trigger: Trigger, key: str, given: dict[str, Any], called_by: Run | None) -> Run:
+def input_for(trigger: Trigger, source: str, value: Any) -> dict[str, Any]:
+    """Return what a payload gives the run of a trigger; BadInput when it does not fit. Needs `agent__live`."""
+    live = trigger.agent.live
+    return input_of(source, value, asks_for_message=live is None or not live.input_schema)
+
+
+def start(trigger: Trigger, key: str, given: dict[str, Any], called_by: Run | None = None) -> Run:
+    """Start the run of one tick, delivery or message: the same key starts one. Raises what `start_run` refuses."""
     return start_run(
         actor=actor_of(trigger),
         agent=trigger.agent,

@@ -9,8 +9,9 @@ from django.db.models import Q, QuerySet
 
 from agents_app.models import Firing, Queue, QueueItem, Run, Trigger
 from agents_app.services import queues
-from agents_app.triggers.firing import fire
-from agents_app.triggers.payloads import input_of
+from agents_app.tools.queue.waking import readers, readers_of
+from agents_app.triggers.firing import fire, input_for
+from agents_app.triggers.payloads import PLAIN
 from console.core.clock import now
 from console.core.errors import Refusal
 from console.core.schedules import GRACE, ONCE, newest_tick, next_tick
@@ -19,13 +20,14 @@ log = logging.getLogger(__name__)
 # At most so many items of one queue begin in one round, so that no queue starves another.
 _MOST_ITEMS = 20
 _MOST_OPEN = 50
+_AT_HAND = ("agent__team", "agent__live", "owner")  # what firing a trigger needs of it
 
 
 def tick() -> None:
     """Do all there is to do now. Two at once, late or never: each tick and item still counts once."""
     for trigger_id in _due():
         _guarded(_tick, trigger_id)
-    for trigger in _readers():
+    for trigger in readers().select_related(*_AT_HAND):
         _guarded(_take, trigger)
     _guarded(settle)
 
@@ -36,9 +38,8 @@ def serve_queue(queue_id: uuid.UUID) -> None:
     if queue is None:
         return
     _guarded(_settle_all, _taken().filter(queue=queue, run__state__in=Run.OVER))
-    for trigger in _readers():
-        if (trigger.agent.team_id, trigger.config.get("queue")) == (queue.team_id, queue.slug):
-            _guarded(_take, trigger)
+    for trigger in readers_of(queue).select_related(*_AT_HAND):
+        _guarded(_take, trigger)
 
 
 def _guarded(work: object, *given: object) -> None:
@@ -47,13 +48,6 @@ def _guarded(work: object, *given: object) -> None:
         work(*given)  # type: ignore[operator]
     except Exception:
         log.exception("A trigger could not be served.")
-
-
-def _readers() -> list[Trigger]:
-    """Return the triggers of built-in queues; those of brokers outside have readers of their own."""
-    living = Trigger.objects.filter(is_enabled=True, agent__archived_at=None, agent__team__archived_at=None)
-    rows = living.filter(kind=Trigger.Kind.QUEUE).exclude(config__has_key="broker")
-    return list(rows.select_related("agent__team", "agent__live", "owner"))
 
 
 def _due() -> list[uuid.UUID]:
@@ -68,7 +62,7 @@ def _due() -> list[uuid.UUID]:
 def _tick(trigger_id: uuid.UUID) -> None:
     """Start the run of the tick that is due, and work the next one out."""
     rows = Trigger.objects.select_for_update(no_key=True, of=("self",), skip_locked=True)
-    trigger = rows.select_related("agent__team", "agent__live", "owner").filter(pk=trigger_id).first()
+    trigger = rows.select_related(*_AT_HAND).filter(pk=trigger_id).first()
     if trigger is None or trigger.next_at is None or not trigger.is_enabled:
         return
     cron, zone, moment = trigger.config["cron"], trigger.config["time_zone"], now()
@@ -127,7 +121,7 @@ def _begin(trigger: Trigger, queue: Queue) -> bool:
         return False
     assert item.receipt is not None
     try:
-        given = input_of("plain", item.body, asks_for_message=_asks_for_message(trigger))
+        given = input_for(trigger, PLAIN, item.body)
     except Refusal as refusal:
         queues.finish(queue=queue, item_id=item.pk, receipt=item.receipt, trouble=refusal.message)
         return True
@@ -137,10 +131,6 @@ def _begin(trigger: Trigger, queue: Queue) -> bool:
     else:
         QueueItem.objects.filter(pk=item.pk).update(run=firing.run_id)
     return True
-
-
-def _asks_for_message(trigger: Trigger) -> bool:
-    return trigger.agent.live is None or not trigger.agent.live.input_schema
 
 
 def settle() -> None:

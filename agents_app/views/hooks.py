@@ -9,7 +9,7 @@ from django.views.decorators.http import require_POST
 from agents_app.models import Firing, Trigger
 from agents_app.queries.running import run_said
 from agents_app.triggers import payloads
-from agents_app.triggers.firing import fire
+from agents_app.triggers.firing import fire, input_for
 from console.core import signing, strict_json
 from console.core.crypto import SecretUnreadable, decrypt
 from console.core.errors import Refusal, Unavailable
@@ -46,8 +46,7 @@ def _deliver(request: HttpRequest, trigger_id: uuid.UUID, body: bytes) -> HttpRe
     if not trigger.is_enabled:
         return _refused(request, 409, "switched_off", "This webhook is switched off.")
     value, _ = strict_json.loads(body)
-    asks_for_message = trigger.agent.live is None or not trigger.agent.live.input_schema
-    given = payloads.input_of(source, value, asks_for_message=asks_for_message)
+    given = input_for(trigger, source, value)
     firing, is_new = fire(trigger, key, given, body=value, called_by=run_said(headers.get("x-facet-run", "")))
     if firing.state == Firing.State.PARKED:
         return _refused(request, 422, "not_started", firing.trouble)

@@ -282,7 +282,7 @@ def test_what_breaks_its_reader_every_time_is_set_aside(outside, monkeypatch):
     triggers.change_trigger(
         actor=outside.actor, trigger=outside.trigger, config={**outside.trigger.config, "attempts": 2}
     )
-    monkeypatch.setattr("agents_app.brokers.receiving.start_run", broken)
+    monkeypatch.setattr("agents_app.triggers.firing.start_run", broken)
     outside.put(ORDERS, message_id="m-1")
     for _ in range(2):
         outside.read(1)

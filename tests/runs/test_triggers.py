@@ -63,7 +63,7 @@ def test_a_trigger_deleted_while_it_fires_starts_nothing(
     cast = Cast()
     agent = make.make_agent(cast.team_a)
     trigger, _ = made(agent, cast.alice, "webhook", source="plain")
-    start = firing._start
+    start = firing.start
 
     def start_late(trigger: Trigger, *more: Any) -> Run:
         deleted_meanwhile(trigger)
@@ -71,7 +71,7 @@ def test_a_trigger_deleted_while_it_fires_starts_nothing(
             raise BadInput("Not like this.")
         return start(trigger, *more)
 
-    monkeypatch.setattr(firing, "_start", start_late)
+    monkeypatch.setattr(firing, "start", start_late)
     with pytest.raises(UnknownTrigger):
         firing.fire(Trigger.objects.get(pk=trigger.pk), "delivery-1", {"message": "Hello"})
     assert not Run.objects.exists() and not Firing.objects.exists()

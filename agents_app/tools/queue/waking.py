@@ -9,10 +9,15 @@ from console.core.tasks import enqueue_on_commit
 _EXPIRES = 5
 
 
+def readers() -> QuerySet[Trigger]:
+    """Return the triggers that take from built-in queues now; those of brokers outside have readers of their own."""
+    living = Trigger.objects.filter(is_enabled=True, agent__archived_at=None, agent__team__archived_at=None)
+    return living.filter(kind=Trigger.Kind.QUEUE).exclude(config__has_key="broker")
+
+
 def readers_of(queue: Queue) -> QuerySet[Trigger]:
     """Return the triggers that take what is put into a queue."""
-    readers = Trigger.objects.filter(kind=Trigger.Kind.QUEUE, is_enabled=True, agent__team=queue.team_id)
-    return readers.exclude(config__has_key="broker").filter(config__queue=queue.slug)
+    return readers().filter(agent__team=queue.team_id, config__queue=queue.slug)
 
 
 def is_served_in(queue: Queue, environment: str) -> bool:

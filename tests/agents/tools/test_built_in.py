@@ -5,7 +5,7 @@ import uuid
 
 import pytest
 
-from agents_app.models import QueueItem, Run, RunNote, Tool, Trigger
+from agents_app.models import Agent, QueueItem, Run, RunNote, Tool, Trigger
 from agents_app.services import queues, tools
 from agents_app.tools.base import Pause, ToolFailed
 from agents_app.tools.fetch.kind import is_allowed
@@ -195,6 +195,8 @@ def test_notes_and_queues_of_a_run(live, use):
         with pytest.raises(ToolFailed, match="starts agents in production"):
             use(tool, arguments, environment="sandbox")
     assert use(put, {"body": {}}).content, "who runs in production may"
+    Agent.objects.filter(pk=run.agent_id).update(archived_at=now())
+    assert use(take, environment="sandbox").content, "an archived agent takes nothing"
     queues.archive_queue(actor=SYSTEM, queue=queue)
     with pytest.raises(ToolFailed, match="no queue 'mail'"):
         use(put, {"body": {}})
