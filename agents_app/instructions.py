@@ -4,10 +4,8 @@ import uuid
 from typing import Any
 
 from agents_app.models import Definition
-from prompts_app import shapes
 from prompts_app.errors import NotCallable
-from prompts_app.rendering import Filled, NotRead, fill, is_callable, not_there
-from prompts_app.shapes import Finder, InDatabase
+from prompts_app.rendering import Filled, fill_now, is_callable
 from prompts_app.text.refs import Ref
 
 
@@ -43,14 +41,7 @@ def rendered(team_id: uuid.UUID, definition: Definition, environment: str = "pro
     ref = ref_of(definition)
     if ref is None:
         return None
-    finder = Finder(InDatabase())
-    while True:
-        try:
-            filled = fill(finder, team_id, ref, environment, definition.prompt_variables, text_role="system")
-            break
-        except NotRead as error:
-            if not shapes.read([error.key]):
-                raise not_there(error, ref) from None
+    filled = fill_now(team_id, ref, environment, definition.prompt_variables, text_role="system")
     if not is_callable(filled.version.kind):
         raise NotCallable(ref.slug)
     return filled

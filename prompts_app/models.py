@@ -72,6 +72,11 @@ class Prompt(models.Model):
         return self.slug
 
     @property
+    def next_number(self) -> int:
+        """The number of the version that is saved next. Needs `head`."""
+        return self.head.number + 1 if self.head else 1
+
+    @property
     def folder(self) -> str:
         """What stands before the last slash: `support` of `support/live-chat-answer`; empty at the top."""
         return self.slug.rpartition("/")[0]
@@ -297,10 +302,6 @@ class PromptUse(models.Model):
         return f"{self.prompt_id} on {self.day}"
 
 
-# The tables of git live beside their code; Django finds them by way of this module.
-from prompts_app.git.models import GitCommit, GitRemote, GitSync  # noqa: E402, F401
-
-
 class PromptKeyUse(models.Model):
     """Which key called a prompt on one day; rolled up from the log, with the names things had then."""
 
@@ -331,3 +332,7 @@ class PromptUseState(models.Model):
 
     def __str__(self) -> str:
         return f"read to {self.next_tx}"
+
+
+# The tables of git live beside their code; Django finds them by way of this module.
+from prompts_app.git.models import GitCommit, GitRemote, GitSync  # noqa: E402, F401

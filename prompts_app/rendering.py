@@ -8,7 +8,7 @@ from django.conf import settings
 
 from prompts_app import shapes
 from prompts_app.errors import MissingPartial, UnknownLabel, UnknownPrompt, UnknownVersion
-from prompts_app.models import Kind, Prompt
+from prompts_app.models import Kind
 from prompts_app.shapes import Finder, InDatabase, Key, PromptShape, VersionShape, default_label
 from prompts_app.text.refs import Ref
 from prompts_app.text.render import Rendered, Shape, render
@@ -76,12 +76,14 @@ def not_there(error: NotRead, ref: Ref) -> UnknownVersion | MissingPartial:
     return MissingPartial(f"…@{number}", f"it has no version {number}")
 
 
-def fill_now(prompt: Prompt, ref: Ref, environment: str, values: Mapping[str, Any]) -> Filled:
-    """Render a prompt as its own team sees it, reading from the database what is not in memory."""
+def fill_now(
+    team_id: uuid.UUID, ref: Ref, environment: str, values: Mapping[str, Any], *, text_role: str = "user"
+) -> Filled:
+    """Render what a ref means for a team, reading from the database what is not in memory."""
     finder = Finder(InDatabase())
     while True:
         try:
-            return fill(finder, prompt.team_id, ref, environment, values)
+            return fill(finder, team_id, ref, environment, values, text_role=text_role)
         except NotRead as error:
             if not shapes.read([error.key]):
                 raise not_there(error, ref) from None

@@ -14,7 +14,7 @@ from console.core.errors import Conflict, Refusal
 from console.teams.actors import Actor
 from console.teams.models import Team
 from prompts_app.models import Prompt
-from prompts_app.services.includes import required_of
+from prompts_app.queries.required import required_of
 from prompts_app.services.labels import publish
 from prompts_app.services.prompts import create_prompt
 

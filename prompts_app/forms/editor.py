@@ -12,7 +12,7 @@ from typing import Any
 
 from console.core import strict_json, typed
 from console.core.errors import BadInput
-from prompts_app.models import Kind
+from prompts_app.models import Draft, Kind
 from prompts_app.text.content import MOST_MESSAGES, ROLES
 from prompts_app.text.plain import problem
 from prompts_app.text.variables import MOST, TYPES
@@ -101,6 +101,16 @@ class Editor:
         return {
             **{name: text for name, text in self.numbers.items() if text},
             **({"more": self.more} if self.more else {}),
+        }
+
+    @property
+    def draft(self) -> dict[str, Any]:
+        """Return all that is typed as `keep_draft` takes it, and `from_draft` gives it back."""
+        return {
+            "content": self.content,
+            "variables": self.raw_variables(),
+            "parameters": self.raw_parameters(),
+            "message": self.message,
         }
 
     def variable_specs(self) -> list[dict[str, Any]]:
@@ -192,7 +202,7 @@ def from_parts(
     message: str = "",
     base: int | None = None,
 ) -> Editor:
-    """Fill the editor from a version, or from a draft, whose values are still as they were typed."""
+    """Fill the editor from the parts of a version, or of a draft, whose values are still as they were typed."""
     more = {name: value for name, value in parameters.items() if name not in NUMBERS and name != "more"}
     raw = parameters.get("more")
     return Editor(
@@ -206,8 +216,14 @@ def from_parts(
     )
 
 
+def from_draft(kind: str, draft: Draft) -> Editor:
+    """Fill the editor with what was left in it."""
+    base = draft.base.number if draft.base else None
+    return from_parts(kind, draft.content, draft.variables, draft.parameters, message=draft.message, base=base)
+
+
 def from_post(kind: str, post: Mapping[str, str]) -> Editor:
-    """Read what was typed. What is longer or more than a prompt can be is cut off by its services, not here."""
+    """Read what was typed. Messages and variables beyond the most of each are left out; services check all else."""
     rows = []
     for at in range(MOST_MESSAGES if kind == Kind.CHAT else 1):
         if f"m-{at}-text" not in post:

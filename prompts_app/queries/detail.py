@@ -52,10 +52,6 @@ class PromptPage:
     def live(self) -> LabelRow | None:
         return next((row for row in self.labels if row.label.name == "production"), None)
 
-    @property
-    def next_number(self) -> int:
-        return self.prompt.head.number + 1 if self.prompt.head else 1
-
 
 def in_order(labels: Sequence[Label]) -> list[Label]:
     order = {name: place for place, name in enumerate(USUAL_LABELS)}

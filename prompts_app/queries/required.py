@@ -1,5 +1,6 @@
 """Required partials: who includes them, who does not, and who has leave not to."""
 
+import uuid
 from dataclasses import dataclass
 
 from django.db.models import Q, QuerySet
@@ -42,6 +43,12 @@ def _covered(partial: Prompt, prompts: QuerySet[Prompt]) -> QuerySet[Prompt]:
     return covered.filter(team__in=teams) if teams else covered
 
 
+def required_of(team_id: uuid.UUID) -> list[Prompt]:
+    """Return the partials that prompts of a team must include."""
+    rows = Prompt.objects.filter(Q(covers=None) | Q(covers=team_id), is_required=True, deleted_at=None)
+    return list(rows.distinct().order_by("slug"))
+
+
 @dataclass(frozen=True, slots=True)
 class RequiredState:
     """One partial this prompt must include: whether it does, or has leave not to."""
@@ -55,8 +62,7 @@ def state(prompt: Prompt) -> list[RequiredState]:
     """Return what a prompt must include and how it stands. Eight queries at most."""
     if prompt.kind == Kind.PARTIAL:
         return []
-    needed = Prompt.objects.filter(Q(covers=None) | Q(covers=prompt.team_id), is_required=True, deleted_at=None)
-    partials = list(needed.distinct().order_by("slug"))
+    partials = required_of(prompt.team_id)
     if not partials:
         return []
     waivers = {waiver.partial_id: waiver for waiver in Waiver.objects.filter(prompt=prompt)}

@@ -8,6 +8,7 @@ from django.db.models import Q, QuerySet
 
 from prompts_app.errors import CircularInclude, MissingPartial, RequiredPartial, TooDeep, TooManyPartials
 from prompts_app.models import Kind, Label, Prompt, PromptVersion, Visibility, Waiver
+from prompts_app.queries.required import required_of
 from prompts_app.shapes import default_label
 from prompts_app.text.refs import Ref
 from prompts_app.text.render import DEEPEST, MOST_PARTIALS
@@ -120,12 +121,6 @@ def check_includes(prompt: Prompt, refs: Sequence[Ref], environment: str = "") -
     if prompt.kind == Kind.PARTIAL:
         deepest -= 1 + _levels_above(prompt.slug)  # it is one level itself wherever it stands
     return _walk(refs, prompt.team_id, (prompt.slug,), deepest, environment, _Seen())
-
-
-def required_of(team_id: uuid.UUID) -> list[Prompt]:
-    """Return the partials that prompts of a team must include."""
-    rows = Prompt.objects.filter(Q(covers=None) | Q(covers=team_id), is_required=True, deleted_at=None)
-    return list(rows.distinct().order_by("slug"))
 
 
 def check_required(prompt: Prompt, reached: set[str]) -> None:

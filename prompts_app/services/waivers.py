@@ -6,7 +6,7 @@ from console.audit import actions
 from console.core.errors import BadInput, Conflict
 from console.teams.callers import Actor
 from prompts_app.models import Prompt, Waiver
-from prompts_app.services.includes import required_of
+from prompts_app.queries.required import required_of
 from prompts_app.services.noting import check_reason, locked, note, person_of
 
 

@@ -73,13 +73,7 @@ def _kind(text: str) -> str:
 
 def _begun_new(draft: Draft, teams: Any) -> tuple[NewPromptForm, Editor]:
     """Return a new prompt as it was left: what was typed about it, and its text."""
-    typed = editing.from_parts(
-        _kind(draft.about.get("kind", "")),
-        draft.content,
-        draft.variables,
-        draft.parameters,
-        message=draft.message,
-    )
+    typed = editing.from_draft(_kind(draft.about.get("kind", "")), draft)
     return NewPromptForm(teams=teams, initial=draft.about), typed
 
 
@@ -144,14 +138,6 @@ def new_draft(request: TeamRequest) -> HttpResponse:
         drafts.drop_draft(actor=request.caller.actor, prompt=None)
         return go(request, reverse("prompts:new_prompt"), "Dropped your draft.")
     typed = editing.from_post(_kind(request.POST.get("kind", "")), request.POST)
-    kept = drafts.keep_draft(
-        actor=request.caller.actor,
-        prompt=None,
-        base=None,
-        content=typed.content,
-        variables=typed.raw_variables(),
-        parameters=typed.raw_parameters(),
-        message=typed.message,
-        about={"kind": typed.kind, **{name: request.POST.get(name, "") for name in _ABOUT}},
-    )
+    about = {"kind": typed.kind, **{name: request.POST.get(name, "") for name in _ABOUT}}
+    kept = drafts.keep_draft(actor=request.caller.actor, prompt=None, base=None, about=about, **typed.draft)
     return render(request, "prompts/_draft_state.html", {"kept": kept})

@@ -67,11 +67,7 @@ def _begin(request: TeamRequest, prompt: Prompt) -> tuple[Editor, Draft | None]:
     begun = access.version_for(prompt, int(number)) if number.isdecimal() and len(number) < 9 else prompt.head
     draft = drafts.draft_of(prompt, request.caller.user) if request.caller.user and not number else None
     if draft is not None:
-        base = draft.base.number if draft.base else None
-        typed = editing.from_parts(
-            prompt.kind, draft.content, draft.variables, draft.parameters, message=draft.message, base=base
-        )
-        return typed, draft
+        return editing.from_draft(prompt.kind, draft), draft
     if begun is None:
         return editing.blank(prompt.kind), None
     base = prompt.head.number if prompt.head else None
@@ -90,9 +86,8 @@ def _edit_page(
     slug = prompt.slug
     compared = _sides(prompt, typed)
     context = {
-        **looking.editor_context(typed, slug=slug, number=_next(prompt), team=prompt.team),
+        **looking.editor_context(typed, slug=slug, number=prompt.next_number, team=prompt.team),
         "prompt": prompt,
-        "next_number": _next(prompt),
         "draft": draft,
         "others": drafts.others_drafting(prompt, request.caller.user),
         "compared": compared,
@@ -133,11 +128,7 @@ def _sides(prompt: Prompt, typed: Editor) -> Sides | None:
 def check(request: TeamRequest, slug: str) -> HttpResponse:
     prompt = access.prompt_for(request.caller, slug, to="edit")
     typed = editing.from_post(prompt.kind, request.POST)
-    return looking.live(request, typed, slug=slug, number=_next(prompt), team=prompt.team)
-
-
-def _next(prompt: Prompt) -> int:
-    return prompt.head.number + 1 if prompt.head else 1
+    return looking.live(request, typed, slug=slug, number=prompt.next_number, team=prompt.team)
 
 
 @needs("build")
@@ -152,14 +143,7 @@ def draft(request: TeamRequest, slug: str) -> HttpResponse:
         drafts.drop_draft(actor=request.caller.actor, prompt=prompt)
         return go(request, reverse("prompts:edit", args=[slug]), "Dropped your draft.")
     typed = editing.from_post(prompt.kind, request.POST)
-    kept = drafts.keep_draft(
-        actor=request.caller.actor,
-        prompt=prompt,
-        base=_version_or_none(prompt, typed.was or typed.base),
-        content=typed.content,
-        variables=typed.raw_variables(),
-        parameters=typed.raw_parameters(),
-        message=typed.message,
-    )
+    base = _version_or_none(prompt, typed.was or typed.base)
+    kept = drafts.keep_draft(actor=request.caller.actor, prompt=prompt, base=base, **typed.draft)
     context = {"kept": kept, "others": drafts.others_drafting(prompt, person)}
     return render(request, "prompts/_draft_state.html", context)

@@ -156,7 +156,7 @@ def test_a_team_that_is_put_away_answers_no_more_but_holds_up_nobody(call, world
     refused = call({"id": "house/shared"})
     assert (refused.status_code, refused.json()["error"]["code"]) == (404, "unknown_prompt")
     with pytest.raises(UnknownPrompt):
-        fill_now(answer, Ref("house/shared"), "production", {})
+        fill_now(answer.team_id, Ref("house/shared"), "production", {})
     assert call({"id": "support/answer", "variables": {"order": 7}}).status_code == 200
     assert "Be kind." in world.upstream.seen[-1].body["messages"][0]["content"]
     assert [partial.slug for partial in partials_to_offer([answer.team_id])] == []

@@ -99,7 +99,7 @@ def test_moving_labels_makes_no_circle(cast: Cast) -> None:
     asker = make.make_prompt(cast.team_a, "asker", "{{> two:canary}}")
     Label.objects.filter(prompt=two, name="canary").update(version=first)
     with pytest.raises(CircularInclude, match="asker > two > one > two"):
-        fill_now(asker, Ref("asker"), "production", {})
+        fill_now(asker.team_id, Ref("asker"), "production", {})
 
 
 def test_a_protected_label_needs_an_approval_of_this_move(cast: Cast) -> None:

@@ -124,7 +124,7 @@ class Render(PromptEndpoint):
         if given["version"] is not None:
             self.version(prompt, given["version"])
         environment = given.get("environment") or self._environment()
-        filled = fill_now(prompt, Ref(prompt.slug, given["version"], label), environment, given["variables"])
+        filled = fill_now(prompt.team_id, Ref(prompt.slug, given["version"], label), environment, given["variables"])
         rendered = filled.rendered
         return Response(
             {
