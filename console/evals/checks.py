@@ -1,6 +1,7 @@
 """What an answer is held to. The kinds below need no call; similarity and judge are in `judging.py`."""
 
 import json
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -30,6 +31,12 @@ class Verdict:
     passed: bool
     reason: str = ""
     was_made: bool = True
+
+
+def share_passed(checks: Iterable[Mapping[str, Any]]) -> float | None:
+    """Return how many in a hundred of these kept verdicts passed, of those that were made; None without one."""
+    said = [check["passed"] for check in checks if check.get("was_made", True)]
+    return 100 * sum(said) / len(said) if said else None
 
 
 def check_specs(raw: Any, *, expected: str) -> list[Spec]:

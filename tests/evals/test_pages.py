@@ -73,6 +73,11 @@ def test_it_shows_two_versions_beside_each_other(world: World) -> None:
     assert [row.change for row in response.context["matrix"].rows] == ["same", "better", "worse"]
     (kind,) = response.context["matrix"].kinds
     assert (round(kind.old), round(kind.new), kind.change) == (67, 67, 0)
+    away = [{"kind": "judge", "title": "Judge", "passed": False, "reason": "No model.", "was_made": False}]
+    broken = TestResult.objects.filter(run=run, status="passed").order_by("pk")[:1]
+    TestResult.objects.filter(pk__in=broken).update(status="error", checks=away)
+    kinds = {one.title: one.new for one in bob.get(f"{BASE}?a=1&b=2").context["matrix"].kinds}
+    assert kinds == {"Contains": 50}, "what could not be checked has not failed"
     html = response.content.decode()
     assert "Gate closed" in html and "1 test is red" in html
     assert "Run the tests" not in html, "members look on"

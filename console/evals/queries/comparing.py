@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 from django.db.models import Count, Q, QuerySet, Sum
 
-from console.evals.checks import KINDS
+from console.evals.checks import KINDS, share_passed
 from console.evals.models import TestCase, TestResult, TestRun
 from prompts_app.models import Prompt, PromptVersion
 
@@ -109,8 +109,7 @@ def matrix(prompt: Prompt, old: PromptVersion, new: PromptVersion) -> Matrix:
 
 
 def _share(side: Side, kind: str) -> float | None:
-    said = [check["passed"] for result in side.results.values() for check in result.checks if check["kind"] == kind]
-    return 100 * sum(said) / len(said) if said else None
+    return share_passed(check for result in side.results.values() for check in result.checks if check["kind"] == kind)
 
 
 def _counted(runs: QuerySet[TestRun]) -> list[Progress]:

@@ -3,11 +3,11 @@
 from collections import Counter
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from typing import Any
 
 from django.db.models import Count, OuterRef, Q, QuerySet, Subquery, Sum
 from django.db.models.functions import Coalesce
 
+from console.evals.checks import share_passed
 from console.evals.models import Dataset, DatasetItem, Replay, ReplayResult
 from prompts_app.queries.comparison import MessageDiff, compare_sides
 from usage_app.queries.audit.content import Turn, turns_of
@@ -191,16 +191,11 @@ def _check_rows(rows: Sequence[Row]) -> list[CheckRow]:
     return [
         CheckRow(
             title,
-            _share(check for row in rows for check in row.result.recorded_checks if check["title"] == title),
-            _share(check for row in rows for check in row.result.checks if check["title"] == title),
+            share_passed(check for row in rows for check in row.result.recorded_checks if check["title"] == title),
+            share_passed(check for row in rows for check in row.result.checks if check["title"] == title),
         )
         for title in titles
     ]
-
-
-def _share(checks: Iterable[dict[str, Any]]) -> float | None:
-    said = [check["passed"] for check in checks if check.get("was_made", True)]
-    return 100 * sum(said) / len(said) if said else None
 
 
 def progress_of(replays: QuerySet[Replay], *, first: int = 0, most: int = 100) -> list[Progress]:
