@@ -310,6 +310,45 @@ def test_it_says_a_field_in_the_words_of_a_chat_completion():
     assert "reasoning_effort" not in said(can_reason=False, reasoning={"effort": "high"})
 
 
+def test_functions_of_a_namespace_are_called_by_both_names():
+    crm = {"type": "namespace", "name": "crm", "description": "Orders.", "tools": [TRACK, {**TRACK, "name": "stop"}]}
+    tools = [TRACK, crm]
+    names = ["track", "crm__track", "crm__stop"]
+    made = [{"type": "function", "function": {**TRACKED["function"], "name": name}} for name in names]
+    assert said(tools=tools)["tools"] == made
+    assert unsaid(asked(tools=tools).body, can_reason=False, keeps_thoughts=False) == {"tools[].description"}
+    for choice, expected in (
+        ({"type": "function", "name": "stop", "namespace": "crm"}, "crm__stop"),
+        ({"type": "function", "name": "track"}, "track"),
+    ):
+        chat = said(tools=tools, tool_choice=choice)
+        assert chat["tool_choice"] == {"type": "function", "function": {"name": expected}}
+    for allowed, expected in (
+        ([{"type": "namespace", "name": "crm"}], names[1:]),
+        ([{"type": "function", "name": "stop", "namespace": "crm"}, {"name": ["stop"]}], names[2:]),
+        ([{"type": "function", "name": "track"}], names[:1]),
+    ):
+        chat = said(tools=tools, tool_choice={"type": "allowed_tools", "tools": allowed})
+        assert [tool["function"]["name"] for tool in chat["tools"]] == expected
+
+    pieces = [call(0, "", id="a", type="function", f={"name": "crm__track"}), call(0, '{"n":7}')]
+    pieces.append(call(1, "{}", id="b", type="function", f={"name": "track"}))
+    _, events = streamed([*pieces, chunk({}, finish="tool_calls")], tools=tools)
+    one, other = built(events)
+    assert (one["name"], one["namespace"], one["arguments"]) == ("track", "crm", '{"n":7}')
+    assert (other["name"], "namespace" in other) == ("track", False)
+    answer = completion(None)
+    answer["choices"][0]["message"]["tool_calls"] = [
+        {"id": "a", "type": "function", "function": {"name": "crm__track", "arguments": '{"n":7}'}}
+    ]
+    told = response_of(answer, None, asked(tools=tools))
+    typed(told)
+    assert (told["output"][0]["name"], told["output"][0]["namespace"]) == ("track", "crm")
+    result = {"type": "function_call_output", "call_id": "a", "output": "late"}
+    back = said(tools=tools, input=[*told["output"], result])["messages"]
+    assert back[0]["tool_calls"] == answer["choices"][0]["message"]["tool_calls"]
+
+
 def test_what_is_lost_has_a_name():
     for fields, names in (
         ({"truncation": "auto", "max_tool_calls": 3}, {"truncation", "max_tool_calls"}),
@@ -360,7 +399,16 @@ def test_signed_thoughts_come_back_where_they_were():
         ({"input": [{"type": "function_call_output", "call_id": "x"}]}, "input[0].output"),
         ({"tools": [{"type": "web_search"}]}, "tools[0].type"),
         ({"tools": [{"type": "mcp", "server_label": "x"}]}, "tools[0].type"),
+        ({"tools": [{"type": "custom", "name": "x"}]}, "tools[0].type"),
         ({"tools": [{"type": "function"}]}, "tools[0].name"),
+        ({"tools": [{"type": "namespace", "tools": [TRACK]}]}, "tools[0].name"),
+        ({"tools": [{"type": "namespace", "name": "x", "tools": []}]}, "tools[0].tools"),
+        ({"tools": [{"type": "namespace", "name": "x", "tools": [{}]}]}, "tools[0].tools[0]"),
+        ({"tools": [{"type": "namespace", "name": "x", "tools": [{"type": "function"}]}]}, "tools[0].tools[0].name"),
+        (
+            {"tools": [{"type": "namespace", "name": "x", "tools": [{"type": "shell", "name": "y"}]}]},
+            "tools[0].tools[0].type",
+        ),
         ({"tools": [TRACK], "tool_choice": {"type": "file_search"}}, "tool_choice"),
         ({"tools": [TRACK], "tool_choice": {"type": "allowed_tools", "tools": []}}, "tool_choice.tools"),
         ({"text": {"format": {"type": "grammar"}}}, "text.format.type"),

@@ -68,7 +68,9 @@ def frame_of(ask: Ask) -> dict[str, Any]:
 
 
 def _tool(tool: dict[str, Any]) -> dict[str, Any]:
-    """Return a function as the typed object has it."""
+    """Return a function as the typed object has it; of a namespace, each in it."""
+    if tool.get("type") == "namespace":
+        return {"description": "", **tool, "tools": [_tool(inner) for inner in tool["tools"]]}
     return {"description": None, "parameters": None, "strict": None, **tool}
 
 

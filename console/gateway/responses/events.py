@@ -8,6 +8,7 @@ from typing import Any
 
 from console.core import sse
 from console.core.errors import ProviderError
+from console.gateway.responses.tools import grouped
 from console.gateway.responses.turns import sealed
 
 Event = dict[str, Any]
@@ -30,6 +31,7 @@ class ResponseEvents:
         self._events: list[Event] = []
         self._number = number or 0
         self._open: Item | None = None
+        self._grouped = grouped(frame.get("tools") or ())
         self._place: int | None = None  # of the open call among the provider's
         self._places: set[int] = set()
         self._details: list[Any] = []  # signed thoughts of the open item
@@ -89,7 +91,8 @@ class ResponseEvents:
             if place in self._places:
                 raise ProviderError("The provider mixed two calls of tools.", code="upstream_invalid")
             self._places.add(place)
-            item = self._enter("fc", {"type": "function_call", "call_id": id, "name": name, "arguments": ""})
+            names = self._grouped.get(name) or {"name": name}
+            item = self._enter("fc", {"type": "function_call", "call_id": id, **names, "arguments": ""})
             self._place = place
         if arguments:
             self._grow(item, "arguments", arguments)

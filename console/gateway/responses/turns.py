@@ -12,6 +12,7 @@ from typing import Any
 import orjson
 
 from console.core.errors import BadInput
+from console.gateway.responses.tools import full_name
 from console.gateway.shapes.responses import REFERENCE, kind_of
 
 Part = dict[str, Any]
@@ -112,7 +113,7 @@ class _Turns:
         arguments = item.get("arguments") or "{}"
         if not isinstance(arguments, str):
             raise BadInput("The arguments of a call are JSON, written as text.", param=f"{where}.arguments")
-        function = {"name": item["name"], "arguments": arguments}
+        function = {"name": full_name(item), "arguments": arguments}
         call = {"id": item["call_id"], "type": "function", "function": function}
         self._growing().setdefault("tool_calls", []).append(call)
 

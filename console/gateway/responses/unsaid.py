@@ -10,6 +10,7 @@ from console.gateway.shapes.responses import items_of, kind_of
 THOUGHTS = "reasoning.encrypted_content"
 _INCLUDED = {LOGPROBS, THOUGHTS}
 _SAID_OF_A_TOOL = {"type", "name", "description", "parameters", "strict"}
+_SAID_OF_A_NAMESPACE = {"type", "name", "tools"}
 _SAID_OF_TEXT = {"format", "verbosity"}
 
 
@@ -30,7 +31,12 @@ def unsaid(body: dict[str, Any], *, can_reason: bool, keeps_thoughts: bool) -> f
     found.update(_others(reasoning, {"effort", "summary", "generate_summary"}, "reasoning."))
     found.update(_others(body.get("text") or {}, _SAID_OF_TEXT, "text."))
     for tool in body.get("tools") or ():
-        found.update(_others(tool, _SAID_OF_A_TOOL, "tools[]."))
+        if tool.get("type") == "namespace":
+            found.update(_others(tool, _SAID_OF_A_NAMESPACE, "tools[]."))
+            for inner in tool["tools"]:
+                found.update(_others(inner, _SAID_OF_A_TOOL, "tools[].tools[]."))
+        else:
+            found.update(_others(tool, _SAID_OF_A_TOOL, "tools[]."))
     for item in items_of(body):
         if kind_of(item) == "reasoning" and not (keeps_thoughts and unsealed(item.get("encrypted_content"))):
             found.add("input[].reasoning")
