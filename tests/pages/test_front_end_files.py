@@ -76,6 +76,10 @@ def test_it_has_every_icon_the_pages_name() -> None:
         named |= set(re.findall(r"""{%\s*icon\s+["']([\w-]+)["']""", path.read_text()))
         named |= set(re.findall(r"""\bicon=["']([\w-]+)["']""", path.read_text()))
     assert named - sprite == set()
+    rooms = ("templates", "static/js", "console", "agents_app", "prompts_app", "usage_app")
+    files = [path for room in rooms for path in (ROOT / room).rglob("*.*") if path.suffix in {".html", ".py", ".js"}]
+    written = set(re.findall(r"[\w-]+", "\n".join(path.read_text() for path in files)))
+    assert sprite - written == set(), "nobody draws these"
 
 
 def test_it_has_every_icon_the_navigation_and_the_palette_name() -> None:
