@@ -18,13 +18,12 @@ from console.core import words
 from console.evals.models import Schedule
 from console.teams.callers import Caller
 from console.teams.models import ApiKey, Team
+from console.teams.queries import ENDING, STALE
 from prompts_app.queries.reviews import waiting
 from usage_app.models import Mode, Window
 from usage_app.queries.dashboard import failing_providers
 from usage_app.queries.quotas import QuotaState
 
-UNUSED = dt.timedelta(days=90)
-ENDING = dt.timedelta(days=14)
 SHUTDOWN = dt.timedelta(days=90)
 _MOST_OF_A_KIND = 4
 _ASKS = {
@@ -246,7 +245,7 @@ def _keys(caller: Caller, teams: Sequence[Team], now: dt.datetime) -> list[Atten
     alive = ApiKey.objects.filter(team__in=managed, revoked_at=None, replaced_by=None).filter(
         Q(expires_at=None) | Q(expires_at__gt=now)
     )
-    forgotten = Q(last_used_at__lt=now - UNUSED) | Q(last_used_at=None, created_at__lt=now - UNUSED)
+    forgotten = Q(last_used_at__lt=now - STALE) | Q(last_used_at=None, created_at__lt=now - STALE)
     ending = Q(expires_at__lt=now + ENDING)
     found = []
     for key in alive.filter(forgotten | ending).select_related("team").order_by("expires_at", "last_used_at")[:6]:

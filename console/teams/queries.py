@@ -97,18 +97,24 @@ def _in_state(state: str, moment: dt.datetime) -> Q:
     }[state]
 
 
-def key_row(key: ApiKey) -> KeyRow:
-    """Return a key with its state. Costs a query when somebody answers for the key."""
-    moment = now()
+def key_row(key: ApiKey, moment: dt.datetime | None = None) -> KeyRow:
+    """Return a key with its state. Unless it was annotated with `is_answered_for`, that costs a query."""
+    moment = moment or now()
     if key.revoked_at:
         return KeyRow(key, "revoked", "Replaced by a new key" if key.replaced_by_id else "")
     if key.expires_at and key.expires_at <= moment:
         return KeyRow(key, "expired", "Replaced by a new key" if key.replaced_by_id else "")
-    if not ApiKey.objects.filter(_answered_for(), pk=key.pk).exists():
+    if not _is_answered_for(key):
         return KeyRow(key, "stopped", _why_stopped(key))
     if key.expires_at and key.expires_at <= moment + ENDING:
         return KeyRow(key, "ending", "A new key has replaced it" if key.replaced_by_id else "")
     return KeyRow(key, "active")
+
+
+def _is_answered_for(key: ApiKey) -> bool:
+    if hasattr(key, "is_answered_for"):
+        return bool(key.is_answered_for)
+    return ApiKey.objects.filter(_answered_for(), pk=key.pk).exists()
 
 
 def _why_stopped(key: ApiKey) -> str:
@@ -136,19 +142,9 @@ def keys_page(
     if cursor:
         keys = keys.filter(pk__lt=cursor)
     found = list(keys.annotate(is_answered_for=_answered_for()).order_by("-pk")[: PAGE + 1])
-    rows = [_row(key, moment) for key in found[:PAGE]]
+    rows = [key_row(key, moment) for key in found[:PAGE]]
     older = str(found[PAGE - 1].pk) if len(found) > PAGE else None
     return KeyPage(rows, older, cursor is None, counts)
-
-
-def _row(key: ApiKey, moment: dt.datetime) -> KeyRow:
-    if key.revoked_at:
-        return KeyRow(key, "revoked")
-    if key.expires_at and key.expires_at <= moment:
-        return KeyRow(key, "expired")
-    if not getattr(key, "is_answered_for", True):
-        return KeyRow(key, "stopped", _why_stopped(key))
-    return KeyRow(key, "ending" if key.expires_at and key.expires_at <= moment + ENDING else "active")
 
 
 @dataclass(frozen=True, slots=True)

@@ -240,7 +240,7 @@ def control(field: BoundField) -> SafeString:
     wanted = str(widget.attrs.get("class", ""))
     if isinstance(widget, CheckboxInput):
         return field.as_widget()
-    return field.as_widget(attrs={"class": f"control {wanted}".strip()})
+    return field.as_widget(attrs={"class": " ".join(dict.fromkeys(["control", *wanted.split()]))})
 
 
 @register.simple_block_tag

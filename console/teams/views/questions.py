@@ -21,7 +21,7 @@ from console.core.htmx import go, is_htmx
 
 @dataclass(frozen=True, slots=True)
 class Question:
-    """What is asked. `verb` is on the button, `back` is where Cancel leads, `facts` are label and value."""
+    """What is asked. `verb` is on the button, `back` is where Cancel leads."""
 
     title: str
     text: str
@@ -30,7 +30,6 @@ class Question:
     active: str
     back_label: str
     is_destructive: bool = False
-    facts: list[tuple[str, str]] = field(default_factory=list)
     losses: list[str] = field(default_factory=list)
 
     @property
