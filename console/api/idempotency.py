@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from typing import Any
 
 import orjson
-from django.db import OperationalError, connections
+from django.db import InterfaceError, OperationalError, connections
 
 from console.api import sql
 from console.api.models import ForgottenResponse, IdempotencyClaim
@@ -102,7 +102,7 @@ def _claim(digest: bytes, body: bytes, request: uuid.UUID, credential: uuid.UUID
             agent=held.agent,
             notes=orjson.loads(held.detail or "{}"),
         )
-    except OperationalError as error:
+    except (OperationalError, InterfaceError) as error:
         raise Unavailable("The console cannot look the Idempotency-Key up right now.", retry_after=2) from error
     finally:
         connections.close_all()

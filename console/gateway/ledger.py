@@ -203,11 +203,19 @@ class Ledger:
                     )
                 if turns % 2 == 0:
                     await connection.execute("SELECT gateway_sweep(500)")
-                if self._used_keys or refusals.is_due():
-                    used, self._used_keys = self._used_keys, {}
-                    await asyncio.to_thread(_write_aside, {uuid.UUID(int=number): at for number, at in used.items()})
-            except (psycopg.Error, DatabaseFault) as error:
+            except psycopg.Error as error:
                 log.warning("Leases could not be renewed: %s", type(error).__name__)
+            if self._used_keys or refusals.is_due():
+                await self._note_aside()
+
+    async def _note_aside(self) -> None:
+        """Write what no call waits for; what cannot be written comes with the next turn."""
+        used, self._used_keys = self._used_keys, {}
+        try:
+            await asyncio.to_thread(_write_aside, {uuid.UUID(int=number): at for number, at in used.items()})
+        except DatabaseFault as error:
+            self._used_keys = used | self._used_keys
+            log.warning("When keys were last used could not be written: %s", type(error).__name__)
 
     async def epoch(self) -> int:
         """Read the present epoch; for what begins nothing, and for streams, which begin once and run for long."""

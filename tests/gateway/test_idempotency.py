@@ -2,6 +2,10 @@
 
 import threading
 
+import pytest
+from django.db import InterfaceError, OperationalError
+
+from console.api import idempotency
 from console.audit.models import AuditEvent
 from tests import make
 from tests.upstream import completion
@@ -93,3 +97,15 @@ def test_of_many_at_once_one_is_answered(ask, world):
         thread.join()
     assert len(world.upstream.seen) == 1
     assert set(statuses) <= {200, 409} and 200 in statuses
+
+
+@pytest.mark.parametrize("error", [OperationalError, InterfaceError])
+def test_it_says_that_it_cannot_look_a_key_up(ask, world, monkeypatch, error):
+    def claim(**given):
+        raise error("the connection is closed")
+
+    monkeypatch.setattr(idempotency.sql, "claim", claim)
+    refused = ask(headers={"Idempotency-Key": "a"})
+    assert (refused.status_code, refused.headers["retry-after"]) == (503, "2")
+    assert "cannot look the Idempotency-Key up" in refused.json()["error"]["message"]
+    assert not world.upstream.seen

@@ -10,12 +10,14 @@ import orjson
 import psycopg
 import pytest
 from asgiref.sync import sync_to_async
+from django.db import InterfaceError, OperationalError
 
 from console.audit.models import AuditEvent, EventType, Payload
 from console.audit.redaction import prepare_payload
 from console.core.clock import now
 from console.core.errors import Unavailable
 from console.core.ids import uuid7
+from console.gateway import ledger as ledger_module
 from console.gateway import snapshot as snapshot_module
 from console.gateway.batcher import MOST_AT_ONCE, Batcher
 from console.gateway.connection import Connection
@@ -456,6 +458,26 @@ async def test_leases_of_open_calls_are_renewed_and_of_lost_ones_not(team, setti
             await asyncio.sleep(0.1)
         assert await lines() == [("interrupted", "interrupted")]
         assert await ledger.close(close_of(held)), "the call that was really open is still ours to end"
+
+
+async def test_when_a_key_was_used_is_written_once_the_database_is_back(monkeypatch):
+    written, faults = [], [OperationalError("away"), InterfaceError("the connection is closed")]
+
+    def touch(used):
+        if faults:
+            raise faults.pop()
+        written.append(used)
+
+    monkeypatch.setattr(ledger_module, "touch", touch)
+    early, late, key = now(), now() + dt.timedelta(seconds=1), uuid7()
+    other = uuid7()
+    ledger = Ledger()
+    ledger._used_keys = {key.int: early, other.int: early}
+    await ledger._note_aside()
+    ledger._used_keys[key.int] = late
+    await ledger._note_aside()
+    await ledger._note_aside()
+    assert written == [{key: late, other: early}] and not ledger._used_keys
 
 
 async def test_a_connection_is_made_once_however_many_ask(committed_db):
