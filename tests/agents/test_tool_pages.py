@@ -5,7 +5,7 @@ import json
 import pytest
 
 from agents_app.models import Queue, QueueItem, Tool, ToolServer
-from agents_app.services import queues, servers
+from agents_app.services import queues, servers, tools
 from agents_app.tools.mcp.offers import offer_of
 from console.audit.models import AuditEvent
 from console.core.crypto import decrypt
@@ -231,7 +231,7 @@ def test_lists_ask_the_same_however_long_they_are(builder, cast, django_assert_m
             assert builder.get(path).status_code == 200
 
 
-def test_programs_do_what_pages_do(cast, bella, upstream):
+def test_programs_do_what_pages_do(cast, bella, upstream, monkeypatch):
     from django.test import Client
 
     text = make.make_key(cast.team_a, owner=bella, scopes=["prompts:write"])[1]
@@ -254,6 +254,11 @@ def test_programs_do_what_pages_do(cast, bella, upstream):
         "note": "200, 9 bytes",
     }
     sync.stop()
+    with monkeypatch.context() as broken:
+        broken.setattr(tools, "enable_tool", lambda **given: 1 / 0)
+        client.raise_request_exception = False
+        assert send("PATCH", f"/tools/{pk}/", {"is_enabled": False, "name": "Half"}).status_code == 500
+    assert send("GET", f"/tools/{pk}/").json()["name"] != "Half", "a change is made as a whole or not at all"
     assert send("PATCH", f"/tools/{pk}/", {"is_enabled": False, "name": "New"}).json()["is_enabled"] is False
     assert send("GET", "/tools/?slug=look_up").json()["data"][0]["name"] == "New"
     assert send("DELETE", f"/tools/{pk}/").status_code == 204 and send("GET", f"/tools/{pk}/").status_code == 404

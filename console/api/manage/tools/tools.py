@@ -3,6 +3,7 @@
 from typing import Any
 from uuid import UUID
 
+from django.db import transaction
 from django.urls import path
 from drf_spectacular.utils import OpenApiParameter, extend_schema
 from rest_framework import serializers
@@ -141,9 +142,10 @@ class OneTool(Endpoint):
         tool = access.tool_for(self.caller, pk, to="edit")
         given = self.read(ToolChangeSerializer)
         enabled, seen = given.pop("is_enabled", None), given.pop("revision", None)
-        tool = tools.change_tool(actor=self.actor, tool=tool, seen_revision=seen, **given)
-        if enabled is not None:
-            tool = tools.enable_tool(actor=self.actor, tool=tool, enabled=enabled)
+        with transaction.atomic():  # all of it or nothing
+            tool = tools.change_tool(actor=self.actor, tool=tool, seen_revision=seen, **given)
+            if enabled is not None:
+                tool = tools.enable_tool(actor=self.actor, tool=tool, enabled=enabled)
         return Response(ToolSerializer(tool).data)
 
     @extend_schema(tags=["tools"], summary="Remove a tool no agent is granted", responses={204: None})
