@@ -2,6 +2,7 @@
 
 from typing import Any
 
+from drf_spectacular.utils import extend_schema_field
 from rest_framework import serializers
 
 from console.api.manage.audit import SourceSerializer
@@ -69,6 +70,7 @@ class ChatMessageSerializer(serializers.ModelSerializer[Message]):
             "cost_micros",
         ]  # fmt: skip
 
+    @extend_schema_field(AttachedFileSerializer(many=True))
     def get_files(self, message: Message) -> list[dict[str, Any]]:
         is_whole = self.context.get("with_texts", False)
         return [{k: v for k, v in file.items() if is_whole or k != "text"} for file in message.attachments]
