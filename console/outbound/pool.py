@@ -83,11 +83,14 @@ class Pool:
 
     def give_back(self, origin: Origin, connection: Connection) -> None:
         """Keep a connection for the next request, if its last one left it clean; close it otherwise."""
-        if not connection.may_be_used_again or len(self._idle.get(origin, ())) >= _MOST_IDLE:
+        idle = self._idle.get(origin)
+        if not connection.may_be_used_again or (idle is not None and len(idle) >= _MOST_IDLE):
             connection.abort()
             return
         connection.idle_since = self._loop.time()
-        self._idle.setdefault(origin, []).append(connection)
+        if idle is None:
+            idle = self._idle[origin] = []
+        idle.append(connection)
         if self._sweeper is None:
             self._sweeper = self._loop.call_later(_IDLE_SECONDS / 2, self._sweep)
 
