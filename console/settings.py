@@ -142,7 +142,11 @@ TEMPLATES = [
                 "django.contrib.messages.context_processors.messages",
                 "console.pages.context.shell",
             ],
-            "builtins": ["template_partials.templatetags.partials", "console.pages.templatetags.ui"],
+            "builtins": [
+                "template_partials.templatetags.partials",
+                "console.pages.templatetags.ui",
+                "console.pages.templatetags.values",
+            ],
         },
     }
 ]
