@@ -91,9 +91,9 @@ def _message(answer: dict[str, Any]) -> tuple[str, list[ToolCall]]:
 def _response(answer: dict[str, Any]) -> tuple[str, list[ToolCall]]:
     items = _listed(answer.get("output"))
     calls = [
-        [str(one.get("name") or ""), _canonical(one.get("arguments"))]
+        [str(one.get("name") or ""), _canonical(one.get("arguments") or one.get("input"))]
         for one in items
-        if one.get("type") == "function_call"
+        if one.get("type") in {"function_call", "custom_tool_call"}
     ]
     return "".join(_words(one.get("content")) for one in items if one.get("type") == "message"), calls
 

@@ -349,6 +349,42 @@ def test_functions_of_a_namespace_are_called_by_both_names():
     assert back[0]["tool_calls"] == answer["choices"][0]["message"]["tool_calls"]
 
 
+def test_custom_tools_are_functions_with_one_text():
+    grammar = {"type": "grammar", "syntax": "lark", "definition": "start: LINE+"}
+    patch = {"type": "custom", "name": "patch", "description": "Edits files.", "format": grammar}
+    plain = {"type": "custom", "name": "plain", "format": {"type": "text"}}
+    tools = [patch, {"type": "namespace", "name": "ed", "description": "", "tools": [plain]}]
+    one, other = (tool["function"] for tool in said(tools=tools)["tools"])
+    assert (one["name"], other["name"]) == ("patch", "ed__plain")
+    assert one["description"] == "Edits files.\n\nThe text follows this grammar (lark):\nstart: LINE+"
+    assert one["parameters"]["properties"] == {"input": {"type": "string"}}
+    assert unsaid(asked(tools=tools).body, can_reason=False, keeps_thoughts=False) == {"tools[].format"}
+    chat = said(tools=tools, tool_choice={"type": "custom", "name": "patch"})
+    assert chat["tool_choice"] == {"type": "function", "function": {"name": "patch"}}
+
+    pieces = [call(0, '{"inp', id="a", type="function", f={"name": "patch"}), call(0, 'ut":"+ a\\n"}')]
+    pieces.append(call(1, "no JSON", id="b", type="function", f={"name": "ed__plain"}))
+    reader, events = streamed([*pieces, chunk({}, finish="tool_calls")], tools=tools)
+    changed = [event for event in events if event["type"].startswith("response.custom_tool_call_input.")]
+    assert [event.get("delta", event.get("input")) for event in changed] == ["+ a\n"] * 2 + ["no JSON"] * 2
+    first, second = reader.answer()["output"]
+    assert (first["type"], first["name"], first["input"]) == ("custom_tool_call", "patch", "+ a\n")
+    assert (second["name"], second["namespace"], second["input"]) == ("plain", "ed", "no JSON")
+    typed(reader.answer())
+    again = [json.loads(line[6:]) for line in as_stream(reader.answer()).decode().splitlines() if line[:6] == "data: "]
+    assert checked(again)[-1]["response"] == reader.answer()
+    assert [e["item"] for e in again if e["type"] == "response.output_item.done"] == [first, second]
+
+    result = {"type": "custom_tool_call_output", "call_id": "a", "output": "done"}
+    messages = said(tools=tools, input=[first, second, result])["messages"]
+    assert [c["function"]["arguments"] for c in messages[0]["tool_calls"]] == [
+        '{"input":"+ a\\n"}',
+        '{"input":"no JSON"}',
+    ]
+    assert [c["function"]["name"] for c in messages[0]["tool_calls"]] == ["patch", "ed__plain"]
+    assert messages[1] == {"role": "tool", "tool_call_id": "a", "content": "done"}
+
+
 def test_what_is_lost_has_a_name():
     for fields, names in (
         ({"truncation": "auto", "max_tool_calls": 3}, {"truncation", "max_tool_calls"}),
@@ -399,7 +435,8 @@ def test_signed_thoughts_come_back_where_they_were():
         ({"input": [{"type": "function_call_output", "call_id": "x"}]}, "input[0].output"),
         ({"tools": [{"type": "web_search"}]}, "tools[0].type"),
         ({"tools": [{"type": "mcp", "server_label": "x"}]}, "tools[0].type"),
-        ({"tools": [{"type": "custom", "name": "x"}]}, "tools[0].type"),
+        ({"input": [{"type": "custom_tool_call", "name": "x", "call_id": "a", "input": 7}]}, "input[0].input"),
+        ({"tools": [{"type": "custom"}]}, "tools[0].name"),
         ({"tools": [{"type": "function"}]}, "tools[0].name"),
         ({"tools": [{"type": "namespace", "tools": [TRACK]}]}, "tools[0].name"),
         ({"tools": [{"type": "namespace", "name": "x", "tools": []}]}, "tools[0].tools"),

@@ -6,6 +6,7 @@ from console.core.errors import ProviderError
 from console.gateway.responses.answer import frame_of
 from console.gateway.responses.events import ResponseEvents, named
 from console.gateway.responses.stream import ResponseStream
+from console.gateway.responses.tools import CALLS, arguments_of, full_name
 from console.gateway.types import Call
 
 
@@ -30,8 +31,8 @@ def as_stream(response: dict[str, Any]) -> bytes:
     }
     told = ResponseEvents({**response, **begun})
     for place, item in enumerate(response.get("output", ())):
-        if item.get("type") == "function_call":
-            told.call(place, item.get("call_id", ""), item.get("name", ""), item.get("arguments", ""))
+        if item.get("type") in CALLS.values():
+            told.call(place, item.get("call_id", ""), full_name(item), arguments_of(item))
         elif item.get("type") == "reasoning":
             for part in item.get("summary", ()):
                 told.thought(part.get("text", ""))

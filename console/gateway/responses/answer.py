@@ -68,10 +68,10 @@ def frame_of(ask: Ask) -> dict[str, Any]:
 
 
 def _tool(tool: dict[str, Any]) -> dict[str, Any]:
-    """Return a function as the typed object has it; of a namespace, each in it."""
+    """Return a tool as the typed object has it: functions, also those in a namespace, say all there is to say."""
     if tool.get("type") == "namespace":
         return {"description": "", **tool, "tools": [_tool(inner) for inner in tool["tools"]]}
-    return {"description": None, "parameters": None, "strict": None, **tool}
+    return {"description": None, "parameters": None, "strict": None, **tool} if tool["type"] == "function" else tool
 
 
 def usage_shape(usage: Usage | None, written: int = 0) -> dict[str, Any] | None:

@@ -8,7 +8,7 @@ from typing import Any
 
 from console.core import sse
 from console.core.errors import ProviderError
-from console.gateway.responses.tools import grouped
+from console.gateway.responses.tools import CALLS, calls_by_name, input_of
 from console.gateway.responses.turns import sealed
 
 Event = dict[str, Any]
@@ -31,7 +31,8 @@ class ResponseEvents:
         self._events: list[Event] = []
         self._number = number or 0
         self._open: Item | None = None
-        self._grouped = grouped(frame.get("tools") or ())
+        self._named = calls_by_name(frame.get("tools") or ())
+        self._arguments: Item = {}  # of the open call of a custom tool, whose text is in them
         self._place: int | None = None  # of the open call among the provider's
         self._places: set[int] = set()
         self._details: list[Any] = []  # signed thoughts of the open item
@@ -87,14 +88,15 @@ class ResponseEvents:
     def call(self, place: int, id: str, name: str, arguments: str) -> None:
         """Tell a call, or a piece of one: only the first has an id and a name."""
         item = self._open
-        if item is None or item["type"] != "function_call" or self._place != place:
+        if item is None or "call_id" not in item or self._place != place:
             if place in self._places:
                 raise ProviderError("The provider mixed two calls of tools.", code="upstream_invalid")
             self._places.add(place)
-            names = self._grouped.get(name) or {"name": name}
-            item = self._enter("fc", {"type": "function_call", "call_id": id, **names, "arguments": ""})
+            item = self._begin_call(id, self._named.get(name) or {"type": "function_call", "name": name})
             self._place = place
-        if arguments:
+        if arguments and item["type"] == CALLS["custom"]:
+            self._grow(self._arguments, "arguments", arguments)
+        elif arguments:
             self._grow(item, "arguments", arguments)
             self._of("response.function_call_arguments.delta", delta=arguments)
 
@@ -166,6 +168,13 @@ class ResponseEvents:
         self._emit("response.output_item.added", output_index=len(output) - 1, item=_as_it_is(self._open))
         return self._open
 
+    def _begin_call(self, id: str, said: Item) -> Item:
+        if said["type"] == CALLS["custom"]:
+            self._leave("completed")  # first: what it was called with is in what is begun anew
+            self._arguments = {"arguments": ""}
+            return self._enter("ctc", {**said, "call_id": id, "input": ""})
+        return self._enter("fc", {**said, "call_id": id, "arguments": ""})
+
     def _thinking(self) -> Item:
         if self._open is not None and self._open["type"] == "reasoning":
             return self._open
@@ -204,6 +213,10 @@ class ResponseEvents:
         elif item["type"] == "function_call":
             item["arguments"] = item["arguments"] or "{}"
             self._of("response.function_call_arguments.done", arguments=item["arguments"])
+        elif item["type"] == CALLS["custom"]:
+            item["input"] = input_of(self._arguments["arguments"])
+            self._of("response.custom_tool_call_input.delta", delta=item["input"])
+            self._of("response.custom_tool_call_input.done", input=item["input"])
         elif item["summary"]:
             part = item["summary"][0]
             self._of("response.reasoning_summary_text.done", summary_index=0, text=part["text"])

@@ -6,7 +6,14 @@ from typing import Any
 from console.gateway.shapes.responses import items_of, kind_of
 
 Item = dict[str, Any]
-_PREFIXES = {"message": "msg", "function_call": "fc", "function_call_output": "fco", "reasoning": "rs"}
+_PREFIXES = {
+    "message": "msg",
+    "reasoning": "rs",
+    "function_call": "fc",
+    "function_call_output": "fco",
+    "custom_tool_call": "ctc",
+    "custom_tool_call_output": "ctco",
+}
 
 
 def said_in(body: Item) -> list[Item]:

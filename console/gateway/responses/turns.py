@@ -12,12 +12,13 @@ from typing import Any
 import orjson
 
 from console.core.errors import BadInput
-from console.gateway.responses.tools import full_name
+from console.gateway.responses.tools import CALLS, arguments_of, full_name
 from console.gateway.shapes.responses import REFERENCE, kind_of
 
 Part = dict[str, Any]
 
 _SEAL = "facet."  # marks thoughts that we wrote down; others' say nothing to us
+_RESULTS = {f"{call}_output" for call in CALLS.values()}
 _TEXTS = {"input_text", "output_text", "text"}
 
 
@@ -60,12 +61,12 @@ class _Turns:
 
     def take(self, item: Part, where: str) -> None:
         kind = kind_of(item)
-        if kind == "function_call_output":
+        if kind in _RESULTS:
             self._turn = None
             self._result(item, where)
             return
         self._show()
-        if kind == "function_call":
+        if kind in CALLS.values():
             self._call(item, where)
         elif kind == "reasoning":
             self._thoughts += unsealed(item.get("encrypted_content"))
@@ -110,9 +111,12 @@ class _Turns:
         for name in ("call_id", "name"):
             if not isinstance(item.get(name), str) or not item[name]:
                 raise BadInput(f"A call needs its {name}.", param=f"{where}.{name}")
-        arguments = item.get("arguments") or "{}"
+        arguments = arguments_of(item)
         if not isinstance(arguments, str):
-            raise BadInput("The arguments of a call are JSON, written as text.", param=f"{where}.arguments")
+            name = "input" if item["type"] == CALLS["custom"] else "arguments"
+            raise BadInput(
+                f"The {name} of a call must be text; arguments are JSON, written as text.", param=f"{where}.{name}"
+            )
         function = {"name": full_name(item), "arguments": arguments}
         call = {"id": item["call_id"], "type": "function", "function": function}
         self._growing().setdefault("tool_calls", []).append(call)

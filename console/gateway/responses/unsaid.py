@@ -34,13 +34,18 @@ def unsaid(body: dict[str, Any], *, can_reason: bool, keeps_thoughts: bool) -> f
         if tool.get("type") == "namespace":
             found.update(_others(tool, _SAID_OF_A_NAMESPACE, "tools[]."))
             for inner in tool["tools"]:
-                found.update(_others(inner, _SAID_OF_A_TOOL, "tools[].tools[]."))
+                found.update(_others(inner, _said_of(inner), "tools[].tools[]."))
         else:
-            found.update(_others(tool, _SAID_OF_A_TOOL, "tools[]."))
+            found.update(_others(tool, _said_of(tool), "tools[]."))
     for item in items_of(body):
         if kind_of(item) == "reasoning" and not (keeps_thoughts and unsealed(item.get("encrypted_content"))):
             found.add("input[].reasoning")
     return frozenset(found)
+
+
+def _said_of(tool: dict[str, Any]) -> set[str]:
+    """Return what is said of a tool; a grammar is, but nothing holds the model to it."""
+    return _SAID_OF_A_TOOL | {"format"} if tool.get("format") == {"type": "text"} else _SAID_OF_A_TOOL
 
 
 def _others(holder: dict[str, Any], said: set[str], where: str) -> Iterator[str]:

@@ -82,21 +82,25 @@ def _tools(name: str, value: Any) -> None:
     for place, tool in enumerate(value):
         if not isinstance(tool, dict) or not isinstance(tool.get("type"), str):
             raise BadInput("Each tool must be an object with a type.", param=f"tools[{place}]")
+        if tool["type"] in {"function", "custom", "namespace"}:
+            _named(tool, f"tools[{place}]")
         if tool["type"] == "namespace":
             _namespace(tool, f"tools[{place}]")
 
 
-def _namespace(tool: dict[str, Any], where: str) -> None:
+def _named(tool: dict[str, Any], where: str) -> None:
     if not isinstance(tool.get("name"), str) or not tool["name"]:
-        raise BadInput("A namespace needs its name.", param=f"{where}.name")
+        raise BadInput("A tool needs its name.", param=f"{where}.name")
+
+
+def _namespace(tool: dict[str, Any], where: str) -> None:
     inner = tool.get("tools")
     if not isinstance(inner, list) or not 1 <= len(inner) <= _MAX_TOOLS:
         raise BadInput(f"A namespace needs its tools, a list of at most {_MAX_TOOLS}.", param=f"{where}.tools")
     for place, one in enumerate(inner):
         if not isinstance(one, dict) or not isinstance(one.get("type"), str):
             raise BadInput("Each tool must be an object with a type.", param=f"{where}.tools[{place}]")
-        if not isinstance(one.get("name"), str) or not one["name"]:
-            raise BadInput("A tool of a namespace needs its name.", param=f"{where}.tools[{place}].name")
+        _named(one, f"{where}.tools[{place}]")
 
 
 def _include(name: str, value: Any) -> None:
