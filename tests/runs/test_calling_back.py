@@ -9,7 +9,7 @@ from django.apps import apps
 
 from agents_app import tasks
 from agents_app.models import QueueItem
-from agents_app.services import queues
+from agents_app.services import calling_back, queues
 from agents_app.services.calling_back import MOST_TRIES, call_back_due
 from console.core import signing
 from console.core.clock import now
@@ -93,7 +93,7 @@ def test_an_address_is_one_this_installation_may_call_of_a_queue_that_signs(queu
     assert not QueueItem.objects.exists()
 
 
-def test_a_result_goes_where_a_builder_of_the_queue_sends_them_and_nowhere_else(queue, upstream, settings):
+def test_a_result_goes_where_a_builder_of_the_queue_sends_them_and_nowhere_else(queue, upstream, settings, monkeypatch):
     made, _ = queue
     actor, site = SYSTEM, upstream.url
     named = ["http://10.9.8.7", "https://shop.example.com/facet", "https://Other.example.com/", site]
@@ -134,6 +134,34 @@ def test_a_result_goes_where_a_builder_of_the_queue_sends_them_and_nowhere_else(
     assert call_back_due() == 1 and upstream.seen == [], "it was taken off the list meanwhile"
     item.refresh_from_db()
     assert item.callbacks == 1 and item.call_back_at and "does not name" in item.callback_trouble
+
+    # What changes while others are sent counts for those that come later.
+    queues.change_queue(actor=actor, queue=made, callback_addresses=[site])
+    QueueItem.objects.all().delete()
+    first, again, signed, unnamed = (ended(made, upstream, trouble="no") for _ in range(4))
+    mark, secrets = calling_back._mark, []
+
+    def marked_and_changed(item, trouble):
+        mark(item, trouble)
+        if item == first:
+            secrets.append(queues.renew_queue_secret(actor=actor, queue=made))
+            queues.requeue(actor=actor, item=again)
+        elif item == signed:
+            queues.change_queue(actor=actor, queue=made, callback_addresses=["https://shop.example.com"])
+
+    monkeypatch.setattr(calling_back, "_AT_ONCE", 1)
+    monkeypatch.setattr(calling_back, "_mark", marked_and_changed)
+    upstream.enqueue({})
+    upstream.enqueue({})
+    assert call_back_due() == 3
+    assert [seen.body["id"] for seen in upstream.seen] == [f"item_{item.pk.hex}" for item in (first, signed)]
+    sent = upstream.seen[-1]
+    raw = json.dumps(sent.body, ensure_ascii=False).encode()
+    assert signing.check(secrets[0], raw, {"x-facet-signature": sent.headers["x-facet-signature"]}, source="plain")
+    again.refresh_from_db()
+    unnamed.refresh_from_db()
+    assert (again.state, again.callbacks, again.callback_trouble) == ("ready", 0, "")
+    assert unnamed.callbacks == 1 and "does not name" in unnamed.callback_trouble
     for bad in (["not an address"], ["https://a.example/?x=1"], [f"https://{n}.example" for n in range(21)]):
         with pytest.raises(BadInput) as refused:
             queues.change_queue(actor=actor, queue=made, callback_addresses=bad)
