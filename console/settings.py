@@ -285,6 +285,7 @@ MFA_SUPPORTED_TYPES = ["totp", "webauthn", "recovery_codes"]
 MFA_PASSKEY_LOGIN_ENABLED = True
 MFA_FORMS = {
     "add_webauthn": "console.teams.forms.passkeys.AddForm",
+    "edit_webauthn": "console.teams.forms.passkeys.EditForm",
     "login_webauthn": "console.teams.forms.passkeys.LoginForm",
     "authenticate_webauthn": "console.teams.forms.passkeys.AuthenticateForm",
     "reauthenticate_webauthn": "console.teams.forms.passkeys.ReauthenticateForm",

@@ -1,13 +1,18 @@
 """Coming in with a passkey: what it was asked for, and once."""
 
+import json
 from typing import Any
 
 import pytest
+from allauth.mfa.models import Authenticator
 from django.core.cache import cache
 from django.test import Client
 
+from console.core.clock import now
+from console.teams.forms.passkeys import EditForm
+from tests import make
 from tests.conftest import Cast
-from tests.teams import passkey
+from tests.teams import log, passkey
 from tests.teams.passkey import Passkey
 from tests.teams.test_sign_in import is_in, sign_in
 
@@ -46,6 +51,44 @@ def test_a_passkey_stands_for_both_factors_only_when_it_asked_for_a_finger(cast:
     client.get(second := sign_in(client, "bob@example.com")["Location"])
     client.post(second, bobs.answer(challenge_in(client), is_verified=False))
     assert client.session["_auth_user_id"] == str(cast.bob.pk)
+
+
+def test_it_is_renamed_and_nothing_else_comes_of_it(cast: Cast, monkeypatch: pytest.MonkeyPatch) -> None:
+    Passkey(cast.alice)
+    Passkey(cast.bob)
+    client = Client()
+    client.force_login(cast.alice, backend="allauth.account.auth_backends.AuthenticationBackend")
+    mine, bobs = (Authenticator.objects.get(user=user) for user in (cast.alice, cast.bob))
+    address = f"/accounts/2fa/webauthn/keys/{mine.pk}/edit/"
+    assert "/accounts/reauthenticate/" in client.post(address, {"name": "Laptop"})["Location"]
+    client.post("/accounts/reauthenticate/", {"password": make.PASSWORD})
+    assert client.post(f"/accounts/2fa/webauthn/keys/{bobs.pk}/edit/", {"name": "Mine"}).status_code == 404
+    assert b"80 characters" in client.post(address, {"name": "x" * 81}).content
+    Authenticator.objects.filter(pk=mine.pk).update(last_used_at=(used := now()))
+    assert client.post(address, {"name": "Lap\u202etop"})["Location"] == "/accounts/2fa/webauthn/"
+    mine.refresh_from_db()
+    assert (mine.data["name"], mine.last_used_at, mine.data["credential"]) == (
+        "Lap\u202etop",
+        used,
+        Authenticator.objects.get(pk=mine.pk).data["credential"],
+    )
+    [line] = log.lines("two_factor.changed")
+    assert json.loads(line.detail) == {
+        "renamed": "webauthn", "before": {"name": "Key"}, "after": {"name": "Lap\u202etop"}
+    }  # fmt: skip
+    for page in ("/accounts/2fa/webauthn/", f"/accounts/2fa/webauthn/keys/{mine.pk}/remove/"):
+        assert "\u202e" not in client.get(page).content.decode()
+
+    # Removed in another window while it is renamed here: it is not made anew.
+    valid = EditForm.is_valid
+
+    def removed_meanwhile(form: Any) -> bool:
+        Authenticator.objects.filter(pk=mine.pk).delete()
+        return bool(valid(form))
+
+    monkeypatch.setattr(EditForm, "is_valid", removed_meanwhile)
+    assert client.post(address, {"name": "Phone"}).status_code == 404
+    assert not Authenticator.objects.filter(user=cast.alice).exists()
 
 
 def test_an_answer_counts_once_however_many_bring_it_at_the_same_moment(cast: Cast) -> None:

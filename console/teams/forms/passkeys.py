@@ -2,6 +2,8 @@
 
 from typing import Any
 
+from allauth.account.internal.flows.reauthentication import raise_if_reauthentication_required
+from allauth.core import context
 from allauth.mfa.adapter import get_adapter
 from allauth.mfa.models import Authenticator
 from allauth.mfa.webauthn import forms
@@ -9,7 +11,11 @@ from allauth.mfa.webauthn.internal import auth
 from django.conf import settings
 from django.core.cache import cache
 from django.core.exceptions import ValidationError
-from django.forms import HiddenInput, JSONField
+from django.forms import CharField, HiddenInput, JSONField
+
+from console.teams.services.second_factors import rename_passkey
+
+_LONGEST_NAME = 80
 
 
 class _Answer(JSONField):
@@ -43,7 +49,20 @@ class _OncePerChallenge(_Reading):
 
 
 class AddForm(_Reading, forms.AddWebAuthnForm):  # type: ignore[misc]
-    pass
+    def clean_name(self) -> str:
+        """Cut a name that is too long: the key is made by now, and refusing it would leave it without a use."""
+        name: str = super().clean_name()
+        return name[:_LONGEST_NAME]
+
+
+class EditForm(forms.EditWebAuthnForm):  # type: ignore[misc]
+    name = CharField(max_length=_LONGEST_NAME)
+
+    def save(self) -> Authenticator:
+        raise_if_reauthentication_required(context.request, app="allauth.mfa")
+        caller = context.request.caller
+        rename_passkey(actor=caller.actor, user=caller.user, passkey=self.instance, name=self.cleaned_data["name"])
+        return self.instance
 
 
 class AuthenticateForm(_OncePerChallenge, forms.AuthenticateWebAuthnForm):  # type: ignore[misc]
