@@ -6,17 +6,8 @@ from django import forms
 from django.db.models import QuerySet
 
 from agents_app.models import Agent, Audience
-from console.core.errors import Refusal
+from console.core.forms import MONO
 from console.teams.models import Team
-
-_MONO = {"class": "mono", "autocomplete": "off", "spellcheck": "false"}
-
-
-def refuse(form: forms.Form, refusal: Refusal) -> None:
-    """Show a service's refusal at the field it names, or above the form."""
-    first, _, last = (refusal.param or "").partition(".")
-    name = next((one for one in (first, last) if one in form.fields), None)
-    form.add_error(name, refusal.message)
 
 
 class NewAgentForm(forms.Form):
@@ -26,7 +17,7 @@ class NewAgentForm(forms.Form):
         label="Short name",
         max_length=60,
         help_text="Programs call it as agent:short-name. It never changes.",
-        widget=forms.TextInput(attrs={**_MONO, "placeholder": "support-assistant"}),
+        widget=forms.TextInput(attrs={**MONO, "placeholder": "support-assistant"}),
     )
     team = forms.ModelChoiceField(Team.objects.none(), empty_label=None, help_text="Its builders change it.")
     description = forms.CharField(max_length=300, required=False, help_text="What people can ask it, in a few words.")

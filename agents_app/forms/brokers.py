@@ -7,7 +7,7 @@ from django.conf import settings
 from django.db.models import QuerySet
 
 from agents_app.models import Broker
-from agents_app.tools.fields import MONO
+from console.core.forms import MONO
 from console.teams.models import Team
 
 

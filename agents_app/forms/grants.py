@@ -11,6 +11,7 @@ from agents_app.grants.parsing import ALLOW, ASK, DENY, check_grants
 from agents_app.models import AgentDraft, Tool
 from console.core import strict_json
 from console.core.errors import BadInput
+from console.core.forms import MONO
 
 KINDS = [
     ("", "anything"),
@@ -22,7 +23,6 @@ KINDS = [
     ("host", "on one of these hosts"),
     ("json", "as written in JSON"),
 ]
-_MONO = {"class": "mono", "autocomplete": "off", "spellcheck": "false"}
 
 
 class GrantForm(forms.Form):
@@ -38,7 +38,7 @@ class GrantForm(forms.Form):
     rules = forms.CharField(
         required=False,
         label="Rules, as JSON",
-        widget=forms.Textarea(attrs={**_MONO, "rows": 3}),
+        widget=forms.Textarea(attrs={**MONO, "rows": 3}),
         help_text='[{"id": "large", "effect": "deny", "when": {"amount": {"min": 150}}}]. Deny is stronger than ask,'
         " and ask than allow.",
     )
@@ -61,7 +61,7 @@ class GrantForm(forms.Form):
             kind, value = _typed(self._kept.get("arguments", {}).get(name))
             self.fields[f"kind-{name}"] = forms.ChoiceField(required=False, choices=KINDS, initial=kind, label=name)
             self.fields[f"value-{name}"] = forms.CharField(
-                required=False, initial=value, label=f"Value for {name}", widget=forms.TextInput(attrs=_MONO)
+                required=False, initial=value, label=f"Value for {name}", widget=forms.TextInput(attrs=MONO)
             )
             self.fields[f"edit-{name}"] = forms.BooleanField(
                 required=False, initial=name in self._kept.get("editable", []), label=f"{name} may be edited"
@@ -231,13 +231,13 @@ class LimitsForm(forms.Form):
     input_schema = forms.CharField(
         required=False,
         label="Input, as a JSON schema",
-        widget=forms.Textarea(attrs={**_MONO, "rows": 5}),
+        widget=forms.Textarea(attrs={**MONO, "rows": 5}),
         help_text="What a run is given; the form that starts one is made of it. Empty: one message.",
     )
     output_schema = forms.CharField(
         required=False,
         label="Result, as a JSON schema",
-        widget=forms.Textarea(attrs={**_MONO, "rows": 5}),
+        widget=forms.Textarea(attrs={**MONO, "rows": 5}),
         help_text="A last answer that does not fit is sent back to the model. Empty: text.",
     )
     seen_revision = forms.IntegerField(min_value=0, widget=forms.HiddenInput)

@@ -5,8 +5,8 @@ from typing import Any
 from django import forms
 from django.db.models import QuerySet
 
-from agents_app.tools.fields import MONO
 from agents_app.tools.http.openapi import LARGEST
+from console.core.forms import MONO
 from console.teams.models import Team
 
 

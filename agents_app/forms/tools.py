@@ -10,7 +10,7 @@ from django.utils.safestring import mark_safe
 from agents_app.models import Queue, ToolServer
 from agents_app.tools.completion.form import CompletionForm
 from agents_app.tools.fetch.form import FetchForm
-from agents_app.tools.fields import MONO, JsonField
+from agents_app.tools.fields import JsonField
 from agents_app.tools.form import KEPT, ToolForm
 from agents_app.tools.http.form import HttpForm
 from agents_app.tools.knowledge.form import KnowledgeForm
@@ -18,6 +18,7 @@ from agents_app.tools.person.form import PersonForm
 from agents_app.tools.plugin.form import PluginForm
 from agents_app.tools.queue.form import QueueForm as QueueToolForm
 from agents_app.tools.wait.form import WaitForm
+from console.core.forms import MONO
 from console.teams.models import Team
 
 # Kinds that are not here have nothing to fill in besides what all have.

@@ -9,6 +9,7 @@ from agents_app.models import Agent, Broker, Queue, Trigger
 from agents_app.tools.fields import JsonField
 from agents_app.triggers import payloads
 from console.core import schedules
+from console.core.forms import MONO
 from console.teams.models import Environment
 
 _INPUT = {
@@ -16,7 +17,6 @@ _INPUT = {
     Trigger.Kind.WEBHOOK: "JSON. What a delivery says itself wins.",
     Trigger.Kind.QUEUE: "JSON. What an item or message says itself wins.",
 }
-_MONO = {"class": "mono", "autocomplete": "off", "spellcheck": "false"}
 
 
 class TriggerForm(forms.Form):
@@ -32,11 +32,11 @@ class TriggerForm(forms.Form):
             self.fields["cron"] = forms.CharField(
                 max_length=100,
                 label="Cron expression",
-                widget=forms.TextInput(attrs={**_MONO, "placeholder": "*/5 * * * *"}),
+                widget=forms.TextInput(attrs={**MONO, "placeholder": "*/5 * * * *"}),
                 help_text="Minute, hour, day, month, day of the week: 0 7 * * MON-FRI is seven on working days.",
             )
             self.fields["time_zone"] = forms.CharField(
-                max_length=60, initial="UTC", widget=forms.TextInput(attrs=_MONO), help_text="As Europe/Berlin."
+                max_length=60, initial="UTC", widget=forms.TextInput(attrs=MONO), help_text="As Europe/Berlin."
             )
             self.fields["catch_up"] = forms.ChoiceField(
                 label="Ticks nobody was there for",
@@ -85,7 +85,7 @@ class TriggerForm(forms.Form):
             max_length=100,
             initial="id",
             label="What tells messages apart",
-            widget=forms.TextInput(attrs=_MONO),
+            widget=forms.TextInput(attrs=MONO),
             help_text="id: the message’s own. header:NAME, a field as /order/id, or body: two with the same are one.",
         )
         self.fields["at_once"] = forms.IntegerField(
@@ -120,6 +120,6 @@ def _queue(label: str, example: str, help_text: str, *, is_required: bool = True
         max_length=255,
         required=is_required,
         label=label,
-        widget=forms.TextInput(attrs={**_MONO, "placeholder": example}),
+        widget=forms.TextInput(attrs={**MONO, "placeholder": example}),
         help_text=help_text,
     )

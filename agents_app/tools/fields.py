@@ -8,8 +8,7 @@ from django import forms
 from agents_app.tools.base import written_json
 from console.core import strict_json
 from console.core.errors import BadInput
-
-MONO = {"class": "mono", "autocomplete": "off", "spellcheck": "false"}
+from console.core.forms import MONO
 
 
 class JsonField(forms.CharField):

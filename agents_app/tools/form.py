@@ -7,7 +7,7 @@ from django.db.models import QuerySet
 
 from agents_app.models import Tool
 from agents_app.tools.base import Kind
-from agents_app.tools.fields import MONO
+from console.core.forms import MONO
 from console.teams.models import Team
 
 KEPT = "A secret is set. Leave this empty to keep it; another host takes it away."

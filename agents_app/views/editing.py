@@ -9,7 +9,7 @@ from django.urls import reverse
 from agents_app import access
 from agents_app.agent_templates import TEMPLATES, Template
 from agents_app.definition import run_limits
-from agents_app.forms.agents import NewAgentForm, refuse
+from agents_app.forms.agents import NewAgentForm
 from agents_app.forms.draft import DraftForm
 from agents_app.models import Agent, AgentDraft
 from agents_app.queries import choices, detail
@@ -19,6 +19,7 @@ from agents_app.services.from_template import create_from_template
 from agents_app.trying import Tried, talk_with_draft, turns_from
 from agents_app.views.frame import ACTIVE, frame
 from console.core.errors import Conflict, Refusal
+from console.core.forms import refuse
 from console.core.htmx import go, is_htmx
 from console.teams.access import needs
 from console.teams.callers import TeamRequest

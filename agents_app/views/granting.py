@@ -8,7 +8,6 @@ from django.urls import reverse
 from django.views.decorators.http import require_POST, require_safe
 
 from agents_app import access
-from agents_app.forms.agents import refuse
 from agents_app.forms.grants import GrantForm, LimitsForm
 from agents_app.grants.pinning import tools_of
 from agents_app.models import Agent
@@ -16,6 +15,7 @@ from agents_app.queries import grants as queries
 from agents_app.services import drafts
 from agents_app.views.frame import frame
 from console.core.errors import Conflict, Refusal
+from console.core.forms import refuse
 from console.core.htmx import go
 from console.teams.access import needs
 from console.teams.callers import TeamRequest

@@ -5,12 +5,13 @@ from django.shortcuts import render
 from django.urls import reverse
 
 from agents_app import access
-from agents_app.forms.agents import PublishForm, RollBackForm, refuse
+from agents_app.forms.agents import PublishForm, RollBackForm
 from agents_app.models import Agent, AgentVersion
 from agents_app.queries import detail
 from agents_app.services import versions
 from agents_app.views.frame import frame
 from console.core.errors import Conflict, Refusal
+from console.core.forms import refuse
 from console.core.htmx import go
 from console.teams.access import needs
 from console.teams.callers import TeamRequest

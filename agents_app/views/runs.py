@@ -22,14 +22,12 @@ from agents_app.services import runs as services
 from agents_app.services.approvals import why_not_decide
 from console.core import typed
 from console.core.errors import ProviderError, Refusal
-from console.core.htmx import go, is_htmx
+from console.core.htmx import STOP_POLLING, go, is_htmx
 from console.teams.access import needs, scope_for
 from console.teams.callers import TeamRequest
 from console.teams.rights import rights_of_actor
 
 ACTIVE = "runs"
-# Tells htmx to stop asking: nothing changes any more.
-STOP_POLLING = 286
 
 
 @needs("view_team")

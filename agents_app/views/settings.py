@@ -5,10 +5,11 @@ from django.shortcuts import render
 from django.urls import reverse
 
 from agents_app import access, where_used
-from agents_app.forms.agents import SettingsForm, refuse
+from agents_app.forms.agents import SettingsForm
 from agents_app.services import agents
 from agents_app.views.frame import ACTIVE, frame
 from console.core.errors import Refusal
+from console.core.forms import refuse
 from console.core.htmx import go
 from console.teams.access import needs, teams_for
 from console.teams.callers import TeamRequest

@@ -9,7 +9,6 @@ from django.urls import reverse
 from django.views.decorators.http import require_http_methods, require_POST, require_safe
 
 from agents_app import access
-from agents_app.forms.agents import refuse
 from agents_app.forms.triggers import TriggerForm
 from agents_app.models import Agent, Broker, Firing, Trigger
 from agents_app.queries import outside
@@ -20,6 +19,7 @@ from agents_app.triggers import payloads
 from agents_app.views.frame import frame
 from console.core import typed
 from console.core.errors import Refusal
+from console.core.forms import refuse
 from console.core.htmx import go
 from console.teams.access import needs
 from console.teams.callers import TeamRequest

@@ -15,13 +15,12 @@ from console.batches.services.creator import Creator
 from console.batches.services.files import upload_file
 from console.core.errors import Refusal
 from console.core.forms import refuse
-from console.core.htmx import go, is_htmx
+from console.core.htmx import STOP_POLLING, go, is_htmx
 from console.teams.access import needs, scope_for, teams_for
 from console.teams.callers import TeamRequest
 from console.teams.models import Team
 
 # Tells htmx to stop asking: nothing changes any more.
-_STOP_POLLING = 286
 
 
 def _own_url(request: TeamRequest) -> str:
@@ -36,7 +35,7 @@ def batches(request: TeamRequest) -> HttpResponse:
     may_create = request.caller.may("use_models", team.pk if team else None)
     context = {"active": "batches", "page": page, "may_create": may_create, "base_url": _own_url(request)}
     if is_htmx(request) and request.GET.get("piece") == "lists":
-        status = 200 if page.running else _STOP_POLLING
+        status = 200 if page.running else STOP_POLLING
         return render(request, "batches/list.html#lists", context, status=status)
     return render(request, "batches/list.html", context)
 
@@ -59,7 +58,7 @@ def batch(request: TeamRequest, batch_id: uuid.UUID) -> HttpResponse:
         "may_rerun": may_rerun and request.caller.may("use_models", found.team_id),
     }
     if is_htmx(request) and request.GET.get("piece") == "state":
-        status = _STOP_POLLING if found.is_over else 200
+        status = STOP_POLLING if found.is_over else 200
         return render(request, "batches/detail.html#state", context, status=status)
     return render(request, "batches/detail.html", context)
 

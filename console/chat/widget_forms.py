@@ -22,17 +22,11 @@ from console.chat.widget_fields import (
     MOST_QUESTIONS,
     checked,
 )
-from console.core.errors import BadInput, Refusal
+from console.core.errors import BadInput
 from console.teams.models import Team
 
 _MICROS = 1_000_000
 _LINES = {"rows": 3, "spellcheck": "false"}
-
-
-def refuse(form: forms.Form, refusal: Refusal) -> None:
-    """Show a service's refusal at the field it names, or above the form."""
-    names = [(refusal.param or "").replace("limits.", "limit_"), (refusal.param or "").partition(".")[0]]
-    form.add_error(next((name for name in names if name in form.fields), None), refusal.message)
 
 
 class NewWidgetForm(forms.Form):
@@ -91,6 +85,8 @@ class NewWidgetForm(forms.Form):
 
 class WidgetForm(forms.Form):
     """Everything about a widget. An empty limit is the usual one."""
+
+    shown_at = {f"limits.{name}": f"limit_{name}" for name in LIMIT_TITLES}
 
     name = forms.CharField(max_length=LONGEST_NAME, help_text="For your team.")
     title = forms.CharField(

@@ -5,10 +5,9 @@ from typing import Any
 from django import forms
 from django.db.models import QuerySet
 
+from console.core.forms import MONO
 from console.teams.models import Team
 from prompts_app.models import Kind, Prompt, Visibility
-
-_MONO = {"class": "mono", "autocomplete": "off", "spellcheck": "false"}
 
 
 class TagsField(forms.CharField):
@@ -38,7 +37,7 @@ class NewPromptForm(forms.Form):
         label="Name",
         max_length=200,
         help_text="Lower-case, with slashes between folders. It never changes: callers hold it.",
-        widget=forms.TextInput(attrs={**_MONO, "placeholder": "support/live-chat-answer"}),
+        widget=forms.TextInput(attrs={**MONO, "placeholder": "support/live-chat-answer"}),
     )
     team = forms.ModelChoiceField(Team.objects.none(), empty_label=None, help_text="Its builders change it.")
     visibility = forms.ChoiceField(choices=Visibility.choices, initial=Visibility.TEAM, label="Who may use it")
@@ -119,7 +118,7 @@ class DecisionForm(forms.Form):
 
 class RuleForm(forms.Form):
     label = forms.CharField(
-        max_length=40, widget=forms.TextInput(attrs={**_MONO, "list": "label-names", "placeholder": "production"})
+        max_length=40, widget=forms.TextInput(attrs={**MONO, "list": "label-names", "placeholder": "production"})
     )
     needs_review = forms.BooleanField(
         required=False, label="A review by somebody else", help_text="Who asked cannot approve."

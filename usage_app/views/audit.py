@@ -14,7 +14,7 @@ from django.views.decorators.http import require_safe
 from console.audit.search import Criteria
 from console.audit.sql import search
 from console.core.errors import BadInput
-from console.core.htmx import go, is_htmx
+from console.core.htmx import STOP_POLLING, go, is_htmx
 from console.core.ids import parse_request_id, parse_response_id, request_id
 from console.core.sql import TooSlow
 from console.teams.access import needs
@@ -151,7 +151,7 @@ def tail(request: TeamRequest) -> HttpResponse:
         "is_over": is_over,
         "is_more": len(events) == _TAIL_ROWS,
     }
-    return render(request, f"{_LIST}#tail", context, status=286 if is_over else 200)
+    return render(request, f"{_LIST}#tail", context, status=STOP_POLLING if is_over else 200)
 
 
 def _criteria_beside(request: TeamRequest) -> tuple[AuditFilterForm, Criteria | None]:

@@ -2,8 +2,9 @@
 
 from django import forms
 
-from agents_app.tools.fields import MONO, JsonField, LinesField
+from agents_app.tools.fields import JsonField, LinesField
 from agents_app.tools.form import ToolForm
+from console.core.forms import MONO
 
 
 class CompletionForm(ToolForm):

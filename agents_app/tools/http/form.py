@@ -5,10 +5,11 @@ from typing import Any
 from django import forms
 
 from agents_app.models import Tool
-from agents_app.tools.fields import MONO, HeadersField, JsonField
+from agents_app.tools.fields import HeadersField, JsonField
 from agents_app.tools.form import ToolForm
 from agents_app.tools.http import config as configuration
 from agents_app.tools.http.template import PLACE, names_in
+from console.core.forms import MONO
 
 _BODIES = (
     ("", "Nothing"),

@@ -2,9 +2,9 @@
 
 from django import forms
 
-from agents_app.tools.fields import MONO
 from agents_app.tools.form import ToolForm
 from agents_app.tools.queue.kind import ACTIONS
+from console.core.forms import MONO
 
 
 class QueueForm(ToolForm):

@@ -18,8 +18,9 @@ from console.chat.queries import visits
 from console.chat.queries import widgets as queries
 from console.chat.services import widgets as services
 from console.chat.views.widget_preview import look_of, look_query
-from console.chat.widget_forms import NewWidgetForm, WidgetForm, refuse
+from console.chat.widget_forms import NewWidgetForm, WidgetForm
 from console.core.errors import Conflict, Refusal
+from console.core.forms import refuse
 from console.core.htmx import go, is_htmx
 from console.teams.access import needs, scope_for, teams_for
 from console.teams.callers import TeamRequest

@@ -8,12 +8,12 @@ from django import forms
 
 from console.audit.models import Status
 from console.core.clock import now
+from console.core.forms import MONO
 from console.evals.sampling import NEWEST, RANDOM, Wanted
 from console.evals.uploads import MOST_ITEMS
 from console.teams.models import ApiKey, Environment, Team
 from usage_app.forms.audit import RANGES
 
-_MONO = {"class": "mono", "autocomplete": "off", "spellcheck": "false"}
 _MOST_KEYS = 200
 # Which calls, as people choose it.
 _STATUSES = {
@@ -55,10 +55,10 @@ class SampleForm(TeamForm):
         max_length=100,
         required=False,
         label="Alias",
-        widget=forms.TextInput(attrs={**_MONO, "list": "aliases", "placeholder": "support-chat"}),
+        widget=forms.TextInput(attrs={**MONO, "list": "aliases", "placeholder": "support-chat"}),
     )
     prompt = forms.CharField(
-        max_length=200, required=False, label="Prompt", widget=forms.TextInput(attrs={**_MONO, "list": "prompts"})
+        max_length=200, required=False, label="Prompt", widget=forms.TextInput(attrs={**MONO, "list": "prompts"})
     )
     environment = forms.ChoiceField(required=False, choices=[("", "Any"), *Environment.choices])
     key = forms.ChoiceField(label="API key", required=False)

@@ -6,10 +6,10 @@ from typing import Any
 
 from django import forms
 
+from console.core.forms import MONO
 from console.evals.models import Dataset
 
 LOG = "log"
-_MONO = {"class": "mono", "autocomplete": "off", "spellcheck": "false"}
 
 
 class ReplayForm(forms.Form):
@@ -18,14 +18,14 @@ class ReplayForm(forms.Form):
         max_length=200,
         required=False,
         label="Model",
-        widget=forms.TextInput(attrs={**_MONO, "list": "models", "placeholder": "support-chat@sandbox"}),
+        widget=forms.TextInput(attrs={**MONO, "list": "models", "placeholder": "support-chat@sandbox"}),
         help_text="alias@sandbox, alias, or for operators an exact version as provider/name. Empty: as recorded.",
     )
     prompt = forms.CharField(
         max_length=200,
         required=False,
         label="Version of a prompt",
-        widget=forms.TextInput(attrs={**_MONO, "list": "prompts", "placeholder": "support/answer"}),
+        widget=forms.TextInput(attrs={**MONO, "list": "prompts", "placeholder": "support/answer"}),
         help_text="Its name, for calls that were made with this prompt.",
     )
     version = forms.IntegerField(required=False, min_value=1, label="Number of the version")

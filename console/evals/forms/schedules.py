@@ -5,6 +5,7 @@ from typing import Any
 from django import forms
 from django.urls import reverse
 
+from console.core.forms import MONO
 from console.core.schedules import LONGEST_CRON
 from console.evals.models import Schedule
 from prompts_app.models import Prompt
@@ -17,7 +18,6 @@ OFTEN = (
     ("0 */6 * * *", "Every six hours"),
     (OWN, "As a cron expression says"),
 )
-_MONO = {"class": "mono", "autocomplete": "off", "spellcheck": "false"}
 
 
 class ScheduleForm(forms.Form):
@@ -25,7 +25,7 @@ class ScheduleForm(forms.Form):
     model = forms.CharField(
         max_length=200,
         label="Model",
-        widget=forms.TextInput(attrs={**_MONO, "list": "test-models"}),
+        widget=forms.TextInput(attrs={**MONO, "list": "test-models"}),
         help_text="alias@environment, or an exact version as provider/name.",
     )
     often = forms.ChoiceField(label="How often", choices=OFTEN)
@@ -33,11 +33,11 @@ class ScheduleForm(forms.Form):
         max_length=LONGEST_CRON,
         required=False,
         label="Cron expression",
-        widget=forms.TextInput(attrs={**_MONO, "placeholder": "0 7 * * MON-FRI"}),
+        widget=forms.TextInput(attrs={**MONO, "placeholder": "0 7 * * MON-FRI"}),
         help_text="Needed where that is how often; ignored otherwise.",
     )
     time_zone = forms.CharField(
-        max_length=60, initial="UTC", widget=forms.TextInput(attrs=_MONO), help_text="As Europe/Berlin."
+        max_length=60, initial="UTC", widget=forms.TextInput(attrs=MONO), help_text="As Europe/Berlin."
     )
     tolerance = forms.IntegerField(
         min_value=0,

@@ -10,14 +10,14 @@ from django.views.decorators.http import require_POST, require_safe
 
 from console.core.errors import Refusal
 from console.core.forms import refuse
-from console.core.htmx import go, is_htmx
+from console.core.htmx import STOP_POLLING, go, is_htmx
 from console.knowledge import access, queries, where_used
 from console.knowledge.embedding import Asked
 from console.knowledge.forms import CollectionForm, SearchForm
 from console.knowledge.models import Collection
 from console.knowledge.search import Search, search_now
 from console.knowledge.services import collections as services
-from console.knowledge.views.frame import ACTIVE, STOP_POLLING, ask, frame, searcher
+from console.knowledge.views.frame import ACTIVE, ask, frame, searcher
 from console.teams.access import needs, scope_for
 from console.teams.callers import TeamRequest
 

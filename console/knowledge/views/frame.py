@@ -13,7 +13,6 @@ from console.teams.callers import TeamRequest
 from console.teams.models import Environment
 
 ACTIVE = "knowledge"
-STOP_POLLING = 286  # tells htmx to stop asking
 
 
 def frame(request: TeamRequest, collection: Collection) -> dict[str, Any]:
