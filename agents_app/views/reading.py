@@ -81,6 +81,7 @@ def compare(request: TeamRequest, slug: str) -> HttpResponse:
     context |= {
         "old": old,
         "new": new,
+        "numbers": [one.number for one in context["versions"]],
         "was": f"v{old.number}",
         "now": f"v{new.number}",
         "differences": detail.differences(old, new, found.team_id),

@@ -53,6 +53,7 @@ def test_it_goes_from_a_collection_to_an_answer_and_back(client: Client, world: 
     assert "version 2, passage 1" in client.post(page("search", shop.pk), question).text, "it works without htmx"
     compared = client.get(page("compare", document.pk)).text
     assert "v1 to v2" in compared and "<ins>Ten</ins>" in compared and "Dearer" in compared
+    assert '<option value="1" selected>v1</option>' in compared and '<option value="2" selected>v2</option>' in compared
     current = page("make_current", document.pk, 1)
     assert "What changes" in client.get(current).text
     assert client.post(current, {"seen_current": "1"}).status_code == 409, "another was current"

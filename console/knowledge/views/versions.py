@@ -61,7 +61,7 @@ def compare(request: TeamRequest, document_id: uuid.UUID) -> HttpResponse:
     context = {
         **frame(request, found.collection),
         "document": found,
-        "versions": rail(found),
+        "numbers": [one.number for one in rail(found)],
         "old": old,
         "new": new,
         **_difference(old, new),
