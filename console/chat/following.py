@@ -10,38 +10,24 @@ import datetime as dt
 import time
 import uuid
 import weakref
-from collections.abc import AsyncGenerator, Callable, Iterable
+from collections.abc import AsyncGenerator, Iterable
 from contextlib import asynccontextmanager, suppress
-from typing import NamedTuple, TypeVar
+from typing import NamedTuple
 
-from asgiref.sync import sync_to_async
-from django.db import Error, connections
+from django.db import Error
 from django.db.models.functions import Length
 
 from console.chat import access
 from console.chat.live import BEING_WRITTEN, Live
 from console.chat.models import Message
 from console.core.clock import now
+from console.core.connections import in_thread
 from console.teams.signed_in import open_sessions
-
-_Result = TypeVar("_Result")
 
 _ROWS_SECONDS, RIGHTS_SECONDS = 0.6, 3.0
 # A frame costs half a millisecond or so, for the block being written is rendered anew. However many read, a process
 # makes at most so many: a thousand readers get theirs less often, and leave the processor to everybody else.
 _SECONDS_A_FRAME = 0.003
-
-
-async def aside(ask: Callable[[], _Result]) -> _Result:
-    """Ask the database in a thread of its own, and give the connection back at once."""
-
-    def work() -> _Result:
-        try:
-            return ask()
-        finally:
-            connections.close_all()
-
-    return await sync_to_async(work, thread_sensitive=False)()
 
 
 class Seen(NamedTuple):
@@ -84,7 +70,7 @@ class Reader:
             self.leave()
             self.row = None
         if self.row is None:
-            found = await aside(lambda: _rows([self.message_id]))
+            found = await in_thread(lambda: _rows([self.message_id]))
             self.row = found.get(self.message_id, _GONE)
         return self.row
 
@@ -167,7 +153,7 @@ class Readers:
                 continue
             known = {reader.message_id: reader.row for reader in elsewhere if reader.row is not None}
             with suppress(Error):  # the database is away: everything stays as it is until it is back
-                changed = await aside(lambda known=known: _changed(known))  # type: ignore[misc]
+                changed = await in_thread(lambda known=known: _changed(known))  # type: ignore[misc]
                 for reader in elsewhere:
                     if (seen := changed.get(reader.message_id)) and reader.is_elsewhere:
                         reader.row = seen
@@ -182,8 +168,8 @@ class Readers:
                 continue
             sessions = {reader.session for reader in asked}
             with suppress(Error):
-                allowed = await aside(lambda pairs=pairs: access.who_may_read(pairs))  # type: ignore[misc]
-                open_ = await aside(lambda sessions=sessions: open_sessions(sessions))  # type: ignore[misc]
+                allowed = await in_thread(lambda pairs=pairs: access.who_may_read(pairs))  # type: ignore[misc]
+                open_ = await in_thread(lambda sessions=sessions: open_sessions(sessions))  # type: ignore[misc]
                 for reader in asked:
                     if (reader.user_id, reader.conversation_id) not in allowed or reader.session not in open_:
                         reader.may_read = False

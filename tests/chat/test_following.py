@@ -14,6 +14,7 @@ from console.chat.following import Readers
 from console.chat.models import Conversation, Message
 from console.chat.stream import words
 from console.core.clock import now
+from console.core.connections import in_thread
 from console.teams.callers import Caller
 from console.teams.models import Role, Team, User
 from console.teams.rights import must_set_up_two_factor, rights_of
@@ -97,7 +98,7 @@ def test_it_follows_what_other_processes_write_and_ends_with_it_or_with_the_righ
         return True
 
     async def change(work: Callable[[], object], said: Callable[[], bool] = lambda: True) -> None:
-        await following.aside(work)
+        await in_thread(work)
         await until_async(said, "the readers heard of the change")
 
     def update(answer: Message, **fields: object) -> Callable[[], object]:

@@ -18,9 +18,10 @@ from console.chat.embed.history import Turns, shown_turn, state_of, turns_after
 from console.chat.embed.tokens import Pass
 from console.chat.embed.watching import Watched, watcher
 from console.chat.events import event
-from console.chat.following import aside, readers
+from console.chat.following import readers
 from console.chat.models import Conversation, Message, Widget
 from console.chat.stream import words
+from console.core.connections import in_thread
 from console.core.sse import PING, let_thread_go
 
 # Between two looks at whether the widget still answers this site, while a model says nothing.
@@ -43,7 +44,7 @@ async def frames(
                 return
             if not _may_read(watched, widget, held):
                 return  # whoever comes back is asked for a new token
-            turns, state = await aside(lambda after=last: _look(conversation, after))  # type: ignore[misc]
+            turns, state = await in_thread(lambda after=last: _look(conversation, after))  # type: ignore[misc]
             if not turns.is_whole:
                 yield event("reset", {})
                 return
@@ -77,16 +78,16 @@ def _look(conversation: Conversation, last: uuid.UUID | None) -> tuple[Turns, di
 
 async def _turn(turn: Message, widget: Widget, watched: Watched, held: Pass) -> AsyncGenerator[bytes, None]:
     """Yield one turn; of an answer that is being written the words as they come, and the whole at its end."""
-    yield event("turn", await aside(lambda: shown_turn(turn, widget)))
+    yield event("turn", await in_thread(lambda: shown_turn(turn, widget)))
     if turn.status != Message.Status.WRITING:
         return
     async for frame in _words(turn, widget, watched, held):
         yield frame
     if not _may_read(watched, widget, held):
         return
-    ended = await aside(lambda: Message.objects.filter(pk=turn.pk).first())
+    ended = await in_thread(lambda: Message.objects.filter(pk=turn.pk).first())
     if ended is not None:
-        yield event("turn", await aside(lambda: shown_turn(ended, widget)))
+        yield event("turn", await in_thread(lambda: shown_turn(ended, widget)))
 
 
 async def _words(turn: Message, widget: Widget, watched: Watched, held: Pass) -> AsyncGenerator[bytes, None]:

@@ -13,8 +13,8 @@ from dataclasses import dataclass, field
 
 from django.db import Error
 
-from console.chat.following import aside
 from console.chat.models import Conversation
+from console.core.connections import in_thread
 
 SECONDS = 1.0
 # Streams one conversation, and one network, may have at once in one process: tabs and offices, not a flood.
@@ -74,7 +74,7 @@ class Watcher:
         self.watched[conversation_id].add(one)
         self.networks[network] += 1
         try:
-            one.state = (await aside(lambda: states_of([conversation_id]))).get(conversation_id, _NOBODY)
+            one.state = (await in_thread(lambda: states_of([conversation_id]))).get(conversation_id, _NOBODY)
         except BaseException:
             self.leave(one)
             raise
@@ -97,7 +97,7 @@ class Watcher:
             await asyncio.sleep(SECONDS)
             ids = list(self.watched)
             try:
-                states = await aside(lambda ids=ids: states_of(ids))  # type: ignore[misc]
+                states = await in_thread(lambda ids=ids: states_of(ids))  # type: ignore[misc]
             except Error:  # the database is away: streams stay as they are until it is back
                 continue
             for conversation_id in ids:
