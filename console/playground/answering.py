@@ -1,6 +1,7 @@
 """Ask one set-up and tell what happens, event by event. However the listener leaves, the call upstream ends with it."""
 
 import asyncio
+import logging
 import time
 from collections.abc import AsyncGenerator
 from contextlib import aclosing
@@ -20,6 +21,9 @@ from console.gateway.types import Ask, Call
 from console.playground.events import Event
 from console.teams.signed_in import open_sessions
 
+log = logging.getLogger(__name__)
+
+_OUR_FAULT = "Something broke on our side. Nothing you typed is lost; run it again."
 # Between two looks at whether the person may still make the call, and is still signed in.
 _LOOK_SECONDS, _SESSION_SECONDS = 1.0, 3.0
 # How far the answer may run ahead of a slow reader.
@@ -112,6 +116,9 @@ async def _ask(line: _Line, identify: Identify, ask: Ask) -> None:
         await line.say(Event("error", {"message": error.message, "request": request_id(ask.id)}))
     except TimeoutError:  # a listener this slow is as good as gone
         return
+    except Exception:
+        log.exception("An answer of the playground could not be told.")
+        await line.say(Event("error", {"message": _OUR_FAULT, "request": request_id(ask.id)}))
     await line.say(None)
 
 

@@ -4,6 +4,7 @@ import json
 import re
 from collections.abc import Iterator
 from typing import Any
+from unittest.mock import Mock
 
 import httpx2 as httpx
 import pytest
@@ -69,7 +70,9 @@ def test_it_streams_an_ordinary_call(bob: httpx.Client, live: World, upstream: U
     assert told[-1][1]["request"].endswith(record.pk.hex)
 
 
-def test_it_says_why_there_is_no_answer(bob: httpx.Client, live: World, upstream: Upstream) -> None:
+def test_it_says_why_there_is_no_answer(
+    bob: httpx.Client, live: World, upstream: Upstream, monkeypatch: pytest.MonkeyPatch
+) -> None:
     def said(**form: str) -> str:
         (only,) = events(bob.post("/playground/stream/?set-up=a", data={**live.form, **form}).text)
         assert only[0] == "error"
@@ -82,6 +85,9 @@ def test_it_says_why_there_is_no_answer(bob: httpx.Client, live: World, upstream
     assert said()
     quotas.set_quota(actor=make.SYSTEM, team=live.cast.team_a, metric="requests", window="day", limit=0, mode="hard")
     assert "requests" in said()
+    monkeypatch.setattr(answering.pipeline, "open_call", Mock(side_effect=RuntimeError("a bug of ours")))
+    (broken,) = events(bob.post("/playground/stream/?set-up=a", data=live.form).text)
+    assert broken[0] == "error" and broken[1]["message"].startswith("Something broke on our side.")
 
 
 def test_it_wants_the_form_to_be_ours(bob: httpx.Client, live: World, upstream: Upstream) -> None:
