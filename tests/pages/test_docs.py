@@ -1,5 +1,7 @@
 import json
 import shlex
+import tomllib
+from html import unescape
 
 from django.test import Client, override_settings
 
@@ -19,6 +21,20 @@ def test_it_speaks_with_the_readers_own_address_and_alias(client: Client, cast: 
         'base_url="http://localhost:9999/v1"'
     )
     assert 'model="assistant"' in html
+    assert "export ANTHROPIC_BASE_URL=http://localhost:9999\n" in html
+    assert tomllib.loads(unescape(html.split('id="code-codex"')[1].split(">", 1)[1].split("</pre>")[0])) == {
+        "model": "assistant",
+        "model_provider": "facet",
+        "web_search": "disabled",
+        "model_providers": {
+            "facet": {
+                "name": "Facet",
+                "base_url": "http://localhost:9999/v1",
+                "env_key": "FACET_KEY",
+                "wire_api": "responses",
+            }
+        },
+    }
     assert "assistant@sandbox" in html
 
 
