@@ -53,16 +53,15 @@ async def _admit_second(call: Call) -> Call | None:
         plan, remaining = await admit(
             call.here, call.identify, ask, time.perf_counter(), step=call.plan.step, has_input=True
         )
-        if plan.lane == Lane.INTERACTIVE:
-            notes = {"hedge_of": request_id(call.plan.ask.id)}
-            return Call(
-                here=call.here,
-                plan=plan,
-                identify=call.identify,
-                started=call.started,
-                remaining=remaining,
-                notes=notes,
-            )
+        # Its lane may be another one by now; it is open all the same, and somebody has to end it.
+        return Call(
+            here=call.here,
+            plan=plan,
+            identify=call.identify,
+            started=call.started,
+            remaining=remaining,
+            notes={"hedge_of": request_id(call.plan.ask.id)},
+        )
     return None
 
 

@@ -120,3 +120,18 @@ def test_a_caller_who_leaves_as_the_race_is_decided_leaves_nothing_open(monkeypa
         assert asyncio.all_tasks() == {asyncio.current_task()}
 
     asyncio.run(leave_in_the_middle())
+
+
+def test_a_second_call_whose_lane_was_lowered_meanwhile_is_ended_as_any_other(ask: Ask, world, monkeypatch) -> None:
+    """It is admitted, with a reservation of its own, before anybody looks at its lane."""
+    admit = hedging.admit
+
+    async def lowered(*given: Any, **more: Any) -> Any:
+        plan, remaining = await admit(*given, **more)
+        return plan._replace(lane="standard"), remaining
+
+    monkeypatch.setattr(hedging, "admit", lowered)
+    world.upstream.enqueue_slowly(1)
+    assert ask(headers=LIVE).status_code == 200
+    wait_until_settled()
+    assert len(world.calls()) == 2
