@@ -71,7 +71,7 @@ def say_tools(body: Part, chat: Part) -> None:
         return
     tools = [said for place, tool in enumerate(body["tools"]) for said in _told(tool, f"tools[{place}]")]
     choice = body.get("tool_choice")
-    if isinstance(choice, dict) and choice.get("type") in CALLS and isinstance(choice.get("name"), str):
+    if isinstance(choice, dict) and choice.get("type") in tuple(CALLS) and isinstance(choice.get("name"), str):
         chat["tool_choice"] = {"type": "function", "function": {"name": full_name(choice)}}
     elif isinstance(choice, dict) and choice.get("type") == "allowed_tools":
         # The allowed ones alone come to the same, and every provider understands that.
