@@ -86,10 +86,8 @@ class Plan:
         def plan(entry: Entry) -> None:
             if not entry.has("team"):
                 return
-            if self.exists("team", entry["team"]):
+            if self.is_there(entry, "team", "team", entry["team"]):
                 plan_one(entry)
-                return
-            self.problem(entry, "team", f"There is no team {entry['team']!r}, here or in this file; add it to teams.")
 
         return plan
 
@@ -119,6 +117,14 @@ class Plan:
     def exists(self, noun: str, name: str) -> bool:
         """Say whether something is there, or will be when this file's earlier steps have run."""
         return name in self.known[noun] or (noun, name) in self.will_be
+
+    def is_there(self, entry: Entry, field: str, noun: str, name: str) -> bool:
+        """Say whether what a field names exists; put down what to do when it does not."""
+        if self.exists(noun, name):
+            return True
+        many = "aliases" if noun == "alias" else f"{noun}s"
+        self.problem(entry, field, f"There is no {noun} {name!r}, here or in this file; add it to {many}.")
+        return False
 
     def secret(self, entry: Entry, field: str = "secret") -> str | None:
         """Return the secret to store, None when the file says nothing of it (or what it says cannot be read)."""

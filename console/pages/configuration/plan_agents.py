@@ -170,10 +170,7 @@ class AgentPlan:
         publish_agent(actor=self.plan.actor, agent=agent, message=message, seen_revision=agent.draft.revision)
 
     def _is_team(self, entry: Entry, slug: str) -> bool:
-        if self.plan.exists("team", slug):
-            return True
-        self.plan.problem(entry, "shared_with", f"There is no team {slug!r}, here or in this file; add it to teams.")
-        return False
+        return self.plan.is_there(entry, "shared_with", "team", slug)
 
 
 def limits_of(entry: Entry) -> dict[str, int]:

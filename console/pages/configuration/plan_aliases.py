@@ -31,12 +31,7 @@ class AliasPlan:
         for environment in Environment.values:
             if not entry.has(environment):
                 continue
-            if not self.plan.exists("model", entry[environment]):
-                self.plan.problem(
-                    entry,
-                    environment,
-                    f"There is no model {entry[environment]!r}, here or in this file; add it to models.",
-                )
+            if not self.plan.is_there(entry, environment, "model", entry[environment]):
                 continue
             pin = pins.get(environment)
             pairs[environment] = (str(pin.model_version) if pin else None, entry[environment])
@@ -92,12 +87,9 @@ class AliasPlan:
             if environment not in pins and not entry.has(environment):
                 self.plan.problem(entry, name, f"There is no pin in {environment} to say this of; add {environment}.")
                 continue
-            missing = [model for model in models_in(wanted_of(entry[name])) if not self.plan.exists("model", model)]
-            for model in missing:
-                self.plan.problem(
-                    entry[name], "", f"There is no model {model!r}, here or in this file; add it to models."
-                )
-            if not missing:
+            models = models_in(wanted_of(entry[name]))
+            there = [model for model in models if self.plan.is_there(entry[name], "", "model", model)]
+            if there == models:
                 pin = pins.get(environment)
                 moves = entry.has(environment) and (pin is None or str(pin.model_version) != entry[environment])
                 found.append(around(entry[name], environment, pin, moves=moves))

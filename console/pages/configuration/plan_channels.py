@@ -37,9 +37,7 @@ class ChannelPlan:
     def channel(self, entry: Entry) -> None:
         if not entry.has("kind"):
             return
-        if entry.has("team") and not self.plan.exists("team", entry["team"]):
-            said = f"There is no team {entry['team']!r}, here or in this file; add it to teams."
-            self.plan.problem(entry, "team", said)
+        if entry.has("team") and not self.plan.is_there(entry, "team", "team", entry["team"]):
             return
         row = self.rows.get((entry.get("team"), entry["name"]))
         url, secret = self.plan.secret(entry, "url"), self.plan.secret(entry)

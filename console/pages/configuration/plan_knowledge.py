@@ -48,17 +48,13 @@ class KnowledgePlan:
 
     def collection(self, entry: Entry) -> None:
         for field in ("team", "payer"):
-            if entry.has(field) and not self.plan.exists("team", entry[field]):
-                said = f"There is no team {entry[field]!r}, here or in this file; add it to teams."
-                self.plan.problem(entry, field, said)
+            if entry.has(field) and not self.plan.is_there(entry, field, "team", entry[field]):
                 return
         if entry.has("team") and entry.has("payer"):
             said = "The vectors of a team's collection count in its own quotas; leave payer out."
             self.plan.problem(entry, "payer", said)
             return
-        if entry.get("model") and not self.plan.exists("model", entry["model"]):
-            said = f"There is no model {entry['model']!r}, here or in this file; add it to models."
-            self.plan.problem(entry, "model", said)
+        if entry.get("model") and not self.plan.is_there(entry, "model", "model", entry["model"]):
             return
         made = ref_of(entry)
         row = self.rows.get(made[1])

@@ -32,10 +32,7 @@ class ModelPlan:
 
     def model(self, entry: Entry) -> None:
         slug, name = entry["provider"], entry["name"]
-        if not self.plan.exists("provider", slug):
-            self.plan.problem(
-                entry, "provider", f"There is no provider {slug!r}, here or in this file; add it to providers."
-            )
+        if not self.plan.is_there(entry, "provider", "provider", slug):
             return
         label = f"{slug}/{name}"
         wanted = {n: entry[n] for n in _FIELDS if entry.has(n)}

@@ -79,10 +79,7 @@ class TeamPlan:
         self._members(entry, slug)
         for n, alias in enumerate(entry.get("aliases", [])):
             place = entry.at(f"aliases[{n}]")
-            if not self.plan.exists("alias", alias):
-                self.plan.problem(
-                    entry, f"aliases[{n}]", f"There is no alias {alias!r}, here or in this file; add it to aliases."
-                )
+            if not self.plan.is_there(entry, f"aliases[{n}]", "alias", alias):
                 continue
             self.wanted_aliases.setdefault(alias, (place, []))[1].append(slug)
         for quota in entry.get("quotas", []):
@@ -170,8 +167,7 @@ class TeamPlan:
             return
         if not all(self._is_there(entry, slug, kind) for kind in ("agent", "widget") if entry.has(kind)):
             return
-        if alias and not self.plan.exists("alias", alias):
-            self.plan.problem(entry, "alias", f"There is no alias {alias!r}, here or in this file; add it to aliases.")
+        if alias and not self.plan.is_there(entry, "alias", "alias", alias):
             return
         self._quota_step(entry, slug, metric, window, mode, limit, key, alias)
 
