@@ -20,7 +20,7 @@ _WISH = (
     " can call no tools and change nothing."
 )
 _LONGEST_PIECE = 4_000
-_MOST_EARLIER = 6
+MOST_EARLIER = 6
 # Characters a token has at least, as far as a budget must know.
 _CHARACTERS = 3
 LONGEST_ANSWER = 600
@@ -32,7 +32,7 @@ def messages(
 ) -> list[dict[str, str]]:
     """Return the conversation, cut to what the model can take: the oldest questions go first, then long outputs."""
     room = max(1_000, context_tokens - LONGEST_ANSWER - 200) * _CHARACTERS - len(question)
-    asked = list(earlier[-_MOST_EARLIER:])
+    asked = list(earlier[-MOST_EARLIER:])
     while asked and sum(len(one.question) + len(one.answer) for one in asked) > room // 3:
         asked.pop(0)
     room -= sum(len(one.question) + len(one.answer) for one in asked)

@@ -46,7 +46,7 @@ def ask_run(*, actor: Actor, user: User, run: Run, question: str) -> RunQuestion
         raise Forgotten
     steps = list(Step.objects.filter(run=run).order_by("number")[:_MOST_STEPS])
     version = _version_of(steps)
-    earlier = list(RunQuestion.objects.filter(run=run).order_by("-created_at")[:6])[::-1]
+    earlier = list(RunQuestion.objects.filter(run=run).order_by("-created_at", "-id")[: explaining.MOST_EARLIER])[::-1]
     said = explaining.messages(run, steps, earlier, question, context_tokens=version.context_tokens or 8_192)
     body = {
         "model": f"{version.provider.slug}/{version.name}",

@@ -18,6 +18,7 @@ from console.audit.services import changes, record
 from console.core.clock import now
 from console.core.crypto import encrypt
 from console.core.errors import BadInput, Conflict
+from console.core.signing import SHORTEST_SECRET
 from console.teams.actors import Actor
 from console.teams.models import Team
 
@@ -28,7 +29,6 @@ __all__ = [
 
 _NUMBERS = {"lease_seconds": (10, 86_400), "most_attempts": (1, 100), "keep_days": (1, 365)}
 _FIELDS = ("name", "description", *_NUMBERS, "callback_addresses")
-SHORTEST_SECRET = 16
 State = QueueItem.State
 OVER = (State.DONE, State.FAILED, State.PARKED)
 

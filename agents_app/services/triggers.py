@@ -21,6 +21,7 @@ from console.core import schedules
 from console.core.clock import now
 from console.core.crypto import encrypt
 from console.core.errors import BadInput, Conflict
+from console.core.signing import SHORTEST_SECRET
 from console.teams.actors import Actor
 from console.teams.models import ApiKey, Environment, User
 
@@ -33,7 +34,6 @@ _KNOWN = {
 # Who changes these says what is started, or in whose name; a name or a switch says neither.
 _SETS_UP = ("config", "environment", "owner_name")
 MOST_TRIGGERS = 50
-SHORTEST_SECRET = 16
 
 
 @transaction.atomic

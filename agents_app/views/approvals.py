@@ -4,7 +4,6 @@ import math
 import uuid
 from typing import Any
 
-from django.core.exceptions import PermissionDenied
 from django.http import HttpResponse
 from django.shortcuts import render
 from django.urls import reverse
@@ -81,8 +80,6 @@ def decide(request: TeamRequest, approval_id: uuid.UUID) -> HttpResponse:
             edited_arguments=_edited(request, found) if is_approved else None,
             answer=_answer(request, found) if is_approved else None,
         )
-    except PermissionDenied:
-        raise
     except Refusal as refusal:
         found = access.approval_for(request.caller, approval_id)
         context = _page(request, found, refused=refusal.message, typed=request.POST)

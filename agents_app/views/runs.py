@@ -176,13 +176,13 @@ def ask(request: TeamRequest, run_id: str) -> HttpResponse:
         raise PermissionDenied("What a run did is for who started it, and for those who may read content.")
     if request.caller.user is None:
         raise PermissionDenied("Runs are asked by people.")
-    typed, trouble = request.POST.get("question", ""), ""
+    question, trouble = request.POST.get("question", ""), ""
     try:
-        questions.ask_run(actor=request.caller.actor, user=request.caller.user, run=found, question=typed)
-        typed = ""
+        questions.ask_run(actor=request.caller.actor, user=request.caller.user, run=found, question=question)
+        question = ""
     except (Refusal, ProviderError) as error:
         trouble = error.message
-    context = page_of(request, found) | {"typed_question": typed, "ask_trouble": trouble}
+    context = page_of(request, found) | {"typed_question": question, "ask_trouble": trouble}
     status = 422 if trouble else 200
     if is_htmx(request):
         return render(request, "agents/runs/detail.html#ask", context, status=status)

@@ -16,6 +16,7 @@ from collections.abc import Mapping
 from console.core.errors import NotSignedIn
 
 TOLERANCE_SECONDS = 300
+SHORTEST_SECRET = 16  # of one that somebody gives, in characters
 _MOST_SIGNATURES = 4
 _STAMP = re.compile(r"[0-9]{1,12}")
 OURS = "x-facet-signature"

@@ -21,12 +21,12 @@ from console.chat.widget_fields import checked, fields_of
 from console.core.clock import now
 from console.core.crypto import encrypt
 from console.core.errors import BadInput
+from console.core.signing import SHORTEST_SECRET
 from console.teams.actors import Actor
 from console.teams.models import Team
 from usage_app.services import quotas
 
 _ALPHABET = string.ascii_lowercase + string.digits
-SHORTEST_SECRET = 16
 
 
 @transaction.atomic
