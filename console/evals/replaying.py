@@ -11,7 +11,7 @@ from console.evals import answers, judging
 from console.evals.checks import Spec
 from console.evals.engine import Kind, identity_of
 from console.evals.marking import asking, judged, verdict
-from console.evals.models import DatasetItem, Replay, ReplayResult
+from console.evals.models import DatasetItem, Replay, ReplayResult, named_model
 from console.evals.paying import Paid, Till
 from console.evals.records import at_provider
 from console.gateway.operations import OPERATIONS
@@ -41,7 +41,7 @@ def checks_of(replay: Replay, item: DatasetItem, *, of_record: bool = False) -> 
 def body_of(replay: Replay, item: DatasetItem) -> dict[str, Any]:
     """Return the call's body: as it was recorded, or with another version of its prompt."""
     model, environment = target_of(replay, item)
-    named = model if "/" in model else f"{model}@{environment}"
+    named = named_model(model, environment)
     if replay.version is None:
         return {**_under(item, model, environment), **item.body, "model": named}
     body = {name: value for name, value in item.body.items() if name != "messages"}

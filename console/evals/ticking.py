@@ -15,13 +15,12 @@ from django.db import transaction
 
 from console.core.clock import now
 from console.core.schedules import newest_tick, next_tick
-from console.evals.models import Round, Schedule, TestRun
+from console.evals.models import GOING_ON, Round, Schedule
 from console.evals.services import rounds, settling
 from console.evals.subjects import subject_of, subjects_of
 
 log = logging.getLogger(__name__)
 _AT_ONCE = 200
-_GOING_ON = [TestRun.Status.QUEUED, TestRun.Status.RUNNING]
 
 
 def tick() -> None:
@@ -34,7 +33,7 @@ def tick() -> None:
         version_id = subject.version.pk if subject.version else None
         if (schedule.version_id, schedule.pinned) != (version_id, subject.pinned):
             _guarded(_promoted, schedule.pk)
-    waiting = Round.objects.filter(outcome=Round.Outcome.OPEN).exclude(run__status__in=_GOING_ON)
+    waiting = Round.objects.filter(outcome=Round.Outcome.OPEN).exclude(run__status__in=GOING_ON)
     for round_id in waiting.order_by("at", "id").values_list("pk", flat=True)[:_AT_ONCE]:
         _guarded(settling.settle, round_id)
 
@@ -70,7 +69,7 @@ def _due(schedule_id: uuid.UUID) -> None:
 
 def _is_going_on(schedule: Schedule) -> bool:
     """Say whether the last round is not over yet: then this tick has nothing to add."""
-    return Round.objects.filter(schedule=schedule, outcome=Round.Outcome.OPEN, run__status__in=_GOING_ON).exists()
+    return Round.objects.filter(schedule=schedule, outcome=Round.Outcome.OPEN, run__status__in=GOING_ON).exists()
 
 
 @transaction.atomic

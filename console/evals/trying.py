@@ -5,20 +5,15 @@ from typing import Any
 
 from console.evals.engine import Kind, identity_of
 from console.evals.marking import asking, judged, verdict
-from console.evals.models import TestResult, TestRun
+from console.evals.models import TestResult, TestRun, named_model
 from console.evals.paying import Paid, Till
 from console.gateway.reading import AnswerReader
-
-
-def _named(run: TestRun) -> str:
-    """Return the model with the run's environment: a key has one of its own, which need not be the run's."""
-    return run.model if "/" in run.model else f"{run.model}@{run.environment}"
 
 
 async def _ask(run: TestRun, result: TestResult, till: Till) -> None:
     spec, identify = result.spec, identity_of(run)
     body: dict[str, Any] = {
-        "model": _named(run),
+        "model": named_model(run.model, run.environment),  # a key's own environment need not be the run's
         "prompt": {"id": run.version.prompt.slug, "version": run.version.number, "variables": spec["variables"]},
     }
     if spec["message"]:

@@ -3,7 +3,7 @@
 from console.evals.models.replays import Dataset, DatasetItem, Replay, ReplayResult
 from console.evals.models.schedules import Baseline, Incident, Round, Schedule
 from console.evals.models.tests import TestCase, TestResult, TestRun
-from console.evals.models.work import GOING_ON, Outcome, Work
+from console.evals.models.work import GOING_ON, Outcome, Work, named_model
 
 __all__ = [
     "GOING_ON",
@@ -20,4 +20,5 @@ __all__ = [
     "TestResult",
     "TestRun",
     "Work",
+    "named_model",
 ]

@@ -7,7 +7,7 @@ from django.db import models
 from console.audit.models import Status as RecordStatus
 from console.core.clock import now
 from console.core.ids import uuid7
-from console.evals.models.work import Outcome, Work
+from console.evals.models.work import Outcome, Work, named_model
 from console.teams.models import Environment, Team
 from prompts_app.models import PromptVersion
 
@@ -114,7 +114,7 @@ class Replay(Work):
     @property
     def target(self) -> str:
         """What is asked, as people name it: support-chat@sandbox."""
-        return self.model if "/" in self.model or not self.model else f"{self.model}@{self.environment}"
+        return named_model(self.model, self.environment)
 
     @property
     def candidate(self) -> str:

@@ -14,6 +14,11 @@ from console.teams.models import Environment, Team
 GOING_ON = ("queued", "running")
 
 
+def named_model(model: str, environment: str) -> str:
+    """Return what answers as calls and people name it: support-chat@sandbox, an exact version (with a /) as it is."""
+    return model if "/" in model or not model else f"{model}@{environment}"
+
+
 class Work(models.Model):
     class Status(models.TextChoices):
         QUEUED = "queued"

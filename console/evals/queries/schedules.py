@@ -8,7 +8,7 @@ from typing import Any
 from django.db.models import Count, Q, QuerySet
 
 from console.core import words
-from console.evals.models import Incident, Round, Schedule, TestCase, TestResult, TestRun
+from console.evals.models import Incident, Round, Schedule, TestCase, TestResult, TestRun, named_model
 from prompts_app.models import Prompt
 
 _MOST_POINTS = 90
@@ -182,5 +182,5 @@ def usual_model(prompt: Prompt, models: Sequence[tuple[str, str]]) -> str:
     """Return what the tests were run on last, else the first that there is."""
     last = TestRun.objects.filter(prompt=prompt).first()
     if last is not None:
-        return last.model if "/" in last.model else f"{last.model}@{last.environment}"
+        return named_model(last.model, last.environment)
     return models[0][0] if models else ""

@@ -1,1 +1,1 @@
-"""Writes of tests: cases and runs."""
+"""Writes of evaluations: cases and runs of tests, schedules and their baselines, datasets, replays."""
