@@ -22,9 +22,7 @@ def money(micros: int) -> str:
 
 def count(metric: str, number: int) -> str:
     """Requests in full; tokens in full up to a million, then `8.2 M`."""
-    if metric == Metric.TOKENS and number >= MICROS:
-        return f"{number / MICROS:,.1f}".removesuffix(".0") + " M"
-    return f"{number:,}"
+    return words.tokens(number) if metric == Metric.TOKENS else words.number(number)
 
 
 def shown(metric: str, amount: int) -> str:

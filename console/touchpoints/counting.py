@@ -10,11 +10,11 @@ from django.db.models import Count, Exists, OuterRef, Q, QuerySet, Sum
 
 from console.chat.models import Conversation, Feedback
 from console.touchpoints import sources
+from console.touchpoints.rows import DAYS
 from prompts_app.models import LabelMove, PromptUse
 from usage_app.models import UsageTouchpoint
 from usage_app.queries.touchpoints import Uses, uses_over
 
-DAYS = 30
 T = TypeVar("T")
 # The label whose moves are publishing: what is called without naming another.
 LIVE = "production"

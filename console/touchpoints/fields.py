@@ -37,8 +37,12 @@ def spend(text: str) -> int | None:
         micros = amounts.parse(Metric.COST, text)
     except ValueError as said:
         raise BadInput(f"{text[:40]!r} is no amount. {said}", param="spend") from None
+    return _checked_spend(micros)
+
+
+def _checked_spend(micros: int) -> int:
     if not 0 <= micros <= _MOST_MICROS:
-        raise BadInput("Spend a month is nothing or more, and below a billion.", param="spend")
+        raise BadInput("Spend a month is nothing or more, and a billion at most.", param="spend")
     return micros
 
 
@@ -57,9 +61,7 @@ def checked(fields: Mapping[str, Any]) -> dict[str, Any]:
             text = str(value).strip()
             kept[name] = choice(name, text) if text or name != "expected" else ""
         elif name == "spend_micros":
-            if value is not None and not 0 <= value <= _MOST_MICROS:
-                raise BadInput("Spend a month is nothing or more, and below a billion.", param="spend")
-            kept[name] = value
+            kept[name] = None if value is None else _checked_spend(value)
         else:
             raise BadInput(f"{name!r} is no field of a touchpoint.", param=name)
     if kept.get("name") == "":

@@ -15,11 +15,10 @@ from console.core.clock import now as present
 from console.teams.models import Environment
 from console.touchpoints import overlaps, sources
 from console.touchpoints.models import TO_MIGRATE, Expectation, Kind, LegacyTouchpoint
-from console.touchpoints.rows import Link, Touchpoint
+from console.touchpoints.rows import DAYS, Link, Touchpoint
 from console.touchpoints.sources import Reach
 from usage_app.queries.touchpoints import Uses, all_together, uses_by_team
 
-DAYS = 30
 PER_PAGE = 50
 # What the filter offers; two of them are more than one state.
 FILTERS = {

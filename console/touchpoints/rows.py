@@ -8,7 +8,8 @@ from console.teams.models import Team
 from console.touchpoints.latency import BOUNDS, Observed
 from console.touchpoints.models import Expected, Kind, LegacyTouchpoint, Status
 
-UNUSED_AFTER = dt.timedelta(days=30)
+DAYS = 30  # of which figures are, and after which what nobody calls is unused
+UNUSED_AFTER = dt.timedelta(days=DAYS)
 MOST_OVERLAPS = 20  # that a row names; more do not help, and all of them would be every pair
 # A state by name: the words, and the tone of its badge.
 STATES: dict[str, tuple[str, str]] = {

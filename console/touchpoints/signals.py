@@ -17,7 +17,7 @@ from console.touchpoints import counting
 from console.touchpoints.counting import Both, Months, Part
 from console.touchpoints.models import LegacyTouchpoint
 from console.touchpoints.queries import inventory
-from console.touchpoints.rows import Touchpoint
+from console.touchpoints.rows import DAYS, Touchpoint
 from console.touchpoints.sources import Reach
 from usage_app.queries.touchpoints import all_together
 
@@ -119,11 +119,11 @@ def _services(legacy: Sequence[LegacyTouchpoint], left: Both[int], providers: Bo
         direction, said = Direction.REACHED, "Nothing that is listed is left elsewhere."
     elif came.now:
         direction = Direction.BETTER
-        said = f"{_places(came.now)} came over in {counting.DAYS} days, {left.now:,} {_are(left.now)} left."
+        said = f"{_places(came.now)} came over in {DAYS} days, {left.now:,} {_are(left.now)} left."
     else:
         direction, said = (
             Direction.STEADY,
-            f"{_places(left.now)} left elsewhere, as {counting.DAYS} days ago or later.",
+            f"{_places(left.now)} left elsewhere, as {DAYS} days ago or later.",
         )
     return Signal(
         "fewer_services",

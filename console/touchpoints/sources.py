@@ -19,7 +19,7 @@ from console.teams.models import ApiKey
 from console.teams.roles import SCOPES
 from console.touchpoints.latency import Durations, Observed
 from console.touchpoints.models import Kind
-from console.touchpoints.rows import Touchpoint
+from console.touchpoints.rows import DAYS, Touchpoint
 from prompts_app.models import PromptKeyUse
 from usage_app.queries.touchpoints import Use, Uses, together
 
@@ -91,7 +91,7 @@ def keys(reach: Reach, uses: Uses, now: dt.datetime) -> Iterable[tuple[Touchpoin
     rows = calling_keys(reach.teams, now).prefetch_related("team", "owner").only(*_OF_KEYS)
     living = {key.pk: key for key in rows}
     page = reverse("teams:key", args=[_NOBODY])
-    prompts = _prompts_of_keys(reach, (now - dt.timedelta(days=30)).date())
+    prompts = _prompts_of_keys(reach, (now - dt.timedelta(days=DAYS)).date())
     chains = {pk: chain_of(pk, older) for pk in living}
     replaced = {one for pk, chain in chains.items() for one in chain if one != pk}
     for pk, key in living.items():
@@ -164,7 +164,7 @@ def agents(reach: Reach, uses: Uses, now: dt.datetime) -> Iterable[Touchpoint]:
     for trigger in Trigger.objects.filter(agent__in=found, is_enabled=True).order_by("name", "pk"):
         triggers[trigger.agent_id].append(trigger)
     working = {agent.pk for agent in found if agent.pk in triggers or (agent.live and agent.live.grants)}
-    durations = run_durations(list(working), list(reach.payers), now - dt.timedelta(days=30))
+    durations = run_durations(list(working), list(reach.payers), now - dt.timedelta(days=DAYS))
     for agent in found:
         is_working = agent.pk in working
         use = uses.get(("agent", agent.slug))

@@ -7,15 +7,11 @@ from django.db import connection  # noqa: TID251
 
 from console.core.histogram import OCTAVES
 from usage_app.sql.calls import NOT_CALLS
-
-
-def _summed(column: str) -> str:
-    return "ARRAY[" + ", ".join(f"coalesce(sum({column}[{i}]), 0)" for i in range(1, OCTAVES + 1)) + "]::bigint[]"
-
+from usage_app.sql.figures import summed
 
 _DURATIONS = f"""
-SELECT environment, type, lane, model, sum(latency_us)::bigint, {_summed("latency")},
-       sum(first_token_us)::bigint, {_summed("first_token")}
+SELECT environment, type, lane, model, sum(latency_us)::bigint, {summed("latency", OCTAVES)},
+       sum(first_token_us)::bigint, {summed("first_token", OCTAVES)}
 FROM usage_usagetotal
 WHERE type NOT IN {NOT_CALLS} AND status <> 'refused' AND (%(teams)s::uuid[] IS NULL OR team_id = ANY(%(teams)s))
 GROUP BY environment, type, lane, model ORDER BY min(id)"""  # noqa: S608
@@ -24,7 +20,7 @@ GROUP BY environment, type, lane, model ORDER BY min(id)"""  # noqa: S608
 def durations(team_ids: list[uuid.UUID] | None) -> list[tuple[Any, ...]]:
     """Return (environment, type, lane, model, latency, its octaves, first token, its octaves), the oldest cut first.
 
-    The ORM adds no arrays up place by place. Reading places beats unnesting, as for the dashboards.
+    The ORM adds no arrays up place by place.
     """
     with connection.cursor() as cursor:
         cursor.execute(_DURATIONS, {"teams": team_ids})
