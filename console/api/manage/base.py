@@ -46,6 +46,8 @@ class Endpoint(APIView):
     needs_to: ClassVar[dict[str, str]] = {}
     # Its POST waits for another host, so it is not one transaction and takes no Idempotency-Key; it makes nothing.
     calls_out: ClassVar[bool] = False
+    # It overrides `prepare` and `discard`.
+    is_prepared: ClassVar[bool] = False
     # Fields of its answers that are in no second one.
     shown_once: ClassVar[tuple[str, ...]] = ("text", "link", "secret")
 
@@ -53,6 +55,12 @@ class Endpoint(APIView):
         super().__init_subclass__(**kwargs)
         if "post" in cls.__dict__:
             cls.post = once(cls.__dict__["post"])  # type: ignore[attr-defined]
+
+    def prepare(self, request: Any, *args: Any, **kwargs: Any) -> None:
+        """Do what takes too long for the one transaction of a POST, which begins afterwards."""
+
+    def discard(self) -> None:
+        """Take back what was prepared: the POST comes to nothing, or was answered before."""
 
     @property
     def caller(self) -> Caller:

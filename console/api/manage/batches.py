@@ -15,10 +15,10 @@ from console.api.parsers import UploadParser
 from console.batches import access, queries
 from console.batches.downloads import send_file
 from console.batches.endpoints import ENDPOINTS
-from console.batches.models import Batch
+from console.batches.models import Batch, File
 from console.batches.services import batches as services
 from console.batches.services.creator import Creator
-from console.batches.services.files import upload_file
+from console.batches.services.files import delete_file, upload_file
 from console.core.ids import parse_id
 from console.evals.services.callers import check_caller
 from console.teams import access as teams_access
@@ -77,6 +77,9 @@ class BatchEndpoint(Endpoint):
     """A view of batches: seen by who made them and by who sees the usage of their team."""
 
     needs = "view_team"
+    # Of the batch to be made: its input, which is written before the transaction, and in whose name.
+    file: File
+    made_by: Creator
 
     def batch(self, batch_id: str, to: str = "see") -> Batch:
         identifier = parse_id(batch_id, "batch_")
@@ -98,6 +101,10 @@ class BatchEndpoint(Endpoint):
             person_id=person.pk if person else None,
         )
 
+    def discard(self) -> None:
+        if hasattr(self, "file"):
+            delete_file(actor=self.actor, file=self.file, surface=self.made_by.surface)
+
     def shown(self, batch: Batch, *, status: int = 200) -> Response:
         batch.failures = queries.error_groups(batch)  # type: ignore[attr-defined]
         batch.files = {name: file.public_id for name, file in queries.existing_files(batch).items()}  # type: ignore[attr-defined]
@@ -105,7 +112,7 @@ class BatchEndpoint(Endpoint):
 
 
 class Batches(BatchEndpoint):
-    needs_to = {"POST": "use_models"}
+    needs_to, is_prepared = {"POST": "use_models"}, True
     parser_classes = (UploadParser,)
 
     @extend_schema(
@@ -126,12 +133,16 @@ class Batches(BatchEndpoint):
         responses={201: BatchDetailSerializer},
     )
     def post(self, request: Any) -> Response:
-        given = self.read(UploadedBatchSerializer)
-        team = teams_access.team_for(self.caller, given["team"], to="use_models")
-        creator, sent = self.creator(team, given.get("environment")), given["file"]
-        file = upload_file(creator=creator, filename=sent.name or "file", purpose="batch", content=sent.chunks())
-        made = services.create_batch(creator=creator, file=file, endpoint=given["endpoint"])
+        made = services.create_batch(creator=self.made_by, file=self.file, endpoint=request.data["endpoint"])
         return self.shown(made, status=201)
+
+    def prepare(self, request: Any) -> None:
+        given = self.read(UploadedBatchSerializer)
+        team, sent = teams_access.team_for(self.caller, given["team"], to="use_models"), given["file"]
+        self.made_by = self.creator(team, given.get("environment"))
+        self.file = upload_file(
+            creator=self.made_by, filename=sent.name or "file", purpose="batch", content=sent.chunks()
+        )
 
 
 class OneBatch(BatchEndpoint):
@@ -160,7 +171,7 @@ class Cancel(BatchEndpoint):
 
 
 class RunAgain(BatchEndpoint):
-    needs = "use_models"
+    needs, is_prepared = "use_models", True
 
     @extend_schema(
         operation_id="rerun_batch",
@@ -171,8 +182,12 @@ class RunAgain(BatchEndpoint):
     )
     def post(self, request: Any, batch_id: str) -> Response:
         batch = self.batch(batch_id, "rerun")
-        creator = self.creator(batch.team, batch.environment)
-        return self.shown(services.rerun_batch(creator=creator, batch=batch), status=201)
+        return self.shown(services.rerun_batch(creator=self.made_by, batch=batch, file=self.file), status=201)
+
+    def prepare(self, request: Any, batch_id: str) -> None:
+        batch = self.batch(batch_id, "rerun")
+        self.made_by = self.creator(batch.team, batch.environment)
+        self.file = services.copy_without_answer(creator=self.made_by, batch=batch)
 
 
 class Download(BatchEndpoint):

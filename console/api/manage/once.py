@@ -2,7 +2,8 @@
 
 import functools
 import hashlib
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from typing import Any
 
 import orjson
@@ -14,6 +15,7 @@ from rest_framework.response import Response
 from console.api import claims
 from console.api.authentication import caller_of
 from console.api.idempotency import check_key
+from console.api.models import ManagementClaim
 
 REPLAYED = "Idempotent-Replayed"
 
@@ -27,27 +29,49 @@ def once(post: Post) -> Post:
     def claimed(view: Any, request: Any, *args: Any, **kwargs: Any) -> Response:
         key = request.headers.get("Idempotency-Key")
         if key is None or view.calls_out:
-            return post(view, request, *args, **kwargs)
+            with _prepared(view, request, *args, **kwargs):
+                return post(view, request, *args, **kwargs)
         actor = caller_of(request).actor
         digest = claims.digest_of("manage", actor, request.path, check_key(key))
         body = hashlib.sha256(orjson.dumps(request.data, _digest_of_file, option=orjson.OPT_SORT_KEYS)).digest()
-        with transaction.atomic():
-            held = claims.held(digest, body, actor=actor, route=request.path)
+        if view.is_prepared:
+            with transaction.atomic():  # before it takes long; whoever comes meanwhile is found below
+                held = claims.held(digest, body, actor=actor, route=request.path)
             if held is not None:
-                answer = orjson.loads(held.answer) if held.answer else None
-                headers = {REPLAYED: "true", "Cache-Control": "no-store"}
-                return Response(answer, status=held.status, headers=headers)
-            response = post(view, request, *args, **kwargs)
-            claims.keep(
-                digest,
-                body,
-                request=request._request.request_id,
-                status=response.status_code,
-                answer=_kept(response, view.shown_once),
-            )
-        return response
+                return _again(held)
+        with _prepared(view, request, *args, **kwargs), transaction.atomic():
+            held = claims.held(digest, body, actor=actor, route=request.path)
+            if held is None:
+                response = post(view, request, *args, **kwargs)
+                claims.keep(
+                    digest,
+                    body,
+                    request=request._request.request_id,
+                    status=response.status_code,
+                    answer=_kept(response, view.shown_once),
+                )
+        if held is None:
+            return response
+        view.discard()
+        return _again(held)
 
     return claimed
+
+
+@contextmanager
+def _prepared(view: Any, request: Any, *args: Any, **kwargs: Any) -> Iterator[None]:
+    """Prepare what a `post` needs, and take it back when that is refused or breaks."""
+    view.prepare(request, *args, **kwargs)
+    try:
+        yield
+    except BaseException:
+        view.discard()
+        raise
+
+
+def _again(held: ManagementClaim) -> Response:
+    answer = orjson.loads(held.answer) if held.answer else None
+    return Response(answer, status=held.status, headers={REPLAYED: "true", "Cache-Control": "no-store"})
 
 
 def _digest_of_file(value: Any) -> list[str]:

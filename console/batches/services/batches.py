@@ -100,8 +100,18 @@ def cancel_batch(*, actor: Actor, batch: Batch, surface: str = "console") -> Bat
     return batch
 
 
-def rerun_batch(*, creator: Creator, batch: Batch) -> Batch:
-    """Make a new batch of the lines that have no answer: those that failed, and those that never got their turn."""
+def rerun_batch(*, creator: Creator, batch: Batch, file: File | None = None) -> Batch:
+    """Make a new batch of the lines that have no answer: those that failed, and those that never got their turn.
+
+    `file` is their copy, where that is made already.
+    """
+    if file is None:
+        file = copy_without_answer(creator=creator, batch=batch)
+    return create_batch(creator=creator, file=file, endpoint=batch.endpoint, metadata=batch.metadata, rerun_of=batch)
+
+
+def copy_without_answer(*, creator: Creator, batch: Batch) -> File:
+    """Return a file of the lines of a batch that have no answer. No transaction should wait until it is written."""
     if not batch.is_over:
         raise Conflict("The batch is still under way; its failed lines can be run again when it is over.")
     without_answer = Line.objects.filter(batch=batch).exclude(state=LineState.DONE)
@@ -110,13 +120,12 @@ def rerun_batch(*, creator: Creator, batch: Batch) -> Batch:
     if not File.objects.filter(pk=batch.input_file_id).exists():
         raise Conflict("The input file is gone, so its lines cannot be sent again.")
     stem = batch.name.removesuffix(".jsonl").removesuffix(" again")
-    file = upload_file(
+    return upload_file(
         creator=creator,
         filename=f"{stem} again.jsonl",
         purpose=Purpose.BATCH,
         content=_input_of(batch),
     )
-    return create_batch(creator=creator, file=file, endpoint=batch.endpoint, metadata=batch.metadata, rerun_of=batch)
 
 
 def _input_of(batch: Batch) -> Iterator[bytes]:

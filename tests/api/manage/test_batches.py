@@ -2,11 +2,14 @@
 
 from typing import Any
 
+import pytest
 from django.core.files.uploadedfile import SimpleUploadedFile
+from django.db import connection
 from django.test import Client
 
 from console.audit.models import AuditEvent
-from console.batches.models import Batch
+from console.batches import storage
+from console.batches.models import Batch, File
 from console.teams.models import Role
 from console.teams.roles import INSTALLATION
 from tests import make
@@ -85,13 +88,16 @@ def test_it_shows_cancels_and_runs_batches_again(cast: Cast, as_: As, batch: Bat
     assert charlie.get("/api/batches/").json()["data"] == [] and Batch.objects.count() == 3
 
 
-def test_it_takes_a_file(cast: Cast, as_: As) -> None:
+def test_it_takes_a_file(cast: Cast, as_: As, monkeypatch: pytest.MonkeyPatch) -> None:
     bob = as_(cast.bob)
     given = {"team": "team-a", "endpoint": CHAT, "environment": "sandbox"}
 
     def send(**fields: Any) -> Any:
-        file = SimpleUploadedFile("tickets.jsonl", fields.pop("content", jsonl(line(1))))
-        return bob.post("/api/batches/", given | {"file": file} | fields)
+        file, headers = (
+            SimpleUploadedFile("tickets.jsonl", fields.pop("content", jsonl(line(1)))),
+            fields.pop("headers", {}),
+        )
+        return bob.post("/api/batches/", given | {"file": file} | fields, headers=headers)
 
     made = send()
     assert made.status_code == 201, made.text
@@ -106,3 +112,23 @@ def test_it_takes_a_file(cast: Cast, as_: As) -> None:
         wrong = send(**fields)
         assert (wrong.status_code, wrong.json()["error"]["param"]) == (400, param), wrong.text
     assert send(team="team-b").status_code == 404 and Batch.objects.count() == 1
+
+    # No transaction waits until the file is written, and of two that are sent with one key one makes a batch.
+    write, depths, others = storage.Writer.write, set(), []
+
+    def written_meanwhile(writer: storage.Writer, data: bytes) -> None:
+        depths.add(len(connection.savepoint_ids))
+        if not others:
+            others.append(None)
+            others[0] = send(headers={"Idempotency-Key": "once"})
+        write(writer, data)
+
+    monkeypatch.setattr(storage.Writer, "write", written_meanwhile)
+    late = send(headers={"Idempotency-Key": "once"})
+    assert depths == {len(connection.savepoint_ids)}
+    assert (late.json(), late["Idempotent-Replayed"]) == (others[0].json(), "true")
+    assert Batch.objects.count() == File.objects.count() == 2
+    assert AuditEvent.objects.filter(action="file.deleted").count() == 1
+    assert send(headers={"Idempotency-Key": "once"}).json() == late.json() and File.objects.count() == 2
+    other = send(headers={"Idempotency-Key": "once"}, content=jsonl(line(2)))
+    assert (other.status_code, File.objects.count()) == (422, 2)
