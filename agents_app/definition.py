@@ -8,6 +8,7 @@ from typing import Any
 from agents_app.grants.parsing import check_grants
 from agents_app.grants.schemas import check_schema
 from agents_app.models import Definition
+from console.core import strict_json
 from console.core.errors import BadInput
 from console.gateway.shapes import knowledge_ref
 from console.gateway.shapes.knowledge_ref import MOST_PASSAGES
@@ -68,7 +69,7 @@ def checked(fields: Mapping[str, Any]) -> dict[str, Any]:
         raise BadInput(f"{unknown[0][:60]!r} is not part of an agent.", param=unknown[0][:60])
     kept = {name: _CHECKS[name](value) for name, value in fields.items()}
     check_one_prompt(kept)
-    if "\\u0000" in json.dumps(kept):
+    if strict_json.has_nul(kept):
         raise BadInput("The agent holds a character that is not text (U+0000).")
     return kept
 

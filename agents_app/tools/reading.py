@@ -4,6 +4,7 @@ import json
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from console.core import strict_json
 from console.core.errors import BadInput
 
 LONGEST_CONFIG = 100_000
@@ -20,7 +21,7 @@ def only(config: Mapping[str, Any], known: Sequence[str]) -> None:
     written = json.dumps(config)
     if len(written) > LONGEST_CONFIG:
         raise BadInput(f"The configuration is longer than {LONGEST_CONFIG:,} characters.", param="config")
-    if "\\u0000" in written:
+    if strict_json.has_nul(config):
         raise BadInput("The configuration holds a character that is not text (U+0000).", param="config")
 
 

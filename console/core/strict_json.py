@@ -56,12 +56,13 @@ def _depth(text: str) -> int:
     return deepest
 
 
-def _has_nul(value: Any) -> bool:
+def has_nul(value: Any) -> bool:
+    """Say whether a JSON value holds a NUL anywhere, which PostgreSQL keeps in no text and no jsonb."""
     if isinstance(value, str):
         return "\0" in value
     if isinstance(value, dict):
-        return any("\0" in key or _has_nul(item) for key, item in value.items())
-    return isinstance(value, list) and any(_has_nul(item) for item in value)
+        return any("\0" in key or has_nul(item) for key, item in value.items())
+    return isinstance(value, list) and any(has_nul(item) for item in value)
 
 
 _UNSURE = object()
@@ -114,7 +115,7 @@ def loads(raw: bytes) -> tuple[Any, str]:
         value = _decode(text)
     if "\\" in text and "\\u" in text:  # one character is found many times as fast as two
         _check_escapes(value, text)
-    if "\0" in text and _has_nul(value):
+    if "\0" in text and has_nul(value):
         raise _nul()
     return value, text
 
@@ -126,7 +127,7 @@ def _check_escapes(value: Any, text: str) -> None:
             orjson.dumps(value)
         except TypeError:
             raise BadInput("The body holds half of a surrogate pair, which is no character.") from None
-    if "\\u0000" in text and _has_nul(value):
+    if "\\u0000" in text and has_nul(value):
         raise _nul()
 
 
