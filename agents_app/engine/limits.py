@@ -13,7 +13,7 @@ from console.core.clock import now
 
 REACHED = "limit_reached"
 _LETTERS_A_TOKEN = 4
-# Whoever waits is not working: only the time in between counts.
+# How each is said behind its number: "It reached its limit of 20 steps." Seconds spent waiting do not count.
 NAMES = {
     "steps": "steps",
     "model_calls": "calls of its model",

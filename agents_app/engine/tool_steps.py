@@ -62,7 +62,7 @@ def _one(turn: Turn, steps: Sequence[Step], step: Step, asked: list[Approval], r
     elif step.state in {State.WAITING, State.UNKNOWN}:
         if until := _until(step):
             if until <= now():
-                done(turn, step, "The wait is over.")
+                _done(turn, step, "The wait is over.")
             return
         expire(asked[-1])
         if hear(turn, step, asked[-1]) != Heard.GO_ON:
@@ -101,7 +101,7 @@ def _decide(turn: Turn, steps: Sequence[Step], step: Step, asked: list[Approval]
     step.decisions = [*step.decisions, decision.as_kept() | mark]
     approved = [one for one in asked if one.state == Approval.State.APPROVED]
     if decision.effect == DENY:
-        deny(turn, step, decision)
+        _deny(turn, step, decision)
     elif run.is_step_by_step and not any(one.kind == Kind.STEP for one in approved):
         ask(run, step, Kind.STEP, decision=decision, reason=_why(steps, step))
     elif run.is_simulated:
@@ -134,7 +134,7 @@ def _why(steps: Sequence[Step], step: Step) -> str:
     return ""
 
 
-def deny(turn: Turn, step: Step, decision: Decision) -> None:
+def _deny(turn: Turn, step: Step, decision: Decision) -> None:
     """End a call that may not be made; the model reads why."""
     step.state, step.trouble, step.is_error = State.DENIED, decision.reason[:1000], True
     lease.change(turn.run, steps_done=F("steps_done") + 1, attempts=0)
@@ -144,7 +144,7 @@ def deny(turn: Turn, step: Step, decision: Decision) -> None:
     note_refusal(turn.run, step, code=f"denied_{decision.rule.partition('.')[0]}", reason=step.trouble)
 
 
-def done(turn: Turn, step: Step, content: str, note: str = "") -> None:
+def _done(turn: Turn, step: Step, content: str, note: str = "") -> None:
     """End a call whose result came from elsewhere: from a person, or from time."""
     lease.change(turn.run, steps_done=F("steps_done") + 1, attempts=0)
     step.state, step.output = State.DONE, {**(step.output or {}), "content": content}
@@ -162,12 +162,12 @@ def _recover(turn: Turn, step: Step) -> None:
         step.save(update_fields=["state"])
         return
     if tool is not None and tool.effect == Tool.Effect.READ:
-        lost(turn, step)
+        _lost(turn, step)
         return
-    unknown(turn, step, "The worker stopped during the call, so what came of it is not known.")
+    _unknown(turn, step, "The worker stopped during the call, so what came of it is not known.")
 
 
-def lost(turn: Turn, step: Step) -> None:
+def _lost(turn: Turn, step: Step) -> None:
     """End a call that changes nothing, and ended a worker each time."""
     lease.change(turn.run, steps_done=F("steps_done") + 1, attempts=0)
     step.state = State.FAILED
@@ -176,7 +176,7 @@ def lost(turn: Turn, step: Step) -> None:
     )
 
 
-def unknown(turn: Turn, step: Step, trouble: str) -> None:
+def _unknown(turn: Turn, step: Step, trouble: str) -> None:
     """Have a person say what became of a call: it may have happened, and making it again could do it twice."""
     lease.change(turn.run, attempts=0)
     step.state, step.trouble = State.UNKNOWN, trouble[:1000]

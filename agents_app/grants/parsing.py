@@ -97,7 +97,7 @@ def _rules(value: Any, at: str) -> tuple[Rule, ...]:
         if not isinstance(one, dict) or one.keys() != {"id", "effect", "when"}:
             raise BadInput(f"{place} must say id, effect and when, and nothing else.", param=place)
         if not isinstance(one["id"], str) or not _RULE_ID.fullmatch(one["id"]):
-            raise BadInput(f"{place}.id must be up to 40 small letters, digits, - and _.", param=f"{place}.id")
+            raise BadInput(f"{place}.id must be up to 40 lower-case letters, digits, - and _.", param=f"{place}.id")
         if one["id"] in {rule.id for rule in found}:
             raise BadInput(f"Two rules are called {one['id']!r}.", param=f"{place}.id")
         if one["effect"] not in EFFECTS:
