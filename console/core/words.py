@@ -28,7 +28,7 @@ def sign(currency: str) -> str:
     return SYMBOLS.get(currency, f"{currency} ")
 
 
-def money(micros: int | Decimal, currency: str = "USD") -> str:
+def money(micros: int | Decimal, currency: str) -> str:
     """Two places, and below a cent the first two digits: a call costs fractions of a cent.
 
     A zero at the end stays, so that what stands below each other is told as exactly: $0.0020 and $0.0034.

@@ -22,7 +22,7 @@ NOW = dt.datetime(2026, 11, 22, 14, 31, 52, tzinfo=dt.UTC)
     ],
 )
 def test_it_writes_money(micros: int, said: str) -> None:
-    assert words.money(micros) == said
+    assert words.money(micros, "USD") == said
 
 
 def test_it_writes_other_currencies() -> None:

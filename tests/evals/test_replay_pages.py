@@ -52,7 +52,9 @@ def lines_of(action: str) -> int:
     return AuditEvent.objects.filter(action=action).count()
 
 
-def test_it_samples_confirms_and_lays_answers_side_by_side(world: World, django_assert_num_queries: Any) -> None:
+def test_it_samples_confirms_and_lays_answers_side_by_side(
+    world: World, django_assert_num_queries: Any, settings: Any
+) -> None:
     cast = world.cast
     alice, bob, charlie = signed_in(cast.alice), signed_in(cast.bob), signed_in(cast.charlie)
     auditor = signed_in(make.make_member(cast.team_a, role=Role.AUDITOR))
@@ -90,6 +92,9 @@ def test_it_samples_confirms_and_lays_answers_side_by_side(world: World, django_
     assert "About" not in shown.partition("<main")[2].replace("about $", ""), (
         "figures only: what was said is read one by one"
     )
+    settings.CURRENCY = "CHF"
+    assert "CHF 0.45" in alice.get(page).text, "in the installation's own"
+    settings.CURRENCY = "USD"
     for client, may_read in ((bob, False), (auditor, True)):
         seen = client.get(page).text
         assert ("items/1/" in seen) == may_read and "Stop" not in seen and "Remove" not in seen

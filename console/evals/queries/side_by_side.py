@@ -5,6 +5,7 @@ from dataclasses import dataclass
 
 from console.core import words
 from console.evals.queries.replays import Report
+from usage_app import amounts
 
 _NONE = ""
 # Smaller changes than this, in percent, are neither good nor bad.
@@ -29,7 +30,7 @@ def lines_of(report: Report) -> list[Line]:
         (was.micros_of_thousand, was.p50_us, was.p95_us, was.tokens_each) if was else [None] * 4
     )
     each = [
-        _line("Cost of 1,000 calls", thousand, now.micros_of_thousand, words.money),
+        _line("Cost of 1,000 calls", thousand, now.micros_of_thousand, amounts.money),
         _line("Time to the answer, half of the calls", half, now.p50_us, words.duration),
         _line("Time to the answer, 95 of 100", most, now.p95_us, words.duration),
         _line("Tokens of a call", tokens, now.tokens_each, words.tokens),
