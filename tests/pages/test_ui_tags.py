@@ -181,3 +181,9 @@ def test_it_shows_whose_a_use_is_in_the_colour_of_a_team_the_reader_knows() -> N
     theirs = SimpleNamespace(team_id=uuid.uuid4(), team=EVIL)
     assert "<script" not in (said := draw("{% team_of use %}", shell=shell, use=theirs)) and "alert" in said
     assert draw("{% team_of use %}", shell=shell, use=SimpleNamespace(team_id=None, team="")) == ""
+
+
+def test_it_keeps_the_versions_that_are_compared_though_only_the_newest_are_offered() -> None:
+    """Without it the field said v9 of a comparison with v1, and *Compare* went there."""
+    html = draw('{% include "ui/pick_two.html" %}', url="/", numbers=[9, 8, 7], a=1, b=9)
+    assert re.findall(r'value="(\d+)" selected', html) == ["1", "9"]
