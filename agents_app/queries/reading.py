@@ -91,5 +91,5 @@ class Answered:
 
 def questions_of(run: Run) -> list[Answered]:
     numbers = frozenset(Step.objects.filter(run=run).values_list("number", flat=True))
-    asked = list(RunQuestion.objects.filter(run=run).order_by("-created_at")[:MOST_QUESTIONS])[::-1]
+    asked = list(RunQuestion.objects.filter(run=run).order_by("-created_at", "-id")[:MOST_QUESTIONS])[::-1]
     return [Answered(one, cited(one.answer, numbers)) for one in asked]

@@ -53,7 +53,7 @@ def desk(caller: Caller, prompts: QuerySet[Prompt]) -> Desk:
     alive = light(Review.objects.filter(prompt__in=prompts.order_by().values("pk")))
     going_on = Q(status__in=[Review.Status.OPEN, Review.Status.CHANGES, Review.Status.APPROVED])
     own = alive.filter(going_on, requested_by=caller.user) if caller.user else alive.none()
-    decided = alive.exclude(status=Review.Status.OPEN).exclude(decided_at=None).order_by("-decided_at")
+    decided = alive.exclude(status=Review.Status.OPEN).exclude(decided_at=None).order_by("-decided_at", "-id")
     return Desk(list(light(waiting(caller))[:_MOST]), list(own[:_MOST]), list(decided[:_MOST]))
 
 

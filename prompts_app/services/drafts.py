@@ -65,4 +65,4 @@ def drop_draft(*, actor: Actor, prompt: Prompt | None) -> None:
 def others_drafting(prompt: Prompt, person: User | None) -> list[Draft]:
     """Return the drafts others work on now, so that two people writing the same prompt are told."""
     rows = Draft.objects.filter(prompt=prompt, changed_at__gte=now() - _WRITING).select_related("person")
-    return list((rows.exclude(person=person) if person else rows).order_by("-changed_at"))
+    return list((rows.exclude(person=person) if person else rows).order_by("-changed_at", "-id"))

@@ -54,7 +54,7 @@ def conversation_of(widget: Widget, held: Pass) -> Conversation | None:
     if visitor is None:
         return None
     rows = Conversation.objects.select_related("agent__live", "agent__team", "team", "visitor", "taken_by")
-    return rows.filter(visitor=visitor, widget=widget, deleted_at=None).order_by("-created_at").first()
+    return rows.filter(visitor=visitor, widget=widget, deleted_at=None).order_by("-created_at", "-id").first()
 
 
 def message_of(widget: Widget, held: Pass, message_id: uuid.UUID) -> Message:
