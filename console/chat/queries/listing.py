@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from django.db.models import Exists, OuterRef, Q, QuerySet
 
 from console.chat.models import Conversation, Message
-from console.core import typed
+from console.chat.queries.places import behind, place_of
 from console.core.clock import now
 from console.teams.models import User
 
@@ -62,7 +62,7 @@ def said_in(words: str) -> Q:
 def listing(
     conversations: QuerySet[Conversation], reader: User, *, search: str = "", is_archive: bool = False, before: str = ""
 ) -> Listing:
-    """Return one page of what `access.conversations_for` allows. `before` is a moment an earlier page gave."""
+    """Return one page of what `access.conversations_for` allows. `before` is a place an earlier page gave."""
     rows = conversations.select_related("agent", "owner").order_by("-last_at", "-id")
     rows = rows.filter(leaf__isnull=False)
     if not search:
@@ -75,14 +75,14 @@ def listing(
     if search:
         rows = rows.filter(said_in(search))
     shows_pins = not search and not is_archive
-    moment = typed.moment(before)
-    found = rows.filter(last_at__lt=moment) if moment else rows
+    found = behind(rows, before)
+    is_first = found is rows
     pinned: list[Conversation] = []
     if shows_pins:
         found = found.exclude(owner=reader, pinned_at__isnull=False)
-        if moment is None:
+        if is_first:
             pinned = list(rows.filter(owner=reader, pinned_at__isnull=False).order_by("-pinned_at")[:PAGE])
     page = list(found[: PAGE + 1])
-    older = page[PAGE - 1].last_at.isoformat() if len(page) > PAGE else ""
+    older = place_of(page[PAGE - 1]) if len(page) > PAGE else ""
     groups = [Group("Pinned", pinned)] if pinned else []
     return Listing(groups + grouped(page[:PAGE], now().date(), pins=False), older, search, is_archive)

@@ -12,8 +12,8 @@ from django.db.models.functions import Left
 from console.chat import access
 from console.chat.markdown import excerpt
 from console.chat.models import Conversation, Feedback, Message, Widget
+from console.chat.queries.places import behind, place_of
 from console.chat.queries.thread import Thread, thread
-from console.core import typed
 from console.core.clock import now
 from console.teams.callers import Caller
 from console.teams.models import Team
@@ -133,7 +133,7 @@ def around(caller: Caller, widget: Widget) -> dict[str, Any]:
 
 
 def listing(widget: Widget, *, state: str = "", before: str = "") -> Listing:
-    """Return one page of a widget's conversations, the newest word first. `before` is a moment a page gave."""
+    """Return one page of a widget's conversations, the newest word first. `before` is a place a page gave."""
     rows = access.visits_of(widget)
     state = state if state in STATES else ""
     if state == "waiting":
@@ -142,11 +142,8 @@ def listing(widget: Widget, *, state: str = "", before: str = "") -> Listing:
         rows = rows.filter(taken_by__isnull=False)
     elif state == "bad":
         rows = rows.filter(_unhappy())
-    moment = typed.moment(before)
-    if moment is not None:
-        rows = rows.filter(last_at__lt=moment)
-    page = list(_with_ends(rows)[: PAGE + 1])
-    older = page[PAGE - 1].last_at.isoformat() if len(page) > PAGE else ""
+    page = list(_with_ends(behind(rows, before))[: PAGE + 1])
+    older = place_of(page[PAGE - 1]) if len(page) > PAGE else ""
     return Listing([_visit(row) for row in page[:PAGE]], older, state)
 
 
