@@ -29,6 +29,12 @@ from tests.upstream import chunk, completion, usage
 NUMBER = uuid.UUID(int=7)
 TRACK = {"type": "function", "name": "track", "parameters": {"type": "object", "properties": {}}, "strict": True}
 TRACKED = {"type": "function", "function": {"name": "track", "parameters": TRACK["parameters"], "strict": True}}
+CALLED = {"type": "function_call", "call_id": "a", "name": "track"}
+# Tools that have the name of the function x__y, and where the one is that is refused.
+TWICE = [
+    ([{"type": "custom", "name": "x__y"}], "tools[1]"),
+    ([{"type": "namespace", "name": "x", "tools": [TRACK, {**TRACK, "name": "y"}]}], "tools[1].tools[1]"),
+]
 
 
 @cache
@@ -312,11 +318,14 @@ def test_it_says_a_field_in_the_words_of_a_chat_completion():
 
 def test_functions_of_a_namespace_are_called_by_both_names():
     crm = {"type": "namespace", "name": "crm", "description": "Orders.", "tools": [TRACK, {**TRACK, "name": "stop"}]}
-    tools = [TRACK, crm]
+    tools = [{**TRACK, "namespace": "crm"}, crm]  # which says nothing of a tool that is in none
     names = ["track", "crm__track", "crm__stop"]
     made = [{"type": "function", "function": {**TRACKED["function"], "name": name}} for name in names]
     assert said(tools=tools)["tools"] == made
-    assert unsaid(asked(tools=tools).body, can_reason=False, keeps_thoughts=False) == {"tools[].description"}
+    assert unsaid(asked(tools=tools).body, can_reason=False, keeps_thoughts=False) == {
+        "tools[].description",
+        "tools[].namespace",
+    }
     for choice, expected in (
         ({"type": "function", "name": "stop", "namespace": "crm"}, "crm__stop"),
         ({"type": "function", "name": "track"}, "track"),
@@ -344,6 +353,8 @@ def test_functions_of_a_namespace_are_called_by_both_names():
     told = response_of(answer, None, asked(tools=tools))
     typed(told)
     assert (told["output"][0]["name"], told["output"][0]["namespace"]) == ("track", "crm")
+    with pytest.raises(BadInput, match="no other namespace"):
+        asked(tools=[{"type": "namespace", "name": "x", "tools": [{"type": "namespace", "name": "y"}]}])
     result = {"type": "function_call_output", "call_id": "a", "output": "late"}
     back = said(tools=tools, input=[*told["output"], result])["messages"]
     assert back[0]["tool_calls"] == answer["choices"][0]["message"]["tool_calls"]
@@ -374,6 +385,13 @@ def test_custom_tools_are_functions_with_one_text():
     again = [json.loads(line[6:]) for line in as_stream(reader.answer()).decode().splitlines() if line[:6] == "data: "]
     assert checked(again)[-1]["response"] == reader.answer()
     assert [e["item"] for e in again if e["type"] == "response.output_item.done"] == [first, second]
+
+    # What came of one that broke off is on record, and counts where the provider counted nothing.
+    broken = ResponseStream(OpenAIStream(include_usage=True), asked(tools=tools))
+    broken.feed(b"data: " + orjson.dumps(pieces[0]) + b"\n\n")
+    assert broken.answer()["output"][0]["input"] == '{"inp'
+    broken.feed(b"data: " + orjson.dumps(pieces[1]) + b"\n\n")
+    assert broken.answer()["output"][0] == {**first, "status": "in_progress"}
 
     result = {"type": "custom_tool_call_output", "call_id": "a", "output": "done"}
     messages = said(tools=tools, input=[first, second, result])["messages"]
@@ -446,6 +464,9 @@ def test_signed_thoughts_come_back_where_they_were():
             {"tools": [{"type": "namespace", "name": "x", "tools": [{"type": "shell", "name": "y"}]}]},
             "tools[0].tools[0].type",
         ),
+        *(({"tools": [{**TRACK, "name": "x__y"}, *twice]}, f"{where}.name") for twice, where in TWICE),
+        ({"tools": [TRACK], "tool_choice": {"type": "function", "name": "track", "namespace": ["x"]}}, "tool_choice"),
+        ({"input": [{**CALLED, "namespace": {"x": 1}}]}, "input[0].namespace"),
         ({"tools": [TRACK], "tool_choice": {"type": "file_search"}}, "tool_choice"),
         ({"tools": [TRACK], "tool_choice": {"type": "allowed_tools", "tools": []}}, "tool_choice.tools"),
         ({"text": {"format": {"type": "grammar"}}}, "text.format.type"),

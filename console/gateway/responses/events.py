@@ -140,8 +140,12 @@ class ResponseEvents:
             holder, name = self._growing
             holder[name] += "".join(self._pieces)
             self._growing, self._pieces = None, []
-        if self._details and self._open is not None:
+        if self._open is None:
+            return
+        if self._details:
             self._open["encrypted_content"] = sealed(self._details)
+        if self._open["type"] == CALLS["custom"]:  # also of one that broke off: it is on record, and counts
+            self._open["input"] = input_of(self._arguments["arguments"])
 
     def _shown(self) -> dict[str, Any]:
         return {**self._response, "output": list(self._response["output"])}
@@ -214,7 +218,6 @@ class ResponseEvents:
             item["arguments"] = item["arguments"] or "{}"
             self._of("response.function_call_arguments.done", arguments=item["arguments"])
         elif item["type"] == CALLS["custom"]:
-            item["input"] = input_of(self._arguments["arguments"])
             self._of("response.custom_tool_call_input.delta", delta=item["input"])
             self._of("response.custom_tool_call_input.done", input=item["input"])
         elif item["summary"]:

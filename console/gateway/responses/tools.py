@@ -46,32 +46,42 @@ def input_of(arguments: str) -> str:
     return text if isinstance(text, str) else arguments
 
 
-def grouped(tools: Iterable[Part]) -> Iterator[Part]:
-    """Return the tools in the namespaces among checked ones; each says which is its own."""
-    spaces = (tool for tool in tools if tool.get("type") == "namespace")
-    return ({**inner, "namespace": space["name"]} for space in spaces for inner in space["tools"])
+def flat(tools: Iterable[Part]) -> Iterator[tuple[Part, str]]:
+    """Return checked tools one by one, each with its place; those in a namespace say in which, and no others do."""
+    for place, tool in enumerate(tools):
+        if tool.get("type") == "namespace":
+            for inner, one in enumerate(tool["tools"]):
+                yield {**one, "namespace": tool["name"]}, f"tools[{place}].tools[{inner}]"
+        else:
+            yield {name: value for name, value in tool.items() if name != "namespace"}, f"tools[{place}]"
 
 
 def calls_by_name(tools: Iterable[Part]) -> dict[str, Part]:
     """Return what a call says of its tool besides a function's name, by the name chat completions have for that."""
-    tools = list(tools)
-    custom = (tool for tool in tools if tool.get("type") == "custom")
     return {
         full_name(one): {
             "type": CALLS.get(one["type"], "function_call"),
             **{name: one[name] for name in ("name", "namespace") if name in one},
         }
-        for one in (*custom, *grouped(tools))
+        for one, _ in flat(tools)
+        if _is_told_otherwise(one)
     }
+
+
+def _is_told_otherwise(tool: Part) -> bool:
+    """Say whether calls of a tool are more than those of a function of that name."""
+    return tool.get("type") == "custom" or "namespace" in tool
 
 
 def say_tools(body: Part, chat: Part) -> None:
     """Say the tools and the choice among them; a choice among none is none, and not all servers take one."""
     if not body.get("tools"):
         return
-    tools = [said for place, tool in enumerate(body["tools"]) for said in _told(tool, f"tools[{place}]")]
+    told = list(flat(body["tools"]))
+    tools = [_said(tool, where) for tool, where in told]
+    _check_names(told)
     choice = body.get("tool_choice")
-    if isinstance(choice, dict) and choice.get("type") in tuple(CALLS) and isinstance(choice.get("name"), str):
+    if isinstance(choice, dict) and choice.get("type") in tuple(CALLS) and _is_name(choice):
         chat["tool_choice"] = {"type": "function", "function": {"name": full_name(choice)}}
     elif isinstance(choice, dict) and choice.get("type") == "allowed_tools":
         # The allowed ones alone come to the same, and every provider understands that.
@@ -96,16 +106,29 @@ def _allowed(given: Any, tools: Iterable[Part]) -> set[str]:
     listed = given if isinstance(given, list) else []
     named = [one for one in listed if isinstance(one, dict) and isinstance(one.get("name"), str)]
     whole = {one["name"] for one in named if one.get("type") == "namespace"}
-    of_these = {full_name(one) for one in grouped(tools) if one["namespace"] in whole}
+    of_these = {full_name(one) for one, _ in flat(tools) if one.get("namespace") in whole}
     return of_these | {full_name(one) for one in named}
 
 
-def _told(tool: Part, where: str) -> Iterator[Part]:
-    if tool["type"] == "namespace":
-        for place, inner in enumerate(tool["tools"]):
-            yield _said({**inner, "namespace": tool["name"]}, f"{where}.tools[{place}]")
-    else:
-        yield _said(tool, where)
+def _is_name(choice: Part) -> bool:
+    return isinstance(choice.get("name"), str) and isinstance(choice.get("namespace"), str | None)
+
+
+def _check_names(tools: Iterable[tuple[Part, str]]) -> None:
+    """Refuse a name that two tools come to, since a call of it could mean either.
+
+    Functions alone that share one are the provider's to judge: their calls are told as they come.
+    """
+    seen: dict[str, bool] = {}
+    for tool, where in tools:
+        name, is_told_otherwise = full_name(tool), _is_told_otherwise(tool)
+        if name in seen and (is_told_otherwise or seen[name]):
+            raise BadInput(
+                f"Two tools would be the function {name[:100]!r} for the model, so its calls could mean either; rename"
+                " one. The name of a namespace stands before those in it, with two underscores.",
+                param=f"{where}.name",
+            )
+        seen[name] = seen.get(name, False) or is_told_otherwise
 
 
 def _said(tool: Part, where: str) -> Part:

@@ -111,6 +111,8 @@ class _Turns:
         for name in ("call_id", "name"):
             if not isinstance(item.get(name), str) or not item[name]:
                 raise BadInput(f"A call needs its {name}.", param=f"{where}.{name}")
+        if not isinstance(item.get("namespace"), str | None):
+            raise BadInput("The namespace of a call must be text.", param=f"{where}.namespace")
         arguments = arguments_of(item)
         if not isinstance(arguments, str):
             name = "input" if item["type"] == CALLS["custom"] else "arguments"

@@ -100,6 +100,8 @@ def _namespace(tool: dict[str, Any], where: str) -> None:
     for place, one in enumerate(inner):
         if not isinstance(one, dict) or not isinstance(one.get("type"), str):
             raise BadInput("Each tool must be an object with a type.", param=f"{where}.tools[{place}]")
+        if one["type"] == "namespace":
+            raise BadInput("A namespace holds tools, and no other namespace.", param=f"{where}.tools[{place}].type")
         _named(one, f"{where}.tools[{place}]")
 
 
