@@ -1,7 +1,8 @@
 """The only way to get a file or a batch for somebody.
 
-Who made it sees it; so does everybody with `view_usage` in the team. What a file says is for who made it and for
-`read_content`. Who may revoke the team's keys may also stop what they run and remove what they left.
+Who made it sees it, and a key what was made with those that were rotated into it; so does everybody with `view_usage`
+in the team. What a file says is for who made it and for `read_content`. Who may revoke the team's keys may also stop
+what they run and remove what they left.
 """
 
 import uuid
@@ -12,14 +13,13 @@ from django.http import Http404
 
 from console.batches import queries
 from console.batches.models import Batch, File
+from console.teams.access import is_key_of, own_keys
 from console.teams.callers import Caller
 from console.teams.models import Team
 
 
 def _is_own(caller: Caller) -> Q:
-    own = Q(pk=None)
-    if caller.key_id is not None:
-        own |= Q(key_id=caller.key_id)
+    own = Q(key_id__in=own_keys(caller))
     if caller.user is not None:
         own |= Q(person_id=caller.user.pk)
     return own
@@ -43,8 +43,7 @@ def batches_for(caller: Caller, team: Team | None = None) -> QuerySet[Batch]:
 
 
 def owns(caller: Caller, made: File | Batch) -> bool:
-    by_key = caller.key_id is not None and made.key_id == caller.key_id
-    return by_key or (caller.user is not None and made.person_id == caller.user.pk)
+    return is_key_of(caller, made.key_id) or (caller.user is not None and made.person_id == caller.user.pk)
 
 
 def may_read(caller: Caller, file: File) -> bool:

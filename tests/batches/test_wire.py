@@ -1,5 +1,6 @@
 """/v1/files and /v1/batches as OpenAI's own client uses them, and what they refuse."""
 
+import datetime as dt
 import json
 from collections.abc import Callable, Iterator
 from typing import Any
@@ -9,6 +10,8 @@ import pytest
 
 from console.audit.models import AuditEvent
 from console.batches.models import Batch, File
+from console.teams.callers import SYSTEM
+from console.teams.services.keys import rotate_key
 from tests import make, sdks
 from tests.batches.conftest import CHAT, jsonl, line
 from tests.gateway.conftest import World
@@ -188,6 +191,11 @@ def test_others_see_what_they_may(client: httpx.Client, server: LiveServer, worl
     assert [as_key(reader, path) for path in paths] == [200, 200, 200]
     assert as_key(plain, f"/v1/batches/{batch}/cancel", "POST") == as_key(plain, f"/v1/files/{mine}", "DELETE") == 403
     assert as_key("fk_live_x", "/v1/files") == as_key("fk_live_x", f"/v1/batches/{batch}/cancel", "POST") == 401
+    heir, key = "", world.key
+    for _ in range(2):
+        key, heir = rotate_key(actor=SYSTEM, key=key, overlap=dt.timedelta(hours=1))
+        assert [as_key(heir, path) for path in paths] == [200, 200, 200]
+    assert as_key(heir, cancel, "POST") == 200
     content = client.get(f"/v1/files/{mine}/content")
     assert content.headers["content-disposition"] == f'attachment; filename="{mine}"'
     assert content.headers["content-type"] == "application/octet-stream"
