@@ -5,7 +5,7 @@ that speak of it, whose writers hold the epoch by then, which the first will wan
 """
 
 from django.core.exceptions import ObjectDoesNotExist
-from django.db import IntegrityError, OperationalError
+from django.db import DatabaseError, IntegrityError, OperationalError
 
 from console.core.errors import Conflict, Gone, Refusal, Unavailable
 
@@ -15,6 +15,8 @@ _DEADLOCK, _FOREIGN_KEY = "40P01", "23503"
 def lost(error: BaseException) -> Refusal | None:
     """Return what to answer when a change broke on somebody else's; None for every other error."""
     if isinstance(error, ObjectDoesNotExist):  # whoever looks up for somebody says otherwise: it was there then
+        return Gone()
+    if type(error) is DatabaseError and error.__cause__ is None:  # Django's own: a `save` of a row found it gone
         return Gone()
     state = getattr(error.__cause__, "sqlstate", None)
     if isinstance(error, OperationalError) and state == _DEADLOCK:

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import psycopg.errors as postgres
 import pytest
-from django.db import IntegrityError, OperationalError, connection, connections
+from django.db import DatabaseError, IntegrityError, OperationalError, connection, connections
 
 from console.catalog.models import ModelVersion, Provider
 from console.catalog.services.aliases import change_alias
@@ -54,7 +54,9 @@ def test_whoever_loses_a_race_hears_so_and_faults_stay_faults() -> None:
     used = lost(of(IntegrityError, postgres.ForeignKeyViolation()))
     assert used is not None and used.status == 409
     assert isinstance(lost(Provider.DoesNotExist()), Gone)
+    assert isinstance(lost(DatabaseError("Save with update_fields did not affect any rows.")), Gone)
     for fault in (
+        of(DatabaseError, postgres.DatabaseError()),
         of(IntegrityError, postgres.UniqueViolation()),
         of(OperationalError, postgres.DiskFull()),
         KeyError(),

@@ -9,7 +9,7 @@ from django.core.cache import cache
 from django.test import Client
 
 from console.core.clock import now
-from console.teams.forms.passkeys import EditForm
+from console.teams.forms.passkeys import EditForm, LoginForm
 from tests import make
 from tests.conftest import Cast
 from tests.teams import log, passkey
@@ -105,6 +105,23 @@ def test_an_answer_counts_once_however_many_bring_it_at_the_same_moment(cast: Ca
     first.post(LOGIN, answer)
     second.post(LOGIN, answer)
     assert is_in(first) and not is_in(second)
+
+
+@pytest.mark.django_db(transaction=True)
+def test_a_passkey_that_is_removed_while_it_signs_in_lets_nobody_in(
+    cast: Cast, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    cache.clear()
+    key, client, valid = Passkey(cast.alice), Client(), LoginForm.is_valid
+
+    def removed_meanwhile(form: Any) -> bool:
+        found = bool(valid(form))
+        Authenticator.objects.filter(user=cast.alice).delete()
+        return found
+
+    answer = key.answer(ask(client), is_verified=True)
+    monkeypatch.setattr(LoginForm, "is_valid", removed_meanwhile)
+    assert client.post(LOGIN, answer).status_code == 404 and not is_in(client)
 
 
 def test_an_answer_is_given_on_a_page_of_ours(cast: Cast, monkeypatch: pytest.MonkeyPatch) -> None:
