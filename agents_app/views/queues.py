@@ -96,7 +96,7 @@ def renew_queue_secret(request: TeamRequest, queue_id: UUID) -> HttpResponse:
     row = access.queue_for(request.caller, queue_id, to="edit")
     if request.method != "POST":
         lost = "Results are signed with the new one from now on, and who checks with the present one refuses them."
-        return ask(request, "queues", "Make a new secret for", row.name, lost, url_of(row))
+        return ask(request, "queues", "Make a new secret", row.name, lost, url_of(row), to="for")
     return _page(request, queue_id, services.renew_queue_secret(actor=request.caller.actor, queue=row))
 
 

@@ -25,12 +25,13 @@ def url_of(row: Tool | ToolServer | Queue | Broker) -> str:
 
 
 def ask(
-    request: TeamRequest, tab: str, verb: str, name: str, lost: str, back_url: str, refused: str = ""
+    request: TeamRequest, tab: str, verb: str, name: str, lost: str, back_url: str, refused: str = "", to: str = ""
 ) -> HttpResponse:
-    """Ask before something is lost."""
+    """Ask before something is lost. `to` is the word between verb and name, where the question needs one."""
     context = {
         **frame(request, tab),
         "verb": verb,
+        "to": to,
         "name": name,
         "lost": lost,
         "back_url": back_url,

@@ -145,7 +145,7 @@ def renew_trigger(request: TeamRequest, slug: str, trigger_id: uuid.UUID) -> Htt
     trigger = _trigger(request, slug, trigger_id)
     if request.method != "POST":
         lost = "Whoever signs with the present secret is refused from now on. The new one is shown once."
-        return _ask(request, trigger, "Make a new secret", lost)
+        return _ask(request, trigger, "Make a new secret", lost, to="for")
     try:
         secret = services.renew_secret(actor=request.caller.actor, trigger=trigger)
     except Refusal as refusal:
@@ -153,9 +153,9 @@ def renew_trigger(request: TeamRequest, slug: str, trigger_id: uuid.UUID) -> Htt
     return _page(request, trigger.agent, made=trigger, secret=secret)
 
 
-def _ask(request: TeamRequest, trigger: Trigger, verb: str, lost: str) -> HttpResponse:
+def _ask(request: TeamRequest, trigger: Trigger, verb: str, lost: str, to: str = "") -> HttpResponse:
     """Ask before something is lost."""
-    context = {**frame(request, trigger.agent, "triggers"), "trigger": trigger, "verb": verb, "lost": lost}
+    context = {**frame(request, trigger.agent, "triggers"), "trigger": trigger, "verb": verb, "to": to, "lost": lost}
     return render(request, "agents/triggers/confirm.html", context)
 
 

@@ -180,6 +180,8 @@ def test_a_queue_of_before_goes_on_sending_where_its_items_asked_for(queue):
 def test_builders_make_the_secret_and_see_what_became_of_a_callback(cast, upstream, signed_in):  # noqa: F811
     made = make.make_queue(cast.team_a, "mail", callback_addresses=["https://shop.example.com"])
     alice, url = signed_in(cast.alice), f"/tools/queues/{made.pk}/"
+    asked = alice.get(f"{url}secret/").text
+    assert f"Make a new secret for {made.name}?" in asked and ">Make a new secret</button>" in asked
     shown = alice.post(f"{url}secret/")
     made.refresh_from_db()
     assert shown.context["secret"] in shown.text and "no-store" in shown["Cache-Control"] and made.secret

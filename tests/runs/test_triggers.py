@@ -445,6 +445,7 @@ def test_builders_make_switch_and_remove_triggers(agent, cast):
     assert "No reader yet" not in shown.content.decode(), "only queues outside have readers"
     sample = json.loads(html.unescape(shown.content.decode()).split("body='")[1].split("'\n")[0])
     assert deliver(hook, shown.context["secret"], sample).status_code == 202, "what the page says to try is taken"
+    assert "Make a new secret for Alerts?" in alice.get(f"{url}{hook.pk}/renew/").content.decode()
     page = f"{url}{hook.pk}/edit/"
     form = alice.get(page).content.decode()
     assert 'value="Alerts"' in form and '<option value="grafana" selected>' in form and "act for" in form
