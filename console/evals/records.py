@@ -52,8 +52,15 @@ def check_tools(body: dict[str, Any]) -> None:
     """Refuse what lets a provider act by itself; functions only say what they would like to be called."""
     if not _WORKS.isdisjoint(body):
         raise NotReplayable("works")
-    for tool in body.get("tools") or ():
-        if isinstance(tool, dict) and tool.get("type", "") not in _OURS_TO_RUN:
+    _check_each(body.get("tools"))
+
+
+def _check_each(tools: Any, *, is_inside: bool = False) -> None:
+    for tool in tools if isinstance(tools, list) else ():
+        kind = tool.get("type", "") if isinstance(tool, dict) else ""
+        if kind == "namespace" and not is_inside:
+            _check_each(tool.get("tools"), is_inside=True)
+        elif not isinstance(kind, str) or kind not in _OURS_TO_RUN:
             raise NotReplayable("works")
 
 

@@ -13,10 +13,11 @@ from console.audit.models import AuditEvent
 from console.core.clock import now
 from console.core.errors import BadInput, Conflict, NotAllowed
 from console.core.ids import time_of, uuid7
-from console.evals import engine, sampling
+from console.evals import answers, engine, sampling
 from console.evals.models import Dataset, Replay, ReplayResult
 from console.evals.queries import replays as queries
 from console.evals.queries.side_by_side import lines_of
+from console.evals.records import NotReplayable, check_tools
 from console.evals.replaying import REPLAYS
 from console.evals.sampling import Wanted
 from console.evals.services import datasets, keeping, replays
@@ -365,3 +366,15 @@ def test_bounds_of_a_team_hold_for_those_who_come_at_once(live: World) -> None:
         "Team A has a dataset 'Third' already.",
         "3 replays of Team A are going on; wait for one of them or stop it.",
     ]
+
+
+def test_functions_of_a_namespace_are_the_callers_to_run() -> None:
+    def tools(*inner: Any) -> dict[str, Any]:
+        return {"tools": [{"type": "namespace", "name": "crm", "tools": list(inner)}]}
+
+    check_tools(tools({"type": "function", "name": "track"}, {"type": "custom", "name": "patch"}))
+    for runs_there in ({"type": "web_search"}, {"type": []}, {"type": "namespace", "tools": []}):
+        with pytest.raises(NotReplayable):
+            check_tools(tools(runs_there))
+    told = {"type": "function_call", "namespace": "crm", "name": "track", "arguments": "{}"}
+    assert answers.read("response", json.dumps({"output": [told]}).encode()).tool_calls == [["crm__track", "{}"]]

@@ -48,6 +48,11 @@ class Pane:
         return any(turn.role for turn in self.turns)
 
 
+# Items of responses: what a model calls, and what came of it.
+_CALLS = ("function_call", "custom_tool_call")
+_RESULTS = tuple(f"{call}_output" for call in _CALLS)
+
+
 def _parts(content: Any) -> str:
     """Return a message's content as text; parts that are no text are named in brackets."""
     if content is None:
@@ -96,6 +101,11 @@ def _message(message: Any, role: str = "") -> Iterator[Turn]:
         yield Turn(role, text)
     if calls := _calls(message):
         yield Turn("tool calls", calls)
+    if message.get("type") in _CALLS:
+        name = "__".join(str(message[part]) for part in ("namespace", "name") if message.get(part))
+        yield Turn("tool calls", f"{name}({message.get('arguments') or message.get('input') or ''})")
+    elif message.get("type") in _RESULTS:
+        yield Turn("tool", _parts(message.get("output")))
 
 
 def _turns(body: dict[str, Any]) -> Iterator[Turn]:
@@ -122,7 +132,7 @@ def _turns(body: dict[str, Any]) -> Iterator[Turn]:
     if isinstance(body.get("content"), list | str):
         yield from _message({"role": body.get("role", "assistant"), "content": body["content"]})
     for item in body.get("output") or []:
-        if isinstance(item, dict) and item.get("content"):
+        if isinstance(item, dict):
             yield from _message(item, "assistant")
     if isinstance(body.get("error"), dict) and body["error"].get("message"):
         yield Turn("error", _parts(body["error"]["message"]))
