@@ -63,6 +63,9 @@ def test_it_moves_and_keeps_history(operator: Client, scene: Scene) -> None:
     assert move is not None
     assert (move.from_version, move.to_version, move.reason) == (scene.old, scene.new, "Cheaper")
     assert (move.moved_by_name, str(move.moved_by)) == ("Olga", "Olga")
+    same = operator.post(URL.replace("/move/", "/parameters/"), {"reason": "None", "seen_revision": 2})
+    note = same.text.partition('role="alert"')[2].partition("</div>")[0]
+    assert same.status_code == 422 and "Nothing would change" in note
 
 
 def test_it_answers_htmx_with_a_redirect_header(operator: Client, scene: Scene) -> None:
