@@ -71,6 +71,9 @@ def test_it_samples_confirms_and_lays_answers_side_by_side(
     recorded(world, "Where?", "Why?")
     refused = alice.post(f"{BASE}new/", {**FORM, "model": "nobody"})
     assert refused.status_code == 422 and "Team A has no alias" in refused.text and not Dataset.objects.exists()
+    other = alice.post(f"{BASE}new/", {**FORM, "of_prompt": "support/other", "prompt": ""})
+    assert other.status_code == 422 and not Dataset.objects.exists(), "the sample's prompt is not the candidate's"
+    assert other.text.count('id="id_prompt"') == 1 and 'value="support/other"' in other.text
     typed = alice.post(f"{BASE}new/", {**FORM, "do": "add"})
     assert typed.status_code == 200 and len(typed.context["checks"]) == 1 and "invalid" not in typed.text
     check = {"c-0-kind": "contains", "c-0-value": "yes"}

@@ -113,6 +113,13 @@ class SampleForm(TeamForm):
         return f"{what[:60]}, {now():%d %b %Y %H:%M}"
 
 
+class DrawnSampleForm(SampleForm):
+    """The same on the page of a replay, where `prompt` is the candidate's."""
+
+    def add_prefix(self, field_name: str) -> str:
+        return super().add_prefix("of_prompt" if field_name == "prompt" else field_name)
+
+
 class NamedSampleForm(SampleForm):
     name = forms.CharField(max_length=100, widget=forms.TextInput(attrs={"placeholder": "A week of support-chat"}))
     field_order = ("team", "name")

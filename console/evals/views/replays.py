@@ -17,7 +17,7 @@ from console.core.htmx import go, is_htmx
 from console.evals import access
 from console.evals.checks import EMBED_ALIAS, KINDS
 from console.evals.forms.cases import CheckRow, read_checks, specs_of
-from console.evals.forms.datasets import SampleForm
+from console.evals.forms.datasets import DrawnSampleForm, SampleForm
 from console.evals.forms.replays import LOG, ReplayForm
 from console.evals.models import Dataset, Replay
 from console.evals.queries import replays as queries
@@ -65,7 +65,7 @@ def new_replay(request: TeamRequest) -> HttpResponse:
     sampled = [team for team in teams if access.may(request.caller, "sample", team.pk)]
     form = _form(request, teams, may_sample=bool(sampled), data=request.POST or None)
     is_drawn = request.POST.get("dataset") == LOG
-    sample = SampleForm(request.POST if is_drawn else None, teams=sampled, initial=_initial(request))
+    sample = DrawnSampleForm(request.POST if is_drawn else None, teams=sampled, initial=_initial(request))
     checks, do = read_checks(request.POST), request.POST.get("do", "plan")
     if request.method != "POST":
         return _form_page(request, form, sample, checks)
