@@ -1,4 +1,5 @@
 import json
+import re
 import shlex
 import tomllib
 from html import unescape
@@ -71,6 +72,8 @@ def test_it_never_shows_a_key(client: Client, cast: Cast) -> None:
 def test_it_lists_every_operation_of_the_management_api(client: Client, cast: Cast) -> None:
     client.force_login(cast.bob)
     html = client.get("/docs/api/").text
+    ids = re.findall(r' id="([^"]+)"', html)
+    assert len(ids) == len(set(ids)), "a heading must not take the name of what the frame opens, as its keys"
     found = [operation for _, group in operations() for operation in group]
     assert found
     for operation in found:
