@@ -259,6 +259,7 @@ ACCOUNT_FORMS = {
     "change_password": "console.teams.forms.passwords.ChangePasswordForm",
     "set_password": "console.teams.forms.passwords.SetPasswordForm",
     "reset_password_from_key": "console.teams.forms.passwords.ResetPasswordKeyForm",
+    "confirm_reauthentication_code": "console.teams.forms.passwords.MailedCodeForm",
 }
 ACCOUNT_SIGNUP_FIELDS = ["email*", "password1*", "password2*"]
 ACCOUNT_USER_MODEL_USERNAME_FIELD = None
@@ -269,6 +270,9 @@ ACCOUNT_PREVENT_ENUMERATION = "strict"
 ACCOUNT_LOGOUT_ON_PASSWORD_CHANGE = False
 ACCOUNT_REAUTHENTICATION_REQUIRED = True
 ACCOUNT_REAUTHENTICATION_TIMEOUT = 900
+# A mailed code is for those who have nothing else (see AccountAdapter); so is a one-time link.
+ACCOUNT_REAUTHENTICATION_METHODS = ("password", "mfa", "code", "sign_in_link")
+ACCOUNT_LOGIN_BY_CODE_TIMEOUT = 900
 ACCOUNT_CHANGE_EMAIL = True  # one address a person; a new one counts when it has been confirmed
 ACCOUNT_EMAIL_NOTIFICATIONS = True
 ACCOUNT_EMAIL_SUBJECT_PREFIX = f"[{INSTALLATION_NAME}] "

@@ -67,6 +67,14 @@ class AccountAdapter(DefaultAccountAdapter):  # type: ignore[misc]
         here, is_secure = self.request.get_host(), self.request.is_secure()
         return url_has_allowed_host_and_scheme(url, allowed_hosts={here}, require_https=is_secure)
 
+    def get_reauthentication_methods(self, user: User) -> list[dict[str, Any]]:
+        """Return how somebody confirms it is them. A mailed code proves less than a password or a second factor, and is
+        for those who have neither: they come by single sign-on, or came by a link.
+        """
+        methods: list[dict[str, Any]] = super().get_reauthentication_methods(user)
+        stronger = [method for method in methods if method["id"] != "reauthenticate_by_code"]
+        return stronger or methods
+
     # Mails ------------------------------------------------------------------------------------------------------------
 
     def get_reset_password_from_key_url(self, key: str) -> str:

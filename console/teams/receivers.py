@@ -77,6 +77,17 @@ def two_factor_failed(request: HttpRequest, user: User, authenticator: Any, **kw
     )
 
 
+def mailed_code_failed(request: HttpRequest, user: User, **kwargs: Any) -> None:
+    record(
+        actions.SIGN_IN_FAILED,
+        actor=actor_for(request),
+        target=user,
+        target_name=user.email,
+        status=Status.REFUSED,
+        reason="wrong code (mail)",
+    )
+
+
 def email_changed(
     request: HttpRequest, user: User, from_email_address: Any, to_email_address: Any, **kwargs: Any
 ) -> None:
@@ -111,6 +122,7 @@ def connect() -> None:
     for signal in (mfa.authenticator_added, mfa.authenticator_removed, mfa.authenticator_reset):
         signal.connect(two_factor_changed, dispatch_uid="teams.two_factor_changed")
     mfa.authentication_failed.connect(two_factor_failed, dispatch_uid="teams.two_factor_failed")
+    account.login_code_rejected.connect(mailed_code_failed, dispatch_uid="teams.mailed_code_failed")
     account.email_changed.connect(email_changed, dispatch_uid="teams.email_changed")
     social.social_account_added.connect(linked, dispatch_uid="teams.linked")
     social.social_account_removed.connect(unlinked, dispatch_uid="teams.unlinked")

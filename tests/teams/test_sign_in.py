@@ -307,6 +307,48 @@ def test_a_link_suggests_a_password_to_somebody_without(db: None) -> None:
     assert response.request["PATH_INFO"] == "/sign-in/secure/"
     assert b"Set a password" in response.content
     assert client.get("/accounts/password/set/").status_code == 200
+    add_totp(user)
+    _, token = make_sign_in_link(actor=SYSTEM, user=user)
+    client.post(reverse("teams:sign_in_link", args=[token]))
+    client.post("/accounts/2fa/authenticate/", {"code": code_of("JBSWY3DPEHPK3PXP")})
+    assert is_in(client)
+    assert "/accounts/2fa/reauthenticate/" in client.get("/accounts/password/set/")["Location"]
+
+
+def test_a_session_without_password_confirms_by_a_mailed_code(cast: Cast) -> None:
+    """Who comes by single sign-on has neither password nor second factor here; a borrowed browser gives them none."""
+    cast.bob.set_unusable_password()
+    cast.bob.save()
+    client = Client()
+    client.force_login(cast.bob, "allauth.account.auth_backends.AuthenticationBackend")
+    asked = client.get("/accounts/password/set/")["Location"]
+    assert asked == "/accounts/reauthenticate/code/?next=%2Faccounts%2Fpassword%2Fset%2F"
+    assert "/accounts/reauthenticate/code/" in client.get("/accounts/2fa/totp/activate/")["Location"]
+    page = client.get(asked).content.decode()
+    assert 'name="recipient" value="bob@example.com"' in page and not mail.outbox
+    stranger = client.post(asked, {"recipient": "alice@example.com"})
+    assert stranger.status_code == 200 and not mail.outbox
+    confirm = client.post(asked, {"recipient": "bob@example.com"})["Location"]
+    (letter,) = mail.outbox
+    assert (letter.to, letter.subject) == (["bob@example.com"], "[Facet] Your code to confirm it is you")
+    code = re.search(r"minutes:\n\n(\S+)\n", str(letter.body))
+    assert code is not None
+    wrong = client.post(confirm, {"code": "AAAA-AAAA"})
+    assert wrong.status_code == 200 and "bob@example.com" in wrong.content.decode()
+    assert (log.last().action, log.last().status) == ("session.refused", "refused")
+    assert client.get("/accounts/password/set/").status_code == 302
+    assert client.post(confirm, {"code": code[1]})["Location"] == "/accounts/password/set/"
+    assert client.get("/accounts/password/set/").status_code == 200
+
+
+def test_a_mailed_code_is_no_way_around_a_password(cast: Cast) -> None:
+    client = Client()
+    sign_in(client, "alice@example.com")
+    assert client.post("/accounts/reauthenticate/code/", {"recipient": "alice@example.com"})["Location"] == (
+        "/accounts/reauthenticate/"
+    )
+    assert not mail.outbox
+    assert b"code/" not in client.get("/accounts/reauthenticate/").content
 
 
 def test_a_link_gets_too_old_and_serves_no_disabled_person(cast: Cast) -> None:

@@ -13,6 +13,7 @@ _WORDS = {
     "oldpassword": "Present password",
     "password1": "New password",
     "password2": "New password again",
+    "code": "Code",
 }
 
 
@@ -51,4 +52,8 @@ class SetPasswordForm(_OurWords, forms.SetPasswordForm):  # type: ignore[misc]
 
 
 class ResetPasswordKeyForm(_OurWords, forms.ResetPasswordKeyForm):  # type: ignore[misc]
+    pass
+
+
+class MailedCodeForm(_OurWords, forms.ConfirmReauthenticationCodeForm):  # type: ignore[misc]
     pass

@@ -38,11 +38,11 @@ def _gone(request: HttpRequest, message: str) -> HttpResponse:
     return _private(render(request, "teams/gone.html", {"message": message}, status=404))
 
 
-def _sign_in(request: TeamRequest, user: User, how: str, url: str) -> HttpResponse:
+def _sign_in(request: TeamRequest, user: User, how: str, url: str, **more: bool) -> HttpResponse:
     """Sign in the way the sign-in page does: with a new session id, and a second factor where there is one."""
     if request.user.is_authenticated:
         get_adapter().logout(request)
-    record_authentication(request, user, method=how)
+    record_authentication(request, user, method=how, **more)
     response: HttpResponse = perform_login(request, Login(user=user, redirect_url=url))
     return _private(response)
 
@@ -57,18 +57,18 @@ def sign_in_link(request: TeamRequest, token: str) -> HttpResponse:
     try:
         if request.method == "POST":
             user = use_sign_in_link(token=token)
-            return _sign_in(request, user, "sign_in_link", _after_link(user))
+            if _can_come_again(user):
+                return _sign_in(request, user, "sign_in_link", reverse(settings.LOGIN_REDIRECT_URL))
+            # The link is all they have to confirm it is them with, and for that they have just used it.
+            return _sign_in(request, user, "sign_in_link", reverse("teams:secure_account"), reauthenticated=True)
         link = find_sign_in_link(token)
     except NotFound as refusal:
         return _gone(request, refusal.message)
     return _private(render(request, "teams/sign_in_link.html", {"person": link.user}))
 
 
-def _after_link(user: User) -> str:
-    """Return where a link leads: first to a way to come in again, for somebody who has none."""
-    if user.has_usable_password() or Authenticator.objects.filter(user=user).exists():
-        return reverse(settings.LOGIN_REDIRECT_URL)
-    return reverse("teams:secure_account")
+def _can_come_again(user: User) -> bool:
+    return user.has_usable_password() or Authenticator.objects.filter(user=user).exists()
 
 
 @needs(SIGNED_IN)
