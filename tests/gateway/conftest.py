@@ -45,7 +45,7 @@ class World:
 def world(server: LiveServer, upstream: Upstream) -> Iterator[World]:
     world = World(upstream)
     yield world
-    check_invariants(world.calls(), len(upstream.seen))
+    check_invariants(world.calls, upstream)
 
 
 @pytest.fixture

@@ -1,11 +1,12 @@
 """What must hold after every test that called a model, however it went."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 from django.db import connection
 from django.db.models.functions import Now
 
 from console.audit.models import AuditEvent, Status
+from tests.upstream import Upstream
 from tests.waiting import until
 from usage_app.models import QuotaCounter, Reservation
 from usage_app.queries.exactness import differences
@@ -31,14 +32,14 @@ def _is_nobody_idle_in_a_transaction() -> bool:
         return bool(cursor.fetchone()[0] == 0)
 
 
-def check_invariants(calls: Sequence[AuditEvent], upstream_requests: int) -> None:
+def check_invariants(calls: Callable[[], Sequence[AuditEvent]], upstream: Upstream) -> None:
     """No open reservation, one end per start, counters equal the log, one line per request the provider got."""
-    wait_until_settled()
+    wait_until_settled()  # before the log is asked: a call has no line in it until it has ended
     assert not QuotaCounter.objects.exclude(reserved=0).exists(), "something stayed reserved"
     assert list(differences()) == [], "counters and log differ"
-    reached = [c for c in AuditEvent.objects.filter(pk__in=[c.pk for c in calls]) if c.status != Status.REFUSED]
+    reached = [call for call in calls() if call.status != Status.REFUSED]
     # Nobody knows how often a process that died had called; its line stands for one attempt.
-    attempts = sum(c.attempts or (c.status == Status.INTERRUPTED) for c in reached)
-    assert attempts >= upstream_requests, "the provider was called without a line in the log"
+    attempts = sum(call.attempts or (call.status == Status.INTERRUPTED) for call in reached)
+    assert attempts >= len(upstream.seen), "the provider was called without a line in the log"
     # What the gateway does by itself may be between two statements of one; what was left in one stays there.
     until(_is_nobody_idle_in_a_transaction, "no connection is idle in a transaction")

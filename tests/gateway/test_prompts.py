@@ -224,7 +224,7 @@ def test_a_published_label_is_live_in_another_process_on_its_next_call(call, wor
             assert call({"id": "fresh/one"}, at=other).status_code == 200
     finally:
         process.stop()
-    check_invariants(world.calls(), len(world.upstream.seen))
+    check_invariants(world.calls, world.upstream)
 
 
 def test_a_library_reads_only_what_changed(cast, django_assert_num_queries):

@@ -198,7 +198,7 @@ def test_whatever_is_killed_at_each_phase_of_a_step_every_effect_is_there_once(
             works.let_leases_run_out()
         held.find_out()
         held.check(is_worker_lost=True)
-    check_invariants(works.world.calls(), len(works.brain.seen))
+    check_invariants(works.world.calls, works.brain)
     with connection.cursor() as cursor:
         cursor.execute(
             "SELECT count(*) FROM pg_stat_activity WHERE datname = current_database() AND state LIKE 'idle in%'"
