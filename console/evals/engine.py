@@ -24,6 +24,7 @@ import time
 import uuid
 from collections import Counter
 from collections.abc import Awaitable, Callable
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any, Generic, TypeVar
 
@@ -189,6 +190,7 @@ class Turn(Generic[WorkT, OutcomeT]):
         self._open: dict[asyncio.Task[HandedBack | None], Till] = {}
         self._is_lost = False  # it was stopped, or somebody else has taken it
         self._is_closing = False
+        self._is_at_end = asyncio.Event()
         self.waits_for = work.waits_for  # the limit that has to be waited for: whoever put it down said so
         self.wait = 0.0  # how long it is put down for
         self._hold_until = self._stuck_since = 0.0
@@ -211,7 +213,8 @@ class Turn(Generic[WorkT, OutcomeT]):
                     break
                 await self._collect()
         finally:
-            keeper.cancel()
+            self._is_at_end.set()
+            await keeper  # it may be writing: what is handed back would have a lease again
         if self._broken is not None:
             raise self._broken
         return not self._waiting and not self._is_lost
@@ -221,8 +224,10 @@ class Turn(Generic[WorkT, OutcomeT]):
         return list(rows.values_list("pk", flat=True))
 
     async def _keep_lease(self) -> None:
-        while True:
-            await asyncio.sleep(min(1.0, settings.BATCH_LEASE_SECONDS / 3))
+        while not self._is_at_end.is_set():
+            with suppress(TimeoutError):
+                await asyncio.wait_for(self._is_at_end.wait(), min(1.0, settings.BATCH_LEASE_SECONDS / 3))
+                return
             try:
                 renewed = await in_thread(lambda: self._mine.update(lease_until=now() + _lease()))
                 length = time.monotonic() - self._began

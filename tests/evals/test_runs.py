@@ -3,6 +3,7 @@
 import datetime as dt
 import json
 import threading
+import time
 import uuid
 from typing import Any
 
@@ -114,6 +115,32 @@ def test_it_says_what_went_wrong_with_one_case(live: World, upstream: Upstream) 
     assert found["unjudged"].status == "error", "a judge that is away says nothing of the answer"
     assert "could not be checked" in found["unjudged"].error and found["unjudged"].output == "Settings."
     assert "colour" in found["wrong"].error and "question" in found["wrong"].error
+
+
+def test_a_lease_that_is_being_renewed_as_the_turn_ends_does_not_outlive_it(
+    live: World, upstream: Upstream, settings: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What is handed back is free at once, and not once a lease has run out that nobody has any more."""
+    settings.BATCH_LEASE_SECONDS = 0.3
+    renewing, lease = threading.Event(), engine._lease
+
+    def takes_long() -> dt.timedelta:
+        if upstream.seen:
+            renewing.set()
+            time.sleep(0.3)
+        return lease()
+
+    monkeypatch.setattr(engine, "_lease", takes_long)
+    monkeypatch.setattr(engine, "stopping", renewing)
+    monkeypatch.setattr(engine, "_AT_ONCE", 1)
+    for name in ("under way", "not begun"):
+        live.case(name)
+    upstream.enqueue_when(renewing.is_set)
+    run = start(live, live.v1)
+    assert not engine.advance(TESTS, run.pk)
+    sync.stop()  # and with it whatever is still in a thread
+    run.refresh_from_db()
+    assert (run.status, run.lease_until) == ("running", None) and len(upstream.seen) == 1
 
 
 def test_it_pays_no_case_twice(live: World, upstream: Upstream, settings: Any) -> None:
