@@ -17,10 +17,11 @@ _PROBE_SECONDS = 30.0
 class Breaker:
     """One endpoint as this process knows it. All moments are of one clock the caller chooses, in seconds."""
 
-    __slots__ = ("_failures", "_pause", "_probing_until", "_successes", "open_until")
+    __slots__ = ("_failures", "_pause", "_probing_until", "_successes", "_was_open_until", "open_until")
 
     def __init__(self) -> None:
         self.open_until = 0.0  # 0: closed
+        self._was_open_until = 0.0
         self._pause = _FIRST_PAUSE
         self._probing_until = 0.0
         self._failures: deque[float] = deque(maxlen=200)
@@ -72,11 +73,12 @@ class Breaker:
         self._probing_until = 0.0
 
     def open_elsewhere(self, until: float) -> None:
-        """Take over what another process found out."""
-        if until > self.open_until:
+        """Take over what another process found out, unless a probe has answered it since: it is heard of for longer."""
+        if until > max(self.open_until, self._was_open_until):
             self.open_until = until
 
     def close(self) -> None:
+        self._was_open_until = self.open_until
         self.open_until = self._probing_until = 0.0
         self._pause = _FIRST_PAUSE
         self._failures.clear()

@@ -46,6 +46,18 @@ def test_calls_that_began_before_it_opened_and_probes_without_a_word_change_noth
     assert breaker.admits(107), "the client of the probe left; the next call is the probe"
 
 
+def test_what_a_probe_has_answered_does_not_open_it_again_when_it_is_heard_of_once_more() -> None:
+    """Others are told until when it is open, and their clocks may be behind."""
+    breaker = Breaker()
+    failing(breaker, 100)
+    said = breaker.open_until
+    assert breaker.admits(said) and breaker.succeeded()
+    breaker.open_elsewhere(said)
+    assert breaker.is_closed
+    breaker.open_elsewhere(said + 1)
+    assert not breaker.admits(said), "what another found out since counts"
+
+
 def test_the_batch_lane_yields_by_halves_and_comes_back_by_steps() -> None:
     pace = Pace()
     for number in range(100):

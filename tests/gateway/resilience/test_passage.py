@@ -2,10 +2,12 @@
 
 import asyncio
 from collections.abc import AsyncIterator, Callable
+from types import SimpleNamespace
 
 import pytest
 
 from console.core.errors import ProviderError
+from console.gateway.resilience import breaker as breaker_module
 from console.gateway.resilience import passage as passage_module
 from console.gateway.resilience import permits, shared
 from console.gateway.resilience.passage import Passage
@@ -88,7 +90,10 @@ async def test_a_lost_process_s_permits_run_out(valkey_server: Valkey, process: 
     assert await held(process(valkey_server.url), upstream, "interactive", 2) == 2
 
 
-async def test_a_breaker_opens_and_closes_for_every_process(valkey_server: Valkey, process: Open) -> None:
+async def test_a_breaker_opens_and_closes_for_every_process(
+    valkey_server: Valkey, process: Open, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(breaker_module, "_FIRST_PAUSE", 30)  # a slow machine has time to hear of it
     one, other, upstream = process(valkey_server.url), process(valkey_server.url), provider()
     for each in (one, other):
         await each.enter(upstream, "interactive", tokens=1)
@@ -98,8 +103,8 @@ async def test_a_breaker_opens_and_closes_for_every_process(valkey_server: Valke
         await one.enter(upstream, "interactive", tokens=1)
     assert refused.value.code == "upstream_open" and refused.value.retry_after
     await until_async(lambda: not other.breakers[upstream.id].is_closed, "the other hears that it is open")
-    for each in (one, other):
-        each.breakers[upstream.id].open_until = 1.0  # the pause is over
+    later = passage_module.time.time() + 60  # the pause is over; Valkey has yet to forget it
+    monkeypatch.setattr(passage_module, "time", SimpleNamespace(time=lambda: later))
     await one.enter(upstream, "interactive", tokens=1)
     one.leave(upstream, None, code="")
     await other.enter(upstream, "interactive", tokens=1)
