@@ -96,9 +96,12 @@ def _no_refusals_of_another_test() -> Iterator[None]:
 
 
 @pytest.fixture
-def same_minute() -> None:
-    """For what is counted by the minute: begin with enough of one left."""
-    let_it_end(60, last=8)
+def same_minute(monkeypatch: pytest.MonkeyPatch) -> None:
+    """For what is counted by the minute: the product's clock stands still a second before the present one ends."""
+    from tests import clock
+
+    let_it_end(60, last=2)
+    clock.stands_still_before_the_end(monkeypatch, 60)
 
 
 @pytest.fixture(autouse=True)

@@ -130,7 +130,6 @@ class Upstream:
         pause: float = 0.0,
         done: bool = True,
         hang: float = 0.0,
-        headers_after: float = 0.0,
     ) -> None:
         """Stream these bytes, with `pause` seconds between; `hang` keeps the connection open in silence afterwards.
 
@@ -138,7 +137,6 @@ class Upstream:
         """
 
         async def play(writer: asyncio.StreamWriter) -> None:
-            await asyncio.sleep(headers_after)
             writer.write(head(200, "text/event-stream"))
             await writer.drain()
             for piece in pieces:

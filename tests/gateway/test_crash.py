@@ -31,11 +31,11 @@ def one_word_and_silence(world):
 
 
 def end_gateway_sessions():
-    """Have PostgreSQL end them, as a restart does."""
+    """Have PostgreSQL end them, as a restart does, and wait until they have ended."""
     try:
         with connection.cursor() as cursor:
             cursor.execute(
-                "SELECT count(pg_terminate_backend(pid)) FROM pg_stat_activity"
+                "SELECT count(pg_terminate_backend(pid, 60000)) FROM pg_stat_activity"
                 " WHERE datname = current_database() AND application_name LIKE 'facet gateway%%'"
             )
             assert cursor.fetchone()[0] > 0

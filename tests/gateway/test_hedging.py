@@ -2,6 +2,7 @@
 
 import asyncio
 import json
+import threading
 from collections.abc import Callable
 from types import SimpleNamespace
 from typing import Any, cast
@@ -27,8 +28,16 @@ def hedge(settings) -> None:
 
 
 @pytest.mark.parametrize("stream", [False, True])
-def test_the_second_attempt_answers_when_the_first_is_silent(ask: Ask, world, stream, settings) -> None:
+def test_the_second_attempt_answers_when_the_first_is_silent(ask: Ask, world, stream, settings, monkeypatch) -> None:
     settings.GATEWAY_HEDGE_MS = 300
+    swap, sent = hedging._swap, []
+
+    def swapped(call: Call, winner: Call) -> None:
+        sent.extend([call.sent, winner.sent])
+        swap(call, winner)
+        sent.extend([call.sent, winner.sent])
+
+    monkeypatch.setattr(hedging, "_swap", swapped)
     world.upstream.enqueue_silence(60)
     response = ask(headers=LIVE, stream=stream)
     assert response.status_code == 200 and "Hello" in response.text
@@ -38,8 +47,9 @@ def test_the_second_attempt_answers_when_the_first_is_silent(ask: Ask, world, st
     served = lines.pop(parse_request_id(response.headers["x-request-id"]))
     (lost,) = lines.values()
     assert (served.status, lost.status, lost.code, lost.usage_note) == ("ok", "error", "hedged", "estimated")
-    # Both began when the first was sent, so they differ by what followed the answer, not by the wait before the second.
-    assert served.overhead_us - lost.overhead_us < 300_000 < served.latency_us, "the provider's silence is not ours"
+    # Both began when the first was sent: what lies between that and the answer counts as the provider's time.
+    assert sent[2] == sent[3] == sent[0] < sent[1] and served.latency_us > 300_000, "the provider's silence is not ours"
+    assert served.overhead_us <= served.latency_us - 300_000 and lost.overhead_us < lost.latency_us
     assert json.loads(lost.detail) == {"hedge_of": response.headers["x-request-id"]}
     assert set(Payload.objects.filter(event_id=served.pk).values_list("kind", flat=True)) == {"input", "output"}
     assert len(world.upstream.seen) == 2 and world.upstream.was_closed_early()
@@ -86,13 +96,14 @@ def test_a_caller_who_leaves_as_the_race_is_decided_leaves_nothing_open(monkeypa
     closed, ended = [], []
 
     async def leave_in_the_middle() -> None:
-        leave = asyncio.Event()
+        leave, have_both_begun = asyncio.Event(), asyncio.Event()
         calls = [cast(Call, SimpleNamespace(name=name)) for name in ("first", "second")]
 
         async def send(call: Call) -> Any:
             if call is calls[winner]:
-                await asyncio.sleep(0.01)
+                await have_both_begun.wait()
                 return SimpleNamespace(close=lambda: closed.append(call))
+            have_both_begun.set()
             try:
                 return await asyncio.sleep(60)
             finally:
@@ -124,14 +135,15 @@ def test_a_caller_who_leaves_as_the_race_is_decided_leaves_nothing_open(monkeypa
 
 def test_a_second_call_whose_lane_was_lowered_meanwhile_is_ended_as_any_other(ask: Ask, world, monkeypatch) -> None:
     """It is admitted, with a reservation of its own, before anybody looks at its lane."""
-    admit = hedging.admit
+    admit, is_admitted = hedging.admit, threading.Event()
 
     async def lowered(*given: Any, **more: Any) -> Any:
         plan, remaining = await admit(*given, **more)
+        is_admitted.set()
         return plan._replace(lane="standard"), remaining
 
     monkeypatch.setattr(hedging, "admit", lowered)
-    world.upstream.enqueue_slowly(1)
+    world.upstream.enqueue_when(is_admitted.is_set)
     assert ask(headers=LIVE).status_code == 200
     wait_until_settled()
     assert len(world.calls()) == 2

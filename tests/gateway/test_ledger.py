@@ -5,12 +5,13 @@ import datetime as dt
 import secrets
 import uuid
 from contextlib import asynccontextmanager
+from types import SimpleNamespace
 
 import orjson
 import psycopg
 import pytest
 from asgiref.sync import sync_to_async
-from django.db import InterfaceError, OperationalError
+from django.db import InterfaceError, OperationalError, transaction
 
 from console.audit.models import AuditEvent, EventType, Payload
 from console.audit.redaction import prepare_payload
@@ -76,17 +77,28 @@ async def test_what_queues_meanwhile_goes_together_and_in_order():
     assert sum(recorder.batches, []) == ["first", *(str(n) for n in range(MOST_AT_ONCE + 10))]
 
 
-async def test_who_comes_while_one_batch_takes_long_goes_beside_it():
-    slow, quick = Recorder(), Recorder()
-    batcher = Batcher(quick.run, slow.run, longest=10, beside=0.01)  # the last one is free first
+def of_loop():
+    loop = asyncio.get_running_loop()
+    return {"create_future": loop.create_future, "create_task": loop.create_task}
+
+
+async def test_who_comes_while_one_batch_takes_long_goes_beside_it(monkeypatch):
+    slow, quick, due = Recorder(), Recorder(), []
+    batcher = Batcher(quick.run, slow.run, longest=10, beside=7)  # the last one is free first
+    monkeypatch.setattr(batcher, "_loop", SimpleNamespace(call_later=lambda *timer: due.append(timer), **of_loop()))
     slow.gate.clear()
     first = [batcher.put("a"), batcher.put("b")]
     await asyncio.sleep(0)
     beside = [batcher.put("c"), batcher.put("d")]
     await asyncio.sleep(0)
     assert not quick.batches, "one batch costs less than two halves of it"
+    ((seconds, begin_another),) = due
+    assert seconds == 7
+    begin_another()
     assert await asyncio.gather(*beside) == ["done c", "done d"] and not first[0].done()
-    assert await batcher.put("e") == "done e"
+    last = batcher.put("e")
+    due[1][1]()
+    assert await last == "done e"
     slow.gate.set()
     assert await asyncio.gather(*first) == ["done a", "done b"]
     await batcher.drained()
@@ -148,7 +160,7 @@ async def test_an_impatient_batch_fails_as_a_whole_and_at_once():
 async def test_a_patient_batch_is_tried_again_until_it_is_written():
     recorder = Recorder()
     recorder.away = 2
-    assert await Batcher(recorder.run, longest=10, patience=5).put("a") == "done a"
+    assert await Batcher(recorder.run, longest=10, patience=60).put("a") == "done a"
     assert recorder.batches == [["a"]] * 3
 
 
@@ -257,12 +269,11 @@ async def test_a_call_is_ended_once_however_often_it_is_tried(team):
     async with made_ledger() as ledger, made_ledger() as other:
         item = begin_of(team, await ledger.epoch(), charge(shape))
         await ledger.begin(item)
-        await sync_to_async(Reservation.objects.update)(expires_at=now())
         wrote = await asyncio.gather(
             ledger.close(close_of(item)),
             other.close(close_of(item, "error")),
             ledger.close(close_of(item, "error")),
-            asyncio.to_thread(_sweep_in_thread),
+            asyncio.to_thread(_expire_and_sweep),
         )
         assert sum(map(int, wrote)) == 1
         assert len(await lines()) == 1 and await counters() == [(1, 0)]
@@ -290,8 +301,7 @@ async def test_a_record_the_sweeper_wrote_under_anothers_reservation_stays_the_o
         items = [begin_of(team, epoch, charge(shape)) for _ in range(3)]
         first, second, beside = items
         await asyncio.gather(*map(ledger.begin, items))
-        await sync_to_async(Reservation.objects.filter(pk=first.id).update)(expires_at=now())
-        await asyncio.to_thread(_sweep_in_thread)
+        assert await asyncio.to_thread(_expire_and_sweep, pk=first.id) == 1
         winner = close_of(first)._replace(reservation=second.id, id=first.id)
         assert await asyncio.gather(ledger.close(winner), ledger.close(close_of(beside))) == [False, True]
         assert await counters() == [(3, 0)] and await open_calls() == 0
@@ -351,11 +361,14 @@ async def test_an_end_is_on_disk_when_it_is_written(team):
             await other.close()
 
 
-def _sweep_in_thread():
+def _expire_and_sweep(**which):
+    """Let leases run out and sweep, in one transaction: the live server of other tests sweeps as well, now and then."""
     from django.db import connections
 
     try:
-        return sweep()
+        with transaction.atomic():
+            Reservation.objects.filter(**which).update(expires_at=now())
+            return sweep()
     finally:
         connections.close_all()
 
@@ -442,8 +455,10 @@ async def test_a_caller_who_leaves_while_being_admitted_leaves_an_end(team):
         assert await lines() == [("client_disconnected", "")]
 
 
-async def test_leases_of_open_calls_are_renewed_and_of_lost_ones_not(team, settings):
-    settings.GATEWAY_LEASE_SECONDS = 6  # looked at twice a second
+async def test_leases_of_open_calls_are_renewed_and_of_lost_ones_not(team, settings, monkeypatch):
+    settings.GATEWAY_LEASE_SECONDS = 60
+    impatient = {**vars(asyncio), "sleep": lambda seconds: asyncio.sleep(min(seconds, 0.2))}
+    monkeypatch.setattr(ledger_module, "asyncio", SimpleNamespace(**impatient))
     async with made_ledger() as ledger:
         epoch = await ledger.epoch()
         held, lost = begin_of(team, epoch), begin_of(team, epoch)
@@ -451,7 +466,7 @@ async def test_leases_of_open_calls_are_renewed_and_of_lost_ones_not(team, setti
         await ledger.begin(lost)
         ledger._open.discard(lost.id.int)  # as when its end could not be written
         rows = Reservation.objects.filter
-        soon = now() + dt.timedelta(seconds=4)  # less than three quarters of it
+        soon = now() + dt.timedelta(seconds=40)  # less than three quarters of it
         await sync_to_async(rows(pk=held.id).update)(expires_at=soon)
         await sync_to_async(rows(pk=lost.id).update)(expires_at=now())
         while await open_calls() == 2 or await sync_to_async(rows(pk=held.id, expires_at=soon).exists)():
@@ -501,7 +516,8 @@ async def _break_connections(ledger):
 
     def end():
         with connection.cursor() as cursor:
-            cursor.execute("SELECT pg_terminate_backend(pid) FROM unnest(%s::int[]) pid", [pids])
+            # And wait until they have ended: one that has yet to could still take a statement.
+            cursor.execute("SELECT pg_terminate_backend(pid, 60000) FROM unnest(%s::int[]) pid", [pids])
 
     await sync_to_async(end)()
 
@@ -536,8 +552,7 @@ async def test_an_end_that_cannot_be_written_is_the_sweepers(team, settings, mon
         spoilt = close_of(item)
         with pytest.raises(AnswerUnrecorded):
             await ledger.close(spoilt._replace(record=joined(spoilt.record, orjson.dumps({"prompt_tokens": 2**40}))))
-        await sync_to_async(Reservation.objects.update)(expires_at=now())
-    assert await sync_to_async(sweep)() == 1
+    assert await asyncio.to_thread(_expire_and_sweep) == 1
     assert await lines() == [("interrupted", "interrupted")]
 
 
@@ -556,9 +571,10 @@ def test_the_sweeper_takes_only_what_ran_out(team):
             record=record,
         )
 
-    for seconds in (-60, -1, 60):
-        reserve(seconds)
-    assert (sweep(), sweep()) == (2, 0)
+    with transaction.atomic():  # or the live server of other tests could sweep them
+        for seconds in (-60, -1, 60):
+            reserve(seconds)
+        assert (sweep(), sweep()) == (2, 0)
     ended = AuditEvent.objects.filter(status="interrupted").values_list("prompt_tokens", "usage_note")
     assert list(ended) == [(9, "estimated")] * 2 and Reservation.objects.count() == 1
 
@@ -579,7 +595,7 @@ class Readings:
     def read(self, before):
         self.count += 1
         epoch = self.epoch
-        self.gate.wait(5)
+        self.gate.wait(60)
         if self.broken:
             raise self.broken
         return snapshot_module.Snapshot(epoch, {}, {}, {}, {}, {}, {}, {})

@@ -49,6 +49,27 @@ def opened(client: Any, world: Any) -> Iterator[Any]:
 
 
 @pytest.fixture
+def has_pinged() -> threading.Event:
+    return threading.Event()
+
+
+@pytest.fixture
+def heard(client: Any, has_pinged: threading.Event) -> Callable[[], tuple[int, str]]:
+    """Ask for a stream, note when a heartbeat has come, and return status and all that came."""
+
+    def read() -> tuple[int, str]:
+        came = ""
+        with client.stream("POST", "/v1/chat/completions", json=BODY) as response:
+            for piece in response.iter_text():
+                came += piece
+                if ": ping\n\n" in came:
+                    has_pinged.set()
+        return response.status_code, came
+
+    return read
+
+
+@pytest.fixture
 def ask_in_two(client: Any, world: Any) -> Callable[[bytes, bytes], str]:
     """Ask for a stream whose provider sends its second part once the first has arrived here; return all that came."""
 
@@ -234,28 +255,27 @@ def test_it_ends_the_providers_work_when_the_client_leaves_before_the_first_word
     assert line.status == "client_disconnected"
 
 
-def test_it_keeps_a_silent_stream_open(ask, world, settings):
+def test_it_keeps_a_silent_stream_open(heard, has_pinged, world, settings):
     settings.GATEWAY_HEARTBEAT_SECONDS = 0.2
     first, *rest = text_chunks("Slow", " words")
-    world.upstream.enqueue_stream(sse(first), sse(*rest), pause=1.3)
-    response = ask(stream=True)
-    assert ": ping\n\n" in response.text
-    assert said(events(response.text)) == "Slow words" and events(response.text)[-1] == "[DONE]"
+    world.upstream.enqueue_stream(sse(first), has_pinged.is_set, sse(*rest))
+    _, came = heard()
+    assert said(events(came)) == "Slow words" and events(came)[-1] == "[DONE]"
 
 
-def test_it_keeps_a_stream_open_that_is_slow_to_begin(ask, world, settings):
+def test_it_keeps_a_stream_open_that_is_slow_to_begin(heard, has_pinged, world, settings):
     settings.GATEWAY_HEARTBEAT_SECONDS = 0.2
-    world.upstream.enqueue_stream(sse(*text_chunks("Late")), headers_after=1.3)
-    response = ask(stream=True)
-    assert response.text.startswith(": ping\n\n") and response.text.endswith("data: [DONE]\n\n")
+    world.upstream.enqueue_when(has_pinged.is_set, stream=True)
+    _, came = heard()
+    assert came.startswith(": ping\n\n") and came.endswith("data: [DONE]\n\n")
 
 
-def test_an_error_after_a_heartbeat_is_an_event(ask, world, settings):
-    settings.GATEWAY_HEARTBEAT_SECONDS, settings.GATEWAY_SILENCE_SECONDS = 0.2, 1.5
-    world.upstream.enqueue_silence(20)
-    response = ask(stream=True)
-    assert response.status_code == 200 and ": ping\n\n" in response.text
-    assert [e["error"]["code"] for e in events(response.text)] == ["upstream_timeout"]
+def test_an_error_after_a_heartbeat_is_an_event(heard, has_pinged, world, settings):
+    settings.GATEWAY_HEARTBEAT_SECONDS = 0.2
+    world.upstream.enqueue_when(has_pinged.is_set, status=500)
+    status, came = heard()
+    assert status == 200 and came.startswith(": ping\n\n")
+    assert [e["error"]["code"] for e in events(came)] == ["upstream_error"]
     assert world.calls()[0].status == "error"
 
 
@@ -326,7 +346,8 @@ def test_a_reader_that_stops_reading_is_let_go(server, world, settings):
 
 def test_a_stream_has_a_longest_time(ask, world, settings):
     settings.GATEWAY_STREAM_SECONDS = 0.3
-    world.upstream.enqueue_stream(*(sse(e) for e in text_chunks(*"abcdefgh")), pause=0.1)
+    first, word, *rest = text_chunks(*"abcdefgh")
+    world.upstream.enqueue_stream(sse(first, word), *(sse(e) for e in rest), pause=0.1)  # a word, however late it comes
     found = events(ask(stream=True).text)
     assert found[-1]["error"]["code"] == "stream_too_long" and "[DONE]" not in found
     (line,) = world.calls()
