@@ -8,7 +8,6 @@ import tempfile
 import threading
 import urllib.request
 from collections.abc import Callable, Iterator
-from contextlib import suppress
 from pathlib import Path
 
 import pytest
@@ -24,12 +23,25 @@ ROOT = Path(__file__).resolve().parent.parent
 
 
 def free_port() -> int:
-    """Return a port nobody listens at, from below those that systems give to connections of their own accord."""
+    """Return a port nobody listens at, from below those that systems give to connections of their own accord.
+
+    On Linux it is taken until this process ends: bound, without listening, by a socket that lets those bind beside it
+    who may use an address again, as servers do. Tests in another process find another one meanwhile.
+    """
     while True:
         port = random.randint(12_000, 30_000)  # noqa: S311  (no secret)
-        with socket.socket() as probe, suppress(OSError):
+        probe = socket.socket()
+        try:
             probe.bind(("127.0.0.1", port))
-            return port
+        except OSError:
+            probe.close()
+            continue
+        if sys.platform == "linux":
+            probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+            probe.detach()  # which leaves it open
+        else:
+            probe.close()
+        return port
 
 
 class LiveServer:
@@ -136,11 +148,11 @@ def is_running(pid: int) -> bool:
 class WebProcess(_Process):
     """One web process of its own on the test's database, for races between processes and for SIGKILL."""
 
-    def __init__(self, **environment: str) -> None:
+    def __init__(self, *, grace: int = 1, **environment: str) -> None:
         self.port = free_port()
         command = [sys.executable, "-m", "uvicorn", "console.asgi:application", "--port", str(self.port)]
         command += ["--loop", "uvloop", "--http", "console.api.v1.server:Http", "--no-access-log", "--no-proxy-headers"]
-        command += ["--timeout-graceful-shutdown", "1"]
+        command += ["--timeout-graceful-shutdown", str(grace)]
         super().__init__([*command, "--log-level", "warning"], environment)
 
     @property
@@ -150,6 +162,14 @@ class WebProcess(_Process):
     def wait(self) -> "WebProcess":
         until(self._answers, "the web process started", 120)
         return self
+
+    def listens(self) -> bool:
+        """Say whether new connections are taken; one that was told to stop takes none."""
+        try:
+            socket.create_connection(("127.0.0.1", self.port), timeout=10).close()
+        except ConnectionError:
+            return False
+        return True
 
     def _answers(self) -> bool:
         assert self.process.poll() is None, "The web process ended."

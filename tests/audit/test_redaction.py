@@ -131,7 +131,7 @@ def test_it_never_changes_a_body_without_a_mark(body: str) -> None:
     ids=lambda text: text[:16],
 )
 def test_it_is_linear_in_the_length_of_hostile_text(text: str) -> None:
-    started = time.perf_counter()
+    started = time.thread_time()  # others may have the processor meanwhile
     scrub(text)
     redact(text[:400_000])
-    assert time.perf_counter() - started < 1.5
+    assert time.thread_time() - started < 1.5

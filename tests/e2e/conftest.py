@@ -23,12 +23,13 @@ from playwright.sync_api import Browser, BrowserContext, Page, expect, sync_play
 
 from console.teams.models import User
 from tests.live import LiveServer
+from tests.waiting import PATIENCE_SECONDS
 
 WIDE, NARROW = (1440, 900), (390, 844)
 SHOTS = Path(__file__).resolve().parent.parent.parent / "test-results"
 _looks: WeakKeyDictionary[BrowserContext, int] = WeakKeyDictionary()
 # What is not there by then is not coming: no test waits for it in order to find it missing.
-expect.set_options(timeout=30_000)
+expect.set_options(timeout=PATIENCE_SECONDS * 1000)
 # A third of axe's work is reading colours, anew for every element. A page has a dozen, and the same words are the same.
 # Each colour it makes is seven keys of weak maps, which V8's collector walks through again and again: what they would
 # hold is noted at the colour itself. In ASCII the browser reads half as many bytes.
@@ -175,7 +176,7 @@ def page_as(browser: Browser, site: str, watch: Watch) -> Iterator[OpenPage]:
             reduced_motion="reduce",
             java_script_enabled=scripts,
         )
-        context.set_default_timeout(30_000)
+        context.set_default_timeout(PATIENCE_SECONDS * 1000)
         contexts.append(context)
         if user is not None:
             context.add_cookies([{"name": settings.SESSION_COOKIE_NAME, "value": session_of(user), "url": site}])

@@ -42,7 +42,7 @@ class Story:
     def said(self) -> str:
         return "".join(self._lines)
 
-    def until(self, words: str, seconds: float = 60) -> str:
+    def until(self, words: str, seconds: float = 180) -> str:
         """Wait until it has said this, and return everything it said."""
         deadline = time.monotonic() + seconds
         while words not in self.said:

@@ -30,7 +30,7 @@ def seconds_to_fail(url: str) -> float:
 
 
 def test_it_waits_half_a_second_for_a_frozen_broker(frozen: str) -> None:
-    assert 0.4 < seconds_to_fail(frozen) < 10, "a worker would be more patient"
+    assert 0.4 < seconds_to_fail(frozen) < 14, "a worker would be more patient"
 
 
 def test_it_does_not_wait_for_a_broker_that_is_away(tmp_path: Path) -> None:

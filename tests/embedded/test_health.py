@@ -1,6 +1,7 @@
 """Liveness says the process runs; readiness says it can serve; worker health means a canary was consumed."""
 
 import datetime as dt
+from types import SimpleNamespace
 from typing import Any
 
 import psycopg
@@ -91,9 +92,12 @@ def test_it_looks_once_a_second(db: None, client: Client, valkey: None, monkeypa
     looks: list[int] = []
     real = sql.applied_migrations
     monkeypatch.setattr(sql, "applied_migrations", lambda: looks.append(1) or real())
-    for _ in range(5):
+    moment = 1_000.0
+    monkeypatch.setattr(health, "time", SimpleNamespace(monotonic=lambda: moment))
+    for later, looked in ((0, 1), (0.5, 1), (0.999, 1), (1, 2), (1.999, 2), (2, 3)):
+        moment = 1_000.0 + later
         client.get("/health/ready")
-    assert len(looks) == 1
+        assert len(looks) == looked
 
 
 def test_it_refuses_other_methods(client: Client) -> None:

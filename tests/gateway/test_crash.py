@@ -46,7 +46,7 @@ def end_gateway_sessions():
 @pytest.fixture
 def processes():
     """Two web processes on the test's database; the second looks often for what the first may have left."""
-    made = [WebProcess(), WebProcess(GATEWAY_LEASE_SECONDS="8")]
+    made = [WebProcess(), WebProcess(grace=4, GATEWAY_LEASE_SECONDS="24")]
     try:
         yield [process.wait() for process in made]
     finally:
@@ -85,7 +85,9 @@ def test_one_process_dies_and_the_other_one_is_asked_to_stop(world, processes):
     one_word_and_silence(world)
     with ExitStack() as stack, httpx.Client(headers=world.headers, timeout=60, verify=False) as client:
         endless = stack.enter_context(client.stream("POST", living.url + PATH, json=STREAM))
-        world.upstream.enqueue_stream(*(sse(e) for e in text_chunks("On", "ly", " short")), pause=0.1)
+        is_told = threading.Event()
+        first, word, *rest = (sse(e) for e in text_chunks("On", "ly", " short"))
+        world.upstream.enqueue_stream(first, word, is_told.is_set, *rest)
         short = stack.enter_context(client.stream("POST", living.url + PATH, json=STREAM))
         heard, pieces = short.iter_text(), endless.iter_text()
         assert "One" in next(pieces)
@@ -95,6 +97,8 @@ def test_one_process_dies_and_the_other_one_is_asked_to_stop(world, processes):
         waiting.start()
         until(lambda: len(world.upstream.seen) == 6, "the provider works on three more")
         living.process.terminate()
+        until(lambda: not living.listens(), "it was told to stop")
+        is_told.set()
         found = events("".join(heard))
         rest = ""
         try:

@@ -9,6 +9,8 @@ from hypothesis import strategies as st
 
 from console import outbound
 from console.core.errors import ProviderError
+from console.outbound import client
+from tests.waiting import until_async
 
 DEADLINES = outbound.Deadlines(connect=2, silence=2)
 
@@ -67,6 +69,10 @@ async def ask(url, limit=1_000_000):
         reply.close()
 
 
+def any_kept():
+    return any(not one.is_closed for idle in client.connections()._idle.values() for one in idle)
+
+
 def plain(body, extra=b""):
     return b"HTTP/1.1 200 OK\r\nContent-Type: application/json\r\n%bContent-Length: %d\r\n\r\n%b" % (
         extra,
@@ -109,7 +115,8 @@ def test_a_connection_with_bytes_after_its_answer_is_never_used_again(extra, is_
     async def run():
         async with serving(plain(b"one") + extra, plain(b"two"), pieces=places) as (url, connections):
             assert await ask(url) == (200, b"one")
-            await asyncio.sleep(0.02 if is_late else 0)
+            if is_late:
+                await until_async(lambda: not any_kept(), "what came after the answer was noticed")
             assert await ask(url) == (200, b"two")
             assert connections == [1, 1]
 
@@ -173,8 +180,7 @@ async def test_an_answer_without_a_body_is_complete():
 async def test_a_connection_the_other_side_closes_is_not_used_again():
     async with serving(plain(b"one"), plain(b"two"), keep=False) as (url, connections):
         assert await ask(url) == (200, b"one")
-        for _ in range(10):  # the other side's goodbye comes within a few turns of the loop
-            await asyncio.sleep(0.01)
+        await until_async(lambda: not any_kept(), "the other side's goodbye has come")
         assert await ask(url) == (200, b"two") and connections == [1, 1]
     async with serving(plain(b"one", b"Connection: close\r\n"), plain(b"two")) as (url, connections):
         assert [await ask(url), await ask(url)] == [(200, b"one"), (200, b"two")] and connections == [1, 1]

@@ -1,6 +1,5 @@
 """Responses in the background, with OpenAI's own client: promised, answered by a worker, followed, cancelled."""
 
-import asyncio
 import datetime as dt
 import json
 import threading
@@ -12,7 +11,7 @@ from django.db import OperationalError
 from django.db.models.functions import Now
 
 from console.api import responses as kept_responses
-from console.api.background import promising, rows, sweeping, working
+from console.api.background import answering, promising, rows, sweeping, working
 from console.api.models import BackgroundResponse, ResponseFrames
 from console.audit.models import AuditEvent, Payload
 from console.audit.search import Criteria
@@ -27,7 +26,7 @@ from tests.gateway.invariants import let_leases_run_out, wait_until_settled
 from tests.live import start_worker  # noqa: F401
 from tests.upstream import completion, sse, text_chunks
 from tests.valkey import valkey_server  # noqa: F401
-from tests.waiting import let_it_end, until
+from tests.waiting import let_it_end, until, until_async
 from usage_app.models import Reservation
 from usage_app.services.quotas import remove_quota, set_quota
 
@@ -232,16 +231,21 @@ def test_it_ends_otherwise_too_and_says_how(sdk, world, worker, monkeypatch, set
             sdk.responses.cancel(name)
 
     # Cancelled when a worker has it and has not opened its call: that comes to be on record, and sends nothing.
-    opens = pipeline.open_by
+    opens, cut, is_noticed = pipeline.open_by, answering.Answering._cut, threading.Event()
+
+    def noticed(made, why):
+        cut(made, why)
+        is_noticed.set()
 
     async def cancelled_meanwhile(identify, ask, latest):
         row = await in_thread(BackgroundResponse.objects.get)
         await in_thread(lambda: sdk.responses.cancel(row.public_id))
-        await asyncio.sleep(1.5)  # longer than it takes a worker to notice
+        await until_async(is_noticed.is_set, "the worker noticed")
         return await opens(identify, ask, latest)
 
     with monkeypatch.context() as patch:
         patch.setattr(pipeline, "open_by", cancelled_meanwhile)
+        patch.setattr(answering.Answering, "_cut", noticed)
         told = list(sdk.responses.create(**ASK, stream=True))
         until(lambda: world.calls()[-1].pk.hex == told[0].response.id[5:], "the call that was cancelled is on record")
     assert [event.type for event in told][-1] == "response.failed" and numbers(told) == list(range(len(told)))
