@@ -95,8 +95,12 @@ def test_it_reads_a_streamed_answer_of_the_built_in_model_and_goes_on_after_a_re
     while not held:
         page.wait_for_timeout(10)
     held[0].continue_()
-    answer = _ask(page, "Tell me a story.")
-    lengths = page.frames[1].evaluate("window.lengths")
+    for _ in range(5):
+        page.frames[1].evaluate("window.lengths = []")
+        answer = _ask(page, "Tell me a story.")
+        lengths = page.frames[1].evaluate("window.lengths")
+        if len(lengths) > 1:  # a browser that had no turn meanwhile finds it whole
+            break
     assert len(lengths) > 1 and lengths == sorted(lengths), "It came in one piece."
 
     page.reload()

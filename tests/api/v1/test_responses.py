@@ -1,6 +1,7 @@
 """OpenAI's own client on /v1/responses, with both kinds of provider behind the alias."""
 
 import json
+import threading
 
 import pydantic
 import pytest
@@ -261,11 +262,16 @@ def test_a_stream_that_breaks_off_says_so_twice(client, world):
 
 
 def test_an_error_after_a_heartbeat_is_an_event(client, world, settings):
-    settings.GATEWAY_HEARTBEAT_SECONDS, settings.GATEWAY_SILENCE_SECONDS = 0.2, 1.5
-    world.upstream.enqueue_silence(20)
-    response = client.post("/v1/responses", json={**ASK, "stream": True})
-    assert ": ping\n\n" in response.text
-    assert [event["type"] for event in events_of(response.text)][-2:] == ["error", "response.failed"]
+    settings.GATEWAY_HEARTBEAT_SECONDS = 0.2
+    has_pinged, came = threading.Event(), ""
+    world.upstream.enqueue_when(has_pinged.is_set, status=500)
+    with client.stream("POST", "/v1/responses", json={**ASK, "stream": True}) as response:
+        for piece in response.iter_text():
+            came += piece
+            if ": ping\n\n" in came:
+                has_pinged.set()
+    assert response.status_code == 200
+    assert [event["type"] for event in events_of(came)][-2:] == ["error", "response.failed"]
 
 
 def test_a_stream_ends_with_its_keys_access(client, world):
