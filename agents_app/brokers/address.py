@@ -73,7 +73,7 @@ def parsed(url: str) -> Address:
     address = _parts(url.strip())
     if address.kind == REDIS and _is_our_own(address):
         raise _wrong("This is the broker Facet works with itself; its queues are nobody else's.")
-    if not address.names & {name.lower() for name in settings.BROKER_HOSTS}:
+    if not address.names & {name if name.startswith("/") else name.lower() for name in settings.BROKER_HOSTS}:
         allowed = ", ".join(settings.BROKER_HOSTS) or "none"
         raise _wrong(
             f"This installation may not call {min(address.names, key=len)}. Whoever runs it names the hosts of brokers "

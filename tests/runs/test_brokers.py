@@ -371,13 +371,13 @@ def test_a_queue_of_kombu_is_read_settled_and_given_back(monkeypatch):
 
 
 def test_an_address_names_an_allowed_host_and_says_nothing_else(cast, settings):
-    settings.BROKER_HOSTS = ["mq.internal", "127.0.0.1", "[::1]", "sqs.eu-west-1.amazonaws.com", "/run/redis.sock"]
+    settings.BROKER_HOSTS = ["MQ.internal", "127.0.0.1", "[::1]", "sqs.eu-west-1.amazonaws.com", "/run/Our/redis.sock"]
     settings.VALKEY_URL = "redis://localhost:6399/0"
     for url, shown in {
         "amqps://facet:p%40ss@mq.internal/orders": "amqps://facet:•••@mq.internal:5671/orders",
         "redis://:s3cret@127.0.0.1:6380/2": "redis://:•••@127.0.0.1:6380/2",
         "rediss://[::1]/": "rediss://[::1]:6379/0",
-        "redis+socket:///run/redis.sock?db=3": "redis+socket:///run/redis.sock?db=3",
+        "redis+socket:///run/Our/redis.sock?db=3": "redis+socket:///run/Our/redis.sock?db=3",
         "sqs://AKIA:a%2Fb@?region=eu-west-1": "sqs://AKIA:•••@sqs.eu-west-1.amazonaws.com",
     }.items():
         assert parsed(url).shown == shown
@@ -393,7 +393,8 @@ def test_an_address_names_an_allowed_host_and_says_nothing_else(cast, settings):
         "redis://127.0.0.1:6399/1",
         "redis://127.0.0.1/x",
         "redis+socket:///run/other.sock",
-        "redis+socket:///run/../run/redis.sock",
+        "redis+socket:///run/../run/Our/redis.sock",
+        "redis+socket:///run/our/redis.sock",
         "amqp://",
         "amqp://mq.internal:99999",
         "amqp://mq internal",
