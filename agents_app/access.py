@@ -2,10 +2,12 @@
 
 Members see the agents of their teams; whoever may call models in a team also sees, and uses, those shared with it or
 with everybody. Everything else looks like nothing. Building needs the right `build` in the agent's own team.
-Runs are seen by whoever started them, and by those who see the audit log of the agent's team or of the team that pays.
+Runs are seen by whoever started them (a key's also by those it was rotated into), and by those who see the audit log
+of the agent's team or of the team that pays.
 """
 
 import uuid
+from collections.abc import Collection
 from typing import TypeVar
 
 from django.core.exceptions import PermissionDenied
@@ -103,12 +105,17 @@ def _teams_with(caller: Caller, *rights: str) -> list[uuid.UUID]:
     return [team_id for team_id, held in caller.rights.items() if held & set(rights)]
 
 
+def _own_ids(caller: Caller) -> Collection[uuid.UUID]:
+    """Return in whose names the caller starts runs, or started them: a key has those of the keys rotated into it."""
+    return caller.own_keys or ({caller.actor.id} if caller.actor.id else ())
+
+
 def runs_for(caller: Caller, to: str = "view") -> QuerySet[Run]:
     """Return the runs the caller may view, or stop (`cancel`): their own, those of agents they build or approve for."""
     runs = Run.objects.all()
     if caller.is_operator:
         return runs
-    own = Q(actor_kind=caller.actor.kind, actor_id=caller.actor.id) if caller.actor.id else Q(pk__in=[])
+    own = Q(actor_kind=caller.actor.kind, actor_id__in=_own_ids(caller))
     if to == "cancel":
         return runs.filter(own | Q(agent__team__in=_teams_with(caller, "build", "approve")))
     watching = _teams_with(caller, "view_audit")
@@ -129,8 +136,7 @@ def run_for(caller: Caller, run_id: str, to: str = "view") -> Run:
 
 def may_read(caller: Caller, run: Run) -> bool:
     """Say whether the caller may see what a run was given, said and did: who started it, and who may read content."""
-    actor = caller.actor
-    is_own = actor.id is not None and (run.actor_kind, run.actor_id) == (actor.kind, actor.id)
+    is_own = run.actor_kind == caller.actor.kind and run.actor_id in _own_ids(caller)
     return is_own or caller.may("read_content", run.agent.team_id)
 
 
@@ -139,10 +145,8 @@ def approvals_for(caller: Caller, to: str = "view") -> QuerySet[Approval]:
     approvals = Approval.objects.all()
     if caller.is_operator:
         return approvals if to == "view" or "approve" not in caller.withheld else approvals.none()
-    own = Q(pk__in=[])
-    if caller.actor.id:
-        asked = Q() if to == "view" else Q(kind__in=[Approval.Kind.QUESTION, Approval.Kind.STEP])
-        own = asked & Q(run__actor_kind=caller.actor.kind, run__actor_id=caller.actor.id)
+    asked = Q() if to == "view" else Q(kind__in=[Approval.Kind.QUESTION, Approval.Kind.STEP])
+    own = asked & Q(run__actor_kind=caller.actor.kind, run__actor_id__in=_own_ids(caller))
     rights = ["approve"] if to == "decide" else ["approve", "view_audit"]
     return approvals.filter(own | Q(team__in=_teams_with(caller, *rights)))
 

@@ -24,7 +24,7 @@ class _Reading:
 
     def __init__(self, caller: Caller) -> None:
         self._caller = caller
-        self._written = Written({}, {}, {}, frozenset())
+        self._written = Written({}, {}, {})
         self._outputs: dict[str, list[dict[str, Any]]] = {}  # of responses whose items were named
         self._count = self._size = 0
 

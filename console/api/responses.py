@@ -21,7 +21,6 @@ from console.audit.models import AuditEvent, EventType, Payload, Status
 from console.audit.services import record
 from console.core.clock import now
 from console.core.errors import Conflict, NotAllowed
-from console.teams.access import is_key_of
 from console.teams.callers import Caller
 from console.teams.models import Team
 
@@ -53,7 +52,6 @@ class Written:
     promises: dict[uuid.UUID, BackgroundResponse]
     lines: dict[uuid.UUID, AuditEvent]
     bodies: dict[uuid.UUID, dict[str, Payload]]
-    own_keys: frozenset[uuid.UUID | None]  # of the keys that made them, the caller's
 
     @classmethod
     def of(cls, caller: Caller, ids: list[uuid.UUID]) -> "Written":
@@ -68,8 +66,7 @@ class Written:
         bodies: dict[uuid.UUID, dict[str, Payload]] = {}
         for payload in Payload.objects.filter(event_id__in=list(found)):
             bodies.setdefault(payload.event_id, {})[payload.kind] = payload
-        keys = {row.key_id for row in promises.values()} | {line.key_id for line in found.values()}
-        return cls(promises, found, bodies, frozenset(key for key in keys if is_key_of(caller, key)))
+        return cls(promises, found, bodies)
 
     def has(self, id: uuid.UUID) -> bool:
         return id in self.promises or id in self.lines
@@ -94,7 +91,7 @@ def promised(caller: Caller, name: str) -> tuple[BackgroundResponse, bool] | Non
     """Return a response in the background and whether it is the caller's own; None for strangers, and for others."""
     id = id_of(name)
     row = _promises(caller, [id]).get(id) if id is not None else None
-    return _judged(caller, row, is_own=is_key_of(caller, row.key_id)) if row is not None else None
+    return _judged(caller, row, is_own=row.key_id in caller.own_keys) if row is not None else None
 
 
 def _judged(caller: Caller, row: BackgroundResponse, *, is_own: bool) -> tuple[BackgroundResponse, bool] | None:
@@ -114,7 +111,7 @@ def kept_in(caller: Caller, name: str, id: uuid.UUID, written: Written, param: s
     """Return a response out of what was read of several, as `find` does."""
     line_id: uuid.UUID | None = id
     promise = written.promises.get(id)
-    found = _judged(caller, promise, is_own=promise.key_id in written.own_keys) if promise is not None else None
+    found = _judged(caller, promise, is_own=promise.key_id in caller.own_keys) if promise is not None else None
     if found is not None:
         row = found[0]
         if row.is_open:
@@ -132,7 +129,7 @@ def kept_in(caller: Caller, name: str, id: uuid.UUID, written: Written, param: s
         raise rows.missing(name, param)
     if found is None and (names := _OF_RESPONSE.search(line.detail)) and names[1] != name:
         raise rows.missing(name, param)  # the call of a response with another id, under which it is found or not
-    is_own = line.key_id in written.own_keys
+    is_own = line.key_id in caller.own_keys
     if not is_own and not caller.may("read_content", line.team_id):
         raise rows.missing(name, param)
     bodies = written.bodies.get(line.pk, {})

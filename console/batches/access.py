@@ -13,13 +13,12 @@ from django.http import Http404
 
 from console.batches import queries
 from console.batches.models import Batch, File
-from console.teams.access import is_key_of, own_keys
 from console.teams.callers import Caller
 from console.teams.models import Team
 
 
 def _is_own(caller: Caller) -> Q:
-    own = Q(key_id__in=own_keys(caller))
+    own = Q(key_id__in=caller.own_keys)
     if caller.user is not None:
         own |= Q(person_id=caller.user.pk)
     return own
@@ -43,7 +42,7 @@ def batches_for(caller: Caller, team: Team | None = None) -> QuerySet[Batch]:
 
 
 def owns(caller: Caller, made: File | Batch) -> bool:
-    return is_key_of(caller, made.key_id) or (caller.user is not None and made.person_id == caller.user.pk)
+    return made.key_id in caller.own_keys or (caller.user is not None and made.person_id == caller.user.pk)
 
 
 def may_read(caller: Caller, file: File) -> bool:

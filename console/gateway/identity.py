@@ -95,8 +95,21 @@ def _asker_of(key: KeyShape) -> Asker:
     )
 
 
+def heir_of(snapshot: Snapshot, key_id: uuid.UUID, at: dt.datetime) -> KeyShape | None:
+    """Return the key that goes on with what was begun with a key: itself, or once it has expired the one after it."""
+    seen = {key_id}
+    key = snapshot.keys_by_id.get(key_id)
+    while key is not None and key.has_expired(at) and key.replaced_by is not None and key.replaced_by not in seen:
+        seen.add(key.replaced_by)
+        key = snapshot.keys_by_id.get(key.replaced_by)
+    return key
+
+
 class StartedByKey:
-    """Resolves the key that started work which goes on after its request; at each call anew, as it is then."""
+    """Resolves the key that started work which goes on after its request, or the one it was rotated into.
+
+    At each call anew, as they are then.
+    """
 
     __slots__ = ("_address", "_at", "_key_id")
 
@@ -104,7 +117,7 @@ class StartedByKey:
         self._key_id, self._address, self._at = key_id, client_address, at
 
     def __call__(self, snapshot: Snapshot) -> Asker:
-        key = snapshot.keys_by_id.get(self._key_id)
+        key = heir_of(snapshot, self._key_id, self._at)
         if key is None:
             raise KeyRefused("unknown")
         _check(key, self._at, self._address)

@@ -113,28 +113,6 @@ def keys_for(caller: Caller, right: str = "manage_keys") -> QuerySet[ApiKey]:
     return keys.filter(team__in=[team_id for team_id, rights in caller.rights.items() if right in rights])
 
 
-def is_key_of(caller: Caller, key_id: uuid.UUID | None) -> bool:
-    """Say whether a key is the one the caller calls with, or was rotated into it, over however many keys in between."""
-    if caller.key_id is None:
-        return False
-    seen = set[uuid.UUID]()
-    while key_id is not None and key_id != caller.key_id and key_id not in seen:
-        seen.add(key_id)
-        key_id = ApiKey.objects.filter(pk=key_id).values_list("replaced_by_id", flat=True).first()
-    return key_id == caller.key_id
-
-
-def own_keys(caller: Caller) -> list[uuid.UUID]:
-    """Return the key the caller calls with and all that were rotated into it, over however many; none for a person."""
-    found = [] if caller.key_id is None else [caller.key_id]
-    latest = list(found)
-    while latest:
-        before = ApiKey.objects.filter(replaced_by__in=latest).exclude(pk__in=found)
-        latest = list(before.values_list("pk", flat=True))
-        found += latest
-    return found
-
-
 def key_for(caller: Caller, key_id: uuid.UUID, to: str = "manage_keys") -> ApiKey:
     """Return the key, 404 for those outside its team, 403 for members who may not manage keys."""
     try:

@@ -19,11 +19,12 @@ from django_htmx.middleware import HtmxDetails
 from console.core.client_address import is_within, parse_address, parse_network
 from console.core.clock import now
 from console.core.errors import BadInput, NotSignedIn, Unavailable
-from console.teams import keys, refusals
+from console.teams import keys, lineage, refusals
 from console.teams.actors import SYSTEM as SYSTEM
 from console.teams.actors import Actor as Actor
 from console.teams.models import ApiKey, User
 from console.teams.rights import key_rights, manages_installation, must_set_up_two_factor, rights_of, withheld_from
+from console.teams.shapes import KeyShape
 
 REFUSED = "This API key cannot be used here. Check that it is complete, active, and sent from an allowed network."
 # Names under which programs put keys into addresses, where every log on the way keeps them.
@@ -43,6 +44,8 @@ class Caller:
     is_operator: bool = False
     user: User | None = None
     key_id: uuid.UUID | None = None
+    # Of a key: itself and those that were rotated into it. What they made is the caller's own.
+    own_keys: frozenset[uuid.UUID] = frozenset()
     rights: dict[uuid.UUID, frozenset[str]] = field(default_factory=dict)
     withheld: frozenset[str] = frozenset()
     # A person who must set up a second factor before anything else, because a team requires it.
@@ -138,9 +141,10 @@ def caller_for_key(text: str, client_address: str, *, request_id: uuid.UUID | No
     if not keys.is_well_formed(text):
         _refuse("malformed", client_address=client_address)
     try:
-        key = ApiKey.objects.select_related("team", "owner").filter(digest=keys.digest(text)).first()
+        key = ApiKey.objects.select_related("team", "owner", "replaces").filter(digest=keys.digest(text)).first()
         reason = "unknown" if key is None else why_refused(key, client_address)
         rights = key_rights(key) if key is not None and not reason else frozenset()
+        own_keys = lineage.own_keys(key) if key is not None and rights else frozenset()
     except (OperationalError, InterfaceError) as error:
         raise Unavailable("Keys cannot be checked right now; try again.", retry_after=5) from error
     if key is None or reason:
@@ -151,8 +155,14 @@ def caller_for_key(text: str, client_address: str, *, request_id: uuid.UUID | No
         kind="key", id=key.pk, name=f"{key.name} {key.shown}", client_address=client_address, request_id=request_id
     )
     if manages_installation(key):
-        return Caller(actor=actor, is_operator=True, key_id=key.pk, withheld=withheld_from(key))
-    return Caller(actor=actor, key_id=key.pk, rights={key.team_id: rights})
+        return Caller(actor=actor, is_operator=True, key_id=key.pk, own_keys=own_keys, withheld=withheld_from(key))
+    return Caller(actor=actor, key_id=key.pk, own_keys=own_keys, rights={key.team_id: rights})
+
+
+def caller_of(key: KeyShape, client_address: str, *, request_id: uuid.UUID | None = None) -> Caller:
+    """Return the Caller of a key the gateway has let in, as its snapshot knows it."""
+    actor = Actor("key", key.id, f"{key.name} {key.shown}", client_address=client_address, request_id=request_id)
+    return Caller(actor=actor, key_id=key.id, own_keys=key.own_keys, rights={key.team.id: key.rights})
 
 
 def why_refused(key: ApiKey, client_address: str) -> str:

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 from guardian.models import UserObjectPermission
 
+from console.teams.lineage import chain_of
 from console.teams.models import ApiKey, Team, User
 from console.teams.roles import EXACT_MODELS, SCOPES, rights_of_key
 
@@ -26,6 +27,8 @@ class KeyShape:
     """A key as a call sees it. `refused` is the reason it opens nothing, for the log only; empty for a good key."""
 
     id: uuid.UUID
+    # Its own, and of the keys that were rotated into it: what those made is its own, too.
+    own_keys: frozenset[uuid.UUID]
     team: TeamShape
     name: str
     shown: str
@@ -39,13 +42,18 @@ class KeyShape:
     unknown_fields_by_operator: bool  # so it holds although it is laxer than that
     networks: tuple[Network, ...]
     expires_at: dt.datetime | None
+    # The key that goes on with what this one began, once it has expired; none of a revoked one.
+    replaced_by: uuid.UUID | None
     refused: str
+
+    def has_expired(self, moment: dt.datetime) -> bool:
+        return self.expires_at is not None and moment >= self.expires_at
 
     def refusal(self, moment: dt.datetime, client_address: str) -> str:
         """Return why the key opens nothing at this moment and from this address; empty when it does."""
         if self.refused:
             return self.refused
-        if self.expires_at is not None and moment >= self.expires_at:
+        if self.has_expired(moment):
             return "the key has expired"
         if self.networks:
             try:
@@ -123,7 +131,9 @@ def key_shapes(teams: dict[uuid.UUID, TeamShape]) -> dict[bytes, KeyShape]:
     """Return every key by its digest, revoked ones too, so that the log can say why one was refused."""
     rights = _rights_of_owners()
     found = {}
-    for key in ApiKey.objects.select_related("owner"):
+    keys = list(ApiKey.objects.select_related("owner"))
+    older = {key.replaced_by_id: key.pk for key in keys if key.replaced_by_id is not None}
+    for key in keys:
         team, owner = teams[key.team_id], key.owner
         owner_rights = None  # nothing to intersect with: a key of the installation, or an operator's
         if owner is not None and not owner.is_operator:
@@ -131,6 +141,7 @@ def key_shapes(teams: dict[uuid.UUID, TeamShape]) -> dict[bytes, KeyShape]:
         key_rights = rights_of_key(key.scopes, owner_rights)
         found[bytes(key.digest)] = KeyShape(
             id=key.pk,
+            own_keys=frozenset(chain_of(key.pk, older)),
             team=team,
             name=key.name,
             shown=key.shown,
@@ -143,6 +154,7 @@ def key_shapes(teams: dict[uuid.UUID, TeamShape]) -> dict[bytes, KeyShape]:
             unknown_fields_by_operator=key.unknown_fields_by_operator,
             networks=tuple(ipaddress.ip_network(n) for n in key.networks),
             expires_at=key.expires_at,
+            replaced_by=key.replaced_by_id if key.revoked_at is None else None,
             refused=_refused(key, team, owner),
         )
     return found

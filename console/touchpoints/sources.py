@@ -15,6 +15,7 @@ from django.urls import reverse
 from agents_app.models import Agent, Trigger
 from agents_app.sql import run_durations
 from console.chat.models import Widget
+from console.teams.lineage import chain_of, older_of
 from console.teams.models import ApiKey
 from console.teams.roles import SCOPES
 from console.touchpoints.latency import Durations, Observed
@@ -68,20 +69,6 @@ def fill(row: Touchpoint, use: Use | None) -> Touchpoint:
 
 
 # Keys ----------------------------------------------------------------------------------------------------------------
-
-
-def older_of(teams: Collection[uuid.UUID]) -> dict[uuid.UUID, uuid.UUID]:
-    """Return which key each key replaced."""
-    replaced = ApiKey.objects.filter(team__in=teams, replaced_by__isnull=False).order_by()
-    return {new: old for old, new in replaced.values_list("pk", "replaced_by_id") if new is not None}
-
-
-def chain_of(key_id: uuid.UUID, older: dict[uuid.UUID, uuid.UUID]) -> list[uuid.UUID]:
-    """Return a key and those it replaced, newest first: to the inventory they are one."""
-    chain = [key_id]
-    while (before := older.get(chain[-1])) is not None and before not in chain:
-        chain.append(before)
-    return chain
 
 
 def keys(reach: Reach, uses: Uses, now: dt.datetime) -> Iterable[tuple[Touchpoint, list[uuid.UUID]]]:
@@ -216,7 +203,7 @@ def assistants(slugs: Collection[str]) -> set[str]:
     """
     found = (
         Agent.objects.filter(slug__in=slugs, live__isnull=False)
-        .order_by(F("archived_at").asc(nulls_last=True), "created_at")
+        .order_by(F("archived_at").asc(nulls_last=True), "created_at", "id")
         .values_list(
             "slug",
             Q(live__grants=[]) & ~Exists(Trigger.objects.filter(agent=OuterRef("pk"), is_enabled=True)),

@@ -13,7 +13,8 @@ from console.batches.services.batches import cancel_batch, rerun_batch
 from console.batches.services.creator import Creator
 from console.catalog.services.providers import change_provider
 from console.teams.actors import SYSTEM
-from console.teams.services.keys import revoke_key
+from console.teams.models import ApiKey
+from console.teams.services.keys import change_key, revoke_key, rotate_key
 from tests.batches.conftest import content, line
 from tests.between import After
 from tests.gateway.conftest import World
@@ -97,6 +98,23 @@ def test_a_revoked_key_stops_it_with_the_reason(world: World, make_batch: Make, 
     assert batch.errors[0]["code"] == "key_refused" and "revoked" in batch.errors[0]["message"]
     assert [e["error"]["code"] for e in content(batch.error_file)] == ["batch_failed"] * 2
     assert {c.status for c in world.calls()} == {"refused"}
+
+
+def test_a_key_that_replaced_its_own_goes_on_with_it(world: World, make_batch: Make, run: Run) -> None:
+    batch, other, last = make_batch(line(1), line(2)), make_batch(line(3)), make_batch(line(4))
+    between, _ = rotate_key(actor=SYSTEM, key=world.key, overlap=dt.timedelta(hours=1))
+    heir, _ = rotate_key(actor=SYSTEM, key=between, overlap=dt.timedelta(hours=1))
+    assert run(batch).completed == 2 and {call.key_id for call in world.calls()} == {world.key.pk}
+    over = timezone.now() - dt.timedelta(seconds=1)
+    ApiKey.objects.exclude(pk=heir.pk).update(expires_at=over)
+    change_key(actor=SYSTEM, key=heir, name="Nightly", scopes=heir.scopes, aliases=["sales-chat"])
+    other = run(other)
+    assert (other.state, other.failed) == ("completed", 1), "with its limits, not those of the key that made it"
+    change_key(actor=SYSTEM, key=heir, name="Nightly", scopes=heir.scopes)
+    rotate_key(actor=SYSTEM, key=heir)
+    last = run(last)
+    assert (last.state, last.errors[0]["code"]) == ("failed", "key_refused"), "a rotation without overlap is an end"
+    assert {call.key_id for call in world.calls()} == {world.key.pk, heir.pk}
 
 
 def test_it_is_cancelled_and_expires_keeping_what_is_finished(

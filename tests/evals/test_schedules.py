@@ -16,11 +16,12 @@ from console.core.errors import BadInput, Conflict, NotAllowed
 from console.evals import gate, ticking
 from console.evals.models import Baseline, Incident, Round, Schedule, TestRun
 from console.evals.queries import schedules as queries
-from console.evals.services import baselines, incidents, keeping, runs, schedules, settling
+from console.evals.services import baselines, incidents, keeping, rounds, runs, schedules, settling
 from console.notices.models import Notice
-from console.teams.actors import Actor
+from console.teams.actors import SYSTEM, Actor
 from console.teams.models import User
 from console.teams.roles import INSTALLATION
+from console.teams.services.keys import rotate_key
 from tests import make
 from tests.evals.conftest import World
 
@@ -245,7 +246,10 @@ def test_it_pauses_when_nobody_answers_for_it(world: World, schedule: Schedule) 
     schedules.resume_schedule(actor=Actor("key", key.pk, key.name), schedule=schedule)
     schedule.refresh_from_db()
     assert not schedule.is_paused and schedule.next_at > now()
-    type(key).objects.filter(pk=key.pk).update(scopes=["models:call"])
+    heir, _ = rotate_key(actor=SYSTEM, key=key, overlap=dt.timedelta(hours=1))
+    type(key).objects.filter(pk=key.pk).update(expires_at=now())
+    assert rounds.objection(world.cast.team_a, rounds.acting(schedule)) == "", "the key that replaced it goes on"
+    type(key).objects.filter(pk=heir.pk).update(scopes=["models:call"])
     make_due(schedule)
     ticking.tick()
     schedule.refresh_from_db()

@@ -2,15 +2,20 @@
 
 import datetime as dt
 import uuid
+from types import SimpleNamespace
+from typing import Any
 
 import pytest
 
+from console.core.clock import now
 from console.core.errors import NotAllowed
 from console.gateway import snapshot
+from console.gateway.going_on import may_go_on
 from console.gateway.identity import KeyRefused, PersonIdentity, StartedByKey
 from console.gateway.naming import exact_version
+from console.gateway.types import Asker
 from console.teams.models import ApiKey, Membership, Role
-from console.teams.services import people
+from console.teams.services import keys, people
 from console.teams.services import teams as team_services
 from tests import make
 from tests.conftest import Cast
@@ -58,6 +63,28 @@ def test_it_refuses_whoever_may_not_call_for_the_team(cast: Cast) -> None:
 def test_it_asks_again_for_the_key_that_started_work(cast: Cast) -> None:
     started = StartedByKey(cast.kim.pk, "127.0.0.1", AT)
     assert started(snapshot.load()).actor == "kim"
+    heir, _ = keys.rotate_key(actor=make.SYSTEM, key=cast.kim, overlap=dt.timedelta(hours=1))
+    heir, _ = keys.rotate_key(actor=make.SYSTEM, key=heir, overlap=dt.timedelta(hours=1))
+    taken = snapshot.load()
+    assert started(taken).actor_id == cast.kim.pk
+    later = now() + dt.timedelta(hours=2)
+    successor = StartedByKey(cast.kim.pk, "127.0.0.1", later)(taken)
+    assert successor.actor_id == heir.pk and cast.kim.pk in successor.key.own_keys
+    ApiKey.objects.exclude(pk=heir.pk).update(expires_at=AT)
+    call = open_call(asker=started(taken), here=snapshot.load())
+    assert may_go_on(call, outlives_request=True) and not may_go_on(call), "a request ends with the key it came with"
+    keys.revoke_key(actor=make.SYSTEM, key=heir)
+    with pytest.raises(KeyRefused) as refused:
+        StartedByKey(cast.kim.pk, "127.0.0.1", later)(snapshot.load())
+    assert refused.value.reason == "the key is revoked"
+    ApiKey.objects.filter(pk=heir.pk).update(revoked_at=None)
     ApiKey.objects.filter(pk=cast.kim.pk).update(revoked_at=AT)
     with pytest.raises(KeyRefused, match="cannot be used"):
         started(snapshot.load())
+
+
+def open_call(*, asker: Asker, here: snapshot.Snapshot) -> Any:
+    ask = SimpleNamespace(client_address="127.0.0.1")
+    plan = SimpleNamespace(asker=asker, ask=ask, alias="support-chat", version=SimpleNamespace(label=""))
+    keeper = SimpleNamespace(refresh_soon=lambda: None, snapshots=SimpleNamespace(current=here))
+    return SimpleNamespace(here=keeper, plan=plan)

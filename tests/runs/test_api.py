@@ -63,6 +63,22 @@ def test_it_starts_follows_and_shows_a_run(shop: Shop, client: httpx.Client) -> 
     assert [step["kind"] for step in shown["steps"]] == ["model", "tool", "model"]
     assert [one["id"] for one in client.get("/v1/agents/clerk/runs").json()["data"]] == [run.public_id]
 
+    key = shop.world.key
+    for _ in range(2):  # whoever follows a key has what it started, and not the other way round
+        key, text = rotate_key(actor=SYSTEM, key=key, overlap=dt.timedelta(hours=1))
+        head = {"Authorization": f"Bearer {text}"}
+        assert client.get(path, headers=head).json() == shown
+        with client.stream("GET", f"{path}/events", headers=head) as events:
+            told = "".join(events.iter_text())
+        assert '"arguments":{"what":"apples"}' in told and told.splitlines()[-2] == seen[1].splitlines()[-2]
+        listed = client.get("/v1/agents/clerk/runs", headers=head).json()["data"]
+        assert [one["output"] for one in listed] == [{"text": "One."}]
+        managed = client.get(f"/api/runs/{run.public_id}/", headers=head)
+        assert (managed.status_code, managed.json()["output"]) == (200, {"text": "One."})
+    Run.objects.filter(pk=run.pk).update(actor_id=key.pk)
+    assert client.get(path).status_code == 404
+    assert client.get(path, headers={"Authorization": f"Bearer {text}"}).status_code == 200
+
 
 def test_it_waits_for_the_end_and_cancels(shop: Shop, client: httpx.Client) -> None:
     waited = client.post("/v1/agents/clerk/runs", json={"input": {"message": "Count."}, "wait": 1})

@@ -1,5 +1,7 @@
 """Starting and cancelling: who may, with what, and what the database refuses whoever asks."""
 
+import datetime as dt
+
 import pytest
 from django.db import IntegrityError, transaction
 
@@ -9,10 +11,11 @@ from agents_app.grants.standing import MayNotRun, standing_of
 from agents_app.models import Agent, Approval, Run, Step
 from agents_app.services.runs import cancel_run, start_run
 from console.audit.models import AuditEvent
+from console.core.clock import now
 from console.core.errors import BadInput, Conflict
 from console.teams.actors import SYSTEM, Actor
 from console.teams.callers import Caller
-from console.teams.models import Role
+from console.teams.models import ApiKey, Role
 from console.teams.rights import rights_of
 from console.teams.services import keys as key_services
 from console.teams.services import people as people_services
@@ -83,6 +86,12 @@ def test_it_says_what_the_starter_lost(cast, agent):
     bob, kim = make.actor_for(cast.bob), Actor("key", cast.kim.pk, "kim")
     fresh = Agent.objects.select_related("team").get(pk=agent.pk)
     assert not standing_of(bob, fresh, cast.team_a).problem and not standing_of(kim, fresh, cast.team_a).problem
+    heir, _ = key_services.rotate_key(actor=SYSTEM, key=cast.kim, overlap=dt.timedelta(hours=1))
+    ApiKey.objects.filter(pk=cast.kim.pk).update(expires_at=now())
+    assert not standing_of(kim, fresh, cast.team_a).problem, "the key that replaced it goes on"
+    key_services.revoke_key(actor=SYSTEM, key=heir)
+    assert "revoked" in standing_of(kim, fresh, cast.team_a).problem
+    ApiKey.objects.filter(pk=heir.pk).update(revoked_at=None)
     key_services.revoke_key(actor=SYSTEM, key=cast.kim)
     assert "revoked" in standing_of(kim, fresh, cast.team_a).problem
     people_services.disable_person(actor=SYSTEM, user=cast.bob)

@@ -44,8 +44,7 @@ from console.gateway.relay import give_up
 from console.gateway.responses.stream import ResponseStream
 from console.gateway.shapes.responses import REFERENCE, items_of, kind_of
 from console.gateway.types import Ask, Call
-from console.teams.actors import Actor
-from console.teams.callers import Caller
+from console.teams.callers import caller_of
 from usage_app.models import Reservation
 
 log = logging.getLogger(__name__)
@@ -223,8 +222,7 @@ class Answering:
         _, asker = await pipeline.look_up(identify, ask)
         key = asker.key
         assert key is not None
-        actor = Actor("key", key.id, f"{key.name} {key.shown}", self._row.client_address)
-        caller = Caller(actor=actor, key_id=key.id, rights={key.team.id: key.rights})
+        caller = caller_of(key, self._row.client_address)
         try:
             if names_items:
                 whole = await in_thread(partial(conversations.named_items, caller, items))
@@ -263,7 +261,7 @@ class Answering:
             try:
                 if time.monotonic() - looked > _LOOK_SECONDS:
                     looked = time.monotonic()
-                    if self._call is not None and not self._call.is_closed and not may_go_on(self._call):
+                    if self._call and not self._call.is_closed and not may_go_on(self._call, outlives_request=True):
                         self._cut(_ACCESS_ENDED)
                     await in_thread(partial(rows.change, self._row))
                 if told := list(self._frames):

@@ -67,7 +67,12 @@ class KeyChangeSerializer(Strict):
 
 
 class RotationSerializer(Strict):
-    overlap_hours = serializers.IntegerField(default=0, min_value=0, max_value=_MOST_OVERLAP_HOURS)
+    overlap_hours = serializers.IntegerField(
+        default=0,
+        min_value=0,
+        max_value=_MOST_OVERLAP_HOURS,
+        help_text="What the old key has under way goes on with the new one then; with 0 it ends at once.",
+    )
 
 
 class HandOverSerializer(Strict):

@@ -19,7 +19,6 @@ from console.api.v1.waiting import waiting
 from console.audit.models import EventType
 from console.core.errors import BadInput, NotAllowed, NotFound, Refusal
 from console.core.typed import number
-from console.teams.access import is_key_of
 from console.teams.models import Environment
 
 ROUTE = "/v1/queues/{name}/items"
@@ -56,7 +55,7 @@ def _shown(asked: rows.Asked, item: QueueItem) -> dict[str, Any]:
     A dedupe id is the whole team's and often easy to guess, so to name one is not to be told.
     """
     caller = asked.caller
-    is_told = is_key_of(caller, item.put_by_id) or access.may_read_items(caller, item.queue.team)
+    is_told = item.put_by_id in caller.own_keys or access.may_read_items(caller, item.queue.team)
     return queue_item(item) | ({} if is_told else {"result": None})
 
 

@@ -23,8 +23,7 @@ from console.core.typed import number
 from console.gateway import pipeline
 from console.gateway.identity import KeyIdentity
 from console.gateway.types import Ask, Asker
-from console.teams.actors import Actor
-from console.teams.callers import Caller
+from console.teams.callers import Caller, caller_of
 
 _Result = TypeVar("_Result")
 
@@ -41,14 +40,7 @@ class Asked(NamedTuple):
     def caller(self) -> Caller:
         key = self.asker.key
         assert key is not None
-        actor = Actor(
-            kind="key",
-            id=key.id,
-            name=f"{key.name} {key.shown}",
-            client_address=self.request.client_address,
-            request_id=self.request.id,
-        )
-        return Caller(actor=actor, key_id=key.id, rights={key.team.id: key.rights})
+        return caller_of(key, self.request.client_address, request_id=self.request.id)
 
     def again(self) -> "Asked":
         """Return who asks as this process knows them now; NotAllowed when the key's access has ended meanwhile."""

@@ -1,6 +1,7 @@
 """Begin a round of a schedule: once per tick, promotion or wish, and in somebody's name who may."""
 
 import datetime as dt
+from dataclasses import replace
 
 from django.db import transaction
 
@@ -15,6 +16,7 @@ from console.evals.services.noting import note_schedule
 from console.evals.subjects import subject_of
 from console.teams.actors import SYSTEM, Actor
 from console.teams.callers import why_refused
+from console.teams.lineage import heir_of
 from console.teams.models import ApiKey, Team, User
 from console.teams.rights import rights_of_actor
 
@@ -43,15 +45,20 @@ def objection(team: Team, actor: Actor) -> str:
     if team.archived_at is not None:
         return f"{team} is archived."
     assert actor.id is not None
+    calling = actor
     if actor.kind == "key":
         key = ApiKey.objects.select_related("team", "owner").filter(pk=actor.id).first()
-        if key is None or (reason := why_refused(key, actor.client_address)):
-            return f"The key {actor.name} cannot be used any more{f': {reason}' if key else ''}."
+        if key is None:
+            return f"The key {actor.name} cannot be used any more."
+        key = heir_of(key)
+        if reason := why_refused(key, actor.client_address):
+            return f"The key {actor.name} cannot be used any more: {reason}."
+        calling = replace(actor, id=key.pk)
         if key.team_id != team.pk:  # one that manages the installation may come in anywhere
             return other_team(team)
     elif not User.objects.filter(pk=actor.id, is_active=True).exists():
         return f"{actor.name} cannot sign in any more."
-    rights = rights_of_actor(actor, team.pk)
+    rights = rights_of_actor(calling, team.pk)
     if rights is not None and not rights >= _NEEDED:
         return f"{actor.name} may not run tests for {team}."
     return ""

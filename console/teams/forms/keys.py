@@ -170,6 +170,7 @@ class RotateKeyForm(ConsoleForm):
         ],
         initial="24h",
         widget=forms.RadioSelect,
+        help_text="Batches, runs and responses under way go on with the new key then. Stopping at once ends them.",
     )
 
     def clean_overlap(self) -> dt.timedelta:
