@@ -162,7 +162,6 @@ class Message(models.Model):
     cost_micros = models.BigIntegerField(default=0)
     latency_us = models.BigIntegerField(null=True, blank=True)
     first_token_us = models.BigIntegerField(null=True, blank=True)
-    writer = models.CharField(max_length=100, blank=True, help_text="The process that writes it.")
     lease_until = models.DateTimeField(null=True, blank=True)
     created_at = models.DateTimeField(default=now, editable=False)
     ended_at = models.DateTimeField(null=True, blank=True)

@@ -105,7 +105,6 @@ class Document(models.Model):
     name = models.CharField(max_length=120)
     current = models.ForeignKey("DocumentVersion", on_delete=models.PROTECT, null=True, related_name="+")
     newest = models.PositiveIntegerField(default=0, help_text="The number of its newest version.")
-    revision = models.PositiveIntegerField(default=1, help_text="Grows with every change.")
     created_at = models.DateTimeField(default=now, editable=False)
     changed_at = models.DateTimeField(default=now)
     deleted_at = models.DateTimeField(null=True, blank=True)

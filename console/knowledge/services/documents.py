@@ -261,8 +261,7 @@ def _make_passages(document: Document, version: DocumentVersion, pieces: list[Pi
 
 def _point_at(document: Document, version: DocumentVersion) -> None:
     document.current, document.changed_at = version, now()
-    document.revision += 1
-    document.save(update_fields=["current", "newest", "changed_at", "revision"])
+    document.save(update_fields=["current", "newest", "changed_at"])
     old = Passage.objects.filter(version__document=document, version__number__lte=document.newest - _RECENT)
     old.exclude(version=version).delete()
 
