@@ -208,7 +208,7 @@ class Review(models.Model):
     decision_note = models.CharField(max_length=1000, blank=True)
 
     class Meta:
-        ordering = ["-requested_at"]
+        ordering = ["-requested_at", "-id"]
         constraints = [
             models.UniqueConstraint(
                 fields=["prompt", "label"], condition=Q(status__in=["open", "changes"]), name="one_live_review_a_label"
@@ -232,7 +232,7 @@ class ReviewComment(models.Model):
     created_at = models.DateTimeField(default=now)
 
     class Meta:
-        ordering = ["created_at"]
+        ordering = ["created_at", "id"]
 
     def __str__(self) -> str:
         return self.text[:60]

@@ -130,7 +130,7 @@ class QuotaIncrease(models.Model):
     created_by_name = models.CharField(max_length=200)
 
     class Meta:
-        ordering = ["-starts_at"]
+        ordering = ["-starts_at", "-id"]
         constraints = [models.CheckConstraint(condition=models.Q(amount__gt=0), name="increase_is_positive")]
 
     def __str__(self) -> str:

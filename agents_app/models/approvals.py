@@ -57,7 +57,7 @@ class Approval(models.Model):
     created_at = models.DateTimeField(default=now, editable=False)
 
     class Meta:
-        ordering = ["expires_at"]
+        ordering = ["expires_at", "id"]
         constraints = [
             models.UniqueConstraint(fields=["step"], condition=Q(state="waiting"), name="one_open_approval_per_step")
         ]

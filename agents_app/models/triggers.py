@@ -82,7 +82,7 @@ class Firing(models.Model):
     at = models.DateTimeField(default=now)
 
     class Meta:
-        ordering = ["-at"]
+        ordering = ["-at", "-id"]
         constraints = [models.UniqueConstraint(fields=["trigger", "key"], name="one_firing_per_key")]
         indexes = [models.Index(fields=["trigger", "at"], condition=Q(state="parked"), name="firings_parked")]
 

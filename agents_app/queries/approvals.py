@@ -188,7 +188,7 @@ def lasts_like(approvals: Sequence[Approval], seen: QuerySet[Approval]) -> dict[
 def decided(approvals: QuerySet[Approval]) -> list[Approval]:
     """Return what was decided or expired last."""
     rows = approvals.filter(state__in=[State.APPROVED, State.REJECTED, State.EXPIRED])
-    return list(rows.select_related("run__agent", "team").order_by("-decided_at", "-expires_at")[:MOST_DECIDED])
+    return list(rows.select_related("run__agent", "team").order_by("-decided_at", "-expires_at", "-id")[:MOST_DECIDED])
 
 
 @dataclass(frozen=True, slots=True)
@@ -213,7 +213,7 @@ def week(approvals: QuerySet[Approval]) -> Week:
     since = now() - dt.timedelta(days=7)
     rows = list(
         approvals.filter(created_at__gte=since)
-        .order_by("-created_at")
+        .order_by("-created_at", "-id")
         .values_list("state", "created_at", "decided_at", "decided_by_name")[:MOST_COUNTED]
     )
     times = [(decided - asked).total_seconds() for _, asked, decided, who in rows if decided and who]

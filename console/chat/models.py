@@ -97,7 +97,7 @@ class Conversation(models.Model):
     last_at = models.DateTimeField(default=now)
 
     class Meta:
-        ordering = ["-last_at"]
+        ordering = ["-last_at", "-id"]
         constraints = [
             models.CheckConstraint(
                 condition=Q(owner__isnull=False, visitor__isnull=True, widget__isnull=True)

@@ -248,7 +248,7 @@ def _keys(caller: Caller, teams: Sequence[Team], now: dt.datetime) -> list[Atten
     forgotten = Q(last_used_at__lt=now - STALE) | Q(last_used_at=None, created_at__lt=now - STALE)
     ending = Q(expires_at__lt=now + ENDING)
     found = []
-    for key in alive.filter(forgotten | ending).select_related("team").order_by("expires_at", "last_used_at")[:6]:
+    for key in alive.filter(forgotten | ending).select_related("team").order_by("expires_at", "last_used_at", "id")[:6]:
         if key.expires_at and key.expires_at < now + ENDING:
             days = (key.expires_at - now).days
             found.append(

@@ -60,7 +60,7 @@ def models(caller: Caller, team: Team) -> list[Model]:
 
 def prompts(caller: Caller) -> list[Prompt]:
     """Return the prompts to offer, the most used first. Any other can be typed."""
-    rows = access.prompts_for(caller).exclude(kind=Kind.PARTIAL).order_by("-calls", "-changed_at")
+    rows = access.prompts_for(caller).exclude(kind=Kind.PARTIAL).order_by("-calls", "-changed_at", "-id")
     return list(rows.only("slug", "description")[:_MOST_PROMPTS])
 
 

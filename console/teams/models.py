@@ -210,7 +210,7 @@ class ApiKey(models.Model):
     )
 
     class Meta:
-        ordering = ["-created_at"]
+        ordering = ["-created_at", "-id"]
         indexes = [models.Index(fields=["team", "-created_at"], name="api_keys_of_a_team")]
 
     def __str__(self) -> str:

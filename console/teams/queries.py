@@ -163,7 +163,7 @@ def team_rows(teams: QuerySet[Team], user: User | None) -> list[TeamRow]:
     ids = [team.pk for team in found]
     people: dict[uuid.UUID, list[User]] = {}
     roles: dict[uuid.UUID, str] = {}
-    for membership in Membership.objects.filter(team__in=ids).select_related("user").order_by("created_at"):
+    for membership in Membership.objects.filter(team__in=ids).select_related("user").order_by("created_at", "id"):
         people.setdefault(membership.team_id, []).append(membership.user)
         if user and membership.user_id == user.pk:
             roles[membership.team_id] = membership.get_role_display()
@@ -226,7 +226,7 @@ def team_page(team: Team, *, with_invitations: bool) -> TeamPage:
     return TeamPage(
         team=team,
         members=[MemberRow(m, m.has_two_factor, owned.get(m.user_id, 0)) for m in members],
-        invitations=list(invitations.order_by("-created_at")) if with_invitations else [],
+        invitations=list(invitations.order_by("-created_at", "-id")) if with_invitations else [],
         keys=usable.count(),
         limits=Team.objects.filter(pk=team.pk).aggregate(n=Count("quotas"))["n"],
         rights=rights_table(),

@@ -91,7 +91,7 @@ def prompt_page(prompt: Prompt, *, before: int | None = None) -> PromptPage:
         Review.objects.filter(status__in=["open", "changes", "approved"], prompt=prompt)
         .select_related("version")
         .defer(*(f"version__{name}" for name in HEAVY))
-        .order_by("-requested_at")[:20]
+        .order_by("-requested_at", "-id")[:20]
     )
     return PromptPage(prompt, rail(prompt, labels, before), rows, moves, reviews, rules)
 

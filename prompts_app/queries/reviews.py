@@ -25,7 +25,7 @@ def waiting(caller: Caller) -> QuerySet[Review]:
             status=Review.Status.OPEN, prompt__team__in=teams_for(caller, "approve"), prompt__deleted_at=None
         )
         .exclude(requested_by=caller.user)
-        .order_by("requested_at")
+        .order_by("requested_at", "id")
     )
 
 

@@ -129,7 +129,7 @@ class PinMove(models.Model):
     moved_at = models.DateTimeField(default=now)
 
     class Meta:
-        ordering = ["-moved_at"]
+        ordering = ["-moved_at", "-id"]
 
     def __str__(self) -> str:
         return f"{self.pin} to {self.to_version}"
@@ -172,7 +172,7 @@ class PinProposal(models.Model):
     decision_reason = models.CharField(max_length=500, blank=True)
 
     class Meta:
-        ordering = ["-proposed_at"]
+        ordering = ["-proposed_at", "-id"]
         constraints = [
             models.UniqueConstraint(
                 fields=["alias", "environment"], condition=models.Q(decision=""), name="one_open_proposal_per_pin"

@@ -70,7 +70,7 @@ class ProviderIncident(models.Model):
     count = models.PositiveIntegerField(default=1)
 
     class Meta:
-        ordering = ["-last_at"]
+        ordering = ["-last_at", "-id"]
         constraints = [
             models.UniqueConstraint(fields=["provider", "minute", "code", "model"], name="one_incident_per_minute")
         ]

@@ -236,4 +236,4 @@ def alias_page(alias: Alias, caller: Caller) -> AliasPage:
 
 def open_proposals() -> QuerySet[PinProposal]:
     """Return the changes that wait for a second person, the longest first."""
-    return PinProposal.objects.filter(decision="").select_related("alias").order_by("proposed_at")
+    return PinProposal.objects.filter(decision="").select_related("alias").order_by("proposed_at", "id")

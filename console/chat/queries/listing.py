@@ -81,7 +81,7 @@ def listing(
     if shows_pins:
         found = found.exclude(owner=reader, pinned_at__isnull=False)
         if is_first:
-            pinned = list(rows.filter(owner=reader, pinned_at__isnull=False).order_by("-pinned_at")[:PAGE])
+            pinned = list(rows.filter(owner=reader, pinned_at__isnull=False).order_by("-pinned_at", "-id")[:PAGE])
     page = list(found[: PAGE + 1])
     older = place_of(page[PAGE - 1]) if len(page) > PAGE else ""
     groups = [Group("Pinned", pinned)] if pinned else []

@@ -230,7 +230,7 @@ def _served(versions: dict[str, ModelVersion]) -> dict[tuple[str, str], list[Ser
     prices = {price.model_version_id: price for price in Price.objects.filter(model_version__in=by_id)}
     found: dict[tuple[str, str], list[Served]] = {}
     moves = PinMove.objects.filter(pin__alias__name__in=[a.name for a in ALIASES], to_version__in=by_id)
-    for move in moves.select_related("pin__alias").order_by("moved_at"):
+    for move in moves.select_related("pin__alias").order_by("moved_at", "id"):
         price = prices[move.to_version_id]
         cached = price.input if price.cached_input is None else price.cached_input
         found.setdefault((move.pin.alias.name, move.pin.environment), []).append(

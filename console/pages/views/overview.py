@@ -23,7 +23,7 @@ SPANS = [("24h", "24 h"), ("7d", "7 days"), ("30d", "30 days")]
 def _first_alias(team_ids: list[uuid.UUID]) -> Alias | None:
     """Return an alias that the teams may call and that answers in production."""
     pinned = Alias.objects.filter(pins__environment=Environment.PRODUCTION)
-    return pinned.filter(Q(teams=None) | Q(teams__in=team_ids)).order_by("created_at").first()
+    return pinned.filter(Q(teams=None) | Q(teams__in=team_ids)).order_by("created_at", "id").first()
 
 
 @needs(SIGNED_IN)
