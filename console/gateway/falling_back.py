@@ -57,7 +57,7 @@ async def go_on(call: "Call", step: int | None, error: ProviderError) -> None:
         call.fell_back_from = call.fell_back_from or failed.version.label
         call.attempts_before += call.attempts
         call.plan, call.remaining, call.reservation = plan, remaining, None
-        call.attempts, call.is_unused, call.is_closed = 0, False, False
+        call.attempts, call.is_unused, call.is_closed = 0, True, False  # nothing of it has been sent yet
         return
     await _end(call, error)
     raise error

@@ -1,5 +1,6 @@
 """When a version fails before its first byte, the next of the chain answers: admitted anew, priced at what served."""
 
+import asyncio
 import json
 import math
 from collections.abc import Callable, Iterator
@@ -16,6 +17,7 @@ from console.catalog.models.providers import CLOSED, OPENED
 from console.catalog.services.providers import change_provider
 from console.core.ids import parse_request_id
 from console.gateway import running
+from console.gateway.hedging import send_hedged
 from console.gateway.resilience import breaker as breaker_module
 from console.gateway.targets import is_in_share
 from console.teams.actors import SYSTEM
@@ -233,6 +235,21 @@ def test_no_fallback_begins_when_the_time_for_the_whole_call_is_over(ask: Ask, w
     silent(world.upstream)
     response = ask()
     assert (response.status_code, response.json()["error"]["code"]) == (504, "upstream_timeout") and not spare.seen
+
+
+def test_a_fallback_that_is_cut_off_before_it_is_sent_costs_nothing(ask: Ask, world, spare, monkeypatch) -> None:
+    def cut_off(call, end_loser):
+        if not call.fell_back_from:
+            return send_hedged(call, end_loser)
+        call.cut_off = "access_ended"
+        raise asyncio.CancelledError
+
+    monkeypatch.setattr("console.gateway.relay.send_hedged", cut_off)
+    broken(world.upstream)
+    line, attempts = lines_of(world, ask())
+    assert [one.code for one in attempts] == ["upstream_error"]
+    assert (line.code, line.model, len(spare.seen)) == ("access_ended", "spare/spare-model", 0)
+    assert (line.prompt_tokens, line.cost_micros, line.usage_note) == (0, 0, "")
 
 
 def test_a_secret_a_provider_repeats_goes_no_further(ask: Ask, world) -> None:
