@@ -8,6 +8,7 @@ import yaml
 
 from console.embedded import role
 from tests.live import ROOT
+from tests.test_settings_documented import variables_read
 
 COMPOSE: dict[str, Any] = yaml.safe_load((ROOT / "deploy/compose.yaml").read_text())
 OURS = {name: service for name, service in COMPOSE["services"].items() if "build" in service}
@@ -48,6 +49,20 @@ def test_it_gives_the_owner_to_migrations_alone() -> None:
         assert ("database_owner_url" in service["secrets"]) == (name == "migrate"), name
         assert service["read_only"] is True
         assert service["cap_drop"] == ["ALL"]
+
+
+def test_every_variable_reaches_every_part() -> None:
+    """What is set in compose.yaml wins over the file, so it may hide nothing the file says."""
+    read, given = variables_read(), COMPOSE["x-facet"]["environment"]
+    for name, service in OURS.items():
+        assert service["env_file"] == [{"path": ".env", "required": False}], name
+        assert given.items() <= service["environment"].items(), name
+        for variable, value in service["environment"].items():
+            if secret := variable.removesuffix("_FILE") if variable not in read else "":
+                assert read[secret] == "env_secret" and value == f"/run/secrets/{secret.lower()}"
+                assert secret.lower() in service["secrets"], name
+            elif not str(value).startswith(f"${{{variable}:"):
+                assert variable == "VALKEY_URL", f"{variable} of .env would not count"
 
 
 def test_it_declares_what_it_uses() -> None:
