@@ -28,6 +28,12 @@ def sign(currency: str) -> str:
     return SYMBOLS.get(currency, f"{currency} ")
 
 
+def with_article(noun: str) -> str:
+    """Return `a member`, `an owner`: by the letter, so of words that are spoken as they are written."""
+    noun = noun.lower()
+    return f"{'an' if noun[:1] in set('aeiou') else 'a'} {noun}"
+
+
 def money(micros: int | Decimal, currency: str) -> str:
     """Two places, and below a cent the first two digits: a call costs fractions of a cent.
 

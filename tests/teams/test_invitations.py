@@ -61,7 +61,7 @@ def test_it_mails_the_link_and_shows_it_once(cast: Cast, django_capture_on_commi
     assert shown and mailed
     assert shown[0] == mailed[0]
     assert "no mail server is set up here" in response.text, "what only a file holds was sent to nobody"
-    assert mail.outbox[0].to == ["new@example.com"]
+    assert mail.outbox[0].to == ["new@example.com"] and ", as a member." in mail.outbox[0].body
     token = shown[0].split("/")[2]
     assert token not in client.get("/teams/team-a/").content.decode()
     assert token not in str([vars(line) for line in log.lines()])
@@ -79,7 +79,7 @@ def test_it_makes_an_account_and_a_member(cast: Cast, sent: tuple[Invitation, st
     client = Client()
     page = client.get(url)
     assert page["Referrer-Policy"] == "strict-origin"
-    assert "Alice invites new@example.com" in page.content.decode()
+    assert "Alice invites new@example.com to be a builder of Team A." in page.content.decode()
     assert client.post(url, {"name": "New Person", "password": "short"}).status_code == 422
     assert client.post(url, {"name": "New Person", "password": "new@example.com"}).status_code == 422
     response = client.post(url, {"name": "New Person", "password": make.PASSWORD})

@@ -89,7 +89,8 @@ def test_an_owner_archives_the_team(cast: Cast, alice: Client) -> None:
 def test_an_owner_changes_roles_but_the_last_one_stays(cast: Cast, alice: Client) -> None:
     bob = cast.team_a.memberships.get(user=cast.bob)
     own = cast.team_a.memberships.get(user=cast.alice)
-    assert alice.post(f"/teams/team-a/members/{bob.pk}/role/", {"role": "auditor"}).status_code == 302
+    changed = alice.post(f"/teams/team-a/members/{bob.pk}/role/", {"role": "auditor"}, follow=True)
+    assert "Bob is now an auditor of Team A." in changed.content.decode()
     bob.refresh_from_db()
     assert bob.role == Role.AUDITOR
     for path in ("role", "remove"):

@@ -100,6 +100,11 @@ def reqid(identifier: uuid.UUID | str | None) -> str:
 
 
 @register.filter
+def with_article(noun: str) -> str:
+    return words.with_article(noun)
+
+
+@register.filter
 def visible(text: object) -> SafeString | str:
     """Write somebody's words with the characters that hide or turn others shown by their number.
 

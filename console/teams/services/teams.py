@@ -11,6 +11,7 @@ from console.audit import actions
 from console.audit.services import changes, record, take_turn
 from console.core.clock import now
 from console.core.errors import BadInput, Conflict, NotAllowed
+from console.core.words import with_article
 from console.teams.actors import Actor
 from console.teams.models import ApiKey, Membership, Role, Team, User
 from console.teams.rights import rights_of_actor
@@ -36,7 +37,8 @@ def check_role(actor: Actor, team: Team, role: str) -> None:
         raise BadInput(f"{role!r} is not a role; choose one of {', '.join(Role.values)}.", param="role")
     rights = rights_of_actor(actor, team.pk)
     if rights is not None and not RIGHTS[role] <= rights:
-        raise NotAllowed(f"You cannot make somebody {role} without having all of that role's rights.", param="role")
+        said = f"You cannot make somebody {with_article(role)} without having all of that role's rights."
+        raise NotAllowed(said, param="role")
 
 
 def _free_colour() -> int:

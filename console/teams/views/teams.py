@@ -12,6 +12,7 @@ from console.core.clock import now
 from console.core.errors import Refusal
 from console.core.forms import refuse
 from console.core.htmx import go
+from console.core.words import with_article
 from console.teams import access, queries
 from console.teams.access import OPERATOR, SIGNED_IN, needs
 from console.teams.callers import TeamRequest
@@ -134,7 +135,9 @@ def change_role(request: TeamRequest, slug: str, membership_id: uuid.UUID) -> Ht
         except Refusal as refusal:
             refuse(form, refusal)
         else:
-            return go(request, _url(team), f"{member.user} is now {member.get_role_display().lower()}.")
+            return go(
+                request, _url(team), f"{member.user} is now {with_article(member.get_role_display())} of {team.name}."
+            )
     text = "It applies at once, to the person's keys too: a key can never do more than who answers for it."
     return ask(request, _question(team, f"Role of {member.user}", text, "Change role"), form)
 
