@@ -11,6 +11,7 @@ from console.core.clock import now
 from console.core.errors import BadInput
 from console.teams.callers import Actor
 from console.teams.models import Team
+from console.teams.rights import rights_in_team
 from prompts_app import gates
 from prompts_app.errors import ReviewNeeded, StaleLabel, TestsNeeded
 from prompts_app.models import Label, LabelMove, LabelRule, Prompt, PromptVersion, Review
@@ -37,29 +38,55 @@ def rule_for(prompt: Prompt, label: str) -> LabelRule | None:
     return LabelRule.objects.filter(team_id=prompt.team_id, label=label).first()
 
 
+def is_backed(review: Review) -> bool:
+    """Say whether whoever approved may approve in the team still; needs `prompt`.
+
+    An approval lets a move through that may be made much later, so it counts as long as its giver's word does.
+    """
+    person = review.decided_by
+    return person is not None and "approve" in rights_in_team(person, review.prompt.team_id)
+
+
 def approval_for(prompt: Prompt, label: str, version: PromptVersion) -> Review | None:
-    """Return the approval that lets this version have this label now.
+    """Return the approval that lets this version have this label now."""
+    approved = _approved(prompt, label, version)
+    return approved if approved is not None and is_backed(approved) else None
+
+
+def _approved(prompt: Prompt, label: str, version: PromptVersion) -> Review | None:
+    """Return the approval that was given for this version and label as they are now.
 
     It was given for one move: once the label has moved, what was compared is no longer what is live.
     """
     revision = Label.objects.filter(prompt=prompt, name=label).values_list("revision", flat=True).first() or 0
-    approved = Review.objects.filter(
+    found = Review.objects.filter(
         prompt=prompt, label=label, version=version, status=Review.Status.APPROVED, seen_revision=revision
-    ).first()
+    )
+    approved = found.select_related("prompt", "decided_by").first()
     if approved is not None and not revision:  # no label yet, or one that was there meanwhile and was taken off
         moves = LabelMove.objects.filter(prompt=prompt, label=label, moved_at__gte=approved.requested_at)
         return None if moves.exists() else approved
     return approved
 
 
+def _unapproved(prompt: Prompt, label: str, version: PromptVersion) -> str:
+    """Return what approval is missing for this version to have this label; empty when none is."""
+    approved = _approved(prompt, label, version)
+    if approved is None:
+        return f"version {version.number} needs the approval of somebody else."
+    if is_backed(approved):
+        return ""
+    return (
+        f"{approved.decided_by_name}, who approved version {version.number}, may not approve in {prompt.team} any more."
+    )
+
+
 def _check_rule(prompt: Prompt, label: str, version: PromptVersion) -> None:
     rule = rule_for(prompt, label)
     if rule is None:
         return
-    if rule.needs_review and approval_for(prompt, label, version) is None:
-        raise ReviewNeeded(
-            f"{label} is protected: version {version.number} needs the approval of somebody else. Ask for a review."
-        )
+    if rule.needs_review and (why := _unapproved(prompt, label, version)):
+        raise ReviewNeeded(f"{label} is protected: {why} Ask for a review.")
     if rule.needs_green_tests and (against := gates.objections(version, label)):
         raise TestsNeeded(f"{label} needs green tests for version {version.number}. {' '.join(against)}")
 

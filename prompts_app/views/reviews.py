@@ -72,6 +72,8 @@ def review_context(request: TeamRequest, prompt: Prompt, row: Review, *, is_sayi
     now = prompt.labels.filter(name=row.label).select_related("version").first()
     is_stale = (now.revision if now else 0) != row.seen_revision
     allowed = may(request, prompt)
+    is_approved = row.status == Review.Status.APPROVED
+    is_backed = not is_approved or labels.is_backed(row)
     comparison = compare(row.from_version, row.version, is_inline=True)
     at = _place(request) if is_saying else None
     said = queries.remarks(row, comparison, at)
@@ -92,8 +94,9 @@ def review_context(request: TeamRequest, prompt: Prompt, row: Review, *, is_sayi
         "can_decide": is_going_on and allowed.review and not is_own and not is_stale,
         "can_comment": is_going_on and (allowed.review or allowed.edit),
         "can_withdraw": is_going_on and allowed.edit,
-        "can_take_back": row.status == Review.Status.APPROVED and allowed.review and not is_stale,
-        "can_publish": row.status == Review.Status.APPROVED and allowed.edit and not is_stale,
+        "is_backed": is_backed,
+        "can_take_back": is_approved and allowed.review and not is_stale,
+        "can_publish": is_approved and is_backed and allowed.edit and not is_stale,
     }
 
 

@@ -110,8 +110,9 @@ def test_a_protected_label_needs_an_approval_of_this_move(cast: Cast) -> None:
     with pytest.raises(ReviewNeeded, match="version 2 needs the approval"):
         make.publish(prompt)
     review = Review.objects.create(
-        prompt=prompt, label="production", version=version, seen_revision=1, reason="x", status="approved"
-    )
+        prompt=prompt, label="production", version=version, seen_revision=1, reason="x", status="approved",
+        decided_by=cast.alice,
+    )  # fmt: skip
     assert make.publish(prompt).version == version
     with pytest.raises(ReviewNeeded, match="not taken off"):
         labels.remove_label(actor=SYSTEM, prompt=prompt, label="production", reason="x", seen_revision=2)

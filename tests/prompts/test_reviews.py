@@ -8,11 +8,14 @@ from typing import Any
 
 import pytest
 from django.db import connection
+from django.test import Client
+from django.urls import reverse
 
 from console.audit.models import AuditEvent
 from console.core.errors import BadInput, Conflict, NotAllowed, Refusal
 from console.teams.actors import SYSTEM, Actor
-from console.teams.models import Role, User
+from console.teams.models import Membership, Role, User
+from console.teams.services import people, teams
 from prompts_app.errors import OwnReview, ReviewNeeded, StaleLabel
 from prompts_app.models import Label, Prompt, Review
 from prompts_app.services import drafts, labels, prompts, reviews, waivers
@@ -179,6 +182,35 @@ def test_an_approval_is_taken_back_until_it_is_used(scene: Scene) -> None:
     make.publish(scene.prompt, newer.version, actor=scene.ben)
     with pytest.raises(StaleLabel, match="lets nothing through"):
         reviews.take_back(actor=scene.ann, review=newer)
+
+
+def test_an_approval_counts_as_long_as_whoever_gave_it_may_approve(scene: Scene, client: Client) -> None:
+    review, ann = scene.ask(), Membership.objects.get(user=scene.ann.id)
+    client.force_login(User.objects.get(pk=scene.ben.id))
+    page = reverse("prompts:review", args=["a", review.pk])
+    reviews.decide(actor=scene.ann, review=review, decision="approve")
+    assert "Publish v2 to production</a>" in client.get(page).content.decode()
+
+    teams.change_role(actor=SYSTEM, membership=ann, role=Role.BUILDER)
+    with pytest.raises(ReviewNeeded, match=f"{scene.ann.name}, who approved version 2, may not approve in Team A any"):
+        make.publish(scene.prompt, actor=scene.ben)
+    shown = client.get(page).content.decode()
+    assert "Publish v2 to production</a>" not in shown and "so it lets nothing through" in shown
+    asked = client.get(reverse("prompts:publish", args=["a"]), {"version": 2, "label": "production"})
+    assert "Ask to publish" in asked.content.decode()
+
+    teams.change_role(actor=SYSTEM, membership=ann, role=Role.APPROVER)
+    people.disable_person(actor=SYSTEM, user=ann.user)
+    with pytest.raises(ReviewNeeded):
+        make.publish(scene.prompt, actor=scene.ben)
+    people.enable_person(actor=SYSTEM, user=ann.user)
+    teams.remove_member(actor=SYSTEM, membership=ann)
+    with pytest.raises(ReviewNeeded):
+        make.publish(scene.prompt, actor=scene.ben)
+    alice = actor(scene.cast.alice)
+    reviews.take_back(actor=alice, review=review)
+    reviews.decide(actor=alice, review=review, decision="approve")
+    assert make.publish(scene.prompt, actor=scene.ben).version.number == 2
 
 
 def test_reviewers_and_publishers_take_their_turn(committed_db: None) -> None:
