@@ -2,6 +2,7 @@
 
 import datetime as dt
 import json
+import re
 
 import pytest
 from django.db import connection
@@ -87,6 +88,26 @@ def test_it_finds_titles_and_words_of_one_s_own(cast: Cast) -> None:
     assert found["alice", "autumn"] == found["alice", "50%"] == ["Autumn campaign"]
     assert found["alice", "ENGINEER"] == ["Glossary"] and found["alice", "nothing of that"] == []
     assert not any(found["bob", words] for words in ("autumn", "ENGINEER", "50%"))
+
+
+def test_it_offers_all_assistants_a_page_at_a_time(cast: Cast, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("console.chat.views.conversations._AGENTS_A_PAGE", 2)
+    for slug in ("a", "b", "c"):
+        make.make_agent(cast.team_a, slug)
+    alice, offered = signed_in(cast.alice), {}
+    for query in ("", "?page=2", "?agent=c", "?page=2&agent=c", "?page=9"):
+        page = alice.get(reverse("chat:chat") + query)
+        links = re.findall(r'rel="(prev|next)" href="(\?page=[0-9]+)"', page.text)
+        agents = [one.slug for one in page.context["agents"]]
+        offered[query] = (agents, page.context["agent"].slug, links)
+    first, second = [("next", "?page=2")], [("prev", "?page=1")]
+    assert offered == {
+        "": (["a", "b"], "a", first),
+        "?page=2": (["c"], "c", second),
+        "?agent=c": (["a", "b"], "c", first),
+        "?page=2&agent=c": (["c"], "c", second),
+        "?page=9": (["a", "b"], "a", first),
+    }
 
 
 def test_it_lists_many_as_it_lists_few(cast: Cast) -> None:

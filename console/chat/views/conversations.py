@@ -4,11 +4,13 @@ import uuid
 from typing import Any
 
 from django.db import transaction
+from django.db.models import QuerySet
 from django.http import HttpResponse, JsonResponse
 from django.shortcuts import render
 from django.urls import reverse
 from django.views.decorators.http import require_POST, require_safe
 
+from agents_app.models import Agent
 from console.chat import access, asking, files
 from console.chat.errors import CannotSend
 from console.chat.forms import StartForm, TitleForm
@@ -17,11 +19,14 @@ from console.chat.queries.thread import thread as read_thread
 from console.chat.services import conversations as services
 from console.chat.services import messages
 from console.chat.views.page import cannot_send, context_of, said_without_scripts, thread_of
+from console.core import typed
 from console.core.errors import Refusal
 from console.core.htmx import go, is_htmx
 from console.core.ids import parse_id
 from console.teams.access import needs
 from console.teams.callers import TeamRequest
+
+_AGENTS_A_PAGE = 50
 
 
 @needs("view_team")
@@ -58,12 +63,28 @@ def start(request: TeamRequest) -> HttpResponse:
     return go(request, reverse("chat:conversation", args=[made.pk]))
 
 
+def _agents_on(rows: QuerySet[Agent], page: int) -> tuple[list[Agent], bool]:
+    """Return the assistants of one page, by name, and whether there are more."""
+    start = _AGENTS_A_PAGE * (page - 1)
+    found = list(rows.order_by("name", "slug")[start : start + _AGENTS_A_PAGE + 1])
+    return found[:_AGENTS_A_PAGE], len(found) > _AGENTS_A_PAGE
+
+
 def _new(request: TeamRequest, text: str, slug: str, *, error: str = "", status: int = 200) -> HttpResponse:
-    agents = list(access.agents_to_talk_to(request.caller).order_by("name")[:200])
-    chosen = next((agent for agent in agents if agent.slug == slug), agents[0] if agents else None)
+    rows = access.agents_to_talk_to(request.caller)
+    page = max(1, typed.number(request.GET.get("page", ""), 1))
+    agents, has_more = _agents_on(rows, page)
+    if not agents and page > 1:
+        page, (agents, has_more) = 1, _agents_on(rows, 1)
+    chosen = next((agent for agent in agents if agent.slug == slug), None)
+    if chosen is None and slug and "\0" not in slug:
+        chosen = rows.filter(slug=slug).first()  # on another page
     more: dict[str, Any] = {
         "agents": agents,
-        "agent": chosen,
+        "page_of_agents": page,
+        "agents_before": page - 1,
+        "agents_after": page + 1 if has_more else 0,
+        "agent": chosen or next(iter(agents), None),
         "text": text,
         "error": error,
         "may_build": request.caller.may("build"),
