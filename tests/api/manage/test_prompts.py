@@ -57,6 +57,21 @@ def test_from_the_first_version_to_rendering_what_was_published(builder: Api, ca
         "POST", "prompts/support/answer/-/versions/", content=[TEXT[0]], parent=1, message="shorter", variables=[]
     )
     assert saved.status_code == 201 and saved.json()["number"] == 2 and saved.json()["parent"] == 1
+    as_openai_says = [{"role": "system", "content": TEXT[0]["text"]}]
+    again = builder("POST", "prompts/support/answer/-/versions/", content=as_openai_says, parent=2, message="the same")
+    assert again.json()["error"]["code"] == "nothing_changed", again.json()
+    for wrong, param, said in (
+        ({"text": "a", "content": "a"}, "content.0.content", "give one of them"),
+        ({"content": [{"type": "text", "text": "a"}]}, "content.0.content", "one text"),
+        ({}, "content.0.text", "'content.0.text' is required."),
+    ):
+        message = {"role": "user", **wrong}
+        refused = builder("POST", "prompts/support/answer/-/versions/", content=[message], parent=2)
+        assert (refused.status_code, refused.json()["error"]["param"]) == (400, param), refused.json()
+        assert said in refused.json()["error"]["message"]
+    kept = builder("PUT", "prompts/support/answer/-/draft/", content=as_openai_says)
+    assert kept.json()["content"] == [TEXT[0]]
+    assert builder("DELETE", "prompts/support/answer/-/draft/").status_code == 204
     stale = builder("POST", "prompts/support/answer/-/versions/", content=TEXT, parent=1)
     assert stale.status_code == 409 and "saved version 2" in stale.json()["error"]["message"]
     assert stale.json()["error"]["code"] == "stale_prompt"

@@ -41,9 +41,29 @@ class PromptSerializer(serializers.ModelSerializer[Prompt]):
         return {label.name: label.version.number for label in prompt.labels.all()}
 
 
+def _with_text(message: Any) -> Any:
+    """Return a message with its `text`, which OpenAI's messages call `content`."""
+    if not isinstance(message, dict) or "content" not in message:
+        return message
+    if "text" in message:
+        raise serializers.ValidationError({"content": ["text and content are the same; give one of them."]})
+    if not isinstance(message["content"], str):
+        raise serializers.ValidationError({"content": ["The content of a prompt's message is one text."]})
+    return {"text" if name == "content" else name: value for name, value in message.items()}
+
+
 class MessageSerializer(Strict):
     role = serializers.CharField(default="", allow_blank=True, help_text="system, user or assistant in a chat.")
-    text = serializers.CharField(allow_blank=True, trim_whitespace=False)
+    text = serializers.CharField(required=False, allow_blank=True, trim_whitespace=False)
+    content = serializers.CharField(required=False, allow_blank=True, help_text="Instead of text, as OpenAI says it.")
+
+    def to_internal_value(self, data: Any) -> Any:
+        return super().to_internal_value(_with_text(data))
+
+    def validate(self, attrs: dict[str, Any]) -> dict[str, Any]:
+        if "text" not in attrs:
+            raise serializers.ValidationError({"text": ["This field is required."]})
+        return attrs
 
 
 class VariableSerializer(Strict):
@@ -217,6 +237,9 @@ class DraftChangeSerializer(Strict):
     variables = serializers.ListField(child=serializers.DictField(), default=list)
     parameters = serializers.DictField(default=dict)
     message = serializers.CharField(default="", allow_blank=True, max_length=500)
+
+    def validate_content(self, content: list[dict[str, Any]]) -> list[dict[str, Any]]:
+        return [_with_text(message) for message in content]
 
 
 class RenderSerializer(Strict):
