@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 from pydantic import TypeAdapter
 
 from console.api.v1.responses_face import as_stream
+from console.core import strict_json
 from console.core.errors import BadInput, ProviderError
 from console.gateway.asks import make_ask
 from console.gateway.responses.answer import response_of
@@ -385,6 +386,15 @@ def test_custom_tools_are_functions_with_one_text():
     again = [json.loads(line[6:]) for line in as_stream(reader.answer()).decode().splitlines() if line[:6] == "data: "]
     assert checked(again)[-1]["response"] == reader.answer()
     assert [e["item"] for e in again if e["type"] == "response.output_item.done"] == [first, second]
+
+    # A NUL that a model spells is one no client could send back.
+    odd = [call(0, '{"input": "a\\u0000b"}', id="a", type="function", f={"name": "patch"})]
+    odd.append(call(1, '{"text": "a\\u0000b"}', id="b", type="function", f={"name": "track"}))
+    reader, _ = streamed([chunk({"content": "a\0b"}), *odd, chunk({}, finish="tool_calls")], tools=[*tools, TRACK])
+    output = reader.answer()["output"]
+    assert output[0]["content"][0]["text"] == output[1]["input"] == "a\ufffdb"
+    assert output[2]["arguments"] == '{"text": "a\\u0000b"}', "which says it in letters"
+    strict_json.loads(orjson.dumps(output))
 
     # What came of one that broke off is on record, and counts where the provider counted nothing.
     broken = ResponseStream(OpenAIStream(include_usage=True), asked(tools=tools))

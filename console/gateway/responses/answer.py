@@ -6,6 +6,7 @@ from typing import Any
 
 from console.gateway.messages.answer import calls_of
 from console.gateway.responses.events import ResponseEvents
+from console.gateway.responses.tools import sendable
 from console.gateway.responses.unsaid import THOUGHTS
 from console.gateway.sources import member_of
 from console.gateway.types import Ask
@@ -124,20 +125,20 @@ def take(told: ResponseEvents, part: dict[str, Any], logprobs: list[dict[str, An
     thoughts = part.get("reasoning_content") or part.get("reasoning")
     details = part.get("reasoning_details") if seals else None
     if isinstance(thoughts, str) and thoughts:
-        told.thought(thoughts)
+        told.thought(sendable(thoughts))
     if isinstance(details, list) and details:
         told.seal(details)
     for name, say in (("content", told.text), ("refusal", told.refusal)):
         text = part.get(name)
         if isinstance(text, str) and text:
-            say(text, logprobs)
+            say(sendable(text), logprobs)
     for place, (call, function) in enumerate(calls_of(part.get("tool_calls"))):
         index = call.get("index")
         told.call(
             index if type(index) is int else place,
             str(call.get("id") or ""),
             str(function.get("name") or ""),
-            str(function.get("arguments") or ""),
+            sendable(str(function.get("arguments") or "")),
         )
 
 

@@ -37,13 +37,18 @@ def arguments_of(call: Part) -> Any:
     return orjson.dumps({_INPUT: text}).decode() if isinstance(text, str) else text
 
 
+def sendable(text: str) -> str:
+    """Return what a model wrote as what a request may hold: JSON can spell a NUL, which no body is let in with."""
+    return text.replace("\0", "\ufffd")
+
+
 def input_of(arguments: str) -> str:
     """Return the text a custom tool is called with; where a model wrote something else, all that it wrote."""
     try:
         text = orjson.loads(arguments)[_INPUT]
     except (orjson.JSONDecodeError, KeyError, TypeError):
         return arguments
-    return text if isinstance(text, str) else arguments
+    return sendable(text) if isinstance(text, str) else arguments
 
 
 def flat(tools: Iterable[Part]) -> Iterator[tuple[Part, str]]:
