@@ -1,9 +1,12 @@
 """Send what came of an item where its sender asked, if its queue names that: signed, at least once, not for ever."""
 
-import asyncio
 import datetime as dt
 import json
+import logging
 import time
+from collections import Counter
+from collections.abc import Collection
+from concurrent.futures import FIRST_COMPLETED, Future, wait
 from dataclasses import dataclass
 
 from django.db import transaction
@@ -19,8 +22,12 @@ from console.core.clock import now
 from console.core.crypto import SecretUnreadable, decrypt
 from console.gateway import sync
 
+log = logging.getLogger(__name__)
+
 MOST_TRIES = 12
-_SECONDS, _CLAIM_SECONDS, _AT_ONCE, _MOST_ROUNDS = 10.0, 120, 20, 5
+_SECONDS, _CLAIM_SECONDS, _MOST_SECONDS, _LOOK_SECONDS = 10.0, 120, 50.0, 1.0
+# Places: in all, and for what goes out for one team, and from one queue, whose addresses are mostly one.
+_AT_ONCE, _OF_A_TEAM, _OF_A_QUEUE = 48, 12, 8
 _FIRST_WAIT, _LONGEST_WAIT = 10, 3600
 
 
@@ -32,30 +39,49 @@ class _Call:
 
 
 def call_back_due() -> int:
-    """Send what is due and return how many that were. Slow addresses wait side by side.
+    """Send what is due and return how many that were.
 
-    None waits for another after it was claimed: it goes where its queue says now, signed as that says now.
+    Each address has its own time: when one has answered, the next that is due is taken, and goes where its queue says
+    then, signed as that says then. However slow some are, others have places left, those of other teams above all.
     """
-    sent = 0
-    for _ in range(_MOST_ROUNDS):
-        claimed, calls = _claim()
-        if not claimed:
-            break
+    sent, latest = 0, time.monotonic() + _MOST_SECONDS
+    under_way: dict[Future[str], QueueItem] = {}
+    while True:
+        claimed = _begin(under_way) if time.monotonic() < latest else 0
         sent += claimed
-        for call, trouble in zip(calls, sync.run(_all(calls)), strict=True):
-            _mark(call.item, trouble)
-    return sent
+        if not under_way and not claimed:
+            return sent
+        ended, _ = wait(under_way, timeout=0 if claimed else _LOOK_SECONDS, return_when=FIRST_COMPLETED)
+        for one in ended:
+            _mark(under_way.pop(one), one.result())
+
+
+def _begin(under_way: dict[Future[str], QueueItem]) -> int:
+    """Begin to send what is due and has a place; return how many that were, also those that cannot be sent."""
+    claimed, calls = _claim(list(under_way.values()))
+    under_way |= {sync.start(_deliver(call)): call.item for call in calls}
+    return claimed
 
 
 @transaction.atomic
-def _claim() -> tuple[int, list[_Call]]:
+def _claim(under_way: Collection[QueueItem]) -> tuple[int, list[_Call]]:
     """Take what is due for a while; return how many that were, and those that can be sent.
 
     A retry or a second end in between makes it due anew.
     """
     moment = now()
+    of_queues = Counter(item.queue_id for item in under_way)
+    of_teams = Counter(item.queue.team_id for item in under_way)
     rows = QueueItem.objects.filter(call_back_at__lte=moment).order_by("call_back_at", "id")
-    items = list(rows.select_for_update(no_key=True, skip_locked=True, of=("self",)).select_related("queue")[:_AT_ONCE])
+    rows = rows.exclude(queue__in=[queue for queue, count in of_queues.items() if count >= _OF_A_QUEUE])
+    rows = rows.exclude(queue__team__in=[team for team, count in of_teams.items() if count >= _OF_A_TEAM])
+    rows = rows.select_for_update(no_key=True, skip_locked=True, of=("self",)).select_related("queue")
+    items = []
+    for item in rows[: max(0, _AT_ONCE - len(under_way))]:
+        if of_queues[item.queue_id] < _OF_A_QUEUE and of_teams[item.queue.team_id] < _OF_A_TEAM:
+            of_queues[item.queue_id] += 1
+            of_teams[item.queue.team_id] += 1
+            items.append(item)
     claimed = moment + dt.timedelta(seconds=_CLAIM_SECONDS)
     QueueItem.objects.filter(pk__in=[item.pk for item in items]).update(call_back_at=claimed)
     calls = []
@@ -67,10 +93,6 @@ def _claim() -> tuple[int, list[_Call]]:
         except SecretUnreadable:
             _mark(item, "The queue's secret cannot be read with the present ENCRYPTION_KEYS.")
     return len(items), calls
-
-
-async def _all(calls: list[_Call]) -> list[str]:
-    return await asyncio.gather(*[_deliver(call) for call in calls])
 
 
 async def _deliver(call: _Call) -> str:
@@ -91,6 +113,9 @@ async def _deliver(call: _Call) -> str:
         )
     except ToolFailed as failed:
         return failed.sentence
+    except Exception:
+        log.exception("The result of %s could not be sent.", call.item.pk)
+        return "Something broke on our side."
     return "" if 200 <= answer.status < 300 else f"It answered {answer.status}."
 
 

@@ -2,6 +2,7 @@
 
 import json
 import threading
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from importlib import import_module
 
 import pytest
@@ -18,6 +19,7 @@ from console.gateway import sync
 from console.teams.callers import SYSTEM
 from tests import make
 from tests.agents.conftest import signed_in  # noqa: F401
+from tests.waiting import until
 
 
 @pytest.fixture
@@ -58,6 +60,39 @@ def test_a_result_is_sent_once_and_signed_with_the_queues_secret(queue, upstream
     assert signing.check(secret, raw, {"x-facet-signature": seen.headers["x-facet-signature"]}, source="plain")
     item.refresh_from_db()
     assert item.called_back_at and item.call_back_at is None and item.callback_trouble == ""
+
+
+def test_a_hanging_address_keeps_others_waiting_for_nothing(queue, cast, upstream, monkeypatch):
+    monkeypatch.setattr(calling_back, "_SECONDS", 3.0)
+
+    class Hanging(BaseHTTPRequestHandler):
+        """Answers once the other team has its result."""
+
+        def do_POST(self) -> None:
+            until(lambda: bool(upstream.seen), "the other team's result has come")
+            self.send_response(200)
+            self.end_headers()
+
+        def log_message(self, *_: object) -> None: ...
+
+    hanging = ThreadingHTTPServer(("127.0.0.1", 0), Hanging)
+    threading.Thread(target=hanging.serve_forever, daemon=True).start()
+    address = f"http://127.0.0.1:{hanging.server_address[1]}"
+    slow = make.make_queue(cast.team_b, "slow", callback_addresses=[address])
+    queues.renew_queue_secret(actor=SYSTEM, queue=slow)
+    many = [
+        QueueItem(queue=slow, body=n, put_by_name="kim", state="done", callback_url=address, call_back_at=now())
+        for n in range(50)
+    ]
+    QueueItem.objects.bulk_create(many)
+    other = ended(queue[0], upstream, result={"text": "Yes."})
+    upstream.enqueue({})
+    assert call_back_due() == 51
+    hanging.shutdown()
+    hanging.server_close()
+    other.refresh_from_db()
+    assert other.called_back_at
+    assert set(QueueItem.objects.values_list("callback_trouble", "callbacks")) == {("", 1)}
 
 
 def test_an_address_that_refuses_is_tried_again_and_given_up_in_the_end(queue, upstream):
