@@ -4,6 +4,7 @@ import http.client
 import json
 import os
 import signal
+import socket
 import subprocess
 import sys
 import time
@@ -68,6 +69,13 @@ class Console:
 
     def is_ready(self) -> bool:
         return self.ask("/health/ready")[0] == 200
+
+    def listens(self) -> bool:
+        try:
+            socket.create_connection(("127.0.0.1", self.port), timeout=10).close()
+        except ConnectionError:
+            return False
+        return True
 
     def wait(self, condition: Callable[[], bool]) -> None:
         def holds() -> bool:
@@ -166,6 +174,8 @@ def test_it_starts_mends_itself_and_stops_in_time(console: Console, agents: tupl
         os.kill(pid, signal.SIGKILL)
     console.process.wait()
     assert (console.data_dir / "postgres/postmaster.pid").exists()
+    # Its web process hears that the supervisor is gone; until it closes the port, another start would find it in use.
+    until(lambda: not console.listens(), "nobody listens any more")
 
     console.start()
     console.wait(console.is_ready)
