@@ -150,7 +150,7 @@ async def test_a_connection_that_is_silent_for_long_is_closed_and_one_in_use_is_
     (idle, idle_wire), (busy, busy_wire) = connect(app, timeout_keep_alive=0.5), connect(app, timeout_keep_alive=0.5)
     idle.data_received(ask % b"/")
     busy.data_received(ask % b"/")
-    await asyncio.sleep(0.01)
+    await until_async(lambda: b"yes" in busy_wire.written, "the first request is answered")
     busy.data_received(ask % b"/slow")
     await until_async(lambda: idle_wire.is_closed, "the silent one is closed")
     assert not busy_wire.is_closed, "a request is under way on the other"
