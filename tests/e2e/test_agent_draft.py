@@ -24,10 +24,12 @@ def test_it_builds_publishes_talks_and_rolls_back(page_as: OpenPage, room: Room,
     page.locator("#id_name").fill("Larkfield")
     page.locator("#id_slug").fill("larkfield")
     page.get_by_role("button", name="Create agent").click()
-    page.locator("#id_prompt_slug").fill(prompt.slug)
-    page.locator("#id_which").fill("1")
-    page.locator("#id_which").press("Tab")
-    page.wait_for_load_state("networkidle")  # nobody types a value before its field is there
+    for field, value in (("#id_prompt_slug", prompt.slug), ("#id_which", "1")):
+        # Each brings the fields of the variables anew: nobody types a value before its field is there.
+        page.evaluate("document.querySelector('#variables').dataset.before = ''")
+        page.locator(field).fill(value)
+        page.locator(field).press("Tab")
+        expect(page.locator("#variables:not([data-before])")).to_be_attached()
     page.locator("#id_var-shop").fill("Larkfield")
     page.locator("#id_alias").select_option("support-chat")
     preview = page.get_by_role("region", name="Instructions", exact=True)

@@ -1,5 +1,6 @@
 """Two people and one prompt: written, reviewed, published and rolled back in the browser."""
 
+import json
 import re
 
 import pytest
@@ -7,11 +8,12 @@ from playwright.sync_api import expect
 
 from console.teams.actors import Actor
 from console.teams.models import Role, User
-from prompts_app.models import Label, Prompt
+from prompts_app.models import Draft, Label, Prompt
 from prompts_app.services.labels import set_rule
 from tests import make
 from tests.conftest import Cast
 from tests.e2e.conftest import NARROW, OpenPage, check_axe, check_width, look_at, shoot
+from tests.waiting import until
 
 pytestmark = pytest.mark.e2e
 
@@ -54,6 +56,7 @@ def test_it_edits_reviews_publishes_and_rolls_back(page_as: OpenPage, people: Ca
     expect(page.locator("#live .rendered")).to_contain_text("Plan: free")
     expect(page.locator("#live .rendered")).to_contain_text("Be kind.")
     expect(page.locator("#draft-state")).to_contain_text("Draft kept")
+    until(lambda: '"free"' in json.dumps(Draft.objects.get().variables), "the draft has the newest words, too")
     check_axe(page)
     page.reload()
     expect(page.get_by_text("This is your draft")).to_be_visible()

@@ -12,6 +12,7 @@ from tests.e2e.conftest import OpenPage, Watch, check_axe, check_width, shoot, t
 from tests.e2e.test_widget import OpenSite
 from tests.e2e.test_widget import open_site as open_site
 from tests.upstream import sse, text_chunks
+from tests.waiting import until
 
 pytestmark = pytest.mark.e2e
 
@@ -117,8 +118,7 @@ def test_it_all_works_without_scripts(page_as: OpenPage, room: Room) -> None:
     page.get_by_role("button", name="Show it in the preview").click()
     expect(page.frame_locator('iframe[title="Preview of the widget"]').get_by_text("Ask away.")).to_be_visible()
     page.get_by_role("button", name="Save changes").click()
-    widget.refresh_from_db()
-    assert widget.greeting == "Ask away."
+    until(Widget.objects.filter(pk=widget.pk, greeting="Ask away.").exists, "the greeting is saved")
     page.goto(f"/widgets/{widget.pk}/conversations/{talk.pk}/")
     page.get_by_role("button", name="Take over").click()
     page.get_by_label("Message", exact=True).fill("Here I am.")
