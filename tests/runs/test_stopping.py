@@ -15,7 +15,7 @@ from tests.waiting import until
 def test_who_waits_gets_the_present_state_and_events_end_whole(shop: Shop, committed_db: None) -> None:
     queue = queues.create_queue(actor=SYSTEM, team=shop.world.team, slug="tickets", name="Tickets")
     item, _ = queues.put(queue=queue, body={"message": "17"}, put_by_name="shop")
-    web = WebProcess().wait()
+    web = WebProcess(grace=20).wait()  # far less than they would wait
     said: dict[str, httpx.Response] = {}
     body = {"input": {"message": "Count."}}
     followed = httpx.post(f"{web.url}/v1/agents/clerk/runs", json=body, headers=shop.world.headers, timeout=60).json()

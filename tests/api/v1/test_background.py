@@ -365,7 +365,7 @@ def test_a_killed_worker_loses_nothing_and_asks_nothing_twice(
     settings,
 ):
     """One was answered and its worker died before it said so; one was under way; one had not begun."""
-    settings.BATCH_LEASE_SECONDS = 3
+    settings.BATCH_LEASE_SECONDS = 20  # of which a call has half to begin
     monkeypatch.setattr("console.core.tasks.current_app.send_task", lambda *args, **options: None)
     broker = Celery("test", broker=valkey_server.url.replace("unix://", "redis+socket://"), set_as_current=False)
 
@@ -377,7 +377,7 @@ def test_a_killed_worker_loses_nothing_and_asks_nothing_twice(
     broken, answered = (sdk.responses.create(**ASK, stream=True) for _ in range(2))
     first, second = (next(iter(stream)).response.id for stream in (broken, answered))
     rows = {name: BackgroundResponse.objects.filter(pk=uuid.UUID(hex=name[5:])) for name in (first, second)}
-    quick = {"BATCH_LEASE_SECONDS": "3", "GATEWAY_LEASE_SECONDS": "4", "STOP_SECONDS": "2"}
+    quick = {"BATCH_LEASE_SECONDS": "20", "GATEWAY_LEASE_SECONDS": "9", "STOP_SECONDS": "5"}
     doomed = start_worker("standard", **quick)
     rows[second].update(not_before=Now() + dt.timedelta(hours=1))
     until(lambda: ResponseFrames.objects.filter(body__contains="All ").exists(), "it is in the middle", meanwhile=wake)
@@ -389,6 +389,8 @@ def test_a_killed_worker_loses_nothing_and_asks_nothing_twice(
     told = ResponseFrames.objects.filter(response_id=uuid.UUID(hex=second[5:])).order_by("first")
     rows[second].update(told=told[1].first)
     told.exclude(pk=told[0].pk).delete()
+    rows[first].update(lease_until=Now())
+    let_leases_run_out()
     third = sdk.responses.create(**ASK)
     another = start_worker("standard", **quick)
 
@@ -396,7 +398,6 @@ def test_a_killed_worker_loses_nothing_and_asks_nothing_twice(
         return all(sdk.responses.retrieve(name).status in OVER for name in (first, second, third.id))
 
     until(is_over, "all three are over", 120, meanwhile=wake)
-    let_leases_run_out()
     wait_until_settled()
     failed = sdk.responses.retrieve(first)
     assert failed.status == "failed" and "not asked again" in failed.error.message
