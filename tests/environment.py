@@ -72,12 +72,13 @@ def pytest_collection(session: pytest.Session) -> Iterator[None]:
 
 @pytest.hookimpl(tryfirst=True)
 def pytest_runtest_setup() -> None:
-    """Let an hour that is nearly over end first, and with it a day or a month.
+    """Let an hour that is nearly over end first, and a day, with it perhaps a month, minutes before.
 
     A test that counts in windows, days or budgets would find half of what it did in the next one. What happens at such
     an end is for tests that set the clock.
     """
     let_it_end(3600, last=30)
+    let_it_end(86_400, last=180)  # what takes long, as in a browser, counts in days at least
 
 
 def _compile_a_share(config: pytest.Config) -> None:

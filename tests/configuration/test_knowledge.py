@@ -161,7 +161,7 @@ def test_it_keeps_schedules_of_tests_and_places_elsewhere(world: World, cast: Ca
     world.case("a")
     key, _ = make.make_key(cast.team_a, "summaries")
     folder.apply(SCHEDULES + PLACES)
-    nightly, weekly = Schedule.objects.order_by("created_at")
+    nightly, weekly = Schedule.objects.order_by("created_at", "id")
     assert (nightly.target, nightly.acts_as_id, nightly.time_zone) == ("support-chat@production", cast.alice.pk, "UTC")
     assert Round.objects.get().schedule == nightly, "only what is not paused begins"
     assert (weekly.target, weekly.tolerance, weekly.is_paused) == ("support-chat@sandbox", 10, True)

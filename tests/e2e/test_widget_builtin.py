@@ -69,7 +69,7 @@ def _ask(page: Page, text: str) -> Message:
     field.press("Enter")
     # A busy machine has the small model think for a while.
     expect(chat.locator(".fb, .trouble")).to_have_count(before + 1, timeout=60_000)
-    answer = ended(Message.objects.filter(role="assistant").latest("created_at"))
+    answer = ended(Message.objects.filter(role="assistant").latest("created_at", "id"))
     assert (answer.status, answer.model.split("@")[0]) == ("done", f"builtin/{model.NAME}")
     assert answer.completion_tokens > 3 and answer.text.strip()
     return answer

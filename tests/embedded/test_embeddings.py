@@ -48,7 +48,7 @@ def test_texts_that_mean_the_same_are_close(sdk: Any) -> None:
     assert alike(refund, money) > alike(refund, weather) + 0.2
     as_floats = sdk.embeddings.create(model="embed", input="refund please", encoding_format="float")
     assert alike(as_floats.data[0].embedding, refund) > 0.99999
-    call = AuditEvent.objects.filter(type="embedding").earliest("at")
+    call = AuditEvent.objects.filter(type="embedding").earliest("at", "id")
     assert (call.model, call.status) == ("builtin-embeddings/wordllama-l2-256", "ok")
     assert call.prompt_tokens == answer.usage.prompt_tokens > 6
     kept = orjson.loads(Payload.objects.get(event_id=call.pk, kind="output").body)

@@ -116,7 +116,7 @@ def test_a_message_becomes_one_run_and_its_result_goes_back_once_it_has_ended(ou
     outside.put(ORDERS, message_id="m-1", correlation_id="order-17")
     outside.put({"message": "And 18?"}, message_id="m-2")
     outside.read()
-    first, second = Run.objects.order_by("created_at")
+    first, second = Run.objects.order_by("created_at", "id")
     assert (first.trigger, first.trigger_name, first.actor_id) == ("queue", "Orders", cast.alice.pk)
     assert first.input == ORDERS and second.input == {"message": "And 18?"}
     assert outside.waiting("orders") == outside.taken() == 0, "settled, also the one that had a run"

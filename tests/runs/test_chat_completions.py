@@ -68,7 +68,7 @@ def test_it_answers_with_the_last_word_of_a_run(shop: Shop, ask: Ask) -> None:  
     stream = ask(model="agent:clerk", stream=True, messages=[*before, {"role": "user", "content": "Again?"}])
     events = [line.removeprefix("data: ") for line in stream.text.splitlines() if line.startswith("data: ")]
     assert events[-1] == "[DONE]" and json.loads(events[0])["choices"][0]["delta"]["content"] == "Once more."
-    said = Run.objects.latest("created_at").input["message"]
+    said = Run.objects.latest("created_at", "id").input["message"]
     assert said.endswith("Now:\n\nAgain?") and "assistant: Hello" in said
 
     make.make_agent(shop.world.team, "newcomer", grants=[{"tool": "count"}])
@@ -147,7 +147,7 @@ def test_it_answers_as_a_response_too(shop: Shop, client: httpx.Client) -> None:
         assert (events[1].type, events[-1].type) == ("response.queued", "response.completed")
         assert list(sdk.responses.retrieve(made.id, stream=True, starting_after=3)) == events[4:]
         assert sdk.responses.retrieve(made.id).output_text == "As I said."
-        said = Run.objects.latest("created_at").input["message"]
+        said = Run.objects.latest("created_at", "id").input["message"]
         assert "user: How many?" in said and "assistant: Seven apples." in said and "Be brief" not in said
         assert [item.content[0].text for item in sdk.responses.input_items.list(made.id)] == ["Sure?"]
 
@@ -156,7 +156,7 @@ def test_it_answers_as_a_response_too(shop: Shop, client: httpx.Client) -> None:
         told = list(sdk.responses.create(model="agent:clerk", input="Pay.", stream=True))
         assert told[-1].type == "response.incomplete" and "decision about pay" in told[-1].response.output_text
         made = sdk.responses.create(model="agent:clerk", input="Pay.", background=True)
-        waiting = Run.objects.latest("created_at")
+        waiting = Run.objects.latest("created_at", "id")
         until(lambda: Run.objects.get(pk=waiting.pk).state == "waiting", "it waits")
         seen = sdk.responses.retrieve(made.id)
         assert (seen.status, seen.output, seen.to_dict()["facet"]["waits_for"]) == ("in_progress", [], "pay")

@@ -203,6 +203,6 @@ def test_a_call_that_is_on_record_too_late_is_not_sent(shop: Shop, monkeypatch: 
     run = goes_on(shop, run)
     steps = [(step.state, step.note, step.attempts) for step in run.steps.all()]
     assert steps == [("failed", "too_late", 0), ("done", "Answered", 0)]
-    lines = AuditEvent.objects.filter(type="agent").order_by("at")
+    lines = AuditEvent.objects.filter(type="agent").order_by("at", "id")
     assert [(line.code, line.attempts) for line in lines] == [("too_late", 0), ("", 1)]
     assert lines[0].cost_micros == 0 and not Reservation.objects.exists()

@@ -78,7 +78,7 @@ def test_it_answers_every_refusal_the_same_and_tells_the_log_why(cast: Cast) -> 
     ApiKey.objects.filter(pk=expired.pk).update(expires_at=now() - dt.timedelta(seconds=1))
     bound, bound_text = make.make_key(cast.team_a, networks=["198.51.100.0/24"])
     _, disabled_text = make.make_key(cast.team_a, owner=make.make_member(cast.team_a))
-    people.disable_person(actor=SYSTEM, user=ApiKey.objects.latest("created_at").owner)  # type: ignore[arg-type]
+    people.disable_person(actor=SYSTEM, user=ApiKey.objects.latest("created_at", "id").owner)  # type: ignore[arg-type]
     gone = make.make_member(cast.team_a)
     _, gone_text = make.make_key(cast.team_a, owner=gone)
     team_services.remove_member(actor=SYSTEM, membership=gone.memberships.get())
