@@ -139,7 +139,8 @@ def test_it_is_cancelled_and_expires_keeping_what_is_finished(
 
 def test_cancelling_does_not_wait_for_lines_that_wait_for_their_turn(world: World, make_batch: Make, run: Run) -> None:
     change_provider(actor=SYSTEM, provider=world.provider, max_concurrency=1)
-    world.upstream.enqueue_slowly(2.5)
+    are_given_up = threading.Event()
+    world.upstream.enqueue_when(are_given_up.is_set)
     batch = make_batch(*(line(n) for n in range(4)))
 
     def turn() -> None:
@@ -151,7 +152,9 @@ def test_cancelling_does_not_wait_for_lines_that_wait_for_their_turn(world: Worl
     sent = Line.objects.filter(batch=batch, state=LineState.SENT)
     until(lambda: sent.count() == 4 and world.upstream.seen, "all lines wait, and one is under way")
     cancel_batch(actor=SYSTEM, batch=Batch.objects.get(pk=batch.pk))
-    worker.join(20)
+    until(lambda: len(world.calls()) == 3, "those that wait are given up, while the one is still under way")
+    are_given_up.set()
+    worker.join(60)
     batch.refresh_from_db()
     assert (batch.state, batch.completed, len(world.upstream.seen)) == ("cancelled", 1, 1), "what was under way went on"
     assert [e["error"]["code"] for e in content(batch.error_file)] == ["batch_cancelled"] * 3

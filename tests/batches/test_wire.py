@@ -22,7 +22,7 @@ Run = Callable[[Batch], Batch]
 
 @pytest.fixture
 def sdk(server: LiveServer, world: World) -> Iterator[Any]:
-    with sdks.openai.OpenAI(base_url=f"{server.url}/v1", api_key=world.key_text, timeout=20, max_retries=0) as made:
+    with sdks.openai.OpenAI(base_url=f"{server.url}/v1", api_key=world.key_text, timeout=60, max_retries=0) as made:
         yield made
 
 

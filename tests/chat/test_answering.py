@@ -76,7 +76,7 @@ def test_it_streams_to_whoever_may_read_and_stops_where_it_is(room: Room, server
     answer = room.answer(conversation)
     cookies = {settings.SESSION_COOKIE_NAME: room.client.cookies[settings.SESSION_COOKIE_NAME].value}
     url = server.url + reverse("chat:stream", args=[answer.pk])
-    with httpx.Client(cookies=cookies, timeout=10) as browser, browser.stream("GET", url) as stream:
+    with httpx.Client(cookies=cookies, timeout=60) as browser, browser.stream("GET", url) as stream:
         assert stream.headers["content-type"].startswith("text/event-stream")
         lines = stream.iter_lines()
         shown = ""

@@ -34,7 +34,7 @@ def test_a_provider_that_is_changed_takes_a_model_meanwhile() -> None:
 
     def meanwhile() -> None:
         thread.start()
-        thread.join(10)
+        thread.join(60)
         assert not thread.is_alive(), "it waits for whoever waits for it"
 
     with connection.execute_wrapper(After(meanwhile, of="FOR ")):
@@ -87,6 +87,6 @@ def test_a_file_begins_again_where_it_meets_another_change() -> None:
     # The file waits first, so it is what PostgreSQL takes back; on a machine that stands still it may be the other.
     with suppress(OperationalError), connection.execute_wrapper(After(meanwhile, of="FOR NO KEY UPDATE")):
         change_alias(actor=SYSTEM, alias=alias, description="As somebody says")
-    thread.join(30)
+    thread.join(60)
     alias.refresh_from_db()
     assert (said, alias.description) == (["~"], "As the file says")

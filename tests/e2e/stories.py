@@ -56,8 +56,8 @@ class Story:
         """Press Ctrl-C, and return how it ended."""
         if self._process.poll() is None:
             self._process.send_signal(signal.SIGINT)
-        code = self._process.wait(10)
-        self._reader.join(5)
+        code = self._process.wait(60)
+        self._reader.join(60)
         assert self._process.stdout is not None
         self._process.stdout.close()
         return code
@@ -91,6 +91,6 @@ def working(valkey: Valkey) -> Iterator[None]:
         yield
     finally:
         over.set()
-        beating.join(5)
+        beating.join(60)
         worker.stop()
         broker.close()

@@ -30,8 +30,8 @@ def test_what_is_published_answers_everywhere(page_as: OpenPage, room: Room, ser
     author = make.make_member(room.team, make.make_user("bella@example.com"), Role.BUILDER)
     elsewhere = WebProcess().wait()
     headers = {"Authorization": f"Bearer {key}"}
-    here = httpx.Client(base_url=server.url, headers=headers, timeout=20, verify=False)
-    there = httpx.Client(base_url=elsewhere.url, headers=headers, timeout=20, verify=False)
+    here = httpx.Client(base_url=server.url, headers=headers, timeout=60, verify=False)
+    there = httpx.Client(base_url=elsewhere.url, headers=headers, timeout=60, verify=False)
     page, reader = page_as(author), page_as(room.ada)
 
     def everywhere_it_is(number: int, words: str) -> None:

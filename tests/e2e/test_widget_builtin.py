@@ -57,7 +57,7 @@ def builtin() -> Iterator[str]:
         yield f"http://127.0.0.1:{port}/v1"
     finally:
         process.terminate()
-        process.wait(10)
+        process.wait(60)
 
 
 def _ask(page: Page, text: str) -> Message:

@@ -33,7 +33,7 @@ def sdk(server: LiveServer, local: LiveServer) -> Iterator[Any]:
     version = ensure_builtin(actor=SYSTEM, base_url=f"{local.url}/v1", builtin=EMBEDDINGS)
     make.make_alias("embed", production=version)
     _, text = make.make_key(make.make_team("Support"))
-    with sdks.openai.OpenAI(base_url=f"{server.url}/v1", api_key=text, timeout=20, max_retries=0) as made:
+    with sdks.openai.OpenAI(base_url=f"{server.url}/v1", api_key=text, timeout=60, max_retries=0) as made:
         yield made
 
 

@@ -63,7 +63,7 @@ def test_workers_that_end_are_replaced_and_no_case_is_asked_twice(
     stopped.process.terminate()
     until(lambda: "What is under way ends" in stopped.complaints(), "it was told to stop")
     is_told.set()
-    assert stopped.process.wait(20) == 0, "it begins no further case, and goes when those under way have ended"
+    assert stopped.process.wait(60) == 0, "it begins no further case, and goes when those under way have ended"
     assert len(upstream.seen) == 16 and TestRun.objects.get(pk=run.pk).lease_until is None, "it was handed back"
     assert passed.count() == 12 and not results.filter(status="error").exclude(error__contains="worker stopped")
     is_replaced.set()

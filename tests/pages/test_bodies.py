@@ -22,7 +22,7 @@ TOO_MUCH = b"x" * (LIMIT + FIELDS + 1)
 @pytest.fixture
 def web(server: LiveServer, settings) -> Iterator[httpx.Client]:
     settings.DATA_UPLOAD_MAX_MEMORY_SIZE, settings.FILE_MAX_BYTES = LIMIT, FILE_LIMIT
-    with httpx.Client(base_url=server.url, timeout=20, verify=False) as client:
+    with httpx.Client(base_url=server.url, timeout=60, verify=False) as client:
         yield client
 
 

@@ -35,7 +35,7 @@ def live(server: LiveServer, upstream: Upstream) -> World:
 def bob(server: LiveServer, live: World) -> Iterator[httpx.Client]:
     """Bob, who is a member, with the page open."""
     cookies = {settings.SESSION_COOKIE_NAME: session_of(live.cast.bob)}
-    with httpx.Client(base_url=server.url, cookies=cookies, timeout=20, verify=False) as client:
+    with httpx.Client(base_url=server.url, cookies=cookies, timeout=60, verify=False) as client:
         token = re.search(r'name="csrfmiddlewaretoken" value="(\w+)"', client.get("/playground/").text)
         assert token
         client.headers["x-csrftoken"] = token[1]
@@ -116,7 +116,7 @@ def test_it_ends_with_the_session(
     bob: httpx.Client, live: World, upstream: Upstream, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(answering, "_SESSION_SECONDS", 0.2)
-    upstream.enqueue_stream(sse(*text_chunks("Wait")[:2]), hang=15, done=False)
+    upstream.enqueue_stream(sse(*text_chunks("Wait")[:2]), hang=60, done=False)
     told = ""
     with bob.stream("POST", "/playground/stream/?set-up=a", data=live.form) as response:
         for piece in response.iter_text():

@@ -155,7 +155,7 @@ def test_it_is_asked_for_on_the_page_by_whoever_may_read_and_run(shop: Shop, run
 
 
 def test_programs_run_again_from_a_step(shop: Shop, run: Run, server) -> None:
-    with httpx.Client(base_url=server.url, headers=shop.world.headers, timeout=20) as client:
+    with httpx.Client(base_url=server.url, headers=shop.world.headers, timeout=60) as client:
         path = "/v1/agents/clerk/runs"
         own = Run.objects.get(pk=shop.go(_by_key(shop, client, path)).pk)
         body = {"again": {"run": own.public_id, "step": 1}}

@@ -36,7 +36,7 @@ def worker(shop: Shop) -> Iterator[None]:
     thread.start()
     yield
     over.set()
-    thread.join(10)
+    thread.join(60)
 
 
 def test_it_answers_with_the_last_word_of_a_run(shop: Shop, ask: Ask) -> None:  # noqa: F811

@@ -161,7 +161,7 @@ def test_what_signs_in_to_the_console_reaches_no_tool_and_a_tools_session_signs_
         servers.look(actor=SYSTEM, server=clock)
         tool = servers.take_tool(actor=SYSTEM, server=clock, name="get_current_time", effect="read")
         make.publish_agent(shop.agent, grants=[{"tool": "take", "mode": "allow"}, {"tool": tool.slug}])
-        with httpx.Client(base_url=server.url, headers={"Authorization": f"Bearer {key}"}, timeout=20) as client:
+        with httpx.Client(base_url=server.url, headers={"Authorization": f"Bearer {key}"}, timeout=60) as client:
             client.cookies.set("sessionid", "a-session-of-somebody")
             started = client.post("/v1/agents/clerk/runs", json={"input": {"message": "Take."}}).json()
         shop.says(wants(("take", {"what": "rent"}), (tool.slug, {"timezone": "UTC"})), words())

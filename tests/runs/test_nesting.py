@@ -56,7 +56,7 @@ def test_an_agent_that_calls_itself_is_stopped_at_a_depth_and_the_page_says_why(
 
     # Over chat completions it is the same; whoever names a run that is not here starts at nothing.
     body = {"model": "agent:clerk", "messages": [{"role": "user", "content": "Do it."}]}
-    with httpx.Client(base_url=server.url, headers=shop.world.headers, timeout=20) as client:
+    with httpx.Client(base_url=server.url, headers=shop.world.headers, timeout=60) as client:
         refused = client.post("/v1/chat/completions", json=body, headers={"X-Facet-Run": run.public_id})
         assert (refused.status_code, refused.json()["error"]["code"]) == (409, "too_deep")
         for name in ("run_0", "run_" + "f" * 32, "\u00e9"):

@@ -421,7 +421,7 @@ def test_a_killed_worker_loses_nothing_and_asks_nothing_twice(
     another.process.terminate()
     until(lambda: "to come to their end" in another.complaints(), "it was told to stop")
     is_told.set()
-    assert another.process.wait(30) == 0
+    assert another.process.wait(60) == 0
     broker.close()
     assert sdk.responses.retrieve(ends.id).output_text == "Hello there."
     cut = sdk.responses.retrieve(is_cut.id)

@@ -65,7 +65,7 @@ def test_it_gives_the_last_unit_once_and_counts_nothing_of_what_it_refuses(limit
     for thread in threads:
         thread.start()
     for thread in threads:
-        thread.join(20)
+        thread.join(60)
     assert (len(taken), len(refused)) == (3, 5)
     assert all(limit in str(error) and error.retry_after and error.retry_after > 0 for error in refused)
     assert {error.code for error in refused} == {"minute" if limit.endswith("_minute") else "day"}

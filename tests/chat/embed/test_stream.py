@@ -56,7 +56,9 @@ def test_it_shows_words_as_they_come_and_goes_on_when_nobody_looks(
     room: Room, widget: Widget, server: LiveServer
 ) -> None:
     visiting = Visiting(widget)
-    room.upstream.enqueue_stream(*(sse(one) for one in text_chunks("One, ", "**two**", " and three.")), pause=0.3)
+    has_left = threading.Event()
+    first, word, *rest = (sse(one) for one in text_chunks("One, ", "**two**", " and three."))
+    room.upstream.enqueue_stream(first, word, has_left.is_set, *rest, pause=0.3)
     answer = visiting.say("Count.")
     assert visiting.post("say", text="And?").json()["error"]["code"] == "busy"
     with _following(server, visiting, answer.parent_id) as events:
@@ -64,6 +66,7 @@ def test_it_shows_words_as_they_come_and_goes_on_when_nobody_looks(
         turn = _next(events, "turn")
         assert turn["id"] == str(answer.pk) and turn["writing"]
         assert _next(events, "text") | {"last": ""} == {"id": str(answer.pk), "fresh": True, "whole": "", "last": ""}
+    has_left.set()
     assert ended(answer).text == "One, **two** and three."  # the visitor left, the answer did not
     with _following(server, visiting) as events:
         turns = [_next(events, "turn"), _next(events, "turn")]

@@ -226,7 +226,7 @@ def test_it_refuses_a_body_nobody_needs_before_reading_it(widget: Widget, server
     """And a cookie of the console counts for nothing here."""
     visiting = Visiting(widget)
     large = {"text": "a" * face.LARGEST}
-    with httpx.Client(base_url=server.url, headers=visiting.headers, timeout=10) as http:
+    with httpx.Client(base_url=server.url, headers=visiting.headers, timeout=60) as http:
         response = http.post("/embed/shop1/messages/", json=large)
         assert response.status_code == 413 and response.json()["error"]["code"] == "request_too_large"
         pieces = http.post(
@@ -238,7 +238,7 @@ def test_it_refuses_a_body_nobody_needs_before_reading_it(widget: Widget, server
         page = http.get("/embed/shop1/", headers={"Cookie": f"{settings.SESSION_COOKIE_NAME}=abc"})
         assert page.status_code == 200 and "set-cookie" not in page.headers
     session = {"Cookie": f"{settings.SESSION_COOKIE_NAME}={session_of(make.make_user('ann@example.com'))}"}
-    with httpx.Client(base_url=server.url, headers=session, timeout=10) as http:
+    with httpx.Client(base_url=server.url, headers=session, timeout=60) as http:
         for path, status in (("/embed/shop1/", 200), ("/embed/shop1/nothing/", 404), ("/embed/a/b/c/", 404)):
             page = http.get(path)
             assert (page.status_code, "set-cookie" in page.headers) == (status, False), path

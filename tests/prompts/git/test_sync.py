@@ -170,7 +170,7 @@ def test_it_reads_no_more_over_ssh_than_over_https(monkeypatch: pytest.MonkeyPat
             with pytest.raises(ProviderError, match="larger than 64 MiB"):
                 while True:
                     got += len(answer.read(size))
-            assert got <= 10_000 and program.wait(10)
+            assert got <= 10_000 and program.wait(60)
 
 
 def test_it_stays_where_it_was_told(library: Cast, host: GitServer, settings: object) -> None:
