@@ -11,7 +11,7 @@ from pytest_django.plugin import DjangoDbBlocker
 from tests import database
 from tests.live import LiveServer
 from tests.upstream import Upstream
-from tests.waiting import let_it_end
+from tests.waiting import PATIENCE_SECONDS, let_it_end
 
 # How long an example takes on a busy machine, and how many were drawn in vain, says nothing about what it tests. The
 # build server tries the same examples of the same code each time; new ones are found at everybody's desk.
@@ -43,6 +43,15 @@ def _quick_where_nothing_is_proved() -> None:
         self.files.update(found)
 
     StaticMiddleware.add_files_from_finders = once
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _patient_search() -> None:
+    """Let a page of the log search until it is whole: what one says that ran out of time has tests of its own."""
+    from console.evals import sampling
+    from usage_app.queries.audit import listing, record
+
+    listing.SECONDS = listing.TEXT_SECONDS = record._NEIGHBOUR_SECONDS = sampling._SECONDS = PATIENCE_SECONDS
 
 
 @pytest.fixture(scope="session")

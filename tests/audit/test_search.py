@@ -9,6 +9,7 @@ from django.db import connection
 from console.audit.search import Criteria
 from console.audit.sql import search
 from console.core.clock import now
+from console.core.sql import cursor_within
 from tests.audit.calls import a_call, run
 from tests.conftest import Cast
 
@@ -27,7 +28,7 @@ def spread(cast: Cast) -> list[uuid.UUID]:
 
 
 def test_a_search_without_an_index_walks_to_the_end(cast: Cast, spread: list[uuid.UUID]) -> None:
-    page = search.find(Criteria(None, text="special"))
+    page = search.find(Criteria(None, text="special"), seconds=60)
     assert [event.pk for event in page.events] == [i for n, i in enumerate(spread) if n % 3 == 0]
     assert not page.has_more and page.searched_to is None
 
@@ -37,6 +38,7 @@ def test_a_search_that_breaks_off_goes_on_without_loss(
 ) -> None:
     clock = (tick / 100 for tick in range(100_000))
     monkeypatch.setattr(search.time, "monotonic", lambda: next(clock))
+    monkeypatch.setattr(search, "cursor_within", lambda _: cursor_within(60_000))  # by that clock, and not by this one
     criteria = Criteria(None, start=now() - dt.timedelta(days=2 * DAYS), text="special")
     found: list[uuid.UUID] = []
     place, rounds = None, 0
@@ -70,16 +72,16 @@ def test_a_slow_statement_is_stopped_and_tried_in_smaller_spans(
 def test_newer_and_older_meet(cast: Cast, spread: list[uuid.UUID]) -> None:
     middle = spread[10]
     criteria = Criteria((cast.team_a.pk,), types=("chat",))
-    newer = search.find(criteria, newer_than=middle).events
-    older = search.find(criteria, older_than=middle).events
+    newer = search.find(criteria, newer_than=middle, seconds=60).events
+    older = search.find(criteria, older_than=middle, seconds=60).events
     assert [e.pk for e in newer] + [middle] + [e.pk for e in older] == spread
-    assert [e.pk for e in search.find(criteria, newer_than=middle, limit=2).events] == spread[8:10]
+    assert [e.pk for e in search.find(criteria, newer_than=middle, limit=2, seconds=60).events] == spread[8:10]
 
 
 def test_several_teams_are_merged_in_order(cast: Cast) -> None:
     start = now() - dt.timedelta(minutes=5)
     ids = [a_call((cast.team_a, cast.team_b)[n % 2], at=start + dt.timedelta(seconds=n)) for n in range(20)]
-    page = search.find(Criteria((cast.team_a.pk, cast.team_b.pk), types=("chat",)), limit=7)
+    page = search.find(Criteria((cast.team_a.pk, cast.team_b.pk), types=("chat",)), limit=7, seconds=60)
     assert [e.pk for e in page.events] == ids[:-8:-1] and page.has_more
 
 
@@ -87,7 +89,7 @@ def test_wildcards_are_ordinary_characters(cast: Cast) -> None:
     exact = a_call(cast.team_a, actor=r"100%_\sure")
     a_call(cast.team_a, actor="100 pct sure")
     for text in ("100%", r"%_\s", "0%_"):
-        assert [e.pk for e in search.find(Criteria(None, text=text, types=("chat",))).events] == [exact]
+        assert [e.pk for e in search.find(Criteria(None, text=text, types=("chat",)), seconds=60).events] == [exact]
 
 
 def test_common_filters_are_answered_by_an_index(cast: Cast) -> None:

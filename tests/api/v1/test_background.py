@@ -299,7 +299,7 @@ def test_it_ends_otherwise_too_and_says_how(sdk, world, worker, monkeypatch, set
     BackgroundResponse.objects.update(not_before=None)
     assert [the_end_of(sdk, one, worker.come).status for one in waiting] == ["completed"] * 2
     for one in waiting:  # it has a line for each try, under ids of their own, and all of them are found
-        found = [line for line in search.find(Criteria(None, text=one.id)).events if not line.action]
+        found = [line for line in search.find(Criteria(None, text=one.id), seconds=60).events if not line.action]
         assert [line.status for line in found] == ["ok", "refused"]
         assert {json.loads(line.detail)["response"] for line in found} == {one.id}
     # A response has one id: that of the line is none, while it is there or when it is deleted.
