@@ -61,7 +61,7 @@ def documents(draw: st.DrawFn) -> Document:
     return Document(
         kind=kind,
         content=draw(chats) if kind == "chat" else [{"role": "", "text": draw(texts)}],
-        description=draw(st.none() | words | tricky | texts.filter(lambda t: len(t) <= 300)),
+        description=draw(st.none() | words | tricky | texts.filter(lambda t: len(t) <= 300 and "\0" not in t)),
         tags=draw(st.none() | st.lists(words | tricky, max_size=3)),
         team=draw(st.none() | st.just("support") | tricky),
         visibility=draw(st.none() | st.sampled_from(["team", "organisation"])),
