@@ -61,9 +61,12 @@ def _see_to_server(environment: Mapping[str, str]) -> None:
     try:
         os.environ.update(environment)
         forkserver.ensure_running()
-    finally:
-        os.environ.clear()
-        os.environ.update(before)
+    finally:  # one by one: threads of the live server may be reading
+        for name in environment:
+            if name in before:
+                os.environ[name] = before[name]
+            else:
+                del os.environ[name]
 
 
 def _begin(command: list[str], environment: dict[str, str], errors: str) -> None:
