@@ -34,6 +34,8 @@ os.environ["DATA_DIR"] = os.environ["FACET_TEST_DATA_DIR"]
 os.environ["BUILTIN_MODEL"] = "0"
 # More than a process usually keeps: a test's own threads stand beside those of the live server.
 os.environ["DATABASE_POOL"] = "32"
+# A slow machine may need longer for a statement than anybody should wait for a page.
+os.environ["STATEMENT_TIMEOUT_MS"] = "60000"
 # A shell that runs this in the background has it ignore Ctrl-C, and what it starts inherits that.
 if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
     signal.signal(signal.SIGINT, signal.default_int_handler)

@@ -30,7 +30,8 @@ class Console:
     def __init__(self, data_dir: Path) -> None:
         self.port, self.data_dir = free_port(), data_dir
         # Nothing of the tests' own settings reaches it.
-        foreign = {"DATABASE_URL", "DATABASE_POOL", "DJANGO_SETTINGS_MODULE", "FACET_TEST_DATABASE_URL"}
+        foreign = {"DATABASE_URL", "DATABASE_POOL", "STATEMENT_TIMEOUT_MS"}
+        foreign |= {"DJANGO_SETTINGS_MODULE", "FACET_TEST_DATABASE_URL"}
         self.environment = {name: value for name, value in os.environ.items() if name not in foreign} | {
             "PORT": str(self.port),
             "DATA_DIR": str(data_dir),
