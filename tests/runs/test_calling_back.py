@@ -1,5 +1,6 @@
 """The result of a queue item goes to the address its sender named: signed, again when it is refused, not for ever."""
 
+import datetime as dt
 import json
 import threading
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -205,8 +206,9 @@ def test_a_result_goes_where_a_builder_of_the_queue_sends_them_and_nowhere_else(
 
 def test_a_queue_of_before_goes_on_sending_where_its_items_asked_for(queue):
     made, _ = queue
-    for url in ("https://a.example:8443/x/1", "https://a.example:8443/y", "", "http://b.example/"):
-        QueueItem.objects.create(queue=made, body=1, put_by_name="kim", callback_url=url)
+    for number, url in enumerate(("https://a.example:8443/x/1", "https://a.example:8443/y", "", "http://b.example/")):
+        at = now() + dt.timedelta(seconds=number)
+        QueueItem.objects.create(queue=made, body=1, put_by_name="kim", callback_url=url, created_at=at)
     import_module("agents_app.migrations.0002_where_results_may_be_sent").name_sites_in_use(apps, None)
     made.refresh_from_db()
     assert made.callback_addresses == ["http://b.example", "https://a.example:8443"]
