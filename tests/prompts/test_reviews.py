@@ -196,6 +196,7 @@ def test_an_approval_counts_as_long_as_whoever_gave_it_may_approve(scene: Scene,
         make.publish(scene.prompt, actor=scene.ben)
     shown = client.get(page).content.decode()
     assert "Publish v2 to production</a>" not in shown and "so it lets nothing through" in shown
+    assert "Publish it when the moment is right" not in shown
     asked = client.get(reverse("prompts:publish", args=["a"]), {"version": 2, "label": "production"})
     assert "Ask to publish" in asked.content.decode()
 
