@@ -59,11 +59,11 @@ def checked(fields: Mapping[str, Any]) -> dict[str, Any]:
 def check_origin(text: str) -> str:
     """Return an origin as browsers write it, or say what about it is none."""
     shown = f"“{text[:80]}”"
+    if "*" in text:
+        raise BadInput(f"{shown} has a placeholder; name every host by itself.", param="origins")
     if "://" not in text:
         scheme = "http" if text.startswith(("localhost", "127.0.0.1")) else "https"
         raise BadInput(f"{shown} lacks its scheme; write {scheme}://{text[:80]} .", param="origins")
-    if "*" in text:
-        raise BadInput(f"{shown} has a placeholder; name every host by itself.", param="origins")
     origin = origins.normal(text)
     if not origin:
         raise BadInput(

@@ -71,7 +71,7 @@ def _json_lines(text: str) -> Iterator[tuple[int, dict[str, Any]]]:
         if len(line) > _SPELT_OUT * _most():
             raise BadInput(f"Line {number}: It is longer than the log keeps: {_most():,} bytes.", param="file")
         try:
-            row, _ = strict_json.loads(line.encode("utf-8", "surrogatepass"))
+            row, _ = strict_json.loads(line.rstrip().encode("utf-8", "surrogatepass"))
         except BadInput as wrong:
             raise BadInput(f"Line {number}: {wrong.message.replace('The body', 'It')}", param="file") from None
         if not isinstance(row, dict):

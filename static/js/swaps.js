@@ -69,6 +69,10 @@
     htmx.swap(target, serverResponse, how, { contextElement: target, eventInfo: detail });
   });
 
+  // A refused page opens at its first wrong field, else at what is wrong with all of it. Most fields have the focus without us.
+  const first = document.querySelector("main [aria-invalid=true]") ?? document.querySelector("main [role=alert][data-focus]");
+  if (first && document.activeElement === document.body) first.focus();
+
   // Focus follows what was swapped in: the first wrong field, else what asks for it (a drawer's heading).
   document.addEventListener("htmx:afterSettle", ({ detail }) => {
     const root = detail.elt;

@@ -81,6 +81,7 @@ def test_the_secret_is_kept_encrypted_and_shown_once(cast: Cast) -> None:
         ("shop.example", "lacks its scheme; write https"),
         ("localhost:3000", "lacks its scheme; write http:"),
         ("https://*.shop.example", "placeholder"),
+        ("*.shop.example", "placeholder"),
         ("https://shop.example/help", "is not an origin"),
         ("https://shop.example?a", "is not an origin"),
         ("https://me@shop.example", "is not an origin"),

@@ -39,6 +39,8 @@ def test_it_adds_changes_and_removes_a_case(world: World) -> None:
     assert wrong.status_code == 422
     assert "needs a text" in wrong.content.decode() and 'value="sync"' in wrong.content.decode()
     assert alice.post(f"{BASE}new/", form).status_code == 302
+    taken = alice.post(f"{BASE}new/", form).text
+    assert 'aria-describedby="name_error" autofocus' in taken and taken.count("There is a test") == 1
     case = TestCase.objects.get()
     assert (case.variables, case.checks) == ({"question": "Why?"}, [{"kind": "contains", "value": "Settings"}])
     address = f"{BASE}cases/{case.pk}/"

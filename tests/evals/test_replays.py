@@ -205,6 +205,7 @@ def test_it_goes_on_where_a_worker_left_and_refuses_what_cannot_be_asked(live: W
     for text, form, wrong in (
         ('{"input": "a"}\n{"inptu": "b"}', "jsonl", "Line 2: 'inptu' is not a field"),
         ('{"input": ', "jsonl", "Line 1: It is not JSON"),
+        ('{"input": "a"\n', "jsonl", "Line 1: It is not JSON: Expecting ',' delimiter at line 1"),
         ('{"expected": "a"}', "jsonl", "has no input"),
         ('{"input": "a", "parameters": {"model": "x"}}', "jsonl", "model is not a parameter"),
         ('{"input": "a", "parameters": {"tools": [{"type": "web_search"}]}}', "jsonl", "tools that the provider runs"),

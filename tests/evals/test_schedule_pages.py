@@ -30,6 +30,7 @@ def test_it_schedules_runs_and_holds_against_the_baseline(world: World) -> None:
     new = f"{BASE}schedules/new/"
     wrong = alice.post(new, {**FORM, "often": "own", "cron": "at night"})
     assert wrong.status_code == 422 and "is no cron expression" in wrong.text
+    assert list(alice.post(new, {**FORM, "model": "nosuch"}).context["form"].errors) == ["model"]
     assert bob.post(new, FORM).status_code == 403
     assert alice.post(new, FORM).status_code == 302
     schedule = Schedule.objects.get()

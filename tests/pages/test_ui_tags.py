@@ -9,6 +9,7 @@ from typing import Any
 
 import pytest
 from django import forms
+from django.core.files.uploadedfile import SimpleUploadedFile
 from django.template import Context, Template
 from django.templatetags.static import static
 from django.test import RequestFactory
@@ -150,6 +151,32 @@ def test_it_renders_every_field_with_label_hint_and_error() -> None:
     assert 'Size <span class="optional">optional</span>' in html
     assert '<select name="size" class="control"' in html
     assert re.search(r"<fieldset[^>]*>\s*<legend", html)
+
+
+class Secrets(forms.Form):
+    name = forms.CharField()
+    token = forms.CharField(widget=forms.PasswordInput)
+    upload = forms.FileField(help_text="CSV.")
+
+
+def test_it_opens_a_refused_form_at_its_first_wrong_field_and_says_what_it_could_not_keep() -> None:
+    assert "autofocus" not in draw("{{ form }}", form=Example())
+    html = draw("{{ form }}", form=Example({"name": "n", "size": "x"}))
+    assert re.findall(r'name="(\w+)"[^>]*autofocus', html) == ["about"]
+    assert re.findall(
+        r'type="checkbox" name="(\w+)"[^>]*autofocus',
+        draw("{{ form }}", form=Example({"name": "n", "about": "a", "scopes": "a"})),
+    ) == ["sure"]
+
+    files = {"upload": SimpleUploadedFile("a.csv", b"a")}
+    html = draw("{{ form }}", form=Secrets({"token": "s3cret"}, files))
+    assert "s3cret" not in html
+    assert 'aria-describedby="id_token_again"' in html
+    assert 'id="id_token_again"' in html
+    assert 'aria-describedby="id_upload_helptext id_upload_again"' in html
+    assert "a secret is never sent back" in html
+    assert "again" not in draw("{{ form }}", form=Secrets({}))  # of what is wrong itself, the error says enough
+    assert "again" not in draw("{{ form }}", form=Secrets({"name": "n", "token": "s3cret"}, files))
 
 
 def test_it_loads_the_chart_library_only_for_pages_that_ask() -> None:

@@ -71,6 +71,8 @@ def test_operators_create_teams(cast: Cast, alice: Client, olga: Client) -> None
     assert Team.objects.get(slug="customer-support").colour == 2  # 1 and 3 are others'
     assert olga.post("/teams/new/", {"name": "Other", "slug": "customer-support"}).status_code == 422
     assert olga.post("/teams/new/", {"name": "…"}, headers=HTMX).status_code == 422
+    refused = olga.post("/teams/new/", {"name": "Other", "slug": "two words"})
+    assert refused.status_code == 422 and "Write letters, digits, hyphens and underscores." in refused.text
 
 
 def test_an_owner_changes_the_team(cast: Cast, alice: Client) -> None:

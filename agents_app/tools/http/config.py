@@ -106,12 +106,15 @@ def _secret(value: Any) -> dict[str, str] | None:
     prefix = value.get("prefix") or ""
     if place == "basic":
         return {"in": "basic", "name": "", "prefix": ""}
+    if not name:
+        what = "header" if place == "header" else "parameter of the query"
+        raise BadInput(f"Name the {what} the secret is sent in.", param="secret.name")
     if place == "header" and (not _HEADER.match(name) or _is_kept(name)):
-        raise BadInput(f"The secret cannot be sent in a header {name[:60]!r}.", param="secret")
+        raise BadInput(f"The secret cannot be sent in a header {name[:60]!r}.", param="secret.name")
     if place == "query" and not re.fullmatch(r"[A-Za-z0-9_.~-]{1,100}", name):
-        raise BadInput(f"The secret cannot be sent as a parameter {name[:60]!r}.", param="secret")
+        raise BadInput(f"The secret cannot be sent as a parameter {name[:60]!r}.", param="secret.name")
     if not isinstance(prefix, str) or not re.fullmatch(r"[\x20-\x7e]{0,40}", prefix):
-        raise BadInput("What stands before the secret is up to 40 plain letters.", param="secret")
+        raise BadInput("What stands before the secret is up to 40 plain letters.", param="secret.prefix")
     return {"in": place, "name": name, "prefix": prefix}
 
 

@@ -71,6 +71,12 @@ class HttpForm(ToolForm):
         help_text="A JSON pointer. Empty: all of it.",
     )
 
+    def clean_shape(self) -> Any:
+        shape = self.cleaned_data["shape"]
+        if shape is None and self.cleaned_data.get("body_from") == "shape":
+            raise forms.ValidationError("Write the body, or choose another one above.")
+        return shape
+
     def typed_as(self, tool: Tool) -> dict[str, Any]:
         config = tool.config
         body, place = config.get("body"), config.get("secret") or {}
@@ -122,4 +128,7 @@ class HttpForm(ToolForm):
         )
 
     # What a refusal names, and where it is shown.
-    shown_at = {"headers": "typed_headers", "body": "shape", "parameters": "schema", "secret": "secret_in"}
+    shown_at = {
+        **{"headers": "typed_headers", "body": "shape", "parameters": "schema"},
+        **{"secret": "secret_in", "secret.name": "secret_name", "secret.prefix": "secret_prefix"},
+    }

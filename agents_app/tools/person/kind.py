@@ -39,7 +39,7 @@ class Person:
     def check(self, config: Mapping[str, Any]) -> dict[str, Any]:
         """`form` is a JSON schema of one flat object; without one the answer is a text."""
         reading.only(config, ("form",))
-        if not config.get("form"):
+        if config.get("form") in (None, ""):
             return {"form": None}
         try:
             form = schemas.checked(config["form"])

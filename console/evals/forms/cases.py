@@ -28,6 +28,7 @@ class CaseForm:
     values: dict[str, str] = field(default_factory=dict)
     checks: list[CheckRow] = field(default_factory=list)
     error: str = ""
+    wrong: str = ""  # the name of the field it is about
 
 
 def of_case(case: TestCase, texts: Mapping[str, str]) -> CaseForm:

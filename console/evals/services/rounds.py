@@ -109,7 +109,7 @@ def _run(schedule: Schedule, cause: str, by: Actor) -> TestRun:
     if subject.version is None:
         raise Refusal(f"The label {schedule.label} is on no version.")
     if not subject.pinned:
-        raise Refusal(f"The alias {schedule.model} is not pinned in {schedule.environment}.")
+        raise Refusal(f"The alias {schedule.model} is not pinned in {schedule.environment}.", param="model")
     if cause == Round.Cause.PROMOTION and (made := _speaks_for(schedule)):
         return made
     return runs.start_run(actor=by, prompt=schedule.prompt, version=subject.version, model=schedule.target)

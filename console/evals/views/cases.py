@@ -79,7 +79,7 @@ def _save(
         else:
             cases.change_case(actor=request.caller.actor, case=case, **fields)
     except Refusal as refusal:
-        form.error = refusal.message
+        form.error, form.wrong = refusal.message, refusal.param or ""
         return _page(request, prompt, form, case, sent=sent, status=422)
     return go(request, reverse("evals:tests", args=[prompt.slug]), f"Saved the test {form.name}.")
 

@@ -223,14 +223,38 @@ def copy_button(target: str, label: str = "Copy", extra: str = "") -> SafeString
     )
 
 
+# What a browser gets no second time, and what to do about it once a form with it was refused.
+NOT_SENT_BACK = {
+    "password": "Write it again: a secret is never sent back to a page.",
+    "file": "Choose it again: a refused form cannot keep a file.",
+}
+
+
+@register.filter
+def again(field: BoundField) -> str:
+    """Return what to say at a field whose value was right and is lost, because another was wrong."""
+    if not field.form.is_bound or not field.form.errors or field.errors or not field.data:
+        return ""
+    return NOT_SENT_BACK.get(getattr(field.field.widget, "input_type", ""), "")
+
+
+def _is_first_wrong(field: BoundField) -> bool:
+    return bool(field.errors) and next(name for name in field.form.fields if field.form[name].errors) == field.name
+
+
 @register.simple_tag
 def control(field: BoundField) -> SafeString:
-    """Render a form field's input, select or text area in the house's style."""
+    """Render a form field's input, select or text area in the house's style. The first wrong one has the focus."""
     widget = field.field.widget
-    wanted = str(widget.attrs.get("class", ""))
-    if isinstance(widget, CheckboxInput):
-        return field.as_widget()
-    return field.as_widget(attrs={"class": " ".join(dict.fromkeys(["control", *wanted.split()]))})
+    attrs: dict[str, str | bool] = {}
+    if not isinstance(widget, CheckboxInput):
+        wanted = str(widget.attrs.get("class", ""))
+        attrs["class"] = " ".join(dict.fromkeys(["control", *wanted.split()]))
+    if _is_first_wrong(field):
+        attrs["autofocus"] = True
+    if again(field):
+        attrs["aria-describedby"] = f"{field.aria_describedby or ''} {field.auto_id}_again".strip()
+    return field.as_widget(attrs=attrs)
 
 
 @register.simple_block_tag

@@ -32,8 +32,8 @@ class CreateTeamForm(ConsoleForm):
         elif slug:
             try:
                 validate_slug(slug)
-            except forms.ValidationError as error:
-                self.add_error("slug", error)
+            except forms.ValidationError:
+                self.add_error("slug", "Write letters, digits, hyphens and underscores.")
         values["slug"] = slug.lower()
         return values
 
