@@ -304,6 +304,7 @@ SOCIALACCOUNT_STORE_TOKENS = False
 # `slug:role`: whoever the identity provider vouches for gets an account and joins this team. Empty: by invitation only.
 OIDC_AUTO_JOIN = env_str("OIDC_AUTO_JOIN")
 OIDC_SERVER_URL = env_url("OIDC_SERVER_URL")
+OIDC_CLIENT_AUTH = env_choice("OIDC_CLIENT_AUTH", ("provider", "basic", "post"), "provider")
 SOCIALACCOUNT_PROVIDERS = (
     {
         "openid_connect": {
@@ -313,7 +314,13 @@ SOCIALACCOUNT_PROVIDERS = (
                     "name": env_str("OIDC_NAME", "Single sign-on"),
                     "client_id": env_str("OIDC_CLIENT_ID"),
                     "secret": env_secret("OIDC_CLIENT_SECRET"),
-                    "settings": {"server_url": OIDC_SERVER_URL, "oauth_pkce_enabled": True},
+                    "settings": {
+                        "server_url": OIDC_SERVER_URL,
+                        "oauth_pkce_enabled": True,
+                        "token_auth_method": {"basic": "client_secret_basic", "post": "client_secret_post"}.get(
+                            OIDC_CLIENT_AUTH
+                        ),
+                    },
                 }
             ]
         }

@@ -1,22 +1,26 @@
 """What allauth asks of us: who may come in, how often somebody may try, and what the log says about it."""
 
+import logging
 import time
 import uuid
 from typing import Any
 from urllib.parse import urlsplit, urlunsplit
 
 from allauth.account.adapter import DefaultAccountAdapter
+from allauth.core.exceptions import ImmediateHttpResponse
 from allauth.core.internal import ratelimit
 from allauth.mfa.adapter import DefaultMFAAdapter
 from allauth.mfa.models import Authenticator
 from allauth.socialaccount.adapter import DefaultSocialAccountAdapter
 from allauth.socialaccount.models import SocialLogin
+from allauth.socialaccount.providers.base.constants import AuthError
 from allauth.socialaccount.providers.oauth2.client import OAuth2Error
 from django.conf import settings
 from django.core.exceptions import ImproperlyConfigured
 from django.core.signing import BadSignature
 from django.forms import ValidationError
 from django.http import HttpRequest, HttpResponse
+from django.shortcuts import render
 from django.utils.http import url_has_allowed_host_and_scheme
 
 from console.audit import actions
@@ -24,6 +28,7 @@ from console.audit.models import Status
 from console.audit.services import record
 from console.core.crypto import SecretUnreadable, decrypt, encrypt, is_token
 from console.core.errors import Unavailable
+from console.core.hidden import spelled
 from console.outbound.sessions import guarded_session
 from console.teams import refusals
 from console.teams.actors import Actor
@@ -31,6 +36,8 @@ from console.teams.middleware import SEEN, STARTED
 from console.teams.models import Role, Team, User
 from console.teams.services.invitations import accept_invitation, actor_of, open_invitations
 from console.teams.services.teams import join
+
+logger = logging.getLogger(__name__)
 
 DEVICE_COOKIE = "__Host-facet-device" if settings.BEHIND_TLS else f"facet-device-{settings.PORT}"
 _DEVICE_SECONDS = 180 * 24 * 3600
@@ -169,6 +176,25 @@ class SocialAccountAdapter(DefaultSocialAccountAdapter):  # type: ignore[misc]
     def get_requests_session(self) -> Any:
         """Return the way to the provider: allauth's own takes proxies from the environment and follows redirects."""
         return guarded_session()
+
+    def on_authentication_error(
+        self, request: HttpRequest, provider: Any, error: Any = None, exception: Any = None, extra_context: Any = None
+    ) -> None:
+        """Say to whoever runs the console why nobody comes in; the person only sees that it did not work.
+
+        Not of callbacks nobody asked for: anybody can make those, with any words.
+        """
+        was_asked = exception is not None or "state" in (extra_context or {})
+        if was_asked and error != AuthError.CANCELLED:
+            said = request.GET.get("error_description") or request.GET.get("error") or "no code came"
+            logger.warning("Single sign-on did not work: %s", spelled(repr(exception) if exception else said)[:500])
+
+    def pre_social_login(self, request: HttpRequest, sociallogin: SocialLogin) -> None:
+        """Say to a newcomer without a verified address what is missing, which is no invitation."""
+        is_known = sociallogin.is_existing or request.user.is_authenticated
+        if not is_known and not _verified_email(sociallogin):
+            unproven = render(request, "account/signup_closed.html", {"is_unproven": True}, status=403)
+            raise ImmediateHttpResponse(unproven)
 
     def authenticate_by_email(self, sociallogin: SocialLogin) -> tuple[User, str] | None:
         """Return the account a verified address belongs to, by the address that account has proven to have.

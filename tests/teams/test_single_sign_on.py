@@ -73,7 +73,8 @@ def test_it_signs_in_the_account_of_a_verified_address(provider, cast):
 
 def test_it_lets_in_the_invited_and_nobody_else(provider, cast):
     new = {"sub": "8", "email": "new@example.com", "email_verified": True, "name": "New"}
-    assert not is_in(come_in(provider, new)[0])
+    browser, answer = come_in(provider, new)
+    assert not is_in(browser) and "Accounts are by invitation" in answer.text
     assert not User.objects.filter(email="new@example.com").exists()
     invitations.invite(actor=SYSTEM, team=cast.team_a, email="new@example.com", role="builder")
     browser, _ = come_in(provider, new)
@@ -83,7 +84,9 @@ def test_it_lets_in_the_invited_and_nobody_else(provider, cast):
 
 @pytest.mark.parametrize("claim", [False, "false", "no", 1, None])
 def test_it_trusts_no_address_the_provider_did_not_verify(provider, cast, claim):
-    assert not is_in(come_in(provider, ALICE | {"email_verified": claim})[0])
+    browser, answer = come_in(provider, ALICE | {"email_verified": claim})
+    assert not is_in(browser)
+    assert answer.status_code == 403 and "Your address is not verified" in answer.text
 
 
 def test_an_address_in_letters_that_look_alike_is_another(provider, cast):
@@ -95,6 +98,11 @@ def test_an_address_in_letters_that_look_alike_is_another(provider, cast):
 def test_a_provider_that_is_away_or_names_nobody_is_an_error_page(provider, monkeypatch, caplog):
     browser, answer = come_in(provider, {"email": "alice@example.com", "email_verified": True})  # without `sub`
     assert "Signing in did not work" in answer.content.decode() and not is_in(browser)
+    assert "KeyError('sub')" in caplog.text
+    come_in(provider, ALICE, code="of somebody else")
+    assert "Single sign-on did not work" in caplog.text and "invalid_grant" in caplog.text
+    Client().get("/accounts/oidc/oidc/login/callback/", {"error": "x", "error_description": "words of anybody"})
+    assert "words of anybody" not in caplog.text
     monkeypatch.setattr(provider, "is_away", True)
     answer = Client().post("/accounts/oidc/oidc/login/")
     assert "Signing in did not work" in answer.content.decode()

@@ -1,6 +1,5 @@
 """allauth's pages of single sign-on, for a provider that is away or says what nobody can use."""
 
-import logging
 from collections.abc import Callable
 
 from allauth.account.internal.decorators import login_not_required
@@ -9,7 +8,6 @@ from allauth.socialaccount.providers.openid_connect import views
 from allauth.socialaccount.providers.openid_connect.views import OpenIDConnectOAuth2Adapter
 from django.http import HttpRequest, HttpResponse
 
-log = logging.getLogger(__name__)
 _Page = Callable[[HttpRequest, str], HttpResponse]
 
 
@@ -18,7 +16,6 @@ def _with_an_error_page(page: _Page) -> _Page:
         try:
             return page(request, provider_id)
         except (OSError, KeyError) as error:  # no answer of use, or one without an address or a claim it must have
-            log.warning("Single sign-on with %s did not work: %r", provider_id, error)
             provider = OpenIDConnectOAuth2Adapter(request, provider_id).get_provider()
             answer: HttpResponse = render_authentication_error(request, provider, exception=error)
             return answer
