@@ -1,11 +1,22 @@
 """What forms have in common."""
 
+from typing import Any
+
 from django import forms
 
 from console.core.errors import Refusal
 
 # Attributes of a field for what is no prose: names, addresses, expressions.
 MONO = {"class": "mono", "autocomplete": "off", "spellcheck": "false"}
+
+
+class SecretArea(forms.Textarea):
+    """A text area for a secret of several lines: as a password field, it never shows what was typed."""
+
+    input_type = "password"
+
+    def get_context(self, name: str, value: object, attrs: dict[str, Any] | None) -> dict[str, Any]:
+        return super().get_context(name, None, attrs)
 
 
 def refuse(form: forms.BaseForm, refusal: Refusal) -> None:

@@ -5,6 +5,7 @@ from typing import Any
 from django import forms
 from django.utils.safestring import mark_safe
 
+from console.core.forms import SecretArea
 from prompts_app.git.models import GitRemote
 from prompts_app.git.remotes import FIELDS
 
@@ -29,7 +30,7 @@ class RemoteForm(forms.Form):
         max_length=20_000,
         required=False,
         strip=True,
-        widget=forms.Textarea(attrs={**_PLAIN, "rows": 2}),
+        widget=SecretArea(attrs={**_PLAIN, "rows": 2}),
         help_text="A token for https, a private key for ssh. Kept encrypted and never shown again.",
     )
     clear_credential = forms.BooleanField(required=False, label="Take the credential away")

@@ -29,6 +29,9 @@ def test_an_operator_connects_tests_syncs_and_settles(olga: Client, settings: An
     wrong = olga.post(page, {"address": "/etc/x", "branch": "main", "every_minutes": "0"})
     assert wrong.status_code == 422 and "are not allowed here" in wrong.content.decode()
     given = {"address": str(tmp_path / "repo"), "branch": "main", "every_minutes": "0", "credential": "s3cret"}
+    refused = olga.post("/prompts/git/", {**given, "every_minutes": "x"})
+    assert refused.status_code == 422 and "s3cret" not in refused.text
+    assert "a secret is never sent back" in refused.text
     assert olga.post(page, given).status_code == 302
     shown = olga.get(page).content.decode()
     assert "No exchange yet" in shown and "<dd>Set</dd>" in shown and "s3cret" not in shown
