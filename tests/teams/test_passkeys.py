@@ -48,7 +48,7 @@ def test_a_passkey_stands_for_both_factors_only_when_it_asked_for_a_finger(cast:
     client.post(LOGIN, alices.answer(challenge_in(client), is_verified=False))
     assert not is_in(client)
     client = Client()
-    client.get(second := sign_in(client, "bob@example.com")["Location"])
+    assert "passkey-button" in client.get(second := sign_in(client, "bob@example.com")["Location"]).text
     client.post(second, bobs.answer(challenge_in(client), is_verified=False))
     assert client.session["_auth_user_id"] == str(cast.bob.pk)
 
