@@ -4,6 +4,7 @@ A program of its own (`python -m console.embedded.model`), supervised like the o
 """
 
 import importlib.util
+import os
 import signal
 import sys
 from pathlib import Path
@@ -21,6 +22,15 @@ def weights() -> Path:
     return next(Path(spec.origin).parent.glob("*.gguf"))
 
 
+def threads(cores: int) -> int:
+    """Return how many threads compute.
+
+    They wait for each other after every step, spinning: where one has to share its core, all the others' time is lost.
+    Half of the cores are left to the console, and so small a model gains nothing from more than four.
+    """
+    return min(max(cores // 2, 1), 4)
+
+
 def serve(port: int) -> None:
     """Serve until SIGTERM or SIGINT, which end it at once: the weights half loaded, an answer half written."""
     import xllamacpp
@@ -35,7 +45,8 @@ def serve(port: int) -> None:
     params.port = port
     params.n_parallel = SLOTS
     params.n_ctx = SLOTS * CONTEXT_TOKENS
-    # No thread spins while waiting: the machine is shared with the console.
+    params.cpuparams.n_threads = params.cpuparams_batch.n_threads = threads(os.cpu_count() or 1)
+    # No thread spins between answers: the machine is shared with the console.
     params.cpuparams.poll = params.cpuparams_batch.poll = 0
     params.cache_ram_mib = 64
     params.ui = False

@@ -11,7 +11,7 @@ import pytest
 from supervisor.states import ProcessStates
 
 from console.api.background import working
-from console.embedded import programs, supervise
+from console.embedded import model, programs, supervise
 
 
 @pytest.fixture
@@ -33,6 +33,10 @@ def test_it_runs_everything(installation: Any) -> None:
     assert conf["group:data"]["programs"] == "postgres,valkey,model,embeddings"
     assert conf["group:app"]["programs"] == "boot,web,worker-interactive,worker-standard,worker-batch,beat"
     assert int(conf["group:data"]["priority"]) < int(conf["group:app"]["priority"]), "what is called stops last"
+
+
+def test_the_built_in_model_leaves_cores_to_the_console() -> None:
+    assert [model.threads(cores) for cores in (1, 2, 3, 4, 8, 64)] == [1, 1, 1, 2, 4, 4]
 
 
 def test_it_gives_way_to_real_servers(installation: Any) -> None:
