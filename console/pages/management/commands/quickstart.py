@@ -23,6 +23,8 @@ def _known_url(program: str) -> str:
 
 
 class Command(BaseCommand):
+    # They load every page, which takes as long as all the rest. What a start needs, `migrate` has checked.
+    requires_system_checks = ()
     help = "Make an operator, a team, two keys and an alias that answers, where missing, and print how to get in."
 
     def add_arguments(self, parser: ArgumentParser) -> None:
