@@ -8,13 +8,14 @@ from django.urls import reverse
 from django.views.decorators.http import require_POST, require_safe
 
 from agents_app import access
+from agents_app.errors import StaleTool
 from agents_app.forms.tools import ServerForm
 from agents_app.models import Tool, ToolServer
 from agents_app.queries import tools as queries
 from agents_app.services import servers as services
 from agents_app.views.tool_frame import ask, frame, url_of
-from console.core.errors import Conflict, Refusal
-from console.core.forms import refuse
+from console.core.errors import Refusal
+from console.core.forms import decide_anew, refuse
 from console.core.htmx import go
 from console.teams.access import needs, scope_for
 from console.teams.callers import TeamRequest
@@ -103,8 +104,8 @@ def edit_server(request: TeamRequest, server_id: UUID) -> HttpResponse:
     if form.is_bound and form.is_valid():
         try:
             services.change_server(actor=request.caller.actor, server=row, **form.changes())
-        except Conflict as conflict:
-            changed, status = conflict.message, 409
+        except StaleTool as stale:
+            changed, status = decide_anew(form, stale), 409
         except Refusal as refusal:
             refuse(form, refusal)
         else:

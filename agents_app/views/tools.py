@@ -9,6 +9,7 @@ from django.urls import reverse
 from django.views.decorators.http import require_POST, require_safe
 
 from agents_app import access
+from agents_app.errors import StaleTool
 from agents_app.forms.tools import FORMS, TryForm
 from agents_app.models import Tool
 from agents_app.queries import tools as queries
@@ -19,8 +20,8 @@ from agents_app.tools.form import ToolForm
 from agents_app.tools.mcp.offers import offers_in
 from agents_app.tools.registry import KINDS
 from agents_app.views.tool_frame import ACTIVE, ask, frame, url_of
-from console.core.errors import Conflict, Refusal
-from console.core.forms import refuse
+from console.core.errors import Refusal
+from console.core.forms import decide_anew, refuse
 from console.core.htmx import go
 from console.teams.access import needs, scope_for
 from console.teams.callers import TeamRequest
@@ -132,8 +133,8 @@ def edit_tool(request: TeamRequest, tool_id: UUID) -> HttpResponse:
             given.pop("config")
         try:
             services.change_tool(actor=request.caller.actor, tool=row, **given)
-        except Conflict as conflict:
-            changed, status = conflict.message, 409
+        except StaleTool as stale:
+            changed, status = decide_anew(form, stale), 409
         except Refusal as refusal:
             refuse(form, refusal)
         else:

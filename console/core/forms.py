@@ -4,7 +4,8 @@ from typing import Any
 
 from django import forms
 
-from console.core.errors import Refusal
+from console.core.errors import Conflict, Refusal
+from console.core.words import some
 
 # Attributes of a field for what is no prose: names, addresses, expressions.
 MONO = {"class": "mono", "autocomplete": "off", "spellcheck": "false"}
@@ -29,3 +30,23 @@ def refuse(form: forms.BaseForm, refusal: Refusal) -> None:
     shown_at = getattr(form, "shown_at", {})
     places = [shown_at.get(name, name) for name in (named, named.partition(".")[0], named.rpartition(".")[2])]
     form.add_error(next((name for name in places if name in form.fields), None), refusal.message)
+
+
+def decide_anew(form: forms.BaseForm, refusal: Conflict) -> str:
+    """Let a form that showed an older state be sent again as it stands; return what to say about it.
+
+    Its initial values are those of now, `seen_revision` among them.
+    """
+    sent = form.data.copy()  # type: ignore[attr-defined]
+    sent[form.add_prefix("seen_revision")] = str(form["seen_revision"].initial)
+    form.data = sent
+    differs = some([f"“{form[name].label}”" for name in form.fields if _differs(form[name])], 20)
+    if not differs:
+        return f"{refusal.message} It says what you typed already."
+    typed = f"What you typed is below. It differs from what is there now in {differs}; saving again replaces that."
+    return f"{refusal.message} {typed}"
+
+
+def _differs(field: forms.BoundField) -> bool:
+    typed = field.data.replace("\r\n", "\n") if isinstance(field.data, str) else field.data
+    return field.field.has_changed(field.initial, typed)

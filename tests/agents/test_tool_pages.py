@@ -70,6 +70,7 @@ def test_it_makes_tries_and_changes_an_http_tool_without_htmx(builder, cast, ups
     assert builder.post(f"/tools/{tool.pk}/edit/", moved).status_code == 302
     stale = builder.post(f"/tools/{tool.pk}/edit/", change)
     assert stale.status_code == 409 and "Somebody changed this tool" in stale.text
+    assert "now in “Address”; saving again" in stale.text and 'name="seen_revision" value="2"' in stale.text
     tool.refresh_from_db()
     assert not tool.secret and tool.config["url"].startswith("https://other.example")
     builder.post(f"/tools/{tool.pk}/enable/", {"enabled": "0"})

@@ -268,6 +268,8 @@ def test_places_elsewhere_are_listed_changed_brought_over_and_taken_off(cast: Ca
     assert alice.post(url, typed).status_code == 302
     stale = alice.post(url, typed | {"owner": "Tomas"})
     assert stale.status_code == 409 and "Somebody changed Help desk bot" in stale.text and 'value="Tomas"' in stale.text
+    assert "“Owner”" in stale.text and "“Notes”" not in stale.text and "saving again replaces that" in stale.text
+    assert stale.context["form"]["seen_revision"].value() == "2", "no dead end"
 
     other, _ = make.make_key(cast.team_b, "of others")
     make.make_key(cast.team_a, "kim", environment="sandbox")

@@ -9,10 +9,11 @@ from django.urls import reverse
 from django.views.decorators.http import require_POST, require_safe
 
 from console.core.errors import Refusal
-from console.core.forms import refuse
+from console.core.forms import decide_anew, refuse
 from console.core.htmx import STOP_POLLING, go, is_htmx
 from console.knowledge import access, queries, where_used
 from console.knowledge.embedding import Asked
+from console.knowledge.errors import StaleCollection
 from console.knowledge.forms import CollectionForm, SearchForm
 from console.knowledge.models import Collection
 from console.knowledge.search import Search, search_now
@@ -115,6 +116,8 @@ def change_collection(request: TeamRequest, collection_id: uuid.UUID) -> HttpRes
     if form.is_bound and form.is_valid():
         try:
             services.change_collection(actor=request.caller.actor, collection=found, **form.changes())
+        except StaleCollection as stale:
+            form.add_error(None, decide_anew(form, stale))
         except Refusal as refusal:
             refuse(form, refusal)
         else:

@@ -9,11 +9,12 @@ from django.urls import reverse
 from django.views.decorators.http import require_http_methods
 
 from console.core.errors import Conflict, Refusal
-from console.core.forms import refuse
+from console.core.forms import decide_anew, refuse
 from console.core.htmx import go
 from console.teams.access import needs, teams_for
 from console.teams.callers import TeamRequest
 from console.touchpoints import access, queries
+from console.touchpoints.errors import StaleTouchpoint
 from console.touchpoints.forms import ChangeLegacyForm, LegacyForm, MigrateForm, of_legacy
 from console.touchpoints.models import LegacyTouchpoint, Status
 from console.touchpoints.services import legacy as services
@@ -67,6 +68,9 @@ def edit(request: TeamRequest, legacy_id: uuid.UUID) -> HttpResponse:
         if form.is_valid():
             try:
                 services.change_legacy(actor=request.caller.actor, legacy=legacy, **form.values)
+            except StaleTouchpoint as stale:
+                form.add_error(None, decide_anew(form, stale))
+                status = 409
             except Conflict as refusal:
                 refuse(form, refusal)
                 status = 409
