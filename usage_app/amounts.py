@@ -68,7 +68,10 @@ def parse(metric: str, text: str) -> int:
     if not value.is_finite() or abs(value) > 10**15:
         raise ValueError("That number is too large.")
     if metric == Metric.COST:
-        return int((value * MICROS).quantize(Decimal(1), ROUND_HALF_UP))
+        micros = int((value * MICROS).quantize(Decimal(1), ROUND_HALF_UP))
+        if value and not micros:  # a limit of nothing refuses everything
+            raise ValueError("The least there is to count is 0.000001.")
+        return micros
     if value != value.to_integral_value():
         raise ValueError("Write a whole number.")
     return int(value)
