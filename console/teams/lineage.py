@@ -20,10 +20,11 @@ def older_of(teams: Collection[uuid.UUID]) -> dict[uuid.UUID, uuid.UUID]:
 
 def chain_of(key_id: uuid.UUID, older: Mapping[uuid.UUID, uuid.UUID]) -> list[uuid.UUID]:
     """Return a key and those it replaced, over however many, newest first."""
-    chain = [key_id]
-    while (before := older.get(chain[-1])) is not None and before not in chain:
-        chain.append(before)
-    return chain
+    chain = {key_id: None}
+    latest = key_id
+    while (before := older.get(latest)) is not None and before not in chain:
+        chain[before], latest = None, before
+    return list(chain)
 
 
 def own_keys(key: ApiKey) -> frozenset[uuid.UUID]:
@@ -34,11 +35,17 @@ def own_keys(key: ApiKey) -> frozenset[uuid.UUID]:
 
 
 def heir_of(key: ApiKey) -> ApiKey:
-    """Return the key that goes on with what was begun with this one: itself, until its overlap has ended."""
-    seen, moment = {key.pk}, now()
-    while key.replaced_by_id and key.revoked_at is None and key.expires_at is not None and key.expires_at <= moment:
-        if key.replaced_by_id in seen:
-            break
-        seen.add(key.replaced_by_id)
-        key = ApiKey.objects.select_related("team", "owner").get(pk=key.replaced_by_id)
-    return key
+    """Return the key that goes on with what was begun with this one: itself, until its overlap has ended.
+
+    However many were rotated since, that is two questions.
+    """
+    moment = now()
+    if key.replaced_by_id is None or key.revoked_at or key.expires_at is None or key.expires_at > moment:
+        return key
+    rotated = ApiKey.objects.filter(team=key.team_id, replaced_by__isnull=False, revoked_at=None).order_by()
+    newer = dict(rotated.filter(expires_at__lte=moment).values_list("pk", "replaced_by_id"))
+    heir, seen = key.pk, set[uuid.UUID]()
+    while (after := newer.get(heir)) is not None and heir not in seen:
+        seen.add(heir)
+        heir = after
+    return ApiKey.objects.select_related("team", "owner").get(pk=heir)

@@ -3,7 +3,8 @@
 import datetime as dt
 import ipaddress
 import uuid
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 
 from guardian.models import UserObjectPermission
 
@@ -27,8 +28,6 @@ class KeyShape:
     """A key as a call sees it. `refused` is the reason it opens nothing, for the log only; empty for a good key."""
 
     id: uuid.UUID
-    # Its own, and of the keys that were rotated into it: what those made is its own, too.
-    own_keys: frozenset[uuid.UUID]
     team: TeamShape
     name: str
     shown: str
@@ -45,6 +44,13 @@ class KeyShape:
     # The key that goes on with what this one began, once it has expired; none of a revoked one.
     replaced_by: uuid.UUID | None
     refused: str
+    # Which key each key replaced: one for all. Every key with its whole line of its own costs the square of its length.
+    older: Mapping[uuid.UUID, uuid.UUID] = field(repr=False, compare=False)
+
+    @property
+    def own_keys(self) -> frozenset[uuid.UUID]:
+        """Itself, and the keys that were rotated into it: what those made is its own, too."""
+        return frozenset(chain_of(self.id, self.older))
 
     def has_expired(self, moment: dt.datetime) -> bool:
         return self.expires_at is not None and moment >= self.expires_at
@@ -141,7 +147,6 @@ def key_shapes(teams: dict[uuid.UUID, TeamShape]) -> dict[bytes, KeyShape]:
         key_rights = rights_of_key(key.scopes, owner_rights)
         found[bytes(key.digest)] = KeyShape(
             id=key.pk,
-            own_keys=frozenset(chain_of(key.pk, older)),
             team=team,
             name=key.name,
             shown=key.shown,
@@ -156,5 +161,6 @@ def key_shapes(teams: dict[uuid.UUID, TeamShape]) -> dict[bytes, KeyShape]:
             expires_at=key.expires_at,
             replaced_by=key.replaced_by_id if key.revoked_at is None else None,
             refused=_refused(key, team, owner),
+            older=older,
         )
     return found

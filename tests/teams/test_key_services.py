@@ -1,8 +1,10 @@
 """Keys: make, change, rotate, revoke, hand over."""
 
 import datetime as dt
+import itertools
 import json
 import threading
+import uuid
 from typing import Any
 
 import pytest
@@ -11,6 +13,7 @@ from django.db import connections
 from console.core.clock import now
 from console.core.errors import BadInput, Conflict, NotAllowed
 from console.teams import keys as key_format
+from console.teams import lineage
 from console.teams.access import key_rights
 from console.teams.actors import SYSTEM, Actor
 from console.teams.models import ApiKey, Role, User
@@ -329,6 +332,31 @@ def test_it_rotates_with_an_overlap(cast: Cast) -> None:
     assert new.expires_at is not None
     assert new.expires_at > now() + dt.timedelta(days=89)
     assert text != new_text
+
+
+def test_keys_that_were_rotated_very_often_cost_little(cast: Cast, django_assert_num_queries, monkeypatch) -> None:
+    made = cast.kim.created_at
+    line = [ApiKey(team=cast.team_a, name="daily", digest=bytes([n]) * 32, created_at=made) for n in range(200)]
+    ApiKey.objects.bulk_create(line)
+    for older, newer in itertools.pairwise(line):
+        older.replaced_by, older.expires_at = newer, made
+    ApiKey.objects.bulk_update(line, ["replaced_by", "expires_at"])
+    compared, is_equal = itertools.count(), uuid.UUID.__eq__
+
+    def counted(one: uuid.UUID, other: object) -> bool:
+        next(compared)
+        return is_equal(one, other)
+
+    monkeypatch.setattr(uuid.UUID, "__eq__", counted)
+    shapes = key_shapes(team_shapes())
+    assert next(compared) < 50 * len(line), "the gateway reads all keys whenever anything changes"
+    monkeypatch.undo()
+    assert shapes[bytes(line[-1].digest)].own_keys == {key.pk for key in line}
+    assert shapes[bytes(line[1].digest)].own_keys == {line[0].pk, line[1].pk}
+    with django_assert_num_queries(2):
+        assert lineage.heir_of(line[0]) == line[-1]
+    ApiKey.objects.filter(pk=line[150].pk).update(revoked_at=made)
+    assert lineage.heir_of(line[0]) == line[150], "nobody goes on for a key that was revoked"
 
 
 def test_it_never_lengthens_the_old_keys_life(cast: Cast) -> None:
