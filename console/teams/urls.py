@@ -1,5 +1,3 @@
-from allauth.account.decorators import reauthentication_required
-from allauth.account.views import password_set
 from django.contrib.auth.decorators import login_required
 from django.urls import path
 
@@ -51,7 +49,7 @@ urlpatterns = [
 # which would turn a borrowed browser into an account; it ends all other sessions or none, and logs nothing; and it
 # breaks where an identity provider does.
 account_urlpatterns = [
-    path("accounts/password/set/", login_required(reauthentication_required(password_set)), name="set_password"),
+    path("accounts/password/set/", login_required(coming_in.set_password), name="set_password"),
     path("accounts/sessions/", sessions.sessions, name="sessions"),
     path("accounts/sessions/<int:session_id>/end/", sessions.end_session, name="end_session"),
     path("accounts/oidc/<str:provider_id>/login/", sign_on.login, name="sign_on"),

@@ -165,8 +165,11 @@ def test_it_asks_again_before_a_first_password_is_set(cast: Cast, alice: Client)
     cast.alice.refresh_from_db()
     client.force_login(cast.alice, backend="allauth.account.auth_backends.AuthenticationBackend")
     new = "a new and long password"
-    response = client.post("/accounts/password/set/", {"password1": new, "password2": new})
-    assert "reauthenticate" in response["Location"]
+    response = client.post("/accounts/password/set/", {"password1": new, "password2": new}, follow=True)
+    assert "reauthenticate" in response.redirect_chain[-1][0] and b"type the new password again" in response.content
+    assert new not in str(dict(client.session)), "no password waits in a session"
+    cast.alice.refresh_from_db()
+    assert not cast.alice.has_usable_password()
 
 
 def test_disabling_and_operator_rights_end_sessions(cast: Cast, alice: Client) -> None:

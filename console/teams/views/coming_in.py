@@ -1,12 +1,16 @@
 """The two links that let somebody in: an invitation and a one-time sign-in. Looking at them changes nothing."""
 
 from allauth.account.adapter import get_adapter
+from allauth.account.decorators import reauthentication_required
 from allauth.account.internal.flows.login import perform_login, record_authentication
+from allauth.account.internal.flows.reauthentication import is_reauthentication_required
 from allauth.account.models import Login
+from allauth.account.views import password_set
 from allauth.mfa.models import Authenticator
 from django.conf import settings
+from django.contrib import messages
 from django.http import HttpRequest, HttpResponse
-from django.shortcuts import render
+from django.shortcuts import redirect, render
 from django.urls import reverse
 from django.views.decorators.http import require_GET, require_http_methods
 
@@ -76,6 +80,18 @@ def _can_come_again(user: User) -> bool:
 def secure_account(request: TeamRequest) -> HttpResponse:
     """Suggest a password or a passkey to somebody who came in by a link."""
     return render(request, "teams/secure_account.html")
+
+
+def set_password(request: TeamRequest) -> HttpResponse:
+    """Let somebody set a first password who has just confirmed it is them.
+
+    A form that comes too late is not kept until they have, as others are: the session would hold the password.
+    """
+    if request.method == "POST" and is_reauthentication_required(request, app="console.teams"):
+        messages.warning(request, "Confirm once more that it is you, and type the new password again.")
+        return redirect(request.path)
+    response: HttpResponse = reauthentication_required(password_set)(request)
+    return response
 
 
 @needs(PUBLIC)
