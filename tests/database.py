@@ -4,20 +4,25 @@ Migrating takes seconds and copying a tenth of one. A test that commits is undon
 the template has, on the same database, so that other connections (pools, a live server) stay whole.
 """
 
-import copy
 import fcntl
 import hashlib
+import io
 import os
+import pickle
+import re
 import subprocess
 import sys
-from collections.abc import Callable, Hashable, Iterator
+from collections.abc import Callable, Hashable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from dataclasses import dataclass
 from pathlib import Path
 from typing import IO, Any, TypeVar, cast
+from uuid import UUID
 
 import psycopg
 from psycopg import sql
 
+from console.core.ids import uuid7
 from tests import server
 
 Made = TypeVar("Made")
@@ -218,22 +223,92 @@ def run(statements: str) -> None:
         cursor.execute(statements)
 
 
-_kept: dict[Hashable, tuple[str, Any]] = {}
+# A UUIDv7 of these centuries, as PostgreSQL is told it (without dashes) or as people write it.
+_ID = re.compile(
+    r"(?<![0-9a-f])01[0-9a-f]{6}(?P<d>-?)[0-9a-f]{4}(?P=d)7[0-9a-f]{3}(?P=d)[89ab][0-9a-f]{3}(?P=d)[0-9a-f]{12}(?![0-9a-f])"
+)
+# What the ids of everything that was made once are now.
+_present: dict[str, str] = {}
 
 
-def once(name: Hashable, make: Callable[[], Made]) -> Made:
+@dataclass(frozen=True, slots=True)
+class _Kept:
+    """What was made the first time, with the ids it had then."""
+
+    statements: str
+    made: bytes
+    ids: list[str]
+    said: Sequence[str]
+
+
+# Gateways read again which prompts changed after the epoch they know.
+_NEWLY_REVISED = "UPDATE prompts_prompt SET revision = (SELECT value FROM audit_epoch)"
+_kept: dict[Hashable, _Kept] = {}
+
+
+def once(name: Hashable, make: Callable[[], Made], *, said: Sequence[str] = ()) -> Made:
     """Have `make` write rows the first time in this process; from then on repeat what it wrote, and return a copy.
 
-    For worlds that many tests begin with, made in a database with nothing in it that they could find.
+    For worlds that many tests begin with, made in a database with nothing in it that they could find. Each time they
+    have other ids: a gateway goes on between tests, and remembers things about those it knows. A world may stand on
+    others made this way. What it says that is another with each test, such as the path of a file, is `said`.
     """
     if name not in _kept:
+        before = {now: first for first, now in _present.items()}
         with recorded() as writes:
             made = make()
-        _kept[name] = ";".join(writes), copy.deepcopy(made)
+        statements = ";".join(writes)
+        ids = sorted({_plain(found) for found in _ID.finditer(statements)} - before.keys())
+        _present.update({one: one for one in ids})
+        _kept[name] = _Kept(_translated(statements, before), _dumped(made, before, said), ids, said)
         return made
-    statements, kept = _kept[name]
-    run(statements)
-    return cast(Made, copy.deepcopy(kept))
+    kept = _kept[name]
+    _present.update({one: uuid7().hex for one in kept.ids})
+    texts = dict(zip(kept.said, said, strict=True))
+    run(f"{_translated(kept.statements, _present, texts)};{_NEWLY_REVISED}")
+    return cast(Made, _Unpickler(io.BytesIO(kept.made), texts).load())
+
+
+def _translated(text: str, ids: Mapping[str, str], texts: Mapping[str, str] | None = None) -> str:
+    for first, present in (texts or {}).items():
+        text = text.replace(first, present)
+    return _ID.sub(lambda found: _as(found, ids.get(_plain(found), _plain(found))), text)
+
+
+def _plain(found: re.Match[str]) -> str:
+    return found[0].replace("-", "")
+
+
+def _as(found: re.Match[str], plain: str) -> str:
+    """Return an id as the one that was found is written."""
+    return str(UUID(plain)) if found["d"] else plain
+
+
+class _Pickler(pickle.Pickler):
+    """Keeps ids apart, and texts that hold one, or what is said with each test."""
+
+    def __init__(self, file: IO[bytes], ids: Mapping[str, str], said: Sequence[str]) -> None:
+        super().__init__(file)
+        self._ids, self._said = ids, said
+
+    def persistent_id(self, one: Any) -> tuple[type, bytes] | None:
+        if type(one) is UUID or type(one) is str and (_ID.search(one) or any(text in one for text in self._said)):
+            return type(one), _translated(str(one), self._ids).encode()
+        return None
+
+
+class _Unpickler(pickle.Unpickler):
+    def __init__(self, file: IO[bytes], texts: Mapping[str, str]) -> None:
+        super().__init__(file)
+        self._texts = texts
+
+    def persistent_load(self, kept: tuple[type, bytes]) -> Any:
+        return kept[0](_translated(kept[1].decode(), _present, self._texts))
+
+
+def _dumped(made: Any, ids: Mapping[str, str], said: Sequence[str]) -> bytes:
+    _Pickler(into := io.BytesIO(), ids, said).dump(made)
+    return into.getvalue()
 
 
 if __name__ == "__main__":

@@ -7,8 +7,10 @@ import httpx2 as httpx
 import pytest
 
 from console.audit.models import AuditEvent, EventType
+from console.catalog.models import Alias, ModelVersion, Provider
 from console.gateway import running
-from tests import make
+from console.teams.models import ApiKey, Team
+from tests import database, make
 from tests.gateway.invariants import check_invariants
 from tests.live import LiveServer
 from tests.upstream import Upstream
@@ -18,17 +20,17 @@ class World:
     """What a test of the gateway works with. `calls()` are the log's lines about calls, oldest first."""
 
     def __init__(self, upstream: Upstream) -> None:
-        from console.catalog.models import Provider
-
         self.upstream = upstream
-        self.team = make.make_team("Support")
-        self.provider = Provider.objects.create(slug="fake", name="Fake", kind="openai", base_url=upstream.url)
-        self.model = make.make_model(
-            "fake-model", provider=self.provider, capabilities=["chat", "tools", "json_schema"]
-        )
-        self.alias = make.make_alias("support-chat", production=self.model, sandbox=self.model)
-        self.key, self.key_text = make.make_key(self.team, "help-app")
+        made = database.once(("world of the gateway", upstream.url), self._made)
+        self.team, self.provider, self.model, self.alias, self.key, self.key_text = made
         self.headers = {"Authorization": f"Bearer {self.key_text}"}
+
+    def _made(self) -> tuple[Team, Provider, ModelVersion, Alias, ApiKey, str]:
+        team = make.make_team("Support")
+        provider = Provider.objects.create(slug="fake", name="Fake", kind="openai", base_url=self.upstream.url)
+        model = make.make_model("fake-model", provider=provider, capabilities=["chat", "tools", "json_schema"])
+        alias = make.make_alias("support-chat", production=model, sandbox=model)
+        return team, provider, model, alias, *make.make_key(team, "help-app")
 
     @staticmethod
     def forgive() -> None:

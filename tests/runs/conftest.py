@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from agents_app.engine.advancing import advance
-from agents_app.models import Approval, Run, Tool
+from agents_app.models import Agent, Approval, Run, Tool
 from agents_app.services.approvals import decide_approval
 from agents_app.tools.registry import KINDS
 from console.gateway import sync
@@ -58,11 +58,15 @@ class Shop:
 
     def __init__(self, world: World, file: Path) -> None:  # noqa: F811
         self.world, self.file = world, file
-        self.ada = make.make_member(world.team, make.make_user("ada@example.com"))
-        self.anna = make.make_member(world.team, make.make_user("anna@example.com"), Role.APPROVER)
-        self.count = self.tool("count", effect="read")
-        self.pay = self.tool("pay", effect="write")
-        self.agent = make.make_agent(world.team, "clerk", grants=[{"tool": "count"}, {"tool": "pay"}])
+        made = database.once("shop", self._made, said=[str(file)])
+        self.ada, self.anna, self.count, self.pay, self.agent = made
+
+    def _made(self) -> tuple[User, User, Tool, Tool, Agent]:
+        team = self.world.team
+        ada = make.make_member(team, make.make_user("ada@example.com"))
+        anna = make.make_member(team, make.make_user("anna@example.com"), Role.APPROVER)
+        count, pay = self.tool("count", effect="read"), self.tool("pay", effect="write")
+        return ada, anna, count, pay, make.make_agent(team, "clerk", grants=[{"tool": "count"}, {"tool": "pay"}])
 
     def tool(self, slug: str, **fields: Any) -> Tool:
         fields = {"kind": "counting", "config": {"file": str(self.file)}, "parameters": PARAMETERS, **fields}
