@@ -70,14 +70,24 @@ class Mapping:
 Value = Scalar | Items | Mapping
 
 
+class _Loader(yaml.SafeLoader):
+    """Takes no alias: it stands for its anchor's whole content, so a few lines could stand for gigabytes."""
+
+    def compose_node(self, parent: yaml.Node | None, index: Any) -> yaml.Node | None:
+        if self.check_event(yaml.AliasEvent):
+            event = self.peek_event()  # type: ignore[no-untyped-call]
+            line = event.start_mark.line + 1 if event.start_mark else 1
+            raise Unusable([Problem(Place("", line), f"*{event.anchor} repeats another place; write it out here.")])
+        return super().compose_node(parent, index)
+
+
 def read(text: str) -> tuple[Mapping, list[Problem]]:
     """Return the file's mapping and what is wrong with its form; Unusable when there is nothing to go on with."""
     top = Place("", 1)
     if len(text.encode()) > LARGEST:
         raise Unusable([Problem(top, "The file is larger than 1 MiB.")])
     try:
-        _refuse_anchors(text)
-        documents = list(yaml.compose_all(text, Loader=yaml.SafeLoader))
+        documents = list(yaml.compose_all(text, Loader=_Loader))
     except yaml.MarkedYAMLError as error:
         mark = error.problem_mark or error.context_mark
         words = " ".join(part for part in (error.context, error.problem) if part)
@@ -96,14 +106,6 @@ def read(text: str) -> tuple[Mapping, list[Problem]]:
     if not isinstance(value, Mapping):
         raise Unusable([Problem(top, "The top of the file must be a mapping: providers, models, aliases, teams.")])
     return value, problems
-
-
-def _refuse_anchors(text: str) -> None:
-    """An alias stands for its anchor's whole content, so a few lines could stand for gigabytes."""
-    for event in yaml.parse(text, Loader=yaml.SafeLoader):
-        if isinstance(event, yaml.AliasEvent):
-            line = event.start_mark.line + 1 if event.start_mark else 1
-            raise Unusable([Problem(Place("", line), f"*{event.anchor} repeats another place; write it out here.")])
 
 
 def _value(node: yaml.Node, path: str, problems: list[Problem], depth: int) -> Value:
