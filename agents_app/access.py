@@ -41,6 +41,7 @@ from agents_app.models import (
 from console.core.clock import now
 from console.core.errors import NotFound
 from console.core.ids import parse_id
+from console.core.sql import only
 from console.teams.access import denied, teams_for
 from console.teams.callers import Caller
 from console.teams.models import Team
@@ -70,7 +71,7 @@ def agents_for(caller: Caller, to: str = "view") -> QuerySet[Agent]:
 def agent_for(caller: Caller, slug: str, to: str = "view") -> Agent:
     """Return the agent, 404 for those who cannot see it, 403 for those who may not do `to` with it."""
     rows = agents_for(caller).select_related("team", "live", "draft")
-    agent = rows.filter(slug=slug).first() if "\x00" not in slug else None
+    agent = only(rows.filter(slug=slug)) if "\x00" not in slug else None
     if agent is None:
         raise UnknownAgent(slug.replace("\x00", "?"))
     if to != "view" and not may(caller, agent, to):
@@ -84,7 +85,7 @@ def may(caller: Caller, agent: Agent, to: str) -> bool:
 
 
 def version_for(agent: Agent, number: int) -> AgentVersion:
-    found = AgentVersion.objects.filter(agent=agent, number=number).first() if number < 2**31 else None
+    found = only(AgentVersion.objects.filter(agent=agent, number=number)) if number < 2**31 else None
     if found is None:
         raise UnknownAgentVersion(agent.slug, number)
     found.agent = agent
@@ -126,7 +127,7 @@ def run_for(caller: Caller, run_id: str, to: str = "view") -> Run:
     """Return a run by its id or `run_…`: 404 for those who cannot see it, 403 for those who may not do `to` with it."""
     identifier = parse_id(run_id, "run_")
     runs = runs_for(caller).select_related("agent__team", "team", "version")
-    run = runs.filter(pk=identifier).first() if identifier else None
+    run = only(runs.filter(pk=identifier)) if identifier else None
     if run is None:
         raise UnknownRun
     if to != "view" and not runs_for(caller, to).filter(pk=run.pk).exists():
@@ -154,7 +155,7 @@ def approvals_for(caller: Caller, to: str = "view") -> QuerySet[Approval]:
 def approval_for(caller: Caller, approval_id: uuid.UUID, to: str = "view") -> Approval:
     """Return an approval: 404 for those who cannot see it, 403 for those who may not decide it."""
     rows = approvals_for(caller).select_related("run__agent__team", "run__version", "step", "team")
-    approval = rows.filter(pk=approval_id).first()
+    approval = only(rows.filter(pk=approval_id))
     if approval is None:
         raise UnknownApproval
     if to != "view" and not approvals_for(caller, to).filter(pk=approval.pk).exists():
@@ -174,7 +175,7 @@ def waiting_for_anyone() -> QuerySet[Approval]:
 
 def _one(caller: Caller, rows: QuerySet[_Owned], pk: uuid.UUID, unknown: type[NotFound], to: str) -> _Owned:
     """Return a thing of a team among those the caller can see: 404 if it is not there, 403 for who may not do `to`."""
-    found = rows.filter(pk=pk).first()
+    found = only(rows.filter(pk=pk))
     if found is None:
         raise unknown
     _check_may(caller, found.team, to)
@@ -216,7 +217,7 @@ def queue_for(caller: Caller, queue_id: uuid.UUID, to: str = "view") -> Queue:
 
 def item_for(caller: Caller, item_id: uuid.UUID, to: str = "view") -> QueueItem:
     items = QueueItem.objects.filter(queue__in=queues_for(caller)).select_related("queue__team")
-    item = items.filter(pk=item_id).first()
+    item = only(items.filter(pk=item_id))
     if item is None:
         raise UnknownItem
     _check_may(caller, item.queue.team, to)
@@ -239,7 +240,7 @@ def parked_messages_for(caller: Caller) -> QuerySet[Firing]:
 
 
 def parked_message_for(caller: Caller, firing_id: uuid.UUID, to: str = "inspect") -> Firing:
-    firing = parked_messages_for(caller).filter(pk=firing_id).first()
+    firing = only(parked_messages_for(caller).filter(pk=firing_id))
     if firing is None:
         raise UnknownMessage
     if not may(caller, firing.trigger.agent, to):

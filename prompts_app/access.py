@@ -11,6 +11,7 @@ from collections.abc import Iterable
 from django.core.exceptions import PermissionDenied
 from django.db.models import Q, QuerySet
 
+from console.core.sql import only
 from console.teams.access import denied, teams_for
 from console.teams.callers import Caller
 from console.teams.models import Team
@@ -59,7 +60,7 @@ def may(caller: Caller, prompt: Prompt, to: str) -> bool:
 
 
 def version_for(prompt: Prompt, number: int) -> PromptVersion:
-    found = PromptVersion.objects.filter(prompt=prompt, number=number).first() if number < 2**31 else None
+    found = only(PromptVersion.objects.filter(prompt=prompt, number=number)) if number < 2**31 else None
     if found is None:
         raise UnknownVersion(prompt.slug, number)
     found.prompt = prompt
@@ -69,7 +70,7 @@ def version_for(prompt: Prompt, number: int) -> PromptVersion:
 def label_for(prompt: Prompt, name: str) -> Label:
     found = None
     if LABEL.fullmatch(name):
-        found = Label.objects.select_related("version").filter(prompt=prompt, name=name).first()
+        found = only(Label.objects.select_related("version").filter(prompt=prompt, name=name))
     if found is None:
         has = Label.objects.filter(prompt=prompt).values_list("name", flat=True)
         raise UnknownLabel(prompt.slug, name.replace("\0", "?"), has=has)
@@ -83,7 +84,7 @@ def reviews_for(caller: Caller) -> QuerySet[Review]:
 
 def review_for(prompt: Prompt, review_id: uuid.UUID) -> Review:
     """Return a review of this prompt; the caller can see the prompt already."""
-    found = Review.objects.select_related("version", "from_version").filter(prompt=prompt, pk=review_id).first()
+    found = only(Review.objects.select_related("version", "from_version").filter(prompt=prompt, pk=review_id))
     if found is None:
         raise UnknownReview(prompt.slug)
     found.prompt = prompt

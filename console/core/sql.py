@@ -2,11 +2,14 @@
 
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from typing import Any
+from typing import Any, TypeVar
 
 from django.conf import settings
 from django.db import OperationalError, connection, transaction  # noqa: TID251
-from django.db.models import QuerySet
+from django.db.models import Model, QuerySet
+
+_Of = TypeVar("_Of", bound=Model)
+_Row = TypeVar("_Row")
 
 
 class TooSlow(Exception):
@@ -31,6 +34,11 @@ def cursor_within(milliseconds: int) -> Iterator[Any]:
         if getattr(error.__cause__, "sqlstate", "") == "57014":
             raise TooSlow from None
         raise
+
+
+def only(rows: QuerySet[_Of, _Row]) -> _Row | None:
+    """Return the row that something unique picks out, or None; as `first`, which would order what is one."""
+    return next(iter(rows.order_by()[:1]), None)
 
 
 class AnyRows:

@@ -10,6 +10,7 @@ from django.core.exceptions import PermissionDenied
 from django.db.models import QuerySet
 
 from console.core.errors import NotFound
+from console.core.sql import only
 from console.evals.models import (
     Dataset,
     DatasetItem,
@@ -41,7 +42,7 @@ def may_run(caller: Caller, prompt: Prompt) -> bool:
 
 
 def case_for(prompt: Prompt, case_id: uuid.UUID) -> TestCase:
-    found = TestCase.objects.filter(prompt=prompt, pk=case_id).first()
+    found = only(TestCase.objects.filter(prompt=prompt, pk=case_id))
     if found is None:
         raise NotFound("There is no such test.")
     found.prompt = prompt
@@ -49,7 +50,7 @@ def case_for(prompt: Prompt, case_id: uuid.UUID) -> TestCase:
 
 
 def run_for(prompt: Prompt, run_id: uuid.UUID) -> TestRun:
-    found = TestRun.objects.select_related("version").filter(prompt=prompt, pk=run_id).first()
+    found = only(TestRun.objects.select_related("version").filter(prompt=prompt, pk=run_id))
     if found is None:
         raise NotFound("There is no such run.")
     found.prompt = found.version.prompt = prompt
@@ -64,7 +65,7 @@ def schedules_for(caller: Caller) -> QuerySet[Schedule]:
 
 def schedule_for(prompt: Prompt, schedule_id: uuid.UUID) -> Schedule:
     rows = Schedule.objects.select_related("version", "baseline__version", "baseline__run")
-    found = rows.filter(prompt=prompt, pk=schedule_id).first()
+    found = only(rows.filter(prompt=prompt, pk=schedule_id))
     if found is None:
         raise NotFound("There is no such schedule.")
     found.prompt = prompt
@@ -72,7 +73,7 @@ def schedule_for(prompt: Prompt, schedule_id: uuid.UUID) -> Schedule:
 
 
 def incident_for(schedule: Schedule, incident_id: uuid.UUID) -> Incident:
-    found = Incident.objects.filter(schedule=schedule, pk=incident_id).first()
+    found = only(Incident.objects.filter(schedule=schedule, pk=incident_id))
     if found is None:
         raise NotFound("There is no such incident.")
     found.schedule = schedule
@@ -113,7 +114,7 @@ def datasets_for(caller: Caller) -> QuerySet[Dataset]:
 
 
 def dataset_for(caller: Caller, dataset_id: uuid.UUID, to: str = "view") -> Dataset:
-    found = datasets_for(caller).filter(pk=dataset_id).first()
+    found = only(datasets_for(caller).filter(pk=dataset_id))
     if found is None:
         raise NotFound("There is no such dataset.")
     check_may(caller, to, found.team_id)
@@ -123,7 +124,7 @@ def dataset_for(caller: Caller, dataset_id: uuid.UUID, to: str = "view") -> Data
 def item_for(caller: Caller, dataset_id: uuid.UUID, place: int) -> DatasetItem:
     """Return one item for its content to be read."""
     dataset = dataset_for(caller, dataset_id, to="read")
-    found = DatasetItem.objects.filter(dataset=dataset, place=place).first()
+    found = only(DatasetItem.objects.filter(dataset=dataset, place=place))
     if found is None:
         raise NotFound("There is no such item.")
     found.dataset = dataset
@@ -138,7 +139,7 @@ def replays_for(caller: Caller) -> QuerySet[Replay]:
 
 
 def replay_for(caller: Caller, replay_id: uuid.UUID, to: str = "view") -> Replay:
-    found = replays_for(caller).filter(pk=replay_id).first()
+    found = only(replays_for(caller).filter(pk=replay_id))
     if found is None:
         raise NotFound("There is no such replay.")
     check_may(caller, to, found.team_id)
@@ -148,7 +149,7 @@ def replay_for(caller: Caller, replay_id: uuid.UUID, to: str = "view") -> Replay
 def result_for(caller: Caller, replay_id: uuid.UUID, place: int) -> ReplayResult:
     """Return what came of one item for its content to be read."""
     replay = replay_for(caller, replay_id, to="read")
-    found = ReplayResult.objects.select_related("item").filter(replay=replay, item__place=place).first()
+    found = only(ReplayResult.objects.select_related("item").filter(replay=replay, item__place=place))
     if found is None:
         raise NotFound("There is no such item.")
     found.replay = replay

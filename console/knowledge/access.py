@@ -10,6 +10,7 @@ from collections.abc import Iterable
 from django.core.exceptions import PermissionDenied
 from django.db.models import Q, QuerySet
 
+from console.core.sql import only
 from console.knowledge.errors import UnknownCollection, UnknownDocument, UnknownDocumentVersion
 from console.knowledge.models import Collection, Document, DocumentVersion
 from console.teams.access import denied, teams_for
@@ -62,7 +63,7 @@ def get_collections(team_id: uuid.UUID, refs: Iterable[str], param: str) -> list
 
 def collection_for(caller: Caller, collection_id: uuid.UUID, to: str = "view") -> Collection:
     """Return the collection, 404 for those who cannot see it, 403 for those who see it and may not change it."""
-    found = visible_collections(caller).filter(pk=collection_id).first()
+    found = only(visible_collections(caller).filter(pk=collection_id))
     if found is None:
         raise UnknownCollection
     if to != "view" and not may_change(caller, found):
@@ -84,10 +85,10 @@ def sees_payer(caller: Caller, collection: Collection) -> bool:
 
 def document_for(caller: Caller, document_id: uuid.UUID, to: str = "view") -> Document:
     """Return a living document of a collection the caller can see; as `collection_for` otherwise."""
-    found = (
-        Document.objects.filter(pk=document_id, deleted_at=None, collection__in=visible_collections(caller))
-        .select_related("collection__team", "collection__model__provider", "current")
-        .first()
+    found = only(
+        Document.objects.filter(
+            pk=document_id, deleted_at=None, collection__in=visible_collections(caller)
+        ).select_related("collection__team", "collection__model__provider", "current")
     )
     if found is None:
         raise UnknownDocument
@@ -97,7 +98,7 @@ def document_for(caller: Caller, document_id: uuid.UUID, to: str = "view") -> Do
 
 
 def version_for(document: Document, number: int) -> DocumentVersion:
-    found = DocumentVersion.objects.filter(document=document, number=number).first() if number < 2**31 else None
+    found = only(DocumentVersion.objects.filter(document=document, number=number)) if number < 2**31 else None
     if found is None:
         raise UnknownDocumentVersion(document.name, number)
     found.document = document

@@ -6,6 +6,7 @@ from django.core.exceptions import PermissionDenied
 from django.db.models import Q, QuerySet
 from django.http import Http404
 
+from console.core.sql import only
 from console.notices.models import Channel, Delivery
 from console.teams.access import denied, team_for, teams_for
 from console.teams.callers import Caller
@@ -23,7 +24,7 @@ def channels_for(caller: Caller, right: str = RIGHT) -> QuerySet[Channel]:
 
 def channel_for(caller: Caller, channel_id: uuid.UUID) -> Channel:
     """Return the channel: 404 for strangers, 403 for members who do not manage the team."""
-    channel = channels_for(caller, "view_team").filter(pk=channel_id).first()
+    channel = only(channels_for(caller, "view_team").filter(pk=channel_id))
     if channel is None:
         raise Http404("There is no such channel.")
     if channel.team_id is not None and not caller.may(RIGHT, channel.team_id):
@@ -48,7 +49,7 @@ def deliveries_for(caller: Caller) -> QuerySet[Delivery]:
 
 
 def delivery_for(caller: Caller, delivery_id: uuid.UUID) -> Delivery:
-    delivery = deliveries_for(caller).filter(pk=delivery_id).first()
+    delivery = only(deliveries_for(caller).filter(pk=delivery_id))
     if delivery is None:
         raise Http404("There is no such delivery.")
     return delivery

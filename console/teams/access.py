@@ -11,6 +11,7 @@ from django.core.exceptions import PermissionDenied
 from django.db.models import QuerySet
 from django.http import Http404, HttpRequest, HttpResponse
 
+from console.core.sql import only
 from console.teams.callers import Caller
 from console.teams.models import ApiKey, Invitation, Membership, Team, User
 from console.teams.rights import key_rights as key_rights
@@ -138,7 +139,7 @@ def person_for(caller: Caller, user_id: uuid.UUID) -> User:
 
 def session_for(caller: Caller, session_id: int) -> UserSession:
     """Return a session of the caller's own; everybody else's looks like none."""
-    session = UserSession.objects.filter(user_id=caller.actor.id, pk=session_id).first()
+    session = only(UserSession.objects.filter(user_id=caller.actor.id, pk=session_id))
     if session is None:
         raise Http404("There is no such session.")
     return session

@@ -19,6 +19,7 @@ from django_htmx.middleware import HtmxDetails
 from console.core.client_address import is_within, parse_address, parse_network
 from console.core.clock import now
 from console.core.errors import BadInput, NotSignedIn, Unavailable
+from console.core.sql import only
 from console.teams import keys, lineage, refusals
 from console.teams.actors import SYSTEM as SYSTEM
 from console.teams.actors import Actor as Actor
@@ -141,7 +142,7 @@ def caller_for_key(text: str, client_address: str, *, request_id: uuid.UUID | No
     if not keys.is_well_formed(text):
         _refuse("malformed", client_address=client_address)
     try:
-        key = ApiKey.objects.select_related("team", "owner", "replaces").filter(digest=keys.digest(text)).first()
+        key = only(ApiKey.objects.select_related("team", "owner", "replaces").filter(digest=keys.digest(text)))
         reason = "unknown" if key is None else why_refused(key, client_address)
         rights = key_rights(key) if key is not None and not reason else frozenset()
         own_keys = lineage.own_keys(key) if key is not None and rights else frozenset()

@@ -7,6 +7,7 @@ from allauth.mfa.models import Authenticator
 from django.contrib.contenttypes.models import ContentType
 from guardian.models import UserObjectPermission
 
+from console.core.sql import only
 from console.teams.actors import Actor
 from console.teams.models import ApiKey, Membership, Team, User
 from console.teams.roles import ALL_RIGHTS, INSTALLATION, NOT_INCLUDED, rights_of_key
@@ -75,10 +76,10 @@ def rights_of_actor(actor: Actor, team_id: uuid.UUID) -> frozenset[str] | None:
     if actor.kind == "system":
         return None
     if actor.kind == "user" and actor.id:
-        user = User.objects.filter(pk=actor.id).first()
+        user = only(User.objects.filter(pk=actor.id))
         return rights_in_team(user, team_id) if user else frozenset()
     if actor.kind == "key" and actor.id:
-        key = ApiKey.objects.select_related("owner").filter(pk=actor.id).first()
+        key = only(ApiKey.objects.select_related("owner").filter(pk=actor.id))
         if key is not None and manages_installation(key):
             return ALL_RIGHTS - withheld_from(key)
         return key_rights(key) if key is not None and key.team_id == team_id else frozenset()

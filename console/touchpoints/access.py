@@ -7,6 +7,7 @@ from typing import Any
 from django.db.models import QuerySet
 
 from console.core.clock import now
+from console.core.sql import only
 from console.teams.access import denied, teams_for
 from console.teams.callers import Caller
 from console.teams.models import Team
@@ -48,7 +49,7 @@ def subject_for(caller: Caller, kind: str, subject_id: uuid.UUID, to: str = VIEW
         Subject.WIDGET: sources.living_widgets(teams),
         Subject.AGENT: sources.answering_agents(teams),
     }
-    found = rows[kind].select_related("team").filter(pk=subject_id).first() if kind in rows else None
+    found = only(rows[kind].select_related("team").filter(pk=subject_id)) if kind in rows else None
     if found is None:
         raise UnknownTouchpoint
     _check(caller, found.team, to)
@@ -60,7 +61,7 @@ def legacy_for(caller: Caller) -> QuerySet[LegacyTouchpoint]:
 
 
 def legacy_one_for(caller: Caller, legacy_id: uuid.UUID, to: str = VIEW) -> LegacyTouchpoint:
-    found = legacy_for(caller).filter(pk=legacy_id).first()
+    found = only(legacy_for(caller).filter(pk=legacy_id))
     if found is None:
         raise UnknownTouchpoint
     _check(caller, found.team, to)
