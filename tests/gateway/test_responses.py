@@ -211,18 +211,18 @@ def test_a_whole_answer():
         "tool_calls": [{"id": "c1", "type": "function", "function": {"name": "track", "arguments": ""}}],
     }
     token = {"token": "Hello.", "logprob": -0.5, "bytes": None, "top_logprobs": [{"token": "Hi", "logprob": -1.0}]}
-    answer["choices"][0]["logprobs"] = {"content": [token]}
+    odd = {"token": "\0", "logprob": -0.5, "top_logprobs": ["no object"]}
+    answer["choices"][0]["logprobs"] = {"content": [token, odd]}
     answer["usage"]["prompt_tokens_details"] = {"cached_tokens": 3, "cache_write_tokens": 2}
     fields = {"instructions": "Be kind.", "tools": [TRACK], "metadata": {"a": "b"}, "temperature": 0.5}
     told = response_of(answer, usage_in(answer, 1), asked(**fields))
     typed(told)
     thought, text, tracked = told["output"]
     assert thought["summary"] == [{"type": "summary_text", "text": "Hm."}]
-    assert text["content"][0]["logprobs"][0] == {
-        **token,
-        "bytes": [],
-        "top_logprobs": [{"token": "Hi", "logprob": -1.0, "bytes": []}],
-    }
+    assert text["content"][0]["logprobs"] == [
+        {**token, "bytes": [], "top_logprobs": [{"token": "Hi", "logprob": -1.0, "bytes": []}]},
+        {"token": "\ufffd", "bytes": [], "logprob": -0.5, "top_logprobs": []},
+    ]
     assert tracked["arguments"] == "{}" and {item["status"] for item in told["output"]} == {"completed"}
     assert told["usage"] == {
         "input_tokens": 23,

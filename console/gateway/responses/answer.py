@@ -110,14 +110,18 @@ def logprobs_of(choice: dict[str, Any]) -> list[dict[str, Any]]:
     holder = choice.get("logprobs")
     found = holder.get("content") if isinstance(holder, dict) else None
     return [
-        {**_token(one), "top_logprobs": [_token(other) for other in one.get("top_logprobs") or ()]}
-        for one in (found if isinstance(found, list) else ())
-        if isinstance(one, dict)
+        {**_token(one), "top_logprobs": [_token(other) for other in _objects(one.get("top_logprobs"))]}
+        for one in _objects(found)
     ]
 
 
+def _objects(found: object) -> list[dict[str, Any]]:
+    return [one for one in found if isinstance(one, dict)] if isinstance(found, list) else []
+
+
 def _token(one: dict[str, Any]) -> dict[str, Any]:
-    return {"token": one.get("token", ""), "bytes": one.get("bytes") or [], "logprob": one.get("logprob", 0.0)}
+    token = sendable(str(one.get("token", "")))
+    return {"token": token, "bytes": one.get("bytes") or [], "logprob": one.get("logprob", 0.0)}
 
 
 def take(told: ResponseEvents, part: dict[str, Any], logprobs: list[dict[str, Any]], *, seals: bool) -> None:
