@@ -117,10 +117,12 @@ def _locked() -> GitRemote:
 
 
 @transaction.atomic
-def want_sync() -> None:
-    """Have a worker sync soon. Asking twice is asking once."""
-    if not GitRemote.objects.update(wanted_at=now()):
-        raise Conflict("No repository is connected; connect one first.")
+def want_sync(*, actor: Actor) -> None:
+    """Have a worker sync soon, in the console's name. Asking twice is asking once."""
+    remote = _locked()
+    remote.wanted_at = now()
+    remote.save(update_fields=["wanted_at"])
+    record(actions.GIT_WANTED, actor=actor, target=remote)
     enqueue_on_commit(TASK)
 
 

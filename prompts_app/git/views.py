@@ -54,7 +54,7 @@ def test(request: TeamRequest) -> HttpResponse:
 @needs(OPERATOR)
 @require_POST
 def sync(request: TeamRequest) -> HttpResponse:
-    remotes.want_sync()
+    remotes.want_sync(actor=request.caller.actor)
     return go(request, reverse("prompts_git:git"), "A worker syncs now; this page shows what it did.")
 
 

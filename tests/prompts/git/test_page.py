@@ -6,6 +6,7 @@ from typing import Any
 import pytest
 from django.test import Client
 
+from console.audit.models import AuditEvent
 from prompts_app.git.models import GitRemote, GitSync
 from tests.conftest import Cast
 from tests.prompts.git.git import git, head, save
@@ -19,7 +20,9 @@ def olga(library: Cast, client: Client, settings: Any, tmp_path: Path) -> Client
     return client
 
 
-def test_an_operator_connects_tests_syncs_and_settles(olga: Client, settings: Any, tmp_path: Path) -> None:
+def test_an_operator_connects_tests_syncs_and_settles(
+    olga: Client, library: Cast, settings: Any, tmp_path: Path
+) -> None:
     page = "/prompts/git/"
     allowed, settings.PROMPTS_GIT_FOLDERS = settings.PROMPTS_GIT_FOLDERS, []
     shown = olga.get(page).content.decode()
@@ -37,6 +40,7 @@ def test_an_operator_connects_tests_syncs_and_settles(olga: Client, settings: An
     assert "No exchange yet" in shown and "<dd>Set</dd>" in shown and "s3cret" not in shown
     assert "not there yet" in olga.post(f"{page}test/", headers={"HX-Request": "true"}).content.decode()
     assert olga.post(f"{page}sync/").status_code == 302 and GitRemote.objects.get().wanted_at
+    assert AuditEvent.objects.get(action="git.wanted").actor_id == library.operator.pk
     assert "Waits for a worker" in olga.get(page).content.decode()
     from prompts_app.git import sync
 
