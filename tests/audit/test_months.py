@@ -117,7 +117,9 @@ def test_it_leaves_what_is_young_unsealed_or_unread(settings) -> None:
     assert "roll-ups" in months.drop_month("audit_event", OLD.date(), 100, 1)
     settings.AUDIT_KEEP_DAYS = 100
     retention.READERS.append(lambda: 1)
-    (dropped,) = [d for d in retention.apply_retention(actor=make.SYSTEM) if d.what == "records"]
+    # Months in which this database of tests was made have become old as well, in time.
+    done = retention.apply_retention(actor=make.SYSTEM)
+    (dropped,) = [d for d in done if (d.what, d.month) == ("records", OLD.date().replace(day=1))]
     assert "roll-ups" in dropped.why_not
     assert AuditEvent.objects.filter(at=OLD).exists()
 
