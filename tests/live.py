@@ -44,6 +44,15 @@ def free_port() -> int:
         return port
 
 
+def listens(port: int) -> bool:
+    """Say whether new connections are taken; a server that was told to stop takes none."""
+    try:
+        socket.create_connection(("127.0.0.1", port), timeout=10).close()
+    except ConnectionError:
+        return False
+    return True
+
+
 class LiveServer:
     """uvicorn with console.asgi in a thread; shares settings and the test database with the test."""
 
@@ -162,14 +171,6 @@ class WebProcess(_Process):
     def wait(self) -> "WebProcess":
         until(self._answers, "the web process started", 120)
         return self
-
-    def listens(self) -> bool:
-        """Say whether new connections are taken; one that was told to stop takes none."""
-        try:
-            socket.create_connection(("127.0.0.1", self.port), timeout=10).close()
-        except ConnectionError:
-            return False
-        return True
 
     def _answers(self) -> bool:
         assert self.process.poll() is None, "The web process ended."

@@ -66,26 +66,23 @@ def two_factor_changed(request: HttpRequest, user: User, authenticator: Any, sig
         end_other_sessions(request, user)
 
 
-def two_factor_failed(request: HttpRequest, user: User, authenticator: Any, **kwargs: Any) -> None:
+def _code_failed(request: HttpRequest, user: User, kind: str) -> None:
     record(
         actions.SIGN_IN_FAILED,
         actor=actor_for(request),
         target=user,
         target_name=user.email,
         status=Status.REFUSED,
-        reason=f"wrong code ({authenticator.type})",
+        reason=f"wrong code ({kind})",
     )
+
+
+def two_factor_failed(request: HttpRequest, user: User, authenticator: Any, **kwargs: Any) -> None:
+    _code_failed(request, user, str(authenticator.type))
 
 
 def mailed_code_failed(request: HttpRequest, user: User, **kwargs: Any) -> None:
-    record(
-        actions.SIGN_IN_FAILED,
-        actor=actor_for(request),
-        target=user,
-        target_name=user.email,
-        status=Status.REFUSED,
-        reason="wrong code (mail)",
-    )
+    _code_failed(request, user, "mail")
 
 
 def email_changed(

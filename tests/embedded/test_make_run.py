@@ -4,7 +4,6 @@ import http.client
 import json
 import os
 import signal
-import socket
 import subprocess
 import sys
 import time
@@ -16,7 +15,7 @@ from typing import Any
 import pytest
 
 from console.embedded import supervise
-from tests.live import ROOT, free_port, is_running
+from tests.live import ROOT, free_port, is_running, listens
 from tests.runs.workshop import Brain, Till
 from tests.waiting import until
 
@@ -70,13 +69,6 @@ class Console:
 
     def is_ready(self) -> bool:
         return self.ask("/health/ready")[0] == 200
-
-    def listens(self) -> bool:
-        try:
-            socket.create_connection(("127.0.0.1", self.port), timeout=10).close()
-        except ConnectionError:
-            return False
-        return True
 
     def wait(self, condition: Callable[[], bool]) -> None:
         def holds() -> bool:
@@ -176,7 +168,7 @@ def test_it_starts_mends_itself_and_stops_in_time(console: Console, agents: tupl
     console.process.wait()
     assert (console.data_dir / "postgres/postmaster.pid").exists()
     # Its web process hears that the supervisor is gone; until it closes the port, another start would find it in use.
-    until(lambda: not console.listens(), "nobody listens any more")
+    until(lambda: not listens(console.port), "nobody listens any more")
 
     console.start()
     console.wait(console.is_ready)

@@ -15,7 +15,7 @@ from console.gateway.sweep import sweep
 from console.teams.actors import SYSTEM
 from tests.gateway.invariants import let_leases_run_out, wait_until_settled
 from tests.gateway.test_stream import events, said
-from tests.live import WebProcess
+from tests.live import WebProcess, listens
 from tests.upstream import chunk, sse, text_chunks
 from tests.waiting import until
 from usage_app.models import QuotaCounter, Reservation
@@ -97,7 +97,7 @@ def test_one_process_dies_and_the_other_one_is_asked_to_stop(world, processes):
         waiting.start()
         until(lambda: len(world.upstream.seen) == 6, "the provider works on three more")
         living.process.terminate()
-        until(lambda: not living.listens(), "it was told to stop")
+        until(lambda: not listens(living.port), "it was told to stop")
         is_told.set()
         found = events("".join(heard))
         rest = ""

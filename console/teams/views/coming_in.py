@@ -42,11 +42,11 @@ def _gone(request: HttpRequest, message: str) -> HttpResponse:
     return _private(render(request, "teams/gone.html", {"message": message}, status=404))
 
 
-def _sign_in(request: TeamRequest, user: User, how: str, url: str, **more: bool) -> HttpResponse:
+def _sign_in(request: TeamRequest, user: User, how: str, url: str, *, reauthenticated: bool = False) -> HttpResponse:
     """Sign in the way the sign-in page does: with a new session id, and a second factor where there is one."""
     if request.user.is_authenticated:
         get_adapter().logout(request)
-    record_authentication(request, user, method=how, **more)
+    record_authentication(request, user, method=how, reauthenticated=reauthenticated or None)
     response: HttpResponse = perform_login(request, Login(user=user, redirect_url=url))
     return _private(response)
 
