@@ -1,5 +1,6 @@
 """manage.py demo: believable, labelled, once, and never mixed with what people made."""
 
+import json
 from io import StringIO
 from typing import Any
 
@@ -11,6 +12,7 @@ from agents_app.agent_templates import TEMPLATES
 from agents_app.models import Agent, Run
 from agents_app.readiness import problems
 from console.audit.models import AuditEvent, Payload
+from console.batches.models import Batch
 from console.catalog.models import Alias, PinMove, Provider
 from console.chat.models import Conversation, Widget
 from console.core.clock import now
@@ -124,6 +126,16 @@ def _look() -> None:
     replay = Replay.objects.get()
     page = client.get(f"/evaluations/replays/{replay.pk}/").content.decode()
     assert "24 both answered" in page and "meridian/meridian-large-2026-10-28" in page and "Word for word" in page
+    nights = Batch.objects.filter(state="completed")
+    assert {night.total for night in nights} == {night.lines.count() for night in nights} and nights.count() >= 2
+    failed = Batch.objects.get(state="failed")
+    page = client.get(f"/batches/{failed.pk}/").content.decode()
+    assert "is that of line 2 as well" in page
+    night = nights.order_by("-created_at")[0]
+    told = b"".join(client.get(f"/batches/{night.pk}/output/")).splitlines()
+    assert len(told) == night.completed
+    spent = [json.loads(line)["response"]["body"]["usage"]["completion_tokens"] for line in told]
+    assert sum(spent) == night.completion_tokens
 
 
 @pytest.mark.django_db

@@ -23,6 +23,7 @@ from console.notices.models import Channel
 from console.notices.services.channels import create_channel
 from console.pages.demo import (
     agents,
+    batches,
     evaluations,
     knowledge,
     prompts,
@@ -77,6 +78,7 @@ def fill(*, days: int, actor: Actor = ACTOR) -> Filled:
             runs.make_runs(people)
             evaluations.make_evaluations(people)
             replays.make_replay(teams["support"], people)
+            batches.make_batches(teams["support"], keys["support", "ticket-to-article"], people)
             visitors.make_visitors(teams, people)
         touchpoints.make_touchpoints(teams, people, keys)
     if added:

@@ -78,7 +78,7 @@ _TALK: dict[str, list[tuple[str, str]]] = {
 }
 
 
-def bodies(topics: str, alias: str, number: int, *, is_stream: bool, rng: random.Random) -> tuple[str, str]:
+def bodies(topics: str, alias: str, name: int | str, *, is_stream: bool, rng: random.Random) -> tuple[str, str]:
     """Return the request's and the answer's body as the wire format has them."""
     question, answer = rng.choice(_TALK[topics])
     request = {
@@ -88,7 +88,7 @@ def bodies(topics: str, alias: str, number: int, *, is_stream: bool, rng: random
     }
     message = {"role": "assistant", "content": answer}
     reply = {
-        "id": f"chatcmpl-demo-{number}",
+        "id": f"chatcmpl-demo-{name}",
         "object": "chat.completion",
         "choices": [{"index": 0, "message": message, "finish_reason": "stop"}],
     }
