@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 
-from console.core.errors import BadInput, Conflict, NotFound
+from console.core.errors import BadInput, Conflict, NotFound, Overtaken
 
 
 class UnknownAgent(NotFound):
@@ -55,7 +55,7 @@ class AlreadyDecided(Conflict):
     code = "already_decided"
 
 
-class StaleAgent(Conflict):
+class StaleAgent(Overtaken):
     """Somebody changed or published in between."""
 
     code = "stale_agent"
@@ -160,7 +160,7 @@ class StaleItem(Conflict):
         super().__init__(f"The item {str(item_id)[:60]} is not held with this receipt any more.")
 
 
-class StaleTool(Conflict):
+class StaleTool(Overtaken):
     """Somebody changed the tool or its server in between."""
 
     code = "stale_tool"

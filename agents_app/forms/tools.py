@@ -10,7 +10,7 @@ from django.utils.safestring import mark_safe
 from agents_app.models import Queue, ToolServer
 from agents_app.tools.completion.form import CompletionForm
 from agents_app.tools.fetch.form import FetchForm
-from agents_app.tools.fields import JsonField
+from agents_app.tools.fields import JsonField, LinesField
 from agents_app.tools.form import KEPT, ToolForm
 from agents_app.tools.http.form import HttpForm
 from agents_app.tools.knowledge.form import KnowledgeForm
@@ -127,26 +127,23 @@ class QueueForm(forms.Form):
         min_value=1, max_value=100, initial=5, label="Attempts", help_text="After these an item is set aside."
     )
     keep_days = forms.IntegerField(min_value=1, max_value=365, initial=30, label="Days items are kept after their end")
-    callback_addresses = forms.CharField(
-        max_length=7_000,
+    callback_addresses = LinesField(
         required=False,
         label="Addresses results may be sent to",
-        widget=forms.Textarea(attrs={**MONO, "rows": 3, "placeholder": "https://shop.example.com/facet/"}),
+        placeholder="https://shop.example.com/facet/",
         help_text="One a line; what is below one counts as well. Whoever puts an item chooses among them.",
     )
+    seen_revision = forms.IntegerField(min_value=0, widget=forms.HiddenInput)
 
     def __init__(
         self, *args: Any, queue: Queue | None = None, teams: QuerySet[Team] | None = None, **kwargs: Any
     ) -> None:
         if queue is not None:
-            names = ("name", "description", "lease_seconds", "most_attempts", "keep_days")
-            shown = {"callback_addresses": "\n".join(queue.callback_addresses)}
-            kwargs["initial"] = {name: getattr(queue, name) for name in names} | shown
+            names = ("name", "description", "lease_seconds", "most_attempts", "keep_days", "callback_addresses")
+            kwargs["initial"] = {name: getattr(queue, name) for name in names} | {"seen_revision": queue.revision}
         super().__init__(*args, **kwargs)
         if queue is not None:
             del self.fields["slug"], self.fields["team"]
         else:
+            del self.fields["seen_revision"]
             _team(self, teams if teams is not None else Team.objects.none())
-
-    def clean_callback_addresses(self) -> list[str]:
-        return list(self.cleaned_data["callback_addresses"].splitlines())

@@ -22,11 +22,14 @@ _INPUT = {
 class TriggerForm(forms.Form):
     name = forms.CharField(max_length=80)
     environment = forms.ChoiceField(choices=Environment.choices, initial=Environment.PRODUCTION)
+    seen_revision = forms.IntegerField(min_value=0, widget=forms.HiddenInput)
 
     def __init__(
         self, data: Any = None, *, agent: Agent, kind: str, is_outside: bool = False, initial: Any = None
     ) -> None:
         super().__init__(data, initial=initial)
+        if initial is None:
+            del self.fields["seen_revision"]
         self.kind, self.is_outside = kind, is_outside
         if kind == Trigger.Kind.SCHEDULE:
             self.fields["cron"] = forms.CharField(
@@ -65,7 +68,12 @@ class TriggerForm(forms.Form):
             agent=trigger.agent,
             kind=trigger.kind,
             is_outside="broker" in trigger.config,
-            initial={"name": trigger.name, "environment": trigger.environment, **trigger.config},
+            initial={
+                "name": trigger.name,
+                "environment": trigger.environment,
+                "seen_revision": trigger.revision,
+                **trigger.config,
+            },
         )
 
     def _ask_for_queue_outside(self, agent: Agent) -> None:

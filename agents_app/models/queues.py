@@ -32,6 +32,7 @@ class Queue(models.Model):
         blank=True,
         help_text="Where results may be sent: these addresses, and what is below them. None: nowhere.",
     )
+    revision = models.PositiveIntegerField(default=1, db_default=1)
     created_at = models.DateTimeField(default=now, editable=False)
     archived_at = models.DateTimeField(null=True, blank=True)
 

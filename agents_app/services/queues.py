@@ -17,7 +17,7 @@ from console.audit import actions
 from console.audit.services import changes, record
 from console.core.clock import now
 from console.core.crypto import encrypt
-from console.core.errors import BadInput, Conflict
+from console.core.errors import BadInput, Conflict, Overtaken
 from console.core.signing import SHORTEST_SECRET
 from console.teams.actors import Actor
 from console.teams.models import Team
@@ -69,13 +69,17 @@ def create_queue(*, actor: Actor, team: Team, slug: str, name: str, **fields: An
 
 
 @transaction.atomic
-def change_queue(*, actor: Actor, queue: Queue, **fields: Any) -> Queue:
+def change_queue(*, actor: Actor, queue: Queue, seen_revision: int | None = None, **fields: Any) -> Queue:
+    """Change the fields given; Overtaken when somebody changed the queue since it was seen."""
     queue = Queue.objects.select_for_update(no_key=True, of=("self",)).select_related("team").get(pk=queue.pk)
+    if seen_revision is not None and seen_revision != queue.revision:
+        raise Overtaken("Somebody changed this queue after you opened it. Look again and decide anew.")
     before = _shown(queue)
     for name, value in _checked(fields).items():
         setattr(queue, name, value)
     if before != _shown(queue):
-        queue.save(update_fields=list(_FIELDS))
+        queue.revision += 1
+        queue.save(update_fields=[*_FIELDS, "revision"])
         record(actions.QUEUE_CHANGED, actor=actor, target=queue, detail=changes(before, _shown(queue)))
     return queue
 

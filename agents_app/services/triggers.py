@@ -20,7 +20,7 @@ from console.audit.services import changes, record
 from console.core import schedules
 from console.core.clock import now
 from console.core.crypto import encrypt
-from console.core.errors import BadInput, Conflict
+from console.core.errors import BadInput, Conflict, Overtaken
 from console.core.signing import SHORTEST_SECRET
 from console.teams.actors import Actor
 from console.teams.models import ApiKey, Environment, User
@@ -90,11 +90,11 @@ def change_trigger(
 ) -> Trigger:
     """Change what is given. A schedule that is switched on again goes on from now: it does not catch up.
 
-    Conflict when somebody changed it since it was seen.
+    Overtaken when somebody changed it since it was seen.
     """
     trigger = _locked(trigger)
     if seen_revision is not None and seen_revision != trigger.revision:
-        raise Conflict("Somebody changed this trigger meanwhile. Look at it again; nothing of yours was saved.")
+        raise Overtaken("Somebody changed this trigger after you opened it. Look again and decide anew.")
     before = _shown(trigger)
     if name is not None:
         trigger.name = _name(name)

@@ -8,13 +8,12 @@ from django.urls import reverse
 from django.views.decorators.http import require_POST, require_safe
 
 from agents_app import access
-from agents_app.errors import StaleTool
 from agents_app.forms.brokers import BrokerForm
 from agents_app.queries import outside
 from agents_app.services import brokers as services
 from agents_app.views.tool_frame import ask, frame, url_of
 from console.core.errors import Refusal
-from console.core.forms import decide_anew, refuse
+from console.core.forms import refuse
 from console.core.htmx import go
 from console.teams.access import needs
 from console.teams.callers import TeamRequest
@@ -54,17 +53,16 @@ def broker(request: TeamRequest, broker_id: UUID) -> HttpResponse:
 def edit_broker(request: TeamRequest, broker_id: UUID) -> HttpResponse:
     row = access.broker_for(request.caller, broker_id, to="connect")
     form = BrokerForm(request.POST if request.method == "POST" else None, broker=row)
+    status = 422 if form.is_bound else 200
     if form.is_bound and form.is_valid():
         try:
             services.change_broker(actor=request.caller.actor, broker=row, **form.cleaned_data)
-        except StaleTool as stale:
-            form.add_error(None, decide_anew(form, stale))
         except Refusal as refusal:
-            refuse(form, refusal)
+            status = refuse(form, refusal)
         else:
             return go(request, url_of(row), f"Changed {form.cleaned_data['name']}.")
     context = {**frame(request, "queues"), "form": form, "broker": row}
-    return render(request, "agents/tools/broker_form.html", context, status=422 if form.is_bound else 200)
+    return render(request, "agents/tools/broker_form.html", context, status=status)
 
 
 @needs("manage_team")

@@ -14,7 +14,7 @@ from agents_app.models import Agent
 from agents_app.queries import grants as queries
 from agents_app.services import drafts
 from agents_app.views.frame import frame
-from console.core.errors import Conflict, Refusal
+from console.core.errors import Refusal
 from console.core.forms import refuse
 from console.core.htmx import go
 from console.teams.access import needs
@@ -37,13 +37,17 @@ def grant(request: TeamRequest, slug: str, tool: str) -> HttpResponse:
     if found is None:
         raise Http404("The team has no such tool.")
     form = GrantForm(request.POST if request.method == "POST" else None, draft=agent.draft, tool=found)
+    status = 422 if form.is_bound else 200
     if form.is_bound and form.is_valid():
         kept = [one for one in agent.draft.grants if one["tool"] != tool]
-        response = _save(request, agent, form, {"grants": [*kept, form.grant()]}, f"Granted {tool} in the draft.")
-        if response is not None:
-            return response
+        try:
+            _save(request, agent, form, grants=[*kept, form.grant()])
+        except Refusal as refusal:
+            status = refuse(form, refusal)
+        else:
+            return go(request, reverse("agents:edit", args=[slug]), f"Granted {tool} in the draft.")
     context = {**frame(request, agent, "grants"), "form": form, "tool": found}
-    return render(request, "agents/grants/grant.html", context, status=422 if form.is_bound else 200)
+    return render(request, "agents/grants/grant.html", context, status=status)
 
 
 @needs("build")
@@ -62,26 +66,18 @@ def withdraw(request: TeamRequest, slug: str, tool: str) -> HttpResponse:
 def limits(request: TeamRequest, slug: str) -> HttpResponse:
     agent = access.agent_for(request.caller, slug, to="edit")
     form = LimitsForm(request.POST if request.method == "POST" else None, draft=agent.draft)
+    status = 422 if form.is_bound else 200
     if form.is_bound and form.is_valid():
-        response = _save(request, agent, form, form.definition(), "Saved in the draft.")
-        if response is not None:
-            return response
+        try:
+            _save(request, agent, form, **form.definition())
+        except Refusal as refusal:
+            status = refuse(form, refusal)
+        else:
+            return go(request, reverse("agents:edit", args=[slug]), "Saved in the draft.")
     context = {**frame(request, agent, "limits"), "form": form}
-    return render(request, "agents/grants/limits.html", context, status=422 if form.is_bound else 200)
+    return render(request, "agents/grants/limits.html", context, status=status)
 
 
-def _save(request: TeamRequest, agent: Agent, form: Any, fields: dict[str, Any], said: str) -> HttpResponse | None:
-    """Keep fields of the draft and go back to it; None when it was refused, and the form says why."""
+def _save(request: TeamRequest, agent: Agent, form: GrantForm | LimitsForm, **fields: Any) -> None:
     seen = form.cleaned_data["seen_revision"]
-    try:
-        drafts.save_draft(actor=request.caller.actor, agent=agent, seen_revision=seen, **fields)
-    except Conflict as conflict:
-        agent.draft.refresh_from_db()
-        form.data = form.data.copy()
-        form.data["seen_revision"] = str(agent.draft.revision)
-        form.add_error(None, f"{conflict.message} What you typed is below; saving again keeps it.")
-    except Refusal as refusal:
-        refuse(form, refusal)
-    else:
-        return go(request, reverse("agents:edit", args=[agent.slug]), said)
-    return None
+    drafts.save_draft(actor=request.caller.actor, agent=agent, seen_revision=seen, **fields)

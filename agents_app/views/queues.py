@@ -108,15 +108,16 @@ def _result(item: QueueItem, may_read: bool) -> str:
 def edit_queue(request: TeamRequest, queue_id: UUID) -> HttpResponse:
     row = access.queue_for(request.caller, queue_id, to="edit")
     form = QueueForm(request.POST if request.method == "POST" else None, queue=row)
+    status = 422 if form.is_bound else 200
     if form.is_bound and form.is_valid():
         try:
             services.change_queue(actor=request.caller.actor, queue=row, **form.cleaned_data)
         except Refusal as refusal:
-            refuse(form, refusal)
+            status = refuse(form, refusal)
         else:
             return go(request, url_of(row), f"Changed {form.cleaned_data['name']}.")
     context = {**frame(request, "queues"), "form": form, "queue": row}
-    return render(request, "agents/tools/queue_form.html", context, status=422 if form.is_bound else 200)
+    return render(request, "agents/tools/queue_form.html", context, status=status)
 
 
 @needs("build")

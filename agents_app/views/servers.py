@@ -8,14 +8,13 @@ from django.urls import reverse
 from django.views.decorators.http import require_POST, require_safe
 
 from agents_app import access
-from agents_app.errors import StaleTool
 from agents_app.forms.tools import ServerForm
 from agents_app.models import Tool, ToolServer
 from agents_app.queries import tools as queries
 from agents_app.services import servers as services
 from agents_app.views.tool_frame import ask, frame, url_of
 from console.core.errors import Refusal
-from console.core.forms import decide_anew, refuse
+from console.core.forms import refuse
 from console.core.htmx import go
 from console.teams.access import needs, scope_for
 from console.teams.callers import TeamRequest
@@ -100,17 +99,15 @@ def take_tool(request: TeamRequest, server_id: UUID) -> HttpResponse:
 def edit_server(request: TeamRequest, server_id: UUID) -> HttpResponse:
     row = access.server_for(request.caller, server_id, to="edit")
     form = ServerForm(request.POST if request.method == "POST" else None, server=row)
-    changed, status = "", 422 if form.is_bound else 200
+    status = 422 if form.is_bound else 200
     if form.is_bound and form.is_valid():
         try:
             services.change_server(actor=request.caller.actor, server=row, **form.changes())
-        except StaleTool as stale:
-            changed, status = decide_anew(form, stale), 409
         except Refusal as refusal:
-            refuse(form, refusal)
+            status = refuse(form, refusal)
         else:
             return go(request, url_of(row), f"Changed {form.cleaned_data['name']}.")
-    context = {**frame(request, "servers"), "form": form, "server": row, "changed": changed}
+    context = {**frame(request, "servers"), "form": form, "server": row}
     return render(request, "agents/tools/server_form.html", context, status=status)
 
 

@@ -9,7 +9,6 @@ from django.urls import reverse
 from django.views.decorators.http import require_POST, require_safe
 
 from agents_app import access
-from agents_app.errors import StaleTool
 from agents_app.forms.tools import FORMS, TryForm
 from agents_app.models import Tool
 from agents_app.queries import tools as queries
@@ -21,7 +20,7 @@ from agents_app.tools.mcp.offers import offers_in
 from agents_app.tools.registry import KINDS
 from agents_app.views.tool_frame import ACTIVE, ask, frame, url_of
 from console.core.errors import Refusal
-from console.core.forms import decide_anew, refuse
+from console.core.forms import refuse
 from console.core.htmx import go
 from console.teams.access import needs, scope_for
 from console.teams.callers import TeamRequest
@@ -126,20 +125,18 @@ def edit_tool(request: TeamRequest, tool_id: UUID) -> HttpResponse:
     form = FORMS.get(row.kind, ToolForm)(request.POST if request.method == "POST" else None, kind=kind, tool=row)
     if row.server_id:  # what the server says of it is not ours to write
         del form.fields["description"]
-    changed, status = "", 422 if form.is_bound else 200
+    status = 422 if form.is_bound else 200
     if form.is_bound and form.is_valid():
         given = form.changes()
         if row.server_id:
             given.pop("config")
         try:
             services.change_tool(actor=request.caller.actor, tool=row, **given)
-        except StaleTool as stale:
-            changed, status = decide_anew(form, stale), 409
         except Refusal as refusal:
-            refuse(form, refusal)
+            status = refuse(form, refusal)
         else:
             return go(request, url_of(row), f"Changed {given['name']}.")
-    context = {**frame(request, "tools"), "form": form, "kind": kind, "tool": row, "changed": changed}
+    context = {**frame(request, "tools"), "form": form, "kind": kind, "tool": row}
     return render(request, "agents/tools/form.html", context, status=status)
 
 

@@ -17,7 +17,6 @@ from agents_app.services import triggers as services
 from agents_app.tools.base import written_json
 from agents_app.triggers import payloads
 from agents_app.views.frame import frame
-from console.core import typed
 from console.core.errors import Refusal
 from console.core.forms import refuse
 from console.core.htmx import go
@@ -93,10 +92,10 @@ def new_trigger(request: TeamRequest, slug: str, kind: str) -> HttpResponse:
 def edit_trigger(request: TeamRequest, slug: str, trigger_id: uuid.UUID) -> HttpResponse:
     """Change what a trigger says. Its kind stays, and so does in whose name its runs act."""
     trigger = _trigger(request, slug, trigger_id)
-    seen = trigger.revision
     form = TriggerForm.of(trigger, request.POST if request.method == "POST" else None)
+    status = 422 if form.is_bound else 200
     if form.is_bound and form.is_valid():
-        fields, seen = form.cleaned_data, typed.number(request.POST.get("seen_revision", ""), seen)
+        fields = form.cleaned_data
         try:
             changed = services.change_trigger(
                 actor=request.caller.actor,
@@ -104,10 +103,10 @@ def edit_trigger(request: TeamRequest, slug: str, trigger_id: uuid.UUID) -> Http
                 name=fields["name"],
                 config=form.config(),
                 environment=fields["environment"],
-                seen_revision=seen,
+                seen_revision=fields["seen_revision"],
             )
         except Refusal as refusal:
-            refuse(form, refusal)
+            status = refuse(form, refusal)
         else:
             return go(request, reverse("agents:triggers", args=[slug]), f"{changed.name} is changed.")
     context = {
@@ -117,9 +116,8 @@ def edit_trigger(request: TeamRequest, slug: str, trigger_id: uuid.UUID) -> Http
         "kind": trigger.get_kind_display(),
         "is_outside": form.is_outside,
         "has_broker": True,
-        "seen_revision": seen,
     }
-    return render(request, "agents/triggers/new.html", context, status=422 if form.is_bound else 200)
+    return render(request, "agents/triggers/new.html", context, status=status)
 
 
 def _trigger(request: TeamRequest, slug: str, trigger_id: uuid.UUID) -> Trigger:

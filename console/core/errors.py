@@ -61,6 +61,10 @@ class Conflict(Refusal):
     status, code, type = 409, "conflict", "invalid_request_error"
 
 
+class Overtaken(Conflict):
+    """Somebody else saved what was looked at before it was decided on."""
+
+
 class TooLarge(Refusal):
     status, code, type = 413, "request_too_large", "invalid_request_error"
 

@@ -4,7 +4,7 @@ from typing import Any
 
 from django import forms
 
-from console.core.errors import Conflict, Refusal
+from console.core.errors import Overtaken, Refusal
 from console.core.words import some
 
 # Attributes of a field for what is no prose: names, addresses, expressions.
@@ -20,23 +20,27 @@ class SecretArea(forms.Textarea):
         return super().get_context(name, None, attrs)
 
 
-def refuse(form: forms.BaseForm, refusal: Refusal) -> None:
-    """Show a service's refusal at the field it names, or above the form.
+def refuse(form: forms.BaseForm, refusal: Refusal) -> int:
+    """Show a service's refusal at the field it names, or above the form; return the status of the page.
 
     Of a name in parts (`config.queue`) the whole, the first and the last part are looked for, in this order. A form
     that calls a field otherwise than services do says so in `shown_at`, by the services' name.
+
+    A form that was overtaken keeps what was typed and may be sent again: it has `seen_revision`, and its initial
+    values are those of now.
     """
+    if isinstance(refusal, Overtaken) and "seen_revision" in form.fields:
+        form.add_error(None, _decide_anew(form, refusal))
+        return refusal.status
     named = refusal.param or ""
     shown_at = getattr(form, "shown_at", {})
     places = [shown_at.get(name, name) for name in (named, named.partition(".")[0], named.rpartition(".")[2])]
     form.add_error(next((name for name in places if name in form.fields), None), refusal.message)
+    return 422
 
 
-def decide_anew(form: forms.BaseForm, refusal: Conflict) -> str:
-    """Let a form that showed an older state be sent again as it stands; return what to say about it.
-
-    Its initial values are those of now, `seen_revision` among them.
-    """
+def _decide_anew(form: forms.BaseForm, refusal: Overtaken) -> str:
+    """Let a form that showed an older state be sent again as it stands; return what to say about it."""
     sent = form.data.copy()  # type: ignore[attr-defined]
     sent[form.add_prefix("seen_revision")] = str(form["seen_revision"].initial)
     form.data = sent

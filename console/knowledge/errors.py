@@ -1,6 +1,6 @@
 """The refusals of this room."""
 
-from console.core.errors import BadInput, Conflict, NotFound
+from console.core.errors import BadInput, Conflict, NotFound, Overtaken
 
 
 class UnknownCollection(NotFound):
@@ -35,7 +35,7 @@ class StaleDocument(Conflict):
         self.newest = newest
 
 
-class StaleCollection(Conflict):
+class StaleCollection(Overtaken):
     code = "stale_collection"
 
 

@@ -1,6 +1,6 @@
 """The refusals of the inventory."""
 
-from console.core.errors import BadInput, Conflict, NotFound
+from console.core.errors import BadInput, Conflict, NotFound, Overtaken
 
 _MOST_SAID = 50
 
@@ -14,7 +14,7 @@ class UnknownTouchpoint(NotFound):
         super().__init__("There is no such touchpoint.")
 
 
-class StaleTouchpoint(Conflict):
+class StaleTouchpoint(Overtaken):
     code = "stale_touchpoint"
 
     def __init__(self, name: str) -> None:

@@ -82,7 +82,8 @@ def test_a_stale_form_overwrites_nothing(agent, cast):
     old = form(agent, mode="allow")
     make.publish_agent(agent, opening_message="Hello")
     answer = as_(cast.alice).post(URL, old)
-    assert answer.status_code == 422 and "saving again keeps it" in answer.content.decode()
+    assert answer.status_code == 409 and "in “Calls”; saving again replaces that" in answer.text
+    assert '<option value="allow" selected>' in answer.text
     assert AgentDraft.objects.get(agent=agent).grants == []
 
 

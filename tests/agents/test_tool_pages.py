@@ -207,6 +207,7 @@ def test_it_makes_a_queue_and_moves_its_items(builder, cast):
     )
     assert queue.callback_addresses == ["https://shop.example.com/facet", "https://b.example.com"]
     assert "https://b.example.com" in builder.get(f"/tools/queues/{queue.pk}/").text
+    typed["seen_revision"] = "1"
     wrong = builder.post(f"/tools/queues/{queue.pk}/edit/", typed | {"callback_addresses": "nowhere"})
     assert wrong.status_code == 422 and "The URL must start with https://" in wrong.text
     item = make.make_item(queue, {"to": "<b>Ida</b>"})
@@ -219,7 +220,11 @@ def test_it_makes_a_queue_and_moves_its_items(builder, cast):
     assert QueueItem.objects.get().state == "ready"
     builder.post(f"/tools/queues/items/{item.pk}/move/", {"do": "park"})
     assert QueueItem.objects.get().state == "parked"
-    changed = builder.post(f"/tools/queues/{queue.pk}/edit/", typed | {"name": "Letters", "keep_days": "9"})
+    seen = typed | {"name": "Letters", "keep_days": "9"}
+    changed = builder.post(f"/tools/queues/{queue.pk}/edit/", seen)
+    late = builder.post(f"/tools/queues/{queue.pk}/edit/", seen | {"name": "Typed"})
+    assert late.status_code == 409 and "Somebody changed this queue" in late.text and 'value="Typed"' in late.text
+    assert "now in “Name”; saving again" in late.text and 'name="seen_revision" value="2"' in late.text
     assert changed.status_code == 302 and Queue.objects.get().keep_days == 9
     builder.post(f"/tools/queues/{queue.pk}/archive/")
     assert (
@@ -282,6 +287,9 @@ def test_programs_do_what_pages_do(cast, bella, upstream, monkeypatch):
     assert send("POST", f"{path}tools/", {"name": "act", "digest": offer.digest}).json()["slug"] == "clock__act"
     assert send("DELETE", path).status_code == 409
     queue = send("POST", "/queues/", {"team": "team-a", "slug": "mail", "name": "Mail"}).json()
+    seen = {"name": "Letters", "revision": queue["revision"]}
+    assert send("PATCH", f"/queues/{queue['id']}/", seen).json()["revision"] == 2
+    assert send("PATCH", f"/queues/{queue['id']}/", seen | {"name": "Late"}).status_code == 409
     item = make.make_item(Queue.objects.get(), {"a": 1})
     listed = send("GET", f"/queues/{queue['id']}/items/").json()["data"]
     assert listed[0]["id"] == str(item.pk) and listed[0]["body"] is None, "the key may not read content"

@@ -133,6 +133,14 @@ def test_it_changes_teams_and_says_who_had_it(cast: Cast, signed_in: SignedIn) -
     assert "Team A (archived)" in page and set(kept) == {str(cast.team_a.pk), str(cast.team_b.pk)}
     signed_in(cast.operator).post("/models/aliases/help/change/", fields | {"description": "y"})
     assert Alias.objects.get(description="y").teams.count() == 2, "nor does it open to everybody"
+    late = {"description": "typed words", "teams": [str(cast.team_b.pk)], "seen_revision": "1"}
+    overtaken = signed_in(cast.operator).post("/models/aliases/help/change/", late)
+    assert overtaken.status_code == 409 and "Somebody changed help after you opened it" in overtaken.text
+    assert 'value="typed words"' in overtaken.text and "“Description”, “Teams”; saving again" in overtaken.text
+    assert re.findall(r'name="teams" value="([\w-]+)"[^>]*checked', overtaken.text) == late["teams"]
+    late["seen_revision"] = overtaken.context["form"]["seen_revision"].value()
+    assert signed_in(cast.operator).post("/models/aliases/help/change/", late).status_code == 302
+    assert Alias.objects.get().description == "typed words"
 
 
 @pytest.mark.django_db

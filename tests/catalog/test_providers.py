@@ -77,6 +77,15 @@ def test_it_keeps_the_secret_when_the_form_leaves_it_empty(operator: Client) -> 
     assert operator.post("/models/providers/open/", fields).status_code == 302
     provider = Provider.objects.get()
     assert (provider.name, decrypt(provider.secret)) == ("Renamed", SECRET)
+    late = fields | {"name": "Typed", "secret": "an0ther", "seen_revision": "1"}
+    piece = operator.post("/models/providers/open/", late, headers={"HX-Request": "true"})
+    overtaken = operator.post("/models/providers/open/", late)
+    assert (piece.status_code, overtaken.status_code) == (422, 409), "htmx swaps no 409"
+    for page in (piece.text, overtaken.text):
+        assert 'value="Typed"' in page and "“Name”, “New secret”; saving again" in page and "an0ther" not in page
+        assert "Write it again: a secret is never sent back to a page." in page and 'revision" value="2"' in page
+    assert operator.post("/models/providers/open/", late | {"seen_revision": "2"}).status_code == 302
+    assert decrypt(Provider.objects.get(name="Typed").secret) == "an0ther"
 
 
 def test_it_takes_the_secret_away_on_request(operator: Client) -> None:

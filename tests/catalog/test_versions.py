@@ -100,6 +100,12 @@ def test_it_changes_limits_and_says_what_was(operator: Client) -> None:
     ModelVersion.objects.filter(pk=after.pk).update(retired_at=now())
     form = operator.get(f"/models/versions/{version.pk}/change/").text
     assert f'<option value="{after.pk}" selected>' in form, "saving something else would take it away"
+    late = fields | {"context_tokens": 7000, "shutdown_on": "2027-02-01", "seen_revision": "1"}
+    overtaken = operator.post(f"/models/versions/{version.pk}/change/", late)
+    assert overtaken.status_code == 409 and 'value="7000"' in overtaken.text and 'value="2027-02-01"' in overtaken.text
+    assert "“Context, in tokens”, “Shut down on”; saving again" in overtaken.text
+    late["seen_revision"] = overtaken.context["form"]["seen_revision"].value()
+    assert operator.post(f"/models/versions/{version.pk}/change/", late).status_code == 302
 
 
 @pytest.mark.django_db

@@ -50,7 +50,7 @@ def test_an_owner_connects_changes_and_removes_a_broker_and_its_password_is_neve
     assert "hunter2" not in asked + edit + alice.get("/tools/queues/").text
     assert alice.post(f"{page}edit/", {"name": "Order events", "url": "", "seen_revision": "1"}).status_code == 302
     stale = alice.post(f"{page}edit/", {"name": "Other", "url": "", "seen_revision": "1"})
-    assert stale.status_code == 422 and "changed this broker" in stale.text
+    assert stale.status_code == 409 and "changed this broker" in stale.text
     broker.refresh_from_db()
     assert (broker.name, decrypt(broker.secret), broker.trouble) == ("Order events", URL, "")
     assert builder.get(page).status_code == 200 and builder.post(f"{page}look/").status_code == 403

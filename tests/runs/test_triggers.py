@@ -459,7 +459,9 @@ def test_builders_make_switch_and_remove_triggers(agent, cast):
         assert refused.status_code == 422 and says in refused.content.decode(), refused.content.decode()
     assert alice.post(page, changes | {"seen_revision": hook.revision}).status_code == 302
     late = alice.post(page, changes | {"name": "Late", "seen_revision": hook.revision})
-    assert late.status_code == 422 and "Somebody changed this trigger meanwhile" in late.content.decode()
+    assert late.status_code == 409 and "Somebody changed this trigger after you opened it" in late.text
+    assert 'value="Late"' in late.text and "now in “Name”; saving again" in late.text
+    assert late.context["form"]["seen_revision"].value() == str(hook.revision + 1), "no dead end"
     hook.refresh_from_db()
     kept = {"source": "alertmanager", "input": {"message": "Look."}}
     assert (hook.name, hook.environment, hook.config, hook.owner) == ("Alarms", "sandbox", kept, cast.alice)

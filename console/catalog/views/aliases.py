@@ -64,14 +64,15 @@ def alias(request: TeamRequest, name: str) -> HttpResponse:
 @needs(OPERATOR)
 def new_alias(request: TeamRequest) -> HttpResponse:
     form = NewAliasForm(request.POST or None)
+    status = 422 if form.is_bound else 200
     if request.method == "POST" and form.is_valid():
         try:
             made = _create(request, form)
         except Refusal as refusal:
-            refuse(form, refusal)
+            status = refuse(form, refusal)
         else:
             return go(request, reverse("catalog:alias", args=[made.name]), f"Created the alias {made.name}.")
-    return _form_page(request, form, title="New alias", action="Create alias")
+    return _form_page(request, form, status, title="New alias", action="Create alias")
 
 
 @transaction.atomic
@@ -98,6 +99,7 @@ def _create(request: TeamRequest, form: NewAliasForm) -> Alias:
 def change_alias(request: TeamRequest, name: str) -> HttpResponse:
     alias = access.alias_for(request.caller, name)
     form = AliasForm(request.POST or None, alias=alias)
+    status = 422 if form.is_bound else 200
     if request.method == "POST" and form.is_valid():
         given = form.cleaned_data
         try:
@@ -109,16 +111,13 @@ def change_alias(request: TeamRequest, name: str) -> HttpResponse:
                 seen_revision=given["seen_revision"],
             )
         except Refusal as refusal:
-            form = form if not isinstance(refusal, Conflict) else AliasForm(alias=alias)
-            return _form_page(
-                request, form, title=f"Change {name}", action="Save changes", alias=alias, refused=refusal.message
-            )
-        return go(request, reverse("catalog:alias", args=[name]), f"Changed {name}.")
-    return _form_page(request, form, title=f"Change {name}", action="Save changes", alias=alias)
+            status = refuse(form, refusal)
+        else:
+            return go(request, reverse("catalog:alias", args=[name]), f"Changed {name}.")
+    return _form_page(request, form, status, title=f"Change {name}", action="Save changes", alias=alias)
 
 
-def _form_page(request: TeamRequest, form: AliasForm, **more: Any) -> HttpResponse:
-    status = 409 if "refused" in more else 422 if form.is_bound else 200
+def _form_page(request: TeamRequest, form: AliasForm, status: int, **more: Any) -> HttpResponse:
     return render(request, "catalog/alias_form.html", {"active": "models", "form": form, **more}, status=status)
 
 

@@ -14,7 +14,7 @@ from console.catalog.models import Provider
 from console.catalog.services import connection, imports
 from console.catalog.services import providers as services
 from console.catalog.views import confirm
-from console.core.errors import Conflict, Refusal
+from console.core.errors import Refusal
 from console.core.forms import refuse
 from console.core.htmx import go, is_htmx
 from console.teams.access import OPERATOR, needs
@@ -65,22 +65,16 @@ def provider(request: TeamRequest, slug: str) -> HttpResponse:
     row = access.provider_for(request.caller, slug)
     if request.method != "POST":
         return _page(request, row)
-    form = ProviderForm(request.POST, provider=row)
+    form, status = ProviderForm(request.POST, provider=row), 422
     if form.is_valid():
         fields = {n: v for n, v in form.cleaned_data.items() if n not in {"secret", "clear_secret"}}
         try:
             services.change_provider(actor=request.caller.actor, provider=row, secret=form.secret_to_set(), **fields)
-        except Conflict as conflict:
-            if conflict.param:
-                refuse(form, conflict)
-                return _page(request, row, piece="form", status=422, form=form)
-            row, status = access.provider_for(request.caller, slug), 422 if is_htmx(request) else 409
-            return _page(request, row, piece="form", status=status, changed=conflict.message)
         except Refusal as refusal:
-            refuse(form, refusal)
+            status = refuse(form, refusal)
         else:
             return go(request, _url(row), f"Changed {fields['name']}.")
-    return _page(request, row, piece="form", status=422, form=form)
+    return _page(request, row, piece="form", status=422 if is_htmx(request) else status, form=form)
 
 
 @needs(OPERATOR)

@@ -16,7 +16,7 @@ from console.catalog.models import ModelVersion, Provider
 from console.catalog.services import versions as services
 from console.catalog.views import confirm
 from console.core.clock import now
-from console.core.errors import Conflict, Refusal
+from console.core.errors import Refusal
 from console.core.forms import refuse
 from console.core.htmx import go, is_htmx
 from console.teams.access import OPERATOR, needs
@@ -58,19 +58,15 @@ def _create(request: TeamRequest, provider: Provider, form: VersionForm, price: 
 def change_version(request: TeamRequest, version_id: uuid.UUID) -> HttpResponse:
     row = access.version_for(request.caller, version_id)
     form = VersionForm(request.POST if request.method == "POST" else None, version=row)
-    changed = ""
+    status = 422 if form.is_bound else 200
     if form.is_bound and form.is_valid():
         try:
             services.change_version(actor=request.caller.actor, version=row, **form.cleaned_data)
-        except Conflict as conflict:
-            changed, row = conflict.message, access.version_for(request.caller, version_id)
-            form = VersionForm(version=row)
         except Refusal as refusal:
-            refuse(form, refusal)
+            status = refuse(form, refusal)
         else:
             return go(request, reverse("catalog:version", args=[row.pk]), f"Changed {row}.")
-    context = {"active": "models", "provider": row.provider, "version": row, "form": form, "changed": changed}
-    status = 409 if changed else 422 if form.is_bound else 200
+    context = {"active": "models", "provider": row.provider, "version": row, "form": form}
     return render(request, "catalog/version_form.html", context, status=status)
 
 

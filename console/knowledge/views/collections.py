@@ -9,11 +9,10 @@ from django.urls import reverse
 from django.views.decorators.http import require_POST, require_safe
 
 from console.core.errors import Refusal
-from console.core.forms import decide_anew, refuse
+from console.core.forms import refuse
 from console.core.htmx import STOP_POLLING, go, is_htmx
 from console.knowledge import access, queries, where_used
 from console.knowledge.embedding import Asked
-from console.knowledge.errors import StaleCollection
 from console.knowledge.forms import CollectionForm, SearchForm
 from console.knowledge.models import Collection
 from console.knowledge.search import Search, search_now
@@ -113,17 +112,16 @@ def search(request: TeamRequest, collection_id: uuid.UUID) -> HttpResponse:
 def change_collection(request: TeamRequest, collection_id: uuid.UUID) -> HttpResponse:
     found = access.collection_for(request.caller, collection_id, to="change")
     form = _form(request, found)
+    status = 422 if form.is_bound else 200
     if form.is_bound and form.is_valid():
         try:
             services.change_collection(actor=request.caller.actor, collection=found, **form.changes())
-        except StaleCollection as stale:
-            form.add_error(None, decide_anew(form, stale))
         except Refusal as refusal:
-            refuse(form, refusal)
+            status = refuse(form, refusal)
         else:
             return go(request, _url(found), f"Changed {form.cleaned_data['name']}.")
     context = {**frame(request, found), "form": form}
-    return render(request, "knowledge/collection_form.html", context, status=422 if form.is_bound else 200)
+    return render(request, "knowledge/collection_form.html", context, status=status)
 
 
 @needs("build")

@@ -47,7 +47,7 @@ class ToolPlan:
 
     def queue(self, entry: Entry) -> None:
         name = name_of(entry)
-        wanted = {n: "" if entry[n] is None else entry[n] for n in _QUEUE_FIELDS if entry.has(n)}
+        wanted: dict[str, Any] = {n: "" if entry[n] is None else entry[n] for n in _QUEUE_FIELDS if entry.has(n)}
         row, secret = self.queues.get(name), self.plan.secret(entry)
         if row is None:
 

@@ -8,13 +8,12 @@ from django.shortcuts import render
 from django.urls import reverse
 from django.views.decorators.http import require_http_methods
 
-from console.core.errors import Conflict, Refusal
-from console.core.forms import decide_anew, refuse
+from console.core.errors import Refusal
+from console.core.forms import refuse
 from console.core.htmx import go
 from console.teams.access import needs, teams_for
 from console.teams.callers import TeamRequest
 from console.touchpoints import access, queries
-from console.touchpoints.errors import StaleTouchpoint
 from console.touchpoints.forms import ChangeLegacyForm, LegacyForm, MigrateForm, of_legacy
 from console.touchpoints.models import LegacyTouchpoint, Status
 from console.touchpoints.services import legacy as services
@@ -62,22 +61,14 @@ def edit(request: TeamRequest, legacy_id: uuid.UUID) -> HttpResponse:
     form = ChangeLegacyForm(
         request.POST if request.method == "POST" else None, choices=_choices(legacy), initial=of_legacy(legacy)
     )
-    status = 200
-    if form.is_bound:
-        status = 422
-        if form.is_valid():
-            try:
-                services.change_legacy(actor=request.caller.actor, legacy=legacy, **form.values)
-            except StaleTouchpoint as stale:
-                form.add_error(None, decide_anew(form, stale))
-                status = 409
-            except Conflict as refusal:
-                refuse(form, refusal)
-                status = 409
-            except Refusal as refusal:
-                refuse(form, refusal)
-            else:
-                return go(request, back(legacy), f"Saved {legacy.name}.")
+    status = 422 if form.is_bound else 200
+    if form.is_bound and form.is_valid():
+        try:
+            services.change_legacy(actor=request.caller.actor, legacy=legacy, **form.values)
+        except Refusal as refusal:
+            status = refuse(form, refusal)
+        else:
+            return go(request, back(legacy), f"Saved {legacy.name}.")
     context: dict[str, Any] = {
         "active": ACTIVE,
         "legacy": legacy,

@@ -23,7 +23,7 @@ class QueueSerializer(serializers.ModelSerializer[Queue]):
         model = Queue
         fields = [
             "id", "slug", "team", "name", "description", "lease_seconds", "most_attempts", "keep_days",
-            "callback_addresses", "created_at",
+            "callback_addresses", "revision", "created_at",
         ]  # fmt: skip
 
 
@@ -47,6 +47,7 @@ class NewQueueSerializer(_QueueFields):
 
 class QueueChangeSerializer(_QueueFields):
     name = serializers.CharField(required=False)
+    revision = serializers.IntegerField(required=False, help_text="The revision this change was made on.")
 
 
 class QueueItemSerializer(serializers.ModelSerializer[QueueItem]):
@@ -121,7 +122,9 @@ class OneQueue(QueueEndpoint):
     @extend_schema(tags=["queues"], summary="Change a queue", request=QueueChangeSerializer, responses=QueueSerializer)
     def patch(self, request: Any, pk: UUID) -> Response:
         queue = access.queue_for(self.caller, pk, to="edit")
-        queue = queues.change_queue(actor=self.actor, queue=queue, **self.read(QueueChangeSerializer))
+        given = self.read(QueueChangeSerializer)
+        seen = given.pop("revision", None)
+        queue = queues.change_queue(actor=self.actor, queue=queue, seen_revision=seen, **given)
         return Response(QueueSerializer(queue).data)
 
     @extend_schema(tags=["queues"], summary="Archive a queue", responses={204: None})
