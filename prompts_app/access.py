@@ -41,14 +41,17 @@ def prompts_for(caller: Caller, right: str = "view_team") -> QuerySet[Prompt]:
     return prompts.filter(mine)
 
 
-def prompt_for(caller: Caller, slug: str, to: str = "view") -> Prompt:
-    """Return the prompt, 404 for those who cannot see it, 403 for those who may not do `to` (see RIGHTS) with it."""
+def prompt_for(caller: Caller, slug: str, to: str = "view", *, param: str | None = None) -> Prompt:
+    """Return the prompt, 404 for those who cannot see it, 403 for those who may not do `to` (see RIGHTS) with it.
+
+    `param` names the input the slug came in.
+    """
     if "\x00" in slug:
-        raise UnknownPrompt(slug.replace("\x00", "?"))
+        raise UnknownPrompt(slug.replace("\x00", "?"), param=param)
     try:
         prompt = prompts_for(caller).select_related("team", "head").get(slug=slug)
     except Prompt.DoesNotExist:
-        raise UnknownPrompt(slug) from None
+        raise UnknownPrompt(slug, param=param) from None
     if to != "view" and not may(caller, prompt, to):
         raise denied(prompt.team)
     return prompt
@@ -59,10 +62,10 @@ def may(caller: Caller, prompt: Prompt, to: str) -> bool:
     return to == "view" or caller.may(RIGHTS[to], prompt.team_id)
 
 
-def version_for(prompt: Prompt, number: int) -> PromptVersion:
+def version_for(prompt: Prompt, number: int, *, param: str | None = None) -> PromptVersion:
     found = only(PromptVersion.objects.filter(prompt=prompt, number=number)) if number < 2**31 else None
     if found is None:
-        raise UnknownVersion(prompt.slug, number)
+        raise UnknownVersion(prompt.slug, number, param=param)
     found.prompt = prompt
     return found
 

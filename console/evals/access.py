@@ -25,7 +25,7 @@ from console.teams.access import denied, teams_for
 from console.teams.callers import Caller
 from console.teams.models import Team
 from prompts_app import access
-from prompts_app.models import Prompt
+from prompts_app.models import Prompt, PromptVersion
 
 
 def prompt_for(caller: Caller, slug: str, to: str = "view") -> Prompt:
@@ -34,6 +34,11 @@ def prompt_for(caller: Caller, slug: str, to: str = "view") -> Prompt:
     if not caller.may("view_team", prompt.team_id):
         raise PermissionDenied(f"The tests of this prompt belong to {prompt.team}.")
     return prompt
+
+
+def candidate_for(caller: Caller, slug: str, number: int) -> PromptVersion:
+    """Return the version of a prompt that a replay asks; a refusal names the field at fault."""
+    return access.version_for(access.prompt_for(caller, slug, param="prompt"), number, param="version")
 
 
 def may_run(caller: Caller, prompt: Prompt) -> bool:

@@ -74,6 +74,9 @@ def test_it_samples_confirms_and_lays_answers_side_by_side(
     other = alice.post(f"{BASE}new/", {**FORM, "of_prompt": "support/other", "prompt": ""})
     assert other.status_code == 422 and not Dataset.objects.exists(), "the sample's prompt is not the candidate's"
     assert other.text.count('id="id_prompt"') == 1 and 'value="support/other"' in other.text
+    for slug, number, field in (("support/answer", "99", "version"), ("support/gone", "1", "prompt")):
+        form = alice.post(f"{BASE}new/", FORM | {"prompt": slug, "version": number}).context["form"]
+        assert list(form.errors) == [field] and form.data[field] in form.errors[field][0], "at its field"
     typed = alice.post(f"{BASE}new/", {**FORM, "do": "add"})
     assert typed.status_code == 200 and len(typed.context["checks"]) == 1 and "invalid" not in typed.text
     check = {"c-0-kind": "contains", "c-0-value": "yes"}
@@ -182,6 +185,8 @@ def test_programs_do_the_same(world: World) -> None:
     exact = key.post("/api/replays/", {**wanted, "model": "fake/fake-model"}, format="json")
     assert exact.status_code == 403 and "for operators" in exact.json()["error"]["message"]
     assert key.post("/api/replays/", {**wanted, "prompt": "support/answer"}, format="json").status_code == 400
+    gone = key.post("/api/replays/", {**wanted, "prompt": "support/answer", "version": 99}, format="json")
+    assert (gone.status_code, gone.json()["error"]["param"]) == (404, "version")
     started = key.post("/api/replays/", wanted, format="json")
     assert started.status_code == 201, started.json()
     replay, page = started.json(), f"/api/replays/{started.json()['id']}/"

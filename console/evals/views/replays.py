@@ -28,7 +28,6 @@ from console.evals.views.datasets import lists_for, page_number, pages
 from console.teams.access import denied, needs, scope_for
 from console.teams.callers import TeamRequest
 from console.teams.models import Team
-from prompts_app import access as library
 
 _A_PAGE = 100
 _MOST = 200
@@ -79,6 +78,10 @@ def new_replay(request: TeamRequest) -> HttpResponse:
     made: Dataset | None = None
     try:
         wanted = _wanted(request, form, checks)
+    except Refusal as refusal:
+        refuse(form, refusal)
+        return _form_page(request, form, sample, checks)
+    try:
         if form.dataset_id is None:
             made, said = _drawn(request, sample, wanted)
             return _confirm(request, form, checks, made, wanted, said)
@@ -106,7 +109,7 @@ def _wanted(request: TeamRequest, form: ReplayForm, checks: list[CheckRow]) -> d
     """Return the candidate and the checks as the services take them."""
     given, version = form.cleaned_data, None
     if given["prompt"]:
-        version = library.version_for(library.prompt_for(request.caller, given["prompt"]), given["version"])
+        version = access.candidate_for(request.caller, given["prompt"], given["version"])
     return {
         "model": given["model"],
         "version": version,

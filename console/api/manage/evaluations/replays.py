@@ -15,7 +15,6 @@ from console.evals.estimating import Estimate
 from console.evals.models import Dataset, Replay, ReplayResult
 from console.evals.queries import replays as queries
 from console.evals.services import replays
-from prompts_app import access as library
 
 
 class ReplayStartSerializer(Strict):
@@ -140,7 +139,7 @@ class ReplayEndpoint(Endpoint):
         given = self.read(ReplayStartSerializer)
         dataset = access.dataset_for(self.caller, given.pop("dataset"), to="start")
         slug, number = given.pop("prompt"), given.pop("version")
-        version = library.version_for(library.prompt_for(self.caller, slug), number) if slug else None
+        version = access.candidate_for(self.caller, slug, number) if slug else None
         return dataset, {**given, "version": version}
 
     def answer(self, replay: Replay, status: int = 200) -> Response:
