@@ -7,6 +7,7 @@ from agents_app.agent_templates import expected
 from agents_app.grants.parsing import ALLOW, ASK, DENY, Grant, grants_of
 from agents_app.grants.pinning import tools_of
 from agents_app.models import Agent, Definition, Tool
+from agents_app.queries.paging import Page, page_of
 
 _MODES = {ALLOW: ("Automatic", ""), ASK: ("A person approves", "warn"), DENY: ("Denied", "bad")}
 _OTHERS = "Somebody else approves"
@@ -81,8 +82,8 @@ def _problem(name: str, tool: Tool | None) -> str:
     return "" if tool.is_callable else "It is switched off."
 
 
-def grantable(agent: Agent, definition: Definition) -> list[Tool]:
-    """Return the tools of the team that are not granted yet."""
+def grantable(agent: Agent, definition: Definition, words: str, number: int) -> Page[Tool]:
+    """Return one page of the team's tools that have the words and are not granted yet, by short name."""
     taken = [grant["tool"] for grant in definition.grants]
     tools = Tool.objects.filter(team=agent.team, deleted_at=None).exclude(slug__in=taken)
-    return list(tools.select_related("server").order_by("slug")[:200])
+    return page_of(tools.select_related("server").order_by("slug"), words, number)

@@ -1,15 +1,12 @@
 """The list of agents, a page at a time."""
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 
-from django.core.paginator import Paginator
-from django.db.models import Q, QuerySet
+from django.db.models import QuerySet
 
 from agents_app.definition import fields_of
 from agents_app.models import Agent
-
-PER_PAGE = 50
+from agents_app.queries.paging import Page, page_of
 
 
 @dataclass(frozen=True, slots=True)
@@ -22,28 +19,10 @@ class Row:
         return self.agent.live.alias if self.agent.live else self.agent.draft.alias
 
 
-@dataclass(frozen=True, slots=True)
-class Page:
-    rows: Sequence[Row]
-    total: int
-    number: int
-    before: int | None
-    after: int | None
-
-
-def listing(agents: QuerySet[Agent], words: str, number: int) -> Page:
-    """Return one page of the agents whose name, short name or description has the words, by name."""
-    for word in words.split()[:8]:
-        agents = agents.filter(Q(name__icontains=word) | Q(slug__icontains=word) | Q(description__icontains=word))
-    paginator = Paginator(agents.select_related("team", "live", "draft").order_by("name", "slug"), PER_PAGE)
-    page = paginator.get_page(number)
-    return Page(
-        rows=[Row(agent, is_changed(agent)) for agent in page.object_list],
-        total=paginator.count,
-        number=page.number,
-        before=page.previous_page_number() if page.has_previous() else None,
-        after=page.next_page_number() if page.has_next() else None,
-    )
+def listing(agents: QuerySet[Agent], words: str, number: int) -> Page[Row]:
+    """Return one page of the agents that have the words, by name."""
+    page = page_of(agents.select_related("team", "live", "draft").order_by("name", "slug"), words, number)
+    return page.showing([Row(agent, is_changed(agent)) for agent in page.rows])
 
 
 def is_changed(agent: Agent) -> bool:

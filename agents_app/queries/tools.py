@@ -6,11 +6,10 @@ from dataclasses import dataclass
 from django.db.models import Count, Q, QuerySet
 
 from agents_app.models import Agent, Queue, QueueItem, Tool, ToolServer
+from agents_app.queries.paging import Page, page_of
 from agents_app.tools.base import Kind, written_json
 from agents_app.tools.mcp.offers import Offer, offers_in
 from agents_app.tools.registry import KINDS
-
-MOST_ROWS = 500
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,12 +28,11 @@ class Row:
         return "On", "ok"
 
 
-def tool_rows(tools: QuerySet[Tool], words: str) -> list[Row]:
-    for word in words.split()[:8]:
-        tools = tools.filter(Q(name__icontains=word) | Q(slug__icontains=word) | Q(description__icontains=word))
-    found = list(tools.order_by("slug", "team__name")[:MOST_ROWS])
-    uses = _uses({tool.team_id for tool in found})
-    return [Row(tool, KINDS[tool.kind], uses.get((tool.team_id, tool.slug), 0)) for tool in found]
+def tool_rows(tools: QuerySet[Tool], words: str, number: int) -> Page[Row]:
+    """Return one page of the tools that have the words, by short name."""
+    page = page_of(tools.order_by("slug", "team__name", "id"), words, number)
+    uses = _uses({tool.team_id for tool in page.rows})
+    return page.showing([Row(tool, KINDS[tool.kind], uses.get((tool.team_id, tool.slug), 0)) for tool in page.rows])
 
 
 def _uses(teams: Iterable[object]) -> dict[tuple[object, str], int]:

@@ -12,6 +12,7 @@ from agents_app.forms.grants import GrantForm, LimitsForm
 from agents_app.grants.pinning import tools_of
 from agents_app.models import Agent
 from agents_app.queries import grants as queries
+from agents_app.queries.paging import asked
 from agents_app.services import drafts
 from agents_app.views.frame import frame
 from console.core.errors import Refusal
@@ -25,7 +26,9 @@ from console.teams.callers import TeamRequest
 @require_safe
 def choose_tool(request: TeamRequest, slug: str) -> HttpResponse:
     agent = access.agent_for(request.caller, slug, to="edit")
-    context = {**frame(request, agent, "grants"), "tools": queries.grantable(agent, agent.draft)}
+    words, number = asked(request.GET)
+    page = queries.grantable(agent, agent.draft, words, number)
+    context = {**frame(request, agent, "grants"), "page": page, "words": words}
     return render(request, "agents/grants/choose.html", context)
 
 

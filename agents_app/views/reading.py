@@ -14,13 +14,12 @@ from agents_app.models import Agent, AgentDraft, AgentVersion
 from agents_app.queries import detail
 from agents_app.queries.grants import granted
 from agents_app.queries.listing import listing
+from agents_app.queries.paging import asked
 from agents_app.views.frame import ACTIVE, frame
 from console.core import typed
 from console.teams.access import needs, scope_for, teams_for
 from console.teams.callers import TeamRequest
 from prompts_app.access import prompts_for
-
-_LONGEST = 200
 
 
 @needs("view_team")
@@ -31,8 +30,8 @@ def agents(request: TeamRequest) -> HttpResponse:
     shown = access.agents_for(request.caller)
     if scope:
         shown = shown.filter(team=scope)
-    words = request.GET.get("q", "").replace("\0", "").strip()[:_LONGEST]
-    page = listing(shown, words, typed.number(request.GET.get("page", ""), 1))
+    words, number = asked(request.GET)
+    page = listing(shown, words, number)
     may_build = request.caller.may("build")
     context = {"active": ACTIVE, "page": page, "words": words, "may_build": may_build, "templates": TEMPLATES.values()}
     return render(request, "agents/list.html", context)

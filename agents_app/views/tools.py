@@ -12,6 +12,7 @@ from agents_app import access
 from agents_app.forms.tools import FORMS, TryForm
 from agents_app.models import Tool
 from agents_app.queries import tools as queries
+from agents_app.queries.paging import asked
 from agents_app.services import servers, trying
 from agents_app.services import tools as services
 from agents_app.tools.base import written_json
@@ -25,8 +26,6 @@ from console.core.htmx import go
 from console.teams.access import needs, scope_for
 from console.teams.callers import TeamRequest
 
-_LONGEST = 200
-
 
 @needs("view_team")
 @require_safe
@@ -35,8 +34,8 @@ def tools(request: TeamRequest) -> HttpResponse:
     shown = access.tools_for(request.caller)
     if scope:
         shown = shown.filter(team=scope)
-    words = request.GET.get("q", "").replace("\0", "").strip()[:_LONGEST]
-    context = {**frame(request, "tools"), "rows": queries.tool_rows(shown, words), "words": words}
+    words, number = asked(request.GET)
+    context = {**frame(request, "tools"), "page": queries.tool_rows(shown, words, number), "words": words}
     return render(request, "agents/tools/list.html", context)
 
 

@@ -4,7 +4,7 @@ import pytest
 from django.test import Client
 
 from agents_app import definition
-from agents_app.models import AgentDraft, Run
+from agents_app.models import AgentDraft, Run, Tool
 from agents_app.tools import reading
 from console.audit.models import AuditEvent
 from console.core.errors import BadInput
@@ -85,6 +85,17 @@ def test_a_stale_form_overwrites_nothing(agent, cast):
     assert answer.status_code == 409 and "in “Calls”; saving again replaces that" in answer.text
     assert '<option value="allow" selected>' in answer.text
     assert AgentDraft.objects.get(agent=agent).grants == []
+
+
+def test_a_tool_beyond_the_first_page_is_found(agent, cast):
+    row = make.make_tool(cast.team_a, "a0")
+    Tool.objects.bulk_create(Tool(team=row.team, slug=f"a{n}", name="A", kind=row.kind) for n in range(1, 60))
+    alice, url = as_(cast.alice), "/agents/clerk/grants/new/"
+    first = alice.get(url).text
+    assert "61 tools" in first and "grants/refund/" not in first and "page=2" in first and 'name="q"' in first
+    assert "grants/refund/" in alice.get(f"{url}?page=2").text and "1 tool<" in alice.get(f"{url}?q=refu").text
+    assert "No tool has these words" in alice.get(f"{url}?q=zzz").text
+    assert "61 tools" in alice.get("/tools/").text and "?page=1" in alice.get("/tools/?page=9").text
 
 
 def test_it_withdraws_a_grant(agent, cast):
