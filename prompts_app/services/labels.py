@@ -11,7 +11,7 @@ from console.core.clock import now
 from console.core.errors import BadInput
 from console.teams.callers import Actor
 from console.teams.models import Team
-from console.teams.rights import rights_in_team
+from console.teams.rights import must_set_up_two_factor, rights_in_team
 from prompts_app import gates
 from prompts_app.errors import ReviewNeeded, StaleLabel, TestsNeeded
 from prompts_app.models import Label, LabelMove, LabelRule, Prompt, PromptVersion, Review
@@ -38,19 +38,22 @@ def rule_for(prompt: Prompt, label: str) -> LabelRule | None:
     return LabelRule.objects.filter(team_id=prompt.team_id, label=label).first()
 
 
-def is_backed(review: Review) -> bool:
-    """Say whether whoever approved may approve in the team still; needs `prompt`.
+def why_unbacked(review: Review) -> str:
+    """Return why an approval lets nothing through; empty when it does. Needs `prompt`.
 
-    An approval lets a move through that may be made much later, so it counts as long as its giver's word does.
+    The move it lets through may be made much later, so it counts as long as its giver's word does: while they may
+    approve in the team and have the second factor without which they may do nothing.
     """
-    person = review.decided_by
-    return person is not None and "approve" in rights_in_team(person, review.prompt.team_id)
+    person, who = review.decided_by, f"{review.decided_by_name}, who approved version {review.version.number},"
+    if person is None or "approve" not in rights_in_team(person, review.prompt.team_id):
+        return f"{who} may not approve in {review.prompt.team} any more"
+    return f"{who} lacks the second factor that a team of theirs requires" if must_set_up_two_factor(person) else ""
 
 
 def approval_for(prompt: Prompt, label: str, version: PromptVersion) -> Review | None:
     """Return the approval that lets this version have this label now."""
     approved = _approved(prompt, label, version)
-    return approved if approved is not None and is_backed(approved) else None
+    return approved if approved is not None and not why_unbacked(approved) else None
 
 
 def _approved(prompt: Prompt, label: str, version: PromptVersion) -> Review | None:
@@ -62,7 +65,7 @@ def _approved(prompt: Prompt, label: str, version: PromptVersion) -> Review | No
     found = Review.objects.filter(
         prompt=prompt, label=label, version=version, status=Review.Status.APPROVED, seen_revision=revision
     )
-    approved = found.select_related("prompt", "decided_by").first()
+    approved = found.select_related("prompt", "version", "decided_by").first()
     if approved is not None and not revision:  # no label yet, or one that was there meanwhile and was taken off
         moves = LabelMove.objects.filter(prompt=prompt, label=label, moved_at__gte=approved.requested_at)
         return None if moves.exists() else approved
@@ -74,11 +77,8 @@ def _unapproved(prompt: Prompt, label: str, version: PromptVersion) -> str:
     approved = _approved(prompt, label, version)
     if approved is None:
         return f"version {version.number} needs the approval of somebody else."
-    if is_backed(approved):
-        return ""
-    return (
-        f"{approved.decided_by_name}, who approved version {version.number}, may not approve in {prompt.team} any more."
-    )
+    why = why_unbacked(approved)
+    return f"{why}." if why else ""
 
 
 def _check_rule(prompt: Prompt, label: str, version: PromptVersion) -> None:

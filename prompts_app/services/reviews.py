@@ -10,7 +10,7 @@ from console.audit import actions
 from console.core.clock import now
 from console.core.errors import BadInput, Conflict, NotAllowed
 from console.teams.callers import Actor
-from console.teams.rights import rights_of_actor
+from console.teams.rights import must_set_up_two_factor, rights_of_actor
 from prompts_app.errors import OwnReview, StaleLabel
 from prompts_app.models import Label, Prompt, PromptVersion, Review, ReviewComment
 from prompts_app.services import noting
@@ -136,6 +136,10 @@ def decide(*, actor: Actor, review: Review, decision: str, note: str = "") -> Re
     prompt, person = review.prompt, person_of(actor)
     if "approve" not in (rights_of_actor(actor, prompt.team_id) or frozenset()) or person is None:
         raise NotAllowed(f"Reviews are decided by people who may approve in {prompt.team}, or by their keys.")
+    if decision == "approve" and must_set_up_two_factor(person):
+        raise NotAllowed(
+            "Set up a second factor first: a team of yours requires one, and without it no approval counts."
+        )
     if _mine(review, actor):
         raise OwnReview("Somebody else has to decide: you asked for this review.")
     if review.status not in _LIVE:

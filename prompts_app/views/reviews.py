@@ -73,7 +73,7 @@ def review_context(request: TeamRequest, prompt: Prompt, row: Review, *, is_sayi
     is_stale = (now.revision if now else 0) != row.seen_revision
     allowed = may(request, prompt)
     is_approved = row.status == Review.Status.APPROVED
-    is_backed = not is_approved or labels.is_backed(row)
+    unbacked = labels.why_unbacked(row) if is_approved else ""
     comparison = compare(row.from_version, row.version, is_inline=True)
     at = _place(request) if is_saying else None
     said = queries.remarks(row, comparison, at)
@@ -94,9 +94,9 @@ def review_context(request: TeamRequest, prompt: Prompt, row: Review, *, is_sayi
         "can_decide": is_going_on and allowed.review and not is_own and not is_stale,
         "can_comment": is_going_on and (allowed.review or allowed.edit),
         "can_withdraw": is_going_on and allowed.edit,
-        "is_backed": is_backed,
+        "unbacked": unbacked,
         "can_take_back": is_approved and allowed.review and not is_stale,
-        "can_publish": is_approved and is_backed and allowed.edit and not is_stale,
+        "can_publish": is_approved and not unbacked and allowed.edit and not is_stale,
     }
 
 

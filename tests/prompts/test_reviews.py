@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 
 import pytest
+from allauth.mfa.models import Authenticator
 from django.db import connection
 from django.test import Client
 from django.urls import reverse
@@ -189,6 +190,17 @@ def test_an_approval_counts_as_long_as_whoever_gave_it_may_approve(scene: Scene,
     client.force_login(User.objects.get(pk=scene.ben.id))
     page = reverse("prompts:review", args=["a", review.pk])
     reviews.decide(actor=scene.ann, review=review, decision="approve")
+    assert "Publish v2 to production</a>" in client.get(page).content.decode()
+
+    make.make_member(scene.cast.team_b, ann.user, Role.MEMBER)
+    teams.change_team(actor=SYSTEM, team=scene.cast.team_b, requires_two_factor=True)
+    with pytest.raises(ReviewNeeded, match="version 2, lacks the second factor that a team of theirs requires"):
+        make.publish(scene.prompt, actor=scene.ben)
+    shown = client.get(page).content.decode()
+    assert "Publish v2 to production</a>" not in shown and "requires, so it lets nothing through" in shown
+    with pytest.raises(NotAllowed, match="Set up a second factor first"):
+        reviews.decide(actor=scene.ann, review=review, decision="approve")
+    Authenticator.objects.create(user=ann.user, type=Authenticator.Type.TOTP, data={})
     assert "Publish v2 to production</a>" in client.get(page).content.decode()
 
     teams.change_role(actor=SYSTEM, membership=ann, role=Role.BUILDER)
