@@ -7,7 +7,7 @@ from django.db.models import Sum
 from agents_app.models import AgentDraft, Approval, Definition, Run, Step, Tool
 from console.core.ids import parse_id
 from console.teams.actors import Actor
-from console.teams.models import ApiKey
+from console.teams.lineage import answering_for
 
 
 def definition_of(run: Run) -> Definition:
@@ -38,7 +38,7 @@ def requesters_of(run: Run) -> set[uuid.UUID]:
         people.add(one.set_up_by_id)
         keys.update(one.queue_items.values_list("put_by_id", flat=True))
         one = one.called_by
-    people.update(ApiKey.objects.filter(pk__in=[key for key in keys if key]).values_list("owner_id", flat=True))
+    people |= answering_for([key for key in keys if key])
     return {person for person in people if person is not None}
 
 

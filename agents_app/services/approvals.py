@@ -24,7 +24,8 @@ from console.audit.services import changes, record
 from console.core.clock import now
 from console.core.errors import BadInput
 from console.teams.actors import Actor
-from console.teams.models import ApiKey, User
+from console.teams.lineage import answering_for
+from console.teams.models import User
 from console.teams.rights import rights_of_actor
 
 Kind = Approval.Kind
@@ -135,9 +136,9 @@ def why_not_decide(actor: Actor, approval: Approval, rights_in: RightsIn = right
 
 
 def _started_it(actor: Actor, run: Run) -> bool:
-    """Say whether a run is this person's own, or one of a key they answer for."""
+    """Say whether a run is this person's own, or one of a key they answer for by now."""
     if run.actor_kind == "key" and run.actor_id:
-        return ApiKey.objects.filter(pk=run.actor_id, owner_id=actor.id).exists()
+        return actor.id in answering_for([run.actor_id])
     return run.actor_kind == actor.kind and run.actor_id == actor.id
 
 

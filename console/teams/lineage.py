@@ -8,6 +8,8 @@ was revoked, or was given no overlap, has nobody go on: whoever does that wants 
 import uuid
 from collections.abc import Collection, Mapping
 
+from django.db.models import Q
+
 from console.core.clock import now
 from console.teams.models import ApiKey
 
@@ -32,6 +34,27 @@ def own_keys(key: ApiKey) -> frozenset[uuid.UUID]:
     if getattr(key, "replaces", None) is None:
         return frozenset({key.pk})
     return frozenset(chain_of(key.pk, older_of([key.team_id])))
+
+
+def answering_for(key_ids: Collection[uuid.UUID]) -> set[uuid.UUID]:
+    """Return the people who answer now for what these keys did: for those that are still good of a key and of those it
+    was rotated into, or else for the newest. Two questions at most, the second only where one was rotated.
+    """
+    columns = ("pk", "owner_id", "replaced_by_id", "revoked_at", "expires_at", "team_id")
+    known = {row[0]: row for row in ApiKey.objects.filter(pk__in=key_ids).values_list(*columns)}
+    if teams := {row[5] for row in known.values() if row[2] is not None}:
+        in_lines = Q(replaced_by__isnull=False) | Q(replaces__isnull=False)
+        rows = ApiKey.objects.filter(in_lines, team__in=teams).order_by().values_list(*columns)
+        known.update({row[0]: row for row in rows})
+    people: set[uuid.UUID | None] = set()
+    for key_id in key_ids:
+        line, after = list[uuid.UUID](), key_id if key_id in known else None
+        while after is not None and after not in line:
+            line.append(after)
+            after = known[after][2]
+        good = [one for one in line if known[one][3] is None and (known[one][4] is None or known[one][4] > now())]
+        people.update(known[one][1] for one in good or line[-1:])
+    return {person for person in people if person is not None}
 
 
 def heir_of(key: ApiKey) -> ApiKey:

@@ -7,15 +7,16 @@ from django.core.exceptions import PermissionDenied
 
 from agents_app.errors import AlreadyDecided
 from agents_app.models import Approval, QueueItem, Run, Step
-from agents_app.services.approvals import decide_approval, extend_approval
+from agents_app.queries.running import requesters_of
+from agents_app.services.approvals import decide_approval, extend_approval, why_not_decide
 from agents_app.services.queues import create_queue, put
 from agents_app.services.runs import cancel_run, start_run
 from console.audit.models import AuditEvent
 from console.core.clock import now
 from console.core.errors import BadInput
 from console.teams.actors import SYSTEM, Actor
-from console.teams.models import Role
-from console.teams.services.keys import hand_over_key
+from console.teams.models import ApiKey, Role
+from console.teams.services.keys import hand_over_key, revoke_key, rotate_key
 from tests import make
 
 
@@ -86,6 +87,26 @@ def test_nor_does_who_asked_for_it_in_a_roundabout_way(agent, cast, anna):
         with pytest.raises(PermissionDenied, match="somebody else"):
             decide(make.make_approval(run, is_for_others=True), who)
         assert decide(Approval.objects.get(run=run, state="waiting"), anna).state == "approved"
+
+
+def test_who_answers_for_a_rotated_key_asked_for_its_runs(agent, cast, anna):
+    bob, otto = cast.bob, make.make_member(cast.team_a, make.make_user("otto@example.com"), Role.MEMBER)
+    alice, (old, _) = make.actor_for(cast.alice), make.make_key(cast.team_a, "old", owner=bob)
+    run = make.make_run(agent, cast.alice)
+    Run.objects.filter(pk=run.pk).update(actor_kind="key", actor_id=old.pk)
+    asked = make.make_approval(Run.objects.get(pk=run.pk), kind="question", tool_name="ask")
+
+    def may_decide():
+        return {who for who in (bob, otto) if not why_not_decide(make.actor_for(who), asked)}
+
+    new, _ = rotate_key(actor=alice, key=old, overlap=dt.timedelta(hours=1))
+    newest, _ = rotate_key(actor=alice, key=new)
+    hand_over_key(actor=alice, key=newest, owner=otto)
+    assert may_decide() == {bob, otto}, "the old key is good still, and the newest goes on with its runs"
+    ApiKey.objects.filter(pk=old.pk).update(expires_at=now())
+    assert may_decide() == {otto} and requesters_of(asked.run) == {otto.pk}
+    revoke_key(actor=alice, key=newest)
+    assert may_decide() == {otto}, "somebody answers for what it did"
 
 
 def test_it_refuses_what_was_not_seen_is_late_or_over(run, anna, cast):
