@@ -8,8 +8,14 @@ check() {
     echo "· $name"
     "$@" || failed="${failed:+$failed, }$name"
 }
+# What the shell is set up for is a console's business.
+while read -r name; do
+    unset "$name" "${name}_FILE"
+done <<NAMES
+$(sed -n 's/^| .\([A-Z0-9_]*\). | .* | .* |$/\1/p' docs/configuration.md)
+NAMES
 # Checks need settings, not a database: this address is never connected to.
-export DATABASE_URL="${DATABASE_URL:-postgresql://checks@127.0.0.1:9/none}" DATABASE_POOL=0 BUILTIN_MODEL=0
+export DATABASE_URL=postgresql://checks@127.0.0.1:9/none DATABASE_POOL=0 BUILTIN_MODEL=0
 DATA_DIR=$(mktemp -d)
 export DATA_DIR
 trap 'rm -rf "$DATA_DIR"' EXIT

@@ -3,12 +3,14 @@
 import atexit
 import gc
 import os
+import re
 import shutil
 import signal
 import tempfile
 from collections.abc import Iterator
 from contextlib import suppress
 from importlib import import_module
+from pathlib import Path
 
 import pytest
 from _pytest.runner import runtestprotocol
@@ -21,6 +23,12 @@ _run = roomy(runtestprotocol)
 
 # Until everything is imported: see pytest_collection.
 gc.disable()
+# What the shell of whoever runs this is set up for is a console. One name is for tests; the page names all there are.
+_PAGE = Path(__file__).resolve().parent.parent / "docs" / "configuration.md"
+for _name in re.findall(r"^\| `([A-Z0-9_]+)` \|", _PAGE.read_text(), re.MULTILINE):
+    if _name != "TEST_DATABASE":
+        os.environ.pop(_name, None)
+    os.environ.pop(f"{_name}_FILE", None)
 # Workers of pytest-xdist inherit the environment, so only the first process says which server, and makes the folder.
 _is_first = "FACET_TEST_DATABASE_URL" not in os.environ
 if _is_first:
