@@ -24,6 +24,7 @@ def make_ask(
     may_run: bool = False,
     client_address: str = "",
     client_request_id: str = "",
+    betas: tuple[str, ...] = (),
 ) -> Ask:
     """Return the Ask for a body that `OPERATIONS[operation].check` returned.
 
@@ -50,4 +51,5 @@ def make_ask(
         may_run,
         is_keyed,
         unknown=body.keys() - OPERATIONS[operation].known,
+        betas=betas,
     )

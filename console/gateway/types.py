@@ -100,6 +100,7 @@ class Ask(NamedTuple):
     unknown: Set[str] = frozenset()  # fields of the body that may not be sent on; nobody has decided yet
     history: tuple[dict[str, Any], ...] = ()  # items of kept responses that this one goes on from
     dropped: tuple[str, ...] = ()  # names of those that were left out of the body, whoever answers
+    betas: tuple[str, ...] = ()  # what `anthropic-beta` names, for providers that speak messages
     known_as: uuid.UUID | None = None  # of a response whose caller does not wait: the id it was promised under
 
 

@@ -11,6 +11,7 @@ from collections.abc import Iterable, Set
 
 from console.core.errors import BadInput
 from console.gateway.operations import OPERATIONS
+from console.gateway.operations.message import BETA
 from console.gateway.shapes.fields import NOT_SENT
 from console.gateway.types import Ask, Asker
 from console.teams.unknown_fields import word_of
@@ -26,7 +27,7 @@ def left_out(word: str, unknown: Set[str], withheld: Set[str]) -> Set[str]:
     if word == "refuse" and (strange := unknown - withheld):
         name = min(strange)[:60]
         raise BadInput(f"{name!r} is not a field of this request.", param=name)
-    return unknown & NOT_SENT if word == "pass" else unknown
+    return unknown & (NOT_SENT | withheld) if word == "pass" else unknown
 
 
 def names_of(fields: Iterable[str]) -> tuple[str, ...]:
@@ -35,11 +36,18 @@ def names_of(fields: Iterable[str]) -> tuple[str, ...]:
 
 
 def settled(asker: Asker, ask: Ask) -> Ask:
-    """Return the ask with its unknown fields dealt with; the same ask when it has none. May raise BadInput."""
-    if not ask.unknown:
+    """Return the ask with its unknown fields dealt with; the same ask when it has none. May raise BadInput.
+
+    Betas are what unknown fields need at Anthropic, so they go where those go. Clients name some by themselves: no
+    reason to refuse a request.
+    """
+    if not ask.unknown and not ask.betas:
         return ask
-    out = left_out(word_of(asker.key), ask.unknown, OPERATIONS[ask.operation].withheld)
+    word = word_of(asker.key)
+    out = left_out(word, ask.unknown, OPERATIONS[ask.operation].withheld)
     body = {name: value for name, value in ask.body.items() if name not in out} if out else ask.body
+    if ask.betas and word != "pass":
+        return ask._replace(body=body, unknown=frozenset(), dropped=names_of({*out, BETA}), betas=())
     return ask._replace(body=body, unknown=frozenset(), dropped=names_of(out))
 
 

@@ -127,8 +127,11 @@ class Chats(Protocol):
 class SpeaksMessages(Protocol):
     """A kind whose own wire format is Anthropic's messages, so that those who write them need no translation."""
 
-    def message(self, endpoint: Endpoint, body: dict[str, Any]) -> Outgoing:
-        """Return the request for a body of /v1/messages."""
+    def may_switch_on(self, beta: str) -> bool:
+        """Say whether a caller may name this beta: it changes how a conversation is written, and nothing else."""
+
+    def message(self, endpoint: Endpoint, body: dict[str, Any], betas: Sequence[str] = ()) -> Outgoing:
+        """Return the request for a body of /v1/messages, with the betas it needs."""
 
     def read_message(self, raw: bytes) -> Answer:
         """Return the message; ProviderError when it is none."""

@@ -44,6 +44,7 @@ def test_a_chat_completion_at_a_provider_of_anthropics_kind(client, world, sonne
     body = {"model": "claude", "messages": HELLO}
     picture = {"type": "image_url", "image_url": {"url": "data:image/png;base64,AAAA", "detail": "low"}}
     inside = [{"role": "user", "name": "Ann", "content": [picture]}]
+    few = {"type": "array", "items": {"type": "string"}, "maxItems": 3}
     for more, said in (
         ({}, ""),
         ({"seed": None, "n": 1, "stream_options": {}, "user": "u"}, ""),
@@ -51,6 +52,16 @@ def test_a_chat_completion_at_a_provider_of_anthropics_kind(client, world, sonne
         ({"seed": 7, "store": True, "stream": True}, "seed, store"),
         ({"messages": inside}, "messages[].content[].image_url.detail, messages[].name"),
         ({"user": "u", "safety_identifier": "s"}, "user"),
+        (
+            {
+                "response_format": {"type": "json_schema", "json_schema": {"name": "o", "schema": few}},
+                "tools": [
+                    {"type": "function", "function": {"name": "f", "strict": is_strict, "parameters": some}}
+                    for is_strict, some in ((True, few), (False, {"type": "integer", "minimum": 1}))
+                ],
+            },
+            "response_format.json_schema.schema.maxItems, tools[].function.parameters.maxItems",
+        ),
     ):
         if more.get("stream"):
             up.enqueue_stream(claude.sse(*claude.events(claude.message())), done=False)

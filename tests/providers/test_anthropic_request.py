@@ -1,6 +1,7 @@
 """Every part of a chat completion request that Anthropic has a word for is said in that word; the rest is refused."""
 
 import base64
+import json
 
 import pytest
 from hypothesis import given, settings
@@ -94,6 +95,71 @@ def test_tools():
         (one, False, {"type": "tool", "name": "track", "disable_parallel_tool_use": True}),
     ]:
         assert asked(tools=tools, tool_choice=choice, parallel_tool_calls=parallel).get("tool_choice") == said
+
+
+HELD = [
+    ({"type": "object"}, {"type": "object"}),  # may have anything: for the provider to refuse
+    (
+        {
+            "type": "object",
+            "properties": {"n": {"type": "integer", "minimum": 0, "maximum": 9, "description": "How many"}},
+        },
+        {
+            "type": "object",
+            "properties": {"n": {"type": "integer", "description": "How many (minimum: 0, maximum: 9)"}},
+            "additionalProperties": False,
+        },
+    ),
+    (
+        {
+            "$defs": {"A": {"type": "object", "properties": {"minimum": {"type": "string", "minLength": 1}}}},
+            "anyOf": [{"$ref": "#/$defs/A"}, {"type": "array", "items": {"type": "number", "multipleOf": 2}}],
+        },
+        {
+            "$defs": {
+                "A": {
+                    "type": "object",
+                    "properties": {"minimum": {"type": "string", "description": "minLength: 1"}},
+                    "additionalProperties": False,
+                }
+            },
+            "anyOf": [
+                {"$ref": "#/$defs/A"},
+                {"type": "array", "items": {"type": "number", "description": "multipleOf: 2"}},
+            ],
+        },
+    ),
+    (
+        {"oneOf": [{"type": "null"}], "discriminator": {"propertyName": "kind"}},
+        {"anyOf": [{"type": "null"}]},
+    ),
+    (
+        {"type": "array", "minItems": 1, "uniqueItems": True},
+        {"type": "array", "minItems": 1, "description": "uniqueItems: true"},
+    ),
+    ({"type": "array", "minItems": 2}, {"type": "array", "description": "minItems: 2"}),
+    ({"type": "string", "format": "date"}, {"type": "string", "format": "date"}),
+    ({"type": "string", "format": "binary"}, {"type": "string", "description": 'format: "binary"'}),
+    ({"type": "string", "pattern": "^a+$"}, {"type": "string", "pattern": "^a+$"}),
+    ({"type": "string", "pattern": "(?!a)"}, {"type": "string", "description": 'pattern: "(?!a)"'}),
+    (
+        {"type": "object", "additionalProperties": {"maxLength": 3}},
+        {"type": "object", "additionalProperties": {"description": "maxLength: 3"}},
+    ),
+]
+
+
+def test_a_schema_says_what_a_model_can_be_held_to_and_tells_the_rest():
+    for schema, held in HELD:
+        wanted = {"type": "json_schema", "json_schema": {"name": "o", "schema": schema}}
+        function = {"name": "f", "strict": True, "parameters": schema}
+        tools = [{"type": "function", "function": function}]
+        before = json.dumps(schema)
+        request = asked(response_format=wanted, tools=tools)
+        assert request["output_config"]["format"]["schema"] == held
+        assert request["tools"][0]["input_schema"] == held and json.dumps(schema) == before
+        loose = asked(tools=[{"type": "function", "function": {**function, "strict": False}}])
+        assert loose["tools"][0]["input_schema"] == schema, "nothing holds it to that one"
 
 
 def test_system_texts_are_collected_and_neighbours_merged():

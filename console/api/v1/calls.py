@@ -167,6 +167,7 @@ def _ask(request: Request, route: Route, body: dict[str, object], text: str) -> 
         may_run=route in (CHAT, RESPONSE),
         client_address=request.client_address,
         client_request_id=request.client_request_id,
+        betas=request.betas if route is MESSAGE else (),
     )
 
 

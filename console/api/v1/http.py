@@ -1,6 +1,7 @@
 """ASGI, just as much as /v1/ needs: one request's head and body in, whole answers and errors out."""
 
 import asyncio
+import re
 import time
 import uuid
 from collections.abc import Awaitable, Callable, MutableMapping, Sequence
@@ -33,8 +34,11 @@ JSON = (b"content-type", b"application/json")
 _NOT_ANTHROPICS = tuple(
     f"/v1/{room}" for room in ("agents", "batches", "chat", "completions", "embeddings", "files", "queues", "responses")
 )
+_BETA = re.compile(r"[a-z0-9-]{1,60}")
+_MOST_BETAS = 50
 _RARE = frozenset(
     {
+        b"anthropic-beta",
         b"anthropic-version",
         b"content-encoding",
         b"idempotency-key",
@@ -68,6 +72,7 @@ class Request:
     content_encoding = client_request_id = lane = calling_run = ""
     idempotency_key: str | None = None
     has_anthropic_version = False
+    betas: tuple[str, ...] = ()
     is_answered = False  # its response has begun
     problem: Refusal | None = None  # with the head; refused once we know who asks, so that the log can say
 
@@ -126,6 +131,10 @@ class Request:
         self.lane = text(b"x-facet-lane").strip().lower()
         self.calling_run = text(b"x-facet-run")[:60]
         self.has_anthropic_version = b"anthropic-version" in said
+        if b"anthropic-beta" in said:
+            self.betas = tuple(filter(_BETA.fullmatch, map(str.strip, text(b"anthropic-beta").split(","))))[
+                :_MOST_BETAS
+            ]
 
     @property
     def public_id(self) -> str:
@@ -239,6 +248,10 @@ _THEIR_WORDS = {
 }
 
 
+# Their clients have no code to know this case by, and shorten the conversation when they read this.
+_TOO_LONG = "prompt is too long"
+
+
 def said_to(request: Request, status: int, body: dict[str, Any]) -> tuple[int, dict[str, Any]]:
     """Return status and body of an error in the shape the client of this route knows."""
     if not request.speaks_messages:
@@ -248,6 +261,8 @@ def said_to(request: Request, status: int, body: dict[str, Any]) -> tuple[int, d
     kind = _THEIR_WORDS.get(status, "invalid_request_error" if status < 500 else "api_error")
     param = error["param"]
     message = f"{param}: {error['message']}" if param and param not in error["message"] else error["message"]
+    if error["code"] == "context_length_exceeded" and _TOO_LONG not in message:
+        message = f"{_TOO_LONG}: {message}"
     said = {"type": kind, "message": message}
     if "details" in error:
         said["details"] = error["details"]

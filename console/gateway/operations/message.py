@@ -22,6 +22,8 @@ from console.gateway.types import Ask
 from console.providers.registry import CHATS, MESSAGES
 from console.providers.types import Endpoint, Outgoing, StreamReader
 
+BETA = "anthropic-beta"
+_LEAST_BUDGET = 1024
 # Of the parameters of pins and prompts, which are written for chat completions, those that mean the same in a message.
 _SHARED = frozenset({"temperature", "top_p", "top_k"})
 
@@ -42,8 +44,9 @@ class Message:
             raise BadInput(f"The model behind {ask.model!r} cannot answer by a schema.", param="output_config.format")
 
     def unsaid(self, version: VersionShape, ask: Ask) -> frozenset[str]:
-        if version.provider.kind in MESSAGES:
-            return frozenset()
+        kind = version.provider.kind
+        if kind in MESSAGES:
+            return frozenset(f"{BETA}.{name}" for name in ask.betas if not MESSAGES[kind].may_switch_on(name))
         return unsaid(ask.body, can_reason="reasoning" in version.capabilities)
 
     def fit(self, ask: Ask, pin: PinShape, default_output: int) -> Fitted:
@@ -55,7 +58,7 @@ class Message:
         under |= pin.default_parameters
         if version.provider.kind in MESSAGES:
             defaults = {k: v for k, v in under.items() if k in _SHARED}
-            return Fitted({**defaults, **body, "model": version.name, "max_tokens": most}, most)
+            return Fitted({**defaults, **_shorter(body, most), "model": version.name, "max_tokens": most}, most)
         can_reason = "reasoning" in version.capabilities
         chat = {**under, **chat_request(body, can_reason=can_reason), "model": version.name}
         for name in ("max_tokens", "max_completion_tokens", "n"):  # a message is one answer, of at most so many tokens
@@ -67,7 +70,10 @@ class Message:
         return messages.estimate_tokens(ask.body, ask.text)
 
     def outgoing(self, kind: str, endpoint: Endpoint, body: dict[str, Any], ask: Ask) -> Outgoing:
-        return MESSAGES[kind].message(endpoint, body) if kind in MESSAGES else CHATS[kind].chat(endpoint, body)
+        if kind not in MESSAGES:
+            return CHATS[kind].chat(endpoint, body)
+        betas = ask.betas and tuple(filter(MESSAGES[kind].may_switch_on, ask.betas))
+        return MESSAGES[kind].message(endpoint, body, betas)
 
     def read(self, kind: str, raw: bytes, ask: Ask) -> Read:
         if kind in MESSAGES:
@@ -87,3 +93,12 @@ class Message:
             chat = CHATS[kind].reader(choices=1, include_usage=True)
             reader = MessageStream(chat, input_tokens=self.prompt_tokens(ask))
         return reader if ask.knowledge is None else SourcedStream(reader, ask.knowledge)
+
+
+def _shorter(body: dict[str, Any], most: int) -> dict[str, Any]:
+    """Return the body with a budget for thoughts that is part of so many tokens, as it was of those asked for."""
+    thinking = body.get("thinking") or {}
+    budget = thinking.get("budget_tokens")
+    if isinstance(budget, int) and _LEAST_BUDGET < most <= budget < body["max_tokens"]:
+        return {**body, "thinking": {**thinking, "budget_tokens": most - 1}}
+    return body

@@ -44,7 +44,8 @@ KNOWN = frozenset(
         "user",
     }
 )
-WITHHELD = frozenset({"service_tier"})
+# What OpenAI's servers read and a chat completion has no word for, but it changes no answer.
+WITHHELD = frozenset({"access_programs", "background_options", "client_metadata", "image", "service_tier"})
 
 # What would make the answer another one, and what to do instead.
 _NOT_HERE = {

@@ -1,6 +1,6 @@
 """Requests and whole answers of Anthropic's Messages API."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from functools import lru_cache
 from typing import Any
@@ -17,6 +17,23 @@ from console.providers.openai import legacy
 from console.providers.types import Answer, Endpoint, Outgoing, Preset, StreamReader
 
 _VERSION = "2023-06-01"
+# Betas that are not a caller's to switch on: they change the price, have the provider act elsewhere or run things, have
+# another model answer, or reach what the installation's account holds for all of its teams.
+_NOT_THEIRS = (
+    "advisor-tool-",
+    "agent-memory-",
+    "code-execution-",
+    "context-1m-",
+    "fallback-credit-",
+    "fast-mode-",
+    "files-api-",
+    "managed-agents-",
+    "mcp-",
+    "server-side-fallback-",
+    "skills-",
+    "user-profiles-",
+    "web-fetch-",
+)
 
 
 @lru_cache(maxsize=256)
@@ -53,8 +70,14 @@ class Anthropic:
     def reader(self, *, choices: int = 1, include_usage: bool, is_legacy: bool = False) -> StreamReader:
         return AnthropicStream(include_usage=include_usage, is_legacy=is_legacy)
 
-    def message(self, endpoint: Endpoint, body: dict[str, Any]) -> Outgoing:
-        return Outgoing(f"{endpoint.base_url}/messages", _headers(endpoint), orjson.dumps(body))
+    def may_switch_on(self, beta: str) -> bool:
+        return not beta.startswith(_NOT_THEIRS)
+
+    def message(self, endpoint: Endpoint, body: dict[str, Any], betas: Sequence[str] = ()) -> Outgoing:
+        headers = _headers(endpoint)
+        if betas:
+            headers = {**headers, "anthropic-beta": ",".join(betas)}
+        return Outgoing(f"{endpoint.base_url}/messages", headers, orjson.dumps(body))
 
     def read_message(self, raw: bytes) -> Answer:
         return read_message(raw)

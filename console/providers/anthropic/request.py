@@ -4,6 +4,7 @@ from typing import Any
 
 from console.core.errors import BadInput
 from console.providers.anthropic import thinking
+from console.providers.anthropic.schema import held_to, limits_of
 from console.providers.anthropic.turns import turns_of
 
 # What these ask for, Anthropic cannot do; the values listed ask for nothing.
@@ -73,6 +74,15 @@ def unsaid(body: dict[str, Any]) -> frozenset[str]:
     found = {name for name in _HINTS if body.get(name) is not None}
     if body.get("safety_identifier") and body.get("user"):
         found.add("user")
+    wanted = body.get("response_format")
+    if isinstance(wanted, dict) and isinstance(wanted.get("json_schema"), dict):
+        found.update(
+            f"response_format.json_schema.schema.{name}" for name in limits_of(wanted["json_schema"].get("schema"))
+        )
+    for tool in body.get("tools") or ():
+        function = tool.get("function") if isinstance(tool, dict) else None
+        if isinstance(function, dict) and function.get("strict"):
+            found.update(f"tools[].function.parameters.{name}" for name in limits_of(function.get("parameters")))
     for message in body.get("messages", ()):
         if message.get("name") and message.get("role") != "function":
             found.add("messages[].name")
@@ -133,6 +143,8 @@ def _tool(tool: Any, where: str) -> dict[str, Any]:
         made["description"] = function["description"]
     if function.get("strict"):
         made["strict"] = True
+        if isinstance(made["input_schema"], dict):
+            made["input_schema"] = held_to(made["input_schema"])
     if "cache_control" in tool:
         made["cache_control"] = tool["cache_control"]
     return made
@@ -165,4 +177,4 @@ def _format(wanted: Any) -> dict[str, Any]:
     schema = named.get("schema") if isinstance(named, dict) else None
     if not isinstance(schema, dict):
         raise BadInput("Give the schema to answer by.", param="response_format.json_schema.schema")
-    return {"format": {"type": "json_schema", "schema": schema}}
+    return {"format": {"type": "json_schema", "schema": held_to(schema)}}

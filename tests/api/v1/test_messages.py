@@ -169,10 +169,44 @@ def test_nothing_is_lost_between_two_that_speak_messages(anthropic_sdk, desk):
             "model": "claude-sonnet-5",
             **fields,
         }
+        assert "anthropic-beta" not in seen.headers
     for line in desk.calls():
         assert (line.prompt_tokens, line.cached_tokens, line.completion_tokens) == (150, 100, 7)
         kept = json.loads(Payload.objects.get(event_id=line.pk, kind="output").body)
         assert kept["content"][2]["input"] == {"n": 7} and kept["usage"]["cache_read_input_tokens"] == 100
+
+
+def test_betas_and_budgets_of_coding_agents_go_to_who_speaks_messages(anthropic_sdk, desk, settings):
+    """As Claude Code asks: a system message in mid-conversation is one of them, and refused without."""
+    said = "context-management-2025-06-27, mid-conversation-system-2026-04-07,mcp-client-2025-11-20,No Name,fast-mode-2"
+    turns = [*HELLO, {"role": "system", "content": "Be brief."}]
+    ask = {**ASK, "model": "claude", "messages": turns, "extra_body": {"context_management": {"edits": []}}}
+    create = anthropic_sdk.messages.with_raw_response.create
+    for policy, model, sent, named in (
+        (
+            "pass",
+            "claude",
+            "context-management-2025-06-27,mid-conversation-system-2026-04-07",
+            "anthropic-beta.fast-mode-2, anthropic-beta.mcp-client-2025-11-20",
+        ),
+        ("drop", "claude", None, "anthropic-beta, context_management"),
+        ("pass", "support-chat", None, "context_management"),
+    ):
+        settings.GATEWAY_UNKNOWN_FIELDS = policy
+        desk.upstream.enqueue(claude.message() if model == "claude" else completion())
+        answer = create(**{**ask, "model": model}, extra_headers={"anthropic-beta": said})
+        seen = desk.upstream.seen[-1]
+        assert seen.headers.get("anthropic-beta") == sent and answer.headers["x-facet-dropped-fields"] == named
+        assert ("context_management" in seen.body) == (sent is not None)
+        assert [m["role"] for m in seen.body["messages"]] == ["user", "system"]
+
+    # Claude Code's budget for thoughts is all of its answer but one token; the model here answers with 4,096 at most.
+    for most, budget, sent in ((32000, 31999, (4096, 4095)), (4000, 2000, (4000, 2000)), (2000, 3000, (2000, 3000))):
+        desk.upstream.enqueue(claude.message())
+        thinking = {"type": "enabled", "budget_tokens": budget}
+        anthropic_sdk.messages.create(**{**ASK, "model": "claude", "max_tokens": most}, thinking=thinking, timeout=9)
+        body = desk.upstream.seen[-1].body
+        assert (body["max_tokens"], body["thinking"]["budget_tokens"]) == sent
 
 
 def test_errors_in_their_shape(anthropic_sdk, desk, client):
@@ -196,6 +230,14 @@ def test_errors_in_their_shape(anthropic_sdk, desk, client):
         desk.upstream.enqueue({"error": {"message": "x"}}, status=status, extra="retry-after: 7\r\n")
         late = fails(sdks.anthropic.InternalServerError, "overloaded_error", model=alias)
         assert (late.status_code, late.response.headers["retry-after"]) == (529, "7"), (alias, status)
+    for alias, sentence in (
+        ("support-chat", "This model's maximum context length is 8192 tokens."),
+        ("claude", "prompt is too long: 9 tokens > 8 maximum"),
+    ):
+        error = {"message": sentence, "code": "context_length_exceeded"}
+        desk.upstream.enqueue({"type": "error", "error": error}, status=400)
+        long = fails(sdks.anthropic.BadRequestError, "invalid_request_error", model=alias).body["error"]["message"]
+        assert sentence in long and long.count("prompt is too long") == 1, "the words their clients shorten at"
     desk.upstream.enqueue(b"<html>", content_type="text/html")
     fails(sdks.anthropic.InternalServerError, "api_error")
     answer = client.post("/v1/messages", json={"model": "support-chat", "messages": HELLO})

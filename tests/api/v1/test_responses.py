@@ -229,7 +229,16 @@ def test_unknown_fields_and_limits_go_by_the_same_rules(client, world, settings)
         response = client.post("/v1/responses", json={**ASK, "seed": 7})
         assert (response.status_code, response.headers.get("x-facet-dropped-fields")) == (status, named), policy
     assert world.upstream.seen[0].body["seed"] == 7 and "seed" not in world.upstream.seen[1].body
-    set_quota(actor=SYSTEM, team=world.team, metric="requests", window="day", limit=2)
+    theirs = {
+        "client_metadata": {"a": "b"},
+        "image": {"context_compression": "auto"},
+    }  # that only OpenAI's servers read
+    for policy in ("pass", "refuse"):
+        settings.GATEWAY_UNKNOWN_FIELDS = policy
+        response = client.post("/v1/responses", json={**ASK, **theirs})
+        assert response.status_code == 200 and response.headers["x-facet-dropped-fields"] == "client_metadata, image"
+        assert not theirs.keys() & world.upstream.seen[-1].body.keys()
+    set_quota(actor=SYSTEM, team=world.team, metric="requests", window="day", limit=4)
     response = client.post("/v1/responses", json=ASK)
     assert response.status_code == 429 and response.json()["error"]["type"] == "rate_limit_error"
 

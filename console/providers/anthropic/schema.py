@@ -1,0 +1,84 @@
+"""JSON schemas as Anthropic's models can be held to them. Others can be held to more, so what is more is told instead.
+
+A schema only gets narrower by this, but for the limits it tells: whoever answers by the new one should check those.
+"""
+
+from typing import Any
+
+import orjson
+
+# Limits that no model there is held to. What a schema is made of otherwise, and is not known there, is left for the
+# provider to refuse by its name: without it the answer would be another one.
+_LIMITS = (
+    "minimum",
+    "maximum",
+    "exclusiveMinimum",
+    "exclusiveMaximum",
+    "multipleOf",
+    "minLength",
+    "maxLength",
+    "maxItems",
+    "uniqueItems",
+    "minProperties",
+    "maxProperties",
+)
+_FORMATS = {"date-time", "time", "date", "duration", "email", "hostname", "uri", "ipv4", "ipv6", "uuid"}
+_ONE, _SEVERAL, _NAMED = ("items", "additionalProperties"), ("anyOf", "allOf"), ("properties", "$defs", "definitions")
+_MOST_DEEP = 100
+
+Schema = dict[str, Any]
+
+
+def held_to(schema: Schema) -> Schema:
+    """Return the schema with its limits in descriptions, and objects that have what they list and nothing else."""
+    return _held(schema, set(), 0)
+
+
+def limits_of(schema: Any) -> set[str]:
+    """Return the names of what this schema says that a model is told, and not held to."""
+    found: set[str] = set()
+    if isinstance(schema, dict):
+        _held(schema, found, 0)
+    return found
+
+
+def _held(schema: Schema, told: set[str], depth: int) -> Schema:
+    if depth > _MOST_DEEP:
+        return schema
+    limits = {name: schema[name] for name in _LIMITS if name in schema}
+    if schema.get("minItems") not in (None, 0, 1):
+        limits["minItems"] = schema["minItems"]
+    if isinstance(schema.get("format"), str) and schema["format"] not in _FORMATS:
+        limits["format"] = schema["format"]
+    if isinstance(schema.get("pattern"), str) and _looks_around(schema["pattern"]):
+        limits["pattern"] = schema["pattern"]
+    told.update(limits)
+    held = {name: value for name, value in schema.items() if name not in limits}
+    if limits:
+        words = ", ".join(f"{name}: {orjson.dumps(value).decode()}" for name, value in limits.items())
+        described = held.get("description")
+        held["description"] = f"{described} ({words})" if isinstance(described, str) and described else words
+    if isinstance(held.get("oneOf"), list) and "anyOf" not in held:
+        held["anyOf"] = held.pop("oneOf")
+        held.pop("discriminator", None)
+    for name in _ONE:
+        if isinstance(held.get(name), dict):
+            held[name] = _held(held[name], told, depth + 1)
+    for name in _SEVERAL:
+        if isinstance(held.get(name), list):
+            held[name] = [_held(one, told, depth + 1) if isinstance(one, dict) else one for one in held[name]]
+    for name in _NAMED:
+        if isinstance(held.get(name), dict):
+            held[name] = {
+                key: _held(one, told, depth + 1) if isinstance(one, dict) else one for key, one in held[name].items()
+            }
+    if held.get("properties") and held.get("additionalProperties", True) is True:
+        held["additionalProperties"] = False
+    return held
+
+
+def _looks_around(pattern: str) -> bool:
+    """Say whether a pattern has what is not understood there: looking around, edges of words, groups again."""
+    return any(sign in pattern for sign in ("(?=", "(?!", "(?<", "\\b", "\\B")) or any(
+        f"\\{digit}" in pattern for digit in "123456789"
+    )
