@@ -16,12 +16,13 @@ from console.audit.services import record
 from console.core.clock import now
 from console.core.errors import Conflict
 from console.core.ids import request_id
-from console.teams.actors import Actor
+from console.teams.callers import Actor, Caller
 
 
-def digest_of(face: str, actor: Actor, route: str, key: str) -> bytes:
-    """Return the digest of credential, route and key."""
-    return hashlib.sha256(f"{face}\0{actor.kind}\0{actor.id}\0{route}\0{key}".encode()).digest()
+def digest_of(face: str, caller: Caller, route: str, key: str) -> bytes:
+    """Return the digest of credential, route and key. Keys that were rotated into each other are one credential."""
+    who = caller.first_key or caller.actor.id
+    return hashlib.sha256(f"{face}\0{caller.actor.kind}\0{who}\0{route}\0{key}".encode()).digest()
 
 
 def held(digest: bytes, body: bytes, *, actor: Actor, route: str) -> ManagementClaim | None:

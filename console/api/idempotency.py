@@ -24,6 +24,7 @@ from console.core.errors import BadInput, Conflict, Refusal, Unavailable
 from console.core.ids import request_id
 from console.teams.actors import Actor
 from console.teams.models import ApiKey
+from console.teams.shapes import KeyShape
 
 KEEP = dt.timedelta(hours=24)
 _LONGEST = 255
@@ -52,12 +53,15 @@ def check_key(key: str) -> str:
 
 
 async def claim(
-    *, credential: uuid.UUID, route: str, key: str, body: dict[str, Any], request: uuid.UUID, client_address: str
+    *, credential: KeyShape, route: str, key: str, body: dict[str, Any], request: uuid.UUID, client_address: str
 ) -> Replay | None:
-    """Take the key for this request, or return the first one's answer; raises KeyReused, or Conflict while it runs."""
-    digest = hashlib.sha256(f"{credential}\0{route}\0{key}".encode()).digest()
+    """Take the key for this request, or return the first one's answer; raises KeyReused, or Conflict while it runs.
+
+    One credential are all that were rotated into each other: who rotates between two attempts does not pay twice.
+    """
+    digest = hashlib.sha256(f"{credential.first_key}\0{route}\0{key}".encode()).digest()
     body_digest = hashlib.sha256(orjson.dumps(body, option=orjson.OPT_SORT_KEYS)).digest()
-    return await asyncio.to_thread(_claim, digest, body_digest, request, credential, client_address)
+    return await asyncio.to_thread(_claim, digest, body_digest, request, credential.id, client_address)
 
 
 def _claim(digest: bytes, body: bytes, request: uuid.UUID, credential: uuid.UUID, client_address: str) -> Replay | None:

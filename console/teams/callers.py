@@ -9,7 +9,7 @@
 
 import uuid
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import NoReturn
 
 from django.db import InterfaceError, OperationalError
@@ -23,6 +23,7 @@ from console.core.sql import only
 from console.teams import keys, lineage, refusals
 from console.teams.actors import SYSTEM as SYSTEM
 from console.teams.actors import Actor as Actor
+from console.teams.lineage import chain_of
 from console.teams.models import ApiKey, User
 from console.teams.rights import key_rights, manages_installation, must_set_up_two_factor, rights_of, withheld_from
 from console.teams.shapes import KeyShape
@@ -47,6 +48,8 @@ class Caller:
     key_id: uuid.UUID | None = None
     # Of a key: itself and those that were rotated into it. What they made is the caller's own.
     own_keys: frozenset[uuid.UUID] = frozenset()
+    # The first of them. What is said once with an Idempotency-Key is said once by them all.
+    first_key: uuid.UUID | None = None
     rights: dict[uuid.UUID, frozenset[str]] = field(default_factory=dict)
     withheld: frozenset[str] = frozenset()
     # A person who must set up a second factor before anything else, because a team requires it.
@@ -145,7 +148,7 @@ def caller_for_key(text: str, client_address: str, *, request_id: uuid.UUID | No
         key = only(ApiKey.objects.select_related("team", "owner", "replaces").filter(digest=keys.digest(text)))
         reason = "unknown" if key is None else why_refused(key, client_address)
         rights = key_rights(key) if key is not None and not reason else frozenset()
-        own_keys = lineage.own_keys(key) if key is not None and rights else frozenset()
+        line = lineage.line_of(key) if key is not None and rights else []
     except (OperationalError, InterfaceError) as error:
         raise Unavailable("Keys cannot be checked right now; try again.", retry_after=5) from error
     if key is None or reason:
@@ -155,15 +158,18 @@ def caller_for_key(text: str, client_address: str, *, request_id: uuid.UUID | No
     actor = Actor(
         kind="key", id=key.pk, name=f"{key.name} {key.shown}", client_address=client_address, request_id=request_id
     )
+    caller = Caller(actor=actor, key_id=key.pk, own_keys=frozenset(line), first_key=line[-1])
     if manages_installation(key):
-        return Caller(actor=actor, is_operator=True, key_id=key.pk, own_keys=own_keys, withheld=withheld_from(key))
-    return Caller(actor=actor, key_id=key.pk, own_keys=own_keys, rights={key.team_id: rights})
+        return replace(caller, is_operator=True, withheld=withheld_from(key))
+    return replace(caller, rights={key.team_id: rights})
 
 
 def caller_of(key: KeyShape, client_address: str, *, request_id: uuid.UUID | None = None) -> Caller:
     """Return the Caller of a key the gateway has let in, as its snapshot knows it."""
     actor = Actor("key", key.id, f"{key.name} {key.shown}", client_address=client_address, request_id=request_id)
-    return Caller(actor=actor, key_id=key.id, own_keys=key.own_keys, rights={key.team.id: key.rights})
+    line = chain_of(key.id, key.older)
+    rights = {key.team.id: key.rights}
+    return Caller(actor=actor, key_id=key.id, own_keys=frozenset(line), first_key=line[-1], rights=rights)
 
 
 def why_refused(key: ApiKey, client_address: str) -> str:

@@ -29,11 +29,9 @@ def chain_of(key_id: uuid.UUID, older: Mapping[uuid.UUID, uuid.UUID]) -> list[uu
     return list(chain)
 
 
-def own_keys(key: ApiKey) -> frozenset[uuid.UUID]:
-    """Return a key and those it replaced. Selected with `replaces`, one that follows none asks no question."""
-    if getattr(key, "replaces", None) is None:
-        return frozenset({key.pk})
-    return frozenset(chain_of(key.pk, older_of([key.team_id])))
+def line_of(key: ApiKey) -> list[uuid.UUID]:
+    """Return a key and those it replaced, newest first. Of one selected with `replaces` that is seldom a question."""
+    return chain_of(key.pk, older_of([key.team_id])) if getattr(key, "replaces", None) is not None else [key.pk]
 
 
 def answering_for(key_ids: Collection[uuid.UUID]) -> set[uuid.UUID]:

@@ -52,6 +52,11 @@ class KeyShape:
         """Itself, and the keys that were rotated into it: what those made is its own, too."""
         return frozenset(chain_of(self.id, self.older))
 
+    @property
+    def first_key(self) -> uuid.UUID:
+        """The key that all of its line were rotated from: what is said once is said once by them all."""
+        return chain_of(self.id, self.older)[-1]
+
     def has_expired(self, moment: dt.datetime) -> bool:
         return self.expires_at is not None and moment >= self.expires_at
 

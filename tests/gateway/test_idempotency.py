@@ -7,6 +7,7 @@ from django.db import InterfaceError, OperationalError
 
 from console.api import idempotency
 from console.audit.models import AuditEvent
+from console.teams.services.keys import rotate_key
 from tests import make
 from tests.upstream import completion
 from tests.waiting import until
@@ -22,6 +23,9 @@ def test_it_answers_the_same_request_once(ask, world):
     assert "x-facet-idempotent-replay" not in first.headers
     assert second.headers["x-facet-idempotent-replay"] == "true"
     assert second.headers["x-facet-original-request-id"] == first.headers["x-request-id"]
+    _, text = rotate_key(actor=make.SYSTEM, key=rotate_key(actor=make.SYSTEM, key=world.key)[0])
+    third = ask(headers=KEY | {"Authorization": f"Bearer {text}"})
+    assert third.json() == first.json() and third.headers["x-facet-idempotent-replay"] == "true", "a line is one"
     assert len(world.upstream.seen) == 1 and len(world.calls()) == 1
 
 

@@ -11,6 +11,7 @@ from django.db import connections
 from agents_app.engine import advancing, lease
 from agents_app.models import Agent, Run
 from console.audit.models import AuditEvent
+from console.teams.services.keys import rotate_key
 from tests import make, sdks
 from tests.gateway.conftest import ask, client  # noqa: F401
 from tests.runs.conftest import Shop
@@ -96,6 +97,8 @@ def test_the_same_key_of_a_request_finds_the_run_it_started(shop: Shop, ask: Ask
     headers = {"Idempotency-Key": "order-17"}
     answers = [ask("Count.", model="agent:clerk", headers=headers).json() for _ in range(2)]
     assert answers[0] == answers[1] and Run.objects.count() == 1 and len(shop.world.upstream.seen) == 1
+    headers["Authorization"] = f"Bearer {rotate_key(actor=make.SYSTEM, key=shop.world.key)[1]}"
+    assert ask("Count.", model="agent:clerk", headers=headers).json() == answers[0] and Run.objects.count() == 1
     other = ask("Something else.", model="agent:clerk", headers=headers)
     assert (other.status_code, other.json()["error"]["code"]) == (422, "idempotency_key_reused")
 

@@ -31,8 +31,8 @@ def once(post: Post) -> Post:
         if key is None or view.calls_out:
             with _prepared(view, request, *args, **kwargs):
                 return post(view, request, *args, **kwargs)
-        actor = caller_of(request).actor
-        digest = claims.digest_of("manage", actor, request.path, check_key(key))
+        caller = caller_of(request)
+        actor, digest = caller.actor, claims.digest_of("manage", caller, request.path, check_key(key))
         body = hashlib.sha256(orjson.dumps(request.data, _digest_of_file, option=orjson.OPT_SORT_KEYS)).digest()
         if view.is_prepared:
             with transaction.atomic():  # before it takes long; whoever comes meanwhile is found below

@@ -176,7 +176,7 @@ def start(
         input=given,
         environment=environment or own,
         trigger=trigger,
-        dedupe_key=f"{trigger}:{asked.caller.key_id}:{digest}" if digest else None,
+        dedupe_key=f"{trigger}:{asked.caller.first_key}:{digest}" if digest else None,
         client_address=asked.request.client_address,
         called_by=run_said(asked.request.calling_run),
     )

@@ -125,7 +125,7 @@ async def _claim(request: Request, key: str, identify: KeyIdentity, ask: Ask) ->
     assert asker.key is not None
     try:
         return await idempotency.claim(
-            credential=asker.key.id,
+            credential=asker.key,
             route=ask.route,
             key=idempotency.check_key(key),
             body=ask.body,

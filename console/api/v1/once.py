@@ -51,7 +51,7 @@ def earlier(asked: Asked, body: Callable[[], bytes]) -> Made | None:
 
 
 def _claim(asked: Asked) -> bytes:
-    return claims.digest_of("v1", asked.caller.actor, asked.ask.route, check_key(asked.request.idempotency_key or ""))
+    return claims.digest_of("v1", asked.caller, asked.ask.route, check_key(asked.request.idempotency_key or ""))
 
 
 def _held(asked: Asked, claimed: bytes, sent: bytes) -> Made | None:

@@ -76,8 +76,8 @@ async def _put(request: Request, send: Send, name: str) -> None:
         raise await asked.refuse(refusal) from None
 
     dedupe, is_keyed = given.get("dedupe_id"), False
-    if dedupe is None and key is not None:  # a word of this credential's, unlike a dedupe_id, which is the queue's
-        digest = hashlib.sha256(f"{asked.caller.key_id}\0{key}".encode()).hexdigest()
+    if dedupe is None and key is not None:  # a word of this line of keys, unlike a dedupe_id, which is the queue's
+        digest = hashlib.sha256(f"{asked.caller.first_key}\0{key}".encode()).hexdigest()
         dedupe, is_keyed = f"idempotency:{digest}", True
 
     def put() -> tuple[dict[str, Any], bool]:

@@ -56,7 +56,7 @@ async def _start(request: Request, send: Send, slug: str) -> None:
     except Refusal as refusal:
         raise await asked.refuse(refusal) from None
     assert asked.asker.key is not None
-    dedupe = _dedupe_key(f"key:{asked.asker.key.id}:{slug[:60]}:", key) if key is not None else None
+    dedupe = _dedupe_key(f"key:{asked.asker.key.first_key}:{slug[:60]}:", key) if key is not None else None
 
     def start() -> Run:
         agent = access.agent_for(asked.caller, slug, to="use")

@@ -51,6 +51,8 @@ def test_it_makes_one_key_for_two_requests_and_shows_it_once(program):
     assert "Idempotent-Replayed" not in first and second["Idempotent-Replayed"] == "true"
     assert first.json()["text"] not in ManagementClaim.objects.get().answer
     assert AuditEvent.objects.filter(action="call.replayed").count() == 1
+    heir = Program(keys.rotate_key(actor=make.SYSTEM, key=ApiKey.objects.get(name="admin"))[1])
+    assert heir("keys/", NEW, "order-1").json() == second.json() and _made() == 1
 
 
 def test_it_tells_bodies_routes_keys_and_credentials_apart(program, cast):
