@@ -288,6 +288,8 @@ MFA_ADAPTER = "console.teams.adapters.MFAAdapter"
 MFA_SUPPORTED_TYPES = ["totp", "webauthn", "recovery_codes"]
 MFA_PASSKEY_LOGIN_ENABLED = True
 MFA_FORMS = {
+    "authenticate": "console.teams.forms.codes.AuthenticateForm",
+    "reauthenticate": "console.teams.forms.codes.ReauthenticateForm",
     "add_webauthn": "console.teams.forms.passkeys.AddForm",
     "edit_webauthn": "console.teams.forms.passkeys.EditForm",
     "login_webauthn": "console.teams.forms.passkeys.LoginForm",

@@ -32,6 +32,7 @@ from console.core.hidden import spelled
 from console.outbound.sessions import guarded_session
 from console.teams import refusals
 from console.teams.actors import Actor
+from console.teams.forms.codes import has_app
 from console.teams.middleware import SEEN, STARTED
 from console.teams.models import Role, Team, User
 from console.teams.services.invitations import accept_invitation, actor_of, open_invitations
@@ -80,6 +81,13 @@ class AccountAdapter(DefaultAccountAdapter):  # type: ignore[misc]
         """
         methods: list[dict[str, Any]] = super().get_reauthentication_methods(user)
         stronger = [method for method in methods if method["id"] != "reauthenticate_by_code"]
+        named = {method["id"]: method for method in stronger}
+        if key := named.get("mfa_reauthenticate:webauthn"):
+            key["description"] = "Use a passkey or security key"
+            if (code := named.get("mfa_reauthenticate")) and not has_app(user):
+                # Codes without an app are for the day the key is lost: the key comes first.
+                code["description"] = "Use a recovery code"
+                stronger = [method for method in stronger if method is not code] + [code]
         return stronger or methods
 
     # Mails ------------------------------------------------------------------------------------------------------------

@@ -5,6 +5,8 @@ from typing import Any
 
 import pytest
 from allauth.mfa.models import Authenticator
+from allauth.mfa.recovery_codes.internal.auth import RecoveryCodes
+from allauth.mfa.totp.internal.auth import TOTP
 from django.core.cache import cache
 from django.test import Client
 
@@ -36,6 +38,7 @@ def test_a_passkey_stands_for_both_factors_only_when_it_asked_for_a_finger(cast:
     client = Client()
     client.post(LOGIN, alices.answer(ask(client), is_verified=False))
     assert not is_in(client)
+    assert "not known here any more" in client.get("/accounts/login/").text
     client.post(LOGIN, alices.answer(ask(client), is_verified=True))
     assert client.session["_auth_user_id"] == str(cast.alice.pk)
 
@@ -51,6 +54,29 @@ def test_a_passkey_stands_for_both_factors_only_when_it_asked_for_a_finger(cast:
     assert "passkey-button" in client.get(second := sign_in(client, "bob@example.com")["Location"]).text
     client.post(second, bobs.answer(challenge_in(client), is_verified=False))
     assert client.session["_auth_user_id"] == str(cast.bob.pk)
+
+
+def test_codes_for_the_day_a_key_is_lost_come_after_the_key(cast: Cast) -> None:
+    cache.clear()
+    Passkey(cast.bob)
+    RecoveryCodes.activate(cast.bob)
+    client = Client()
+    page = client.get(sign_in(client, "bob@example.com")["Location"]).text
+    assert page.index("passkey-button") < page.index("Recovery code")
+
+    # Whoever has no password confirms by what they have: the key, and of codes those of an app only.
+    cast.bob.set_unusable_password()
+    cast.bob.save()
+    client.force_login(cast.bob, backend="allauth.account.auth_backends.AuthenticationBackend")
+    address = client.get("/accounts/2fa/webauthn/add/")["Location"]
+    assert address.startswith("/accounts/2fa/webauthn/reauthenticate/")
+    assert "Use a recovery code" in client.get(address).text
+    assert "Recovery code" in client.get("/accounts/2fa/reauthenticate/").text
+    TOTP.activate(cast.bob, "JBSWY3DPEHPK3PXP")
+    address = client.get("/accounts/2fa/webauthn/add/")["Location"]
+    assert address.startswith("/accounts/2fa/reauthenticate/")
+    page = client.get(address).text
+    assert "Use a passkey or security key" in page and "Recovery code" not in page
 
 
 def test_it_is_renamed_and_nothing_else_comes_of_it(cast: Cast, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -1,5 +1,7 @@
 """allauth's forms for passkeys, with what it leaves open: which challenge was answered, how often, and how deep."""
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Any
 
 from allauth.account.internal.flows.reauthentication import raise_if_reauthentication_required
@@ -16,6 +18,17 @@ from django.forms import CharField, HiddenInput, JSONField
 from console.teams.services.second_factors import rename_passkey
 
 _LONGEST_NAME = 80
+_NO_FIT = "incorrect_code"  # what allauth says of any answer that does not fit, in words that are about codes
+
+
+@contextmanager
+def _said_of_keys(words: str) -> Iterator[None]:
+    try:
+        yield
+    except ValidationError as error:
+        if getattr(error, "code", None) != _NO_FIT:
+            raise
+        raise ValidationError(words, code=_NO_FIT) from None
 
 
 class _Answer(JSONField):
@@ -37,12 +50,15 @@ class _Reading:
 class _OncePerChallenge(_Reading):
     def clean_credential(self) -> Authenticator:
         """Take an answer once. Requests that come at the same moment all find the challenge in the session still."""
-        asked = auth.get_state() or {}
-        self.check_asked(asked)
-        authenticator: Authenticator = super().clean_credential()  # type: ignore[misc]
-        if not cache.add(f"teams.passkey.answered?{asked['challenge']}", True, timeout=settings.SESSION_COOKIE_AGE):
-            raise get_adapter().validation_error("incorrect_code")
-        return authenticator
+        with _said_of_keys(
+            "This key is not known here any more, or it was asked too long ago. Try again, or another way."
+        ):
+            asked = auth.get_state() or {}
+            self.check_asked(asked)
+            authenticator: Authenticator = super().clean_credential()  # type: ignore[misc]
+            if not cache.add(f"teams.passkey.answered?{asked['challenge']}", True, timeout=settings.SESSION_COOKIE_AGE):
+                raise get_adapter().validation_error(_NO_FIT)
+            return authenticator
 
     def check_asked(self, asked: dict[str, object]) -> None:
         """Refuse an answer to a challenge that was meant for something else."""
@@ -53,6 +69,13 @@ class AddForm(_Reading, forms.AddWebAuthnForm):  # type: ignore[misc]
         """Cut a name that is too long: the key is made by now, and refusing it would leave it without a use."""
         name: str = super().clean_name()
         return name[:_LONGEST_NAME]
+
+    def clean(self) -> dict[str, Any]:
+        with _said_of_keys(
+            "The key was not added: this page was asked for too long ago, or again elsewhere. Try again."
+        ):
+            cleaned: dict[str, Any] = super().clean()
+            return cleaned
 
 
 class EditForm(forms.EditWebAuthnForm):  # type: ignore[misc]
@@ -81,4 +104,4 @@ class LoginForm(_OncePerChallenge, forms.LoginWebAuthnForm):  # type: ignore[mis
         their own, whoever finds somebody's key would need no more than to touch it.
         """
         if asked.get("user_verification") != "required":
-            raise get_adapter().validation_error("incorrect_code")
+            raise get_adapter().validation_error(_NO_FIT)

@@ -1,0 +1,32 @@
+"""allauth's forms for codes, which say whose codes they are: of an app, or only those for the day a key is lost."""
+
+from typing import Any
+
+from allauth.mfa.base import forms
+from allauth.mfa.models import Authenticator
+
+from console.teams.models import User
+
+
+def has_app(user: User) -> bool:
+    return bool(Authenticator.objects.filter(user=user, type=Authenticator.Type.TOTP).exists())
+
+
+class _Codes:
+    has_app = True
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self.has_app = has_app(self.user)  # type: ignore[attr-defined]
+        if not self.has_app:
+            code = self.fields["code"]  # type: ignore[attr-defined]
+            code.label = "Recovery code"
+            code.widget.attrs |= {"placeholder": "", "autocomplete": "off"}
+
+
+class AuthenticateForm(_Codes, forms.AuthenticateForm):  # type: ignore[misc]
+    pass
+
+
+class ReauthenticateForm(_Codes, forms.ReauthenticateForm):  # type: ignore[misc]
+    pass
