@@ -2,6 +2,7 @@
 
 import os
 from collections.abc import Iterator
+from functools import cache
 from typing import Any
 
 import pytest
@@ -28,6 +29,7 @@ settings.load_profile("tests")
 @pytest.fixture(scope="session", autouse=True)
 def _quick_where_nothing_is_proved() -> None:
     """Spare every test what is slow on purpose or the same each time; the real ones have tests of their own."""
+    import httpcore2
     from django.conf import settings
 
     from console.pages.middleware import StaticMiddleware
@@ -43,6 +45,8 @@ def _quick_where_nothing_is_proved() -> None:
         self.files.update(found)
 
     StaticMiddleware.add_files_from_finders = once
+    # Each client of a test would read the machine's certificates anew, and calls http:// with them.
+    httpcore2.default_ssl_context = cache(httpcore2.default_ssl_context)
 
 
 @pytest.fixture(scope="session", autouse=True)
