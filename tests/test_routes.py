@@ -36,7 +36,8 @@ from console.core.clock import now
 from console.core.crypto import encrypt
 from console.evals.models import Dataset, Incident, Replay, Schedule
 from console.evals.services import cases, datasets, runs
-from console.teams import middleware
+from console.pages import context
+from console.teams import callers, middleware
 from console.teams.access import OPERATOR, PUBLIC, SIGNED_IN
 from console.teams.actors import SYSTEM, Actor
 from console.teams.callers import Caller
@@ -729,20 +730,35 @@ def made(cast: Cast) -> Made:
 
 @pytest.fixture(autouse=True)
 def _who_tries_is_found_once(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Find out who a session belongs to with its first request. Each door has to decide what it makes of them."""
-    find = middleware.CallerMiddleware._caller
+    """Find out once whose a session or a good key is, and what waits for them; each door decides anew about them."""
+    of_session, of_key, count = middleware.CallerMiddleware._caller, callers.caller_for_key, context.waiting_for
     found: dict[str, Caller] = {}
+    waiting: dict[Actor, dict[str, int]] = {}
 
     def once(request: HttpRequest) -> Caller:
         session = request.COOKIES.get(settings.SESSION_COOKIE_NAME)
         has_key = not {"authorization", "x-api-key"}.isdisjoint(map(str.lower, request.headers))
         if not session or has_key or request.path.startswith("/embed/"):  # where sessions count for nothing
-            return find(request)
+            return of_session(request)
         if session not in found:
-            found[session] = find(request)
+            found[session] = of_session(request)
+        elif found[session].user is not None:
+            request.user = found[session].user
         return found[session]
 
+    def key_once(text: str, client_address: str, **more: Any) -> Caller:
+        if text not in found:
+            found[text] = of_key(text, client_address, **more)
+        return found[text]
+
+    def counted_once(caller: Caller) -> dict[str, int]:
+        if caller.actor not in waiting:
+            waiting[caller.actor] = count(caller)
+        return waiting[caller.actor]
+
     monkeypatch.setattr(middleware.CallerMiddleware, "_caller", staticmethod(once))
+    monkeypatch.setattr(callers, "caller_for_key", key_once)
+    monkeypatch.setattr(context, "waiting_for", counted_once)
 
 
 def test_every_route_declares_what_it_needs() -> None:
