@@ -6,6 +6,9 @@ from typing import Any
 from agents_app.agent_templates import expected
 from agents_app.grants.parsing import Grant, grants_of
 from agents_app.models import Tool
+from agents_app.tools.base import Names
+from agents_app.tools.registry import kind_of
+from console.core.errors import BadInput
 from console.teams.models import Team
 
 
@@ -42,9 +45,22 @@ def problems_of(team: Team, grants: Any) -> list[str]:
             found.append(f"The tool {name!r} is switched off.")
         elif grant.digest and grant.digest != tool.digest:
             found.append(f"The tool {name!r} was reviewed anew since it was granted. Look at it and grant it again.")
+        elif lost := lost_by(tool, team):
+            found.append(f"The tool {name!r} cannot do its work: {lost}")
         elif unknown := sorted(_named(grant) - _arguments(tool)):
             found.append(f"The grant of {name!r} speaks of an argument {unknown[0]!r} the tool does not have.")
     return found
+
+
+def lost_by(tool: Tool, team: Team) -> str:
+    """Return what a tool names that its team does not have any more, and what there is; empty when all is there."""
+    kind = kind_of(tool.kind)
+    if isinstance(kind, Names):
+        try:
+            kind.check_names(tool.config, team)
+        except BadInput as refusal:
+            return refusal.message
+    return ""
 
 
 def _named(grant: Grant) -> set[str]:

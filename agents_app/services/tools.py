@@ -8,7 +8,7 @@ from agents_app.errors import StaleTool, StillUsed
 from agents_app.models import Agent, Tool
 from agents_app.services.naming import check_line, check_secret, check_text, check_tool_name
 from agents_app.services.noting import note
-from agents_app.tools.base import Kind
+from agents_app.tools.base import Kind, Names
 from agents_app.tools.registry import kind_of
 from console.audit import actions
 from console.audit.services import changes
@@ -53,7 +53,9 @@ def _apply(tool: Tool, kind: Kind, fields: dict[str, Any]) -> None:
     if "is_idempotent" in fields:
         tool.is_idempotent = bool(fields["is_idempotent"])
     if "config" in fields or "parameters" in fields:
-        tool.config = kind.check(fields.get("config", tool.config))
+        was, tool.config = tool.config, kind.check(fields.get("config", tool.config))
+        if isinstance(kind, Names) and tool.config != was:  # one that lost its queue can still be described better
+            kind.check_names(tool.config, tool.team)
         tool.parameters = kind.schema(tool.config, fields.get("parameters", tool.parameters))
 
 

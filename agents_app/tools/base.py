@@ -6,10 +6,11 @@ import json
 import uuid
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any, Protocol
+from typing import Any, Protocol, runtime_checkable
 
 from console.gateway.refusing import Identify
 from console.gateway.types import Answering
+from console.teams.models import Team
 
 
 @dataclass(frozen=True, slots=True)
@@ -100,6 +101,14 @@ class Kind(Protocol):
 
     async def call(self, call: ToolCall) -> Result | Pause:
         """Make the call within its time; raises ToolFailed. Runs on the gateway's event loop, and may be cancelled."""
+
+
+@runtime_checkable
+class Names(Protocol):
+    """A kind whose configuration names what is made elsewhere: a queue, an alias, a collection."""
+
+    def check_names(self, config: Mapping[str, Any], team: Team) -> None:
+        """Refuse what a team does not have; BadInput names the field, what is missing in it, and what there is."""
 
 
 def cut(text: str, most_bytes: int) -> str:

@@ -1,11 +1,12 @@
 """Read a configuration somebody sent: each helper returns the checked value or names the field at fault."""
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 from console.core import strict_json
 from console.core.errors import BadInput
+from console.core.words import some
 
 LONGEST_CONFIG = 100_000
 
@@ -23,6 +24,12 @@ def only(config: Mapping[str, Any], known: Sequence[str]) -> None:
         raise BadInput(f"The configuration is longer than {LONGEST_CONFIG:,} characters.", param="config")
     if strict_json.has_nul(config):
         raise BadInput("The configuration holds a character that is not text (U+0000).", param="config")
+
+
+def not_there(what: str, there: Iterable[str], *, param: str) -> BadInput:
+    """Return the refusal of a name of what is not there, with what is."""
+    names = list(there)
+    return BadInput(f"There is no {what}. There {f'are: {some(names, 20)}' if names else 'is none yet'}.", param=param)
 
 
 def text(config: Mapping[str, Any], name: str, *, most: int, default: str = "", is_required: bool = False) -> str:

@@ -10,6 +10,7 @@ from django.views.decorators.http import require_POST, require_safe
 
 from agents_app import access
 from agents_app.forms.tools import FORMS, TryForm
+from agents_app.grants.pinning import lost_by
 from agents_app.models import Tool
 from agents_app.queries import tools as queries
 from agents_app.queries.paging import asked
@@ -75,6 +76,7 @@ def _page(request: TeamRequest, row: Tool, *, status: int = 200, **more: Any) ->
         **frame(request, "tools"),
         "tool": row,
         "kind": kind,
+        "lost": lost_by(row, row.team),
         "parameters": written_json(row.parameters),
         "config": written_json(row.config),
         "agents": services.agents_with(row),

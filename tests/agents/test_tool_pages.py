@@ -10,6 +10,7 @@ from agents_app.tools.mcp.offers import offer_of
 from console.audit.models import AuditEvent
 from console.core.crypto import decrypt
 from console.gateway import sync
+from console.teams.actors import SYSTEM
 from console.teams.models import Role
 from tests import make
 
@@ -82,6 +83,22 @@ def test_it_makes_tries_and_changes_an_http_tool_without_htmx(builder, cast, ups
 
 
 def test_every_kind_has_a_form_that_makes_one(builder, cast):
+    make.make_queue(cast.team_a, "letters")
+    asks = COMMON | {"slug": "late", "alias": "chat", "output_tokens": "9", "action": "put", "passages": "3"}
+    named = {"queue": "mail", "completion": "chat", "knowledge": "handbook"}
+    for kind, field, says in (
+        ("queue", "queue", "There is no queue 'mail' in Team A. There are: letters."),
+        ("completion", "alias", "There is no alias 'chat' that Team A may call. There is none yet."),
+        (
+            "knowledge",
+            "collections",
+            "There is no collection 'handbook' of this team or of the whole organisation. There",
+        ),
+    ):
+        refused = builder.post(f"/tools/new/?kind={kind}", asks | {field: named[kind]}).context["form"]
+        assert list(refused.errors) == [field] and refused.errors[field][0].startswith(says), refused.errors
+    make.make_queue(cast.team_a, "mail")
+    make.make_alias("chat")
     for kind, own, config in (
         ("fetch", {"hosts": "docs.example.com\n*.example.org"}, {"hosts": ["docs.example.com", "*.example.org"]}),
         ("queue", {"queue": "mail", "action": "put"}, {"queue": "mail", "action": "put"}),
@@ -102,6 +119,14 @@ def test_every_kind_has_a_form_that_makes_one(builder, cast):
         assert "Finds an order." in page
         again = COMMON | own | {"name": "Another", "seen_revision": tool.revision}
         assert builder.post(f"/tools/{tool.pk}/edit/", again).status_code == 302, kind
+    queues.archive_queue(actor=SYSTEM, queue=Queue.objects.get(slug="mail"))
+    tool = Tool.objects.get(slug="of_queue")
+    says = "There is no queue &#x27;mail&#x27; in Team A. There are: letters."
+    assert f"It cannot do its work. {says}" in builder.get(f"/tools/{tool.pk}/").text
+    make.make_agent(cast.team_a, "clerk", is_live=False, grants=[{"tool": "of_queue"}])
+    assert f"The tool &#x27;of_queue&#x27; cannot do its work: {says}" in builder.get("/agents/clerk/edit/").text
+    again = COMMON | {"name": "Another still", "queue": "mail", "action": "put", "seen_revision": tool.revision}
+    assert builder.post(f"/tools/{tool.pk}/edit/", again).status_code == 302, "what is said of it can be mended"
     listed = builder.get("/tools/?q=another").text
     assert listed.count("of_") == 6 and "No tool has these words" in builder.get("/tools/?q=zzz").text
     for wrong, says in (
@@ -259,6 +284,8 @@ def test_programs_do_what_pages_do(cast, bella, upstream, monkeypatch):
     new = {"team": "team-a", "kind": "http", "slug": "look_up", "description": "d", "config": {"url": upstream.url}}
     made = send("POST", "/tools/", new | {"secret": "s3cr3t"})
     assert made.status_code == 400 and made.json()["error"]["param"] == "secret"
+    lost = send("POST", "/tools/", new | {"kind": "queue", "config": {"queue": "mail", "action": "put"}})
+    assert (lost.status_code, lost.json()["error"]["param"]) == (400, "queue")
     new["config"]["secret"] = {"in": "header", "name": "X-Key"}
     made = send("POST", "/tools/", new | {"secret": "s3cr3t"})
     assert made.status_code == 201 and made.json()["has_secret"] and "s3cr3t" not in made.text

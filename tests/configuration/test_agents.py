@@ -319,6 +319,11 @@ WRONG = [
     ("kind: http", "kind: mcp", "tools[0].kind: Found 'mcp'; write one of http"),
     ("cron: 0 7 * * *", "cron: 0 7 * *", "agents[0].triggers[0].config.cron: '0 7 * *' is no cron expression"),
     ("{queue: returns}, is", "{queue: gone}, is", "agents[0].triggers[2].config.queue: Support has no queue 'gone'"),
+    (
+        "config: {queue: returns, action",
+        "config: {queue: gone, action",
+        "tools[1].config.queue: There is no queue 'gone' in Support. There are: returns.",
+    ),
     ("broker: rabbit", "broker: hare", "agents[0].triggers[3].config.broker: There is no broker 'hare'"),
     ("env: RABBIT_URL", "value: redis://10.0.0.1", "brokers[0].url: "),
     ("env: RETURNS_SECRET", "value: short", "queues[0].secret: A queue's secret has 16"),

@@ -5,10 +5,12 @@ from collections.abc import Mapping
 from typing import Any
 
 import orjson
+from django.db.models import Q
 
 from agents_app.tools import reading
 from agents_app.tools.base import Result, ToolCall, ToolFailed, cut, within
 from console.audit.models import AuditEvent, EventType
+from console.catalog.models import Alias
 from console.core.clock import now
 from console.core.connections import in_thread
 from console.core.errors import BadInput, ProviderError, Refusal
@@ -17,6 +19,7 @@ from console.gateway import pipeline
 from console.gateway.asks import make_ask
 from console.gateway.operations import OPERATIONS
 from console.gateway.reading import AnswerReader
+from console.teams.models import Team
 from prompts_app.parameters import check_parameters
 from prompts_app.text.refs import parse_ref
 
@@ -69,6 +72,12 @@ class Completion:
             "output_tokens": reading.number(config, "output_tokens", least=1, most=1_000_000, default=2_000),
             "parameters": check_parameters(config.get("parameters") or {}),
         }
+
+    def check_names(self, config: Mapping[str, Any], team: Team) -> None:
+        aliases = Alias.objects.filter(Q(teams=None) | Q(teams=team)).order_by("name")
+        if not aliases.filter(name=config["alias"]).exists():
+            there = aliases.values_list("name", flat=True).distinct()
+            raise reading.not_there(f"alias {config['alias']!r} that {team} may call", there, param="alias")
 
     def origin(self, config: Mapping[str, Any]) -> str:
         return ""

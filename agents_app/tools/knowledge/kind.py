@@ -12,9 +12,11 @@ from agents_app.tools.base import Result, ToolCall, ToolFailed, cut, within
 from console.core.connections import in_thread
 from console.core.errors import BadInput, Refusal
 from console.gateway.sources import as_source
-from console.knowledge.access import get_all
+from console.knowledge.access import get_all, get_collections
 from console.knowledge.embedding import Asked
+from console.knowledge.errors import UnknownCollection
 from console.knowledge.search import MOST_COLLECTIONS, MOST_FOUND, Found, search
+from console.teams.models import Team
 
 USUAL = 5
 
@@ -53,6 +55,12 @@ class Knowledge:
             raise BadInput("Name at least one collection of documents it may search.", param="collections")
         passages = reading.number(config, "passages", least=1, most=MOST_FOUND, default=USUAL)
         return {"collections": collections, "passages": passages}
+
+    def check_names(self, config: Mapping[str, Any], team: Team) -> None:
+        try:
+            get_collections(team.pk, config["collections"], "collections")
+        except UnknownCollection as unknown:
+            raise BadInput(unknown.message, param=unknown.param) from None
 
     def origin(self, config: Mapping[str, Any]) -> str:
         return ""

@@ -12,7 +12,7 @@ from agents_app.tools.queue import items
 from agents_app.tools.queue.waking import is_served_in
 from console.core.connections import in_thread
 from console.core.errors import BadInput, Refusal
-from console.teams.models import Environment
+from console.teams.models import Environment, Team
 
 ACTIONS = {
     "put": "Put work into the queue",
@@ -49,6 +49,12 @@ class WorkQueue:
         if action not in ACTIONS:
             raise BadInput(f"action must be one of {', '.join(ACTIONS)}.", param="action")
         return {"queue": reading.text(config, "queue", most=60, is_required=True), "action": action}
+
+    def check_names(self, config: Mapping[str, Any], team: Team) -> None:
+        queues = Queue.objects.filter(team=team, archived_at=None)
+        if not queues.filter(slug=config["queue"]).exists():
+            there = queues.order_by("slug").values_list("slug", flat=True)
+            raise reading.not_there(f"queue {config['queue']!r} in {team}", there, param="queue")
 
     def origin(self, config: Mapping[str, Any]) -> str:
         return ""

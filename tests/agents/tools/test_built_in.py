@@ -17,6 +17,7 @@ from console.core.files.page_words import words_of
 from console.gateway.identity import PersonIdentity
 from console.gateway.types import Answering
 from console.knowledge.errors import StillUsed
+from console.knowledge.models import Collection
 from console.knowledge.services import collections
 from console.teams.actors import SYSTEM
 from tests import make
@@ -79,8 +80,11 @@ def test_knowledge_brings_passages_with_their_versions(live, use):
     assert use(tool, {"query": "zebra"}).content == "No passage was found."
     with pytest.raises(StillUsed, match=tool.name):
         collections.delete_collection(actor=SYSTEM, collection=shop)
+    collections.create_collection(actor=SYSTEM, team=cast.team_a, slug="gone", name="Gone")
+    lost = tool_of(cast, "knowledge", {"collections": ["gone"]})
+    Collection.objects.filter(slug="gone").update(deleted_at=now())
     with pytest.raises(ToolFailed, match="no collection 'gone'"):
-        use(tool_of(cast, "knowledge", {"collections": ["gone"]}), {"query": "parcel"})
+        use(lost, {"query": "parcel"})
 
 
 def test_it_reads_pages_of_allowed_hosts_only(cast, use, upstream):
