@@ -12,6 +12,7 @@ from django.urls import reverse
 from agents_app.models import Agent
 from console.audit.models import AuditEvent
 from console.chat.models import Conversation, Feedback, Message
+from console.chat.queries.listing import said_in
 from console.core.clock import now
 from tests import make
 from tests.chat.conftest import signed_in
@@ -79,14 +80,16 @@ def test_it_renames_pins_archives_and_deletes(cast: Cast) -> None:
 
 def test_it_finds_titles_and_words_of_one_s_own(cast: Cast) -> None:
     talk(cast, "Autumn campaign", "Compare 50% and 100_000.")
-    talk(cast, "Glossary", "Technician or engineer?")
+    talk(cast, "Glossary", "Technician or engineer? Über beide.")
     found = {}
     for who, user in (("alice", cast.alice), ("bob", cast.bob)):
-        for words in ("autumn", "ENGINEER", "50%", "nothing of that", "\x00"):
+        for words in ("autumn", "ENGINEER", "ÜBER", "50%", "nothing of that", "\x00"):
             groups = signed_in(user).get(reverse("chat:chat"), {"q": words}).context["listing"].groups
             found[who, words] = [str(row) for group in groups for row in group.rows]
     assert found["alice", "autumn"] == found["alice", "50%"] == ["Autumn campaign"]
-    assert found["alice", "ENGINEER"] == ["Glossary"] and found["alice", "nothing of that"] == []
+    assert (
+        found["alice", "ENGINEER"] == found["alice", "ÜBER"] == ["Glossary"] and found["alice", "nothing of that"] == []
+    )
     assert not any(found["bob", words] for words in ("autumn", "ENGINEER", "50%"))
 
 
@@ -123,6 +126,10 @@ def test_it_lists_many_as_it_lists_few(cast: Cast) -> None:
                 assert alice.get(reverse("chat:chat"), query).status_code == 200
             counts.append(len(seen))
     assert counts[:3] == counts[3:] and max(counts) <= 12
+    with connection.cursor() as cursor:
+        cursor.execute("ANALYZE chat_conversation, chat_message")
+    plan = Conversation.objects.filter(said_in("nowhere"), owner=cast.alice).explain()
+    assert "SubPlan" in plan and "hashed" not in plan, "a search reads no message of other people's conversations"
 
 
 def test_it_opens_a_long_conversation_at_its_end_and_pages_upwards(cast: Cast, django_assert_max_num_queries) -> None:

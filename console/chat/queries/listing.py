@@ -4,7 +4,8 @@ import datetime as dt
 from collections.abc import Iterable
 from dataclasses import dataclass
 
-from django.db.models import Exists, OuterRef, Q, QuerySet
+from django.db.models import Exists, F, OuterRef, Q, QuerySet
+from django.db.models.functions import Collate
 
 from console.chat.models import Conversation, Message
 from console.chat.queries.places import behind, place_of
@@ -53,10 +54,21 @@ def grouped(rows: Iterable[Conversation], today: dt.date, *, pins: bool) -> list
     return [Group(name, found) for name, found in groups.items()]
 
 
+class _ExistsBeside(Exists):
+    """Looks beside each row that is found otherwise. Without OFFSET PostgreSQL may read all that could match before.
+
+    For words that are nowhere that is every message of the installation, for one person's search.
+    """
+
+    template = "EXISTS(%(subquery)s OFFSET 0)"
+
+
 def said_in(words: str) -> Q:
-    """Return what finds conversations by their titles and messages."""
-    said = Message.objects.filter(conversation=OuterRef("pk"), text__icontains=words)
-    return Q(title__icontains=words) | Q(Exists(said))
+    """Return what finds conversations by their titles and messages, in capitals or not."""
+    # Letters of ASCII are alike in every language, and compared in less than half of the time as those of none.
+    text = Collate("text", "C") if words.isascii() else F("text")
+    said = Message.objects.alias(compared=text).filter(conversation=OuterRef("pk"), compared__icontains=words)
+    return Q(title__icontains=words) | Q(_ExistsBeside(said))
 
 
 def listing(
