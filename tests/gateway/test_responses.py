@@ -524,3 +524,24 @@ def test_what_is_said_and_called_in_a_row_is_one_turn():
     words = [{"role": "assistant", "content": text} for text in ("I", " look", " now.")]
     (turn,) = said(input=[words[0], call, *words[1:]])["messages"]
     assert turn["content"] == "I look now." and len(turn["tool_calls"]) == 1
+
+
+def test_results_follow_their_calls_wherever_they_stand():
+    """As Semantic Kernel goes on from a kept response: it repeats the words around a call before its result."""
+    call = {"type": "function_call", "call_id": "c", "name": "track", "arguments": "{}"}
+    result = {"type": "function_call_output", "call_id": "c", "output": "late"}
+    hello, other = {"role": "user", "content": "Where?"}, {**call, "call_id": "d"}
+    late = {**result, "call_id": "d"}
+    found = said(input=[hello, call, hello, {"role": "assistant", "content": "I look."}, other, result, late])[
+        "messages"
+    ]
+    assert [(m["role"], m.get("tool_call_id")) for m in found] == [
+        ("user", None),
+        ("assistant", None),
+        ("tool", "c"),
+        ("user", None),
+        ("assistant", None),
+        ("tool", "d"),
+    ]
+    again = said(input=[call, result, call, {**result, "output": "here"}, {**result, "call_id": "nobody"}])["messages"]
+    assert [m.get("content") for m in again] == [None, "late", None, "here", "late"], "an id may come twice"

@@ -1,7 +1,8 @@
 """Items of a response's input as messages of a chat completion.
 
 Items come one after another where a chat completion has one message: what the assistant thinks, says and calls in a
-row is one turn, and the results of its calls follow it before anybody else speaks.
+row is one turn, and the results of its calls follow it before anybody else speaks, wherever they stand in the input:
+a client that goes on from a kept response may repeat what was said before it gives them.
 """
 
 import binascii
@@ -50,7 +51,8 @@ def messages_of(items: Iterable[Part], history: Iterable[Part] = (), *, keeps_th
 
 class _Turns:
     def __init__(self, *, keeps_thoughts: bool) -> None:
-        self._said: list[Part] = []
+        self._said: list[Part | list[Part]] = []  # a list holds the results of the calls of the turn before it
+        self._results: dict[str, list[Part]] = {}  # where those of a call go, by its id
         self._turn: Part | None = None  # of the assistant, still growing
         self._texts: list[
             tuple[Part, list[str]]
@@ -82,7 +84,10 @@ class _Turns:
         self._show()
         for turn, pieces in self._texts:
             turn["content"] = "".join(pieces)
-        return self._said
+        said: list[Part] = []
+        for one in self._said:
+            said += one if isinstance(one, list) else [one]
+        return said
 
     def _show(self) -> None:
         if self._shown:
@@ -121,7 +126,14 @@ class _Turns:
             )
         function = {"name": full_name(item), "arguments": arguments}
         call = {"id": item["call_id"], "type": "function", "function": function}
-        self._growing().setdefault("tool_calls", []).append(call)
+        turn = self._growing()
+        if "tool_calls" not in turn:
+            turn["tool_calls"] = []
+            self._said.append([])
+        results = self._said[-1]
+        assert isinstance(results, list)
+        turn["tool_calls"].append(call)
+        self._results[item["call_id"]] = results
 
     def _result(self, item: Part, where: str) -> None:
         if not isinstance(item.get("call_id"), str) or not item["call_id"]:
@@ -134,7 +146,12 @@ class _Turns:
             shown = [(place, part) for place, part in enumerate(output) if part["type"] not in _TEXTS]
             self._shown += [_part(part, f"{at}[{place}]") for place, part in shown]
             output = "\n\n".join(str(part.get("text") or "") for part in output if part["type"] in _TEXTS)
-        self._said.append({"role": "tool", "tool_call_id": item["call_id"], "content": output})
+        result = {"role": "tool", "tool_call_id": item["call_id"], "content": output}
+        results = self._results.get(item["call_id"])
+        if results is None:
+            self._said.append(result)
+        else:
+            results.append(result)
 
 
 def _text_of(content: Any, where: str) -> str:
