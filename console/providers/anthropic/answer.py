@@ -19,10 +19,21 @@ FINISH_REASONS = {
     "refusal": "content_filter",
 }
 _MOST_TOKENS = 2**31 - 1
+# The tool whose input is the answer, where any JSON is wanted: without a schema, a model is held to no other JSON.
+JSON_ANSWER = "facet_json_answer"
 
 
-def finish_of(reason: Any) -> str:
-    """Return OpenAI's word for why a message ended; a reason yet to be invented is an end like any other."""
+def is_json_answer(block: dict[str, Any]) -> bool:
+    return block.get("type") == "tool_use" and block.get("name") == JSON_ANSWER
+
+
+def finish_of(reason: Any, message: dict[str, Any]) -> str:
+    """Return OpenAI's word for why a message ended; a reason yet to be invented is an end like any other.
+
+    `message` is what it amounts to: one that only answered by a tool of ours called none of the caller's.
+    """
+    if reason == "tool_use" and message["content"] and "tool_calls" not in message:
+        return "stop"
     return FINISH_REASONS.get(reason, "stop") if isinstance(reason, str) else "stop"
 
 
@@ -67,24 +78,31 @@ def usage_shape(usage: Usage, written: int) -> dict[str, Any]:
 
 def call_shape(block: dict[str, Any]) -> dict[str, Any]:
     """Return a tool_use block as a tool call, its input as JSON text."""
-    given = block.get("input")
-    arguments = orjson.dumps(given if isinstance(given, dict) else {}).decode()
     return {
         "id": str(block.get("id") or ""),
         "type": "function",
-        "function": {"name": str(block.get("name") or ""), "arguments": arguments},
+        "function": {"name": str(block.get("name") or ""), "arguments": arguments_of(block)},
     }
+
+
+def arguments_of(block: dict[str, Any]) -> str:
+    given = block.get("input")
+    return orjson.dumps(given if isinstance(given, dict) else {}).decode()
 
 
 def message_of(blocks: list[Any], refusal: str = "") -> dict[str, Any]:
     """Return the assistant's message that a list of blocks amounts to."""
     texts, thoughts, details, calls = [], [], [], []
+    answered = next((block for block in blocks if isinstance(block, dict) and is_json_answer(block)), None)
     for index, block in enumerate(blocks):
         if not isinstance(block, dict):
             raise ProviderError("The provider's answer holds a block that is not an object.", code="upstream_invalid")
         kind = block.get("type")
         if kind == "text":
             texts.append(str(block.get("text") or ""))
+        elif is_json_answer(block):
+            if block is answered:
+                texts.append(arguments_of(block))
         elif kind == "tool_use":
             calls.append(call_shape(block))
         elif (thought := detail(block, index)) is not None:
@@ -104,11 +122,12 @@ def completion_of(message: Any) -> tuple[dict[str, Any], Usage | None]:
     """Return a message as a chat completion, with its usage."""
     if not isinstance(message, dict) or not isinstance(message.get("content"), list):
         raise ProviderError("The provider's answer is not a message.", code="upstream_invalid")
+    said = message_of(message["content"], refusal_of(message))
     choice = {
         "index": 0,
-        "message": message_of(message["content"], refusal_of(message)),
+        "message": said,
         "logprobs": None,
-        "finish_reason": finish_of(message.get("stop_reason")),
+        "finish_reason": finish_of(message.get("stop_reason"), said),
     }
     completion = {
         "id": str(message.get("id") or ""),

@@ -4,6 +4,7 @@ from typing import Any
 
 from console.core.errors import BadInput
 from console.providers.anthropic import thinking
+from console.providers.anthropic.answer import JSON_ANSWER
 from console.providers.anthropic.schema import held_to, limits_of
 from console.providers.anthropic.turns import turns_of
 
@@ -60,7 +61,11 @@ def messages_request(body: dict[str, Any]) -> dict[str, Any]:
     thinks, output_config = thinking.effort(body["model"], body.get("reasoning_effort"), max_tokens)
     if thinks:
         request["thinking"] = thinks
-    output_config |= _format(body.get("response_format"))
+    wanted = body.get("response_format")
+    if isinstance(wanted, dict) and wanted.get("type") == "json_object":
+        _any_json(request)
+    else:
+        output_config |= _format(wanted)
     if output_config:
         request["output_config"] = output_config
     user = body.get("safety_identifier") or body.get("user")
@@ -135,6 +140,8 @@ def _tool(tool: Any, where: str) -> dict[str, Any]:
     function = tool.get("function") if isinstance(tool, dict) and tool.get("type") == "function" else None
     if not isinstance(function, dict) or not isinstance(function.get("name"), str):
         raise BadInput("Each tool of this model must be of type function and have a name.", param=where)
+    if function["name"] == JSON_ANSWER:
+        raise BadInput(f"{JSON_ANSWER} is the name of a tool of Facet's own.", param=where)
     made = {
         "name": function["name"],
         "input_schema": function.get("parameters") or {"type": "object", "properties": {}},
@@ -164,13 +171,36 @@ def _choice(choice: Any) -> dict[str, Any]:
     raise BadInput("tool_choice must be auto, none, required or a function.", param="tool_choice")
 
 
+def _any_json(request: dict[str, Any]) -> None:
+    """Have the answer be the input of a tool, which is the one JSON a model is held to without a schema."""
+    choice = request.get("tool_choice", {"type": "auto"})
+    if choice["type"] in {"any", "tool"}:
+        return  # a call is wanted, and no answer yet
+    if request.get("thinking", {}).get("type") not in (None, "disabled"):
+        raise BadInput(
+            "This model cannot think before it answers in any JSON: use json_schema, or leave reasoning_effort out.",
+            param="response_format.type",
+        )
+    others = request.get("tools", []) if choice["type"] == "auto" else []
+    tool = {
+        "name": JSON_ANSWER,
+        "description": "Gives the answer, as one JSON object.",
+        "input_schema": {"type": "object"},
+    }
+    request["tools"] = [*request.get("tools", []), tool]
+    if others:
+        request["tool_choice"] = {**choice, "type": "any"}
+    else:
+        request["tool_choice"] = {"type": "tool", "name": JSON_ANSWER, "disable_parallel_tool_use": True}
+
+
 def _format(wanted: Any) -> dict[str, Any]:
     kind = wanted.get("type") if isinstance(wanted, dict) else "text"
     if kind == "text":
         return {}
     if kind != "json_schema":
         raise BadInput(
-            "This model answers in JSON by a schema only: use json_schema, or leave response_format out.",
+            "response_format is of type text, json_schema or json_object.",
             param="response_format.type",
         )
     named = wanted.get("json_schema")

@@ -14,13 +14,23 @@ import orjson
 from console.core import sse
 from console.core.clock import now
 from console.core.errors import ProviderError
-from console.providers.anthropic.answer import finish_of, message_of, refusal_of, usage_of, usage_shape
+from console.providers.anthropic.answer import (
+    arguments_of,
+    finish_of,
+    is_json_answer,
+    message_of,
+    refusal_of,
+    usage_of,
+    usage_shape,
+)
 from console.providers.anthropic.content import Block
 from console.providers.anthropic.thinking import detail
 from console.providers.openai.legacy import from_tools
 from console.providers.sse import EventSplitter, data_of
 from console.providers.types import Usage
 
+_JSON = "json"  # a block that is the answer, though it comes as a call
+_CALLED = {"tool_use", _JSON}
 _BUSY = {"overloaded_error", "rate_limit_error"}
 
 
@@ -37,7 +47,7 @@ class _Growing:
 
     @property
     def kind(self) -> str:
-        return str(self.started.get("type"))
+        return _JSON if is_json_answer(self.started) else str(self.started.get("type"))
 
     def whole(self) -> Block:
         """Return the block as it is by now."""
@@ -46,7 +56,7 @@ class _Growing:
         if self.kind == "thinking":
             signature = str(self.started.get("signature") or "") + self.signature
             return {"type": "thinking", "thinking": "".join(self.pieces), "signature": signature}
-        if self.kind == "tool_use" and self.pieces:
+        if self.kind in _CALLED and self.pieces:
             with suppress(orjson.JSONDecodeError):
                 return {**self.started, "input": orjson.loads("".join(self.pieces))}
         return self.started
@@ -163,28 +173,32 @@ class AnthropicStream:
             return self._piece(block, delta.get("text"))
         if pair == ("thinking", "thinking_delta"):
             return self._piece(block, delta.get("thinking"))
-        if pair == ("tool_use", "input_json_delta"):
+        if block.kind in _CALLED and delta.get("type") == "input_json_delta":
             return self._piece(block, delta.get("partial_json"))
         if pair == ("thinking", "signature_delta"):
             block.signature += str(delta.get("signature") or "")
         return b""  # citations, and what is yet to be invented
 
     def _piece(self, block: _Growing, text: Any) -> bytes:
-        if not isinstance(text, str) or not text or block.kind not in {"text", "thinking", "tool_use"}:
+        if not isinstance(text, str) or not text or block.kind not in {"text", "thinking", *_CALLED}:
             return b""
         block.pieces.append(text)
         self.has_content = True
         if block.kind == "tool_use":
             return self._delta(tool_calls=[{"index": block.call, "function": {"arguments": text}}])
-        return self._delta(**{"content" if block.kind == "text" else "reasoning_content": text})
+        if block.kind == _JSON and block is not self._json_answer():
+            return b""
+        return self._delta(**{"reasoning_content" if block.kind == "thinking" else "content": text})
+
+    def _json_answer(self) -> _Growing | None:
+        return next((block for block in self._blocks.values() if block.kind == _JSON), None)
 
     def _block_stop(self, event: dict[str, Any]) -> bytes:
         block = self._open_block(event)
         block.is_open = False
-        if block.kind == "tool_use" and not block.pieces:
+        if block.kind in _CALLED and not block.pieces:
             # A call without arguments comes without pieces, and clients read the empty text as broken JSON.
-            given = block.started.get("input")
-            return self._piece(block, orjson.dumps(given if isinstance(given, dict) else {}).decode())
+            return self._piece(block, arguments_of(block.started))
         thought = detail(block.whole(), block.place)
         return b"" if thought is None else self._delta(reasoning_details=[thought])
 
@@ -209,7 +223,7 @@ class AnthropicStream:
             raise _invalid("an end before the answer was whole")
         refusal = refusal_of(self._ending)
         out = self._delta(refusal=refusal) if refusal else b""
-        out += self._delta(finish=finish_of(self._ending["stop_reason"]))
+        out += self._delta(finish=finish_of(self._ending["stop_reason"], self._said()))
         if self._include_usage:
             counted = usage_of(self._counts)
             out += self._chunk([], usage=usage_shape(*counted) if counted else None)
@@ -219,14 +233,23 @@ class AnthropicStream:
 
     def answer(self) -> dict[str, Any]:
         """Return what was streamed as one chat completion, for the log."""
-        blocks = list(self._blocks.values())
-        message = message_of([block.whole() for block in blocks], refusal_of(self._ending))
-        for call, block in zip(message.get("tool_calls", ()), (b for b in blocks if b.kind == "tool_use"), strict=True):
-            call["function"]["arguments"] = "".join(block.pieces)  # as it came, also when it broke off
-        finish = finish_of(self._ending["stop_reason"]) if "stop_reason" in self._ending else None
+        message = self._said()
+        finish = finish_of(self._ending["stop_reason"], message) if "stop_reason" in self._ending else None
         choice = {"index": 0, "message": message, "finish_reason": finish}
         answer = {**self._head, "object": "chat.completion", "choices": [choice]}
         return from_tools(answer, part="message") if self._is_legacy else answer
+
+    def _said(self) -> dict[str, Any]:
+        """Return the assistant's message by now; JSON is as it came, also when it broke off."""
+        blocks = list(self._blocks.values())
+        message = message_of([block.whole() for block in blocks], refusal_of(self._ending))
+        for call, block in zip(message.get("tool_calls", ()), (b for b in blocks if b.kind == "tool_use"), strict=True):
+            call["function"]["arguments"] = "".join(block.pieces)
+        if answered := self._json_answer():
+            message["content"] = "".join(
+                "".join(block.pieces) for block in blocks if block.kind == "text" or block is answered
+            )
+        return message
 
 
 def _invalid(what: str) -> ProviderError:

@@ -131,3 +131,40 @@ def test_what_it_cannot_do_is_refused_on_record_before_anything_is_sent(sdk, des
     with pytest.raises(sdks.openai.BadRequestError, match="does not make embeddings"):
         sdk.embeddings.create(model="claude", input="x")
     assert desk.upstream.seen == []
+
+
+def test_an_answer_in_any_json_is_the_input_of_a_tool(sdk, desk):
+    """The one JSON a model there is held to without a schema, so who asks for JSON of any shape gets it."""
+    up, create = desk.upstream, sdk.chat.completions.create
+    wanted = {"response_format": {"type": "json_object"}}
+    given = claude.tool_use("facet_json_answer", n=7)
+    up.enqueue(claude.message(given, stop="tool_use"))
+    (choice,) = create(**ASK, **wanted).choices
+    assert (choice.finish_reason, json.loads(choice.message.content)) == ("stop", {"n": 7})
+    assert choice.message.tool_calls is None
+    sent = up.seen[0].body
+    assert [tool["name"] for tool in sent["tools"]] == ["facet_json_answer"] and sent["tool_choice"]["type"] == "tool"
+
+    whole = claude.message(given, claude.tool_use("facet_json_answer", id="toolu_2"), stop="tool_use")
+    for stop, finish in (("tool_use", "stop"), ("max_tokens", "length")):
+        up.enqueue_stream(claude.sse(*claude.events({**whole, "stop_reason": stop}, size=3)), done=False)
+        chunks = [chunk.choices[0] for chunk in create(**ASK, **wanted, stream=True)]
+        assert "".join(one.delta.content or "" for one in chunks) == '{"n": 7}' and chunks[-1].finish_reason == finish
+        assert not any(one.delta.tool_calls for one in chunks)
+    kept = Payload.objects.filter(kind="output").order_by("event_id").values_list("body", flat=True)
+    assert [json.loads(body)["choices"][0]["message"]["content"] for body in kept] == ['{"n":7}', *['{"n": 7}'] * 2]
+
+    for fields, names, choice, stop in (
+        ({"tools": [TOOL]}, ["track", "facet_json_answer"], {"type": "any"}, "tool_calls"),
+        ({"tools": [TOOL], "tool_choice": "required"}, ["track"], {"type": "any"}, "tool_calls"),
+    ):
+        up.enqueue(claude.message(claude.tool_use(), stop="tool_use"))
+        assert create(**ASK, **wanted, **fields).choices[0].finish_reason == stop
+        sent = up.seen[-1].body
+        assert ([tool["name"] for tool in sent["tools"]], sent["tool_choice"]) == (names, choice)
+    up.enqueue(claude.message(given, stop="tool_use"))
+    create(**ASK, **wanted, tools=[TOOL], tool_choice="none")
+    assert up.seen[-1].body["tool_choice"]["name"] == "facet_json_answer", "the caller's are not to be called"
+    up.enqueue(claude.message(given, stop="tool_use"))
+    said = sdk.responses.create(model="claude", input="JSON, please.", text={"format": {"type": "json_object"}})
+    assert (said.status, json.loads(said.output_text)) == ("completed", {"n": 7})
