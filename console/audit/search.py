@@ -27,6 +27,7 @@ class Criteria:
     alias: str = ""
     person_id: uuid.UUID | None = None
     environment: str = ""
+    trace: str = ""  # the id of a client's trace
     prompt: str = ""  # the name of the prompt that a call named, not of a partial in it
     text: str = ""
     content_team_ids: tuple[uuid.UUID, ...] | None = ()
@@ -39,7 +40,7 @@ class Criteria:
                 bool,
                 (
                     *(self.key_id, self.types, self.statuses, self.alias),
-                    *(self.person_id, self.environment, self.prompt, self.text),
+                    *(self.person_id, self.environment, self.trace, self.prompt, self.text),
                 ),
             )
         )

@@ -7,6 +7,8 @@ import uuid
 import uuid_utils
 
 _PREFIX = "req_"
+# What the W3C's header `traceparent` says: the trace, and the span in it that calls us.
+TRACE_PARENT = re.compile(r"(?!ff)[0-9a-f]{2}-(?!0{32})([0-9a-f]{32})-(?!0{16})([0-9a-f]{16})-[0-9a-f]{2}")
 _RESPONSE = re.compile(r"resp_([0-9a-f]{32})")
 # Looking a member up in its enum takes Python 3.11 as long as making an id.
 _NOT_SAID = uuid.SafeUUID.unknown

@@ -112,6 +112,11 @@ def test_a_call_of_a_tool_names_it_and_leads_to_its_run(cast: Cast) -> None:
     odd = a_call(cast.team_a, agent="no agent", surface="api", client_request_id=run)
     page = text(client.get(f"/audit/{request_id(odd)}/"))
     assert "/runs/" not in page.partition("<main")[2] and "no agent" in page, "what a client sends is no run of ours"
+    trace = "4bf92f3577b34da6a3ce929d0e0e4736"
+    joined = a_call(cast.team_a, client_request_id=f"00-{trace}-00f067aa0ba902b7-01")
+    assert f'href="/audit/?trace={trace}"' in text(client.get(f"/audit/{request_id(joined)}/"))
+    assert ids_on(found := client.get(f"/audit/?trace={trace}")) == [str(joined)]
+    assert f'value="{trace}"' in text(found) and "Remove the filter Trace" in text(found)
 
 
 def test_reading_content_is_recorded_once_with_the_records_id(cast: Cast) -> None:

@@ -37,6 +37,14 @@ def test_it_writes_one_line_with_everything(ask, world):
     kept = {p.kind: p.body for p in Payload.objects.filter(event_id=line.pk)}
     assert json.loads(kept["input"])["messages"][0]["content"] == "Where is my order?"
     assert kept["output"] == response.text
+    parent = "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01"
+    for headers, said in (
+        ({"traceparent": parent}, parent),
+        ({"traceparent": parent, "X-Client-Request-Id": "mine"}, "mine"),
+        ({"traceparent": parent.replace("4", "0").replace("b", "x")}, ""),
+    ):
+        ask(headers=headers)
+        assert world.calls()[-1].client_request_id == said
 
 
 def test_it_sends_the_models_own_name_and_a_cap(ask, world):

@@ -54,6 +54,12 @@ class AuditFilterForm(forms.Form):
     alias = forms.CharField(label="Alias", required=False, max_length=100)
     person = forms.TypedChoiceField(label="Person", required=False, coerce=uuid.UUID, empty_value=None)
     environment = forms.ChoiceField(label="Environment", required=False, choices=[("", "Any"), *Environment.choices])
+    trace = forms.RegexField(
+        r"^[0-9a-f]{32}\Z",
+        label="Trace",
+        required=False,
+        error_messages={"invalid": "A trace has an id of 32 digits, of which those above 9 are small letters to f."},
+    )
 
     def __init__(self, data: QueryDict, *, sight: Sight) -> None:
         super().__init__(data)
@@ -100,6 +106,7 @@ class AuditFilterForm(forms.Form):
             alias=chosen["alias"],
             person_id=chosen["person"],
             environment=chosen["environment"],
+            trace=chosen["trace"],
             text=chosen["q"],
             content_team_ids=self.sight.content_team_ids,
         )
@@ -109,7 +116,7 @@ class AuditFilterForm(forms.Form):
         if not self.is_valid():
             return []
         found = []
-        for name in ("q", "range", "since", "until", "type", "status", "key", "alias", "person", "environment"):
+        for name in self.fields:
             value = self.cleaned_data[name]
             if not value or (name == "range" and (self.cleaned_data["since"] or self.cleaned_data["until"])):
                 continue

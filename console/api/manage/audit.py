@@ -42,6 +42,7 @@ _FILTERS = [
     OpenApiParameter("alias", str),
     OpenApiParameter("person", OpenApiTypes.UUID),
     OpenApiParameter("environment", str, enum=Environment.values),
+    OpenApiParameter("trace", str, description="The id of a client's trace, 32 digits: of its `traceparent`."),
 ]
 _CURSOR = OpenApiParameter("cursor", str, description="`next` of the page before.")
 _LIMIT = OpenApiParameter("limit", int, description="Records a page, 1 to 200; 50 when missing.")

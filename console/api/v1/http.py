@@ -15,7 +15,7 @@ from console.api.v1.server import WHOLE_ANSWER
 from console.core import strict_json
 from console.core.client_address import client_address
 from console.core.errors import BadInput, ProviderError, Refusal, TooLarge
-from console.core.ids import request_id, time_of, uuid7
+from console.core.ids import TRACE_PARENT, request_id, time_of, uuid7
 from console.core.installation import own_version
 from console.core.lanes import Lane
 from console.core.quick_settings import settings
@@ -42,6 +42,7 @@ _RARE = frozenset(
         b"anthropic-version",
         b"content-encoding",
         b"idempotency-key",
+        b"traceparent",
         b"x-client-request-id",
         b"x-facet-lane",
         b"x-facet-run",
@@ -128,6 +129,8 @@ class Request:
         self.content_encoding = text(b"content-encoding").lower()
         self.idempotency_key = text(b"idempotency-key") if b"idempotency-key" in said else None
         self.client_request_id = "".join(c for c in text(b"x-client-request-id")[:200] if c.isprintable())
+        if not self.client_request_id and TRACE_PARENT.fullmatch(parent := text(b"traceparent")):
+            self.client_request_id = parent  # what else ties the call to the client's own records
         self.lane = text(b"x-facet-lane").strip().lower()
         self.calling_run = text(b"x-facet-run")[:60]
         self.has_anthropic_version = b"anthropic-version" in said

@@ -62,6 +62,8 @@ def _conditions(criteria: Criteria) -> tuple[list[str], dict[str, Any]]:
         add("e.actor_id = %(person)s AND e.actor_kind = 'user'", person=criteria.person_id)
     if criteria.environment:
         add("e.environment = %(environment)s", environment=criteria.environment)
+    if criteria.trace:
+        add("e.client_request_id LIKE %(trace)s", trace=f"__-{criteria.trace}-%")
     if criteria.prompt:
         # What took part stands there as JSON, the prompt first.
         named = [f"{_escaped(start + json.dumps(criteria.prompt))},%" for start in ('[{"slug":', '[{"slug": ')]

@@ -55,11 +55,21 @@ def test_it_lists_by_filter_and_cursor(reader, cast):
         cursor = page.json()["next"]
     assert cursor is None and len(found) == 5 and set(found) == made
     assert found == sorted(found, reverse=True)
+    trace = "4bf92f3577b34da6a3ce929d0e0e4736"
+    one = a_call(cast.team_a, client_request_id=f"00-{trace}-00f067aa0ba902b7-01")
+    a_call(cast.team_a, client_request_id=f"about {trace}")
+    assert ids(reader(f"audit/events/?trace={trace}")) == [request_id(one)]
 
 
 @pytest.mark.parametrize(
     ("query", "param"),
-    [("alais=x", "alais"), ("type=nothing", "type"), ("key=1", "key"), ("since=2026-02-02&until=2026-02-01", "until")],
+    [
+        ("alais=x", "alais"),
+        ("type=nothing", "type"),
+        ("key=1", "key"),
+        ("trace=%25", "trace"),
+        ("since=2026-02-02&until=2026-02-01", "until"),
+    ],
 )
 def test_it_refuses_a_filter_it_does_not_know(reader, cast, query, param):
     for address in ("audit/events/", "audit/export/"):

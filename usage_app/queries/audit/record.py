@@ -8,6 +8,7 @@ from typing import Any
 from console.audit.models import AuditEvent, Seal
 from console.audit.search import Criteria
 from console.audit.sql import search
+from console.core.ids import TRACE_PARENT
 from usage_app.queries.audit.lines import Line
 
 # How long the neighbours of a record may be searched for. Without them the arrows are missing, which is no harm.
@@ -67,6 +68,12 @@ class Record:
         event = self.event
         named = _RUN.match(event.client_request_id if event.surface == "agent" and not event.action else event.target)
         return named[0] if named else ""
+
+    @property
+    def trace(self) -> str:
+        """The trace of the client's own that the call is part of, where the client said so."""
+        parent = TRACE_PARENT.fullmatch(self.event.client_request_id)
+        return parent[1] if parent else ""
 
     @property
     def response(self) -> str:
