@@ -44,6 +44,9 @@
       token = "";
       leave();
       clear();
+      // What somebody began to write is theirs as what they said.
+      if (!data.isSame) field.value = "";
+      fit();
     } else if (data.type === "open") {
       isOpen = true;
       if (!data.isQuiet) (matchMedia("(pointer: fine)").matches ? field : at("close")).focus();
@@ -186,7 +189,7 @@
     last = turn.id;
     isWriting = turn.writing;
     drawState();
-    at("questions")?.remove();
+    drawQuestions();
     if (stays || mine) toEnd();
     if (isOld !== true && !isOpen && !mine && !turn.writing) tell("unread");
   };
@@ -218,9 +221,15 @@
     } else if (who.person || !who.wanted) at("wanted")?.remove();
   };
 
+  const drawQuestions = () => {
+    const questions = at("questions");
+    if (questions) questions.hidden = known.size > 0;
+  };
+
   const clear = () => {
     known.forEach((element) => element.remove());
     known.clear();
+    drawQuestions();
     last = "";
     isWriting = false;
     who = { person: null, wanted: false };

@@ -7,7 +7,9 @@
   const host = document.currentScript?.src ? new URL(document.currentScript.src).origin : config.host;
   const base = `${host}/embed/${config.id}/`;
   const facet = window.Facet?.widgets ? window.Facet : (window.Facet = api());
-  if (facet.widgets.has(config.id)) return;
+  // A page that mounts it again, or has put another body in place of the one it stood in.
+  const there = facet.widgets.get(config.id);
+  if (there) return there.begin();
   // The server and the browser enforce this; here it only spares a visitor a button that does nothing.
   if (!config.origins.includes(location.origin)) {
     console.info(`Facet: ${location.origin} is not among the origins of this widget.`);
@@ -22,6 +24,7 @@
       open: (id) => which(id)[0]?.open(),
       close: (id) => which(id).forEach((one) => one.close()),
       identify: (who, id) => Promise.all(which(id).map((one) => one.identify(who))),
+      remove: (id) => which(id).forEach((one) => one.remove()),
     };
   }
 
@@ -109,8 +112,13 @@
   const dot = document.createElement("i");
   dot.hidden = true;
   launcher.append(dot);
-  const beside = [...facet.widgets.values()].filter((one) => one.side === config.side).length;
-  root.style.setProperty("--nth", beside);
+  const me = { side: config.side };
+  const others = () => [...facet.widgets.values()].filter((one) => one !== me);
+  const beside = others().filter((one) => one.side === config.side).map((one) => one.nth);
+  const nth = [...beside, 0].findIndex((_, place) => !beside.includes(place));
+  // Two that are open in one place would lie upon each other, and on a small screen there is one place only.
+  const isInPlaceOf = (one) => one.side === config.side || innerWidth <= 600;
+  root.style.setProperty("--nth", nth);
   // Said to who does not see the dot.
   const news = document.createElement("span");
   news.setAttribute("role", "status");
@@ -126,9 +134,10 @@
   let isReady = false;
   let isOpen = false;
   let isQuiet = false;
+  let isAside = false; // another is open in its place
 
   const tell = (type, more) => {
-    if (isReady) frame.contentWindow.postMessage({ facet: config.id, type, ...more }, host);
+    if (isReady && root.isConnected) frame.contentWindow.postMessage({ facet: config.id, type, ...more }, host);
   };
   const give = (isFresh) =>
     token(isFresh).then(
@@ -163,7 +172,9 @@
 
   const open = (isAgain) => {
     if (!frame) mount();
+    others().filter(isInPlaceOf).forEach((one) => one.stepAside());
     isOpen = true;
+    isAside = false;
     frame.hidden = false;
     launcher.hidden = dot.hidden = true;
     news.textContent = "";
@@ -175,20 +186,35 @@
     stored("sessionStorage", "open");
   };
 
-  const close = () => {
-    if (!isOpen) return;
+  const shut = () => {
+    if (!isOpen) return false;
     isOpen = false;
     frame.hidden = true;
-    launcher.hidden = false;
-    label();
-    launcher.focus();
     tell("closed");
     stored("sessionStorage", null);
+    return true;
+  };
+  const showLauncher = () => {
+    isAside = false;
+    launcher.hidden = isOpen;
+    label();
+  };
+  const close = () => {
+    if (!shut()) return;
+    showLauncher();
+    launcher.focus();
+    others().forEach((one) => one.comeBack());
+  };
+  const stepAside = () => {
+    shut();
+    isAside = launcher.hidden = true;
+    label();
   };
 
   // Somebody signed in (or, with null, out): what was said before stays with whoever said it.
   const identify = async (who) => {
     const mine = ++era;
+    const isSame = !identity || identity.id === who?.id;
     held = minting = null;
     stored("localStorage", null);
     identity = who ? { id: who.id, signature: who.signature, expires: who.expires, name: who.name || undefined } : null;
@@ -197,18 +223,35 @@
         if (error?.code && mine === era) identity = null; // refused, and not only out of reach
         console.warn(`Facet: ${error?.detail ?? "identify() could not reach the server."}`);
       });
-    tell("forget");
+    tell("forget", { isSame });
     if (frame) await give(false);
   };
 
-  launcher.addEventListener("click", () => open());
-  facet.widgets.set(config.id, { open: () => open(), close, identify, side: config.side });
-  label();
   const begin = () => {
-    document.body.append(root);
+    if (!root.isConnected) {
+      isReady = false; // a frame that is put in again is loaded again
+      document.body.append(root);
+    }
+    if (isCovered()) stepAside();
     document.dispatchEvent(new CustomEvent("facet:ready", { detail: { id: config.id } }));
     // A conversation goes on from page to page, but not over a whole small screen.
-    if (stored("sessionStorage") && innerWidth > 600) open(true);
+    if (stored("sessionStorage") && innerWidth > 600 && !isOpen) open(true);
   };
+  const remove = () => {
+    const wasOpen = isOpen;
+    removeEventListener("message", heard);
+    root.remove();
+    facet.widgets.delete(config.id);
+    if (wasOpen) others().forEach((one) => one.comeBack());
+  };
+  const isCovered = () => others().some((one) => one.isOpen() && isInPlaceOf(one));
+  const comeBack = () => {
+    if (isAside && !isCovered()) showLauncher();
+  };
+
+  launcher.addEventListener("click", () => open());
+  Object.assign(me, { nth, open: () => open(), close, identify, begin, remove, isOpen: () => isOpen, stepAside, comeBack });
+  facet.widgets.set(config.id, me);
+  label();
   document.body ? begin() : addEventListener("DOMContentLoaded", begin);
 })();

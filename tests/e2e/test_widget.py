@@ -166,12 +166,17 @@ def test_a_phone_shows_it_whole_and_a_site_says_who_its_visitor_is(
         colour="#1f5a43",
         language="de",
         identity_secret=encrypt("s3cret"),
+        suggested_questions=["Was gibt es?"],
     )
-    shop = open_site("shop1")
+    make.make_widget(room.team, room.agent, public_id="jobs1", title="Jobs", position="left")
+    shop = open_site("shop1", "jobs1")
     Widget.objects.update(origins=[shop.url])
     page = page_as(size=NARROW)
     page.goto(shop.url)
+    jobs = page.get_by_role("button", name="Jobs: Open chat")
+    expect(jobs).to_be_visible()
     page.get_by_role("button", name="Ask the shop: Chat öffnen").click()
+    expect(jobs).to_be_hidden()  # the one that is open has the whole screen
     box = page.locator("iframe").bounding_box()
     assert box and (box["x"], box["y"], box["width"], box["height"]) == (0, 0, *NARROW)
     chat = frame_of(page)
@@ -187,24 +192,47 @@ def test_a_phone_shows_it_whole_and_a_site_says_who_its_visitor_is(
     shoot(page, "widget-phone")
     chat.get_by_role("button", name="Chat schließen").click()
     expect(page.get_by_role("button", name="Ask the shop: Chat öffnen")).to_be_focused()
+    expect(jobs).to_be_visible()
 
     who = {"id": "ada", "signature": vouching.sign("s3cret", "ada"), "name": "Ada"}
-    page.evaluate("(who) => Facet.identify(who)", who)
+    page.evaluate("(who) => Facet.identify(who, 'shop1')", who)
     page.get_by_role("button", name="Ask the shop: Chat öffnen").click()
     expect(chat.get_by_text("Was kostet das?")).to_have_count(0)
+    expect(chat.get_by_role("button", name="Was gibt es?")).to_be_visible()
     field.fill("Ich bin es.")
     field.press("Enter")
     expect(chat.get_by_role("log")).to_contain_text("Ich bin es.")
     expect(chat.get_by_role("button", name="Ja")).to_be_visible()
     assert Visitor.objects.get(identity="ada").name == "Ada" and page.evaluate("localStorage.length") == 0
+    field.fill("Was niemand sonst")
     Widget.objects.update(needs_identity=True)
     watch.expects("403")
-    page.evaluate("Facet.identify(null)")
+    page.evaluate("Facet.identify(null, 'shop1')")
     expect(chat.get_by_role("status")).to_have_text("Melden Sie sich auf dieser Seite an, um zu chatten.")
     expect(chat.get_by_text("Ich bin es.")).to_have_count(0)
     expect(field).to_be_hidden()
-    page.evaluate("(who) => { Facet.identify(null); Facet.identify(who) }", who)  # the last word counts
+    page.evaluate(
+        "(who) => { Facet.identify(null, 'shop1'); Facet.identify(who, 'shop1') }", who
+    )  # the last word counts
     expect(chat.get_by_text("Ich bin es.")).to_be_visible()
     expect(field).to_be_visible()
+    expect(field).to_have_value("")
+
+    # A page of one piece puts another body there, takes it away, and mounts it again.
+    mount = """(isGone) => {
+      isGone ? Facet.remove("shop1") : document.body.replaceWith(document.createElement("body"));
+      const taken = !document.querySelector("body > div");
+      const policy = (window.policy ??= trustedTypes.createPolicy("shop", {createScriptURL: (url) => url}));
+      const script = document.createElement("script");
+      script.src = policy.createScriptURL(window.snippet);
+      document.body.append(script);
+      return new Promise((go) => document.addEventListener("facet:ready", () => go(taken), {once: true}));
+    }"""
+    page.evaluate("window.snippet = document.scripts[0].src")
+    assert page.evaluate(mount, False)
+    expect(chat.get_by_text("Ich bin es.")).to_be_visible()  # it was open, and whoever it was is known still
+    assert page.evaluate(mount, True)
+    expect(page.get_by_role("button", name="Ask the shop: Chat öffnen")).to_be_visible()
+    assert len(page.frames) == 1
     for answer in Message.objects.filter(role="assistant"):
         ended(answer)

@@ -105,6 +105,7 @@ def test_it_joins_whoever_is_signed_in_with_that_address(cast: Cast) -> None:
     assert User.objects.filter(email="charlie@example.com").count() == 1
     client = client_of(cast.charlie)
     assert client.post(url)["Location"] == "/teams/team-a/"
+    assert "Go to the overview" in client.get(url).text and "Go to sign-in" in Client().get(url).text
     assert cast.team_a.memberships.get(user=cast.charlie).role == Role.AUDITOR
 
 
