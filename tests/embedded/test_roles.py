@@ -1,10 +1,12 @@
 """The application's role may do its work and cannot change the log's past."""
 
 import datetime as dt
+import io
 import uuid
 
 import pytest
-from django.db import ProgrammingError, connection, transaction
+from django.core.management import call_command
+from django.db import OperationalError, ProgrammingError, connection, connections, transaction
 
 from console.audit import actions
 from console.audit.models import AuditEvent
@@ -115,6 +117,27 @@ def test_it_drops_no_month_the_owner_keeps_whatever_it_asks_for(as_application: 
     assert sql.keeps_log_as_set()
     assert asked("audit_event", months_ago(300)) == ""
     assert "keeps it for 200 days" in asked("audit_payload", months_ago(190))
+
+
+def test_the_first_migration_asks_nothing_as_a_role_that_is_not_there_yet(committed_db: None, settings) -> None:  # type: ignore[no-untyped-def]
+    """Commands check the models first, and those ask the server for its version."""
+    usual = connection.settings_dict
+    host = str(usual["HOST"]).replace("/", "%2F")
+    settings.DATABASE_OWNER_URL = f"postgresql://{usual['USER']}@/{usual['NAME']}?host={host}"
+    connection.close()
+    connection.settings_dict = {**usual, "USER": ROLE, "OPTIONS": {**usual["OPTIONS"], "pool": False}}
+    for known in (vars(connections["default"]), vars(connection.features)):  # what the server was asked before
+        for name in [name for name in known if "pg_version" in name or "_postgresql" in name]:
+            known.pop(name)
+    said = io.StringIO()
+    try:
+        call_command("migrate", plan=True, skip_checks=False, stdout=said)
+        with pytest.raises(OperationalError, match="does not exist"):
+            connection.ensure_connection()
+    finally:
+        connection.close()
+        connection.settings_dict = usual
+    assert "No planned migration operations." in said.getvalue()
 
 
 def test_it_says_when_the_pools_do_not_fit(db: None, settings) -> None:  # type: ignore[no-untyped-def]

@@ -13,6 +13,10 @@ from console.embedded.owner import as_owner
 
 
 class Command(MigrateCommand):
+    def check(self, *args: Any, **options: Any) -> None:
+        with as_owner():  # before the first migration the application's role, which asks otherwise, is not there
+            super().check(*args, **options)
+
     def handle(self, *args: Any, **options: Any) -> None:
         # Each step makes models anew, and with that many the collector of garbage walks through every module often.
         gc.freeze()
