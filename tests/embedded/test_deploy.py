@@ -1,5 +1,6 @@
 """The files for production hold together: what compose starts exists, as the Dockerfile starts it."""
 
+import ipaddress
 import re
 from typing import Any
 
@@ -71,6 +72,39 @@ def test_it_declares_what_it_uses() -> None:
         named = {volume.partition(":")[0] for volume in service.get("volumes", [])}
         assert named <= set(COMPOSE["volumes"])
         assert set(service.get("depends_on", {})) <= set(COMPOSE["services"])
+
+
+def test_the_image_has_what_runs_and_nothing_else() -> None:
+    """By name, for builders that read no .dockerignore; `.env`, `secrets` and the history lie beside what is copied."""
+    _, _, final = (ROOT / "deploy/Dockerfile").read_text().rpartition("\nFROM ")
+    copied = {name for line in re.findall(r"^COPY (?!--from)(.+) \S+$", final, re.M) for name in line.split()}
+    first, *rules = re.findall(r"^[^#\n].*$", (ROOT / ".dockerignore").read_text(), re.M)
+    assert first == "*"
+    assert {rule[1:] for rule in rules if rule.startswith("!")} == copied
+    assert "**/.*" in rules[len(copied) :], "hidden files are left out again, after what is let in"
+    assert all((ROOT / name).exists() for name in copied)
+    read = set()
+    for room in ("console", "prompts_app", "usage_app", "agents_app"):
+        assert room in copied
+        for path in (ROOT / room).rglob("*.py"):
+            read.update(re.findall(r'BASE_DIR / "([\w.]+)"', path.read_text()))
+    assert {"manage.py", "pyproject.toml", "templates"} <= read
+    assert read - {"var"} <= copied, "the code reads what the image does not have"
+    assert " openssh-client " in final, "prompts in git over ssh"
+
+
+def test_the_database_is_ready_when_others_can_reach_it() -> None:
+    """The image's first start has a server on the socket alone, which is stopped again."""
+    words = COMPOSE["services"]["postgres"]["healthcheck"]["test"]
+    assert words[words.index("-h") + 1] == "127.0.0.1"
+
+
+def test_it_believes_the_proxy_on_its_own_machine_and_no_container() -> None:
+    (network,) = COMPOSE["networks"]["default"]["ipam"]["config"]
+    default = COMPOSE["x-facet"]["environment"]["TRUSTED_PROXIES"]
+    assert default == f"${{TRUSTED_PROXIES:-{network['gateway']}}}"
+    assert ipaddress.ip_address(network["gateway"]) in ipaddress.ip_network(network["subnet"])
+    assert OURS["web"]["ports"] == ["127.0.0.1:8000:8000"]
 
 
 def test_it_is_not_root() -> None:
