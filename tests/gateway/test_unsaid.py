@@ -76,6 +76,12 @@ def test_a_chat_completion_at_a_provider_of_anthropics_kind(client, world, sonne
     allowed = client.post(CHAT, json={**body, "messages": inside, "store": True}, headers=strict(world))
     assert "messages[].name" in named(allowed), "what is inside messages is named, and no reason to refuse"
 
+    up.enqueue(claude.message())
+    tool = {"type": "function", "name": "f", "strict": True, "parameters": few}
+    told = {"text": {"format": {"type": "json_schema", "name": "o", "schema": few}}, "tools": [tool]}
+    answer = client.post("/v1/responses", json={"model": "claude", "input": "Hello?", **told})
+    assert named(answer) == "text.format.schema.maxItems, tools[].parameters.maxItems", "in the words of who asks"
+
 
 def test_a_message_at_any_other_provider(client, world, sonnet):
     body = {"model": "support-chat", "max_tokens": 50, "messages": HELLO}

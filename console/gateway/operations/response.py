@@ -20,6 +20,12 @@ from console.gateway.types import Ask
 from console.providers.registry import CHATS, MESSAGES
 from console.providers.types import Endpoint, Outgoing, StreamReader
 
+_PLACES = (
+    ("messages[]", "input[]"),
+    ("response_format.json_schema.", "text.format."),
+    ("tools[].function.", "tools[]."),
+)
+
 
 class Response:
     known, withheld = responses.KNOWN, responses.WITHHELD
@@ -45,7 +51,7 @@ class Response:
         kind, can_reason = version.provider.kind, "reasoning" in version.capabilities
         here = unsaid(ask.body, can_reason=can_reason, keeps_thoughts=kind in MESSAGES)
         lost = CHATS[kind].unsaid(_chat(version, ask))
-        return here | {FIELDS.get(name, name).replace("messages[]", "input[]") for name in lost}
+        return here | {_in_their_words(name) for name in lost}
 
     def fit(self, ask: Ask, pin: PinShape, default_output: int) -> Fitted:
         most = min(ask.body.get("max_output_tokens") or default_output, most_output(pin))
@@ -81,6 +87,14 @@ class Response:
 
     def reader(self, kind: str, ask: Ask) -> StreamReader:
         return ResponseStream(CHATS[kind].reader(choices=1, include_usage=True), ask)
+
+
+def _in_their_words(name: str) -> str:
+    """Return where a field, or a place inside, of a chat completion is in the request the caller wrote."""
+    for ours, theirs in _PLACES:
+        if name.startswith(ours):
+            return theirs + name.removeprefix(ours)
+    return FIELDS.get(name, name)
 
 
 def _chat(version: VersionShape, ask: Ask) -> dict[str, Any]:
