@@ -1,5 +1,6 @@
 """Anthropic's messages over models of either kind: said as chat completions and told back, streamed or whole."""
 
+import hashlib
 import json
 
 import orjson
@@ -11,6 +12,7 @@ from console.core.errors import BadInput, ProviderError
 from console.gateway.messages.answer import message_of
 from console.gateway.messages.request import chat_request
 from console.gateway.messages.stream import MessageStream
+from console.gateway.messages.unsaid import unsaid
 from console.gateway.shapes import messages as shape
 from console.providers.anthropic.passing import PassedStream
 from console.providers.anthropic.request import messages_request
@@ -21,7 +23,8 @@ from tests.providers.test_openai_stream import cut, writings
 from tests.upstream import chunk
 
 HELLO = [{"role": "user", "content": [{"type": "text", "text": "Hello?"}]}]
-FORMAT = {"type": "json_schema", "schema": {"type": "object"}}
+CLOSED = {"type": "object", "properties": {"n": {"type": "integer"}}, "required": ["n"], "additionalProperties": False}
+FORMAT = {"type": "json_schema", "schema": CLOSED}
 
 
 def read(reader, pieces):
@@ -151,6 +154,8 @@ def said(messages=HELLO, **fields):
     [
         ({"system": "Be kind."}, {}),
         ({"stop_sequences": ["a"], "temperature": 0.5, "top_k": 3}, {"stop": ["a"], "temperature": 0.5, "top_k": 3}),
+        ({"metadata": {"user_id": "u" * 64}}, {"user": "u" * 64}),
+        ({"metadata": {"user_id": "u" * 65}}, {"user": hashlib.sha256(b"u" * 65).hexdigest()}),
         ({"metadata": {"user_id": "u"}, "cache_control": {"type": "ephemeral"}}, {"user": "u"}),
         ({"thinking": {"type": "enabled", "budget_tokens": 1024}}, {"reasoning_effort": "low"}),
         ({"thinking": {"type": "enabled", "budget_tokens": 16000}}, {"reasoning_effort": "high"}),
@@ -161,7 +166,7 @@ def said(messages=HELLO, **fields):
             {
                 "response_format": {
                     "type": "json_schema",
-                    "json_schema": {"name": "answer", "strict": True, "schema": {"type": "object"}},
+                    "json_schema": {"name": "answer", "strict": True, "schema": CLOSED},
                 }
             },
         ),
@@ -170,6 +175,33 @@ def said(messages=HELLO, **fields):
 def test_it_says_a_field_in_openais_word(fields, expected):
     request = said(**fields)
     assert {k: v for k, v in request.items() if k not in {"model", "max_tokens", "messages"}} == expected
+
+
+def test_a_schema_is_strict_where_openais_models_can_be_held_to_it():
+    """Anthropic's clients leave what is optional out of `required`, for which OpenAI would refuse the request."""
+    inside = {"type": "array", "items": {"anyOf": [CLOSED, {"type": "null"}]}}
+    for schema, is_strict in (
+        (CLOSED, True),
+        ({"$defs": {"A": CLOSED}, "$ref": "#/$defs/A"}, True),
+        ({**CLOSED, "properties": {"n": inside}}, True),
+        ({"type": "string", "format": "date"}, True),
+        ({**CLOSED, "required": []}, False),
+        ({**CLOSED, "properties": {"n": {"type": "array", "items": {"type": "object"}}}}, False),
+        ({"$defs": {"A": {**CLOSED, "required": []}}, "$ref": "#/$defs/A"}, False),
+        ({"type": "integer", "default": 1}, False),
+        ({"type": "string", "format": "uri"}, False),
+        ({"type": "object"}, False),
+        (None, False),
+    ):
+        body = {
+            "output_config": {"format": {"type": "json_schema", "schema": schema}},
+            "tools": [{"name": "t", "input_schema": schema, "strict": True}],
+        }
+        request = said(**body)
+        assert request["response_format"]["json_schema"]["strict"] is is_strict
+        assert request["tools"][0]["function"].get("strict", False) is is_strict or schema is None
+        named = {"output_config.format.strict", "tools[].strict"} & unsaid({**body, "messages": HELLO}, can_reason=True)
+        assert len(named) == (0 if is_strict else 2)
 
 
 def test_there_and_back_is_the_same():
@@ -194,7 +226,7 @@ def test_there_and_back_is_the_same():
             ],
         },
     ]
-    tools = [{"name": "t", "description": "d", "input_schema": {"type": "object"}, "strict": True}]
+    tools = [{"name": "t", "description": "d", "input_schema": CLOSED, "strict": True}]
     for choice in ({"type": "any"}, {"type": "tool", "name": "t", "disable_parallel_tool_use": True}, {"type": "none"}):
         body = {"model": "m", "max_tokens": 9, "messages": turns, "tools": tools, "tool_choice": choice}
         body |= {"system": [{"type": "text", "text": "Be kind."}], "metadata": {"user_id": "u"}}

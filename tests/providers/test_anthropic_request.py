@@ -1,6 +1,7 @@
 """Every part of a chat completion request that Anthropic has a word for is said in that word; the rest is refused."""
 
 import base64
+import hashlib
 import json
 
 import pytest
@@ -49,6 +50,9 @@ SAID = [
     ({"temperature": 0.3, "top_p": 0.9, "top_k": 5}, {"temperature": 0.3, "top_p": 0.9, "top_k": 5}),
     ({"temperature": 1, "top_p": 1.0}, {}),
     ({"user": "u-1"}, {"metadata": {"user_id": "u-1"}}),
+    ({"user": "ada@example.com"}, {"metadata": {"user_id": hashlib.sha256(b"ada@example.com").hexdigest()}}),
+    ({"user": "+49 30 123456"}, {"metadata": {"user_id": hashlib.sha256(b"+49 30 123456").hexdigest()}}),
+    ({"user": "u" * 257}, {"metadata": {"user_id": hashlib.sha256(b"u" * 257).hexdigest()}}),
     ({"user": "u-1", "safety_identifier": "s-1"}, {"metadata": {"user_id": "s-1"}}),
     ({"n": 1, "logprobs": False, "presence_penalty": 0, "frequency_penalty": 0.0, "logit_bias": {}}, {}),
     ({"modalities": ["text"], "verbosity": "medium", "min_p": 0, "repeat_penalty": 1}, {}),

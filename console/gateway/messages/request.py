@@ -1,11 +1,13 @@
 """A request to /v1/messages as a chat completion request. What has no counterpart is refused by its name."""
 
 import base64
+import hashlib
 from typing import Any
 
 import orjson
 
 from console.core.errors import BadInput
+from console.gateway.messages.schemas import can_be_strict
 
 # Hints that only Anthropic's own models take: left out, and named to the caller.
 HINTS = {"cache_control", "context_management", "diagnostics", "inference_geo"}
@@ -14,6 +16,7 @@ _NOT_SAID = HINTS | {"metadata", "output_config", "speed", "stop_sequences", "sy
 _ONLY_THEIRS = ("compaction", "container", "fallbacks", "mcp_servers")
 _SAID_OTHERWISE = {"messages", "max_tokens", "tools", "tool_choice"}
 _CHOICES = {"auto": "auto", "any": "required", "none": "none"}
+_MOST_OF_A_USER = 64  # letters; Claude Code writes some two hundred, and OpenAI refuses the request for them
 _SHOWN = {"image", "document"}
 THOUGHTS = {"thinking", "redacted_thinking"}
 
@@ -32,12 +35,13 @@ def chat_request(body: dict[str, Any], *, can_reason: bool) -> dict[str, Any]:
         chat["stop"] = body["stop_sequences"]
     user = (body.get("metadata") or {}).get("user_id")
     if isinstance(user, str) and user:
-        chat["user"] = user
+        chat["user"] = user if len(user) <= _MOST_OF_A_USER else hashlib.sha256(user.encode()).hexdigest()
     _tools(body, chat)
     config = body.get("output_config") or {}
     wanted = config.get("format")
     if isinstance(wanted, dict):
-        schema = {"name": "answer", "strict": True, "schema": wanted.get("schema")}
+        is_strict = can_be_strict(wanted.get("schema"))
+        schema = {"name": "answer", "strict": is_strict, "schema": wanted.get("schema")}
         chat["response_format"] = {"type": "json_schema", "json_schema": schema}
     if can_reason and (effort := _effort(body.get("thinking") or {}, config)):
         chat["reasoning_effort"] = effort
@@ -163,7 +167,10 @@ def _tool(tool: Part, where: str) -> Part:
     if tool.get("type") not in (None, "custom") or not isinstance(tool.get("name"), str):
         raise BadInput("A tool that Anthropic runs needs a model of Anthropic's.", param=f"{where}.type")
     function = {"name": tool["name"], "parameters": tool.get("input_schema") or {"type": "object", "properties": {}}}
-    function |= {name: tool[name] for name in ("description", "strict") if tool.get(name)}
+    if tool.get("description"):
+        function["description"] = tool["description"]
+    if tool.get("strict") and can_be_strict(function["parameters"]):
+        function["strict"] = True
     return {"type": "function", "function": function}
 
 

@@ -4,6 +4,7 @@ from collections.abc import Iterator
 from typing import Any
 
 from console.gateway.messages.request import HINTS, THOUGHTS
+from console.gateway.messages.schemas import can_be_strict
 
 # What of each kind of block is said; whatever else asks for something is named.
 _SAID = {
@@ -26,10 +27,15 @@ def unsaid(body: dict[str, Any], *, can_reason: bool) -> frozenset[str]:
         found.add("thinking")
     config = _SAID_OF_A_CONFIG | {"effort"} if can_reason else _SAID_OF_A_CONFIG
     found.update(_others(body.get("output_config") or {}, config, "output_config."))
+    wanted = (body.get("output_config") or {}).get("format")
+    if isinstance(wanted, dict) and not can_be_strict(wanted.get("schema")):
+        found.add("output_config.format.strict")
     found.update(_others(body.get("metadata") or {}, {"user_id"}, "metadata."))
     found.update(_in_blocks(body.get("system"), "system[]."))
     for tool in body.get("tools") or ():
         found.update(_others(tool, _SAID_OF_A_TOOL, "tools[]."))
+        if tool.get("strict") and not can_be_strict(tool.get("input_schema")):
+            found.add("tools[].strict")
     for message in body["messages"]:
         found.update(_in_blocks(message.get("content"), "messages[].content[]."))
     return frozenset(found)
