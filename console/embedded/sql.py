@@ -91,6 +91,33 @@ def tell_how_long_to_keep_log() -> None:
             cursor.execute("INSERT INTO audit_retention (event_days, content_days) VALUES (%s, %s)", _days_to_keep())
 
 
+_COUNT_ON = """
+UPDATE audit_clock SET tx_offset = greatest(
+    (SELECT max(tx) FROM audit_event), (SELECT max(to_tx) FROM audit_seal),
+    (SELECT max(next_tx) FROM usage_rollupstate), (SELECT max(next_tx) FROM prompts_promptusestate),
+    (SELECT max(next_tx) FROM telemetry_traceexport))
+WHERE EXISTS (SELECT FROM audit_event WHERE tx > audit_tx())
+    OR EXISTS (SELECT FROM audit_seal WHERE to_tx > audit_tx())
+    OR EXISTS (SELECT FROM usage_rollupstate WHERE next_tx > audit_tx())
+    OR EXISTS (SELECT FROM prompts_promptusestate WHERE next_tx > audit_tx())
+    OR EXISTS (SELECT FROM telemetry_traceexport WHERE next_tx > audit_tx())
+"""
+
+
+def count_on_after_restore() -> None:
+    """Number transactions from above all that the log and its readers know.
+
+    A database restored from a dump is on a server that counts from a lower number, whose calls they would pass over.
+    Elsewhere none of them is ahead, which the index of `tx` says without reading the log.
+    """
+    with connection.cursor() as cursor:
+        cursor.execute(
+            "SELECT to_regclass('telemetry_traceexport') IS NOT NULL AND to_regclass('audit_retention') IS NOT NULL"
+        )
+        if cursor.fetchone()[0]:
+            cursor.execute(_COUNT_ON)
+
+
 def owns_tables() -> bool:
     """Return whether the present role may change the log's past: it is a superuser or owns the log's table."""
     with connection.cursor() as cursor:

@@ -5,7 +5,9 @@ import io
 import uuid
 
 import pytest
+from django.apps import apps
 from django.core.management import call_command
+from django.core.management.commands.migrate import Command as MigrateCommand
 from django.db import OperationalError, ProgrammingError, connection, connections, transaction
 
 from console.audit import actions
@@ -13,6 +15,7 @@ from console.audit.models import AuditEvent
 from console.audit.services import record
 from console.core.clock import now
 from console.embedded import checks, sql
+from console.embedded.management.commands import migrate
 from console.gateway.ledger import Ledger
 from console.teams.callers import SYSTEM
 from console.teams.models import Team
@@ -117,6 +120,29 @@ def test_it_drops_no_month_the_owner_keeps_whatever_it_asks_for(as_application: 
     assert sql.keeps_log_as_set()
     assert asked("audit_event", months_ago(300)) == ""
     assert "keeps it for 200 days" in asked("audit_payload", months_ago(190))
+
+
+def test_a_migration_counts_on_where_a_restored_log_and_its_readers_were(db: None, monkeypatch, settings) -> None:  # type: ignore[no-untyped-def]
+    """A new server's numbers are lower, and what bears one is passed over."""
+    monkeypatch.setattr(MigrateCommand, "handle", lambda *_, **__: None)  # there is nothing to migrate
+    settings.DATABASE_OWNER_URL = ""
+
+    def counted() -> tuple[int, ...]:
+        migrate.Command().handle(plan=False, check_unapplied=False)
+        with connection.cursor() as cursor:
+            cursor.execute("SELECT tx_offset, audit_tx() FROM audit_clock")
+            return tuple(cursor.fetchone())
+
+    record(actions.TEAM_CHANGED, actor=SYSTEM, target=make.make_team("Team A"))
+    assert counted()[0] == 0, "nothing is ahead of its own server"
+    readers = [model for model in apps.get_models() if any(field.name == "next_tx" for field in model._meta.fields)]
+    assert len(readers) >= 3
+    for times, reader in enumerate(readers, start=1):
+        highest = times * 10**9
+        reader._default_manager.update_or_create(defaults={"next_tx": highest})
+        offset, number = counted()
+        assert offset == highest < number
+        assert counted()[0] == offset, "once"
 
 
 def test_the_first_migration_asks_nothing_as_a_role_that_is_not_there_yet(committed_db: None, settings) -> None:  # type: ignore[no-untyped-def]

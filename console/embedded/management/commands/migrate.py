@@ -26,6 +26,7 @@ class Command(MigrateCommand):
             super().handle(*args, **options)
             if options["plan"] or options["check_unapplied"]:
                 return
+            sql.count_on_after_restore()
             sql.tell_how_long_to_keep_log()
             if application_role:
                 self._let_work(application_role)
