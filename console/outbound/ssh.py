@@ -6,6 +6,8 @@ import shutil
 import socket
 import subprocess
 import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 from dulwich.client import SSHGitClient, SSHVendor, SubprocessWrapper
@@ -71,6 +73,7 @@ class _Vendor(SSHVendor):
 
     def __init__(self, folder: Path, host_key: str, private_key: str) -> None:
         self._folder = folder
+        self._started: list[tuple[subprocess.Popen[bytes], threading.Timer]] = []
         known = "".join(f"{_ALIAS} {line}\n" for line in host_key.splitlines())
         (folder / "known_hosts").write_text(known, encoding="utf-8")
         key = folder / "key"
@@ -113,12 +116,29 @@ class _Vendor(SSHVendor):
         limit = threading.Timer(_TOTAL_SECONDS, started.kill)
         limit.daemon = True
         limit.start()
+        self._started.append((started, limit))
         return BoundedAnswer(started)
 
+    def end(self) -> None:
+        """End what was started, with its pipes and its clock; dulwich leaves them where the other side hangs up."""
+        for started, limit in self._started:
+            limit.cancel()
+            started.kill()
+            for pipe in (started.stdin, started.stdout, started.stderr):
+                if pipe is not None:
+                    pipe.close()
+            started.wait()
 
-def guarded_ssh(host: str, *, port: int, username: str, host_key: str, private_key: str, folder: Path) -> SSHGitClient:
-    """Return a client; `folder` is private to it and removed by the caller."""
+
+@contextmanager
+def guarded_ssh(
+    host: str, *, port: int, username: str, host_key: str, private_key: str, folder: Path
+) -> Iterator[SSHGitClient]:
+    """Give a client for as long as it is needed; `folder` is private to it and removed by the caller."""
     if not host_key:
         raise BadInput("Give the host's public key first; without it, anybody could answer.", param="host_key")
     vendor = _Vendor(folder, host_key, private_key)
-    return SSHGitClient(host, port=port, username=username or "git", vendor=vendor)
+    try:
+        yield SSHGitClient(host, port=port, username=username or "git", vendor=vendor)
+    finally:
+        vendor.end()

@@ -3,6 +3,8 @@
 import re
 from typing import Any
 
+from cryptography.exceptions import UnsupportedAlgorithm
+from cryptography.hazmat.primitives.serialization import load_pem_private_key, load_ssh_private_key
 from django.db import transaction
 
 from console.audit import actions
@@ -45,13 +47,28 @@ def _check(remote: GitRemote) -> Address:
     return address
 
 
-def _check_credential(text: str) -> str:
+def _check_credential(text: str, address: Address) -> str:
     text = text.strip()
     if any(ord(c) < 32 and c not in "\r\n" for c in text) or ("\n" in text and "PRIVATE KEY" not in text):
         raise BadInput(
             "The credential holds control characters; paste the token, or the whole key.", param="credential"
         )
+    if text and address.scheme == "ssh":
+        _check_private_key(text)
     return text
+
+
+def _check_private_key(text: str) -> None:
+    """Refuse what `ssh` cannot use here: the public half, a token, a key that asks for a passphrase."""
+    if "PRIVATE KEY" not in text:
+        raise BadInput("Over ssh, paste the whole private key: it begins with -----BEGIN.", param="credential")
+    load = load_ssh_private_key if "OPENSSH PRIVATE KEY" in text else load_pem_private_key
+    try:
+        load(f"{text}\n".encode(), password=None)
+    except TypeError:
+        raise BadInput("The private key has a passphrase, and nobody is here to type it.", param="credential") from None
+    except (ValueError, UnsupportedAlgorithm):
+        pass  # of a kind that `ssh` may know; a test of the connection says so if not
 
 
 @transaction.atomic
@@ -60,8 +77,7 @@ def connect(*, actor: Actor, address: str, credential: str = "", **fields: Any) 
     if GitRemote.objects.exists():
         raise Conflict("A repository is connected already; change it, or disconnect it first.")
     remote = GitRemote(address=address.strip(), **fields)
-    _check(remote)
-    credential = _check_credential(credential)
+    credential = _check_credential(credential, _check(remote))
     remote.credential = encrypt(credential) if credential else ""
     remote.save(force_insert=True)
     record(actions.GIT_CONNECTED, actor=actor, target=remote, detail={"after": _shown(remote)})
@@ -77,11 +93,12 @@ def change(*, actor: Actor, credential: str | None = None, **fields: Any) -> Git
         if name not in FIELDS:
             raise TypeError(f"A repository has no {name} to change.")
         setattr(remote, name, value.strip() if isinstance(value, str) else value)
-    has_moved = _check(remote).origin != was
+    address = _check(remote)
+    has_moved = address.origin != was
     if has_moved and "host_key" not in fields:
         remote.host_key = ""
     if credential is not None:
-        credential = _check_credential(credential)
+        credential = _check_credential(credential, address)
         remote.credential = encrypt(credential) if credential else ""
     elif has_moved:
         remote.credential = ""

@@ -21,6 +21,13 @@ from prompts_app.git.address import Address, check_address
 from prompts_app.git.models import GitRemote
 from prompts_app.git.packs import check_pack
 
+# What `ssh` says at length, and with names of files that are gone by then; the first that fits is the reason.
+_SSH_SAYS = {
+    "Host key verification failed": "The git host has another key than the one given here, so nothing was sent to it. "
+    "Compare both with what your host publishes.",
+    "Load key": "The private key given here cannot be read, or has a passphrase.",
+    "Permission denied (": "The git host refused the credential.",
+}
 _NOTHING = ObjectID(b"0" * 40)
 Refs = dict[bytes, ObjectID]
 
@@ -31,15 +38,17 @@ def connection(remote: GitRemote) -> Iterator["Connection"]:
     address = check_address(remote.address)
     secret = decrypt(remote.credential) if remote.credential else ""
     if address.scheme == "ssh":
-        with tempfile.TemporaryDirectory(prefix="facet-git-") as folder:
-            client = guarded_ssh(
+        with (
+            tempfile.TemporaryDirectory(prefix="facet-git-") as folder,
+            guarded_ssh(
                 address.host,
                 port=address.port,
                 username=remote.username or address.username,
                 host_key=remote.host_key,
                 private_key=secret,
                 folder=Path(folder),
-            )
+            ) as client,
+        ):
             yield Connection(client, address.path)
         return
     over_http = GuardedGitClient(address.url, username=remote.username, password=secret)
@@ -114,6 +123,9 @@ def _told() -> Iterator[None]:
         raise ProviderError("There is no git repository at this address.", permanent=True) from None
     except HangupException as error:
         said = b" ".join(error.stderr_lines or []).decode("utf-8", "replace")
+        for sign, meant in _SSH_SAYS.items():
+            if sign in said:
+                raise ProviderError(meant, permanent=True) from None
         raise ProviderError(f"The git host closed the connection. {_short(said)}".strip()) from None
     except SendPackError as error:
         raise ProviderError(f"The git host refused the push: {_short(error)}.", permanent=True) from None

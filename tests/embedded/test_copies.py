@@ -45,11 +45,11 @@ def test_a_copy_is_what_its_command_line_asks_for(tmp_path: Path) -> None:
     said = run(
         tmp_path,
         """
-        import atexit, os, signal, sys, threading
+        import atexit, os, shlex, signal, sys, threading
         from pathlib import Path
         print(__name__, sys.argv[1:], sorted(set(os.environ) & {"GIVEN", "PYTHONPATH"}))
         print(signal.getsignal(signal.SIGTERM) is signal.SIG_DFL, signal.getsignal(signal.SIGINT).__name__)
-        print(Path("/proc/self/cmdline").read_text().rstrip(chr(0)).split()[1:])
+        print(shlex.split(Path("/proc/self/cmdline").read_text().rstrip(chr(0)))[1:])
         atexit.register(print, "at the end")
         threading.Timer(0.05, print, ["from a thread"]).start()
         """,

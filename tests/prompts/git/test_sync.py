@@ -8,6 +8,8 @@ from pathlib import Path
 from subprocess import PIPE, Popen
 
 import pytest
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
+from cryptography.hazmat.primitives.serialization import BestAvailableEncryption, Encoding, PrivateFormat
 
 from console.audit.models import AuditEvent
 from console.core.clock import now
@@ -277,6 +279,8 @@ def test_a_save_wakes_one_sync_and_an_import_none(
     assert sync.sync().outcome == "ok" and GitRemote.objects.get().claimed_at == later
 
 
+# dulwich leaves its own object open where the other side hangs up; the process and its pipes are ours to end.
+@pytest.mark.filterwarnings("ignore:unclosed Protocol:ResourceWarning")
 def test_it_speaks_ssh_through_the_systems_program(
     library: Cast, settings: object, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -291,7 +295,15 @@ def test_it_speaks_ssh_through_the_systems_program(
     settings.PROMPTS_GIT_HOSTS = ["ssh://git.example.com"]  # type: ignore[attr-defined]
     git(tmp_path, "init", "-q", "--bare", "prompts.git")
     key = "-----BEGIN OPENSSH PRIVATE KEY-----\nabc\n-----END OPENSSH PRIVATE KEY-----"
-    remotes.connect(actor=SYSTEM, address=f"ssh://git@git.example.com{tmp_path}/prompts.git", credential=key)
+    address = f"ssh://git@git.example.com{tmp_path}/prompts.git"
+    locked = Ed25519PrivateKey.generate().private_bytes(
+        Encoding.PEM, PrivateFormat.PKCS8, BestAvailableEncryption(b"secret")
+    )
+    for wrong, said in (("ssh-ed25519 AAAAC3Nza", "whole private key"), (locked.decode(), "has a passphrase")):
+        with pytest.raises(BadInput, match=said) as refused:
+            remotes.connect(actor=SYSTEM, address=address, credential=wrong)
+        assert refused.value.param == "credential"
+    remotes.connect(actor=SYSTEM, address=address, credential=key)
     assert "public key first" in sync.sync().sentence
     remotes.change(actor=SYSTEM, host_key="git.example.com ssh-ed25519 AAAAC3Nza comment")
     done = sync.sync()
@@ -306,5 +318,13 @@ def test_it_speaks_ssh_through_the_systems_program(
     ):
         assert words in told
     assert "support/answer.md" in git(tmp_path / "prompts.git", "ls-tree", "-r", "--name-only", "main")
+    banner = "WARNING: REMOTE HOST IDENTIFICATION HAS CHANGED! " * 9
+    for words, said in (
+        (f"{banner}Host key verification failed.", "has another key than the one given here"),
+        ('Load key "/tmp/facet-git-x/key": error in libcrypto git: Permission denied (publickey).', "cannot be read"),
+        ("git@127.0.0.1: Permission denied (publickey).", "refused the credential"),
+    ):
+        program.write_text(f"#!/bin/sh\necho '{words}' >&2\nexit 255\n")
+        assert said in (told := sync.sync().sentence) and "/tmp" not in told
     monkeypatch.setattr("socket.getaddrinfo", lambda *_, **__: [(2, 1, 6, "", ("10.0.0.1", 22))])
     assert "not one this installation may call" in sync.sync().sentence
