@@ -8,15 +8,14 @@ import shutil
 import signal
 import tempfile
 from collections.abc import Iterator
-from contextlib import suppress
-from importlib import import_module
 from pathlib import Path
+from typing import Any
 
 import pytest
 from _pytest.runner import runtestprotocol
 
 from console.core.roomy import roomy
-from tests import database, server
+from tests import database, server, workers
 from tests.waiting import let_it_end
 
 _run = roomy(runtestprotocol)
@@ -58,6 +57,10 @@ def pytest_xdist_auto_num_workers(config: pytest.Config) -> int:
     return (os.cpu_count() or 1) + 1
 
 
+def pytest_xdist_setupnodes(config: pytest.Config, specs: list[Any]) -> None:
+    workers.fork(config, len(specs))
+
+
 @pytest.hookimpl(tryfirst=True)
 def pytest_runtest_protocol(item: pytest.Item, nextitem: pytest.Item | None) -> bool:
     """Run a test as pytest does, with room for its stack: see console/core/roomy.py."""
@@ -68,10 +71,9 @@ def pytest_runtest_protocol(item: pytest.Item, nextitem: pytest.Item | None) -> 
 
 
 @pytest.hookimpl(wrapper=True)
-def pytest_collection(session: pytest.Session) -> Iterator[None]:
+def pytest_collection() -> Iterator[None]:
     """Keep the modules, which stay until the end, from the collector of garbage: it would walk through them all day."""
     try:
-        _compile_a_share(session.config)
         return (yield)
     finally:
         gc.freeze()
@@ -89,20 +91,6 @@ def pytest_runtest_setup() -> None:
     """
     let_it_end(3600, last=30)
     let_it_end(86_400, last=180)  # what takes long, as in a browser, counts in days at least
-
-
-def _compile_a_share(config: pytest.Config) -> None:
-    """Import every n-th test module, so that each process compiles some and finds those of the others on the disk.
-
-    In a fresh clone each would otherwise compile them all, in the same order at the same time.
-    """
-    worker = getattr(config, "workerinput", None)
-    if worker is None or config.args_source is not pytest.Config.ArgsSource.TESTPATHS:
-        return
-    modules = sorted(config.rootpath.glob("tests/**/test_*.py"))
-    for path in modules[int(worker["workerid"].removeprefix("gw")) :: worker["workercount"]]:
-        with suppress(Exception):  # collecting it says what is wrong
-            import_module(".".join(path.relative_to(config.rootpath).with_suffix("").parts))
 
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:

@@ -3,7 +3,7 @@
 import importlib
 from types import ModuleType
 
-_MODULES = {
+MODULES = {
     "openai": "openai",
     "anthropic": "anthropic",
     "mcp_server": "mcp.server.mcpserver",
@@ -12,6 +12,6 @@ _MODULES = {
 
 
 def __getattr__(name: str) -> ModuleType:
-    if name not in _MODULES:
+    if name not in MODULES:
         raise AttributeError(name)
-    return importlib.import_module(_MODULES[name])
+    return importlib.import_module(MODULES[name])
