@@ -85,7 +85,7 @@ def in_order(sources: Iterable[Source]) -> list[list[Source]]:
             name = path[-1]
             needs = set() if name in begun else {one for source in by_name[name] for one in source.references()}
             begun.add(name)
-            if further := sorted(needs & by_name.keys() - begun):
+            if further := sorted(one for one in needs - begun if one in by_name):
                 path += further
             else:
                 order[path.pop()] = by_name[name]
