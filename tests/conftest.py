@@ -31,6 +31,7 @@ def _quick_where_nothing_is_proved() -> None:
     """Spare every test what is slow on purpose or the same each time; the real ones have tests of their own."""
     import httpcore2
     from django.conf import settings
+    from django.test import client
 
     from console.pages.middleware import StaticMiddleware
 
@@ -45,6 +46,14 @@ def _quick_where_nothing_is_proved() -> None:
         self.files.update(found)
 
     StaticMiddleware.add_files_from_finders = once
+    store = client.store_rendered_templates
+
+    def only_the_page(kept: dict[str, Any], **rendered: Any) -> None:
+        # What a page was given, once, and not again with each of its hundred parts.
+        if "context" not in kept:
+            store(kept, **rendered)
+
+    client.store_rendered_templates = only_the_page
     # Each client of a test would read the machine's certificates anew, and calls http:// with them.
     httpcore2.default_ssl_context = cache(httpcore2.default_ssl_context)
 
