@@ -33,9 +33,9 @@ class KeptCache(DatabaseCache):
         table = connection.ops.quote_name(self._table)
         with connection.cursor() as cursor:
             cursor.execute(
-                f"DELETE FROM {table} WHERE expires < %s AND cache_key IN ("  # noqa: S608
+                f"DELETE FROM {table} WHERE expires < %s AND cache_key = ANY (ARRAY("  # noqa: S608
                 f"SELECT cache_key FROM {table} WHERE expires < %s AND cache_key <> %s"
-                " ORDER BY expires LIMIT %s FOR UPDATE SKIP LOCKED)",
+                " ORDER BY expires LIMIT %s FOR UPDATE SKIP LOCKED))",
                 [at, at, key, _SWEPT_AT_ONCE],
             )
             if mode == "touch":
