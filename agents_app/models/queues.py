@@ -79,6 +79,7 @@ class QueueItem(models.Model):
     run = models.ForeignKey(Run, on_delete=models.SET_NULL, null=True, blank=True, related_name="queue_items")
     put_by_name = models.CharField(max_length=200)
     put_by_id = models.UUIDField(null=True, help_text="The key that did: who answers for it asked for what follows.")
+    put_for_id = models.UUIDField(null=True, help_text="Who answered for that key then, whoever it went to later.")
     # The run whose tool put it there: a run it starts counts as called by that one.
     put_by_run = models.ForeignKey(Run, on_delete=models.SET_NULL, null=True, blank=True, related_name="+")
     created_at = models.DateTimeField(default=now, editable=False)

@@ -36,7 +36,9 @@ def requesters_of(run: Run) -> set[uuid.UUID]:
     while one is not None:
         (keys if one.actor_kind == "key" else people).add(one.actor_id)
         people.add(one.set_up_by_id)
-        keys.update(one.queue_items.values_list("put_by_id", flat=True))
+        for key, person in one.queue_items.values_list("put_by_id", "put_for_id"):
+            keys.add(key)
+            people.add(person)
         one = one.called_by
     people |= answering_for([key for key in keys if key])
     return {person for person in people if person is not None}

@@ -77,13 +77,14 @@ def test_nor_does_who_asked_for_it_in_a_roundabout_way(agent, cast, anna):
     by_key = start_run(
         actor=Actor("key", hers.pk, "hers"), agent=agent, input=work, environment="production", trigger="api"
     )
+    queue = create_queue(actor=SYSTEM, team=cast.team_a, slug="refunds", name="Refunds")
+    item, _ = put(queue=queue, body=work, put_by_name="hers", put_by_id=hers.pk)
     hand_over_key(actor=make.actor_for(cast.alice), key=hers, owner=otto)
     called = make.make_run(agent, cast.bob, called_by=make.make_run(agent, cast.alice))
     from_queue = make.make_run(agent, cast.bob)
-    queue = create_queue(actor=SYSTEM, team=cast.team_a, slug="refunds", name="Refunds")
-    item, _ = put(queue=queue, body=work, put_by_name="hers", put_by_id=hers.pk)
     QueueItem.objects.filter(pk=item.pk).update(run=from_queue)
-    for run, who in ((by_key, cast.alice), (by_key, otto), (called, cast.alice), (from_queue, otto)):
+    asked = ((by_key, cast.alice), (by_key, otto), (called, cast.alice), (from_queue, otto), (from_queue, cast.alice))
+    for run, who in asked:
         with pytest.raises(PermissionDenied, match="somebody else"):
             decide(make.make_approval(run, is_for_others=True), who)
         assert decide(Approval.objects.get(run=run, state="waiting"), anna).state == "approved"

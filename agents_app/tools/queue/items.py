@@ -22,6 +22,7 @@ from agents_app.tools.web import checked_address
 from console.core.clock import now
 from console.core.errors import BadInput, Conflict
 from console.core.ids import uuid7
+from console.teams.models import ApiKey
 
 LARGEST_BODY = 256 * 1024
 MOST_WAITING = 100_000
@@ -70,7 +71,7 @@ def put(
 ) -> tuple[QueueItem, bool]:
     """Add an item, and say whether it is new: one with the dedupe id of an earlier one is that one, as it was put.
 
-    `put_by_id` is the key that put it.
+    `put_by_id` is the key that put it. Who answers for it now asked for what follows, whoever it is handed to later.
     """
     if dedupe_id is not None and not 0 < len(dedupe_id) <= 200:
         raise BadInput("dedupe_id has 1 to 200 characters.", param="dedupe_id")
@@ -91,6 +92,9 @@ def put(
         not_before=not_before,
         put_by_name=put_by_name[:200],
         put_by_id=put_by_id,
+        put_for_id=ApiKey.objects.values_list("owner_id", flat=True).filter(pk=put_by_id).first()
+        if put_by_id
+        else None,
         put_by_run=put_by_run,
     )
     try:
