@@ -238,6 +238,12 @@ def test_counts():
     assert usage_of({"input_tokens": 0, "output_tokens": 0}) == (Usage(0, 0), 0)
     for nonsense in (None, [], {}, {"input_tokens": 3}, {"output_tokens": "7"}):
         assert usage_of(nonsense) is None
+    answered = {**claude.USAGE, "type": "message"}
+    shortened = {"type": "compaction", "input_tokens": 900, "cache_read_input_tokens": 60, "output_tokens": 40}
+    steps = [shortened, answered, shortened, "?", None, {"type": "compaction", "input_tokens": "9"}]
+    counted = Usage(prompt=150 + 2 * 960, completion=7 + 2 * 40, cached=100 + 2 * 60, reasoning=4)
+    assert usage_of({**claude.USAGE, "iterations": steps}) == (counted, 30), "beside the sum, and paid"
+    assert usage_of({**claude.USAGE, "iterations": {"type": "compaction"}}) == usage_of(claude.USAGE)
     assert usage_of({"input_tokens": 2**31 - 1, "cache_read_input_tokens": 1, "output_tokens": 1}) is None
 
 

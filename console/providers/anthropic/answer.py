@@ -49,15 +49,25 @@ def _tokens(raw: dict[str, Any], name: str) -> int:
     return value if type(value) is int and 0 <= value <= _MOST_TOKENS else 0
 
 
+def _is_compaction(step: Any) -> bool:
+    return isinstance(step, dict) and step.get("type") == "compaction"
+
+
 def usage_of(raw: Any) -> tuple[Usage, int] | None:
     """Return the usage and the tokens written to the cache, which are part of the prompt; None when it makes no sense.
 
-    Anthropic counts what was read from and written to the cache beside the input, not in it.
+    Anthropic counts what was read from and written to the cache beside the input, not in it, and what it took to
+    shorten the conversation before the answer beside both, though it is paid like them.
     """
     if not isinstance(raw, dict) or type(raw.get("output_tokens")) is not int:
         return None
-    read, written = _tokens(raw, "cache_read_input_tokens"), _tokens(raw, "cache_creation_input_tokens")
-    prompt, completion = _tokens(raw, "input_tokens") + read + written, _tokens(raw, "output_tokens")
+    steps = raw.get("iterations")
+    shortened = [one for one in steps if _is_compaction(one)] if isinstance(steps, list) else []
+    read, written, unread, completion = (
+        sum(_tokens(one, name) for one in (raw, *shortened))
+        for name in ("cache_read_input_tokens", "cache_creation_input_tokens", "input_tokens", "output_tokens")
+    )
+    prompt = unread + read + written
     if max(prompt, completion) > _MOST_TOKENS:
         return None
     details = raw.get("output_tokens_details")
