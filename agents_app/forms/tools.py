@@ -133,7 +133,7 @@ class QueueForm(forms.Form):
         placeholder="https://shop.example.com/facet/",
         help_text="One a line; what is below one counts as well. Whoever puts an item chooses among them.",
     )
-    seen_revision = forms.IntegerField(min_value=0, widget=forms.HiddenInput)
+    seen_revision = forms.IntegerField(min_value=0, required=False, widget=forms.HiddenInput)
 
     def __init__(
         self, *args: Any, queue: Queue | None = None, teams: QuerySet[Team] | None = None, **kwargs: Any
@@ -147,3 +147,7 @@ class QueueForm(forms.Form):
         else:
             del self.fields["seen_revision"]
             _team(self, teams if teams is not None else Team.objects.none())
+
+    def clean_seen_revision(self) -> int:
+        """A page that says none was opened before queues had any: what it saw is older than whatever there is."""
+        return self.cleaned_data["seen_revision"] or 0

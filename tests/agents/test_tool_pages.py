@@ -232,6 +232,8 @@ def test_it_makes_a_queue_and_moves_its_items(builder, cast):
     )
     assert queue.callback_addresses == ["https://shop.example.com/facet", "https://b.example.com"]
     assert "https://b.example.com" in builder.get(f"/tools/queues/{queue.pk}/").text
+    blind = builder.post(f"/tools/queues/{queue.pk}/edit/", typed | {"name": "Blind"})
+    assert blind.status_code == 409 and 'name="seen_revision" value="1"' in blind.text, "a page from before revisions"
     typed["seen_revision"] = "1"
     wrong = builder.post(f"/tools/queues/{queue.pk}/edit/", typed | {"callback_addresses": "nowhere"})
     assert wrong.status_code == 422 and "The URL must start with https://" in wrong.text
