@@ -33,7 +33,7 @@ def can_be_strict(schema: Any, depth: int = 0) -> bool:
         properties, required = schema.get("properties", {}), schema.get("required", [])
         if schema.get("additionalProperties") is not False or not isinstance(properties, dict):
             return False
-        if not isinstance(required, list) or any(name not in required for name in properties):
+        if not isinstance(required, list) or not properties.keys() <= {name for name in required if type(name) is str}:
             return False
     inside = [schema[name] for name in _ONE if name in schema]
     for name in _SEVERAL:
