@@ -109,7 +109,7 @@ def chats(draw):
 def test_chunks_are_told_as_blocks_however_they_are_cut(data):
     chunks, blocks = data.draw(chats())
     pieces = cut(data.draw(writings(chunks)), data.draw(st.lists(st.integers(0, 9999), max_size=9)))
-    reader = MessageStream(OpenAIStream(include_usage=True), input_tokens=12)
+    reader = MessageStream(OpenAIStream(include_usage=True), input_tokens=12, names={})
     events = read(reader, pieces)
     assert gathered(events) == blocks
     assert [e["type"] for e in (events[0], *events[-2:])] == ["message_start", "message_delta", "message_stop"]
@@ -124,7 +124,7 @@ def test_chunks_are_told_as_blocks_however_they_are_cut(data):
 def test_what_breaks_off_is_never_complete():
     for reader, begun in (
         (
-            MessageStream(OpenAIStream(include_usage=True), input_tokens=12),
+            MessageStream(OpenAIStream(include_usage=True), input_tokens=12, names={}),
             b"data: " + orjson.dumps(chunk({"content": "x"})) + b"\n\n",
         ),
         (PassedStream(), claude.sse(*claude.events(claude.message())[:4])),
@@ -143,7 +143,7 @@ def test_calls_that_are_mixed_are_refused():
         )
 
     with pytest.raises(ProviderError, match="mixed"):
-        read(MessageStream(OpenAIStream(include_usage=True), input_tokens=12), [call(0), call(1), call(0)])
+        read(MessageStream(OpenAIStream(include_usage=True), input_tokens=12, names={}), [call(0), call(1), call(0)])
 
 
 def said(messages=HELLO, **fields):

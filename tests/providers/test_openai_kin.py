@@ -222,7 +222,7 @@ def test_answers_of_odd_shapes_are_read_or_the_providers_fault():
         for reader in (
             OpenAIStream(include_usage=True),
             OpenAIStream(include_usage=False, is_legacy=True),
-            MessageStream(OpenAIStream(include_usage=True), input_tokens=1),
+            MessageStream(OpenAIStream(include_usage=True), input_tokens=1, names={}),
             CompletionStream(include_usage=True),
         ):
             reader.feed((b"data: " + raw + b"\n\n") * 2 + b"data: [DONE]\n\n")

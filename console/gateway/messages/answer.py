@@ -1,6 +1,6 @@
 """Chat completions told as Anthropic's messages."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from typing import Any
 
 import orjson
@@ -8,6 +8,8 @@ import orjson
 from console.core.errors import ProviderError
 from console.providers.types import Usage
 
+Names = Mapping[str, str]
+_AS_SAID: Names = {}
 STOP_REASONS = {
     "stop": "end_turn",
     "length": "max_tokens",
@@ -72,14 +74,14 @@ def calls_of(calls: Any) -> Iterator[tuple[dict[str, Any], dict[str, Any]]]:
             yield call, function if isinstance(function, dict) else {}
 
 
-def tool_use(call: dict[str, Any], function: dict[str, Any], given: dict[str, Any]) -> dict[str, Any]:
+def tool_use(call: dict[str, Any], function: dict[str, Any], given: dict[str, Any], names: Names) -> dict[str, Any]:
     """Return a call as a block."""
     id, name = str(call.get("id") or ""), str(function.get("name") or "")
-    return {"type": "tool_use", "id": id, "name": name, "input": given}
+    return {"type": "tool_use", "id": id, "name": names.get(name, name), "input": given}
 
 
-def message_of(completion: dict[str, Any], usage: Usage | None) -> dict[str, Any]:
-    """Return a chat completion's first choice as a message."""
+def message_of(completion: dict[str, Any], usage: Usage | None, names: Names = _AS_SAID) -> dict[str, Any]:
+    """Return a chat completion's first choice as a message; `names` has in full what tools were called by less."""
     choice = completion["choices"][0]
     said = choice["message"]
     blocks: list[dict[str, Any]] = []
@@ -90,7 +92,7 @@ def message_of(completion: dict[str, Any], usage: Usage | None) -> dict[str, Any
     if isinstance(text, str) and text:
         blocks.append({"type": "text", "text": text})
     calls = list(calls_of(said.get("tool_calls")))
-    blocks += [tool_use(call, function, _input(function.get("arguments"))) for call, function in calls]
+    blocks += [tool_use(call, function, _input(function.get("arguments")), names) for call, function in calls]
     return message_shape(
         completion.get("id"),
         completion.get("model"),

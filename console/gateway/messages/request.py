@@ -7,6 +7,7 @@ from typing import Any
 import orjson
 
 from console.core.errors import BadInput
+from console.gateway.messages.names import short
 from console.gateway.messages.schemas import can_be_strict
 
 # Hints that only Anthropic's own models take: left out, and named to the caller.
@@ -92,7 +93,10 @@ def _assistant(blocks: list[Part], where: str) -> dict[str, Any]:
         if block["type"] == "text":
             texts.append(str(block.get("text") or ""))
         elif block["type"] == "tool_use":
-            function = {"name": str(block.get("name")), "arguments": orjson.dumps(block.get("input") or {}).decode()}
+            function = {
+                "name": short(str(block.get("name"))),
+                "arguments": orjson.dumps(block.get("input") or {}).decode(),
+            }
             calls.append({"id": str(block.get("id")), "type": "function", "function": function})
         elif block["type"] not in THOUGHTS:
             raise _only_theirs(block, f"{where}[{place}]")
@@ -154,7 +158,7 @@ def _tools(body: dict[str, Any], chat: dict[str, Any]) -> None:
     chat["tools"] = [_tool(tool, f"tools[{place}]") for place, tool in enumerate(body["tools"])]
     choice = body.get("tool_choice") or {"type": "auto"}
     if choice.get("type") == "tool":
-        chat["tool_choice"] = {"type": "function", "function": {"name": choice.get("name")}}
+        chat["tool_choice"] = {"type": "function", "function": {"name": short(str(choice.get("name")))}}
     elif isinstance(choice.get("type"), str) and choice["type"] in _CHOICES:
         chat["tool_choice"] = _CHOICES[choice["type"]]
     else:
@@ -166,7 +170,8 @@ def _tools(body: dict[str, Any], chat: dict[str, Any]) -> None:
 def _tool(tool: Part, where: str) -> Part:
     if tool.get("type") not in (None, "custom") or not isinstance(tool.get("name"), str):
         raise BadInput("A tool that Anthropic runs needs a model of Anthropic's.", param=f"{where}.type")
-    function = {"name": tool["name"], "parameters": tool.get("input_schema") or {"type": "object", "properties": {}}}
+    parameters = tool.get("input_schema") or {"type": "object", "properties": {}}
+    function = {"name": short(tool["name"]), "parameters": parameters}
     if tool.get("description"):
         function["description"] = tool["description"]
     if tool.get("strict") and can_be_strict(function["parameters"]):

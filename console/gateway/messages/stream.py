@@ -11,6 +11,7 @@ import orjson
 from console.core import sse
 from console.core.errors import ProviderError
 from console.gateway.messages.answer import (
+    Names,
     calls_of,
     message_of,
     message_shape,
@@ -35,11 +36,11 @@ class MessageStream:
     one that is answered to who asks beforehand, and the last event the provider's count.
     """
 
-    def __init__(self, chat: StreamReader, *, input_tokens: int) -> None:
+    def __init__(self, chat: StreamReader, *, input_tokens: int, names: Names) -> None:
         self.usage: Usage | None = None
         self.is_complete = False
         self.has_content = False
-        self._chat, self._input_tokens = chat, input_tokens
+        self._chat, self._input_tokens, self._names = chat, input_tokens, names
         self._estimate: Usage | None = None
         self._held = b""
         self._events: list[Event] = []
@@ -105,7 +106,7 @@ class MessageStream:
             self._piece(type="text_delta", text=text)
         for call, function in calls_of(delta.get("tool_calls")):
             index = call.get("index")
-            self._enter(("tool_use", index if type(index) is int else 0), tool_use(call, function, {}))
+            self._enter(("tool_use", index if type(index) is int else 0), tool_use(call, function, {}, self._names))
             if function.get("arguments"):
                 self._piece(type="input_json_delta", partial_json=str(function["arguments"]))
 
@@ -153,5 +154,5 @@ class MessageStream:
                 given = orjson.loads(function.get("arguments") or "{}")
             except orjson.JSONDecodeError:
                 given = {"partial_json": function.get("arguments")}
-            message["content"].append(tool_use(call, function, given))
+            message["content"].append(tool_use(call, function, given, self._names))
         return message if self.is_complete else message | {"stop_reason": None}

@@ -11,6 +11,7 @@ import orjson
 from console.catalog.shapes import PinShape, VersionShape
 from console.core.errors import BadInput
 from console.gateway.messages.answer import message_of
+from console.gateway.messages.names import full_names
 from console.gateway.messages.request import chat_request
 from console.gateway.messages.stream import MessageStream
 from console.gateway.messages.unsaid import unsaid
@@ -80,7 +81,7 @@ class Message:
             body, usage = MESSAGES[kind].read_message(raw)
         else:
             chat, usage = CHATS[kind].read(raw)
-            body = orjson.dumps(message_of(orjson.loads(chat), usage))
+            body = orjson.dumps(message_of(orjson.loads(chat), usage, full_names(ask.body)))
         if ask.knowledge is not None:
             body = with_sources(body, ask.knowledge)
         return Read(body, usage, body.decode("utf-8", "replace"))
@@ -91,7 +92,7 @@ class Message:
             reader = MESSAGES[kind].message_reader()
         else:
             chat = CHATS[kind].reader(choices=1, include_usage=True)
-            reader = MessageStream(chat, input_tokens=self.prompt_tokens(ask))
+            reader = MessageStream(chat, input_tokens=self.prompt_tokens(ask), names=full_names(ask.body))
         return reader if ask.knowledge is None else SourcedStream(reader, ask.knowledge)
 
 

@@ -1,5 +1,6 @@
 """Anthropic's own client on /v1/messages, with both kinds of provider behind the alias."""
 
+import hashlib
 import json
 
 import httpx2 as httpx
@@ -89,6 +90,26 @@ def test_a_stream_of_a_model_that_does_not_speak_them(anthropic_sdk, world):
     assert world.upstream.seen[0].body["stream_options"] == {"include_usage": True}
     kept = json.loads(Payload.objects.get(event_id=world.calls()[0].pk, kind="output").body)
     assert kept["content"][2]["input"] == {"n": 7} and kept["usage"]["output_tokens"] == 9
+
+    # Names of tools may be twice as long as OpenAI takes them, and those of MCP are.
+    name = "mcp__" + "a-server-of-many-words__" * 3 + "find"
+    short = f"{name[:55]}_{hashlib.sha256(name.encode()).hexdigest()[:8]}"
+    call = {"id": "call_1", "type": "function", "function": {"name": short, "arguments": "{}"}}
+    used = {"role": "assistant", "content": [{"type": "tool_use", "id": "a", "name": name, "input": {}}]}
+    turns = [*HELLO, used, {"role": "user", "content": [{"type": "tool_result", "tool_use_id": "a", "content": "x"}]}]
+    long = {**ASK, "messages": turns, "tools": [{**TOOL, "name": name}], "tool_choice": {"type": "tool", "name": name}}
+    whole = completion(None)
+    whole["choices"][0]["message"]["tool_calls"] = [call]
+    world.upstream.enqueue(whole)
+    assert anthropic_sdk.messages.create(**long).content[0].name == name
+    world.upstream.enqueue_stream(
+        sse(part(0, name=short, arguments="{}")), sse(chunk({}, finish="tool_calls")), sse(chunk(usage=usage(23, 9)))
+    )
+    with anthropic_sdk.messages.stream(**long) as stream:
+        assert stream.get_final_message().content[0].name == name
+    sent = world.upstream.seen[-1].body
+    assert sent["tools"][0]["function"]["name"] == sent["tool_choice"]["function"]["name"] == short and len(short) == 64
+    assert sent["messages"][1]["tool_calls"][0]["function"]["name"] == short
 
     expected = anthropic_sdk.messages.count_tokens(model="support-chat", messages=HELLO).input_tokens
     world.upstream.enqueue_stream(sse(chunk({"content": "Here."}), chunk({}, finish="stop")))  # and counts nothing
