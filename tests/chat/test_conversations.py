@@ -128,6 +128,8 @@ def test_it_lists_many_as_it_lists_few(cast: Cast) -> None:
     assert counts[:3] == counts[3:] and max(counts) <= 12
     with connection.cursor() as cursor:
         cursor.execute("ANALYZE chat_conversation, chat_message")
+    _, sought = Conversation.objects.filter(said_in("istanbul")).query.sql_with_params()
+    assert "%ISTANBUL%" in sought, "where the server speaks Turkish, upper('i') is no letter of ASCII"
     plan = Conversation.objects.filter(said_in("nowhere"), owner=cast.alice).explain()
     assert "SubPlan" in plan and "hashed" not in plan, "a search reads no message of other people's conversations"
 
