@@ -9,7 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from console.core.errors import BadInput
-from console.providers.anthropic.request import messages_request
+from console.providers.anthropic.request import messages_request, unsaid
 from tests.claude import undocumented
 
 HELLO = [{"role": "user", "content": "Hello?"}]
@@ -164,6 +164,29 @@ def test_a_schema_says_what_a_model_can_be_held_to_and_tells_the_rest():
         assert request["tools"][0]["input_schema"] == held and json.dumps(schema) == before
         loose = asked(tools=[{"type": "function", "function": {**function, "strict": False}}])
         assert loose["tools"][0]["input_schema"] == schema, "nothing holds it to that one"
+
+
+def test_as_many_tools_are_strict_as_may_be():
+    """Libraries for OpenAI make all of theirs strict, and a request with more than these is refused."""
+
+    def strict(*schemas):
+        tools = [{"type": "function", "function": {"name": "f", "strict": True, "parameters": one}} for one in schemas]
+        lost = "tools[].function.strict" in unsaid({"messages": HELLO, "tools": tools})
+        said = [tool.get("strict", False) for tool in asked(tools=tools)["tools"]]
+        assert lost == (not all(said))
+        return said
+
+    maybe = {"anyOf": [{"type": "integer"}, {"type": "null"}]}
+    listed = {"type": ["integer", "null"]}
+
+    def of(count, part, required=()):
+        properties = {f"p{at}": part for at in range(count)}
+        return {**SCHEMA, "properties": properties, "required": list(required or properties)}
+
+    assert strict(*[SCHEMA] * 21) == [True] * 20 + [False]
+    assert strict(of(16, maybe), of(1, listed), SCHEMA) == [True, False, True]
+    assert strict(of(25, {"type": "integer"}, ["p0"]), of(2, {"type": "integer"}, ["p0"])) == [True, False]
+    assert strict(of(26, {"type": "integer"}, ["p0"])) == [False]
 
 
 def test_system_texts_are_collected_and_neighbours_merged():

@@ -7,7 +7,7 @@ from typing import Any
 from console.core.errors import BadInput
 from console.providers.anthropic import thinking
 from console.providers.anthropic.answer import JSON_ANSWER
-from console.providers.anthropic.schema import held_to, limits_of
+from console.providers.anthropic.schema import held_to, limits_of, strict_places
 from console.providers.anthropic.turns import turns_of
 
 # What these ask for, Anthropic cannot do; the values listed ask for nothing.
@@ -95,10 +95,14 @@ def unsaid(body: dict[str, Any]) -> frozenset[str]:
         found.update(
             f"response_format.json_schema.schema.{name}" for name in limits_of(wanted["json_schema"].get("schema"))
         )
-    for tool in body.get("tools") or ():
+    strict = strict_places(body.get("tools"))
+    for place, tool in enumerate(body.get("tools") or ()):
         function = tool.get("function") if isinstance(tool, dict) else None
         if isinstance(function, dict) and function.get("strict"):
-            found.update(f"tools[].function.parameters.{name}" for name in limits_of(function.get("parameters")))
+            if place in strict:
+                found.update(f"tools[].function.parameters.{name}" for name in limits_of(function.get("parameters")))
+            else:
+                found.add("tools[].function.strict")
     for message in body.get("messages", ()):
         if message.get("name") and message.get("role") != "function":
             found.add("messages[].name")
@@ -139,7 +143,10 @@ def _stop(stop: Any, request: dict[str, Any]) -> None:
 def _tools(body: dict[str, Any], request: dict[str, Any]) -> None:
     if not body.get("tools"):
         return
-    request["tools"] = [_tool(tool, f"tools[{place}]") for place, tool in enumerate(body["tools"])]
+    strict = strict_places(body["tools"])
+    request["tools"] = [
+        _tool(tool, f"tools[{place}]", is_strict=place in strict) for place, tool in enumerate(body["tools"])
+    ]
     wanted = _choice(body.get("tool_choice"))
     if body.get("parallel_tool_calls") is False and wanted["type"] != "none":
         wanted["disable_parallel_tool_use"] = True
@@ -147,7 +154,7 @@ def _tools(body: dict[str, Any], request: dict[str, Any]) -> None:
         request["tool_choice"] = wanted
 
 
-def _tool(tool: Any, where: str) -> dict[str, Any]:
+def _tool(tool: Any, where: str, *, is_strict: bool) -> dict[str, Any]:
     function = tool.get("function") if isinstance(tool, dict) and tool.get("type") == "function" else None
     if not isinstance(function, dict) or not isinstance(function.get("name"), str):
         raise BadInput("Each tool of this model must be of type function and have a name.", param=where)
@@ -159,7 +166,7 @@ def _tool(tool: Any, where: str) -> dict[str, Any]:
     }
     if function.get("description"):
         made["description"] = function["description"]
-    if function.get("strict"):
+    if is_strict:
         made["strict"] = True
         if isinstance(made["input_schema"], dict):
             made["input_schema"] = held_to(made["input_schema"])

@@ -25,6 +25,8 @@ _LIMITS = (
 _FORMATS = {"date-time", "time", "date", "duration", "email", "hostname", "uri", "ipv4", "ipv6", "uuid"}
 _ONE, _SEVERAL, _NAMED = ("items", "additionalProperties"), ("anyOf", "allOf"), ("properties", "$defs", "definitions")
 _MOST_DEEP = 100
+# What the schemas of all strict tools of a request may come to; beyond, Anthropic refuses the request.
+_MOST_TOOLS, _MOST_OPTIONAL, _MOST_UNIONS = 20, 24, 16
 
 Schema = dict[str, Any]
 
@@ -40,6 +42,39 @@ def limits_of(schema: Any) -> set[str]:
     if isinstance(schema, dict):
         _held(schema, found, 0)
     return found
+
+
+def strict_places(tools: Any) -> set[int]:
+    """Return the places of a chat completion's tools that are strict there: from the first on, as many as may be."""
+    places: set[int] = set()
+    optional = unions = 0
+    for place, tool in enumerate(tools if isinstance(tools, list) else ()):
+        function = tool.get("function") if isinstance(tool, dict) else None
+        if not isinstance(function, dict) or not function.get("strict"):
+            continue
+        of_this = _sizes(function.get("parameters"), 0)
+        if (
+            len(places) < _MOST_TOOLS
+            and optional + of_this[0] <= _MOST_OPTIONAL
+            and unions + of_this[1] <= _MOST_UNIONS
+        ):
+            places.add(place)
+            optional, unions = optional + of_this[0], unions + of_this[1]
+    return places
+
+
+def _sizes(schema: Any, depth: int) -> tuple[int, int]:
+    """Return how many properties of a schema are optional, and how many of its parts may be of several types."""
+    if depth > _MOST_DEEP or not isinstance(schema, dict | list):
+        return 0, 0
+    inside = [_sizes(one, depth + 1) for one in (schema.values() if isinstance(schema, dict) else schema)]
+    optional, unions = sum(one[0] for one in inside), sum(one[1] for one in inside)
+    if isinstance(schema, dict):
+        properties, required = schema.get("properties"), schema.get("required")
+        if isinstance(properties, dict):
+            optional += sum(name not in (required if isinstance(required, list) else ()) for name in properties)
+        unions += isinstance(schema.get("anyOf") or schema.get("oneOf") or schema.get("type"), list)
+    return optional, unions
 
 
 def _held(schema: Schema, told: set[str], depth: int) -> Schema:
