@@ -3,7 +3,7 @@
 1. A worker claims the sync; a claim that is old belongs to a worker that died.
 2. Commits that follow become versions. Conflicting files are left alone on both sides and listed.
 3. Versions the repository lacks are appended and pushed, with the labels. A push that comes second is refused by the
-   repository, and the next sync starts from what came first.
+   repository, and the next sync, which is asked for at once, starts from what came first.
 """
 
 import datetime as dt
@@ -32,7 +32,7 @@ from prompts_app.git.labels import tag_moves, wanted_tags
 from prompts_app.git.models import GitRemote, GitSync
 from prompts_app.git.problems import Unreadable, told_of_damage
 from prompts_app.git.report import Imported
-from prompts_app.git.transport import connection, mirror_of
+from prompts_app.git.transport import Overtaken, connection, mirror_of
 
 _CLAIM = dt.timedelta(minutes=15)
 _KEEP = dt.timedelta(days=90)
@@ -58,6 +58,9 @@ def sync(*, actor: Actor = SYSTEM, take: Collection[str] = (), keep: Collection[
     except Unreadable as error:
         log.problems = [str(problem) for problem in error.problems][:200]
         _failed(log, Outcome.REFUSED, "Files of the repository are outside the schema; nothing was exchanged.")
+    except Overtaken as error:
+        GitRemote.objects.update(wanted_at=now())
+        _failed(log, Outcome.REFUSED, error.message)
     except Refusal as error:
         _failed(log, Outcome.REFUSED, error.message)
     except (ProviderError, SecretUnreadable) as error:

@@ -32,6 +32,10 @@ _NOTHING = ObjectID(b"0" * 40)
 Refs = dict[bytes, ObjectID]
 
 
+class Overtaken(Conflict):
+    """Somebody else's push came first, and ours was not sent."""
+
+
 @contextmanager
 def connection(remote: GitRemote) -> Iterator["Connection"]:
     """Open the way. The address is checked again: the settings may have changed since it was saved."""
@@ -103,7 +107,9 @@ class Connection:
 
         def decide(there: Mapping[bytes, ObjectID]) -> Refs:
             if there.get(branch) != old:
-                raise Conflict("Somebody pushed to the branch meanwhile; the next sync takes that in.")
+                raise Overtaken(
+                    "Somebody pushed to the branch meanwhile; the next sync, within a minute, takes that in."
+                )
             return {name: sha or _NOTHING for name, sha in moves.items()}
 
         with _told():

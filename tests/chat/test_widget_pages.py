@@ -183,6 +183,7 @@ def test_the_secret_is_in_one_answer_only(cast: Cast, bella: Client) -> None:
     secret = url(widget, "make_widget_secret")
     assert "Make the secret" in bella.get(secret).text
     made = bella.post(secret)
+    assert "expires: expires" in made.text  # what it teaches is the form whose signatures end
     text = re.search(r"fws_[\w-]{43}", made.text)
     assert text and made["Cache-Control"] == "no-store"
     page = bella.get(url(widget)).text

@@ -6,6 +6,7 @@ import sys
 import zlib
 from pathlib import Path
 from subprocess import PIPE, Popen
+from typing import Any
 
 import pytest
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
@@ -79,7 +80,9 @@ def test_it_speaks_http_with_the_real_git(library: Cast, host: GitServer, tmp_pa
     assert not any("s3cret" in str(line.__dict__) for line in lines)
 
 
-def test_it_leaves_conflicts_alone_on_both_sides(library: Cast, host: GitServer, tmp_path: Path) -> None:
+def test_it_leaves_conflicts_alone_on_both_sides(
+    library: Cast, host: GitServer, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     remotes.connect(actor=SYSTEM, address=f"{host.origin}/prompts.git", syncs_on_publish=False)
     sync.sync()
     bare = tmp_path / "host/prompts.git"
@@ -100,6 +103,22 @@ def test_it_leaves_conflicts_alone_on_both_sides(library: Cast, host: GitServer,
     git(clone, "pull", "-q")
     assert (clone / "support/chat.md").exists() and head("support/answer").head.content[0]["text"] == "G."
     assert GitCommit.objects.filter(origin="kept").count() == 1
+
+    # Somebody pushes while a sync is at it: theirs stays, and the next sync is asked for at once.
+    save("style", "Be quick.")
+    write = sync.write_commits
+
+    def push_meanwhile(*given: Any, **also: Any) -> Written:
+        git(clone, "commit", "-q", "--allow-empty", "-m", "Meanwhile")
+        git(clone, "push", "-q")
+        return write(*given, **also)
+
+    monkeypatch.setattr(sync, "write_commits", push_meanwhile)
+    assert "within a minute" in sync.sync().sentence
+    monkeypatch.setattr(sync, "write_commits", write)
+    done = sync.tick()
+    assert done is not None and (done.outcome, done.exported) == ("ok", 1)
+    assert sync.tick() is None
 
 
 def test_it_refuses_files_outside_the_schema_as_a_whole(library: Cast, host: GitServer, tmp_path: Path) -> None:
