@@ -201,6 +201,7 @@ class Review(models.Model):
     status = models.CharField(max_length=10, choices=Status.choices, default=Status.OPEN)
     requested_by = models.ForeignKey(User, on_delete=models.SET_NULL, null=True, related_name="+")
     requested_by_name = models.CharField(max_length=200)
+    requested_by_key_id = models.UUIDField(null=True, help_text="Of a key's: whoever answers for it by now asked too.")
     requested_at = models.DateTimeField(default=now)
     decided_by = models.ForeignKey(User, on_delete=models.SET_NULL, null=True, related_name="+")
     decided_by_name = models.CharField(max_length=200, blank=True)

@@ -10,6 +10,8 @@ from console.audit import actions
 from console.core.clock import now
 from console.core.errors import BadInput, Conflict, NotAllowed
 from console.teams.callers import Actor
+from console.teams.lineage import answering_for
+from console.teams.models import User
 from console.teams.rights import must_set_up_two_factor, rights_of_actor
 from prompts_app.errors import OwnReview, StaleLabel
 from prompts_app.models import Label, Prompt, PromptVersion, Review, ReviewComment
@@ -23,12 +25,10 @@ _DECISIONS = {"approve": Review.Status.APPROVED, "changes": Review.Status.CHANGE
 _LIVE = [Review.Status.OPEN, Review.Status.CHANGES]
 
 
-def _mine(review: Review, actor: Actor) -> bool:
-    """Say whether the actor, or the person their key answers to, is who asked."""
-    person = person_of(actor)
-    if person is None or review.requested_by_id is None:
-        return review.requested_by_name == actor.name
-    return review.requested_by_id == person.pk
+def asked_for(review: Review, person: User) -> bool:
+    """Say whether a person asked for a review: by themselves, or by a key they answered for then, or do by now."""
+    key = review.requested_by_key_id
+    return review.requested_by_id == person.pk or (key is not None and person.pk in answering_for([key]))
 
 
 def _locked(review: Review) -> Review:
@@ -75,6 +75,7 @@ def request_review(
                 reason=reason,
                 requested_by=person,
                 requested_by_name=actor.name,
+                requested_by_key_id=actor.id if actor.kind == "key" else None,
             )
     except IntegrityError:
         other = Review.objects.select_related("version").get(prompt=prompt, label=label, status=Review.Status.OPEN)
@@ -140,7 +141,8 @@ def decide(*, actor: Actor, review: Review, decision: str, note: str = "") -> Re
         raise NotAllowed(
             "Set up a second factor first: a team of yours requires one, and without it no approval counts."
         )
-    if _mine(review, actor):
+    is_namesake = review.requested_by_id is None and review.requested_by_name == actor.name
+    if is_namesake or asked_for(review, person):
         raise OwnReview("Somebody else has to decide: you asked for this review.")
     if review.status not in _LIVE:
         raise Conflict(f"This review is over: {review.get_status_display().lower()}.")

@@ -66,7 +66,7 @@ def _page(
 
 def review_context(request: TeamRequest, prompt: Prompt, row: Review, *, is_saying: bool = True) -> dict[str, Any]:
     caller = request.caller
-    is_own = caller.user is not None and row.requested_by_id == caller.user.pk
+    is_own = caller.user is not None and services.asked_for(row, caller.user)
     is_going_on = row.status in {Review.Status.OPEN, Review.Status.CHANGES}
     rule = labels.rule_for(prompt, row.label)
     now = prompt.labels.filter(name=row.label).select_related("version").first()

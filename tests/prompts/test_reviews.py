@@ -17,6 +17,7 @@ from console.core.errors import BadInput, Conflict, NotAllowed, Refusal
 from console.teams.actors import SYSTEM, Actor
 from console.teams.models import Membership, Role, User
 from console.teams.services import people, teams
+from console.teams.services.keys import hand_over_key, rotate_key
 from prompts_app.errors import OwnReview, ReviewNeeded, StaleLabel
 from prompts_app.models import Label, Prompt, Review
 from prompts_app.services import drafts, labels, prompts, reviews, waivers
@@ -116,6 +117,15 @@ def test_nobody_decides_their_own_request(scene: Scene) -> None:
     by_key = scene.ask(Actor("key", key.pk, "key"))
     with pytest.raises(OwnReview):
         reviews.decide(actor=actor(scene.cast.alice), review=by_key, decision="approve")
+    # Who the key, or the one that follows it, was handed to: one program could ask, and agree with itself.
+    ann = User.objects.get(pk=scene.ann.id)
+    heir, _ = rotate_key(actor=SYSTEM, key=hand_over_key(actor=SYSTEM, key=key, owner=ann))
+    for decides in (Actor("key", heir.pk, "key"), scene.ann, actor(scene.cast.alice)):
+        with pytest.raises(OwnReview):
+            reviews.decide(actor=decides, review=by_key, decision="approve")
+    client = Client()
+    client.force_login(ann, backend="allauth.account.auth_backends.AuthenticationBackend")
+    assert "You asked for it" in client.get(reverse("prompts:review", args=[scene.prompt.slug, by_key.pk])).text
     assert not Review.objects.filter(status="approved").exists()
 
 
