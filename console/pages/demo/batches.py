@@ -8,7 +8,7 @@ from typing import NamedTuple
 import orjson
 
 from console.audit.models import AuditEvent, Status
-from console.batches import sql, storage
+from console.batches import storage
 from console.batches.engine import results
 from console.batches.engine.outcomes import Failed
 from console.batches.models import Batch, File, Line, LineState, Purpose, State
@@ -85,24 +85,24 @@ def _make_night(team: Team, key: ApiKey, name: str, calls: list[AuditEvent], rng
 
 def _lines(batch: Batch, asked: list[_Asked], calls: list[AuditEvent]) -> tuple[list[bytes], list[bytes]]:
     """Write the batch's lines as a worker leaves them; return those of its output and of its error file."""
-    places, offset = [], 0
-    for number, one in enumerate(asked, 1):
-        places.append(sql.NewLine(number, one.custom_id, offset, len(one.line)))
-        offset += len(one.line) + 1
-    sql.add_lines(batch.pk, places)
-    lines = list(Line.objects.filter(batch=batch).order_by("number"))
-    done, failed = [], []
-    for line, one, call in zip(lines, asked, calls, strict=True):
-        line.request_id, line.finished_at, line.fence = call.pk, call.closed_at, 1
+    lines, offset = [], 0
+    for number, (one, call) in enumerate(zip(asked, calls, strict=True), 1):
+        line = Line(batch=batch, number=number, custom_id=one.custom_id, offset=offset, length=len(one.line), fence=1)
+        line.request_id, line.finished_at = call.pk, call.closed_at
         if call.status == Status.ERROR:
             line.state, line.status_code, line.attempts = LineState.FAILED, _FAILURE.status, call.attempts
             line.error_code, line.error_message = _FAILURE.code, _FAILURE.message
-            failed.append(results.refused(line, _FAILURE).encode())
         else:
             line.state, line.status_code = LineState.DONE, 200
+        lines.append(line)
+        offset += len(one.line) + 1
+    Line.objects.bulk_create(lines)
+    done, failed = [], []
+    for line, one in zip(lines, asked, strict=True):
+        if line.state == LineState.DONE:
             done.append(results.success(line, one.answer).encode())
-    kept = ["state", "status_code", "request_id", "finished_at", "fence", "attempts", "error_code", "error_message"]
-    Line.objects.bulk_update(lines, kept, batch_size=200)
+        else:
+            failed.append(results.refused(line, _FAILURE).encode())
     return done, failed
 
 
