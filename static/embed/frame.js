@@ -33,13 +33,16 @@
       const isFirst = !token;
       token = data.token;
       form.hidden = config.off;
+      drawQuestions();
       say("");
       awaiting.splice(0).forEach((go) => go(true));
       if (isFirst) load();
-    } else if (data.type === "refused") {
+    } else if (data.type === "refused" && typeof data.code === "string") {
       awaiting.splice(0).forEach((go) => go(false));
       say(words[data.code] ?? words.failed);
-      if (["off", "identity_needed"].includes(data.code)) shut();
+      if (["off", "identity_needed", "identity"].includes(data.code)) shut();
+      // Nothing comes of what is held: it is not asked with again, and whoever is named next begins anew.
+      if (data.code.startsWith("identity")) token = "";
     } else if (data.type === "forget") {
       token = "";
       leave();
@@ -73,7 +76,10 @@
       body: body && JSON.stringify(body),
       signal: path.startsWith("stream/") ? reading.signal : undefined,
     });
-    if (response.status === 401 && !isAgain && (await renewed())) return ask(path, body, true);
+    if (response.status === 401 && !isAgain) {
+      if (await renewed()) return ask(path, body, true);
+      throw { code: "refused" }; // and why has been said
+    }
     if (!response.ok) throw (await response.json()).error;
     return response;
   };
@@ -83,6 +89,7 @@
     if (!now || now === document.body || !now.checkVisibility()) (matchMedia("(pointer: fine)").matches ? field : log).focus();
   };
   const complain = (error) => {
+    if (error?.code === "refused") return;
     if (error?.code === "off") shut();
     say(error?.code === "too_long" ? tooLong() : (error?.message && error.code && error.message) || words.lost);
   };
@@ -223,7 +230,7 @@
 
   const drawQuestions = () => {
     const questions = at("questions");
-    if (questions) questions.hidden = known.size > 0;
+    if (questions) questions.hidden = known.size > 0 || form.hidden;
   };
 
   const clear = () => {
@@ -240,6 +247,7 @@
   const shut = () => {
     leave();
     form.hidden = person.hidden = true;
+    drawQuestions();
   };
 
   // Read along --------------------------------------------------------------------------------------------------------

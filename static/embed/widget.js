@@ -32,6 +32,7 @@
   const key = `facet:${config.id}`;
   let held = null;
   let identity = null; // whom the site vouches for, named anew with each token
+  let refused = ""; // why the site's last word about its visitor did not count
   let era = 0; // grows with whoever sits in front of the page
   const stored = (storage, ...value) => {
     try {
@@ -142,7 +143,8 @@
   const give = (isFresh) =>
     token(isFresh).then(
       (value) => tell("token", { token: value }),
-      (error) => tell("refused", { code: String(error?.code ?? "lost") }),
+      // A visitor whom the site named, and wrongly, is not told to sign in there.
+      (error) => tell("refused", { code: (error?.code === "identity_needed" && refused) || String(error?.code ?? "lost") }),
     );
 
   const heard = ({ origin, source, data }) => {
@@ -216,11 +218,15 @@
     const mine = ++era;
     const isSame = !identity || identity.id === who?.id;
     held = minting = null;
+    refused = "";
     stored("localStorage", null);
     identity = who ? { id: who.id, signature: who.signature, expires: who.expires, name: who.name || undefined } : null;
     if (identity)
       await token(true).catch((error) => {
-        if (error?.code && mine === era) identity = null; // refused, and not only out of reach
+        if (error?.code && mine === era) {
+          identity = null; // refused, and not only out of reach
+          refused = error.code;
+        }
         console.warn(`Facet: ${error?.detail ?? "identify() could not reach the server."}`);
       });
     tell("forget", { isSame });

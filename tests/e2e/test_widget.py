@@ -211,12 +211,27 @@ def test_a_phone_shows_it_whole_and_a_site_says_who_its_visitor_is(
     expect(chat.get_by_role("status")).to_have_text("Melden Sie sich auf dieser Seite an, um zu chatten.")
     expect(chat.get_by_text("Ich bin es.")).to_have_count(0)
     expect(field).to_be_hidden()
+    expect(chat.get_by_role("button", name="Was gibt es?")).to_be_hidden()  # nor may they press what would be refused
+    page.evaluate("(who) => Facet.identify({...who, signature: 'wrong'}, 'shop1')", who)
+    expect(chat.get_by_role("status")).to_contain_text("Diese Seite konnte uns nicht sagen, wer Sie sind.")
     page.evaluate(
         "(who) => { Facet.identify(null, 'shop1'); Facet.identify(who, 'shop1') }", who
     )  # the last word counts
     expect(chat.get_by_text("Ich bin es.")).to_be_visible()
     expect(field).to_be_visible()
     expect(field).to_have_value("")
+
+    # A new secret ends what was signed with the old one: the visitor reads that, and the page may name them anew.
+    Widget.objects.filter(public_id="shop1").update(identity_secret=encrypt("n3w"))
+    watch.expects("401|does not fit the identity")
+    field.fill("Noch da?")
+    field.press("Enter")
+    expect(chat.get_by_role("status")).to_contain_text("Diese Seite konnte uns nicht sagen, wer Sie sind.")
+    expect(field).to_be_hidden()
+    who["signature"] = vouching.sign("n3w", "ada")
+    page.evaluate("(who) => Facet.identify(who, 'shop1')", who)
+    expect(chat.get_by_text("Ich bin es.")).to_be_visible()
+    expect(field).to_have_value("Noch da?")
 
     # A page of one piece puts another body there, takes it away, and mounts it again.
     mount = """(isGone) => {
