@@ -188,6 +188,12 @@ def test_as_many_tools_are_strict_as_may_be():
     assert strict(of(25, {"type": "integer"}, ["p0"]), of(2, {"type": "integer"}, ["p0"])) == [True, False]
     assert strict(of(26, {"type": "integer"}, ["p0"])) == [False]
 
+    class Unsearched(list):
+        def __contains__(self, name):
+            raise AssertionError(f"all is looked through for {name}: with ten thousand properties, for a minute")
+
+    assert strict({**of(25, {}), "required": Unsearched([["p0"], {}, None, "p0"])}) == [True]
+
 
 def test_system_texts_are_collected_and_neighbours_merged():
     request = asked(

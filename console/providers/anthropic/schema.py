@@ -72,7 +72,8 @@ def _sizes(schema: Any, depth: int) -> tuple[int, int]:
     if isinstance(schema, dict):
         properties, required = schema.get("properties"), schema.get("required")
         if isinstance(properties, dict):
-            optional += sum(name not in (required if isinstance(required, list) else ()) for name in properties)
+            named = {name for name in required if isinstance(name, str)} if isinstance(required, list) else set()
+            optional += len(properties.keys() - named)
         unions += isinstance(schema.get("anyOf") or schema.get("oneOf") or schema.get("type"), list)
     return optional, unions
 
