@@ -232,6 +232,12 @@ def test_it_names_raw_colours_only_in_the_tokens() -> None:
         assert not re.findall(r":[^;{]*(#[0-9a-fA-F]{3,8}\b|rgba?\(|hsla?\()", text), path.name
 
 
+def test_it_breaks_by_the_size_of_letters() -> None:
+    """Whoever has the browser write twice as large gets the layout of a window half as wide, as with its zoom."""
+    for sheet in (STATIC / "css").glob("*.css"):
+        assert not re.search(r"@media[^{]*\dpx", sheet.read_text()), sheet.name
+
+
 def test_it_gives_every_time_its_exact_value_as_a_title() -> None:
     wrong = [
         path.name
