@@ -51,6 +51,8 @@ class _Worker(Popen2IO):
 
 def fork(config: pytest.Config, number: int) -> None:
     """Make as many workers, which xdist then gets in place of new interpreters."""
+    if sys.platform != "linux":  # libraries of macOS do not take being forked
+        return
     if config.args_source is pytest.Config.ArgsSource.TESTPATHS:
         _import_all(config)
     if threading.active_count() > 1:  # what another thread holds, nobody would give back in a fork
