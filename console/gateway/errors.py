@@ -45,7 +45,7 @@ class QuotaExceeded(Refusal):
 
 
 class Unpriced(NotAllowed):
-    """A cost limit applies, and nobody said what the model costs."""
+    """A cost limit applies, and nobody said what the model, or what it is to do besides answering, costs."""
 
 
 # The code of a call that was opened too late to be sent: nothing was.

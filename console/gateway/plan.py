@@ -66,7 +66,7 @@ def _plan(
         operation.outgoing(provider.kind, terms.endpoint, body, ask),
         lane,
         prompt_tokens,
-        _charges(terms, prompt_tokens, output_tokens),
+        _charges(terms, prompt_tokens, output_tokens, operation.beyond_tokens(ask)),
         terms.told,
         joined(terms.record, orjson.dumps(start)),
         terms.pinned,
@@ -87,14 +87,20 @@ def _check_maximum(pin: PinShape, ask: Ask) -> None:
             raise BadInput(f"{name} is {asked}; {ask.model!r} allows at most {most}.", param=name)
 
 
-def _charges(terms: Terms, prompt_tokens: int, output_tokens: int) -> tuple[Charge, ...]:
-    """Return what each limit that applies must set aside: the most this call can come to."""
+def _charges(terms: Terms, prompt_tokens: int, output_tokens: int, beyond_tokens: str) -> tuple[Charge, ...]:
+    """Return what each limit that applies must set aside: the most this call can come to, where anybody can say it."""
     amounts = {"requests": 1, "tokens": prompt_tokens + output_tokens, "concurrency": 1}
-    if terms.price is not None:
+    if terms.price is not None and not beyond_tokens:
         amounts["cost"] = terms.price.most(prompt_tokens, output_tokens)
     try:
         return tuple([(limit, amounts[limit.metric]) for limit in terms.limits])
     except KeyError:
+        if beyond_tokens and terms.price is not None:
+            raise Unpriced(
+                f"The provider wants more for {beyond_tokens} than for its tokens, and no price here says how much, so "
+                "it cannot be used where a cost limit applies.",
+                param=beyond_tokens,
+            ) from None
         raise Unpriced(
             f"{terms.pin.version.label} has no price, so it cannot be used where a cost limit applies.", param="model"
         ) from None

@@ -197,16 +197,19 @@ def test_a_quota_may_go_while_calls_are_open(ask, world):
     assert [(c.used, c.reserved) for c in QuotaCounter.objects.all()] == [(1, 0)]
 
 
-def test_a_model_without_a_price_cannot_be_used_under_a_cost_limit(ask, world):
+def test_what_has_no_price_cannot_be_used_under_a_cost_limit(ask, world):
     free = make.make_model("unpriced", provider=world.provider, price=None)
     make.make_alias("unpriced", production=free)
     record(actions.MODEL_CREATED, actor=SYSTEM, target=free)
     free_of_charge = ask(model="unpriced")
     assert free_of_charge.status_code == 200 and "x-facet-cost" not in free_of_charge.headers
+    assert ask(web_search_options={}).status_code == 200
     limit(world, "cost", "month", 10**9)
     refused = ask(model="unpriced")
     assert refused.status_code == 403 and refused.json()["error"]["param"] == "model"
     assert "no price" in refused.json()["error"]["message"]
+    searching = ask(web_search_options={})
+    assert searching.status_code == 403 and searching.json()["error"]["param"] == "web_search_options"
     assert ask().status_code == 200
 
 

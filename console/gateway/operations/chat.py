@@ -39,6 +39,9 @@ class Chat:
     def unsaid(self, version: VersionShape, ask: Ask) -> frozenset[str]:
         return CHATS[version.provider.kind].unsaid(ask.body)
 
+    def beyond_tokens(self, ask: Ask) -> str:
+        return "web_search_options" if ask.body.get("web_search_options") is not None else ""
+
     def fit(self, ask: Ask, pin: PinShape, default_output: int) -> Fitted:
         under = at_most(ask.prompt.parameters, pin) if ask.prompt else {}
         body = {**under, **pin.default_parameters, **ask.body, "model": pin.version.name}

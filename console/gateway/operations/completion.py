@@ -44,6 +44,9 @@ class Completion:
     def unsaid(self, version: VersionShape, ask: Ask) -> frozenset[str]:
         return frozenset()
 
+    def beyond_tokens(self, ask: Ask) -> str:
+        return ""
+
     def fit(self, ask: Ask, pin: PinShape, default_output: int) -> Fitted:
         body = {k: v for k, v in pin.default_parameters.items() if k in completions.KNOWN}  # others are meant for chat
         body |= {**ask.body, "model": pin.version.name}

@@ -27,6 +27,9 @@ class Embedding:
     def unsaid(self, version: VersionShape, ask: Ask) -> frozenset[str]:
         return frozenset()
 
+    def beyond_tokens(self, ask: Ask) -> str:
+        return ""
+
     def fit(self, ask: Ask, pin: PinShape, default_output: int) -> Fitted:
         body = {k: v for k, v in pin.default_parameters.items() if k in embeddings.KNOWN}  # others are meant for chat
         return Fitted({**body, **ask.body, "model": pin.version.name}, 0)

@@ -25,6 +25,8 @@ from console.providers.types import Endpoint, Outgoing, StreamReader
 
 BETA = "anthropic-beta"
 _LEAST_BUDGET = 1024
+# Tools that the provider runs, and has paid by the search or the hour.
+_PAID_BESIDES = ("web_search_", "web_fetch_", "code_execution_")
 # Of the parameters of pins and prompts, which are written for chat completions, those that mean the same in a message.
 _SHARED = frozenset({"temperature", "top_p", "top_k"})
 
@@ -49,6 +51,12 @@ class Message:
         if kind in MESSAGES:
             return frozenset(f"{BETA}.{name}" for name in ask.betas if not MESSAGES[kind].may_switch_on(name))
         return unsaid(ask.body, can_reason="reasoning" in version.capabilities)
+
+    def beyond_tokens(self, ask: Ask) -> str:
+        for place, tool in enumerate(ask.body.get("tools") or ()):
+            if str(tool.get("type")).startswith(_PAID_BESIDES):
+                return f"tools[{place}]"
+        return "inference_geo" if ask.body.get("inference_geo") not in (None, "global") else ""
 
     def fit(self, ask: Ask, pin: PinShape, default_output: int) -> Fitted:
         version, body = pin.version, ask.body

@@ -53,6 +53,9 @@ class Response:
         lost = CHATS[kind].unsaid(_chat(version, ask))
         return here | {_in_their_words(name) for name in lost}
 
+    def beyond_tokens(self, ask: Ask) -> str:
+        return ""
+
     def fit(self, ask: Ask, pin: PinShape, default_output: int) -> Fitted:
         most = min(ask.body.get("max_output_tokens") or default_output, most_output(pin))
         if ask.agent is not None and ask.agent.most_output is not None:

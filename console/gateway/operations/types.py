@@ -42,6 +42,9 @@ class Operation(Protocol):
     def unsaid(self, version: VersionShape, ask: Ask) -> frozenset[str]:
         """Return what of the request the wire format of the model's provider has no word for, by its names."""
 
+    def beyond_tokens(self, ask: Ask) -> str:
+        """Return what of the request its provider wants more for than tokens, by its name; empty for nothing."""
+
     def fit(self, ask: Ask, pin: PinShape, default_output: int) -> Fitted:
         """Return the body for the provider, with the pin's parameters and the model's limits."""
 

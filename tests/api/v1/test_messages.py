@@ -279,6 +279,15 @@ def test_errors_in_their_shape(anthropic_sdk, desk, client):
         with pytest.raises(sdks.anthropic.APIError, match="broke off"):
             list(anthropic_sdk.messages.create(**ASK | {"model": alias}, stream=True))
     desk.forgive()
+    searching = [TOOL, {"type": "web_search_20250305", "name": "web_search"}]
+    desk.upstream.enqueue(claude.message())
+    assert anthropic_sdk.messages.create(**ASK | {"model": "claude"}, tools=searching).content
+    set_quota(actor=SYSTEM, team=desk.team, metric="cost", window="month", limit=10**9)
+    for fields in ({"tools": searching}, {"extra_body": {"inference_geo": "us"}}):
+        refused = fails(sdks.anthropic.PermissionDeniedError, "permission_error", model="claude", **fields)
+        assert "where a cost limit applies" in refused.body["error"]["message"]
+    desk.upstream.enqueue(claude.message())
+    assert anthropic_sdk.messages.create(**ASK | {"model": "claude"}, tools=[TOOL]).content
     set_quota(actor=SYSTEM, team=desk.team, metric="requests", window="hour", limit=1)
     assert fails(sdks.anthropic.RateLimitError, "rate_limit_error").response.headers["retry-after"]
 
