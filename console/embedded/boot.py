@@ -20,13 +20,14 @@ import django
 from django.conf import settings
 from django.core.checks import Tags
 from django.core.management import call_command
-from django.db import OperationalError, connections
+from django.db import connections
 from django.db.migrations.executor import MigrationExecutor
 from supervisor.childutils import getRPCInterface
 
 from console.core.loading import loading
 from console.embedded import history, model, ports, postgres, sql
 from console.embedded.defaults import APP_ROLE, DATABASE_NAME, socket_folder
+from console.embedded.reaching import until_reached
 
 PATIENCE_SECONDS = 120
 
@@ -48,18 +49,7 @@ def wait_for_database() -> None:
         postgres.wait_until_ready(sockets, PATIENCE_SECONDS)
         postgres.ensure_database(sockets, database=DATABASE_NAME, application_role=APP_ROLE)
         return
-    started, told = time.monotonic(), False
-    while True:
-        try:
-            connections["default"].ensure_connection()
-            return
-        except OperationalError as error:
-            if time.monotonic() - started > PATIENCE_SECONDS:
-                raise
-            if not told:
-                say(f"Waiting for PostgreSQL: {str(error).strip().splitlines()[0]}")
-                told = True
-            time.sleep(1)
+    until_reached(PATIENCE_SECONDS, say)
 
 
 def migrate() -> bool:

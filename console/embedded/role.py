@@ -26,7 +26,7 @@ def command(arguments: list[str]) -> list[str]:
         case ["beat"]:
             return beat_command()
         case ["migrate"]:
-            return [sys.executable, str(settings.BASE_DIR / "manage.py"), "migrate", "--no-input"]
+            return [sys.executable, str(settings.BASE_DIR / "manage.py"), "migrate", "--no-input", "--wait", "60"]
         case ["manage", _, *_]:
             return [sys.executable, str(settings.BASE_DIR / "manage.py"), *arguments[1:]]
     raise SystemExit(USAGE)

@@ -10,7 +10,7 @@ import manage
 from console.audit import actions
 from console.audit.models import AuditEvent, Epoch
 from console.audit.services import record
-from console.embedded import boot
+from console.embedded import boot, role
 from console.teams.callers import SYSTEM
 from console.teams.models import User
 from tests import database, make
@@ -72,6 +72,25 @@ def test_a_command_says_in_one_line_that_the_console_is_still_being_set_up(monke
     monkeypatch.setattr("sys.argv", ["manage.py", "migrate"])
     with pytest.raises(ProgrammingError):
         manage.main()
+
+
+@pytest.mark.django_db
+def test_migrate_waits_for_a_database_that_is_starting(monkeypatch, capfd) -> None:
+    """Not every tool that starts containers in an order waits until the one before is healthy."""
+    reach, tries = connection.ensure_connection, iter((True, True, False))
+
+    def starting() -> None:
+        if next(tries, False):
+            raise OperationalError("connection failed: the database system is starting up\nIs it running?")
+        reach()
+
+    monkeypatch.setattr(connection, "ensure_connection", starting)
+    monkeypatch.setattr("console.embedded.reaching.time.sleep", lambda _: None)
+    call_command("migrate", *role.command(["migrate"])[3:], check_unapplied=True, verbosity=0)
+    assert capfd.readouterr().err == "Waiting for PostgreSQL: connection failed: the database system is starting up\n"
+    tries = iter([True] * 9)
+    with pytest.raises(OperationalError, match="starting up"):
+        call_command("migrate", check_unapplied=True, verbosity=0)
 
 
 @pytest.mark.django_db

@@ -4,15 +4,31 @@ import gc
 from typing import Any
 
 from django.conf import settings
-from django.core.management.base import CommandError
+from django.core.management.base import CommandError, CommandParser
 from django.core.management.commands.migrate import Command as MigrateCommand
 from django.db import ProgrammingError
 
 from console.embedded import history, sql
 from console.embedded.owner import as_owner
+from console.embedded.reaching import until_reached
 
 
 class Command(MigrateCommand):
+    def add_arguments(self, parser: CommandParser) -> None:
+        super().add_arguments(parser)
+        parser.add_argument(
+            "--wait",
+            type=int,
+            default=0,
+            metavar="SECONDS",
+            help="Wait as long as this for a PostgreSQL that is still starting.",
+        )
+
+    def execute(self, *args: Any, **options: Any) -> str | None:
+        with as_owner():
+            until_reached(options["wait"], self.stderr.write)
+        return super().execute(*args, **options)
+
     def check(self, *args: Any, **options: Any) -> None:
         with as_owner():  # before the first migration the application's role, which asks otherwise, is not there
             super().check(*args, **options)
