@@ -18,7 +18,7 @@ class StaleTouchpoint(Overtaken):
     code = "stale_touchpoint"
 
     def __init__(self, name: str) -> None:
-        super().__init__(f"Somebody changed {name} while this form was open. Look again and decide anew.")
+        super().__init__(f"Somebody changed {name} after you opened it. Look again and decide anew.")
 
 
 class NameTaken(Conflict):

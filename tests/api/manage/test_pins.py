@@ -103,7 +103,7 @@ def test_it_shows_limits_incidents_and_imports_models(operator, scene):
     changed = operator("PATCH", "providers/fake/", limits | {"seen_revision": 1})
     assert {name: changed.json()[name] for name in limits} == limits and changed.json()["revision"] == 2
     late = operator("PATCH", "providers/fake/", {"name": "Late", "seen_revision": 1})
-    assert late.status_code == 409 and "while this form was open" in late.json()["error"]["message"]
+    assert late.status_code == 409 and "after you opened it" in late.json()["error"]["message"]
     assert operator("PATCH", "providers/fake/", {"max_concurrency": 0}).json()["error"]["param"] == "max_concurrency"
     note_failure(provider_id=Provider.objects.get().pk, code="upstream_timeout", sentence="No answer.", model="m")
     assert operator("GET", "providers/fake/incidents/").json()["data"][0]["code"] == "upstream_timeout"
