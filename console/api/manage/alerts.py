@@ -118,7 +118,6 @@ class Channels(Endpoint):
 
     @extend_schema(
         operation_id="list_channels",
-        tags=["alerts"],
         summary="List the channels alerts go by",
         parameters=[_TEAM],
         responses=listed(ChannelSerializer),
@@ -129,7 +128,6 @@ class Channels(Endpoint):
         return self.page(rows.filter(team=scope) if scope else rows, ChannelSerializer)
 
     @extend_schema(
-        tags=["alerts"],
         summary="Set up a channel",
         request=NewChannelSerializer,
         responses={201: MadeChannelSerializer},
@@ -143,12 +141,11 @@ class Channels(Endpoint):
 class OneChannel(Endpoint):
     needs = access.RIGHT
 
-    @extend_schema(tags=["alerts"], summary="Show a channel", responses=ChannelSerializer)
+    @extend_schema(summary="Show a channel", responses=ChannelSerializer)
     def get(self, request: Any, pk: uuid.UUID) -> Response:
         return Response(ChannelSerializer(access.channel_for(self.caller, pk)).data)
 
     @extend_schema(
-        tags=["alerts"],
         summary="Change a channel, or switch it on or off",
         request=ChannelChangeSerializer,
         responses=MadeChannelSerializer,
@@ -164,7 +161,7 @@ class OneChannel(Endpoint):
                 channels.enable_channel(actor=self.actor, channel=made.channel, enabled=enabled)
         return _made(made)
 
-    @extend_schema(tags=["alerts"], summary="Delete a channel with its list of deliveries", responses={204: None})
+    @extend_schema(summary="Delete a channel with its list of deliveries", responses={204: None})
     def delete(self, request: Any, pk: uuid.UUID) -> Response:
         channels.delete_channel(actor=self.actor, channel=access.channel_for(self.caller, pk))
         return Response(status=204)
@@ -175,7 +172,6 @@ class ChannelTest(Endpoint):
     calls_out = True
 
     @extend_schema(
-        tags=["alerts"],
         summary="Send a test by a channel, and return what the other side answered",
         request=None,
         responses=ChannelTestSerializer,
@@ -190,7 +186,6 @@ class Deliveries(Endpoint):
 
     @extend_schema(
         operation_id="list_deliveries",
-        tags=["alerts"],
         summary="List what was sent in the last 30 days, and what became of it",
         parameters=[_TEAM, _CHANNEL, _STATE],
         responses=listed(DeliverySerializer),
@@ -219,7 +214,6 @@ class TryAgain(Endpoint):
     needs = access.RIGHT
 
     @extend_schema(
-        tags=["alerts"],
         summary="Put a delivery that failed back on its way",
         request=None,
         responses={202: DeliverySerializer},

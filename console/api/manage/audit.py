@@ -172,7 +172,6 @@ class _Filtered(Endpoint):
 class Events(_Filtered):
     @extend_schema(
         operation_id="list_audit_events",
-        tags=["audit"],
         summary="List records of the log, the newest first, without content",
         parameters=[*_FILTERS, _CURSOR, _LIMIT],
         responses=listed(EventSerializer),
@@ -192,7 +191,7 @@ class Events(_Filtered):
 class OneEvent(Endpoint):
     needs = "view_audit"
 
-    @extend_schema(tags=["audit"], summary="Show a record, without its content", responses=SealedEventSerializer)
+    @extend_schema(summary="Show a record, without its content", responses=SealedEventSerializer)
     def get(self, request: Any, reference: str) -> Response:
         found = record(access.event_for(self.caller, reference))
         seal = found.seal.number if found.seal else None
@@ -202,9 +201,7 @@ class OneEvent(Endpoint):
 class Content(Endpoint):
     needs = "read_content"
 
-    @extend_schema(
-        tags=["audit"], summary="Read a record's input and output; that is recorded", responses=ContentSerializer
-    )
+    @extend_schema(summary="Read a record's input and output; that is recorded", responses=ContentSerializer)
     def get(self, request: Any, reference: str) -> Response:
         event = access.event_for(self.caller, reference, to="read_content")
         services.read_content(actor=self.actor, event=event)
@@ -225,7 +222,6 @@ class Export(_Filtered):
     content_negotiation_class = _FormatIsOurs
 
     @extend_schema(
-        tags=["audit"],
         summary="Stream all records of a filter as a file; that is recorded",
         parameters=[
             *_FILTERS,
@@ -246,7 +242,6 @@ class Seals(Endpoint):
 
     @extend_schema(
         operation_id="list_audit_seals",
-        tags=["audit"],
         summary="List the blocks that seal the log, the latest first",
         parameters=[_CURSOR, OpenApiParameter("limit", int)],
         responses=SealsSerializer,

@@ -117,7 +117,6 @@ class Batches(BatchEndpoint):
 
     @extend_schema(
         operation_id="list_batches",
-        tags=["batches"],
         summary="List batches, newest first",
         parameters=[OpenApiParameter("team", str)],
         responses=listed(BatchSerializer),
@@ -127,7 +126,6 @@ class Batches(BatchEndpoint):
 
     @extend_schema(
         operation_id="create_batch",
-        tags=["batches"],
         summary="Upload a file of calls and have them made",
         request={UploadParser.media_type: UploadedBatchSerializer},
         responses={201: BatchDetailSerializer},
@@ -148,7 +146,6 @@ class Batches(BatchEndpoint):
 class OneBatch(BatchEndpoint):
     @extend_schema(
         operation_id="batch",
-        tags=["batches"],
         summary="Show how far a batch is, and what failed in it",
         responses=BatchDetailSerializer,
     )
@@ -159,7 +156,6 @@ class OneBatch(BatchEndpoint):
 class Cancel(BatchEndpoint):
     @extend_schema(
         operation_id="cancel_batch",
-        tags=["batches"],
         summary="Let no further line start; calls under way end first",
         request=None,
         responses=BatchDetailSerializer,
@@ -175,7 +171,6 @@ class RunAgain(BatchEndpoint):
 
     @extend_schema(
         operation_id="rerun_batch",
-        tags=["batches"],
         summary="Make a new batch of the lines that have no answer, in the caller's name",
         request=None,
         responses={201: BatchDetailSerializer},
@@ -193,7 +188,6 @@ class RunAgain(BatchEndpoint):
 class Download(BatchEndpoint):
     @extend_schema(
         operation_id="download_batch_file",
-        tags=["batches"],
         summary="Read the answers of a batch, or its errors; that is recorded",
         parameters=[OpenApiParameter("what", str, OpenApiParameter.PATH, enum=["output", "errors"])],
         responses={(200, "application/octet-stream"): OpenApiResponse(OpenApiTypes.BINARY)},

@@ -49,7 +49,7 @@ class SettingsSerializer(serializers.Serializer[Any]):
 class Settings(Endpoint):
     needs = access.OPERATOR
 
-    @extend_schema(tags=["installation"], summary="How the installation is set up", responses=SettingsSerializer)
+    @extend_schema(summary="How the installation is set up", responses=SettingsSerializer)
     def get(self, request: Any) -> Response:
         said = {
             group: [{"name": fact.label, "value": str(fact.value), "variable": fact.variable} for fact in rows]
@@ -84,9 +84,7 @@ class ObservabilitySerializer(serializers.Serializer[Any]):
 class Observability(Endpoint):
     needs = access.OPERATOR
 
-    @extend_schema(
-        tags=["installation"], summary="What monitoring is told, and how that goes", responses=ObservabilitySerializer
-    )
+    @extend_schema(summary="What monitoring is told, and how that goes", responses=ObservabilitySerializer)
     def get(self, request: Any) -> Response:
         metrics = {
             "path": reverse("telemetry:metrics"),

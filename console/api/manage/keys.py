@@ -109,7 +109,6 @@ class _KeyEndpoint(Endpoint):
 class Keys(_KeyEndpoint):
     @extend_schema(
         operation_id="list_keys",
-        tags=["keys"],
         summary="List API keys",
         parameters=[OpenApiParameter("team", str, description="Only this team's keys.")],
         responses=listed(KeySerializer),
@@ -119,9 +118,7 @@ class Keys(_KeyEndpoint):
         team = self.asked_team("manage_keys")
         return self.page(rows.filter(team=team) if team else rows, KeySerializer)
 
-    @extend_schema(
-        tags=["keys"], summary="Create an API key", request=NewKeySerializer, responses={201: MadeKeySerializer}
-    )
+    @extend_schema(summary="Create an API key", request=NewKeySerializer, responses={201: MadeKeySerializer})
     def post(self, request: Any) -> Response:
         given = self.read(NewKeySerializer)
         self._check_recent(set(given["scopes"]))
@@ -131,11 +128,11 @@ class Keys(_KeyEndpoint):
 
 
 class OneKey(_KeyEndpoint):
-    @extend_schema(tags=["keys"], summary="Show an API key", responses=KeySerializer)
+    @extend_schema(summary="Show an API key", responses=KeySerializer)
     def get(self, request: Any, pk: uuid.UUID) -> Response:
         return Response(KeySerializer(access.key_for(self.caller, pk)).data)
 
-    @extend_schema(tags=["keys"], summary="Change an API key", request=KeyChangeSerializer, responses=KeySerializer)
+    @extend_schema(summary="Change an API key", request=KeyChangeSerializer, responses=KeySerializer)
     @transaction.atomic
     def patch(self, request: Any, pk: uuid.UUID) -> Response:
         given = self.read(KeyChangeSerializer)
@@ -155,14 +152,13 @@ class OneKey(_KeyEndpoint):
         )
         return Response(KeySerializer(key).data)
 
-    @extend_schema(tags=["keys"], summary="Revoke an API key, from its next request on", responses=KeySerializer)
+    @extend_schema(summary="Revoke an API key, from its next request on", responses=KeySerializer)
     def delete(self, request: Any, pk: uuid.UUID) -> Response:
         return Response(KeySerializer(keys.revoke_key(actor=self.actor, key=access.key_for(self.caller, pk))).data)
 
 
 class Rotation(_KeyEndpoint):
     @extend_schema(
-        tags=["keys"],
         summary="Replace an API key; the old one lives on for the overlap",
         request=RotationSerializer,
         responses={201: MadeKeySerializer},
@@ -176,7 +172,6 @@ class Rotation(_KeyEndpoint):
 
 class HandOver(_KeyEndpoint):
     @extend_schema(
-        tags=["keys"],
         summary="Have another member answer for an API key",
         request=HandOverSerializer,
         responses=KeySerializer,

@@ -39,15 +39,12 @@ class PersonChangeSerializer(Strict):
 class People(Endpoint):
     needs = access.OPERATOR
 
-    @extend_schema(
-        operation_id="list_people", tags=["people"], summary="List people", responses=listed(PersonSerializer)
-    )
+    @extend_schema(operation_id="list_people", summary="List people", responses=listed(PersonSerializer))
     def get(self, request: Any) -> Response:
         return self.page(access.people_for(self.caller), PersonSerializer)
 
     @extend_schema(
         operation_id="create_person",
-        tags=["people"],
         summary="Create an account",
         description="The person comes in by single sign-on, or by a link: `POST …/sign-in-link/`. Whoever should see "
         "one team only is better invited by it.",
@@ -65,12 +62,11 @@ class People(Endpoint):
 class OnePerson(Endpoint):
     needs = access.OPERATOR
 
-    @extend_schema(tags=["people"], summary="Show a person", responses=PersonSerializer)
+    @extend_schema(summary="Show a person", responses=PersonSerializer)
     def get(self, request: Any, pk: uuid.UUID) -> Response:
         return Response(PersonSerializer(access.person_for(self.caller, pk)).data)
 
     @extend_schema(
-        tags=["people"],
         summary="Rename, disable, enable or make an operator",
         request=PersonChangeSerializer,
         responses=PersonSerializer,
@@ -98,9 +94,7 @@ class SignInLinkSerializer(serializers.Serializer[Any]):
 class SignInLinks(Endpoint):
     needs = access.OPERATOR
 
-    @extend_schema(
-        tags=["people"], summary="Make a one-time sign-in link", request=None, responses={201: SignInLinkSerializer}
-    )
+    @extend_schema(summary="Make a one-time sign-in link", request=None, responses={201: SignInLinkSerializer})
     def post(self, request: Any, pk: uuid.UUID) -> Response:
         self.ask_again("make a link that signs somebody in", of_keys_too=True)
         _, token = sign_in.make_sign_in_link(actor=self.actor, user=access.person_for(self.caller, pk))

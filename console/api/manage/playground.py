@@ -27,7 +27,6 @@ class Rating(Endpoint):
 
     @extend_schema(
         operation_id="rate_answer",
-        tags=["playground"],
         summary="Say of an answer one got in the playground that it is good or bad",
         description="The log keeps it beside the call. Only of one's own calls; anybody else's look like none.",
         request=AnswerRatingSerializer,
@@ -40,7 +39,7 @@ class Rating(Endpoint):
         return Response({"request_id": request_id(answer.pk), "rating": says})
 
     @extend_schema(
-        operation_id="unrate_answer", tags=["playground"], summary="Take the rating of an answer back",
+        operation_id="unrate_answer", summary="Take the rating of an answer back",
         responses={204: None},
     )  # fmt: skip
     def delete(self, request: Any, reference: str) -> Response:

@@ -51,7 +51,6 @@ class _SessionEndpoint(Endpoint):
 class Sessions(_SessionEndpoint):
     @extend_schema(
         operation_id="list_sessions",
-        tags=["sessions"],
         summary="List where one is signed in",
         responses=listed(SessionSerializer),
     )
@@ -61,7 +60,7 @@ class Sessions(_SessionEndpoint):
 
 
 class OtherSessions(_SessionEndpoint):
-    @extend_schema(tags=["sessions"], summary="End all one's other sessions", request=None, responses={204: None})
+    @extend_schema(summary="End all one's other sessions", request=None, responses={204: None})
     def post(self, request: Any) -> Response:
         others = list(UserSession.objects.filter(user=self.person).exclude(session_key=self.here))
         end_sessions(actor=self.actor, user=self.person, sessions=others)
@@ -69,7 +68,7 @@ class OtherSessions(_SessionEndpoint):
 
 
 class OneSession(_SessionEndpoint):
-    @extend_schema(tags=["sessions"], summary="End one of one's sessions", responses={204: None})
+    @extend_schema(summary="End one of one's sessions", responses={204: None})
     def delete(self, request: Any, session_id: int) -> Response:
         person = self.person
         session = access.session_for(self.caller, session_id)

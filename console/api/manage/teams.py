@@ -92,13 +92,11 @@ class MeChangeSerializer(Strict):
 class Me(Endpoint):
     needs = access.SIGNED_IN
 
-    @extend_schema(tags=["teams"], summary="Who is calling, and what they may do", responses=MeSerializer)
+    @extend_schema(summary="Who is calling, and what they may do", responses=MeSerializer)
     def get(self, request: Any) -> Response:
         return self.shown(self.caller)
 
-    @extend_schema(
-        tags=["teams"], summary="Change one's own profile", request=MeChangeSerializer, responses=MeSerializer
-    )
+    @extend_schema(summary="Change one's own profile", request=MeChangeSerializer, responses=MeSerializer)
     def patch(self, request: Any) -> Response:
         person = self.caller.user
         if person is None:
@@ -124,11 +122,11 @@ class Me(Endpoint):
 class Teams(Endpoint):
     needs, needs_to = access.SIGNED_IN, {"POST": access.OPERATOR}
 
-    @extend_schema(operation_id="list_teams", tags=["teams"], summary="List teams", responses=listed(TeamSerializer))
+    @extend_schema(operation_id="list_teams", summary="List teams", responses=listed(TeamSerializer))
     def get(self, request: Any) -> Response:
         return self.page(access.teams_for(self.caller), TeamSerializer)
 
-    @extend_schema(tags=["teams"], summary="Create a team", request=NewTeamSerializer, responses={201: TeamSerializer})
+    @extend_schema(summary="Create a team", request=NewTeamSerializer, responses={201: TeamSerializer})
     def post(self, request: Any) -> Response:
         team = teams.create_team(actor=self.actor, **self.read(NewTeamSerializer))
         return Response(TeamSerializer(team).data, status=201)
@@ -137,18 +135,18 @@ class Teams(Endpoint):
 class OneTeam(Endpoint):
     needs, needs_to = "view_team", {"PATCH": "manage_team", "DELETE": access.OPERATOR}
 
-    @extend_schema(tags=["teams"], summary="Show a team", responses=TeamSerializer)
+    @extend_schema(summary="Show a team", responses=TeamSerializer)
     def get(self, request: Any, slug: str) -> Response:
         return Response(TeamSerializer(access.team_for(self.caller, slug)).data)
 
-    @extend_schema(tags=["teams"], summary="Change a team", request=TeamChangeSerializer, responses=TeamSerializer)
+    @extend_schema(summary="Change a team", request=TeamChangeSerializer, responses=TeamSerializer)
     def patch(self, request: Any, slug: str) -> Response:
         team = access.team_for(self.caller, slug, to="manage_team")
         given = self.read(TeamChangeSerializer)
         team = teams.change_team(actor=self.actor, team=team, **given)
         return Response(TeamSerializer(team).data)
 
-    @extend_schema(tags=["teams"], summary="Archive a team; its keys stop at once", responses={204: None})
+    @extend_schema(summary="Archive a team; its keys stop at once", responses={204: None})
     def delete(self, request: Any, slug: str) -> Response:
         teams.archive_team(actor=self.actor, team=access.team_for(self.caller, slug))
         return Response(status=204)
@@ -157,9 +155,7 @@ class OneTeam(Endpoint):
 class Members(Endpoint):
     needs = "view_team"
 
-    @extend_schema(
-        operation_id="list_members", tags=["teams"], summary="List members", responses=listed(MemberSerializer)
-    )
+    @extend_schema(operation_id="list_members", summary="List members", responses=listed(MemberSerializer))
     def get(self, request: Any, slug: str) -> Response:
         team = access.team_for(self.caller, slug)
         return self.page(Membership.objects.filter(team=team).select_related("user"), MemberSerializer)
@@ -171,20 +167,17 @@ class OneMember(Endpoint):
     def _member(self, slug: str, pk: uuid.UUID, to: str) -> Membership:
         return access.member_for(access.team_for(self.caller, slug, to=to), pk)
 
-    @extend_schema(tags=["teams"], summary="Show a member", responses=MemberSerializer)
+    @extend_schema(summary="Show a member", responses=MemberSerializer)
     def get(self, request: Any, slug: str, pk: uuid.UUID) -> Response:
         return Response(MemberSerializer(self._member(slug, pk, "view_team")).data)
 
-    @extend_schema(
-        tags=["teams"], summary="Give a member another role", request=RoleSerializer, responses=MemberSerializer
-    )
+    @extend_schema(summary="Give a member another role", request=RoleSerializer, responses=MemberSerializer)
     def patch(self, request: Any, slug: str, pk: uuid.UUID) -> Response:
         member = self._member(slug, pk, "manage_members")
         member = teams.change_role(actor=self.actor, membership=member, role=self.read(RoleSerializer)["role"])
         return Response(MemberSerializer(member).data)
 
     @extend_schema(
-        tags=["teams"],
         summary="Remove a member, or leave; keys of who goes stop unless handed over",
         request=MemberRemovalSerializer,
         responses={204: None},
@@ -204,7 +197,6 @@ class Invitations(Endpoint):
 
     @extend_schema(
         operation_id="list_invitations",
-        tags=["teams"],
         summary="List invitations",
         responses=listed(InvitationSerializer),
     )
@@ -213,7 +205,6 @@ class Invitations(Endpoint):
         return self.page(Invitation.objects.filter(team=team), InvitationSerializer)
 
     @extend_schema(
-        tags=["teams"],
         summary="Invite somebody",
         request=NewInvitationSerializer,
         responses={201: SentInvitationSerializer},
@@ -232,7 +223,6 @@ class OneInvitation(Endpoint):
         return access.invitation_for(access.team_for(self.caller, slug, to="manage_members"), pk)
 
     @extend_schema(
-        tags=["teams"],
         operation_id="resend_invitation",
         summary="Send an invitation again, with a new link",
         request=None,
@@ -243,7 +233,7 @@ class OneInvitation(Endpoint):
         invitation.link = invitations.link_to(token)  # type: ignore[attr-defined]
         return Response(SentInvitationSerializer(invitation).data)
 
-    @extend_schema(tags=["teams"], summary="Revoke an invitation", responses={204: None})
+    @extend_schema(summary="Revoke an invitation", responses={204: None})
     def delete(self, request: Any, slug: str, pk: uuid.UUID) -> Response:
         invitations.revoke_invitation(actor=self.actor, invitation=self._invitation(slug, pk))
         return Response(status=204)

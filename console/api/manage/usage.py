@@ -126,7 +126,6 @@ class Lanes(Endpoint):
     needs = "view_usage"
 
     @extend_schema(
-        tags=["usage"],
         summary="How quick and how busy each lane was, as the page of lanes shows it",
         parameters=[
             OpenApiParameter("team", str, description="Only this team, by its short name."),
@@ -152,7 +151,6 @@ class Summary(Endpoint):
     needs = "view_usage"
 
     @extend_schema(
-        tags=["usage"],
         summary="What was used in a period, as the overview shows it",
         parameters=[
             OpenApiParameter("team", str, description="Only this team, by its short name."),

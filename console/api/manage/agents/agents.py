@@ -37,7 +37,6 @@ class Agents(AgentEndpoint):
 
     @extend_schema(
         operation_id="list_agents",
-        tags=["agents"],
         summary="List agents, newest first",
         parameters=[OpenApiParameter("team", str, description="Only this team's own.")],
         responses=listed(AgentSerializer),
@@ -47,7 +46,6 @@ class Agents(AgentEndpoint):
         return self.page(self.of_team(rows), AgentSerializer)
 
     @extend_schema(
-        tags=["agents"],
         summary="Create an agent with its first draft",
         request=NewAgentSerializer,
         responses={201: AgentSerializer},
@@ -66,7 +64,6 @@ class Agents(AgentEndpoint):
 class Templates(AgentEndpoint):
     @extend_schema(
         operation_id="list_agent_templates",
-        tags=["agents"],
         summary="List the templates an agent can start from",
         responses=AgentTemplatesSerializer,
     )
@@ -77,12 +74,12 @@ class Templates(AgentEndpoint):
 class OneAgent(AgentEndpoint):
     needs_to = {"PATCH": "build", "DELETE": "build"}
 
-    @extend_schema(tags=["agents"], summary="Show an agent", responses=AgentSerializer)
+    @extend_schema(summary="Show an agent", responses=AgentSerializer)
     def get(self, request: Any, slug: str) -> Response:
         return self.shown(self.agent(slug, "view"))
 
     @extend_schema(
-        tags=["agents"], summary="Change an agent's name or audience", request=AgentChangeSerializer,
+        summary="Change an agent's name or audience", request=AgentChangeSerializer,
         responses=AgentSerializer,
     )  # fmt: skip
     def patch(self, request: Any, slug: str) -> Response:
@@ -93,9 +90,7 @@ class OneAgent(AgentEndpoint):
             given["shared_with"] = [*self.teams(given["shared_with"]), *unseen]
         return self.shown(agents.change_agent(actor=self.actor, agent=agent, **given))
 
-    @extend_schema(
-        tags=["agents"], summary="Archive an agent nothing uses; delete one never published", responses={204: None}
-    )
+    @extend_schema(summary="Archive an agent nothing uses; delete one never published", responses={204: None})
     def delete(self, request: Any, slug: str) -> Response:
         agent = self.agent(slug, "edit")
         if agent.versions.exists():
@@ -110,7 +105,6 @@ class Draft(AgentEndpoint):
 
     @extend_schema(
         operation_id="agent_draft",
-        tags=["agents"],
         summary="Show the draft, and what it lacks",
         responses=AgentStateSerializer,
     )
@@ -119,7 +113,6 @@ class Draft(AgentEndpoint):
 
     @extend_schema(
         operation_id="save_agent_draft",
-        tags=["agents"],
         summary="Change fields of the draft",
         request=AgentDraftChangeSerializer,
         responses=AgentStateSerializer,
@@ -134,7 +127,6 @@ class Draft(AgentEndpoint):
 class Versions(AgentEndpoint):
     @extend_schema(
         operation_id="list_agent_versions",
-        tags=["agents"],
         summary="List versions, newest first",
         responses=listed(AgentStateSerializer),
     )
@@ -144,9 +136,7 @@ class Versions(AgentEndpoint):
 
 
 class OneVersion(AgentEndpoint):
-    @extend_schema(
-        operation_id="agent_version", tags=["agents"], summary="Show a version", responses=AgentStateSerializer
-    )
+    @extend_schema(operation_id="agent_version", summary="Show a version", responses=AgentStateSerializer)
     def get(self, request: Any, slug: str, number: int) -> Response:
         return Response(state_of(access.version_for(self.agent(slug), number)))
 
@@ -156,7 +146,6 @@ class Publish(AgentEndpoint):
 
     @extend_schema(
         operation_id="publish_agent",
-        tags=["agents"],
         summary="Make the draft a version and let it answer",
         request=AgentPublishSerializer,
         responses={201: AgentStateSerializer},
@@ -179,7 +168,6 @@ class RollBack(AgentEndpoint):
 
     @extend_schema(
         operation_id="roll_back_agent",
-        tags=["agents"],
         summary="Let an older version answer again",
         request=AgentRollBackSerializer,
         responses=AgentSerializer,
@@ -199,7 +187,6 @@ class RollBack(AgentEndpoint):
 class WhereUsed(AgentEndpoint):
     @extend_schema(
         operation_id="agent_where_used",
-        tags=["agents"],
         summary="List what uses an agent",
         responses=AgentUsesSerializer,
     )

@@ -18,7 +18,6 @@ class Try(AgentEndpoint):
 
     @extend_schema(
         operation_id="try_agent_draft",
-        tags=["agents"],
         summary="Ask the draft, and wait for its answer; nothing is saved",
         description="It answers as it would once published, with the fields that are sent in place of the draft's. "
         "An ordinary call of the caller's for the agent's team: a person's in production, a key's in its own "

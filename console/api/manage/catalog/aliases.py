@@ -53,7 +53,6 @@ class Aliases(Endpoint):
 
     @extend_schema(
         operation_id="list_aliases",
-        tags=["models"],
         summary="List aliases with their pins",
         responses=listed(AliasSerializer),
     )
@@ -61,9 +60,7 @@ class Aliases(Endpoint):
         rows = access.aliases_for(self.caller).prefetch_related(teams_shown(self.caller), *PINS)
         return self.page(rows, AliasSerializer)
 
-    @extend_schema(
-        tags=["models"], summary="Create an alias", request=NewAliasSerializer, responses={201: AliasSerializer}
-    )
+    @extend_schema(summary="Create an alias", request=NewAliasSerializer, responses={201: AliasSerializer})
     def post(self, request: Any) -> Response:
         given = _teams(self, self.read(NewAliasSerializer))
         return Response(AliasSerializer(aliases.create_alias(actor=self.actor, **given)).data, status=201)
@@ -78,19 +75,19 @@ def _teams(view: Endpoint, given: dict[str, Any]) -> dict[str, Any]:
 class OneAlias(Endpoint):
     needs, needs_to = "view_team", {"PATCH": OPERATOR, "DELETE": OPERATOR}
 
-    @extend_schema(tags=["models"], summary="Show an alias with its pins", responses=AliasSerializer)
+    @extend_schema(summary="Show an alias with its pins", responses=AliasSerializer)
     def get(self, request: Any, name: str) -> Response:
         alias = alias_for(self, name)
         prefetch_related_objects([alias], teams_shown(self.caller), *PINS)
         return Response(AliasSerializer(alias).data)
 
-    @extend_schema(tags=["models"], summary="Change an alias", request=AliasChangeSerializer, responses=AliasSerializer)
+    @extend_schema(summary="Change an alias", request=AliasChangeSerializer, responses=AliasSerializer)
     def patch(self, request: Any, name: str) -> Response:
         alias = alias_for(self, name)
         given = _teams(self, self.read(AliasChangeSerializer))
         return Response(AliasSerializer(aliases.change_alias(actor=self.actor, alias=alias, **given)).data)
 
-    @extend_schema(tags=["models"], summary="Delete an alias nothing uses", responses={204: None})
+    @extend_schema(summary="Delete an alias nothing uses", responses={204: None})
     def delete(self, request: Any, name: str) -> Response:
         aliases.delete_alias(actor=self.actor, alias=alias_for(self, name))
         return Response(status=204)
@@ -100,7 +97,6 @@ class SecondPerson(Endpoint):
     needs = OPERATOR
 
     @extend_schema(
-        tags=["models"],
         summary="Have two people agree on changes of the production pin, or propose to lift that",
         request=SecondPersonSerializer,
         responses={200: AliasSerializer, 202: ProposalSerializer},

@@ -75,9 +75,7 @@ class ModelUseSerializer(serializers.Serializer[Any]):
 class ProviderModels(Endpoint):
     needs = OPERATOR
 
-    @extend_schema(
-        tags=["models"], summary="Add a model version", request=NewModelSerializer, responses={201: ModelSerializer}
-    )
+    @extend_schema(summary="Add a model version", request=NewModelSerializer, responses={201: ModelSerializer})
     def post(self, request: Any, slug: str) -> Response:
         provider = access.provider_for(self.caller, slug)
         given = _fields(self, self.read(NewModelSerializer))
@@ -97,9 +95,7 @@ def _fields(view: Endpoint, given: dict[str, Any]) -> dict[str, Any]:
 class Models(Endpoint):
     needs = "view_team"
 
-    @extend_schema(
-        operation_id="list_models", tags=["models"], summary="List model versions", responses=listed(ModelSerializer)
-    )
+    @extend_schema(operation_id="list_models", summary="List model versions", responses=listed(ModelSerializer))
     def get(self, request: Any) -> Response:
         rows = access.versions_for(self.caller).select_related("provider").prefetch_related("prices")
         return self.page(rows, ModelSerializer)
@@ -108,12 +104,11 @@ class Models(Endpoint):
 class OneModel(Endpoint):
     needs, needs_to = "view_team", {"PATCH": OPERATOR}
 
-    @extend_schema(tags=["models"], summary="Show a model version", responses=ModelSerializer)
+    @extend_schema(summary="Show a model version", responses=ModelSerializer)
     def get(self, request: Any, pk: uuid.UUID) -> Response:
         return Response(ModelSerializer(access.version_for(self.caller, pk)).data)
 
     @extend_schema(
-        tags=["models"],
         summary="Change a model version's limits",
         request=ModelChangeSerializer,
         responses=ModelSerializer,
@@ -127,9 +122,7 @@ class OneModel(Endpoint):
 class Retirement(Endpoint):
     needs = OPERATOR
 
-    @extend_schema(
-        tags=["models"], summary="Retire a model version no pin uses", request=None, responses=ModelSerializer
-    )
+    @extend_schema(summary="Retire a model version no pin uses", request=None, responses=ModelSerializer)
     def post(self, request: Any, pk: uuid.UUID) -> Response:
         version = versions.retire_version(actor=self.actor, version=access.version_for(self.caller, pk))
         return Response(ModelSerializer(version).data)
@@ -140,7 +133,6 @@ class Prices(Endpoint):
 
     @extend_schema(
         operation_id="list_prices",
-        tags=["models"],
         summary="List what a model version costs and did",
         responses=listed(PriceSerializer),
     )
@@ -148,7 +140,6 @@ class Prices(Endpoint):
         return self.page(Price.objects.filter(model_version=access.version_for(self.caller, pk)), PriceSerializer)
 
     @extend_schema(
-        tags=["models"],
         summary="Set a price from a date on",
         request=NewPriceSerializer,
         responses={201: PriceSerializer},
@@ -163,7 +154,6 @@ class Uses(Endpoint):
     needs = "view_team"
 
     @extend_schema(
-        tags=["models"],
         summary="List the pins and collections that use a model version",
         responses=ModelUseSerializer(many=True),
     )

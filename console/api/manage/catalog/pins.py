@@ -105,7 +105,6 @@ class PinMoves(Endpoint):
 
     @extend_schema(
         operation_id="list_pin_moves",
-        tags=["models"],
         summary="List the changes of a pin",
         responses=listed(PinMoveSerializer),
     )
@@ -145,7 +144,7 @@ F = TypeVar("F", bound=Callable[..., Any])
 
 def _documented(summary: str, body: type[ChangeSerializer]) -> Callable[[F], F]:
     responses = {200: PinSerializer, 202: ProposalSerializer}
-    made: Callable[[F], F] = extend_schema(tags=["models"], summary=summary, request=body, responses=responses)
+    made: Callable[[F], F] = extend_schema(summary=summary, request=body, responses=responses)
     return made
 
 

@@ -36,7 +36,6 @@ class Proposals(Endpoint):
 
     @extend_schema(
         operation_id="list_proposals",
-        tags=["models"],
         summary="List proposed changes of pins",
         parameters=[OpenApiParameter("open", bool, description="Only those that wait.")],
         responses=listed(ProposalSerializer),
@@ -52,7 +51,6 @@ class Approval(Endpoint):
     needs = OPERATOR
 
     @extend_schema(
-        tags=["models"],
         summary="Agree to what somebody else proposed, and carry it out",
         request=ProposalDecisionSerializer,
         responses=ProposalSerializer,
@@ -67,7 +65,6 @@ class Rejection(Endpoint):
     needs = OPERATOR
 
     @extend_schema(
-        tags=["models"],
         summary="Reject a proposal, or take back one's own",
         request=ProposalDecisionSerializer,
         responses=ProposalSerializer,

@@ -82,14 +82,11 @@ class IncidentSerializer(serializers.ModelSerializer[ProviderIncident]):
 class Providers(Endpoint):
     needs = OPERATOR
 
-    @extend_schema(
-        operation_id="list_providers", tags=["models"], summary="List providers", responses=listed(ProviderSerializer)
-    )
+    @extend_schema(operation_id="list_providers", summary="List providers", responses=listed(ProviderSerializer))
     def get(self, request: Any) -> Response:
         return self.page(access.providers_for(self.caller), ProviderSerializer)
 
     @extend_schema(
-        tags=["models"],
         summary="Connect a provider",
         request=NewProviderSerializer,
         responses={201: ProviderSerializer},
@@ -102,13 +99,11 @@ class Providers(Endpoint):
 class OneProvider(Endpoint):
     needs = OPERATOR
 
-    @extend_schema(tags=["models"], summary="Show a provider", responses=ProviderSerializer)
+    @extend_schema(summary="Show a provider", responses=ProviderSerializer)
     def get(self, request: Any, slug: str) -> Response:
         return Response(ProviderSerializer(access.provider_for(self.caller, slug)).data)
 
-    @extend_schema(
-        tags=["models"], summary="Change a provider", request=ProviderChangeSerializer, responses=ProviderSerializer
-    )
+    @extend_schema(summary="Change a provider", request=ProviderChangeSerializer, responses=ProviderSerializer)
     def patch(self, request: Any, slug: str) -> Response:
         provider = access.provider_for(self.caller, slug)
         given = self.read(ProviderChangeSerializer)
@@ -120,9 +115,7 @@ class OneProvider(Endpoint):
                 provider = providers.enable_provider(actor=self.actor, provider=provider, enabled=enabled)
         return Response(ProviderSerializer(provider).data)
 
-    @extend_schema(
-        tags=["models"], summary="Remove a provider and its models, if no pin ever meant one", responses={204: None}
-    )
+    @extend_schema(summary="Remove a provider and its models, if no pin ever meant one", responses={204: None})
     def delete(self, request: Any, slug: str) -> Response:
         providers.delete_provider(actor=self.actor, provider=access.provider_for(self.caller, slug))
         return Response(status=204)
@@ -132,9 +125,7 @@ class ProviderTest(Endpoint):
     needs = OPERATOR
     calls_out = True
 
-    @extend_schema(
-        tags=["models"], summary="Call the provider and list its models", request=None, responses=TestSerializer
-    )
+    @extend_schema(summary="Call the provider and list its models", request=None, responses=TestSerializer)
     def post(self, request: Any, slug: str) -> Response:
         outcome = connection.check_connection(actor=self.actor, provider=access.provider_for(self.caller, slug))
         return Response(TestSerializer(outcome).data)
@@ -144,7 +135,6 @@ class ProviderImport(Endpoint):
     needs = OPERATOR
 
     @extend_schema(
-        tags=["models"],
         summary="Add several models, with capabilities and limits guessed from their names and no prices",
         request=ImportSerializer,
         responses={201: ModelSerializer(many=True)},
@@ -160,7 +150,6 @@ class Incidents(Endpoint):
 
     @extend_schema(
         operation_id="list_incidents",
-        tags=["models"],
         summary="List what went wrong at a provider lately",
         responses=listed(IncidentSerializer),
     )

@@ -36,7 +36,6 @@ class Conversations(ChatEndpoint):
 
     @extend_schema(
         operation_id="list_conversations",
-        tags=["chat"],
         summary="List conversations one may read, newest first",
         parameters=[
             OpenApiParameter("q", str, description="Only those whose title or messages have these words."),
@@ -59,7 +58,6 @@ class Conversations(ChatEndpoint):
 
     @extend_schema(
         operation_id="start_conversation",
-        tags=["chat"],
         summary="Start a conversation with its first message",
         request=NewConversationSerializer,
         responses={201: StartedSerializer},
@@ -86,15 +84,12 @@ def _shown(view: ChatEndpoint, pk: uuid.UUID) -> dict[str, Any]:
 
 
 class OneConversation(ChatEndpoint):
-    @extend_schema(
-        operation_id="conversation", tags=["chat"], summary="Show a conversation", responses=ConversationSerializer
-    )
+    @extend_schema(operation_id="conversation", summary="Show a conversation", responses=ConversationSerializer)
     def get(self, request: Any, pk: uuid.UUID) -> Response:
         return Response(_shown(self, pk))
 
     @extend_schema(
         operation_id="change_conversation",
-        tags=["chat"],
         summary="Rename, pin, archive or share a conversation",
         request=ConversationChangeSerializer,
         responses=ConversationSerializer,
@@ -115,7 +110,6 @@ class OneConversation(ChatEndpoint):
 
     @extend_schema(
         operation_id="delete_conversation",
-        tags=["chat"],
         summary="Delete a conversation with its messages",
         responses={204: None},
     )
@@ -127,7 +121,6 @@ class OneConversation(ChatEndpoint):
 class Messages(ChatEndpoint):
     @extend_schema(
         operation_id="list_messages",
-        tags=["chat"],
         summary="List the messages of every branch, newest first",
         responses=listed(ChatMessageSerializer),
     )
@@ -138,7 +131,6 @@ class Messages(ChatEndpoint):
 
     @extend_schema(
         operation_id="send_message",
-        tags=["chat"],
         summary="Say something at the end of the branch shown",
         request=NewMessageSerializer,
         responses={201: ChatMessageSerializer},
@@ -156,7 +148,6 @@ class Messages(ChatEndpoint):
 class Export(ChatEndpoint):
     @extend_schema(
         operation_id="export_conversation",
-        tags=["chat"],
         summary="Export the branch shown as Markdown, or every branch as JSON",
         parameters=[OpenApiParameter("as", str, enum=["json", "markdown"], description="json, unless said otherwise.")],
         responses={200: OpenApiTypes.OBJECT},

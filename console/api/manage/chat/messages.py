@@ -16,7 +16,6 @@ from console.chat.services.feedback import give_feedback, withdraw_feedback
 class OneMessage(ChatEndpoint):
     @extend_schema(
         operation_id="message",
-        tags=["chat"],
         summary="Show a message: an answer grows while its status is `writing`",
         responses=ChatMessageSerializer,
     )
@@ -27,7 +26,6 @@ class OneMessage(ChatEndpoint):
 class Stop(ChatEndpoint):
     @extend_schema(
         operation_id="stop_answer",
-        tags=["chat"],
         summary="End an answer where it is",
         request=None,
         responses=ChatMessageSerializer,
@@ -39,7 +37,6 @@ class Stop(ChatEndpoint):
 class Again(ChatEndpoint):
     @extend_schema(
         operation_id="regenerate_answer",
-        tags=["chat"],
         summary="Have the same question answered again, beside the answer there is",
         request=None,
         responses={201: ChatMessageSerializer},
@@ -53,7 +50,6 @@ class Again(ChatEndpoint):
 class Edit(ChatEndpoint):
     @extend_schema(
         operation_id="edit_message",
-        tags=["chat"],
         summary="Say something else in a message's place: a new branch, the old one stays",
         request=MessageChangeSerializer,
         responses={201: ChatMessageSerializer},
@@ -70,7 +66,6 @@ class Edit(ChatEndpoint):
 class Show(ChatEndpoint):
     @extend_schema(
         operation_id="show_branch",
-        tags=["chat"],
         summary="Show the branch a message is on, at its newest end",
         request=None,
         responses={204: None},
@@ -83,7 +78,6 @@ class Show(ChatEndpoint):
 class AnswerFeedback(ChatEndpoint):
     @extend_schema(
         operation_id="give_feedback",
-        tags=["chat"],
         summary="Say whether an answer helped, or change one's mind",
         request=AnswerFeedbackSerializer,
         responses={204: None},
@@ -93,9 +87,7 @@ class AnswerFeedback(ChatEndpoint):
         give_feedback(person=self.person, answer=found, **self.read(AnswerFeedbackSerializer))
         return Response(status=204)
 
-    @extend_schema(
-        operation_id="withdraw_feedback", tags=["chat"], summary="Take one's feedback back", responses={204: None}
-    )
+    @extend_schema(operation_id="withdraw_feedback", summary="Take one's feedback back", responses={204: None})
     def delete(self, request: Any, pk: uuid.UUID) -> Response:
         withdraw_feedback(person=self.person, answer=self.message(pk))
         return Response(status=204)

@@ -111,7 +111,6 @@ class Datasets(DatasetEndpoint):
 
     @extend_schema(
         operation_id="list_datasets",
-        tags=["evaluations"],
         summary="List the datasets of your teams, newest first",
         responses=listed(DatasetSerializer),
     )
@@ -120,7 +119,6 @@ class Datasets(DatasetEndpoint):
 
     @extend_schema(
         operation_id="upload_dataset",
-        tags=["evaluations"],
         summary="Make a dataset of the lines of a file",
         request={UploadParser.media_type: DatasetFileSerializer, "application/json": DatasetUploadSerializer},
         responses={201: DatasetSerializer},
@@ -147,7 +145,6 @@ class SampleDataset(DatasetEndpoint):
 
     @extend_schema(
         operation_id="sample_dataset",
-        tags=["evaluations"],
         summary="Copy records of the log into a dataset; that their content was read is recorded",
         request=DatasetSampleSerializer,
         responses={201: SampledDatasetSerializer},
@@ -185,15 +182,12 @@ def _words(given: dict[str, Any]) -> str:
 class OneDataset(DatasetEndpoint):
     needs, needs_to = "view_team", {"DELETE": "build"}
 
-    @extend_schema(
-        operation_id="show_dataset", tags=["evaluations"], summary="Show a dataset", responses=DatasetSerializer
-    )
+    @extend_schema(operation_id="show_dataset", summary="Show a dataset", responses=DatasetSerializer)
     def get(self, request: Any, pk: uuid.UUID) -> Response:
         return self.answer(access.dataset_for(self.caller, pk))
 
     @extend_schema(
         operation_id="delete_dataset",
-        tags=["evaluations"],
         summary="Remove a dataset with its replays",
         responses={204: None},
     )
@@ -207,7 +201,6 @@ class DatasetItems(Endpoint):
 
     @extend_schema(
         operation_id="list_dataset_items",
-        tags=["evaluations"],
         summary="Read the items of a dataset, the last first; that is recorded",
         responses=listed(DatasetItemSerializer),
     )

@@ -153,7 +153,6 @@ class Replays(ReplayEndpoint):
 
     @extend_schema(
         operation_id="list_replays",
-        tags=["evaluations"],
         summary="List the replays of your teams, newest first",
         responses=listed(ReplaySerializer),
     )
@@ -162,7 +161,6 @@ class Replays(ReplayEndpoint):
 
     @extend_schema(
         operation_id="start_replay",
-        tags=["evaluations"],
         summary="Ask a candidate the items of a dataset",
         description="Its calls are yours, in the batch lane, on the team's quota.",
         request=ReplayStartSerializer,
@@ -178,7 +176,6 @@ class EstimateReplay(ReplayEndpoint):
 
     @extend_schema(
         operation_id="estimate_replay",
-        tags=["evaluations"],
         summary="Say what a replay would cost, and start nothing",
         request=ReplayStartSerializer,
         responses=ReplayEstimateSerializer,
@@ -194,14 +191,13 @@ class OneReplay(ReplayEndpoint):
 
     @extend_schema(
         operation_id="show_replay",
-        tags=["evaluations"],
         summary="Show a replay with its figures",
         responses=ReplayWithReportSerializer,
     )
     def get(self, request: Any, pk: uuid.UUID) -> Response:
         return self.answer(self.replay(pk))
 
-    @extend_schema(operation_id="delete_replay", tags=["evaluations"], summary="Remove a replay", responses={204: None})
+    @extend_schema(operation_id="delete_replay", summary="Remove a replay", responses={204: None})
     def delete(self, request: Any, pk: uuid.UUID) -> Response:
         replays.delete_replay(actor=self.actor, replay=self.replay(pk, "change"))
         return Response(status=204)
@@ -212,7 +208,6 @@ class ReplayResults(ReplayEndpoint):
 
     @extend_schema(
         operation_id="list_replay_results",
-        tags=["evaluations"],
         summary="Read the answers of a replay, the last first; that is recorded",
         responses=listed(ReplayResultSerializer),
     )
@@ -230,7 +225,6 @@ class RetryReplay(ReplayEndpoint):
 
     @extend_schema(
         operation_id="retry_replay",
-        tags=["evaluations"],
         summary="Ask again what has no answer, in your name",
         request=None,
         responses=ReplayWithReportSerializer,
@@ -245,7 +239,6 @@ class StopReplay(ReplayEndpoint):
 
     @extend_schema(
         operation_id="stop_replay",
-        tags=["evaluations"],
         summary="Stop a replay; calls under way end by themselves",
         request=None,
         responses=ReplayWithReportSerializer,

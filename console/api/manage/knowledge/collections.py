@@ -55,7 +55,6 @@ class Collections(KnowledgeEndpoint):
 
     @extend_schema(
         operation_id="list_collections",
-        tags=["knowledge"],
         summary="List collections of documents, newest first",
         parameters=[OpenApiParameter("team", str, description="What calls of this team may search.")],
         responses=listed(CollectionSerializer),
@@ -66,7 +65,6 @@ class Collections(KnowledgeEndpoint):
         return Response({"data": self.shown(found), "next": after})
 
     @extend_schema(
-        tags=["knowledge"],
         summary="Make a collection of documents",
         request=NewCollectionSerializer,
         responses={201: CollectionSerializer},
@@ -83,12 +81,11 @@ class Collections(KnowledgeEndpoint):
 class OneCollection(KnowledgeEndpoint):
     needs_to = {"PATCH": "build", "DELETE": "build"}
 
-    @extend_schema(tags=["knowledge"], summary="Show a collection", responses=CollectionSerializer)
+    @extend_schema(summary="Show a collection", responses=CollectionSerializer)
     def get(self, request: Any, pk: UUID) -> Response:
         return self.one(access.collection_for(self.caller, pk))
 
     @extend_schema(
-        tags=["knowledge"],
         summary="Change a collection; another model begins its vectors anew",
         request=CollectionChangeSerializer,
         responses=CollectionSerializer,
@@ -98,7 +95,7 @@ class OneCollection(KnowledgeEndpoint):
         given = self.chosen(self.read(CollectionChangeSerializer))
         return self.one(collections.change_collection(actor=self.actor, collection=found, **given))
 
-    @extend_schema(tags=["knowledge"], summary="Delete a collection nothing uses", responses={204: None})
+    @extend_schema(summary="Delete a collection nothing uses", responses={204: None})
     def delete(self, request: Any, pk: UUID) -> Response:
         found = access.collection_for(self.caller, pk, to="change")
         collections.delete_collection(actor=self.actor, collection=found)
@@ -110,7 +107,6 @@ class Vectors(KnowledgeEndpoint):
 
     @extend_schema(
         operation_id="make_vectors",
-        tags=["knowledge"],
         summary="Make the vectors that are missing now, or all anew",
         request=VectorsSerializer,
         responses={202: CollectionSerializer},

@@ -47,7 +47,6 @@ class Documents(_Texts):
 
     @extend_schema(
         operation_id="list_documents",
-        tags=["knowledge"],
         summary="List the documents of a collection, newest first",
         responses=listed(DocumentSerializer),
     )
@@ -55,7 +54,6 @@ class Documents(_Texts):
         return self.page(queries.documents_of(access.collection_for(self.caller, pk)), DocumentSerializer)
 
     @extend_schema(
-        tags=["knowledge"],
         summary="Add a document to a collection",
         request={UploadParser.media_type: UploadedDocumentSerializer, "application/json": NewDocumentSerializer},
         responses={201: DocumentSerializer},
@@ -71,19 +69,17 @@ class Documents(_Texts):
 class OneDocument(Endpoint):
     needs, needs_to = "view_team", {"PATCH": "build", "DELETE": "build"}
 
-    @extend_schema(tags=["knowledge"], summary="Show a document", responses=DocumentSerializer)
+    @extend_schema(summary="Show a document", responses=DocumentSerializer)
     def get(self, request: Any, pk: UUID) -> Response:
         return Response(DocumentSerializer(access.document_for(self.caller, pk)).data)
 
-    @extend_schema(
-        tags=["knowledge"], summary="Rename a document", request=DocumentChangeSerializer, responses=DocumentSerializer
-    )
+    @extend_schema(summary="Rename a document", request=DocumentChangeSerializer, responses=DocumentSerializer)
     def patch(self, request: Any, pk: UUID) -> Response:
         found = access.document_for(self.caller, pk, to="change")
         given = self.read(DocumentChangeSerializer)
         return Response(DocumentSerializer(documents.rename_document(actor=self.actor, document=found, **given)).data)
 
-    @extend_schema(tags=["knowledge"], summary="Delete a document; its versions stay on record", responses={204: None})
+    @extend_schema(summary="Delete a document; its versions stay on record", responses={204: None})
     def delete(self, request: Any, pk: UUID) -> Response:
         documents.delete_document(actor=self.actor, document=access.document_for(self.caller, pk, to="change"))
         return Response(status=204)
@@ -94,7 +90,6 @@ class Versions(_Texts):
 
     @extend_schema(
         operation_id="list_document_versions",
-        tags=["knowledge"],
         summary="List the versions of a document, newest first, without their texts",
         responses=listed(DocumentVersionSerializer),
     )
@@ -104,7 +99,6 @@ class Versions(_Texts):
 
     @extend_schema(
         operation_id="save_document_version",
-        tags=["knowledge"],
         summary="Save the next version, which is searched at once",
         request={
             UploadParser.media_type: UploadedDocumentVersionSerializer,
@@ -125,7 +119,6 @@ class OneVersion(Endpoint):
 
     @extend_schema(
         operation_id="show_document_version",
-        tags=["knowledge"],
         summary="Show a version with its text",
         responses=WholeVersionSerializer,
     )
@@ -139,7 +132,6 @@ class Current(Endpoint):
 
     @extend_schema(
         operation_id="make_version_current",
-        tags=["knowledge"],
         summary="Have searches find another version: roll back, or forward again",
         request=CurrentSerializer,
         responses=DocumentSerializer,

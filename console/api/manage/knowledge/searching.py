@@ -25,7 +25,6 @@ class Search(Endpoint):
 
     @extend_schema(
         operation_id="search_knowledge",
-        tags=["knowledge"],
         summary="Find the passages that answer a question, best first",
         description="By words; by meaning too where a collection has a model and the caller may call models. "
         "The vector of the question is an ordinary call of the caller's.",

@@ -64,12 +64,11 @@ class GitSyncNowSerializer(Strict):
 class Git(Endpoint):
     needs = OPERATOR
 
-    @extend_schema(tags=["prompts"], summary="Show the connected repository", responses=GitRemoteSerializer)
+    @extend_schema(summary="Show the connected repository", responses=GitRemoteSerializer)
     def get(self, request: Any) -> Response:
         return Response(GitRemoteSerializer(self._remote()).data)
 
     @extend_schema(
-        tags=["prompts"],
         summary="Connect a repository, or change the connected one",
         request=GitChangeSerializer,
         responses=GitRemoteSerializer,
@@ -81,7 +80,7 @@ class Git(Endpoint):
             return Response(GitRemoteSerializer(remotes.connect(actor=self.actor, **given)).data, status=201)
         return Response(GitRemoteSerializer(remotes.change(actor=self.actor, **given)).data)
 
-    @extend_schema(tags=["prompts"], summary="Disconnect the repository", responses={204: None})
+    @extend_schema(summary="Disconnect the repository", responses={204: None})
     def delete(self, request: Any) -> Response:
         self._remote()
         remotes.disconnect(actor=self.actor)
@@ -98,9 +97,7 @@ class GitTest(Endpoint):
     needs = OPERATOR
     calls_out = True
 
-    @extend_schema(
-        tags=["prompts"], summary="Ask the repository for its branch", request=None, responses=GitTestSerializer
-    )
+    @extend_schema(summary="Ask the repository for its branch", request=None, responses=GitTestSerializer)
     def post(self, request: Any) -> Response:
         is_ok, sentence = sync.check(actor=self.actor)
         return Response(GitTestSerializer({"is_ok": is_ok, "sentence": sentence}).data)
@@ -111,7 +108,6 @@ class GitSyncNow(Endpoint):
     calls_out = True
 
     @extend_schema(
-        tags=["prompts"],
         summary="Exchange with the repository now",
         request=GitSyncNowSerializer,
         responses=GitSyncSerializer,
@@ -127,7 +123,7 @@ class GitSyncs(Endpoint):
     needs = OPERATOR
 
     @extend_schema(
-        operation_id="list_prompts_git_syncs", tags=["prompts"], summary="List exchanges, newest first",
+        operation_id="list_prompts_git_syncs", summary="List exchanges, newest first",
         responses=listed(GitSyncSerializer),
     )  # fmt: skip
     def get(self, request: Any) -> Response:

@@ -24,7 +24,6 @@ from prompts_app.services import labels
 class Labels(PromptEndpoint):
     @extend_schema(
         operation_id="list_prompt_labels",
-        tags=["prompts"],
         summary="List the labels of a prompt",
         responses=listed(LabelSerializer),
     )
@@ -35,12 +34,11 @@ class Labels(PromptEndpoint):
 class OneLabel(PromptEndpoint):
     needs_to = {"PUT": "build", "DELETE": "build"}
 
-    @extend_schema(tags=["prompts"], summary="Show where a label points", responses=LabelSerializer)
+    @extend_schema(summary="Show where a label points", responses=LabelSerializer)
     def get(self, request: Any, slug: str, label: str) -> Response:
         return Response(LabelSerializer(access.label_for(self.prompt(slug), self.label_name(label))).data)
 
     @extend_schema(
-        tags=["prompts"],
         summary="Publish: point a label at a version",
         request=PublishSerializer,
         responses=LabelSerializer,
@@ -52,7 +50,7 @@ class OneLabel(PromptEndpoint):
         moved = labels.publish(actor=self.actor, prompt=prompt, version=version, label=label, **given)
         return Response(LabelSerializer(moved).data)
 
-    @extend_schema(tags=["prompts"], summary="Take a label off", request=MoveBackSerializer, responses={204: None})
+    @extend_schema(summary="Take a label off", request=MoveBackSerializer, responses={204: None})
     def delete(self, request: Any, slug: str, label: str) -> Response:
         prompt = self.prompt(slug, "publish")
         access.label_for(prompt, self.label_name(label))
@@ -65,7 +63,6 @@ class RollBack(PromptEndpoint):
 
     @extend_schema(
         operation_id="roll_back_prompt",
-        tags=["prompts"],
         summary="Point a label at what it meant before",
         request=MoveBackSerializer,
         responses=LabelSerializer,
@@ -80,7 +77,6 @@ class RollBack(PromptEndpoint):
 class Moves(PromptEndpoint):
     @extend_schema(
         operation_id="list_label_moves",
-        tags=["prompts"],
         summary="List the moves of a prompt's labels",
         responses=listed(LabelMoveSerializer),
     )
@@ -94,7 +90,6 @@ class Rules(Endpoint):
 
     @extend_schema(
         operation_id="list_label_rules",
-        tags=["prompts"],
         summary="List what your teams ask before a label moves",
         responses=listed(RuleSerializer),
     )
@@ -104,7 +99,6 @@ class Rules(Endpoint):
 
     @extend_schema(
         operation_id="set_label_rule",
-        tags=["prompts"],
         summary="Protect a label, or end its protection",
         request=RuleChangeSerializer,
         responses={200: RuleSerializer, 204: None},

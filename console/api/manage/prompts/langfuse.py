@@ -56,7 +56,6 @@ class Import(Endpoint):
 
     @extend_schema(
         operation_id="import_prompts",
-        tags=["prompts"],
         summary="Import the prompts of a Langfuse file, all of them or none",
         request={UploadParser.media_type: LangfuseFileSerializer, "application/json": LangfuseTextSerializer},
         responses={200: ImportedPromptsSerializer, 201: ImportedPromptsSerializer},

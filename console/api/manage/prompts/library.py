@@ -48,7 +48,6 @@ class Prompts(Endpoint):
 
     @extend_schema(
         operation_id="list_prompts",
-        tags=["prompts"],
         summary="List prompts, 50 a page",
         parameters=_FILTERS,
         responses=listed(PromptSerializer),
@@ -70,7 +69,6 @@ class Prompts(Endpoint):
         return Response({"data": PromptSerializer(found, many=True).data, "next": page.after})
 
     @extend_schema(
-        tags=["prompts"],
         summary="Create a prompt with its first version",
         request=NewPromptSerializer,
         responses={201: PromptSerializer},
@@ -84,13 +82,11 @@ class Prompts(Endpoint):
 class OnePrompt(PromptEndpoint):
     needs_to = {"PATCH": "build", "DELETE": "build"}
 
-    @extend_schema(tags=["prompts"], summary="Show a prompt", responses=PromptSerializer)
+    @extend_schema(summary="Show a prompt", responses=PromptSerializer)
     def get(self, request: Any, slug: str) -> Response:
         return Response(_one(self.prompt(slug)))
 
-    @extend_schema(
-        tags=["prompts"], summary="Change a prompt", request=PromptChangeSerializer, responses=PromptSerializer
-    )
+    @extend_schema(summary="Change a prompt", request=PromptChangeSerializer, responses=PromptSerializer)
     def patch(self, request: Any, slug: str) -> Response:
         prompt = self.prompt(slug, "edit")
         given = self.read(PromptChangeSerializer)
@@ -101,7 +97,7 @@ class OnePrompt(PromptEndpoint):
         access.check_may_require(self.caller, prompt, is_required=given.get("is_required"), covers=given.get("covers"))
         return Response(_one(prompts.change_prompt(actor=self.actor, prompt=prompt, **given)))
 
-    @extend_schema(tags=["prompts"], summary="Delete a prompt nothing uses", responses={204: None})
+    @extend_schema(summary="Delete a prompt nothing uses", responses={204: None})
     def delete(self, request: Any, slug: str) -> Response:
         prompts.delete_prompt(actor=self.actor, prompt=self.prompt(slug, "edit"))
         return Response(status=204)
@@ -110,7 +106,6 @@ class OnePrompt(PromptEndpoint):
 class Render(PromptEndpoint):
     @extend_schema(
         operation_id="render_prompt",
-        tags=["prompts"],
         summary="Put values and partials in place and return the messages",
         request=RenderSerializer,
         responses=RenderedSerializer,
@@ -167,7 +162,6 @@ class RenderByPath(OnePrompt, Render):
 class WhereUsed(PromptEndpoint):
     @extend_schema(
         operation_id="prompt_where_used",
-        tags=["prompts"],
         summary="List what uses a prompt",
         responses=WhereUsedSerializer,
     )

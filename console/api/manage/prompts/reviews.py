@@ -31,7 +31,6 @@ class AllReviews(Endpoint):
 
     @extend_schema(
         operation_id="list_reviews",
-        tags=["prompts"],
         summary="List the reviews of all prompts you see",
         responses=_PAGE,
     )
@@ -44,7 +43,6 @@ class Reviews(PromptEndpoint):
 
     @extend_schema(
         operation_id="list_prompt_reviews",
-        tags=["prompts"],
         summary="List the reviews of a prompt",
         responses=_PAGE,
     )
@@ -53,7 +51,6 @@ class Reviews(PromptEndpoint):
         return self.page(rows.select_related("prompt", "version", "from_version"), ReviewSerializer)
 
     @extend_schema(
-        tags=["prompts"],
         summary="Ask for a review",
         request=NewReviewSerializer,
         responses={201: ReviewSerializer},
@@ -67,7 +64,7 @@ class Reviews(PromptEndpoint):
 
 
 class OneReview(PromptEndpoint):
-    @extend_schema(tags=["prompts"], summary="Show a review with its comments", responses=OneReviewSerializer)
+    @extend_schema(summary="Show a review with its comments", responses=OneReviewSerializer)
     def get(self, request: Any, slug: str, pk: uuid.UUID) -> Response:
         return Response(OneReviewSerializer(access.review_for(self.prompt(slug), pk)).data)
 
@@ -77,7 +74,6 @@ class Comments(PromptEndpoint):
 
     @extend_schema(
         operation_id="comment_on_review",
-        tags=["prompts"],
         summary="Comment on a review, or on one line",
         request=NewCommentSerializer,
         responses={201: CommentSerializer},
@@ -96,7 +92,6 @@ class Decision(PromptEndpoint):
 
     @extend_schema(
         operation_id="decide_review",
-        tags=["prompts"],
         summary="Approve a version, or ask for changes",
         request=DecisionSerializer,
         responses=ReviewSerializer,
@@ -112,7 +107,6 @@ class TakingBack(PromptEndpoint):
 
     @extend_schema(
         operation_id="take_back_approval",
-        tags=["prompts"],
         summary="Take an approval back before it is used",
         request=None,
         responses=ReviewSerializer,
@@ -127,7 +121,6 @@ class Withdrawal(PromptEndpoint):
 
     @extend_schema(
         operation_id="withdraw_review",
-        tags=["prompts"],
         summary="Take a request for review back",
         request=None,
         responses=ReviewSerializer,
@@ -142,7 +135,6 @@ class Waivers(PromptEndpoint):
 
     @extend_schema(
         operation_id="list_waivers",
-        tags=["prompts"],
         summary="List the waivers of a prompt",
         responses=listed(WaiverSerializer),
     )
@@ -152,7 +144,6 @@ class Waivers(PromptEndpoint):
 
     @extend_schema(
         operation_id="give_waiver",
-        tags=["prompts"],
         summary="Let a prompt leave out a required partial",
         request=NewWaiverSerializer,
         responses={201: WaiverSerializer},
@@ -168,7 +159,7 @@ class Waivers(PromptEndpoint):
 class OneWaiver(PromptEndpoint):
     needs = "approve"
 
-    @extend_schema(operation_id="end_waiver", tags=["prompts"], summary="End a waiver", responses={204: None})
+    @extend_schema(operation_id="end_waiver", summary="End a waiver", responses={204: None})
     def delete(self, request: Any, slug: str, pk: uuid.UUID) -> Response:
         prompt = self.prompt(slug, "waive")
         waiver = Waiver.objects.filter(prompt=prompt, pk=pk).select_related("prompt", "partial").first()

@@ -121,7 +121,6 @@ class Evaluations(Endpoint):
 
     @extend_schema(
         operation_id="list_evaluations",
-        tags=["prompts"],
         summary="List the schedules of tests of your teams' prompts",
         responses=listed(TestScheduleSerializer),
     )
@@ -134,7 +133,6 @@ class Schedules(ScheduleEndpoint):
 
     @extend_schema(
         operation_id="list_test_schedules",
-        tags=["prompts"],
         summary="List the schedules of a prompt's tests",
         responses=listed(TestScheduleSerializer),
     )
@@ -143,7 +141,6 @@ class Schedules(ScheduleEndpoint):
 
     @extend_schema(
         operation_id="create_test_schedule",
-        tags=["prompts"],
         summary="Run a prompt's tests again and again",
         description="The first run begins at once; its score is the first baseline.",
         request=TestScheduleStartSerializer,
@@ -160,7 +157,6 @@ class OneSchedule(ScheduleEndpoint):
 
     @extend_schema(
         operation_id="show_test_schedule",
-        tags=["prompts"],
         summary="Show a schedule and its state",
         responses=TestScheduleSerializer,
     )
@@ -169,7 +165,6 @@ class OneSchedule(ScheduleEndpoint):
 
     @extend_schema(
         operation_id="change_test_schedule",
-        tags=["prompts"],
         summary="Change a schedule",
         description="Its runs are yours from then on. Another label or model begins without a baseline.",
         request=TestScheduleChangeSerializer,
@@ -180,9 +175,7 @@ class OneSchedule(ScheduleEndpoint):
         given = self.read(TestScheduleChangeSerializer)
         return self.answer(schedules.change_schedule(actor=self.actor, schedule=found, **given))
 
-    @extend_schema(
-        operation_id="delete_test_schedule", tags=["prompts"], summary="Remove a schedule", responses={204: None}
-    )
+    @extend_schema(operation_id="delete_test_schedule", summary="Remove a schedule", responses={204: None})
     def delete(self, request: Any, slug: str, pk: uuid.UUID) -> Response:
         schedules.delete_schedule(actor=self.actor, schedule=self.schedule(slug, pk, "edit"))
         return Response(status=204)
@@ -193,7 +186,6 @@ class RunNow(ScheduleEndpoint):
 
     @extend_schema(
         operation_id="run_test_schedule",
-        tags=["prompts"],
         summary="Run a schedule's tests out of turn",
         request=None,
         responses={201: RoundSerializer},
@@ -208,7 +200,6 @@ class Pause(ScheduleEndpoint):
 
     @extend_schema(
         operation_id="pause_test_schedule",
-        tags=["prompts"],
         summary="Begin no further run",
         request=ReasonSerializer,
         responses=TestScheduleSerializer,
@@ -223,7 +214,6 @@ class Resume(ScheduleEndpoint):
 
     @extend_schema(
         operation_id="resume_test_schedule",
-        tags=["prompts"],
         summary="Go on with a paused schedule, in your name",
         request=None,
         responses=TestScheduleSerializer,
@@ -236,7 +226,6 @@ class Resume(ScheduleEndpoint):
 class Rounds(ScheduleEndpoint):
     @extend_schema(
         operation_id="list_test_rounds",
-        tags=["prompts"],
         summary="List the rounds of a schedule: what was run when, and what it said",
         responses=listed(RoundSerializer),
     )
@@ -249,7 +238,6 @@ class Baselines(ScheduleEndpoint):
 
     @extend_schema(
         operation_id="list_test_baselines",
-        tags=["prompts"],
         summary="List the baselines of a schedule, the newest first",
         responses=listed(BaselineSerializer),
     )
@@ -259,7 +247,6 @@ class Baselines(ScheduleEndpoint):
 
     @extend_schema(
         operation_id="take_test_baseline",
-        tags=["prompts"],
         summary="Hold later runs against this one",
         description="It says that the run is good enough, so an open incident is closed.",
         request=BaselineTakeSerializer,
@@ -275,7 +262,6 @@ class Baselines(ScheduleEndpoint):
 class Incidents(ScheduleEndpoint):
     @extend_schema(
         operation_id="list_drift_incidents",
-        tags=["prompts"],
         summary="List the incidents of a schedule, the newest first",
         responses=listed(DriftIncidentSerializer),
     )
@@ -288,7 +274,6 @@ class CloseIncident(ScheduleEndpoint):
 
     @extend_schema(
         operation_id="close_drift_incident",
-        tags=["prompts"],
         summary="Close the open incident of a schedule",
         request=ReasonSerializer,
         responses=TestScheduleSerializer,

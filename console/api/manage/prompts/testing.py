@@ -96,7 +96,6 @@ class Cases(TestEndpoint):
 
     @extend_schema(
         operation_id="list_test_cases",
-        tags=["prompts"],
         summary="List the tests of a prompt",
         responses=listed(TestCaseSerializer),
     )
@@ -105,7 +104,6 @@ class Cases(TestEndpoint):
 
     @extend_schema(
         operation_id="create_test_case",
-        tags=["prompts"],
         summary="Add a test",
         request=TestCaseChangeSerializer,
         responses={201: TestCaseSerializer},
@@ -119,13 +117,12 @@ class Cases(TestEndpoint):
 class OneCase(TestEndpoint):
     needs_to = {"PUT": "build", "DELETE": "build"}
 
-    @extend_schema(operation_id="show_test_case", tags=["prompts"], summary="Show a test", responses=TestCaseSerializer)
+    @extend_schema(operation_id="show_test_case", summary="Show a test", responses=TestCaseSerializer)
     def get(self, request: Any, slug: str, pk: uuid.UUID) -> Response:
         return Response(TestCaseSerializer(access.case_for(self.prompt(slug), pk)).data)
 
     @extend_schema(
         operation_id="change_test_case",
-        tags=["prompts"],
         summary="Change a test",
         request=TestCaseChangeSerializer,
         responses=TestCaseSerializer,
@@ -135,7 +132,7 @@ class OneCase(TestEndpoint):
         changed = cases.change_case(actor=self.actor, case=case, **self.read(TestCaseChangeSerializer))
         return Response(TestCaseSerializer(changed).data)
 
-    @extend_schema(operation_id="delete_test_case", tags=["prompts"], summary="Remove a test", responses={204: None})
+    @extend_schema(operation_id="delete_test_case", summary="Remove a test", responses={204: None})
     def delete(self, request: Any, slug: str, pk: uuid.UUID) -> Response:
         cases.delete_case(actor=self.actor, case=access.case_for(self.prompt(slug, "edit"), pk))
         return Response(status=204)
@@ -147,7 +144,6 @@ class CheckAnswer(TestEndpoint):
 
     @extend_schema(
         operation_id="check_answer",
-        tags=["prompts"],
         summary="Hold an answer to the checks of a test, as the playground does; nothing is kept",
         description="Checks that ask a model are calls of the caller's for the prompt's team.",
         request=TestCaseAnswerSerializer,
@@ -175,7 +171,6 @@ class Runs(TestEndpoint):
 
     @extend_schema(
         operation_id="list_test_runs",
-        tags=["prompts"],
         summary="List the runs of a prompt's tests",
         responses=listed(TestRunSerializer),
     )
@@ -185,7 +180,6 @@ class Runs(TestEndpoint):
 
     @extend_schema(
         operation_id="start_test_run",
-        tags=["prompts"],
         summary="Run the tests on a version and a model",
         request=TestRunStartSerializer,
         responses={201: TestRunSerializer},
@@ -199,7 +193,7 @@ class Runs(TestEndpoint):
 
 
 class OneRun(TestEndpoint):
-    @extend_schema(operation_id="show_test_run", tags=["prompts"], summary="Show a run", responses=TestRunSerializer)
+    @extend_schema(operation_id="show_test_run", summary="Show a run", responses=TestRunSerializer)
     def get(self, request: Any, slug: str, pk: uuid.UUID) -> Response:
         return Response(TestRunSerializer(access.run_for(self.prompt(slug), pk)).data)
 
@@ -207,7 +201,6 @@ class OneRun(TestEndpoint):
 class Results(TestEndpoint):
     @extend_schema(
         operation_id="list_test_results",
-        tags=["prompts"],
         summary="List what came of each test of a run",
         responses=listed(TestResultSerializer),
     )
@@ -221,7 +214,6 @@ class Stop(TestEndpoint):
 
     @extend_schema(
         operation_id="stop_test_run",
-        tags=["prompts"],
         summary="Stop a run",
         request=None,
         responses=TestRunSerializer,

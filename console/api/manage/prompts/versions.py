@@ -28,7 +28,6 @@ class Versions(PromptEndpoint):
 
     @extend_schema(
         operation_id="list_prompt_versions",
-        tags=["prompts"],
         summary="List the versions of a prompt",
         responses=listed(VersionSerializer),
     )
@@ -36,9 +35,7 @@ class Versions(PromptEndpoint):
         rows = PromptVersion.objects.filter(prompt=self.prompt(slug)).select_related("parent")
         return self.page(rows, VersionSerializer)
 
-    @extend_schema(
-        tags=["prompts"], summary="Save a version", request=NewVersionSerializer, responses={201: VersionSerializer}
-    )
+    @extend_schema(summary="Save a version", request=NewVersionSerializer, responses={201: VersionSerializer})
     def post(self, request: Any, slug: str) -> Response:
         prompt = self.prompt(slug, "edit")
         given = self.read(NewVersionSerializer)
@@ -48,7 +45,7 @@ class Versions(PromptEndpoint):
 
 
 class OneVersion(PromptEndpoint):
-    @extend_schema(tags=["prompts"], summary="Show a version", responses=VersionSerializer)
+    @extend_schema(summary="Show a version", responses=VersionSerializer)
     def get(self, request: Any, slug: str, number: int) -> Response:
         return Response(VersionSerializer(self.version(self.prompt(slug), number)).data)
 
@@ -56,7 +53,6 @@ class OneVersion(PromptEndpoint):
 class Compare(PromptEndpoint):
     @extend_schema(
         operation_id="compare_prompt_versions",
-        tags=["prompts"],
         summary="Compare two versions",
         parameters=[OpenApiParameter("a", int, required=True), OpenApiParameter("b", int, required=True)],
         responses=ComparisonSerializer,
@@ -87,14 +83,14 @@ class Draft(PromptEndpoint):
 
     needs = "build"
 
-    @extend_schema(tags=["prompts"], summary="Show your draft", responses=DraftSerializer)
+    @extend_schema(summary="Show your draft", responses=DraftSerializer)
     def get(self, request: Any, slug: str) -> Response:
         draft = drafts.draft_of(self.prompt(slug, "edit"), person_of(self.actor))
         if draft is None:
             raise NotFound("You have no draft of this prompt.")
         return Response(DraftSerializer(draft).data)
 
-    @extend_schema(tags=["prompts"], summary="Keep a draft", request=DraftChangeSerializer, responses=DraftSerializer)
+    @extend_schema(summary="Keep a draft", request=DraftChangeSerializer, responses=DraftSerializer)
     def put(self, request: Any, slug: str) -> Response:
         prompt = self.prompt(slug, "edit")
         given = self.read(DraftChangeSerializer)
@@ -102,7 +98,7 @@ class Draft(PromptEndpoint):
             given["base"] = self.version(prompt, given["base"])
         return Response(DraftSerializer(drafts.keep_draft(actor=self.actor, prompt=prompt, **given)).data)
 
-    @extend_schema(tags=["prompts"], summary="Drop your draft", responses={204: None})
+    @extend_schema(summary="Drop your draft", responses={204: None})
     def delete(self, request: Any, slug: str) -> Response:
         drafts.drop_draft(actor=self.actor, prompt=self.prompt(slug, "edit"))
         return Response(status=204)

@@ -52,7 +52,6 @@ class Quotas(Endpoint):
 
     @extend_schema(
         operation_id="list_quotas",
-        tags=["usage"],
         summary="List quotas and how much of each is used",
         parameters=[_TEAM],
         responses=QuotaPageSerializer,
@@ -65,7 +64,6 @@ class Quotas(Endpoint):
         return Response({"data": _all(states(rows.order_by("-public_id"), now=now())), "next": after})
 
     @extend_schema(
-        tags=["usage"],
         summary="Limit a team, or one key, alias, agent or widget inside it",
         request=NewQuotaSerializer,
         responses={201: QuotaSerializer},
@@ -104,12 +102,11 @@ class Quotas(Endpoint):
 class OneQuota(Endpoint):
     needs, needs_to = "view_usage", {"PATCH": "manage_quotas", "DELETE": "manage_quotas"}
 
-    @extend_schema(tags=["usage"], summary="Show a quota and how much of it is used", responses=QuotaSerializer)
+    @extend_schema(summary="Show a quota and how much of it is used", responses=QuotaSerializer)
     def get(self, request: Any, public_id: uuid.UUID) -> Response:
         return _one(access.quota_for(self.caller, public_id))
 
     @extend_schema(
-        tags=["usage"],
         summary="Change a quota's limit or mode; what was used stays counted",
         request=QuotaChangeSerializer,
         responses=QuotaSerializer,
@@ -121,7 +118,7 @@ class OneQuota(Endpoint):
         quota = quotas.change_quota(actor=self.actor, quota=quota, limit=limit, mode=given.get("mode"))
         return _one(quota)
 
-    @extend_schema(tags=["usage"], summary="Lift a quota; its increases and alerts go with it", responses={204: None})
+    @extend_schema(summary="Lift a quota; its increases and alerts go with it", responses={204: None})
     def delete(self, request: Any, public_id: uuid.UUID) -> Response:
         quotas.remove_quota(actor=self.actor, quota=access.quota_for(self.caller, public_id, to="manage"))
         return Response(status=204)
@@ -131,7 +128,6 @@ class Increases(Endpoint):
     needs = "manage_quotas"
 
     @extend_schema(
-        tags=["usage"],
         summary="Raise a limit until a moment",
         request=NewIncreaseSerializer,
         responses={201: IncreaseSerializer},
@@ -147,7 +143,7 @@ class Increases(Endpoint):
 class OneIncrease(Endpoint):
     needs = "manage_quotas"
 
-    @extend_schema(tags=["usage"], summary="End an increase now", responses={204: None})
+    @extend_schema(summary="End an increase now", responses={204: None})
     def delete(self, request: Any, public_id: uuid.UUID, pk: uuid.UUID) -> Response:
         increase = access.increase_for(self.caller, pk)
         if increase.quota.public_id != public_id:
@@ -161,7 +157,6 @@ class Limits(Endpoint):
 
     @extend_schema(
         operation_id="list_limits",
-        tags=["usage"],
         summary="What is left for the calling key; for people, of the team they name",
         parameters=[_TEAM, _ALIAS, _AGENT],
         responses=QuotaPageSerializer,

@@ -56,7 +56,6 @@ class ApprovalEndpoint(Endpoint):
 class Approvals(ApprovalEndpoint):
     @extend_schema(
         operation_id="list_approvals",
-        tags=["approvals"],
         summary="List approvals, newest first",
         parameters=[
             OpenApiParameter("team", str, description="Of this team's agents."),
@@ -85,7 +84,6 @@ class Approvals(ApprovalEndpoint):
 class OneApproval(ApprovalEndpoint):
     @extend_schema(
         operation_id="approval",
-        tags=["approvals"],
         summary="Show an approval with its exact arguments",
         responses=ApprovalDetailSerializer,
     )
@@ -96,7 +94,6 @@ class OneApproval(ApprovalEndpoint):
 class Decide(ApprovalEndpoint):
     @extend_schema(
         operation_id="decide_approval",
-        tags=["approvals"],
         summary="Approve, approve with other arguments, or reject; once",
         request=ApprovalDecisionSerializer,
         responses=ApprovalDetailSerializer,
@@ -124,7 +121,6 @@ class Decide(ApprovalEndpoint):
 class Extend(ApprovalEndpoint):
     @extend_schema(
         operation_id="extend_approval",
-        tags=["approvals"],
         summary="Give people more time to decide",
         request=MoreTimeSerializer,
         responses=ApprovalDetailSerializer,

@@ -87,7 +87,6 @@ class Runs(RunEndpoint):
 
     @extend_schema(
         operation_id="list_runs",
-        tags=["runs"],
         summary="List runs, newest first",
         parameters=[
             OpenApiParameter("team", str, description="Of this team's agents."),
@@ -110,7 +109,6 @@ class Runs(RunEndpoint):
 
     @extend_schema(
         operation_id="start_run",
-        tags=["runs"],
         summary="Start a run of what is live, or try a draft out",
         request=NewRunSerializer,
         responses={201: RunDetailSerializer},
@@ -141,7 +139,6 @@ class Runs(RunEndpoint):
 class OneRun(RunEndpoint):
     @extend_schema(
         operation_id="run",
-        tags=["runs"],
         summary="Show a run with its steps, decisions and costs",
         responses=RunDetailSerializer,
     )
@@ -152,7 +149,6 @@ class OneRun(RunEndpoint):
 class Cancel(RunEndpoint):
     @extend_schema(
         operation_id="cancel_run",
-        tags=["runs"],
         summary="Stop a run; one that is over stays as it is",
         request=None,
         responses=RunDetailSerializer,
@@ -168,7 +164,6 @@ class Again(RunEndpoint):
 
     @extend_schema(
         operation_id="run_again",
-        tags=["runs"],
         summary="Run the same version again with the same input, all of it or from a step",
         request=RunAgainFromSerializer,
         responses={201: RunDetailSerializer},
@@ -197,7 +192,6 @@ class Again(RunEndpoint):
 class Compare(RunEndpoint):
     @extend_schema(
         operation_id="compare_runs",
-        tags=["runs"],
         summary="Two runs beside each other, step by step",
         parameters=[OpenApiParameter("with", str, description="The other run; the one it repeats, or the one before.")],
         responses=RunComparisonSerializer,
@@ -239,7 +233,6 @@ class Questions(RunEndpoint):
 
     @extend_schema(
         operation_id="list_run_questions",
-        tags=["runs"],
         summary="List what a run was asked and what it answered, oldest first",
         responses=RunQuestionsSerializer,
     )
@@ -250,7 +243,6 @@ class Questions(RunEndpoint):
 
     @extend_schema(
         operation_id="ask_run",
-        tags=["runs"],
         summary="Ask a run why; waits for the model that decided, which can call no tool",
         request=NewRunQuestionSerializer,
         responses={201: RunQuestionSerializer},

@@ -151,7 +151,6 @@ class Triggers(TriggerEndpoint):
 
     @extend_schema(
         operation_id="list_triggers",
-        tags=["agents"],
         summary="List what starts an agent by itself, newest first",
         responses=listed(TriggerSerializer),
     )
@@ -163,7 +162,6 @@ class Triggers(TriggerEndpoint):
 
     @extend_schema(
         operation_id="create_trigger",
-        tags=["agents"],
         summary="Make a schedule, webhook or queue start the agent; a webhook's secret is shown once",
         request=NewTriggerSerializer,
         responses={201: TriggerMadeSerializer},
@@ -178,13 +176,12 @@ class Triggers(TriggerEndpoint):
 class OneTrigger(TriggerEndpoint):
     needs_to = {"PATCH": "build", "DELETE": "build"}
 
-    @extend_schema(operation_id="trigger", tags=["agents"], summary="Show a trigger", responses=TriggerSerializer)
+    @extend_schema(operation_id="trigger", summary="Show a trigger", responses=TriggerSerializer)
     def get(self, request: Any, slug: str, pk: uuid.UUID) -> Response:
         return self.shown(self.trigger(slug, pk))
 
     @extend_schema(
         operation_id="change_trigger",
-        tags=["agents"],
         summary="Change a trigger, or switch it on or off",
         request=TriggerChangeSerializer,
         responses=TriggerSerializer,
@@ -196,7 +193,6 @@ class OneTrigger(TriggerEndpoint):
 
     @extend_schema(
         operation_id="delete_trigger",
-        tags=["agents"],
         summary="Remove a trigger; its runs go on",
         responses={204: None},
     )
@@ -210,7 +206,6 @@ class RenewSecret(TriggerEndpoint):
 
     @extend_schema(
         operation_id="renew_trigger_secret",
-        tags=["agents"],
         summary="Give a webhook another secret, shown once; the old one stops at once",
         request=None,
         responses={201: TriggerSecretSerializer},
@@ -223,7 +218,6 @@ class RenewSecret(TriggerEndpoint):
 class Firings(TriggerEndpoint):
     @extend_schema(
         operation_id="list_firings",
-        tags=["agents"],
         summary="List the ticks, deliveries and messages of a trigger, newest first, and what became of them",
         responses=listed(FiringSerializer),
     )

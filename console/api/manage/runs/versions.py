@@ -43,7 +43,6 @@ class Compare(Endpoint):
 
     @extend_schema(
         operation_id="compare_agent_versions",
-        tags=["agents"],
         summary="What two versions, or a version and the draft, say differently: wording, grants, limits and the rest",
         parameters=[
             OpenApiParameter("a", str, description="A version's number; what is live unless given."),
@@ -74,7 +73,6 @@ class Moves(Endpoint):
 
     @extend_schema(
         operation_id="list_agent_moves",
-        tags=["agents"],
         summary="List which version answered from when on, who decided it and why, newest first",
         responses=listed(AgentMoveSerializer),
     )

@@ -64,7 +64,6 @@ class Brokers(Endpoint):
 
     @extend_schema(
         operation_id="list_brokers",
-        tags=["tools"],
         summary="List brokers, newest first",
         parameters=[OpenApiParameter("team", str)],
         responses=listed(BrokerSerializer),
@@ -74,7 +73,7 @@ class Brokers(Endpoint):
         return self.page(self.of_team(rows), BrokerSerializer)
 
     @extend_schema(
-        tags=["tools"], summary="Connect a broker; nothing is asked of it", request=NewBrokerSerializer,
+        summary="Connect a broker; nothing is asked of it", request=NewBrokerSerializer,
         responses={201: BrokerSerializer},
     )  # fmt: skip
     def post(self, request: Any) -> Response:
@@ -87,13 +86,11 @@ class OneBroker(Endpoint):
     needs = "view_team"
     needs_to = {"PATCH": "manage_team", "DELETE": "manage_team"}
 
-    @extend_schema(tags=["tools"], summary="Show a broker", responses=BrokerSerializer)
+    @extend_schema(summary="Show a broker", responses=BrokerSerializer)
     def get(self, request: Any, pk: UUID) -> Response:
         return Response(BrokerSerializer(access.broker_for(self.caller, pk)).data)
 
-    @extend_schema(
-        tags=["tools"], summary="Change a broker", request=BrokerChangeSerializer, responses=BrokerSerializer
-    )
+    @extend_schema(summary="Change a broker", request=BrokerChangeSerializer, responses=BrokerSerializer)
     def patch(self, request: Any, pk: UUID) -> Response:
         broker = access.broker_for(self.caller, pk, to="connect")
         given = self.read(BrokerChangeSerializer)
@@ -101,7 +98,7 @@ class OneBroker(Endpoint):
         changed = brokers.change_broker(actor=self.actor, broker=broker, seen_revision=seen, **given)
         return Response(BrokerSerializer(changed).data)
 
-    @extend_schema(tags=["tools"], summary="Remove a broker no trigger reads", responses={204: None})
+    @extend_schema(summary="Remove a broker no trigger reads", responses={204: None})
     def delete(self, request: Any, pk: UUID) -> Response:
         brokers.delete_broker(actor=self.actor, broker=access.broker_for(self.caller, pk, to="connect"))
         return Response(status=204)
@@ -113,7 +110,6 @@ class Look(Endpoint):
 
     @extend_schema(
         operation_id="look_at_broker",
-        tags=["tools"],
         summary="Ask whether a broker answers and lets Facet in; trouble says why not",
         request=None,
         responses=BrokerSerializer,
@@ -130,7 +126,6 @@ class ParkedMessages(Endpoint):
 
     @extend_schema(
         operation_id="list_parked_messages",
-        tags=["tools"],
         summary="List messages of queues outside that were set aside, newest first",
         parameters=[OpenApiParameter("agent", str)],
         responses=listed(ParkedMessageSerializer),
@@ -149,7 +144,6 @@ class TryAgain(Endpoint):
 
     @extend_schema(
         operation_id="try_parked_message_again",
-        tags=["tools"],
         summary="Start the run of a message that was set aside; what still stands in its way is said",
         request=None,
         responses=ParkedMessageRunSerializer,
@@ -164,7 +158,6 @@ class Drop(Endpoint):
 
     @extend_schema(
         operation_id="drop_parked_message",
-        tags=["tools"],
         summary="Drop a message that was set aside; it starts nothing when it comes again",
         request=None,
         responses={204: None},

@@ -94,7 +94,6 @@ class Queues(QueueEndpoint):
 
     @extend_schema(
         operation_id="list_queues",
-        tags=["queues"],
         summary="List queues, newest first",
         parameters=[OpenApiParameter("team", str)],
         responses=listed(QueueSerializer),
@@ -103,9 +102,7 @@ class Queues(QueueEndpoint):
         rows = access.queues_for(self.caller)
         return self.page(self.of_team(rows), QueueSerializer)
 
-    @extend_schema(
-        tags=["queues"], summary="Make a queue", request=NewQueueSerializer, responses={201: QueueSerializer}
-    )
+    @extend_schema(summary="Make a queue", request=NewQueueSerializer, responses={201: QueueSerializer})
     def post(self, request: Any) -> Response:
         given = self.read(NewQueueSerializer)
         given["team"] = teams_access.team_for(self.caller, given["team"], to="build")
@@ -115,11 +112,11 @@ class Queues(QueueEndpoint):
 class OneQueue(QueueEndpoint):
     needs_to = {"PATCH": "build", "DELETE": "build"}
 
-    @extend_schema(tags=["queues"], summary="Show a queue", responses=QueueSerializer)
+    @extend_schema(summary="Show a queue", responses=QueueSerializer)
     def get(self, request: Any, pk: UUID) -> Response:
         return Response(QueueSerializer(access.queue_for(self.caller, pk)).data)
 
-    @extend_schema(tags=["queues"], summary="Change a queue", request=QueueChangeSerializer, responses=QueueSerializer)
+    @extend_schema(summary="Change a queue", request=QueueChangeSerializer, responses=QueueSerializer)
     def patch(self, request: Any, pk: UUID) -> Response:
         queue = access.queue_for(self.caller, pk, to="edit")
         given = self.read(QueueChangeSerializer)
@@ -127,7 +124,7 @@ class OneQueue(QueueEndpoint):
         queue = queues.change_queue(actor=self.actor, queue=queue, seen_revision=seen, **given)
         return Response(QueueSerializer(queue).data)
 
-    @extend_schema(tags=["queues"], summary="Archive a queue", responses={204: None})
+    @extend_schema(summary="Archive a queue", responses={204: None})
     def delete(self, request: Any, pk: UUID) -> Response:
         queues.archive_queue(actor=self.actor, queue=access.queue_for(self.caller, pk, to="edit"))
         return Response(status=204)
@@ -142,7 +139,6 @@ class Secret(QueueEndpoint):
 
     @extend_schema(
         operation_id="renew_queue_secret",
-        tags=["queues"],
         summary="Give a queue another secret to sign results with",
         request=None,
         responses=QueueSecretSerializer,
@@ -155,7 +151,6 @@ class Secret(QueueEndpoint):
 class Items(QueueEndpoint):
     @extend_schema(
         operation_id="list_queue_items",
-        tags=["queues"],
         summary="List items of a queue, newest first",
         parameters=[OpenApiParameter("state", str, enum=QueueItem.State.values)],
         responses=listed(QueueItemSerializer),
@@ -179,7 +174,6 @@ class _Move(QueueEndpoint):
 class Park(_Move):
     @extend_schema(
         operation_id="park_queue_item",
-        tags=["queues"],
         summary="Set an item aside, so that nobody takes it",
         request=None,
         responses=QueueItemSerializer,
@@ -191,7 +185,6 @@ class Park(_Move):
 class Requeue(_Move):
     @extend_schema(
         operation_id="requeue_queue_item",
-        tags=["queues"],
         summary="Put an item that failed or was set aside back into its queue",
         request=None,
         responses=QueueItemSerializer,

@@ -62,7 +62,6 @@ class Servers(Endpoint):
 
     @extend_schema(
         operation_id="list_tool_servers",
-        tags=["tools"],
         summary="List tool servers, newest first",
         parameters=[OpenApiParameter("team", str)],
         responses=listed(ToolServerSerializer),
@@ -72,7 +71,7 @@ class Servers(Endpoint):
         return self.page(self.of_team(rows), ToolServerSerializer)
 
     @extend_schema(
-        tags=["tools"], summary="Connect a tool server; nothing is asked of it", request=NewToolServerSerializer,
+        summary="Connect a tool server; nothing is asked of it", request=NewToolServerSerializer,
         responses={201: ToolServerSerializer},
     )  # fmt: skip
     def post(self, request: Any) -> Response:
@@ -86,12 +85,12 @@ class OneServer(Endpoint):
     needs = "view_team"
     needs_to = {"PATCH": "build", "DELETE": "build"}
 
-    @extend_schema(tags=["tools"], summary="Show a tool server", responses=ToolServerSerializer)
+    @extend_schema(summary="Show a tool server", responses=ToolServerSerializer)
     def get(self, request: Any, pk: UUID) -> Response:
         return Response(ToolServerSerializer(access.server_for(self.caller, pk)).data)
 
     @extend_schema(
-        tags=["tools"], summary="Change a tool server", request=ToolServerChangeSerializer,
+        summary="Change a tool server", request=ToolServerChangeSerializer,
         responses=ToolServerSerializer,
     )  # fmt: skip
     def patch(self, request: Any, pk: UUID) -> Response:
@@ -101,7 +100,7 @@ class OneServer(Endpoint):
         server = servers.change_server(actor=self.actor, server=server, seen_revision=seen, **given)
         return Response(ToolServerSerializer(server).data)
 
-    @extend_schema(tags=["tools"], summary="Remove a tool server without tools", responses={204: None})
+    @extend_schema(summary="Remove a tool server without tools", responses={204: None})
     def delete(self, request: Any, pk: UUID) -> Response:
         servers.delete_server(actor=self.actor, server=access.server_for(self.caller, pk, to="edit"))
         return Response(status=204)
@@ -113,7 +112,6 @@ class Look(Endpoint):
 
     @extend_schema(
         operation_id="look_at_tool_server",
-        tags=["tools"],
         summary="Ask a tool server what it offers now",
         request=None,
         responses=ToolServerSerializer,
@@ -128,7 +126,6 @@ class Take(Endpoint):
 
     @extend_schema(
         operation_id="take_tool",
-        tags=["tools"],
         summary="Take an offer over as a tool of the team",
         request=ToolTakeSerializer,
         responses={201: ToolSerializer},

@@ -107,7 +107,6 @@ class Tools(Endpoint):
 
     @extend_schema(
         operation_id="list_tools",
-        tags=["tools"],
         summary="List tools, newest first",
         parameters=[OpenApiParameter("team", str), OpenApiParameter("slug", str)],
         responses=listed(ToolSerializer),
@@ -118,7 +117,7 @@ class Tools(Endpoint):
             rows = rows.filter(slug=slug)
         return self.page(self.of_team(rows), ToolSerializer)
 
-    @extend_schema(tags=["tools"], summary="Make a tool", request=NewToolSerializer, responses={201: ToolSerializer})
+    @extend_schema(summary="Make a tool", request=NewToolSerializer, responses={201: ToolSerializer})
     def post(self, request: Any) -> Response:
         given = self.read(NewToolSerializer)
         given["team"] = teams_access.team_for(self.caller, given["team"], to="build")
@@ -130,12 +129,12 @@ class OneTool(Endpoint):
     needs = "view_team"
     needs_to = {"PATCH": "build", "DELETE": "build"}
 
-    @extend_schema(tags=["tools"], summary="Show a tool", responses=ToolSerializer)
+    @extend_schema(summary="Show a tool", responses=ToolSerializer)
     def get(self, request: Any, pk: UUID) -> Response:
         return Response(ToolSerializer(access.tool_for(self.caller, pk)).data)
 
     @extend_schema(
-        tags=["tools"], summary="Change a tool, or switch it off", request=ToolChangeSerializer,
+        summary="Change a tool, or switch it off", request=ToolChangeSerializer,
         responses=ToolSerializer,
     )  # fmt: skip
     def patch(self, request: Any, pk: UUID) -> Response:
@@ -148,7 +147,7 @@ class OneTool(Endpoint):
                 tool = tools.enable_tool(actor=self.actor, tool=tool, enabled=enabled)
         return Response(ToolSerializer(tool).data)
 
-    @extend_schema(tags=["tools"], summary="Remove a tool no agent is granted", responses={204: None})
+    @extend_schema(summary="Remove a tool no agent is granted", responses={204: None})
     def delete(self, request: Any, pk: UUID) -> Response:
         tools.delete_tool(actor=self.actor, tool=access.tool_for(self.caller, pk, to="edit"))
         return Response(status=204)
@@ -159,7 +158,7 @@ class Try(Endpoint):
     calls_out = True
 
     @extend_schema(
-        operation_id="try_tool", tags=["tools"], summary="Call a tool for real, as you", request=ToolTrySerializer,
+        operation_id="try_tool", summary="Call a tool for real, as you", request=ToolTrySerializer,
         responses=ToolTriedSerializer,
     )  # fmt: skip
     def post(self, request: Any, pk: UUID) -> Response:
@@ -174,7 +173,6 @@ class Review(Endpoint):
 
     @extend_schema(
         operation_id="review_tool",
-        tags=["tools"],
         summary="Accept what a server says of its tool now",
         request=ToolReviewSerializer,
         responses=ToolSerializer,
@@ -191,7 +189,6 @@ class Operations(Endpoint):
 
     @extend_schema(
         operation_id="read_operations",
-        tags=["tools"],
         summary="List the operations of an OpenAPI document; nothing is made or called",
         request=ToolDocumentSerializer,
         responses=ToolOperationsSerializer,
@@ -206,7 +203,6 @@ class Import(Endpoint):
 
     @extend_schema(
         operation_id="import_tools",
-        tags=["tools"],
         summary="Make tools of operations of an OpenAPI document, all or none",
         request=ToolImportSerializer,
         responses={201: ToolsMadeSerializer},

@@ -53,7 +53,6 @@ class InventoryEndpoint(Endpoint):
 class Touchpoints(InventoryEndpoint):
     @extend_schema(
         operation_id="list_touchpoints",
-        tags=["touchpoints"],
         summary="List every place where AI is used, newest first",
         parameters=FILTER_PARAMETERS,
         responses=listed(TouchpointSerializer),
@@ -67,7 +66,6 @@ class Touchpoints(InventoryEndpoint):
 class Summary(InventoryEndpoint):
     @extend_schema(
         operation_id="touchpoints_summary",
-        tags=["touchpoints"],
         summary="Say how many there are, miss what is expected, and are left to migrate",
         parameters=[TEAM],
         responses=TouchpointSummarySerializer,
@@ -84,7 +82,6 @@ class Summary(InventoryEndpoint):
 class Signals(InventoryEndpoint):
     @extend_schema(
         operation_id="touchpoints_signals",
-        tags=["touchpoints"],
         summary="Say what became of the move: the last 30 days beside the 30 before",
         parameters=[TEAM],
         responses=TouchpointSignalsSerializer,
@@ -98,7 +95,6 @@ class OneExpectation(Endpoint):
 
     @extend_schema(
         operation_id="set_expectation",
-        tags=["touchpoints"],
         summary="Say what is expected of a key, a widget or an agent",
         request=ExpectationChangeSerializer,
         responses=ExpectationSerializer,
@@ -113,7 +109,6 @@ class OneExpectation(Endpoint):
 
     @extend_schema(
         operation_id="clear_expectation",
-        tags=["touchpoints"],
         summary="Take back what was expected",
         responses={204: None},
     )

@@ -42,7 +42,6 @@ class Legacy(LegacyEndpoint):
 
     @extend_schema(
         operation_id="list_legacy_touchpoints",
-        tags=["touchpoints"],
         summary="List the places that are not on Facet, newest first",
         parameters=[TEAM, OpenApiParameter("status", str, enum=Status.values)],
         responses=listed(LegacyTouchpointSerializer),
@@ -57,7 +56,6 @@ class Legacy(LegacyEndpoint):
 
     @extend_schema(
         operation_id="create_legacy_touchpoint",
-        tags=["touchpoints"],
         summary="List a place that is not on Facet",
         request=NewLegacyTouchpointSerializer,
         responses={201: LegacyTouchpointSerializer},
@@ -73,7 +71,6 @@ class OneLegacy(LegacyEndpoint):
 
     @extend_schema(
         operation_id="show_legacy_touchpoint",
-        tags=["touchpoints"],
         summary="Show one",
         responses=LegacyTouchpointSerializer,
     )
@@ -82,7 +79,6 @@ class OneLegacy(LegacyEndpoint):
 
     @extend_schema(
         operation_id="change_legacy_touchpoint",
-        tags=["touchpoints"],
         summary="Change one, or say that it is migrated and to what",
         request=LegacyTouchpointChangeSerializer,
         responses=LegacyTouchpointSerializer,
@@ -98,7 +94,6 @@ class OneLegacy(LegacyEndpoint):
 
     @extend_schema(
         operation_id="remove_legacy_touchpoint",
-        tags=["touchpoints"],
         summary="Take one off the list",
         responses={204: None},
     )
@@ -112,7 +107,6 @@ class ImportLegacy(Endpoint):
 
     @extend_schema(
         operation_id="import_legacy_touchpoints",
-        tags=["touchpoints"],
         summary="List many from CSV: all of them, or with one that cannot be, none",
         request=LegacyImportSerializer,
         responses={201: LegacyImportedSerializer},

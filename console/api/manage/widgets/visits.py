@@ -41,7 +41,6 @@ class VisitEndpoint(WidgetEndpoint):
 class Visits(VisitEndpoint):
     @extend_schema(
         operation_id="list_widget_conversations",
-        tags=["widgets"],
         summary="List visitors' conversations, newest first",
         responses=listed(VisitSerializer),
     )
@@ -53,7 +52,6 @@ class Visits(VisitEndpoint):
 class OneVisit(VisitEndpoint):
     @extend_schema(
         operation_id="widget_conversation",
-        tags=["widgets"],
         summary="Show a visitor's conversation",
         responses=VisitSerializer,
     )
@@ -66,7 +64,6 @@ class VisitMessages(VisitEndpoint):
 
     @extend_schema(
         operation_id="list_widget_messages",
-        tags=["widgets"],
         summary="List what was said, newest first",
         responses=listed(VisitMessageSerializer),
     )
@@ -75,7 +72,6 @@ class VisitMessages(VisitEndpoint):
 
     @extend_schema(
         operation_id="answer_visitor",
-        tags=["widgets"],
         summary="Answer the visitor, in a conversation one has taken over",
         request=VisitAnswerSerializer,
         responses={201: VisitMessageSerializer},
@@ -92,7 +88,6 @@ class TakeOver(VisitEndpoint):
 
     @extend_schema(
         operation_id="take_over",
-        tags=["widgets"],
         summary="Answer a visitor in the assistant's place",
         request=TakeOverSerializer,
         responses=VisitSerializer,
@@ -111,7 +106,6 @@ class GiveBack(VisitEndpoint):
 
     @extend_schema(
         operation_id="give_back",
-        tags=["widgets"],
         summary="Let the assistant answer again",
         request=None,
         responses=VisitSerializer,

@@ -46,7 +46,6 @@ class Widgets(WidgetEndpoint):
 
     @extend_schema(
         operation_id="list_widgets",
-        tags=["widgets"],
         summary="List widgets, newest first",
         parameters=[OpenApiParameter("team", str, description="Only this team's.")],
         responses=listed(WidgetSerializer),
@@ -55,9 +54,7 @@ class Widgets(WidgetEndpoint):
         rows = access.widgets_for(self.caller).select_related("team", "agent")
         return self.page(self.of_team(rows), WidgetSerializer)
 
-    @extend_schema(
-        tags=["widgets"], summary="Create a widget", request=NewWidgetSerializer, responses={201: WidgetSerializer}
-    )
+    @extend_schema(summary="Create a widget", request=NewWidgetSerializer, responses={201: WidgetSerializer})
     def post(self, request: Any) -> Response:
         given = self.given(NewWidgetSerializer)
         given["team"] = teams_access.team_for(self.caller, given["team"], to="build")
@@ -67,20 +64,18 @@ class Widgets(WidgetEndpoint):
 class OneWidget(WidgetEndpoint):
     needs_to = {"PATCH": "build", "DELETE": "build"}
 
-    @extend_schema(tags=["widgets"], summary="Show a widget", responses=WidgetSerializer)
+    @extend_schema(summary="Show a widget", responses=WidgetSerializer)
     def get(self, request: Any, pk: uuid.UUID) -> Response:
         return self.shown(self.widget(pk))
 
-    @extend_schema(
-        tags=["widgets"], summary="Change a widget", request=WidgetChangeSerializer, responses=WidgetSerializer
-    )
+    @extend_schema(summary="Change a widget", request=WidgetChangeSerializer, responses=WidgetSerializer)
     def patch(self, request: Any, pk: uuid.UUID) -> Response:
         widget = self.widget(pk, "edit")
         given = self.given(WidgetChangeSerializer)
         seen = given.pop("revision")
         return self.shown(widgets.change_widget(actor=self.actor, widget=widget, seen_revision=seen, **given))
 
-    @extend_schema(tags=["widgets"], summary="Delete a widget with what its visitors said", responses={204: None})
+    @extend_schema(summary="Delete a widget with what its visitors said", responses={204: None})
     def delete(self, request: Any, pk: uuid.UUID) -> Response:
         widgets.delete_widget(actor=self.actor, widget=self.widget(pk, "edit"))
         return Response(status=204)
@@ -91,7 +86,6 @@ class Switch(WidgetEndpoint):
 
     @extend_schema(
         operation_id="switch_widget",
-        tags=["widgets"],
         summary="Switch a widget on or off",
         request=WidgetSwitchSerializer,
         responses=WidgetSerializer,
@@ -107,7 +101,6 @@ class IdentitySecret(WidgetEndpoint):
 
     @extend_schema(
         operation_id="make_widget_secret",
-        tags=["widgets"],
         summary="Make the secret for identities, in place of the one before",
         request=None,
         responses={201: WidgetSecretSerializer},
@@ -118,7 +111,6 @@ class IdentitySecret(WidgetEndpoint):
 
     @extend_schema(
         operation_id="forget_widget_secret",
-        tags=["widgets"],
         summary="Forget the secret for identities",
         responses={204: None},
     )
