@@ -23,30 +23,22 @@ class UnknownAgentVersion(NotFound):
 
 class UnknownRun(NotFound):
     code = "unknown_run"
-
-    def __init__(self) -> None:
-        super().__init__("There is no such run.")
+    message = "There is no such run."
 
 
 class UnknownApproval(NotFound):
     code = "unknown_approval"
-
-    def __init__(self) -> None:
-        super().__init__("There is no such approval.")
+    message = "There is no such approval."
 
 
 class UnknownBroker(NotFound):
     code = "unknown_broker"
-
-    def __init__(self) -> None:
-        super().__init__("There is no such broker.")
+    message = "There is no such broker."
 
 
 class UnknownMessage(NotFound):
     code = "unknown_message"
-
-    def __init__(self) -> None:
-        super().__init__("There is no such message set aside.")
+    message = "There is no such message set aside."
 
 
 class AlreadyDecided(Conflict):
@@ -81,23 +73,17 @@ class NotReady(BadInput):
 
 class UnknownTool(NotFound):
     code = "unknown_tool"
-
-    def __init__(self) -> None:
-        super().__init__("There is no such tool.")
+    message = "There is no such tool."
 
 
 class UnknownTrigger(NotFound):
     code = "unknown_trigger"
-
-    def __init__(self) -> None:
-        super().__init__("There is no such trigger.")
+    message = "There is no such trigger."
 
 
 class UnknownStep(NotFound):
     code = "unknown_step"
-
-    def __init__(self) -> None:
-        super().__init__("The run has no such step.")
+    message = "The run has no such step."
 
 
 class CannotGoOnFrom(Conflict):
@@ -110,12 +96,10 @@ class Forgotten(Conflict):
     """What the run was given, read and said is past the retention of content."""
 
     code = "forgotten"
-
-    def __init__(self) -> None:
-        super().__init__(
-            "What this run was given and said was removed at the end of the time content is kept"
-            " (AUDIT_CONTENT_KEEP_DAYS), so it cannot be asked or run again."
-        )
+    message = (
+        "What this run was given and said was removed at the end of the time content is kept"
+        " (AUDIT_CONTENT_KEEP_DAYS), so it cannot be asked or run again."
+    )
 
 
 class TooDeep(Conflict):
@@ -132,23 +116,17 @@ class TooDeep(Conflict):
 
 class UnknownServer(NotFound):
     code = "unknown_tool_server"
-
-    def __init__(self) -> None:
-        super().__init__("There is no such tool server.")
+    message = "There is no such tool server."
 
 
 class UnknownQueue(NotFound):
     code = "unknown_queue"
-
-    def __init__(self) -> None:
-        super().__init__("There is no such queue.")
+    message = "There is no such queue."
 
 
 class UnknownItem(NotFound):
     code = "unknown_item"
-
-    def __init__(self) -> None:
-        super().__init__("There is no such item.")
+    message = "There is no such item."
 
 
 class StaleItem(Conflict):

@@ -6,17 +6,14 @@ from console.core.errors import BadInput, Conflict, NotFound
 class UnknownConversation(NotFound):
     """It is not there, or not for this person: both look the same."""
 
-    def __init__(self) -> None:
-        super().__init__("There is no such conversation.")
+    message = "There is no such conversation."
 
 
 class UnknownWidget(NotFound):
     """It is not there, or of another team: both look the same."""
 
     code = "unknown_widget"
-
-    def __init__(self) -> None:
-        super().__init__("There is no such widget.")
+    message = "There is no such widget."
 
 
 class StaleWidget(Conflict):
@@ -31,8 +28,7 @@ class StaleWidget(Conflict):
 class StillWriting(Conflict):
     """One answer at a time: two would not know of each other."""
 
-    def __init__(self) -> None:
-        super().__init__("The assistant is still writing. Wait for the answer or stop it, then send again.")
+    message = "The assistant is still writing. Wait for the answer or stop it, then send again."
 
 
 class TakenByOther(Conflict):

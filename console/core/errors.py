@@ -6,25 +6,28 @@ from typing import Any, ClassVar
 class Refusal(Exception):
     """We said no. `code` is stable and for programs, the message is a sentence for people.
 
-    `type` is the error type of the OpenAI wire format; `param` names the input at fault.
+    A refusal that always says the same has the sentence in its class. `type` is the error type of the OpenAI wire
+    format; `param` names the input at fault.
     """
 
     status: ClassVar[int] = 400
     code: str = "invalid_request"
     details: ClassVar[dict[str, Any]] = {}  # what a wire format wants to be told besides
     type: ClassVar[str] = "invalid_request_error"
+    message: str
 
     def __init__(
         self,
-        message: str,
+        message: str | None = None,
         *,
         param: str | None = None,
         code: str | None = None,
         retry_after: int | None = None,
         headers: dict[str, str] | None = None,
     ) -> None:
-        super().__init__(message)
-        self.message = message
+        if message is not None:
+            self.message = message
+        super().__init__(self.message)
         self.param = param
         self.retry_after = retry_after
         self.headers = headers or {}
@@ -51,8 +54,7 @@ class NotFound(Refusal):
 class Gone(NotFound):
     """What was there when it was looked up, and not when a service went to change it."""
 
-    def __init__(self) -> None:
-        super().__init__("It is not there any more: somebody else has just removed it.")
+    message = "It is not there any more: somebody else has just removed it."
 
 
 class Conflict(Refusal):

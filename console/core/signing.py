@@ -28,9 +28,7 @@ class BadSignature(NotSignedIn):
     """One answer for every kind of wrong: what exactly is wrong is nobody's business but the sender's."""
 
     code = "bad_signature"
-
-    def __init__(self) -> None:
-        super().__init__("The signature of this delivery is missing, wrong or too old.")
+    message = "The signature of this delivery is missing, wrong or too old."
 
 
 def sign(secret: str, body: bytes, at: int) -> str:

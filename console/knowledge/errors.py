@@ -13,9 +13,7 @@ class UnknownCollection(NotFound):
 
 class UnknownDocument(NotFound):
     code = "unknown_document"
-
-    def __init__(self) -> None:
-        super().__init__("There is no such document in this collection.")
+    message = "There is no such document in this collection."
 
 
 class UnknownDocumentVersion(NotFound):

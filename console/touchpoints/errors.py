@@ -9,9 +9,7 @@ class UnknownTouchpoint(NotFound):
     """It is not there, or of another team: both look the same."""
 
     code = "unknown_touchpoint"
-
-    def __init__(self) -> None:
-        super().__init__("There is no such touchpoint.")
+    message = "There is no such touchpoint."
 
 
 class StaleTouchpoint(Overtaken):

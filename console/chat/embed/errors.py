@@ -9,9 +9,7 @@ class WidgetOff(NotAllowed):
     """It is switched off or not there, or it does not answer this site: from outside all look the same."""
 
     code = "off"
-
-    def __init__(self) -> None:
-        super().__init__("This widget does not answer here.")
+    message = "This widget does not answer here."
 
 
 class TokenRefused(Refusal):
@@ -19,9 +17,7 @@ class TokenRefused(Refusal):
 
     status: ClassVar[int] = 401
     code = "token"
-
-    def __init__(self) -> None:
-        super().__init__("The visitor's token is not valid any more.")
+    message = "The visitor's token is not valid any more."
 
 
 class IdentityRefused(NotAllowed):
@@ -30,9 +26,7 @@ class IdentityRefused(NotAllowed):
 
 class IdentityNeeded(NotAllowed):
     code = "identity_needed"
-
-    def __init__(self) -> None:
-        super().__init__("This widget is for visitors their site vouches for; call Facet.identify().")
+    message = "This widget is for visitors their site vouches for; call Facet.identify()."
 
 
 class AllowanceSpent(Refusal):
@@ -68,15 +62,11 @@ class MessageTooLong(BadInput):
 class WrongType(Refusal):
     status: ClassVar[int] = 415
     code = "unsupported_media_type"
-
-    def __init__(self) -> None:
-        super().__init__("Send JSON, with the content type application/json.")
+    message = "Send JSON, with the content type application/json."
 
 
 class AssistantAway(Unavailable):
     """The widget's assistant was archived or never published."""
 
     code = "failed"
-
-    def __init__(self) -> None:
-        super().__init__("The assistant of this widget does not answer; its team has to mend that.")
+    message = "The assistant of this widget does not answer; its team has to mend that."
