@@ -1,21 +1,16 @@
 """Addresses of the library. A prompt's slug has slashes in it, so what is done with a prompt stands behind `/-/`."""
 
 from django.urls import path, register_converter
+from django.urls.converters import StringConverter
 
 from prompts_app.text.refs import LABEL, SLUG
 from prompts_app.views import creating, editing, labels, library, reading, reviews, rules, settings
 
 
-class SlugConverter:
+class SlugConverter(StringConverter):
     """A prompt's name; no segment of it can be the `-` that ends it."""
 
     regex = SLUG.pattern
-
-    def to_python(self, value: str) -> str:
-        return value
-
-    def to_url(self, value: str) -> str:
-        return value
 
 
 class LabelConverter(SlugConverter):

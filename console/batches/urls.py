@@ -1,16 +1,11 @@
 from django.urls import path, register_converter
+from django.urls.converters import StringConverter
 
 from console.batches import views
 
 
-class FileConverter:
+class FileConverter(StringConverter):
     regex = "output|errors"
-
-    def to_python(self, value: str) -> str:
-        return value
-
-    def to_url(self, value: str) -> str:
-        return value
 
 
 register_converter(FileConverter, "batch_file")

@@ -1,17 +1,12 @@
 from django.urls import URLPattern, URLResolver, path, register_converter
+from django.urls.converters import StringConverter
 
 from console.catalog.views import aliases, pins, proposals, providers, versions
 from console.teams.models import Environment
 
 
-class EnvironmentConverter:
+class EnvironmentConverter(StringConverter):
     regex = "|".join(Environment.values)
-
-    def to_python(self, value: str) -> str:
-        return value
-
-    def to_url(self, value: str) -> str:
-        return value
 
 
 register_converter(EnvironmentConverter, "environment")
