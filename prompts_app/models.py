@@ -28,7 +28,8 @@ class Prompt(models.Model):
     `head` is the newest version. A deleted prompt keeps its row and versions, because the log speaks of them.
     `includes` are the slugs that its newest and its labelled versions include; `search` holds the words of its name,
     description and newest text; `calls` are those of the last 30 days. `revision` is the epoch of its last change that
-    calls must notice, so that a process reads again only what is newer than what it knows.
+    calls must notice, so that a process reads again only what is newer than what it knows; `settings_revision` grows
+    with every change of what its settings say.
     """
 
     id = models.UUIDField(primary_key=True, default=uuid7, editable=False)
@@ -49,6 +50,7 @@ class Prompt(models.Model):
     search = SearchVectorField(null=True, editable=False)
     calls = models.PositiveIntegerField(default=0, editable=False)
     revision = models.BigIntegerField(default=0, editable=False)
+    settings_revision = models.PositiveIntegerField(default=1, db_default=1, editable=False)
 
     class Meta:
         ordering = ["slug"]

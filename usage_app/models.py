@@ -60,6 +60,7 @@ class Quota(models.Model):
     window = models.CharField(max_length=6, choices=Window.choices, blank=True)
     limit = models.BigIntegerField()
     mode = models.CharField(max_length=4, choices=Mode.choices, default=Mode.HARD)
+    revision = models.PositiveIntegerField(default=1, db_default=1, help_text="Grows with every change.")
     since_epoch = models.BigIntegerField(editable=False)
     opening_used = models.BigIntegerField(default=0, editable=False)
     opening_period = models.DateTimeField(null=True, editable=False)

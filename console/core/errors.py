@@ -67,6 +67,12 @@ class Overtaken(Conflict):
     """Somebody else saved what was looked at before it was decided on."""
 
 
+def check_revision(row: object, revision: int, seen: int | None) -> None:
+    """Refuse a change that was decided on an older state. None: nobody looked, as in a file that is applied."""
+    if seen is not None and revision != seen:
+        raise Overtaken(f"Somebody changed {row} after you opened it. Look again and decide anew.")
+
+
 class TooLarge(Refusal):
     status, code, type = 413, "request_too_large", "invalid_request_error"
 

@@ -20,6 +20,12 @@ class SecretArea(forms.Textarea):
         return super().get_context(name, None, attrs)
 
 
+def seen_field() -> forms.IntegerField:
+    """The revision a form was filled in on, to notice that somebody else was quicker."""
+    # Two forms of one page may have it, and nothing points at it.
+    return forms.IntegerField(min_value=0, required=False, widget=forms.HiddenInput({"id": False}))
+
+
 def refuse(form: forms.BaseForm, refusal: Refusal) -> int:
     """Show a service's refusal at the field it names, or above the form; return the status of the page.
 

@@ -4,6 +4,7 @@ from typing import Any
 
 from django import forms
 
+from console.core.forms import seen_field
 from console.notices.addresses import LONGEST_URL
 from console.notices.kinds import SENTENCES, kinds_of
 from console.notices.models import Channel
@@ -36,10 +37,17 @@ class ChannelForm(ConsoleForm):
         label="Make a new secret for its signatures", required=False, help_text="The present one stops at once."
     )
 
+    seen_revision = seen_field()
+
     def __init__(self, *args: Any, kind: str, is_of_team: bool, channel: Channel | None = None, **kwargs: Any) -> None:
         kinds = kinds_of(is_of_team=is_of_team)
         if channel is not None:
-            kwargs["initial"] = {"name": channel.name, "addresses": channel.addresses, "wants": channel.wants}
+            kwargs["initial"] = {
+                "name": channel.name,
+                "addresses": channel.addresses,
+                "wants": channel.wants,
+                "seen_revision": channel.revision,
+            }
         else:
             kwargs["initial"] = {"wants": [str(one) for one in kinds]}
         super().__init__(*args, **kwargs)
@@ -55,6 +63,8 @@ class ChannelForm(ConsoleForm):
             self.fields["url"].help_text = URL_HINTS[Channel.Kind(kind)] if channel is None else _KEPT
             if channel is not None:
                 self.fields["url"].label = "New address of the webhook"
+        if channel is None:
+            del self.fields["seen_revision"]
         if channel is None or kind != Channel.Kind.WEBHOOK:
             del self.fields["renew_secret"]
 

@@ -29,6 +29,9 @@ class Channel(models.Model):
     secret = EncryptedField(blank=True, help_text="Encrypted; what a webhook is signed with.")
     wants = ArrayField(models.CharField(max_length=10, choices=NoticeKind.choices), default=list)
     is_active = models.BooleanField(default=True)
+    revision = models.PositiveIntegerField(
+        default=1, db_default=1, help_text="Grows with every change but of whether it is on."
+    )
     delivered_at = models.DateTimeField(null=True, blank=True)
     problem = models.CharField(max_length=500, blank=True, help_text="Of the last delivery, if it failed.")
     problem_at = models.DateTimeField(null=True, blank=True)

@@ -98,15 +98,15 @@ def channel(request: TeamRequest, channel_id: uuid.UUID) -> HttpResponse:
     row = access.channel_for(request.caller, channel_id)
     if request.method != "POST":
         return _page(request, row)
-    form = ChannelForm(request.POST, kind=row.kind, is_of_team=row.team_id is not None, channel=row)
+    form, status = ChannelForm(request.POST, kind=row.kind, is_of_team=row.team_id is not None, channel=row), 422
     if form.is_valid():
         try:
             made = services.change_channel(actor=request.caller.actor, channel=row, **form.cleaned_data)
         except Refusal as refusal:
-            refuse(form, refusal)
+            status = refuse(form, refusal)
         else:
             return _made(request, made, f"{made.channel.name} is changed.")
-    return _page(request, row, status=422, form=form)
+    return _page(request, row, status=status, form=form)
 
 
 def _page(request: TeamRequest, row: Channel, *, piece: str = "", status: int = 200, **more: Any) -> HttpResponse:

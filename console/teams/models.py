@@ -98,6 +98,9 @@ class Team(models.Model):
     name = models.CharField(max_length=120)
     colour = models.PositiveSmallIntegerField(default=1, help_text="Slot 1 to 4 of the team colours in charts.")
     requires_two_factor = models.BooleanField(default=False)
+    revision = models.PositiveIntegerField(
+        default=1, db_default=1, help_text="Grows with every change of its name or rules."
+    )
     is_demo = models.BooleanField(default=False, help_text="Filled by `manage.py demo`; shown as such everywhere.")
     created_at = models.DateTimeField(default=now, editable=False)
     archived_at = models.DateTimeField(null=True, blank=True)

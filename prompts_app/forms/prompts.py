@@ -5,7 +5,7 @@ from typing import Any
 from django import forms
 from django.db.models import QuerySet
 
-from console.core.forms import MONO
+from console.core.forms import MONO, seen_field
 from console.teams.models import Team
 from prompts_app.models import Kind, Prompt, Visibility
 
@@ -55,9 +55,11 @@ class SettingsForm(forms.Form):
     description = forms.CharField(max_length=300, required=False, help_text="What it is for, in a few words.")
     tags = TagsField()
     visibility = forms.ChoiceField(choices=Visibility.choices, label="Who may use it")
+    seen_revision = seen_field()
 
     def __init__(self, *args: Any, prompt: Prompt, **kwargs: Any) -> None:
         kwargs["initial"] = {name: getattr(prompt, name) for name in ("description", "tags", "visibility")}
+        kwargs["initial"]["seen_revision"] = prompt.settings_revision
         super().__init__(*args, **kwargs)
 
 
@@ -76,9 +78,14 @@ class RequireForm(forms.Form):
         widget=forms.CheckboxSelectMultiple,
         help_text="None chosen means every team.",
     )
+    seen_revision = seen_field()
 
     def __init__(self, *args: Any, prompt: Prompt, teams: QuerySet[Team], **kwargs: Any) -> None:
-        kwargs["initial"] = {"is_required": prompt.is_required, "covers": prompt.covers.all()}
+        kwargs["initial"] = {
+            "is_required": prompt.is_required,
+            "covers": prompt.covers.filter(pk__in=teams),
+            "seen_revision": prompt.settings_revision,
+        }
         super().__init__(*args, **kwargs)
         covers: forms.ModelMultipleChoiceField[Team] = self.fields["covers"]  # type: ignore[assignment]
         covers.queryset = teams

@@ -9,7 +9,7 @@ from django.db import IntegrityError, transaction
 from console.audit import actions
 from console.audit.services import changes
 from console.core.clock import now
-from console.core.errors import BadInput, Conflict
+from console.core.errors import BadInput, Conflict, check_revision
 from console.teams.callers import Actor
 from console.teams.models import Team
 from prompts_app import where_used
@@ -118,9 +118,14 @@ def change_prompt(
     visibility: str | None = None,
     is_required: bool | None = None,
     covers: Sequence[Team] | None = None,
+    seen_revision: int | None = None,
 ) -> Prompt:
-    """Change what is said about a prompt, who sees it, and whether others must include it."""
+    """Change what is said about a prompt, who sees it, and whether others must include it.
+
+    With `seen_revision`, the prompt's `settings_revision`, Overtaken when somebody changed any of it since.
+    """
     prompt = locked(prompt)
+    check_revision(f"the settings of {prompt}", prompt.settings_revision, seen_revision)
     before = _shown(prompt)
     if description is not None:
         prompt.description = _check_description(description)
@@ -138,6 +143,8 @@ def change_prompt(
     prompt.save(update_fields=["description", "tags", "visibility", "is_required"])
     after = _shown(prompt)
     if before != after:
+        prompt.settings_revision += 1
+        prompt.save(update_fields=["settings_revision"])
         refresh(prompt)
         note(actions.PROMPT_CHANGED, actor=actor, prompt=prompt, detail=changes(before, after))
     return prompt

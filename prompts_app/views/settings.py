@@ -27,15 +27,15 @@ from prompts_app.views.frame import ACTIVE, frame
 def settings(request: TeamRequest, slug: str) -> HttpResponse:
     """What is said about a prompt. Members read it; builders change it."""
     prompt = access.prompt_for(request.caller, slug, to="edit" if request.method == "POST" else "view")
-    form = SettingsForm(request.POST if request.method == "POST" else None, prompt=prompt)
+    form, status = SettingsForm(request.POST if request.method == "POST" else None, prompt=prompt), 422
     if form.is_bound and form.is_valid():
         try:
             services.change_prompt(actor=request.caller.actor, prompt=prompt, **form.cleaned_data)
         except Refusal as refusal:
-            refuse(form, refusal)
+            status = refuse(form, refusal)
         else:
             return go(request, reverse("prompts:settings", args=[slug]), f"Changed {slug}.")
-    return _page(request, prompt, form=form, status=422 if form.is_bound else 200)
+    return _page(request, prompt, form=form, status=status if form.is_bound else 200)
 
 
 @needs("manage_team")
@@ -44,21 +44,22 @@ def require(request: TeamRequest, slug: str) -> HttpResponse:
     """Make a partial required, of some teams or of all; or not any more."""
     prompt = access.prompt_for(request.caller, slug, to="rule")
     teams = teams_for(request.caller, "manage_team")
-    form = RequireForm(request.POST, prompt=prompt, teams=teams)
+    form, status = RequireForm(request.POST, prompt=prompt, teams=teams), 422
     if form.is_valid():
         others = [team for team in prompt.covers.all() if not request.caller.may("manage_team", team.pk)]
         wanted = {"is_required": form.cleaned_data["is_required"], "covers": [*form.cleaned_data["covers"], *others]}
+        seen = form.cleaned_data["seen_revision"]
         try:
             access.check_may_require(request.caller, prompt, **wanted)
-            services.change_prompt(actor=request.caller.actor, prompt=prompt, **wanted)
+            services.change_prompt(actor=request.caller.actor, prompt=prompt, seen_revision=seen, **wanted)
         except PermissionDenied as denied:
             form.add_error("covers", str(denied))
         except Refusal as refusal:
-            refuse(form, refusal)
+            status = refuse(form, refusal)
         else:
             said = f"{slug} is {'required' if form.cleaned_data['is_required'] else 'not required any more'}."
             return go(request, reverse("prompts:settings", args=[slug]), said)
-    return _page(request, prompt, require=form, status=422)
+    return _page(request, prompt, require=form, status=status)
 
 
 def _page(request: TeamRequest, prompt: Prompt, *, status: int = 200, **forms: Any) -> HttpResponse:

@@ -79,6 +79,26 @@ def test_it_schedules_runs_and_holds_against_the_baseline(world: World) -> None:
     assert alice.post(f"{page}delete/").status_code == 302 and not Schedule.objects.exists()
 
 
+def test_it_says_so_when_somebody_else_changed_the_schedule(world: World) -> None:
+    world.case("a")
+    alice = signed_in(world.cast.alice)
+    alice.post(f"{BASE}schedules/new/", FORM)
+    schedule = Schedule.objects.get()
+    page = f"{BASE}schedules/{schedule.pk}/"
+    seen = alice.get(f"{page}change/").context["form"]["seen_revision"].value()
+    fields = {**FORM, "seen_revision": seen}
+    assert alice.post(f"{page}change/", {**fields, "often": "own", "cron": "0 7 * * MON-FRI"}).status_code == 302
+    overtaken = alice.post(f"{page}change/", {**fields, "tolerance": "9"})
+    assert overtaken.status_code == 409 and "Somebody changed the schedule of production" in overtaken.text
+    assert "“How often”, “Cron expression”, “Tolerance, in points”; saving again" in overtaken.text
+    assert 'name="tolerance" value="9"' in overtaken.text and 'name="seen_revision" value="2"' in overtaken.text
+    schedule.refresh_from_db()
+    assert (schedule.cron, schedule.tolerance) == ("0 7 * * MON-FRI", 5)
+    assert alice.post(f"{page}change/", {**fields, "tolerance": "9", "seen_revision": "2"}).status_code == 302
+    schedule.refresh_from_db()
+    assert (schedule.cron, schedule.tolerance) == (FORM["often"], 9)
+
+
 def test_it_says_what_an_expression_means(world: World) -> None:
     alice = signed_in(world.cast.alice)
     said = alice.get("/evaluations/words/", {"cron": "0 7 * * MON-FRI", "time_zone": "UTC"}).text

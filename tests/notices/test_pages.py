@@ -97,6 +97,22 @@ def test_it_sets_up_changes_tries_and_deletes_a_channel(cast: Cast, upstream: Up
     assert "t0psecret" not in pages and {line.team_id for line in lines} == {cast.team_a.pk}
 
 
+def test_it_says_so_when_somebody_else_changed_the_channel(cast: Cast) -> None:
+    channel, client = make.make_channel(cast.team_a, wants=["quota", "drift"]), browser(cast.alice)
+    page = f"/alerts/{channel.pk}/"
+    seen = client.get(page).context["form"]["seen_revision"].value()
+    fields = {"name": channel.name, "addresses": ", ".join(channel.addresses), "seen_revision": seen}
+    client.post(f"{page}enable/", {"enabled": "0"})
+    assert client.post(page, {**fields, "wants": ["quota", "drift", "approval"]}).status_code == 302
+    overtaken = client.post(page, {**fields, "name": "Typed", "wants": ["quota", "drift"]})
+    assert overtaken.status_code == 409 and "Somebody changed" in overtaken.text and 'value="Typed"' in overtaken.text
+    assert "now in “Name”, “Tell it of”; saving again" in overtaken.text, "the addresses are the same"
+    assert Channel.objects.get().wants == ["quota", "approval", "drift"]
+    again = overtaken.context["form"]["seen_revision"].value()
+    assert client.post(page, {**fields, "name": "Typed", "wants": ["quota"], "seen_revision": again}).status_code == 302
+    assert (Channel.objects.get().name, Channel.objects.get().wants) == ("Typed", ["quota"])
+
+
 def test_what_did_not_arrive_is_listed_and_tried_again(cast: Cast) -> None:
     channel = make.make_channel(cast.team_a, addresses=["a@example.com"])
     delivery = make.make_delivery(channel, address="a@example.com")

@@ -82,6 +82,25 @@ def test_an_owner_changes_the_team(cast: Cast, alice: Client) -> None:
     assert log.last().action == "team.changed"
 
 
+def test_it_does_not_take_a_rule_back_with_an_older_form(cast: Cast, alice: Client) -> None:
+    seen = alice.get("/teams/team-a/change/").context["form"]["seen_revision"].value()
+    alice.post("/teams/team-a/change/", {"name": "Team A", "requires_two_factor": "on", "seen_revision": seen})
+    cast.team_a.refresh_from_db()
+    # Alice has no second factor either, so that somebody else's form is the one that was overtaken.
+    olga = Client()
+    olga.force_login(cast.operator)
+    late = {"name": "Typed", "requires_two_factor": "", "seen_revision": seen}
+    overtaken = olga.post("/teams/team-a/change/", late)
+    assert overtaken.status_code == 409 and olga.post("/teams/team-a/change/", late, headers=HTMX).status_code == 422
+    assert "Somebody changed Team A after you opened it" in overtaken.text and 'value="Typed"' in overtaken.text
+    assert "“Name”, “Require two-factor sign-in”; saving again" in overtaken.text
+    assert Team.objects.get(slug="team-a").requires_two_factor
+    late |= {"requires_two_factor": "on", "seen_revision": overtaken.context["form"]["seen_revision"].value()}
+    assert olga.post("/teams/team-a/change/", late).status_code == 302
+    team = Team.objects.get(slug="team-a")
+    assert (team.name, team.requires_two_factor, team.revision) == ("Typed", True, 3)
+
+
 def test_an_owner_archives_the_team(cast: Cast, alice: Client) -> None:
     assert alice.post("/teams/team-a/archive/").status_code == 302
     assert alice.get("/teams/team-a/").status_code == 404

@@ -171,6 +171,24 @@ def test_with_htmx_it_asks_in_a_dialog_and_leaves_by_redirect(cast: Cast) -> Non
     assert (quota.limit, quota.mode) == (120_000_000, "soft")
 
 
+def test_it_says_so_when_somebody_else_changed_the_limit(cast: Cast) -> None:
+    quota = make_quota(cast, alias="support-chat")
+    url, alice = f"/quotas/{quota.public_id}/change/", as_(cast.alice)
+    seen = alice.get(url).context["form"]["seen_revision"].value()
+    assert alice.post(url, {"limit": "40", "mode": "hard", "seen_revision": seen}).status_code == 302
+    late = {"limit": "100.00", "mode": "soft", "seen_revision": seen}
+    overtaken, piece = alice.post(url, late), alice.post(url, late, headers=HTMX)
+    assert (overtaken.status_code, piece.status_code) == (409, 422)
+    for page in (text(overtaken), text(piece)):
+        assert "Somebody changed" in page and "“Limit”, “At the limit”; saving again" in page
+        assert 'value="100.00"' in page and 'name="seen_revision" value="2"' in page
+    quota.refresh_from_db()
+    assert (quota.limit, quota.mode) == (40_000_000, "hard")
+    assert alice.post(url, {**late, "limit": "40", "seen_revision": "2"}).status_code == 302
+    quota.refresh_from_db()
+    assert (quota.limit, quota.mode) == (40_000_000, "soft")
+
+
 def test_it_works_without_htmx(cast: Cast) -> None:
     quota = make_quota(cast, alias="support-chat")
     url = f"/quotas/{quota.public_id}/change/"

@@ -9,6 +9,7 @@ from django import forms
 
 from console.catalog.models import Alias
 from console.core.clock import now
+from console.core.forms import seen_field
 from console.teams.models import ApiKey, Team
 from usage_app import amounts
 from usage_app.models import Metric, Mode, Purpose, Quota, Window
@@ -142,9 +143,14 @@ class SetQuotaForm(_AmountForm):
 class ChangeQuotaForm(_AmountForm):
     limit = AmountField(label="Limit")
     mode = forms.ChoiceField(label="At the limit", choices=_MODES, widget=forms.RadioSelect)
+    seen_revision = seen_field()
 
     def __init__(self, *args: Any, quota: Quota, **kwargs: Any) -> None:
-        kwargs["initial"] = {"limit": amounts.for_input(quota.metric, quota.limit), "mode": quota.mode}
+        kwargs["initial"] = {
+            "limit": amounts.for_input(quota.metric, quota.limit),
+            "mode": quota.mode,
+            "seen_revision": quota.revision,
+        }
         super().__init__(*args, **kwargs)
         self._metric = quota.metric
         self.fields["limit"].help_text = unit_hint(quota.metric)

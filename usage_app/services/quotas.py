@@ -9,7 +9,7 @@ from console.audit import actions
 from console.audit import sql as audit_sql
 from console.audit.services import changes, record
 from console.core import clock
-from console.core.errors import BadInput, Conflict
+from console.core.errors import BadInput, Conflict, check_revision
 from console.teams.callers import Actor
 from console.teams.models import ApiKey, Team
 from usage_app.models import Metric, Mode, Purpose, Quota, QuotaCounter, QuotaIncrease, Window
@@ -114,17 +114,28 @@ def set_quota(
 
 
 @transaction.atomic
-def change_quota(*, actor: Actor, quota: Quota, limit: int | None = None, mode: str | None = None) -> Quota:
-    """Give a quota another limit or mode; its counters stay, and what is not given as it is by now."""
+def change_quota(
+    *,
+    actor: Actor,
+    quota: Quota,
+    limit: int | None = None,
+    mode: str | None = None,
+    seen_revision: int | None = None,
+) -> Quota:
+    """Give a quota another limit or mode; its counters stay, and what is not given as it is by now.
+
+    With `seen_revision`, Overtaken when somebody changed the quota since.
+    """
     held = Quota.objects.select_for_update(no_key=True, of=("self",)).select_related("team", "key").get(pk=quota.pk)
+    check_revision(held, held.revision, seen_revision)
     before = {"limit": held.limit, "mode": held.mode}
     limit, mode = held.limit if limit is None else limit, held.mode if mode is None else mode
     after = {"limit": limit, "mode": mode}
     _check_limit(held.metric, limit, mode)
     if before == after:
         return held
-    held.limit, held.mode = limit, mode
-    held.save(update_fields=["limit", "mode"])
+    held.limit, held.mode, held.revision = limit, mode, held.revision + 1
+    held.save(update_fields=["limit", "mode", "revision"])
     record(
         actions.QUOTA_CHANGED,
         actor=actor,

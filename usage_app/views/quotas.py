@@ -41,12 +41,11 @@ class Question:
 
 
 def _ask(request: TeamRequest, question: Question, form: forms.Form, refusal: Refusal | None = None) -> HttpResponse:
-    """Show the question, again with 422 when the answer could not be used."""
-    if refusal and not form.errors:
-        refuse(form, refusal)
+    """Show the question, again when the answer could not be used: to htmx, which swaps nothing else, with 422."""
+    status = refuse(form, refusal) if refusal and not form.errors else 422
     template = "usage/quotas_form.html#dialog" if is_htmx(request) else "usage/quotas_form.html"
     context = {"active": "quotas", "question": question, "form": form, "back": _back(request)}
-    return render(request, template, context, status=422 if form.errors else 200)
+    return render(request, template, context, status=(422 if is_htmx(request) else status) if form.errors else 200)
 
 
 def _back(request: TeamRequest) -> str:

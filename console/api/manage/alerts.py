@@ -9,7 +9,7 @@ from drf_spectacular.utils import OpenApiParameter, extend_schema
 from rest_framework import serializers
 from rest_framework.response import Response
 
-from console.api.manage.base import Endpoint, Strict, listed
+from console.api.manage.base import Endpoint, Strict, listed, seen_revision
 from console.core.errors import BadInput
 from console.core.ids import parse_id
 from console.notices import access
@@ -31,8 +31,8 @@ class ChannelSerializer(serializers.ModelSerializer[Channel]):
     class Meta:
         model = Channel
         fields = [
-            "id", "team", "kind", "name", "addresses", "host", "has_secret", "wants", "is_active", "delivered_at",
-            "problem", "problem_at", "created_at",
+            "id", "team", "kind", "name", "addresses", "host", "has_secret", "wants", "is_active", "revision",
+            "delivered_at", "problem", "problem_at", "created_at",
         ]  # fmt: skip
 
     def get_has_secret(self, channel: Channel) -> bool:
@@ -85,6 +85,7 @@ class ChannelChangeSerializer(Strict):
     )
     renew_secret = serializers.BooleanField(required=False, help_text="The present one stops at once.")
     is_active = serializers.BooleanField(required=False)
+    seen_revision = seen_revision()
 
 
 class ChannelTestSerializer(serializers.Serializer[Any]):

@@ -39,6 +39,13 @@ class Strict(serializers.Serializer[Any]):
         return super().to_internal_value(data)
 
 
+def seen_revision() -> serializers.IntegerField:
+    return serializers.IntegerField(
+        required=False,
+        help_text="The revision you decided on; a conflict when it has grown since. Left out: nobody asks.",
+    )
+
+
 class Endpoint(APIView):
     """A view whose `needs` says who may come in; `needs_to` where a method needs more."""
 

@@ -9,7 +9,7 @@ from drf_spectacular.utils import extend_schema
 from rest_framework import serializers
 from rest_framework.response import Response
 
-from console.api.manage.base import Endpoint, Strict, listed
+from console.api.manage.base import Endpoint, Strict, listed, seen_revision
 from console.core.errors import NotAllowed
 from console.teams import access
 from console.teams.callers import Caller, caller_for_session
@@ -22,7 +22,7 @@ from console.teams.services.profile import change_profile
 class TeamSerializer(serializers.ModelSerializer[Team]):
     class Meta:
         model = Team
-        fields = ["id", "slug", "name", "colour", "requires_two_factor", "is_demo", "created_at"]
+        fields = ["id", "slug", "name", "colour", "requires_two_factor", "revision", "is_demo", "created_at"]
 
 
 class NewTeamSerializer(Strict):
@@ -33,6 +33,7 @@ class NewTeamSerializer(Strict):
 class TeamChangeSerializer(Strict):
     name = serializers.CharField(max_length=120, required=False)
     requires_two_factor = serializers.BooleanField(required=False)
+    seen_revision = seen_revision()
 
 
 class MemberSerializer(serializers.ModelSerializer[Membership]):

@@ -6,9 +6,10 @@ from django import forms
 from django.db.models import Q
 from django.utils.safestring import mark_safe
 
-from console.catalog.forms.base import VersionField, seen_field
+from console.catalog.forms.base import VersionField
 from console.catalog.models import Alias, ModelVersion
 from console.catalog.queries import choices
+from console.core.forms import seen_field
 from console.teams.models import Team
 
 

@@ -17,8 +17,3 @@ class VersionField(forms.ModelChoiceField):  # type: ignore[type-arg]
         small = " (small, for trying things out)" if version.provider.is_builtin else ""
         missing = lacks(version, self.beside) if self.beside else []
         return f"{version}{small}{': ' if missing else ''}{', '.join(missing)}"
-
-
-def seen_field() -> forms.IntegerField:
-    """The revision a form was filled in on, to notice that somebody else was quicker."""
-    return forms.IntegerField(min_value=0, required=False, widget=forms.HiddenInput)

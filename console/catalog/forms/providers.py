@@ -5,8 +5,8 @@ from typing import Any
 from django import forms
 from django.utils.safestring import mark_safe
 
-from console.catalog.forms.base import seen_field
 from console.catalog.models import Provider
+from console.core.forms import seen_field
 from console.providers.registry import KINDS
 from console.providers.types import Preset
 

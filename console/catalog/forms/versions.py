@@ -6,10 +6,11 @@ from typing import Any
 
 from django import forms
 
-from console.catalog.forms.base import VersionField, seen_field
+from console.catalog.forms.base import VersionField
 from console.catalog.models import Capability, ModelVersion
 from console.catalog.queries import choices
 from console.core.errors import BadInput
+from console.core.forms import seen_field
 
 
 class VersionForm(forms.Form):

@@ -10,9 +10,8 @@ from console.audit.services import changes, record
 from console.catalog import where_used
 from console.catalog.models import Alias
 from console.catalog.names import check_alias_name
-from console.catalog.services.revisions import check_revision
 from console.core import words
-from console.core.errors import Conflict
+from console.core.errors import Conflict, check_revision
 from console.teams.callers import Actor
 from console.teams.models import Team
 
@@ -50,7 +49,7 @@ def change_alias(
 ) -> Alias:
     """Change what is said about an alias and who may use it. A name never changes: callers hold it."""
     alias = Alias.objects.select_for_update(no_key=True).get(pk=alias.pk)
-    check_revision(alias, seen_revision)
+    check_revision(alias, alias.revision, seen_revision)
     before = _shown(alias)
     if description is not None:
         alias.description = description.strip()

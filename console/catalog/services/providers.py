@@ -9,9 +9,8 @@ from console.audit import actions
 from console.audit.services import changes, record
 from console.catalog.models import ModelVersion, Pin, Provider
 from console.catalog.names import check_slug, checked_base_url, origin
-from console.catalog.services.revisions import check_revision
 from console.core.crypto import encrypt
-from console.core.errors import BadInput, Conflict
+from console.core.errors import BadInput, Conflict, check_revision
 from console.providers.registry import KINDS
 from console.teams.callers import Actor
 
@@ -109,7 +108,7 @@ def change_provider(
     With `seen_revision`, a Conflict when somebody else changed the provider since.
     """
     provider = Provider.objects.select_for_update(no_key=True).get(pk=provider.pk)
-    check_revision(provider, seen_revision)
+    check_revision(provider, provider.revision, seen_revision)
     unknown = set(fields) - set(_FIELDS)
     if unknown:
         raise TypeError(f"A provider has no {', '.join(sorted(unknown))} to change.")

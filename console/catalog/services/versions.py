@@ -12,9 +12,8 @@ from console.audit.services import changes, record
 from console.catalog.models import Capability, ModelVersion, Price, Provider
 from console.catalog.names import check_model_name
 from console.catalog.queries.versions import dependents
-from console.catalog.services.revisions import check_revision
 from console.core.clock import now
-from console.core.errors import BadInput, Conflict
+from console.core.errors import BadInput, Conflict, check_revision
 from console.providers.registry import KINDS, OFFERS
 from console.teams.callers import Actor
 
@@ -90,7 +89,7 @@ def change_version(
     version = (
         ModelVersion.objects.select_for_update(no_key=True, of=("self",)).select_related("provider").get(pk=version.pk)
     )
-    check_revision(version, seen_revision)
+    check_revision(version, version.revision, seen_revision)
     before = _shown(version)
     for name, value in fields.items():
         setattr(version, name, in_order(value) if name == "capabilities" else value)

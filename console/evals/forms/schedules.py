@@ -5,7 +5,7 @@ from typing import Any
 from django import forms
 from django.urls import reverse
 
-from console.core.forms import MONO
+from console.core.forms import MONO, seen_field
 from console.core.schedules import LONGEST_CRON
 from console.evals.models import Schedule
 from prompts_app.models import Prompt
@@ -48,6 +48,8 @@ class ScheduleForm(forms.Form):
         "than this, or the score is that much lower twice in a row. 0: any test that fails twice.",
     )
 
+    seen_revision = seen_field()
+
     def __init__(self, data: Any = None, *, prompt: Prompt, initial: Any = None) -> None:
         super().__init__(data, initial=initial)
         labels = list(prompt.labels.order_by("name").values_list("name", "version__number"))
@@ -75,6 +77,7 @@ class ScheduleForm(forms.Form):
             "cron": "" if is_known else schedule.cron,
             "time_zone": schedule.time_zone,
             "tolerance": schedule.tolerance,
+            "seen_revision": schedule.revision,
         }
         return cls(data, prompt=schedule.prompt, initial=initial)
 

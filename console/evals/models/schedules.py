@@ -26,6 +26,9 @@ class Schedule(models.Model):
     cron = models.CharField(max_length=LONGEST_CRON)
     time_zone = models.CharField(max_length=60, default="UTC")
     tolerance = models.PositiveSmallIntegerField(default=5, help_text="Points of 100 the score may fall.")
+    revision = models.PositiveIntegerField(
+        default=1, db_default=1, help_text="Grows with every change of what is tested, when and how strictly."
+    )
     is_paused = models.BooleanField(default=False)
     pause_reason = models.CharField(max_length=500, blank=True)
     is_left = models.BooleanField(default=False, help_text="It paused itself: nobody answers for it any more.")

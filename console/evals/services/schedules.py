@@ -8,7 +8,7 @@ from django.db import transaction
 from console.audit import actions
 from console.audit.services import changes
 from console.core.clock import now
-from console.core.errors import BadInput, Conflict, NotAllowed
+from console.core.errors import BadInput, Conflict, NotAllowed, check_revision
 from console.core.schedules import check_cron, check_pace, next_tick
 from console.evals.models import Round, Schedule
 from console.evals.services import incidents, rounds
@@ -120,13 +120,21 @@ def create_schedule(
 
 
 @transaction.atomic
-def change_schedule(*, actor: Actor, schedule: Schedule, acts_as: Actor | None = None, **fields: Any) -> Schedule:
-    """Change what is tested, when, or how much the score may fall.
+def change_schedule(
+    *,
+    actor: Actor,
+    schedule: Schedule,
+    acts_as: Actor | None = None,
+    seen_revision: int | None = None,
+    **fields: Any,
+) -> Schedule:
+    """Change what is tested, when, or how much the score may fall. Overtaken when it was changed since it was seen.
 
     Its runs are those of `acts_as` from now on, unless given of whoever changes it. A schedule of another label or
     model has no baseline any more: its next round takes one.
     """
     schedule = rounds.locked_schedule(schedule)
+    check_revision(f"the schedule of {schedule}", schedule.revision, seen_revision)
     before = _shown(schedule)
     if "model" not in fields:
         fields["model"] = schedule.target
@@ -146,6 +154,7 @@ def change_schedule(*, actor: Actor, schedule: Schedule, acts_as: Actor | None =
         schedule.version, schedule.pinned = subject_of(schedule)
     if before["cron"] != wanted["cron"] or before["time_zone"] != wanted["time_zone"]:
         schedule.next_at = next_tick(schedule.cron, schedule.time_zone, now())
+    schedule.revision += 1
     schedule.save()
     note_schedule(actions.TEST_SCHEDULE_CHANGED, actor, schedule, differences)
     return schedule

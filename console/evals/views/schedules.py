@@ -82,15 +82,18 @@ def new_schedule(request: TeamRequest, slug: str) -> HttpResponse:
 @require_http_methods(["GET", "HEAD", "POST"])
 def change_schedule(request: TeamRequest, slug: str, schedule_id: uuid.UUID) -> HttpResponse:
     prompt, found = _both(request, slug, schedule_id, "edit")
-    form = ScheduleForm.of(found, request.POST or None)
+    form, status = ScheduleForm.of(found, request.POST or None), 422
     if request.method == "POST" and form.is_valid():
+        seen = form.cleaned_data["seen_revision"]
         try:
-            schedules.change_schedule(actor=request.caller.actor, schedule=found, **form.fields_of_schedule())
+            schedules.change_schedule(
+                actor=request.caller.actor, schedule=found, seen_revision=seen, **form.fields_of_schedule()
+            )
         except Refusal as refusal:
-            refuse(form, refusal)
+            status = refuse(form, refusal)
         else:
             return go(request, _to(found), "Saved. Its runs are yours from now on.")
-    return _form(request, prompt, form, models_for(request, prompt), found)
+    return _form(request, prompt, form, models_for(request, prompt), found, status)
 
 
 def _form(
@@ -99,6 +102,7 @@ def _form(
     form: ScheduleForm,
     models: list[tuple[str, str]],
     found: Schedule | None = None,
+    status: int = 422,
 ) -> HttpResponse:
     context = {
         "active": "prompts",
@@ -108,7 +112,7 @@ def _form(
         "models": models,
         "cases": prompt.test_cases.count(),
     }
-    return render(request, "evals/schedule_form.html", context, status=422 if form.is_bound else 200)
+    return render(request, "evals/schedule_form.html", context, status=status if form.is_bound else 200)
 
 
 @needs("build")

@@ -10,7 +10,7 @@ from django.db import IntegrityError, transaction
 from console.audit import actions
 from console.audit.services import changes, record
 from console.core.crypto import SecretUnreadable, decrypt, encrypt
-from console.core.errors import BadInput, Conflict
+from console.core.errors import BadInput, Conflict, check_revision
 from console.core.signing import STANDARD_PREFIX
 from console.notices.addresses import checked_emails, checked_url, origin_of
 from console.notices.kinds import kinds_of
@@ -68,12 +68,14 @@ def change_channel(
     url: str = "",
     renew_secret: bool = False,
     secret: str | None = None,
+    seen_revision: int | None = None,
 ) -> Made:
-    """Change what is given; without a URL the present one stays.
+    """Change what is given; without a URL the present one stays. Overtaken when it was changed since it was seen.
 
     A webhook at another host gets a new secret, unless whoever sends it there gives one.
     """
     channel = _locked(channel)
+    check_revision(channel, channel.revision, seen_revision)
     before, was = _shown(channel), channel.url
     if name is not None:
         channel.name = _checked_name(name)
@@ -93,6 +95,7 @@ def change_channel(
     if channel.secret != signed_with:
         after |= {"secret": "set anew"}
     if after != before:
+        channel.revision += 1
         _save(channel)
         record(actions.CHANNEL_CHANGED, actor=actor, target=channel, team=channel.team, detail=changes(before, after))
     return Made(channel, made)

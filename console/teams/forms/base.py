@@ -30,6 +30,9 @@ class WordsField(forms.CharField):
     def prepare_value(self, value: Any) -> Any:
         return ", ".join(value) if isinstance(value, list | tuple) else value
 
+    def has_changed(self, initial: Any, data: Any) -> bool:
+        return bool(self.clean(data) != list(initial or ()))
+
     def clean(self, value: Any) -> list[str]:
         return list(dict.fromkeys(word for word in _SPLIT.split(super().clean(value)) if word))
 

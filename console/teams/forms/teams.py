@@ -8,6 +8,7 @@ from django.core.validators import validate_slug
 from django.db.models import QuerySet
 from django.utils.text import slugify
 
+from console.core.forms import seen_field
 from console.teams.forms.base import ConsoleForm
 from console.teams.models import Role, Team, User
 from console.teams.roles import ROLE_SENTENCES
@@ -47,8 +48,14 @@ class ChangeTeamForm(ConsoleForm):
         help_text="Members without it are asked to set it up before they can do anything else.",
     )
 
+    seen_revision = seen_field()
+
     def __init__(self, *args: Any, team: Team, **kwargs: Any) -> None:
-        kwargs.setdefault("initial", {"name": team.name, "requires_two_factor": team.requires_two_factor})
+        kwargs["initial"] = {
+            "name": team.name,
+            "requires_two_factor": team.requires_two_factor,
+            "seen_revision": team.revision,
+        }
         super().__init__(*args, **kwargs)
 
 

@@ -10,7 +10,7 @@ from guardian.models import UserObjectPermission
 from console.audit import actions
 from console.audit.services import changes, record, take_turn
 from console.core.clock import now
-from console.core.errors import BadInput, Conflict, NotAllowed
+from console.core.errors import BadInput, Conflict, NotAllowed, check_revision
 from console.core.words import with_article
 from console.teams.actors import Actor
 from console.teams.models import ApiKey, Membership, Role, Team, User
@@ -58,12 +58,20 @@ def create_team(*, actor: Actor, name: str, slug: str, colour: int | None = None
 
 
 @transaction.atomic
-def change_team(*, actor: Actor, team: Team, name: str | None = None, requires_two_factor: bool | None = None) -> Team:
+def change_team(
+    *,
+    actor: Actor,
+    team: Team,
+    name: str | None = None,
+    requires_two_factor: bool | None = None,
+    seen_revision: int | None = None,
+) -> Team:
     """Rename a team, or require two-factor sign-in of its members from their next request on.
 
-    What is not given stays as it is by now, whatever the caller saw.
+    What is not given stays as it is by now. With `seen_revision`, Overtaken when somebody changed the team since.
     """
     team = Team.objects.select_for_update(no_key=True).get(pk=team.pk)
+    check_revision(team, team.revision, seen_revision)
     name = team.name if name is None else name.strip()
     requires_two_factor = team.requires_two_factor if requires_two_factor is None else requires_two_factor
     if not name or len(name) > 120:
@@ -71,8 +79,8 @@ def change_team(*, actor: Actor, team: Team, name: str | None = None, requires_t
     before = {"name": team.name, "requires_two_factor": team.requires_two_factor}
     difference = changes(before, {"name": name, "requires_two_factor": requires_two_factor})
     if difference["after"]:
-        team.name, team.requires_two_factor = name, requires_two_factor
-        team.save(update_fields=["name", "requires_two_factor"])
+        team.name, team.requires_two_factor, team.revision = name, requires_two_factor, team.revision + 1
+        team.save(update_fields=["name", "requires_two_factor", "revision"])
         record(actions.TEAM_CHANGED, actor=actor, target=team, detail=difference)
     return team
 

@@ -43,10 +43,11 @@ def posted(request: HttpRequest) -> QueryDict | None:
     return request.POST if request.method == "POST" else None
 
 
-def ask(request: HttpRequest, question: Question, form: forms.Form) -> HttpResponse:
+def ask(request: HttpRequest, question: Question, form: forms.Form, status: int = 422) -> HttpResponse:
+    """Show the question; with `status`, or to htmx, which swaps no other, with 422 where the answer cannot be used."""
     template = "teams/question.html#dialog" if is_htmx(request) else "teams/question.html"
     context = {"question": question, "form": form, "active": question.active, "action_url": request.path}
-    response = render(request, template, context, status=422 if form.errors else 200)
+    response = render(request, template, context, status=(422 if is_htmx(request) else status) if form.errors else 200)
     patch_vary_headers(response, ["HX-Request"])
     return response
 

@@ -93,15 +93,15 @@ def team(request: TeamRequest, slug: str) -> HttpResponse:
 @require_http_methods(["GET", "HEAD", "POST"])
 def change_team(request: TeamRequest, slug: str) -> HttpResponse:
     team = access.team_for(request.caller, slug, to="manage_team")
-    form = ChangeTeamForm(posted(request), team=team)
+    form, status = ChangeTeamForm(posted(request), team=team), 422
     if request.method == "POST" and form.is_valid():
         try:
             services.change_team(actor=request.caller.actor, team=team, **form.cleaned_data)
         except Refusal as refusal:
-            refuse(form, refusal)
+            status = refuse(form, refusal)
         else:
             return go(request, _url(team), "The team is changed.")
-    return ask(request, _question(team, f"Settings of {team.name}", "", "Save changes"), form)
+    return ask(request, _question(team, f"Settings of {team.name}", "", "Save changes"), form, status)
 
 
 @needs("manage_team")

@@ -33,6 +33,9 @@ def test_it_sets_up_tests_changes_and_deletes(cast: Cast, upstream: Upstream) ->
     assert "secret" not in shown.json() and shown.json()["host"] in upstream.url
     changed = send("PATCH", one, {"wants": ["drift", "quota"], "is_active": False}).json()
     assert (changed["wants"], changed["is_active"], changed["secret"]) == (["quota", "drift"], False, "")
+    late = send("PATCH", one, {"name": "Late", "is_active": True, "seen_revision": 1})
+    assert (late.status_code, late.json()["error"]["code"], changed["revision"]) == (409, "conflict", 2)
+    assert send("PATCH", one, {"is_active": True, "seen_revision": 2}).json()["is_active"] is True
     assert [row["id"] for row in send("GET", "alerts/channels/?team=team-a").json()["data"]] == [made["id"]]
     assert client_of(cast.charlie)("GET", one).status_code == 404
     assert send("DELETE", one).status_code == 204 and not Channel.objects.exists()

@@ -64,6 +64,9 @@ def test_it_schedules_tests_and_decides_on_drift(cast: Cast) -> None:
     assert key.post(f"{BASE}/schedules/", wanted, format="json").status_code == 409
     address = f"{BASE}/schedules/{said['id']}/"
 
+    stricter = key.patch(address, {"tolerance": 4, "seen_revision": said["revision"]}, format="json").json()
+    assert (stricter["tolerance"], stricter["revision"]) == (4, said["revision"] + 1)
+    assert key.patch(address, {"tolerance": 9, "seen_revision": 1}, format="json").status_code == 409
     schedule = Schedule.objects.get()
     answer(schedule, "+")
     key.post(f"{address}run/")

@@ -141,6 +141,9 @@ def test_it_lists_changes_and_deletes(builder: Api, cast: Cast) -> None:
     assert builder("GET", "prompts/?team=team-b").status_code == 404
     changed = builder("PATCH", "prompts/support/two/", description="house", tags=["a"], visibility="organisation")
     assert (changed.json()["description"], changed.json()["visibility"]) == ("house", "organisation")
+    assert builder("PATCH", "prompts/support/two/", description="late", seen_revision=1).status_code == 409
+    seen = changed.json()["revision"]
+    assert builder("PATCH", "prompts/support/two/", tags=["b"], seen_revision=seen).json()["description"] == "house"
     make.make_prompt(cast.team_a, "user", "{{> support/two}}", live=None)
     used = builder("GET", "prompts/support/two/-/where-used/").json()
     assert [(use["kind"], use["name"]) for use in used["data"]] == [("prompt", "user")] and used["hidden"] == 0

@@ -147,6 +147,17 @@ def test_a_session_needs_a_csrf_token(cast):
     assert Team.objects.get(slug="team-a").name == "Team A"
 
 
+def test_it_changes_a_team_unless_somebody_else_did(cast):
+    client, kind = Client(), {"content_type": "application/json"}
+    client.force_login(cast.alice)
+    seen = client.get("/api/teams/team-a/").json()["revision"]
+    named = client.patch("/api/teams/team-a/", {"name": "X", "seen_revision": seen}, **kind)
+    assert (named.json()["name"], named.json()["revision"]) == ("X", seen + 1)
+    late = client.patch("/api/teams/team-a/", {"requires_two_factor": True, "seen_revision": seen}, **kind)
+    assert (late.status_code, late.json()["error"]["code"]) == (409, "conflict")
+    assert not Team.objects.get(slug="team-a").requires_two_factor
+
+
 def test_a_key_without_the_scope_is_refused(cast):
     refused = Program(cast.kim_text)("GET", "keys/")
     assert refused.status_code == 403 and refused.json()["error"]["code"] == "policy_denied"

@@ -61,7 +61,8 @@ def test_it_sets_shows_changes_and_lifts_a_quota(program, cast):
     address = f"quotas/{said['id']}/"
     changed = program("PATCH", address, {"limit": "0.000001", "mode": "soft"}).json()
     assert (changed["limit"], changed["mode"]) == ("0.000001", "soft")
-    assert program("GET", address).json() == changed
+    assert program("PATCH", address, {"limit": "9.00", "seen_revision": said["revision"]}).status_code == 409
+    assert program("GET", address).json() == changed and changed["revision"] == said["revision"] + 1
     assert [row["id"] for row in program("GET", "quotas/?team=team-a").json()["data"]] == [said["id"]]
     assert program("DELETE", address).status_code == 204 and program("GET", address).status_code == 404
     lines = AuditEvent.objects.filter(target_id=quota.pk, actor_kind="key", action__startswith="quota.")

@@ -51,6 +51,29 @@ def test_a_partial_is_required_by_those_who_may_bind_others(cast: Cast, signed_i
     assert tone.is_required and list(tone.covers.all()) == [cast.team_b]
 
 
+def test_it_says_so_when_somebody_else_changed_the_settings(cast: Cast, signed_in: SignedIn, bella: User) -> None:
+    tone = make.make_prompt(cast.team_a, "tone", "Be kind.", kind="partial", visibility="organisation")
+    client, url, owner = signed_in(bella), "/prompts/tone/-/settings/", signed_in(cast.operator)
+    opened = owner.get(url)
+    assert opened.text.count('<input type="hidden" name="seen_revision" value="1">') == 2
+    fields = {"description": "For help", "tags": "live", "visibility": "organisation", "seen_revision": "1"}
+    assert client.post(url, fields | {"visibility": "team"}).status_code == 302
+    overtaken = client.post(url, fields | {"description": "typed words"})
+    assert overtaken.status_code == 409 and "Somebody changed the settings of tone" in overtaken.text
+    assert 'value="typed words"' in overtaken.text and "“Description”, “Who may use it”; saving" in overtaken.text
+    require = "/prompts/tone/-/require/"
+    late = owner.post(require, {"is_required": "on", "covers": [str(cast.team_a.pk)], "seen_revision": "1"})
+    assert late.status_code == 409 and "“Required”, “Teams it covers”; saving again" in late.text
+    tone.refresh_from_db()
+    assert (tone.visibility, tone.is_required, tone.settings_revision) == ("team", False, 2)
+    assert client.post(url, fields | {"seen_revision": "2"}).status_code == 302
+    again = owner.post(require, {"seen_revision": "2"})
+    assert again.status_code == 409 and "It says what you typed already." in again.text
+    assert owner.post(require, {"is_required": "on", "seen_revision": "3"}).status_code == 302
+    tone.refresh_from_db()
+    assert (tone.visibility, tone.is_required, tone.settings_revision) == ("organisation", True, 4)
+
+
 def test_a_waiver_has_a_reason_and_an_end(cast: Cast, signed_in: SignedIn, bella: User) -> None:
     make.make_prompt(cast.team_a, "answer", "one")
     make.make_prompt(cast.team_a, "tone", "Be kind.", kind="partial", visibility="organisation")

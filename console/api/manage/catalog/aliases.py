@@ -8,10 +8,10 @@ from drf_spectacular.utils import extend_schema
 from rest_framework import serializers
 from rest_framework.response import Response
 
-from console.api.manage.base import Endpoint, Strict, listed
+from console.api.manage.base import Endpoint, Strict, listed, seen_revision
 from console.api.manage.catalog.pins import PINS, PinSerializer
 from console.api.manage.catalog.proposals import ProposalSerializer
-from console.api.manage.catalog.shared import alias_for, seen_revision
+from console.api.manage.catalog.shared import alias_for
 from console.catalog import access
 from console.catalog.models import Alias
 from console.catalog.queries import teams_shown

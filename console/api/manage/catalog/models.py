@@ -8,8 +8,7 @@ from drf_spectacular.utils import extend_schema
 from rest_framework import serializers
 from rest_framework.response import Response
 
-from console.api.manage.base import Endpoint, Strict, listed
-from console.api.manage.catalog.shared import seen_revision
+from console.api.manage.base import Endpoint, Strict, listed, seen_revision
 from console.catalog import access
 from console.catalog.models import Capability, ModelVersion, Price
 from console.catalog.queries import collections_with, dependents

@@ -8,9 +8,8 @@ from drf_spectacular.utils import extend_schema
 from rest_framework import serializers
 from rest_framework.response import Response
 
-from console.api.manage.base import Endpoint, Strict, listed
+from console.api.manage.base import Endpoint, Strict, listed, seen_revision
 from console.api.manage.catalog.models import ModelSerializer
-from console.api.manage.catalog.shared import seen_revision
 from console.catalog import access
 from console.catalog.models import Provider, ProviderIncident
 from console.catalog.services import connection, imports, providers

@@ -1,19 +1,10 @@
 """What several of these modules need."""
 
-from rest_framework import serializers
-
 from console.api.manage.base import Endpoint
 from console.catalog import access
 from console.catalog.models import Alias
 from console.core.errors import NotFound
 from console.teams.models import Environment
-
-
-def seen_revision() -> serializers.IntegerField:
-    return serializers.IntegerField(
-        required=False,
-        help_text="The revision you decided on; a conflict when it has grown since. Left out: nobody asks.",
-    )
 
 
 def alias_for(view: Endpoint, name: str) -> Alias:

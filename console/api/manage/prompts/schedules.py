@@ -8,7 +8,7 @@ from drf_spectacular.utils import extend_schema
 from rest_framework import serializers
 from rest_framework.response import Response
 
-from console.api.manage.base import Endpoint, Strict, listed
+from console.api.manage.base import Endpoint, Strict, listed, seen_revision
 from console.api.manage.prompts.testing import TestEndpoint
 from console.api.pagination import page_of
 from console.core.errors import Conflict
@@ -34,6 +34,7 @@ class TestScheduleChangeSerializer(Strict):
     cron = serializers.CharField(max_length=100, required=False)
     time_zone = serializers.CharField(max_length=60, required=False)
     tolerance = serializers.IntegerField(min_value=0, max_value=100, required=False)
+    seen_revision = seen_revision()
 
 
 class ReasonSerializer(Strict):
@@ -82,6 +83,7 @@ class TestScheduleSerializer(serializers.Serializer[Shown]):
     time_zone = serializers.CharField(source="schedule.time_zone")
     when = serializers.CharField(source="schedule.when_words", help_text="The cron expression in words.")
     tolerance = serializers.IntegerField(source="schedule.tolerance")
+    revision = serializers.IntegerField(source="schedule.revision", help_text="Grows with every change.")
     state = serializers.CharField(
         help_text="new, queued, running, waiting (for a limit), fine, red (no test passes), drifted,"
         " failing (cannot run) or paused"

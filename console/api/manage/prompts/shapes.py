@@ -4,7 +4,7 @@ from typing import Any
 
 from rest_framework import serializers
 
-from console.api.manage.base import Strict
+from console.api.manage.base import Strict, seen_revision
 from prompts_app.models import (
     Draft,
     Kind,
@@ -28,13 +28,16 @@ class PromptSerializer(serializers.ModelSerializer[Prompt]):
 
     team = serializers.SlugRelatedField("slug", read_only=True)  # type: ignore[var-annotated]
     head = serializers.IntegerField(source="head.number", help_text="The number of the newest version.")
+    revision = serializers.IntegerField(
+        source="settings_revision", help_text="Grows with every change of its settings."
+    )
     labels = serializers.SerializerMethodField(help_text="The number each label points at, by name.")
 
     class Meta:
         model = Prompt
         fields = [
-            "id", "slug", "team", "kind", "visibility", "description", "tags", "head", "labels", "is_required", "calls",
-            "created_at", "changed_at",
+            "id", "slug", "team", "kind", "visibility", "description", "tags", "head", "labels", "is_required",
+            "revision", "calls", "created_at", "changed_at",
         ]  # fmt: skip
 
     def get_labels(self, prompt: Prompt) -> dict[str, int]:
@@ -105,6 +108,7 @@ class PromptChangeSerializer(Strict):
     covers = serializers.ListField(
         child=serializers.SlugField(), required=False, help_text="Teams; empty: every team of the installation."
     )
+    seen_revision = seen_revision()
 
 
 class VersionSerializer(serializers.ModelSerializer[PromptVersion]):

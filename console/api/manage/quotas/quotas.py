@@ -114,9 +114,9 @@ class OneQuota(Endpoint):
     def patch(self, request: Any, public_id: uuid.UUID) -> Response:
         quota = access.quota_for(self.caller, public_id, to="manage")
         given = self.read(QuotaChangeSerializer)
-        limit = amount_in(quota.metric, given["limit"], "limit") if "limit" in given else None
-        quota = quotas.change_quota(actor=self.actor, quota=quota, limit=limit, mode=given.get("mode"))
-        return _one(quota)
+        if "limit" in given:
+            given["limit"] = amount_in(quota.metric, given["limit"], "limit")
+        return _one(quotas.change_quota(actor=self.actor, quota=quota, **given))
 
     @extend_schema(summary="Lift a quota; its increases and alerts go with it", responses={204: None})
     def delete(self, request: Any, public_id: uuid.UUID) -> Response:

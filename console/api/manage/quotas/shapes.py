@@ -7,7 +7,7 @@ from django.conf import settings
 from drf_spectacular.utils import extend_schema_field
 from rest_framework import serializers
 
-from console.api.manage.base import Strict, listed
+from console.api.manage.base import Strict, listed, seen_revision
 from console.core.errors import BadInput
 from usage_app import amounts
 from usage_app.models import Metric, Mode, Purpose, QuotaIncrease, Window
@@ -81,6 +81,7 @@ class QuotaSerializer(serializers.Serializer[Any]):
     window = serializers.ChoiceField(choices=Window.choices, allow_blank=True, help_text="Empty for concurrency.")
     mode = serializers.ChoiceField(choices=Mode.choices)
     limit = AmountField()
+    revision = serializers.IntegerField(help_text="Grows with every change.")
     limit_now = AmountField(help_text="The limit with the temporary increases in it.")
     used = AmountField()
     reserved = AmountField(help_text="Promised to calls that are open.")
@@ -124,6 +125,7 @@ class NewQuotaSerializer(Strict):
 class QuotaChangeSerializer(Strict):
     limit = AmountField(required=False)
     mode = serializers.ChoiceField(choices=Mode.choices, required=False)
+    seen_revision = seen_revision()
 
 
 class NewIncreaseSerializer(Strict):
@@ -158,6 +160,7 @@ def said(state: QuotaState) -> dict[str, Any]:
         "window": quota.window,
         "mode": quota.mode,
         "limit": _said_amount(metric, quota.limit),
+        "revision": quota.revision,
         "limit_now": _said_amount(metric, state.limit),
         "used": _said_amount(metric, state.used),
         "reserved": _said_amount(metric, state.reserved),
