@@ -201,6 +201,9 @@ class ApiKey(models.Model):
     unknown_fields_by_operator = models.BooleanField(
         default=False, help_text="An operator gave it, so it may be laxer than the installation's setting."
     )
+    revision = models.PositiveIntegerField(
+        default=1, db_default=1, help_text="Grows with every change of its name or limits."
+    )
     # Who answers for the key: it can never do more than this person may now. Empty for keys made by the installation.
     owner = models.ForeignKey(User, on_delete=models.SET_NULL, null=True, blank=True, related_name="api_keys")
     was_personal = models.BooleanField(default=False, help_text="Had an owner once; without one it has no rights.")

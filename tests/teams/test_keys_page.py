@@ -172,6 +172,24 @@ def test_htmx_leaves_the_dialog_to_sign_in_again(cast: Cast, alice: Client) -> N
     assert "<html" in page
 
 
+def test_it_does_not_loosen_a_key_with_an_older_form(cast: Cast, alice: Client) -> None:
+    url, kim = f"/keys/{cast.kim.pk}/change/", cast.kim
+    opened = alice.get(url).context["form"]
+    values = {"name": "kim", "scopes": kim.scopes, "expires_in": "", "seen_revision": opened["seen_revision"].value()}
+    assert alice.post(url, {**values, "networks": "203.0.113.0/24"}).status_code == 302
+    late = {**values, "name": "typed words", "aliases": "support-chat"}
+    overtaken, piece = alice.post(url, late), alice.post(url, late, headers={"HX-Request": "true"})
+    assert (overtaken.status_code, piece.status_code) == (409, 422)
+    for page in (overtaken.text, piece.text):
+        assert "Somebody changed kim after you opened it" in page and 'value="typed words"' in page
+        assert "“Only these aliases”, “Only from these networks”" in page and 'name="seen_revision" value="2"' in page
+    kim.refresh_from_db()
+    assert (kim.networks, kim.aliases) == (["203.0.113.0/24"], [])
+    assert alice.post(url, {**late, "networks": "203.0.113.0/24", "seen_revision": "2"}).status_code == 302
+    kim.refresh_from_db()
+    assert (kim.name, kim.networks, kim.aliases) == ("typed words", ["203.0.113.0/24"], ["support-chat"])
+
+
 def test_it_changes_a_key(cast: Cast, alice: Client) -> None:
     values = {
         "name": "renamed",

@@ -10,7 +10,7 @@ from drf_spectacular.utils import OpenApiParameter, extend_schema
 from rest_framework import serializers
 from rest_framework.response import Response
 
-from console.api.manage.base import Endpoint, Strict, listed
+from console.api.manage.base import Endpoint, Strict, listed, seen_revision
 from console.core.lanes import Lane
 from console.teams import access
 from console.teams.models import ApiKey, Environment, UnknownFields, User
@@ -33,8 +33,8 @@ class KeySerializer(serializers.ModelSerializer[ApiKey]):
         model = ApiKey
         fields = [
             "id", "team", "name", "key", "environment", "scopes", "aliases", "networks", "max_lane",
-            "unknown_fields", "unknown_fields_now", "owner", "created_at", "expires_at", "revoked_at",
-            "last_used_at", "replaced_by",
+            "unknown_fields", "unknown_fields_now", "owner", "revision", "created_at", "expires_at",
+            "revoked_at", "last_used_at", "replaced_by",
         ]  # fmt: skip
 
 
@@ -64,6 +64,7 @@ class KeyChangeSerializer(Strict):
     max_lane = serializers.ChoiceField(choices=Lane.choices, required=False)
     unknown_fields = serializers.ChoiceField(choices=UnknownFields.choices, required=False)
     expires_at = serializers.DateTimeField(required=False, allow_null=True)
+    seen_revision = seen_revision()
 
 
 class RotationSerializer(Strict):
@@ -149,6 +150,7 @@ class OneKey(_KeyEndpoint):
             max_lane=given.get("max_lane"),
             unknown_fields=given.get("unknown_fields"),
             expires_at=given.get("expires_at", key.expires_at),
+            seen_revision=given.get("seen_revision"),
         )
         return Response(KeySerializer(key).data)
 

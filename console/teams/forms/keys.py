@@ -7,6 +7,7 @@ from django import forms
 from django.db.models import QuerySet
 
 from console.core.clock import now
+from console.core.forms import seen_field
 from console.core.lanes import Lane
 from console.core.quick_settings import settings
 from console.teams.forms.base import ConsoleForm, WordsField
@@ -125,6 +126,7 @@ class CreateKeyForm(_Limits):
 class ChangeKeyForm(_Limits):
     name = forms.CharField(max_length=80)
     expires_in = forms.ChoiceField(label="Expires", required=False)
+    seen_revision = seen_field()
 
     field_order = ("name", "scopes", "expires_in", "aliases", "networks", "max_lane", "unknown_fields")
 
@@ -141,6 +143,7 @@ class ChangeKeyForm(_Limits):
                 "max_lane": key.max_lane,
                 "unknown_fields": key.unknown_fields,
                 "expires_in": _KEEP if key.expires_at else "",
+                "seen_revision": key.revision,
             },
         )
         super().__init__(*args, **kwargs)

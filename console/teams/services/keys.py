@@ -12,7 +12,7 @@ from django.db.models.functions import Greatest
 from console.audit import actions
 from console.audit.services import changes, record
 from console.core.clock import now
-from console.core.errors import BadInput, Conflict, NotAllowed
+from console.core.errors import BadInput, Conflict, NotAllowed, check_revision
 from console.core.lanes import Lane
 from console.core.quick_settings import settings
 from console.teams import keys
@@ -195,13 +195,15 @@ def change_key(
     max_lane: str | None = None,
     unknown_fields: str | None = None,
     expires_at: dt.datetime | None = None,
+    seen_revision: int | None = None,
 ) -> ApiKey:
-    """Give a key another name or other limits.
+    """Give a key another name or other limits. With `seen_revision`, Overtaken when somebody changed them since.
 
     Scopes can only be added by somebody who has them, and a limit only be loosened by somebody who has all that the key
     may do: they could have made it. What an operator said of unknown fields stays while others say nothing else.
     """
     key = lock_key(key)
+    check_revision(key, key.revision, seen_revision)
     before = _facts(key)
     added = [scope for scope in scopes if scope not in key.scopes]
     if added or not scopes:
@@ -221,7 +223,8 @@ def change_key(
         key.unknown_fields = word
     difference = changes(before, _facts(key))
     if difference["after"]:
-        key.save(update_fields=list(before))
+        key.revision += 1
+        key.save(update_fields=[*before, "revision"])
         record(actions.KEY_CHANGED, actor=actor, target=key, target_name=_named(key), detail=difference)
     return key
 

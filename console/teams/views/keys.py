@@ -133,6 +133,7 @@ def change_key(request: TeamRequest, key_id: uuid.UUID) -> HttpResponse:
         allowed=_allowed(request.caller, [key.team]),
         is_operator=request.caller.is_operator,
     )
+    status = 422
     if request.method == "POST" and form.is_valid():
         values = {name: value for name, value in form.cleaned_data.items() if name != "expires_in"}
         if again := _ask_who_it_is(request, [scope for scope in values["scopes"] if scope not in key.scopes]):
@@ -140,10 +141,11 @@ def change_key(request: TeamRequest, key_id: uuid.UUID) -> HttpResponse:
         try:
             services.change_key(actor=request.caller.actor, key=key, **values)
         except Refusal as refusal:
-            refuse(form, refusal)
+            status = refuse(form, refusal)
         else:
             return go(request, reverse("teams:key", args=[key.pk]), f"{values['name']} is changed.")
-    return ask(request, _question(key, f"Change {key.name}", "It applies from the next call on.", "Save changes"), form)
+    question = _question(key, f"Change {key.name}", "It applies from the next call on.", "Save changes")
+    return ask(request, question, form, status)
 
 
 @needs("manage_keys")

@@ -103,6 +103,8 @@ def test_it_rotates_and_changes(program, cast, settings):
     assert program("PATCH", f"keys/{key.pk}/", {"unknown_fields": "refuse"}).json()["unknown_fields"] == "refuse"
     renamed = program("PATCH", f"keys/{key.pk}/", {"name": "renamed"}).json()
     assert (renamed["name"], renamed["unknown_fields"]) == ("renamed", "refuse")
+    late = {"networks": [], "seen_revision": renamed["revision"] - 1}
+    assert program("PATCH", f"keys/{key.pk}/", late).json()["error"]["code"] == "conflict"
     assert program("PATCH", f"keys/{key.pk}/", {"unknown_fields": "keep"}).json()["error"]["param"] == "unknown_fields"
     settings.GATEWAY_UNKNOWN_FIELDS = "drop"
     assert program("GET", f"keys/{cast.kim.pk}/").json()["unknown_fields_now"] == "drop"
