@@ -1,6 +1,10 @@
 import datetime as dt
+from collections.abc import Callable
+from functools import partial
 
 import pytest
+from django.db import connection
+from django.test.utils import CaptureQueriesContext
 
 from console.core import clock
 from tests import make
@@ -9,6 +13,7 @@ from tests.usage.rows import a_sum
 from usage_app.models import QuotaAlert, QuotaCounter, UsageDay, UsageHour
 from usage_app.services import quotas
 from usage_app.services.pruning import prune
+from usage_app.sql import pruning as sql
 
 pytestmark = pytest.mark.django_db
 
@@ -47,3 +52,17 @@ def test_it_forgets_old_hours_and_alerts_but_no_days(cast: Cast) -> None:
         QuotaAlert.objects.create(quota=quota, period_start=moment - dt.timedelta(days=days), percent=80)
     assert prune() == 2
     assert (UsageHour.objects.count(), UsageDay.objects.count(), QuotaAlert.objects.count()) == (1, 2, 1)
+
+
+@pytest.mark.parametrize(
+    "prune_some", [partial(sql.prune_counters, "day"), sql.prune_alerts, sql.prune_hours, sql.prune_touchpoints]
+)
+def test_it_chooses_the_rows_of_a_batch_once(prune_some: Callable[[dt.datetime, int], int]) -> None:
+    with CaptureQueriesContext(connection) as asked:
+        prune_some(clock.now(), 3)
+    (deleted,) = asked.captured_queries
+    with connection.cursor() as cursor:
+        cursor.execute(f"EXPLAIN {deleted['sql']}")
+        plan = "\n".join(row[0] for row in cursor.fetchall())
+    _, once, chosen = plan.partition("InitPlan")
+    assert once and "Limit" in chosen, "a limit beneath a join is met anew for each row that is joined"

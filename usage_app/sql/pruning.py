@@ -1,4 +1,8 @@
-"""Pruning, a few thousand rows at a time so that no lock is held for long."""
+"""Pruning, a few thousand rows at a time so that no lock is held for long.
+
+The rows are chosen in an array, once: PostgreSQL may carry out a subquery with a limit anew for each row of what it is
+joined with, and delete more than the limit.
+"""
 
 import datetime as dt
 
@@ -21,8 +25,8 @@ def prune_counters(window: str, before: dt.datetime, limit: int) -> int:
 def prune_alerts(before: dt.datetime, limit: int) -> int:
     with connection.cursor() as cursor:
         cursor.execute(
-            "DELETE FROM usage_quotaalert"
-            " WHERE id IN (SELECT id FROM usage_quotaalert WHERE period_start < %s LIMIT %s)",
+            "DELETE FROM usage_quotaalert WHERE id = ANY(ARRAY("
+            "SELECT id FROM usage_quotaalert WHERE period_start < %s LIMIT %s))",
             [before, limit],
         )
         return int(cursor.rowcount)
@@ -31,7 +35,8 @@ def prune_alerts(before: dt.datetime, limit: int) -> int:
 def prune_hours(before: dt.datetime, limit: int) -> int:
     with connection.cursor() as cursor:
         cursor.execute(
-            "DELETE FROM usage_usagehour WHERE id IN (SELECT id FROM usage_usagehour WHERE hour < %s LIMIT %s)",
+            "DELETE FROM usage_usagehour WHERE id = ANY(ARRAY("
+            "SELECT id FROM usage_usagehour WHERE hour < %s LIMIT %s))",
             [before, limit],
         )
         return int(cursor.rowcount)
@@ -40,8 +45,8 @@ def prune_hours(before: dt.datetime, limit: int) -> int:
 def prune_touchpoints(before: dt.datetime, limit: int) -> int:
     with connection.cursor() as cursor:
         cursor.execute(
-            "DELETE FROM usage_usagetouchpoint"
-            " WHERE id IN (SELECT id FROM usage_usagetouchpoint WHERE day < %s LIMIT %s)",
+            "DELETE FROM usage_usagetouchpoint WHERE id = ANY(ARRAY("
+            "SELECT id FROM usage_usagetouchpoint WHERE day < %s LIMIT %s))",
             [before.date(), limit],
         )
         return int(cursor.rowcount)
