@@ -13,7 +13,7 @@ from agents_app.queries import outside
 from agents_app.services import brokers as services
 from agents_app.views.tool_frame import ask, frame, url_of
 from console.core.errors import Refusal
-from console.core.forms import refuse
+from console.core.forms import posted, refusals_at, status_of
 from console.core.htmx import go
 from console.teams.access import needs
 from console.teams.callers import TeamRequest
@@ -22,17 +22,13 @@ from console.teams.callers import TeamRequest
 @needs("manage_team")
 def new_broker(request: TeamRequest) -> HttpResponse:
     teams = access.teams_to_connect(request.caller)
-    given = request.POST if request.method == "POST" else None
-    form = BrokerForm(given, teams=teams, initial={"team": request.GET.get("team", "")})
-    if form.is_bound and form.is_valid():
-        try:
+    form = BrokerForm(posted(request), teams=teams, initial={"team": request.GET.get("team", "")})
+    if form.is_valid():
+        with refusals_at(form):
             made = services.create_broker(actor=request.caller.actor, **form.cleaned_data)
-        except Refusal as refusal:
-            refuse(form, refusal)
-        else:
             return go(request, url_of(made), f"Connected {made.name}. Ask whether it answers.")
     context = {**frame(request, "queues"), "form": form}
-    return render(request, "agents/tools/broker_form.html", context, status=422 if form.is_bound else 200)
+    return render(request, "agents/tools/broker_form.html", context, status=status_of(form))
 
 
 @needs("view_team")
@@ -52,17 +48,13 @@ def broker(request: TeamRequest, broker_id: UUID) -> HttpResponse:
 @needs("manage_team")
 def edit_broker(request: TeamRequest, broker_id: UUID) -> HttpResponse:
     row = access.broker_for(request.caller, broker_id, to="connect")
-    form = BrokerForm(request.POST if request.method == "POST" else None, broker=row)
-    status = 422 if form.is_bound else 200
-    if form.is_bound and form.is_valid():
-        try:
+    form = BrokerForm(posted(request), broker=row)
+    if form.is_valid():
+        with refusals_at(form):
             services.change_broker(actor=request.caller.actor, broker=row, **form.cleaned_data)
-        except Refusal as refusal:
-            status = refuse(form, refusal)
-        else:
             return go(request, url_of(row), f"Changed {form.cleaned_data['name']}.")
     context = {**frame(request, "queues"), "form": form, "broker": row}
-    return render(request, "agents/tools/broker_form.html", context, status=status)
+    return render(request, "agents/tools/broker_form.html", context, status=status_of(form))
 
 
 @needs("manage_team")

@@ -19,7 +19,7 @@ from agents_app.services.from_template import create_from_template
 from agents_app.trying import Tried, talk_with_draft, turns_from
 from agents_app.views.frame import ACTIVE, frame
 from console.core.errors import Conflict, Refusal
-from console.core.forms import refuse
+from console.core.forms import posted, refusals_at, refuse, status_of
 from console.core.htmx import go, is_htmx
 from console.teams.access import needs
 from console.teams.callers import TeamRequest
@@ -30,17 +30,14 @@ def new_agent(request: TeamRequest) -> HttpResponse:
     teams = access.building_teams(request.caller)
     chosen = TEMPLATES.get(request.POST.get("template") or request.GET.get("template", ""))
     initial = {"team": request.GET.get("team", "")} | (_named_as(chosen) if chosen else {})
-    form = NewAgentForm(request.POST if request.method == "POST" else None, teams=teams, initial=initial)
-    if form.is_bound and form.is_valid():
-        try:
+    form = NewAgentForm(posted(request), teams=teams, initial=initial)
+    if form.is_valid():
+        with refusals_at(form):
             agent = _made(request, form)
-        except Refusal as refusal:
-            refuse(form, refusal)
-        else:
             said = "See what it still lacks." if chosen else "Say what it is."
             return go(request, reverse("agents:edit", args=[agent.slug]), f"Created {agent.name}. {said}")
     context = {"active": ACTIVE, "form": form, "templates": TEMPLATES.values(), "chosen": chosen}
-    return render(request, "agents/new.html", context, status=422 if form.is_bound else 200)
+    return render(request, "agents/new.html", context, status=status_of(form))
 
 
 def _named_as(template: Template) -> dict[str, str]:

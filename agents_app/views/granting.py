@@ -15,8 +15,7 @@ from agents_app.queries import grants as queries
 from agents_app.queries.paging import asked
 from agents_app.services import drafts
 from agents_app.views.frame import frame
-from console.core.errors import Refusal
-from console.core.forms import refuse
+from console.core.forms import posted, refusals_at, status_of
 from console.core.htmx import go
 from console.teams.access import needs
 from console.teams.callers import TeamRequest
@@ -39,18 +38,14 @@ def grant(request: TeamRequest, slug: str, tool: str) -> HttpResponse:
     found = tools_of(agent.team, [tool]).get(tool)
     if found is None:
         raise Http404("The team has no such tool.")
-    form = GrantForm(request.POST if request.method == "POST" else None, draft=agent.draft, tool=found)
-    status = 422 if form.is_bound else 200
-    if form.is_bound and form.is_valid():
+    form = GrantForm(posted(request), draft=agent.draft, tool=found)
+    if form.is_valid():
         kept = [one for one in agent.draft.grants if one["tool"] != tool]
-        try:
+        with refusals_at(form):
             _save(request, agent, form, grants=[*kept, form.grant()])
-        except Refusal as refusal:
-            status = refuse(form, refusal)
-        else:
             return go(request, reverse("agents:edit", args=[slug]), f"Granted {tool} in the draft.")
     context = {**frame(request, agent, "grants"), "form": form, "tool": found}
-    return render(request, "agents/grants/grant.html", context, status=status)
+    return render(request, "agents/grants/grant.html", context, status=status_of(form))
 
 
 @needs("build")
@@ -68,17 +63,13 @@ def withdraw(request: TeamRequest, slug: str, tool: str) -> HttpResponse:
 @needs("build")
 def limits(request: TeamRequest, slug: str) -> HttpResponse:
     agent = access.agent_for(request.caller, slug, to="edit")
-    form = LimitsForm(request.POST if request.method == "POST" else None, draft=agent.draft)
-    status = 422 if form.is_bound else 200
-    if form.is_bound and form.is_valid():
-        try:
+    form = LimitsForm(posted(request), draft=agent.draft)
+    if form.is_valid():
+        with refusals_at(form):
             _save(request, agent, form, **form.definition())
-        except Refusal as refusal:
-            status = refuse(form, refusal)
-        else:
             return go(request, reverse("agents:edit", args=[slug]), "Saved in the draft.")
     context = {**frame(request, agent, "limits"), "form": form}
-    return render(request, "agents/grants/limits.html", context, status=status)
+    return render(request, "agents/grants/limits.html", context, status=status_of(form))
 
 
 def _save(request: TeamRequest, agent: Agent, form: GrantForm | LimitsForm, **fields: Any) -> None:

@@ -16,7 +16,7 @@ from agents_app.services import queues as services
 from agents_app.tools.base import written_json
 from agents_app.views.tool_frame import ask, frame, url_of
 from console.core.errors import Refusal
-from console.core.forms import refuse
+from console.core.forms import posted, refusals_at, status_of
 from console.core.htmx import go
 from console.teams.access import needs, scope_for
 from console.teams.callers import TeamRequest
@@ -43,17 +43,13 @@ def queues(request: TeamRequest) -> HttpResponse:
 @needs("build")
 def new_queue(request: TeamRequest) -> HttpResponse:
     teams = access.building_teams(request.caller)
-    given = request.POST if request.method == "POST" else None
-    form = QueueForm(given, teams=teams, initial={"team": request.GET.get("team", "")})
-    if form.is_bound and form.is_valid():
-        try:
+    form = QueueForm(posted(request), teams=teams, initial={"team": request.GET.get("team", "")})
+    if form.is_valid():
+        with refusals_at(form):
             made = services.create_queue(actor=request.caller.actor, **form.cleaned_data)
-        except Refusal as refusal:
-            refuse(form, refusal)
-        else:
             return go(request, url_of(made), f"Made {made.name}.")
     context = {**frame(request, "queues"), "form": form}
-    return render(request, "agents/tools/queue_form.html", context, status=422 if form.is_bound else 200)
+    return render(request, "agents/tools/queue_form.html", context, status=status_of(form))
 
 
 @needs("view_team")
@@ -107,17 +103,13 @@ def _result(item: QueueItem, may_read: bool) -> str:
 @needs("build")
 def edit_queue(request: TeamRequest, queue_id: UUID) -> HttpResponse:
     row = access.queue_for(request.caller, queue_id, to="edit")
-    form = QueueForm(request.POST if request.method == "POST" else None, queue=row)
-    status = 422 if form.is_bound else 200
-    if form.is_bound and form.is_valid():
-        try:
+    form = QueueForm(posted(request), queue=row)
+    if form.is_valid():
+        with refusals_at(form):
             services.change_queue(actor=request.caller.actor, queue=row, **form.cleaned_data)
-        except Refusal as refusal:
-            status = refuse(form, refusal)
-        else:
             return go(request, url_of(row), f"Changed {form.cleaned_data['name']}.")
     context = {**frame(request, "queues"), "form": form, "queue": row}
-    return render(request, "agents/tools/queue_form.html", context, status=status)
+    return render(request, "agents/tools/queue_form.html", context, status=status_of(form))
 
 
 @needs("build")

@@ -14,7 +14,7 @@ from agents_app.queries import tools as queries
 from agents_app.services import servers as services
 from agents_app.views.tool_frame import ask, frame, url_of
 from console.core.errors import Refusal
-from console.core.forms import refuse
+from console.core.forms import posted, refusals_at, status_of
 from console.core.htmx import go
 from console.teams.access import needs, scope_for
 from console.teams.callers import TeamRequest
@@ -34,17 +34,13 @@ def servers(request: TeamRequest) -> HttpResponse:
 @needs("build")
 def new_server(request: TeamRequest) -> HttpResponse:
     teams = access.building_teams(request.caller)
-    given = request.POST if request.method == "POST" else None
-    form = ServerForm(given, teams=teams, initial={"team": request.GET.get("team", "")})
-    if form.is_bound and form.is_valid():
-        try:
+    form = ServerForm(posted(request), teams=teams, initial={"team": request.GET.get("team", "")})
+    if form.is_valid():
+        with refusals_at(form):
             made = services.create_server(actor=request.caller.actor, **form.changes())
-        except Refusal as refusal:
-            refuse(form, refusal)
-        else:
             return go(request, url_of(made), f"Connected {made.name}. Ask it for its tools now.")
     context = {**frame(request, "servers"), "form": form}
-    return render(request, "agents/tools/server_form.html", context, status=422 if form.is_bound else 200)
+    return render(request, "agents/tools/server_form.html", context, status=status_of(form))
 
 
 @needs("view_team")
@@ -98,17 +94,13 @@ def take_tool(request: TeamRequest, server_id: UUID) -> HttpResponse:
 @needs("build")
 def edit_server(request: TeamRequest, server_id: UUID) -> HttpResponse:
     row = access.server_for(request.caller, server_id, to="edit")
-    form = ServerForm(request.POST if request.method == "POST" else None, server=row)
-    status = 422 if form.is_bound else 200
-    if form.is_bound and form.is_valid():
-        try:
+    form = ServerForm(posted(request), server=row)
+    if form.is_valid():
+        with refusals_at(form):
             services.change_server(actor=request.caller.actor, server=row, **form.changes())
-        except Refusal as refusal:
-            status = refuse(form, refusal)
-        else:
             return go(request, url_of(row), f"Changed {form.cleaned_data['name']}.")
     context = {**frame(request, "servers"), "form": form, "server": row}
-    return render(request, "agents/tools/server_form.html", context, status=status)
+    return render(request, "agents/tools/server_form.html", context, status=status_of(form))
 
 
 @needs("build")

@@ -9,7 +9,7 @@ from agents_app.forms.agents import SettingsForm
 from agents_app.services import agents
 from agents_app.views.frame import ACTIVE, frame
 from console.core.errors import Refusal
-from console.core.forms import refuse
+from console.core.forms import posted, refusals_at, status_of
 from console.core.htmx import go
 from console.teams.access import needs, teams_for
 from console.teams.callers import TeamRequest
@@ -19,22 +19,17 @@ from console.teams.callers import TeamRequest
 def settings(request: TeamRequest, slug: str) -> HttpResponse:
     """What an agent is called and who may use it. Members read it; builders change it."""
     agent = access.agent_for(request.caller, slug, to="edit" if request.method == "POST" else "inspect")
-    form = SettingsForm(
-        request.POST if request.method == "POST" else None, agent=agent, teams=teams_for(request.caller)
-    )
-    if form.is_bound and form.is_valid():
-        try:
+    form = SettingsForm(posted(request), agent=agent, teams=teams_for(request.caller))
+    if form.is_valid():
+        with refusals_at(form):
             agents.change_agent(actor=request.caller.actor, agent=agent, **form.changes())
-        except Refusal as refusal:
-            refuse(form, refusal)
-        else:
             return go(request, reverse("agents:settings", args=[slug]), f"Changed {form.cleaned_data['name']}.")
     context = {
         **frame(request, agent, "settings"),
         "form": form,
         "shared": agent.shared_with.filter(pk__in=teams_for(request.caller)).order_by("name"),
     }
-    return render(request, "agents/settings.html", context, status=422 if form.is_bound else 200)
+    return render(request, "agents/settings.html", context, status=status_of(form))
 
 
 @needs("build")

@@ -22,7 +22,7 @@ from agents_app.tools.mcp.offers import offers_in
 from agents_app.tools.registry import KINDS
 from agents_app.views.tool_frame import ACTIVE, ask, frame, url_of
 from console.core.errors import Refusal
-from console.core.forms import refuse
+from console.core.forms import posted, refusals_at, status_of
 from console.core.htmx import go
 from console.teams.access import needs, scope_for
 from console.teams.callers import TeamRequest
@@ -49,18 +49,16 @@ def new_tool(request: TeamRequest) -> HttpResponse:
     kind = KINDS.get(slug)
     if kind is None or kind.unavailable or kind.slug == "mcp":
         raise Http404("There is no such kind of tool.")
-    given = request.POST if request.method == "POST" else None
     teams = access.building_teams(request.caller)
-    form = FORMS.get(slug, ToolForm)(given, kind=kind, teams=teams, initial={"team": request.GET.get("team", "")})
-    if form.is_bound and form.is_valid():
-        try:
+    form = FORMS.get(slug, ToolForm)(
+        posted(request), kind=kind, teams=teams, initial={"team": request.GET.get("team", "")}
+    )
+    if form.is_valid():
+        with refusals_at(form):
             made = services.create_tool(actor=request.caller.actor, kind=slug, **form.changes())
-        except Refusal as refusal:
-            refuse(form, refusal)
-        else:
             return go(request, url_of(made), f"Made {made.name}. Try it, then grant it to an agent.")
     context = {**frame(request, "tools"), "form": form, "kind": kind}
-    return render(request, "agents/tools/form.html", context, status=422 if form.is_bound else 200)
+    return render(request, "agents/tools/form.html", context, status=status_of(form))
 
 
 @needs("view_team")
@@ -123,22 +121,18 @@ def try_tool(request: TeamRequest, tool_id: UUID) -> HttpResponse:
 def edit_tool(request: TeamRequest, tool_id: UUID) -> HttpResponse:
     row = access.tool_for(request.caller, tool_id, to="edit")
     kind = KINDS[row.kind]
-    form = FORMS.get(row.kind, ToolForm)(request.POST if request.method == "POST" else None, kind=kind, tool=row)
+    form = FORMS.get(row.kind, ToolForm)(posted(request), kind=kind, tool=row)
     if row.server_id:  # what the server says of it is not ours to write
         del form.fields["description"]
-    status = 422 if form.is_bound else 200
-    if form.is_bound and form.is_valid():
+    if form.is_valid():
         given = form.changes()
         if row.server_id:
             given.pop("config")
-        try:
+        with refusals_at(form):
             services.change_tool(actor=request.caller.actor, tool=row, **given)
-        except Refusal as refusal:
-            status = refuse(form, refusal)
-        else:
             return go(request, url_of(row), f"Changed {given['name']}.")
     context = {**frame(request, "tools"), "form": form, "kind": kind, "tool": row}
-    return render(request, "agents/tools/form.html", context, status=status)
+    return render(request, "agents/tools/form.html", context, status=status_of(form))
 
 
 @needs("build")

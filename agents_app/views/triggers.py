@@ -18,7 +18,7 @@ from agents_app.tools.base import written_json
 from agents_app.triggers import payloads
 from agents_app.views.frame import frame
 from console.core.errors import Refusal
-from console.core.forms import refuse
+from console.core.forms import posted, refusals_at, status_of
 from console.core.htmx import go
 from console.teams.access import needs
 from console.teams.callers import TeamRequest
@@ -58,11 +58,10 @@ def new_trigger(request: TeamRequest, slug: str, kind: str) -> HttpResponse:
     if kind not in Trigger.Kind.values:
         raise Http404("There is no such kind of trigger.")
     is_outside = kind == Trigger.Kind.QUEUE and request.GET.get("from") == "broker"
-    given = request.POST if request.method == "POST" else None
-    form = TriggerForm(given, agent=agent, kind=kind, is_outside=is_outside)
-    if form.is_bound and form.is_valid() and request.caller.user is not None:
+    form = TriggerForm(posted(request), agent=agent, kind=kind, is_outside=is_outside)
+    if form.is_valid() and request.caller.user is not None:
         fields = form.cleaned_data
-        try:
+        with refusals_at(form):
             made, secret = services.create_trigger(
                 actor=request.caller.actor,
                 agent=agent,
@@ -72,9 +71,6 @@ def new_trigger(request: TeamRequest, slug: str, kind: str) -> HttpResponse:
                 config=form.config(),
                 environment=fields["environment"],
             )
-        except Refusal as refusal:
-            refuse(form, refusal)
-        else:
             if secret:
                 return _page(request, agent, made=made, secret=secret)
             return go(request, reverse("agents:triggers", args=[slug]), f"{made.name} starts {agent.name} from now on.")
@@ -85,18 +81,17 @@ def new_trigger(request: TeamRequest, slug: str, kind: str) -> HttpResponse:
         "is_outside": is_outside,
         "has_broker": is_outside and Broker.objects.filter(team=agent.team_id).exists(),
     }
-    return render(request, "agents/triggers/new.html", context, status=422 if form.is_bound else 200)
+    return render(request, "agents/triggers/new.html", context, status=status_of(form))
 
 
 @needs("build")
 def edit_trigger(request: TeamRequest, slug: str, trigger_id: uuid.UUID) -> HttpResponse:
     """Change what a trigger says. Its kind stays, and so does in whose name its runs act."""
     trigger = _trigger(request, slug, trigger_id)
-    form = TriggerForm.of(trigger, request.POST if request.method == "POST" else None)
-    status = 422 if form.is_bound else 200
-    if form.is_bound and form.is_valid():
+    form = TriggerForm.of(trigger, posted(request))
+    if form.is_valid():
         fields = form.cleaned_data
-        try:
+        with refusals_at(form):
             changed = services.change_trigger(
                 actor=request.caller.actor,
                 trigger=trigger,
@@ -105,9 +100,6 @@ def edit_trigger(request: TeamRequest, slug: str, trigger_id: uuid.UUID) -> Http
                 environment=fields["environment"],
                 seen_revision=fields["seen_revision"],
             )
-        except Refusal as refusal:
-            status = refuse(form, refusal)
-        else:
             return go(request, reverse("agents:triggers", args=[slug]), f"{changed.name} is changed.")
     context = {
         **frame(request, trigger.agent, "triggers"),
@@ -117,7 +109,7 @@ def edit_trigger(request: TeamRequest, slug: str, trigger_id: uuid.UUID) -> Http
         "is_outside": form.is_outside,
         "has_broker": True,
     }
-    return render(request, "agents/triggers/new.html", context, status=status)
+    return render(request, "agents/triggers/new.html", context, status=status_of(form))
 
 
 def _trigger(request: TeamRequest, slug: str, trigger_id: uuid.UUID) -> Trigger:

@@ -14,7 +14,7 @@ from console.batches.services import batches as services
 from console.batches.services.creator import Creator
 from console.batches.services.files import upload_file
 from console.core.errors import Refusal
-from console.core.forms import refuse
+from console.core.forms import refusals_at, status_of
 from console.core.htmx import STOP_POLLING, go, is_htmx
 from console.teams.access import needs, scope_for, teams_for
 from console.teams.callers import TeamRequest
@@ -75,20 +75,16 @@ def new_batch(request: TeamRequest) -> HttpResponse:
     teams = Team.objects.filter(pk__in=may).order_by("name")
     initial = {"team": request.GET.get("team", "")}
     form = NewBatchForm(request.POST or None, request.FILES or None, teams=teams, initial=initial)
-    if request.method == "POST" and form.is_valid():
+    if form.is_valid():
         given = form.cleaned_data
         creator = _creator(request, given["team"], given["environment"])
-        try:
+        with refusals_at(form):
             file = upload_file(
                 creator=creator, filename=given["file"].name, purpose="batch", content=given["file"].chunks()
             )
             made = services.create_batch(creator=creator, file=file, endpoint=given["endpoint"])
-        except Refusal as refusal:
-            refuse(form, refusal)
-        else:
             return go(request, reverse("batches:batch", args=[made.pk]), "Batch queued. It starts when chat is quiet.")
-    status = 422 if form.is_bound else 200
-    return render(request, "batches/new.html", {"active": "batches", "form": form}, status=status)
+    return render(request, "batches/new.html", {"active": "batches", "form": form}, status=status_of(form))
 
 
 @needs("view_usage")

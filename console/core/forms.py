@@ -1,14 +1,19 @@
 """What forms have in common."""
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Any
 
 from django import forms
+from django.core.exceptions import NON_FIELD_ERRORS, ValidationError
+from django.http import HttpRequest, QueryDict
 
 from console.core.errors import Overtaken, Refusal
 from console.core.words import some
 
 # Attributes of a field for what is no prose: names, addresses, expressions.
 MONO = {"class": "mono", "autocomplete": "off", "spellcheck": "false"}
+_OVERTAKEN = "overtaken"
 
 
 class SecretArea(forms.Textarea):
@@ -26,8 +31,29 @@ def seen_field() -> forms.IntegerField:
     return forms.IntegerField(min_value=0, required=False, widget=forms.HiddenInput({"id": False}))
 
 
-def refuse(form: forms.BaseForm, refusal: Refusal) -> int:
-    """Show a service's refusal at the field it names, or above the form; return the status of the page.
+def posted(request: HttpRequest) -> QueryDict | None:
+    """Return what binds a form: what was posted, none of its fields perhaps; None where the page is only looked at."""
+    return request.POST if request.method == "POST" else None
+
+
+def status_of(form: forms.BaseForm) -> int:
+    """Return the status of a page that shows a form: 422 where it could not be used, 409 where it was overtaken."""
+    if not form.is_bound:
+        return 200
+    return Overtaken.status if form.has_error(NON_FIELD_ERRORS, _OVERTAKEN) else 422
+
+
+@contextmanager
+def refusals_at(form: forms.BaseForm) -> Iterator[None]:
+    """Show at the form what a service refuses."""
+    try:
+        yield
+    except Refusal as refusal:
+        refuse(form, refusal)
+
+
+def refuse(form: forms.BaseForm, refusal: Refusal) -> None:
+    """Show a service's refusal at the field it names, or above the form.
 
     Of a name in parts (`config.queue`) the whole, the first and the last part are looked for, in this order. A form
     that calls a field otherwise than services do says so in `shown_at`, by the services' name.
@@ -36,13 +62,12 @@ def refuse(form: forms.BaseForm, refusal: Refusal) -> int:
     values are those of now.
     """
     if isinstance(refusal, Overtaken) and "seen_revision" in form.fields:
-        form.add_error(None, _decide_anew(form, refusal))
-        return refusal.status
+        form.add_error(None, ValidationError(_decide_anew(form, refusal), code=_OVERTAKEN))
+        return
     named = refusal.param or ""
     shown_at = getattr(form, "shown_at", {})
     places = [shown_at.get(name, name) for name in (named, named.partition(".")[0], named.rpartition(".")[2])]
     form.add_error(next((name for name in places if name in form.fields), None), refusal.message)
-    return 422
 
 
 def _decide_anew(form: forms.BaseForm, refusal: Overtaken) -> str:

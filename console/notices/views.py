@@ -10,7 +10,7 @@ from django.utils.http import url_has_allowed_host_and_scheme
 from django.views.decorators.http import require_http_methods, require_POST, require_safe
 
 from console.core.errors import Refusal
-from console.core.forms import refuse
+from console.core.forms import posted, refusals_at, status_of
 from console.core.htmx import go, is_htmx
 from console.notices import access, queries
 from console.notices.forms import ChannelForm
@@ -22,7 +22,7 @@ from console.teams.access import OPERATOR, needs
 from console.teams.callers import TeamRequest
 from console.teams.forms.base import Confirm
 from console.teams.models import Team
-from console.teams.views.questions import Question, ask, go_back, posted, shown_once
+from console.teams.views.questions import Question, ask, go_back, shown_once
 
 
 def _home(team: Team | None) -> str:
@@ -72,15 +72,12 @@ def _new(request: TeamRequest, team: Team | None) -> HttpResponse:
     asked = request.GET.get("kind", "")
     kind = Channel.Kind(asked) if asked in Channel.Kind.values else Channel.Kind.SLACK
     form = ChannelForm(posted(request), kind=kind, is_of_team=team is not None)
-    if request.method == "POST" and form.is_valid():
-        try:
+    if form.is_valid():
+        with refusals_at(form):
             made = services.create_channel(actor=request.caller.actor, team=team, kind=kind, **form.cleaned_data)
-        except Refusal as refusal:
-            refuse(form, refusal)
-        else:
             return _made(request, made, f"{made.channel.name} is set up. Send a test to see whether it arrives.")
     context = {**_around(team), "form": form, "kind": kind, "kinds": Channel.Kind}
-    return render(request, "notices/new.html", context, status=422 if form.errors else 200)
+    return render(request, "notices/new.html", context, status=status_of(form))
 
 
 def _made(request: TeamRequest, made: Made, said: str) -> HttpResponse:
@@ -98,15 +95,12 @@ def channel(request: TeamRequest, channel_id: uuid.UUID) -> HttpResponse:
     row = access.channel_for(request.caller, channel_id)
     if request.method != "POST":
         return _page(request, row)
-    form, status = ChannelForm(request.POST, kind=row.kind, is_of_team=row.team_id is not None, channel=row), 422
+    form = ChannelForm(request.POST, kind=row.kind, is_of_team=row.team_id is not None, channel=row)
     if form.is_valid():
-        try:
+        with refusals_at(form):
             made = services.change_channel(actor=request.caller.actor, channel=row, **form.cleaned_data)
-        except Refusal as refusal:
-            status = refuse(form, refusal)
-        else:
             return _made(request, made, f"{made.channel.name} is changed.")
-    return _page(request, row, status=status, form=form)
+    return _page(request, row, status=status_of(form), form=form)
 
 
 def _page(request: TeamRequest, row: Channel, *, piece: str = "", status: int = 200, **more: Any) -> HttpResponse:

@@ -8,6 +8,7 @@ from django.shortcuts import render
 from django.urls import reverse
 
 from console.core.errors import Refusal
+from console.core.forms import status_of
 from console.core.htmx import go
 from console.teams.access import needs, teams_for
 from console.teams.callers import TeamRequest
@@ -62,7 +63,7 @@ def import_prompts(request: TeamRequest) -> HttpResponse:
     if not form.is_valid():
         if not is_look:
             context["refused"] = "Look at the file again: the team or the text did not arrive."
-        return render(request, "prompts/import.html", context, status=422 if form.is_bound else 200)
+        return render(request, "prompts/import.html", context, status=status_of(form))
     raw, team = form.raw(), form.cleaned_data["team"]
     try:
         found = import_langfuse(actor=request.caller.actor, team=team, raw=raw, dry_run=is_look)

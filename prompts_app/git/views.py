@@ -8,8 +8,7 @@ from django.shortcuts import render
 from django.urls import reverse
 from django.views.decorators.http import require_POST
 
-from console.core.errors import Refusal
-from console.core.forms import refuse
+from console.core.forms import refusals_at
 from console.core.htmx import go, is_htmx
 from console.teams.access import OPERATOR, needs
 from console.teams.callers import TeamRequest
@@ -31,14 +30,11 @@ def git(request: TeamRequest) -> HttpResponse:
     form = RemoteForm(request.POST, remote=remote)
     if form.is_valid():
         given = form.fields_to_set()
-        try:
+        with refusals_at(form):
             if remote is None:
                 remotes.connect(actor=request.caller.actor, credential=form.credential_to_set() or "", **given)
             else:
                 remotes.change(actor=request.caller.actor, credential=form.credential_to_set(), **given)
-        except Refusal as refusal:
-            refuse(form, refusal)
-        else:
             said = "Saved." if remote else "Connected. Test it, then sync for the first time."
             return go(request, reverse("prompts_git:git"), said)
     return _page(request, piece="form", status=422, form=form)

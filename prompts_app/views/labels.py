@@ -9,7 +9,7 @@ from django.views.decorators.http import require_POST
 
 from console.core import typed
 from console.core.errors import BadInput, Conflict, Refusal
-from console.core.forms import refuse
+from console.core.forms import posted, refuse
 from console.core.htmx import go, is_htmx
 from console.teams.access import needs, teams_for
 from console.teams.callers import TeamRequest
@@ -169,9 +169,9 @@ def remove_label(request: TeamRequest, slug: str, label: str) -> HttpResponse:
     """Ask why, then take a label off: whoever names it is refused from then on."""
     prompt = access.prompt_for(request.caller, slug, to="publish")
     row = access.label_for(prompt, label)
-    form = RemoveLabelForm(request.POST if request.method == "POST" else None, initial={"seen_revision": row.revision})
+    form = RemoveLabelForm(posted(request), initial={"seen_revision": row.revision})
     changed = ""
-    if form.is_bound and form.is_valid():
+    if form.is_valid():
         try:
             labels.remove_label(actor=request.caller.actor, prompt=prompt, label=label, **form.cleaned_data)
         except Conflict as conflict:

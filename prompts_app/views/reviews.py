@@ -10,7 +10,7 @@ from django.urls import reverse
 from django.views.decorators.http import require_POST, require_safe
 
 from console.core.errors import Refusal
-from console.core.forms import refuse
+from console.core.forms import refusals_at
 from console.core.htmx import done, go, is_htmx
 from console.teams.access import needs
 from console.teams.callers import TeamRequest
@@ -119,11 +119,8 @@ def comment(request: TeamRequest, slug: str, review_id: uuid.UUID) -> HttpRespon
         raise PermissionDenied("Remarks are made by those who build or approve in the team.")
     form = CommentForm(request.POST)
     if form.is_valid():
-        try:
+        with refusals_at(form):
             services.comment(actor=request.caller.actor, review=row, **form.cleaned_data)
-        except Refusal as refusal:
-            refuse(form, refusal)
-        else:
             context = {**review_context(request, prompt, row, is_saying=False), "comment": CommentForm()}
             url = reverse("prompts:review", args=[slug, review_id])
             return done(request, url, "prompts/review.html#change", context, "Added your remark.")

@@ -4,8 +4,7 @@ from django.http import HttpResponse
 from django.shortcuts import render
 from django.urls import reverse
 
-from console.core.errors import Refusal
-from console.core.forms import refuse
+from console.core.forms import refusals_at
 from console.core.htmx import go
 from console.teams.access import needs, team_for, teams_for
 from console.teams.callers import TeamRequest
@@ -25,11 +24,8 @@ def rules(request: TeamRequest) -> HttpResponse:
     if is_post:
         team = team_for(request.caller, slug, to="manage_team")
         if form.is_valid():
-            try:
+            with refusals_at(form):
                 labels.set_rule(actor=request.caller.actor, team=team, **form.cleaned_data)
-            except Refusal as refusal:
-                refuse(form, refusal)
-            else:
                 name = form.cleaned_data["label"]
                 return go(request, reverse("prompts:rules"), f"Set what {team.name} asks before {name} moves.")
     teams = list(teams_for(request.caller))

@@ -10,7 +10,7 @@ from django.urls import reverse
 from django.views.decorators.http import require_POST
 
 from console.core.errors import Refusal
-from console.core.forms import refuse
+from console.core.forms import posted, refusals_at, refuse, status_of
 from console.core.htmx import go
 from console.teams.access import needs, teams_for
 from console.teams.callers import TeamRequest
@@ -27,15 +27,12 @@ from prompts_app.views.frame import ACTIVE, frame
 def settings(request: TeamRequest, slug: str) -> HttpResponse:
     """What is said about a prompt. Members read it; builders change it."""
     prompt = access.prompt_for(request.caller, slug, to="edit" if request.method == "POST" else "view")
-    form, status = SettingsForm(request.POST if request.method == "POST" else None, prompt=prompt), 422
-    if form.is_bound and form.is_valid():
-        try:
+    form = SettingsForm(posted(request), prompt=prompt)
+    if form.is_valid():
+        with refusals_at(form):
             services.change_prompt(actor=request.caller.actor, prompt=prompt, **form.cleaned_data)
-        except Refusal as refusal:
-            status = refuse(form, refusal)
-        else:
             return go(request, reverse("prompts:settings", args=[slug]), f"Changed {slug}.")
-    return _page(request, prompt, form=form, status=status if form.is_bound else 200)
+    return _page(request, prompt, form=form, status=status_of(form))
 
 
 @needs("manage_team")
@@ -44,7 +41,7 @@ def require(request: TeamRequest, slug: str) -> HttpResponse:
     """Make a partial required, of some teams or of all; or not any more."""
     prompt = access.prompt_for(request.caller, slug, to="rule")
     teams = teams_for(request.caller, "manage_team")
-    form, status = RequireForm(request.POST, prompt=prompt, teams=teams), 422
+    form = RequireForm(request.POST, prompt=prompt, teams=teams)
     if form.is_valid():
         others = [team for team in prompt.covers.all() if not request.caller.may("manage_team", team.pk)]
         wanted = {"is_required": form.cleaned_data["is_required"], "covers": [*form.cleaned_data["covers"], *others]}
@@ -55,11 +52,11 @@ def require(request: TeamRequest, slug: str) -> HttpResponse:
         except PermissionDenied as denied:
             form.add_error("covers", str(denied))
         except Refusal as refusal:
-            status = refuse(form, refusal)
+            refuse(form, refusal)
         else:
             said = f"{slug} is {'required' if form.cleaned_data['is_required'] else 'not required any more'}."
             return go(request, reverse("prompts:settings", args=[slug]), said)
-    return _page(request, prompt, require=form, status=status)
+    return _page(request, prompt, require=form, status=status_of(form))
 
 
 def _page(request: TeamRequest, prompt: Prompt, *, status: int = 200, **forms: Any) -> HttpResponse:
@@ -106,13 +103,10 @@ def give_waiver(request: TeamRequest, slug: str) -> HttpResponse:
     form = WaiverForm(request.POST)
     if form.is_valid():
         partial = access.prompt_for(request.caller, form.cleaned_data["partial"])
-        try:
+        with refusals_at(form):
             waivers.give_waiver(
                 actor=request.caller.actor, prompt=prompt, partial=partial, reason=form.cleaned_data["reason"]
             )
-        except Refusal as refusal:
-            refuse(form, refusal)
-        else:
             return go(request, reverse("prompts:settings", args=[slug]), f"{slug} may go without {partial.slug}.")
     return _page(request, prompt, waiver=form, status=422)
 

@@ -11,8 +11,7 @@ from django.urls import reverse
 from django.views.decorators.http import require_http_methods, require_safe
 
 from console.core.clock import now
-from console.core.errors import Refusal
-from console.core.forms import refuse
+from console.core.forms import posted, refusals_at, status_of
 from console.core.htmx import go, is_htmx
 from console.teams.access import denied, needs, scope_for, teams_for
 from console.teams.callers import TeamRequest
@@ -40,12 +39,12 @@ class Question:
     remove_url: str = ""
 
 
-def _ask(request: TeamRequest, question: Question, form: forms.Form, refusal: Refusal | None = None) -> HttpResponse:
+def _ask(request: TeamRequest, question: Question, form: forms.Form) -> HttpResponse:
     """Show the question, again when the answer could not be used: to htmx, which swaps nothing else, with 422."""
-    status = refuse(form, refusal) if refusal and not form.errors else 422
     template = "usage/quotas_form.html#dialog" if is_htmx(request) else "usage/quotas_form.html"
     context = {"active": "quotas", "question": question, "form": form, "back": _back(request)}
-    return render(request, template, context, status=(422 if is_htmx(request) else status) if form.errors else 200)
+    status = 422 if is_htmx(request) else status_of(form)
+    return render(request, template, context, status=status if form.errors else 200)
 
 
 def _back(request: TeamRequest) -> str:
@@ -92,18 +91,14 @@ def set_quota(request: TeamRequest) -> HttpResponse:
     if not teams:
         raise denied()
     form = SetQuotaForm(request.POST or None, teams=teams, allows_team_wide=request.caller.is_operator)
-    refusal = None
-    if request.method == "POST" and form.is_valid():
+    if form.is_valid():
         values = form.values()
         access.check_may_set(request.caller, values["team"], team_wide=form.is_team_wide)
-        try:
+        with refusals_at(form):
             quota = services.set_quota(actor=request.caller.actor, **values)
-        except Refusal as error:
-            refusal = error
-        else:
             return go(request, _back(request), f"{quota.team}: {quota.title} is limited from the next call on.")
     text = "Counts from the next call on, with what the present period has used already."
-    return _ask(request, Question("Add quota", text, "Add quota"), form, refusal)
+    return _ask(request, Question("Add quota", text, "Add quota"), form)
 
 
 @needs("view_usage")
@@ -111,13 +106,9 @@ def set_quota(request: TeamRequest) -> HttpResponse:
 def change_quota(request: TeamRequest, public_id: uuid.UUID) -> HttpResponse:
     quota = access.quota_for(request.caller, public_id, to="manage")
     form = ChangeQuotaForm(request.POST or None, quota=quota)
-    refusal = None
-    if request.method == "POST" and form.is_valid():
-        try:
+    if form.is_valid():
+        with refusals_at(form):
             services.change_quota(actor=request.caller.actor, quota=quota, **form.cleaned_data)
-        except Refusal as error:
-            refusal = error
-        else:
             return go(request, _back(request), f"{quota.team}: {quota.title} is changed from the next call on.")
     question = Question(
         f"Change {quota.title}",
@@ -125,7 +116,7 @@ def change_quota(request: TeamRequest, public_id: uuid.UUID) -> HttpResponse:
         "Change quota",
         remove_url=reverse("usage:remove_quota", args=[quota.public_id]),
     )
-    return _ask(request, question, form, refusal)
+    return _ask(request, question, form)
 
 
 @needs("view_usage")
@@ -151,29 +142,22 @@ def increase_quota(request: TeamRequest, public_id: uuid.UUID) -> HttpResponse:
     quota = access.quota_for(request.caller, public_id, to="manage")
     (state,) = states(Quota.objects.filter(pk=quota.pk).select_related("team", "key"), now=now())
     form = IncreaseForm(request.POST or None, quota=quota, until=state.period_end)
-    refusal = None
-    if request.method == "POST" and form.is_valid():
-        try:
+    if form.is_valid():
+        with refusals_at(form):
             services.increase_quota(actor=request.caller.actor, quota=quota, **form.cleaned_data)
-        except Refusal as error:
-            refusal = error
-        else:
             return go(request, _back(request), f"{quota.team}: {quota.title} is raised for a while.")
     text = f"{quota.team} has used {state.used_text} of {state.limit_text}. {state.forecast_text}."
-    return _ask(request, Question(f"Raise {quota.title} for a while", text, "Raise limit"), form, refusal)
+    return _ask(request, Question(f"Raise {quota.title} for a while", text, "Raise limit"), form)
 
 
 @needs("view_usage")
 @_form
 def end_increase(request: TeamRequest, increase_id: uuid.UUID) -> HttpResponse:
     increase = access.increase_for(request.caller, increase_id)
-    form, refusal = forms.Form(request.POST if request.method == "POST" else None), None
-    if request.method == "POST":
-        try:
+    form = forms.Form(posted(request))
+    if form.is_valid():
+        with refusals_at(form):
             services.end_increase(actor=request.caller.actor, increase=increase)
-        except Refusal as error:
-            refusal = error
-        else:
             return go(request, _back(request), f"{increase.quota.team}: the increase has ended.")
     question = Question(
         "End the increase now?",
@@ -181,4 +165,4 @@ def end_increase(request: TeamRequest, increase_id: uuid.UUID) -> HttpResponse:
         "End increase",
         is_destructive=True,
     )
-    return _ask(request, question, form, refusal)
+    return _ask(request, question, form)

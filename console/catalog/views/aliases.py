@@ -15,8 +15,8 @@ from console.catalog.notes import notes_on
 from console.catalog.services import aliases as services
 from console.catalog.services import pins as pin_services
 from console.catalog.views import confirm
-from console.core.errors import Conflict, Refusal
-from console.core.forms import refuse
+from console.core.errors import Conflict
+from console.core.forms import refusals_at, status_of
 from console.core.htmx import go, is_htmx
 from console.teams.access import OPERATOR, needs, scope_for
 from console.teams.callers import TeamRequest
@@ -64,15 +64,11 @@ def alias(request: TeamRequest, name: str) -> HttpResponse:
 @needs(OPERATOR)
 def new_alias(request: TeamRequest) -> HttpResponse:
     form = NewAliasForm(request.POST or None)
-    status = 422 if form.is_bound else 200
-    if request.method == "POST" and form.is_valid():
-        try:
+    if form.is_valid():
+        with refusals_at(form):
             made = _create(request, form)
-        except Refusal as refusal:
-            status = refuse(form, refusal)
-        else:
             return go(request, reverse("catalog:alias", args=[made.name]), f"Created the alias {made.name}.")
-    return _form_page(request, form, status, title="New alias", action="Create alias")
+    return _form_page(request, form, title="New alias", action="Create alias")
 
 
 @transaction.atomic
@@ -99,10 +95,9 @@ def _create(request: TeamRequest, form: NewAliasForm) -> Alias:
 def change_alias(request: TeamRequest, name: str) -> HttpResponse:
     alias = access.alias_for(request.caller, name)
     form = AliasForm(request.POST or None, alias=alias)
-    status = 422 if form.is_bound else 200
-    if request.method == "POST" and form.is_valid():
+    if form.is_valid():
         given = form.cleaned_data
-        try:
+        with refusals_at(form):
             services.change_alias(
                 actor=request.caller.actor,
                 alias=alias,
@@ -110,15 +105,13 @@ def change_alias(request: TeamRequest, name: str) -> HttpResponse:
                 teams=list(given["teams"]),
                 seen_revision=given["seen_revision"],
             )
-        except Refusal as refusal:
-            status = refuse(form, refusal)
-        else:
             return go(request, reverse("catalog:alias", args=[name]), f"Changed {name}.")
-    return _form_page(request, form, status, title=f"Change {name}", action="Save changes", alias=alias)
+    return _form_page(request, form, title=f"Change {name}", action="Save changes", alias=alias)
 
 
-def _form_page(request: TeamRequest, form: AliasForm, status: int, **more: Any) -> HttpResponse:
-    return render(request, "catalog/alias_form.html", {"active": "models", "form": form, **more}, status=status)
+def _form_page(request: TeamRequest, form: AliasForm, **more: Any) -> HttpResponse:
+    context = {"active": "models", "form": form, **more}
+    return render(request, "catalog/alias_form.html", context, status=status_of(form))
 
 
 @needs(OPERATOR)

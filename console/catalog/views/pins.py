@@ -14,7 +14,7 @@ from console.catalog.forms.pins import PinForm
 from console.catalog.models import Alias, Pin, PinProposal
 from console.catalog.services import pins
 from console.core.errors import Conflict, Refusal
-from console.core.forms import refuse
+from console.core.forms import posted, refuse
 from console.core.htmx import go, is_htmx
 from console.teams.access import OPERATOR, needs
 from console.teams.callers import TeamRequest
@@ -76,8 +76,8 @@ def _change(request: TeamRequest, name: str, environment: str, form_class: type[
     if pin is None and form_class is not forms.MoveForm:
         raise Http404("There is no pin to change.")
     asked = {field: request.GET[field] for field in ("to", "version") if field in request.GET}
-    form = form_class(request.POST if request.method == "POST" else None, pin=pin, initial=asked)
-    if not (form.is_bound and form.is_valid()):
+    form = form_class(posted(request), pin=pin, initial=asked)
+    if not form.is_valid():
         return _ask(request, alias, environment, form)
     try:
         outcome = pins.ask_for_change(

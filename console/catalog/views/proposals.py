@@ -10,7 +10,7 @@ from console.catalog import access
 from console.catalog.forms.proposals import ApproveForm, RejectForm, RuleForm
 from console.catalog.services import aliases, pins
 from console.core.errors import Refusal
-from console.core.forms import refuse
+from console.core.forms import posted, refusals_at
 from console.core.htmx import go, is_htmx
 from console.teams.access import OPERATOR, needs
 from console.teams.callers import TeamRequest
@@ -20,18 +20,15 @@ from console.teams.callers import TeamRequest
 def second_person(request: TeamRequest, name: str) -> HttpResponse:
     """Have two people agree on changes of this alias, or propose that one is enough again."""
     alias = access.alias_for(request.caller, name)
-    form = RuleForm(request.POST if request.method == "POST" else None, is_on=alias.needs_second_person)
-    if form.is_bound and form.is_valid():
+    form = RuleForm(posted(request), is_on=alias.needs_second_person)
+    if form.is_valid():
         actor, said = request.caller.actor, f"Changes of {name} in production wait for a second person now."
-        try:
+        with refusals_at(form):
             if alias.needs_second_person:
                 pins.ask_to_lift_rule(actor=actor, alias=alias, reason=form.cleaned_data["reason"])
                 said = "Proposed. One person is enough again when somebody else agrees."
             else:
                 aliases.require_second_person(actor=actor, alias=alias)
-        except Refusal as refusal:
-            refuse(form, refusal)
-        else:
             return go(request, reverse("catalog:alias", args=[name]), said)
     return _ask(request, form, name=name, title=f"Two people for {name}")
 
@@ -39,9 +36,9 @@ def second_person(request: TeamRequest, name: str) -> HttpResponse:
 @needs(OPERATOR)
 def approve_proposal(request: TeamRequest, proposal_id: uuid.UUID) -> HttpResponse:
     proposal = access.proposal_for(request.caller, proposal_id)
-    form = ApproveForm(request.POST if request.method == "POST" else None)
+    form = ApproveForm(posted(request))
     name = proposal.alias.name
-    if form.is_bound and form.is_valid():
+    if form.is_valid():
         try:
             pins.approve_proposal(actor=request.caller.actor, proposal=proposal, reason=form.cleaned_data["reason"])
         except Refusal as refusal:
@@ -56,14 +53,11 @@ def reject_proposal(request: TeamRequest, proposal_id: uuid.UUID) -> HttpRespons
     """Reject what somebody else proposed, or take one's own proposal back."""
     proposal = access.proposal_for(request.caller, proposal_id)
     is_mine = request.caller.user is not None and proposal.proposed_by_id == request.caller.user.pk
-    form = RejectForm(request.POST if request.method == "POST" else None, is_mine=is_mine)
+    form = RejectForm(posted(request), is_mine=is_mine)
     name = proposal.alias.name
-    if form.is_bound and form.is_valid():
-        try:
+    if form.is_valid():
+        with refusals_at(form):
             pins.reject_proposal(actor=request.caller.actor, proposal=proposal, reason=form.cleaned_data["reason"])
-        except Refusal as refusal:
-            refuse(form, refusal)
-        else:
             said = "Withdrawn. Nothing changes." if is_mine else "Rejected. Nothing changes."
             return go(request, reverse("catalog:alias", args=[name]), said)
     title = f"Withdraw your proposal for {name}" if is_mine else f"Reject a change of {name}"

@@ -15,7 +15,7 @@ from console.catalog.services import connection, imports
 from console.catalog.services import providers as services
 from console.catalog.views import confirm
 from console.core.errors import Refusal
-from console.core.forms import refuse
+from console.core.forms import refusals_at, status_of
 from console.core.htmx import go, is_htmx
 from console.teams.access import OPERATOR, needs
 from console.teams.callers import TeamRequest
@@ -44,18 +44,15 @@ def new_provider(request: TeamRequest) -> HttpResponse:
         else {}
     )
     form = ProviderForm(request.POST or None, initial=initial)
-    if request.method == "POST" and form.is_valid():
-        try:
+    if form.is_valid():
+        with refusals_at(form):
             made = services.create_provider(actor=request.caller.actor, **form.cleaned_data)
-        except Refusal as refusal:
-            refuse(form, refusal)
-        else:
             return go(request, _url(made), f"Connected {made.name}. Test the connection, then add its models.")
     return render(
         request,
         "catalog/provider_new.html",
         {"active": "models", "form": form, "presets": known, "chosen": chosen[1] if chosen else None},
-        status=422 if form.is_bound else 200,
+        status=status_of(form),
     )
 
 
@@ -65,16 +62,13 @@ def provider(request: TeamRequest, slug: str) -> HttpResponse:
     row = access.provider_for(request.caller, slug)
     if request.method != "POST":
         return _page(request, row)
-    form, status = ProviderForm(request.POST, provider=row), 422
+    form = ProviderForm(request.POST, provider=row)
     if form.is_valid():
         fields = {n: v for n, v in form.cleaned_data.items() if n not in {"secret", "clear_secret"}}
-        try:
+        with refusals_at(form):
             services.change_provider(actor=request.caller.actor, provider=row, secret=form.secret_to_set(), **fields)
-        except Refusal as refusal:
-            status = refuse(form, refusal)
-        else:
             return go(request, _url(row), f"Changed {fields['name']}.")
-    return _page(request, row, piece="form", status=422 if is_htmx(request) else status, form=form)
+    return _page(request, row, piece="form", status=422 if is_htmx(request) else status_of(form), form=form)
 
 
 @needs(OPERATOR)

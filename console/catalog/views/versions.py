@@ -17,7 +17,7 @@ from console.catalog.services import versions as services
 from console.catalog.views import confirm
 from console.core.clock import now
 from console.core.errors import Refusal
-from console.core.forms import refuse
+from console.core.forms import posted, refusals_at, status_of
 from console.core.htmx import go, is_htmx
 from console.teams.access import OPERATOR, needs
 from console.teams.callers import TeamRequest
@@ -36,14 +36,11 @@ def new_version(request: TeamRequest, slug: str) -> HttpResponse:
     form = VersionForm(request.POST if is_post else None, initial={"name": request.GET.get("name", "")})
     price = PriceForm(request.POST if is_post else None, prefix="price")
     if is_post and form.is_valid() and price.is_valid():
-        try:
+        with refusals_at(form):
             made = _create(request, provider, form, price)
-        except Refusal as refusal:
-            refuse(form, refusal)
-        else:
             return go(request, reverse("catalog:version", args=[made.pk]), f"Added {made}. Pin an alias to it.")
     context = {"active": "models", "provider": provider, "form": form, "price": price, "currency": settings.CURRENCY}
-    return render(request, "catalog/version_form.html", context, status=422 if form.is_bound else 200)
+    return render(request, "catalog/version_form.html", context, status=status_of(form))
 
 
 @transaction.atomic
@@ -57,17 +54,13 @@ def _create(request: TeamRequest, provider: Provider, form: VersionForm, price: 
 @needs(OPERATOR)
 def change_version(request: TeamRequest, version_id: uuid.UUID) -> HttpResponse:
     row = access.version_for(request.caller, version_id)
-    form = VersionForm(request.POST if request.method == "POST" else None, version=row)
-    status = 422 if form.is_bound else 200
-    if form.is_bound and form.is_valid():
-        try:
+    form = VersionForm(posted(request), version=row)
+    if form.is_valid():
+        with refusals_at(form):
             services.change_version(actor=request.caller.actor, version=row, **form.cleaned_data)
-        except Refusal as refusal:
-            status = refuse(form, refusal)
-        else:
             return go(request, reverse("catalog:version", args=[row.pk]), f"Changed {row}.")
     context = {"active": "models", "provider": row.provider, "version": row, "form": form}
-    return render(request, "catalog/version_form.html", context, status=status)
+    return render(request, "catalog/version_form.html", context, status=status_of(form))
 
 
 @needs(OPERATOR)
@@ -76,11 +69,8 @@ def set_price(request: TeamRequest, version_id: uuid.UUID) -> HttpResponse:
     row = access.version_for(request.caller, version_id)
     form = PriceForm(request.POST)
     if form.is_valid():
-        try:
+        with refusals_at(form):
             services.set_price(actor=request.caller.actor, version=row, **form.cleaned_data)
-        except Refusal as refusal:
-            refuse(form, refusal)
-        else:
             return go(request, reverse("catalog:version", args=[row.pk]), f"Set a price of {row}.")
     return _page(request, row, piece="price", status=422, form=form)
 

@@ -10,11 +10,12 @@ from console.chat import access
 from console.chat.models import Widget
 from console.chat.services import widgets as services
 from console.core.errors import Refusal
+from console.core.forms import posted
 from console.core.htmx import go
 from console.teams.access import needs
 from console.teams.callers import TeamRequest
 from console.teams.forms.base import Confirm
-from console.teams.views.questions import Question, ask, go_back, posted, shown_once
+from console.teams.views.questions import Question, ask, go_back, shown_once
 
 
 def _question(widget: Widget, title: str, text: str, verb: str, *, is_destructive: bool = False) -> Question:

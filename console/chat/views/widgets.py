@@ -20,7 +20,7 @@ from console.chat.services import widgets as services
 from console.chat.views.widget_preview import look_of, look_query
 from console.chat.widget_forms import NewWidgetForm, WidgetForm
 from console.core.errors import Conflict, Refusal
-from console.core.forms import refuse
+from console.core.forms import posted, refusals_at, refuse, status_of
 from console.core.htmx import go, is_htmx
 from console.teams.access import needs, scope_for, teams_for
 from console.teams.callers import TeamRequest
@@ -55,23 +55,20 @@ def new_widget(request: TeamRequest) -> HttpResponse:
     agents = access.agents_to_talk_to(request.caller).order_by("name")
     team = _chosen(given.get("team", ""), teams, agents)
     form = NewWidgetForm(
-        request.POST if request.method == "POST" else None,
+        posted(request),
         teams=teams,
         agents=agents,
         team=team,
         initial={"team": team.slug if team else "", "agent": given.get("agent", "")},
     )
-    if form.is_bound and form.is_valid():
-        try:
+    if form.is_valid():
+        with refusals_at(form):
             made = services.create_widget(actor=request.caller.actor, **form.cleaned_data)
-        except Refusal as refusal:
-            refuse(form, refusal)
-        else:
             return go(request, reverse("chat:widget", args=[made.pk]), f"Created {made.name}. Make it yours.")
     is_piece = is_htmx(request) and request.headers.get("HX-Target") == "agent-field"
     template = "chat/widgets/new.html#agent" if is_piece else "chat/widgets/new.html"
     context = {"active": ACTIVE, "form": form, "has_agent": agents.exists()}
-    response = render(request, template, context, status=422 if form.is_bound else 200)
+    response = render(request, template, context, status=status_of(form))
     patch_vary_headers(response, ["HX-Request", "HX-Target"])
     return response
 

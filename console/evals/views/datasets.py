@@ -10,7 +10,7 @@ from django.views.decorators.http import require_http_methods, require_safe
 
 from console.catalog.access import aliases_for
 from console.core.errors import Refusal
-from console.core.forms import refuse
+from console.core.forms import refusals_at, status_of
 from console.core.htmx import go
 from console.evals import access, uploads
 from console.evals.forms.datasets import NamedSampleForm, TeamForm, UploadForm
@@ -56,7 +56,7 @@ def _teams(request: TeamRequest, to: str) -> list[Team]:
 
 def _form_page(request: TeamRequest, form: TeamForm, **more: Any) -> HttpResponse:
     context = {"active": "evaluations", "form": form, "most": uploads.MOST_ITEMS, **more}
-    return render(request, "evals/dataset_form.html", context, status=422 if form.is_bound else 200)
+    return render(request, "evals/dataset_form.html", context, status=status_of(form))
 
 
 @needs("build")
@@ -69,9 +69,9 @@ def new_dataset(request: TeamRequest) -> HttpResponse:
         teams=_teams(request, "upload"),
         initial={"team": request.GET.get("team", "")},
     )
-    if request.method == "POST" and form.is_valid():
+    if form.is_valid():
         file = form.cleaned_data["file"]
-        try:
+        with refusals_at(form):
             made = services.upload_dataset(
                 actor=request.caller.actor,
                 team=form.chosen_team,
@@ -80,9 +80,6 @@ def new_dataset(request: TeamRequest) -> HttpResponse:
                 form=uploads.format_of(file.name),
                 filename=file.name[:200],
             )
-        except Refusal as refusal:
-            refuse(form, refusal)
-        else:
             return go(request, _to(made), f"Made the dataset {made.name}.")
     return _form_page(request, form)
 
@@ -93,8 +90,8 @@ def sample_dataset(request: TeamRequest) -> HttpResponse:
     """Copy records of the log."""
     initial = {name: request.GET.get(name, "") for name in ("team", "alias", "prompt")}
     form = NamedSampleForm(request.POST or None, teams=_teams(request, "sample"), initial=initial)
-    if request.method == "POST" and form.is_valid():
-        try:
+    if form.is_valid():
+        with refusals_at(form):
             made, sample = services.sample_dataset(
                 actor=request.caller.actor,
                 team=form.chosen_team,
@@ -102,9 +99,6 @@ def sample_dataset(request: TeamRequest) -> HttpResponse:
                 wanted=form.wanted(),
                 chosen=form.chosen(),
             )
-        except Refusal as refusal:
-            refuse(form, refusal)
-        else:
             return go(request, _to(made), f"Copied {len(sample.items)} records. {sample.said}".strip())
     return _form_page(request, form, is_sample=True, **lists_for(request))
 

@@ -9,7 +9,7 @@ from django.urls import reverse
 from django.views.decorators.http import require_http_methods, require_POST, require_safe
 
 from console.core.errors import BadInput, Refusal
-from console.core.forms import refuse
+from console.core.forms import refusals_at, status_of
 from console.core.htmx import go
 from console.evals import access
 from console.evals.forms.schedules import ScheduleForm
@@ -68,12 +68,9 @@ def new_schedule(request: TeamRequest, slug: str) -> HttpResponse:
         prompt=prompt,
         initial={"label": "production", "model": queries.usual_model(prompt, models)},
     )
-    if request.method == "POST" and form.is_valid():
-        try:
+    if form.is_valid():
+        with refusals_at(form):
             made = schedules.create_schedule(actor=request.caller.actor, prompt=prompt, **form.fields_of_schedule())
-        except Refusal as refusal:
-            refuse(form, refusal)
-        else:
             return go(request, _to(made), "Scheduled. The first run has begun; it is the baseline.")
     return _form(request, prompt, form, models)
 
@@ -82,18 +79,15 @@ def new_schedule(request: TeamRequest, slug: str) -> HttpResponse:
 @require_http_methods(["GET", "HEAD", "POST"])
 def change_schedule(request: TeamRequest, slug: str, schedule_id: uuid.UUID) -> HttpResponse:
     prompt, found = _both(request, slug, schedule_id, "edit")
-    form, status = ScheduleForm.of(found, request.POST or None), 422
-    if request.method == "POST" and form.is_valid():
+    form = ScheduleForm.of(found, request.POST or None)
+    if form.is_valid():
         seen = form.cleaned_data["seen_revision"]
-        try:
+        with refusals_at(form):
             schedules.change_schedule(
                 actor=request.caller.actor, schedule=found, seen_revision=seen, **form.fields_of_schedule()
             )
-        except Refusal as refusal:
-            status = refuse(form, refusal)
-        else:
             return go(request, _to(found), "Saved. Its runs are yours from now on.")
-    return _form(request, prompt, form, models_for(request, prompt), found, status)
+    return _form(request, prompt, form, models_for(request, prompt), found)
 
 
 def _form(
@@ -102,7 +96,6 @@ def _form(
     form: ScheduleForm,
     models: list[tuple[str, str]],
     found: Schedule | None = None,
-    status: int = 422,
 ) -> HttpResponse:
     context = {
         "active": "prompts",
@@ -112,7 +105,7 @@ def _form(
         "models": models,
         "cases": prompt.test_cases.count(),
     }
-    return render(request, "evals/schedule_form.html", context, status=status if form.is_bound else 200)
+    return render(request, "evals/schedule_form.html", context, status=status_of(form))
 
 
 @needs("build")

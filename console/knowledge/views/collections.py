@@ -9,7 +9,7 @@ from django.urls import reverse
 from django.views.decorators.http import require_POST, require_safe
 
 from console.core.errors import Refusal
-from console.core.forms import refuse
+from console.core.forms import posted, refusals_at, status_of
 from console.core.htmx import STOP_POLLING, go, is_htmx
 from console.knowledge import access, queries, where_used
 from console.knowledge.embedding import Asked
@@ -34,15 +34,12 @@ def collections(request: TeamRequest) -> HttpResponse:
 @needs("build")
 def new_collection(request: TeamRequest) -> HttpResponse:
     form = _form(request, initial={"team": request.GET.get("team", "")})
-    if form.is_bound and form.is_valid():
-        try:
+    if form.is_valid():
+        with refusals_at(form):
             made = services.create_collection(actor=request.caller.actor, **form.changes())
-        except Refusal as refusal:
-            refuse(form, refusal)
-        else:
             return go(request, _url(made), f"Made {made.name}. Add its first document.")
     context = {"active": ACTIVE, "form": form}
-    return render(request, "knowledge/collection_form.html", context, status=422 if form.is_bound else 200)
+    return render(request, "knowledge/collection_form.html", context, status=status_of(form))
 
 
 def _form(request: TeamRequest, collection: Collection | None = None, **kwargs: Any) -> CollectionForm:
@@ -51,7 +48,7 @@ def _form(request: TeamRequest, collection: Collection | None = None, **kwargs: 
         first = models.first()
         kwargs["initial"] = {"model": first.pk if first else None} | kwargs.get("initial", {})
     return CollectionForm(
-        request.POST if request.method == "POST" else None,
+        posted(request),
         teams=access.owning_teams(request.caller),
         models=models,
         is_operator=request.caller.is_operator,
@@ -112,16 +109,12 @@ def search(request: TeamRequest, collection_id: uuid.UUID) -> HttpResponse:
 def change_collection(request: TeamRequest, collection_id: uuid.UUID) -> HttpResponse:
     found = access.collection_for(request.caller, collection_id, to="change")
     form = _form(request, found)
-    status = 422 if form.is_bound else 200
-    if form.is_bound and form.is_valid():
-        try:
+    if form.is_valid():
+        with refusals_at(form):
             services.change_collection(actor=request.caller.actor, collection=found, **form.changes())
-        except Refusal as refusal:
-            status = refuse(form, refusal)
-        else:
             return go(request, _url(found), f"Changed {form.cleaned_data['name']}.")
     context = {**frame(request, found), "form": form}
-    return render(request, "knowledge/collection_form.html", context, status=status)
+    return render(request, "knowledge/collection_form.html", context, status=status_of(form))
 
 
 @needs("build")

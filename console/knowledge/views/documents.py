@@ -8,7 +8,7 @@ from django.urls import reverse
 from django.views.decorators.http import require_safe
 
 from console.core.errors import Refusal
-from console.core.forms import refuse
+from console.core.forms import refusals_at, refuse
 from console.core.htmx import go
 from console.knowledge import access
 from console.knowledge.errors import NothingChanged, StaleDocument
@@ -39,13 +39,10 @@ def document(request: TeamRequest, document_id: uuid.UUID) -> HttpResponse:
 def new_document(request: TeamRequest, collection_id: uuid.UUID) -> HttpResponse:
     found = access.collection_for(request.caller, collection_id, to="change")
     form = _form(request)
-    if form.is_bound and form.is_valid():
-        try:
+    if form.is_valid():
+        with refusals_at(form):
             form.read_file()
             made = services.add_document(actor=request.caller.actor, collection=found, **form.changes())
-        except Refusal as refusal:
-            refuse(form, refusal)
-        else:
             return go(request, _url(made), f"Added {made.name}. It is searched from now on.")
     return _shown(request, found, form)
 
@@ -56,7 +53,7 @@ def edit_document(request: TeamRequest, document_id: uuid.UUID) -> HttpResponse:
     found = access.document_for(request.caller, document_id, to="change")
     form = _form(request, found)
     stale = None
-    if form.is_bound and form.is_valid():
+    if form.is_valid():
         seen = form.cleaned_data["seen_version"]
         try:
             form.read_file()

@@ -5,6 +5,7 @@ from django.http import HttpResponse
 from django.shortcuts import render
 from django.urls import reverse
 
+from console.core.forms import status_of
 from console.core.htmx import go
 from console.teams.access import SIGNED_IN, needs
 from console.teams.callers import TeamRequest
@@ -32,7 +33,7 @@ def profile(request: TeamRequest) -> HttpResponse:
     if user is None:
         raise TypeError("Only people have a session.")
     form = ProfileForm(request.POST or None, initial={"name": user.name, "shortcuts_enabled": user.shortcuts_enabled})
-    if form.is_bound and form.is_valid():
+    if form.is_valid():
         change_profile(actor=request.caller.actor, user=user, **form.cleaned_data)
         return go(request, reverse("pages:profile"), "Your profile is saved.")
-    return render(request, "pages/profile.html", {"form": form}, status=422 if form.is_bound else 200)
+    return render(request, "pages/profile.html", {"form": form}, status=status_of(form))

@@ -15,7 +15,7 @@ from django.urls import reverse
 from django.views.decorators.http import require_GET, require_http_methods
 
 from console.core.errors import NotFound, Refusal
-from console.core.forms import refuse
+from console.core.forms import posted, refuse
 from console.core.htmx import go
 from console.teams.access import PUBLIC, SIGNED_IN, needs
 from console.teams.actors import Actor
@@ -24,7 +24,6 @@ from console.teams.forms.teams import JoinForm
 from console.teams.models import User
 from console.teams.services import invitations
 from console.teams.services.sign_in import find_sign_in_link, use_sign_in_link
-from console.teams.views.questions import posted
 
 
 def _private(response: HttpResponse) -> HttpResponse:

@@ -8,8 +8,7 @@ from django.shortcuts import render
 from django.urls import reverse
 from django.views.decorators.http import require_GET, require_http_methods, require_safe
 
-from console.core.errors import Refusal
-from console.core.forms import refuse
+from console.core.forms import posted, refusals_at
 from console.core.htmx import go
 from console.core.ids import parse_id
 from console.teams import access, queries
@@ -20,7 +19,7 @@ from console.teams.forms.keys import ChangeKeyForm, CreateKeyForm, HandOverKeyFo
 from console.teams.models import ApiKey, Environment, Team, User
 from console.teams.roles import ADMINISTRATIVE_SCOPES, ALL_RIGHTS
 from console.teams.services import keys as services
-from console.teams.views.questions import Question, ask, posted, shown_once, sign_in_first
+from console.teams.views.questions import Question, ask, shown_once, sign_in_first
 
 _STATES = {"usable": "Usable", **queries.STATES}
 
@@ -76,15 +75,12 @@ def create_key(request: TeamRequest) -> HttpResponse:
         is_operator=request.caller.is_operator,
         initial={"team": request.GET.get("team", "")},
     )
-    if request.method == "POST" and form.is_valid():
+    if form.is_valid():
         values = {name: value for name, value in form.cleaned_data.items() if name != "expires_in"}
         if again := _ask_who_it_is(request, values["scopes"]):
             return again
-        try:
+        with refusals_at(form):
             key, text = services.create_key(actor=request.caller.actor, **values)
-        except Refusal as refusal:
-            refuse(form, refusal)
-        else:
             return _reveal(request, key, text)
     question = Question(
         title="Create an API key",
@@ -133,19 +129,15 @@ def change_key(request: TeamRequest, key_id: uuid.UUID) -> HttpResponse:
         allowed=_allowed(request.caller, [key.team]),
         is_operator=request.caller.is_operator,
     )
-    status = 422
-    if request.method == "POST" and form.is_valid():
+    if form.is_valid():
         values = {name: value for name, value in form.cleaned_data.items() if name != "expires_in"}
         if again := _ask_who_it_is(request, [scope for scope in values["scopes"] if scope not in key.scopes]):
             return again
-        try:
+        with refusals_at(form):
             services.change_key(actor=request.caller.actor, key=key, **values)
-        except Refusal as refusal:
-            status = refuse(form, refusal)
-        else:
             return go(request, reverse("teams:key", args=[key.pk]), f"{values['name']} is changed.")
     question = _question(key, f"Change {key.name}", "It applies from the next call on.", "Save changes")
-    return ask(request, question, form, status)
+    return ask(request, question, form)
 
 
 @needs("manage_keys")
@@ -153,14 +145,11 @@ def change_key(request: TeamRequest, key_id: uuid.UUID) -> HttpResponse:
 def rotate_key(request: TeamRequest, key_id: uuid.UUID) -> HttpResponse:
     key = access.key_for(request.caller, key_id)
     form = RotateKeyForm(posted(request))
-    if request.method == "POST" and form.is_valid():
+    if form.is_valid():
         if again := _ask_who_it_is(request, key.scopes):
             return again
-        try:
+        with refusals_at(form):
             new, text = services.rotate_key(actor=request.caller.actor, key=key, **form.cleaned_data)
-        except Refusal as refusal:
-            refuse(form, refusal)
-        else:
             key.refresh_from_db()
             return _reveal(request, new, text, old=key)
     text = f"You get a new key with the same name and limits, and put it where {key.shown} is used."
@@ -172,12 +161,9 @@ def rotate_key(request: TeamRequest, key_id: uuid.UUID) -> HttpResponse:
 def revoke_key(request: TeamRequest, key_id: uuid.UUID) -> HttpResponse:
     key = access.key_for(request.caller, key_id)
     form = Confirm(posted(request))
-    if request.method == "POST" and form.is_valid():
-        try:
+    if form.is_valid():
+        with refusals_at(form):
             services.revoke_key(actor=request.caller.actor, key=key)
-        except Refusal as refusal:
-            refuse(form, refusal)
-        else:
             return go(request, reverse("teams:keys"), f"{key.name} is revoked.")
     text = f"Programs that use {key.shown} get 401 from their next call on. It cannot be brought back."
     return ask(request, _question(key, f"Revoke {key.name}?", text, "Revoke key", is_destructive=True), form)
@@ -191,14 +177,11 @@ def hand_over_key(request: TeamRequest, key_id: uuid.UUID) -> HttpResponse:
     if key.owner is not None:
         people = people.exclude(pk=key.owner.pk)
     form = HandOverKeyForm(posted(request), people=people)
-    if request.method == "POST" and form.is_valid():
+    if form.is_valid():
         if again := _ask_who_it_is(request, key.scopes):
             return again
-        try:
+        with refusals_at(form):
             services.hand_over_key(actor=request.caller.actor, key=key, owner=form.cleaned_data["owner"])
-        except Refusal as refusal:
-            refuse(form, refusal)
-        else:
             said = f"{form.cleaned_data['owner']} answers for {key.name} now."
             return go(request, reverse("teams:key", args=[key.pk]), said)
     text = f"{key.owner or 'Nobody'} answers for it now. The key stays the same; its rights become those of the person."

@@ -9,7 +9,7 @@ from django.urls import reverse
 from django.views.decorators.http import require_http_methods, require_POST, require_safe
 
 from console.core.errors import Refusal
-from console.core.forms import refuse
+from console.core.forms import posted, refusals_at
 from console.core.htmx import go
 from console.core.ids import parse_id
 from console.teams import access, queries
@@ -20,7 +20,7 @@ from console.teams.forms.teams import AddPersonForm
 from console.teams.models import SignInLink, User
 from console.teams.services import people as services
 from console.teams.services.sign_in import make_sign_in_link
-from console.teams.views.questions import Question, ask, go_back, posted, shown_once, sign_in_first
+from console.teams.views.questions import Question, ask, go_back, shown_once, sign_in_first
 
 _STATES = {"operators": "Operators", "disabled": "Disabled"}
 
@@ -62,14 +62,11 @@ def _question(title: str, text: str, verb: str, *, losses: list[str] | None = No
 @require_http_methods(["GET", "HEAD", "POST"])
 def add_person(request: TeamRequest) -> HttpResponse:
     form = AddPersonForm(posted(request))
-    if request.method == "POST" and form.is_valid():
+    if form.is_valid():
         if again := sign_in_first(request):
             return again
-        try:
+        with refusals_at(form):
             user = services.create_person(actor=request.caller.actor, **form.cleaned_data)
-        except Refusal as refusal:
-            refuse(form, refusal)
-        else:
             link, token = make_sign_in_link(actor=request.caller.actor, user=user)
             return _show_link(request, user, link, token)
     text = "You get a link that signs the person in once. Whoever should see one team only is better invited by it."
@@ -94,14 +91,11 @@ def _show_link(request: TeamRequest, user: User, link: SignInLink, token: str) -
 def make_link(request: TeamRequest, user_id: uuid.UUID) -> HttpResponse:
     user = access.person_for(request.caller, user_id)
     form = Confirm(posted(request))
-    if request.method == "POST" and form.is_valid():
+    if form.is_valid():
         if again := sign_in_first(request):
             return again
-        try:
+        with refusals_at(form):
             link, token = make_sign_in_link(actor=request.caller.actor, user=user)
-        except Refusal as refusal:
-            refuse(form, refusal)
-        else:
             return _show_link(request, user, link, token)
     text = f"The link signs in as {user.email} once within 24 hours. The person is told by e-mail that you made it."
     return ask(request, _question(f"Make a sign-in link for {user}", text, "Make link"), form)
@@ -112,12 +106,9 @@ def make_link(request: TeamRequest, user_id: uuid.UUID) -> HttpResponse:
 def disable_person(request: TeamRequest, user_id: uuid.UUID) -> HttpResponse:
     user = access.person_for(request.caller, user_id)
     form = Confirm(posted(request))
-    if request.method == "POST" and form.is_valid():
-        try:
+    if form.is_valid():
+        with refusals_at(form):
             services.disable_person(actor=request.caller.actor, user=user)
-        except Refusal as refusal:
-            refuse(form, refusal)
-        else:
             return go(request, reverse("teams:people"), f"{user} is disabled.")
     text = "Sessions end at once, and keys the person answers for stop with their next call. You can enable it again."
     losses = [f"{key.name} {key.shown} of {key.team}" for key in queries.keys_of(user)]
@@ -142,15 +133,12 @@ def set_operator(request: TeamRequest, user_id: uuid.UUID) -> HttpResponse:
     user = access.person_for(request.caller, user_id)
     becomes = not user.is_superuser
     form = ConfirmOperator(posted(request), initial={"becomes": "yes" if becomes else "no"})
-    if request.method == "POST" and form.is_valid():
+    if form.is_valid():
         if again := sign_in_first(request):
             return again
         becomes = form.cleaned_data["becomes"] == "yes"
-        try:
+        with refusals_at(form):
             services.set_operator(actor=request.caller.actor, user=user, is_operator=becomes)
-        except Refusal as refusal:
-            refuse(form, refusal)
-        else:
             said = f"{user} is {'now' if becomes else 'no longer'} an operator."
             return go(request, reverse("teams:people"), said)
     if becomes:

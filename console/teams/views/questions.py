@@ -10,12 +10,13 @@ from allauth.account.adapter import get_adapter
 from allauth.account.internal.flows import reauthentication
 from django import forms
 from django.contrib import messages
-from django.http import HttpRequest, HttpResponse, QueryDict
+from django.http import HttpRequest, HttpResponse
 from django.shortcuts import render
 from django.urls import reverse
 from django.utils.cache import patch_vary_headers
 
 from console.core.errors import Refusal
+from console.core.forms import status_of
 from console.core.htmx import go, is_htmx
 
 
@@ -38,16 +39,12 @@ class Question:
         return "Change" if self.verb == "Save changes" else self.verb
 
 
-def posted(request: HttpRequest) -> QueryDict | None:
-    """Return what a form is bound to: the fields of a POST, however few, and nothing otherwise."""
-    return request.POST if request.method == "POST" else None
-
-
-def ask(request: HttpRequest, question: Question, form: forms.Form, status: int = 422) -> HttpResponse:
-    """Show the question; with `status`, or to htmx, which swaps no other, with 422 where the answer cannot be used."""
+def ask(request: HttpRequest, question: Question, form: forms.Form) -> HttpResponse:
+    """Show the question, again where the answer cannot be used: to htmx, which swaps nothing else, with 422."""
     template = "teams/question.html#dialog" if is_htmx(request) else "teams/question.html"
     context = {"question": question, "form": form, "active": question.active, "action_url": request.path}
-    response = render(request, template, context, status=(422 if is_htmx(request) else status) if form.errors else 200)
+    status = 422 if is_htmx(request) else status_of(form)
+    response = render(request, template, context, status=status if form.errors else 200)
     patch_vary_headers(response, ["HX-Request"])
     return response
 

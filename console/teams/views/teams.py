@@ -10,7 +10,7 @@ from django.views.decorators.http import require_http_methods, require_POST, req
 
 from console.core.clock import now
 from console.core.errors import Refusal
-from console.core.forms import refuse
+from console.core.forms import posted, refusals_at
 from console.core.htmx import go
 from console.core.words import with_article
 from console.teams import access, queries
@@ -21,7 +21,7 @@ from console.teams.forms.teams import ChangeTeamForm, CreateTeamForm, InviteForm
 from console.teams.models import Invitation, Role, Team, User
 from console.teams.services import invitations
 from console.teams.services import teams as services
-from console.teams.views.questions import Question, ask, go_back, posted, shown_once
+from console.teams.views.questions import Question, ask, go_back, shown_once
 
 _SENT = "We sent this link by e-mail. You can also pass it on yourself; it is not shown again."
 _NOT_SENT = "Pass this link on yourself: no mail server is set up here. It is not shown again."
@@ -54,12 +54,9 @@ def teams(request: TeamRequest) -> HttpResponse:
 @require_http_methods(["GET", "HEAD", "POST"])
 def create_team(request: TeamRequest) -> HttpResponse:
     form = CreateTeamForm(posted(request))
-    if request.method == "POST" and form.is_valid():
-        try:
+    if form.is_valid():
+        with refusals_at(form):
             team = services.create_team(actor=request.caller.actor, **form.cleaned_data)
-        except Refusal as refusal:
-            refuse(form, refusal)
-        else:
             return go(request, _url(team), f"{team.name} is created. Invite its first owner.")
     question = Question(
         title="Create a team",
@@ -93,15 +90,12 @@ def team(request: TeamRequest, slug: str) -> HttpResponse:
 @require_http_methods(["GET", "HEAD", "POST"])
 def change_team(request: TeamRequest, slug: str) -> HttpResponse:
     team = access.team_for(request.caller, slug, to="manage_team")
-    form, status = ChangeTeamForm(posted(request), team=team), 422
-    if request.method == "POST" and form.is_valid():
-        try:
+    form = ChangeTeamForm(posted(request), team=team)
+    if form.is_valid():
+        with refusals_at(form):
             services.change_team(actor=request.caller.actor, team=team, **form.cleaned_data)
-        except Refusal as refusal:
-            status = refuse(form, refusal)
-        else:
             return go(request, _url(team), "The team is changed.")
-    return ask(request, _question(team, f"Settings of {team.name}", "", "Save changes"), form, status)
+    return ask(request, _question(team, f"Settings of {team.name}", "", "Save changes"), form)
 
 
 @needs("manage_team")
@@ -109,12 +103,9 @@ def change_team(request: TeamRequest, slug: str) -> HttpResponse:
 def archive_team(request: TeamRequest, slug: str) -> HttpResponse:
     team = access.team_for(request.caller, slug, to="manage_team")
     form = Confirm(posted(request))
-    if request.method == "POST" and form.is_valid():
-        try:
+    if form.is_valid():
+        with refusals_at(form):
             services.archive_team(actor=request.caller.actor, team=team)
-        except Refusal as refusal:
-            refuse(form, refusal)
-        else:
             return go(request, reverse("teams:teams"), f"{team.name} is archived.")
     text = "Its keys stop with the next call and nobody sees it any more. Its records stay in the audit log."
     return ask(request, _question(team, f"Archive {team.name}?", text, "Archive team", is_destructive=True), form)
@@ -129,12 +120,9 @@ def change_role(request: TeamRequest, slug: str, membership_id: uuid.UUID) -> Ht
     team = access.team_for(request.caller, slug, to="manage_members")
     member = access.member_for(team, membership_id)
     form = RoleForm(posted(request), initial={"role": member.role})
-    if request.method == "POST" and form.is_valid():
-        try:
+    if form.is_valid():
+        with refusals_at(form):
             services.change_role(actor=request.caller.actor, membership=member, **form.cleaned_data)
-        except Refusal as refusal:
-            refuse(form, refusal)
-        else:
             return go(
                 request, _url(team), f"{member.user} is now {with_article(member.get_role_display())} of {team.name}."
             )
@@ -152,12 +140,9 @@ def remove_member(request: TeamRequest, slug: str, membership_id: uuid.UUID) -> 
     keys = queries.keys_of(member.user, team)
     people = User.objects.filter(memberships__team=team, is_active=True).exclude(pk=member.user_id)
     form = RemoveMemberForm(posted(request), people=people, has_keys=bool(keys))
-    if request.method == "POST" and form.is_valid():
-        try:
+    if form.is_valid():
+        with refusals_at(form):
             services.remove_member(actor=request.caller.actor, membership=member, **form.cleaned_data)
-        except Refusal as refusal:
-            refuse(form, refusal)
-        else:
             said = f"You have left {team.name}." if leaves else f"{member.user} is no longer in {team.name}."
             stays = request.caller.is_operator or not leaves
             return go(request, _url(team) if stays else reverse("teams:teams"), said)
@@ -185,12 +170,9 @@ def invite(request: TeamRequest, slug: str) -> HttpResponse:
     team = access.team_for(request.caller, slug, to="manage_members")
     first = None if team.memberships.exists() else {"role": Role.OWNER}
     form = InviteForm(posted(request), initial=first)
-    if request.method == "POST" and form.is_valid():
-        try:
+    if form.is_valid():
+        with refusals_at(form):
             invitation, token = invitations.invite(actor=request.caller.actor, team=team, **form.cleaned_data)
-        except Refusal as refusal:
-            refuse(form, refusal)
-        else:
             return _show_link(request, team, invitation, token)
     text = "A link that works once makes the person a member."
     return ask(request, _question(team, f"Invite somebody to {team.name}", text, "Send invitation"), form)

@@ -9,6 +9,7 @@ from django.urls import reverse
 from django.views.decorators.http import require_http_methods, require_safe
 
 from console.core import typed
+from console.core.forms import posted, status_of
 from console.core.htmx import go, is_htmx, toast
 from console.teams.access import needs, scope_for, teams_for
 from console.teams.callers import TeamRequest
@@ -95,9 +96,9 @@ def expectation(request: TeamRequest, kind: str, subject_id: uuid.UUID) -> HttpR
     found = inventory_of(request)
     row = next((one for one in found.rows if one.subject == kind and one.id == subject.id), None)
     given = {"expected": row.expected, "owner": row.owner, "purpose": row.purpose} if row else {}
-    form = ExpectationForm(request.POST if request.method == "POST" else None, initial=given)
-    if not form.is_bound or not form.is_valid():
-        return listing(request, found, editing=row, form=form, status=422 if form.is_bound else 200)
+    form = ExpectationForm(posted(request), initial=given)
+    if not form.is_valid():
+        return listing(request, found, editing=row, form=form, status=status_of(form))
     expectations.set_expectation(
         actor=request.caller.actor,
         team=subject.team,

@@ -8,8 +8,7 @@ from django.shortcuts import render
 from django.urls import reverse
 from django.views.decorators.http import require_http_methods
 
-from console.core.errors import Refusal
-from console.core.forms import refuse
+from console.core.forms import posted, refusals_at, status_of
 from console.core.htmx import go
 from console.teams.access import needs, teams_for
 from console.teams.callers import TeamRequest
@@ -29,18 +28,13 @@ def back(legacy: LegacyTouchpoint | None = None) -> str:
 def new(request: TeamRequest) -> HttpResponse:
     """List one by hand."""
     teams = teams_for(request.caller, access.EDIT).order_by("name")
-    form = LegacyForm(
-        request.POST if request.method == "POST" else None, teams=teams, initial={"team": request.GET.get("team", "")}
-    )
-    if form.is_bound and form.is_valid():
-        try:
+    form = LegacyForm(posted(request), teams=teams, initial={"team": request.GET.get("team", "")})
+    if form.is_valid():
+        with refusals_at(form):
             made = services.create_legacy(actor=request.caller.actor, **form.values)
-        except Refusal as refusal:
-            refuse(form, refusal)
-        else:
             return go(request, back(made), f"Listed {made.name}.")
     context = {"active": ACTIVE, "form": form}
-    return render(request, "touchpoints/new.html", context, status=422 if form.is_bound else 200)
+    return render(request, "touchpoints/new.html", context, status=status_of(form))
 
 
 def _choices(legacy: LegacyTouchpoint) -> list[tuple[str, str]]:
@@ -58,16 +52,10 @@ def edit(request: TeamRequest, legacy_id: uuid.UUID) -> HttpResponse:
     """Look at one, and change it."""
     may_edit_if = access.EDIT if request.method == "POST" else access.VIEW
     legacy = access.legacy_one_for(request.caller, legacy_id, to=may_edit_if)
-    form = ChangeLegacyForm(
-        request.POST if request.method == "POST" else None, choices=_choices(legacy), initial=of_legacy(legacy)
-    )
-    status = 422 if form.is_bound else 200
-    if form.is_bound and form.is_valid():
-        try:
+    form = ChangeLegacyForm(posted(request), choices=_choices(legacy), initial=of_legacy(legacy))
+    if form.is_valid():
+        with refusals_at(form):
             services.change_legacy(actor=request.caller.actor, legacy=legacy, **form.values)
-        except Refusal as refusal:
-            status = refuse(form, refusal)
-        else:
             return go(request, back(legacy), f"Saved {legacy.name}.")
     context: dict[str, Any] = {
         "active": ACTIVE,
@@ -75,7 +63,7 @@ def edit(request: TeamRequest, legacy_id: uuid.UUID) -> HttpResponse:
         "form": form,
         "may_edit": request.caller.may(access.EDIT, legacy.team_id),
     }
-    return render(request, "touchpoints/edit.html", context, status=status)
+    return render(request, "touchpoints/edit.html", context, status=status_of(form))
 
 
 @needs(access.EDIT)
@@ -84,21 +72,18 @@ def migrate(request: TeamRequest, legacy_id: uuid.UUID) -> HttpResponse:
     """Say that a place came over, and what on Facet has its work."""
     legacy = access.legacy_one_for(request.caller, legacy_id, to=access.EDIT)
     form = MigrateForm(
-        request.POST if request.method == "POST" else None,
+        posted(request),
         choices=_choices(legacy),
         initial={"replaced_by": of_legacy(legacy)["replaced_by"]},
     )
-    if form.is_bound and form.is_valid():
-        try:
+    if form.is_valid():
+        with refusals_at(form):
             services.change_legacy(
                 actor=request.caller.actor, legacy=legacy, status=Status.MIGRATED, **form.cleaned_data
             )
-        except Refusal as refusal:
-            refuse(form, refusal)
-        else:
             return go(request, back(), f"{legacy.name} is migrated.")
     context = {"active": ACTIVE, "legacy": legacy, "form": form}
-    return render(request, "touchpoints/migrate.html", context, status=422 if form.is_bound else 200)
+    return render(request, "touchpoints/migrate.html", context, status=status_of(form))
 
 
 @needs(access.EDIT)
