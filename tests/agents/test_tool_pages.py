@@ -99,6 +99,19 @@ def test_every_kind_has_a_form_that_makes_one(builder, cast):
         assert list(refused.errors) == [field] and refused.errors[field][0].startswith(says), refused.errors
     make.make_queue(cast.team_a, "mail")
     make.make_alias("chat")
+    make.make_prompt(cast.team_a, "shop/tone", "Write as {{who}}.")
+    make.make_prompt(cast.team_a, "shop/name", "Larkfield", kind="partial")
+    make.make_prompt(cast.team_b, "theirs", "Hello.")
+    for prompt, says in (
+        ("shop/mood", "There is no prompt 'shop/mood', or your team may not use it."),
+        ("theirs", "There is no prompt 'theirs', or your team may not use it."),
+        ("shop/tone@2", "The prompt 'shop/tone' has no version 2."),
+        ("shop/tone:canary", "The prompt 'shop/tone' has no label 'canary'; it has production."),
+        ("shop/name", "shop/name is a partial: prompts include it, calls do not name it."),
+    ):
+        asks |= {"alias": "chat", "prompt": prompt}
+        refused = builder.post("/tools/new/?kind=completion", asks).context["form"]
+        assert list(refused.errors) == ["prompt"] and refused.errors["prompt"][0].startswith(says), refused.errors
     for kind, own, config in (
         ("fetch", {"hosts": "docs.example.com\n*.example.org"}, {"hosts": ["docs.example.com", "*.example.org"]}),
         ("queue", {"queue": "mail", "action": "put"}, {"queue": "mail", "action": "put"}),

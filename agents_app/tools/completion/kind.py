@@ -20,8 +20,12 @@ from console.gateway.asks import make_ask
 from console.gateway.operations import OPERATIONS
 from console.gateway.reading import AnswerReader
 from console.teams.models import Team
+from prompts_app.errors import NotCallable, UnknownLabel, UnknownPrompt, UnknownVersion
+from prompts_app.models import PromptVersion
 from prompts_app.parameters import check_parameters
-from prompts_app.text.refs import parse_ref
+from prompts_app.rendering import is_callable
+from prompts_app.shapes import Finder, InDatabase
+from prompts_app.text.refs import Ref, parse_ref
 
 _ALIAS = re.compile(r"[a-z0-9][a-z0-9._-]{0,99}\Z")
 _VARIABLE = re.compile(r"[A-Za-z_][A-Za-z0-9_]{0,59}\Z")
@@ -78,6 +82,8 @@ class Completion:
         if not aliases.filter(name=config["alias"]).exists():
             there = aliases.values_list("name", flat=True).distinct()
             raise reading.not_there(f"alias {config['alias']!r} that {team} may call", there, param="alias")
+        if ref := parse_ref(config.get("prompt", "")):
+            _check_prompt(ref, team)
 
     def origin(self, config: Mapping[str, Any]) -> str:
         return ""
@@ -117,6 +123,22 @@ class Completion:
             tokens=tokens,
             cost_micros=opened.cost_micros,
         )
+
+
+def _check_prompt(ref: Ref, team: Team) -> None:
+    """Refuse a prompt no call of the team could name. Without a version, the environment's may come later."""
+    prompt, number = Finder(InDatabase()).find(team.pk, ref, "production")
+    refused: Refusal | None = None
+    if prompt is None:
+        refused = UnknownPrompt(ref.slug)
+    elif not is_callable(prompt.kind):
+        refused = NotCallable(ref.slug)
+    elif ref.label and number is None:
+        refused = UnknownLabel(ref.slug, ref.label, has=prompt.labels)
+    elif ref.number and not PromptVersion.objects.filter(prompt=prompt.id, number=ref.number).exists():
+        refused = UnknownVersion(ref.slug, ref.number)
+    if refused is not None:
+        raise BadInput(refused.message, param="prompt")
 
 
 def _body(call: ToolCall) -> dict[str, Any]:
