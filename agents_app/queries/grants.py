@@ -3,11 +3,13 @@
 from dataclasses import dataclass
 from typing import Any
 
+from django.core.paginator import Page
+
 from agents_app.agent_templates import expected
 from agents_app.grants.parsing import ALLOW, ASK, DENY, Grant, grants_of
 from agents_app.grants.pinning import tools_of
 from agents_app.models import Agent, Definition, Tool
-from agents_app.queries.paging import Page, page_of
+from agents_app.queries.paging import page_of
 
 _MODES = {ALLOW: ("Automatic", ""), ASK: ("A person approves", "warn"), DENY: ("Denied", "bad")}
 _OTHERS = "Somebody else approves"

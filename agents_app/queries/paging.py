@@ -1,10 +1,9 @@
 """Lists of agents and tools: searched by words, a page at a time."""
 
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
-from typing import Generic, TypeVar
+from collections.abc import Mapping
+from typing import TypeVar
 
-from django.core.paginator import Paginator
+from django.core.paginator import Page, Paginator
 from django.db.models import Model, Q, QuerySet
 
 from console.core import typed
@@ -12,21 +11,6 @@ from console.core import typed
 PER_PAGE = 50
 _LONGEST = 200
 _M = TypeVar("_M", bound=Model)
-_R = TypeVar("_R")
-_S = TypeVar("_S")
-
-
-@dataclass(frozen=True, slots=True)
-class Page(Generic[_R]):
-    rows: Sequence[_R]
-    total: int
-    number: int
-    before: int | None
-    after: int | None
-
-    def showing(self, rows: Sequence[_S]) -> "Page[_S]":
-        """Return the page with something else for each of its rows."""
-        return Page(rows, self.total, self.number, self.before, self.after)
 
 
 def asked(given: Mapping[str, str]) -> tuple[str, int]:
@@ -39,11 +23,4 @@ def page_of(rows: QuerySet[_M], words: str, number: int) -> Page[_M]:
     """Return a page of the rows whose name, short name or description has all the words. A page too far is the last."""
     for word in words.split()[:8]:
         rows = rows.filter(Q(name__icontains=word) | Q(slug__icontains=word) | Q(description__icontains=word))
-    page = Paginator(rows, PER_PAGE).get_page(number)
-    return Page(
-        rows=list(page.object_list),
-        total=page.paginator.count,
-        number=page.number,
-        before=page.previous_page_number() if page.has_previous() else None,
-        after=page.next_page_number() if page.has_next() else None,
-    )
+    return Paginator(rows, PER_PAGE).get_page(number)

@@ -3,10 +3,11 @@
 from collections.abc import Iterable
 from dataclasses import dataclass
 
+from django.core.paginator import Page
 from django.db.models import Count, Q, QuerySet
 
 from agents_app.models import Agent, Queue, QueueItem, Tool, ToolServer
-from agents_app.queries.paging import Page, page_of
+from agents_app.queries.paging import page_of
 from agents_app.tools.base import Kind, written_json
 from agents_app.tools.mcp.offers import Offer, offers_in
 from agents_app.tools.registry import KINDS
@@ -28,11 +29,11 @@ class Row:
         return "On", "ok"
 
 
-def tool_rows(tools: QuerySet[Tool], words: str, number: int) -> Page[Row]:
-    """Return one page of the tools that have the words, by short name."""
+def tool_rows(tools: QuerySet[Tool], words: str, number: int) -> tuple[Page[Tool], list[Row]]:
+    """Return one page of the tools that have the words, by short name, and its rows."""
     page = page_of(tools.order_by("slug", "team__name", "id"), words, number)
-    uses = _uses({tool.team_id for tool in page.rows})
-    return page.showing([Row(tool, KINDS[tool.kind], uses.get((tool.team_id, tool.slug), 0)) for tool in page.rows])
+    uses = _uses({tool.team_id for tool in page})
+    return page, [Row(tool, KINDS[tool.kind], uses.get((tool.team_id, tool.slug), 0)) for tool in page]
 
 
 def _uses(teams: Iterable[object]) -> dict[tuple[object, str], int]:

@@ -19,7 +19,7 @@ from console.core import strict_json
 from console.core.clock import now
 from console.core.errors import BadInput, Refusal
 from console.core.htmx import go, is_htmx
-from console.teams.access import needs, scope_for
+from console.teams.access import needs, scope_of
 from console.teams.callers import TeamRequest
 
 ACTIVE = "approvals"
@@ -30,7 +30,7 @@ _MORE_TIME = 3600
 @require_safe
 def approvals(request: TeamRequest) -> HttpResponse:
     """What waits for the caller, the most pressing open; or what was decided."""
-    scope = scope_for(request.caller, request.GET.get("team", ""))
+    scope = scope_of(request)
     seen = access.approvals_for(request.caller)
     mine = access.approvals_for(request.caller, to="decide")
     if scope:

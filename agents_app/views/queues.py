@@ -18,7 +18,7 @@ from agents_app.views.tool_frame import ask, frame, url_of
 from console.core.errors import Refusal
 from console.core.forms import posted, refusals_at, status_of
 from console.core.htmx import go
-from console.teams.access import needs, scope_for
+from console.teams.access import needs, scope_of
 from console.teams.callers import TeamRequest
 
 PER_PAGE = 100
@@ -27,7 +27,7 @@ PER_PAGE = 100
 @needs("view_team")
 @require_safe
 def queues(request: TeamRequest) -> HttpResponse:
-    scope = scope_for(request.caller, request.GET.get("team", ""))
+    scope = scope_of(request)
     shown, brokers = access.queues_for(request.caller), access.brokers_for(request.caller)
     if scope:
         shown, brokers = shown.filter(team=scope), brokers.filter(team=scope)

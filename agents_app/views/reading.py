@@ -17,7 +17,7 @@ from agents_app.queries.listing import listing
 from agents_app.queries.paging import asked
 from agents_app.views.frame import ACTIVE, frame
 from console.core import typed
-from console.teams.access import needs, scope_for, teams_for
+from console.teams.access import in_scope, needs, teams_for
 from console.teams.callers import TeamRequest
 from prompts_app.access import prompts_for
 
@@ -26,14 +26,18 @@ from prompts_app.access import prompts_for
 @require_safe
 def agents(request: TeamRequest) -> HttpResponse:
     """The agents of the caller's teams and those shared with them; `?team=` narrows to one team's own."""
-    scope = scope_for(request.caller, request.GET.get("team", ""))
-    shown = access.agents_for(request.caller)
-    if scope:
-        shown = shown.filter(team=scope)
+    shown = in_scope(request, access.agents_for(request.caller))
     words, number = asked(request.GET)
-    page = listing(shown, words, number)
+    page, rows = listing(shown, words, number)
     may_build = request.caller.may("build")
-    context = {"active": ACTIVE, "page": page, "words": words, "may_build": may_build, "templates": TEMPLATES.values()}
+    context = {
+        "active": ACTIVE,
+        "page": page,
+        "rows": rows,
+        "words": words,
+        "may_build": may_build,
+        "templates": TEMPLATES.values(),
+    }
     return render(request, "agents/list.html", context)
 
 

@@ -23,7 +23,7 @@ from agents_app.services.approvals import why_not_decide
 from console.core import typed
 from console.core.errors import ProviderError, Refusal
 from console.core.htmx import STOP_POLLING, go, is_htmx
-from console.teams.access import needs, scope_for
+from console.teams.access import in_scope, needs
 from console.teams.callers import TeamRequest
 from console.teams.rights import rights_of_actor
 
@@ -34,10 +34,7 @@ ACTIVE = "runs"
 @require_safe
 def runs(request: TeamRequest) -> HttpResponse:
     """The runs the caller may see, newest first; the list asks again while something moves."""
-    scope = scope_for(request.caller, request.GET.get("team", ""))
-    shown = access.runs_for(request.caller)
-    if scope:
-        shown = shown.filter(agent__team=scope)
+    shown = in_scope(request, access.runs_for(request.caller), "agent__team")
     agent = request.GET.get("agent", "").replace("\0", "")[:60]
     if agent:
         shown = shown.filter(agent__slug=agent)

@@ -16,17 +16,14 @@ from agents_app.views.tool_frame import ask, frame, url_of
 from console.core.errors import Refusal
 from console.core.forms import posted, refusals_at, status_of
 from console.core.htmx import go
-from console.teams.access import needs, scope_for
+from console.teams.access import in_scope, needs
 from console.teams.callers import TeamRequest
 
 
 @needs("view_team")
 @require_safe
 def servers(request: TeamRequest) -> HttpResponse:
-    scope = scope_for(request.caller, request.GET.get("team", ""))
-    shown = access.servers_for(request.caller)
-    if scope:
-        shown = shown.filter(team=scope)
+    shown = in_scope(request, access.servers_for(request.caller))
     context = {**frame(request, "servers"), "servers": queries.server_rows(shown)}
     return render(request, "agents/tools/servers.html", context)
 

@@ -24,19 +24,17 @@ from agents_app.views.tool_frame import ACTIVE, ask, frame, url_of
 from console.core.errors import Refusal
 from console.core.forms import posted, refusals_at, status_of
 from console.core.htmx import go
-from console.teams.access import needs, scope_for
+from console.teams.access import in_scope, needs
 from console.teams.callers import TeamRequest
 
 
 @needs("view_team")
 @require_safe
 def tools(request: TeamRequest) -> HttpResponse:
-    scope = scope_for(request.caller, request.GET.get("team", ""))
-    shown = access.tools_for(request.caller)
-    if scope:
-        shown = shown.filter(team=scope)
+    shown = in_scope(request, access.tools_for(request.caller))
     words, number = asked(request.GET)
-    context = {**frame(request, "tools"), "page": queries.tool_rows(shown, words, number), "words": words}
+    page, rows = queries.tool_rows(shown, words, number)
+    context = {**frame(request, "tools"), "page": page, "rows": rows, "words": words}
     return render(request, "agents/tools/list.html", context)
 
 

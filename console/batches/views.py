@@ -16,7 +16,7 @@ from console.batches.services.files import upload_file
 from console.core.errors import Refusal
 from console.core.forms import refusals_at, status_of
 from console.core.htmx import STOP_POLLING, go, is_htmx
-from console.teams.access import needs, scope_for, teams_for
+from console.teams.access import needs, scope_of, teams_for
 from console.teams.callers import TeamRequest
 from console.teams.models import Team
 
@@ -30,7 +30,7 @@ def _own_url(request: TeamRequest) -> str:
 @needs("view_usage")
 def batches(request: TeamRequest) -> HttpResponse:
     """What runs, and what is over. The piece asks again every two seconds while something runs."""
-    team = scope_for(request.caller, request.GET.get("team", ""))
+    team = scope_of(request)
     page = queries.page(access.batches_for(request.caller, team), request.GET.get("cursor", ""))
     may_create = request.caller.may("use_models", team.pk if team else None)
     context = {"active": "batches", "page": page, "may_create": may_create, "base_url": _own_url(request)}

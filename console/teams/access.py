@@ -8,16 +8,17 @@ from typing import Any, TypeVar
 from allauth.usersessions.models import UserSession
 from django.contrib.auth.views import redirect_to_login
 from django.core.exceptions import PermissionDenied
-from django.db.models import QuerySet
+from django.db.models import Model, QuerySet
 from django.http import Http404, HttpRequest, HttpResponse
 
 from console.core.sql import only
-from console.teams.callers import Caller
+from console.teams.callers import Caller, TeamRequest
 from console.teams.models import ApiKey, Invitation, Membership, Team, User
 from console.teams.rights import key_rights as key_rights
 from console.teams.rights import rights_of as rights_of
 
 _View = TypeVar("_View", bound=Callable[..., Any])
+_M = TypeVar("_M", bound=Model)
 
 # What a route may declare besides a right of roles.py.
 PUBLIC = "public"  # anybody, signed in or not
@@ -97,6 +98,17 @@ def member_to_remove(caller: Caller, team: Team, membership_id: uuid.UUID) -> Me
 def scope_for(caller: Caller, slug: str, right: str = "view_team") -> Team | None:
     """Return the team a page is narrowed to by `?team=slug`, None for all the caller's teams."""
     return team_for(caller, slug, to=right) if slug else None
+
+
+def scope_of(request: TeamRequest, right: str = "view_team") -> Team | None:
+    """Return the team in a page's address, 404 or 403 as for its page; None where it names none."""
+    return scope_for(request.caller, request.GET.get("team", ""), right)
+
+
+def in_scope(request: TeamRequest, rows: QuerySet[_M], field: str = "team") -> QuerySet[_M]:
+    """Return those of the team in a page's address; all of them where it names none."""
+    scope = scope_of(request)
+    return rows.filter(**{field: scope}) if scope else rows
 
 
 def invitation_for(team: Team, invitation_id: uuid.UUID) -> Invitation:

@@ -9,6 +9,7 @@ import uuid
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
+from django.core.paginator import Page, Paginator
 from django.urls import reverse
 
 from console.core.clock import now as present
@@ -93,22 +94,6 @@ class Wanted:
 
 
 @dataclass(frozen=True, slots=True)
-class Page:
-    rows: Sequence[Touchpoint]
-    total: int
-    number: int
-    pages: int
-
-    @property
-    def before(self) -> int | None:
-        return self.number - 1 if self.number > 1 else None
-
-    @property
-    def after(self) -> int | None:
-        return self.number + 1 if self.number < self.pages else None
-
-
-@dataclass(frozen=True, slots=True)
 class Inventory:
     """`counted` is what was counted in the 30 days for each team that pays, of what is no touchpoint any more too."""
 
@@ -133,17 +118,12 @@ class Inventory:
     def found(self, wanted: Wanted) -> list[Touchpoint]:
         return [row for row in self.rows if wanted.takes(row)]
 
-    def page(self, wanted: Wanted, number: int, *, showing: str = "") -> Page:
+    def page(self, wanted: Wanted, number: int, *, showing: str = "") -> Page[Touchpoint]:
         """Return one page; the page of `showing`, a row's key, where that is given, whatever the filters say."""
         rows = [row for row in self.rows if wanted.takes(row) or row.key == showing]
         if showing:
             number = 1 + next((n for n, row in enumerate(rows) if row.key == showing), 0) // PER_PAGE
-        pages = max(1, -(-len(rows) // PER_PAGE))
-        number = min(max(number, 1), pages)
-        return Page(rows[(number - 1) * PER_PAGE : number * PER_PAGE], len(rows), number, pages)
-
-    def by_key(self, key: str) -> Touchpoint | None:
-        return next((row for row in self.rows if row.key == key), None)
+        return Paginator(rows, PER_PAGE).get_page(number)
 
 
 def inventory(reach: Reach, *, now: dt.datetime | None = None) -> Inventory:

@@ -10,7 +10,7 @@ from django.views.decorators.http import require_POST
 from console.core.errors import Refusal
 from console.core.forms import refuse
 from console.core.htmx import go
-from console.teams.access import needs, scope_for
+from console.teams.access import needs, scope_of
 from console.teams.callers import TeamRequest
 from console.teams.models import Team
 from prompts_app import access
@@ -32,7 +32,7 @@ def new_prompt(request: TeamRequest) -> HttpResponse:
         if draft := drafts.draft_of(None, request.caller.user):
             return _new_page(request, *_begun_new(draft, teams), teams, draft=draft)
         folder = request.GET.get("folder", "").strip("/")[:190]
-        scope = scope_for(request.caller, request.GET.get("team", ""))
+        scope = scope_of(request)
         first = {"slug": f"{folder}/" if folder else "", "team": scope.slug if scope else None}
         return _new_page(request, NewPromptForm(teams=teams, initial=first), editing.blank(kind), teams)
     typed = editing.from_post(kind, request.POST)

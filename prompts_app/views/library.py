@@ -8,7 +8,7 @@ from django.shortcuts import render
 from django.views.decorators.http import require_safe
 
 from console.core.htmx import is_htmx
-from console.teams.access import needs, scope_for
+from console.teams.access import in_scope, needs
 from console.teams.callers import TeamRequest
 from prompts_app import access
 from prompts_app.models import Kind
@@ -57,10 +57,7 @@ def wanted_of(query: QueryDict) -> Wanted:
 @needs("view_team")
 @require_safe
 def prompts(request: TeamRequest) -> HttpResponse:
-    scope = scope_for(request.caller, request.GET.get("team", ""))
-    shown = access.prompts_for(request.caller)
-    if scope:
-        shown = shown.filter(team=scope)
+    shown = in_scope(request, access.prompts_for(request.caller))
     wanted = wanted_of(request.GET)
     cursor = listing.parse_cursor(request.GET.get("cursor", ""))
     context: dict[str, Any] = {

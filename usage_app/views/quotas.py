@@ -13,7 +13,7 @@ from django.views.decorators.http import require_http_methods, require_safe
 from console.core.clock import now
 from console.core.forms import posted, refusals_at, status_of
 from console.core.htmx import go, is_htmx
-from console.teams.access import denied, needs, scope_for, teams_for
+from console.teams.access import denied, needs, scope_of, teams_for
 from console.teams.callers import TeamRequest
 from console.teams.models import Team
 from usage_app import access
@@ -48,12 +48,12 @@ def _ask(request: TeamRequest, question: Question, form: forms.Form) -> HttpResp
 
 
 def _back(request: TeamRequest) -> str:
-    scope = scope_for(request.caller, request.GET.get("team", ""), "view_usage")
+    scope = scope_of(request, "view_usage")
     return reverse("usage:quotas") + (f"?team={scope.slug}" if scope else "")
 
 
 def _teams(request: TeamRequest) -> list[Team]:
-    scope = scope_for(request.caller, request.GET.get("team", ""), "view_usage")
+    scope = scope_of(request, "view_usage")
     return [scope] if scope else list(teams_for(request.caller, "view_usage"))
 
 

@@ -18,7 +18,7 @@ from console.catalog.views import confirm
 from console.core.errors import Conflict
 from console.core.forms import refusals_at, status_of
 from console.core.htmx import go, is_htmx
-from console.teams.access import OPERATOR, needs, scope_for
+from console.teams.access import OPERATOR, needs, scope_of
 from console.teams.callers import TeamRequest
 from console.teams.models import Environment
 
@@ -26,7 +26,7 @@ from console.teams.models import Environment
 @needs("view_team")
 def models(request: TeamRequest) -> HttpResponse:
     """Aliases with both pins, the newest moves, and for operators the providers."""
-    team = scope_for(request.caller, request.GET.get("team", ""))
+    team = scope_of(request)
     aliases = access.aliases_for(request.caller, team)
     rows = queries.alias_rows(aliases, request.caller)
     return render(

@@ -22,7 +22,7 @@ from console.chat.widget_forms import NewWidgetForm, WidgetForm
 from console.core.errors import Conflict, Refusal
 from console.core.forms import posted, refusals_at, refuse, status_of
 from console.core.htmx import go, is_htmx
-from console.teams.access import needs, scope_for, teams_for
+from console.teams.access import in_scope, needs, teams_for
 from console.teams.callers import TeamRequest
 from console.teams.models import Team
 
@@ -33,10 +33,7 @@ ACTIVE = "widgets"
 @require_safe
 def widgets(request: TeamRequest) -> HttpResponse:
     """The widgets of the caller's teams with their day so far; `?team=` narrows to one team's."""
-    scope = scope_for(request.caller, request.GET.get("team", ""))
-    shown = access.widgets_for(request.caller)
-    if scope:
-        shown = shown.filter(team=scope)
+    shown = in_scope(request, access.widgets_for(request.caller))
     context = {
         "active": ACTIVE,
         "rows": queries.rows(shown),

@@ -18,7 +18,7 @@ from console.evals.models import Dataset, DatasetItem
 from console.evals.queries import replays as queries
 from console.evals.sampling import MOST_BYTES
 from console.evals.services import datasets as services
-from console.teams.access import denied, needs, scope_for
+from console.teams.access import denied, in_scope, needs
 from console.teams.callers import TeamRequest
 from console.teams.models import Team
 from prompts_app.access import prompts_for
@@ -31,10 +31,7 @@ _MOST = 200
 @needs("view_team")
 @require_safe
 def datasets(request: TeamRequest) -> HttpResponse:
-    scope = scope_for(request.caller, request.GET.get("team", ""))
-    rows = access.datasets_for(request.caller)
-    if scope is not None:
-        rows = rows.filter(team=scope)
+    rows = in_scope(request, access.datasets_for(request.caller))
     found = list(queries.datasets_counted(rows)[:_MOST])
     context = {
         "active": "evaluations",

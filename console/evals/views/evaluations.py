@@ -8,9 +8,8 @@ from console.core.errors import BadInput
 from console.core.schedules import check_cron, in_words
 from console.evals import access
 from console.evals.queries import schedules as queries
-from console.teams.access import needs, scope_for
+from console.teams.access import in_scope, needs
 from console.teams.callers import TeamRequest
-from console.teams.models import Team
 
 _MOST = 500
 
@@ -18,10 +17,7 @@ _MOST = 500
 @needs("view_team")
 @require_safe
 def evaluations(request: TeamRequest) -> HttpResponse:
-    scope: Team | None = scope_for(request.caller, request.GET.get("team", ""))
-    rows = access.schedules_for(request.caller)
-    if scope is not None:
-        rows = rows.filter(prompt__team=scope)
+    rows = in_scope(request, access.schedules_for(request.caller), "prompt__team")
     shown = queries.shown(rows)[:_MOST]
     first = queries.most_pressing(shown)
     order = {"drifted": 0, "failing": 1, "paused": 3}

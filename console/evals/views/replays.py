@@ -25,7 +25,7 @@ from console.evals.queries.side_by_side import lines_of
 from console.evals.services import datasets as dataset_services
 from console.evals.services import replays as services
 from console.evals.views.datasets import lists_for, page_number, pages
-from console.teams.access import denied, needs, scope_for
+from console.teams.access import denied, in_scope, needs
 from console.teams.callers import TeamRequest
 from console.teams.models import Team
 
@@ -36,10 +36,7 @@ _MOST = 200
 @needs("view_team")
 @require_safe
 def replays(request: TeamRequest) -> HttpResponse:
-    scope = scope_for(request.caller, request.GET.get("team", ""))
-    rows = access.replays_for(request.caller)
-    if scope is not None:
-        rows = rows.filter(team=scope)
+    rows = in_scope(request, access.replays_for(request.caller))
     page = page_number(request)
     found = queries.progress_of(rows, first=(page - 1) * _A_PAGE, most=_A_PAGE)
     total = len(found) if page == 1 and len(found) < _A_PAGE else rows.count()

@@ -18,14 +18,14 @@ from console.knowledge.models import Collection
 from console.knowledge.search import Search, search_now
 from console.knowledge.services import collections as services
 from console.knowledge.views.frame import ACTIVE, ask, frame, searcher
-from console.teams.access import needs, scope_for
+from console.teams.access import needs, scope_of
 from console.teams.callers import TeamRequest
 
 
 @needs("view_team")
 @require_safe
 def collections(request: TeamRequest) -> HttpResponse:
-    scope = scope_for(request.caller, request.GET.get("team", ""))
+    scope = scope_of(request)
     shown = access.visible_collections(scope or request.caller)
     context = {"active": ACTIVE, "rows": queries.rows(shown), "may_build": request.caller.may("build")}
     return render(request, "knowledge/list.html", context)

@@ -11,7 +11,7 @@ from django.http import HttpRequest, HttpResponse
 from django.shortcuts import render
 
 from console.catalog.access import aliases_for
-from console.teams.access import SIGNED_IN, needs, scope_for
+from console.teams.access import SIGNED_IN, needs, scope_of
 from console.teams.callers import Caller, TeamRequest
 from console.teams.models import Team
 
@@ -42,7 +42,7 @@ class Operation:
 
 @needs(SIGNED_IN)
 def quick_start(request: TeamRequest) -> HttpResponse:
-    team = scope_for(request.caller, request.GET.get("team", ""))
+    team = scope_of(request)
     aliases = _callable_aliases(request.caller, team)
     context = {
         "active": "docs",

@@ -8,7 +8,7 @@ from django.views.decorators.http import require_safe
 from console.core.clock import now
 from console.pages import lane_charts
 from console.pages.views.overview import SPANS
-from console.teams.access import needs, scope_for, teams_for
+from console.teams.access import needs, scope_of, teams_for
 from console.teams.callers import TeamRequest
 from console.teams.models import Environment
 from usage_app.queries import dashboard
@@ -18,7 +18,7 @@ from usage_app.queries.lanes import lanes as lanes_of
 @needs("view_usage")
 @require_safe
 def lanes(request: TeamRequest) -> HttpResponse:
-    scope = scope_for(request.caller, request.GET.get("team", ""), "view_usage")
+    scope = scope_of(request, "view_usage")
     ids = [scope.pk] if scope else [team.pk for team in teams_for(request.caller, "view_usage")]
     environment = request.GET.get("environment", Environment.PRODUCTION)
     if environment not in Environment.values:

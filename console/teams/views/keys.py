@@ -39,7 +39,7 @@ def _ask_who_it_is(request: HttpRequest, scopes: Iterable[str]) -> HttpResponse 
 @needs("manage_keys")
 @require_safe
 def keys(request: TeamRequest) -> HttpResponse:
-    team = access.scope_for(request.caller, request.GET.get("team", ""), "manage_keys")
+    team = access.scope_of(request, "manage_keys")
     state = request.GET.get("state", "usable")
     environment = request.GET.get("environment", "")
     page = queries.keys_page(

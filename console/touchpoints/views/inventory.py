@@ -11,7 +11,7 @@ from django.views.decorators.http import require_http_methods, require_safe
 from console.core import typed
 from console.core.forms import posted, status_of
 from console.core.htmx import go, is_htmx, toast
-from console.teams.access import needs, scope_for, teams_for
+from console.teams.access import needs, scope_of, teams_for
 from console.teams.callers import TeamRequest
 from console.touchpoints import access, queries
 from console.touchpoints.forms import ExpectationForm
@@ -29,7 +29,7 @@ def wanted_of(request: TeamRequest) -> Wanted:
 
 
 def inventory_of(request: TeamRequest) -> Inventory:
-    scope = scope_for(request.caller, request.GET.get("team", ""), access.VIEW)
+    scope = scope_of(request, access.VIEW)
     return queries.inventory(access.reach_of(request.caller, scope))
 
 
@@ -44,7 +44,7 @@ def touchpoints(request: TeamRequest) -> HttpResponse:
 @require_safe
 def signals(request: TeamRequest) -> HttpResponse:
     """What became of the move, this month beside the month before; `?team=` narrows to one team's."""
-    scope = scope_for(request.caller, request.GET.get("team", ""), access.VIEW)
+    scope = scope_of(request, access.VIEW)
     reach = access.reach_of(request.caller, scope)
     context = {
         "active": ACTIVE,
@@ -65,7 +65,7 @@ def listing(
     status: int = 200,
 ) -> HttpResponse:
     """Show the list, one of its lines open to be changed."""
-    scope = scope_for(request.caller, request.GET.get("team", ""), access.VIEW)
+    scope = scope_of(request, access.VIEW)
     wanted, number = wanted_of(request), typed.number(request.GET.get("page", ""), 1)
     context: dict[str, Any] = {
         "active": ACTIVE,

@@ -10,7 +10,7 @@ from django.views.decorators.http import require_http_methods, require_safe
 from console.core.errors import Refusal
 from console.core.forms import refuse
 from console.core.htmx import go
-from console.teams.access import needs, scope_for, teams_for
+from console.teams.access import needs, scope_of, teams_for
 from console.teams.callers import TeamRequest
 from console.touchpoints import access, reading
 from console.touchpoints.errors import BadList
@@ -27,7 +27,7 @@ def export(request: TeamRequest, form: str) -> HttpResponse:
     """Return what the page shows with the same filters, whole."""
     wanted = wanted_of(request)
     rows = inventory_of(request).found(wanted)
-    scope = scope_for(request.caller, request.GET.get("team", ""), access.VIEW)
+    scope = scope_of(request, access.VIEW)
     chosen = {name: value for name, value in asdict(wanted).items() if value}
     export_list(actor=request.caller.actor, team=scope, form=form, rows=len(rows), chosen=chosen)
     if form == "json":
