@@ -230,6 +230,10 @@ def _batch(cast: Cast) -> Arguments:
     return {"batch_id": batch.pk}
 
 
+def _batch_name(cast: Cast) -> Arguments:
+    return {"name": f"batch_{_batch(cast)['batch_id'].hex}"}
+
+
 def _batch_file(cast: Cast) -> Arguments:
     return {"what": "output", **_batch(cast)}
 
@@ -541,6 +545,7 @@ FACTORIES: dict[str, Callable[[Cast], Arguments]] = {
     ),
     "prompts:end_waiver": _waiver,
     "batches:batch": _batch,
+    "batches:named_batch": _batch_name,
     "batches:cancel_batch": _batch,
     "batches:rerun_batch": _batch,
     "batches:download": _batch_file,

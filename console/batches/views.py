@@ -2,10 +2,10 @@
 
 import uuid
 
-from django.http import HttpResponse, StreamingHttpResponse
-from django.shortcuts import render
+from django.http import Http404, HttpResponse, StreamingHttpResponse
+from django.shortcuts import redirect, render
 from django.urls import reverse
-from django.views.decorators.http import require_POST
+from django.views.decorators.http import require_POST, require_safe
 
 from console.batches import access, queries
 from console.batches.downloads import send_file
@@ -16,6 +16,7 @@ from console.batches.services.files import upload_file
 from console.core.errors import Refusal
 from console.core.forms import refusals_at, status_of
 from console.core.htmx import STOP_POLLING, go, is_htmx
+from console.core.ids import parse_id
 from console.teams.access import needs, scope_of, teams_for
 from console.teams.callers import TeamRequest
 from console.teams.models import Team
@@ -61,6 +62,16 @@ def batch(request: TeamRequest, batch_id: uuid.UUID) -> HttpResponse:
         status = STOP_POLLING if found.is_over else 200
         return render(request, "batches/detail.html#state", context, status=status)
     return render(request, "batches/detail.html", context)
+
+
+@needs("view_usage")
+@require_safe
+def named_batch(request: TeamRequest, name: str) -> HttpResponse:
+    """Go to the page of a batch from the id the API gave it, `batch_…`."""
+    identifier = parse_id(name, "batch_")
+    if identifier is None:
+        raise Http404("There is no such batch.")
+    return redirect("batches:batch", access.batch_for(request.caller, identifier).pk)
 
 
 def _creator(request: TeamRequest, team: Team, environment: str) -> Creator:

@@ -64,6 +64,14 @@ def over(batch: Batch, **fields: Any) -> Batch:
     return batch
 
 
+def test_it_opens_by_the_id_a_program_printed(cast: Cast, as_: As, batch: Batch) -> None:
+    for name in (batch.public_id, batch.pk.hex):
+        assert as_(cast.bob).get(f"/batches/{name}/")["Location"] == f"/batches/{batch.pk}/"
+    stranger = as_(cast.charlie)
+    assert stranger.get(f"/batches/{batch.public_id}/").status_code == 404
+    assert stranger.get("/batches/batch_nothing/").status_code == 404
+
+
 def test_it_lists_what_runs_and_what_is_over(cast: Cast, as_: As, batch: Batch, django_assert_max_num_queries) -> None:
     Batch.objects.update(state="in_progress", total=3600, completed=2440, failed=8, in_progress_at=timezone.now())
     page = as_(cast.alice).get("/batches/").content.decode()

@@ -4,7 +4,11 @@ import pytest
 from django.test import Client
 
 from agents_app.models import Agent
+from console.batches.services.batches import create_batch
+from console.batches.services.creator import Creator
+from console.batches.services.files import upload_file
 from console.core.ids import request_id, uuid7
+from console.teams.actors import SYSTEM
 from tests import make
 from tests.conftest import Cast
 
@@ -77,6 +81,27 @@ def test_it_opens_a_record_by_its_request_id(client: Client, cast: Cast) -> None
     assert f'href="/audit/{shown}/"' in client.get(f"/palette/?q={shown}", **HTMX).text
     client.force_login(cast.bob)
     assert "/audit/" not in client.get(f"/palette/?q={shown}", **HTMX).text
+
+
+def test_it_opens_what_a_program_was_told_the_id_of(client: Client, cast: Cast) -> None:
+    run = make.make_run(make.make_agent(cast.team_a, "helper"), cast.alice)
+    creator = Creator(SYSTEM, cast.team_a, "production")
+    file = upload_file(creator=creator, filename="a.jsonl", purpose="batch", content=[b"{}"])
+    batch = create_batch(creator=creator, file=file, endpoint="/v1/embeddings")
+    response = f"resp_{uuid7().hex}"
+    told = {
+        run.public_id: f"/runs/{run.public_id}/",
+        f"chatcmpl-{run.pk.hex}": f"/runs/{run.public_id}/",
+        batch.public_id: f"/batches/{batch.pk}/",
+        file.public_id: f"/batches/{batch.pk}/",
+        response: f"/audit/?q={response}",
+    }
+    client.force_login(cast.alice)
+    for shown, url in told.items():
+        assert f'href="{url}"' in client.get(f"/palette/?q={shown}", **HTMX).text, shown
+    client.force_login(cast.charlie)
+    for shown in [*told][:4]:
+        assert "Nothing matches" in client.get(f"/palette/?q={shown}", **HTMX).text, shown
 
 
 def test_it_keeps_the_team_in_scope(client: Client, cast: Cast) -> None:

@@ -1,6 +1,7 @@
 """The palette: one field that finds pages, actions and records, and by name whatever else you may see."""
 
-from collections.abc import Iterator
+import uuid
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
 from django.db.models import Q
@@ -8,10 +9,11 @@ from django.http import HttpResponse
 from django.shortcuts import render
 from django.urls import reverse
 
-from agents_app.access import agents_for
+from agents_app.access import agents_for, runs_for
+from console.batches.access import batches_for
 from console.catalog.access import aliases_for, versions_for
 from console.chat.access import widgets_for
-from console.core.ids import parse_request_id, request_id
+from console.core.ids import parse_id, request_id
 from console.knowledge.access import visible_collections
 from console.knowledge.models import Document
 from console.pages.navigation import items_for
@@ -100,11 +102,53 @@ def find(caller: Caller, words: str, scope: str = "") -> Iterator[tuple[str, lis
 
 
 def _records(caller: Caller, words: str) -> list[Hit]:
-    identifier = parse_request_id(words) if words else None
-    if identifier is None or not caller.may("view_audit"):
+    """Find what a program was told the id of: a call, a response, a run, a batch, or a file of one."""
+    prefix = next((prefix for prefix in _TOLD if words.startswith(prefix)), "")
+    identifier = parse_id(words, prefix) if words else None
+    return _TOLD[prefix](caller, identifier) if identifier else []
+
+
+def _logged(caller: Caller, identifier: uuid.UUID) -> list[Hit]:
+    if not caller.may("view_audit"):
         return []
     shown = request_id(identifier)
     return [Hit(shown, "scroll-text", reverse("usage:audit_record", args=[shown]), "Open in the log")]
+
+
+def _responses(caller: Caller, identifier: uuid.UUID) -> list[Hit]:
+    """Lead to the log's search: one in the background may have several records."""
+    if not caller.may("view_audit"):
+        return []
+    shown = f"resp_{identifier.hex}"
+    return [Hit(shown, "scroll-text", f"{reverse('usage:audit')}?q={shown}", "Find in the log")]
+
+
+def _runs(caller: Caller, identifier: uuid.UUID) -> list[Hit]:
+    return [
+        Hit(run.public_id, "list-tree", reverse("agents:run", args=[run.public_id]), f"Run of {run.agent.name}")
+        for run in runs_for(caller).filter(pk=identifier).select_related("agent")
+    ]
+
+
+def _batches(caller: Caller, identifier: uuid.UUID) -> list[Hit]:
+    """Find a batch by its own id, or by that of a file it read or wrote."""
+    is_it = Q(pk=identifier) | Q(input_file=identifier) | Q(output_file=identifier) | Q(error_file=identifier)
+    return [
+        Hit(batch.public_id, "layers", reverse("batches:batch", args=[batch.pk]), f"Batch of {batch.team.name}")
+        for batch in batches_for(caller).filter(is_it).order_by("-created_at", "-id")[:_EACH]
+    ]
+
+
+# By what the ids begin with. A run that answered a chat completion is known by the id of that as well.
+_TOLD: dict[str, Callable[[Caller, uuid.UUID], list[Hit]]] = {
+    "resp_": _responses,
+    "run_": _runs,
+    "chatcmpl-": _runs,
+    "batch_": _batches,
+    "file-": _batches,
+    "req_": _logged,
+    "": _logged,
+}
 
 
 def _pages(caller: Caller, words: str, scope: str) -> list[Hit]:
