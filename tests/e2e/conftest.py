@@ -242,6 +242,13 @@ def check_width(page: Page) -> None:
     assert measured["over"] <= 0, f"{page.url} is {measured['over']} px too wide: {measured['wide']}"
 
 
+def _check_large_letters(page: Page) -> None:
+    """Fail when letters of twice the size make a page wider than a phone."""
+    page.evaluate("document.documentElement.style.fontSize = '200%'")
+    check_width(page)
+    page.evaluate("document.documentElement.style.fontSize = ''")
+
+
 def _resize(page: Page, size: tuple[int, int]) -> None:
     page.set_viewport_size({"width": size[0], "height": size[1]})
 
@@ -265,6 +272,8 @@ def look_at(
             _resize(page, size)
         page.evaluate("(dark) => document.documentElement.classList.toggle('dark', dark)", size == NARROW)
         check_width(page)
+        if size == NARROW:
+            _check_large_letters(page)
         if size in axe:
             barriers += [f"{size[0]}, {one}" for one in look_for_barriers(page, frame=frame, again=True)]
         if name:
