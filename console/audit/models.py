@@ -1,9 +1,14 @@
 """The one log. No foreign keys: a line outlives the team, prompt or key it speaks of."""
 
+import re
+
 from django.db import models
 
 from console.core.clock import now
-from console.core.ids import uuid7
+from console.core.ids import TRACE_PARENT, uuid7
+
+# Of a client that named its request besides.
+_BESIDE = re.compile(rf'"traceparent": ?"{TRACE_PARENT.pattern}"')
 
 
 class Status(models.TextChoices):
@@ -112,6 +117,13 @@ class AuditEvent(models.Model):
 
     def __str__(self) -> str:
         return f"{self.at:%Y-%m-%d %H:%M:%S} {self.action or self.type} {self.status}"
+
+    @property
+    def trace_parent(self) -> re.Match[str] | None:
+        """The client's own trace that a call is part of, and the span in it; None where the client named none."""
+        if found := TRACE_PARENT.fullmatch(self.client_request_id):
+            return found
+        return None if self.action else _BESIDE.search(self.detail)
 
 
 class Payload(models.Model):

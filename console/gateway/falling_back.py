@@ -20,7 +20,7 @@ from console.core.errors import ProviderError
 from console.core.quick_settings import settings
 from console.gateway.admitting import PASSED_OVER, admit
 from console.gateway.entries import Begin
-from console.gateway.record import joined
+from console.gateway.record import joined, leading_on
 from console.gateway.refusing import tries
 from console.gateway.targets import chain, next_step
 
@@ -77,7 +77,7 @@ async def _end(call: "Call", error: ProviderError) -> None:
         "prompt_tokens": 0,
         "cost_micros": 0,
         "latency_us": round((time.perf_counter() - call.started) * 1_000_000),
-        "detail": json.dumps({"passed_over": call.passed_over, **_sources(call)}),
+        "detail": json.dumps({"passed_over": call.passed_over, **_sources(call), **leading_on(plan.ask)}),
     }
     record = joined(plan.record, orjson.dumps(end))
     for _ in tries():

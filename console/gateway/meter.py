@@ -12,7 +12,7 @@ from console.core.ids import request_id, uuid7
 from console.core.scrub import scrub
 from console.core.size import estimate_tokens
 from console.gateway.entries import Close
-from console.gateway.record import joined, promised
+from console.gateway.record import joined, leading_on
 from console.gateway.targets import PIN
 from console.gateway.types import Call
 from console.providers.types import Usage
@@ -110,8 +110,8 @@ def end_record(
 def _notes(call: Call) -> dict[str, Any]:
     """Return what the log keeps of a call besides, as its detail."""
     notes: dict[str, Any] = dict(call.notes)
-    if call.plan.ask.known_as is not None:
-        notes |= promised(call.plan.ask)
+    if call.plan.ask.known_as is not None or call.plan.ask.trace_parent:
+        notes |= leading_on(call.plan.ask)
     if call.plan.route != PIN:
         notes["route"] = call.plan.route
     if call.fell_back_from:

@@ -45,12 +45,13 @@ def of_ask(ask: Ask) -> dict[str, Any]:
         record["prompt"] = ask.prompt.record
     if ask.agent is not None:
         record["agent"] = ask.agent.ref
-    if ask.knowledge is not None or ask.known_as is not None:
+    if ask.knowledge is not None or ask.known_as is not None or ask.trace_parent:
         detail = {} if ask.knowledge is None else {"knowledge": ask.knowledge.record}
-        record["detail"] = orjson.dumps(detail | promised(ask)).decode()
+        record["detail"] = orjson.dumps(detail | leading_on(ask)).decode()
     return record
 
 
-def promised(ask: Ask) -> dict[str, str]:
-    """Return what leads from a call's line to the response its caller was promised under another id."""
-    return {} if ask.known_as is None else {"response": f"resp_{ask.known_as.hex}"}
+def leading_on(ask: Ask) -> dict[str, str]:
+    """Return what leads from a call's line to the response its caller was promised, and to the client's own trace."""
+    leads = {} if ask.known_as is None else {"response": f"resp_{ask.known_as.hex}"}
+    return {**leads, "traceparent": ask.trace_parent} if ask.trace_parent else leads

@@ -102,6 +102,7 @@ class Ask(NamedTuple):
     dropped: tuple[str, ...] = ()  # names of those that were left out of the body, whoever answers
     betas: tuple[str, ...] = ()  # what `anthropic-beta` names, for providers that speak messages
     known_as: uuid.UUID | None = None  # of a response whose caller does not wait: the id it was promised under
+    trace_parent: str = ""  # what the client's trace calls the call, which `client_request_id` does not say
 
 
 Counter = tuple[int, dt.datetime]  # a quota's id and the start of a period

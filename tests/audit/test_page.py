@@ -115,7 +115,11 @@ def test_a_call_of_a_tool_names_it_and_leads_to_its_run(cast: Cast) -> None:
     trace = "4bf92f3577b34da6a3ce929d0e0e4736"
     joined = a_call(cast.team_a, client_request_id=f"00-{trace}-00f067aa0ba902b7-01")
     assert f'href="/audit/?trace={trace}"' in text(client.get(f"/audit/{request_id(joined)}/"))
-    assert ids_on(found := client.get(f"/audit/?trace={trace}")) == [str(joined)]
+    detail = f'{{"route": "canary", "traceparent": "00-{trace}-00f067aa0ba902b7-01"}}'
+    named = a_call(cast.team_a, client_request_id="their-id-7", detail=detail)
+    page = text(client.get(f"/audit/{request_id(named)}/"))
+    assert f'href="/audit/?trace={trace}"' in page and "their-id-7" in page and "00f067aa0ba902b7" not in page
+    assert ids_on(found := client.get(f"/audit/?trace={trace}")) == [str(named), str(joined)]
     assert f'value="{trace}"' in text(found) and "Remove the filter Trace" in text(found)
 
 

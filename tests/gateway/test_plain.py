@@ -2,7 +2,7 @@
 
 import json
 
-from console.audit.models import Payload
+from console.audit.models import AuditEvent, Payload
 from console.core.ids import parse_request_id
 from tests import make
 from tests.upstream import completion
@@ -44,7 +44,13 @@ def test_it_writes_one_line_with_everything(ask, world):
         ({"traceparent": parent.replace("4", "0").replace("b", "x")}, ""),
     ):
         ask(headers=headers)
-        assert world.calls()[-1].client_request_id == said
+        line = world.calls()[-1]
+        assert line.client_request_id == said
+        trace = line.trace_parent[1] if line.trace_parent else ""
+        assert trace == (parent[3:35] if said else "")
+    ask(headers={"traceparent": parent, "X-Client-Request-Id": "mine"}, model="nobody")
+    refused = AuditEvent.objects.get(status="refused")
+    assert refused.client_request_id == "mine" and refused.trace_parent
 
 
 def test_it_sends_the_models_own_name_and_a_cap(ask, world):

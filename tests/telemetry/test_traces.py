@@ -1,6 +1,7 @@
 """Lines of the log at a collector: what they say, that none is lost or skipped, and what does not leave the house."""
 
 import datetime as dt
+import json
 import uuid
 from typing import Any
 
@@ -118,7 +119,14 @@ def test_it_tells_calls_tools_and_runs_in_genai_conventions(cast: Cast, collecto
         client_request_id=parent,
         http_status=200,
     )
-    failed = a_call(cast.team_a, type="embedding", status="error", code="upstream_busy", client_request_id="mine")
+    failed = a_call(
+        cast.team_a,
+        type="embedding",
+        status="error",
+        code="upstream_busy",
+        client_request_id="mine",
+        detail=json.dumps({"traceparent": parent.replace("00f067aa", "11f067aa")}),
+    )
     step = {"surface": "agent", "client_request_id": run.public_id, "agent": "watcher@3"}
     tool = a_call(cast.team_a, type="tool", target_type="tool", target="read_logs", **step)
     asked = a_call(cast.team_a, type="agent", **step)
@@ -151,7 +159,8 @@ def test_it_tells_calls_tools_and_runs_in_genai_conventions(cast: Cast, collecto
         "facet.cost": 0.001,
     } == told(said)
     broken = spans[failed.bytes[8:]]
-    assert broken.trace_id == failed.bytes and not broken.parent_span_id
+    assert (broken.trace_id.hex(), broken.parent_span_id.hex()) == (parent[3:35], "11f067aa0ba902b7")
+    assert told(broken)["facet.client_request_id"] == "mine"
     assert (broken.name, broken.status.code) == ("embeddings support-chat", broken.status.STATUS_CODE_ERROR)
     assert told(broken)["error.type"] == "upstream_busy"
     root = spans[run.pk.bytes[8:]]

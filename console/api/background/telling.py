@@ -39,7 +39,7 @@ def ask_of(row: BackgroundResponse, body: dict[str, Any], **more: Any) -> Ask:
         client_request_id=row.client_request_id,
         **given,
     )
-    return ask._replace(known_as=row.pk, is_stream=row.is_stream)
+    return ask._replace(known_as=row.pk, is_stream=row.is_stream, trace_parent=row.trace_parent)
 
 
 def shown(row: BackgroundResponse) -> dict[str, Any]:

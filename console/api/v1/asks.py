@@ -16,4 +16,5 @@ def uncalled(request: Request, type: str, route: str, *, model: str = "", text: 
         route=route,
         client_address=request.client_address,
         client_request_id=request.client_request_id,
+        trace_parent=request.trace_parent,
     )

@@ -154,7 +154,7 @@ async def _send_replay(request: Request, send: Send, ask: Ask, replay: idempoten
 
 
 def _ask(request: Request, route: Route, body: dict[str, object], text: str) -> Ask:
-    return make_ask(
+    ask = make_ask(
         route.operation,
         body,
         text=text,
@@ -169,6 +169,7 @@ def _ask(request: Request, route: Route, body: dict[str, object], text: str) -> 
         client_request_id=request.client_request_id,
         betas=request.betas if route is MESSAGE else (),
     )
+    return ask._replace(trace_parent=request.trace_parent) if request.trace_parent else ask
 
 
 async def _answer(request: Request, send: Send, call: Call) -> None:

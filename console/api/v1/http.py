@@ -70,7 +70,7 @@ class Request:
     """The head of one request, read once. `key` is the credential it carries."""
 
     # What few clients say, and what seldom happens, is written only then.
-    content_encoding = client_request_id = lane = calling_run = ""
+    content_encoding = client_request_id = trace_parent = lane = calling_run = ""
     idempotency_key: str | None = None
     has_anthropic_version = False
     betas: tuple[str, ...] = ()
@@ -129,8 +129,11 @@ class Request:
         self.content_encoding = text(b"content-encoding").lower()
         self.idempotency_key = text(b"idempotency-key") if b"idempotency-key" in said else None
         self.client_request_id = "".join(c for c in text(b"x-client-request-id")[:200] if c.isprintable())
-        if not self.client_request_id and TRACE_PARENT.fullmatch(parent := text(b"traceparent")):
-            self.client_request_id = parent  # what else ties the call to the client's own records
+        if TRACE_PARENT.fullmatch(parent := text(b"traceparent")):
+            if self.client_request_id:
+                self.trace_parent = parent
+            else:
+                self.client_request_id = parent  # what else ties the call to the client's own records
         self.lane = text(b"x-facet-lane").strip().lower()
         self.calling_run = text(b"x-facet-run")[:60]
         self.has_anthropic_version = b"anthropic-version" in said

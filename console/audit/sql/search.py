@@ -63,7 +63,9 @@ def _conditions(criteria: Criteria) -> tuple[list[str], dict[str, Any]]:
     if criteria.environment:
         add("e.environment = %(environment)s", environment=criteria.environment)
     if criteria.trace:
-        add("e.client_request_id LIKE %(trace)s", trace=f"__-{criteria.trace}-%")
+        # A client that names its request besides has its trace among the details.
+        found_in = {"trace": f"__-{criteria.trace}-%", "detailed": f'%"traceparent":%__-{criteria.trace}-%'}
+        add("(e.client_request_id LIKE %(trace)s OR e.detail LIKE %(detailed)s)", **found_in)
     if criteria.prompt:
         # What took part stands there as JSON, the prompt first.
         named = [f"{_escaped(start + json.dumps(criteria.prompt))},%" for start in ('[{"slug":', '[{"slug": ')]

@@ -19,7 +19,7 @@ from opentelemetry.proto.trace.v1.trace_pb2 import Span, Status
 
 from console.audit.actions import RUN_ENDED
 from console.audit.models import AuditEvent, EventType
-from console.core.ids import TRACE_PARENT, request_id
+from console.core.ids import request_id
 from console.core.scrub import scrub
 
 _OPERATIONS = {
@@ -50,7 +50,7 @@ def span_of(event: AuditEvent, names: Names) -> Span:
     if event.action == RUN_ENDED.name:
         return _run(event, names.agents.get(event.target_id, ""))
     run = _run_of(event)
-    parent = None if run else TRACE_PARENT.fullmatch(event.client_request_id)
+    parent = None if run else event.trace_parent
     operation = _OPERATIONS.get(EventType(event.type), "chat")
     what = event.target if event.type == EventType.TOOL else event.alias
     span = Span(

@@ -71,8 +71,10 @@ def numbers(events):
 
 def test_it_is_promised_at_once_and_answered_by_a_worker(sdk, client, world, worker, monkeypatch, settings):
     worker.is_there = False
+    parent = "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01"
+    named = {"Idempotency-Key": "once", "X-Client-Request-Id": "mine", "traceparent": parent}
     raw = sdk.responses.with_raw_response.create(
-        **ASK, metadata={"ticket": "7"}, service_tier="auto", extra_headers={"Idempotency-Key": "once"}
+        **ASK, metadata={"ticket": "7"}, service_tier="auto", extra_headers=named
     )
     made = raw.parse()
     assert (made.status, made.background, made.output, made.metadata) == ("queued", True, [], {"ticket": "7"})
@@ -101,7 +103,9 @@ def test_it_is_promised_at_once_and_answered_by_a_worker(sdk, client, world, wor
     assert (line.type, line.surface, line.lane, line.key_id) == ("response", "api", "standard", world.key.pk)
     assert line.cost_micros > 0 and Payload.objects.get(event_id=line.pk, kind="output").body.count(made.id)
     row = BackgroundResponse.objects.get()
-    assert row.body == "" and row.request_id == line.pk and json.loads(line.detail)["response"] == made.id
+    assert row.body == "" and row.request_id == line.pk and line.client_request_id == "mine"
+    detail = json.loads(line.detail)
+    assert (detail["response"], detail["traceparent"]) == (made.id, parent)
     shown = client.get(f"/v1/responses/{made.id}")
     assert shown.headers["x-facet-original-request-id"] == request_id(line.pk)
 

@@ -72,8 +72,14 @@ class Record:
     @property
     def trace(self) -> str:
         """The trace of the client's own that the call is part of, where the client said so."""
-        parent = TRACE_PARENT.fullmatch(self.event.client_request_id)
+        parent = self.event.trace_parent
         return parent[1] if parent else ""
+
+    @property
+    def named(self) -> str:
+        """What the client calls its request, where that is not the name of a trace."""
+        said = self.event.client_request_id
+        return "" if said == self.run or TRACE_PARENT.fullmatch(said) else said
 
     @property
     def response(self) -> str:
@@ -190,7 +196,9 @@ def record(event: AuditEvent, criteria: Criteria | None = None) -> Record:
     notes = [
         (name, text)
         for name, text in notes
-        if not (name == "run" and _RUN.match(text)) and not (name == "response" and text == response)
+        if not (name == "run" and _RUN.match(text))
+        and not (name == "response" and text == response)
+        and not (name == "traceparent" and not event.action)
     ]
     found = Record(Line(event), _seal_of(event), _prompts(event.prompt), changes, notes, sources_of(event))
     if criteria is not None and not criteria.text:
