@@ -128,11 +128,7 @@ class Channels(Endpoint):
         rows = access.channels_for(self.caller)
         return self.page(rows.filter(team=scope) if scope else rows, ChannelSerializer)
 
-    @extend_schema(
-        summary="Set up a channel",
-        request=NewChannelSerializer,
-        responses={201: MadeChannelSerializer},
-    )
+    @extend_schema(summary="Set up a channel", request=NewChannelSerializer, responses={201: MadeChannelSerializer})
     def post(self, request: Any) -> Response:
         given = self.read(NewChannelSerializer)
         given["team"] = access.owner_for(self.caller, given["team"])

@@ -38,10 +38,7 @@ class Rating(Endpoint):
         rating.rate(actor=self.actor, answer=answer, says=says)
         return Response({"request_id": request_id(answer.pk), "rating": says})
 
-    @extend_schema(
-        operation_id="unrate_answer", summary="Take the rating of an answer back",
-        responses={204: None},
-    )  # fmt: skip
+    @extend_schema(operation_id="unrate_answer", summary="Take the rating of an answer back", responses={204: None})
     def delete(self, request: Any, reference: str) -> Response:
         rating.rate(actor=self.actor, answer=rating.answer_for(self.actor, reference), says="")
         return Response(status=204)

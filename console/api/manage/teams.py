@@ -196,11 +196,7 @@ class OneMember(Endpoint):
 class Invitations(Endpoint):
     needs = "manage_members"
 
-    @extend_schema(
-        operation_id="list_invitations",
-        summary="List invitations",
-        responses=listed(InvitationSerializer),
-    )
+    @extend_schema(operation_id="list_invitations", summary="List invitations", responses=listed(InvitationSerializer))
     def get(self, request: Any, slug: str) -> Response:
         team = access.team_for(self.caller, slug, to="manage_members")
         return self.page(Invitation.objects.filter(team=team), InvitationSerializer)

@@ -185,11 +185,7 @@ class RollBack(AgentEndpoint):
 
 
 class WhereUsed(AgentEndpoint):
-    @extend_schema(
-        operation_id="agent_where_used",
-        summary="List what uses an agent",
-        responses=AgentUsesSerializer,
-    )
+    @extend_schema(operation_id="agent_where_used", summary="List what uses an agent", responses=AgentUsesSerializer)
     def get(self, request: Any, slug: str) -> Response:
         uses = where_used.uses_of(self.agent(slug))
         mine = set(teams_access.teams_for(self.caller).values_list("pk", flat=True))

@@ -107,11 +107,7 @@ class OneModel(Endpoint):
     def get(self, request: Any, pk: uuid.UUID) -> Response:
         return Response(ModelSerializer(access.version_for(self.caller, pk)).data)
 
-    @extend_schema(
-        summary="Change a model version's limits",
-        request=ModelChangeSerializer,
-        responses=ModelSerializer,
-    )
+    @extend_schema(summary="Change a model version's limits", request=ModelChangeSerializer, responses=ModelSerializer)
     def patch(self, request: Any, pk: uuid.UUID) -> Response:
         version = access.version_for(self.caller, pk)
         given = _fields(self, self.read(ModelChangeSerializer))
@@ -138,11 +134,7 @@ class Prices(Endpoint):
     def get(self, request: Any, pk: uuid.UUID) -> Response:
         return self.page(Price.objects.filter(model_version=access.version_for(self.caller, pk)), PriceSerializer)
 
-    @extend_schema(
-        summary="Set a price from a date on",
-        request=NewPriceSerializer,
-        responses={201: PriceSerializer},
-    )
+    @extend_schema(summary="Set a price from a date on", request=NewPriceSerializer, responses={201: PriceSerializer})
     def post(self, request: Any, pk: uuid.UUID) -> Response:
         version = access.version_for(self.caller, pk)
         price = versions.set_price(actor=self.actor, version=version, **self.read(NewPriceSerializer))

@@ -85,11 +85,7 @@ class Providers(Endpoint):
     def get(self, request: Any) -> Response:
         return self.page(access.providers_for(self.caller), ProviderSerializer)
 
-    @extend_schema(
-        summary="Connect a provider",
-        request=NewProviderSerializer,
-        responses={201: ProviderSerializer},
-    )
+    @extend_schema(summary="Connect a provider", request=NewProviderSerializer, responses={201: ProviderSerializer})
     def post(self, request: Any) -> Response:
         provider = providers.create_provider(actor=self.actor, **self.read(NewProviderSerializer))
         return Response(ProviderSerializer(provider).data, status=201)

@@ -186,11 +186,7 @@ class OneDataset(DatasetEndpoint):
     def get(self, request: Any, pk: uuid.UUID) -> Response:
         return self.answer(access.dataset_for(self.caller, pk))
 
-    @extend_schema(
-        operation_id="delete_dataset",
-        summary="Remove a dataset with its replays",
-        responses={204: None},
-    )
+    @extend_schema(operation_id="delete_dataset", summary="Remove a dataset with its replays", responses={204: None})
     def delete(self, request: Any, pk: uuid.UUID) -> Response:
         datasets.delete_dataset(actor=self.actor, dataset=access.dataset_for(self.caller, pk, to="change"))
         return Response(status=204)

@@ -38,11 +38,7 @@ class OneLabel(PromptEndpoint):
     def get(self, request: Any, slug: str, label: str) -> Response:
         return Response(LabelSerializer(access.label_for(self.prompt(slug), self.label_name(label))).data)
 
-    @extend_schema(
-        summary="Publish: point a label at a version",
-        request=PublishSerializer,
-        responses=LabelSerializer,
-    )
+    @extend_schema(summary="Publish: point a label at a version", request=PublishSerializer, responses=LabelSerializer)
     def put(self, request: Any, slug: str, label: str) -> Response:
         prompt = self.prompt(slug, "publish")
         given = self.read(PublishSerializer)

@@ -160,11 +160,7 @@ class RenderByPath(OnePrompt, Render):
 
 
 class WhereUsed(PromptEndpoint):
-    @extend_schema(
-        operation_id="prompt_where_used",
-        summary="List what uses a prompt",
-        responses=WhereUsedSerializer,
-    )
+    @extend_schema(operation_id="prompt_where_used", summary="List what uses a prompt", responses=WhereUsedSerializer)
     def get(self, request: Any, slug: str) -> Response:
         uses = where_used.uses_of(self.prompt(slug))
         mine = {team.pk for team in teams_access.teams_for(self.caller)}

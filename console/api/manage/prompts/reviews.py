@@ -29,11 +29,7 @@ _PAGE = listed(ReviewSerializer)
 class AllReviews(Endpoint):
     needs = "view_team"
 
-    @extend_schema(
-        operation_id="list_reviews",
-        summary="List the reviews of all prompts you see",
-        responses=_PAGE,
-    )
+    @extend_schema(operation_id="list_reviews", summary="List the reviews of all prompts you see", responses=_PAGE)
     def get(self, request: Any) -> Response:
         return self.page(access.reviews_for(self.caller).select_related("from_version"), ReviewSerializer)
 
@@ -41,20 +37,12 @@ class AllReviews(Endpoint):
 class Reviews(PromptEndpoint):
     needs_to = {"POST": "build"}
 
-    @extend_schema(
-        operation_id="list_prompt_reviews",
-        summary="List the reviews of a prompt",
-        responses=_PAGE,
-    )
+    @extend_schema(operation_id="list_prompt_reviews", summary="List the reviews of a prompt", responses=_PAGE)
     def get(self, request: Any, slug: str) -> Response:
         rows = Review.objects.filter(prompt=self.prompt(slug))
         return self.page(rows.select_related("prompt", "version", "from_version"), ReviewSerializer)
 
-    @extend_schema(
-        summary="Ask for a review",
-        request=NewReviewSerializer,
-        responses={201: ReviewSerializer},
-    )
+    @extend_schema(summary="Ask for a review", request=NewReviewSerializer, responses={201: ReviewSerializer})
     def post(self, request: Any, slug: str) -> Response:
         prompt = self.prompt(slug, "publish")
         given = self.read(NewReviewSerializer)

@@ -212,12 +212,7 @@ class Results(TestEndpoint):
 class Stop(TestEndpoint):
     needs = "build"
 
-    @extend_schema(
-        operation_id="stop_test_run",
-        summary="Stop a run",
-        request=None,
-        responses=TestRunSerializer,
-    )
+    @extend_schema(operation_id="stop_test_run", summary="Stop a run", request=None, responses=TestRunSerializer)
     def post(self, request: Any, slug: str, pk: uuid.UUID) -> Response:
         run = access.run_for(self.prompt(slug, "edit"), pk)
         runs.stop_run(actor=self.actor, run=run)

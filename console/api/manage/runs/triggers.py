@@ -191,11 +191,7 @@ class OneTrigger(TriggerEndpoint):
         given = self.read(TriggerChangeSerializer)
         return self.shown(services.change_trigger(actor=self.actor, trigger=trigger, **given))
 
-    @extend_schema(
-        operation_id="delete_trigger",
-        summary="Remove a trigger; its runs go on",
-        responses={204: None},
-    )
+    @extend_schema(operation_id="delete_trigger", summary="Remove a trigger; its runs go on", responses={204: None})
     def delete(self, request: Any, slug: str, pk: uuid.UUID) -> Response:
         services.delete_trigger(actor=self.actor, trigger=self.trigger(slug, pk, "edit"))
         return Response(status=204)

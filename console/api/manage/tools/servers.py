@@ -89,10 +89,7 @@ class OneServer(Endpoint):
     def get(self, request: Any, pk: UUID) -> Response:
         return Response(ToolServerSerializer(access.server_for(self.caller, pk)).data)
 
-    @extend_schema(
-        summary="Change a tool server", request=ToolServerChangeSerializer,
-        responses=ToolServerSerializer,
-    )  # fmt: skip
+    @extend_schema(summary="Change a tool server", request=ToolServerChangeSerializer, responses=ToolServerSerializer)
     def patch(self, request: Any, pk: UUID) -> Response:
         server = access.server_for(self.caller, pk, to="edit")
         given = self.read(ToolServerChangeSerializer)

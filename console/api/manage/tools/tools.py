@@ -133,10 +133,7 @@ class OneTool(Endpoint):
     def get(self, request: Any, pk: UUID) -> Response:
         return Response(ToolSerializer(access.tool_for(self.caller, pk)).data)
 
-    @extend_schema(
-        summary="Change a tool, or switch it off", request=ToolChangeSerializer,
-        responses=ToolSerializer,
-    )  # fmt: skip
+    @extend_schema(summary="Change a tool, or switch it off", request=ToolChangeSerializer, responses=ToolSerializer)
     def patch(self, request: Any, pk: UUID) -> Response:
         tool = access.tool_for(self.caller, pk, to="edit")
         given = self.read(ToolChangeSerializer)

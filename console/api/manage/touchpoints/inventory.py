@@ -107,11 +107,7 @@ class OneExpectation(Endpoint):
         )
         return Response(ExpectationSerializer(kept).data)
 
-    @extend_schema(
-        operation_id="clear_expectation",
-        summary="Take back what was expected",
-        responses={204: None},
-    )
+    @extend_schema(operation_id="clear_expectation", summary="Take back what was expected", responses={204: None})
     def delete(self, request: Any, kind: str, pk: uuid.UUID) -> Response:
         subject = access.subject_for(self.caller, kind, pk, to=access.EDIT)
         expectations.clear_expectation(actor=self.actor, kind=kind, subject_id=pk, name=subject.name)

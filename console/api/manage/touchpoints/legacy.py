@@ -69,11 +69,7 @@ class Legacy(LegacyEndpoint):
 class OneLegacy(LegacyEndpoint):
     needs_to = {"PATCH": access.EDIT, "DELETE": access.EDIT}
 
-    @extend_schema(
-        operation_id="show_legacy_touchpoint",
-        summary="Show one",
-        responses=LegacyTouchpointSerializer,
-    )
+    @extend_schema(operation_id="show_legacy_touchpoint", summary="Show one", responses=LegacyTouchpointSerializer)
     def get(self, request: Any, pk: uuid.UUID) -> Response:
         return self.shown(access.legacy_one_for(self.caller, pk))
 
@@ -92,11 +88,7 @@ class OneLegacy(LegacyEndpoint):
             given["replaced_by"] = f"{by['kind']}:{by['id']}" if by else ""
         return self.shown(legacy.change_legacy(actor=self.actor, legacy=one, seen_revision=seen, **given))
 
-    @extend_schema(
-        operation_id="remove_legacy_touchpoint",
-        summary="Take one off the list",
-        responses={204: None},
-    )
+    @extend_schema(operation_id="remove_legacy_touchpoint", summary="Take one off the list", responses={204: None})
     def delete(self, request: Any, pk: uuid.UUID) -> Response:
         legacy.remove_legacy(actor=self.actor, legacy=access.legacy_one_for(self.caller, pk, to=access.EDIT))
         return Response(status=204)
