@@ -4,7 +4,7 @@ import re
 from collections.abc import Iterable
 from typing import Any
 
-from django.db import IntegrityError, transaction
+from django.db import transaction
 
 from agents_app import where_used
 from agents_app.definition import checked
@@ -16,6 +16,7 @@ from console.audit import actions
 from console.audit.services import changes
 from console.core.clock import now
 from console.core.errors import BadInput, Conflict
+from console.core.races import insert
 from console.teams.actors import Actor
 from console.teams.models import Team
 
@@ -83,11 +84,7 @@ def create_agent(
     name, description = _check_words(name, description)
     teams = _check_audience(team, audience, shared_with)
     agent = Agent(team=team, slug=check_slug(slug), name=name, description=description, audience=audience)
-    try:
-        with transaction.atomic():
-            agent.save(force_insert=True)
-    except IntegrityError:
-        raise Conflict(f"The short name {slug!r} is taken.", param="slug") from None
+    insert(agent, Conflict(f"The short name {slug!r} is taken.", param="slug"))
     agent.shared_with.set(teams)
     fields = pinned(team, checked(definition))
     agent.draft = AgentDraft.objects.create(agent=agent, changed_by_name=actor.name[:200], **fields)

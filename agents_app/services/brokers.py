@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from django.db import IntegrityError, transaction
+from django.db import transaction
 
 from agents_app.brokers import wire
 from agents_app.brokers.address import address_of, parsed
@@ -16,6 +16,7 @@ from console.audit.services import changes
 from console.core.clock import now
 from console.core.crypto import SecretUnreadable, decrypt, encrypt
 from console.core.errors import Conflict
+from console.core.races import hold, insert
 from console.teams.actors import Actor
 from console.teams.models import Team
 
@@ -35,11 +36,7 @@ def create_broker(*, actor: Actor, team: Team, slug: str, name: str = "", url: s
         address=address.shown[:500],
         secret=encrypt(url.strip()),
     )
-    try:
-        with transaction.atomic():
-            broker.save(force_insert=True)
-    except IntegrityError:
-        raise Conflict(f"{team} has a broker {slug!r} already.", param="slug") from None
+    insert(broker, Conflict(f"{team} has a broker {slug!r} already.", param="slug"))
     note(actions.BROKER_CREATED, actor, broker, {"after": {"slug": slug} | _shown(broker)})
     return broker
 
@@ -49,7 +46,7 @@ def change_broker(
     *, actor: Actor, broker: Broker, name: str | None = None, url: str | None = None, seen_revision: int | None = None
 ) -> Broker:
     """Change what is given. With another address, readers go on there from their next message on."""
-    broker = Broker.objects.select_for_update(no_key=True, of=("self",)).select_related("team").get(pk=broker.pk)
+    broker = hold(broker, "team")
     if seen_revision is not None and seen_revision != broker.revision:
         raise StaleTool("Somebody changed this broker after you opened it. Look again and decide anew.")
     before, is_other = _shown(broker), False
@@ -93,7 +90,7 @@ def look_at_broker(*, actor: Actor, broker: Broker) -> str:
 @transaction.atomic
 def delete_broker(*, actor: Actor, broker: Broker) -> None:
     """Remove one no trigger reads. What was still to be sent there is lost."""
-    broker = Broker.objects.select_for_update(no_key=True, of=("self",)).select_related("team").get(pk=broker.pk)
+    broker = hold(broker, "team")
     reading = Trigger.objects.filter(agent__team=broker.team_id, config__broker=broker.slug, agent__archived_at=None)
     if names := [f"{one.agent.name}: {one.name}" for one in reading.select_related("agent")[:3]]:
         raise StillUsed(f"It is read by {', '.join(names)}. Remove these triggers first.")

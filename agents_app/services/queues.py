@@ -4,7 +4,7 @@ import datetime as dt
 import secrets
 from typing import Any
 
-from django.db import IntegrityError, transaction
+from django.db import transaction
 from django.db.models import Case, F, Q, Value, When
 
 from agents_app.models import Queue, QueueItem
@@ -18,6 +18,7 @@ from console.audit.services import changes, record
 from console.core.clock import now
 from console.core.crypto import encrypt
 from console.core.errors import BadInput, Conflict, Overtaken
+from console.core.races import hold, insert
 from console.core.signing import SHORTEST_SECRET
 from console.teams.actors import Actor
 from console.teams.models import Team
@@ -59,11 +60,7 @@ def _shown(queue: Queue) -> dict[str, Any]:
 def create_queue(*, actor: Actor, team: Team, slug: str, name: str, **fields: Any) -> Queue:
     """Make a queue of a team. Programs and agents name it by its slug."""
     queue = Queue(team=team, slug=check_short_name(slug, 60), **_checked({"name": name, **fields}))
-    try:
-        with transaction.atomic():
-            queue.save(force_insert=True)
-    except IntegrityError:
-        raise Conflict(f"{team} has a queue {slug!r} already.", param="slug") from None
+    insert(queue, Conflict(f"{team} has a queue {slug!r} already.", param="slug"))
     record(actions.QUEUE_CREATED, actor=actor, target=queue, detail={"after": {"slug": slug} | _shown(queue)})
     return queue
 
@@ -71,7 +68,7 @@ def create_queue(*, actor: Actor, team: Team, slug: str, name: str, **fields: An
 @transaction.atomic
 def change_queue(*, actor: Actor, queue: Queue, seen_revision: int | None = None, **fields: Any) -> Queue:
     """Change the fields given; Overtaken when somebody changed the queue since it was seen."""
-    queue = Queue.objects.select_for_update(no_key=True, of=("self",)).select_related("team").get(pk=queue.pk)
+    queue = hold(queue, "team")
     if seen_revision is not None and seen_revision != queue.revision:
         raise Overtaken("Somebody changed this queue after you opened it. Look again and decide anew.")
     before = _shown(queue)

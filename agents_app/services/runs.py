@@ -20,6 +20,7 @@ from console.audit import actions
 from console.audit.services import record
 from console.core.clock import now
 from console.core.errors import BadInput, Conflict
+from console.core.races import hold
 from console.core.tasks import enqueue_on_commit
 from console.teams.actors import Actor
 from console.teams.models import ApiKey, Environment, Team
@@ -146,9 +147,7 @@ def _note_start(actor: Actor, run: Run, definition: AgentVersion | AgentDraft, t
 @transaction.atomic
 def cancel_run(*, actor: Actor, run: Run) -> Run:
     """Stop a run: at once when nobody works on it, otherwise within moments. One that is over stays as it is."""
-    locked = (
-        Run.objects.select_for_update(no_key=True, of=("self",)).select_related("agent__team", "team").get(pk=run.pk)
-    )
+    locked = hold(run, "agent__team", "team")
     if locked.is_over or locked.state == Run.State.CANCELLING:
         return locked
     record(

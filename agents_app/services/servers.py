@@ -8,7 +8,7 @@
 from typing import Any
 
 from django.conf import settings
-from django.db import IntegrityError, transaction
+from django.db import transaction
 
 from agents_app.errors import StaleTool, StillUsed
 from agents_app.models import Tool, ToolServer
@@ -25,6 +25,7 @@ from console.audit.services import changes
 from console.core.clock import now
 from console.core.crypto import encrypt
 from console.core.errors import BadInput, Conflict
+from console.core.races import hold, insert
 from console.gateway import sync
 from console.teams.actors import Actor
 from console.teams.models import Team
@@ -75,18 +76,14 @@ def create_server(
         address=check_address(transport, address),
         secret=encrypt(secret) if secret else "",
     )
-    try:
-        with transaction.atomic():
-            server.save(force_insert=True)
-    except IntegrityError:
-        raise Conflict(f"{team} has a tool server {slug!r} already.", param="slug") from None
+    insert(server, Conflict(f"{team} has a tool server {slug!r} already.", param="slug"))
     after = {"slug": slug, "transport": transport} | _shown(server)
     note(actions.TOOL_SERVER_CREATED, actor, server, {"after": after})
     return server
 
 
 def _locked(server: ToolServer, seen_revision: int | None = None) -> ToolServer:
-    found = ToolServer.objects.select_for_update(no_key=True, of=("self",)).select_related("team").get(pk=server.pk)
+    found = hold(server, "team")
     if found.deleted_at is not None:
         raise StaleTool(f"{found.name} was removed at {found.deleted_at:%H:%M:%S} UTC.")
     if seen_revision is not None and seen_revision != found.revision:
@@ -214,11 +211,7 @@ def take_tool(
         effect=effect,
         is_idempotent=is_idempotent,
     )
-    try:
-        with transaction.atomic():
-            tool.save(force_insert=True)
-    except IntegrityError:
-        raise Conflict(f"{slug} was taken over already.", param="name") from None
+    insert(tool, Conflict(f"{slug} was taken over already.", param="name"))
     detail = {"slug": slug, "kind": "mcp", "digest": offer.digest} | tools.shown(tool)
     note(actions.TOOL_CREATED, actor, tool, {"after": detail})
     return tool

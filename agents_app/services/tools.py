@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from django.db import IntegrityError, transaction
+from django.db import transaction
 
 from agents_app.errors import StaleTool, StillUsed
 from agents_app.models import Agent, Tool
@@ -15,6 +15,7 @@ from console.audit.services import changes
 from console.core.clock import now
 from console.core.crypto import encrypt
 from console.core.errors import BadInput, Conflict
+from console.core.races import hold, insert
 from console.teams.actors import Actor
 from console.teams.models import Team
 
@@ -81,17 +82,9 @@ def create_tool(
     if secret := check_secret(secret):
         _check_may_have_secret(of, tool)
         tool.secret = encrypt(secret)
-    _insert(tool)
+    insert(tool, Conflict(f"{tool.team} has a tool {tool.slug!r} already.", param="slug"))
     note(actions.TOOL_CREATED, actor, tool, {"after": {"slug": slug, "kind": kind} | shown(tool)})
     return tool
-
-
-def _insert(tool: Tool) -> None:
-    try:
-        with transaction.atomic():
-            tool.save(force_insert=True)
-    except IntegrityError:
-        raise Conflict(f"{tool.team} has a tool {tool.slug!r} already.", param="slug") from None
 
 
 def _check_may_have_secret(kind: Kind, tool: Tool) -> None:
@@ -101,7 +94,7 @@ def _check_may_have_secret(kind: Kind, tool: Tool) -> None:
 
 def locked(tool: Tool, seen_revision: int | None = None) -> Tool:
     """Return the tool as it is now, ours until commit; StaleTool when it is not the one that was looked at."""
-    found = Tool.objects.select_for_update(no_key=True, of=("self",)).select_related("team", "server").get(pk=tool.pk)
+    found = hold(tool, "team", "server")
     if found.deleted_at is not None:
         raise StaleTool(f"{found.slug} was removed at {found.deleted_at:%H:%M:%S} UTC.")
     if seen_revision is not None and seen_revision != found.revision:

@@ -1,15 +1,34 @@
 """What becomes of a change that meets another one of the same things. That is no mistake of ours, nor of the caller's.
 
-Who changes something holds its row until commit with `select_for_update(no_key=True)`: a plain one also keeps off rows
-that speak of it, whose writers hold the epoch by then, which the first will want. The two would wait for each other.
+Who changes something holds its row until commit (`hold`), with `no_key=True`: a plain lock also keeps off rows that
+speak of it, whose writers hold the epoch by then, which the first will want. The two would wait for each other.
 """
 
+from typing import TypeVar
+
 from django.core.exceptions import ObjectDoesNotExist
-from django.db import DatabaseError, IntegrityError, OperationalError
+from django.db import DatabaseError, IntegrityError, OperationalError, transaction
+from django.db.models import Model
 
 from console.core.errors import Conflict, Gone, Refusal, Unavailable
 
+_M = TypeVar("_M", bound=Model)
 _DEADLOCK, _FOREIGN_KEY = "40P01", "23503"
+
+
+def hold(row: _M, *related: str) -> _M:
+    """Return a row as it is now, ours until commit, with the rows it points at by these names."""
+    rows = row.__class__._default_manager.select_for_update(no_key=True, of=("self",))
+    return (rows.select_related(*related) if related else rows).get(pk=row.pk)
+
+
+def insert(row: Model, taken: Refusal) -> None:
+    """Save a new row; raise `taken` where there is one with its name already. The transaction it is part of goes on."""
+    try:
+        with transaction.atomic():
+            row.save(force_insert=True)
+    except IntegrityError:
+        raise taken from None
 
 
 def lost(error: BaseException) -> Refusal | None:

@@ -10,6 +10,7 @@ from console.audit.actions import Action
 from console.audit.services import record
 from console.core.clock import now
 from console.core.errors import BadInput
+from console.core.races import hold
 from console.teams.actors import Actor
 from console.teams.models import ApiKey, Team, User
 from prompts_app import listeners
@@ -59,7 +60,7 @@ def locked(prompt: Prompt) -> Prompt:
 
     UnknownPrompt where it was deleted since it was looked up.
     """
-    found = Prompt.objects.select_for_update(no_key=True, of=("self",)).select_related("team", "head").get(pk=prompt.pk)
+    found = hold(prompt, "team", "head")
     if found.deleted_at is not None:
         raise UnknownPrompt(found.slug)
     return found

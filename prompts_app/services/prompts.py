@@ -4,12 +4,13 @@ import datetime as dt
 from collections.abc import Sequence
 from typing import Any
 
-from django.db import IntegrityError, transaction
+from django.db import transaction
 
 from console.audit import actions
 from console.audit.services import changes
 from console.core.clock import now
 from console.core.errors import BadInput, Conflict, check_revision
+from console.core.races import insert
 from console.teams.callers import Actor
 from console.teams.models import Team
 from prompts_app import where_used
@@ -87,12 +88,8 @@ def create_prompt(
         description=_check_description(description),
         tags=check_tags(tags),
     )
-    try:
-        with transaction.atomic():
-            prompt.save(force_insert=True)
-    except IntegrityError:
-        # Names are the installation's, not the team's; that this one is taken says nothing about the other prompt.
-        raise Conflict(f"The name {slug!r} is taken; choose another.", param="slug") from None
+    # Names are the installation's, not the team's; that this one is taken says nothing about the other prompt.
+    insert(prompt, Conflict(f"The name {slug!r} is taken; choose another.", param="slug"))
     add_version(
         actor=actor,
         prompt=prompt,

@@ -1,9 +1,10 @@
 """Leave for one prompt not to include a required partial."""
 
-from django.db import IntegrityError, transaction
+from django.db import transaction
 
 from console.audit import actions
 from console.core.errors import BadInput, Conflict
+from console.core.races import insert
 from console.teams.callers import Actor
 from prompts_app.models import Prompt, Waiver
 from prompts_app.queries.required import required_of
@@ -19,13 +20,8 @@ def give_waiver(*, actor: Actor, prompt: Prompt, partial: Prompt, reason: str) -
         raise BadInput(
             f"{partial.slug} is not required of {prompt.team}, so nothing has to be waived.", param="partial"
         )
-    try:
-        with transaction.atomic():
-            waiver = Waiver.objects.create(
-                prompt=prompt, partial=partial, reason=reason, given_by=person_of(actor), given_by_name=actor.name
-            )
-    except IntegrityError:
-        raise Conflict(f"{prompt.slug} has a waiver for {partial.slug} already.", param="partial") from None
+    waiver = Waiver(prompt=prompt, partial=partial, reason=reason, given_by=person_of(actor), given_by_name=actor.name)
+    insert(waiver, Conflict(f"{prompt.slug} has a waiver for {partial.slug} already.", param="partial"))
     detail = {"partial": partial.slug, "reason": reason}
     note(actions.WAIVER_GIVEN, actor=actor, prompt=prompt, detail=detail, reason=reason)
     return waiver

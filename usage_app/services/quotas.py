@@ -3,13 +3,14 @@
 import datetime as dt
 import uuid
 
-from django.db import IntegrityError, transaction
+from django.db import transaction
 
 from console.audit import actions
 from console.audit import sql as audit_sql
 from console.audit.services import changes, record
 from console.core import clock
 from console.core.errors import BadInput, Conflict, check_revision
+from console.core.races import hold, insert
 from console.teams.callers import Actor
 from console.teams.models import ApiKey, Team
 from usage_app.models import Metric, Mode, Purpose, Quota, QuotaCounter, QuotaIncrease, Window
@@ -82,11 +83,7 @@ def set_quota(
     # 1. Record, which moves the epoch: plans made before are refused from this commit on, so every call with this
     #    epoch or a later one knows the quota and counts itself.
     # 2. Add up what calls before it have used, and open the counter with that.
-    try:
-        with transaction.atomic():
-            quota.save(force_insert=True)
-    except IntegrityError:
-        raise Conflict(f"{team} has this quota already ({quota.title}); change it instead.", param="metric") from None
+    insert(quota, Conflict(f"{team} has this quota already ({quota.title}); change it instead.", param="metric"))
     record(
         actions.QUOTA_CREATED,
         actor=actor,
@@ -126,7 +123,7 @@ def change_quota(
 
     With `seen_revision`, Overtaken when somebody changed the quota since.
     """
-    held = Quota.objects.select_for_update(no_key=True, of=("self",)).select_related("team", "key").get(pk=quota.pk)
+    held = hold(quota, "team", "key")
     check_revision(held, held.revision, seen_revision)
     before = {"limit": held.limit, "mode": held.mode}
     limit, mode = held.limit if limit is None else limit, held.mode if mode is None else mode
@@ -184,7 +181,7 @@ def increase_quota(*, actor: Actor, quota: Quota, amount: int, reason: str, ends
         raise BadInput("Say why; the audit log keeps the reason.", param="reason")
     if ends_at <= moment:
         raise BadInput("The increase would have ended already; choose a later moment.", param="ends_at")
-    quota = Quota.objects.select_for_update(no_key=True, of=("self",)).select_related("team", "key").get(pk=quota.pk)
+    quota = hold(quota, "team", "key")
     increase = QuotaIncrease.objects.create(
         quota=quota,
         amount=amount,

@@ -17,6 +17,7 @@ from console.batches.models.files import UPLOADED
 from console.batches.services.creator import Creator
 from console.core.clock import now
 from console.core.errors import BadInput, Conflict, TooLarge
+from console.core.races import hold
 from console.teams.actors import Actor
 from console.teams.models import Team
 
@@ -103,7 +104,7 @@ def read_file(*, actor: Actor, file: File, team: Team, surface: str = "console")
 
 @transaction.atomic
 def delete_file(*, actor: Actor, file: File, surface: str = "console") -> None:
-    file = File.objects.select_for_update(no_key=True, of=("self",)).select_related("team").get(pk=file.pk)
+    file = hold(file, "team")
     if File.objects.filter(_is_needed(), pk=file.pk).exists():
         raise Conflict("A batch that is under way reads this file; cancel the batch first.", code="file_in_use")
     record(actions.FILE_DELETED, actor=actor, target=file, team=file.team, surface=surface)

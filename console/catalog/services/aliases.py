@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from typing import Any
 
-from django.db import IntegrityError, transaction
+from django.db import transaction
 
 from console.audit import actions
 from console.audit.services import changes, record
@@ -12,6 +12,7 @@ from console.catalog.models import Alias
 from console.catalog.names import check_alias_name
 from console.core import words
 from console.core.errors import Conflict, check_revision
+from console.core.races import hold, insert
 from console.teams.callers import Actor
 from console.teams.models import Team
 
@@ -28,11 +29,7 @@ def _shown(alias: Alias) -> dict[str, Any]:
 def create_alias(*, actor: Actor, name: str, description: str = "", teams: Sequence[Team] = ()) -> Alias:
     """Make a name callers can use; until it is pinned it answers nobody. Without teams it is for everybody."""
     alias = Alias(name=check_alias_name(name), description=description.strip())
-    try:
-        with transaction.atomic():
-            alias.save(force_insert=True)
-    except IntegrityError:
-        raise Conflict(f"There is an alias {name!r} already; choose another name.", param="name") from None
+    insert(alias, Conflict(f"There is an alias {name!r} already; choose another name.", param="name"))
     alias.teams.set(teams)
     record(actions.ALIAS_CREATED, actor=actor, target=alias, team=_only(teams), detail={"after": _shown(alias)})
     return alias
@@ -48,7 +45,7 @@ def change_alias(
     seen_revision: int | None = None,
 ) -> Alias:
     """Change what is said about an alias and who may use it. A name never changes: callers hold it."""
-    alias = Alias.objects.select_for_update(no_key=True).get(pk=alias.pk)
+    alias = hold(alias)
     check_revision(alias, alias.revision, seen_revision)
     before = _shown(alias)
     if description is not None:
@@ -71,7 +68,7 @@ def require_second_person(*, actor: Actor, alias: Alias) -> Alias:
 
     One person can begin this; ending it is a proposal (`pins.ask_to_lift_rule`), or the rule would hold nobody.
     """
-    alias = Alias.objects.select_for_update(no_key=True).get(pk=alias.pk)
+    alias = hold(alias)
     if alias.needs_second_person:
         return alias
     before = _shown(alias)
@@ -85,7 +82,7 @@ def require_second_person(*, actor: Actor, alias: Alias) -> Alias:
 @transaction.atomic
 def delete_alias(*, actor: Actor, alias: Alias) -> None:
     """Delete an alias nothing holds. Calls that still name it are refused from then on."""
-    alias = Alias.objects.select_for_update(no_key=True).get(pk=alias.pk)
+    alias = hold(alias)
     if alias.needs_second_person:
         raise Conflict(
             f"Two people decide on {alias.name}, and a new alias of this name would need only one. "

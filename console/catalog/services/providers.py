@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from django.db import IntegrityError, transaction
+from django.db import transaction
 from django.db.models import ProtectedError
 
 from console.audit import actions
@@ -11,6 +11,7 @@ from console.catalog.models import ModelVersion, Pin, Provider
 from console.catalog.names import check_slug, checked_base_url, origin
 from console.core.crypto import encrypt
 from console.core.errors import BadInput, Conflict, check_revision
+from console.core.races import hold, insert
 from console.providers.registry import KINDS
 from console.teams.callers import Actor
 
@@ -77,11 +78,7 @@ def create_provider(
         preset=preset[:60],
         **numbers,
     )
-    try:
-        with transaction.atomic():
-            provider.save(force_insert=True)
-    except IntegrityError:
-        raise Conflict(f"There is a provider {slug!r} already; choose another short name.", param="slug") from None
+    insert(provider, Conflict(f"There is a provider {slug!r} already; choose another short name.", param="slug"))
     record(actions.PROVIDER_CREATED, actor=actor, target=provider, detail={"after": {"slug": slug} | _shown(provider)})
     return provider
 
@@ -107,7 +104,7 @@ def change_provider(
 
     With `seen_revision`, a Conflict when somebody else changed the provider since.
     """
-    provider = Provider.objects.select_for_update(no_key=True).get(pk=provider.pk)
+    provider = hold(provider)
     check_revision(provider, provider.revision, seen_revision)
     unknown = set(fields) - set(_FIELDS)
     if unknown:
@@ -152,7 +149,7 @@ def enable_provider(*, actor: Actor, provider: Provider, enabled: bool) -> Provi
 @transaction.atomic
 def delete_provider(*, actor: Actor, provider: Provider) -> None:
     """Remove a provider that no pin, present or past, speaks of, together with its model versions."""
-    provider = Provider.objects.select_for_update(no_key=True).get(pk=provider.pk)
+    provider = hold(provider)
     if provider.is_builtin:
         raise BadInput("The built-in model is set up by the installation; switch it off with BUILTIN_MODEL=0.")
     before = {"slug": provider.slug} | _shown(provider)

@@ -14,6 +14,7 @@ from console.catalog.names import check_model_name
 from console.catalog.queries.versions import dependents
 from console.core.clock import now
 from console.core.errors import BadInput, Conflict, check_revision
+from console.core.races import hold, insert
 from console.providers.registry import KINDS, OFFERS
 from console.teams.callers import Actor
 
@@ -65,15 +66,11 @@ def in_order(capabilities: Sequence[str]) -> list[str]:
 @transaction.atomic
 def create_version(*, actor: Actor, provider: Provider, name: str, **fields: Any) -> ModelVersion:
     """Add one exact model of a provider. Without a price its calls cost nothing; see `set_price`."""
-    provider = Provider.objects.select_for_update(no_key=True).get(pk=provider.pk)  # before the epoch, as removing it
+    provider = hold(provider)  # before the epoch, as removing it
     version = ModelVersion(provider=provider, name=check_model_name(name.strip()), **fields)
     version.capabilities = in_order(version.capabilities or [Capability.CHAT])
     _check(version)
-    try:
-        with transaction.atomic():
-            version.save(force_insert=True)
-    except IntegrityError:
-        raise Conflict(f"{provider.name} has a model {name!r} already.", param="name") from None
+    insert(version, Conflict(f"{provider.name} has a model {name!r} already.", param="name"))
     record(actions.MODEL_CREATED, actor=actor, target=version, detail={"after": _shown(version)})
     return version
 
@@ -86,9 +83,7 @@ def change_version(
     unknown = set(fields) - set(_FIELDS)
     if unknown:
         raise TypeError(f"A model version has no {', '.join(sorted(unknown))} to change.")
-    version = (
-        ModelVersion.objects.select_for_update(no_key=True, of=("self",)).select_related("provider").get(pk=version.pk)
-    )
+    version = hold(version, "provider")
     check_revision(version, version.revision, seen_revision)
     before = _shown(version)
     for name, value in fields.items():
@@ -106,9 +101,7 @@ def change_version(
 @transaction.atomic
 def retire_version(*, actor: Actor, version: ModelVersion) -> ModelVersion:
     """Take a model version out of use for good. Refused while a pin uses it, as what it means or beside it."""
-    version = (
-        ModelVersion.objects.select_for_update(no_key=True, of=("self",)).select_related("provider").get(pk=version.pk)
-    )
+    version = hold(version, "provider")
     if version.retired_at is not None:
         return version
     using = [str(dependent) for dependent in dependents(version)]

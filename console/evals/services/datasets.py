@@ -9,6 +9,7 @@ from console.audit import actions
 from console.audit.services import record
 from console.core.errors import BadInput, Conflict
 from console.core.ids import request_id
+from console.core.races import hold
 from console.evals import sampling, uploads
 from console.evals.models import GOING_ON, Dataset, DatasetItem
 from console.evals.sampling import Sample, Wanted
@@ -20,7 +21,7 @@ MOST_DATASETS = 200
 
 def locked(team: Team) -> Team:
     """Have whoever adds to a team's datasets and replays take their turn, so that its bounds hold."""
-    return Team.objects.select_for_update(no_key=True).get(pk=team.pk)
+    return hold(team)
 
 
 def _name(team: Team, name: str) -> str:
@@ -107,7 +108,7 @@ def _check_number(number: int) -> None:
 @transaction.atomic
 def delete_dataset(*, actor: Actor, dataset: Dataset) -> None:
     """Remove a dataset with its replays; the calls they made stay in the log."""
-    dataset = Dataset.objects.select_for_update(no_key=True, of=("self",)).select_related("team").get(pk=dataset.pk)
+    dataset = hold(dataset, "team")
     if dataset.replays.filter(status__in=GOING_ON).exists():
         raise Conflict("A replay of this dataset is going on; stop it first.")
     detail = {"items": dataset.items.count(), "replays": dataset.replays.count(), "origin": dataset.origin}

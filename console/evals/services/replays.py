@@ -11,6 +11,7 @@ from console.catalog.models import Alias
 from console.core.clock import now
 from console.core.errors import BadInput, Conflict, NotAllowed
 from console.core.ids import request_id
+from console.core.races import hold
 from console.core.tasks import enqueue_on_commit
 from console.evals.checks import check_specs
 from console.evals.engine import QUEUE
@@ -138,7 +139,7 @@ def _check_going_on(team: Team) -> None:
 def start_replay(*, actor: Actor, dataset: Dataset, **wanted: Any) -> Replay:
     """Begin to ask a candidate all items of a dataset. The calls are the actor's, on the team's quota."""
     with transaction.atomic():
-        dataset = Dataset.objects.select_for_update(no_key=True, of=("self",)).select_related("team").get(pk=dataset.pk)
+        dataset = hold(dataset, "team")
         replay, items, costs = plan(actor=actor, dataset=dataset, **wanted)
         _check_going_on(dataset.team)
         if dataset.replays.count() >= MOST_REPLAYS:
@@ -203,9 +204,7 @@ def stop_replay(*, actor: Actor, replay: Replay) -> None:
 @transaction.atomic
 def delete_replay(*, actor: Actor, replay: Replay) -> None:
     """Remove a replay with its answers; the calls it made stay in the log."""
-    replay = (
-        Replay.objects.select_for_update(no_key=True, of=("self",)).select_related("dataset__team").get(pk=replay.pk)
-    )
+    replay = hold(replay, "dataset__team")
     if not replay.is_over:
         raise Conflict("This replay is going on; stop it first.")
     _note(actions.REPLAY_DELETED, actor, replay, {"candidate": replay.candidate})

@@ -3,13 +3,14 @@
 import re
 from typing import Any
 
-from django.db import IntegrityError, transaction
+from django.db import transaction
 
 from console.audit import actions
 from console.audit.services import changes, record
 from console.catalog.models import Capability, ModelVersion
 from console.core.clock import now
 from console.core.errors import BadInput, Conflict
+from console.core.races import insert
 from console.core.tasks import enqueue_on_commit
 from console.knowledge import sql, where_used
 from console.knowledge.errors import StaleCollection, StillUsed
@@ -114,12 +115,8 @@ def create_collection(
         payer=payer,
         least_likeness=_check_likeness(least_likeness),
     )
-    try:
-        with transaction.atomic():
-            collection.save(force_insert=True)
-    except IntegrityError:
-        whose = team.name if team else "The organisation"
-        raise Conflict(f"{whose} has a collection {slug!r} already; choose another short name.", param="slug") from None
+    whose = team.name if team else "The organisation"
+    insert(collection, Conflict(f"{whose} has a collection {slug!r} already; choose another short name.", param="slug"))
     after = {"team": team.slug if team else None, "slug": slug} | _shown(collection)
     record(actions.COLLECTION_CREATED, actor=actor, target=collection, detail={"after": after})
     return collection

@@ -11,6 +11,7 @@ from console.audit import actions
 from console.audit.services import changes, record
 from console.core.crypto import SecretUnreadable, decrypt, encrypt
 from console.core.errors import BadInput, Conflict, check_revision
+from console.core.races import hold
 from console.core.signing import STANDARD_PREFIX
 from console.notices.addresses import checked_emails, checked_url, origin_of
 from console.notices.kinds import kinds_of
@@ -74,7 +75,7 @@ def change_channel(
 
     A webhook at another host gets a new secret, unless whoever sends it there gives one.
     """
-    channel = _locked(channel)
+    channel = hold(channel, "team")
     check_revision(channel, channel.revision, seen_revision)
     before, was = _shown(channel), channel.url
     if name is not None:
@@ -114,15 +115,11 @@ def enable_channel(*, actor: Actor, channel: Channel, enabled: bool) -> Channel:
 @transaction.atomic
 def delete_channel(*, actor: Actor, channel: Channel) -> None:
     """Remove a channel with the list of its deliveries. What was on its way by it goes nowhere."""
-    channel = _locked(channel)
+    channel = hold(channel, "team")
     before, identifier = _shown(channel), channel.pk
     channel.delete()
     channel.pk = identifier
     record(actions.CHANNEL_DELETED, actor=actor, target=channel, team=channel.team, detail={"before": before})
-
-
-def _locked(channel: Channel) -> Channel:
-    return Channel.objects.select_for_update(no_key=True, of=("self",)).select_related("team").get(pk=channel.pk)
 
 
 def _checked_name(name: str) -> str:

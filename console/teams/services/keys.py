@@ -15,6 +15,7 @@ from console.core.clock import now
 from console.core.errors import BadInput, Conflict, NotAllowed, check_revision
 from console.core.lanes import Lane
 from console.core.quick_settings import settings
+from console.core.races import hold
 from console.teams import keys
 from console.teams.actors import Actor
 from console.teams.models import ApiKey, Environment, Membership, Team, UnknownFields, User
@@ -177,7 +178,7 @@ def create_key(
 
 def lock_key(key: ApiKey) -> ApiKey:
     """Return the key as it is now, held until commit; a revoked one cannot be changed any more."""
-    key = ApiKey.objects.select_for_update(no_key=True, of=("self",)).select_related("team", "owner").get(pk=key.pk)
+    key = hold(key, "team", "owner")
     if key.revoked_at is not None:
         raise Conflict(f"{key.name} has been revoked and cannot be changed any more.")
     return key

@@ -6,6 +6,7 @@ from django.db import IntegrityError, transaction
 from console.audit import actions
 from console.audit.services import changes, record, take_turn
 from console.core.errors import BadInput, Conflict
+from console.core.races import hold
 from console.teams.actors import Actor
 from console.teams.models import User
 
@@ -41,7 +42,7 @@ def _end_sessions(user: User) -> None:
 
 def _hold(user: User) -> None:
     """Let nobody else change who is an operator meanwhile, and read again whether this person is one."""
-    held = User.objects.select_for_update(no_key=True).get(pk=user.pk)
+    held = hold(user)
     take_turn()
     user.is_active, user.is_superuser = held.is_active, held.is_superuser
 
@@ -105,7 +106,7 @@ def rename_person(*, actor: Actor, user: User, name: str) -> User:
     name = name.strip()
     if not name or len(name) > 120:
         raise BadInput("Write a name of up to 120 characters.", param="name")
-    before, user.name = User.objects.select_for_update(no_key=True).get(pk=user.pk).name, name
+    before, user.name = hold(user).name, name
     user.save(update_fields=["name"])
     record(
         actions.USER_CHANGED,

@@ -4,6 +4,7 @@ from django.db import transaction
 
 from console.audit import actions
 from console.audit.services import changes, record
+from console.core.races import hold
 from console.teams.actors import Actor
 from console.teams.models import User
 
@@ -14,7 +15,7 @@ def change_profile(*, actor: Actor, user: User, name: str | None = None, shortcu
 
     The name is what the log shows from now on.
     """
-    held = User.objects.select_for_update(no_key=True).get(pk=user.pk)
+    held = hold(user)
     user.name, user.shortcuts_enabled = held.name, held.shortcuts_enabled
     before = {"name": user.name, "shortcuts_enabled": user.shortcuts_enabled}
     if name is not None:

@@ -5,6 +5,7 @@ from django.db import transaction
 
 from console.audit import actions
 from console.audit.services import changes, record
+from console.core.races import hold
 from console.teams.actors import Actor
 from console.teams.models import User
 
@@ -12,7 +13,7 @@ from console.teams.models import User
 @transaction.atomic
 def rename_passkey(*, actor: Actor, user: User, passkey: Authenticator, name: str) -> None:
     """Give a passkey another name, and write nothing else: one that was removed meanwhile stays away."""
-    held = Authenticator.objects.select_for_update(no_key=True).get(pk=passkey.pk)
+    held = hold(passkey)
     before, held.data = held.data.get("name", ""), held.data | {"name": name}
     difference = changes({"name": before}, {"name": name})
     if not difference["after"]:

@@ -11,6 +11,7 @@ from console.audit import actions
 from console.audit.services import changes, record, take_turn
 from console.core.clock import now
 from console.core.errors import BadInput, Conflict, NotAllowed, check_revision
+from console.core.races import hold
 from console.core.words import with_article
 from console.teams.actors import Actor
 from console.teams.models import ApiKey, Membership, Role, Team, User
@@ -70,7 +71,7 @@ def change_team(
 
     What is not given stays as it is by now. With `seen_revision`, Overtaken when somebody changed the team since.
     """
-    team = Team.objects.select_for_update(no_key=True).get(pk=team.pk)
+    team = hold(team)
     check_revision(team, team.revision, seen_revision)
     name = team.name if name is None else name.strip()
     requires_two_factor = team.requires_two_factor if requires_two_factor is None else requires_two_factor

@@ -8,11 +8,11 @@ from django.db import transaction
 from console.audit import actions
 from console.audit.services import changes, record
 from console.core.clock import now
+from console.core.races import hold
 from console.teams.actors import Actor
 from console.teams.models import Team
 from console.touchpoints.fields import checked
 from console.touchpoints.models import Expectation
-from console.touchpoints.services.locking import lock_team
 
 _FIELDS = ("owner", "expected", "purpose")
 
@@ -23,7 +23,7 @@ def set_expectation(
 ) -> Expectation:
     """Keep the given fields of what is expected of a touchpoint; the others stay. `name` is for the log."""
     kept = checked({field: fields[field] for field in _FIELDS if field in fields})
-    lock_team(team)
+    hold(team)
     one = Expectation.objects.filter(kind=kind, subject_id=subject_id).first()
     one = one or Expectation(kind=kind, subject_id=subject_id)
     before = _shown(one)

@@ -10,13 +10,13 @@ from console.audit import actions
 from console.audit.services import changes, record
 from console.core.clock import now
 from console.core.errors import BadInput
+from console.core.races import hold
 from console.teams.actors import Actor
 from console.teams.models import Team
 from console.touchpoints.errors import BadList, NameTaken, StaleTouchpoint, UnknownTouchpoint
 from console.touchpoints.fields import checked
 from console.touchpoints.models import LegacyTouchpoint
 from console.touchpoints.queries import replacements
-from console.touchpoints.services.locking import lock_team
 
 _FIELDS = ("name", "place", "kind", "model", "owner", "expected", "spend_micros", "notes", "status")
 MOST = 1000  # of a team
@@ -26,7 +26,7 @@ MOST = 1000  # of a team
 def create_legacy(*, actor: Actor, team: Team, name: str, kind: str, **fields: Any) -> LegacyTouchpoint:
     """List one place; a name is there once in a team, however it is spelled."""
     kept = checked({"name": name, "kind": kind, **fields})
-    taken = _names(lock_team(team))
+    taken = _names(hold(team))  # writers of one team take turns, so nothing is listed twice
     _check_room(len(taken) + 1)
     if kept["name"].lower() in taken:
         raise NameTaken(kept["name"])
@@ -41,7 +41,7 @@ def import_legacy(
 
     Names that are listed already are left alone with `skip_known`, and refused without: an import overwrites nothing.
     """
-    taken = _names(lock_team(team))
+    taken = _names(hold(team))
     problems, made, skipped = [], [], 0
     for line, fields in rows:
         name = fields["name"]
@@ -121,7 +121,7 @@ def _save(legacy: LegacyTouchpoint) -> None:
 
 
 def _locked(legacy: LegacyTouchpoint) -> LegacyTouchpoint:
-    lock_team(legacy.team)  # first, as whoever adds one does
+    hold(legacy.team)  # first, as whoever adds one does
     found = (
         LegacyTouchpoint.objects.select_for_update(no_key=True, of=["self"])
         .select_related("team")

@@ -3,7 +3,7 @@
 import uuid
 from typing import Any, NamedTuple
 
-from django.db import IntegrityError, transaction
+from django.db import transaction
 
 from console.audit.services import changes, record
 from console.catalog.models import Alias, ModelVersion, Pin, PinFallback, PinMove
@@ -11,6 +11,7 @@ from console.catalog.services.pins.draft import Draft, open_draft, stale
 from console.catalog.services.pins.verbs import Move, RollBack, Verb
 from console.core.clock import now
 from console.core.errors import BadInput, Conflict
+from console.core.races import insert
 from console.teams.callers import Actor
 from console.teams.models import Environment
 
@@ -104,11 +105,7 @@ def carry_out(draft: Draft, verb: Verb, *, actor: Actor, author: Author, reason:
 def _save(draft: Draft) -> None:
     pin = draft.pin
     if draft.is_new:
-        try:
-            with transaction.atomic():
-                pin.save(force_insert=True)
-        except IntegrityError:
-            raise stale(pin.alias, pin.environment) from None
+        insert(pin, stale(pin.alias, pin.environment))
         return
     pin.revision += 1
     pin.save()

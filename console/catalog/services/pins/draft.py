@@ -5,6 +5,7 @@ from typing import Any, NamedTuple
 
 from console.catalog.models import Alias, ModelVersion, Pin, PinMove
 from console.core.errors import BadInput, Conflict
+from console.core.races import hold
 from console.teams.models import Environment
 
 
@@ -90,7 +91,7 @@ def open_draft(alias: Alias, environment: str, seen_revision: int) -> Draft:
 
 def usable(to: ModelVersion, param: str) -> ModelVersion:
     """Return the version as it is now, locked, so that it cannot be retired while a pin begins to use it."""
-    to = ModelVersion.objects.select_for_update(no_key=True, of=("self",)).select_related("provider").get(pk=to.pk)
+    to = hold(to, "provider")
     if to.retired_at is not None:
         raise BadInput(f"{to} is retired; choose another version.", param=param)
     if not to.provider.is_enabled:

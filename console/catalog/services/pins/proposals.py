@@ -11,6 +11,7 @@ from console.catalog.services.pins.verbs import VERBS, Verb
 from console.catalog.words import describe
 from console.core.clock import now
 from console.core.errors import BadInput, Conflict, NotAllowed
+from console.core.races import hold
 from console.teams.callers import Actor
 from console.teams.models import Environment, User
 
@@ -55,7 +56,7 @@ def ask_for_change(
 @transaction.atomic
 def ask_to_lift_rule(*, actor: Actor, alias: Alias, reason: str) -> PinProposal:
     """Propose that one person is enough again. One person cannot decide that."""
-    alias = Alias.objects.select_for_update(no_key=True).get(pk=alias.pk)
+    alias = hold(alias)
     if not alias.needs_second_person:
         raise Conflict(f"One person is enough to change {alias.name} already.")
     return _propose(
@@ -95,7 +96,7 @@ def _propose(*, actor: Actor, alias: Alias, **fields: object) -> PinProposal:
 
 def _claim(actor: Actor, proposal: PinProposal) -> PinProposal:
     """Return the proposal, held until commit, when it is still open."""
-    held = PinProposal.objects.select_for_update(no_key=True, of=("self",)).select_related("alias").get(pk=proposal.pk)
+    held = hold(proposal, "alias")
     if held.decision:
         raise Conflict(f"{held.decided_by_name} has {held.decision} this proposal already.")
     if actor.kind != "user":
