@@ -11,8 +11,9 @@
     element.closest("input, textarea, select, [contenteditable=true], [role=combobox]") !== null;
   const isFloating = () => $("dialog[open], [popover]:popover-open") !== null;
 
-  // Rows of the page's list: those with a real link in them. J and K move the focus from link to link.
-  const rows = () => [...document.querySelectorAll("tbody tr")].filter((row) => $("a[href]", row) && row.offsetParent);
+  // Rows of the page's list, and approvals: those with a real link in them. J and K move the focus from link to link.
+  const rows = () =>
+    [...document.querySelectorAll("tbody tr, [data-approval]")].filter((row) => $("a[href]", row) && row.offsetParent);
   const moveRow = (step) => {
     const all = rows();
     if (!all.length) return;
@@ -24,11 +25,21 @@
     all[next].scrollIntoView({ block: "nearest" });
   };
 
+  // A and R go to the button of the approval one is in, else of the first. Pressing it decides, nothing before.
+  const decide = (decision) => {
+    const card = document.activeElement.closest("[data-approval]") ?? $("[data-approval]");
+    const button = card && $(`button[name=decision][value=${decision}]`, card);
+    button?.focus();
+    button?.scrollIntoView({ block: "nearest" });
+  };
+
   const letters = {
     "/": () => $("[data-search], input[type=search]")?.focus(),
     "?": () => opener("keys")?.click(),
     j: () => moveRow(1),
     k: () => moveRow(-1),
+    a: () => decide("approve"),
+    r: () => decide("reject"),
     t: () => document.dispatchEvent(new Event("theme-switch")),
     g: () => (chordAt = performance.now()),
   };
@@ -37,6 +48,10 @@
     if ((event.ctrlKey || event.metaKey) && !event.shiftKey && !event.altKey && event.key.toLowerCase() === "k") {
       event.preventDefault();
       opener("palette")?.click();
+      return;
+    }
+    if (event.key === "Enter" && (event.ctrlKey || event.metaKey)) {
+      $("[data-quick]", event.target.closest("section, form") ?? document.body)?.click();
       return;
     }
     if (event.ctrlKey || event.metaKey || event.altKey) return;

@@ -106,8 +106,17 @@
   // Whoever had the focus on something that a swap replaces finds it on the same again: a rating, a filter, a row's menu.
   const nameOf = (element) => element.getAttribute("aria-label") || element.name || element.textContent.trim();
   let held = null;
-  document.addEventListener("htmx:beforeSwap", ({ detail: { target } }) => {
-    const now = document.activeElement;
+  // A button that is off while its request runs has lost the focus before the swap; refused, it has it again.
+  const askers = new WeakMap();
+  document.addEventListener("htmx:beforeRequest", ({ detail: { requestConfig } }) => {
+    if (requestConfig.elt.closest("[hx-disabled-elt]")) askers.set(requestConfig, document.activeElement);
+  });
+  document.addEventListener("htmx:afterRequest", ({ detail: { requestConfig } }) => {
+    if (document.activeElement === document.body) askers.get(requestConfig)?.focus({ preventScroll: true });
+  });
+  document.addEventListener("htmx:beforeSwap", ({ detail: { requestConfig, target } }) => {
+    const asker = askers.get(requestConfig);
+    const now = asker?.disabled && document.activeElement === document.body ? asker : document.activeElement;
     const isGoing = now !== document.body && target.contains(now);
     held = isGoing ? { within: now.closest("[id]")?.id, tag: now.tagName, name: nameOf(now) } : null;
   });
