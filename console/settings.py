@@ -174,8 +174,9 @@ DATABASES = {
         # A kept connection is tried before it is used: after PostgreSQL was restarted each would fail one request.
         "CONN_HEALTH_CHECKS": True,
         "OPTIONS": {
-            # Connections a process keeps for pages and tasks; 0 opens one per thread instead.
-            "pool": {"min_size": 0, "max_size": _pool, "timeout": 10}
+            # Connections a process keeps for pages and tasks; 0 opens one per thread instead. Who waits for one
+            # gives up together with the tries to make one, which come further apart the longer PostgreSQL is away.
+            "pool": {"min_size": 0, "max_size": _pool, "timeout": 10, "reconnect_timeout": 10}
             if (_pool := env_int("DATABASE_POOL", 8))
             else False,
             **{key: unquote(value) for key, value in _db_query.items()},

@@ -76,7 +76,7 @@ class BackgroundResponse(models.Model):
     model = models.CharField(max_length=200)
     is_stream = models.BooleanField(default=False, help_text="Its events are kept, to be followed.")
     body = models.TextField(blank=True)
-    frame = models.TextField(blank=True)
+    frame = models.TextField(blank=True, db_default="")
     size = models.IntegerField(help_text="Bytes of the body as it was sent.")
     state = models.CharField(max_length=12, choices=State.choices, default=State.QUEUED)
     error_code = models.CharField(max_length=80, blank=True)

@@ -190,10 +190,12 @@ class SealState(models.Model):
     whole_at = models.DateTimeField(null=True)
     problem = models.TextField(blank=True, default="")
     problem_at = models.DateTimeField(null=True)
-    archived_to = models.TextField(blank=True, default="", help_text="The store blocks are copied to: AUDIT_S3_URL.")
-    archived_number = models.BigIntegerField(default=0)
+    archived_to = models.TextField(
+        blank=True, default="", db_default="", help_text="The store blocks are copied to: AUDIT_S3_URL."
+    )
+    archived_number = models.BigIntegerField(default=0, db_default=0)
     archived_at = models.DateTimeField(null=True, help_text="When the last block that was copied was sealed.")
-    archive_problem = models.TextField(blank=True, default="")
+    archive_problem = models.TextField(blank=True, default="", db_default="")
 
     class Meta:
         db_table = "audit_seal_state"

@@ -56,6 +56,8 @@ def migrate() -> bool:
     """Bring the tables up to date, and say whether there was anything to do."""
     if why := history.why_not_from_here():
         raise SystemExit(why)
+    if newer := history.what_is_newer():
+        say(newer)
     executor = MigrationExecutor(connections["default"])
     last = executor.loader.graph.leaf_nodes()
     plan = executor.migration_plan(last)

@@ -27,3 +27,24 @@ def why_not_from_here() -> str:
                 "`make run` or `manage.py migrate`), and from there to this version."
             )
     return ""
+
+
+def what_is_newer() -> str:
+    """Return what to say where the tables have steps this version does not know; empty where it knows all."""
+    connection = connections[DEFAULT_DB_ALIAS]
+    loader = MigrationLoader(connection, load=False)
+    loader.load_disk()
+    apps = {migration.app_label for migration in loader.disk_migrations.values()}
+    known = loader.disk_migrations.keys() | {
+        step for migration in loader.disk_migrations.values() for step in migration.replaces
+    }
+    applied = MigrationRecorder(connection).applied_migrations().keys()
+    unknown = sorted(step for step in applied - known if step[0] in apps)
+    if not unknown:
+        return ""
+    label, name = unknown[-1]
+    return (
+        f"The tables are of a newer version ({len(unknown)} steps this one does not know, such as {label} {name}). "
+        "They stay as they are, and this version works on them, but passes over what only the newer one knows "
+        "(docs/running.md, Going back)."
+    )

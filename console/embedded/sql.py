@@ -56,6 +56,16 @@ def grant(role: str) -> None:
         cursor.execute(_GRANTS.replace("{role}", quoted))
 
 
+def has_rights(role: str) -> bool:
+    """Say whether the application's role is there and was given its rights."""
+    with connection.cursor() as cursor:
+        cursor.execute(
+            "SELECT has_table_privilege(oid, 'audit_event', 'INSERT') FROM pg_roles WHERE rolname = %s", [role]
+        )
+        row = cursor.fetchone()
+        return bool(row and row[0])
+
+
 def ensure_role(role: str, password: str) -> None:
     """Make the application's role when it is missing; without a password only the socket's trust lets it in."""
     with connection.cursor() as cursor:

@@ -39,12 +39,15 @@ class Command(MigrateCommand):
         with as_owner() as application_role, sql.one_at_a_time():
             if why := history.why_not_from_here():
                 raise CommandError(why)
+            if newer := history.what_is_newer():
+                self.stderr.write(newer)
             super().handle(*args, **options)
             if options["plan"] or options["check_unapplied"]:
                 return
             sql.count_on_after_restore()
             sql.tell_how_long_to_keep_log()
-            if application_role:
+            # Rights this version gave could be more than the newer one means by tables this one does not know.
+            if application_role and not (newer and sql.has_rights(application_role)):
                 self._let_work(application_role)
 
     def _let_work(self, role: str) -> None:
