@@ -45,6 +45,7 @@ from console.core.sql import only
 from console.teams.access import denied, teams_for
 from console.teams.callers import Caller
 from console.teams.models import Team
+from console.teams.sql import keys_answered_for
 
 _Owned = TypeVar("_Owned", Tool, ToolServer, Queue, Broker)
 
@@ -111,8 +112,19 @@ def _own_ids(caller: Caller) -> Collection[uuid.UUID]:
     return caller.own_keys or ({caller.actor.id} if caller.actor.id else ())
 
 
+def _of_their_keys(caller: Caller, run: str = "") -> Q:
+    """Return what finds runs of keys that a person answers for; `run` is the path to them."""
+    if caller.user is None or not caller.rights:
+        return Q(pk__in=[])
+    theirs = keys_answered_for(caller.user.pk, caller.rights)
+    return Q(**{f"{run}actor_kind": "key", f"{run}actor_id__in": theirs})
+
+
 def runs_for(caller: Caller, to: str = "view") -> QuerySet[Run]:
-    """Return the runs the caller may view, or stop (`cancel`): their own, those of agents they build or approve for."""
+    """Return the runs the caller may view, or stop (`cancel`).
+
+    Those are their own and those of agents they build or approve for; to view, also those of keys they answer for.
+    """
     runs = Run.objects.all()
     if caller.is_operator:
         return runs
@@ -120,7 +132,7 @@ def runs_for(caller: Caller, to: str = "view") -> QuerySet[Run]:
     if to == "cancel":
         return runs.filter(own | Q(agent__team__in=_teams_with(caller, "build", "approve")))
     watching = _teams_with(caller, "view_audit")
-    return runs.filter(own | Q(agent__team__in=watching) | Q(team__in=watching))
+    return runs.filter(own | _of_their_keys(caller) | Q(agent__team__in=watching) | Q(team__in=watching))
 
 
 def run_for(caller: Caller, run_id: str, to: str = "view") -> Run:
@@ -142,12 +154,17 @@ def may_read(caller: Caller, run: Run) -> bool:
 
 
 def approvals_for(caller: Caller, to: str = "view") -> QuerySet[Approval]:
-    """Return the approvals the caller may see or decide: of teams they approve for, and questions of their own runs."""
+    """Return the approvals the caller may see or decide.
+
+    Those are of teams they approve for, questions of their own runs, and of the runs of keys they answer for.
+    """
     approvals = Approval.objects.all()
     if caller.is_operator:
         return approvals if to == "view" or "approve" not in caller.withheld else approvals.none()
-    asked = Q() if to == "view" else Q(kind__in=[Approval.Kind.QUESTION, Approval.Kind.STEP])
+    questions = Q(kind__in=[Approval.Kind.QUESTION, Approval.Kind.STEP])
+    asked = Q() if to == "view" else questions
     own = asked & Q(run__actor_kind=caller.actor.kind, run__actor_id__in=_own_ids(caller))
+    own |= questions & _of_their_keys(caller, "run__")
     rights = ["approve"] if to == "decide" else ["approve", "view_audit"]
     return approvals.filter(own | Q(team__in=_teams_with(caller, *rights)))
 

@@ -44,6 +44,13 @@ def requesters_of(run: Run) -> set[uuid.UUID]:
     return {person for person in people if person is not None}
 
 
+def starters_of(run: Run) -> set[uuid.UUID]:
+    """Return whose a run is: the person who started it, or those who answer by now for the key that did."""
+    if run.actor_id is None or run.actor_kind not in {"user", "key"}:
+        return set()
+    return answering_for([run.actor_id]) if run.actor_kind == "key" else {run.actor_id}
+
+
 def waits_for(run: Run) -> str:
     """Return what people are asked before the run goes on, the oldest question first; empty when nothing is."""
     approvals = Approval.objects.filter(run=run, state=Approval.State.WAITING).order_by("created_at", "id")

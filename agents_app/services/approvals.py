@@ -17,14 +17,13 @@ from agents_app.grants.parsing import DENY, grants_of
 from agents_app.grants.schemas import check_arguments
 from agents_app.grants.standing import standing_of
 from agents_app.models import Approval, Run, Step
-from agents_app.queries.running import actor_of, calls_of, definition_of, requesters_of, tool_named
+from agents_app.queries.running import actor_of, calls_of, definition_of, requesters_of, starters_of, tool_named
 from agents_app.services.runs import wake
 from console.audit import actions
 from console.audit.services import changes, record
 from console.core.clock import now
 from console.core.errors import BadInput
 from console.teams.actors import Actor
-from console.teams.lineage import answering_for
 from console.teams.models import User
 from console.teams.rights import rights_of_actor
 
@@ -122,7 +121,7 @@ def why_not_decide(actor: Actor, approval: Approval, rights_in: RightsIn = right
     """
     if actor.kind != "user":
         return "Approvals are decided by people."
-    is_requester = _started_it(actor, approval.run)
+    is_requester = actor.id in starters_of(approval.run)
     if approval.is_for_others and is_requester:
         return "You started this run, and this agent's rule wants somebody else to decide."
     if approval.is_for_others and actor.id in requesters_of(approval.run):
@@ -133,13 +132,6 @@ def why_not_decide(actor: Actor, approval: Approval, rights_in: RightsIn = right
     if rights is not None and "approve" not in rights:
         return f"Your role in {approval.team} does not allow you to decide this. Approvers and owners can."
     return ""
-
-
-def _started_it(actor: Actor, run: Run) -> bool:
-    """Say whether a run is this person's own, or one of a key they answer for by now."""
-    if run.actor_kind == "key" and run.actor_id:
-        return actor.id in answering_for([run.actor_id])
-    return run.actor_kind == actor.kind and run.actor_id == actor.id
 
 
 def _locked(approval: Approval) -> Approval:

@@ -12,7 +12,7 @@ from django.db.models import QuerySet
 from django.template.loader import render_to_string
 
 from agents_app.models import Approval
-from agents_app.queries.running import requesters_of
+from agents_app.queries.running import requesters_of, starters_of
 from console.audit import actions
 from console.audit.services import record
 from console.core.clock import now
@@ -84,12 +84,11 @@ def _facts(approval: Approval, *, is_escalated: bool) -> dict[str, Any]:
 
 
 def _people(approval: Approval, *, is_escalated: bool) -> People:
-    """Return who may decide, who started what asks a question, and with an escalation the operators."""
+    """Return who may decide, whose the run is that asks a question, and with an escalation the operators."""
     requesters = requesters_of(approval.run) if approval.is_for_others else set()
     active = User.objects.filter(is_active=True).exclude(pk__in=requesters)
     roles = [Role.OWNER, Role.APPROVER]
-    starter = approval.run.actor_id if approval.run.actor_kind == "user" else None
-    is_asked = approval.kind in {Approval.Kind.QUESTION, Approval.Kind.STEP}
+    starters = starters_of(approval.run) if approval.kind in {Approval.Kind.QUESTION, Approval.Kind.STEP} else set()
 
     def addresses(people: QuerySet[User]) -> list[str]:
         return list(people.values_list("email", flat=True))
@@ -97,7 +96,7 @@ def _people(approval: Approval, *, is_escalated: bool) -> People:
     return People(
         of_team=addresses(active.filter(memberships__team=approval.team_id, memberships__role__in=roles)),
         operators=addresses(active.filter(is_superuser=True)) if is_escalated else (),
-        always=addresses(active.filter(pk=starter)) if starter is not None and is_asked else (),
+        always=addresses(active.filter(pk__in=starters)) if starters else (),
     )
 
 

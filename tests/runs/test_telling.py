@@ -5,15 +5,18 @@ import json
 
 import pytest
 from django.core import mail
+from django.test import Client
 
 from agents_app.engine import sweeping
-from agents_app.models import Approval
+from agents_app.models import Approval, Run
 from agents_app.services import telling
 from console.audit.models import AuditEvent
 from console.core import signing
 from console.core.clock import now
 from console.notices.models import Delivery
 from console.notices.services.sending import send_due
+from console.teams.models import Role, User
+from console.teams.services.keys import hand_over_key, revoke_key, rotate_key
 from tests import make
 
 
@@ -54,6 +57,38 @@ def test_questions_reach_who_started_the_run_and_rules_keep_the_starter_out(run,
     hers = make.make_run(agent, cast.alice)
     assert tell(make.make_approval(hers, is_for_others=True).pk)
     assert told() == ["anna@example.com"]
+
+
+def test_questions_of_a_keys_runs_reach_who_answers_for_it_and_they_may_look(run, anna, cast, agent):
+    otto = make.make_member(cast.team_a, make.make_user("otto@example.com"), Role.MEMBER)
+    key, _ = make.make_key(cast.team_a, "old", owner=cast.bob)
+    Run.objects.filter(pk=run.pk).update(actor_kind="key", actor_id=key.pk)
+    first = make.make_approval(run, kind="question", tool_name="ask")
+    call = make.make_approval(run)
+    assert tell(first.pk)
+    assert told() == ["alice@example.com", "anna@example.com", "bob@example.com"]
+    newer, _ = rotate_key(actor=make.actor_for(cast.alice), key=key)
+    hand_over_key(actor=make.actor_for(cast.alice), key=newer, owner=otto)
+    mail.outbox.clear()
+    second = make.make_approval(run, kind="question", tool_name="ask")
+    assert tell(second.pk)
+    assert told() == ["alice@example.com", "anna@example.com", "otto@example.com"]
+    for who, status in ((otto, 200), (cast.bob, 404)):
+        client = client_of(who)
+        pages = [f"/approvals/{second.pk}/", f"/runs/{run.public_id}/"]
+        assert [client.get(page).status_code for page in pages] == [status, status], who
+        assert client.get(f"/approvals/{call.pk}/").status_code == 404, "only what they are asked"
+        assert (str(second.pk) in client.get("/approvals/").text) == (who == otto)
+        if who == otto:
+            assert "Answer" in client.get(pages[0]).text
+    revoke_key(actor=make.actor_for(cast.alice), key=newer)
+    assert client_of(otto).get(f"/approvals/{second.pk}/").status_code == 404, "nothing goes on with a revoked key"
+
+
+def client_of(person: User) -> Client:
+    client = Client()
+    client.force_login(person)
+    return client
 
 
 def test_nobody_in_time_tells_operators_too_once_and_on_record(run, anna, cast, monkeypatch):
