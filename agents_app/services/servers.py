@@ -26,6 +26,7 @@ from console.core.clock import now
 from console.core.crypto import encrypt
 from console.core.errors import BadInput, Conflict
 from console.core.races import hold, insert
+from console.core.words import some
 from console.gateway import sync
 from console.teams.actors import Actor
 from console.teams.models import Team
@@ -240,7 +241,7 @@ def delete_server(*, actor: Actor, server: ToolServer) -> None:
     """Remove a server none of whose tools the team has any more."""
     server = _locked(server)
     if left := _tools_of(server):
-        names = ", ".join(tool.slug for tool in left[:5]) + (" and others" if len(left) > 5 else "")
+        names = some([tool.slug for tool in left])
         raise StillUsed(f"{server.name} has the tools {names}. Remove them first, or switch the server off.")
     before = {"slug": server.slug} | _shown(server)
     server.deleted_at, server.secret = now(), ""

@@ -16,6 +16,7 @@ from console.core.clock import now
 from console.core.crypto import encrypt
 from console.core.errors import BadInput, Conflict
 from console.core.races import hold, insert
+from console.core.words import some
 from console.teams.actors import Actor
 from console.teams.models import Team
 
@@ -156,7 +157,7 @@ def delete_tool(*, actor: Actor, tool: Tool) -> None:
     """Remove a tool nothing may call. Steps that called it keep their records."""
     tool = locked(tool)
     if holders := agents_with(tool):
-        names = ", ".join(agent.name for agent in holders[:5]) + (" and others" if len(holders) > 5 else "")
+        names = some([agent.name for agent in holders])
         raise StillUsed(f"{tool.slug} is granted to {names}. Take it from them first, or switch it off.")
     before = {"slug": tool.slug, "kind": tool.kind} | shown(tool)
     tool.deleted_at, tool.secret = now(), ""

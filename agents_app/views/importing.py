@@ -11,6 +11,7 @@ from agents_app.views.tool_frame import frame
 from console.core.errors import Refusal
 from console.core.forms import refuse
 from console.core.htmx import go
+from console.core.words import counted
 from console.teams.access import needs
 from console.teams.callers import TeamRequest
 
@@ -42,7 +43,7 @@ def import_tools(request: TeamRequest) -> HttpResponse:
                     found_at=given["url"],
                     secret=given["secret"],
                 )
-                said = f"Made {len(made)} tool{'' if len(made) == 1 else 's'}. Try them, then grant them to an agent."
+                said = f"Made {counted(len(made), 'tool')}. Try them, then grant them to an agent."
                 return go(request, reverse("agents:tools"), said)
             form.carry(document)
         except Refusal as refusal:

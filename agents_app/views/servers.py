@@ -16,6 +16,7 @@ from agents_app.views.tool_frame import ask, frame, url_of
 from console.core.errors import Refusal
 from console.core.forms import posted, refusals_at, status_of
 from console.core.htmx import go
+from console.core.words import counted
 from console.teams.access import in_scope, needs
 from console.teams.callers import TeamRequest
 
@@ -64,7 +65,7 @@ def look(request: TeamRequest, server_id: UUID) -> HttpResponse:
     row = access.server_for(request.caller, server_id, to="edit")
     row = services.look(actor=request.caller.actor, server=row)
     count = len(row.found)
-    said = "" if row.trouble else f"{row.name} offers {count} tool{'' if count == 1 else 's'}."
+    said = "" if row.trouble else f"{row.name} offers {counted(count, 'tool')}."
     return go(request, url_of(row), said)
 
 

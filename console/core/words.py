@@ -52,6 +52,11 @@ def number(value: float | Decimal) -> str:
     return text.replace("-", _MINUS)
 
 
+def counted(count: int, noun: str) -> str:
+    """Return `1 model`, `1,200 models`: of nouns with an s."""
+    return f"{count:,} {noun}{'' if count == 1 else 's'}"
+
+
 def tokens(value: int) -> str:
     """In full up to a million, then 8.2 M and 1.3 B."""
     for limit, letter in ((1_000_000_000, "B"), (1_000_000, "M")):

@@ -13,6 +13,7 @@ from typing import Literal
 from console.audit.services.seal import state as sealed
 from console.core import words
 from console.core.clock import now as present
+from console.core.words import counted
 from console.touchpoints import counting
 from console.touchpoints.counting import Both, Months, Part
 from console.touchpoints.models import LegacyTouchpoint
@@ -119,11 +120,11 @@ def _services(legacy: Sequence[LegacyTouchpoint], left: Both[int], providers: Bo
         direction, said = Direction.REACHED, "Nothing that is listed is left elsewhere."
     elif came.now:
         direction = Direction.BETTER
-        said = f"{_places(came.now)} came over in {DAYS} days, {left.now:,} {_are(left.now)} left."
+        said = f"{counted(came.now, 'place')} came over in {DAYS} days, {left.now:,} {_are(left.now)} left."
     else:
         direction, said = (
             Direction.STEADY,
-            f"{_places(left.now)} left elsewhere, as {DAYS} days ago or later.",
+            f"{counted(left.now, 'place')} left elsewhere, as {DAYS} days ago or later.",
         )
     return Signal(
         "fewer_services",
@@ -250,10 +251,6 @@ def _falling(now: float, before: float, same: float) -> Direction:
     if abs(now - before) <= same:
         return Direction.STEADY
     return Direction.BETTER if now < before else Direction.WORSE
-
-
-def _places(count: int) -> str:
-    return f"{count:,} place{'' if count == 1 else 's'}"
 
 
 def _are(count: int) -> str:

@@ -10,6 +10,7 @@ from django.urls import reverse
 from console.core.errors import Refusal
 from console.core.forms import status_of
 from console.core.htmx import go
+from console.core.words import counted
 from console.teams.access import needs, teams_for
 from console.teams.callers import TeamRequest
 from console.teams.models import Team
@@ -75,5 +76,5 @@ def import_prompts(request: TeamRequest) -> HttpResponse:
     if is_look:
         context |= {"found": found, "text": raw.decode(), "team": team}
         return render(request, "prompts/import.html", context)
-    said = f"Made {len(found.made)} version{'' if len(found.made) == 1 else 's'} and set {len(found.labels)} labels."
+    said = f"Made {counted(len(found.made), 'version')} and set {counted(len(found.labels), 'label')}."
     return go(request, reverse("prompts_git:import"), said)

@@ -5,8 +5,10 @@ from dataclasses import dataclass
 from typing import Any
 
 from django.urls import reverse
+from django.utils.text import get_text_list
 
 from console.core import typed
+from console.core.words import counted
 from console.teams.callers import TeamRequest
 from prompts_app import tabs, where_used
 from prompts_app.models import Prompt, PromptVersion
@@ -124,7 +126,5 @@ def _words(uses: list[Use]) -> str:
     for use in uses:
         counts[use.kind] = counts.get(use.kind, 0) + 1
     names = {"calls": "surface"}
-    said = [f"{count} {names.get(kind, kind)}{'' if count == 1 else 's'}" for kind, count in counts.items()]
-    if not said:
-        return "Not used yet"
-    return "Used by " + (said[0] if len(said) == 1 else ", ".join(said[:-1]) + f" and {said[-1]}")
+    said = [counted(count, names.get(kind, kind)) for kind, count in counts.items()]
+    return f"Used by {get_text_list(said, 'and')}" if said else "Not used yet"

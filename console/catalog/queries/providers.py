@@ -10,6 +10,7 @@ from django.db.models.functions import Coalesce
 from console.catalog.models import Provider, ProviderIncident
 from console.catalog.models.providers import CLOSED, OPENED
 from console.core.clock import now
+from console.core.words import counted
 
 RECENT = dt.timedelta(minutes=15)
 _MOST_INCIDENTS = 12
@@ -37,7 +38,7 @@ def health(provider: Provider, failures: int) -> Health:
     if not provider.is_enabled:
         return Health("", "Disabled")
     if failures:
-        return Health("warn", f"{failures:,} failure{'' if failures == 1 else 's'} in 15 min")
+        return Health("warn", f"{counted(failures, 'failure')} in 15 min")
     if provider.was_test_ok is None:
         return Health("", "Not tested")
     return Health("ok", "Answers") if provider.was_test_ok else Health("bad", "Test failed")

@@ -17,6 +17,7 @@ from console.catalog.views import confirm
 from console.core.errors import Refusal
 from console.core.forms import refusals_at, status_of
 from console.core.htmx import go, is_htmx
+from console.core.words import counted
 from console.teams.access import OPERATOR, needs
 from console.teams.callers import TeamRequest
 
@@ -96,7 +97,7 @@ def import_models(request: TeamRequest, slug: str) -> HttpResponse:
         made = imports.import_models(actor=request.caller.actor, provider=row, names=names, prices=prices)
     except Refusal as refusal:
         return _page(request, row, piece="refusal", status=422 if is_htmx(request) else 409, refused=refusal.message)
-    said = f"Added {len(made)} model{'' if len(made) == 1 else 's'}. Check limits and prices before you pin them."
+    said = f"Added {counted(len(made), 'model')}. Check limits and prices before you pin them."
     return go(request, _url(row), said)
 
 

@@ -23,7 +23,7 @@ def set_expectation(
 ) -> Expectation:
     """Keep the given fields of what is expected of a touchpoint; the others stay. `name` is for the log."""
     kept = checked({field: fields[field] for field in _FIELDS if field in fields})
-    hold(team)
+    hold(team)  # writers of one team take turns, so nothing is kept twice
     one = Expectation.objects.filter(kind=kind, subject_id=subject_id).first()
     one = one or Expectation(kind=kind, subject_id=subject_id)
     before = _shown(one)

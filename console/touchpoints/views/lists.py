@@ -10,6 +10,7 @@ from django.views.decorators.http import require_http_methods, require_safe
 from console.core.errors import Refusal
 from console.core.forms import refuse
 from console.core.htmx import go
+from console.core.words import counted
 from console.teams.access import needs, scope_of, teams_for
 from console.teams.callers import TeamRequest
 from console.touchpoints import access, reading
@@ -66,7 +67,7 @@ def import_list(request: TeamRequest) -> HttpResponse:
             refuse(form, refusal)
         else:
             beside = f" {skipped:,} {'was' if skipped == 1 else 'were'} there already." if skipped else ""
-            said = f"Listed {made:,} {'place' if made == 1 else 'places'}.{beside}"
+            said = f"Listed {counted(made, 'place')}.{beside}"
             return go(request, f"{reverse('touchpoints:touchpoints')}?state=to_migrate", said)
     context = {"active": ACTIVE, "form": form, "problems": problems[:50], "more": max(0, len(problems) - 50)}
     return render(request, "touchpoints/import.html", context, status=422 if is_sent else 200)

@@ -11,6 +11,7 @@ from typing import Any
 from console.audit.models import AuditEvent, Payload
 from console.audit.sql import search
 from console.core.scrub import REDACTED
+from console.core.words import counted
 
 # A body of more characters is shown as text only: taking it apart would cost more than it tells.
 _MOST_PARSED = 400_000
@@ -62,7 +63,7 @@ def _parts(content: Any) -> str:
     if not isinstance(content, list):
         return json.dumps(content, ensure_ascii=False)
     if content and all(type(part) is int for part in content):
-        return f"[{len(content):,} token{'' if len(content) == 1 else 's'}]"
+        return f"[{counted(len(content), 'token')}]"
     texts = []
     for part in content:
         if isinstance(part, list):
