@@ -41,7 +41,7 @@ from agents_app.models import (
 from console.core.clock import now
 from console.core.errors import NotFound
 from console.core.ids import parse_id
-from console.core.sql import only
+from console.core.sql import get_or_raise, only
 from console.teams.access import denied, teams_for
 from console.teams.callers import Caller
 from console.teams.models import Team
@@ -172,9 +172,7 @@ def approvals_for(caller: Caller, to: str = "view") -> QuerySet[Approval]:
 def approval_for(caller: Caller, approval_id: uuid.UUID, to: str = "view") -> Approval:
     """Return an approval: 404 for those who cannot see it, 403 for those who may not decide it."""
     rows = approvals_for(caller).select_related("run__agent__team", "run__version", "step", "team")
-    approval = only(rows.filter(pk=approval_id))
-    if approval is None:
-        raise UnknownApproval
+    approval = get_or_raise(rows.filter(pk=approval_id), UnknownApproval)
     if to != "view" and not approvals_for(caller, to).filter(pk=approval.pk).exists():
         raise PermissionDenied(f"Your role in {approval.team} does not allow you to decide this.")
     return approval
@@ -192,9 +190,7 @@ def waiting_for_anyone() -> QuerySet[Approval]:
 
 def _one(caller: Caller, rows: QuerySet[_Owned], pk: uuid.UUID, unknown: type[NotFound], to: str) -> _Owned:
     """Return a thing of a team among those the caller can see: 404 if it is not there, 403 for who may not do `to`."""
-    found = only(rows.filter(pk=pk))
-    if found is None:
-        raise unknown
+    found = get_or_raise(rows.filter(pk=pk), unknown)
     _check_may(caller, found.team, to)
     return found
 
@@ -234,9 +230,7 @@ def queue_for(caller: Caller, queue_id: uuid.UUID, to: str = "view") -> Queue:
 
 def item_for(caller: Caller, item_id: uuid.UUID, to: str = "view") -> QueueItem:
     items = QueueItem.objects.filter(queue__in=queues_for(caller)).select_related("queue__team")
-    item = only(items.filter(pk=item_id))
-    if item is None:
-        raise UnknownItem
+    item = get_or_raise(items.filter(pk=item_id), UnknownItem)
     _check_may(caller, item.queue.team, to)
     return item
 
@@ -257,9 +251,7 @@ def parked_messages_for(caller: Caller) -> QuerySet[Firing]:
 
 
 def parked_message_for(caller: Caller, firing_id: uuid.UUID, to: str = "inspect") -> Firing:
-    firing = only(parked_messages_for(caller).filter(pk=firing_id))
-    if firing is None:
-        raise UnknownMessage
+    firing = get_or_raise(parked_messages_for(caller).filter(pk=firing_id), UnknownMessage)
     if not may(caller, firing.trigger.agent, to):
         raise denied(firing.trigger.agent.team)
     return firing

@@ -11,7 +11,7 @@ from collections.abc import Iterable
 from django.core.exceptions import PermissionDenied
 from django.db.models import Q, QuerySet
 
-from console.core.sql import only
+from console.core.sql import get_or_raise, only
 from console.teams.access import denied, teams_for
 from console.teams.callers import Caller
 from console.teams.models import Team
@@ -48,10 +48,9 @@ def prompt_for(caller: Caller, slug: str, to: str = "view", *, param: str | None
     """
     if "\x00" in slug:
         raise UnknownPrompt(slug.replace("\x00", "?"), param=param)
-    try:
-        prompt = prompts_for(caller).select_related("team", "head").get(slug=slug)
-    except Prompt.DoesNotExist:
-        raise UnknownPrompt(slug, param=param) from None
+    prompt = get_or_raise(
+        prompts_for(caller).select_related("team", "head").filter(slug=slug), UnknownPrompt(slug, param=param)
+    )
     if to != "view" and not may(caller, prompt, to):
         raise denied(prompt.team)
     return prompt
@@ -87,9 +86,10 @@ def reviews_for(caller: Caller) -> QuerySet[Review]:
 
 def review_for(prompt: Prompt, review_id: uuid.UUID) -> Review:
     """Return a review of this prompt; the caller can see the prompt already."""
-    found = only(Review.objects.select_related("version", "from_version").filter(prompt=prompt, pk=review_id))
-    if found is None:
-        raise UnknownReview(prompt.slug)
+    found = get_or_raise(
+        Review.objects.select_related("version", "from_version").filter(prompt=prompt, pk=review_id),
+        UnknownReview(prompt.slug),
+    )
     found.prompt = prompt
     return found
 

@@ -6,6 +6,7 @@ from collections.abc import Iterable
 from django.core.exceptions import PermissionDenied
 from django.http import Http404
 
+from console.core.sql import get_or_raise
 from console.teams.access import denied, teams_for
 from console.teams.callers import Caller
 from console.teams.models import Team
@@ -37,12 +38,12 @@ def check_may_set(caller: Caller, team: Team, *, team_wide: bool) -> None:
 
 def quota_for(caller: Caller, public_id: uuid.UUID, to: str = "view_usage") -> Quota:
     """Return the quota to look at, or, with `to="manage"`, to change."""
-    try:
-        quota = Quota.objects.select_related("team", "key").get(
+    quota = get_or_raise(
+        Quota.objects.select_related("team", "key").filter(
             public_id=public_id, team__in=teams_for(caller, "view_usage")
-        )
-    except Quota.DoesNotExist:
-        raise Http404("There is no such quota.") from None
+        ),
+        Http404("There is no such quota."),
+    )
     if to == "manage":
         check_may_set(caller, quota.team, team_wide=quota.is_team_wide)
     return quota
@@ -50,11 +51,11 @@ def quota_for(caller: Caller, public_id: uuid.UUID, to: str = "view_usage") -> Q
 
 def increase_for(caller: Caller, increase_id: uuid.UUID) -> QuotaIncrease:
     """Return the temporary increase to end."""
-    try:
-        increase = QuotaIncrease.objects.select_related("quota__team", "quota__key").get(
+    increase = get_or_raise(
+        QuotaIncrease.objects.select_related("quota__team", "quota__key").filter(
             pk=increase_id, quota__team__in=teams_for(caller, "view_usage")
-        )
-    except QuotaIncrease.DoesNotExist:
-        raise Http404("There is no such increase.") from None
+        ),
+        Http404("There is no such increase."),
+    )
     check_may_set(caller, increase.quota.team, team_wide=increase.quota.is_team_wide)
     return increase

@@ -22,6 +22,7 @@ from console.core.clock import now
 from console.core.crypto import encrypt
 from console.core.errors import BadInput, Conflict, Overtaken
 from console.core.signing import SHORTEST_SECRET
+from console.core.sql import get_or_raise
 from console.teams.actors import Actor
 from console.teams.models import ApiKey, Environment, User
 
@@ -149,10 +150,7 @@ def delete_trigger(*, actor: Actor, trigger: Trigger) -> None:
 def _locked(trigger: Trigger) -> Trigger:
     """Return it as it is now, nobody else's to change; UnknownTrigger where it was removed since it was looked up."""
     rows = Trigger.objects.select_for_update(no_key=True, of=("self",)).select_related("agent__team")
-    found = rows.filter(pk=trigger.pk).first()
-    if found is None:
-        raise UnknownTrigger
-    return found
+    return get_or_raise(rows.filter(pk=trigger.pk), UnknownTrigger)
 
 
 def address_of(trigger: Trigger) -> str:

@@ -14,6 +14,7 @@ from console.core import signing, strict_json
 from console.core.crypto import SecretUnreadable, decrypt
 from console.core.errors import Refusal, Unavailable
 from console.core.ids import request_id
+from console.core.sql import get_or_raise
 from console.teams.access import PUBLIC, needs
 
 LARGEST = 256 * 1024
@@ -37,9 +38,9 @@ def deliver(request: HttpRequest, trigger_id: uuid.UUID) -> HttpResponse:
 
 def _deliver(request: HttpRequest, trigger_id: uuid.UUID, body: bytes) -> HttpResponse:
     rows = Trigger.objects.select_related("agent__team", "agent__live", "owner")
-    trigger = rows.filter(pk=trigger_id, kind=Trigger.Kind.WEBHOOK, agent__archived_at=None).first()
-    if trigger is None:
-        raise signing.BadSignature
+    trigger = get_or_raise(
+        rows.filter(pk=trigger_id, kind=Trigger.Kind.WEBHOOK, agent__archived_at=None), signing.BadSignature
+    )
     headers = {name.lower(): value for name, value in request.headers.items()}
     source = trigger.config.get("source", payloads.PLAIN)
     key = signing.check(_secret(trigger), body, headers, source=source)

@@ -13,7 +13,7 @@ from django.http import Http404
 
 from console.batches import queries
 from console.batches.models import Batch, File
-from console.core.sql import only
+from console.core.sql import get_or_raise
 from console.teams.callers import Caller
 from console.teams.models import Team
 
@@ -57,9 +57,7 @@ def may_change(caller: Caller, made: File | Batch) -> bool:
 
 def file_for(caller: Caller, file_id: uuid.UUID, *, to: str = "see") -> File:
     """Return the file, to `see`, `read` or `change`: 404 for those who cannot see it, 403 for those who may not."""
-    file = only(files_for(caller).select_related("team").filter(pk=file_id))
-    if file is None:
-        raise Http404("There is no such file.")
+    file = get_or_raise(files_for(caller).select_related("team").filter(pk=file_id), Http404("There is no such file."))
     if to == "read" and not may_read(caller, file):
         raise PermissionDenied("What this file says is for who made it, and for those who may read content.")
     if to == "change" and not may_change(caller, file):
@@ -69,9 +67,7 @@ def file_for(caller: Caller, file_id: uuid.UUID, *, to: str = "see") -> File:
 
 def batch_for(caller: Caller, batch_id: uuid.UUID, *, to: str = "see") -> Batch:
     """Return the batch, to `see` or `change`."""
-    batch = only(batches_for(caller).filter(pk=batch_id))
-    if batch is None:
-        raise Http404("There is no such batch.")
+    batch = get_or_raise(batches_for(caller).filter(pk=batch_id), Http404("There is no such batch."))
     if to == "change" and not may_change(caller, batch):
         raise PermissionDenied("Only who made this batch, or may manage the team's keys, can change it.")
     return batch

@@ -9,6 +9,7 @@ from django.db.models import Q, QuerySet
 from django.http import Http404
 
 from console.catalog.models import Alias, ModelVersion, Pin, PinProposal, Provider
+from console.core.sql import get_or_raise
 from console.teams.access import teams_for
 from console.teams.callers import Caller
 from console.teams.models import Team
@@ -26,10 +27,7 @@ def aliases_for(caller: Caller, team: Team | None = None) -> QuerySet[Alias]:
 
 
 def alias_for(caller: Caller, name: str) -> Alias:
-    try:
-        return aliases_for(caller).get(name=name)
-    except Alias.DoesNotExist:
-        raise Http404("There is no such alias.") from None
+    return get_or_raise(aliases_for(caller).filter(name=name), Http404("There is no such alias."))
 
 
 def versions_for(caller: Caller) -> QuerySet[ModelVersion]:
@@ -43,10 +41,7 @@ def versions_for(caller: Caller) -> QuerySet[ModelVersion]:
 
 
 def version_for(caller: Caller, version_id: uuid.UUID) -> ModelVersion:
-    try:
-        return versions_for(caller).get(pk=version_id)
-    except ModelVersion.DoesNotExist:
-        raise Http404("There is no such model version.") from None
+    return get_or_raise(versions_for(caller).filter(pk=version_id), Http404("There is no such model version."))
 
 
 def providers_for(caller: Caller) -> QuerySet[Provider]:
@@ -55,10 +50,7 @@ def providers_for(caller: Caller) -> QuerySet[Provider]:
 
 
 def provider_for(caller: Caller, slug: str) -> Provider:
-    try:
-        return providers_for(caller).get(slug=slug)
-    except Provider.DoesNotExist:
-        raise Http404("There is no such provider.") from None
+    return get_or_raise(providers_for(caller).filter(slug=slug), Http404("There is no such provider."))
 
 
 def proposals_for(caller: Caller) -> QuerySet[PinProposal]:
@@ -67,7 +59,4 @@ def proposals_for(caller: Caller) -> QuerySet[PinProposal]:
 
 
 def proposal_for(caller: Caller, proposal_id: uuid.UUID) -> PinProposal:
-    try:
-        return proposals_for(caller).get(pk=proposal_id)
-    except PinProposal.DoesNotExist:
-        raise Http404("There is no such proposal.") from None
+    return get_or_raise(proposals_for(caller).filter(pk=proposal_id), Http404("There is no such proposal."))

@@ -15,7 +15,7 @@ from agents_app.access import agents_for
 from agents_app.models import Agent, Audience
 from console.chat.errors import UnknownConversation, UnknownWidget
 from console.chat.models import Conversation, Message, Widget
-from console.core.sql import only
+from console.core.sql import get_or_raise
 from console.teams.access import denied, teams_for
 from console.teams.callers import Caller
 from console.teams.models import Team
@@ -33,9 +33,7 @@ def conversations_for(caller: Caller) -> QuerySet[Conversation]:
 def conversation_for(caller: Caller, conversation_id: uuid.UUID, to: str = "read") -> Conversation:
     """Return the conversation, 404 for those who may not read it, 403 for readers who want to change it."""
     rows = conversations_for(caller).select_related("agent__live", "agent__team", "team", "owner")
-    found = only(rows.filter(pk=conversation_id))
-    if found is None:
-        raise UnknownConversation
+    found = get_or_raise(rows.filter(pk=conversation_id), UnknownConversation)
     if to == "change" and found.owner_id != (caller.user and caller.user.pk):
         raise PermissionDenied(f"This is {found.owner}'s conversation. You may read it, and start one of your own.")
     return found
@@ -43,9 +41,7 @@ def conversation_for(caller: Caller, conversation_id: uuid.UUID, to: str = "read
 
 def message_for(caller: Caller, message_id: uuid.UUID, to: str = "read") -> Message:
     """Return a message of a conversation the caller may read or change."""
-    found = only(Message.objects.filter(pk=message_id))
-    if found is None:
-        raise UnknownConversation
+    found = get_or_raise(Message.objects.filter(pk=message_id), UnknownConversation)
     found.conversation = conversation_for(caller, found.conversation_id, to=to)
     return found
 
@@ -117,9 +113,9 @@ def widgets_for(caller: Caller, to: str = "view") -> QuerySet[Widget]:
 
 def widget_for(caller: Caller, widget_id: uuid.UUID, to: str = "view") -> Widget:
     """Return the widget, 404 for those who cannot see it, 403 for those who may not do `to` with it."""
-    found = only(widgets_for(caller).select_related("team", "agent__live", "agent__team").filter(pk=widget_id))
-    if found is None:
-        raise UnknownWidget
+    found = get_or_raise(
+        widgets_for(caller).select_related("team", "agent__live", "agent__team").filter(pk=widget_id), UnknownWidget
+    )
     if not any(caller.may(right, found.team_id) for right in _opens(caller, to)):
         raise denied(found.team)
     return found
@@ -138,8 +134,6 @@ def visit_for(caller: Caller, widget_id: uuid.UUID, conversation_id: uuid.UUID, 
     """Return a visitor's conversation of a widget whose visitors the caller may read, or answer."""
     widget = widget_for(caller, widget_id, to=to)
     rows = visits_of(widget).select_related("agent__live", "agent__team", "team", "visitor", "taken_by")
-    found = only(rows.filter(pk=conversation_id))
-    if found is None:
-        raise UnknownConversation
+    found = get_or_raise(rows.filter(pk=conversation_id), UnknownConversation)
     found.widget = widget
     return found

@@ -41,6 +41,14 @@ def only(rows: QuerySet[_Of, _Row]) -> _Row | None:
     return next(iter(rows.order_by()[:1]), None)
 
 
+def get_or_raise(rows: QuerySet[_Of, _Row], missing: Exception | type[Exception]) -> _Row:
+    """Return the row that something unique picks out; raise `missing` where there is none."""
+    found = only(rows)
+    if found is None:
+        raise missing
+    return found
+
+
 class AnyRows:
     """One question for several: which of these have a row at all. It is put into words once."""
 

@@ -10,7 +10,7 @@ from django.core.exceptions import PermissionDenied
 from django.db.models import QuerySet
 
 from console.core.errors import NotFound
-from console.core.sql import only
+from console.core.sql import get_or_raise
 from console.evals.models import (
     Dataset,
     DatasetItem,
@@ -47,17 +47,15 @@ def may_run(caller: Caller, prompt: Prompt) -> bool:
 
 
 def case_for(prompt: Prompt, case_id: uuid.UUID) -> TestCase:
-    found = only(TestCase.objects.filter(prompt=prompt, pk=case_id))
-    if found is None:
-        raise NotFound("There is no such test.")
+    found = get_or_raise(TestCase.objects.filter(prompt=prompt, pk=case_id), NotFound("There is no such test."))
     found.prompt = prompt
     return found
 
 
 def run_for(prompt: Prompt, run_id: uuid.UUID) -> TestRun:
-    found = only(TestRun.objects.select_related("version").filter(prompt=prompt, pk=run_id))
-    if found is None:
-        raise NotFound("There is no such run.")
+    found = get_or_raise(
+        TestRun.objects.select_related("version").filter(prompt=prompt, pk=run_id), NotFound("There is no such run.")
+    )
     found.prompt = found.version.prompt = prompt
     return found
 
@@ -70,17 +68,15 @@ def schedules_for(caller: Caller) -> QuerySet[Schedule]:
 
 def schedule_for(prompt: Prompt, schedule_id: uuid.UUID) -> Schedule:
     rows = Schedule.objects.select_related("version", "baseline__version", "baseline__run")
-    found = only(rows.filter(prompt=prompt, pk=schedule_id))
-    if found is None:
-        raise NotFound("There is no such schedule.")
+    found = get_or_raise(rows.filter(prompt=prompt, pk=schedule_id), NotFound("There is no such schedule."))
     found.prompt = prompt
     return found
 
 
 def incident_for(schedule: Schedule, incident_id: uuid.UUID) -> Incident:
-    found = only(Incident.objects.filter(schedule=schedule, pk=incident_id))
-    if found is None:
-        raise NotFound("There is no such incident.")
+    found = get_or_raise(
+        Incident.objects.filter(schedule=schedule, pk=incident_id), NotFound("There is no such incident.")
+    )
     found.schedule = schedule
     return found
 
@@ -119,9 +115,7 @@ def datasets_for(caller: Caller) -> QuerySet[Dataset]:
 
 
 def dataset_for(caller: Caller, dataset_id: uuid.UUID, to: str = "view") -> Dataset:
-    found = only(datasets_for(caller).filter(pk=dataset_id))
-    if found is None:
-        raise NotFound("There is no such dataset.")
+    found = get_or_raise(datasets_for(caller).filter(pk=dataset_id), NotFound("There is no such dataset."))
     check_may(caller, to, found.team_id)
     return found
 
@@ -129,9 +123,7 @@ def dataset_for(caller: Caller, dataset_id: uuid.UUID, to: str = "view") -> Data
 def item_for(caller: Caller, dataset_id: uuid.UUID, place: int) -> DatasetItem:
     """Return one item for its content to be read."""
     dataset = dataset_for(caller, dataset_id, to="read")
-    found = only(DatasetItem.objects.filter(dataset=dataset, place=place))
-    if found is None:
-        raise NotFound("There is no such item.")
+    found = get_or_raise(DatasetItem.objects.filter(dataset=dataset, place=place), NotFound("There is no such item."))
     found.dataset = dataset
     return found
 
@@ -144,9 +136,7 @@ def replays_for(caller: Caller) -> QuerySet[Replay]:
 
 
 def replay_for(caller: Caller, replay_id: uuid.UUID, to: str = "view") -> Replay:
-    found = only(replays_for(caller).filter(pk=replay_id))
-    if found is None:
-        raise NotFound("There is no such replay.")
+    found = get_or_raise(replays_for(caller).filter(pk=replay_id), NotFound("There is no such replay."))
     check_may(caller, to, found.team_id)
     return found
 
@@ -154,8 +144,9 @@ def replay_for(caller: Caller, replay_id: uuid.UUID, to: str = "view") -> Replay
 def result_for(caller: Caller, replay_id: uuid.UUID, place: int) -> ReplayResult:
     """Return what came of one item for its content to be read."""
     replay = replay_for(caller, replay_id, to="read")
-    found = only(ReplayResult.objects.select_related("item").filter(replay=replay, item__place=place))
-    if found is None:
-        raise NotFound("There is no such item.")
+    found = get_or_raise(
+        ReplayResult.objects.select_related("item").filter(replay=replay, item__place=place),
+        NotFound("There is no such item."),
+    )
     found.replay = replay
     return found

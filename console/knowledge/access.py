@@ -10,7 +10,7 @@ from collections.abc import Iterable
 from django.core.exceptions import PermissionDenied
 from django.db.models import Q, QuerySet
 
-from console.core.sql import only
+from console.core.sql import get_or_raise, only
 from console.knowledge.errors import UnknownCollection, UnknownDocument, UnknownDocumentVersion
 from console.knowledge.models import Collection, Document, DocumentVersion
 from console.teams.access import denied, teams_for
@@ -63,9 +63,7 @@ def get_collections(team_id: uuid.UUID, refs: Iterable[str], param: str) -> list
 
 def collection_for(caller: Caller, collection_id: uuid.UUID, to: str = "view") -> Collection:
     """Return the collection, 404 for those who cannot see it, 403 for those who see it and may not change it."""
-    found = only(visible_collections(caller).filter(pk=collection_id))
-    if found is None:
-        raise UnknownCollection
+    found = get_or_raise(visible_collections(caller).filter(pk=collection_id), UnknownCollection)
     if to != "view" and not may_change(caller, found):
         if found.team is None:
             raise PermissionDenied("Only operators change the collections of the whole organisation.")
@@ -85,13 +83,12 @@ def sees_payer(caller: Caller, collection: Collection) -> bool:
 
 def document_for(caller: Caller, document_id: uuid.UUID, to: str = "view") -> Document:
     """Return a living document of a collection the caller can see; as `collection_for` otherwise."""
-    found = only(
+    found = get_or_raise(
         Document.objects.filter(
             pk=document_id, deleted_at=None, collection__in=visible_collections(caller)
-        ).select_related("collection__team", "collection__model__provider", "current")
+        ).select_related("collection__team", "collection__model__provider", "current"),
+        UnknownDocument,
     )
-    if found is None:
-        raise UnknownDocument
     if to != "view":
         collection_for(caller, found.collection_id, to)
     return found

@@ -6,7 +6,7 @@ from django.core.exceptions import PermissionDenied
 from django.db.models import Q, QuerySet
 from django.http import Http404
 
-from console.core.sql import only
+from console.core.sql import get_or_raise
 from console.notices.models import Channel, Delivery
 from console.teams.access import denied, team_for, teams_for
 from console.teams.callers import Caller
@@ -24,9 +24,9 @@ def channels_for(caller: Caller, right: str = RIGHT) -> QuerySet[Channel]:
 
 def channel_for(caller: Caller, channel_id: uuid.UUID) -> Channel:
     """Return the channel: 404 for strangers, 403 for members who do not manage the team."""
-    channel = only(channels_for(caller, "view_team").filter(pk=channel_id))
-    if channel is None:
-        raise Http404("There is no such channel.")
+    channel = get_or_raise(
+        channels_for(caller, "view_team").filter(pk=channel_id), Http404("There is no such channel.")
+    )
     if channel.team_id is not None and not caller.may(RIGHT, channel.team_id):
         raise denied(channel.team)
     return channel
@@ -49,7 +49,4 @@ def deliveries_for(caller: Caller) -> QuerySet[Delivery]:
 
 
 def delivery_for(caller: Caller, delivery_id: uuid.UUID) -> Delivery:
-    delivery = only(deliveries_for(caller).filter(pk=delivery_id))
-    if delivery is None:
-        raise Http404("There is no such delivery.")
-    return delivery
+    return get_or_raise(deliveries_for(caller).filter(pk=delivery_id), Http404("There is no such delivery."))

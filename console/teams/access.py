@@ -11,7 +11,7 @@ from django.core.exceptions import PermissionDenied
 from django.db.models import Model, QuerySet
 from django.http import Http404, HttpRequest, HttpResponse
 
-from console.core.sql import only
+from console.core.sql import get_or_raise
 from console.teams.callers import Caller, TeamRequest
 from console.teams.models import ApiKey, Invitation, Membership, Team, User
 from console.teams.rights import key_rights as key_rights
@@ -71,20 +71,17 @@ def team_for(caller: Caller, slug: str, to: str = "view_team") -> Team:
     """Return the team, 404 for those who cannot see it, 403 for those who see it but lack the right."""
     if "\0" in slug:
         raise Http404("There is no such team.")
-    try:
-        team = teams_for(caller).get(slug=slug)
-    except Team.DoesNotExist:
-        raise Http404("There is no such team.") from None
+    team = get_or_raise(teams_for(caller).filter(slug=slug), Http404("There is no such team."))
     if not caller.may(to, team.pk):
         raise denied(team)
     return team
 
 
 def member_for(team: Team, membership_id: uuid.UUID) -> Membership:
-    try:
-        return Membership.objects.select_related("user", "team").get(team=team, pk=membership_id)
-    except Membership.DoesNotExist:
-        raise Http404("There is no such member.") from None
+    return get_or_raise(
+        Membership.objects.select_related("user", "team").filter(team=team, pk=membership_id),
+        Http404("There is no such member."),
+    )
 
 
 def member_to_remove(caller: Caller, team: Team, membership_id: uuid.UUID) -> Membership:
@@ -112,10 +109,10 @@ def in_scope(request: TeamRequest, rows: QuerySet[_M], field: str = "team") -> Q
 
 
 def invitation_for(team: Team, invitation_id: uuid.UUID) -> Invitation:
-    try:
-        return Invitation.objects.select_related("team").get(team=team, pk=invitation_id)
-    except Invitation.DoesNotExist:
-        raise Http404("There is no such invitation.") from None
+    return get_or_raise(
+        Invitation.objects.select_related("team").filter(team=team, pk=invitation_id),
+        Http404("There is no such invitation."),
+    )
 
 
 def keys_for(caller: Caller, right: str = "manage_keys") -> QuerySet[ApiKey]:
@@ -128,10 +125,7 @@ def keys_for(caller: Caller, right: str = "manage_keys") -> QuerySet[ApiKey]:
 
 def key_for(caller: Caller, key_id: uuid.UUID, to: str = "manage_keys") -> ApiKey:
     """Return the key, 404 for those outside its team, 403 for members who may not manage keys."""
-    try:
-        key = keys_for(caller, "view_team").get(pk=key_id)
-    except ApiKey.DoesNotExist:
-        raise Http404("There is no such key.") from None
+    key = get_or_raise(keys_for(caller, "view_team").filter(pk=key_id), Http404("There is no such key."))
     if not caller.may(to, key.team_id):
         raise denied(key.team)
     return key
@@ -143,23 +137,20 @@ def people_for(caller: Caller) -> QuerySet[User]:
 
 
 def person_for(caller: Caller, user_id: uuid.UUID) -> User:
-    try:
-        return people_for(caller).get(pk=user_id)
-    except User.DoesNotExist:
-        raise Http404("There is no such person.") from None
+    return get_or_raise(people_for(caller).filter(pk=user_id), Http404("There is no such person."))
 
 
 def session_for(caller: Caller, session_id: int) -> UserSession:
     """Return a session of the caller's own; everybody else's looks like none."""
-    session = only(UserSession.objects.filter(user_id=caller.actor.id, pk=session_id))
-    if session is None:
-        raise Http404("There is no such session.")
-    return session
+    return get_or_raise(
+        UserSession.objects.filter(user_id=caller.actor.id, pk=session_id), Http404("There is no such session.")
+    )
 
 
 def member_by_email(team: Team, email: str) -> User:
     """Return the member of a team with this address; the same 404 whether nobody has it or a stranger does."""
-    membership = Membership.objects.select_related("user").filter(team=team, user__email__iexact=email).first()
-    if membership is None:
-        raise Http404("There is no such member.")
+    membership = get_or_raise(
+        Membership.objects.select_related("user").filter(team=team, user__email__iexact=email),
+        Http404("There is no such member."),
+    )
     return membership.user

@@ -7,7 +7,7 @@ from typing import Any
 from django.db.models import QuerySet
 
 from console.core.clock import now
-from console.core.sql import only
+from console.core.sql import get_or_raise, only
 from console.teams.access import denied, teams_for
 from console.teams.callers import Caller
 from console.teams.models import Team
@@ -61,9 +61,7 @@ def legacy_for(caller: Caller) -> QuerySet[LegacyTouchpoint]:
 
 
 def legacy_one_for(caller: Caller, legacy_id: uuid.UUID, to: str = VIEW) -> LegacyTouchpoint:
-    found = only(legacy_for(caller).filter(pk=legacy_id))
-    if found is None:
-        raise UnknownTouchpoint
+    found = get_or_raise(legacy_for(caller).filter(pk=legacy_id), UnknownTouchpoint)
     _check(caller, found.team, to)
     return found
 

@@ -22,6 +22,7 @@ from agents_app.tools.web import checked_address
 from console.core.clock import now
 from console.core.errors import BadInput, Conflict
 from console.core.ids import uuid7
+from console.core.sql import get_or_raise
 from console.teams.models import ApiKey
 
 LARGEST_BODY = 256 * 1024
@@ -146,9 +147,7 @@ def finish(*, queue: Queue, item_id: uuid.UUID, receipt: uuid.UUID, result: Any 
     check_body(result, "result")
     moment = now()
     ends = {"state": State.FAILED if trouble else State.DONE, "trouble": trouble[:500], "result": result}
-    item = QueueItem.objects.select_for_update(no_key=True).filter(pk=item_id, queue=queue).first()
-    if item is None:
-        raise UnknownItem
+    item = get_or_raise(QueueItem.objects.select_for_update(no_key=True).filter(pk=item_id, queue=queue), UnknownItem)
     if item.receipt == receipt and item.state in {State.DONE, State.FAILED}:
         return item  # it was said already
     if item.receipt != receipt or item.state != State.TAKEN:
@@ -163,9 +162,7 @@ def finish(*, queue: Queue, item_id: uuid.UUID, receipt: uuid.UUID, result: Any 
 @transaction.atomic
 def give_back(*, queue: Queue, item_id: uuid.UUID, receipt: uuid.UUID, trouble: str) -> QueueItem:
     """Say that this attempt failed: it is ready again after a while that grows, or parked after the last attempt."""
-    item = QueueItem.objects.select_for_update(no_key=True).filter(pk=item_id, queue=queue).first()
-    if item is None:
-        raise UnknownItem
+    item = get_or_raise(QueueItem.objects.select_for_update(no_key=True).filter(pk=item_id, queue=queue), UnknownItem)
     if item.receipt != receipt or item.state != State.TAKEN:
         raise StaleItem(item_id)
     if item.attempts >= queue.most_attempts:

@@ -14,6 +14,7 @@ from console.chat.errors import TakenByOther, UnknownConversation
 from console.chat.models import Conversation, Message
 from console.chat.services import messages
 from console.core.clock import now
+from console.core.sql import get_or_raise
 from console.teams.actors import Actor
 from console.teams.models import User
 
@@ -69,10 +70,7 @@ def _locked(conversation: Conversation) -> Conversation:
     """Return a visitor's conversation as it is now, its row ours until commit."""
     # Not with taken_by at hand: after waiting for the lock, a joined row is still the one of before.
     rows = Conversation.objects.select_for_update(no_key=True, of=("self",)).select_related("team")
-    locked = rows.filter(pk=conversation.pk, widget__isnull=False, deleted_at=None).first()
-    if locked is None:
-        raise UnknownConversation
-    return locked
+    return get_or_raise(rows.filter(pk=conversation.pk, widget__isnull=False, deleted_at=None), UnknownConversation)
 
 
 def _held(conversation: Conversation, person: User) -> Conversation:

@@ -12,6 +12,7 @@ from console.chat.models import Conversation, Message
 from console.chat.services.conversations import title_from
 from console.chat.services.sweeping import sweep_lost
 from console.core.clock import now
+from console.core.sql import get_or_raise
 
 LONGEST = 100_000
 
@@ -77,9 +78,7 @@ def _claimed(conversation: Conversation) -> Conversation:
     rows = Conversation.objects.select_for_update(no_key=True, of=("self",)).select_related(
         "agent__live", "agent__team"
     )
-    locked = rows.filter(pk=conversation.pk, deleted_at=None).first()
-    if locked is None:
-        raise UnknownConversation
+    locked = get_or_raise(rows.filter(pk=conversation.pk, deleted_at=None), UnknownConversation)
     sweep_lost(locked)
     if Message.objects.filter(conversation=locked, status=Message.Status.WRITING).exists():
         raise StillWriting

@@ -22,6 +22,7 @@ from console.core.clock import now
 from console.core.crypto import encrypt
 from console.core.errors import BadInput
 from console.core.signing import SHORTEST_SECRET
+from console.core.sql import get_or_raise
 from console.teams.actors import Actor
 from console.teams.models import Team
 from usage_app.services import quotas
@@ -127,10 +128,7 @@ def forget_identity_secret(*, actor: Actor, widget: Widget) -> Widget:
 def _locked(widget: Widget) -> Widget:
     """Return the widget as it is now, its row ours until commit."""
     rows = Widget.objects.select_for_update(no_key=True, of=("self",)).select_related("team", "agent")
-    found = rows.filter(pk=widget.pk, deleted_at=None).first()
-    if found is None:
-        raise UnknownWidget
-    return found
+    return get_or_raise(rows.filter(pk=widget.pk, deleted_at=None), UnknownWidget)
 
 
 def _save(widget: Widget, *fields: str) -> None:
