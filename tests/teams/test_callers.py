@@ -204,3 +204,5 @@ def test_a_team_that_requires_two_factor_holds_its_members(cast: Cast) -> None:
         assert not caller.is_operator
         assert not caller.may("view_team")
     assert not caller_from_request(request_with(user=cast.charlie)).is_held
+    _, text = make.make_key(cast.team_a, "program", owner=cast.alice)
+    assert caller_for_key(text, HOME).may("use_models", cast.team_a.pk), "a key is not a person's way in"
