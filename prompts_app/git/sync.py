@@ -32,7 +32,7 @@ from prompts_app.git.labels import tag_moves, wanted_tags
 from prompts_app.git.models import GitRemote, GitSync
 from prompts_app.git.problems import Unreadable, told_of_damage
 from prompts_app.git.report import Imported
-from prompts_app.git.transport import Overtaken, connection, mirror_of
+from prompts_app.git.transport import Overtaken, PushRefused, connection, mirror_of
 
 _CLAIM = dt.timedelta(minutes=15)
 _KEEP = dt.timedelta(days=90)
@@ -63,6 +63,9 @@ def sync(*, actor: Actor = SYSTEM, take: Collection[str] = (), keep: Collection[
         _failed(log, Outcome.REFUSED, error.message)
     except Refusal as error:
         _failed(log, Outcome.REFUSED, error.message)
+    except PushRefused as error:
+        log.problems = error.said
+        _failed(log, Outcome.FAILED, error.message)
     except (ProviderError, SecretUnreadable) as error:
         _failed(log, Outcome.FAILED, str(error))
     except Exception:

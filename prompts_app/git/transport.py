@@ -1,11 +1,13 @@
 """The way to a repository elsewhere: what it has, fetch it, push to it. A folder of this machine needs none of this."""
 
 import hashlib
+import re
 import tempfile
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from tempfile import SpooledTemporaryFile
+from typing import Any
 
 from django.conf import settings
 from dulwich.client import GitClient
@@ -15,6 +17,7 @@ from dulwich.repo import Repo
 
 from console.core.crypto import decrypt
 from console.core.errors import Conflict, ProviderError
+from console.core.scrub import scrub
 from console.outbound.git import GuardedGitClient
 from console.outbound.ssh import guarded_ssh
 from prompts_app.git.address import Address, check_address
@@ -28,12 +31,22 @@ _SSH_SAYS = {
     "Load key": "The private key given here cannot be read, or has a passphrase.",
     "Permission denied (": "The git host refused the credential.",
 }
+_MOST_WORDS, _MOST_LINES, _LONGEST_LINE = 8_192, 30, 300
+_HOW_FAR = re.compile(r"[A-Z][a-z ]+: +\d+% \(")  # "Resolving deltas:  50% (1/2)"
 _NOTHING = ObjectID(b"0" * 40)
 Refs = dict[bytes, ObjectID]
 
 
 class Overtaken(Conflict):
     """Somebody else's push came first, and ours was not sent."""
+
+
+class PushRefused(ProviderError):
+    """The git host took the push and moved nothing; `said` are its hooks' own words, line by line."""
+
+    def __init__(self, message: str, said: list[str]) -> None:
+        super().__init__(message, permanent=True)
+        self.said = said
 
 
 @contextmanager
@@ -112,12 +125,32 @@ class Connection:
                 )
             return {name: sha or _NOTHING for name, sha in moves.items()}
 
+        def pack(have: set[ObjectID], want: set[ObjectID], *, ofs_delta: bool = False, progress: object = None) -> Any:
+            return mirror.generate_pack_data(have, want, ofs_delta=ofs_delta)  # how far we are is nobody's word
+
+        words = _Words()
         with _told():
-            done = self._client.send_pack(self._path, decide, mirror.generate_pack_data)  # type: ignore[arg-type]
+            done = self._client.send_pack(self._path, decide, pack, progress=words.hear)  # type: ignore[arg-type]
         refused = {name: said for name, said in (done.ref_status or {}).items() if said}
         if refused:
-            name, said = next(iter(refused.items()))
-            raise ProviderError(f"The git host refused to move {name.decode()}: {_short(said)}.", permanent=True)
+            name = branch if branch in refused else next(iter(refused))
+            raise PushRefused(f"The git host refused to move {name.decode()}: {_short(refused[name])}.", words.lines())
+
+
+class _Words:
+    """What the other side says beside a push, as far as it is kept: its hooks' words, among how far it is."""
+
+    def __init__(self) -> None:
+        self._heard = b""
+
+    def hear(self, piece: bytes) -> None:
+        self._heard = (self._heard + piece)[:_MOST_WORDS]
+
+    def lines(self) -> list[str]:
+        """Return the lines as they may be shown: without secrets, and without what cannot be seen."""
+        text = scrub(self._heard.decode("utf-8", "replace"))[0]
+        lines = ["".join(c if c.isprintable() else " " for c in line).strip() for line in re.split(r"[\r\n]+", text)]
+        return [line[:_LONGEST_LINE] for line in lines if line and not _HOW_FAR.match(line)][:_MOST_LINES]
 
 
 @contextmanager

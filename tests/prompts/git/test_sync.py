@@ -11,6 +11,7 @@ from typing import Any
 import pytest
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from cryptography.hazmat.primitives.serialization import BestAvailableEncryption, Encoding, PrivateFormat
+from django.test import Client
 
 from console.audit.models import AuditEvent
 from console.core.clock import now
@@ -119,6 +120,41 @@ def test_it_leaves_conflicts_alone_on_both_sides(
     done = sync.tick()
     assert done is not None and (done.outcome, done.exported) == ("ok", 1)
     assert sync.tick() is None
+
+
+def refuse_pushes(bare: Path, *words: str) -> None:
+    """Have the git host say these words to every push, and refuse it."""
+    hook = bare / "hooks/pre-receive"
+    hook.parent.mkdir(exist_ok=True)
+    said = "".join(f"printf '%b' '{word}' >&2\n" for word in words)
+    hook.write_text(f"#!/bin/sh\n{said}exit 1\n")
+    hook.chmod(0o755)
+
+
+def test_it_shows_what_a_hook_of_the_git_host_says(
+    library: Cast, host: GitServer, tmp_path: Path, client: Client
+) -> None:
+    remotes.connect(actor=SYSTEM, address=f"{host.origin}/prompts.git")
+    bare, secret = tmp_path / "host/prompts.git", "ghp_" + "a" * 36
+    refuse_pushes(
+        bare,
+        "Commits name a ticket, as <b>ABC-17</b>.\\n",
+        "Checking: 100% (3/3)\\r\\n",
+        "\\033[31mred\\033[0m \\342\\200\\256 word\\n",
+        f"token {secret}\\n",
+        "long " * 2_000,
+    )
+    done = sync.sync()
+    assert (done.outcome, done.exported) == ("failed", 0)
+    assert done.sentence == "The git host refused to move refs/heads/main: pre-receive hook declined."
+    first, second, third, last = done.problems
+    assert first == "Commits name a ticket, as <b>ABC-17</b>." and "red" in second and "\x1b" not in second
+    assert third == "token [redacted]" and len(last) == 300
+    client.force_login(library.operator)
+    page = client.get("/prompts/git/").text
+    assert "What the git host says" in page and "as &lt;b&gt;ABC-17&lt;/b&gt;." in page and "\u202e" not in page
+    (bare / "hooks/pre-receive").unlink()
+    assert (sync.sync().outcome, sync.sync().problems) == ("ok", [])
 
 
 def test_it_refuses_files_outside_the_schema_as_a_whole(library: Cast, host: GitServer, tmp_path: Path) -> None:
@@ -337,6 +373,9 @@ def test_it_speaks_ssh_through_the_systems_program(
     ):
         assert words in told
     assert "support/answer.md" in git(tmp_path / "prompts.git", "ls-tree", "-r", "--name-only", "main")
+    refuse_pushes(tmp_path / "prompts.git", "Not today.\\n")
+    save("style", "Be quick.")
+    assert sync.sync().problems == ["Not today."]
     banner = "WARNING: REMOTE HOST IDENTIFICATION HAS CHANGED! " * 9
     for words, said in (
         (f"{banner}Host key verification failed.", "has another key than the one given here"),
