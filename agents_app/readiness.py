@@ -96,7 +96,8 @@ def _able(text: str, definition: Definition, alias: Alias, need: Capability, lac
     for pin in alias.pins.all():
         if need not in pin.model_version.capabilities:
             said = f"{pin.model_version}, pinned for {definition.alias!r} in {pin.environment}, {lacks}."
-            return Check(text, f"{said} Move the pin to a model that {other}, or choose another alias.")
+            tick = f"if it {other}, an operator ticks that on the model's page"
+            return Check(text, f"{said} Move the pin to a model that {other}, or choose another alias; {tick}.")
     return Check(text)
 
 

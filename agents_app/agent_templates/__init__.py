@@ -7,9 +7,9 @@ from agents_app.agent_templates.support_triage import SUPPORT_TRIAGE
 from console.core.errors import BadInput
 
 TEMPLATES: dict[str, Template] = {one.slug: one for one in (SUPPORT_TRIAGE, CAMPAIGN_PLANNER, LOG_WATCHER)}
-_EXPECTED = {need.slug: need.sentence for one in TEMPLATES.values() for need in one.tools}
+_EXPECTED = {need.slug: need for one in TEMPLATES.values() for need in one.tools}
 
-__all__ = ["TEMPLATES", "Template", "ToolNeed", "expected", "template_of"]
+__all__ = ["TEMPLATES", "Template", "ToolNeed", "expected", "kind_expected", "template_of"]
 
 
 def template_of(slug: str) -> Template:
@@ -20,4 +20,9 @@ def template_of(slug: str) -> Template:
 
 def expected(tool: str) -> str:
     """Return what a template expects of the tool of this name; empty when none speaks of it."""
-    return _EXPECTED.get(tool, "")
+    return _EXPECTED[tool].sentence if tool in _EXPECTED else ""
+
+
+def kind_expected(tool: str) -> str:
+    """Return the kind of tool a template expects by this name; empty when none speaks of it."""
+    return (_EXPECTED[tool].kind or "http") if tool in _EXPECTED else ""

@@ -5,7 +5,7 @@ from typing import Any
 
 from django.core.paginator import Page
 
-from agents_app.agent_templates import expected
+from agents_app.agent_templates import expected, kind_expected
 from agents_app.grants.parsing import ALLOW, ASK, DENY, Grant, grants_of
 from agents_app.grants.pinning import tools_of
 from agents_app.models import Agent, Definition, Tool
@@ -17,7 +17,10 @@ _OTHERS = "Somebody else approves"
 
 @dataclass(frozen=True, slots=True)
 class Granted:
-    """One grant as a row of the page; `tool` is None when the team has none of that name any more."""
+    """One grant as a row of the page; `tool` is None when the team has none of that name.
+
+    Then `kind` is what a template expects it to be, empty when none speaks of it.
+    """
 
     name: str
     tool: Tool | None
@@ -26,6 +29,7 @@ class Granted:
     tone: str
     icon: str
     problem: str
+    kind: str
 
 
 def granted(agent: Agent, definition: Definition) -> list[Granted]:
@@ -39,7 +43,8 @@ def _row(name: str, grant: Grant, tool: Tool | None) -> Granted:
     mode, tone = _MODES[grant.mode or (ASK if writes else ALLOW)]
     if grant.others_approve and mode == _MODES[ASK][0]:
         mode = _OTHERS
-    return Granted(name, tool, _rules(grant), mode, tone, "wrench" if writes else "eye", _problem(name, tool))
+    icon, kind = "wrench" if writes else "eye", "" if tool else kind_expected(name)
+    return Granted(name, tool, _rules(grant), mode, tone, icon, _problem(name, tool), kind)
 
 
 def in_words(grant: Grant) -> list[str]:

@@ -40,7 +40,7 @@ def tools(request: TeamRequest) -> HttpResponse:
 
 @needs("build")
 def new_tool(request: TeamRequest) -> HttpResponse:
-    """Choose a kind, then fill in its form; `?kind=` names it."""
+    """Choose a kind, then fill in its form; `?kind=` names it, `?slug=` what the model is to call it."""
     slug = request.GET.get("kind", "")
     if not slug:
         return render(request, "agents/tools/choose.html", {**frame(request, "tools"), "kinds": KINDS.values()})
@@ -49,7 +49,7 @@ def new_tool(request: TeamRequest) -> HttpResponse:
         raise Http404("There is no such kind of tool.")
     teams = access.building_teams(request.caller)
     form = FORMS.get(slug, ToolForm)(
-        posted(request), kind=kind, teams=teams, initial={"team": request.GET.get("team", "")}
+        posted(request), kind=kind, teams=teams, initial={name: request.GET.get(name, "") for name in ("team", "slug")}
     )
     if form.is_valid():
         with refusals_at(form):

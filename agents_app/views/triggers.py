@@ -10,7 +10,7 @@ from django.views.decorators.http import require_http_methods, require_POST, req
 
 from agents_app import access
 from agents_app.forms.triggers import TriggerForm
-from agents_app.models import Agent, Broker, Firing, Trigger
+from agents_app.models import Agent, Broker, Firing, Queue, Trigger
 from agents_app.queries import outside
 from agents_app.services import parked as parked_services
 from agents_app.services import triggers as services
@@ -79,6 +79,7 @@ def new_trigger(request: TeamRequest, slug: str, kind: str) -> HttpResponse:
         "form": form,
         "kind": Trigger.Kind(kind).label,
         "is_outside": is_outside,
+        "has_queue": Queue.objects.filter(team=agent.team_id, archived_at=None).exists(),
         "has_broker": is_outside and Broker.objects.filter(team=agent.team_id).exists(),
     }
     return render(request, "agents/triggers/new.html", context, status=status_of(form))
@@ -107,6 +108,7 @@ def edit_trigger(request: TeamRequest, slug: str, trigger_id: uuid.UUID) -> Http
         "trigger": trigger,
         "kind": trigger.get_kind_display(),
         "is_outside": form.is_outside,
+        "has_queue": True,
         "has_broker": True,
     }
     return render(request, "agents/triggers/new.html", context, status=status_of(form))

@@ -75,6 +75,9 @@ def test_it_says_which_tools_are_the_teams_to_make(builder, cast, able):
     page = builder.get("/agents/log-watcher/edit/").text
     assert "There is no tool &#x27;restart_service&#x27; in Team A. It should restart a service by its name" in page
     assert "service_status&#x27; in Team A" not in page
+    make_it = "/tools/new/?team=team-a&amp;slug=restart_service&amp;kind=http"
+    assert f'href="{make_it}"' in page and "slug=service_status" not in page
+    assert 'value="restart_service"' in builder.get(make_it.replace("&amp;", "&")).text
     make.make_tool(cast.team_a, "restart_service", effect="write")
     agent = Agent.objects.get()
     assert problems(agent.team, agent.draft) == []

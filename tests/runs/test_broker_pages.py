@@ -78,6 +78,11 @@ def test_an_owner_connects_changes_and_removes_a_broker_and_its_password_is_neve
 def test_a_builder_makes_a_trigger_that_reads_a_queue_outside(builder, agent, cast):
     new = "/agents/clerk/triggers/new/queue/?from=broker"
     assert "No broker is connected" in builder.get(new).text
+    built_in = "/agents/clerk/triggers/new/queue/"
+    assert '/tools/queues/new/?team=team-a">Make one' in builder.get(built_in).text
+    assert "no queue yet" not in builder.get(new).text + builder.get("/agents/clerk/triggers/new/webhook/").text
+    make.make_queue(cast.team_a, "lines")
+    assert "no queue yet" not in builder.get(built_in).text
     make.make_broker(cast.team_a, "mq", URL)
     sent = {
         "name": "Refunds",

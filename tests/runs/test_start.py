@@ -177,6 +177,7 @@ def test_an_agent_is_not_published_with_tools_it_could_not_call(cast):
     tool = make.make_tool(cast.team_a, "look_up", digest="a" * 64)
     assert "an argument 'path' the tool does not have" in problem(arguments={"path": {"prefix": "/"}})
     assert "cannot call tools. Move the pin to a model that can" in problem(alias="plain")
+    assert "if it can, an operator ticks that on the model's page" in problem(alias="plain")
     agent = make.make_agent(cast.team_a, "pinned", grants=[{"tool": "look_up"}])
     assert agent.live.grants == [{"tool": "look_up", "digest": "a" * 64}], "granted as it was reviewed"
     tool.digest, tool.suspended = "b" * 64, "It says something else."

@@ -6,7 +6,7 @@ from console.catalog.shapes import PinShape, VersionShape
 from console.core.errors import BadInput
 from console.core.size import estimate_tokens
 from console.gateway.operations.lengths import at_most, most_output
-from console.gateway.operations.types import Fitted, Read
+from console.gateway.operations.types import NO_TOOLS, Fitted, Read
 from console.gateway.shapes import chat
 from console.gateway.sources import SourcedStream, with_sources
 from console.gateway.types import Ask
@@ -30,7 +30,7 @@ class Chat:
         if body.keys().isdisjoint(_NEED_MORE):
             return
         if (body.get("tools") or body.get("functions")) and "tools" not in able:
-            raise BadInput(f"The model behind {ask.model!r} cannot call tools.", param="tools")
+            raise BadInput(NO_TOOLS.format(ask.model), param="tools")
         wanted = body.get("response_format")
         kind = wanted.get("type") if isinstance(wanted, dict) else None
         if kind in {"json_object", "json_schema"} and "json_schema" not in able:

@@ -16,7 +16,7 @@ from console.gateway.messages.request import chat_request
 from console.gateway.messages.stream import MessageStream
 from console.gateway.messages.unsaid import unsaid
 from console.gateway.operations.lengths import at_most, most_output
-from console.gateway.operations.types import Fitted, Read
+from console.gateway.operations.types import NO_TOOLS, Fitted, Read
 from console.gateway.shapes import messages
 from console.gateway.sources import SourcedStream, with_sources
 from console.gateway.types import Ask
@@ -42,7 +42,7 @@ class Message:
         if "chat" not in able or (kind not in MESSAGES and kind not in CHATS):
             raise BadInput(f"The model behind {ask.model!r} does not chat.", param="model")
         if body.get("tools") and "tools" not in able:
-            raise BadInput(f"The model behind {ask.model!r} cannot call tools.", param="tools")
+            raise BadInput(NO_TOOLS.format(ask.model), param="tools")
         if (body.get("output_config") or {}).get("format") and "json_schema" not in able:
             raise BadInput(f"The model behind {ask.model!r} cannot answer by a schema.", param="output_config.format")
 

@@ -10,7 +10,7 @@ import orjson
 from console.catalog.shapes import PinShape, VersionShape
 from console.core.errors import BadInput
 from console.gateway.operations.lengths import at_most, most_output
-from console.gateway.operations.types import Fitted, Read
+from console.gateway.operations.types import NO_TOOLS, Fitted, Read
 from console.gateway.responses.answer import response_of
 from console.gateway.responses.request import FIELDS, chat_request
 from console.gateway.responses.stream import ResponseStream
@@ -42,7 +42,7 @@ class Response:
         if "chat" not in able or version.provider.kind not in CHATS:
             raise BadInput(f"The model behind {ask.model!r} does not chat.", param="model")
         if body.get("tools") and "tools" not in able:
-            raise BadInput(f"The model behind {ask.model!r} cannot call tools.", param="tools")
+            raise BadInput(NO_TOOLS.format(ask.model), param="tools")
         kind = ((body.get("text") or {}).get("format") or {}).get("type")
         if kind in {"json_object", "json_schema"} and "json_schema" not in able:
             raise BadInput(f"The model behind {ask.model!r} cannot promise {kind}.", param="text.format.type")

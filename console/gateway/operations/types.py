@@ -6,6 +6,12 @@ from console.catalog.shapes import PinShape, VersionShape
 from console.gateway.types import Ask
 from console.providers.types import Endpoint, Outgoing, StreamReader, Usage
 
+# What a model can do is guessed from its name when it is imported, so this names who puts it right.
+NO_TOOLS = (
+    "The model behind {!r} cannot call tools, by what is noted of it. Call one that can; "
+    "if it can, an operator ticks that on the model's page."
+)
+
 
 class Fitted(NamedTuple):
     """A body made fit for its model, and the most tokens that can come back, over all its choices."""

@@ -214,6 +214,7 @@ def test_refusals_are_on_record_and_name_the_field(client, world):
         ({"background": True, "store": False}, "store", "kept"),
         ({"input": ""}, "input", "at least one"),
         ({"text": {"format": {"type": "json_object"}}, "model": "plain"}, "text.format.type", "cannot promise"),
+        ({"tools": [{"type": "function", "name": "look_up"}], "model": "plain"}, "tools", "an operator ticks that"),
     ):
         response = client.post("/v1/responses", json={**ASK, **fields})
         error = response.json()["error"]
