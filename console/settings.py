@@ -532,7 +532,10 @@ LOG_JSON = env_bool("LOG_JSON", IS_PRODUCTION)
 LOGGING = {
     "version": 1,
     "disable_existing_loggers": False,
-    "filters": {"scrub": {"()": "console.core.logs.ScrubFilter"}},
+    "filters": {
+        "scrub": {"()": "console.core.logs.ScrubFilter"},
+        "outage": {"()": "console.core.logs.OutageFilter"},
+    },
     "formatters": {"line": {"()": "console.core.logs.LineFormatter", "json": LOG_JSON}},
     "handlers": {
         "stderr": {"class": "logging.StreamHandler", "formatter": "line", "filters": ["scrub"]},
@@ -543,6 +546,7 @@ LOGGING = {
         "django.server": {"handlers": ["stderr"], "propagate": False},
         "uvicorn.access": {"handlers": [], "propagate": False},
         "django.request": {"level": "ERROR"},
+        "celery.app.trace": {"filters": ["outage"]},
         # They would write addresses and what strangers answered; what went wrong is said by whoever asked.
         "mcp": {"handlers": ["nowhere"], "propagate": False},
         "httpx2": {"handlers": ["nowhere"], "propagate": False},

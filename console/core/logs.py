@@ -16,6 +16,21 @@ class ScrubFilter(logging.Filter):
         return True
 
 
+class OutageFilter(logging.Filter):
+    """Make one line of a task that had no PostgreSQL: where in the code it missed it helps nobody."""
+
+    def filter(self, record: logging.LogRecord) -> bool:
+        from console.core.outage import is_database_away
+
+        error = record.exc_info[1] if record.exc_info else None
+        if is_database_away(error) and isinstance(record.args, dict):
+            what = str(error).strip().partition("\n")[0]
+            record.levelno, record.levelname = logging.WARNING, "WARNING"
+            record.msg = f"Task %(name)s had no PostgreSQL and is left until it is due again: {what.replace('%', '%%')}"
+            record.exc_info = None
+        return True
+
+
 def _message(record: logging.LogRecord) -> str:
     """Return what a record says. One whose arguments do not fit, of a library say, must not fail whoever logs it."""
     try:

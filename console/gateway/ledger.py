@@ -103,6 +103,7 @@ class Ledger:
         self._closes = Batcher(
             *closes, longest=settings.GATEWAY_QUEUE_LENGTH * 4, patience=CLOSE_PATIENCE, beside=_LONG_SECONDS
         )
+        self._is_away = False
         self._keeper: asyncio.Task[None] | None = None
         # Both by an id's number: what a UUID hashes is asked of Python code each time.
         self._used_keys: dict[int, dt.datetime] = {}
@@ -124,11 +125,23 @@ class Ledger:
         except psycopg.errors.ForeignKeyViolation:
             return Verdict(is_stale=True, refused_by=None, counted={})  # a quota of the plan was just removed
         except psycopg.Error as error:
-            log.warning("The ledger could not begin: %s", type(error).__name__)
+            self._tell_away(error)
             raise DatabaseAway from error
+        if self._is_away:
+            self._is_away = False
+            log.info("PostgreSQL is back; calls are taken again.")
         if verdict.refused_by is None and not verdict.is_stale and not item.is_refusal:
             self._open.add(item.id.int)
         return verdict
+
+    def _tell_away(self, error: psycopg.Error) -> None:
+        """Log once, and not for each call, that none can be taken; whatever else went wrong, each time."""
+        what = str(error).strip().partition("\n")[0]
+        if not isinstance(error, psycopg.OperationalError):
+            log.warning("A call could not be begun: %s: %s", type(error).__name__, what)
+        elif not self._is_away:
+            self._is_away = True
+            log.warning("PostgreSQL is away; calls are refused until it is back: %s", what)
 
     async def close(self, item: Close) -> bool:
         """Write one end record; returns whether it was this call of `close` that wrote it.

@@ -2,9 +2,11 @@
 
 import logging
 
+import psycopg
 import pytest
+from django.db import OperationalError
 
-from console.core.logs import ScrubFilter
+from console.core.logs import OutageFilter, ScrubFilter
 
 SECRET = "Bearer sk-proj-abcdefghijklmnopqrstuvwxyz0123456789"
 
@@ -15,3 +17,25 @@ def test_a_message_that_does_not_fit_its_arguments_is_logged_all_the_same(argume
     record = logging.LogRecord("library", logging.ERROR, __file__, 1, "Refused: %(token)d", arguments, None)
     assert ScrubFilter().filter(record)
     assert record.getMessage().startswith("Refused: %(token)d") and "sk-proj" not in record.getMessage()
+
+
+def test_a_task_without_postgresql_is_one_line_and_no_traceback() -> None:
+    """Each of a dozen that are due every few seconds would be a page of where it was at that moment."""
+    assert any(isinstance(one, OutageFilter) for one in logging.getLogger("celery.app.trace").filters)
+
+    def told(error: Exception) -> tuple[int, str, bool]:
+        arguments = ({"name": "audit.seal", "exc": repr(error)},)
+        exc_info = (type(error), error, None)
+        record = logging.LogRecord(
+            "celery.app.trace", logging.ERROR, __file__, 1, "%(name)s: %(exc)s", arguments, exc_info
+        )
+        assert OutageFilter().filter(record)
+        return record.levelno, record.getMessage(), bool(record.exc_info)
+
+    level, said, has_traceback = told(OperationalError("couldn't get a connection, 100% of it\nmore"))
+    assert (level, has_traceback) == (logging.WARNING, False)
+    assert said.startswith("Task audit.seal had no PostgreSQL") and said.endswith("a connection, 100% of it")
+    timed_out = OperationalError("canceling statement")
+    timed_out.__cause__ = psycopg.errors.QueryCanceled()
+    for mistake in (timed_out, ValueError("no")):
+        assert told(mistake) == (logging.ERROR, f"audit.seal: {mistake!r}", True)

@@ -534,6 +534,29 @@ async def test_a_session_that_postgresql_ended_is_made_again(team):
         assert len(await lines()) == 2
 
 
+async def test_that_postgresql_is_away_is_logged_once_and_not_for_each_call(team, caplog, monkeypatch):
+    async with made_ledger() as ledger:
+        epoch = await ledger.epoch()
+        with monkeypatch.context() as patch, caplog.at_level("INFO", "console.gateway.ledger"):
+
+            async def refused(_):
+                raise psycopg.OperationalError("connection refused\nIs the server running?")
+
+            patch.setattr(ledger._begins, "put", refused)
+            for _ in range(3):
+                with pytest.raises(DatabaseAway):
+                    await ledger.begin(begin_of(team, epoch))
+        with caplog.at_level("INFO", "console.gateway.ledger"):
+            for _ in range(2):
+                item = begin_of(team, epoch)
+                await ledger.begin(item)
+                await ledger.close(close_of(item))
+    assert [record.getMessage() for record in caplog.records if "PostgreSQL" in record.getMessage()] == [
+        "PostgreSQL is away; calls are refused until it is back: connection refused",
+        "PostgreSQL is back; calls are taken again.",
+    ]
+
+
 async def test_a_call_never_begins_twice(team):
     """As when the first attempt was committed and the session ended before saying so."""
     async with made_ledger() as ledger:
