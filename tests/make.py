@@ -7,6 +7,7 @@ from itertools import count
 from typing import Any
 
 from django.contrib.auth.hashers import make_password
+from django.test import Client
 
 from agents_app.models import (
     Agent,
@@ -69,6 +70,13 @@ def make_user(email: str = "", **fields: Any) -> User:
     User.objects.filter(pk=user.pk).update(password=_password_hash())
     user.password = _password_hash()
     return user
+
+
+def client_of(user: User) -> Client:
+    """Return the browser of somebody who has signed in."""
+    client = Client()
+    client.force_login(user)
+    return client
 
 
 def make_team(name: str = "", *, owner: User | None = None, **fields: Any) -> Team:

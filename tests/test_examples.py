@@ -38,7 +38,7 @@ class Inside(Console):
 def console(cast: Cast) -> Inside:
     found = Inside(url="http://test", team=cast.team_a.slug, key="", browser=httpx2.Client())
     found.client = Client()
-    found.client.force_login(cast.alice, backend="allauth.account.auth_backends.AuthenticationBackend")
+    found.client.force_login(cast.alice)
     return found
 
 
@@ -57,7 +57,7 @@ def test_a_telling_finishes_what_one_before_it_left_half_made(cast: Cast, consol
 
 
 def test_a_story_leaves_the_prompt_of_another_team_alone_and_makes_its_own(cast: Cast, console: Inside) -> None:
-    console.client.force_login(cast.operator, backend="allauth.account.auth_backends.AuthenticationBackend")
+    console.client.force_login(cast.operator)
     make.make_prompt(cast.team_b, "voice", "Theirs.")
     for _ in range(2):
         assert ensure_prompt(console, "voice", "Be brief.") == "team-a/voice"

@@ -682,7 +682,7 @@ ACTORS: dict[str, tuple[Callable[[Cast], User | None], frozenset[str]]] = {
 def client_of(user: User | None) -> Client:
     client = Client(raise_request_exception=False)
     if user is not None:
-        client.force_login(user, backend="allauth.account.auth_backends.AuthenticationBackend")
+        client.force_login(user)
         # As after a first request. One that is undone leaves none of it, and the next would write it again.
         session = client.session
         session[middleware.STARTED] = session[middleware.SEEN] = time.time()

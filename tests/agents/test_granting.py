@@ -1,26 +1,20 @@
 """The builder: granting tools, holding runs to limits, starting a run or a try-out from the console."""
 
 import pytest
-from django.test import Client
 
 from agents_app import definition
 from agents_app.models import AgentDraft, Run, Tool
 from agents_app.tools import reading
 from console.audit.models import AuditEvent
 from console.core.errors import BadInput
-from console.teams.models import Role, User
+from console.teams.models import Role
 from tests import make
+from tests.make import client_of
 
 
 @pytest.fixture(autouse=True)
 def no_broker(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("console.core.tasks.current_app.send_task", lambda *args, **options: None)
-
-
-def as_(user: User) -> Client:
-    client = Client()
-    client.force_login(user, backend="allauth.account.auth_backends.AuthenticationBackend")
-    return client
 
 
 @pytest.fixture
@@ -41,7 +35,7 @@ URL = "/agents/clerk/grants/refund/"
 
 
 def test_it_grants_a_tool_argument_by_argument(agent, cast):
-    alice = as_(cast.alice)
+    alice = client_of(cast.alice)
     assert "refund" in alice.get("/agents/clerk/grants/new/").content.decode()
     sent = {"mode": "ask", "most_calls": "3", "others_approve": "on", "kind-order": "prefix", "value-order": "2026-"}
     sent |= {"kind-amount": "range", "value-amount": "1..200", "edit-amount": "on", "kind-fast": "equals"}
@@ -70,7 +64,7 @@ def test_it_says_what_is_wrong_and_keeps_what_was_typed(agent, cast):
         "kind-amount": "range", "value-amount": "many", "kind-order": "equals", "kind-fast": "equals",
         "value-fast": "perhaps", "rules": "[{]",
     }  # fmt: skip
-    answer = as_(cast.alice).post(URL, form(agent, **wrong))
+    answer = client_of(cast.alice).post(URL, form(agent, **wrong))
     shown = answer.content.decode()
     assert answer.status_code == 422
     assert "1..200" in shown and "Say what it is limited to." in shown and "Type true or false." in shown
@@ -81,7 +75,7 @@ def test_it_says_what_is_wrong_and_keeps_what_was_typed(agent, cast):
 def test_a_stale_form_overwrites_nothing(agent, cast):
     old = form(agent, mode="allow")
     make.publish_agent(agent, opening_message="Hello")
-    answer = as_(cast.alice).post(URL, old)
+    answer = client_of(cast.alice).post(URL, old)
     assert answer.status_code == 409 and "in “Calls”; saving again replaces that" in answer.text
     assert '<option value="allow" selected>' in answer.text
     assert AgentDraft.objects.get(agent=agent).grants == []
@@ -90,7 +84,7 @@ def test_a_stale_form_overwrites_nothing(agent, cast):
 def test_a_tool_beyond_the_first_page_is_found(agent, cast):
     row = make.make_tool(cast.team_a, "a0")
     Tool.objects.bulk_create(Tool(team=row.team, slug=f"a{n}", name="A", kind=row.kind) for n in range(1, 60))
-    alice, url = as_(cast.alice), "/agents/clerk/grants/new/"
+    alice, url = client_of(cast.alice), "/agents/clerk/grants/new/"
     first = alice.get(url).text
     assert "61 tools" in first and "grants/refund/" not in first and "page=2" in first and 'name="q"' in first
     assert "grants/refund/" in alice.get(f"{url}?page=2").text and "1 tool<" in alice.get(f"{url}?q=refu").text
@@ -99,7 +93,7 @@ def test_a_tool_beyond_the_first_page_is_found(agent, cast):
 
 
 def test_it_withdraws_a_grant(agent, cast):
-    alice = as_(cast.alice)
+    alice = client_of(cast.alice)
     alice.post(URL, form(agent))
     assert alice.post(URL + "withdraw/").status_code == 302
     assert AgentDraft.objects.get(agent=agent).grants == []
@@ -107,14 +101,14 @@ def test_it_withdraws_a_grant(agent, cast):
 
 
 def test_it_hides_other_teams_tools_and_refuses_members(agent, cast):
-    assert as_(cast.alice).get("/agents/clerk/grants/theirs/").status_code == 404
-    assert "theirs" not in as_(cast.alice).get("/agents/clerk/grants/new/").content.decode()
-    assert as_(cast.bob).get(URL).status_code == 403
-    assert as_(cast.charlie).get(URL).status_code in {403, 404}
+    assert client_of(cast.alice).get("/agents/clerk/grants/theirs/").status_code == 404
+    assert "theirs" not in client_of(cast.alice).get("/agents/clerk/grants/new/").content.decode()
+    assert client_of(cast.bob).get(URL).status_code == 403
+    assert client_of(cast.charlie).get(URL).status_code in {403, 404}
 
 
 def test_it_holds_runs_to_limits_and_shapes_their_input(agent, cast):
-    alice = as_(cast.alice)
+    alice = client_of(cast.alice)
     schema = '{"type": "object", "properties": {"order": {"type": "string"}, "urgent": {"type": "boolean"}}}'
     answer = alice.post("/agents/clerk/limits/", form(agent, steps="7", input_schema=schema, output_schema="{"))
     assert answer.status_code == 422 and "This is not JSON." in answer.content.decode()
@@ -143,7 +137,7 @@ def test_it_holds_runs_to_limits_and_shapes_their_input(agent, cast):
 
 
 def test_it_starts_what_is_live_for_whoever_may_use_it(agent, cast):
-    bob = as_(cast.bob)
+    bob = client_of(cast.bob)
     assert "Message" in bob.get("/agents/clerk/run/").content.decode()
     empty = bob.post("/agents/clerk/run/", {"environment": "production"})
     assert empty.status_code == 422 and Run.objects.count() == 0
@@ -152,7 +146,7 @@ def test_it_starts_what_is_live_for_whoever_may_use_it(agent, cast):
     assert answer["Location"] == f"/runs/{run.public_id}/"
     assert (run.input, run.trigger, run.actor_id) == ({"message": "Where is 17?"}, "console", cast.bob.pk)
     auditor = make.make_member(cast.team_a, role=Role.AUDITOR)
-    assert as_(auditor).get("/agents/clerk/run/").status_code == 403
+    assert client_of(auditor).get("/agents/clerk/run/").status_code == 403
 
 
 def test_it_tries_a_draft_out_with_simulated_tools_step_by_step(agent, cast):
@@ -163,8 +157,8 @@ def test_it_tries_a_draft_out_with_simulated_tools_step_by_step(agent, cast):
         "tools": "simulated",
         "step_by_step": "1",
     }
-    assert as_(cast.alice).post("/agents/clerk/run/", sent).status_code == 302
+    assert client_of(cast.alice).post("/agents/clerk/run/", sent).status_code == 302
     run = Run.objects.get()
     assert (run.trigger, run.version, run.is_simulated, run.is_step_by_step) == ("try_out", None, True, True)
-    as_(cast.bob).post("/agents/clerk/run/", sent)  # bob does not build: he gets what is live, with real tools
+    client_of(cast.bob).post("/agents/clerk/run/", sent)  # bob does not build: he gets what is live, with real tools
     assert (Run.objects.first().trigger, Run.objects.first().is_simulated) == ("console", False)

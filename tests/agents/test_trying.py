@@ -13,7 +13,7 @@ from tests import make
 from tests.agents.test_pages import form_of
 from tests.chat.conftest import Room
 from tests.chat.conftest import room as room
-from tests.chat.conftest import signed_in as client_of
+from tests.make import client_of
 from tests.upstream import completion
 from usage_app.services import quotas
 

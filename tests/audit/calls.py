@@ -6,21 +6,14 @@ import uuid
 from typing import Any
 
 from django.db import connection
-from django.test import Client
 
 from console.audit.redaction import prepare_payload
 from console.audit.sql import append
 from console.audit.sql.seal import horizon
 from console.core.clock import now
 from console.core.ids import uuid7_at
-from console.teams.models import ApiKey, Team, User
+from console.teams.models import ApiKey, Team
 from tests.waiting import until
-
-
-def a_client(user: User) -> Client:
-    client = Client()
-    client.force_login(user, backend="allauth.account.auth_backends.AuthenticationBackend")
-    return client
 
 
 def a_call(

@@ -15,8 +15,9 @@ from console.audit.services import archive as services
 from console.audit.services.archive import archive, read_to
 from console.audit.services.seal import GENESIS, seal, state
 from tests import make
-from tests.audit.calls import a_call, a_chat, a_client, run, until_finished
+from tests.audit.calls import a_call, a_chat, run, until_finished
 from tests.audit.test_seal import tamper
+from tests.make import client_of
 from tests.upstream import Upstream
 
 pytestmark = pytest.mark.django_db(transaction=True)
@@ -73,9 +74,9 @@ def test_it_goes_on_where_it_stopped_and_says_why_it_did(store: Upstream, cast: 
     store.enqueue("<Error/>", status=403, content_type="application/xml")
     assert archive() == 1 and read_to() == first.to_tx, "which retention waits for"
     assert state().archive_problem == "The archive answered with status 403."
-    page = a_client(cast.operator).get("/audit/").content.decode()
+    page = client_of(cast.operator).get("/audit/").content.decode()
     assert "Not archived: The archive answered with status 403." in page
-    said = a_client(cast.operator).get("/api/audit/seals/").json()
+    said = client_of(cast.operator).get("/api/audit/seals/").json()
     assert (said["archived_number"], said["archive_problem"]) == (1, "The archive answered with status 403.")
 
     networks, settings.PRIVATE_NETWORKS_ALLOWED = settings.PRIVATE_NETWORKS_ALLOWED, []
@@ -90,7 +91,7 @@ def test_it_goes_on_where_it_stopped_and_says_why_it_did(store: Upstream, cast: 
     out = StringIO()
     call_command("archiveaudit", stdout=out)
     assert f"as far as block {last.number}" in out.getvalue() and state().archive_problem == ""
-    assert "Archived to block" in a_client(cast.operator).get("/audit/").content.decode()
+    assert "Archived to block" in client_of(cast.operator).get("/audit/").content.decode()
 
     # Another store begins with the first block; of one whose rows retention took, the link is left.
     newest = "max(id::text)::uuid"

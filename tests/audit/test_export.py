@@ -13,8 +13,9 @@ from console.audit.models import AuditEvent
 from console.core.ids import request_id
 from console.teams.models import Role
 from tests import make
-from tests.audit.calls import a_call, a_chat, a_client, until_finished
+from tests.audit.calls import a_call, a_chat, until_finished
 from tests.conftest import Cast
+from tests.make import client_of
 from usage_app.queries.audit import export
 
 
@@ -23,7 +24,7 @@ def test_it_exports_the_filter_as_csv(cast: Cast, monkeypatch) -> None:
     monkeypatch.setattr(export, "CHUNK", 7)
     made = {request_id(a_call(cast.team_a, alias="x")) for _ in range(25)}
     a_call(cast.team_a, alias="other")
-    response = a_client(cast.alice).get("/audit/export/?format=csv&alias=x")
+    response = client_of(cast.alice).get("/audit/export/?format=csv&alias=x")
     assert response["Content-Disposition"].startswith('attachment; filename="audit-')
     rows = list(csv.DictReader(io.StringIO(b"".join(response.streaming_content).decode())))
     assert {row["request_id"] for row in rows} == made and len(rows) == 25
@@ -33,7 +34,7 @@ def test_it_exports_the_filter_as_csv(cast: Cast, monkeypatch) -> None:
 @pytest.mark.django_db
 def test_it_records_the_start_and_the_end(cast: Cast) -> None:
     a_call(cast.team_a, alias="x", agent="clerk@2", client_request_id="their-7")
-    response = a_client(cast.alice).get("/audit/export/?format=jsonl&alias=x")
+    response = client_of(cast.alice).get("/audit/export/?format=jsonl&alias=x")
     lines = AuditEvent.objects.filter(action=actions.AUDIT_EXPORTED.name)
     (begun,) = lines
     assert json.loads(begun.detail) == {"format": "jsonl", "content": False, "filter": {"alias": "x"}}
@@ -48,7 +49,7 @@ def test_it_records_the_start_and_the_end(cast: Cast) -> None:
 def test_no_cell_is_a_formula(cast: Cast, start: str) -> None:
     evil = f'{start}HYPERLINK("http://192.0.2.1")'
     a_call(cast.team_a, alias="x", actor=evil, content=(evil, evil))
-    body = b"".join(a_client(cast.alice).get("/audit/export/?alias=x&content=1").streaming_content).decode()
+    body = b"".join(client_of(cast.alice).get("/audit/export/?alias=x&content=1").streaming_content).decode()
     (row,) = csv.DictReader(io.StringIO(body, newline=""))
     assert row["actor"] == row["input"] == row["output"] == f"'{evil}"
 
@@ -56,7 +57,7 @@ def test_no_cell_is_a_formula(cast: Cast, start: str) -> None:
 @pytest.mark.django_db
 def test_content_leaves_only_with_the_right_in_every_team(cast: Cast) -> None:
     a_call(cast.team_a, content=a_chat("What is 42?", "The answer."))
-    client = a_client(cast.alice)
+    client = client_of(cast.alice)
     assert b"What is 42?" in b"".join(client.get("/audit/export/?content=1").streaming_content)
     make.make_member(cast.team_b, cast.alice, Role.APPROVER)
     assert client.get("/audit/export/?content=1").status_code == 403
@@ -66,7 +67,7 @@ def test_content_leaves_only_with_the_right_in_every_team(cast: Cast) -> None:
 
 @pytest.mark.django_db
 def test_a_broken_export_is_told(cast: Cast) -> None:
-    assert a_client(cast.alice).get("/audit/export/?format=xlsx").status_code == 400
+    assert client_of(cast.alice).get("/audit/export/?format=xlsx").status_code == 400
 
 
 @pytest.mark.django_db(transaction=True)
@@ -91,7 +92,7 @@ async def test_it_streams_under_asgi_without_a_warning() -> None:
 def test_the_live_view_brings_what_was_committed_since() -> None:
     alice, team, other = make.make_user(), make.make_team("Team A"), make.make_team("Team B")
     make.make_member(team, alice, Role.AUDITOR)
-    client = a_client(alice)
+    client = client_of(alice)
     until_finished()
     page = client.get("/audit/?live=1&type=chat")
 
@@ -113,7 +114,7 @@ def test_the_live_view_brings_what_was_committed_since() -> None:
 def test_the_live_view_looks_into_content_only_after_a_recorded_search() -> None:
     alice, team = make.make_user(), make.make_team("Team A")
     make.make_member(team, alice, Role.AUDITOR)
-    client = a_client(alice)
+    client = client_of(alice)
     until_finished()
     page = client.get("/audit/?live=1&q=zebra").content.decode()
     url = html.unescape(page.partition('<tr id="tail" hidden hx-get="')[2].partition('"')[0])
@@ -127,7 +128,7 @@ def test_the_live_view_looks_into_content_only_after_a_recorded_search() -> None
 
 @pytest.mark.django_db
 def test_the_live_view_ends_by_itself(cast: Cast) -> None:
-    client = a_client(cast.alice)
+    client = client_of(cast.alice)
     assert client.get("/audit/tail/?after=0&polls=899").status_code == 200
     ended = client.get("/audit/tail/?after=0&polls=900")
     assert ended.status_code == 286 and "hx-trigger" not in ended.content.decode()

@@ -11,7 +11,8 @@ from console.audit.services.seal import seal
 from console.core.clock import now
 from console.core.ids import time_of
 from tests import make
-from tests.audit.calls import a_client, until_finished
+from tests.audit.calls import until_finished
+from tests.make import client_of
 
 
 @pytest.mark.django_db(transaction=True)
@@ -30,7 +31,7 @@ def test_it_makes_believable_records() -> None:
     until_finished()
     seal()
     assert list(verify.verify(content=True)) == []
-    assert a_client(make.make_user(is_superuser=True)).get("/audit/").status_code == 200
+    assert client_of(make.make_user(is_superuser=True)).get("/audit/").status_code == 200
 
 
 @pytest.mark.django_db

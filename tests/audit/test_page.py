@@ -13,8 +13,9 @@ from console.core.clock import now
 from console.core.ids import request_id, uuid7_at
 from console.teams.models import Role
 from tests import make
-from tests.audit.calls import a_call, a_chat, a_client
+from tests.audit.calls import a_call, a_chat
 from tests.conftest import Cast
+from tests.make import client_of
 
 pytestmark = pytest.mark.django_db
 HTMX = {"HX-Request": "true"}
@@ -37,7 +38,7 @@ def test_it_lists_the_newest_first_with_figures(cast: Cast) -> None:
     moment = dt.datetime(2026, 11, 20, 14, 31, 52, 418_000, tzinfo=dt.UTC)
     older = a_call(cast.team_a, at=moment - dt.timedelta(seconds=3))
     newer = a_call(cast.team_a, at=moment)
-    page = a_client(cast.alice).get("/audit/?type=chat")
+    page = client_of(cast.alice).get("/audit/?type=chat")
     assert ids_on(page) == [str(newer), str(older)]
     for words in ("14:31:52.418", "Friday 20 November 2026", "1.84 s", "1,506", "$0.0071", "meridian", "nightly"):
         assert words in text(page)
@@ -45,7 +46,7 @@ def test_it_lists_the_newest_first_with_figures(cast: Cast) -> None:
 
 def test_it_hides_other_teams_records(cast: Cast) -> None:
     mine, foreign, nobodys = a_call(cast.team_a), a_call(cast.team_b, alias="secret-plan"), a_call(None)
-    client = a_client(cast.alice)
+    client = client_of(cast.alice)
     page = client.get("/audit/?type=chat")
     assert ids_on(page) == [str(mine)]
     assert "secret-plan" not in text(page) and "Team B" not in text(page)
@@ -61,14 +62,14 @@ def test_it_hides_other_teams_records(cast: Cast) -> None:
 
 def test_an_operator_sees_records_without_a_team(cast: Cast) -> None:
     nobodys = a_call(None)
-    client = a_client(cast.operator)
+    client = client_of(cast.operator)
     assert str(nobodys) in ids_on(client.get("/audit/?type=chat"))
     assert client.get(f"/audit/{request_id(nobodys)}/").status_code == 200
 
 
 def test_it_refuses_a_member_without_the_right(cast: Cast) -> None:
     identifier = a_call(cast.team_a)
-    client = a_client(cast.bob)
+    client = client_of(cast.bob)
     for path in ("", f"{request_id(identifier)}/", "export/", "tail/?after=0&polls=0"):
         assert client.get(f"/audit/{path}").status_code == 403
 
@@ -76,7 +77,7 @@ def test_it_refuses_a_member_without_the_right(cast: Cast) -> None:
 def test_a_member_elsewhere_with_the_right_is_still_refused_here(cast: Cast) -> None:
     make.make_member(cast.team_b, cast.bob, Role.AUDITOR)
     identifier = a_call(cast.team_a)
-    client = a_client(cast.bob)
+    client = client_of(cast.bob)
     assert client.get(f"/audit/{request_id(identifier)}/").status_code == 403
     assert client.get("/audit/?team=team-a").status_code == 403
     assert str(identifier) not in ids_on(client.get("/audit/"))
@@ -86,7 +87,7 @@ def test_it_shows_a_record_without_its_content(cast: Cast) -> None:
     identifier = a_call(
         cast.team_a, content=a_chat("What is 42?", "The answer."), prompt='["support-reply@7"]', key=cast.kim
     )
-    page = text(a_client(cast.alice).get(f"/audit/{request_id(identifier)}/"))
+    page = text(client_of(cast.alice).get(f"/audit/{request_id(identifier)}/"))
     for words in (
         "1,120 + 386", "412 ms", "support-reply@7", "192.0.2.7", "2026-07-30", cast.kim.shown, "Not sealed yet",
         "Show input and output",
@@ -104,7 +105,7 @@ def test_a_call_of_a_tool_names_it_and_leads_to_its_run(cast: Cast) -> None:
         cast.team_a, type="tool", surface="agent", agent="clerk@1", target_type="tool", target="restart_service",
         client_request_id=run, alias="", model="", detail=detail,
     )  # fmt: skip
-    client = a_client(cast.alice)
+    client = client_of(cast.alice)
     assert "restart_service</code></td>" in text(client.get("/audit/?type=tool"))
     page = text(client.get(f"/audit/{request_id(identifier)}/"))
     assert page.count(f'href="/runs/{run}/"') == page.count(f">{run}<") == 1 and 'href="/agents/clerk/"' in page
@@ -125,7 +126,7 @@ def test_a_call_of_a_tool_names_it_and_leads_to_its_run(cast: Cast) -> None:
 
 def test_reading_content_is_recorded_once_with_the_records_id(cast: Cast) -> None:
     identifier = a_call(cast.team_a, content=a_chat("What is 42?", "The answer."))
-    page = text(a_client(cast.alice).get(f"/audit/{request_id(identifier)}/content/"))
+    page = text(client_of(cast.alice).get(f"/audit/{request_id(identifier)}/content/"))
     assert "What is 42?" in page and "The answer." in page
     (line,) = of(actions.CONTENT_READ)
     assert line.target == request_id(identifier)
@@ -136,7 +137,7 @@ def test_tokens_and_vectors_are_told_by_their_number(cast: Cast) -> None:
     asked = '{"model": "embed", "input": [[5, 6, 7], [8]]}'
     answered = '{"embeddings": {"count": 2, "dimensions": 256, "encoding_format": "float", "sha256": "9e40"}}'
     identifier = a_call(cast.team_a, content=(asked, answered))
-    page = text(a_client(cast.alice).get(f"/audit/{request_id(identifier)}/content/"))
+    page = text(client_of(cast.alice).get(f"/audit/{request_id(identifier)}/content/"))
     assert "[3 tokens]" in page and "[1 token]" in page
     assert "2 of 256 numbers" in page and "SHA-256 9e40" in page
 
@@ -144,7 +145,7 @@ def test_tokens_and_vectors_are_told_by_their_number(cast: Cast) -> None:
 def test_content_is_for_those_who_may_read_it(cast: Cast) -> None:
     identifier = a_call(cast.team_a, content=a_chat("What is 42?", "The answer."))
     approver = make.make_member(cast.team_a, role=Role.APPROVER)
-    client = a_client(approver)
+    client = client_of(approver)
     assert "Your role may not read content" in text(client.get(f"/audit/{request_id(identifier)}/"))
     assert client.get(f"/audit/{request_id(identifier)}/content/").status_code == 403
     assert client.get("/audit/export/?content=1").status_code == 403
@@ -155,7 +156,7 @@ def test_content_is_for_those_who_may_read_it(cast: Cast) -> None:
 def test_untrusted_text_stays_text(cast: Cast) -> None:
     evil = "<script>alert(1)</script><img src=x onerror=alert(1)>"
     identifier = a_call(cast.team_a, content=a_chat(evil, evil), alias=evil, actor=evil, client_request_id=evil)
-    client = a_client(cast.alice)
+    client = client_of(cast.alice)
     for path in ("", f"{request_id(identifier)}/", f"{request_id(identifier)}/content/", f"?q={evil}"):
         page = text(client.get(f"/audit/{path}"))
         assert "<script>alert" not in page and "<img" not in page
@@ -166,7 +167,7 @@ def test_it_marks_redactions_and_cuts(cast: Cast, settings) -> None:
     settings.AUDIT_CONTENT_BYTES = 2048
     asked, _ = a_chat("Use fk_live_" + "a1B2" * 8, "")
     identifier = a_call(cast.team_a, content=(asked, "x" * 5000))
-    page = text(a_client(cast.alice).get(f"/audit/{request_id(identifier)}/content/"))
+    page = text(client_of(cast.alice).get(f"/audit/{request_id(identifier)}/content/"))
     assert '<span class="var">[redacted]</span>' in page
     assert "1 secret redacted" in page
     assert "2,048 characters of 5,000 bytes" in page
@@ -174,7 +175,7 @@ def test_it_marks_redactions_and_cuts(cast: Cast, settings) -> None:
 
 def test_it_says_when_content_is_no_longer_kept(cast: Cast) -> None:
     identifier = a_call(cast.team_a, input_sha256=bytes(32))
-    assert "no longer kept" in text(a_client(cast.alice).get(f"/audit/{request_id(identifier)}/content/"))
+    assert "no longer kept" in text(client_of(cast.alice).get(f"/audit/{request_id(identifier)}/content/"))
 
 
 def test_it_shows_a_change_with_before_and_after(cast: Cast) -> None:
@@ -185,7 +186,7 @@ def test_it_shows_a_change_with_before_and_after(cast: Cast) -> None:
         detail=changes({"limit": 100, "mode": "hard"}, {"limit": 250, "mode": "hard"}),
         reason="asked by finance",
     )
-    page = text(a_client(cast.alice).get(f"/audit/{request_id(identifier)}/"))
+    page = text(client_of(cast.alice).get(f"/audit/{request_id(identifier)}/"))
     assert "changed the quota" in page
     assert "<del>100</del>" in page and "<ins>250</ins>" in page
     assert '<th scope="row">mode</th>' not in page
@@ -193,7 +194,7 @@ def test_it_shows_a_change_with_before_and_after(cast: Cast) -> None:
     identifier = record(
         actions.SIGNED_IN, actor=make.SYSTEM, target=cast.alice, detail={"by": ["sign_in_link", "totp"]}
     )
-    page = text(a_client(cast.operator).get(f"/audit/{request_id(identifier)}/"))
+    page = text(client_of(cast.operator).get(f"/audit/{request_id(identifier)}/"))
     assert "sign-in link, authenticator app" in page and "sign_in_link" not in page
 
 
@@ -222,7 +223,7 @@ def test_it_filters(cast: Cast, query: str, expected: set[str]) -> None:
         "key": a_call(cast.team_a, key=cast.kim),
         "january": a_call(cast.team_a, at=dt.datetime(2026, 1, 15, 12, tzinfo=dt.UTC)),
     }
-    page = a_client(cast.alice).get(f"/audit/?team=team-a&{query}")
+    page = client_of(cast.alice).get(f"/audit/?team=team-a&{query}")
     found = {name for name, identifier in made.items() if str(identifier) in ids_on(page)}
     assert found == expected
 
@@ -230,7 +231,7 @@ def test_it_filters(cast: Cast, query: str, expected: set[str]) -> None:
 def test_it_filters_by_key_and_person(cast: Cast) -> None:
     by_key = a_call(cast.team_a, key=cast.kim)
     by_person = a_call(cast.team_a, actor_kind="user", actor_id=cast.bob.pk, actor="Bob")
-    client = a_client(cast.alice)
+    client = client_of(cast.alice)
     assert ids_on(client.get(f"/audit/?key={cast.kim.pk}")) == [str(by_key)]
     page = client.get(f"/audit/?person={cast.bob.pk}")
     assert ids_on(page) == [str(by_person)]
@@ -238,7 +239,7 @@ def test_it_filters_by_key_and_person(cast: Cast) -> None:
 
 
 def test_a_chip_takes_its_filter_away_and_keeps_the_others(cast: Cast) -> None:
-    page = text(a_client(cast.alice).get("/audit/?team=team-a&alias=x&status=error"))
+    page = text(client_of(cast.alice).get("/audit/?team=team-a&alias=x&status=error"))
     assert 'href="/audit/?team=team-a&amp;status=error"' in page
     assert 'href="/audit/?alias=x&amp;status=error"' in page
 
@@ -246,7 +247,7 @@ def test_a_chip_takes_its_filter_away_and_keeps_the_others(cast: Cast) -> None:
 def test_it_searches_content_and_records_that(cast: Cast) -> None:
     found = a_call(cast.team_a, content=a_chat("Where is the Grüße template?", "Here."))
     a_call(cast.team_a, content=a_chat("Else", "Else"))
-    client = a_client(cast.alice)
+    client = client_of(cast.alice)
     assert ids_on(client.get("/audit/?type=chat&q=grüße+TEMPLATE")) == [str(found)]
     (line,) = of(actions.AUDIT_SEARCHED)
     assert json.loads(line.detail) == {"text": "grüße TEMPLATE"}
@@ -254,7 +255,7 @@ def test_it_searches_content_and_records_that(cast: Cast) -> None:
 
 def test_a_made_up_cursor_or_a_record_searches_on_record_too(cast: Cast) -> None:
     other = a_call(cast.team_a, content=a_chat("zebra", "Here."))
-    client = a_client(cast.alice)
+    client = client_of(cast.alice)
     for number, path in enumerate(("?q=zebra&cursor=o" + "f" * 32, f"{request_id(other)}/?q=zebra"), start=1):
         client.get(f"/audit/{path}")
         assert len(of(actions.AUDIT_SEARCHED)) == number, path
@@ -262,7 +263,7 @@ def test_a_made_up_cursor_or_a_record_searches_on_record_too(cast: Cast) -> None
 
 def test_a_pasted_id_opens_its_record(cast: Cast) -> None:
     mine, foreign = a_call(cast.team_a), a_call(cast.team_b)
-    client = a_client(cast.alice)
+    client = client_of(cast.alice)
     response = client.get("/audit/", {"q": request_id(mine)})
     assert (response.status_code, response["Location"]) == (302, f"/audit/{request_id(mine)}/")
     assert client.get("/audit/", {"q": request_id(foreign)}).status_code == 200
@@ -286,7 +287,7 @@ def test_a_pasted_id_opens_its_record(cast: Cast) -> None:
 def test_it_turns_pages_without_loss_or_repetition(cast: Cast) -> None:
     start = now() - dt.timedelta(hours=1)
     made = [str(a_call(cast.team_a, at=start + dt.timedelta(seconds=n // 2))) for n in range(120)]
-    client = a_client(cast.alice)
+    client = client_of(cast.alice)
     page = client.get("/audit/?type=chat")
     first = ids_on(page)
     seen = list(first)
@@ -303,28 +304,28 @@ def test_it_turns_pages_without_loss_or_repetition(cast: Cast) -> None:
 
 @pytest.mark.parametrize("cursor", ["x", "o123", "o" + "g" * 32, "50", "n" + "0" * 33])
 def test_a_broken_cursor_is_told(cast: Cast, cursor: str) -> None:
-    response = a_client(cast.alice).get(f"/audit/?cursor={cursor}")
+    response = client_of(cast.alice).get(f"/audit/?cursor={cursor}")
     assert response.status_code == 400
     assert "Start again from the newest records" in text(response)
 
 
 def test_a_broken_filter_is_told(cast: Cast) -> None:
-    response = a_client(cast.alice).get("/audit/?since=2026-02-01T00:00&until=2026-01-01T00:00&type=nonsense")
+    response = client_of(cast.alice).get("/audit/?since=2026-02-01T00:00&until=2026-01-01T00:00&type=nonsense")
     assert response.status_code == 422
     assert "before the start" in text(response)
 
 
 def test_it_teaches_when_there_is_nothing(cast: Cast) -> None:
-    assert "No record matches" in text(a_client(cast.alice).get("/audit/?alias=none"))
+    assert "No record matches" in text(client_of(cast.alice).get("/audit/?alias=none"))
     AuditEvent.objects.all()
     fresh = make.make_user("fresh@example.com", is_superuser=True)
-    page = text(a_client(fresh).get("/audit/?since=2020-01-01T00:00&until=2020-01-02T00:00"))
+    page = text(client_of(fresh).get("/audit/?since=2020-01-01T00:00&until=2020-01-02T00:00"))
     assert "No record matches" in page
 
 
 def test_it_answers_htmx_with_the_piece_asked_for(cast: Cast) -> None:
     identifier = a_call(cast.team_a, content=a_chat("Hello", "Hi"))
-    client = a_client(cast.alice)
+    client = client_of(cast.alice)
     drawer = text(client.get(f"/audit/{request_id(identifier)}/", headers=HTMX | {"HX-Target": "drawer"}))
     assert drawer.strip().startswith("<aside") and "<html" not in drawer
     content = text(client.get(f"/audit/{request_id(identifier)}/content/", headers=HTMX | {"HX-Target": "content"}))
@@ -338,7 +339,7 @@ def test_it_answers_htmx_with_the_piece_asked_for(cast: Cast) -> None:
 def test_a_record_leads_to_its_neighbours_in_the_filter(cast: Cast) -> None:
     start = now() - dt.timedelta(minutes=5)
     ids = [a_call(cast.team_a, at=start + dt.timedelta(seconds=n), alias="abc"[n % 2]) for n in range(4)]
-    page = text(a_client(cast.alice).get(f"/audit/{request_id(ids[1])}/?alias=b"))
+    page = text(client_of(cast.alice).get(f"/audit/{request_id(ids[1])}/?alias=b"))
     aside = page.partition("<aside")[2]
     assert f"/audit/{request_id(ids[3])}/?alias=b" in aside
     assert f"/audit/{request_id(ids[2])}/" not in aside and f"/audit/{request_id(ids[0])}/" not in aside
@@ -347,7 +348,7 @@ def test_a_record_leads_to_its_neighbours_in_the_filter(cast: Cast) -> None:
 def test_more_records_take_no_more_queries(cast: Cast, django_assert_max_num_queries) -> None:
     for _ in range(60):
         a_call(cast.team_a, key=cast.kim)
-    client = a_client(cast.alice)
+    client = client_of(cast.alice)
     client.get("/audit/")
     with django_assert_max_num_queries(20):
         assert len(ids_on(client.get("/audit/"))) == 50

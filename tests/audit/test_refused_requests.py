@@ -6,8 +6,9 @@ from django.test import Client
 from console.audit import actions
 from console.audit.models import AuditEvent
 from console.core.ids import request_id
-from tests.audit.calls import a_call, a_chat, a_client
+from tests.audit.calls import a_call, a_chat
 from tests.conftest import Cast
+from tests.make import client_of
 
 pytestmark = pytest.mark.django_db
 
@@ -19,14 +20,14 @@ def refused() -> list[AuditEvent]:
 def test_a_refused_request_is_a_record_with_its_reason(cast: Cast) -> None:
     identifier = a_call(cast.team_a, content=a_chat("Hello", "Hi"))
     path = f"/audit/{request_id(identifier)}/content/"
-    assert a_client(cast.bob).get(path).status_code == 403
+    assert client_of(cast.bob).get(path).status_code == 403
     (line,) = refused()
     assert (line.actor, line.status, line.http_status, line.code) == ("Bob", "refused", 403, "policy_denied")
     assert line.target == f"GET {path}" and "Your role" in line.reason
 
 
 def test_what_is_allowed_or_not_there_is_no_refusal(cast: Cast) -> None:
-    client = a_client(cast.alice)
+    client = client_of(cast.alice)
     assert client.get("/audit/").status_code == 200
     assert client.get("/audit/req_00000000000070008000000000000000/").status_code == 404
     assert refused() == []

@@ -18,18 +18,14 @@ from console.teams.models import Role, User
 from tests import make
 from tests.batches.conftest import CHAT, jsonl, line
 from tests.conftest import Cast
+from tests.make import client_of
 
 As = Callable[[User], Client]
 
 
 @pytest.fixture
 def as_(db: None) -> As:
-    def sign_in(user: User) -> Client:
-        client = Client()
-        client.force_login(user, backend="allauth.account.auth_backends.AuthenticationBackend")
-        return client
-
-    return sign_in
+    return client_of
 
 
 @pytest.fixture

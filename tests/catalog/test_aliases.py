@@ -24,7 +24,7 @@ SignedIn = Callable[[Any], Client]
 @pytest.fixture
 def signed_in(client: Client) -> SignedIn:
     def sign_in(user: Any) -> Client:
-        client.force_login(user, backend="allauth.account.auth_backends.AuthenticationBackend")
+        client.force_login(user)
         return client
 
     return sign_in

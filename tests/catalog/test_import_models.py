@@ -19,7 +19,7 @@ from tests.upstream import Upstream
 
 def test_it_adds_what_is_ticked_and_leaves_what_is_there(cast: Cast, client: Client) -> None:
     had = make.make_model("gpt-4o-2024-08-06", context_tokens=999_999)
-    client.force_login(cast.operator, backend="allauth.account.auth_backends.AuthenticationBackend")
+    client.force_login(cast.operator)
     ticked = ["gpt-4o-2024-08-06", "text-embedding-3-small", "house-model"]
     assert client.post("/models/providers/fake/import/", {"models": ticked}).status_code == 302
     made = {version.name: version for version in ModelVersion.objects.all()}
@@ -39,7 +39,7 @@ def test_it_adds_what_is_ticked_and_leaves_what_is_there(cast: Cast, client: Cli
     assert not ModelVersion.objects.filter(name="half").exists()
     nothing = client.post("/models/providers/fake/import/", {}, headers={"HX-Request": "true"})
     assert nothing.status_code == 422 and b"Choose at least one model" in nothing.content
-    client.force_login(cast.alice, backend="allauth.account.auth_backends.AuthenticationBackend")
+    client.force_login(cast.alice)
     assert client.post("/models/providers/fake/import/", {"models": ["x"]}).status_code == 403
 
 

@@ -42,7 +42,7 @@ def scene(db: None) -> Scene:
 
 @pytest.fixture
 def operator(cast: Cast, client: Client) -> Client:
-    client.force_login(cast.operator, backend="allauth.account.auth_backends.AuthenticationBackend")
+    client.force_login(cast.operator)
     return client
 
 
@@ -120,7 +120,7 @@ def test_it_can_be_opened_without_script(operator: Client, scene: Scene) -> None
 
 
 def test_it_refuses_a_member(cast: Cast, client: Client, scene: Scene) -> None:
-    client.force_login(cast.alice, backend="allauth.account.auth_backends.AuthenticationBackend")
+    client.force_login(cast.alice)
     assert client.post(URL, form(scene.new)).status_code == 403
     assert scene.pin.model_version == scene.old
 

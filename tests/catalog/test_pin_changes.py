@@ -24,7 +24,7 @@ def scene(cast: Cast) -> Scene:
 
 @pytest.fixture
 def operator(cast: Cast, client: Client) -> Client:
-    client.force_login(cast.operator, backend="allauth.account.auth_backends.AuthenticationBackend")
+    client.force_login(cast.operator)
     return client
 
 
@@ -193,7 +193,7 @@ def test_its_forms_change_fallbacks_parameters_shadow_and_lane(operator: Client,
 
 def test_members_look_and_touch_nothing(client: Client, cast: Cast, scene: Scene) -> None:
     scene.change(pins.SetCanary(scene.new, 10))
-    client.force_login(cast.bob, backend="allauth.account.auth_backends.AuthenticationBackend")
+    client.force_login(cast.bob)
     page = client.get("/models/aliases/support-chat/")
     assert b"10 % canary" in page.content and b"Change</a>" not in page.content
     assert client.get(f"/models/versions/{scene.new.pk}/").status_code == 200

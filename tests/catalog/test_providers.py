@@ -39,7 +39,7 @@ def connect(**fields: Any) -> Provider:
 
 @pytest.fixture
 def operator(cast: Cast, client: Client) -> Client:
-    client.force_login(cast.operator, backend="allauth.account.auth_backends.AuthenticationBackend")
+    client.force_login(cast.operator)
     return client
 
 
@@ -239,7 +239,7 @@ def test_the_built_in_provider_is_the_installations_own() -> None:
 
 def test_it_refuses_everybody_but_operators(cast: Cast, client: Client) -> None:
     connect()
-    client.force_login(cast.alice, backend="allauth.account.auth_backends.AuthenticationBackend")
+    client.force_login(cast.alice)
     for url in ("/models/providers/", "/models/providers/open/", "/models/new-provider/"):
         assert client.get(url).status_code == 403
     for url in ("test", "enable", "delete"):

@@ -3,7 +3,6 @@
 import json
 
 import pytest
-from django.test import Client
 
 from console.audit.models import AuditEvent
 from console.catalog.models import Alias, PinMove, PinProposal
@@ -14,6 +13,7 @@ from console.teams.models import User
 from tests import make
 from tests.catalog.scene import Scene, person
 from tests.conftest import Cast
+from tests.make import client_of
 
 
 class Two(Scene):
@@ -33,14 +33,8 @@ def two(cast: Cast) -> Two:
     return Two(cast)
 
 
-def signed_in(user) -> Client:
-    client = Client()
-    client.force_login(user, backend="allauth.account.auth_backends.AuthenticationBackend")
-    return client
-
-
 def test_a_change_waits_and_somebody_else_approves_it(two: Two, cast: Cast) -> None:
-    olga, otto = signed_in(cast.operator), signed_in(two.other)
+    olga, otto = client_of(cast.operator), client_of(two.other)
     move = {"to": str(two.new.pk), "reason": "Better answers", "seen_revision": 1}
     assert olga.post("/models/aliases/support-chat/move/production/", move).status_code == 302
     assert two.pin.model_version == two.old
@@ -68,8 +62,8 @@ def test_a_change_waits_and_somebody_else_approves_it(two: Two, cast: Cast) -> N
 def test_a_rejection_says_why_and_changes_nothing(two: Two, cast: Cast) -> None:
     proposal = two.propose()
     address = f"/models/proposals/{proposal.pk}/reject/"
-    assert signed_in(two.other).post(address, {"reason": ""}).status_code == 422
-    assert signed_in(two.other).post(address, {"reason": "Not yet measured"}).status_code == 302
+    assert client_of(two.other).post(address, {"reason": ""}).status_code == 422
+    assert client_of(two.other).post(address, {"reason": "Not yet measured"}).status_code == 302
     proposal.refresh_from_db()
     assert (proposal.decision, proposal.decided_by_name, proposal.decision_reason) == (
         "rejected",
@@ -82,7 +76,7 @@ def test_a_rejection_says_why_and_changes_nothing(two: Two, cast: Cast) -> None:
 
 def test_whoever_proposed_it_takes_it_back(two: Two, cast: Cast) -> None:
     proposal = two.propose()
-    assert signed_in(cast.operator).post(f"/models/proposals/{proposal.pk}/reject/", {"reason": ""}).status_code == 302
+    assert client_of(cast.operator).post(f"/models/proposals/{proposal.pk}/reject/", {"reason": ""}).status_code == 302
     proposal.refresh_from_db()
     assert proposal.decision == "withdrawn"
 
@@ -145,7 +139,7 @@ def test_every_verb_survives_waiting(two: Two) -> None:
 
 def test_one_person_begins_the_rule_and_two_end_it(cast: Cast) -> None:
     scene = Scene(cast.operator)
-    olga = signed_in(cast.operator)
+    olga = client_of(cast.operator)
     address = "/models/aliases/support-chat/second-person/"
     assert b"One person cannot lift the rule alone" in olga.get(address).content
     assert olga.post(address, {}).status_code == 302
@@ -182,6 +176,6 @@ def test_both_are_operators_when_it_is_carried_out(two: Two, cast: Cast) -> None
 
 def test_nobody_but_operators_sees_proposals(two: Two, cast: Cast) -> None:
     proposal = two.propose()
-    bob = signed_in(cast.bob)
+    bob = client_of(cast.bob)
     assert b"proposes a change" not in bob.get("/models/aliases/support-chat/").content
     assert bob.post(f"/models/proposals/{proposal.pk}/approve/", {"reason": ""}).status_code == 403

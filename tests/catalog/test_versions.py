@@ -24,7 +24,7 @@ from tests.conftest import Cast
 
 @pytest.fixture
 def operator(cast: Cast, client: Client) -> Client:
-    client.force_login(cast.operator, backend="allauth.account.auth_backends.AuthenticationBackend")
+    client.force_login(cast.operator)
     return client
 
 
@@ -213,7 +213,7 @@ def test_it_does_not_retire_under_a_pin(operator: Client) -> None:
 def test_it_refuses_members(cast: Cast, client: Client) -> None:
     version = make.make_model("x")
     make.make_alias("open", production=version)
-    client.force_login(cast.alice, backend="allauth.account.auth_backends.AuthenticationBackend")
+    client.force_login(cast.alice)
     assert client.get(f"/models/versions/{version.pk}/").status_code == 200
     assert client.get(f"/models/versions/{version.pk}/change/").status_code == 403
     for verb in ("price", "retire"):
@@ -224,6 +224,6 @@ def test_it_hides_versions_no_alias_of_the_reader_means(cast: Cast, client: Clie
     hidden, shown = make.make_model("hidden"), make.make_model("shown")
     make.make_alias("theirs", production=hidden).teams.add(cast.team_b)
     make.make_alias("ours", production=shown).teams.add(cast.team_a)
-    client.force_login(cast.bob, backend="allauth.account.auth_backends.AuthenticationBackend")
+    client.force_login(cast.bob)
     assert client.get(f"/models/versions/{shown.pk}/").status_code == 200
     assert client.get(f"/models/versions/{hidden.pk}/").status_code == 404

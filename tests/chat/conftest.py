@@ -3,7 +3,6 @@
 from collections.abc import Iterator
 
 import pytest
-from django.test import Client
 from django.urls import reverse
 
 from console.catalog.models import Provider
@@ -11,6 +10,7 @@ from console.chat.live import BEING_WRITTEN
 from console.chat.models import Conversation, Message
 from tests import make
 from tests.live import LiveServer
+from tests.make import client_of
 from tests.upstream import Upstream
 from tests.waiting import until
 
@@ -26,7 +26,7 @@ class Room:
         make.make_alias("support-chat", production=self.model, sandbox=self.model)
         self.agent = make.make_agent(self.team, "helper", name="Helper")
         self.ada = make.make_member(self.team, make.make_user("ada@example.com"))
-        self.client = signed_in(self.ada)
+        self.client = client_of(self.ada)
 
     def start(self, text: str = "Where is my order?") -> Conversation:
         response = self.client.post(reverse("chat:start"), {"agent": "helper", "text": text})
@@ -51,12 +51,6 @@ class Room:
 
         until(is_over, "nobody writes the answer any more")
         return self.answer(conversation)
-
-
-def signed_in(user: object) -> Client:
-    client = Client()
-    client.force_login(user, backend="allauth.account.auth_backends.AuthenticationBackend")  # type: ignore[arg-type]
-    return client
 
 
 @pytest.fixture

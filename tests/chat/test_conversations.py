@@ -15,8 +15,8 @@ from console.chat.models import Conversation, Feedback, Message
 from console.chat.queries.listing import said_in
 from console.core.clock import now
 from tests import make
-from tests.chat.conftest import signed_in
 from tests.conftest import Cast
+from tests.make import client_of
 
 
 def talk(cast: Cast, title: str = "Autumn campaign", words: str = "Write three subject lines.") -> Conversation:
@@ -34,8 +34,8 @@ def talk(cast: Cast, title: str = "Autumn campaign", words: str = "Write three s
 def test_it_is_its_owners_until_it_is_shared_and_then_read_only(cast: Cast) -> None:
     made = talk(cast)
     url = reverse("chat:conversation", args=[made.pk])
-    alice, bob, charlie = signed_in(cast.alice), signed_in(cast.bob), signed_in(cast.charlie)
-    operator = signed_in(cast.operator)
+    alice, bob, charlie = client_of(cast.alice), client_of(cast.bob), client_of(cast.charlie)
+    operator = client_of(cast.operator)
     assert alice.get(url).status_code == 200
     assert [one.get(url).status_code for one in (bob, charlie, operator)] == [404, 404, 404]
 
@@ -56,7 +56,7 @@ def test_it_is_its_owners_until_it_is_shared_and_then_read_only(cast: Cast) -> N
 
 def test_it_renames_pins_archives_and_deletes(cast: Cast) -> None:
     made, other = talk(cast), talk(cast, "Release notes")
-    alice = signed_in(cast.alice)
+    alice = client_of(cast.alice)
 
     def names(query: str = "") -> list[str]:
         groups = alice.get(reverse("chat:chat") + query).context["listing"].groups
@@ -84,7 +84,7 @@ def test_it_finds_titles_and_words_of_one_s_own(cast: Cast) -> None:
     found = {}
     for who, user in (("alice", cast.alice), ("bob", cast.bob)):
         for words in ("autumn", "ENGINEER", "ÜBER", "50%", "nothing of that", "\x00"):
-            groups = signed_in(user).get(reverse("chat:chat"), {"q": words}).context["listing"].groups
+            groups = client_of(user).get(reverse("chat:chat"), {"q": words}).context["listing"].groups
             found[who, words] = [str(row) for group in groups for row in group.rows]
     assert found["alice", "autumn"] == found["alice", "50%"] == ["Autumn campaign"]
     assert (
@@ -97,7 +97,7 @@ def test_it_offers_all_assistants_a_page_at_a_time(cast: Cast, monkeypatch: pyte
     monkeypatch.setattr("console.chat.views.conversations._AGENTS_A_PAGE", 2)
     for slug in ("a", "b", "c"):
         make.make_agent(cast.team_a, slug)
-    alice, offered = signed_in(cast.alice), {}
+    alice, offered = client_of(cast.alice), {}
     for query in ("", "?page=2", "?agent=c", "?page=2&agent=c", "?page=9"):
         page = alice.get(reverse("chat:chat") + query)
         links = re.findall(r'rel="(prev|next)" href="(\?page=[0-9]+)"', page.text)
@@ -114,7 +114,7 @@ def test_it_offers_all_assistants_a_page_at_a_time(cast: Cast, monkeypatch: pyte
 
 
 def test_it_lists_many_as_it_lists_few(cast: Cast) -> None:
-    alice, counts = signed_in(cast.alice), []
+    alice, counts = client_of(cast.alice), []
     alice.get(reverse("chat:chat"))  # the first page of a session writes it
     for _ in range(2):
         for number in range(15):
@@ -144,7 +144,7 @@ def test_it_opens_a_long_conversation_at_its_end_and_pages_upwards(cast: Cast, d
         rows.append(last)
     Message.objects.bulk_create(rows)
     Conversation.objects.filter(pk=made.pk).update(leaf=last)
-    alice, url = signed_in(cast.alice), reverse("chat:conversation", args=[made.pk])
+    alice, url = client_of(cast.alice), reverse("chat:conversation", args=[made.pk])
     with django_assert_max_num_queries(30):
         page = alice.get(url)
     text = page.content.decode()
@@ -155,7 +155,7 @@ def test_it_opens_a_long_conversation_at_its_end_and_pages_upwards(cast: Cast, d
 
 def test_it_keeps_what_was_typed_when_it_cannot_be_sent(cast: Cast) -> None:
     made = talk(cast)
-    alice, send = signed_in(cast.alice), reverse("chat:send", args=[made.pk])
+    alice, send = client_of(cast.alice), reverse("chat:send", args=[made.pk])
     assert alice.post(send, {"text": "  "}).status_code == 400
     long = "word " * 20_001
     refused = alice.post(send, {"text": long})
@@ -167,7 +167,7 @@ def test_it_keeps_what_was_typed_when_it_cannot_be_sent(cast: Cast) -> None:
 
 def test_it_says_at_the_turn_why_it_is_not_asked_anew_and_keeps_what_was_typed(cast: Cast) -> None:
     made = talk(cast)
-    alice = signed_in(cast.alice)
+    alice = client_of(cast.alice)
     question, answer = made.messages.order_by("created_at", "id")
     edit, again = (reverse(f"chat:{name}", args=[one.pk]) for name, one in (("edit", question), ("again", answer)))
 
@@ -196,11 +196,11 @@ def test_it_offers_only_assistants_the_person_may_use(cast: Cast) -> None:
     mine = make.make_agent(cast.team_a, "ours")
     theirs = make.make_agent(cast.team_b, "theirs")
     draft = make.make_agent(cast.team_a, "unfinished", is_live=False)
-    assert "start their runs" not in signed_in(cast.bob).get(reverse("chat:chat")).content.decode()
+    assert "start their runs" not in client_of(cast.bob).get(reverse("chat:chat")).content.decode()
     make.make_tool(cast.team_a, "look_up")
     make.make_alias("with-tools", production=make.make_model(capabilities=["chat", "tools"]))
     running = make.make_agent(cast.team_a, "running", alias="with-tools", grants=[{"tool": "look_up"}])
-    bob = signed_in(cast.bob)
+    bob = client_of(cast.bob)
     page = bob.get(reverse("chat:chat"), {"agent": "ours", "text": "<b>hi</b>"})
     assert [agent.slug for agent in page.context["agents"]] == [mine.slug]
     assert "&lt;b&gt;hi&lt;/b&gt;" in page.content.decode() and not Conversation.objects.exists()
@@ -216,7 +216,7 @@ def test_it_exports_the_branch_shown_and_every_branch(cast: Cast) -> None:
     first = made.leaf
     assert first is not None
     Message.objects.create(conversation=made, parent=first.parent, role="assistant", text="Another one.")
-    alice = signed_in(cast.alice)
+    alice = client_of(cast.alice)
     markdown = alice.get(reverse("chat:export_markdown", args=[made.pk]))
     text = markdown.content.decode()
     assert text.startswith("# Autumn campaign\n") and "Write **three** lines." in text and "Another one." not in text
@@ -225,14 +225,14 @@ def test_it_exports_the_branch_shown_and_every_branch(cast: Cast) -> None:
     data = alice.get(reverse("chat:export_json", args=[made.pk])).json()
     assert [one["text"] for one in data["messages"]] == ["Write **three** lines.", "Here they are.", "Another one."]
     assert data["shown_until"] == str(first.pk)
-    assert signed_in(cast.bob).get(reverse("chat:export_json", args=[made.pk])).status_code == 404
+    assert client_of(cast.bob).get(reverse("chat:export_json", args=[made.pk])).status_code == 404
     lines = AuditEvent.objects.filter(action="conversation.exported", target_id=str(made.pk), actor_id=cast.alice.pk)
     assert [json.loads(line.detail)["format"] for line in lines.order_by("id")] == ["md", "json"]
 
 
 def test_it_keeps_one_feedback_of_everybody_who_reads(cast: Cast) -> None:
     made = talk(cast)
-    alice, url = signed_in(cast.alice), reverse("chat:feedback", args=[made.leaf_id])
+    alice, url = client_of(cast.alice), reverse("chat:feedback", args=[made.leaf_id])
 
     def given() -> list[tuple[str, bool, str]]:
         return [(str(one.person), one.is_good, one.comment) for one in Feedback.objects.order_by("given_at")]
@@ -241,7 +241,7 @@ def test_it_keeps_one_feedback_of_everybody_who_reads(cast: Cast) -> None:
     piece = alice.post(url, {"says": "bad", "comment": "Too <long>."}, headers={"HX-Request": "true"}).content.decode()
     assert "Too &lt;long&gt;." in piece and piece.count('aria-pressed="true"') == 1
     assert given() == [("Alice", False, "Too <long>.")]
-    assert signed_in(cast.bob).post(url, {"says": "good"}).status_code == 404
+    assert client_of(cast.bob).post(url, {"says": "good"}).status_code == 404
     assert alice.post(url, {"says": "good", "comment": "x" * 1001}).status_code == 400
     question = reverse("chat:feedback", args=[made.messages.get(role="user").pk])
     assert alice.post(question, {"says": "good"}).status_code == 400

@@ -8,9 +8,10 @@ from django.urls import reverse
 from console.chat import files
 from console.chat.models import Message
 from console.core.files import pdf
-from tests.chat.conftest import Room, signed_in
+from tests.chat.conftest import Room
 from tests.chat.test_conversations import talk
 from tests.conftest import Cast
+from tests.make import client_of
 from tests.upstream import sse, text_chunks
 
 
@@ -81,7 +82,7 @@ def test_it_takes_files_without_a_word(room: Room) -> None:
 
 def test_it_refuses_in_one_sentence_and_keeps_what_was_typed(cast: Cast) -> None:
     made = talk(cast)
-    alice, send = signed_in(cast.alice), reverse("chat:send", args=[made.pk])
+    alice, send = client_of(cast.alice), reverse("chat:send", args=[made.pk])
     many = [upload(f"{number}.txt", "x") for number in range(6)]
     bad = {
         "photo.png cannot be attached: files may be txt, md, csv, json or pdf.": [upload("photo.png", b"\x89PNG")],
@@ -116,7 +117,7 @@ def test_it_refuses_in_one_sentence_and_keeps_what_was_typed(cast: Cast) -> None
 def test_it_gives_up_a_pdf_that_takes_too_long(cast: Cast, monkeypatch) -> None:
     made = talk(cast)
     monkeypatch.setattr(pdf, "SECONDS", 0)
-    page = signed_in(cast.alice).post(
+    page = client_of(cast.alice).post(
         reverse("chat:send", args=[made.pk]), {"text": "Read.", "files": [upload("slow.pdf", pdf_of("x"))]}
     )
     assert page.status_code == 400 and "slow.pdf took longer than 10 seconds to read" in page.content.decode()
@@ -135,4 +136,4 @@ def test_it_hides_files_from_those_who_may_not_read(cast: Cast) -> None:
     question.attachments = files.of_texts([("secret.txt", "Only for Alice.")])
     question.save()
     url = reverse("chat:file", args=[question.pk, 0])
-    assert [signed_in(one).get(url).status_code for one in (cast.alice, cast.bob)] == [200, 404]
+    assert [client_of(one).get(url).status_code for one in (cast.alice, cast.bob)] == [200, 404]

@@ -10,9 +10,10 @@ from console.knowledge.services.collections import create_collection
 from console.knowledge.services.documents import add_document, save_version
 from console.teams.actors import SYSTEM
 from tests import make
-from tests.chat.conftest import Room, signed_in
+from tests.chat.conftest import Room
 from tests.chat.embed.conftest import Visiting, ended
 from tests.live import LiveServer
+from tests.make import client_of
 from tests.upstream import sse, text_chunks
 
 OLD = "# Refunds\n\nRefunds are paid within 30 days."
@@ -26,7 +27,7 @@ def test_a_changed_document_is_in_the_next_answer_of_chat_widget_and_api(room: R
     agent = make.make_agent(room.team, "support", prompt=voice, knowledge=["prices"])
     visitor = Visiting(make.make_widget(room.team, agent, public_id="shop2"))
     _, key = make.make_key(room.team)
-    auditor = signed_in(make.make_member(room.team, role="auditor"))
+    auditor = client_of(make.make_member(room.team, role="auditor"))
 
     def asked(version: int, words: str) -> None:
         """Ask in chat, on the site and by the API; all three are sent these words of this version."""

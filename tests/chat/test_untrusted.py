@@ -10,9 +10,9 @@ from console.chat import files
 from console.chat.models import Conversation, Feedback, Message, Visitor, Widget
 from console.teams.models import User
 from tests import make
-from tests.chat.conftest import signed_in
 from tests.chat.corpus import ATTACKS
 from tests.conftest import Cast
+from tests.make import client_of
 
 _HARMLESS = "An ordinary line."
 # Outside of answers nothing is read as Markdown, so what counts there is what gets out of text, of an attribute, of a
@@ -85,7 +85,7 @@ def test_it_shows_words_and_makes_nothing_of_them(cast: Cast) -> None:
     question = Message.objects.create(conversation=made, role="user", text="x", author=cast.alice)
     made.leaf = Message.objects.create(conversation=made, parent=question, role="assistant", text="x")
     made.save()
-    alice = signed_in(cast.alice)
+    alice = client_of(cast.alice)
     _say_everywhere(made, cast.alice, _HARMLESS)
     usual = {name: Skeleton(html).found for name, html in _pages(alice, made).items()}
     for attack in _OUTSIDE:
@@ -140,7 +140,7 @@ def test_it_makes_nothing_of_the_words_of_visitors_and_widgets(cast: Cast) -> No
     widget = make.make_widget(cast.team_a, public_id="shop1", suggested_questions=["x"], title="x", greeting="x")
     made = make.make_visit(widget, "x", "x", taken_by=cast.bob)
     Feedback.objects.create(message=made.leaf, visitor=made.visitor, is_good=False, comment="x")
-    alice = signed_in(cast.alice)
+    alice = client_of(cast.alice)
     _say_in_widget(made, _HARMLESS)
     usual = {name: Skeleton(html).found for name, html in _widget_pages(alice, made).items()}
     for attack in _OUTSIDE:

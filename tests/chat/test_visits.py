@@ -12,8 +12,8 @@ from console.chat.models import Conversation, Feedback, Message
 from console.core.clock import now
 from console.teams.models import Role
 from tests import make
-from tests.chat.conftest import signed_in
 from tests.conftest import Cast
+from tests.make import client_of
 from tests.usage.rows import a_sum
 
 
@@ -31,7 +31,7 @@ def talk(cast: Cast) -> Conversation:
 
 @pytest.fixture
 def bob(cast: Cast) -> Client:
-    return signed_in(cast.bob)
+    return client_of(cast.bob)
 
 
 def test_the_list_shows_the_newest_first_and_who_waits(cast: Cast, talk: Conversation, bob: Client) -> None:
@@ -57,8 +57,8 @@ def test_the_list_shows_the_newest_first_and_who_waits(cast: Cast, talk: Convers
 def test_the_overview_says_where_visitors_wait_to_those_who_may_answer(talk: Conversation, cast: Cast) -> None:
     for team in (cast.team_a, cast.team_b):
         a_sum(team, now())
-    bob, charlie = signed_in(cast.bob), signed_in(cast.charlie)
-    auditor = signed_in(make.make_member(cast.team_a, role=Role.AUDITOR))
+    bob, charlie = client_of(cast.bob), client_of(cast.charlie)
+    auditor = client_of(make.make_member(cast.team_a, role=Role.AUDITOR))
     assert "for a person" not in bob.get("/").text
     make.make_visit(talk.widget, "A person, please", person_wanted_at=now())
     page = bob.get("/").text
@@ -124,7 +124,7 @@ def test_a_member_takes_over_answers_and_gives_back_without_htmx(talk: Conversat
 
 
 def test_the_second_is_told_who_has_it(talk: Conversation, bob: Client, cast: Cast) -> None:
-    alice = signed_in(cast.alice)
+    alice = client_of(cast.alice)
     bob.post(url(talk, "take_over"))
     late = alice.post(url(talk, "take_over"), {"seen": ""})
     assert late.status_code == 409 and "Bob answers this visitor since" in late.text
@@ -139,11 +139,11 @@ def test_the_second_is_told_who_has_it(talk: Conversation, bob: Client, cast: Ca
 
 
 def test_roles_and_teams_decide_who_reads_and_who_answers(talk: Conversation, cast: Cast) -> None:
-    auditor = signed_in(make.make_member(cast.team_a, role=Role.AUDITOR))
+    auditor = client_of(make.make_member(cast.team_a, role=Role.AUDITOR))
     assert "You read along" in auditor.get(url(talk)).text
     assert auditor.post(url(talk, "take_over")).status_code == 403
     assert "You may not ask here" in auditor.get("/chat/").text
-    charlie = signed_in(cast.charlie)
+    charlie = client_of(cast.charlie)
     own = make.make_visit(make.make_widget(cast.team_b), "Hello")
     for name in ("take_over", "answer_visitor", "give_back"):
         assert charlie.post(url(talk, name), {"text": "x"}).status_code == 404, name

@@ -16,14 +16,14 @@ from console.core.clock import now, period_start
 from console.teams.actors import SYSTEM
 from console.teams.models import Role
 from tests import make
-from tests.chat.conftest import signed_in
 from tests.conftest import Cast
+from tests.make import client_of
 
 
 @pytest.fixture
 def bella(cast: Cast) -> Client:
     """Bella builds in Team A."""
-    return signed_in(make.make_member(cast.team_a, make.make_user("bella@example.com"), Role.BUILDER))
+    return client_of(make.make_member(cast.team_a, make.make_user("bella@example.com"), Role.BUILDER))
 
 
 def form_of(widget: Widget, **typed: Any) -> dict[str, Any]:
@@ -107,7 +107,7 @@ def test_it_says_what_is_wrong_at_the_field_and_keeps_what_was_typed(cast: Cast,
 
 
 def test_a_new_widget_is_offered_the_assistants_of_its_team(cast: Cast) -> None:
-    olga = signed_in(cast.operator)
+    olga = client_of(cast.operator)
     make.make_agent(cast.team_b, "theirs", name="Theirs")
     every = make.make_agent(cast.team_b, "everybodys", name="Everybody's", audience="organisation")
     make.make_team("Team C")
@@ -175,7 +175,7 @@ def test_the_preview_shows_what_is_typed_and_only_inside_the_console(cast: Cast,
         "/widgets/preview/", {"colour": "red;}</style><script>", "language": "xx", "question": ["q"] * 9}
     )
     assert hostile.text.count(">q</button>") == 6 and "red;" not in hostile.text
-    assert signed_in(cast.bob).get("/widgets/preview/").status_code == 403
+    assert client_of(cast.bob).get("/widgets/preview/").status_code == 403
 
 
 def test_the_secret_is_in_one_answer_only(cast: Cast, bella: Client) -> None:
@@ -208,7 +208,7 @@ def test_it_switches_off_and_on_and_deletes(cast: Cast, bella: Client) -> None:
 
 def test_members_read_strangers_see_nothing_and_agents_know_their_widgets(cast: Cast, bella: Client) -> None:
     widget = make.make_widget(cast.team_a, make.make_agent(cast.team_a, "helper"), name="Help centre")
-    bob, charlie = signed_in(cast.bob), signed_in(cast.charlie)
+    bob, charlie = client_of(cast.bob), client_of(cast.charlie)
     page = bob.get(url(widget)).text
     assert "disabled" in page and "Save changes" not in page and "Delete widget" not in page
     assert bob.post(url(widget), form_of(widget, title="x")).status_code == 403

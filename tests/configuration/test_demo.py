@@ -6,7 +6,6 @@ from typing import Any
 
 import pytest
 from django.core.management import CommandError, call_command
-from django.test import Client
 
 from agents_app.agent_templates import TEMPLATES
 from agents_app.models import Agent, Run
@@ -28,6 +27,7 @@ from console.touchpoints.models import LegacyTouchpoint
 from prompts_app.models import LabelMove, Prompt, PromptUse, PromptVersion, Review
 from prompts_app.services.uses import roll_up_uses
 from tests import make
+from tests.make import client_of
 from tests.waiting import until
 from usage_app.models import Quota, QuotaCounter, UsageDay
 from usage_app.services.roll_up import roll_up
@@ -101,8 +101,7 @@ def test_it_fills_an_empty_console_once(filled: str) -> None:
 def _look() -> None:
     """The pages show it, and say what it is."""
     operator = make.make_user("olga@example.com", is_superuser=True)
-    client = Client()
-    client.force_login(operator, backend="allauth.account.auth_backends.AuthenticationBackend")
+    client = client_of(operator)
     page = client.get("/models/aliases/support-chat/").content.decode()
     assert "are a demo" in page
     assert "Fewer tickets come back than with the small one" in page

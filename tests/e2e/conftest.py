@@ -18,11 +18,11 @@ import pytest
 from allauth.account.internal.flows import login as sign_in
 from axe_playwright_python.base import AXE_SCRIPT
 from django.conf import settings
-from django.test import Client
 from playwright.sync_api import Browser, BrowserContext, Page, expect, sync_playwright
 
 from console.teams.models import User
 from tests.live import LiveServer
+from tests.make import client_of
 from tests.waiting import PATIENCE_SECONDS
 
 WIDE, NARROW = (1440, 900), (390, 844)
@@ -191,8 +191,7 @@ def page_as(browser: Browser, site: str, watch: Watch) -> Iterator[OpenPage]:
 
 def session_of(user: User) -> str:
     """Sign the person in and return the session's key. They have just proven who they are."""
-    client = Client()
-    client.force_login(user, backend="allauth.account.auth_backends.AuthenticationBackend")
+    client = client_of(user)
     session = client.session
     session[sign_in.AUTHENTICATION_METHODS_SESSION_KEY] = [
         {"method": "password", "at": time.time(), "reauthenticated": True}

@@ -3,21 +3,15 @@
 from typing import Any
 
 from django.db import connection
-from django.test import Client
 from django.test.utils import CaptureQueriesContext
 
 from console.evals.models import TestCase, TestResult, TestRun
 from console.evals.services import runs
 from tests import make
 from tests.evals.conftest import World
+from tests.make import client_of
 
 BASE = "/prompts/support/answer/-/tests/"
-
-
-def signed_in(user: Any) -> Client:
-    client = Client()
-    client.force_login(user, backend="allauth.account.auth_backends.AuthenticationBackend")
-    return client
 
 
 def tried(world: World, version: Any, *statuses: str) -> TestRun:
@@ -30,7 +24,7 @@ def tried(world: World, version: Any, *statuses: str) -> TestRun:
 
 
 def test_it_adds_changes_and_removes_a_case(world: World) -> None:
-    alice = signed_in(world.cast.alice)
+    alice = client_of(world.cast.alice)
     assert "No tests yet" in alice.get(BASE).content.decode()
     form = {"name": "sync", "var-question": "Why?", "c-0-kind": "contains", "c-0-value": "Settings"}
     more = alice.post(f"{BASE}new/", {**form, "do": "add"})
@@ -56,7 +50,7 @@ def test_it_adds_changes_and_removes_a_case(world: World) -> None:
 
 def test_a_partial_is_neither_tried_nor_tested(world: World) -> None:
     make.make_prompt(world.cast.team_a, "style", "Be kind.", kind="partial")
-    alice = signed_in(world.cast.alice)
+    alice = client_of(world.cast.alice)
     page = alice.get("/prompts/style/").content.decode()
     assert "Try it" not in page and "/-/tests/" not in page
     assert "Try it" in alice.get("/prompts/support/answer/").content.decode()
@@ -70,7 +64,7 @@ def test_it_shows_two_versions_beside_each_other(world: World) -> None:
         world.case(name)
     tried(world, world.v1, "passed", "failed", "passed")
     run = tried(world, world.v2, "passed", "passed", "failed")
-    bob = signed_in(world.cast.bob)
+    bob = client_of(world.cast.bob)
     response = bob.get(f"{BASE}?a=1&b=2")
     assert [row.change for row in response.context["matrix"].rows] == ["same", "better", "worse"]
     (kind,) = response.context["matrix"].kinds
@@ -93,7 +87,7 @@ def test_it_shows_two_versions_beside_each_other(world: World) -> None:
 
 def test_it_starts_and_stops_a_run(world: World) -> None:
     world.case("a")
-    alice = signed_in(world.cast.alice)
+    alice = client_of(world.cast.alice)
     response = alice.post(f"{BASE}run/", {"version": "2", "model": ""})
     assert response.status_code == 400 and "which alias" in response.content.decode()
     assert alice.post(f"{BASE}run/", {"version": "2", "model": "support-chat@sandbox"}).status_code == 302
@@ -104,14 +98,14 @@ def test_it_starts_and_stops_a_run(world: World) -> None:
     assert TestRun.objects.get().status == "stopped"
     shown = alice.get(f"{BASE}runs/{run.pk}/").content.decode()
     assert "Not asked" in shown and "Waiting" not in shown
-    for client in (signed_in(world.cast.bob), signed_in(world.cast.charlie)):
+    for client in (client_of(world.cast.bob), client_of(world.cast.charlie)):
         assert client.post(f"{BASE}run/", {"version": "2", "model": "x"}).status_code in {403, 404}
 
 
 def test_it_asks_as_often_however_many_cases(world: World, django_assert_num_queries: Any) -> None:
     world.case("a")
     tried(world, world.v2, "passed")
-    alice = signed_in(world.cast.alice)
+    alice = client_of(world.cast.alice)
     alice.get(BASE)
     with CaptureQueriesContext(connection) as before:
         alice.get(BASE)
@@ -125,6 +119,6 @@ def test_it_asks_as_often_however_many_cases(world: World, django_assert_num_que
 def test_it_lists_the_newest_run_first(world: World) -> None:
     world.case("a")
     old, new = tried(world, world.v1, "passed"), tried(world, world.v2, "failed")
-    shown = signed_in(world.cast.bob).get(BASE).context["runs"]
+    shown = client_of(world.cast.bob).get(BASE).context["runs"]
     assert [one.run.pk for one in shown] == [new.pk, old.pk]
     assert [(one.passed, one.red) for one in shown] == [(0, 1), (1, 0)]

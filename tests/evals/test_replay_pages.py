@@ -16,7 +16,7 @@ from console.teams.models import Role
 from tests import make
 from tests.api.manage.test_prompt_tests import as_key
 from tests.evals.conftest import World
-from tests.evals.test_pages import signed_in
+from tests.make import client_of
 from tests.upstream import completion
 
 BASE = "/evaluations/replays/"
@@ -56,8 +56,8 @@ def test_it_samples_confirms_and_lays_answers_side_by_side(
     world: World, django_assert_num_queries: Any, settings: Any
 ) -> None:
     cast = world.cast
-    alice, bob, charlie = signed_in(cast.alice), signed_in(cast.bob), signed_in(cast.charlie)
-    auditor = signed_in(make.make_member(cast.team_a, role=Role.AUDITOR))
+    alice, bob, charlie = client_of(cast.alice), client_of(cast.bob), client_of(cast.charlie)
+    auditor = client_of(make.make_member(cast.team_a, role=Role.AUDITOR))
     assert "Nothing was replayed yet" in alice.get(BASE).text and "Builders of your teams" in bob.get(BASE).text
     assert "No dataset yet" in alice.get("/evaluations/datasets/").text
     assert bob.get(f"{BASE}new/").status_code == auditor.get(f"{BASE}new/").status_code == 403

@@ -9,7 +9,6 @@ from typing import Any
 
 import pytest
 from django.db import connection
-from django.test import Client
 from django.urls import reverse
 
 from console.audit.models import AuditEvent
@@ -31,6 +30,7 @@ from prompts_app.models import PromptVersion
 from prompts_app.services import labels
 from tests import make
 from tests.evals.conftest import World
+from tests.make import client_of
 from tests.upstream import Upstream, completion
 from tests.waiting import let_it_end, until
 from usage_app.models import Quota
@@ -218,8 +218,7 @@ def test_it_waits_for_the_window_of_a_limit_and_for_no_budget(live: World, upstr
         run.refresh_from_db()
         assert (run.status, run.lease_until) == ("running", None) and run.not_before and run.not_before > now()
         assert [one.status for one in results(run).values()] == ["passed", "waiting", "waiting"]
-        client = Client()
-        client.force_login(live.cast.alice)
+        client = client_of(live.cast.alice)
         page = client.get(reverse("evals:run", args=[live.prompt.slug, run.pk])).content.decode()
         assert "It waits. The limit of 3 requests an hour of the team" in page and "It looks again at" in page
         assert engine.sweep(TESTS) == 0, "nobody need look before"

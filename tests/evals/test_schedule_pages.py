@@ -9,8 +9,9 @@ from django.test.utils import CaptureQueriesContext
 from console.core.clock import now
 from console.evals.models import Incident, Schedule, TestRun
 from tests.evals.conftest import World
-from tests.evals.test_pages import BASE, signed_in
+from tests.evals.test_pages import BASE
 from tests.evals.test_schedules import answer, scheduled
+from tests.make import client_of
 
 FORM = {
     "label": "production",
@@ -24,7 +25,7 @@ FORM = {
 def test_it_schedules_runs_and_holds_against_the_baseline(world: World) -> None:
     for name in ("a", "b"):
         world.case(name)
-    alice, bob = signed_in(world.cast.alice), signed_in(world.cast.bob)
+    alice, bob = client_of(world.cast.alice), client_of(world.cast.bob)
     assert "Nothing is run by itself yet" in alice.get("/evaluations/").text
     assert "Models change behind the same name" in alice.get(BASE).text
     new = f"{BASE}schedules/new/"
@@ -59,7 +60,7 @@ def test_it_schedules_runs_and_holds_against_the_baseline(world: World) -> None:
         assert "fell from 100 % to 50 %" in alice.get(address).text, address
     looked_at = bob.get(page).text
     assert "Close the incident" not in looked_at and "Run now" not in looked_at
-    stranger = signed_in(world.cast.charlie)
+    stranger = client_of(world.cast.charlie)
     assert "Nothing is run by itself yet" in stranger.get("/evaluations/").text
     assert stranger.get(page).status_code == 404
 
@@ -81,7 +82,7 @@ def test_it_schedules_runs_and_holds_against_the_baseline(world: World) -> None:
 
 def test_it_says_so_when_somebody_else_changed_the_schedule(world: World) -> None:
     world.case("a")
-    alice = signed_in(world.cast.alice)
+    alice = client_of(world.cast.alice)
     alice.post(f"{BASE}schedules/new/", FORM)
     schedule = Schedule.objects.get()
     page = f"{BASE}schedules/{schedule.pk}/"
@@ -100,7 +101,7 @@ def test_it_says_so_when_somebody_else_changed_the_schedule(world: World) -> Non
 
 
 def test_it_says_what_an_expression_means(world: World) -> None:
-    alice = signed_in(world.cast.alice)
+    alice = client_of(world.cast.alice)
     said = alice.get("/evaluations/words/", {"cron": "0 7 * * MON-FRI", "time_zone": "UTC"}).text
     assert "That is at 07:00 on Monday through Friday, UTC." in said
     assert "is no cron expression" in alice.get("/evaluations/words/", {"cron": "<b>"}).text
@@ -108,7 +109,7 @@ def test_it_says_what_an_expression_means(world: World) -> None:
 
 def test_it_asks_as_often_however_many_schedules(world: World, django_assert_num_queries: Any) -> None:
     world.case("a")
-    alice = signed_in(world.cast.alice)
+    alice = client_of(world.cast.alice)
     answer(scheduled(world), "+")
     alice.get("/evaluations/")
     with CaptureQueriesContext(connection) as before:

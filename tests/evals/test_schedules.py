@@ -6,7 +6,6 @@ from typing import Any
 
 import pytest
 from django.db.models import F
-from django.test import Client
 from django.urls import reverse
 
 from console.audit.models import AuditEvent
@@ -24,6 +23,7 @@ from console.teams.roles import INSTALLATION
 from console.teams.services.keys import rotate_key
 from tests import make
 from tests.evals.conftest import World
+from tests.make import client_of
 
 MODEL = "support-chat@sandbox"
 
@@ -221,8 +221,7 @@ def test_results_go_with_the_log_and_the_history_of_drift_stays(world: World, sc
     ]
     schedule.refresh_from_db()
     assert schedule.baseline is not None and len(schedule.baseline.cases) == 2 and incident.lost == ["b"]
-    client = Client()
-    client.force_login(world.cast.alice)
+    client = client_of(world.cast.alice)
     first = again.rounds[0].run
     assert first is not None
     page = client.get(reverse("evals:run", args=[world.prompt.slug, first.pk])).content.decode()

@@ -2,7 +2,6 @@
 
 import pytest
 from django.core import mail
-from django.test import Client
 
 from console.audit.models import AuditEvent
 from console.core.crypto import decrypt
@@ -11,25 +10,20 @@ from console.notices.services import trying
 from console.teams.models import User
 from tests import make
 from tests.conftest import Cast
+from tests.make import client_of
 from tests.upstream import Upstream
 
 pytestmark = pytest.mark.django_db
 TEAM, INSTALLATION = "/teams/team-a/alerts/", "/settings/alerts/"
 
 
-def browser(user: User) -> Client:
-    client = Client()
-    client.force_login(user)
-    return client
-
-
 def test_an_empty_page_says_who_is_told_by_default(cast: Cast) -> None:
-    said = browser(cast.alice).get(TEAM).content.decode()
+    said = client_of(cast.alice).get(TEAM).content.decode()
     assert "No channel yet" in said and "Mail to 1 owner" in said and "Mail to owners and approvers" in said
     assert "Shutdowns of models" not in said
-    said = browser(cast.operator).get(INSTALLATION).content.decode()
+    said = client_of(cast.operator).get(INSTALLATION).content.decode()
     assert "Mail to 1 operator" in said and "Shutdowns of models" in said
-    assert TEAM in browser(cast.alice).get("/teams/team-a/").content.decode()
+    assert TEAM in client_of(cast.alice).get("/teams/team-a/").content.decode()
 
 
 def test_it_is_for_owners_and_operators(cast: Cast) -> None:
@@ -37,7 +31,7 @@ def test_it_is_for_owners_and_operators(cast: Cast) -> None:
     delivery = make.make_delivery(ours)
 
     def tried(user: User, channel: Channel) -> list[int]:
-        client = browser(user)
+        client = client_of(user)
         return [
             client.get(f"/alerts/{channel.pk}/").status_code,
             client.post(f"/alerts/{channel.pk}/enable/", {"enabled": "0"}).status_code,
@@ -46,13 +40,13 @@ def test_it_is_for_owners_and_operators(cast: Cast) -> None:
     assert tried(cast.alice, theirs) == tried(cast.operator, theirs) == tried(cast.operator, ours) == [200, 302]
     assert tried(cast.alice, ours) == tried(cast.charlie, theirs) == [404, 404], "another's looks like none"
     assert tried(cast.bob, theirs) == [403, 403]
-    assert browser(cast.alice).get(INSTALLATION).status_code == 403
-    assert browser(cast.alice).post(f"/alerts/deliveries/{delivery.pk}/again/").status_code == 404
-    assert browser(cast.bob).get(TEAM).status_code == 403 and browser(cast.charlie).get(TEAM).status_code == 404
+    assert client_of(cast.alice).get(INSTALLATION).status_code == 403
+    assert client_of(cast.alice).post(f"/alerts/deliveries/{delivery.pk}/again/").status_code == 404
+    assert client_of(cast.bob).get(TEAM).status_code == 403 and client_of(cast.charlie).get(TEAM).status_code == 404
 
 
 def test_it_sets_up_changes_tries_and_deletes_a_channel(cast: Cast, upstream: Upstream) -> None:
-    client, url = browser(cast.alice), f"{upstream.url}/hook/t0psecret"
+    client, url = client_of(cast.alice), f"{upstream.url}/hook/t0psecret"
     form = {"name": "On duty", "url": url, "wants": ["quota", "drift"]}
     refused = client.post(f"{TEAM}new/?kind=webhook", {**form, "url": "ftp://x", "wants": ["shutdown"]})
     assert refused.status_code == 422
@@ -98,7 +92,7 @@ def test_it_sets_up_changes_tries_and_deletes_a_channel(cast: Cast, upstream: Up
 
 
 def test_it_says_so_when_somebody_else_changed_the_channel(cast: Cast) -> None:
-    channel, client = make.make_channel(cast.team_a, wants=["quota", "drift"]), browser(cast.alice)
+    channel, client = make.make_channel(cast.team_a, wants=["quota", "drift"]), client_of(cast.alice)
     page = f"/alerts/{channel.pk}/"
     seen = client.get(page).context["form"]["seen_revision"].value()
     fields = {"name": channel.name, "addresses": ", ".join(channel.addresses), "seen_revision": seen}
@@ -116,7 +110,7 @@ def test_it_says_so_when_somebody_else_changed_the_channel(cast: Cast) -> None:
 def test_what_did_not_arrive_is_listed_and_tried_again(cast: Cast) -> None:
     channel = make.make_channel(cast.team_a, addresses=["a@example.com"])
     delivery = make.make_delivery(channel, address="a@example.com")
-    client = browser(cast.alice)
+    client = client_of(cast.alice)
     assert "It answered 404." in client.get(TEAM).content.decode()
     assert "It answered 404." in client.get(f"/alerts/{channel.pk}/").content.decode()
     for elsewhere in ("https://evil.example/", "//evil.example/", "nowhere", "a\x00b"):
@@ -132,7 +126,7 @@ def test_what_did_not_arrive_is_listed_and_tried_again(cast: Cast) -> None:
 def test_a_team_sends_a_few_tests_a_minute_however_many_channels_it_has(cast: Cast, monkeypatch) -> None:
     monkeypatch.setattr(trying, "_SECONDS", 3600)  # a slow machine may take a minute
     one, other = (make.make_channel(cast.team_a) for _ in range(2))
-    client, operator = browser(cast.alice), browser(cast.operator)
+    client, operator = client_of(cast.alice), client_of(cast.operator)
     for channel in (one, one, other, one, other):
         assert client.post(f"/alerts/{channel.pk}/test/").status_code == 200
     refused = client.post(f"/alerts/{other.pk}/test/")
@@ -143,7 +137,7 @@ def test_a_team_sends_a_few_tests_a_minute_however_many_channels_it_has(cast: Ca
 
 
 def test_more_channels_take_no_more_queries(cast: Cast, django_assert_max_num_queries) -> None:
-    client = browser(cast.operator)
+    client = client_of(cast.operator)
     for _ in range(3):
         make.make_delivery(make.make_channel(None), address="a@example.com")
     client.get(INSTALLATION)

@@ -6,7 +6,6 @@ from collections.abc import Iterator
 import httpx2 as httpx
 import pytest
 from django.conf import settings as of_django
-from django.test import Client
 
 from console.batches.models import Batch, File
 from console.teams import keys
@@ -14,6 +13,7 @@ from tests import make
 from tests.batches.conftest import jsonl, line
 from tests.conftest import Cast
 from tests.live import LiveServer
+from tests.make import client_of
 
 LIMIT, FILE_LIMIT, FIELDS = 100_000, 1_000_000, 64 * 1024
 TOO_MUCH = b"x" * (LIMIT + FIELDS + 1)
@@ -47,8 +47,7 @@ def test_strangers_can_send_little_wherever_they_send_it(web: httpx.Client) -> N
 def test_files_may_be_larger_and_only_for_somebody_known(web: httpx.Client) -> None:
     cast = Cast()
     make.make_alias("support-chat", production=make.make_model())
-    session = Client()
-    session.force_login(cast.bob, backend="allauth.account.auth_backends.AuthenticationBackend")
+    session = client_of(cast.bob)
     name = of_django.SESSION_COOKIE_NAME
     web.cookies.set(name, session.cookies[name].value)
     token = re.search(r'name="csrfmiddlewaretoken" value="(\w+)"', web.get("/batches/new/").text)
@@ -78,7 +77,7 @@ def test_files_may_be_larger_and_only_for_somebody_known(web: httpx.Client) -> N
 
     page, api = f"/knowledge/{shelf.pk}/documents/new/", f"/api/knowledge/collections/{shelf.pk}/documents/"
     web.cookies.clear()
-    session.force_login(cast.alice, backend="allauth.account.auth_backends.AuthenticationBackend")
+    session.force_login(cast.alice)
     web.cookies.set(name, session.cookies[name].value)
     token = re.search(r'name="csrfmiddlewaretoken" value="(\w+)"', web.get(page).text)
     assert token is not None and add(page, {"csrfmiddlewaretoken": token[1]}) == 302

@@ -5,8 +5,9 @@ from django.test import Client
 from django.test.utils import CaptureQueriesContext
 
 from tests.conftest import Cast
+from tests.make import client_of
 from tests.usage.rows import a_sum
-from tests.usage.test_overview import ago, as_, charts_of, text
+from tests.usage.test_overview import ago, charts_of, text
 from usage_app.models import UsageDay, UsageHour
 
 
@@ -20,7 +21,7 @@ def test_it_shows_both_curves_and_the_target(cast: Cast, settings) -> None:
     settings.GATEWAY_INTERACTIVE_TARGET_MS = 750
     fill(cast, 2)
     a_sum(cast.team_b, ago(hours=1), durations=(90_000_000,) * 999, lane="standard")
-    page = text(as_(cast.alice).get("/lanes/"))
+    page = text(client_of(cast.alice).get("/lanes/"))
     first_tokens, calls = charts_of(page)
     assert [s["name"] for s in calls["series"]] == ["Interactive", "Batch"], "another team's lane stays out"
     assert first_tokens["limits"] == [{"v": 750, "label": "Target of the interactive lane"}]
@@ -32,7 +33,7 @@ def test_it_shows_both_curves_and_the_target(cast: Cast, settings) -> None:
 def test_the_api_says_what_the_page_shows(cast: Cast) -> None:
     fill(cast, 2)
     a_sum(cast.team_b, ago(hours=1), durations=(90_000_000,) * 999, lane="standard")
-    client = as_(cast.alice)
+    client = client_of(cast.alice)
     said = client.get("/api/usage/lanes/").json()
     assert (said["period"], said["environment"], said["target_us"] > 0) == ("24h", "production", True)
     interactive, standard, batch = said["lanes"]
@@ -46,17 +47,17 @@ def test_the_api_says_what_the_page_shows(cast: Cast) -> None:
 
 
 def test_it_teaches_when_there_is_nothing(cast: Cast) -> None:
-    page = text(as_(cast.bob).get("/lanes/?environment=sandbox&span=30d"))
+    page = text(client_of(cast.bob).get("/lanes/?environment=sandbox&span=30d"))
     assert "x-facet-lane" in page and "time-chart" not in page and "Open the quick start" in page
 
 
 def test_it_is_for_people_who_may_see_usage(cast: Cast) -> None:
     assert Client().get("/lanes/").status_code == 302
-    assert as_(cast.alice).get("/lanes/?team=team-b").status_code == 404
+    assert client_of(cast.alice).get("/lanes/?team=team-b").status_code == 404
 
 
 def test_more_calls_cost_no_more_queries(cast: Cast) -> None:
-    client, counts = as_(cast.alice), []
+    client, counts = client_of(cast.alice), []
     client.get("/lanes/")
     for times in (1, 6):
         fill(cast, times)

@@ -13,6 +13,7 @@ from console.catalog.models import Provider
 from console.chat.models import Widget
 from tests import make
 from tests.conftest import Cast
+from tests.make import client_of
 
 WORD = "nightingale"  # in every secret, and in nothing else
 TABLES = (
@@ -69,8 +70,7 @@ def furnish(client: Client, cast: Cast) -> None:
 def test_what_was_saved_is_nowhere_to_be_read(cast: Cast) -> None:
     cast.alice.is_superuser = True
     cast.alice.save()
-    client = Client()
-    client.force_login(cast.alice, backend="allauth.account.auth_backends.AuthenticationBackend")
+    client = client_of(cast.alice)
     furnish(client, cast)
     shown = []
     queue, widget = Queue.objects.get(), Widget.objects.get()

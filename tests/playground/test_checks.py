@@ -13,8 +13,8 @@ from console.teams.actors import Actor
 from console.teams.models import Role
 from tests import make
 from tests.conftest import Cast
+from tests.make import client_of
 from tests.playground.conftest import World
-from tests.playground.test_page import signed_in
 from tests.upstream import Upstream, completion, sse, text_chunks
 
 HTMX = {"HX-Request": "true"}
@@ -40,7 +40,7 @@ def case_of(world: World, checks: list[dict[str, Any]]) -> TestCase:
 def test_it_holds_the_answers_to_a_case(live: World, upstream: Upstream) -> None:
     judged = {"kind": "judge", "value": "Kind <b>?", "alias": "support-chat"}
     case = case_of(live, [{"kind": "contains", "value": "Sorry"}, judged])
-    bob = signed_in(live.cast.bob)
+    bob = client_of(live.cast.bob)
     form = {**live.form, "case": str(case.pk)}
     filled = bob.post("/playground/", {**form, "do": "case"})
     assert filled.context["bench"].message == "Please." and filled.context["checked"] is None
@@ -97,14 +97,14 @@ def test_it_holds_the_answers_to_a_case(live: World, upstream: Upstream) -> None
     for wrong, status, param in (({}, 400, "answer"), ({"answer": "x", "environment": "sandbox"}, 403, None)):
         refused = send(wrong)
         assert (refused.status_code, refused.json()["error"]["param"]) == (status, param)
-    assert send({"answer": "x"}, signed_in(live.cast.charlie)).status_code == 404
+    assert send({"answer": "x"}, client_of(live.cast.charlie)).status_code == 404
 
 
 def test_cases_are_their_teams_alone(world: World) -> None:
     case = case_of(world, [{"kind": "contains", "value": "secret plan"}])
     world.prompt.visibility = "organisation"
     world.prompt.save(update_fields=["visibility"])
-    charlie = signed_in(world.cast.charlie)
+    charlie = client_of(world.cast.charlie)
     form = {**world.form, "for": "team-b", "case": str(case.pk), "a-answer": "x"}
     for response in (
         charlie.get("/playground/?prompt=support/answer"),
@@ -114,11 +114,11 @@ def test_cases_are_their_teams_alone(world: World) -> None:
         assert response.status_code == 200
         assert "late order" not in response.content.decode() and "secret plan" not in response.content.decode()
     for odd in ("x", "", "00000000-0000-0000-0000-000000000000"):
-        assert signed_in(world.cast.bob).post("/playground/checks/", {**form, "case": odd}).status_code == 200
+        assert client_of(world.cast.bob).post("/playground/checks/", {**form, "case": odd}).status_code == 200
 
 
 def test_a_reader_rates_their_own_answers(live: World, upstream: Upstream) -> None:
-    bob = signed_in(live.cast.bob)
+    bob = client_of(live.cast.bob)
     for _ in range(2):
         upstream.enqueue_stream(sse(*text_chunks("Here.")))
     page = bob.post("/playground/", {**live.form, "do": "run"})
@@ -139,7 +139,7 @@ def test_a_reader_rates_their_own_answers(live: World, upstream: Upstream) -> No
     assert {(line.target, line.actor) for line in lines} == {(requests["a"], str(live.cast.bob))}
     whole = bob.post("/playground/rate/?set-up=a", {**form, "do": "bad"})
     assert whole.context["bench"].set_up("a").rating == "bad" and whole.context["bench"].set_up("a").answer == "Here."
-    dora = signed_in(make.make_member(live.cast.team_a, role=Role.BUILDER))
+    dora = client_of(make.make_member(live.cast.team_a, role=Role.BUILDER))
     for client, request in ((dora, requests["a"]), (bob, "req_x"), (bob, ""), (bob, "0" * 32)):
         assert rate(client, "good", **{"a-request": request}).status_code == 404
     assert lines.all().count() == 3
@@ -165,7 +165,7 @@ def test_a_reader_rates_their_own_answers(live: World, upstream: Upstream) -> No
 
 
 def test_it_says_which_answer_a_test_expects(world: World) -> None:
-    alice = signed_in(world.cast.alice)
+    alice = client_of(world.cast.alice)
     form = {**world.form, "a-answer": "First.", "b-answer": "Second.", "b-rating": "good"}
     base = "/prompts/support/answer/-/tests/new/"
     for wanted, letter, text in (("a", "A", "First."), ("b", "B", "Second."), ("playground", "B", "Second.")):

@@ -2,21 +2,15 @@
 
 from typing import Any
 
-from django.test import Client
 from django.test.utils import CaptureQueriesContext
 
 from tests import make
+from tests.make import client_of
 from tests.playground.conftest import World
 
 
-def signed_in(user: Any) -> Client:
-    client = Client()
-    client.force_login(user, backend="allauth.account.auth_backends.AuthenticationBackend")
-    return client
-
-
 def test_it_shows_what_is_live_beside_what_is_newest(world: World) -> None:
-    response = signed_in(world.cast.bob).get("/playground/?prompt=support/answer")
+    response = client_of(world.cast.bob).get("/playground/?prompt=support/answer")
     bench = response.context["bench"]
     assert [(one.version, one.model) for one in bench.set_ups] == [("1", "support-chat@production")] * 1 + [
         ("2", "support-chat@production")
@@ -26,12 +20,12 @@ def test_it_shows_what_is_live_beside_what_is_newest(world: World) -> None:
     html = response.content.decode()
     assert 'name="var-order" value="7"' in html, "an example stands in its field"
     assert "fake/fake-model" not in html, "exact versions are for operators"
-    assert "fake/fake-model" in signed_in(world.cast.operator).get("/playground/").content.decode()
+    assert "fake/fake-model" in client_of(world.cast.operator).get("/playground/").content.decode()
 
 
 def test_it_hides_other_teams_prompts_and_models(world: World) -> None:
     world.alias.teams.set([world.cast.team_a])
-    stranger = signed_in(world.cast.charlie)
+    stranger = client_of(world.cast.charlie)
     html = stranger.get("/playground/?prompt=support/answer").content.decode()
     assert "No model to try" in html
     assert "Question:" not in html
@@ -43,7 +37,7 @@ def test_it_hides_other_teams_prompts_and_models(world: World) -> None:
 
 
 def test_it_keeps_what_was_typed(world: World) -> None:
-    bob = signed_in(world.cast.bob)
+    bob = client_of(world.cast.bob)
     response = bob.post("/playground/", {**world.form, "do": "add", "a-answer": "Kept."})
     bench = response.context["bench"]
     assert [one.letter for one in bench.set_ups] == ["a", "b", "c"]
@@ -66,7 +60,7 @@ def test_it_keeps_what_was_typed(world: World) -> None:
 
 
 def test_it_writes_the_call_as_code(world: World) -> None:
-    bob = signed_in(world.cast.bob)
+    bob = client_of(world.cast.bob)
     tricky = {**world.form, "var-question": 'It\'s "late"\n</script>'}
     response = bob.post("/playground/code/?set-up=a", tricky)
     curl, python, javascript = response.context["snippets"]
@@ -84,7 +78,7 @@ def test_it_writes_the_call_as_code(world: World) -> None:
 def test_it_asks_as_often_however_much_there_is(world: World, django_assert_num_queries: Any) -> None:
     from django.db import connection
 
-    bob = signed_in(world.cast.bob)
+    bob = client_of(world.cast.bob)
     bob.get("/playground/?prompt=support/answer")
     with CaptureQueriesContext(connection) as before:
         bob.get("/playground/?prompt=support/answer")

@@ -96,7 +96,7 @@ def test_where_used_shows_no_names_of_other_teams(cast: Cast) -> None:
         )
     client = Client()
     for user, path in ((cast.bob, "where-used"), (cast.alice, "where-used")):
-        client.force_login(user, backend="allauth.account.auth_backends.AuthenticationBackend")
+        client.force_login(user)
         page = client.get(f"/prompts/tone/-/{path}/").content.decode()
         assert "…ours" in page and "mine" in page and "of teams you do not belong to" in page
         assert "…them" not in page and "their-plan" not in page

@@ -23,6 +23,7 @@ from prompts_app.models import Label, Prompt, Review
 from prompts_app.services import drafts, labels, prompts, reviews, waivers
 from tests import make
 from tests.conftest import Cast
+from tests.make import client_of
 
 
 @dataclass
@@ -123,8 +124,7 @@ def test_nobody_decides_their_own_request(scene: Scene) -> None:
     for decides in (Actor("key", heir.pk, "key"), scene.ann, actor(scene.cast.alice)):
         with pytest.raises(OwnReview):
             reviews.decide(actor=decides, review=by_key, decision="approve")
-    client = Client()
-    client.force_login(ann, backend="allauth.account.auth_backends.AuthenticationBackend")
+    client = client_of(ann)
     assert "You asked for it" in client.get(reverse("prompts:review", args=[scene.prompt.slug, by_key.pk])).text
     assert not Review.objects.filter(status="approved").exists()
 

@@ -4,26 +4,20 @@ import json
 
 import httpx2 as httpx
 import pytest
-from django.test import Client
 
 from agents_app.errors import CannotGoOnFrom, UnknownStep
 from agents_app.models import Approval, Run, RunNote
 from agents_app.services.rerunning import rerun_from
 from agents_app.tools.notes.kind import Notes
 from console.audit.models import AuditEvent
-from console.teams.models import Role, User
+from console.teams.models import Role
 from tests import make
+from tests.make import client_of
 from tests.runs.conftest import Shop
 from tests.runs.counting import counted
 from tests.runs.scripts import wants, words
 
 ALLOWED = [{"tool": "count"}, {"tool": "pay", "mode": "allow", "most_calls": 1}, {"tool": "notes"}]
-
-
-def as_(user: User) -> Client:
-    client = Client()
-    client.force_login(user, backend="allauth.account.auth_backends.AuthenticationBackend")
-    return client
 
 
 def again(shop: Shop, run: Run, number: int) -> Run:
@@ -128,7 +122,7 @@ def test_it_takes_over_a_conversation_that_was_shortened(shop: Shop) -> None:
 
 
 def test_it_is_asked_for_on_the_page_by_whoever_may_read_and_run(shop: Shop, run: Run) -> None:
-    ada, url = as_(shop.ada), f"/runs/{run.public_id}/"
+    ada, url = client_of(shop.ada), f"/runs/{run.public_id}/"
     shown = ada.get(url).content.decode()
     assert all(f'href="{url}again/{number}/"' in shown for number in (1, 4, 7)) and f"{url}again/2/" not in shown
     assert f'href="{url}again/4/"' in ada.get(url + "?step=4").content.decode()
@@ -140,7 +134,7 @@ def test_it_is_asked_for_on_the_page_by_whoever_may_read_and_run(shop: Shop, run
     stranger = make.make_member(make.make_team("Others"))
     member = make.make_member(shop.world.team, role=Role.MEMBER)
     for other in (shop.anna, stranger, member):
-        for ask in (as_(other).get, as_(other).post):
+        for ask in (client_of(other).get, client_of(other).post):
             assert ask(url + "again/4/").status_code in {403, 404}
     answer = ada.post(url + "again/4/")
     made = Run.objects.get(parent=run)

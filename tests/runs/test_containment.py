@@ -19,16 +19,11 @@ from console.teams.actors import SYSTEM
 from console.teams.models import Role
 from tests import make, sdks
 from tests.agents.tools.mcp_server import served
+from tests.make import client_of
 from tests.runs.conftest import Shop
 from tests.runs.counting import counted
 from tests.runs.scripts import wants, words
 from tests.runs.workshop import PARAMETERS, Till
-
-
-def as_(user: Any) -> Client:
-    client = Client()
-    client.force_login(user, backend="allauth.account.auth_backends.AuthenticationBackend")
-    return client
 
 
 @pytest.fixture
@@ -79,13 +74,13 @@ def test_a_hook_that_breaks_fails_its_step_and_the_worker_goes_on(shop: Shop, ho
     run = shop.run(wants(("count", {"what": "apples"})), words("It did not go."))
     step = run.steps.get(kind="tool")
     assert (run.state, step.state) == ("succeeded", "failed") and not counted(shop.file)
-    shown = as_(shop.ada).get(f"/runs/{run.public_id}/?step={step.number}").content.decode()
+    shown = client_of(shop.ada).get(f"/runs/{run.public_id}/?step={step.number}").content.decode()
     assert "The hook watch broke." in shown and "s3cr3t" not in shown
     for name in ("before_model_call", "after_model_call"):
         hook.breaks_at = name
         run = shop.run(words("Said."))
         assert (run.state, run.code, run.trouble) == ("failed", "hook_failed", "The hook watch broke.")
-        assert "The hook watch broke." in as_(shop.ada).get(f"/runs/{run.public_id}/").content.decode()
+        assert "The hook watch broke." in client_of(shop.ada).get(f"/runs/{run.public_id}/").content.decode()
     hook.breaks_at = ""
     assert shop.run(words("Again.")).state == "succeeded"
 
@@ -124,7 +119,7 @@ def test_nothing_that_is_typed_runs_and_only_a_look_starts_a_program(
 ) -> None:
     trace = tmp_path / "started"
     program = [sys.executable, "-c", f"open({str(trace)!r}, 'a').write('x')"]
-    team, client = shop.world.team, as_(bella)
+    team, client = shop.world.team, client_of(bella)
     # A program is a name of the deployment's settings; nothing else, however it is written, starts or loads anything.
     settings.MCP_PROGRAMS = {"noting": program}
     for address in (" ".join(program), f"noting; {program[0]}", "../noting", f"sh -c {trace}"):

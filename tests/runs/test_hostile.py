@@ -1,7 +1,6 @@
 """Models that loop, make up tools, send nonsense, or obey what a tool says: contained, recorded, explained."""
 
 import pytest
-from django.test import Client
 from django.utils.html import escape
 
 from agents_app.models import Approval, Run
@@ -9,6 +8,7 @@ from agents_app.queries.reading import _text
 from agents_app.trying import turns_from
 from console.audit.models import AuditEvent
 from tests import make
+from tests.make import client_of
 from tests.runs.conftest import Shop
 from tests.runs.counting import counted
 from tests.runs.scripts import wants, words
@@ -17,8 +17,7 @@ from tests.upstream import completion
 
 def page(shop: Shop, run: Run, step: int | None = None) -> str:
     """Return what whoever started a run reads of it, with one of its steps open."""
-    client = Client()
-    client.force_login(shop.ada, backend="allauth.account.auth_backends.AuthenticationBackend")
+    client = client_of(shop.ada)
     address = f"/runs/{run.public_id}/" + (f"?step={step}" if step else "")
     return client.get(address).content.decode()
 

@@ -15,9 +15,9 @@ from console.audit import actions
 from console.audit.models import AuditEvent
 from console.core.clock import now
 from tests import make
+from tests.make import client_of
 from tests.runs.conftest import Shop
 from tests.runs.scripts import wants, words
-from tests.runs.test_again import as_
 
 
 def made_older(run: Run, days: int) -> None:
@@ -53,7 +53,7 @@ def test_it_empties_runs_past_the_retention_of_content_and_keeps_their_figures(s
     with pytest.raises(IntegrityError, match="stays that"), transaction.atomic():
         run.steps.update(output={"text": "Nothing is put in its place."})
 
-    page = as_(shop.ada).get(f"/runs/{run.public_id}/?step=2")
+    page = client_of(shop.ada).get(f"/runs/{run.public_id}/?step=2")
     text = page.content.decode()
     assert page.status_code == 200 and "was removed" in text
     assert "Run again" not in text and "Ask about this run" not in text

@@ -11,15 +11,16 @@ from console.audit.models import AuditEvent
 from console.core.crypto import decrypt
 from console.teams.models import Role, User
 from tests import make
+from tests.make import client_of
 from tests.runs.scripts import wants, words
-from tests.runs.test_pages import as_, run  # noqa: F401
+from tests.runs.test_pages import run  # noqa: F401
 
 
 def ask(who: User | str, method: str, path: str, body: Any = None, **headers: str) -> Any:
     """Call /api/ as a person, or with a key."""
     if isinstance(who, str):
         headers["Authorization"] = f"Bearer {who}"
-    client = Client() if isinstance(who, str) else as_(who)
+    client = Client() if isinstance(who, str) else client_of(who)
     return client.generic(method, f"/api/{path}", json.dumps(body or {}), "application/json", headers=headers)
 
 
@@ -183,7 +184,7 @@ def test_approvals_are_seen_exactly_and_decided_once_by_people(run, agent, anna,
     theirs = make.make_run(agent, cast.charlie, "And mine?")
     third = make.make_approval(theirs, make.make_step(theirs, arguments={"order": "5"}), arguments={"order": "5"})
     assert ask(cast.charlie, "GET", f"approvals/{third.pk}/").json()["last_approved"] is None
-    page = as_(cast.charlie).get(f"/approvals/{third.pk}/").text
+    page = client_of(cast.charlie).get(f"/approvals/{third.pk}/").text
     assert "order" in page and "Anna" not in page
     no = {"decision": "reject", "sha256": second.sha256, "message": "Not this one."}
     assert ask(anna, "POST", f"{path}decide/", no | {"arguments": {}}).json()["error"]["param"] == "arguments"
@@ -244,7 +245,7 @@ def test_versions_are_compared_in_wording_grants_and_limits_by_program_and_on_th
     assert ask(cast.alice, "GET", "agents/clerk/compare/?a=x").json()["error"]["param"] == "a"
     moves = ask(cast.alice, "GET", "agents/clerk/moves/").json()["data"]
     assert [(one["was"], one["to"]) for one in moves] == [(1, 2), (None, 1)]
-    page = as_(cast.alice).get("/agents/clerk/compare/?a=1&b=2").text
+    page = client_of(cast.alice).get("/agents/clerk/compare/?a=1&b=2").text
     words = re.sub(r"<[^>]+>", "", page)
     assert "taken away: Answer briefly." in words and "added: Refund at once." in words and "Ask nobody." in words
     assert "Tool refund" in page and "Steps of a run" in page

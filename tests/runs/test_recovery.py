@@ -8,7 +8,6 @@ from typing import Any
 
 import pytest
 from django.db import connection, connections, transaction
-from django.test import Client
 from django.test.utils import CaptureQueriesContext
 from django.utils.html import escape
 
@@ -19,6 +18,7 @@ from agents_app.triggers import ticking
 from console.core.clock import now
 from console.core.ids import uuid7, uuid7_at
 from tests import make
+from tests.make import client_of
 from tests.runs.conftest import Shop
 from tests.runs.counting import counted, keys
 from tests.runs.scripts import wants, words
@@ -235,8 +235,7 @@ def test_schedulers_and_takers_at_once_start_each_tick_and_item_once(shop: Shop)
     said = sorted(run.input["message"] for run in Run.objects.filter(trigger="queue"))
     assert said == [f"item {number}" for number in range(6)]
     poison.refresh_from_db()
-    client = Client()
-    client.force_login(shop.ada, backend="allauth.account.auth_backends.AuthenticationBackend")
+    client = client_of(shop.ada)
     shown = client.get(f"/tools/queues/{queue.pk}/").content.decode()
     assert poison.state == "parked" and "input does not fit" in poison.trouble and escape(poison.trouble[:40]) in shown
 

@@ -5,7 +5,6 @@ import json
 
 import pytest
 from django.core import mail
-from django.test import Client
 
 from agents_app.engine import sweeping
 from agents_app.models import Approval, Run
@@ -15,9 +14,10 @@ from console.core import signing
 from console.core.clock import now
 from console.notices.models import Delivery
 from console.notices.services.sending import send_due
-from console.teams.models import Role, User
+from console.teams.models import Role
 from console.teams.services.keys import hand_over_key, revoke_key, rotate_key
 from tests import make
+from tests.make import client_of
 
 
 @pytest.fixture
@@ -83,12 +83,6 @@ def test_questions_of_a_keys_runs_reach_who_answers_for_it_and_they_may_look(run
             assert "Answer" in client.get(pages[0]).text
     revoke_key(actor=make.actor_for(cast.alice), key=newer)
     assert client_of(otto).get(f"/approvals/{second.pk}/").status_code == 404, "nothing goes on with a revoked key"
-
-
-def client_of(person: User) -> Client:
-    client = Client()
-    client.force_login(person)
-    return client
 
 
 def test_nobody_in_time_tells_operators_too_once_and_on_record(run, anna, cast, monkeypatch):

@@ -31,6 +31,7 @@ from console.teams.actors import Actor
 from console.teams.models import Role
 from tests import make
 from tests.conftest import Cast
+from tests.make import client_of
 
 
 def made(agent: Any, owner: Any, kind: str, **config: Any) -> tuple[Trigger, str]:
@@ -234,7 +235,7 @@ def test_who_sets_it_up_counts_as_who_started_it_where_others_approve(hook, agen
     assert why_not(otto).startswith("You set up what"), "of a key, who answers for it"
     trigger.refresh_from_db()
     assert (trigger.owner, trigger.set_up_by) == (cast.alice, otto)
-    assert "set up by" in as_(cast.alice).get("/agents/clerk/triggers/").text
+    assert "set up by" in client_of(cast.alice).get("/agents/clerk/triggers/").text
 
 
 def test_what_it_may_not_start_is_kept_with_the_reason(hook, cast):
@@ -419,14 +420,8 @@ def test_an_item_is_taken_and_its_result_sent_as_soon_as_it_can_be(
 # Pages ---------------------------------------------------------------------------------------------------------------
 
 
-def as_(user: Any) -> Client:
-    client = Client()
-    client.force_login(user, backend="allauth.account.auth_backends.AuthenticationBackend")
-    return client
-
-
 def test_builders_make_switch_and_remove_triggers(agent, cast):
-    alice, url = as_(cast.alice), "/agents/clerk/triggers/"
+    alice, url = client_of(cast.alice), "/agents/clerk/triggers/"
     assert "Nothing starts it by itself" in alice.get(url).content.decode()
     wrong = alice.post(
         f"{url}new/schedule/",
@@ -467,14 +462,14 @@ def test_builders_make_switch_and_remove_triggers(agent, cast):
     assert (hook.name, hook.environment, hook.config, hook.owner) == ("Alarms", "sandbox", kept, cast.alice)
     detail = json.loads(AuditEvent.objects.filter(action="trigger.changed").latest("id").detail)
     assert (detail["before"]["config"], detail["after"]["config"]) == ({"source": "grafana"}, kept)
-    assert as_(cast.bob).get(page).status_code == 403
+    assert client_of(cast.bob).get(page).status_code == 403
     secret = shown.context["secret"]
     assert secret in shown.content.decode() and secret not in alice.get(url).content.decode()
-    assert as_(cast.bob).post(f"{url}{hook.pk}/switch/").status_code == 403
+    assert client_of(cast.bob).post(f"{url}{hook.pk}/switch/").status_code == 403
     assert alice.post(f"{url}{hook.pk}/switch/").status_code == 302
     assert Trigger.objects.get(pk=hook.pk).is_enabled is False
     for verb, says in (("renew", "refused from now on"), ("delete", "starts nothing any more")):
         assert says in alice.get(f"{url}{hook.pk}/{verb}/").content.decode()
     assert alice.post(f"{url}{hook.pk}/delete/").status_code == 302
     assert list(Trigger.objects.values_list("name", flat=True)) == ["Nightly"]
-    assert as_(cast.charlie).get(url).status_code == 404
+    assert client_of(cast.charlie).get(url).status_code == 404

@@ -25,17 +25,11 @@ from console.teams.services import teams as team_services
 from tests import make
 from tests.between import After
 from tests.conftest import Cast
+from tests.make import client_of
 from tests.teams import log
 from tests.teams.test_sign_in import is_in
 
 LINK = re.compile(r"/invitations/[\w-]+/")
-BACKEND = "allauth.account.auth_backends.AuthenticationBackend"
-
-
-def client_of(user: User) -> Client:
-    client = Client()
-    client.force_login(user, backend=BACKEND)
-    return client
 
 
 @pytest.fixture
@@ -142,7 +136,7 @@ def test_a_live_link_gets_into_no_log_when_its_form_is_too_old(
     cast: Cast, sent: tuple[Invitation, str], caplog: pytest.LogCaptureFixture
 ) -> None:
     client, token = Client(enforce_csrf_checks=True), sent[1].split("/")[2]
-    client.force_login(cast.bob, backend=BACKEND)
+    client.force_login(cast.bob)
     assert client.post(sent[1]).status_code == 403
     assert (log.last().action, log.last().target) == ("request.refused", "POST /invitations/[redacted]/")
     assert token not in str([vars(line) for line in log.lines()])

@@ -15,6 +15,7 @@ from console.teams.models import ApiKey, Role, User
 from console.teams.services import keys as services
 from tests import make
 from tests.conftest import Cast
+from tests.make import client_of
 from tests.teams import log
 from tests.teams.test_sign_in import sign_in
 
@@ -138,8 +139,7 @@ def test_it_shows_what_is_wrong_and_creates_nothing(cast: Cast, alice: Client) -
 
 def test_a_builder_is_not_offered_more_than_they_have(cast: Cast) -> None:
     make.make_member(cast.team_a, cast.charlie, Role.BUILDER)
-    client = Client()
-    client.force_login(cast.charlie, backend="allauth.account.auth_backends.AuthenticationBackend")
+    client = client_of(cast.charlie)
     # Charlie owns Team B, so the form offers the scope; for Team A the service refuses it.
     session = client.session
     session["account_authentication_methods"] = []
@@ -265,8 +265,7 @@ def test_it_hands_over_a_key_whose_owner_left(cast: Cast, alice: Client) -> None
 
 
 def test_a_member_may_not(cast: Cast) -> None:
-    client = Client()
-    client.force_login(cast.bob, backend="allauth.account.auth_backends.AuthenticationBackend")
+    client = client_of(cast.bob)
     for path in ("/keys/", "/keys/new/", f"/keys/{cast.kim.pk}/", f"/keys/{cast.kim.pk}/revoke/"):
         assert client.get(path).status_code == 403
         assert client.post(path).status_code in {403, 405}

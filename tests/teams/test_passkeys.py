@@ -14,6 +14,7 @@ from console.core.clock import now
 from console.teams.forms.passkeys import EditForm, LoginForm
 from tests import make
 from tests.conftest import Cast
+from tests.make import client_of
 from tests.teams import log, passkey
 from tests.teams.passkey import Passkey
 from tests.teams.test_sign_in import is_in, sign_in
@@ -67,7 +68,7 @@ def test_codes_for_the_day_a_key_is_lost_come_after_the_key(cast: Cast) -> None:
     # Whoever has no password confirms by what they have: the key, and of codes those of an app only.
     cast.bob.set_unusable_password()
     cast.bob.save()
-    client.force_login(cast.bob, backend="allauth.account.auth_backends.AuthenticationBackend")
+    client.force_login(cast.bob)
     address = client.get("/accounts/2fa/webauthn/add/")["Location"]
     assert address.startswith("/accounts/2fa/webauthn/reauthenticate/")
     assert "Use a recovery code" in client.get(address).text
@@ -82,8 +83,7 @@ def test_codes_for_the_day_a_key_is_lost_come_after_the_key(cast: Cast) -> None:
 def test_it_is_renamed_and_nothing_else_comes_of_it(cast: Cast, monkeypatch: pytest.MonkeyPatch) -> None:
     Passkey(cast.alice)
     Passkey(cast.bob)
-    client = Client()
-    client.force_login(cast.alice, backend="allauth.account.auth_backends.AuthenticationBackend")
+    client = client_of(cast.alice)
     mine, bobs = (Authenticator.objects.get(user=user) for user in (cast.alice, cast.bob))
     address = f"/accounts/2fa/webauthn/keys/{mine.pk}/edit/"
     assert "/accounts/reauthenticate/" in client.post(address, {"name": "Laptop"})["Location"]

@@ -16,6 +16,7 @@ from console.teams.services import people
 from console.teams.services import teams as team_services
 from tests import make
 from tests.conftest import Cast
+from tests.make import client_of
 from tests.teams import log
 from tests.teams.test_sign_in import add_totp, sign_in
 
@@ -128,8 +129,7 @@ def reauthenticate(client: Client) -> None:
 
 def test_a_changed_second_factor_ends_the_other_sessions(cast: Cast, alice: Client) -> None:
     add_totp(cast.alice)
-    other = Client()
-    other.force_login(cast.alice, backend="allauth.account.auth_backends.AuthenticationBackend")
+    other = client_of(cast.alice)
     UserSession.objects.create(
         user=cast.alice, ip="203.0.113.1", session_key=other.session.session_key, user_agent="other"
     )
@@ -163,7 +163,7 @@ def test_it_asks_again_before_a_first_password_is_set(cast: Cast, alice: Client)
     User.objects.filter(pk=cast.alice.pk).update(password="!")
     client = Client()
     cast.alice.refresh_from_db()
-    client.force_login(cast.alice, backend="allauth.account.auth_backends.AuthenticationBackend")
+    client.force_login(cast.alice)
     new = "a new and long password"
     response = client.post("/accounts/password/set/", {"password1": new, "password2": new}, follow=True)
     assert "reauthenticate" in response.redirect_chain[-1][0] and b"type the new password again" in response.content
@@ -211,7 +211,7 @@ def test_cookies_are_kept_from_scripts(cast: Cast, alice: Client, settings: Any)
 
 def test_every_write_needs_the_token(cast: Cast) -> None:
     client = Client(enforce_csrf_checks=True)
-    client.force_login(cast.alice, backend="allauth.account.auth_backends.AuthenticationBackend")
+    client.force_login(cast.alice)
     for headers in ({}, {"HX-Request": "true"}):
         assert client.post("/teams/team-a/archive/", headers=headers).status_code == 403
     cast.team_a.refresh_from_db()

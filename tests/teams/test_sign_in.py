@@ -20,6 +20,7 @@ from console.teams.services import people
 from console.teams.services.sign_in import make_sign_in_link, use_sign_in_link
 from tests import make
 from tests.conftest import Cast
+from tests.make import client_of
 from tests.teams import log
 from tests.waiting import let_it_end
 
@@ -320,8 +321,7 @@ def test_a_session_without_password_confirms_by_a_mailed_code(cast: Cast) -> Non
     """Who comes by single sign-on has neither password nor second factor here; a borrowed browser gives them none."""
     cast.bob.set_unusable_password()
     cast.bob.save()
-    client = Client()
-    client.force_login(cast.bob, "allauth.account.auth_backends.AuthenticationBackend")
+    client = client_of(cast.bob)
     asked = client.get("/accounts/password/set/")["Location"]
     assert asked == "/accounts/reauthenticate/code/?next=%2Faccounts%2Fpassword%2Fset%2F"
     assert "/accounts/reauthenticate/code/" in client.get("/accounts/2fa/totp/activate/")["Location"]

@@ -12,6 +12,7 @@ from console.teams.models import ApiKey, Membership, Role, Team, User
 from console.teams.services import people
 from tests import make
 from tests.conftest import Cast
+from tests.make import client_of
 from tests.teams import log
 from tests.teams.test_sign_in import sign_in
 
@@ -87,8 +88,7 @@ def test_it_does_not_take_a_rule_back_with_an_older_form(cast: Cast, alice: Clie
     alice.post("/teams/team-a/change/", {"name": "Team A", "requires_two_factor": "on", "seen_revision": seen})
     cast.team_a.refresh_from_db()
     # Alice has no second factor either, so that somebody else's form is the one that was overtaken.
-    olga = Client()
-    olga.force_login(cast.operator)
+    olga = client_of(cast.operator)
     late = {"name": "Typed", "requires_two_factor": "", "seen_revision": seen}
     overtaken = olga.post("/teams/team-a/change/", late)
     assert overtaken.status_code == 409 and olga.post("/teams/team-a/change/", late, headers=HTMX).status_code == 422

@@ -23,6 +23,7 @@ from console.teams.actors import SYSTEM
 from console.telemetry.metrics import installation, text
 from tests import make
 from tests.conftest import Cast
+from tests.make import client_of
 from usage_app.models import RollUpState, UsageTotal
 from usage_app.services import pruning, quotas
 
@@ -101,8 +102,7 @@ def test_it_shows_each_reader_what_they_may_see(cast: Cast, caplog: pytest.LogCa
     ):
         state = {"state": "failed", "next_try_at": None, "ended_at": ended} if ended else {}
         Delivery.objects.create(notice=told, channel=make.make_channel(team), way="channel", **state)
-    signed_in = Client()
-    signed_in.force_login(cast.operator)
+    signed_in = client_of(cast.operator)
     assert signed_in.get("/metrics").status_code == 401
     for token in (TOKEN, operator):
         found = samples(token)

@@ -6,7 +6,6 @@ import uuid
 from typing import Any
 
 import pytest
-from django.test import Client
 from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import (
     ExportTraceServiceRequest,
     ExportTraceServiceResponse,
@@ -25,6 +24,7 @@ from console.telemetry.traces import export, reading, spans
 from console.telemetry.traces.reading import Place
 from tests import make
 from tests.conftest import Cast
+from tests.make import client_of
 from tests.usage.rows import a_call
 
 
@@ -192,8 +192,7 @@ def test_it_loses_none_and_skips_none(
     assert TraceExport.objects.get().problem == "The collector's TLS certificate is not valid."
     assert _again() == 0
     assert "PRIVATE_NETWORKS_ALLOWED" in TraceExport.objects.get().problem
-    client = Client()
-    client.force_login(cast.operator)
+    client = client_of(cast.operator)
     way = next(way for way in queries.ways() if way.name == "Traces")
     assert (way.state, way.where) == ("Failing", "collector.example.com:4318")
     said = client.get("/api/observability/").json()["traces"]

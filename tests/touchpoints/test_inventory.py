@@ -21,8 +21,8 @@ from console.touchpoints.rows import MOST_OVERLAPS, Touchpoint
 from console.touchpoints.services import expectations, legacy
 from prompts_app.models import PromptKeyUse
 from tests import make
-from tests.chat.conftest import signed_in
 from tests.conftest import Cast
+from tests.make import client_of
 from tests.usage.rows import a_touchpoint_day
 from usage_app.models import UsageTouchpoint
 
@@ -164,7 +164,7 @@ def test_it_names_a_few_of_many_that_do_the_same() -> None:
 
 
 def test_the_page_filters_and_teaches(cast: Cast) -> None:
-    alice = signed_in(cast.alice)
+    alice = client_of(cast.alice)
     ApiKey.objects.all().delete()
     assert "Begin with what there is" in alice.get("/touchpoints/").text
     make.make_key(cast.team_a, "kim")
@@ -188,14 +188,14 @@ def test_the_page_filters_and_teaches(cast: Cast) -> None:
     lines = AuditEvent.objects.filter(action="touchpoints.exported", actor_id=cast.alice.pk).order_by("id")
     as_json, as_csv = (json.loads(line.detail) for line in lines)
     assert as_json == {"format": "json", "rows": 1, "filter": {"kind": "api"}} and as_csv["format"] == "csv"
-    stranger = signed_in(cast.charlie)
+    stranger = client_of(cast.charlie)
     assert "kim" not in stranger.get("/touchpoints/").text + stranger.get("/touchpoints/export.json").text
     assert stranger.get("/touchpoints/?team=team-a").status_code == 404
-    assert ">kim<" in signed_in(cast.operator).get("/touchpoints/?team=team-a").text
+    assert ">kim<" in client_of(cast.operator).get("/touchpoints/?team=team-a").text
 
 
 def test_an_expectation_is_set_in_its_line(cast: Cast) -> None:
-    alice, url = signed_in(cast.alice), f"/touchpoints/key/{cast.kim.pk}/expectation/"
+    alice, url = client_of(cast.alice), f"/touchpoints/key/{cast.kim.pk}/expectation/"
     assert "What is expected of kim" in alice.get(url).text
     piece = alice.get(f"{url}?state=slower", headers=HTMX).text
     assert "What is expected of kim" in piece and "<html" not in piece
@@ -215,14 +215,14 @@ def test_an_expectation_is_set_in_its_line(cast: Cast) -> None:
         {"before": {"expected": "seconds"}, "after": {"expected": "overnight"}},
     ]
     assert {line.target for line in lines} == {"key kim"} and {line.team for line in lines} == {"Team A"}
-    member = signed_in(cast.bob)
+    member = client_of(cast.bob)
     assert ">Set<" not in member.get("/touchpoints/").text and "Overnight" in member.get("/touchpoints/").text
     assert member.post(url, {"expected": "seconds"}).status_code == 403
     assert Expectation.objects.get().expected == "overnight"
 
 
 def test_it_asks_the_database_no_more_for_more(cast: Cast) -> None:
-    client = signed_in(make.make_member(cast.team_a, role=Role.BUILDER))
+    client = client_of(make.make_member(cast.team_a, role=Role.BUILDER))
 
     def grow(n: int) -> None:
         agent = make.make_agent(cast.team_a, f"agent-{n}")
@@ -250,7 +250,7 @@ def test_it_asks_the_database_no_more_for_more(cast: Cast) -> None:
 
 
 def test_places_elsewhere_are_listed_changed_brought_over_and_taken_off(cast: Cast) -> None:
-    alice = signed_in(cast.alice)
+    alice = client_of(cast.alice)
     typed = {"team": "team-a", "name": "Help desk bot", "kind": "chat", "spend": "a lot", "status": "planned"}
     refused = alice.post("/touchpoints/new/", typed)
     assert refused.status_code == 422 and "is no amount" in refused.text and 'value="Help desk bot"' in refused.text
@@ -281,7 +281,7 @@ def test_places_elsewhere_are_listed_changed_brought_over_and_taken_off(cast: Ca
     assert "Migrated" in page and f'<a class="link" href="/keys/{cast.kim.pk}/">kim</a>' in page
     ApiKey.objects.filter(pk=cast.kim.pk).update(revoked_at=now())
     assert "kim (not there any more)" in alice.get(url).text
-    bob = signed_in(cast.bob)
+    bob = client_of(cast.bob)
     assert (
         "1,200.50" in bob.get(url).text
         and "<form" not in bob.get(url).text.partition("<main")[2].partition("</main")[0]
@@ -298,7 +298,7 @@ def test_places_elsewhere_are_listed_changed_brought_over_and_taken_off(cast: Ca
 
 
 def test_a_list_is_taken_whole_or_not_at_all(cast: Cast) -> None:
-    alice = signed_in(cast.alice)
+    alice = client_of(cast.alice)
     bad = (
         "\ufeffName, Where, Kind, Expected, Spend\n"
         'Bot, "help.example.com, left", chat, real time, 300\n\n'
@@ -343,5 +343,5 @@ def test_a_list_is_taken_whole_or_not_at_all(cast: Cast) -> None:
     assert alice.post(url, {"team": "team-a", "csv": more, "skip_known": "on"}).status_code == 302
     assert LegacyTouchpoint.objects.count() == 2
     assert AuditEvent.objects.filter(action="legacy.created").count() == 2
-    assert signed_in(cast.bob).post(url, {"team": "team-a", "csv": more}).status_code == 403
+    assert client_of(cast.bob).post(url, {"team": "team-a", "csv": more}).status_code == 403
     assert alice.post(url, {"team": "team-b", "csv": more}).status_code == 422

@@ -17,8 +17,8 @@ from console.touchpoints.models import LegacyTouchpoint
 from console.touchpoints.services import legacy
 from prompts_app.models import LabelMove, PromptUse, PromptVersion
 from tests import make
-from tests.chat.conftest import signed_in
 from tests.conftest import Cast
+from tests.make import client_of
 from tests.usage.rows import a_touchpoint_day
 
 pytestmark = pytest.mark.django_db
@@ -28,7 +28,7 @@ LATELY, BEFORE = dt.timedelta(days=10), dt.timedelta(days=40)
 
 def signals(cast: Cast, query: str = "") -> dict[str, dict]:
     """Return the signals as Alice's program reads them, by name, each figure by its own."""
-    found = signed_in(cast.alice).get(URL + query).json()
+    found = client_of(cast.alice).get(URL + query).json()
     assert found["days"] == 30
     return {
         one["name"]: one | {"figures": {figure["name"]: figure for figure in one["figures"]}}
@@ -68,7 +68,7 @@ def test_nothing_is_said_of_too_little(cast: Cast) -> None:
     SealState.objects.update_or_create(pk=1, defaults={"problem": "Record 7 was changed."})
     broken = signals(cast)["one_log"]
     assert broken["direction"] == "worse" and "Record 7" not in broken["said"]
-    bob = signed_in(cast.bob)  # sees the team's usage, and no log
+    bob = client_of(cast.bob)  # sees the team's usage, and no log
     [told] = [one for one in bob.get(URL).json()["signals"] if one["name"] == "one_log"]
     assert (told["direction"], told["said"]) == ("reached", "Every touchpoint that is listed writes into the one log.")
     assert b"sealed" not in bob.get("/touchpoints/signals/").content
@@ -145,19 +145,19 @@ def test_months_stand_beside_each_other(cast: Cast) -> None:
     assert values(changes, "lead_time") == (7200, 86400)
     assert (values(changes, "published"), values(changes, "rolled_back")) == ((3, 3), (1, 0))
     assert signals(cast, "?team=team-a") == found
-    assert signed_in(cast.alice).get(f"{URL}?team=team-b").status_code == 404
-    assert signed_in(cast.charlie).get(URL).json()["signals"][0]["figures"][0]["now"] == 0
+    assert client_of(cast.alice).get(f"{URL}?team=team-b").status_code == 404
+    assert client_of(cast.charlie).get(URL).json()["signals"][0]["figures"][0]["now"] == 0
 
     # The page says the same in words, to whoever sees the team's usage, and leads no further than they may go.
-    page = signed_in(cast.alice).get("/touchpoints/signals/").content.decode()
+    page = client_of(cast.alice).get("/touchpoints/signals/").content.decode()
     assert "1 place came over in 30 days" in page and "within 2 h;" in page and "The audit log</a>" in page
     assert "Import a list" in page
-    member = signed_in(make.make_member(cast.team_a, role=Role.AUDITOR)).get("/touchpoints/signals/").content.decode()
+    member = client_of(make.make_member(cast.team_a, role=Role.AUDITOR)).get("/touchpoints/signals/").content.decode()
     assert "Getting better" in member and "Import a list" not in member
 
 
 def test_it_asks_the_database_no_more_for_more(cast: Cast) -> None:
-    client = signed_in(cast.alice)
+    client = client_of(cast.alice)
 
     def count() -> int:
         with CaptureQueriesContext(connection) as asked:

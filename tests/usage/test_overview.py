@@ -5,20 +5,15 @@ import pytest
 from django.test import Client
 
 from console.core import clock
-from console.teams.models import ApiKey, User
+from console.teams.models import ApiKey
 from tests import make
 from tests.conftest import Cast
+from tests.make import client_of
 from tests.usage.rows import a_sum
 from usage_app.models import QuotaCounter
 from usage_app.services import quotas
 
 pytestmark = pytest.mark.django_db
-
-
-def as_(user: User) -> Client:
-    client = Client()
-    client.force_login(user, backend="allauth.account.auth_backends.AuthenticationBackend")
-    return client
 
 
 def text(response) -> str:
@@ -37,7 +32,7 @@ def charts_of(page: str) -> list[dict]:
 def test_a_fresh_console_shows_how_to_make_the_first_call(cast: Cast) -> None:
     make.make_alias("not-pinned")
     make.make_alias("support-chat", production=make.make_model())
-    page = text(as_(cast.bob).get("/"))
+    page = text(client_of(cast.bob).get("/"))
     assert "/v1/chat/completions" in page and "support-chat" in page
     assert 'href="/keys/"' in page and 'href="/docs/"' in page
     assert "time-chart" not in page
@@ -48,7 +43,7 @@ def test_it_sums_the_span_and_compares_it_with_the_one_before(cast: Cast) -> Non
     a_sum(cast.team_a, ago(days=2), requests=50, cost_micros=1_000_000)
     a_sum(cast.team_a, ago(days=8), requests=100, cost_micros=8_000_000)
     a_sum(cast.team_a, ago(days=20), requests=999, cost_micros=999_000_000)
-    page = text(as_(cast.alice).get("/"))
+    page = text(client_of(cast.alice).get("/"))
     assert ">200<" in page and "$4.00" in page
     assert "100 %" in page and "vs 100<" in page  # twice as many requests
     assert "50 %" in page and "vs $8.00" in page
@@ -57,7 +52,7 @@ def test_it_sums_the_span_and_compares_it_with_the_one_before(cast: Cast) -> Non
 def test_a_day_is_drawn_in_hours(cast: Cast) -> None:
     a_sum(cast.team_a, ago(hours=3), requests=7)
     a_sum(cast.team_a, ago(hours=30), requests=5)
-    page = text(as_(cast.alice).get("/?span=24h"))
+    page = text(client_of(cast.alice).get("/?span=24h"))
     cost, latency = charts_of(page)
     assert len(cost["data"][0]) == len(latency["data"][0]) == 24
     assert cost["data"][0][1] - cost["data"][0][0] == 3600
@@ -67,24 +62,24 @@ def test_a_day_is_drawn_in_hours(cast: Cast) -> None:
 def test_environments_are_apart(cast: Cast) -> None:
     a_sum(cast.team_a, ago(days=1), requests=41)
     a_sum(cast.team_a, ago(days=1), requests=17, environment="sandbox")
-    assert ">41<" in text(as_(cast.alice).get("/"))
-    assert ">17<" in text(as_(cast.alice).get("/?environment=sandbox"))
-    assert ">41<" in text(as_(cast.alice).get("/?environment=nonsense&span=nonsense"))
+    assert ">41<" in text(client_of(cast.alice).get("/"))
+    assert ">17<" in text(client_of(cast.alice).get("/?environment=sandbox"))
+    assert ">41<" in text(client_of(cast.alice).get("/?environment=nonsense&span=nonsense"))
 
 
 def test_it_hides_other_teams(cast: Cast) -> None:
     a_sum(cast.team_a, ago(days=1), requests=41, alias="secret-alias")
-    assert "secret-alias" not in text(as_(cast.charlie).get("/"))
-    assert as_(cast.charlie).get("/?team=team-a").status_code == 404
-    page = text(as_(cast.operator).get("/"))
+    assert "secret-alias" not in text(client_of(cast.charlie).get("/"))
+    assert client_of(cast.charlie).get("/?team=team-a").status_code == 404
+    page = text(client_of(cast.operator).get("/"))
     assert 'href="/models/aliases/secret-alias/"' in page and ">41<" in page
 
 
 def test_it_narrows_to_a_team(cast: Cast) -> None:
     a_sum(cast.team_a, ago(days=1), requests=41)
     a_sum(cast.team_b, ago(days=1), requests=17)
-    assert ">58<" in text(as_(cast.operator).get("/"))
-    assert ">17<" in text(as_(cast.operator).get("/?team=team-b"))
+    assert ">58<" in text(client_of(cast.operator).get("/"))
+    assert ">17<" in text(client_of(cast.operator).get("/?team=team-b"))
 
 
 def test_a_stranger_signs_in_first(cast: Cast) -> None:
@@ -94,7 +89,7 @@ def test_a_stranger_signs_in_first(cast: Cast) -> None:
 
 def test_it_tells_latency_and_errors(cast: Cast) -> None:
     a_sum(cast.team_a, ago(days=1), durations=(400_000,) * 94 + (4_000_000,) * 6, errors=5)
-    page = text(as_(cast.alice).get("/"))
+    page = text(client_of(cast.alice).get("/"))
     assert "4 %" not in page.split("Error rate")[1][:40]
     assert "5.00 %" in page.split("Error rate")[1][:200]
     assert "Latency p50 / p95" in page
@@ -106,7 +101,7 @@ def test_it_tells_latency_and_errors(cast: Cast) -> None:
 def test_five_teams_are_four_lines(cast: Cast) -> None:
     for n in range(5):
         a_sum(make.make_team(f"Extra {n}"), ago(days=1), cost_micros=(n + 1) * 1_000_000)
-    (cost, _) = charts_of(text(as_(cast.operator).get("/")))
+    (cost, _) = charts_of(text(client_of(cast.operator).get("/")))
     assert [s["name"] for s in cost["series"]] == ["Extra 4", "Extra 3", "Extra 2", "2 other teams"]
     assert len({s["color"] for s in cost["series"]}) == 4
     assert max(cost["data"][4]) == 3.0
@@ -125,7 +120,7 @@ def test_it_lists_what_needs_somebody(cast: Cast) -> None:
     revoked, _ = make.make_key(cast.team_a, "gone", expires_at=clock.now() + dt.timedelta(days=6))
     ApiKey.objects.filter(pk=revoked.pk).update(revoked_at=clock.now())
     a_sum(cast.team_a, clock.now(), requests=20, errors=10, model="flaky/large")
-    page = text(as_(cast.alice).get("/"))
+    page = text(client_of(cast.alice).get("/"))
     assert "Team A has run out" in page and "Hard limit blocks new calls." in page
     assert "fake/old-model is shut down on" in page and "unpinned" not in page
     assert f"Key {cast.kim.shown} is unused for 92 days" in page
@@ -135,7 +130,7 @@ def test_it_lists_what_needs_somebody(cast: Cast) -> None:
 
 def test_keys_are_for_those_who_manage_them(cast: Cast) -> None:
     ApiKey.objects.filter(pk=cast.kim.pk).update(created_at=ago(days=92))
-    assert "is unused" not in text(as_(cast.bob).get("/"))
+    assert "is unused" not in text(client_of(cast.bob).get("/"))
 
 
 def test_it_burns_budgets_down(cast: Cast) -> None:
@@ -144,18 +139,18 @@ def test_it_burns_budgets_down(cast: Cast) -> None:
     )
     QuotaCounter.objects.filter(quota=quota).update(used=25_000_000)
     a_sum(cast.team_a, clock.now(), cost_micros=25_000_000)
-    page = text(as_(cast.bob).get("/"))
+    page = text(client_of(cast.bob).get("/"))
     assert "Budget left" in page and "$25.00 of $100.00" in page and 'class="burn"' in page
 
 
 def test_names_are_shown_as_text(cast: Cast) -> None:
     a_sum(cast.team_a, ago(days=1), alias="</script><b>x", model="<i>m")
-    page = text(as_(cast.alice).get("/"))
+    page = text(client_of(cast.alice).get("/"))
     assert "<b>x" not in page and "<i>m" not in page
 
 
 def test_more_teams_and_calls_need_no_more_queries(cast: Cast, django_assert_max_num_queries) -> None:
-    client = as_(cast.operator)
+    client = client_of(cast.operator)
     a_sum(cast.team_a, ago(days=1))
     quotas.set_quota(actor=make.SYSTEM, team=cast.team_a, metric="cost", window="month", limit=9)
     client.get("/")

@@ -6,21 +6,15 @@ from django.test import Client
 
 from console.audit.models import AuditEvent
 from console.core import clock
-from console.teams.models import User
 from tests import make
 from tests.conftest import Cast
+from tests.make import client_of
 from tests.usage.rows import a_sum
 from usage_app.models import Quota, QuotaCounter, QuotaIncrease
 from usage_app.services import quotas
 
 pytestmark = pytest.mark.django_db
 HTMX = {"HX-Request": "true"}
-
-
-def as_(user: User) -> Client:
-    client = Client()
-    client.force_login(user, backend="allauth.account.auth_backends.AuthenticationBackend")
-    return client
 
 
 def make_quota(cast: Cast, **fields) -> Quota:
@@ -35,17 +29,17 @@ def text(response) -> str:
 def test_it_shows_limits_with_use_and_what_is_reserved(cast: Cast) -> None:
     quota = make_quota(cast, metric="tokens")
     QuotaCounter.objects.filter(quota=quota).update(used=8_200_000, reserved=1_500_000)
-    page = text(as_(cast.bob).get("/quotas/"))
+    page = text(client_of(cast.bob).get("/quotas/"))
     assert "8.2 M" in page and "1.5 M reserved" in page and "100 M" in page
     assert "Tokens per month" in page and "Team A" in page
 
 
 def test_it_hides_other_teams(cast: Cast) -> None:
     make_quota(cast)
-    page = text(as_(cast.charlie).get("/quotas/"))
+    page = text(client_of(cast.charlie).get("/quotas/"))
     assert "Team A" not in page
     assert "Nothing is limited yet" in page
-    assert as_(cast.charlie).get("/quotas/?team=team-a").status_code == 404
+    assert client_of(cast.charlie).get("/quotas/?team=team-a").status_code == 404
 
 
 def test_a_stranger_signs_in_first(cast: Cast) -> None:
@@ -54,31 +48,31 @@ def test_a_stranger_signs_in_first(cast: Cast) -> None:
 
 
 def test_it_teaches_when_nothing_is_limited(cast: Cast) -> None:
-    assert "For example" in text(as_(cast.bob).get("/quotas/"))
+    assert "For example" in text(client_of(cast.bob).get("/quotas/"))
 
 
 def test_a_member_sees_and_cannot_change(cast: Cast) -> None:
     quota = make_quota(cast, alias="support-chat")
-    page = text(as_(cast.bob).get("/quotas/"))
+    page = text(client_of(cast.bob).get("/quotas/"))
     assert "Add quota" not in page and f"/quotas/{quota.public_id}/change/" not in page
     for path in ("change", "remove", "increase"):
-        for send in (as_(cast.bob).get, as_(cast.bob).post):
+        for send in (client_of(cast.bob).get, client_of(cast.bob).post):
             assert send(f"/quotas/{quota.public_id}/{path}/").status_code == 403
-    assert as_(cast.bob).get("/quotas/new/").status_code == 403
+    assert client_of(cast.bob).get("/quotas/new/").status_code == 403
     assert Quota.objects.get().limit == quota.limit
 
 
 @pytest.mark.parametrize("path", ["change", "remove", "increase"])
 def test_a_quota_of_another_team_looks_like_none(cast: Cast, path: str) -> None:
     quota = make_quota(cast, alias="support-chat")
-    for send in (as_(cast.charlie).get, as_(cast.charlie).post):
+    for send in (client_of(cast.charlie).get, client_of(cast.charlie).post):
         assert send(f"/quotas/{quota.public_id}/{path}/").status_code == 404
     assert Quota.objects.exists()
 
 
 def test_an_operator_limits_a_team_in_units_people_use(cast: Cast) -> None:
     data = {"applies_to": f"team:{cast.team_a.pk}", "what": "cost:month", "limit": "$2,200.50", "mode": "soft"}
-    response = as_(cast.operator).post("/quotas/new/", data)
+    response = client_of(cast.operator).post("/quotas/new/", data)
     assert response.status_code == 302 and response["Location"] == "/quotas/"
     quota = Quota.objects.get()
     assert (quota.team, quota.metric, quota.window, quota.limit, quota.mode) == (
@@ -92,34 +86,34 @@ def test_an_operator_limits_a_team_in_units_people_use(cast: Cast) -> None:
     assert (line.actor_id, line.team_id) == (cast.operator.pk, cast.team_a.pk)
     # Copies that pins send to a shadow have a budget of their own, beside that of the calls.
     copies = data | {"applies_to": f"shadow:{cast.team_a.pk}", "limit": "20"}
-    assert as_(cast.operator).post("/quotas/new/", copies).status_code == 302
+    assert client_of(cast.operator).post("/quotas/new/", copies).status_code == 302
     assert Quota.objects.get(purpose="shadow").limit == 20_000_000
-    assert "shadow copies only" in as_(cast.operator).get("/quotas/").content.decode()
+    assert "shadow copies only" in client_of(cast.operator).get("/quotas/").content.decode()
 
 
 def test_an_owner_limits_an_agent_and_a_widget(cast: Cast) -> None:
     widget, foreign = make.make_widget(cast.team_a, name="Shop <b>"), make.make_widget(cast.team_b)
     of_widget, of_agent = f"widget:{cast.team_a.pk}:{widget.pk}", f"agent:{cast.team_a.pk}:{widget.agent.slug}"
-    form = text(as_(cast.alice).get("/quotas/new/"))
+    form = text(client_of(cast.alice).get("/quotas/new/"))
     assert of_widget in form and of_agent in form and str(foreign.pk) not in form and foreign.agent.slug not in form
     data = {"what": "requests:day", "limit": "10", "mode": "hard"}
     for applies_to in (of_widget, of_agent):
-        assert as_(cast.alice).post("/quotas/new/", data | {"applies_to": applies_to}).status_code == 302
+        assert client_of(cast.alice).post("/quotas/new/", data | {"applies_to": applies_to}).status_code == 302
     assert {(q.agent, q.widget_id) for q in Quota.objects.all()} == {(widget.agent.slug, None), ("", widget.pk)}
-    page = text(as_(cast.bob).get("/quotas/"))
+    page = text(client_of(cast.bob).get("/quotas/"))
     assert widget.agent.slug in page and "Shop &lt;b&gt;" in page and "<b>" not in page.partition("Shop ")[2][:20]
 
 
 def test_an_owner_limits_a_key_but_not_the_team(cast: Cast) -> None:
-    form = text(as_(cast.alice).get("/quotas/new/"))
+    form = text(client_of(cast.alice).get("/quotas/new/"))
     assert f"key:{cast.kim.pk}" in form and f"team:{cast.team_a.pk}" not in form
     assert "Quotas of the whole team are set by operators" in form
-    refused = as_(cast.alice).post(
+    refused = client_of(cast.alice).post(
         "/quotas/new/",
         {"applies_to": f"team:{cast.team_a.pk}", "what": "requests:day", "limit": "10", "mode": "hard"},
     )
     assert refused.status_code == 422 and not Quota.objects.exists()
-    made = as_(cast.alice).post(
+    made = client_of(cast.alice).post(
         "/quotas/new/?team=team-a",
         {"applies_to": f"key:{cast.kim.pk}", "what": "requests:day", "limit": "10", "mode": "hard"},
     )
@@ -129,7 +123,7 @@ def test_an_owner_limits_a_key_but_not_the_team(cast: Cast) -> None:
 
 def test_a_key_of_another_team_is_no_choice(cast: Cast) -> None:
     other, _ = make.make_key(cast.team_b)
-    response = as_(cast.alice).post(
+    response = client_of(cast.alice).post(
         "/quotas/new/", {"applies_to": f"key:{other.pk}", "what": "requests:day", "limit": "10", "mode": "hard"}
     )
     assert response.status_code == 422 and not Quota.objects.exists()
@@ -147,7 +141,7 @@ def test_a_key_of_another_team_is_no_choice(cast: Cast) -> None:
 )
 def test_it_says_what_cannot_be_used(cast: Cast, what: str, limit: str, mode: str, said: str) -> None:
     data = {"applies_to": f"team:{cast.team_a.pk}", "what": what, "limit": limit, "mode": mode}
-    response = as_(cast.operator).post("/quotas/new/", data, headers=HTMX)
+    response = client_of(cast.operator).post("/quotas/new/", data, headers=HTMX)
     assert response.status_code == 422
     assert said in text(response) and "<dialog" in text(response) and "<html" not in text(response)
     assert not Quota.objects.exists()
@@ -156,16 +150,16 @@ def test_it_says_what_cannot_be_used(cast: Cast, what: str, limit: str, mode: st
 def test_a_second_quota_of_the_kind_is_refused_in_words(cast: Cast) -> None:
     make_quota(cast)
     data = {"applies_to": f"team:{cast.team_a.pk}", "what": "cost:month", "limit": "5", "mode": "hard"}
-    response = as_(cast.operator).post("/quotas/new/", data)
+    response = client_of(cast.operator).post("/quotas/new/", data)
     assert response.status_code == 422 and "has this quota already" in text(response)
 
 
 def test_with_htmx_it_asks_in_a_dialog_and_leaves_by_redirect(cast: Cast) -> None:
     quota = make_quota(cast, alias="support-chat")
     url = f"/quotas/{quota.public_id}/change/"
-    piece = text(as_(cast.alice).get(url, headers=HTMX))
+    piece = text(client_of(cast.alice).get(url, headers=HTMX))
     assert piece.strip().startswith("<dialog") and "100.00" in piece
-    response = as_(cast.alice).post(url, {"limit": "120", "mode": "soft"}, headers=HTMX)
+    response = client_of(cast.alice).post(url, {"limit": "120", "mode": "soft"}, headers=HTMX)
     assert (response.status_code, response["HX-Redirect"]) == (204, "/quotas/")
     quota.refresh_from_db()
     assert (quota.limit, quota.mode) == (120_000_000, "soft")
@@ -173,7 +167,7 @@ def test_with_htmx_it_asks_in_a_dialog_and_leaves_by_redirect(cast: Cast) -> Non
 
 def test_it_says_so_when_somebody_else_changed_the_limit(cast: Cast) -> None:
     quota = make_quota(cast, alias="support-chat")
-    url, alice = f"/quotas/{quota.public_id}/change/", as_(cast.alice)
+    url, alice = f"/quotas/{quota.public_id}/change/", client_of(cast.alice)
     seen = alice.get(url).context["form"]["seen_revision"].value()
     assert alice.post(url, {"limit": "40", "mode": "hard", "seen_revision": seen}).status_code == 302
     late = {"limit": "100.00", "mode": "soft", "seen_revision": seen}
@@ -192,26 +186,26 @@ def test_it_says_so_when_somebody_else_changed_the_limit(cast: Cast) -> None:
 def test_it_works_without_htmx(cast: Cast) -> None:
     quota = make_quota(cast, alias="support-chat")
     url = f"/quotas/{quota.public_id}/change/"
-    assert "<html" in text(as_(cast.alice).get(url))
-    assert as_(cast.alice).post(url, {"limit": "120", "mode": "hard"}).status_code == 302
+    assert "<html" in text(client_of(cast.alice).get(url))
+    assert client_of(cast.alice).post(url, {"limit": "120", "mode": "hard"}).status_code == 302
 
 
 def test_it_raises_for_a_while_and_ends_it(cast: Cast) -> None:
     quota = make_quota(cast, alias="support-chat")
     until = (clock.now() + dt.timedelta(days=2)).strftime("%Y-%m-%dT%H:%M")
     data = {"amount": "50", "ends_at": until, "reason": "launch week"}
-    assert as_(cast.alice).post(f"/quotas/{quota.public_id}/increase/", data).status_code == 302
+    assert client_of(cast.alice).post(f"/quotas/{quota.public_id}/increase/", data).status_code == 302
     increase = QuotaIncrease.objects.get()
     assert (increase.amount, increase.created_by) == (50_000_000, cast.alice)
-    page = text(as_(cast.alice).get("/quotas/"))
+    page = text(client_of(cast.alice).get("/quotas/"))
     assert "$150.00" in page and "raised until" in page
     end = f"/quotas/increases/{increase.pk}/end/"
-    assert as_(cast.bob).post(end).status_code == 403
-    assert as_(cast.charlie).post(end).status_code == 404
-    assert as_(cast.alice).post(end).status_code == 302
-    again = as_(cast.alice).post(end)
+    assert client_of(cast.bob).post(end).status_code == 403
+    assert client_of(cast.charlie).post(end).status_code == 404
+    assert client_of(cast.alice).post(end).status_code == 302
+    again = client_of(cast.alice).post(end)
     assert again.status_code == 422 and "has ended already" in text(again)
-    assert "$150.00" not in text(as_(cast.alice).get("/quotas/"))
+    assert "$150.00" not in text(client_of(cast.alice).get("/quotas/"))
 
 
 @pytest.mark.parametrize(
@@ -220,38 +214,38 @@ def test_it_raises_for_a_while_and_ends_it(cast: Cast) -> None:
 def test_it_refuses_an_increase_that_means_nothing(cast: Cast, change: dict) -> None:
     quota = make_quota(cast, alias="support-chat")
     data = {"amount": "50", "ends_at": "2999-01-01T00:00", "reason": "launch"} | change
-    assert as_(cast.alice).post(f"/quotas/{quota.public_id}/increase/", data).status_code == 422
+    assert client_of(cast.alice).post(f"/quotas/{quota.public_id}/increase/", data).status_code == 422
     assert not QuotaIncrease.objects.exists()
 
 
 def test_it_removes_after_asking(cast: Cast) -> None:
     quota = make_quota(cast, alias="support-chat")
     url = f"/quotas/{quota.public_id}/remove/"
-    assert "will no longer stop at this quota" in text(as_(cast.alice).get(url))
+    assert "will no longer stop at this quota" in text(client_of(cast.alice).get(url))
     assert Quota.objects.exists()
-    assert as_(cast.alice).post(url).status_code == 302
+    assert client_of(cast.alice).post(url).status_code == 302
     assert not Quota.objects.exists()
-    assert as_(cast.alice).post(url).status_code == 404
+    assert client_of(cast.alice).post(url).status_code == 404
 
 
 def test_a_team_wide_limit_is_the_operators(cast: Cast) -> None:
     quota = make_quota(cast)
-    assert as_(cast.alice).post(f"/quotas/{quota.public_id}/remove/").status_code == 403
-    assert as_(cast.operator).post(f"/quotas/{quota.public_id}/remove/").status_code == 302
+    assert client_of(cast.alice).post(f"/quotas/{quota.public_id}/remove/").status_code == 403
+    assert client_of(cast.operator).post(f"/quotas/{quota.public_id}/remove/").status_code == 302
 
 
 def test_it_shows_the_last_changes_to_those_who_may_read_the_log(cast: Cast) -> None:
     quota = make_quota(cast)
     quotas.change_quota(actor=make.SYSTEM, quota=quota, limit=120_000_000, mode="hard")
-    assert "$100.00 to $120.00" in text(as_(cast.alice).get("/quotas/"))
-    assert "Last changes" not in text(as_(cast.bob).get("/quotas/"))
+    assert "$100.00 to $120.00" in text(client_of(cast.alice).get("/quotas/"))
+    assert "Last changes" not in text(client_of(cast.bob).get("/quotas/"))
 
 
 def test_it_warns_of_the_limit_that_runs_out_first(cast: Cast) -> None:
     make_quota(cast, metric="tokens")
     quota = make_quota(cast)
     QuotaCounter.objects.filter(quota=quota).update(used=100_000_000)
-    page = text(as_(cast.operator).get("/quotas/"))
+    page = text(client_of(cast.operator).get("/quotas/"))
     assert "Team A: Cost per month is used up." in page
     assert "answered with 429 until" in page and "Raise limit" in page
 
@@ -259,7 +253,7 @@ def test_it_warns_of_the_limit_that_runs_out_first(cast: Cast) -> None:
 def test_it_draws_what_was_spent(cast: Cast) -> None:
     make_quota(cast)
     a_sum(cast.team_a, clock.now(), alias="summaries", cost_micros=7_000_000)
-    page = text(as_(cast.bob).get("/quotas/"))
+    page = text(client_of(cast.bob).get("/quotas/"))
     assert "summaries" in page and "$7.00" in page
     chart = json.loads(page.split('<script type="application/json">')[1].split("</script>")[0])
     assert chart["unit"] == "$" and len(chart["data"][0]) == len(chart["data"][1])
@@ -267,13 +261,13 @@ def test_it_draws_what_was_spent(cast: Cast) -> None:
 
 def test_names_are_shown_as_text(cast: Cast) -> None:
     make_quota(cast, alias="<b>x</b>")
-    page = text(as_(cast.operator).get("/quotas/"))
+    page = text(client_of(cast.operator).get("/quotas/"))
     assert "<b>x</b>" not in page and "&lt;b&gt;x&lt;/b&gt;" in page
 
 
 def test_more_quotas_need_no_more_queries(cast: Cast, django_assert_max_num_queries) -> None:
     make_quota(cast)
-    client = as_(cast.operator)
+    client = client_of(cast.operator)
     client.get("/quotas/")
     with django_assert_max_num_queries(14) as few:
         client.get("/quotas/")
@@ -290,7 +284,7 @@ def test_more_quotas_need_no_more_queries(cast: Cast, django_assert_max_num_quer
 
 
 def test_it_draws_many_limits_page_by_page(cast: Cast) -> None:
-    client, row = as_(cast.operator), 'class="quota-what"'
+    client, row = client_of(cast.operator), 'class="quota-what"'
     fields = {"team": cast.team_a, "metric": "cost", "window": "month", "limit": 1, "since_epoch": 0}
     Quota.objects.bulk_create(Quota(alias=f"alias-{number:02}", **fields) for number in range(52))
     first, last = text(client.get("/quotas/")), text(client.get("/quotas/?page=2"))

@@ -9,6 +9,7 @@ from agents_app.tools.base import ToolCall
 from agents_app.tools.registry import kind_of
 from console.core.crypto import decrypt
 from console.gateway import sync
+from tests.make import client_of
 
 
 def call_of(tool: Tool, arguments: dict, **more) -> ToolCall:
@@ -41,12 +42,5 @@ def use():
 
 @pytest.fixture
 def signed_in(bella):
-    from django.test import Client
-
-    def sign_in(user):
-        client = Client()
-        client.force_login(user, backend="allauth.account.auth_backends.AuthenticationBackend")
-        return client
-
-    yield sign_in
+    yield client_of
     sync.stop()

@@ -12,8 +12,9 @@ from console.audit.models import AuditEvent, Seal
 from console.core.ids import request_id
 from console.teams.models import Role
 from tests import make
-from tests.audit.calls import a_call, a_chat, a_client
+from tests.audit.calls import a_call, a_chat
 from tests.conftest import Cast
+from tests.make import client_of
 
 SCOPES = ["audit:read", "audit:content"]
 
@@ -92,7 +93,7 @@ def test_reading_content_is_recorded(reader, cast):
     assert page["Cache-Control"] == "no-store"
     (line,) = of(actions.CONTENT_READ)
     assert (line.target, line.actor_kind, line.team_id) == (request_id(event), "key", cast.team_a.pk)
-    assert a_client(cast.alice).get(f"/api/audit/events/{request_id(event)}/content/").status_code == 200
+    assert client_of(cast.alice).get(f"/api/audit/events/{request_id(event)}/content/").status_code == 200
     assert len(of(actions.CONTENT_READ)) == 2
 
 
@@ -104,9 +105,9 @@ def test_who_lacks_the_right_reads_nothing(cast):
     assert lines("audit/export/?content=1").status_code == 403
     assert event not in ids(lines("audit/events/?q=42"))
     assert not of(actions.AUDIT_SEARCHED)
-    approver = a_client(make.make_member(cast.team_a, role=Role.APPROVER))
+    approver = client_of(make.make_member(cast.team_a, role=Role.APPROVER))
     assert approver.get(f"/api/audit/events/{event}/content/").status_code == 403
-    for who in (Reader(cast.kim_text), lambda path: a_client(cast.bob).get(f"/api/{path}")):
+    for who in (Reader(cast.kim_text), lambda path: client_of(cast.bob).get(f"/api/{path}")):
         for address in ("events/", f"events/{event}/", f"events/{event}/content/", "export/", "seals/"):
             assert who(f"audit/{address}").status_code == 403, address
     assert Client().get("/api/audit/events/").status_code == 401
@@ -156,4 +157,4 @@ def test_it_lists_seals(reader, cast):
     assert "rows" not in page["data"][0]
     rest = reader(f"audit/seals/?cursor={page['next']}").json()
     assert [seal["number"] for seal in rest["data"]] == [1] and rest["next"] is None
-    assert a_client(cast.operator).get("/api/audit/seals/").json()["data"][0]["rows"] == 7
+    assert client_of(cast.operator).get("/api/audit/seals/").json()["data"][0]["rows"] == 7

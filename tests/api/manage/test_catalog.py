@@ -3,18 +3,17 @@
 import json
 
 import pytest
-from django.test import Client
 
 from console.audit.models import AuditEvent
 from console.catalog.models import Alias, Provider
 from tests import make
 from tests.conftest import Cast
+from tests.make import client_of
 
 
 @pytest.fixture
 def operator(cast: Cast):
-    client = Client()
-    client.force_login(cast.operator)
+    client = client_of(cast.operator)
 
     def send(method: str, path: str, body: object = None):
         return client.generic(method, f"/api/{path}", json.dumps(body or {}), content_type="application/json")
@@ -73,8 +72,7 @@ def test_it_moves_a_pin_and_rolls_it_back(operator, cast):
 def test_members_read_their_aliases_and_change_nothing(cast):
     alias = make.make_alias("theirs", production=make.make_model("m"))
     alias.teams.add(cast.team_b)
-    client = Client()
-    client.force_login(cast.bob)
+    client = client_of(cast.bob)
     assert client.get("/api/aliases/").json()["data"] == []
     missing, hidden = client.get("/api/aliases/nothing/"), client.get("/api/aliases/theirs/")
     assert missing.status_code == hidden.status_code == 404
@@ -90,8 +88,7 @@ def test_it_names_an_unknown_field(operator):
 
 def test_a_member_sees_only_their_own_teams_of_a_shared_alias(operator, cast):
     make.make_alias("shared").teams.add(cast.team_a, cast.team_b)
-    client = Client()
-    client.force_login(cast.bob)
+    client = client_of(cast.bob)
     assert client.get("/api/aliases/shared/").json()["teams"] == ["team-a"]
     assert client.get("/api/aliases/").json()["data"][0]["teams"] == ["team-a"]
     assert set(operator("GET", "aliases/shared/").json()["teams"]) == {"team-a", "team-b"}
@@ -100,8 +97,7 @@ def test_a_member_sees_only_their_own_teams_of_a_shared_alias(operator, cast):
 def test_a_stranger_finds_no_moves_and_no_prices(cast):
     version = make.make_model("m")
     make.make_alias("theirs", production=version).teams.add(cast.team_b)
-    client = Client()
-    client.force_login(cast.bob)
+    client = client_of(cast.bob)
     assert client.get("/api/aliases/theirs/pins/production/moves/").status_code == 404
     assert client.get(f"/api/models/{version.pk}/prices/").status_code == 404
 

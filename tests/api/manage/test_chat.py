@@ -9,10 +9,11 @@ from django.test import Client
 from console.audit.models import AuditEvent
 from console.chat.models import Conversation, Feedback
 from tests import make
-from tests.chat.conftest import Room, signed_in
+from tests.chat.conftest import Room
 from tests.chat.conftest import room as room
 from tests.chat.test_conversations import talk as made
 from tests.conftest import Cast
+from tests.make import client_of
 from tests.upstream import sse, text_chunks
 
 
@@ -70,7 +71,7 @@ def talk(cast: Cast) -> Any:
 
 
 def test_it_looks_after_conversations(cast: Cast, talk: Any) -> None:
-    alice, url = signed_in(cast.alice), f"conversations/{talk.pk}/"
+    alice, url = client_of(cast.alice), f"conversations/{talk.pk}/"
     found = call(alice, "GET", "conversations/?q=subject").json()["data"]
     assert [one["title"] for one in found] == ["Autumn campaign"]
     assert call(alice, "GET", "conversations/?q=winter").json()["data"] == []
@@ -92,7 +93,7 @@ def test_it_looks_after_conversations(cast: Cast, talk: Any) -> None:
     assert [(one.is_good, one.comment) for one in Feedback.objects.all()] == [(False, "Dull.")]
     assert call(alice, "DELETE", rated).status_code == 204 and not Feedback.objects.exists()
 
-    bob = signed_in(cast.bob)
+    bob = client_of(cast.bob)
     assert call(bob, "GET", url).json()["is_mine"] is False
     assert [call(bob, method, url).status_code for method in ("PATCH", "DELETE")] == [403, 403]
     assert call(bob, "POST", f"{url}messages/", {"text": "Hello"}).status_code == 403
@@ -105,13 +106,13 @@ def test_it_wants_a_person_and_their_token(cast: Cast, talk: Any) -> None:
     refused = Client().get("/api/conversations/", headers={"Authorization": f"Bearer {key}"})
     assert (refused.status_code, refused.json()["error"]["code"]) == (403, "person_required")
     strict = Client(enforce_csrf_checks=True)
-    strict.force_login(cast.alice, backend="allauth.account.auth_backends.AuthenticationBackend")
+    strict.force_login(cast.alice)
     assert call(strict, "DELETE", f"conversations/{talk.pk}/").json()["error"]["code"] == "csrf_failed"
-    assert signed_in(cast.alice).post("/api/conversations/", {"agent": "x", "text": "y"}).status_code == 415
+    assert client_of(cast.alice).post("/api/conversations/", {"agent": "x", "text": "y"}).status_code == 415
 
 
 def test_it_refuses_what_cannot_be_sent(cast: Cast, talk: Any) -> None:
-    alice, url = signed_in(cast.alice), f"conversations/{talk.pk}/messages/"
+    alice, url = client_of(cast.alice), f"conversations/{talk.pk}/messages/"
     for body, said in (
         ({"text": " "}, "Write something first."),
         ({"files": [{"name": "a.txt", "text": " "}]}, "a.txt is empty."),

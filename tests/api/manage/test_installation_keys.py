@@ -16,11 +16,11 @@ from console.teams.services import people
 from tests import make
 from tests.audit.calls import a_call
 from tests.conftest import Cast
+from tests.make import client_of
 
 
 def as_user(user: User, *, recently: bool = False) -> Client:
-    client = Client()
-    client.force_login(user, backend="allauth.account.auth_backends.AuthenticationBackend")
+    client = client_of(user)
     if recently:
         session = client.session
         session[sign_in.AUTHENTICATION_METHODS_SESSION_KEY] = [

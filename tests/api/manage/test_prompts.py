@@ -23,7 +23,7 @@ class Api:
         self.client = Client()
         self.headers = {"Authorization": f"Bearer {key}"} if key else {}
         if user:
-            self.client.force_login(user, backend="allauth.account.auth_backends.AuthenticationBackend")
+            self.client.force_login(user)
 
     def __call__(self, method: str, path: str, **body: Any) -> Any:
         return self.client.generic(

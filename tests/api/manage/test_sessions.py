@@ -8,6 +8,7 @@ from django.test import Client
 
 from tests import make
 from tests.conftest import Cast
+from tests.make import client_of
 from tests.teams import log
 from tests.teams.test_sign_in import sign_in
 
@@ -58,8 +59,7 @@ def test_it_lists_and_ends_ones_own_sessions(cast: Cast, browsers: list[Client])
 
 def test_sessions_are_for_the_person_alone(cast: Cast, browsers: list[Client]) -> None:
     theirs = rows(browsers[0])[0]["id"]
-    operator = Client()
-    operator.force_login(cast.operator, backend="allauth.account.auth_backends.AuthenticationBackend")
+    operator = client_of(cast.operator)
     assert theirs not in [row["id"] for row in rows(operator)]
     assert operator.delete(f"{PATH}{theirs}/").status_code == 404
     _, text = make.make_key(cast.team_a, owner=cast.alice)

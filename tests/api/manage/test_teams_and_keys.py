@@ -13,6 +13,7 @@ from console.teams.roles import ALL_RIGHTS, INSTALLATION, SCOPES
 from console.teams.services.profile import change_profile
 from tests import make
 from tests.conftest import Cast
+from tests.make import client_of
 
 ADMIN = [scope for scope in SCOPES if scope not in {"audit:content", "prompts:review", INSTALLATION}]
 
@@ -58,8 +59,7 @@ def test_it_says_who_calls(program, cast):
     assert said["kind"] == "key" and "manage_keys" in said["teams"]["team-a"] and said["shortcuts_enabled"] is None
     refused = program("PATCH", "me/", {"name": "Mallory"})
     assert (refused.status_code, refused.json()["error"]["code"]) == (403, "person_required")
-    bob = Client()
-    bob.force_login(cast.bob, backend="allauth.account.auth_backends.AuthenticationBackend")
+    bob = client_of(cast.bob)
     changed = bob.patch("/api/me/", {"name": " Robert ", "shortcuts_enabled": False}, content_type="application/json")
     assert (changed.json()["name"], changed.json()["shortcuts_enabled"]) == ("Robert", False), changed.text
     assert bob.patch("/api/me/", {"name": "Bob"}, content_type="application/json").json()["shortcuts_enabled"] is False
@@ -68,8 +68,7 @@ def test_it_says_who_calls(program, cast):
     User.objects.filter(pk=cast.bob.pk).update(name="Rob")
     change_profile(actor=SYSTEM, user=stale, shortcuts_enabled=True)
     assert User.objects.filter(pk=cast.bob.pk, name="Rob", shortcuts_enabled=True).exists()
-    olga = Client()
-    olga.force_login(cast.operator, backend="allauth.account.auth_backends.AuthenticationBackend")
+    olga = client_of(cast.operator)
     assert olga.get("/api/me/").json()["teams"]["team-a"] == sorted(ALL_RIGHTS)
     wrong = bob.patch("/api/me/", {"is_operator": True}, content_type="application/json")
     assert (wrong.status_code, wrong.json()["error"]["param"]) == (400, "is_operator")
@@ -208,8 +207,7 @@ def test_it_invites_and_revokes(program, cast):
 
 def test_people_are_for_operators(program, cast):
     assert program("GET", "people/").status_code == 403
-    client = Client()
-    client.force_login(cast.operator)
+    client = client_of(cast.operator)
     assert client.get("/api/people/").status_code == 200
     changed = client.patch(f"/api/people/{cast.bob.pk}/", {"is_active": False}, content_type="application/json")
     assert changed.json()["is_active"] is False

@@ -8,8 +8,8 @@ from console.audit.models import AuditEvent
 from console.core.clock import now
 from console.touchpoints.models import Expectation, LegacyTouchpoint
 from tests import make
-from tests.chat.conftest import signed_in
 from tests.conftest import Cast
+from tests.make import client_of
 from tests.usage.rows import a_touchpoint_day
 
 URL = "/api/touchpoints/"
@@ -23,7 +23,7 @@ def api(client: Client, method: str, url: str, body: dict | None = None, key: st
 
 
 def test_it_lists_pages_filters_and_sums(cast: Cast) -> None:
-    alice = signed_in(cast.alice)
+    alice = client_of(cast.alice)
     a_touchpoint_day(cast.team_a, "key", cast.kim.pk, now(), durations=(40_000_000,))
     make.make_widget(cast.team_a, name="Help centre")
     make.make_key(cast.team_b, "of others")
@@ -57,14 +57,14 @@ def test_it_lists_pages_filters_and_sums(cast: Cast) -> None:
     assert api(alice, "DELETE", f"{URL}key/{cast.kim.pk}/expectation/")[0] == 204
     assert not Expectation.objects.exists()
     assert AuditEvent.objects.filter(action="expectation.cleared").count() == 1
-    charlie = signed_in(cast.charlie)
+    charlie = client_of(cast.charlie)
     assert [row["name"] for row in api(charlie, "GET", URL)[1]["data"]] == ["of others"]
     for kind, pk in (("key", cast.kim.pk), ("widget", cast.kim.pk), ("robot", cast.kim.pk)):
         assert api(charlie, "PATCH", f"{URL}{kind}/{pk}/expectation/", {"expected": "seconds"})[0] == 404
 
 
 def test_places_elsewhere_come_in_change_and_go(cast: Cast) -> None:
-    alice, legacy = signed_in(cast.alice), f"{URL}legacy/"
+    alice, legacy = client_of(cast.alice), f"{URL}legacy/"
     csv = "name,kind,spend\nOld bot,chat,300\nScript,robots,3\n"
     status, refused = api(alice, "POST", f"{legacy}import/", {"team": "team-a", "csv": csv})
     assert status == 400 and "Line 3, kind" in refused["error"]["message"]
@@ -82,7 +82,7 @@ def test_places_elsewhere_come_in_change_and_go(cast: Cast) -> None:
     assert api(alice, "PATCH", url, body | {"name": "Newer"})[0] == 409
     for wrong in ({"team": "team-b"}, {"spend": "-1"}, {"name": ""}, {"name": "script"}):
         assert api(alice, "PATCH", url, {"revision": 2, **wrong})[0] in {400, 409}, wrong
-    assert api(signed_in(cast.bob), "PATCH", url, {"revision": 2})[0] == 403
-    assert api(signed_in(cast.charlie), "GET", url)[0] == 404
+    assert api(client_of(cast.bob), "PATCH", url, {"revision": 2})[0] == 403
+    assert api(client_of(cast.charlie), "GET", url)[0] == 404
     assert api(alice, "DELETE", url)[0] == 204
     assert LegacyTouchpoint.objects.get().name == "Script"

@@ -8,8 +8,8 @@ from django.test import Client
 
 from console.chat.models import Feedback, Widget
 from tests import make
-from tests.chat.conftest import signed_in
 from tests.conftest import Cast
+from tests.make import client_of
 
 
 def call(method: str, path: str = "", body: Any = None, *, key: str = "", client: Client | None = None) -> Any:
@@ -83,7 +83,7 @@ def test_keys_read_conversations_with_a_scope_for_content_and_never_answer(cast:
 def test_a_person_steps_in_and_the_second_is_told(cast: Cast) -> None:
     talk = make.make_visit(make.make_widget(cast.team_a), "Where is it?")
     path = f"{talk.widget_id}/conversations/{talk.pk}/"
-    bob, alice = signed_in(cast.bob), signed_in(cast.alice)
+    bob, alice = client_of(cast.bob), client_of(cast.alice)
     assert call("POST", f"{path}take-over/", client=bob).json()["taken_by"] == "bob@example.com"
     second = call("POST", f"{path}take-over/", client=alice)
     assert (second.status_code, second.json()["error"]["code"]) == (409, "taken_by_other")

@@ -119,7 +119,7 @@ def test_it_says_which_label_was_missing_and_why(cast: Cast, tmp_path: Path) -> 
 
 
 def test_the_page_looks_first_and_makes_then(cast: Cast, client: Client) -> None:
-    client.force_login(cast.alice, backend="allauth.account.auth_backends.AuthenticationBackend")
+    client.force_login(cast.alice)
     page = "/prompts/import/"
     assert client.post(page, {"team": "team-a"}).status_code == 422
     sent = SimpleUploadedFile("p.json", json.dumps(FILE).encode())
@@ -174,7 +174,7 @@ def test_programs_import_it(cast: Cast, client: Client) -> None:
 
 
 def test_what_no_file_of_theirs_says_breaks_nothing(cast: Cast, client: Client) -> None:
-    client.force_login(cast.alice, backend="allauth.account.auth_backends.AuthenticationBackend")
+    client.force_login(cast.alice)
     long = "@@@langfusePrompt:name=House Style|version=%s@@@" % ("1" * 5_000)
     for item, status in (
         (entry("early", "x", createdAt="0001-01-01T00:00:00+23:00"), 302),

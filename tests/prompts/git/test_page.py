@@ -9,6 +9,7 @@ from django.test import Client
 from console.audit.models import AuditEvent
 from prompts_app.git.models import GitRemote, GitSync
 from tests.conftest import Cast
+from tests.make import client_of
 from tests.prompts.git.git import git, head, save
 
 
@@ -16,7 +17,7 @@ from tests.prompts.git.git import git, head, save
 def olga(library: Cast, client: Client, settings: Any, tmp_path: Path) -> Client:
     """The operator's browser; repositories may be in the test's folder."""
     settings.PROMPTS_GIT_FOLDERS = [str(tmp_path)]
-    client.force_login(library.operator, backend="allauth.account.auth_backends.AuthenticationBackend")
+    client.force_login(library.operator)
     return client
 
 
@@ -75,6 +76,5 @@ def test_the_api_does_the_same(olga: Client, tmp_path: Path, library: Cast) -> N
     assert len(olga.get(f"{api}syncs/").json()["data"]) == GitSync.objects.count() == 1
     assert olga.delete(api).status_code == 204
     assert olga.post(f"{api}sync/", {}, content_type=kind).status_code == 409
-    bob = Client()
-    bob.force_login(library.bob, backend="allauth.account.auth_backends.AuthenticationBackend")
+    bob = client_of(library.bob)
     assert bob.get(api).status_code == 403

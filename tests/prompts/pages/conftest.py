@@ -10,18 +10,14 @@ from console.teams.actors import Actor
 from console.teams.models import Role, User
 from tests import make
 from tests.conftest import Cast
+from tests.make import client_of
 
 SignedIn = Callable[[User], Client]
 
 
 @pytest.fixture
 def signed_in() -> SignedIn:
-    def sign_in(user: User) -> Client:
-        client = Client()
-        client.force_login(user, backend="allauth.account.auth_backends.AuthenticationBackend")
-        return client
-
-    return sign_in
+    return client_of
 
 
 @pytest.fixture

@@ -9,6 +9,7 @@ from console.audit.models import AuditEvent, Epoch
 from prompts_app.models import Prompt
 from tests import make
 from tests.conftest import Cast
+from tests.make import client_of
 
 _NAMESPACES = ("prompts", "prompts_git", "evals", "playground")
 _SAMPLES = {
@@ -33,7 +34,7 @@ def _addresses() -> list[str]:
 def test_no_form_is_taken_from_another_site(cast: Cast) -> None:
     make.make_prompt(cast.team_a, "support/answer", "Hello")
     client = Client(enforce_csrf_checks=True)
-    client.force_login(cast.operator, backend="allauth.account.auth_backends.AuthenticationBackend")
+    client.force_login(cast.operator)
     addresses = _addresses()
     assert len(addresses) > 35
     for address in addresses:
@@ -47,8 +48,7 @@ def test_no_form_is_taken_from_another_site(cast: Cast) -> None:
 
 def test_looking_changes_nothing(cast: Cast) -> None:
     prompt = make.make_prompt(cast.team_a, "support/answer", "Hello")
-    client = Client()
-    client.force_login(cast.operator, backend="allauth.account.auth_backends.AuthenticationBackend")
+    client = client_of(cast.operator)
     lines, epoch = AuditEvent.objects.count(), Epoch.objects.get().value
     for path in [*_addresses(), "/prompts/support/answer/-/publish/?label=production", "/prompts/new/?kind=chat"]:
         assert client.get(path).status_code in {200, 404, 405}, path
