@@ -6,7 +6,7 @@ from django import forms
 from django.db.models import QuerySet
 
 from agents_app.models import Agent, Audience
-from console.core.forms import MONO
+from console.core.forms import MONO, seen_field
 from console.teams.models import Team
 
 
@@ -44,6 +44,7 @@ class SettingsForm(forms.Form):
         widget=forms.CheckboxSelectMultiple,
         help_text="Besides its own, when you choose teams above.",
     )
+    seen_revision = seen_field()
 
     def __init__(self, *args: Any, agent: Agent, teams: QuerySet[Team], **kwargs: Any) -> None:
         shared = agent.shared_with.all()
@@ -51,7 +52,8 @@ class SettingsForm(forms.Form):
             "name": agent.name,
             "description": agent.description,
             "audience": agent.audience,
-            "shared_with": shared,
+            "shared_with": shared.filter(pk__in=teams),
+            "seen_revision": agent.settings_revision,
         }
         super().__init__(*args, **kwargs)
         field: forms.ModelMultipleChoiceField[Team] = self.fields["shared_with"]  # type: ignore[assignment]

@@ -21,7 +21,8 @@ class Agent(models.Model):
     """A worker with a name. Without tools it is an assistant: what the chat page and the widgets speak with.
 
     `live` is the version that answers; an agent without one is a draft and answers nobody. `revision` grows with every
-    publication, so that a form that saw an older one is stale.
+    publication, so that a form that saw an older one is stale; `settings_revision` with what the agent is called and
+    who may use it.
     """
 
     id = models.UUIDField(primary_key=True, default=uuid7, editable=False)
@@ -35,6 +36,7 @@ class Agent(models.Model):
     )
     live = models.ForeignKey("AgentVersion", on_delete=models.PROTECT, null=True, related_name="+")
     revision = models.PositiveIntegerField(default=1)
+    settings_revision = models.PositiveIntegerField(default=1, db_default=1)
     created_at = models.DateTimeField(default=now, editable=False)
     archived_at = models.DateTimeField(null=True, blank=True)
 

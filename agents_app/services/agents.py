@@ -15,7 +15,7 @@ from agents_app.services.noting import locked, note
 from console.audit import actions
 from console.audit.services import changes
 from console.core.clock import now
-from console.core.errors import BadInput, Conflict
+from console.core.errors import BadInput, Conflict, check_revision
 from console.core.races import insert
 from console.teams.actors import Actor
 from console.teams.models import Team
@@ -101,9 +101,14 @@ def change_agent(
     description: str | None = None,
     audience: str | None = None,
     shared_with: Iterable[Team] | None = None,
+    seen_revision: int | None = None,
 ) -> Agent:
-    """Change what an agent is called and who may use it; from the next call on."""
+    """Change what an agent is called and who may use it; from the next call on.
+
+    With `seen_revision`, the agent's `settings_revision`, Overtaken when somebody changed any of it since.
+    """
     agent = locked(agent)
+    check_revision(f"the settings of {agent}", agent.settings_revision, seen_revision)
     before = _shown(agent)
     agent.name, agent.description = _check_words(
         agent.name if name is None else name, agent.description if description is None else description
@@ -113,9 +118,10 @@ def change_agent(
         teams = _check_audience(agent.team, audience, agent.shared_with.all() if shared_with is None else shared_with)
         agent.audience = audience
         agent.shared_with.set(teams)
-    agent.save(update_fields=["name", "description", "audience"])
     after = _shown(agent)
     if before != after:
+        agent.settings_revision += 1
+        agent.save(update_fields=["name", "description", "audience", "settings_revision"])
         note(actions.AGENT_CHANGED, actor, agent, changes(before, after))
     return agent
 

@@ -209,6 +209,23 @@ def test_sharing_shows_what_it_says_not_how_it_is_made(builder, signed_in, cast)
     assert "swordfish" in asker and "/agents/helper/edit/" not in asker and "/agents/helper/publish/" not in asker
 
 
+def test_it_does_not_open_an_agent_again_with_an_older_form(builder, cast):
+    agent = make.make_agent(cast.team_a, "helper", audience="organisation")
+    url = "/agents/helper/settings/"
+    fields = {"name": "Helper", "description": "", "audience": "organisation"}
+    fields["seen_revision"] = builder.get(url).context["form"]["seen_revision"].value()
+    assert builder.post(url, fields | {"audience": "team"}).status_code == 302
+    overtaken = builder.post(url, fields | {"description": "typed words"})
+    assert overtaken.status_code == 409 and "Somebody changed the settings of Helper" in overtaken.text
+    assert 'value="typed words"' in overtaken.text and "“Description”, “Who may use it”; saving" in overtaken.text
+    agent.refresh_from_db()
+    assert (agent.audience, agent.description) == ("team", "")
+    again = fields | {"description": "typed words", "audience": "team", "seen_revision": "2"}
+    assert builder.post(url, again).status_code == 302
+    agent.refresh_from_db()
+    assert (agent.audience, agent.description, agent.settings_revision) == ("team", "typed words", 3)
+
+
 def test_it_archives_what_nothing_uses_and_deletes_what_was_never_published(builder, cast):
     agent = make.make_agent(cast.team_a, "helper")
     widget = Widget.objects.create(public_id="w", team=cast.team_a, agent=agent, name="Shop window")

@@ -122,7 +122,7 @@ class AgentPlan:
         self.plan.create(entry, "agent", entry["slug"], said, make, needs, lambda param: _find(entry, param))
 
     def _change(self, entry: Entry, row: Agent, definition: dict[str, Any], needs: frozenset[steps.Ref]) -> None:
-        words = {name: entry[name] or "" for name in _WORDS if entry.has(name)}
+        words: dict[str, Any] = {name: entry[name] or "" for name in _WORDS if entry.has(name)}
         fields = differences({name: (getattr(row, name), value) for name, value in words.items()})
         had = sorted(team.slug for team in row.shared_with.all())
         shared: list[str] | None = None

@@ -52,6 +52,8 @@ def test_it_builds_publishes_and_rolls_back(api, cast):
     assert api("GET", "helper/where-used/").json() == {"data": [], "hidden": 0}
     changed = api("PATCH", "helper/", {"audience": "organisation"}).json()
     assert changed["audience"] == "organisation"
+    late = api("PATCH", "helper/", {"name": "Late", "seen_revision": changed["settings_revision"] - 1})
+    assert (late.status_code, late.json()["error"]["code"]) == (409, "conflict")
     agent = Agent.objects.get(slug="helper")
     agent.shared_with.set([cast.team_b])
     shared = api("PATCH", "helper/", {"audience": "teams", "shared_with": []}).json()

@@ -26,7 +26,7 @@ class AgentSerializer(serializers.ModelSerializer[Agent]):
         model = Agent
         fields = [
             "id", "slug", "model", "team", "name", "description", "audience", "shared_with", "live", "revision",
-            "created_at",
+            "settings_revision", "created_at",
         ]  # fmt: skip
 
     def get_model(self, agent: Agent) -> str:
@@ -69,6 +69,9 @@ class AgentChangeSerializer(Strict):
     audience = serializers.ChoiceField(Audience.choices, required=False)
     shared_with = serializers.ListField(
         child=serializers.CharField(), required=False, help_text="Teams you do not see stay as they are."
+    )
+    seen_revision = serializers.IntegerField(
+        required=False, help_text="The `settings_revision` you decided on; a conflict when it has grown since."
     )
 
 
