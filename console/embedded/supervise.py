@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import IO, Any
 
 import supervisor.events as events
+import supervisor.loggers as loggers
 from django.core.exceptions import ImproperlyConfigured
 from supervisor.medusa import asyncore_25 as asyncore
 from supervisor.options import ServerOptions
@@ -34,6 +35,7 @@ _QUIT_AFTER_SECONDS = 3.8
 _KILL_AFTER_SECONDS = 4.4
 _IMPORTANT = re.compile(r"^\S+ (warning|error|critical) ")
 _PR_SET_PDEATHSIG = 1
+_SAY_AGAIN_SECONDS = 60
 
 
 def say(text: str, end: str = "\n") -> None:
@@ -41,6 +43,38 @@ def say(text: str, end: str = "\n") -> None:
     with contextlib.suppress(OSError, ValueError):
         sys.stdout.write(text + end)
         sys.stdout.flush()
+
+
+def go_on_without_logs() -> None:
+    """Have supervisord go on while a log cannot be written, as on a full disk; lines are lost until there is room.
+
+    Of its own accord it writes a traceback for each line, or reads no more of what a program says, which then stands
+    still; where the terminal is a file on the same disk, it ends, and everything with it.
+    """
+    turn_over, complain = loggers.RotatingFileHandler.doRollover, loggers.Handler.handleError
+    told_at = float("-inf")
+
+    def go_on(handler: Any) -> None:
+        nonlocal told_at
+        error = sys.exception()
+        if not isinstance(error, (OSError, ValueError)):
+            complain(handler)
+            return
+        if isinstance(handler, loggers.FileHandler) and handler.stream.closed:  # to be turned over, which failed
+            with contextlib.suppress(OSError):
+                handler.stream = Path(handler.baseFilename).open(handler.mode)  # noqa: SIM115  (its stream)
+        if isinstance(error, OSError) and time.monotonic() >= told_at + _SAY_AGAIN_SECONDS:
+            told_at = time.monotonic()
+            say(f"Logs cannot be written ({error.strerror}); what runs goes on without.")
+
+    def turn_over_if_possible(handler: Any) -> None:
+        try:
+            turn_over(handler)
+        except (OSError, ValueError):
+            go_on(handler)
+
+    loggers.Handler.handleError = go_on
+    loggers.RotatingFileHandler.doRollover = turn_over_if_possible
 
 
 def _die_with_parent() -> None:
@@ -212,6 +246,7 @@ def main() -> int:
     except ImproperlyConfigured as error:
         raise SystemExit(str(error)) from None
 
+    go_on_without_logs()
     options = Options()
     options.realize(["--configuration", str(path)])
     options.first, options.test = True, False
@@ -220,7 +255,8 @@ def main() -> int:
     with contextlib.suppress(asyncore.ExitNow):
         watch.main()
     options.close_httpservers()
-    options.close_logger()
+    with contextlib.suppress(OSError):
+        options.close_logger()
     say("Stopped." if not watch.failed else "Facet did not start.")
     return int(watch.failed)
 

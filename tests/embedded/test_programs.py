@@ -3,11 +3,13 @@
 import configparser
 import shlex
 import signal
+from contextlib import suppress
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
 import pytest
+import supervisor.loggers as loggers
 from supervisor.states import ProcessStates
 
 from console.api.background import working
@@ -105,3 +107,35 @@ def test_it_gives_each_lane_one_worker(installation: Any) -> None:
     for lane in ("interactive", "standard", "batch"):
         words = programs.worker_command(lane)
         assert words[words.index("--queues") + 1] == lane
+
+
+def test_logs_that_cannot_be_written_stop_nothing(monkeypatch, tmp_path, capsys) -> None:
+    for of, name in ((loggers.Handler, "handleError"), (loggers.RotatingFileHandler, "doRollover")):
+        monkeypatch.setattr(of, name, getattr(of, name))  # as they were, afterwards
+    supervise.go_on_without_logs()
+
+    folder = tmp_path / "logs"
+    folder.mkdir()
+    handler = loggers.RotatingFileHandler(str(folder / "web.log"), maxBytes=10, backupCount=1)
+    monkeypatch.setattr("sys.stderr", None)  # a terminal that takes nothing either
+
+    def says(line: bytes) -> None:
+        handler.emit(loggers.LogRecord(loggers.LevelsByName.INFO, line))
+
+    on_disk, full = handler.stream, Path("/dev/full").open("ab")  # noqa: SIM115  (closed below, with what it cannot write)
+    handler.stream = full
+    says(b"lost\n")
+    handler.stream = on_disk
+    with suppress(OSError):
+        full.close()
+    says(b"a\n")
+    folder.rename(tmp_path / "away")
+    says(b"turns over\n")
+    says(b"lost\n")
+    (tmp_path / "away").rename(folder)
+    says(b"lost\n")  # it finds the log closed, opens it and turns it over
+    says(b"b\n")
+    handler.close()
+    assert (folder / "web.log.1").read_bytes() == b"a\nturns over\n"
+    assert (folder / "web.log").read_bytes() == b"b\n"
+    assert capsys.readouterr().out == "Logs cannot be written (No space left on device); what runs goes on without.\n"
