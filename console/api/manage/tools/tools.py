@@ -12,6 +12,7 @@ from rest_framework.response import Response
 from agents_app import access
 from agents_app.models import Tool
 from agents_app.services import importing, servers, tools, trying
+from agents_app.tools.registry import KINDS
 from console.api.manage.base import Endpoint, Strict, listed
 from console.teams import access as teams_access
 
@@ -49,7 +50,7 @@ class _ToolFields(Strict):
 
 class NewToolSerializer(_ToolFields):
     team = serializers.CharField()
-    kind = serializers.CharField(help_text="http, fetch, completion, queue, person, wait, notes, plugin")
+    kind = serializers.CharField(help_text=", ".join(slug for slug in KINDS if slug != "mcp"))
     slug = serializers.CharField(help_text="What the model calls it.")
 
 
