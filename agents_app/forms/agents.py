@@ -6,11 +6,11 @@ from django import forms
 from django.db.models import QuerySet
 
 from agents_app.models import Agent, Audience
-from console.core.forms import MONO, seen_field
+from console.core.forms import MONO, ShortNamed, seen_field
 from console.teams.models import Team
 
 
-class NewAgentForm(forms.Form):
+class NewAgentForm(ShortNamed):
     template = forms.CharField(required=False, widget=forms.HiddenInput)
     name = forms.CharField(max_length=80, widget=forms.TextInput(attrs={"placeholder": "Support assistant"}))
     slug = forms.CharField(

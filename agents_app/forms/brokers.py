@@ -7,11 +7,11 @@ from django.conf import settings
 from django.db.models import QuerySet
 
 from agents_app.models import Broker
-from console.core.forms import MONO
+from console.core.forms import MONO, ShortNamed
 from console.teams.models import Team
 
 
-class BrokerForm(forms.Form):
+class BrokerForm(ShortNamed):
     """A broker by its address, which holds a password: it is never shown again, and empty leaves it as it is."""
 
     name = forms.CharField(max_length=80, widget=forms.TextInput(attrs={"placeholder": "Order events"}))

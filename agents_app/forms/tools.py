@@ -18,7 +18,7 @@ from agents_app.tools.person.form import PersonForm
 from agents_app.tools.plugin.form import PluginForm
 from agents_app.tools.queue.form import QueueForm as QueueToolForm
 from agents_app.tools.wait.form import WaitForm
-from console.core.forms import MONO
+from console.core.forms import MONO, ShortNamed
 from console.teams.models import Team
 
 # Kinds that are not here have nothing to fill in besides what all have.
@@ -110,7 +110,7 @@ class ServerForm(forms.Form):
         return given
 
 
-class QueueForm(forms.Form):
+class QueueForm(ShortNamed):
     name = forms.CharField(max_length=80, widget=forms.TextInput(attrs={"placeholder": "Refund requests"}))
     slug = forms.CharField(
         max_length=60,

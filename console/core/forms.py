@@ -7,6 +7,8 @@ from typing import Any
 from django import forms
 from django.core.exceptions import NON_FIELD_ERRORS, ValidationError
 from django.http import HttpRequest, QueryDict
+from django.utils.html import format_html
+from django.utils.text import slugify
 
 from console.core.errors import Overtaken, Refusal
 from console.core.words import some
@@ -29,6 +31,24 @@ def seen_field() -> forms.IntegerField:
     """The revision a form was filled in on, to notice that somebody else was quicker."""
     # Two forms of one page may have it, and nothing points at it.
     return forms.IntegerField(min_value=0, required=False, widget=forms.HiddenInput({"id": False}))
+
+
+class ShortNamed(forms.Form):
+    """A form with a `name` and a short one, `slug`, which is made from it where nobody writes one."""
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        if slug := self.fields.get("slug"):
+            slug.required = False
+            slug.help_text = format_html("{} Empty: made from the name.", slug.help_text)
+
+    def clean_slug(self) -> str:
+        field: forms.CharField = self.fields["slug"]  # type: ignore[assignment]
+        name = str(self.cleaned_data.get("name", ""))
+        slug = str(self.cleaned_data["slug"]) or slugify(name)[: field.max_length].strip("-_")
+        if name and not slug:
+            raise ValidationError("Write a short name of lower-case letters, digits and hyphens.")
+        return slug
 
 
 def posted(request: HttpRequest) -> QueryDict | None:

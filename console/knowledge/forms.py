@@ -6,6 +6,7 @@ from django import forms
 from django.db.models import QuerySet
 
 from console.catalog.models import ModelVersion
+from console.core.forms import ShortNamed
 from console.knowledge import files
 from console.knowledge.likeness import MEASURED
 from console.knowledge.models import Collection, Document, Language
@@ -15,7 +16,7 @@ from console.teams.models import Team
 ORGANISATION = "-"  # no team has such a slug
 
 
-class CollectionForm(forms.Form):
+class CollectionForm(ShortNamed):
     name = forms.CharField(max_length=80, widget=forms.TextInput(attrs={"placeholder": "Support"}))
     slug = forms.CharField(
         max_length=64,

@@ -40,7 +40,7 @@ def test_it_builds_an_assistant_from_nothing_without_htmx(builder, cast):
         variables=[{"name": "shop"}, {"name": "times", "type": "number"}],
     )  # fmt: skip
     assert "Build the first one" in builder.get("/agents/").text
-    made = builder.post("/agents/new/", {"name": "Helper", "slug": "helper", "team": "team-a"})
+    made = builder.post("/agents/new/", {"name": "Helper", "slug": "", "team": "team-a"})
     assert made["Location"] == "/agents/helper/edit/"
     page = builder.get("/agents/helper/edit/").text
     assert "Choose the prompt with its instructions." in page and "Choose the alias it answers with." in page

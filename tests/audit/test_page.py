@@ -190,6 +190,11 @@ def test_it_shows_a_change_with_before_and_after(cast: Cast) -> None:
     assert "changed the quota" in page
     assert "<del>100</del>" in page and "<ins>250</ins>" in page
     assert '<th scope="row">mode</th>' not in page
+    # A quota's amounts stand in its unit, as where they are set.
+    money = {"metric": "cost"} | changes({"limit": 35_000_000}, {"limit": 82_500_000})
+    identifier = record(actions.QUOTA_CHANGED, actor=make.SYSTEM, target=cast.team_a, detail=money)
+    page = text(client_of(cast.alice).get(f"/audit/{request_id(identifier)}/"))
+    assert "<del>$35.00</del>" in page and "<ins>$82.50</ins>" in page
     # What is said besides is said in words, too.
     identifier = record(
         actions.SIGNED_IN, actor=make.SYSTEM, target=cast.alice, detail={"by": ["sign_in_link", "totp"]}

@@ -23,7 +23,9 @@ def test_it_goes_from_a_collection_to_an_answer_and_back(client: Client, world: 
     client.force_login(world.cast.alice)
     new = {"name": "Shop", "slug": "shop", "team": "team-a", "language": "english", "description": "", "model": ""}
     assert client.post(page("new_collection"), new | {"slug": "support"}).status_code == 422, "the slug is taken"
-    made = client.post(page("new_collection"), new)
+    unnamed = client.post(page("new_collection"), new | {"name": "???", "slug": ""})
+    assert unnamed.status_code == 422 and "Write a short name of lower-case letters" in unnamed.text
+    made = client.post(page("new_collection"), new | {"slug": ""})
     shop = Collection.objects.get(slug="shop")
     assert made["Location"] == page("collection", shop.pk) and shop.team == world.cast.team_a
 

@@ -61,6 +61,7 @@ def test_it_tells_owners_and_operators_once(quota: Quota, mails) -> None:
     assert mails() == []
     line = AuditEvent.objects.get(action="quota.alerted")
     assert line.team_id == quota.team_id and '"percent": 80' in line.detail
+    assert '"metric": "cost"' in line.detail, "or nobody can tell what is used"
 
 
 def test_it_tells_again_when_all_is_used(quota: Quota, mails) -> None:

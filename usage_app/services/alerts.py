@@ -48,7 +48,13 @@ def _report(state: QuotaState, passed: list[int]) -> bool:
         actor=SYSTEM,
         target=quota,
         target_name=quota.title,
-        detail={"percent": new[-1].percent, "used": state.used, "limit": state.limit, "mode": quota.mode},
+        detail={
+            "metric": quota.metric,
+            "percent": new[-1].percent,
+            "used": state.used,
+            "limit": state.limit,
+            "mode": quota.mode,
+        },
         surface="background",
     )
     _tell(state, new[-1])

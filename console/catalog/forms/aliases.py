@@ -54,10 +54,16 @@ class NewAliasForm(AliasForm):
     """An alias with its first pins, so that it answers at once."""
 
     production = VersionField(
-        ModelVersion.objects.none(), required=False, empty_label="Not pinned yet", help_text="What it means there."
+        ModelVersion.objects.none(),
+        required=False,
+        empty_label="Not pinned yet",
+        help_text="The exact model that answers whoever calls it with a key of production.",
     )
     sandbox = VersionField(
-        ModelVersion.objects.none(), required=False, empty_label="Not pinned yet", help_text="What it means there."
+        ModelVersion.objects.none(),
+        required=False,
+        empty_label="Not pinned yet",
+        help_text="The same for keys of the sandbox: that model, or one to try first.",
     )
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:

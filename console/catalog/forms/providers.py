@@ -3,10 +3,11 @@
 from typing import Any
 
 from django import forms
+from django.conf import settings
 from django.utils.safestring import mark_safe
 
 from console.catalog.models import Provider
-from console.core.forms import seen_field
+from console.core.forms import ShortNamed, seen_field
 from console.providers.registry import KINDS
 from console.providers.types import Preset
 
@@ -30,7 +31,7 @@ def presets() -> list[tuple[str, Preset]]:
     return [(kind, preset) for kind, adapter in KINDS.items() for preset in adapter.presets]
 
 
-class ProviderForm(forms.Form):
+class ProviderForm(ShortNamed):
     name = forms.CharField(max_length=120)
     slug = forms.SlugField(
         max_length=60,
@@ -55,11 +56,9 @@ class ProviderForm(forms.Form):
     )
     clear_secret = forms.BooleanField(required=False, label="Take the secret away")
     first_byte_seconds = forms.IntegerField(
-        min_value=1, max_value=3600, required=False, label="Seconds to the first byte", help_text="Empty: as installed."
+        min_value=1, max_value=3600, required=False, label="Seconds to the first byte"
     )
-    total_seconds = forms.IntegerField(
-        min_value=1, max_value=3600, required=False, label="Seconds for a whole call", help_text="Empty: as installed."
-    )
+    total_seconds = forms.IntegerField(min_value=1, max_value=3600, required=False, label="Seconds for a whole call")
 
     max_concurrency = _limit("Calls at once")
     requests_per_minute = _limit("Requests per minute")
@@ -72,6 +71,8 @@ class ProviderForm(forms.Form):
             kwargs["initial"] = {name: getattr(provider, name) for name in PROVIDER_FIELDS}
             kwargs["initial"]["seen_revision"] = provider.revision
         super().__init__(*args, **kwargs)
+        self.fields["first_byte_seconds"].help_text = f"Empty: {settings.GATEWAY_SILENCE_SECONDS:,}."
+        self.fields["total_seconds"].help_text = f"Empty: {settings.GATEWAY_TOTAL_SECONDS:,}."
         kind: forms.ChoiceField = self.fields["kind"]  # type: ignore[assignment]
         kind.choices = [(name, adapter.label) for name, adapter in KINDS.items()]
         if provider is None:

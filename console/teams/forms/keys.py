@@ -84,7 +84,11 @@ class _Limits(ConsoleForm):
 
 class CreateKeyForm(_Limits):
     team = forms.ModelChoiceField(Team.objects.none(), to_field_name="slug", empty_label=None)
-    name = forms.CharField(max_length=80, help_text="Where it is used, for example “help-app backend”.")
+    name = forms.CharField(
+        max_length=80,
+        widget=forms.TextInput(attrs={"autofocus": True}),
+        help_text="Where it is used, for example “help-app backend”.",
+    )
     environment = forms.ChoiceField(
         choices=Environment.choices,
         widget=forms.RadioSelect,

@@ -4,11 +4,9 @@ from typing import Any
 
 from django import forms
 from django.contrib.auth.password_validation import password_validators_help_texts, validate_password
-from django.core.validators import validate_slug
 from django.db.models import QuerySet
-from django.utils.text import slugify
 
-from console.core.forms import seen_field
+from console.core.forms import ShortNamed, seen_field
 from console.teams.forms.base import ConsoleForm
 from console.teams.models import Role, Team, User
 from console.teams.roles import ROLE_SENTENCES
@@ -16,27 +14,17 @@ from console.teams.roles import ROLE_SENTENCES
 _ROLES = [(role.value, f"{role.label}: {ROLE_SENTENCES[role.value]}") for role in Role]
 
 
-class CreateTeamForm(ConsoleForm):
+class CreateTeamForm(ShortNamed, ConsoleForm):
     name = forms.CharField(max_length=120, help_text="For example “Support”.")
-    slug = forms.CharField(
+    slug = forms.SlugField(
         label="Short name",
         max_length=60,
-        required=False,
-        help_text="Used in addresses and configuration files. Empty: made from the name.",
+        error_messages={"invalid": "Write letters, digits, hyphens and underscores."},
+        help_text="Used in addresses and configuration files.",
     )
 
-    def clean(self) -> dict[str, Any]:
-        values = super().clean() or {}
-        slug = values.get("slug") or slugify(values.get("name", ""))[:60]
-        if "name" in values and not slug:
-            self.add_error("slug", "Write a short name of letters, digits and hyphens.")
-        elif slug:
-            try:
-                validate_slug(slug)
-            except forms.ValidationError:
-                self.add_error("slug", "Write letters, digits, hyphens and underscores.")
-        values["slug"] = slug.lower()
-        return values
+    def clean_slug(self) -> str:
+        return super().clean_slug().lower()
 
 
 class ChangeTeamForm(ConsoleForm):

@@ -9,6 +9,8 @@ from console.audit.models import AuditEvent, Seal
 from console.audit.search import Criteria
 from console.audit.sql import search
 from console.core.ids import TRACE_PARENT
+from usage_app.amounts import shown
+from usage_app.models import Metric
 from usage_app.queries.audit.lines import Line
 
 # How long the neighbours of a record may be searched for. Without them the arrows are missing, which is no harm.
@@ -24,6 +26,8 @@ _WORDS = {
     "recovery_codes": "recovery code",
     "socialaccount": "single sign-on",
 }
+# What a record of a quota says in the unit of the metric it names.
+_AMOUNTS = frozenset({"limit", "used", "amount"})
 _RUN = re.compile(r"run_[0-9a-f]{32}(?= |$)")
 
 
@@ -114,8 +118,17 @@ def _details(text: str) -> tuple[list[Change], list[tuple[str, str]]]:
     before, after = detail.pop("before", None) or {}, detail.pop("after", None) or {}
     if not isinstance(before, dict) or not isinstance(after, dict):
         before, after = {"value": before}, {"value": after}
+    if (metric := detail.get("metric")) in Metric.values:
+        before, after, detail = (_in_units(metric, one) for one in (before, after, detail))
     changes = [Change(n, _plain(before.get(n)), _plain(after.get(n))) for n in {**before, **after}]
     return changes, [(str(name), _said(name, value)) for name, value in detail.items()]
+
+
+def _in_units(metric: str, said: dict[str, Any]) -> dict[str, Any]:
+    return {
+        name: shown(metric, value) if name in _AMOUNTS and isinstance(value, int) else value
+        for name, value in said.items()
+    }
 
 
 def _said(name: str, value: Any) -> str:
