@@ -40,10 +40,12 @@ CURRENCY = env_str("CURRENCY", "USD")
 
 # Secrets ----------------------------------------------------------------------------------------------------------
 
-SECRET_KEY = env_secret("SECRET_KEY") or embedded.generated_secret(DATA_DIR, "secret_key", allowed=not IS_PRODUCTION)
+SECRET_KEY = env_secret("SECRET_KEY") or embedded.generated_secret(
+    DATA_DIR, "SECRET_KEY", "secret_key", allowed=not IS_PRODUCTION
+)
 # The first key encrypts, all of them decrypt, so a key is rotated by putting a new one in front.
 ENCRYPTION_KEYS = [k.strip() for k in env_secret("ENCRYPTION_KEYS").split(",") if k.strip()] or [
-    embedded.generated_secret(DATA_DIR, "encryption_key", allowed=not IS_PRODUCTION)
+    embedded.generated_secret(DATA_DIR, "ENCRYPTION_KEYS", "encryption_key", allowed=not IS_PRODUCTION)
 ]
 ALLOWED_HOSTS = env_list(
     "ALLOWED_HOSTS", [urlsplit(BASE_URL).hostname or "localhost", "localhost", "127.0.0.1", "[::1]"]

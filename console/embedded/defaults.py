@@ -39,11 +39,23 @@ def valkey_url(data_dir: Path, *, allowed: bool = True) -> str:
     return f"unix://{socket_folder(data_dir)}/valkey.sock"
 
 
-def generated_secret(data_dir: Path, name: str, *, allowed: bool) -> str:
-    """Return the secret kept in DATA_DIR/secrets/NAME, made on first use; production brings its own."""
+def cannot_be_written(data_dir: Path, error: OSError) -> str:
+    """Return what to say where DATA_DIR is full, read-only or somebody else's."""
+    what = error.filename or data_dir
+    return f"{what} cannot be written or read ({error.strerror}). Mend that, or name another place by DATA_DIR."
+
+
+def generated_secret(data_dir: Path, variable: str, name: str, *, allowed: bool) -> str:
+    """Return the secret kept in DATA_DIR/secrets/NAME, made on first use; production brings its own in VARIABLE."""
     if not allowed:
-        raise ImproperlyConfigured(f"{name.upper()} is not set; production does not make its own secrets.")
-    path = data_dir / "secrets" / name
+        raise ImproperlyConfigured(f"{variable} is not set; production does not make its own secrets.")
+    try:
+        return _kept_secret(data_dir / "secrets" / name)
+    except OSError as error:
+        raise ImproperlyConfigured(cannot_be_written(data_dir, error)) from None
+
+
+def _kept_secret(path: Path) -> str:
     try:
         return path.read_text(encoding="ascii").strip()
     except FileNotFoundError:

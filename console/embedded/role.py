@@ -8,6 +8,7 @@ import os
 import sys
 
 from django.conf import settings
+from django.core.exceptions import ImproperlyConfigured
 
 from console.embedded.programs import beat_command, worker_command
 
@@ -34,6 +35,10 @@ def command(arguments: list[str]) -> list[str]:
 
 def main() -> None:
     os.environ.setdefault("DJANGO_SETTINGS_MODULE", "console.settings")
+    try:
+        settings.DATA_DIR  # noqa: B018  (loads them)
+    except ImproperlyConfigured as error:
+        raise SystemExit(str(error)) from None
     words = command(sys.argv[1:])
     os.execv(words[0], words)  # noqa: S606  (words of our own)
 

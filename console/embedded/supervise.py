@@ -228,8 +228,13 @@ def main() -> int:
     os.environ["STOP_SECONDS"] = str(_GRACE_SECONDS)
     from django.conf import settings
 
+    from console.embedded.defaults import cannot_be_written
+
     try:
         data_dir: Path = settings.DATA_DIR
+    except ImproperlyConfigured as error:
+        raise SystemExit(str(error)) from None
+    try:
         data_dir.mkdir(parents=True, exist_ok=True, mode=0o700)
         lock = _lock(data_dir)
         _check_port(settings.BIND_ADDRESS, settings.PORT)
@@ -245,6 +250,8 @@ def main() -> int:
         path.write_text(configuration(programs(dev=dev)), encoding="utf-8")
     except ImproperlyConfigured as error:
         raise SystemExit(str(error)) from None
+    except OSError as error:
+        raise SystemExit(cannot_be_written(data_dir, error)) from None
 
     go_on_without_logs()
     options = Options()

@@ -3,6 +3,7 @@
 import os
 import subprocess
 import sys
+from pathlib import Path
 
 import pytest
 
@@ -20,9 +21,13 @@ SAFE["SECRET_KEY"] += "GhJkLp"
 
 
 def load(tmp_path: object, show: str = "settings.MODE", **changes: str | None) -> subprocess.CompletedProcess[str]:
-    environment = {"PATH": os.environ["PATH"], "DATA_DIR": str(tmp_path), **SAFE, **changes}
+    return start(["-c", f"from console import settings; print({show})"], DATA_DIR=str(tmp_path), **changes)
+
+
+def start(words: list[str], **changes: str | None) -> subprocess.CompletedProcess[str]:
+    environment = {"PATH": os.environ["PATH"], **SAFE, **changes}
     return subprocess.run(
-        [sys.executable, "-c", f"from console import settings; print({show})"],
+        [sys.executable, *words],
         cwd=ROOT,
         env={name: value for name, value in environment.items() if value is not None},
         capture_output=True,
@@ -43,7 +48,7 @@ def test_it_starts_in_production_with_safe_settings(tmp_path: object) -> None:
         ({"SECRET_KEY": "short"}, "SECRET_KEY is short or an example"),
         ({"SECRET_KEY": "a" * 60}, "SECRET_KEY is short or an example"),
         ({"SECRET_KEY": "change-me-" + "x1y2z3w4v5" * 6}, "SECRET_KEY is short or an example"),
-        ({"ENCRYPTION_KEYS": None}, "ENCRYPTION_KEY is not set"),
+        ({"ENCRYPTION_KEYS": None}, "ENCRYPTION_KEYS is not set"),
         ({"DEBUG": "1"}, "DEBUG is on in production"),
         ({"ALLOWED_HOSTS": "*"}, "ALLOWED_HOSTS holds a wildcard"),
         ({"ALLOWED_HOSTS": "facet.example.com,*.example.com"}, "ALLOWED_HOSTS holds a wildcard"),
@@ -61,6 +66,29 @@ def test_it_refuses(tmp_path: object, changes: dict[str, str | None], said: str)
     done = load(tmp_path, **changes)
     assert done.returncode != 0
     assert said in done.stderr
+
+
+@pytest.mark.parametrize(
+    "words", [["-m", "console.embedded.role", "web"], ["-m", "console.embedded.supervise"], ["manage.py", "check"]]
+)
+def test_what_does_not_start_says_why_in_one_sentence(tmp_path: Path, words: list[str]) -> None:
+    refused = start(words, DATA_DIR=str(tmp_path), ENCRYPTION_KEYS=None)
+    assert refused.returncode == 1
+    assert refused.stderr == "ENCRYPTION_KEYS is not set; production does not make its own secrets.\n"
+    (tmp_path / "file").touch()
+    refused = start(words, DATA_DIR=str(tmp_path / "file" / "data"), FACET_MODE="local", ENCRYPTION_KEYS=None)
+    assert refused.returncode == 1
+    assert f"{tmp_path}/file/data" in refused.stderr and "(Not a directory). Mend that" in refused.stderr
+    assert len(refused.stderr.splitlines()) == 1
+
+
+def test_it_does_not_start_where_it_cannot_write(tmp_path: Path) -> None:
+    """Its secrets are there, and its lock cannot be made."""
+    (tmp_path / "run.lock").mkdir()
+    refused = start(["-m", "console.embedded.supervise"], DATA_DIR=str(tmp_path))
+    assert refused.returncode == 1
+    assert refused.stderr.startswith(f"{tmp_path}/run.lock cannot be written or read (Is a directory).")
+    assert len(refused.stderr.splitlines()) == 1
 
 
 def test_it_brings_its_own_servers_in_production_only_when_asked(tmp_path: object) -> None:
