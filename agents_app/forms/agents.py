@@ -6,7 +6,8 @@ from django import forms
 from django.db.models import QuerySet
 
 from agents_app.models import Agent, Audience
-from console.core.forms import MONO, ShortNamed, seen_field
+from console.core.forms import MONO, ShortNamed, offer, seen_field
+from console.teams.forms.base import TeamField
 from console.teams.models import Team
 
 
@@ -19,14 +20,12 @@ class NewAgentForm(ShortNamed):
         help_text="Programs call it as agent:short-name. It never changes.",
         widget=forms.TextInput(attrs={**MONO, "placeholder": "support-assistant"}),
     )
-    team = forms.ModelChoiceField(Team.objects.none(), empty_label=None, help_text="Its builders change it.")
+    team = TeamField(help_text="Its builders change it.")
     description = forms.CharField(max_length=300, required=False, help_text="What people can ask it, in a few words.")
 
     def __init__(self, *args: Any, teams: QuerySet[Team], **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
-        team: forms.ModelChoiceField[Team] = self.fields["team"]  # type: ignore[assignment]
-        team.queryset = teams
-        team.to_field_name = "slug"
+        offer(self, "team", teams)
 
 
 class SettingsForm(forms.Form):

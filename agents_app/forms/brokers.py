@@ -7,7 +7,8 @@ from django.conf import settings
 from django.db.models import QuerySet
 
 from agents_app.models import Broker
-from console.core.forms import MONO, ShortNamed
+from console.core.forms import MONO, ShortNamed, offer
+from console.teams.forms.base import TeamField
 from console.teams.models import Team
 
 
@@ -21,9 +22,7 @@ class BrokerForm(ShortNamed):
         widget=forms.TextInput(attrs={**MONO, "placeholder": "orders"}),
         help_text="Triggers name it so. It never changes.",
     )
-    team = forms.ModelChoiceField(
-        Team.objects.none(), empty_label=None, help_text="Its agents may be started by messages of this broker."
-    )
+    team = TeamField(help_text="Its agents may be started by messages of this broker.")
     url = forms.CharField(
         max_length=1_000,
         label="Address",
@@ -46,8 +45,7 @@ class BrokerForm(ShortNamed):
         )
         if broker is None:
             del self.fields["seen_revision"]
-            field: forms.ModelChoiceField[Team] = self.fields["team"]  # type: ignore[assignment]
-            field.queryset, field.to_field_name = (teams if teams is not None else Team.objects.none()), "slug"
+            offer(self, "team", teams)
             return
         for name in ("slug", "team"):
             del self.fields[name]

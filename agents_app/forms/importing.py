@@ -6,14 +6,13 @@ from django import forms
 from django.db.models import QuerySet
 
 from agents_app.tools.http.openapi import LARGEST
-from console.core.forms import MONO
+from console.core.forms import MONO, offer
+from console.teams.forms.base import TeamField
 from console.teams.models import Team
 
 
 class DocumentForm(forms.Form):
-    team = forms.ModelChoiceField(
-        Team.objects.none(), empty_label=None, help_text="Its agents may be granted the tools."
-    )
+    team = TeamField(help_text="Its agents may be granted the tools.")
     text = forms.CharField(
         required=False,
         max_length=LARGEST,
@@ -46,9 +45,7 @@ class DocumentForm(forms.Form):
 
     def __init__(self, *args: Any, teams: QuerySet[Team], **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
-        team: forms.ModelChoiceField[Team] = self.fields["team"]  # type: ignore[assignment]
-        team.queryset = teams
-        team.to_field_name = "slug"
+        offer(self, "team", teams)
 
     def clean_file(self) -> Any:
         file = self.cleaned_data.get("file")

@@ -18,7 +18,8 @@ from agents_app.tools.person.form import PersonForm
 from agents_app.tools.plugin.form import PluginForm
 from agents_app.tools.queue.form import QueueForm as QueueToolForm
 from agents_app.tools.wait.form import WaitForm
-from console.core.forms import MONO, ShortNamed
+from console.core.forms import MONO, ShortNamed, offer
+from console.teams.forms.base import TeamField
 from console.teams.models import Team
 
 # Kinds that are not here have nothing to fill in besides what all have.
@@ -32,12 +33,6 @@ FORMS: dict[str, type[ToolForm]] = {
     "knowledge": KnowledgeForm,
     "plugin": PluginForm,
 }
-
-
-def _team(form: forms.Form, teams: QuerySet[Team]) -> None:
-    field: forms.ModelChoiceField[Team] = form.fields["team"]  # type: ignore[assignment]
-    field.queryset = teams
-    field.to_field_name = "slug"
 
 
 class TryForm(forms.Form):
@@ -54,9 +49,7 @@ class ServerForm(forms.Form):
         widget=forms.TextInput(attrs={**MONO, "placeholder": "issues"}),
         help_text=mark_safe("Stands before its tools’ names: <code>issues__search</code>. It never changes."),
     )
-    team = forms.ModelChoiceField(
-        Team.objects.none(), empty_label=None, help_text="Its agents may be granted its tools."
-    )
+    team = TeamField(help_text="Its agents may be granted its tools.")
     transport = forms.ChoiceField(choices=ToolServer.Transport.choices, label="How it is reached")
     address = forms.CharField(
         max_length=500,
@@ -88,7 +81,7 @@ class ServerForm(forms.Form):
         if server is None:
             for name in ("clear_secret", "is_enabled", "seen_revision"):
                 del self.fields[name]
-            _team(self, teams if teams is not None else Team.objects.none())
+            offer(self, "team", teams)
             if not settings.MCP_PROGRAMS:
                 del self.fields["transport"]
                 self.fields["address"].help_text = ""
@@ -118,7 +111,7 @@ class QueueForm(ShortNamed):
         widget=forms.TextInput(attrs={**MONO, "placeholder": "refunds"}),
         help_text="Programs and tools name it so. It never changes.",
     )
-    team = forms.ModelChoiceField(Team.objects.none(), empty_label=None)
+    team = TeamField()
     description = forms.CharField(max_length=300, required=False)
     lease_seconds = forms.IntegerField(
         min_value=10, max_value=86_400, initial=300, label="Seconds a taken item is nobody else’s"
@@ -146,7 +139,7 @@ class QueueForm(ShortNamed):
             del self.fields["slug"], self.fields["team"]
         else:
             del self.fields["seen_revision"]
-            _team(self, teams if teams is not None else Team.objects.none())
+            offer(self, "team", teams)
 
     def clean_seen_revision(self) -> int:
         """A page that says none was opened before queues had any: what it saw is older than whatever there is."""

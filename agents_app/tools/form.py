@@ -7,7 +7,8 @@ from django.db.models import QuerySet
 
 from agents_app.models import Tool
 from agents_app.tools.base import Kind
-from console.core.forms import MONO
+from console.core.forms import MONO, offer
+from console.teams.forms.base import TeamField
 from console.teams.models import Team
 
 KEPT = "A secret is set. Leave this empty to keep it; another host takes it away."
@@ -26,7 +27,7 @@ class ToolForm(forms.Form):
         widget=forms.TextInput(attrs={**MONO, "placeholder": "look_up_order"}),
         help_text="Lower-case letters, digits and underscores. It never changes.",
     )
-    team = forms.ModelChoiceField(Team.objects.none(), empty_label=None, help_text="Its agents may be granted it.")
+    team = TeamField(help_text="Its agents may be granted it.")
     description = forms.CharField(
         max_length=2_000,
         label="What the model is told",
@@ -78,9 +79,7 @@ class ToolForm(forms.Form):
         if tool is not None and tool.secret and self.has_secret:
             self.fields["secret"].label, self.fields["secret"].help_text = "New secret", KEPT
         if tool is None:
-            team: forms.ModelChoiceField[Team] = self.fields["team"]  # type: ignore[assignment]
-            team.queryset = teams if teams is not None else Team.objects.none()
-            team.to_field_name = "slug"
+            offer(self, "team", teams)
 
     def typed_as(self, tool: Tool) -> dict[str, Any]:
         """Return what the kind's own fields show of a tool."""

@@ -6,6 +6,8 @@ from django import forms
 from django.db.models import QuerySet
 
 from console.batches.endpoints import ENDPOINTS
+from console.core.forms import offer
+from console.teams.forms.base import TeamField
 from console.teams.models import Environment, Team
 
 _WORDS = {
@@ -17,7 +19,7 @@ _WORDS = {
 
 
 class NewBatchForm(forms.Form):
-    team = forms.ModelChoiceField(Team.objects.none(), to_field_name="slug", empty_label=None)
+    team = TeamField()
     file = forms.FileField(
         label="Input file",
         allow_empty_file=True,
@@ -38,5 +40,4 @@ class NewBatchForm(forms.Form):
 
     def __init__(self, *args: Any, teams: QuerySet[Team], **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
-        choices: forms.ModelChoiceField[Team] = self.fields["team"]  # type: ignore[assignment]
-        choices.queryset = teams
+        offer(self, "team", teams)

@@ -5,6 +5,7 @@ from typing import Any
 from django import forms
 
 from agents_app.models import Agent
+from console.core.forms import offer
 
 
 class MessageForm(forms.Form):
@@ -20,7 +21,7 @@ class StartForm(MessageForm):
 
     def __init__(self, *args: Any, agents: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
-        self.fields["agent"].queryset = agents  # type: ignore[attr-defined]
+        offer(self, "agent", agents)
 
 
 class TitleForm(forms.Form):

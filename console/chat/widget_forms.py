@@ -23,6 +23,8 @@ from console.chat.widget_fields import (
     checked,
 )
 from console.core.errors import BadInput
+from console.core.forms import offer
+from console.teams.forms.base import TeamField
 from console.teams.models import Team
 
 _MICROS = 1_000_000
@@ -37,12 +39,7 @@ class NewWidgetForm(forms.Form):
         help_text="For your team: where it is, say.",
         widget=forms.TextInput(attrs={"placeholder": "Help centre", "autocomplete": "off"}),
     )
-    team = forms.ModelChoiceField(
-        Team.objects.none(),
-        to_field_name="slug",
-        empty_label=None,
-        help_text="Its quotas pay, and its members answer visitors.",
-    )
+    team = TeamField(help_text="Its quotas pay, and its members answer visitors.")
     agent = forms.ModelChoiceField(
         Agent.objects.none(),
         to_field_name="slug",
@@ -62,7 +59,7 @@ class NewWidgetForm(forms.Form):
     ) -> None:
         """Offer of `agents` those that answer `team`, the one that is chosen."""
         super().__init__(*args, **kwargs)
-        self.fields["team"].queryset = teams  # type: ignore[attr-defined]
+        offer(self, "team", teams)
         field: forms.ModelChoiceField[Agent] = self.fields["agent"]  # type: ignore[assignment]
         field.queryset = agents
         self.offered = list(agents.filter(pk__in=agents_answering(team).values("pk"))) if team else []
@@ -129,8 +126,7 @@ class WidgetForm(forms.Form):
         super().__init__(data, initial=_initial(widget))
         for name, label in LIMIT_TITLES.items():
             self.fields[f"limit_{name}"] = _limit_field(name, label)
-        field: forms.ModelChoiceField[Agent] = self.fields["agent"]  # type: ignore[assignment]
-        field.queryset = agents | Agent.objects.filter(pk=widget.agent_id)
+        offer(self, "agent", agents | Agent.objects.filter(pk=widget.agent_id))
 
     @property
     def limit_fields(self) -> list[forms.BoundField]:

@@ -6,6 +6,7 @@ from typing import Any
 
 from django import forms
 from django.core.exceptions import NON_FIELD_ERRORS, ValidationError
+from django.db.models import QuerySet
 from django.http import HttpRequest, QueryDict
 from django.utils.html import format_html
 from django.utils.text import slugify
@@ -49,6 +50,12 @@ class ShortNamed(forms.Form):
         if name and not slug:
             raise ValidationError("Write a short name of lower-case letters, digits and hyphens.")
         return slug
+
+
+def offer(form: forms.BaseForm, name: str, rows: QuerySet[Any] | None) -> None:
+    """Have a field of a form choose among these rows; with None there is nothing to choose, as it is declared."""
+    if rows is not None:
+        form.fields[name].queryset = rows  # type: ignore[attr-defined]
 
 
 def posted(request: HttpRequest) -> QueryDict | None:

@@ -6,7 +6,7 @@ from django import forms
 from django.db.models import QuerySet
 
 from console.catalog.models import ModelVersion
-from console.core.forms import ShortNamed
+from console.core.forms import ShortNamed, offer
 from console.knowledge import files
 from console.knowledge.likeness import MEASURED
 from console.knowledge.models import Collection, Document, Language
@@ -89,8 +89,7 @@ class CollectionForm(ShortNamed):
                 )
         self.fields["payer"].when_needed = "for the organisation’s"  # type: ignore[attr-defined]
         if is_operator and (collection is None or collection.team_id is None):
-            payer: forms.ModelChoiceField[Team] = self.fields["payer"]  # type: ignore[assignment]
-            payer.queryset = teams
+            offer(self, "payer", teams)
         else:
             del self.fields["payer"]
 

@@ -7,6 +7,8 @@ from django.db.models import QuerySet
 from django.http import QueryDict
 
 from console.core.errors import BadInput
+from console.core.forms import offer
+from console.teams.forms.base import TeamField
 from console.teams.models import Team
 from console.touchpoints.fields import LONGEST, spend
 from console.touchpoints.latency import SENTENCES
@@ -41,7 +43,7 @@ class ExpectationForm(forms.Form):
 class LegacyForm(forms.Form):
     """A place that is not on Facet."""
 
-    team = forms.ModelChoiceField(Team.objects.none(), to_field_name="slug", empty_label=None)
+    team = TeamField()
     name = forms.CharField(
         max_length=LONGEST["name"], widget=forms.TextInput(attrs={**_PLAIN, "placeholder": "Help desk bot"})
     )
@@ -70,7 +72,7 @@ class LegacyForm(forms.Form):
 
     def __init__(self, *args: Any, teams: QuerySet[Team], **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
-        self.fields["team"].queryset = teams  # type: ignore[attr-defined]
+        offer(self, "team", teams)
         self.fields["spend"].widget.attrs["placeholder"] = f"{amounts.currency_sign()}300"
 
     def clean_spend(self) -> int | None:
@@ -110,7 +112,7 @@ class MigrateForm(forms.Form):
 class ImportForm(forms.Form):
     """A list, as a file or pasted. A file's text comes back in the field, so that nothing has to be sent again."""
 
-    team = forms.ModelChoiceField(Team.objects.none(), to_field_name="slug", empty_label=None)
+    team = TeamField()
     file = forms.FileField(required=False, label="CSV file", widget=forms.FileInput(attrs={"accept": ".csv,text/csv"}))
     csv = forms.CharField(
         required=False,
@@ -122,7 +124,7 @@ class ImportForm(forms.Form):
 
     def __init__(self, *args: Any, teams: QuerySet[Team], **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
-        self.fields["team"].queryset = teams  # type: ignore[attr-defined]
+        offer(self, "team", teams)
 
     def clean(self) -> dict[str, Any]:
         """Take the file's text where there is a file, and have it stand in the field."""

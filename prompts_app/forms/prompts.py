@@ -5,7 +5,8 @@ from typing import Any
 from django import forms
 from django.db.models import QuerySet
 
-from console.core.forms import MONO, seen_field
+from console.core.forms import MONO, offer, seen_field
+from console.teams.forms.base import TeamField
 from console.teams.models import Team
 from prompts_app.models import Kind, Prompt, Visibility
 
@@ -39,16 +40,14 @@ class NewPromptForm(forms.Form):
         help_text="Lower-case, with slashes between folders. It never changes: callers hold it.",
         widget=forms.TextInput(attrs={**MONO, "placeholder": "support/live-chat-answer"}),
     )
-    team = forms.ModelChoiceField(Team.objects.none(), empty_label=None, help_text="Its builders change it.")
+    team = TeamField(help_text="Its builders change it.")
     visibility = forms.ChoiceField(choices=Visibility.choices, initial=Visibility.TEAM, label="Who may use it")
     description = forms.CharField(max_length=300, required=False, help_text="What it is for, in a few words.")
     tags = TagsField()
 
     def __init__(self, *args: Any, teams: QuerySet[Team], **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
-        team: forms.ModelChoiceField[Team] = self.fields["team"]  # type: ignore[assignment]
-        team.queryset = teams
-        team.to_field_name = "slug"
+        offer(self, "team", teams)
 
 
 class SettingsForm(forms.Form):
@@ -87,8 +86,7 @@ class RequireForm(forms.Form):
             "seen_revision": prompt.settings_revision,
         }
         super().__init__(*args, **kwargs)
-        covers: forms.ModelMultipleChoiceField[Team] = self.fields["covers"]  # type: ignore[assignment]
-        covers.queryset = teams
+        offer(self, "covers", teams)
 
 
 class ReasonForm(forms.Form):

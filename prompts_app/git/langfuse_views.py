@@ -8,24 +8,23 @@ from django.shortcuts import render
 from django.urls import reverse
 
 from console.core.errors import Refusal
-from console.core.forms import status_of
+from console.core.forms import offer, status_of
 from console.core.htmx import go
 from console.core.words import counted
 from console.teams.access import needs, teams_for
 from console.teams.callers import TeamRequest
-from console.teams.models import Team
+from console.teams.forms.base import TeamField
 from prompts_app.git.langfuse import import_langfuse
 from prompts_app.git.langfuse_file import LARGEST_SENT
 from prompts_app.git.problems import Unreadable
 
 
 class _TeamForm(forms.Form):
-    team = forms.ModelChoiceField(Team.objects.none(), to_field_name="slug", empty_label=None)
+    team = TeamField()
 
     def __init__(self, request: TeamRequest, *args: Any) -> None:
         super().__init__(*args)
-        team: forms.ModelChoiceField[Team] = self.fields["team"]  # type: ignore[assignment]
-        team.queryset = teams_for(request.caller, "build")
+        offer(self, "team", teams_for(request.caller, "build"))
 
 
 class LookForm(_TeamForm):

@@ -9,7 +9,7 @@ from django.utils.safestring import mark_safe
 from console.catalog.forms.base import VersionField
 from console.catalog.models import Alias, ModelVersion
 from console.catalog.queries import choices
-from console.core.forms import seen_field
+from console.core.forms import offer, seen_field
 from console.teams.models import Team
 
 
@@ -69,5 +69,4 @@ class NewAliasForm(AliasForm):
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
         for name in ("production", "sandbox"):
-            field: forms.ModelChoiceField[ModelVersion] = self.fields[name]  # type: ignore[assignment]
-            field.queryset = choices()
+            offer(self, name, choices())

@@ -5,6 +5,8 @@ from typing import Any
 
 from django import forms
 
+from console.teams.models import Team
+
 _SPLIT = re.compile(r"[\s,;]+")
 _BARE = (forms.CheckboxInput, forms.CheckboxSelectMultiple, forms.RadioSelect, forms.HiddenInput)
 
@@ -19,6 +21,13 @@ class ConsoleForm(forms.Form):
                 bound.widget.attrs.setdefault("class", "choices")
             elif not isinstance(bound.widget, _BARE):
                 bound.widget.attrs.setdefault("class", "control")
+
+
+class TeamField(forms.ModelChoiceField):  # type: ignore[type-arg]
+    """A team by its short name, of those the form offers."""
+
+    def __init__(self, **kwargs: Any) -> None:
+        super().__init__(Team.objects.none(), to_field_name="slug", empty_label=None, **kwargs)
 
 
 class WordsField(forms.CharField):

@@ -7,10 +7,10 @@ from django import forms
 from django.db.models import QuerySet
 
 from console.core.clock import now
-from console.core.forms import seen_field
+from console.core.forms import offer, seen_field
 from console.core.lanes import Lane
 from console.core.quick_settings import settings
-from console.teams.forms.base import ConsoleForm, WordsField
+from console.teams.forms.base import ConsoleForm, TeamField, WordsField
 from console.teams.models import ApiKey, Environment, Team, UnknownFields, User
 from console.teams.roles import ADMINISTRATIVE_SCOPES, DEFAULT_SCOPES, OPERATOR_SCOPES, SCOPE_SENTENCES, SCOPES
 from console.teams.services.keys import OVERLAPS
@@ -83,7 +83,7 @@ class _Limits(ConsoleForm):
 
 
 class CreateKeyForm(_Limits):
-    team = forms.ModelChoiceField(Team.objects.none(), to_field_name="slug", empty_label=None)
+    team = TeamField()
     name = forms.CharField(
         max_length=80,
         widget=forms.TextInput(attrs={"autofocus": True}),
@@ -115,9 +115,7 @@ class CreateKeyForm(_Limits):
         self, *args: Any, teams: QuerySet[Team], allowed: frozenset[str], is_operator: bool = False, **kwargs: Any
     ) -> None:
         super().__init__(*args, **kwargs)
-        choices = self.fields["team"]
-        assert isinstance(choices, forms.ModelChoiceField)
-        choices.queryset = teams
+        offer(self, "team", teams)
         self.fields["scopes"].choices = _scope_choices(allowed, is_operator=is_operator)  # type: ignore[attr-defined]
         self._offer_words(is_operator=is_operator)
 
@@ -194,4 +192,4 @@ class HandOverKeyForm(ConsoleForm):
 
     def __init__(self, *args: Any, people: QuerySet[User], **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
-        self.fields["owner"].queryset = people  # type: ignore[attr-defined]
+        offer(self, "owner", people)

@@ -6,7 +6,7 @@ from django import forms
 from django.contrib.auth.password_validation import password_validators_help_texts, validate_password
 from django.db.models import QuerySet
 
-from console.core.forms import ShortNamed, seen_field
+from console.core.forms import ShortNamed, offer, seen_field
 from console.teams.forms.base import ConsoleForm
 from console.teams.models import Role, Team, User
 from console.teams.roles import ROLE_SENTENCES
@@ -67,7 +67,7 @@ class RemoveMemberForm(ConsoleForm):
 
     def __init__(self, *args: Any, people: QuerySet[User], has_keys: bool, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
-        self.fields["hand_keys_to"].queryset = people  # type: ignore[attr-defined]
+        offer(self, "hand_keys_to", people)
         if not has_keys:
             del self.fields["hand_keys_to"]
 
