@@ -5,7 +5,7 @@ from typing import Any
 from django import forms
 from django.utils.safestring import mark_safe
 
-from console.core.forms import SecretArea
+from console.core.forms import SecretArea, seen_field
 from prompts_app.git.models import GitRemote
 from prompts_app.git.remotes import FIELDS
 
@@ -46,9 +46,11 @@ class RemoteForm(forms.Form):
         min_value=0, max_value=10_080, initial=15, label="Sync every so many minutes", help_text="0: not by the clock."
     )
 
+    seen_revision = seen_field()
+
     def __init__(self, *args: Any, remote: GitRemote | None = None, **kwargs: Any) -> None:
         if remote is not None:
-            kwargs["initial"] = {name: getattr(remote, name) for name in FIELDS}
+            kwargs["initial"] = {name: getattr(remote, name) for name in FIELDS} | {"seen_revision": remote.revision}
         super().__init__(*args, **kwargs)
         if remote is not None and remote.has_credential:
             self.fields["credential"].label = "New credential"

@@ -22,6 +22,7 @@ class GitRemote(models.Model):
     host_key = models.TextField(blank=True, help_text="Public key of an ssh host, as known_hosts has it.")
     syncs_on_publish = models.BooleanField(default=True)
     every_minutes = models.PositiveIntegerField(default=0, help_text="0: never by the clock.")
+    revision = models.PositiveIntegerField(default=1, db_default=1, help_text="Grows with every change.")
     wanted_at = models.DateTimeField(null=True)
     claimed_at = models.DateTimeField(null=True)
     connected_at = models.DateTimeField(default=now, editable=False)

@@ -12,7 +12,7 @@ from console.audit.actions import Action
 from console.audit.services import changes, record
 from console.core.clock import now
 from console.core.crypto import encrypt
-from console.core.errors import BadInput, Conflict
+from console.core.errors import BadInput, Conflict, check_revision
 from console.core.tasks import enqueue_on_commit
 from console.teams.callers import Actor
 from prompts_app.git.address import Address, check_address, check_host_key
@@ -85,9 +85,15 @@ def connect(*, actor: Actor, address: str, credential: str = "", **fields: Any) 
 
 
 @transaction.atomic
-def change(*, actor: Actor, credential: str | None = None, **fields: Any) -> GitRemote:
-    """Change the fields given. `credential=None` leaves it, "" takes it away; another host takes it away too."""
+def change(
+    *, actor: Actor, credential: str | None = None, seen_revision: int | None = None, **fields: Any
+) -> GitRemote:
+    """Change the fields given. `credential=None` leaves it, "" takes it away; another host takes it away too.
+
+    With `seen_revision`, Overtaken when somebody changed it since.
+    """
     remote = _locked()
+    check_revision("how the repository is connected", remote.revision, seen_revision)
     before, was = _shown(remote), _origin(remote.address)
     for name, value in fields.items():
         if name not in FIELDS:
@@ -104,7 +110,8 @@ def change(*, actor: Actor, credential: str | None = None, **fields: Any) -> Git
         remote.credential = ""
     after = _shown(remote) | ({"credential": "set anew"} if credential else {})
     if before != after:
-        remote.save(update_fields=[*FIELDS, "credential"])
+        remote.revision += 1
+        remote.save(update_fields=[*FIELDS, "credential", "revision"])
         record(actions.GIT_CHANGED, actor=actor, target=remote, detail=changes(before, after))
     return remote
 

@@ -8,7 +8,7 @@ from django.shortcuts import render
 from django.urls import reverse
 from django.views.decorators.http import require_POST
 
-from console.core.forms import refusals_at
+from console.core.forms import refusals_at, status_of
 from console.core.htmx import go, is_htmx
 from console.teams.access import OPERATOR, needs
 from console.teams.callers import TeamRequest
@@ -34,10 +34,11 @@ def git(request: TeamRequest) -> HttpResponse:
             if remote is None:
                 remotes.connect(actor=request.caller.actor, credential=form.credential_to_set() or "", **given)
             else:
-                remotes.change(actor=request.caller.actor, credential=form.credential_to_set(), **given)
+                given |= {"credential": form.credential_to_set(), "seen_revision": form.cleaned_data["seen_revision"]}
+                remotes.change(actor=request.caller.actor, **given)
             said = "Saved." if remote else "Connected. Test it, then sync for the first time."
             return go(request, reverse("prompts_git:git"), said)
-    return _page(request, piece="form", status=422, form=form)
+    return _page(request, piece="form", status=422 if is_htmx(request) else status_of(form), form=form)
 
 
 @needs(OPERATOR)

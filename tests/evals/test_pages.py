@@ -41,6 +41,16 @@ def test_it_adds_changes_and_removes_a_case(world: World) -> None:
     assert "Why?" in alice.get(address).content.decode()
     alice.post(address, {**form, "name": "sync 2"})
     assert TestCase.objects.get().name == "sync 2"
+    seen = alice.get(address).context["form"].seen_revision
+    alice.post(address, {**form, "c-0-value": "Preferences", "seen_revision": seen})
+    late = {**form, "name": "typed words", "seen_revision": seen}
+    overtaken = alice.post(address, late)
+    assert overtaken.status_code == 409 and "Somebody changed the test sync after you opened it" in overtaken.text
+    assert 'value="typed words"' in overtaken.text and "now in Name, the checks; saving again" in overtaken.text
+    assert TestCase.objects.get().checks == [{"kind": "contains", "value": "Preferences"}]
+    late["seen_revision"] = overtaken.context["form"].seen_revision
+    assert alice.post(address, late).status_code == 302 and TestCase.objects.get().name == "typed words"
+    assert alice.post(address, {**late, "seen_revision": "x"}).status_code == 409
     # The playground hands over what was typed there, and the answer it got.
     handed = alice.post(f"{BASE}new/", {"from": "playground", "var-question": "Why?", "a-answer": "Because."})
     assert (handed.context["form"].expected, handed.context["form"].values) == ("Because.", {"question": "Why?"})

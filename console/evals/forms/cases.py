@@ -4,7 +4,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from console.core.errors import BadInput
+from console.core.errors import BadInput, Overtaken
+from console.core.words import some
 from console.evals.checks import DEFAULT_THRESHOLD, EMBED_ALIAS, MOST_CHECKS, Spec
 from console.evals.models import TestCase
 from prompts_app.text.variables import values_from_texts
@@ -27,6 +28,7 @@ class CaseForm:
     expected: str = ""
     values: dict[str, str] = field(default_factory=dict)
     checks: list[CheckRow] = field(default_factory=list)
+    seen_revision: str = ""
     error: str = ""
     wrong: str = ""  # the name of the field it is about
 
@@ -37,7 +39,7 @@ def of_case(case: TestCase, texts: Mapping[str, str]) -> CaseForm:
         CheckRow(one["kind"], one["value"], str(one.get("threshold", DEFAULT_THRESHOLD)), one.get("alias", ""))
         for one in case.checks
     ]
-    return CaseForm(case.name, case.message, case.expected, dict(texts), rows)
+    return CaseForm(case.name, case.message, case.expected, dict(texts), rows, str(case.revision))
 
 
 def read_checks(posted: Mapping[str, str]) -> list[CheckRow]:
@@ -58,7 +60,26 @@ def read(posted: Mapping[str, str]) -> CaseForm:
     """Return what was typed, in the page's own form or in the playground's."""
     rows = read_checks(posted)
     values = {name.removeprefix("var-"): text for name, text in posted.items() if name.startswith("var-")}
-    return CaseForm(posted.get("name", "").strip(), posted.get("message", ""), posted.get("expected", ""), values, rows)
+    name, seen = posted.get("name", "").strip(), posted.get("seen_revision", "")
+    return CaseForm(name, posted.get("message", ""), posted.get("expected", ""), values, rows, seen)
+
+
+# What a test is made of, by the names of the page.
+_PARTS = {
+    "name": "Name",
+    "variables": "the variables",
+    "message": "Message",
+    "expected": "Expected answer",
+    "checks": "the checks",
+}
+
+
+def decide_anew(form: CaseForm, refusal: Overtaken, case: TestCase, fields: Mapping[str, Any]) -> None:
+    """Let a form that showed an older state of the case be sent again as it stands, and say what it would replace."""
+    form.seen_revision = str(case.revision)
+    differs = some([part for name, part in _PARTS.items() if fields[name] != getattr(case, name)], len(_PARTS))
+    typed = f"What you typed is below. It differs from what is there now in {differs}; saving again replaces that."
+    form.error = f"{refusal.message} {typed if differs else 'It says what you typed already.'}"
 
 
 @dataclass(frozen=True, slots=True)

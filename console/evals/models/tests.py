@@ -23,6 +23,7 @@ class TestCase(models.Model):
     message = models.TextField(blank=True)
     expected = models.TextField(blank=True)
     checks = models.JSONField(default=list)
+    revision = models.PositiveIntegerField(default=1, db_default=1, help_text="Grows with every change.")
     changed_by_name = models.CharField(max_length=200)
     changed_at = models.DateTimeField(default=now)
 

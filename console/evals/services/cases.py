@@ -6,7 +6,7 @@ from django.db import transaction
 
 from console.audit import actions
 from console.core.clock import now
-from console.core.errors import BadInput, Conflict
+from console.core.errors import BadInput, Conflict, check_revision
 from console.evals.checks import check_specs
 from console.evals.models import TestCase
 from console.teams.actors import Actor
@@ -62,10 +62,11 @@ def create_case(
 
 
 @transaction.atomic
-def change_case(*, actor: Actor, case: TestCase, **fields: Any) -> TestCase:
-    """Change a case. Runs from before do not count for it any more."""
+def change_case(*, actor: Actor, case: TestCase, seen_revision: int | None = None, **fields: Any) -> TestCase:
+    """Change a case; Overtaken when somebody did since it was seen. Runs from before do not count for it any more."""
     prompt = locked(case.prompt)
     case = TestCase.objects.get(pk=case.pk)
+    check_revision(f"the test {case}", case.revision, seen_revision)
     now_is = {name: getattr(case, name) for name in ("name", "variables", "checks", "message", "expected")}
     wanted = _checked({**now_is, **fields})
     if TestCase.objects.filter(prompt=prompt, name=wanted["name"]).exclude(pk=case.pk).exists():
@@ -74,8 +75,8 @@ def change_case(*, actor: Actor, case: TestCase, **fields: Any) -> TestCase:
         return case
     for name, value in wanted.items():
         setattr(case, name, value)
-    case.changed_by_name, case.changed_at = actor.name, now()
-    case.save(update_fields=[*wanted, "changed_by_name", "changed_at"])
+    case.changed_by_name, case.changed_at, case.revision = actor.name, now(), case.revision + 1
+    case.save(update_fields=[*wanted, "changed_by_name", "changed_at", "revision"])
     _note(actions.TEST_CASE_CHANGED, actor, prompt, case)
     return case
 

@@ -11,11 +11,12 @@ from django.urls import reverse
 from django.views.decorators.http import require_http_methods
 
 from console.catalog.access import aliases_for
-from console.core.errors import Refusal
+from console.core import typed
+from console.core.errors import Overtaken, Refusal
 from console.core.htmx import go
 from console.evals import access
 from console.evals.checks import KINDS, MOST_CHECKS
-from console.evals.forms.cases import CaseForm, CheckRow, Sent, fields_of, of_case, read, sent_over
+from console.evals.forms.cases import CaseForm, CheckRow, Sent, decide_anew, fields_of, of_case, read, sent_over
 from console.evals.models import TestCase
 from console.evals.services import cases
 from console.teams.access import needs
@@ -72,12 +73,19 @@ def _save(
         form.checks = [row for at, row in enumerate(form.checks) if f"remove-{at}" != do]
     if do != "save":
         return _page(request, prompt, form, case, sent=sent)
+    fields: dict[str, Any] = {}
     try:
         fields = fields_of(form, _declared(prompt))
         if case is None:
             cases.create_case(actor=request.caller.actor, prompt=prompt, **fields)
         else:
-            cases.change_case(actor=request.caller.actor, case=case, **fields)
+            seen = typed.number(form.seen_revision, 0) if form.seen_revision else None
+            cases.change_case(actor=request.caller.actor, case=case, seen_revision=seen, **fields)
+    except Overtaken as overtaken:
+        assert case is not None
+        case.refresh_from_db()
+        decide_anew(form, overtaken, case, fields)
+        return _page(request, prompt, form, case, status=overtaken.status)
     except Refusal as refusal:
         form.error, form.wrong = refusal.message, refusal.param or ""
         return _page(request, prompt, form, case, sent=sent, status=422)

@@ -28,6 +28,8 @@ def test_it_keeps_cases_and_starts_runs(cast: Cast) -> None:
     address = f"{BASE}/cases/{made.json()['id']}/"
     changed: Any = {**CASE, "expected": "Settings", "checks": [{"kind": "equals"}]}
     assert key.put(address, changed, format="json").json()["checks"] == [{"kind": "equals", "value": ""}]
+    late = key.put(address, {**CASE, "name": "late", "seen_revision": made.json()["revision"]}, format="json")
+    assert (late.status_code, late.json()["error"]["code"]) == (409, "conflict")
     twice = key.post(f"{BASE}/cases/", CASE, format="json")
     assert (twice.status_code, twice.json()["error"]["param"]) == (409, "name")
     wrong = key.post(f"{BASE}/cases/", {**CASE, "name": "x", "checks": [{"kind": "vibes"}]}, format="json")

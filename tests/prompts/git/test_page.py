@@ -37,6 +37,13 @@ def test_an_operator_connects_tests_syncs_and_settles(
     assert refused.status_code == 422 and "s3cret" not in refused.text
     assert "a secret is never sent back" in refused.text
     assert olga.post(page, given).status_code == 302
+    again = {name: value for name, value in given.items() if name != "credential"} | {"seen_revision": "1"}
+    assert olga.post(page, {**again, "every_minutes": "30"}).status_code == 302
+    late = {**again, "branch": "typed"}
+    overtaken, piece = olga.post(page, late), olga.post(page, late, headers={"HX-Request": "true"})
+    assert (overtaken.status_code, piece.status_code) == (409, 422) and 'value="typed"' in overtaken.text
+    assert "“Branch”, “Sync every so many minutes”" in overtaken.text and GitRemote.objects.get().every_minutes == 30
+    assert olga.post(page, {**again, "seen_revision": "2"}).status_code == 302
     shown = olga.get(page).content.decode()
     assert "No exchange yet" in shown and "<dd>Set</dd>" in shown and "s3cret" not in shown
     assert "not there yet" in olga.post(f"{page}test/", headers={"HX-Request": "true"}).content.decode()

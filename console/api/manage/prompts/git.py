@@ -6,7 +6,7 @@ from drf_spectacular.utils import extend_schema
 from rest_framework import serializers
 from rest_framework.response import Response
 
-from console.api.manage.base import Endpoint, Strict, listed
+from console.api.manage.base import Endpoint, Strict, listed, seen_revision
 from console.core.errors import Conflict, NotFound
 from console.teams.access import OPERATOR
 from prompts_app.git import remotes, sync
@@ -29,7 +29,7 @@ class GitRemoteSerializer(serializers.ModelSerializer[GitRemote]):
         model = GitRemote
         fields = [
             "address", "branch", "username", "has_credential", "host_key", "syncs_on_publish", "every_minutes",
-            "wanted_at", "claimed_at", "connected_at", "last_sync",
+            "revision", "wanted_at", "claimed_at", "connected_at", "last_sync",
         ]  # fmt: skip
 
     def get_last_sync(self, _: GitRemote) -> dict[str, Any] | None:
@@ -47,6 +47,7 @@ class GitChangeSerializer(Strict):
     host_key = serializers.CharField(max_length=4000, required=False, allow_blank=True)
     syncs_on_publish = serializers.BooleanField(required=False)
     every_minutes = serializers.IntegerField(required=False, min_value=0, max_value=10_080)
+    seen_revision = seen_revision()
 
 
 class GitTestSerializer(serializers.Serializer[Any]):
@@ -77,6 +78,7 @@ class Git(Endpoint):
         given = self.read(GitChangeSerializer)
         if remotes.connected() is None:
             given.setdefault("address", "")
+            given.pop("seen_revision", None)
             return Response(GitRemoteSerializer(remotes.connect(actor=self.actor, **given)).data, status=201)
         return Response(GitRemoteSerializer(remotes.change(actor=self.actor, **given)).data)
 

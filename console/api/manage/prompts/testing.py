@@ -7,7 +7,7 @@ from drf_spectacular.utils import extend_schema
 from rest_framework import serializers
 from rest_framework.response import Response
 
-from console.api.manage.base import Strict, listed
+from console.api.manage.base import Strict, listed, seen_revision
 from console.api.manage.prompts.base import PromptEndpoint
 from console.core.connections import let_go
 from console.evals import access
@@ -32,10 +32,24 @@ class TestCaseChangeSerializer(Strict):
     )
 
 
+class TestCaseReplaceSerializer(TestCaseChangeSerializer):
+    seen_revision = seen_revision()
+
+
 class TestCaseSerializer(serializers.ModelSerializer[TestCase]):
     class Meta:
         model = TestCase
-        fields = ("id", "name", "variables", "message", "expected", "checks", "changed_by_name", "changed_at")
+        fields = (
+            "id",
+            "name",
+            "variables",
+            "message",
+            "expected",
+            "checks",
+            "revision",
+            "changed_by_name",
+            "changed_at",
+        )
 
 
 class TestCaseAnswerSerializer(Strict):
@@ -124,12 +138,12 @@ class OneCase(TestEndpoint):
     @extend_schema(
         operation_id="change_test_case",
         summary="Change a test",
-        request=TestCaseChangeSerializer,
+        request=TestCaseReplaceSerializer,
         responses=TestCaseSerializer,
     )
     def put(self, request: Any, slug: str, pk: uuid.UUID) -> Response:
         case = access.case_for(self.prompt(slug, "edit"), pk)
-        changed = cases.change_case(actor=self.actor, case=case, **self.read(TestCaseChangeSerializer))
+        changed = cases.change_case(actor=self.actor, case=case, **self.read(TestCaseReplaceSerializer))
         return Response(TestCaseSerializer(changed).data)
 
     @extend_schema(operation_id="delete_test_case", summary="Remove a test", responses={204: None})
