@@ -149,6 +149,18 @@ def connections_allowed() -> tuple[int, int]:
 
 
 @contextmanager
+def letting_go_of_tables() -> Iterator[None]:
+    """Wait two seconds for a table somebody holds, and no longer: calls and pages queue up behind whoever waits."""
+    with connection.cursor() as cursor:
+        cursor.execute("SET lock_timeout = '2s'")
+    try:
+        yield
+    finally:
+        with connection.cursor() as cursor:
+            cursor.execute("RESET lock_timeout")
+
+
+@contextmanager
 def one_at_a_time() -> Iterator[None]:
     """Hold the lock of migrations: processes that start together take their turn."""
     with connection.cursor() as cursor:

@@ -4,10 +4,12 @@ import io
 import uuid
 from collections.abc import Iterator
 
+import psycopg
 import pytest
 from django.apps import apps
-from django.core.management import call_command
-from django.db import connection, migrations, models
+from django.core.management import CommandError, call_command
+from django.core.management.commands.migrate import Command as MigrateCommand
+from django.db import connection, migrations, models, transaction
 from django.db.migrations import operations
 from django.db.migrations.loader import MigrationLoader
 from django.db.migrations.recorder import MigrationRecorder
@@ -90,6 +92,39 @@ def test_an_older_version_leaves_the_tables_of_a_newer_one_as_they_are(monkeypat
     MigrationRecorder(connection).record_unapplied("usage", "9999_from_a_later_year")
     assert migrated() == ("", True)
     assert sql.has_rights(role)
+
+
+@pytest.mark.django_db(transaction=True)
+def test_a_step_that_meets_a_dump_lets_go_and_is_tried_again(monkeypatch) -> None:
+    """Whoever waits for a table for itself has all calls and pages wait behind it."""
+    parameters = connection.get_connection_params()
+    holder = psycopg.connect(**{name: value for name, value in parameters.items() if name != "cursor_factory"})
+    holder.execute("SET idle_in_transaction_session_timeout = '30s'")  # or the test would wait for ever, if a step does
+    holder.execute("LOCK TABLE usage_quota IN ACCESS SHARE MODE")
+    said, made = io.StringIO(), []
+
+    def step(*_: object, **__: object) -> None:
+        with transaction.atomic(), connection.cursor() as cursor:
+            cursor.execute("LOCK TABLE usage_quota IN ACCESS EXCLUSIVE MODE")
+            made.append(1)
+
+    def given_back(_: float) -> None:
+        assert not made
+        holder.rollback()
+
+    monkeypatch.setattr(MigrateCommand, "handle", step)
+    monkeypatch.setattr(migrate.time, "sleep", given_back)
+    call_command("migrate", verbosity=0, stderr=said)
+    assert made == [1]
+    assert said.getvalue() == "A table is in use (canceling statement due to lock timeout); trying again.\n"
+    with connection.cursor() as cursor:
+        cursor.execute("SHOW lock_timeout")
+        assert cursor.fetchone() == ("0",)
+    holder.execute("LOCK TABLE usage_quota IN ACCESS SHARE MODE")
+    monkeypatch.setattr(migrate, "_PATIENCE_SECONDS", 0)
+    with pytest.raises(CommandError, match="stayed in use .*run this again"):
+        call_command("migrate", verbosity=0)
+    holder.close()
 
 
 class _Owner:

@@ -1,16 +1,20 @@
 """Django's `migrate`, as the owner of the tables, one at a time; what the application may do is set afterwards."""
 
 import gc
+import time
 from typing import Any
 
 from django.conf import settings
 from django.core.management.base import CommandError, CommandParser
 from django.core.management.commands.migrate import Command as MigrateCommand
-from django.db import ProgrammingError
+from django.db import OperationalError, ProgrammingError
+from psycopg.errors import LockNotAvailable
 
 from console.embedded import history, sql
 from console.embedded.owner import as_owner
 from console.embedded.reaching import until_reached
+
+_PATIENCE_SECONDS = 600
 
 
 class Command(MigrateCommand):
@@ -41,7 +45,7 @@ class Command(MigrateCommand):
                 raise CommandError(why)
             if newer := history.what_is_newer():
                 self.stderr.write(newer)
-            super().handle(*args, **options)
+            self._migrate(*args, **options)
             if options["plan"] or options["check_unapplied"]:
                 return
             sql.count_on_after_restore()
@@ -49,6 +53,26 @@ class Command(MigrateCommand):
             # Rights this version gave could be more than the newer one means by tables this one does not know.
             if application_role and not (newer and sql.has_rights(application_role)):
                 self._let_work(application_role)
+
+    def _migrate(self, *args: Any, **options: Any) -> None:
+        """Make the steps. One that meets a table in use, as by a dump, lets go and is tried again: each is whole."""
+        latest = time.monotonic() + _PATIENCE_SECONDS
+        while True:
+            try:
+                with sql.letting_go_of_tables():
+                    super().handle(*args, **options)
+                return
+            except OperationalError as error:
+                if not isinstance(error.__cause__, LockNotAvailable):
+                    raise
+                what = str(error).partition("\n")[0]
+            if time.monotonic() >= latest:
+                raise CommandError(
+                    f"A table stayed in use ({what}). What was migrated so far stays; run this again when the dump, or "
+                    "whoever holds the table, is done."
+                )
+            self.stderr.write(f"A table is in use ({what}); trying again.")
+            time.sleep(5)
 
     def _let_work(self, role: str) -> None:
         try:
