@@ -1,7 +1,7 @@
 """The quotas page, and its questions: a dialog for htmx, a page of their own for everybody else."""
 
 import uuid
-from dataclasses import dataclass
+from typing import Any
 
 from django import forms
 from django.core.paginator import Paginator
@@ -11,11 +11,12 @@ from django.urls import reverse
 from django.views.decorators.http import require_http_methods, require_safe
 
 from console.core.clock import now
-from console.core.forms import posted, refusals_at, status_of
-from console.core.htmx import go, is_htmx
+from console.core.forms import posted, refusals_at
+from console.core.htmx import go
 from console.teams.access import denied, needs, scope_of, teams_for
 from console.teams.callers import TeamRequest
 from console.teams.models import Team
+from console.teams.views.questions import Question, ask
 from usage_app import access
 from usage_app.forms.quotas import ChangeQuotaForm, IncreaseForm, SetQuotaForm
 from usage_app.models import Quota
@@ -28,28 +29,13 @@ _ROWS = 50
 _form = require_http_methods(["GET", "HEAD", "POST"])
 
 
-@dataclass(frozen=True, slots=True)
-class Question:
-    """What a dialog asks. `verb` is on the button; `remove_url` leads from changing to removing."""
-
-    title: str
-    text: str
-    verb: str
-    is_destructive: bool = False
-    remove_url: str = ""
-
-
-def _ask(request: TeamRequest, question: Question, form: forms.Form) -> HttpResponse:
-    """Show the question, again when the answer could not be used: to htmx, which swaps nothing else, with 422."""
-    template = "usage/quotas_form.html#dialog" if is_htmx(request) else "usage/quotas_form.html"
-    context = {"active": "quotas", "question": question, "form": form, "back": _back(request)}
-    status = 422 if is_htmx(request) else status_of(form)
-    return render(request, template, context, status=status if form.errors else 200)
-
-
 def _back(request: TeamRequest) -> str:
     scope = scope_of(request, "view_usage")
     return reverse("usage:quotas") + (f"?team={scope.slug}" if scope else "")
+
+
+def _question(request: TeamRequest, title: str, text: str, verb: str, **more: Any) -> Question:
+    return Question(title, text, verb, back=_back(request), back_label="Quotas", active="quotas", **more)
 
 
 def _teams(request: TeamRequest) -> list[Team]:
@@ -98,7 +84,7 @@ def set_quota(request: TeamRequest) -> HttpResponse:
             quota = services.set_quota(actor=request.caller.actor, **values)
             return go(request, _back(request), f"{quota.team}: {quota.title} is limited from the next call on.")
     text = "Counts from the next call on, with what the present period has used already."
-    return _ask(request, Question("Add quota", text, "Add quota"), form)
+    return ask(request, _question(request, "Add quota", text, "Add quota"), form)
 
 
 @needs("view_usage")
@@ -110,13 +96,14 @@ def change_quota(request: TeamRequest, public_id: uuid.UUID) -> HttpResponse:
         with refusals_at(form):
             services.change_quota(actor=request.caller.actor, quota=quota, **form.cleaned_data)
             return go(request, _back(request), f"{quota.team}: {quota.title} is changed from the next call on.")
-    question = Question(
+    question = _question(
+        request,
         f"Change {quota.title}",
         f"{quota.team}. What was used stays counted.",
         "Change quota",
         remove_url=reverse("usage:remove_quota", args=[quota.public_id]),
     )
-    return _ask(request, question, form)
+    return ask(request, question, form)
 
 
 @needs("view_usage")
@@ -127,8 +114,8 @@ def remove_quota(request: TeamRequest, public_id: uuid.UUID) -> HttpResponse:
         services.remove_quota(actor=request.caller.actor, quota=quota)
         return go(request, _back(request), f"{quota.team}: {quota.title} is not limited any more.")
     text = f"{_loss(quota)} The audit log keeps what was used; a new quota starts with the present period's use."
-    question = Question(f"Remove the quota “{quota.title}”?", text, "Remove quota", is_destructive=True)
-    return _ask(request, question, forms.Form())
+    question = _question(request, f"Remove the quota “{quota.title}”?", text, "Remove quota", is_destructive=True)
+    return ask(request, question, forms.Form())
 
 
 def _loss(quota: Quota) -> str:
@@ -147,7 +134,7 @@ def increase_quota(request: TeamRequest, public_id: uuid.UUID) -> HttpResponse:
             services.increase_quota(actor=request.caller.actor, quota=quota, **form.cleaned_data)
             return go(request, _back(request), f"{quota.team}: {quota.title} is raised for a while.")
     text = f"{quota.team} has used {state.used_text} of {state.limit_text}. {state.forecast_text}."
-    return _ask(request, Question(f"Raise {quota.title} for a while", text, "Raise limit"), form)
+    return ask(request, _question(request, f"Raise {quota.title} for a while", text, "Raise limit"), form)
 
 
 @needs("view_usage")
@@ -159,10 +146,11 @@ def end_increase(request: TeamRequest, increase_id: uuid.UUID) -> HttpResponse:
         with refusals_at(form):
             services.end_increase(actor=request.caller.actor, increase=increase)
             return go(request, _back(request), f"{increase.quota.team}: the increase has ended.")
-    question = Question(
+    question = _question(
+        request,
         "End the increase now?",
         f"{increase.quota.team}, {increase.quota.title}: the limit falls back from the next call on.",
         "End increase",
         is_destructive=True,
     )
-    return _ask(request, question, form)
+    return ask(request, question, form)

@@ -22,7 +22,7 @@ from console.core.htmx import go, is_htmx
 
 @dataclass(frozen=True, slots=True)
 class Question:
-    """What is asked. `verb` is on the button, `back` is where Cancel leads."""
+    """What is asked. `verb` is on the button, `back` is where Cancel leads, `remove_url` from changing to removing."""
 
     title: str
     text: str
@@ -32,6 +32,7 @@ class Question:
     back_label: str
     is_destructive: bool = False
     losses: list[str] = field(default_factory=list)
+    remove_url: str = ""
 
     @property
     def here(self) -> str:
@@ -42,7 +43,7 @@ class Question:
 def ask(request: HttpRequest, question: Question, form: forms.Form) -> HttpResponse:
     """Show the question, again where the answer cannot be used: to htmx, which swaps nothing else, with 422."""
     template = "teams/question.html#dialog" if is_htmx(request) else "teams/question.html"
-    context = {"question": question, "form": form, "active": question.active, "action_url": request.path}
+    context = {"question": question, "form": form, "active": question.active, "action_url": request.get_full_path()}
     status = 422 if is_htmx(request) else status_of(form)
     response = render(request, template, context, status=status if form.errors else 200)
     patch_vary_headers(response, ["HX-Request"])
