@@ -2,7 +2,7 @@
 
 import logging
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, NamedTuple
 
 import orjson
@@ -98,7 +98,7 @@ def ask_for(
     number = run.version.number if run.version else 0
     version_id = run.version_id or run.agent_id
     agent = Answering(run.agent_id, run.agent.slug, version_id, number, run.agent.team_id, most_output)
-    return ask._replace(agent=agent)
+    return replace(ask, agent=agent)
 
 
 def _offered(tool: Tool) -> dict[str, Any]:

@@ -7,7 +7,7 @@ What an agent is stands in a room above. It registers a source of shapes here wh
 import datetime as dt
 import uuid
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 from console.catalog.shapes import AliasShape
@@ -110,4 +110,4 @@ def with_agent(snapshot: "Snapshot", asker: Asker, ask: Ask) -> Ask:
     if agent.knowledge is not None:
         body["knowledge"] = agent.knowledge
     answering = Answering(agent.id, slug, agent.version_id, agent.number, agent.team_id, agent.most_output)
-    return ask._replace(model=f"{agent.alias}{at}{environment}", body=body, agent=answering)
+    return replace(ask, model=f"{agent.alias}{at}{environment}", body=body, agent=answering)

@@ -3,6 +3,7 @@
 import datetime as dt
 import uuid
 from collections.abc import Iterable
+from dataclasses import dataclass
 from itertools import accumulate, chain, repeat
 from operator import add, attrgetter
 from typing import Any, NamedTuple
@@ -26,7 +27,8 @@ class Begin(NamedTuple):
     input: PreparedPayload | None = None
 
 
-class Verdict(NamedTuple):
+@dataclass(slots=True)
+class Verdict:
     """`is_stale`, or admitted when `refused_by` is None; `counted` is used + reserved per counter after the batch."""
 
     is_stale: bool

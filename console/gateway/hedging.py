@@ -9,6 +9,7 @@ import asyncio
 import time
 from collections.abc import Awaitable, Callable
 from contextlib import suppress
+from dataclasses import replace
 
 from console import outbound
 from console.core.clock import now
@@ -48,7 +49,7 @@ async def _send_twice(call: Call, after: float, end_loser: EndLoser) -> outbound
 
 async def _admit_second(call: Call) -> Call | None:
     """Return the second call; None where it is refused, which costs the first one nothing."""
-    ask = call.plan.ask._replace(id=uuid7(), at=now())
+    ask = replace(call.plan.ask, id=uuid7(), at=now())
     with suppress(Refusal):
         plan, remaining = await admit(
             call.here, call.identify, ask, time.perf_counter(), step=call.plan.step, has_input=True
@@ -112,7 +113,7 @@ async def _drop(task: "asyncio.Task[outbound.Reply]") -> None:
 def _swap(call: Call, winner: Call) -> None:
     """Let the call the face holds be the attempt that won, under the request's id, and the other one the loser."""
     ask, other = call.plan.ask, winner.plan.ask
-    call.plan, winner.plan = winner.plan._replace(ask=ask), call.plan._replace(ask=ask._replace(id=uuid7()))
+    call.plan, winner.plan = replace(winner.plan, ask=ask), replace(call.plan, ask=replace(ask, id=uuid7()))
     call.reservation, winner.reservation = winner.reservation or other.id, call.reservation or ask.id
     for name in ("permit", "is_inside", "is_unused", "attempts", "remaining"):
         mine_now = getattr(call, name)

@@ -7,6 +7,7 @@ docs/decisions/knowledge-in-calls.md.
 
 import uuid
 from collections.abc import Awaitable, Sequence
+from dataclasses import replace
 from typing import Any, NamedTuple, Protocol
 
 import orjson
@@ -65,7 +66,7 @@ def looks_up(ask: Ask) -> bool:
 
 def uninformed(ask: Ask) -> Ask:
     """Return the ask as if it named no collections."""
-    return ask._replace(body={name: value for name, value in ask.body.items() if name != "knowledge"})
+    return replace(ask, body={name: value for name, value in ask.body.items() if name != "knowledge"})
 
 
 async def informed(identify: Identify, asker: Asker, ask: Ask, known: Informed | None = None) -> Ask:
@@ -78,7 +79,7 @@ async def informed(identify: Identify, asker: Asker, ask: Ask, known: Informed |
         return ask
     named, body = ask.body["knowledge"], uninformed(ask).body
     if named is None:
-        return ask._replace(body=body)
+        return replace(ask, body=body)
     wanted = knowledge_ref.read(named)
     place = question_in(ask.operation, body)
     if place is None and ask.agent is None:
@@ -93,7 +94,7 @@ async def informed(identify: Identify, asker: Asker, ask: Ask, known: Informed |
         body = with_block(body, place, known.block)
     # The log keeps both: what was asked for, and the words it came to.
     text = orjson.dumps({**orjson.loads(ask.text), **body, "knowledge": named}).decode()
-    return ask._replace(body=body, text=text, knowledge=known)
+    return replace(ask, body=body, text=text, knowledge=known)
 
 
 async def _found(identify: Identify, asker: Asker, ask: Ask, wanted: KnowledgeRef, question: str) -> Found:

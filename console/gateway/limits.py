@@ -1,6 +1,7 @@
 """What a limit says when it refuses, and what is left after it admitted."""
 
 import datetime as dt
+from dataclasses import replace
 from functools import lru_cache
 from typing import Any
 
@@ -98,7 +99,7 @@ def as_attempts(charges: tuple[Charge, ...], attempt: dict[str, Any]) -> tuple[C
     """Return charges whose refusal leaves the line of an attempt, after which the call may go on elsewhere."""
     more = orjson.dumps(attempt)
     return tuple(
-        (limit._replace(columns=with_refusal(limit.columns, joined(limit.refusal, more))), amount)
+        (replace(limit, columns=with_refusal(limit.columns, joined(limit.refusal, more))), amount)
         for limit, amount in charges
     )
 
@@ -119,7 +120,7 @@ def quota_refused(plan: Plan, verdict: Verdict) -> QuotaExceeded:
         sentence += f" It resets at {resets_at:%Y-%m-%d %H:%M:%S} UTC."
     headers = {"x-should-retry": "true" if _is_rate(quota) else "false"}
     if quota.metric in _TOLD:
-        told = limit if limit.headers else limit._replace(headers=_headers(quota, limit.most, plan.ask.at))
+        told = limit if limit.headers else replace(limit, headers=_headers(quota, limit.most, plan.ask.at))
         left = [(told, max(0, limit.most - counted))]
         headers |= {name.decode(): value.decode() for name, value in rate_limit_headers(left, plan.ask.at)}
     refusal = QuotaExceeded(sentence, code=_code(quota), retry_after=wait, headers=headers)

@@ -6,6 +6,7 @@ database when it takes part for the first time in this process, and never again,
 
 import uuid
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from typing import Any
 
 import orjson
@@ -74,7 +75,7 @@ async def _prompted_as(snapshot: Snapshot, team_id: uuid.UUID, asker: Asker, ask
         body["messages"] = [*filled.rendered.messages, *given]
     # The log keeps both: what was asked for, and the words it came to.
     text = orjson.dumps({**body, "prompt": ask.body["prompt"]}).decode()
-    return ask._replace(body=body, text=text, prompt=_prompted(filled, named.ref.label))
+    return replace(ask, body=body, text=text, prompt=_prompted(filled, named.ref.label))
 
 
 def _put_before(body: dict[str, Any], said: Sequence[Mapping[str, Any]], given: list[Any]) -> None:

@@ -8,6 +8,7 @@ answered, in the batch lane, and is given up without a word when there are too m
 import asyncio
 import logging
 import time
+from dataclasses import replace
 
 import orjson
 
@@ -70,7 +71,8 @@ async def _copy(call: Call) -> None:
 def _ask_again(ask: Ask) -> Ask:
     """Return the ask of the copy: the same body without streaming, an id and a time of its own."""
     body = {name: value for name, value in ask.body.items() if name not in {"stream", "stream_options"}}
-    return ask._replace(
+    return replace(
+        ask,
         id=uuid7(),
         at=now(),
         type=EventType.SHADOW.value,

@@ -2,12 +2,14 @@
 
 A key without a word of its own, and whoever calls without a key, goes by the installation's setting; a laxer one holds
 only where an operator gave it (`teams/unknown_fields.py`). The word is read
+from dataclasses import replace
 from the snapshot a call is planned from, so another one holds from the key's next request on. Nothing goes without a
 word: what is left out, by that or because it is never sent on (`fields.NOT_SENT`), is named to the caller. So is what
 the wire format of the provider that answers has no word for, which is known once that one is chosen.
 """
 
 from collections.abc import Iterable, Set
+from dataclasses import replace
 
 from console.core.errors import BadInput
 from console.gateway.operations import OPERATIONS
@@ -47,8 +49,8 @@ def settled(asker: Asker, ask: Ask) -> Ask:
     out = left_out(word, ask.unknown, OPERATIONS[ask.operation].withheld)
     body = {name: value for name, value in ask.body.items() if name not in out} if out else ask.body
     if ask.betas and word != "pass":
-        return ask._replace(body=body, unknown=frozenset(), dropped=names_of({*out, BETA}), betas=())
-    return ask._replace(body=body, unknown=frozenset(), dropped=names_of(out))
+        return replace(ask, body=body, unknown=frozenset(), dropped=names_of({*out, BETA}), betas=())
+    return replace(ask, body=body, unknown=frozenset(), dropped=names_of(out))
 
 
 def named(asker: Asker, ask: Ask, unsaid: Set[str]) -> tuple[str, ...]:

@@ -4,6 +4,7 @@ import asyncio
 import json
 import threading
 from collections.abc import Callable
+from dataclasses import replace
 from types import SimpleNamespace
 from typing import Any, cast
 
@@ -140,7 +141,7 @@ def test_a_second_call_whose_lane_was_lowered_meanwhile_is_ended_as_any_other(as
     async def lowered(*given: Any, **more: Any) -> Any:
         plan, remaining = await admit(*given, **more)
         is_admitted.set()
-        return plan._replace(lane="standard"), remaining
+        return replace(plan, lane="standard"), remaining
 
     monkeypatch.setattr(hedging, "admit", lowered)
     world.upstream.enqueue_when(is_admitted.is_set)

@@ -2,6 +2,7 @@
 
 import re
 from collections.abc import Mapping
+from dataclasses import replace
 from typing import Any
 
 import orjson
@@ -105,7 +106,7 @@ class Completion:
                     surface="agent",
                     route=f"tool {call.tool_name}",
                 )
-                opened = await pipeline.open_call(call.identify, ask._replace(agent=call.agent))
+                opened = await pipeline.open_call(call.identify, replace(ask, agent=call.agent))
                 answer = await pipeline.answer(opened)
         except Refusal as refusal:
             raise ToolFailed(refusal.message, may_retry=refusal.status in {429, 503}) from None

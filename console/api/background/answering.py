@@ -16,6 +16,7 @@ import time
 import uuid
 from collections.abc import Callable
 from contextlib import aclosing, suppress
+from dataclasses import replace
 from functools import partial
 from typing import Any
 
@@ -226,9 +227,9 @@ class Answering:
         try:
             if names_items:
                 whole = await in_thread(partial(conversations.named_items, caller, items))
-                ask = ask._replace(body={**ask.body, "input": whole})
+                ask = replace(ask, body={**ask.body, "input": whole})
             if previous is not None:
-                ask = ask._replace(history=tuple(await in_thread(partial(conversations.history, caller, previous))))
+                ask = replace(ask, history=tuple(await in_thread(partial(conversations.history, caller, previous))))
         except Refusal as refusal:
             raise await pipeline.refuse(identify, ask, refusal) from None
         return ask

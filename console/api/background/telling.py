@@ -1,5 +1,6 @@
 """What is said of a response in the background, from its row: the object, and the events that end it."""
 
+from dataclasses import replace
 from typing import Any
 
 import orjson
@@ -39,7 +40,7 @@ def ask_of(row: BackgroundResponse, body: dict[str, Any], **more: Any) -> Ask:
         client_request_id=row.client_request_id,
         **given,
     )
-    return ask._replace(known_as=row.pk, is_stream=row.is_stream, trace_parent=row.trace_parent)
+    return replace(ask, known_as=row.pk, is_stream=row.is_stream, trace_parent=row.trace_parent)
 
 
 def shown(row: BackgroundResponse) -> dict[str, Any]:

@@ -3,6 +3,7 @@
 import time
 import uuid
 from collections.abc import Awaitable, Callable
+from dataclasses import replace
 from urllib.parse import parse_qsl
 
 import orjson
@@ -39,7 +40,7 @@ async def promise(
     if (found := await _earlier(request, identify, ask)) is not None:
         asked, made = found
     else:
-        plan = await foresee(identify, (await going_on())._replace(known_as=ask.id), started=request.started)
+        plan = await foresee(identify, replace(await going_on(), known_as=ask.id), started=request.started)
         asked, headers = rows.Asked(request, identify, ask, plan.asker), dropped_header(plan.dropped)
         made = await asked.do(_make, asked)
     name = orjson.loads(made.body)["id"]

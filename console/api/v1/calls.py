@@ -2,6 +2,7 @@
 
 import asyncio
 from contextlib import aclosing
+from dataclasses import replace
 from functools import partial
 from typing import NamedTuple
 
@@ -169,7 +170,7 @@ def _ask(request: Request, route: Route, body: dict[str, object], text: str) -> 
         client_request_id=request.client_request_id,
         betas=request.betas if route is MESSAGE else (),
     )
-    return ask._replace(trace_parent=request.trace_parent) if request.trace_parent else ask
+    return replace(ask, trace_parent=request.trace_parent) if request.trace_parent else ask
 
 
 async def _answer(request: Request, send: Send, call: Call) -> None:

@@ -1,5 +1,6 @@
 """/v1/responses/{id} in OpenAI's shape: look at, delete, list what was said; and the way on from a kept one."""
 
+from dataclasses import replace
 from typing import Any
 
 import orjson
@@ -49,9 +50,9 @@ async def going_on(request: Request, identify: KeyIdentity, ask: Ask) -> Ask:
     asked = rows.Asked(request, identify, ask, asker)
     if names_items:
         whole = await asked.do(conversations.named_items, asked.caller, items)
-        ask = ask._replace(body={**ask.body, "input": whole})
+        ask = replace(ask, body={**ask.body, "input": whole})
     if name is not None:
-        ask = ask._replace(history=tuple(await asked.do(conversations.history, asked.caller, name)))
+        ask = replace(ask, history=tuple(await asked.do(conversations.history, asked.caller, name)))
     return ask
 
 
