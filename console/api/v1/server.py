@@ -18,7 +18,7 @@ from uvicorn.server import ServerState
 
 from console.core import stopping
 from console.core.bodies import stated_length
-from console.core.ticker import Tick, Ticker
+from console.core.ticker import Due, Ticker
 
 # The extension, and the type of its message: `status`, `headers` and `body`.
 WHOLE_ANSWER = "facet.http.response.whole"
@@ -95,7 +95,7 @@ class Http(HttpToolsProtocol):
         self._has_usual_settings = self.limit_concurrency is None and not self.root_path
         self._idle_since = 0.0  # 0: a request is under way
         self._begun = self.loop.time()  # when that one began to arrive
-        self._idle_tick: Tick | None = ticker.call_later(self.timeout_keep_alive, self._look_whether_idle)
+        self._idle_due: Due | None = ticker.call_later(self.timeout_keep_alive, self._look_whether_idle)
 
     def shutdown(self) -> None:
         """Hear that the server stops: uvicorn tells connections so, and nobody else before streams are cut off."""
@@ -104,9 +104,9 @@ class Http(HttpToolsProtocol):
 
     def connection_lost(self, exc: Exception | None) -> None:
         super().connection_lost(exc)
-        if self._idle_tick is not None:
-            self._idle_tick.cancel()
-            self._idle_tick = None
+        if self._idle_due is not None:
+            self._idle_due.discard(self._look_whether_idle)
+            self._idle_due = None
 
     def on_response_complete(self) -> None:
         """Wait for the connection's next request, as uvicorn does but without a timer for each answer.
@@ -119,21 +119,21 @@ class Http(HttpToolsProtocol):
         self.server_state.total_requests += 1
         self.flow.resume_reading()
         self._idle_since = self.loop.time()
-        if self._idle_tick is None:
-            self._idle_tick = self._ticker.call_later(self.timeout_keep_alive, self._look_whether_idle)
+        if self._idle_due is None:
+            self._idle_due = self._ticker.call_later(self.timeout_keep_alive, self._look_whether_idle)
 
     def _unset_keepalive_if_required(self) -> None:
         if self._idle_since:
             self._idle_since, self._begun = 0.0, self.loop.time()
 
     def _look_whether_idle(self) -> None:
-        self._idle_tick = None
+        self._idle_due = None
         if not self._idle_since:
             self._look_whether_it_arrives()
             return
         left = self._idle_since + self.timeout_keep_alive - self.loop.time()
         if left > 0:
-            self._idle_tick = self._ticker.call_later(left, self._look_whether_idle)
+            self._idle_due = self._ticker.call_later(left, self._look_whether_idle)
         else:
             self.timeout_keep_alive_handler()
 
@@ -148,7 +148,7 @@ class Http(HttpToolsProtocol):
         if self._begun + seconds < self.loop.time():
             self.transport.close()
         else:
-            self._idle_tick = self._ticker.call_later(self.timeout_keep_alive, self._look_whether_idle)
+            self._idle_due = self._ticker.call_later(self.timeout_keep_alive, self._look_whether_idle)
 
     def on_message_begin(self) -> None:
         super().on_message_begin()

@@ -37,7 +37,7 @@ class Watch:
         assert task is not None
         self._task = task
         self._receive = receive
-        self._tick = ticker.call_later(FIRST_LOOK_SECONDS, self._look)
+        self._due = ticker.call_later(FIRST_LOOK_SECONDS, self._look)
         self.last_sent = time.monotonic()
 
     def on_silence(self, heartbeat: Callable[[], Coroutine[Any, Any, None]]) -> None:
@@ -45,7 +45,7 @@ class Watch:
         self._heartbeat = heartbeat
 
     def _look(self) -> None:
-        self._tick = self._ticker.call_later(_LOOK_SECONDS, self._look)
+        self._due = self._ticker.call_later(_LOOK_SECONDS, self._look)
         if self._listener is None:
             self._listener = asyncio.create_task(self._listen())
         moment = time.monotonic()
@@ -75,7 +75,7 @@ class Watch:
         self._task.cancel()
 
     def stop(self) -> None:
-        self._tick.cancel()
+        self._due.discard(self._look)
         self._heartbeat = None  # it is a method of who holds this; the circle would be left to the collector
         if self._listener is None:  # it never looked
             return
