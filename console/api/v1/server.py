@@ -9,9 +9,10 @@ message; `uvicorn --http httptools` works as well, only dearer.
 import asyncio
 import re
 import weakref
-from collections.abc import Awaitable
+from collections import deque
+from collections.abc import Awaitable, Collection
 from functools import lru_cache
-from typing import Any
+from typing import Any, Literal
 
 from uvicorn.protocols.http.httptools_impl import STATUS_LINE, HttpToolsProtocol, RequestResponseCycle
 from uvicorn.server import ServerState
@@ -22,7 +23,7 @@ from console.core.ticker import Due, Ticker
 
 # The extension, and the type of its message: `status`, `headers` and `body`.
 WHOLE_ANSWER = "facet.http.response.whole"
-_PLAIN_PATH, _SHORT = re.compile(rb"/[A-Za-z0-9_/.-]*"), 256
+_PLAIN_PATH, _SHORT, _HASH = re.compile(rb"/[A-Za-z0-9_/.-]*"), 256, ord("#")
 _EXTENSIONS: dict[str, dict[str, Any]] = {WHOLE_ANSWER: {}}
 
 
@@ -33,6 +34,19 @@ def make_head(status: int, headers: list[tuple[bytes, bytes]]) -> bytes:
     if len(head) - len(head.translate(None, b"\r\n\0")) > 2 * len(headers) + 2:
         raise RuntimeError("Invalid HTTP header.")
     return head
+
+
+class _Event(asyncio.Event):
+    """An event that gets its list of waiters from the first of them: few requests are waited for."""
+
+    _value = False
+    _waiters: Collection[asyncio.Future[Any]] = ()  # type: ignore[assignment]
+    __init__ = object.__init__
+
+    async def wait(self) -> Literal[True]:
+        if not self._waiters:
+            self._waiters = deque()
+        return await super().wait()
 
 
 class Cycle(RequestResponseCycle):
@@ -163,7 +177,7 @@ class Http(HttpToolsProtocol):
         is_free = before is None or before.response_complete  # or the request is sent ahead, and waits for its turn
         is_usual = is_free and self._has_usual_settings and not parser.should_upgrade() and len(self.url) < _SHORT
         raw_path, _, query = self.url.partition(b"?")
-        path = _plain(raw_path) if is_usual and b"#" not in query else None
+        path = _plain(raw_path) if is_usual and _HASH not in query else None
         if path is None or parser.get_http_version() != "1.1":
             super().on_headers_complete()
             if self.cycle is not None:
@@ -180,7 +194,7 @@ class Http(HttpToolsProtocol):
             self.access_logger,
             self.access_log,
             self.server_state.default_headers,
-            asyncio.Event(),
+            _Event(),
             self.expect_100_continue,
             parser.should_keep_alive(),
             self.on_response_complete,

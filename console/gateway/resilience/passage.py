@@ -52,7 +52,8 @@ class Passage:
         self.shared = shared or Shared()
         self.pace = Pace()
         self.permits = Permits(self.shared, lambda: self.pace.factor)
-        self.breakers: dict[uuid.UUID, Breaker] = {}
+        # By the number of a provider's id: what a UUID hashes is asked of Python code each time.
+        self.breakers: dict[int, Breaker] = {}
         self._process = secrets.token_hex(8)
         self._pulse: asyncio.Task[None] | None = None
         self._said = self._is_stopping = False
@@ -63,9 +64,9 @@ class Passage:
         """Return once a call may go, with the permit to give back; ProviderError when it may not."""
         if self._pulse is None or self._pulse.done():
             self._pulse = asyncio.create_task(self._beat())
-        breaker = self.breakers.get(provider.id)
+        breaker = self.breakers.get(provider.id.int)
         if breaker is None:
-            breaker = self.breakers[provider.id] = Breaker()
+            breaker = self.breakers[provider.id.int] = Breaker()
         if breaker.open_until and not breaker.admits(time.time()):
             raise ProviderError(
                 "The provider keeps failing, so calls to it are held back for a moment; try again.",
@@ -90,7 +91,7 @@ class Passage:
         """
         if permit is not None:
             self.permits.give_back(permit)
-        breaker = self.breakers.get(provider.id)
+        breaker = self.breakers.get(provider.id.int)
         if breaker is None:
             return
         if not code:
@@ -144,7 +145,7 @@ class Passage:
             return
 
         async def read(client: redis.Redis) -> list[Any]:
-            return await client.mget([_breaker_key(provider) for provider in known])
+            return await client.mget([_breaker_key(uuid.UUID(int=provider)) for provider in known])
 
         for provider, until in zip(known, await self.shared.ask(read) or (), strict=False):
             if until is not None:

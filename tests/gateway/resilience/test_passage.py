@@ -102,14 +102,14 @@ async def test_a_breaker_opens_and_closes_for_every_process(
     with pytest.raises(ProviderError) as refused:
         await one.enter(upstream, "interactive", tokens=1)
     assert refused.value.code == "upstream_open" and refused.value.retry_after
-    await until_async(lambda: not other.breakers[upstream.id].is_closed, "the other hears that it is open")
+    await until_async(lambda: not other.breakers[upstream.id.int].is_closed, "the other hears that it is open")
     later = passage_module.time.time() + 60  # the pause is over; Valkey has yet to forget it
     monkeypatch.setattr(passage_module, "time", SimpleNamespace(time=lambda: later))
     await one.enter(upstream, "interactive", tokens=1)
     one.leave(upstream, None, code="")
     await other.enter(upstream, "interactive", tokens=1)
     other.leave(upstream, None, code="")
-    both = [each.breakers[upstream.id] for each in (one, other)]
+    both = [each.breakers[upstream.id.int] for each in (one, other)]
     await until_async(lambda: all(breaker.is_closed for breaker in both), "both know that it is closed")
 
 
