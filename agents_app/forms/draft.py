@@ -125,6 +125,12 @@ class DraftForm(forms.Form):
         }
 
     @property
+    def has_parameters(self) -> bool:
+        """Tell whether there is anything to see among the parameters of a call, a mistake included."""
+        names = (*_SIMPLE, *CALL_LIMITS, "more")
+        return any(self[name].value() not in (None, "") or self[name].errors for name in names)
+
+    @property
     def variable_fields(self) -> list[forms.BoundField]:
         return [self[name] for name in self.fields if name.startswith("var-")]
 

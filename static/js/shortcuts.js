@@ -13,7 +13,9 @@
 
   // Rows of the page's list, and approvals: those with a real link in them. J and K move the focus from link to link.
   const rows = () =>
-    [...document.querySelectorAll("tbody tr, [data-approval]")].filter((row) => $("a[href]", row) && row.offsetParent);
+    [...document.querySelectorAll("tbody tr, [data-approval]")].filter(
+      (row) => $("a[href]", row) && (row.offsetParent || row.closest(".ap-row")),
+    );
   const moveRow = (step) => {
     const all = rows();
     if (!all.length) return;
@@ -21,6 +23,9 @@
       (row) => row.contains(document.activeElement) || row.getAttribute("aria-selected") === "true",
     );
     const next = now < 0 ? (step > 0 ? 0 : all.length - 1) : Math.min(Math.max(now + step, 0), all.length - 1);
+    // All approvals but the first are folded up.
+    const fold = all[next].closest(".ap-row");
+    if (fold) fold.open = true;
     $("a[href]", all[next]).focus();
     all[next].scrollIntoView({ block: "nearest" });
   };

@@ -44,7 +44,7 @@ def test_it_builds_an_assistant_from_nothing_without_htmx(builder, cast):
     assert made["Location"] == "/agents/helper/edit/"
     page = builder.get("/agents/helper/edit/").text
     assert "Choose the prompt with its instructions." in page and "Choose the alias it answers with." in page
-    assert "This team has no documents yet" in page
+    assert "This team has no documents yet" in page and '<details class="panel">' in page, "no parameter is set yet"
     prices = create_collection(actor=SYSTEM, team=cast.team_a, slug="prices", name="Prices")
     assert "Prices (Team A)" in builder.get("/agents/helper/edit/").text
     assert page.count("needed to publish") == 2 and 'value="support-chat"' in page and 'value="embed"' not in page
@@ -79,6 +79,7 @@ def test_it_builds_an_assistant_from_nothing_without_htmx(builder, cast):
         assert builder.post("/agents/helper/edit/", typed)["Location"] == f"/agents/helper/{page}"
     draft = Agent.objects.get().draft  # saved by the first of them, and whole
     assert draft.prompt_variables == {"shop": "Larkfield", "times": 2}
+    assert '<details class="panel" open>' in builder.get("/agents/helper/edit/").text
     assert draft.parameters == {"stop": ["END"], "temperature": 0.4} and draft.limits == {
         "output_tokens": 200,
         "passages": 3,
