@@ -101,10 +101,11 @@ def test_it_asks_for_all_that_is_missing_at_once(cast):
 def test_it_is_not_published_with_a_model_that_does_not_chat(cast):
     embed = make.make_alias("embed", production=make.make_model("vectors", capabilities=["embedding"]))
     agent = make.make_agent(cast.team_a, "new-one", is_live=False, alias="embed")
-    said = "fake/vectors, pinned for 'embed' in production, does not chat. "
+    said = "fake/vectors, pinned for 'embed' in production, does not chat. Move the pin to a model that does, or choose"
+    said += " another alias; if it does, an operator ticks that on the model's page."
     with pytest.raises(NotReady) as refused:
         versions.publish_agent(actor=SYSTEM, agent=agent, message="", seen_revision=1)
-    assert refused.value.problems == (f"{said}Move the pin to a model that does, or choose another alias.",)
+    assert refused.value.problems == (said,)
     embed.teams.add(cast.team_b)
     with pytest.raises(NotReady) as refused:
         versions.publish_agent(actor=SYSTEM, agent=agent, message="", seen_revision=1)
