@@ -28,11 +28,18 @@ def _record_of(key: KeyShape) -> dict[str, object]:
     }
 
 
+_MISSING = "No API key was sent. Send one as `Authorization: Bearer <key>`; the console's page API keys makes them."
+
+
 class KeyRefused(NotSignedIn):
-    """The fixed 401. `reason` is for the log; `is_noise`: no key of ours is concerned, so it is only counted."""
+    """A 401 that is the same for every key that was sent.
+
+    `reason` is for the log; `is_noise`: no key of ours is concerned, so it is only counted.
+    """
 
     def __init__(self, reason: str, key: KeyShape | None = None) -> None:
-        super().__init__(REFUSED, headers={"WWW-Authenticate": 'Bearer realm="api"'})
+        said = _MISSING if reason == "missing" else REFUSED
+        super().__init__(said, headers={"WWW-Authenticate": 'Bearer realm="api"'})
         self.reason = reason
         self.is_noise = key is None
         self.record = {} if key is None else _record_of(key)

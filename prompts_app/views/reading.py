@@ -96,7 +96,8 @@ def _call(caller: Caller, row: Prompt, shown: PromptVersion, *, is_live: bool) -
     body = {"model": names.first() or "ALIAS", "prompt": {"id": row.slug, **which, "variables": values}}
     return (
         f"curl {settings.BASE_URL}/v1/chat/completions \\\n"
-        '  -H "Authorization: Bearer $FACET_KEY" -H "Content-Type: application/json" \\\n'
+        '  -H "Authorization: Bearer $FACET_KEY" \\\n'
+        '  -H "Content-Type: application/json" \\\n'
         f"  -d {shlex.quote(json.dumps(body, ensure_ascii=False, indent=2))}"
     )
 

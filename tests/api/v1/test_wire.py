@@ -104,6 +104,8 @@ def test_every_unusable_key_is_refused_in_the_same_words(client, world):
         response = client.post(PATH, json=BODY, headers={"Authorization": f"Bearer {text}"} if text else {})
         said.append(response.json())
     assert said[0] == said[1] == said[2]
+    none = client.post(PATH, json=BODY, headers={"Authorization": ""})
+    assert is_error(none, 401, "invalid_api_key")["message"].startswith("No API key was sent. Send one as `Auth")
     assert world.calls()[0].reason == "the key is revoked"
 
 
