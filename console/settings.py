@@ -537,6 +537,7 @@ LOGGING = {
     "filters": {
         "scrub": {"()": "console.core.logs.ScrubFilter"},
         "outage": {"()": "console.core.logs.OutageFilter"},
+        "broker": {"()": "console.core.logs.BrokerFilter"},
     },
     "formatters": {"line": {"()": "console.core.logs.LineFormatter", "json": LOG_JSON}},
     "handlers": {
@@ -549,6 +550,7 @@ LOGGING = {
         "uvicorn.access": {"handlers": [], "propagate": False},
         "django.request": {"level": "ERROR"},
         "celery.app.trace": {"filters": ["outage"]},
+        "celery.beat": {"filters": ["broker"]},
         # They would write addresses and what strangers answered; what went wrong is said by whoever asked.
         "mcp": {"handlers": ["nowhere"], "propagate": False},
         "httpx2": {"handlers": ["nowhere"], "propagate": False},

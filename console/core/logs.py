@@ -24,11 +24,32 @@ class OutageFilter(logging.Filter):
 
         error = record.exc_info[1] if record.exc_info else None
         if is_database_away(error) and isinstance(record.args, dict):
-            what = str(error).strip().partition("\n")[0]
-            record.levelno, record.levelname = logging.WARNING, "WARNING"
-            record.msg = f"Task %(name)s had no PostgreSQL and is left until it is due again: {what.replace('%', '%%')}"
-            record.exc_info = None
+            what = _first_line(error).replace("%", "%%")
+            _warn_only(record, f"Task %(name)s had no PostgreSQL and is left until it is due again: {what}")
         return True
+
+
+class BrokerFilter(logging.Filter):
+    """Make one line of a task that beat could not send, because the broker is away or takes nothing."""
+
+    def filter(self, record: logging.LogRecord) -> bool:
+        from kombu.exceptions import OperationalError
+        from redis import RedisError
+
+        error = record.exc_info[1] if record.exc_info else None
+        if error and isinstance(error.__context__, (OperationalError, RedisError, OSError)):
+            _warn_only(record, _first_line(error))
+            record.args = None
+        return True
+
+
+def _first_line(error: BaseException | None) -> str:
+    return str(error).strip().partition("\n")[0]
+
+
+def _warn_only(record: logging.LogRecord, message: str) -> None:
+    record.levelno, record.levelname = logging.WARNING, "WARNING"
+    record.msg, record.exc_info = message, None
 
 
 def _message(record: logging.LogRecord) -> str:

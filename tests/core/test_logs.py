@@ -4,8 +4,11 @@ import logging
 
 import psycopg
 import pytest
+from celery.beat import Scheduler
 from django.db import OperationalError
+from kombu.exceptions import OperationalError as BrokerAway
 
+from console.celery import app
 from console.core.logs import OutageFilter, ScrubFilter
 
 SECRET = "Bearer sk-proj-abcdefghijklmnopqrstuvwxyz0123456789"
@@ -39,3 +42,23 @@ def test_a_task_without_postgresql_is_one_line_and_no_traceback() -> None:
     timed_out.__cause__ = psycopg.errors.QueryCanceled()
     for mistake in (timed_out, ValueError("no")):
         assert told(mistake) == (logging.ERROR, f"audit.seal: {mistake!r}", True)
+
+
+def test_a_task_that_beat_cannot_send_is_one_line(monkeypatch, caplog) -> None:
+    scheduler = Scheduler(app=app, lazy=True)
+    entry = scheduler.Entry(name="sweep", task="no.such_task", schedule=60, app=app)
+
+    def told(error: Exception) -> tuple[str, str, bool]:
+        def refused(*_: object, **__: object) -> None:
+            raise error
+
+        monkeypatch.setattr(scheduler, "send_task", refused)
+        scheduler.apply_entry(entry, producer=object())
+        (record,) = (one for one in caplog.records if one.levelno > logging.INFO)
+        caplog.clear()
+        return record.levelname, record.getMessage(), bool(record.exc_info)
+
+    said = "Couldn't apply scheduled task sweep: connection refused, 100%"
+    assert told(BrokerAway("connection refused, 100%\nmore")) == ("WARNING", said, False)
+    level, message, has_traceback = told(ValueError("a mistake"))
+    assert (level, has_traceback) == ("ERROR", True) and "a mistake" in message
