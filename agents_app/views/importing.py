@@ -43,7 +43,7 @@ def import_tools(request: TeamRequest) -> HttpResponse:
                     found_at=given["url"],
                     secret=given["secret"],
                 )
-                said = f"Made {counted(len(made), 'tool')}. Try them, then grant them to an agent."
+                said = f"Created {counted(len(made), 'tool')}. Try them, then grant them to an agent."
                 return go(request, reverse("agents:tools"), said)
             form.carry(document)
         except Refusal as refusal:

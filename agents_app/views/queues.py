@@ -47,7 +47,7 @@ def new_queue(request: TeamRequest) -> HttpResponse:
     if form.is_valid():
         with refusals_at(form):
             made = services.create_queue(actor=request.caller.actor, **form.cleaned_data)
-            return go(request, url_of(made), f"Made {made.name}.")
+            return go(request, url_of(made), f"Created {made.name}.")
     context = {**frame(request, "queues"), "form": form}
     return render(request, "agents/tools/queue_form.html", context, status=status_of(form))
 

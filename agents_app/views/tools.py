@@ -54,7 +54,7 @@ def new_tool(request: TeamRequest) -> HttpResponse:
     if form.is_valid():
         with refusals_at(form):
             made = services.create_tool(actor=request.caller.actor, kind=slug, **form.changes())
-            return go(request, url_of(made), f"Made {made.name}. Try it, then grant it to an agent.")
+            return go(request, url_of(made), f"Created {made.name}. Try it, then grant it to an agent.")
     context = {**frame(request, "tools"), "form": form, "kind": kind}
     return render(request, "agents/tools/form.html", context, status=status_of(form))
 

@@ -39,7 +39,7 @@ def test_it_builds_an_assistant_from_nothing_without_htmx(builder, cast):
         cast.team_a, "shop/voice", "You speak for {{shop}}, {{times}} times.",
         variables=[{"name": "shop"}, {"name": "times", "type": "number"}],
     )  # fmt: skip
-    assert "Build the first one" in builder.get("/agents/").text
+    assert "No agent yet" in builder.get("/agents/").text
     made = builder.post("/agents/new/", {"name": "Helper", "slug": "", "team": "team-a"})
     assert made["Location"] == "/agents/helper/edit/"
     page = builder.get("/agents/helper/edit/").text

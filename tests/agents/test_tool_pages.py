@@ -33,7 +33,7 @@ COMMON = {
 
 
 def test_it_makes_tries_and_changes_an_http_tool_without_htmx(builder, cast, upstream):
-    assert "Make the first one" in builder.get("/tools/").text
+    assert "No tool yet" in builder.get("/tools/").text
     assert "Knowledge search" in builder.get("/tools/new/").text
     assert "Where the secret goes" in builder.get("/tools/new/?kind=http").text
     typed = COMMON | {

@@ -52,7 +52,7 @@ def url(widget: Widget, name: str = "widget") -> str:
 def test_it_makes_a_widget_from_nothing_without_htmx(cast: Cast, bella: Client) -> None:
     assert "It needs an assistant that answers" in bella.get("/widgets/").text
     make.make_agent(cast.team_a, "helper", name="Helper")
-    assert "Make the first one" in bella.get("/widgets/").text
+    assert "No widget yet" in bella.get("/widgets/").text
     made = bella.post("/widgets/new/", {"name": "Help centre", "team": "team-a", "agent": "helper", "origins": ""})
     widget = Widget.objects.get()
     assert made["Location"] == url(widget)

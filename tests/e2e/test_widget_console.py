@@ -31,7 +31,7 @@ def test_a_widget_is_made_and_a_person_answers_its_visitor(
     page = page_as(bella)
     page.goto("/widgets/")
     _look(page, "widgets-empty")
-    page.get_by_role("link", name="Make the first one").click()
+    page.get_by_role("link", name="New widget").click()
     page.get_by_label("Name").fill("Shop")
     _look(page, "widgets-new")
     page.get_by_role("button", name="Create widget").click()

@@ -77,7 +77,7 @@ def new_dataset(request: TeamRequest) -> HttpResponse:
                 form=uploads.format_of(file.name),
                 filename=file.name[:200],
             )
-            return go(request, _to(made), f"Made the dataset {made.name}.")
+            return go(request, _to(made), f"Created the dataset {made.name}.")
     return _form_page(request, form)
 
 

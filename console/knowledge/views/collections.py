@@ -38,7 +38,7 @@ def new_collection(request: TeamRequest) -> HttpResponse:
     if form.is_valid():
         with refusals_at(form):
             made = services.create_collection(actor=request.caller.actor, **form.changes())
-            return go(request, _url(made), f"Made {made.name}. Add its first document.")
+            return go(request, _url(made), f"Created {made.name}. Add its first document.")
     context = {"active": ACTIVE, "form": form}
     return render(request, "knowledge/collection_form.html", context, status=status_of(form))
 
