@@ -40,12 +40,6 @@ def scene(db: None) -> Scene:
     return Scene()
 
 
-@pytest.fixture
-def operator(cast: Cast, client: Client) -> Client:
-    client.force_login(cast.operator)
-    return client
-
-
 URL = "/models/aliases/support-chat/move/production/"
 BACK = "/models/aliases/support-chat/roll-back/production/"
 

@@ -22,12 +22,6 @@ def scene(cast: Cast) -> Scene:
     return Scene(cast.operator)
 
 
-@pytest.fixture
-def operator(cast: Cast, client: Client) -> Client:
-    client.force_login(cast.operator)
-    return client
-
-
 def url(verb: str) -> str:
     return f"/models/aliases/support-chat/{verb}/production/"
 

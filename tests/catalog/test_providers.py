@@ -37,12 +37,6 @@ def connect(**fields: Any) -> Provider:
     return create_provider(actor=SYSTEM, **(given | fields))
 
 
-@pytest.fixture
-def operator(cast: Cast, client: Client) -> Client:
-    client.force_login(cast.operator)
-    return client
-
-
 def test_it_connects_a_provider(operator: Client) -> None:
     answer = operator.post("/models/new-provider/", FORM)
     assert answer.status_code == 302

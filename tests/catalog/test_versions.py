@@ -22,12 +22,6 @@ from tests import make
 from tests.conftest import Cast
 
 
-@pytest.fixture
-def operator(cast: Cast, client: Client) -> Client:
-    client.force_login(cast.operator)
-    return client
-
-
 def test_it_adds_a_model_with_its_price(operator: Client) -> None:
     make.make_model("other")
     fields = {

@@ -24,6 +24,7 @@ from console.teams.actors import SYSTEM
 from prompts_app.models import Label, Prompt
 from tests import make, sdks
 from tests.agents.tools.mcp_server import served
+from tests.configuration.conftest import exported, problems_of
 from usage_app.models import Quota
 
 pytestmark = pytest.mark.django_db
@@ -134,30 +135,6 @@ def surroundings(monkeypatch: pytest.MonkeyPatch) -> None:
         monkeypatch.setenv(name, value)
     make.make_alias("support-chat", production=make.make_model(capabilities=["chat", "tools"]))
     create_collection(actor=SYSTEM, team=None, slug="handbook", name="Handbook")
-
-
-@pytest.fixture
-def run(tmp_path: Path) -> Any:
-    def run(text: str, *arguments: str) -> str:
-        (tmp_path / "facet.yaml").write_text(text)
-        out = StringIO()
-        call_command("apply", str(tmp_path / "facet.yaml"), *arguments, stdout=out, no_color=True)
-        return out.getvalue()
-
-    run.folder = tmp_path  # type: ignore[attr-defined]
-    return run
-
-
-def exported() -> str:
-    out = StringIO()
-    call_command("export", stdout=out)
-    return out.getvalue()
-
-
-def problems_of(run: Any, text: str) -> str:
-    with pytest.raises(CommandError) as caught:
-        run(text)
-    return str(caught.value)
 
 
 def test_it_makes_agents_with_all_they_need_and_changes_only_what_differs(run: Any) -> None:

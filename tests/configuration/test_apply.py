@@ -2,14 +2,12 @@
 
 import datetime as dt
 import json
-from io import StringIO
 from pathlib import Path
 from typing import Any
 
 import jsonschema
 import pytest
 import yaml
-from django.core.management import CommandError, call_command
 
 from console.audit.models import AuditEvent, Epoch
 from console.catalog.models import Alias, ModelVersion, Pin, PinMove, Price, Provider
@@ -24,6 +22,7 @@ from console.teams.actors import SYSTEM
 from console.teams.models import ApiKey, Membership, Team, User
 from console.teams.services.keys import revoke_key, rotate_key
 from tests import make
+from tests.configuration.conftest import problems_of
 from usage_app.models import Quota
 
 pytestmark = pytest.mark.django_db
@@ -64,23 +63,6 @@ teams:
 def secret(monkeypatch: pytest.MonkeyPatch) -> str:
     monkeypatch.setenv("OPENAI_API_KEY", "sk-of-the-test-0123456789")
     return "sk-of-the-test-0123456789"
-
-
-@pytest.fixture
-def run(tmp_path: Path) -> Any:
-    def run(text: str, *arguments: str) -> str:
-        (tmp_path / "facet.yaml").write_text(text)
-        out = StringIO()
-        call_command("apply", str(tmp_path / "facet.yaml"), *arguments, stdout=out, no_color=True)
-        return out.getvalue()
-
-    return run
-
-
-def problems_of(run: Any, text: str) -> str:
-    with pytest.raises(CommandError) as caught:
-        run(text)
-    return str(caught.value)
 
 
 def test_it_makes_what_the_file_says(run: Any, secret: str) -> None:

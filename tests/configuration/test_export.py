@@ -21,17 +21,12 @@ from console.core.clock import now
 from console.teams.actors import SYSTEM
 from console.teams.models import Membership, Role, Team
 from tests import make
+from tests.configuration.conftest import exported
 from usage_app.models import Quota
 from usage_app.services.quotas import set_quota
 
 pytestmark = pytest.mark.django_db
 LATER = dt.datetime(2199, 1, 1, tzinfo=dt.UTC)
-
-
-def exported() -> str:
-    out = StringIO()
-    call_command("export", stdout=out)
-    return out.getvalue()
 
 
 def furnish() -> None:

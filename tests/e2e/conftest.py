@@ -21,6 +21,7 @@ from django.conf import settings
 from playwright.sync_api import Browser, BrowserContext, Page, expect, sync_playwright
 
 from console.teams.models import User
+from tests.conftest import Cast
 from tests.live import LiveServer
 from tests.make import client_of
 from tests.waiting import PATIENCE_SECONDS
@@ -150,6 +151,11 @@ def watch() -> Iterator[Watch]:
     watch = Watch()
     yield watch
     assert not watch.unexpected, "The browser complained:\n" + "\n".join(watch.unexpected)
+
+
+@pytest.fixture
+def people(committed_db: None) -> Cast:
+    return Cast()
 
 
 @pytest.fixture

@@ -14,11 +14,6 @@ pytestmark = pytest.mark.e2e
 REFUSED = r"the server responded with a status of (401|403|404|429|503)|Response Status Error Code"
 
 
-@pytest.fixture
-def people(committed_db: None) -> Cast:
-    return Cast()
-
-
 def test_it_obeys_the_keyboard_unless_the_profile_says_otherwise(page_as: OpenPage, people: Cast) -> None:
     page = page_as(people.alice)
     page.goto("/docs/?team=team-a")

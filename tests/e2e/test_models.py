@@ -19,11 +19,6 @@ pytestmark = pytest.mark.e2e
 MODELS = ("gpt-4o-2024-08-06", "gpt-4.1-2025-04-14", "text-embedding-3-small", "whisper-1")
 
 
-@pytest.fixture
-def people(committed_db: None) -> Cast:
-    return Cast()
-
-
 def answer(page: Page, action: str, **fields: str) -> None:
     """Fill in the dialog that is open and press its button."""
     dialog = page.get_by_role("dialog")

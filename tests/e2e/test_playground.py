@@ -18,11 +18,6 @@ pytestmark = pytest.mark.e2e
 
 
 @pytest.fixture
-def people(committed_db: None) -> Cast:
-    return Cast()
-
-
-@pytest.fixture
 def bella(people: Cast, upstream: Upstream) -> User:
     """Bella builds in Team A: one prompt with a live and a newer version, one alias."""
     provider = Provider.objects.create(slug="fake", name="Fake", kind="openai", base_url=upstream.url)

@@ -17,11 +17,6 @@ pytestmark = pytest.mark.e2e
 
 
 @pytest.fixture
-def people(committed_db: None) -> Cast:
-    return Cast()
-
-
-@pytest.fixture
 def bella(people: Cast, upstream: Upstream) -> User:
     """Bella builds in Team A: one prompt, live as v1, with a newer version."""
     provider = Provider.objects.create(slug="fake", name="Fake", kind="openai", base_url=upstream.url)

@@ -12,11 +12,6 @@ from tests.make import PASSWORD
 pytestmark = pytest.mark.e2e
 
 
-@pytest.fixture
-def people(committed_db: None) -> Cast:
-    return Cast()
-
-
 def _press_until(page: Page, key: str, selector: str, presses: int = 12) -> None:
     """Press a key until the focus is where the test wants it, as somebody without a mouse does."""
     for _ in range(presses):

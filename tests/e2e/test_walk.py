@@ -19,11 +19,6 @@ OWN_PAGES = ["/profile/", "/accounts/2fa/", "/accounts/2fa/totp/activate/", "/ac
 OPEN_PAGES = ["/accounts/login/", "/accounts/password/reset/", "/accounts/password/reset/done/", "/accounts/inactive/"]
 
 
-@pytest.fixture
-def people(committed_db: None) -> Cast:
-    return Cast()
-
-
 def _make_long_names() -> None:
     """What people name things in some languages, so that no list breaks under it."""
     team = make.make_team("Kundenbetreuung und Rueckerstattungen Nordwest")

@@ -5,7 +5,6 @@ import re
 from typing import Any
 
 import pytest
-from django.core.cache import cache
 from django.test import Client
 
 from console.core.hidden import HIDDEN
@@ -17,18 +16,9 @@ from tests import make
 from tests.conftest import Cast
 from tests.make import client_of
 from tests.teams import log
-from tests.teams.test_sign_in import sign_in
 
 HTMX = {"HX-Request": "true"}
 KEY = re.compile(r"fk_(?:live|test)_[0-9A-Za-z]{38}")
-
-
-@pytest.fixture
-def alice(cast: Cast) -> Client:
-    cache.clear()
-    client = Client()
-    sign_in(client, "alice@example.com")
-    return client
 
 
 def new(cast: Cast, **fields: Any) -> dict[str, Any]:

@@ -5,7 +5,6 @@ from typing import Any
 import pytest
 from allauth.account.models import EmailAddress
 from allauth.usersessions.models import UserSession
-from django.core.cache import cache
 from django.test import Client
 from django.urls import reverse
 
@@ -20,17 +19,7 @@ from tests.make import client_of
 from tests.teams import log
 from tests.teams.test_sign_in import add_totp, sign_in
 
-
-@pytest.fixture(autouse=True)
-def no_old_attempts(db: None) -> None:
-    cache.clear()
-
-
-@pytest.fixture
-def alice(cast: Cast) -> Client:
-    client = Client()
-    sign_in(client, "alice@example.com")
-    return client
+pytestmark = pytest.mark.usefixtures("no_old_attempts")
 
 
 def age(client: Client, **seconds: float) -> None:

@@ -8,7 +8,6 @@ import pytest
 from allauth.mfa.models import Authenticator
 from allauth.mfa.totp.internal.auth import TOTP, format_hotp_value, hotp_value, yield_hotp_counters_from_time
 from django.core import mail
-from django.core.cache import cache
 from django.test import Client
 from django.urls import reverse
 
@@ -24,12 +23,8 @@ from tests.make import client_of
 from tests.teams import log
 from tests.waiting import let_it_end
 
+pytestmark = pytest.mark.usefixtures("no_old_attempts")
 LOGIN = "/accounts/login/"
-
-
-@pytest.fixture(autouse=True)
-def no_old_attempts(db: None) -> None:
-    cache.clear()
 
 
 def sign_in(

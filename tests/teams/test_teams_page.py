@@ -3,7 +3,6 @@
 from typing import Any
 
 import pytest
-from django.core.cache import cache
 from django.test import Client
 
 from console.core.clock import now
@@ -16,19 +15,8 @@ from tests.make import client_of
 from tests.teams import log
 from tests.teams.test_sign_in import sign_in
 
+pytestmark = pytest.mark.usefixtures("no_old_attempts")
 HTMX = {"HX-Request": "true"}
-
-
-@pytest.fixture(autouse=True)
-def no_old_attempts(db: None) -> None:
-    cache.clear()
-
-
-@pytest.fixture
-def alice(cast: Cast) -> Client:
-    client = Client()
-    sign_in(client, "alice@example.com")
-    return client
 
 
 @pytest.fixture
