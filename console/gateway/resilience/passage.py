@@ -100,6 +100,9 @@ class Passage:
                 self._note(provider, CLOSED, "It answers again, so calls go there as before.")
                 self._tell(provider, None)
             return
+        if provider.is_builtin and code == "upstream_unreachable":
+            breaker.let_go()  # it is still starting, or starts again: nobody is told that it keeps failing
+            return
         if code.startswith("upstream_") and code != "upstream_refused":
             self._note(provider, code, sentence, model)
         if code not in _AGAINST:

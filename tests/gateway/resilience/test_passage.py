@@ -113,6 +113,18 @@ async def test_a_breaker_opens_and_closes_for_every_process(
     await until_async(lambda: all(breaker.is_closed for breaker in both), "both know that it is closed")
 
 
+async def test_a_built_in_model_that_is_starting_alarms_nobody(process: Open) -> None:
+    """As when the console is started again while a batch is under way."""
+    passage = process("")
+    for is_builtin in (True, False):
+        upstream = provider(is_builtin=is_builtin)
+        for _ in range(5):
+            await passage.enter(upstream, "batch", tokens=1)
+            passage.leave(upstream, None, code="upstream_unreachable", sentence="It is starting.")
+        assert passage.breakers[upstream.id.int].is_closed is is_builtin
+        assert bool(passage._troubles) is not is_builtin
+
+
 async def test_a_slow_interactive_lane_slows_the_batch_lane_of_other_processes(
     valkey_server: Valkey, process: Open, settings
 ) -> None:
