@@ -8,7 +8,7 @@ from typing import Any
 
 from django.conf import settings
 from django.db import transaction
-from django.db.models import QuerySet
+from django.db.models import Q, QuerySet
 from django.template.loader import render_to_string
 
 from agents_app.models import Approval
@@ -20,7 +20,7 @@ from console.notices import services as notices
 from console.notices.kinds import NoticeKind
 from console.notices.services import People
 from console.teams.actors import SYSTEM
-from console.teams.models import Role, User
+from console.teams.models import Membership, Role, User
 
 
 @transaction.atomic
@@ -84,11 +84,15 @@ def _facts(approval: Approval, *, is_escalated: bool) -> dict[str, Any]:
 
 
 def _people(approval: Approval, *, is_escalated: bool) -> People:
-    """Return who may decide, whose the run is that asks a question, and with an escalation the operators."""
+    """Return who may decide, whose the run is that asks a question, and with an escalation the operators.
+
+    Whoever is not in the run's team any more is told nothing of it, though a key that nobody took over is still theirs.
+    """
     requesters = requesters_of(approval.run) if approval.is_for_others else set()
     active = User.objects.filter(is_active=True).exclude(pk__in=requesters)
     roles = [Role.OWNER, Role.APPROVER]
     starters = starters_of(approval.run) if approval.kind in {Approval.Kind.QUESTION, Approval.Kind.STEP} else set()
+    is_there = Q(is_superuser=True) | Q(pk__in=Membership.objects.filter(team=approval.run.team_id).values("user"))
 
     def addresses(people: QuerySet[User]) -> list[str]:
         return list(people.values_list("email", flat=True))
@@ -96,7 +100,7 @@ def _people(approval: Approval, *, is_escalated: bool) -> People:
     return People(
         of_team=addresses(active.filter(memberships__team=approval.team_id, memberships__role__in=roles)),
         operators=addresses(active.filter(is_superuser=True)) if is_escalated else (),
-        always=addresses(active.filter(pk__in=starters)) if starters else (),
+        always=addresses(active.filter(is_there, pk__in=starters)) if starters else (),
     )
 
 

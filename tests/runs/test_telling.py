@@ -16,6 +16,7 @@ from console.notices.models import Delivery
 from console.notices.services.sending import send_due
 from console.teams.models import Role
 from console.teams.services.keys import hand_over_key, revoke_key, rotate_key
+from console.teams.services.teams import remove_member
 from tests import make
 from tests.make import client_of
 
@@ -83,6 +84,17 @@ def test_questions_of_a_keys_runs_reach_who_answers_for_it_and_they_may_look(run
             assert "Answer" in client.get(pages[0]).text
     revoke_key(actor=make.actor_for(cast.alice), key=newer)
     assert client_of(otto).get(f"/approvals/{second.pk}/").status_code == 404, "nothing goes on with a revoked key"
+
+
+def test_who_left_the_team_is_not_told_what_runs_of_their_key_ask(run, anna, cast):
+    otto = make.make_member(cast.team_a, make.make_user("otto@example.com"), Role.MEMBER)
+    key, _ = make.make_key(cast.team_a, "left behind", owner=otto)
+    Run.objects.filter(pk=run.pk).update(actor_kind="key", actor_id=key.pk)
+    remove_member(actor=make.actor_for(cast.alice), membership=otto.memberships.get())
+    approval = make.make_approval(run, kind="question", tool_name="ask")
+    assert tell(approval.pk)
+    assert told() == ["alice@example.com", "anna@example.com"]
+    assert client_of(otto).get(f"/approvals/{approval.pk}/").status_code == 403
 
 
 def test_nobody_in_time_tells_operators_too_once_and_on_record(run, anna, cast, monkeypatch):

@@ -180,6 +180,24 @@ def test_it_does_not_loosen_a_key_with_an_older_form(cast: Cast, alice: Client) 
     assert (kim.name, kim.networks, kim.aliases) == ("typed words", ["203.0.113.0/24"], ["support-chat"])
 
 
+def test_it_does_not_take_back_the_end_of_a_rotated_key_with_an_older_form(cast: Cast, alice: Client) -> None:
+    url, kim = f"/keys/{cast.kim.pk}/change/", cast.kim
+    opened = alice.get(url).context["form"]
+    assert alice.post(f"/keys/{kim.pk}/rotate/", {"overlap": "1h"}).status_code == 200
+    kim.refresh_from_db()
+    ends_at = kim.expires_at
+    values = {
+        "name": "renamed",
+        "scopes": kim.scopes,
+        "expires_in": "",
+        "seen_revision": opened["seen_revision"].value(),
+    }
+    overtaken = alice.post(url, values)
+    assert overtaken.status_code == 409 and "“Expires”" in overtaken.text
+    kim.refresh_from_db()
+    assert (kim.name, kim.expires_at) == ("kim", ends_at) and ends_at is not None
+
+
 def test_it_changes_a_key(cast: Cast, alice: Client) -> None:
     values = {
         "name": "renamed",

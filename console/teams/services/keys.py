@@ -269,7 +269,8 @@ def rotate_key(*, actor: Actor, key: ApiKey, overlap: dt.timedelta = dt.timedelt
         key.expires_at = min(moment + overlap, key.expires_at or moment + overlap)
     else:
         key.revoked_at = moment
-    key.save(update_fields=["replaced_by", "expires_at", "revoked_at"])
+    key.revision += 1  # its end is one of its limits
+    key.save(update_fields=["replaced_by", "expires_at", "revoked_at", "revision"])
     record(
         actions.KEY_ROTATED,
         actor=actor,
