@@ -12,13 +12,14 @@ TRACE_PARENT = re.compile(r"(?!ff)[0-9a-f]{2}-(?!0{32})([0-9a-f]{32})-(?!0{16})(
 _RESPONSE = re.compile(r"resp_([0-9a-f]{32})")
 # Looking a member up in its enum takes Python 3.11 as long as making an id.
 _NOT_SAID = uuid.SafeUUID.unknown
+_new, _set = object.__new__, object.__setattr__
 
 
 def uuid7() -> uuid.UUID:
     """Return a new UUIDv7, as Python's own class and without what its constructor checks."""
-    made = object.__new__(uuid.UUID)
-    object.__setattr__(made, "int", uuid_utils.uuid7().int)
-    object.__setattr__(made, "is_safe", _NOT_SAID)
+    made = _new(uuid.UUID)
+    _set(made, "int", uuid_utils.uuid7().int)
+    _set(made, "is_safe", _NOT_SAID)
     return made
 
 

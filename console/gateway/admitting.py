@@ -67,7 +67,7 @@ async def admit(
                 continue
             raise
         verdict = await here.ledger.begin(
-            Begin(
+            Begin(  # in the order of its members, as all that each call makes: names take time
                 plan.epoch,
                 ask.id,
                 ask.at,
@@ -75,8 +75,8 @@ async def admit(
                 asker.team.id,
                 asker.key.id if asker.key is not None else None,
                 as_attempts(plan.charges, as_attempt(ask.id)) if goes_on else plan.charges,
-                is_refusal=False,
-                input=None if has_input else kept,
+                False,
+                None if has_input else kept,
             )
         )
         if verdict.is_stale:
@@ -90,7 +90,7 @@ async def admit(
 
 def planned(snapshot: Snapshot, asker: Asker, ask: Ask, step: int, input_sha256: str = "") -> Plan:
     most = settings.GATEWAY_MAX_OUTPUT_TOKENS
-    return make_plan(snapshot, asker, ask, input_sha256=input_sha256, default_output=most, step=step)
+    return make_plan(snapshot, asker, ask, input_sha256, most, step)
 
 
 async def open_call(identify: Identify, ask: Ask, *, started: float | None = None, here: Gateway | None = None) -> Call:
@@ -101,4 +101,4 @@ async def open_call(identify: Identify, ask: Ask, *, started: float | None = Non
     began = started or time.perf_counter()
     here = here or gateway()
     plan, remaining = await admit(here, identify, ask, began)
-    return Call(here=here, plan=plan, identify=identify, started=began, remaining=remaining)
+    return Call(here, plan, identify, began, remaining)

@@ -162,8 +162,9 @@ def begin_parameters(
 def verdicts_of(row: list[bytes | None], first: tuple[int, ...], counters: list[Counter]) -> list[Verdict]:
     numbers = arrays.read_integers(row[0])
     counted = dict(zip(counters, arrays.read_integers(row[1]), strict=False))
+    admitted = Verdict(is_stale=False, refused_by=None, counted=counted)  # as nearly all are
     return [
-        Verdict(number == -1, number - place if number > 0 else None, counted)
+        admitted if number == 0 else Verdict(number == -1, number - place if number > 0 else None, counted)
         for number, place in zip(numbers, first, strict=True)
     ]
 

@@ -53,14 +53,13 @@ def estimated(call: Call, output: str | None) -> Usage:
 
 def end_record(
     call: Call,
-    *,
     status: str,
     http_status: int | None,
     usage: Usage | None,
     output: str | None,
-    code: str = "",
-    reason: str = "",
-    goes_on: bool = False,
+    code: str,
+    reason: str,
+    goes_on: bool,
 ) -> Close:
     """Return the end of a call for the ledger: the whole row, what to settle, and the output to keep.
 

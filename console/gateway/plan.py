@@ -19,7 +19,7 @@ _LIVE = frozenset({"chat", "widget", "playground"})
 
 
 def make_plan(
-    snapshot: Snapshot, asker: Asker, ask: Ask, *, input_sha256: str, default_output: int, step: int = 0
+    snapshot: Snapshot, asker: Asker, ask: Ask, input_sha256: str, default_output: int, step: int = 0
 ) -> Plan:
     """Resolve an ask against the snapshot, for one step of its pin's chain. Raises Refusal; asks no database.
 

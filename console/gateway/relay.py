@@ -52,16 +52,7 @@ async def _close(
     call.is_closed = True
     if call.first_token and call.plan.lane == Lane.INTERACTIVE:
         call.here.passage.pace.saw(time.time(), call.first_token - call.started)
-    end = end_record(
-        call,
-        status=status,
-        http_status=http_status,
-        usage=usage,
-        output=output,
-        code=code,
-        reason=reason,
-        goes_on=goes_on,
-    )
+    end = end_record(call, status, http_status, usage, output, code, reason, goes_on)
     ledger = call.here.ledger
     if not await ledger.close(end) and status == Status.OK and not await ledger.has_ended(call.plan.ask.id, status):
         raise AnswerUnrecorded

@@ -11,7 +11,7 @@ from urllib.parse import parse_qsl
 
 import orjson
 
-from console.api.v1.server import WHOLE_ANSWER
+from console.api.v1.server import WHOLE_ANSWER, header_lines
 from console.core import strict_json
 from console.core.client_address import client_address
 from console.core.errors import BadInput, ProviderError, Refusal, TooLarge
@@ -223,12 +223,18 @@ _ALWAYS = (
 )
 
 
+_LINES = header_lines([JSON, *_ALWAYS])
+
+
+def own_headers(request: Request) -> Headers:
+    """Headers that every answer under /v1/ has, and each its own."""
+    own = b"req_%032x" % request.id.int  # its public id, without three calls for it
+    return [(b"request-id", own), (b"x-request-id", own)] if request.speaks_messages else [(b"x-request-id", own)]
+
+
 def common_headers(request: Request) -> Headers:
     """Headers of every answer under /v1/."""
-    own = b"req_%032x" % request.id.int  # its public id, without three calls for it
-    if request.speaks_messages:
-        return [(b"request-id", own), (b"x-request-id", own), *_ALWAYS]
-    return [(b"x-request-id", own), *_ALWAYS]
+    return [*own_headers(request), *_ALWAYS]
 
 
 def dropped_header(names: Sequence[str]) -> Headers:
@@ -277,11 +283,11 @@ def said_to(request: Request, status: int, body: dict[str, Any]) -> tuple[int, d
 
 async def send_json(send: Send, request: Request, status: int, body: bytes, headers: Headers) -> None:
     request.is_answered = True
-    headers = [JSON, *common_headers(request), *headers]
     if request.takes_whole_answers:
-        await send({"type": WHOLE_ANSWER, "status": status, "headers": headers, "body": body})
+        headers = [*own_headers(request), *headers]
+        await send({"type": WHOLE_ANSWER, "status": status, "lines": _LINES, "headers": headers, "body": body})
         return
-    headers.append((b"content-length", b"%d" % len(body)))
+    headers = [JSON, *common_headers(request), *headers, (b"content-length", b"%d" % len(body))]
     await send({"type": "http.response.start", "status": status, "headers": headers})
     await send({"type": "http.response.body", "body": body})
 

@@ -10,7 +10,7 @@ import asyncio
 import re
 import weakref
 from collections import deque
-from collections.abc import Awaitable, Collection
+from collections.abc import Awaitable, Collection, Sequence
 from functools import lru_cache
 from typing import Any, Literal
 
@@ -21,19 +21,20 @@ from console.core import stopping
 from console.core.bodies import stated_length
 from console.core.ticker import Due, Ticker
 
-# The extension, and the type of its message: `status`, `headers` and `body`.
+# The extension, and the type of its message: `status`, `lines`, `headers` and `body`. `lines` are more headers, those
+# that many answers have, as `header_lines` made them once.
 WHOLE_ANSWER = "facet.http.response.whole"
 _PLAIN_PATH, _SHORT, _HASH = re.compile(rb"/[A-Za-z0-9_/.-]*"), 256, ord("#")
 _EXTENSIONS: dict[str, dict[str, Any]] = {WHOLE_ANSWER: {}}
 
 
-def make_head(status: int, headers: list[tuple[bytes, bytes]]) -> bytes:
-    """Return the head of an answer; raises RuntimeError where a header would begin a line of its own."""
-    head = b"%b%b\r\n" % (STATUS_LINE[status], b"\r\n".join(map(b": ".join, headers)))
+def header_lines(headers: Sequence[tuple[bytes, bytes]]) -> bytes:
+    """Return headers, one or more, as lines of a head; RuntimeError where one would begin a line of its own."""
+    lines = b"%b\r\n" % b"\r\n".join(map(b": ".join, headers))
     # Taking characters out counts them twice as fast as `count` does.
-    if len(head) - len(head.translate(None, b"\r\n\0")) > 2 * len(headers) + 2:
+    if len(lines) - len(lines.translate(None, b"\r\n\0")) > 2 * len(headers):
         raise RuntimeError("Invalid HTTP header.")
-    return head
+    return lines
 
 
 class _Event(asyncio.Event):
@@ -80,10 +81,11 @@ class Cycle(RequestResponseCycle):
         headers = [*self.default_headers, (b"content-length", b"%d" % len(body)), *message["headers"]]
         if not self.keep_alive:
             headers.append((b"connection", b"close"))
-        head = make_head(message["status"], headers)
+        lines = header_lines(headers)
         self.response_started = self.response_complete = True
         self.waiting_for_100_continue = False
-        self.transport.write(b"%b\r\n%b" % (head, b"" if self.scope["method"] == "HEAD" else body))
+        body = b"" if self.scope["method"] == "HEAD" else body
+        self.transport.write(b"".join([STATUS_LINE[message["status"]], message["lines"], lines, b"\r\n", body]))
         self.message_event.set()
         if not self.keep_alive:
             self.transport.close()

@@ -38,7 +38,6 @@ def stream_headers(request: Request, more: Headers | None = None) -> Headers:
 
 def answer_headers(
     version: str,
-    *,
     prompt: str = "",
     agent: str = "",
     route: str = "",
@@ -93,12 +92,12 @@ def call_headers(request: Request, call: Call) -> Headers:
         *rate_limit_headers(call.remaining, ask.at),
         *answer_headers(
             plan.version.label,
-            prompt=ask.prompt.ref if ask.prompt is not None else "",
-            agent=ask.agent.ref if ask.agent is not None else "",
-            route=plan.route if plan.route != PIN else "",
-            fell_back_from=call.fell_back_from,
-            passed_over=call.passed_over,
-            dropped=plan.dropped,
+            ask.prompt.ref if ask.prompt is not None else "",
+            ask.agent.ref if ask.agent is not None else "",
+            plan.route if plan.route != PIN else "",
+            call.fell_back_from,
+            call.passed_over,
+            plan.dropped,
         ),
     ]
     if call.is_closed and plan.price is not None:

@@ -10,15 +10,15 @@ from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 from uvicorn.server import ServerState
 
 from console.api.v1.app import application
-from console.api.v1.server import WHOLE_ANSWER, Http, make_head
+from console.api.v1.server import WHOLE_ANSWER, Http, header_lines
 from tests.waiting import until_async
 
 
 def test_no_header_begins_a_line_of_its_own():
-    assert make_head(200, [(b"a", b"b"), (b"c", b"d")]) == b"HTTP/1.1 200 OK\r\na: b\r\nc: d\r\n"
+    assert header_lines([(b"a", b"b"), (b"c", b"d")]) == b"a: b\r\nc: d\r\n"
     for value in (b"b\r\nx: y", b"b\nx: y", b"b\rx: y", b"b\0"):
         with pytest.raises(RuntimeError):
-            make_head(200, [(b"a", value)])
+            header_lines([(b"a", value)])
 
 
 async def test_any_server_gets_the_same_answer():
@@ -144,7 +144,7 @@ async def test_a_connection_that_is_silent_for_long_is_closed_and_one_in_use_is_
     async def app(scope, receive, send):
         if scope["path"] == "/slow":
             await release.wait()
-        await send({"type": WHOLE_ANSWER, "status": 200, "headers": [], "body": b"yes"})
+        await send({"type": WHOLE_ANSWER, "status": 200, "lines": b"", "headers": [], "body": b"yes"})
 
     ask = b"GET %b HTTP/1.1\r\nHost: localhost\r\n\r\n"
     (idle, idle_wire), (busy, busy_wire) = connect(app, timeout_keep_alive=0.5), connect(app, timeout_keep_alive=0.5)
@@ -168,7 +168,7 @@ async def test_a_request_that_hardly_arrives_is_hung_up_on_and_one_that_is_answe
         while (await receive()).get("more_body"):
             pass
         await release.wait()
-        await send({"type": WHOLE_ANSWER, "status": 200, "headers": [], "body": b"yes"})
+        await send({"type": WHOLE_ANSWER, "status": 200, "lines": b"", "headers": [], "body": b"yes"})
 
     head = b"POST / HTTP/1.1\r\nHost: localhost\r\nContent-Length: 6\r\n\r\n"
     arrived = {b"": False, head[:20]: False, head + b"abc": False, head + b"abcdef": True}
