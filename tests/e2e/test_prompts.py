@@ -19,11 +19,6 @@ pytestmark = pytest.mark.e2e
 
 
 @pytest.fixture
-def people(committed_db: None) -> Cast:
-    return Cast()
-
-
-@pytest.fixture
 def bella(people: Cast) -> User:
     """Bella builds in Team A, which protects `production`; one prompt is live, and includes the house's tone."""
     make.make_prompt(people.team_a, "shared/tone", "Be kind.", kind="partial")
