@@ -38,7 +38,8 @@ def publish(request: TeamRequest, slug: str) -> HttpResponse:
     now = Label.objects.filter(prompt=prompt, name=name).select_related("version").first()
     revision = now.revision if now else 0
     if request.method != "POST" or wrong:
-        form = ReasonForm(initial={"seen_revision": revision})
+        # What has never been published needs no reason that is not known.
+        form = ReasonForm(initial={"seen_revision": revision, "reason": "" if now else "First publication"})
         return _publish_page(request, prompt, version, name, now, form, wrong=wrong, status=422 if wrong else 200)
     form = ReasonForm(request.POST)
     if form.is_valid():

@@ -29,6 +29,8 @@ def test_it_shows_the_change_and_whom_it_reaches_then_publishes(cast: Cast, sign
     assert "Chat widget" in page and "1,234 calls" in page and "Publish v2 to production" in page
     dialog = client.get(f"{PUBLISH}?version=2", headers={"HX-Request": "true"}).content.decode()
     assert "<dialog" in dialog and "data-autoopen" in dialog and "<html" not in dialog
+    first = client.get(f"{PUBLISH}?version=2&label=staging").text
+    assert 'value="First publication"' in first and "First publication" not in page + dialog
     fields = {"version": 2, "label": "production", "reason": "shorter", "seen_revision": 1}
     assert client.post(PUBLISH, fields | {"reason": " "}).status_code == 422
     answer = client.post(PUBLISH, fields)
