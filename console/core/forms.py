@@ -100,7 +100,8 @@ def refuse(form: forms.BaseForm, refusal: Refusal) -> None:
 def _decide_anew(form: forms.BaseForm, refusal: Overtaken) -> str:
     """Let a form that showed an older state be sent again as it stands; return what to say about it."""
     sent = form.data.copy()  # type: ignore[attr-defined]
-    sent[form.add_prefix("seen_revision")] = str(form["seen_revision"].initial)
+    now_is = form["seen_revision"].initial
+    sent[form.add_prefix("seen_revision")] = "" if now_is is None else str(now_is)  # None: it is not there any more
     form.data = sent
     differs = some([f"“{form[name].label}”" for name in form.fields if _differs(form[name])], 20)
     if not differs:

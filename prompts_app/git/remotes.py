@@ -12,7 +12,7 @@ from console.audit.actions import Action
 from console.audit.services import changes, record
 from console.core.clock import now
 from console.core.crypto import encrypt
-from console.core.errors import BadInput, Conflict, check_revision
+from console.core.errors import BadInput, Conflict, Overtaken, check_revision
 from console.core.tasks import enqueue_on_commit
 from console.teams.callers import Actor
 from prompts_app.git.address import Address, check_address, check_host_key
@@ -72,8 +72,15 @@ def _check_private_key(text: str) -> None:
 
 
 @transaction.atomic
-def connect(*, actor: Actor, address: str, credential: str = "", **fields: Any) -> GitRemote:
-    """Connect a repository. Nothing is sent until a test or a sync."""
+def connect(
+    *, actor: Actor, address: str, credential: str = "", seen_revision: int | None = None, **fields: Any
+) -> GitRemote:
+    """Connect a repository. Nothing is sent until a test or a sync.
+
+    Overtaken with `seen_revision`: what was looked at was a repository that somebody disconnected since.
+    """
+    if seen_revision is not None:
+        raise Overtaken("Somebody disconnected the repository after you opened it. Look again and decide anew.")
     if GitRemote.objects.exists():
         raise Conflict("A repository is connected already; change it, or disconnect it first.")
     remote = GitRemote(address=address.strip(), **fields)

@@ -17,7 +17,7 @@ from dulwich.repo import Repo
 
 from console.core.crypto import decrypt
 from console.core.errors import Conflict, ProviderError
-from console.core.scrub import scrub
+from console.core.scrub import REDACTED, scrub
 from console.outbound.git import GuardedGitClient
 from console.outbound.ssh import guarded_ssh
 from prompts_app.git.address import Address, check_address
@@ -66,11 +66,11 @@ def connection(remote: GitRemote) -> Iterator["Connection"]:
                 folder=Path(folder),
             ) as client,
         ):
-            yield Connection(client, address.path)
+            yield Connection(client, address.path, secret)
         return
     over_http = GuardedGitClient(address.url, username=remote.username, password=secret)
     try:
-        yield Connection(over_http, "")
+        yield Connection(over_http, "", secret)
     finally:
         over_http.close()
 
@@ -88,8 +88,8 @@ def mirror_of(address: Address) -> Repo:
 class Connection:
     """One repository being spoken to."""
 
-    def __init__(self, client: GitClient, path: str) -> None:
-        self._client, self._path = client, path
+    def __init__(self, client: GitClient, path: str, secret: str) -> None:
+        self._client, self._path, self._secret = client, path, secret
 
     def refs(self) -> Refs:
         with _told():
@@ -134,7 +134,8 @@ class Connection:
         refused = {name: said for name, said in (done.ref_status or {}).items() if said}
         if refused:
             name = branch if branch in refused else next(iter(refused))
-            raise PushRefused(f"The git host refused to move {name.decode()}: {_short(refused[name])}.", words.lines())
+            said = words.lines(without=self._secret)
+            raise PushRefused(f"The git host refused to move {name.decode()}: {_short(refused[name])}.", said)
 
 
 class _Words:
@@ -146,9 +147,10 @@ class _Words:
     def hear(self, piece: bytes) -> None:
         self._heard = (self._heard + piece)[:_MOST_WORDS]
 
-    def lines(self) -> list[str]:
-        """Return the lines as they may be shown: without secrets, and without what cannot be seen."""
-        text = scrub(self._heard.decode("utf-8", "replace"))[0]
+    def lines(self, without: str) -> list[str]:
+        """Return the lines as they may be shown: without secrets, this one too, and without what cannot be seen."""
+        text = self._heard.decode("utf-8", "replace")
+        text = scrub(text.replace(without, REDACTED) if without else text)[0]
         lines = ["".join(c if c.isprintable() else " " for c in line).strip() for line in re.split(r"[\r\n]+", text)]
         return [line[:_LONGEST_LINE] for line in lines if line and not _HOW_FAR.match(line)][:_MOST_LINES]
 

@@ -29,13 +29,12 @@ def git(request: TeamRequest) -> HttpResponse:
         return _page(request, piece=piece)
     form = RemoteForm(request.POST, remote=remote)
     if form.is_valid():
-        given = form.fields_to_set()
+        given = form.fields_to_set() | {"seen_revision": form.cleaned_data["seen_revision"]}
         with refusals_at(form):
             if remote is None:
                 remotes.connect(actor=request.caller.actor, credential=form.credential_to_set() or "", **given)
             else:
-                given |= {"credential": form.credential_to_set(), "seen_revision": form.cleaned_data["seen_revision"]}
-                remotes.change(actor=request.caller.actor, **given)
+                remotes.change(actor=request.caller.actor, credential=form.credential_to_set(), **given)
             said = "Saved." if remote else "Connected. Test it, then sync for the first time."
             return go(request, reverse("prompts_git:git"), said)
     return _page(request, piece="form", status=422 if is_htmx(request) else status_of(form), form=form)

@@ -7,6 +7,8 @@ import pytest
 from django.test import Client
 
 from console.audit.models import AuditEvent
+from console.teams.callers import SYSTEM
+from prompts_app.git import remotes
 from prompts_app.git.models import GitRemote, GitSync
 from tests.conftest import Cast
 from tests.make import client_of
@@ -44,6 +46,16 @@ def test_an_operator_connects_tests_syncs_and_settles(
     assert (overtaken.status_code, piece.status_code) == (409, 422) and 'value="typed"' in overtaken.text
     assert "“Branch”, “Sync every so many minutes”" in overtaken.text and GitRemote.objects.get().every_minutes == 30
     assert olga.post(page, {**again, "seen_revision": "2"}).status_code == 302
+    older = {**given, "seen_revision": "3"}
+    remotes.disconnect(actor=SYSTEM)
+    undone = olga.post(page, older)
+    assert undone.status_code == 409 and "Somebody disconnected the repository after you opened it" in undone.text
+    assert 'name="seen_revision"' in undone.text and "s3cret" not in undone.text and not GitRemote.objects.exists()
+    program = {"address": given["address"], "seen_revision": 3}
+    assert olga.patch("/api/prompts/git/", program, content_type="application/json").status_code == 409
+    assert (
+        olga.post(page, {**older, "seen_revision": undone.context["form"]["seen_revision"].value()}).status_code == 302
+    )
     shown = olga.get(page).content.decode()
     assert "No exchange yet" in shown and "<dd>Set</dd>" in shown and "s3cret" not in shown
     assert "not there yet" in olga.post(f"{page}test/", headers={"HX-Request": "true"}).content.decode()

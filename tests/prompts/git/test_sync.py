@@ -134,14 +134,14 @@ def refuse_pushes(bare: Path, *words: str) -> None:
 def test_it_shows_what_a_hook_of_the_git_host_says(
     library: Cast, host: GitServer, tmp_path: Path, client: Client
 ) -> None:
-    remotes.connect(actor=SYSTEM, address=f"{host.origin}/prompts.git")
+    remotes.connect(actor=SYSTEM, address=f"{host.origin}/prompts.git", credential="of-no-known-shape")
     bare, secret = tmp_path / "host/prompts.git", "ghp_" + "a" * 36
     refuse_pushes(
         bare,
         "Commits name a ticket, as <b>ABC-17</b>.\\n",
         "Checking: 100% (3/3)\\r\\n",
         "\\033[31mred\\033[0m \\342\\200\\256 word\\n",
-        f"token {secret}\\n",
+        f"token {secret}, password of-no-known-shape\\n",
         "long " * 2_000,
     )
     done = sync.sync()
@@ -149,7 +149,7 @@ def test_it_shows_what_a_hook_of_the_git_host_says(
     assert done.sentence == "The git host refused to move refs/heads/main: pre-receive hook declined."
     first, second, third, last = done.problems
     assert first == "Commits name a ticket, as <b>ABC-17</b>." and "red" in second and "\x1b" not in second
-    assert third == "token [redacted]" and len(last) == 300
+    assert third == "token [redacted], password [redacted]" and len(last) == 300
     client.force_login(library.operator)
     page = client.get("/prompts/git/").text
     assert "What the git host says" in page and "as &lt;b&gt;ABC-17&lt;/b&gt;." in page and "\u202e" not in page

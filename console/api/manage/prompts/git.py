@@ -78,7 +78,6 @@ class Git(Endpoint):
         given = self.read(GitChangeSerializer)
         if remotes.connected() is None:
             given.setdefault("address", "")
-            given.pop("seen_revision", None)
             return Response(GitRemoteSerializer(remotes.connect(actor=self.actor, **given)).data, status=201)
         return Response(GitRemoteSerializer(remotes.change(actor=self.actor, **given)).data)
 
