@@ -4,6 +4,8 @@ import json
 from dataclasses import dataclass
 from typing import Any
 
+from django.db.models import QuerySet
+
 from agents_app.explaining import cited, message_of
 from agents_app.models import Approval, Run, RunQuestion, Step
 
@@ -75,9 +77,9 @@ def step_of(run: Run, number: int) -> Step | None:
     return Step.objects.filter(run=run, number=number).select_related("tool").first()
 
 
-def open_approvals(run: Run) -> list[Approval]:
-    """Return what the run waits for, the most pressing first."""
-    rows = Approval.objects.filter(run=run, state=Approval.State.WAITING)
+def open_approvals(run: Run, seen: QuerySet[Approval]) -> list[Approval]:
+    """Return what the run waits for, the most pressing first; `seen` are the approvals of whoever looks."""
+    rows = seen.filter(run=run, state=Approval.State.WAITING)
     return list(rows.select_related("run__agent__team", "run__version", "step", "team").order_by("expires_at", "pk"))
 
 

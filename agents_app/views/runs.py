@@ -54,7 +54,8 @@ def run(request: TeamRequest, run_id: str) -> HttpResponse:
     """What a run did and does, and what it waits for."""
     found = access.run_for(request.caller, run_id)
     piece = request.GET.get("piece") if is_htmx(request) else ""
-    if piece == "cards" and not found.is_over and request.GET.get("have") == have(reading.open_approvals(found)):
+    seen = access.approvals_for(request.caller)
+    if piece == "cards" and not found.is_over and request.GET.get("have") == have(reading.open_approvals(found, seen)):
         # What a person is typing there must not be swapped away. A run that is over gets an answer that asks no more.
         return HttpResponse(status=204)
     context = page_of(request, found, request.GET.get("step", ""))
@@ -74,7 +75,7 @@ def page_of(request: TeamRequest, run: Run, number: str = "") -> dict[str, Any]:
         raise Http404("The run has no such step.")
     may_stop = not run.is_over and access.runs_for(request.caller, "cancel").filter(pk=run.pk).exists()
     may_run = run.version_id is not None and access.may(request.caller, run.agent, "use")
-    approvals = reading.open_approvals(run)
+    approvals = reading.open_approvals(run, access.approvals_for(request.caller))
     return {
         "active": ACTIVE,
         "run": run,

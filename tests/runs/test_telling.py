@@ -79,6 +79,7 @@ def test_questions_of_a_keys_runs_reach_who_answers_for_it_and_they_may_look(run
         pages = [f"/approvals/{second.pk}/", f"/runs/{run.public_id}/"]
         assert [client.get(page).status_code for page in pages] == [status, status], who
         assert client.get(f"/approvals/{call.pk}/").status_code == 404, "only what they are asked"
+        assert str(call.pk) not in client.get(pages[1]).text, "nor with its arguments on the page of the run"
         assert (str(second.pk) in client.get("/approvals/").text) == (who == otto)
         if who == otto:
             assert "Answer" in client.get(pages[0]).text
