@@ -25,6 +25,7 @@ def make_ask(
     client_address: str = "",
     client_request_id: str = "",
     betas: tuple[str, ...] = (),
+    trace_parent: str = "",
 ) -> Ask:
     """Return the Ask for a body that `OPERATIONS[operation].check` returned.
 
@@ -52,4 +53,5 @@ def make_ask(
         is_keyed,
         unknown=body.keys() - OPERATIONS[operation].known,
         betas=betas,
+        trace_parent=trace_parent,
     )

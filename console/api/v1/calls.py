@@ -2,7 +2,6 @@
 
 import asyncio
 from contextlib import aclosing
-from dataclasses import replace
 from functools import partial
 from typing import NamedTuple
 
@@ -155,7 +154,7 @@ async def _send_replay(request: Request, send: Send, ask: Ask, replay: idempoten
 
 
 def _ask(request: Request, route: Route, body: dict[str, object], text: str) -> Ask:
-    ask = make_ask(
+    return make_ask(
         route.operation,
         body,
         text=text,
@@ -169,8 +168,8 @@ def _ask(request: Request, route: Route, body: dict[str, object], text: str) -> 
         client_address=request.client_address,
         client_request_id=request.client_request_id,
         betas=request.betas if route is MESSAGE else (),
+        trace_parent=request.trace_parent,
     )
-    return replace(ask, trace_parent=request.trace_parent) if request.trace_parent else ask
 
 
 async def _answer(request: Request, send: Send, call: Call) -> None:
