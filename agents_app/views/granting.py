@@ -16,7 +16,7 @@ from agents_app.queries.paging import asked
 from agents_app.services import drafts
 from agents_app.views.frame import frame
 from console.core.forms import posted, refusals_at, status_of
-from console.core.htmx import go
+from console.core.htmx import go, is_htmx
 from console.teams.access import needs
 from console.teams.callers import TeamRequest
 
@@ -28,7 +28,8 @@ def choose_tool(request: TeamRequest, slug: str) -> HttpResponse:
     words, number = asked(request.GET)
     page = queries.grantable(agent, agent.draft, words, number)
     context = {**frame(request, agent, "grants"), "page": page, "words": words}
-    return render(request, "agents/grants/choose.html", context)
+    template = "agents/grants/choose.html"
+    return render(request, f"{template}#list" if is_htmx(request) else template, context)
 
 
 @needs("build")

@@ -17,6 +17,7 @@ from agents_app.queries.listing import listing
 from agents_app.queries.paging import asked
 from agents_app.views.frame import ACTIVE, frame
 from console.core import typed
+from console.core.htmx import is_htmx
 from console.teams.access import in_scope, needs, teams_for
 from console.teams.callers import TeamRequest
 from prompts_app.access import prompts_for
@@ -38,7 +39,7 @@ def agents(request: TeamRequest) -> HttpResponse:
         "may_build": may_build,
         "templates": TEMPLATES.values(),
     }
-    return render(request, "agents/list.html", context)
+    return render(request, "agents/list.html#list" if is_htmx(request) else "agents/list.html", context)
 
 
 @needs("view_team")

@@ -23,7 +23,7 @@ from agents_app.tools.registry import KINDS
 from agents_app.views.tool_frame import ACTIVE, ask, frame, url_of
 from console.core.errors import Refusal
 from console.core.forms import posted, refusals_at, status_of
-from console.core.htmx import go
+from console.core.htmx import go, is_htmx
 from console.teams.access import in_scope, needs
 from console.teams.callers import TeamRequest
 
@@ -35,7 +35,7 @@ def tools(request: TeamRequest) -> HttpResponse:
     words, number = asked(request.GET)
     page, rows = queries.tool_rows(shown, words, number)
     context = {**frame(request, "tools"), "page": page, "rows": rows, "words": words}
-    return render(request, "agents/tools/list.html", context)
+    return render(request, "agents/tools/list.html#list" if is_htmx(request) else "agents/tools/list.html", context)
 
 
 @needs("build")

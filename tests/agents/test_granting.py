@@ -89,6 +89,9 @@ def test_a_tool_beyond_the_first_page_is_found(agent, cast):
     assert "61 tools" in first and "grants/refund/" not in first and "page=2" in first and 'name="q"' in first
     assert "grants/refund/" in alice.get(f"{url}?page=2").text and "1 tool<" in alice.get(f"{url}?q=refu").text
     assert "No tool has these words" in alice.get(f"{url}?q=zzz").text
+    assert f'hx-get="{url}" hx-include="closest form" hx-trigger="input changed delay' in first
+    piece = alice.get(f"{url}?q=refu", headers={"HX-Request": "true", "HX-Target": "list"}).text
+    assert "grants/refund/" in piece and "<form" not in piece
     assert "61 tools" in alice.get("/tools/").text and "?page=1" in alice.get("/tools/?page=9").text
 
 

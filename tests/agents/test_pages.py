@@ -265,4 +265,9 @@ def test_the_list_finds_and_asks_the_same_for_many(builder, cast):
     found = builder.get("/agents/?q=orders").text
     assert "/agents/helper/" in found and "/agents/other-1/" not in found
     assert "No agent has these words" in builder.get("/agents/?q=nothing-like-it").text
+    whole = builder.get("/agents/").text
+    assert 'hx-get="/agents/" hx-include="closest form" hx-trigger="input changed delay' in whole
+    assert ">Search</button>" not in whole, "it follows what is typed, as every list does"
+    piece = builder.get("/agents/?q=orders", headers={"HX-Request": "true", "HX-Target": "list"}).text
+    assert "/agents/helper/" in piece and "<form" not in piece and "<h1" not in piece
     assert builder.get("/agents/?page=99999999&q=%00").status_code == 200

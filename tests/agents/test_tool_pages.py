@@ -142,6 +142,9 @@ def test_every_kind_has_a_form_that_makes_one(builder, cast):
     assert builder.post(f"/tools/{tool.pk}/edit/", again).status_code == 302, "what is said of it can be mended"
     listed = builder.get("/tools/?q=another").text
     assert listed.count("of_") == 6 and "No tool has these words" in builder.get("/tools/?q=zzz").text
+    assert 'hx-get="/tools/" hx-include="closest form" hx-trigger="input changed delay' in listed
+    piece = builder.get("/tools/?q=another", headers={"HX-Request": "true", "HX-Target": "list"}).text
+    assert piece.count("of_") == 6 and "<form" not in piece
     for wrong, says in (
         ({"slug": "Two Words"}, "cannot be a tool"),
         ({"slug": "of_wait"}, "already"),
