@@ -2,7 +2,7 @@
 
 import datetime as dt
 import re
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from decimal import Decimal
 
 SYMBOLS = {
@@ -34,17 +34,30 @@ def with_article(noun: str) -> str:
     return f"{'an' if noun[:1] in set('aeiou') else 'a'} {noun}"
 
 
-def money(micros: int | Decimal, currency: str) -> str:
+def money(micros: int | Decimal, currency: str, places: int | None = None) -> str:
     """Two places, and below a cent the first two digits: a call costs fractions of a cent.
 
-    A zero at the end stays, so that what stands below each other is told as exactly: $0.0020 and $0.0034.
+    In a column all have as many `places` (`money_places`), and what is too little to show in them is <$0.0001.
     """
     amount = abs(Decimal(micros)) / 1_000_000
-    places = 2
-    if 0 < amount < Decimal("0.01"):
-        places = min(6, -amount.adjusted() + 1)
-    text = f"{amount:,.{places}f}"
-    return f"{_MINUS if micros < 0 else ''}{sign(currency)}{text}"
+    below = ""
+    if places is None:
+        places = min(6, -amount.adjusted() + 1) if 0 < amount < Decimal("0.01") else 2
+    elif 0 < amount < (least := Decimal(1).scaleb(-places)):
+        below, amount = "<", least
+    return f"{below}{_MINUS if micros < 0 else ''}{sign(currency)}{amount:,.{places}f}"
+
+
+def money_places(column: Iterable[int | None]) -> int:
+    """Return with how many places all amounts (micro-units) of one column are written, so that their points line up.
+
+    Two where there are whole cents or tens of dollars, four for what calls cost, six where all are tiny.
+    """
+    amounts = [abs(micros) for micros in column if micros]
+    most = max(amounts, default=0)
+    if most >= 10_000_000 or all(micros % 10_000 == 0 for micros in amounts):
+        return 2
+    return 4 if most >= 1_000 else 6
 
 
 def number(value: float | Decimal) -> str:

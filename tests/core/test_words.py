@@ -25,6 +25,21 @@ def test_it_writes_money(micros: int, said: str) -> None:
     assert words.money(micros, "USD") == said
 
 
+@pytest.mark.parametrize(
+    ("column", "said"),
+    [
+        ([7_100, 12_340, 0, None, 12], ["$0.0071", "$0.0123", "$0.0000", "<$0.0001"]),
+        ([3_284_170_000, 2_000, -1_500_000], ["$3,284.17", "<$0.01", "\u2212$1.50"]),
+        ([10_000, 1_500_000, 0], ["$0.01", "$1.50", "$0.00"]),
+        ([450, 1], ["$0.000450", "$0.000001"]),
+        ([], []),
+    ],
+)
+def test_money_lines_up_in_a_column(column: list[int | None], said: list[str]) -> None:
+    places = words.money_places(column)
+    assert [words.money(micros, "USD", places) for micros in column if micros is not None] == said
+
+
 def test_it_writes_other_currencies() -> None:
     assert words.money(1_500_000, "EUR") == "€1.50"
     assert words.money(1_500_000, "CHF") == "CHF 1.50"

@@ -110,6 +110,12 @@ def test_it_changes_the_query_and_keeps_the_rest() -> None:
     [
         ("{{ it|money }}", 7100, "$0.0071"),
         ("{{ it|money }}", None, ""),
+        (
+            '{% with places=it|money_places:"run.cost" %}{% for row in it %}{{ row.run.cost|money:places }};'
+            "{% endfor %}{% endwith %}",
+            [{"run": {"cost": 7_000}}, {"run": {"cost": 20_000}}, {"run": {"cost": None}}],
+            "$0.0070;$0.0200;;",
+        ),
         ("{{ it|number }}", 412806, "412,806"),
         ("{{ it|tokens }}", 8_200_000, "8.2 M"),
         ("{{ it|ms }}", 412_000, "412 ms"),

@@ -6,6 +6,7 @@ The words themselves are in console/core/words.py; here they get the markup of a
 import datetime as dt
 import json
 import uuid
+from collections.abc import Iterable
 from decimal import Decimal
 from typing import Any
 
@@ -25,9 +26,19 @@ _JSON_ESCAPES = {ord(">"): "\\u003E", ord("<"): "\\u003C", ord("&"): "\\u0026"}
 
 
 @register.filter
-def money(micros: int | None) -> str:
-    """Write micro-units of the installation's currency: $3,284.17, below a cent $0.0071. Nothing for None."""
-    return "" if micros is None else words.money(micros, settings.CURRENCY)
+def money(micros: int | None, places: int | None = None) -> str:
+    """Write micro-units of the installation's currency: $3,284.17, below a cent $0.0071. Nothing for None.
+
+    In a column all have as many places: `{% with places=rows|money_places:"run.cost_micros" %}`, then `money:places`.
+    """
+    return "" if micros is None else words.money(micros, settings.CURRENCY, places)
+
+
+@register.filter
+def money_places(rows: Iterable[Any], amount: str) -> int:
+    """Return the places for a column of amounts, `amount` being the way from a row to its own."""
+    way = template.Variable(f"row.{amount}")
+    return words.money_places(way.resolve(template.Context({"row": row})) for row in rows)
 
 
 @register.filter
