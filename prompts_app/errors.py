@@ -2,7 +2,7 @@
 
 from collections.abc import Iterable, Mapping, Sequence
 
-from console.core.errors import BadInput, Conflict, NotAllowed, NotFound, TooLarge
+from console.core.errors import BadInput, Conflict, NotAllowed, NotFound, Overtaken, TooLarge
 
 
 class UnknownPrompt(NotFound):
@@ -144,7 +144,7 @@ class StalePrompt(Conflict):
         self.head = head
 
 
-class StaleLabel(Conflict):
+class StaleLabel(Overtaken):
     code = "stale_label"
 
 

@@ -188,7 +188,7 @@ def _initial(draft: AgentDraft) -> dict[str, Any]:
     more = {name: value for name, value in draft.parameters.items() if name not in _SIMPLE}
     return {
         "prompt_slug": draft.prompt_slug,
-        "which": draft.prompt_number or draft.prompt_label,
+        "which": str(draft.prompt_number or draft.prompt_label),
         "alias": draft.alias,
         **{name: draft.parameters.get(name) for name in _SIMPLE},
         "more": json.dumps(more) if more else "",

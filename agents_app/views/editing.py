@@ -8,7 +8,7 @@ from django.urls import reverse
 
 from agents_app import access
 from agents_app.agent_templates import TEMPLATES, Template
-from agents_app.definition import run_limits
+from agents_app.definition import fields_of, run_limits
 from agents_app.forms.agents import NewAgentForm
 from agents_app.forms.draft import DraftForm
 from agents_app.models import Agent, AgentDraft
@@ -18,7 +18,7 @@ from agents_app.services import agents, drafts
 from agents_app.services.from_template import create_from_template
 from agents_app.trying import Tried, talk_with_draft, turns_from
 from agents_app.views.frame import ACTIVE, frame
-from console.core.errors import Conflict, Refusal
+from console.core.errors import Overtaken, Refusal
 from console.core.forms import posted, refusals_at, refuse, status_of
 from console.core.htmx import go, is_htmx
 from console.teams.access import needs
@@ -73,11 +73,11 @@ def edit(request: TeamRequest, slug: str) -> HttpResponse:
         drafts.save_draft(
             actor=request.caller.actor, agent=agent, seen_revision=form.cleaned_data["seen_revision"], **fields
         )
-    except Conflict as conflict:
-        return _stale_page(request, agent, fields, conflict)
     except Refusal as refusal:
         refuse(form, refusal)
-        return _page(request, agent, form, status=422)
+        typed = AgentDraft(**fields_of(agent.draft) | fields)
+        theirs = detail.differences(typed, agent.draft, agent.team_id) if isinstance(refusal, Overtaken) else []
+        return _page(request, agent, form, status=status_of(form), theirs=theirs)
     if (page := _next_page(agent, request.POST.get("do", ""))) is not None:
         return go(request, page)
     return go(request, reverse("agents:edit", args=[slug]), f"Saved the draft of {agent.name}.")
@@ -136,16 +136,6 @@ def _tried(request: TeamRequest, agent: Agent, typed: AgentDraft | None) -> Trie
         question=question,
         client_address=request.client_address,
     )
-
-
-def _stale_page(request: TeamRequest, agent: Agent, fields: dict[str, Any], conflict: Conflict) -> HttpResponse:
-    """Show what was typed, beside what somebody else saved since; saving again keeps what was typed."""
-    agent.draft.refresh_from_db()
-    data = request.POST.copy()
-    data["seen_revision"] = str(agent.draft.revision)
-    form = DraftForm(data, agent=agent, draft=agent.draft)
-    theirs = detail.differences(AgentDraft(**fields), agent.draft, agent.team_id)
-    return _page(request, agent, form, status=409, changed=conflict.message, theirs=theirs)
 
 
 def _page(

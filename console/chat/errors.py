@@ -1,6 +1,6 @@
 """The refusals of the chat and its widgets."""
 
-from console.core.errors import BadInput, Conflict, NotFound
+from console.core.errors import BadInput, Conflict, NotFound, Overtaken
 
 
 class UnknownConversation(NotFound):
@@ -16,7 +16,7 @@ class UnknownWidget(NotFound):
     message = "There is no such widget."
 
 
-class StaleWidget(Conflict):
+class StaleWidget(Overtaken):
     """Somebody changed the widget while a form was open."""
 
     code = "stale_widget"

@@ -196,5 +196,5 @@ def _initial(widget: Widget) -> dict[str, Any]:
         "suggested_questions": "\n".join(widget.suggested_questions),
         "seen_revision": widget.revision,
         **{f"limit_{name}": limits.get(name) for name in DEFAULTS},
-        f"limit_{COST}": f"{Decimal(cost) / _MICROS:f}" if cost is not None else None,
+        f"limit_{COST}": Decimal(cost) / _MICROS if cost is not None else None,
     }

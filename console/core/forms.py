@@ -86,7 +86,7 @@ def refuse(form: forms.BaseForm, refusal: Refusal) -> None:
     that calls a field otherwise than services do says so in `shown_at`, by the services' name.
 
     A form that was overtaken keeps what was typed and may be sent again: it has `seen_revision`, and its initial
-    values are those of now.
+    values are those of now. What differs from these is named, unless it asks why: then the refusal says all there is.
     """
     if isinstance(refusal, Overtaken) and "seen_revision" in form.fields:
         form.add_error(None, ValidationError(_decide_anew(form, refusal), code=_OVERTAKEN))
@@ -103,6 +103,8 @@ def _decide_anew(form: forms.BaseForm, refusal: Overtaken) -> str:
     now_is = form["seen_revision"].initial
     sent[form.add_prefix("seen_revision")] = "" if now_is is None else str(now_is)  # None: it is not there any more
     form.data = sent
+    if "reason" in form.fields:  # it asks for a decision, and shows nothing that could differ but that reason
+        return refusal.message
     differs = some([f"“{form[name].label}”" for name in form.fields if _differs(form[name])], 20)
     if not differs:
         return f"{refusal.message} It says what you typed already."

@@ -9,7 +9,7 @@ from django.views.decorators.http import require_POST
 
 from console.core import typed
 from console.core.errors import BadInput, Conflict, Refusal
-from console.core.forms import posted, refuse
+from console.core.forms import posted, refusals_at, refuse, status_of
 from console.core.htmx import go, is_htmx
 from console.teams.access import needs, teams_for
 from console.teams.callers import TeamRequest
@@ -171,17 +171,9 @@ def remove_label(request: TeamRequest, slug: str, label: str) -> HttpResponse:
     prompt = access.prompt_for(request.caller, slug, to="publish")
     row = access.label_for(prompt, label)
     form = RemoveLabelForm(posted(request), initial={"seen_revision": row.revision})
-    changed = ""
     if form.is_valid():
-        try:
+        with refusals_at(form):
             labels.remove_label(actor=request.caller.actor, prompt=prompt, label=label, **form.cleaned_data)
-        except Conflict as conflict:
-            changed = conflict.message
-            form = RemoveLabelForm(initial={**form.cleaned_data, "seen_revision": row.revision})
-        except Refusal as refusal:
-            refuse(form, refusal)
-        else:
             return go(request, reverse("prompts:prompt", args=[slug]), f"Took {label} off {slug}.")
-    status = 409 if changed else 422 if form.is_bound else 200
-    context = {"active": ACTIVE, "prompt": prompt, "row": row, "form": form, "changed": changed}
-    return render(request, "prompts/remove_label.html", context, status=status)
+    context = {"active": ACTIVE, "prompt": prompt, "row": row, "form": form}
+    return render(request, "prompts/remove_label.html", context, status=status_of(form))

@@ -129,13 +129,15 @@ def test_it_says_what_is_wrong_at_the_field_and_keeps_what_was_typed(builder, ca
 
 
 def test_two_people_do_not_overwrite_each_other(builder, cast):
-    agent = make.make_agent(cast.team_a, "helper")
-    mine = form_of(agent, opening_message="mine")
-    builder.post("/agents/helper/edit/", form_of(agent, opening_message="theirs"))
+    agent = make.make_agent(cast.team_a, "helper", input_schema={"type": "object"})
+    mine = form_of(agent, opening_message="mine", which="7")
+    builder.post("/agents/helper/edit/", form_of(agent, opening_message="theirs", which="7"))
     stale = builder.post("/agents/helper/edit/", mine)
     assert stale.status_code == 409
     assert "changed the draft" in stale.text and "mine" in stale.text and "theirs" in stale.text
-    again = builder.post("/agents/helper/edit/", form_of(agent, opening_message="mine"))
+    assert "in “Opening message”; saving again replaces that" in stale.text
+    assert '<th scope="row">Input</th>' not in stale.text, "what the form does not ask stays as it is"
+    again = builder.post("/agents/helper/edit/", form_of(agent, opening_message="mine", which=""))
     assert again.status_code == 302 and Agent.objects.get().draft.opening_message == "mine"
     old = {"seen_revision": 1, "seen_live": 1, "message": "kept words"}
     stale = builder.post("/agents/helper/publish/", old)

@@ -135,6 +135,7 @@ def test_the_second_of_two_changes_sees_what_the_first_was(operator: Client, sce
     text = page.content.decode()
     assert "Olga changed support-chat in production (Fastest lane: batch)" in text and "Night work" in text
     assert 'name="seen_revision" value="2"' in text and 'value="5"' in text
+    assert "It differs" not in text and text.count("Olga changed support-chat") == 1, "a pin's refusal says it all"
     assert operator.post(url("canary"), late, headers={"HX-Request": "true"}).status_code == 422
 
 

@@ -138,11 +138,14 @@ def test_a_new_widget_is_offered_the_assistants_of_its_team(cast: Cast) -> None:
 
 def test_two_people_do_not_overwrite_each_other(cast: Cast, bella: Client) -> None:
     widget = make.make_widget(cast.team_a)
-    mine = form_of(widget, greeting="mine", limit_visitor_day="7")
-    bella.post(url(widget), form_of(widget, greeting="theirs"))
+    bella.post(url(widget), form_of(widget, limit_cost_day_micros="0.50"))
+    widget.refresh_from_db()
+    mine = form_of(widget, greeting="mine", limit_visitor_day="7", limit_cost_day_micros="0.5")
+    bella.post(url(widget), form_of(widget, greeting="theirs", limit_cost_day_micros="0.5"))
     stale = bella.post(url(widget), mine)
     assert stale.status_code == 409 and "Somebody changed" in stale.text
     assert "theirs" in stale.text and ">mine</textarea>" in stale.text.replace("\n", "") and 'value="7"' in stale.text
+    assert "in “Greeting”, “Messages a day, each visitor”; saving again" in stale.text
     seen = re.search(r'name="seen_revision" value="(\d+)"', stale.text)
     assert seen and bella.post(url(widget), mine | {"seen_revision": seen[1]}).status_code == 302
     assert Widget.objects.get().greeting == "mine"

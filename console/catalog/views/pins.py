@@ -13,8 +13,7 @@ from console.catalog.forms import pins as forms
 from console.catalog.forms.pins import PinForm
 from console.catalog.models import Alias, Pin, PinProposal
 from console.catalog.services import pins
-from console.core.errors import Conflict, Refusal
-from console.core.forms import posted, refuse
+from console.core.forms import posted, refusals_at, status_of
 from console.core.htmx import go, is_htmx
 from console.teams.access import OPERATOR, needs
 from console.teams.callers import TeamRequest
@@ -77,26 +76,18 @@ def _change(request: TeamRequest, name: str, environment: str, form_class: type[
         raise Http404("There is no pin to change.")
     asked = {field: request.GET[field] for field in ("to", "version") if field in request.GET}
     form = form_class(posted(request), pin=pin, initial=asked)
-    if not form.is_valid():
-        return _ask(request, alias, environment, form)
-    try:
-        outcome = pins.ask_for_change(
-            actor=request.caller.actor,
-            alias=alias,
-            environment=environment,
-            verb=form.verb(),
-            reason=form.cleaned_data["reason"],
-            seen_revision=form.cleaned_data["seen_revision"],
-        )
-    except Conflict as conflict:
-        now = _pin(alias, environment)
-        seen = {"seen_revision": now.revision if now else 0}
-        again = form_class(pin=now, initial=form.cleaned_data | seen)
-        return _ask(request, alias, environment, again, changed=conflict.message)
-    except Refusal as refusal:
-        refuse(form, refusal)
-        return _ask(request, alias, environment, form)
-    return go(request, reverse("catalog:alias", args=[name]), _said(outcome, form))
+    if form.is_valid():
+        with refusals_at(form):
+            outcome = pins.ask_for_change(
+                actor=request.caller.actor,
+                alias=alias,
+                environment=environment,
+                verb=form.verb(),
+                reason=form.cleaned_data["reason"],
+                seen_revision=form.cleaned_data["seen_revision"],
+            )
+            return go(request, reverse("catalog:alias", args=[name]), _said(outcome, form))
+    return _ask(request, alias, environment, form)
 
 
 def _said(outcome: Pin | PinProposal, form: PinForm) -> str:
@@ -105,14 +96,9 @@ def _said(outcome: Pin | PinProposal, form: PinForm) -> str:
     return form.done.format(alias=outcome.alias.name, environment=outcome.environment)
 
 
-def _ask(request: TeamRequest, alias: Alias, environment: str, form: PinForm, *, changed: str = "") -> HttpResponse:
+def _ask(request: TeamRequest, alias: Alias, environment: str, form: PinForm) -> HttpResponse:
     """Render the question. htmx swaps 422 and leaves 409 alone."""
     page = queries.alias_page(alias, request.caller)
-    status = 200
-    if changed:
-        status = 422 if is_htmx(request) else 409
-    elif form.is_bound:
-        status = 422
     context = {
         "active": "models",
         "page": page,
@@ -121,11 +107,11 @@ def _ask(request: TeamRequest, alias: Alias, environment: str, form: PinForm, *,
         "title": form.title.format(alias=alias.name, environment=environment),
         "back_to": page.stop(environment).before if isinstance(form, forms.RollBackForm) else None,
         "rows": form.rows() if isinstance(form, forms.ParametersForm) else None,
-        "changed": changed,
         "action_url": request.path,
         "waits": alias.needs_second_person
         and environment == "production"
         and not isinstance(form, forms.RollBackForm | forms.EndCanaryForm),
     }
     template = "catalog/pin_change.html#dialog" if is_htmx(request) else "catalog/pin_change.html"
+    status = 422 if form.errors and is_htmx(request) else status_of(form)
     return render(request, template, context, status=status)

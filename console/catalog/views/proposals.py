@@ -9,7 +9,6 @@ from django.urls import reverse
 from console.catalog import access
 from console.catalog.forms.proposals import ApproveForm, RejectForm, RuleForm
 from console.catalog.services import aliases, pins
-from console.core.errors import Refusal
 from console.core.forms import posted, refusals_at
 from console.core.htmx import go, is_htmx
 from console.teams.access import OPERATOR, needs
@@ -39,11 +38,8 @@ def approve_proposal(request: TeamRequest, proposal_id: uuid.UUID) -> HttpRespon
     form = ApproveForm(posted(request))
     name = proposal.alias.name
     if form.is_valid():
-        try:
+        with refusals_at(form):
             pins.approve_proposal(actor=request.caller.actor, proposal=proposal, reason=form.cleaned_data["reason"])
-        except Refusal as refusal:
-            form.add_error(None, refusal.message)
-        else:
             return go(request, reverse("catalog:alias", args=[name]), f"Approved. {name} is changed.")
     return _ask(request, form, name=name, title=f"Approve a change of {name}", proposal=proposal)
 

@@ -19,8 +19,8 @@ from console.chat.queries import widgets as queries
 from console.chat.services import widgets as services
 from console.chat.views.widget_preview import look_of, look_query
 from console.chat.widget_forms import NewWidgetForm, WidgetForm
-from console.core.errors import Conflict, Refusal
-from console.core.forms import posted, refusals_at, refuse, status_of
+from console.core.errors import Overtaken
+from console.core.forms import posted, refusals_at, status_of
 from console.core.htmx import go, is_htmx
 from console.teams.access import in_scope, needs, teams_for
 from console.teams.callers import TeamRequest
@@ -89,19 +89,14 @@ def widget(request: TeamRequest, widget_id: uuid.UUID) -> HttpResponse:
     form = WidgetForm(request.POST, widget=found, agents=agents)
     if request.POST.get("do") == "look":
         return _look(request, found, form)
-    if not form.is_valid():
-        return _page(request, found, form, status=422)
-    values = form.values()
-    try:
-        services.change_widget(
-            actor=request.caller.actor, widget=found, seen_revision=form.cleaned_data["seen_revision"], **values
-        )
-    except Conflict as conflict:
-        return _stale_page(request, found, values, conflict)
-    except Refusal as refusal:
-        refuse(form, refusal)
-        return _page(request, found, form, status=422)
-    return go(request, reverse("chat:widget", args=[found.pk]), f"Saved {form.cleaned_data['name']}.")
+    if form.is_valid():
+        seen = form.cleaned_data["seen_revision"]
+        with refusals_at(form):
+            services.change_widget(actor=request.caller.actor, widget=found, seen_revision=seen, **form.values())
+            return go(request, reverse("chat:widget", args=[found.pk]), f"Saved {form.cleaned_data['name']}.")
+    status, look = status_of(form), look_of(found, form.cleaned_data)
+    theirs = queries.differences(Widget(**form.values()), found) if status == Overtaken.status else []
+    return _page(request, found, form, status=status, look=look, theirs=theirs)
 
 
 def _look(request: TeamRequest, found: Widget, form: WidgetForm) -> HttpResponse:
@@ -113,18 +108,6 @@ def _look(request: TeamRequest, found: Widget, form: WidgetForm) -> HttpResponse
     response = render(request, "chat/widgets/_preview.html", context)
     patch_vary_headers(response, ["HX-Request"])
     return response
-
-
-def _stale_page(request: TeamRequest, found: Widget, values: dict[str, Any], conflict: Conflict) -> HttpResponse:
-    """Show what was typed beside what somebody else saved since; saving again keeps what was typed."""
-    saved = access.widget_for(request.caller, found.pk)
-    data = request.POST.copy()
-    data["seen_revision"] = str(saved.revision)
-    form = WidgetForm(data, widget=saved, agents=queries.agents_answering(saved.team))
-    theirs = queries.differences(Widget(**values), saved)
-    form.is_valid()
-    look = look_of(saved, form.cleaned_data)
-    return _page(request, saved, form, status=409, changed=conflict.message, theirs=theirs, look=look)
 
 
 def _page(

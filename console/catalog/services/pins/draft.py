@@ -4,7 +4,7 @@ from dataclasses import dataclass, field
 from typing import Any, NamedTuple
 
 from console.catalog.models import Alias, ModelVersion, Pin, PinMove
-from console.core.errors import BadInput, Conflict
+from console.core.errors import BadInput, Overtaken
 from console.core.races import hold
 from console.teams.models import Environment
 
@@ -49,7 +49,7 @@ def _share(version: ModelVersion | None, percent: int) -> dict[str, Any] | None:
     return {"model": str(version), "percent": percent} if version is not None else None
 
 
-def stale(alias: Alias, environment: str) -> Conflict:
+def stale(alias: Alias, environment: str) -> Overtaken:
     """Return the refusal of a form that saw an older pin, saying who changed what since."""
     last = (
         PinMove.objects.filter(pin__alias=alias, pin__environment=environment)
@@ -58,17 +58,17 @@ def stale(alias: Alias, environment: str) -> Conflict:
         .first()
     )
     if last is None:
-        return Conflict(f"{alias.name} is not pinned in {environment} any more; look again and decide anew.")
+        return Overtaken(f"{alias.name} is not pinned in {environment} any more; look again and decide anew.")
     what = f"moved {alias.name} in {environment} to {last.to_version}"
     if last.from_version_id == last.to_version_id:
         what = f"changed {alias.name} in {environment} ({last.said})"
-    return Conflict(
+    return Overtaken(
         f"{last.moved_by_name} {what} at {last.moved_at:%H:%M:%S} UTC ({last.reason}). Look again and decide anew."
     )
 
 
 def open_draft(alias: Alias, environment: str, seen_revision: int) -> Draft:
-    """Return the pin as it is now, held until commit; a Conflict when it is not what the caller saw."""
+    """Return the pin as it is now, held until commit; Overtaken when it is not what the caller saw."""
     if environment not in Environment.values:
         raise BadInput(f"{environment!r} is not an environment; choose production or sandbox.", param="environment")
     pin = (
