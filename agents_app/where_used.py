@@ -26,7 +26,7 @@ from usage_app.scopes import Subject
 class Use:
     """One thing that uses an agent. `holds` means that the agent cannot be archived while it does."""
 
-    kind: str  # widget …
+    kind: str  # widget, quota, schedule, webhook, queue
     name: str
     team_id: uuid.UUID
     team: str
@@ -46,6 +46,15 @@ def quotas_of(agent: Agent) -> list[Use]:
     """Return the quotas of an agent; they hold it, as those of an alias hold that."""
     rows = Quota.objects.filter(agent=agent.slug).select_related("team", "key")
     return [Use("quota", row.title, row.team_id, row.team.name, url=reverse("usage:quotas")) for row in rows]
+
+
+def triggers_of(agent: Agent) -> list[Use]:
+    """Return what starts an agent by itself. It does not hold the agent, whose own it is."""
+    url = reverse("agents:triggers", args=[agent.slug])
+    return [
+        Use(one.kind, one.name, agent.team_id, agent.team.name, holds=False, url=url)
+        for one in agent.triggers.order_by("name", "id")
+    ]
 
 
 def limited_in(teams: Sequence[Team]) -> Iterator[Subject]:

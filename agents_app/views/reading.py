@@ -12,12 +12,14 @@ from agents_app import where_used as uses
 from agents_app.agent_templates import TEMPLATES
 from agents_app.models import Agent, AgentDraft, AgentVersion
 from agents_app.queries import detail
+from agents_app.queries.choices import collections_of
 from agents_app.queries.grants import granted
 from agents_app.queries.listing import listing
 from agents_app.queries.paging import asked
 from agents_app.views.frame import ACTIVE, frame
 from console.core import typed
 from console.core.htmx import is_htmx
+from console.knowledge.models import Collection
 from console.teams.access import in_scope, needs, teams_for
 from console.teams.callers import TeamRequest
 from prompts_app.access import prompts_for
@@ -66,11 +68,18 @@ def state_page(request: TeamRequest, agent: Agent, shown: AgentVersion | AgentDr
         "instructions": detail.instructions(agent, shown),
         "limits": detail.shown_limits(shown),
         "granted": granted(agent, shown),
+        "documents": _documents(agent, shown),
         "can_open_prompt": prompts_for(request.caller).filter(slug=shown.prompt_slug).exists(),
         "moves": detail.moves_of(agent),
         "base_url": settings.BASE_URL,
     }
     return render(request, "agents/detail.html", context)
+
+
+def _documents(agent: Agent, shown: AgentVersion | AgentDraft) -> list[tuple[str, Collection | None]]:
+    """Return the names it answers from, each with the collection that its team means, which all of the team see."""
+    meant = {one.slug: one for one in collections_of(agent.team)} if shown.knowledge else {}
+    return [(slug, meant.get(slug)) for slug in shown.knowledge]
 
 
 @needs("view_team")

@@ -5,10 +5,13 @@ from django.db import connection
 from django.test.utils import CaptureQueriesContext
 
 from agents_app.models import Agent, Run
+from agents_app.models.triggers import Trigger
 from agents_app.services import agents as services
 from console.audit.models import AuditEvent
 from console.chat.models import Widget
+from console.core.clock import now
 from console.knowledge.errors import StillUsed
+from console.knowledge.models import Collection
 from console.knowledge.services.collections import create_collection, delete_collection
 from console.teams.actors import SYSTEM
 from tests import make
@@ -235,7 +238,12 @@ def test_it_archives_what_nothing_uses_and_deletes_what_was_never_published(buil
     Widget.objects.create(public_id="x", team=cast.team_b, agent=agent, name="Elsewhere")
     page = builder.get("/agents/helper/where-used/").text
     assert "Shop window" in page and "Elsewhere" not in page and "1 of teams you do not belong to" in page
-    assert "Shop window" in builder.get("/agents/helper/remove/").text
+    Trigger.objects.create(agent=agent, kind="schedule", name="Each morning", owner_name="Alice")
+    page = builder.get("/agents/helper/where-used/").text
+    assert 'Where used <span class="count">3</span>' in page, "what starts it counts"
+    assert 'href="/agents/helper/triggers/">Each morning</a>' in page and ">Schedule</td>" in page
+    removing = builder.get("/agents/helper/remove/").text
+    assert "Shop window" in removing and "Each morning" not in removing, "it does not hold the agent"
     refused = builder.post("/agents/helper/remove/")
     assert refused.status_code == 409 and "is in use" in refused.text
     Widget.objects.all().delete()
@@ -245,6 +253,19 @@ def test_it_archives_what_nothing_uses_and_deletes_what_was_never_published(buil
     assert "never published" in builder.get("/agents/never/remove/").text
     builder.post("/agents/never/remove/")
     assert not Agent.objects.filter(slug="never").exists()
+
+
+def test_its_documents_lead_to_their_collections(builder, cast):
+    own, shared = make.make_collection(cast.team_a, "manuals"), make.make_collection(None, "policies")
+    of_all = make.make_collection(None, "manuals")
+    make.make_agent(cast.team_a, "helper", knowledge=["manuals", "policies"])
+    page = builder.get("/agents/helper/").text
+    for one in (own, shared):
+        assert f'<a class="link mono" href="/knowledge/{one.pk}/">{one.slug}</a>' in page
+        assert builder.get(f"/knowledge/{one.pk}/").status_code == 200
+    assert str(of_all.pk) not in page, "the team's own stands before the organisation's"
+    Collection.objects.filter(pk=shared.pk).update(deleted_at=now())
+    assert "<code>policies</code>" in builder.get("/agents/helper/").text, "there is none to lead to"
 
 
 def test_the_list_finds_and_asks_the_same_for_many(builder, cast):
