@@ -19,7 +19,7 @@ class PinForm(forms.Form):
     action: ClassVar[str]
     here: ClassVar[str] = ""  # what its page is called, where the button does not say it
     done: ClassVar[str]  # what the toast says
-    is_destructive: ClassVar[bool] = False
+    is_wide: ClassVar[bool] = False
 
     reason = forms.CharField(
         max_length=500,
@@ -152,7 +152,7 @@ class LaneForm(PinForm):
 class FallbacksForm(PinForm):
     """A chain of up to five steps; two empty ones wait after those there are. A step without a version goes."""
 
-    here = "Fallbacks"
+    here, is_wide = "Fallbacks", True
     title, action, done = "Fallbacks of {alias} in {environment}", "Save chain", "Changed the fallbacks of {alias}."
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
@@ -195,7 +195,8 @@ class FallbacksForm(PinForm):
 class ParametersForm(PinForm):
     """For each parameter a default and, where it has one, a most."""
 
-    here = "Parameters"
+    here, is_wide = "Parameters", True
+    template_name = "catalog/_parameters.html"
     title, action = "Parameters of {alias} in {environment}", "Save parameters"
     done = "Changed the parameters of {alias}."
 

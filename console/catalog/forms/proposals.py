@@ -38,7 +38,6 @@ class RuleForm(forms.Form):
 
     def __init__(self, *args: Any, is_on: bool, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
-        self.is_on = is_on
         if is_on:
             self.action = "Propose to lift it"
         else:

@@ -5,7 +5,7 @@ two people to agree. A form that saw an older pin is shown again over the pin as
 """
 
 from django.http import Http404, HttpResponse
-from django.shortcuts import render
+from django.template.loader import render_to_string
 from django.urls import reverse
 
 from console.catalog import access, queries
@@ -13,10 +13,11 @@ from console.catalog.forms import pins as forms
 from console.catalog.forms.pins import PinForm
 from console.catalog.models import Alias, Pin, PinProposal
 from console.catalog.services import pins
-from console.core.forms import posted, refusals_at, status_of
-from console.core.htmx import go, is_htmx
+from console.core.forms import posted, refusals_at
+from console.core.htmx import go
 from console.teams.access import OPERATOR, needs
 from console.teams.callers import TeamRequest
+from console.teams.views.questions import Question, ask
 
 
 @needs(OPERATOR)
@@ -97,21 +98,20 @@ def _said(outcome: Pin | PinProposal, form: PinForm) -> str:
 
 
 def _ask(request: TeamRequest, alias: Alias, environment: str, form: PinForm) -> HttpResponse:
-    """Render the question. htmx swaps 422 and leaves 409 alone."""
-    page = queries.alias_page(alias, request.caller)
-    context = {
-        "active": "models",
-        "page": page,
-        "stop": page.stop(environment),
-        "form": form,
-        "title": form.title.format(alias=alias.name, environment=environment),
-        "back_to": page.stop(environment).before if isinstance(form, forms.RollBackForm) else None,
-        "rows": form.rows() if isinstance(form, forms.ParametersForm) else None,
-        "action_url": request.path,
-        "waits": alias.needs_second_person
-        and environment == "production"
-        and not isinstance(form, forms.RollBackForm | forms.EndCanaryForm),
-    }
-    template = "catalog/pin_change.html#dialog" if is_htmx(request) else "catalog/pin_change.html"
-    status = 422 if form.errors and is_htmx(request) else status_of(form)
-    return render(request, template, context, status=status)
+    page, is_back = queries.alias_page(alias, request.caller), isinstance(form, forms.RollBackForm)
+    stop = page.stop(environment)
+    waits = alias.needs_second_person and environment == "production"
+    waits = waits and not isinstance(form, forms.RollBackForm | forms.EndCanaryForm)
+    now = {"page": page, "stop": stop, "back_to": stop.before if is_back else None, "waits": waits}
+    question = Question(
+        title=form.title.format(alias=alias.name, environment=environment),
+        text="",
+        verb="Propose" if waits else form.action,
+        back=reverse("catalog:alias", args=[alias.name]),
+        active="models",
+        back_label=alias.name,
+        about=render_to_string("catalog/_pin_now.html", now),
+        page=form.here or form.action,
+        is_wide=form.is_wide,
+    )
+    return ask(request, question, form, page="catalog/pin_change.html")

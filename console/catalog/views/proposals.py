@@ -3,16 +3,18 @@
 import uuid
 
 from django.http import HttpResponse
-from django.shortcuts import render
+from django.template.loader import render_to_string
 from django.urls import reverse
 
 from console.catalog import access
 from console.catalog.forms.proposals import ApproveForm, RejectForm, RuleForm
+from console.catalog.models import PinProposal
 from console.catalog.services import aliases, pins
 from console.core.forms import posted, refusals_at
-from console.core.htmx import go, is_htmx
+from console.core.htmx import go
 from console.teams.access import OPERATOR, needs
 from console.teams.callers import TeamRequest
+from console.teams.views.questions import Question, ask
 
 
 @needs(OPERATOR)
@@ -29,7 +31,13 @@ def second_person(request: TeamRequest, name: str) -> HttpResponse:
             else:
                 aliases.require_second_person(actor=actor, alias=alias)
             return go(request, reverse("catalog:alias", args=[name]), said)
-    return _ask(request, form, name=name, title=f"Two people for {name}")
+    text = "Changes of its production pin wait until somebody else agrees. Lifting that is a change like these."
+    if not alias.needs_second_person:
+        text = (
+            "From then on, changes of its production pin wait until another operator agrees. Rolling back and ending a"
+            " canary never wait. One person cannot lift the rule alone."
+        )
+    return _ask(request, form, name, f"Two people for {name}", text=text)
 
 
 @needs(OPERATOR)
@@ -41,7 +49,7 @@ def approve_proposal(request: TeamRequest, proposal_id: uuid.UUID) -> HttpRespon
         with refusals_at(form):
             pins.approve_proposal(actor=request.caller.actor, proposal=proposal, reason=form.cleaned_data["reason"])
             return go(request, reverse("catalog:alias", args=[name]), f"Approved. {name} is changed.")
-    return _ask(request, form, name=name, title=f"Approve a change of {name}", proposal=proposal)
+    return _ask(request, form, name, f"Approve a change of {name}", proposal=proposal)
 
 
 @needs(OPERATOR)
@@ -57,12 +65,26 @@ def reject_proposal(request: TeamRequest, proposal_id: uuid.UUID) -> HttpRespons
             said = "Withdrawn. Nothing changes." if is_mine else "Rejected. Nothing changes."
             return go(request, reverse("catalog:alias", args=[name]), said)
     title = f"Withdraw your proposal for {name}" if is_mine else f"Reject a change of {name}"
-    return _ask(request, form, name=name, title=title, proposal=proposal)
+    return _ask(request, form, name, title, proposal=proposal)
 
 
-def _ask(request: TeamRequest, form: ApproveForm | RejectForm | RuleForm, **context: object) -> HttpResponse:
-    template = "catalog/proposal.html#dialog" if is_htmx(request) else "catalog/proposal.html"
-    status = 422 if form.errors else 200
-    return render(
-        request, template, {"active": "models", "form": form, "action_url": request.path, **context}, status=status
+def _ask(
+    request: TeamRequest,
+    form: ApproveForm | RejectForm | RuleForm,
+    name: str,
+    title: str,
+    *,
+    text: str = "",
+    proposal: PinProposal | None = None,
+) -> HttpResponse:
+    question = Question(
+        title=title,
+        text=text,
+        verb=form.action,
+        back=reverse("catalog:alias", args=[name]),
+        active="models",
+        back_label=name,
+        is_destructive=form.is_destructive,
+        about=render_to_string("catalog/_proposal.html", {"proposal": proposal}) if proposal else "",
     )
+    return ask(request, question, form)

@@ -22,7 +22,10 @@ from console.core.htmx import go, is_htmx
 
 @dataclass(frozen=True, slots=True)
 class Question:
-    """What is asked. `verb` is on the button, `back` is where Cancel leads, `remove_url` from changing to removing."""
+    """What is asked. `verb` is on the button, `back` is where Cancel leads, `remove_url` from changing to removing.
+
+    `about` is HTML above the form, `page` what its page is called where the button does not say it.
+    """
 
     title: str
     text: str
@@ -33,16 +36,24 @@ class Question:
     is_destructive: bool = False
     losses: list[str] = field(default_factory=list)
     remove_url: str = ""
+    about: str = ""
+    page: str = ""
+    is_wide: bool = False
 
     @property
     def here(self) -> str:
         """What the page is called behind what it is about."""
-        return "Change" if self.verb == "Save changes" else self.verb
+        return self.page or ("Change" if self.verb == "Save changes" else self.verb)
 
 
-def ask(request: HttpRequest, question: Question, form: forms.Form) -> HttpResponse:
-    """Show the question, again where the answer cannot be used: to htmx, which swaps nothing else, with 422."""
-    template = "teams/question.html#dialog" if is_htmx(request) else "teams/question.html"
+def ask(
+    request: HttpRequest, question: Question, form: forms.Form, *, page: str = "teams/question.html"
+) -> HttpResponse:
+    """Show the question, again where the answer cannot be used: to htmx, which swaps nothing else, with 422.
+
+    `page` is a template that extends the usual one.
+    """
+    template = "teams/question.html#dialog" if is_htmx(request) else page
     context = {"question": question, "form": form, "active": question.active, "action_url": request.get_full_path()}
     status = 422 if is_htmx(request) else status_of(form)
     response = render(request, template, context, status=status if form.errors else 200)
