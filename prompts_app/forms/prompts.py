@@ -94,7 +94,7 @@ class ReasonForm(forms.Form):
 
     reason = forms.CharField(
         max_length=500,
-        widget=forms.TextInput(attrs={"autocomplete": "off"}),
+        widget=forms.TextInput(attrs={"autocomplete": "off", "autofocus": True}),
         help_text="The history shows it, for example: shorter answers, and every source is cited.",
     )
     seen_revision = forms.IntegerField(min_value=0, widget=forms.HiddenInput)

@@ -24,6 +24,8 @@ from prompts_app.text.refs import check_label
 from prompts_app.views.frame import ACTIVE
 from prompts_app.views.reading import text_page
 
+_FIRST = "First publication"
+
 
 @needs("build")
 def publish(request: TeamRequest, slug: str) -> HttpResponse:
@@ -38,8 +40,7 @@ def publish(request: TeamRequest, slug: str) -> HttpResponse:
     now = Label.objects.filter(prompt=prompt, name=name).select_related("version").first()
     revision = now.revision if now else 0
     if request.method != "POST" or wrong:
-        # What has never been published needs no reason that is not known.
-        form = ReasonForm(initial={"seen_revision": revision, "reason": "" if now else "First publication"})
+        form = ReasonForm(initial={"seen_revision": revision, "reason": _reason(given.get("reason", ""), now)})
         return _publish_page(request, prompt, version, name, now, form, wrong=wrong, status=422 if wrong else 200)
     form = ReasonForm(request.POST)
     if form.is_valid():
@@ -54,6 +55,13 @@ def publish(request: TeamRequest, slug: str) -> HttpResponse:
         else:
             return go(request, url, said)
     return _publish_page(request, prompt, version, name, now, form, status=422)
+
+
+def _reason(text: str, now: Label | None) -> str:
+    """Return what was typed before another label was chosen; a first publication is reason enough."""
+    if text and text != _FIRST:
+        return text
+    return "" if now else _FIRST
 
 
 def _publish_or_ask(

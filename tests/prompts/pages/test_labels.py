@@ -31,6 +31,18 @@ def test_it_shows_the_change_and_whom_it_reaches_then_publishes(cast: Cast, sign
     assert "<dialog" in dialog and "data-autoopen" in dialog and "<html" not in dialog
     first = client.get(f"{PUBLISH}?version=2&label=staging").text
     assert 'value="First publication"' in first and "First publication" not in page + dialog
+    assert (
+        " autofocus" in dialog.partition('name="reason"')[2].partition(">")[0] and 'hx-include="#id_reason"' in dialog
+    )
+    for label, reason, kept in (
+        ("staging", "", "First publication"),
+        ("staging", "shorter", "shorter"),
+        ("production", "shorter", "shorter"),
+    ):
+        chosen = client.get(PUBLISH, {"version": 2, "label": label, "reason": reason, "in": "dialog"}).text
+        assert f'value="{kept}"' in chosen, (label, reason)
+    back = client.get(PUBLISH, {"version": 2, "label": "production", "reason": "First publication"}).text
+    assert "First publication" not in back, "it is none there"
     fields = {"version": 2, "label": "production", "reason": "shorter", "seen_revision": 1}
     assert client.post(PUBLISH, fields | {"reason": " "}).status_code == 422
     answer = client.post(PUBLISH, fields)
