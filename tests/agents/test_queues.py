@@ -1,11 +1,10 @@
 """Queues: who gets an item, for how long, and what becomes of one nobody finishes."""
 
 import datetime as dt
-import threading
 import uuid
+from functools import partial
 
 import pytest
-from django.db import connection
 
 from agents_app.errors import StaleItem
 from agents_app.models import QueueItem
@@ -14,6 +13,7 @@ from console.audit.models import AuditEvent
 from console.core.clock import now
 from console.core.errors import BadInput, Conflict
 from console.teams.actors import SYSTEM, Actor
+from tests.at_once import at_once
 from tests.conftest import Cast
 
 
@@ -101,18 +101,9 @@ def test_many_takers_never_hold_the_same_item(committed_db):
     queue = queue_of(Cast())
     for n in range(40):
         put(queue, n)
-    got: list[uuid.UUID] = []
 
-    def taker() -> None:
-        try:
-            while item := queues.take(queue=queue):
-                got.append(item.pk)
-        finally:
-            connection.close()
+    def taker() -> list[uuid.UUID]:
+        return [item.pk for item in iter(partial(queues.take, queue=queue), None)]
 
-    threads = [threading.Thread(target=taker) for _ in range(6)]
-    for thread in threads:
-        thread.start()
-    for thread in threads:
-        thread.join()
+    got = [taken for one in at_once(*[taker] * 6) for taken in one]
     assert len(got) == len(set(got)) == 40

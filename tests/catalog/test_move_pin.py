@@ -1,9 +1,8 @@
 """Moving a pin: a reason, a seen revision, a history, one winner."""
 
-import threading
+from functools import partial
 
 import pytest
-from django.db import connection
 from django.test import Client
 
 from console.audit.models import AuditEvent, Epoch
@@ -13,6 +12,7 @@ from console.catalog.services.versions import retire_version
 from console.core.errors import BadInput, Conflict
 from console.teams.actors import SYSTEM
 from tests import make
+from tests.at_once import at_once
 from tests.conftest import Cast
 
 
@@ -169,22 +169,6 @@ def test_the_first_pin_of_an_environment(scene: Scene) -> None:
 def test_of_many_at_once_one_wins() -> None:
     scene = Scene()
     versions = [make.make_model(f"v-{n}") for n in range(6)]
-    start, results = threading.Barrier(len(versions)), []
-
-    def run(to: ModelVersion) -> None:
-        try:
-            start.wait()
-            scene.move(to, 1)
-            results.append("moved")
-        except Conflict:
-            results.append("conflict")
-        finally:
-            connection.close()
-
-    threads = [threading.Thread(target=run, args=(version,)) for version in versions]
-    for thread in threads:
-        thread.start()
-    for thread in threads:
-        thread.join()
-    assert sorted(results) == ["conflict"] * 5 + ["moved"]
+    outcomes = at_once(*(partial(scene.move, version, 1) for version in versions))
+    assert sorted(type(one).__name__ for one in outcomes) == ["Overtaken"] * 5 + ["Pin"]
     assert (scene.pin.revision, PinMove.objects.count()) == (2, 2)

@@ -1,12 +1,11 @@
 """A person takes a visitor's conversation over, answers, and gives it back: one person at a time."""
 
 import json
-import threading
 import uuid
+from functools import partial
 from typing import Any
 
 import pytest
-from django.db import connection
 
 from console.audit.models import AuditEvent
 from console.chat.asking import Speaker
@@ -17,6 +16,7 @@ from console.gateway.identity import PersonIdentity
 from console.teams.actors import Actor
 from console.teams.models import Environment, User
 from tests import make
+from tests.at_once import at_once
 from tests.conftest import Cast
 
 VISITOR = Speaker(PersonIdentity(uuid.uuid4(), uuid.uuid4(), Environment.PRODUCTION), "Visitor")
@@ -98,22 +98,8 @@ def test_of_many_who_take_at_once_one_has_it() -> None:
     cast = Cast()
     talk = make.make_visit(make.make_widget(cast.team_a), "Hello?")
     people = [make.make_member(cast.team_a) for _ in range(6)]
-    start, told = threading.Barrier(len(people)), []
-
-    def try_it(user: User) -> None:
-        start.wait()
-        try:
-            take(talk, user)
-        except TakenByOther as other:
-            told.append(other.message)
-        finally:
-            connection.close()
-
-    threads = [threading.Thread(target=try_it, args=[user]) for user in people]
-    for thread in threads:
-        thread.start()
-    for thread in threads:
-        thread.join()
+    outcomes = at_once(*(partial(take, talk, user) for user in people))
+    told = [one.message for one in outcomes if isinstance(one, TakenByOther)]
     has_it = Conversation.objects.get(pk=talk.pk).taken_by
     assert has_it in people and len(told) == 5
     assert all(one.startswith(f"{has_it} answers this visitor") for one in told)

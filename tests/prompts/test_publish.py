@@ -1,14 +1,13 @@
 """Labels move with a reason, one move at a time, and back."""
 
-import threading
+from functools import partial
 from typing import Any
 
 import pytest
-from django.db import connection
 
 from console.audit.models import AuditEvent
 from console.audit.sql import epoch
-from console.core.errors import BadInput, Refusal
+from console.core.errors import BadInput
 from console.teams.actors import SYSTEM, Actor
 from prompts_app import gates
 from prompts_app.errors import CircularInclude, MissingPartial, ReviewNeeded, StaleLabel, TestsNeeded
@@ -17,6 +16,7 @@ from prompts_app.rendering import fill_now
 from prompts_app.services import labels
 from prompts_app.text.refs import Ref
 from tests import make
+from tests.at_once import at_once
 from tests.conftest import Cast
 
 
@@ -142,24 +142,9 @@ def test_two_publishers_at_once_move_it_once(committed_db: None) -> None:
     team = make.make_team("Racers")
     prompt = make.make_prompt(team, "a", "one")
     versions = [make.save(prompt, text) for text in ("two", "three", "four")]
-    outcomes: list[Any] = []
-    start = threading.Barrier(3)
-
-    def publish(version: Any) -> None:
-        start.wait()
-        try:
-            fields: dict[str, Any] = {"label": "production", "reason": f"to {version.number}", "seen_revision": 1}
-            outcomes.append(labels.publish(actor=SYSTEM, prompt=prompt, version=version, **fields))
-        except Refusal as refusal:
-            outcomes.append(refusal)
-        finally:
-            connection.close()
-
-    threads = [threading.Thread(target=publish, args=(version,)) for version in versions]
-    for thread in threads:
-        thread.start()
-    for thread in threads:
-        thread.join()
+    fields: dict[str, Any] = {"label": "production", "reason": "because", "seen_revision": 1}
+    publish = partial(labels.publish, actor=SYSTEM, prompt=prompt, **fields)
+    outcomes = at_once(*(partial(publish, version=version) for version in versions))
     winner = next(one for one in outcomes if isinstance(one, Label))
     losers = [one for one in outcomes if isinstance(one, StaleLabel)]
     assert len(losers) == 2 and winner.revision == 2

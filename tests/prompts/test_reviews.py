@@ -1,19 +1,16 @@
 """Somebody else looks before a protected label moves."""
 
 import json
-import threading
-from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
 import pytest
 from allauth.mfa.models import Authenticator
-from django.db import connection
 from django.test import Client
 from django.urls import reverse
 
 from console.audit.models import AuditEvent
-from console.core.errors import BadInput, Conflict, NotAllowed, Refusal
+from console.core.errors import BadInput, Conflict, NotAllowed
 from console.teams.actors import SYSTEM, Actor
 from console.teams.models import Membership, Role, User
 from console.teams.services import people, teams
@@ -22,6 +19,7 @@ from prompts_app.errors import OwnReview, ReviewNeeded, StaleLabel
 from prompts_app.models import Label, Prompt, Review
 from prompts_app.services import drafts, labels, prompts, reviews, waivers
 from tests import make
+from tests.at_once import at_once
 from tests.conftest import Cast
 from tests.make import client_of
 
@@ -54,28 +52,6 @@ def _scene(cast: Cast) -> Scene:
 @pytest.fixture
 def scene(cast: Cast) -> Scene:
     return _scene(cast)
-
-
-def at_once(*works: Callable[[], Any]) -> list[Any]:
-    """Do things in threads of their own, begun together; return what each came to, its refusal when it was refused."""
-    outcomes: list[Any] = [None] * len(works)
-    start = threading.Barrier(len(works))
-
-    def work(place: int) -> None:
-        start.wait()
-        try:
-            outcomes[place] = works[place]()
-        except Refusal as refusal:
-            outcomes[place] = refusal
-        finally:
-            connection.close()
-
-    threads = [threading.Thread(target=work, args=(place,)) for place in range(len(works))]
-    for thread in threads:
-        thread.start()
-    for thread in threads:
-        thread.join()
-    return outcomes
 
 
 def test_it_approves_for_the_next_publish_only(scene: Scene) -> None:

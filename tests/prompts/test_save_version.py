@@ -1,14 +1,13 @@
 """Saving: what is written, what is refused, and that nobody's words are lost."""
 
-import threading
+from functools import partial
 from typing import Any
 
 import pytest
-from django.db import connection
 
 from console.audit.models import AuditEvent
 from console.audit.sql import epoch
-from console.core.errors import BadInput, Conflict, Refusal
+from console.core.errors import BadInput, Conflict
 from console.teams.actors import SYSTEM, Actor
 from prompts_app.errors import (
     CircularInclude,
@@ -22,6 +21,7 @@ from prompts_app.errors import (
 from prompts_app.models import Draft, Prompt, PromptVersion
 from prompts_app.services import prompts, versions
 from tests import make
+from tests.at_once import at_once
 from tests.conftest import Cast
 
 
@@ -159,48 +159,21 @@ def test_it_is_neither_deleted_nor_hidden_while_others_include_it(cast: Cast) ->
 def test_two_savers_at_once_get_one_version_and_one_refusal(committed_db: None) -> None:
     team = make.make_team("Racers")
     prompt = make.make_prompt(team, "a", "one")
-    outcomes: list[Any] = []
-    start = threading.Barrier(4)
-
-    def save(text: str) -> None:
-        start.wait()
-        try:
-            fields: dict[str, Any] = {"content": [{"role": "", "text": text}], "parent": prompt.head}
-            outcomes.append(versions.save_version(actor=SYSTEM, prompt=prompt, **fields).number)
-        except Refusal as refusal:
-            outcomes.append(refusal)
-        finally:
-            connection.close()
-
-    threads = [threading.Thread(target=save, args=(f"text {n}",)) for n in range(4)]
-    for thread in threads:
-        thread.start()
-    for thread in threads:
-        thread.join()
-    assert [one for one in outcomes if isinstance(one, int)] == [2]
-    assert [type(one) for one in outcomes if not isinstance(one, int)] == [StalePrompt] * 3
-    assert all("saved version 2" in str(one) for one in outcomes if not isinstance(one, int))
+    save = partial(versions.save_version, actor=SYSTEM, prompt=prompt, parent=prompt.head)
+    outcomes = at_once(*(partial(save, content=[{"role": "", "text": f"text {n}"}]) for n in range(4)))
+    assert [one.number for one in outcomes if isinstance(one, PromptVersion)] == [2]
+    refused = [one for one in outcomes if not isinstance(one, PromptVersion)]
+    assert [type(one) for one in refused] == [StalePrompt] * 3
+    assert all("saved version 2" in str(one) for one in refused)
 
 
 def test_two_that_begin_to_include_each_other_make_no_circle(committed_db: None) -> None:
     team = make.make_team("Racers")
     pair = [make.make_prompt(team, slug, "x", kind="partial") for slug in ("a", "b")]
-    outcomes: list[Any] = []
-    start = threading.Barrier(2)
 
-    def include(prompt: Prompt, other: str) -> None:
-        start.wait()
-        try:
-            fields: dict[str, Any] = {"content": [{"role": "", "text": f"{{{{> {other}}}}}"}], "parent": prompt.head}
-            outcomes.append(versions.save_version(actor=SYSTEM, prompt=prompt, **fields).number)
-        except Refusal as refusal:
-            outcomes.append(refusal)
-        finally:
-            connection.close()
+    def include(prompt: Prompt, other: str) -> PromptVersion:
+        content = [{"role": "", "text": f"{{{{> {other}}}}}"}]
+        return versions.save_version(actor=SYSTEM, prompt=prompt, content=content, parent=prompt.head)
 
-    threads = [threading.Thread(target=include, args=pair_) for pair_ in ((pair[0], "b"), (pair[1], "a"))]
-    for thread in threads:
-        thread.start()
-    for thread in threads:
-        thread.join()
-    assert sorted(type(one).__name__ for one in outcomes) == ["CircularInclude", "int"]
+    outcomes = at_once(partial(include, pair[0], "b"), partial(include, pair[1], "a"))
+    assert sorted(type(one).__name__ for one in outcomes) == ["CircularInclude", "PromptVersion"]
