@@ -1,5 +1,6 @@
 from collections.abc import Iterator
 from pathlib import Path
+from tempfile import TemporaryDirectory
 
 import pytest
 
@@ -8,10 +9,12 @@ from tests import server
 
 
 @pytest.fixture
-def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
-    monkeypatch.setattr(server, "FOLDER", tmp_path)
-    yield tmp_path
-    server.stop()
+def folder(monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
+    # Not in pytest's own folder: every pytest that begins on this machine closes that to the user PostgreSQL runs as.
+    with TemporaryDirectory(prefix="facet-") as name:
+        monkeypatch.setattr(server, "FOLDER", Path(name))
+        yield Path(name)
+        server.stop()
 
 
 def test_a_cluster_that_cannot_start_is_made_anew(folder: Path, capfd: pytest.CaptureFixture[str]) -> None:

@@ -48,6 +48,11 @@ class Worker:
         self.is_there = True
         sweeping.drive()
 
+    def leave(self):
+        self.is_there = False
+        # Whoever has just answered one looks for the next, and would find what is made from here on.
+        until(lambda: not working._busy, "it has nothing under way")
+
 
 @pytest.fixture
 def worker(monkeypatch):
@@ -70,7 +75,7 @@ def numbers(events):
 
 
 def test_it_is_promised_at_once_and_answered_by_a_worker(sdk, client, world, worker, monkeypatch, settings):
-    worker.is_there = False
+    worker.leave()
     parent = "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01"
     named = {"Idempotency-Key": "once", "X-Client-Request-Id": "mine", "traceparent": parent}
     raw = sdk.responses.with_raw_response.create(
@@ -213,7 +218,7 @@ def test_it_is_promised_at_once_and_answered_by_a_worker(sdk, client, world, wor
 
 def test_it_ends_otherwise_too_and_says_how(sdk, world, worker, monkeypatch, settings):
     # Cancelled before its turn: never sent, and on record once.
-    worker.is_there = False
+    worker.leave()
     queued = sdk.responses.create(**ASK, stream=True)
     name = next(iter(queued)).response.id
     assert sdk.responses.cancel(name).status == "cancelled"
@@ -289,7 +294,7 @@ def test_it_ends_otherwise_too_and_says_how(sdk, world, worker, monkeypatch, set
     world.forgive()
 
     # An hour's limit that binds when its turn comes makes it wait; when it is asked for, it is refused at once.
-    worker.is_there = False
+    worker.leave()
     waiting = [sdk.responses.create(**ASK) for _ in range(2)]
     let_it_end(3600, 30)
     sdk.responses.create(model="support-chat", input="Hello.")
@@ -313,7 +318,7 @@ def test_it_ends_otherwise_too_and_says_how(sdk, world, worker, monkeypatch, set
             sdk.responses.retrieve(name)
 
     # What ends its workers before they can ask is not tried for ever; what they let go of is nobody's fault.
-    worker.is_there = False
+    worker.leave()
     fatal = sdk.responses.create(**ASK)
     open_ones = BackgroundResponse.objects.filter(pk=uuid.UUID(hex=fatal.id[5:]))
     for _ in range(6):
@@ -330,7 +335,7 @@ def test_it_ends_otherwise_too_and_says_how(sdk, world, worker, monkeypatch, set
     assert (world.calls()[-1].status, world.calls()[-1].code) == ("refused", "workers_lost")
 
     # A team has only so many open; what never comes to its turn says so; a revoked key stops what it has.
-    worker.is_there = False
+    worker.leave()
     late = sdk.responses.create(**ASK)
     mine = sdk.responses.create(**ASK, extra_headers={"x-facet-lane": "batch"})
     with monkeypatch.context() as patch:
