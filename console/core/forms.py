@@ -1,6 +1,6 @@
 """What forms have in common."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any
 
@@ -105,11 +105,15 @@ def _decide_anew(form: forms.BaseForm, refusal: Overtaken) -> str:
     form.data = sent
     if "reason" in form.fields:  # it asks for a decision, and shows nothing that could differ but that reason
         return refusal.message
-    differs = some([f"“{form[name].label}”" for name in form.fields if _differs(form[name])], 20)
-    if not differs:
+    return what_differs(refusal, [f"“{form[name].label}”" for name in form.fields if _differs(form[name])])
+
+
+def what_differs(refusal: Overtaken, names: Sequence[str]) -> str:
+    """Return what to say above what was typed; `names` are the parts in which it differs from what is there now."""
+    if not names:
         return f"{refusal.message} It says what you typed already."
-    typed = f"What you typed is below. It differs from what is there now in {differs}; saving again replaces that."
-    return f"{refusal.message} {typed}"
+    typed = "What you typed is below. It differs from what is there now in"
+    return f"{refusal.message} {typed} {some(names, 20)}; saving again replaces that."
 
 
 def _differs(field: forms.BoundField) -> bool:

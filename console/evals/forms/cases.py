@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from console.core.errors import BadInput, Overtaken
-from console.core.words import some
+from console.core.forms import what_differs
 from console.evals.checks import DEFAULT_THRESHOLD, EMBED_ALIAS, MOST_CHECKS, Spec
 from console.evals.models import TestCase
 from prompts_app.text.variables import values_from_texts
@@ -77,9 +77,7 @@ _PARTS = {
 def decide_anew(form: CaseForm, refusal: Overtaken, case: TestCase, fields: Mapping[str, Any]) -> None:
     """Let a form that showed an older state of the case be sent again as it stands, and say what it would replace."""
     form.seen_revision = str(case.revision)
-    differs = some([part for name, part in _PARTS.items() if fields[name] != getattr(case, name)], len(_PARTS))
-    typed = f"What you typed is below. It differs from what is there now in {differs}; saving again replaces that."
-    form.error = f"{refusal.message} {typed if differs else 'It says what you typed already.'}"
+    form.error = what_differs(refusal, [part for name, part in _PARTS.items() if fields[name] != getattr(case, name)])
 
 
 @dataclass(frozen=True, slots=True)
