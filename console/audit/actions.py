@@ -246,6 +246,7 @@ QUOTA_DELETED = _change("quota.deleted", "removed the quota")
 QUOTA_INCREASED = _change("quota.increased", "raised the quota for a while")
 QUOTA_INCREASE_ENDED = _change("quota.increase_ended", "ended a temporary increase")
 QUOTA_ALERTED = _access("quota.alerted", "passed an alert threshold")
+COSTS_EXPORTED = _access("costs.exported", "exported costs")
 
 # The log itself, and the installation
 CALL_REPLAYED = _access("call.replayed", "was answered again for the same Idempotency-Key")

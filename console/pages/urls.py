@@ -1,7 +1,7 @@
 from django.urls import URLPattern, URLResolver, path
 
 from console.pages import health
-from console.pages.views import docs, lanes, overview, palette, profile, settings
+from console.pages.views import costs, docs, lanes, overview, palette, profile, settings
 
 app_name = "pages"
 urlpatterns: list[URLPattern | URLResolver] = [
@@ -9,6 +9,8 @@ urlpatterns: list[URLPattern | URLResolver] = [
     path("health/ready", health.ready, name="ready"),
     path("", overview.overview, name="overview"),
     path("lanes/", lanes.lanes, name="lanes"),
+    path("costs/", costs.costs, name="costs"),
+    path("costs/export.csv", costs.export, name="export_costs"),
     path("palette/", palette.palette, name="palette"),
     path("profile/", profile.profile, name="profile"),
     path("settings/", settings.settings_page, name="settings"),

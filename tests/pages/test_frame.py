@@ -65,6 +65,7 @@ def test_it_shows_members_what_they_may_open(client: Client, cast: Cast) -> None
         "/lanes/",
         "/widgets/",
         "/touchpoints/",
+        "/costs/",
         "/quotas/",
         "/teams/",
         "/docs/",

@@ -11,12 +11,15 @@ from rest_framework.response import Response
 
 from console.api.manage.base import Endpoint
 from console.core.clock import now
+from console.core.errors import BadInput
 from console.core.lanes import Lane
+from console.pages import costs as bills
 from console.teams.access import teams_for
 from console.teams.models import Environment
 from usage_app import amounts
 from usage_app.models import Metric
 from usage_app.queries import dashboard
+from usage_app.queries.costs import CUTS, Spent
 from usage_app.queries.lanes import LaneUse
 from usage_app.queries.lanes import lanes as lanes_of
 
@@ -177,7 +180,78 @@ class Summary(Endpoint):
         return Response(SummarySerializer(said).data)
 
 
+class SpentSerializer(serializers.Serializer[Any]):
+    requests = serializers.IntegerField()
+    errors = serializers.IntegerField()  # type: ignore[assignment]
+    refusals = serializers.IntegerField()
+    input_tokens = serializers.IntegerField()
+    output_tokens = serializers.IntegerField()
+    cost = serializers.CharField(help_text="Decimal string in currency units.")
+
+
+class CostLineSerializer(SpentSerializer):
+    month = serializers.CharField(help_text="Such as 2026-10.")
+    team = serializers.CharField(required=False, help_text="Its short name; this and what follows where `by` asks.")
+    environment = serializers.CharField(required=False)
+    type = serializers.CharField(required=False)
+    alias = serializers.CharField(required=False)
+    model = serializers.CharField(required=False)
+    kind = serializers.CharField(
+        required=False, help_text="Of a touchpoint: key, widget or agent; else, for what is none of them."
+    )
+    name = serializers.CharField(required=False)
+    owner = serializers.CharField(required=False)
+
+
+class CostsSerializer(serializers.Serializer[Any]):
+    currency = serializers.CharField()
+    by = serializers.ListField(child=serializers.CharField())
+    data = CostLineSerializer(  # type: ignore[assignment]
+        many=True, help_text="By month; in each, what cost most first."
+    )
+    total = SpentSerializer()
+
+
+class Costs(Endpoint):
+    needs = "view_usage"
+
+    @extend_schema(
+        summary="What was spent, month by month, as the page of costs shows it",
+        description="Every environment counts, tests and copies to a shadow too. Single touchpoints are known for 100 "
+        "days; what they spent before is in the line of the kind `else`.",
+        parameters=[
+            OpenApiParameter("team", str, description="Only this team, by its short name."),
+            OpenApiParameter("from", str, description="The first month, such as 2026-10; the present one if left out."),
+            OpenApiParameter("to", str, description=f"The last; as `from` if left out. {bills.MOST_MONTHS} at most."),
+            OpenApiParameter(
+                "by",
+                str,
+                default="team",
+                description=f"One or more of {', '.join(CUTS)}, with commas between them; or {bills.TOUCHPOINT} alone.",
+            ),
+        ],
+        responses=CostsSerializer,
+    )
+    def get(self, request: Any) -> Response:
+        asked = self.request.query_params
+        by = list(dict.fromkeys(asked.get("by", "team").split(",")))
+        if by != [bills.TOUCHPOINT] and not set(by) <= set(CUTS):
+            raise BadInput(f"by is some of {', '.join(CUTS)}, or {bills.TOUCHPOINT} alone.", param="by")
+        since = bills.month_of(asked.get("from", ""), now().date(), "from")
+        last = bills.month_of(asked.get("to", "") or f"{since:%Y-%m}", since, "to")
+        teams = bills.teams_billed(self.caller, asked.get("team", ""))
+        lines = bills.lines_of(teams, by, **bills.span_of(since, last))
+        said = {
+            "currency": settings.CURRENCY,
+            "by": by,
+            "data": [words | bills.figures(spent) for words, spent in lines],
+            "total": bills.figures(sum((spent for _, spent in lines), Spent())),
+        }
+        return Response(CostsSerializer(said).data)
+
+
 urlpatterns = [
+    path("usage/costs/", Costs.as_view(), name="usage_costs"),
     path("usage/summary/", Summary.as_view(), name="usage_summary"),
     path("usage/lanes/", Lanes.as_view(), name="usage_lanes"),
 ]

@@ -1,0 +1,181 @@
+"""The bill of a month: who spent what, with names, for the page, as a table for a spreadsheet, and for programs."""
+
+import csv
+import datetime as dt
+import io
+import uuid
+from collections import defaultdict
+from collections.abc import Collection, Iterator, Sequence
+from dataclasses import dataclass
+from typing import Any, NamedTuple
+
+from django.conf import settings
+
+from console.chat.models import Widget
+from console.core.errors import BadInput
+from console.teams.access import scope_for, teams_for
+from console.teams.callers import Caller
+from console.teams.models import ApiKey, Team
+from usage_app import amounts
+from usage_app.models import Metric, UsageTouchpoint
+from usage_app.queries.audit.export import neutral
+from usage_app.queries.costs import Line, Spent, costs, costs_of_places, month_after, month_before
+from usage_app.services.pruning import TOUCHPOINTS_KEPT_DAYS
+
+MOST_MONTHS = 36
+TOUCHPOINT = "touchpoint"
+BY = {
+    "team": "Team",
+    "alias": "Alias",
+    "model": "Model",
+    "environment": "Environment",
+    TOUCHPOINT: "Key, widget, agent",
+}
+_ELSE = "else"
+
+
+class Place(NamedTuple):
+    """What a key, a widget or an agent is called. What is none of them is of the kind `else` and has no name."""
+
+    kind: str
+    name: str
+    owner: str
+
+
+@dataclass(frozen=True, slots=True)
+class Row:
+    """One line of the page: of its month, and of the month before. `name` is empty where calls had none."""
+
+    name: str
+    spent: Spent
+    before: Spent
+    share: float
+    team: Team | None = None
+    place: Place | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Bill:
+    month: dt.date
+    rows: list[Row]
+    whole: Spent
+    before: Spent
+    places_since: dt.date  # single keys, widgets and agents are known from that day on
+
+
+def teams_billed(caller: Caller, slug: str) -> list[Team]:
+    """Return whose costs somebody sees; where no team is named, operators see those of archived teams too."""
+    if scope := scope_for(caller, slug, "view_usage"):
+        return [scope]
+    return list(Team.objects.all() if caller.is_operator else teams_for(caller, "view_usage"))
+
+
+def month_of(text: str, present: dt.date, param: str) -> dt.date:
+    """Return the first day of the month written as `2026-10`, the present month for no text; BadInput otherwise."""
+    if not text:
+        return present.replace(day=1)
+    try:
+        year, month = text.split("-")
+        if len(year) != 4 or len(month) != 2:
+            raise ValueError(text)
+        return dt.date(int(year), int(month), 1)
+    except ValueError:
+        raise BadInput("Write a month as a year and a month, such as 2026-10.", param=param) from None
+
+
+def bill(teams: Sequence[Team], month: dt.date, by: str, today: dt.date) -> Bill:
+    """Return a month cut by one of BY, what cost most first."""
+    ids = [team.pk for team in teams]
+    span = {"since": month_before(month), "until": month_after(month)}
+    names = {team.pk: team for team in teams}
+    sums: dict[Any, dict[dt.date, Spent]] = defaultdict(lambda: defaultdict(Spent))
+    if by == TOUCHPOINT:
+        for line, named in _named_places(ids, **span):
+            sums[named][line.month] += line.spent
+    else:
+        for line in costs(ids, by=[by], **span):
+            sums[line.cut[0]][line.month] += line.spent
+    whole = sum((of[month] for of in sums.values()), Spent())
+    before = sum((of[span["since"]] for of in sums.values()), Spent())
+    rows = []
+    for cut, of in sums.items():
+        spent = of[month]
+        team: Team | None = names[cut] if by == "team" else None
+        place: Place | None = cut if by == TOUCHPOINT else None
+        share = spent.cost_micros * 100 / whole.cost_micros if whole.cost_micros else 0.0
+        name = str(team) if team else place.name if place else cut
+        rows.append(Row(name, spent, of[span["since"]], share, team, place))
+    rows.sort(key=lambda row: (-row.spent.cost_micros, -row.spent.requests, -row.before.cost_micros, row.name))
+    return Bill(month, rows, whole, before, today - dt.timedelta(days=TOUCHPOINTS_KEPT_DAYS))
+
+
+def _named_places(team_ids: Collection[uuid.UUID], *, since: dt.date, until: dt.date) -> Iterator[tuple[Line, Place]]:
+    """Yield what each key, widget and agent spent, and then, by month and team, what is left of the whole."""
+    lines = costs_of_places(team_ids, since=since, until=until)
+    left = {(line.month, line.cut[0]): line.spent for line in costs(team_ids, since=since, until=until, by=["team"])}
+    ids = {kind: {line.cut[2] for line in lines if line.cut[1] == kind} for kind in UsageTouchpoint.Kind.values}
+    keys = {str(key.pk): key for key in ApiKey.objects.filter(pk__in=ids["key"]).select_related("owner")}
+    widgets = {str(pk): name for pk, name in Widget.objects.filter(pk__in=ids["widget"]).values_list("pk", "name")}
+    for line in lines:
+        team, kind, subject = line.cut
+        left[line.month, team] = left.get((line.month, team), Spent()) - line.spent
+        if kind == "key" and (key := keys.get(subject)):
+            yield line, Place(kind, key.name, str(key.owner) if key.owner else "")
+        else:
+            yield line, Place(kind, widgets.get(subject, subject) if kind == "widget" else subject, "")
+    for (month, team), spent in sorted(left.items()):
+        if spent != Spent():
+            yield Line(month, (team, _ELSE, ""), spent), Place(_ELSE, "", "")
+
+
+# Line by line ---------------------------------------------------------------------------------------------------------
+
+
+def span_of(since: dt.date, last: dt.date, param: str = "to") -> dict[str, dt.date]:
+    """Return both ends of a stretch of whole months, BadInput for one that is none, or too long."""
+    if last < since:
+        raise BadInput("The last month is before the first.", param=param)
+    if (last.year - since.year) * 12 + last.month - since.month >= MOST_MONTHS:
+        raise BadInput(f"Ask for at most {MOST_MONTHS} months at once.", param=param)
+    return {"since": since, "until": month_after(last)}
+
+
+def lines_of(
+    teams: Sequence[Team], by: Sequence[str], *, since: dt.date, until: dt.date
+) -> list[tuple[dict[str, str], Spent]]:
+    """Return months cut by some of CUTS, or by touchpoints: the words of each line, and what it came to."""
+    slugs = {team.pk: team.slug for team in teams}
+    ids = [team.pk for team in teams]
+    if TOUCHPOINT in by:
+        return [
+            ({"month": f"{line.month:%Y-%m}", "team": slugs[line.cut[0]], **place._asdict()}, line.spent)
+            for line, place in _named_places(ids, since=since, until=until)
+        ]
+    found = []
+    for line in costs(ids, by=by, since=since, until=until):
+        words = {name: slugs[one] if name == "team" else one for name, one in zip(by, line.cut, strict=True)}
+        found.append(({"month": f"{line.month:%Y-%m}", **words}, line.spent))
+    return found
+
+
+def figures(spent: Spent) -> dict[str, Any]:
+    """Return what programs read: counts, and the cost as a decimal string."""
+    return {
+        "requests": spent.requests,
+        "errors": spent.errors,
+        "refusals": spent.refusals,
+        "input_tokens": spent.prompt_tokens,
+        "output_tokens": spent.completion_tokens,
+        "cost": amounts.for_input(Metric.COST, spent.cost_micros),
+    }
+
+
+def as_csv(lines: Sequence[tuple[dict[str, str], Spent]], by: Sequence[str]) -> str:
+    """Return the lines as CSV; the currency stands in each, for whoever puts several files together."""
+    cuts = ("team", *Place._fields) if TOUCHPOINT in by else by
+    text = io.StringIO()
+    writer = csv.writer(text)
+    writer.writerow(["month", *cuts, *figures(Spent()), "currency"])
+    for words, spent in lines:
+        writer.writerow([*map(neutral, words.values()), *figures(spent).values(), settings.CURRENCY])
+    return text.getvalue()
