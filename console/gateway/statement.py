@@ -53,11 +53,14 @@ class Statement:
 
     async def _prepare(self, held: psycopg.AsyncConnection[Any]) -> None:
         self._stop_listening()
-        self._socket = held.pgconn.socket
-        asyncio.get_running_loop().add_reader(self._socket, self._arrived, held.pgconn)
+        self._listen(held.pgconn)
         held.pgconn.send_prepare(_NAME, self._text)
         _row(await self._result(held.pgconn))
         self._held = held
+
+    def _listen(self, pgconn: pq.abc.PGconn) -> None:
+        self._socket = pgconn.socket
+        asyncio.get_running_loop().add_reader(self._socket, self._arrived, pgconn)
 
     def _arrived(self, pgconn: pq.abc.PGconn) -> None:
         try:
@@ -97,12 +100,17 @@ class Statement:
     async def _result(self, pgconn: pq.abc.PGconn) -> pq.abc.PGresult:
         """Send what is left to send, and return the last result when all is here."""
         await self._send(pgconn)
-        last = None
+        last, was_woken = None, False
         while True:
             while pgconn.is_busy():
                 if pgconn.status != pq.ConnStatus.OK:
                     raise psycopg.OperationalError("PostgreSQL ended the session.")
+                if was_woken:
+                    # uvloop tells once of a socket that was reset. Read what came before, and it says no more.
+                    self._stop_listening()
+                    self._listen(pgconn)
                 await self._wait()
+                was_woken = True
             result = pgconn.get_result()
             if result is None:
                 break

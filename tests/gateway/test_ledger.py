@@ -2,7 +2,9 @@
 
 import asyncio
 import datetime as dt
+import os
 import secrets
+import signal
 import uuid
 from contextlib import asynccontextmanager
 from types import SimpleNamespace
@@ -10,6 +12,7 @@ from types import SimpleNamespace
 import orjson
 import psycopg
 import pytest
+import uvloop
 from asgiref.sync import sync_to_async
 from django.db import InterfaceError, OperationalError, transaction
 
@@ -31,7 +34,7 @@ from console.gateway.snapshot import SnapshotKeeper
 from console.gateway.statement import Statement
 from console.gateway.sweep import sweep
 from tests import make
-from tests.waiting import until_async
+from tests.waiting import until, until_async
 from usage_app.models import Quota, QuotaCounter, Reservation
 from usage_app.shapes import quota_shapes
 
@@ -493,6 +496,37 @@ async def test_when_a_key_was_used_is_written_once_the_database_is_back(monkeypa
     await ledger._note_aside()
     await ledger._note_aside()
     assert written == [{key: late, other: early}] and not ledger._used_keys
+
+
+def _is_there(pid):
+    try:
+        os.kill(pid, 0)
+    except ProcessLookupError:
+        return False
+    return True
+
+
+def test_a_session_that_ends_before_it_reads_a_statement_is_made_again(committed_db):
+    async def ask() -> None:
+        statement = Statement(Connection("test"), "SELECT pg_backend_pid(), $1::text")
+        long = [b"x" * 50_000]  # more than PostgreSQL reads at once
+        first, _ = await statement.run(long)
+        pid = statement._held.info.backend_pid
+        # That PostgreSQL ends the session, and that it has not read all that was sent, is told at once.
+        os.kill(pid, signal.SIGSTOP)
+        try:
+            asked = asyncio.ensure_future(statement.run(long))
+            while statement._waiting is None or statement._waiting.done():
+                await asyncio.sleep(0)
+            os.kill(pid, signal.SIGTERM)
+        finally:
+            os.kill(pid, signal.SIGCONT)
+        until(lambda: not _is_there(pid), "PostgreSQL did not end the session")  # with the loop standing still
+        async with asyncio.timeout(60):
+            assert (await asked)[0] != first
+        await statement.close()
+
+    uvloop.run(ask())  # what web processes run on
 
 
 async def test_a_connection_is_made_once_however_many_ask(committed_db):
