@@ -131,6 +131,10 @@ def test_reading_content_is_recorded_once_with_the_records_id(cast: Cast) -> Non
     (line,) = of(actions.CONTENT_READ)
     assert line.target == request_id(identifier)
     assert (line.actor, line.team) == ("Alice", "Team A")
+    # The record leads to who read it.
+    readers = f"/audit/?q={request_id(identifier)}&amp;type=access"
+    assert readers in text(client_of(cast.alice).get(f"/audit/{request_id(identifier)}/"))
+    assert ids_on(client_of(cast.alice).get(readers.replace("&amp;", "&"))) == [str(line.pk)]
 
 
 def test_tokens_and_vectors_are_told_by_their_number(cast: Cast) -> None:

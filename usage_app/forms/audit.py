@@ -12,6 +12,7 @@ from console.audit.models import EventType, Status
 from console.audit.search import Criteria
 from console.catalog.models import Alias
 from console.core.clock import now
+from console.core.ids import parse_request_id
 from console.teams.models import ApiKey, Environment, User
 from usage_app.access_audit import Sight
 
@@ -23,6 +24,11 @@ RANGES: dict[str, tuple[str, dt.timedelta]] = {
     "90d": ("Last 90 days", dt.timedelta(days=90)),
 }
 _MOST_CHOICES = 200
+# Said as the rows say it, and what is behind it.
+_KINDS = EventType.choices[:-2] + [
+    (EventType.ADMIN.value, "Change"),
+    (EventType.ACCESS.value, "Access: sign-in and reading"),
+]
 
 
 class _MomentInput(forms.DateTimeInput):
@@ -44,9 +50,7 @@ class AuditFilterForm(forms.Form):
     )
     since = _moment("From")
     until = _moment("Until")
-    type = forms.MultipleChoiceField(
-        label="Kind", required=False, choices=EventType.choices, widget=forms.CheckboxSelectMultiple
-    )
+    type = forms.MultipleChoiceField(label="Kind", required=False, choices=_KINDS, widget=forms.CheckboxSelectMultiple)
     status = forms.MultipleChoiceField(
         label="Status", required=False, choices=Status.choices, widget=forms.CheckboxSelectMultiple
     )
@@ -108,7 +112,8 @@ class AuditFilterForm(forms.Form):
             environment=chosen["environment"],
             trace=chosen["trace"],
             text=chosen["q"],
-            content_team_ids=self.sight.content_team_ids,
+            # The id of a request is looked for in records that name it: who read it, say. No content is.
+            content_team_ids=() if parse_request_id(chosen["q"]) else self.sight.content_team_ids,
         )
 
     def words(self) -> list[tuple[str, str, str]]:

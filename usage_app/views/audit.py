@@ -1,5 +1,6 @@
 """The audit log: the list, one record beside it, its content, the live view and the export."""
 
+from collections.abc import Collection
 from dataclasses import replace
 from typing import Any
 from urllib.parse import urlencode
@@ -65,10 +66,11 @@ def _context(request: TeamRequest, form: AuditFilterForm, page: Listing | None) 
     }
 
 
-def _jump(request: TeamRequest, text: str) -> str:
+def _jump(request: TeamRequest, text: str, types: Collection[str]) -> str:
     """Return the address of the record a pasted id names, or nothing when there is none for this caller.
 
-    A response in the background may have several records, which are listed.
+    A response in the background may have several records, which are listed; so are those of other kinds that name one,
+    where kinds are asked for that it is none of: who read it, say.
     """
     identifier = (parse_response_id(text) or parse_request_id(text)) if len(text) >= 32 else None
     if identifier is None:
@@ -77,7 +79,7 @@ def _jump(request: TeamRequest, text: str) -> str:
         event = access.event_for(request.caller, request_id(identifier))
     except Http404:
         return ""
-    if parse_response_id(text) and response_of(event):
+    if (parse_response_id(text) and response_of(event)) or (types and event.type not in types):
         return ""
     return reverse("usage:audit_record", args=[request_id(event.pk)])
 
@@ -94,7 +96,7 @@ def audit(request: TeamRequest) -> HttpResponse:
     if not form.is_valid():
         return render(request, _LIST, _context(request, form, None), status=422)
     criteria = form.criteria()
-    if url := _jump(request, criteria.text):
+    if url := _jump(request, criteria.text, criteria.types):
         return go(request, url)
     _note_search(request, form, criteria)
     context = _context(request, form, listing(criteria, cursor))

@@ -56,7 +56,8 @@ def record(
     """Append one line, and move the epoch when calls depend on what changed. Returns the line's id.
 
     `detail` is what changed, best as `changes(before, after)`; secrets never belong in it.
-    `team` is the Team the line belongs to; without it the team of the target, if it has one.
+    `team` is the Team the line belongs to; without it the team of the target, if it has one. A line about an alias, or
+    about what has one (a pin, a quota), is found by it as calls are.
     """
     if team is None and target is not None:
         team = getattr(target, "team", None)
@@ -84,6 +85,7 @@ def record(
             "client_request_id": str(actor.request_id.hex) if actor.request_id else "",
             "surface": surface,
             "route": route,
+            "alias": _alias_of(target),
             "target_type": target._meta.model_name if target is not None else "",
             "target_id": str(target.pk) if target is not None else "",
             "target": scrub(target_name or (str(target) if target is not None else ""))[0],
@@ -93,6 +95,12 @@ def record(
     if action.moves_epoch:
         sql.move_epoch()
     return identifier
+
+
+def _alias_of(target: models.Model | None) -> str:
+    if target is None:
+        return ""
+    return str(target if target._meta.label == "catalog.Alias" else getattr(target, "alias", ""))
 
 
 def take_turn() -> None:

@@ -49,6 +49,7 @@ def _page_of(request: TeamRequest, alias: Alias, **more: Any) -> dict[str, Any]:
         "notes": notes_on(request.caller, alias.name),
         "links": links_on(request.caller, alias.name),
         "is_operator": request.caller.is_operator,
+        "may_read_log": request.caller.may("view_audit"),
         "me": request.caller.user,
         "question": confirm.DELETE_ALIAS,
         **more,
