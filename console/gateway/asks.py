@@ -8,6 +8,8 @@ from console.gateway.operations import OPERATIONS
 from console.gateway.shapes import chat
 from console.gateway.types import Ask
 
+_NONE: frozenset[str] = frozenset()
+
 
 def make_ask(
     operation: str,
@@ -32,7 +34,7 @@ def make_ask(
     `text` is the body as it was sent, for the log. `type` is what the log calls the call, the operation unless given;
     an empty lane is decided by whether the answer is streamed.
     """
-    options = body.get("stream_options")
+    options, known = body.get("stream_options"), OPERATIONS[operation].known
     return Ask(  # in the order of its members: naming them takes three times as long as making it
         id,
         at,
@@ -51,7 +53,7 @@ def make_ask(
         lane,
         may_run,
         is_keyed,
-        unknown=body.keys() - OPERATIONS[operation].known,
+        unknown=_NONE if known.issuperset(body) else body.keys() - known,
         betas=betas,
         trace_parent=trace_parent,
     )

@@ -84,9 +84,10 @@ def limit_at(quota: QuotaShape, moment: dt.datetime) -> Limit:
 
 
 def _headers(quota: QuotaShape, most: int, moment: dt.datetime) -> LimitHeaders:
-    total, left, reset = (f"x-ratelimit-{part}-{quota.metric}".encode() for part in ("limit", "remaining", "reset"))
+    values = {"limit": str(most), "remaining": "%d", "reset": "%b"}
+    form = "".join(f"x-ratelimit-{part}-{quota.metric}: {value}\r\n" for part, value in values.items())
     resets_at = quota.resets_at(moment)
-    return LimitHeaders((total, b"%d" % most), left, reset, resets_at.timestamp() if resets_at else 0.0)
+    return LimitHeaders(form.encode(), resets_at.timestamp() if resets_at else 0.0)
 
 
 def told_of(limits: tuple[Limit, ...]) -> tuple[tuple[Limit, ...], ...]:
@@ -122,7 +123,8 @@ def quota_refused(plan: Plan, verdict: Verdict) -> QuotaExceeded:
     if quota.metric in _TOLD:
         told = limit if limit.headers else replace(limit, headers=_headers(quota, limit.most, plan.ask.at))
         left = [(told, max(0, limit.most - counted))]
-        headers |= {name.decode(): value.decode() for name, value in rate_limit_headers(left, plan.ask.at)}
+        lines = rate_limit_lines(left, plan.ask.at).decode().splitlines()
+        headers |= dict(line.split(": ") for line in lines)
     refusal = QuotaExceeded(sentence, code=_code(quota), retry_after=wait, headers=headers)
     refusal.will_pass = _is_rate(quota) and amount <= limit.most
     return refusal
@@ -150,11 +152,10 @@ def _duration(seconds: int) -> bytes:
     return said.encode()
 
 
-def rate_limit_headers(limits: list[Remaining], moment: dt.datetime) -> list[tuple[bytes, bytes]]:
-    """Return the headers as they go out, every answer has them."""
-    headers, present = [], moment.timestamp()
+def rate_limit_lines(limits: list[Remaining], moment: dt.datetime) -> bytes:
+    """Return the headers as lines of a head, every answer has them."""
+    lines, present = b"", moment.timestamp()
     for limit, left in limits:
         if (said := limit.headers) is not None:
-            seconds = round(said.resets_at - present) if said.resets_at else 0
-            headers += [said.total, (said.left, b"%d" % left), (said.reset, _duration(seconds))]
-    return headers
+            lines += said.form % (left, _duration(round(said.resets_at - present) if said.resets_at else 0))
+    return lines

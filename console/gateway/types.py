@@ -123,11 +123,9 @@ class LimitColumns(NamedTuple):
 
 @dataclass(slots=True)
 class LimitHeaders:
-    """What the rate-limit headers say of a limit in all answers: the whole of the first, and names of the others."""
+    """What the rate-limit headers say of a limit: its lines in a head, with places for what is left and until when."""
 
-    total: tuple[bytes, bytes]
-    left: bytes
-    reset: bytes
+    form: bytes
     resets_at: float  # seconds since 1970; 0 where it never does
 
 

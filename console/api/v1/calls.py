@@ -16,9 +16,10 @@ from console.api.v1.http import (
     read_json,
     send_failure,
     send_json,
+    send_whole,
 )
 from console.api.v1.replay import as_stream
-from console.api.v1.stream import StreamBody, call_headers, error_frame, replay_headers, stream_headers
+from console.api.v1.stream import StreamBody, call_lines, error_frame, replay_headers, stream_headers
 from console.api.v1.watch import Watch
 from console.core.errors import NotAllowed, ProviderError, Refusal, Unavailable
 from console.gateway import pipeline
@@ -178,7 +179,7 @@ async def _answer(request: Request, send: Send, call: Call) -> None:
     except ProviderError as error:
         await send_failure(send, request, error)
         return
-    await send_json(send, request, 200, body, call_headers(request, call))
+    await send_whole(send, request, 200, body, call_lines(call))
 
 
 async def _stream(request: Request, send: Send, call: Call, watch: Watch) -> None:

@@ -226,15 +226,21 @@ _ALWAYS = (
 _LINES = header_lines([JSON, *_ALWAYS])
 
 
-def own_headers(request: Request) -> Headers:
-    """Headers that every answer under /v1/ has, and each its own."""
-    own = b"req_%032x" % request.id.int  # its public id, without three calls for it
-    return [(b"request-id", own), (b"x-request-id", own)] if request.speaks_messages else [(b"x-request-id", own)]
+def own_lines(request: Request) -> bytes:
+    """Lines of a head that every answer under /v1/ has, and each its own."""
+    own = b"x-request-id: req_%032x\r\n" % request.id.int  # its public id, without three calls for it
+    return own + own.removeprefix(b"x-") if request.speaks_messages else own
+
+
+def headers_in(lines: bytes) -> Headers:
+    """Return lines of a head as headers, for who takes no lines."""
+    pairs = (line.split(b": ", 1) for line in lines.split(b"\r\n")[:-1])
+    return [(name, value) for name, value in pairs]
 
 
 def common_headers(request: Request) -> Headers:
     """Headers of every answer under /v1/."""
-    return [*own_headers(request), *_ALWAYS]
+    return [*headers_in(own_lines(request)), *_ALWAYS]
 
 
 def dropped_header(names: Sequence[str]) -> Headers:
@@ -282,12 +288,17 @@ def said_to(request: Request, status: int, body: dict[str, Any]) -> tuple[int, d
 
 
 async def send_json(send: Send, request: Request, status: int, body: bytes, headers: Headers) -> None:
+    await send_whole(send, request, status, body, header_lines(headers) if headers else b"")
+
+
+async def send_whole(send: Send, request: Request, status: int, body: bytes, lines: bytes) -> None:
+    """Send a whole answer. `lines` are headers besides, as `header_lines` makes them."""
     request.is_answered = True
+    lines = b"%b%b%b" % (_LINES, own_lines(request), lines)
     if request.takes_whole_answers:
-        headers = [*own_headers(request), *headers]
-        await send({"type": WHOLE_ANSWER, "status": status, "lines": _LINES, "headers": headers, "body": body})
+        await send({"type": WHOLE_ANSWER, "status": status, "lines": lines, "body": body})
         return
-    headers = [JSON, *common_headers(request), *headers, (b"content-length", b"%d" % len(body))]
+    headers = [*headers_in(lines), (b"content-length", b"%d" % len(body))]
     await send({"type": "http.response.start", "status": status, "headers": headers})
     await send({"type": "http.response.body", "body": body})
 

@@ -21,8 +21,8 @@ from console.core import stopping
 from console.core.bodies import stated_length
 from console.core.ticker import Due, Ticker
 
-# The extension, and the type of its message: `status`, `lines`, `headers` and `body`. `lines` are more headers, those
-# that many answers have, as `header_lines` made them once.
+# The extension, and the type of its message: `status`, `lines` and `body`. `lines` are the headers, as `header_lines`
+# makes them, but for how long the body is.
 WHOLE_ANSWER = "facet.http.response.whole"
 _PLAIN_PATH, _SHORT, _HASH = re.compile(rb"/[A-Za-z0-9_/.-]*"), 256, ord("#")
 _EXTENSIONS: dict[str, dict[str, Any]] = {WHOLE_ANSWER: {}}
@@ -35,6 +35,12 @@ def header_lines(headers: Sequence[tuple[bytes, bytes]]) -> bytes:
     if len(lines) - len(lines.translate(None, b"\r\n\0")) > 2 * len(headers):
         raise RuntimeError("Invalid HTTP header.")
     return lines
+
+
+@lru_cache(maxsize=8)
+def _lines_of(*headers: tuple[bytes, bytes]) -> bytes:
+    """Return the lines of uvicorn's own headers, which are others once a second."""
+    return header_lines(headers) if headers else b""
 
 
 class _Event(asyncio.Event):
@@ -78,14 +84,16 @@ class Cycle(RequestResponseCycle):
         if self.response_started:
             raise RuntimeError("A whole answer was sent after an answer had begun.")
         body = message["body"]
-        headers = [*self.default_headers, (b"content-length", b"%d" % len(body)), *message["headers"]]
-        if not self.keep_alive:
-            headers.append((b"connection", b"close"))
-        lines = header_lines(headers)
+        lines = b"%b%bcontent-length: %d\r\n%b\r\n" % (
+            _lines_of(*self.default_headers),
+            message["lines"],
+            len(body),
+            b"" if self.keep_alive else b"connection: close\r\n",
+        )
         self.response_started = self.response_complete = True
         self.waiting_for_100_continue = False
         body = b"" if self.scope["method"] == "HEAD" else body
-        self.transport.write(b"".join([STATUS_LINE[message["status"]], message["lines"], lines, b"\r\n", body]))
+        self.transport.write(b"".join([STATUS_LINE[message["status"]], lines, body]))
         self.message_event.set()
         if not self.keep_alive:
             self.transport.close()

@@ -2,6 +2,7 @@
 
 import time
 from collections.abc import Iterable, Sequence
+from functools import lru_cache
 from typing import Any
 
 from console.api.idempotency import Replay
@@ -13,14 +14,16 @@ from console.api.v1.http import (
     common_headers,
     dropped_header,
     failure_parts,
+    headers_in,
     said_to,
     send_failure,
 )
+from console.api.v1.server import header_lines
 from console.api.v1.watch import Watch
 from console.core import sse
 from console.core.errors import ProviderError
 from console.core.ids import request_id
-from console.gateway.limits import rate_limit_headers
+from console.gateway.limits import rate_limit_lines
 from console.gateway.meter import overhead_seconds
 from console.gateway.targets import PIN
 from console.gateway.types import Call
@@ -82,27 +85,36 @@ def replay_headers(replay: Replay) -> Headers:
     ]
 
 
-def call_headers(request: Request, call: Call) -> Headers:
+@lru_cache(maxsize=1024)
+def _answer_lines(*what: Any) -> bytes:
+    """Return `answer_headers` as lines; most answers' are those of one before."""
+    return header_lines(answer_headers(*what))
+
+
+def call_lines(call: Call) -> bytes:
+    """Return what the answer of a call says of the call, as lines of a head."""
     moment, plan = time.perf_counter(), call.plan
     ask = plan.ask
-    headers = [
-        (b"x-facet-attempts", b"%d" % (call.attempts_before + call.attempts)),
-        (b"x-facet-overhead-ms", b"%.2f" % (overhead_seconds(call, moment) * 1000)),
-        (b"openai-processing-ms", b"%d" % round((moment - call.started) * 1000)),
-        *rate_limit_headers(call.remaining, ask.at),
-        *answer_headers(
+    whole, hundredths = divmod(round(overhead_seconds(call, moment) * 100_000), 100)
+    lines = b"x-facet-attempts: %d\r\nx-facet-overhead-ms: %d.%02d\r\nopenai-processing-ms: %d\r\n%b%b" % (
+        call.attempts_before + call.attempts,
+        whole,
+        hundredths,
+        round((moment - call.started) * 1000),
+        rate_limit_lines(call.remaining, ask.at),
+        _answer_lines(
             plan.version.label,
             ask.prompt.ref if ask.prompt is not None else "",
             ask.agent.ref if ask.agent is not None else "",
             plan.route if plan.route != PIN else "",
             call.fell_back_from,
-            call.passed_over,
+            tuple(call.passed_over),
             plan.dropped,
         ),
-    ]
+    )
     if call.is_closed and plan.price is not None:
-        headers.append((b"x-facet-cost", b"%.6f" % (call.cost_micros / 1_000_000)))
-    return headers
+        lines += b"x-facet-cost: %d.%06d\r\n" % divmod(call.cost_micros, 1_000_000)
+    return lines
 
 
 def _latin(text: str) -> bytes:
@@ -126,7 +138,7 @@ class StreamBody:
 
     async def start(self) -> None:
         self.is_started = self._request.is_answered = True
-        headers = stream_headers(self._request, call_headers(self._request, self._call))
+        headers = stream_headers(self._request, headers_in(call_lines(self._call)))
         await self._send({"type": "http.response.start", "status": 200, "headers": headers})
 
     async def write(self, frames: bytes) -> None:

@@ -42,7 +42,7 @@ def whole(least: int, most: int) -> Check:
 
 
 def number(name: str, value: Any) -> None:
-    if isinstance(value, bool) or not isinstance(value, int | float):
+    if type(value) is not float and type(value) is not int:  # as JSON has them: `true` is no number
         raise BadInput(f"{name} must be a number.", param=name)
 
 

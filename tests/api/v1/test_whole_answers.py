@@ -10,6 +10,7 @@ from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 from uvicorn.server import ServerState
 
 from console.api.v1.app import application
+from console.api.v1.http import headers_in
 from console.api.v1.server import WHOLE_ANSWER, Http, header_lines
 from tests.waiting import until_async
 
@@ -35,11 +36,27 @@ async def test_any_server_gets_the_same_answer():
         scope = {"type": "http", "method": "GET", "path": "/v1/nothing", "headers": [], "extensions": extensions}
         await application(scope, receive, send)
         assert len(sent) == 2 - len(extensions) and sent[0]["status"] == 404
-        headers = dict(sent[0]["headers"])
-        assert not extensions or b"content-length" not in headers, "the server adds it"
-        assert headers.get(b"content-length", b"%d" % len(sent[-1]["body"])) == b"%d" % len(sent[-1]["body"])
-        said.append(orjson.loads(sent[-1]["body"]))
+        headers = headers_in(sent[0]["lines"]) if extensions else sent[0]["headers"]
+        names = {name for name, _ in headers}
+        assert (b"content-length" in names) == (not extensions), "the server adds it"
+        assert extensions or dict(headers)[b"content-length"] == b"%d" % len(sent[-1]["body"])
+        assert len(headers) == len(names) and dict(headers)[b"x-request-id"].startswith(b"req_")
+        said.append((names - {b"content-length"}, orjson.loads(sent[-1]["body"])))
     assert said[0] == said[1]
+
+
+async def test_uvicorns_own_headers_are_those_of_the_moment():
+    async def app(scope, receive, send):
+        await send({"type": WHOLE_ANSWER, "status": 200, "lines": b"", "body": b"yes"})
+
+    protocol, wire = connect(app)
+    for date in (b"Mon", b"Tue"):
+        protocol.server_state.default_headers = [(b"date", date)]
+        wire.written = b""
+        protocol.data_received(b"GET / HTTP/1.1\r\nHost: localhost\r\n\r\n")
+        await until_async(lambda: wire.written.endswith(b"yes"), "it is answered")
+        assert wire.written == b"HTTP/1.1 200 OK\r\ndate: %b\r\ncontent-length: 3\r\n\r\nyes" % date
+    protocol.connection_lost(None)
 
 
 def test_a_connection_is_kept_or_closed_as_its_client_wants(server):
@@ -144,7 +161,7 @@ async def test_a_connection_that_is_silent_for_long_is_closed_and_one_in_use_is_
     async def app(scope, receive, send):
         if scope["path"] == "/slow":
             await release.wait()
-        await send({"type": WHOLE_ANSWER, "status": 200, "lines": b"", "headers": [], "body": b"yes"})
+        await send({"type": WHOLE_ANSWER, "status": 200, "lines": b"", "body": b"yes"})
 
     ask = b"GET %b HTTP/1.1\r\nHost: localhost\r\n\r\n"
     (idle, idle_wire), (busy, busy_wire) = connect(app, timeout_keep_alive=0.5), connect(app, timeout_keep_alive=0.5)
@@ -168,7 +185,7 @@ async def test_a_request_that_hardly_arrives_is_hung_up_on_and_one_that_is_answe
         while (await receive()).get("more_body"):
             pass
         await release.wait()
-        await send({"type": WHOLE_ANSWER, "status": 200, "lines": b"", "headers": [], "body": b"yes"})
+        await send({"type": WHOLE_ANSWER, "status": 200, "lines": b"", "body": b"yes"})
 
     head = b"POST / HTTP/1.1\r\nHost: localhost\r\nContent-Length: 6\r\n\r\n"
     arrived = {b"": False, head[:20]: False, head + b"abc": False, head + b"abcdef": True}
