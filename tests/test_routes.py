@@ -230,6 +230,13 @@ def _batch(cast: Cast) -> Arguments:
     return {"batch_id": batch.pk}
 
 
+def _batch_over(cast: Cast) -> Arguments:
+    arguments = _batch(cast)
+    ended = {"state": "completed", "endpoint": "/v1/chat/completions", "total": 1}
+    Batch.objects.filter(pk=arguments["batch_id"]).update(**ended)
+    return arguments
+
+
 def _batch_name(cast: Cast) -> Arguments:
     return {"name": f"batch_{_batch(cast)['batch_id'].hex}"}
 
@@ -549,6 +556,7 @@ FACTORIES: dict[str, Callable[[Cast], Arguments]] = {
     "batches:cancel_batch": _batch,
     "batches:rerun_batch": _batch,
     "batches:download": _batch_file,
+    "batches:table": _batch_over,
     **dict.fromkeys(("evals:tests", "evals:new_case", "evals:start_run", "evals:new_schedule"), _prompt),
     **dict.fromkeys(
         (
@@ -621,6 +629,7 @@ ASKS_MORE = {
     "batches:cancel_batch": "manage_keys",
     "batches:rerun_batch": "manage_keys",
     "batches:download": "read_content",
+    "batches:table": "read_content",
     "teams:remove_member": "manage_members",
     "usage:set_quota": "manage_quotas",
     "usage:change_quota": "manage_quotas",

@@ -18,6 +18,15 @@ _WORDS = {
 }
 
 
+def _environment() -> forms.ChoiceField:
+    return forms.ChoiceField(
+        choices=Environment.choices,
+        initial=Environment.PRODUCTION,
+        widget=forms.RadioSelect,
+        help_text="Decides which pin an alias means.",
+    )
+
+
 class NewBatchForm(forms.Form):
     team = TeamField()
     file = forms.FileField(
@@ -31,12 +40,34 @@ class NewBatchForm(forms.Form):
         choices=[(path, f"{_WORDS[operation]} ({path})") for path, operation in ENDPOINTS.items()],
         help_text="Every line names this address as its url.",
     )
-    environment = forms.ChoiceField(
-        choices=Environment.choices,
-        initial=Environment.PRODUCTION,
-        widget=forms.RadioSelect,
-        help_text="Decides which pin an alias means.",
+    environment = _environment()
+
+    def __init__(self, *args: Any, teams: QuerySet[Team], **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        offer(self, "team", teams)
+
+
+class TableForm(forms.Form):
+    """A table and a prompt; the prompt is a ref, which the view reads."""
+
+    team = TeamField()
+    prompt = forms.CharField(
+        max_length=300,
+        help_text="Its name, as in support/answer. Its published version is used; @7 after the name means version 7.",
+        widget=forms.TextInput(attrs={"list": "table-prompts", "spellcheck": "false"}),
     )
+    model = forms.CharField(
+        max_length=100,
+        help_text="An alias of the team.",
+        widget=forms.TextInput(attrs={"list": "table-models", "spellcheck": "false"}),
+    )
+    file = forms.FileField(
+        label="Table",
+        allow_empty_file=True,
+        help_text="CSV, UTF-8. The first row names the columns: the variables of the prompt.",
+        widget=forms.ClearableFileInput(attrs={"accept": ".csv,.tsv,text/csv"}),
+    )
+    environment = _environment()
 
     def __init__(self, *args: Any, teams: QuerySet[Team], **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)

@@ -1,25 +1,36 @@
 """The pages of batches: list, one batch, a new one, cancel, run again, download."""
 
 import uuid
+from typing import Any
 
+from django.db.models import QuerySet
 from django.http import Http404, HttpResponse, StreamingHttpResponse
 from django.shortcuts import redirect, render
 from django.urls import reverse
 from django.views.decorators.http import require_POST, require_safe
 
-from console.batches import access, queries
-from console.batches.downloads import send_file
-from console.batches.forms import NewBatchForm
+from console.batches import access, queries, tables
+from console.batches.downloads import send_file, send_table
+from console.batches.forms import NewBatchForm, TableForm
+from console.batches.models import Batch
 from console.batches.services import batches as services
 from console.batches.services.creator import Creator
 from console.batches.services.files import upload_file
-from console.core.errors import Refusal
+from console.batches.tables import ENDPOINT, MOST_BYTES, Calls, calls_of
+from console.catalog.access import aliases_for
+from console.core.errors import BadInput, Refusal
 from console.core.forms import refusals_at, status_of
 from console.core.htmx import STOP_POLLING, go, is_htmx
 from console.core.ids import parse_id
+from console.core.words import counted
 from console.teams.access import needs, scope_of, teams_for
 from console.teams.callers import TeamRequest
 from console.teams.models import Team
+from prompts_app.access import label_for, prompt_for, prompts_for, version_for
+from prompts_app.errors import UnknownLabel
+from prompts_app.models import Kind, PromptVersion
+from prompts_app.shapes import default_label
+from prompts_app.text.refs import parse_ref
 
 # Tells htmx to stop asking: nothing changes any more.
 
@@ -54,6 +65,7 @@ def batch(request: TeamRequest, batch_id: uuid.UUID) -> HttpResponse:
         "row": queries.Row(found),
         "groups": queries.error_groups(found),
         "files": files,
+        "has_table": tables.has_table(found) and "input" in files and len(files) > 1,
         "may_read": access.may_read_results(request.caller, found),
         "may_change": may_change,
         "may_rerun": may_rerun and request.caller.may("use_models", found.team_id),
@@ -79,11 +91,15 @@ def _creator(request: TeamRequest, team: Team, environment: str) -> Creator:
     return Creator(request.caller.actor, team, environment, person_id=request.caller.user.pk)
 
 
+def _teams_of(request: TeamRequest) -> QuerySet[Team]:
+    may = [team.pk for team in teams_for(request.caller) if request.caller.may("use_models", team.pk)]
+    return Team.objects.filter(pk__in=may).order_by("name")
+
+
 @needs("use_models")
 def new_batch(request: TeamRequest) -> HttpResponse:
     """Upload a file and run it in the person's own name."""
-    may = [team.pk for team in teams_for(request.caller) if request.caller.may("use_models", team.pk)]
-    teams = Team.objects.filter(pk__in=may).order_by("name")
+    teams = _teams_of(request)
     initial = {"team": request.GET.get("team", "")}
     form = NewBatchForm(request.POST or None, request.FILES or None, teams=teams, initial=initial)
     if form.is_valid():
@@ -96,6 +112,69 @@ def new_batch(request: TeamRequest) -> HttpResponse:
             made = services.create_batch(creator=creator, file=file, endpoint=given["endpoint"])
             return go(request, reverse("batches:batch", args=[made.pk]), "Batch queued. It starts when chat is quiet.")
     return render(request, "batches/new.html", {"active": "batches", "form": form}, status=status_of(form))
+
+
+@needs("use_models")
+def new_from_table(request: TeamRequest) -> HttpResponse:
+    """Make a batch of a table: a row is a call of a prompt, in the person's own name."""
+    teams = _teams_of(request)
+    chosen = {name: request.GET.get(name, "") for name in ("team", "prompt", "model")}
+    form = TableForm(request.POST or None, request.FILES or None, teams=teams, initial=chosen)
+    if form.is_valid():
+        with refusals_at(form):
+            made, calls = _of_table(request, form.cleaned_data)
+            left = f" Columns it did not need: {', '.join(calls.ignored)}." if calls.ignored else ""
+            said = f"{counted(len(calls.lines), 'row')} queued. They start when chat is quiet.{left}"
+            return go(request, reverse("batches:batch", args=[made.pk]), said)
+    context = {
+        "active": "batches",
+        "form": form,
+        "prompts": prompts_for(request.caller).exclude(kind=Kind.PARTIAL).order_by("slug").only("slug")[:200],
+        "aliases": aliases_for(request.caller).order_by("name").only("name")[:200],
+    }
+    return render(request, "batches/from_table.html", context, status=status_of(form))
+
+
+def _of_table(request: TeamRequest, given: dict[str, Any]) -> tuple[Batch, Calls]:
+    version = _version(request, given["prompt"].strip(), given["environment"])
+    if not aliases_for(request.caller, given["team"]).filter(name=given["model"].partition("@")[0]).exists():
+        raise BadInput(f"{given['team']} may call no alias {given['model'][:60]!r}.", param="model")
+    calls = calls_of(given["file"].read(MOST_BYTES + 1), version=version, model=given["model"])
+    creator = _creator(request, given["team"], given["environment"])
+    filename = given["file"].name.rpartition(".")[0] or given["file"].name
+    file = upload_file(creator=creator, filename=f"{filename}.jsonl", purpose="batch", content=calls.lines)
+    return services.create_batch(creator=creator, file=file, endpoint=ENDPOINT), calls
+
+
+def _version(request: TeamRequest, text: str, environment: str) -> PromptVersion:
+    """Return the version a ref means in an environment now: a batch keeps it to its last line."""
+    ref = parse_ref(text)
+    if ref is None:
+        raise BadInput(
+            "Write a prompt's name, as in support/answer, support/answer@7 or support/answer:canary.", param="prompt"
+        )
+    prompt = prompt_for(request.caller, ref.slug, param="prompt")
+    if prompt.kind == Kind.PARTIAL:
+        raise BadInput("This is a partial, which others include; choose a prompt.", param="prompt")
+    if ref.number is not None:
+        return version_for(prompt, ref.number, param="prompt")
+    label = ref.label or default_label(environment)
+    try:
+        version = label_for(prompt, label).version
+    except UnknownLabel:
+        raise BadInput(
+            f"No version of it is published as {label}; publish one, or name a version: {prompt.slug}@1.",
+            param="prompt",
+        ) from None
+    version.prompt = prompt
+    return version
+
+
+@needs("view_usage")
+@require_safe
+def table(request: TeamRequest, batch_id: uuid.UUID) -> StreamingHttpResponse:
+    """Send what the lines asked and what was answered, as CSV."""
+    return send_table(request, request.caller, access.batch_for(request.caller, batch_id))
 
 
 @needs("view_usage")

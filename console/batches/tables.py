@@ -1,0 +1,196 @@
+"""A batch from a table and back: each row is a call of a prompt, and its columns are the prompt's variables.
+
+For people who have a spreadsheet and a prompt. Programs write the lines themselves.
+"""
+
+import csv
+import io
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+import orjson
+from django.conf import settings
+
+from console.batches import storage
+from console.batches.models import Batch, Line, LineState
+from console.core.errors import BadInput, Refusal
+from prompts_app.models import PromptVersion
+from prompts_app.queries.preview import variables_of
+from prompts_app.text.variables import check_values, values_from_texts
+from usage_app.queries.audit.export import neutral
+
+ENDPOINT = "/v1/chat/completions"
+MOST_BYTES = 20 * 1024 * 1024
+# Columns with a meaning of their own, unless the prompt has a variable of that name.
+ID, MESSAGE = "id", "message"
+_LINES_AT_ONCE = 500
+_LONGEST_LINE = 64 * 1024 * 1024
+
+
+@dataclass(slots=True)
+class Calls:
+    """The lines of a batch, one for each row, and the columns nothing was made of."""
+
+    lines: list[bytes] = field(default_factory=list)
+    ignored: list[str] = field(default_factory=list)
+
+
+def calls_of(raw: bytes, *, version: PromptVersion, model: str) -> Calls:
+    """Return what the rows ask. BadInput names the first row that cannot be asked, and why."""
+    rows = _rows(raw)
+    head = [name.strip() for name in next(rows)[1]]
+    declared = variables_of(version)
+    _check_head(head, declared)
+    names = {one["name"] for one in declared}
+    found = Calls(ignored=[name for name in head if name not in names | {ID, MESSAGE, ""}])
+    seen: dict[str, int] = {}
+    for number, cells in rows:
+        if not any(cell.strip() for cell in cells):
+            continue
+        if len(cells) > len(head):
+            raise BadInput(f"Row {number} has {len(cells)} cells, the first row has {len(head)}.", param="file")
+        row = dict(zip(head, cells, strict=False))
+        custom_id = row.get(ID, "").strip() or f"row-{number}"
+        if custom_id in seen:
+            raise BadInput(f"Rows {seen[custom_id]} and {number} have the same id, {custom_id[:60]!r}.", param="file")
+        seen[custom_id] = number
+        body = _body(number, row, version, declared, model)
+        found.lines.append(
+            orjson.dumps({"custom_id": custom_id, "method": "POST", "url": ENDPOINT, "body": body}) + b"\n"
+        )
+        if len(found.lines) > settings.BATCH_MAX_LINES:
+            raise BadInput(f"A batch has at most {settings.BATCH_MAX_LINES:,} rows; split the table.", param="file")
+    if not found.lines:
+        raise BadInput("The table has no rows below its first, which names the columns.", param="file")
+    return found
+
+
+def _rows(raw: bytes) -> Iterator[tuple[int, list[str]]]:
+    """Yield the rows with their numbers in a spreadsheet. Columns are parted by what the first row has most of."""
+    if len(raw) > MOST_BYTES:
+        raise BadInput(f"A table has at most {MOST_BYTES // 1024 // 1024} MB; split it.", param="file")
+    try:
+        text = raw.decode("utf-8-sig")
+    except UnicodeDecodeError:
+        raise BadInput("The table is not UTF-8. Save it as “CSV UTF-8” in your spreadsheet.", param="file") from None
+    if "\0" in text:
+        raise BadInput("This is no CSV. Save the table as “CSV UTF-8” in your spreadsheet.", param="file")
+    first = text.partition("\n")[0]
+    rows = csv.reader(io.StringIO(text, newline=""), strict=True, delimiter=max(",;\t", key=first.count))
+    try:
+        yield from enumerate(rows, 1)
+    except csv.Error as error:
+        raise BadInput(f"Line {rows.line_num}: this is no CSV: {error}.", param="file") from None
+    if not text.strip():
+        raise BadInput("The table is empty.", param="file")
+
+
+def _check_head(head: Sequence[str], declared: Sequence[Mapping[str, Any]]) -> None:
+    twice = next((name for name in head if name and head.count(name) > 1), None)
+    if twice is not None:
+        raise BadInput(f"Two columns are called {twice[:60]!r}.", param="file")
+    missing = [one["name"] for one in declared if one.get("is_required", True) and one.get("default") is None]
+    missing = [name for name in missing if name not in head]
+    if missing:
+        needs = ", ".join(one["name"] for one in declared)
+        raise BadInput(
+            f"The first row names no column {', '.join(missing)}; the prompt has the variables {needs}.", param="file"
+        )
+
+
+def _body(
+    number: int, row: Mapping[str, str], version: PromptVersion, declared: Sequence[Mapping[str, Any]], model: str
+) -> dict[str, Any]:
+    names = {one["name"] for one in declared}
+    try:
+        values = values_from_texts(declared, {name: text for name, text in row.items() if name in names})
+        check_values(declared, values)
+    except Refusal as refusal:
+        raise BadInput(f"Row {number}: {refusal.message}", param="file") from None
+    body: dict[str, Any] = {
+        "model": model,
+        "prompt": {"id": version.prompt.slug, "version": version.number, "variables": values},
+    }
+    if MESSAGE not in names and row.get(MESSAGE, "").strip():
+        body["messages"] = [{"role": "user", "content": row[MESSAGE]}]
+    return body
+
+
+# And back -------------------------------------------------------------------------------------------------------------
+
+
+def has_table(batch: Batch) -> bool:
+    """Say whether a batch is one of conversations that is over, and its input still there."""
+    return batch.is_over and batch.endpoint == ENDPOINT and batch.total > 0 and batch.input_file_id is not None
+
+
+def table_of(batch: Batch) -> Iterator[bytes]:
+    """Yield a finished batch as CSV: id, the values of each row, its answer, or why there is none.
+
+    Its files hold the lines in the order of their numbers, so all are read side by side, and none is whole in memory.
+    """
+    names: dict[str, None] = {}
+    for values, _ in _asked(batch):
+        names.update(dict.fromkeys(values))
+    yield _csv([[ID, *names, "answer", "error"]])
+    outputs, errors = _outcomes(batch.output_file_id), _outcomes(batch.error_file_id)
+    rows: list[list[Any]] = []
+    for values, line in _asked(batch):
+        said = next(outputs if line.state == LineState.DONE else errors, {})
+        answer, error = (_answer(said), "") if line.state == LineState.DONE else ("", _error(said))
+        rows.append([line.custom_id, *(values.get(name, "") for name in names), answer, error])
+        if len(rows) == _LINES_AT_ONCE:
+            yield _csv(rows)
+            rows = []
+    yield _csv(rows)
+
+
+def _asked(batch: Batch) -> Iterator[tuple[dict[str, Any], Line]]:
+    """Yield each line with the values of its prompt, and its last message."""
+    reader, after = storage.Reader(batch.input_file_id), 0
+    fields = ("number", "custom_id", "offset", "length", "state")
+    wanted = Line.objects.filter(batch=batch).order_by("number").only(*fields)
+    while lines := list(wanted.filter(number__gt=after)[:_LINES_AT_ONCE]):
+        for line in lines:
+            body = _loaded(reader.read(line.offset, line.length)).get("body") or {}
+            prompt, messages = body.get("prompt") or {}, body.get("messages") or []
+            values = dict(prompt.get("variables") or {}) if isinstance(prompt, dict) else {}
+            if messages:
+                values.setdefault(MESSAGE, messages[-1].get("content"))
+            yield values, line
+        after = lines[-1].number
+
+
+def _outcomes(file_id: Any) -> Iterator[dict[str, Any]]:
+    if file_id is not None:
+        for line in storage.raw_lines(file_id, longest=_LONGEST_LINE):
+            yield _loaded(line.body)
+
+
+def _loaded(raw: bytes) -> dict[str, Any]:
+    try:
+        found = orjson.loads(raw)
+    except orjson.JSONDecodeError:
+        return {}
+    return found if isinstance(found, dict) else {}
+
+
+def _answer(said: dict[str, Any]) -> str:
+    choices = ((said.get("response") or {}).get("body") or {}).get("choices") or [{}]
+    return (choices[0].get("message") or {}).get("content") or ""
+
+
+def _error(said: dict[str, Any]) -> str:
+    error = said.get("error") or ((said.get("response") or {}).get("body") or {}).get("error") or {}
+    return error.get("message") or error.get("code") or "Not sent."
+
+
+def _csv(rows: Sequence[Sequence[Any]]) -> bytes:
+    text = io.StringIO()
+    csv.writer(text).writerows([neutral(_cell(one)) for one in row] for row in rows)
+    return text.getvalue().encode()
+
+
+def _cell(value: Any) -> Any:
+    return value if isinstance(value, str | int | float) else orjson.dumps(value).decode()

@@ -1,0 +1,122 @@
+"""A batch from a table: rows become calls of a prompt, and the answers come back beside them."""
+
+import csv
+import io
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+from django.core.files.uploadedfile import SimpleUploadedFile
+from django.test import Client
+
+from console.audit.models import AuditEvent
+from console.batches.models import Batch
+from prompts_app.models import Prompt
+from tests import make
+from tests.batches.conftest import content
+from tests.conftest import Cast
+from tests.gateway.conftest import World
+from tests.make import client_of
+
+Run = Callable[[Batch], Batch]
+URL = "/batches/new/table/"
+VARIABLES = [
+    {"name": "product", "type": "text", "is_required": True},
+    {"name": "words", "type": "number", "is_required": False, "default": 20},
+]
+
+
+def given(world: World, table: bytes | str, **fields: Any) -> dict[str, Any]:
+    raw = table if isinstance(table, bytes) else table.encode()
+    file = SimpleUploadedFile("slogans.csv", raw)
+    return {
+        "team": world.team.slug,
+        "prompt": "support/slogan",
+        "model": "support-chat",
+        "environment": "production",
+        "file": file,
+    } | fields
+
+
+@pytest.fixture
+def prompt(world: World) -> Prompt:
+    return make.make_prompt(
+        world.team, "support/slogan", "A slogan of {{words}} words for {{product}}.", variables=VARIABLES
+    )
+
+
+@pytest.fixture
+def author(world: World) -> Client:
+    return client_of(make.make_member(world.team))
+
+
+def test_rows_become_calls_and_the_answers_come_back_beside_them(
+    world: World, prompt: Prompt, author: Client, run: Run
+) -> None:
+    page = author.get(URL).text
+    assert 'value="support/slogan"' in page and 'value="support-chat"' in page
+    table = '\ufeffid;product;words;shelf;message\r\nshoe-1;"Trail; shoe";5;A3;Funny please\r\n;=Tent;;B1;\r\n;;;;\r\n'
+    answer = author.post(URL, given(world, table), follow=True)
+    assert "2 rows queued" in answer.text and "Columns it did not need: shelf." in answer.text
+    batch = Batch.objects.get()
+    lines = content(batch.input_file)
+    assert [one["custom_id"] for one in lines] == ["shoe-1", "row-3"]
+    assert lines[0]["body"] == {
+        "model": "support-chat",
+        "prompt": {"id": "support/slogan", "version": 1, "variables": {"product": "Trail; shoe", "words": 5}},
+        "messages": [{"role": "user", "content": "Funny please"}],
+    }
+    assert lines[1]["body"]["prompt"]["variables"] == {"product": "=Tent"} and "messages" not in lines[1]["body"]
+    assert author.get(f"/batches/{batch.pk}/table.csv").status_code == 404, "it is not over"
+    world.upstream.enqueue({"error": {"message": "No."}}, status=400)
+    batch = run(batch)
+    assert (batch.state, batch.completed, batch.failed) == ("completed", 1, 1)
+    assert "Table, CSV" in author.get(f"/batches/{batch.pk}/").text
+    response = author.get(f"/batches/{batch.pk}/table.csv")
+    assert response["Content-Type"].startswith("text/csv") and "no-store" in response["Cache-Control"]
+    rows = {row["id"]: row for row in csv.DictReader(io.StringIO(b"".join(response.streaming_content).decode()))}
+    assert list(rows) == ["shoe-1", "row-3"]
+    assert (rows["shoe-1"]["product"], rows["shoe-1"]["words"], rows["row-3"]["words"]) == ("Trail; shoe", "5", "")
+    assert rows["shoe-1"]["message"] == "Funny please"
+    assert sorted(row["answer"] for row in rows.values()) == ["", "Hello there."]
+    assert sorted(row["error"] for row in rows.values()) == ["", "The model refused the request: No."]
+    assert rows["row-3"]["product"] == "'=Tent", "no cell is a formula"
+    assert AuditEvent.objects.filter(action="file.read").count() == 2, "both files were read"
+
+
+def test_it_says_which_row_cannot_be_asked_and_why(world: World, prompt: Prompt, author: Client) -> None:
+    cases = [
+        ("", {}, "The table is empty."),
+        ("product\n", {}, "no rows below its first"),
+        ("name\nTent\n", {}, "names no column product; the prompt has the variables product, words"),
+        ("product,words\nTent,many\n", {}, "Row 2: "),
+        ("product,words\nTent,5\n,5\n", {}, "Row 3: "),
+        ("id,product\na,Tent\na,Shoe\n", {}, "Rows 2 and 3 have the same id"),
+        ("product,product\nTent,Shoe\n", {}, "Two columns are called"),
+        ("product\nTent,Shoe\n", {}, "Row 2 has 2 cells, the first row has 1."),
+        ('product\n"Tent\n', {}, "this is no CSV"),
+        ("product\nTänt\n".encode("latin-1"), {}, "CSV UTF-8"),
+        ("product\nTent\n", {"prompt": "support/nothing"}, "support/nothing"),
+        ("product\nTent\n", {"prompt": "support/slogan:canary"}, "No version of it is published as canary"),
+        ("product\nTent\n", {"prompt": "support/slogan@7"}, "7"),
+        ("product\nTent\n", {"prompt": "{{x}}"}, "Write a prompt&#x27;s name"),
+        ("product\nTent\n", {"model": "nobody"}, "may call no alias"),
+    ]
+    for table, fields, said in cases:
+        answer = author.post(URL, given(world, table, **fields))
+        assert answer.status_code == 422 and said in answer.text, (table, fields, said)
+    assert not Batch.objects.exists()
+
+
+def test_it_is_for_those_who_may_call_models_and_read_the_answers(
+    world: World, prompt: Prompt, author: Client, run: Run, cast: Cast
+) -> None:
+    author.post(URL, given(world, "product\nTent\n"))
+    batch = run(Batch.objects.get())
+    assert client_of(make.make_member(world.team)).get(f"/batches/{batch.pk}/table.csv").status_code == 403
+    assert client_of(cast.charlie).get(f"/batches/{batch.pk}/table.csv").status_code == 404
+    answer = client_of(cast.charlie).post(URL, given(world, "product\nTent\n"))
+    assert answer.status_code == 422 and Batch.objects.count() == 1
+    auditor = make.make_member(world.team, role="auditor")
+    assert client_of(auditor).get(URL).status_code == 403
+    assert client_of(auditor).get(f"/batches/{batch.pk}/table.csv").status_code == 200
