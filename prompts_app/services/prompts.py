@@ -78,6 +78,7 @@ def create_prompt(
     author_name: str = "",
     author_email: str = "",
     created_at: dt.datetime | None = None,
+    number: int | None = None,
 ) -> Prompt:
     """Make a prompt with its first version. It answers nobody until a label points at one."""
     prompt = Prompt(
@@ -100,6 +101,7 @@ def create_prompt(
         author_name=author_name,
         author_email=author_email,
         created_at=created_at,
+        number=number,
     )
     note(actions.PROMPT_CREATED, actor=actor, prompt=prompt, detail={"after": _shown(prompt) | {"kind": prompt.kind}})
     return prompt

@@ -47,18 +47,25 @@ def add_version(
     author_name: str = "",
     author_email: str = "",
     created_at: dt.datetime | None = None,
+    number: int | None = None,
 ) -> PromptVersion:
-    """Write the next version of a prompt whose row is locked, and make it the head."""
+    """Write the next version of a prompt whose row is locked, and make it the head.
+
+    With a `number`, later than all there are, it has that one: what names versions by number finds them elsewhere.
+    """
     declared = check_declared(list(variables), content.variables)
     check_required(prompt, check_includes(prompt, content.includes))
     head = prompt.head
     kept = {"content": content.content, "variables": declared, "parameters": check_parameters(parameters)}
-    if head is not None and all(getattr(head, name) == value for name, value in kept.items()):
+    after = head.number if head else 0
+    if number is not None and number <= after:
+        raise BadInput(f"{prompt.slug} has version {after} by now; {number} is no later one.", param="number")
+    if number is None and head is not None and all(getattr(head, name) == value for name, value in kept.items()):
         raise NothingChanged(f"Nothing differs from version {head.number}, so there is nothing to save.")
     person = None if author_name else person_of(actor)
     version = PromptVersion.objects.create(
         prompt=prompt,
-        number=head.number + 1 if head else 1,
+        number=number or after + 1,
         includes=as_json(content.includes),
         message=check_message(message),
         parent=head,
@@ -103,6 +110,7 @@ def save_version(
     author_name: str = "",
     author_email: str = "",
     created_at: dt.datetime | None = None,
+    number: int | None = None,
 ) -> PromptVersion:
     """Save what was written on top of `parent` as the next version.
 
@@ -124,6 +132,7 @@ def save_version(
         author_name=author_name,
         author_email=author_email,
         created_at=created_at,
+        number=number,
     )
     detail = {"version": version.number, "message": version.message, "author": version.author_name}
     note(actions.PROMPT_SAVED, actor=actor, prompt=prompt, detail=detail)

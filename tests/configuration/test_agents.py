@@ -203,10 +203,11 @@ def test_what_it_exports_it_takes_here_and_elsewhere(run: Any) -> None:
     run(FILE)
     text = exported()
     assert not any(secret in text for secret in SECRETS.values())
-    assert "  instructions: |-\n    Help the customer of {{company}}.\n\n    Be brief.\n" in text
+    assert "    text: |-\n      Help the customer of {{company}}.\n\n      Be brief.\n" in text
     document = yaml.safe_load(text)
     helper = next(one for one in document["agents"] if one["slug"] == "helper")
-    assert helper["instructions"].endswith("Be brief.") and helper["limits"] == {"steps": 12, "cost": 0.5}
+    assert (helper["prompt"], helper["limits"]) == ("support/helper", {"steps": 12, "cost": 0.5})
+    assert "instructions" not in helper
     assert helper["triggers"][0] == {
         "name": "Alerts", "kind": "webhook", "config": {"source": "grafana"}, "owner": "ada@example.com",
         "environment": "production", "secret": {"env": "HELPER_ALERTS_SECRET"},
@@ -217,7 +218,7 @@ def test_what_it_exports_it_takes_here_and_elsewhere(run: Any) -> None:
     text = text.replace("slug: support\n", "slug: aid\n")
     text = text.replace("team: support\n", "team: aid\n").replace("slug: sales\n", "slug: trade\n")
     text = text.replace("- sales\n", "- trade\n").replace("prompt: support/helper", "prompt: aid/helper")
-    text = text.replace("prompt: plain", "prompt: plain-2")
+    text = text.replace("prompt: plain", "prompt: plain-2").replace("slug: support/helper", "slug: aid/helper")
     for name, env in (
         ("CRM", "CRM_SECRET"),
         ("REFUND", "SHOP_SECRET"),
@@ -234,7 +235,7 @@ def test_what_it_exports_it_takes_here_and_elsewhere(run: Any) -> None:
     assert "There is no widget 'Shed' for support" in said and "There is no agent 'gone' for support" in said
     again = yaml.safe_load(exported())
     twin = next(one for one in again["agents"] if one["slug"] == "helper-2")
-    same = ("description", "audience", "instructions", "alias", "limits", "grants", "output_schema", "parameters")
+    same = ("description", "audience", "alias", "limits", "grants", "output_schema", "parameters")
     assert {name: twin[name] for name in same} == {name: helper[name] for name in same}
     assert [t["name"] for t in twin["triggers"]] == [t["name"] for t in helper["triggers"]]
 
@@ -401,7 +402,7 @@ tool_servers:
         sync.stop()
 
 
-def test_prompts_a_file_cannot_hold_are_named(run: Any) -> None:
+def test_prompts_of_any_kind_go_with_their_agents(run: Any) -> None:
     run(FILE)
     team = Agent.objects.get(slug="plain").team
     chat = make.make_prompt(
@@ -409,9 +410,11 @@ def test_prompts_a_file_cannot_hold_are_named(run: Any) -> None:
     )
     make.make_agent(team, "talker", prompt=chat)
     text = exported()
-    assert "# Not in this file: the prompt talk of the agent talker" in text
+    assert "prompt: talk" in text and "    - role: user\n      text: Two\n" in text
     assert "0 to create, 0 to change" in run(text)
     said = problems_of(run, text.replace("prompt: talk\n", "prompt: talk\n  instructions: Other.\n"))
+    assert "The instructions talk are in this file twice" in said
+    said = problems_of(run, "agents: [{slug: talker, team: support, prompt: talk, instructions: Other.}]")
     assert "talk is a chat prompt" in said
 
 

@@ -258,7 +258,7 @@ WRONG = [
     (SECRET + "{env: NOT_SET_ANYWHERE}", 5, "providers[0].secret.env", "is not set"),
     (SECRET + "{file: /nope}", 5, "providers[0].secret.file", "No such file"),
     (SECRET + "{env: A, value: b}", 5, "providers[0].secret", "exactly one of"),
-    ("prompts: []", 1, "prompts", "has no field 'prompts'"),
+    ("plugins: []", 1, "plugins", "has no field 'plugins'"),
     ("- a", 1, "", "must be a mapping"),
     ("a: &x [1]\nb: *x", 2, "", "*x repeats another place"),
     ("teams: [\n", 2, "", "This is not YAML"),

@@ -1,7 +1,9 @@
 """manage.py demo: believable, labelled, once, and never mixed with what people made."""
 
 import json
+import re
 from io import StringIO
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -15,7 +17,7 @@ from console.batches.models import Batch
 from console.catalog.models import Alias, PinMove, Provider
 from console.chat.models import Conversation, Widget
 from console.core.clock import now
-from console.evals.models import Incident, Replay, Round, Schedule
+from console.evals.models import Incident, Replay, Round, Schedule, TestCase
 from console.pages.demo.agents import AGENTS
 from console.pages.demo.cast import TEAMS
 from console.pages.demo.library import PROMPTS
@@ -26,7 +28,8 @@ from console.teams.models import ApiKey, Team
 from console.touchpoints.models import LegacyTouchpoint
 from prompts_app.models import LabelMove, Prompt, PromptUse, PromptVersion, Review
 from prompts_app.services.uses import roll_up_uses
-from tests import make
+from tests import database, make
+from tests.configuration.conftest import exported
 from tests.make import client_of
 from tests.waiting import until
 from usage_app.models import Quota, QuotaCounter, UsageDay
@@ -135,6 +138,32 @@ def _look() -> None:
     assert len(told) == night.completed
     spent = [json.loads(line)["response"]["body"]["usage"]["completion_tokens"] for line in told]
     assert sum(spent) == night.completion_tokens
+
+
+def test_an_empty_console_becomes_the_same_by_its_export(
+    filled: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    text = exported()
+    had = {model: model.objects.count() for model in (Prompt, TestCase, Agent, Widget, Schedule, Quota)}
+    assert all(had.values())
+    for name in re.findall(r"env: (\w+)", text):
+        monkeypatch.setenv(name, f"https://hooks.example.com/{name}")
+    database.restore()
+    assert not Team.objects.exists()
+    (tmp_path / "facet.yaml").write_text(text)
+    out = StringIO()
+    call_command("apply", str(tmp_path / "facet.yaml"), stdout=out)
+    assert {model: model.objects.count() for model in had} == had
+    made = set(re.findall(r"API key (\S+)/(.+) in \w+, shown this once: fk_", out.getvalue()))
+    assert made == {(team.slug, name) for team in TEAMS for name, _ in team.keys}
+
+    def without_notes(text: str) -> str:
+        return "".join(line for line in text.splitlines(keepends=True) if not line.startswith("# Not in this file"))
+
+    assert without_notes(exported()) == without_notes(text)
+    out = StringIO()
+    call_command("apply", str(tmp_path / "facet.yaml"), stdout=out)
+    assert "0 to create, 0 to change" in out.getvalue()
 
 
 @pytest.mark.django_db

@@ -33,7 +33,7 @@ def furnish() -> None:
     provider = create_provider(
         actor=SYSTEM,
         slug="open-ai",
-        name="x",
+        name="open-ai",
         kind="openai",
         base_url="https://a.example/v1",
         secret="sk-very-secret-1",
@@ -73,6 +73,14 @@ def test_it_writes_everything_and_no_secret() -> None:
             "slug": "support",
             "name": "Support",
             "members": [{"email": "ada@example.com", "role": "owner"}],
+            "keys": [
+                {
+                    "name": "no",
+                    "environment": "production",
+                    "scopes": ["models:call", "usage:read"],
+                    "max_lane": "interactive",
+                }
+            ],
             "aliases": ["help"],
             "quotas": [
                 {"metric": "concurrency", "limit": 5, "mode": "hard", "key": "no"},
@@ -95,7 +103,6 @@ def test_what_it_writes_changes_nothing_when_applied(tmp_path: Path, monkeypatch
 
 def test_what_it_writes_makes_the_same_elsewhere(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     furnish()
-    Quota.objects.filter(key__isnull=False).delete()  # keys are no part of a file
     monkeypatch.setenv("OPEN_AI_API_KEY", "sk-very-secret-1")
     text = exported()
     file = tmp_path / "facet.yaml"
@@ -216,6 +223,13 @@ def test_it_says_what_it_leaves_out() -> None:
     text = exported()
     assert "# Not in this file: the built-in model" in text
     assert yaml.safe_load(text) is None
+
+
+def test_it_says_when_apply_would_not_read_it(monkeypatch: pytest.MonkeyPatch) -> None:
+    make.make_prompt(make.make_team("Support"), "p", content=[{"role": "", "text": "x" * 2_000}])
+    assert "larger than" not in exported()
+    monkeypatch.setattr("console.pages.configuration.export.LARGEST", 1_000)
+    assert "# This file is larger than the 8 MiB that `manage.py apply` reads." in exported()
 
 
 def test_it_is_recorded() -> None:

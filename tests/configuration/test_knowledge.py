@@ -11,6 +11,7 @@ from console.audit.models import AuditEvent
 from console.evals.models import Round, Schedule
 from console.knowledge.models import Collection, Document, DocumentVersion
 from console.knowledge.services.documents import add_document
+from console.pages.configuration.document import LARGEST
 from console.touchpoints.models import LegacyTouchpoint
 from tests import make
 from tests.conftest import Cast
@@ -103,13 +104,13 @@ def test_it_keeps_collections_and_the_versions_of_their_documents(
     )
     text = folder.export()
     assert "Express delivery costs 9 euros." in text and "Not in this file: " not in text.partition("collections:")[0]
-    assert "0 to create, 0 to change, 5 unchanged" in folder.apply("collections:" + text.partition("collections:")[2])
+    assert "0 to create, 0 to change, 6 unchanged" in folder.apply("collections:" + text.partition("collections:")[2])
     text = folder.export("--documents", "docs")
     assert (
         "kind: pdf" in text and (folder.path / "docs/team-a/prices/terms.txt").read_text() == "Goods can be returned.\n"
     )
-    assert "0 to create, 0 to change, 5 unchanged" in folder.apply("collections:" + text.partition("collections:")[2])
-    monkeypatch.setattr("console.pages.configuration.export._ROOM_FOR_THE_REST", 1024 * 1024)
+    assert "0 to create, 0 to change, 6 unchanged" in folder.apply("collections:" + text.partition("collections:")[2])
+    monkeypatch.setattr("console.pages.configuration.export._ROOM_FOR_THE_REST", LARGEST)
     assert "# Not in this file: 3 documents of the collection prices" in folder.export()
 
     for old, new, sentence in (

@@ -10,7 +10,7 @@ from typing import Any
 
 import yaml
 
-LARGEST = 1024 * 1024
+LARGEST = 8 * 1024 * 1024
 _DEEPEST = 20
 _TAG = "tag:yaml.org,2002:"
 # What YAML can spell and no database keeps: NUL, and halves of surrogate pairs.
@@ -85,7 +85,7 @@ def read(text: str) -> tuple[Mapping, list[Problem]]:
     """Return the file's mapping and what is wrong with its form; Unusable when there is nothing to go on with."""
     top = Place("", 1)
     if len(text.encode()) > LARGEST:
-        raise Unusable([Problem(top, "The file is larger than 1 MiB.")])
+        raise Unusable([Problem(top, "The file is larger than 8 MiB.")])
     try:
         documents = list(yaml.compose_all(text, Loader=_Loader))
     except yaml.MarkedYAMLError as error:

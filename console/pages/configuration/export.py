@@ -10,15 +10,15 @@ from console.audit.services import record
 from console.catalog.models import Alias, ModelVersion, Price, Provider
 from console.catalog.queries import price_now
 from console.core.clock import now
-from console.pages.configuration import export_agents, export_knowledge
+from console.pages.configuration import export_agents, export_knowledge, export_library
 from console.pages.configuration.document import LARGEST
 from console.pages.configuration.export_knowledge import Beside
 from console.pages.configuration.export_yaml import written
-from console.pages.configuration.keys import named_keys
+from console.pages.configuration.keys import Named, named_keys
 from console.pages.configuration.plan_pins import AROUND, state_of
 from console.pages.configuration.plan_providers import NUMBERS
 from console.teams.actors import Actor
-from console.teams.models import ApiKey, Environment, Team
+from console.teams.models import ApiKey, Environment, Invitation, Team
 from usage_app.models import Metric, Quota
 from usage_app.sql.counters import key_line
 
@@ -28,6 +28,13 @@ _SECRETS = ("url", "secret", "identity_secret")
 _HEAD = """\
 # Configuration of this Facet installation, written by `manage.py export`, read by `manage.py apply`.
 # Secrets are not in here: set the environment variables named under `secret` before applying this file.
+# Nor are texts of API keys (applying makes the keys that are not there and prints each once), passwords, second factors
+# and invitations of people, and what happened: conversations, runs, batches, files, the log, and the history of pins,
+# labels, agents and documents.
+"""
+_TOO_LARGE = """\
+# This file is larger than the 8 MiB that `manage.py apply` reads. Take prompts out of it, and bring them by git:
+# `manage.py prompts export`.
 """
 
 
@@ -45,10 +52,11 @@ def export(*, actor: Actor = ACTOR, documents: str = "", files: dict[str, str] |
         "teams": _teams(left_out),
         "channels": export_agents.channels(),
         "collections": [],
+        "prompts": export_library.prompts(left_out),
         "queues": export_agents.queues(),
         "brokers": export_agents.brokers(),
         "tool_servers": export_agents.servers(),
-        "tools": export_agents.tools(left_out),
+        "tools": export_agents.tools(),
         "agents": export_agents.agents(left_out),
         "widgets": export_agents.widgets(left_out),
         "test_schedules": export_knowledge.test_schedules(left_out),
@@ -63,7 +71,9 @@ def export(*, actor: Actor = ACTOR, documents: str = "", files: dict[str, str] |
     body = written({name: rows for name, rows in lists.items() if rows})
     record(actions.CONFIGURATION_EXPORTED, actor=actor)
     notes = "".join(f"# Not in this file: {' '.join(note.split())}\n" for note in left_out)
-    return _HEAD + body + notes if any(lists.values()) else _HEAD + notes
+    if not any(lists.values()):
+        return _HEAD + notes
+    return _HEAD + (_TOO_LARGE if len(body.encode()) > LARGEST else "") + body + notes
 
 
 def variable(slug: str) -> str:
@@ -97,16 +107,15 @@ def _providers(left_out: list[str]) -> list[dict[str, Any]]:
         row: dict[str, Any] = {"slug": provider.slug, "kind": provider.kind, "base_url": provider.base_url}
         if provider.has_secret:
             row["secret"] = {"env": variable(provider.slug)}
+        row |= {"name": provider.name} if provider.name != provider.slug else {}
         row |= {name: value for name in NUMBERS if (value := getattr(provider, name)) is not None}
-        if not provider.is_enabled:
-            left_out.append(f"that the provider {provider.slug} is disabled.")
-        rows.append(row)
+        rows.append(row | ({} if provider.is_enabled else {"is_enabled": False}))
     return rows
 
 
 def _models(left_out: list[str]) -> list[dict[str, Any]]:
     rows = []
-    versions = ModelVersion.objects.filter(provider__is_builtin=False).select_related("provider")
+    versions = ModelVersion.objects.filter(provider__is_builtin=False).select_related("provider", "successor__provider")
     for version in versions.prefetch_related("prices").order_by("provider__slug", "name"):
         if version.retired_at is not None:
             left_out.append(f"the retired model {version}.")
@@ -122,6 +131,8 @@ def _models(left_out: list[str]) -> list[dict[str, Any]]:
             row["description"] = version.description
         if version.shutdown_on:
             row["shutdown_on"] = version.shutdown_on.isoformat()
+        if version.successor is not None and version.successor.retired_at is None:
+            row["successor"] = str(version.successor)
         price = price_now(version)
         if price is not None:
             row["price"] = _price(price)
@@ -156,6 +167,7 @@ def _aliases() -> list[dict[str, Any]]:
 
 def _teams(left_out: list[str]) -> list[dict[str, Any]]:
     teams = Team.objects.filter(archived_at=None).order_by("slug").prefetch_related("memberships__user", "aliases")
+    teams = teams.prefetch_related("label_rules")
     quotas: dict[Any, list[Quota]] = {}
     for quota in Quota.objects.select_related("key").order_by("metric", "window", "id"):
         quotas.setdefault(quota.team_id, []).append(quota)
@@ -163,8 +175,10 @@ def _teams(left_out: list[str]) -> list[dict[str, Any]]:
     rows = []
     for team in teams:
         row: dict[str, Any] = {"slug": team.slug, "name": team.name}
+        row |= {"requires_two_factor": True} if team.requires_two_factor else {}
         members = sorted(team.memberships.all(), key=lambda m: m.user.email)
         row["members"] = [{"email": m.user.email, "role": m.role} for m in members]
+        row["keys"] = _keys(team, named, left_out)
         row["aliases"] = sorted(alias.name for alias in team.aliases.all())
         row["quotas"] = []
         for quota in quotas.get(team.pk, []):
@@ -175,7 +189,34 @@ def _teams(left_out: list[str]) -> list[dict[str, Any]]:
                 left_out.append(f"a second quota of the key {limit['key']!r} in {team.slug}.")
             else:
                 row["quotas"].append(limit)
+        row["label_rules"] = [
+            {"label": rule.label, "needs_review": rule.needs_review, "needs_green_tests": rule.needs_green_tests}
+            for rule in sorted(team.label_rules.all(), key=lambda rule: rule.label)
+        ]
         rows.append({name: value for name, value in row.items() if value != []})
+    invited = Invitation.objects.filter(team__in=teams, accepted_at=None, revoked_at=None, expires_at__gt=now())
+    if count := invited.count():
+        left_out.append(f"{count} invitations that are open; invite these people anew.")
+    return rows
+
+
+def _keys(team: Team, named: Named, left_out: list[str]) -> list[dict[str, Any]]:
+    """Return what a team's keys may do. One that answers to nobody any more can do nothing."""
+    rows = []
+    for (slug, name), keys in sorted(named.items()):
+        for key in sorted(keys, key=lambda key: key.environment) if slug == team.slug else ():
+            if [other.environment for other in keys].count(key.environment) > 1:
+                left_out.append(f"a key of {slug} with the name {name!r}, which is not unique.")
+            elif key.owner is None and key.was_personal:
+                left_out.append(f"the key {name!r} of {slug}, whose owner is gone.")
+            else:
+                row: dict[str, Any] = {"name": name, "environment": key.environment, "scopes": key.scopes}
+                row |= {"owner": key.owner.email} if key.owner is not None else {}
+                row |= {field: value for field in ("aliases", "networks") if (value := getattr(key, field))}
+                row["max_lane"] = key.max_lane
+                row |= {"unknown_fields": key.unknown_fields} if key.unknown_fields else {}
+                row |= {"expires_at": key.expires_at.isoformat()} if key.expires_at is not None else {}
+                rows.append(row)
     return rows
 
 

@@ -10,11 +10,6 @@ from console.chat.widget_fields import fields_of as widget_fields
 from console.core.errors import BadInput
 from console.notices.models import Channel
 from console.pages.configuration.plan_agents import NOTHING, prompt_of, shown_limits
-from console.pages.configuration.plan_prompts import USUAL, text_of
-from prompts_app.models import Kind, Prompt
-from prompts_app.text.variables import check_declared
-
-_MOST_INSTRUCTIONS = 200_000
 
 
 def variable(*words: str) -> str:
@@ -79,19 +74,18 @@ def servers() -> list[dict[str, Any]]:
             row["is_enabled"] = False
         taken = [
             {"name": t.config["name"], "digest": t.digest, "effect": t.effect, "is_idempotent": t.is_idempotent}
+            | ({} if t.is_enabled else {"is_enabled": False})
             for t in server.tools.filter(deleted_at=None).order_by("slug")
         ]
         rows.append(row | ({"tools": taken} if taken else {}))
     return rows
 
 
-def tools(left_out: list[str]) -> list[dict[str, Any]]:
+def tools() -> list[dict[str, Any]]:
     rows = []
     found = Tool.objects.filter(deleted_at=None, team__archived_at=None).select_related("team", "server")
     for tool in found.order_by("team__slug", "slug"):
         if tool.server is not None:
-            if not tool.is_enabled:
-                left_out.append(f"that the tool {tool.team.slug}/{tool.slug} is switched off.")
             continue
         row: dict[str, Any] = {"slug": tool.slug, "team": tool.team.slug, "kind": tool.kind, "name": tool.name}
         row["description"] = tool.description
@@ -115,7 +109,7 @@ def _has_fixed_arguments(tool: Tool) -> bool:
 
 
 def agents(left_out: list[str]) -> list[dict[str, Any]]:
-    rows, prompts = [], _Prompts(left_out)
+    rows = []
     found = Agent.objects.filter(archived_at=None, team__archived_at=None).select_related("team", "live", "draft")
     triggers: dict[Any, list[Trigger]] = {}
     for trigger in Trigger.objects.filter(agent__archived_at=None).select_related("owner").order_by("name", "id"):
@@ -128,56 +122,12 @@ def agents(left_out: list[str]) -> list[dict[str, Any]]:
         fields = fields_of(agent.live or agent.draft)
         if agent.live is not None and fields_of(agent.draft) != fields:
             left_out.append(f"the draft of the agent {agent.slug}, which is not published.")
-        row |= prompts.of(agent, fields)
+        row |= {"prompt": prompt_of(fields)} if fields["prompt_slug"] else {}
         row |= _definition(fields)
         row |= {} if agent.live is not None else {"publish": False}
         starts = _triggers(agent, triggers.get(agent.pk, []), left_out)
         rows.append(row | ({"triggers": starts} if starts else {}))
     return rows
-
-
-class _Prompts:
-    """Gives each text once, with the first agent that is told it."""
-
-    def __init__(self, left_out: list[str]) -> None:
-        self.left_out, self.given = left_out, set[str]()
-        rows = Prompt.objects.filter(deleted_at=None).select_related("team")
-        self.rows = {prompt.slug: prompt for prompt in rows.prefetch_related("labels__version")}
-
-    def of(self, agent: Agent, fields: dict[str, Any]) -> dict[str, Any]:
-        slug, said = fields["prompt_slug"], {"prompt": prompt_of(fields)}
-        if not slug:
-            return {}
-        if slug in self.given:
-            return said
-        text = self._text(agent, fields)
-        if text is None:
-            self.left_out.append(
-                f"the prompt {slug} of the agent {agent.slug}; prompts are kept in their own repository."
-            )
-            return said
-        self.given.add(slug)
-        return said | {"instructions": text}
-
-    def _text(self, agent: Agent, fields: dict[str, Any]) -> str | None:
-        """Return the text when a file can say all of it: one text of the agent's team, by the labels a file moves."""
-        row = self.rows.get(fields["prompt_slug"])
-        if row is None or row.kind != Kind.TEXT or row.team_id != agent.team_id or fields["prompt_number"]:
-            return None
-        labels = (fields["prompt_label"],) if fields["prompt_label"] else USUAL
-        on = {label.name: label.version for label in row.labels.all() if label.name in labels}
-        versions = {version.pk: version for version in on.values()}
-        if len(on) != len(labels) or len(versions) != 1:
-            return None
-        version = next(iter(versions.values()))
-        is_plain = all(map(_is_usual, version.variables)) and not version.parameters
-        text = text_of(version)
-        return text if is_plain and text and len(text) <= _MOST_INSTRUCTIONS else None
-
-
-def _is_usual(declared: dict[str, Any]) -> bool:
-    """Say whether a variable is declared as one is that nobody declared."""
-    return check_declared([], [declared["name"]]) == [declared]
 
 
 def _definition(fields: dict[str, Any]) -> dict[str, Any]:

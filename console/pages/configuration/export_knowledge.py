@@ -87,8 +87,9 @@ def test_schedules(left_out: list[str]) -> list[dict[str, Any]]:
         if schedule.acts_as_kind == "user" and schedule.acts_as_id in people:
             row["owner"] = people[schedule.acts_as_id]
         else:
-            said = f"for whom the schedule {schedule} of {schedule.prompt.slug} acts, {schedule.acts_as_name}."
+            said = f"the schedule {schedule} of {schedule.prompt.slug}, which acts for {schedule.acts_as_name}."
             left_out.append(said)
+            continue
         rows.append(row | ({"is_paused": True} if schedule.is_paused else {}))
     return rows
 

@@ -36,18 +36,19 @@ class Given:
 
 @dataclass(frozen=True, slots=True)
 class Free:
-    """JSON of one kind: `object` or `array`. Words and numbers other readers would take otherwise must be quoted."""
+    """JSON: `object`, `array` or `any`. Words and numbers other readers would take otherwise must be quoted."""
 
     what: str
     kind: str = "object"
 
     def read(self, value: Value, problems: list[Problem]) -> Given:
-        if not isinstance(value, Mapping if self.kind == "object" else Items):
+        wanted = {"object": Mapping, "array": Items}.get(self.kind)
+        if wanted is not None and not isinstance(value, wanted):
             raise Wrong(f"Write {self.what}.")
         return Given(_plain(value, problems), value)
 
     def schema(self) -> dict[str, Any]:
-        return {"type": self.kind}
+        return {} if self.kind == "any" else {"type": self.kind}
 
 
 def _plain(value: Value, problems: list[Problem]) -> Any:

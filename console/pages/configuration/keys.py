@@ -14,7 +14,7 @@ def named_keys(**those: object) -> Named:
     While a key goes on beside the one that replaced it both have one name, and the quotas of both are the same.
     """
     living = Q(revoked_at=None) & (Q(expires_at=None) | Q(expires_at__gt=now()))
-    found = list(ApiKey.objects.filter(living, **those).select_related("team").order_by("created_at", "id"))
+    found = list(ApiKey.objects.filter(living, **those).select_related("team", "owner").order_by("created_at", "id"))
     replaced = dict(ApiKey.objects.filter(**those).exclude(replaced_by=None).values_list("pk", "replaced_by_id"))
     there = {key.pk for key in found}
     named: Named = {}

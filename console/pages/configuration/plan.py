@@ -17,6 +17,7 @@ from console.pages.configuration.plan_knowledge import KnowledgePlan
 from console.pages.configuration.plan_knowledge import ref_of as collection_of
 from console.pages.configuration.plan_legacy import LegacyPlan
 from console.pages.configuration.plan_legacy import ref_of as place_of
+from console.pages.configuration.plan_library import LibraryPlan
 from console.pages.configuration.plan_models import ModelPlan
 from console.pages.configuration.plan_providers import ProviderPlan
 from console.pages.configuration.plan_schedules import SchedulePlan
@@ -60,12 +61,16 @@ class Plan:
         }
         self._each(file, "providers", lambda e: ("provider", e["slug"]), providers.provider)
         self._each(file, "models", lambda e: ("model", f"{e['provider']}/{e['name']}"), models.model)
+        models.finish()
         self._each(file, "aliases", lambda e: ("alias", e["name"]), aliases.alias)
         teams = TeamPlan(self, file.get("teams", []))
         self._each(file, "teams", lambda e: ("team", e["slug"]), teams.team)
         teams.finish()
         self._each(file, "channels", channel_of, ChannelPlan(self).channel)
         self._each(file, "collections", collection_of, KnowledgePlan(self, texts).collection)
+        library = LibraryPlan(self, file.get("prompts", []))
+        self._each(file, "prompts", lambda e: ("prompt", e["slug"]), self._in_a_team(library.prompt))
+        library.finish()
         tools, agents, widgets = ToolPlan(self, offers), AgentPlan(self), WidgetPlan(self)
         for kind, noun, plan_one in (
             ("queues", "queue", tools.queue),
@@ -77,6 +82,7 @@ class Plan:
         self._each(file, "agents", lambda e: ("agent", e["slug"]), self._in_a_team(agents.agent))
         self._each(file, "widgets", partial(_of_team, "widget", "name"), self._in_a_team(widgets.widget))
         teams.quotas_of_agents_and_widgets()
+        teams.rules()
         self._each(file, "test_schedules", schedule_of, SchedulePlan(self).schedule)
         self._each(file, "legacy_touchpoints", place_of, self._in_a_team(LegacyPlan(self).place))
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import datetime as dt
 from decimal import Decimal
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from console.catalog.models import Capability, ModelVersion, Price, Provider
@@ -11,7 +12,7 @@ from console.catalog.queries import price_now
 from console.catalog.services import versions as services
 from console.core.clock import now
 from console.pages.configuration.forms import Entry
-from console.pages.configuration.steps import FieldChange, Step, differences, shown
+from console.pages.configuration.steps import FieldChange, Ref, Step, differences, shown
 
 if TYPE_CHECKING:
     from console.pages.configuration.plan import Plan
@@ -27,7 +28,8 @@ class ModelPlan:
 
     def __init__(self, plan: Plan) -> None:
         self.plan = plan
-        rows = ModelVersion.objects.select_related("provider").prefetch_related("prices")
+        self.later: list[tuple[Entry, str, list[FieldChange]]] = []
+        rows = ModelVersion.objects.select_related("provider", "successor__provider").prefetch_related("prices")
         self.rows = {str(version): version for version in rows}
 
     def model(self, entry: Entry) -> None:
@@ -45,6 +47,7 @@ class ModelPlan:
         new_price, later = _prices_of(entry)
         if row is None:
             self._create(entry, label, wanted, new_price, later)
+            self._successor(entry, label, None)
             return
         pairs = {n: (getattr(row, n), value) for n, value in wanted.items()}
         fields = differences(pairs)
@@ -75,6 +78,28 @@ class ModelPlan:
                 self._set_price(version, price, moment)
 
         self.plan.change(entry, "model", label, fields, run, frozenset({("provider", slug)}))
+        self._successor(entry, label, row)
+
+    def _successor(self, entry: Entry, label: str, row: ModelVersion | None) -> None:
+        """Remember what takes a model's place: it may be a model further down."""
+        if entry.has("successor"):
+            was = str(row.successor) if row is not None and row.successor else None
+            if fields := differences({"successor": (was, entry["successor"])}):
+                self.later.append((entry, label, fields))
+
+    def finish(self) -> None:
+        """Add the steps of successors, when all models are there."""
+        for entry, label, fields in self.later:
+            name: str | None = entry["successor"]
+            if name is not None and not self.plan.is_there(entry, "successor", "model", name):
+                continue
+            needs: frozenset[Ref] = frozenset({("model", label)} | ({("model", name)} if name else set()))
+            run = partial(self._succeed, label, name)
+            self.plan.steps.append(Step(entry.place, "model", label, "~", fields, run, needs, entry.find))
+
+    def _succeed(self, label: str, name: str | None) -> None:
+        version, successor = _version(label), _version(name) if name else None
+        services.change_version(actor=self.plan.actor, version=version, successor=successor)
 
     def _are_whole(self, entry: Entry, label: str, *, only_embeds: bool) -> bool:
         """See to it that each price says what output costs; that of vectors, which nobody writes, is nothing."""
@@ -111,6 +136,11 @@ class ModelPlan:
         # `effective_from` was still to come when the plan was made.
         begins = effective_from if effective_from and effective_from > now() else None
         services.set_price(actor=self.plan.actor, version=version, effective_from=begins, **price)  # type: ignore[arg-type]
+
+
+def _version(label: str) -> ModelVersion:
+    provider, _, name = label.partition("/")
+    return ModelVersion.objects.get(provider__slug=provider, name=name)
 
 
 def _amounts(price: Entry | Price) -> Amounts:

@@ -11,7 +11,7 @@ from console.catalog.services import providers as services
 from console.core.errors import BadInput
 from console.pages.configuration.forms import Entry
 from console.pages.configuration.plan_secrets import secret_change
-from console.pages.configuration.steps import FieldChange, Step, differences, drop, shown
+from console.pages.configuration.steps import FieldChange, Step, differences, shown
 
 if TYPE_CHECKING:
     from console.pages.configuration.plan import Plan
@@ -36,36 +36,47 @@ class ProviderPlan:
         except BadInput as refusal:
             self.plan.problem(entry, "base_url", refusal.message)
             return
-        row = self.rows.get(slug)
+        row, enabled = self.rows.get(slug), entry.get("is_enabled")
         numbers = {name: entry[name] for name in NUMBERS if entry.has(name)}
         if row is None:
-            fields = [FieldChange(n, "none", shown(v)) for n, v in (("kind", entry.get("kind")), ("base_url", address))]
+            said = (("name", entry.get("name")), ("kind", entry.get("kind")), ("base_url", address))
+            fields = [FieldChange(n, "none", shown(v)) for n, v in said if v]
             if secret:
                 fields.append(FieldChange("secret", "none", "set"))
             fields += [FieldChange(name, "none", shown(value)) for name, value in numbers.items()]
+            fields += [FieldChange("is_enabled", "none", "no")] if enabled is False else []
             make = partial(
                 services.create_provider,
                 actor=self.plan.actor,
                 slug=slug,
-                name=slug,
+                name=entry.get("name", slug),
                 kind=entry.get("kind", ""),
                 base_url=address,
                 secret=secret or "",
                 **numbers,
             )
-            self.plan.steps.append(Step(entry.place, "provider", slug, "+", fields, lambda: drop(make())))
+
+            def create() -> None:
+                made = make()
+                if enabled is False:
+                    services.enable_provider(actor=self.plan.actor, provider=made, enabled=False)
+
+            self.plan.steps.append(Step(entry.place, "provider", slug, "+", fields, create))
             return
         pairs: dict[str, tuple[Any, Any]] = {
+            "name": (row.name, entry.get("name", row.name)),
             "kind": (row.kind, entry.get("kind", row.kind)),
             "base_url": (row.base_url, address or row.base_url),
         } | {name: (getattr(row, name), value) for name, value in numbers.items()}
         fields = differences(pairs)
-        fields += secret_change("secret", row.secret, secret)
-        change = partial(
-            services.change_provider,
-            actor=self.plan.actor,
-            provider=row,
-            secret=secret,
-            **{name: new for name, (old, new) in pairs.items() if old != new},
-        )
-        self.plan.change(entry, "provider", slug, fields, lambda: drop(change()))
+        fields += differences({"is_enabled": (row.is_enabled, enabled)} if enabled is not None else {})
+        change_of_secret = secret_change("secret", row.secret, secret)
+        changed = {name: new for name, (old, new) in pairs.items() if old != new}
+
+        def change() -> None:
+            if changed or change_of_secret:
+                services.change_provider(actor=self.plan.actor, provider=row, secret=secret, **changed)
+            if enabled is not None:
+                services.enable_provider(actor=self.plan.actor, provider=row, enabled=enabled)
+
+        self.plan.change(entry, "provider", slug, fields + change_of_secret, change)

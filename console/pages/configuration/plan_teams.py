@@ -4,17 +4,21 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from decimal import Decimal
-from typing import TYPE_CHECKING
+from functools import partial
+from typing import TYPE_CHECKING, Any
 
 from console.catalog.models import Alias
 from console.catalog.services import aliases as alias_services
 from console.pages.configuration.document import Place
 from console.pages.configuration.forms import Entry
 from console.pages.configuration.keys import named_keys
+from console.pages.configuration.plan_keys import KeyPlan
 from console.pages.configuration.steps import FieldChange, Ref, Step, differences, drop, shown
 from console.teams.models import ApiKey, Membership, Role, Team, User
 from console.teams.services import people as people_services
 from console.teams.services import teams as team_services
+from prompts_app.models import LabelRule
+from prompts_app.services.labels import set_rule
 from usage_app.models import Metric, Mode, Purpose, Quota
 from usage_app.scopes import Subject, subjects_of
 from usage_app.services import quotas as quota_services
@@ -52,6 +56,8 @@ class TeamPlan:
             for q in Quota.objects.filter(team__slug__in=slugs).select_related("team", "key")
         }
         self.keys = named_keys(team__slug__in=slugs)
+        self.key_plan = KeyPlan(plan, self.keys)
+        self.rules_wanted: list[tuple[Entry, str]] = []
         self.later: list[tuple[Entry, str]] = []
         self.wanted_aliases: dict[str, tuple[Place, list[str]]] = {}
 
@@ -62,21 +68,15 @@ class TeamPlan:
             self.plan.problem(entry, "slug", f"The team {slug!r} is archived; choose another short name.")
             return
         if row is None:
-            name = entry.get("name", slug)
-            self.plan.steps.append(
-                Step(
-                    entry.place,
-                    "team",
-                    slug,
-                    "+",
-                    [FieldChange("name", "none", name)],
-                    lambda: drop(team_services.create_team(actor=self.plan.actor, name=name, slug=slug)),
-                )
-            )
+            self._create(entry, slug)
         else:
-            fields = differences({"name": (row.name, entry.get("name", row.name))})
-            self.plan.change(entry, "team", slug, fields, lambda: self._rename(row, entry["name"]))
+            given = {field: entry[field] for field in ("name", "requires_two_factor") if entry.has(field)}
+            fields = differences({field: (getattr(row, field), value) for field, value in given.items()})
+            change = partial(team_services.change_team, actor=self.plan.actor, team=row, **given)
+            self.plan.change(entry, "team", slug, fields, lambda: drop(change()))
         self._members(entry, slug)
+        self.key_plan.keys(entry)
+        self.rules_wanted += [(rule, slug) for rule in entry.get("label_rules", []) if rule.has("label")]
         for n, alias in enumerate(entry.get("aliases", [])):
             place = entry.at(f"aliases[{n}]")
             if not self.plan.is_there(entry, f"aliases[{n}]", "alias", alias):
@@ -93,8 +93,35 @@ class TeamPlan:
         for quota, slug in self.later:
             self._quota(quota, slug)
 
-    def _rename(self, team: Team, name: str) -> None:
-        team_services.change_team(actor=self.plan.actor, team=team, name=name)
+    def _create(self, entry: Entry, slug: str) -> None:
+        name, requires = entry.get("name", slug), entry.get("requires_two_factor", False)
+
+        def make() -> None:
+            team = team_services.create_team(actor=self.plan.actor, name=name, slug=slug)
+            if requires:
+                team_services.change_team(actor=self.plan.actor, team=team, requires_two_factor=True)
+
+        fields = [FieldChange("name", "none", name)] + differences({"requires_two_factor": (False, requires)})
+        self.plan.steps.append(Step(entry.place, "team", slug, "+", fields, make))
+
+    def rules(self) -> None:
+        """Add the steps of what is asked before labels move: last, so that a first file can put them."""
+        kept = {(rule.team.slug, rule.label): rule for rule in LabelRule.objects.select_related("team")}
+        asks = ("needs_review", "needs_green_tests")
+        for entry, slug in self.rules_wanted:
+            name, row = f"{slug}:{entry['label']}", kept.get((slug, entry["label"]))
+            if ("rule", name) in self.plan.will_be:
+                self.plan.problem(entry, "label", f"The rule of {name} is in this file twice.")
+                continue
+            self.plan.will_be.add(("rule", name))
+            had = {ask: bool(row and getattr(row, ask)) for ask in asks}
+            wanted = {ask: entry.get(ask, had[ask]) for ask in asks}
+            fields = differences({ask: (had[ask], wanted[ask]) for ask in asks})
+            run = partial(self._set_rule, slug, entry["label"], wanted)
+            self.plan.change(entry, "rule", name, fields, run, frozenset({("team", slug)}))
+
+    def _set_rule(self, slug: str, label: str, wanted: dict[str, bool]) -> None:
+        set_rule(actor=self.plan.actor, team=Team.objects.get(slug=slug), label=label, **wanted)
 
     def _members(self, entry: Entry, slug: str) -> None:
         needs: frozenset[Ref] = frozenset({("team", slug)})
@@ -154,11 +181,12 @@ class TeamPlan:
         key = None
         if entry.has("key"):
             found = self.keys.get((slug, entry["key"]), [])
-            if len(found) != 1:
-                say = f"{len(found)} of its keys have this name" if found else f"has no active key {entry['key']!r}"
+            count = len(found) + len(self.key_plan.made.get((slug, entry["key"]), []))
+            if count != 1:
+                say = f"{count} of its keys have this name" if count else f"has no active key {entry['key']!r}"
                 self.plan.problem(entry, "key", f"The team {slug} {say}; make or rename keys on the page API keys.")
                 return
-            key = found[0]
+            key = found[0] if found else None
         alias = entry.get("alias", "")
         given = [name for name in ("key", "alias", "agent", "widget") if entry.has(name)]
         if len(given) > 1:
@@ -211,7 +239,15 @@ class TeamPlan:
         purpose = entry.get("purpose", Purpose.CALLS.value)
         name += " of shadow copies" if purpose else ""
         agent, widget = entry.get("agent", ""), entry.get("widget", "")
-        inside = f"key {key.name}" if key else f"alias {alias}" if alias else f"agent {agent}" if agent else ""
+        inside = (
+            f"key {entry['key']}"
+            if entry.has("key")
+            else f"alias {alias}"
+            if alias
+            else f"agent {agent}"
+            if agent
+            else ""
+        )
         inside = inside or (f"widget {widget}" if widget else "")
         name += f" of {slug}" + (f", {inside}" if inside else "")
         if ("quota", name) in self.plan.will_be:
@@ -219,7 +255,7 @@ class TeamPlan:
             return
         self.plan.will_be.add(("quota", name))
         # A key's may have been set for one it replaced. One of that name that ended otherwise is another key.
-        subjects = key_line(key.pk, backwards=True) if key else [alias or inside]
+        subjects: list[Any] = list(key_line(key.pk, backwards=True)) if key else [alias or inside]
         rows = (self.quotas.get((slug, subject, metric, window, purpose)) for subject in subjects)
         row = next(filter(None, rows), None)
         written = shown(entry["limit"])
@@ -227,6 +263,7 @@ class TeamPlan:
 
             def make() -> None:
                 team = Team.objects.get(slug=slug)
+                made = named_keys(team=team).get((slug, entry["key"])) if entry.has("key") else None
                 quota_services.set_quota(
                     actor=self.plan.actor,
                     team=team,
@@ -234,7 +271,7 @@ class TeamPlan:
                     window=window,
                     limit=limit,
                     mode=mode,
-                    key=key,
+                    key=made[0] if made else None,
                     alias=alias,
                     agent=agent,
                     widget=_widget(team, widget) if widget else None,
@@ -244,6 +281,7 @@ class TeamPlan:
             fields = [FieldChange("limit", "none", written), FieldChange("mode", "none", mode)]
             needs: frozenset[Ref] = frozenset(
                 {("team", slug)}
+                | (set(self.key_plan.made.get((slug, entry.get("key", "")), [])))
                 | ({("alias", alias)} if alias else set())
                 | ({("agent", agent)} if agent else set())
                 | ({("widget", f"{slug}/{widget}")} if widget else set())

@@ -233,15 +233,19 @@ class ToolPlan:
 
             def take() -> None:
                 found = ToolServer.objects.get(team__slug=entry["team"], slug=entry["slug"], deleted_at=None)
-                server_services.take_tool(
+                taken = server_services.take_tool(
                     actor=self.plan.actor, server=found, name=offer["name"], seen_digest=digest, **wanted
                 )
+                if offer.get("is_enabled") is False:
+                    tool_services.enable_tool(actor=self.plan.actor, tool=taken, enabled=False)
 
             said = wanted | {"description": next((o.description for o in known or [] if o.name == offer["name"]), None)}
             self.plan.create(offer, "tool", name, said, take, needs=needs)
             return
         is_reviewed_anew = bool(digest) and (digest != tool.digest or bool(tool.suspended))
         fields = differences({n: (getattr(tool, n), value) for n, value in wanted.items()})
+        enabled = offer.get("is_enabled", tool.is_enabled)
+        fields += differences({"is_enabled": (tool.is_enabled, enabled)})
         if is_reviewed_anew:
             fields += [FieldChange("digest", tool.digest, digest)]
 
@@ -249,6 +253,7 @@ class ToolPlan:
             if is_reviewed_anew:
                 server_services.review_tool(actor=self.plan.actor, tool=tool, seen_digest=digest)
             tool_services.change_tool(actor=self.plan.actor, tool=tool, **wanted)
+            tool_services.enable_tool(actor=self.plan.actor, tool=tool, enabled=enabled)
 
         self.plan.change(offer, "tool", name, fields, change, needs)
 

@@ -8,7 +8,7 @@ from console.catalog.parameters import KNOWN
 from console.core.lanes import Lane
 from console.notices.kinds import NoticeKind
 from console.notices.models import Channel
-from console.pages.configuration import shape_agents, shape_knowledge, shape_places, shape_tools
+from console.pages.configuration import shape_agents, shape_knowledge, shape_library, shape_places, shape_tools
 from console.pages.configuration.forms import (
     CallParameter,
     Choice,
@@ -24,7 +24,8 @@ from console.pages.configuration.forms import (
     Whole,
 )
 from console.pages.configuration.shape_words import ALIAS, DESCRIPTION, EMAIL, MODEL_NAME, SECRET, SHORT_NAME
-from console.teams.models import Role
+from console.teams.models import Environment, Role, UnknownFields
+from console.teams.roles import DEFAULT_SCOPES, SCOPES
 from usage_app.models import Metric, Mode, Purpose, Window
 
 _price = Number(999_999)
@@ -39,6 +40,7 @@ PROVIDER = Record(
     "A provider",
     {
         "slug": Field(SHORT_NAME, "The provider's short name; models and pins refer to it.", required=True),
+        "name": Field(Text("a name", longest=120), "What pages call it; the short name unless given."),
         "kind": Field(Choice(kinds), "The wire format it speaks.", required=True),
         "base_url": Field(
             Text("an address such as https://api.example.com/v1", r"https?://\S+"), "Its address.", required=True
@@ -52,6 +54,7 @@ PROVIDER = Record(
         "max_concurrency": Field(Whole(1, 2_000_000_000), "The most calls it stands at once."),
         "requests_per_minute": Field(Whole(1, 2_000_000_000), "The most requests it stands in a minute."),
         "tokens_per_minute": Field(Whole(1, 2_000_000_000), "The most tokens it stands in a minute."),
+        "is_enabled": Field(Flag(), "Whether calls go there."),
     },
 )
 MODEL = Record(
@@ -66,6 +69,7 @@ MODEL = Record(
         ),
         "description": Field(DESCRIPTION, "What people read about it."),
         "shutdown_on": Field(Day(), "The day its provider switches it off."),
+        "successor": Field(OrNone(MODEL_NAME), "The model version that takes its place then."),
         "price": Field(Record("A price", _PRICES), "Currency units per million tokens, from now on."),
         "later_prices": Field(
             ListOf(
@@ -166,14 +170,40 @@ QUOTA = Record(
         "else": {"required": ["window"]},
     },
 )
+KEY = Record(
+    "An API key",
+    {
+        "name": Field(Text("a name", longest=80), "Its name; one team's keys have different ones.", required=True),
+        "environment": Field(Choice(lambda: list(Environment.values)), "Which pins it calls; it stays.", required=True),
+        "scopes": Field(
+            ListOf(Choice(lambda: list(SCOPES)), "scopes"), f"What it may do; {', '.join(DEFAULT_SCOPES)} unless given."
+        ),
+        "owner": Field(EMAIL, "The member who answers for it; the installation unless given."),
+        "aliases": Field(ListOf(ALIAS, "aliases"), "The only aliases it may call; all of its team's unless given."),
+        "networks": Field(
+            ListOf(Text("a network such as 203.0.113.0/24", longest=50), "networks"), "The only networks it works from."
+        ),
+        "max_lane": Field(Choice(lambda: list(Lane.values)), "The fastest lane it may take."),
+        "unknown_fields": Field(
+            Choice(lambda: [word for word in UnknownFields.values if word]),
+            "What becomes of request fields Facet does not know; what the installation says unless given.",
+        ),
+        "expires_at": Field(Moment(), "When it ends."),
+    },
+)
 TEAM = Record(
     "A team",
     {
         "slug": Field(SHORT_NAME, "The team's short name.", required=True),
         "name": Field(Text("the team's name", longest=120), "Its name; the short name unless given."),
+        "requires_two_factor": Field(Flag(), "Whether its members need a second factor."),
         "members": Field(ListOf(MEMBER, "members"), "People and their roles."),
+        "keys": Field(ListOf(KEY, "keys"), "API keys. One that is not there is made, and its text printed once."),
         "aliases": Field(ListOf(ALIAS, "aliases"), "Aliases for this team; an alias no team names is for everybody."),
         "quotas": Field(ListOf(QUOTA, "quotas"), "Limits of the team."),
+        "label_rules": Field(
+            ListOf(shape_library.LABEL_RULE, "rules"), "What is asked before a label of the team's prompts moves."
+        ),
     },
 )
 CHANNEL = Record(
@@ -198,9 +228,10 @@ FILE = Record(
         "providers": Field(ListOf(PROVIDER, "providers"), "Upstreams that serve models."),
         "models": Field(ListOf(MODEL, "models"), "Exact models of providers, with limits and prices."),
         "aliases": Field(ListOf(ALIAS_RECORD, "aliases"), "Names callers use, and what they mean."),
-        "teams": Field(ListOf(TEAM, "teams"), "Teams with their members, aliases and quotas."),
+        "teams": Field(ListOf(TEAM, "teams"), "Teams with their members, API keys, aliases and quotas."),
         "channels": Field(ListOf(CHANNEL, "channels"), "Where alerts go."),
         "collections": Field(ListOf(shape_knowledge.COLLECTION, "collections"), "Documents that answers come from."),
+        "prompts": Field(ListOf(shape_library.PROMPT, "prompts"), "The library: prompts, their labels and tests."),
         "queues": Field(ListOf(shape_tools.QUEUE, "queues"), "Built-in queues of teams."),
         "brokers": Field(ListOf(shape_tools.BROKER, "brokers"), "Brokers outside, whose queues triggers read."),
         "tool_servers": Field(ListOf(shape_tools.SERVER, "tool servers"), "MCP servers, and the tools taken over."),

@@ -53,6 +53,7 @@ OFFER = Record(
         ),
         "effect": _effect,
         "is_idempotent": _idempotent,
+        "is_enabled": Field(Flag(), "Whether agents may call it."),
     },
 )
 SERVER = Record(
