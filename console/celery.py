@@ -1,11 +1,12 @@
 """Celery: wakes the work PostgreSQL holds. Queues are lanes."""
 
 import os
+import warnings
 from typing import Any
 
 import django
 from celery import Celery
-from celery.signals import celeryd_init, import_modules, worker_process_init
+from celery.signals import celeryd_after_setup, celeryd_init, import_modules, worker_process_init
 from kombu.transport import TRANSPORT_ALIASES
 
 from console.core.loading import loading
@@ -35,6 +36,15 @@ app.autodiscover_tasks()
 def be_patient(conf: Any, **_: Any) -> None:
     """Let a worker wait for work: its reads block longer than any page may, and still notice a dead broker."""
     conf.broker_transport_options = {"socket_connect_timeout": 5, "socket_timeout": 15}
+
+
+@celeryd_after_setup.connect  # type: ignore[untyped-decorator]
+def say_no_more_than_once(**_: Any) -> None:
+    """Leave out that tasks go on while the broker is away, of which Celery warns each time: ours may run twice.
+
+    Not earlier, since Celery's own setup of logs has all its warnings said again.
+    """
+    warnings.filterwarnings("ignore", message=r"\s*In Celery 5\.1 we introduced an optional breaking change")
 
 
 @worker_process_init.connect  # type: ignore[untyped-decorator]

@@ -1,6 +1,5 @@
 """Every setting of Facet, read top to bottom. Each variable has one line in docs/configuration.md."""
 
-import warnings
 from pathlib import Path
 from typing import Any
 from urllib.parse import unquote, urlsplit
@@ -225,8 +224,6 @@ CELERY_BROKER_CONNECTION_RETRY_ON_STARTUP = True
 # A broker that is away or frozen costs a page half a second, once; console/celery.py gives workers more patience.
 CELERY_BROKER_TRANSPORT_OPTIONS = {"socket_connect_timeout": 0.5, "socket_timeout": 0.5, "max_retries": 0}
 CELERY_WORKER_HIJACK_ROOT_LOGGER = False
-# Tasks go on while the broker is away: they are written to run twice. Celery would rather say so each time.
-warnings.filterwarnings("ignore", message=r"\s*In Celery 5\.1 we introduced an optional breaking change")
 CELERY_WORKER_REDIRECT_STDOUTS = False  # what is printed is no warning, and a traceback is no line a word
 
 # People -----------------------------------------------------------------------------------------------------------
@@ -538,6 +535,7 @@ LOGGING = {
         "scrub": {"()": "console.core.logs.ScrubFilter"},
         "outage": {"()": "console.core.logs.OutageFilter"},
         "broker": {"()": "console.core.logs.BrokerFilter"},
+        "seldom": {"()": "console.core.logs.SeldomFilter"},
     },
     "formatters": {"line": {"()": "console.core.logs.LineFormatter", "json": LOG_JSON}},
     "handlers": {
@@ -551,6 +549,7 @@ LOGGING = {
         "django.request": {"level": "ERROR"},
         "celery.app.trace": {"filters": ["outage"]},
         "celery.beat": {"filters": ["broker"]},
+        "psycopg.pool": {"filters": ["seldom"]},  # a line for each connection it tries to make, in each process
         # They would write addresses and what strangers answered; what went wrong is said by whoever asked.
         "mcp": {"handlers": ["nowhere"], "propagate": False},
         "httpx2": {"handlers": ["nowhere"], "propagate": False},

@@ -3,6 +3,7 @@
 import datetime as dt
 import json
 import logging
+import time
 
 from console.core.scrub import scrub, without_links
 
@@ -40,6 +41,21 @@ class BrokerFilter(logging.Filter):
         if error and isinstance(error.__context__, (OperationalError, RedisError, OSError)):
             _warn_only(record, _first_line(error))
             record.args = None
+        return True
+
+
+class SeldomFilter(logging.Filter):
+    """Let one line a minute through of a logger that says the same for each of its tries."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._silent_until = 0.0
+
+    def filter(self, record: logging.LogRecord) -> bool:
+        at = time.monotonic()
+        if at < self._silent_until:
+            return False
+        self._silent_until = at + 60
         return True
 
 

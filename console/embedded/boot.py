@@ -46,7 +46,12 @@ def wait_for_database() -> None:
     """Wait until PostgreSQL takes connections, saying so when it is slow."""
     if settings.HAS_EMBEDDED_POSTGRES:
         sockets = socket_folder(settings.DATA_DIR)
-        postgres.wait_until_ready(sockets, PATIENCE_SECONDS)
+        try:
+            postgres.wait_until_ready(sockets, PATIENCE_SECONDS)
+        except TimeoutError:
+            raise SystemExit(
+                f"PostgreSQL did not start within {PATIENCE_SECONDS} s; logs/postgres.log says why."
+            ) from None
         postgres.ensure_database(sockets, database=DATABASE_NAME, application_role=APP_ROLE)
         return
     until_reached(PATIENCE_SECONDS, say)

@@ -10,11 +10,13 @@ import runpy
 import shlex
 import signal
 import sys
+import sysconfig
 import threading
 import traceback
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from contextlib import suppress
 from io import TextIOWrapper
+from pathlib import Path
 from typing import NoReturn, cast
 
 from setproctitle import getproctitle, setproctitle
@@ -25,10 +27,12 @@ from console.core.loading import loading
 IS_SAFE = sys.platform == "linux"
 # What each of the programs would import; importing them starts no thread and opens nothing.
 _SHARED = ("console.asgi", "console.urls", "console.celery", "celery.apps.worker", "celery.apps.beat")
+_HOUSE = f"{Path(__file__).parents[2]}{os.sep}"
 # What the supervisor listens to, or ignores, in its own way.
 _SIGNALS = (signal.SIGTERM, signal.SIGQUIT, signal.SIGHUP, signal.SIGCHLD, signal.SIGUSR1, signal.SIGUSR2)
 
 _is_loaded = False
+_read: dict[str, int] = {}  # the house's files whose code is loaded, and when each was changed by then
 getproctitle()  # finds the room for titles, which it could not once the environment was changed
 
 
@@ -46,7 +50,29 @@ def load() -> None:
         from django.urls import get_resolver
 
         get_resolver().url_patterns  # noqa: B018
+    _read.update(_changes(_own_files()))
     _is_loaded = True
+
+
+def _own_files() -> list[str]:
+    """Return the files of the loaded modules that are the house's own, and not of a library."""
+    libraries = sysconfig.get_paths()["purelib"]
+    files = [getattr(module, "__file__", None) or "" for module in list(sys.modules.values())]
+    return [file for file in files if file.startswith(_HOUSE) and not file.startswith(libraries)]
+
+
+def _changes(files: Iterable[str]) -> dict[str, int]:
+    """Return when each file was changed; 0 for one that is not there any more."""
+    found = dict.fromkeys(files, 0)
+    for file in found:
+        with suppress(OSError):
+            found[file] = os.stat(file).st_mtime_ns
+    return found
+
+
+def is_overtaken() -> bool:
+    """Say whether the code that was loaded has changed since, as in an upgrade: a copy would run what was there."""
+    return _changes(_read) != _read
 
 
 def module_of(command: Sequence[str]) -> str:

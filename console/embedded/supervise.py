@@ -118,6 +118,7 @@ class Watch(Supervisor):  # type: ignore[misc]
 
     failed = False
     shares = copies.IS_SAFE
+    is_overtaken = False
     quit_at = kill_at = float("inf")
 
     def runforever(self) -> None:
@@ -148,6 +149,9 @@ class Watch(Supervisor):  # type: ignore[misc]
         # The data stores, which are started first, get ready meanwhile.
         if self.shares and event.process.group.config.name == "app":
             copies.load()
+            if not self.is_overtaken and copies.is_overtaken():
+                self.is_overtaken = True
+                say("The code has changed since this start, and what begins now runs the code of then. Stop and start.")
 
     def _heard(self, event: Any) -> None:
         name, text = event.process.config.name, event.data

@@ -1,15 +1,20 @@
 """What the filter of every log makes of a record."""
 
 import logging
+import time
+import warnings
 
 import psycopg
 import pytest
 from celery.beat import Scheduler
+from celery.exceptions import CPendingDeprecationWarning
+from celery.signals import celeryd_after_setup
+from celery.worker.consumer.consumer import CANCEL_TASKS_BY_DEFAULT
 from django.db import OperationalError
 from kombu.exceptions import OperationalError as BrokerAway
 
 from console.celery import app
-from console.core.logs import OutageFilter, ScrubFilter
+from console.core.logs import OutageFilter, ScrubFilter, SeldomFilter
 
 SECRET = "Bearer sk-proj-abcdefghijklmnopqrstuvwxyz0123456789"
 
@@ -62,3 +67,23 @@ def test_a_task_that_beat_cannot_send_is_one_line(monkeypatch, caplog) -> None:
     assert told(BrokerAway("connection refused, 100%\nmore")) == ("WARNING", said, False)
     level, message, has_traceback = told(ValueError("a mistake"))
     assert (level, has_traceback) == ("ERROR", True) and "a mistake" in message
+
+
+def test_a_pool_says_once_a_minute_that_it_has_no_connections(monkeypatch) -> None:
+    (seldom,) = (one for one in logging.getLogger("psycopg.pool").filters if isinstance(one, SeldomFilter))
+    clock = time.monotonic() + 1000
+    monkeypatch.setattr("console.core.logs.time.monotonic", lambda: clock)
+    record = logging.LogRecord("psycopg.pool", logging.WARNING, __file__, 1, "error connecting", None, None)
+    assert [seldom.filter(record) for _ in range(3)] == [True, False, False]
+    clock += 60
+    assert seldom.filter(record)
+
+
+def test_a_worker_does_not_warn_that_tasks_go_on_without_the_broker(monkeypatch) -> None:
+    monkeypatch.setattr(logging, "captureWarnings", lambda _: None)
+    with warnings.catch_warnings(record=True) as said:
+        app.log.setup(loglevel="INFO")  # as a worker does
+        celeryd_after_setup.send(sender="worker", instance=None, conf=app.conf)
+        warnings.warn(CANCEL_TASKS_BY_DEFAULT, CPendingDeprecationWarning, stacklevel=1)
+        warnings.warn("something else of Celery's", CPendingDeprecationWarning, stacklevel=1)
+    assert [str(one.message) for one in said] == ["something else of Celery's"]

@@ -1,6 +1,7 @@
 """The configuration file of supervisord says what runs, and gives way to real servers."""
 
 import configparser
+import os
 import shlex
 import signal
 from contextlib import suppress
@@ -13,7 +14,7 @@ import supervisor.loggers as loggers
 from supervisor.states import ProcessStates
 
 from console.api.background import working
-from console.embedded import model, programs, supervise
+from console.embedded import boot, copies, model, programs, supervise
 
 
 @pytest.fixture
@@ -139,3 +140,35 @@ def test_logs_that_cannot_be_written_stop_nothing(monkeypatch, tmp_path, capsys)
     assert (folder / "web.log.1").read_bytes() == b"a\nturns over\n"
     assert (folder / "web.log").read_bytes() == b"b\n"
     assert capsys.readouterr().out == "Logs cannot be written (No space left on device); what runs goes on without.\n"
+
+
+def test_it_says_once_that_what_begins_runs_code_of_before_an_upgrade(monkeypatch, tmp_path, capsys) -> None:
+    monkeypatch.setattr(copies, "_is_loaded", True)
+    assert copies.__file__ in copies._own_files() and pytest.__file__ not in copies._own_files()
+    file = tmp_path / "views.py"
+    file.touch()
+    monkeypatch.setattr(copies, "_read", copies._changes([str(file)]))
+    watch = supervise.Watch(SimpleNamespace())
+    watch.shares = True
+
+    def begins() -> str:
+        watch._starting(
+            SimpleNamespace(process=SimpleNamespace(group=SimpleNamespace(config=SimpleNamespace(name="app"))))
+        )
+        return capsys.readouterr().out
+
+    assert not begins()
+    os.utime(file, ns=(1, 1))
+    assert begins().startswith("The code has changed since this start") and not begins()
+    assert copies.is_overtaken()
+    file.unlink()
+    assert copies.is_overtaken()
+
+
+def test_a_start_without_postgresql_ends_with_a_sentence(installation: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    def not_in_time(*_: object) -> None:
+        raise TimeoutError
+
+    monkeypatch.setattr(boot.postgres, "wait_until_ready", not_in_time)
+    with pytest.raises(SystemExit, match=r"^PostgreSQL did not start within 120 s; logs/postgres\.log says why\.$"):
+        boot.wait_for_database()
