@@ -228,9 +228,12 @@ def queue_for(caller: Caller, queue_id: uuid.UUID, to: str = "view") -> Queue:
     return _one(caller, queues_for(caller), queue_id, UnknownQueue, to)
 
 
+def queue_items_for(caller: Caller) -> QuerySet[QueueItem]:
+    return QueueItem.objects.filter(queue__in=queues_for(caller)).select_related("queue__team")
+
+
 def item_for(caller: Caller, item_id: uuid.UUID, to: str = "view") -> QueueItem:
-    items = QueueItem.objects.filter(queue__in=queues_for(caller)).select_related("queue__team")
-    item = get_or_raise(items.filter(pk=item_id), UnknownItem)
+    item = get_or_raise(queue_items_for(caller).filter(pk=item_id), UnknownItem)
     _check_may(caller, item.queue.team, to)
     return item
 

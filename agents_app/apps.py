@@ -23,5 +23,5 @@ class AgentsConfig(AppConfig):
         of_prompts.SOURCES.append(where_used.agents_with)
         of_collections.SOURCES += [where_used.agents_from, where_used.tools_in]
         of_aliases.register(where_used.UsesOfAliases())
-        where_used.SOURCES += [where_used.triggers_of, where_used.quotas_of]
+        where_used.SOURCES += [where_used.triggers_of, where_used.tools_of, where_used.quotas_of]
         scopes.SOURCES.append(where_used.limited_in)

@@ -8,10 +8,12 @@ import uuid
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 
+from django.conf import settings
 from django.db.models import Q
 from django.urls import reverse
 
 from agents_app.models import Agent, AgentDraft, Audience, Definition, Tool
+from agents_app.models.triggers import Trigger
 from console.catalog import where_used as of_aliases
 from console.knowledge import where_used as of_collections
 from console.knowledge.models import Collection
@@ -26,7 +28,7 @@ from usage_app.scopes import Subject
 class Use:
     """One thing that uses an agent. `holds` means that the agent cannot be archived while it does."""
 
-    kind: str  # widget, quota, schedule, webhook, queue
+    kind: str  # widget, quota, schedule, webhook, queue, tool
     name: str
     team_id: uuid.UUID
     team: str
@@ -54,6 +56,23 @@ def triggers_of(agent: Agent) -> list[Use]:
     return [
         Use(one.kind, one.name, agent.team_id, agent.team.name, holds=False, url=url)
         for one in agent.triggers.order_by("name", "id")
+    ]
+
+
+def tools_of(agent: Agent) -> list[Use]:
+    """Return the tools with which other agents start this one: they put into a queue it reads, or call its address.
+
+    They do not hold the agent: without it they fail, and say so.
+    """
+    wanted = Q(kind="http", config__url__istartswith=f"{settings.BASE_URL}/v1/agents/{agent.slug}/")
+    for trigger in agent.triggers.all():
+        if trigger.kind == Trigger.Kind.WEBHOOK:
+            wanted |= Q(kind="http", config__url__icontains=f"/hooks/{trigger.pk}/")
+        elif trigger.kind == Trigger.Kind.QUEUE and "broker" not in trigger.config:
+            wanted |= Q(kind="queue", team=agent.team_id, config__action="put", config__queue=trigger.config["queue"])
+    return [
+        Use("tool", tool.name, tool.team_id, tool.team.name, holds=False, url=reverse("agents:tool", args=[tool.pk]))
+        for tool in Tool.objects.filter(wanted, deleted_at=None).select_related("team").order_by("slug", "id")
     ]
 
 

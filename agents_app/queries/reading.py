@@ -58,6 +58,11 @@ def laid_out(value: Any) -> str:
     return value if isinstance(value, str) else json.dumps(value, indent=2, ensure_ascii=False)
 
 
+def given(values: dict[str, Any]) -> str:
+    """Return what a run was given as people read it: a message alone as its words, more than that by name."""
+    return laid_out(values["message"] if set(values) == {"message"} else values)
+
+
 def outcome(output: Any) -> str:
     """Return what a run came to as people read it: the value its schema asked for, or its words."""
     if isinstance(output, dict):

@@ -241,8 +241,9 @@ def _pinned(agent: Agent, definition: Definition, environment: str) -> dict[str,
 
 
 def _title(agent: Agent, given: dict[str, Any]) -> str:
+    """Name a run by the first line of what it was given: lines of a log in a row read as one sentence."""
     words = next((value for value in given.values() if isinstance(value, str) and value.strip()), agent.name)
-    line = " ".join(words.split())
+    line = " ".join(words.strip().splitlines()[0].split())
     return line if len(line) <= _LONGEST_TITLE else line[: _LONGEST_TITLE - 1] + "…"
 
 

@@ -18,6 +18,7 @@ from agents_app.views.tool_frame import ask, frame, url_of
 from console.core.errors import Refusal
 from console.core.forms import posted, refusals_at, status_of
 from console.core.htmx import go
+from console.core.ids import parse_id
 from console.teams.access import needs, scope_of
 from console.teams.callers import TeamRequest
 
@@ -66,6 +67,8 @@ def _page(request: TeamRequest, queue_id: UUID, secret: str = "") -> HttpRespons
     items = row.items.select_related("run").order_by("-created_at", "-id")
     if state in QueueItem.State.values:
         items = items.filter(state=state)
+    if wanted := parse_id(request.GET.get("item", ""), "item_"):
+        items = items.filter(pk=wanted)
     shown = list(items[:PER_PAGE])
     may_read = access.may_read_items(request.caller, row.team)
     states = [(one, getattr(row, f"are_{one}"), one == state) for one in QueueItem.State.values]
@@ -73,6 +76,7 @@ def _page(request: TeamRequest, queue_id: UUID, secret: str = "") -> HttpRespons
         **frame(request, "queues"),
         "queue": row,
         "state": state,
+        "wanted": f"item_{wanted.hex}" if wanted else "",
         "states": states,
         "items": [(item, written_json(item.body) if may_read else "", _result(item, may_read)) for item in shown],
         "is_cut": len(shown) == PER_PAGE,

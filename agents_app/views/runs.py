@@ -87,7 +87,7 @@ def page_of(request: TeamRequest, run: Run, number: str = "") -> dict[str, Any]:
         "have": have(approvals),
         "questions": reading.questions_of(run) if may_read else [],
         "may_ask": may_read and request.caller.user is not None and run.steps_done > 0 and not run.forgotten_at,
-        "input": reading.laid_out(run.input) if may_read else "",
+        "input": reading.given(run.input) if may_read else "",
         "output": reading.outcome(run.output) if may_read else "",
         "may_read": may_read,
         "may_stop": may_stop,

@@ -79,6 +79,11 @@ class Touchpoint:
         return f"{self.source}-{self.id}"
 
     @property
+    def spend_micros(self) -> int | None:
+        """Return what stands in the column: what it cost, or elsewhere what somebody thinks it does."""
+        return self.cost_micros if self.legacy is None else self.legacy.spend_micros
+
+    @property
     def subject(self) -> str:
         """Return the kind its expectation is kept under."""
         return "agent" if self.source == "assistant" else self.source

@@ -1,5 +1,7 @@
 """The pages of agents: build one, publish it, compare, roll back, share, archive."""
 
+import re
+
 import pytest
 from django.db import connection
 from django.test.utils import CaptureQueriesContext
@@ -230,6 +232,32 @@ def test_it_does_not_open_an_agent_again_with_an_older_form(builder, cast):
     assert builder.post(url, again).status_code == 302
     agent.refresh_from_db()
     assert (agent.audience, agent.description, agent.settings_revision) == ("team", "typed words", 3)
+
+
+def test_tools_that_start_an_agent_are_among_its_uses(builder, cast, settings):
+    agent = make.make_agent(cast.team_a, "helper")
+    assert "Where used</a>" in builder.get("/agents/helper/").text
+    queue = Trigger.objects.create(agent=agent, kind="queue", name="Mail", owner_name="A", config={"queue": "mail"})
+    Trigger.objects.create(
+        agent=agent, kind="queue", name="Out", owner_name="A", config={"queue": "out", "broker": "b"}
+    )
+    hook = Trigger.objects.create(agent=agent, kind="webhook", name="Shop", owner_name="Alice")
+    base = settings.BASE_URL
+    make.make_tool(cast.team_a, "hand_over", kind="queue", config={"queue": "mail", "action": "put"})
+    make.make_tool(cast.team_a, "take_mail", kind="queue", config={"queue": "mail", "action": "take"})
+    make.make_tool(cast.team_a, "put_out", kind="queue", config={"queue": "out", "action": "put"})
+    make.make_tool(cast.team_b, "their_mail", kind="queue", config={"queue": "mail", "action": "put"})
+    make.make_tool(cast.team_a, "ring", config={"url": f"{base}/hooks/{hook.pk}/"})
+    make.make_tool(cast.team_a, "ask", config={"url": f"{base}/v1/agents/helper/runs"})
+    make.make_tool(cast.team_a, "ask_other", config={"url": f"{base}/v1/agents/helper-two/runs"})
+    make.make_tool(cast.team_b, "far", config={"url": f"{base}/v1/agents/helper/runs"})
+    page = builder.get("/agents/helper/where-used/").text
+    assert re.findall(r'href="/tools/[0-9a-f-]+/">([^<]+)</a>', page) == ["Ask", "Hand over", "Ring"]
+    assert "1 of teams you do not belong to" in page
+    queue.delete()
+    hook.delete()
+    page = builder.get("/agents/helper/where-used/").text
+    assert "Hand over" not in page and "Ring" not in page
 
 
 def test_it_archives_what_nothing_uses_and_deletes_what_was_never_published(builder, cast):

@@ -4,6 +4,7 @@ import pytest
 from django.test import Client
 
 from agents_app.models import Agent
+from agents_app.tools.queue import items
 from console.batches.services.batches import create_batch
 from console.batches.services.creator import Creator
 from console.batches.services.files import upload_file
@@ -89,7 +90,10 @@ def test_it_opens_what_a_program_was_told_the_id_of(client: Client, cast: Cast) 
     file = upload_file(creator=creator, filename="a.jsonl", purpose="batch", content=[b"{}"])
     batch = create_batch(creator=creator, file=file, endpoint="/v1/embeddings")
     response = f"resp_{uuid7().hex}"
+    item, _ = items.put(queue=make.make_queue(cast.team_a, "mail"), body={"order": 17}, put_by_name="Alice")
+    shown_item = f"item_{item.pk.hex}"
     told = {
+        shown_item: f"/tools/queues/{item.queue_id}/?item={shown_item}",
         run.public_id: f"/runs/{run.public_id}/",
         f"chatcmpl-{run.pk.hex}": f"/runs/{run.public_id}/",
         batch.public_id: f"/batches/{batch.pk}/",
@@ -100,7 +104,7 @@ def test_it_opens_what_a_program_was_told_the_id_of(client: Client, cast: Cast) 
     for shown, url in told.items():
         assert f'href="{url}"' in client.get(f"/palette/?q={shown}", **HTMX).text, shown
     client.force_login(cast.charlie)
-    for shown in [*told][:4]:
+    for shown in [*told][:5]:
         assert "Nothing matches" in client.get(f"/palette/?q={shown}", **HTMX).text, shown
 
 

@@ -27,6 +27,12 @@ def caller(user):
     return Caller(actor=make.actor_for(user), user=user, rights=rights_of(user), is_operator=user.is_operator)
 
 
+def test_it_is_named_by_the_first_line_of_what_it_was_given(cast, agent):
+    run = make.make_run(agent, cast.bob, "\n  web:  POST /pay 502\ncheckout: worker 1 ended\n")
+    assert run.title == "web: POST /pay 502"
+    assert make.make_run(agent, cast.bob, "x" * 121).title == "x" * 119 + "…"
+
+
 def test_it_starts_with_the_live_version_and_pins_what_it_began_with(cast, agent):
     run = make.make_run(agent, cast.bob)
     assert (run.state, run.version, run.team, run.title) == ("queued", agent.live, cast.team_a, "Where is order 17?")

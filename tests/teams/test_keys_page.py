@@ -1,5 +1,6 @@
 """The pages about API keys."""
 
+import datetime as dt
 import html
 import re
 from typing import Any
@@ -7,6 +8,7 @@ from typing import Any
 import pytest
 from django.test import Client
 
+from console.core.clock import now
 from console.core.hidden import HIDDEN
 from console.teams.actors import SYSTEM
 from console.teams.callers import caller_for_key
@@ -16,6 +18,7 @@ from tests import make
 from tests.conftest import Cast
 from tests.make import client_of
 from tests.teams import log
+from usage_app.models import UsageTouchpoint
 
 HTMX = {"HX-Request": "true"}
 KEY = re.compile(r"fk_(?:live|test)_[0-9A-Za-z]{38}")
@@ -91,6 +94,20 @@ def test_ten_more_keys_are_no_more_queries(cast: Cast, alice: Client, django_ass
         make.make_key(cast.team_a, f"key-{number}", owner=cast.bob)
     with django_assert_max_num_queries(12):
         alice.get("/keys/")
+
+
+def test_it_says_how_much_a_key_called_in_seven_days(cast: Cast, alice: Client) -> None:
+    other, _ = make.make_key(cast.team_a, "other")
+    cut = {"team_id": cast.team_a.pk, "kind": "key", "environment": "production", "model": "p/m", "last_at": now()}
+    for days, alias, requests in ((0, "a", 1_200), (0, "b", 30), (6, "a", 4), (7, "a", 500), (-1, "a", 7_000)):
+        day = now().date() - dt.timedelta(days=days)
+        UsageTouchpoint.objects.create(**cut, day=day, alias=alias, subject=str(cast.kim.pk), requests=requests)
+    UsageTouchpoint.objects.create(**cut | {"kind": "widget"}, day=now().date(), subject=str(other.pk), requests=9)
+    page = alice.get("/keys/").text
+    assert re.findall(r'data-label="Calls, 7 days">([\d,]+)<', page) == ["0", "1,234"], "newest first"
+    shown = alice.get(f"/keys/{cast.kim.pk}/").text
+    assert '<span class="num">1,234</span>' in shown and 'class="spark"' in shown
+    assert 'class="spark"' not in alice.get(f"/keys/{other.pk}/").text
 
 
 def test_it_says_what_a_key_is_for_when_there_is_none(cast: Cast, alice: Client) -> None:

@@ -13,9 +13,12 @@ from time import monotonic
 from typing import Any, NamedTuple
 
 import orjson
+from django.db.models import Sum
 
 from console.core.clock import now
 from console.core.histogram import merged, percentile
+from console.teams.models import ApiKey
+from usage_app.models import UsageTouchpoint
 from usage_app.sql import touchpoints as sql
 
 # What is remembered is read again after so long: a late call that began before the last one leaves the mark as it was.
@@ -155,3 +158,30 @@ def _use(row: tuple[Any, ...]) -> Use:
         aliases=sorted(aliases),
         models=sorted(models),
     )
+
+
+@dataclass(frozen=True, slots=True)
+class Week:
+    """The calls of one key in the last seven days, UTC, today included; runs that it started are their agents'."""
+
+    days: list[int]
+
+    @property
+    def calls(self) -> int:
+        return sum(self.days)
+
+
+def weeks_of_keys(keys: Sequence[ApiKey]) -> dict[uuid.UUID, Week]:
+    """Return what each of these keys called lately. One query."""
+    today = now().date()
+    first = today - dt.timedelta(days=6)
+    rows = UsageTouchpoint.objects.filter(
+        team_id__in={key.team_id for key in keys},
+        day__range=(first, today),
+        kind=UsageTouchpoint.Kind.KEY,
+        subject__in=[str(key.pk) for key in keys],
+    )
+    found: dict[str, list[int]] = {}
+    for subject, day, calls in rows.values_list("subject", "day").annotate(Sum("requests")).order_by():
+        found.setdefault(subject, [0] * 7)[(day - first).days] = calls
+    return {key.pk: Week(found.get(str(key.pk), [0] * 7)) for key in keys}

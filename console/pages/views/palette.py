@@ -9,7 +9,7 @@ from django.http import HttpResponse
 from django.shortcuts import render
 from django.urls import reverse
 
-from agents_app.access import agents_for, runs_for
+from agents_app.access import agents_for, queue_items_for, runs_for
 from console.batches.access import batches_for
 from console.catalog.access import aliases_for, versions_for
 from console.chat.access import widgets_for
@@ -102,7 +102,7 @@ def find(caller: Caller, words: str, scope: str = "") -> Iterator[tuple[str, lis
 
 
 def _records(caller: Caller, words: str) -> list[Hit]:
-    """Find what a program was told the id of: a call, a response, a run, a batch, or a file of one."""
+    """Find what a program was told the id of: a call, a response, a run, a queue's item, a batch, or a file of one."""
     prefix = next((prefix for prefix in _TOLD if words.startswith(prefix)), "")
     identifier = parse_id(words, prefix) if words else None
     return _TOLD[prefix](caller, identifier) if identifier else []
@@ -139,11 +139,24 @@ def _batches(caller: Caller, identifier: uuid.UUID) -> list[Hit]:
     ]
 
 
+def _items(caller: Caller, identifier: uuid.UUID) -> list[Hit]:
+    return [
+        Hit(
+            shown := f"item_{identifier.hex}",
+            "inbox",
+            f"{reverse('agents:queue', args=[item.queue_id])}?item={shown}",
+            f"Item of {item.queue.name}",
+        )
+        for item in queue_items_for(caller).filter(pk=identifier)
+    ]
+
+
 # By what the ids begin with. A run that answered a chat completion is known by the id of that as well.
 _TOLD: dict[str, Callable[[Caller, uuid.UUID], list[Hit]]] = {
     "resp_": _responses,
     "run_": _runs,
     "chatcmpl-": _runs,
+    "item_": _items,
     "batch_": _batches,
     "file-": _batches,
     "req_": _logged,
