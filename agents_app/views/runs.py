@@ -58,7 +58,7 @@ def run(request: TeamRequest, run_id: str) -> HttpResponse:
     if piece == "cards" and not found.is_over and request.GET.get("have") == have(reading.open_approvals(found, seen)):
         # What a person is typing there must not be swapped away. A run that is over gets an answer that asks no more.
         return HttpResponse(status=204)
-    context = page_of(request, found, request.GET.get("step", ""))
+    context = page_of(request, found, request.GET.get("step", "")) | {"piece": piece}
     if piece == "state":
         return render(request, "agents/runs/detail.html#state", context, status=STOP_POLLING if found.is_over else 200)
     if piece == "cards":

@@ -69,6 +69,11 @@ def test_it_draws_a_bar_within_its_track() -> None:
     assert 'class="bar-mark" x="42.5%"' in html
 
 
+def test_it_hides_a_bar_whose_words_stand_beside_it() -> None:
+    html = draw("{% bar 40 1 label=None %}")
+    assert 'aria-hidden="true"' in html and "role=" not in html and "aria-label" not in html
+
+
 def test_it_draws_the_forecast_from_where_use_ends() -> None:
     assert 'class="bar-forecast" x="70%" width="20%"' in draw('{% bar 70 "warn" 90 %}')
     assert 'data-tone="warn"' in draw('{% bar 70 "warn" 90 %}')

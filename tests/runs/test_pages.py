@@ -47,9 +47,11 @@ def test_it_shows_the_run_to_whom_it_concerns(run, cast, anna):
     url = f"/runs/{run.public_id}/"
     for user in (cast.bob, cast.alice):
         shown = page(client_of(user), url)
-        assert "look_up" in shown and "&quot;message&quot;" in shown
+        assert "look_up" in shown and ">Where is order 17?</pre>" in shown, "words, as it was given nothing else"
+        heads = re.findall(r"<h([12])", shown.partition('id="main"')[2])
+        assert heads[:2] == ["1", "2"], "what the run is stands before what it asks"
     approver = page(client_of(anna), url)
-    assert "look_up" in approver and "&quot;message&quot;" not in approver and "The parcel is lost." in approver
+    assert "look_up" in approver and "Where is order 17?</pre>" not in approver and "The parcel is lost." in approver
     stranger = client_of(cast.charlie)
     assert stranger.get(url).status_code == stranger.get("/runs/run_0/").status_code == 404
     member = make.make_member(cast.team_a, role=Role.MEMBER)
@@ -65,7 +67,9 @@ def test_it_opens_a_step_and_runs_nothing_in_it(run, cast):
 
 def test_it_asks_again_while_it_runs_and_stops_when_it_is_over(run, cast):
     bob, url = client_of(cast.bob), f"/runs/{run.public_id}/"
-    assert bob.get(url + "?piece=state", headers=HTMX).status_code == 200
+    state = bob.get(url + "?piece=state", headers=HTMX)
+    assert state.status_code == 200 and state.text.count('hx-swap-oob="morph"') == 1
+    assert 'id="rest"' in state.text and 'id="cards"' not in state.text and "hx-swap-oob" not in bob.get(url).text
     have = bob.get(url).context["have"]
     assert bob.get(f"{url}?piece=cards&have={have}", headers=HTMX).status_code == 204
     assert "refund" in bob.get(f"{url}?piece=cards&have=", headers=HTMX).content.decode()

@@ -131,11 +131,12 @@ def bar(
     tone: object = "",
     forecast: float | Decimal | None = None,
     mark: float | Decimal | None = None,
-    label: str = "",
+    label: str | None = "",
 ) -> SafeString:
     """Draw how much of a limit is used, with the hatched forecast and the ink mark of an even pace today.
 
-    `tone` is ok, warn, bad or brand, or a team's colour slot, 1 to 4.
+    `tone` is ok, warn, bad or brand, or a team's colour slot, 1 to 4. Without a label a reader hears how much is used;
+    a label of None hides it from readers, where the words beside it say the same of a share.
     """
     used, ahead = float(percent or 0), float(forecast or 0)
     width, until = (max(0.0, min(share, 100.0)) for share in (used, ahead))
@@ -149,9 +150,9 @@ def bar(
         )
     kind = "data-team" if str(tone) in {"1", "2", "3", "4"} else "data-tone"
     return format_html(
-        '<svg class="bar" role="img" aria-label="{}"><rect class="bar-track" width="100%" height="6" rx="3"/>{}'
+        '<svg class="bar" {}><rect class="bar-track" width="100%" height="6" rx="3"/>{}'
         '<rect class="bar-fill"{} width="{}%" height="6" rx="3"/>{}</svg>',
-        said,
+        mark_safe('aria-hidden="true"') if label is None else format_html('role="img" aria-label="{}"', said),
         hatch,
         format_html(' {}="{}"', kind, tone) if tone else "",
         _coord(width),
