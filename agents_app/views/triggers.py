@@ -125,8 +125,9 @@ def _trigger(request: TeamRequest, slug: str, trigger_id: uuid.UUID) -> Trigger:
 @needs("build")
 @require_POST
 def switch_trigger(request: TeamRequest, slug: str, trigger_id: uuid.UUID) -> HttpResponse:
-    trigger = _trigger(request, slug, trigger_id)
-    changed = services.change_trigger(actor=request.caller.actor, trigger=trigger, is_enabled=not trigger.is_enabled)
+    """Switch on or off, as `enabled` says: of two who switch it off at once, neither switches it on again."""
+    trigger, enabled = _trigger(request, slug, trigger_id), request.POST.get("enabled") == "1"
+    changed = services.change_trigger(actor=request.caller.actor, trigger=trigger, is_enabled=enabled)
     said = f"{changed.name} is {'on' if changed.is_enabled else 'off'}."
     return go(request, reverse("agents:triggers", args=[slug]), said)
 

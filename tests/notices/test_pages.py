@@ -97,6 +97,9 @@ def test_it_says_so_when_somebody_else_changed_the_channel(cast: Cast) -> None:
     seen = client.get(page).context["form"]["seen_revision"].value()
     fields = {"name": channel.name, "addresses": ", ".join(channel.addresses), "seen_revision": seen}
     client.post(f"{page}enable/", {"enabled": "0"})
+    told = client.post(page, {**fields, "wants": ["quota", "drift", "approval"]})
+    assert told.status_code == 409 and "now in “Tell it of”; saving again" in told.text, "it was switched off meanwhile"
+    fields["seen_revision"] = told.context["form"]["seen_revision"].value()
     assert client.post(page, {**fields, "wants": ["quota", "drift", "approval"]}).status_code == 302
     overtaken = client.post(page, {**fields, "name": "Typed", "wants": ["quota", "drift"]})
     assert overtaken.status_code == 409 and "Somebody changed" in overtaken.text and 'value="Typed"' in overtaken.text

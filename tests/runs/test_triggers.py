@@ -466,8 +466,10 @@ def test_builders_make_switch_and_remove_triggers(agent, cast):
     secret = shown.context["secret"]
     assert secret in shown.content.decode() and secret not in alice.get(url).content.decode()
     assert client_of(cast.bob).post(f"{url}{hook.pk}/switch/").status_code == 403
-    assert alice.post(f"{url}{hook.pk}/switch/").status_code == 302
-    assert Trigger.objects.get(pk=hook.pk).is_enabled is False
+    assert 'name="enabled" value="0"' in alice.get(url).text
+    for to, is_on in (("0", False), ("0", False), ("1", True), ("0", False)):  # two who saw it on both switch it off
+        assert alice.post(f"{url}{hook.pk}/switch/", {"enabled": to}).status_code == 302
+        assert Trigger.objects.get(pk=hook.pk).is_enabled is is_on
     for verb, says in (("renew", "refused from now on"), ("delete", "starts nothing any more")):
         assert says in alice.get(f"{url}{hook.pk}/{verb}/").content.decode()
     assert alice.post(f"{url}{hook.pk}/delete/").status_code == 302

@@ -155,7 +155,8 @@ class OneChannel(Endpoint):
             if given:
                 made = channels.change_channel(actor=self.actor, channel=made.channel, **given)
             if enabled is not None:
-                channels.enable_channel(actor=self.actor, channel=made.channel, enabled=enabled)
+                switched = channels.enable_channel(actor=self.actor, channel=made.channel, enabled=enabled)
+                made = made._replace(channel=switched)
         return _made(made)
 
     @extend_schema(summary="Delete a channel with its list of deliveries", responses={204: None})

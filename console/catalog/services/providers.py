@@ -138,9 +138,11 @@ def change_provider(
 
 @transaction.atomic
 def enable_provider(*, actor: Actor, provider: Provider, enabled: bool) -> Provider:
-    """Let calls go to a provider, or stop them from the next call on."""
-    if Provider.objects.filter(pk=provider.pk, is_enabled=not enabled).update(is_enabled=enabled):
-        provider.is_enabled = enabled
+    """Let calls go to a provider, or stop them from the next call on. Whoever has an older form open is told."""
+    provider = hold(provider)
+    if provider.is_enabled != enabled:
+        provider.is_enabled, provider.revision = enabled, provider.revision + 1
+        provider.save(update_fields=["is_enabled", "revision"])
         detail = changes({"is_enabled": not enabled}, {"is_enabled": enabled})
         record(actions.PROVIDER_CHANGED, actor=actor, target=provider, detail=detail)
     return provider

@@ -107,8 +107,8 @@ def retire_version(*, actor: Actor, version: ModelVersion) -> ModelVersion:
     using = [str(dependent) for dependent in dependents(version)]
     if using:
         raise Conflict(f"{version} is still used by {', '.join(using)}; change these pins first.")
-    version.retired_at = now()
-    version.save(update_fields=["retired_at"])
+    version.retired_at, version.revision = now(), version.revision + 1
+    version.save(update_fields=["retired_at", "revision"])
     record(actions.MODEL_RETIRED, actor=actor, target=version)
     return version
 

@@ -104,9 +104,11 @@ def change_channel(
 
 @transaction.atomic
 def enable_channel(*, actor: Actor, channel: Channel, enabled: bool) -> Channel:
-    """Let notices go by a channel, or by mail to those it stands in for."""
-    if Channel.objects.filter(pk=channel.pk, is_active=not enabled).update(is_active=enabled):
-        channel.is_active = enabled
+    """Let notices go by a channel, or by mail to those it stands in for. Whoever has an older form open is told."""
+    channel = hold(channel, "team")
+    if channel.is_active != enabled:
+        channel.is_active, channel.revision = enabled, channel.revision + 1
+        channel.save(update_fields=["is_active", "revision"])
         detail = changes({"is_active": not enabled}, {"is_active": enabled})
         record(actions.CHANNEL_CHANGED, actor=actor, target=channel, team=channel.team, detail=detail)
     return channel

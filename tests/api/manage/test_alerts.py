@@ -34,8 +34,10 @@ def test_it_sets_up_tests_changes_and_deletes(cast: Cast, upstream: Upstream) ->
     changed = send("PATCH", one, {"wants": ["drift", "quota"], "is_active": False}).json()
     assert (changed["wants"], changed["is_active"], changed["secret"]) == (["quota", "drift"], False, "")
     late = send("PATCH", one, {"name": "Late", "is_active": True, "seen_revision": 1})
-    assert (late.status_code, late.json()["error"]["code"], changed["revision"]) == (409, "conflict", 2)
-    assert send("PATCH", one, {"is_active": True, "seen_revision": 2}).json()["is_active"] is True
+    assert (late.status_code, late.json()["error"]["code"], changed["revision"]) == (409, "conflict", 3)
+    assert send("PATCH", one, {"is_active": True, "seen_revision": 2}).status_code == 409, "it was switched off since"
+    on = send("PATCH", one, {"is_active": True, "seen_revision": 3}).json()
+    assert (on["is_active"], on["revision"]) == (True, 4)
     assert [row["id"] for row in send("GET", "alerts/channels/?team=team-a").json()["data"]] == [made["id"]]
     assert client_of(cast.charlie)("GET", one).status_code == 404
     assert send("DELETE", one).status_code == 204 and not Channel.objects.exists()
