@@ -14,6 +14,7 @@ from collections.abc import Awaitable, Collection, Sequence
 from functools import lru_cache
 from typing import Any, Literal
 
+import httptools
 from uvicorn.protocols.http.httptools_impl import STATUS_LINE, HttpToolsProtocol, RequestResponseCycle
 from uvicorn.server import ServerState
 
@@ -173,6 +174,43 @@ class Http(HttpToolsProtocol):
             self.transport.close()
         else:
             self._idle_due = self._ticker.call_later(self.timeout_keep_alive, self._look_whether_idle)
+
+    def data_received(self, data: bytes) -> None:
+        self._unset_keepalive_if_required()
+        while data:
+            try:
+                self.parser.feed_data(data)
+                return
+            except httptools.HttpParserError:
+                self._refuse()
+                return
+            except httptools.HttpParserUpgrade as offered:
+                data = self._without_the_offer(data[offered.args[0] :])
+
+    def _refuse(self) -> None:
+        message = "Invalid HTTP request received."
+        self.logger.warning(message)
+        self.send_400_response(message)
+
+    def _should_upgrade(self) -> bool:
+        """Keep uvicorn from beginning a request whose body the parser would leave out."""
+        return True
+
+    def _without_the_offer(self, rest: bytes) -> bytes:
+        """Return a request that offers another protocol, and what follows it, without the offer, for a new parser.
+
+        Java's client offers HTTP/2 with each of its requests, and nobody need accept. The parser takes nothing of what
+        follows for a body: it would be lost, or be the next request, of which a proxy in front knows nothing.
+        """
+        method = self.parser.get_method()
+        if method == b"CONNECT":
+            self._refuse()
+            return b""
+        head = [b"%b %b HTTP/%b" % (method, self.url, self.parser.get_http_version().encode())]
+        head += [b"%b: %b" % line for line in self.headers if line[0] != b"upgrade"]
+        self.parser = httptools.HttpRequestParser(self)
+        self.parser.set_dangerous_leniencies(lenient_data_after_close=True)  # as uvicorn's
+        return b"%b\r\n\r\n%b" % (b"\r\n".join(head), rest)
 
     def on_message_begin(self) -> None:
         super().on_message_begin()

@@ -155,6 +155,44 @@ async def test_a_body_is_given_once_however_it_arrives_and_then_the_clients_leav
         assert [message["more_body"] for message in given] == [True] * (len(given) - 1) + [False]
 
 
+@pytest.mark.parametrize("offer", [b"h2c", b"websocket", b"TLS/1.0"])
+async def test_a_request_that_offers_another_protocol_has_its_body_and_no_more(offer):
+    """Java's client offers HTTP/2 each time. Its body was lost, or answered as if it were the next request."""
+    heard = []
+
+    async def app(scope, receive, send):
+        body, more = b"", True
+        while more:
+            message = await receive()
+            body, more = body + message["body"], message["more_body"]
+        heard.append((scope["method"], scope["path"], body, dict(scope["headers"]).get(b"upgrade")))
+        await send({"type": WHOLE_ANSWER, "status": 200, "lines": b"", "body": b"yes"})
+
+    inner, last = b"GET /within HTTP/1.1\r\nHost: a\r\n\r\n", b"GET /last HTTP/1.1\r\nHost: a\r\n\r\n"
+    upgrade = b"Host: a\r\nConnection: Upgrade, HTTP2-Settings\r\nUpgrade: %b\r\n" % offer
+    sized = b"POST /sized HTTP/1.1\r\n%bContent-Length: %d\r\n\r\n%b" % (upgrade, len(inner), inner)
+    chunks = b"POST /chunks HTTP/1.1\r\n%bTransfer-Encoding: chunked\r\n\r\n%x\r\n%b\r\n0\r\n\r\n"
+    raw = last + sized + chunks % (upgrade, len(inner), inner) + b"GET /bare HTTP/1.1\r\n%b\r\n" % upgrade + last
+    asked = [("POST", "/sized", inner, None), ("POST", "/chunks", inner, None), ("GET", "/bare", b"", None)]
+    bare = ("GET", "/last", b"", None)
+    for size in (1, 7, 100, len(raw)):
+        heard.clear()
+        protocol, wire = connect(app)
+        for at in range(0, len(raw), size):
+            protocol.data_received(raw[at : at + size])
+            await asyncio.sleep(0)
+        await until_async(lambda wire=wire: wire.written.count(b"HTTP/1.1 200") == 5, "all five are answered")
+        assert heard == [bare, *asked, bare]
+        protocol.connection_lost(None)
+    heard.clear()
+    protocol, wire = connect(app)
+    protocol.data_received((b"GET /bare HTTP/1.1\r\n%b\r\n" % upgrade) * 2000)
+    await until_async(lambda: wire.written.count(b"HTTP/1.1 200") == 2000, "each of very many is answered")
+    protocol, wire = connect(app)
+    protocol.data_received(b"CONNECT a:80 HTTP/1.1\r\nHost: a:80\r\n\r\n")
+    assert wire.written.startswith(b"HTTP/1.1 400") and wire.is_closed
+
+
 async def test_a_connection_that_is_silent_for_long_is_closed_and_one_in_use_is_not():
     release = asyncio.Event()
 
