@@ -78,7 +78,10 @@ def month_of(text: str, present: dt.date, param: str) -> dt.date:
         year, month = text.split("-")
         if len(year) != 4 or len(month) != 2:
             raise ValueError(text)
-        return dt.date(int(year), int(month), 1)
+        day = dt.date(int(year), int(month), 1)
+        if not dt.MINYEAR < day.year < dt.MAXYEAR:  # there is no month before the first, and none after the last
+            raise ValueError(text)
+        return day
     except ValueError:
         raise BadInput("Write a month as a year and a month, such as 2026-10.", param=param) from None
 
