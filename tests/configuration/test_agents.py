@@ -13,6 +13,7 @@ from django.core.management import CommandError, call_command
 from agents_app.models import Agent, AgentVersion, Broker, Queue, Tool, ToolServer, Trigger
 from agents_app.services.drafts import save_draft
 from console.audit.models import AuditEvent
+from console.catalog.models import Provider
 from console.chat.models import Widget
 from console.core.crypto import decrypt
 from console.gateway import sync
@@ -275,6 +276,31 @@ def test_the_documented_file_is_understood() -> None:
         assert parse(block)[1] == []
         jsonschema.validate(plain(read(block)[0]), json_schema())
     jsonschema.validate(plain(read(FILE)[0]), json_schema())
+
+
+def test_the_documented_file_can_be_applied(run: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    blocks = re.findall(r"```yaml\n(.*?)```", (DOCS / "configuration-as-code.md").read_text(), re.DOTALL)
+    text, cut = re.subn(r"(?ms)^tool_servers:.*?(?=^tools:)", "", "".join(blocks))
+    assert cut == 1, "the example's server would be asked for its tools"
+    for name in re.findall(r"env: (\w+)", text):
+        monkeypatch.setenv(name, "amqp://localhost/" if name == "RABBIT_URL" else "https://hooks.example/x")
+    monkeypatch.setenv("BRIDGE_SIGNING", "whsec_" + "A" * 32)
+    (run.folder / "documents").mkdir()
+    (run.folder / "documents" / "price-policy.md").write_text("# Prices\n\nExpress costs 9 euros.")
+    make.make_team("Sales")
+    vectors = Provider.objects.create(
+        slug="builtin-embeddings", name="x", kind="openai", base_url="http://127.0.0.1:9/v1"
+    )
+    make.make_model("wordllama-l2-256", provider=vectors, capabilities=["embedding"])
+    run(text)
+    said = yaml.safe_load(exported())
+    assert {one["name"]: one.get("successor") for one in said["models"]}["gpt-4o-mini"] == "openai/gpt-4.1" and [
+        one["slug"] for one in said["agents"]
+    ] == [
+        "helper",
+        "shop-chat",
+    ]
+    assert "0 to create, 0 to change" in run(text)
 
 
 WRONG = [

@@ -28,7 +28,13 @@ _TRUE, _FALSE = {"true", "1", "yes"}, {"", "false", "0", "no"}
 
 
 class Strict(serializers.Serializer[Any]):
-    """A body with exactly these fields; one that is not among them is named and refused."""
+    """A body with exactly these fields: another one is refused by name, a word there is not with those there are."""
+
+    def get_fields(self) -> dict[str, serializers.Field[Any, Any, Any, Any]]:
+        fields = super().get_fields()
+        for field in fields.values():
+            _list_choices(field)
+        return fields
 
     def to_internal_value(self, data: Any) -> Any:
         unknown = sorted(set(data) - set(self.fields)) if isinstance(data, dict) else []
@@ -37,6 +43,14 @@ class Strict(serializers.Serializer[Any]):
                 f"{unknown[0][:60]!r} is not a field here; known are {', '.join(self.fields)}.", param=unknown[0][:60]
             )
         return super().to_internal_value(data)
+
+
+def _list_choices(field: Any) -> None:
+    """Have the refusal of a word say which there are."""
+    field = getattr(field, "child", field)
+    if isinstance(field, serializers.ChoiceField):
+        known = ", ".join(str(one) for one in field.choices if one != "")
+        field.error_messages["invalid_choice"] = f"{{input!r}} is not one of {known}."
 
 
 def seen_revision() -> serializers.IntegerField:

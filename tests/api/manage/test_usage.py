@@ -51,6 +51,14 @@ def a_quota(team: Any, **fields: Any) -> Quota:
     )
 
 
+def test_a_word_there_is_not_is_refused_with_those_there_are(program, cast):
+    refused = program("POST", "quotas/", of_kim(cast, metric="money")).json()["error"]
+    assert (refused["param"], refused["code"]) == ("metric", "invalid_request")
+    assert "'money' is not one of requests, tokens, cost, concurrency." in refused["message"]
+    refused = program("POST", "alerts/channels/", {"team": "team-a", "name": "n", "kind": "email", "wants": ["all"]})
+    assert "'all' is not one of " in refused.json()["error"]["message"] and "quota" in refused.text
+
+
 def test_it_sets_shows_changes_and_lifts_a_quota(program, cast):
     made = program("POST", "quotas/", of_kim(cast))
     assert made.status_code == 201, made.json()
