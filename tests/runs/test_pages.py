@@ -69,6 +69,7 @@ def test_it_asks_again_while_it_runs_and_stops_when_it_is_over(run, cast):
     bob, url = client_of(cast.bob), f"/runs/{run.public_id}/"
     state = bob.get(url + "?piece=state", headers=HTMX)
     assert state.status_code == 200 and state.text.count('hx-swap-oob="morph"') == 1
+    assert '<span role="status"><span class="badge"' in state.text, "heard when it changes"
     assert 'id="rest"' in state.text and 'id="cards"' not in state.text and "hx-swap-oob" not in bob.get(url).text
     have = bob.get(url).context["have"]
     assert bob.get(f"{url}?piece=cards&have={have}", headers=HTMX).status_code == 204
