@@ -71,6 +71,8 @@ class SettingsForm(forms.Form):
 
 
 class PublishForm(forms.Form):
+    says_why = "message"
+
     message = forms.CharField(
         max_length=500,
         required=False,

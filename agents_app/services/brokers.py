@@ -15,7 +15,7 @@ from console.audit import actions
 from console.audit.services import changes
 from console.core.clock import now
 from console.core.crypto import SecretUnreadable, decrypt, encrypt
-from console.core.errors import Conflict
+from console.core.errors import Conflict, check_revision
 from console.core.races import hold, insert
 from console.teams.actors import Actor
 from console.teams.models import Team
@@ -47,8 +47,7 @@ def change_broker(
 ) -> Broker:
     """Change what is given. With another address, readers go on there from their next message on."""
     broker = hold(broker, "team")
-    if seen_revision is not None and seen_revision != broker.revision:
-        raise StaleTool("Somebody changed this broker after you opened it. Look again and decide anew.")
+    check_revision("this broker", broker.revision, seen_revision, StaleTool)
     before, is_other = _shown(broker), False
     if name is not None:
         broker.name = check_line(name, "name", most=80, is_required=True)

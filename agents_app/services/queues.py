@@ -17,7 +17,7 @@ from console.audit import actions
 from console.audit.services import changes, record
 from console.core.clock import now
 from console.core.crypto import encrypt
-from console.core.errors import BadInput, Conflict, Overtaken
+from console.core.errors import BadInput, Conflict, check_revision
 from console.core.races import hold, insert
 from console.core.signing import SHORTEST_SECRET
 from console.teams.actors import Actor
@@ -69,8 +69,7 @@ def create_queue(*, actor: Actor, team: Team, slug: str, name: str, **fields: An
 def change_queue(*, actor: Actor, queue: Queue, seen_revision: int | None = None, **fields: Any) -> Queue:
     """Change the fields given; Overtaken when somebody changed the queue since it was seen."""
     queue = hold(queue, "team")
-    if seen_revision is not None and seen_revision != queue.revision:
-        raise Overtaken("Somebody changed this queue after you opened it. Look again and decide anew.")
+    check_revision("this queue", queue.revision, seen_revision)
     before = _shown(queue)
     for name, value in _checked(fields).items():
         setattr(queue, name, value)

@@ -24,7 +24,7 @@ from console.audit import actions
 from console.audit.services import changes
 from console.core.clock import now
 from console.core.crypto import encrypt
-from console.core.errors import BadInput, Conflict
+from console.core.errors import BadInput, Conflict, check_revision
 from console.core.races import hold, insert
 from console.core.words import some
 from console.gateway import sync
@@ -87,8 +87,7 @@ def _locked(server: ToolServer, seen_revision: int | None = None) -> ToolServer:
     found = hold(server, "team")
     if found.deleted_at is not None:
         raise StaleTool(f"{found.name} was removed at {found.deleted_at:%H:%M:%S} UTC.")
-    if seen_revision is not None and seen_revision != found.revision:
-        raise StaleTool("Somebody changed this server after you opened it. Look again and decide anew.")
+    check_revision("this server", found.revision, seen_revision, StaleTool)
     return found
 
 

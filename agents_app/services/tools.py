@@ -14,7 +14,7 @@ from console.audit import actions
 from console.audit.services import changes
 from console.core.clock import now
 from console.core.crypto import encrypt
-from console.core.errors import BadInput, Conflict
+from console.core.errors import BadInput, Conflict, check_revision
 from console.core.races import hold, insert
 from console.core.words import some
 from console.teams.actors import Actor
@@ -98,8 +98,7 @@ def locked(tool: Tool, seen_revision: int | None = None) -> Tool:
     found = hold(tool, "team", "server")
     if found.deleted_at is not None:
         raise StaleTool(f"{found.slug} was removed at {found.deleted_at:%H:%M:%S} UTC.")
-    if seen_revision is not None and seen_revision != found.revision:
-        raise StaleTool("Somebody changed this tool after you opened it. Look again and decide anew.")
+    check_revision("this tool", found.revision, seen_revision, StaleTool)
     return found
 
 

@@ -20,7 +20,7 @@ from console.audit.services import changes, record
 from console.core import schedules
 from console.core.clock import now
 from console.core.crypto import encrypt
-from console.core.errors import BadInput, Conflict, Overtaken
+from console.core.errors import BadInput, Conflict, check_revision
 from console.core.signing import SHORTEST_SECRET
 from console.core.sql import get_or_raise
 from console.teams.actors import Actor
@@ -94,8 +94,7 @@ def change_trigger(
     Overtaken when somebody changed it since it was seen.
     """
     trigger = _locked(trigger)
-    if seen_revision is not None and seen_revision != trigger.revision:
-        raise Overtaken("Somebody changed this trigger after you opened it. Look again and decide anew.")
+    check_revision("this trigger", trigger.revision, seen_revision)
     before = _shown(trigger)
     if name is not None:
         trigger.name = _name(name)

@@ -21,9 +21,6 @@ class StaleWidget(Overtaken):
 
     code = "stale_widget"
 
-    def __init__(self, name: str) -> None:
-        super().__init__(f"Somebody changed {name} after you opened it. Look again and decide anew.")
-
 
 class StillWriting(Conflict):
     """One answer at a time: two would not know of each other."""

@@ -85,10 +85,11 @@ def refuse(form: forms.BaseForm, refusal: Refusal) -> None:
     Of a name in parts (`config.queue`) the whole, the first and the last part are looked for, in this order. A form
     that calls a field otherwise than services do says so in `shown_at`, by the services' name.
 
-    A form that was overtaken keeps what was typed and may be sent again: it has `seen_revision`, and its initial
-    values are those of now. What differs from these is named, unless it asks why: then the refusal says all there is.
+    A form that was overtaken keeps what was typed and may be sent again: it has a field `seen_…`, and its initial
+    values are those of now. What differs from these is named, unless all it asks is why (`reason`, or the field it
+    names as `says_why`): then the refusal says all there is.
     """
-    if isinstance(refusal, Overtaken) and "seen_revision" in form.fields:
+    if isinstance(refusal, Overtaken) and _seen(form):
         form.add_error(None, ValidationError(_decide_anew(form, refusal), code=_OVERTAKEN))
         return
     named = refusal.param or ""
@@ -100,12 +101,19 @@ def refuse(form: forms.BaseForm, refusal: Refusal) -> None:
 def _decide_anew(form: forms.BaseForm, refusal: Overtaken) -> str:
     """Let a form that showed an older state be sent again as it stands; return what to say about it."""
     sent = form.data.copy()  # type: ignore[attr-defined]
-    now_is = form["seen_revision"].initial
-    sent[form.add_prefix("seen_revision")] = "" if now_is is None else str(now_is)  # None: it is not there any more
+    for name in _seen(form):
+        now_is = form[name].initial
+        sent[form.add_prefix(name)] = "" if now_is is None else str(now_is)  # None: it is not there any more
     form.data = sent
-    if "reason" in form.fields:  # it asks for a decision, and shows nothing that could differ but that reason
+    why = getattr(form, "says_why", "reason")
+    shown = [field for field in form.visible_fields() if field.name != why]
+    if "reason" in form.fields or not shown:  # it asks for a decision, and shows nothing that could differ
         return refusal.message
-    return what_differs(refusal, [f"“{form[name].label}”" for name in form.fields if _differs(form[name])])
+    return what_differs(refusal, [f"“{field.label}”" for field in shown if _differs(field)])
+
+
+def _seen(form: forms.BaseForm) -> list[str]:
+    return [name for name in form.fields if name.startswith("seen_")]
 
 
 def what_differs(refusal: Overtaken, names: Sequence[str]) -> str:

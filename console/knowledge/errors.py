@@ -23,14 +23,10 @@ class UnknownDocumentVersion(NotFound):
         super().__init__(f"{name} has no version {number}.", param="version")
 
 
-class StaleDocument(Conflict):
-    """Somebody saved since the form was opened. `newest` is the number to begin from."""
+class StaleDocument(Overtaken):
+    """Somebody saved since the form was opened."""
 
     code = "stale_document"
-
-    def __init__(self, message: str, *, newest: int) -> None:
-        super().__init__(message, param="seen_version")
-        self.newest = newest
 
 
 class StaleCollection(Overtaken):

@@ -110,6 +110,8 @@ class CollectionForm(ShortNamed):
 class DocumentForm(forms.Form):
     """A document's next version, pasted or uploaded. A file's text stays in the form when something else is wrong."""
 
+    says_why = "message"
+
     name = forms.CharField(
         max_length=120,
         required=False,
@@ -165,14 +167,7 @@ class DocumentForm(forms.Form):
         found = {"text": read.text, "kind": read.kind, "source_name": read.name}
         found["name"] = self.cleaned_data.get("name") or (self.document.name if self.document else read.title)
         self.cleaned_data |= found
-        self._show(found)
-
-    def begin_from(self, newest: int) -> None:
-        """Have the next save go over what somebody else saved: its author was told."""
-        self._show({"seen_version": newest})
-
-    def _show(self, values: dict[str, Any]) -> None:
-        self.data = {name: self.data.get(name) for name in self.data} | values
+        self.data = {name: self.data.get(name) for name in self.data} | found
 
     def changes(self) -> dict[str, Any]:
         """Return what a service takes."""
@@ -184,6 +179,12 @@ class DocumentForm(forms.Form):
         current = self.document.current if self.document else None
         is_text = current is not None and current.kind == Document.Kind.TEXT
         return Document.Kind.TEXT if is_text else Document.Kind.MARKDOWN
+
+
+class CurrentForm(forms.Form):
+    """Which version was current when somebody decided to make another one so."""
+
+    seen_current = forms.IntegerField(min_value=1, required=False, widget=forms.HiddenInput)
 
 
 class SearchForm(forms.Form):

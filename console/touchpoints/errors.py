@@ -15,9 +15,6 @@ class UnknownTouchpoint(NotFound):
 class StaleTouchpoint(Overtaken):
     code = "stale_touchpoint"
 
-    def __init__(self, name: str) -> None:
-        super().__init__(f"Somebody changed {name} after you opened it. Look again and decide anew.")
-
 
 class NameTaken(Conflict):
     code = "name_taken"

@@ -8,8 +8,8 @@ from django.urls import reverse
 from django.views.decorators.http import require_POST
 
 from console.core import typed
-from console.core.errors import BadInput, Conflict, Refusal
-from console.core.forms import posted, refusals_at, refuse, status_of
+from console.core.errors import BadInput, Refusal
+from console.core.forms import posted, refusals_at, status_of
 from console.core.htmx import go, is_htmx
 from console.teams.access import needs, teams_for
 from console.teams.callers import TeamRequest
@@ -42,19 +42,14 @@ def publish(request: TeamRequest, slug: str) -> HttpResponse:
     if request.method != "POST" or wrong:
         form = ReasonForm(initial={"seen_revision": revision, "reason": _reason(given.get("reason", ""), now)})
         return _publish_page(request, prompt, version, name, now, form, wrong=wrong, status=422 if wrong else 200)
-    form = ReasonForm(request.POST)
+    form = ReasonForm(request.POST, initial={"seen_revision": revision})
     if form.is_valid():
-        try:
+        with refusals_at(form):
             said, url = _publish_or_ask(request, prompt, version, name, form)
-        except Conflict as conflict:
-            again = ReasonForm(initial={**form.cleaned_data, "seen_revision": revision})
-            status = 422 if is_htmx(request) else 409
-            return _publish_page(request, prompt, version, name, now, again, changed=conflict.message, status=status)
-        except Refusal as refusal:
-            refuse(form, refusal)
-        else:
             return go(request, url, said)
-    return _publish_page(request, prompt, version, name, now, form, status=422)
+    # htmx swaps 422 and leaves 409 alone.
+    status = 422 if is_htmx(request) else status_of(form)
+    return _publish_page(request, prompt, version, name, now, form, status=status)
 
 
 def _reason(text: str, now: Label | None) -> str:
@@ -104,7 +99,6 @@ def _publish_page(
     now: Label | None,
     form: ReasonForm,
     *,
-    changed: str = "",
     wrong: str = "",
     status: int = 200,
 ) -> HttpResponse:
@@ -122,7 +116,6 @@ def _publish_page(
         "now": now,
         "is_there": bool(now and now.version_id == version.pk),
         "form": form,
-        "changed": changed,
         "wrong": wrong,
         "comparison": compare(now.version if now else None, version, is_inline=True, is_folded=True) if now else None,
         "reaches": used.groups(

@@ -146,8 +146,10 @@ def test_two_people_do_not_overwrite_each_other(builder, cast):
     assert again.status_code == 302 and Agent.objects.get().draft.opening_message == "mine"
     old = {"seen_revision": 1, "seen_live": 1, "message": "kept words"}
     stale = builder.post("/agents/helper/publish/", old)
-    assert stale.status_code == 409 and "kept words" in stale.text
-    make.publish_agent(agent)
+    assert stale.status_code == 409 and "kept words" in stale.text and "differs" not in stale.text
+    shown = stale.context["form"]
+    again = old | {name: shown[name].value() for name in ("seen_revision", "seen_live")}
+    assert again != old and builder.post("/agents/helper/publish/", again).status_code == 302, "no dead end"
     stale = builder.post("/agents/helper/versions/1/roll-back/", {"reason": "kept words", "seen_revision": 1})
     assert stale.status_code == 409 and "kept words" in stale.text and "made version 2 live" in stale.text
 

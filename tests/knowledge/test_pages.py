@@ -48,6 +48,7 @@ def test_it_goes_from_a_collection_to_an_answer_and_back(client: Client, world: 
     late = client.post(edit, typed | {"text": "# Prices\n\nEleven euros."})
     assert late.status_code == 409 and "Eleven euros." in late.text and "Alice saved version 2" in late.text
     assert 'name="seen_version" value="2"' in late.text, "saving again puts it on top"
+    assert "in “Text”; saving again replaces that" in late.text
 
     question = {"question": "How much is it, ten euros?"}
     found = client.post(page("search", shop.pk), question, headers={"HX-Request": "true"})
@@ -58,8 +59,9 @@ def test_it_goes_from_a_collection_to_an_answer_and_back(client: Client, world: 
     assert '<option value="1" selected>v1</option>' in compared and '<option value="2" selected>v2</option>' in compared
     current = page("make_current", document.pk, 1)
     assert "What changes" in client.get(current).text
-    assert client.post(current, {"seen_current": "1"}).status_code == 409, "another was current"
-    client.post(current, {"seen_current": "2"})
+    late = client.post(current, {"seen_current": "1"})
+    assert late.status_code == 409 and "decide anew" in late.text and "typed" not in late.text, "another was current"
+    assert client.post(current, {"seen_current": late.context["form"]["seen_current"].value()}).status_code == 302
     document.refresh_from_db()
     assert document.current.number == 1 and document.newest == 2
     line = AuditEvent.objects.get(action="document.rolled_back")

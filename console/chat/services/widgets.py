@@ -20,7 +20,7 @@ from console.chat.models import Message, Widget
 from console.chat.widget_fields import checked, fields_of
 from console.core.clock import now
 from console.core.crypto import encrypt
-from console.core.errors import BadInput
+from console.core.errors import BadInput, check_revision
 from console.core.signing import SHORTEST_SECRET
 from console.core.sql import get_or_raise
 from console.teams.actors import Actor
@@ -49,8 +49,7 @@ def change_widget(
 ) -> Widget:
     """Change the given fields; the others stay. `seen_revision` is the state the person worked on."""
     widget = _locked(widget)
-    if seen_revision is not None and widget.revision != seen_revision:
-        raise StaleWidget(widget.name)
+    check_revision(widget.name, widget.revision, seen_revision, StaleWidget)
     before, kept = _shown(widget), checked(fields)
     if kept.get("needs_identity") and not widget.identity_secret:
         raise _no_secret()

@@ -9,7 +9,7 @@ from console.audit import actions
 from console.audit.services import changes, record
 from console.catalog.models import Capability, ModelVersion
 from console.core.clock import now
-from console.core.errors import BadInput, Conflict
+from console.core.errors import BadInput, Conflict, check_revision
 from console.core.races import insert
 from console.core.tasks import enqueue_on_commit
 from console.knowledge import sql, where_used
@@ -137,8 +137,7 @@ def change_collection(
 ) -> Collection:
     """Change what is said of a collection and how it is read. Another model begins its vectors anew."""
     collection = locked(collection)
-    if seen_revision is not None and seen_revision != collection.revision:
-        raise StaleCollection(f"{collection.name} was changed meanwhile. Look at it again, then change it.")
+    check_revision(collection.name, collection.revision, seen_revision, StaleCollection)
     before, had = _shown(collection), (collection.model_id, collection.language)
     if name is not None:
         collection.name = plain(name, "name", most=80, is_required=True)

@@ -161,7 +161,7 @@ def _locked(document: Document) -> Document:
     collection = locked(document.collection)
     found = Document.objects.select_related("current").filter(pk=document.pk, deleted_at=None).first()
     if found is None:
-        raise StaleDocument(f"{document.name} was deleted meanwhile.", newest=document.newest)
+        raise StaleDocument(f"{document.name} was deleted meanwhile.", param="seen_version")
     found.collection = collection
     return found
 
@@ -174,8 +174,8 @@ def _stale(document: Document) -> StaleDocument:
     said = f": {newest.message}" if newest.message else ""
     return StaleDocument(
         f"{newest.author_name} saved version {newest.number} at {newest.created_at:%H:%M:%S} UTC{said};"
-        f" version {current.number} is current. Look at what changed, then save again.",
-        newest=document.newest,
+        f" version {current.number} is current. Look at what changed, then decide anew.",
+        param="seen_version",
     )
 
 

@@ -8,10 +8,10 @@ from django.urls import reverse
 from django.views.decorators.http import require_safe
 
 from console.core.errors import Refusal
-from console.core.forms import refusals_at, refuse
+from console.core.forms import refusals_at, refuse, status_of
 from console.core.htmx import go
 from console.knowledge import access
-from console.knowledge.errors import NothingChanged, StaleDocument
+from console.knowledge.errors import NothingChanged
 from console.knowledge.forms import DocumentForm
 from console.knowledge.models import Collection, Document
 from console.knowledge.services import documents as services
@@ -52,7 +52,6 @@ def edit_document(request: TeamRequest, document_id: uuid.UUID) -> HttpResponse:
     """Save what was typed as the next version. Where somebody saved meanwhile, nothing typed is lost."""
     found = access.document_for(request.caller, document_id, to="change")
     form = _form(request, found)
-    stale = None
     if form.is_valid():
         seen = form.cleaned_data["seen_version"]
         try:
@@ -60,16 +59,13 @@ def edit_document(request: TeamRequest, document_id: uuid.UUID) -> HttpResponse:
             version = services.save_version(
                 actor=request.caller.actor, document=found, seen_version=seen, **form.changes()
             )
-        except StaleDocument as refusal:
-            stale = refusal
-            form.begin_from(refusal.newest)
         except NothingChanged as refusal:
             return go(request, _url(found), refusal.message)
         except Refusal as refusal:
             refuse(form, refusal)
         else:
             return go(request, _url(found), f"Saved version {version.number}. Everything answers from it now.")
-    return _shown(request, found.collection, form, found, stale)
+    return _shown(request, found.collection, form, found)
 
 
 def _form(request: TeamRequest, document: Document | None = None) -> DocumentForm:
@@ -83,11 +79,9 @@ def _shown(
     collection: Collection,
     form: DocumentForm,
     document: Document | None = None,
-    stale: StaleDocument | None = None,
 ) -> HttpResponse:
-    context = {**frame(request, collection), "form": form, "document": document, "stale": stale}
-    status = 409 if stale else 422 if form.is_bound else 200
-    return render(request, "knowledge/document_form.html", context, status=status)
+    context = {**frame(request, collection), "form": form, "document": document}
+    return render(request, "knowledge/document_form.html", context, status=status_of(form))
 
 
 @needs("build")

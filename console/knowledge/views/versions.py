@@ -9,9 +9,10 @@ from django.urls import reverse
 from django.views.decorators.http import require_safe
 
 from console.core import typed
-from console.core.errors import Refusal
+from console.core.forms import posted, refusals_at, status_of
 from console.core.htmx import go
 from console.knowledge import access
+from console.knowledge.forms import CurrentForm
 from console.knowledge.models import Document, DocumentVersion
 from console.knowledge.services import documents as services
 from console.knowledge.views.frame import frame
@@ -82,21 +83,17 @@ def make_current(request: TeamRequest, document_id: uuid.UUID, number: int) -> H
     to = access.version_for(found, number)
     if found.current is None:
         raise AssertionError("A document has a version from its first moment.")
-    changed = ""
-    if request.method == "POST":
-        seen = typed.number(request.POST.get("seen_current", ""), found.current.number)
-        try:
-            services.make_current(actor=request.caller.actor, document=found, version=to, seen_current=seen)
-        except Refusal as refusal:
-            changed = refusal.message
-        else:
+    form = CurrentForm(posted(request), initial={"seen_current": found.current.number})
+    if form.is_valid():
+        with refusals_at(form):
+            services.make_current(actor=request.caller.actor, document=found, version=to, **form.cleaned_data)
             url = reverse("knowledge:document", args=[found.pk])
             return go(request, url, f"Version {to.number} is current. Everything answers from it now.")
     context = {
         **frame(request, found.collection),
         "document": found,
         "to": to,
-        "changed": changed,
+        "form": form,
         **_difference(found.current, to),
     }
-    return render(request, "knowledge/make_current.html", context, status=409 if changed else 200)
+    return render(request, "knowledge/make_current.html", context, status=status_of(form))

@@ -9,7 +9,7 @@ from django.db import IntegrityError, transaction
 from console.audit import actions
 from console.audit.services import changes, record
 from console.core.clock import now
-from console.core.errors import BadInput
+from console.core.errors import BadInput, check_revision
 from console.core.races import hold
 from console.teams.actors import Actor
 from console.teams.models import Team
@@ -71,8 +71,7 @@ def change_legacy(
 ) -> LegacyTouchpoint:
     """Change the given fields. `replaced_by` is `kind:id` of something on Facet of the same team; empty: of nothing."""
     legacy = _locked(legacy)
-    if seen_revision is not None and seen_revision != legacy.revision:
-        raise StaleTouchpoint(legacy.name)
+    check_revision(legacy.name, legacy.revision, seen_revision, StaleTouchpoint)
     before, kept = shown(legacy), checked(fields)
     if "name" in kept and kept["name"].lower() != legacy.name.lower() and kept["name"].lower() in _names(legacy.team):
         raise NameTaken(kept["name"])

@@ -117,7 +117,7 @@ def test_a_protected_label_asks_for_a_review_first(cast: Cast, signed_in: Signed
     assert b"Open the review" in client.get("/prompts/answer/").content
     assert b"A review for production is open" in client.get(f"{PUBLISH}?version=2").content
     twice = client.post(PUBLISH, fields)
-    assert twice.status_code == 409 and Review.objects.count() == 1
+    assert twice.status_code == 422 and Review.objects.count() == 1
 
 
 def test_it_names_what_green_tests_say(
@@ -130,5 +130,5 @@ def test_it_names_what_green_tests_say(
     gate = lambda version, label: ["Two of three tests fail."] if version.number == 2 else []  # noqa: E731
     monkeypatch.setattr(gates, "GATES", [gate])
     assert b"Two of three tests fail." in client.get(f"{PUBLISH}?version=2").content
-    assert client.post(PUBLISH, fields).status_code == 409
+    assert client.post(PUBLISH, fields).status_code == 422
     assert live() == 1
