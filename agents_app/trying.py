@@ -5,19 +5,15 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-import orjson
-
 from agents_app.definition import LIMITS, check_one_prompt, checked, fields_of
 from agents_app.instructions import as_named_in_a_call, knowledge_of
 from agents_app.models import Agent, AgentDraft, Definition
 from console.core import strict_json
 from console.core.connections import let_go
 from console.core.errors import BadInput, ProviderError, Refusal
-from console.core.ids import time_of, uuid7
 from console.gateway import sync
-from console.gateway.asks import make_ask
+from console.gateway.asks import own_ask
 from console.gateway.identity import PersonIdentity
-from console.gateway.operations import OPERATIONS
 from console.gateway.reading import AnswerReader
 from console.gateway.refusing import Identify
 from console.gateway.types import Ask
@@ -82,18 +78,8 @@ def as_typed(draft: AgentDraft, fields: Mapping[str, Any]) -> AgentDraft:
 
 
 def _ask(definition: Definition, turns: Sequence[Turn], route: str, client_address: str) -> Ask:
-    value, text = strict_json.loads(orjson.dumps(body_of(definition, turns)))
-    identifier = uuid7()
-    return make_ask(
-        "chat",
-        OPERATIONS["chat"].check(value),
-        text=text,
-        id=identifier,
-        at=time_of(identifier),
-        surface="playground",
-        route=route,
-        client_address=client_address,
-    )
+    body = body_of(definition, turns)
+    return own_ask("chat", body, surface="playground", route=route, client_address=client_address)
 
 
 def ask_draft(

@@ -12,13 +12,10 @@ from agents_app.engine.answers import Answer, read_answer
 from agents_app.instructions import knowledge_of
 from agents_app.models import Definition, Run, Step, Tool
 from console.audit.models import EventType
-from console.core import strict_json
 from console.core.errors import ProviderError, Refusal
-from console.core.ids import time_of
 from console.gateway import pipeline
-from console.gateway.asks import make_ask
+from console.gateway.asks import own_ask
 from console.gateway.errors import AnswerUnrecorded, QuotaExceeded
-from console.gateway.operations import OPERATIONS
 from console.gateway.refusing import Identify
 from console.gateway.types import Answering, Ask, Call
 
@@ -81,14 +78,11 @@ def ask_for(
         body["knowledge"] = knowledge
     if tools:
         body["tools"] = [_offered(tool) for tool in tools]
-    value, text = strict_json.loads(orjson.dumps(body))
     assert step.request_id is not None
-    ask = make_ask(
+    ask = own_ask(
         "chat",
-        OPERATIONS["chat"].check(value),
-        text=text,
+        body,
         id=step.request_id,
-        at=time_of(step.request_id),
         type=EventType.AGENT,
         surface=SURFACE,
         route="",

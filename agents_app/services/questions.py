@@ -1,22 +1,18 @@
 """Ask a run why: the same exact model that decided answers from the recorded steps, and can call nothing."""
 
 import uuid
-
-import orjson
+from typing import Any
 
 from agents_app import explaining
 from agents_app.errors import CannotExplain, Forgotten
 from agents_app.models import Run, RunQuestion, Step
 from console.audit.models import EventType
 from console.catalog.models import ModelVersion
-from console.core import strict_json
 from console.core.errors import BadInput
-from console.core.ids import time_of, uuid7
 from console.core.lanes import Lane
 from console.gateway import pipeline, sync
-from console.gateway.asks import make_ask
+from console.gateway.asks import own_ask
 from console.gateway.identity import PersonIdentity
-from console.gateway.operations import OPERATIONS
 from console.gateway.reading import AnswerReader
 from console.gateway.snapshot import Snapshot
 from console.gateway.types import Ask, Asker, Call
@@ -79,15 +75,10 @@ def _version_of(steps: list[Step]) -> ModelVersion:
     return found
 
 
-def _ask(body: dict[str, object], actor: Actor) -> Ask:
-    value, text = strict_json.loads(orjson.dumps(body))
-    identifier = uuid7()
-    return make_ask(
+def _ask(body: dict[str, Any], actor: Actor) -> Ask:
+    return own_ask(
         "chat",
-        OPERATIONS["chat"].check(value),
-        text=text,
-        id=identifier,
-        at=time_of(identifier),
+        body,
         surface="agent",
         route="ask",
         lane=Lane.INTERACTIVE,

@@ -5,15 +5,10 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-import orjson
-
 from agents_app.asking import ask_of
 from console.chat.models import Conversation, Message
-from console.core import strict_json
-from console.core.ids import time_of, uuid7
-from console.gateway.asks import make_ask
+from console.gateway.asks import own_ask
 from console.gateway.identity import PersonIdentity
-from console.gateway.operations import OPERATIONS
 from console.gateway.refusing import Identify
 from console.gateway.types import Ask
 from console.teams.models import Environment, User
@@ -88,19 +83,7 @@ def ask_from(
     lane: str = "",
 ) -> Ask:
     """Return the ask for the body of a chat completion."""
-    value, text = strict_json.loads(orjson.dumps(body))
-    identifier = uuid7()
-    return make_ask(
-        "chat",
-        OPERATIONS["chat"].check(value),
-        text=text,
-        id=identifier,
-        at=time_of(identifier),
-        surface=surface,
-        route=route,
-        client_address=client_address,
-        lane=lane,
-    )
+    return own_ask("chat", body, surface=surface, route=route, client_address=client_address, lane=lane)
 
 
 def tree_of(rows: Sequence[tuple[uuid.UUID, uuid.UUID | None]]) -> Callable[[uuid.UUID], uuid.UUID]:

@@ -10,7 +10,6 @@ import time
 import uuid
 from typing import Any, NamedTuple
 
-import orjson
 from django.conf import settings
 from django.db import transaction
 
@@ -22,9 +21,8 @@ from console.core.ids import time_of, uuid7
 from console.core.lanes import Lane
 from console.evals.models import Outcome
 from console.gateway import pipeline
-from console.gateway.asks import make_ask
+from console.gateway.asks import own_ask
 from console.gateway.errors import TOO_LATE, AnswerUnrecorded, QuotaExceeded
-from console.gateway.operations import OPERATIONS
 from console.gateway.refusing import Identify
 from console.gateway.types import Call
 from usage_app.models import Reservation
@@ -139,16 +137,8 @@ class Till:
         if isinstance(claimed, Paid):
             self._has_paid = True
             return claimed
-        ask = make_ask(
-            operation,
-            OPERATIONS[operation].check(body),
-            text=orjson.dumps(body).decode(),
-            id=claimed,
-            at=time_of(claimed),
-            type=EventType.EVALUATION,
-            surface=SURFACE,
-            route="",
-            lane=Lane.BATCH,
+        ask = own_ask(
+            operation, body, id=claimed, type=EventType.EVALUATION, surface=SURFACE, route="", lane=Lane.BATCH
         )
         answer = await self._answer(await pipeline.open_by(identify, ask, latest))
         line, is_whole = await in_thread(lambda: _recorded(claimed))

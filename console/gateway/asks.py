@@ -4,6 +4,10 @@ import datetime as dt
 import uuid
 from typing import Any
 
+import orjson
+
+from console.core import strict_json
+from console.core.ids import time_of, uuid7
 from console.gateway.operations import OPERATIONS
 from console.gateway.shapes import chat
 from console.gateway.types import Ask
@@ -57,3 +61,13 @@ def make_ask(
         betas=betas,
         trace_parent=trace_parent,
     )
+
+
+def own_ask(operation: str, body: dict[str, Any], *, id: uuid.UUID | None = None, **more: Any) -> Ask:
+    """Return the Ask for a body the house made itself, checked like one that was sent; Refusal names what is wrong.
+
+    `id` is what its call is known by, a new one unless given, and says when it was asked; `more` is as for `make_ask`.
+    """
+    value, text = strict_json.loads(orjson.dumps(body))
+    id = id or uuid7()
+    return make_ask(operation, OPERATIONS[operation].check(value), text=text, id=id, at=time_of(id), **more)

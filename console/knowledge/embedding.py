@@ -11,11 +11,9 @@ import orjson
 
 from console.catalog.models import ModelVersion
 from console.core.errors import NotAllowed, ProviderError
-from console.core.ids import time_of, uuid7
 from console.core.lanes import Lane
 from console.gateway import pipeline
-from console.gateway.asks import make_ask
-from console.gateway.operations import OPERATIONS
+from console.gateway.asks import own_ask
 from console.gateway.refusing import Identify
 from console.gateway.snapshot import Snapshot
 from console.gateway.types import Asker
@@ -47,13 +45,9 @@ class Embedded(NamedTuple):
 async def embed(identify: Identify, model: ModelVersion, texts: Sequence[str], asked: Asked) -> Embedded:
     """Have a model make a vector of each text; raises Refusal or ProviderError."""
     body = {"model": str(model), "input": list(texts)}
-    identifier = uuid7()
-    ask = make_ask(
+    ask = own_ask(
         "embedding",
-        OPERATIONS["embedding"].check(body),
-        text=orjson.dumps(body).decode(),
-        id=identifier,
-        at=time_of(identifier),
+        body,
         surface=asked.surface,
         route=asked.route,
         lane=asked.lane,
@@ -62,7 +56,7 @@ async def embed(identify: Identify, model: ModelVersion, texts: Sequence[str], a
     call = await pipeline.open_call(_with_the_collections_model(identify), ask)
     raw = await pipeline.answer(call)
     vectors, tokens = await asyncio.to_thread(_read, raw, len(texts))
-    return Embedded(vectors, identifier, tokens, call.cost_micros)
+    return Embedded(vectors, ask.id, tokens, call.cost_micros)
 
 
 def _read(raw: bytes, count: int) -> tuple[list[str], int]:

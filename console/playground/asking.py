@@ -2,14 +2,9 @@
 
 from typing import Any
 
-import orjson
-
-from console.core import strict_json
 from console.core.errors import BadInput
-from console.core.ids import time_of, uuid7
-from console.gateway.asks import make_ask
+from console.gateway.asks import own_ask
 from console.gateway.identity import PersonIdentity
-from console.gateway.operations import OPERATIONS
 from console.gateway.types import Ask
 from console.playground.bench import PARAMETERS, Bench, SetUp
 from console.teams.callers import TeamRequest
@@ -76,19 +71,6 @@ def ask_of(
 ) -> tuple[PersonIdentity, Ask]:
     """Return who asks and what. What cannot be asked is refused with the field at fault."""
     assert request.caller.user is not None
-    body = body_of(bench, set_up, prompt)
-    raw = orjson.dumps({**body, "stream": True, "stream_options": {"include_usage": True}})
-    value, text = strict_json.loads(raw)
-    identifier = uuid7()
-    ask = make_ask(
-        "chat",
-        OPERATIONS["chat"].check(value),
-        text=text,
-        id=identifier,
-        at=time_of(identifier),
-        type="playground",
-        surface=SURFACE,
-        route=ROUTE,
-        client_address=request.client_address,
-    )
+    body = {**body_of(bench, set_up, prompt), "stream": True, "stream_options": {"include_usage": True}}
+    ask = own_ask("chat", body, type="playground", surface=SURFACE, route=ROUTE, client_address=request.client_address)
     return PersonIdentity(request.caller.user.pk, team.pk, model_of(set_up)[1]), ask

@@ -4,16 +4,12 @@ import asyncio
 from dataclasses import dataclass
 from typing import Any
 
-import orjson
-
-from console.core.ids import time_of, uuid7
 from console.evals.checks import Verdict, title_of
 from console.evals.models import TestCase
 from console.evals.verdicts import AskModel, verdict_on
 from console.gateway import pipeline
-from console.gateway.asks import make_ask
+from console.gateway.asks import own_ask
 from console.gateway.identity import PersonIdentity
-from console.gateway.operations import OPERATIONS
 from console.gateway.refusing import Identify
 from console.playground.asking import ROUTE, SURFACE, model_of
 from console.playground.bench import Bench, SetUp
@@ -62,17 +58,8 @@ def asking(identify: Identify, *, route: str, client_address: str) -> AskModel:
     """Return how a check asks a model in somebody's name: by calls of the playground."""
 
     async def ask(operation: str, body: dict[str, Any]) -> bytes:
-        identifier = uuid7()
-        wanted = make_ask(
-            operation,
-            OPERATIONS[operation].check(body),
-            text=orjson.dumps(body).decode(),
-            id=identifier,
-            at=time_of(identifier),
-            type="playground",
-            surface=SURFACE,
-            route=route,
-            client_address=client_address,
+        wanted = own_ask(
+            operation, body, type="playground", surface=SURFACE, route=route, client_address=client_address
         )
         return await pipeline.answer(await pipeline.open_call(identify, wanted))
 

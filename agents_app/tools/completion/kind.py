@@ -5,20 +5,17 @@ from collections.abc import Mapping
 from dataclasses import replace
 from typing import Any
 
-import orjson
 from django.db.models import Q
 
 from agents_app.tools import reading
 from agents_app.tools.base import Result, ToolCall, ToolFailed, cut, within
 from console.audit.models import AuditEvent, EventType
 from console.catalog.models import Alias
-from console.core.clock import now
 from console.core.connections import in_thread
 from console.core.errors import BadInput, ProviderError, Refusal
 from console.core.ids import uuid7
 from console.gateway import pipeline
-from console.gateway.asks import make_ask
-from console.gateway.operations import OPERATIONS
+from console.gateway.asks import own_ask
 from console.gateway.reading import AnswerReader
 from console.teams.models import Team
 from prompts_app.errors import NotCallable, UnknownLabel, UnknownPrompt, UnknownVersion
@@ -96,12 +93,10 @@ class Completion:
         identifier = uuid7()
         try:
             async with within(call.seconds):
-                ask = make_ask(
+                ask = own_ask(
                     "chat",
-                    OPERATIONS["chat"].check(body),
-                    text=orjson.dumps(body).decode(),
+                    body,
                     id=identifier,
-                    at=now(),
                     type=EventType.AGENT,
                     surface="agent",
                     route=f"tool {call.tool_name}",
