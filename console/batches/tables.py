@@ -14,9 +14,16 @@ from django.conf import settings
 
 from console.batches import storage
 from console.batches.models import Batch, Line, LineState
+from console.batches.services.creator import Creator
+from console.catalog.access import aliases_for
 from console.core.errors import BadInput, Refusal
-from prompts_app.models import PromptVersion
+from console.teams.callers import Caller
+from prompts_app.access import label_for, prompt_for, version_for
+from prompts_app.errors import UnknownLabel
+from prompts_app.models import Kind, PromptVersion
 from prompts_app.queries.preview import variables_of
+from prompts_app.shapes import default_label
+from prompts_app.text.refs import parse_ref
 from prompts_app.text.variables import check_values, values_from_texts
 from usage_app.queries.audit.export import neutral
 
@@ -34,6 +41,43 @@ class Calls:
 
     lines: list[bytes] = field(default_factory=list)
     ignored: list[str] = field(default_factory=list)
+
+
+def calls_from(caller: Caller, creator: Creator, *, prompt: str, model: str, raw: bytes) -> Calls:
+    """Return what the rows of a table ask of a prompt, named as everywhere, and an alias the team may call."""
+    version = _version(caller, prompt.strip(), creator.environment)
+    if not aliases_for(caller, creator.team).filter(name=model.partition("@")[0]).exists():
+        raise BadInput(f"{creator.team} may call no alias {model[:60]!r}.", param="model")
+    return calls_of(raw, version=version, model=model)
+
+
+def filename_for(table: str) -> str:
+    """Return what the file of calls made from a table is called."""
+    return f"{table.rpartition('.')[0] or table or 'table'}.jsonl"
+
+
+def _version(caller: Caller, text: str, environment: str) -> PromptVersion:
+    """Return the version a ref means in an environment now: a batch keeps it to its last line."""
+    ref = parse_ref(text)
+    if ref is None:
+        raise BadInput(
+            "Write a prompt's name, as in support/answer, support/answer@7 or support/answer:canary.", param="prompt"
+        )
+    prompt = prompt_for(caller, ref.slug, param="prompt")
+    if prompt.kind == Kind.PARTIAL:
+        raise BadInput("This is a partial, which others include; choose a prompt.", param="prompt")
+    if ref.number is not None:
+        return version_for(prompt, ref.number, param="prompt")
+    label = ref.label or default_label(environment)
+    try:
+        version = label_for(prompt, label).version
+    except UnknownLabel:
+        raise BadInput(
+            f"No version of it is published as {label}; publish one, or name a version: {prompt.slug}@1.",
+            param="prompt",
+        ) from None
+    version.prompt = prompt
+    return version
 
 
 def calls_of(raw: bytes, *, version: PromptVersion, model: str) -> Calls:

@@ -16,9 +16,9 @@ from console.batches.models import Batch
 from console.batches.services import batches as services
 from console.batches.services.creator import Creator
 from console.batches.services.files import upload_file
-from console.batches.tables import ENDPOINT, MOST_BYTES, Calls, calls_of
+from console.batches.tables import ENDPOINT, MOST_BYTES, Calls, calls_from, filename_for
 from console.catalog.access import aliases_for
-from console.core.errors import BadInput, Refusal
+from console.core.errors import Refusal
 from console.core.forms import refusals_at, status_of
 from console.core.htmx import STOP_POLLING, go, is_htmx
 from console.core.ids import parse_id
@@ -26,11 +26,8 @@ from console.core.words import counted
 from console.teams.access import needs, scope_of, teams_for
 from console.teams.callers import TeamRequest
 from console.teams.models import Team
-from prompts_app.access import label_for, prompt_for, prompts_for, version_for
-from prompts_app.errors import UnknownLabel
-from prompts_app.models import Kind, PromptVersion
-from prompts_app.shapes import default_label
-from prompts_app.text.refs import parse_ref
+from prompts_app.access import prompts_for
+from prompts_app.models import Kind
 
 # Tells htmx to stop asking: nothing changes any more.
 
@@ -136,38 +133,11 @@ def new_from_table(request: TeamRequest) -> HttpResponse:
 
 
 def _of_table(request: TeamRequest, given: dict[str, Any]) -> tuple[Batch, Calls]:
-    version = _version(request, given["prompt"].strip(), given["environment"])
-    if not aliases_for(request.caller, given["team"]).filter(name=given["model"].partition("@")[0]).exists():
-        raise BadInput(f"{given['team']} may call no alias {given['model'][:60]!r}.", param="model")
-    calls = calls_of(given["file"].read(MOST_BYTES + 1), version=version, model=given["model"])
     creator = _creator(request, given["team"], given["environment"])
-    filename = given["file"].name.rpartition(".")[0] or given["file"].name
-    file = upload_file(creator=creator, filename=f"{filename}.jsonl", purpose="batch", content=calls.lines)
+    raw = given["file"].read(MOST_BYTES + 1)
+    calls = calls_from(request.caller, creator, prompt=given["prompt"], model=given["model"], raw=raw)
+    file = upload_file(creator=creator, filename=filename_for(given["file"].name), purpose="batch", content=calls.lines)
     return services.create_batch(creator=creator, file=file, endpoint=ENDPOINT), calls
-
-
-def _version(request: TeamRequest, text: str, environment: str) -> PromptVersion:
-    """Return the version a ref means in an environment now: a batch keeps it to its last line."""
-    ref = parse_ref(text)
-    if ref is None:
-        raise BadInput(
-            "Write a prompt's name, as in support/answer, support/answer@7 or support/answer:canary.", param="prompt"
-        )
-    prompt = prompt_for(request.caller, ref.slug, param="prompt")
-    if prompt.kind == Kind.PARTIAL:
-        raise BadInput("This is a partial, which others include; choose a prompt.", param="prompt")
-    if ref.number is not None:
-        return version_for(prompt, ref.number, param="prompt")
-    label = ref.label or default_label(environment)
-    try:
-        version = label_for(prompt, label).version
-    except UnknownLabel:
-        raise BadInput(
-            f"No version of it is published as {label}; publish one, or name a version: {prompt.slug}@1.",
-            param="prompt",
-        ) from None
-    version.prompt = prompt
-    return version
 
 
 @needs("view_usage")

@@ -108,6 +108,20 @@ def test_it_says_which_row_cannot_be_asked_and_why(world: World, prompt: Prompt,
     assert not Batch.objects.exists()
 
 
+def test_programs_send_and_read_the_same(world: World, prompt: Prompt, run: Run) -> None:
+    program, key = Client(), {"Authorization": f"Bearer {world.key_text}"}
+    assert "Fill from a table" in client_of(make.make_member(world.team)).get("/prompts/support/slogan/").text
+    body = {name: value for name, value in given(world, "product\nTent\n").items() if name != "environment"}
+    made = program.post("/api/batches/", body, headers=key)
+    assert made.status_code == 201 and made.json()["name"] == "slogans.jsonl", made.text
+    batch = run(Batch.objects.get())
+    table = program.get(f"/api/batches/{batch.public_id}/files/table/", headers=key)
+    assert b"".join(table.streaming_content) == b"id,product,answer,error\r\nrow-2,Tent,Hello there.,\r\n"
+    body["file"] = SimpleUploadedFile("slogans.csv", b"name\nTent\n")
+    refused = program.post("/api/batches/", body, headers=key)
+    assert refused.status_code == 400 and "no column product" in refused.json()["error"]["message"]
+
+
 def test_it_is_for_those_who_may_call_models_and_read_the_answers(
     world: World, prompt: Prompt, author: Client, run: Run, cast: Cast
 ) -> None:

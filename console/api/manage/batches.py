@@ -12,8 +12,8 @@ from rest_framework.response import Response
 
 from console.api.manage.base import Endpoint, Strict, listed
 from console.api.parsers import UploadParser
-from console.batches import access, queries
-from console.batches.downloads import send_file
+from console.batches import access, queries, tables
+from console.batches.downloads import send_file, send_table
 from console.batches.endpoints import ENDPOINTS
 from console.batches.models import Batch, File
 from console.batches.services import batches as services
@@ -66,8 +66,16 @@ class BatchDetailSerializer(BatchSerializer):
 
 class UploadedBatchSerializer(Strict):
     team = serializers.CharField()
-    file = serializers.FileField(allow_empty_file=True, help_text="JSON lines: custom_id, method, url and body.")
-    endpoint = serializers.ChoiceField(list(ENDPOINTS), help_text="What every line names as its url.")
+    file = serializers.FileField(
+        allow_empty_file=True, help_text="JSON lines: custom_id, method, url and body. With prompt: a table, CSV."
+    )
+    endpoint = serializers.ChoiceField(
+        list(ENDPOINTS), default=tables.ENDPOINT, help_text="What every line names as its url."
+    )
+    prompt = serializers.CharField(
+        required=False, help_text="Whose variables the table's columns are: support/answer, or support/answer@7."
+    )
+    model = serializers.CharField(required=False, help_text="With prompt: the alias its rows are asked of.")
     environment = serializers.ChoiceField(
         Environment.choices, required=False, help_text="production unless given; a key's own."
     )
@@ -126,21 +134,27 @@ class Batches(BatchEndpoint):
 
     @extend_schema(
         operation_id="create_batch",
-        summary="Upload a file of calls and have them made",
+        summary="Upload a file of calls, or a table and a prompt, and have them made",
         request={UploadParser.media_type: UploadedBatchSerializer},
         responses={201: BatchDetailSerializer},
     )
     def post(self, request: Any) -> Response:
-        made = services.create_batch(creator=self.made_by, file=self.file, endpoint=request.data["endpoint"])
+        endpoint = request.data.get("endpoint", tables.ENDPOINT)
+        made = services.create_batch(creator=self.made_by, file=self.file, endpoint=endpoint)
         return self.shown(made, status=201)
 
     def prepare(self, request: Any) -> None:
         given = self.read(UploadedBatchSerializer)
         team, sent = teams_access.team_for(self.caller, given["team"], to="use_models"), given["file"]
         self.made_by = self.creator(team, given.get("environment"))
-        self.file = upload_file(
-            creator=self.made_by, filename=sent.name or "file", purpose="batch", content=sent.chunks()
-        )
+        name, content = sent.name or "file", sent.chunks()
+        if prompt := given.get("prompt"):
+            raw = sent.read(tables.MOST_BYTES + 1)
+            name = tables.filename_for(name)
+            content = tables.calls_from(
+                self.caller, self.made_by, prompt=prompt, model=given.get("model", ""), raw=raw
+            ).lines
+        self.file = upload_file(creator=self.made_by, filename=name, purpose="batch", content=content)
 
 
 class OneBatch(BatchEndpoint):
@@ -188,11 +202,13 @@ class RunAgain(BatchEndpoint):
 class Download(BatchEndpoint):
     @extend_schema(
         operation_id="download_batch_file",
-        summary="Read the answers of a batch, or its errors; that is recorded",
-        parameters=[OpenApiParameter("what", str, OpenApiParameter.PATH, enum=["output", "errors"])],
+        summary="Read the answers of a batch, its errors, or both as a table (CSV); that is recorded",
+        parameters=[OpenApiParameter("what", str, OpenApiParameter.PATH, enum=["output", "errors", "table"])],
         responses={(200, "application/octet-stream"): OpenApiResponse(OpenApiTypes.BINARY)},
     )
     def get(self, request: Any, batch_id: str, what: str) -> HttpResponseBase:
+        if what == "table":
+            return send_table(request._request, self.caller, self.batch(batch_id))
         return send_file(request._request, self.caller, self.batch(batch_id), what)
 
 
