@@ -66,6 +66,8 @@ def test_it_filters_by_state_environment_team_and_text(cast: Cast, alice: Client
     assert names("?state=revoked") == {"gone"}
     assert names("?environment=sandbox") == {"sandy"}
     assert names("?q=SAN") == {"sandy"}
+    assert "1 shown. 2 usable, 1 expired or revoked" in alice.get("/keys/?q=SAN").text, "heard while one types"
+    assert "shown." not in alice.get("/keys/").text
     assert names(f"?q={cast.kim.last4}") == {"kim"}
     assert names("?team=team-a") == {"kim", "sandy"}
     assert names("?cursor=nonsense&environment=nonsense&state=nonsense") == {"kim", "sandy", "gone"}
