@@ -9,10 +9,11 @@ from agents_app.brokers.address import address_of, parsed
 from agents_app.brokers.trouble import BrokerTrouble
 from agents_app.errors import StaleTool, StillUsed
 from agents_app.models import Broker, Trigger
-from agents_app.services.naming import check_line, check_short_name
+from agents_app.services.naming import check_short_name
 from agents_app.services.noting import note
 from console.audit import actions
 from console.audit.services import changes
+from console.core import lines
 from console.core.clock import now
 from console.core.crypto import SecretUnreadable, decrypt, encrypt
 from console.core.errors import Conflict, check_revision
@@ -32,7 +33,7 @@ def create_broker(*, actor: Actor, team: Team, slug: str, name: str = "", url: s
     broker = Broker(
         team=team,
         slug=check_short_name(slug, 40),
-        name=check_line(name or slug, "name", most=80, is_required=True),
+        name=lines.line(name or slug, "name", most=80, is_required=True),
         address=address.shown[:500],
         secret=encrypt(url.strip()),
     )
@@ -50,7 +51,7 @@ def change_broker(
     check_revision("this broker", broker.revision, seen_revision, StaleTool)
     before, is_other = _shown(broker), False
     if name is not None:
-        broker.name = check_line(name, "name", most=80, is_required=True)
+        broker.name = lines.line(name, "name", most=80, is_required=True)
     if url:
         broker.address = parsed(url).shown[:500]
         is_other = not _is_at(broker, url.strip())

@@ -28,24 +28,6 @@ def check_tool_name(slug: str) -> str:
     return slug
 
 
-def check_line(text: str, param: str, *, most: int, is_required: bool = False) -> str:
-    text = text.strip()
-    if is_required and not text:
-        raise BadInput(f"{param} is missing.", param=param)
-    if len(text) > most or not text.isprintable():
-        raise BadInput(f"{param} is one line of up to {most} characters.", param=param)
-    return text
-
-
-def check_text(text: str, param: str, *, most: int, is_required: bool = False) -> str:
-    text = text.replace("\r\n", "\n").strip()
-    if is_required and not text:
-        raise BadInput(f"{param} is missing.", param=param)
-    if len(text) > most or any(ord(c) < 32 and c not in "\n\t" for c in text):
-        raise BadInput(f"{param} is a text of up to {most:,} characters.", param=param)
-    return text
-
-
 def check_secret(secret: str) -> str:
     secret = secret.strip()
     if len(secret) > 8_000 or any(ord(c) < 32 or ord(c) == 127 for c in secret):

@@ -8,13 +8,14 @@ from django.db import transaction
 from django.db.models import Case, F, Q, Value, When
 
 from agents_app.models import Queue, QueueItem
-from agents_app.services.naming import check_line, check_short_name
+from agents_app.services.naming import check_short_name
 from agents_app.tools.queue import waking
 from agents_app.tools.queue.callbacks import check_callback_addresses
 from agents_app.tools.queue.items import finish, give_back, put, renew, take
 from agents_app.tools.queue.waking import is_served_in
 from console.audit import actions
 from console.audit.services import changes, record
+from console.core import lines
 from console.core.clock import now
 from console.core.crypto import encrypt
 from console.core.errors import BadInput, Conflict, check_revision
@@ -44,9 +45,9 @@ def _checked(fields: dict[str, Any]) -> dict[str, Any]:
         if name in fields and not least <= fields[name] <= most:
             raise BadInput(f"{name} must be from {least} to {most:,}.", param=name)
     if "name" in fields:
-        fields["name"] = check_line(fields["name"], "name", most=80, is_required=True)
+        fields["name"] = lines.line(fields["name"], "name", most=80, is_required=True)
     if "description" in fields:
-        fields["description"] = check_line(fields["description"], "description", most=300)
+        fields["description"] = lines.line(fields["description"], "description", most=300)
     if "callback_addresses" in fields:
         fields["callback_addresses"] = check_callback_addresses(fields["callback_addresses"])
     return fields

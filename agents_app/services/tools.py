@@ -6,12 +6,13 @@ from django.db import transaction
 
 from agents_app.errors import StaleTool, StillUsed
 from agents_app.models import Agent, Tool
-from agents_app.services.naming import check_line, check_secret, check_text, check_tool_name
+from agents_app.services.naming import check_secret, check_tool_name
 from agents_app.services.noting import note
 from agents_app.tools.base import Kind, Names
 from agents_app.tools.registry import kind_of
 from console.audit import actions
 from console.audit.services import changes
+from console.core import lines
 from console.core.clock import now
 from console.core.crypto import encrypt
 from console.core.errors import BadInput, Conflict, check_revision
@@ -40,9 +41,9 @@ def _apply(tool: Tool, kind: Kind, fields: dict[str, Any]) -> None:
     if unknown := set(fields) - set(_FIELDS):
         raise TypeError(f"A tool has no {', '.join(sorted(unknown))}.")
     if "name" in fields:
-        tool.name = check_line(fields["name"], "name", most=LONGEST_NAME, is_required=True)
+        tool.name = lines.line(fields["name"], "name", most=LONGEST_NAME, is_required=True)
     if "description" in fields:
-        tool.description = check_text(fields["description"], "description", most=LONGEST_DESCRIPTION, is_required=True)
+        tool.description = lines.text(fields["description"], "description", most=LONGEST_DESCRIPTION, is_required=True)
     for name, (least, most) in _NUMBERS.items():
         if name in fields:
             if not isinstance(fields[name], int) or not least <= fields[name] <= most:

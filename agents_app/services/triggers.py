@@ -17,7 +17,7 @@ from agents_app.services.naming import check_secret
 from agents_app.triggers import payloads
 from console.audit import actions
 from console.audit.services import changes, record
-from console.core import schedules
+from console.core import lines, schedules
 from console.core.clock import now
 from console.core.crypto import encrypt
 from console.core.errors import BadInput, Conflict, check_revision
@@ -64,7 +64,7 @@ def create_trigger(
     trigger = Trigger.objects.create(
         agent=agent,
         kind=kind,
-        name=_name(name),
+        name=lines.line(name, "name", most=80, is_required=True),
         config=config,
         environment=environment,
         secret=encrypt(secret) if secret else "",
@@ -97,7 +97,7 @@ def change_trigger(
     check_revision("this trigger", trigger.revision, seen_revision)
     before = _shown(trigger)
     if name is not None:
-        trigger.name = _name(name)
+        trigger.name = lines.line(name, "name", most=80, is_required=True)
     if config is not None:
         trigger.config = check_config(trigger.agent, trigger.kind, config)
     if environment is not None:
@@ -205,13 +205,6 @@ def check_config(agent: Agent, kind: str, config: Any) -> dict[str, Any]:
 
 def _next(kind: str, config: dict[str, Any]) -> Any:
     return schedules.next_tick(config["cron"], config["time_zone"], now()) if kind == Kind.SCHEDULE else None
-
-
-def _name(name: str) -> str:
-    name = " ".join(name.split())
-    if not 0 < len(name) <= 80 or not name.isprintable():
-        raise BadInput("A trigger has a name of 1 to 80 characters that can be seen.", param="name")
-    return name
 
 
 def _shown(trigger: Trigger) -> dict[str, Any]:

@@ -1,7 +1,6 @@
 """What a widget is, as plain fields: each checked for itself. The page, the management API and services agree here."""
 
 import re
-import unicodedata
 from collections.abc import Mapping, Sequence
 from typing import Any
 from urllib.parse import urlsplit
@@ -11,6 +10,7 @@ from console.chat.embed.colours import HEX
 from console.chat.embed.limits import DEFAULTS, MOST
 from console.chat.embed.wording import LANGUAGES
 from console.chat.models import Position, Widget
+from console.core import lines
 from console.core.errors import BadInput
 
 FIELDS = (
@@ -77,32 +77,6 @@ def check_origin(text: str) -> str:
     return origin
 
 
-def _one_line(name: str, value: Any, most: int, *, needed: bool = False) -> str:
-    if not isinstance(value, str):
-        raise BadInput(f"{name} must be a text.", param=name)
-    text = " ".join(value.split())
-    if (needed and not text) or len(text) > most:
-        raise BadInput(f"{name} needs 1 to {most} characters." if needed else _too_long(name, text, most), param=name)
-    if not text.isprintable():
-        raise BadInput(f"{name} holds a character nobody could see.", param=name)
-    return text
-
-
-def _too_long(name: str, text: str, most: int) -> str:
-    return f"{name} has {len(text):,} characters; {most:,} is the most."
-
-
-def _greeting(value: Any) -> str:
-    if not isinstance(value, str):
-        raise BadInput("greeting must be a text.", param="greeting")
-    text = value.strip().replace("\r\n", "\n")
-    if len(text) > LONGEST_GREETING:
-        raise BadInput(_too_long("greeting", text, LONGEST_GREETING), param="greeting")
-    if any(unicodedata.category(one) == "Cc" and one != "\n" for one in text):
-        raise BadInput("greeting holds a character nobody could see.", param="greeting")
-    return text
-
-
 def _colour(value: Any) -> str:
     if not isinstance(value, str) or not HEX.fullmatch(value.strip()):
         raise BadInput("Write the colour as # and six hexadecimal digits: #0b6074", param="colour")
@@ -123,7 +97,7 @@ def _texts(name: str, value: Any) -> list[str]:
 
 def _questions(value: Any) -> list[str]:
     name = "suggested_questions"
-    kept = list(dict.fromkeys(_one_line(name, one, LONGEST_QUESTION) for one in _texts(name, value)))
+    kept = list(dict.fromkeys(lines.line(one, name, most=LONGEST_QUESTION) for one in _texts(name, value)))
     if len(kept) > MOST_QUESTIONS:
         raise BadInput(f"A widget suggests at most {MOST_QUESTIONS} questions.", param=name)
     return kept
@@ -158,9 +132,9 @@ def _needs_identity(value: Any) -> bool:
 
 
 _CHECKS = {
-    "name": lambda value: _one_line("name", value, LONGEST_NAME, needed=True),
-    "title": lambda value: _one_line("title", value, LONGEST_NAME),
-    "greeting": _greeting,
+    "name": lambda value: lines.line(value, "name", most=LONGEST_NAME, is_required=True),
+    "title": lambda value: lines.line(value, "title", most=LONGEST_NAME),
+    "greeting": lambda value: lines.text(value, "greeting", most=LONGEST_GREETING),
     "colour": _colour,
     "position": lambda value: _choice("position", value, Position.values),
     "suggested_questions": _questions,

@@ -348,7 +348,7 @@ def test_it_refuses_what_is_no_schedule(agent, cast):
     with pytest.raises(BadInput):
         made(agent, cast.alice, "queue", queue="nothing")
     trigger, _ = made(agent, cast.alice, "schedule", cron="* * * * *")
-    with pytest.raises(BadInput, match="can be seen"):
+    with pytest.raises(BadInput, match="nobody could see"):
         services.change_trigger(actor=make.actor_for(cast.alice), trigger=trigger, name="Night\u202e")
 
 

@@ -8,6 +8,7 @@ from django.db import transaction
 from console.audit import actions
 from console.audit.services import changes, record
 from console.catalog.models import Capability, ModelVersion
+from console.core import lines
 from console.core.clock import now
 from console.core.errors import BadInput, Conflict, check_revision
 from console.core.races import insert
@@ -22,18 +23,6 @@ MOST_COLLECTIONS = 200  # of a team, and of the organisation: pages and answers 
 _SLUG = re.compile(r"[a-z0-9](?:[a-z0-9-]{0,62}[a-z0-9])?")
 _SHOWN = ("name", "description", "language", "model", "payer", "least_likeness")
 UNSET: Any = object()
-
-
-def plain(value: str, name: str, *, most: int, is_required: bool = False) -> str:
-    """Return one line of words, or refuse naming the field."""
-    value = " ".join(value.split())
-    if not value.isprintable():
-        raise BadInput(f"{name} holds a character that cannot be shown.", param=name)
-    if len(value) > most:
-        raise BadInput(f"{name} has {len(value)} characters; {most} is the most.", param=name)
-    if is_required and not value:
-        raise BadInput(f"The {name} is missing.", param=name)
-    return value
 
 
 def locked(collection: Collection) -> Collection:
@@ -108,8 +97,8 @@ def create_collection(
     collection = Collection(
         team=team,
         slug=slug,
-        name=plain(name, "name", most=80, is_required=True),
-        description=plain(description, "description", most=300),
+        name=lines.line(name, "name", most=80, is_required=True),
+        description=lines.line(description, "description", most=300),
         language=_check_language(language),
         model=model,
         payer=payer,
@@ -140,9 +129,9 @@ def change_collection(
     check_revision(collection.name, collection.revision, seen_revision, StaleCollection)
     before, had = _shown(collection), (collection.model_id, collection.language)
     if name is not None:
-        collection.name = plain(name, "name", most=80, is_required=True)
+        collection.name = lines.line(name, "name", most=80, is_required=True)
     if description is not None:
-        collection.description = plain(description, "description", most=300)
+        collection.description = lines.line(description, "description", most=300)
     if language is not None:
         collection.language = _check_language(language)
     if model is not UNSET:

@@ -9,13 +9,14 @@ from django.db.models import Sum
 from console.audit import actions
 from console.audit.actions import Action
 from console.audit.services import record
+from console.core import lines
 from console.core.clock import now
 from console.core.errors import BadInput, Conflict
 from console.knowledge import sql
 from console.knowledge.chunking import Piece, pieces_of
 from console.knowledge.errors import CannotUse, NothingChanged, StaleDocument
 from console.knowledge.models import Collection, Document, DocumentVersion, Passage
-from console.knowledge.services.collections import locked, plain, want_vectors
+from console.knowledge.services.collections import locked, want_vectors
 from console.teams.actors import Actor
 
 MOST_CHARACTERS = 400_000  # of one document
@@ -62,7 +63,7 @@ def add_document(
     collection = locked(collection)
     if Document.objects.filter(collection=collection, deleted_at=None).count() >= MOST_DOCUMENTS:
         raise BadInput(f"{collection.name} has {MOST_DOCUMENTS:,} documents, which is the most of a collection.")
-    document = Document(collection=collection, name=plain(name, "name", most=120, is_required=True))
+    document = Document(collection=collection, name=lines.line(name, "name", most=120, is_required=True))
     _save_name(document, is_new=True)
     version = _add_version(
         actor=actor, document=document, text=text, kind=kind, source_name=source_name, message=message
@@ -191,7 +192,7 @@ def _save_name(document: Document, *, is_new: bool = False) -> None:
 
 
 def _rename(document: Document, name: str) -> bool:
-    name = plain(name, "name", most=120, is_required=True)
+    name = lines.line(name, "name", most=120, is_required=True)
     if name == document.name:
         return False
     document.name = name
@@ -215,11 +216,11 @@ def _add_version(
         number=document.newest + 1,
         text=text,
         kind=kind,
-        source_name=plain(source_name, "source_name", most=120),
+        source_name=lines.line(source_name, "source_name", most=120),
         sha256=hashlib.sha256(text.encode()).hexdigest(),
         characters=len(text),
         passages_made=len(pieces),
-        message=plain(message, "message", most=500),
+        message=lines.line(message, "message", most=500),
         author_id=actor.id,
         author_name=actor.name[:200],
     )
