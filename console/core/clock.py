@@ -2,6 +2,7 @@
 
 import datetime as dt
 import time
+from functools import lru_cache
 from typing import Literal
 
 Window = Literal["minute", "hour", "day", "month"]
@@ -10,7 +11,13 @@ WINDOWS: tuple[Window, ...] = ("minute", "hour", "day", "month")
 
 def now() -> dt.datetime:
     """Return the present to the millisecond, UTC. Ids carry milliseconds; so do all times derived from them."""
-    return dt.datetime.fromtimestamp(time.time_ns() // 1_000_000 / 1000, dt.UTC)
+    return at_millisecond(time.time_ns() // 1_000_000)
+
+
+@lru_cache(maxsize=64)
+def at_millisecond(number: int) -> dt.datetime:
+    """Return the moment so many milliseconds after 1970, UTC: a busy process asks for each of the last few again."""
+    return dt.datetime.fromtimestamp(number / 1000, dt.UTC)
 
 
 # The period each window is in at present: nearly every question is about it.

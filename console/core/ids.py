@@ -6,6 +6,8 @@ import uuid
 
 import uuid_utils
 
+from console.core.clock import at_millisecond
+
 _PREFIX = "req_"
 # What the W3C's header `traceparent` says: the trace, and the span in it that calls us.
 TRACE_PARENT = re.compile(r"(?!ff)[0-9a-f]{2}-(?!0{32})([0-9a-f]{32})-(?!0{16})([0-9a-f]{16})-[0-9a-f]{2}")
@@ -32,7 +34,7 @@ def uuid7_at(moment: dt.datetime, *, last: bool = False) -> uuid.UUID:
 
 def time_of(identifier: uuid.UUID) -> dt.datetime:
     """Return the moment a UUIDv7 was made, to the millisecond, UTC."""
-    return dt.datetime.fromtimestamp((identifier.int >> 80) / 1000, dt.UTC)
+    return at_millisecond(identifier.int >> 80)
 
 
 def request_id(identifier: uuid.UUID) -> str:

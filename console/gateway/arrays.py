@@ -6,7 +6,7 @@ import uuid
 from collections.abc import Callable, Sequence
 from functools import lru_cache
 from itertools import chain
-from operator import attrgetter, methodcaller
+from operator import attrgetter
 from typing import Any
 
 NULL = b"\xff\xff\xff\xff"
@@ -14,7 +14,7 @@ BOOL, BYTEA, INT8, INT4, TEXT, TIMESTAMPTZ, UUID = 16, 17, 20, 23, 25, 1184, 295
 _HEAD = struct.Struct(">iiIii")  # dimensions, whether there are nulls, type of the elements, length, first index
 _EMPTY = struct.Struct(">iiI")
 _UUID_LENGTH = b"\0\0\0\x10"
-_INT, _BYTES = attrgetter("int"), methodcaller("to_bytes", 16, "big")  # of a UUID
+_INT = attrgetter("int")  # of a UUID
 _LENGTH = struct.Struct(">i").pack
 _ORIGIN = dt.datetime(2000, 1, 1, tzinfo=dt.UTC)
 _MICROSECOND = dt.timedelta(microseconds=1)
@@ -94,10 +94,16 @@ def usual(column: Callable[[Any], bytes], values: tuple[Any, ...]) -> bytes:
     return column(values)
 
 
+@lru_cache(maxsize=4096)
+def _uuid(number: int) -> bytes:
+    """Return a UUID by its number: a call's is written at its start and at its end, a team's at each."""
+    return _UUID_LENGTH + number.to_bytes(16, "big")
+
+
 def uuids(values: Sequence[uuid.UUID | None]) -> bytes:
     if not all(values):
-        return array(UUID, [NULL if v is None else _UUID_LENGTH + v.bytes for v in values])
-    return array_head(UUID, len(values)) + _UUID_LENGTH.join([b"", *map(_BYTES, map(_INT, values))])
+        return array(UUID, [NULL if v is None else _uuid(v.int) for v in values])
+    return array(UUID, list(map(_uuid, map(_INT, values))))
 
 
 def _strings(kind: int, values: Sequence[bytes | None]) -> bytes:

@@ -73,6 +73,8 @@ def test_a_name_given_twice_is_refused_wherever_it_stands(one, name, other):
         (b'{"a": -1e400}', "too large"),
         (b'{"a": 1234567890123456789}', "18 digits"),
         (b'{"a": -' + b"9" * 5000 + b"}", "18 digits"),
+        (b'{"a":1234567890123456789}', "18 digits"),  # without a space, as it is written anew
+        (b'{"a":[-1000000000000000000,18446744073709551615]}', "18 digits"),
         (b'{"a": "\\u0000"}', "NUL"),
         (b'{"a\\u0000": 1}', "NUL"),
         (b'{"a": [[{"b": "x\\u0000"}]]}', "NUL"),
@@ -95,6 +97,13 @@ def test_a_name_given_twice_is_refused_wherever_it_stands(one, name, other):
 def test_it_refuses_with_a_reason(raw, reason):
     with pytest.raises(BadInput, match=reason):
         loads(raw)
+
+
+@pytest.mark.parametrize("number", [2**53 - 1, 2**53, -(2**53), 10**18 - 1, 1 - 10**18, 1e16, 1.2345678901234567])
+def test_a_number_of_up_to_18_digits_is_that_number(number):
+    raw = json.dumps({"a": number, "b": "1234567890123456789"}, separators=(",", ":"))
+    value, _ = loads(raw.encode())
+    assert value == {"a": number, "b": "1234567890123456789"} and type(value["a"]) is type(number)
 
 
 def test_an_emoji_written_as_two_escapes_is_a_character():
