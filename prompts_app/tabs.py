@@ -36,6 +36,8 @@ class Action:
     icon: str
     url: Callable[[Prompt, PromptVersion], str]
     right: str = "use_models"
+    # Buttons stand in this order.
+    order: int = 30
 
 
 TABS: list[Tab] = []
@@ -51,3 +53,4 @@ def add_tab(tab: Tab) -> None:
 def add_action(action: Action) -> None:
     if action.label not in {one.label for one in ACTIONS}:
         ACTIONS.append(action)
+        ACTIONS.sort(key=lambda one: one.order)

@@ -34,7 +34,7 @@ from console.chat.files import of_texts
 from console.chat.models import Conversation, Message
 from console.core.clock import now
 from console.core.crypto import encrypt
-from console.evals.models import Dataset, Incident, Replay, Schedule
+from console.evals.models import Dataset, DatasetItem, Incident, Replay, Schedule
 from console.evals.services import cases, datasets, runs
 from console.pages import context
 from console.teams import callers, middleware
@@ -289,6 +289,12 @@ def _dataset(cast: Cast) -> Arguments:
         actor=SYSTEM, team=cast.team_a, name=f"File {uuid.uuid4()}", text='{"input": "Why?"}', form="jsonl"
     )
     return {"dataset_id": made.pk}
+
+
+def _dataset_answered(cast: Cast) -> Arguments:
+    arguments = _dataset(cast)
+    DatasetItem.objects.filter(dataset=arguments["dataset_id"]).update(expected="Because.")
+    return arguments
 
 
 def _dataset_item(cast: Cast) -> Arguments:
@@ -568,6 +574,7 @@ FACTORIES: dict[str, Callable[[Cast], Arguments]] = {
     "evals:close_incident": _test_incident,
     **dict.fromkeys(("evals:dataset", "evals:delete_dataset"), _dataset),
     "evals:item": _dataset_item,
+    "evals:export_dataset": _dataset_answered,
     **dict.fromkeys(("evals:replay", "evals:retry_replay", "evals:stop_replay", "evals:delete_replay"), _replay),
     "evals:result": _replay_item,
     **dict.fromkeys(("evals:edit_case", "evals:delete_case"), _test_case),

@@ -22,5 +22,6 @@ class BatchesConfig(AppConfig):
                     if is_callable(prompt.kind)
                     else ""
                 ),
+                order=40,
             )
         )

@@ -18,6 +18,7 @@ urlpatterns = [
     path("evaluations/datasets/sample/", datasets.sample_dataset, name="sample_dataset"),
     path(_DATASET, datasets.dataset, name="dataset"),
     path(f"{_DATASET}items/<int:place>/", datasets.item, name="item"),
+    path(f"{_DATASET}examples.jsonl", datasets.export, name="export_dataset"),
     path(f"{_DATASET}delete/", datasets.delete_dataset, name="delete_dataset"),
     path("evaluations/replays/", replays.replays, name="replays"),
     path("evaluations/replays/new/", replays.new_replay, name="new_replay"),

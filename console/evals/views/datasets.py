@@ -1,5 +1,6 @@
 """Pages of datasets: the list, a new one from a file or from the log, one with its items, and one item."""
 
+import json
 import uuid
 from typing import Any
 
@@ -9,10 +10,10 @@ from django.urls import reverse
 from django.views.decorators.http import require_http_methods, require_safe
 
 from console.catalog.access import aliases_for
-from console.core.errors import Refusal
+from console.core.errors import Conflict, Refusal
 from console.core.forms import refusals_at, status_of
 from console.core.htmx import go
-from console.evals import access, uploads
+from console.evals import access, training, uploads
 from console.evals.forms.datasets import NamedSampleForm, TeamForm, UploadForm
 from console.evals.models import Dataset, DatasetItem
 from console.evals.queries import replays as queries
@@ -158,6 +159,21 @@ def item(request: TeamRequest, dataset_id: uuid.UUID, place: int) -> HttpRespons
         "variables": found.prompt.get("variables", {}),
     }
     return render(request, "evals/item.html", context)
+
+
+@needs("read_content")
+@require_safe
+def export(request: TeamRequest, dataset_id: uuid.UUID) -> HttpResponse:
+    """Send the answered items as examples to train a model on. That somebody read them is recorded."""
+    found = access.dataset_for(request.caller, dataset_id, to="read")
+    lines = [json.dumps(one, ensure_ascii=False) + "\n" for one in training.examples(found)]
+    if not lines:
+        raise Conflict("None of its items has both a conversation and an answer, so there is nothing to train on.")
+    services.read_all(actor=request.caller.actor, dataset=found, items=len(lines))
+    response = HttpResponse("".join(lines), content_type="application/jsonl")
+    response["Content-Disposition"] = f'attachment; filename="dataset-{found.pk}.jsonl"'
+    response["Cache-Control"] = "no-store"
+    return response
 
 
 @needs("build")
