@@ -96,10 +96,10 @@ class BodyMiddleware:
 
 
 class PageMiddleware:
-    """Keep pages out of caches, and turn refusals that no view caught into a page or a toast, as what only forms open.
+    """Keep answers out of caches. Turn refusals that no view caught, and what only forms open, into a page or a toast.
 
-    The same address answers with a page or, for htmx, with a piece of it: caches must not mix the two up. And a page
-    may show a key or an answer, which neither a shared cache nor the browser's disk should keep.
+    The same address answers with a page or, for htmx, with a piece of it: caches must not mix the two up. And pages,
+    JSON and files may hold a key or an answer, which neither a shared cache nor the browser's disk should keep.
     """
 
     def __init__(self, get_response: Callable[[HttpRequest], HttpResponse]) -> None:
@@ -112,7 +112,7 @@ class PageMiddleware:
             response["Allow"] = allowed
         if response.get("Content-Type", "").startswith("text/html"):
             patch_vary_headers(response, ["HX-Request"])
-            response.setdefault("Cache-Control", "no-store")
+        response.setdefault("Cache-Control", "no-store")
         return response
 
     def process_exception(self, request: HttpRequest, exception: Exception) -> HttpResponse | None:

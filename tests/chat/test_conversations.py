@@ -218,6 +218,7 @@ def test_it_exports_the_branch_shown_and_every_branch(cast: Cast) -> None:
     Message.objects.create(conversation=made, parent=first.parent, role="assistant", text="Another one.")
     alice = client_of(cast.alice)
     markdown = alice.get(reverse("chat:export_markdown", args=[made.pk]))
+    assert markdown["Cache-Control"] == "no-store"
     text = markdown.content.decode()
     assert text.startswith("# Autumn campaign\n") and "Write **three** lines." in text and "Another one." not in text
     assert markdown["Content-Type"] == "text/markdown; charset=utf-8"

@@ -162,6 +162,8 @@ def test_it_keeps_pages_and_pieces_apart_in_caches(client: Client, cast: Cast) -
     response = client.get("/profile/")
     assert response["Cache-Control"] == "no-store"
     assert "HX-Request" in response["Vary"]
+    for data in (client.get("/api/teams/"), Client().get("/api/teams/")):
+        assert data["Cache-Control"] == "no-store"
 
 
 def test_it_forbids_everything_inline(client: Client, db: None) -> None:

@@ -207,7 +207,7 @@ class Content(Endpoint):
         services.read_content(actor=self.actor, event=event)
         bodies = {pane.kind: pane.payload for pane in contents.panes(event)}
         said = {"request_id": request_id(event.pk), "input": bodies.get("input"), "output": bodies.get("output")}
-        return Response(ContentSerializer(said).data, headers={"Cache-Control": "no-store"})
+        return Response(ContentSerializer(said).data)
 
 
 class _FormatIsOurs(DefaultContentNegotiation):

@@ -88,7 +88,7 @@ class MadeKeySerializer(KeySerializer):
 
 
 def _made(key: ApiKey, text: str) -> Response:
-    return Response({**KeySerializer(key).data, "text": text}, status=201, headers={"Cache-Control": "no-store"})
+    return Response({**KeySerializer(key).data, "text": text}, status=201)
 
 
 class _KeyEndpoint(Endpoint):

@@ -71,7 +71,7 @@ def _prepared(view: Any, request: Any, *args: Any, **kwargs: Any) -> Iterator[No
 
 def _again(held: ManagementClaim) -> Response:
     answer = orjson.loads(held.answer) if held.answer else None
-    return Response(answer, status=held.status, headers={REPLAYED: "true", "Cache-Control": "no-store"})
+    return Response(answer, status=held.status, headers={REPLAYED: "true"})
 
 
 def _digest_of_file(value: Any) -> list[str]:

@@ -205,4 +205,4 @@ class DatasetItems(Endpoint):
         found, after = page_of(self.request, DatasetItem.objects.filter(dataset=dataset))
         datasets.read_all(actor=self.actor, dataset=dataset, items=len(found))
         data = {"data": DatasetItemSerializer(found, many=True).data, "next": after}
-        return Response(data, headers={"Cache-Control": "no-store"})
+        return Response(data)

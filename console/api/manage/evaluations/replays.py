@@ -217,7 +217,7 @@ class ReplayResults(ReplayEndpoint):
         found, after = page_of(self.request, rows)
         replays.read_results(actor=self.actor, replay=replay, results=len(found))
         data = {"data": ReplayResultSerializer(found, many=True).data, "next": after}
-        return Response(data, headers={"Cache-Control": "no-store"})
+        return Response(data)
 
 
 class RetryReplay(ReplayEndpoint):

@@ -142,7 +142,7 @@ class TriggerEndpoint(Endpoint):
             raise UnknownTrigger
         if status == 201:
             shown = TriggerMadeSerializer(row, context={"secret": secret}).data
-            return Response(shown, status=status, headers={"Cache-Control": "no-store"})
+            return Response(shown, status=status)
         return Response(TriggerSerializer(row).data, status=status)
 
 
@@ -208,7 +208,7 @@ class RenewSecret(TriggerEndpoint):
     )
     def post(self, request: Any, slug: str, pk: uuid.UUID) -> Response:
         secret = services.renew_secret(actor=self.actor, trigger=self.trigger(slug, pk, "edit"))
-        return Response({"secret": secret}, status=201, headers={"Cache-Control": "no-store"})
+        return Response({"secret": secret}, status=201)
 
 
 class Firings(TriggerEndpoint):

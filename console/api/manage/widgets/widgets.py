@@ -107,7 +107,7 @@ class IdentitySecret(WidgetEndpoint):
     )
     def post(self, request: Any, pk: uuid.UUID) -> Response:
         _, text = widgets.make_identity_secret(actor=self.actor, widget=self.widget(pk, "edit"))
-        return Response({"secret": text}, status=201, headers={"Cache-Control": "no-store"})
+        return Response({"secret": text}, status=201)
 
     @extend_schema(
         operation_id="forget_widget_secret",
