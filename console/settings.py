@@ -180,6 +180,12 @@ DATABASES = {
             "pool": {"min_size": 0, "max_size": _pool, "timeout": 10, "reconnect_timeout": 10}
             if (_pool := env_int("DATABASE_POOL", 8))
             else False,
+            # A server that is gone without a word, as when its machine is, is noticed within half a minute. Sockets
+            # of this machine take no notice.
+            "keepalives_idle": 10,
+            "keepalives_interval": 5,
+            "keepalives_count": 3,
+            "tcp_user_timeout": 25_000,  # ms
             **{key: unquote(value) for key, value in _db_query.items()},
         },
         "TEST": {"NAME": env_str("TEST_DATABASE") or None},

@@ -28,7 +28,7 @@ class Connection:
             kept = {
                 k: v
                 for k, v in parameters.items()
-                if k in {"dbname", "user", "password", "host", "port"} or k.startswith("ssl")
+                if k in {"dbname", "user", "password", "host", "port"} or k.startswith(("ssl", "keepalives", "tcp_"))
             }
             self._connection = await psycopg.AsyncConnection.connect(
                 **kept,

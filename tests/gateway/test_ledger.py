@@ -536,6 +536,8 @@ async def test_a_connection_is_made_once_however_many_ask(committed_db):
         (await connection.get()).pgconn.finish()
         assert len({id(c) for c in await asyncio.gather(*(connection.get() for _ in range(10)))}) == 1
         assert not (await connection.get()).closed
+        # As pages' and tasks' connections do: a server that is gone without a word is noticed.
+        assert (await connection.get()).info.get_parameters()["tcp_user_timeout"] == "25000"
     finally:
         await connection.close()
 

@@ -108,6 +108,8 @@ _tickers: "weakref.WeakKeyDictionary[ServerState, Ticker]" = weakref.WeakKeyDict
 # end to that, whoever sends a byte now and then holds all the connections there can be.
 _RECEIVE_SECONDS, _LEAST_BYTES_A_SECOND = 60.0, 16 * 1024
 _UNSTATED_BYTES = 8 * 1024 * 1024
+# All that is said of it: uvicorn also logs a warning each time, and anybody can have it do so as often as they like.
+_NO_HTTP = "Invalid HTTP request received."
 
 
 class Http(HttpToolsProtocol):
@@ -182,15 +184,10 @@ class Http(HttpToolsProtocol):
                 self.parser.feed_data(data)
                 return
             except httptools.HttpParserError:
-                self._refuse()
+                self.send_400_response(_NO_HTTP)
                 return
             except httptools.HttpParserUpgrade as offered:
                 data = self._without_the_offer(data[offered.args[0] :])
-
-    def _refuse(self) -> None:
-        message = "Invalid HTTP request received."
-        self.logger.warning(message)
-        self.send_400_response(message)
 
     def _should_upgrade(self) -> bool:
         """Keep uvicorn from beginning a request whose body the parser would leave out."""
@@ -204,7 +201,7 @@ class Http(HttpToolsProtocol):
         """
         method = self.parser.get_method()
         if method == b"CONNECT":
-            self._refuse()
+            self.send_400_response(_NO_HTTP)
             return b""
         head = [b"%b %b HTTP/%b" % (method, self.url, self.parser.get_http_version().encode())]
         head += [b"%b: %b" % line for line in self.headers if line[0] != b"upgrade"]
