@@ -102,6 +102,8 @@ def test_the_library_comes_with_labels_tests_and_what_teams_ask_of_it(run: Any) 
 
     count = AuditEvent.objects.count()
     assert "0 to create, 0 to change" in run(FILE) and AuditEvent.objects.count() == count
+    otherwise = FILE.replace("tags: [chat]", "tags: [Chat, chat]").replace("Answers customers", '" Answers customers "')
+    assert "0 to create, 0 to change" in run(otherwise), "it is kept in one spelling"
     text = exported()
     count = AuditEvent.objects.count()
     assert "0 to create, 0 to change" in run(text) and AuditEvent.objects.count() == count
@@ -258,7 +260,7 @@ def test_keys_come_without_their_texts_and_are_printed_once(run: Any) -> None:
     assert live.owner is not None and (live.owner.email, live.unknown_fields) == ("ada@example.com", "refuse")
 
     count = AuditEvent.objects.count()
-    again = run(KEYS)
+    again = run(KEYS.replace("10.0.0.0/8", "10.0.0.0/255.0.0.0").replace("name: ci,", 'name: " ci ",'))
     assert "0 to create, 0 to change" in again and "fk_" not in again and AuditEvent.objects.count() == count
     text = exported()
     assert not any(whole in text for whole in printed.values()) and "0 to create, 0 to change" in run(text)

@@ -13,6 +13,7 @@ from console.pages.configuration.keys import Named
 from console.pages.configuration.steps import FieldChange, Ref, Step, brief, differences
 from console.teams.models import ApiKey, Team, User
 from console.teams.services import keys as services
+from console.teams.services.key_limits import check_limits
 
 if TYPE_CHECKING:
     from console.pages.configuration.plan import Plan
@@ -31,11 +32,18 @@ class KeyPlan:
         for entry in team.get("keys", []):
             if not (entry.has("name") and entry.has("environment")):
                 continue
+            entry.values["name"] = entry["name"].strip()
             name = f"{team['slug']}/{entry['name']} in {entry['environment']}"
             if ("key", name) in self.plan.will_be:
                 self.plan.problem(entry, "name", f"The key {name} is in this file twice.")
                 continue
             self.plan.will_be.add(("key", name))
+            try:
+                if entry.has("networks"):
+                    entry.values["networks"] = check_limits((), entry["networks"], None)
+            except BadInput as refusal:
+                self.plan.problem(entry, "networks", refusal.message)
+                continue
             same = self.named.get((team["slug"], entry["name"]), [])
             found = [key for key in same if key.environment == entry["environment"]]
             if len(found) > 1:

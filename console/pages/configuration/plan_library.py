@@ -18,7 +18,7 @@ from console.teams.models import Team
 from prompts_app.models import Kind, Label, Prompt, PromptVersion, Waiver
 from prompts_app.parameters import check_parameters
 from prompts_app.services.labels import publish
-from prompts_app.services.prompts import change_prompt, create_prompt
+from prompts_app.services.prompts import change_prompt, check_tags, create_prompt
 from prompts_app.services.versions import read, save_version
 from prompts_app.services.waivers import end_waiver, give_waiver
 from prompts_app.text.variables import check_declared
@@ -76,6 +76,12 @@ class LibraryPlan:
             return
         given = entry.get("versions", [])
         texts = [text for version in given if (text := self._text(version, kind, row)) is not None]
+        try:
+            if entry.has("tags"):
+                entry.values["tags"] = check_tags(entry["tags"])
+        except BadInput as refusal:
+            self.plan.problem(entry, "tags", refusal.message)
+            return
         if len(texts) != len(given) or not self._are_apart(texts):
             return
         steps = len(self.plan.steps)
@@ -336,7 +342,8 @@ class LibraryPlan:
 
 
 def _settings(entry: Entry) -> dict[str, Any]:
-    return {name: "" if entry[name] is None else entry[name] for name in _SETTINGS if entry.has(name)}
+    given = {name: "" if entry[name] is None else entry[name] for name in _SETTINGS if entry.has(name)}
+    return {name: value.strip() if isinstance(value, str) else value for name, value in given.items()}
 
 
 def _plain(value: Any) -> Any:
