@@ -2,6 +2,7 @@
 
 import io
 import json
+import uuid
 from collections.abc import Callable
 from hashlib import sha256
 
@@ -12,9 +13,12 @@ from django.db import DatabaseError, transaction
 from console.audit.models import AuditEvent, Seal, SealState
 from console.audit.services.seal import GENESIS, seal
 from console.audit.services.verify import Report, verify, verify_some
+from console.core.ids import request_id
 from console.embedded import sql
+from console.teams.models import Team
 from tests import make
 from tests.audit.calls import a_call, a_chat, run, until_finished
+from tests.make import client_of
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
@@ -54,6 +58,13 @@ def test_it_seals_every_finished_record_once(sealed: list[str]) -> None:
     assert [b.number for b in blocks] == list(range(1, len(blocks) + 1))
     for before, after in zip(blocks, blocks[1:], strict=False):
         assert bytes(after.previous) == bytes(before.sha256) and after.from_tx == before.to_tx
+
+
+def test_a_record_shows_its_block_and_the_whole_hash(sealed: list[str]) -> None:
+    owner = make.make_member(Team.objects.get(slug="team-a"), role="owner")
+    block = Seal.objects.get(number=Seal.objects.count())
+    page = client_of(owner).get(f"/audit/{request_id(uuid.UUID(sealed[-1]))}/").text
+    assert f"Sealed in block {block.number}" in page and bytes(block.sha256).hex() in page
 
 
 def test_its_digest_can_be_made_without_the_database(sealed: list[str]) -> None:
