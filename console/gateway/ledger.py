@@ -56,6 +56,7 @@ _LONG_SECONDS = 0.005
 _STOP_SECONDS = 1.0
 _COUNTER_MISSING = "ZF001"
 _MOST_COUNTERS = 100_000
+_REFUSING_SECONDS = 30.0  # after the last call that could not be begun, while none comes that can
 
 # A start is committed before anything is sent, but need not wait for the disk (docs/decisions/durable-starts.md).
 _SOON_ON_DISK = "-c synchronous_commit=off"
@@ -63,6 +64,19 @@ _SOON_ON_DISK = "-c synchronous_commit=off"
 _PLAN_OPTIONS = (
     "-c plan_cache_mode=force_generic_plan -c enable_seqscan=off -c enable_hashjoin=off -c enable_mergejoin=off"
 )
+
+
+_refused_at = float("-inf")
+
+
+def are_calls_refused() -> bool:
+    """Say whether this process cannot record calls by now, though PostgreSQL may answer, as where its disk is full."""
+    return time.monotonic() < _refused_at + _REFUSING_SECONDS
+
+
+def _note_refusal(at: float) -> None:
+    global _refused_at
+    _refused_at = at
 
 
 async def _read_epoch(connection: psycopg.AsyncConnection[Any]) -> int:
@@ -129,6 +143,7 @@ class Ledger:
             raise DatabaseAway from error
         if self._is_away:
             self._is_away = False
+            _note_refusal(float("-inf"))
             log.info("PostgreSQL is back; calls are taken again.")
         if verdict.refused_by is None and not verdict.is_stale and not item.is_refusal:
             self._open.add(item.id.int)
@@ -139,7 +154,9 @@ class Ledger:
         what = str(error).strip().partition("\n")[0]
         if not isinstance(error, psycopg.OperationalError):
             log.warning("A call could not be begun: %s: %s", type(error).__name__, what)
-        elif not self._is_away:
+            return
+        _note_refusal(time.monotonic())
+        if not self._is_away:
             self._is_away = True
             log.warning("PostgreSQL is away; calls are refused until it is back: %s", what)
 

@@ -23,7 +23,7 @@ from console.core import canaries
 from console.core.clock import now
 from console.embedded import ports
 from console.embedded.defaults import socket_folder
-from console.gateway import snapshot
+from console.gateway import ledger, snapshot
 from console.pages import sql
 from console.teams.access import PUBLIC, needs
 from console.telemetry import valkey
@@ -67,7 +67,7 @@ def ready(request: HttpRequest) -> HttpResponse:
     """Say whether this process can serve: 200 when it can, 503 when it cannot."""
     checks = _look.get()
     is_ready = all(checks[name]["state"] == "ok" for name in ("database", "migrations", "snapshot"))
-    is_whole = is_ready and checks["valkey"]["state"] == "ok"
+    is_whole = is_ready and checks["valkey"]["state"] == "ok" and "calls" not in checks
     status = "ready" if is_whole else "degraded" if is_ready else "unavailable"
     response = JsonResponse({"status": status, "checks": checks}, status=200 if is_ready else 503)
     if not is_ready:
@@ -112,7 +112,14 @@ def look() -> dict[str, Check]:
     checks["migrations"] = {"state": "ok"} if not missing else {"state": "missing", "branches": missing}
     if missing:
         return {**checks, "snapshot": {"state": "unknown"}, "workers": {"state": "unknown"}}
-    return {**checks, "snapshot": _snapshot(), **_builtin_models(), "workers": workers()}
+    return {**checks, "snapshot": _snapshot(), **_calls(), **_builtin_models(), "workers": workers()}
+
+
+def _calls() -> dict[str, Check]:
+    """Say that PostgreSQL answers and cannot record calls, as where its disk is full."""
+    if not ledger.are_calls_refused():
+        return {}
+    return {"calls": {"state": "refused", "says": "PostgreSQL cannot record calls; the log says why."}}
 
 
 def _builtin_models() -> dict[str, Check]:

@@ -1,6 +1,7 @@
 """Liveness says the process runs; readiness says it can serve; worker health means a canary was consumed."""
 
 import datetime as dt
+import time
 from types import SimpleNamespace
 from typing import Any
 
@@ -19,6 +20,7 @@ from console.pages.tasks import canary
 def fresh(monkeypatch: pytest.MonkeyPatch) -> None:
     health._look.forget()
     monkeypatch.setattr(health, "_snapshot_good_until", 0.0)
+    monkeypatch.setattr(health.ledger, "_refused_at", float("-inf"))
 
 
 @pytest.fixture
@@ -51,6 +53,18 @@ def test_it_is_ready_without_valkey_and_says_so(db: None, client: Client) -> Non
     assert response.status_code == 200
     assert response.json()["status"] == "degraded"
     assert response.json()["checks"]["valkey"]["state"] == "away"
+
+
+def test_it_says_that_calls_are_refused_where_postgresql_answers_and_cannot_record_them(
+    db: None, client: Client, valkey: None, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(health.ledger, "_refused_at", time.monotonic())
+    response = client.get("/health/ready")
+    assert (response.status_code, response.json()["status"]) == (200, "degraded"), "pages can still be read"
+    assert response.json()["checks"]["calls"]["state"] == "refused"
+    health._look.forget()
+    monkeypatch.setattr(health.ledger, "_refused_at", time.monotonic() - 31)
+    assert client.get("/health/ready").json()["status"] == "ready"
 
 
 def test_it_is_not_ready_without_a_database(client: Client, valkey: None, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -582,11 +582,13 @@ async def test_that_postgresql_is_away_is_logged_once_and_not_for_each_call(team
             for _ in range(3):
                 with pytest.raises(DatabaseAway):
                     await ledger.begin(begin_of(team, epoch))
+        assert ledger_module.are_calls_refused()
         with caplog.at_level("INFO", "console.gateway.ledger"):
             for _ in range(2):
                 item = begin_of(team, epoch)
                 await ledger.begin(item)
                 await ledger.close(close_of(item))
+    assert not ledger_module.are_calls_refused()
     assert [record.getMessage() for record in caplog.records if "PostgreSQL" in record.getMessage()] == [
         "PostgreSQL is away; calls are refused until it is back: connection refused",
         "PostgreSQL is back; calls are taken again.",
