@@ -4,7 +4,8 @@ from django.db import InterfaceError, OperationalError
 
 from console.core.errors import Unavailable
 
-_ENDED = frozenset({"57P01", "57P02", "57P03", "53300"})  # told to stop, crashed, not up yet, no connection left
+# Told to stop, crashed, not up yet, no connection left, and a disk without room for what is to be written.
+_ENDED = frozenset({"57P01", "57P02", "57P03", "53300", "53100"})
 
 
 def is_database_away(error: BaseException | None) -> bool:

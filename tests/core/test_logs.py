@@ -43,6 +43,9 @@ def test_a_task_without_postgresql_is_one_line_and_no_traceback() -> None:
     level, said, has_traceback = told(OperationalError("couldn't get a connection, 100% of it\nmore"))
     assert (level, has_traceback) == (logging.WARNING, False)
     assert said.startswith("Task audit.seal had no PostgreSQL") and said.endswith("a connection, 100% of it")
+    full = OperationalError("could not extend file")
+    full.__cause__ = psycopg.errors.DiskFull()
+    assert told(full)[::2] == (logging.WARNING, False), "least of all on a disk without room for it"
     timed_out = OperationalError("canceling statement")
     timed_out.__cause__ = psycopg.errors.QueryCanceled()
     for mistake in (timed_out, ValueError("no")):
