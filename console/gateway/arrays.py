@@ -94,9 +94,12 @@ def usual(column: Callable[[Any], bytes], values: tuple[Any, ...]) -> bytes:
     return column(values)
 
 
-@lru_cache(maxsize=4096)
+@lru_cache(maxsize=256)
 def _uuid(number: int) -> bytes:
-    """Return a UUID by its number: a call's is written at its start and at its end, a team's at each."""
+    """Return a UUID by its number: a call's is written at its start and at its end, a team's at each.
+
+    Few are kept: each new one takes the place of the oldest, and among many that is out of the processor's caches.
+    """
     return _UUID_LENGTH + number.to_bytes(16, "big")
 
 
