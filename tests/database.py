@@ -201,15 +201,19 @@ def restore() -> None:
 
 @contextmanager
 def recorded() -> Iterator[list[str]]:
-    """Collect the statements that write, as they were sent."""
+    """Collect the statements that wrote something, as they were sent."""
     from django.db import connection
 
     writes: list[str] = []
 
     def keep(execute: Any, statement: str, values: Any, many: bool, context: dict[str, Any]) -> Any:
-        if statement.split(None, 1)[0] in {"INSERT", "UPDATE", "DELETE"}:
-            writes.append(context["cursor"].mogrify(statement, values))
-        return execute(statement, values, many, context)
+        if statement.split(None, 1)[0] not in {"INSERT", "UPDATE", "DELETE"}:
+            return execute(statement, values, many, context)
+        sent = context["cursor"].mogrify(statement, values)
+        result = execute(statement, values, many, context)
+        if context["cursor"].rowcount:
+            writes.append(sent)
+        return result
 
     with connection.execute_wrapper(keep):
         yield writes

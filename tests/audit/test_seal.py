@@ -2,13 +2,15 @@
 
 import io
 import json
+import os
 import uuid
 from collections.abc import Callable
 from hashlib import sha256
 
+import psycopg
 import pytest
 from django.core.management import CommandError, call_command
-from django.db import DatabaseError, transaction
+from django.db import DatabaseError, connection, transaction
 
 from console.audit.models import AuditEvent, Seal, SealState
 from console.audit.services.seal import GENESIS, seal
@@ -231,6 +233,21 @@ def test_a_record_under_way_is_left_for_the_next_block() -> None:
     event = AuditEvent.objects.get(pk=identifier)
     assert Seal.objects.filter(from_tx__lte=event.tx, to_tx__gt=event.tx).exists()
     assert problems() == []
+
+
+def test_transactions_of_other_databases_hold_nothing_back() -> None:
+    """Nor does one need rights to know whose they are, beyond those of the application's role."""
+    with psycopg.connect(os.environ["FACET_TEST_DATABASE_URL"]) as another:
+        assert another.info.dbname != connection.settings_dict["NAME"]
+        theirs = another.execute("SELECT pg_current_xact_id()::text::bigint").fetchone()
+        [(finished,)] = run("SELECT audit_tx()")
+        with transaction.atomic():
+            run("CREATE ROLE facet_test_reader")
+            run("GRANT SELECT ON audit_clock TO facet_test_reader")
+            run("SET LOCAL ROLE facet_test_reader")
+            [(horizon, ours)] = run("SELECT audit_horizon(), audit_tx()")
+            transaction.set_rollback(True)
+    assert theirs is not None and theirs[0] < finished < horizon <= ours
 
 
 def test_a_restored_log_counts_on_from_where_it_was(sealed: list[str]) -> None:

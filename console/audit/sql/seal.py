@@ -48,7 +48,7 @@ def horizon() -> tuple[int, dt.datetime]:
     with connection.cursor() as cursor:
         cursor.execute(
             "SELECT audit_horizon(), least(statement_timestamp(), (SELECT min(xact_start) FROM pg_stat_activity"
-            " WHERE backend_xid IS NOT NULL AND pid <> pg_backend_pid()))"
+            " WHERE datname = current_database() AND backend_xid IS NOT NULL AND pid <> pg_backend_pid()))"
         )
         number, moment = cursor.fetchone()
         return int(number), moment
