@@ -73,7 +73,8 @@ def test_a_task_that_beat_cannot_send_is_one_line(monkeypatch, caplog) -> None:
 
 
 def test_a_pool_says_once_a_minute_that_it_has_no_connections(monkeypatch) -> None:
-    (seldom,) = (one for one in logging.getLogger("psycopg.pool").filters if isinstance(one, SeldomFilter))
+    # One for each time that logging was set up in this process.
+    seldom = next(one for one in logging.getLogger("psycopg.pool").filters if isinstance(one, SeldomFilter))
     clock = time.monotonic() + 1000
     monkeypatch.setattr("console.core.logs.time.monotonic", lambda: clock)
     record = logging.LogRecord("psycopg.pool", logging.WARNING, __file__, 1, "error connecting", None, None)
