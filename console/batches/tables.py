@@ -5,6 +5,7 @@ For people who have a spreadsheet and a prompt. Programs write the lines themsel
 
 import csv
 import io
+import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
@@ -13,6 +14,7 @@ import orjson
 from django.conf import settings
 
 from console.batches import storage
+from console.batches.engine.parsing import LONGEST_ID
 from console.batches.models import Batch, Line, LineState
 from console.batches.services.creator import Creator
 from console.catalog.access import aliases_for
@@ -20,7 +22,7 @@ from console.core.errors import BadInput, Refusal
 from console.teams.callers import Caller
 from prompts_app.access import label_for, prompt_for, version_for
 from prompts_app.errors import UnknownLabel
-from prompts_app.models import Kind, PromptVersion
+from prompts_app.models import Kind, PromptVersion, Visibility
 from prompts_app.queries.preview import variables_of
 from prompts_app.shapes import default_label
 from prompts_app.text.refs import parse_ref
@@ -31,8 +33,12 @@ ENDPOINT = "/v1/chat/completions"
 MOST_BYTES = 20 * 1024 * 1024
 # Columns with a meaning of their own, unless the prompt has a variable of that name.
 ID, MESSAGE = "id", "message"
+# Each column costs something in every row, and a prompt has at most a hundred variables.
+_MOST_COLUMNS = 500
 _LINES_AT_ONCE = 500
+_BYTES_AT_ONCE = 256 * 1024
 _LONGEST_LINE = 64 * 1024 * 1024
+_FIRST_LINE = re.compile(r"[^\r\n]*")
 
 
 @dataclass(slots=True)
@@ -46,6 +52,9 @@ class Calls:
 def calls_from(caller: Caller, creator: Creator, *, prompt: str, model: str, raw: bytes) -> Calls:
     """Return what the rows of a table ask of a prompt, named as everywhere, and an alias the team may call."""
     version = _version(caller, prompt.strip(), creator.environment)
+    of = version.prompt
+    if of.team_id != creator.team.pk and of.visibility != Visibility.ORGANISATION:
+        raise BadInput(f"{of.slug} is only for {of.team}, so {creator.team} cannot ask it.", param="prompt")
     if not aliases_for(caller, creator.team).filter(name=model.partition("@")[0]).exists():
         raise BadInput(f"{creator.team} may call no alias {model[:60]!r}.", param="model")
     return calls_of(raw, version=version, model=model)
@@ -92,10 +101,12 @@ def calls_of(raw: bytes, *, version: PromptVersion, model: str) -> Calls:
     for number, cells in rows:
         if not any(cell.strip() for cell in cells):
             continue
-        if len(cells) > len(head):
+        if any(cell.strip() for cell in cells[len(head) :]):
             raise BadInput(f"Row {number} has {len(cells)} cells, the first row has {len(head)}.", param="file")
         row = dict(zip(head, cells, strict=False))
-        custom_id = row.get(ID, "").strip() or f"row-{number}"
+        custom_id = (row.get(ID, "").strip() if ID not in names else "") or f"row-{number}"
+        if len(custom_id) > LONGEST_ID:
+            raise BadInput(f"Row {number}: an id has at most {LONGEST_ID} characters.", param="file")
         if custom_id in seen:
             raise BadInput(f"Rows {seen[custom_id]} and {number} have the same id, {custom_id[:60]!r}.", param="file")
         seen[custom_id] = number
@@ -120,17 +131,22 @@ def _rows(raw: bytes) -> Iterator[tuple[int, list[str]]]:
         raise BadInput("The table is not UTF-8. Save it as “CSV UTF-8” in your spreadsheet.", param="file") from None
     if "\0" in text:
         raise BadInput("This is no CSV. Save the table as “CSV UTF-8” in your spreadsheet.", param="file")
-    first = text.partition("\n")[0]
+    first = re.sub('"[^"]*"', "", _FIRST_LINE.match(text)[0])  # type: ignore[index]
     rows = csv.reader(io.StringIO(text, newline=""), strict=True, delimiter=max(",;\t", key=first.count))
     try:
         yield from enumerate(rows, 1)
     except csv.Error as error:
+        if "field limit" in str(error):
+            most = f"{csv.field_size_limit():,}"
+            raise BadInput(f"Line {rows.line_num}: a cell has at most {most} characters.", param="file") from None
         raise BadInput(f"Line {rows.line_num}: this is no CSV: {error}.", param="file") from None
     if not text.strip():
         raise BadInput("The table is empty.", param="file")
 
 
 def _check_head(head: Sequence[str], declared: Sequence[Mapping[str, Any]]) -> None:
+    if len(head) > _MOST_COLUMNS:
+        raise BadInput(f"A table has at most {_MOST_COLUMNS} columns; this has {len(head):,}.", param="file")
     twice = next((name for name in head if name and head.count(name) > 1), None)
     if twice is not None:
         raise BadInput(f"Two columns are called {twice[:60]!r}.", param="file")
@@ -173,21 +189,27 @@ def table_of(batch: Batch) -> Iterator[bytes]:
     """Yield a finished batch as CSV: id, the values of each row, its answer, or why there is none.
 
     Its files hold the lines in the order of their numbers, so all are read side by side, and none is whole in memory.
+    Lines that programs wrote may name any values: those beyond the first names have no column.
     """
     names: dict[str, None] = {}
     for values, _ in _asked(batch):
         names.update(dict.fromkeys(values))
-    yield _csv([[ID, *names, "answer", "error"]])
+        if len(names) >= _MOST_COLUMNS:
+            break
+    columns = list(names)[:_MOST_COLUMNS]
+    # What a row was asked keeps its name, so that the file can be sent again.
+    own = (f"batch_{name}" if name in names else name for name in (ID, "answer", "error"))
+    first, *last = own
+    piece = bytearray(_csv([first, *columns, *last]))
     outputs, errors = _outcomes(batch.output_file_id), _outcomes(batch.error_file_id)
-    rows: list[list[Any]] = []
     for values, line in _asked(batch):
         said = next(outputs if line.state == LineState.DONE else errors, {})
         answer, error = (_answer(said), "") if line.state == LineState.DONE else ("", _error(said))
-        rows.append([line.custom_id, *(values.get(name, "") for name in names), answer, error])
-        if len(rows) == _LINES_AT_ONCE:
-            yield _csv(rows)
-            rows = []
-    yield _csv(rows)
+        piece += _csv([line.custom_id, *(values.get(name, "") for name in columns), answer, error])
+        if len(piece) >= _BYTES_AT_ONCE:
+            yield bytes(piece)
+            piece.clear()
+    yield bytes(piece)
 
 
 def _asked(batch: Batch) -> Iterator[tuple[dict[str, Any], Line]]:
@@ -230,11 +252,12 @@ def _error(said: dict[str, Any]) -> str:
     return error.get("message") or error.get("code") or "Not sent."
 
 
-def _csv(rows: Sequence[Sequence[Any]]) -> bytes:
+def _csv(row: Sequence[Any]) -> bytes:
     text = io.StringIO()
-    csv.writer(text).writerows([neutral(_cell(one)) for one in row] for row in rows)
+    csv.writer(text).writerow([neutral(_cell(one)) for one in row])
     return text.getvalue().encode()
 
 
 def _cell(value: Any) -> Any:
-    return value if isinstance(value, str | int | float) else orjson.dumps(value).decode()
+    is_plain = isinstance(value, str | int | float) and not isinstance(value, bool)
+    return value if is_plain else orjson.dumps(value).decode()

@@ -29,7 +29,7 @@ from console.teams.models import Team
 from prompts_app.access import prompts_for
 from prompts_app.models import Kind
 
-# Tells htmx to stop asking: nothing changes any more.
+_NAMED = 5  # columns of a table that nothing was made of
 
 
 def _own_url(request: TeamRequest) -> str:
@@ -120,7 +120,7 @@ def new_from_table(request: TeamRequest) -> HttpResponse:
     if form.is_valid():
         with refusals_at(form):
             made, calls = _of_table(request, form.cleaned_data)
-            left = f" Columns it did not need: {', '.join(calls.ignored)}." if calls.ignored else ""
+            left = f" Columns it did not need: {_in_short(calls.ignored)}." if calls.ignored else ""
             said = f"{counted(len(calls.lines), 'row')} queued. They start when chat is quiet.{left}"
             return go(request, reverse("batches:batch", args=[made.pk]), said)
     context = {
@@ -130,6 +130,12 @@ def new_from_table(request: TeamRequest) -> HttpResponse:
         "aliases": aliases_for(request.caller).order_by("name").only("name")[:200],
     }
     return render(request, "batches/from_table.html", context, status=status_of(form))
+
+
+def _in_short(names: list[str]) -> str:
+    """Name a few columns: a table may have hundreds, of names as long as texts."""
+    few = [name if len(name) <= 40 else f"{name[:39]}…" for name in names[:_NAMED]]
+    return ", ".join(few) + (f" and {len(names) - _NAMED} more" if len(names) > _NAMED else "")
 
 
 def _of_table(request: TeamRequest, given: dict[str, Any]) -> tuple[Batch, Calls]:

@@ -2,6 +2,7 @@
 
 import csv
 import io
+import json
 from collections.abc import Callable
 from typing import Any
 
@@ -10,6 +11,7 @@ from django.core.files.uploadedfile import SimpleUploadedFile
 from django.test import Client
 
 from console.audit.models import AuditEvent
+from console.batches import tables
 from console.batches.models import Batch
 from prompts_app.models import Prompt
 from tests import make
@@ -55,7 +57,7 @@ def test_rows_become_calls_and_the_answers_come_back_beside_them(
 ) -> None:
     page = author.get(URL).text
     assert 'value="support/slogan"' in page and 'value="support-chat"' in page
-    table = '\ufeffid;product;words;shelf;message\r\nshoe-1;"Trail; shoe";5;A3;Funny please\r\n;=Tent;;B1;\r\n;;;;\r\n'
+    table = '\ufeffid;product;words;shelf;message\r\nshoe-1;"Trail; shoe";5;A3;Funny please;\r\n;=Tent;;B1;\r\n;;;;\r\n'
     answer = author.post(URL, given(world, table), follow=True)
     assert "2 rows queued" in answer.text and "Columns it did not need: shelf." in answer.text
     batch = Batch.objects.get()
@@ -101,11 +103,65 @@ def test_it_says_which_row_cannot_be_asked_and_why(world: World, prompt: Prompt,
         ("product\nTent\n", {"prompt": "support/slogan@7"}, "7"),
         ("product\nTent\n", {"prompt": "{{x}}"}, "Write a prompt&#x27;s name"),
         ("product\nTent\n", {"model": "nobody"}, "may call no alias"),
+        (",".join(map(str, range(501))) + "\n", {}, "at most 500 columns; this has 501"),
+        (f"product\n{'x' * 131_073}\n", {}, "Line 2: a cell has at most 131,072 characters"),
+        (f"id,product\n{'x' * 513},Tent\n", {}, "Row 2: an id has at most 512 characters"),
     ]
     for table, fields, said in cases:
         answer = author.post(URL, given(world, table, **fields))
         assert answer.status_code == 422 and said in answer.text, (table, fields, said)
     assert not Batch.objects.exists()
+
+
+def test_a_prompt_of_another_team_is_asked_only_where_it_is_shared(
+    world: World, prompt: Prompt, author: Client, cast: Cast
+) -> None:
+    prompt.team = cast.team_b
+    prompt.save(update_fields=["team"])
+    operator = client_of(cast.operator)
+    answer = operator.post(URL, given(world, "product\nTent\n"))
+    assert answer.status_code == 422 and "is only for Team B" in answer.text and not Batch.objects.exists()
+    prompt.visibility = "organisation"
+    prompt.save(update_fields=["visibility"])
+    assert author.post(URL, given(world, "product\nTent\n")).status_code == 302
+
+
+def test_variables_keep_their_names_beside_the_columns_of_a_batch(world: World, author: Client, run: Run) -> None:
+    text = "Is {{answer}} right for {{id}}? {{strict}}"
+    strict = {"name": "strict", "type": "json", "is_required": False}
+    make.make_prompt(world.team, "support/judge", text, variables=[strict])
+    table = 'id;answer;"a, b, c";strict\r7;Yes;;true\r7;No;;\r'
+    author.post(URL, given(world, table, prompt="support/judge"))
+    batch = run(Batch.objects.get())
+    response = author.get(f"/batches/{batch.pk}/table.csv")
+    assert b"".join(response.streaming_content).decode().splitlines() == [
+        "batch_id,id,answer,strict,batch_answer,error",
+        "row-2,7,Yes,true,Hello there.,",
+        "row-3,7,No,,Hello there.,",
+    ]
+
+
+def test_what_programs_wrote_makes_no_more_columns_than_a_table_may_have(
+    world: World, author: Client, run: Run, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(tables, "_MOST_COLUMNS", 3)
+    lines = [
+        {"custom_id": f"{n}", "method": "POST", "url": tables.ENDPOINT, "body": body}
+        for n in range(3)
+        if (body := {"model": "support-chat", "prompt": {"id": "x", "variables": {f"v{n}{m}": m for m in range(2)}}})
+    ]
+    raw = "\n".join(map(json.dumps, lines)).encode()
+    fields = {"team": world.team.slug, "environment": "production", "endpoint": tables.ENDPOINT}
+    author.post("/batches/new/", fields | {"file": SimpleUploadedFile("calls.jsonl", raw)})
+    response = author.get(f"/batches/{run(Batch.objects.get()).pk}/table.csv")
+    head, *rows = b"".join(response.streaming_content).decode().splitlines()
+    assert head == "id,v00,v01,v10,answer,error" and len(rows) == 3
+
+
+def test_columns_that_nothing_is_made_of_are_named_in_short(world: World, prompt: Prompt, author: Client) -> None:
+    extra = ["x" * 1000, *(f"c{number}" for number in range(9))]
+    answer = author.post(URL, given(world, ",".join(["product", *extra]) + "\nTent\n"), follow=True)
+    assert f"{'x' * 39}…, c0, c1, c2, c3 and 5 more." in answer.text and "x" * 50 not in answer.text
 
 
 def test_programs_send_and_read_the_same(world: World, prompt: Prompt, run: Run) -> None:
@@ -120,6 +176,16 @@ def test_programs_send_and_read_the_same(world: World, prompt: Prompt, run: Run)
     body["file"] = SimpleUploadedFile("slogans.csv", b"name\nTent\n")
     refused = program.post("/api/batches/", body, headers=key)
     assert refused.status_code == 400 and "no column product" in refused.json()["error"]["message"]
+    for wrong, param in (
+        ({"endpoint": "/v1/embeddings"}, "endpoint"),
+        ({"model": f"support-chat@{'x' * 100}"}, "model"),
+        ({"prompt": "x" * 301}, "prompt"),
+    ):
+        body |= {"file": SimpleUploadedFile("slogans.csv", b"product\nTent\n")}
+        refused = program.post("/api/batches/", body | wrong, headers=key)
+        assert refused.status_code == 400 and refused.json()["error"]["param"] == param, refused.text
+    alone = {name: body[name] for name in ("team", "model")} | {"file": SimpleUploadedFile("calls.jsonl", b"{}")}
+    assert program.post("/api/batches/", alone, headers=key).json()["error"]["param"] == "model"
 
 
 def test_it_is_for_those_who_may_call_models_and_read_the_answers(

@@ -1,5 +1,6 @@
 """The library and API keys in a configuration file, there and back."""
 
+import datetime as dt
 import re
 from typing import Any
 
@@ -9,6 +10,7 @@ import yaml
 
 from agents_app.models import Tool
 from console.audit.models import AuditEvent
+from console.core import clock
 from console.evals.models import TestCase
 from console.pages.configuration.apply import parse
 from console.pages.configuration.shape import json_schema
@@ -273,6 +275,25 @@ def test_keys_come_without_their_texts_and_are_printed_once(run: Any) -> None:
     text = exported()
     assert "# Not in this file: a key of support with the name 'ci', which is not unique." in text
     assert "keys of sandbox have this name in support" in problems_of(run, KEYS)
+
+
+def test_a_key_that_has_ended_is_made_no_second_time(run: Any) -> None:
+    file = KEYS.replace("max_lane: batch", "max_lane: batch, expires_at: 2030-01-01T00:00:00Z")
+    run(file)
+    past = clock.now() - dt.timedelta(days=1)
+    ApiKey.objects.filter(name="ci").update(expires_at=past)
+    said = run(file.replace("2030-01-01T00:00:00Z", past.isoformat()))
+    assert "0 to create, 0 to change" in said and "fk_" not in said
+    assert ApiKey.objects.filter(name="ci").count() == 1
+
+
+def test_a_word_of_a_key_that_nobody_hears_is_not_exported(run: Any, settings: Any) -> None:
+    settings.GATEWAY_UNKNOWN_FIELDS = "drop"
+    run(KEYS)
+    ApiKey.objects.filter(name="ci").update(unknown_fields="pass", unknown_fields_by_operator=False)
+    assert "unknown_fields: pass" not in exported(), "applied, it would be an operator's"
+    ApiKey.objects.filter(name="ci").update(unknown_fields_by_operator=True)
+    assert "unknown_fields: pass" in exported()
 
 
 def test_keys_are_handed_over_and_never_to_strangers(run: Any) -> None:

@@ -54,6 +54,26 @@ def test_answered_items_become_examples_and_taking_them_is_recorded(cast: Cast) 
     assert AuditEvent.objects.get(action="dataset.read").actor_id == cast.alice.pk
 
 
+def test_messages_of_anthropics_shape_become_chat_completions(cast: Cast) -> None:
+    made = upload_dataset(actor=SYSTEM, team=cast.team_a, name="Messages", text='{"input": "x"}', form="jsonl")
+    tool = {"name": "look_up", "input_schema": {"type": "object"}}
+    picture = {"type": "image", "source": {"type": "file", "file_id": "file_1"}}
+    asked = {"max_tokens": 9, "system": "Be brief.", "messages": [{"role": "user", "content": "Where is 17?"}]}
+    items = [asked | {"tools": [tool]}, asked | {"messages": [{"role": "user", "content": [picture]}]}]
+    for place, body in enumerate(items, 2):
+        DatasetItem.objects.create(
+            dataset=made, place=place, operation="message", body=body, status="ok", expected="There."
+        )
+    page = f"/evaluations/datasets/{made.pk}/examples.jsonl"
+    (only,) = map(json.loads, client_of(cast.alice).get(page).text.splitlines())
+    assert only["messages"] == [
+        {"role": "system", "content": "Be brief."},
+        {"role": "user", "content": "Where is 17?"},
+        {"role": "assistant", "content": "There."},
+    ]
+    assert only["tools"] == [{"type": "function", "function": {"name": "look_up", "parameters": {"type": "object"}}}]
+
+
 def test_it_is_for_those_who_may_read_content(cast: Cast) -> None:
     dataset = a_dataset(cast)
     page = f"/evaluations/datasets/{dataset.pk}/"

@@ -75,6 +75,16 @@ def test_single_keys_and_what_is_left_add_up_to_the_whole(cast: Cast) -> None:
     assert said["total"]["cost"] == "9.00" and said["data"][0]["team"] == "team-a"
 
 
+def test_keys_of_two_teams_with_one_name_are_two_lines(cast: Cast) -> None:
+    present, _ = months()
+    for team, cost in ((cast.team_a, 4_000_000), (cast.team_b, 3_000_000)):
+        key, _ = make.make_key(team, "ci")
+        a_sum(team, present, cost_micros=cost)
+        a_touchpoint_day(team, "key", str(key.pk), present, cost_micros=cost)
+    page = text(client_of(cast.operator).get("/costs/?by=touchpoint"))
+    assert "$4.00" in page and "$3.00" in page and "$7.00" in page and "key, Team B" in page
+
+
 def test_the_file_has_every_cut_and_taking_it_is_recorded(cast: Cast) -> None:
     present, last = months()
     a_sum(cast.team_a, present, requests=7, cost_micros=1_234_567, alias="=1+1")
@@ -95,6 +105,9 @@ def test_the_file_has_every_cut_and_taking_it_is_recorded(cast: Cast) -> None:
         "month=2020-01&to=2026-09",
         "month=9999-12",
         "month=0001-01",
+        "month=0500-01",
+        "month=2026-1",
+        "month=%2B202-10",
     ):
         assert client.get(f"/costs/export.csv?{query}").status_code == 400
 

@@ -19,6 +19,7 @@ from console.batches.models import Batch, File
 from console.batches.services import batches as services
 from console.batches.services.creator import Creator
 from console.batches.services.files import delete_file, upload_file
+from console.core.errors import BadInput
 from console.core.ids import parse_id
 from console.evals.services.callers import check_caller
 from console.teams import access as teams_access
@@ -72,13 +73,26 @@ class UploadedBatchSerializer(Strict):
     endpoint = serializers.ChoiceField(
         list(ENDPOINTS), default=tables.ENDPOINT, help_text="What every line names as its url."
     )
+    # As long as they are on the page: they stand in each of the lines.
     prompt = serializers.CharField(
-        required=False, help_text="Whose variables the table's columns are: support/answer, or support/answer@7."
+        required=False,
+        max_length=300,
+        help_text="Whose variables the table's columns are: support/answer, or support/answer@7.",
     )
-    model = serializers.CharField(required=False, help_text="With prompt: the alias its rows are asked of.")
+    model = serializers.CharField(
+        required=False, max_length=100, help_text="With prompt: the alias its rows are asked of."
+    )
     environment = serializers.ChoiceField(
         Environment.choices, required=False, help_text="production unless given; a key's own."
     )
+
+    def validate(self, given: dict[str, Any]) -> dict[str, Any]:
+        """Refuse what says two things at once, for all lines of it would fail."""
+        if "model" in given and "prompt" not in given:
+            raise BadInput("model goes with prompt; lines of calls name their own.", param="model")
+        if "prompt" in given and given["endpoint"] != tables.ENDPOINT:
+            raise BadInput(f"The rows of a table are asked at {tables.ENDPOINT}; leave it out.", param="endpoint")
+        return given
 
 
 class BatchEndpoint(Endpoint):

@@ -13,7 +13,7 @@ from console.gateway.asks import make_ask
 from console.gateway.operations import OPERATIONS
 from console.gateway.types import Ask
 
-_LONGEST_ID = 512
+LONGEST_ID = 512
 _MEMBERS = {"custom_id", "method", "url", "body"}
 
 
@@ -36,8 +36,8 @@ def parse(raw: bytes, endpoint: str) -> Parsed:
     for name in sorted(_MEMBERS - value.keys()):
         raise BadInput(f"The line has no {name}.", param=name, code="missing_required_parameter")
     custom_id = value["custom_id"]
-    if not isinstance(custom_id, str) or not custom_id or len(custom_id) > _LONGEST_ID:
-        raise BadInput(f"custom_id must be a text of 1 to {_LONGEST_ID} characters.", param="custom_id")
+    if not isinstance(custom_id, str) or not custom_id or len(custom_id) > LONGEST_ID:
+        raise BadInput(f"custom_id must be a text of 1 to {LONGEST_ID} characters.", param="custom_id")
     if value["method"] != "POST":
         raise BadInput("method must be POST.", param="method", code="invalid_method")
     if value["url"] != endpoint:

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from console.core.clock import now
 from console.core.errors import BadInput
 from console.pages.configuration.forms import Entry
 from console.pages.configuration.keys import Named
@@ -27,6 +28,7 @@ class KeyPlan:
     def __init__(self, plan: Plan, named: Named) -> None:
         self.plan, self.named = plan, named
         self.made: dict[tuple[str, str], list[Ref]] = {}  # keys that are to be made, by team and name
+        self.ended: set[tuple[str, str]] = set()  # those that would be over
 
     def keys(self, team: Entry) -> None:
         for entry in team.get("keys", []):
@@ -51,6 +53,10 @@ class KeyPlan:
                 self.plan.problem(entry, "name", said)
             elif found:
                 self._change(entry, name, found[0])
+            elif entry.has("expires_at") and entry["expires_at"] <= now():
+                # A file that was applied before goes on as it is when one of its keys has ended.
+                self.ended.add((team["slug"], entry["name"]))
+                self.plan.steps.append(Step(entry.place, "key", name, "="))
             else:
                 self._create(entry, name, team["slug"])
                 self.made.setdefault((team["slug"], entry["name"]), []).append(("key", name))

@@ -182,6 +182,8 @@ class TeamPlan:
         if entry.has("key"):
             found = self.keys.get((slug, entry["key"]), [])
             count = len(found) + len(self.key_plan.made.get((slug, entry["key"]), []))
+            if not count and (slug, entry["key"]) in self.key_plan.ended:
+                return
             if count != 1:
                 say = f"{count} of its keys have this name" if count else f"has no active key {entry['key']!r}"
                 self.plan.problem(entry, "key", f"The team {slug} {say}; make or rename keys on the page API keys.")
