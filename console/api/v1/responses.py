@@ -33,6 +33,9 @@ async def responses(request: Request, send: Send, path: list[str]) -> None:
             await _list(request, send, name)
         case "POST", [name, "cancel"]:
             await _cancel(request, send, name)
+        case "POST", [name] if not name.startswith(kept_responses.PREFIX):
+            # OpenAI's `input_tokens` and `compact`, say: no id of a response, and so no method is wrong.
+            raise NotFound(f"There is no {request.path[:100]} here.", code="unknown_route")
         case _, [_] | [_, "input_items"] | [_, "cancel"]:
             allowed = {_ITEMS: "GET", _CANCEL: "POST"}.get(path[-1], "GET, DELETE") if len(path) > 1 else "GET, DELETE"
             raise MethodNotAllowed(f"{request.path[:100]} answers to {allowed}.", headers={"Allow": allowed})
