@@ -37,6 +37,7 @@ def test_it_obeys_the_keyboard_unless_the_profile_says_otherwise(page_as: OpenPa
     expect(options).to_have_count(1)
     page.keyboard.press("Enter")
     expect(page).to_have_url(re.compile(r"/audit/\?team=team-a$"))
+    page.wait_for_load_state()  # its address is there before its scripts hear keys
     page.keyboard.press("Control+k")
     expect(options.first).to_have_attribute("aria-selected", "true")
     page.keyboard.type("quotas")
