@@ -1,6 +1,7 @@
-"""Coming in with the keyboard alone: password, second thoughts, passkey."""
+"""Coming in with the keyboard alone: password, second thoughts, passkey; and by single sign-on."""
 
 import re
+from typing import Any
 
 import pytest
 from playwright.sync_api import Page, expect
@@ -8,6 +9,7 @@ from playwright.sync_api import Page, expect
 from tests.conftest import Cast
 from tests.e2e.conftest import OpenPage, Watch
 from tests.make import PASSWORD
+from tests.teams.identity_provider import IdentityProvider, of_app
 
 pytestmark = pytest.mark.e2e
 
@@ -93,3 +95,16 @@ def test_it_says_so_when_the_browser_knows_no_passkey(page_as: OpenPage, people:
     page.click("#passkey-button")
     expect(page.locator("#toasts [role=alert]")).to_contain_text("Nothing happened")
     expect(page.locator("#passkey-button")).not_to_have_attribute("aria-busy", "true")
+
+
+def test_it_comes_in_by_single_sign_on_on_another_site(page_as: OpenPage, people: Cast, settings: Any) -> None:
+    provider = IdentityProvider().start()
+    provider.person = {"sub": "7", "email": people.alice.email, "email_verified": True, "name": "Alice"}
+    settings.SOCIALACCOUNT_PROVIDERS = of_app(provider.address)
+    try:
+        page = page_as(scripts=False)
+        page.goto("/profile/")
+        page.click("button:has-text('Continue with Directory')")
+        expect(page.locator("h1")).to_have_text("Profile")
+    finally:
+        provider.stop()

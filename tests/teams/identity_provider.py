@@ -8,11 +8,23 @@ import time
 from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
-from urllib.parse import parse_qs, urlsplit
+from urllib.parse import parse_qs, urlencode, urlsplit
 
 import jwt
 
 CLIENT, SECRET = "facet", "a-secret-of-the-client"
+
+
+def of_app(address: str) -> dict[str, Any]:
+    """Return what the settings say when single sign-on is set up with the provider at this address."""
+    app = {
+        "provider_id": "oidc",
+        "name": "Directory",
+        "client_id": CLIENT,
+        "secret": SECRET,
+        "settings": {"server_url": address, "oauth_pkce_enabled": True},
+    }
+    return {"openid_connect": {"APPS": [app]}}
 
 
 @dataclass
@@ -33,6 +45,8 @@ class IdentityProvider:
         class Handler(BaseHTTPRequestHandler):
             def do_GET(self) -> None:
                 provider.asked.append(self.requestline)
+                if self.path.startswith("/authorize?"):
+                    return self._lead(provider.back(f"{provider.address}{self.path}"), 302)
                 self._say(provider.get(self.path, self.headers.get("Authorization", "")))
 
             def do_POST(self) -> None:
@@ -40,11 +54,14 @@ class IdentityProvider:
                 basic = self.headers.get("Authorization", "")
                 provider.asked.append(self.requestline)
                 if provider.leads_to:
-                    self.send_response(307)
-                    self.send_header("Location", f"{provider.leads_to}{self.path}")
-                    self.send_header("Content-Length", "0")
-                    return self.end_headers()
+                    return self._lead(f"{provider.leads_to}{self.path}", 307)
                 self._say(provider.token({name: values[0] for name, values in parse_qs(body).items()}, basic))
+
+            def _lead(self, address: str, status: int) -> None:
+                self.send_response(status)
+                self.send_header("Location", address)
+                self.send_header("Content-Length", "0")
+                self.end_headers()
 
             def _say(self, said: tuple[int, Any]) -> None:
                 body = json.dumps(said[1]).encode()
@@ -79,6 +96,11 @@ class IdentityProvider:
         code = f"code-{len(self._codes)}"
         self._codes[code] = asked
         return {"code": code, "state": asked["state"]}
+
+    def back(self, authorize: str) -> str:
+        """Return where the browser of somebody who is signed in at the provider already is sent back to."""
+        [there] = parse_qs(urlsplit(authorize).query)["redirect_uri"]
+        return f"{there}?{urlencode(self.approve(authorize))}"
 
     def get(self, path: str, authorization: str) -> tuple[int, Any]:
         if self.is_away:

@@ -14,7 +14,7 @@ from console.teams.models import User
 from console.teams.services import invitations
 from tests import make
 from tests.conftest import Cast
-from tests.teams.identity_provider import CLIENT, SECRET, IdentityProvider
+from tests.teams.identity_provider import IdentityProvider, of_app
 
 ALICE = {"sub": "7", "email": "alice@example.com", "email_verified": True, "name": "Alice of the directory"}
 
@@ -28,14 +28,7 @@ def _provider() -> Iterator[IdentityProvider]:
 
 @pytest.fixture
 def provider(_provider: IdentityProvider, settings: Any, cast: Cast) -> IdentityProvider:
-    app = {
-        "provider_id": "oidc",
-        "name": "Directory",
-        "client_id": CLIENT,
-        "secret": SECRET,
-        "settings": {"server_url": _provider.address, "oauth_pkce_enabled": True},
-    }
-    settings.SOCIALACCOUNT_PROVIDERS = {"openid_connect": {"APPS": [app]}}
+    settings.SOCIALACCOUNT_PROVIDERS = of_app(_provider.address)
     return _provider
 
 
@@ -44,8 +37,8 @@ def come_in(provider: IdentityProvider, person: dict[str, Any], *, then: str = "
     provider.person = person
     browser = Client()
     away = browser.post(f"/accounts/oidc/oidc/login/?next={then}")
-    assert away.status_code == 302
-    back = provider.approve(away["Location"]) | changed
+    assert (away.status_code, away["Cache-Control"]) == (200, "no-store")
+    back = provider.approve(away["Refresh"].removeprefix("0; url=")) | changed
     return browser, browser.get("/accounts/oidc/oidc/login/callback/", back)
 
 

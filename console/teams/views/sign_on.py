@@ -6,7 +6,8 @@ from allauth.account.internal.decorators import login_not_required
 from allauth.socialaccount.helpers import render_authentication_error
 from allauth.socialaccount.providers.openid_connect import views
 from allauth.socialaccount.providers.openid_connect.views import OpenIDConnectOAuth2Adapter
-from django.http import HttpRequest, HttpResponse
+from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
+from django.shortcuts import render
 
 _Page = Callable[[HttpRequest, str], HttpResponse]
 
@@ -24,4 +25,19 @@ def _with_an_error_page(page: _Page) -> _Page:
     return guarded
 
 
-login, callback = _with_an_error_page(views.login), _with_an_error_page(views.callback)
+def _leave(request: HttpRequest, provider_id: str) -> HttpResponse:
+    """Lead to the provider by a page that goes on by itself.
+
+    A form may be sent to this host only, and browsers hold its redirects to that, too, all of them: the provider's own,
+    to wherever it has people sign in, which nobody could list. What a page goes on to is no answer to a form.
+    """
+    answer: HttpResponse = views.login(request, provider_id)
+    if not isinstance(answer, HttpResponseRedirect):
+        return answer
+    name = OpenIDConnectOAuth2Adapter(request, provider_id).get_provider().name
+    page = render(request, "socialaccount/leave.html", {"name": name, "url": answer.url})
+    page["Refresh"], page["Cache-Control"] = f"0; url={answer.url}", "no-store"
+    return page
+
+
+login, callback = _with_an_error_page(_leave), _with_an_error_page(views.callback)
