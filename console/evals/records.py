@@ -72,9 +72,10 @@ class Reader:
 
     def item(self, event: AuditEvent, kept: dict[str, Payload]) -> DatasetItem:
         """Return the record as an item without a place; raise NotReplayable."""
-        body, given = self._body(event, kept.get("input"))
+        operation = OPERATION_OF[event.type]
+        body, given = self.asked(operation, event, kept.get("input"))
         item = DatasetItem(
-            operation=OPERATION_OF[event.type],
+            operation=operation,
             body=body,
             prompt=given,
             record_id=event.pk,
@@ -93,8 +94,12 @@ class Reader:
             item.expected, item.tool_calls = _said(item.operation, kept.get("output"))
         return item
 
-    def _body(self, event: AuditEvent, payload: Payload | None) -> tuple[dict[str, Any], dict[str, Any]]:
-        operation = OPERATIONS[OPERATION_OF[event.type]]
+    def asked(self, name: str, event: AuditEvent, payload: Payload | None) -> tuple[dict[str, Any], dict[str, Any]]:
+        """Return the body of a call of the operation `name`, and what it named of the library; raise NotReplayable.
+
+        Of a chat completion the prompt's words stand first among its messages: `messages` says how many they are.
+        """
+        operation = OPERATIONS[name]
         body = _object(payload)
         if body.get("previous_response_id") or _names_items(body):
             raise NotReplayable("continued")
@@ -105,7 +110,7 @@ class Reader:
         if isinstance(named, dict):
             given = self._given(event, named)
             body.pop("prompt")
-            if OPERATION_OF[event.type] == "response":
+            if name == "response":
                 # A response has no place for messages: its prompt is named, in the version that answered.
                 body.pop("messages", None)
                 body["prompt"] = {"id": given["slug"], "version": given["number"], "variables": given["variables"]}

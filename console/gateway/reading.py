@@ -1,4 +1,4 @@
-"""What a chat answer says, for rooms that show it to people or look at it: its words, how it ended, what it used."""
+"""What a chat answer says, for rooms that show it to people or look at it: words, calls, how it ended, what it used."""
 
 from typing import Any
 
@@ -15,12 +15,18 @@ class AnswerReader:
     def __init__(self) -> None:
         self._events = EventSplitter()
         self._parts: list[str] = []
+        self._calls: dict[int, list[str]] = {}
         self.finish = ""
         self.usage: Usage | None = None
 
     @property
     def text(self) -> str:
         return "".join(self._parts)
+
+    @property
+    def calls(self) -> str:
+        """What the model would have called, a line each: `get_weather({"city": "Oslo"})`."""
+        return "\n".join(f"{name}({arguments})" for name, arguments in self._calls.values())
 
     def feed(self, frames: bytes) -> str:
         """Return the words that these bytes add to the answer."""
@@ -41,8 +47,16 @@ class AnswerReader:
                 continue
             self.finish = choice.get("finish_reason") or self.finish
             said = choice.get(part) or {}
+            for at, call in enumerate(said.get("tool_calls") or []):
+                self._add_call(call.get("index", at), call.get("function") or {})
             words = said.get("content") or said.get("refusal") or ""
             if isinstance(words, str) and words:
                 self._parts.append(words)
                 return words
         return ""
+
+    def _add_call(self, index: int, function: dict[str, Any]) -> None:
+        """A stream says a call's name once, and its arguments piece by piece."""
+        call = self._calls.setdefault(index, ["", ""])
+        call[0] += function.get("name") or ""
+        call[1] += function.get("arguments") or ""

@@ -111,6 +111,8 @@ async def _ask(line: _Line, identify: Identify, ask: Ask) -> None:
             async for frame in frames:
                 if text := reader.feed(frame):
                     await line.say(Event("text", {"text": text}))
+        if reader.calls:
+            await line.say(Event("text", {"text": f"\n\n{reader.calls}" if reader.text else reader.calls}))
         await line.say(Event("end", _figures(call, reader)))
     except (Refusal, ProviderError) as error:
         await line.say(Event("error", {"message": error.message, "request": request_id(ask.id)}))

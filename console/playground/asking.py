@@ -2,11 +2,12 @@
 
 from typing import Any
 
+from console.core import strict_json
 from console.core.errors import BadInput
 from console.gateway.asks import own_ask
 from console.gateway.identity import PersonIdentity
 from console.gateway.types import Ask
-from console.playground.bench import PARAMETERS, Bench, SetUp
+from console.playground.bench import PARAMETERS, ROLES, Bench, SetUp, Turn
 from console.teams.callers import TeamRequest
 from console.teams.models import Environment, Team
 from prompts_app import access
@@ -17,6 +18,8 @@ from prompts_app.text.variables import values_from_texts
 
 SURFACE = "playground"
 ROUTE = "/playground/"
+# What the page says itself; all else a call can have may go with it.
+SAID_HERE = frozenset({"model", "messages", "prompt", "stream", "stream_options"})
 
 
 def version_of(prompt: Prompt | None, set_up: SetUp) -> PromptVersion | None:
@@ -49,9 +52,29 @@ def _parameters(set_up: SetUp) -> dict[str, Any]:
     return check_parameters(found)
 
 
+def _message(turn: Turn) -> dict[str, Any]:
+    """Return one message as it is sent; what is more than words goes as it came."""
+    if turn.raw:
+        message = strict_json.typed(turn.raw, "A message")
+        if not isinstance(message, dict):
+            raise BadInput("A message is a JSON object.", param="messages")
+        return message
+    return {"role": turn.role if turn.role in ROLES else "user", "content": turn.text}
+
+
+def _extra(bench: Bench) -> dict[str, Any]:
+    """Return what else goes with the call: tools, a format of the answer."""
+    if not bench.extra:
+        return {}
+    extra = strict_json.typed(bench.extra, "What else is sent")
+    if not isinstance(extra, dict) or not SAID_HERE.isdisjoint(extra):
+        raise BadInput("What else is sent is a JSON object without what the page says itself.", param="extra")
+    return extra
+
+
 def body_of(bench: Bench, set_up: SetUp, prompt: Prompt | None) -> dict[str, Any]:
     """Return the request's body, as a program would send it."""
-    body: dict[str, Any] = {"model": model_of(set_up)[0]}
+    body: dict[str, Any] = {**_extra(bench), "model": model_of(set_up)[0]}
     version = version_of(prompt, set_up)
     if version is not None:
         declared = variables_of(version)
@@ -59,8 +82,11 @@ def body_of(bench: Bench, set_up: SetUp, prompt: Prompt | None) -> dict[str, Any
         typed = {name: text for name, text in bench.values.items() if name in names}
         values = values_from_texts(declared, typed)
         body["prompt"] = {"id": version.prompt.slug, "version": version.number, "variables": values}
+    messages = [_message(turn) for turn in bench.turns if turn.raw or turn.text.strip()]
     if bench.message.strip():
-        body["messages"] = [{"role": "user", "content": bench.message}]
+        messages.append({"role": "user", "content": bench.message})
+    if messages:
+        body["messages"] = messages
     elif version is None:
         raise BadInput("Write a message, or choose a prompt.", param="message")
     return {**body, **_parameters(set_up)}

@@ -1,15 +1,19 @@
-"""What stands on the page: one prompt, values for its variables, and up to three set-ups beside each other."""
+"""What stands on the page: a prompt with values, messages, and up to three set-ups beside each other."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any
 
+from console.core.ids import parse_request_id, request_id
 from prompts_app.text.refs import parse_ref
 
 LETTERS = ("a", "b", "c")
 # The parameters with a field of their own, and the label of each.
 PARAMETERS = {"temperature": "Temperature", "top_p": "Top p", "max_tokens": "Most tokens"}
 LONGEST_MESSAGE = 100_000
+# Who may say what is typed, and how many messages may stand before the last.
+ROLES = {"system": "System", "user": "User", "assistant": "Assistant"}
+MOST_TURNS = 200
 RATINGS = ("good", "bad")
 
 
@@ -43,8 +47,20 @@ class SetUp:
 
 
 @dataclass(frozen=True, slots=True)
+class Turn:
+    """One message before the last. `raw` is one that is more than words, as JSON: it goes along as it is."""
+
+    role: str
+    text: str = ""
+    raw: str = ""
+
+
+@dataclass(frozen=True, slots=True)
 class Bench:
-    """The whole page as it was typed. `team`, `slug` and `case` are names still to be looked up."""
+    """The whole page as it was typed. `team`, `slug` and `case` are names still to be looked up.
+
+    `extra` is what else goes with each call, a JSON object; `record` is the call of the log it all was taken from.
+    """
 
     team: str = ""
     slug: str = ""
@@ -52,6 +68,9 @@ class Bench:
     values: Mapping[str, str] = field(default_factory=dict)
     set_ups: tuple[SetUp, ...] = ()
     case: str = ""
+    turns: tuple[Turn, ...] = ()
+    extra: str = ""
+    record: str = ""
 
     def set_up(self, letter: str) -> SetUp | None:
         return next((one for one in self.set_ups if one.letter == letter), None)
@@ -67,6 +86,18 @@ class Bench:
         last = self.set_ups[-1]
         copy = SetUp(LETTERS[len(self.set_ups)], last.version, last.model, last.parameters)
         return replace(self, set_ups=(*self.set_ups, copy))
+
+    def with_turn(self) -> "Bench":
+        """Return it with one more message before the last; what the system says is the first."""
+        if len(self.turns) >= MOST_TURNS:
+            return self
+        said = [turn.role for turn in self.turns]
+        role = "assistant" if said[-1:] == ["user"] else "user" if said or self.slug else "system"
+        return replace(self, turns=(*self.turns, Turn(role)))
+
+    def without_turn(self, place: str) -> "Bench":
+        kept = tuple(turn for at, turn in enumerate(self.turns) if str(at) != place)
+        return replace(self, turns=kept)
 
     def without(self, letter: str) -> "Bench":
         """Return it without a set-up; the ones behind it move up."""
@@ -90,7 +121,22 @@ def read(form: Mapping[str, str]) -> Bench:
         for letter in LETTERS
         if f"{letter}-model" in form
     )
+    turns = tuple(
+        Turn(form[f"t-{at}-role"], form.get(f"t-{at}-text", ""), form.get(f"t-{at}-raw", ""))
+        for at in range(MOST_TURNS)
+        if f"t-{at}-role" in form
+    )
     ref = parse_ref(form.get("prompt", "").strip())
     slug = ref.slug if ref else form.get("prompt", "").strip()
     message = form.get("message", "")[:LONGEST_MESSAGE]
-    return Bench(form.get("for", ""), slug, message, values, set_ups, form.get("case", ""))
+    return Bench(
+        form.get("for", ""),
+        slug,
+        message,
+        values,
+        set_ups,
+        form.get("case", ""),
+        turns,
+        form.get("extra", ""),
+        request_id(record) if (record := parse_request_id(form.get("record", ""))) else "",
+    )

@@ -2,7 +2,7 @@
 
 import asyncio
 import json
-from collections.abc import AsyncGenerator
+from collections.abc import AsyncGenerator, Sequence
 from contextlib import aclosing
 from dataclasses import replace
 from typing import Any
@@ -20,10 +20,10 @@ from console.core.sse import PING, event_stream
 from console.gateway import sync
 from console.gateway.refusing import Identify
 from console.gateway.types import Ask
-from console.playground import checking, choices, finding, rating
+from console.playground import checking, choices, finding, rating, recorded
 from console.playground.answering import events
 from console.playground.asking import ask_of, body_of, version_of
-from console.playground.bench import LETTERS, RATINGS, Bench, read
+from console.playground.bench import LETTERS, RATINGS, ROLES, Bench, Turn, read
 from console.playground.events import Event, encode
 from console.playground.snippets import snippets
 from console.teams.access import needs
@@ -31,6 +31,7 @@ from console.teams.callers import TeamRequest
 from console.teams.models import Team
 from prompts_app.models import Prompt, PromptVersion
 from prompts_app.text.variables import example_values
+from usage_app.queries.audit.content import turns_of
 
 
 @needs("use_models")
@@ -38,7 +39,7 @@ from prompts_app.text.variables import example_values
 def bench(request: TeamRequest) -> HttpResponse:
     """Show the page; without scripts, also run it and wait for whole answers."""
     if request.method != "POST":
-        return _page(request, *finding.begun(request))
+        return _recorded(request) if request.GET.get("record") else _page(request, *finding.begun(request))
     typed = read(request.POST)
     team, prompt, refused = finding.found(request, typed)
     do = request.POST.get("do", "run")
@@ -46,6 +47,12 @@ def bench(request: TeamRequest) -> HttpResponse:
         typed = typed.added()
     elif do.startswith("remove-"):
         typed = typed.without(do.removeprefix("remove-"))
+    elif do == "add-turn":
+        typed = typed.with_turn()
+    elif do.startswith("turn-"):
+        typed = typed.without_turn(do.removeprefix("turn-"))
+    elif do == "no-extra":
+        typed = replace(typed, extra="")
     elif do == "prompt":
         typed = finding.fitted(request, typed, prompt)
     elif do == "case":
@@ -54,6 +61,20 @@ def bench(request: TeamRequest) -> HttpResponse:
         typed = _run(request, typed, team, prompt)
     checked = _checked(request, typed, team, prompt) if do in {"run", "check"} else None
     return _page(request, typed, team, prompt, refused, checked=checked, status=422 if refused else 200)
+
+
+def _recorded(request: TeamRequest) -> HttpResponse:
+    """Begin with a call of the log."""
+    event = recorded.event_for(request, request.GET["record"])
+    teams = finding.teams_of(request)
+    owner = next((team.slug for team in teams if team.pk == event.team_id), "")
+    team = finding.team_among(teams, owner)
+    try:
+        bench, prompt, said = recorded.opened(request, event, team)
+    except Refusal as refusal:
+        typed = finding.fitted(request, Bench(team=team.slug), None)
+        return _page(request, typed, team, None, refusal.message, status=422)
+    return _page(request, bench, team, prompt, said=said)
 
 
 @needs("use_models")
@@ -187,6 +208,7 @@ def _page(
     refused: str = "",
     *,
     checked: checking.Checked | None = None,
+    said: Sequence[str] = (),
     status: int = 200,
 ) -> HttpResponse:
     rows = _versions(prompt, typed)
@@ -210,6 +232,10 @@ def _page(
         "teams": finding.teams_of(request),
         "prompt": prompt,
         "refused": refused,
+        "said": said,
+        "roles": ROLES,
+        "turns": [(turn, _shown(turn)) for turn in typed.turns],
+        "extra": ", ".join(_names(typed.extra)),
         "models": choices.models(request.caller, team),
         "versions": choices.versions(prompt) if prompt else [],
         "prompts": choices.prompts(request.caller),
@@ -222,10 +248,28 @@ def _page(
         "count_words": {1: "One set-up", 2: "Same input, two set-ups"}.get(
             len(typed.set_ups), "Same input, three set-ups"
         ),
-        "may_test": prompt is not None and request.caller.may("build", prompt.team_id),
+        "may_test": prompt is not None and not typed.turns and request.caller.may("build", prompt.team_id),
         "may_read_log": request.caller.may("view_audit", team.pk),
     }
     return render(request, "playground/bench.html", context, status=status)
+
+
+def _shown(turn: Turn) -> str:
+    """Return a message that is more than words in words, as the log shows it."""
+    try:
+        said = turns_of({"messages": [json.loads(turn.raw)]}) if turn.raw else []
+    except (ValueError, RecursionError):
+        said = []
+    return "\n".join(one.text for one in said if one.text) or turn.raw
+
+
+def _names(extra: str) -> list[str]:
+    """Return the fields that go along; what cannot be read is said when it is run."""
+    try:
+        found = json.loads(extra) if extra else {}
+    except (ValueError, RecursionError):
+        return ["what cannot be read"]
+    return list(found) if isinstance(found, dict) else ["what cannot be read"]
 
 
 def _text(value: Any) -> str:

@@ -12,7 +12,7 @@ class World:
     def __init__(self, cast: Cast, url: str) -> None:
         self.cast = cast
         self.provider = Provider.objects.create(slug="fake", name="Fake", kind="openai", base_url=url)
-        self.model = make.make_model("fake-model", provider=self.provider)
+        self.model = make.make_model("fake-model", provider=self.provider, capabilities=["chat", "tools"])
         self.alias = make.make_alias("support-chat", production=self.model, sandbox=self.model)
         self.prompt: Prompt = make.make_prompt(
             cast.team_a,

@@ -20,7 +20,7 @@ from tests.conftest import Cast
 from tests.e2e.conftest import session_of
 from tests.live import LiveServer
 from tests.playground.conftest import World
-from tests.upstream import Upstream, sse, text_chunks
+from tests.upstream import Upstream, chunk, sse, text_chunks
 from usage_app.services import quotas
 
 Told = list[tuple[str, dict[str, Any]]]
@@ -68,6 +68,21 @@ def test_it_streams_an_ordinary_call(bob: httpx.Client, live: World, upstream: U
     assert (record.actor_kind, record.actor, record.team) == ("user", "Bob", "Team A")
     assert json.loads(record.prompt)[0] == {"slug": "support/answer", "number": 1}
     assert told[-1][1]["request"].endswith(record.pk.hex)
+
+
+def test_it_shows_what_the_model_would_call(bob: httpx.Client, live: World, upstream: Upstream) -> None:
+    first = {"index": 0, "id": "call_1", "type": "function", "function": {"name": "find", "arguments": '{"order"'}}
+    rest = {"index": 0, "function": {"arguments": ": 7}"}}
+    calls = [chunk({"tool_calls": [first]}), chunk({"tool_calls": [rest]}), chunk({}, finish="tool_calls")]
+    upstream.enqueue_stream(sse(chunk({"role": "assistant", "content": "Wait."}), *calls))
+    turns = {"t-0-role": "system", "t-0-text": "Be kind.", "t-1-role": "user", "t-1-text": "", "message": "Order 7?"}
+    tools = [{"type": "function", "function": {"name": "find", "parameters": {"type": "object"}}}]
+    form = {**live.form, **turns, "a-version": "", "extra": json.dumps({"tools": tools})}
+    told = events(bob.post("/playground/stream/?set-up=a", data=form).text)
+    said = "".join(data["text"] for name, data in told if name == "text")
+    assert said == 'Wait.\n\nfind({"order": 7})'
+    sent = upstream.seen[-1].body
+    assert (sent["tools"], [one["content"] for one in sent["messages"]]) == (tools, ["Be kind.", "Order 7?"])
 
 
 def test_it_says_why_there_is_no_answer(

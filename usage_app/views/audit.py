@@ -173,6 +173,7 @@ def _show_record(request: TeamRequest, reference: str, *, with_content: bool) ->
         "record": found,
         "line": found.line,
         "may_read": request.caller.is_operator or request.caller.may("read_content", event.team_id),
+        "may_ask": found.asks_for_words and request.caller.may("use_models"),
         "filter_query": request.GET.urlencode(),
     }
     if with_content:

@@ -5,7 +5,7 @@ import re
 from dataclasses import dataclass
 from typing import Any
 
-from console.audit.models import AuditEvent, Seal
+from console.audit.models import AuditEvent, EventType, Seal
 from console.audit.search import Criteria
 from console.audit.sql import search
 from console.core.ids import TRACE_PARENT
@@ -17,6 +17,12 @@ from usage_app.queries.audit.lines import Line
 _NEIGHBOUR_SECONDS = 0.15
 _SLUG = re.compile(r"[-a-zA-Z0-9_]+")
 _OF_RESPONSE = re.compile(r'"response": ?"(resp_[0-9a-f]{32})"')
+_FOR_WORDS = frozenset(
+    {
+        *(EventType.AGENT.value, EventType.CHAT.value, EventType.COMPLETION.value, EventType.MESSAGE.value),
+        *(EventType.PLAYGROUND.value, EventType.RESPONSE.value),
+    }
+)
 # What a record says by its own names, in words.
 _WORDS = {
     "sign_in_link": "sign-in link",
@@ -95,6 +101,11 @@ class Record:
         """The short name of the agent, without its version; nothing where it cannot be one."""
         slug = self.event.agent.partition("@")[0]
         return slug if _SLUG.fullmatch(slug) else ""
+
+    @property
+    def asks_for_words(self) -> bool:
+        """Whether it is a call that can be asked again, as far as its input is kept."""
+        return self.event.type in _FOR_WORDS and bool(self.event.input_sha256)
 
     @property
     def has_content(self) -> bool:
