@@ -13,7 +13,7 @@ from console.core.histogram import merged, percentile
 from console.teams.models import Team
 from usage_app import amounts
 from usage_app.models import Metric, Window
-from usage_app.queries.dashboard import Dashboard, Figures, cost_by_day
+from usage_app.queries.dashboard import Dashboard, Figures, Span, cost_by_day
 from usage_app.queries.quotas import QuotaState
 
 _MOST_SERIES = 4
@@ -35,13 +35,17 @@ class Kpi:
 
 @dataclass(frozen=True, slots=True)
 class Chart:
-    """A time chart, its finding in words, the legend, and the same numbers as a table."""
+    """A time chart, its finding in words, the legend, and the same numbers as a table.
+
+    `unfinished` names the last period of amounts, which goes on ("Today so far"): its stretch is dashed.
+    """
 
     data: dict[str, Any]
     label: str
     legend: list[tuple[str, str]]
     heads: list[str]
     rows: list[tuple[dt.datetime, list[str]]]
+    unfinished: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,17 +64,19 @@ class Burn:
 def kpis(usage: Dashboard) -> list[Kpi]:
     now, before = usage.now, usage.before
     steps = [usage.steps[moment] for moment in usage.span.moments]
+    # An amount of the period that goes on would end every line in a fall.
+    whole = steps[:-1]
     return [
         Kpi(
             label="Requests",
             value=words.number(now.requests),
-            points=[step.requests for step in steps],
+            points=[step.requests for step in whole],
             **_change(now.requests, before.requests, words.number(before.requests), good=None),
         ),
         Kpi(
             label="Cost",
             value=words.money(now.cost_micros, settings.CURRENCY),
-            points=[step.cost_micros for step in steps],
+            points=[step.cost_micros for step in whole],
             **_change(
                 now.cost_micros, before.cost_micros, words.money(before.cost_micros, settings.CURRENCY), good=None
             ),
@@ -80,7 +86,7 @@ def kpis(usage: Dashboard) -> list[Kpi]:
         Kpi(
             label="Tokens",
             value=words.tokens(now.tokens),
-            points=[step.tokens for step in steps],
+            points=[step.tokens for step in whole],
             **_change(now.tokens, before.tokens, words.tokens(before.tokens), good=None),
         ),
     ]
@@ -158,6 +164,7 @@ def cost(usage: Dashboard, teams: Sequence[Team]) -> Chart:
             "unit": amounts.currency_sign(),
             "data": [_seconds(moments), *([value / amounts.MICROS for value in values] for _, _, values in series)],
             "series": [{"name": name, "color": colour} for name, colour, _ in series],
+            "unfinished": True,
         },
         label=_cost_finding(usage, series),
         legend=[(name, colour.removeprefix("--team-")) for name, colour, _ in series],
@@ -166,7 +173,12 @@ def cost(usage: Dashboard, teams: Sequence[Team]) -> Chart:
             (moment, [words.money(values[i], settings.CURRENCY) for _, _, values in series])
             for i, moment in enumerate(moments)
         ],
+        unfinished=unfinished(usage.span),
     )
+
+
+def unfinished(span: Span) -> str:
+    return "This hour so far" if span.grain == "hour" else "Today so far"
 
 
 def _colour(team: Team, taken: Sequence[tuple[str, str, list[int]]]) -> str:

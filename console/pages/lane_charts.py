@@ -2,12 +2,13 @@
 
 import datetime as dt
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 
 from django.conf import settings
 
 from console.core import words
 from console.core.lanes import Lane
-from console.pages.charts import Chart
+from console.pages.charts import Chart, unfinished
 from usage_app.queries.dashboard import Span
 from usage_app.queries.lanes import LaneUse
 
@@ -31,7 +32,7 @@ def first_tokens(span: Span, lanes: Sequence[LaneUse]) -> Chart:
 
 def calls(span: Span, lanes: Sequence[LaneUse]) -> Chart:
     busiest = max(lanes, key=lambda lane: lane.requests)
-    return _chart(
+    chart = _chart(
         span,
         lanes,
         lambda lane, at: lane.requests_at.get(at, 0),
@@ -39,6 +40,8 @@ def calls(span: Span, lanes: Sequence[LaneUse]) -> Chart:
         say=lambda value: words.number(value or 0),
         finding=f"Calls per {span.grain} by lane. {busiest.lane.label} had most, {words.number(busiest.requests)}.",
     )
+    chart.data.update(unfinished=True)
+    return replace(chart, unfinished=unfinished(span))
 
 
 def _finding(p95: int | None, target_us: int) -> str:

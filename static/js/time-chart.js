@@ -67,9 +67,22 @@
         : date.toLocaleDateString("en-GB", { day: "numeric", month: "short", timeZone: "UTC" });
     }
 
+    // The last value is of a period that goes on: the stretch to it is dashed, so that no fall is read from it.
+    split() {
+      const [times, ...all] = this.data.data;
+      const last = times.length - 1;
+      const part = (shown) => all.map((values) => values.map((value, i) => (shown(i) ? value : null)));
+      const rest = this.data.series.map((one) => ({ ...one, dash: [3, 3], fill: false }));
+      return {
+        data: [times, ...part((i) => i < last), ...part((i) => i >= last - 1)],
+        series: [...this.data.series, ...rest],
+      };
+    }
+
     draw() {
       this.plot?.destroy();
-      const { data, series, range, incrs } = this.data;
+      const { range, incrs } = this.data;
+      const { data, series } = this.data.unfinished ? this.split() : this.data;
       const axis = {
         stroke: token("--ink-3"),
         font: `11px ${FONT}`,
@@ -145,9 +158,10 @@
       this.tip.hidden = idx == null || left < 0;
       if (this.tip.hidden) return;
       const head = document.createElement("b");
-      head.textContent = this.moment(plot.data[0][idx]);
+      const isUnfinished = this.data.unfinished && idx === plot.data[0].length - 1;
+      head.textContent = this.moment(plot.data[0][idx]) + (isUnfinished ? ", so far" : "");
       const lines = this.data.series.flatMap((one, index) => {
-        const value = plot.data[index + 1][idx];
+        const value = this.data.data[index + 1][idx];
         if (value == null) return [];
         const line = document.createElement("div");
         const name = document.createElement("span");

@@ -245,6 +245,11 @@ def test_it_breaks_by_the_size_of_letters() -> None:
         assert not re.search(r"@media[^{]*\dpx", sheet.read_text()), sheet.name
 
 
+def test_what_is_fixed_below_the_top_bar_knows_its_height_by_name() -> None:
+    for sheet in (STATIC / "css").glob("*.css"):
+        assert not re.search(r"(100dvh - |inset: |\n\s+top: )(52|68)px", sheet.read_text()), sheet.name
+
+
 def test_it_gives_every_time_its_exact_value_as_a_title() -> None:
     wrong = [
         path.name
