@@ -9,13 +9,13 @@ def main() -> None:
     os.environ.setdefault("DJANGO_SETTINGS_MODULE", "console.settings")
     # One connection is all a command needs, and a pool tries for ten seconds where there is no database.
     os.environ.setdefault("DATABASE_POOL", "0")
-    from django.conf import settings
+    import django
     from django.core.exceptions import ImproperlyConfigured
     from django.core.management import execute_from_command_line
     from django.db import OperationalError, ProgrammingError
 
     try:
-        settings.DATA_DIR  # noqa: B018  (loads them)
+        django.setup()  # loads the settings
     except ImproperlyConfigured as error:
         sys.exit(str(error))
     try:

@@ -312,6 +312,11 @@ SOCIALACCOUNT_STORE_TOKENS = False
 # `slug:role`: whoever the identity provider vouches for gets an account and joins this team. Empty: by invitation only.
 OIDC_AUTO_JOIN = env_str("OIDC_AUTO_JOIN")
 OIDC_SERVER_URL = env_url("OIDC_SERVER_URL")
+OIDC_CLIENT_ID = env_str("OIDC_CLIENT_ID")
+if OIDC_SERVER_URL and not OIDC_CLIENT_ID:
+    raise ImproperlyConfigured("OIDC_SERVER_URL is set without OIDC_CLIENT_ID, the client the provider knows us as.")
+# Addresses the provider says nothing about are taken for verified, as directories without that claim need it.
+OIDC_TRUST_EMAILS = env_bool("OIDC_TRUST_EMAILS", False)
 OIDC_CLIENT_AUTH = env_choice("OIDC_CLIENT_AUTH", ("provider", "basic", "post"), "provider")
 SOCIALACCOUNT_PROVIDERS = (
     {
@@ -320,7 +325,7 @@ SOCIALACCOUNT_PROVIDERS = (
                 {
                     "provider_id": "oidc",
                     "name": env_str("OIDC_NAME", "Single sign-on"),
-                    "client_id": env_str("OIDC_CLIENT_ID"),
+                    "client_id": OIDC_CLIENT_ID,
                     "secret": env_secret("OIDC_CLIENT_SECRET"),
                     "settings": {
                         "server_url": OIDC_SERVER_URL,

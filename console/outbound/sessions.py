@@ -13,6 +13,7 @@ from requests import PreparedRequest, Response, Session  # noqa: TID251 - the wa
 from requests.adapters import BaseAdapter  # noqa: TID251
 from requests.exceptions import ConnectionError as NotReached  # noqa: TID251
 
+from console.core.connections import let_go
 from console.core.errors import ProviderError
 from console.outbound import client
 from console.outbound.client import Deadlines
@@ -42,6 +43,7 @@ class _Way(BaseAdapter):
         proxies: Mapping[str, str] | None = None,
     ) -> Response:
         """Send one request; time, proxies and how certificates are looked at are ours to say."""
+        let_go()  # strangers make these requests, and the other side may be slow: everybody would wait for connections
         try:
             return asyncio.run(_exchange(request))
         except ProviderError as error:

@@ -12,12 +12,13 @@ from allauth.core.internal import ratelimit
 from allauth.mfa.adapter import DefaultMFAAdapter
 from allauth.mfa.models import Authenticator
 from allauth.socialaccount.adapter import DefaultSocialAccountAdapter
-from allauth.socialaccount.models import SocialLogin
+from allauth.socialaccount.models import SocialAccount, SocialLogin
 from allauth.socialaccount.providers.base.constants import AuthError
 from allauth.socialaccount.providers.oauth2.client import OAuth2Error
 from django.conf import settings
 from django.core.exceptions import ImproperlyConfigured
 from django.core.signing import BadSignature
+from django.db import transaction
 from django.forms import ValidationError
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import render
@@ -25,7 +26,7 @@ from django.utils.http import url_has_allowed_host_and_scheme
 
 from console.audit import actions
 from console.audit.models import Status
-from console.audit.services import record
+from console.audit.services import changes, record
 from console.core.crypto import SecretUnreadable, decrypt, encrypt, is_token
 from console.core.errors import Unavailable
 from console.core.hidden import spelled
@@ -224,13 +225,17 @@ class SocialAccountAdapter(DefaultSocialAccountAdapter):  # type: ignore[misc]
         """Take what the provider says about somebody, as strictly as it was meant."""
         answers = _answers(sociallogin.account.extra_data)
         _check_subject(answers)
+        _forget_another_issuers(request, sociallogin.account)
+        is_taken_for_verified = settings.OIDC_TRUST_EMAILS and not any("email_verified" in one for one in answers)
         for address in sociallogin.email_addresses:
-            address.verified = _is_true(address.verified) and not any(map(_becomes_another, answers))
+            is_verified = _is_true(address.verified) or is_taken_for_verified
+            address.verified = is_verified and not any(map(_becomes_another, answers))
         user = super().populate_user(request, sociallogin, data)
         name = data.get("name") or f"{data.get('first_name') or ''} {data.get('last_name') or ''}"
         user.name = " ".join(str(name).split())[:120]
         return user
 
+    @transaction.atomic
     def save_user(self, request: HttpRequest, sociallogin: SocialLogin, form: Any = None) -> Any:
         """Create the account, and make the person a member of the teams that invited the address."""
         email = _verified_email(sociallogin)
@@ -266,6 +271,28 @@ def _check_subject(answers: list[dict[str, Any]]) -> None:
         raise OAuth2Error("The identity provider does not say clearly whom it means.")
 
 
+def _issuer(account: SocialAccount) -> str:
+    token = account.extra_data.get("id_token")
+    return str(token.get("iss") or "") if isinstance(token, dict) else ""
+
+
+def _forget_another_issuers(request: HttpRequest, account: SocialAccount) -> None:
+    """End the link of whoever another issuer called by the same id, as `1`: the settings name a new provider since."""
+    known = SocialAccount.objects.select_related("user").filter(provider=account.provider, uid=account.uid).first()
+    if known is None or _issuer(known) in {"", _issuer(account)}:
+        return
+    user, detail = known.user, changes({"single_sign_on": known.provider}, {"single_sign_on": None})
+    known.delete()
+    record(
+        actions.USER_CHANGED,
+        actor=actor_for(request),
+        target=user,
+        target_name=user.email,
+        detail=detail,
+        reason="another issuer",
+    )
+
+
 def _verified_email(sociallogin: SocialLogin) -> str:
     return next((address.email.lower() for address in sociallogin.email_addresses if address.verified), "")
 
@@ -273,13 +300,23 @@ def _verified_email(sociallogin: SocialLogin) -> str:
 def _auto_join(actor: Actor, user: User) -> None:
     if not settings.OIDC_AUTO_JOIN or user.memberships.exists():
         return
+    slug, role = team_to_join()
+    team = Team.objects.filter(slug=slug, archived_at=None).first()
+    if team is None:
+        logger.warning(
+            "OIDC_AUTO_JOIN names the team %r, which is not there: %s joined none.", slug, spelled(user.email)
+        )
+    else:
+        join(actor=actor, team=team, user=user, role=role)
+
+
+def team_to_join() -> tuple[str, str]:
+    """Return the team and the role OIDC_AUTO_JOIN names; ImproperlyConfigured where there is no such role."""
     slug, _, role = settings.OIDC_AUTO_JOIN.partition(":")
     role = role or Role.MEMBER
     if role not in Role.values:
         raise ImproperlyConfigured(f"OIDC_AUTO_JOIN names the role {role!r}; choose one of {', '.join(Role.values)}.")
-    team = Team.objects.filter(slug=slug, archived_at=None).first()
-    if team is not None:
-        join(actor=actor, team=team, user=user, role=role)
+    return slug, role
 
 
 class MFAAdapter(DefaultMFAAdapter):  # type: ignore[misc]

@@ -34,6 +34,7 @@ class IdentityProvider:
     person: dict[str, Any] = field(default_factory=dict)
     token_says: dict[str, Any] = field(default_factory=dict)
     is_away: bool = False  # or answers as if it were
+    says: dict[str, Any] = field(default_factory=dict)  # by path: what it answers instead
     leads_to: str = ""  # where its token's address redirects
     asked: list[str] = field(default_factory=list)  # request lines, as they came
     _codes: dict[str, dict[str, str]] = field(default_factory=dict)
@@ -64,7 +65,8 @@ class IdentityProvider:
                 self.end_headers()
 
             def _say(self, said: tuple[int, Any]) -> None:
-                body = json.dumps(said[1]).encode()
+                instead = provider.says.get(self.path, said[1])
+                body = (instead() if callable(instead) else json.dumps(instead)).encode()
                 self.send_response(said[0])
                 self.send_header("Content-Type", "application/json")
                 self.send_header("Content-Length", str(len(body)))

@@ -1,5 +1,6 @@
 """Single sign-on, from the button to the session, against a provider that speaks OpenID Connect."""
 
+import json
 from collections.abc import Iterator
 from typing import Any
 
@@ -7,6 +8,7 @@ import pytest
 from allauth.account.models import EmailAddress
 from allauth.mfa.totp.internal.auth import TOTP, generate_totp_secret
 from django.core import mail
+from django.db import connections
 from django.test import Client
 
 from console.teams.actors import SYSTEM
@@ -14,6 +16,7 @@ from console.teams.models import User
 from console.teams.services import invitations
 from tests import make
 from tests.conftest import Cast
+from tests.teams import log
 from tests.teams.identity_provider import IdentityProvider, of_app
 
 ALICE = {"sub": "7", "email": "alice@example.com", "email_verified": True, "name": "Alice of the directory"}
@@ -100,6 +103,80 @@ def test_a_provider_that_is_away_or_names_nobody_is_an_error_page(provider, monk
     answer = Client().post("/accounts/oidc/oidc/login/")
     assert "Signing in did not work" in answer.content.decode()
     assert "503" in caplog.text
+
+
+@pytest.mark.parametrize(
+    ("path", "said"),
+    [
+        ("/.well-known/openid-configuration", []),
+        ("/.well-known/openid-configuration", lambda: "[" * 100_000),
+        ("/.well-known/openid-configuration", {"authorization_endpoint": "javascript:alert(1)"}),
+        ("/.well-known/openid-configuration", {"authorization_endpoint": "http://[::1"}),
+        ("/token", 7),
+        ("/token", {"access_token": "access", "expires_in": "soon"}),
+        ("/userinfo", "alice@example.com"),
+        ("/userinfo", ALICE | {"email": 7}),
+        ("/userinfo", ALICE | {"sub": ""}),
+    ],
+)
+def test_a_provider_that_says_what_nobody_can_use_is_an_error_page(provider, monkeypatch, caplog, path, said):
+    monkeypatch.setitem(provider.says, path, said)
+    browser = Client()
+    answer = browser.post("/accounts/oidc/oidc/login/")
+    if answer.status_code == 200:
+        provider.person = ALICE
+        back = provider.approve(answer["Refresh"].removeprefix("0; url="))
+        answer = browser.get("/accounts/oidc/oidc/login/callback/", back)
+    assert answer.status_code == 401 and "Signing in did not work" in answer.text and not is_in(browser)
+    assert "Single sign-on did not work" in caplog.text
+
+
+@pytest.mark.django_db(transaction=True)
+def test_nobody_waits_for_the_database_while_a_provider_is_slow(provider, monkeypatch):
+    """Strangers make these requests: those that wait for a provider would hold every connection there is."""
+    mine, held = connections["default"], []
+    document = provider.get("/.well-known/openid-configuration", "")[1]
+
+    def slowly() -> str:
+        held.append(mine.connection)
+        return json.dumps(document)
+
+    monkeypatch.setitem(provider.says, "/.well-known/openid-configuration", slowly)
+    assert "Refresh" in Client().post("/accounts/oidc/oidc/login/")
+    assert held == [None]
+
+
+def test_nobodys_link_says_what_the_provider_is_asked_for(provider):
+    more = "auth_params=redirect_uri%3Dhttps%3A%2F%2Felsewhere.example&scope=offline_access"
+    leave = Client().post(f"/accounts/oidc/oidc/login/?{more}")["Refresh"]
+    assert "elsewhere" not in leave and "offline_access" not in leave
+
+
+def test_whom_another_issuer_calls_by_the_same_id_is_somebody_else(provider, cast, monkeypatch):
+    """Ids are unique within an issuer only, and some count from 1: the installation has moved to another one since."""
+    bob = {"sub": "7", "email": "bob@example.com", "email_verified": True, "name": "Bob"}
+    assert signed_in(come_in(provider, ALICE)[0]) == cast.alice
+    document = provider.get("/.well-known/openid-configuration", "")[1] | {"issuer": "https://next.example"}
+    monkeypatch.setitem(provider.says, "/.well-known/openid-configuration", document)
+    monkeypatch.setattr(provider, "token_says", {"iss": "https://next.example"})
+    assert signed_in(come_in(provider, bob)[0]) == cast.bob
+    assert not cast.alice.socialaccount_set.exists()
+    [ended] = [line for line in log.lines("user.changed") if line.reason == "another issuer"]
+    assert ended.target_id == str(cast.alice.pk)
+    assert signed_in(come_in(provider, bob | {"email": "bobby@example.com"})[0]) == cast.bob
+
+
+def test_addresses_a_provider_says_nothing_about_are_taken_for_verified_where_the_settings_say_so(
+    provider, cast, settings
+):
+    silent = {"sub": "7", "email": "alice@example.com", "name": "Alice"}
+    assert not is_in(come_in(provider, silent)[0])
+    settings.OIDC_TRUST_EMAILS = True
+    assert not is_in(come_in(provider, ALICE | {"email_verified": False})[0])
+    provider.token_says = {"email_verified": False}
+    assert not is_in(come_in(provider, silent)[0])
+    provider.token_says = {}
+    assert signed_in(come_in(provider, silent)[0]) == cast.alice
 
 
 def test_it_goes_to_the_provider_itself_and_nowhere_the_provider_leads(provider, monkeypatch, settings, caplog, cast):

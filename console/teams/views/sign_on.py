@@ -6,17 +6,31 @@ from allauth.account.internal.decorators import login_not_required
 from allauth.socialaccount.helpers import render_authentication_error
 from allauth.socialaccount.providers.openid_connect import views
 from allauth.socialaccount.providers.openid_connect.views import OpenIDConnectOAuth2Adapter
+from django.core.exceptions import SuspiciousOperation
+from django.db import DataError
 from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
 from django.shortcuts import render
 
 _Page = Callable[[HttpRequest, str], HttpResponse]
+# What allauth runs into where a provider does not answer, or says something else than the protocol has there.
+_UNUSABLE = (
+    OSError,
+    LookupError,
+    TypeError,
+    ValueError,
+    AttributeError,
+    OverflowError,
+    RecursionError,
+    DataError,
+    SuspiciousOperation,
+)
 
 
 def _with_an_error_page(page: _Page) -> _Page:
     def inner(request: HttpRequest, provider_id: str) -> HttpResponse:
         try:
             return page(request, provider_id)
-        except (OSError, KeyError) as error:  # no answer of use, or one without an address or a claim it must have
+        except _UNUSABLE as error:
             provider = OpenIDConnectOAuth2Adapter(request, provider_id).get_provider()
             answer: HttpResponse = render_authentication_error(request, provider, exception=error)
             return answer
@@ -30,7 +44,13 @@ def _leave(request: HttpRequest, provider_id: str) -> HttpResponse:
 
     A form may be sent to this host only, and browsers hold its redirects to that, too, all of them: the provider's own,
     to wherever it has people sign in, which nobody could list. What a page goes on to is no answer to a form.
+
+    Nobody's link may say what to ask the provider for: allauth takes more scopes, and parameters, from the address.
     """
+    asked = request.GET.copy()
+    for name in ("scope", "auth_params"):
+        asked.pop(name, None)
+    request.GET = asked  # type: ignore[assignment]
     answer: HttpResponse = views.login(request, provider_id)
     if not isinstance(answer, HttpResponseRedirect):
         return answer
