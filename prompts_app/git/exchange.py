@@ -15,7 +15,7 @@ from prompts_app.git.exporting import Written, write_commits
 from prompts_app.git.importing import import_commits
 from prompts_app.git.labels import tag_moves, wanted_tags
 from prompts_app.git.models import GitCommit, GitSync
-from prompts_app.git.pending import Reader, find_pending
+from prompts_app.git.pending import Reader, find_pending, prompt_files
 from prompts_app.git.problems import told_of_damage
 from prompts_app.git.report import Imported
 
@@ -30,7 +30,8 @@ def export_folder(*, actor: Actor, path: Path) -> GitSync:
     with told_of_damage(), closing(folder.open_or_begin(path)) as repo:
         ref = folder.branch_of(repo)
         tip = folder.head_of(repo, ref)
-        if tip and (unseen := find_pending(repo, tip, Reader(repo))):
+        reader = Reader(repo)
+        if tip and (unseen := find_pending(prompt_files(repo, tip, reader), reader)):
             names = ", ".join(sorted(one.path for one in unseen)[:5])
             raise Conflict(f"The repository has commits the console does not know ({names}); import them first.")
         with transaction.atomic():

@@ -15,6 +15,8 @@ import yaml
 from prompts_app.git.problems import Unreadable, unreadable
 
 _DEEPEST = 20
+# Of a file. What may be declared of variables comes to fewer.
+_MOST_VALUES = 120_000
 _TAG = "tag:yaml.org,2002:"
 _NUMBER = re.compile(r"-?(?:0|[1-9][0-9]*)(?:\.[0-9]+)?(?:[eE][-+]?[0-9]+)?\Z")
 _INTEGER = re.compile(r"-?(?:0|[1-9][0-9]*)\Z")
@@ -63,7 +65,7 @@ def write(values: Mapping[str, Any]) -> str:
 
 def read(text: str, *, path: str, first_line: int) -> tuple[dict[str, Any], dict[str, int]]:
     """Return the mapping, and the line in the file on which each of its keys stands."""
-    depth = 0
+    depth = values = 0
     try:
         for event in yaml.parse(text, Loader=_Reader):
             if isinstance(event, yaml.AliasEvent) or getattr(event, "anchor", None):
@@ -72,6 +74,9 @@ def read(text: str, *, path: str, first_line: int) -> tuple[dict[str, Any], dict
             depth += isinstance(event, yaml.CollectionStartEvent) - isinstance(event, yaml.CollectionEndEvent)
             if depth > _DEEPEST + 1:
                 raise _too_deep(path, _line(event, first_line))
+            values += isinstance(event, yaml.NodeEvent)
+            if values > _MOST_VALUES:
+                raise unreadable(path, _line(event, first_line), "The front matter holds too many values.")
         documents = list(yaml.compose_all(text, Loader=_Reader))
     except yaml.MarkedYAMLError as error:
         mark = error.problem_mark or error.context_mark

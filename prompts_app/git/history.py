@@ -14,7 +14,9 @@ from dulwich.repo import BaseRepo
 from prompts_app.git.problems import unreadable
 from prompts_app.git.trees import Entry, Trees, is_left_alone
 
-_MOST_COMMITS = 1_000_000
+_MOST_COMMITS = 200_000
+# Changes to files over all commits, some two hundred bytes each.
+_MOST_STEPS = 1_000_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,18 +58,17 @@ class _Paths:
         return _Paths(self.names | names if self.all_but else self.names - names, self.all_but)
 
 
-def read_history(repo: BaseRepo, tip: ObjectID, known: Collection[ObjectID]) -> dict[str, list[Step]]:
+def read_history(repo: BaseRepo, tip: ObjectID, known: Collection[ObjectID], trees: Trees) -> dict[str, list[Step]]:
     """Return the steps of every file by path, leaving out `known` commits and what came before them."""
-    trees = Trees(repo.object_store)
     running: dict[ObjectID, _Paths] = {tip: _Paths(all_but=True)}
     steps: list[Step] = []
     for number, commit in enumerate(_commits(repo, tip, known)):
-        if number > _MOST_COMMITS:
-            raise unreadable(tip.decode(), 0, f"The history has more than {_MOST_COMMITS:,} commits.")
         here = running.pop(commit.id, None)
         if here is None:
             continue
         steps += _steps_of(trees, commit, here, running, order=-number)
+        if len(steps) > _MOST_STEPS:
+            raise unreadable(tip.decode(), 0, f"The history changes more than {_MOST_STEPS:,} files.")
     found: dict[str, list[Step]] = {}
     for step in sorted(steps, key=lambda s: s.order):
         found.setdefault(step.path, []).append(step)
@@ -79,9 +80,13 @@ def _commits(repo: BaseRepo, tip: ObjectID, known: Collection[ObjectID]) -> list
         raise unreadable(".", 0, "The clone is shallow; run `git fetch --unshallow` in it, then try again.")
     exclude = [sha for sha in known if sha in repo.object_store]
     try:
-        return [entry.commit for entry in repo.get_walker(include=[tip], exclude=exclude, order="topo")]
+        walker = repo.get_walker(include=[tip], exclude=exclude, order="topo", max_entries=_MOST_COMMITS + 1)
+        found = [entry.commit for entry in walker]
     except (KeyError, MissingCommitError):
         raise unreadable(".", 0, "The history has holes: a commit it names is not there.") from None
+    if len(found) > _MOST_COMMITS:
+        raise unreadable(tip.decode(), 0, f"The history has more than {_MOST_COMMITS:,} commits.")
+    return found
 
 
 def _steps_of(trees: Trees, commit: Commit, here: _Paths, running: dict[ObjectID, _Paths], *, order: int) -> list[Step]:

@@ -20,7 +20,7 @@ from console.teams.rights import rights_of_actor
 from prompts_app.git.document import Document
 from prompts_app.git.history import Step
 from prompts_app.git.models import GitCommit
-from prompts_app.git.pending import Pending, Reader, find_pending
+from prompts_app.git.pending import MINUTES, Pending, Reader, find_pending, prompt_files
 from prompts_app.git.problems import Problem, Unreadable
 from prompts_app.git.report import Change, Imported, diff
 from prompts_app.git.signing import read_author, read_message, read_time
@@ -49,11 +49,13 @@ def import_commits(
     `team` gets new prompts whose file names none. Of conflicting slugs, those in `take` follow the newest version all
     the same, and those in `keep` are set aside, so that the next export writes the console's text over them.
     """
+    reader = Reader(repo, minutes=MINUTES)
+    history = prompt_files(repo, tip, reader)
     with transaction.atomic():
         lock_library()
-        doing = _Import(actor, Reader(repo), team)
+        doing = _Import(actor, reader, team, with_diff=dry_run)
         doing.found.tip = tip.decode()
-        doing.run(find_pending(repo, tip, doing.reader), take, keep)
+        doing.run(find_pending(history, reader), take, keep)
         if doing.problems:
             raise Unreadable(doing.problems)
         if dry_run:
@@ -64,8 +66,8 @@ def import_commits(
 class _Import:
     """One import under way."""
 
-    def __init__(self, actor: Actor, reader: Reader, team: Team | None) -> None:
-        self.actor, self.reader, self.team = actor, reader, team
+    def __init__(self, actor: Actor, reader: Reader, team: Team | None, *, with_diff: bool) -> None:
+        self.actor, self.reader, self.team, self.with_diff = actor, reader, team, with_diff
         self.found = Imported()
         self.problems: list[Problem] = []
         self._failed: set[str] = set()
@@ -207,7 +209,7 @@ class _Import:
         self, one: Pending, step: Step, before: Document | None, after: Document, *, number: int, is_new: bool
     ) -> None:
         author, message = read_author(step.commit)[0], read_message(step.commit, one.slug)
-        lines = diff(before, after, one.path)
+        lines = diff(before, after, one.path) if self.with_diff else []
         self.found.changes.append(Change(one.slug, number, is_new, author, message, step.sha, lines))
 
     def _remember(self, one: Pending, step: Step, origin: str, *, is_version: bool = True) -> None:

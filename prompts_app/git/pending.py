@@ -3,7 +3,7 @@
 A commit may follow when the file, as it was before it, says what the newest version says. Then nothing is lost.
 """
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 
 from dulwich.objects import ObjectID
@@ -20,14 +20,19 @@ from prompts_app.git.trees import Entry, Trees, check_names, slug_of
 from prompts_app.models import Prompt
 
 _KNOWN_TIPS = 1000
+# Less than a worker's claim on the sync holds.
+MINUTES = 10
+# Letters of files that are kept read. Each version of a file may have two million.
+_MOST_KEPT = 32 * 1024 * 1024
 
 
 class Reader:
-    """Reads files of one repository as documents, each once; keeps what was wrong with them."""
+    """Reads files of one repository as documents, each once while there is room; keeps what was wrong with them."""
 
-    def __init__(self, repo: BaseRepo) -> None:
-        self.trees = Trees(repo.object_store)
+    def __init__(self, repo: BaseRepo, *, minutes: float | None = None) -> None:
+        self.trees = Trees(repo.object_store, minutes=minutes)
         self._read: dict[tuple[str, Entry], Document | Unreadable] = {}
+        self._kept = 0
 
     def document(self, entry: Entry | None, path: str) -> Document | None:
         """Return what a file says, None when there is none; raises Unreadable."""
@@ -35,10 +40,18 @@ class Reader:
             return None
         found = self._read.get((path, entry))
         if found is None:
+            self.trees.check_time()
+            size = 0
             try:
-                found = from_markdown(self.trees.text(entry, path, LARGEST), path=path)
+                text = self.trees.text(entry, path, LARGEST)
+                size = len(text)
+                found = from_markdown(text, path=path)
             except Unreadable as error:
                 found = error
+            self._kept += size
+            if self._kept > _MOST_KEPT:
+                self._read.clear()
+                self._kept = size
             self._read[path, entry] = found
         if isinstance(found, Unreadable):
             raise found
@@ -69,10 +82,18 @@ def known_tips() -> set[ObjectID]:
     return {ObjectID(tip.encode()) for tip in tips}
 
 
-def find_pending(repo: BaseRepo, tip: ObjectID, reader: Reader) -> list[Pending]:
-    """Return every file with steps this console has not seen. Unreadable names what the repository must not hold."""
+def prompt_files(repo: BaseRepo, tip: ObjectID, reader: Reader) -> dict[str, list[Step]]:
+    """Return the steps of every prompt's file, by path; Unreadable names what the repository must not hold.
+
+    Most of an import's time is spent here, so nothing of the console is held meanwhile.
+    """
     check_names(reader.trees, reader.trees.commit(tip).tree)
-    history = {path: steps for path, steps in read_history(repo, tip, known_tips()).items() if slug_of(path)}
+    found = read_history(repo, tip, known_tips(), reader.trees)
+    return {path: steps for path, steps in found.items() if slug_of(path)}
+
+
+def find_pending(history: Mapping[str, list[Step]], reader: Reader) -> list[Pending]:
+    """Return every file with steps this console has not seen."""
     slugs = [slug for path in history if (slug := slug_of(path))]
     rows: set[tuple[str, str]] = set()
     prompts: dict[str, Prompt] = {}

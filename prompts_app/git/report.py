@@ -1,10 +1,11 @@
 """What an import did or would do, for people, the log of syncs and the JSON face."""
 
-import difflib
 from dataclasses import asdict, dataclass, field
 from typing import Any
 
+from prompts_app.diff import CONTEXT
 from prompts_app.git.document import Document, to_markdown
+from prompts_app.matching import match_lines
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,4 +59,18 @@ def diff(before: Document | None, after: Document, path: str) -> list[str]:
     """Return the lines of a unified diff of two files."""
     old = to_markdown(before).splitlines() if before else []
     new = to_markdown(after).splitlines()
-    return list(difflib.unified_diff(old, new, f"a/{path}" if before else "/dev/null", f"b/{path}", lineterm=""))
+    found = [f"--- {f'a/{path}' if before else '/dev/null'}", f"+++ b/{path}"]
+    for group in match_lines(old, new).get_grouped_opcodes(CONTEXT):
+        (_, i1, _, j1, _), (_, _, i2, _, j2) = group[0], group[-1]
+        found.append(f"@@ -{_range(i1, i2)} +{_range(j1, j2)} @@")
+        for tag, a1, a2, b1, b2 in group:
+            found += [f" {line}" for line in old[a1:a2] if tag == "equal"]
+            found += [f"-{line}" for line in old[a1:a2] if tag != "equal"]
+            found += [f"+{line}" for line in new[b1:b2] if tag != "equal"]
+    return found if len(found) > 2 else []
+
+
+def _range(begin: int, end: int) -> str:
+    """Return lines as a unified diff counts them: from 1, and those before it where there are none."""
+    count = end - begin
+    return f"{begin + 1}" if count == 1 else f"{begin + bool(count)},{count}"

@@ -3,10 +3,12 @@
 import stat
 from collections.abc import Iterator
 from itertools import count
+from time import monotonic
 
 from dulwich.object_store import BaseObjectStore
 from dulwich.objects import Blob, Commit, ObjectID, ShaFile, Tree
 
+from console.core.errors import BadInput
 from prompts_app.git.problems import Problem, Unreadable, unreadable
 from prompts_app.text.refs import LONGEST_SLUG, SLUG
 
@@ -17,15 +19,27 @@ _LEFT_ALONE = {"README.md", "LICENSE", "LICENSE.md", "CODEOWNERS"}
 _DEEPEST = 30
 # Files and folders of one tree: ten folders that are one and the same, ten levels deep, are a small repository.
 _MOST_ENTRIES = 200_000
+# Entries kept at hand, some hundred bytes each. A tree of many that changes a little is small in a pack.
+_MOST_KEPT = 500_000
 SUFFIX = ".md"
 
 
 class Trees:
-    """Reads trees of one object store, each once."""
+    """Reads trees of one object store, each once while there is room for them; for `minutes` at most, if given."""
 
-    def __init__(self, store: BaseObjectStore) -> None:
+    def __init__(self, store: BaseObjectStore, *, minutes: float | None = None) -> None:
         self.store = store
         self._read: dict[ObjectID, dict[bytes, Entry]] = {}
+        self._kept = 0
+        self._minutes, self._began = minutes, monotonic()
+
+    def check_time(self) -> None:
+        """Refuse to read on when it has taken too long. BadInput, as it is no file's fault."""
+        if self._minutes is not None and monotonic() - self._began > self._minutes * 60:
+            raise BadInput(
+                f"The repository takes longer than {self._minutes:g} minutes to read; nothing of it was imported.",
+                param="address",
+            )
 
     def _object(self, sha: ObjectID) -> ShaFile:
         try:
@@ -48,8 +62,10 @@ class Trees:
         if found is None:
             tree = self._object(sha)
             found = {e.path: (e.mode, e.sha) for e in tree.items()} if isinstance(tree, Tree) else {}
-            if len(self._read) > 20_000:
+            self._kept += len(found) + 1
+            if self._kept > _MOST_KEPT:
                 self._read.clear()
+                self._kept = len(found) + 1
             self._read[sha] = found
         return found
 
@@ -62,6 +78,7 @@ class Trees:
     ) -> Iterator[tuple[str, Entry | None, Entry | None]]:
         if old == new or depth > _DEEPEST:
             return
+        self.check_time()
         before, after = self.entries(old), self.entries(new)
         for name in sorted(before.keys() | after.keys()):
             a, b = before.get(name), after.get(name)

@@ -1,5 +1,7 @@
 """A prompt's file says what the prompt says, byte for byte, whatever stands in it; anything else is refused by line."""
 
+import difflib
+import random
 import re
 from typing import Any
 
@@ -7,8 +9,10 @@ import pytest
 from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 
+from prompts_app.git import front_matter
 from prompts_app.git.document import Document, from_markdown, to_markdown
 from prompts_app.git.problems import Unreadable
+from prompts_app.git.report import diff
 
 # Pieces that tempt: headings, escapes, fences, breaks of every kind.
 _TEMPTING = [
@@ -146,3 +150,34 @@ def test_it_names_every_problem_at_once() -> None:
     with pytest.raises(Unreadable) as caught:
         from_markdown("---\nkind: poem\nshape: x\ntags: 1\n---\n", path="a.md")
     assert [problem.line for problem in caught.value.problems] == [2, 3, 4]
+
+
+def test_it_stops_reading_values_that_do_not_end(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(front_matter, "_MOST_VALUES", 100)
+    assert from_markdown("---\ntags: [" + "a, " * 90 + "]\n---\nHi\n", path="a.md").tags
+    with pytest.raises(Unreadable, match="holds too many values"):
+        from_markdown("---\nkind: text\ntags: [" + "a, " * 100 + "\n---\nHi\n", path="a.md")
+
+
+def test_it_shows_what_differs_as_git_does() -> None:
+    dice = random.Random(7)
+    for _ in range(50):
+        old, new = (
+            Document(
+                kind="text", content=[{"role": "", "text": "\n".join(dice.choices("abcdefgh", k=dice.randrange(30)))}]
+            )
+            for _ in range(2)
+        )
+        for before in (old, None):
+            a, b = (to_markdown(one).splitlines() if one else [] for one in (before, new))
+            source = "a/x.md" if before else "/dev/null"
+            assert diff(before, new, "x.md") == list(difflib.unified_diff(a, b, source, "b/x.md", lineterm=""))
+
+
+def test_it_gives_up_on_what_repeats_itself_too_often() -> None:
+    """Two such texts, which fit into one file each, would be compared for hours."""
+    old, new = (
+        Document(kind="text", content=[{"role": "", "text": "\n".join(f"{i * step % 111}" for i in range(30_000))}])
+        for step in (1, 2)
+    )
+    assert not [line for line in diff(old, new, "x.md")[10:] if line.startswith(" ")]
