@@ -29,7 +29,8 @@ class Tab:
 class Action:
     """One button in the head of a prompt's pages, for the version that is looked at. `right` is asked in its team.
 
-    `url` returns nothing for a prompt it is not for.
+    `url` returns nothing for a prompt it is not for. `draft_url` is where the editor leads with a draft; nothing
+    where a draft is of no use there.
     """
 
     label: str
@@ -38,6 +39,7 @@ class Action:
     right: str = "use_models"
     # Buttons stand in this order.
     order: int = 30
+    draft_url: Callable[[Prompt], str] = lambda prompt: ""
 
 
 TABS: list[Tab] = []

@@ -21,5 +21,8 @@ class PlaygroundConfig(AppConfig):
                     f"{reverse('playground:bench')}?prompt={version}" if is_callable(prompt.kind) else ""
                 ),
                 "use_models",
+                draft_url=lambda prompt: (
+                    f"{reverse('playground:bench')}?prompt={prompt.slug}&draft=1" if is_callable(prompt.kind) else ""
+                ),
             )
         )

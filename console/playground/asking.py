@@ -1,5 +1,6 @@
 """From a set-up to what the pipeline takes: who asks, and the body of an ordinary chat completion."""
 
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from console.core import strict_json
@@ -7,9 +8,10 @@ from console.core.errors import BadInput
 from console.gateway.asks import own_ask
 from console.gateway.identity import PersonIdentity
 from console.gateway.types import Ask
-from console.playground.bench import PARAMETERS, ROLES, Bench, SetUp, Turn
+from console.playground.bench import DRAFT, PARAMETERS, ROLES, Bench, SetUp, Turn
+from console.playground.drafting import Drafted, drafted
 from console.teams.callers import TeamRequest
-from console.teams.models import Environment, Team
+from console.teams.models import Environment, Team, User
 from prompts_app import access
 from prompts_app.models import Prompt, PromptVersion
 from prompts_app.parameters import check_parameters
@@ -23,8 +25,8 @@ SAID_HERE = frozenset({"model", "messages", "prompt", "stream", "stream_options"
 
 
 def version_of(prompt: Prompt | None, set_up: SetUp) -> PromptVersion | None:
-    """Return the version a set-up names, None for none; one the prompt does not have is refused by its number."""
-    if prompt is None or not set_up.version:
+    """Return the version a set-up names, None for none and for a draft; one there is not is refused by its number."""
+    if prompt is None or set_up.version in {"", DRAFT}:
         return None
     number = int(set_up.version) if set_up.version.isascii() and set_up.version.isdigit() else 0
     return access.version_for(prompt, number if number < 2**31 else 0)
@@ -72,19 +74,30 @@ def _extra(bench: Bench) -> dict[str, Any]:
     return extra
 
 
-def body_of(bench: Bench, set_up: SetUp, prompt: Prompt | None) -> dict[str, Any]:
-    """Return the request's body, as a program would send it."""
+def draft_of(prompt: Prompt | None, set_up: SetUp, person: User | None) -> Drafted | None:
+    """Return the person's draft where a set-up names it; Refusal where it cannot be sent."""
+    return drafted(prompt, person) if prompt is not None and set_up.version == DRAFT else None
+
+
+def _values(bench: Bench, declared: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
+    names = {one["name"] for one in declared}
+    return values_from_texts(declared, {name: text for name, text in bench.values.items() if name in names})
+
+
+def body_of(bench: Bench, set_up: SetUp, prompt: Prompt | None, person: User | None) -> dict[str, Any]:
+    """Return the request's body, as a program would send it. What a draft comes to stands among the messages."""
     body: dict[str, Any] = {**_extra(bench), "model": model_of(set_up)[0]}
     version = version_of(prompt, set_up)
     if version is not None:
-        declared = variables_of(version)
-        names = {one["name"] for one in declared}
-        typed = {name: text for name, text in bench.values.items() if name in names}
-        values = values_from_texts(declared, typed)
+        values = _values(bench, variables_of(version))
         body["prompt"] = {"id": version.prompt.slug, "version": version.number, "variables": values}
     messages = [_message(turn) for turn in bench.turns if turn.raw or turn.text.strip()]
     if bench.message.strip():
         messages.append({"role": "user", "content": bench.message})
+    if (draft := draft_of(prompt, set_up, person)) is not None:
+        role = "system" if messages else "user"
+        messages = [*draft.text.rendered(_values(bench, draft.variables), text_role=role), *messages]
+        body |= draft.parameters
     if messages:
         body["messages"] = messages
     elif version is None:
@@ -97,6 +110,10 @@ def ask_of(
 ) -> tuple[PersonIdentity, Ask]:
     """Return who asks and what. What cannot be asked is refused with the field at fault."""
     assert request.caller.user is not None
-    body = {**body_of(bench, set_up, prompt), "stream": True, "stream_options": {"include_usage": True}}
+    body = {
+        **body_of(bench, set_up, prompt, request.caller.user),
+        "stream": True,
+        "stream_options": {"include_usage": True},
+    }
     ask = own_ask("chat", body, type="playground", surface=SURFACE, route=ROUTE, client_address=request.client_address)
     return PersonIdentity(request.caller.user.pk, team.pk, model_of(set_up)[1]), ask

@@ -11,6 +11,8 @@ LETTERS = ("a", "b", "c")
 # The parameters with a field of their own, and the label of each.
 PARAMETERS = {"temperature": "Temperature", "top_p": "Top p", "max_tokens": "Most tokens"}
 LONGEST_MESSAGE = 100_000
+# What stands for a version's number where it is one's own draft.
+DRAFT = "draft"
 # Who may say what is typed, and how many messages may stand before the last.
 ROLES = {"system": "System", "user": "User", "assistant": "Assistant"}
 MOST_TURNS = 200
@@ -19,7 +21,7 @@ RATINGS = ("good", "bad")
 
 @dataclass(frozen=True, slots=True)
 class SetUp:
-    """One column as it was typed: a version's number ("" for no prompt), a model, parameters."""
+    """One column as it was typed: a version's number (DRAFT for one's draft, "" for no prompt), a model, parameters."""
 
     letter: str
     version: str = ""

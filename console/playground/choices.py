@@ -7,6 +7,7 @@ from typing import Any
 from console.catalog.access import aliases_for
 from console.catalog.models import ModelVersion, Pin
 from console.evals.models import TestCase
+from console.playground.drafting import Drafted
 from console.teams.callers import Caller
 from console.teams.models import Environment, Team
 from prompts_app import access
@@ -31,6 +32,10 @@ class Model:
 class Version:
     number: int
     labels: tuple[str, ...]
+
+    @property
+    def value(self) -> str:
+        return str(self.number)
 
     @property
     def title(self) -> str:
@@ -81,10 +86,10 @@ def cases(caller: Caller, prompt: Prompt) -> list[TestCase]:
     return list(TestCase.objects.filter(prompt=prompt)[:_MOST_CASES])
 
 
-def variables(rows: list[PromptVersion]) -> list[Mapping[str, Any]]:
-    """Return what these versions ask for, each variable once."""
+def variables(rows: list[PromptVersion], draft: Drafted | None = None) -> list[Mapping[str, Any]]:
+    """Return what these versions, and a draft, ask for, each variable once."""
     found: dict[str, Mapping[str, Any]] = {}
-    for row in rows:
-        for variable in variables_of(row):
+    for declared in (*([draft.variables] if draft else []), *(variables_of(row) for row in rows)):
+        for variable in declared:
             found.setdefault(variable["name"], variable)
     return list(found.values())

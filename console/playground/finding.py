@@ -10,7 +10,7 @@ from console.core.errors import NotFound, Refusal
 from console.core.ids import parse_id
 from console.evals.models import TestCase
 from console.playground import choices
-from console.playground.bench import LETTERS, Bench, SetUp
+from console.playground.bench import DRAFT, LETTERS, Bench, SetUp
 from console.teams.access import teams_for
 from console.teams.callers import TeamRequest
 from console.teams.models import Team
@@ -61,10 +61,11 @@ def begun(request: TeamRequest) -> tuple[Bench, Team, Prompt | None, str]:
     teams = teams_of(request)
     team = team_among(teams, request.GET.get("team", ""), prompt.team.slug if prompt else "")
     typed = Bench(team=team.slug, slug=prompt.slug if prompt else "")
-    return fitted(request, typed, prompt, number=ref.number if ref else None), team, prompt, refused
+    wanted = DRAFT if request.GET.get("draft") == "1" else str(ref.number) if ref and ref.number else ""
+    return fitted(request, typed, prompt, wanted), team, prompt, refused
 
 
-def fitted(request: TeamRequest, typed: Bench, prompt: Prompt | None, number: int | None = None) -> Bench:
+def fitted(request: TeamRequest, typed: Bench, prompt: Prompt | None, wanted: str = "") -> Bench:
     """Return the page for a prompt: its live version in A and its newest (or the one asked for) in B."""
     found = choices.models(request.caller, team_among(teams_of(request), typed.team))
     kept = [one.model for one in typed.set_ups] or [one.value for one in found[:2]]
@@ -72,9 +73,10 @@ def fitted(request: TeamRequest, typed: Bench, prompt: Prompt | None, number: in
     numbers = ["", ""]
     if prompt is not None:
         shown = choices.versions(prompt)
-        newest = number or shown[0].number
-        live = next((one.number for one in shown if "production" in one.labels), newest)
-        numbers = [str(live), str(newest)]
+        newest = wanted or shown[0].value
+        beside = shown[0].value if wanted == DRAFT else newest
+        live = next((one.value for one in shown if "production" in one.labels), beside)
+        numbers = [live, newest]
         if live != newest and not typed.set_ups:
             names = [names[0], names[0]]  # two versions on one model: only one thing differs
     rows = tuple(SetUp(LETTERS[at], version=numbers[at], model=names[at]) for at in range(2))

@@ -22,8 +22,9 @@ from console.gateway.refusing import Identify
 from console.gateway.types import Ask
 from console.playground import checking, choices, finding, rating, recorded
 from console.playground.answering import events
-from console.playground.asking import ask_of, body_of, version_of
-from console.playground.bench import LETTERS, RATINGS, ROLES, Bench, Turn, read
+from console.playground.asking import ask_of, body_of, draft_of, version_of
+from console.playground.bench import DRAFT, LETTERS, RATINGS, ROLES, Bench, Turn, read
+from console.playground.drafting import Drafted, kept_at
 from console.playground.events import Event, encode
 from console.playground.snippets import snippets
 from console.teams.access import needs
@@ -101,7 +102,7 @@ def code(request: TeamRequest) -> HttpResponse:
     if refused:
         raise NotFound(refused)
     set_up = finding.chosen(request, typed)
-    shown = snippets(body_of(typed, set_up, prompt), settings.BASE_URL)
+    shown = snippets(body_of(typed, set_up, prompt, request.caller.user), settings.BASE_URL)
     template = "playground/code.html#dialog" if is_htmx(request) else "playground/code.html"
     return render(request, template, {"active": "playground", "snippets": shown, "set_up": set_up})
 
@@ -212,7 +213,7 @@ def _page(
     status: int = 200,
 ) -> HttpResponse:
     rows = _versions(prompt, typed)
-    declared = choices.variables(rows)
+    declared = choices.variables(rows, _draft(request, prompt, typed))
     examples = example_values([one for one in declared if one.get("example") is not None])
     fields = [
         {
@@ -238,6 +239,8 @@ def _page(
         "extra": ", ".join(_names(typed.extra)),
         "models": choices.models(request.caller, team),
         "versions": choices.versions(prompt) if prompt else [],
+        "draft_at": kept_at(prompt, request.caller.user) if prompt else None,
+        "tries_draft": any(one.version == DRAFT for one in typed.set_ups),
         "prompts": choices.prompts(request.caller),
         "fields": [one for one in fields if not one["has_default"]],
         "more_fields": [one for one in fields if one["has_default"]],
@@ -274,6 +277,18 @@ def _names(extra: str) -> list[str]:
 
 def _text(value: Any) -> str:
     return "" if value is None else value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)
+
+
+def _draft(request: TeamRequest, prompt: Prompt | None, typed: Bench) -> Drafted | None:
+    """Return the draft that is on the page; why one cannot be sent is said when it is run."""
+    for set_up in typed.set_ups:
+        try:
+            found = draft_of(prompt, set_up, request.caller.user)
+        except Refusal:
+            return None
+        if found is not None:
+            return found
+    return None
 
 
 def _versions(prompt: Prompt | None, typed: Bench) -> list[PromptVersion]:

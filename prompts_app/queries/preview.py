@@ -92,6 +92,25 @@ def _version(partial: Prompt, ref: Ref) -> PromptVersion | None:
     return next((labels[name] for name in ENVIRONMENT_LABELS if name in labels), partial.head)
 
 
+class Written:
+    """A text that is no version yet, with the partials it includes; Refusal where they do not work out."""
+
+    def __init__(
+        self, kind: str, slug: str, number: int, team_id: uuid.UUID, read: Read, specs: Sequence[dict[str, Any]]
+    ) -> None:
+        known = {spec["name"] for spec in specs}
+        declared = [*specs, *({"name": name, "type": "text"} for name in read.variables if name not in known)]
+        self._shape = shapes.VersionShape(uuid.UUID(int=0), slug, number, kind, read.parts, tuple(declared), {})
+        self._finder = PartialFinder(team_id)
+        self.partials = partials_of(self._shape, self._finder)
+        self.variables = declared_by(self._shape, self.partials)
+
+    def rendered(self, values: Mapping[str, Any], *, text_role: str = "user") -> list[dict[str, str]]:
+        """Return its messages with values in place, as a version of the same text gives them."""
+        limit = settings.PROMPT_RENDERED_CHARS
+        return render(self._shape, values, self._finder, limit=limit, text_role=text_role).messages
+
+
 def look(
     *,
     kind: str,
@@ -120,17 +139,11 @@ def look(
 def _fill(
     found: Look, read: Read, kind: str, slug: str, number: int, team_id: uuid.UUID, specs: Sequence[dict[str, Any]]
 ) -> None:
-    known = {spec["name"] for spec in specs}
-    declared = [*specs, *({"name": name, "type": "text"} for name in read.variables if name not in known)]
-    shape = shapes.VersionShape(uuid.UUID(int=0), slug, number, kind, read.parts, tuple(declared), {})
-    finder = PartialFinder(team_id)
-    partials = partials_of(shape, finder)
-    found.included = [Included(one.slug, one.number) for one in partials]
-    found.from_partials = {v["name"]: v for one in partials for v in one.variables}
-    values = example_values(declared_by(shape, partials))
-    rendered = render(shape, values, finder, limit=settings.PROMPT_RENDERED_CHARS)
-    found.messages = rendered.messages
-    found.tokens = estimate_tokens("\n".join(message["content"] for message in rendered.messages))
+    text = Written(kind, slug, number, team_id, read, specs)
+    found.included = [Included(one.slug, one.number) for one in text.partials]
+    found.from_partials = {v["name"]: v for one in text.partials for v in one.variables}
+    found.messages = text.rendered(example_values(text.variables))
+    found.tokens = estimate_tokens("\n".join(message["content"] for message in found.messages))
 
 
 def partials_to_offer(team_ids: Sequence[uuid.UUID], besides: str = "") -> list[Prompt]:

@@ -9,7 +9,7 @@ from console.core.errors import Refusal
 from console.core.htmx import go, is_htmx
 from console.teams.access import needs
 from console.teams.callers import TeamRequest
-from prompts_app import access, three_way
+from prompts_app import access, tabs, three_way
 from prompts_app.errors import StalePrompt
 from prompts_app.forms import editor as editing
 from prompts_app.forms.editor import Editor
@@ -94,8 +94,16 @@ def _edit_page(
         "action_url": reverse("prompts:edit", args=[slug]),
         "check_url": reverse("prompts:check", args=[slug]),
         "draft_url": reverse("prompts:draft", args=[slug]),
+        "draft_actions": _draft_actions(request, prompt),
     }
     return render(request, looking.template(request), context, status=status)
+
+
+def _draft_actions(request: TeamRequest, prompt: Prompt) -> list[tabs.Action]:
+    """Return what can be done with a draft besides saving it, by whoever writes it."""
+    if request.caller.user is None:
+        return []
+    return [one for one in tabs.ACTIONS if one.draft_url(prompt) and request.caller.may(one.right, prompt.team_id)]
 
 
 def _merged(prompt: Prompt, typed: Editor) -> Editor:
@@ -134,7 +142,7 @@ def check(request: TeamRequest, slug: str) -> HttpResponse:
 @needs("build")
 @require_POST
 def draft(request: TeamRequest, slug: str) -> HttpResponse:
-    """Keep what was typed, or drop it."""
+    """Keep what was typed, or drop it; `go-…` keeps it and leads to what can be done with it."""
     prompt = access.prompt_for(request.caller, slug, to="edit")
     person = request.caller.user
     if person is None:
@@ -145,5 +153,8 @@ def draft(request: TeamRequest, slug: str) -> HttpResponse:
     typed = editing.from_post(prompt.kind, request.POST)
     base = _version_or_none(prompt, typed.was or typed.base)
     kept = drafts.keep_draft(actor=request.caller.actor, prompt=prompt, base=base, **typed.draft)
+    for action in _draft_actions(request, prompt):
+        if request.POST.get("do") == f"go-{action.label}":
+            return go(request, action.draft_url(prompt))
     context = {"kept": kept, "others": drafts.others_drafting(prompt, person)}
     return render(request, "prompts/_draft_state.html", context)

@@ -93,6 +93,11 @@ class Answer:
     def name(self) -> str:
         return self.letter.upper()
 
+    @property
+    def wording(self) -> str:
+        """What of the prompt was asked; nothing where none was."""
+        return "the draft" if self.version == "draft" else self.version and f"v{self.version}"
+
 
 @dataclass(frozen=True, slots=True)
 class Sent:

@@ -17,6 +17,7 @@ from console.api.manage.prompts.shapes import (
     WhereUsedSerializer,
 )
 from console.core.errors import BadInput
+from console.playground.drafting import drafted
 from console.teams import access as teams_access
 from console.teams.models import ApiKey
 from prompts_app import access, where_used
@@ -24,6 +25,7 @@ from prompts_app.models import Kind, Prompt
 from prompts_app.queries.listing import SORTS, Wanted, listing, parse_cursor
 from prompts_app.rendering import fill_now
 from prompts_app.services import prompts
+from prompts_app.services.noting import person_of
 from prompts_app.text.refs import Ref, check_label
 
 _FILTERS = [
@@ -115,6 +117,8 @@ class Render(PromptEndpoint):
         given = self.read(RenderSerializer)
         if given["version"] is not None and given["label"] is not None:
             raise BadInput("Name a version or a label, not both.", param="version")
+        if given["draft"]:
+            return self._draft(prompt, given)
         label = check_label(given["label"]) if given["label"] is not None else None
         if given["version"] is not None:
             self.version(prompt, given["version"])
@@ -127,6 +131,20 @@ class Render(PromptEndpoint):
                 "messages": rendered.messages,
                 "took_part": rendered.took_part,
                 "parameters": filled.version.parameters,
+            }
+        )
+
+    def _draft(self, prompt: Prompt, given: dict[str, Any]) -> Response:
+        """Put values into one's own draft: what the playground would send of it."""
+        if given["version"] is not None or given["label"] is not None:
+            raise BadInput("Name a version, a label or the draft, not two of them.", param="draft")
+        draft = drafted(prompt, person_of(self.actor))
+        return Response(
+            {
+                "prompt": prompt.slug,
+                "messages": draft.text.rendered(given["variables"]),
+                "took_part": [{"slug": one.slug, "number": one.number} for one in draft.text.partials],
+                "parameters": draft.parameters,
             }
         )
 

@@ -253,10 +253,11 @@ class RenderSerializer(Strict):
     environment = serializers.ChoiceField(
         choices=["production", "sandbox"], required=False, help_text="The key's own unless given."
     )
+    draft = serializers.BooleanField(default=False, help_text="Your own draft instead of a version.")
 
 
 class RenderedSerializer(serializers.Serializer[Any]):
-    prompt = serializers.CharField(help_text="support/answer@7")
+    prompt = serializers.CharField(help_text="support/answer@7; of a draft the name alone")
     messages = serializers.ListField(child=serializers.DictField(child=serializers.CharField()))
     took_part = serializers.ListField(child=serializers.DictField(), help_text="The prompt, then its partials.")
     parameters = serializers.DictField()
