@@ -13,7 +13,7 @@ from allauth.mfa.adapter import DefaultMFAAdapter
 from allauth.mfa.models import Authenticator
 from allauth.socialaccount.adapter import DefaultSocialAccountAdapter
 from allauth.socialaccount.models import SocialAccount, SocialLogin
-from allauth.socialaccount.providers.base.constants import AuthError
+from allauth.socialaccount.providers.base.constants import AuthError, AuthProcess
 from allauth.socialaccount.providers.oauth2.client import OAuth2Error
 from django.conf import settings
 from django.core.exceptions import ImproperlyConfigured
@@ -151,6 +151,19 @@ class AccountAdapter(DefaultAccountAdapter):  # type: ignore[misc]
             reason="wrong password" if user else "no such account",
         )
 
+    def respond_user_inactive(self, request: HttpRequest, user: Any) -> HttpResponse:
+        """Say that the account is closed; whoever comes this far has proven to be its person."""
+        record(
+            actions.SIGN_IN_FAILED,
+            actor=actor_for(request),
+            target=user,
+            target_name=user.email,
+            status=Status.REFUSED,
+            reason="the account is disabled",
+        )
+        answer: HttpResponse = super().respond_user_inactive(request, user)
+        return answer
+
     @staticmethod
     def _is_known_device(request: HttpRequest, login: str) -> bool:
         try:
@@ -197,13 +210,23 @@ class SocialAccountAdapter(DefaultSocialAccountAdapter):  # type: ignore[misc]
         if was_asked and error != AuthError.CANCELLED:
             said = request.GET.get("error_description") or request.GET.get("error") or "no code came"
             logger.warning("Single sign-on did not work: %s", spelled(repr(exception) if exception else said)[:500])
+            refusals.count_sign_in("single sign-on did not work", actor_for(request).client_address)
 
     def pre_social_login(self, request: HttpRequest, sociallogin: SocialLogin) -> None:
-        """Say to a newcomer without a verified address what is missing, which is no invitation."""
-        is_known = sociallogin.is_existing or request.user.is_authenticated
-        if not is_known and not _verified_email(sociallogin):
-            unproven = render(request, "account/signup_closed.html", {"is_unproven": True}, status=403)
-            raise ImmediateHttpResponse(unproven)
+        """Refuse whom the provider knows and we do not, and say what is missing: an invitation, a verified address."""
+        if sociallogin.is_existing or sociallogin.state.get("process") == AuthProcess.CONNECT:
+            return
+        is_unproven = not _verified_email(sociallogin)
+        if is_unproven or not self.is_open_for_signup(request, sociallogin):
+            record(
+                actions.SIGN_IN_FAILED,
+                actor=actor_for(request),
+                target_name=str(sociallogin.user.email)[:254],
+                status=Status.REFUSED,
+                reason=f"single sign-on: {'address not verified' if is_unproven else 'no account, no invitation'}",
+            )
+            page = render(request, "account/signup_closed.html", {"is_unproven": is_unproven}, status=403)
+            raise ImmediateHttpResponse(page)
 
     def authenticate_by_email(self, sociallogin: SocialLogin) -> tuple[User, str] | None:
         """Return the account a verified address belongs to, by the address that account has proven to have.

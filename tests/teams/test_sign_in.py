@@ -105,6 +105,7 @@ def test_it_refuses_the_disabled(cast: Cast) -> None:
     client = Client()
     sign_in(client, "bob@example.com")
     assert not is_in(client)
+    assert (log.last().action, log.last().reason) == ("session.refused", "the account is disabled")
 
 
 @pytest.mark.parametrize(

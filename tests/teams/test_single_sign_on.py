@@ -11,6 +11,7 @@ from django.core import mail
 from django.db import connections
 from django.test import Client
 
+from console.teams import refusals
 from console.teams.actors import SYSTEM
 from console.teams.models import User
 from console.teams.services import invitations
@@ -70,7 +71,10 @@ def test_it_signs_in_the_account_of_a_verified_address(provider, cast):
 def test_it_lets_in_the_invited_and_nobody_else(provider, cast):
     new = {"sub": "8", "email": "new@example.com", "email_verified": True, "name": "New"}
     browser, answer = come_in(provider, new)
-    assert not is_in(browser) and "Accounts are by invitation" in answer.text
+    assert not is_in(browser) and "Accounts are by invitation" in answer.text and answer.status_code == 403
+    line = log.last()
+    assert (line.action, line.status, line.target) == ("session.refused", "refused", "new@example.com")
+    assert line.reason == "single sign-on: no account, no invitation"
     assert not User.objects.filter(email="new@example.com").exists()
     invitations.invite(actor=SYSTEM, team=cast.team_a, email="new@example.com", role="builder")
     browser, _ = come_in(provider, new)
@@ -83,6 +87,7 @@ def test_it_trusts_no_address_the_provider_did_not_verify(provider, cast, claim)
     browser, answer = come_in(provider, ALICE | {"email_verified": claim})
     assert not is_in(browser)
     assert answer.status_code == 403 and "Your address is not verified" in answer.text
+    assert log.last().reason == "single sign-on: address not verified"
 
 
 def test_an_address_in_letters_that_look_alike_is_another(provider, cast):
@@ -92,7 +97,9 @@ def test_an_address_in_letters_that_look_alike_is_another(provider, cast):
 
 
 def test_a_provider_that_is_away_or_names_nobody_is_an_error_page(provider, monkeypatch, caplog):
+    refusals.flush(everything=True)
     browser, answer = come_in(provider, {"email": "alice@example.com", "email_verified": True})  # without `sub`
+    assert refusals.flush(everything=True) == 1 and log.last().reason == "single sign-on did not work"
     assert "Signing in did not work" in answer.content.decode() and not is_in(browser)
     assert "KeyError('sub')" in caplog.text
     come_in(provider, ALICE, code="of somebody else")
@@ -117,6 +124,7 @@ def test_a_provider_that_is_away_or_names_nobody_is_an_error_page(provider, monk
         ("/userinfo", "alice@example.com"),
         ("/userinfo", ALICE | {"email": 7}),
         ("/userinfo", ALICE | {"sub": ""}),
+        ("/userinfo", ALICE | {"sub": "7" * 200}),
     ],
 )
 def test_a_provider_that_says_what_nobody_can_use_is_an_error_page(provider, monkeypatch, caplog, path, said):
