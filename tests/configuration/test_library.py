@@ -17,7 +17,7 @@ from console.pages.configuration.shape import json_schema
 from console.teams import keys
 from console.teams.actors import SYSTEM
 from console.teams.models import ApiKey, Team
-from console.teams.services.keys import rotate_key
+from console.teams.services.keys import revoke_key, rotate_key
 from prompts_app.models import Label, LabelRule, Prompt, PromptVersion, Waiver
 from prompts_app.services.labels import publish
 from prompts_app.services.versions import save_version
@@ -285,6 +285,30 @@ def test_a_key_that_has_ended_is_made_no_second_time(run: Any) -> None:
     said = run(file.replace("2030-01-01T00:00:00Z", past.isoformat()))
     assert "0 to create, 0 to change" in said and "fk_" not in said
     assert ApiKey.objects.filter(name="ci").count() == 1
+
+
+def test_a_key_that_was_revoked_is_made_no_second_time(run: Any) -> None:
+    """The file is applied every night, by a machine whose log many read."""
+    run(KEYS)
+    new, _ = rotate_key(actor=SYSTEM, key=ApiKey.objects.get(name="ci"))
+    place = "{team: support, name: Nightly, kind: scheduled, status: migrated, replaced_by: {key: ci}}"
+    place = f"legacy_touchpoints: [{place}]\n"
+    run(KEYS + place)
+    revoke_key(actor=SYSTEM, key=new)
+    said = run(KEYS + place)
+    assert re.search(r"= key +support/ci in sandbox  \(revoked on 20\d\d-\d\d-\d\d, so it is not made again\)", said)
+    assert "0 to create, 0 to change" in said and "fk_" not in said, "nor is its quota"
+    # Of another environment or name it is another key; and one with this name made by hand is the one the file means.
+    said = run(KEYS.replace("ci, environment: sandbox", "ci, environment: production"))
+    assert "API key support/ci in production, shown this once" in said
+    make.make_key(Team.objects.get(), "ci", environment="sandbox")
+    assert "~ key       support/ci in sandbox" in run(KEYS.split("    quotas")[0])
+    # Nor is one made anew whose end was set on its page. A later end in the file is asked for.
+    ApiKey.objects.filter(name="help", environment="production").update(expires_at=clock.now())
+    file = KEYS.split("    quotas")[0]
+    assert "= key       support/help in production  (ended on 20" in run(file)
+    said = run(file.replace("unknown_fields: refuse", "unknown_fields: refuse, expires_at: 2199-01-01T00:00:00Z"))
+    assert "API key support/help in production, shown this once" in said
 
 
 def test_a_word_of_a_key_that_nobody_hears_is_not_exported(run: Any, settings: Any) -> None:

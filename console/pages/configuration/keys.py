@@ -1,4 +1,4 @@
-"""Keys as files name them: by team and name, those that can still be called with."""
+"""Keys as files name them: by team and name, those that can still be called with; and those that have ended."""
 
 from django.db.models import Q
 
@@ -6,6 +6,7 @@ from console.core.clock import now
 from console.teams.models import ApiKey
 
 Named = dict[tuple[str, str], list[ApiKey]]
+Ended = dict[tuple[str, str, str], ApiKey]
 
 
 def named_keys(**those: object) -> Named:
@@ -25,3 +26,10 @@ def named_keys(**those: object) -> Named:
         if later is None:
             named.setdefault((key.team.slug, key.name), []).append(key)
     return named
+
+
+def ended_keys(**those: object) -> Ended:
+    """Return the last key of each short name of a team, name and environment that was revoked or has expired."""
+    over = ~Q(revoked_at=None) | Q(expires_at__lte=now())
+    found = ApiKey.objects.filter(over, **those).select_related("team", "owner").order_by("created_at", "id")
+    return {(key.team.slug, key.name, key.environment): key for key in found}

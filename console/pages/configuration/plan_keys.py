@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 from console.core.clock import now
 from console.core.errors import BadInput
 from console.pages.configuration.forms import Entry
-from console.pages.configuration.keys import Named
+from console.pages.configuration.keys import Ended, Named
 from console.pages.configuration.steps import FieldChange, Ref, Step, brief, differences
 from console.teams.models import ApiKey, Team, User
 from console.teams.services import keys as services
@@ -25,8 +25,8 @@ FIELDS = ("scopes", "aliases", "networks", "max_lane", "unknown_fields", "expire
 class KeyPlan:
     """Adds the steps of a team's keys to a plan."""
 
-    def __init__(self, plan: Plan, named: Named) -> None:
-        self.plan, self.named = plan, named
+    def __init__(self, plan: Plan, named: Named, over: Ended) -> None:
+        self.plan, self.named, self.over = plan, named, over
         self.made: dict[tuple[str, str], list[Ref]] = {}  # keys that are to be made, by team and name
         self.ended: set[tuple[str, str]] = set()  # those that would be over
 
@@ -53,13 +53,24 @@ class KeyPlan:
                 self.plan.problem(entry, "name", said)
             elif found:
                 self._change(entry, name, found[0])
-            elif entry.has("expires_at") and entry["expires_at"] <= now():
-                # A file that was applied before goes on as it is when one of its keys has ended.
+            elif why := self._why_over(entry, self.over.get((team["slug"], entry["name"], entry["environment"]))):
                 self.ended.add((team["slug"], entry["name"]))
-                self.plan.steps.append(Step(entry.place, "key", name, "="))
+                self.plan.steps.append(Step(entry.place, "key", name, "=", note=why))
             else:
                 self._create(entry, name, team["slug"])
                 self.made.setdefault((team["slug"], entry["name"]), []).append(("key", name))
+
+    def _why_over(self, entry: Entry, last: ApiKey | None) -> str:
+        """Return why a key that is not there is not made; empty where it is to be.
+
+        Who revokes a key wants an end to it. Files are applied by machines, over and over: a new key would undo that,
+        and its text would stand in their logs. A later end of one that expired is asked for by who wrote it.
+        """
+        if last is not None and last.revoked_at is not None:
+            return f"revoked on {last.revoked_at:%Y-%m-%d}, so it is not made again"
+        if entry.has("expires_at"):
+            return "it has ended" if entry["expires_at"] <= now() else ""
+        return f"ended on {last.expires_at:%Y-%m-%d}, so it is not made again" if last is not None else ""
 
     def _create(self, entry: Entry, name: str, slug: str) -> None:
         given = {field: entry[field] for field in FIELDS if entry.has(field)}

@@ -125,8 +125,11 @@ def _is_by(row: LegacyTouchpoint, by: Entry | None) -> bool:
         return not row.replaced_by_kind
     try:
         return _choice(by, row.team_id) == f"{row.replaced_by_kind}:{row.replaced_by_id}"
-    except BadInput:
-        return False  # it may be made by this file; the step says what is wrong
+    except BadInput:  # it may be made by this file; the step says what is wrong
+        kind, name = next(iter(by.values.items()))
+        has_ended = kind == row.replaced_by_kind == "key"  # and is made no second time, so it stays what it was
+        those = ApiKey.objects.filter(pk__in=[row.replaced_by_id], name=name, revoked_at__isnull=False)
+        return has_ended and those.exists()
 
 
 def _words(by: Entry) -> str:

@@ -11,7 +11,7 @@ from console.catalog.models import Alias
 from console.catalog.services import aliases as alias_services
 from console.pages.configuration.document import Place
 from console.pages.configuration.forms import Entry
-from console.pages.configuration.keys import named_keys
+from console.pages.configuration.keys import ended_keys, named_keys
 from console.pages.configuration.plan_keys import KeyPlan
 from console.pages.configuration.steps import FieldChange, Ref, Step, differences, drop, shown
 from console.teams.models import ApiKey, Membership, Role, Team, User
@@ -56,7 +56,7 @@ class TeamPlan:
             for q in Quota.objects.filter(team__slug__in=slugs).select_related("team", "key")
         }
         self.keys = named_keys(team__slug__in=slugs)
-        self.key_plan = KeyPlan(plan, self.keys)
+        self.key_plan = KeyPlan(plan, self.keys, ended_keys(team__slug__in=slugs))
         self.rules_wanted: list[tuple[Entry, str]] = []
         self.later: list[tuple[Entry, str]] = []
         self.wanted_aliases: dict[str, tuple[Place, list[str]]] = {}

@@ -52,6 +52,8 @@ class Step:
     needs: frozenset[Ref] = frozenset()
     # Where in the file a field is that a service refuses; without it, at the step's own place.
     locate: Callable[[str], Place] | None = None
+    # Why it is left as it is, where that is not what the file says.
+    note: str = ""
     # What `run` came to know and nobody can read again, such as a secret it made.
     reveals: list[str] = field(default_factory=list)
 
@@ -65,7 +67,7 @@ class Step:
         return (self.noun, self.name)
 
     def lines(self) -> list[str]:
-        head = f"{self.sign} {self.noun:<9} {self.name}"
+        head = f"{self.sign} {self.noun:<9} {self.name}" + (f"  ({self.note})" if self.note else "")
         if self.sign == "+":
             rest = ", ".join(f"{f.name} {f.new}" for f in self.fields if f.new != "none")
             return [f"{head}  ({rest})" if rest else head]
