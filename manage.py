@@ -1,6 +1,7 @@
 #!/usr/bin/env python3
 """Django's command line for Facet."""
 
+import importlib.util
 import os
 import sys
 
@@ -9,6 +10,8 @@ def main() -> None:
     os.environ.setdefault("DJANGO_SETTINGS_MODULE", "console.settings")
     # One connection is all a command needs, and a pool tries for ten seconds where there is no database.
     os.environ.setdefault("DATABASE_POOL", "0")
+    if importlib.util.find_spec("django") is None:
+        sys.exit("Run this with the Python of the environment that `make run` makes: .venv/bin/python manage.py …")
     import django
     from django.core.exceptions import ImproperlyConfigured
     from django.core.management import execute_from_command_line

@@ -76,7 +76,7 @@ def agent_for(caller: Caller, slug: str, to: str = "view") -> Agent:
     if agent is None:
         raise UnknownAgent(slug.replace("\x00", "?"))
     if to != "view" and not may(caller, agent, to):
-        raise denied(agent.team)
+        raise denied(agent.team, caller, RIGHTS[to])
     return agent
 
 
@@ -143,7 +143,7 @@ def run_for(caller: Caller, run_id: str, to: str = "view") -> Run:
     if run is None:
         raise UnknownRun
     if to != "view" and not runs_for(caller, to).filter(pk=run.pk).exists():
-        raise denied(run.agent.team)
+        raise denied(run.agent.team, caller)
     return run
 
 
@@ -197,7 +197,7 @@ def _one(caller: Caller, rows: QuerySet[_Owned], pk: uuid.UUID, unknown: type[No
 
 def _check_may(caller: Caller, team: Team, to: str) -> None:
     if to != "view" and not caller.may(RIGHTS[to], team.pk):
-        raise denied(team)
+        raise denied(team, caller, RIGHTS[to])
 
 
 def tools_for(caller: Caller, to: str = "view") -> QuerySet[Tool]:
@@ -256,7 +256,7 @@ def parked_messages_for(caller: Caller) -> QuerySet[Firing]:
 def parked_message_for(caller: Caller, firing_id: uuid.UUID, to: str = "inspect") -> Firing:
     firing = get_or_raise(parked_messages_for(caller).filter(pk=firing_id), UnknownMessage)
     if not may(caller, firing.trigger.agent, to):
-        raise denied(firing.trigger.agent.team)
+        raise denied(firing.trigger.agent.team, caller, RIGHTS[to])
     return firing
 
 

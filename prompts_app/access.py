@@ -52,7 +52,7 @@ def prompt_for(caller: Caller, slug: str, to: str = "view", *, param: str | None
         prompts_for(caller).select_related("team", "head").filter(slug=slug), UnknownPrompt(slug, param=param)
     )
     if to != "view" and not may(caller, prompt, to):
-        raise denied(prompt.team)
+        raise denied(prompt.team, caller, RIGHTS[to])
     return prompt
 
 

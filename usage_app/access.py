@@ -33,7 +33,7 @@ def check_may_set(caller: Caller, team: Team, *, team_wide: bool) -> None:
             raise PermissionDenied(
                 "Only operators limit a whole team; its owners limit keys, aliases, agents and widgets inside it."
             )
-        raise denied(team)
+        raise denied(team, caller, "manage_quotas")
 
 
 def quota_for(caller: Caller, public_id: uuid.UUID, to: str = "view_usage") -> Quota:

@@ -7,7 +7,7 @@ from rest_framework.request import Request
 
 from console.api.authentication import caller_of
 from console.core.errors import NotAllowed, NotSignedIn
-from console.teams.access import OPERATOR, PUBLIC, SIGNED_IN
+from console.teams.access import OPERATOR, PUBLIC, SIGNED_IN, denied
 
 
 class DeclaredPermission(BasePermission):
@@ -24,5 +24,5 @@ class DeclaredPermission(BasePermission):
         if needs == OPERATOR and not caller.is_operator:
             raise NotAllowed("Only operators of this installation can do that.")
         if needs not in {PUBLIC, SIGNED_IN, OPERATOR} and not caller.may(needs):
-            raise NotAllowed(f"This needs the right {needs}, which the caller has in no team.")
+            raise denied(None, caller, needs)
         return True

@@ -105,7 +105,7 @@ def teams_to(caller: Caller, to: str) -> list[Team]:
 
 def check_may(caller: Caller, to: str, team_id: uuid.UUID) -> None:
     if not may(caller, to, team_id):
-        raise denied()
+        raise denied(None, caller, *_RIGHTS[to])
 
 
 def datasets_for(caller: Caller) -> QuerySet[Dataset]:

@@ -67,7 +67,7 @@ def collection_for(caller: Caller, collection_id: uuid.UUID, to: str = "view") -
     if to != "view" and not may_change(caller, found):
         if found.team is None:
             raise PermissionDenied("Only operators change the collections of the whole organisation.")
-        raise denied(found.team)
+        raise denied(found.team, caller, "build")
     return found
 
 

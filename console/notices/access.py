@@ -28,7 +28,7 @@ def channel_for(caller: Caller, channel_id: uuid.UUID) -> Channel:
         channels_for(caller, "view_team").filter(pk=channel_id), Http404("There is no such channel.")
     )
     if channel.team_id is not None and not caller.may(RIGHT, channel.team_id):
-        raise denied(channel.team)
+        raise denied(channel.team, caller, RIGHT)
     return channel
 
 

@@ -16,6 +16,7 @@ from console.teams.callers import Caller, TeamRequest
 from console.teams.models import ApiKey, Invitation, Membership, Team, User
 from console.teams.rights import key_rights as key_rights
 from console.teams.rights import rights_of as rights_of
+from console.teams.roles import OPERATOR_SCOPES, SCOPES
 
 _View = TypeVar("_View", bound=Callable[..., Any])
 _M = TypeVar("_M", bound=Model)
@@ -26,9 +27,17 @@ SIGNED_IN = "signed_in"  # any person or key
 OPERATOR = "operator"  # operators only
 
 
-def denied(team: Team | None = None) -> PermissionDenied:
-    """Return what tells somebody that their role does not allow it; in `team`, where one team is meant."""
+def denied(team: Team | None = None, caller: Caller | None = None, *rights: str) -> PermissionDenied:
+    """Return what tells somebody that their role does not allow it; in `team`, where one team is meant.
+
+    A key has no role: where the caller is one, what is named are the scopes for those of `rights` that it lacks.
+    """
     where = f" in {team}" if team else ""
+    if caller and caller.key_id:
+        lacking = {right for right in rights if not caller.may(right, team.pk if team else None)}
+        scopes = [f"`{name}`" for name, right in SCOPES.items() if right in lacking and name not in OPERATOR_SCOPES]
+        takes = f" It takes {', '.join(scopes)}: a scope of the key that its owner's role allows." if scopes else ""
+        return PermissionDenied(f"This key may not do that{where}.{takes}")
     return PermissionDenied(f"Your role{where} does not allow that. An owner of the team can change it.")
 
 
@@ -73,7 +82,7 @@ def team_for(caller: Caller, slug: str, to: str = "view_team") -> Team:
         raise Http404("There is no such team.")
     team = get_or_raise(teams_for(caller).filter(slug=slug), Http404("There is no such team."))
     if not caller.may(to, team.pk):
-        raise denied(team)
+        raise denied(team, caller, to)
     return team
 
 
@@ -88,7 +97,7 @@ def member_to_remove(caller: Caller, team: Team, membership_id: uuid.UUID) -> Me
     """Return the member to take out of a team; everybody may take themselves out."""
     member = member_for(team, membership_id)
     if member.user != caller.user and not caller.may("manage_members", team.pk):
-        raise denied(team)
+        raise denied(team, caller, "manage_members")
     return member
 
 
@@ -127,7 +136,7 @@ def key_for(caller: Caller, key_id: uuid.UUID, to: str = "manage_keys") -> ApiKe
     """Return the key, 404 for those outside its team, 403 for members who may not manage keys."""
     key = get_or_raise(keys_for(caller, "view_team").filter(pk=key_id), Http404("There is no such key."))
     if not caller.may(to, key.team_id):
-        raise denied(key.team)
+        raise denied(key.team, caller, to)
     return key
 
 

@@ -68,4 +68,4 @@ def legacy_one_for(caller: Caller, legacy_id: uuid.UUID, to: str = VIEW) -> Lega
 
 def _check(caller: Caller, team: Team, to: str) -> None:
     if not caller.may(to, team.pk):
-        raise denied(team)
+        raise denied(team, caller, to)

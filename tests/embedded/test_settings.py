@@ -101,3 +101,8 @@ def test_it_gives_way_to_real_servers(tmp_path: object) -> None:
     show = "settings.HAS_EMBEDDED_POSTGRES, settings.HAS_EMBEDDED_VALKEY, settings.BUILTIN_MODEL"
     done = load(tmp_path, show, FACET_MODE="local", BUILTIN_MODEL="0")
     assert done.stdout.strip() == "False False False", done.stderr
+
+
+def test_commands_without_the_virtual_environment_say_which_python_to_use():
+    ended = start(["-S", "manage.py", "check"])
+    assert ended.returncode == 1 and ".venv/bin/python manage.py" in ended.stderr and "Traceback" not in ended.stderr

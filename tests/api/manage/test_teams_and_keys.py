@@ -159,9 +159,23 @@ def test_it_changes_a_team_unless_somebody_else_did(cast):
     assert not Team.objects.get(slug="team-a").requires_two_factor
 
 
-def test_a_key_without_the_scope_is_refused(cast):
-    refused = Program(cast.kim_text)("GET", "keys/")
-    assert refused.status_code == 403 and refused.json()["error"]["code"] == "policy_denied"
+def test_a_key_without_the_scope_is_refused_by_the_name_of_the_scope(cast):
+    sample = {"team": "team-a", "name": "A week", "alias": "chat", "number": 10, "order": "random"}
+    prompt = {"team": "team-a", "slug": "team-a/answer", "kind": "text"}
+    builds, named = make.make_key(cast.team_a, "builds", scopes=["prompts:write"])[1], []
+    for text, method, path, body in (
+        (cast.kim_text, "GET", "keys/", None),
+        (cast.kim_text, "PATCH", "teams/team-a/", {"name": "X"}),
+        (cast.kim_text, "POST", "prompts/", prompt),
+        (builds, "POST", "datasets/sample/", sample),
+    ):
+        refused = Program(text)(method, path, body)
+        assert (refused.status_code, refused.json()["error"]["code"]) == (403, "policy_denied")
+        named.append(re.findall("`(.+?)`", refused.json()["error"]["message"]))
+    assert named == [["keys:manage"], ["team:manage"], ["prompts:write"], ["audit:read", "audit:content"]]
+    person = Client()
+    person.force_login(cast.bob)
+    assert "key" not in person.get("/api/keys/").json()["error"]["message"]
 
 
 def test_bad_keys_get_one_body(cast):

@@ -167,7 +167,7 @@ class CheckAnswer(TestEndpoint):
         case = access.case_for(self.prompt(slug), pk)
         team = case.prompt.team
         if not self.caller.may("use_models", team.pk):
-            raise denied(team)
+            raise denied(team, self.caller, "use_models")
         given = self.read(TestCaseAnswerSerializer)
         identify = self.identify(team, what="check", environment=given.get("environment"))
         ask = checking.asking(identify, route=request.path, client_address=self.client_address)
