@@ -16,6 +16,14 @@
     return copy.textContent;
   };
 
+  // The words about it may stand far away, so the pressed button shows it too, for a moment.
+  const tick = (button) => {
+    const icon = button.querySelector("use");
+    const draw = (from, to) => icon?.setAttribute("href", icon.getAttribute("href").replace(from, to));
+    draw("#copy", "#check");
+    setTimeout(draw, 2000, "#check", "#copy");
+  };
+
   document.addEventListener("click", async (event) => {
     const button = event.target.closest("[data-copy]");
     if (!button) return;
@@ -23,6 +31,7 @@
     if (!source) return;
     try {
       await navigator.clipboard.writeText(words(source));
+      tick(button);
       say("Copied to the clipboard.", "ok");
     } catch {
       // Without TLS browsers give no clipboard; the selected text is one key away from it.

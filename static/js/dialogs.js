@@ -63,7 +63,11 @@
     if (event.target.matches("dialog[open]:not([data-keep])")) event.target.close();
   });
 
-  // A dialog that must not be lost (a key shown once) ignores Esc until its own button closes it.
+  // A dialog that must not be lost (a key shown once) is not closed by Esc, and says what it waits for instead.
+  document.addEventListener("keydown", ({ key, target }) => {
+    const kept = key === "Escape" && target.closest("dialog[data-keep]");
+    if (kept && (kept.querySelector("form")?.reportValidity() ?? true)) kept.querySelector("footer .btn").focus();
+  });
   document.addEventListener(
     "cancel",
     (event) => {

@@ -82,7 +82,9 @@ def test_it_edits_reviews_publishes_and_rolls_back(page_as: OpenPage, people: Ca
     dialog.get_by_label("Reason").fill("Shorter answers")
     check_axe(page)
     dialog.get_by_role("button", name="Ask for a review").click()
-    expect(page.get_by_text("You asked for it, so somebody else decides.")).to_be_visible()
+    expect(
+        page.get_by_text("You asked for it, so somebody else decides. It waits in the reviews of owners and approvers")
+    ).to_be_visible()
     assert live() == 1
 
     other = page_as(people.alice)

@@ -245,6 +245,20 @@ def test_it_breaks_by_the_size_of_letters() -> None:
         assert not re.search(r"@media[^{]*\dpx", sheet.read_text()), sheet.name
 
 
+def test_dialogs_that_stay_can_say_what_for() -> None:
+    """Esc closes none of them: it asks the form what is missing, and goes to the button that closes (`dialogs.js`)."""
+    texts = [path.read_text() for path in (ROOT / "templates").rglob("*.html")]
+    kept = re.findall(r"<dialog[^>]*data-keep.*?</dialog>", "\n".join(texts), re.S)
+    assert len(kept) >= 3
+    assert all(re.search(r'<footer><(a|button) class="btn"', dialog) for dialog in kept)
+
+
+def test_tables_are_cards_on_screens_alone() -> None:
+    """A sheet of paper is as narrow as a phone and has room for a table all the same."""
+    for block in re.findall(r"@media ([^{]*)\{\n((?:    .*\n|\n)*)", (STATIC / "css" / "ui.css").read_text()):
+        assert block[0].startswith("screen") or "    .table-cards tr {" not in block[1], block[0]
+
+
 def test_what_is_fixed_below_the_top_bar_knows_its_height_by_name() -> None:
     for sheet in (STATIC / "css").glob("*.css"):
         assert not re.search(r"(100dvh - |inset: |\n\s+top: )(52|68)px", sheet.read_text()), sheet.name

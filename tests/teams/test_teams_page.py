@@ -1,5 +1,6 @@
 """The pages about teams, members and people, and the operators' admin."""
 
+import re
 from typing import Any
 
 import pytest
@@ -172,6 +173,7 @@ def test_the_last_operator_stays_one(cast: Cast, olga: Client) -> None:
     make_operator = f"/people/{cast.alice.pk}/operator/"
     field = '<input type="hidden" name="becomes" value="yes" id="id_becomes">'
     assert field in olga.get(make_operator).text and field in olga.get(make_operator, headers=HTMX).text
+    assert re.search(r'panel-body[^>]*>\s*<p class="soft small-ui">Operators', olga.get(make_operator).text)
     for _ in ("one person", "another at once"):
         olga.post(make_operator, {"becomes": "yes"})
         cast.alice.refresh_from_db()
