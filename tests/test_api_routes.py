@@ -205,7 +205,7 @@ FACTORIES: dict[str, Any] = {
     **dict.fromkeys(
         ("api:model", "api:retire_model", "api:prices", "api:model_uses"), lambda cast: _pk(_version(cast))
     ),
-    **dict.fromkeys(("api:alias", "api:second_person"), _alias),
+    **dict.fromkeys(("api:alias", "api:second_person", "api:tests_rule"), _alias),
     **dict.fromkeys(("api:pin", "api:roll_back", "api:pin_moves"), _pin),
     **dict.fromkeys(("api:set_canary", "api:promote_canary", "api:end_canary"), _pin),
     **dict.fromkeys(("api:set_shadow", "api:set_fallbacks", "api:set_parameters", "api:set_lane"), _pin),

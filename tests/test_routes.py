@@ -521,7 +521,7 @@ FACTORIES: dict[str, Callable[[Cast], Arguments]] = {
     "catalog:alias": _alias,
     "catalog:change_alias": _alias,
     "catalog:delete_alias": _alias,
-    "catalog:second_person": _alias,
+    **dict.fromkeys(("catalog:second_person", "catalog:tests_rule"), _alias),
     "catalog:move_pin": _pin,
     "catalog:roll_back": _pin,
     "catalog:set_canary": _pin,

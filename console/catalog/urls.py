@@ -20,6 +20,7 @@ urlpatterns: list[URLPattern | URLResolver] = [
     path("models/aliases/<str:name>/change/", aliases.change_alias, name="change_alias"),
     path("models/aliases/<str:name>/delete/", aliases.delete_alias, name="delete_alias"),
     path("models/aliases/<str:name>/second-person/", proposals.second_person, name="second_person"),
+    path("models/aliases/<str:name>/tests-rule/", proposals.tests_rule, name="tests_rule"),
     # Pins
     path("models/aliases/<str:name>/move/<environment:environment>/", pins.move_pin, name="move_pin"),
     path("models/aliases/<str:name>/roll-back/<environment:environment>/", pins.roll_back, name="roll_back"),

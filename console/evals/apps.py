@@ -10,11 +10,12 @@ class EvalsConfig(AppConfig):
         """Put the tests on every prompt's page, and between a version and the labels that ask for them."""
         from django.urls import reverse
 
+        from console.catalog import gates as gates_of_aliases
         from console.catalog import links as links_on_aliases
         from console.catalog import notes as notes_on_aliases
         from console.catalog import where_used
         from console.evals import notes
-        from console.evals.gate import objections
+        from console.evals.gate import against_move, objections
         from console.evals.models import TestCase
         from prompts_app import gates, tabs
         from prompts_app import notes as notes_on_prompts
@@ -29,6 +30,7 @@ class EvalsConfig(AppConfig):
             )
         )
         gates.GATES.append(objections)
+        gates_of_aliases.GATES.append(against_move)
         notes_on_prompts.SOURCES.append(notes.on_prompt)
         notes_on_aliases.SOURCES.append(notes.on_alias)
         links_on_aliases.SOURCES.append(notes.replay_alias)

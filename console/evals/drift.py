@@ -19,7 +19,7 @@ from typing import Any
 from console.evals.models import TestResult
 
 Status = TestResult.Status
-_ANSWERED = frozenset({Status.PASSED, Status.FAILED})
+ANSWERED = frozenset({Status.PASSED, Status.FAILED})
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,7 +49,7 @@ def digest(spec: Mapping[str, Any]) -> str:
 
 def score_of(results: Iterable[TestResult]) -> float | None:
     """Return how many of the answered cases passed, in points of 100; None when none was answered."""
-    said = [result.status == Status.PASSED for result in results if result.status in _ANSWERED]
+    said = [result.status == Status.PASSED for result in results if result.status in ANSWERED]
     return points(sum(said), len(said)) if said else None
 
 
@@ -69,7 +69,7 @@ def frozen(
             "spec": digest(result.spec),
         }
         for result in results
-        if result.case_id is not None and result.status in _ANSWERED
+        if result.case_id is not None and result.status in ANSWERED
     }
 
 
@@ -79,7 +79,7 @@ def compare(cases: Mapping[str, Mapping[str, Any]], results: Iterable[TestResult
     compared = passed_before = passed_now = others = errors = 0
     for result in results:
         was = cases.get(str(result.case_id))
-        if result.status not in _ANSWERED:
+        if result.status not in ANSWERED:
             errors += 1
         elif was is None or was["spec"] != digest(result.spec):
             others += 1

@@ -1,8 +1,18 @@
-"""What tests say against a version that should get a label which asks for green ones."""
+"""What tests say against a version that should get a label, or that an alias should mean, where it asks for tests."""
 
+import datetime as dt
+
+from console.catalog.models import Alias, ModelVersion
 from console.core import words
-from console.evals.models import TestCase, TestResult, TestRun
+from console.core.clock import now
+from console.evals.drift import ANSWERED, compare, is_suspicious
+from console.evals.models import Schedule, TestCase, TestResult, TestRun
+from console.evals.subjects import subjects_of
+from console.teams.models import Environment
 from prompts_app.models import PromptVersion
+
+# A run from before a promotion speaks for what is promoted if it is no older.
+STILL_SPEAKS = dt.timedelta(days=1)
 
 
 def latest_run(version: PromptVersion) -> TestRun | None:
@@ -29,3 +39,44 @@ def objections(version: PromptVersion, label: str) -> list[str]:
     if stale:
         found.append(f"{words.some(stale)} changed since the last run on v{version.number}; run the tests again.")
     return found
+
+
+def against_move(alias: Alias, version: ModelVersion) -> list[str]:
+    """Return what the tests that are scheduled on an alias in production say against a version it should mean.
+
+    They have to have been run on it within a day, with the prompt as its label means it now, and to do no worse than
+    their baseline by more than the schedule's tolerance.
+    """
+    on_it = Schedule.objects.filter(model=alias.name, environment=Environment.PRODUCTION, prompt__deleted_at=None)
+    schedules = list(on_it.select_related("prompt", "baseline").order_by("prompt__slug", "label"))
+    if not schedules:
+        return [f"No tests are scheduled on {alias.name} in production, so nothing says that {version} does as well."]
+    found = []
+    for schedule, subject in zip(schedules, subjects_of(schedules), strict=True):
+        if subject.version is None:
+            found.append(f"The label {schedule.label} of {schedule.prompt.slug} is on no version.")
+        elif said := _against(schedule, subject.version, str(version)):
+            found.append(said)
+    return found
+
+
+def _against(schedule: Schedule, prompt: PromptVersion, model: str) -> str:
+    tests = f"{prompt}’s tests"
+    runs = TestRun.objects.filter(version=prompt, pinned=model, status=TestRun.Status.DONE)
+    run = runs.filter(started_at__gt=now() - STILL_SPEAKS).first()
+    if run is None:
+        return f"{tests} have not been run on {model} within a day; run them there."
+    results = list(run.results.all())
+    broken = sum(result.status not in ANSWERED for result in results)
+    if broken:
+        return f"{broken} of {tests} could not be asked on {model}; run them again."
+    if schedule.baseline is None:
+        return f"{tests} have no baseline to be held against yet."
+    seen = compare(schedule.baseline.cases, results)
+    if not seen.compared:
+        return f"All of {tests} changed since their baseline, so nothing can be compared."
+    if not is_suspicious(seen, schedule.tolerance) and seen.before - seen.after <= schedule.tolerance:
+        return ""
+    before, after = (words.percent(round(score, 1)) for score in (seen.before, seen.after))
+    fell = f"{tests} fall from {before} to {after} on {model}"
+    return f"{fell}: {words.some(sorted(seen.lost.values()))}." if seen.lost else f"{fell}."

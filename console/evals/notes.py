@@ -62,7 +62,14 @@ class ScheduleSource:
     def uses(self, alias: str) -> list[Use]:
         rows = Schedule.objects.filter(model=alias, prompt__deleted_at=None).select_related("prompt__team")
         return [
-            Use("tests", f"{row.prompt.slug}, {row.label}", row.prompt.team_id, row.prompt.team.name, holds=False)
+            Use(
+                "tests",
+                f"{row.prompt.slug}, {row.label}",
+                row.prompt.team_id,
+                row.prompt.team.name,
+                holds=False,
+                url=reverse("evals:tests", args=[row.prompt.slug]),
+            )
             for row in rows
         ]
 

@@ -171,7 +171,8 @@ def test_a_file_ends_canaries_and_shadows_asks_for_two_people_and_pays_for_copie
     pin, team = Pin.objects.get(environment="production"), Quota.objects.first().team.slug  # type: ignore[union-attr]
     file = tmp_path / "facet.yaml"
     file.write_text(
-        f"aliases: [{{name: {alias.name}, two_people: true, production_pin: {{canary: none, shadow: none}}}}]\n"
+        f"aliases: [{{name: {alias.name}, two_people: true, needs_tests: true,"
+        " production_pin: {canary: none, shadow: none}}]\n"
         f"teams: [{{slug: {team}, quotas: [{{metric: cost, window: day, limit: 2, purpose: shadow}}]}}]\n"
     )
     for times in range(2):
@@ -181,7 +182,7 @@ def test_a_file_ends_canaries_and_shadows_asks_for_two_people_and_pays_for_copie
     pin.refresh_from_db()
     assert (pin.canary_version, pin.shadow_version, pin.revision) == (None, None, 5)
     document = yaml.safe_load(exported())
-    assert document["aliases"][0]["two_people"] is True
+    assert document["aliases"][0]["two_people"] is document["aliases"][0]["needs_tests"] is True
     quota = {"metric": "cost", "window": "day", "limit": 2, "mode": "hard", "purpose": "shadow"}
     assert quota in next(one for one in document["teams"] if one["slug"] == team)["quotas"]
     # A canary a move ends needs no other end.
@@ -192,6 +193,9 @@ def test_a_file_ends_canaries_and_shadows_asks_for_two_people_and_pays_for_copie
     call_command("apply", str(file), stdout=StringIO())
     pin.refresh_from_db()
     assert (pin.model_version, pin.canary_version) == (spare, None)
+    file.write_text(f"aliases: [{{name: {alias.name}, needs_tests: false}}]")
+    call_command("apply", str(file), stdout=StringIO())
+    assert "needs_tests" not in yaml.safe_load(exported())["aliases"][0]
     file.write_text(f"aliases: [{{name: {alias.name}, two_people: false}}]")
     with pytest.raises(CommandError, match="lifting that is proposed"):
         call_command("apply", str(file), stdout=StringIO(), stderr=StringIO())

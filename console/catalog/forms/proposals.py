@@ -30,6 +30,20 @@ class RejectForm(forms.Form):
             self.fields["reason"] = _reason(required=False)
 
 
+class TestsForm(forms.Form):
+    """Asking for tests asks nothing; ending it needs a reason."""
+
+    action, is_destructive = "Require tests", False
+    reason = _reason(required=True, help_text="The audit log keeps it.")
+
+    def __init__(self, *args: Any, is_on: bool, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        if is_on:
+            self.action, self.is_destructive = "Stop requiring tests", True
+        else:
+            del self.fields["reason"]
+
+
 class RuleForm(forms.Form):
     """Turning the rule on asks nothing; ending it is a proposal and needs a reason."""
 

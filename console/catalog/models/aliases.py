@@ -19,6 +19,11 @@ class Alias(models.Model):
     needs_second_person = models.BooleanField(
         default=False, help_text="Changes of its production pin wait until somebody else agrees."
     )
+    needs_tests = models.BooleanField(
+        default=False,
+        db_default=False,
+        help_text="Its production pin moves to another version when the tests that are scheduled on it hold there.",
+    )
     revision = models.PositiveIntegerField(default=1, help_text="Grows with every change.")
     created_at = models.DateTimeField(default=now, editable=False)
 

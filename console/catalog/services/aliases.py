@@ -11,7 +11,7 @@ from console.catalog import where_used
 from console.catalog.models import Alias
 from console.catalog.names import check_alias_name
 from console.core import words
-from console.core.errors import Conflict, check_revision
+from console.core.errors import BadInput, Conflict, check_revision
 from console.core.races import hold, insert
 from console.teams.callers import Actor
 from console.teams.models import Team
@@ -22,6 +22,7 @@ def _shown(alias: Alias) -> dict[str, Any]:
         "description": alias.description,
         "teams": sorted(alias.teams.values_list("slug", flat=True)),
         "needs_second_person": alias.needs_second_person,
+        "needs_tests": alias.needs_tests,
     }
 
 
@@ -76,6 +77,24 @@ def require_second_person(*, actor: Actor, alias: Alias) -> Alias:
     alias.revision += 1
     alias.save(update_fields=["needs_second_person", "revision"])
     record(actions.ALIAS_CHANGED, actor=actor, target=alias, detail=changes(before, _shown(alias)))
+    return alias
+
+
+@transaction.atomic
+def require_tests(*, actor: Actor, alias: Alias, is_required: bool, reason: str = "") -> Alias:
+    """Have the alias's production pin move only to versions on which its tests hold; lifting that says why."""
+    alias = hold(alias)
+    if alias.needs_tests == is_required:
+        return alias
+    reason = reason.strip()
+    if not is_required and not reason:
+        raise BadInput("Say why: the next person who wonders will read it in the log.", param="reason")
+    before = _shown(alias)
+    alias.needs_tests = is_required
+    alias.revision += 1
+    alias.save(update_fields=["needs_tests", "revision"])
+    detail = changes(before, _shown(alias))
+    record(actions.ALIAS_CHANGED, actor=actor, target=alias, reason=reason[:500], detail=detail)
     return alias
 
 

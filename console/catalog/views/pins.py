@@ -102,7 +102,9 @@ def _ask(request: TeamRequest, alias: Alias, environment: str, form: PinForm) ->
     stop = page.stop(environment)
     waits = alias.needs_second_person and environment == "production"
     waits = waits and not isinstance(form, forms.RollBackForm | forms.EndCanaryForm)
-    now = {"page": page, "stop": stop, "back_to": stop.before if is_back else None, "waits": waits}
+    tests = alias.needs_tests and environment == "production" and stop.pin is not None
+    tests = tests and isinstance(form, forms.MoveForm | forms.PromoteCanaryForm)
+    now = {"page": page, "stop": stop, "back_to": stop.before if is_back else None, "waits": waits, "tests": tests}
     question = Question(
         title=form.title.format(alias=alias.name, environment=environment),
         text="",

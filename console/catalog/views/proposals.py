@@ -1,4 +1,4 @@
-"""The rule of two people: begin it, propose to end it, decide on what somebody else proposed."""
+"""The rules of an alias: two people, whose proposals are decided on here, and tests that hold."""
 
 import uuid
 
@@ -7,7 +7,7 @@ from django.template.loader import render_to_string
 from django.urls import reverse
 
 from console.catalog import access
-from console.catalog.forms.proposals import ApproveForm, RejectForm, RuleForm
+from console.catalog.forms.proposals import ApproveForm, RejectForm, RuleForm, TestsForm
 from console.catalog.models import PinProposal
 from console.catalog.services import aliases, pins
 from console.core.forms import posted, refusals_at
@@ -41,6 +41,30 @@ def second_person(request: TeamRequest, name: str) -> HttpResponse:
 
 
 @needs(OPERATOR)
+def tests_rule(request: TeamRequest, name: str) -> HttpResponse:
+    """Have the alias move in production only where its tests hold, or end that."""
+    alias = access.alias_for(request.caller, name)
+    form = TestsForm(posted(request), is_on=alias.needs_tests)
+    if form.is_valid():
+        given = {"is_required": not alias.needs_tests, "reason": form.cleaned_data.get("reason", "")}
+        with refusals_at(form):
+            aliases.require_tests(actor=request.caller.actor, alias=alias, **given)
+            said = (
+                f"{name} moves in production when its tests hold now."
+                if given["is_required"]
+                else (f"{name} moves in production without tests again.")
+            )
+            return go(request, reverse("catalog:alias", args=[name]), said)
+    text = "From then on, its production pin moves to any version again, whatever the tests say."
+    if not alias.needs_tests:
+        text = (
+            "From then on, its production pin moves to another version only when the tests that are scheduled on it"
+            " were run on that version within a day, and hold. Rolling back never waits, and a canary may try any."
+        )
+    return _ask(request, form, name, f"Tests before {name} moves", text=text)
+
+
+@needs(OPERATOR)
 def approve_proposal(request: TeamRequest, proposal_id: uuid.UUID) -> HttpResponse:
     proposal = access.proposal_for(request.caller, proposal_id)
     form = ApproveForm(posted(request))
@@ -70,7 +94,7 @@ def reject_proposal(request: TeamRequest, proposal_id: uuid.UUID) -> HttpRespons
 
 def _ask(
     request: TeamRequest,
-    form: ApproveForm | RejectForm | RuleForm,
+    form: ApproveForm | RejectForm | RuleForm | TestsForm,
     name: str,
     title: str,
     *,

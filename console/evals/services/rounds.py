@@ -1,6 +1,5 @@
 """Begin a round of a schedule: once per tick, promotion or wish, and in somebody's name who may."""
 
-import datetime as dt
 from dataclasses import replace
 
 from django.db import transaction
@@ -9,6 +8,7 @@ from console.audit import actions
 from console.core.clock import now
 from console.core.errors import NotAllowed, Refusal
 from console.evals.drift import digest
+from console.evals.gate import STILL_SPEAKS
 from console.evals.models import Round, Schedule, TestCase, TestResult, TestRun
 from console.evals.services import runs, telling
 from console.evals.services.callers import other_team
@@ -20,8 +20,6 @@ from console.teams.lineage import heir_of
 from console.teams.models import ApiKey, Team, User
 from console.teams.rights import rights_of_actor
 
-# A run from before a promotion speaks for what was promoted if it is no older.
-_STILL_SPEAKS = dt.timedelta(days=1)
 _NEEDED = frozenset({"build", "use_models"})
 _LONGEST = 500
 
@@ -123,7 +121,7 @@ def _speaks_for(schedule: Schedule) -> TestRun | None:
         environment=schedule.environment,
         pinned=schedule.pinned,
         status=TestRun.Status.DONE,
-        started_at__gt=now() - _STILL_SPEAKS,
+        started_at__gt=now() - STILL_SPEAKS,
     )
     run = same.first()
     if run is None:

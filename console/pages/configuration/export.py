@@ -162,6 +162,8 @@ def _aliases() -> list[dict[str, Any]]:
                 row[f"{environment}_pin"] = said
         if alias.needs_second_person:
             row["two_people"] = True
+        if alias.needs_tests:
+            row["needs_tests"] = True
         rows.append(row)
     return rows
 

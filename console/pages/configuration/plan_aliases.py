@@ -45,6 +45,8 @@ class AliasPlan:
         said_before = row.description if row else ""
         fields = differences(pairs | ({"description": (said_before, said)} if said is not None else {}))
         fields += differences({"two_people": (needed_two, True)} if needs_two else {})
+        asks, asked = entry.get("needs_tests"), row is not None and row.needs_tests
+        fields += differences({"needs_tests": (asked, asks)} if asks is not None else {})
         fields += [change for one in surroundings for change in one.fields]
 
         reason = f"Applied from {self.plan.source}"
@@ -66,6 +68,8 @@ class AliasPlan:
                     )
             if needs_two:
                 services.require_second_person(actor=self.plan.actor, alias=alias)
+            if asks is not None:
+                services.require_tests(actor=self.plan.actor, alias=alias, is_required=asks, reason=reason)
             for one in surroundings:
                 was, becomes = pairs.get(one.environment, (None, None))
                 known = pins[one.environment].revision if one.environment in pins else 0

@@ -136,6 +136,7 @@ ALIAS_RECORD = Record(
         "production": Field(MODEL_NAME, "The model version it means for production keys."),
         "sandbox": Field(MODEL_NAME, "The model version it means for sandbox keys."),
         "two_people": Field(Flag(), "Changes of its production pin wait until a second person agrees."),
+        "needs_tests": Field(Flag(), "Its production pin moves only to versions on which its scheduled tests hold."),
         "production_pin": Field(PIN, "What surrounds the production pin."),
         "sandbox_pin": Field(PIN, "What surrounds the sandbox pin."),
     },

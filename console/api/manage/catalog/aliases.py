@@ -1,4 +1,4 @@
-"""Aliases: make, change, delete, and the rule of two people."""
+"""Aliases: make, change, delete, and their rules: two people, tests that hold."""
 
 from typing import Any
 
@@ -27,7 +27,8 @@ class AliasSerializer(serializers.ModelSerializer[Alias]):
 
     class Meta:
         model = Alias
-        fields = ["id", "name", "description", "teams", "needs_second_person", "pins", "revision", "created_at"]
+        fields = ["id", "name", "description", "teams", "needs_second_person", "needs_tests", "pins"]
+        fields += ["revision", "created_at"]
 
 
 class AliasChangeSerializer(Strict):
@@ -46,6 +47,13 @@ class SecondPersonSerializer(Strict):
         help_text="true holds at once; false is a proposal somebody else decides on."
     )
     reason = serializers.CharField(max_length=500, required=False, default="", allow_blank=True)
+
+
+class TestsRuleSerializer(Strict):
+    is_required = serializers.BooleanField()
+    reason = serializers.CharField(
+        max_length=500, required=False, default="", allow_blank=True, help_text="Needed to end the rule."
+    )
 
 
 class Aliases(Endpoint):
@@ -109,8 +117,25 @@ class SecondPerson(Endpoint):
         return Response(ProposalSerializer(proposal).data, status=202)
 
 
+class TestsRule(Endpoint):
+    needs = OPERATOR
+
+    @extend_schema(
+        summary="Have the production pin move only where the scheduled tests hold, or end that",
+        description="A move is 409 `tests_needed` while the tests were not run on that version within a day, or fail.",
+        request=TestsRuleSerializer,
+        responses=AliasSerializer,
+    )
+    def put(self, request: Any, name: str) -> Response:
+        given = self.read(TestsRuleSerializer)
+        return Response(
+            AliasSerializer(aliases.require_tests(actor=self.actor, alias=alias_for(self, name), **given)).data
+        )
+
+
 urlpatterns = [
     path("aliases/", Aliases.as_view(), name="aliases"),
     path("aliases/<str:name>/", OneAlias.as_view(), name="alias"),
     path("aliases/<str:name>/second-person/", SecondPerson.as_view(), name="second_person"),
+    path("aliases/<str:name>/tests-rule/", TestsRule.as_view(), name="tests_rule"),
 ]

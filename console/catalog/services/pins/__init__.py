@@ -2,6 +2,7 @@
 
 from console.catalog.services.pins.change import SecondPersonNeeded, change_pin, move_pin, roll_back_pin
 from console.catalog.services.pins.draft import Step
+from console.catalog.services.pins.gating import TestsNeeded
 from console.catalog.services.pins.proposals import (
     approve_proposal,
     ask_for_change,
@@ -38,6 +39,7 @@ __all__ = [
     "SetParameters",
     "SetShadow",
     "Step",
+    "TestsNeeded",
     "Verb",
     "approve_proposal",
     "ask_for_change",

@@ -8,6 +8,7 @@ from django.db import transaction
 from console.audit.services import changes, record
 from console.catalog.models import Alias, ModelVersion, Pin, PinFallback, PinMove
 from console.catalog.services.pins.draft import Draft, open_draft, stale
+from console.catalog.services.pins.gating import check_tests
 from console.catalog.services.pins.verbs import Move, RollBack, Verb
 from console.core.clock import now
 from console.core.errors import BadInput, Conflict
@@ -64,6 +65,7 @@ def change_pin(*, actor: Actor, alias: Alias, environment: str, verb: Verb, reas
         raise SecondPersonNeeded(f"{alias.name} changes when two people agree; propose the change instead.")
     draft = open_draft(alias, environment, seen_revision)
     verb.apply(draft)
+    check_tests(actor, draft, verb)
     author = Author(actor.id if actor.kind == "user" else None, actor.name)
     return carry_out(draft, verb, actor=actor, author=author, reason=reason)
 

@@ -7,6 +7,7 @@ from console.audit.services import changes, record
 from console.catalog.models import Alias, Decision, Pin, PinProposal
 from console.catalog.services.pins.change import Author, carry_out, change_pin, check_reason, is_held
 from console.catalog.services.pins.draft import open_draft
+from console.catalog.services.pins.gating import check_tests
 from console.catalog.services.pins.verbs import VERBS, Verb
 from console.catalog.words import describe
 from console.core.clock import now
@@ -38,6 +39,7 @@ def ask_for_change(
     reason = check_reason(reason)
     draft = open_draft(alias, environment, seen_revision)
     verb.apply(draft)  # in memory: what cannot be done is refused now, not when somebody agrees
+    check_tests(actor, draft, verb)
     difference = changes(draft.before, draft.state())
     if not difference["after"]:
         raise BadInput("Nothing would change.")
@@ -137,6 +139,7 @@ def approve_proposal(*, actor: Actor, proposal: PinProposal, reason: str = "") -
         verb = VERBS[proposal.verb].restore(proposal.arguments)
         draft = open_draft(proposal.alias, proposal.environment, proposal.seen_revision)
         verb.apply(draft)
+        check_tests(actor, draft, verb)
         author = Author(proposal.proposed_by_id, proposal.proposed_by_name, actor.name)
         detail = {"proposed_by": proposal.proposed_by_name, "proposal": str(proposal.pk)}
         carry_out(draft, verb, actor=actor, author=author, reason=proposal.reason, **detail)
