@@ -22,7 +22,8 @@ def test_it_speaks_with_the_readers_own_address_and_alias(client: Client, cast: 
         'base_url="http://localhost:9999/v1"'
     )
     assert 'model="assistant"' in html
-    assert "export ANTHROPIC_BASE_URL=http://localhost:9999\n" in html
+    assert html.count("export ANTHROPIC_BASE_URL=http://localhost:9999\n") == 2
+    assert html.count("export OPENAI_BASE_URL=http://localhost:9999/v1\n") == 1
     assert tomllib.loads(unescape(html.split('id="code-codex"')[1].split(">", 1)[1].split("</pre>")[0])) == {
         "model": "assistant",
         "model_provider": "facet",
