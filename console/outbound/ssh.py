@@ -6,11 +6,13 @@ import shutil
 import socket
 import subprocess
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import IO
 
 from dulwich.client import SSHGitClient, SSHVendor, SubprocessWrapper
+from dulwich.protocol import Protocol
 
 from console.core.errors import BadInput, ProviderError
 from console.outbound.git import LARGEST, too_large
@@ -120,7 +122,7 @@ class _Vendor(SSHVendor):
         return BoundedAnswer(started)
 
     def end(self) -> None:
-        """End what was started, with its pipes and its clock; dulwich leaves them where the other side hangs up."""
+        """End what was started, with its pipes and its clock."""
         for started, limit in self._started:
             limit.cancel()
             started.kill()
@@ -130,6 +132,27 @@ class _Vendor(SSHVendor):
             started.wait()
 
 
+class _Client(SSHGitClient):
+    """Ends what it began: dulwich leaves a conversation open where the other side hangs up before its first word."""
+
+    def __init__(self, host: str, *, port: int, username: str, vendor: _Vendor) -> None:
+        super().__init__(host, port=port, username=username, vendor=vendor)
+        self._vendor = vendor
+        self._begun: list[Protocol] = []
+
+    def _connect(
+        self, cmd: bytes, path: str | bytes, protocol_version: int | None = None
+    ) -> tuple[Protocol, Callable[[], bool], IO[bytes] | None]:
+        began = super()._connect(cmd, path, protocol_version)
+        self._begun.append(began[0])
+        return began
+
+    def end(self) -> None:
+        self._vendor.end()
+        for protocol in self._begun:
+            protocol.close()
+
+
 @contextmanager
 def guarded_ssh(
     host: str, *, port: int, username: str, host_key: str, private_key: str, folder: Path
@@ -137,8 +160,8 @@ def guarded_ssh(
     """Give a client for as long as it is needed; `folder` is private to it and removed by the caller."""
     if not host_key:
         raise BadInput("Give the host's public key first; without it, anybody could answer.", param="host_key")
-    vendor = _Vendor(folder, host_key, private_key)
+    client = _Client(host, port=port, username=username or "git", vendor=_Vendor(folder, host_key, private_key))
     try:
-        yield SSHGitClient(host, port=port, username=username or "git", vendor=vendor)
+        yield client
     finally:
-        vendor.end()
+        client.end()

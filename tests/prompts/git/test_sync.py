@@ -334,8 +334,6 @@ def test_a_save_wakes_one_sync_and_an_import_none(
     assert sync.sync().outcome == "ok" and GitRemote.objects.get().claimed_at == later
 
 
-# dulwich leaves its own object open where the other side hangs up; the process and its pipes are ours to end.
-@pytest.mark.filterwarnings("ignore:unclosed Protocol:ResourceWarning")
 def test_it_speaks_ssh_through_the_systems_program(
     library: Cast, settings: object, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
