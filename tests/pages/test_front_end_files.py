@@ -259,6 +259,16 @@ def test_tables_are_cards_on_screens_alone() -> None:
         assert block[0].startswith("screen") or "    .table-cards tr {" not in block[1], block[0]
 
 
+def test_what_renews_itself_shows_no_line_of_loading() -> None:
+    """The line below the top bar (base.css) leaves out what begins so."""
+    triggers = [
+        found
+        for path in (ROOT / "templates").rglob("*.html")
+        for found in re.findall(r'hx-trigger="([^"]*\bevery\b[^"]*)"', path.read_text())
+    ]
+    assert len(triggers) > 10 and all(trigger.startswith("every") for trigger in triggers)
+
+
 def test_what_is_fixed_below_the_top_bar_knows_its_height_by_name() -> None:
     for sheet in (STATIC / "css").glob("*.css"):
         assert not re.search(r"(100dvh - |inset: |\n\s+top: )(52|68)px", sheet.read_text()), sheet.name
