@@ -64,6 +64,11 @@
       $(":is(.drawer-side:not([hidden]), tr) [data-dismiss]")?.click();
       return;
     }
+    // From what is searched to what was found.
+    if (event.key === "ArrowDown" && event.target.matches("main input[type=search]") && rows().length) {
+      event.preventDefault();
+      moveRow(1);
+    }
     if (isTyping(event.target)) return;
     if (!allowsLetters || isFloating()) return;
     const key = event.key.toLowerCase();

@@ -80,6 +80,10 @@ def test_it_moves_through_rows_and_opens_one(page_as: OpenPage, people: Cast) ->
     expect(page.locator("tbody tr").first.locator("a").first).to_be_focused()
     page.keyboard.press("Enter")
     expect(page).to_have_url(re.compile("/teams/team-a/"))
+    page.goto("/people/")
+    page.keyboard.press("/")
+    page.keyboard.press("ArrowDown")
+    expect(page.locator("tbody tr:has(a[href])").first.locator("a").first).to_be_focused()
 
 
 def test_it_follows_the_system_and_remembers_the_choice(page_as: OpenPage, people: Cast) -> None:
