@@ -201,7 +201,7 @@ FACTORIES: dict[str, Any] = {
     **dict.fromkeys(("api:person", "api:sign_in_link"), lambda cast: {"pk": cast.bob.pk}),
     **dict.fromkeys(("api:key", "api:rotate_key", "api:hand_over_key"), lambda cast: {"pk": cast.kim.pk}),
     **dict.fromkeys(("api:provider", "api:test_provider", "api:provider_models"), _provider),
-    **dict.fromkeys(("api:import_models", "api:incidents"), _provider),
+    **dict.fromkeys(("api:import_models", "api:incidents", "api:published_prices"), _provider),
     **dict.fromkeys(
         ("api:model", "api:retire_model", "api:prices", "api:model_uses"), lambda cast: _pk(_version(cast))
     ),

@@ -1,14 +1,18 @@
 """Importing a provider's models by click, with guesses from their names."""
 
 from decimal import Decimal
+from pathlib import Path
+from typing import Any
 
 import pytest
 from django.test import Client
 
 from console.audit.models import AuditEvent
 from console.catalog.families import guess
-from console.catalog.models import ModelVersion, Price
-from console.catalog.services.connection import MOST_NAMED, check_connection
+from console.catalog.models import ModelVersion, Price, Provider
+from console.catalog.published import NOT_ASKED, published
+from console.catalog.services import connection
+from console.catalog.services.connection import MOST_NAMED, Outcome, check_connection
 from console.catalog.services.imports import import_models
 from console.core.errors import BadInput
 from console.teams.actors import SYSTEM
@@ -41,6 +45,73 @@ def test_it_adds_what_is_ticked_and_leaves_what_is_there(cast: Cast, client: Cli
     assert nothing.status_code == 422 and b"Choose at least one model" in nothing.content
     client.force_login(cast.alice)
     assert client.post("/models/providers/fake/import/", {"models": ["x"]}).status_code == 403
+
+
+def test_published_prices_are_offered_and_taken_whole(
+    cast: Cast, client: Client, upstream: Upstream, monkeypatch: pytest.MonkeyPatch, settings: Any
+) -> None:
+    provider = make.make_model("house-model", price=None).provider
+    Provider.objects.update(base_url="https://api.openai.com/v1")
+    names = ["gpt-4o-2024-08-06", "text-embedding-3-small", "house-model", "gpt-none"]
+    monkeypatch.setattr(connection, "check_connection", lambda **_: Outcome(True, "It answers.", 5, names))
+    client.force_login(cast.operator)
+    page = client.post("/models/providers/fake/test/").content.decode()
+    assert 'name="input:gpt-4o-2024-08-06" value="2.5"' in page and 'name="output:gpt-4o-2024-08-06" value="10"' in page
+    assert 'name="input:text-embedding-3-small" value="0.02"' in page and 'name="input:gpt-none" value=""' in page
+    assert "published ones, of genai-prices" in page and 'name="input:house-model"' not in page
+
+    # As it was offered it is taken whole; what somebody typed over it is theirs.
+    ticked = {"models": names[:2], "input:gpt-4o-2024-08-06": "2.5", "output:gpt-4o-2024-08-06": "10"}
+    typed = {"input:text-embedding-3-small": "0.01", "output:text-embedding-3-small": ""}
+    assert client.post("/models/providers/fake/import/", {**ticked, **typed}).status_code == 302
+    taken = Price.objects.get(model_version__name="gpt-4o-2024-08-06")
+    assert (taken.input, taken.cached_input, taken.output) == (Decimal("2.5"), Decimal("1.25"), 10)
+    assert Price.objects.get(model_version__name="text-embedding-3-small").input == Decimal("0.01")
+    lines = AuditEvent.objects.filter(action="price.set").order_by("at", "id")
+    assert ["genai-prices" in line.detail for line in lines] == [True, False]
+
+    # Over the API: looked at without setting any, or taken with an import.
+    address = "/api/providers/fake/published-prices/"
+    read = client.get(address, {"model": ["gpt-4.1-2025-04-14", "gpt-none"]}).json()
+    assert read["list"].startswith("genai-prices ")
+    assert [(one["model"], one["input"], one["is_tiered"]) for one in read["data"]] == [
+        ("gpt-4.1-2025-04-14", "2.000000", False)
+    ]
+    assert client.get(address).status_code == 400
+    body = {"models": ["gpt-4.1-2025-04-14", "gpt-none"], "published_prices": True}
+    assert client.post("/api/providers/fake/import/", body, content_type="application/json").status_code == 201
+    assert [price.cached_input for price in Price.objects.filter(model_version__name__startswith="gpt-")] == [
+        Decimal("0.5"),
+        Decimal("1.25"),
+    ]
+    client.force_login(cast.alice)
+    assert client.get(address, {"model": "gpt-4o"}).status_code == 403
+
+    # In another currency, at another address, for the built-in model, or without its program there is none.
+    settings.CURRENCY = "EUR"
+    assert published(provider, names) == NOT_ASKED
+    settings.CURRENCY = "USD"
+    provider.refresh_from_db()
+    for field, value in (("base_url", "https://models.example.com/v1"), ("is_builtin", True)):
+        assert not published(Provider(**{"base_url": provider.base_url, field: value}), names).prices
+    monkeypatch.setattr("console.catalog.published._PROGRAM", Path("/nowhere.py"))
+    assert published(provider, names) == NOT_ASKED
+
+
+def test_a_models_page_looks_its_price_up(cast: Cast, client: Client) -> None:
+    model = make.make_model("claude-sonnet-4-5-20250929", price=None)
+    Provider.objects.update(base_url="https://api.anthropic.com/v1")
+    address = f"/models/versions/{model.pk}/"
+    client.force_login(cast.alice)
+    assert "genai-prices" not in client.get(f"{address}?published=1").content.decode()
+    client.force_login(cast.operator)
+    assert "Look up the published price" in client.get(address).content.decode()
+    page = client.get(f"{address}?published=1").content.decode()
+    assert 'name="input" value="3"' in page and 'name="cached_input" value="0.3"' in page
+    assert "As genai-prices" in page and "long inputs cost more than this" in page
+    assert not Price.objects.exists(), "looking sets nothing"
+    ModelVersion.objects.update(name="house-model")
+    assert "knows no price of it at api.anthropic.com" in client.get(f"{address}?published=1").content.decode()
 
 
 @pytest.mark.django_db

@@ -3,11 +3,13 @@
 from collections.abc import Mapping, Sequence
 from decimal import Decimal
 from types import MappingProxyType
+from typing import Any
 
 from django.db import transaction
 
 from console.catalog.families import guess
 from console.catalog.models import Capability, ModelVersion, Provider
+from console.catalog.published import NOT_ASKED, PriceList
 from console.catalog.services.versions import create_version, set_price
 from console.core.errors import BadInput
 from console.teams.callers import Actor
@@ -22,11 +24,13 @@ def import_models(
     provider: Provider,
     names: Sequence[str],
     prices: Mapping[str, tuple[Decimal, Decimal | None]] = MappingProxyType({}),
+    known_prices: PriceList = NOT_ASKED,
 ) -> list[ModelVersion]:
     """Add the named models; those that are there already stay as they are. Limits are guesses, and prices never.
 
-    `prices` are those somebody typed, per million tokens of input and output. A price nobody checked would be worse
-    than none: without one, a call is refused where a quota limits cost.
+    `prices` are those somebody typed or left as offered, per million tokens of input and output. A price nobody checked
+    would be worse than none: without one, a call is refused where a quota limits cost. One that is as `known_prices`
+    says is taken whole, with what cached input costs.
     """
     if not names:
         raise BadInput("Choose at least one model.", param="models")
@@ -49,6 +53,15 @@ def import_models(
         if name in prices and prices[name][1] is None and version.capabilities != [Capability.EMBEDDING]:
             raise BadInput(f"The output price of {name}: only models for embeddings have none.", param="prices")
         if name in prices:
-            set_price(actor=actor, version=version, input=prices[name][0], output=prices[name][1])
+            set_price(actor=actor, version=version, **_whole(*prices[name], known_prices, name))
         made.append(version)
     return made
+
+
+def _whole(taken: Decimal, output: Decimal | None, known: PriceList, name: str) -> dict[str, Any]:
+    """Return a price as `set_price` takes it: the published one where it is that, else what was typed."""
+    found = known.prices.get(name)
+    if found is None or (found.input, found.output) != (taken, output):
+        return {"input": taken, "output": output}
+    rest = {"cached_input": found.cached_input, "reasoning": found.reasoning}
+    return {"input": taken, "output": output, **rest, "source": known.source}

@@ -132,10 +132,12 @@ def set_price(
     cached_input: Decimal | None = None,
     reasoning: Decimal | None = None,
     effective_from: dt.datetime | None = None,
+    source: str = "",
 ) -> Price:
     """Say what a model version costs from a moment on, per million tokens. What was charged before stays as it was.
 
-    Output may be left out for a model that makes vectors and nothing else.
+    Output may be left out for a model that makes vectors and nothing else. `source` is where it was taken from, for the
+    log.
     """
     moment = now()
     if output is None:
@@ -158,5 +160,7 @@ def set_price(
         ) from None
     after = {name: None if value is None else f"{value.normalize():f}" for name, value in prices.items()}
     after["effective_from"] = price.effective_from.isoformat()
-    record(actions.PRICE_SET, actor=actor, target=version, detail={"after": after})
+    record(
+        actions.PRICE_SET, actor=actor, target=version, detail={"after": after} | ({"source": source} if source else {})
+    )
     return price

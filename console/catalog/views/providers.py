@@ -11,6 +11,7 @@ from django.views.decorators.http import require_POST
 from console.catalog import access, families, queries
 from console.catalog.forms import ProviderForm, presets, prices_typed
 from console.catalog.models import Provider
+from console.catalog.published import NOT_ASKED, published
 from console.catalog.services import connection, imports
 from console.catalog.services import providers as services
 from console.catalog.views import confirm
@@ -78,8 +79,10 @@ def test_provider(request: TeamRequest, slug: str) -> HttpResponse:
     """Ask the provider for its models now, and show how it went."""
     row = access.provider_for(request.caller, slug)
     outcome = connection.check_connection(actor=request.caller.actor, provider=row)
+    unknown = set(outcome.models) - {version.name for version in queries.versions_of(row)}
+    prices = published(row, sorted(unknown)) if len(outcome.models) <= _MOST_PRICED else NOT_ASKED
     row.refresh_from_db(fields=["tested_at", "was_test_ok"])
-    return _page(request, row, piece="connection", outcome=outcome)
+    return _page(request, row, piece="connection", outcome=outcome, price_list=prices)
 
 
 # A form has at most 500 fields; a longer list is imported without prices.
@@ -94,7 +97,10 @@ def import_models(request: TeamRequest, slug: str) -> HttpResponse:
     try:
         names = request.POST.getlist("models")
         prices = prices_typed(request.POST, names)
-        made = imports.import_models(actor=request.caller.actor, provider=row, names=names, prices=prices)
+        known = published(row, list(prices))
+        made = imports.import_models(
+            actor=request.caller.actor, provider=row, names=names, prices=prices, known_prices=known
+        )
     except Refusal as refusal:
         return _page(request, row, piece="refusal", status=422 if is_htmx(request) else 409, refused=refusal.message)
     said = f"Added {counted(len(made), 'model')}. Check limits and prices before you pin them."
@@ -131,12 +137,15 @@ def _url(row: Provider) -> str:
 def _page(request: TeamRequest, row: Provider, *, piece: str = "", status: int = 200, **more: Any) -> HttpResponse:
     versions, lately = queries.versions_of(row), queries.incidents(row)
     known = {version.name for version in versions}
-    outcome = more.get("outcome")
+    outcome, offered = more.get("outcome"), more.get("price_list", NOT_ASKED)
     context = {
         "active": "models",
         "provider": row,
         "versions": [(version, queries.price_now(version)) for version in versions],
-        "offered": [(name, name in known, families.guess(name)) for name in outcome.models] if outcome else [],
+        "offered": [
+            (name, name in known, families.guess(name), offered.prices.get(name))
+            for name in (outcome.models if outcome else [])
+        ],
         "takes_prices": outcome is not None and len(outcome.models) <= _MOST_PRICED,
         "incidents": lately,
         "currency": settings.CURRENCY,

@@ -13,6 +13,7 @@ from django.views.decorators.http import require_POST
 from console.catalog import access, queries
 from console.catalog.forms import PriceForm, VersionForm
 from console.catalog.models import ModelVersion, Provider
+from console.catalog.published import published
 from console.catalog.services import versions as services
 from console.catalog.views import confirm
 from console.core.clock import now
@@ -25,8 +26,14 @@ from console.teams.callers import TeamRequest
 
 @needs("view_team")
 def version(request: TeamRequest, version_id: uuid.UUID) -> HttpResponse:
-    """One exact model: limits, capabilities, prices over time, and the pins at it."""
-    return _page(request, access.version_for(request.caller, version_id))
+    """One exact model: limits, capabilities, prices over time, pins. `?published=1` looks its published price up."""
+    row = access.version_for(request.caller, version_id)
+    if request.GET.get("published") != "1" or not request.caller.is_operator:
+        return _page(request, row)
+    prices = published(row.provider, [row.name])
+    found = prices.prices.get(row.name)
+    form = PriceForm(initial=found._asdict() if found else {})
+    return _page(request, row, piece="price", form=form, looked_up=True, price_list=prices, published=found)
 
 
 @needs(OPERATOR)

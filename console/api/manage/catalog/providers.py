@@ -4,7 +4,7 @@ from typing import Any
 
 from django.db import transaction
 from django.urls import path
-from drf_spectacular.utils import extend_schema
+from drf_spectacular.utils import OpenApiParameter, extend_schema
 from rest_framework import serializers
 from rest_framework.response import Response
 
@@ -12,7 +12,9 @@ from console.api.manage.base import Endpoint, Strict, listed, seen_revision
 from console.api.manage.catalog.models import ModelSerializer
 from console.catalog import access
 from console.catalog.models import Provider, ProviderIncident
+from console.catalog.published import NOT_ASKED, published
 from console.catalog.services import connection, imports, providers
+from console.core.errors import BadInput
 from console.teams.access import OPERATOR
 
 
@@ -66,9 +68,26 @@ class TestSerializer(serializers.Serializer[Any]):
     left_out = serializers.IntegerField(help_text="Named, but not listed: no names of models, or too many.")
 
 
+class PublishedPriceSerializer(serializers.Serializer[Any]):
+    model = serializers.CharField()
+    input = serializers.DecimalField(12, 6)
+    cached_input = serializers.DecimalField(12, 6, allow_null=True)
+    output = serializers.DecimalField(12, 6, allow_null=True)
+    reasoning = serializers.DecimalField(12, 6, allow_null=True)
+    is_tiered = serializers.BooleanField(help_text="Long inputs cost more than this.")
+
+
+class PublishedSerializer(serializers.Serializer[Any]):
+    list = serializers.CharField(help_text="Its name and version; empty where prices here are not in dollars.")
+    data = PublishedPriceSerializer(many=True)  # type: ignore[assignment]
+
+
 class ImportSerializer(Strict):
     models = serializers.ListField(
         child=serializers.CharField(max_length=200), max_length=imports.MOST_AT_ONCE, help_text="Names at the provider."
+    )
+    published_prices = serializers.BooleanField(
+        default=False, help_text="Take the published price of each that has one; look at them first."
     )
 
 
@@ -130,14 +149,38 @@ class ProviderImport(Endpoint):
     needs = OPERATOR
 
     @extend_schema(
-        summary="Add several models, with capabilities and limits guessed from their names and no prices",
+        summary="Add several models, with capabilities and limits guessed from their names",
         request=ImportSerializer,
         responses={201: ModelSerializer(many=True)},
     )
     def post(self, request: Any, slug: str) -> Response:
         provider = access.provider_for(self.caller, slug)
-        made = imports.import_models(actor=self.actor, provider=provider, names=self.read(ImportSerializer)["models"])
+        given = self.read(ImportSerializer)
+        known = published(provider, given["models"]) if given["published_prices"] else NOT_ASKED
+        prices = {name: (price.input, price.output) for name, price in known.prices.items()}
+        made = imports.import_models(
+            actor=self.actor, provider=provider, names=given["models"], prices=prices, known_prices=known
+        )
         return Response(ModelSerializer(made, many=True).data, status=201)
+
+
+class PublishedPrices(Endpoint):
+    needs = OPERATOR
+
+    @extend_schema(
+        operation_id="list_published_prices",
+        summary="Look published prices of a provider's models up, without setting any",
+        parameters=[OpenApiParameter("model", str, many=True, required=True, description="Names at the provider.")],
+        responses=PublishedSerializer,
+    )
+    def get(self, request: Any, slug: str) -> Response:
+        provider = access.provider_for(self.caller, slug)
+        names = request.query_params.getlist("model")
+        if not 0 < len(names) <= imports.MOST_AT_ONCE:
+            raise BadInput(f"Name 1 to {imports.MOST_AT_ONCE} models.", param="model")
+        found = published(provider, [name[:200] for name in names])
+        rows = [{"model": name, **price._asdict()} for name, price in found.prices.items()]
+        return Response(PublishedSerializer({"list": found.source, "data": rows}).data)
 
 
 class Incidents(Endpoint):
@@ -158,5 +201,6 @@ urlpatterns = [
     path("providers/<slug:slug>/", OneProvider.as_view(), name="provider"),
     path("providers/<slug:slug>/test/", ProviderTest.as_view(), name="test_provider"),
     path("providers/<slug:slug>/import/", ProviderImport.as_view(), name="import_models"),
+    path("providers/<slug:slug>/published-prices/", PublishedPrices.as_view(), name="published_prices"),
     path("providers/<slug:slug>/incidents/", Incidents.as_view(), name="incidents"),
 ]
