@@ -259,6 +259,14 @@ def test_tables_are_cards_on_screens_alone() -> None:
         assert block[0].startswith("screen") or "    .table-cards tr {" not in block[1], block[0]
 
 
+def test_every_column_has_a_name() -> None:
+    """Of actions too, for those who hear it: an empty head is a column of nothing."""
+    empty = [
+        path.name for path in (ROOT / "templates").rglob("*.html") if re.search(r"<th[^>]*></th>", path.read_text())
+    ]
+    assert not empty
+
+
 def test_what_renews_itself_shows_no_line_of_loading() -> None:
     """The line below the top bar (base.css) leaves out what begins so."""
     triggers = [
