@@ -58,6 +58,8 @@ def opened(request: TeamRequest, event: AuditEvent, team: Team) -> Opened:
         raise BadInput(f"This call cannot be asked again: it is {REASONS[reason.reason]}.", param="record") from None
     except BadInput as wrong:
         raise BadInput(f"This call cannot be asked again here. {wrong.message}", param="record") from None
+    if operation == "completion":
+        said.append("It was a text to go on with, and is asked as a message here.")
     if kept["input"].redactions:
         said.append("Secrets were taken out of it before it was kept.")
     turns, message = _turns(chat["messages"])
@@ -104,7 +106,8 @@ def _chat(operation: str, body: dict[str, Any], given: dict[str, Any], prompt: P
         return {**body, "messages": [{"role": "user", "content": body["prompt"]}]}
     if operation == "response":
         body = {name: value for name, value in body.items() if name != "prompt"}
-        return of_response({"input": [], **body}, can_reason=True, keeps_thoughts=False)
+        chat = of_response({"input": [], **body}, can_reason=True, keeps_thoughts=False)
+        return {**chat, "max_tokens": body.get("max_output_tokens")}
     if operation == "message":
         # What the system says is one text there, the prompt's own among it.
         return of_message(body, can_reason=True)

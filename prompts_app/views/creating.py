@@ -19,6 +19,7 @@ from prompts_app.forms.editor import Editor
 from prompts_app.forms.prompts import KIND_WORDS, NewPromptForm
 from prompts_app.models import Draft, Kind
 from prompts_app.services import drafts, prompts
+from prompts_app.text.refs import parse_ref
 from prompts_app.views import looking
 
 _ABOUT = ("slug", "team", "visibility", "description", "tags")
@@ -28,6 +29,8 @@ _ABOUT = ("slug", "team", "visibility", "description", "tags")
 def new_prompt(request: TeamRequest) -> HttpResponse:
     teams = access.owning_teams(request.caller)
     kind = _kind(request.POST.get("kind", request.GET.get("kind", "")))
+    if request.method != "POST" and (named := request.GET.get("copy_of", "")[:300]):
+        return _new_page(request, *_copied(request, named, teams), teams, copy_of=named)
     if request.method != "POST":
         if draft := drafts.draft_of(None, request.caller.user):
             return _new_page(request, *_begun_new(draft, teams), teams, draft=draft)
@@ -77,6 +80,21 @@ def _begun_new(draft: Draft, teams: Any) -> tuple[NewPromptForm, Editor]:
     return NewPromptForm(teams=teams, initial=draft.about), typed
 
 
+def _copied(request: TeamRequest, named: str, teams: Any) -> tuple[NewPromptForm, Editor]:
+    """Return a new prompt that begins as another one, or a version of it, says."""
+    ref = parse_ref(named)
+    prompt = access.prompt_for(request.caller, ref.slug if ref else named)
+    begun = access.version_for(prompt, ref.number) if ref and ref.number else prompt.head
+    assert begun is not None
+    about = {"slug": f"{prompt.slug[:195]}-copy", "description": prompt.description, "tags": prompt.tags}
+    if teams.filter(pk=prompt.team_id).exists():
+        about["team"] = prompt.team.slug
+    return (
+        NewPromptForm(teams=teams, initial=about),
+        editing.from_parts(prompt.kind, begun.content, begun.variables, begun.parameters, message=f"As {begun}"),
+    )
+
+
 def _as_kind(typed: Editor, kind: str) -> Editor:
     """Turn what was typed into another kind of prompt, keeping every word."""
     if kind == typed.kind:
@@ -97,6 +115,7 @@ def _new_page(
     teams: Any,
     *,
     draft: Draft | None = None,
+    copy_of: str = "",
     status: int = 200,
 ) -> HttpResponse:
     context = {
@@ -104,6 +123,8 @@ def _new_page(
         "form": form,
         "kinds": [(str(kind), kind.label, words) for kind, words in KIND_WORDS.items()],
         "draft": draft,
+        "copy_of": copy_of,
+        "has_other_draft": bool(copy_of) and drafts.draft_of(None, request.caller.user) is not None,
         "draft_url": reverse("prompts:new_draft"),
         "action_url": reverse("prompts:new_prompt"),
         "check_url": reverse("prompts:check_new"),

@@ -68,6 +68,7 @@ def _page(request: TeamRequest, prompt: Prompt, *, status: int = 200, **forms: A
         "require": RequireForm(prompt=prompt, teams=teams) if prompt.kind == Kind.PARTIAL else None,
         "reach": required.reach(prompt, visible) if prompt.kind == Kind.PARTIAL else None,
         "lacking": required.state(prompt),
+        "may_copy": request.caller.may("build"),
         **forms,
     }
     return render(request, "prompts/settings.html", context, status=status)

@@ -119,9 +119,10 @@ def test_calls_of_other_routes_become_conversations(world: World) -> None:
     bench = page(world.cast.alice, recorded(world, message, type="message")).context["bench"]
     assert [(one.role, one.text) for one in bench.turns] == [("system", "Be kind.")] and bench.message == "Hello"
     assert bench.set_ups[0].parameters["max_tokens"] == "50"
-    response = {"instructions": "Be kind.", "input": "Hello"}
+    response = {"instructions": "Be kind.", "input": "Hello", "max_output_tokens": 20}
     bench = page(world.cast.alice, recorded(world, response, type="response")).context["bench"]
     assert [(one.role, one.text) for one in bench.turns] == [("system", "Be kind.")] and bench.message == "Hello"
+    assert bench.set_ups[0].parameters["max_tokens"] == "20"
     assert page(world.cast.alice, recorded(world, {"prompt": "Once"}, type="completion")).context["bench"].message == (
         "Once"
     )

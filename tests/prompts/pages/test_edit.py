@@ -32,6 +32,33 @@ def test_it_creates_a_prompt_with_its_first_version(cast: Cast, signed_in: Signe
     assert AuditEvent.objects.filter(action="prompt.created").count() == 1
 
 
+def test_it_begins_as_a_duplicate(cast: Cast, signed_in: SignedIn, bella: User) -> None:
+    specs = [{"name": "plan", "type": "choice", "choices": ["free", "team"], "default": "free"}]
+    prompt = make.make_prompt(cast.team_a, "support/answer", "One {{plan}}", variables=specs, tags=["live"])
+    make.save(prompt, "Two {{plan}}", parameters={"temperature": 0.2})
+    client = signed_in(bella)
+    assert "?copy_of=support%2Fanswer" in client.get("/prompts/support/answer/-/settings/").content.decode()
+    assert "copy_of" not in signed_in(cast.bob).get("/prompts/support/answer/-/settings/").content.decode()
+    page = client.get("/prompts/new/?copy_of=support/answer")
+    typed, form = page.context["editor"], page.context["form"]
+    assert (typed.messages[0].text, typed.numbers["temperature"], typed.message) == (
+        "Two {{plan}}",
+        "0.2",
+        "As support/answer@2",
+    )
+    assert (form["slug"].value(), form["team"].value(), form["tags"].value()) == (
+        "support/answer-copy",
+        "team-a",
+        "live",
+    )
+    assert "It begins as" in page.content.decode() and "takes the place" not in page.content.decode()
+    assert "One {{plan}}" in client.get("/prompts/new/?copy_of=support/answer@1").content.decode()
+    client.post("/prompts/new/-/draft/", editor("mine", **NEW))
+    assert "takes the place of your draft" in client.get("/prompts/new/?copy_of=support/answer").content.decode()
+    for who, named, status in ((bella, "no/such", 404), (cast.charlie, "support/answer", 404), (cast.bob, "x", 403)):
+        assert signed_in(who).get(f"/prompts/new/?copy_of={named}").status_code == status
+
+
 def test_it_keeps_what_was_typed_whatever_is_wrong(cast: Cast, signed_in: SignedIn, bella: User) -> None:
     make.make_prompt(cast.team_a, "taken")
     client = signed_in(bella)
