@@ -260,6 +260,7 @@ SOCIALACCOUNT_ADAPTER = "console.teams.adapters.SocialAccountAdapter"
 ACCOUNT_LOGIN_METHODS = {"email"}
 ACCOUNT_FORMS = {
     "login": "console.teams.forms.passwords.LoginForm",
+    "reauthenticate": "console.teams.forms.passwords.ReauthenticateForm",
     "add_email": "console.teams.forms.passwords.AddEmailForm",
     "reset_password": "console.teams.forms.passwords.ResetPasswordForm",
     "change_password": "console.teams.forms.passwords.ChangePasswordForm",
@@ -294,6 +295,7 @@ MFA_ADAPTER = "console.teams.adapters.MFAAdapter"
 MFA_SUPPORTED_TYPES = ["totp", "webauthn", "recovery_codes"]
 MFA_PASSKEY_LOGIN_ENABLED = True
 MFA_FORMS = {
+    "activate_totp": "console.teams.forms.codes.ActivateForm",
     "authenticate": "console.teams.forms.codes.AuthenticateForm",
     "reauthenticate": "console.teams.forms.codes.ReauthenticateForm",
     "add_webauthn": "console.teams.forms.passkeys.AddForm",
@@ -302,6 +304,7 @@ MFA_FORMS = {
     "authenticate_webauthn": "console.teams.forms.passkeys.AuthenticateForm",
     "reauthenticate_webauthn": "console.teams.forms.passkeys.ReauthenticateForm",
 }
+MFA_TOTP_TOLERANCE = 1  # a code that ended while it was typed, or a clock that is half a minute off
 MFA_TOTP_ISSUER = INSTALLATION_NAME
 MFA_WEBAUTHN_ALLOW_INSECURE_ORIGIN = (
     False  # takes every origin; browsers have passkeys over https and on localhost only

@@ -27,6 +27,7 @@ from django.utils.http import url_has_allowed_host_and_scheme
 from console.audit import actions
 from console.audit.models import Status
 from console.audit.services import changes, record
+from console.core import words
 from console.core.crypto import SecretUnreadable, decrypt, encrypt, is_token
 from console.core.errors import Unavailable
 from console.core.hidden import spelled
@@ -61,6 +62,14 @@ def at_home(url: str) -> str:
 
 
 class AccountAdapter(DefaultAccountAdapter):  # type: ignore[misc]
+    error_messages = DefaultAccountAdapter.error_messages | {
+        "email_password_mismatch": "The e-mail address or the password is not right.",
+        "too_many_login_attempts": "Too many attempts failed. Try again in a few minutes, or sign in another way.",
+        "incorrect_password": "The password is not right.",
+        "incorrect_code": "The code is not right. Take the one of the newest mail.",
+        "enter_current_password": "That is not your present password.",
+    }
+
     def is_open_for_signup(self, request: HttpRequest) -> bool:
         """Nobody signs up by themselves; the page of an invitation makes accounts."""
         return False
@@ -102,7 +111,9 @@ class AccountAdapter(DefaultAccountAdapter):  # type: ignore[misc]
 
     def send_mail(self, template_prefix: str, email: str, context: dict[str, Any]) -> None:
         site = {"name": settings.INSTALLATION_NAME, "domain": urlsplit(settings.BASE_URL).netloc}
-        super().send_mail(template_prefix, email, {"current_site": site, **context})
+        lifetime = words.span(settings.PASSWORD_RESET_TIMEOUT)
+        at = {"when": words.in_full(context["timestamp"])} if "timestamp" in context else {}
+        super().send_mail(template_prefix, email, {"current_site": site, "lifetime": lifetime, **at, **context})
 
     # Sign-in attempts ---------------------------------------------------------------------------------------------
 
@@ -194,6 +205,10 @@ class AccountAdapter(DefaultAccountAdapter):  # type: ignore[misc]
 
 class SocialAccountAdapter(DefaultSocialAccountAdapter):  # type: ignore[misc]
     """Single sign-on lets in addresses the provider has verified: of an account, invited, or (OIDC_AUTO_JOIN) any."""
+
+    error_messages = DefaultSocialAccountAdapter.error_messages | {
+        "no_password": "It is your only way in. Set a password first.",
+    }
 
     def get_requests_session(self) -> Any:
         """Return the way to the provider: allauth's own takes proxies from the environment and follows redirects."""
@@ -343,6 +358,10 @@ def team_to_join() -> tuple[str, str]:
 
 
 class MFAAdapter(DefaultMFAAdapter):  # type: ignore[misc]
+    error_messages = DefaultMFAAdapter.error_messages | {
+        "incorrect_code": "This code is not right, too old, or used already. Wait for the next one.",
+    }
+
     def encrypt(self, text: str) -> str:
         """Return the seed of codes as it is stored: whoever reads it makes them."""
         return encrypt(text)

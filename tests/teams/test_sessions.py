@@ -1,10 +1,12 @@
 """How long a session lasts, and what ends it."""
 
+import re
 from typing import Any
 
 import pytest
 from allauth.account.models import EmailAddress
 from allauth.usersessions.models import UserSession
+from django.core import mail
 from django.test import Client
 from django.urls import reverse
 
@@ -144,6 +146,19 @@ def test_it_asks_again_before_the_address_changes(cast: Cast, alice: Client) -> 
     response = alice.post("/accounts/email/", {"email": "new@example.com", "action_add": ""})
     assert "reauthenticate" in response["Location"]
     assert not EmailAddress.objects.filter(email="new@example.com").exists()
+
+
+def test_whoever_confirms_an_address_reads_whose_account_gets_it(cast: Cast, alice: Client) -> None:
+    """Else a colleague who presses what a mail asks for gives somebody else their mails and their single sign-on."""
+    address = alice.post("/accounts/email/", {"email": "new@example.com", "action_add": ""})["Location"]
+    alice.post(address, {"password": make.PASSWORD})
+    assert "Alice (alice@example.com) wants to sign in with this address" in mail.outbox[-1].body
+    [link] = re.findall(r"https?://[^/]+(/\S+)", mail.outbox[-1].body)
+    assert "instead of alice@example.com" in Client().get(link).text
+    Client().post(link)
+    cast.alice.refresh_from_db()
+    assert cast.alice.email == "new@example.com"
+    assert re.search(r"When: \d+ \w+ \d{4}, [\d:]+ UTC", mail.outbox[-1].body)
 
 
 def test_it_asks_again_before_a_first_password_is_set(cast: Cast, alice: Client) -> None:

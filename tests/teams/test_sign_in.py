@@ -2,10 +2,13 @@
 
 import datetime as dt
 import re
+import time
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
 from allauth.mfa.models import Authenticator
+from allauth.mfa.totp.internal import auth as totp
 from allauth.mfa.totp.internal.auth import TOTP, format_hotp_value, hotp_value, yield_hotp_counters_from_time
 from django.core import mail
 from django.test import Client
@@ -21,7 +24,6 @@ from tests import make
 from tests.conftest import Cast
 from tests.make import client_of
 from tests.teams import log
-from tests.waiting import let_it_end
 
 pytestmark = pytest.mark.usefixtures("no_old_attempts")
 LOGIN = "/accounts/login/"
@@ -43,10 +45,10 @@ def add_totp(user: User) -> str:
     return secret
 
 
-def code_of(secret: str) -> str:
-    """Return the code of this half minute, with enough of it left to use it."""
-    let_it_end(30, last=5)
-    return format_hotp_value(hotp_value(secret, list(yield_hotp_counters_from_time())[-1]))
+def code_of(secret: str, steps: int = 0) -> str:
+    """Return the code of this half minute, or of one so many later. It is good for another half minute."""
+    [_, present, _] = yield_hotp_counters_from_time()
+    return format_hotp_value(hotp_value(secret, present + steps))
 
 
 # Passwords --------------------------------------------------------------------------------
@@ -94,7 +96,7 @@ def test_it_gives_the_session_a_new_id(cast: Cast) -> None:
 def test_it_says_the_same_about_unknown_accounts(cast: Cast, email: str, reason: str) -> None:
     response = sign_in(Client(), email, "wrong")
     errors = response.context["form"].errors.as_text()
-    assert "are not correct" in errors
+    assert "is not right" in errors
     line = log.last()
     assert (line.action, line.status, line.reason) == ("session.refused", "refused", reason)
     assert 'wrong"' not in line.detail
@@ -138,7 +140,7 @@ def test_it_throttles_an_account_from_one_network(cast: Cast) -> None:
     client = Client()
     response = sign_in(client, "alice@example.com")
     assert not is_in(client)
-    assert "Too many failed" in response.context["form"].errors.as_text()
+    assert "Too many attempts" in response.context["form"].errors.as_text()
 
 
 def test_a_stranger_elsewhere_locks_nobody_out(cast: Cast) -> None:
@@ -173,7 +175,11 @@ def test_success_uses_up_no_allowance(cast: Cast) -> None:
 # Second factors --------------------------------------------------------------------------------
 
 
-def test_it_asks_for_the_second_factor_once_per_code(cast: Cast, settings: Any) -> None:
+def test_it_asks_for_the_second_factor_once_per_code(
+    cast: Cast, settings: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    stopped = time.time()
+    monkeypatch.setattr(totp, "time", SimpleNamespace(time=lambda: stopped))
     secret = add_totp(cast.alice)
     assert secret not in str(Authenticator.objects.get(user=cast.alice).data), "whoever has a backup makes no codes"
     client, code = Client(), code_of(secret)
@@ -183,9 +189,16 @@ def test_it_asks_for_the_second_factor_once_per_code(cast: Cast, settings: Any) 
     wrong = client.post(response["Location"], {"code": "000000"})
     assert "Second step" in wrong.text and "passkey" not in wrong.text, "there is none to use"
     assert (log.last().action, log.last().reason) == ("session.refused", "wrong code (totp)")
+    client.post(response["Location"], {"code": code_of(secret, -2)})
+    assert not is_in(client)
     client.post(response["Location"], {"code": code})
     assert is_in(client)
+    late, before = Client(), code_of(secret, -1)
+    late.post(sign_in(late, "alice@example.com")["Location"], {"code": before})
+    assert is_in(late), "it ended while it was typed"
     again = Client()
+    again.post(sign_in(again, "alice@example.com")["Location"], {"code": before})
+    assert not is_in(again)
     response = sign_in(again, "alice@example.com")
     again.post(response["Location"], {"code": code})
     assert not is_in(again)

@@ -174,6 +174,26 @@ def test_whom_another_issuer_calls_by_the_same_id_is_somebody_else(provider, cas
     assert signed_in(come_in(provider, bob | {"email": "bobby@example.com"})[0]) == cast.bob
 
 
+def test_a_person_sees_what_is_connected_and_connects_or_removes_it(provider, cast):
+    browser = make.client_of(cast.alice)
+    page = browser.get("/accounts/2fa/").text
+    assert "Directory" in page and "Not connected" in page
+    assert "Connect Directory" in browser.get("/accounts/3rdparty/").text
+    provider.person = ALICE | {"email": "a@elsewhere.example"}
+    away = browser.post("/accounts/oidc/oidc/login/?process=connect")["Refresh"].removeprefix("0; url=")
+    asked = browser.get("/accounts/oidc/oidc/login/callback/", provider.approve(away))["Location"]
+    assert not cast.alice.socialaccount_set.exists()
+    browser.post(asked, {"password": make.PASSWORD})
+    page = browser.get("/accounts/3rdparty/").text
+    assert "a@elsewhere.example" in page and "Single sign-on is connected." in page
+    known = cast.alice.socialaccount_set.get()
+    assert signed_in(come_in(provider, provider.person)[0]) == cast.alice
+    cast.alice.set_unusable_password()
+    cast.alice.save()
+    browser = come_in(provider, provider.person)[0]
+    assert "It is your only way in" in browser.post("/accounts/3rdparty/", {"account": known.pk}).text
+
+
 def test_addresses_a_provider_says_nothing_about_are_taken_for_verified_where_the_settings_say_so(
     provider, cast, settings
 ):

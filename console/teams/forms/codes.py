@@ -4,6 +4,7 @@ from typing import Any
 
 from allauth.mfa.base import forms
 from allauth.mfa.models import Authenticator
+from allauth.mfa.totp.forms import ActivateTOTPForm
 
 from console.teams.models import User
 
@@ -18,10 +19,19 @@ class _Codes:
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
         self.has_app = has_app(self.user)  # type: ignore[attr-defined]
+        code = self.fields["code"]  # type: ignore[attr-defined]
+        code.widget.attrs.pop("placeholder", None)
         if not self.has_app:
-            code = self.fields["code"]  # type: ignore[attr-defined]
             code.label = "Recovery code"
-            code.widget.attrs |= {"placeholder": "", "autocomplete": "off"}
+            code.widget.attrs["autocomplete"] = "off"
+
+
+class ActivateForm(ActivateTOTPForm):  # type: ignore[misc]
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        code = self.fields["code"]
+        code.label = "Code the app shows"
+        code.widget.attrs.pop("placeholder", None)
 
 
 class AuthenticateForm(_Codes, forms.AuthenticateForm):  # type: ignore[misc]

@@ -30,8 +30,14 @@ class LoginForm(_OurWords, forms.LoginForm):  # type: ignore[misc]
     pass
 
 
-class AddEmailForm(_OurWords, forms.AddEmailForm):  # type: ignore[misc]
+class ReauthenticateForm(_OurWords, forms.ReauthenticateForm):  # type: ignore[misc]
     pass
+
+
+class AddEmailForm(_OurWords, forms.AddEmailForm):  # type: ignore[misc]
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self.fields["email"].label = "New address"
 
 
 class ResetPasswordForm(_OurWords, forms.ResetPasswordForm):  # type: ignore[misc]
