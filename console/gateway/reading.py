@@ -47,8 +47,11 @@ class AnswerReader:
                 continue
             self.finish = choice.get("finish_reason") or self.finish
             said = choice.get(part) or {}
-            for at, call in enumerate(said.get("tool_calls") or []):
-                self._add_call(call.get("index", at), call.get("function") or {})
+            calls = said.get("tool_calls")
+            for at, call in enumerate(calls if isinstance(calls, list) else ()):
+                if isinstance(call, dict) and isinstance(call.get("function"), dict):
+                    index = call.get("index")
+                    self._add_call(index if isinstance(index, int) else at, call["function"])
             words = said.get("content") or said.get("refusal") or ""
             if isinstance(words, str) and words:
                 self._parts.append(words)
@@ -58,5 +61,6 @@ class AnswerReader:
     def _add_call(self, index: int, function: dict[str, Any]) -> None:
         """A stream says a call's name once, and its arguments piece by piece."""
         call = self._calls.setdefault(index, ["", ""])
-        call[0] += function.get("name") or ""
-        call[1] += function.get("arguments") or ""
+        for place, part in enumerate(("name", "arguments")):
+            if isinstance(text := function.get(part), str):
+                call[place] += text

@@ -107,9 +107,14 @@ class Bench:
         return replace(self, set_ups=tuple(replace(one, letter=LETTERS[at]) for at, one in enumerate(kept)))
 
 
+def _lines(text: str) -> str:
+    """Return a text as it was before the browser sent its lines as forms have them."""
+    return text.replace("\r\n", "\n")
+
+
 def read(form: Mapping[str, str]) -> Bench:
     """Return what a form of the page holds. Nothing is judged here: whatever was typed comes back on the page."""
-    values = {name.removeprefix("var-"): text for name, text in form.items() if name.startswith("var-")}
+    values = {name.removeprefix("var-"): _lines(text) for name, text in form.items() if name.startswith("var-")}
     set_ups = tuple(
         SetUp(
             letter,
@@ -124,13 +129,13 @@ def read(form: Mapping[str, str]) -> Bench:
         if f"{letter}-model" in form
     )
     turns = tuple(
-        Turn(form[f"t-{at}-role"], form.get(f"t-{at}-text", ""), form.get(f"t-{at}-raw", ""))
+        Turn(form[f"t-{at}-role"], _lines(form.get(f"t-{at}-text", "")), form.get(f"t-{at}-raw", ""))
         for at in range(MOST_TURNS)
         if f"t-{at}-role" in form
     )
     ref = parse_ref(form.get("prompt", "").strip())
     slug = ref.slug if ref else form.get("prompt", "").strip()
-    message = form.get("message", "")[:LONGEST_MESSAGE]
+    message = _lines(form.get("message", ""))[:LONGEST_MESSAGE]
     return Bench(
         form.get("for", ""),
         slug,

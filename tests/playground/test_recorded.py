@@ -75,11 +75,11 @@ def test_it_stands_on_the_page_as_it_was_asked(world: World) -> None:
 
     # What is sent is what was said then, with whatever was changed, and what the page offers keeps all of it.
     alice = client_of(world.cast.alice)
-    form = {**typed(response.context), "t-0-text": "Be brief.", "message": "Once more"}
+    form = {**typed(response.context), "t-0-text": "Be\r\nbrief.", "message": "Once\r\nmore"}
     code = alice.post("/playground/code/?set-up=a", form).context["snippets"][0].text
     sent = json.loads(code.split("-d ", 1)[1].strip("'"))
-    assert sent["messages"] == [{"role": "system", "content": "Be brief."}, *SAID[1:4]] + [
-        {"role": "user", "content": "Once more"}
+    assert sent["messages"] == [{"role": "system", "content": "Be\nbrief."}, *SAID[1:4]] + [
+        {"role": "user", "content": "Once\nmore"}
     ]
     assert (sent["tools"], sent["max_tokens"]) == (TOOLS, 90)
     kept = alice.post("/playground/", {**form, "do": "turn-1"}).context["bench"]
