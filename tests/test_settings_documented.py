@@ -1,9 +1,11 @@
-"""docs/configuration.md and the code name the same environment variables."""
+"""Environment variables and scopes: the documents and the code name the same ones."""
 
 import ast
 import re
 from functools import cache
 from pathlib import Path
+
+from console.teams.roles import SCOPES
 
 ROOT = Path(__file__).resolve().parent.parent
 READERS = {
@@ -64,3 +66,8 @@ def test_it_reads_the_environment_in_one_place() -> None:
                 text = text.replace(f"os.environ.setdefault({told})", "")  # what a library is told by its own name
             assert "os.environ" not in text, name
             assert "getenv" not in text, name
+
+
+def test_every_scope_of_a_key_is_documented() -> None:
+    text = (ROOT / "docs" / "management-api.md").read_text()
+    assert re.findall(r"^\| `([a-z]+:[a-z]+)` \|", text, re.MULTILINE) == list(SCOPES)
