@@ -99,7 +99,9 @@ def test_it_joins_whoever_is_signed_in_with_that_address(cast: Cast) -> None:
     assert User.objects.filter(email="charlie@example.com").count() == 1
     client = client_of(cast.charlie)
     assert client.post(url)["Location"] == "/teams/team-a/"
-    assert "Go to the overview" in client.get(url).text and "Go to sign-in" in Client().get(url).text
+    assert client.get(url)["Location"] == "/teams/team-a/", "whoever opens the mail again is where it leads"
+    bobs = client_of(cast.bob)
+    assert "Go to the overview" in bobs.get(url).text and "Go to sign-in" in Client().get(url).text
     assert cast.team_a.memberships.get(user=cast.charlie).role == Role.AUDITOR
 
 

@@ -105,6 +105,9 @@ def test_it_is_renamed_and_nothing_else_comes_of_it(cast: Cast, monkeypatch: pyt
     for page in ("/accounts/2fa/webauthn/", f"/accounts/2fa/webauthn/keys/{mine.pk}/remove/"):
         assert "\u202e" not in client.get(page).content.decode()
 
+    page = f"/accounts/2fa/webauthn/keys/{mine.pk}/remove/"
+    assert "your password alone opens the account" in client.get(page).text
+
     # Removed in another window while it is renamed here: it is not made anew.
     valid = EditForm.is_valid
 

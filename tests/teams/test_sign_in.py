@@ -319,6 +319,8 @@ def test_a_link_suggests_a_password_to_somebody_without(db: None) -> None:
     assert b"Set a password" in response.content
     assert client.get("/accounts/password/set/").status_code == 200
     add_totp(user)
+    page = client.get("/accounts/2fa/totp/deactivate/").text
+    assert "You have no password here" in page and "your password alone" not in page
     _, token = make_sign_in_link(actor=SYSTEM, user=user)
     client.post(reverse("teams:sign_in_link", args=[token]))
     client.post("/accounts/2fa/authenticate/", {"code": code_of("JBSWY3DPEHPK3PXP")})

@@ -76,9 +76,11 @@ def test_it_lets_in_the_invited_and_nobody_else(provider, cast):
     assert (line.action, line.status, line.target) == ("session.refused", "refused", "new@example.com")
     assert line.reason == "single sign-on: no account, no invitation"
     assert not User.objects.filter(email="new@example.com").exists()
-    invitations.invite(actor=SYSTEM, team=cast.team_a, email="new@example.com", role="builder")
-    browser, _ = come_in(provider, new)
+    _, token = invitations.invite(actor=SYSTEM, team=cast.team_a, email="new@example.com", role="builder")
+    browser, answer = come_in(provider, new, then=f"/invitations/{token}/")
     assert is_in(browser)
+    assert browser.get(answer["Location"])["Location"] == "/teams/team-a/"
+    assert make.client_of(cast.bob).get(answer["Location"]).status_code == 404
     assert User.objects.get(email="new@example.com").memberships.get().role == "builder"
 
 

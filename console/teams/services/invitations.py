@@ -139,6 +139,19 @@ def find_invitation(token: str) -> Invitation:
     return found
 
 
+def team_joined(token: str, user: User) -> Team | None:
+    """Return the team a person joined by the invitation of a link, as long as they are in it."""
+    used = Invitation.objects.select_related("team").filter(
+        token_digest=digest(token),
+        email__iexact=user.email,
+        accepted_at__isnull=False,
+        team__memberships__user=user,
+        team__archived_at=None,
+    )
+    found = used.first()
+    return found.team if found else None
+
+
 def open_invitations(email: str) -> list[Invitation]:
     """Return the invitations an address could accept now; whoever asks has proven that the address is theirs."""
     found = Invitation.objects.select_related("team", "invited_by").filter(email__iexact=email, **_open())

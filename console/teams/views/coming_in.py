@@ -96,11 +96,14 @@ def set_password(request: TeamRequest) -> HttpResponse:
 @needs(PUBLIC)
 @require_http_methods(["GET", "HEAD", "POST"])
 def accept_invitation(request: TeamRequest, token: str) -> HttpResponse:
+    user = request.caller.user
     try:
         invitation = invitations.find_invitation(token)
     except NotFound as refusal:
+        # Single sign-on accepts it at once and comes back here; so does whoever opens the mail again.
+        if user is not None and (team := invitations.team_joined(token, user)):
+            return _private(redirect("teams:team", team.slug))
         return _gone(request, refusal.message)
-    user = request.caller.user
     is_theirs = user is not None and user.email.lower() == invitation.email.lower()
     has_account = User.objects.filter(email__iexact=invitation.email).exists()
     form = JoinForm(posted(request), email=invitation.email)
