@@ -176,7 +176,7 @@ def test_whom_another_issuer_calls_by_the_same_id_is_somebody_else(provider, cas
     assert signed_in(come_in(provider, bob | {"email": "bobby@example.com"})[0]) == cast.bob
 
 
-def test_a_person_sees_what_is_connected_and_connects_or_removes_it(provider, cast):
+def test_a_person_sees_what_is_connected_and_connects_or_removes_it(provider, cast, settings):
     browser = make.client_of(cast.alice)
     page = browser.get("/accounts/2fa/").text
     assert "Directory" in page and "Not connected" in page
@@ -194,6 +194,8 @@ def test_a_person_sees_what_is_connected_and_connects_or_removes_it(provider, ca
     cast.alice.save()
     browser = come_in(provider, provider.person)[0]
     assert "It is your only way in" in browser.post("/accounts/3rdparty/", {"account": known.pk}).text
+    settings.SOCIALACCOUNT_PROVIDERS = {}  # the operator turned it off
+    assert "No single sign-on here" in browser.get("/accounts/3rdparty/").text
 
 
 def test_addresses_a_provider_says_nothing_about_are_taken_for_verified_where_the_settings_say_so(
