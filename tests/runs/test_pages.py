@@ -117,6 +117,9 @@ def test_a_field_to_edit_hides_nothing_and_left_as_it_is_changes_nothing(run, an
     assert client_of(anna).post(f"/approvals/{approval.pk}/decide/", form).status_code == 302
     decided = Approval.objects.get(pk=approval.pk)
     assert decided.arguments == {"order": odd} and decided.sha256 == approval.sha256
+    Approval.objects.filter(pk=approval.pk).update(rule="mode")
+    after = page(client_of(anna), f"/approvals/{approval.pk}/")
+    assert "its grant said to ask" in after and "<code>mode</code>" not in after
 
 
 def test_the_inbox_holds_what_waits_for_the_reader(run, cast, anna):
