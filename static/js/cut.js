@@ -1,6 +1,11 @@
-// Text that is cut says all of itself in a title: .truncate and the breadcrumb. Only where it is cut, and no title was written.
+// What is cut. A part of a row that scrolls comes into sight whole with the focus. Text says all of itself in a title:
+// .truncate and the breadcrumb, only where it is cut, and no title was written.
 (() => {
   const ours = new WeakSet();
+
+  document.addEventListener("focusin", ({ target }) => {
+    if (target.closest(".filters, .tabs-line")) target.scrollIntoView({ block: "nearest", inline: "nearest" });
+  });
 
   document.addEventListener("mouseover", ({ target }) => {
     const text = target.closest?.(".truncate, .crumbs > *");
