@@ -588,6 +588,7 @@ OTEL_SERVICE_NAME = env_str("OTEL_SERVICE_NAME", "facet")
 # Periodic work ----------------------------------------------------------------------------------------------------
 
 CELERY_BEAT_SCHEDULE_FILENAME = str(DATA_DIR / "beat-schedule")
+CELERY_BEAT_SCHEDULER = "console.core.beat:Scheduler"
 # The tasks that beat sends by name, and every how many seconds.
 _EVERY = {
     "catalog.warn_of_shutdowns": 86_400,

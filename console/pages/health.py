@@ -176,7 +176,8 @@ def workers() -> dict[str, Check]:
             found[lane] = {"state": "never"}
             continue
         seconds = int((now() - seen[lane]).total_seconds())
-        found[lane] = {"state": "ok" if seconds <= CANARY_LATE_SECONDS else "late", "seconds_ago": seconds}
+        # One from a time that is yet to come says nothing: the clock was set back since.
+        found[lane] = {"state": "ok" if abs(seconds) <= CANARY_LATE_SECONDS else "late", "seconds_ago": max(seconds, 0)}
     return found
 
 

@@ -42,7 +42,8 @@ Outcome = GitSync.Outcome
 def sync(*, actor: Actor = SYSTEM, take: Collection[str] = (), keep: Collection[str] = ()) -> GitSync | None:
     """Exchange with the connected repository now; None when none is connected or another worker is at it."""
     claimed = now()
-    free = Q(claimed_at=None) | Q(claimed_at__lt=claimed - _CLAIM)
+    # A claim from a time that is yet to come was made by a clock that was put right since.
+    free = Q(claimed_at=None) | Q(claimed_at__lt=claimed - _CLAIM) | Q(claimed_at__gt=claimed + _CLAIM)
     if not GitRemote.objects.filter(free).update(claimed_at=claimed, wanted_at=None):
         return None
     remote = GitRemote.objects.get()
@@ -200,7 +201,8 @@ def tick() -> GitSync | None:
     remote = GitRemote.objects.first()
     if remote is None:
         return None
-    last = GitSync.objects.filter(kind=GitSync.Kind.SYNC).values_list("started_at", flat=True).first()
+    past = GitSync.objects.filter(kind=GitSync.Kind.SYNC, started_at__lte=now())
+    last = past.values_list("started_at", flat=True).first()
     pause = dt.timedelta(minutes=remote.every_minutes)
     is_due = bool(remote.every_minutes) and (last is None or now() - last >= pause)
     return sync() if remote.wanted_at or is_due else None

@@ -126,6 +126,9 @@ def test_it_shows_which_lanes_consume(db: None, client: Client, valkey: None) ->
     assert workers["interactive"]["state"] == "ok"
     assert workers["standard"] == {"state": "never"}
     assert workers["batch"]["state"] == "late"
+    # The clock was days ahead, and was set back.
+    cache.set("canary.standard", (now() + dt.timedelta(days=3)).isoformat(), 1000)
+    assert health.workers()["standard"] == {"state": "late", "seconds_ago": 0}
 
 
 def test_it_sends_a_canary_down_every_lane(settings: Any) -> None:

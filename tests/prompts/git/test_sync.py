@@ -120,6 +120,12 @@ def test_it_leaves_conflicts_alone_on_both_sides(
     done = sync.tick()
     assert done is not None and (done.outcome, done.exported) == ("ok", 1)
     assert sync.tick() is None
+    # What a clock wrote down that was days ahead, and was put right, holds nothing up.
+    ahead = now() + dt.timedelta(days=3)
+    GitSync.objects.update(started_at=ahead)
+    GitRemote.objects.update(every_minutes=15, claimed_at=ahead)
+    assert sync.tick() is not None
+    assert sync.tick() is None
 
 
 def refuse_pushes(bare: Path, *words: str) -> None:

@@ -1,0 +1,33 @@
+"""Beat's schedule, for machines whose clock is set back: Celery's own waits until the clock is where it was."""
+
+import datetime as dt
+import logging
+from typing import Any
+
+from celery.beat import PersistentScheduler
+
+log = logging.getLogger(__name__)
+
+# A clock that is put right by less only delays what is due.
+_AHEAD = dt.timedelta(seconds=10)
+
+
+class Scheduler(PersistentScheduler):  # type: ignore[misc]
+    """Takes what was sent in a time that is yet to come as sent now, also where its file says so after a restart.
+
+    A machine that starts with a clock that is days ahead would else have no sweeper and no schedule for days.
+    """
+
+    def tick(self, *arguments: Any, **named: Any) -> float:
+        """Send what is due; return the seconds until there may be more."""
+        moment = self.app.now()
+        ahead = [entry for entry in self.schedule.values() if entry.last_run_at and entry.last_run_at > moment + _AHEAD]
+        if ahead:
+            latest = max(entry.last_run_at for entry in ahead)
+            log.warning(
+                "The clock was set back from %s or later; what is due by the clock is counted from now on.", latest
+            )
+            for entry in ahead:
+                entry.last_run_at = moment
+            self._heap = None  # made anew
+        return float(super().tick(*arguments, **named))
