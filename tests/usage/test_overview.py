@@ -12,6 +12,7 @@ from tests.conftest import Cast
 from tests.make import client_of
 from tests.usage.rows import a_sum
 from usage_app.models import QuotaCounter
+from usage_app.queries import dashboard
 from usage_app.services import quotas
 
 pytestmark = pytest.mark.django_db
@@ -46,9 +47,24 @@ def test_it_sums_the_span_and_compares_it_with_the_one_before(cast: Cast) -> Non
     a_sum(cast.team_a, ago(days=20), requests=999, cost_micros=999_000_000)
     page = text(client_of(cast.alice).get("/"))
     assert ">200<" in page and "$4.00" in page
-    assert "to today so far, compared with the 7 whole days before" in page
+    assert "to today so far, compared with the 7 days before up to the same hour" in page
     assert "100 %" in page and "vs 100<" in page  # twice as many requests
     assert "50 %" in page and "vs $8.00" in page
+
+
+def test_a_morning_is_compared_with_mornings(cast: Cast) -> None:
+    """Of the last day before, only what came by the same hour counts; its answers' times are comparable as they are."""
+    morning = clock.now().replace(hour=8, minute=20)
+    day = morning.replace(hour=0, minute=0) - dt.timedelta(days=7)
+    for hour, requests in ((7, 10), (8, 20), (9, 400), (23, 800)):
+        a_sum(cast.team_a, day + dt.timedelta(hours=hour), requests=requests)
+    a_sum(cast.team_a, day - dt.timedelta(hours=1), requests=5)
+    a_sum(cast.team_a, morning, requests=70)
+    found = dashboard.dashboard(dashboard.span("7d", morning), team_ids=[cast.team_a.pk], environment="production")
+    assert (found.now.requests, found.before.requests) == (70, 35)
+    late = morning.replace(hour=23)
+    found = dashboard.dashboard(dashboard.span("7d", late), team_ids=[cast.team_a.pk], environment="production")
+    assert found.before.requests == 1235
 
 
 def test_a_day_is_drawn_in_hours(cast: Cast) -> None:

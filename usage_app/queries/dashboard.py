@@ -20,16 +20,25 @@ _STEPS: dict[Grain, dt.timedelta] = {"hour": dt.timedelta(hours=1), "day": dt.ti
 
 @dataclass(frozen=True, slots=True)
 class Span:
-    """The stretch of time a page shows, in steps of an hour or a day, and the equal stretch before it."""
+    """The stretch of time a page shows, in steps of an hour or a day, and the equal stretch before it.
+
+    Its last step goes on still: `so_far` is the end of the present hour.
+    """
 
     name: str
     grain: Grain
     start: dt.datetime
     end: dt.datetime
+    so_far: dt.datetime
 
     @property
     def before(self) -> dt.datetime:
         return self.start - (self.end - self.start)
+
+    @property
+    def before_so_far(self) -> dt.datetime:
+        """The end of what is compared: the stretch before had come as far as the present one has."""
+        return self.so_far - (self.end - self.start)
 
     @property
     def moments(self) -> list[dt.datetime]:
@@ -48,7 +57,8 @@ def span(name: str, now: dt.datetime) -> Span:
     name = name if name in SPANS else "7d"
     grain, steps = SPANS[name]
     end = clock.period_start(grain, now) + _STEPS[grain]
-    return Span(name=name, grain=grain, start=end - steps * _STEPS[grain], end=end)
+    so_far = clock.period_start("hour", now) + _STEPS["hour"]
+    return Span(name=name, grain=grain, start=end - steps * _STEPS[grain], end=end, so_far=so_far)
 
 
 @dataclass(slots=True)
@@ -119,15 +129,21 @@ class Dashboard:
 
 
 def dashboard(span: Span, *, team_ids: Iterable[uuid.UUID], environment: str) -> Dashboard:
-    """Read a span and the one before it. Two queries, whatever the volume."""
+    """Read a span and the one before it, as far as it had come by then. Three queries, whatever the volume."""
     teams = list(team_ids)
     moments = span.moments
     now, before = Figures(), Figures()
     steps = {moment: Figures() for moment in moments}
     cost_by_team: dict[uuid.UUID, dict[dt.datetime, int]] = defaultdict(dict)
+    # A morning would look like a loss beside a whole day, so of the last day before only its hours until now count.
+    last_before = span.start - _STEPS[span.grain]
+    if span.grain == "day":
+        for _, _, *sums in usage_by_time_and_team("hour", teams, environment, last_before, span.before_so_far):
+            before.add(*sums)
     for moment, team_id, *sums in usage_by_time_and_team(span.grain, teams, environment, span.before, span.end):
         if moment < span.start:
-            before.add(*sums)
+            if span.grain == "hour" or moment < last_before:
+                before.add(*sums)
             continue
         now.add(*sums)
         steps[moment].add(*sums)

@@ -49,7 +49,7 @@ class SummarySerializer(serializers.Serializer[Any]):
     start = serializers.DateTimeField()
     end = serializers.DateTimeField()
     now = FiguresSerializer(help_text="Of the period.")
-    before = FiguresSerializer(help_text="Of the equal stretch before it.")
+    before = FiguresSerializer(help_text="Of the equal stretch before it, up to the same hour of its last day.")
     steps = StepSerializer(many=True, help_text="By hour for 24h, by day otherwise.")
     aliases = TopSerializer(many=True, help_text="What cost most first.")
     models = TopSerializer(many=True)
