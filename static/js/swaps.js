@@ -53,6 +53,21 @@
     pressed(detail)?.removeAttribute("aria-busy");
   });
 
+  // What spends is sent once, however often it is pressed while a large file is on its way. Coming back, it is new.
+  document.addEventListener("submit", (event) => {
+    const form = event.target;
+    if (!form.matches("[data-once]")) return;
+    if (form.hasAttribute("data-sent")) event.preventDefault();
+    form.toggleAttribute("data-sent", true);
+    event.submitter?.setAttribute("aria-busy", "true");
+  });
+  addEventListener("pageshow", () => {
+    for (const form of document.querySelectorAll("[data-sent]")) {
+      form.removeAttribute("data-sent");
+      form.querySelector("[aria-busy]")?.removeAttribute("aria-busy");
+    }
+  });
+
   // Who asked may be gone when the answer comes, replaced by another swap. From there htmx would find neither how to swap
   // nor its extensions, and put the answer inside its target: so we remember how, and swap it from where the target is.
   const ways = new WeakMap();
