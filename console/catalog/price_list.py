@@ -6,8 +6,9 @@ standard input (`base_url`, `names`), and one line of JSON goes out (`version`, 
 """
 
 import json
+import re
 import sys
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from typing import Any
 
@@ -34,21 +35,39 @@ def prices_at(base_url: str, names: list[str]) -> dict[str, dict[str, Any]]:
     found = {}
     for name in names:
         try:
-            _, model = snapshot.find_provider_model(name.removeprefix("models/"), None, None, base_url)
+            provider, model = snapshot.find_provider_model(name.removeprefix("models/"), None, None, base_url)
         except LookupError:
             continue
-        if price := _price(model):
+        if _is_at(provider.api_pattern, base_url) and (price := _price(model, datetime.now(UTC))):
             found[name] = price
     return found
 
 
-def _price(model: ModelInfo) -> dict[str, Any]:
-    said = model.get_prices(datetime.now(UTC)).__dict__
+def _is_at(pattern: str, base_url: str) -> bool:
+    """Say whether the host is the pattern's to its end: `api.openai.com.example.net` is somebody else's."""
+    found = re.match(pattern, base_url)
+    if found is None:
+        return False
+    ends_in_a_word = re.search(r"\w\Z", found[0]) is not None
+    return not (ends_in_a_word and re.match(r"[\w.-]", base_url[found.end() :]))
+
+
+def _price(model: ModelInfo, day: datetime) -> dict[str, Any]:
+    """Return the price on a day: where it goes by the hour the dearest, so that looking at night offers no other."""
+    midnight = day.replace(hour=0, minute=0, second=0, microsecond=0)
+    hours = [model.get_prices(midnight + timedelta(minutes=minutes)) for minutes in range(0, 24 * 60, 30)]
+    said = max((price.__dict__ for price in hours), key=_dearness)
     if said.get("input_mtok") is None or any(said.get(name) for name in _BY_THE_CALL):
         return {}
     price: dict[str, Any] = {part: _amount(said.get(name)) for part, name in _NAMES.items()}
     price["is_tiered"] = any(isinstance(said.get(name), TieredPrices) for name in _NAMES.values())
     return price
+
+
+def _dearness(said: dict[str, Any]) -> tuple[Decimal, Decimal]:
+    amounts = (_amount(said.get(name)) for name in ("output_mtok", "input_mtok"))
+    output, taken_in = (Decimal(amount or 0) for amount in amounts)
+    return output, taken_in
 
 
 def _amount(value: Decimal | TieredPrices | None) -> str | None:

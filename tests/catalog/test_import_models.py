@@ -1,13 +1,16 @@
 """Importing a provider's models by click, with guesses from their names."""
 
+import datetime as dt
 from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
 import pytest
 from django.test import Client
+from genai_prices.types import ClauseEquals, ConditionalPrice, ModelInfo, ModelPrice, TimeOfDateConstraint
 
 from console.audit.models import AuditEvent
+from console.catalog import price_list
 from console.catalog.families import guess
 from console.catalog.models import ModelVersion, Price, Provider
 from console.catalog.published import NOT_ASKED, published
@@ -92,7 +95,8 @@ def test_published_prices_are_offered_and_taken_whole(
     assert published(provider, names) == NOT_ASKED
     settings.CURRENCY = "USD"
     provider.refresh_from_db()
-    for field, value in (("base_url", "https://models.example.com/v1"), ("is_builtin", True)):
+    elsewhere = ("https://models.example.com/v1", "https://api.openai.com.example.net/v1")
+    for field, value in (*(("base_url", address) for address in elsewhere), ("is_builtin", True)):
         assert not published(Provider(**{"base_url": provider.base_url, field: value}), names).prices
     monkeypatch.setattr("console.catalog.published._PROGRAM", Path("/nowhere.py"))
     assert published(provider, names) == NOT_ASKED
@@ -112,6 +116,16 @@ def test_a_models_page_looks_its_price_up(cast: Cast, client: Client) -> None:
     assert not Price.objects.exists(), "looking sets nothing"
     ModelVersion.objects.update(name="house-model")
     assert "knows no price of it at api.anthropic.com" in client.get(f"{address}?published=1").content.decode()
+
+
+def test_a_price_that_goes_by_the_hour_is_the_dearest_whenever_one_looks() -> None:
+    night = ConditionalPrice(prices=ModelPrice(input_mtok=Decimal("0.135"), output_mtok=Decimal("0.55")))
+    hours = TimeOfDateConstraint(start_time=dt.time(0, 30), end_time=dt.time(16, 30))
+    day = ConditionalPrice(constraint=hours, prices=ModelPrice(input_mtok=Decimal("0.27"), output_mtok=Decimal("1.1")))
+    model = ModelInfo(id="m", match=ClauseEquals(equals="m"), prices=[night, day])
+    for hour in (3, 20):
+        price = price_list._price(model, dt.datetime(2026, 5, 1, hour, tzinfo=dt.UTC))
+        assert (price["input"], price["output"]) == ("0.27", "1.1")
 
 
 @pytest.mark.django_db

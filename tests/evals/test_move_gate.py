@@ -100,6 +100,8 @@ def test_a_promotion_and_a_proposal_are_held_up_too(world: World, other: ModelVe
     with pytest.raises(Conflict, match="moves when its tests hold") as held:
         pins.change_pin(**given, verb=pins.PromoteCanary(), seen_revision=pin.revision)
     assert held.value.code == "tests_needed"
+    with pytest.raises(Conflict, match="moves when its tests hold"):
+        pins.change_pin(**given, verb=pins.SetCanary(other, 100), seen_revision=pin.revision)
     aliases.require_second_person(actor=actor, alias=world.alias)
     with pytest.raises(Conflict, match="moves when its tests hold"):
         pins.ask_for_change(**given, verb=pins.Move(other), seen_revision=pin.revision)
