@@ -2,6 +2,7 @@
 
 import datetime as dt
 
+from console.audit.models import AuditEvent
 from console.catalog.models import Alias, ModelVersion
 from console.core import words
 from console.core.clock import now
@@ -44,8 +45,9 @@ def objections(version: PromptVersion, label: str) -> list[str]:
 def against_move(alias: Alias, version: ModelVersion) -> list[str]:
     """Return what the tests that are scheduled on an alias in production say against a version it should mean.
 
-    They have to have been run on it within a day, with the prompt as its label means it now, and to do no worse than
-    their baseline by more than the schedule's tolerance.
+    They have to have been run on it within a day, with the prompt as its label means it now, answered by it alone (a
+    fallback or canary of the pin they were asked by says nothing of it), and to do no worse than their baseline by more
+    than the schedule's tolerance.
     """
     on_it = Schedule.objects.filter(model=alias.name, environment=Environment.PRODUCTION, prompt__deleted_at=None)
     schedules = list(on_it.select_related("prompt", "baseline").order_by("prompt__slug", "label"))
@@ -70,6 +72,10 @@ def _against(schedule: Schedule, prompt: PromptVersion, model: str) -> str:
     broken = sum(result.status not in ANSWERED for result in results)
     if broken:
         return f"{broken} of {tests} could not be asked on {model}; run them again."
+    asked = [result.request_id for result in results if result.request_id]
+    answered = set(AuditEvent.objects.filter(pk__in=asked).values_list("model", flat=True))
+    if others := sorted(answered - {model, ""}):
+        return f"{words.some(others)} answered {tests}, not {model} alone; run them on that exact version."
     if schedule.baseline is None:
         return f"{tests} have no baseline to be held against yet."
     seen = compare(schedule.baseline.cases, results)

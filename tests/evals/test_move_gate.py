@@ -11,13 +11,16 @@ from console.catalog.models import Alias, ModelVersion, Pin
 from console.catalog.services import aliases, pins
 from console.core.clock import now
 from console.core.errors import Conflict
+from console.evals import engine, gate
 from console.evals.models import Schedule, TestRun
 from console.evals.services import runs
+from console.evals.trying import TESTS
 from console.teams.actors import SYSTEM
 from tests import make
 from tests.evals.conftest import World
 from tests.evals.test_schedules import answer, scheduled
 from tests.make import client_of
+from tests.upstream import Upstream, completion
 
 RULE = "/models/aliases/support-chat/tests-rule/"
 MOVE = "/models/aliases/support-chat/move/production/"
@@ -140,3 +143,23 @@ def test_the_rule_is_asked_for_and_ended(world: World, other: ModelVersion) -> N
     pin = {"model_version": str(other.pk), "reason": "x", "seen_revision": 1}
     moved = olga.put("/api/aliases/support-chat/pins/production/", pin, content_type="application/json")
     assert (moved.status_code, moved.json()["error"]["code"]) == (409, "tests_needed")
+
+
+def test_what_another_version_answered_does_not_speak(live: World, upstream: Upstream) -> None:
+    """A canary or fallback of the pin that the tests are asked by answers for a version that never did."""
+    live.case("a")
+    found = make.make_model("other-model", provider=live.provider)
+    Pin.objects.filter(alias=live.alias, environment="sandbox").update(
+        model_version=found, canary_version=live.model, canary_percent=100
+    )
+    scheduled(live, model="support-chat")
+    said = {}
+    for model in ("support-chat@sandbox", "fake/other-model"):
+        run = runs.start_run(actor=make.actor_for(live.cast.operator), prompt=live.prompt, version=live.v1, model=model)
+        upstream.enqueue(completion("Open Settings."))
+        engine.advance(TESTS, run.pk)
+        run.refresh_from_db()
+        assert (run.pinned, run.status, run.results.get().status) == ("fake/other-model", "done", "passed")
+        said[model] = gate.against_move(live.alias, found)[0]
+    assert "fake/fake-model answered support/answer@1’s tests, not fake/other-model" in said["support-chat@sandbox"]
+    assert "have no baseline" in said["fake/other-model"]
