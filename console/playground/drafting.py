@@ -9,8 +9,10 @@ from django.conf import settings
 
 from console.core.errors import BadInput, NotFound
 from console.teams.models import User
+from console.teams.rights import rights_in_team
+from prompts_app import access
 from prompts_app.forms import editor
-from prompts_app.models import Prompt
+from prompts_app.models import Draft, Prompt
 from prompts_app.queries.preview import Written
 from prompts_app.services.drafts import draft_of
 from prompts_app.text.content import read_content
@@ -30,13 +32,13 @@ class Drafted:
 
 def kept_at(prompt: Prompt, person: User | None) -> dt.datetime | None:
     """Return when the person's draft was kept last; None without one."""
-    draft = draft_of(prompt, person)
+    draft = _draft(prompt, person)
     return draft.changed_at if draft else None
 
 
 def drafted(prompt: Prompt, person: User | None) -> Drafted:
     """Return the person's draft of a prompt; Refusal says why there is none that could be sent."""
-    draft = draft_of(prompt, person)
+    draft = _draft(prompt, person)
     if draft is None:
         raise NotFound("You have no draft of this prompt any more. Choose a version.", param="version")
     typed = editor.from_draft(prompt.kind, draft)
@@ -49,3 +51,11 @@ def drafted(prompt: Prompt, person: User | None) -> Drafted:
         raise BadInput(f"The draft cannot be sent yet. {wrong[0]}", param="version")
     text = Written(prompt.kind, prompt.slug, prompt.next_number, prompt.team_id, read, specs)
     return Drafted(text, parameters)
+
+
+def _draft(prompt: Prompt, person: User | None) -> Draft | None:
+    """Return the person's draft while they may write the prompt: what it includes is looked up as the team's own."""
+    draft = draft_of(prompt, person)
+    if draft is None or person is None:
+        return None
+    return draft if access.RIGHTS["edit"] in rights_in_team(person, prompt.team_id) else None

@@ -3,8 +3,10 @@
 import json
 from typing import Any
 
-from console.teams.models import Role
-from prompts_app.models import Draft
+from console.teams.actors import SYSTEM
+from console.teams.models import Membership, Role
+from console.teams.services.teams import remove_member
+from prompts_app.models import Draft, Prompt
 from tests import make
 from tests.make import client_of
 from tests.playground.conftest import World
@@ -76,3 +78,20 @@ def test_it_reads_no_draft_of_anybody_else(world: World) -> None:
     assert refused.status_code == 404 and "Be brief" not in refused.content.decode()
     render = bella.post("/api/prompts/support/answer/render", {"draft": True}, content_type="application/json")
     assert render.status_code == 404
+
+
+def test_whoever_left_the_team_reads_none_of_its_partials_by_an_old_draft(world: World) -> None:
+    make.make_prompt(world.cast.team_a, "support/secret", "The house's own words.", kind="partial")
+    alice, wanted = client_of(world.cast.alice), {"draft": True, "variables": {}}
+    alice.post("/prompts/support/answer/-/draft/", {"base": "2", "kind": "text", "m-0-text": "{{> support/secret}}"})
+    address = "/api/prompts/support/answer/render"
+    assert "own words" in alice.post(address, wanted, content_type="application/json").content.decode()
+    Prompt.objects.filter(slug="support/answer").update(visibility="organisation")
+    make.make_member(world.cast.team_a, role=Role.OWNER)
+    mine = Membership.objects.get(user=world.cast.alice, team=world.cast.team_a)
+    remove_member(actor=SYSTEM, membership=mine)
+    make.make_member(world.cast.team_b, world.cast.alice)
+    refused = alice.post(address, wanted, content_type="application/json")
+    assert refused.status_code == 404 and "no draft of this prompt any more" in refused.content.decode()
+    page = alice.get("/playground/?prompt=support/answer&draft=1")
+    assert page.status_code == 200 and "Your draft of" not in page.content.decode()
