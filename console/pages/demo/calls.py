@@ -23,8 +23,8 @@ COLUMNS = (
     "alias", "model", "model_version_id", "stream", "attempts", "prompt_tokens", "cached_tokens", "completion_tokens",
     "cost_micros", "latency_us", "first_token_us", "overhead_us", "input_sha256", "output_sha256", "prompt",
 )  # fmt: skip
-# The share of calls whose content is kept, and how many of the newest all keep it.
-_CONTENT, _NEWEST = 0.02, dt.timedelta(hours=4)
+# The share of calls whose content is kept, and how many of the newest all keep theirs.
+_CONTENT, _NEWEST = 0.02, 600
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,7 +85,7 @@ def calls(
         stream = STREAMS[number]
         versions = served[stream.alias, stream.environment]
         version = next((v for v in reversed(versions) if v.since <= at), versions[0])
-        keeps = rng.random() < _CONTENT or until - at < _NEWEST
+        keeps = rng.random() < _CONTENT or len(plan) - count <= _NEWEST
         key = keys[stream.team, stream.key]
         rendered = prompts.get((stream.alias, stream.environment), [])
         prompt = next((refs for since, refs in reversed(rendered) if since <= at), "")
