@@ -52,14 +52,15 @@ def tests_rule(request: TeamRequest, name: str) -> HttpResponse:
             said = (
                 f"{name} moves in production when its tests hold now."
                 if given["is_required"]
-                else (f"{name} moves in production without tests again.")
+                else f"{name} moves in production without tests again."
             )
             return go(request, reverse("catalog:alias", args=[name]), said)
     text = "From then on, its production pin moves to any version again, whatever the tests say."
     if not alias.needs_tests:
         text = (
             "From then on, its production pin moves to another version only when the tests that are scheduled on it"
-            " were run on that version within a day, and hold. Rolling back never waits, and a canary may try any."
+            " were run on that version within a day, and hold. Rolling back never waits, and a canary for some calls"
+            " may try any."
         )
     return _ask(request, form, name, f"Tests before {name} moves", text=text)
 
