@@ -4,13 +4,13 @@ It gets the recorded steps and the question, nothing else, and no tool. What too
 material: an instruction in it is not followed, and could do nothing.
 """
 
-import json
 import re
 import secrets
 from collections.abc import Sequence
 from typing import Any
 
 from agents_app.models import Run, RunQuestion, Step
+from console.core.words import as_text
 
 _WISH = (
     "You are asked about a run of an AI agent that you, this same model, made the decisions of. Below is its record,"
@@ -93,7 +93,7 @@ def _plain(step: Step) -> Any:
 
 
 def _cut(value: Any, share: int) -> str:
-    text = value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)
+    text = as_text(value)
     return text if len(text) <= share else f"{text[:share]}… ({len(text) - share:,} characters more)"
 
 

@@ -4,7 +4,8 @@ from collections.abc import Mapping
 from typing import Any
 from urllib.parse import urlsplit
 
-from agents_app.grants.parsing import Constraint, Constraints, is_number
+from agents_app.grants.parsing import Constraint, Constraints
+from agents_app.tools.schemas import is_number
 
 
 def outside(constraints: Constraints, arguments: Mapping[str, Any]) -> tuple[str, str] | None:

@@ -5,6 +5,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
+from agents_app.tools.schemas import is_number
 from console.core.errors import BadInput
 
 ALLOW, ASK, DENY = "allow", "ask", "deny"
@@ -129,10 +130,6 @@ def _constraints(value: Any, at: str) -> Constraints:
 
 def _is_count(value: Any) -> bool:
     return isinstance(value, int) and not isinstance(value, bool) and 1 <= value <= 1_000_000
-
-
-def is_number(value: Any) -> bool:
-    return isinstance(value, int | float) and not isinstance(value, bool)
 
 
 def _is_plain(value: Any) -> bool:

@@ -1,6 +1,5 @@
 """One agent: its versions, its moves, and what two states of it differ in."""
 
-import json
 import uuid
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -13,6 +12,7 @@ from agents_app.queries.grants import in_words
 from agents_app.wording import limit_text
 from console.core.errors import Refusal
 from console.core.size import estimate_tokens
+from console.core.words import as_text
 from prompts_app.queries.comparison import MessageDiff, compare_texts
 from prompts_app.queries.text import title_of
 
@@ -105,13 +105,13 @@ def _lines(definition: Definition) -> dict[str, str]:
     """Return a state as titles and texts, those that say something."""
     ref = ref_of(definition)
     found = {"Prompt": str(ref) if ref else "", "Alias": definition.alias}
-    found |= {f"Variable {name}": _text(value) for name, value in sorted(definition.prompt_variables.items())}
-    found |= {f"Parameter {name}": _text(value) for name, value in sorted(definition.parameters.items())}
+    found |= {f"Variable {name}": as_text(value) for name, value in sorted(definition.prompt_variables.items())}
+    found |= {f"Parameter {name}": as_text(value) for name, value in sorted(definition.parameters.items())}
     found |= {LIMIT_TITLES[name]: limit_text(name, value) for name, value in _known(definition.limits).items()}
     found |= {f"Tool {name}": "\n".join(in_words(grant)) for name, grant in grants_of(definition.grants).items()}
     found["Documents"] = "\n".join(definition.knowledge)
-    found["Input"] = _text(definition.input_schema) if definition.input_schema else ""
-    found["Output"] = _text(definition.output_schema) if definition.output_schema else ""
+    found["Input"] = as_text(definition.input_schema) if definition.input_schema else ""
+    found["Output"] = as_text(definition.output_schema) if definition.output_schema else ""
     found["Opening message"] = definition.opening_message
     found["Suggested questions"] = "\n".join(definition.suggested_questions)
     return {name: text for name, text in found.items() if text}
@@ -119,10 +119,6 @@ def _lines(definition: Definition) -> dict[str, str]:
 
 def _known(limits: Mapping[str, Any]) -> dict[str, int]:
     return {name: limits[name] for name in LIMIT_TITLES if limits.get(name)}
-
-
-def _text(value: Any) -> str:
-    return value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)
 
 
 def shown_limits(definition: Definition) -> list[tuple[str, str]]:

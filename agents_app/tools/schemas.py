@@ -104,7 +104,7 @@ def _must(is_right: Callable[[Any], bool], what: str) -> Callable[[Any, str], No
     return check
 
 
-def _is_number(value: Any) -> bool:
+def is_number(value: Any) -> bool:
     return isinstance(value, int | float) and not isinstance(value, bool)
 
 
@@ -125,7 +125,7 @@ _CHECKS: dict[str, Callable[[Any, str], None]] = {
     "additionalProperties": _must(lambda v: isinstance(v, bool | dict), "true, false or a schema"),
     "items": _must(lambda v: isinstance(v, bool | dict), "a schema"),
     **dict.fromkeys(_WORDS, _must(lambda v: isinstance(v, str) and len(v) <= 2_000, "a text")),
-    **dict.fromkeys(_NUMBERS, _must(_is_number, "a number")),
+    **dict.fromkeys(_NUMBERS, _must(is_number, "a number")),
     **dict.fromkeys(_COUNTS, _must(lambda v: isinstance(v, int) and not isinstance(v, bool) and v >= 0, "a count")),
     **dict.fromkeys(_LISTS, _must(lambda v: isinstance(v, list) and 0 < len(v) <= 50, "a list of schemas")),
 }

@@ -7,6 +7,7 @@ import re
 from dataclasses import dataclass
 
 from console.catalog.models import Capability
+from console.catalog.models.versions import labels_of
 
 _CHAT = (Capability.CHAT, Capability.TOOLS, Capability.JSON_SCHEMA)
 _SEEING = (*_CHAT, Capability.VISION)
@@ -27,7 +28,7 @@ class Guess:
 
     @property
     def capability_labels(self) -> list[str]:
-        return [str(Capability(capability).label) for capability in self.capabilities]
+        return labels_of(self.capabilities)
 
 
 # What takes or gives sound, pictures or verdicts instead of text, which the API of this console does not carry.

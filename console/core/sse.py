@@ -1,6 +1,6 @@
 """Server-sent events: the one encoder, for pages and for programs."""
 
-from collections.abc import AsyncGenerator
+from collections.abc import AsyncGenerator, Iterable, Mapping
 from typing import Any
 
 import orjson
@@ -18,6 +18,11 @@ def frame(data: Any, name: str = "") -> bytes:
     """Return an event as bytes. JSON keeps line ends out of it, so no words can begin another event; names are ours."""
     head = b"event: " + name.encode() + b"\ndata: " if name else b"data: "
     return head + orjson.dumps(data) + b"\n\n"
+
+
+def named_frames(events: Iterable[Mapping[str, Any]]) -> bytes:
+    """Return events as bytes, each named by its `type`, as clients of messages and responses expect."""
+    return b"".join(frame(event, str(event["type"])) for event in events)
 
 
 def let_thread_go() -> None:

@@ -1,6 +1,7 @@
 """How the console writes numbers, money, durations and times. Plain text; the template filters wrap it."""
 
 import datetime as dt
+import json
 import re
 from collections.abc import Iterable, Sequence
 from decimal import Decimal
@@ -21,6 +22,11 @@ _MINUS = "\u2212"
 _UNITS = {"d": _DAY, "h": _HOUR, "min": _MINUTE, "m": _MINUTE, "s": 1}
 _PART = re.compile(r"([0-9]{1,9}) ?(d|h|min|m|s)(?![a-z])")
 _SPAN = re.compile(r"(?:[0-9]{1,9} ?(?:d|h|min|m|s)(?![a-z]) ?)+")
+
+
+def as_text(value: object) -> str:
+    """Return a value the way somebody would type it: a text as it is, anything else as JSON."""
+    return value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)
 
 
 def sign(currency: str) -> str:

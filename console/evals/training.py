@@ -1,10 +1,10 @@
 """A dataset as examples a model can be trained on: what was asked, and the answer that was given or is wanted."""
 
-import json
 from collections.abc import Iterator
 from typing import Any
 
 from console.core.errors import BadInput
+from console.core.words import as_text
 from console.evals.models import Dataset, DatasetItem
 from console.gateway.messages.names import short
 from console.gateway.messages.request import chat_request
@@ -39,12 +39,8 @@ def _answer(item: DatasetItem) -> dict[str, Any]:
     if item.expected:
         answer["content"] = item.expected
     if item.tool_calls:
-        called = [{"name": short(name), "arguments": _text(arguments)} for name, arguments in item.tool_calls]
+        called = [{"name": short(name), "arguments": as_text(arguments)} for name, arguments in item.tool_calls]
         answer["tool_calls"] = [
             {"id": f"call_{number}", "type": "function", "function": one} for number, one in enumerate(called, 1)
         ]
     return answer
-
-
-def _text(arguments: Any) -> str:
-    return arguments if isinstance(arguments, str) else json.dumps(arguments, ensure_ascii=False)

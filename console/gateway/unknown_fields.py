@@ -1,11 +1,10 @@
 """Fields of a request that we do not know: sent on, left out or refused, as the caller's key says.
 
 A key without a word of its own, and whoever calls without a key, goes by the installation's setting; a laxer one holds
-only where an operator gave it (`teams/unknown_fields.py`). The word is read
-from dataclasses import replace
-from the snapshot a call is planned from, so another one holds from the key's next request on. Nothing goes without a
-word: what is left out, by that or because it is never sent on (`fields.NOT_SENT`), is named to the caller. So is what
-the wire format of the provider that answers has no word for, which is known once that one is chosen.
+only where an operator gave it (`teams/unknown_fields.py`). The word is read from the snapshot a call is planned from,
+so another one holds from the key's next request on. Nothing goes without a word: what is left out, by that or because
+it is never sent on (`fields.NOT_SENT`), is named to the caller. So is what the wire format of the provider that answers
+has no word for, which is known once that one is chosen.
 """
 
 from collections.abc import Iterable, Set

@@ -1,6 +1,5 @@
 """What the page names: the team, the prompt, the set-up, the case. Looked up for whoever looks at it."""
 
-import json
 from dataclasses import replace
 
 from django.core.exceptions import PermissionDenied
@@ -8,6 +7,7 @@ from django.http import HttpRequest
 
 from console.core.errors import NotFound, Refusal
 from console.core.ids import parse_id
+from console.core.words import as_text
 from console.evals.models import TestCase
 from console.playground import choices
 from console.playground.bench import DRAFT, LETTERS, Bench, SetUp
@@ -95,9 +95,5 @@ def filled(typed: Bench, chosen_case: TestCase | None) -> Bench:
     """Return the page with the input of a case."""
     if chosen_case is None:
         return typed
-    values = {name: _text(value) for name, value in chosen_case.variables.items()}
+    values = {name: as_text(value) for name, value in chosen_case.variables.items()}
     return replace(typed, values=values, message=chosen_case.message)
-
-
-def _text(value: object) -> str:
-    return value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)

@@ -77,7 +77,7 @@ def opened(request: TeamRequest, event: AuditEvent, team: Team) -> Opened:
         team=team.slug,
         slug=prompt.slug if prompt else "",
         message=message,
-        values={name: _text(value) for name, value in given["variables"].items()} if prompt else {},
+        values={name: words.as_text(value) for name, value in given["variables"].items()} if prompt else {},
         set_ups=(set_up,),
         turns=turns,
         extra=json.dumps(extra, ensure_ascii=False) if extra else "",
@@ -165,7 +165,3 @@ def _answered(operation: str, event: AuditEvent, payload: Payload | None) -> dic
         "request": request_id(event.pk),
     }
     return {"answer": answer, "figures": figures}
-
-
-def _text(value: object) -> str:
-    return value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)

@@ -17,6 +17,7 @@ from django.views.decorators.http import require_http_methods, require_POST
 from console.core.errors import NotFound, Refusal
 from console.core.htmx import is_htmx
 from console.core.sse import PING, event_stream
+from console.core.words import as_text
 from console.gateway import sync
 from console.gateway.refusing import Identify
 from console.gateway.types import Ask
@@ -276,7 +277,7 @@ def _names(extra: str) -> list[str]:
 
 
 def _text(value: Any) -> str:
-    return "" if value is None else value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)
+    return "" if value is None else as_text(value)
 
 
 def _draft(request: TeamRequest, prompt: Prompt | None, typed: Bench) -> Drafted | None:

@@ -12,6 +12,7 @@ from typing import Any
 
 from console.core import strict_json, typed
 from console.core.errors import BadInput
+from console.core.words import as_text
 from prompts_app.models import Draft, Kind
 from prompts_app.text.content import MOST_MESSAGES, ROLES
 from prompts_app.text.plain import problem
@@ -276,9 +277,7 @@ def _row(spec: Mapping[str, Any]) -> VariableRow:
 
 
 def _as_text(value: Any) -> str:
-    if value is None:
-        return ""
-    return value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)
+    return "" if value is None else as_text(value)
 
 
 def _number(text: str) -> int | float:

@@ -14,7 +14,7 @@ from console.api.models import BackgroundResponse, ResponseFrames
 from console.audit.models import Payload
 from console.core.errors import BadInput, Conflict
 from console.core.ids import request_id
-from console.gateway.responses.events import named
+from console.core.sse import named_frames
 from console.teams.callers import Caller
 
 _MOST_ROWS = 200
@@ -83,7 +83,7 @@ def heard(caller: Caller, name: str, after: int, *, waits: bool = False) -> Hear
     row = again(caller, name)
     if row.run_id is not None:
         told_now = runs.told(row, waits=waits)
-        new = telling.split(named(told_now.events.take()))[after + 1 :]
+        new = telling.split(named_frames(told_now.events.take()))[after + 1 :]
         return Heard(b"".join(new), after + len(new), not told_now.is_over)
     # The last events come in the commit that ends it, so whoever read the end before the events reads all of them.
     told = ResponseFrames.objects.filter(response=row)

@@ -8,9 +8,10 @@ import orjson
 from console.api.models import BackgroundResponse
 from console.audit.redaction import redact
 from console.core.errors import Refusal
+from console.core.sse import named_frames
 from console.gateway.asks import make_ask
 from console.gateway.responses.answer import frame_of
-from console.gateway.responses.events import ResponseEvents, named
+from console.gateway.responses.events import ResponseEvents
 from console.gateway.shapes import responses
 from console.gateway.types import Ask
 
@@ -68,7 +69,7 @@ def split(frames: bytes) -> list[bytes]:
 
 def first_frames(row: BackgroundResponse) -> list[bytes]:
     """Return the events of a response that waits for its turn: that it was made, and that it waits."""
-    return split(named(ResponseEvents({**shown(row), "status": "in_progress"}).take()[:2]))
+    return split(named_frames(ResponseEvents({**shown(row), "status": "in_progress"}).take()[:2]))
 
 
 def last_frames(row: BackgroundResponse, number: int, *, code: str = "", message: str = "") -> list[bytes]:
@@ -80,14 +81,14 @@ def last_frames(row: BackgroundResponse, number: int, *, code: str = "", message
         told.fail(code, message, None, code)
     else:
         told.drop()
-    return split(named(told.take()))
+    return split(named_frames(told.take()))
 
 
 def answered_frames(row: BackgroundResponse, response: dict[str, Any]) -> list[bytes]:
     """Return the event that ends a stream with a whole answer."""
     told = ResponseEvents(response, number=row.told)
     told.again(response)
-    return split(named(told.take()))
+    return split(named_frames(told.take()))
 
 
 def answer_in(frames: str) -> dict[str, Any] | None:

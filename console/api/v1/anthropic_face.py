@@ -8,9 +8,9 @@ from console.api.v1.asks import uncalled
 from console.api.v1.http import Request, Send, dropped_header, read_json, send_json
 from console.audit.models import EventType
 from console.core.errors import Refusal
+from console.core.sse import named_frames
 from console.gateway import pipeline
 from console.gateway.identity import KeyIdentity
-from console.gateway.messages.stream import named
 from console.gateway.naming import resolve
 from console.gateway.shapes import messages
 from console.gateway.unknown_fields import left_out, names_of
@@ -54,7 +54,7 @@ def as_stream(message: dict[str, Any]) -> bytes:
     ending = {name: message.get(name) for name in ("stop_reason", "stop_sequence")}
     events.append({"type": "message_delta", "delta": ending, "usage": message.get("usage") or {"output_tokens": 0}})
     events.append({"type": "message_stop"})
-    return named(events)
+    return named_frames(events)
 
 
 def _pieces(block: dict[str, Any]) -> tuple[dict[str, Any], list[dict[str, Any]]]:

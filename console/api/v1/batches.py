@@ -1,6 +1,5 @@
 """/v1/batches in OpenAI's shape: create, list, look at, cancel."""
 
-import datetime as dt
 from typing import Any
 
 import orjson
@@ -37,10 +36,6 @@ async def batches(request: Request, send: Send, path: list[str]) -> None:
             raise NotFound(f"There is no {request.path[:100]} here.", code="unknown_route")
 
 
-def _time(moment: dt.datetime | None) -> int | None:
-    return int(moment.timestamp()) if moment is not None else None
-
-
 def _file_id(file_id: Any) -> str | None:
     return f"{file_face.PREFIX}{file_id.hex}" if file_id is not None else None
 
@@ -57,15 +52,15 @@ def shape(batch: Batch) -> dict[str, Any]:
         "status": batch.state,
         "output_file_id": _file_id(batch.output_file_id),
         "error_file_id": _file_id(batch.error_file_id),
-        "created_at": _time(batch.created_at),
-        "in_progress_at": _time(batch.in_progress_at),
-        "expires_at": _time(batch.expires_at),
-        "finalizing_at": _time(batch.finalizing_at),
-        "completed_at": _time(batch.completed_at),
-        "failed_at": _time(batch.failed_at),
-        "expired_at": _time(batch.expired_at),
-        "cancelling_at": _time(batch.cancelling_at),
-        "cancelled_at": _time(batch.cancelled_at),
+        "created_at": rows.unix(batch.created_at),
+        "in_progress_at": rows.unix(batch.in_progress_at),
+        "expires_at": rows.unix(batch.expires_at),
+        "finalizing_at": rows.unix(batch.finalizing_at),
+        "completed_at": rows.unix(batch.completed_at),
+        "failed_at": rows.unix(batch.failed_at),
+        "expired_at": rows.unix(batch.expired_at),
+        "cancelling_at": rows.unix(batch.cancelling_at),
+        "cancelled_at": rows.unix(batch.cancelled_at),
         "request_counts": {"total": batch.total, "completed": batch.completed, "failed": batch.failed},
         "usage": {
             "input_tokens": batch.prompt_tokens,

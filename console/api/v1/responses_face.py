@@ -3,8 +3,9 @@
 from typing import Any
 
 from console.core.errors import ProviderError
+from console.core.sse import named_frames
 from console.gateway.responses.answer import frame_of
-from console.gateway.responses.events import ResponseEvents, named
+from console.gateway.responses.events import ResponseEvents
 from console.gateway.responses.stream import ResponseStream
 from console.gateway.responses.tools import CALLS, arguments_of, full_name
 from console.gateway.types import Call
@@ -16,7 +17,7 @@ def failing(call: Call, status: int, error: dict[str, Any]) -> bytes:
     if not isinstance(reader, ResponseStream):  # only heartbeats were sent
         told = ResponseEvents(frame_of(call.plan.ask))
         told.fail(error["code"], error["message"], error["param"], "server_error")
-        return named(told.take())
+        return named_frames(told.take())
     return reader.fail(ProviderError(error["message"], status=status, code=error["code"], param=error["param"]))
 
 
@@ -45,4 +46,4 @@ def as_stream(response: dict[str, Any]) -> bytes:
                 else:
                     told.text(part.get("text", ""), part.get("logprobs") or [])
     told.again(response)
-    return named(told.take())
+    return named_frames(told.take())

@@ -4,6 +4,7 @@ What they refuse is on record like every other refusal; what they change or read
 """
 
 import asyncio
+import datetime as dt
 import uuid
 from collections.abc import Callable
 from typing import Any, NamedTuple, TypeVar
@@ -100,6 +101,11 @@ def identifier(text: str, prefix: str, what: str) -> uuid.UUID:
     except ValueError:
         pass
     raise NotFound(f"There is no such {what}.")
+
+
+def unix(moment: dt.datetime | None) -> int | None:
+    """Return a time in whole seconds, as OpenAI writes it."""
+    return int(moment.timestamp()) if moment is not None else None
 
 
 class Paging(NamedTuple):

@@ -1,16 +1,11 @@
 """Runs and their steps as programs read them at /v1/agents/{slug}/runs."""
 
-import datetime as dt
 from typing import Any
 
 from agents_app import access
 from agents_app.errors import UnknownRun
 from agents_app.models import Run, Step
 from console.api.v1 import rows
-
-
-def _time(moment: dt.datetime | None) -> int | None:
-    return int(moment.timestamp()) if moment is not None else None
 
 
 def shape(run: Run) -> dict[str, Any]:
@@ -34,9 +29,9 @@ def shape(run: Run) -> dict[str, Any]:
             "total_tokens": run.tokens,
             "cost": f"{run.cost_micros / 1_000_000:.6f}",
         },
-        "created_at": _time(run.created_at),
-        "started_at": _time(run.started_at),
-        "ended_at": _time(run.ended_at),
+        "created_at": rows.unix(run.created_at),
+        "started_at": rows.unix(run.started_at),
+        "ended_at": rows.unix(run.ended_at),
     }
 
 
@@ -56,7 +51,7 @@ def step_shape(step: Step) -> dict[str, Any]:
         "error": step.trouble or None,
         "is_taken_over": step.is_taken_over,
         "model": step.model or None,
-        "ended_at": _time(step.ended_at),
+        "ended_at": rows.unix(step.ended_at),
     }
 
 

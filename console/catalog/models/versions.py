@@ -1,6 +1,7 @@
 """Exact models, what they cost over time, and what people were told of their end."""
 
 import re
+from collections.abc import Iterable
 from decimal import Decimal
 
 from django.contrib.postgres.fields import ArrayField
@@ -22,6 +23,10 @@ class Capability(models.TextChoices):
     JSON_SCHEMA = "json_schema", "JSON schema"
     VISION = "vision"
     REASONING = "reasoning"
+
+
+def labels_of(capabilities: Iterable[str]) -> list[str]:
+    return [str(Capability(capability).label) for capability in capabilities]
 
 
 class ModelVersion(models.Model):
@@ -49,7 +54,7 @@ class ModelVersion(models.Model):
 
     @property
     def capability_labels(self) -> list[str]:
-        return [str(Capability(capability).label) for capability in self.capabilities]
+        return labels_of(self.capabilities)
 
     @property
     def family(self) -> str:

@@ -1,6 +1,5 @@
 """Add, change and delete one test case."""
 
-import json
 import uuid
 from collections.abc import Mapping
 from typing import Any
@@ -14,6 +13,7 @@ from console.catalog.access import aliases_for
 from console.core import typed
 from console.core.errors import Overtaken, Refusal
 from console.core.htmx import go
+from console.core.words import as_text
 from console.evals import access
 from console.evals.checks import KINDS, MOST_CHECKS
 from console.evals.forms.cases import CaseForm, CheckRow, Sent, decide_anew, fields_of, of_case, read, sent_over
@@ -47,7 +47,8 @@ def edit_case(request: TeamRequest, slug: str, case_id: uuid.UUID) -> HttpRespon
     prompt = access.prompt_for(request.caller, slug, to="edit")
     case = access.case_for(prompt, case_id)
     if request.method != "POST":
-        return _page(request, prompt, of_case(case, _texts(case.variables)), case)
+        variables = {name: as_text(value) for name, value in case.variables.items()}
+        return _page(request, prompt, of_case(case, variables), case)
     return _save(request, prompt, read(request.POST), case)
 
 
@@ -96,13 +97,6 @@ def _declared(prompt: Prompt) -> list[Mapping[str, Any]]:
     assert prompt.head is not None
     prompt.head.prompt = prompt
     return variables_of(prompt.head)
-
-
-def _texts(variables: dict[str, Any]) -> dict[str, str]:
-    return {
-        name: value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)
-        for name, value in variables.items()
-    }
 
 
 def _page(

@@ -24,11 +24,6 @@ from console.providers.types import StreamReader, Usage
 Event = dict[str, Any]
 
 
-def named(events: list[Event]) -> bytes:
-    """Return events as bytes, each with its name on a line of its own, as Anthropic's clients expect."""
-    return b"".join(sse.frame(event, str(event["type"])) for event in events)
-
-
 class MessageStream:
     """Wraps a kind's reader of chat streams that was asked for usage and for one choice.
 
@@ -55,7 +50,7 @@ class MessageStream:
     def held(self) -> bytes:
         """Return the events that end it, told when they are asked for: what it used is in them."""
         if self.is_complete and not self._held:
-            self._held = named(self._ending())
+            self._held = sse.named_frames(self._ending())
         return self._held
 
     def count(self, usage: Usage) -> None:
@@ -71,7 +66,7 @@ class MessageStream:
         for frame in frames.split(b"\n\n"):
             if frame:
                 self._chunk(orjson.loads(frame.removeprefix(b"data: ")))
-        told = named(self._take())
+        told = sse.named_frames(self._take())
         chat = self._chat
         self.usage, self.has_content = chat.usage, chat.has_content
         self.is_complete = chat.is_complete

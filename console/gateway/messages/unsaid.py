@@ -5,6 +5,7 @@ from typing import Any
 
 from console.gateway.messages.request import HINTS, THOUGHTS
 from console.gateway.messages.schemas import can_be_strict
+from console.gateway.shapes.fields import others
 
 # What of each kind of block is said; whatever else asks for something is named.
 _SAID = {
@@ -26,14 +27,14 @@ def unsaid(body: dict[str, Any], *, can_reason: bool) -> frozenset[str]:
     if _loses_thinking(body.get("thinking") or {}, can_reason=can_reason):
         found.add("thinking")
     config = _SAID_OF_A_CONFIG | {"effort"} if can_reason else _SAID_OF_A_CONFIG
-    found.update(_others(body.get("output_config") or {}, config, "output_config."))
+    found.update(others(body.get("output_config") or {}, config, "output_config."))
     wanted = (body.get("output_config") or {}).get("format")
     if isinstance(wanted, dict) and not can_be_strict(wanted.get("schema")):
         found.add("output_config.format.strict")
-    found.update(_others(body.get("metadata") or {}, {"user_id"}, "metadata."))
+    found.update(others(body.get("metadata") or {}, {"user_id"}, "metadata."))
     found.update(_in_blocks(body.get("system"), "system[]."))
     for tool in body.get("tools") or ():
-        found.update(_others(tool, _SAID_OF_A_TOOL, "tools[]."))
+        found.update(others(tool, _SAID_OF_A_TOOL, "tools[]."))
         if tool.get("strict") and not can_be_strict(tool.get("input_schema")):
             found.add("tools[].strict")
     for message in body["messages"]:
@@ -47,15 +48,11 @@ def _loses_thinking(thinking: dict[str, Any], *, can_reason: bool) -> bool:
     return kind is not None and (kind == "disabled") == can_reason
 
 
-def _others(holder: dict[str, Any], said: set[str], where: str) -> Iterator[str]:
-    return (f"{where}{name}" for name, value in holder.items() if value and name not in said)
-
-
 def _in_blocks(content: Any, where: str) -> Iterator[str]:
     for block in content if isinstance(content, list) else ():
         if block["type"] in THOUGHTS:
             yield f"{where}{block['type']}"
         else:
-            yield from _others(block, _SAID.get(block["type"], set(block)), where)
+            yield from others(block, _SAID.get(block["type"], set(block)), where)
             if block["type"] == "tool_result":
                 yield from _in_blocks(block.get("content"), f"{where}content[].")

@@ -6,18 +6,12 @@ call that goes on after the next has begun is an error. A whole answer is told t
 
 from typing import Any
 
-from console.core import sse
 from console.core.errors import ProviderError
 from console.gateway.responses.tools import CALLS, calls_by_name, input_of
 from console.gateway.responses.turns import sealed
 
 Event = dict[str, Any]
 Item = dict[str, Any]
-
-
-def named(events: list[Event]) -> bytes:
-    """Return events as bytes, each with its name on a line of its own, as clients of responses expect."""
-    return b"".join(sse.frame(event, str(event["type"])) for event in events)
 
 
 class ResponseEvents:

@@ -5,8 +5,9 @@ from typing import Any
 import orjson
 
 from console.core.errors import ProviderError
+from console.core.sse import named_frames
 from console.gateway.responses.answer import ending, frame_of, logprobs_of, take, wants_thoughts, written_in
-from console.gateway.responses.events import ResponseEvents, named
+from console.gateway.responses.events import ResponseEvents
 from console.gateway.types import Ask
 from console.providers.types import StreamReader, Usage
 
@@ -35,7 +36,7 @@ class ResponseStream:
         if self.is_complete and not self._held:
             told = self._begun({})
             ending(told, self._finish, self.usage or self._estimate, self._written)
-            self._held = named(told.take())
+            self._held = named_frames(told.take())
         return self._held
 
     def count(self, usage: Usage) -> None:
@@ -51,13 +52,13 @@ class ResponseStream:
         """Return how a stream ends that broke off after its first byte."""
         told = self._begun({})
         told.fail(error.code, error.message, error.param, _RETRY.get(error.status, "server_error"))
-        return named(told.take())
+        return named_frames(told.take())
 
     def _tell(self, frames: bytes) -> bytes:
         self._read(frames)
         chat = self._chat
         self.usage, self.has_content = chat.usage, chat.has_content
-        out = named(self._told.take()) if self._told is not None else b""
+        out = named_frames(self._told.take()) if self._told is not None else b""
         if chat.is_complete and not self.is_complete:
             self.is_complete = True
             self._read(chat.held)

@@ -1,10 +1,10 @@
 """What of a request to /v1/responses is lost where it is told as a chat completion, by its names."""
 
-from collections.abc import Iterator
 from typing import Any
 
 from console.gateway.responses.request import LOGPROBS
 from console.gateway.responses.turns import unsealed
+from console.gateway.shapes.fields import others
 from console.gateway.shapes.responses import items_of, kind_of
 
 THOUGHTS = "reasoning.encrypted_content"
@@ -28,15 +28,15 @@ def unsaid(body: dict[str, Any], *, can_reason: bool, keeps_thoughts: bool) -> f
     if reasoning.get("effort") and not can_reason:
         found.add("reasoning.effort")
     # Thoughts come as their provider gives them; how long a summary of them is, is not ours to say.
-    found.update(_others(reasoning, {"effort", "summary", "generate_summary"}, "reasoning."))
-    found.update(_others(body.get("text") or {}, _SAID_OF_TEXT, "text."))
+    found.update(others(reasoning, {"effort", "summary", "generate_summary"}, "reasoning."))
+    found.update(others(body.get("text") or {}, _SAID_OF_TEXT, "text."))
     for tool in body.get("tools") or ():
         if tool.get("type") == "namespace":
-            found.update(_others(tool, _SAID_OF_A_NAMESPACE, "tools[]."))
+            found.update(others(tool, _SAID_OF_A_NAMESPACE, "tools[]."))
             for inner in tool["tools"]:
-                found.update(_others(inner, _said_of(inner), "tools[].tools[]."))
+                found.update(others(inner, _said_of(inner), "tools[].tools[]."))
         else:
-            found.update(_others(tool, _said_of(tool), "tools[]."))
+            found.update(others(tool, _said_of(tool), "tools[]."))
     for item in items_of(body):
         if kind_of(item) == "reasoning" and not (keeps_thoughts and unsealed(item.get("encrypted_content"))):
             found.add("input[].reasoning")
@@ -46,7 +46,3 @@ def unsaid(body: dict[str, Any], *, can_reason: bool, keeps_thoughts: bool) -> f
 def _said_of(tool: dict[str, Any]) -> set[str]:
     """Return what is said of a tool; a grammar is, but nothing holds the model to it."""
     return _SAID_OF_A_TOOL | {"format"} if tool.get("format") == {"type": "text"} else _SAID_OF_A_TOOL
-
-
-def _others(holder: dict[str, Any], said: set[str], where: str) -> Iterator[str]:
-    return (f"{where}{name}" for name, value in holder.items() if value and name not in said)

@@ -1,6 +1,6 @@
 """What the bodies of all operations have in common."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping, Set
 from typing import Any
 
 from console.core.errors import BadInput
@@ -54,6 +54,11 @@ def truth(name: str, value: Any) -> None:
 def thing(name: str, value: Any) -> None:
     if not isinstance(value, dict):
         raise BadInput(f"{name} must be an object.", param=name)
+
+
+def others(holder: Mapping[str, Any], said: Set[str], where: str) -> Iterator[str]:
+    """Return the places (`tools[].async`) of what a part of a body asks for beside what is `said` of it elsewhere."""
+    return (f"{where}{name}" for name, value in holder.items() if value and name not in said)
 
 
 STREAMING: dict[str, Check] = {"stream": truth, "stream_options": thing}

@@ -34,6 +34,11 @@ class Given:
         return found.place
 
 
+def plain(value: Any) -> Any:
+    """Return what a form read as services take it: a `Given` without the places of its parts."""
+    return value.value if isinstance(value, Given) else value
+
+
 @dataclass(frozen=True, slots=True)
 class Free:
     """JSON: `object`, `array` or `any`. Words and numbers other readers would take otherwise must be quoted."""
@@ -45,17 +50,17 @@ class Free:
         wanted = {"object": Mapping, "array": Items}.get(self.kind)
         if wanted is not None and not isinstance(value, wanted):
             raise Wrong(f"Write {self.what}.")
-        return Given(_plain(value, problems), value)
+        return Given(_json(value, problems), value)
 
     def schema(self) -> dict[str, Any]:
         return {} if self.kind == "any" else {"type": self.kind}
 
 
-def _plain(value: Value, problems: list[Problem]) -> Any:
+def _json(value: Value, problems: list[Problem]) -> Any:
     if isinstance(value, Mapping):
-        return {name: _plain(child, problems) for name, child in value.items.items()}
+        return {name: _json(child, problems) for name, child in value.items.items()}
     if isinstance(value, Items):
-        return [_plain(child, problems) for child in value.items]
+        return [_json(child, problems) for child in value.items]
     return _scalar(value, problems)
 
 

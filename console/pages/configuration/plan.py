@@ -86,6 +86,11 @@ class Plan:
         self._each(file, "test_schedules", schedule_of, SchedulePlan(self).schedule)
         self._each(file, "legacy_touchpoints", place_of, self._in_a_team(LegacyPlan(self).place))
 
+    @property
+    def reason(self) -> str:
+        """Why labels move and versions come, as the log says it."""
+        return f"Applied from {self.source}"[:200]
+
     def _in_a_team(self, plan_one: Callable[[Entry], None]) -> Callable[[Entry], None]:
         """Plan what belongs to a team there is, or will be."""
 

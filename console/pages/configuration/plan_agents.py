@@ -14,7 +14,7 @@ from console.core.errors import BadInput
 from console.pages.configuration import steps
 from console.pages.configuration.document import Place
 from console.pages.configuration.forms import Entry
-from console.pages.configuration.free import Given
+from console.pages.configuration.free import plain
 from console.pages.configuration.plan_prompts import PromptPlan
 from console.pages.configuration.plan_triggers import TriggerPlan
 from console.pages.configuration.shape_agents import COST
@@ -70,7 +70,7 @@ class AgentPlan:
 
     def _definition(self, entry: Entry, row: Agent | None) -> dict[str, Any] | None:
         """Return the fields of `Definition` the file gives, ready to be kept; None when one of them is wrong."""
-        wanted = {name: _plain(entry[name]) for name in _GIVEN if entry.has(name)}
+        wanted = {name: plain(entry[name]) for name in _GIVEN if entry.has(name)}
         if wanted.get("opening_message", "") is None:
             wanted["opening_message"] = ""
         if entry.has("limits"):
@@ -191,17 +191,13 @@ def _money(micros: int) -> int | float:
 
 def grant_of(entry: Entry, row: Agent | None) -> dict[str, Any]:
     """Return a grant as it is kept. Which description of a tool was meant stays, unless the file names another."""
-    said = {name: _plain(value) for name, value in entry.values.items() if name != "rules"}
+    said = {name: plain(value) for name, value in entry.values.items() if name != "rules"}
     if entry.has("rules"):
-        said["rules"] = [{name: _plain(value) for name, value in rule.values.items()} for rule in entry["rules"]]
+        said["rules"] = [{name: plain(value) for name, value in rule.values.items()} for rule in entry["rules"]]
     if row is not None and not entry.has("digest"):
         kept: dict[str, Any] = next((g for g in (row.live or row.draft).grants if g["tool"] == entry["tool"]), {})
         said |= {"digest": kept["digest"]} if kept.get("digest") else {}
     return said
-
-
-def _plain(value: Any) -> Any:
-    return value.value if isinstance(value, Given) else value
 
 
 def _find(entry: Entry, param: str) -> Place:

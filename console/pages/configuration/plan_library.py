@@ -12,7 +12,7 @@ from console.evals.models import TestCase
 from console.evals.services import cases as case_services
 from console.pages.configuration.document import Place
 from console.pages.configuration.forms import Entry
-from console.pages.configuration.free import Given
+from console.pages.configuration.free import plain
 from console.pages.configuration.steps import FieldChange, Ref, Sign, Step, differences, drop
 from console.teams.models import Team
 from prompts_app.models import Kind, Label, Prompt, PromptVersion, Waiver
@@ -129,7 +129,7 @@ class LibraryPlan:
         try:
             content = read(raw, kind)
             variables = check_declared([_declared(one) for one in entry.get("variables", [])], content.variables)
-            parameters = check_parameters(_plain(entry.get("parameters")))
+            parameters = check_parameters(plain(entry.get("parameters")))
         except BadInput as refusal:
             self.plan.problem_at(_in_version(entry, refusal.param or ""), refusal.message)
             return None
@@ -240,13 +240,9 @@ class LibraryPlan:
                     prompt=prompt,
                     version=version,
                     label=name,
-                    reason=self._reason,
+                    reason=self.plan.reason,
                     seen_revision=on[name].revision if name in on else 0,
                 )
-
-    @property
-    def _reason(self) -> str:
-        return f"Applied from {self.plan.source}"[:200]
 
     # Tests ------------------------------------------------------------------------------------------------------------
 
@@ -264,8 +260,8 @@ class LibraryPlan:
             self._test(entry["slug"], test, name, cases.get(name))
 
     def _test(self, slug: str, test: Entry, name: str, case: TestCase | None) -> None:
-        wanted = {field: _plain(test.get(field, usual)) for field, usual in _OF_A_CASE.items()}
-        raw = [{key: _plain(value) for key, value in one.values.items()} for one in test["checks"]]
+        wanted = {field: plain(test.get(field, usual)) for field, usual in _OF_A_CASE.items()}
+        raw = [{key: plain(value) for key, value in one.values.items()} for one in test["checks"]]
         for one in raw:
             one |= {"threshold": float(one["threshold"])} if "threshold" in one else {}
         try:
@@ -346,13 +342,9 @@ def _settings(entry: Entry) -> dict[str, Any]:
     return {name: value.strip() if isinstance(value, str) else value for name, value in given.items()}
 
 
-def _plain(value: Any) -> Any:
-    return value.value if isinstance(value, Given) else value
-
-
 def _declared(entry: Entry) -> dict[str, Any]:
     names = {"required": "is_required"}
-    return {names.get(name, name): _plain(value) for name, value in entry.values.items()}
+    return {names.get(name, name): plain(value) for name, value in entry.values.items()}
 
 
 def _shown(content: list[dict[str, str]]) -> str:

@@ -6,6 +6,7 @@ from typing import Any
 
 from console.catalog.models import Alias, ModelVersion, Pin, Trouble
 from console.catalog.services import pins
+from console.catalog.services.pins.draft import share_of
 from console.pages.configuration.forms import Entry
 from console.pages.configuration.steps import FieldChange, Ref
 from console.teams.callers import Actor
@@ -46,8 +47,8 @@ def state_of(pin: Pin | None) -> dict[str, Any]:
     if pin is None:
         return {"canary": None, "shadow": None, "fallbacks": [], "parameters": {}, "max_parameters": {}, "lane": ""}
     return {
-        "canary": _share(pin.canary_version, pin.canary_percent),
-        "shadow": _share(pin.shadow_version, pin.shadow_percent),
+        "canary": share_of(pin.canary_version, pin.canary_percent),
+        "shadow": share_of(pin.shadow_version, pin.shadow_percent),
         "fallbacks": [
             {"model": str(step.model_version), "on": list(step.on), "tries": step.tries} for step in pin.fallbacks.all()
         ],
@@ -55,10 +56,6 @@ def state_of(pin: Pin | None) -> dict[str, Any]:
         "max_parameters": pin.max_parameters,
         "lane": pin.lane,
     }
-
-
-def _share(version: ModelVersion | None, percent: int) -> dict[str, Any] | None:
-    return {"model": str(version), "percent": percent} if version is not None else None
 
 
 def wanted_of(entry: Entry) -> dict[str, Any]:

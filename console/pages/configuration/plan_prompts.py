@@ -73,7 +73,7 @@ class PromptPlan:
             content=_content(text),
             variables=head.variables if head else (),
             parameters=head.parameters if head else None,
-            message=self._reason,
+            message=self.plan.reason,
             parent=head,
         )
 
@@ -86,13 +86,9 @@ class PromptPlan:
                     prompt=prompt,
                     version=version,
                     label=name,
-                    reason=self._reason,
+                    reason=self.plan.reason,
                     seen_revision=now.revision if now else 0,
                 )
-
-    @property
-    def _reason(self) -> str:
-        return f"Applied from {self.plan.source}"[:200]
 
 
 def text_of(version: PromptVersion) -> str | None:

@@ -9,6 +9,7 @@ from console.audit.models import AuditEvent, EventType, Seal
 from console.audit.search import Criteria
 from console.audit.sql import search
 from console.core.ids import TRACE_PARENT
+from console.core.words import as_text
 from usage_app.amounts import shown
 from usage_app.models import Metric
 from usage_app.queries.audit.lines import Line
@@ -113,9 +114,7 @@ class Record:
 
 
 def _plain(value: Any) -> str | None:
-    if value is None:
-        return None
-    return value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)
+    return None if value is None else as_text(value)
 
 
 def _details(text: str) -> tuple[list[Change], list[tuple[str, str]]]:

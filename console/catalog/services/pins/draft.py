@@ -36,8 +36,8 @@ class Draft:
         pin = self.pin
         return {
             "model": str(pin.model_version) if pin.model_version_id else None,
-            "canary": _share(pin.canary_version, pin.canary_percent),
-            "shadow": _share(pin.shadow_version, pin.shadow_percent),
+            "canary": share_of(pin.canary_version, pin.canary_percent),
+            "shadow": share_of(pin.shadow_version, pin.shadow_percent),
             "fallbacks": [{"model": str(s.version), "on": list(s.on), "tries": s.tries} for s in self.fallbacks],
             "default_parameters": pin.default_parameters,
             "max_parameters": pin.max_parameters,
@@ -45,7 +45,7 @@ class Draft:
         }
 
 
-def _share(version: ModelVersion | None, percent: int) -> dict[str, Any] | None:
+def share_of(version: ModelVersion | None, percent: int) -> dict[str, Any] | None:
     return {"model": str(version), "percent": percent} if version is not None else None
 
 
