@@ -13,16 +13,20 @@ _SAID = {
     "upstream_tls": "{Who}'s TLS certificate is not valid.",
     "upstream_broken": "The connection to {who} broke.",
 }
-_ALLOW = " A private network must be in PRIVATE_NETWORKS_ALLOWED."
+# What whoever runs the installation can do about it.
+_HELP = {
+    "address_refused": " A private network must be in PRIVATE_NETWORKS_ALLOWED.",
+    "upstream_tls": " For one of an authority of your own, SSL_CERT_FILE must name a file with that authority.",
+}
 
 
 def sentence(error: ProviderError, who: str, *, is_operators: bool = False) -> str:
     """Return what went wrong on the way to `who` ("the collector"), in a sentence.
 
-    `is_operators`: an operator chose the address and reads this, so a refused one comes with what would allow it.
+    `is_operators`: an operator chose the address and reads this, so it comes with what would allow it.
     """
     words = _SAID.get(error.code, "{Who} could not be called.").format(who=who, Who=who[:1].upper() + who[1:])
-    return words + _ALLOW if is_operators and error.code == "address_refused" else words
+    return words + _HELP.get(error.code, "") if is_operators else words
 
 
 def unreachable(*, is_late: bool = False) -> ProviderError:

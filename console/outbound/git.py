@@ -74,7 +74,7 @@ class GuardedGitClient(AbstractHttpGitClient):
                 raise  # what it answered
             if error.code == "upstream_too_large":
                 raise too_large() from None
-            raise ProviderError(sentence(error, "the git host"), code=error.code) from None
+            raise ProviderError(sentence(error, "the git host", is_operators=True), code=error.code) from None
         except TimeoutError:
             raise ProviderError("The git host took too long.", status=504, code="upstream_timeout") from None
         return head, _reader(content)
@@ -84,16 +84,18 @@ class GuardedGitClient(AbstractHttpGitClient):
             method = "GET" if body is None else "POST"
             reply = await client.request(method, url, headers=headers, deadlines=_DEADLINES, body=body)
             try:
-                _check(reply)
+                _check(reply, is_known="Authorization" in headers)
                 content = await reply.read(LARGEST)
             finally:
                 reply.close()
         return _Head(reply.status, reply.content_type, lambda: None), content
 
 
-def _check(reply: Reply) -> None:
+def _check(reply: Reply, *, is_known: bool) -> None:
     if 300 <= reply.status < 400:
         said = "The address leads elsewhere; connect the address it leads to."
+    elif reply.status == 401 and not is_known:
+        said = "The git host asks for a credential, and none is set."
     elif reply.status != 200:
         said = _STATUS.get(reply.status, f"The git host answered {reply.status}.")
     elif not reply.content_type.startswith("application/x-git-"):

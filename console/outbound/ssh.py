@@ -15,6 +15,7 @@ from dulwich.client import SSHGitClient, SSHVendor, SubprocessWrapper
 from dulwich.protocol import Protocol
 
 from console.core.errors import BadInput, ProviderError
+from console.outbound.errors import refused, sentence
 from console.outbound.git import LARGEST, too_large
 from console.outbound.guard import is_refused
 
@@ -46,7 +47,7 @@ def checked_address(host: str, port: int) -> str:
         raise ProviderError("The git host cannot be reached.", code="upstream_unreachable") from None
     if not answers or any(is_refused(ipaddress.ip_address(answer)) for answer in answers):
         raise ProviderError(
-            "The git host's address is not one this installation may call.", permanent=True, code="address_refused"
+            sentence(refused(), "the git host", is_operators=True), permanent=True, code="address_refused"
         )
     return sorted(answers)[0]
 

@@ -5,7 +5,7 @@ PROMPTS_GIT_FOLDERS names folders of this machine.
 """
 
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from urllib.parse import urlsplit
 
@@ -14,9 +14,9 @@ from django.conf import settings
 from console.core.errors import BadInput
 
 _PORTS = {"https": 443, "http": 80, "ssh": 22}
-_SCP = re.compile(r"(?P<user>[A-Za-z0-9._-]+)@(?P<host>[A-Za-z0-9.-]+):(?P<path>[^/:].*)\Z")
+_SCP = re.compile(r"(?P<user>[A-Za-z0-9._-]+)@(?P<host>[A-Za-z0-9.-]+):(?P<path>[^:].*)\Z")
 _HOST = re.compile(r"[a-z0-9](?:[a-z0-9.-]{0,251}[a-z0-9])?\Z")
-_PATH = re.compile(r"/[A-Za-z0-9._~/-]+\Z")
+_PATH = re.compile(r"/(?!-)[A-Za-z0-9._~/-]+\Z")  # a path that begins with a hyphen is an option
 
 _HOST_KEY = re.compile(r"(?:^|\s)((?:ssh|ecdsa|sk)-[a-z0-9@.-]+)\s+([A-Za-z0-9+/]+=*)(?:\s|$)")
 
@@ -26,7 +26,7 @@ class Address:
     """An address taken apart once; what was checked is what gets connected."""
 
     scheme: str  # https, http, ssh or folder
-    path: str
+    path: str  # over ssh, without a slash in front, it begins at the user's home
     host: str = ""
     port: int = 0
     username: str = ""
@@ -43,7 +43,7 @@ class Address:
     @property
     def url(self) -> str:
         port = "" if self.port == _PORTS[self.scheme] else f":{self.port}"
-        return f"{self.scheme}://{self.host}{port}{self.path}"
+        return f"{self.scheme}://{self.host}{port}/{self.path.removeprefix('/')}"
 
 
 def check_address(text: str) -> Address:
@@ -52,8 +52,10 @@ def check_address(text: str) -> Address:
     if text.startswith(("/", "file://")):
         return _folder(text.removeprefix("file://"))
     if scp := _SCP.match(text):
-        text = f"ssh://{scp['user']}@{scp['host']}/{scp['path']}"
+        text = f"ssh://{scp['user']}@{scp['host']}/{scp['path'].removeprefix('/')}"
     found = _parse(text)
+    if scp and not scp["path"].startswith("/"):
+        found = replace(found, path=found.path[1:])  # below the home of that user
     if found.origin not in {_parse_allowed(entry).origin for entry in settings.PROMPTS_GIT_HOSTS}:
         entry = found.host if found.scheme == "https" else f"{found.scheme}://{found.host}"
         raise _refused(
@@ -89,7 +91,7 @@ def _parse(text: str) -> Address:
 
 
 def _parse_allowed(entry: str) -> Address:
-    return _parse(f"{entry if '://' in entry else f'https://{entry}'}/-")
+    return _parse(f"{entry if '://' in entry else f'https://{entry}'}/x")
 
 
 def _folder(text: str) -> Address:

@@ -142,7 +142,7 @@ def _sorted_out(reader: Reader, pending: Pending) -> Pending:
 
 
 _SENTENCES = {
-    "edited": "The console has saved version {head} since the one this commit was made on.",
+    "edited": "This commit was made on another text than the console's newest version, {head}.",
     "unrelated": "The console has a prompt of this name with another text, which this file does not begin from.",
     "deleted": "The prompt was deleted in the console, and the file was changed in git since.",
     "removed": "The file was removed in git; the console deletes a prompt only by hand, when nothing uses it.",

@@ -94,7 +94,13 @@ class Connection:
     def refs(self) -> Refs:
         with _told():
             found = self._client.get_refs(self._path.encode(), protocol_version=0).refs
-        return {bytes(name): sha for name, sha in found.items() if sha is not None}
+        refs = {bytes(name): sha for name, sha in found.items() if sha is not None}
+        if any(len(sha) != len(_NOTHING) for sha in refs.values()):
+            raise ProviderError(
+                "The repository names its objects by SHA-256; connect one that is made without --object-format.",
+                permanent=True,
+            )
+        return refs
 
     def fetch(self, mirror: Repo, tip: ObjectID) -> None:
         """Bring a commit and everything before it into the mirror."""

@@ -106,7 +106,7 @@ def test_it_reports_a_conflict_and_loses_nothing(library: Cast, tmp_path: Path) 
     git(out, "commit", "-qam", "From git")
     save("support/answer", "From the console.")
     said = run("import", str(out))
-    assert "! support/answer: The console has saved version 3" in said and "Imported 0 versions, 1 conflict." in said
+    assert "another text than the console's newest version, 3." in said and "Imported 0 versions, 1 conflict." in said
     with pytest.raises(CommandError, match="import them first"):
         run("export", str(out))
     assert "Imported 1 version, 0 conflicts." in run("import", str(out), "--take", "support/answer")

@@ -71,7 +71,7 @@ def test_an_operator_connects_tests_syncs_and_settles(
     save("style", "From the console.")
     sync.sync()
     shown = olga.get(page).content.decode()
-    assert "The console has saved version 2" in shown and "Use git&#x27;s text" in shown or "Use git's text" in shown
+    assert "newest version, 2." in shown and "Use git&#x27;s text" in shown or "Use git's text" in shown
     olga.post(f"{page}resolve/", {"slug": "style", "side": "git"})
     assert head("style").head.content[0]["text"] == "From git."
     assert "Conflicts</h2>" not in olga.get(page).content.decode()

@@ -45,6 +45,8 @@ def test_it_speaks_http_with_the_real_git(library: Cast, host: GitServer, tmp_pa
     host.password = "s3cret"  # noqa: S105
     url = f"{host.origin}/prompts.git"
     remotes.connect(actor=SYSTEM, address=url)
+    assert sync.check(actor=SYSTEM) == (False, "The git host asks for a credential, and none is set.")
+    remotes.change(actor=SYSTEM, credential="wrong")
     assert sync.check(actor=SYSTEM) == (False, "The git host refused the credential.")
     remotes.change(actor=SYSTEM, credential="s3cret")
     assert (
@@ -79,6 +81,16 @@ def test_it_speaks_http_with_the_real_git(library: Cast, host: GitServer, tmp_pa
     lines = AuditEvent.objects.filter(action__startswith="git.")
     assert {line.action for line in lines} == {"git.connected", "git.changed", "git.tested", "git.synced"}
     assert not any("s3cret" in str(line.__dict__) for line in lines)
+
+
+def test_it_says_that_it_cannot_speak_sha256(library: Cast, host: GitServer, tmp_path: Path) -> None:
+    git(tmp_path / "host", "init", "-q", "--bare", "--object-format=sha256", "new.git")
+    git(tmp_path, "init", "-q", "--object-format=sha256", "begun")
+    git(tmp_path / "begun", "commit", "-q", "--allow-empty", "-m", "Begin")
+    git(tmp_path / "begun", "push", "-q", str(tmp_path / "host/new.git"), "HEAD:main")
+    remotes.connect(actor=SYSTEM, address=f"{host.origin}/new.git")
+    is_ok, said = sync.check(actor=SYSTEM)
+    assert not is_ok and "by SHA-256" in said and sync.sync().sentence == said
 
 
 def test_it_leaves_conflicts_alone_on_both_sides(
@@ -243,7 +255,8 @@ def test_it_stays_where_it_was_told(library: Cast, host: GitServer, settings: ob
     assert sync.sync().sentence == "The address leads elsewhere; connect the address it leads to."
     host.redirect, host.seen = "", []
     settings.PRIVATE_NETWORKS_ALLOWED = []  # type: ignore[attr-defined]
-    assert "not one this installation may call" in sync.sync().sentence
+    refused = sync.sync().sentence
+    assert "not one this installation may call" in refused and "PRIVATE_NETWORKS_ALLOWED" in refused
     settings.PROMPTS_GIT_HOSTS = []  # type: ignore[attr-defined]
     assert "are not allowed here" in sync.sync().sentence
     assert host.seen == []
@@ -263,6 +276,10 @@ ELSEWHERE = [
     "https://git.example.com@evil.example/x.git",
     "ssh://-oProxyCommand=id@two.example.com/x.git",
     "ssh://git@two.example.com/x';id;'.git",
+    "git@two.example.com:-x.git",
+    "git@two.example.com:../x.git",
+    "git@two.example.com:a/../../x.git",
+    "ssh://git@two.example.com/-x.git",
     "file:///etc",
     "/etc/prompts",
     "/srv/git",
@@ -278,7 +295,9 @@ def test_it_refuses_addresses_outside_the_settings(settings: object, text: str) 
     with pytest.raises(BadInput):
         check_address(text)
     assert check_address("https://git.example.com/team/x.git").url == "https://git.example.com/team/x.git"
-    assert check_address("git@two.example.com:team/x.git").url == "ssh://two.example.com/team/x.git"
+    for path in ("team/x.git", "/srv/git/x.git", "~git/x.git"):  # git takes all three, the first from the user's home
+        assert check_address(f"git@two.example.com:{path}").path == path
+    assert check_address("ssh://git@two.example.com/team/x.git").path == "/team/x.git"
     assert check_address("/srv/git/prompts").is_folder
 
 
