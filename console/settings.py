@@ -256,7 +256,7 @@ QUICKSTART_EMAIL = env_str("QUICKSTART_EMAIL", "operator@localhost")
 LOGIN_URL = "account_login"
 LOGIN_REDIRECT_URL = "pages:overview"
 ACCOUNT_ADAPTER = "console.teams.adapters.AccountAdapter"
-SOCIALACCOUNT_ADAPTER = "console.teams.adapters.SocialAccountAdapter"
+SOCIALACCOUNT_ADAPTER = "console.teams.single_sign_on.SocialAccountAdapter"
 ACCOUNT_LOGIN_METHODS = {"email"}
 ACCOUNT_FORMS = {
     "login": "console.teams.forms.passwords.LoginForm",

@@ -22,7 +22,7 @@ SENDERS = {
     "console/audit/services/archive.py",
     "console/catalog/services/connection.py",
     "console/notices/sending/posting.py",
-    "console/teams/adapters.py",
+    "console/teams/single_sign_on.py",
     "console/telemetry/traces/sending.py",
     "prompts_app/git/transport.py",
     "agents_app/tools/web.py",

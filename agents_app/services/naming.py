@@ -1,8 +1,9 @@
-"""What short names and single lines of a team's tools, servers and queues may look like."""
+"""What names and secrets of a team's tools, servers, queues and triggers may look like."""
 
 import re
 
 from console.core.errors import BadInput
+from console.teams.models import Environment
 
 _SHORT = re.compile(r"[a-z0-9][a-z0-9-]*")
 _TOOL = re.compile(r"[a-z][a-z0-9_-]{0,63}")
@@ -26,6 +27,12 @@ def check_tool_name(slug: str) -> str:
             param="slug",
         )
     return slug
+
+
+def check_environment(environment: str) -> str:
+    if environment not in Environment.values:
+        raise BadInput(f"environment must be one of {', '.join(Environment.values)}.", param="environment")
+    return environment
 
 
 def check_secret(secret: str) -> str:

@@ -3,6 +3,7 @@
 import json
 import uuid
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import Any
 
 from django.conf import settings
@@ -16,6 +17,7 @@ from agents_app.grants.schemas import check_arguments
 from agents_app.grants.standing import MayNotRun, paying_team, standing_of
 from agents_app.instructions import rendered
 from agents_app.models import Agent, AgentDraft, AgentVersion, Definition, Run, Step
+from agents_app.services.naming import check_environment
 from console.audit import actions
 from console.audit.services import record
 from console.core.clock import now
@@ -23,7 +25,8 @@ from console.core.errors import BadInput, Conflict
 from console.core.races import hold
 from console.core.tasks import enqueue_on_commit
 from console.teams.actors import Actor
-from console.teams.models import ApiKey, Environment, Team
+from console.teams.models import Team
+from console.teams.queries import owner_of
 
 MESSAGE_SCHEMA: dict[str, Any] = {
     "type": "object",
@@ -70,8 +73,7 @@ def start_run(
         return earlier
     if parent is not None and parent.forgotten_at is not None:
         raise Forgotten
-    if environment not in Environment.values:
-        raise BadInput(f"environment must be one of {', '.join(Environment.values)}.", param="environment")
+    check_environment(environment)
     team = team or paying_team(actor, agent)
     standing = standing_of(_with_address(actor, client_address), agent, team)
     if standing.problem:
@@ -95,7 +97,7 @@ def start_run(
         client_address=client_address or actor.client_address,
         trigger=trigger,
         trigger_name=trigger_name[:200],
-        set_up_by_id=set_up_by_id or _answering(actor) or (called_by.set_up_by_id if called_by else None),
+        set_up_by_id=set_up_by_id or _set_up_by(actor, called_by),
         dedupe_key=dedupe_key,
         parent=parent,
         parent_step=parent_step,
@@ -216,16 +218,15 @@ def _earlier(agent: Agent, dedupe_key: str) -> Run | None:
     return earlier
 
 
-def _answering(actor: Actor) -> uuid.UUID | None:
-    if actor.kind != "key":
-        return None
-    return ApiKey.objects.filter(pk=actor.id or uuid.UUID(int=0)).values_list("owner_id", flat=True).first()
+def _set_up_by(actor: Actor, called_by: Run | None) -> uuid.UUID | None:
+    answers = owner_of(actor.id) if actor.kind == "key" else None
+    return answers or (called_by.set_up_by_id if called_by else None)
 
 
 def _with_address(actor: Actor, client_address: str) -> Actor:
     if not client_address or actor.client_address:
         return actor
-    return Actor(actor.kind, actor.id, actor.name, client_address, actor.request_id)
+    return replace(actor, client_address=client_address)
 
 
 def _pinned(agent: Agent, definition: Definition, environment: str) -> dict[str, Any] | None:

@@ -56,6 +56,13 @@ def check_address(transport: str, address: str) -> str:
     return web.checked_address(address, "address")
 
 
+def _checked_secret(transport: str, secret: str) -> str:
+    secret = check_secret(secret)
+    if secret and transport == Transport.STDIO:
+        raise BadInput("A program gets no secret from here; its settings are the deployment's.", param="secret")
+    return secret
+
+
 def _origin(server: ToolServer) -> str:
     return server.address if server.transport == Transport.STDIO else web.origin_of(server.address)
 
@@ -67,9 +74,7 @@ def create_server(
     """Connect a server; nothing is asked of it yet. The short name stands before its tools' names and stays."""
     if transport not in Transport.values:
         raise BadInput(f"transport must be one of {', '.join(Transport.values)}.", param="transport")
-    secret = check_secret(secret)
-    if secret and transport == Transport.STDIO:
-        raise BadInput("A program gets no secret from here; its settings are the deployment's.", param="secret")
+    secret = _checked_secret(transport, secret)
     server = ToolServer(
         team=team,
         slug=check_short_name(slug, 20),
@@ -112,9 +117,7 @@ def change_server(
         server.is_enabled = bool(fields["is_enabled"])
     has_moved = _origin(server) != origin
     if secret is not None:
-        secret = check_secret(secret)
-        if secret and server.transport == Transport.STDIO:
-            raise BadInput("A program gets no secret from here; its settings are the deployment's.", param="secret")
+        secret = _checked_secret(server.transport, secret)
         server.secret = encrypt(secret) if secret else ""
     elif has_moved:
         server.secret = ""

@@ -36,6 +36,13 @@ def shown(tool: Tool) -> dict[str, Any]:
     return {name: getattr(tool, name) for name in _FIELDS} | {"secret": "set" if tool.secret else "not set"}
 
 
+def _number(name: str, value: Any) -> int:
+    least, most = _NUMBERS[name]
+    if not isinstance(value, int) or not least <= value <= most:
+        raise BadInput(f"{name} must be from {least:,} to {most:,}.", param=name)
+    return value
+
+
 def _apply(tool: Tool, kind: Kind, fields: dict[str, Any]) -> None:
     """Check the fields given and put them on the row; configuration and schema are looked at together."""
     if unknown := set(fields) - set(_FIELDS):
@@ -44,11 +51,9 @@ def _apply(tool: Tool, kind: Kind, fields: dict[str, Any]) -> None:
         tool.name = lines.line(fields["name"], "name", most=LONGEST_NAME, is_required=True)
     if "description" in fields:
         tool.description = lines.text(fields["description"], "description", most=LONGEST_DESCRIPTION, is_required=True)
-    for name, (least, most) in _NUMBERS.items():
+    for name in _NUMBERS:
         if name in fields:
-            if not isinstance(fields[name], int) or not least <= fields[name] <= most:
-                raise BadInput(f"{name} must be from {least:,} to {most:,}.", param=name)
-            setattr(tool, name, fields[name])
+            setattr(tool, name, _number(name, fields[name]))
     if "effect" in fields:
         if fields["effect"] not in Tool.Effect.values:
             raise BadInput(f"effect must be one of {', '.join(Tool.Effect.values)}.", param="effect")

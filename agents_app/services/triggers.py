@@ -2,7 +2,6 @@
 
 import json
 import secrets
-import uuid
 from typing import Any
 
 from django.conf import settings
@@ -13,7 +12,7 @@ from agents_app.brokers import config as queues_outside
 from agents_app.errors import UnknownTrigger
 from agents_app.grants.schemas import LARGEST_VALUE
 from agents_app.models import Agent, Queue, Trigger
-from agents_app.services.naming import check_secret
+from agents_app.services.naming import check_environment, check_secret
 from agents_app.triggers import payloads
 from console.audit import actions
 from console.audit.services import changes, record
@@ -24,7 +23,8 @@ from console.core.errors import BadInput, Conflict, check_revision
 from console.core.signing import SHORTEST_SECRET
 from console.core.sql import get_or_raise
 from console.teams.actors import Actor
-from console.teams.models import ApiKey, Environment, User
+from console.teams.models import User
+from console.teams.queries import person_behind
 
 Kind = Trigger.Kind
 _KNOWN = {
@@ -55,8 +55,7 @@ def create_trigger(
     """
     if kind not in Kind.values:
         raise BadInput(f"kind must be one of {', '.join(Kind.values)}.", param="kind")
-    if environment not in Environment.values:
-        raise BadInput(f"environment must be one of {', '.join(Environment.values)}.", param="environment")
+    check_environment(environment)
     if Trigger.objects.filter(agent=agent).count() >= MOST_TRIGGERS:
         raise Conflict(f"{agent.name} has {MOST_TRIGGERS} triggers; that is the most.")
     secret = _secret(kind, secret)
@@ -70,7 +69,7 @@ def create_trigger(
         secret=encrypt(secret) if secret else "",
         owner=owner,
         owner_name=str(owner)[:200],
-        set_up_by_id=_person(actor),
+        set_up_by_id=person_behind(actor),
         next_at=_next(kind, config),
     )
     _note(actions.TRIGGER_CREATED, actor, trigger, {"after": _shown(trigger)})
@@ -101,9 +100,7 @@ def change_trigger(
     if config is not None:
         trigger.config = check_config(trigger.agent, trigger.kind, config)
     if environment is not None:
-        if environment not in Environment.values:
-            raise BadInput(f"environment must be one of {', '.join(Environment.values)}.", param="environment")
-        trigger.environment = environment
+        trigger.environment = check_environment(environment)
     if is_enabled is not None:
         trigger.is_enabled = is_enabled
     if owner is not None:
@@ -112,7 +109,7 @@ def change_trigger(
     if before == after:
         return trigger
     if any(before[name] != after[name] for name in _SETS_UP):
-        trigger.set_up_by_id = _person(actor)
+        trigger.set_up_by_id = person_behind(actor)
     trigger.next_at = _next(trigger.kind, trigger.config) if trigger.is_enabled else None
     trigger.revision += 1
     trigger.trouble = ""
@@ -131,7 +128,7 @@ def renew_secret(*, actor: Actor, trigger: Trigger, secret: str | None = None) -
         raise BadInput("Only webhooks have a secret.")
     secret = _secret(trigger.kind, secret)
     trigger = _locked(trigger)
-    trigger.secret, trigger.set_up_by_id = encrypt(secret), _person(actor)
+    trigger.secret, trigger.set_up_by_id = encrypt(secret), person_behind(actor)
     trigger.revision += 1
     trigger.save(update_fields=["secret", "set_up_by", "revision"])
     _note(actions.TRIGGER_SECRET_RENEWED, actor, trigger, {})
@@ -184,23 +181,35 @@ def check_config(agent: Agent, kind: str, config: Any) -> dict[str, Any]:
         raise BadInput(f"input is longer than {LARGEST_VALUE:,} characters.", param="config.input")
     given = {"input": config["input"]} if config.get("input") else {}
     if kind == Kind.SCHEDULE:
-        cron, zone = str(config.get("cron", "")).strip(), str(config.get("time_zone") or "UTC").strip()
-        schedules.check_cron(cron, zone)
-        catch_up = config.get("catch_up") or schedules.SKIP
-        if catch_up not in (schedules.SKIP, schedules.ONCE):
-            raise BadInput("catch_up is skip or once.", param="config.catch_up")
-        return given | {"cron": cron, "time_zone": zone, "catch_up": catch_up}
+        return given | _checked_schedule(config)
     if kind == Kind.WEBHOOK:
-        source = config.get("source") or payloads.PLAIN
-        if source not in list(payloads.SOURCES):
-            raise BadInput(f"source is one of {', '.join(payloads.SOURCES)}.", param="config.source")
-        return given | {"source": source}
+        return given | _checked_webhook(config)
     if "broker" in config:
         return given | queues_outside.checked(agent.team_id, config)
+    return given | _checked_queue(agent, config)
+
+
+def _checked_schedule(config: dict[str, Any]) -> dict[str, Any]:
+    cron, zone = str(config.get("cron", "")).strip(), str(config.get("time_zone") or "UTC").strip()
+    schedules.check_cron(cron, zone)
+    catch_up = config.get("catch_up") or schedules.SKIP
+    if catch_up not in (schedules.SKIP, schedules.ONCE):
+        raise BadInput("catch_up is skip or once.", param="config.catch_up")
+    return {"cron": cron, "time_zone": zone, "catch_up": catch_up}
+
+
+def _checked_webhook(config: dict[str, Any]) -> dict[str, Any]:
+    source = config.get("source") or payloads.PLAIN
+    if source not in list(payloads.SOURCES):
+        raise BadInput(f"source is one of {', '.join(payloads.SOURCES)}.", param="config.source")
+    return {"source": source}
+
+
+def _checked_queue(agent: Agent, config: dict[str, Any]) -> dict[str, Any]:
     queue = str(config.get("queue", ""))
     if not Queue.objects.filter(team=agent.team_id, slug=queue, archived_at=None).exists():
         raise BadInput(f"{agent.team} has no queue {queue[:60]!r}.", param="config.queue")
-    return given | {"queue": queue}
+    return {"queue": queue}
 
 
 def _next(kind: str, config: dict[str, Any]) -> Any:
@@ -210,13 +219,6 @@ def _next(kind: str, config: dict[str, Any]) -> Any:
 def _shown(trigger: Trigger) -> dict[str, Any]:
     names = ("name", "kind", "config", "environment", "is_enabled", "owner_name")
     return {name: getattr(trigger, name) for name in names}
-
-
-def _person(actor: Actor) -> uuid.UUID | None:
-    """Return who it is that changes a trigger: of a key, who answers for it; nobody of the console itself."""
-    if actor.kind == "key" and actor.id:
-        return ApiKey.objects.filter(pk=actor.id).values_list("owner", flat=True).first()
-    return actor.id if actor.kind == "user" else None
 
 
 def _note(action: actions.Action, actor: Actor, trigger: Trigger, detail: dict[str, Any]) -> None:

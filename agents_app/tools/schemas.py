@@ -233,11 +233,16 @@ def _simple(node: Any, root: Mapping[str, Any], depth: int, nodes: _Count, seen:
             if word in _VALUES:
                 nodes.values(value)
             made[word] = value
-    if node.get("nullable") is True and isinstance(made.get("type"), str):  # OpenAPI 3.0
-        made["type"] = [made["type"], "null"]
     if "required" in made:
         made["required"] = [name for name in made["required"] if name in made.get("properties", {})]
-    for bound in ("Minimum", "Maximum"):  # OpenAPI 3.0 says it with true
+    return _as_of_today(node, made)
+
+
+def _as_of_today(node: Mapping[str, Any], made: dict[str, Any]) -> dict[str, Any]:
+    """Say what OpenAPI 3.0 says with true the way JSON schemas say it now."""
+    if node.get("nullable") is True and isinstance(made.get("type"), str):
+        made["type"] = [made["type"], "null"]
+    for bound in ("Minimum", "Maximum"):
         if node.get(f"exclusive{bound}") is True and bound.lower() in made:
             made[f"exclusive{bound}"] = made.pop(bound.lower())
     return made

@@ -46,53 +46,45 @@ def _plain(detail: Any) -> Any:
     return str(detail)
 
 
-def body(message: str, *, kind: str, code: str, param: str | None = None, **more: Any) -> dict[str, Any]:
-    return {"error": {"message": message, "type": kind, "param": param, "code": code, **more}}
+def body(message: str, *, kind: str, code: str, param: str | None = None) -> dict[str, Any]:
+    return {"error": {"message": message, "type": kind, "param": param, "code": code}}
 
 
 def handle(error: Exception, context: dict[str, Any]) -> Response:
     """Answer any exception of a view. Unexpected ones are logged and told apart by nothing but their request id."""
     request = context["request"]._request
-    more = {"request_id": request_id(request.request_id)} if hasattr(request, "request_id") else {}
-    headers: dict[str, str] = {}
     if is_database_away(error):
         error = database_away()
     error = lost(error) or error
-    if isinstance(error, Refusal):
-        request.refused_because = error.message
-        headers = dict(error.headers)
+    headers: dict[str, str] = {}
+    if isinstance(error, Refusal | ProviderError):
+        if isinstance(error, Refusal):
+            request.refused_because, headers, kind = error.message, dict(error.headers), error.type
+        else:
+            kind = "invalid_request_error" if error.status < 500 else "api_error"
         if error.retry_after is not None:
             headers["Retry-After"] = str(error.retry_after)
-        status, said = error.status, body(error.message, kind=error.type, code=error.code, param=error.param, **more)
-    elif isinstance(error, ProviderError):
-        kind = "invalid_request_error" if error.status < 500 else "api_error"
-        status, said = error.status, body(error.message, kind=kind, code=error.code, param=error.param, **more)
-        if error.retry_after is not None:
-            headers["Retry-After"] = str(error.retry_after)
+        status, said = error.status, body(error.message, kind=kind, code=error.code, param=error.param)
     elif isinstance(error, Http404):
-        status, said = (
-            404,
-            body(str(error) or "There is no such thing.", kind="invalid_request_error", code="not_found", **more),
-        )
+        message = str(error) or "There is no such thing."
+        status, said = 404, body(message, kind="invalid_request_error", code="not_found")
     elif isinstance(error, PermissionDenied):
         request.refused_because = str(error)
-        status, said = (
-            403,
-            body(str(error) or "Your role does not allow that.", kind="permission_error", code="policy_denied", **more),
-        )
+        message = str(error) or "Your role does not allow that."
+        status, said = 403, body(message, kind="permission_error", code="policy_denied")
     elif isinstance(error, drf.ValidationError):
         param, sentence = _first(error.detail)
         message = _naming(param, sentence)
-        said = body(message, kind="invalid_request_error", code="invalid_request", param=param or None, **more)
+        status, said = 400, body(message, kind="invalid_request_error", code="invalid_request", param=param or None)
         said["error"]["details"] = _plain(error.detail)
-        status = 400
     elif isinstance(error, drf.APIException):
         status = error.status_code
-        said = body(str(error.detail), kind="invalid_request_error", code=str(error.get_codes()), **more)
+        said = body(str(error.detail), kind="invalid_request_error", code=str(error.get_codes()))
         if isinstance(error, drf.MethodNotAllowed):
             headers["Allow"] = ", ".join(context["view"].allowed_methods)
     else:
         log.error("An unexpected error in %s %s.", request.method, request.path, exc_info=error)
-        status = 500
-        said = body("Something broke on our side.", kind="api_error", code="internal_error", **more)
+        status, said = 500, body("Something broke on our side.", kind="api_error", code="internal_error")
+    if hasattr(request, "request_id"):
+        said["error"]["request_id"] = request_id(request.request_id)
     return Response(said, status=status, headers=headers)

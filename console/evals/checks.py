@@ -106,13 +106,11 @@ def look(spec: Spec, output: str, expected: str) -> Verdict:
     """Return what a check that needs no call says of an answer."""
     kind, value = spec["kind"], spec["value"]
     if kind == "equals":
-        wanted = value or expected
-        return Verdict(
-            output.strip() == wanted.strip(), "" if output.strip() == wanted.strip() else "It says something else."
-        )
-    if kind == "contains":
-        return Verdict(value in output, "" if value in output else "It is not there.")
-    if kind == "not_contains":
-        return Verdict(value not in output, "" if value not in output else "It is there.")
-    said = schemas.problem(value, output)
+        said = "" if output.strip() == (value or expected).strip() else "It says something else."
+    elif kind == "contains":
+        said = "" if value in output else "It is not there."
+    elif kind == "not_contains":
+        said = "It is there." if value in output else ""
+    else:
+        said = schemas.problem(value, output)
     return Verdict(not said, said)

@@ -78,6 +78,24 @@ def with_agent(snapshot: "Snapshot", asker: Asker, ask: Ask) -> Ask:
     agent = snapshot.agents.get(slug)
     if agent is None or not agent.is_for(asker.team.id):
         raise unknown_model(ask.model)
+    _check_kind(agent, slug, ask)
+    if alias_of(agent, snapshot.aliases, asker) is None:
+        raise AgentNotReady(slug, f"it answers with the alias {agent.alias!r}, which this key may not call")
+    _check_body(agent, ask)
+    mine = agent.parameters
+    if ask.operation == "message":  # which has names of its own for the rest, and does not know most of it
+        mine = {name: value for name, value in mine.items() if name in _IN_MESSAGES}
+    body = {**mine, **ask.body}
+    if agent.prompt is not None:
+        body["prompt"] = agent.prompt
+    if agent.knowledge is not None:
+        body["knowledge"] = agent.knowledge
+    answering = Answering(agent.id, slug, agent.version_id, agent.number, agent.team_id, agent.most_output)
+    return replace(ask, model=f"{agent.alias}{at}{environment}", body=body, agent=answering)
+
+
+def _check_kind(agent: AgentShape, slug: str, ask: Ask) -> None:
+    """Refuse what is asked of no agent, or of one with tools, which is started as a run."""
     if ask.operation not in {"chat", "message", "response"}:
         raise BadInput("Agents answer at /v1/chat/completions, /v1/messages and /v1/responses.", param="model")
     if agent.has_tools:
@@ -86,8 +104,10 @@ def with_agent(snapshot: "Snapshot", asker: Asker, ask: Ask) -> Ask:
             f" /v1/chat/completions, /v1/responses and /v1/agents/{slug}/runs.",
             param="model",
         )
-    if alias_of(agent, snapshot.aliases, asker) is None:
-        raise AgentNotReady(slug, f"it answers with the alias {agent.alias!r}, which this key may not call")
+
+
+def _check_body(agent: AgentShape, ask: Ask) -> None:
+    """Refuse what an agent has of its own, and a conversation longer than it takes."""
     if "prompt" in ask.body:
         raise BadInput("An agent has its own instructions; leave prompt out.", param="prompt")
     if "knowledge" in ask.body:
@@ -101,13 +121,3 @@ def with_agent(snapshot: "Snapshot", asker: Asker, ask: Ask) -> Ask:
             " Leave out the oldest.",
             param=held,
         )
-    mine = agent.parameters
-    if ask.operation == "message":  # which has names of its own for the rest, and does not know most of it
-        mine = {name: value for name, value in mine.items() if name in _IN_MESSAGES}
-    body = {**mine, **ask.body}
-    if agent.prompt is not None:
-        body["prompt"] = agent.prompt
-    if agent.knowledge is not None:
-        body["knowledge"] = agent.knowledge
-    answering = Answering(agent.id, slug, agent.version_id, agent.number, agent.team_id, agent.most_output)
-    return replace(ask, model=f"{agent.alias}{at}{environment}", body=body, agent=answering)

@@ -7,7 +7,7 @@ class TeamsConfig(AppConfig):
     verbose_name = "Teams and keys"
 
     def ready(self) -> None:
-        from console.teams import adapters, receivers
+        from console.teams import receivers, single_sign_on
 
         receivers.connect()
-        adapters.team_to_join()  # a role there is not stops the start, not the first who comes
+        single_sign_on.team_to_join()  # a role there is not stops the start, not the first who comes

@@ -10,6 +10,7 @@ from django.db.models import Count, Exists, OuterRef, Prefetch, Q, QuerySet
 from django.db.models.functions import Lower
 
 from console.core.clock import now
+from console.teams.actors import Actor
 from console.teams.models import ApiKey, Invitation, Membership, Role, Team, User
 from console.teams.rights import SECOND_FACTORS
 from console.teams.roles import RIGHTS
@@ -196,6 +197,18 @@ class RoleRow:
 
     right: str
     allowed: list[tuple[str, bool]]
+
+
+def owner_of(key_id: uuid.UUID | None) -> uuid.UUID | None:
+    """Return who answers for a key now; None where nobody does, or there is no such key."""
+    return ApiKey.objects.filter(pk=key_id).values_list("owner_id", flat=True).first() if key_id else None
+
+
+def person_behind(actor: Actor) -> uuid.UUID | None:
+    """Return the person whose rights stand behind what an actor does: of a key, who answers for it."""
+    if actor.kind == "key":
+        return owner_of(actor.id)
+    return actor.id if actor.kind == "user" else None
 
 
 @dataclass(frozen=True, slots=True)

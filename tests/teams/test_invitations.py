@@ -18,10 +18,10 @@ from console.core.clock import now
 from console.core.errors import Conflict, NotAllowed, NotFound
 from console.core.scrub import without_links
 from console.teams.actors import SYSTEM, Actor
-from console.teams.adapters import SocialAccountAdapter
 from console.teams.models import ApiKey, Invitation, Role, User
 from console.teams.services import invitations, people
 from console.teams.services import teams as team_services
+from console.teams.single_sign_on import SocialAccountAdapter
 from tests import make
 from tests.between import After
 from tests.conftest import Cast

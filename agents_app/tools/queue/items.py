@@ -23,7 +23,7 @@ from console.core.clock import now
 from console.core.errors import BadInput, Conflict
 from console.core.ids import uuid7
 from console.core.sql import get_or_raise
-from console.teams.models import ApiKey
+from console.teams.queries import owner_of
 
 LARGEST_BODY = 256 * 1024
 MOST_WAITING = 100_000
@@ -93,9 +93,7 @@ def put(
         not_before=not_before,
         put_by_name=put_by_name[:200],
         put_by_id=put_by_id,
-        put_for_id=ApiKey.objects.values_list("owner_id", flat=True).filter(pk=put_by_id).first()
-        if put_by_id
-        else None,
+        put_for_id=owner_of(put_by_id),
         put_by_run=put_by_run,
     )
     try:

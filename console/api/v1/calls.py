@@ -52,24 +52,24 @@ async def call_model(request: Request, send: Send, route: Route) -> None:
     if ask.model.startswith(PREFIX) and await agent_chat.has_tools(ask):
         await _answer_by_run(request, send, identify, route, ask)
         return
-    if route is RESPONSE and ask.body.get("background"):
-        try:
+    try:
+        if route is RESPONSE and ask.body.get("background"):
             going_on = partial(responses.going_on, request, identify, ask)
             await background.promise(request, send, identify, ask, going_on)
-        except NeedsRun:
-            await _answer_by_run(request, send, identify, route, ask)
-        return
-    as_sent = ask
-    if request.idempotency_key is not None:
-        replay = await _claim(request, request.idempotency_key, identify, ask)
-        if replay is not None:
+        elif (replay := await _claim(request, identify, ask)) is not None:
             await _send_replay(request, send, ask, replay)
-            return
+        else:
+            await _call(request, send, identify, route, ask)
+    except NeedsRun:  # the agent got its tools a moment ago
+        await _answer_by_run(request, send, identify, route, ask)
+
+
+async def _call(request: Request, send: Send, identify: KeyIdentity, route: Route, ask: Ask) -> None:
     if route is RESPONSE:
         ask = await responses.going_on(request, identify, ask)
     here = pipeline.gateway()
     watch = Watch(request.receive, here.ticker)
-    call, needs_run = None, False
+    call = None
     try:
         call = await pipeline.open_call(identify, ask, started=request.started, here=here)
         watch.call = call
@@ -77,23 +77,26 @@ async def call_model(request: Request, send: Send, route: Route) -> None:
             await _stream(request, send, call, watch)
         else:
             await _answer(request, send, call)
-    except NeedsRun:
-        needs_run = True  # the agent got its tools a moment ago
     except asyncio.CancelledError:
         task = asyncio.current_task()
         if task is None or task.uncancel():
             raise
-        if not watch.is_cut:  # the process stops, and the pipeline has recorded it
-            if not request.is_answered:
-                raise Unavailable(_RESTARTING, code="shutting_down", retry_after=2) from None
-            return
-        # The watch ended the call; the pipeline has recorded it. In mid-stream, who still listens has been told.
-        if call is not None and call.cut_off and not request.is_answered:
-            raise NotAllowed("The key's access ended during the request.", code=call.cut_off) from None
+        _say_why(request, call, watch)
     finally:
         watch.stop()
-    if needs_run:
-        await _answer_by_run(request, send, identify, route, as_sent)
+
+
+def _say_why(request: Request, call: Call | None, watch: Watch) -> None:
+    """Refuse a request whose call was cancelled, unless its answer has begun: in mid-stream it was said there.
+
+    The pipeline has recorded the end, whether the watch caused it or the process stops.
+    """
+    if request.is_answered:
+        return
+    if not watch.is_cut:
+        raise Unavailable(_RESTARTING, code="shutting_down", retry_after=2) from None
+    if call is not None and call.cut_off:
+        raise NotAllowed("The key's access ended during the request.", code=call.cut_off) from None
 
 
 async def _answer_by_run(request: Request, send: Send, identify: KeyIdentity, route: Route, ask: Ask) -> None:
@@ -120,15 +123,17 @@ async def read_ask(request: Request, identify: KeyIdentity, route: Route) -> Ask
         ) from None
 
 
-async def _claim(request: Request, key: str, identify: KeyIdentity, ask: Ask) -> idempotency.Replay | None:
-    """Hold the Idempotency-Key for this request, or return the answer the first one got."""
+async def _claim(request: Request, identify: KeyIdentity, ask: Ask) -> idempotency.Replay | None:
+    """Hold the request's Idempotency-Key, if it has one, for it; or return the answer the first one got."""
+    if request.idempotency_key is None:
+        return None
     _, asker = await pipeline.look_up(identify, ask, started=request.started)
     assert asker.key is not None
     try:
         return await idempotency.claim(
             credential=asker.key,
             route=ask.route,
-            key=idempotency.check_key(key),
+            key=idempotency.check_key(request.idempotency_key),
             body=ask.body,
             request=request.id,
             client_address=request.client_address,

@@ -17,6 +17,7 @@ from console.core.forms import posted, refusals_at
 from console.core.htmx import go
 from console.teams.access import OPERATOR, needs
 from console.teams.callers import TeamRequest
+from console.teams.models import Environment
 from console.teams.views.questions import Question, ask
 
 
@@ -66,8 +67,8 @@ def set_lane(request: TeamRequest, name: str, environment: str) -> HttpResponse:
 
 
 def _pin(alias: Alias, environment: str) -> Pin | None:
-    pins = Pin.objects.select_related("alias", "model_version__provider", "canary_version__provider")
-    return pins.prefetch_related("fallbacks").filter(alias=alias, environment=environment).first()
+    rows = Pin.objects.select_related("alias", "model_version__provider", "canary_version__provider")
+    return rows.prefetch_related("fallbacks").filter(alias=alias, environment=environment).first()
 
 
 def _change(request: TeamRequest, name: str, environment: str, form_class: type[PinForm]) -> HttpResponse:
@@ -98,12 +99,13 @@ def _said(outcome: Pin | PinProposal, form: PinForm) -> str:
 
 
 def _ask(request: TeamRequest, alias: Alias, environment: str, form: PinForm) -> HttpResponse:
-    page, is_back = queries.alias_page(alias, request.caller), isinstance(form, forms.RollBackForm)
-    stop = page.stop(environment)
-    waits = alias.needs_second_person and environment == "production"
+    page = queries.alias_page(alias, request.caller)
+    stop, is_production = page.stop(environment), environment == Environment.PRODUCTION
+    is_back = isinstance(form, forms.RollBackForm)
+    waits = is_production and alias.needs_second_person
     waits = waits and not isinstance(form, forms.RollBackForm | forms.EndCanaryForm)
-    tests = alias.needs_tests and environment == "production" and stop.pin is not None
-    tests = tests and isinstance(form, forms.MoveForm | forms.PromoteCanaryForm)
+    moves = stop.pin is not None and isinstance(form, forms.MoveForm | forms.PromoteCanaryForm)
+    tests = is_production and alias.needs_tests and moves
     now = {"page": page, "stop": stop, "back_to": stop.before if is_back else None, "waits": waits, "tests": tests}
     question = Question(
         title=form.title.format(alias=alias.name, environment=environment),

@@ -81,7 +81,7 @@ class Plan:
             self._each(file, kind, partial(_of_team, noun, "slug"), self._in_a_team(plan_one))
         self._each(file, "agents", lambda e: ("agent", e["slug"]), self._in_a_team(agents.agent))
         self._each(file, "widgets", partial(_of_team, "widget", "name"), self._in_a_team(widgets.widget))
-        teams.quotas_of_agents_and_widgets()
+        teams.quota_plan.finish()
         teams.rules()
         self._each(file, "test_schedules", schedule_of, SchedulePlan(self).schedule)
         self._each(file, "legacy_touchpoints", place_of, self._in_a_team(LegacyPlan(self).place))

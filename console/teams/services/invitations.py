@@ -2,7 +2,6 @@
 
 import datetime as dt
 import secrets
-import uuid
 
 from django.conf import settings
 from django.core.mail import send_mail
@@ -17,7 +16,8 @@ from console.core.errors import Conflict, NotFound
 from console.core.hidden import spelled
 from console.teams.actors import Actor
 from console.teams.keys import digest
-from console.teams.models import ApiKey, Invitation, Membership, Team, User
+from console.teams.models import Invitation, Membership, Team, User
+from console.teams.queries import person_behind
 from console.teams.rights import rights_in_team
 from console.teams.roles import RIGHTS
 from console.teams.services.people import create_person
@@ -56,13 +56,6 @@ def _send(invitation: Invitation, token: str, actor: Actor) -> None:
     )
 
 
-def _voucher(actor: Actor) -> uuid.UUID | None:
-    """Return the person whose rights an invitation stands and falls with: who sends it, or answers for the key."""
-    if actor.kind == "key" and actor.id:
-        return ApiKey.objects.values_list("owner_id", flat=True).filter(pk=actor.id).first()
-    return actor.id if actor.kind == "user" else None
-
-
 @transaction.atomic
 def invite(*, actor: Actor, team: Team, email: str, role: str) -> tuple[Invitation, str]:
     """Invite an address and return the invitation with its token, which is not kept. An older one is replaced."""
@@ -79,7 +72,7 @@ def invite(*, actor: Actor, team: Team, email: str, role: str) -> tuple[Invitati
         email=email,
         role=role,
         token_digest=digest(token),
-        invited_by_id=_voucher(actor),
+        invited_by_id=person_behind(actor),
         expires_at=now() + _lifetime(),
     )
     record(
@@ -102,7 +95,7 @@ def resend_invitation(*, actor: Actor, invitation: Invitation) -> tuple[Invitati
     check_role(actor, invitation.team, invitation.role)
     token = secrets.token_urlsafe(32)
     invitation.token_digest, invitation.expires_at = digest(token), now() + _lifetime()
-    invitation.invited_by_id = _voucher(actor)
+    invitation.invited_by_id = person_behind(actor)
     open_ones = Invitation.objects.filter(pk=invitation.pk, accepted_at=None, revoked_at=None)
     if not open_ones.update(
         token_digest=invitation.token_digest,

@@ -6,6 +6,7 @@ Everything here is untrusted text. It is only taken apart, never interpreted; te
 import json
 from collections.abc import Iterator
 from dataclasses import dataclass
+from itertools import chain, islice
 from typing import Any
 
 from console.audit.models import AuditEvent, Payload
@@ -109,7 +110,8 @@ def _message(message: Any, role: str = "") -> Iterator[Turn]:
         yield Turn("tool", _parts(message.get("output")))
 
 
-def _turns(body: dict[str, Any]) -> Iterator[Turn]:
+def _asked(body: dict[str, Any]) -> Iterator[Turn]:
+    """Return what a request says."""
     for name in ("system", "instructions"):
         if body.get(name):
             yield Turn("system", _parts(body[name]))
@@ -121,7 +123,11 @@ def _turns(body: dict[str, Any]) -> Iterator[Turn]:
             for item in value:
                 yield from _message(item)
         elif value:
-            yield Turn("prompt" if name == "prompt" else "input", _parts(value))
+            yield Turn(name, _parts(value))
+
+
+def _answered(body: dict[str, Any]) -> Iterator[Turn]:
+    """Return what an answer says: choices, vectors, the content of a message, the items of a response, or an error."""
     for choice in body.get("choices") or []:
         if isinstance(choice, dict) and "message" in choice:
             yield from _message(choice["message"], "assistant")
@@ -155,7 +161,7 @@ def _parsed(text: str, is_cut: bool) -> dict[str, Any] | None:
 def turns_of(body: dict[str, Any]) -> list[Turn]:
     """Return what a body says, by role; nothing where it is shaped like nothing we know."""
     try:
-        return [turn for turn, _ in zip(_turns(body), range(_MOST_TURNS), strict=False)]
+        return list(islice(chain(_asked(body), _answered(body)), _MOST_TURNS))
     except (TypeError, AttributeError, KeyError, ValueError):
         return []
 
