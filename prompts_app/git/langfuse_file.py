@@ -93,6 +93,11 @@ def in_order(sources: Iterable[Source]) -> list[list[Source]]:
 
 
 def _source(item: Any, place: int) -> Source:
+    if isinstance(item, dict) and "versions" in item and "prompt" not in item:
+        raise BadInput(
+            "This is Langfuse's list of prompts, which has no texts; docs/prompts-git.md says how to fetch them.",
+            param="file",
+        )
     if not isinstance(item, dict) or not isinstance(item.get("name"), str) or "prompt" not in item:
         raise BadInput(f"Entry {place} is no prompt: it needs name, version and prompt.", param="file")
     name, version = item["name"], item.get("version", 1)
@@ -100,12 +105,15 @@ def _source(item: Any, place: int) -> Source:
         raise BadInput(f"{name[:60]!r}: version must be a number from 1.", param="file")
     notes: list[str] = []
     is_chat = isinstance(item["prompt"], list)
+    messages = _messages(item["prompt"], name, notes)
+    if item.get("resolutionGraph") and not any(_REFERENCE.search(message["text"]) for message in messages):
+        notes.append("what it referred to stands in its text; fetched with resolve=false, it becomes a partial")
     return Source(
         name=name,
         slug=slug_for(name),
         version=version,
         is_chat=is_chat,
-        messages=_messages(item["prompt"], name, notes),
+        messages=messages,
         parameters=_parameters(item.get("config"), notes),
         labels=_labels(item.get("labels"), notes),
         tags=[tag for tag in _list(item.get("tags")) if isinstance(tag, str)],

@@ -72,6 +72,7 @@ WRONG = [
     ("[", "not JSON"),
     ("[]", "list of 1 to"),
     ('[{"name": "a"}]', "Entry 1 is no prompt"),
+    ('{"data": [{"name": "a", "type": "text", "versions": [1, 2], "labels": []}], "meta": {}}', "which has no texts"),
     (json.dumps([entry("!!!", "x")]), "cannot become"),
     (json.dumps([entry("new/x", "x")]), "cannot become"),
     (json.dumps([entry("a", "x"), entry("a", "y")]), "a v1 twice"),
@@ -102,6 +103,16 @@ def test_it_includes_what_the_library_has_and_orders_what_the_file_has(cast: Cas
     chain = [entry(f"p{number}", reference % ((number + 1) % 3_000)) for number in range(3_000)]
     names = [versions[0].name for versions in in_order(read_file(json.dumps(chain).encode()))]
     assert names == ["p2999", *(f"p{number}" for number in range(2_998, -1, -1))]
+
+
+def test_it_says_that_references_were_resolved(cast: Cast, tmp_path: Path) -> None:
+    file, graph = tmp_path / "prompts.json", {"root": {"name": "a", "version": 1, "id": "x"}, "dependencies": {}}
+    file.write_text(
+        json.dumps([entry("a", "Brief.\nGo.", resolutionGraph=graph), entry("b", "x", resolutionGraph=None)])
+    )
+    said = run("import-langfuse", str(file), "--team", "team-a")
+    assert "a v1: what it referred to stands in its text; fetched with resolve=false" in said
+    assert "Note: b v1" not in said
 
 
 def test_it_says_which_label_was_missing_and_why(cast: Cast, tmp_path: Path) -> None:
