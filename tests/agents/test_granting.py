@@ -9,12 +9,8 @@ from console.audit.models import AuditEvent
 from console.core.errors import BadInput
 from console.teams.models import Role
 from tests import make
+from tests.batches.conftest import no_broker as no_broker
 from tests.make import client_of
-
-
-@pytest.fixture(autouse=True)
-def no_broker(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("console.core.tasks.current_app.send_task", lambda *args, **options: None)
 
 
 @pytest.fixture

@@ -2,7 +2,7 @@
 
 import datetime as dt
 import json
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from typing import Any
 
 import httpx2 as httpx
@@ -13,17 +13,12 @@ from console.batches.models import Batch, File
 from console.teams.callers import SYSTEM
 from console.teams.services.keys import rotate_key
 from tests import make, sdks
+from tests.api.v1.conftest import sdk as sdk
 from tests.batches.conftest import CHAT, jsonl, line
 from tests.gateway.conftest import World
 from tests.live import LiveServer
 
 Run = Callable[[Batch], Batch]
-
-
-@pytest.fixture
-def sdk(server: LiveServer, world: World) -> Iterator[Any]:
-    with sdks.openai.OpenAI(base_url=f"{server.url}/v1", api_key=world.key_text, timeout=60, max_retries=0) as made:
-        yield made
 
 
 def test_a_file_becomes_a_batch_becomes_results(sdk: Any, world: World, run: Run) -> None:

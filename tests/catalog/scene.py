@@ -4,20 +4,15 @@ from typing import Any
 
 from console.catalog.models import Alias, ModelVersion, Pin, PinMove, PinProposal
 from console.catalog.services import pins
-from console.teams.actors import Actor
 from console.teams.models import User
 from tests import make
-
-
-def person(user: User) -> Actor:
-    return Actor("user", user.pk, str(user))
 
 
 class Scene:
     """support-chat means `old` in production and `new` in sandbox; `spare` is a third version."""
 
     def __init__(self, operator: User) -> None:
-        self.actor = person(operator)
+        self.actor = make.actor_for(operator)
         self.old: ModelVersion = make.make_model("old-1")
         self.new: ModelVersion = make.make_model("new-2")
         self.spare: ModelVersion = make.make_model("spare-3")

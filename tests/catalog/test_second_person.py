@@ -11,8 +11,9 @@ from console.core.errors import BadInput, Conflict, NotAllowed
 from console.teams.actors import SYSTEM
 from console.teams.models import User
 from tests import make
-from tests.catalog.scene import Scene, person
+from tests.catalog.scene import Scene
 from tests.conftest import Cast
+from tests.make import actor_for as person
 from tests.make import client_of
 
 

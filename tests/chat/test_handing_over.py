@@ -13,17 +13,13 @@ from console.chat.errors import CannotSend, TakenByOther, UnknownConversation
 from console.chat.models import Conversation, Message
 from console.chat.services import handing_over, messages
 from console.gateway.identity import PersonIdentity
-from console.teams.actors import Actor
 from console.teams.models import Environment, User
 from tests import make
 from tests.at_once import at_once
 from tests.conftest import Cast
+from tests.make import actor_for as actor
 
 VISITOR = Speaker(PersonIdentity(uuid.uuid4(), uuid.uuid4(), Environment.PRODUCTION), "Visitor")
-
-
-def actor(user: User) -> Actor:
-    return Actor("user", user.pk, str(user))
 
 
 def take(conversation: Conversation, user: User, **more: Any) -> Conversation:

@@ -9,6 +9,8 @@ from pathlib import Path
 import pytest
 from django.templatetags.static import static
 
+from console.chat.embed.colours import contrast
+
 ROOT = Path(__file__).resolve().parent.parent.parent
 STATIC = ROOT / "static"
 VENDOR = STATIC / "vendor"
@@ -187,17 +189,6 @@ def _tokens(theme: str) -> dict[str, str]:
     return light if theme == "light" else light | block(":root.dark")
 
 
-def _luminance(colour: str) -> float:
-    channels = [int(colour[index : index + 2], 16) / 255 for index in (1, 3, 5)]
-    red, green, blue = (c / 12.92 if c <= 0.04045 else ((c + 0.055) / 1.055) ** 2.4 for c in channels)
-    return 0.2126 * red + 0.7152 * green + 0.0722 * blue
-
-
-def _ratio(one: str, other: str) -> float:
-    light, dark = sorted((_luminance(one), _luminance(other)), reverse=True)
-    return (light + 0.05) / (dark + 0.05)
-
-
 TEXT = [
     *(
         (ink, ground)
@@ -223,11 +214,11 @@ GRAPHICS = [(colour, "surface") for colour in ("team-1", "team-2", "team-3", "te
 def test_it_is_readable(theme: str) -> None:
     tokens = _tokens(theme)
     weak = [
-        f"{one} on {other}: {_ratio(tokens[one], tokens[other]):.2f}"
+        f"{one} on {other}: {contrast(tokens[one], tokens[other]):.2f}"
         for one, other in TEXT
-        if _ratio(tokens[one], tokens[other]) < 4.5
+        if contrast(tokens[one], tokens[other]) < 4.5
     ]
-    weak += [f"{one} on {other}" for one, other in GRAPHICS if _ratio(tokens[one], tokens[other]) < 3]
+    weak += [f"{one} on {other}" for one, other in GRAPHICS if contrast(tokens[one], tokens[other]) < 3]
     assert not weak
 
 

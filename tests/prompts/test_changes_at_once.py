@@ -8,7 +8,7 @@ from typing import Any
 from django.db import connections, transaction
 
 from console.core.errors import Conflict, Refusal
-from console.teams.actors import SYSTEM, Actor
+from console.teams.actors import SYSTEM
 from console.teams.models import Role
 from prompts_app.errors import MissingPartial
 from prompts_app.git.langfuse import import_langfuse
@@ -48,7 +48,7 @@ class Meanwhile:
 def test_changes_of_what_belongs_together_take_their_turn(committed_db: None) -> None:
     team = make.make_team("Racers")
     who = make.make_member(team, role=Role.OWNER)
-    ann = Actor("user", who.pk, str(who))
+    ann = make.actor_for(who)
 
     # A new request for a review makes the one in which changes were asked for end, while somebody remarks on it.
     prompt = make.make_prompt(team, "a", "one")

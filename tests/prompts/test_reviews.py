@@ -21,6 +21,7 @@ from prompts_app.services import drafts, labels, prompts, reviews, waivers
 from tests import make
 from tests.at_once import at_once
 from tests.conftest import Cast
+from tests.make import actor_for as actor
 from tests.make import client_of
 
 
@@ -35,10 +36,6 @@ class Scene:
         prompt = Prompt.objects.select_related("head").get(pk=self.prompt.pk)
         fields = {"label": "production", "reason": "kinder", "seen_revision": 1, "version": prompt.head, **fields}
         return reviews.request_review(actor=actor or self.ben, prompt=prompt, **fields)
-
-
-def actor(user: User) -> Actor:
-    return Actor("user", user.pk, str(user))
 
 
 def _scene(cast: Cast) -> Scene:

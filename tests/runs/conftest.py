@@ -13,16 +13,11 @@ from agents_app.tools.registry import KINDS
 from console.gateway import sync
 from console.teams.models import Role, User
 from tests import database, make
+from tests.batches.conftest import no_broker as no_broker
 from tests.gateway.conftest import World, world  # noqa: F401
 from tests.runs.counting import PARAMETERS, Counting
 from tests.runs.works import works  # noqa: F401
 from tests.valkey import valkey_server  # noqa: F401
-
-
-@pytest.fixture(autouse=True)
-def no_broker(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Messages only hurry what the sweeper does anyway."""
-    monkeypatch.setattr("console.core.tasks.current_app.send_task", lambda *args, **options: None)
 
 
 @pytest.fixture

@@ -15,7 +15,7 @@ from console.teams import keys as key_format
 from console.teams import lineage
 from console.teams.access import key_rights
 from console.teams.actors import SYSTEM, Actor
-from console.teams.models import ApiKey, Role, User
+from console.teams.models import ApiKey, Role
 from console.teams.roles import ALL_RIGHTS, RIGHTS, SCOPES, rights_of_key
 from console.teams.services import keys as services
 from console.teams.services import people
@@ -25,11 +25,8 @@ from console.teams.unknown_fields import word_of
 from tests import make
 from tests.at_once import at_once
 from tests.conftest import Cast
+from tests.make import actor_for as actor
 from tests.teams import log
-
-
-def actor(user: User) -> Actor:
-    return Actor("user", user.pk, str(user))
 
 
 def key_actor(key: ApiKey) -> Actor:

@@ -1,12 +1,10 @@
 """/api/agents/…: what the pages do, for programs."""
 
-import json
-
 import pytest
-from django.test import Client
 
 from agents_app.models import Agent
 from tests import make
+from tests.programs import Program
 
 
 @pytest.fixture
@@ -14,13 +12,7 @@ def api(cast):
     """Call the API with a key of Team A that may build."""
     _, text = make.make_key(cast.team_a, scopes=["prompts:write", "models:call"], owner=cast.alice)
 
-    def call(method, path="", body=None, key=text):
-        headers = {"Authorization": f"Bearer {key}"}
-        return Client().generic(
-            method, f"/api/agents/{path}", json.dumps(body or {}), "application/json", headers=headers
-        )
-
-    return call
+    return Program(text, below="agents/")
 
 
 def test_it_builds_publishes_and_rolls_back(api, cast):
@@ -80,9 +72,9 @@ def test_it_starts_from_a_template(api, cast):
 def test_it_refuses_by_name_and_shows_strangers_no_more_than_they_may_use(api, cast):
     make.make_agent(cast.team_a, "helper", audience="organisation")
     _, theirs = make.make_key(cast.team_b, scopes=["models:call"])
-    assert api("GET", "helper/", key=theirs).json()["model"] == "agent:helper"
+    assert Program(theirs, below="agents/")("GET", "helper/").json()["model"] == "agent:helper"
     for path in ("helper/draft/", "helper/versions/", "helper/where-used/"):
-        assert api("GET", path, key=theirs).status_code == 403, path
+        assert Program(theirs, below="agents/")("GET", path).status_code == 403, path
     for body, param in (({"steps": 3}, "steps"), ({"parameters": {"temperature": 9}}, "parameters.temperature")):
         revision = api("GET", "helper/draft/").json()["revision"]
         refused = api("PATCH", "helper/draft/", {"revision": revision, **body})

@@ -5,15 +5,15 @@ import pytest
 from console.core.crypto import decrypt
 from console.notices.models import Channel
 from tests import make
-from tests.api.manage.test_pins import client_of
 from tests.conftest import Cast
+from tests.programs import Program
 from tests.upstream import Upstream
 
 pytestmark = pytest.mark.django_db
 
 
 def test_it_sets_up_tests_changes_and_deletes(cast: Cast, upstream: Upstream) -> None:
-    send = client_of(cast.alice)
+    send = Program(user=cast.alice)
     body = {"kind": "webhook", "name": "On duty", "team": "team-a", "wants": ["quota"], "url": f"{upstream.url}/t0p"}
     made = send("POST", "alerts/channels/", body).json()
     assert made["secret"] == decrypt(Channel.objects.get().secret) and made["has_secret"] and made["team"] == "team-a"
@@ -39,18 +39,18 @@ def test_it_sets_up_tests_changes_and_deletes(cast: Cast, upstream: Upstream) ->
     on = send("PATCH", one, {"is_active": True, "seen_revision": 3}).json()
     assert (on["is_active"], on["revision"]) == (True, 4)
     assert [row["id"] for row in send("GET", "alerts/channels/?team=team-a").json()["data"]] == [made["id"]]
-    assert client_of(cast.charlie)("GET", one).status_code == 404
+    assert Program(user=cast.charlie)("GET", one).status_code == 404
     assert send("DELETE", one).status_code == 204 and not Channel.objects.exists()
 
 
 def test_it_lists_deliveries_and_tries_again(cast: Cast) -> None:
     mine, theirs = make.make_channel(cast.team_a), make.make_channel(None)
     failed, _ = make.make_delivery(mine), make.make_delivery(theirs)
-    send = client_of(cast.alice)
+    send = Program(user=cast.alice)
     (row,) = send("GET", f"alerts/deliveries/?team=team-a&channel={mine.pk}&state=failed").json()["data"]
     assert (row["id"], row["kind"], row["problem"]) == (str(failed.pk), "quota", "It answered 404.")
     assert len(send("GET", "alerts/deliveries/").json()["data"]) == 1
-    assert len(client_of(cast.operator)("GET", "alerts/deliveries/").json()["data"]) == 2
+    assert len(Program(user=cast.operator)("GET", "alerts/deliveries/").json()["data"]) == 2
     assert send("GET", "alerts/deliveries/?state=lost").status_code == 400
     assert send("GET", "alerts/deliveries/?channel=x").status_code == 400
     again = send("POST", f"alerts/deliveries/{failed.pk}/try-again/")

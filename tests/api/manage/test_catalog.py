@@ -1,7 +1,5 @@
 """Providers, models, prices, aliases and pins over the management API."""
 
-import json
-
 import pytest
 
 from console.audit.models import AuditEvent
@@ -9,16 +7,12 @@ from console.catalog.models import Alias, Provider
 from tests import make
 from tests.conftest import Cast
 from tests.make import client_of
+from tests.programs import Program
 
 
 @pytest.fixture
 def operator(cast: Cast):
-    client = client_of(cast.operator)
-
-    def send(method: str, path: str, body: object = None):
-        return client.generic(method, f"/api/{path}", json.dumps(body or {}), content_type="application/json")
-
-    return send
+    return Program(user=cast.operator)
 
 
 def test_it_connects_a_provider_and_hides_its_secret(operator):

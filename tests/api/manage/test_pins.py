@@ -1,32 +1,20 @@
 """Everything around pins over the management API: the JSON face of the same services as the pages."""
 
-import json
-
 import pytest
-from django.test import Client
 
 from console.catalog.models import Provider
 from console.catalog.services.health import note_failure
 from tests import make
 from tests.catalog.scene import Scene
 from tests.conftest import Cast
+from tests.programs import Program
 
 PIN = "aliases/support-chat/pins/production/"
 
 
-def client_of(user):
-    client = Client()
-    client.force_login(user)
-
-    def send(method: str, path: str, body: object = None):
-        return client.generic(method, f"/api/{path}", json.dumps(body or {}), content_type="application/json")
-
-    return send
-
-
 @pytest.fixture
 def operator(cast: Cast):
-    return client_of(cast.operator)
+    return Program(user=cast.operator)
 
 
 @pytest.fixture
@@ -82,7 +70,7 @@ def test_it_says_what_is_wrong(operator, scene):
 
 
 def test_two_people_decide_over_the_api(operator, scene, cast):
-    other = client_of(make.make_user("otto@example.com", is_superuser=True))
+    other = Program(user=make.make_user("otto@example.com", is_superuser=True))
     assert operator("PUT", "aliases/support-chat/second-person/", {"is_required": True}).json()["needs_second_person"]
     waits = operator("PUT", f"{PIN}lane/", {"lane": "batch", "reason": "Night work", "seen_revision": 1})
     assert waits.status_code == 202 and waits.json()["sentence"] == "Fastest lane: batch"
@@ -95,7 +83,7 @@ def test_two_people_decide_over_the_api(operator, scene, cast):
     assert other("POST", f"{path}reject/", {"reason": "late"}).status_code == 409
     lift = operator("PUT", "aliases/support-chat/second-person/", {"is_required": False, "reason": "Slow"})
     assert lift.status_code == 202
-    assert client_of(cast.alice)("GET", "proposals/").status_code == 403
+    assert Program(user=cast.alice)("GET", "proposals/").status_code == 403
 
 
 def test_it_shows_limits_incidents_and_imports_models(operator, scene):

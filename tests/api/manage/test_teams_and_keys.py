@@ -14,21 +14,9 @@ from console.teams.services.profile import change_profile
 from tests import make
 from tests.conftest import Cast
 from tests.make import client_of
+from tests.programs import Program
 
 ADMIN = [scope for scope in SCOPES if scope not in {"audit:content", "prompts:review", INSTALLATION}]
-
-
-class Program:
-    """A client that sends one key and JSON."""
-
-    def __init__(self, text: str) -> None:
-        self._client, self._headers = Client(), {"Authorization": f"Bearer {text}"}
-
-    def __call__(self, method: str, path: str, body: object = None):
-        data = json.dumps(body) if body is not None else ""
-        return self._client.generic(
-            method, f"/api/{path}", data, content_type="application/json", headers=self._headers
-        )
 
 
 @pytest.fixture

@@ -1,12 +1,10 @@
 """Quotas, usage and what is left over the management API."""
 
 import datetime as dt
-import json
 import uuid
 from typing import Any
 
 import pytest
-from django.test import Client
 
 from console.audit.models import AuditEvent
 from console.chat.services.widgets import change_widget, delete_widget
@@ -14,25 +12,12 @@ from console.core.clock import now
 from console.teams.actors import SYSTEM
 from tests import make
 from tests.conftest import Cast
-from tests.make import client_of
+from tests.programs import Program
 from tests.usage.rows import a_sum
 from usage_app.models import Quota, QuotaCounter
 from usage_app.services import quotas
 
 SCOPES = ["usage:read", "quotas:manage"]
-
-
-class Program:
-    """A client that sends one key, or a person's session, and JSON."""
-
-    def __init__(self, text: str = "", *, client: Client | None = None) -> None:
-        self._client, self._headers = client or Client(), {"Authorization": f"Bearer {text}"} if text else {}
-
-    def __call__(self, method: str, path: str, body: object = None) -> Any:
-        data = json.dumps(body) if body is not None else ""
-        return self._client.generic(
-            method, f"/api/{path}", data, content_type="application/json", headers=self._headers
-        )
 
 
 @pytest.fixture
@@ -129,16 +114,16 @@ def test_it_refuses_what_it_cannot_read(program, cast, change, param):
 def test_only_operators_limit_a_whole_team(program, cast):
     body = of_kim(cast, key=None, metric="tokens", limit=1000)
     assert program("POST", "quotas/", body).status_code == 403
-    made = Program(client=client_of(cast.operator))("POST", "quotas/", body)
+    made = Program(user=cast.operator)("POST", "quotas/", body)
     assert made.status_code == 201 and made.json()["limit"] == 1000
-    copies = Program(client=client_of(cast.operator))("POST", "quotas/", body | {"purpose": "shadow"})
+    copies = Program(user=cast.operator)("POST", "quotas/", body | {"purpose": "shadow"})
     assert copies.status_code == 201 and copies.json()["purpose"] == "shadow"
 
 
 def test_members_and_reading_keys_see_quotas_and_change_none(cast):
     quota = a_quota(cast.team_a, key=cast.kim)
     reader = Program(make.make_key(cast.team_a, scopes=["usage:read"])[1])
-    for who in (Program(client=client_of(cast.bob)), reader):
+    for who in (Program(user=cast.bob), reader):
         assert who("GET", f"quotas/{quota.public_id}/").json()["limit"] == 10
         assert who("PATCH", f"quotas/{quota.public_id}/", {"limit": 99}).status_code == 403
         assert who("DELETE", f"quotas/{quota.public_id}/").status_code == 403
@@ -199,7 +184,7 @@ def test_it_says_what_is_left_for_the_calling_key(cast):
     QuotaCounter.objects.filter(quota=mine).update(used=3, reserved=2)
     found = {row["id"]: row["left"] for row in Program(text)("GET", "usage/limits/").json()["data"]}
     assert found == {str(mine.public_id): 5, str(whole.public_id): 500}
-    person = Program(client=client_of(cast.bob))
+    person = Program(user=cast.bob)
     assert person("GET", "usage/limits/").status_code == 400
     left = person("GET", "usage/limits/?team=team-a").json()["data"]
     assert [row["id"] for row in left] == [str(whole.public_id)]

@@ -105,5 +105,6 @@ def test_every_language_says_everything_and_every_colour_can_be_read() -> None:
     assert _WORDS.keys() == LANGUAGES.keys() and words_for("xx") == english
     for language, words in _WORDS.items():
         assert words.keys() == english.keys() and all(words.values()), language
+    assert contrast("#000000", "#ffffff") == 21 and round(contrast("#767676", "#ffffff"), 2) == 4.54, "as WCAG counts"
     for colour in ("#0b6074", "#ffe600", "#ffffff", "#000000", "#ff8800"):
         assert contrast(on(colour), colour) >= 4.5 and contrast(on_white(colour), "#ffffff") >= 4.5

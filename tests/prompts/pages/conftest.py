@@ -6,7 +6,6 @@ from typing import Any
 import pytest
 from django.test import Client
 
-from console.teams.actors import Actor
 from console.teams.models import Role, User
 from tests import make
 from tests.conftest import Cast
@@ -23,10 +22,6 @@ def signed_in() -> SignedIn:
 @pytest.fixture
 def bella(cast: Cast) -> User:
     return make.make_member(cast.team_a, make.make_user("bella@example.com"), Role.BUILDER)
-
-
-def actor(user: User) -> Actor:
-    return Actor("user", user.pk, str(user))
 
 
 def editor(text: str, **more: Any) -> dict[str, Any]:

@@ -9,7 +9,8 @@ from console.teams.models import User
 from prompts_app.models import Draft, Prompt
 from tests import make
 from tests.conftest import Cast
-from tests.prompts.pages.conftest import SignedIn, actor, editor
+from tests.make import actor_for as actor
+from tests.prompts.pages.conftest import SignedIn, editor
 
 NEW = {"slug": "support/answer", "team": "team-a", "visibility": "team", "description": "", "tags": "live, Customers"}
 

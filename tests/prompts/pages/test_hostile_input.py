@@ -17,7 +17,8 @@ from prompts_app.text.content import read_content
 from prompts_app.text.parse import parse
 from tests import make
 from tests.conftest import Cast
-from tests.prompts.pages.conftest import SignedIn, actor, editor
+from tests.make import actor_for as actor
+from tests.prompts.pages.conftest import SignedIn, editor
 
 NEW = {"slug": "x/new", "team": "team-a", "visibility": "team", "description": "", "tags": ""}
 

@@ -10,7 +10,8 @@ from prompts_app.models import Label, LabelMove, PromptUse, Review
 from prompts_app.services.labels import set_rule
 from tests import make
 from tests.conftest import Cast
-from tests.prompts.pages.conftest import SignedIn, actor
+from tests.make import actor_for as actor
+from tests.prompts.pages.conftest import SignedIn
 
 PUBLISH = "/prompts/answer/-/publish/"
 
