@@ -58,9 +58,41 @@ def _let_traverse(folder: Path) -> None:
             parent.chmod(mode | 0o001)
 
 
+def _check_owner(data: Path, user: str | None) -> None:
+    """Refuse data that somebody else began, before anything is changed that would keep them from it."""
+    owner, ours = data.stat().st_uid, pwd.getpwnam(user).pw_uid if user else os.geteuid()
+    if owner != ours:
+        began = "root" if _name_of(owner) == SYSTEM_USER else _name_of(owner)
+        raise ImproperlyConfigured(
+            f"{data} was begun by {began}, and PostgreSQL would read it as {_name_of(ours)} now, which it may not. "
+            f"Start this as {began}, or name another place by DATA_DIR."
+        )
+
+
+def _name_of(uid: int) -> str:
+    try:
+        return pwd.getpwuid(uid).pw_name
+    except KeyError:
+        return f"user {uid}"
+
+
+def check_sockets(sockets: Path) -> None:
+    """Refuse a folder under the temporary one that somebody else may write to: they could answer for PostgreSQL."""
+    state, ours = sockets.lstat(), {os.geteuid()}
+    if user := system_user():
+        ours.add(pwd.getpwnam(user).pw_uid)
+    if state.st_uid not in ours or state.st_mode & 0o022:
+        raise ImproperlyConfigured(
+            f"{sockets}, which holds the sockets as the path of DATA_DIR is too long for them, may be written by "
+            f"{_name_of(state.st_uid)} or others. Have it removed, or name a DATA_DIR with a shorter path."
+        )
+
+
 def prepare(data: Path, sockets: Path) -> None:
     """Make the data folder and the socket folder; does nothing when the cluster exists."""
     user = system_user()
+    if data.exists():
+        _check_owner(data, user)
     data.parent.mkdir(parents=True, exist_ok=True)
     sockets.mkdir(parents=True, exist_ok=True)
     if user:

@@ -62,7 +62,6 @@ def _postgres(data_dir: Path) -> Program:
         "stopwaitsecs": "10",  # the supervisor's own deadline is earlier
         "stopasgroup": "false",
         "killasgroup": "false",
-        "stdout_events_enabled": "false",
         **({"user": user} if user else {}),
     }
     return Program("postgres", postgres.command(data_dir / "postgres", socket_folder(data_dir)), "data", options)
@@ -92,7 +91,7 @@ def programs(*, dev: bool = False) -> list[Program]:
     if settings.HAS_EMBEDDED_POSTGRES:
         found.append(_postgres(data_dir))
     if settings.HAS_EMBEDDED_VALKEY:
-        found.append(Program("valkey", valkey.command(data_dir), "data", {"stdout_events_enabled": "false"}))
+        found.append(Program("valkey", valkey.command(data_dir), "data"))
     found.append(
         Program("boot", _python("-m", "console.embedded.boot"), options={"autorestart": "false", "startsecs": "0"})
     )

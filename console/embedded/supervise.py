@@ -13,7 +13,7 @@ import socket
 import sys
 import time
 from pathlib import Path
-from typing import IO, Any
+from typing import IO, Any, ClassVar
 
 import supervisor.events as events
 import supervisor.loggers as loggers
@@ -119,6 +119,7 @@ class Watch(Supervisor):  # type: ignore[misc]
     failed = False
     shares = copies.IS_SAFE
     is_overtaken = False
+    last_words: ClassVar[dict[str, str]] = {}  # of each program, its newest line
     quit_at = kill_at = float("inf")
 
     def runforever(self) -> None:
@@ -161,6 +162,8 @@ class Watch(Supervisor):  # type: ignore[misc]
             say(text, end="")
             return
         for line in text.splitlines():
+            if line.strip():
+                self.last_words[name] = line.strip()[:400]
             if _IMPORTANT.match(line):
                 say(f"{name}: {line[:400]}")
 
@@ -179,6 +182,8 @@ class Watch(Supervisor):  # type: ignore[misc]
         process.delay = min(process.delay, time.time() + _LONGEST_WAIT_SECONDS)
         if process.backoff in {1, 10}:
             say(f"{name} does not start (try {process.backoff}); logs/{name}.log says why.")
+            if words := self.last_words.get(name):
+                say(f"  {words}")
 
 
 def _lock(data_dir: Path) -> IO[str]:
@@ -213,6 +218,8 @@ def _make_room(settings: Any) -> None:
     data_dir, run = settings.DATA_DIR, socket_folder(settings.DATA_DIR)
     for folder in (run, data_dir / "run", data_dir / "logs", data_dir / "static", data_dir / "valkey"):
         folder.mkdir(parents=True, exist_ok=True, mode=0o700)
+    if run.parent != data_dir:
+        postgres.check_sockets(run)
     for stale in (run / "prepared", run / "valkey.sock", run / "supervisor.sock"):
         stale.unlink(missing_ok=True)
     if settings.HAS_EMBEDDED_POSTGRES:

@@ -3,6 +3,7 @@
 import http.client
 import json
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -14,7 +15,7 @@ from typing import Any
 
 import pytest
 
-from console.embedded import supervise
+from console.embedded import postgres, supervise
 from tests.live import ROOT, free_port, is_running, listens
 from tests.runs.workshop import Brain, Till
 from tests.waiting import until
@@ -180,3 +181,18 @@ def test_it_starts_mends_itself_and_stops_in_time(console: Console, agents: tupl
     assert supervise._KILL_AFTER_SECONDS < 5 and console.stop(signal.SIGINT) < STOPS_WITHIN
     assert console.process.returncode == 0
     assert console.said().endswith("Stopped.\n")
+
+
+def test_it_says_on_the_terminal_why_postgres_does_not_start() -> None:
+    with TemporaryDirectory(prefix="facet-") as folder:
+        console = Console(Path(folder) / "data")
+        data = console.data_dir / "postgres"
+        data.mkdir(parents=True)
+        (data / "PG_VERSION").write_text("18\n")
+        if user := postgres.system_user():
+            shutil.chown(data, user)
+        console.start()
+        try:
+            console.wait(lambda: "does not start (try 1)" in console.said() and "postgresql.conf" in console.said())
+        finally:
+            console.stop()

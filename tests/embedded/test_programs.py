@@ -11,10 +11,11 @@ from typing import Any
 
 import pytest
 import supervisor.loggers as loggers
+from django.core.exceptions import ImproperlyConfigured
 from supervisor.states import ProcessStates
 
 from console.api.background import working
-from console.embedded import boot, copies, model, programs, supervise
+from console.embedded import boot, copies, model, postgres, programs, supervise
 
 
 @pytest.fixture
@@ -172,3 +173,33 @@ def test_a_start_without_postgresql_ends_with_a_sentence(installation: Any, monk
     monkeypatch.setattr(boot.postgres, "wait_until_ready", not_in_time)
     with pytest.raises(SystemExit, match=r"^PostgreSQL did not start within 120 s; logs/postgres\.log says why\.$"):
         boot.wait_for_database()
+
+
+def test_it_refuses_data_that_somebody_else_began(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Started as root in a person's folder it gave PostgreSQL's user the sockets, and that person could not start."""
+    data, sockets = tmp_path / "postgres", tmp_path / "run"
+    for folder in (data, sockets):
+        folder.mkdir()
+    (data / "PG_VERSION").touch()
+    monkeypatch.setattr(os, "geteuid", lambda: 4_242)
+    with pytest.raises(
+        ImproperlyConfigured, match=r"postgres was begun by .*, and PostgreSQL would read it as user 4242"
+    ):
+        postgres.prepare(data, sockets)
+    assert sockets.stat().st_uid == os.getuid(), "nothing was given away"
+
+
+def test_it_keeps_sockets_nowhere_that_somebody_else_may_write(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The folder for a long DATA_DIR stands under /tmp by a name that anybody can work out."""
+    ours, open_to_all, leads_away = tmp_path / "ours", tmp_path / "open", tmp_path / "away"
+    ours.mkdir(mode=0o700)
+    open_to_all.mkdir()
+    open_to_all.chmod(0o777)
+    leads_away.symlink_to(ours)
+    postgres.check_sockets(ours)
+    for folder in (open_to_all, leads_away):
+        with pytest.raises(ImproperlyConfigured, match="may be written by"):
+            postgres.check_sockets(folder)
+    monkeypatch.setattr(os, "geteuid", lambda: 4_242)
+    with pytest.raises(ImproperlyConfigured, match="shorter path"):
+        postgres.check_sockets(ours)
