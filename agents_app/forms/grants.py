@@ -160,20 +160,15 @@ class GrantForm(forms.Form):
     def grant(self) -> dict[str, Any]:
         """Return the grant of a checked form."""
         given = self.cleaned_data
-        found: dict[str, Any] = {"tool": self._tool.slug}
-        if given["mode"]:
-            found["mode"] = given["mode"]
-        if given["constraints"]:
-            found["arguments"] = given["constraints"]
-        if given["rules"]:
-            found["rules"] = given["rules"]
-        if given["most_calls"]:
-            found["most_calls"] = given["most_calls"]
-        if editable := [name for name in self.names if given.get(f"edit-{name}")]:
-            found["editable"] = editable
-        if given["others_approve"]:
-            found["others_approve"] = True
-        return found
+        said = {
+            "mode": given["mode"],
+            "arguments": given["constraints"],
+            "rules": given["rules"],
+            "most_calls": given["most_calls"],
+            "editable": [name for name in self.names if given.get(f"edit-{name}")],
+            "others_approve": given["others_approve"],
+        }
+        return {"tool": self._tool.slug, **{word: value for word, value in said.items() if value}}
 
 
 def _typed(constraint: dict[str, Any] | None) -> tuple[str, str]:

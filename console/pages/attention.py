@@ -247,28 +247,22 @@ def _keys(caller: Caller, teams: Sequence[Team], now: dt.datetime) -> list[Atten
     )
     forgotten = Q(last_used_at__lt=now - STALE) | Q(last_used_at=None, created_at__lt=now - STALE)
     ending = Q(expires_at__lt=now + ENDING)
-    found = []
-    for key in alive.filter(forgotten | ending).select_related("team").order_by("expires_at", "last_used_at", "id")[:6]:
-        if key.expires_at and key.expires_at < now + ENDING:
-            days = (key.expires_at - now).days
-            found.append(
-                Attention(
-                    tone="warn",
-                    icon="key-round",
-                    title=f"Key {key.shown} ends {f'in {days} days' if days > 1 else 'within two days'}",
-                    text=f"{key.team}, {key.name}. Rotate it so that its callers go on.",
-                    url=f"{reverse('teams:keys')}?team={key.team.slug}",
-                )
-            )
-        else:
-            since = key.last_used_at or key.created_at
-            found.append(
-                Attention(
-                    tone="muted",
-                    icon="key-round",
-                    title=f"Key {key.shown} is unused for {(now - since).days} days",
-                    text=f"{key.team}, {key.name}. Consider revoking it.",
-                    url=f"{reverse('teams:keys')}?team={key.team.slug}",
-                )
-            )
-    return found
+    rows = alive.filter(forgotten | ending).select_related("team").order_by("expires_at", "last_used_at", "id")
+    return [_key(key, now) for key in rows[:6]]
+
+
+def _key(key: ApiKey, now: dt.datetime) -> Attention:
+    if key.expires_at and key.expires_at < now + ENDING:
+        days = (key.expires_at - now).days
+        tone, said = "warn", f"ends {f'in {days} days' if days > 1 else 'within two days'}"
+        advice = "Rotate it so that its callers go on."
+    else:
+        days = (now - (key.last_used_at or key.created_at)).days
+        tone, said, advice = "muted", f"is unused for {days} days", "Consider revoking it."
+    return Attention(
+        tone=tone,
+        icon="key-round",
+        title=f"Key {key.shown} {said}",
+        text=f"{key.team}, {key.name}. {advice}",
+        url=f"{reverse('teams:keys')}?team={key.team.slug}",
+    )

@@ -1,8 +1,9 @@
 """Turn a dashboard's figures into what the overview draws: key figures, series, burn-downs."""
 
 import datetime as dt
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
+from functools import partial
 from typing import Any
 
 from django.conf import settings
@@ -66,38 +67,23 @@ def kpis(usage: Dashboard) -> list[Kpi]:
     steps = [usage.steps[moment] for moment in usage.span.moments]
     # An amount of the period that goes on would end every line in a fall.
     whole = steps[:-1]
+    in_currency = partial(words.money, currency=settings.CURRENCY)
     return [
-        Kpi(
-            label="Requests",
-            value=words.number(now.requests),
-            points=[step.requests for step in whole],
-            **_change(now.requests, before.requests, words.number(before.requests), good=None),
-        ),
-        Kpi(
-            label="Cost",
-            value=words.money(now.cost_micros, settings.CURRENCY),
-            points=[step.cost_micros for step in whole],
-            **_change(
-                now.cost_micros, before.cost_micros, words.money(before.cost_micros, settings.CURRENCY), good=None
-            ),
-        ),
+        _amount_kpi("Requests", now.requests, before.requests, [step.requests for step in whole], words.number),
+        _amount_kpi("Cost", now.cost_micros, before.cost_micros, [step.cost_micros for step in whole], in_currency),
         _latency_kpi(now, before, steps),
         _error_kpi(now, before, steps),
-        Kpi(
-            label="Tokens",
-            value=words.tokens(now.tokens),
-            points=[step.tokens for step in whole],
-            **_change(now.tokens, before.tokens, words.tokens(before.tokens), good=None),
-        ),
+        _amount_kpi("Tokens", now.tokens, before.tokens, [step.tokens for step in whole], words.tokens),
     ]
 
 
-def _change(now: int, before: int, said: str, *, good: bool | None) -> dict[str, Any]:
-    """The change in percent; nothing where there was nothing before."""
+def _amount_kpi(label: str, now: int, before: int, points: list[float], said: Callable[[int], str]) -> Kpi:
+    """Return an amount with its change in percent; without one where there was nothing before."""
     if not before:
-        return {}
+        return Kpi(label=label, value=said(now), points=points)
     percent = (now - before) * 100 / before
-    return {"before": said, "change": words.percent(abs(percent)), "good": good, "up": percent >= 0}
+    change = words.percent(abs(percent))
+    return Kpi(label=label, value=said(now), points=points, before=said(before), change=change, up=percent >= 0)
 
 
 def _latency_kpi(now: Figures, before: Figures, steps: Sequence[Figures]) -> Kpi:

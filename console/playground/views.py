@@ -2,7 +2,7 @@
 
 import asyncio
 import json
-from collections.abc import AsyncGenerator, Sequence
+from collections.abc import AsyncGenerator, Mapping, Sequence
 from contextlib import aclosing
 from dataclasses import replace
 from typing import Any
@@ -45,24 +45,31 @@ def bench(request: TeamRequest) -> HttpResponse:
     typed = read(request.POST)
     team, prompt, refused = finding.found(request, typed)
     do = request.POST.get("do", "run")
-    if do == "add":
-        typed = typed.added()
-    elif do.startswith("remove-"):
-        typed = typed.without(do.removeprefix("remove-"))
-    elif do == "add-turn":
-        typed = typed.with_turn()
-    elif do.startswith("turn-"):
-        typed = typed.without_turn(do.removeprefix("turn-"))
-    elif do == "no-extra":
-        typed = replace(typed, extra="")
-    elif do == "prompt":
-        typed = finding.fitted(request, typed, prompt)
-    elif do == "case":
-        typed = finding.filled(typed, finding.case(request, typed, prompt))
+    changed = _changed(request, typed, prompt, do)
+    if changed is not None:
+        typed = changed
     elif not refused and do != "check":
         typed = _run(request, typed, team, prompt)
     checked = _checked(request, typed, team, prompt) if do in {"run", "check"} else None
     return _page(request, typed, team, prompt, refused, checked=checked, status=422 if refused else 200)
+
+
+def _changed(request: TeamRequest, typed: Bench, prompt: Prompt | None, do: str) -> Bench | None:
+    """Return the page as a button that only changes it wants it; None for those that ask something."""
+    word, _, which = do.partition("-")
+    if do == "add":
+        return typed.added()
+    if do == "add-turn":
+        return typed.with_turn()
+    if do == "no-extra":
+        return replace(typed, extra="")
+    if do == "prompt":
+        return finding.fitted(request, typed, prompt)
+    if do == "case":
+        return finding.filled(typed, finding.case(request, typed, prompt))
+    if word == "remove":
+        return typed.without(which)
+    return typed.without_turn(which) if word == "turn" else None
 
 
 def _recorded(request: TeamRequest) -> HttpResponse:
@@ -214,19 +221,7 @@ def _page(
     status: int = 200,
 ) -> HttpResponse:
     rows = _versions(prompt, typed)
-    declared = choices.variables(rows, _draft(request, prompt, typed))
-    examples = example_values([one for one in declared if one.get("example") is not None])
-    fields = [
-        {
-            "name": one["name"],
-            "type": one["type"],
-            "choices": one.get("choices") or [],
-            "has_default": one.get("default") is not None or not one.get("is_required", True),
-            "default": one.get("default"),
-            "text": typed.values.get(one["name"], _text(examples.get(one["name"]))),
-        }
-        for one in declared
-    ]
+    fields = _fields(choices.variables(rows, _draft(request, prompt, typed)), typed)
     context = {
         "active": "playground",
         "bench": typed,
@@ -256,6 +251,22 @@ def _page(
         "may_read_log": request.caller.may("view_audit", team.pk),
     }
     return render(request, "playground/bench.html", context, status=status)
+
+
+def _fields(declared: Sequence[Mapping[str, Any]], typed: Bench) -> list[dict[str, Any]]:
+    """Return what the page shows of each variable: what was typed, or its example."""
+    examples = example_values([one for one in declared if one.get("example") is not None])
+    return [
+        {
+            "name": one["name"],
+            "type": one["type"],
+            "choices": one.get("choices") or [],
+            "has_default": one.get("default") is not None or not one.get("is_required", True),
+            "default": one.get("default"),
+            "text": typed.values.get(one["name"], _text(examples.get(one["name"]))),
+        }
+        for one in declared
+    ]
 
 
 def _shown(turn: Turn) -> str:
