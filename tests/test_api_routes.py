@@ -41,6 +41,7 @@ from tests.test_routes import (
     _batch,
     _batch_file,
     _broker,
+    _call,
     _channel,
     _collection,
     _conversation,
@@ -141,6 +142,8 @@ FURTHER_IN: dict[tuple[str, str], int | tuple[int, ...]] = {
     ),
     # Answers of the playground are rated by whoever asked, and a profile is a person's.
     **dict.fromkeys([("api:rate_answer", "PUT"), ("api:rate_answer", "DELETE")], 404),
+    # Other people's calls are rated by those who see the log.
+    **dict.fromkeys([("api:call_rating", method) for method in ("GET", "PUT", "DELETE")], 403),
     ("api:me", "PATCH"): 403,
     # Members see their own runs only, what a run said is for who may read content, and people decide, if they may.
     **{(f"api:{name}", "GET"): 404 for name in ("run", "compare_runs", "approval")},
@@ -265,6 +268,7 @@ FACTORIES: dict[str, Any] = {
     **dict.fromkeys(("api:edit_message", "api:show_branch", "api:feedback"), lambda cast: _pk(_message(cast))),
     **dict.fromkeys(("api:audit_event", "api:audit_event_content"), _record),
     "api:rate_answer": lambda cast: {"reference": _record(cast)["reference"]},
+    "api:call_rating": _call,
 }
 
 

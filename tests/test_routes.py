@@ -49,6 +49,7 @@ from console.touchpoints.services import legacy
 from prompts_app.models import Prompt, Waiver
 from prompts_app.services import reviews
 from tests import database, make
+from tests.audit.calls import a_call
 from tests.conftest import Cast
 from usage_app.models import Quota
 from usage_app.services import quotas
@@ -186,6 +187,10 @@ def _increase(cast: Cast) -> Arguments:
 
 def _record(cast: Cast) -> Arguments:
     return {"reference": AuditEvent.objects.filter(team_id=cast.team_a.pk).latest("id").pk}
+
+
+def _call(cast: Cast) -> Arguments:
+    return {"reference": a_call(cast.team_a)}
 
 
 def _prompt(cast: Cast) -> Arguments:
@@ -629,6 +634,7 @@ FACTORIES: dict[str, Callable[[Cast], Arguments]] = {
     **dict.fromkeys(("chat:visit", "chat:take_over", "chat:answer_visitor", "chat:give_back"), _visit),
     "usage:audit_record": _record,
     "usage:audit_content": _record,
+    "usage:rate": _call,
 }
 # Routes open to more people than may go on: what the object, rather than the door, asks for.
 ASKS_MORE = {

@@ -21,6 +21,7 @@ urlpatterns = [
         "widgets.urls",
         "batches",
         "playground",
+        "ratings",
         "quotas.urls",
         "alerts",
         "usage",

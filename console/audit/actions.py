@@ -100,7 +100,7 @@ CHANNEL_RETRIED = _access("channel.retried", "tried a delivery of the alert chan
 SHUTDOWN_ANNOUNCED = _access("shutdown.announced", "warned of a model's shutdown")
 
 # Prompts
-ANSWER_RATED = _quiet("answer.rated", "rated an answer in the playground")
+ANSWER_RATED = _quiet("answer.rated", "rated the answer of")
 PROMPT_CREATED = _change("prompt.created", "created the prompt")
 PROMPT_CHANGED = _change("prompt.changed", "changed the prompt's settings")
 PROMPT_DELETED = _change("prompt.deleted", "deleted the prompt")

@@ -149,6 +149,39 @@ class Payload(models.Model):
         return f"{self.kind} of {self.event_id}"
 
 
+class Rating(models.Model):
+    """What somebody says of the answer of one call: good or bad, and why. One word each; the newest counts.
+
+    Unlike the line it speaks of it may change and be taken back, so it is no part of the log: the log has a line of
+    each change. It has no foreign key, as the log has none, and leaves with the month of its call.
+    """
+
+    id = models.UUIDField(primary_key=True, default=uuid7, editable=False)
+    event_id = models.UUIDField()
+    rater_kind = models.CharField(max_length=10, help_text="user, key or visitor")
+    rater_id = models.UUIDField(help_text="Of a key that was rotated: the first of its line.")
+    rater = models.CharField(max_length=200, help_text="Their name when they said it.")
+    is_good = models.BooleanField()
+    score = models.DecimalField(max_digits=4, decimal_places=3, null=True, help_text="0 to 1, where one was given.")
+    comment = models.CharField(max_length=1000, blank=True)
+    given_at = models.DateTimeField(default=now)
+
+    class Meta:
+        db_table = "audit_rating"
+        ordering = ["given_at", "id"]
+        constraints = [
+            models.UniqueConstraint(fields=["event_id", "rater_kind", "rater_id"], name="one_rating_each"),
+            models.CheckConstraint(condition=models.Q(score__range=(0, 1)), name="rating_score_from_0_to_1"),
+        ]
+
+    def __str__(self) -> str:
+        return self.says
+
+    @property
+    def says(self) -> str:
+        return "good" if self.is_good else "bad"
+
+
 class Seal(models.Model):
     """One block of the hash chain over the log: all rows with `from_tx <= tx < to_tx`.
 

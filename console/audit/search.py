@@ -29,6 +29,8 @@ class Criteria:
     environment: str = ""
     trace: str = ""  # the id of a client's trace
     prompt: str = ""  # the name of the prompt that a call named, not of a partial in it
+    version: int | None = None  # of that prompt
+    rating: str = ""  # good or bad, of calls somebody said that of; rated, of those somebody said either of
     text: str = ""
     content_team_ids: tuple[uuid.UUID, ...] | None = ()
 
@@ -40,7 +42,7 @@ class Criteria:
                 bool,
                 (
                     *(self.key_id, self.types, self.statuses, self.alias),
-                    *(self.person_id, self.environment, self.trace, self.prompt, self.text),
+                    *(self.person_id, self.environment, self.trace, self.prompt, self.rating, self.text),
                 ),
             )
         )

@@ -1,14 +1,11 @@
 """Keep what somebody said of an answer they got here."""
 
-from django.db import transaction
-
-from console.audit import actions
 from console.audit.models import AuditEvent, EventType
-from console.audit.services import record
+from console.audit.services.ratings import Word
 from console.core.errors import NotFound
-from console.core.ids import parse_request_id, request_id
+from console.core.ids import parse_request_id
 from console.teams.callers import Actor
-from console.teams.models import Team
+from usage_app.services import ratings as services
 
 
 def answer_for(actor: Actor, reference: str) -> AuditEvent:
@@ -21,13 +18,6 @@ def answer_for(actor: Actor, reference: str) -> AuditEvent:
     return answer
 
 
-@transaction.atomic
 def rate(*, actor: Actor, answer: AuditEvent, says: str) -> None:
-    """Put a line in the log: good, bad, or nothing any more."""
-    record(
-        actions.ANSWER_RATED,
-        actor=actor,
-        target_name=request_id(answer.pk),
-        team=Team.objects.filter(pk=answer.team_id).first() if answer.team_id else None,
-        detail={"answer": says or "not rated", "model": answer.model, "prompt": answer.prompt},
-    )
+    """Keep that it is good or bad, or nothing any more."""
+    services.rate(actor=actor, answer=answer, word=Word(says == "good") if says else None)

@@ -10,11 +10,12 @@ from django.test.utils import CaptureQueriesContext
 from django.urls import reverse
 
 from agents_app.models import Agent
-from console.audit.models import AuditEvent
+from console.audit.models import AuditEvent, Rating
 from console.chat.models import Conversation, Feedback, Message
 from console.chat.queries.listing import said_in
 from console.core.clock import now
 from tests import make
+from tests.audit.calls import a_call
 from tests.conftest import Cast
 from tests.make import client_of
 
@@ -233,6 +234,8 @@ def test_it_exports_the_branch_shown_and_every_branch(cast: Cast) -> None:
 
 def test_it_keeps_one_feedback_of_everybody_who_reads(cast: Cast) -> None:
     made = talk(cast)
+    call = a_call(cast.team_a)
+    made.messages.filter(pk=made.leaf_id).update(request_id=call)
     alice, url = client_of(cast.alice), reverse("chat:feedback", args=[made.leaf_id])
 
     def given() -> list[tuple[str, bool, str]]:
@@ -242,8 +245,11 @@ def test_it_keeps_one_feedback_of_everybody_who_reads(cast: Cast) -> None:
     piece = alice.post(url, {"says": "bad", "comment": "Too <long>."}, headers={"HX-Request": "true"}).content.decode()
     assert "Too &lt;long&gt;." in piece and piece.count('aria-pressed="true"') == 1
     assert given() == [("Alice", False, "Too <long>.")]
+    said = Rating.objects.get()
+    assert (said.event_id, said.rater, said.says, said.comment) == (call, "Alice", "bad", "Too <long>.")
     assert client_of(cast.bob).post(url, {"says": "good"}).status_code == 404
     assert alice.post(url, {"says": "good", "comment": "x" * 1001}).status_code == 400
     question = reverse("chat:feedback", args=[made.messages.get(role="user").pk])
     assert alice.post(question, {"says": "good"}).status_code == 400
     assert alice.post(url, {"says": "nothing"}).status_code == 302 and given() == []
+    assert not Rating.objects.exists()

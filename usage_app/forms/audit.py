@@ -1,6 +1,7 @@
 """The filter of the audit log, as its address carries it."""
 
 import datetime as dt
+import re
 import uuid
 from contextlib import suppress
 from typing import Any
@@ -24,6 +25,8 @@ RANGES: dict[str, tuple[str, dt.timedelta]] = {
     "90d": ("Last 90 days", dt.timedelta(days=90)),
 }
 _MOST_CHOICES = 200
+# A prompt's name, or one of its versions, as the library writes them; that room is beside this one.
+_PROMPT = re.compile(r"[a-z0-9][a-z0-9_/-]*(@[1-9][0-9]{0,8})?")
 # Said as the rows say it, and what is behind it.
 _KINDS = EventType.choices[:-2] + [
     (EventType.ADMIN.value, "Change"),
@@ -58,6 +61,12 @@ class AuditFilterForm(forms.Form):
     alias = forms.CharField(label="Alias", required=False, max_length=100)
     person = forms.TypedChoiceField(label="Person", required=False, coerce=uuid.UUID, empty_value=None)
     environment = forms.ChoiceField(label="Environment", required=False, choices=[("", "Any"), *Environment.choices])
+    prompt = forms.CharField(label="Prompt", required=False, max_length=210)
+    rating = forms.ChoiceField(
+        label="Rating",
+        required=False,
+        choices=[("", "Any"), ("good", "Good"), ("bad", "Bad"), ("rated", "Good or bad")],
+    )
     trace = forms.RegexField(
         r"^[0-9a-f]{32}\Z",
         label="Trace",
@@ -85,6 +94,13 @@ class AuditFilterForm(forms.Form):
                 choices = [*choices, (str(uuid.UUID(chosen)), "No longer here")]
         self.fields[field].choices = [("", "Any"), *choices]  # type: ignore[attr-defined]
 
+    def clean_prompt(self) -> str:
+        given = str(self.cleaned_data["prompt"]).strip()
+        ref = _PROMPT.fullmatch(given)
+        if given and ref is None:
+            raise forms.ValidationError("Name a prompt, or one version of it: support/answer, support/answer@7.")
+        return given
+
     def clean(self) -> dict[str, Any]:
         cleaned = super().clean() or {}
         since, until = cleaned.get("since"), cleaned.get("until")
@@ -111,6 +127,9 @@ class AuditFilterForm(forms.Form):
             person_id=chosen["person"],
             environment=chosen["environment"],
             trace=chosen["trace"],
+            prompt=chosen["prompt"].partition("@")[0],
+            version=int(number) if (number := chosen["prompt"].partition("@")[2]) else None,
+            rating=chosen["rating"],
             text=chosen["q"],
             # The id of a request is looked for in records that name it: who read it, say. No content is.
             content_team_ids=() if parse_request_id(chosen["q"]) else self.sight.content_team_ids,

@@ -7,12 +7,14 @@ from urllib.parse import urlencode
 
 from django.core.signing import Signer
 from django.http import Http404, HttpResponse, QueryDict, StreamingHttpResponse
-from django.shortcuts import render
+from django.shortcuts import redirect, render
 from django.urls import reverse
 from django.utils.crypto import constant_time_compare
-from django.views.decorators.http import require_safe
+from django.views.decorators.http import require_POST, require_safe
 
+from console.audit.models import AuditEvent
 from console.audit.search import Criteria
+from console.audit.services.ratings import is_answer
 from console.audit.sql import search
 from console.core.errors import BadInput
 from console.core.htmx import STOP_POLLING, go, is_htmx
@@ -23,11 +25,14 @@ from console.teams.callers import TeamRequest
 from usage_app import access_audit as access
 from usage_app.downloads import send_export
 from usage_app.forms.audit import AuditFilterForm
+from usage_app.forms.ratings import RatingForm
 from usage_app.queries.audit import content as contents
 from usage_app.queries.audit.lines import Line
 from usage_app.queries.audit.listing import Listing, head, listing, parse_cursor
+from usage_app.queries.audit.ratings import own_rating, ratings_of
 from usage_app.queries.audit.record import record, response_of
 from usage_app.services import audit as services
+from usage_app.services import ratings as services_of_ratings
 
 _LIST = "usage/audit.html"
 # A live view ends by itself after so many questions, two seconds apart: a forgotten tab asks for half an hour.
@@ -163,6 +168,17 @@ def _criteria_beside(request: TeamRequest) -> tuple[AuditFilterForm, Criteria | 
     return form, form.criteria() if form.is_valid() else None
 
 
+def _rating_of(request: TeamRequest, event: AuditEvent) -> dict[str, Any]:
+    """Return what was said of an answer, and what the reader may say of it."""
+    caller = request.caller
+    return {
+        "ratings": ratings_of([event.pk]).get(event.pk, []),
+        "own_rating": own_rating(caller, event.pk),
+        "may_rate": is_answer(event) and event.team_id is not None and access.may_rate(caller, event),
+        "may_read": caller.may("read_content", event.team_id),
+    }
+
+
 def _show_record(request: TeamRequest, reference: str, *, with_content: bool) -> HttpResponse:
     event = access.event_for(request.caller, reference, to="read_content" if with_content else "view_audit")
     form, criteria = _criteria_beside(request)
@@ -172,9 +188,9 @@ def _show_record(request: TeamRequest, reference: str, *, with_content: bool) ->
     context: dict[str, Any] = {
         "record": found,
         "line": found.line,
-        "may_read": request.caller.is_operator or request.caller.may("read_content", event.team_id),
         "may_ask": found.asks_for_words and request.caller.may("use_models"),
         "filter_query": request.GET.urlencode(),
+        **_rating_of(request, event),
     }
     if with_content:
         services.read_content(actor=request.caller.actor, event=event)
@@ -199,6 +215,23 @@ def audit_record(request: TeamRequest, reference: str) -> HttpResponse:
 def audit_content(request: TeamRequest, reference: str) -> HttpResponse:
     """The record with its input and output. That somebody read them is recorded."""
     return _show_record(request, reference, with_content=True)
+
+
+@needs("use_models")
+@require_POST
+def rate(request: TeamRequest, reference: str) -> HttpResponse:
+    """Say of the answer of a record that it is good or bad, and why; or take that back."""
+    event = access.answer_for(request.caller, reference)
+    form = RatingForm(request.POST)
+    context: dict[str, Any] = {"reference": request_id(event.pk), "rating_form": form}
+    if form.is_valid():
+        services_of_ratings.rate(actor=request.caller.actor, answer=event, word=form.word())
+    if not is_htmx(request):
+        for name, complaints in form.errors.items():
+            raise BadInput(str(complaints[0]), param=name)
+        return redirect("usage:audit_record", reference=context["reference"])
+    context |= _rating_of(request, event)
+    return render(request, "usage/_ratings.html", context, status=200 if form.is_valid() else 422)
 
 
 @require_safe

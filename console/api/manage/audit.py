@@ -1,7 +1,7 @@
 """The audit log: the list, one record, its content, the export and the seals. Reading content is itself recorded."""
 
 import json
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 from typing import Any, cast
 
 from django.conf import settings
@@ -15,18 +15,19 @@ from rest_framework.response import Response
 
 from console.api.manage.base import Endpoint, listed
 from console.api.pagination import limit_of
-from console.audit.models import AuditEvent, EventType, Payload, Seal, Status
+from console.audit.models import AuditEvent, EventType, Payload, Rating, Seal, Status
 from console.audit.services.seal import state
 from console.core.errors import BadInput
 from console.core.ids import request_id
 from console.core.typed import number
-from console.teams.callers import TeamRequest
+from console.teams.callers import Caller, TeamRequest
 from console.teams.models import Environment
 from usage_app import access_audit as access
 from usage_app.downloads import send_export
 from usage_app.forms.audit import RANGES, AuditFilterForm
 from usage_app.queries.audit import content as contents
 from usage_app.queries.audit.listing import listing, parse_cursor
+from usage_app.queries.audit.ratings import ratings_of
 from usage_app.queries.audit.record import record, sources_of
 from usage_app.services import audit as services
 
@@ -42,10 +43,21 @@ _FILTERS = [
     OpenApiParameter("alias", str),
     OpenApiParameter("person", OpenApiTypes.UUID),
     OpenApiParameter("environment", str, enum=Environment.values),
+    OpenApiParameter(
+        "prompt", str, description="Calls of a prompt (`support/answer`) or of one version of it (`…@7`)."
+    ),
+    OpenApiParameter(
+        "rating", str, enum=["good", "bad", "rated"], description="Calls somebody rated so; `rated`: either."
+    ),
     OpenApiParameter("trace", str, description="The id of a client's trace, 32 digits: of its `traceparent`."),
 ]
 _CURSOR = OpenApiParameter("cursor", str, description="`next` of the page before.")
 _LIMIT = OpenApiParameter("limit", int, description="Records a page, 1 to 200; 50 when missing.")
+
+
+def _beside(caller: Caller, events: Collection[AuditEvent]) -> dict[str, Any]:
+    """Return what the shapes of these records need besides: who reads them, and what was said of them."""
+    return {"caller": caller, "ratings": ratings_of([event.pk for event in events])}
 
 
 class SourceSerializer(serializers.Serializer[Any]):
@@ -58,12 +70,27 @@ class SourceSerializer(serializers.Serializer[Any]):
     heading = serializers.CharField()
 
 
+class SaidSerializer(serializers.Serializer[Any]):
+    """What somebody said of an answer."""
+
+    rating = serializers.ChoiceField(["good", "bad"], source="says")
+    score = serializers.FloatField(allow_null=True, help_text="0 to 1, where one was given.")
+    comment = serializers.SerializerMethodField(help_text="Null for who may not read the content of calls.")
+    rater_kind = serializers.ChoiceField(["user", "key", "visitor"])
+    rater = serializers.CharField()
+    given_at = serializers.DateTimeField()
+
+    def get_comment(self, rating: Rating) -> str | None:
+        return rating.comment if self.context["reads"] else None
+
+
 class EventSerializer(serializers.ModelSerializer[AuditEvent]):
     """One record without its content."""
 
     request_id = serializers.SerializerMethodField()
     detail = serializers.SerializerMethodField(help_text="Before and after of a change.")
     knowledge = serializers.SerializerMethodField(help_text="The parts of documents a call was given.")
+    ratings = serializers.SerializerMethodField(help_text="What people and programs said of the answer.")
     input_sha256 = serializers.SerializerMethodField()
     output_sha256 = serializers.SerializerMethodField()
 
@@ -75,7 +102,7 @@ class EventSerializer(serializers.ModelSerializer[AuditEvent]):
             "client_address", "client_request_id", "alias", "model", "model_version_id", "prompt", "agent", "stream",
             "attempts", "prompt_tokens", "cached_tokens", "completion_tokens", "reasoning_tokens", "cost_micros",
             "usage_note", "latency_us", "first_token_us", "overhead_us", "target_type", "target_id", "target",
-            "detail", "knowledge", "input_sha256", "output_sha256",
+            "detail", "knowledge", "ratings", "input_sha256", "output_sha256",
         ]  # fmt: skip
 
     def get_request_id(self, event: AuditEvent) -> str:
@@ -91,6 +118,13 @@ class EventSerializer(serializers.ModelSerializer[AuditEvent]):
     @extend_schema_field(SourceSerializer(many=True))
     def get_knowledge(self, event: AuditEvent) -> list[dict[str, Any]]:
         return SourceSerializer(sources_of(event), many=True).data  # type: ignore[return-value]
+
+    @extend_schema_field(SaidSerializer(many=True))
+    def get_ratings(self, event: AuditEvent) -> list[dict[str, Any]]:
+        caller: Caller = self.context["caller"]
+        said = self.context["ratings"].get(event.pk, [])
+        reads = {"reads": caller.may("read_content", event.team_id)}
+        return SaidSerializer(said, many=True, context=reads).data  # type: ignore[return-value]
 
     def get_input_sha256(self, event: AuditEvent) -> str | None:
         return bytes(event.input_sha256).hex() if event.input_sha256 else None
@@ -184,7 +218,8 @@ class Events(_Filtered):
             services.search_content(actor=self.actor, team=form.sight.scope, text=criteria.text)
         shown = listing(criteria, cursor, rows=limit_of(request))
         onwards = shown.newer if cursor and not cursor.is_older else shown.older
-        data = EventSerializer([line.event for line in shown.lines], many=True).data
+        events = [line.event for line in shown.lines]
+        data = EventSerializer(events, many=True, context=_beside(self.caller, events)).data
         return Response({"data": data, "next": onwards or shown.go_on})
 
 
@@ -195,7 +230,8 @@ class OneEvent(Endpoint):
     def get(self, request: Any, reference: str) -> Response:
         found = record(access.event_for(self.caller, reference))
         seal = found.seal.number if found.seal else None
-        return Response({**EventSerializer(found.event).data, "seal": seal})
+        said = EventSerializer(found.event, context=_beside(self.caller, [found.event])).data
+        return Response({**said, "seal": seal})
 
 
 class Content(Endpoint):

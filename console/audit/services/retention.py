@@ -8,7 +8,7 @@ from django.conf import settings
 from django.db import OperationalError, transaction
 
 from console.audit import actions
-from console.audit.services import archive
+from console.audit.services import archive, ratings
 from console.audit.services.lines import ActorLike, record
 from console.audit.sql import months as sql
 from console.core.clock import now, period_end, period_start
@@ -61,6 +61,7 @@ def apply_retention(*, actor: ActorLike) -> list[Dropped]:
             if (month.replace(day=1) + dt.timedelta(days=32)).replace(day=1) > limit:
                 break
             outcome.append(_drop(actor, parent, month, keep_days, read_to, what))
+    ratings.forget()
     return outcome
 
 

@@ -67,12 +67,27 @@ def _conditions(criteria: Criteria) -> tuple[list[str], dict[str, Any]]:
         found_in = {"trace": f"__-{criteria.trace}-%", "detailed": f'%"traceparent":%__-{criteria.trace}-%'}
         add("(e.client_request_id LIKE %(trace)s OR e.detail LIKE %(detailed)s)", **found_in)
     if criteria.prompt:
-        # What took part stands there as JSON, the prompt first.
-        named = [f"{_escaped(start + json.dumps(criteria.prompt))},%" for start in ('[{"slug":', '[{"slug": ')]
-        add("e.prompt LIKE ANY(%(prompt)s)", prompt=named)
+        add("e.prompt LIKE ANY(%(prompt)s)", prompt=_prompt_patterns(criteria))
+    if criteria.rating:
+        # The span of the ratings is said, too: few of a span are rated, and those few are looked up.
+        rated = "SELECT r.event_id FROM audit_rating r WHERE r.event_id >= %(low)s AND r.event_id < %(high)s"
+        is_good = {"good": " AND r.is_good", "bad": " AND NOT r.is_good"}.get(criteria.rating, "")
+        add(f"e.id IN ({rated}{is_good})")
     if criteria.text:
         add(*_text_condition(criteria, values))
     return found, values
+
+
+def _prompt_patterns(criteria: Criteria) -> list[str]:
+    """Return how the column of prompts begins: what took part stands there as JSON, the prompt first."""
+    patterns = []
+    for blank in ("", " "):
+        named = f'[{{"slug":{blank}{json.dumps(criteria.prompt)},'
+        if criteria.version is None:
+            patterns.append(f"{_escaped(named)}%")
+        else:
+            patterns += [f'{_escaped(f"""{named}{blank}"number":{blank}{criteria.version}{end}""")}%' for end in ",}"]
+    return patterns
 
 
 def _text_condition(criteria: Criteria, values: dict[str, Any]) -> tuple[str]:
@@ -238,7 +253,9 @@ def since(criteria: Criteria, tx: int, limit: int = 100) -> tuple[list[AuditEven
         cursor.execute(
             f"SELECT {_COLUMNS} FROM audit_event e WHERE {where} AND e.tx < %(horizon)s"  # noqa: S608
             " ORDER BY e.tx DESC, e.id DESC LIMIT %(limit)s",
-            values | {"teams": list(criteria.team_ids or ()), "tx": tx, "horizon": horizon, "limit": limit},
+            values
+            | {"teams": list(criteria.team_ids or ()), "tx": tx, "horizon": horizon, "limit": limit}
+            | {"low": FIRST_ID, "high": LAST_ID},
         )
         return [AuditEvent.from_db("default", _FIELDS, row) for row in cursor], horizon
 

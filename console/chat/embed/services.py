@@ -7,6 +7,7 @@ from django.db import IntegrityError, transaction
 from django.db.models.functions import Coalesce
 
 from agents_app.asking import ask_of
+from console.audit.services.ratings import MOST_COMMENT, Word
 from console.chat.asking import Speaker, ask_from, history_before
 from console.chat.embed import tokens
 from console.chat.embed.access import conversation_of, message_of, visitor_of
@@ -19,6 +20,7 @@ from console.chat.embed.tokens import Pass
 from console.chat.errors import CannotSend, UnknownConversation
 from console.chat.models import Conversation, Feedback, Message, Visitor, Widget
 from console.chat.services import messages
+from console.chat.services.feedback import check_is_written, say_of_call
 from console.core.clock import now
 from console.core.errors import Refusal
 from console.gateway import sync
@@ -74,14 +76,18 @@ def stop(*, widget: Widget, held: Pass, message_id: uuid.UUID) -> Message:
 def rate(*, widget: Widget, held: Pass, message_id: uuid.UUID, is_good: bool | None, comment: str = "") -> None:
     """Say whether an answer helped, or (None) take that back."""
     answer = message_of(widget, held, message_id)
-    if answer.role == Message.Role.USER or answer.status == Message.Status.WRITING:
-        raise CannotSend("Only an answer that is written can be rated.")
+    check_is_written(answer)
     visitor = answer.conversation.visitor
-    if is_good is None:
-        Feedback.objects.filter(message=answer, visitor=visitor).delete()
-        return
-    kept = {"is_good": is_good, "comment": comment.replace("\x00", "").strip()[:1000], "given_at": now()}
-    Feedback.objects.update_or_create(message=answer, person=None, visitor=visitor, defaults=kept)
+    assert visitor is not None, "the conversations of a widget are visitors'"
+    with transaction.atomic():
+        if is_good is None:
+            Feedback.objects.filter(message=answer, visitor=visitor).delete()
+            say_of_call(visitor, answer, None)
+            return
+        comment = comment.replace("\x00", "").strip()[:MOST_COMMENT]
+        kept = {"is_good": is_good, "comment": comment, "given_at": now()}
+        Feedback.objects.update_or_create(message=answer, person=None, visitor=visitor, defaults=kept)
+        say_of_call(visitor, answer, Word(is_good, comment=comment))
 
 
 def ask_for_person(*, widget: Widget, held: Pass) -> Conversation:

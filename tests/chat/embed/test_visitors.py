@@ -15,7 +15,7 @@ from django.test.utils import CaptureQueriesContext
 from django.urls import reverse
 
 from agents_app.models import Agent
-from console.audit.models import AuditEvent
+from console.audit.models import AuditEvent, Rating
 from console.chat.embed import tokens, vouching
 from console.chat.embed.limits import DEFAULTS, MOST
 from console.chat.embed.views import face
@@ -126,7 +126,10 @@ def test_a_visitor_reaches_only_what_is_theirs(room: Room, widget: Widget) -> No
     assert ada.post("feedback", answer.pk, good=True).status_code == 204
     assert ada.post("feedback", answer.pk, good=False, comment="No.").status_code == 204
     assert Feedback.objects.get().comment == "No." and ada.turns()[1]["rated"] is False
+    said = Rating.objects.get()
+    assert (said.event_id, said.rater_kind, said.says, said.comment) == (answer.request_id, "visitor", "bad", "No.")
     assert ada.post("feedback", answer.pk, good=None).status_code == 204 and not Feedback.objects.exists()
+    assert not Rating.objects.exists()
     assert _error(ada.post("feedback", answer.pk, good="yes")) == (400, "invalid_request")
 
     other = Widget.objects.create(public_id="o", team=room.team, agent=room.agent, name="Other", origins=[SHOP])

@@ -12,6 +12,7 @@ from console.audit.models import AuditEvent
 from console.audit.search import Criteria
 from console.audit.sql import search
 from console.core.ids import request_id
+from usage_app.queries.audit.ratings import ratings_of
 
 CHUNK = 1000
 # What an export may take in all; a larger one is made in spans of time.
@@ -24,7 +25,9 @@ _NAMES = (
     "overhead_us target_type target detail input_sha256 output_sha256"
 )
 COLUMNS = tuple(_NAMES.split())
+RATINGS = ("ratings_good", "ratings_bad")
 CONTENT = ("input", "output")
+COMMENTS = "ratings_comments"
 # A spreadsheet reads a cell that starts with one of these as a formula.
 _FORMULA = ("=", "+", "-", "@", "\t", "\r", "\n")
 
@@ -55,13 +58,18 @@ def rows(criteria: Criteria, *, content: bool) -> Iterator[list[dict[str, Any]]]
     last: uuid.UUID | None = None
     while time.monotonic() < deadline:
         page = search.find(criteria, older_than=last, limit=CHUNK, seconds=20)
-        bodies = search.payloads([event.pk for event in page.events]) if content else {}
+        identifiers = [event.pk for event in page.events]
+        bodies = search.payloads(identifiers) if content else {}
+        said = ratings_of(identifiers)
         chunk = []
         for event in page.events:
-            row = _row(event)
+            words = said.get(event.pk, [])
+            good = sum(word.is_good for word in words)
+            row = _row(event) | dict(zip(RATINGS, (good, len(words) - good), strict=True))
             if content:
                 stored = bodies.get(event.pk, {})
                 row |= {kind: stored[kind].body if kind in stored else "" for kind in CONTENT}
+                row[COMMENTS] = "\n".join(word.comment for word in words if word.comment)
             chunk.append(row)
         if chunk:
             yield chunk
@@ -83,7 +91,7 @@ def as_csv(chunk: list[dict[str, Any]]) -> bytes:
 
 def head(*, content: bool) -> bytes:
     text = io.StringIO()
-    csv.writer(text).writerow([*COLUMNS, *(CONTENT if content else ())])
+    csv.writer(text).writerow([*COLUMNS, *RATINGS, *((*CONTENT, COMMENTS) if content else ())])
     return text.getvalue().encode()
 
 

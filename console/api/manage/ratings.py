@@ -1,0 +1,113 @@
+"""What a program or a person says of an answer: good or bad, how good, and why."""
+
+from decimal import Decimal
+from typing import Any
+
+from django.urls import path
+from drf_spectacular.utils import extend_schema
+from rest_framework import serializers
+from rest_framework.response import Response
+
+from console.api.manage.base import Endpoint, Strict
+from console.audit.models import Rating
+from console.audit.services.ratings import MOST_COMMENT, Word
+from console.core import lines
+from console.core.errors import BadInput
+from console.core.ids import request_id
+from usage_app import access_audit as access
+from usage_app.queries.audit.ratings import own_rating
+from usage_app.services import ratings as services
+
+_HALF = Decimal("0.5")
+
+
+class ScoreField(serializers.FloatField):
+    """A number from 0 to 1 and no text of one; NaN is none."""
+
+    def to_internal_value(self, data: Any) -> float:
+        if isinstance(data, bool) or not isinstance(data, int | float) or not 0 <= data <= 1:
+            raise serializers.ValidationError("score is a number from 0 to 1.")
+        return float(data)
+
+
+class CallRatingSerializer(Strict):
+    rating = serializers.ChoiceField(
+        ["good", "bad"], required=False, help_text="Left out beside a score: good from 0.5 on."
+    )
+    score = ScoreField(required=False, allow_null=True, default=None, help_text="0 to 1; three places are kept.")
+    comment = serializers.CharField(
+        required=False,
+        allow_blank=True,
+        default="",
+        trim_whitespace=False,
+        help_text=f"Up to {MOST_COMMENT:,} characters.",
+    )
+
+
+class RatedCallSerializer(serializers.Serializer[Any]):
+    request_id = serializers.CharField()
+    rating = serializers.ChoiceField(["good", "bad"], allow_null=True, help_text="Null where the caller said nothing.")
+    score = serializers.FloatField(allow_null=True)
+    comment = serializers.CharField()
+    given_at = serializers.DateTimeField(allow_null=True)
+
+
+class CallRating(Endpoint):
+    """One word of each caller on each call: a PUT twice is the same as once, and the newest replaces the one before."""
+
+    needs = "use_models"
+
+    @extend_schema(
+        operation_id="call_rating", summary="Show what one said of a call's answer", responses=RatedCallSerializer
+    )
+    def get(self, request: Any, reference: str) -> Response:
+        return self._said(reference)
+
+    @extend_schema(
+        operation_id="rate_call",
+        summary="Say of a call's answer that it is good or bad, and why",
+        description=(
+            "By the id in the header `X-Request-Id` of the answer. A key rates its own calls and those of its team in "
+            "its environment; a person their own, and those of a log they may see. Sending the same again changes "
+            "nothing, something else replaces what one said before."
+        ),
+        request=CallRatingSerializer,
+        responses=RatedCallSerializer,
+    )
+    def put(self, request: Any, reference: str) -> Response:
+        answer = access.answer_for(self.caller, reference)
+        self._say(answer, _word(self.read(CallRatingSerializer)))
+        return self._said(reference)
+
+    @extend_schema(
+        operation_id="unrate_call", summary="Take back what one said of a call's answer", responses={204: None}
+    )
+    def delete(self, request: Any, reference: str) -> Response:
+        self._say(access.answer_for(self.caller, reference), None)
+        return Response(status=204)
+
+    def _say(self, answer: Any, word: Word | None) -> None:
+        services.rate(actor=self.actor, answer=answer, word=word, rater_id=self.caller.first_key, surface="api")
+
+    def _said(self, reference: str) -> Response:
+        answer = access.answer_for(self.caller, reference)
+        said = own_rating(self.caller, answer.pk)
+        return Response({"request_id": request_id(answer.pk), **_shown(said)})
+
+
+def _word(given: dict[str, Any]) -> Word:
+    score = None if given["score"] is None else Decimal(str(round(given["score"], 3)))
+    if "rating" not in given and score is None:
+        raise BadInput("Say what you think of the answer: a rating (good or bad), a score, or both.", param="rating")
+    is_good = given["rating"] == "good" if "rating" in given else score is not None and score >= _HALF
+    return Word(is_good, score, lines.text(given["comment"], "comment", most=MOST_COMMENT))
+
+
+def _shown(said: Rating | None) -> dict[str, Any]:
+    if said is None:
+        return {"rating": None, "score": None, "comment": "", "given_at": None}
+    score = None if said.score is None else float(said.score)
+    return {"rating": said.says, "score": score, "comment": said.comment, "given_at": said.given_at}
+
+
+urlpatterns = [path("calls/<str:reference>/rating/", CallRating.as_view(), name="call_rating")]
