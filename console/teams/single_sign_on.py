@@ -1,6 +1,7 @@
 """What allauth asks of us where people come by an identity provider: whom it names, and who of them may come in."""
 
 import logging
+import secrets
 from typing import Any
 
 from allauth.core.exceptions import ImmediateHttpResponse
@@ -27,6 +28,17 @@ from console.teams.services.invitations import accept_invitation, actor_of, open
 from console.teams.services.teams import join
 
 logger = logging.getLogger(__name__)
+_NONCES, _MOST_NONCES = "single_sign_on_nonces", 10
+
+
+class Unusable(OAuth2Error):  # type: ignore[misc]
+    """The provider's answer names nobody clearly, or was made for somebody else; its page says this sentence."""
+
+    sentence = ""
+
+    def __init__(self, sentence: str) -> None:
+        super().__init__(sentence)
+        self.sentence = sentence
 
 
 class SocialAccountAdapter(DefaultSocialAccountAdapter):  # type: ignore[misc]
@@ -89,6 +101,7 @@ class SocialAccountAdapter(DefaultSocialAccountAdapter):  # type: ignore[misc]
         """Take what the provider says about somebody, as strictly as it was meant."""
         answers = _answers(sociallogin.account.extra_data)
         _check_subject(answers)
+        _check_nonce(request, sociallogin.account.extra_data.get("id_token"))
         _forget_another_issuers(request, sociallogin.account)
         is_taken_for_verified = settings.OIDC_TRUST_EMAILS and not any("email_verified" in one for one in answers)
         for address in sociallogin.email_addresses:
@@ -132,7 +145,26 @@ def _check_subject(answers: list[dict[str, Any]]) -> None:
     """Refuse answers that name nobody, or one person in the token and another with the details."""
     subjects = [answer.get("sub") for answer in answers]
     if any(not isinstance(subject, str) or subject != subjects[0] for subject in subjects):
-        raise OAuth2Error("The identity provider does not say clearly whom it means.")
+        raise Unusable("The identity provider does not say clearly whom it means.")
+
+
+def new_nonce(request: HttpRequest) -> str:
+    """Return what the provider puts into the token of the sign-in that begins now; this browser alone knows it."""
+    nonce = secrets.token_urlsafe(24)
+    request.session[_NONCES] = [*request.session.get(_NONCES, []), nonce][-_MOST_NONCES:]
+    return nonce
+
+
+def _check_nonce(request: HttpRequest, token: object) -> None:
+    """Refuse a token that was made for another sign-in than one this browser began, or that was shown here before.
+
+    PKCE proves the same of the code, at providers that look at it; not all do.
+    """
+    if isinstance(token, dict):
+        begun = request.session.get(_NONCES, [])
+        if token.get("nonce") not in begun:
+            raise Unusable("The identity provider answered a sign-in that this browser did not begin.")
+        request.session[_NONCES] = [nonce for nonce in begun if nonce != token["nonce"]]
 
 
 def _issuer(account: SocialAccount) -> str:

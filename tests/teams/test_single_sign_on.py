@@ -247,8 +247,42 @@ def test_an_address_somebody_only_asked_for_leads_to_nobody(provider, cast):
     assert signed_in(come_in(provider, new)[0]).email == "new@example.com"
 
 
+def test_it_says_that_an_id_is_too_long(provider, cast, caplog):
+    assert signed_in(come_in(provider, ALICE | {"sub": "7" * 191})[0]) == cast.alice
+    browser, answer = come_in(provider, ALICE | {"sub": "7" * 192})
+    assert "more than 191 letters" in answer.text and "more than 191 letters" in caplog.text and not is_in(browser)
+
+
+def test_it_takes_no_code_of_another_browser_from_a_provider_without_pkce(provider, cast, monkeypatch):
+    """Whoever got hold of a code that nobody used yet would come in as that person by a sign-in of their own."""
+    monkeypatch.setattr(provider, "holds_codes_to_their_browser", False)
+    provider.person = ALICE
+    victim, thief = Client(), Client()
+    theirs, own = (
+        provider.approve(one.post("/accounts/oidc/oidc/login/")["Refresh"].removeprefix("0; url="))
+        for one in (victim, thief)
+    )
+    answer = thief.get("/accounts/oidc/oidc/login/callback/", own | {"code": theirs["code"]})
+    assert "a sign-in that this browser did not begin" in answer.text and not is_in(thief)
+    # One browser may begin several, in tabs of their own.
+    for _ in range(2):
+        leave = victim.post("/accounts/oidc/oidc/login/")["Refresh"].removeprefix("0; url=")
+    assert victim.get("/accounts/oidc/oidc/login/callback/", provider.approve(leave)).status_code == 302
+    assert signed_in(victim) == cast.alice
+
+
 @pytest.mark.parametrize(
-    "token", [{"sub": "8"}, {"sub": None}, {"aud": "another client"}, {"iss": "https://elsewhere.example"}, {"exp": 1}]
+    "token",
+    [
+        {"nonce": "of another"},
+        {"nonce": None},
+        {"nonce": []},
+        {"sub": "8"},
+        {"sub": None},
+        {"aud": "another client"},
+        {"iss": "https://elsewhere.example"},
+        {"exp": 1},
+    ],
 )
 def test_it_takes_no_token_of_somebody_or_something_else(provider, cast, token):
     provider.token_says = token

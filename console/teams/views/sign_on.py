@@ -1,6 +1,7 @@
 """allauth's pages of single sign-on, for a provider that is away or says what nobody can use."""
 
 from collections.abc import Callable
+from urllib.parse import urlencode
 
 from allauth.account.internal.decorators import login_not_required
 from allauth.socialaccount.helpers import render_authentication_error
@@ -10,6 +11,8 @@ from django.core.exceptions import ImproperlyConfigured, SuspiciousOperation
 from django.db import DataError
 from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
 from django.shortcuts import render
+
+from console.teams.single_sign_on import Unusable, new_nonce
 
 _Page = Callable[[HttpRequest, str], HttpResponse]
 # What allauth runs into where a provider does not answer, or says something else than the protocol has there.
@@ -23,7 +26,9 @@ _UNUSABLE = (
     RecursionError,
     DataError,
     SuspiciousOperation,
-    ImproperlyConfigured,  # an id that is longer than its column
+)
+_TOO_LONG = Unusable(
+    "The identity provider names a person by an id of more than 191 letters, the most that is taken here."
 )
 
 
@@ -31,13 +36,19 @@ def _with_an_error_page(page: _Page) -> _Page:
     def inner(request: HttpRequest, provider_id: str) -> HttpResponse:
         try:
             return page(request, provider_id)
+        except ImproperlyConfigured as error:
+            return _error_page(request, provider_id, _TOO_LONG if "UID_MAX_LENGTH" in str(error) else error)
         except _UNUSABLE as error:
-            provider = OpenIDConnectOAuth2Adapter(request, provider_id).get_provider()
-            answer: HttpResponse = render_authentication_error(request, provider, exception=error)
-            return answer
+            return _error_page(request, provider_id, error)
 
     guarded: _Page = login_not_required(inner)
     return guarded
+
+
+def _error_page(request: HttpRequest, provider_id: str, error: Exception) -> HttpResponse:
+    provider = OpenIDConnectOAuth2Adapter(request, provider_id).get_provider()
+    answer: HttpResponse = render_authentication_error(request, provider, exception=error)
+    return answer
 
 
 def _leave(request: HttpRequest, provider_id: str) -> HttpResponse:
@@ -47,10 +58,13 @@ def _leave(request: HttpRequest, provider_id: str) -> HttpResponse:
     to wherever it has people sign in, which nobody could list. What a page goes on to is no answer to a form.
 
     Nobody's link may say what to ask the provider for: allauth takes more scopes, and parameters, from the address.
+    That is also how the nonce gets there, of which allauth knows nothing.
     """
     asked = request.GET.copy()
     for name in ("scope", "auth_params"):
         asked.pop(name, None)
+    if request.method == "POST":  # until then it is only a page that asks
+        asked["auth_params"] = urlencode({"nonce": new_nonce(request)})
     request.GET = asked  # type: ignore[assignment]
     answer: HttpResponse = views.login(request, provider_id)
     if not isinstance(answer, HttpResponseRedirect):
