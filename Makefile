@@ -2,7 +2,7 @@
 # make dev     the same, reloading on changes, with DEBUG
 # make test    every test, browser included; k=WORD runs those whose name has it
 # make check   format, lint, types, import contracts, migrations, templates
-# make lock    resolve requirements/*.in again
+# make lock    resolve requirements/*.in again; upgrade=--upgrade takes what is newer
 # make example-support, example-marketing, example-operations   tell a story of examples/ to a running console: the same PORT and DATA_DIR
 # make bench   measure, and write docs/performance.md
 

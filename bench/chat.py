@@ -9,7 +9,6 @@ how quick are other pages?
 
 import argparse
 import asyncio
-import datetime as dt
 import json
 import os
 import re
@@ -23,6 +22,7 @@ from pathlib import Path
 from urllib.parse import urlencode
 
 from bench.stack import ROOT, Stack
+from bench.writing import put, where_and_when
 
 # The mock's pause before each piece, the first included: of the answers that are read along, and of the one measured.
 THINKING_SECONDS, TALKING_SECONDS, MODEL_SECONDS = 30.0, 1.0, 0.2
@@ -365,15 +365,7 @@ def main() -> None:
     finally:
         stack.stop()
     if not (options.print or options.no_pages):
-        said = f"Measured on {dt.date.today()} on {os.cpu_count()} cores, load average {os.getloadavg()[0]:.1f}."
-        page = Path(ROOT / "docs" / "performance.md")
-        text = re.sub(
-            r"(<!-- chat -->\n).*?(<!-- end of chat -->)",
-            lambda found: f"{found[1]}{said}\n\n{table}{found[2]}",
-            page.read_text(),
-            flags=re.S,
-        )
-        page.write_text(text)
+        put("chat", f"{where_and_when()}, load average {os.getloadavg()[0]:.1f}.\n\n{table}")
 
 
 if __name__ == "__main__":

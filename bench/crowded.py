@@ -5,9 +5,6 @@ and no limits of its own in Facet, once with a batch lane that yields and once w
 # ruff: noqa: E501  (tables read better whole)
 
 import argparse
-import datetime as dt
-import os
-import re
 import sys
 import time
 from dataclasses import replace
@@ -15,7 +12,8 @@ from dataclasses import replace
 from bench.batches import prepare, state_of
 from bench.lanes import LIMIT, hold
 from bench.measure import Run, load
-from bench.stack import ROOT, Stack, free_port, wait_for
+from bench.stack import Stack, free_port, wait_for
+from bench.writing import put, where_and_when
 
 PLACES, THINKS_MS, TARGET_MS, NEVER_MS = 8, 200, 230, 600_000
 # How long the lane takes to find its pace: its share halves once a second.
@@ -81,21 +79,18 @@ def main() -> None:
 
 
 def write(found: list[tuple[str, Run, float]], rate: float, seconds: float) -> None:
-    """Put the figures between their marks in docs/performance.md."""
     alone = found[0][1].first_p95
     rows = "".join(
         f"| {name} | {run.first_p95:.0f} ms | {run.first_p95 / alone:.2f} | {f'{lines:.0f}/s' if lines else '–'} |\n"
         for name, run, lines in found
     )
     text = (
-        f"Measured on {dt.datetime.now(dt.UTC):%Y-%m-%d} on {os.cpu_count()} cores: {rate:g} streams/s for {seconds:g} s each, a provider with {PLACES} places of {THINKS_MS} ms,"
+        f"{where_and_when()}: {rate:g} streams/s for {seconds:g} s each, a provider with {PLACES} places of {THINKS_MS} ms,"
         f" 32 lines at once, `GATEWAY_INTERACTIVE_TARGET_MS={TARGET_MS}` where the batch yields.\n\n"
         f"| chats | time to first token, p95 | ratio | lines of the batch |\n|---|---|---|---|\n{rows}"
         f"\nThe ratio has to stay within {LIMIT} where the batch yields.\n"
     )
-    page = ROOT / "docs" / "performance.md"
-    marks = r"(<!-- crowded -->\n).*?(<!-- end of crowded -->)"
-    page.write_text(re.sub(marks, lambda m: m[1] + text + m[2], page.read_text(), flags=re.DOTALL))
+    put("crowded", text)
 
 
 if __name__ == "__main__":

@@ -7,16 +7,14 @@ The mock answers after 200 ms, as a quick model does; the batch is a real one, r
 # ruff: noqa: E501  (tables read better whole)
 
 import argparse
-import datetime as dt
-import os
-import re
 import statistics
 import time
 from dataclasses import dataclass, replace
 
 from bench.batches import prepare, state_of
 from bench.measure import Run, load
-from bench.stack import ROOT, Stack
+from bench.stack import Stack
+from bench.writing import put, where_and_when
 
 # A first token takes 200 ms here; beyond this the batch lane has to give way.
 TARGET_MS = 230
@@ -81,21 +79,18 @@ def _wait_until_it_runs(stack: Stack, batch: str) -> None:
 
 
 def write(found: list[Round], ratio: float, rate: float, seconds: float) -> None:
-    """Put the figures between their marks in docs/performance.md."""
     alone = statistics.median(r.alone.first_p95 for r in found)
     beside = statistics.median(r.beside.first_p95 for r in found)
     lines = statistics.median(r.lines_a_second for r in found)
     text = (
-        f"Measured on {dt.datetime.now(dt.UTC):%Y-%m-%d} on {os.cpu_count()} cores, everything on one machine: {len(found)} pairs of"
+        f"{where_and_when()}, everything on one machine: {len(found)} pairs of"
         f" {seconds:g} s, {rate:g} streams/s, a first token after {LATENCY_US // 1000} ms, `GATEWAY_INTERACTIVE_TARGET_MS={TARGET_MS}`.\n\n"
         "| figure | alone | beside a saturating batch |\n|---|---|---|\n"
         f"| time to first token, p95 (median of rounds) | {alone:.0f} ms | {beside:.0f} ms |\n"
         f"| lines of the batch | – | {lines:.0f}/s |\n\n"
         f"Ratio {ratio:.2f}; it has to stay within {LIMIT}.\n"
     )
-    page = ROOT / "docs" / "performance.md"
-    marks = r"(<!-- lanes -->\n).*?(<!-- end of lanes -->)"
-    page.write_text(re.sub(marks, lambda m: m[1] + text + m[2], page.read_text(), flags=re.DOTALL))
+    put("lanes", text)
 
 
 def main() -> None:

@@ -1,19 +1,17 @@
 """The prompt library at 10,000 prompts × 20 versions, and what a prompt adds to a call: `python -m bench.prompts`."""
 
 import argparse
-import datetime as dt
 import json
 import os
-import re
 import statistics
 import subprocess
 import sys
 import time
 from dataclasses import replace
-from pathlib import Path
 
 from bench.measure import QUESTION, Target, difference, interleaved, median
 from bench.stack import ROOT, Stack
+from bench.writing import put, where_and_when
 
 PROMPTS, VERSIONS = 10_000, 20
 
@@ -204,15 +202,7 @@ def main() -> None:
     finally:
         stack.stop()
     if not options.print:
-        said = f"Measured on {dt.date.today()} on {os.cpu_count()} cores, load average {os.getloadavg()[0]:.1f}."
-        page = Path(ROOT / "docs" / "performance.md")
-        text = re.sub(
-            r"(<!-- prompts -->\n).*?(<!-- end of prompts -->)",
-            lambda found: f"{found[1]}{said}\n\n{table}{found[2]}",
-            page.read_text(),
-            flags=re.S,
-        )
-        page.write_text(text)
+        put("prompts", f"{where_and_when()}, load average {os.getloadavg()[0]:.1f}.\n\n{table}")
 
 
 if __name__ == "__main__":

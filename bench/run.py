@@ -1,18 +1,18 @@
 """The figures of docs/performance.md, measured side by side: `make bench`, or `python -m bench.run --quick`."""
 
 import argparse
-import datetime as dt
 import json
 import os
 import platform
 import subprocess
 import sys
 from dataclasses import replace
-from pathlib import Path
+from typing import Any
 
 from bench.measure import Target, difference, interleaved, load, median, memory_mib, ratio
 from bench.pages import fill, page_times
 from bench.stack import ROOT, Stack
+from bench.writing import put, where_and_when
 
 LIMIT = 2000
 
@@ -144,7 +144,7 @@ def memory(table: Table, facet: Target, litellm: Target | None) -> None:
     )
 
 
-def main() -> None:
+def arguments() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--rounds", type=int, default=5)
     parser.add_argument("--seconds", type=float, default=4)
@@ -166,16 +166,27 @@ def main() -> None:
     options = parser.parse_args()
     if options.quick:
         options.rounds, options.seconds, options.rows = 2, 1.5, min(options.rows, 100_000)
+    return options
+
+
+def seed(stack: Stack) -> dict[str, Any]:
+    """Fill the database and return the keys: `many`, one a team, and that of the team with the limit."""
+    print("Preparing a database.", flush=True)
+    stack.manage("migrate", "--verbosity", "0")
+    seeded = subprocess.run(
+        [sys.executable, "-m", "bench.seed", f"http://127.0.0.1:{stack.upstream_port}/v1", str(LIMIT)],
+        cwd=ROOT, env=stack.environment, check=True, stdout=subprocess.PIPE, text=True,
+    )  # fmt: skip
+    found: dict[str, Any] = json.loads(seeded.stdout)
+    return found
+
+
+def main() -> None:
+    options = arguments()
     parts = set(filter(None, options.only.split(","))) or {"plain", "latency", "streams", "hot", "exact", "pages"}
     table, stack = Table(), Stack()
     try:
-        print("Preparing a database.", flush=True)
-        stack.manage("migrate", "--verbosity", "0")
-        seeded = subprocess.run(
-            [sys.executable, "-m", "bench.seed", f"http://127.0.0.1:{stack.upstream_port}/v1", str(LIMIT)],
-            cwd=ROOT, env=stack.environment, check=True, stdout=subprocess.PIPE, text=True,
-        )  # fmt: skip
-        keys = json.loads(seeded.stdout)
+        keys = seed(stack)
         facet = replace(stack.facet(), keys=keys["many"])
         base = stack.passthrough()
         side_by_side = ""
@@ -208,22 +219,15 @@ def main() -> None:
 
 
 def write(table: Table, side_by_side: str, options: argparse.Namespace) -> None:
-    """Put the figures between the marks of docs/performance.md."""
-    page = ROOT / "docs" / "performance.md"
-    machine = (
-        f"{os.cpu_count()} cores, {platform.machine()}, Linux {platform.release()}, Python {platform.python_version()}"
-    )
+    machine = f"{platform.machine()}, Linux {platform.release()}, Python {platform.python_version()}"
     text = (
-        f"Measured on {dt.datetime.now(dt.UTC):%Y-%m-%d} on {machine}; everything on one machine, load average"
+        f"{where_and_when()}, {machine}; everything on one machine, load average"
         f" {os.getloadavg()[1]:.1f} at the end. {options.rounds} rounds of {options.seconds:g} s each, interleaved.\n\n"
         + table.markdown()
         + "\nSaturated, 32 connections, plain requests (medians):\n\n"
         + side_by_side
     )
-    head, _, rest = page.read_text().partition("<!-- figures -->\n")
-    _, _, tail = rest.partition("<!-- end of figures -->")
-    page.write_text(f"{head}<!-- figures -->\n{text}<!-- end of figures -->{tail}")
-    print(f"Wrote {Path('docs/performance.md')}.")
+    put("figures", text)
 
 
 if __name__ == "__main__":
