@@ -29,7 +29,7 @@ def free_port() -> int:
     who may use an address again, as servers do. Tests in another process find another one meanwhile.
     """
     while True:
-        port = random.randint(12_000, 30_000)  # noqa: S311  (no secret)
+        port = random.randint(12_000, 30_000)
         probe = socket.socket()
         try:
             probe.bind(("127.0.0.1", port))

@@ -60,7 +60,7 @@ class QueueItem(models.Model):
     queue = models.ForeignKey(Queue, on_delete=models.CASCADE, related_name="items")
     state = models.CharField(max_length=6, choices=State.choices, default=State.READY)
     body = models.JSONField()
-    dedupe_id = models.CharField(max_length=200, null=True, blank=True)  # noqa: DJ001
+    dedupe_id = models.CharField(max_length=200, null=True, blank=True)
     result = models.JSONField(null=True, blank=True)
     trouble = models.CharField(max_length=500, blank=True)
     callback_url = models.CharField(max_length=500, blank=True)

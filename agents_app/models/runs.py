@@ -61,7 +61,7 @@ class Run(models.Model):
     # Who had set up its trigger: they asked for it as much as whoever it acts for.
     set_up_by_id = models.UUIDField(null=True)
     # A tick, a delivery, a message: the same one starts no second run.
-    dedupe_key = models.CharField(max_length=300, null=True, blank=True, unique=True)  # noqa: DJ001
+    dedupe_key = models.CharField(max_length=300, null=True, blank=True, unique=True)
     parent = models.ForeignKey("self", on_delete=models.SET_NULL, null=True, blank=True, related_name="reruns")
     parent_step = models.PositiveIntegerField(null=True, blank=True, help_text="The first step that was done anew.")
     # The run one of whose tools started this one, and how many runs stand above it that way.

@@ -116,7 +116,7 @@ def change_tool(
     tool = locked(tool, seen_revision)
     kind = kind_of(tool.kind)
     if tool.server is not None and (fixed := set(fields) - _OF_SERVERS):
-        raise BadInput(f"The {sorted(fixed)[0]} of this tool is what its server says.", param=sorted(fixed)[0])
+        raise BadInput(f"The {min(fixed)} of this tool is what its server says.", param=min(fixed))
     before, origin, kept = shown(tool), kind.origin(tool.config), tool.secret
     _apply(tool, kind, fields)
     if secret is not None:

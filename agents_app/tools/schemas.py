@@ -89,7 +89,7 @@ def _check(schema: Any, path: str, depth: int, nodes: _Count) -> None:
             _check(inner, f"{path}.{word}" if path else word, depth + 1, nodes)
     missing = set(schema.get("required", ())) - set(schema.get("properties", {}))
     if missing:
-        raise _wrong(f"requires {sorted(missing)[0][:60]!r}, which is not among its properties", path)
+        raise _wrong(f"requires {min(missing)[:60]!r}, which is not among its properties", path)
 
 
 def _anything(value: Any, path: str) -> None:

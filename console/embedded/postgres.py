@@ -229,7 +229,7 @@ def ensure_database(sockets: Path, *, database: str, application_role: str) -> N
     """Make the database and the role the application runs as; it owns nothing."""
     psql(
         sockets,
-        f"DO $$ BEGIN IF NOT EXISTS (SELECT FROM pg_roles WHERE rolname = '{application_role}') THEN "  # noqa: S608
+        f"DO $$ BEGIN IF NOT EXISTS (SELECT FROM pg_roles WHERE rolname = '{application_role}') THEN "
         f"CREATE ROLE {application_role} LOGIN NOSUPERUSER NOCREATEDB NOCREATEROLE; END IF; END $$",
     )
     if not psql(sockets, f"SELECT 1 FROM pg_database WHERE datname = '{database}'"):  # noqa: S608

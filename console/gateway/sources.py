@@ -19,7 +19,7 @@ _SAID_BEFORE = (
 # What could be taken for the end of a source, or for the beginning of another, also with characters between that nobody
 # sees.
 _UNSEEN = "[\\u00ad\\u200b-\\u200f\\u2060-\\u2064\\ufeff]*"
-_MARK = re.compile(rf"[<＜﹤](?=[^\w<>]{{0,40}}{_UNSEEN.join('source')})", re.IGNORECASE)  # noqa: RUF001
+_MARK = re.compile(rf"[<＜﹤](?=[^\w<>]{{0,40}}{_UNSEEN.join('source')})", re.IGNORECASE)
 _MESSAGE_START = b"event: message_start\ndata: "
 
 

@@ -102,5 +102,5 @@ def guarded(url: str, *, headers: dict[str, str], deadlines: Deadlines, limit: i
         headers=headers,
         trust_env=False,
         follow_redirects=False,
-        timeout=None,  # noqa: S113
+        timeout=None,
     ), way

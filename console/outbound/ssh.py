@@ -49,7 +49,7 @@ def checked_address(host: str, port: int) -> str:
         raise ProviderError(
             sentence(refused(), "the git host", is_operators=True), permanent=True, code="address_refused"
         )
-    return sorted(answers)[0]
+    return min(answers)
 
 
 class BoundedAnswer(SubprocessWrapper):

@@ -31,7 +31,7 @@ class Http:
         unknown = configuration.used_names(config) - made["properties"].keys()
         if unknown:
             raise BadInput(
-                f"The request has a place {{{sorted(unknown)[0]}}}, which the schema does not describe.",
+                f"The request has a place {{{min(unknown)}}}, which the schema does not describe.",
                 param="parameters",
             )
         return made

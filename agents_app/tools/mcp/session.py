@@ -49,7 +49,8 @@ class _Visit:
 
 async def visit(address: Address, seconds: float, work: Callable[[Any, _Visit], Awaitable[_T]]) -> _T:
     """Do `work` with a session; ToolFailed when the server cannot be reached, misbehaves or takes too long."""
-    from mcp.shared.exceptions import MCPError  # noqa: PLC0415 - only where servers are used: it is large
+    # Imported here and below, only where servers are used: it is large.
+    from mcp.shared.exceptions import MCPError
 
     seen, done, refusal = _Visit(), [], ToolFailed("The server did not answer.")
     try:
@@ -79,7 +80,7 @@ async def visit(address: Address, seconds: float, work: Callable[[Any, _Visit], 
 
 def _refusal(error: Any, address: Address, seen: _Visit) -> ToolFailed:
     """Return what an error in place of an answer comes to: the library makes such of answers it cannot read, too."""
-    from mcp_types import CONNECTION_CLOSED, INVALID_PARAMS, METHOD_NOT_FOUND, PARSE_ERROR  # noqa: PLC0415
+    from mcp_types import CONNECTION_CLOSED, INVALID_PARAMS, METHOD_NOT_FOUND, PARSE_ERROR
 
     if not seen.is_sent:
         return ToolFailed("The server refused.")
@@ -101,9 +102,9 @@ async def _streams(address: Address, seconds: float, seen: _Visit) -> AsyncItera
         async with _program(address.where) as streams:
             yield streams
         return
-    from mcp.client.streamable_http import streamable_http_client  # noqa: PLC0415
+    from mcp.client.streamable_http import streamable_http_client
 
-    from console.outbound.httpx import guarded  # noqa: PLC0415
+    from console.outbound.httpx import guarded
 
     headers = {"Authorization": f"Bearer {address.secret}"} if address.secret else {}
     if address.run:
@@ -120,7 +121,7 @@ async def _streams(address: Address, seconds: float, seen: _Visit) -> AsyncItera
 @asynccontextmanager
 async def _program(name: str) -> AsyncIterator[tuple[Any, Any]]:
     """Start a program the deployment's settings name. It gets a bare environment, and its words to nobody are lost."""
-    from mcp.client.stdio import StdioServerParameters, stdio_client  # noqa: PLC0415
+    from mcp.client.stdio import StdioServerParameters, stdio_client
 
     command = settings.MCP_PROGRAMS.get(name)
     if not command:
@@ -134,8 +135,8 @@ async def _program(name: str) -> AsyncIterator[tuple[Any, Any]]:
 
 
 def _session(read: Any, write: Any) -> Any:
-    from mcp.client.session import ClientSession  # noqa: PLC0415
-    from mcp_types import Implementation  # noqa: PLC0415
+    from mcp.client.session import ClientSession
+    from mcp_types import Implementation
 
     class Session(ClientSession):
         async def validate_tool_result(self, name: str, result: Any) -> None:
@@ -146,8 +147,8 @@ def _session(read: Any, write: Any) -> Any:
 
 async def _greet(session: Any) -> None:
     """Shake hands as every server of today does, and as those will that know only the newer way."""
-    from mcp.shared.exceptions import MCPError  # noqa: PLC0415
-    from mcp_types import METHOD_NOT_FOUND, UNSUPPORTED_PROTOCOL_VERSION  # noqa: PLC0415
+    from mcp.shared.exceptions import MCPError
+    from mcp_types import METHOD_NOT_FOUND, UNSUPPORTED_PROTOCOL_VERSION
 
     try:
         await session.initialize()
@@ -159,7 +160,7 @@ async def _greet(session: Any) -> None:
 
 async def _tools_of(session: Any) -> list[Any]:
     """Return what the server says of its tools, page by page up to a bound; of two of one name the first."""
-    from mcp_types import PaginatedRequestParams  # noqa: PLC0415
+    from mcp_types import PaginatedRequestParams
 
     found: dict[str, Any] = {}
     cursor: str | None = None

@@ -127,7 +127,7 @@ def set_price(
     *,
     actor: Actor,
     version: ModelVersion,
-    input: Decimal,  # noqa: A002
+    input: Decimal,
     output: Decimal | None = None,
     cached_input: Decimal | None = None,
     reasoning: Decimal | None = None,

@@ -42,7 +42,7 @@ def host(tmp_path: Path, settings: object) -> object:
 
 
 def test_it_speaks_http_with_the_real_git(library: Cast, host: GitServer, tmp_path: Path) -> None:
-    host.password = "s3cret"  # noqa: S105
+    host.password = "s3cret"
     url = f"{host.origin}/prompts.git"
     remotes.connect(actor=SYSTEM, address=url)
     assert sync.check(actor=SYSTEM) == (False, "The git host asks for a credential, and none is set.")
