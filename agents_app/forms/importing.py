@@ -5,7 +5,7 @@ from typing import Any
 from django import forms
 from django.db.models import QuerySet
 
-from agents_app.tools.http.openapi import LARGEST
+from agents_app.tools.http.document import LARGEST
 from console.core.forms import MONO, offer
 from console.teams.forms.base import TeamField
 from console.teams.models import Team

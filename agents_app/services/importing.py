@@ -8,7 +8,8 @@ from agents_app.models import Tool
 from agents_app.services import tools
 from agents_app.tools import web
 from agents_app.tools.base import ToolFailed
-from agents_app.tools.http.openapi import LARGEST, Operation, operations, read_document
+from agents_app.tools.http.document import LARGEST, read_document
+from agents_app.tools.http.openapi import Operation, operations
 from console.core.errors import BadInput
 from console.gateway import sync
 from console.teams.actors import Actor

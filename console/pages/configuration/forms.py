@@ -45,6 +45,15 @@ class Entry:
         found: Place = inner(rest) if inner is not None else self.places[name]
         return found
 
+    def in_list(self, field: str, param: str) -> Place:
+        """Return where `checks[0].value`, or only `0`, of a list of this mapping stands."""
+        number, _, inner = param.removeprefix(field).lstrip("[").partition("]")
+        items = self.get(field, [])
+        if number.isdigit() and int(number) < len(items):
+            one: Entry = items[int(number)]
+            return one.find(inner.lstrip(".")) if inner.lstrip(".") else one.place
+        return self.at(field)
+
 
 class Wrong(Exception):
     """A value is not what belongs here; carries the sentence."""

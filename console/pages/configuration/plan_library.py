@@ -7,27 +7,23 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from console.core.errors import BadInput
-from console.evals.checks import check_specs
-from console.evals.models import TestCase
-from console.evals.services import cases as case_services
 from console.pages.configuration.document import Place
 from console.pages.configuration.forms import Entry
 from console.pages.configuration.free import plain
-from console.pages.configuration.steps import FieldChange, Ref, Sign, Step, differences, drop
-from console.teams.models import Team
-from prompts_app.models import Kind, Label, Prompt, PromptVersion, Waiver
+from console.pages.configuration.plan_partials import PartialPlan
+from console.pages.configuration.plan_prompt_tests import PromptTestPlan
+from console.pages.configuration.steps import FieldChange, Ref, Step, differences
+from prompts_app.models import Kind, Label, Prompt, PromptVersion
 from prompts_app.parameters import check_parameters
 from prompts_app.services.labels import publish
 from prompts_app.services.prompts import change_prompt, check_tags, create_prompt
 from prompts_app.services.versions import read, save_version
-from prompts_app.services.waivers import end_waiver, give_waiver
 from prompts_app.text.variables import check_declared
 
 if TYPE_CHECKING:
     from console.pages.configuration.plan import Plan
 
 _SETTINGS = ("visibility", "description", "tags")
-_OF_A_CASE: dict[str, Any] = {"variables": {}, "message": "", "expected": ""}
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,7 +56,7 @@ class LibraryPlan:
         rows = rows.prefetch_related("labels__version", "covers", "test_cases", "waivers__partial")
         self.rows = {prompt.slug: prompt for prompt in rows}
         self.texts: dict[str, tuple[set[str], list[Step]]] = {}
-        self.later: list[Step] = []
+        self.tests, self.partials = PromptTestPlan(plan), PartialPlan(plan)
 
     def prompt(self, entry: Entry) -> None:
         slug, row = entry["slug"], self.rows.get(entry["slug"])
@@ -90,11 +86,11 @@ class LibraryPlan:
         else:
             self._change(entry, row, texts)
         includes = {included for text in texts for included in text.includes}
-        self._tests(entry, row)
+        self.tests.tests(entry, row)
         self.texts[slug] = includes, self.plan.steps[steps:]
         del self.plan.steps[steps:]
-        self._required(entry, row)
-        self._waivers(entry, row)
+        self.partials.required(entry, row)
+        self.partials.waivers(entry, row)
 
     def finish(self) -> None:
         """Add the steps: what is included first, and what every prompt must include when all of them are there."""
@@ -111,7 +107,7 @@ class LibraryPlan:
 
         for slug in self.texts:
             add(slug)
-        self.plan.steps += self.later
+        self.partials.finish()
 
     # Texts ------------------------------------------------------------------------------------------------------------
 
@@ -244,98 +240,6 @@ class LibraryPlan:
                     seen_revision=on[name].revision if name in on else 0,
                 )
 
-    # Tests ------------------------------------------------------------------------------------------------------------
-
-    def _tests(self, entry: Entry, row: Prompt | None) -> None:
-        cases = {case.name: case for case in row.test_cases.all()} if row is not None else {}
-        seen: set[str] = set()
-        for test in entry.get("tests", []):
-            if not (test.has("name") and test.has("checks")):
-                continue
-            name = test["name"].strip()
-            if name in seen:
-                self.plan.problem(test, "name", f"{entry['slug']} has the test {name!r} twice in this file.")
-                continue
-            seen.add(name)
-            self._test(entry["slug"], test, name, cases.get(name))
-
-    def _test(self, slug: str, test: Entry, name: str, case: TestCase | None) -> None:
-        wanted = {field: plain(test.get(field, usual)) for field, usual in _OF_A_CASE.items()}
-        raw = [{key: plain(value) for key, value in one.values.items()} for one in test["checks"]]
-        for one in raw:
-            one |= {"threshold": float(one["threshold"])} if "threshold" in one else {}
-        try:
-            wanted["checks"] = check_specs(raw, expected=wanted["expected"])
-        except BadInput as refusal:
-            self.plan.problem_at(_in_list(test, "checks", refusal.param or ""), refusal.message)
-            return
-        title, needs = f"{slug}: {name}", frozenset({("prompt", slug)})
-
-        def make() -> None:
-            prompt = Prompt.objects.select_related("team", "head").get(slug=slug, deleted_at=None)
-            drop(case_services.create_case(actor=self.plan.actor, prompt=prompt, name=name, **wanted))
-
-        if case is None:
-            self.plan.create(test, "test", title, {"checks": len(raw)}, make, needs)
-            return
-        fields = differences({field: (getattr(case, field), value) for field, value in wanted.items()})
-        self.plan.change(
-            test,
-            "test",
-            title,
-            fields,
-            lambda: drop(case_services.change_case(actor=self.plan.actor, case=case, **wanted)),
-            needs,
-        )
-
-    # What must be included --------------------------------------------------------------------------------------------
-
-    def _required(self, entry: Entry, row: Prompt | None) -> None:
-        if not (entry.has("is_required") or entry.has("covers")):
-            return
-        covered = [slug for slug in entry.get("covers", []) if self.plan.is_there(entry, "covers", "team", slug)]
-        had = sorted(team.slug for team in row.covers.all()) if row is not None else []
-        was, wanted = row is not None and row.is_required, entry.get("is_required")
-        fields = differences({"is_required": (was, wanted)} if wanted is not None else {})
-        fields += differences({"covers": (had, sorted(set(covered)))} if entry.has("covers") else {})
-
-        def change() -> None:
-            teams = list(Team.objects.filter(slug__in=covered)) if entry.has("covers") else None
-            prompt = Prompt.objects.get(slug=entry["slug"], deleted_at=None)
-            change_prompt(actor=self.plan.actor, prompt=prompt, is_required=wanted, covers=teams)
-
-        if fields:
-            needs: frozenset[Ref] = frozenset({("prompt", entry["slug"]), *(("team", slug) for slug in covered)})
-            self.later.append(Step(entry.place, "partial", entry["slug"], "~", fields, change, needs, entry.find))
-
-    def _waivers(self, entry: Entry, row: Prompt | None) -> None:
-        have = {waiver.partial.slug: waiver for waiver in row.waivers.all()} if row is not None else {}
-        for waiver in entry.get("waivers", []):
-            if not (waiver.has("partial") and waiver.has("reason")):
-                continue
-            partial, reason = waiver["partial"], waiver["reason"].strip()
-            known = have.get(partial)
-            fields = differences({"reason": (known.reason if known else None, reason)})
-            if fields:
-                sign: Sign = "~" if known else "+"
-                run = self._waiver_of(entry["slug"], partial, reason, known)
-                needs: frozenset[Ref] = frozenset(
-                    {("prompt", entry["slug"]), ("prompt", partial), ("partial", partial)}
-                )
-                name = f"{entry['slug']} without {partial}"
-                self.later.append(Step(waiver.place, "waiver", name, sign, fields, run, needs, waiver.find))
-
-    def _waiver_of(self, slug: str, partial: str, reason: str, known: Waiver | None) -> Any:
-        def run() -> None:
-            found = {one.slug: one for one in Prompt.objects.filter(slug__in=[slug, partial], deleted_at=None)}
-            if partial not in found:
-                raise BadInput(f"There is no prompt {partial!r}, here or in this file.", param="partial")
-            if known is not None:
-                end_waiver(actor=self.plan.actor, waiver=known)
-            give_waiver(actor=self.plan.actor, prompt=found[slug], partial=found[partial], reason=reason)
-
-        return run
-
 
 def _settings(entry: Entry) -> dict[str, Any]:
     given = {name: "" if entry[name] is None else entry[name] for name in _SETTINGS if entry.has(name)}
@@ -354,16 +258,14 @@ def _shown(content: list[dict[str, str]]) -> str:
 
 def _find(entry: Entry) -> Any:
     """Return where a field is that a service refuses: what is wrong with a version, at the version."""
-    return lambda param: (
-        _in_list(entry, "versions", "") if param in {"version", "number", "label"} else entry.find(param)
-    )
+    return lambda param: entry.in_list("versions", "") if param in {"version", "number", "label"} else entry.find(param)
 
 
 def _in_version(entry: Entry, param: str) -> Place:
     """Return where in a version a field is that its reader names its own way."""
     if param.startswith("content"):
         number = param.removeprefix("content[").partition("]")[0]
-        return _in_list(entry, "messages", number) if entry.has("messages") else entry.at("text")
+        return entry.in_list("messages", number) if entry.has("messages") else entry.at("text")
     first, _, rest = param.partition(".")
     if first == "variables" and rest:
         name, _, field = rest.partition(".")
@@ -372,13 +274,3 @@ def _in_version(entry: Entry, param: str) -> Place:
                 found: Place = one.find({"is_required": "required"}.get(field, field)) if field else one.place
                 return found
     return entry.find(param)
-
-
-def _in_list(entry: Entry, field: str, param: str) -> Place:
-    """Return where `checks[0].value`, or only `0`, of a list of this entry is."""
-    number, _, inner = param.removeprefix(field).lstrip("[").partition("]")
-    items = entry.get(field, [])
-    if number.isdigit() and int(number) < len(items):
-        one: Entry = items[int(number)]
-        return one.find(inner.lstrip(".")) if inner.lstrip(".") else one.place
-    return entry.at(field)

@@ -7,7 +7,8 @@ import pytest
 from agents_app.models import Tool
 from agents_app.services import importing
 from agents_app.tools import schemas
-from agents_app.tools.http.openapi import operations, read_document
+from agents_app.tools.http.document import read_document
+from agents_app.tools.http.openapi import operations
 from console.core.errors import BadInput
 from console.teams.actors import SYSTEM
 
