@@ -77,6 +77,6 @@ def tell(story: Callable[[], None]) -> None:
         while True:
             time.sleep(3600)
     except Trouble as trouble:
-        sys.exit(f"{trouble}")
+        sys.exit(str(trouble))
     except KeyboardInterrupt:
         say("")

@@ -16,8 +16,6 @@ class BrokerTrouble(Exception):
 
 
 def _said(error: Exception) -> str:
-    name = type(error).__name__
-    code = str(getattr(error, "response", {}).get("Error", {}).get("Code", "")) if hasattr(error, "response") else ""
     match error:
         case amqp.AccessRefused() | redis.exceptions.AuthenticationError() | redis.exceptions.NoPermissionError():
             return "The broker does not let this user in, or not at this queue."
@@ -29,15 +27,19 @@ def _said(error: Exception) -> str:
             return "There is no such queue at the broker to send to."
         case redis.exceptions.ConnectionError() | redis.exceptions.TimeoutError() | OSError():
             return "The broker cannot be reached."
+        case redis.exceptions.ResponseError() if "WRONGTYPE" in str(error):
+            return "The broker refused: what is there under this name is no queue."
         case redis.exceptions.ResponseError():
-            return (
-                "The broker refused: what is there under this name is no queue."
-                if "WRONGTYPE" in str(error)
-                else ("The broker refused.")
-            )
+            return "The broker refused."
         case ImportError():
             return "SQS needs packages that are not installed here: those of requirements/sqs.txt."
-    if code:
+    return _said_of_sqs(error)
+
+
+def _said_of_sqs(error: Exception) -> str:
+    """Return what botocore means, whose classes are there only where SQS is used."""
+    name = type(error).__name__
+    if code := str(getattr(error, "response", {}).get("Error", {}).get("Code", "")):
         return f"SQS refused: {code[:60]}."
     if name in {"EndpointConnectionError", "ConnectTimeoutError", "ReadTimeoutError"}:
         return "The broker cannot be reached."

@@ -205,7 +205,7 @@ def _wait(turn: Turn) -> bool | None:
                 return None
         if not waiting:
             return None
-        words = [f"{step.tool_name or 'the next step'}" for step in waiting]
+        words = [step.tool_name or "the next step" for step in waiting]
         lease.put_down(
             run,
             state=Run.State.WAITING,

@@ -77,9 +77,6 @@ class Kind(Generic[WorkT, OutcomeT]):
     joined: tuple[str, ...] = ()  # what asking reads of the work
     joined_each: tuple[str, ...] = ()  # and of each outcome
 
-    def going_on(self) -> QuerySet[WorkT]:
-        return self.work._default_manager.filter(status__in=GOING_ON)
-
 
 def _lease() -> dt.timedelta:
     return dt.timedelta(seconds=settings.BATCH_LEASE_SECONDS)
@@ -115,7 +112,7 @@ def advance(kind: Kind[WorkT, OutcomeT], work_id: uuid.UUID) -> bool:
 
 def _claim(kind: Kind[WorkT, OutcomeT], work_id: uuid.UUID) -> WorkT | None:
     moment = now()
-    free = _free(kind, moment).filter(pk=work_id)
+    free = _free(kind.work, moment).filter(pk=work_id)
     work = free.select_related(*kind.joined).first()
     if work is None:
         return None
@@ -128,9 +125,13 @@ def _claim(kind: Kind[WorkT, OutcomeT], work_id: uuid.UUID) -> WorkT | None:
     return work if taken else None
 
 
-def _free(kind: Kind[WorkT, OutcomeT], moment: dt.datetime) -> QuerySet[WorkT]:
+def _going_on(work: type[WorkT]) -> QuerySet[WorkT]:
+    return work._default_manager.filter(status__in=GOING_ON)
+
+
+def _free(work: type[WorkT], moment: dt.datetime) -> QuerySet[WorkT]:
     """Match what anybody may go on with: no worker has it, and it has not been told to wait."""
-    return kind.going_on().exclude(lease_until__gt=moment).exclude(not_before__gt=moment)
+    return _going_on(work).exclude(lease_until__gt=moment).exclude(not_before__gt=moment)
 
 
 def _held(kind: Kind[WorkT, OutcomeT], work: WorkT) -> QuerySet[WorkT]:
@@ -147,8 +148,8 @@ def sweep(*kinds: Kind[Any, Any], patience: dt.timedelta = _PATIENCE) -> int:
     waiting: list[tuple[dt.datetime, dt.datetime, uuid.UUID, uuid.UUID, str]] = []
     busy: Counter[uuid.UUID] = Counter()
     for kind in kinds:
-        busy.update(kind.going_on().filter(lease_until__gt=moment).values_list("team_id", flat=True))
-        free = _free(kind, moment).filter(started_at__lte=moment - patience)
+        busy.update(_going_on(kind.work).filter(lease_until__gt=moment).values_list("team_id", flat=True))
+        free = _free(kind.work, moment).filter(started_at__lte=moment - patience)
         rows = free.order_by(F("lease_until").asc(nulls_first=True), "started_at", "id")[:_MOST_WOKEN]
         for had, began, work_id, team_id in rows.values_list("lease_until", "started_at", "pk", "team_id"):
             waiting.append((had or began, began, work_id, team_id, kind.task))
@@ -164,13 +165,7 @@ def sweep(*kinds: Kind[Any, Any], patience: dt.timedelta = _PATIENCE) -> int:
 
 def _others_wait(moment: dt.datetime) -> bool:
     """Say whether there is work that could go on, and has no worker."""
-    return any(
-        work._default_manager.filter(status__in=GOING_ON)
-        .exclude(lease_until__gt=moment)
-        .exclude(not_before__gt=moment)
-        .exists()
-        for work in (TestRun, Replay)
-    )
+    return _free(TestRun, moment).exists() or _free(Replay, moment).exists()
 
 
 def identity_of(work: Work, environment: str = "") -> Identify:

@@ -122,10 +122,8 @@ def _services(legacy: Sequence[LegacyTouchpoint], left: Both[int], providers: Bo
         direction = Direction.BETTER
         said = f"{counted(came.now, 'place')} came over in {DAYS} days, {left.now:,} {_are(left.now)} left."
     else:
-        direction, said = (
-            Direction.STEADY,
-            f"{counted(left.now, 'place')} left elsewhere, as {DAYS} days ago or later.",
-        )
+        direction = Direction.STEADY
+        said = f"{counted(left.now, 'place')} left elsewhere, as {DAYS} days ago or later."
     return Signal(
         "fewer_services",
         "Fewer services to know",
@@ -197,10 +195,7 @@ def _one_log(live: int, left: Both[int], made: Both[Mapping[str, int]], *, is_br
         direction = Direction.BETTER if left.now < left.before else Direction.STEADY
         said = f"{live:,} of {all_of_it:,} touchpoints are in the one log; those elsewhere have to be asked one by one."
     else:
-        direction, said = (
-            Direction.REACHED,
-            "Every touchpoint that is listed writes into the one log.",
-        )
+        direction, said = Direction.REACHED, "Every touchpoint that is listed writes into the one log."
     return Signal(
         "one_log",
         "One log to check",

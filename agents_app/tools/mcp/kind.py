@@ -55,7 +55,7 @@ class Mcp:
             await in_thread(lambda: suspend(tool, answer.sentence))
             raise ToolFailed(f"{answer.sentence} It is suspended until somebody reviews it.")
         content = without_secret(_content(answer), address.secret)
-        return Result(cut(content, call.most_bytes), bool(answer.is_error), f"{tool.server.name}")
+        return Result(cut(content, call.most_bytes), bool(answer.is_error), tool.server.name)
 
 
 def _row(tool_id: uuid.UUID | None) -> Tool | None:

@@ -46,7 +46,7 @@ class PromptPlan:
             self.plan.problem(entry, "instructions", f"{slug} is {what}; name another prompt, or leave the text out.")
             return frozenset()
         on = {one.name: text_of(one.version) for one in row.labels.all()}
-        fields = differences({f"{name}": (on.get(name), text) for name in labels})
+        fields = differences({name: (on.get(name), text) for name in labels})
 
         def change() -> None:
             self._publish(row, self._version(row, text), labels)

@@ -42,7 +42,7 @@ class AgentFields(Strict):
     prompt_variables = serializers.DictField(required=False)
     alias = serializers.CharField(required=False, allow_blank=True)
     parameters = serializers.DictField(required=False)
-    limits = serializers.DictField(required=False, help_text=f"{', '.join(LIMITS)}")
+    limits = serializers.DictField(required=False, help_text=", ".join(LIMITS))
     opening_message = serializers.CharField(required=False, allow_blank=True)
     suggested_questions = serializers.ListField(child=serializers.CharField(), required=False)
     knowledge = serializers.ListField(
