@@ -14,7 +14,7 @@ from agents_app.queries import tools as queries
 from agents_app.services import servers as services
 from agents_app.views.tool_frame import ask, frame, url_of
 from console.core.errors import Refusal
-from console.core.forms import posted, refusals_at, status_of
+from console.core.forms import posted, refusals_at, refused_by, status_of
 from console.core.htmx import go
 from console.core.words import counted
 from console.teams.access import in_scope, needs
@@ -104,13 +104,8 @@ def edit_server(request: TeamRequest, server_id: UUID) -> HttpResponse:
 @needs("build")
 def remove_server(request: TeamRequest, server_id: UUID) -> HttpResponse:
     row = access.server_for(request.caller, server_id, to="edit")
-    refused = ""
-    if request.method == "POST":
-        try:
-            services.delete_server(actor=request.caller.actor, server=row)
-        except Refusal as refusal:
-            refused = refusal.message
-        else:
-            return go(request, reverse("agents:servers"), f"Removed {row.name}.")
+    refused = refused_by(request, lambda: services.delete_server(actor=request.caller.actor, server=row))
+    if refused is None:
+        return go(request, reverse("agents:servers"), f"Removed {row.name}.")
     lost = "Its token goes with it. Its tools have to be removed before."
     return ask(request, "servers", "Remove", row.name, lost, url_of(row), refused)

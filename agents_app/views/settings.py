@@ -8,8 +8,7 @@ from agents_app import access, where_used
 from agents_app.forms.agents import SettingsForm
 from agents_app.services import agents
 from agents_app.views.frame import ACTIVE, frame
-from console.core.errors import Refusal
-from console.core.forms import posted, refusals_at, status_of
+from console.core.forms import posted, refusals_at, refused_by, status_of
 from console.core.htmx import go
 from console.teams.access import needs, teams_for
 from console.teams.callers import TeamRequest
@@ -37,16 +36,10 @@ def remove(request: TeamRequest, slug: str) -> HttpResponse:
     """Ask, then archive, or delete what was never published; while something uses the agent, say what instead."""
     agent = access.agent_for(request.caller, slug, to="edit")
     is_draft_only = not agent.versions.exists()
-    refused = ""
-    if request.method == "POST":
-        take_away = agents.delete_agent if is_draft_only else agents.archive_agent
-        try:
-            take_away(actor=request.caller.actor, agent=agent)
-        except Refusal as refusal:
-            refused = refusal.message
-        else:
-            said = f"{'Deleted' if is_draft_only else 'Archived'} {agent.name}."
-            return go(request, reverse("agents:agents"), said)
+    take_away = agents.delete_agent if is_draft_only else agents.archive_agent
+    refused = refused_by(request, lambda: take_away(actor=request.caller.actor, agent=agent))
+    if refused is None:
+        return go(request, reverse("agents:agents"), f"{'Deleted' if is_draft_only else 'Archived'} {agent.name}.")
     holders = [use for use in where_used.uses_of(agent) if use.holds]
     mine = set(teams_for(request.caller).values_list("pk", flat=True))
     near = [use for use in holders if use.team_id in mine]

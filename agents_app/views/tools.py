@@ -22,7 +22,7 @@ from agents_app.tools.mcp.offers import offers_in
 from agents_app.tools.registry import KINDS
 from agents_app.views.tool_frame import ACTIVE, ask, frame, url_of
 from console.core.errors import Refusal
-from console.core.forms import posted, refusals_at, status_of
+from console.core.forms import posted, refusals_at, refused_by, status_of
 from console.core.htmx import go, is_htmx
 from console.teams.access import in_scope, needs
 from console.teams.callers import TeamRequest
@@ -150,15 +150,10 @@ def review_tool(request: TeamRequest, tool_id: UUID) -> HttpResponse:
     if row.server is None:
         raise Http404("Only tools of a server are reviewed.")
     offer = next((one for one in offers_in(row.server.found) if one.name == row.config["name"]), None)
-    refused = ""
-    if request.method == "POST":
-        try:
-            seen = request.POST.get("seen_digest", "")
-            servers.review_tool(actor=request.caller.actor, tool=row, seen_digest=seen)
-        except Refusal as refusal:
-            refused = refusal.message
-        else:
-            return go(request, url_of(row), f"{row.slug} may be called again, as its server says now.")
+    seen = request.POST.get("seen_digest", "")
+    refused = refused_by(request, lambda: servers.review_tool(actor=request.caller.actor, tool=row, seen_digest=seen))
+    if refused is None:
+        return go(request, url_of(row), f"{row.slug} may be called again, as its server says now.")
     context = {
         **frame(request, "servers"),
         "tool": row,
@@ -173,13 +168,8 @@ def review_tool(request: TeamRequest, tool_id: UUID) -> HttpResponse:
 @needs("build")
 def remove_tool(request: TeamRequest, tool_id: UUID) -> HttpResponse:
     row = access.tool_for(request.caller, tool_id, to="edit")
-    refused = ""
-    if request.method == "POST":
-        try:
-            services.delete_tool(actor=request.caller.actor, tool=row)
-        except Refusal as refusal:
-            refused = refusal.message
-        else:
-            return go(request, reverse("agents:tools"), f"Removed {row.name}.")
+    refused = refused_by(request, lambda: services.delete_tool(actor=request.caller.actor, tool=row))
+    if refused is None:
+        return go(request, reverse("agents:tools"), f"Removed {row.name}.")
     lost = "No agent can be granted it any more. Its secret goes with it; records of calls stay."
     return ask(request, ACTIVE, "Remove", row.name, lost, url_of(row), refused)

@@ -1,6 +1,6 @@
 """What forms have in common."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any
 
@@ -68,6 +68,17 @@ def status_of(form: forms.BaseForm) -> int:
     if not form.is_bound:
         return 200
     return Overtaken.status if form.has_error(NON_FIELD_ERRORS, _OVERTAKEN) else 422
+
+
+def refused_by(request: HttpRequest, do: Callable[[], object]) -> str | None:
+    """Do what a POST asks for, and say what it was refused with: None when it is done, empty while nobody asks."""
+    if request.method != "POST":
+        return ""
+    try:
+        do()
+    except Refusal as refusal:
+        return refusal.message
+    return None
 
 
 @contextmanager

@@ -10,7 +10,7 @@ from django.urls import reverse
 from django.views.decorators.http import require_POST
 
 from console.core.errors import Refusal
-from console.core.forms import posted, refusals_at, refuse, status_of
+from console.core.forms import posted, refusals_at, refuse, refused_by, status_of
 from console.core.htmx import go
 from console.teams.access import needs, teams_for
 from console.teams.callers import TeamRequest
@@ -78,14 +78,9 @@ def _page(request: TeamRequest, prompt: Prompt, *, status: int = 200, **forms: A
 def delete(request: TeamRequest, slug: str) -> HttpResponse:
     """Ask, then delete; while something uses the prompt, say what instead."""
     prompt = access.prompt_for(request.caller, slug, to="edit")
-    refused = ""
-    if request.method == "POST":
-        try:
-            services.delete_prompt(actor=request.caller.actor, prompt=prompt)
-        except Refusal as refusal:
-            refused = refusal.message
-        else:
-            return go(request, reverse("prompts:prompts"), f"Deleted {slug}. Its versions stay for the log.")
+    refused = refused_by(request, lambda: services.delete_prompt(actor=request.caller.actor, prompt=prompt))
+    if refused is None:
+        return go(request, reverse("prompts:prompts"), f"Deleted {slug}. Its versions stay for the log.")
     holders = [use for use in where_used.uses_of(prompt) if use.holds]
     context = {
         "active": ACTIVE,

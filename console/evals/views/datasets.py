@@ -10,8 +10,8 @@ from django.urls import reverse
 from django.views.decorators.http import require_http_methods, require_safe
 
 from console.catalog.access import aliases_for
-from console.core.errors import Conflict, Refusal
-from console.core.forms import refusals_at, status_of
+from console.core.errors import Conflict
+from console.core.forms import refusals_at, refused_by, status_of
 from console.core.htmx import go
 from console.evals import access, training, uploads
 from console.evals.forms.datasets import NamedSampleForm, TeamForm, UploadForm
@@ -181,12 +181,8 @@ def export(request: TeamRequest, dataset_id: uuid.UUID) -> HttpResponse:
 def delete_dataset(request: TeamRequest, dataset_id: uuid.UUID) -> HttpResponse:
     """Ask, then remove a dataset with its replays."""
     found = access.dataset_for(request.caller, dataset_id, to="change")
-    refused = ""
-    if request.method == "POST":
-        try:
-            services.delete_dataset(actor=request.caller.actor, dataset=found)
-            return go(request, reverse("evals:datasets"), f"Removed the dataset {found.name}.")
-        except Refusal as refusal:
-            refused = refusal.message
+    refused = refused_by(request, lambda: services.delete_dataset(actor=request.caller.actor, dataset=found))
+    if refused is None:
+        return go(request, reverse("evals:datasets"), f"Removed the dataset {found.name}.")
     context = {"active": "evaluations", "dataset": found, "replays": found.replays.count(), "refused": refused}
     return render(request, "evals/dataset_delete.html", context, status=409 if refused else 200)

@@ -11,7 +11,7 @@ from django.views.decorators.http import require_http_methods, require_POST, req
 from console.catalog.access import aliases_for
 from console.catalog.models import Pin
 from console.core.errors import Refusal
-from console.core.forms import refuse
+from console.core.forms import refuse, refused_by
 from console.core.htmx import go, is_htmx
 from console.core.words import counted
 from console.evals import access
@@ -268,12 +268,8 @@ def retry_replay(request: TeamRequest, replay_id: uuid.UUID) -> HttpResponse:
 def delete_replay(request: TeamRequest, replay_id: uuid.UUID) -> HttpResponse:
     """Ask, then remove a replay with its answers."""
     found = access.replay_for(request.caller, replay_id, to="change")
-    refused = ""
-    if request.method == "POST":
-        try:
-            services.delete_replay(actor=request.caller.actor, replay=found)
-            return go(request, reverse("evals:replays"), "Removed the replay.")
-        except Refusal as refusal:
-            refused = refusal.message
+    refused = refused_by(request, lambda: services.delete_replay(actor=request.caller.actor, replay=found))
+    if refused is None:
+        return go(request, reverse("evals:replays"), "Removed the replay.")
     context = {"active": "evaluations", "replay": found, "refused": refused}
     return render(request, "evals/replay_delete.html", context, status=409 if refused else 200)

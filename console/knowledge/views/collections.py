@@ -8,8 +8,7 @@ from django.shortcuts import render
 from django.urls import reverse
 from django.views.decorators.http import require_POST, require_safe
 
-from console.core.errors import Refusal
-from console.core.forms import posted, refusals_at, status_of
+from console.core.forms import posted, refusals_at, refused_by, status_of
 from console.core.htmx import STOP_POLLING, go, is_htmx
 from console.core.words import counted
 from console.knowledge import access, queries, where_used
@@ -135,14 +134,9 @@ def vectors(request: TeamRequest, collection_id: uuid.UUID) -> HttpResponse:
 @needs("build")
 def delete_collection(request: TeamRequest, collection_id: uuid.UUID) -> HttpResponse:
     found = access.collection_for(request.caller, collection_id, to="change")
-    refused = ""
-    if request.method == "POST":
-        try:
-            services.delete_collection(actor=request.caller.actor, collection=found)
-        except Refusal as refusal:
-            refused = refusal.message
-        else:
-            return go(request, reverse("knowledge:collections"), f"Deleted {found.name}.")
+    refused = refused_by(request, lambda: services.delete_collection(actor=request.caller.actor, collection=found))
+    if refused is None:
+        return go(request, reverse("knowledge:collections"), f"Deleted {found.name}.")
     count = queries.row(found).documents
     lost = (
         f"Nothing finds its {counted(count, 'document')} any more. What was answered from them stays on"

@@ -130,8 +130,8 @@ def _value(node: yaml.Node, path: str, problems: list[Problem], depth: int) -> V
     if isinstance(node, yaml.SequenceNode):
         return Items(place, [_value(child, f"{path}[{n}]", problems, depth + 1) for n, child in enumerate(node.value)])
     kind = node.tag.removeprefix(_TAG)
-    if kind not in {"str", "int", "float", "bool", "null"}:
-        kind = "str" if kind == "timestamp" else kind
+    if kind == "timestamp":
+        kind = "str"
     if kind not in {"str", "int", "float", "bool", "null"}:
         problems.append(Problem(place, f"The tag {node.tag} has no meaning here; write plain text."))
         kind = "str"

@@ -2,6 +2,7 @@
 
 import datetime as dt
 import math
+from collections.abc import Sequence
 from dataclasses import dataclass
 from decimal import Decimal
 
@@ -96,27 +97,21 @@ _ELSEWHERE = "Fill a console of its own: make run DATA_DIR=demo PORT=8001, then 
 
 def _refuse_strangers() -> None:
     """The demo never mixes with what people made: a name that is taken stops it before anything is written."""
-    taken = list(Team.objects.filter(slug__in=[t.slug for t in TEAMS], is_demo=False).values_list("slug", flat=True))
-    if taken:
-        raise Conflict(
-            f"There are teams of your own called {', '.join(taken)}; the demo would mix with them. {_ELSEWHERE}"
-        )
+    taken = Team.objects.filter(slug__in=[t.slug for t in TEAMS], is_demo=False).values_list("slug", flat=True)
+    _refuse("teams", list(taken))
     if Team.objects.filter(slug__in=[t.slug for t in TEAMS]).exists():
         return
-    if slugs := prompts.slugs_of_strangers():
-        raise Conflict(
-            f"There are prompts of your own called {', '.join(slugs)}; the demo would mix with them. {_ELSEWHERE}"
-        )
-    if slugs := agents.slugs_of_strangers():
-        raise Conflict(
-            f"There are agents of your own called {', '.join(slugs)}; the demo would mix with them. {_ELSEWHERE}"
-        )
+    _refuse("prompts", prompts.slugs_of_strangers())
+    _refuse("agents", agents.slugs_of_strangers())
     aliases = list(Alias.objects.filter(name__in=[a.name for a in ALIASES]).values_list("name", flat=True))
     providers = list(Provider.objects.filter(slug__in=[slug for slug, _ in PROVIDERS]).values_list("slug", flat=True))
-    if aliases or providers:
+    _refuse("things", aliases + providers)
+
+
+def _refuse(what: str, names: Sequence[str]) -> None:
+    if names:
         raise Conflict(
-            f"There are things of your own called {', '.join(aliases + providers)}; the demo would mix with them. "
-            + _ELSEWHERE
+            f"There are {what} of your own called {', '.join(names)}; the demo would mix with them. {_ELSEWHERE}"
         )
 
 
