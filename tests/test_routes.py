@@ -30,7 +30,7 @@ from console.batches.services.creator import Creator
 from console.batches.services.files import upload_file
 from console.catalog.services import aliases
 from console.catalog.services.pins import ask_to_lift_rule
-from console.chat.files import of_texts
+from console.chat.files import of_values
 from console.chat.models import Conversation, Message
 from console.core.clock import now
 from console.core.crypto import encrypt
@@ -377,7 +377,9 @@ def _conversation(cast: Cast) -> Arguments:
 
 def _file(cast: Cast) -> Arguments:
     arguments = _message(cast)
-    Message.objects.filter(pk=arguments["message_id"]).update(attachments=of_texts([("a.txt", "Text.")]))
+    Message.objects.filter(pk=arguments["message_id"]).update(
+        attachments=of_values([{"name": "a.txt", "text": "Text."}])
+    )
     return {"message_id": arguments["message_id"], "place": 0}
 
 

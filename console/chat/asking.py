@@ -6,6 +6,9 @@ from dataclasses import dataclass
 from typing import Any
 
 from agents_app.asking import ask_of
+from agents_app.models import Agent
+from console.catalog.models import Capability, Pin
+from console.chat.files import is_picture
 from console.chat.models import Conversation, Message
 from console.gateway.asks import own_ask
 from console.gateway.identity import PersonIdentity
@@ -15,6 +18,8 @@ from console.teams.models import Environment, User
 
 SURFACE = "chat"
 ROUTE = "/chat/"
+# Of a conversation, the newest: each is sent again with every later turn.
+MOST_PICTURES = 10
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,23 +50,51 @@ def path_to(messages: dict[uuid.UUID, Message], last: uuid.UUID | None) -> list[
     return found[::-1]
 
 
-def content_of(message: Message) -> str:
-    """Return a turn's words with the texts of its files, as the model reads them."""
+def sees(agent: Agent) -> bool:
+    """Say whether the model an assistant answers people with looks at pictures. Needs `live`."""
+    return (
+        agent.live is not None
+        and Pin.objects.filter(
+            alias__name=agent.live.alias,
+            environment=Environment.PRODUCTION,
+            model_version__capabilities__contains=[Capability.VISION],
+        ).exists()
+    )
+
+
+def words_of(message: Message) -> str:
+    """Return a turn's words with the texts of its files, as the model reads them; of pictures their names."""
     parts = [message.text] if message.text else []
     for file in message.attachments:
-        parts.append(f"File {file['name']}:\n\n{file['text']}")
+        parts.append(f"Picture {file['name']}." if is_picture(file) else f"File {file['name']}:\n\n{file['text']}")
     return "\n\n".join(parts)
 
 
-def history_before(answer: Message) -> list[dict[str, Any]]:
+def _contents_of(turns: Sequence[Message], *, sees: bool) -> list[str | list[dict[str, Any]]]:
+    """Return what the model is given of each turn: words, and the newest pictures where it looks at them."""
+    contents: list[str | list[dict[str, Any]]] = []
+    left = MOST_PICTURES if sees else 0
+    for turn in reversed(turns):
+        words, pictures = words_of(turn), [file for file in turn.attachments if is_picture(file)][:left]
+        left -= len(pictures)
+        shown = [
+            {"type": "image_url", "image_url": {"url": f"data:{file['media_type']};base64,{file['data']}"}}
+            for file in pictures
+        ]
+        contents.append([{"type": "text", "text": words}, *shown] if shown else words)
+    return contents[::-1]
+
+
+def history_before(answer: Message, agent: Agent) -> list[dict[str, Any]]:
     """Return what was said before an answer, on its own branch. Answers without a word are left out."""
     rows = Message.objects.filter(conversation=answer.conversation_id).only("parent_id", "role", "text", "attachments")
     turns = path_to({row.pk: row for row in rows}, answer.parent_id)
-    said = [(turn.role, content_of(turn)) for turn in turns]
+    has_pictures = any(is_picture(file) for turn in turns for file in turn.attachments)
+    contents = _contents_of(turns, sees=has_pictures and sees(agent))
     return [
-        {"role": "user" if role == Message.Role.USER else "assistant", "content": words}
-        for role, words in said
-        if words
+        {"role": "user" if turn.role == Message.Role.USER else "assistant", "content": content}
+        for turn, content in zip(turns, contents, strict=True)
+        if content
     ]
 
 
@@ -70,7 +103,7 @@ def ask_for(answer: Message, speaker: Speaker) -> Ask:
     agent = answer.conversation.agent
     assert agent.live is not None
     agent.live.agent = agent
-    body = ask_of(agent.live, history_before(answer), whom=speaker.whom)
+    body = ask_of(agent.live, history_before(answer, agent), whom=speaker.whom)
     return ask_from(body, surface=speaker.surface, route=speaker.route, client_address=speaker.client_address)
 
 

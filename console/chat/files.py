@@ -1,17 +1,23 @@
-"""Files people attach to what they say: their text is sent with it. What cannot be read is refused in one sentence."""
+"""Files people attach to what they say: their text is sent with it; pictures as they are, to models that look at them.
 
-from collections.abc import Iterable, Sequence
+What cannot be read is refused in one sentence.
+"""
+
+from base64 import b64decode, b64encode
+from binascii import Error as NotBase64
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import PurePosixPath
 from typing import Any
 
 from django.core.files.uploadedfile import UploadedFile
 
 from console.chat.errors import CannotSend
-from console.core.files import pdf
+from console.core.files import apart, pdf
+from console.core.files.picture import MOST_PIXELS, small_picture
 from console.core.files.plain import plain_text
 
 MOST_FILES = 5
-MOST_BYTES = 5 * 1024 * 1024
+MOST_BYTES = 10 * 1024 * 1024
 MOST_CHARACTERS = 200_000  # of all files of a message
 MOST_PAGES = 200
 MEDIA_TYPES = {
@@ -21,42 +27,87 @@ MEDIA_TYPES = {
     ".json": "application/json",
     ".pdf": "application/pdf",
 }
+PICTURES = {
+    ".png": "image/png",
+    ".jpg": "image/jpeg",
+    ".jpeg": "image/jpeg",
+    ".webp": "image/webp",
+    ".gif": "image/gif",
+}
 _PDF_PROBLEMS = {
     "busy": "could not be read: too many files are being read. Send it again in a moment.",
-    "slow": f"took longer than {pdf.SECONDS} seconds to read. Attach its text.",
+    "slow": f"took longer than {apart.SECONDS} seconds to read. Attach its text.",
     "locked": "is locked with a password. Attach an unlocked copy.",
     "pages": f"has more than {MOST_PAGES} pages. Attach the part that matters.",
     "characters": f"has more than {MOST_CHARACTERS:,} characters. Attach the part that matters.",
     "empty": "has no text that can be read, only pictures perhaps. Attach its text.",
     "broken": "could not be read as PDF. Save it again, or attach its text.",
 }
+_PICTURE_PROBLEMS = {
+    "busy": _PDF_PROBLEMS["busy"],
+    "slow": f"took longer than {apart.SECONDS} seconds to read. Attach a smaller picture.",
+    "pixels": f"has more than {MOST_PIXELS // 1_000_000} million pixels. Attach a smaller picture.",
+    "broken": "could not be read as a picture. Save it again, as PNG or JPEG.",
+}
 
+# {"name", "media_type", "bytes", "text"}, of a picture also {"data"}, its bytes in base64, in place of words.
 Attachment = dict[str, Any]
 
 
-def read(uploads: "Sequence[UploadedFile[bytes]]") -> list[Attachment]:
+def accepted(*, sees: bool) -> list[str]:
+    """Return the endings of files that may be attached, of pictures only where the model sees."""
+    return [*MEDIA_TYPES, *(PICTURES if sees else ())]
+
+
+def read(uploads: "Sequence[UploadedFile[bytes]]", *, sees: bool = False) -> list[Attachment]:
     """Return what was uploaded as attachments of a message, or refuse naming the file and what to do."""
     if len(uploads) > MOST_FILES:
         raise _cannot(f"A message may have {MOST_FILES} files; you chose {len(uploads)}.")
     for upload in uploads:  # all of them before any is read
         name = _named(upload.name or "")
-        if _ending(name) not in MEDIA_TYPES:
-            raise _cannot(f"{name} cannot be attached: files may be {_listed(MEDIA_TYPES)}.")
+        _check_ending(name, sees=sees)
         if (upload.size or 0) > MOST_BYTES:
             raise _cannot(f"{name} is larger than {MOST_BYTES // 1024**2} MB. Attach the part that matters.")
     return _checked([_read(upload) for upload in uploads])
 
 
-def of_texts(given: Iterable[tuple[str, str]]) -> list[Attachment]:
-    """Return (name, text) as attachments: for programs, which send no forms."""
+def of_values(given: Iterable[Mapping[str, str]], *, sees: bool = False) -> list[Attachment]:
+    """Return {"name", "text"}, or a picture's {"name", "data"}, as attachments: for programs, which send no forms."""
     made = []
-    for name, text in given:
-        name = _named(name)
-        media_type = MEDIA_TYPES.get(_ending(name), "text/plain")
-        made.append(_attachment(name, media_type, len(text.encode()), text))
+    for file in given:
+        name = _named(file["name"])
+        if "data" in file:
+            _check_ending(name, sees=sees)
+            if _ending(name) not in PICTURES:
+                raise _cannot(f"{name} is not named as a picture ({_listed(PICTURES)}); of other files send the text.")
+            made.append(_picture(name, _decoded(name, file["data"])))
+        else:
+            media_type = MEDIA_TYPES.get(_ending(name), "text/plain")
+            made.append(_attachment(name, media_type, len(file["text"].encode()), file["text"]))
     if len(made) > MOST_FILES:
         raise _cannot(f"A message may have {MOST_FILES} files.")
     return _checked(made)
+
+
+def is_picture(file: Attachment) -> bool:
+    return "data" in file
+
+
+def _decoded(name: str, data: str) -> bytes:
+    if len(data) > MOST_BYTES * 4 // 3 + 4:
+        raise _cannot(f"{name} is larger than {MOST_BYTES // 1024**2} MB. Attach a smaller picture.")
+    try:
+        return b64decode(data, validate=True)
+    except (NotBase64, ValueError):
+        raise _cannot(f"The data of {name} must be its bytes in base64.") from None
+
+
+def _check_ending(name: str, *, sees: bool) -> None:
+    ending = _ending(name)
+    if ending in PICTURES and not sees:
+        raise _cannot(f"{name} cannot be attached: the model that answers here does not look at pictures.")
+    if ending not in MEDIA_TYPES and ending not in PICTURES:
+        raise _cannot(f"{name} cannot be attached: files may be {_listed(accepted(sees=sees))}.")
 
 
 def _cannot(sentence: str) -> CannotSend:
@@ -74,7 +125,7 @@ def _ending(name: str) -> str:
 
 
 def _listed(endings: Iterable[str]) -> str:
-    *first, last = (ending[1:] for ending in endings)
+    *first, last = dict.fromkeys(ending[1:] for ending in endings)
     return f"{', '.join(first)} or {last}"
 
 
@@ -84,7 +135,7 @@ def _attachment(name: str, media_type: str, size: int, text: str) -> Attachment:
 
 def _checked(files: list[Attachment]) -> list[Attachment]:
     for file in files:
-        if not file["text"]:
+        if not file["text"] and not is_picture(file):
             raise _cannot(f"{file['name']} is empty.")
     count = sum(len(file["text"]) for file in files)
     if count > MOST_CHARACTERS:
@@ -98,8 +149,19 @@ def _checked(files: list[Attachment]) -> list[Attachment]:
 def _read(upload: "UploadedFile[bytes]") -> Attachment:
     name = _named(upload.name or "")
     ending, raw = _ending(name), upload.read()
+    if ending in PICTURES:
+        return _picture(name, raw)
     text = _pdf(name, raw) if ending == ".pdf" else _text(name, raw)
     return _attachment(name, MEDIA_TYPES[ending], len(raw), text)
+
+
+def _picture(name: str, raw: bytes) -> Attachment:
+    try:
+        seen = small_picture(raw)
+    except apart.CannotRead as error:
+        raise _cannot(f"{name} {_PICTURE_PROBLEMS[error.problem]}") from None
+    kept = _attachment(name, seen.media_type, len(seen.data), "")
+    return kept | {"data": b64encode(seen.data).decode()}
 
 
 def _text(name: str, raw: bytes) -> str:
@@ -112,5 +174,5 @@ def _text(name: str, raw: bytes) -> str:
 def _pdf(name: str, raw: bytes) -> str:
     try:
         return pdf.pdf_text(raw, most_pages=MOST_PAGES, most_characters=MOST_CHARACTERS)
-    except pdf.CannotReadPdf as error:
+    except apart.CannotRead as error:
         raise _cannot(f"{name} {_PDF_PROBLEMS[error.problem]}") from None

@@ -5,7 +5,7 @@ from typing import NamedTuple
 
 from django.core.files.uploadedfile import UploadedFile
 
-from console.core.files import pdf
+from console.core.files import apart, pdf
 from console.core.files.page_words import marked_words_of
 from console.core.files.plain import plain_text
 from console.knowledge.errors import CannotUse
@@ -27,7 +27,7 @@ KINDS = {
 }
 _PDF_PROBLEMS = {
     "busy": "could not be read: too many files are being read. Send it again in a moment.",
-    "slow": f"took longer than {pdf.SECONDS} seconds to read. Paste its text.",
+    "slow": f"took longer than {apart.SECONDS} seconds to read. Paste its text.",
     "locked": "is locked with a password. Upload an unlocked copy.",
     "pages": f"has more than {MOST_PAGES} pages. Split it into several documents.",
     "characters": f"has more than {MOST_CHARACTERS:,} characters. Split it into several documents.",
@@ -61,7 +61,7 @@ def read(upload: "UploadedFile[bytes]") -> Read:
     if kind == Document.Kind.PDF:
         try:
             return Read(name, kind, pdf.pdf_text(raw, most_pages=MOST_PAGES, most_characters=MOST_CHARACTERS))
-        except pdf.CannotReadPdf as error:
+        except apart.CannotRead as error:
             raise _cannot(f"{name} {_PDF_PROBLEMS[error.problem]}") from None
     text = plain_text(raw)
     if text is None:

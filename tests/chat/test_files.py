@@ -7,7 +7,7 @@ from django.urls import reverse
 
 from console.chat import files
 from console.chat.models import Message
-from console.core.files import pdf
+from console.core.files import apart
 from tests.chat.conftest import Room
 from tests.chat.test_conversations import talk
 from tests.conftest import Cast
@@ -85,9 +85,12 @@ def test_it_refuses_in_one_sentence_and_keeps_what_was_typed(cast: Cast) -> None
     alice, send = client_of(cast.alice), reverse("chat:send", args=[made.pk])
     many = [upload(f"{number}.txt", "x") for number in range(6)]
     bad = {
-        "photo.png cannot be attached: files may be txt, md, csv, json or pdf.": [upload("photo.png", b"\x89PNG")],
+        "tune.mp3 cannot be attached: files may be txt, md, csv, json or pdf.": [upload("tune.mp3", b"ID3")],
+        "photo.png cannot be attached: the model that answers here does not look at pictures.": [
+            upload("photo.png", b"\x89PNG")
+        ],
         "A message may have 5 files; you chose 6.": many,
-        "big.txt is larger than 5 MB. Attach the part that matters.": [
+        "big.txt is larger than 10 MB. Attach the part that matters.": [
             upload("big.txt", b"x" * (files.MOST_BYTES + 1))
         ],
         "long.txt has 200,001 characters; a message may carry 200,000.": [upload("long.txt", "x" * 200_001)],
@@ -116,7 +119,7 @@ def test_it_refuses_in_one_sentence_and_keeps_what_was_typed(cast: Cast) -> None
 
 def test_it_gives_up_a_pdf_that_takes_too_long(cast: Cast, monkeypatch) -> None:
     made = talk(cast)
-    monkeypatch.setattr(pdf, "SECONDS", 0)
+    monkeypatch.setattr(apart, "SECONDS", 0)
     page = client_of(cast.alice).post(
         reverse("chat:send", args=[made.pk]), {"text": "Read.", "files": [upload("slow.pdf", pdf_of("x"))]}
     )
@@ -126,14 +129,15 @@ def test_it_gives_up_a_pdf_that_takes_too_long(cast: Cast, monkeypatch) -> None:
 def test_it_reads_what_spreadsheets_write(cast: Cast) -> None:
     read = files.read([upload("a.csv", "\ufeffä;b".encode()), upload("b.csv", "ä;b".encode("utf-16"))])
     assert [one["text"] for one in read] == ["ä;b", "ä;b"]
-    names = [one["name"] for one in files.of_texts([("../../etc/passwd", "x"), ("C:\\x\\" + "n" * 300 + ".json", "x")])]
+    given = ["../../etc/passwd", "C:\\x\\" + "n" * 300 + ".json"]
+    names = [one["name"] for one in files.of_values([{"name": name, "text": "x"} for name in given])]
     assert names == ["passwd", "n" * 100 + ".json"]
 
 
 def test_it_hides_files_from_those_who_may_not_read(cast: Cast) -> None:
     made = talk(cast)
     question = made.messages.get(role="user")
-    question.attachments = files.of_texts([("secret.txt", "Only for Alice.")])
+    question.attachments = files.of_values([{"name": "secret.txt", "text": "Only for Alice."}])
     question.save()
     url = reverse("chat:file", args=[question.pk, 0])
     assert [client_of(one).get(url).status_code for one in (cast.alice, cast.bob)] == [200, 404]

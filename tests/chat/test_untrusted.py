@@ -57,7 +57,7 @@ def _say_everywhere(made: Conversation, person: User, words: str, answered: str 
     Conversation.objects.filter(pk=made.pk).update(title=short[:120])
     question, answer = made.messages.order_by("created_at", "id")
     question.text, question.author_name = short, short[:200]
-    question.attachments = files.of_texts([(f"{short[:80]}.txt", short)])
+    question.attachments = files.of_values([{"name": f"{short[:80]}.txt", "text": short}])
     question.save()
     answer.text, answer.author_name = (answered or words).replace("\x00", ""), short[:200]
     answer.trouble, answer.model = short[:500], short[:270]

@@ -175,7 +175,8 @@ def _most(
     if version is None:
         return Most(0, 0)
     version.agent = widget.agent
-    history = history_before(Message(conversation=conversation, parent_id=parent_id)) if conversation else []
+    before = Message(conversation=conversation, parent_id=parent_id)
+    history = history_before(before, widget.agent) if conversation else []
     if text:
         history.append({"role": "user", "content": text})
     with suppress(Refusal):

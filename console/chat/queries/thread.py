@@ -24,10 +24,15 @@ PAGE = 30
 
 @dataclass(frozen=True, slots=True)
 class File:
-    """A file of a message, without its text."""
+    """A file of a message, without what is in it."""
 
     name: str
     size: int
+    media_type: str
+
+    @property
+    def is_picture(self) -> bool:
+        return self.media_type.startswith("image/")
 
 
 def part_of(document: str, heading: str) -> str:
@@ -166,7 +171,9 @@ def thread(conversation: Conversation, reader: User | None, *, before: uuid.UUID
     begin = max(0, end - PAGE)
     shown = path[begin:end]
     messages = Message.objects.select_related("agent_version", "author").defer("attachments")
-    rows = messages.annotate(file_names=_of_files("name"), file_sizes=_of_files("bytes")).in_bulk(shown)
+    rows = messages.annotate(
+        file_names=_of_files("name"), file_sizes=_of_files("bytes"), file_types=_of_files("media_type")
+    ).in_bulk(shown)
     given = {one.message_id: one for one in Feedback.objects.filter(message__in=shown, person=reader)} if reader else {}
     readable = _readable(conversation, rows.values())
     turns = [
@@ -184,7 +191,7 @@ def thread(conversation: Conversation, reader: User | None, *, before: uuid.UUID
 def turn(message: Message, reader: User | None) -> Turn:
     """Return one message as it stands on the page."""
     _, children = _tree(message.conversation)
-    files = tuple(File(file["name"], file["bytes"]) for file in message.attachments)
+    files = tuple(File(file["name"], file["bytes"], file["media_type"]) for file in message.attachments)
     given = Feedback.objects.filter(message=message, person=reader).first() if reader else None
     return Turn(message, tuple(children[message.parent_id]), given, files, _readable(message.conversation, [message]))
 
@@ -201,7 +208,7 @@ def _of_files(what: str) -> Func:
 
 
 def _files(message: Any) -> tuple[File, ...]:
-    return tuple(File(name, size) for name, size in zip(message.file_names, message.file_sizes, strict=True))
+    return tuple(map(File, message.file_names, message.file_sizes, message.file_types))
 
 
 def _tree(conversation: Conversation) -> tuple[dict[uuid.UUID, Any], dict[Any, list[uuid.UUID]]]:

@@ -6,7 +6,7 @@ from contextlib import suppress
 
 from django.db import transaction
 
-from console.chat.asking import ask_from, content_of, person
+from console.chat.asking import ask_from, person, words_of
 from console.chat.models import Conversation, Message
 from console.chat.services.conversations import TITLE_LENGTH, title_from
 from console.core.errors import ProviderError, Refusal
@@ -45,7 +45,7 @@ def make_title(message_id: uuid.UUID) -> str:
     conversation = answer.conversation
     if conversation.owner is None or not _is_first(conversation, answer.parent):
         return ""
-    said = f"{content_of(answer.parent)[:_MOST_READ]}\n\n{answer.text[:_MOST_READ]}"
+    said = f"{words_of(answer.parent)[:_MOST_READ]}\n\n{answer.text[:_MOST_READ]}"
     body = {
         "model": answer.agent_version.alias,
         "messages": [{"role": "system", "content": _WISH}, {"role": "user", "content": said}],

@@ -18,7 +18,7 @@ from console.chat.models import Conversation
 from console.chat.queries.thread import thread as read_thread
 from console.chat.services import conversations as services
 from console.chat.services import messages
-from console.chat.views.page import cannot_send, context_of, said_without_scripts, thread_of
+from console.chat.views.page import attaching, cannot_send, context_of, said_without_scripts, thread_of
 from console.core import typed
 from console.core.errors import Refusal
 from console.core.htmx import go, is_htmx
@@ -50,7 +50,7 @@ def start(request: TeamRequest) -> HttpResponse:
     agent = form.cleaned_data["agent"]
     team = access.team_for_agent(request.caller, agent)
     try:
-        attachments = files.read(request.FILES.getlist("files"))
+        attachments = files.read(request.FILES.getlist("files"), sees=asking.sees(agent))
         with transaction.atomic():
             made = services.start_conversation(owner=request.caller.user, team=team, agent=agent)
             speaker = asking.person(made, request.caller.user, request.client_address)
@@ -91,6 +91,8 @@ def _new(request: TeamRequest, text: str, slug: str, *, error: str = "", status:
         "may_ask": request.caller.may("use_models"),
         "has_agents_that_run": access.has_agents_that_run(request.caller),
     }
+    if more["agent"] is not None:
+        more |= attaching(more["agent"])
     return render(request, "chat/new.html", context_of(request, **more), status=status)
 
 

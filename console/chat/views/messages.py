@@ -1,6 +1,7 @@
 """Ask, ask again, stop, and follow an answer."""
 
 import uuid
+from base64 import b64decode
 
 from django.http import HttpResponse, HttpResponseBase
 from django.shortcuts import redirect, render
@@ -40,7 +41,7 @@ def send(request: TeamRequest, conversation_id: uuid.UUID) -> HttpResponse:
     found = access.conversation_for(request.caller, conversation_id, to="change")
     text = _typed(request)
     try:
-        attachments = files.read(request.FILES.getlist("files"))
+        attachments = files.read(request.FILES.getlist("files"), sees=asking.sees(found.agent))
         services.send(conversation=found, speaker=_speaker(request, found), text=text, attachments=attachments)
     except Refusal as refusal:
         if is_htmx(request):
@@ -99,11 +100,19 @@ def stop(request: TeamRequest, message_id: uuid.UUID) -> HttpResponse:
 @needs("view_team")
 @require_safe
 def file(request: TeamRequest, message_id: uuid.UUID, place: int) -> HttpResponse:
-    """The text of an attached file, as it was sent: to be saved, never shown by the browser, under a name of ours."""
+    """What was sent of an attached file: a picture, or text to be saved, under a name of ours, never shown.
+
+    A picture was written anew by this house, so it is nothing but a picture.
+    """
     found = access.message_for(request.caller, message_id)
     if place >= len(found.attachments):
         raise NotFound("There is no such file.")
-    response = HttpResponse(found.attachments[place]["text"], content_type="text/plain; charset=utf-8")
+    kept = found.attachments[place]
+    if files.is_picture(kept):
+        response = HttpResponse(b64decode(kept["data"]), content_type=kept["media_type"])
+        response["Cache-Control"] = "private, max-age=3600"  # one message's files never change
+        return response
+    response = HttpResponse(kept["text"], content_type="text/plain; charset=utf-8")
     response["Content-Disposition"] = f'attachment; filename="file-{place + 1}.txt"'
     return response
 

@@ -5,7 +5,8 @@ from typing import Any
 from django.http import HttpResponse
 from django.shortcuts import redirect, render
 
-from console.chat import access, files
+from agents_app.models import Agent
+from console.chat import access, asking, files
 from console.chat.models import Conversation, Message
 from console.chat.queries.listing import listing
 from console.chat.queries.thread import thread
@@ -20,7 +21,8 @@ def context_of(request: TeamRequest, conversation: Conversation | None = None, *
     given = request.GET
     found: dict[str, Any] = {
         "active": "chat",
-        "files": files,
+        "most_files": files.MOST_FILES,
+        "most_bytes": files.MOST_BYTES,
         "me": request.caller.user,
         "listing": listing(
             access.conversations_for(request.caller),
@@ -31,8 +33,14 @@ def context_of(request: TeamRequest, conversation: Conversation | None = None, *
         ),
     }
     if conversation is not None:
-        found |= thread_of(request, conversation)
+        found |= thread_of(request, conversation) | attaching(conversation.agent)
     return found | more
+
+
+def attaching(agent: Agent) -> dict[str, Any]:
+    """Return what may be attached to a message to an assistant."""
+    sees = asking.sees(agent)
+    return {"sees": sees, "endings": files.accepted(sees=sees)}
 
 
 def thread_of(request: TeamRequest, conversation: Conversation) -> dict[str, Any]:

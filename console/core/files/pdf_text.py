@@ -1,7 +1,6 @@
-"""Read the text of a PDF from standard input; run as a program of its own, so that it can be given up.
+"""Read the text of a PDF from standard input; run as a program of its own (see apart.py).
 
-A PDF can be made to take minutes or gigabytes, and nothing ends a thread. This process has limits on both, knows
-nothing of Facet, and is told to end when its time is over. It answers with one line of JSON: text, or a problem.
+It answers with one line of JSON: text, or a problem.
 """
 
 import json

@@ -48,6 +48,9 @@ class AttachedFileSerializer(serializers.Serializer[Any]):
     media_type = serializers.CharField()
     bytes = serializers.IntegerField()
     text = serializers.CharField(required=False, help_text="In the answer for one message only.")
+    data = serializers.CharField(  # type: ignore[assignment]
+        required=False, help_text="A picture's bytes in base64, likewise."
+    )
 
 
 class ChatMessageSerializer(serializers.ModelSerializer[Message]):
@@ -73,7 +76,9 @@ class ChatMessageSerializer(serializers.ModelSerializer[Message]):
     @extend_schema_field(AttachedFileSerializer(many=True))
     def get_files(self, message: Message) -> list[dict[str, Any]]:
         is_whole = self.context.get("with_texts", False)
-        return [{k: v for k, v in file.items() if is_whole or k != "text"} for file in message.attachments]
+        return [
+            {k: v for k, v in file.items() if is_whole or k not in {"text", "data"}} for file in message.attachments
+        ]
 
     def get_agent_version(self, message: Message) -> str | None:
         return str(message.agent_version) if message.agent_version else None
@@ -84,7 +89,17 @@ class ChatMessageSerializer(serializers.ModelSerializer[Message]):
 
 class NewFileSerializer(Strict):
     name = serializers.CharField(max_length=300)
-    text = serializers.CharField(trim_whitespace=False, help_text="A file's text; PDFs are read by the page only.")
+    text = serializers.CharField(
+        required=False, trim_whitespace=False, help_text="A file's text; PDFs are read by the page only."
+    )
+    data = serializers.CharField(  # type: ignore[assignment]
+        required=False, help_text="Or a picture's bytes in base64, where the assistant's model looks at pictures."
+    )
+
+    def validate(self, given: dict[str, Any]) -> dict[str, Any]:
+        if ("text" in given) == ("data" in given):
+            raise serializers.ValidationError("A file has its text, or a picture's data.")
+        return given
 
 
 class NewMessageSerializer(Strict):

@@ -1,0 +1,57 @@
+"""Read a file by a program of its own: one can be made to take minutes or gigabytes, and nothing ends a thread.
+
+The programs stand beside this file and know nothing of Facet. They take the file from standard input and answer with
+one line of JSON: what they found, or {"problem": …}.
+"""
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+from threading import BoundedSemaphore
+from typing import Any
+
+from console.core.connections import let_go
+
+SECONDS = 10
+# Readers at a time in one process of ours: each may take a processor.
+_READERS = BoundedSemaphore(2)
+
+
+class CannotRead(Exception):
+    """`problem` is busy, slow or broken, or another word of the program."""
+
+    def __init__(self, problem: str) -> None:
+        super().__init__(problem)
+        self.problem = problem
+
+
+def read_apart(program: str, raw: bytes, *limits: int) -> dict[str, Any]:
+    """Return what the program (`pdf_text`, `small_picture`) says of a file, or raise CannotRead.
+
+    It is given the limits and, as the last of them, its seconds.
+    """
+    let_go()
+    command = [sys.executable, "-I", str(Path(__file__).with_name(f"{program}.py")), *map(str, (*limits, SECONDS))]
+    if not _READERS.acquire(timeout=SECONDS):
+        raise CannotRead("busy")
+    try:
+        done = subprocess.run(  # noqa: S603 (a program of ours, and numbers)
+            command,
+            input=raw,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.DEVNULL,  # a file can have it complain for as long as it may run
+            timeout=SECONDS,
+            check=True,
+            env={},
+        )
+        found: dict[str, Any] = json.loads(done.stdout)
+    except subprocess.TimeoutExpired:
+        raise CannotRead("slow") from None
+    except (subprocess.CalledProcessError, ValueError):  # it was ended by its own limits
+        raise CannotRead("broken") from None
+    finally:
+        _READERS.release()
+    if "problem" in found:
+        raise CannotRead(str(found["problem"]))
+    return found

@@ -1,0 +1,172 @@
+"""Pictures beside what one says: written anew, shown, and sent to models that look at them."""
+
+import base64
+import html
+from io import BytesIO
+from typing import Any
+
+import pytest
+from django.core.files.uploadedfile import SimpleUploadedFile
+from django.urls import reverse
+from PIL import Image
+
+from console.catalog.models import ModelVersion
+from console.chat import asking, files
+from console.chat.errors import CannotSend
+from console.chat.models import Message
+from console.core.files import picture
+from tests import make
+from tests.api.manage.test_chat import call
+from tests.chat.conftest import Room
+from tests.make import client_of
+from tests.upstream import sse, text_chunks
+
+_CAMERA = b"Secret Street 5"
+
+
+def picture_of(size: tuple[int, int] = (40, 20), form: str = "PNG", mode: str = "RGB", **more: Any) -> bytes:
+    out = BytesIO()
+    Image.new(mode, size, "red").save(out, form, **more)
+    return out.getvalue()
+
+
+def photograph() -> bytes:
+    """Return a JPEG that was taken on its side, and says where."""
+    exif = Image.Exif()
+    exif[0x0112] = 6  # to be turned by a quarter
+    exif[0x010E] = _CAMERA.decode()
+    return picture_of((3000, 1500), "JPEG", exif=exif)
+
+
+def upload(name: str, raw: bytes) -> SimpleUploadedFile:
+    return SimpleUploadedFile(name, raw)
+
+
+def seen_as(data_url: str) -> Image.Image:
+    head, _, data = data_url.partition(";base64,")
+    shown = Image.open(BytesIO(base64.b64decode(data)))
+    assert head == f"data:image/{str(shown.format).lower()}"
+    return shown
+
+
+@pytest.fixture
+def seeing(room: Room) -> Room:
+    ModelVersion.objects.filter(pk=room.model.pk).update(capabilities=["chat", "vision"])
+    return room
+
+
+def test_a_model_that_sees_is_shown_them_and_the_page_too(seeing: Room) -> None:
+    room = seeing
+    page = html.unescape(room.client.get(reverse("chat:chat")).content.decode())
+    assert ".png,.jpg" in page and "pdf or pictures" in page
+    room.upstream.enqueue_stream(sse(*text_chunks("A red wall.")))
+    chosen = [upload("wall.jpg", photograph()), upload("note.txt", b"North side.")]
+    response = room.client.post(reverse("chat:start"), {"agent": "helper", "text": "What is this?", "files": chosen})
+    assert response.status_code == 302, response.content.decode()[:3000]
+    question = Message.objects.get(role="user")
+    assert room.ended(question.conversation).text == "A red wall."
+
+    words, shown = room.upstream.seen[-1].body["messages"][-1]["content"]
+    assert words == {"type": "text", "text": "What is this?\n\nPicture wall.jpg.\n\nFile note.txt:\n\nNorth side."}
+    sent = seen_as(shown["image_url"]["url"])
+    assert sent.size == (784, 1568), "upright, and no longer than models look"
+    assert not sent.getexif() and _CAMERA not in base64.b64decode(question.attachments[0]["data"])
+
+    url = reverse("chat:file", args=[question.pk, 0])
+    page = room.client.get(response["Location"]).content.decode()
+    assert f'<img src="{url}" alt="wall.jpg"' in page and question.attachments[0]["data"][:40] not in page
+    given = room.client.get(url)
+    assert (
+        given["Content-Type"] == question.attachments[0]["media_type"] and given["X-Content-Type-Options"] == "nosniff"
+    )
+    assert Image.open(BytesIO(given.content)).size == (784, 1568)
+    assert client_of(make.make_member(room.team, make.make_user("eve@example.com"))).get(url).status_code == 404
+
+    # Said again it is sent again, and left out where it is taken out.
+    assert room.post("edit", question.pk, text="And now?") == 302
+    room.ended(question.conversation)
+    assert len(room.upstream.seen[-1].body["messages"][-1]["content"]) == 2
+    assert room.post("edit", question.pk, text="And now?", without="0") == 302
+    room.ended(question.conversation)
+    assert room.upstream.seen[-1].body["messages"][-1]["content"] == "And now?\n\nFile note.txt:\n\nNorth side."
+
+
+def test_where_the_alias_moves_to_a_model_that_does_not_see_it_reads_the_name(seeing: Room) -> None:
+    room = seeing
+    chosen = [upload("wall.png", picture_of())]
+    assert room.client.post(reverse("chat:start"), {"agent": "helper", "files": chosen}).status_code == 302
+    conversation = Message.objects.get(role="user").conversation
+    room.ended(conversation)
+    assert len(room.upstream.seen[-1].body["messages"][-1]["content"]) == 2
+    ModelVersion.objects.filter(pk=room.model.pk).update(capabilities=["chat"])
+    assert room.post("send", conversation.pk, text="Which colour?") == 302
+    room.ended(conversation)
+    sent = room.upstream.seen[-1].body["messages"]
+    assert [one["content"] for one in sent if one["role"] == "user"] == ["Picture wall.png.", "Which colour?"]
+    page = room.client.get(reverse("chat:conversation", args=[conversation.pk])).content.decode()
+    assert ".pdf,text/plain" in page and ".png," not in page
+
+
+def test_only_the_newest_are_sent_again(seeing: Room, monkeypatch: pytest.MonkeyPatch) -> None:
+    room = seeing
+    monkeypatch.setattr(asking, "MOST_PICTURES", 2)
+    chosen = [upload(f"{at}.png", picture_of()) for at in range(2)]
+    assert room.client.post(reverse("chat:start"), {"agent": "helper", "files": chosen}).status_code == 302
+    conversation = Message.objects.get(role="user").conversation
+    room.ended(conversation)
+    answer = room.client.post(
+        reverse("chat:send", args=[conversation.pk]), {"text": "And this?", "files": [upload("2.png", picture_of())]}
+    )
+    assert answer.status_code == 302
+    room.ended(conversation)
+    first, last = (one["content"] for one in room.upstream.seen[-1].body["messages"] if one["role"] == "user")
+    assert [len(first), len(last)] == [2, 2], "words and a picture each"
+
+
+def test_what_is_no_picture_is_refused_with_a_reason(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(picture, "MOST_PIXELS", 1_000)
+    bad = {
+        "a.png could not be read as a picture.": upload("a.png", b"\x89PNG\r\n\x1a\n and then nothing"),
+        "b.gif could not be read as a picture.": upload("b.gif", b"<svg xmlns='http://www.w3.org/2000/svg'/>"),
+        "c.png has more than 64 million pixels.": upload("c.png", picture_of((50, 50))),
+        "d.svg cannot be attached: files may be txt, md, csv, json, pdf, png, jpg, jpeg, webp or gif.": upload(
+            "d.svg", b"<svg/>"
+        ),
+        "e.webp could not be read as a picture.": upload("e.webp", picture_of(form="BMP")),
+    }
+    for sentence, chosen in bad.items():
+        with pytest.raises(CannotSend) as refused:
+            files.read([chosen], sees=True)
+        assert sentence in refused.value.message
+
+
+@pytest.mark.parametrize(("form", "mode"), [("GIF", "P"), ("WEBP", "RGBA"), ("PNG", "LA"), ("JPEG", "CMYK")])
+def test_every_kind_is_kept_as_one_that_every_provider_takes(form: str, mode: str) -> None:
+    raw = BytesIO()
+    Image.new(mode, (8, 4)).save(raw, form)
+    kept = picture.small_picture(raw.getvalue())
+    shown = Image.open(BytesIO(kept.data))
+    assert shown.size == (8, 4) and shown.mode == "RGB" and kept.media_type in {"image/png", "image/jpeg"}
+
+
+def test_programs_send_them_in_base64(seeing: Room) -> None:
+    room = seeing
+    data = base64.b64encode(picture_of()).decode()
+    for wrong, reason in [
+        ({"name": "a.png", "data": "%%"}, "must be its bytes in base64"),
+        ({"name": "a.txt", "data": data}, "is not named as a picture"),
+        ({"name": "a.png"}, "A file has its text, or a picture's data."),
+        ({"name": "a.png", "data": data, "text": "x"}, "A file has its text, or a picture's data."),
+    ]:
+        refused = call(room.client, "POST", "conversations/", {"agent": "helper", "files": [wrong]})
+        assert refused.status_code == 400 and reason in refused.json()["error"]["message"], refused.text
+    given = {"agent": "helper", "files": [{"name": "a.png", "data": data}]}
+    assert call(room.client, "POST", "conversations/", given).status_code == 201
+    conversation = Message.objects.get(role="user").conversation
+    room.ended(conversation)
+    assert seen_as(room.upstream.seen[-1].body["messages"][-1]["content"][1]["image_url"]["url"]).size == (40, 20)
+    question = Message.objects.get(role="user")
+    listed = call(room.client, "GET", f"conversations/{conversation.pk}/messages/").json()
+    assert "data" not in str(listed["data"][0]["files"])
+    whole = call(room.client, "GET", f"messages/{question.pk}/").json()
+    assert seen_as(f"data:{whole['files'][0]['media_type']};base64,{whole['files'][0]['data']}").size == (40, 20)
