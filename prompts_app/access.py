@@ -114,6 +114,13 @@ def check_may_require(
     raise PermissionDenied("An owner makes a partial required of the teams they own. Only operators do for others.")
 
 
+def teams_counted(caller: Caller) -> list[uuid.UUID] | None:
+    """Return the teams whose calls are counted for somebody in the figures of a prompt they see; None means all."""
+    if caller.is_operator:
+        return None
+    return [team_id for team_id, rights in caller.rights.items() if "view_usage" in rights]
+
+
 def owning_teams(caller: Caller) -> QuerySet[Team]:
     """Return the teams in which the caller may make prompts."""
     return teams_for(caller, "build")

@@ -14,10 +14,12 @@ class PromptsConfig(AppConfig):
     verbose_name = "Prompts"
 
     def ready(self) -> None:
-        """Have the log keep its months until the uses of prompts are read from them, and git hear of changes."""
-        from console.audit.services import retention
+        """Have the log keep its months until they are read, ratings counted by version, and git hear of changes."""
+        from console.audit.services import ratings, retention
         from prompts_app import listeners
         from prompts_app.git.remotes import want_on_change
+        from prompts_app.services.rated import count_rating
 
         retention.READERS.append(_read_to)
+        ratings.LISTENERS.append(count_rating)
         listeners.LISTENERS.append(want_on_change)

@@ -4,7 +4,7 @@ from django.urls import path, register_converter
 from django.urls.converters import StringConverter
 
 from prompts_app.text.refs import LABEL, SLUG
-from prompts_app.views import creating, editing, labels, library, reading, reviews, rules, settings
+from prompts_app.views import creating, editing, figures, labels, library, reading, reviews, rules, settings
 
 
 class SlugConverter(StringConverter):
@@ -33,6 +33,7 @@ urlpatterns = [
     path("prompts/<prompt:slug>/-/versions/<int:number>/", reading.version, name="version"),
     path("prompts/<prompt:slug>/-/compare/", reading.compare, name="compare"),
     path("prompts/<prompt:slug>/-/where-used/", reading.where_used, name="where_used"),
+    path("prompts/<prompt:slug>/-/figures/", figures.figures_page, name="figures"),
     # Writing
     path("prompts/<prompt:slug>/-/edit/", editing.edit, name="edit"),
     path("prompts/<prompt:slug>/-/check/", editing.check, name="check"),

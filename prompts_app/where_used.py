@@ -13,6 +13,7 @@ from django.db.models import Max, Sum
 
 from console.core.clock import now
 from prompts_app.models import Label, Prompt, PromptKeyUse, PromptUse
+from prompts_app.sql import TRIALS
 
 CALLS_SPAN = dt.timedelta(days=30)
 
@@ -66,10 +67,6 @@ def including_prompts(prompt: Prompt) -> list[Use]:
         )
         for row in rows
     ]
-
-
-# Surfaces on which a prompt is tried, not used: nobody misses it there.
-TRIALS = frozenset({"playground", "evaluation"})
 
 
 def calls(prompt: Prompt) -> list[Use]:

@@ -234,7 +234,7 @@ FACTORIES: dict[str, Any] = {
     **dict.fromkeys(
         ("api:prompt_where_used", "api:render_prompt", "api:render_by_path", "api:test_cases", "api:test_runs"), _prompt
     ),
-    "api:test_schedules": _prompt,
+    **dict.fromkeys(("api:test_schedules", "api:prompt_figures"), _prompt),
     **dict.fromkeys(
         (
             *("api:test_schedule", "api:run_test_schedule", "api:pause_test_schedule", "api:resume_test_schedule"),

@@ -552,7 +552,14 @@ FACTORIES: dict[str, Callable[[Cast], Arguments]] = {
     "catalog:retire_version": _version,
     **dict.fromkeys(
         (
-            *("prompts:prompt", "prompts:compare", "prompts:where_used", "prompts:settings", "prompts:edit"),
+            *(
+                "prompts:prompt",
+                "prompts:compare",
+                "prompts:where_used",
+                "prompts:figures",
+                "prompts:settings",
+                "prompts:edit",
+            ),
             *("prompts:check", "prompts:draft", "prompts:publish", "prompts:roll_back", "prompts:require"),
             *("prompts:delete", "prompts:waivers"),
         ),

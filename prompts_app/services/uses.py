@@ -7,7 +7,7 @@ from django.db import transaction
 from console.audit.sql.search import horizon
 from console.core.clock import now
 from prompts_app import sql
-from prompts_app.models import PromptKeyUse, PromptUse, PromptUseState
+from prompts_app.models import PromptKeyUse, PromptUse, PromptUseState, VersionDay, VersionRating
 from prompts_app.where_used import CALLS_SPAN
 
 # Longer than any page looks back.
@@ -28,7 +28,7 @@ def roll_up_uses() -> int:
     end = horizon()
     changed = sql.add_uses(state.next_tx, end) if end > state.next_tx else 0
     today = now().date()
-    for uses in (PromptUse, PromptKeyUse):
+    for uses in (PromptUse, PromptKeyUse, VersionDay, VersionRating):
         uses._default_manager.filter(day__lt=today - _KEPT).delete()
     sql.count_calls(today - CALLS_SPAN)
     state.next_tx, state.at = max(end, state.next_tx), now()

@@ -15,6 +15,7 @@ from prompts_app.models import Prompt, PromptVersion
 from prompts_app.notes import notes_on
 from prompts_app.queries import detail
 from prompts_app.queries.detail import RailItem
+from prompts_app.rendering import is_callable
 from prompts_app.where_used import Use
 
 ACTIVE = "prompts"
@@ -109,6 +110,7 @@ def _tabs(prompt: Prompt, current: str, uses: list[Use]) -> list[ShownTab]:
     own = [
         (10, ShownTab("Text", url("prompt"), None, current == "text")),
         (20, ShownTab("Compare", url("compare"), None, current == "compare")),
+        *([(30, ShownTab("Figures", url("figures"), None, current == "figures"))] if is_callable(prompt.kind) else []),
         (40, ShownTab("Where used", url("where_used"), len(uses), current == "where_used")),
         (50, ShownTab("Settings", url("settings"), None, current == "settings")),
     ]

@@ -6,7 +6,7 @@ from typing import Any
 
 from django.db import connection  # noqa: TID251
 
-from console.core.histogram import BUCKETS
+from console.core.histogram_sql import summed
 from usage_app.sql.calls import NOT_CALLS
 
 # Which sums to read: hours for a day, days for longer. The day's column becomes the moment it starts.
@@ -15,11 +15,6 @@ _GRAINS = {
     "day": ("usage_usageday", "day", "day::timestamp AT TIME ZONE 'UTC'"),
 }
 _SHOWN = f"team_id = ANY(%(teams)s) AND environment = %(environment)s AND type NOT IN {NOT_CALLS}"
-
-
-def summed(column: str, places: int = BUCKETS) -> str:
-    """Add arrays up place by place, such as histograms. Reading places beats unnesting five times over."""
-    return "ARRAY[" + ", ".join(f"coalesce(sum({column}[{i}]), 0)" for i in range(1, places + 1)) + "]::bigint[]"
 
 
 def _shown(

@@ -2,13 +2,15 @@
 
 from django.db import connection  # noqa: TID251
 
-from console.core.histogram import BOUNDS, BUCKETS, OCTAVES, PER_OCTAVE
+from console.core.histogram import BOUNDS, OCTAVES, PER_OCTAVE
+from console.core.histogram_sql import added, counted
 from usage_app.sql.calls import NOT_CALLS
 
 _CUT = "team_id, environment, type, lane, alias, model"
 _PLACE = "team_id, kind, subject, environment, alias, model"
 _DAY = "(hour AT TIME ZONE 'UTC')::date"
 _SUMS = ("requests", "errors", "refusals", "prompt_tokens", "completion_tokens", "cost_micros")
+_ARRAYS = ("latency", "first_token")
 
 
 # Since the first call: finer cut than the days, by how a call ended, with coarser durations and their sums.
@@ -16,24 +18,9 @@ _TOTAL_CUT = f"{_CUT}, status, code"
 _TOTAL_SUMS = ("requests", "prompt_tokens", "completion_tokens", "cost_micros", "latency_us", "first_token_us")
 
 
-def _array(bucket: str, buckets: int = BUCKETS) -> str:
-    """One count per bucket, as an integer array. The counts come in grouped already, so this runs over few rows."""
-    counts = ", ".join(f"coalesce(sum(n) FILTER (WHERE {bucket} = {i}), 0)::int" for i in range(buckets))
-    return f"ARRAY[{counts}]"
-
-
 def _octave(bucket: str) -> str:
     """Which octave a bucket belongs to; console.core.histogram.by_octave says the same."""
     return f"({bucket} + {PER_OCTAVE - 1}) / {PER_OCTAVE}"
-
-
-def _added(sums: tuple[str, ...]) -> str:
-    """What an upsert does to a row that is there: sums are added, arrays place by place."""
-    arrays = ", ".join(
-        f"{name} = ARRAY(SELECT a + b FROM unnest(t.{name}, excluded.{name}) WITH ORDINALITY AS u(a, b, i) ORDER BY i)"  # noqa: S608
-        for name in ("latency", "first_token")
-    )
-    return ", ".join(f"{name} = t.{name} + excluded.{name}" for name in sums) + f", {arrays}"
 
 
 def _upsert(
@@ -44,18 +31,18 @@ def _upsert(
     column_, value_, set_ = last if is_last_kept else ("", "", "")
     return f"""
     INSERT INTO {table} AS t ({column}, {cut}, {column_}{", ".join(_SUMS)}, latency, first_token)
-    SELECT {value}, {cut}, {value_}{", ".join(f"sum({name})" for name in _SUMS)}, {_array("lb")}, {_array("fb")}
+    SELECT {value}, {cut}, {value_}{", ".join(f"sum({name})" for name in _SUMS)}, {counted("lb")}, {counted("fb")}
     FROM {source} GROUP BY {value}, {cut}
-    ON CONFLICT ({column}, {cut}) DO UPDATE SET {_added(_SUMS)}{set_}
+    ON CONFLICT ({column}, {cut}) DO UPDATE SET {added(_SUMS, _ARRAYS)}{set_}
     """  # noqa: S608
 
 
 _TOTALS = f"""
     INSERT INTO usage_usagetotal AS t ({_TOTAL_CUT}, {", ".join(_TOTAL_SUMS)}, latency, first_token)
     SELECT {_TOTAL_CUT}, {", ".join(f"sum({name})" for name in _TOTAL_SUMS)},
-           {_array(_octave("lb"), OCTAVES)}, {_array(_octave("fb"), OCTAVES)}
+           {counted(_octave("lb"), OCTAVES)}, {counted(_octave("fb"), OCTAVES)}
     FROM grouped GROUP BY {_TOTAL_CUT}
-    ON CONFLICT ({_TOTAL_CUT}) DO UPDATE SET {_added(_TOTAL_SUMS)}
+    ON CONFLICT ({_TOTAL_CUT}) DO UPDATE SET {added(_TOTAL_SUMS, _ARRAYS)}
     """  # noqa: S608
 
 

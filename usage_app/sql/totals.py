@@ -6,8 +6,8 @@ from typing import Any
 from django.db import connection  # noqa: TID251
 
 from console.core.histogram import OCTAVES
+from console.core.histogram_sql import summed
 from usage_app.sql.calls import NOT_CALLS
-from usage_app.sql.figures import summed
 
 _DURATIONS = f"""
 SELECT environment, type, lane, model, sum(latency_us)::bigint, {summed("latency", OCTAVES)},

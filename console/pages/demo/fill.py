@@ -28,6 +28,7 @@ from console.pages.demo import (
     evaluations,
     knowledge,
     prompts,
+    ratings,
     replays,
     runs,
     tools,
@@ -76,6 +77,7 @@ def fill(*, days: int, actor: Actor = ACTOR) -> Filled:
         agents.make_agents(teams, people)
         added, payloads = _calls(teams, keys, versions, days)
         if added:
+            ratings.make_ratings(teams["support"], keys["support", "help-app"])
             runs.make_runs(people)
             evaluations.make_evaluations(people)
             replays.make_replay(teams["support"], people)

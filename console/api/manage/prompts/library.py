@@ -10,6 +10,7 @@ from console.api.manage.prompts.base import PromptEndpoint, with_labels
 from console.api.manage.prompts.shapes import (
     NewPromptSerializer,
     PromptChangeSerializer,
+    PromptFiguresSerializer,
     PromptSerializer,
     RenderedSerializer,
     RenderSerializer,
@@ -19,9 +20,10 @@ from console.api.manage.prompts.shapes import (
 from console.core.errors import BadInput
 from console.playground.drafting import drafted
 from console.teams import access as teams_access
-from console.teams.models import ApiKey
+from console.teams.models import ApiKey, Environment
 from prompts_app import access, where_used
 from prompts_app.models import Kind, Prompt
+from prompts_app.queries.figures import SPANS, figures, first_day
 from prompts_app.queries.listing import SORTS, Wanted, listing, parse_cursor
 from prompts_app.rendering import fill_now
 from prompts_app.services import prompts
@@ -175,6 +177,31 @@ class RenderByPath(OnePrompt, Render):
     @extend_schema(exclude=True)
     def delete(self, request: Any, slug: str) -> Response:
         return super().delete(request, f"{slug}/render")
+
+
+class Figures(PromptEndpoint):
+    needs = "view_usage"
+
+    @extend_schema(
+        operation_id="prompt_figures",
+        summary="Show how the versions of a prompt do, beside each other",
+        description=(
+            "Of the calls the caller's teams made with it in the last days, today until now, UTC, without those of the "
+            "playground and of tests; the newest version first. Ratings are of those calls."
+        ),
+        parameters=[
+            OpenApiParameter("days", int, enum=list(SPANS), description=f"{SPANS[0]} when missing."),
+            OpenApiParameter("environment", str, enum=Environment.values, description="production when missing."),
+        ],
+        responses=PromptFiguresSerializer,
+    )
+    def get(self, request: Any, slug: str) -> Response:
+        prompt = self.prompt(slug)
+        days = int(self.choice("days", [str(one) for one in SPANS], str(SPANS[0])))
+        environment = self.choice("environment", Environment.values, Environment.PRODUCTION)
+        rows = figures(prompt, days=days, environment=environment, teams=access.teams_counted(self.caller))
+        said = {"days": days, "since": first_day(days), "environment": environment, "data": rows}
+        return Response(PromptFiguresSerializer(said).data)
 
 
 class WhereUsed(PromptEndpoint):

@@ -283,3 +283,29 @@ class ComparisonSerializer(serializers.Serializer[Any]):
     messages = serializers.ListField(child=serializers.DictField())
     variables = serializers.ListField(child=serializers.DictField())
     parameters = serializers.ListField(child=serializers.DictField())
+
+
+class VersionFiguresSerializer(serializers.Serializer[Any]):
+    """What the calls of one version came to; null where there were none to divide by."""
+
+    version = serializers.IntegerField(source="number")
+    labels = serializers.ListField(child=serializers.CharField(), help_text="That point at it now.")
+    requests = serializers.IntegerField(source="calls")
+    errors = serializers.IntegerField()  # type: ignore[assignment]
+    prompt_tokens = serializers.IntegerField()
+    completion_tokens = serializers.IntegerField()
+    cost_micros = serializers.IntegerField()
+    cost_micros_each = serializers.IntegerField(source="cost_each", allow_null=True, help_text="Cost of a call.")
+    latency_p50_us = serializers.IntegerField(source="p50", allow_null=True)
+    latency_p95_us = serializers.IntegerField(source="p95", allow_null=True)
+    good = serializers.IntegerField(help_text="Ratings that called an answer good.")
+    bad = serializers.IntegerField()
+    scored = serializers.IntegerField(help_text="How many of the ratings have a score.")
+    score = serializers.FloatField(allow_null=True, help_text="The mean of those.")
+
+
+class PromptFiguresSerializer(serializers.Serializer[Any]):
+    days = serializers.IntegerField()
+    since = serializers.DateField(help_text="The first of these days, UTC.")
+    environment = serializers.CharField()
+    data = VersionFiguresSerializer(many=True)  # type: ignore[assignment]

@@ -50,6 +50,7 @@ urlpatterns = [
     path(f"{_SCHEDULE}close/", schedules.CloseIncident.as_view(), name="close_drift_incident"),
     path("evaluations/", schedules.Evaluations.as_view(), name="evaluations"),
     path(f"{_BELOW}where-used/", library.WhereUsed.as_view(), name="prompt_where_used"),
+    path(f"{_BELOW}figures/", library.Figures.as_view(), name="prompt_figures"),
     path(f"{_BELOW}render/", library.RenderBelow.as_view(), name="render_prompt"),
     re_path(r"^prompts/(?P<slug>(?:(?!/-/).)+)/render/?$", library.RenderByPath.as_view(), name="render_by_path"),
     path("prompts/<path:slug>/", library.OnePrompt.as_view(), name="prompt"),
