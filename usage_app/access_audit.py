@@ -45,6 +45,11 @@ def sight_for(caller: Caller, slug: str) -> Sight:
     return Sight(scope, teams, tuple(team.pk for team in teams), readable)
 
 
+def teams_with_costs(caller: Caller, sight: Sight) -> list[uuid.UUID]:
+    """Return those teams of a sight whose costs the caller may see as well."""
+    return [team.pk for team in sight.teams if caller.is_operator or caller.may("view_usage", team.pk)]
+
+
 def event_for(caller: Caller, request_id: str, to: str = "view_audit") -> AuditEvent:
     """Return the record, 404 for those who cannot see its team, 403 for members who lack the right there."""
     identifier = parse_request_id(request_id)

@@ -319,6 +319,46 @@ class UsageTouchpoint(Sums):
         return f"{self.day} {self.kind} {self.subject}: {self.requests}"
 
 
+class UsageEndUser(models.Model):
+    """One month, UTC, of one end user of a team: whose calls they were, as the callers name their own users.
+
+    There may be as many as there are calls, so a month has one row of each and no histograms, and the row without a
+    name sums up all of the team's that have one. Kept as long as the log is.
+    """
+
+    id = models.BigAutoField(primary_key=True)
+    month = models.DateField(help_text="Its first day.")
+    team_id = models.UUIDField()
+    end_user = models.CharField(max_length=256)
+    requests = models.BigIntegerField(default=0)
+    errors = models.BigIntegerField(default=0)
+    refusals = models.BigIntegerField(default=0)
+    prompt_tokens = models.BigIntegerField(default=0)
+    completion_tokens = models.BigIntegerField(default=0)
+    cost_micros = models.BigIntegerField(default=0)
+
+    class Meta:
+        constraints = [
+            models.UniqueConstraint(fields=["team_id", "month", "end_user"], name="one_row_per_month_and_end_user")
+        ]
+        # In the order of the bill, so that its first lines are read and no others.
+        indexes = [
+            models.Index(
+                "team_id",
+                "month",
+                models.F("cost_micros").desc(),
+                models.F("requests").desc(),
+                "end_user",
+                name="end_users_by_cost",
+                condition=~models.Q(end_user=""),
+            ),
+            models.Index(fields=["month"], name="end_users_by_month"),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.month:%Y-%m} {self.end_user}: {self.requests}"
+
+
 class RollUpState(models.Model):
     """How far `roll_up` has read the audit log (its `tx` column). One row."""
 

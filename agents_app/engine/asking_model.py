@@ -88,6 +88,7 @@ def ask_for(
         route="",
         client_address=run.client_address,
         client_request_id=run.public_id,
+        end_user=run.end_user,
     )
     number = run.version.number if run.version else 0
     version_id = run.version_id or run.agent_id

@@ -66,6 +66,7 @@ def note_call(
         agent=version_name(run),
         client_address=run.client_address,
         client_request_id=run.public_id,
+        end_user=run.end_user,
         attempts=step.attempts,
         target_type="tool",
         target_id=str(step.tool_id or ""),

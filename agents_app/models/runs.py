@@ -56,6 +56,9 @@ class Run(models.Model):
     actor_id = models.UUIDField(null=True)
     actor_name = models.CharField(max_length=200)
     client_address = models.CharField(max_length=45, blank=True)
+    end_user = models.CharField(
+        max_length=256, blank=True, default="", db_default="", help_text="Whose it is, as the log keeps that."
+    )
     trigger = models.CharField(max_length=10, choices=Trigger.choices)
     trigger_name = models.CharField(max_length=200, blank=True)
     # Who had set up its trigger: they asked for it as much as whoever it acts for.

@@ -38,6 +38,7 @@ class ToolCall:
     environment: str = "production"
     by_name: str = ""  # who acts, for what they put somewhere
     agent: Answering | None = None  # whose run it is, for the calls of models it makes
+    end_user: str = ""  # whose run it is, for those as well
 
 
 @dataclass(frozen=True, slots=True)

@@ -109,6 +109,7 @@ class AuditEvent(models.Model):
     target_id = models.TextField(default="")
     target = models.TextField(default="")
     detail = models.TextField(default="", help_text="Before and after of a change, as JSON.")
+    end_user = models.TextField(default="", help_text="Whose call it was, as the caller names its own users.")
 
     class Meta:
         db_table = "audit_event"

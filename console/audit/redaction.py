@@ -16,6 +16,7 @@ from console.core.scrub import REDACTED, may_hold_a_secret, scrub
 
 # Characters beyond the cut that are still searched, so that a secret across the cut is found whole.
 _MARGIN = 16 * 1024
+MOST_OF_A_NAME = 256  # letters
 _NUL = "\N{SYMBOL FOR NULL}"
 Digest = bytes
 
@@ -107,6 +108,19 @@ def _encode(body: str) -> bytes:
 def storable(text: str) -> str:
     """Return a text with what PostgreSQL can hold in place of NUL and of half a surrogate pair."""
     return _encode(text.replace("\0", _NUL)).decode()
+
+
+def kept_name(field: str, name: str) -> str:
+    """Return what a line of the log keeps of a name its caller gave in a field, and what such lines are found by.
+
+    That is nothing where AUDIT_REDACT_FIELDS names the field, and the SHA-256 of a long one, as hexadecimal.
+    """
+    name = name.strip()
+    if field in _rules().names:
+        return ""
+    if len(name) > MOST_OF_A_NAME:
+        return sha256(_encode(name)).hexdigest()
+    return storable(scrub(name)[0])
 
 
 def prepare_payload(body: str) -> PreparedPayload:

@@ -31,6 +31,7 @@ class Criteria:
     prompt: str = ""  # the name of the prompt that a call named, not of a partial in it
     version: int | None = None  # of that prompt
     rating: str = ""  # good or bad, of calls somebody said that of; rated, of those somebody said either of
+    end_user: str = ""  # as the log keeps it: redaction.kept_name
     text: str = ""
     content_team_ids: tuple[uuid.UUID, ...] | None = ()
 
@@ -42,7 +43,8 @@ class Criteria:
                 bool,
                 (
                     *(self.key_id, self.types, self.statuses, self.alias),
-                    *(self.person_id, self.environment, self.trace, self.prompt, self.rating, self.text),
+                    *(self.person_id, self.environment, self.trace, self.prompt, self.rating),
+                    *(self.end_user, self.text),
                 ),
             )
         )
@@ -56,6 +58,7 @@ class Criteria:
             self.key_id
             or self.alias
             or self.person_id
+            or self.end_user
             or set(self.types) in ({"admin"}, {"access"}, {"admin", "access"})
             or (len(self.statuses) == 1 and self.statuses[0] != "ok")
         )

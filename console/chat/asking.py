@@ -33,6 +33,7 @@ class Speaker:
     client_address: str = ""
     whom: str = ""  # tells speakers apart for a canary's share
     route: str = ROUTE
+    end_user: str = ""  # whom a widget's site says it is, as the log keeps it
 
 
 def person(conversation: Conversation, user: User, client_address: str = "") -> Speaker:
@@ -104,7 +105,13 @@ def ask_for(answer: Message, speaker: Speaker) -> Ask:
     assert agent.live is not None
     agent.live.agent = agent
     body = ask_of(agent.live, history_before(answer, agent), whom=speaker.whom)
-    return ask_from(body, surface=speaker.surface, route=speaker.route, client_address=speaker.client_address)
+    return ask_from(
+        body,
+        surface=speaker.surface,
+        route=speaker.route,
+        client_address=speaker.client_address,
+        end_user=speaker.end_user,
+    )
 
 
 def ask_from(
@@ -114,9 +121,12 @@ def ask_from(
     route: str = ROUTE,
     client_address: str = "",
     lane: str = "",
+    end_user: str = "",
 ) -> Ask:
     """Return the ask for the body of a chat completion."""
-    return own_ask("chat", body, surface=surface, route=route, client_address=client_address, lane=lane)
+    return own_ask(
+        "chat", body, surface=surface, route=route, client_address=client_address, lane=lane, end_user=end_user
+    )
 
 
 def tree_of(rows: Sequence[tuple[uuid.UUID, uuid.UUID | None]]) -> Callable[[uuid.UUID], uuid.UUID]:

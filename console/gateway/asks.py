@@ -6,6 +6,7 @@ from typing import Any
 
 import orjson
 
+from console.audit.redaction import kept_name
 from console.core import strict_json
 from console.core.ids import time_of, uuid7
 from console.gateway.operations import OPERATIONS
@@ -32,11 +33,13 @@ def make_ask(
     client_request_id: str = "",
     betas: tuple[str, ...] = (),
     trace_parent: str = "",
+    end_user: str = "",
 ) -> Ask:
     """Return the Ask for a body that `OPERATIONS[operation].check` returned.
 
     `text` is the body as it was sent, for the log. `type` is what the log calls the call, the operation unless given;
-    an empty lane is decided by whether the answer is streamed.
+    an empty lane is decided by whether the answer is streamed. `end_user` is whose call it is, as the log keeps that:
+    `end_user_of` a body from outside.
     """
     options, known = body.get("stream_options"), OPERATIONS[operation].known
     return Ask(  # in the order of its members: naming them takes three times as long as making it
@@ -60,7 +63,20 @@ def make_ask(
         unknown=_NONE if known.issuperset(body) else body.keys() - known,
         betas=betas,
         trace_parent=trace_parent,
+        end_user=end_user,
     )
+
+
+def end_user_of(operation: str, body: dict[str, Any]) -> str:
+    """Return whose call a checked body says it is, as the log keeps it; nothing for most."""
+    if operation == "message":
+        metadata = body.get("metadata")
+        field, named = "user_id", metadata.get("user_id") if metadata else None
+    elif named := body.get("safety_identifier"):
+        field = "safety_identifier"
+    else:
+        field, named = "user", body.get("user")
+    return kept_name(field, named) if named else ""
 
 
 def own_ask(operation: str, body: dict[str, Any], *, id: uuid.UUID | None = None, **more: Any) -> Ask:

@@ -41,6 +41,8 @@ def of_ask(ask: Ask) -> dict[str, Any]:
         "client_request_id": ask.client_request_id,
         "stream": ask.is_stream,
     }
+    if ask.end_user:
+        record["end_user"] = ask.end_user
     if ask.prompt is not None:
         record["prompt"] = ask.prompt.record
     if ask.agent is not None:

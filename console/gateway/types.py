@@ -106,6 +106,7 @@ class Ask:
     betas: tuple[str, ...] = ()  # what `anthropic-beta` names, for providers that speak messages
     known_as: uuid.UUID | None = None  # of a response whose caller does not wait: the id it was promised under
     trace_parent: str = ""  # what the client's trace calls the call, which `client_request_id` does not say
+    end_user: str = ""  # whose call it is, as the log keeps what the caller calls its own user
 
 
 Counter = tuple[int, dt.datetime]  # a quota's id and the start of a period

@@ -31,6 +31,7 @@ class Asked:
     route: str = ""
     client_address: str = ""
     lane: str = Lane.INTERACTIVE
+    end_user: str = ""
 
 
 class Embedded(NamedTuple):
@@ -52,6 +53,7 @@ async def embed(identify: Identify, model: ModelVersion, texts: Sequence[str], a
         route=asked.route,
         lane=asked.lane,
         client_address=asked.client_address,
+        end_user=asked.end_user,
     )
     call = await pipeline.open_call(_with_the_collections_model(identify), ask)
     raw = await pipeline.answer(call)

@@ -32,6 +32,7 @@ async def look_up(identify: Identify, ask: Ask, team_id: uuid.UUID, wanted: Know
             route=ask.route,
             client_address=ask.client_address,
             lane=ask.lane or Lane.INTERACTIVE,
+            end_user=ask.end_user,
         )
         done = await search(identify, collections, question, MOST_FOUND, asked=asked, patience=PATIENCE_SECONDS)
     except Error as error:

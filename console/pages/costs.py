@@ -19,23 +19,42 @@ from console.teams.models import ApiKey, Team
 from usage_app import amounts
 from usage_app.models import Metric, UsageTouchpoint
 from usage_app.queries.audit.export import neutral
-from usage_app.queries.costs import Line, Spent, costs, costs_of_places, month_after, month_before
+from usage_app.queries.costs import (
+    Line,
+    Spent,
+    costs,
+    costs_of_end_users,
+    costs_of_places,
+    dearest_end_users,
+    month_after,
+    month_before,
+)
 from usage_app.services.pruning import TOUCHPOINTS_KEPT_DAYS
 
 MOST_MONTHS = 36
 TOUCHPOINT = "touchpoint"
+END_USER = "end_user"
+# There may be a million: the page names so many, a file or a program gets so many, and the rest is one line.
+SHOWN_END_USERS = 50
+MOST_END_USERS = 5_000
 BY = {
     "team": "Team",
     "alias": "Alias",
     "model": "Model",
     "environment": "Environment",
     TOUCHPOINT: "Key, widget, agent",
+    END_USER: "End user",
 }
 _ELSE = "else"
+_OTHERS, _NOBODY = "others", "nobody"
 
 
 class Place(NamedTuple):
-    """What a key, a widget or an agent is called. What is none of them is of the kind `else` and has no name."""
+    """What a key, a widget, an agent or an end user is called.
+
+    What is none of the first three is of the kind `else` and has no name; nor have the end users that are not named one
+    by one (`others`), and calls that say nothing of one (`nobody`).
+    """
 
     kind: str
     name: str
@@ -94,6 +113,10 @@ def bill(teams: Sequence[Team], month: dt.date, by: str, today: dt.date) -> Bill
             # Keys and widgets of two teams may have one name; what is left over is one line of all.
             of_team = None if named.kind == _ELSE else line.cut[0]
             sums[of_team, named][line.month] += line.spent
+    elif by == END_USER:
+        for line, named in _named_end_users(ids, month, SHOWN_END_USERS, with_before=True):
+            of_team = line.cut[0] if named.kind == END_USER else None
+            sums[of_team, named][line.month] += line.spent
     else:
         for line in costs(ids, by=[by], **span):
             sums[line.cut[0]][line.month] += line.spent
@@ -102,13 +125,49 @@ def bill(teams: Sequence[Team], month: dt.date, by: str, today: dt.date) -> Bill
     rows = []
     for cut, of in sums.items():
         spent = of[month]
-        team_id, place = cut if by == TOUCHPOINT else (cut if by == "team" else None, None)
+        team_id, place = cut if by in {TOUCHPOINT, END_USER} else (cut if by == "team" else None, None)
         team = names[team_id] if team_id else None
         share = spent.cost_micros * 100 / whole.cost_micros if whole.cost_micros else 0.0
         name = place.name if place else str(team) if team else cut
         rows.append(Row(name, spent, of[span["since"]], share, team, place))
-    rows.sort(key=lambda row: (-row.spent.cost_micros, -row.spent.requests, -row.before.cost_micros, row.name))
+    rows.sort(
+        key=lambda row: (_below(row), -row.spent.cost_micros, -row.spent.requests, -row.before.cost_micros, row.name)
+    )
     return Bill(month, rows, whole, before, today - dt.timedelta(days=TOUCHPOINTS_KEPT_DAYS))
+
+
+def _below(row: Row) -> int:
+    """Return how far below the lines with a name one stands that is what is left of end users."""
+    return {_OTHERS: 1, _NOBODY: 2}.get(row.place.kind if row.place else "", 0)
+
+
+def _named_end_users(
+    team_ids: Collection[uuid.UUID], month: dt.date, most: int, *, with_before: bool = False
+) -> Iterator[tuple[Line, Place]]:
+    """Yield what the dearest end users of a month spent, and then, by team, what the others did and what was nobody's.
+
+    With `with_before`, the same ones' month before comes as well.
+    """
+    since, until = month_before(month) if with_before else month, month_after(month)
+    lines = dearest_end_users(team_ids, month, most)
+    named = {line.cut for line in lines}
+    if with_before and lines:
+        earlier = costs_of_end_users(team_ids, {name for _, name in named}, since=since, until=month)
+        lines += [line for line in earlier if line.cut in named]
+    left: dict[tuple[dt.date, uuid.UUID], Spent] = {}
+    for line in costs_of_end_users(team_ids, [""], since=since, until=until):
+        left[line.month, line.cut[0]] = line.spent
+    nobodys = {(line.month, line.cut[0]): line.spent for line in costs(team_ids, since=since, until=until, by=["team"])}
+    for key, spent in left.items():
+        nobodys[key] = nobodys.get(key, Spent()) - spent
+    for line in lines:
+        team_id, name = line.cut
+        left[line.month, team_id] = left.get((line.month, team_id), Spent()) - line.spent
+        yield line, Place(END_USER, name, "")
+    for kind, sums in ((_OTHERS, left), (_NOBODY, nobodys)):
+        for (of_month, team_id), spent in sorted(sums.items()):
+            if spent != Spent():
+                yield Line(of_month, (team_id, ""), spent), Place(kind, "", "")
 
 
 def _named_places(team_ids: Collection[uuid.UUID], *, since: dt.date, until: dt.date) -> Iterator[tuple[Line, Place]]:
@@ -143,9 +202,12 @@ def span_of(since: dt.date, last: dt.date, param: str = "to") -> dict[str, dt.da
 
 
 def lines_of(
-    teams: Sequence[Team], by: Sequence[str], *, since: dt.date, until: dt.date
+    teams: Sequence[Team], by: Sequence[str], *, since: dt.date, until: dt.date, end_user: str = ""
 ) -> list[tuple[dict[str, str], Spent]]:
-    """Return months cut by some of CUTS, or by touchpoints: the words of each line, and what it came to."""
+    """Return months cut by some of CUTS, by touchpoints or by end users: the words of each line, and what it came to.
+
+    With `end_user`, as the log keeps it, only that one's lines. BadInput for all end users of several months.
+    """
     slugs = {team.pk: team.slug for team in teams}
     ids = [team.pk for team in teams]
     if TOUCHPOINT in by:
@@ -153,11 +215,28 @@ def lines_of(
             ({"month": f"{line.month:%Y-%m}", "team": slugs[line.cut[0]], **place._asdict()}, line.spent)
             for line, place in _named_places(ids, since=since, until=until)
         ]
+    if END_USER in by:
+        return [
+            ({"month": f"{line.month:%Y-%m}", "team": slugs[line.cut[0]], "kind": kind, "name": name}, line.spent)
+            for line, (kind, name, _) in _of_end_users(ids, since, until, end_user)
+        ]
     found = []
     for line in costs(ids, by=by, since=since, until=until):
         words = {name: slugs[one] if name == "team" else one for name, one in zip(by, line.cut, strict=True)}
         found.append(({"month": f"{line.month:%Y-%m}", **words}, line.spent))
     return found
+
+
+def _of_end_users(
+    ids: Collection[uuid.UUID], since: dt.date, until: dt.date, end_user: str
+) -> Iterator[tuple[Line, Place]]:
+    if end_user:
+        for line in costs_of_end_users(ids, [end_user], since=since, until=until):
+            yield line, Place(END_USER, end_user, "")
+        return
+    if month_after(since) != until:
+        raise BadInput("Ask for one month of all end users at once, or for one end user.", param="to")
+    yield from _named_end_users(ids, since, MOST_END_USERS)
 
 
 def figures(spent: Spent) -> dict[str, Any]:
@@ -174,7 +253,7 @@ def figures(spent: Spent) -> dict[str, Any]:
 
 def as_csv(lines: Sequence[tuple[dict[str, str], Spent]], by: Sequence[str]) -> str:
     """Return the lines as CSV; the currency stands in each, for whoever puts several files together."""
-    cuts = ("team", *Place._fields) if TOUCHPOINT in by else by
+    cuts = ("team", *Place._fields) if TOUCHPOINT in by else ("team", "kind", "name") if END_USER in by else by
     text = io.StringIO()
     writer = csv.writer(text)
     writer.writerow(["month", *cuts, *figures(Spent()), "currency"])

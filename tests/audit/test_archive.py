@@ -42,7 +42,12 @@ def taken(store: Upstream) -> list[tuple[str, list[dict[str, Any]]]]:
 def test_the_chain_can_be_checked_from_what_was_copied(store: Upstream) -> None:
     team = make.make_team("Team A")
     for words in ("One\u2028line", "Two"):
-        a_call(team, reason=words, content=a_chat("What now?", "Sign in again."))
+        a_call(
+            team,
+            reason=words,
+            end_user="" if words == "Two" else 'cus"tomer\u2028',
+            content=a_chat("What now?", "Sign in again."),
+        )
         until_finished()
         seal()
     assert archive() == Seal.objects.count() > 1 and archive() == 0

@@ -25,7 +25,7 @@ Make, Run = Callable[..., Batch], Callable[[Batch], Batch]
 
 
 def test_it_answers_every_line_and_charges_each_once(world: World, make_batch: Make, run: Run) -> None:
-    batch = run(make_batch(*(line(number) for number in range(1, 31))))
+    batch = run(make_batch(*(line(number, user=f"customer-{number % 2}") for number in range(1, 31))))
     assert (batch.state, batch.total, batch.completed, batch.failed) == ("completed", 30, 30, 0)
     answers = content(batch.output_file)
     assert sorted(a["custom_id"] for a in answers) == sorted(f"ticket-{n}" for n in range(1, 31))
@@ -34,6 +34,7 @@ def test_it_answers_every_line_and_charges_each_once(world: World, make_batch: M
     calls = world.calls()
     assert len(world.upstream.seen) == len(calls) == 30
     assert {(c.surface, c.lane, c.key_id, c.status) for c in calls} == {("batch", "batch", world.key.pk, "ok")}
+    assert sorted({c.end_user for c in calls}) == ["customer-0", "customer-1"]
     assert {f"req_{c.pk.hex}" for c in calls} == {a["response"]["request_id"] for a in answers}
     assert batch.prompt_tokens == sum(c.prompt_tokens for c in calls)
     assert batch.cost_micros == sum(c.cost_micros for c in calls) > 0

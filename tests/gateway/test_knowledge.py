@@ -56,7 +56,7 @@ def test_it_puts_passages_before_the_question_and_says_which(ask, world, prices)
     assert kept["messages"][-1]["content"] == sent and kept["knowledge"] == ["prices"]
     shown = record(line)
     assert [(one.document, one.version) for one in shown.sources] == [("Price policy", 1)] and not shown.notes
-    assert EventSerializer(line).data["knowledge"] == [SOURCE]
+    assert EventSerializer().get_knowledge(line) == [SOURCE]
 
     save_version(actor=SYSTEM, document=world.document, text=OLD.replace("30 days", "a week"), seen_version=1)
     wanted = {"collections": ["prices"], "limit": 1}
@@ -151,9 +151,10 @@ def test_a_call_is_not_lost_with_the_vector_of_its_question(ask, world, prices, 
     prices.model, prices.payer = world.model, world.team
     prices.save()
     world.upstream.enqueue({"error": {"message": "no"}}, status=400)
-    response = ask(QUESTION, knowledge=["prices"])
+    response = ask(QUESTION, knowledge=["prices"], user="customer-1")
     assert response.json()["facet"] == {"knowledge": [SOURCE]}, response.text
     vector, call = sorted(world.calls(), key=lambda line: line.type, reverse=True)
+    assert vector.end_user == call.end_user == "customer-1", "who asks pays for what is looked up"
     assert (vector.type, vector.status, call.status) == ("embedding", "error", "ok")
     assert json.loads(call.detail)["knowledge"]["note"].startswith("Found by words alone")
 

@@ -288,3 +288,16 @@ def test_what_is_put_into_a_queue_is_for_the_key_and_the_environment_that_put_it
     create_trigger(**trigger, name="Works", environment="production")
     refused = put(1, "c", sandbox)
     assert (refused.status_code, QueueItem.objects.count()) == (403, 5) and "production" in refused.text
+
+
+def test_a_run_says_whose_it_is(shop: Shop, client: httpx.Client) -> None:
+    body = {"input": {"message": "Count."}, "user": " customer-1 "}
+    assert client.post("/v1/agents/clerk/runs", json=body).status_code == 202
+    run = Run.objects.get()
+    assert run.end_user == "customer-1"
+    refused = client.post("/v1/agents/clerk/runs", json={**body, "user": {"id": 1}})
+    assert (refused.status_code, refused.json()["error"]["param"]) == (400, "user")
+    shop.says(words("One."))
+    shop.go(run)
+    again = client.post("/v1/agents/clerk/runs", json={"again": {"run": run.public_id, "step": 1}})
+    assert again.status_code == 202 and Run.objects.latest("created_at").end_user == "customer-1"

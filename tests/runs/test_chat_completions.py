@@ -195,3 +195,11 @@ def test_it_answers_as_a_response_too(shop: Shop, client: httpx.Client) -> None:
     assert client.get(f"/v1/responses/{made.id}", headers=head).status_code == 404
     asked = {"model": "agent:clerk", "input": picture, "background": True}
     assert client.post("/v1/responses", json=asked, headers=head).status_code == 404
+
+
+def test_all_that_a_run_calls_is_its_end_users(shop: Shop, ask: Ask) -> None:  # noqa: F811
+    shop.says(wants(("count", {"what": "apples", "says": "seven"})), words("Seven apples."))
+    assert ask("How many?", model="agent:clerk", user="customer-1").status_code == 200
+    assert Run.objects.get().end_user == "customer-1"
+    lines = AuditEvent.objects.filter(surface="agent", type__in=["agent", "tool"])
+    assert {(line.type, line.end_user) for line in lines} == {("agent", "customer-1"), ("tool", "customer-1")}

@@ -10,6 +10,7 @@ from django import forms
 from django.http import QueryDict
 
 from console.audit.models import EventType, Status
+from console.audit.redaction import kept_name
 from console.audit.search import Criteria
 from console.catalog.models import Alias
 from console.core.clock import now
@@ -60,6 +61,7 @@ class AuditFilterForm(forms.Form):
     key = forms.TypedChoiceField(label="API key", required=False, coerce=uuid.UUID, empty_value=None)
     alias = forms.CharField(label="Alias", required=False, max_length=100)
     person = forms.TypedChoiceField(label="Person", required=False, coerce=uuid.UUID, empty_value=None)
+    end_user = forms.CharField(label="End user", required=False, max_length=1000, strip=True)
     environment = forms.ChoiceField(label="Environment", required=False, choices=[("", "Any"), *Environment.choices])
     prompt = forms.CharField(label="Prompt", required=False, max_length=210)
     rating = forms.ChoiceField(
@@ -126,6 +128,7 @@ class AuditFilterForm(forms.Form):
             alias=chosen["alias"],
             person_id=chosen["person"],
             environment=chosen["environment"],
+            end_user=kept_name("", chosen["end_user"]),
             trace=chosen["trace"],
             prompt=chosen["prompt"].partition("@")[0],
             version=int(number) if (number := chosen["prompt"].partition("@")[2]) else None,

@@ -2,6 +2,7 @@
 
 import datetime as dt
 import uuid
+from collections import defaultdict
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -9,8 +10,9 @@ from typing import Any
 from django.db.models import Min, QuerySet, Sum
 from django.db.models.functions import TruncMonth
 
-from usage_app.models import UsageDay, UsageTouchpoint
+from usage_app.models import UsageDay, UsageEndUser, UsageTouchpoint
 from usage_app.sql.calls import UNCOUNTED_TYPES
+from usage_app.sql.end_users import dearest
 
 # What sums can be cut by, and the column that says it.
 CUTS = {"team": "team_id", "environment": "environment", "type": "type", "alias": "alias", "model": "model"}
@@ -67,6 +69,31 @@ def costs_of_places(team_ids: Collection[uuid.UUID], *, since: dt.date, until: d
     """
     rows = UsageTouchpoint.objects.filter(team_id__in=team_ids)
     return _lines(rows, since, until, ["team_id", "kind", "subject"])
+
+
+def dearest_end_users(team_ids: Collection[uuid.UUID], month: dt.date, most: int) -> list[Line]:
+    """Return at most so many end users of a month, what cost most first, cut by team and name. One query."""
+    rows = dearest(list(team_ids), month, most)
+    return [Line(month, (team_id, name), Spent(*sums)) for team_id, name, *sums in rows]
+
+
+def costs_of_end_users(
+    team_ids: Collection[uuid.UUID], names: Collection[str], *, since: dt.date, until: dt.date
+) -> list[Line]:
+    """Return the months of these end users, cut by team and name. All of a team's together have no name. One query."""
+    rows = UsageEndUser.objects.filter(
+        team_id__in=team_ids, month__gte=since, month__lt=until, end_user__in=list(names)
+    ).order_by("month", "-cost_micros", "-requests", "end_user", "team_id")
+    found = rows.values_list("month", "team_id", "end_user", *_SUMS)
+    return [Line(month, (team_id, name), Spent(*sums)) for month, team_id, name, *sums in found]
+
+
+def costs_of_end_user(team_ids: Collection[uuid.UUID], name: str, today: dt.date) -> list[tuple[dt.date, Spent]]:
+    """Return the present month of an end user, and the one before, in these teams together. One query."""
+    present, sums = today.replace(day=1), defaultdict[dt.date, Spent](Spent)
+    for line in costs_of_end_users(team_ids, [name], since=month_before(present), until=month_after(present)):
+        sums[line.month] += line.spent
+    return [(month, sums[month]) for month in (present, month_before(present))]
 
 
 def first_month(team_ids: Collection[uuid.UUID]) -> dt.date | None:

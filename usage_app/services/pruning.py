@@ -8,7 +8,7 @@ from django.conf import settings
 
 from console.core.clock import now
 from usage_app.models import Window
-from usage_app.sql.pruning import prune_alerts, prune_counters, prune_hours, prune_touchpoints
+from usage_app.sql.pruning import prune_alerts, prune_counters, prune_end_users, prune_hours, prune_touchpoints
 
 _BATCH = 5_000
 # Hours are drawn for two days and read for a month's opening; the days carry everything older. The inventory reads a
@@ -39,4 +39,6 @@ def prune() -> int:
     gone += _in_batches(partial(prune_alerts, moment - kept))
     gone += _in_batches(partial(prune_hours, moment - dt.timedelta(days=_HOURS_KEPT_DAYS)))
     gone += _in_batches(partial(prune_touchpoints, moment - dt.timedelta(days=TOUCHPOINTS_KEPT_DAYS)))
+    # Who they are is known as long as the log says it, and not longer.
+    gone += _in_batches(partial(prune_end_users, (moment - kept).date().replace(day=1)))
     return gone

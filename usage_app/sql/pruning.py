@@ -42,6 +42,16 @@ def prune_hours(before: dt.datetime, limit: int) -> int:
         return int(cursor.rowcount)
 
 
+def prune_end_users(before: dt.date, limit: int) -> int:
+    with connection.cursor() as cursor:
+        cursor.execute(
+            "DELETE FROM usage_usageenduser WHERE id = ANY(ARRAY("
+            "SELECT id FROM usage_usageenduser WHERE month < %s LIMIT %s))",
+            [before, limit],
+        )
+        return int(cursor.rowcount)
+
+
 def prune_touchpoints(before: dt.datetime, limit: int) -> int:
     with connection.cursor() as cursor:
         cursor.execute(

@@ -89,7 +89,7 @@ WITH grouped AS MATERIALIZED (
            sum(cost_micros) AS cost_micros,
            coalesce(sum(latency_us) FILTER (WHERE status <> 'refused'), 0) AS latency_us,
            coalesce(sum(first_token_us) FILTER (WHERE status <> 'refused'), 0) AS first_token_us,
-           max(at) AS last_at
+           max(at) AS last_at, count(*) FILTER (WHERE end_user <> '') AS named
     FROM audit_event
     WHERE tx >= %(from_tx)s AND tx < %(to_tx)s AND team_id IS NOT NULL AND type NOT IN ('admin', 'access')
     GROUP BY 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, lb, fb
@@ -98,7 +98,21 @@ hours AS ({_upsert("usage_usagehour", "hour", "hour", f"key_id, {_CUT}")} RETURN
 days AS ({_upsert("usage_usageday", "day", _DAY, _CUT)} RETURNING 1),
 totals AS ({_TOTALS} RETURNING 1),
 places AS ({_upsert("usage_usagetouchpoint", "day", _DAY, _PLACE, is_last_kept=True, source=_SOMEWHERE)} RETURNING 1)
-SELECT coalesce((SELECT sum(n) FROM grouped), 0)"""  # noqa: S608
+SELECT coalesce(sum(n), 0), coalesce(sum(named), 0) FROM grouped"""  # noqa: S608
+
+# Whose calls they were, a month at a time, and all of a team's together, which have no name. Apart from the rest, whose
+# rows they would be many times as many of; where nobody says it, nothing is read.
+_END_USERS = f"""
+INSERT INTO usage_usageenduser AS t (month, team_id, end_user, {", ".join(_SUMS)})
+SELECT date_trunc('month', at AT TIME ZONE 'UTC')::date, team_id, coalesce(end_user, ''), count(*),
+       count(*) FILTER (WHERE status IN ('error', 'interrupted')), count(*) FILTER (WHERE status = 'refused'),
+       sum(prompt_tokens), sum(completion_tokens), sum(cost_micros)
+FROM audit_event
+WHERE tx >= %(from_tx)s AND tx < %(to_tx)s AND end_user <> '' AND team_id IS NOT NULL AND type NOT IN {NOT_CALLS}
+GROUP BY 1, GROUPING SETS ((team_id, end_user), (team_id))
+ON CONFLICT (team_id, month, end_user)
+DO UPDATE SET {", ".join(f"{name} = t.{name} + excluded.{name}" for name in _SUMS)}
+"""  # noqa: S608
 
 
 def holds_more_than(limit: int, from_tx: int, to_tx: int) -> bool:
@@ -112,7 +126,7 @@ def holds_more_than(limit: int, from_tx: int, to_tx: int) -> bool:
 
 
 def roll_up(from_tx: int, to_tx: int) -> int:
-    """Add the calls of these transactions to the hours, days and totals, and return how many they were.
+    """Add the calls of these transactions to the hours, days, months and totals, and return how many they were.
 
     One pass over the log per batch; the arrays are merged in place. Callers hold the state's row, so a transaction
     is added once.
@@ -120,4 +134,7 @@ def roll_up(from_tx: int, to_tx: int) -> int:
     with connection.cursor() as cursor:
         cursor.execute("SET LOCAL statement_timeout = 0")
         cursor.execute(_ROLL_UP, {"from_tx": from_tx, "to_tx": to_tx, "bounds": list(BOUNDS)})
-        return int(cursor.fetchone()[0])
+        calls, named = cursor.fetchone()
+        if named:
+            cursor.execute(_END_USERS, {"from_tx": from_tx, "to_tx": to_tx})
+        return int(calls)

@@ -16,6 +16,7 @@ from console.audit.models import AuditEvent
 from console.audit.search import Criteria
 from console.audit.services.ratings import is_answer
 from console.audit.sql import search
+from console.core.clock import now
 from console.core.errors import BadInput
 from console.core.htmx import STOP_POLLING, go, is_htmx
 from console.core.ids import parse_request_id, parse_response_id, request_id
@@ -31,6 +32,7 @@ from usage_app.queries.audit.lines import Line
 from usage_app.queries.audit.listing import Listing, head, listing, parse_cursor
 from usage_app.queries.audit.ratings import own_rating, ratings_of
 from usage_app.queries.audit.record import record, response_of
+from usage_app.queries.costs import costs_of_end_user
 from usage_app.services import audit as services
 from usage_app.services import ratings as services_of_ratings
 
@@ -105,6 +107,10 @@ def audit(request: TeamRequest) -> HttpResponse:
         return go(request, url)
     _note_search(request, form, criteria)
     context = _context(request, form, listing(criteria, cursor))
+    if criteria.end_user:
+        context["spent"] = costs_of_end_user(
+            access.teams_with_costs(request.caller, sight), criteria.end_user, now().date()
+        )
     if request.GET.get("live") == "1" and cursor is None:
         context |= {"is_live": True, "tail_url": _tail_url(request, context["filter_query"], search.horizon(), 0)}
     template = f"{_LIST}#list" if is_htmx(request) and request.htmx.target == "list" else _LIST

@@ -100,6 +100,7 @@ class Completion:
                     type=EventType.AGENT,
                     surface="agent",
                     route=f"tool {call.tool_name}",
+                    end_user=call.end_user,
                 )
                 opened = await pipeline.open_call(call.identify, replace(ask, agent=call.agent))
                 answer = await pipeline.answer(opened)

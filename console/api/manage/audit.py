@@ -42,6 +42,7 @@ _FILTERS = [
     OpenApiParameter("key", OpenApiTypes.UUID),
     OpenApiParameter("alias", str),
     OpenApiParameter("person", OpenApiTypes.UUID),
+    OpenApiParameter("end_user", str, description="What the caller calls its own user, whole."),
     OpenApiParameter("environment", str, enum=Environment.values),
     OpenApiParameter(
         "prompt", str, description="Calls of a prompt (`support/answer`) or of one version of it (`…@7`)."
@@ -99,10 +100,10 @@ class EventSerializer(serializers.ModelSerializer[AuditEvent]):
         fields = [
             "request_id", "at", "closed_at", "type", "action", "status", "http_status", "code", "reason", "team_id",
             "team", "actor_kind", "actor_id", "actor", "key_id", "key", "environment", "lane", "surface", "route",
-            "client_address", "client_request_id", "alias", "model", "model_version_id", "prompt", "agent", "stream",
-            "attempts", "prompt_tokens", "cached_tokens", "completion_tokens", "reasoning_tokens", "cost_micros",
-            "usage_note", "latency_us", "first_token_us", "overhead_us", "target_type", "target_id", "target",
-            "detail", "knowledge", "ratings", "input_sha256", "output_sha256",
+            "client_address", "client_request_id", "end_user", "alias", "model", "model_version_id", "prompt", "agent",
+            "stream", "attempts", "prompt_tokens", "cached_tokens", "completion_tokens", "reasoning_tokens",
+            "cost_micros", "usage_note", "latency_us", "first_token_us", "overhead_us", "target_type", "target_id",
+            "target", "detail", "knowledge", "ratings", "input_sha256", "output_sha256",
         ]  # fmt: skip
 
     def get_request_id(self, event: AuditEvent) -> str:

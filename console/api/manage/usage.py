@@ -10,6 +10,7 @@ from rest_framework import serializers
 from rest_framework.response import Response
 
 from console.api.manage.base import Endpoint
+from console.audit.redaction import kept_name
 from console.core.clock import now
 from console.core.errors import BadInput
 from console.core.lanes import Lane
@@ -197,7 +198,9 @@ class CostLineSerializer(SpentSerializer):
     alias = serializers.CharField(required=False)
     model = serializers.CharField(required=False)
     kind = serializers.CharField(
-        required=False, help_text="Of a touchpoint: key, widget or agent; else, for what is none of them."
+        required=False,
+        help_text="Of a touchpoint: key, widget or agent; else, for what is none of them. Of end users: end_user, "
+        "others or nobody.",
     )
     name = serializers.CharField(required=False)
     owner = serializers.CharField(required=False)
@@ -218,7 +221,9 @@ class Costs(Endpoint):
     @extend_schema(
         summary="What was spent, month by month, as the page of costs shows it",
         description="Every environment counts, tests and copies to a shadow too. Single touchpoints are known for 100 "
-        "days; what they spent before is in the line of the kind `else`.",
+        "days; what they spent before is in the line of the kind `else`. Of end users come one month's "
+        f"{bills.MOST_END_USERS:,} that cost most, and what the others spent and what was nobody's in lines of the "
+        "kinds `others` and `nobody`.",
         parameters=[
             OpenApiParameter("team", str, description="Only this team, by its short name."),
             OpenApiParameter("from", str, description="The first month, such as 2026-10; the present one if left out."),
@@ -227,20 +232,27 @@ class Costs(Endpoint):
                 "by",
                 str,
                 default="team",
-                description=f"One or more of {', '.join(CUTS)}, with commas between them; or {bills.TOUCHPOINT} alone.",
+                description=f"One or more of {', '.join(CUTS)}, with commas between them; or {bills.TOUCHPOINT} or "
+                f"{bills.END_USER} alone.",
             ),
+            OpenApiParameter("end_user", str, description="Only this one's lines, of several months if need be."),
         ],
         responses=CostsSerializer,
     )
     def get(self, request: Any) -> Response:
         asked = self.request.query_params
         by = list(dict.fromkeys(asked.get("by", "team").split(",")))
-        if by != [bills.TOUCHPOINT] and not set(by) <= set(CUTS):
-            raise BadInput(f"by is some of {', '.join(CUTS)}, or {bills.TOUCHPOINT} alone.", param="by")
+        end_user = kept_name("", asked.get("end_user", ""))
+        if by not in ([bills.TOUCHPOINT], [bills.END_USER]) and not set(by) <= set(CUTS):
+            alone = f"{bills.TOUCHPOINT} or {bills.END_USER} alone"
+            raise BadInput(f"by is some of {', '.join(CUTS)}, or {alone}.", param="by")
+        if end_user and by != [bills.END_USER]:
+            raise BadInput(f"end_user is for by={bills.END_USER}.", param="end_user")
         since = bills.month_of(asked.get("from", ""), now().date(), "from")
         last = bills.month_of(asked.get("to", "") or f"{since:%Y-%m}", since, "to")
         teams = bills.teams_billed(self.caller, asked.get("team", ""))
-        lines = bills.lines_of(teams, by, **bills.span_of(since, last))
+        span = bills.span_of(since, last)
+        lines = bills.lines_of(teams, by, since=span["since"], until=span["until"], end_user=end_user)
         said = {
             "currency": settings.CURRENCY,
             "by": by,

@@ -178,6 +178,7 @@ def start(
         trigger=trigger,
         dedupe_key=f"{trigger}:{asked.caller.first_key}:{digest}" if digest else None,
         client_address=asked.request.client_address,
+        end_user=ask.end_user,
         called_by=run_said(asked.request.calling_run),
     )
     if run.input != given:

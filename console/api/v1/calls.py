@@ -24,7 +24,7 @@ from console.api.v1.watch import Watch
 from console.core.errors import NotAllowed, ProviderError, Refusal, Unavailable
 from console.gateway import pipeline
 from console.gateway.agents import PREFIX
-from console.gateway.asks import make_ask
+from console.gateway.asks import end_user_of, make_ask
 from console.gateway.errors import NeedsRun
 from console.gateway.identity import KeyIdentity
 from console.gateway.operations import OPERATIONS
@@ -175,6 +175,7 @@ def _ask(request: Request, route: Route, body: dict[str, object], text: str) -> 
         client_request_id=request.client_request_id,
         betas=request.betas if route is MESSAGE else (),
         trace_parent=request.trace_parent,
+        end_user=end_user_of(route.operation, body),
     )
 
 

@@ -19,7 +19,9 @@ from console.api.v1.run_events import follow
 from console.api.v1.run_shapes import one, shape, shown, step_shape
 from console.api.v1.waiting import waiting
 from console.audit.models import EventType
+from console.audit.redaction import kept_name
 from console.core.errors import BadInput, NotAllowed, NotFound, Refusal
+from console.gateway.shapes import fields
 
 ROUTE = "/v1/agents/{slug}/runs"
 LONGEST_WAIT = 300
@@ -66,6 +68,7 @@ async def _start(request: Request, send: Send, slug: str) -> None:
             "trigger": Run.Trigger.API,
             "dedupe_key": dedupe,
             "client_address": request.client_address,
+            "end_user": kept_name("user", given.get("user") or ""),
             "called_by": run_said(request.calling_run),
         }
         if again is not None:
@@ -125,13 +128,15 @@ def _check(given: Any) -> tuple[float, Again | None]:
     """Return how many seconds to wait for the end, and what is run again; BadInput names what is wrong."""
     if not isinstance(given, dict):
         raise BadInput("The body must be a JSON object.")
-    if unknown := sorted(given.keys() - {"input", "wait", "again"}):
-        known = "known are input, wait and again."
+    if unknown := sorted(given.keys() - {"input", "wait", "again", "user"}):
+        known = "known are input, wait, again and user."
         raise BadInput(f"{unknown[0][:60]!r} is not a field here; {known}", param=unknown[0][:60])
     if "again" in given and "input" in given:
         raise BadInput(
             "A run that goes on from a step has the input of the earlier one; leave input out.", param="input"
         )
+    if given.get("user") is not None:
+        fields.text("user", given["user"])
     wait = given.get("wait", 0)
     if isinstance(wait, bool) or not isinstance(wait, int | float) or not 0 <= wait <= LONGEST_WAIT:
         raise BadInput(f"wait is a number of seconds from 0 to {LONGEST_WAIT}.", param="wait")

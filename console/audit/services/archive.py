@@ -120,11 +120,14 @@ def _line(head: dict[str, Any]) -> bytes:
 
 
 def _rows(block: Seal) -> Iterator[dict[str, Any]]:
-    """Yield rows by name, in the order and the writing they are digested in."""
+    """Yield rows by name, in the order and the writing they are digested in; whose call it was, where somebody's."""
     names = [field.attname for field in AuditEvent._meta.concrete_fields]
     rows = AuditEvent.objects.filter(tx__gte=block.from_tx, tx__lt=block.to_tx).order_by("tx", "id")
     for values in rows.values_list(*names).iterator(chunk_size=_CHUNK):
-        yield {name: _canonical(value) for name, value in zip(names, values, strict=True)}
+        row = {name: _canonical(value) for name, value in zip(names, values, strict=True)}
+        if not row["end_user"]:
+            del row["end_user"]
+        yield row
 
 
 def _canonical(value: Any) -> Any:

@@ -21,7 +21,7 @@ _FIELDS = [f.attname for f in AuditEvent._meta.concrete_fields]
 _COLUMNS = ", ".join(f'e."{name}"' for name in _FIELDS)
 _SEARCHED = (
     "concat_ws(chr(31), e.actor, e.key, e.team, e.alias, e.model, e.target, e.action, e.code, e.client_address,"
-    " e.client_request_id, e.agent)"
+    " e.client_request_id, e.agent, e.end_user)"
 )
 _HOUR = 3_600_000  # milliseconds, as in the ids
 _NARROWEST = _HOUR // 12
@@ -73,6 +73,8 @@ def _conditions(criteria: Criteria) -> tuple[list[str], dict[str, Any]]:
         rated = "SELECT r.event_id FROM audit_rating r WHERE r.event_id >= %(low)s AND r.event_id < %(high)s"
         is_good = {"good": " AND r.is_good", "bad": " AND NOT r.is_good"}.get(criteria.rating, "")
         add(f"e.id IN ({rated}{is_good})")
+    if criteria.end_user:
+        add("e.end_user = %(end_user)s AND e.end_user <> ''", end_user=criteria.end_user)
     if criteria.text:
         add(*_text_condition(criteria, values))
     return found, values

@@ -9,7 +9,7 @@ import orjson
 from console.batches.endpoints import ENDPOINTS
 from console.core import strict_json
 from console.core.errors import BadInput
-from console.gateway.asks import make_ask
+from console.gateway.asks import end_user_of, make_ask
 from console.gateway.operations import OPERATIONS
 from console.gateway.types import Ask
 
@@ -65,4 +65,5 @@ def ask_for(parsed: Parsed, endpoint: str, *, request_id: uuid.UUID, at: dt.date
         is_keyed=True,  # so that the log keeps the whole answer, for a worker that has to read it there
         client_address=client_address,
         client_request_id=parsed.custom_id[:200],
+        end_user=end_user_of(ENDPOINTS[endpoint], parsed.body),
     )

@@ -7,6 +7,7 @@ from django.db import IntegrityError, transaction
 from django.db.models.functions import Coalesce
 
 from agents_app.asking import ask_of
+from console.audit.redaction import kept_name
 from console.audit.services.ratings import MOST_COMMENT, Word
 from console.chat.asking import Speaker, ask_from, history_before
 from console.chat.embed import tokens
@@ -105,7 +106,8 @@ def speaker_for(widget: Widget, held: Pass, address: str) -> Speaker:
     """Return the visitor as whoever asks in their conversation."""
     identify = VisitorIdentity(widget.pk, widget.name, widget.team_id)
     name = held.name or held.identity or "Visitor"
-    return Speaker(identify, name, None, SURFACE, address, tokens.fingerprint(held), ROUTE)
+    whose = kept_name("user", held.identity)
+    return Speaker(identify, name, None, SURFACE, address, tokens.fingerprint(held), ROUTE, whose)
 
 
 def _checked(widget: Widget, text: str) -> str:

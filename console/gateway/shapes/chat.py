@@ -78,6 +78,7 @@ _CHECKS = {
     "functions": _tools,
     "response_format": _response_format,
     **fields.STREAMING,
+    **fields.END_USER,
 }
 
 

@@ -42,6 +42,7 @@ _CHECKS = {
     "presence_penalty": fields.number,
     "frequency_penalty": fields.number,
     "echo": fields.truth,
+    "user": fields.text,
     **fields.STREAMING,
 }
 

@@ -8,7 +8,7 @@ from console.gateway.shapes import fields, prompts
 KNOWN = frozenset({"model", "input", "encoding_format", "dimensions", "user", "input_type", "truncate"})
 WITHHELD: frozenset[str] = frozenset()
 
-_CHECKS = {"dimensions": fields.whole(1, 100_000)}
+_CHECKS: dict[str, fields.Check] = {"dimensions": fields.whole(1, 100_000), "user": fields.text}
 
 
 def check(value: Any) -> dict[str, Any]:

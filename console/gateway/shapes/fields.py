@@ -51,6 +51,11 @@ def truth(name: str, value: Any) -> None:
         raise BadInput(f"{name} must be true or false.", param=name)
 
 
+def text(name: str, value: Any) -> None:
+    if not isinstance(value, str):
+        raise BadInput(f"{name} must be a text.", param=name)
+
+
 def thing(name: str, value: Any) -> None:
     if not isinstance(value, dict):
         raise BadInput(f"{name} must be an object.", param=name)
@@ -62,6 +67,8 @@ def others(holder: Mapping[str, Any], said: Set[str], where: str) -> Iterator[st
 
 
 STREAMING: dict[str, Check] = {"stream": truth, "stream_options": thing}
+# Whose call it is. The log keeps it (`asks.py`), so it is a text here whatever a provider takes.
+END_USER: dict[str, Check] = {"user": text, "safety_identifier": text}
 
 
 def theirs(body: dict[str, Any]) -> dict[str, Any]:

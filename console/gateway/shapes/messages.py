@@ -64,6 +64,9 @@ def check(value: Any) -> dict[str, Any]:
         raise BadInput("Say how many tokens the answer may have at most.", param="max_tokens")
     fields.check_members(body, _CHECKS)
     # Here `metadata` names the caller's own user, for Anthropic's eyes; there is nothing else in it.
+    user = (body.get("metadata") or {}).get("user_id")
+    if user is not None:
+        fields.text("metadata.user_id", user)
     if "metadata" in body and not body["metadata"]:
         body = {name: value for name, value in body.items() if name != "metadata"}
     return fields.theirs(body)

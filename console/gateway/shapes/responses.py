@@ -135,6 +135,7 @@ _CHECKS: dict[str, fields.Check] = {
     "top_p": fields.number,
     "truncation": _truncation,
     **fields.STREAMING,
+    **fields.END_USER,
 }
 
 

@@ -41,6 +41,9 @@ def costs(request: TeamRequest) -> HttpResponse:
         "later": f"{month_after(month):%Y-%m}" if month_after(month) <= today else "",
         "is_present": month_after(month) > today,
         "is_empty": first is None,
+        "may_see_log": all(request.caller.may("view_audit", team.pk) for team in teams),
+        "most_end_users": bills.SHOWN_END_USERS,
+        "most_in_file": bills.MOST_END_USERS,
     }
     return render(request, "pages/costs.html", context)
 
@@ -54,8 +57,9 @@ def export(request: TeamRequest) -> HttpResponse:
     month = bills.month_of(request.GET.get("month", ""), today, "month")
     last = bills.month_of(request.GET.get("to", "") or f"{month:%Y-%m}", today, "to")
     span = bills.span_of(month, last)
-    by = [bills.TOUCHPOINT] if request.GET.get("by") == bills.TOUCHPOINT else list(CUTS)
-    lines = bills.lines_of(teams, by, **span)
+    asked = request.GET.get("by", "")
+    by = [asked] if asked in {bills.TOUCHPOINT, bills.END_USER} else list(CUTS)
+    lines = bills.lines_of(teams, by, since=span["since"], until=span["until"])
     export_costs(
         actor=request.caller.actor,
         team=scope_of(request, "view_usage"),

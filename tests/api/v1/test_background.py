@@ -79,7 +79,7 @@ def test_it_is_promised_at_once_and_answered_by_a_worker(sdk, client, world, wor
     parent = "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01"
     named = {"Idempotency-Key": "once", "X-Client-Request-Id": "mine", "traceparent": parent}
     raw = sdk.responses.with_raw_response.create(
-        **ASK, metadata={"ticket": "7"}, service_tier="auto", extra_headers=named
+        **ASK, metadata={"ticket": "7"}, service_tier="auto", user="customer-1", extra_headers=named
     )
     made = raw.parse()
     assert (made.status, made.background, made.output, made.metadata) == ("queued", True, [], {"ticket": "7"})
@@ -87,7 +87,11 @@ def test_it_is_promised_at_once_and_answered_by_a_worker(sdk, client, world, wor
     # What was promised stays promised, whatever is said against it by now.
     quota = set_quota(actor=SYSTEM, team=world.team, metric="tokens", window="month", limit=1, mode="hard")
     again = sdk.responses.create(
-        **ASK, metadata={"ticket": "7"}, service_tier="auto", extra_headers={"Idempotency-Key": "once"}
+        **ASK,
+        metadata={"ticket": "7"},
+        service_tier="auto",
+        user="customer-1",
+        extra_headers={"Idempotency-Key": "once"},
     )
     assert again.id == made.id and BackgroundResponse.objects.count() == 1
     with pytest.raises(sdks.openai.RateLimitError):
@@ -106,6 +110,7 @@ def test_it_is_promised_at_once_and_answered_by_a_worker(sdk, client, world, wor
     assert whole.metadata == made.metadata and whole.usage.total_tokens == 28
     line = next(one for one in world.calls() if one.status == "ok")
     assert (line.type, line.surface, line.lane, line.key_id) == ("response", "api", "standard", world.key.pk)
+    assert line.end_user == "customer-1"
     assert line.cost_micros > 0 and Payload.objects.get(event_id=line.pk, kind="output").body.count(made.id)
     row = BackgroundResponse.objects.get()
     assert row.body == "" and row.request_id == line.pk and line.client_request_id == "mine"
@@ -193,7 +198,11 @@ def test_it_is_promised_at_once_and_answered_by_a_worker(sdk, client, world, wor
         sdk.responses.retrieve(made.id)
     with pytest.raises(sdks.openai.ConflictError) as gone:
         sdk.responses.create(
-            **ASK, metadata={"ticket": "7"}, service_tier="auto", extra_headers={"Idempotency-Key": "once"}
+            **ASK,
+            metadata={"ticket": "7"},
+            service_tier="auto",
+            user="customer-1",
+            extra_headers={"Idempotency-Key": "once"},
         )
     assert gone.value.code == "idempotency_answer_gone"
     ok = [one for one in world.calls() if one.status == "ok"]

@@ -11,6 +11,7 @@ import pytest
 from django.test import Client
 
 from console.audit import actions
+from console.audit.models import AuditEvent
 from console.audit.services import record
 from console.chat.embed import stream, vouching, watching
 from console.chat.models import Conversation, Message, Widget
@@ -199,3 +200,12 @@ def test_a_stream_ends_with_what_its_token_came_of(room: Room, widget: Widget, s
                 if got == "turn" and data["role"] == "assistant":
                     Widget.objects.filter(pk=widget.pk).update(**change)
         assert visiting.get("conversation").status_code in {401, 403}
+
+
+def test_a_call_is_the_visitors_whom_the_site_vouches_for(room: Room, widget: Widget) -> None:
+    widget.identity_secret = encrypt("s3cret")
+    widget.save()
+    ended(Visiting(widget, identity={"id": "ada", "signature": vouching.sign("s3cret", "ada")}).say("Hello"))
+    ended(Visiting(widget).say("Hello"))
+    calls = AuditEvent.objects.filter(surface="widget").exclude(action__gt="").order_by("id")
+    assert [call.end_user for call in calls] == ["ada", ""]

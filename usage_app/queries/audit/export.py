@@ -22,7 +22,7 @@ _NAMES = (
     "request_id at closed_at type action status http_status code reason team actor_kind actor key "
     "environment lane surface route client_address client_request_id alias model prompt agent stream attempts "
     "prompt_tokens cached_tokens completion_tokens reasoning_tokens cost_micros usage_note latency_us first_token_us "
-    "overhead_us target_type target detail input_sha256 output_sha256"
+    "overhead_us target_type target detail input_sha256 output_sha256 end_user"
 )
 COLUMNS = tuple(_NAMES.split())
 RATINGS = ("ratings_good", "ratings_bad")

@@ -4,6 +4,9 @@ import json
 import re
 from dataclasses import dataclass
 from typing import Any
+from urllib.parse import urlencode
+
+from django.urls import reverse
 
 from console.audit.models import AuditEvent, EventType, Seal
 from console.audit.search import Criteria
@@ -85,6 +88,11 @@ class Record:
         """The trace of the client's own that the call is part of, where the client said so."""
         parent = self.event.trace_parent
         return parent[1] if parent else ""
+
+    @property
+    def end_user_path(self) -> str:
+        """The log's address with the records of the same end user."""
+        return f"{reverse('usage:audit')}?{urlencode({'end_user': self.event.end_user})}"
 
     @property
     def named(self) -> str:
