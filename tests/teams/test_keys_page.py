@@ -181,6 +181,22 @@ def test_htmx_leaves_the_dialog_to_sign_in_again(cast: Cast, alice: Client) -> N
     assert "<html" in page
 
 
+@pytest.mark.parametrize(
+    ("before", "back"),
+    [
+        ("http://testserver/keys/?team=team-a", "/keys/?team=team-a"),
+        ("http://testserver/accounts/reauthenticate/?next=%2Fkeys%2Fnew%2F", "/"),
+        ("http://testserver//elsewhere.example/", "/"),
+        ("https://elsewhere.example/keys/", "/"),
+        ("javascript:alert(1)", "/"),
+        ("", "/"),
+    ],
+)
+def test_who_is_asked_to_sign_in_again_can_leave_it(cast: Cast, alice: Client, before: str, back: str) -> None:
+    page = alice.get("/accounts/reauthenticate/?next=%2Fkeys%2Fnew%2F", headers={"Referer": before}).text
+    assert f'href="{back}">Cancel</a>' in page
+
+
 def test_it_does_not_loosen_a_key_with_an_older_form(cast: Cast, alice: Client) -> None:
     url, kim = f"/keys/{cast.kim.pk}/change/", cast.kim
     opened = alice.get(url).context["form"]

@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from decimal import Decimal
 from functools import cache, lru_cache
 from typing import Any
+from urllib.parse import urlsplit, urlunsplit
 
 from django import template
 from django.conf import settings
@@ -283,6 +284,18 @@ def query(context: Context, **changes: Any) -> str:
         else:
             params[name] = str(value)
     return f"?{params.urlencode()}"
+
+
+@register.simple_tag(takes_context=True)
+def came_from(context: Context) -> str:
+    """Return the page of this console somebody came from, to go back to; the overview where that is not known.
+
+    A form that is shown again was sent from its own page, which is none to go back to.
+    """
+    request = context["request"]
+    before = urlsplit(request.headers.get("Referer", ""))
+    is_here = before.netloc == request.get_host() and "/reauthenticate/" not in before.path
+    return urlunsplit(("", "", before.path, before.query, "")) if is_here and before.path[:2] != "//" else "/"
 
 
 def _coord(value: float) -> str:
